@@ -1,0 +1,120 @@
+// The import arrows of src/ (docs/architecture.md): what each folder may import, everything else is forbidden.
+const pure = require('./scripts/pure.json');
+
+const PURE = `^src/(${pure.folders.join('|')})/`;
+const IMPURE_FILES = `^src/(${pure.except.join('|')})`;
+
+/** One row per folder, lowest first. `host/facts` is the types of the facts; reading them (`host`) is for those who have effects. */
+const DATA = ['schema', 'job', 'policy', 'plan'];
+const MAY_IMPORT = {
+  schema: [],
+  job: ['schema'],
+  policy: ['schema', 'job'],
+  plan: ['schema', 'job', 'policy'],
+  host: [],
+  batch: DATA,
+  record: DATA,
+  export: [...DATA, 'record'],
+  engine: DATA,
+  cgroup: DATA,
+  cvmfs: DATA,
+  run: [...DATA, 'host', 'batch', 'record', 'export', 'engine', 'cgroup', 'cvmfs'],
+  report: [...DATA, 'record'],
+  commands: [...DATA, 'host', 'batch', 'record', 'export', 'engine', 'cgroup', 'cvmfs', 'run', 'report'],
+};
+const FOLDERS = Object.keys(MAY_IMPORT);
+
+const arrows = Object.entries(MAY_IMPORT).map(([folder, targets]) => ({
+  name: `arrows-${folder}`,
+  comment: `src/${folder} may import ${targets.join(', ') || 'nothing else of src/'}, errors.ts, version.ts and the types in host/facts.ts`,
+  severity: 'error',
+  from: {path: `^src/${folder}/`},
+  to: {path: '^src/', pathNot: [`^src/(${[folder, ...targets].join('|')})/`, '^src/(errors|version)\\.ts$', '^src/host/facts\\.ts$']},
+}));
+
+module.exports = {
+  forbidden: [
+    ...arrows,
+    {
+      name: 'arrows-wrap',
+      comment: 'the brain behind tare-wrap has neither the command line nor the reports',
+      severity: 'error',
+      from: {path: '^src/wrap\\.ts$'},
+      to: {path: '^src/(commands|report)/'},
+    },
+    {
+      name: 'errors-and-version-are-lowest',
+      severity: 'error',
+      from: {path: '^src/(errors|version)\\.ts$'},
+      to: {},
+    },
+    {
+      name: 'no-folder-without-a-row',
+      comment: 'a new folder of src/ gets its row in MAY_IMPORT first',
+      severity: 'error',
+      from: {},
+      to: {path: '^src/[^/]+/', pathNot: `^src/(${FOLDERS.join('|')})/`},
+    },
+    {
+      name: 'facts-only-as-types',
+      severity: 'error',
+      from: {path: '^src/', pathNot: '^src/(host|run|commands)/|^src/wrap\\.ts$'},
+      to: {path: '^src/host/', dependencyTypesNot: ['type-only']},
+    },
+    {
+      name: 'pure-stays-pure',
+      comment:
+        'no file, no process, no clock, no environment: of Node only path, crypto (digests) and os (numbers of signals); eslint.config.js says which names of these',
+      severity: 'error',
+      from: {path: PURE, pathNot: IMPURE_FILES},
+      to: {dependencyTypes: ['core'], pathNot: '^(node:)?(path|path/posix|crypto|os)$'},
+    },
+    {
+      name: 'pure-does-not-see-effects',
+      severity: 'error',
+      from: {path: PURE, pathNot: IMPURE_FILES},
+      to: {path: IMPURE_FILES, dependencyTypesNot: ['type-only']},
+    },
+    {name: 'no-circular', severity: 'error', from: {}, to: {circular: true}},
+    {name: 'no-unresolvable', severity: 'error', from: {}, to: {couldNotResolve: true}},
+    {
+      name: 'no-dev-dependency',
+      comment: 'what is only a development dependency is not there on a worker node',
+      severity: 'error',
+      from: {path: '^(src|bin)/'},
+      to: {dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only']},
+    },
+    {
+      name: 'only-commands-import-oclif',
+      severity: 'error',
+      from: {path: '^src/', pathNot: '^src/commands/'},
+      to: {path: '(^|/)@oclif/'},
+    },
+    {
+      name: 'core-never-imports-plugins',
+      severity: 'error',
+      from: {path: '^src/'},
+      to: {path: '^plugins/', pathNot: '^plugins/contract/'},
+    },
+    {
+      name: 'contract-only-as-types',
+      severity: 'error',
+      from: {path: '^src/'},
+      to: {path: '^plugins/contract/', dependencyTypesNot: ['type-only']},
+    },
+    {
+      name: 'plugins-are-leaves',
+      comment: 'a plugin imports the contract and itself, never another plugin and never src/',
+      severity: 'error',
+      from: {path: '^plugins/([^/]+)/'},
+      to: {path: '^(plugins|src)/', pathNot: '^plugins/($1|contract)/'},
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: {fileName: 'tsconfig.json'},
+    doNotFollow: {path: ['node_modules', '^dist/']},
+    exclude: {path: ['\\.d\\.ts$']},
+    enhancedResolveOptions: {exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types']},
+  },
+};

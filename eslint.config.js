@@ -1,0 +1,120 @@
+import {readFileSync} from 'node:fs';
+import {defineConfig, globalIgnores} from 'eslint/config';
+import tseslint from 'typescript-eslint';
+
+const pure = JSON.parse(readFileSync(new URL('scripts/pure.json', import.meta.url), 'utf8'));
+
+/** What a pure folder would have to be given as an argument: it may not ask for it. */
+const notPure = 'a pure folder is told the time, chance and the surroundings: take it as an argument';
+
+export default defineConfig(
+  globalIgnores(['dist/', 'coverage/', 'fixtures/', 'native/', 'src/schema/generated/', '**/node_modules/']),
+  {linterOptions: {reportUnusedDisableDirectives: 'error'}},
+  {
+    rules: {
+      eqeqeq: 'error',
+      'no-constant-condition': ['error', {checkLoops: 'allExceptWhileTrue'}],
+      'no-control-regex': 'error',
+      'no-fallthrough': 'error',
+      'no-self-compare': 'error',
+      'no-template-curly-in-string': 'error',
+      'no-unsafe-finally': 'error',
+      'no-unused-expressions': 'error',
+      'no-unused-vars': ['error', {argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrorsIgnorePattern: '^_'}],
+      'no-use-before-define': 'off',
+      'no-useless-escape': 'error',
+      'object-shorthand': ['error', 'always', {avoidQuotes: true}],
+      'prefer-const': 'error',
+      'no-var': 'error',
+    },
+  },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    languageOptions: {parserOptions: {projectService: true, tsconfigRootDir: import.meta.dirname}},
+    rules: {
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', {considerDefaultExhaustiveForUnions: true}],
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-misused-promises': 'error',
+      '@typescript-eslint/consistent-type-imports': ['error', {fixStyle: 'separate-type-imports'}],
+      '@typescript-eslint/no-unused-vars': ['error', {argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrorsIgnorePattern: '^_'}],
+      '@typescript-eslint/no-unused-expressions': 'error',
+      '@typescript-eslint/no-confusing-void-expression': ['error', {ignoreArrowShorthand: true}],
+      '@typescript-eslint/restrict-template-expressions': ['error', {allowNumber: true}],
+      'no-unused-vars': 'off',
+      'no-unused-expressions': 'off',
+    },
+  },
+  {
+    files: ['src/**/*.ts'],
+    ignores: ['src/commands/**'],
+    rules: {
+      'no-console': 'error',
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {patterns: [{group: ['@oclif/*'], message: 'only src/commands imports oclif'}]},
+      ],
+    },
+  },
+  {
+    files: ['src/commands/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'CallExpression[callee.object.name="Args"]:not(:has(Property[key.name="ignoreStdin"]))',
+          message: 'oclif reads an argument that is not given from stdin, which is the payload’s: set ignoreStdin',
+        },
+      ],
+    },
+  },
+  {
+    files: pure.folders.map((folder) => `src/${folder}/**/*.ts`),
+    ignores: pure.except.map((start) => `src/${start}*`),
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        ...['process', 'performance', 'crypto', 'fetch', 'navigator', 'globalThis', 'setTimeout', 'setInterval', 'setImmediate'].map(
+          (name) => ({
+            name,
+            message: notPure,
+          }),
+        ),
+      ],
+      'no-restricted-properties': [
+        'error',
+        {object: 'Math', property: 'random', message: notPure},
+        {object: 'Date', property: 'now', message: notPure},
+      ],
+      // `new Date(number)` is arithmetic; without an argument it is the clock. What shows a date in the node's own time zone is told by its name.
+      'no-restricted-syntax': [
+        'error',
+        {selector: 'NewExpression[callee.name="Date"][arguments.length=0]', message: notPure},
+        {selector: 'CallExpression[callee.name="Date"]', message: notPure},
+        {
+          selector:
+            'MemberExpression[property.name=/^(getHours|getMinutes|getDate|getDay|getMonth|getFullYear|getTimezoneOffset|toLocale(Date|Time)?String)$/]',
+          message: notPure,
+        },
+      ],
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          paths: [
+            {name: 'node:crypto', allowImportNames: ['createHash', 'hash'], message: notPure},
+            {name: 'node:os', allowImportNames: ['constants'], message: notPure},
+          ],
+          patterns: [{group: ['@oclif/*'], message: 'only src/commands imports oclif'}],
+        },
+      ],
+    },
+  },
+  {
+    files: ['test/**/*.ts'],
+    rules: {
+      // chai's assertions are expressions.
+      '@typescript-eslint/no-unused-expressions': 'off',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+    },
+  },
+);

@@ -1,0 +1,521 @@
+/* The box as the front sees it: forked as the brain says, watched through init's socket, gone when the engine is
+ * reaped and that socket is closed. */
+#include "state.h"
+#include "enter.h"
+#include "reap.h"
+#include "step.h"
+#include "util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+	/* A flood of real-time signals before the exec is cut here, as the kernel's own queue would cut it. */
+	KEPT_MAX = 4096,
+};
+
+static void tell(struct front *front, char tag)
+{
+	struct message message;
+
+	message_begin(&message, tag);
+	talk_tell(front, &message);
+}
+
+static void tell_failed(struct front *front, const char *step_name, int error, const char *what)
+{
+	struct message message;
+
+	if (front->box.failed)
+		return;
+	front->box.failed = true;
+	message_failed(&message, step_name, error, what);
+	talk_tell(front, &message);
+}
+
+static void send_plain(struct box *box, char tag)
+{
+	struct message message;
+
+	message_begin(&message, tag);
+	channel_send(&box->control, &message);
+}
+
+static void send_signal(struct box *box, int signo)
+{
+	struct message message;
+
+	message_begin(&message, 'K');
+	message_add_number(&message, signo);
+	channel_send(&box->control, &message);
+}
+
+static long long microseconds(struct timeval time)
+{
+	return time.tv_sec * 1000000LL + time.tv_usec;
+}
+
+static void tell_gone(struct front *front)
+{
+	struct box *box = &front->box;
+	struct rusage own;
+	struct message message;
+
+	for (size_t i = 0; i < box->errors_size; i++)
+		if (!box->errors_text[i])
+			box->errors_text[i] = '?';
+	getrusage(RUSAGE_SELF, &own);
+	message_begin(&message, 'B');
+	message_add_number(&message, box->engine_status);
+	message_add_number(&message, microseconds(box->engine_usage.ru_utime));
+	message_add_number(&message, microseconds(box->engine_usage.ru_stime));
+	message_add_number(&message, microseconds(own.ru_utime));
+	message_add_number(&message, microseconds(own.ru_stime));
+	message_add_bytes(&message, box->errors_text, box->errors_size);
+	front->any_ended = true;
+	talk_tell(front, &message);
+}
+
+static void close_if_open(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* What init has received by the time of its `R`, and we need no more. */
+static void forget_preparations(struct box *box)
+{
+	close_if_open(&box->specification);
+	for (size_t i = 0; box->cgroups && i < box->launch.payload_joins.count; i++)
+		close_if_open(&box->cgroups[i]);
+	free(box->cgroups);
+	box->cgroups = NULL;
+}
+
+static void box_clear(struct box *box)
+{
+	forget_preparations(box);
+	channel_close(&box->control);
+	close_if_open(&box->errors);
+	launch_free(&box->launch);
+	box->there = false;
+}
+
+/* Opened here, with the rights that enter gives up. */
+static const char *open_cgroups(struct box *box)
+{
+	const struct list *paths = &box->launch.payload_joins;
+
+	box->cgroups = xrealloc(NULL, paths->count * sizeof(int));
+	for (size_t i = 0; i < paths->count; i++)
+		box->cgroups[i] = -1;
+	for (size_t i = 0; i < paths->count; i++) {
+		box->cgroups[i] = above_standard(open(paths->items[i], O_WRONLY | O_CLOEXEC));
+		if (box->cgroups[i] < 0)
+			return paths->items[i];
+	}
+	return NULL;
+}
+
+static bool make_sockets(int control[2], int errors[2])
+{
+	const int on = 1;
+
+	control[0] = control[1] = errors[0] = errors[1] = -1;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) || pipe2(errors, O_CLOEXEC))
+		return false;
+	for (int i = 0; i < 2; i++) {
+		control[i] = above_standard(control[i]);
+		errors[i] = above_standard(errors[i]);
+	}
+	/* Before anything is sent: the kernel adds a sender's pid only from then on. */
+	return control[0] >= 0 && control[1] >= 0 && errors[0] >= 0 && errors[1] >= 0 &&
+	       setsockopt(control[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0 &&
+	       fcntl(errors[0], F_SETFL, O_NONBLOCK) == 0;
+}
+
+static void fork_enter(struct front *front)
+{
+	struct box *box = &front->box;
+	int control[2], errors[2];
+
+	if (!make_sockets(control, errors)) {
+		tell_failed(front, "engine", errno, "socketpair, pipe");
+		for (int i = 0; i < 2; i++) {
+			close_if_open(&control[i]);
+			close_if_open(&errors[i]);
+		}
+		return;
+	}
+	pid_t pid = fork();
+	if (pid == 0)
+		enter_main(&box->launch, control[1], errors[1]);
+	int error = errno;
+	close(control[1]);
+	close(errors[1]);
+	channel_open(&box->control, control[0]);
+	box->errors = errors[0];
+	if (pid < 0) {
+		tell_failed(front, "engine", error, "fork");
+		return;
+	}
+	box->engine = pid;
+}
+
+void box_launch(struct front *front, struct frame *frame)
+{
+	struct box *box = &front->box;
+	const char *path;
+
+	front->any_ended = false;
+	memset(box, 0, sizeof *box);
+	box->specification = box->errors = -1;
+	channel_open(&box->control, -1);
+	box->there = true;
+	char *wrong = launch_parse(&box->launch, frame, front->caller);
+	if (wrong)
+		tell_failed(front, "protocol", EINVAL, wrong);
+	else if ((path = open_cgroups(box)))
+		tell_failed(front, "cgroup", errno, path);
+	else if ((box->specification = launch_specification(&box->launch, front->caller)) < 0)
+		tell_failed(front, "engine", errno, "memfd");
+	else
+		fork_enter(front);
+	free(wrong);
+	if (!box->engine) {
+		tell_gone(front);
+		box_clear(box);
+		return;
+	}
+	step(box->launch.pause, "front-launched", -1);
+}
+
+/* init is there: all that it needs, then `B`. It reads as we write, so few descriptors are in flight at a time. */
+static void send_preparations(struct front *front)
+{
+	struct box *box = &front->box;
+	const struct caller *caller = front->caller;
+	struct message message;
+
+	message_begin(&message, 'P');
+	message_add_fd(&message, box->specification);
+	channel_send(&box->control, &message);
+	for (size_t i = 0; i < box->launch.payload_joins.count; i++) {
+		message_begin(&message, 'C');
+		message_add(&message, box->launch.payload_joins.items[i]);
+		message_add_fd(&message, box->cgroups[i]);
+		channel_send(&box->control, &message);
+	}
+	for (size_t done = 0; done < caller->fd_count;) {
+		message_begin(&message, 'D');
+		for (int n = 0; n < FRAME_FDS && done < caller->fd_count; n++, done++) {
+			message_add_number(&message, caller->fds[done]);
+			message_add_fd(&message, caller->fds[done]);
+		}
+		channel_send(&box->control, &message);
+	}
+	send_plain(box, 'B');
+}
+
+static void send_go(struct front *front)
+{
+	struct box *box = &front->box;
+
+	if (!box->go_wanted || box->go_sent || !box->payload || box->killed)
+		return;
+	box->go_sent = true;
+	front->launched_once = true;
+	terminal_give(front);
+	send_plain(box, 'G');
+}
+
+void box_go(struct front *front)
+{
+	if (!front->box.there)
+		return;
+	front->box.go_wanted = true;
+	send_go(front);
+}
+
+static void forward(struct front *front, struct kept signal)
+{
+	send_signal(&front->box, signal.signo);
+	if (signal.noted)
+		talk_note(front, signal.signo);
+}
+
+/* Kept in the order of arrival. A standard signal that waits already is not kept again: the kernel would not. */
+static void keep_signal(struct front *front, struct kept signal)
+{
+	for (size_t i = 0; i < front->kept_count; i++)
+		if (front->kept[i].signo == signal.signo && signal.signo < 32) {
+			front->kept[i].noted = front->kept[i].noted || signal.noted;
+			return;
+		}
+	if (front->kept_count == KEPT_MAX)
+		return;
+	front->kept = xrealloc(front->kept, (front->kept_count + 1) * sizeof *front->kept);
+	front->kept[front->kept_count++] = signal;
+}
+
+void box_signal(struct front *front, int signo, bool noted)
+{
+	struct kept signal = { signo, noted };
+
+	if (front->box.there && front->box.executed)
+		forward(front, signal);
+	else
+		keep_signal(front, signal);
+}
+
+void box_kill(struct front *front)
+{
+	struct box *box = &front->box;
+
+	if (!box->there || box->killed)
+		return;
+	box->killed = true;
+	/* init sees the end of its socket and can still report */
+	if (box->control.fd >= 0)
+		shutdown(box->control.fd, SHUT_WR);
+	if ((!box->init || box->control.fd < 0) && !box->engine_reaped)
+		kill(box->engine, SIGKILL);
+}
+
+static void on_ready(struct front *front, pid_t payload)
+{
+	struct box *box = &front->box;
+	struct message message;
+
+	box->payload = payload;
+	forget_preparations(box);
+	message_begin(&message, 'R');
+	message_add_number(&message, box->init);
+	message_add_number(&message, payload);
+	talk_tell(front, &message);
+	send_go(front);
+}
+
+static void on_executed(struct front *front)
+{
+	struct box *box = &front->box;
+
+	box->executed = true;
+	tell(front, 'X');
+	/* The payload has them. A reader of a pipe that the payload closes must see the end. */
+	caller_release(front->caller, front->command_line ? 2 : -1);
+	for (size_t i = 0; i < front->kept_count; i++)
+		forward(front, front->kept[i]);
+	front->kept_count = 0;
+	step(box->launch.pause, "front-running", -1);
+}
+
+static void pass_on(struct front *front, struct frame *frame)
+{
+	struct message message;
+	const char *string;
+
+	message_begin(&message, frame->tag);
+	while ((string = frame_string(frame)))
+		message_add(&message, string);
+	talk_tell(front, &message);
+}
+
+static bool on_ended(struct front *front, struct frame *frame)
+{
+	struct frame copy = *frame;
+	long status;
+
+	if (!frame_number(&copy, 0, 0xffff, &status))
+		return false;
+	front->box.ended = true;
+	front->box.status = (int)status;
+	front->any_ended = true;
+	pass_on(front, frame);
+	step(front->box.launch.pause, "front-ended", -1);
+	return true;
+}
+
+static bool take_frame(struct front *front, struct frame *frame)
+{
+	struct box *box = &front->box;
+	long signo;
+
+	switch (frame->tag) {
+	case 'I':
+		if (box->init)
+			return false;
+		box->init = frame->sender;
+		send_preparations(front);
+		return true;
+	case 'R':
+		if (!box->init || box->payload)
+			return false;
+		on_ready(front, frame->sender);
+		return true;
+	case 'X':
+		if (!box->go_sent || box->executed)
+			return false;
+		on_executed(front);
+		return true;
+	case 'F':
+		if (box->failed || box->executed)
+			return false;
+		box->failed = true;
+		if (box->go_sent) /* init says that it did not run */
+			front->launched_once = false;
+		pass_on(front, frame);
+		return true;
+	case 'E':
+		return box->executed && !box->ended && on_ended(front, frame);
+	case 'S':
+		if (!frame_number(frame, 1, SIG_LAST, &signo))
+			return false;
+		terminal_stopped(front, (int)signo);
+		return true;
+	default:
+		return false;
+	}
+}
+
+void box_read(struct front *front)
+{
+	struct channel *control = &front->box.control;
+	enum channel_got received = channel_receive(control);
+	struct frame frame;
+	enum frame_got got;
+
+	while ((got = channel_next(control, &frame)) == FRAME_WHOLE)
+		if (!take_frame(front, &frame))
+			break;
+	/* Dead, or as good as dead: with the socket closed an init that still lives kills everything and ends. The engine
+	 * ends by itself, and may have something to say before. */
+	if (received == CHANNEL_END || got != FRAME_NONE)
+		channel_close(control);
+}
+
+/* Keeps the first 8 KiB and reads on, so that nobody blocks on writing. */
+void box_read_errors(struct front *front)
+{
+	struct box *box = &front->box;
+	char buffer[4096];
+	ssize_t n;
+
+	while (box->errors >= 0 && (n = read(box->errors, buffer, sizeof buffer)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return; /* nothing at the moment */
+		size_t room = ENGINE_ERRORS - box->errors_size;
+		size_t taken = (size_t)n < room ? (size_t)n : room;
+		memcpy(box->errors_text + box->errors_size, buffer, taken);
+		box->errors_size += taken;
+	}
+	close_if_open(&box->errors);
+}
+
+void box_reaped(struct front *front, pid_t pid, int status, const struct rusage *usage)
+{
+	struct box *box = &front->box;
+
+	if (!box->there)
+		return;
+	if (pid == box->engine && !box->engine_reaped) {
+		box->engine_reaped = true;
+		box->engine_status = status;
+		box->engine_usage = *usage;
+	}
+	if (pid == box->init)
+		box->init_reaped = true;
+}
+
+/* init outlives a killed engine, and then it is our child (we are a subreaper), not yet dead when its socket closes. */
+static bool init_is_dead(struct box *box)
+{
+	int status;
+
+	if (!box->init || box->init_reaped)
+		return true;
+	return waitpid(box->init, &status, WNOHANG) != 0; /* ECHILD: the engine has reaped it */
+}
+
+static bool of_a_brain(pid_t pid, const void *context)
+{
+	const struct talk *talk = context;
+	pid_t session = getsid(pid);
+
+	for (int i = 0; i < talk->started; i++)
+		if (talk->past[i] == pid || talk->past[i] == session)
+			return true;
+	return false;
+}
+
+/* Why the payload did not run, when nobody said so. */
+static void explain(struct front *front)
+{
+	struct box *box = &front->box;
+	char text[ENGINE_ERRORS + 1];
+
+	if (box->executed || box->go_sent)
+		return; /* it may have run: `B` without `E` says so */
+	if (box->init || box->killed) {
+		tell_failed(front, "init", 0, "the box ended before the payload was executed");
+		return;
+	}
+	memcpy(text, box->errors_text, box->errors_size);
+	text[box->errors_size] = 0;
+	tell_failed(front, "engine", 0, *text ? text : "the engine ended before init was started");
+}
+
+/* The kernel refused to pass a descriptor, for instance for too many in flight. init would wait for ever. */
+static void settle_unsent(struct front *front)
+{
+	int error = front->box.control.error;
+
+	if (!error || error == EPIPE || error == ECONNRESET || front->box.executed)
+		return;
+	tell_failed(front, "descriptors", error, "cannot pass the caller's descriptors");
+	box_kill(front);
+}
+
+/* A killed bubblewrap leaves a child that waits for it for ever, with init's socket in hand. */
+static bool settle_orphans(struct front *front)
+{
+	struct box *box = &front->box;
+
+	return box->engine_reaped && !box->init && (box->killed || WIFSIGNALED(box->engine_status)) &&
+	       kill_children(of_a_brain, &front->talk);
+}
+
+/* Is anything left of the box? */
+bool box_settle(struct front *front)
+{
+	struct box *box = &front->box;
+
+	if (!box->there)
+		return false;
+	settle_unsent(front);
+	if (box->control.fd >= 0 && settle_orphans(front))
+		return true;
+	if (box->control.fd >= 0 || !box->engine_reaped || !init_is_dead(box))
+		return false;
+	/* Without a PID namespace the kernel does not kill the rest when init is killed. */
+	if (!box->launch.engine.count && kill_children(of_a_brain, &front->talk))
+		return true;
+	box_read_errors(front);
+	explain(front);
+	terminal_take(front);
+	tell_gone(front);
+	box_clear(box);
+	talk_box_gone(front);
+	return false;
+}

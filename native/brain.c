@@ -1,0 +1,162 @@
+/* Finding and executing the JavaScript. Nothing of the job's environment reaches it: NODE_OPTIONS and its like
+ * act before any script does. */
+#include "brain.h"
+#include "frame.h"
+#include "util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FRONT_FD = 3, ENVIRONMENT_MAX = 16 };
+
+char *const clean_environment[] = {
+	(char *)"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	(char *)"LANG=C.UTF-8",
+	NULL,
+};
+
+static char *line_of(char **rest)
+{
+	char *line = strsep(rest, "\n");
+
+	return line ? line : (char *)"";
+}
+
+/* Relative to the executable's directory. */
+static char *beside(const char *directory, const char *path)
+{
+	if (!*path)
+		return NULL;
+	return *path == '/' ? xmemdup(path, strlen(path) + 1) : xprintf("%s/%s", directory, path);
+}
+
+void brain_locate(struct brain_file *file)
+{
+	char directory[PATH_MAX], text[3 * PATH_MAX + 4], *rest = text;
+	ssize_t length = readlink("/proc/self/exe", directory, sizeof directory - 1);
+
+	if (length < 0)
+		die("/proc/self/exe: %s", strerror(errno));
+	directory[length] = 0;
+	*strrchr(directory, '/') = 0;
+	char *path = xprintf("%s/tare.brain", directory);
+	int fd = above_standard(open(path, O_RDONLY | O_CLOEXEC));
+	length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+	if (length < 0)
+		die("%s: %s", path, strerror(errno));
+	close(fd);
+	text[length] = 0;
+	file->interpreter = beside(directory, line_of(&rest));
+	file->wrap = beside(directory, line_of(&rest));
+	file->command_line = beside(directory, line_of(&rest));
+	if (!file->interpreter)
+		die("%s: names no interpreter", path);
+	free(path);
+}
+
+static void pass_variables(char **environment, size_t used, const struct caller *caller, const char *const *names)
+{
+	for (; *names; names++) {
+		const char *value = environment_get(caller->environment, *names);
+		if (value && used < ENVIRONMENT_MAX - 1)
+			environment[used++] = xprintf("%s=%s", *names, value);
+	}
+	environment[used] = NULL;
+}
+
+/* argv for INTERPRETER [SCRIPT] [FIRST] arguments of the caller… */
+static char **brain_argv(const char *interpreter, const char *script, const char *first, const struct caller *caller,
+			 bool with_arguments)
+{
+	char **argv = xrealloc(NULL, ((size_t)caller->argc + 4) * sizeof *argv);
+	size_t used = 0;
+
+	argv[used++] = xmemdup(interpreter, strlen(interpreter) + 1);
+	if (script)
+		argv[used++] = xmemdup(script, strlen(script) + 1);
+	if (first)
+		argv[used++] = xmemdup(first, strlen(first) + 1);
+	for (int i = 1; with_arguments && i < caller->argc; i++)
+		argv[used++] = caller->argv[i];
+	argv[used] = NULL;
+	return argv;
+}
+
+/* What cannot be executed is told to the front as a frame: it has no business with a second channel. */
+static _Noreturn void tell_not_executed(int socket, const char *path)
+{
+	struct message message;
+	int error = errno;
+
+	message_begin(&message, '!');
+	message_add_number(&message, error);
+	message_add(&message, path);
+	message_send(&message, socket);
+	_exit(EXIT_WRAPPER);
+}
+
+static void brain_descriptors(int socket, bool command_line)
+{
+	int null = above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));
+
+	dup2(null, 0);
+	for (int fd = 1; fd <= 2; fd++)
+		if (!command_line || !set_cloexec(fd, false))
+			dup2(null, fd);
+	dup2(socket, FRONT_FD); /* the socket is above it, see brain_start */
+	int keep[] = { 0, 1, 2, FRONT_FD };
+	close_all_but(keep, 4);
+}
+
+static _Noreturn void run_brain(const struct brain_file *file, const struct caller *caller, bool command_line,
+				int socket)
+{
+	static const char *const passed[] = { "TERM", "COLUMNS", "NO_COLOR", NULL };
+	const char *script = command_line ? file->command_line : file->wrap;
+	char *environment[ENVIRONMENT_MAX] = { clean_environment[0], clean_environment[1], NULL };
+
+	setsid();
+	brain_descriptors(socket, command_line);
+	umask(022);
+	if (command_line)
+		pass_variables(environment, 2, caller, passed);
+	/* A missing script is the interpreter's to report, on a descriptor 2 that nobody may see. */
+	if (script && access(script, R_OK))
+		tell_not_executed(FRONT_FD, script);
+	char **argv = brain_argv(file->interpreter, script, "@front=3", caller, command_line);
+	sig_discard_pending();
+	set_cloexec(FRONT_FD, false);
+	sig_set_mask(0);
+	execve(file->interpreter, argv, environment);
+	tell_not_executed(FRONT_FD, file->interpreter);
+}
+
+pid_t brain_start(const struct brain_file *file, const struct caller *caller, bool command_line, int socket)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int high = fcntl(socket, F_DUPFD_CLOEXEC, FRONT_FD + 1);
+		if (high < 0)
+			_exit(EXIT_WRAPPER);
+		run_brain(file, caller, command_line, high);
+	}
+	return pid;
+}
+
+_Noreturn void brain_become(const struct brain_file *file, const struct caller *caller)
+{
+	static const char *const passed[] = { "PATH", "HOME", "TERM",	 "LANG",     "LC_ALL",
+					      "TZ",   "COLUMNS", "NO_COLOR", NULL };
+	char *environment[ENVIRONMENT_MAX];
+
+	pass_variables(environment, 0, caller, passed);
+	execve(file->interpreter, brain_argv(file->interpreter, file->command_line, NULL, caller, true), environment);
+	die("%s: %s", file->interpreter, strerror(errno));
+}

@@ -1,0 +1,90 @@
+/* Capture of what the caller gave: descriptors, limits, signals, umask, directory. Must run before anything
+ * else opens a descriptor or touches a signal. */
+#include "caller.h"
+#include "util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void capture_descriptors(struct caller *caller)
+{
+	if (!list_descriptors(&caller->fds, &caller->fd_count))
+		die("/proc/self/fd: %s", strerror(errno));
+	/* They are sent to init; the brain and the engine must not have them by inheritance. */
+	for (size_t i = 0; i < caller->fd_count; i++)
+		set_cloexec(caller->fds[i], true);
+}
+
+/* A job's soft limits are for the payload; a brain or an engine that dies of them would be our failure. */
+static void capture_limits(struct caller *caller)
+{
+	static const int raised[] = { RLIMIT_AS,  RLIMIT_DATA,	RLIMIT_FSIZE,
+				      RLIMIT_CPU, RLIMIT_NPROC, RLIMIT_NOFILE };
+
+	for (int i = 0; i < (int)RLIM_NLIMITS; i++)
+		getrlimit(i, &caller->limits[i]);
+	for (size_t i = 0; i < sizeof raised / sizeof *raised; i++) {
+		struct rlimit limit = caller->limits[raised[i]];
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(raised[i], &limit);
+	}
+}
+
+static void capture_terminal(struct caller *caller)
+{
+	/* fails unless descriptor 0 is the controlling terminal */
+	pid_t foreground = tcgetpgrp(0);
+
+	caller->terminal = -1;
+	if (foreground > 0 && foreground == getpgrp())
+		caller->terminal = fcntl(0, F_DUPFD_CLOEXEC, 3);
+}
+
+void caller_capture(struct caller *caller, int argc, char **argv, char **environment)
+{
+	caller->argc = argc;
+	caller->argv = argv;
+	caller->environment = environment;
+	caller->mask = sig_set_mask(SIG_EVERY);
+	caller->ignored = sig_ignored();
+	sig_default_all();
+	capture_limits(caller);
+	capture_descriptors(caller);
+	capture_terminal(caller);
+	caller->umask = umask(077);
+	caller->cwd = getcwd(NULL, 0);
+	if (!caller->cwd)
+		caller->cwd = xmemdup("", 1);
+}
+
+void caller_release(struct caller *caller, int keep)
+{
+	int null = above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));
+
+	for (size_t i = 0; i < caller->fd_count; i++) {
+		int fd = caller->fds[i];
+		if (fd == keep)
+			continue;
+		if (fd > 2 || null < 0 || dup3(null, fd, O_CLOEXEC) < 0)
+			close(fd);
+	}
+	if (null >= 0)
+		close(null);
+	free(caller->fds);
+	caller->fds = NULL;
+	caller->fd_count = 0;
+}
+
+const char *environment_get(char *const *environment, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (; *environment; environment++)
+		if (!strncmp(*environment, name, length) && (*environment)[length] == '=')
+			return *environment + length + 1;
+	return NULL;
+}

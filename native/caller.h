@@ -1,0 +1,34 @@
+/* What the caller gave this process, which the payload must get as with exec. */
+#ifndef TARE_CALLER_H
+#define TARE_CALLER_H
+
+#include "sig.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+struct caller {
+	int argc;
+	char **argv, **environment;
+	char *cwd; /* empty when it has no path any more */
+	mode_t umask;
+	sigmask mask, ignored;
+	struct rlimit limits[RLIM_NLIMITS];
+	int *fds; /* open descriptors, ascending */
+	size_t fd_count;
+	int terminal; /* a copy of descriptor 0 where that is our controlling terminal and we are in front; else -1 */
+};
+
+/* Takes note of everything, then makes this process fit to be the front: all signals blocked and at their default,
+ * the caller's descriptors close-on-exec, the limits that could hurt the wrapper raised. */
+void caller_capture(struct caller *caller, int argc, char **argv, char **environment);
+
+/* Puts /dev/null in place of 0, 1 and 2 and closes the rest, but `keep` (-1: none). */
+void caller_release(struct caller *caller, int keep);
+
+/* The value of a variable in an environment, NULL when it is not there. */
+const char *environment_get(char *const *environment, const char *name);
+
+#endif

@@ -1,0 +1,164 @@
+/* The pid that the caller knows: waits for signals, the brain and the box, and ends as the payload ended. */
+#include "front.h"
+#include "state.h"
+#include "util.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { SAY_MS = 1000 };
+
+/* Descriptor 2 is the caller's: it may be closed, or full for ever. */
+void front_say(const char *text)
+{
+	struct pollfd out = { .fd = 2, .events = POLLOUT };
+	char *line = xprintf("%s\n", text);
+
+	if (poll(&out, 1, SAY_MS) > 0 && out.revents & POLLOUT)
+		write_all(2, line, strlen(line));
+	free(line);
+}
+
+void front_end(struct front *front, int raw_status)
+{
+	front->ending = true;
+	front->end_status = raw_status;
+}
+
+void front_fail(struct front *front, char *words)
+{
+	free(front->last_words);
+	front->last_words = words;
+	front_end(front, EXIT_WRAPPER << 8);
+}
+
+/* Dies by the payload's signal. The core, if any, was the payload's. */
+static void die_by(int signo)
+{
+	const struct rlimit none = { 0, 0 };
+
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0); /* a core_pattern with a pipe does not ask for the limit */
+	kill(getpid(), signo);
+	sig_set_mask(SIG_EVERY & ~SIG_BIT(signo));
+}
+
+static _Noreturn void end_now(struct front *front)
+{
+	int status = front->end_status;
+
+	if (front->alone) /* init was killed when there is no report, and with it the payload */
+		status = front->box.ended ? front->box.status : SIGKILL;
+
+	if (front->last_words) {
+		char *line = xprintf("tare: %s", front->last_words);
+		front_say(line);
+	}
+	if (WIFEXITED(status))
+		_exit(WEXITSTATUS(status));
+	die_by(WTERMSIG(status));
+	_exit(128 + WTERMSIG(status)); /* process 1 of a container does not die of its own signal */
+}
+
+static void reap(struct front *front)
+{
+	struct rusage usage;
+	pid_t pid;
+	int status;
+
+	while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
+		box_reaped(front, pid, status, &usage);
+		if (pid == front->talk.pid)
+			talk_reaped(front);
+	}
+}
+
+static void take_signal(struct front *front, const struct signalfd_siginfo *info)
+{
+	int signo = (int)info->ssi_signo;
+
+	if (signo == SIGCHLD || signo == SIGTTIN || signo == SIGTTOU)
+		return;
+	/* Our own, from a write to descriptor 2. */
+	if (signo == SIGPIPE && info->ssi_pid == (uint32_t)getpid())
+		return;
+	if (signo == SIGCONT && front->caller->terminal >= 0) {
+		terminal_continue(front);
+		return;
+	}
+	box_signal(front, signo, true);
+}
+
+static void read_signals(struct front *front)
+{
+	struct signalfd_siginfo info[16];
+	ssize_t n;
+
+	while ((n = read(front->signals, info, sizeof info)) > 0)
+		for (size_t i = 0; i < (size_t)n / sizeof *info; i++)
+			take_signal(front, &info[i]);
+	reap(front);
+}
+
+static short wanted(const struct channel *channel)
+{
+	return channel->out ? POLLIN | POLLOUT : POLLIN;
+}
+
+static void wait_and_take(struct front *front, int timeout)
+{
+	struct channel *control = &front->box.control, *brain = &front->talk.channel;
+	struct pollfd ready[] = {
+		{ .fd = front->signals, .events = POLLIN },
+		{ .fd = control->fd, .events = wanted(control) },
+		{ .fd = front->box.errors, .events = POLLIN },
+		{ .fd = brain->fd, .events = wanted(brain) },
+	};
+
+	if (poll(ready, 4, timeout) < 0)
+		return;
+	/* The box first: what the brain says may depend on it, and a dead init has often sent its report. */
+	if (ready[1].revents & POLLOUT)
+		channel_flush(control);
+	if (ready[1].revents & ~POLLOUT)
+		box_read(front);
+	if (ready[2].revents)
+		box_read_errors(front);
+	if (ready[3].revents & POLLOUT)
+		channel_flush(brain);
+	if (ready[3].revents & ~POLLOUT && brain->fd == ready[3].fd)
+		talk_read(front);
+	if (ready[0].revents)
+		read_signals(front);
+}
+
+_Noreturn void front_main(struct caller *caller, const struct brain_file *file, bool command_line)
+{
+	static struct front front; /* large, and there is one */
+	bool soon = false;
+
+	front.caller = caller;
+	front.file = file;
+	front.command_line = command_line;
+	front.box.errors = front.box.specification = -1;
+	channel_open(&front.box.control, -1);
+	channel_open(&front.talk.channel, -1);
+	front.signals = sig_open(SIG_EVERY);
+	if (front.signals < 0)
+		die("signalfd: %s", strerror(errno));
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	talk_start(&front);
+	for (;;) {
+		if (front.ending && !front.box.there)
+			end_now(&front);
+		wait_and_take(&front, soon ? WATCH_MS : -1);
+		soon = box_settle(&front);
+	}
+}

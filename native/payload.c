@@ -1,0 +1,247 @@
+/* The payload's process between fork and exec: everything is made as the caller had it, in an order in which no
+ * step takes away what a later one needs. */
+#include "payload.h"
+#include "frame.h"
+#include "util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char *read_all(int fd, size_t *size)
+{
+	struct stat status;
+	size_t got = 0;
+
+	if (fstat(fd, &status))
+		return NULL;
+	char *text = xrealloc(NULL, (size_t)status.st_size + 1);
+	while (got < (size_t)status.st_size) {
+		ssize_t n = pread(fd, text + got, (size_t)status.st_size - got, (off_t)got);
+		if (n <= 0) {
+			free(text);
+			return NULL;
+		}
+		got += (size_t)n;
+	}
+	text[got] = 0;
+	*size = got;
+	return text;
+}
+
+static void load_key(struct payload *payload, char *string, char ***argument, char ***variable)
+{
+	unsigned long long soft, hard;
+	int which;
+
+	switch (string[0]) {
+	case 'a':
+		*(*argument)++ = string + 1;
+		break;
+	case 'e':
+		*(*variable)++ = string + 1;
+		break;
+	case 'r':
+		if (sscanf(string + 1, "%d %llu %llu", &which, &soft, &hard) == 3 && which >= 0 &&
+		    which < (int)RLIM_NLIMITS)
+			payload->limits[which] = (struct rlimit){ (rlim_t)soft, (rlim_t)hard };
+		break;
+	case 'm':
+		payload->mask = strtoull(string + 1, NULL, 16);
+		break;
+	case 'i':
+		payload->ignored = strtoull(string + 1, NULL, 16);
+		break;
+	case 'u':
+		payload->umask = (mode_t)strtoul(string + 1, NULL, 8);
+		break;
+	case 'd':
+		payload->directory = string + 1;
+		break;
+	case 'O':
+		payload->oom_score_adj = string + 1;
+		break;
+	case 'n':
+		payload->no_new_privs = true;
+		break;
+	case 'p':
+		payload->pause = string + 1;
+		break;
+	case 't':
+		payload->terminal = true;
+		break;
+	}
+}
+
+bool payload_load(struct payload *payload, int memfd)
+{
+	size_t size = 0, arguments = 0, variables = 0;
+
+	payload->text = read_all(memfd, &size);
+	close(memfd);
+	if (!payload->text)
+		return false;
+	char *end = payload->text + size;
+	for (char *string = payload->text; string < end; string += strlen(string) + 1) {
+		arguments += *string == 'a';
+		variables += *string == 'e';
+	}
+	payload->argv = xrealloc(NULL, (arguments + 1) * sizeof(char *));
+	payload->environment = xrealloc(NULL, (variables + 1) * sizeof(char *));
+	char **argument = payload->argv, **variable = payload->environment;
+	for (char *string = payload->text; string < end; string += strlen(string) + 1)
+		load_key(payload, string, &argument, &variable);
+	*argument = *variable = NULL;
+	errno = EINVAL;
+	return arguments > 0;
+}
+
+static _Noreturn void fail(int link, const char *step, int error, const char *what)
+{
+	struct message message;
+
+	message_failed(&message, step, error, what);
+	message_send(&message, link);
+	_exit(EXIT_WRAPPER);
+}
+
+/* The writer of `0` is what moves, whatever its pid is here; who may move it is asked of the descriptor's opener. */
+static void join_cgroups(const struct payload *payload, int link)
+{
+	for (size_t i = 0; i < payload->cgroup_count; i++) {
+		if (write(payload->cgroups[i].fd, "0\n", 2) == 2)
+			continue;
+		char path[4096], name[64];
+		int error = errno;
+		snprintf(name, sizeof name, "/proc/self/fd/%d", payload->cgroups[i].fd);
+		ssize_t length = readlink(name, path, sizeof path - 1);
+		path[length < 0 ? 0 : length] = 0;
+		fail(link, "cgroup", error, *path ? path : "cgroup.procs");
+	}
+}
+
+static void raise_oom_score(const struct payload *payload, int link)
+{
+	static const char file[] = "/proc/self/oom_score_adj";
+	char now[16] = "";
+
+	if (!payload->oom_score_adj)
+		return;
+	/* init is not dumpable, so its child's files in /proc are root's until this. The exec does it anyway. */
+	prctl(PR_SET_DUMPABLE, 1);
+	int fd = open(file, O_RDWR | O_CLOEXEC);
+	if (fd < 0 || read(fd, now, sizeof now - 1) < 0)
+		fail(link, "oom_score_adj", errno, file);
+	if (atoi(payload->oom_score_adj) < atoi(now))
+		fail(link, "oom_score_adj", EPERM, "lowering is not allowed");
+	if (!write_all(fd, payload->oom_score_adj, strlen(payload->oom_score_adj)))
+		fail(link, "oom_score_adj", errno, file);
+	close(fd);
+}
+
+static void report_ready(int control, int link)
+{
+	struct message ready;
+
+	message_begin(&ready, 'R'); /* the kernel adds who we are */
+	if (!message_send(&ready, control))
+		fail(link, "protocol", errno, "control socket");
+	close(control);
+}
+
+static void await_go(int link)
+{
+	char go;
+	ssize_t n;
+
+	do
+		n = read(link, &go, 1);
+	while (n < 0 && errno == EINTR);
+	if (n != 1)
+		_exit(EXIT_WRAPPER); /* init is gone, and so is everybody who could be told */
+}
+
+static int moved_away(int fd, int link)
+{
+	int fresh = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (fresh < 0)
+		fail(link, "descriptors", errno, "dup");
+	close(fd);
+	return fresh;
+}
+
+/* Gives each descriptor its number. What is in the way is ours, and goes elsewhere. Returns where the link is. */
+static int place_descriptors(struct payload *payload, int link)
+{
+	struct received *all = payload->descriptors;
+
+	for (int fd = 0; fd <= 2; fd++) /* the engine's: closed for a caller that had them closed */
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+	for (size_t i = 0; i < payload->descriptor_count; i++) {
+		int target = all[i].target;
+		if (all[i].fd == target) {
+			fcntl(target, F_SETFD, 0);
+			continue;
+		}
+		if (link == target)
+			link = moved_away(link, link);
+		for (size_t later = i + 1; later < payload->descriptor_count; later++)
+			if (all[later].fd == target)
+				all[later].fd = moved_away(target, link);
+		if (dup2(all[i].fd, target) < 0)
+			fail(link, "descriptors", errno, "dup2");
+		close(all[i].fd);
+	}
+	return link;
+}
+
+static void restore_limits(const struct payload *payload, int link)
+{
+	for (int i = 0; i < (int)RLIM_NLIMITS; i++) {
+		struct rlimit now;
+		const struct rlimit *wanted = &payload->limits[i];
+		if (getrlimit(i, &now) == 0 && now.rlim_cur == wanted->rlim_cur && now.rlim_max == wanted->rlim_max)
+			continue;
+		if (setrlimit(i, wanted)) {
+			int error = errno;
+			char name[32];
+			snprintf(name, sizeof name, "limit %d", i);
+			fail(link, "rlimit", error, name);
+		}
+	}
+}
+
+static _Noreturn void execute(const struct payload *payload, int link)
+{
+	environ = payload->environment; /* execvp looks for PATH there */
+	sig_set_mask(payload->mask);
+	if (strchr(payload->argv[0], '/'))
+		execve(payload->argv[0], payload->argv, payload->environment);
+	else
+		execvp(payload->argv[0], payload->argv);
+	fail(link, "exec", errno, payload->argv[0]);
+}
+
+_Noreturn void payload_run(struct payload *payload, int control, int link)
+{
+	setpgid(0, 0);
+	join_cgroups(payload, link);
+	raise_oom_score(payload, link);
+	report_ready(control, link);
+	await_go(link);
+	link = place_descriptors(payload, link);
+	if (payload->directory && chdir(payload->directory))
+		fail(link, "chdir", errno, payload->directory);
+	if (payload->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		fail(link, "no_new_privs", errno, "prctl");
+	umask(payload->umask);
+	sig_ignore(payload->ignored);
+	restore_limits(payload, link);
+	execute(payload, link);
+}

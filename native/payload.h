@@ -1,0 +1,38 @@
+/* The payload's process between fork and exec. */
+#ifndef TARE_PAYLOAD_H
+#define TARE_PAYLOAD_H
+
+#include "sig.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+/* A descriptor that came from the front: the payload's under `target`, or (target -1) a cgroup.procs to join. */
+struct received {
+	int fd, target;
+};
+
+struct payload {
+	char *text; /* what the rest points into */
+	char **argv, **environment;
+	struct rlimit limits[RLIM_NLIMITS];
+	sigmask mask, ignored;
+	mode_t umask;
+	const char *directory, *oom_score_adj, *pause; /* NULL: none */
+	bool no_new_privs, terminal;
+	struct received *descriptors;
+	size_t descriptor_count;
+	struct received *cgroups;
+	size_t cgroup_count;
+};
+
+/* Reads what launch_specification() wrote, and closes the memfd. False, with errno. */
+bool payload_load(struct payload *payload, int memfd);
+
+/* In the forked child. Joins its cgroups, reports `R` on `control`, waits for a byte on `link`, executes. What
+ * fails is a `F` frame on `link`, which the exec closes. */
+_Noreturn void payload_run(struct payload *payload, int control, int link);
+
+#endif

@@ -1,0 +1,77 @@
+/* Finding and killing children by /proc, where no PID namespace does it for us. */
+#include "reap.h"
+#include "util.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct hunt {
+	bool (*spare)(pid_t pid, const void *context);
+	const void *context;
+	size_t found;
+};
+
+static void strike(struct hunt *hunt, pid_t pid)
+{
+	if (hunt->spare && hunt->spare(pid, hunt->context))
+		return;
+	hunt->found++;
+	kill(pid, SIGKILL);
+}
+
+static bool by_children_file(struct hunt *hunt)
+{
+	FILE *children = fopen("/proc/thread-self/children", "re");
+	int pid;
+
+	if (!children)
+		return false;
+	while (fscanf(children, "%d", &pid) == 1)
+		strike(hunt, pid);
+	fclose(children);
+	return true;
+}
+
+static pid_t parent_of(const char *pid)
+{
+	char path[64], stat[512];
+	int parent = 0;
+
+	snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return 0;
+	stat[fread(stat, 1, sizeof stat - 1, file)] = 0;
+	fclose(file);
+	char *after_name = strrchr(stat, ')'); /* the name may hold anything, brackets too */
+	if (after_name)
+		sscanf(after_name, ") %*c %d", &parent);
+	return parent;
+}
+
+/* A kernel without CONFIG_PROC_CHILDREN. */
+static void by_parent(struct hunt *hunt)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	long pid;
+
+	if (!proc)
+		return;
+	while ((entry = readdir(proc)))
+		if (parse_number(entry->d_name, 1, 1L << 30, &pid) && parent_of(entry->d_name) == getpid())
+			strike(hunt, (pid_t)pid);
+	closedir(proc);
+}
+
+size_t kill_children(bool (*spare)(pid_t pid, const void *context), const void *context)
+{
+	struct hunt hunt = { spare, context, 0 };
+
+	if (!by_children_file(&hunt))
+		by_parent(&hunt);
+	return hunt.found;
+}

@@ -1,0 +1,30 @@
+/* Signals as the kernel knows them: all 64. The C library hides 32 and 33 from sigprocmask, sigaction and the
+ * like, but a caller can ignore or block them, and a payload can die of them. */
+#ifndef TARE_SIG_H
+#define TARE_SIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { SIG_LAST = 64 };
+
+typedef uint64_t sigmask; /* bit n-1 is signal n */
+
+#define SIG_BIT(n) ((sigmask)1 << ((n) - 1))
+#define SIG_EVERY (~(sigmask)0)
+
+/* Sets the signal mask, returns the one before. */
+sigmask sig_set_mask(sigmask mask);
+
+sigmask sig_ignored(void);
+void sig_default_all(void);
+void sig_ignore(sigmask ignored);
+
+/* Forgets what is pending (a signal to the caller's group that came before this process left that group).
+ * All dispositions are the default ones after it. */
+void sig_discard_pending(void);
+
+/* A signalfd, above 2 and close-on-exec. */
+int sig_open(sigmask mask);
+
+#endif

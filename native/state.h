@@ -1,0 +1,103 @@
+/* What the front knows. Shared by its parts: front.c (loop, signals, end), talk.c (the brain), box.c (the box). */
+#ifndef TARE_STATE_H
+#define TARE_STATE_H
+
+#include "brain.h"
+#include "caller.h"
+#include "frame.h"
+#include "launch.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+enum {
+	BRAINS_FRESH = 2, /* how many brains may be started before `S` */
+	BRAINS = 3, /* and in all */
+	ENGINE_ERRORS = 8 << 10,
+	WATCH_MS = 20, /* how soon to look again for something that sends no event */
+};
+
+/* A signal for the payload that has not executed yet. */
+struct kept {
+	int signo;
+	bool noted; /* tell the brain when it is forwarded */
+};
+
+struct box {
+	bool there; /* launched, and not known to be gone */
+	struct launch launch;
+	int specification; /* memfd */
+	int *cgroups; /* as many as launch.payload_joins */
+	struct channel control; /* init's socket */
+	int errors; /* the engine's descriptor 2 */
+	char errors_text[ENGINE_ERRORS];
+	size_t errors_size;
+	pid_t engine, init, payload; /* 0 until known */
+	bool engine_reaped, init_reaped;
+	int engine_status;
+	struct rusage engine_usage;
+	bool go_wanted, go_sent, executed, failed, ended, killed;
+	int status; /* the payload's, when ended */
+};
+
+struct talk {
+	struct channel channel;
+	pid_t pid; /* 0 when none is running */
+	pid_t past[BRAINS]; /* all that were started; each leads a session of its own */
+	int started;
+	bool reaped; /* but what it sent may still be in the socket */
+	bool start_when_gone; /* a fresh one, when the box that was not yet allowed to run is gone */
+	char *directory; /* `S`; NULL before */
+	struct message *told; /* the R X F E B so far, for a replay */
+	size_t told_count;
+};
+
+struct front {
+	struct caller *caller;
+	const struct brain_file *file;
+	bool command_line;
+	int signals; /* signalfd */
+	struct talk talk;
+	struct box box;
+	bool launched_once; /* the payload may have run: no second launch */
+	bool any_ended; /* a box ended or is gone: `ended` in `H` */
+	struct kept *kept;
+	size_t kept_count;
+	bool ending; /* as soon as nothing is left of the box */
+	bool alone; /* no brain any more: the end is the payload's */
+	int end_status; /* raw; not when alone */
+	char *last_words; /* for descriptor 2 at the end, NULL: none */
+};
+
+/* talk.c */
+void talk_start(struct front *front);
+void talk_tell(struct front *front, struct message *message); /* R X F E B: kept for a replay */
+void talk_note(struct front *front, int signo);
+void talk_read(struct front *front);
+void talk_reaped(struct front *front); /* the brain is dead: hear it out, then do without */
+void talk_box_gone(struct front *front);
+
+/* box.c */
+void box_launch(struct front *front, struct frame *frame);
+void box_go(struct front *front);
+void box_signal(struct front *front, int signo, bool noted);
+void box_kill(struct front *front);
+void box_read(struct front *front);
+void box_read_errors(struct front *front);
+void box_reaped(struct front *front, pid_t pid, int status, const struct rusage *usage);
+bool box_settle(struct front *front); /* true: look again soon */
+
+/* terminal.c */
+void terminal_give(struct front *front);
+void terminal_take(struct front *front);
+void terminal_stopped(struct front *front, int signo);
+void terminal_continue(struct front *front);
+
+/* front.c */
+void front_end(struct front *front, int raw_status);
+void front_fail(struct front *front, char *words); /* takes the words */
+void front_say(const char *text);
+
+#endif

@@ -1,0 +1,308 @@
+/* The conversation with the brain, and with its successors when it dies. */
+#include "state.h"
+#include "util.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+	/* A brain that does not read loses notes of signals from here on, never a frame of the box. */
+	NOTES_MAX = 1 << 20,
+};
+
+static bool payload_may_have_run(const struct front *front)
+{
+	return front->launched_once;
+}
+
+static void send_hello(struct front *front)
+{
+	struct talk *talk = &front->talk;
+	const struct caller *caller = front->caller;
+	struct message hello;
+	char mask[16];
+
+	message_begin(&hello, 'H');
+	message_add(&hello, !talk->directory ? "fresh" : front->any_ended ? "ended" : "running");
+	message_add(&hello, talk->directory ? talk->directory : "");
+	message_add_number(&hello, getpid());
+	snprintf(mask, sizeof mask, "%04o", (unsigned)caller->umask);
+	message_add(&hello, mask);
+	message_add_number(&hello, talk->started);
+	message_add_number(&hello, caller->argc);
+	for (int i = 0; i < caller->argc; i++)
+		message_add(&hello, caller->argv[i]);
+	message_add(&hello, caller->cwd);
+	for (char **entry = caller->environment; *entry; entry++)
+		message_add(&hello, *entry);
+	channel_send(&talk->channel, &hello);
+}
+
+static struct message copy_of(const struct message *message)
+{
+	return (struct message){ .data = xmemdup(message->data, message->size),
+				 .size = message->size,
+				 .capacity = message->size };
+}
+
+static void replay(struct talk *talk)
+{
+	for (size_t i = 0; i < talk->told_count; i++) {
+		struct message again = copy_of(&talk->told[i]);
+		channel_send(&talk->channel, &again);
+	}
+}
+
+/* A fresh brain starts from nothing: what became of its predecessor's launch is not its business. */
+static void forget_told(struct talk *talk)
+{
+	for (size_t i = 0; i < talk->told_count; i++)
+		message_free(&talk->told[i]);
+	talk->told_count = 0;
+}
+
+void talk_start(struct front *front)
+{
+	struct talk *talk = &front->talk;
+	int socket[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socket) || (socket[0] = above_standard(socket[0])) < 0 ||
+	    (socket[1] = above_standard(socket[1])) < 0) {
+		front_fail(front, xprintf("socketpair: %s", strerror(errno)));
+		return;
+	}
+	pid_t pid = brain_start(front->file, front->caller, front->command_line, socket[1]);
+	int error = errno;
+	close(socket[1]);
+	if (pid < 0) {
+		close(socket[0]);
+		front_fail(front, xprintf("cannot fork for the brain: %s", strerror(error)));
+		return;
+	}
+	channel_open(&talk->channel, socket[0]);
+	talk->pid = pid;
+	talk->past[talk->started++] = pid;
+	talk->reaped = false;
+	send_hello(front);
+	if (talk->directory)
+		replay(talk);
+	else
+		forget_told(talk);
+}
+
+void talk_tell(struct front *front, struct message *message)
+{
+	struct talk *talk = &front->talk;
+
+	talk->told = xrealloc(talk->told, (talk->told_count + 1) * sizeof *talk->told);
+	talk->told[talk->told_count++] = copy_of(message);
+	channel_send(&talk->channel, message);
+}
+
+void talk_note(struct front *front, int signo)
+{
+	struct message note;
+
+	if (front->talk.channel.out_size > NOTES_MAX)
+		return;
+	message_begin(&note, 'N');
+	message_add_number(&note, signo);
+	channel_send(&front->talk.channel, &note);
+}
+
+/* No brain will come any more. */
+static void go_on_alone(struct front *front, const char *why)
+{
+	if (!payload_may_have_run(front)) {
+		front_fail(front, xprintf("%s; the payload was not run", why));
+		box_kill(front);
+		return;
+	}
+	/* The payload may end in peace; when nothing of its box is left, so do we. */
+	front->alone = front->ending = true;
+}
+
+static void lost(struct front *front, const char *why)
+{
+	struct talk *talk = &front->talk;
+
+	if (!talk->reaped)
+		kill(talk->pid, SIGKILL); /* two brains must not write one record */
+	channel_close(&talk->channel);
+	talk->pid = 0;
+	if (front->ending)
+		return;
+	if (talk->directory && talk->started < BRAINS) {
+		talk_start(front);
+	} else if (!talk->directory && !payload_may_have_run(front) && talk->started < BRAINS_FRESH) {
+		box_kill(front);
+		talk->start_when_gone = front->box.there;
+		if (!talk->start_when_gone)
+			talk_start(front);
+	} else {
+		go_on_alone(front, why);
+	}
+}
+
+void talk_box_gone(struct front *front)
+{
+	if (front->talk.start_when_gone && !front->ending) {
+		front->talk.start_when_gone = false;
+		talk_start(front);
+	}
+}
+
+static bool take_quit(struct front *front, struct frame *frame)
+{
+	const char *kind = frame_string(frame);
+	long number;
+
+	if (!kind || !frame_number(frame, 0, 0xffff, &number))
+		return false;
+	if (!strcmp(kind, "code") && number <= 255)
+		number <<= 8;
+	else if (!strcmp(kind, "signal") ? number < 1 || number > SIG_LAST : strcmp(kind, "status"))
+		return false;
+	if (!WIFEXITED(number) && !WIFSIGNALED(number))
+		return false;
+	box_kill(front);
+	front_end(front, (int)number);
+	return true;
+}
+
+static bool take_state(struct front *front, struct frame *frame)
+{
+	const char *directory = frame_string(frame);
+
+	if (!directory || !*directory)
+		return false;
+	free(front->talk.directory);
+	front->talk.directory = xmemdup(directory, strlen(directory) + 1);
+	return true;
+}
+
+/* The brain could not be executed: no other one could. */
+static bool take_not_executed(struct front *front, struct frame *frame)
+{
+	const char *path;
+	long error;
+
+	if (!frame_number(frame, 0, 4095, &error) || !(path = frame_string(frame)))
+		return false;
+	char *why = xprintf("cannot execute %s: %s", path, strerror((int)error));
+	front->talk.started = BRAINS;
+	lost(front, why);
+	free(why);
+	return true;
+}
+
+static bool take_say(struct front *front, struct frame *frame)
+{
+	const char *text = frame_string(frame);
+
+	if (text && !payload_may_have_run(front))
+		front_say(text);
+	return text;
+}
+
+static bool take_signal(struct front *front, struct frame *frame)
+{
+	long signo;
+
+	if (!frame_number(frame, 1, SIG_LAST, &signo))
+		return false;
+	box_signal(front, (int)signo, false);
+	return true;
+}
+
+static bool take_frame(struct front *front, struct frame *frame)
+{
+	switch (frame->tag) {
+	case 'S':
+		return take_state(front, frame);
+	case 'L':
+		/* A payload runs once; another launch is for one that failed. */
+		if (front->box.there || payload_may_have_run(front))
+			return false;
+		box_launch(front, frame);
+		return true;
+	case 'G':
+		box_go(front);
+		return true;
+	case 'K':
+		return take_signal(front, frame);
+	case 'A':
+		box_kill(front);
+		return true;
+	case 'Y':
+		return take_say(front, frame);
+	case 'Q':
+		return take_quit(front, frame);
+	case '!':
+		return take_not_executed(front, frame);
+	default:
+		return false;
+	}
+}
+
+/* Takes what frames there are. False when the brain broke the protocol. */
+static bool take_frames(struct front *front)
+{
+	struct channel *channel = &front->talk.channel;
+	pid_t pid = front->talk.pid;
+	struct frame frame;
+	enum frame_got got;
+
+	while ((got = channel_next(channel, &frame)) == FRAME_WHOLE) {
+		if (!take_frame(front, &frame))
+			return false;
+		if (front->ending || front->talk.pid != pid)
+			return true; /* the frame was the last one that counts */
+	}
+	return got == FRAME_NONE;
+}
+
+void talk_read(struct front *front)
+{
+	struct channel *channel = &front->talk.channel;
+	pid_t pid = front->talk.pid;
+
+	if (front->ending) { /* after `Q` there is nothing more to say */
+		channel_close(channel);
+		return;
+	}
+	enum channel_got received = channel_receive(channel);
+
+	if (!take_frames(front)) {
+		lost(front, "the brain broke the protocol");
+		return;
+	}
+	if (received == CHANNEL_END && front->talk.pid == pid && !front->ending)
+		lost(front, "the brain died");
+}
+
+void talk_reaped(struct front *front)
+{
+	struct talk *talk = &front->talk;
+	pid_t pid = talk->pid;
+
+	talk->reaped = true;
+	/* Its last words may be in the socket still. Without an end there (somebody has inherited the other side), the
+	 * brain is dead all the same. */
+	while (talk->pid == pid && talk->channel.fd >= 0 && !front->ending) {
+		if (channel_receive(&talk->channel) != CHANNEL_BYTES) {
+			lost(front, "the brain died");
+			return;
+		}
+		if (!take_frames(front)) {
+			lost(front, "the brain broke the protocol");
+			return;
+		}
+	}
+}

@@ -1,0 +1,222 @@
+"""Starting a front and being its brain."""
+import os, pty, re, shutil, signal, socket, struct, subprocess, sys, tempfile, time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+NATIVE = os.path.dirname(HERE)
+PYTHON = '/usr/bin/python3' if os.path.exists('/usr/bin/python3') else os.path.realpath(sys.executable)  # nobody can run it
+NOBODY = 65534
+BWRAP = [shutil.which('bwrap') or '/usr/bin/bwrap', '--unshare-pid', '--unshare-ipc', '--as-pid-1', '--dev-bind', '/', '/', '--proc', '/proc', '--',
+         '{init}', 'tare-init', '{control}']
+USER_BWRAP = BWRAP[:1] + ['--unshare-user'] + BWRAP[1:]
+BOXES = {'none': [], 'bwrap': ['E' + e for e in BWRAP], 'user': ['E' + e for e in USER_BWRAP]}
+if os.getuid():
+    BOXES['bwrap'] = BOXES['user']
+
+
+class Skip(Exception):
+    """A capability that the test needs is not there."""
+
+
+class Ended(Exception):
+    """The other side closed."""
+
+
+def b(x):
+    return x if isinstance(x, bytes) else str(x).encode()
+
+
+class Tree:
+    """A folder with one build of tare and a tare.brain that names the scripted brain."""
+
+    def __init__(self, build, interpreter='fake_brain', script=''):
+        self.path = tempfile.mkdtemp(prefix='tare-test-')
+        os.chmod(self.path, 0o755)
+        shutil.copy(os.path.join(NATIVE, build), os.path.join(self.path, 'tare'))
+        os.symlink('tare', os.path.join(self.path, 'tare-wrap'))
+        for program in ('fake_brain', 'probe'):
+            shutil.copy(os.path.join(NATIVE, 'build/test', program), self.path)
+        with open(os.path.join(self.path, 'tare.brain'), 'w') as f:
+            f.write(f'{interpreter}\n{script}\n{script}\n')
+
+    def wrap(self):
+        return os.path.join(self.path, 'tare-wrap')
+
+    def remove(self):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+class Brain:
+    """One brain: its pid, what it was told first, and frames both ways."""
+
+    def __init__(self, connection):
+        self.socket = connection
+        self.socket.settimeout(10)
+        about = self.exactly(struct.unpack('<I', self.exactly(4))[0]).decode().split('\n')
+        self.pid, self.argv, self.fds, self.environment, self.out = int(about[0]), *about[1:]
+        self.hello = self.expect('H')
+
+    def exactly(self, size):
+        data = b''
+        while len(data) < size:
+            more = self.socket.recv(size - len(data))
+            if not more:
+                raise Ended
+            data += more
+        return data
+
+    def get(self):
+        body = self.exactly(struct.unpack('<I', self.exactly(4))[0])
+        return body[:1].decode(), body[1:].split(b'\0')[:-1]
+
+    def expect(self, tag):
+        got, strings = self.get()
+        assert got == tag, f'expected {tag}, got {got} {strings}'
+        return strings
+
+    def until(self, tag):
+        """The frames up to this one, as a dict of the last of each."""
+        frames = {}
+        while tag not in frames:
+            got, strings = self.get()
+            frames[got] = strings
+        return frames
+
+    def send(self, tag, *strings):
+        body = b(tag) + b''.join(b(s) + b'\0' for s in strings)
+        self.socket.sendall(struct.pack('<I', len(body)) + body)
+
+    def raw(self, data):
+        self.socket.sendall(data)
+
+    def close(self):
+        self.socket.close()
+
+
+class Job:
+    """A front under test. `prep` is Python that the caller runs before it executes the front."""
+
+    def __init__(self, tree, argv, prep='', name='tare-wrap', bare=False, uid=None, **more):
+        self.folder = tempfile.mkdtemp(prefix='tare-job-')
+        os.chmod(self.folder, 0o777)
+        path = os.path.join(self.folder, 's')
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        os.chmod(path, 0o777)
+        self.listener.listen(8)
+        self.listener.settimeout(10)
+        environment = dict(more.pop('env', os.environ))
+        environment['TARE_TEST_SOCKET'] = path
+        command = [b(a) for a in argv] if bare else [os.path.join(tree.path, name).encode(), *map(b, argv)]
+        if uid is not None:
+            prep = f'os.setgroups([]); os.setresgid({uid},{uid},{uid}); os.setresuid({uid},{uid},{uid})\n' + prep
+        if prep:
+            code = (f'import os, signal, resource, sys, time\n{prep}\n'
+                    f'os.execv({command[0]!r}, {command!r})')
+            command = [PYTHON, '-I', '-c', code]
+        more.setdefault('stdin', subprocess.DEVNULL)
+        more.setdefault('stdout', subprocess.PIPE)
+        more.setdefault('stderr', subprocess.PIPE)
+        more.setdefault('start_new_session', True)
+        self.process = subprocess.Popen(command, env=environment, **more)
+        self.pid = self.process.pid
+        self.connections = []
+
+    def brain(self):
+        connection = self.listener.accept()[0]
+        self.connections.append(connection)
+        return Brain(connection)
+
+    def no_brain(self, seconds=0.3):
+        self.listener.settimeout(seconds)
+        try:
+            self.listener.accept()
+        except socket.timeout:
+            return True
+        return False
+
+    def run(self, box, *keys):
+        """The usual life. Returns (return code, stdout, stderr, frames)."""
+        brain = self.brain()
+        brain.send('S', self.folder)
+        launch(brain, box, *keys)
+        brain.expect('R')
+        brain.send('G')
+        frames = brain.until('B')
+        assert 'X' in frames, frames
+        return (*self.quit(brain, 'status', frames['E'][0]), frames)
+
+    def quit(self, brain, kind, number):
+        brain.send('Q', kind, number)
+        return self.wait()
+
+    def wait(self):
+        out, err = self.process.communicate(timeout=10)
+        return self.process.returncode, out, err
+
+    def left(self, token=None):
+        """Processes of this job's session (the brain has one of its own) or with the token in their arguments."""
+        found = []
+        for entry in os.listdir('/proc'):
+            if not entry.isdigit() or int(entry) == os.getpid():
+                continue
+            try:
+                with open(f'/proc/{entry}/stat', 'rb') as f:
+                    stat = f.read().decode(errors='replace')
+                with open(f'/proc/{entry}/cmdline', 'rb') as f:
+                    line = f.read()
+            except OSError:
+                continue
+            rest = stat[stat.rindex(')') + 2:].split()
+            if rest[0] != 'Z' and (int(rest[3]) == self.pid or token and b(token) in line):
+                found.append((int(entry), stat.split(')')[0] + ')', line))
+        return found
+
+    def gone(self, token=None, seconds=1.0):
+        end = time.time() + seconds
+        while self.left(token):
+            if time.time() > end:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def clean(self):
+        try:
+            self.process.kill()
+        except OSError:
+            pass
+        try:
+            self.process.communicate(timeout=5)
+        except Exception:
+            pass
+        for pid, *_ in self.left():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+        for connection in self.connections:
+            connection.close()
+        self.listener.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def launch(brain, box, *keys):
+    brain.send('L', *BOXES[box], *keys)
+
+
+def wait_for(condition, seconds=5, what='condition'):
+    end = time.time() + seconds
+    while not condition():
+        assert time.time() < end, f'waited in vain for {what}'
+        time.sleep(0.005)
+
+
+def comm(pid):
+    try:
+        with open(f'/proc/{pid}/comm') as f:
+            return f.read().strip()
+    except OSError:
+        return ''
+
+
+def named(job, name):
+    return [pid for pid, stat, line in job.left() if comm(pid) == name[:15]]

@@ -1,0 +1,946 @@
+"""The tests of native/. One line per test; the last line counts. TARE_MUST_WORK=1: a skip is a failure."""
+import glob, os, shutil, signal, struct, subprocess, sys, tempfile, time, traceback
+from concurrent.futures import ThreadPoolExecutor
+
+import harness
+from harness import BOXES, NOBODY, PYTHON, Ended, Job, Skip, Tree, b, comm, launch, named, wait_for
+
+TESTS = []
+
+
+def test(*boxes, builds=('static', 'sane')):
+    def add(function):
+        for build in builds:
+            for box in boxes or ('',):
+                TESTS.append((f'{function.__name__} {build} {box}'.strip(), function, build, box))
+        return function
+    return add
+
+
+class Bench:
+    """What a test gets: jobs on one build in one kind of box, cleaned up after it."""
+
+    def __init__(self, tree, box):
+        self.tree, self.box, self.jobs = tree, box, []
+        self.uid = NOBODY if box == 'user' and os.getuid() == 0 else None
+
+    def job(self, argv, **more):
+        more.setdefault('uid', self.uid)
+        job = Job(self.tree, argv, **more)
+        self.jobs.append(job)
+        return job
+
+    def sh(self, script, *arguments, **more):
+        return self.job(['/bin/sh', '-c', script, *arguments], **more)
+
+    def started(self, script, *keys, state=True, **more):
+        """A job whose payload has executed."""
+        job = self.sh(script, **more)
+        brain = job.brain()
+        if state:
+            brain.send('S', job.folder)
+        launch(brain, self.box, 'a@1', *keys)
+        job.init, job.payload = map(int, brain.expect('R'))
+        brain.send('G')
+        brain.expect('X')
+        return job, brain
+
+
+def equal(a, b_):
+    assert a == b_, f'{a!r} is not {b_!r}'
+
+
+# --- the end -----------------------------------------------------------------------------------------------------
+
+@test('none', builds=('static',))
+def exit_codes(bench):
+    def one(code):
+        equal(bench.sh(f'exit {code}').run(bench.box, 'a@1')[0], code)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(one, range(256)))
+
+
+@test('bwrap', 'user')
+def some_exit_codes(bench):
+    for code in (0, 1, 125, 128 + 9, 255):
+        equal(bench.sh(f'exit {code}').run(bench.box, 'a@1')[0], code)
+
+
+@test('none', 'bwrap')
+def terminating_signals(bench):
+    harmless = {signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH, signal.SIGSTOP, signal.SIGTSTP,
+                signal.SIGTTIN, signal.SIGTTOU}
+    wanted = [n for n in range(1, 65) if n not in harmless]
+    if 'sane' in bench.name:
+        wanted = [1, 6, 9, 11, 13, 15, 32, 33, 34, 64]
+
+    def one(n):
+        equal(bench.sh(f'kill -{n} $$; sleep 5').run(bench.box, 'a@1')[0], -n)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(one, wanted))
+
+
+@test('', builds=('static', 'sane'))
+def quit_without_a_box(bench):
+    for kind, number, wanted in (('code', 126, 126), ('signal', 9, -9), ('signal', 64, -64), ('status', 7 << 8, 7),
+                                 ('status', 15, -15)):
+        job = bench.sh('exit 3')
+        brain = job.brain()
+        equal(brain.hello[0], b'fresh')
+        equal(job.quit(brain, kind, number)[0], wanted)
+
+
+@test('', builds=('static',))
+def say_and_quit(bench):
+    job = bench.sh('exit 3')
+    brain = job.brain()
+    brain.send('Y', 'tare: no, because')
+    code, out, err = job.quit(brain, 'code', 126)
+    equal((code, out, err), (126, b'', b'tare: no, because\n'))
+
+
+# --- as with exec ------------------------------------------------------------------------------------------------
+
+PREP = '''
+os.umask(0o137)
+resource.setrlimit(resource.RLIMIT_NOFILE, (%(nofile)s, 4000))
+resource.setrlimit(resource.RLIMIT_CORE, (0, 4096))
+resource.setrlimit(resource.RLIMIT_STACK, (4 << 20, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_CPU, (77, 99))
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+for s in (signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, 40): signal.signal(s, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGTERM, 64])
+os.nice(3)
+os.chdir(%(cwd)r)
+f = os.open('/etc/passwd', os.O_RDONLY); os.lseek(f, 7, 0)
+for n in (%(open)s): os.dup2(f, n, inheritable=True)
+for n in (%(closed)s):
+    try: os.close(n)
+    except OSError: pass
+'''
+
+
+def both(bench, *keys, box=None, argv=(), env=None, **prep):
+    """The probe's texts, bare and through Tare."""
+    prep = {'open': '', 'closed': '', 'cwd': '/usr/share', 'nofile': '2000', **prep}
+    texts = []
+    for bare in (True, False):
+        folder = tempfile.mkdtemp(prefix='tare-probe-')
+        os.chmod(folder, 0o777)
+        text = os.path.join(folder, 'text')
+        job = bench.job([os.path.join(bench.tree.path, 'probe'), text, *argv], prep=PREP % prep, bare=bare,
+                        **({'env': env} if env is not None else {}))
+        if bare:
+            code, out, err = job.wait()
+        else:
+            code, out, err, _ = job.run(bench.box, *(keys or ('a@1',)))
+        equal((code, out, err), (0, b'', b''))
+        with open(text, errors='replace') as f:
+            texts.append(f.read().replace(job.folder, 'FOLDER').replace(folder, 'PROBE'))
+        shutil.rmtree(folder)
+    # pipes have other numbers in the two runs
+    import re
+    return [re.sub(r'pipe:\[\d+\]', 'pipe', t) for t in texts]
+
+
+@test('none', 'bwrap', 'user')
+def as_with_exec(bench):
+    for prep in ({'open': '3, 5, 7, 9, 20, 100, 1999', 'closed': ''}, {'open': '3, 4, 5, 6, 7, 8, 10, 11, 12',
+                 'closed': '0,'}, {'open': '9,', 'closed': '0, 1, 2'}, {'closed': '2, 3, 4, 5'},
+                 {'open': '0, 1, 2', 'closed': '4,'}):
+        equal(*both(bench, **prep)[::-1])
+
+
+@test('none', 'bwrap')
+def odd_arguments(bench):
+    equal(*both(bench, argv=['', 'a\nb', b'\xff\xfe', ' ', '@1', "'"]))
+
+
+@test('none', 'bwrap')
+def large_environment(bench):
+    env = {f'V{i:03}': 'x' * 8000 for i in range(130)}
+    env[b'ODD\xff'.decode(errors='surrogateescape')] = '\udcfe\n'
+    equal(*both(bench, env=env))
+
+
+@test('none', 'bwrap', builds=('static',))
+def many_descriptors(bench):
+    equal(*both(bench, open='*range(3, 700), 1500'))
+
+
+@test('none', 'bwrap', 'user')
+def low_nofile(bench):
+    equal(*both(bench, nofile='12', open='4, 5, 6, 7, 11'))
+
+
+@test('none', 'bwrap')
+def environment_and_directory_keys(bench):
+    job = bench.job(['/bin/sh', '-c', 'x'], env={'A': '1', 'B': '2', 'C': '3', 'PATH': '/usr/bin:/bin'})
+    code, out, _, _ = job.run(bench.box, 'ash', 'a-c', 'aecho "$A-$B-$D-${C-none}"; pwd; ulimit -n; ulimit -Hn',
+                              'eB=5', 'eD=x=y', 'uC', 'd/usr', 'rnofile 100 unlimited')
+    equal(code, 0)
+    lines = out.decode().split('\n')
+    equal(lines[:3], ['1-5-x=y-none', '/usr', '100'])
+    job = bench.sh('x', env={'A': '1'})
+    equal(job.run(bench.box, 'a/usr/bin/env', '0', 'eZ=1')[1], b'Z=1\n')
+
+
+@test('none', builds=('static',))
+def literal_argument_that_looks_like_an_index(bench):
+    job = bench.job(['/bin/echo', 'caller'])
+    equal(job.run(bench.box, 'a/bin/echo', 'v@1', 'a@1')[1], b'@1 /bin/echo caller\n')
+
+
+@test('none', 'bwrap')
+def payload_leads_its_group_and_has_no_stray_descriptors(bench):
+    job = bench.job([PYTHON, '-I', '-c', 'import os; print(os.getpid() == os.getpgrp(), len(os.listdir("/proc/self/fd")))'])
+    equal(job.run(bench.box, 'a@1')[1], b'True 4\n')
+
+
+@test('none', 'bwrap')
+def pipe_reader_sees_the_end(bench):
+    job, brain = bench.started('exec >&- 2>&-; exec sleep 30')
+    job.process.stdout.read()
+    job.process.stderr.read()
+    brain.send('A')
+    equal(brain.until('B')['E'][0], b'9')
+
+
+@test('none', 'bwrap')
+def no_new_privs_oom_and_cpus(bench):
+    job = bench.sh('grep -E "NoNewPrivs|Cpus_allowed_list" /proc/self/status; cat /proc/self/oom_score_adj')
+    out = job.run(bench.box, 'a@1', 'n', 'O500', 'C0')[1].decode()
+    assert 'NoNewPrivs:\t1' in out and 'list:\t0\n' in out and out.endswith('500\n'), out
+
+
+@test('none', 'bwrap', builds=('static',))
+def identity(bench):
+    if os.getuid():
+        raise Skip('needs root')
+    box = 'none' if bench.box == 'none' else 'user'
+    job = bench.sh('id -u; id -g; id -G')
+    equal(job.run(box, 'a@1', f'U{NOBODY} {NOBODY} {NOBODY}', 'O300')[1], f'{NOBODY}\n'.encode() * 3)
+
+
+@test('', builds=('static',))
+def the_brain_s_surroundings(bench):
+    job = bench.job(['/bin/true'], prep='''
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+os.umask(0)
+os.dup2(1, 7, inheritable=True)
+''', env={'NODE_OPTIONS': '--x', 'PYTHONHOME': '/nowhere', 'TERM': 'xterm', 'A': 'b'})
+    brain = job.brain()
+    equal((brain.argv, brain.environment, brain.out), ('@front=3', 'PATH,LANG', '/dev/null'))
+    equal(brain.fds, '0,1,2,3')
+    equal(os.getsid(brain.pid), brain.pid)
+    hello = brain.hello
+    equal(hello[:5], [b'fresh', b'', b(job.pid), b'0000', b'1'])
+    equal(hello[5:7], [b'2', b(os.path.join(bench.tree.path, 'tare-wrap'))])
+    assert b'NODE_OPTIONS=--x' in hello
+    with open(f'/proc/{brain.pid}/status') as f:
+        status = f.read()
+    assert 'SigBlk:\t0000000000000000' in status and 'Umask:\t0022' in status, status
+    job.quit(brain, 'code', 0)
+
+
+@test('', builds=('static',))
+def command_line_brain(bench):
+    job = bench.job(['run', '--flag'], name='tare', env={'NO_COLOR': '1', 'TERM': 'dumb', 'X': 'y'})
+    brain = job.brain()
+    equal((brain.argv, brain.environment), ('@front=3 run --flag', 'PATH,LANG,TERM,NO_COLOR'))
+    assert brain.out.startswith('pipe:')
+    launch(brain, 'bwrap', 'a/bin/echo', 'ahi')
+    brain.expect('R')
+    brain.send('G')
+    status = brain.until('B')['E'][0]
+    equal(job.quit(brain, 'status', status)[:2], (0, b'hi\n'))
+
+
+@test('', builds=('static',))
+def other_command_lines_are_only_executed(bench):
+    tree = Tree('build/tare', '/usr/bin/env', '-0')
+    bench.trees.append(tree)
+    # the script is beside the executable, so env takes it for a program and says so
+    out = subprocess.run([os.path.join(tree.path, 'tare'), 'doctor'], env={'NODE_OPTIONS': 'x', 'PATH': '/bin'},
+                         capture_output=True)
+    assert b'-0' in out.stderr, out
+    with open(os.path.join(tree.path, 'tare.brain'), 'w') as f:
+        f.write('/usr/bin/env\n\n\n')
+    out = subprocess.run([os.path.join(tree.path, 'tare')], env={'NODE_OPTIONS': 'x', 'PATH': '/bin', 'TZ': 'UTC'},
+                         capture_output=True)
+    equal(out.stdout, b'PATH=/bin\nTZ=UTC\n')
+
+
+# --- signals -----------------------------------------------------------------------------------------------------
+
+COUNTER = ('import signal, os, time, sys\nn = []\n'
+           'for s in (1, 2, 3, 10, 12, 15, 18, 40): signal.signal(s, lambda s, f: n.append(s))\n'
+           'print("ready", flush=True)\nend = time.time() + %s\n'
+           'while time.time() < end: time.sleep(0.02)\nprint(*n)')
+
+
+def counting(bench, seconds=0.8):
+    job = bench.job([PYTHON, '-I', '-c', COUNTER % seconds])
+    brain = job.brain()
+    brain.send('S', job.folder)
+    launch(brain, bench.box, 'a@1')
+    brain.expect('R')
+    brain.send('G')
+    brain.expect('X')
+    equal(job.process.stdout.readline(), b'ready\n')
+    return job, brain
+
+
+@test('none', 'bwrap')
+def signals_are_forwarded_once(bench):
+    job, brain = counting(bench)
+    for n in (15, 1, 40, 10):
+        os.kill(job.pid, n)
+        time.sleep(0.05)
+    noted = [brain.expect('N')[0] for _ in range(4)]
+    equal(noted, [b'15', b'1', b'40', b'10'])
+    brain.send('K', 12)
+    status = brain.until('B')['E'][0]
+    equal(job.quit(brain, 'status', status)[1], b'15 1 40 10 12\n')
+
+
+@test('none', 'bwrap')
+def signal_to_the_group_arrives_once(bench):
+    job, brain = counting(bench, 0.5)
+    os.killpg(job.pid, signal.SIGTERM)
+    frames = brain.until('B')
+    equal(frames['N'], [b'15'])
+    equal(job.quit(brain, 'status', frames['E'][0])[1], b'15\n')
+
+
+@test('none', 'bwrap')
+def signal_to_every_process_of_the_session_leaves_the_box_standing(bench):
+    job, brain = counting(bench, 0.5)
+    for pid, *_ in job.left():
+        os.kill(pid, signal.SIGTERM)
+    frames = brain.until('B')
+    equal(frames['E'][0], b'0')
+    assert job.quit(brain, 'status', 0)[1].startswith(b'15')
+
+
+@test('none', 'bwrap')
+def early_signals_are_kept_until_the_exec(bench):
+    job = bench.sh('sleep 5')
+    brain = job.brain()
+    os.kill(job.pid, signal.SIGTERM)
+    os.kill(job.pid, signal.SIGTERM)
+    time.sleep(0.05)
+    launch(brain, bench.box, 'a@1')
+    brain.expect('R')
+    brain.send('G')
+    frames = brain.until('B')
+    equal((frames['E'][0], frames['N']), (b'15', [b'15']))
+    equal(job.quit(brain, 'status', frames['E'][0])[0], -15)
+
+
+@test('none', builds=('static',))
+def pending_at_exec_stays_pending(bench):
+    script = 'import signal; print(*map(int, signal.sigpending()), *map(int, signal.pthread_sigmask(signal.SIG_BLOCK, [])))'
+    job = bench.job([PYTHON, '-I', '-c', f'import time; time.sleep(0.3); {script}'],
+                    prep='signal.pthread_sigmask(signal.SIG_BLOCK, [15]); os.kill(os.getpid(), 15)')
+    equal(job.run(bench.box, 'a@1')[1], b'15 15\n')
+
+
+@test('none', builds=('static',))
+def alarm_survives_as_with_exec(bench):
+    job = bench.sh('sleep 10', prep='signal.setitimer(signal.ITIMER_REAL, 0.5)')
+    equal(job.run(bench.box, 'a@1')[0], -14)
+
+
+# --- what is left ------------------------------------------------------------------------------------------------
+
+DAEMON = ('import os, signal, sys, time\n'
+          'for s in set(range(1, 65)) - {17}:\n'
+          '    try: signal.signal(s, signal.SIG_IGN)\n'
+          '    except (OSError, ValueError): pass\n'
+          'if os.fork() == 0:\n'
+          '    os.setsid()\n'
+          '    if os.fork() == 0:\n'
+          '        os.write(1, b"x"); os.close(1); os.close(2); time.sleep(60)\n'
+          '    os._exit(0)\n'
+          'os.wait(); time.sleep(0.2); os._exit(5)')
+
+
+@test('none', 'bwrap', 'user')
+def daemons_are_gone(bench):
+    token = f'token{time.time()}'
+    job = bench.job([PYTHON, '-I', '-c', DAEMON, token])
+    code, _, _, frames = job.run(bench.box, 'a@1')
+    equal((code, frames['E'][6]), (5, b'1'))
+    assert job.gone(token, 0), job.left(token)
+
+
+@test('none', 'bwrap', builds=('static',))
+def a_tree_of_processes_is_gone(bench):
+    token = f'token{time.time()}'
+    tree = ('import os, sys, time\n'
+            'for i in range(6):\n'
+            '    if os.fork() == 0 and i % 2: os.setsid()\n'
+            'if os.getpid() != int(os.environ.get("TOP", 0)): time.sleep(60)')
+    job = bench.sh(f'"$0" -I -c "$1" {token} & sleep 0.5; exit 1', PYTHON, tree)
+    code, _, _, frames = job.run(bench.box, 'a@1')
+    equal((code, frames['E'][6]), (1, b'64'))
+    assert job.gone(token, 0), job.left(token)
+
+
+@test('bwrap', 'user')
+def kill_minus_one_harms_nothing_outside(bench):
+    job = bench.sh('kill -9 -1; exit 4')
+    bystander = subprocess.Popen(['sleep', '30'], user=bench.uid) if bench.uid else subprocess.Popen(['sleep', '30'])
+    try:
+        code = job.run(bench.box, 'a@1')[0]
+        assert code in (4, -9), code
+        equal(bystander.poll(), None)
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+@test('bwrap', 'user')
+def init_cannot_be_harmed_from_inside(bench):
+    job = bench.sh('kill -9 1; kill -15 1; cat /proc/1/environ >/dev/null 2>&1 && [ "$(id -u)" != 0 ] && exit 9; '
+                   'ls -l /proc/1/fd >/dev/null 2>&1 && [ "$(id -u)" != 0 ] && exit 8; exit 6')
+    equal(job.run(bench.box, 'a@1')[0], 6)
+
+
+# --- who dies ----------------------------------------------------------------------------------------------------
+
+LIVE = 'sh -c "trap : TERM; while :; do sleep 60; done" & trap : TERM; while :; do sleep 60; done'
+
+
+@test('none', 'bwrap', 'user')
+def front_killed_while_running(bench):
+    job, brain = bench.started(LIVE)
+    os.kill(job.pid, signal.SIGKILL)
+    assert job.gone(), job.left()
+    try:
+        brain.get()
+        assert False, 'the brain is still connected'
+    except Ended:
+        pass
+
+
+@test('none', 'bwrap')
+def front_killed_at_each_step(bench):
+    for name in ('enter-start', 'enter-joined', 'init-start', 'init-forked', 'init-ended', 'front-launched',
+                 'front-running', 'front-ended'):
+        job = bench.sh('exit 0')
+        brain = job.brain()
+        brain.send('S', job.folder)
+        launch(brain, bench.box, 'a@1', 'p' + name)
+        brain.send('G')
+        wait_for(lambda: named(job, '@' + name) or comm(job.pid) == ('@' + name)[:15], what=name)
+        os.kill(job.pid, signal.SIGKILL)
+        assert job.gone(), (name, job.left())
+
+
+@test('none', 'bwrap')
+def box_killed_at_each_step_by_the_brain(bench):
+    for name in ('enter-start', 'enter-joined', 'init-start', 'init-forked', 'init-ended'):
+        job = bench.sh('exit 0')
+        brain = job.brain()
+        launch(brain, bench.box, 'a@1', 'p' + name)
+        if name == 'init-ended':
+            brain.send('G')
+        wait_for(lambda: named(job, '@' + name), what=name)
+        brain.send('A')
+        frames = brain.until('B')
+        if name == 'init-ended':
+            equal(frames['E'][0], b'0')
+        else:
+            assert 'F' in frames and 'X' not in frames, (name, frames)
+        equal(job.quit(brain, 'code', 3)[0], 3)
+
+
+@test('none', 'bwrap', 'user')
+def init_killed(bench):
+    job, brain = bench.started(LIVE)
+    os.kill(job.init, signal.SIGKILL)
+    frames = brain.until('B')
+    assert 'E' not in frames and 'F' not in frames, frames
+    equal(job.left()[1:], [])
+    equal(job.quit(brain, 'code', 7)[0], 7)
+
+
+@test('bwrap', 'user')
+def engine_killed(bench):
+    job, brain = bench.started('sleep 0.4; exit 8')
+    for pid in named(job, 'bwrap'):
+        os.kill(pid, signal.SIGKILL)
+    frames = brain.until('B')
+    equal((frames['E'][0], frames['B'][0]), (b'2048', b'9'))
+    equal(job.left()[1:], [])
+    equal(job.quit(brain, 'status', frames['E'][0])[0], 8)
+
+
+@test('bwrap', 'user')
+def front_and_engine_killed(bench):
+    job, brain = bench.started(LIVE)
+    for pid in [*named(job, 'bwrap'), job.pid]:
+        os.kill(pid, signal.SIGKILL)
+    assert job.gone(), job.left()
+
+
+@test('none', 'bwrap')
+def payload_killed_before_go(bench):
+    job = bench.sh('exit 0')
+    brain = job.brain()
+    launch(brain, bench.box, 'a@1')
+    payload = int(brain.expect('R')[1])
+    os.kill(payload, signal.SIGKILL)
+    equal(brain.expect('F')[0], b'init')
+    brain.expect('B')
+    equal(job.quit(brain, 'code', 9)[0], 9)
+
+
+@test('none', 'bwrap')
+def brain_has_successors(bench):
+    job, brain = bench.started('sleep 0.6; exit 9')
+    os.kill(brain.pid, signal.SIGKILL)
+    second = job.brain()
+    equal((second.hello[0], second.hello[1], second.hello[4]), (b'running', b(job.folder), b'2'))
+    equal([second.get()[0] for _ in range(2)], ['R', 'X'])
+    second.until('B')
+    os.kill(second.pid, signal.SIGKILL)
+    third = job.brain()
+    equal((third.hello[0], third.hello[4]), (b'ended', b'3'))
+    frames = [third.get() for _ in range(4)]
+    equal(''.join(f[0] for f in frames), 'RXEB')
+    equal(job.quit(third, 'status', frames[2][1][0])[0], 9)
+
+
+@test('none', 'bwrap')
+def three_dead_brains_and_the_payload_ends_in_peace(bench):
+    job, brain = bench.started('sleep 0.5; kill -15 $$')
+    for _ in range(2):
+        os.kill(brain.pid, signal.SIGKILL)
+        brain = job.brain()
+    os.kill(brain.pid, signal.SIGKILL)
+    equal(job.wait()[0], -15)
+    assert job.gone(seconds=0)
+
+
+@test('none', 'bwrap')
+def signals_reach_a_payload_without_a_brain(bench):
+    job, brain = bench.started('trap "exit 17" TERM; while :; do sleep 0.05; done')
+    for _ in range(2):
+        os.kill(brain.pid, signal.SIGKILL)
+        brain = job.brain()
+    os.kill(brain.pid, signal.SIGKILL)
+    time.sleep(0.1)
+    os.kill(job.pid, signal.SIGTERM)
+    equal(job.wait()[0], 17)
+
+
+@test('none', builds=('static', 'sane'))
+def two_dead_fresh_brains(bench):
+    job = bench.sh('echo ran')
+    first = job.brain()
+    os.kill(first.pid, signal.SIGKILL)
+    second = job.brain()
+    equal((second.hello[0], second.hello[4]), (b'fresh', b'2'))
+    os.kill(second.pid, signal.SIGKILL)
+    code, out, err = job.wait()
+    equal((code, out), (125, b''))
+    assert err.startswith(b'tare: ') and err.count(b'\n') == 1, err
+
+
+@test('none', 'bwrap')
+def fresh_brain_dead_after_its_launch(bench):
+    job = bench.sh('echo ran')
+    first = job.brain()
+    launch(first, bench.box, 'a@1')
+    first.expect('R')
+    os.kill(first.pid, signal.SIGKILL)
+    second = job.brain()
+    equal(second.hello[0], b'fresh')
+    launch(second, bench.box, 'a@1')
+    second.expect('R')
+    second.send('G')
+    second.until('B')
+    equal(job.quit(second, 'code', 0)[:2], (0, b'ran\n'))
+
+
+@test('none', builds=('static', 'sane'))
+def fresh_brain_dead_after_go_never_runs_the_payload_twice(bench):
+    job, brain = bench.started('echo ran; sleep 0.2; exit 3', state=False)
+    os.kill(brain.pid, signal.SIGKILL)
+    equal(job.wait()[:2], (3, b'ran\n'))
+
+
+@test('none', 'bwrap', builds=('static', 'sane'))
+def stopped_brain_does_not_stop_the_front(bench):
+    job, brain = bench.started('trap "exit 5" TERM; echo up; while :; do sleep 0.05; done')
+    equal(job.process.stdout.readline(), b'up\n')
+    os.kill(brain.pid, signal.SIGSTOP)
+    for _ in range(3000):
+        os.kill(job.pid, signal.SIGWINCH)
+    os.kill(job.pid, signal.SIGTERM)
+    wait_for(lambda: len(job.left()) == 1, what='the end of the box')
+    os.kill(brain.pid, signal.SIGCONT)
+    status = brain.until('B')['E'][0]
+    equal(job.quit(brain, 'status', status)[0], 5)
+
+
+@test('', builds=('static', 'sane'))
+def brain_that_cannot_be_executed(bench):
+    for interpreter, script, name in (('/nowhere/node', 'x', '/nowhere/node'), ('/bin/sh', 'missing.js', 'missing.js')):
+        tree = Tree(bench.build, interpreter, script)
+        if name == '/nowhere/node':
+            shutil.copy('/dev/null', os.path.join(tree.path, 'x'))
+        bench.trees.append(tree)
+        out = subprocess.run([tree.wrap(), '/bin/true'], capture_output=True, timeout=10)
+        equal((out.returncode, out.stdout), (125, b''))
+        assert name.encode() in out.stderr and b'No such file' in out.stderr and out.stderr.count(b'\n') == 1, out
+
+
+@test('none', 'bwrap', builds=('static',))
+def quit_with_a_living_box_kills_it(bench):
+    job, brain = bench.started(LIVE)
+    equal(job.quit(brain, 'code', 3)[0], 3)
+    assert job.gone(seconds=0)
+
+
+# --- failures ----------------------------------------------------------------------------------------------------
+
+@test('none', 'bwrap')
+def each_failing_step_says_so(bench):
+    cases = [(['J/nowhere/cgroup.procs'], b'join', 2), (['C1023'], b'affinity', 22),
+             (['j/nowhere/cgroup.procs'], b'cgroup', 2), (['d/nowhere'], b'chdir', 2),
+             (['rnonsense 1 1'], b'protocol', 22), (['zsomething'], b'protocol', 22), (['O5000'], b'protocol', 22),
+             (['e=x'], b'protocol', 22), (['C'], b'protocol', 22), (['U1'], b'protocol', 22), ([''], b'protocol', 22),
+             (['j/proc/self/comm'], b'cgroup', 22), (['O-1000'], b'oom_score_adj', 1)]
+    for keys, step, error in cases:
+        job = bench.sh('echo ran')
+        brain = job.brain()
+        launch(brain, bench.box, 'a@1', *keys)
+        brain.send('G')
+        frames = brain.until('B')
+        assert 'X' not in frames, (keys, frames)
+        equal((frames['F'][0], frames['F'][1]), (step, b(error)))
+        # and then again, well: what the policy's "unboxed" does
+        launch(brain, bench.box, 'a@1')
+        brain.expect('R')
+        brain.send('G')
+        frames = brain.until('B')
+        equal(job.quit(brain, 'status', frames['E'][0])[:2], (0, b'ran\n'))
+
+
+@test('none', 'bwrap')
+def exec_failures(bench):
+    folder = tempfile.mkdtemp(prefix='tare-exec-')
+    os.chmod(folder, 0o755)
+    plain = os.path.join(folder, 'plain')
+    with open(plain, 'w') as f:
+        f.write('echo hi\n')
+    for program, error in (('/nowhere/x', 2), ('nowhere-x', 2), ('/etc', 13), (plain, 13)):
+        job = bench.sh('x')
+        brain = job.brain()
+        launch(brain, bench.box, 'a' + program)
+        brain.expect('R')
+        brain.send('G')
+        frame = brain.expect('F')
+        equal((frame[0], frame[1]), (b'exec', b(error)))
+        assert b(program) in frame[2], frame
+        brain.expect('B')
+        equal(job.quit(brain, 'code', 127)[0], 127)
+    shutil.rmtree(folder)
+
+
+@test('', builds=('static', 'sane'))
+def engine_failures(bench):
+    for argv, words in ((['/nowhere/bwrap'], b'No such file'), (['bwrap'], b'No such file'),
+                        (['/usr/bin/bwrap', '--nonsense'], b'nonsense'), (['/bin/true'], b'before init'),
+                        (['/bin/sh', '-c', 'echo oh no >&2; kill -9 $$'], b'oh no')):
+        job = bench.sh('x')
+        brain = job.brain()
+        brain.send('L', *['E' + a for a in argv], 'a@1')
+        frames = brain.until('B')
+        equal(frames['F'][0], b'engine')
+        assert words in frames['F'][2], frames
+        equal(job.quit(brain, 'code', 125)[0], 125)
+
+
+@test('', builds=('static',))
+def identity_needs_rights(bench):
+    job = bench.sh('x', uid=NOBODY)
+    brain = job.brain()
+    launch(brain, 'none', 'a@1', 'U0 0 ')
+    frames = brain.until('B')
+    equal((frames['F'][0], frames['F'][1]), (b'identity', b'1'))
+    job.quit(brain, 'code', 0)
+
+
+# --- the protocol ------------------------------------------------------------------------------------------------
+
+@test('', builds=('static', 'sane'))
+def bad_frames_are_a_dead_brain(bench):
+    bad = [struct.pack('<I', 0), struct.pack('<I', (16 << 20) + 1) + b'L', struct.pack('<I', 3) + b'Lab',
+           struct.pack('<I', 1) + b'?', struct.pack('<I', 1) + b'S', struct.pack('<I', 1) + b'Q',
+           struct.pack('<I', 5) + b'Kxyz\0', struct.pack('<I', 4) + b'K65\0', struct.pack('<I', 14) + b'Qstatus\x00127\0\0\0',
+           b'\xff' * 64]
+    for data in bad:
+        job = bench.sh('x')
+        job.brain().raw(data)
+        second = job.brain()
+        equal(second.hello[4], b'2')
+        second.raw(data)
+        code, _, err = job.wait()
+        equal(code, 125)
+        assert b'protocol' in err, err
+
+
+@test('', builds=('sane',))
+def random_launches_do_no_harm(bench):
+    import random
+    random.seed(7)
+    job = bench.sh('x')
+    brain = job.brain()
+    for _ in range(150):
+        strings = [bytes(random.choice(b'EJjUOCaveu0drnp') if i == 0 else random.choice(b'0123456789-, =@ku\xff')
+                         for i in range(random.randrange(1, 12))) for _ in range(random.randrange(1, 4))]
+        brain.send('L', *strings, 'zend')
+        equal(brain.expect('F')[0], b'protocol')
+        brain.expect('B')
+    equal(job.quit(brain, 'code', 0)[0], 0)
+
+
+@test('none', builds=('sane',))
+def frames_in_pieces(bench):
+    job = bench.sh('exit 2')
+    brain = job.brain()
+    body = b'L' + b'a@1\0'
+    for byte in struct.pack('<I', len(body)) + body:
+        brain.raw(bytes([byte]))
+        time.sleep(0.002)
+    brain.expect('R')
+    brain.raw(struct.pack('<I', 1) + b'G' + struct.pack('<I', 1))
+    status = brain.until('B')['E'][0]
+    brain.raw(b'A')
+    equal(job.quit(brain, 'status', status)[0], 2)
+
+
+@test('none', builds=('static', 'sane'))
+def a_second_launch_is_refused(bench):
+    job, brain = bench.started('sleep 0.3; exit 2', state=False)
+    launch(brain, 'none', 'a@1')
+    equal(job.wait()[0], 2)
+
+
+@test('none', 'bwrap', builds=('static',))
+def usage_is_reported(bench):
+    spin = 'import time, os\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\nx = b"x" * (64 << 20)'
+    job = bench.job([PYTHON, '-I', '-c', f'import os\nif os.fork() == 0:\n {spin.replace(chr(10), chr(10) + " ")}\n'
+                     ' os._exit(0)\nos.wait()'])
+    frames = job.run(bench.box, 'a@1')[3]
+    times = [int(t) for t in frames['E'][1:5]]
+    own, all_, rss, killed = sum(times[:2]), sum(times[2:]), *map(int, frames['E'][5:7])
+    assert own >= 250000 and all_ >= own and 64 << 20 <= rss < 256 << 20 and killed == 0, frames['E']
+
+
+# --- cgroups, terminal -------------------------------------------------------------------------------------------
+
+def cgroup_folders():
+    """New folders in the hierarchies of this machine that can be used, v1 or v2."""
+    mine = {}
+    with open('/proc/self/cgroup') as f:
+        for line in f:
+            _, names, path = line.rstrip('\n').split(':', 2)
+            mine[names] = path
+    found = []
+    for name in ('pids', 'freezer', 'memory', ''):
+        for root in ([f'/sys/fs/cgroup/{name}'] if name else ['/sys/fs/cgroup/unified', '/sys/fs/cgroup']):
+            base = root + mine.get(name, '/nowhere')
+            folder = os.path.join(base, f'tare-test-{os.getpid()}-{time.monotonic_ns()}')
+            if os.path.exists(os.path.join(base, 'cgroup.procs')):
+                try:
+                    os.mkdir(folder)
+                except OSError:
+                    continue
+                found.append(folder)
+    return found
+
+
+def remove_cgroup(folder):
+    for path in sorted(glob.glob(folder + '/**/', recursive=True), reverse=True):
+        for _ in range(100):
+            try:
+                os.rmdir(path)
+                break
+            except OSError:
+                time.sleep(0.01)
+
+
+@test('none', 'bwrap')
+def cgroups_are_joined(bench):
+    folders = cgroup_folders()
+    if not folders:
+        raise Skip('no writable cgroup')
+    try:
+        for folder in folders:
+            box, leaf = os.path.join(folder, 'box'), os.path.join(folder, 'payload')
+            os.mkdir(box)
+            os.mkdir(leaf)
+            job, brain = bench.started(LIVE, f'J{box}/cgroup.procs', f'j{leaf}/cgroup.procs')
+
+            def members(path):
+                with open(path + '/cgroup.procs') as f:
+                    return set(map(int, f.read().split()))
+            assert job.init in members(box) and job.payload in members(leaf), (members(box), members(leaf))
+            assert job.init not in members(leaf) and job.payload not in members(box)
+            wait_for(lambda: len(members(leaf)) >= 3, what='children in the leaf')
+            brain.send('A')
+            brain.until('B')
+            equal(job.quit(brain, 'code', 0)[0], 0)
+            equal((members(box), members(leaf)), (set(), set()))
+    finally:
+        for folder in folders:
+            remove_cgroup(folder)
+
+
+@test('none', builds=('static',))
+def cgroup_is_joined_with_the_opener_s_rights(bench):
+    folders = cgroup_folders() if os.getuid() == 0 else []
+    if not folders:
+        raise Skip('needs root and a writable cgroup')
+    try:
+        leaf = folders[0]
+        job, brain = bench.started('exec sleep 60', f'j{leaf}/cgroup.procs', f'U{NOBODY} {NOBODY} ')
+        with open(leaf + '/cgroup.procs') as f:
+            equal(f.read().split(), [str(job.payload)])
+        brain.send('Q', 'code', 0)
+        job.wait()
+    finally:
+        for folder in folders:
+            remove_cgroup(folder)
+
+
+@test('none', 'bwrap')
+def terminal(bench):
+    import pty
+    master, slave = pty.openpty()
+    # a shell with job control above the front, which stops and continues it
+    shell = subprocess.Popen(['/bin/bash', '--norc', '--noprofile', '-i'], stdin=slave, stdout=slave, stderr=slave,
+                             start_new_session=True, env={'PATH': os.environ['PATH'], 'PS1': '$ ', 'TERM': 'dumb',
+                             'TARE_TEST_SOCKET': ''},
+                             preexec_fn=lambda: __import__('fcntl').ioctl(0, 0x540E, 0))
+    os.close(slave)
+    seen = b''
+
+    def read_until(text, seconds=8):
+        nonlocal seen
+        import select
+        end = time.time() + seconds
+        while text not in seen:
+            assert time.time() < end, f'no {text!r} in {seen!r}'
+            if select.select([master], [], [], 0.05)[0]:
+                seen += os.read(master, 65536)
+        seen = seen[seen.index(text) + len(text):]
+
+    def type_(text):
+        os.write(master, text.encode())
+    job = bench.job(['/bin/true'], bare=True)  # only for its socket
+    job.wait()
+    try:
+        read_until(b'$ ')
+        type_(f'export TARE_TEST_SOCKET={job.folder}/s\n')
+        read_until(b'$ ')
+        type_(f"{bench.tree.path}/tare-wrap /bin/sh -c 'trap \"echo got-int\" INT; echo up; read a; echo \"<$a>\"; "
+              f"read a; echo \"<$a>\"; exit 3'; echo code-$?\n")
+        brain = job.brain()
+        launch(brain, bench.box, 'a@1')
+        brain.expect('R')
+        brain.send('G')
+        brain.expect('X')
+        read_until(b'up\r\n')
+        type_('one\n')
+        read_until(b'<one>')
+        type_('\x1a')
+        read_until(b'Stopped')
+        type_('fg\n')
+        read_until(b'fg')
+        time.sleep(0.2)
+        type_('two\n')
+        read_until(b'<two>')
+        status = brain.until('B')['E'][0]
+        equal(status, b'768')
+        brain.send('Q', 'status', status)
+        read_until(b'$ ')
+        type_('echo the-shell-has-it\n')
+        read_until(b'the-shell-has-it\r\n')
+        type_(f"{bench.tree.path}/tare-wrap /bin/sh -c 'echo up; exec sleep 30'\n")
+        brain = job.brain()
+        launch(brain, bench.box, 'a@1')
+        brain.expect('R')
+        brain.send('G')
+        brain.expect('X')
+        read_until(b'up\r\n')
+        time.sleep(0.1)
+        type_('\x03')
+        frames = brain.until('B')
+        equal(frames['E'][0], b'2')
+        brain.send('Q', 'status', 2)
+        read_until(b'$ ')
+        type_('echo end-$?\n')
+        read_until(b'end-130\r\n')
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(master)
+
+
+# --- running them ------------------------------------------------------------------------------------------------
+
+def run_one(entry, trees):
+    name, function, build, box = entry
+    bench = Bench(trees[build], box)
+    bench.build = 'build/tare' if build == 'static' else 'build/sane/tare'
+    bench.name, bench.trees = name, []
+    try:
+        function(bench)
+        return name, 'ok', ''
+    except Skip as reason:
+        return name, 'FAILED' if os.environ.get('TARE_MUST_WORK') == '1' else 'skipped', f'({reason})'
+    except Exception:
+        return name, 'FAILED', '\n' + traceback.format_exc()
+    finally:
+        for job in bench.jobs:
+            job.clean()
+        for tree in bench.trees:
+            tree.remove()
+
+
+def main():
+    pattern = sys.argv[1] if len(sys.argv) > 1 else ''
+    for old in glob.glob('/tmp/tare-sane.*'):
+        os.unlink(old)
+    trees = {'static': Tree('build/tare'), 'sane': Tree('build/sane/tare')}
+    passed = failed = 0
+    try:
+        for entry in TESTS:
+            if pattern not in entry[0]:
+                continue
+            begun = time.time()
+            name, verdict, more = run_one(entry, trees)
+            print(f'{verdict:8}{name} {time.time() - begun:.2f}s {more}'.rstrip(), flush=True)
+            passed += verdict == 'ok'
+            failed += verdict == 'FAILED'
+        for report in glob.glob('/tmp/tare-sane.*'):
+            with open(report) as f:
+                print(f'FAILED  sanitizer report {report}\n{f.read()[:4000]}')
+            os.unlink(report)
+            failed += 1
+    finally:
+        for tree in trees.values():
+            tree.remove()
+    print(f'{passed} passed, {failed} failed')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,155 @@
+/* Small helpers that every role needs: memory, numbers, and descriptors that stay out of the payload's way. */
+#include "util.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+_Noreturn void die(const char *format, ...)
+{
+	char line[4096] = "tare: ";
+	size_t used = strlen(line);
+	va_list args;
+
+	va_start(args, format);
+	/* NOLINTNEXTLINE: the format is checked at the callers by the attribute */
+	vsnprintf(line + used, sizeof line - used - 1, format, args);
+	va_end(args);
+	strcat(line, "\n");
+	write_all(2, line, strlen(line));
+	_exit(EXIT_WRAPPER);
+}
+
+void *xrealloc(void *old, size_t size)
+{
+	void *fresh = realloc(old, size ? size : 1);
+
+	if (!fresh)
+		die("out of memory");
+	return fresh;
+}
+
+void *xmemdup(const void *data, size_t size)
+{
+	void *copy = xrealloc(NULL, size);
+
+	if (size)
+		memcpy(copy, data, size);
+	return copy;
+}
+
+char *xprintf(const char *format, ...)
+{
+	char *text;
+	va_list args;
+
+	va_start(args, format);
+	int length = vasprintf(&text, format, args);
+	va_end(args);
+	if (length < 0)
+		die("out of memory");
+	return text;
+}
+
+bool parse_number(const char *text, long min, long max, long *number)
+{
+	char *end;
+
+	/* strtol would take leading blanks and a plus sign */
+	if (!(*text == '-' || (*text >= '0' && *text <= '9')))
+		return false;
+	errno = 0;
+	*number = strtol(text, &end, 10);
+	return !errno && end != text && !*end && *number >= min && *number <= max;
+}
+
+int above_standard(int fd)
+{
+	if (fd < 0)
+		return -1;
+	if (fd > 2)
+		return set_cloexec(fd, true) ? fd : -1;
+
+	int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	int error = errno;
+	close(fd);
+	errno = error;
+	return moved;
+}
+
+bool set_cloexec(int fd, bool on)
+{
+	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) == 0;
+}
+
+static int ascending(const void *left, const void *right)
+{
+	int a = *(const int *)left, b = *(const int *)right;
+
+	return (a > b) - (a < b);
+}
+
+bool list_descriptors(int **numbers, size_t *count)
+{
+	DIR *directory = opendir("/proc/self/fd");
+	size_t capacity = 0;
+	struct dirent *entry;
+	long fd;
+
+	*numbers = NULL;
+	*count = 0;
+	if (!directory)
+		return false;
+	while ((entry = readdir(directory))) {
+		if (!parse_number(entry->d_name, 0, 1L << 30, &fd) || fd == dirfd(directory))
+			continue;
+		if (*count == capacity) {
+			capacity = capacity ? 2 * capacity : 64;
+			*numbers = xrealloc(*numbers, capacity * sizeof **numbers);
+		}
+		(*numbers)[(*count)++] = (int)fd;
+	}
+	closedir(directory);
+	if (*count)
+		qsort(*numbers, *count, sizeof **numbers, ascending);
+	return true;
+}
+
+bool close_all_but(const int *keep, size_t count)
+{
+	int *open_ones;
+	size_t n;
+
+	if (!list_descriptors(&open_ones, &n))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		bool kept = false;
+		for (size_t k = 0; k < count; k++)
+			kept = kept || keep[k] == open_ones[i];
+		if (!kept)
+			close(open_ones[i]);
+	}
+	free(open_ones);
+	return true;
+}
+
+bool write_all(int fd, const void *data, size_t size)
+{
+	const char *at = data;
+
+	while (size) {
+		ssize_t written = write(fd, at, size);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return false;
+		at += written;
+		size -= (size_t)written;
+	}
+	return true;
+}

@@ -1,0 +1,37 @@
+/* Small helpers that every role needs. */
+#ifndef TARE_UTIL_H
+#define TARE_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum {
+	EXIT_WRAPPER = 125, /* the wrapper failed, not the payload */
+};
+
+/* Writes "tare: ..." and a newline to descriptor 2 and exits with EXIT_WRAPPER. */
+_Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+void *xrealloc(void *old, size_t size);
+void *xmemdup(const void *data, size_t size);
+char *xprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The whole string is a decimal number in min..max. */
+bool parse_number(const char *text, long min, long max, long *number);
+
+/* Moves a descriptor of ours out of 0..2 (the caller may have these closed, and the payload must find them so)
+ * and makes it close-on-exec. Takes -1, and returns -1, with errno. */
+int above_standard(int fd);
+
+bool set_cloexec(int fd, bool on);
+
+/* Closes all descriptors but the count listed ones. False when /proc cannot tell. */
+bool close_all_but(const int *keep, size_t count);
+
+/* Numbers of all open descriptors, ascending; the caller frees it. False, with errno, when /proc cannot tell. */
+bool list_descriptors(int **numbers, size_t *count);
+
+bool write_all(int fd, const void *data, size_t size);
+
+#endif

@@ -1,0 +1,127 @@
+// npm run build [STEP…]: builds what is out of date; with names, those steps whether or not they are.
+import {createHash} from 'node:crypto';
+import {chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import path from 'node:path';
+import {fileURLToPath} from 'node:url';
+import {TOOLCHAIN, nodeModules, nodeVersion, systemPackages} from './setup.mjs';
+import {Stop, main, root, step} from './steps.mjs';
+
+const local = (name) => path.join(root, name);
+const tool = (name) => local(`node_modules/.bin/${name}`);
+
+/**
+ * The steps, in the order in which they are taken. `from`: files and folders that it reads, without those named in `but`;
+ * `to`: what must exist afterwards; `system`: see setup.mjs.
+ */
+const STEPS = [
+  {
+    name: 'native',
+    from: ['native'],
+    but: ['native/build'],
+    to: ['native/build/tare'],
+    system: TOOLCHAIN,
+    build: () => step('native program', 'make', ['-C', 'native']),
+  },
+  {
+    name: 'payloads',
+    from: ['fixtures/payloads'],
+    but: ['fixtures/payloads/build'],
+    to: ['fixtures/payloads/build/mcsim'],
+    system: TOOLCHAIN,
+    build: () => step('payload programs', 'make', ['-C', 'fixtures/payloads']),
+  },
+  {
+    name: 'schemas',
+    from: ['src/schema', 'scripts/build-schemas.mjs'],
+    but: ['src/schema/generated'],
+    to: ['src/schema/generated/job-1.validator.js'],
+    npm: true,
+    build: () => step('schemas', process.execPath, [local('scripts/build-schemas.mjs')]),
+  },
+  {name: 'tsc', from: ['src', 'tsconfig.json'], to: ['dist/wrap.js', 'dist/commands'], npm: true, build: compile},
+  {
+    name: 'manifest',
+    from: ['dist/commands', 'package.json', 'scripts/build-manifest.mjs'],
+    to: ['oclif.manifest.json'],
+    npm: true,
+    build: () => step('list of commands', process.execPath, [local('scripts/build-manifest.mjs')]),
+  },
+  {name: 'bits', from: ['bin'], to: [], build: executableBits},
+];
+
+function compile() {
+  // What a deleted source file left there would still be found, by oclif for one.
+  rmSync(local('dist'), {recursive: true, force: true});
+  step('TypeScript', tool('tsc'), ['--project', local('tsconfig.json')]);
+  // tsc does not copy the validators, which are JavaScript already.
+  const [from, to] = [local('src/schema/generated'), local('dist/schema/generated')];
+  mkdirSync(to, {recursive: true});
+  for (const name of readdirSync(from).filter((each) => /\.validator\.(js|d\.ts)$/.test(each)))
+    copyFileSync(path.join(from, name), path.join(to, name));
+}
+
+function executableBits() {
+  for (const {name} of readdirSync(local('bin'), {withFileTypes: true}).filter((entry) => entry.isFile()))
+    chmodSync(local(`bin/${name}`), 0o755);
+}
+
+/** Paths, sizes and times of everything that a step reads: a changed, new or deleted file makes another fingerprint. */
+function fingerprint({name, from, but = []}) {
+  const hash = createHash('sha256').update(`${name} ${process.execPath} ${process.version}\n`);
+  const look = (place) => {
+    if (but.includes(place)) return;
+    const found = statSync(local(place), {throwIfNoEntry: false});
+    if (found === undefined) return;
+    if (found.isDirectory()) {
+      for (const entry of readdirSync(local(place)).sort()) look(`${place}/${entry}`);
+    } else {
+      hash.update(`${place} ${found.size} ${found.mtimeMs}\n`);
+    }
+  };
+  for (const place of from) look(place);
+  return hash.digest('hex');
+}
+
+const stamps = {
+  file: local('node_modules/.cache/tare/build.json'),
+  read() {
+    return existsSync(this.file) ? JSON.parse(readFileSync(this.file, 'utf8')) : {};
+  },
+  set(name, value) {
+    mkdirSync(path.dirname(this.file), {recursive: true});
+    writeFileSync(this.file, JSON.stringify({...this.read(), [name]: value}));
+  },
+};
+
+/** Steps that failed in this run: not tried, and not shown, a second time. */
+const failed = new Set();
+
+/** Builds the named steps (all without names), with what they need; `force` also when they are up to date. */
+export function build(names = STEPS.map(({name}) => name), {force = false} = {}) {
+  const unknown = names.find((name) => !STEPS.some((each) => each.name === name));
+  if (unknown !== undefined) throw new Stop(`${unknown}: no such step; there are ${STEPS.map(({name}) => name).join(', ')}`);
+  const chosen = STEPS.filter(({name}) => names.includes(name));
+  if (chosen.some(({npm}) => npm)) nodeModules();
+  for (const each of chosen) {
+    const now = fingerprint(each);
+    if (!force && stamps.read()[each.name] === now && each.to.every((place) => existsSync(local(place)))) continue;
+    if (failed.has(each.name)) throw new Stop(`${each.name}: not built, see above`);
+    failed.add(each.name);
+    systemPackages(each.system ?? []);
+    each.build();
+    const absent = each.to.find((place) => !existsSync(local(place)));
+    if (absent !== undefined) throw new Stop(`${each.name}: made, but there is no ${absent}`);
+    failed.delete(each.name);
+    stamps.set(each.name, now);
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await main(() => {
+    const names = process.argv.slice(2);
+    nodeVersion();
+    if (names.length === 0) build();
+    else build(names, {force: true});
+    return 0;
+  });
+}

@@ -1,0 +1,104 @@
+// What a build or a test needs and a fresh machine lacks: system packages and node_modules. Does nothing when all is there.
+import {spawnSync} from 'node:child_process';
+import {existsSync, readFileSync} from 'node:fs';
+import path from 'node:path';
+import {Stop, root, step, which} from './steps.mjs';
+
+/** `cc -print-file-name` answers with the bare name when the compiler does not have the file. */
+function compilerHas(file) {
+  const compiler = which('gcc') ?? which('cc');
+  if (compiler === null) return false;
+  const answer = spawnSync(compiler, [`-print-file-name=${file}`], {encoding: 'utf8'});
+  return answer.status === 0 && path.isAbsolute(answer.stdout.trim());
+}
+
+/** Everything that does not come from npm: how to see that it is there, and the packages that bring it. */
+const SYSTEM = {
+  compiler: {what: 'a C compiler', present: () => which('gcc') !== null, apt: ['gcc'], dnf: ['gcc']},
+  libc: {what: 'a static C library', present: () => compilerHas('libc.a'), apt: ['gcc', 'libc6-dev'], dnf: ['gcc', 'glibc-static']},
+  sanitizers: {
+    what: 'the compiler’s sanitizers',
+    present: () => compilerHas('libasan.so'),
+    apt: ['gcc'],
+    dnf: ['gcc', 'libasan', 'libubsan'],
+  },
+  make: {what: 'make', present: () => which('make') !== null, apt: ['make'], dnf: ['make']},
+  bubblewrap: {what: 'bubblewrap', present: () => which('bwrap') !== null, apt: ['bubblewrap'], dnf: ['bubblewrap']},
+};
+
+/** What compiles native/ and the payload programs. */
+export const TOOLCHAIN = ['compiler', 'libc', 'make'];
+/** What runs a box. */
+export const BOX = ['bubblewrap'];
+/** What the C tests need besides. */
+export const C_TESTS = ['sanitizers'];
+
+/** Enterprise Linux has the static libraries in a repository that is not switched on by default. */
+function dnfOptions() {
+  const release = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
+  const major = Number(/^VERSION_ID="?(\d+)/m.exec(release)?.[1] ?? Number.NaN);
+  const id = /^ID="?([^"\n]*)/m.exec(release)?.[1];
+  if (id === 'fedora' || id === 'rhel' || Number.isNaN(major)) return [];
+  return [`--enablerepo=${major >= 9 ? 'crb' : 'powertools'}`];
+}
+
+/** Makes sure of the named entries of SYSTEM: installs what is missing as root, else says what to install. */
+export function systemPackages(names) {
+  const missing = names.filter((name) => !SYSTEM[name].present());
+  if (missing.length === 0) return;
+  const packages = (manager) => [...new Set(missing.flatMap((name) => SYSTEM[name][manager]))];
+  const manager = which('apt-get') !== null ? 'apt' : which('dnf') !== null ? 'dnf' : null;
+  if (manager === null)
+    throw new Stop(`Missing: ${missing.map((name) => SYSTEM[name].what).join(', ')}. Install it with this system's package manager.`);
+  const command = {
+    apt: ['apt-get', 'install', '--yes', '--no-install-recommends', ...packages('apt')],
+    dnf: ['dnf', 'install', '--assumeyes', ...dnfOptions(), ...packages('dnf')],
+  }[manager];
+  if (process.getuid() !== 0) {
+    throw new Stop(`Missing: ${missing.map((name) => SYSTEM[name].what).join(', ')}. Install with: sudo ${command.join(' ')}`);
+  }
+  const env = {DEBIAN_FRONTEND: 'noninteractive'};
+  if (manager === 'apt') step('package lists', 'apt-get', ['update'], {env});
+  step(`system packages: ${packages(manager).join(' ')}`, command[0], command.slice(1), {env});
+  const still = missing.filter((name) => !SYSTEM[name].present());
+  if (still.length > 0) throw new Stop(`Still missing after ${command.join(' ')}: ${still.map((name) => SYSTEM[name].what).join(', ')}`);
+}
+
+function packagesOf(file) {
+  try {
+    return JSON.parse(readFileSync(path.join(root, file), 'utf8')).packages;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Whether node_modules is what package-lock.json says, from the list that npm leaves there.
+ * Compared by content: after a checkout or a copy the files' times say nothing.
+ */
+function modulesAreCurrent() {
+  const wanted = packagesOf('package-lock.json');
+  const installed = packagesOf('node_modules/.package-lock.json');
+  if (wanted === null || installed === null) return false;
+  return Object.entries(wanted).every(([place, {version, optional, resolved, link}]) => {
+    if (!place.startsWith('node_modules/')) return true;
+    const found = installed[place];
+    if (found === undefined) return optional === true;
+    return link === true ? found.resolved === resolved : found.version === version;
+  });
+}
+
+export function nodeModules() {
+  if (modulesAreCurrent()) return;
+  if (which('npm') === null) throw new Stop('Missing: npm. Install Node.js with npm.');
+  step('npm ci', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+}
+
+/** package.json says which Node.js is needed; npm itself only warns. */
+export function nodeVersion() {
+  const floor = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')).engines.node;
+  const [, major, minor] = /(\d+)\.(\d+)/.exec(floor).map(Number);
+  const [nowMajor, nowMinor] = process.versions.node.split('.').map(Number);
+  if (nowMajor > major || (nowMajor === major && nowMinor >= minor)) return;
+  throw new Stop(`Node.js ${floor} is needed, this is ${process.versions.node}.`);
+}

@@ -1,0 +1,63 @@
+import {TareError} from '../errors.js';
+import type {CgroupCreate, CgroupEnable, CgroupWrite, Plan} from '../schema/generated/plan-1.js';
+import type {Leaf} from './groups.js';
+
+export type CgroupStep = CgroupEnable | CgroupCreate | CgroupWrite;
+
+/** The box's groups in one hierarchy. */
+export interface Tree {
+  version: 1 | 2;
+  controllers: ReadonlySet<string>;
+  /** `…/tare-{id}` */
+  box: string;
+  leaves: Record<Leaf, string | null>;
+}
+
+export interface Layout {
+  /** With the box's id in place. */
+  steps: CgroupStep[];
+  trees: Tree[];
+}
+
+/** The cgroup steps of a plan for one box. Refuses a directory that is not the box's. */
+export function layout(steps: Plan['steps'], id: string): Layout {
+  if (!/^[0-9a-f][0-9a-f-]*$/.test(id)) {
+    throw new TareError('CGROUP_FAILED', {message: 'a control group cannot be named after this id', found: JSON.stringify(id), allowed: '0-9, a-f and -'});
+  }
+  const own = steps.filter(isCgroupStep).map((step) => ({...step, directory: step.directory.replaceAll('{id}', id)}));
+  for (const step of own) check(step, id);
+  return {steps: own, trees: treesOf(own)};
+}
+
+function isCgroupStep(step: Plan['steps'][number]): step is CgroupStep {
+  return step.op === 'cgroup.enable' || step.op === 'cgroup.create' || step.op === 'cgroup.write';
+}
+
+function check(step: CgroupStep, id: string): void {
+  const segments = step.directory.split('/');
+  const plain = segments[0] === '' && segments.slice(1).every((segment) => segment !== '' && segment !== '.' && segment !== '..');
+  const depth = segments.length - 1 - segments.indexOf(`tare-${id}`);
+  const inside = segments.includes(`tare-${id}`) && depth <= 1;
+  const shape = step.op === 'cgroup.enable' || (inside && (step.group === 'box' ? depth === 0 : segments.at(-1) === step.group));
+  const file = step.op !== 'cgroup.write' || /^[a-z0-9_]+(\.[A-Za-z0-9_]+)+$/.test(step.file);
+  if (plain && shape && file) return;
+  throw new TareError('CGROUP_FAILED', {
+    message: `the step ${step.op} names a place outside the box's own groups`,
+    found: step.op === 'cgroup.write' ? `${step.directory}/${step.file}` : step.directory,
+    allowed: `…/tare-${id}, …/tare-${id}/engine and …/tare-${id}/payload`,
+  });
+}
+
+function treesOf(steps: readonly CgroupStep[]): Tree[] {
+  const trees = new Map<string, Tree & {controllers: Set<string>}>();
+  for (const step of steps) {
+    if (step.op !== 'cgroup.create') continue;
+    const box = step.group === 'box' ? step.directory : step.directory.slice(0, step.directory.lastIndexOf('/'));
+    const tree = trees.get(box) ?? {version: step.version, controllers: new Set<string>(), box, leaves: {engine: null, payload: null}};
+    trees.set(box, tree);
+    // v1 calls it blkio.
+    for (const controller of step.controllers) tree.controllers.add(controller === 'blkio' ? 'io' : controller);
+    if (step.group !== 'box') tree.leaves[step.group] = step.directory;
+  }
+  return [...trees.values()];
+}

@@ -1,0 +1,94 @@
+/** The only place that chooses between hierarchies, versions and none. */
+import {mkdirSync, realpathSync} from 'node:fs';
+import type {Plan} from '../schema/generated/plan-1.js';
+import {BoxGroups} from './box-groups.js';
+import {cpusetFill} from './cpuset.js';
+import {cgroupFailed} from './explain.js';
+import {isCgroup, reader, writeGroupFile} from './files.js';
+import type {Groups, Leaf} from './groups.js';
+import {layout, type CgroupStep, type Tree} from './layout.js';
+import {noGroups} from './none.js';
+import {removeOnce} from './remove.js';
+
+export {noGroups} from './none.js';
+export type {GroupEvents, Groups, GroupUsage, Leaf, MemoryEvents, Verdict} from './groups.js';
+
+export interface Options {
+  /** Is this directory a control group? Tests on a fake tree say yes. */
+  isCgroup?: (directory: string) => boolean;
+}
+
+/** Does the plan's cgroup steps, in their order. What was made is taken back when one fails. */
+export function createGroups(steps: Plan['steps'], id: string, options: Options = {}): Groups {
+  const {steps: own, trees} = layout(steps, id);
+  if (trees.length === 0) return noGroups;
+  const made: string[] = [];
+  try {
+    for (const step of own) perform(step, made, options.isCgroup ?? isCgroup);
+  } catch (error) {
+    for (const {box} of trees) if (made.includes(box)) removeOnce(box);
+    throw error;
+  }
+  return new BoxGroups(id, trees);
+}
+
+/** The same groups, made earlier by a wrapper that died. Those that are gone are left out. */
+export function openGroups(steps: Plan['steps'], id: string, options: Options = {}): Groups {
+  const exists = options.isCgroup ?? isCgroup;
+  const there = (leaf: string | null): string | null => (leaf !== null && exists(leaf) ? leaf : null);
+  const trees = layout(steps, id).trees
+    .filter(({box}) => exists(box))
+    .map((tree): Tree => ({...tree, leaves: {engine: there(tree.leaves.engine), payload: there(tree.leaves.payload)} satisfies Record<Leaf, string | null>}));
+  return trees.length === 0 ? noGroups : new BoxGroups(id, trees);
+}
+
+function perform(step: CgroupStep, made: string[], isGroup: (directory: string) => boolean): void {
+  if (step.op === 'cgroup.create') {
+    make(step.directory, step.controllers, made, isGroup);
+    if (step.version === 1 && step.controllers.includes('cpuset')) {
+      const parent = step.directory.slice(0, step.directory.lastIndexOf('/'));
+      for (const {file, value} of cpusetFill(reader(parent), reader(step.directory))) write(step.directory, file, value, ['cpuset']);
+    }
+  } else if (step.op === 'cgroup.write') {
+    write(step.directory, step.file, step.value, [step.controller]);
+  } else {
+    enable(step.directory, step.controllers);
+  }
+}
+
+function make(directory: string, controllers: readonly string[], made: string[], isGroup: (directory: string) => boolean): void {
+  // Co-mounted controllers (cpu,cpuacct) share one directory, also where it is named by two symbolic links.
+  if (made.includes(directory)) return;
+  try {
+    mkdirSync(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST' && made.some((other) => realpathSync(other) === realpathSync(directory))) return;
+    throw cgroupFailed({doing: 'make', directory, controllers, error});
+  }
+  made.push(directory);
+  if (!isGroup(directory)) throw cgroupFailed({doing: 'use', directory, controllers, error: 'it does not lie on a cgroup file system'});
+}
+
+function write(directory: string, file: string, value: string, controllers: readonly string[]): void {
+  try {
+    writeGroupFile(directory, file, value);
+  } catch (error) {
+    throw cgroupFailed({doing: 'write', directory, file, value, controllers, error});
+  }
+}
+
+/** Those already on are left alone: their owner may be somebody who does not let us write. */
+function enable(directory: string, controllers: readonly string[]): void {
+  const read = reader(directory);
+  const list = (file: string): string[] => (read(file) ?? '').split(/\s+/);
+  const missing = controllers.filter((controller) => !list('cgroup.subtree_control').includes(controller));
+  if (missing.length === 0) return;
+  const value = missing.map((controller) => `+${controller}`).join(' ');
+  const unavailable = missing.filter((controller) => !list('cgroup.controllers').includes(controller));
+  try {
+    writeGroupFile(directory, 'cgroup.subtree_control', value);
+  } catch (error) {
+    const named = unavailable.length > 0 ? unavailable : missing;
+    throw cgroupFailed({doing: 'enable', directory, file: 'cgroup.subtree_control', value, controllers: named, error});
+  }
+}

@@ -1,0 +1,44 @@
+import {existsSync} from 'node:fs';
+import {deepestFirst, reader} from './files.js';
+import type {GroupEvents, MemoryEvents} from './groups.js';
+import {sumKnown} from './keyed.js';
+import type {Tree} from './layout.js';
+import {memoryCounters, type MemoryCounters} from './memory.js';
+
+/** The memory counters of the box's groups and of all groups around it that can be seen. */
+export function memoryEvents(tree: Tree | undefined): MemoryEvents {
+  if (tree === undefined) return {version: null, oomKills: null, groups: []};
+  const {version, box, leaves} = tree;
+  const groups: GroupEvents[] = [];
+  for (const level of ['payload', 'engine'] as const) {
+    const directory = leaves[level];
+    if (directory !== null) groups.push({directory, level, ...withBelow(version, directory)});
+  }
+  groups.push({directory: box, level: 'box', ...memoryCounters(version, reader(box))});
+  for (const directory of around(box)) groups.push({directory, level: 'ancestor', ...memoryCounters(version, reader(directory))});
+  return {version, oomKills: groups.find(({level}) => level === 'payload')?.oomKills ?? null, groups};
+}
+
+/** v1 counts a kill and a hit limit only in their own group, so those that the payload made below are added. v2 adds by itself. */
+function withBelow(version: 1 | 2, directory: string): MemoryCounters {
+  if (version === 2) return memoryCounters(2, reader(directory));
+  const all = deepestFirst(directory).map((group) => memoryCounters(1, reader(group)));
+  return {
+    oomKills: sumKnown(...all.map(({oomKills}) => oomKills)),
+    limitHits: sumKnown(...all.map(({limitHits}) => limitHits)),
+    memswReached: all.some(({memswReached}) => memswReached),
+    oom: null,
+    oomLocal: null,
+  };
+}
+
+/** Groups around the box, the nearest first, up to the top of the hierarchy as far as it is mounted here. */
+function around(box: string): string[] {
+  const directories: string[] = [];
+  for (let at = parent(box); existsSync(`${at}/cgroup.procs`); at = parent(at)) directories.push(at);
+  return directories;
+}
+
+function parent(directory: string): string {
+  return directory.slice(0, directory.lastIndexOf('/'));
+}

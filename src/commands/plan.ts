@@ -1,0 +1,48 @@
+import {Args, Command, Flags} from '@oclif/core';
+import {asTareError, TareError} from '../errors.js';
+import {explainPlan} from '../plan/explain.js';
+import {renderTable} from '../report/table.js';
+import {readPolicy} from '../run/documents.js';
+import {newKnown, prepare, type Source} from '../run/prepare.js';
+import {jobFlags, readJobFlags} from './shared/job-flags.js';
+
+export default class PlanCommand extends Command {
+  static override summary = 'Say what `tare run` would do, and why; touch nothing.';
+  static override usage = ['plan JOB [flags]', 'plan [flags] -- COMMAND [ARGUMENT...]'];
+  static override examples = ['<%= config.bin %> plan job.yaml', '<%= config.bin %> plan job.yaml --json > plan.json'];
+  static override strict = false;
+  static override args = {job: Args.string({description: 'job descriptor', ignoreStdin: true})};
+  static override flags = {...jobFlags, json: Flags.boolean({description: 'print the plan itself, as `tare run --plan` takes it'})};
+
+  async run(): Promise<void> {
+    const dashes = this.argv.indexOf('--');
+    const command = dashes === -1 ? null : this.argv.slice(dashes + 1);
+    const {flags, argv} = await this.parse(PlanCommand, dashes === -1 ? this.argv : this.argv.slice(0, dashes));
+    try {
+      const source = sourceOf(argv as string[], command);
+      const known = newKnown();
+      const request = {source, flags: readJobFlags(flags), policyFile: flags.policy ?? null};
+      const policy = await readPolicy(request.policyFile, known.caller.uid);
+      const {plan} = await prepare(request, policy, process.env as Record<string, string>, process.cwd(), known);
+      if (flags.json) this.log(JSON.stringify(plan, null, 2));
+      else {
+        for (const {title, head, rows} of explainPlan(plan)) {
+          this.log(`${title}\n${renderTable(head.map((header, index) => ({header, wrap: index === head.length - 1})), rows, terminal())}`);
+        }
+      }
+    } catch (error) {
+      const trouble = asTareError(error);
+      process.stderr.write(trouble.message.split('\n').map((line) => `tare: ${line}\n`).join(''));
+      this.exit(trouble.exit);
+    }
+  }
+}
+
+const terminal = (): {width?: number} => (process.stdout.isTTY ? {width: process.stdout.columns} : {});
+
+function sourceOf(files: string[], command: string[] | null): Source {
+  const [file] = files;
+  if (command !== null && command.length > 0 && files.length === 0) return {kind: 'command', argv: command, callerArgvIndex: null};
+  if (command === null && files.length === 1 && file !== undefined) return {kind: 'descriptor', file};
+  throw new TareError('DOCUMENT_INVALID', {message: 'exactly one job is wanted', where: 'command line', found: String(files.length), allowed: 'JOB, or -- COMMAND'});
+}

@@ -1,0 +1,92 @@
+import {Args, Command, Flags} from '@oclif/core';
+import {TareError} from '../errors.js';
+import type {JobFlags} from '../job/flags.js';
+import {formatSummary} from '../report/summary.js';
+import {canonicalJson} from '../plan/canonical.js';
+import type {Source} from '../run/prepare.js';
+import type {RunResult} from '../run/request.js';
+import {serve} from '../run/serve.js';
+import {TARE_VERSION} from '../version.js';
+import {frontDescriptor, runThroughFront} from './shared/front.js';
+import {jobFlags, readJobFlags} from './shared/job-flags.js';
+
+export default class Run extends Command {
+  static override summary = 'Run a job in its box; end as the payload ended.';
+  static override description =
+    'JOB is a descriptor (tare/job/v1); or give the command after `--`. Exit status: the payload’s own, or death by its signal; 125 when the wrapper or its input is at fault, 126 when the policy refused, 127 when the payload cannot be executed.';
+  static override usage = ['run JOB [flags]', 'run [flags] -- COMMAND [ARGUMENT...]', 'run --plan FILE [flags]'];
+  static override examples = ['<%= config.bin %> run job.yaml --verbose', '<%= config.bin %> run --cores 2 --memory 2GiB -- ./simulate --events 1000'];
+  static override strict = false;
+  static override args = {job: Args.string({description: 'job descriptor', ignoreStdin: true})};
+  static override flags = {
+    ...jobFlags,
+    plan: Flags.string({description: 'run a plan that `tare plan --json` wrote, after checking that it fits this node', helpValue: 'FILE'}),
+    record: Flags.string({description: 'write a copy of the final record there', helpValue: 'FILE'}),
+    json: Flags.boolean({description: 'print the record on standard output at the end'}),
+    verbose: Flags.boolean({char: 'v', description: 'log to standard error, and say at the end what was allowed and used'}),
+  };
+
+  async run(): Promise<void> {
+    const descriptor = frontDescriptor();
+    if (descriptor === null) {
+      try {
+        await runThroughFront(['run', ...this.argv]);
+      } catch (error) {
+        if (error instanceof TareError) this.error(error.message, {exit: error.exit});
+        throw error;
+      }
+    }
+    const {flags, files, command} = await this.read();
+    await serve(
+      descriptor ?? 0,
+      ({argv}) => ({
+        source: this.source(flags.plan, files, command, argv),
+        flags: readJobFlags(flags),
+        policyFile: flags.policy ?? null,
+        recordCopy: flags.record ?? null,
+        verbose: flags.verbose,
+        version: TARE_VERSION,
+      }),
+      (result) => { this.report(result, flags); },
+    );
+  }
+
+  /** What is before `--` is ours, what is after it is the payload's. */
+  private async read(): Promise<{flags: RunFlags; files: string[]; command: string[] | null}> {
+    const dashes = this.argv.indexOf('--');
+    const own = dashes === -1 ? this.argv : this.argv.slice(0, dashes);
+    const command = dashes === -1 ? null : this.argv.slice(dashes + 1);
+    const {flags, argv} = await this.parse(Run, own);
+    return {flags, files: argv as string[], command};
+  }
+
+  private source(plan: string | undefined, files: string[], command: string[] | null, callerArgv: string[]): Source {
+    const given = (plan === undefined ? 0 : 1) + files.length + (command === null ? 0 : 1);
+    const [file] = files;
+    if (given !== 1 || command?.length === 0) {
+      throw new TareError('DOCUMENT_INVALID', {
+        message: 'exactly one job is wanted', where: 'command line', found: command?.length === 0 ? 'nothing after --' : `${String(given)}`, allowed: 'JOB, --plan FILE, or -- COMMAND',
+      });
+    }
+    if (plan !== undefined) return {kind: 'plan', file: plan};
+    if (command !== null) return {kind: 'command', argv: command, callerArgvIndex: callerArgv.indexOf('--') + 1};
+    return {kind: 'descriptor', file: file ?? ''};
+  }
+
+  private report({record, path, messages}: RunResult, {json, verbose}: RunFlags): void {
+    if (record === null) return;
+    if (json) this.log(canonicalJson(record));
+    if (verbose) process.stderr.write(formatSummary(record, path));
+    else if (record.outcome.status === 'limit') process.stderr.write(`tare: the payload was stopped: ${record.outcome.reason ?? ''} (${record.outcome.evidence ?? ''})\n`);
+    if (record.time.startEpochUs !== null) for (const message of messages) process.stderr.write(`tare: ${message}\n`);
+  }
+}
+
+interface RunFlags extends JobFlags {
+  policy?: string | undefined;
+  plan?: string | undefined;
+  record?: string | undefined;
+  json: boolean;
+  verbose: boolean;
+}
+

@@ -1,0 +1,49 @@
+/** The command line's tie to its front: it is the brain when a front started it, and starts a front when none did. */
+
+import {spawn} from 'node:child_process';
+import {existsSync} from 'node:fs';
+import {constants} from 'node:os';
+import {fileURLToPath} from 'node:url';
+import {EXIT, TareError} from '../../errors.js';
+
+const FRONT = fileURLToPath(new URL('../../../native/build/tare', import.meta.url));
+const MARK = /^@front=(\d+)$/;
+
+let descriptor: number | null = null;
+
+/** Takes the front's mark off the argv. */
+export function attachFront(argv: string[]): string[] {
+  const mark = MARK.exec(argv[0] ?? '');
+  if (mark === null) return argv;
+  descriptor = Number(mark[1]);
+  return argv.slice(1);
+}
+
+/** Descriptor of the socket to the front; null when this process was started without one. */
+export const frontDescriptor = (): number | null => descriptor;
+
+/**
+ * Runs `tare ARGV` with a front of its own and ends as that did. Less exact than calling the front directly, since this process is
+ * JavaScript: it raises RLIMIT_NOFILE, passes on descriptors 0 to 2 only, and cannot end by every signal. `bin/tare` is the front itself.
+ * @throws TareError NOT_BUILT
+ */
+export async function runThroughFront(argv: readonly string[]): Promise<never> {
+  if (!existsSync(FRONT)) {
+    throw new TareError('NOT_BUILT', {message: 'the front is not built', where: FRONT, remedy: 'run `npm run build`'});
+  }
+  const child = spawn(FRONT, argv, {argv0: 'tare', stdio: 'inherit'});
+  for (const name of FORWARDED) process.on(name, () => { child.kill(name); });
+  const {code, signal} = await new Promise<{code: number | null; signal: NodeJS.Signals | null}>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (exitCode, exitSignal) => { resolve({code: exitCode, signal: exitSignal}); });
+  });
+  if (signal !== null) {
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+    await new Promise((resolve) => { setTimeout(resolve, 100); }); // a signal that does not kill this process
+    process.exit(128 + constants.signals[signal]);
+  }
+  process.exit(code ?? EXIT.failure);
+}
+
+const FORWARDED = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGWINCH'] as const;

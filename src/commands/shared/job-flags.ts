@@ -1,0 +1,38 @@
+/** Flags that stand for fields of a job descriptor, or name the policy; shared by `run` and `plan`. */
+
+import {Flags} from '@oclif/core';
+import type {JobFlags} from '../../job/flags.js';
+
+export const jobFlags = {
+  policy: Flags.string({description: 'policy file instead of /etc/tare/policy.yaml and /etc/tare/policy.d/', helpValue: 'FILE'}),
+  name: Flags.string({description: 'a name for people', helpGroup: 'JOB'}),
+  pattern: Flags.string({description: 'auto, ulimit++, quotas++ or vm-lite', helpGroup: 'JOB'}),
+  cores: Flags.string({description: 'cores, such as 2 or 1.5', helpGroup: 'JOB', helpValue: 'N'}),
+  'pin-cores': Flags.boolean({description: 'bind to that many CPUs', helpGroup: 'JOB', allowNo: true}),
+  memory: Flags.string({description: 'memory, such as 2GiB', helpGroup: 'JOB', helpValue: 'SIZE'}),
+  swap: Flags.string({description: 'swap beyond memory', helpGroup: 'JOB', helpValue: 'SIZE'}),
+  processes: Flags.string({description: 'processes and threads', helpGroup: 'JOB', helpValue: 'N'}),
+  'wall-time': Flags.string({description: 'wall time, such as 24h or 90m', helpGroup: 'JOB', helpValue: 'TIME'}),
+  'cpu-time': Flags.string({description: 'CPU time of all processes together', helpGroup: 'JOB', helpValue: 'TIME'}),
+  'open-files': Flags.string({description: 'open files per process', helpGroup: 'JOB', helpValue: 'N'}),
+  'core-size': Flags.string({description: 'size of a core file', helpGroup: 'JOB', helpValue: 'SIZE'}),
+  network: Flags.string({description: 'host or none', helpGroup: 'JOB'}),
+  'work-directory': Flags.string({description: 'where the payload starts', helpGroup: 'JOB', helpValue: 'DIR'}),
+  user: Flags.string({description: 'account that the payload runs as; root only', helpGroup: 'JOB'}),
+  vo: Flags.string({description: 'virtual organisation', helpGroup: 'JOB'}),
+  queue: Flags.string({description: 'queue', helpGroup: 'JOB'}),
+};
+
+type Dashed<Text extends string> = Text extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<Dashed<Tail>>}` : Text;
+type Parsed = Partial<Record<keyof typeof jobFlags, string | boolean | undefined>>;
+
+/** `--wall-time` as the job's `wallTime`. */
+export function readJobFlags(flags: Parsed): JobFlags {
+  const {policy: _, ...job} = Object.fromEntries(
+    Object.keys(jobFlags).flatMap((name) => {
+      const value = flags[name as keyof Parsed];
+      return value === undefined ? [] : [[name.replace(/-([a-z])/g, (_dash, letter: string) => letter.toUpperCase()) as Dashed<typeof name>, value]];
+    }),
+  ) as JobFlags & {policy?: string};
+  return job;
+}

@@ -1,0 +1,25 @@
+import {Args, Command} from '@oclif/core';
+import {asTareError, EXIT} from '../errors.js';
+import {validateFile} from '../run/validate.js';
+
+export default class Validate extends Command {
+  static override summary = 'Check job descriptors, policies, plans and records.';
+  static override usage = 'validate FILE...';
+  static override examples = ['<%= config.bin %> validate job.yaml /etc/tare/policy.yaml'];
+  static override strict = false;
+  static override args = {file: Args.string({description: 'files to check', required: true, ignoreStdin: true})};
+
+  async run(): Promise<void> {
+    const {argv} = await this.parse(Validate);
+    let healthy = true;
+    for (const file of argv as string[]) {
+      try {
+        this.log(`${file}: ${await validateFile(file)}`);
+      } catch (error) {
+        healthy = false;
+        process.stderr.write(asTareError(error).message.split('\n').map((line) => `tare: ${line}\n`).join(''));
+      }
+    }
+    if (!healthy) this.exit(EXIT.failure);
+  }
+}

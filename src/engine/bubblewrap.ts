@@ -1,0 +1,78 @@
+/**
+ * Plan to bubblewrap's argv (bwrap(1)). Pure: nothing is started, so a test can compare it on any machine.
+ * Only options that bubblewrap 0.4.1 (EL9) has, but where the node's version is known to have more.
+ */
+
+import type {BubblewrapAbilities} from '../host/facts.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import {TareError} from '../errors.js';
+import type {Step} from '../plan/step.js';
+
+/** Replaced by the front: the path of init's executable, and the number of init's socket (native/README.md). */
+const INIT = '{init}';
+const CONTROL = '{control}';
+
+const NAMESPACE_OPTIONS = {
+  user: '--unshare-user', pid: '--unshare-pid', mount: null, ipc: '--unshare-ipc', uts: '--unshare-uts', network: '--unshare-net', cgroup: '--unshare-cgroup',
+} as const;
+
+/**
+ * @param boxDirectory replaces `{box}`: the box's own folder on disk
+ * @throws TareError ENGINE_FAILED for a step that bubblewrap cannot do
+ */
+export function bubblewrapArgv(plan: Plan, boxDirectory: string, abilities: BubblewrapAbilities): string[] {
+  const argv = [plan.engine.path ?? 'bwrap'];
+  for (const step of plan.steps) argv.push(...translate(step, boxDirectory, abilities));
+  // init is process 1 itself: it reaps, forwards signals and reports, which bubblewrap's own does not.
+  argv.push('--as-pid-1', '--', INIT, 'tare-init', CONTROL);
+  return argv;
+}
+
+function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilities): string[] {
+  const place = (path: string): string => path.replace('{box}', boxDirectory);
+  switch (step.op) {
+    case 'namespace.unshare':
+      return step.namespaces.flatMap((kind) => NAMESPACE_OPTIONS[kind] ?? []);
+    case 'mount.bind': {
+      const option = step.options.includes('dev') ? '--dev-bind' : step.options.includes('rw') ? '--bind' : '--ro-bind';
+      return [step.optional ? `${option}-try` : option, place(step.source), step.destination];
+    }
+    case 'mount.proc':
+      return ['--proc', step.destination];
+    case 'mount.dev':
+      return ['--dev', step.destination];
+    case 'mount.readonly':
+      return ['--remount-ro', step.destination];
+    case 'mount.tmpfs': {
+      const perms = abilities.perms ? ['--perms', step.mode] : [];
+      const size = abilities.tmpfsSize && step.sizeBytes !== null ? ['--size', String(step.sizeBytes)] : [];
+      return [...perms, ...size, '--tmpfs', step.destination];
+    }
+    case 'privileges.drop':
+      // no_new_privs is always set by bubblewrap.
+      return step.capabilities === 'none' ? ['--cap-drop', 'ALL'] : [];
+    case 'cgroup.enable':
+    case 'cgroup.create':
+    case 'cgroup.write':
+    case 'directory.create':
+    case 'identity.take':
+    case 'affinity.set':
+    case 'oom.adjust':
+    case 'rlimit.set':
+    case 'environment.set':
+    case 'environment.unset':
+    case 'payload.execute':
+    case 'watch.memory':
+    case 'watch.oom':
+    case 'watch.wallTime':
+    case 'watch.cpuTime':
+    case 'watch.processes':
+      return []; // not the engine's: done by the brain, enter, init or the watches
+    default:
+      return unknown(step);
+  }
+}
+
+function unknown(step: never): never {
+  throw new TareError('ENGINE_FAILED', {message: `bubblewrap cannot do the step ${JSON.stringify(step)}`});
+}

@@ -1,0 +1,39 @@
+/** Plan to the front's launch frame (native/README.md): what enter and init do, and the engine's argv between them. Pure. */
+
+import type {BubblewrapAbilities} from '../host/facts.js';
+import {stepOf, stepsOf} from '../plan/step.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import {bubblewrapArgv} from './bubblewrap.js';
+
+export interface LaunchContext {
+  /** The box's own folder on disk. */
+  boxDirectory: string;
+  abilities: BubblewrapAbilities;
+  /** cgroup.procs files to join. */
+  joins: {engine: readonly string[]; payload: readonly string[]};
+  /** Index of the payload's argv in the caller's, when it came from there: it is then passed on byte for byte. */
+  callerArgvIndex: number | null;
+}
+
+/** Strings of an `L` frame, each with its key before it. */
+export function launchStrings(plan: Plan, {boxDirectory, abilities, joins, callerArgvIndex}: LaunchContext): string[] {
+  const strings: string[] = [];
+  const add = (key: string, ...values: (string | number)[]): void => {
+    for (const value of values) strings.push(`${key}${String(value)}`);
+  };
+  add('J', ...joins.engine);
+  add('j', ...joins.payload);
+  for (const {uid, gid, groups} of stepsOf(plan, 'identity.take')) add('U', `${String(uid)} ${String(gid)} ${groups.join(',')}`);
+  for (const {value} of stepsOf(plan, 'oom.adjust')) add('O', value);
+  for (const {cpus} of stepsOf(plan, 'affinity.set')) add('C', cpus.join(','));
+  for (const {name, soft, hard} of stepsOf(plan, 'rlimit.set')) add('r', `${name} ${String(soft)} ${String(hard)}`);
+  for (const {name, value} of stepsOf(plan, 'environment.set')) add('e', `${name}=${value}`);
+  for (const {name} of stepsOf(plan, 'environment.unset')) add('u', name);
+  if (plan.engine.name === 'bubblewrap') add('E', ...bubblewrapArgv(plan, boxDirectory, abilities));
+  const payload = stepOf(plan, 'payload.execute');
+  if (callerArgvIndex !== null) add('a', `@${String(callerArgvIndex)}`);
+  else add('a', ...(payload?.argv ?? []));
+  if (payload !== undefined) add('d', payload.workDirectory);
+  add('p', ...plan.pauseAt);
+  return strings;
+}

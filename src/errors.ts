@@ -1,0 +1,122 @@
+/**
+ * The one table of coded errors. Every error that a person can meet has its row here, and its paragraph in
+ * docs/reference/errors.md (a test compares the two). A code is never reused for something else.
+ */
+
+/** How `tare` and `tare-wrap` end when nothing was run (design: exit and failure). */
+export const EXIT = {
+  /** The wrapper failed, or what it was given is wrong. */
+  failure: 125,
+  /** The policy refused the job. */
+  refused: 126,
+  /** The payload could not be executed. */
+  notExecutable: 127,
+  /** `tare doctor`, `tare validate`: something is not as it should be. */
+  unhealthy: 1,
+  /** The command line itself is wrong. */
+  usage: 64,
+} as const;
+
+interface Row {
+  exit: number;
+  /** `input`: who wrote the file can mend it; `refused`: the site's decision; `node`: the machine; `bug`: ours. */
+  kind: 'input' | 'refused' | 'node' | 'bug';
+  summary: string;
+}
+
+export const ERRORS = {
+  DOCUMENT_UNREADABLE: {exit: EXIT.failure, kind: 'input', summary: 'a job descriptor, policy, plan or record cannot be read'},
+  DOCUMENT_SYNTAX: {exit: EXIT.failure, kind: 'input', summary: 'a document is not valid YAML or JSON'},
+  DOCUMENT_KIND: {exit: EXIT.failure, kind: 'input', summary: 'a document is of another kind or version than was expected'},
+  DOCUMENT_INVALID: {exit: EXIT.failure, kind: 'input', summary: 'a document does not fit its schema'},
+  QUANTITY_INVALID: {exit: EXIT.failure, kind: 'input', summary: 'a size, duration or number of cores cannot be understood'},
+  POLICY_CONTRADICTION: {exit: EXIT.failure, kind: 'input', summary: 'two parts of the policy contradict each other'},
+  POLICY_INSECURE: {exit: EXIT.failure, kind: 'input', summary: 'a policy file that root would obey can be written by others'},
+  WORK_DIRECTORY: {exit: EXIT.failure, kind: 'input', summary: 'the work directory does not exist or cannot be used'},
+  USER_UNKNOWN: {exit: EXIT.failure, kind: 'input', summary: 'the job names an account that does not exist'},
+  USER_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the payload may not run as that account'},
+  POLICY_REFUSED: {exit: EXIT.refused, kind: 'refused', summary: 'a rule of the policy refuses the job'},
+  PATTERN_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the policy does not allow the pattern that the job needs'},
+  PATTERN_UNAVAILABLE: {exit: EXIT.failure, kind: 'input', summary: 'this version of Tare does not have the pattern'},
+  NETWORK_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the policy does not allow the network that the job asks for'},
+  DEVICE_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the policy does not allow a device that the job asks for'},
+  WRITABLE_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the policy does not allow writing to a directory that the job asks for'},
+  ENFORCEMENT_UNAVAILABLE: {exit: EXIT.refused, kind: 'refused', summary: 'the policy requires an enforcement that this node does not have'},
+  BOX_UNAVAILABLE: {exit: EXIT.failure, kind: 'node', summary: 'the box cannot be built and the policy does not let the payload run without'},
+  SLOT_TOO_SMALL: {exit: EXIT.refused, kind: 'refused', summary: 'the slot is smaller than the reserve that the policy keeps back'},
+  PLAN_MISMATCH: {exit: EXIT.failure, kind: 'input', summary: 'a saved plan does not fit this node or this caller'},
+  STATE_DIRECTORY: {exit: EXIT.failure, kind: 'node', summary: 'the state directory cannot be used safely'},
+  SPOOL_UNWRITABLE: {exit: EXIT.failure, kind: 'node', summary: 'a record cannot be written'},
+  CGROUP_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the kernel refused a change of a control group'},
+  ENGINE_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the engine did not build the box'},
+  FRONT_LOST: {exit: EXIT.failure, kind: 'bug', summary: 'the front and its brain no longer understand each other'},
+  NOT_BUILT: {exit: EXIT.failure, kind: 'node', summary: 'a part of Tare is missing on this machine'},
+  PAYLOAD_NOT_EXECUTABLE: {exit: EXIT.notExecutable, kind: 'input', summary: 'the payload could not be executed'},
+  INTERNAL: {exit: EXIT.failure, kind: 'bug', summary: 'a defect of Tare'},
+} as const satisfies Record<string, Row>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** What a message for people is made of: the thing, the place, what was found, what is allowed, what to do. */
+export interface ErrorDetails {
+  /** The sentence: what is wrong, with which thing. */
+  message: string;
+  /** File, and JSON pointer or line in it. */
+  where?: string | undefined;
+  found?: string | undefined;
+  allowed?: string | undefined;
+  /** What to do about it. */
+  remedy?: string | undefined;
+  cause?: unknown;
+}
+
+/** An error with a row in the table. `message` is complete and on one line. */
+export class TareError extends Error {
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCode, details: ErrorDetails) {
+    super(oneLine(details), details.cause === undefined ? undefined : {cause: details.cause});
+    this.name = 'TareError';
+    this.code = code;
+    this.details = details;
+  }
+
+  get exit(): number {
+    return ERRORS[this.code].exit;
+  }
+
+  get kind(): Row['kind'] {
+    return ERRORS[this.code].kind;
+  }
+}
+
+/** Several errors of one document, all of them shown at once. */
+export class TareErrors extends Error {
+  readonly errors: readonly TareError[];
+
+  constructor(errors: readonly TareError[]) {
+    super(errors.map((error) => error.message).join('\n'));
+    this.name = 'TareErrors';
+    this.errors = errors;
+  }
+
+  get exit(): number {
+    return this.errors[0]?.exit ?? EXIT.failure;
+  }
+}
+
+/** Anything thrown, as a coded error: what is not one is a defect of ours. */
+export function asTareError(error: unknown): TareError | TareErrors {
+  if (error instanceof TareError || error instanceof TareErrors) return error;
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return new TareError('INTERNAL', {message: message.replaceAll('\n', ' | '), remedy: 'please report it', cause: error});
+}
+
+function oneLine({where, message, found, allowed, remedy}: ErrorDetails): string {
+  const parts = [where === undefined ? message : `${where}: ${message}`];
+  if (found !== undefined) parts.push(`found: ${found}`);
+  if (allowed !== undefined) parts.push(`allowed: ${allowed}`);
+  if (remedy !== undefined) parts.push(remedy);
+  return parts.join('; ').replaceAll(/[\r\n]+/g, ' ');
+}

@@ -1,0 +1,119 @@
+/**
+ * What this node can do, as plain data: the third argument of the plan.
+ * Every group of facts says in `how` where it was read, so that `tare doctor` and `tare plan` can explain themselves.
+ * Nothing here is decided; a plan made from the same facts is the same on every machine.
+ */
+
+/** Controllers that Tare uses, by the kernel's names (v1 `blkio` is `io`, `cpuacct` is its own controller on v1 only). */
+export type Controller = 'memory' | 'cpu' | 'cpuacct' | 'pids' | 'freezer' | 'io' | 'cpuset';
+
+/** A directory that was looked at and cannot hold a box's groups, and why. */
+export interface RefusedDirectory {
+  directory: string;
+  because: string;
+}
+
+/** Where groups of one hierarchy can be made. */
+export interface ControllerFact {
+  /** cgroup version of the hierarchy that holds the controller. */
+  version: 1 | 2;
+  /** Mount point of the hierarchy, for instance /sys/fs/cgroup/memory. */
+  mount: string;
+  /** Directory of the caller's own group. */
+  own: string;
+  /** Nearest directory at or above `own` in which a group with this controller can be made; null when there is none. */
+  parent: string | null;
+  /** Directories between `own` and `parent` (or the root of the hierarchy) that were refused. */
+  refused: RefusedDirectory[];
+  /** Files that the controller offers here and that not every kernel has, for instance `memory.peak`, `memory.oom.group`, `cgroup.kill`, `memory.memsw.limit_in_bytes`. */
+  files: string[];
+}
+
+export interface CgroupFacts {
+  /** `v2`: only the unified hierarchy has controllers; `v1`: only old hierarchies; `hybrid`: both; `none`: no controller is mounted. */
+  mode: 'v1' | 'v2' | 'hybrid' | 'none';
+  /** Only the controllers that are mounted. */
+  controllers: Partial<Record<Controller, ControllerFact>>;
+  /** Controllers that must be switched on in cgroup.subtree_control of the v2 parent before a group made there has them. */
+  toEnable: Controller[];
+  how: string;
+}
+
+/** A thing that works or not, and how that was found out. */
+export interface Ability {
+  available: boolean;
+  how: string;
+  /** When not available: what to do about it, one sentence for an admin. */
+  remedy: string | null;
+}
+
+/** Options of bubblewrap that came after 0.4.1 or are otherwise not everywhere. */
+export interface BubblewrapAbilities {
+  /** `--size` for tmpfs, 0.7.0 */
+  tmpfsSize: boolean;
+  /** `--perms` and `--chmod`, 0.5.0 */
+  perms: boolean;
+  /** `--overlay`, 0.11.0 */
+  overlay: boolean;
+  /** `--disable-userns`, 0.8.0 */
+  disableUserns: boolean;
+}
+
+export interface BubblewrapFacts {
+  /** Absolute path, null when not installed. */
+  path: string | null;
+  version: string | null;
+  /** setuid root: then it needs no user namespaces, and cannot be used in another user namespace. */
+  setuid: boolean;
+  abilities: BubblewrapAbilities;
+  how: string;
+}
+
+export interface IdentityFacts {
+  uid: number;
+  gid: number;
+  groups: number[];
+  /** Account name, null when the uid has none. */
+  name: string | null;
+  home: string | null;
+}
+
+export interface Facts {
+  kernel: {release: string; version: [major: number, minor: number]; how: string};
+  node: {hostname: string; bootId: string | null; how: string};
+  /** Whoever runs the wrapper. */
+  caller: IdentityFacts;
+  cgroup: CgroupFacts;
+  /** Namespaces that the caller can make, itself or through a user namespace. */
+  namespaces: Record<'user' | 'pid' | 'mount' | 'ipc' | 'uts' | 'network' | 'cgroup', Ability>;
+  /** Mounting a new /proc in a new PID namespace: impossible where /proc is partly hidden, as in most containers. */
+  newProc: Ability;
+  bubblewrap: BubblewrapFacts;
+  cpu: {
+    /** CPUs that are online. */
+    online: number[];
+    /** CPUs in the caller's affinity mask. */
+    allowed: number[];
+    /** CPUs that live boxes on this node are pinned to, one entry per box and CPU. */
+    pinned: number[];
+    model: string | null;
+    how: string;
+  };
+  memory: {totalBytes: number; swapBytes: number; how: string};
+  /** What the groups around the caller allow already: the slot, as far as the kernel knows it. */
+  slot: {
+    /** Smallest memory limit at or above the caller's group, null when none is set. */
+    memoryLimitBytes: number | null;
+    /** Smallest CPU quota at or above the caller's group, in cores, null when none is set. */
+    cores: number | null;
+    /** The same for processes. */
+    processes: number | null;
+    how: string;
+  };
+  /** Disk for private /tmp and the state of live boxes. */
+  scratch: {directory: string; fileSystem: string | null; freeBytes: number | null; writable: boolean; how: string};
+  /** Device files that exist, of those that the policy or the job may name (/dev/fuse, /dev/nvidia*, /dev/dri/*, /dev/kfd). */
+  devices: string[];
+  /** Directories at the root of the node's file system, and what top-level symbolic links point to (merged /usr: /bin -> usr/bin). */
+  root: {directories: string[]; links: Record<string, string>};
+}

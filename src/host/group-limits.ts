@@ -1,0 +1,40 @@
+/** Limits that are set on a group, in either version's files; null where there is none. */
+
+import type {Tree} from './tree.js';
+
+/** v1 says "no limit" as the largest number of whole pages, 9223372036854771712 with pages of 4 KiB. */
+const V1_UNLIMITED = 2 ** 60;
+
+export function memoryLimit(tree: Tree, directory: string, version: 1 | 2): number | null {
+  if (version === 2) return finite(tree.text(`${directory}/memory.max`));
+  return v1Memory(tree.text(`${directory}/memory.limit_in_bytes`));
+}
+
+/** v1 also tells the smallest limit of all groups above, those that no mount shows here included. */
+export function v1HierarchicalLimit(tree: Tree, directory: string): number | null {
+  return v1Memory(/^hierarchical_memory_limit (\d+)$/m.exec(tree.text(`${directory}/memory.stat`) ?? '')?.[1] ?? null);
+}
+
+export function coresLimit(tree: Tree, directory: string, version: 1 | 2): number | null {
+  const [quota, period] =
+    version === 2
+      ? (tree.text(`${directory}/cpu.max`) ?? '').trim().split(' ')
+      : [tree.text(`${directory}/cpu.cfs_quota_us`) ?? '', tree.text(`${directory}/cpu.cfs_period_us`) ?? ''];
+  const cores = Number(quota === '' || quota === undefined ? Number.NaN : quota) / Number(period ?? Number.NaN);
+  return Number.isFinite(cores) && cores > 0 ? cores : null;
+}
+
+export function processesLimit(tree: Tree, directory: string): number | null {
+  return finite(tree.text(`${directory}/pids.max`));
+}
+
+/** A number in a file, null when there is none: no file, or `max`. */
+export function finite(text: string | null): number | null {
+  const trimmed = text?.trim() ?? '';
+  return /^\d+$/.test(trimmed) ? Number(trimmed) : null;
+}
+
+function v1Memory(text: string | null): number | null {
+  const value = finite(text);
+  return value === null || value >= V1_UNLIMITED ? null : value;
+}

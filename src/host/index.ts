@@ -1,0 +1,97 @@
+/** What this node can do: reads everything once, decides nothing. */
+
+import {askVersion, readBubblewrap} from './bubblewrap.js';
+import type {Spawn} from './bubblewrap.js';
+import {openCache} from './cache.js';
+import type {Cached} from './cache.js';
+import {readCgroup} from './cgroup.js';
+import {readCpu, readCpuModel} from './cpu.js';
+import {readDevices} from './devices.js';
+import type {Facts} from './facts.js';
+import {fixtureTree, readAccess} from './fixture.js';
+import {findHierarchies} from './hierarchy.js';
+import {readIdentity} from './identity.js';
+import type {Caller} from './identity.js';
+import {readKernel, readNode} from './kernel.js';
+import {readMemory} from './memory.js';
+import {parseMountinfo} from './mountinfo.js';
+import {readNamespaces, readNewProc} from './namespaces.js';
+import {readRoot} from './root.js';
+import {readScratch} from './scratch.js';
+import {readSlot} from './slot.js';
+import {readStatus} from './status.js';
+import {realTree} from './tree.js';
+import type {Tree} from './tree.js';
+
+export type {Spawn} from './bubblewrap.js';
+export type {Caller} from './identity.js';
+export type {Tree} from './tree.js';
+
+export interface FactsOptions {
+  /** A directory that stands for `/`: the machine itself, or a capture of another. */
+  root?: string;
+  /** Whoever runs the wrapper. */
+  caller: Caller;
+  scratchDirectory: string;
+  /** CPUs that live boxes are pinned to. */
+  pinned: readonly number[];
+  /** Runs a program, for its version; without, versions are unknown (or the capture's). */
+  spawn?: Spawn | undefined;
+  /** File for facts that hold until the next boot; only for the machine itself. */
+  cacheFile?: string | undefined;
+}
+
+/** The facts of this machine, or of a captured one. Reads only, but for the cache file. */
+export function readFacts({root = '/', ...options}: FactsOptions): Facts {
+  if (root === '/') return factsFrom(realTree('/'), options);
+  const access = readAccess(root);
+  if (access === null) return factsFrom(realTree(root), {...options, cacheFile: undefined});
+  const spawn: Spawn = (path) => {
+    const version = access.programs[path]?.version ?? null;
+    return version === null ? null : `bubblewrap ${version}`;
+  };
+  return factsFrom(fixtureTree(root, access), {...options, spawn, cacheFile: undefined});
+}
+
+/** The facts that a tree gives. */
+export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Facts {
+  const {caller, scratchDirectory, pinned, spawn, cacheFile} = options;
+  const node = readNode(tree);
+  const cache = cacheFile === undefined || node.bootId === null ? null : openCache(cacheFile, node.bootId, caller.uid);
+  const kernel = readKernel(tree);
+  const status = readStatus(tree);
+  const mounts = parseMountinfo(tree.text('/proc/self/mountinfo') ?? '');
+  const hierarchies = findHierarchies(tree, mounts);
+  const bubblewrap = readBubblewrap({tree, mounts, status, caller, version: askVersion(spawn, cache)});
+  const namespaces = readNamespaces({tree, mounts, status, caller, kernel: kernel.version, bubblewrap});
+  const facts: Facts = {
+    kernel,
+    node,
+    caller: readIdentity(tree, caller),
+    cgroup: readCgroup(tree, hierarchies, kernel.version),
+    namespaces,
+    newProc: readNewProc(mounts, namespaces, bubblewrap),
+    bubblewrap,
+    cpu: readCpu(
+      tree,
+      status,
+      pinned,
+      cached(cache, 'cpu model', () => readCpuModel(tree)),
+    ),
+    memory: readMemory(tree),
+    slot: readSlot(tree, hierarchies),
+    scratch: readScratch(tree, mounts, scratchDirectory),
+    devices: readDevices(tree),
+    root: readRoot(tree),
+  };
+  cache?.save();
+  return facts;
+}
+
+function cached(cache: Cached | null, key: string, read: () => string | null): string | null {
+  const known = cache?.get(key);
+  if (known !== undefined) return known;
+  const value = read();
+  if (value !== null) cache?.put(key, value);
+  return value;
+}

@@ -1,0 +1,42 @@
+/**
+ * Disk for private directories. A network file system may hang whoever touches it, and nothing here has a deadline:
+ * such a directory is recognised from mountinfo and not touched.
+ */
+
+import {dirname} from 'node:path';
+import type {Facts} from './facts.js';
+import {mountOf} from './mountinfo.js';
+import type {Mount} from './mountinfo.js';
+import type {Tree} from './tree.js';
+
+const NETWORK_TYPES = /^(nfs4?|lustre|gpfs|cifs|smb3|afs|ceph|beegfs|beegfs_nodev|panfs|9p|glusterfs|autofs|cvmfs2?|fuse\..+|fuse)$/;
+
+export function readScratch(tree: Tree, mounts: readonly Mount[], directory: string): Facts['scratch'] {
+  const type = mountOf(mounts, directory)?.type ?? null;
+  if (type !== null && NETWORK_TYPES.test(type)) {
+    return {
+      directory,
+      fileSystem: type,
+      freeBytes: null,
+      writable: true,
+      how: `mountinfo; ${type} can hang, so it was not touched and is taken to be writable`,
+    };
+  }
+  const existing = nearestExisting(tree, directory);
+  return {
+    directory,
+    fileSystem: type,
+    freeBytes: tree.freeBytes(existing),
+    writable: tree.writable(existing),
+    how:
+      existing === directory
+        ? 'mountinfo, statfs(2), access(2)'
+        : `mountinfo; statfs(2) and access(2) of ${existing}, as the directory does not exist yet`,
+  };
+}
+
+function nearestExisting(tree: Tree, directory: string): string {
+  let path = directory;
+  while (path !== '/' && path !== '.' && !tree.exists(path)) path = dirname(path);
+  return path;
+}

@@ -1,0 +1,25 @@
+/** /proc/self/status: what the kernel says of the caller's own process. */
+
+import type {Tree} from './tree.js';
+
+const CAP_SYS_ADMIN = 21n;
+
+export interface ProcessStatus {
+  sysAdmin: boolean;
+  noNewPrivileges: boolean;
+  /** A seccomp filter is active. */
+  filtered: boolean;
+  cpusAllowed: string | null;
+}
+
+export function readStatus(tree: Tree): ProcessStatus {
+  const text = tree.text('/proc/self/status') ?? '';
+  const value = (name: string): string | null => new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(text)?.[1] ?? null;
+  const capabilities = value('CapEff');
+  return {
+    sysAdmin: capabilities !== null && ((BigInt(`0x${capabilities}`) >> CAP_SYS_ADMIN) & 1n) === 1n,
+    noNewPrivileges: value('NoNewPrivs') === '1',
+    filtered: value('Seccomp') === '2',
+    cpusAllowed: value('Cpus_allowed_list'),
+  };
+}

@@ -1,0 +1,109 @@
+/**
+ * The files of a node, below a directory that stands for `/`. Every read of this folder goes through here, so that
+ * facts come from a captured tree just as from the machine, and so that a capture holds exactly what was read.
+ * Nothing throws: what cannot be read is null, empty or false.
+ */
+
+import {
+  accessSync,
+  constants,
+  existsSync,
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  statfsSync,
+  statSync,
+} from 'node:fs';
+import type {Dirent} from 'node:fs';
+
+export type Kind = 'file' | 'directory' | 'link' | 'device' | 'other';
+
+export interface Entry {
+  name: string;
+  kind: Kind;
+}
+
+export interface Program {
+  /** Permission bits, for instance 0o4755. */
+  mode: number;
+  uid: number;
+  size: number;
+  mtimeMs: number;
+}
+
+export interface Tree {
+  text(path: string): string | null;
+  /** The beginning of a file, for files that cost the kernel much and say everything at once (/proc/cpuinfo). */
+  head(path: string): string | null;
+  exists(path: string): boolean;
+  /** The entries that are `wanted`, by name. Nothing listed is touched: an automount stays asleep. */
+  entries(path: string, wanted: (entry: Entry) => boolean): Entry[];
+  link(path: string): string | null;
+  writable(path: string): boolean;
+  program(path: string): Program | null;
+  freeBytes(path: string): number | null;
+}
+
+const HEAD_BYTES = 4096;
+
+export function realTree(root: string): Tree {
+  const prefix = root === '/' ? '' : root.replace(/\/+$/, '');
+  const at = (path: string): string => prefix + path;
+  return {
+    text: (path) => orNull(() => readFileSync(at(path), 'utf8')),
+    head: (path) => orNull(() => readHead(at(path))),
+    exists: (path) => existsSync(at(path)),
+    entries: (path, wanted) =>
+      (orNull(() => readdirSync(at(path), {withFileTypes: true})) ?? [])
+        .map((entry) => ({name: entry.name, kind: kindOf(entry)}))
+        .filter(wanted)
+        .sort(byName),
+    link: (path) => orNull(() => readlinkSync(at(path))),
+    writable: (path) => orNull(() => (accessSync(at(path), constants.W_OK), true)) ?? false,
+    program: (path) => orNull(() => programAt(at(path))),
+    freeBytes: (path) => orNull(() => freeAt(at(path))),
+  };
+}
+
+export function byName(a: Entry, b: Entry): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+}
+
+function programAt(path: string): Program | null {
+  const stat = statSync(path);
+  if (!stat.isFile() || (stat.mode & 0o111) === 0) return null;
+  return {mode: stat.mode & 0o7777, uid: stat.uid, size: stat.size, mtimeMs: stat.mtimeMs};
+}
+
+function freeAt(path: string): number {
+  const {bavail, bsize} = statfsSync(path);
+  return bavail * bsize;
+}
+
+function readHead(path: string): string {
+  const file = openSync(path, 'r');
+  try {
+    const buffer = Buffer.alloc(HEAD_BYTES);
+    return buffer.toString('utf8', 0, readSync(file, buffer, 0, HEAD_BYTES, 0));
+  } finally {
+    closeSync(file);
+  }
+}
+
+function kindOf(entry: Dirent): Kind {
+  if (entry.isFile()) return 'file';
+  if (entry.isDirectory()) return 'directory';
+  if (entry.isSymbolicLink()) return 'link';
+  return entry.isCharacterDevice() || entry.isBlockDevice() ? 'device' : 'other';
+}
+
+function orNull<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,70 @@
+/** What the command line says over the job's descriptor. Texts come as they were typed; this file knows no flag parser. */
+
+import {TareError} from '../errors.js';
+import type {Job, Pattern, Valued} from './job.js';
+import {readLimits, type WrittenLimits} from './limits.js';
+import {absolute} from './load.js';
+import {Problems} from './problems.js';
+import {show} from './show.js';
+import {suggest} from './suggest.js';
+
+export interface JobFlags {
+  name?: string | undefined;
+  pattern?: string | undefined;
+  cores?: string | undefined;
+  pinCores?: boolean | undefined;
+  memory?: string | undefined;
+  swap?: string | undefined;
+  processes?: string | undefined;
+  wallTime?: string | undefined;
+  cpuTime?: string | undefined;
+  openFiles?: string | undefined;
+  coreSize?: string | undefined;
+  network?: string | undefined;
+  workDirectory?: string | undefined;
+  user?: string | undefined;
+  vo?: string | undefined;
+  queue?: string | undefined;
+}
+
+const PATTERNS: readonly (Pattern | 'auto')[] = ['auto', 'ulimit++', 'quotas++', 'vm-lite'];
+const NETWORKS = ['host', 'none'] as const;
+
+/** A new job; the descriptor's stays as it was. */
+export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string): Job {
+  const problems = new Problems();
+  const text = (key: keyof JobFlags): Valued<string> | null => {
+    const value = flags[key];
+    if (typeof value !== 'string') return null;
+    if (value === '') problems.add(new TareError('DOCUMENT_INVALID', {message: 'empty text', where: flagName(key), found: show(value), allowed: 'one character or more'}));
+    return {value, provenance: {source: 'flag', at: flagName(key)}};
+  };
+  const choice = <T extends string>(key: keyof JobFlags, allowed: readonly T[]): Valued<T> | null => {
+    const given = text(key);
+    if (given === null) return null;
+    if ((allowed as readonly string[]).includes(given.value)) return given as Valued<T>;
+    const near = suggest(given.value, allowed);
+    const remedy = near === null ? undefined : `did you mean ${near}?`;
+    problems.add(new TareError('DOCUMENT_INVALID', {message: 'not one of the allowed values', where: flagName(key), found: show(given.value), allowed: allowed.join(', '), remedy}));
+    return null;
+  };
+  const directory = text('workDirectory');
+  const applied: Job = {
+    ...job,
+    name: text('name')?.value ?? job.name,
+    pattern: choice('pattern', PATTERNS) ?? job.pattern,
+    workDirectory: directory === null ? job.workDirectory : {...directory, value: absolute(directory.value, callerDirectory)},
+    limits: {...job.limits, ...readLimits(flags as WrittenLimits, 'flag', flagName, problems)},
+    network: choice('network', NETWORKS) ?? job.network,
+    user: text('user') ?? job.user,
+    vo: text('vo')?.value ?? job.vo,
+    queue: text('queue')?.value ?? job.queue,
+  };
+  problems.throwIfAny();
+  return applied;
+}
+
+/** `wallTime` is `--wall-time`. */
+export function flagName(key: string): string {
+  return `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}

@@ -1,0 +1,46 @@
+/** A job: what was asked for, loaded, checked and in plain units (bytes, microseconds, cores). */
+
+import type {Provenance} from '../schema/generated/plan-1.js';
+
+export type {Provenance};
+
+export type Pattern = 'ulimit++' | 'quotas++' | 'vm-lite';
+
+/** Every limit, in the order in which people are shown them. */
+export const LIMIT_NAMES = ['cores', 'pinCores', 'memory', 'swap', 'processes', 'wallTime', 'cpuTime', 'openFiles', 'coreSize'] as const;
+export type LimitName = (typeof LIMIT_NAMES)[number];
+
+export type LimitUnit = 'bytes' | 'us' | 'cores' | 'count' | 'flag';
+
+/** The unit of each limit's number; a flag is 0 or 1. */
+export const LIMIT_UNITS: Readonly<Record<LimitName, LimitUnit>> = {
+  cores: 'cores', pinCores: 'flag', memory: 'bytes', swap: 'bytes', processes: 'count',
+  wallTime: 'us', cpuTime: 'us', openFiles: 'count', coreSize: 'bytes',
+};
+
+/** A value and where it came from. */
+export interface Valued<T> {
+  value: T;
+  provenance: Provenance;
+}
+
+export type Limits = Partial<Record<LimitName, Valued<number>>>;
+
+export interface Job {
+  name: string | null;
+  pattern: Valued<Pattern | 'auto'>;
+  /** Executable and arguments. */
+  command: string[];
+  /** Absolute. */
+  workDirectory: Valued<string>;
+  /** Variables to set, or to take away (null). */
+  environment: Record<string, Valued<string | null>>;
+  /** What was asked for; absent: nothing. */
+  limits: Limits;
+  network: Valued<'host' | 'none'> | null;
+  devices: Valued<string>[];
+  writable: Valued<string>[];
+  user: Valued<string> | null;
+  vo: string | null;
+  queue: string | null;
+}

@@ -1,0 +1,45 @@
+/** Limits as they are written in a job, a policy or on a command line, to plain numbers with their provenance. */
+
+import {TareError} from '../errors.js';
+import type {Locate} from './at.js';
+import {LIMIT_NAMES, LIMIT_UNITS, type LimitName, type Limits, type LimitUnit, type Provenance} from './job.js';
+import type {Problems} from './problems.js';
+import {formatBytes, formatCores, formatDuration, parseCores, parseCount, parseDuration, parseSize} from './quantity.js';
+
+export type WrittenLimits = Partial<Record<LimitName, string | number | boolean>>;
+
+type Written = string | number;
+const READ: Readonly<Record<LimitUnit, (value: Written, where: string) => number>> = {
+  bytes: parseSize, us: parseDuration, cores: parseCores, count: parseCount, flag: Number,
+};
+const FORMAT: Readonly<Record<LimitUnit, (value: number) => string>> = {
+  bytes: formatBytes, us: formatDuration, cores: formatCores, count: String, flag: (value) => (value === 0 ? 'no' : 'yes'),
+};
+
+/** With none of these nothing could run at all. No swap and no core file are sensible. */
+const NEVER_ZERO: ReadonlySet<LimitName> = new Set(['memory', 'wallTime', 'cpuTime']);
+
+export function readLimits(written: WrittenLimits, source: Provenance['source'], locate: Locate, problems: Problems): Limits {
+  const limits: Limits = {};
+  for (const name of LIMIT_NAMES) {
+    const text = written[name];
+    if (text === undefined) continue;
+    const where = locate(name);
+    const value = problems.attempt(() => readLimit(name, text, where));
+    if (value !== null) limits[name] = {value, provenance: {source, at: where}};
+  }
+  return limits;
+}
+
+export function readLimit(name: LimitName, written: Written | boolean, where: string): number {
+  const value = READ[LIMIT_UNITS[name]](typeof written === 'boolean' ? Number(written) : written, where);
+  if (value === 0 && NEVER_ZERO.has(name)) {
+    throw new TareError('QUANTITY_INVALID', {message: 'nothing can run with that', where, found: String(written), allowed: 'more than 0', remedy: 'leave it out for no limit'});
+  }
+  return value;
+}
+
+/** A limit's value for people: `2 GiB`, `1h30m`, `1.5 cores`, `64`, `yes`. */
+export function formatLimit(name: LimitName, value: number): string {
+  return FORMAT[LIMIT_UNITS[name]](value);
+}

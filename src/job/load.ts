@@ -1,0 +1,67 @@
+/** Jobs, from a descriptor or a command line. Every value remembers where it came from. */
+
+import {posix} from 'node:path';
+import {TareError} from '../errors.js';
+import type {JobDocument} from '../schema/generated/job-1.js';
+import {at, below} from './at.js';
+import type {Job, Provenance, Valued} from './job.js';
+import {readLimits} from './limits.js';
+import {Problems} from './problems.js';
+import {show} from './show.js';
+
+const BUILTIN: Provenance = {source: 'builtin', at: 'builtin'};
+
+export function jobFromDocument(document: JobDocument, {file, callerDirectory}: {file: string; callerDirectory: string}): Job {
+  const problems = new Problems();
+  const valued = <T>(value: T, pointer: string): Valued<T> => ({value, provenance: {source: 'job', at: at(file, pointer)}});
+  const each = (values: readonly string[], pointer: string): Valued<string>[] => values.map((value, index) => valued(value, below(pointer, index)));
+  const base = plainJob(document.command, callerDirectory, at(file, '/command/0'), problems);
+  const job: Job = {
+    ...base,
+    name: document.name ?? null,
+    pattern: document.pattern === undefined ? base.pattern : valued(document.pattern, '/pattern'),
+    workDirectory: document.workDirectory === undefined ? base.workDirectory : valued(absolute(document.workDirectory, callerDirectory), '/workDirectory'),
+    environment: Object.fromEntries(
+      Object.entries(document.environment ?? {}).map(([name, value]) => [name, valued(value === null ? null : String(value), below('/environment', name))]),
+    ),
+    limits: readLimits(document.limits ?? {}, 'job', (name) => at(file, below('/limits', name)), problems),
+    network: document.network === undefined ? null : valued(document.network, '/network'),
+    devices: each(document.devices ?? [], '/devices'),
+    writable: each(document.writable ?? [], '/writable'),
+    user: document.user === undefined ? null : valued(document.user, '/user'),
+    vo: document.vo ?? null,
+    queue: document.queue ?? null,
+  };
+  problems.throwIfAny();
+  return job;
+}
+
+/** `tare run -- command`, and what a batch system hands to tare-wrap. */
+export function jobFromCommand(command: readonly string[], callerDirectory: string): Job {
+  const problems = new Problems();
+  const job = plainJob(command, callerDirectory, 'the command line', problems);
+  if (command.some((argument) => argument.includes('\0'))) {
+    problems.add(new TareError('DOCUMENT_INVALID', {message: 'a NUL character', where: 'the command line', found: show(command), allowed: 'text that a program can be given'}));
+  }
+  problems.throwIfAny();
+  return job;
+}
+
+function plainJob(command: readonly string[], callerDirectory: string, where: string, problems: Problems): Job {
+  if ((command[0] ?? '') === '') {
+    problems.add(new TareError('DOCUMENT_INVALID', {message: 'no executable', where, found: show(command[0]), allowed: 'the name or path of a program'}));
+  }
+  return {
+    name: null,
+    pattern: {value: 'auto', provenance: BUILTIN},
+    command: [...command],
+    workDirectory: {value: absolute(callerDirectory, '/'), provenance: {source: 'caller', at: 'working directory'}},
+    environment: {}, limits: {}, network: null, devices: [], writable: [], user: null, vo: null, queue: null,
+  };
+}
+
+/** Not path.resolve: with nothing absolute to start from, that asks the process for its directory. */
+export function absolute(directory: string, base: string): string {
+  const path = posix.isAbsolute(directory) ? posix.normalize(directory) : posix.join('/', base, directory);
+  return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
+}

@@ -1,0 +1,101 @@
+/** The groups of a box, and what is written into them. */
+
+import type {Controller, ControllerFact, Facts} from '../host/facts.js';
+import type {PlannedLimits} from './limits.js';
+import type {ModeChoice} from './mode.js';
+import type {Step} from './step.js';
+
+/** Period of a CPU quota in µs: the kernel's own default (admin-guide/cgroup-v2, cpu.max). */
+const CPU_PERIOD_US = 100_000;
+/** The least quota that v1 accepts is 1 ms. */
+const CPU_QUOTA_MIN_US = 1_000;
+/** With both v1 memory limits equal the kernel counts a hit in neither failcnt (seen on 6.18); one page apart it does. */
+const PAGE_BYTES = 4096;
+
+interface Hierarchy {
+  version: 1 | 2;
+  parent: string;
+  controllers: Controller[];
+}
+
+/**
+ * Per hierarchy a group of the box, `tare-{id}`, and below it two leaves: `engine` for the engine and init, and `payload`, which alone has
+ * limits, so that what kills the payload spares init and its report.
+ */
+export function planGroups(facts: Facts, limits: PlannedLimits, mode: ModeChoice, cpus: readonly number[] | null): Step[] {
+  const hierarchies = findHierarchies(facts, limits);
+  const steps: Step[] = [];
+  for (const hierarchy of hierarchies) steps.push(...createSteps(hierarchy, facts));
+  if (mode.value === 'observe') return steps;
+  for (const hierarchy of hierarchies) steps.push(...writeSteps(hierarchy, facts, limits, cpus));
+  return steps;
+}
+
+function findHierarchies(facts: Facts, limits: PlannedLimits): Hierarchy[] {
+  const found = new Map<string, Hierarchy>();
+  for (const [name, fact] of Object.entries(facts.cgroup.controllers) as [Controller, ControllerFact][]) {
+    if (fact.parent === null) continue;
+    // cpuset is of use only for pinning; a v1 group of it cannot be joined before it is filled, so it is not made for nothing.
+    if (name === 'cpuset' && limits.pinCores.value === null) continue;
+    const hierarchy = found.get(fact.parent) ?? {version: fact.version, parent: fact.parent, controllers: []};
+    hierarchy.controllers.push(name);
+    found.set(fact.parent, hierarchy);
+  }
+  return [...found.values()];
+}
+
+function createSteps({version, parent, controllers}: Hierarchy, facts: Facts): Step[] {
+  const box = `${parent}/tare-{id}`;
+  const steps: Step[] = [];
+  const names = controllers.join(', ');
+  if (version === 2) {
+    const toEnable = facts.cgroup.toEnable.filter((controller) => controllers.includes(controller));
+    if (toEnable.length > 0) {
+      steps.push({op: 'cgroup.enable', directory: parent, controllers: toEnable, because: 'the parent does not hand these controllers to its children yet'});
+    }
+  }
+  steps.push({op: 'cgroup.create', group: 'box', version, controllers, directory: box, because: `${names}: nearest place where groups can be made`});
+  if (version === 2) {
+    steps.push({op: 'cgroup.enable', directory: box, controllers, because: 'v2 hands controllers down level by level'});
+  }
+  steps.push(
+    {op: 'cgroup.create', group: 'engine', version, controllers, directory: `${box}/engine`, because: 'the engine and init: no limits, weighed as the wrapper’s'},
+    {op: 'cgroup.create', group: 'payload', version, controllers, directory: `${box}/payload`, because: 'the payload: limited and weighed'},
+  );
+  return steps;
+}
+
+function writeSteps({version, parent, controllers}: Hierarchy, facts: Facts, limits: PlannedLimits, cpus: readonly number[] | null): Step[] {
+  const directory = `${parent}/tare-{id}/payload`;
+  const steps: Step[] = [];
+  const write = (controller: Controller, file: string, value: string | number, because: string): void => {
+    steps.push({op: 'cgroup.write', group: 'payload', controller, directory, file, value: String(value), because});
+  };
+  const offers = (controller: Controller, file: string): boolean => facts.cgroup.controllers[controller]?.files.includes(file) ?? false;
+
+  if (controllers.includes('memory') && limits.memory.value !== null) {
+    const swap = limits.swap.value ?? 0;
+    if (version === 1) {
+      write('memory', 'memory.limit_in_bytes', limits.memory.value, 'the memory limit');
+      if (offers('memory', 'memory.memsw.limit_in_bytes')) {
+        write('memory', 'memory.memsw.limit_in_bytes', limits.memory.value + Math.max(swap, PAGE_BYTES), 'memory and swap together (v1 counts them so)');
+      }
+    } else {
+      write('memory', 'memory.max', limits.memory.value, 'the memory limit');
+      if (offers('memory', 'memory.swap.max')) write('memory', 'memory.swap.max', swap, 'swap beyond memory');
+      if (offers('memory', 'memory.oom.group')) write('memory', 'memory.oom.group', 1, 'the kernel then kills the whole payload, not one process of it');
+    }
+  }
+  if (controllers.includes('cpu') && limits.cores.value !== null) {
+    const quota = Math.max(CPU_QUOTA_MIN_US, Math.round(limits.cores.value * CPU_PERIOD_US));
+    if (version === 1) {
+      write('cpu', 'cpu.cfs_period_us', CPU_PERIOD_US, 'the period that the quota is counted in');
+      write('cpu', 'cpu.cfs_quota_us', quota, 'the limit on cores');
+    } else {
+      write('cpu', 'cpu.max', `${String(quota)} ${String(CPU_PERIOD_US)}`, 'the limit on cores');
+    }
+  }
+  if (controllers.includes('pids') && limits.processes.value !== null) write('pids', 'pids.max', limits.processes.value, 'the limit on processes and threads');
+  if (controllers.includes('cpuset') && cpus !== null) write('cpuset', 'cpuset.cpus', cpus.join(','), 'pinned: unlike an affinity mask, the payload cannot widen it');
+  return steps;
+}

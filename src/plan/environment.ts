@@ -1,0 +1,38 @@
+/** How the payload's environment differs from the caller's. */
+
+import type {Inputs} from './inputs.js';
+import type {PlannedLimits} from './limits.js';
+import type {Step} from './step.js';
+
+/** What the field's multi-core payloads read: Athena's two, and OpenMP's. */
+export const CORE_VARIABLES = ['ATHENA_CORE_NUMBER', 'ATHENA_PROC_NUMBER', 'OMP_NUM_THREADS'] as const;
+const TEMPORARY_VARIABLES = ['TMPDIR', 'TEMP', 'TMP'] as const;
+
+/**
+ * The job's own variables; the number of cores where the job asked for it, or where it is limited and the caller says nothing;
+ * and a TMPDIR that would not exist in the box.
+ */
+export function planEnvironment({job, call}: Inputs, limits: PlannedLimits, isHidden: (path: string) => boolean): Step[] {
+  const steps: Step[] = [];
+  const set = (name: string, value: string, because: string): void => {
+    if (call.environment[name] !== value) steps.push({op: 'environment.set', name, value, because});
+  };
+  const {cores} = limits;
+  if (cores.value !== null) {
+    const number = String(Math.max(1, Math.floor(cores.value)));
+    for (const name of CORE_VARIABLES) {
+      if (name in job.environment) continue;
+      if (call.environment[name] === undefined || cores.asked !== null) set(name, number, `cores (${cores.provenance.at})`);
+    }
+  }
+  for (const name of TEMPORARY_VARIABLES) {
+    const value = call.environment[name];
+    if (name in job.environment || value === undefined || !isHidden(value)) continue;
+    set(name, '/tmp', `${value} is not in the box`);
+  }
+  for (const [name, {value, provenance}] of Object.entries(job.environment)) {
+    if (value !== null) set(name, value, provenance.at);
+    else if (call.environment[name] !== undefined) steps.push({op: 'environment.unset', name, because: provenance.at});
+  }
+  return steps;
+}

@@ -1,0 +1,145 @@
+/** A plan in words, for the person who asks why. */
+
+import {formatBytes, formatCores, formatDuration} from '../job/quantity.js';
+import {LIMIT_NAMES, type LimitName} from '../job/job.js';
+import type {Plan, PlannedLimit} from '../schema/generated/plan-1.js';
+import {stepsOf, type Step} from './step.js';
+
+/** A limit's number in its unit, as people write it. */
+export function formatLimit({value, unit}: {value: number | null; unit: PlannedLimit['unit']}): string {
+  if (value === null) return 'none';
+  switch (unit) {
+    case 'bytes':
+      return formatBytes(value);
+    case 'us':
+      return formatDuration(value);
+    case 'cores':
+      return formatCores(value);
+    case 'flag':
+      return value === 0 ? 'no' : 'yes';
+    case 'count':
+      return String(value);
+  }
+}
+
+export const LIMIT_LABELS: Readonly<Record<LimitName, string>> = {
+  cores: 'cores', pinCores: 'pinned', memory: 'memory', swap: 'swap', processes: 'processes', wallTime: 'wall time', cpuTime: 'CPU time', openFiles: 'open files', coreSize: 'core size',
+};
+
+export interface ExplainedSection {
+  title: string;
+  head: string[];
+  rows: string[][];
+}
+
+/** The plan as titled tables; the caller lays them out. */
+export function explainPlan(plan: Plan): ExplainedSection[] {
+  const sections: ExplainedSection[] = [
+    {
+      title: 'Decision',
+      head: ['what', 'value', 'why'],
+      rows: [
+        ['pattern', plan.pattern.value, plan.pattern.because],
+        ['mode', plan.mode.value, plan.mode.because],
+        ['engine', plan.engine.version === null ? plan.engine.name : `${plan.engine.name} ${plan.engine.version}`, plan.engine.because],
+        ['rule', plan.rule ?? 'none', plan.rule === null ? 'no rule of the policy matches' : 'the first rule that matches'],
+        ['runs as', plan.job.user ?? 'the caller', stepsOf(plan, 'identity.take')[0]?.because ?? 'the caller'],
+        ['grace', formatDuration(plan.grace.us), plan.grace.provenance.at],
+      ],
+    },
+    {
+      title: 'Limits',
+      head: ['limit', 'value', 'asked', 'enforcement', 'by', 'why'],
+      rows: LIMIT_NAMES.map((name) => {
+        const limit = plan.limits[name];
+        return [LIMIT_LABELS[name], formatLimit(limit), limit.asked === null ? '-' : formatLimit({value: limit.asked, unit: limit.unit}), limit.enforcement, limit.by ?? '-', limit.because];
+      }),
+    },
+  ];
+  add(sections, 'Control groups', ['step', 'where', 'value', 'why'], plan.steps.flatMap(groupRow));
+  add(sections, 'Box', ['step', 'what', 'why'], plan.steps.flatMap(boxRow));
+  add(sections, 'Mounts', ['destination', 'source', 'options', 'why'], plan.steps.flatMap(mountRow));
+  add(sections, 'Environment', ['variable', 'value', 'why'], plan.steps.flatMap(environmentRow));
+  add(sections, 'Watches', ['watch', 'limit', 'why'], plan.steps.flatMap(watchRow));
+  const payload = stepsOf(plan, 'payload.execute')[0];
+  if (payload !== undefined) {
+    sections.push({title: 'Payload', head: ['what', 'value'], rows: [['argv', payload.argv.map((argument) => JSON.stringify(argument)).join(' ')], ['work directory', payload.workDirectory]]});
+  }
+  sections.push({
+    title: 'Directories',
+    head: ['what', 'where'], rows: [['records', plan.directories.spool], ['state', plan.directories.state], ['scratch', plan.directories.scratch], ['log', plan.directories.log ?? 'none']],
+  });
+  return sections;
+}
+
+function add(sections: ExplainedSection[], title: string, head: string[], rows: string[][]): void {
+  if (rows.length > 0) sections.push({title, head, rows});
+}
+
+function groupRow(step: Step): string[][] {
+  if (step.op === 'cgroup.enable') return [['enable', step.directory, step.controllers.join(' '), step.because]];
+  if (step.op === 'cgroup.create') return [['create', step.directory, step.controllers.join(' '), step.because]];
+  if (step.op === 'cgroup.write') return [['write', `${step.directory}/${step.file}`, step.value, step.because]];
+  return [];
+}
+
+function boxRow(step: Step): string[][] {
+  switch (step.op) {
+    case 'namespace.unshare':
+      return [['namespaces', step.namespaces.join(' '), step.because]];
+    case 'identity.take':
+      return [['identity', `uid ${String(step.uid)} gid ${String(step.gid)}`, step.because]];
+    case 'privileges.drop':
+      return [['privileges', 'no_new_privs, no capabilities', step.because]];
+    case 'affinity.set':
+      return [['CPUs', step.cpus.join(','), step.because]];
+    case 'oom.adjust':
+      return [['oom_score_adj', String(step.value), step.because]];
+    case 'rlimit.set':
+      return [[`rlimit ${step.name}`, String(step.soft), step.because]];
+    case 'directory.create':
+      return [['directory', `${step.path} (${step.mode})`, step.because]];
+    default:
+      return [];
+  }
+}
+
+function mountRow(step: Step): string[][] {
+  switch (step.op) {
+    case 'mount.bind':
+      return [[step.destination, step.source, [...step.options, ...(step.optional ? ['optional'] : [])].join(','), step.because]];
+    case 'mount.tmpfs':
+      return [[step.destination, 'tmpfs', `mode=${step.mode}`, step.because]];
+    case 'mount.proc':
+      return [[step.destination, 'proc', 'new', step.because]];
+    case 'mount.dev':
+      return [[step.destination, 'dev', 'new', step.because]];
+    case 'mount.readonly':
+      return [[step.destination, '-', 'ro', step.because]];
+    default:
+      return [];
+  }
+}
+
+function environmentRow(step: Step): string[][] {
+  if (step.op === 'environment.set') return [[step.name, step.value, step.because]];
+  if (step.op === 'environment.unset') return [[step.name, '(taken away)', step.because]];
+  return [];
+}
+
+function watchRow(step: Step): string[][] {
+  switch (step.op) {
+    case 'watch.memory':
+      return [['memory', formatBytes(step.limitBytes), step.because]];
+    case 'watch.oom':
+      return [['out of memory', '-', step.because]];
+    case 'watch.wallTime':
+      return [['wall time', formatDuration(step.limitUs), step.because]];
+    case 'watch.cpuTime':
+      return [['CPU time', formatDuration(step.limitUs), step.because]];
+    case 'watch.processes':
+      return [['processes', String(step.limit), step.because]];
+    default:
+      return [];
+  }
+}

@@ -1,0 +1,24 @@
+/** What a plan is made from. All of it is data: the same inputs give the same plan, byte for byte, on every machine. */
+
+import type {Facts, IdentityFacts} from '../host/facts.js';
+import type {Job, Valued} from '../job/job.js';
+import type {Policy} from '../policy/policy.js';
+
+/** What belongs to this one call, beside job, policy and node. */
+export interface Call {
+  /** Whom the payload runs as. */
+  identity: Valued<IdentityFacts>;
+  /** The caller's environment. */
+  environment: Readonly<Record<string, string>>;
+  /** What the batch system granted, null where it does not say. */
+  slot: {name: string | null; cores: Valued<number> | null; memoryBytes: Valued<number> | null};
+  /** A number in [0, 1) that belongs to the job: decides whether it is in the observed share. */
+  sample: number;
+}
+
+export interface Inputs {
+  job: Job;
+  policy: Policy;
+  facts: Facts;
+  call: Call;
+}

@@ -1,0 +1,151 @@
+/** Every limit: how much, why, and who enforces it. */
+
+import {TareError} from '../errors.js';
+import type {Controller, Facts} from '../host/facts.js';
+import {LIMIT_NAMES, LIMIT_UNITS, type LimitName, type Valued} from '../job/job.js';
+import {formatBytes} from '../job/quantity.js';
+import {resolveLimit, type ResolvedLimit} from '../policy/clamp.js';
+import {ENFORCED_NAMES, type Enforcement, type Policy} from '../policy/policy.js';
+import type {Plan, PlannedLimit} from '../schema/generated/plan-1.js';
+import type {Inputs} from './inputs.js';
+import type {ModeChoice} from './mode.js';
+
+export type PlannedLimits = Plan['limits'];
+
+/** Linux 5.14 counts RLIMIT_NPROC per user namespace (kernel commit 21d1c5e386bc), so that it binds one box and not all of the user's. */
+const NPROC_PER_NAMESPACE: readonly [number, number] = [5, 14];
+
+/**
+ * Resolves all limits (wish, default, slot, maximum) and names what enforces each.
+ * @throws TareError ENFORCEMENT_UNAVAILABLE, SLOT_TOO_SMALL
+ */
+export function planLimits({job, policy, facts, call}: Inputs, mode: ModeChoice): PlannedLimits {
+  const slots: Partial<Record<LimitName, Valued<number> | null>> = {
+    cores: call.slot.cores ?? factual(facts.slot.cores, facts.slot.how),
+    memory: memoryOfSlot(policy, facts, call.slot.memoryBytes),
+    processes: factual(facts.slot.processes, facts.slot.how),
+  };
+  const limits = {} as PlannedLimits;
+  for (const name of LIMIT_NAMES) {
+    const resolved = resolveLimit(name, {
+      asked: job.limits[name] ?? null,
+      policyDefault: policy.defaults[name] ?? null,
+      maximum: policy.maxima[name] ?? null,
+      slot: slots[name] ?? null,
+    });
+    limits[name] = describe(name, resolved, mode, facts);
+  }
+  if (mode.value !== 'observe') for (const name of ENFORCED_NAMES) require(name, limits[name], policy);
+  return limits;
+}
+
+function describe(name: LimitName, resolved: ResolvedLimit, mode: ModeChoice, facts: Facts): PlannedLimit {
+  const common = {
+    value: resolved.value,
+    unit: LIMIT_UNITS[name],
+    asked: resolved.asked,
+    clamped: resolved.clamped,
+    provenance: resolved.provenance,
+  };
+  if (resolved.value === null || (name === 'pinCores' && resolved.value === 0)) {
+    return {...common, value: null, enforcement: 'none', by: null, because: resolved.because};
+  }
+  if (mode.value === 'observe') return {...common, enforcement: 'none', by: null, because: `${resolved.because}; only observed`};
+  const {enforcement, by, because} = enforce(name, mode, facts);
+  return {...common, enforcement, by, because: `${resolved.because}; ${because}`};
+}
+
+interface Enforcer {
+  enforcement: Enforcement;
+  by: string | null;
+  because: string;
+}
+
+/** What enforces a limit on this node. */
+function enforce(name: LimitName, mode: ModeChoice, facts: Facts): Enforcer {
+  switch (name) {
+    case 'cores':
+      return groupFile(facts, 'cpu', 'cpu.cfs_quota_us', 'cpu.max') ?? none('no cpu controller can be used, and shares of a CPU cannot be watched');
+    case 'pinCores':
+      return groupFile(facts, 'cpuset', 'cpuset.cpus', 'cpuset.cpus') ?? kernel('sched_setaffinity', 'the affinity mask of everything in the box');
+    case 'memory':
+      return (
+        groupFile(facts, 'memory', 'memory.limit_in_bytes', 'memory.max') ??
+        watched('watch.memory', 'no memory controller can be used: resident memory is sampled, and the payload killed when it is over')
+      );
+    case 'swap':
+      return swapEnforcer(facts);
+    case 'processes':
+      return groupFile(facts, 'pids', 'pids.max', 'pids.max') ?? processesWithoutGroup(mode, facts);
+    case 'wallTime':
+      return watched('watch.wallTime', 'no kernel limit on wall time exists');
+    case 'cpuTime':
+      return watched('watch.cpuTime', 'no kernel limit on the CPU time of a process tree exists');
+    case 'openFiles':
+      return kernel('RLIMIT_NOFILE', 'per process');
+    case 'coreSize':
+      return kernel('RLIMIT_CORE', 'per process');
+  }
+}
+
+function groupFile(facts: Facts, controller: Controller, v1: string, v2: string): Enforcer | null {
+  const fact = facts.cgroup.controllers[controller];
+  if (fact === undefined || fact.parent === null) return null;
+  return kernel(`cgroup${String(fact.version)}:${fact.version === 1 ? v1 : v2}`, `the ${controller} controller of cgroup v${String(fact.version)}`);
+}
+
+function swapEnforcer(facts: Facts): Enforcer {
+  const memory = facts.cgroup.controllers.memory;
+  if (memory !== undefined && memory.parent !== null) {
+    const file = memory.version === 1 ? 'memory.memsw.limit_in_bytes' : 'memory.swap.max';
+    if (memory.files.includes(file)) return kernel(`cgroup${String(memory.version)}:${file}`, 'the memory controller counts swap');
+  }
+  if (facts.memory.swapBytes === 0) return kernel('no swap', 'this node has no swap');
+  return none('the kernel does not count swap per group here');
+}
+
+function processesWithoutGroup(mode: ModeChoice, {kernel: {version}, bubblewrap}: Facts): Enforcer {
+  const perNamespace = version[0] > NPROC_PER_NAMESPACE[0] || (version[0] === NPROC_PER_NAMESPACE[0] && version[1] >= NPROC_PER_NAMESPACE[1]);
+  if (mode.value === 'box' && perNamespace && !bubblewrap.setuid) {
+    return kernel('RLIMIT_NPROC', 'no pids controller can be used; counted per user namespace since Linux 5.14');
+  }
+  return watched('watch.processes', 'no pids controller can be used: processes are counted, and the payload killed when there are more');
+}
+
+const kernel = (by: string, because: string): Enforcer => ({enforcement: 'kernel', by, because});
+const watched = (by: string, because: string): Enforcer => ({enforcement: 'watched', by, because});
+const none = (because: string): Enforcer => ({enforcement: 'none', by: null, because});
+
+const factual = (value: number | null, how: string): Valued<number> | null =>
+  value === null ? null : {value, provenance: {source: 'slot', at: how}};
+
+/** The slot's memory less the reserve: the payload's limit must be hit before the slot's, which would kill the wrapper too. */
+function memoryOfSlot(policy: Policy, facts: Facts, granted: Valued<number> | null): Valued<number> | null {
+  const known = [granted, factual(facts.slot.memoryLimitBytes, facts.slot.how)].filter((value) => value !== null);
+  const slot = known.sort((a, b) => a.value - b.value)[0];
+  if (slot === undefined) return null;
+  const reserve = policy.reserveBytes.value;
+  if (slot.value <= reserve) {
+    throw new TareError('SLOT_TOO_SMALL', {
+      message: 'the slot has no memory left after the reserve',
+      where: policy.reserveBytes.provenance.at,
+      found: `${formatBytes(slot.value)} in the slot (${slot.provenance.at}), ${formatBytes(reserve)} in reserve`,
+      remedy: 'lower reserve.memory or make the slot larger',
+    });
+  }
+  return {value: slot.value - reserve, provenance: {source: 'slot', at: `${slot.provenance.at} less reserve ${formatBytes(reserve)}`}};
+}
+
+const STRENGTH: Readonly<Record<Enforcement, number>> = {none: 0, watched: 1, kernel: 2};
+
+function require(name: (typeof ENFORCED_NAMES)[number], limit: PlannedLimit, policy: Policy): void {
+  const required = policy.enforcement[name];
+  if (limit.value === null || STRENGTH[limit.enforcement] >= STRENGTH[required.value]) return;
+  throw new TareError('ENFORCEMENT_UNAVAILABLE', {
+    message: `the limit on ${name} cannot be enforced as the policy requires`,
+    where: required.provenance.at,
+    found: `${limit.enforcement} (${limit.because})`,
+    allowed: required.value,
+    remedy: '`tare doctor` tells how to mend it',
+  });
+}

@@ -1,0 +1,105 @@
+/** The box's file system: the node's, read-only, with private temporary directories, and what the job may write to. */
+
+import {TareError} from '../errors.js';
+import type {Valued} from '../job/job.js';
+import {matchesPathGlob} from '../policy/glob.js';
+import type {Inputs} from './inputs.js';
+import type {Step} from './step.js';
+
+/** Directories of the node that are replaced by private ones: what lies there is not in the box unless it is bound. */
+const PRIVATE = ['/tmp', '/var/tmp', '/dev', '/proc'] as const;
+/** A work directory that is one of these stays read-only: making it writable would be making the node writable. */
+const NEVER_WRITABLE = ['/', '/bin', '/boot', '/dev', '/etc', '/lib', '/lib64', '/opt', '/proc', '/run', '/sbin', '/sys', '/usr', '/var'];
+
+export const isBelow = (path: string, directory: string): boolean => path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`);
+
+/** Whether a path of the node is covered by something private in the box. */
+function isCovered(path: string): boolean {
+  return PRIVATE.some((directory) => isBelow(path, directory));
+}
+
+export interface MountPlan {
+  steps: Step[];
+  /** Whether a directory of the node does not exist in the box, and no step brings it back. */
+  isHidden: (path: string) => boolean;
+}
+
+/** @throws TareError DEVICE_FORBIDDEN, WRITABLE_FORBIDDEN */
+export function planMounts(inputs: Inputs): MountPlan {
+  const {job} = inputs;
+  const work = job.workDirectory.value;
+  const writable = [...(NEVER_WRITABLE.includes(work) ? [] : [job.workDirectory]), ...checkWritable(inputs)];
+  const bind = (source: string, destination: string, options: ('ro' | 'rw' | 'dev')[], because: string, optional = false): Step => ({
+    op: 'mount.bind', source, destination, options, optional, because,
+  });
+  const steps: Step[] = [
+    bind('/', '/', ['ro'], 'the node’s file system, read-only'),
+    {op: 'mount.proc', destination: '/proc', because: 'shows the box’s processes only'},
+    {op: 'mount.dev', destination: '/dev', because: 'no devices but the harmless ones'},
+    ...planDevices(inputs).map((device) => bind(device.value, device.value, ['dev'], `allowed by ${device.provenance.at}`)),
+    {op: 'mount.readonly', destination: '/dev', because: 'nothing is stored here'},
+    {op: 'mount.tmpfs', destination: '/dev/shm', mode: '1777', sizeBytes: null, because: 'private shared memory; its pages are the payload’s memory'},
+    {op: 'directory.create', path: '{box}/tmp', mode: '0700', owner: 'job', because: 'private /tmp on disk: a tmpfs would be charged as memory'},
+    {op: 'directory.create', path: '{box}/var-tmp', mode: '0700', owner: 'job', because: 'private /var/tmp on disk'},
+    bind('{box}/tmp', '/tmp', ['rw'], 'private, gone at the end'),
+    bind('{box}/var-tmp', '/var/tmp', ['rw'], 'private, gone at the end'),
+    ...planCredentials(inputs, writable).map(({path, because}) => bind(path, path, ['ro'], because, true)),
+    ...writable.map(({value, provenance}) => bind(value, value, ['rw'], value === work ? 'the work directory' : `writable (${provenance.at})`)),
+  ];
+  return {steps, isHidden: (path) => isCovered(path) && !['/tmp', '/var/tmp'].includes(path) && !writable.some(({value}) => isBelow(path, value))};
+}
+
+function checkWritable({job, policy}: Inputs): Valued<string>[] {
+  for (const {value, provenance} of job.writable) {
+    if (policy.writable.value.some((allowed) => isBelow(value, allowed))) continue;
+    throw new TareError('WRITABLE_FORBIDDEN', {
+      message: 'the policy does not allow writing to that directory',
+      where: provenance.at,
+      found: value,
+      allowed: policy.writable.value.join(', ') || 'none besides the work directory',
+    });
+  }
+  return job.writable;
+}
+
+/** Devices of the policy that exist here, after a check that the job asks for none that the policy does not allow. */
+function planDevices({job, policy, facts}: Inputs): Valued<string>[] {
+  const {value: allowed, provenance} = policy.devices;
+  for (const wish of job.devices) {
+    if (allowed.some((pattern) => matchesPathGlob(pattern, wish.value))) continue;
+    throw new TareError('DEVICE_FORBIDDEN', {
+      message: 'the policy does not allow that device',
+      where: wish.provenance.at,
+      found: wish.value,
+      allowed: allowed.join(', ') || 'none',
+    });
+  }
+  const wished = job.devices.map(({value}) => value).filter((device) => !facts.devices.includes(device));
+  return [...facts.devices.filter((device) => allowed.some((pattern) => matchesPathGlob(pattern, device))), ...wished].map((value) => ({value, provenance}));
+}
+
+/** Credential files that a private directory would hide. A file elsewhere is visible as it is. */
+function planCredentials({policy, call}: Inputs, writable: Valued<string>[]): {path: string; because: string}[] {
+  const {uid} = call.identity.value;
+  const candidates = policy.credentials.value.flatMap((name) => {
+    const path = credentialPath(call.environment[name]);
+    return path === null ? [] : [{path, because: `credential named by ${name}`}];
+  });
+  candidates.push(
+    {path: `/tmp/x509up_u${String(uid)}`, because: 'where a proxy certificate lies by default'},
+    {path: `/tmp/bt_u${String(uid)}`, because: 'where a bearer token lies by default (WLCG bearer token discovery)'},
+    {path: `/tmp/krb5cc_${String(uid)}`, because: 'where a Kerberos ticket lies by default'},
+  );
+  const seen = new Set<string>();
+  return candidates.filter(({path}) => {
+    if (seen.has(path) || !isCovered(path) || writable.some(({value}) => isBelow(path, value))) return false;
+    seen.add(path);
+    return true;
+  });
+}
+
+/** The file in the value of a credential variable; KRB5CCNAME may say FILE: or DIR: before it, other kinds are no files. */
+function credentialPath(value: string | undefined): string | null {
+  const path = value?.replace(/^(?:FILE|DIR):/, '');
+  return path?.startsWith('/') === true ? path : null;
+}

@@ -1,0 +1,175 @@
+/** Job, policy, facts and call to a plan: decides everything and touches nothing. */
+
+import {createHash} from 'node:crypto';
+import {TareError} from '../errors.js';
+import {applyRules} from '../policy/match.js';
+import {placesOf} from '../policy/places.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import {planGroups} from './cgroup.js';
+import {chooseCpus} from './cpus.js';
+import {planEnvironment} from './environment.js';
+import type {Inputs} from './inputs.js';
+import {planLimits, type PlannedLimits} from './limits.js';
+import {chooseMode, type ModeChoice} from './mode.js';
+import {planMounts} from './mounts.js';
+import {checkPattern, selectPattern} from './pattern.js';
+import {canonicalJson} from './canonical.js';
+import type {Step} from './step.js';
+
+/** How often a watch looks, in ms. */
+const WATCH_PERIOD_MS = 250;
+/** The payload goes before the wrapper when the node runs out of memory. */
+const OOM_SCORE_ADJ = 500;
+
+/**
+ * @throws TareError when the policy refuses (exit 126) or the job cannot be run here (exit 125); nothing was touched then.
+ */
+export function makePlan(original: Inputs): Plan {
+  const {job, facts, call} = original;
+  const pattern = selectPattern(job.pattern);
+  const ruled = applyRules(original.policy, {vo: job.vo, user: call.identity.value.name, queue: job.queue, pattern: pattern.value});
+  if (ruled.refusal !== null) {
+    throw new TareError('POLICY_REFUSED', {message: `the policy refuses the job: ${ruled.refusal.value}`, where: ruled.refusal.provenance.at});
+  }
+  const inputs: Inputs = {...original, policy: ruled.policy};
+  const {policy} = inputs;
+  checkPattern(pattern, job, policy);
+  checkIdentity(inputs);
+  const mode = chooseMode(policy, facts, call);
+  const limits = planLimits(inputs, mode);
+  const network = planNetwork(inputs);
+  return {
+    schema: 'tare/plan/v1',
+    inputs: {job: digest({job, call}), policy: digest(original.policy), facts: digest(facts)},
+    job: {name: job.name, vo: job.vo, queue: job.queue, user: call.identity.value.name},
+    site: policy.site,
+    pattern,
+    mode,
+    engine: planEngine(inputs, mode),
+    rule: ruled.rule,
+    limits,
+    grace: {us: policy.graceUs.value, provenance: policy.graceUs.provenance},
+    slot: {
+      memoryLimitBytes: call.slot.memoryBytes?.value ?? facts.slot.memoryLimitBytes,
+      cores: call.slot.cores?.value ?? facts.slot.cores,
+      memoryDirectory: facts.cgroup.controllers.memory?.own ?? null,
+    },
+    steps: planSteps(inputs, mode, limits, network),
+    directories: placesOf(policy, facts.caller.uid),
+    log: policy.log,
+    pauseAt: policy.pauseAt,
+    flags: planFlags(mode, limits),
+  };
+}
+
+function planSteps(inputs: Inputs, mode: ModeChoice, limits: PlannedLimits, network: 'host' | 'none'): Step[] {
+  const {job, facts, call} = inputs;
+  const boxed = mode.value === 'box';
+  const cpus = limits.pinCores.value === null || mode.value === 'observe' ? null : chooseCpus(facts, Math.ceil(limits.cores.value ?? facts.cpu.allowed.length));
+  const steps: Step[] = planGroups(facts, limits, mode, cpus);
+  if (cpus !== null) steps.push({op: 'affinity.set', cpus, because: `pinned to ${String(cpus.length)} of ${String(facts.cpu.allowed.length)} CPUs`});
+  if (mode.value !== 'observe') steps.push({op: 'oom.adjust', value: OOM_SCORE_ADJ, because: 'the payload goes before the wrapper when the node runs out of memory'});
+  const {value: identity, provenance} = call.identity;
+  if (facts.caller.uid === 0 && identity.uid !== 0) {
+    steps.push({op: 'identity.take', uid: identity.uid, gid: identity.gid, groups: identity.groups, because: `${identity.name ?? String(identity.uid)} (${provenance.at})`});
+  }
+  const mounts = boxed ? planMounts(inputs) : null;
+  if (boxed) {
+    const namespaces: ('user' | 'pid' | 'mount' | 'ipc' | 'uts' | 'network')[] = ['pid', 'mount', 'ipc', 'uts'];
+    if (!facts.bubblewrap.setuid) namespaces.unshift('user');
+    if (network === 'none') namespaces.push('network');
+    steps.push({op: 'namespace.unshare', namespaces, because: `isolation of ${network === 'none' ? 'processes and network' : 'processes; the network is the node’s'}`});
+    steps.push(...(mounts?.steps ?? []));
+    steps.push({op: 'privileges.drop', noNewPrivs: true, capabilities: 'none', because: 'setuid programs gain nothing in the box'});
+  }
+  steps.push(...planRlimits(limits, mode));
+  steps.push(...planEnvironment(inputs, limits, mounts?.isHidden ?? (() => false)));
+  steps.push(...planWatches(inputs, limits, mode));
+  steps.push({op: 'payload.execute', argv: job.command, workDirectory: job.workDirectory.value, because: job.workDirectory.provenance.at});
+  return steps;
+}
+
+function planRlimits(limits: PlannedLimits, mode: ModeChoice): Step[] {
+  if (mode.value === 'observe') return [];
+  const steps: Step[] = [];
+  const add = (name: 'nofile' | 'core' | 'nproc', value: number | null): void => {
+    if (value !== null) steps.push({op: 'rlimit.set', name, soft: value, hard: value, because: `the limit on ${RLIMIT_WORDS[name]}`});
+  };
+  add('nofile', limits.openFiles.value);
+  add('core', limits.coreSize.value);
+  if (limits.processes.by === 'RLIMIT_NPROC') add('nproc', limits.processes.value);
+  return steps;
+}
+
+const RLIMIT_WORDS = {nofile: 'open files', core: 'core size', nproc: 'processes'} as const;
+
+function planWatches({facts, policy}: Inputs, limits: PlannedLimits, mode: ModeChoice): Step[] {
+  if (mode.value === 'observe') return [];
+  const steps: Step[] = [];
+  const graceUs = policy.graceUs.value;
+  const {memory, wallTime, cpuTime, processes} = limits;
+  if (memory.value !== null && memory.by === 'watch.memory') {
+    steps.push({op: 'watch.memory', limitBytes: memory.value, periodMs: WATCH_PERIOD_MS, because: memory.because});
+  } else if (memory.value !== null && !(facts.cgroup.controllers.memory?.files.includes('memory.oom.group') ?? false)) {
+    const fact = facts.cgroup.controllers.memory;
+    steps.push({
+      op: 'watch.oom', directory: `${fact?.parent ?? ''}/tare-{id}/payload`, version: fact?.version ?? 1, periodMs: WATCH_PERIOD_MS,
+      because: 'the kernel kills one process only here; the rest is killed as soon as it is seen',
+    });
+  }
+  if (wallTime.value !== null) steps.push({op: 'watch.wallTime', limitUs: wallTime.value, graceUs, because: wallTime.because});
+  if (cpuTime.value !== null) steps.push({op: 'watch.cpuTime', limitUs: cpuTime.value, graceUs, because: cpuTime.because});
+  if (processes.value !== null && processes.by === 'watch.processes') {
+    steps.push({op: 'watch.processes', limit: processes.value, periodMs: WATCH_PERIOD_MS, because: processes.because});
+  }
+  return steps;
+}
+
+function planEngine({facts: {bubblewrap}}: Inputs, mode: ModeChoice): Plan['engine'] {
+  if (mode.value !== 'box') return {name: 'none', path: null, version: null, because: mode.because};
+  return {name: 'bubblewrap', path: bubblewrap.path, version: bubblewrap.version, because: bubblewrap.how};
+}
+
+function planNetwork({job, policy}: Inputs): 'host' | 'none' {
+  const {value: allowed, provenance} = policy.network;
+  const wish = job.network?.value ?? allowed[0] ?? 'host';
+  if (!allowed.includes(wish)) {
+    throw new TareError('NETWORK_FORBIDDEN', {
+      message: 'the policy does not allow that network',
+      where: job.network?.provenance.at ?? provenance.at,
+      found: wish,
+      allowed: allowed.join(', '),
+    });
+  }
+  return wish;
+}
+
+function checkIdentity({policy, call, facts}: Inputs): void {
+  const {value, provenance} = call.identity;
+  if (facts.caller.uid !== 0 && value.uid !== facts.caller.uid) {
+    throw new TareError('USER_FORBIDDEN', {
+      message: 'only root may run the payload as another account',
+      where: provenance.at,
+      found: value.name ?? String(value.uid),
+      allowed: facts.caller.name ?? String(facts.caller.uid),
+    });
+  }
+  if (value.uid === 0 && facts.caller.uid === 0 && !policy.identity.allowRoot.value) {
+    throw new TareError('USER_FORBIDDEN', {
+      message: 'the policy does not let a payload run as root',
+      where: provenance.at,
+      found: 'root',
+      remedy: 'name another account, or set identity.allowRoot in the policy',
+    });
+  }
+}
+
+function planFlags(mode: ModeChoice, limits: PlannedLimits): string[] {
+  const flags: string[] = [];
+  if (mode.value === 'limits-only') flags.push('unboxed');
+  if (mode.value === 'observe') flags.push('observe');
+  if (limits.memory.enforcement === 'watched') flags.push('sampled-memory');
+  return flags;
+}
+
+const digest = (value: unknown): string => createHash('sha256').update(canonicalJson(value)).digest('hex');

@@ -1,0 +1,16 @@
+/** The plan's steps: plain tagged data. An engine realises each of its steps or rejects it, and never ignores one. */
+
+import type {Plan} from '../schema/generated/plan-1.js';
+
+export type Step = Plan['steps'][number];
+export type StepOf<Op extends Step['op']> = Extract<Step, {op: Op}>;
+
+/** All steps of one kind, in order. */
+export function stepsOf<Op extends Step['op']>(plan: Plan, op: Op): StepOf<Op>[] {
+  return plan.steps.filter((step): step is StepOf<Op> => step.op === op);
+}
+
+/** The only step of a kind, or undefined. */
+export function stepOf<Op extends Step['op']>(plan: Plan, op: Op): StepOf<Op> | undefined {
+  return stepsOf(plan, op)[0];
+}

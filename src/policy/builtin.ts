@@ -1,0 +1,34 @@
+/** What holds where no policy file says otherwise. A site with an empty policy gets weighing, isolation and its batch system's limits. */
+
+import type {Provenance, Valued} from '../job/job.js';
+import type {Policy} from './policy.js';
+
+const provenance: Provenance = {source: 'builtin', at: 'builtin'};
+const builtin = <T>(value: T): Valued<T> => ({value, provenance});
+
+export const BUILTIN: Readonly<Policy> = {
+  site: {name: null, infrastructure: null, description: null},
+  mode: builtin('enforce'),
+  patterns: builtin(['ulimit++', 'quotas++', 'vm-lite']),
+  // A core file's size stays as the caller has it; swap would let a job outgrow its memory unseen.
+  defaults: {swap: builtin(0)},
+  maxima: {},
+  reserveBytes: builtin(64 * 2 ** 20),
+  enforcement: {
+    // Cores can be watched only by looking on: without a cgroup there is nothing to hold a job to its share.
+    cores: builtin('none'), memory: builtin('watched'), processes: builtin('watched'), wallTime: builtin('watched'), cpuTime: builtin('watched'),
+  },
+  box: builtin('optional'),
+  graceUs: builtin(10e6),
+  network: builtin(['host', 'none']),
+  devices: builtin(['/dev/fuse', '/dev/nvidia*', '/dev/dri/*', '/dev/kfd']),
+  writable: builtin([]),
+  credentials: builtin(['X509_USER_PROXY', 'X509_USER_CERT', 'X509_USER_KEY', 'BEARER_TOKEN_FILE', 'KRB5CCNAME', '_CONDOR_CREDS']),
+  identity: {user: builtin('nobody'), allowRoot: builtin(false)},
+  directories: {state: null, spool: null, scratch: null, log: null},
+  log: {level: 'warn', format: 'human'},
+  killSwitch: builtin('/etc/tare/off'),
+  rules: [],
+  pauseAt: [],
+  files: [],
+};

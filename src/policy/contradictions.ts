@@ -1,0 +1,103 @@
+/** Parts of one policy that cannot both be meant. Found when it is loaded, not by the first job that meets them. */
+
+import {TareError} from '../errors.js';
+import {LIMIT_NAMES} from '../job/job.js';
+import {formatLimit} from '../job/limits.js';
+import {formatBytes} from '../job/quantity.js';
+import {show} from '../job/show.js';
+import {covers} from './match.js';
+import type {Policy, Rule, Ruled} from './policy.js';
+import {applySetting} from './ruled.js';
+
+type Check = (policy: Policy) => TareError[];
+
+const CHECKS: readonly Check[] = [
+  (policy) => aboveMaximum(policy),
+  (policy) => noPattern(policy),
+  reserveAboveMaximum,
+  rootUnwanted,
+  sameName,
+  neverReached,
+  (policy) => policy.rules.flatMap((rule) => refusesAndSets(rule)),
+  (policy) => policy.rules.flatMap((rule) => inRule(policy, rule)),
+];
+
+export function contradictions(policy: Policy): TareError[] {
+  return CHECKS.flatMap((check) => check(policy));
+}
+
+function contradiction(where: string, message: string, found: string | undefined, allowed: string, remedy?: string): TareError {
+  return new TareError('POLICY_CONTRADICTION', {message, where, found, allowed, remedy});
+}
+
+function aboveMaximum({defaults, maxima}: Pick<Ruled, 'defaults' | 'maxima'>): TareError[] {
+  return LIMIT_NAMES.flatMap((name) => {
+    const [value, maximum] = [defaults[name], maxima[name]];
+    // A maximum of pinCores forces pinning; it does not forbid it.
+    if (name === 'pinCores' || value === undefined || maximum === undefined || value.value <= maximum.value) return [];
+    return contradiction(
+      value.provenance.at, `the default of ${name} is above its maximum`, formatLimit(name, value.value),
+      `at most ${formatLimit(name, maximum.value)} (${maximum.provenance.at})`,
+    );
+  });
+}
+
+function noPattern({patterns}: Pick<Ruled, 'patterns'>): TareError[] {
+  if (patterns.value.length > 0) return [];
+  return [contradiction(patterns.provenance.at, 'no pattern is left for a job to use', '[]', 'one pattern or more', 'a rule with refuse refuses jobs with a reason')];
+}
+
+function reserveAboveMaximum({reserveBytes, maxima: {memory}}: Policy): TareError[] {
+  // The built-in reserve is ours to get right, and small maxima are not the site's mistake.
+  if (memory === undefined || reserveBytes.provenance.source === 'builtin' || reserveBytes.value <= memory.value) return [];
+  return [
+    contradiction(
+      reserveBytes.provenance.at, 'the reserve is above the most memory that a job may have', formatBytes(reserveBytes.value),
+      `at most ${formatBytes(memory.value)} (${memory.provenance.at})`,
+    ),
+  ];
+}
+
+function rootUnwanted({identity: {user, allowRoot}}: Policy): TareError[] {
+  if (allowRoot.value || !['root', '0'].includes(user.value)) return [];
+  return [contradiction(user.provenance.at, 'payloads would run as root, which is not allowed', user.value, 'another account, or allowRoot: true')];
+}
+
+function sameName({rules}: Policy): TareError[] {
+  return rules.flatMap((rule, index) => {
+    const first = rules.slice(0, index).find(({name}) => name === rule.name);
+    return first === undefined ? [] : contradiction(rule.at, 'two rules have the same name', show(rule.name), `another name than that of ${first.at}`);
+  });
+}
+
+function neverReached({rules}: Policy): TareError[] {
+  return rules.flatMap((rule, index) => {
+    const first = rules.slice(0, index).find(({match}) => covers(match, rule.match));
+    if (first === undefined) return [];
+    return contradiction(
+      rule.at, `the rule "${rule.name}" can never count: an earlier one matches all its jobs`, undefined,
+      `jobs that "${first.name}" (${first.at}) does not match`, 'put the narrower rule first',
+    );
+  });
+}
+
+function refusesAndSets({refuse, set, at}: Rule): TareError[] {
+  const [extra] = Object.keys(set);
+  if (refuse === null || extra === undefined) return [];
+  return [contradiction(at, 'a rule that refuses its jobs also sets values for them', Object.keys(set).join(', '), 'refuse alone')];
+}
+
+/** What is sound in the policy and in the rule may be contradictory when the one lies over the other. */
+function inRule(policy: Policy, rule: Rule): TareError[] {
+  const applied = applySetting(policy, rule.set);
+  const errors = [
+    // Only the rule's own defaults: that a rule lowers a maximum below the policy's default is what it is for.
+    ...aboveMaximum({defaults: rule.set.defaults ?? {}, maxima: applied.maxima}),
+    ...(rule.set.patterns === undefined ? [] : noPattern(applied)),
+  ].map((error) => new TareError(error.code, {...error.details, message: `${error.details.message}, for jobs of the rule "${rule.name}"`}));
+  const {patterns} = applied;
+  if (rule.refuse === null && rule.match.pattern !== null && !rule.match.pattern.some((pattern) => patterns.value.includes(pattern))) {
+    errors.push(contradiction(`${rule.at}/match/pattern`, 'the rule is for patterns that are not allowed', rule.match.pattern.join(', '), `one of ${patterns.value.join(', ')} (${patterns.provenance.at})`));
+  }
+  return errors;
+}

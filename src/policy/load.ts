@@ -1,0 +1,57 @@
+/** A policy from its documents: merged, in plain units, completed with what is built in, and free of contradictions. */
+
+import {below, type Locate} from '../job/at.js';
+import type {Valued} from '../job/job.js';
+import {Problems} from '../job/problems.js';
+import {parseSize} from '../job/quantity.js';
+import type {RuleDocument} from '../schema/generated/policy-1.js';
+import {BUILTIN} from './builtin.js';
+import {contradictions} from './contradictions.js';
+import {mergePolicies, type PolicyPart} from './merge.js';
+import type {Policy, Rule} from './policy.js';
+import {applySetting, readRuled} from './ruled.js';
+
+/** In the order in which later files override earlier ones. No file at all is the built-in policy. */
+export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
+  const {document, locate} = mergePolicies(parts);
+  const problems = new Problems();
+  const or = <T>(written: T | undefined, pointer: string, otherwise: Valued<T>): Valued<T> =>
+    written === undefined ? otherwise : {value: written, provenance: {source: 'policy', at: locate(pointer)}};
+  const directory = (name: 'state' | 'spool' | 'scratch' | 'log'): Valued<string> | null => {
+    const written = document.directories?.[name];
+    return written === undefined ? null : {value: written, provenance: {source: 'policy', at: locate(below('/directories', name))}};
+  };
+  const reserve = document.reserve?.memory;
+  const reserveBytes = reserve === undefined ? undefined : (problems.attempt(() => parseSize(reserve, locate('/reserve/memory'))) ?? undefined);
+  const policy: Policy = {
+    ...applySetting(BUILTIN, readRuled(document, locate, problems)),
+    site: {...BUILTIN.site, ...document.site},
+    reserveBytes: or(reserveBytes, '/reserve/memory', BUILTIN.reserveBytes),
+    credentials: or(document.credentials, '/credentials', BUILTIN.credentials),
+    identity: {
+      user: or(document.identity?.user, '/identity/user', BUILTIN.identity.user),
+      allowRoot: or(document.identity?.allowRoot, '/identity/allowRoot', BUILTIN.identity.allowRoot),
+    },
+    directories: {state: directory('state'), spool: directory('spool'), scratch: directory('scratch'), log: directory('log')},
+    log: {...BUILTIN.log, ...document.log},
+    killSwitch: or(document.killSwitch, '/killSwitch', BUILTIN.killSwitch),
+    rules: (document.rules ?? []).map((rule, index) => readRule(rule, index, locate, problems)),
+    pauseAt: document.debug?.pauseAt ?? [],
+    files: parts.map(({file}) => file),
+  };
+  problems.throwIfAny();
+  for (const error of contradictions(policy)) problems.add(error);
+  problems.throwIfAny();
+  return policy;
+}
+
+function readRule({name, match, refuse, ...written}: RuleDocument, index: number, locate: Locate, problems: Problems): Rule {
+  const inRule: Locate = (pointer) => locate(below('/rules', index) + pointer);
+  return {
+    name: name ?? `rule ${index + 1}`,
+    at: inRule(''),
+    match: {vo: match.vo ?? null, user: match.user ?? null, queue: match.queue ?? null, pattern: match.pattern ?? null},
+    refuse: refuse === undefined ? null : {value: refuse, provenance: {source: 'policy', at: inRule('/refuse')}},
+    set: readRuled(written, inRule, problems),
+  };
+}

@@ -1,0 +1,54 @@
+/** A site's policy: merged from its files, checked, completed with the built-in defaults, in plain units. */
+
+import type {Limits, Pattern, Valued} from '../job/job.js';
+
+export type Enforcement = 'kernel' | 'watched' | 'none';
+/** Limits whose enforcement a policy can require. */
+export const ENFORCED_NAMES = ['cores', 'memory', 'processes', 'wallTime', 'cpuTime'] as const;
+export type EnforcedName = (typeof ENFORCED_NAMES)[number];
+
+export type Mode = 'enforce' | 'observe' | {observe: {share: number | null; slots: string[]}};
+
+/** What a rule may set anew for the jobs that it matches. */
+export interface Ruled {
+  mode: Valued<Mode>;
+  patterns: Valued<Pattern[]>;
+  defaults: Limits;
+  maxima: Limits;
+  enforcement: Record<EnforcedName, Valued<Enforcement>>;
+  box: Valued<'optional' | 'required'>;
+  graceUs: Valued<number>;
+  /** The first is the default. */
+  network: Valued<('host' | 'none')[]>;
+  /** Patterns with `*`. */
+  devices: Valued<string[]>;
+  writable: Valued<string[]>;
+}
+
+/** Only what a file says; of limits and enforcement, only the names that it gives. */
+export type Setting = Partial<Omit<Ruled, 'enforcement'>> & {enforcement?: Partial<Ruled['enforcement']>};
+
+export interface Rule {
+  /** Its name, or its place in the policy when it has none. */
+  name: string;
+  /** File and JSON pointer. */
+  at: string;
+  match: {vo: string[] | null; user: string[] | null; queue: string[] | null; pattern: Pattern[] | null};
+  refuse: Valued<string> | null;
+  set: Setting;
+}
+
+export interface Policy extends Ruled {
+  site: {name: string | null; infrastructure: string | null; description: string | null};
+  reserveBytes: Valued<number>;
+  credentials: Valued<string[]>;
+  identity: {user: Valued<string>; allowRoot: Valued<boolean>};
+  /** `%u` not yet replaced; null: the built-in place, which depends on the caller. */
+  directories: {state: Valued<string> | null; spool: Valued<string> | null; scratch: Valued<string> | null; log: Valued<string> | null};
+  log: {level: 'error' | 'warn' | 'info' | 'debug'; format: 'json' | 'human'};
+  killSwitch: Valued<string>;
+  rules: Rule[];
+  pauseAt: string[];
+  /** Files that it was merged from, in order; empty: only the built-in defaults. */
+  files: string[];
+}

@@ -1,0 +1,35 @@
+/** Why the site does not let a job run as it was asked for; empty when it does. Paths are compared as text: links are the runner's business. */
+
+import {TareError} from '../errors.js';
+import type {Job, Pattern} from '../job/job.js';
+import {either, show} from '../job/show.js';
+import {liesIn, matchesPathGlob} from './glob.js';
+import type {Applied} from './match.js';
+
+export function refusals(job: Job, pattern: Pattern, {policy, rule, refusal}: Applied): TareError[] {
+  if (refusal !== null) {
+    const message = `the rule "${rule ?? ''}" refuses the job: ${refusal.value}`;
+    return [new TareError('POLICY_REFUSED', {message, where: refusal.provenance.at})];
+  }
+  const {patterns, network, devices, writable} = policy;
+  const errors: TareError[] = [];
+  if (!patterns.value.includes(pattern)) {
+    errors.push(new TareError('PATTERN_FORBIDDEN', {message: 'the policy does not allow the pattern', where: job.pattern.provenance.at, found: pattern, allowed: `${either(patterns.value)} (${patterns.provenance.at})`}));
+  }
+  if (job.network !== null && !network.value.includes(job.network.value)) {
+    errors.push(new TareError('NETWORK_FORBIDDEN', {message: 'the policy does not allow the network', where: job.network.provenance.at, found: job.network.value, allowed: `${either(network.value)} (${network.provenance.at})`}));
+  }
+  for (const {value, provenance} of job.devices) {
+    if (devices.value.some((glob) => matchesPathGlob(glob, value))) continue;
+    errors.push(new TareError('DEVICE_FORBIDDEN', {message: 'the policy does not allow the device', where: provenance.at, found: show(value), allowed: listed(devices.value, devices.provenance.at)}));
+  }
+  for (const {value, provenance} of job.writable) {
+    if (writable.value.some((directory) => liesIn(value, directory))) continue;
+    errors.push(new TareError('WRITABLE_FORBIDDEN', {message: 'the policy does not allow writing there', where: provenance.at, found: show(value), allowed: listed(writable.value, writable.provenance.at)}));
+  }
+  return errors;
+}
+
+function listed(values: readonly string[], where: string): string {
+  return `${values.length === 0 ? 'none' : values.join(', ')} (${where})`;
+}

@@ -1,0 +1,52 @@
+/** The part of a policy that a rule can set anew, read the same way from the policy itself and from each of its rules. */
+
+import {below, type Locate} from '../job/at.js';
+import type {Valued} from '../job/job.js';
+import {readLimits} from '../job/limits.js';
+import type {Problems} from '../job/problems.js';
+import {parseDuration} from '../job/quantity.js';
+import type {Mode as WrittenMode, RuleDocument} from '../schema/generated/policy-1.js';
+import {ENFORCED_NAMES, type Mode, type Ruled, type Setting} from './policy.js';
+
+export type WrittenRuled = Omit<RuleDocument, 'name' | 'match' | 'refuse'>;
+
+export function readRuled(written: WrittenRuled, locate: Locate, problems: Problems): Setting {
+  const setting: Setting = {};
+  const {mode, patterns, defaults, maxima, enforcement, box, grace, network, devices, writable} = written;
+  const valued = <T>(value: T, pointer: string): Valued<T> => ({value, provenance: {source: 'policy', at: locate(pointer)}});
+  if (mode !== undefined) setting.mode = valued(readMode(mode), '/mode');
+  if (patterns !== undefined) setting.patterns = valued(patterns, '/patterns');
+  if (defaults !== undefined) setting.defaults = readLimits(defaults, 'policy.defaults', (name) => locate(below('/defaults', name)), problems);
+  if (maxima !== undefined) setting.maxima = readLimits(maxima, 'policy.maxima', (name) => locate(below('/maxima', name)), problems);
+  if (box !== undefined) setting.box = valued(box, '/box');
+  if (grace !== undefined) {
+    const us = problems.attempt(() => parseDuration(grace, locate('/grace')));
+    if (us !== null) setting.graceUs = valued(us, '/grace');
+  }
+  if (network !== undefined) setting.network = valued(network, '/network');
+  if (devices !== undefined) setting.devices = valued(devices, '/devices');
+  if (writable !== undefined) setting.writable = valued(writable, '/writable');
+  if (enforcement !== undefined) {
+    const levels: NonNullable<Setting['enforcement']> = {};
+    for (const name of ENFORCED_NAMES) {
+      const level = enforcement[name];
+      if (level !== undefined) levels[name] = valued(level, below('/enforcement', name));
+    }
+    setting.enforcement = levels;
+  }
+  return setting;
+}
+
+/** A setting over another: limits and enforcement name by name, everything else as a whole. */
+export function applySetting<T extends Ruled>(base: T, setting: Setting): T {
+  return {
+    ...base, ...setting,
+    defaults: {...base.defaults, ...setting.defaults},
+    maxima: {...base.maxima, ...setting.maxima},
+    enforcement: {...base.enforcement, ...setting.enforcement},
+  };
+}
+
+function readMode(written: WrittenMode): Mode {
+  return typeof written === 'string' ? written : {observe: {share: written.observe.share ?? null, slots: written.observe.slots ?? []}};
+}

@@ -1,0 +1,69 @@
+/** How a job ended: from the wait status, the counters and what the watches did. Pure. */
+
+import type {ErrorCode} from '../errors.js';
+import type {UsageRecord} from '../schema/generated/record-1.js';
+import {decodeWaitStatus, signalName} from './wait-status.js';
+
+export type Outcome = UsageRecord['outcome'];
+
+/** A limit that a watch found exceeded. */
+export interface Stop {
+  limit: 'memory' | 'processes' | 'wallTime' | 'cpuTime';
+  /** The reading that said so. */
+  evidence: string;
+}
+
+export interface Ending {
+  /** null when nobody can tell any more, for instance because init was killed. */
+  rawStatus: number | null;
+  stop: Stop | null;
+  /** Whose memory limit the kernel killed for, by its event counters. */
+  oom: {whose: 'payload' | 'slot' | 'node'; evidence: string} | null;
+  /** Signals that the wrapper was sent and passed on. */
+  noted: readonly number[];
+  /** What went wrong with the wrapper itself. */
+  trouble: string | null;
+  killedProcesses: number | null;
+}
+
+const NOTHING: Outcome = {
+  status: 'running', exitCode: null, signal: null, limit: null, whose: null, evidence: null, reason: null, code: null, killedProcesses: null,
+};
+
+/** Of a record that is written before the payload executes. */
+export const RUNNING: Outcome = NOTHING;
+
+/** The payload ran and is over. */
+export function endedOutcome({rawStatus, stop, oom, noted, trouble, killedProcesses}: Ending): Outcome {
+  const ended = rawStatus === null ? {exitCode: null, signal: null} : decodeWaitStatus(rawStatus);
+  const base: Outcome = {
+    ...NOTHING,
+    exitCode: ended.exitCode,
+    signal: ended.signal === null ? null : signalName(ended.signal),
+    killedProcesses,
+  };
+  if (oom !== null) return {...base, status: 'limit', limit: 'memory', whose: oom.whose, evidence: oom.evidence, reason: MEMORY_REASONS[oom.whose]};
+  if (stop !== null) {
+    return {...base, status: 'limit', limit: stop.limit, whose: stop.limit === 'memory' ? 'payload' : null, evidence: stop.evidence, reason: `over its limit on ${LIMIT_WORDS[stop.limit]}`};
+  }
+  if (trouble !== null) return {...base, status: 'wrapper-failure', reason: trouble};
+  const lastSignal = noted.at(-1);
+  if (ended.signal !== null && lastSignal !== undefined) {
+    return {...base, status: 'stopped', reason: `the wrapper was sent ${noted.map(signalName).join(', ')}`};
+  }
+  if (ended.signal !== null) return {...base, status: 'signalled', reason: null};
+  return {...base, status: ended.exitCode === 0 ? 'completed' : 'failed'};
+}
+
+const MEMORY_REASONS = {
+  payload: 'the payload went over its own memory limit',
+  slot: 'the slot’s memory limit was reached, above the payload’s own',
+  node: 'the node ran out of memory',
+} as const;
+
+const LIMIT_WORDS = {memory: 'memory', processes: 'processes', wallTime: 'wall time', cpuTime: 'CPU time'} as const;
+
+/** The payload did not run. */
+export function notRunOutcome(kind: 'refused' | 'wrapper-failure' | 'failed', code: ErrorCode, reason: string, exitCode: number): Outcome {
+  return {...NOTHING, status: kind, exitCode: kind === 'failed' ? exitCode : null, reason, code};
+}

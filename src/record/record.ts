@@ -1,0 +1,129 @@
+/** The record of one attempt (`tare/record/v1`). Pure: everything measured is an argument. */
+
+import type {Facts, IdentityFacts} from '../host/facts.js';
+import {LIMIT_NAMES} from '../job/job.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import type {UsageRecord} from '../schema/generated/record-1.js';
+import {RUNNING, type Outcome} from './outcome.js';
+import {recordId} from './uuid.js';
+
+export type {UsageRecord};
+export type RecordUsage = UsageRecord['net'];
+export type RecordTare = UsageRecord['tare'];
+export type RecordTime = UsageRecord['time'];
+export type RecordLrms = UsageRecord['lrms'];
+
+/** Nothing is known; an unknown figure is null and never 0. */
+export const NO_USAGE: RecordUsage = {
+  cpuUserUs: null, cpuSystemUs: null, cpuSource: null, throttledUs: null, memPeakBytes: null, memPeakSource: null, anonPeakBytes: null, rssPeakBytes: null,
+  pssPeakBytes: null, vmemPeakBytes: null, swapPeakBytes: null, largestProcessBytes: null, ioReadBytes: null, ioWriteBytes: null, pidsPeak: null,
+  oomKills: null, scratchPeakBytes: null,
+};
+export const NO_TARE: RecordTare = {launchUs: null, teardownUs: null, cpuUserUs: null, cpuSystemUs: null, privateMemoryBytes: null, privateDirtyBytes: null, processes: []};
+export const NO_TIME: RecordTime = {startEpochUs: null, endEpochUs: null, wallUs: null, suspendedUs: null, clockStepUs: null};
+
+/** A clock that stepped by more than this during the job is flagged (accounting pitfalls: time zones and clocks). */
+const CLOCK_STEP_FLAG_US = 2_000_000;
+const EFFICIENCY_FLAG = 1.05;
+
+/** What is known of an attempt before anything is run. */
+export interface Attempt {
+  lrms: RecordLrms;
+  identity: IdentityFacts;
+  /** Identity outside this node, as far as the caller's environment tells. */
+  vo: string | null;
+  name: string | null;
+  host: UsageRecord['host'];
+  trust: 'root' | 'user';
+  site: UsageRecord['site'];
+}
+
+export function hostOf(facts: Facts, tareVersion: string): UsageRecord['host'] {
+  return {node: facts.node.hostname, bootId: facts.node.bootId, kernel: facts.kernel.release, cpuModel: facts.cpu.model, tareVersion};
+}
+
+/** The record as it is on disk before the payload executes. `plan` is null when there was none: refused, or the input was wrong. */
+export function startedRecord(attempt: Attempt, plan: Plan | null): UsageRecord {
+  const {lrms, identity, site} = attempt;
+  return {
+    schema: 'tare/record/v1',
+    recordId: recordId({site: site.name, globalJobId: lrms.globalJobId, attempt: lrms.attempt, application: 0}),
+    revision: 1,
+    state: 'started',
+    trust: attempt.trust,
+    site,
+    ce: {id: null},
+    lrms,
+    payload: {index: 0, id: null, name: attempt.name},
+    user: {local: identity.name, uid: identity.uid, global: null, issuer: null, vo: attempt.vo, fqan: null, groups: []},
+    time: NO_TIME,
+    allocation: allocation(plan),
+    pattern: plan?.pattern.value ?? null,
+    mode: plan?.mode.value ?? null,
+    limits: plan === null ? null : limitsOf(plan),
+    net: NO_USAGE,
+    tare: NO_TARE,
+    watch: null,
+    cvmfs: [],
+    benchmarks: [],
+    outcome: RUNNING,
+    host: attempt.host,
+    flags: [...(plan?.flags ?? [])],
+  };
+}
+
+function allocation(plan: Plan | null): UsageRecord['allocation'] {
+  const none = {cores: null, coresSource: null, cpuQuotaMilli: null, nodes: 1, memoryLimitBytes: null, gpus: null};
+  if (plan === null) return none;
+  const {cores, memory} = plan.limits;
+  return {
+    ...none,
+    cores: cores.value ?? plan.slot.cores,
+    coresSource: cores.value === null ? (plan.slot.cores === null ? null : 'slot') : cores.provenance.at,
+    cpuQuotaMilli: cores.value !== null && cores.enforcement === 'kernel' ? Math.round(cores.value * 1000) : null,
+    memoryLimitBytes: memory.value,
+  };
+}
+
+function limitsOf(plan: Plan): NonNullable<UsageRecord['limits']> {
+  const limits = {} as NonNullable<UsageRecord['limits']>;
+  for (const name of LIMIT_NAMES) {
+    const {because: _, ...limit} = plan.limits[name];
+    limits[name] = limit;
+  }
+  return limits;
+}
+
+export interface Weighed {
+  time: RecordTime;
+  net: RecordUsage;
+  tare: RecordTare;
+  watch: UsageRecord['watch'];
+  outcome: Outcome;
+  flags: readonly string[];
+}
+
+/** The final record: id and revision stay, so that writing it twice is writing it once. */
+export function finalRecord(started: UsageRecord, {time, net, tare, watch, outcome, flags}: Weighed): UsageRecord {
+  return {
+    ...started,
+    state: 'final',
+    time,
+    net,
+    tare,
+    watch,
+    outcome,
+    flags: [...new Set([...started.flags, ...flags, ...remarks(started, time, net)])].sort(),
+  };
+}
+
+/** Flags are remarks, never corrections. */
+function remarks({allocation: {cores}}: UsageRecord, {clockStepUs, wallUs}: RecordTime, {cpuUserUs, cpuSystemUs}: RecordUsage): string[] {
+  const flags: string[] = ['no-benchmark'];
+  if (clockStepUs !== null && Math.abs(clockStepUs) > CLOCK_STEP_FLAG_US) flags.push('clock-step');
+  if (cores === null) flags.push('cores-unknown');
+  else if (wallUs !== null && wallUs > 0 && cpuUserUs !== null && cpuSystemUs !== null && (cpuUserUs + cpuSystemUs) / (wallUs * cores) > EFFICIENCY_FLAG) {
+    flags.push('cpu-eff-gt-1.05');
+  }
+  return flags;
+}

@@ -1,0 +1,26 @@
+/** UUIDs made from names (RFC 9562, version 5), so that writing a record again is the same record. */
+
+import {createHash} from 'node:crypto';
+
+/** Namespace of Tare's record ids; fixed for ever. */
+const NAMESPACE = Buffer.from('5a0c8f2e3d7b4b6e9c41d2f0a7e85b13', 'hex');
+
+export function uuid5(name: string): string {
+  const hash = createHash('sha1').update(NAMESPACE).update(name, 'utf8').digest().subarray(0, 16);
+  hash[6] = ((hash[6] ?? 0) & 0x0f) | 0x50;
+  hash[8] = ((hash[8] ?? 0) & 0x3f) | 0x80;
+  const hex = hash.toString('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
+
+export interface AttemptKey {
+  site: string | null;
+  globalJobId: string;
+  attempt: number;
+  application: number;
+}
+
+/** The id of one attempt's record. */
+export function recordId({site, globalJobId, attempt, application}: AttemptKey): string {
+  return uuid5([site ?? '', globalJobId, String(attempt), String(application)].join('|'));
+}

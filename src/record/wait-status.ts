@@ -1,0 +1,24 @@
+/** Raw wait statuses (wait(2)): an exit code or a signal, never both. */
+
+import {constants} from 'node:os';
+
+export interface Ended {
+  exitCode: number | null;
+  /** Signal number, null when it exited. */
+  signal: number | null;
+}
+
+export function decodeWaitStatus(raw: number): Ended {
+  const signal = raw & 0x7f;
+  return signal === 0 ? {exitCode: (raw >> 8) & 0xff, signal: null} : {exitCode: null, signal};
+}
+
+const SIGNAL_NAMES = new Map<number, string>();
+for (const [name, number] of Object.entries(constants.signals)) if (!SIGNAL_NAMES.has(number)) SIGNAL_NAMES.set(number, name);
+/** First real-time signal as the kernel numbers them (signal(7)). */
+const SIGRTMIN = 32;
+
+/** SIGKILL for 9; real-time signals by their distance from the kernel's first. */
+export function signalName(signal: number): string {
+  return SIGNAL_NAMES.get(signal) ?? (signal >= SIGRTMIN ? `SIGRTMIN+${String(signal - SIGRTMIN)}` : `signal ${String(signal)}`);
+}

@@ -1,0 +1,391 @@
+/** What this node lacks, what that costs its jobs, and what to do about it. */
+
+import type {Ability, Controller, ControllerFact, Facts} from '../host/facts.js';
+import type {Pattern} from '../job/job.js';
+import {formatBytes} from '../job/quantity.js';
+import {boxObstacle} from '../plan/mode.js';
+import {AVAILABLE_PATTERNS} from '../plan/pattern.js';
+import type {Policy} from '../policy/policy.js';
+import {printable, renderTable, wrapWords} from './table.js';
+import type {TableOptions} from './table.js';
+
+export type State = 'ok' | 'limited' | 'missing';
+
+export interface Check {
+  name: string;
+  state: State;
+  found: string;
+  /** What is lost without it. */
+  costs: string;
+  remedy: string | null;
+}
+
+export interface PatternVerdict {
+  allowed: boolean;
+  runnable: boolean;
+  because: string;
+}
+
+export interface Diagnosis {
+  checks: Check[];
+  patterns: Record<Pattern, PatternVerdict>;
+  /** Every pattern that the policy allows can be run here. */
+  healthy: boolean;
+}
+
+export interface DoctorTools {
+  /** The static program of native/: path, or null and why it cannot be used. */
+  native: {path: string | null; because: string | null};
+}
+
+export interface DoctorInputs {
+  facts: Facts;
+  policy: Policy;
+  tools: DoctorTools;
+}
+
+const PATTERNS: readonly Pattern[] = ['ulimit++', 'quotas++', 'vm-lite'];
+
+export function diagnose(inputs: DoctorInputs): Diagnosis {
+  const {facts, policy, tools} = inputs;
+  const patterns = {} as Record<Pattern, PatternVerdict>;
+  for (const pattern of PATTERNS) patterns[pattern] = judge(pattern, inputs);
+  return {
+    checks: [
+      checkKernel(facts),
+      checkCgroupMode(facts),
+      ...CONTROLLER_COSTS.map((row) => checkController(facts, row)),
+      checkFreezer(facts),
+      ...NAMESPACE_COSTS.map(([kind, costs]) => fromAbility(`${kind} namespace`, facts.namespaces[kind], costs)),
+      fromAbility('new /proc', facts.newProc, 'no box: a payload would see the processes outside of it'),
+      checkBubblewrap(facts),
+      checkFuse(facts),
+      checkScratch(facts),
+      checkCores(facts),
+      checkMemory(facts),
+      checkSlot(facts),
+      checkNative(tools),
+    ],
+    patterns,
+    healthy: PATTERNS.every((pattern) => !counts(pattern, policy) || patterns[pattern].runnable),
+  };
+}
+
+/** A pattern that only the built-in policy allows, and this version does not have, makes no node ill. */
+function counts(pattern: Pattern, {patterns}: Policy): boolean {
+  if (!patterns.value.includes(pattern)) return false;
+  return AVAILABLE_PATTERNS.includes(pattern) || patterns.provenance.source !== 'builtin';
+}
+
+function judge(pattern: Pattern, {facts, policy, tools}: DoctorInputs): PatternVerdict {
+  const allowed = policy.patterns.value.includes(pattern);
+  const no = (because: string): PatternVerdict => ({allowed, runnable: false, because});
+  if (!AVAILABLE_PATTERNS.includes(pattern)) return no('not in this version of Tare');
+  if (tools.native.path === null) return no(`the static program is missing: ${tools.native.because ?? 'not found'}`);
+  if (!facts.scratch.writable) return no(`the scratch directory ${facts.scratch.directory} cannot be written`);
+  const yes = (because: string): PatternVerdict => ({
+    allowed,
+    runnable: true,
+    because: allowed ? because : `${because}; but the policy does not allow it (${policy.patterns.provenance.at})`,
+  });
+  if (policy.mode.value === 'observe') return yes(`mode observe (${policy.mode.provenance.at}): jobs are weighed only`);
+  const unenforced = lackingEnforcement(facts, policy);
+  if (unenforced !== null) return no(unenforced);
+  const obstacle = boxObstacle(facts);
+  if (obstacle === null) return yes('the box can be built');
+  if (policy.box.value === 'required') return no(`${obstacle}; the policy requires a box (${policy.box.provenance.at})`);
+  return yes(`unboxed, with what limits there are: ${obstacle}`);
+}
+
+/** An enforcement by the kernel that the policy requires and no controller here gives: every job with that limit is refused. */
+function lackingEnforcement(facts: Facts, {enforcement}: Policy): string | null {
+  const required = (name: keyof typeof enforcement): string =>
+    `the policy requires ${name} to be enforced (${enforcement[name].value}, ${enforcement[name].provenance.at})`;
+  for (const name of ['wallTime', 'cpuTime'] as const) {
+    if (enforcement[name].value === 'kernel') return `${required(name)}, and the kernel has no such limit`;
+  }
+  if (enforcement.cores.value !== 'none' && !usable(facts, 'cpu')) return `${required('cores')}, and the cpu controller cannot be used`;
+  if (enforcement.memory.value === 'kernel' && !usable(facts, 'memory'))
+    return `${required('memory')}, and the memory controller cannot be used`;
+  if (enforcement.processes.value === 'kernel' && !usable(facts, 'pids') && !countsPerBox(facts)) {
+    return `${required('processes')}, and neither the pids controller nor a box’s own RLIMIT_NPROC can be used`;
+  }
+  return null;
+}
+
+/** RLIMIT_NPROC counts per user namespace since Linux 5.14, so it binds one box alone (as plan/limits.ts has it). */
+function countsPerBox(facts: Facts): boolean {
+  const [major, minor] = facts.kernel.version;
+  return boxObstacle(facts) === null && !facts.bubblewrap.setuid && (major > 5 || (major === 5 && minor >= 14));
+}
+
+function usable({cgroup}: Facts, controller: Controller): boolean {
+  return (cgroup.controllers[controller]?.parent ?? null) !== null;
+}
+
+function checkKernel({kernel}: Facts): Check {
+  return {
+    name: 'kernel',
+    state: kernel.release === '' ? 'missing' : 'ok',
+    found: kernel.release || 'unknown',
+    costs: 'nothing can be said of this node',
+    remedy: kernel.release === '' ? 'mount /proc' : null,
+  };
+}
+
+function checkCgroupMode({cgroup}: Facts): Check {
+  const usableNames = Object.entries(cgroup.controllers)
+    .filter(([, {parent}]) => parent !== null)
+    .map(([name]) => name);
+  const state: State = cgroup.mode === 'none' || usableNames.length === 0 ? 'missing' : 'ok';
+  const found =
+    cgroup.mode === 'none'
+      ? 'no controller is mounted'
+      : `${cgroup.mode}; groups can be made for ${usableNames.join(', ') || 'no controller'}`;
+  return {
+    name: 'cgroups',
+    state,
+    found,
+    costs: 'limits are watched or absent, usage is sampled and the record marked partial',
+    remedy:
+      cgroup.mode === 'none'
+        ? 'boot with cgroup v2 (systemd.unified_cgroup_hierarchy=1) and mount it at /sys/fs/cgroup'
+        : state === 'ok'
+          ? null
+          : DELEGATE,
+  };
+}
+
+const DELEGATE =
+  'let the batch system hand its cgroup to the job’s user (HTCondor 24.8 or later does; systemd: Delegate=yes), or start Tare as root';
+
+const CONTROLLER_COSTS: readonly (readonly [controller: Controller, costs: string])[] = [
+  ['memory', 'memory is watched, not enforced: a payload can overrun between two looks'],
+  ['cpu', 'cores are not enforced, but by pinning'],
+  ['pids', 'processes are limited per box by RLIMIT_NPROC or watched'],
+  ['cpuset', 'pinning is an affinity mask, which a payload can widen'],
+  ['io', 'bytes read and written are sampled, not counted'],
+];
+
+function checkController(facts: Facts, [controller, costs]: readonly [Controller, string]): Check {
+  const name = `${controller} controller`;
+  const fact = facts.cgroup.controllers[controller];
+  if (fact === undefined)
+    return {name, state: 'missing', found: 'not mounted', costs, remedy: `enable ${controller} in the kernel and mount it`};
+  if (fact.parent === null) return {name, state: 'missing', found: firstRefusal(fact), costs, remedy: remedyOf(fact)};
+  const lost = LOST_FILES.find(([of, version, file]) => of === controller && version === fact.version && !fact.files.includes(file));
+  const found = `v${String(fact.version)}, groups in ${fact.parent}${facts.cgroup.toEnable.includes(controller) && fact.version === 2 ? ' (to be switched on there)' : ''}`;
+  if (lost !== undefined) return {name, state: 'limited', found: `${found}; no ${lost[2]}`, costs: lost[3], remedy: lost[4]};
+  return {name, state: 'ok', found, costs, remedy: null};
+}
+
+/** Files whose absence costs something, though the controller is there. */
+const LOST_FILES: readonly (readonly [controller: Controller, version: 1 | 2, file: string, costs: string, remedy: string])[] = [
+  ['memory', 1, 'memory.memsw.limit_in_bytes', 'swap is not limited', 'boot with swapaccount=1'],
+  ['memory', 2, 'memory.oom.group', 'an OOM kills one process of the payload, not all', 'use Linux 4.19 or later'],
+  ['memory', 2, 'memory.swap.max', 'swap is not limited', 'boot with swapaccount=1'],
+  ['memory', 2, 'memory.peak', 'the largest use of memory is sampled, not counted', 'use Linux 5.19 or later'],
+];
+
+function firstRefusal({refused, own}: ControllerFact): string {
+  const first = refused[0];
+  return first === undefined
+    ? `no group can be made at or above ${own}`
+    : `${first.directory}: ${first.because}${refused.length > 1 ? ` (and ${String(refused.length - 1)} above)` : ''}`;
+}
+
+function remedyOf({version, refused}: ControllerFact): string {
+  if (refused.some(({because}) => because.includes('read-only')))
+    return 'start the container with its own writable cgroup (Docker: --cgroupns=private and a writable /sys/fs/cgroup)';
+  return version === 2 ? DELEGATE : 'start Tare as root, or let the batch system hand the job’s group of this hierarchy to the job’s user';
+}
+
+/** v2 has no freezer controller: every group can be frozen and killed at once. */
+function checkFreezer(facts: Facts): Check {
+  const name = 'freezer';
+  const costs = 'processes are killed one by one, and a fork bomb may outrun that';
+  const v2 = Object.values(facts.cgroup.controllers).find(({version, parent}) => version === 2 && parent !== null);
+  if (v2?.files.includes('cgroup.kill') === true) return {name, state: 'ok', found: 'cgroup.kill', costs, remedy: null};
+  if (v2?.files.includes('cgroup.freeze') === true) return {name, state: 'ok', found: 'cgroup.freeze', costs, remedy: null};
+  if (usable(facts, 'freezer'))
+    return {name, state: 'ok', found: `v1, groups in ${facts.cgroup.controllers.freezer?.parent ?? ''}`, costs, remedy: null};
+  const fact = facts.cgroup.controllers.freezer;
+  return {
+    name,
+    state: 'missing',
+    found: fact === undefined ? 'neither a v1 freezer nor a usable v2 group' : firstRefusal(fact),
+    costs,
+    remedy: fact === undefined ? DELEGATE : remedyOf(fact),
+  };
+}
+
+const NAMESPACE_COSTS: readonly (readonly [kind: keyof Facts['namespaces'], costs: string])[] = [
+  ['user', 'no box, unless as root or with a setuid bubblewrap'],
+  ['pid', 'no box: orphans are looked for by group and session only'],
+  ['mount', 'no box: /tmp and the scratch are shared with other jobs'],
+  ['ipc', 'no box: shared memory of a job can outlive it'],
+  ['uts', 'no box'],
+  ['network', 'jobs that ask for network none are refused'],
+  ['cgroup', 'a payload sees the names of the groups around it'],
+];
+
+function fromAbility(name: string, {available, how, remedy}: Ability, costs: string): Check {
+  return {name, state: available ? 'ok' : 'missing', found: how, costs, remedy};
+}
+
+function checkBubblewrap({bubblewrap}: Facts): Check {
+  const name = 'bubblewrap';
+  const {path, version, setuid, abilities, how} = bubblewrap;
+  if (path === null)
+    return {
+      name,
+      state: 'missing',
+      found: how,
+      costs: 'no box: limits only',
+      remedy: how.includes('setuid') ? 'chmod u-s the program that was found' : 'install the package bubblewrap',
+    };
+  const found = `${path} ${version ?? 'of unknown version'}${setuid ? ', setuid root' : ''}`;
+  const lacking = Object.entries({'--perms': abilities.perms, '--size': abilities.tmpfsSize})
+    .filter(([, has]) => !has)
+    .map(([option]) => option);
+  if (lacking.length === 0) return {name, state: 'ok', found, costs: 'no box: limits only', remedy: null};
+  return {
+    name,
+    state: 'limited',
+    found: `${found}; no ${lacking.join(', ')}`,
+    costs: 'the sizes and modes of a box’s own file systems are the built-in ones',
+    remedy: setuid ? 'take its setuid bit away, where user namespaces are available' : 'use bubblewrap 0.7.0 or later',
+  };
+}
+
+function checkFuse({devices}: Facts): Check {
+  const there = devices.includes('/dev/fuse');
+  return {
+    name: '/dev/fuse',
+    state: there ? 'ok' : 'missing',
+    found: there ? '/dev/fuse' : 'not there',
+    costs: 'payloads cannot mount by FUSE: unprivileged apptainer images, cvmfsexec',
+    remedy: there ? null : 'modprobe fuse',
+  };
+}
+
+const LITTLE_SCRATCH_BYTES = 2 ** 30;
+
+function checkScratch({scratch}: Facts): Check {
+  const {directory, fileSystem, freeBytes, writable} = scratch;
+  const found = `${directory}, ${fileSystem ?? 'unknown file system'}, ${freeBytes === null ? 'free space unknown' : `${formatBytes(freeBytes)} free`}`;
+  const row = {name: 'scratch', found, costs: 'no private /tmp, and the state of boxes has no place'};
+  if (!writable)
+    return {
+      ...row,
+      state: 'missing',
+      found: `${found}, not writable`,
+      remedy: 'make the directory writable, or name another one in directories.scratch of the policy',
+    };
+  if (fileSystem === 'tmpfs' || fileSystem === 'ramfs')
+    return {
+      ...row,
+      state: 'limited',
+      costs: 'a payload’s /tmp is charged to its memory',
+      remedy: 'name a directory on a disk in directories.scratch of the policy',
+    };
+  if (freeBytes !== null && freeBytes < LITTLE_SCRATCH_BYTES)
+    return {
+      ...row,
+      state: 'limited',
+      costs: 'payloads find little room in /tmp',
+      remedy: 'make room, or name another directory in directories.scratch of the policy',
+    };
+  return {...row, state: 'ok', remedy: null};
+}
+
+function checkCores({cpu}: Facts): Check {
+  const {online, allowed, model} = cpu;
+  const found = `${String(allowed.length)} of ${String(online.length)}${model === null ? '' : `, ${model}`}`;
+  return {
+    name: 'cores',
+    state: allowed.length > 0 ? 'ok' : 'missing',
+    found,
+    costs: 'jobs cannot be pinned',
+    remedy: allowed.length > 0 ? null : 'mount /proc and /sys',
+  };
+}
+
+function checkMemory({memory}: Facts): Check {
+  const found = `${formatBytes(memory.totalBytes)}, swap ${memory.swapBytes === 0 ? 'none' : formatBytes(memory.swapBytes)}`;
+  return {
+    name: 'memory',
+    state: memory.totalBytes > 0 ? 'ok' : 'missing',
+    found,
+    costs: 'the node’s size is unknown',
+    remedy: memory.totalBytes > 0 ? null : 'mount /proc',
+  };
+}
+
+/** No limit is no fault: many sites have none, and the batch system may say it in other ways. */
+function checkSlot({slot}: Facts): Check {
+  const parts = [
+    slot.memoryLimitBytes === null ? null : `memory ${formatBytes(slot.memoryLimitBytes)}`,
+    slot.cores === null ? null : `${String(slot.cores)} cores`,
+    slot.processes === null ? null : `${String(slot.processes)} processes`,
+  ].filter((part) => part !== null);
+  return {
+    name: 'slot',
+    state: 'ok',
+    found: parts.join(', ') || slot.how,
+    costs: 'the slot is known by the batch system’s word alone',
+    remedy: null,
+  };
+}
+
+function checkNative({native}: DoctorTools): Check {
+  const {path, because} = native;
+  return {
+    name: 'static program',
+    state: path === null ? 'missing' : 'ok',
+    found: path ?? because ?? 'not found',
+    costs: 'no job can be run',
+    remedy: path === null ? 'install Tare from its distribution, or run npm run build:native' : null,
+  };
+}
+
+const MARKS: Readonly<Record<State, string>> = {ok: 'ok', limited: 'limited', missing: 'missing'};
+const COLOURS: Readonly<Record<State, number>> = {ok: 32, limited: 33, missing: 31};
+
+/** For people: the checks, what to do about those that are not ok, and which patterns can run. */
+export function renderDiagnosis({checks, patterns, healthy}: Diagnosis, {width = Infinity, colour = false}: TableOptions = {}): string {
+  const rows = checks.map(({name, state, found}) => [MARKS[state], name, found]);
+  const table = renderTable([{header: 'state'}, {header: 'check'}, {header: 'found', wrap: true}], rows, {width, colour});
+  const verdicts = PATTERNS.map((pattern) => {
+    const {allowed, runnable, because} = patterns[pattern];
+    return [pattern, allowed ? 'yes' : 'no', runnable ? 'yes' : 'no', because];
+  });
+  const patternTable = renderTable(
+    [{header: 'pattern'}, {header: 'allowed'}, {header: 'runs'}, {header: 'because', wrap: true}],
+    verdicts,
+    {width, colour},
+  );
+  const parts = [
+    colour ? paint(table) : table,
+    ...remedies(checks, width),
+    patternTable,
+    `${healthy ? 'healthy' : 'not healthy: a pattern that the policy allows cannot run'}\n`,
+  ];
+  return parts.join('\n');
+}
+
+function remedies(checks: readonly Check[], width: number): string[] {
+  const lines = checks
+    .filter(({state}) => state !== 'ok')
+    .map(({name, costs, remedy}) => printable(`${name}: ${costs}.${remedy === null ? '' : ` To mend it: ${remedy}.`}`))
+    .flatMap((text) =>
+      wrapWords(text, Number.isFinite(width) ? Math.max(20, width - 2) : text.length + 1).map((line, index) =>
+        index === 0 ? line : `  ${line}`,
+      ),
+    );
+  return lines.length === 0 ? [] : [`${lines.join('\n')}\n`];
+}
+
+function paint(table: string): string {
+  return table.replaceAll(/^(ok|limited|missing)(?=\s)/gm, (state) => `\u001B[${String(COLOURS[state as State])}m${state}\u001B[39m`);
+}

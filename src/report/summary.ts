@@ -1,0 +1,61 @@
+/** What a person reads at the end of a job: allowed, used, what the wrapper cost, how it ended, where the record lies. */
+
+import {formatBytes, formatDuration} from '../job/quantity.js';
+import {LIMIT_NAMES} from '../job/job.js';
+import {formatLimit, LIMIT_LABELS} from '../plan/explain.js';
+import type {UsageRecord} from '../record/record.js';
+import {renderTable, type Column} from './table.js';
+
+export function formatSummary(record: UsageRecord, path: string | null): string {
+  const {outcome, pattern, mode, payload, time, flags} = record;
+  const lines = [
+    `${payload.name ?? 'job'}: ${describeOutcome(outcome)}`,
+    `pattern ${pattern ?? '-'}, mode ${mode ?? '-'}, wall time ${duration(time.wallUs)}`,
+    '',
+    renderTable(columns('', 'allowed', 'used', 'enforcement', 'by', 'from'), limitRows(record)),
+    renderTable(columns('the wrapper itself', ''), costRows(record)),
+    `flags: ${flags.join(', ') || 'none'}`,
+    `record: ${path ?? 'could not be written'}`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+export function describeOutcome({status, exitCode, signal, reason, whose, evidence}: UsageRecord['outcome']): string {
+  const how = signal === null ? (exitCode === null ? '' : `exit code ${String(exitCode)}`) : signal;
+  const detail = [how, reason, whose === null ? null : `limit of the ${whose}`, evidence].filter(Boolean).join('; ');
+  return detail === '' ? status : `${status} (${detail})`;
+}
+
+function limitRows({limits, net, time}: UsageRecord): string[][] {
+  const cpuUs = net.cpuUserUs === null || net.cpuSystemUs === null ? null : net.cpuUserUs + net.cpuSystemUs;
+  const used: Partial<Record<(typeof LIMIT_NAMES)[number], string>> = {
+    cores: cpuUs === null || !time.wallUs ? '-' : (cpuUs / time.wallUs).toFixed(2),
+    memory: bytes(net.memPeakBytes),
+    swap: bytes(net.swapPeakBytes),
+    processes: net.pidsPeak === null ? '-' : String(net.pidsPeak),
+    wallTime: duration(time.wallUs),
+    cpuTime: duration(cpuUs),
+  };
+  return LIMIT_NAMES.flatMap((name) => {
+    const limit = limits?.[name];
+    if (limit === undefined || (limit.value === null && used[name] === undefined)) return [];
+    return [[LIMIT_LABELS[name], formatLimit(limit), used[name] ?? '-', limit.enforcement, limit.by ?? '-', limit.provenance.at]];
+  });
+}
+
+function costRows({tare}: UsageRecord): string[][] {
+  const cpuUs = tare.cpuUserUs === null || tare.cpuSystemUs === null ? null : tare.cpuUserUs + tare.cpuSystemUs;
+  return [
+    ['launch', duration(tare.launchUs)],
+    ['teardown', duration(tare.teardownUs)],
+    ['CPU time', duration(cpuUs)],
+    ['private memory', bytes(tare.privateMemoryBytes)],
+  ];
+}
+
+const bytes = (value: number | null): string => (value === null ? '-' : formatBytes(value));
+const duration = (value: number | null): string => (value === null ? '-' : formatDuration(value < MILLISECONDS_FROM_US ? value : Math.round(value / 1000) * 1000));
+/** Microseconds are shown below this. */
+const MILLISECONDS_FROM_US = 100_000;
+
+const columns = (...headers: string[]): Column[] => headers.map((header) => ({header}));

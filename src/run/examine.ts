@@ -1,0 +1,55 @@
+/** All that `tare doctor` looks at. */
+
+import {accessSync, constants} from 'node:fs';
+import {fileURLToPath} from 'node:url';
+import type {Facts} from '../host/facts.js';
+import {readFacts} from '../host/index.js';
+import {spawnBriefly} from '../host/spawn.js';
+import {placesOf} from '../policy/places.js';
+import type {Policy} from '../policy/policy.js';
+import {readPolicy} from './documents.js';
+import {callerIdentity} from './identity.js';
+
+const NATIVE = fileURLToPath(new URL('../../native/build/tare', import.meta.url));
+
+/** The machine as an inventory would name it. */
+export interface Machine {
+  cpu: {manufacturer: string; brand: string; physicalCores: number; cores: number};
+  os: {distro: string; release: string; arch: string};
+  memoryTotalBytes: number;
+}
+
+export interface Examined {
+  facts: Facts;
+  policy: Policy;
+  machine: Machine;
+  tools: {native: {path: string | null; because: string | null}};
+}
+
+/** @throws TareError when the policy cannot be read */
+export async function examineNode(policyFile: string | null): Promise<Examined> {
+  const caller = callerIdentity();
+  const policy = await readPolicy(policyFile, caller.uid);
+  const {scratch} = placesOf(policy, caller.uid);
+  const facts = readFacts({caller, scratchDirectory: scratch, pinned: [], spawn: spawnBriefly});
+  return {facts, policy, machine: await readMachine(), tools: {native: checkNative()}};
+}
+
+async function readMachine(): Promise<Machine> {
+  const {default: si} = await import('systeminformation');
+  const [cpu, os, memory] = await Promise.all([si.cpu(), si.osInfo(), si.mem()]);
+  return {
+    cpu: {manufacturer: cpu.manufacturer, brand: cpu.brand, physicalCores: cpu.physicalCores, cores: cpu.cores},
+    os: {distro: os.distro, release: os.release, arch: os.arch},
+    memoryTotalBytes: memory.total,
+  };
+}
+
+function checkNative(): Examined['tools']['native'] {
+  try {
+    accessSync(NATIVE, constants.X_OK);
+    return {path: NATIVE, because: null};
+  } catch (error) {
+    return {path: null, because: `${NATIVE}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`};
+  }
+}

@@ -1,0 +1,42 @@
+/** The front's first frame: who called, and what has happened already. */
+
+import type {Frame} from './channel.js';
+
+export interface Hello {
+  /** `fresh`: nothing was launched; else this brain follows one that died. */
+  state: 'fresh' | 'running' | 'ended';
+  /** Folder of the live box, empty when fresh. */
+  stateDirectory: string;
+  frontPid: number;
+  /** CLOCK_MONOTONIC in µs when the front started. */
+  startedUs: number;
+  umask: number;
+  /** 1 for the first brain. */
+  brain: number;
+  argv: string[];
+  cwd: string;
+  environment: Record<string, string>;
+}
+
+/** @throws Error when the frame is not a hello */
+export function parseHello({tag, strings}: Frame): Hello {
+  const [state, stateDirectory, frontPid, startedUs, umask, brain, argc, ...rest] = strings;
+  if (tag !== 'H' || (state !== 'fresh' && state !== 'running' && state !== 'ended') || argc === undefined) throw new Error('no hello from the front');
+  const count = Number(argc);
+  const environment: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (const entry of rest.slice(count + 1)) {
+    const equals = entry.indexOf('=');
+    if (equals > 0) environment[entry.slice(0, equals)] ??= entry.slice(equals + 1);
+  }
+  return {
+    state,
+    stateDirectory: stateDirectory ?? '',
+    frontPid: Number(frontPid),
+    startedUs: Number(startedUs),
+    umask: Number.parseInt(umask ?? '022', 8),
+    brain: Number(brain),
+    argv: rest.slice(0, count),
+    cwd: rest[count] ?? '/',
+    environment,
+  };
+}

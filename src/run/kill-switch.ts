@@ -1,0 +1,25 @@
+/** The kill switch: while a file exists, every payload is simply executed, by the front in its own place. */
+
+import {existsSync} from 'node:fs';
+import type {Policy} from '../policy/policy.js';
+import type {Channel} from './channel.js';
+import type {Hello} from './hello.js';
+import {loadJob, type Request} from './prepare.js';
+import type {RunResult} from './request.js';
+
+const DEFAULT_SWITCH = '/etc/tare/off';
+
+/** Looked at before the policy is read: it is what a site reaches for when all else is broken. */
+export const isDefaultSwitchOn = (): boolean => existsSync(DEFAULT_SWITCH);
+
+export const isSwitchOn = (policy: Policy): boolean => existsSync(policy.killSwitch.value);
+
+/** @throws TareError when the descriptor cannot be read */
+export async function plainExec(request: Request, hello: Hello, channel: Channel): Promise<RunResult> {
+  const {job, callerArgvIndex} = await loadJob(request, hello.cwd);
+  const strings = callerArgvIndex === null ? job.command.map((argument) => `a${argument}`) : [`a@${String(callerArgvIndex)}`];
+  for (const [name, {value}] of Object.entries(job.environment)) strings.push(value === null ? `u${name}` : `e${name}=${value}`);
+  strings.push(`d${job.workDirectory.value}`);
+  await channel.sendLast('D', ...strings);
+  return {quit: ['code', 0], record: null, path: null, messages: []};
+}

@@ -1,0 +1,237 @@
+/**
+ * The life of one box, from the launch to the empty group: it follows what the front reports. A brain that takes over from another enters
+ * here too, and is told again what had happened.
+ */
+
+import type {Groups, MemoryEvents, Verdict} from '../cgroup/manager.js';
+import {launchStrings} from '../engine/launch.js';
+import type {BubblewrapAbilities} from '../host/facts.js';
+import {stepOf} from '../plan/step.js';
+import type {Stop} from '../record/outcome.js';
+import type {RecordTare} from '../record/record.js';
+import {signalName} from '../record/wait-status.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import type {UsageRecord} from '../schema/generated/record-1.js';
+import type {Channel, Frame} from './channel.js';
+import {epochUs, monotonicUs, sleep} from './clock.js';
+import type {Log} from './log.js';
+import {pauseAt} from './pause.js';
+import {Sampler} from './sampler.js';
+import {startWatches, type Watches} from './watches.js';
+import {weighProcesses, type EngineReport, type InitReport} from './weigh.js';
+
+/** How long the engine may take to build the box: a mount of the node can hang. */
+const LAUNCH_DEADLINE_MS = 60_000;
+/** From init's report to the reaped engine: the namespace is torn down meanwhile. */
+const GONE_DEADLINE_MS = 30_000;
+/** From the kill to the empty group. A process in D state can take longer than anybody waits. */
+const EMPTY_DEADLINE_MS = 10_000;
+const SIGTERM = 15;
+
+/** A step that enter or init could not do: the payload did not run. */
+export interface Failure {
+  step: string;
+  errno: number;
+  text: string;
+}
+
+/** What happened, without any judgement. */
+export interface Life {
+  executedUs: number | null;
+  startEpochUs: number | null;
+  init: InitReport | null;
+  engine: EngineReport | null;
+  failure: Failure | null;
+  stop: Stop | null;
+  verdict: Verdict | null;
+  noted: number[];
+  /** The front was killed while the payload lived. */
+  frontLost: boolean;
+  /** A process of the box could not be killed in time. */
+  unkillable: boolean;
+  sampler: Sampler | null;
+  watch: UsageRecord['watch'];
+  processes: RecordTare['processes'];
+}
+
+export interface LifeContext {
+  channel: Channel;
+  plan: Plan;
+  groups: Groups;
+  log: Log;
+  frontPid: number;
+  cpus: number;
+  memoryBefore: MemoryEvents;
+  /** Done when the payload's process waits for its go: the `started` record goes to disk here. */
+  beforeExec: () => void;
+  /** Done when the payload runs. */
+  afterExec: (startEpochUs: number) => void;
+}
+
+/** Sends the launch frame. */
+export function launch({channel, plan, groups}: Pick<LifeContext, 'channel' | 'plan' | 'groups'>, boxDirectory: string, abilities: BubblewrapAbilities, callerArgvIndex: number | null): void {
+  channel.send('L', ...launchStrings(plan, {boxDirectory, abilities, joins: groups.joins, callerArgvIndex}));
+}
+
+/** Follows the box until nothing of it is left. */
+export async function follow(context: LifeContext): Promise<Life> {
+  const follower = new Follower(context);
+  await follower.run();
+  return follower.life;
+}
+
+class Follower {
+  readonly life: Life = {
+    executedUs: null, startEpochUs: null, init: null, engine: null, failure: null, stop: null, verdict: null, noted: [], frontLost: false, unkillable: false,
+    sampler: null, watch: null, processes: [],
+  };
+  private readonly context: LifeContext;
+  private initPid: number | null = null;
+  private watches: Watches | null = null;
+  private deadline: NodeJS.Timeout | null = null;
+  private late: ((frame: null) => void) | null = null;
+  private gone = false;
+
+  constructor(context: LifeContext) {
+    this.context = context;
+  }
+
+  async run(): Promise<void> {
+    const {channel, plan} = this.context;
+    this.setDeadline(LAUNCH_DEADLINE_MS, () => {
+      this.life.failure = {step: 'engine', errno: 0, text: `the box was not built within ${String(LAUNCH_DEADLINE_MS / 1000)} s`};
+    });
+    while (!this.gone) {
+      const frame = await Promise.race([channel.next(), new Promise<null>((resolve) => { this.late = resolve; })]);
+      if (frame === null) break;
+      this.handle(frame);
+    }
+    this.clearDeadline();
+    if (!this.gone) this.life.frontLost = this.life.failure === null && this.life.init === null;
+    this.watches?.end();
+    this.life.watch = this.watches?.report() ?? null;
+    pauseAt(plan.pauseAt, 'brain-gone');
+    await this.empty();
+    this.life.verdict = this.context.groups.verdict(this.context.memoryBefore, this.context.groups.memoryEvents());
+  }
+
+  private handle({tag, strings}: Frame): void {
+    const number = (index: number): number => Number(strings[index]);
+    switch (tag) {
+      case 'R':
+        this.ready(number(0));
+        break;
+      case 'X':
+        this.executed(number(0));
+        break;
+      case 'F':
+        this.life.failure = {step: strings[0] ?? '', errno: number(1), text: strings[2] ?? ''};
+        break;
+      case 'N':
+        this.life.noted.push(number(0));
+        this.context.log.info('signal passed on to the payload', {signal: signalName(number(0))});
+        break;
+      case 'E':
+        this.ended(strings);
+        break;
+      case 'B':
+        this.life.engine = {rawStatus: number(0), userUs: number(1), systemUs: number(2), frontUserUs: number(3), frontSystemUs: number(4), stderr: (strings[5] ?? '').trim()};
+        this.gone = true;
+        break;
+      default:
+        this.context.log.warn('the front says something unknown', {tag});
+    }
+  }
+
+  private ready(initPid: number): void {
+    this.initPid = initPid;
+    this.clearDeadline();
+    this.context.beforeExec();
+    pauseAt(this.context.plan.pauseAt, 'brain-ready');
+    this.context.channel.send('G');
+  }
+
+  private executed(executedUs: number): void {
+    const {plan, groups, cpus, log, frontPid} = this.context;
+    this.life.executedUs = executedUs;
+    this.life.startEpochUs = epochUs() - (monotonicUs() - executedUs);
+    this.context.afterExec(this.life.startEpochUs);
+    pauseAt(plan.pauseAt, 'brain-executed');
+    // whatever no controller counts is sampled
+    const needsSampler = groups.cpuUs() === null || stepOf(plan, 'watch.memory') !== undefined || stepOf(plan, 'watch.processes') !== undefined;
+    if (needsSampler && this.initPid !== null) this.life.sampler = new Sampler(this.initPid, plan.mode.value === 'box');
+    const box = {groups, sampler: this.life.sampler, executedUs, cpus};
+    this.watches = startWatches(plan, box, this.stopPayload, () => {
+      log.warn('the kernel killed a process of the payload for memory; the rest is killed');
+      this.kill();
+    });
+    // not in the way of the payload's first moments
+    setTimeout(() => {
+      if (this.life.init === null && !this.gone) this.life.processes = weighProcesses(frontPid, this.initPid);
+    }, 20).unref();
+  }
+
+  private readonly stopPayload = (stop: Stop, how: 'hard' | 'soft', graceUs: number): void => {
+    if (this.life.stop !== null || this.life.init !== null) return;
+    this.life.stop = stop;
+    this.context.log.warn('the payload is over a limit', {...stop});
+    if (how === 'hard') {
+      this.kill();
+      return;
+    }
+    this.context.channel.send('K', String(SIGTERM));
+    const timer = setTimeout(() => { this.kill(); }, graceUs / 1000);
+    timer.unref();
+  };
+
+  /** Everything in the box, by its groups and by init. */
+  private kill(): void {
+    this.context.groups.kill('payload');
+    this.context.channel.send('A');
+  }
+
+  private ended(strings: string[]): void {
+    const [rawStatus, payloadUserUs, payloadSystemUs, childrenUserUs, childrenSystemUs, largestProcessBytes, killedProcesses, endedUs] = strings.map(Number);
+    this.life.init = {
+      rawStatus: rawStatus ?? 0, payloadUserUs: payloadUserUs ?? 0, payloadSystemUs: payloadSystemUs ?? 0, childrenUserUs: childrenUserUs ?? 0,
+      childrenSystemUs: childrenSystemUs ?? 0, largestProcessBytes: largestProcessBytes ?? 0, killedProcesses: killedProcesses ?? 0, endedUs: endedUs ?? monotonicUs(),
+    };
+    this.watches?.end();
+    if (this.life.processes.length === 0) this.life.processes = weighProcesses(this.context.frontPid, null);
+    pauseAt(this.context.plan.pauseAt, 'brain-ended');
+    this.setDeadline(GONE_DEADLINE_MS, () => { this.life.unkillable = true; });
+  }
+
+  /** Kills what is left in the groups, and waits until they are empty: only then are the counters final. */
+  private async empty(): Promise<void> {
+    const {groups, plan} = this.context;
+    if (groups.populated('box')) groups.kill('box');
+    if (!(await groups.waitEmpty(EMPTY_DEADLINE_MS, 'box'))) this.life.unkillable = true;
+    // without groups init is all there is to wait for; it ends by itself when the front does
+    for (let waited = 0; this.life.frontLost && this.initPid !== null && isAlive(this.initPid) && waited < EMPTY_DEADLINE_MS; waited += 20) await sleep(20);
+    pauseAt(plan.pauseAt, 'brain-empty');
+  }
+
+  private setDeadline(ms: number, expired: () => void): void {
+    this.clearDeadline();
+    this.deadline = setTimeout(() => {
+      expired();
+      this.kill();
+      this.late?.(null);
+    }, ms);
+  }
+
+  private clearDeadline(): void {
+    if (this.deadline !== null) clearTimeout(this.deadline);
+    this.deadline = null;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * Figures of a box without control groups: sampled, so lower bounds for CPU time and peaks, and said to be so in the record.
+ *
+ * CPU time: init's rusage misses what nobody waits for (children of a parent that ignores SIGCHLD, and of a nested PID namespace whose
+ * init died first); the sum of the last seen times of all processes misses what was shorter than a period. The larger of the two is used.
+ */
+
+import {statfsSync} from 'node:fs';
+import {monotonicUs} from './clock.js';
+import {readProcess, readSmapsRollup, readTree, type ProcessSample} from './tree.js';
+
+export interface SampledPeaks {
+  rssPeakBytes: number | null;
+  pssPeakBytes: number | null;
+  largestProcessBytes: number | null;
+  pidsPeak: number | null;
+  /** Sum over all processes ever seen of their own CPU time when last seen. */
+  cpuUs: number | null;
+  samples: number;
+  longestGapUs: number;
+}
+
+export class Sampler {
+  private readonly initPid: number;
+  private readonly ownShm: boolean;
+  /** Last seen CPU time of each living process. */
+  private lastSeen = new Map<string, number>();
+  /** The same of those that are gone. */
+  private goneCpuUs = 0;
+  private peaks: SampledPeaks = {rssPeakBytes: null, pssPeakBytes: null, largestProcessBytes: null, pidsPeak: null, cpuUs: null, samples: 0, longestGapUs: 0};
+  private lastAtUs: number;
+  private processes: ProcessSample[] = [];
+
+  /** @param ownShm whether the box has a /dev/shm of its own; the node's is everybody's */
+  constructor(initPid: number, ownShm: boolean) {
+    this.initPid = initPid;
+    this.ownShm = ownShm;
+    this.lastAtUs = monotonicUs();
+  }
+
+  /** Looks once. */
+  sample(): void {
+    const now = monotonicUs();
+    this.processes = readTree(this.initPid);
+    const living = new Map(this.processes.map(({pid, startTicks, cpuUs}) => [`${String(pid)}/${String(startTicks)}`, cpuUs]));
+    for (const [key, cpuUs] of this.lastSeen) if (!living.has(key)) this.goneCpuUs += cpuUs;
+    this.lastSeen = living;
+    const rss = sum(this.processes, ({rssBytes}) => rssBytes) + this.unmappedSharedBytes(0);
+    const {peaks} = this;
+    this.peaks = {
+      ...peaks,
+      rssPeakBytes: Math.max(peaks.rssPeakBytes ?? 0, rss),
+      largestProcessBytes: Math.max(peaks.largestProcessBytes ?? 0, ...this.processes.map(({rssBytes}) => rssBytes)),
+      pidsPeak: Math.max(peaks.pidsPeak ?? 0, this.threads),
+      samples: peaks.samples + 1,
+      longestGapUs: Math.max(peaks.longestGapUs, now - this.lastAtUs),
+    };
+    this.lastAtUs = now;
+  }
+
+  /** Sum of resident sizes at the last look: never less than the proportional one, so below a limit it settles the matter. */
+  get rssBytes(): number {
+    return sum(this.processes, ({rssBytes}) => rssBytes) + this.unmappedSharedBytes(0);
+  }
+
+  /** Processes and threads at the last look. */
+  get threads(): number {
+    return sum(this.processes, ({threads}) => threads);
+  }
+
+  /** Proportional set size of the whole tree now, shared pages counted once; costs a walk of every mapping. */
+  readPssBytes(): number {
+    let pss = 0;
+    let shared = 0;
+    for (const {pid} of this.processes) {
+      const memory = readSmapsRollup(pid);
+      pss += memory?.pssBytes ?? 0;
+      shared += memory?.pssShmemBytes ?? 0;
+    }
+    const total = pss + this.unmappedSharedBytes(shared);
+    this.peaks = {...this.peaks, pssPeakBytes: Math.max(this.peaks.pssPeakBytes ?? 0, total)};
+    return total;
+  }
+
+  /** CPU time now: what init has waited for, and what lives. */
+  readCpuUs(): number {
+    const init = readProcess(this.initPid);
+    return Math.max((init?.waitedUs ?? 0) + sum(this.processes, ({cpuUs, waitedUs}) => cpuUs + waitedUs), this.seenCpuUs());
+  }
+
+  report(): SampledPeaks {
+    return {...this.peaks, cpuUs: this.seenCpuUs()};
+  }
+
+  private seenCpuUs(): number {
+    return sum([...this.lastSeen.values()], (cpuUs) => cpuUs) + this.goneCpuUs;
+  }
+
+  /** Files in the box's /dev/shm are memory too, mapped by somebody or not. */
+  private unmappedSharedBytes(mapped: number): number {
+    if (!this.ownShm) return 0;
+    try {
+      const {blocks, bfree, bsize, type} = statfsSync(`/proc/${String(this.initPid)}/root/dev/shm`);
+      return type === TMPFS_MAGIC ? Math.max(0, (blocks - bfree) * bsize - mapped) : 0;
+    } catch {
+      return 0;
+    }
+  }
+}
+
+const TMPFS_MAGIC = 0x01021994;
+
+const sum = <T>(items: readonly T[], value: (item: T) => number): number => items.reduce((total, item) => total + value(item), 0);

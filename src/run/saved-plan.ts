@@ -1,0 +1,52 @@
+/** A plan that was saved is checked against this node and this caller before it is obeyed. */
+
+import {TareError} from '../errors.js';
+import type {Facts, IdentityFacts} from '../host/facts.js';
+import {boxObstacle} from '../plan/mode.js';
+import {stepOf, stepsOf} from '../plan/step.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+
+/**
+ * @returns whom the plan's payload runs as
+ * @throws TareError PLAN_MISMATCH
+ */
+export function checkSavedPlan(plan: Plan, file: string, facts: Facts): IdentityFacts {
+  const mismatch = (message: string, found: string, allowed: string): TareError =>
+    new TareError('PLAN_MISMATCH', {message: `the plan does not fit this node: ${message}`, where: file, found, allowed, remedy: 'make it anew with `tare plan --json`'});
+
+  const parents = new Map(Object.values(facts.cgroup.controllers).map(({parent, version}) => [parent, version]));
+  for (const step of stepsOf(plan, 'cgroup.create')) {
+    const parent = step.directory.slice(0, step.directory.indexOf('/tare-{id}'));
+    if (!step.directory.includes('/tare-{id}') || parents.get(parent) !== step.version) {
+      throw mismatch('its control groups cannot be made there', step.directory, [...parents.keys()].filter((known) => known !== null).join(', ') || 'none');
+    }
+  }
+  for (const step of [...stepsOf(plan, 'cgroup.write')]) {
+    if (!step.directory.includes('/tare-{id}') || step.file.includes('/')) throw mismatch('it writes outside its own groups', `${step.directory}/${step.file}`, 'groups below tare-{id}');
+  }
+  for (const step of stepsOf(plan, 'cgroup.enable')) {
+    const parent = step.directory.replace(/\/tare-\{id\}$/, '');
+    if (!parents.has(parent)) throw mismatch('it changes a group that is not its own', step.directory, 'its own groups and their parent');
+  }
+  for (const {path} of stepsOf(plan, 'directory.create')) {
+    if (!/^\{box\}\/[a-z-]+$/.test(path)) throw mismatch('it makes a directory outside the box’s own folder', path, '{box}/NAME');
+  }
+  if (plan.engine.name === 'bubblewrap') {
+    const lacking = boxObstacle(facts);
+    if (lacking !== null) throw mismatch('the box cannot be built', lacking, 'a node as it was planned for');
+    if (plan.engine.path !== facts.bubblewrap.path) throw mismatch('bubblewrap is elsewhere', plan.engine.path ?? 'none', facts.bubblewrap.path ?? 'none');
+  }
+  const cpus = stepOf(plan, 'affinity.set')?.cpus ?? [];
+  if (!cpus.every((cpu) => facts.cpu.allowed.includes(cpu))) throw mismatch('its CPUs are not all here', cpus.join(','), facts.cpu.allowed.join(','));
+  return planIdentity(plan, facts, mismatch);
+}
+
+function planIdentity(plan: Plan, {caller}: Facts, mismatch: (message: string, found: string, allowed: string) => TareError): IdentityFacts {
+  const identity = stepOf(plan, 'identity.take');
+  if (identity === undefined) {
+    if (caller.uid === 0 && plan.job.user !== caller.name) throw mismatch('it was made by another caller', 'root', plan.job.user ?? 'another account');
+    return caller;
+  }
+  if (caller.uid !== 0) throw mismatch('only root can take another identity', caller.name ?? String(caller.uid), 'root');
+  return {uid: identity.uid, gid: identity.gid, groups: identity.groups, name: plan.job.user, home: null};
+}

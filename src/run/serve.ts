@@ -1,0 +1,30 @@
+/** A brain's whole task: meet the front, run the job, tell the front how to end. */
+
+import {asTareError, EXIT} from '../errors.js';
+import {Channel} from './channel.js';
+import {parseHello, type Hello} from './hello.js';
+import type {RunRequest, RunResult} from './request.js';
+import {runJob} from './run.js';
+
+/**
+ * @param descriptor of the socket to the front
+ * @param makeRequest from the caller's argv and environment
+ * @param report is called before the front ends, unless nothing was run
+ */
+export async function serve(descriptor: number, makeRequest: (hello: Hello) => RunRequest, report: (result: RunResult) => void = () => undefined): Promise<void> {
+  const channel = new Channel(descriptor);
+  const first = await channel.next();
+  if (first === null) return; // the front is gone before it began
+  try {
+    const hello = parseHello(first);
+    const result = await runJob(makeRequest(hello), hello, channel);
+    report(result);
+    const notRun = result.record?.time.startEpochUs == null;
+    if (notRun) for (const message of result.messages) channel.send('Y', `tare: ${message}`);
+    const [how, value] = result.quit;
+    await channel.sendLast('Q', how, String(value));
+  } catch (error) {
+    channel.send('Y', `tare: ${asTareError(error).message}`);
+    await channel.sendLast('Q', 'code', String(EXIT.failure));
+  }
+}

@@ -1,0 +1,100 @@
+/** The processes of a box as /proc shows them (proc_pid_stat(5), proc_pid_statm(5)): what is left where no controller counts. */
+
+import {readdirSync, readFileSync} from 'node:fs';
+
+/** Kernel ticks of utime and stime per second: USER_HZ is 100 on every architecture that Linux has grid nodes of (time(7)). */
+const US_PER_TICK = 10_000;
+
+export interface ProcessSample {
+  pid: number;
+  /** Ticks after boot: with the pid, names one process and not a later one with the same pid. */
+  startTicks: number;
+  /** CPU time of the process itself, µs. */
+  cpuUs: number;
+  /** CPU time of its children that it waited for, µs. */
+  waitedUs: number;
+  threads: number;
+  rssBytes: number;
+}
+
+/** All living descendants of a process; not itself. A process that ends meanwhile is left out. */
+export function readTree(root: number): ProcessSample[] {
+  const samples: ProcessSample[] = [];
+  const seen = new Set<number>([root]);
+  const open = readChildren(root);
+  for (let pid = open.pop(); pid !== undefined; pid = open.pop()) {
+    if (seen.has(pid)) continue;
+    seen.add(pid);
+    const sample = readProcess(pid);
+    if (sample === null) continue;
+    samples.push(sample);
+    open.push(...readChildren(pid));
+  }
+  return samples;
+}
+
+/** Children of all threads of a process: /proc/PID/task/TID/children (CONFIG_PROC_CHILDREN). */
+function readChildren(pid: number): number[] {
+  const task = `/proc/${String(pid)}/task`;
+  const threads = attempt(() => readdirSync(task)) ?? [];
+  return threads.flatMap((thread) => (attempt(() => readFileSync(`${task}/${thread}/children`, 'latin1')) ?? '').split(' ').filter(Boolean).map(Number));
+}
+
+export function readProcess(pid: number): ProcessSample | null {
+  const text = attempt(() => readFileSync(`/proc/${String(pid)}/stat`, 'latin1'));
+  if (text === null) return null;
+  // the command's name may hold spaces and brackets: fields are counted after the last bracket
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ').map(Number);
+  const field = (number: number): number => fields[number - 3] ?? 0;
+  return {
+    pid,
+    startTicks: field(22),
+    cpuUs: (field(14) + field(15)) * US_PER_TICK,
+    waitedUs: (field(16) + field(17)) * US_PER_TICK,
+    threads: field(20),
+    rssBytes: field(24) * PAGE_BYTES,
+  };
+}
+
+export interface PrivateMemory {
+  pssBytes: number;
+  pssShmemBytes: number;
+  privateBytes: number;
+  privateDirtyBytes: number;
+}
+
+/** Sums of /proc/PID/smaps_rollup; null when the process is gone or not ours to read. */
+export function readSmapsRollup(pid: number | 'self'): PrivateMemory | null {
+  const text = attempt(() => readFileSync(`/proc/${String(pid)}/smaps_rollup`, 'latin1'));
+  if (text === null) return null;
+  const bytes = (key: string): number => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024;
+  const privateDirtyBytes = bytes('Private_Dirty');
+  return {pssBytes: bytes('Pss'), pssShmemBytes: bytes('Pss_Shmem'), privateBytes: bytes('Private_Clean') + privateDirtyBytes, privateDirtyBytes};
+}
+
+/** Parent of a process, null when it is gone. */
+export function readParent(pid: number): number | null {
+  const text = attempt(() => readFileSync(`/proc/${String(pid)}/stat`, 'latin1'));
+  return text === null ? null : Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[1]);
+}
+
+const AT_PAGESZ = 6n;
+
+/** Page size from the auxiliary vector (getauxval(3)). */
+function readPageSize(): number {
+  const vector = attempt(() => readFileSync('/proc/self/auxv'));
+  for (let at = 0; vector !== null && at + 16 <= vector.length; at += 16) {
+    if (vector.readBigUInt64LE(at) === AT_PAGESZ) return Number(vector.readBigUInt64LE(at + 8));
+  }
+  return 4096;
+}
+const PAGE_BYTES = readPageSize();
+
+/** A file of /proc may vanish at any time. */
+function attempt<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
+}

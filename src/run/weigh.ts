@@ -1,0 +1,114 @@
+/** What payload and wrapper weighed, from the groups' counters, init's report and the samples. */
+
+import type {Groups} from '../cgroup/manager.js';
+import {NO_USAGE, type RecordTare, type RecordUsage} from '../record/record.js';
+import type {Sampler} from './sampler.js';
+import {readParent, readSmapsRollup} from './tree.js';
+
+/** Init's report: an `E` frame. */
+export interface InitReport {
+  rawStatus: number;
+  payloadUserUs: number;
+  payloadSystemUs: number;
+  /** All children that init waited for, which is all that nobody else failed to wait for. */
+  childrenUserUs: number;
+  childrenSystemUs: number;
+  largestProcessBytes: number;
+  killedProcesses: number;
+  endedUs: number;
+}
+
+/** A `B` frame: the engine was reaped. */
+export interface EngineReport {
+  rawStatus: number;
+  userUs: number;
+  systemUs: number;
+  frontUserUs: number;
+  frontSystemUs: number;
+  stderr: string;
+}
+
+export interface Weighing {
+  usage: RecordUsage;
+  flags: string[];
+}
+
+/** The payload's usage. Counted where a controller counts, else sampled or by rusage, flagged. */
+export function weighPayload(groups: Groups, sampler: Sampler | null, init: InitReport | null): Weighing {
+  const counted = groups.usage('payload');
+  const sampled = sampler?.report() ?? null;
+  const flags: string[] = [];
+  const usage: RecordUsage = {
+    ...NO_USAGE,
+    cpuUserUs: counted.cpuUserUs,
+    cpuSystemUs: counted.cpuSystemUs,
+    cpuSource: counted.cpuSource,
+    throttledUs: counted.throttledUs,
+    memPeakBytes: counted.memPeakBytes,
+    memPeakSource: counted.memPeakSource,
+    rssPeakBytes: sampled?.rssPeakBytes ?? null,
+    pssPeakBytes: sampled?.pssPeakBytes ?? null,
+    largestProcessBytes: init?.largestProcessBytes ?? null,
+    swapPeakBytes: counted.swapPeakBytes,
+    ioReadBytes: counted.ioReadBytes,
+    ioWriteBytes: counted.ioWriteBytes,
+    pidsPeak: counted.pidsPeak ?? sampled?.pidsPeak ?? null,
+    oomKills: groups.memoryEvents().oomKills,
+  };
+  if (usage.memPeakBytes === null && sampled?.rssPeakBytes != null) {
+    usage.memPeakBytes = sampled.pssPeakBytes ?? sampled.rssPeakBytes;
+    usage.memPeakSource = sampled.pssPeakBytes === null ? 'sampled:rss' : 'sampled:pss';
+    flags.push('sampled-memory');
+  }
+  if (usage.cpuUserUs === null) {
+    Object.assign(usage, cpuWithoutGroup(init, sampled?.cpuUs ?? null));
+    flags.push('partial');
+  }
+  return {usage, flags};
+}
+
+/**
+ * Lower bounds both: init's rusage and the sampled sum. The larger wins; what it has more than the rusage is split as the rusage is.
+ */
+function cpuWithoutGroup(init: InitReport | null, sampledUs: number | null): Pick<RecordUsage, 'cpuUserUs' | 'cpuSystemUs' | 'cpuSource'> {
+  if (init === null) return {cpuUserUs: sampledUs, cpuSystemUs: sampledUs === null ? null : 0, cpuSource: sampledUs === null ? null : 'sampled'};
+  const {childrenUserUs: user, childrenSystemUs: system} = init;
+  const total = user + system;
+  if (sampledUs === null || sampledUs <= total) return {cpuUserUs: user, cpuSystemUs: system, cpuSource: 'rusage'};
+  const share = total === 0 ? 1 : user / total;
+  return {cpuUserUs: Math.round(sampledUs * share), cpuSystemUs: sampledUs - Math.round(sampledUs * share), cpuSource: 'sampled'};
+}
+
+type TareProcess = RecordTare['processes'][number];
+
+/** Private memory of the wrapper's own processes, now. */
+export function weighProcesses(frontPid: number, initPid: number | null): TareProcess[] {
+  const enginePid = initPid === null ? null : readParent(initPid);
+  const named: [string, number | 'self' | null][] = [
+    ['front', frontPid],
+    ['brain', 'self'],
+    ['engine', enginePid === frontPid ? null : enginePid],
+    ['init', initPid],
+  ];
+  return named.flatMap(([name, pid]) => {
+    if (pid === null) return [];
+    const memory = readSmapsRollup(pid);
+    return [{name, privateBytes: memory?.privateBytes ?? null, privateDirtyBytes: memory?.privateDirtyBytes ?? null}];
+  });
+}
+
+/** The wrapper's own cost. The engine's rusage holds init's, and with it the payload's, which is taken out. */
+export function weighTare(times: {launchUs: number | null; teardownUs: number | null}, processes: TareProcess[], init: InitReport | null, engine: EngineReport | null): RecordTare {
+  const brain = process.cpuUsage();
+  const engineUserUs = Math.max(0, (engine?.userUs ?? 0) - (init?.childrenUserUs ?? 0));
+  const engineSystemUs = Math.max(0, (engine?.systemUs ?? 0) - (init?.childrenSystemUs ?? 0));
+  const total = (values: (number | null)[]): number | null => (values.includes(null) || values.length === 0 ? null : values.reduce<number>((sum, value) => sum + (value ?? 0), 0));
+  return {
+    ...times,
+    cpuUserUs: engine === null ? null : brain.user + engineUserUs + engine.frontUserUs,
+    cpuSystemUs: engine === null ? null : brain.system + engineSystemUs + engine.frontSystemUs,
+    privateMemoryBytes: total(processes.map(({privateBytes}) => privateBytes)),
+    privateDirtyBytes: total(processes.map(({privateDirtyBytes}) => privateDirtyBytes)),
+    processes,
+  };
+}

@@ -1,0 +1,292 @@
+import {expect} from 'chai';
+import {existsSync, mkdirSync, mkdtempSync, openSync, closeSync, rmSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
+import {readKernelLog} from '../../../src/cgroup/kernel-log.js';
+import {createGroups, openGroups, noGroups, type Groups} from '../../../src/cgroup/manager.js';
+import {ended, hierarchies, Slot, start, steps} from './machine.js';
+
+const MiB = 2 ** 20;
+/** TCG is ten to twenty times slower. */
+const PATIENCE = 120_000;
+const HOG = ['tail', '/dev/zero'];
+const BOMB = ['perl', '-e', 'while (1) { fork }'];
+const SLEEPER = ['sleep', '1000'];
+
+/** Skipped where it cannot be, failed where it must be (TARE_MUST_WORK=1). */
+function cannot(context: Mocha.Context, reason: string): never {
+  if (process.env.TARE_MUST_WORK === '1') throw new Error(`TARE_MUST_WORK=1, but ${reason}`);
+  if (context.test !== undefined) context.test.title += ` [skipped: ${reason}]`;
+  return context.skip();
+}
+
+describe('groups on this kernel', function () {
+  this.timeout(PATIENCE);
+  const all = hierarchies();
+  const version = all.find(({controllers}) => controllers.includes('memory'))?.version;
+  let slot: Slot;
+  let groups: Groups = noGroups;
+  let number = 0;
+  let scratch: string | undefined;
+
+  before(function () {
+    if (version === undefined) cannot(this, 'no memory controller of which we can make groups (root, or a delegated v2 group, is needed)');
+    scratch = mkdtempSync(join(process.env.TARE_TEST_SCRATCH ?? '/var/tmp', 'tare-cgroup-'));
+  });
+  beforeEach(() => {
+    slot = new Slot(`test-slot-${process.pid}`, all);
+  });
+  afterEach(async () => {
+    groups.kill();
+    await groups.waitEmpty(10_000);
+    expect(await groups.remove(), 'left over').to.deep.equal([]);
+    groups = noGroups;
+    slot.remove();
+  });
+  after(() => {
+    if (scratch !== undefined) rmSync(scratch, {recursive: true});
+  });
+
+  const id = (): string => `${process.pid.toString(16)}-${(number++).toString(16)}`;
+  const memoryLimit = (bytes: number): [string, string, string][] =>
+    version === 2
+      ? [['memory', 'memory.max', String(bytes)], ['memory', 'memory.oom.group', '1']]
+      : [['memory', 'memory.limit_in_bytes', String(bytes)]];
+  const limitSlot = (bytes: number): void => {
+    const {directory} = slot.holder('memory');
+    writeFileSync(`${directory}/${version === 2 ? 'memory.max' : 'memory.limit_in_bytes'}`, String(bytes));
+  };
+  const make = (writes: [string, string, string][] = [], only?: string[]): Groups => {
+    groups = createGroups(steps(slot, writes, only), id());
+    return groups;
+  };
+  const sleepers = (leaf: 'engine' | 'payload', count: number): void => {
+    for (let i = 0; i < count; i++) start(groups, leaf, SLEEPER);
+  };
+  const until = async (condition: () => boolean): Promise<void> => {
+    for (let i = 0; i < 2000 && !condition(); i++) await sleep(10);
+    expect(condition(), String(condition)).to.equal(true);
+  };
+
+  it('counts CPU time within 2 % of a known burn, user and system', async () => {
+    make();
+    // Perl, since it starts and ends in no time: the group knows of that, and the burn does not. Its clock has 1/100 s.
+    // What the shell used before it joined is the process's, and not the group's, so the burn counts from its own start.
+    const burn = '($u, $s) = times; do { $i++ for 1..1e4; stat "/" for 1..2e3; ($user, $system) = times } while $user + $system - $u - $s < 3; print $user - $u, " ", $system - $s';
+    const {code, stdout} = await ended(start(groups, 'payload', ['perl', '-e', burn]));
+    expect(code).to.equal(0);
+    const [userUs, systemUs] = stdout.split(' ').map((seconds) => Number(seconds) * 1e6) as [number, number];
+    const burnt = userUs + systemUs;
+    const usage = groups.usage('payload');
+    const sum = usage.cpuUserUs! + usage.cpuSystemUs!;
+    expect(sum / burnt).to.be.within(0.99, 1.02);
+    expect(groups.cpuUs()).to.be.within(sum - 1, sum + 1);
+    expect(usage.cpuUserUs! / burnt).to.be.closeTo(userUs / burnt, 0.05);
+    expect(usage.cpuSystemUs).to.be.greaterThan(100_000);
+    expect(usage.cpuSource).to.match(version === 2 ? /^cgroup2:cpu.stat/ : /^cgroup1:cpuacct.usage/);
+    expect(groups.usage('engine').cpuUserUs).to.equal(0);
+  });
+
+  it('measures memory, processes and throttling', async function () {
+    make([...memoryLimit(200 * MiB), version === 2 ? ['cpu', 'cpu.max', '20000 100000'] : ['cpu', 'cpu.cfs_quota_us', '20000']]);
+    const hold = `const b = Buffer.alloc(${40 * MiB}, 1); const t = Date.now(); while (Date.now() - t < 1000); process.stdout.write('held'); setInterval(() => b[0]++, 1000);`;
+    const child = start(groups, 'payload', [process.execPath, '-e', hold]);
+    await new Promise((resolve) => child.stdout!.once('data', resolve));
+    const usage = groups.usage('payload');
+    expect(usage.anonBytes).to.be.within(40 * MiB, 150 * MiB);
+    expect(usage.memCurrentBytes).to.be.within(40 * MiB, 200 * MiB);
+    if (usage.memPeakBytes !== null) expect(usage.memPeakBytes).to.be.within(usage.memCurrentBytes! - MiB, 200 * MiB);
+    expect(usage.throttledUs).to.be.greaterThan(100_000);
+    expect(usage.pidsNow).to.be.greaterThan(3);
+    if (usage.pidsPeak !== null) expect(usage.pidsPeak).to.be.at.least(usage.pidsNow!);
+    expect(groups.verdict(groups.memoryEvents(), groups.memoryEvents())).to.equal(null);
+  });
+
+  it("finds the payload's limit", async () => {
+    make(memoryLimit(60 * MiB));
+    const before = groups.memoryEvents();
+    expect((await ended(start(groups, 'payload', HOG))).signal).to.equal('SIGKILL');
+    const after = groups.memoryEvents();
+    expect(after.oomKills).to.be.at.least(1);
+    const verdict = groups.verdict(before, after);
+    expect(verdict?.whose, verdict?.evidence).to.equal('payload');
+    expect(groups.verdict(after, groups.memoryEvents())).to.equal(null);
+  });
+
+  it("finds the slot's limit", async () => {
+    limitSlot(60 * MiB);
+    make(memoryLimit(400 * MiB));
+    const before = groups.memoryEvents();
+    expect((await ended(start(groups, 'payload', HOG))).signal).to.equal('SIGKILL');
+    const verdict = groups.verdict(before, groups.memoryEvents());
+    expect(verdict?.whose, verdict?.evidence).to.equal('slot');
+  });
+
+  it("finds the payload's limit in a slot full of another's page cache", async function () {
+    if (version === 1 && readKernelLog() === null) cannot(this, "v1 counters cannot tell, and the kernel's log cannot be read");
+    limitSlot(100 * MiB);
+    make(memoryLimit(60 * MiB));
+    const file = join(scratch!, 'cache');
+    const before = groups.memoryEvents();
+    await ended(start(groups, 'engine', ['dd', 'if=/dev/zero', `of=${file}`, 'bs=1M', 'count=200']));
+    expect((await ended(start(groups, 'payload', HOG))).signal).to.equal('SIGKILL');
+    const verdict = groups.verdict(before, groups.memoryEvents());
+    expect(verdict?.whose, verdict?.evidence).to.equal('payload');
+    rmSync(file);
+  });
+
+  it('v1: finds a memory-and-swap limit that the kernel does not count', async function () {
+    if (version !== 1) return this.skip();
+    if (!existsSync(`${slot.holder('memory').directory}/memory.memsw.limit_in_bytes`)) cannot(this, 'no swap accounting');
+    make([...memoryLimit(60 * MiB), ['memory', 'memory.memsw.limit_in_bytes', String(60 * MiB)]]);
+    const before = groups.memoryEvents();
+    expect((await ended(start(groups, 'payload', HOG))).signal).to.equal('SIGKILL');
+    const verdict = groups.verdict(before, groups.memoryEvents());
+    expect(verdict?.whose, verdict?.evidence).to.equal('payload');
+  });
+
+  it('page cache alone is no verdict, though the peak is at the limit', async () => {
+    make(memoryLimit(40 * MiB));
+    const file = join(scratch!, 'cache');
+    const before = groups.memoryEvents();
+    expect((await ended(start(groups, 'payload', ['dd', 'if=/dev/zero', `of=${file}`, 'bs=1M', 'count=160']))).code).to.equal(0);
+    const after = groups.memoryEvents();
+    const usage = groups.usage('payload');
+    if (usage.memPeakBytes !== null) expect(usage.memPeakBytes).to.be.within(36 * MiB, 40 * MiB);
+    expect(after.groups[0]!.limitHits).to.be.greaterThan(0);
+    expect(groups.verdict(before, after)).to.equal(null);
+    rmSync(file);
+  });
+
+  it('counts a kill in a group that the payload made below its leaf', async () => {
+    make(memoryLimit(60 * MiB));
+    for (const file of groups.joins.payload) mkdirSync(file.replace('cgroup.procs', 'inner'));
+    const inner = {joins: {engine: [], payload: groups.joins.payload.map((file) => file.replace('cgroup.procs', 'inner/cgroup.procs'))}};
+    for (const file of inner.joins.payload) {
+      const directory = file.replace('/cgroup.procs', '');
+      if (existsSync(`${directory}/cpuset.mems`) && version === 1) {
+        for (const name of ['cpuset.cpus', 'cpuset.mems']) writeFileSync(`${directory}/${name}`, '0');
+      }
+    }
+    const before = groups.memoryEvents();
+    expect((await ended(start(inner, 'payload', HOG))).signal).to.equal('SIGKILL');
+    const verdict = groups.verdict(before, groups.memoryEvents());
+    expect(verdict?.whose, verdict?.evidence).to.equal('payload');
+  });
+
+  for (const cap of [60, 500]) {
+    it(`kill beats a fork bomb of ${cap}`, async () => {
+      make([['pids', 'pids.max', String(cap)]]);
+      start(groups, 'payload', BOMB);
+      await until(() => (groups.usage('payload').pidsNow ?? 0) > cap * 0.9);
+      groups.kill('payload');
+      expect(await groups.waitEmpty(20_000)).to.equal(true);
+    });
+  }
+
+  it('kill beats a fork bomb that is still growing', async () => {
+    make([['pids', 'pids.max', '500']]);
+    start(groups, 'payload', BOMB);
+    await until(() => (groups.usage('payload').pidsNow ?? 0) > 20);
+    groups.kill('payload');
+    expect(await groups.waitEmpty(20_000)).to.equal(true);
+  });
+
+  it('v1: kill beats a fork bomb without a freezer', async function () {
+    if (version !== 1) return this.skip();
+    make([['pids', 'pids.max', '500']], ['pids', 'memory']);
+    start(groups, 'payload', BOMB);
+    await until(() => (groups.usage('payload').pidsNow ?? 0) > 100);
+    groups.kill('payload');
+    expect(await groups.waitEmpty(20_000)).to.equal(true);
+  });
+
+  it("kill('payload') leaves the engine alone; groups that the payload made are killed and removed", async () => {
+    make();
+    sleepers('engine', 1);
+    sleepers('payload', 2);
+    await until(() => groups.processes('payload').length === 2 && groups.processes('engine').length === 1);
+    const inner = groups.joins.payload.map((file) => file.replace('cgroup.procs', 'inner'));
+    for (const directory of inner) {
+      mkdirSync(`${directory}/deeper`, {recursive: true});
+      if (version === 1 && existsSync(`${directory}/cpuset.mems`)) continue;
+      writeFileSync(`${directory}/deeper/cgroup.procs`, String(groups.processes('payload')[0]));
+    }
+    expect(groups.processes('payload')).to.have.length(2);
+    expect(groups.populated()).to.equal(true);
+    expect(await groups.waitEmpty(50)).to.equal(false);
+    groups.kill('payload');
+    expect(await groups.waitEmpty(10_000, 'payload')).to.equal(true);
+    expect(groups.processes('engine')).to.have.length(1);
+    groups.kill();
+    expect(await groups.waitEmpty(10_000)).to.equal(true);
+    expect(await groups.remove()).to.deep.equal([]);
+    for (const {directory} of slot.directories) expect(existsSync(`${directory}/tare-${id()}`)).to.equal(false);
+    expect(await groups.remove(), 'again').to.deep.equal([]);
+  });
+
+  it('freezes the payload, and kills what is frozen', async () => {
+    make();
+    start(groups, 'payload', ['perl', '-e', 'while (1) {}']);
+    await until(() => (groups.cpuUs() ?? 0) > 50_000);
+    groups.freeze(true);
+    await sleep(100);
+    const frozen = groups.cpuUs()!;
+    await sleep(500);
+    expect(groups.cpuUs()! - frozen).to.be.lessThan(10_000);
+    groups.freeze(false);
+    await until(() => groups.cpuUs()! > frozen + 20_000);
+    groups.freeze(true);
+    await sleep(50);
+    groups.kill('payload');
+    expect(await groups.waitEmpty(10_000)).to.equal(true);
+  });
+
+  it('a populated group is not removed, and said to be left', async () => {
+    make();
+    sleepers('payload', 1);
+    await until(() => groups.processes('payload').length === 1);
+    const left = await groups.remove();
+    expect(left.some((directory) => directory.endsWith('/payload'))).to.equal(true);
+  });
+
+  it('a second brain opens the same groups, and what is left of them', async () => {
+    const plan = steps(slot, memoryLimit(100 * MiB));
+    const same = id();
+    groups = createGroups(plan, same);
+    sleepers('payload', 1);
+    await until(() => groups.processes('payload').length === 1);
+    const again = openGroups(plan, same);
+    expect(again.joins).to.deep.equal(groups.joins);
+    expect(again.processes('payload')).to.deep.equal(groups.processes('payload'));
+    expect(() => createGroups(plan, same)).to.throw(/is there already and is not ours/);
+    again.kill();
+    expect(await again.waitEmpty(10_000)).to.equal(true);
+    expect(await again.remove()).to.deep.equal([]);
+    expect(openGroups(plan, same)).to.equal(noGroups);
+  });
+
+  it('a refused value names the file, and nothing is left', () => {
+    const plan = steps(slot, [['memory', version === 2 ? 'memory.max' : 'memory.limit_in_bytes', 'much']]);
+    expect(() => createGroups(plan, 'ab')).to.throw(/cannot write 'much' to .*payload\/memory\..*EINVAL, invalid argument.*the kernel does not take this value/);
+    for (const {directory} of slot.directories) expect(existsSync(`${directory}/tare-ab`)).to.equal(false);
+  });
+
+  it('v2: a controller that is not there is named', function () {
+    if (version !== 2) return this.skip();
+    const {directory} = slot.holder('memory');
+    const plan = steps(slot).map((step) => (step.op === 'cgroup.enable' && step.directory === directory ? {...step, controllers: [...step.controllers, 'misc']} : step));
+    expect(() => createGroups(plan, 'ab')).to.throw(/controller misc is not (available under|known to this kernel)/);
+  });
+
+  it('counts I/O, or says that it is not known', async function () {
+    if (!slot.directories.some(({controllers}) => controllers.includes('io') || controllers.includes('blkio'))) cannot(this, 'no io controller');
+    make();
+    const file = join(scratch!, 'direct');
+    closeSync(openSync(file, 'w'));
+    expect((await ended(start(groups, 'payload', ['dd', 'if=/dev/zero', `of=${file}`, 'bs=1M', 'count=8', 'oflag=direct']))).code).to.equal(0);
+    const {ioWriteBytes, ioSource} = groups.usage('payload');
+    if (ioWriteBytes === null) expect(ioSource).to.equal(null);
+    else expect(ioWriteBytes).to.be.within(8 * MiB, 9 * MiB);
+  });
+});

@@ -1,0 +1,20 @@
+/** Tests that need more of the machine than every machine has. */
+import type {Context, Runnable, Suite} from 'mocha';
+
+interface Skippable {
+  /** Read by scripts/mocha-reporter.mjs. */
+  skipReason?: string;
+}
+
+/**
+ * Skips the test (called in a test) or the suite (called in its `before`) where the machine lacks something, and says why.
+ * With TARE_MUST_WORK=1 it fails there instead: a machine that claims the capability may not skip.
+ */
+export function need(context: Context, present: boolean, reason: string): void {
+  if (present) return;
+  if (process.env.TARE_MUST_WORK === '1') throw new Error(`TARE_MUST_WORK is set, but ${reason}`);
+  const runnable = context.runnable() as Runnable & Skippable & {type: 'hook' | 'test'; parent?: Suite & Skippable};
+  const skipped: Skippable = runnable.type === 'hook' ? (runnable.parent ?? runnable) : runnable;
+  skipped.skipReason = reason;
+  context.skip();
+}

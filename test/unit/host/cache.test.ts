@@ -1,0 +1,87 @@
+import {expect} from 'chai';
+import {chmodSync, chownSync, linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {askVersion} from '../../../src/host/bubblewrap.js';
+import {openCache} from '../../../src/host/cache.js';
+
+const UID = process.getuid?.() ?? 0;
+
+describe('the cache of facts', () => {
+  let directory: string;
+  let file: string;
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'tare-cache-'));
+    file = join(directory, 'facts.json');
+    const cache = openCache(file, 'boot-1', UID);
+    cache.put('a', '1');
+    cache.save();
+  });
+
+  afterEach(() => {
+    rmSync(directory, {recursive: true});
+  });
+
+  const known = (at = file, boot = 'boot-1', uid = UID) => openCache(at, boot, uid).get('a');
+
+  it('is found again in the same boot, and leaves no temporary file', () => {
+    expect(known()).to.equal('1');
+    expect(readdirSync(directory)).to.deep.equal(['facts.json']);
+  });
+
+  it('is not believed after a boot', () => {
+    expect(known(file, 'boot-2')).to.equal(undefined);
+  });
+
+  it('is not believed when others may write it', () => {
+    chmodSync(file, 0o664);
+    expect(known()).to.equal(undefined);
+  });
+
+  it('is not believed when it is another user’s', () => {
+    if (UID === 0) chownSync(file, 12345, 12345);
+    expect(known(file, 'boot-1', UID === 0 ? 0 : UID + 1)).to.equal(undefined);
+  });
+
+  it('is not believed through a link of either kind', () => {
+    symlinkSync(file, join(directory, 'symbolic'));
+    expect(known(join(directory, 'symbolic'))).to.equal(undefined);
+    linkSync(file, join(directory, 'hard'));
+    expect(known(join(directory, 'hard'))).to.equal(undefined);
+  });
+
+  it('is not believed when it is rubbish, missing, or a directory', () => {
+    for (const text of ['', '{', '[]', 'null', '{"format":"tare/facts-cache/v1","bootId":"boot-1","entries":{"a":1}}']) {
+      writeFileSync(file, text);
+      expect(known(), text).to.equal(undefined);
+    }
+    expect(known(directory)).to.equal(undefined);
+    expect(known(join(directory, 'nothing'))).to.equal(undefined);
+  });
+
+  it('does not fail when it cannot be written', () => {
+    const cache = openCache(join(directory, 'no', 'such', 'place'), 'boot-1', UID);
+    cache.put('a', '1');
+    cache.save();
+    expect(cache.get('a')).to.equal('1');
+  });
+
+  it('saves a second start of bubblewrap, until the file changes', () => {
+    let started = 0;
+    const spawn = () => {
+      started++;
+      return 'bubblewrap 0.11.0\n';
+    };
+    const program = {mode: 0o755, uid: 0, size: 1, mtimeMs: 1};
+    const ask = (size: number) => {
+      const cache = openCache(file, 'boot-1', UID);
+      const version = askVersion(spawn, cache)('/usr/bin/bwrap', {...program, size});
+      cache.save();
+      return version;
+    };
+    expect([ask(1), ask(1), ask(2)]).to.deep.equal(['0.11.0', '0.11.0', '0.11.0']);
+    expect(started).to.equal(2);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).to.have.property('bootId', 'boot-1');
+  });
+});

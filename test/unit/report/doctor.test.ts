@@ -1,0 +1,101 @@
+import {expect} from 'chai';
+import {BUILTIN} from '../../../src/policy/builtin.js';
+import type {Policy} from '../../../src/policy/policy.js';
+import {diagnose, renderDiagnosis} from '../../../src/report/doctor.js';
+import type {Diagnosis, DoctorTools, State} from '../../../src/report/doctor.js';
+import {factsOf} from '../host/hosts.js';
+
+const TOOLS: DoctorTools = {native: {path: '/opt/tare/libexec/tare-native', because: null}};
+const written = <T>(value: T) => ({value, provenance: {source: 'policy' as const, at: 'site.yaml:/x'}});
+
+function examine(host: string, policy: Partial<Policy> = {}, tools = TOOLS): Diagnosis {
+  return diagnose({facts: factsOf(host), policy: {...BUILTIN, ...policy}, tools});
+}
+
+function state({checks}: Diagnosis, name: string): State | undefined {
+  return checks.find((check) => check.name === name)?.state;
+}
+
+describe('the doctor', () => {
+  it('finds a node of root healthy', () => {
+    const diagnosis = examine('debian13-v1root');
+    expect(diagnosis.checks.filter((check) => check.state !== 'ok')).to.deep.equal([]);
+    expect(diagnosis.patterns['ulimit++']).to.include({allowed: true, runnable: true});
+    expect(diagnosis.patterns['quotas++']).to.deep.equal({allowed: true, runnable: false, because: 'not in this version of Tare'});
+    expect(diagnosis.healthy).to.equal(true);
+  });
+
+  const table: Record<string, Record<string, State>> = {
+    'debian13-v1-user': {cgroups: 'missing', 'memory controller': 'missing', freezer: 'missing', bubblewrap: 'ok'},
+    'el9-v2-condor24': {
+      cgroups: 'ok',
+      'memory controller': 'limited',
+      'cpu controller': 'ok',
+      'cpuset controller': 'missing',
+      freezer: 'ok',
+      bubblewrap: 'limited',
+    },
+    'el9-v2-condor23': {cgroups: 'missing', 'memory controller': 'missing'},
+    'el7-v1': {'user namespace': 'missing', 'pid namespace': 'ok', 'cgroup namespace': 'missing', 'new /proc': 'ok', bubblewrap: 'limited'},
+    'ubuntu24-v2-apparmor': {'user namespace': 'missing', 'pid namespace': 'missing', 'new /proc': 'missing', bubblewrap: 'ok'},
+    'debian12-v2-docker': {'memory controller': 'missing', 'new /proc': 'missing', '/dev/fuse': 'missing', slot: 'ok'},
+    'debian13-none': {cgroups: 'missing', 'memory controller': 'missing', bubblewrap: 'missing', scratch: 'ok'},
+  };
+  for (const [host, states] of Object.entries(table)) {
+    it(`finds what ${host} lacks, and says what to do`, () => {
+      const diagnosis = examine(host);
+      for (const [name, expected] of Object.entries(states)) expect(state(diagnosis, name), name).to.equal(expected);
+      for (const check of diagnosis.checks) {
+        expect(check.costs, check.name).not.to.equal('');
+        expect(check.remedy === null, check.name).to.equal(check.state === 'ok');
+      }
+      expect(diagnosis.patterns['ulimit++'].runnable).to.equal(true);
+      expect(diagnosis.healthy).to.equal(true);
+    });
+  }
+
+  it('says what a missing memory controller costs', () => {
+    const check = examine('debian13-v1-user').checks.find(({name}) => name === 'memory controller');
+    expect(check?.costs).to.match(/^memory is watched, not enforced/);
+  });
+
+  it('finds a node ill when the policy requires what it does not have', () => {
+    const kernel = {...BUILTIN.enforcement, memory: written('kernel' as const)};
+    const cases: [Partial<Policy>, RegExp][] = [
+      [{enforcement: kernel}, /requires memory/],
+      [{enforcement: {...BUILTIN.enforcement, cores: written('watched' as const)}}, /requires cores/],
+      [{enforcement: {...BUILTIN.enforcement, wallTime: written('kernel' as const)}}, /no such limit/],
+      [{box: written('required' as const)}, /requires a box/],
+      [{enforcement: {...BUILTIN.enforcement, processes: written('kernel' as const)}}, /requires processes/],
+    ];
+    for (const [policy, because] of cases) {
+      const diagnosis = examine('ubuntu24-v2-apparmor', policy);
+      expect(diagnosis.patterns['ulimit++'].because).to.match(because);
+      expect(diagnosis.healthy).to.equal(false);
+      expect(examine('ubuntu24-v2-apparmor', {...policy, mode: written('observe' as const)}).healthy).to.equal(true);
+    }
+    expect(examine('el9-v2-condor24', {enforcement: kernel, box: written('required' as const)}).healthy).to.equal(true);
+  });
+
+  it('counts patterns of later versions only when the policy names them', () => {
+    expect(examine('debian13-v1root', {patterns: written(['ulimit++', 'vm-lite'])}).healthy).to.equal(false);
+    expect(examine('debian13-v1root', {patterns: written(['ulimit++'])}).healthy).to.equal(true);
+  });
+
+  it('finds a node ill without the static program', () => {
+    const diagnosis = examine('debian13-v1root', {}, {native: {path: null, because: 'not built'}});
+    expect(diagnosis.healthy).to.equal(false);
+    expect(state(diagnosis, 'static program')).to.equal('missing');
+  });
+
+  it('prints within the width of the terminal, without colour unless asked', () => {
+    const diagnosis = examine('el9-v2-undelegated');
+    const text = renderDiagnosis(diagnosis, {width: 100});
+    expect(Math.max(...text.split('\n').map((line) => line.length))).to.be.at.most(100);
+    expect(text)
+      .to.match(/memory controller: memory is watched/)
+      .and.match(/\nhealthy\n$/)
+      .and.not.include('\u001B');
+    expect(renderDiagnosis(diagnosis, {colour: true})).to.include('\u001B[31mmissing\u001B[39m');
+  });
+});
