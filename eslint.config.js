@@ -12,9 +12,9 @@ export default defineConfig(
   {linterOptions: {reportUnusedDisableDirectives: 'error'}},
   {
     rules: {
-      eqeqeq: 'error',
+      // `== null` is the short form of "null or undefined".
+      eqeqeq: ['error', 'always', {null: 'ignore'}],
       'no-constant-condition': ['error', {checkLoops: 'allExceptWhileTrue'}],
-      'no-control-regex': 'error',
       'no-fallthrough': 'error',
       'no-self-compare': 'error',
       'no-template-curly-in-string': 'error',
@@ -40,6 +40,8 @@ export default defineConfig(
       '@typescript-eslint/no-unused-vars': ['error', {argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrorsIgnorePattern: '^_'}],
       '@typescript-eslint/no-unused-expressions': 'error',
       '@typescript-eslint/no-confusing-void-expression': ['error', {ignoreArrowShorthand: true}],
+      // What has an index signature is read by key: the brackets say that the key is data.
+      '@typescript-eslint/dot-notation': ['error', {allowIndexSignaturePropertyAccess: true}],
       '@typescript-eslint/restrict-template-expressions': ['error', {allowNumber: true}],
       'no-unused-vars': 'off',
       'no-unused-expressions': 'off',
@@ -115,6 +117,7 @@ export default defineConfig(
       // chai's assertions are expressions.
       '@typescript-eslint/no-unused-expressions': 'off',
       '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/no-confusing-void-expression': 'off',
     },
   },
 );

@@ -4,8 +4,8 @@ import {fileURLToPath} from 'node:url';
 import {execute, settings} from '@oclif/core';
 import {attachFront} from '../dist/commands/shared/front.js';
 
-const argv = attachFront(process.argv.slice(2));
+process.argv = [...process.argv.slice(0, 2), ...attachFront(process.argv.slice(2))];
 // Neither the job's NODE_ENV nor a file below its HOME may load code into us.
 settings.enableAutoTranspile = false;
 delete process.env.NODE_ENV;
-await execute({args: argv, loadOptions: {root: fileURLToPath(new URL('..', import.meta.url)), userPlugins: false, devPlugins: false}});
+await execute({loadOptions: {root: fileURLToPath(new URL('..', import.meta.url)), userPlugins: false, devPlugins: false}});

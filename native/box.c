@@ -2,6 +2,7 @@
  * reaped and that socket is closed. */
 #include "state.h"
 #include "enter.h"
+#include "payload.h"
 #include "reap.h"
 #include "step.h"
 #include "util.h"
@@ -21,14 +22,6 @@ enum {
 	/* A flood of real-time signals before the exec is cut here, as the kernel's own queue would cut it. */
 	KEPT_MAX = 4096,
 };
-
-static void tell(struct front *front, char tag)
-{
-	struct message message;
-
-	message_begin(&message, tag);
-	talk_tell(front, &message);
-}
 
 static void tell_failed(struct front *front, const char *step_name, int error, const char *what)
 {
@@ -238,6 +231,40 @@ static void send_go(struct front *front)
 	send_plain(box, 'G');
 }
 
+/* Signals that came already, and would have met the payload, are sent once more: blocked, they wait for its mask. */
+static void raise_kept(struct front *front)
+{
+	sig_discard_pending_child();
+	for (size_t i = 0; i < front->kept_count; i++)
+		kill(getpid(), front->kept[i].signo);
+}
+
+void box_replace(struct front *front, struct frame *frame)
+{
+	struct launch launch;
+	struct payload payload = { 0 };
+	int memfd = -1;
+	char *wrong = launch_parse(&launch, frame, front->caller);
+
+	if (!wrong && !launch_is_plain(&launch))
+		wrong = xprintf("this needs a box");
+	if (!wrong && ((memfd = launch_specification(&launch, front->caller)) < 0 || !payload_load(&payload, memfd)))
+		wrong = xprintf("memfd: %s", strerror(errno));
+	if (wrong) {
+		front_fail(front, xprintf("the payload was not executed: %s", wrong));
+		front_end(front, EXIT_NOT_EXECUTED << 8);
+		free(wrong);
+		return;
+	}
+	/* so that the payload has no child that it never made */
+	kill(front->talk.pid, SIGKILL);
+	waitpid(front->talk.pid, NULL, 0);
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+	caller_hand_on(front->caller);
+	raise_kept(front);
+	payload_replace(&payload);
+}
+
 void box_go(struct front *front)
 {
 	if (!front->box.there)
@@ -308,11 +335,14 @@ static void on_ready(struct front *front, pid_t payload)
 static void on_executed(struct front *front)
 {
 	struct box *box = &front->box;
+	struct message message;
 
 	box->executed = true;
-	tell(front, 'X');
+	message_begin(&message, 'X');
+	message_add_number(&message, monotonic_us());
+	talk_tell(front, &message);
 	/* The payload has them. A reader of a pipe that the payload closes must see the end. */
-	caller_release(front->caller, front->command_line ? 2 : -1);
+	caller_release(front->caller);
 	for (size_t i = 0; i < front->kept_count; i++)
 		forward(front, front->kept[i]);
 	front->kept_count = 0;
@@ -327,6 +357,8 @@ static void pass_on(struct front *front, struct frame *frame)
 	message_begin(&message, frame->tag);
 	while ((string = frame_string(frame)))
 		message_add(&message, string);
+	if (frame->tag == 'E')
+		message_add_number(&message, monotonic_us());
 	talk_tell(front, &message);
 }
 

@@ -101,28 +101,27 @@ static _Noreturn void tell_not_executed(int socket, const char *path)
 	_exit(EXIT_WRAPPER);
 }
 
-static void brain_descriptors(int socket, bool command_line)
+static void brain_descriptors(int socket, const int output[2])
 {
 	int null = above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));
 
 	dup2(null, 0);
-	for (int fd = 1; fd <= 2; fd++)
-		if (!command_line || !set_cloexec(fd, false))
-			dup2(null, fd);
+	for (int i = 0; i < 2; i++)
+		dup2(output[i] >= 0 ? output[i] : null, i + 1);
 	dup2(socket, FRONT_FD); /* the socket is above it, see brain_start */
 	int keep[] = { 0, 1, 2, FRONT_FD };
 	close_all_but(keep, 4);
 }
 
 static _Noreturn void run_brain(const struct brain_file *file, const struct caller *caller, bool command_line,
-				int socket)
+				int socket, const int output[2])
 {
 	static const char *const passed[] = { "TERM", "COLUMNS", "NO_COLOR", NULL };
 	const char *script = command_line ? file->command_line : file->wrap;
 	char *environment[ENVIRONMENT_MAX] = { clean_environment[0], clean_environment[1], NULL };
 
 	setsid();
-	brain_descriptors(socket, command_line);
+	brain_descriptors(socket, output);
 	umask(022);
 	if (command_line)
 		pass_variables(environment, 2, caller, passed);
@@ -137,15 +136,21 @@ static _Noreturn void run_brain(const struct brain_file *file, const struct call
 	tell_not_executed(FRONT_FD, file->interpreter);
 }
 
-pid_t brain_start(const struct brain_file *file, const struct caller *caller, bool command_line, int socket)
+pid_t brain_start(const struct brain_file *file, const struct caller *caller, bool command_line, int socket,
+		  const int output[2])
 {
 	pid_t pid = fork();
 
 	if (pid == 0) {
 		int high = fcntl(socket, F_DUPFD_CLOEXEC, FRONT_FD + 1);
+		/* nor may they be in the socket's way */
+		int high_output[2] = { -1, -1 };
+		for (int i = 0; i < 2; i++)
+			if (output[i] >= 0)
+				high_output[i] = fcntl(output[i], F_DUPFD_CLOEXEC, FRONT_FD + 1);
 		if (high < 0)
 			_exit(EXIT_WRAPPER);
-		run_brain(file, caller, command_line, high);
+		run_brain(file, caller, command_line, high, high_output);
 	}
 	return pid;
 }

@@ -15,8 +15,9 @@ struct brain_file {
 
 void brain_locate(struct brain_file *file);
 
-/* Starts a brain on `socket`. A brain that cannot be executed sends the one frame `!`: errno, path. -1 with errno. */
-pid_t brain_start(const struct brain_file *file, const struct caller *caller, bool command_line, int socket);
+/* Starts a brain on `socket`, `output` its descriptors 1 and 2 (-1: /dev/null). A brain that cannot be executed sends the one frame `!`: errno, path. -1 with errno. */
+pid_t brain_start(const struct brain_file *file, const struct caller *caller, bool command_line, int socket,
+		  const int output[2]);
 
 /* `tare` without a box: becomes the command line. */
 _Noreturn void brain_become(const struct brain_file *file, const struct caller *caller);

@@ -46,6 +46,7 @@ static void capture_terminal(struct caller *caller)
 
 void caller_capture(struct caller *caller, int argc, char **argv, char **environment)
 {
+	caller->started = monotonic_us();
 	caller->argc = argc;
 	caller->argv = argv;
 	caller->environment = environment;
@@ -61,14 +62,12 @@ void caller_capture(struct caller *caller, int argc, char **argv, char **environ
 		caller->cwd = xmemdup("", 1);
 }
 
-void caller_release(struct caller *caller, int keep)
+void caller_release(struct caller *caller)
 {
 	int null = above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));
 
 	for (size_t i = 0; i < caller->fd_count; i++) {
 		int fd = caller->fds[i];
-		if (fd == keep)
-			continue;
 		if (fd > 2 || null < 0 || dup3(null, fd, O_CLOEXEC) < 0)
 			close(fd);
 	}
@@ -77,6 +76,12 @@ void caller_release(struct caller *caller, int keep)
 	free(caller->fds);
 	caller->fds = NULL;
 	caller->fd_count = 0;
+}
+
+void caller_hand_on(const struct caller *caller)
+{
+	for (size_t i = 0; i < caller->fd_count; i++)
+		set_cloexec(caller->fds[i], false);
 }
 
 const char *environment_get(char *const *environment, const char *name)

@@ -18,6 +18,7 @@ struct caller {
 	struct rlimit limits[RLIM_NLIMITS];
 	int *fds; /* open descriptors, ascending */
 	size_t fd_count;
+	long long started; /* CLOCK_MONOTONIC, µs: when the caller executed us, near enough */
 	int terminal; /* a copy of descriptor 0 where that is our controlling terminal and we are in front; else -1 */
 };
 
@@ -25,8 +26,11 @@ struct caller {
  * the caller's descriptors close-on-exec, the limits that could hurt the wrapper raised. */
 void caller_capture(struct caller *caller, int argc, char **argv, char **environment);
 
-/* Puts /dev/null in place of 0, 1 and 2 and closes the rest, but `keep` (-1: none). */
-void caller_release(struct caller *caller, int keep);
+/* Puts /dev/null in place of 0, 1 and 2 and closes the rest. */
+void caller_release(struct caller *caller);
+
+/* Undoes what an exec in this process would not: descriptors are handed on again. */
+void caller_hand_on(const struct caller *caller);
 
 /* The value of a variable in an environment, NULL when it is not there. */
 const char *environment_get(char *const *environment, const char *name);

@@ -57,6 +57,7 @@ static _Noreturn void end_now(struct front *front)
 	if (front->alone) /* init was killed when there is no report, and with it the payload */
 		status = front->box.ended ? front->box.status : SIGKILL;
 
+	speech_finish(&front->speech);
 	if (front->last_words) {
 		char *line = xprintf("tare: %s", front->last_words);
 		front_say(line);
@@ -76,7 +77,7 @@ static void reap(struct front *front)
 	while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
 		box_reaped(front, pid, status, &usage);
 		if (pid == front->talk.pid)
-			talk_reaped(front);
+			talk_reaped(front, status);
 	}
 }
 
@@ -115,15 +116,23 @@ static short wanted(const struct channel *channel)
 static void wait_and_take(struct front *front, int timeout)
 {
 	struct channel *control = &front->box.control, *brain = &front->talk.channel;
+	struct stream *streams = front->speech.streams;
 	struct pollfd ready[] = {
 		{ .fd = front->signals, .events = POLLIN },
 		{ .fd = control->fd, .events = wanted(control) },
 		{ .fd = front->box.errors, .events = POLLIN },
 		{ .fd = brain->fd, .events = wanted(brain) },
+		{ .fd = -1 },
+		{ .fd = -1 },
 	};
 
-	if (poll(ready, 4, timeout) < 0)
+	for (int i = 0; i < 2; i++)
+		ready[4 + i].fd = speech_wanted(&streams[i], &ready[4 + i].events);
+	if (poll(ready, 6, timeout) < 0)
 		return;
+	for (int i = 0; i < 2; i++)
+		if (ready[4 + i].revents)
+			speech_move(&streams[i]);
 	/* The box first: what the brain says may depend on it, and a dead init has often sent its report. */
 	if (ready[1].revents & POLLOUT)
 		channel_flush(control);
@@ -154,6 +163,7 @@ _Noreturn void front_main(struct caller *caller, const struct brain_file *file, 
 	if (front.signals < 0)
 		die("signalfd: %s", strerror(errno));
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	speech_keep(&front.speech);
 	talk_start(&front);
 	for (;;) {
 		if (front.ending && !front.box.there)

@@ -294,6 +294,13 @@ char *launch_parse(struct launch *launch, struct frame *frame, const struct call
 	return NULL;
 }
 
+bool launch_is_plain(const struct launch *launch)
+{
+	return !launch->engine.count && !launch->joins.count && !launch->payload_joins.count &&
+	       !launch->identity.wanted && !launch->has_cpus && !launch->oom_score_adj && !launch->no_new_privs &&
+	       !launch->pause;
+}
+
 void launch_free(struct launch *launch)
 {
 	list_free(&launch->engine);

@@ -38,6 +38,8 @@ struct launch {
 
 /* Reads an `L` frame. NULL when it is good, else what is wrong with it. Both are the caller's to free. */
 char *launch_parse(struct launch *launch, struct frame *frame, const struct caller *caller);
+/* Whether it asks for nothing that only a box can give. */
+bool launch_is_plain(const struct launch *launch);
 void launch_free(struct launch *launch);
 
 /* What init needs to know, as a memfd for payload_load(). -1, with errno. */

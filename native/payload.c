@@ -13,6 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum {
+	NO_LINK = -1, /* nobody to report to, see payload_replace */
+};
+
 static char *read_all(int fd, size_t *size)
 {
 	struct stat status;
@@ -105,6 +109,10 @@ static _Noreturn void fail(int link, const char *step, int error, const char *wh
 {
 	struct message message;
 
+	if (link == NO_LINK) {
+		dprintf(2, "tare: the payload was not executed: %s: %s: %s\n", step, what, strerror(error));
+		_exit(EXIT_NOT_EXECUTED);
+	}
 	message_failed(&message, step, error, what);
 	message_send(&message, link);
 	_exit(EXIT_WRAPPER);
@@ -217,6 +225,18 @@ static void restore_limits(const struct payload *payload, int link)
 	}
 }
 
+/* All but the descriptors and the mask. */
+static void restore(const struct payload *payload, int link)
+{
+	if (payload->directory && chdir(payload->directory))
+		fail(link, "chdir", errno, payload->directory);
+	if (payload->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		fail(link, "no_new_privs", errno, "prctl");
+	umask(payload->umask);
+	sig_ignore(payload->ignored);
+	restore_limits(payload, link);
+}
+
 static _Noreturn void execute(const struct payload *payload, int link)
 {
 	environ = payload->environment; /* execvp looks for PATH there */
@@ -236,12 +256,12 @@ _Noreturn void payload_run(struct payload *payload, int control, int link)
 	report_ready(control, link);
 	await_go(link);
 	link = place_descriptors(payload, link);
-	if (payload->directory && chdir(payload->directory))
-		fail(link, "chdir", errno, payload->directory);
-	if (payload->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		fail(link, "no_new_privs", errno, "prctl");
-	umask(payload->umask);
-	sig_ignore(payload->ignored);
-	restore_limits(payload, link);
+	restore(payload, link);
 	execute(payload, link);
+}
+
+_Noreturn void payload_replace(const struct payload *payload)
+{
+	restore(payload, NO_LINK);
+	execute(payload, NO_LINK);
 }

@@ -35,4 +35,7 @@ bool payload_load(struct payload *payload, int memfd);
  * fails is a `F` frame on `link`, which the exec closes. */
 _Noreturn void payload_run(struct payload *payload, int control, int link);
 
+/* The kill switch: executes in the front's own place, without a box. What fails is a line on descriptor 2. */
+_Noreturn void payload_replace(const struct payload *payload);
+
 #endif

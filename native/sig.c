@@ -69,6 +69,12 @@ void sig_discard_pending(void)
 	sig_default_all();
 }
 
+void sig_discard_pending_child(void)
+{
+	set_handler(SIGCHLD, SIG_IGN);
+	set_handler(SIGCHLD, SIG_DFL);
+}
+
 int sig_open(sigmask mask)
 {
 	return above_standard(

@@ -24,6 +24,9 @@ void sig_ignore(sigmask ignored);
  * All dispositions are the default ones after it. */
 void sig_discard_pending(void);
 
+/* The same for SIGCHLD alone. */
+void sig_discard_pending_child(void);
+
 /* A signalfd, above 2 and close-on-exec. */
 int sig_open(sigmask mask);
 

@@ -6,6 +6,7 @@
 #include "caller.h"
 #include "frame.h"
 #include "launch.h"
+#include "speech.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -60,6 +61,7 @@ struct front {
 	bool command_line;
 	int signals; /* signalfd */
 	struct talk talk;
+	struct speech speech; /* of the command line's brain */
 	struct box box;
 	bool launched_once; /* the payload may have run: no second launch */
 	bool any_ended; /* a box ended or is gone: `ended` in `H` */
@@ -76,11 +78,12 @@ void talk_start(struct front *front);
 void talk_tell(struct front *front, struct message *message); /* R X F E B: kept for a replay */
 void talk_note(struct front *front, int signo);
 void talk_read(struct front *front);
-void talk_reaped(struct front *front); /* the brain is dead: hear it out, then do without */
+void talk_reaped(struct front *front, int status); /* the brain is dead: hear it out, then do without */
 void talk_box_gone(struct front *front);
 
 /* box.c */
 void box_launch(struct front *front, struct frame *frame);
+void box_replace(struct front *front, struct frame *frame); /* `D`: returns only when it failed */
 void box_go(struct front *front);
 void box_signal(struct front *front, int signo, bool noted);
 void box_kill(struct front *front);

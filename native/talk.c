@@ -14,11 +14,24 @@
 enum {
 	/* A brain that does not read loses notes of signals from here on, never a frame of the box. */
 	NOTES_MAX = 1 << 20,
+	/* From the end of its socket to its own. */
+	BRAIN_EXIT_MS = 2000,
+	/* The command line was wrong (src/errors.ts, EXIT.usage). */
+	EXIT_USAGE = 64,
 };
 
 static bool payload_may_have_run(const struct front *front)
 {
 	return front->launched_once;
+}
+
+static const char *state_word(const struct front *front)
+{
+	if (!front->talk.directory)
+		return "fresh";
+	if (front->any_ended)
+		return "ended";
+	return front->box.there ? "running" : "prepared";
 }
 
 static void send_hello(struct front *front)
@@ -29,9 +42,10 @@ static void send_hello(struct front *front)
 	char mask[16];
 
 	message_begin(&hello, 'H');
-	message_add(&hello, !talk->directory ? "fresh" : front->any_ended ? "ended" : "running");
+	message_add(&hello, state_word(front));
 	message_add(&hello, talk->directory ? talk->directory : "");
 	message_add_number(&hello, getpid());
+	message_add_number(&hello, caller->started);
 	snprintf(mask, sizeof mask, "%04o", (unsigned)caller->umask);
 	message_add(&hello, mask);
 	message_add_number(&hello, talk->started);
@@ -77,8 +91,14 @@ void talk_start(struct front *front)
 		front_fail(front, xprintf("socketpair: %s", strerror(errno)));
 		return;
 	}
-	pid_t pid = brain_start(front->file, front->caller, front->command_line, socket[1]);
+	int output[2] = { -1, -1 };
+	if (front->command_line)
+		speech_open(&front->speech, output);
+	pid_t pid = brain_start(front->file, front->caller, front->command_line, socket[1], output);
 	int error = errno;
+	for (int i = 0; i < 2; i++)
+		if (output[i] >= 0)
+			close(output[i]);
 	close(socket[1]);
 	if (pid < 0) {
 		close(socket[0]);
@@ -126,6 +146,28 @@ static void go_on_alone(struct front *front, const char *why)
 	}
 	/* The payload may end in peace; when nothing of its box is left, so do we. */
 	front->alone = front->ending = true;
+}
+
+/* The command line's brain may have had no job to run: it was asked for help, or called wrongly. */
+static bool ended_by_itself(struct front *front, int status)
+{
+	int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+
+	if (!front->command_line || front->talk.directory || front->box.there || (code != 0 && code != EXIT_USAGE))
+		return false;
+	front_end(front, status);
+	return true;
+}
+
+/* Its socket has ended, so it is about to. */
+static bool await_end(struct talk *talk, int *status)
+{
+	for (int waited = 0; waited < BRAIN_EXIT_MS; waited += WATCH_MS) {
+		if (waitpid(talk->pid, status, WNOHANG) == talk->pid)
+			return talk->reaped = true;
+		usleep(WATCH_MS * 1000);
+	}
+	return false;
 }
 
 static void lost(struct front *front, const char *why)
@@ -232,6 +274,11 @@ static bool take_frame(struct front *front, struct frame *frame)
 			return false;
 		box_launch(front, frame);
 		return true;
+	case 'D':
+		if (front->box.there || payload_may_have_run(front))
+			return false;
+		box_replace(front, frame);
+		return true;
 	case 'G':
 		box_go(front);
 		return true;
@@ -283,11 +330,14 @@ void talk_read(struct front *front)
 		lost(front, "the brain broke the protocol");
 		return;
 	}
-	if (received == CHANNEL_END && front->talk.pid == pid && !front->ending)
+	int status = -1;
+	if (received == CHANNEL_END && front->talk.pid == pid && !front->ending &&
+	    !(front->command_line && !front->talk.directory && await_end(&front->talk, &status) &&
+	      ended_by_itself(front, status)))
 		lost(front, "the brain died");
 }
 
-void talk_reaped(struct front *front)
+void talk_reaped(struct front *front, int status)
 {
 	struct talk *talk = &front->talk;
 	pid_t pid = talk->pid;
@@ -297,7 +347,8 @@ void talk_reaped(struct front *front)
 	 * brain is dead all the same. */
 	while (talk->pid == pid && talk->channel.fd >= 0 && !front->ending) {
 		if (channel_receive(&talk->channel) != CHANNEL_BYTES) {
-			lost(front, "the brain died");
+			if (!ended_by_itself(front, status))
+				lost(front, "the brain died");
 			return;
 		}
 		if (!take_frames(front)) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 _Noreturn void die(const char *format, ...)
@@ -136,6 +137,14 @@ bool close_all_but(const int *keep, size_t count)
 	}
 	free(open_ones);
 	return true;
+}
+
+long long monotonic_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
 }
 
 bool write_all(int fd, const void *data, size_t size)

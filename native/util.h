@@ -8,6 +8,7 @@
 
 enum {
 	EXIT_WRAPPER = 125, /* the wrapper failed, not the payload */
+	EXIT_NOT_EXECUTED = 127, /* the kill switch's exec failed: a shell's code for it */
 };
 
 /* Writes "tare: ..." and a newline to descriptor 2 and exits with EXIT_WRAPPER. */
@@ -31,6 +32,9 @@ bool close_all_but(const int *keep, size_t count);
 
 /* Numbers of all open descriptors, ascending; the caller frees it. False, with errno, when /proc cannot tell. */
 bool list_descriptors(int **numbers, size_t *count);
+
+/* CLOCK_MONOTONIC in microseconds: the brain's clock too. */
+long long monotonic_us(void);
 
 bool write_all(int fd, const void *data, size_t size);
 

@@ -5,7 +5,12 @@ import path from 'node:path';
 import {main, root} from './steps.mjs';
 
 const tool = (name, ...args) => {
-  const ended = spawnSync(path.join(root, 'node_modules/.bin', name), args, {cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28});
+  const ended = spawnSync(path.join(root, 'node_modules/.bin', name), args, {
+    cwd: root,
+    env: {...process.env, NO_COLOR: '1'},
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  });
   if (ended.error) throw ended.error;
   return {status: ended.status, text: ended.stdout + ended.stderr};
 };

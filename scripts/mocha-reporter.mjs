@@ -19,6 +19,8 @@ export default class Reporter extends Base {
     runner.on(EVENT_TEST_FAIL, (test) => console.log(`failed: ${test.fullTitle()}`));
     runner.on(EVENT_TEST_PENDING, (test) => skipped.set(reason(test), [...(skipped.get(reason(test)) ?? []), test.fullTitle()]));
     runner.once(EVENT_RUN_END, () => {
+      // What a test wrote may not have ended its line.
+      console.log();
       // A failed hook is in `failures` as well: the tests that it kept from running are not counted as anything.
       if (this.failures.length > 0) Base.list(this.failures);
       let count = 0;

@@ -23,6 +23,7 @@ const SYSTEM = {
     dnf: ['gcc', 'libasan', 'libubsan'],
   },
   make: {what: 'make', present: () => which('make') !== null, apt: ['make'], dnf: ['make']},
+  python: {what: 'Python 3', present: () => which('python3') !== null, apt: ['python3'], dnf: ['python3']},
   bubblewrap: {what: 'bubblewrap', present: () => which('bwrap') !== null, apt: ['bubblewrap'], dnf: ['bubblewrap']},
 };
 
@@ -31,7 +32,7 @@ export const TOOLCHAIN = ['compiler', 'libc', 'make'];
 /** What runs a box. */
 export const BOX = ['bubblewrap'];
 /** What the C tests need besides. */
-export const C_TESTS = ['sanitizers'];
+export const C_TESTS = ['sanitizers', 'python'];
 
 /** Enterprise Linux has the static libraries in a repository that is not switched on by default. */
 function dnfOptions() {

@@ -1,5 +1,5 @@
 """Starting a front and being its brain."""
-import os, pty, re, shutil, signal, socket, struct, subprocess, sys, tempfile, time
+import os, shutil, signal, socket, struct, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NATIVE = os.path.dirname(HERE)
@@ -31,10 +31,11 @@ class Tree:
     def __init__(self, build, interpreter='fake_brain', script=''):
         self.path = tempfile.mkdtemp(prefix='tare-test-')
         os.chmod(self.path, 0o755)
-        shutil.copy(os.path.join(NATIVE, build), os.path.join(self.path, 'tare'))
+        # by another process: a copy that this one has open for writing could not be executed (other threads fork)
+        subprocess.run(['cp', os.path.join(NATIVE, build), os.path.join(self.path, 'tare')], check=True)
         os.symlink('tare', os.path.join(self.path, 'tare-wrap'))
         for program in ('fake_brain', 'probe'):
-            shutil.copy(os.path.join(NATIVE, 'build/test', program), self.path)
+            subprocess.run(['cp', os.path.join(NATIVE, 'build/test', program), self.path], check=True)
         with open(os.path.join(self.path, 'tare.brain'), 'w') as f:
             f.write(f'{interpreter}\n{script}\n{script}\n')
 

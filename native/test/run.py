@@ -1,11 +1,12 @@
 """The tests of native/. One line per test; the last line counts. TARE_MUST_WORK=1: a skip is a failure."""
-import glob, os, shutil, signal, struct, subprocess, sys, tempfile, time, traceback
+import glob, os, re, shutil, signal, struct, subprocess, sys, tempfile, time, traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import harness
 from harness import BOXES, NOBODY, PYTHON, Ended, Job, Skip, Tree, b, comm, launch, named, wait_for
 
 TESTS = []
+TOGETHER = 4
 
 
 def test(*boxes, builds=('static', 'sane')):
@@ -21,7 +22,7 @@ class Bench:
     """What a test gets: jobs on one build in one kind of box, cleaned up after it."""
 
     def __init__(self, tree, box):
-        self.tree, self.box, self.jobs = tree, box, []
+        self.tree, self.box, self.jobs, self.folders = tree, box, [], []
         self.uid = NOBODY if box == 'user' and os.getuid() == 0 else None
 
     def job(self, argv, **more):
@@ -29,6 +30,11 @@ class Bench:
         job = Job(self.tree, argv, **more)
         self.jobs.append(job)
         return job
+
+    def folder(self):
+        self.folders.append(tempfile.mkdtemp(prefix='tare-test-'))
+        os.chmod(self.folders[-1], 0o777)
+        return self.folders[-1]
 
     def sh(self, script, *arguments, **more):
         return self.job(['/bin/sh', '-c', script, *arguments], **more)
@@ -120,26 +126,23 @@ for n in (%(closed)s):
 '''
 
 
-def both(bench, *keys, box=None, argv=(), env=None, **prep):
+def both(bench, *keys, argv=(), env=None, run=None, **prep):
     """The probe's texts, bare and through Tare."""
     prep = {'open': '', 'closed': '', 'cwd': '/usr/share', 'nofile': '2000', **prep}
     texts = []
     for bare in (True, False):
-        folder = tempfile.mkdtemp(prefix='tare-probe-')
-        os.chmod(folder, 0o777)
+        folder = bench.folder()
         text = os.path.join(folder, 'text')
         job = bench.job([os.path.join(bench.tree.path, 'probe'), text, *argv], prep=PREP % prep, bare=bare,
                         **({'env': env} if env is not None else {}))
         if bare:
             code, out, err = job.wait()
         else:
-            code, out, err, _ = job.run(bench.box, *(keys or ('a@1',)))
+            code, out, err = run(job) if run else job.run(bench.box, *(keys or ('a@1',)))[:3]
         equal((code, out, err), (0, b'', b''))
         with open(text, errors='replace') as f:
             texts.append(f.read().replace(job.folder, 'FOLDER').replace(folder, 'PROBE'))
-        shutil.rmtree(folder)
     # pipes have other numbers in the two runs
-    import re
     return [re.sub(r'pipe:\[\d+\]', 'pipe', t) for t in texts]
 
 
@@ -228,14 +231,16 @@ def the_brain_s_surroundings(bench):
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 os.umask(0)
 os.dup2(1, 7, inheritable=True)
-''', env={'NODE_OPTIONS': '--x', 'PYTHONHOME': '/nowhere', 'TERM': 'xterm', 'A': 'b'})
+''', env={'NODE_OPTIONS': '--x', 'PYTHONHOME': '/proc/nowhere', 'TERM': 'xterm', 'A': 'b'})
     brain = job.brain()
     equal((brain.argv, brain.environment, brain.out), ('@front=3', 'PATH,LANG', '/dev/null'))
     equal(brain.fds, '0,1,2,3')
     equal(os.getsid(brain.pid), brain.pid)
     hello = brain.hello
-    equal(hello[:5], [b'fresh', b'', b(job.pid), b'0000', b'1'])
-    equal(hello[5:7], [b'2', b(os.path.join(bench.tree.path, 'tare-wrap'))])
+    equal(hello[:3], [b'fresh', b'', b(job.pid)])
+    assert 0 <= time.monotonic() - int(hello[3]) / 1e6 < 5, hello[3]
+    equal(hello[4:6], [b'0000', b'1'])
+    equal(hello[6:8], [b'2', b(os.path.join(bench.tree.path, 'tare-wrap'))])
     assert b'NODE_OPTIONS=--x' in hello
     with open(f'/proc/{brain.pid}/status') as f:
         status = f.read()
@@ -269,6 +274,31 @@ def other_command_lines_are_only_executed(bench):
     out = subprocess.run([os.path.join(tree.path, 'tare')], env={'NODE_OPTIONS': 'x', 'PATH': '/bin', 'TZ': 'UTC'},
                          capture_output=True)
     equal(out.stdout, b'PATH=/bin\nTZ=UTC\n')
+
+
+@test('', builds=('static', 'sane'))
+def the_kill_switch_is_a_plain_exec(bench):
+    def run(job):
+        brain = job.brain()
+        brain.send('D', 'a@1')
+        return job.wait()
+    equal(*both(bench, open='3, 4, 5, 9, 20', closed='0,', run=run))
+    job = bench.sh('echo $$; pgrep -P $$ | wc -l; kill -40 $$')
+    code, out, _ = run(job)
+    equal((code, out.split()[0]), (-40, b(job.pid)))
+    job = bench.sh('exit 0')
+    brain = job.brain()
+    os.kill(job.pid, signal.SIGTERM)
+    time.sleep(0.05)
+    brain.send('D', 'a@1')
+    equal(job.wait()[0], -15)
+    for keys, words in ((['a/proc/nowhere/x'], b'No such file'), (['a@1', 'Ex'], b'box'), ([], b'no argv')):
+        job = bench.sh('exit 0')
+        brain = job.brain()
+        brain.send('D', *keys)
+        code, _, err = job.wait()
+        equal(code, 127)
+        assert words in err and err.count(b'\n') == 1, err
 
 
 # --- signals -----------------------------------------------------------------------------------------------------
@@ -503,12 +533,12 @@ def brain_has_successors(bench):
     job, brain = bench.started('sleep 0.6; exit 9')
     os.kill(brain.pid, signal.SIGKILL)
     second = job.brain()
-    equal((second.hello[0], second.hello[1], second.hello[4]), (b'running', b(job.folder), b'2'))
+    equal((second.hello[0], second.hello[1], second.hello[5]), (b'running', b(job.folder), b'2'))
     equal([second.get()[0] for _ in range(2)], ['R', 'X'])
     second.until('B')
     os.kill(second.pid, signal.SIGKILL)
     third = job.brain()
-    equal((third.hello[0], third.hello[4]), (b'ended', b'3'))
+    equal((third.hello[0], third.hello[5]), (b'ended', b'3'))
     frames = [third.get() for _ in range(4)]
     equal(''.join(f[0] for f in frames), 'RXEB')
     equal(job.quit(third, 'status', frames[2][1][0])[0], 9)
@@ -543,7 +573,7 @@ def two_dead_fresh_brains(bench):
     first = job.brain()
     os.kill(first.pid, signal.SIGKILL)
     second = job.brain()
-    equal((second.hello[0], second.hello[4]), (b'fresh', b'2'))
+    equal((second.hello[0], second.hello[5]), (b'fresh', b'2'))
     os.kill(second.pid, signal.SIGKILL)
     code, out, err = job.wait()
     equal((code, out), (125, b''))
@@ -589,9 +619,9 @@ def stopped_brain_does_not_stop_the_front(bench):
 
 @test('', builds=('static', 'sane'))
 def brain_that_cannot_be_executed(bench):
-    for interpreter, script, name in (('/nowhere/node', 'x', '/nowhere/node'), ('/bin/sh', 'missing.js', 'missing.js')):
+    for interpreter, script, name in (('/proc/nowhere/node', 'x', '/proc/nowhere/node'), ('/bin/sh', 'missing.js', 'missing.js')):
         tree = Tree(bench.build, interpreter, script)
-        if name == '/nowhere/node':
+        if name == '/proc/nowhere/node':
             shutil.copy('/dev/null', os.path.join(tree.path, 'x'))
         bench.trees.append(tree)
         out = subprocess.run([tree.wrap(), '/bin/true'], capture_output=True, timeout=10)
@@ -610,8 +640,8 @@ def quit_with_a_living_box_kills_it(bench):
 
 @test('none', 'bwrap')
 def each_failing_step_says_so(bench):
-    cases = [(['J/nowhere/cgroup.procs'], b'join', 2), (['C1023'], b'affinity', 22),
-             (['j/nowhere/cgroup.procs'], b'cgroup', 2), (['d/nowhere'], b'chdir', 2),
+    cases = [(['J/proc/nowhere/cgroup.procs'], b'join', 2), (['C1023'], b'affinity', 22),
+             (['j/proc/nowhere/cgroup.procs'], b'cgroup', 2), (['d/proc/nowhere'], b'chdir', 2),
              (['rnonsense 1 1'], b'protocol', 22), (['zsomething'], b'protocol', 22), (['O5000'], b'protocol', 22),
              (['e=x'], b'protocol', 22), (['C'], b'protocol', 22), (['U1'], b'protocol', 22), ([''], b'protocol', 22),
              (['j/proc/self/comm'], b'cgroup', 22), (['O-1000'], b'oom_score_adj', 1)]
@@ -633,12 +663,11 @@ def each_failing_step_says_so(bench):
 
 @test('none', 'bwrap')
 def exec_failures(bench):
-    folder = tempfile.mkdtemp(prefix='tare-exec-')
-    os.chmod(folder, 0o755)
+    folder = bench.folder()
     plain = os.path.join(folder, 'plain')
     with open(plain, 'w') as f:
         f.write('echo hi\n')
-    for program, error in (('/nowhere/x', 2), ('nowhere-x', 2), ('/etc', 13), (plain, 13)):
+    for program, error in (('/proc/nowhere/x', 2), ('nowhere-x', 2), ('/etc', 13), (plain, 13)):
         job = bench.sh('x')
         brain = job.brain()
         launch(brain, bench.box, 'a' + program)
@@ -649,12 +678,11 @@ def exec_failures(bench):
         assert b(program) in frame[2], frame
         brain.expect('B')
         equal(job.quit(brain, 'code', 127)[0], 127)
-    shutil.rmtree(folder)
 
 
 @test('', builds=('static', 'sane'))
 def engine_failures(bench):
-    for argv, words in ((['/nowhere/bwrap'], b'No such file'), (['bwrap'], b'No such file'),
+    for argv, words in ((['/proc/nowhere/bwrap'], b'No such file'), (['bwrap'], b'No such file'),
                         (['/usr/bin/bwrap', '--nonsense'], b'nonsense'), (['/bin/true'], b'before init'),
                         (['/bin/sh', '-c', 'echo oh no >&2; kill -9 $$'], b'oh no')):
         job = bench.sh('x')
@@ -688,7 +716,7 @@ def bad_frames_are_a_dead_brain(bench):
         job = bench.sh('x')
         job.brain().raw(data)
         second = job.brain()
-        equal(second.hello[4], b'2')
+        equal(second.hello[5], b'2')
         second.raw(data)
         code, _, err = job.wait()
         equal(code, 125)
@@ -755,7 +783,7 @@ def cgroup_folders():
     found = []
     for name in ('pids', 'freezer', 'memory', ''):
         for root in ([f'/sys/fs/cgroup/{name}'] if name else ['/sys/fs/cgroup/unified', '/sys/fs/cgroup']):
-            base = root + mine.get(name, '/nowhere')
+            base = root + mine.get(name, '/proc/nowhere')
             folder = os.path.join(base, f'tare-test-{os.getpid()}-{time.monotonic_ns()}')
             if os.path.exists(os.path.join(base, 'cgroup.procs')):
                 try:
@@ -913,6 +941,8 @@ def run_one(entry, trees):
             job.clean()
         for tree in bench.trees:
             tree.remove()
+        for folder in bench.folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def main():
@@ -922,14 +952,12 @@ def main():
     trees = {'static': Tree('build/tare'), 'sane': Tree('build/sane/tare')}
     passed = failed = 0
     try:
-        for entry in TESTS:
-            if pattern not in entry[0]:
-                continue
-            begun = time.time()
-            name, verdict, more = run_one(entry, trees)
-            print(f'{verdict:8}{name} {time.time() - begun:.2f}s {more}'.rstrip(), flush=True)
-            passed += verdict == 'ok'
-            failed += verdict == 'FAILED'
+        chosen = [entry for entry in TESTS if pattern in entry[0]]
+        with ThreadPoolExecutor(TOGETHER) as pool:  # they wait more than they work
+            for name, verdict, more in pool.map(lambda entry: run_one(entry, trees), chosen):
+                print(f'{verdict:8}{name} {more}'.rstrip(), flush=True)
+                passed += verdict == 'ok'
+                failed += verdict == 'FAILED'
         for report in glob.glob('/tmp/tare-sane.*'):
             with open(report) as f:
                 print(f'FAILED  sanitizer report {report}\n{f.read()[:4000]}')

@@ -37,7 +37,11 @@ export class BoxGroups implements Groups {
     if (cpu !== undefined && cpuLeaf) {
       usage.throttledUs = sumKnown(throttledUs(cpu.version, reader(cpuLeaf)), throttledUs(cpu.version, reader(cpu.box)));
     }
-    for (const [controller, read] of [['memory', memoryUsage], ['pids', pidsUsage], ['io', ioUsage]] as const) {
+    for (const [controller, read] of [
+      ['memory', memoryUsage],
+      ['pids', pidsUsage],
+      ['io', ioUsage],
+    ] as const) {
       const tree = this.#holder(controller);
       const directory = tree?.leaves[leaf];
       if (tree !== undefined && directory) Object.assign(usage, read(tree.version, reader(directory)));
@@ -90,7 +94,10 @@ export class BoxGroups implements Groups {
   }
 
   remove(): Promise<string[]> {
-    return removeBoxes(this.#trees.map(({box}) => box), this.#id);
+    return removeBoxes(
+      this.#trees.map(({box}) => box),
+      this.#id,
+    );
   }
 
   #holder(controller: string): Tree | undefined {
@@ -109,4 +116,3 @@ export class BoxGroups implements Groups {
     });
   }
 }
-

@@ -38,7 +38,8 @@ function remedy({doing, directory, file, controllers}: FailedChange, code: strin
     case 'EROFS':
       return 'the cgroup file system is mounted read-only here, as in most containers: mount it writable, or let the policy do without';
     case 'EBUSY':
-      if (doing === 'enable') return `${directory} holds processes itself, and a v2 group with processes cannot have controllers switched on for its children: move them to a leaf first`;
+      if (doing === 'enable')
+        return `${directory} holds processes itself, and a v2 group with processes cannot have controllers switched on for its children: move them to a leaf first`;
       return 'the group is in use: for a memory limit, more is in use already than could be reclaimed';
     case 'ENOSPC':
       return doing === 'make'

@@ -8,9 +8,7 @@ export interface FreezerFile {
 
 /** What to write where; a v1 group has the file only in the freezer's hierarchy, a v2 group since Linux 5.2. */
 export function freezerFile(version: 1 | 2): FreezerFile {
-  return version === 2
-    ? {file: 'cgroup.freeze', freeze: '1', thaw: '0'}
-    : {file: 'freezer.state', freeze: 'FROZEN', thaw: 'THAWED'};
+  return version === 2 ? {file: 'cgroup.freeze', freeze: '1', thaw: '0'} : {file: 'freezer.state', freeze: 'FROZEN', thaw: 'THAWED'};
 }
 
 /** All of the group has stopped (v1 says FREEZING until then). null: there is no freezer. */

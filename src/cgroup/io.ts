@@ -9,11 +9,7 @@ export interface IoUsage {
 const UNKNOWN: IoUsage = {ioReadBytes: null, ioWriteBytes: null, ioSource: null};
 
 /** The files of v1, best first: those that include groups below; bfq's only where that scheduler is in use. */
-const V1_FILES = [
-  'blkio.throttle.io_service_bytes_recursive',
-  'blkio.bfq.io_service_bytes_recursive',
-  'blkio.throttle.io_service_bytes',
-];
+const V1_FILES = ['blkio.throttle.io_service_bytes_recursive', 'blkio.bfq.io_service_bytes_recursive', 'blkio.throttle.io_service_bytes'];
 
 /** Bytes over all block devices. A device on top of another (LVM, RAID) is counted on both, as the kernel does. */
 export function ioUsage(version: 1 | 2, read: Read): IoUsage {

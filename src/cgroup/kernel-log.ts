@@ -16,7 +16,8 @@ export function parseKernelLog(text: string, id: string): LoggedKill[] {
   const inBox = (path = ''): boolean => path.split('/').includes(`tare-${id}`);
   const kills: LoggedKill[] = [];
   for (const line of text.split('\n')) {
-    const [now, constraint, limit, victim] = /oom-kill:constraint=(\w+),.*?(?:oom_memcg=([^,]*),|global_oom,)task_memcg=([^,]*),.*/.exec(line) ?? [];
+    const [now, constraint, limit, victim] =
+      /oom-kill:constraint=(\w+),.*?(?:oom_memcg=([^,]*),|global_oom,)task_memcg=([^,]*),.*/.exec(line) ?? [];
     if (now !== undefined && inBox(victim)) {
       const whose = constraint !== 'CONSTRAINT_MEMCG' ? 'node' : inBox(limit) ? 'payload' : 'slot';
       kills.push({whose, line: now});

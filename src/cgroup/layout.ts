@@ -22,7 +22,11 @@ export interface Layout {
 /** The cgroup steps of a plan for one box. Refuses a directory that is not the box's. */
 export function layout(steps: Plan['steps'], id: string): Layout {
   if (!/^[0-9a-f][0-9a-f-]*$/.test(id)) {
-    throw new TareError('CGROUP_FAILED', {message: 'a control group cannot be named after this id', found: JSON.stringify(id), allowed: '0-9, a-f and -'});
+    throw new TareError('CGROUP_FAILED', {
+      message: 'a control group cannot be named after this id',
+      found: JSON.stringify(id),
+      allowed: '0-9, a-f and -',
+    });
   }
   const own = steps.filter(isCgroupStep).map((step) => ({...step, directory: step.directory.replaceAll('{id}', id)}));
   for (const step of own) check(step, id);

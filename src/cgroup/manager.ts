@@ -36,9 +36,12 @@ export function createGroups(steps: Plan['steps'], id: string, options: Options 
 export function openGroups(steps: Plan['steps'], id: string, options: Options = {}): Groups {
   const exists = options.isCgroup ?? isCgroup;
   const there = (leaf: string | null): string | null => (leaf !== null && exists(leaf) ? leaf : null);
-  const trees = layout(steps, id).trees
-    .filter(({box}) => exists(box))
-    .map((tree): Tree => ({...tree, leaves: {engine: there(tree.leaves.engine), payload: there(tree.leaves.payload)} satisfies Record<Leaf, string | null>}));
+  const trees = layout(steps, id)
+    .trees.filter(({box}) => exists(box))
+    .map((tree): Tree => ({
+      ...tree,
+      leaves: {engine: there(tree.leaves.engine), payload: there(tree.leaves.payload)} satisfies Record<Leaf, string | null>,
+    }));
   return trees.length === 0 ? noGroups : new BoxGroups(id, trees);
 }
 

@@ -27,7 +27,7 @@ export interface MemoryCounters {
   oom: number | null;
   /** Times that this group's own limit was hit; reclaiming page cache counts too, so never a verdict by itself. */
   limitHits: number | null;
-  /** v1: the peak of memory and swap together lies at its limit. Kernels since 6.15 or so do not count memory.memsw.failcnt (seen on 6.18). */
+  /** v1: the peak of memory and swap together lies at its limit. Linux 6.18 does not count memory.memsw.failcnt (nor memory.failcnt then). */
   memswReached: boolean;
 }
 

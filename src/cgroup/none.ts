@@ -1,12 +1,28 @@
 import type {Groups, GroupUsage} from './groups.js';
 
 export const unknownUsage: GroupUsage = {
-  cpuUserUs: null, cpuSystemUs: null, cpuSource: null, throttledUs: null,
-  memPeakBytes: null, memPeakSource: null, memCurrentBytes: null,
-  anonBytes: null, fileBytes: null, shmemBytes: null, swapBytes: null, memNowSource: null,
-  swapPeakBytes: null, swapPeakSource: null, memswPeakBytes: null,
-  ioReadBytes: null, ioWriteBytes: null, ioSource: null,
-  pidsNow: null, pidsPeak: null, pidsPeakSource: null, pidsLimitHits: null,
+  cpuUserUs: null,
+  cpuSystemUs: null,
+  cpuSource: null,
+  throttledUs: null,
+  memPeakBytes: null,
+  memPeakSource: null,
+  memCurrentBytes: null,
+  anonBytes: null,
+  fileBytes: null,
+  shmemBytes: null,
+  swapBytes: null,
+  memNowSource: null,
+  swapPeakBytes: null,
+  swapPeakSource: null,
+  memswPeakBytes: null,
+  ioReadBytes: null,
+  ioWriteBytes: null,
+  ioSource: null,
+  pidsNow: null,
+  pidsPeak: null,
+  pidsPeakSource: null,
+  pidsLimitHits: null,
 };
 
 /** Where no group can be had: everything is unknown and nothing is done, so callers never branch. */

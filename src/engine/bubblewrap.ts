@@ -29,7 +29,8 @@ export function bubblewrapArgv(plan: Plan, boxDirectory: string, abilities: Bubb
 }
 
 function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilities): string[] {
-  const place = (path: string): string => path.replace('{box}', boxDirectory);
+  // only where the plan put it: a job's own directory may be called so too
+  const place = (path: string): string => (path.startsWith('{box}/') ? boxDirectory + path.slice('{box}'.length) : path);
   switch (step.op) {
     case 'namespace.unshare':
       return step.namespaces.flatMap((kind) => NAMESPACE_OPTIONS[kind] ?? []);

@@ -32,7 +32,7 @@ export function launchStrings(plan: Plan, {boxDirectory, abilities, joins, calle
   if (plan.engine.name === 'bubblewrap') add('E', ...bubblewrapArgv(plan, boxDirectory, abilities));
   const payload = stepOf(plan, 'payload.execute');
   if (callerArgvIndex !== null) add('a', `@${String(callerArgvIndex)}`);
-  else add('a', ...(payload?.argv ?? []));
+  else add('v', ...(payload?.argv ?? []));
   if (payload !== undefined) add('d', payload.workDirectory);
   add('p', ...plan.pauseAt);
   return strings;

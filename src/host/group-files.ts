@@ -66,15 +66,15 @@ export function findGroupFiles(tree: Tree, hierarchy: Hierarchy, controller: Con
   const names = Object.keys(since).sort();
   const group = findGroup(tree, hierarchy, controller);
   const asked = group ?? (hierarchy.version === 1 ? hierarchy.mount : null);
-  const there = new Set(asked === null ? [] : tree.entries(asked, ({name}) => name in since).map(({name}) => name));
+  const there = (name: string): boolean => asked !== null && tree.exists(`${asked}/${name}`);
   const guessed = (name: string): boolean => group === null && (hierarchy.version === 2 || NOT_ON_V1_ROOT.test(name));
   return {
-    files: names.filter((name) => there.has(name) || (guessed(name) && atLeast(kernel, since[name] ?? kernel))),
+    files: names.filter((name) => there(name) || (guessed(name) && atLeast(kernel, since[name] ?? kernel))),
     assumed: names.some(guessed),
   };
 }
 
-/** A group that has the controller and is not the root, which lacks files that all others have. */
+/** A group that has the controller and is not the root, which lacks files that all others have (on v1 only of pids and freezer). */
 function findGroup(tree: Tree, {version, path}: Hierarchy, controller: Controller): string | null {
   const has = (directory: string): boolean =>
     version === 1
@@ -83,7 +83,7 @@ function findGroup(tree: Tree, {version, path}: Hierarchy, controller: Controlle
   const above = path.find((directory) => tree.exists(`${directory}/cgroup.procs`) && has(directory));
   if (above !== undefined) return above;
   const top = path.at(-1);
-  if (top === undefined) return null;
+  if (top === undefined || (version === 1 && controller !== 'pids' && controller !== 'freezer')) return null;
   const children = tree.entries(top, ({kind}) => kind === 'directory').slice(0, MOST_CHILDREN);
   return children.map(({name}) => `${top}/${name}`).find(has) ?? null;
 }

@@ -56,11 +56,14 @@ export function realTree(root: string): Tree {
     text: (path) => orNull(() => readFileSync(at(path), 'utf8')),
     head: (path) => orNull(() => readHead(at(path))),
     exists: (path) => existsSync(at(path)),
-    entries: (path, wanted) =>
-      (orNull(() => readdirSync(at(path), {withFileTypes: true})) ?? [])
-        .map((entry) => ({name: entry.name, kind: kindOf(entry)}))
-        .filter(wanted)
-        .sort(byName),
+    entries: (path, wanted) => {
+      const found: Entry[] = [];
+      for (const entry of orNull(() => readdirSync(at(path), {withFileTypes: true})) ?? []) {
+        const each = {name: entry.name, kind: kindOf(entry)};
+        if (wanted(each)) found.push(each);
+      }
+      return found.sort(byName);
+    },
     link: (path) => orNull(() => readlinkSync(at(path))),
     writable: (path) => orNull(() => (accessSync(at(path), constants.W_OK), true)) ?? false,
     program: (path) => orNull(() => programAt(at(path))),

@@ -3,6 +3,7 @@
  * conversion follows an alias into itself. Everything that would surprise later is refused here, with its place.
  */
 
+import type * as yaml from 'yaml';
 import type {Node} from 'yaml';
 import {TareError} from '../errors.js';
 import {at, below} from './at.js';
@@ -13,7 +14,7 @@ export const DEEPEST = 64;
 /** Nodes that aliases may add; a document that a person wrote needs a few dozen. */
 const MOST_FROM_ALIASES = 1000;
 
-export type Yaml = typeof import('yaml');
+export type Yaml = typeof yaml;
 
 export interface Composer {
   yaml: Yaml;
@@ -35,7 +36,8 @@ export function compose(root: Node | null, composer: Composer): unknown {
     new TareError('DOCUMENT_SYNTAX', {message, where: composer.place((node as Node | null)?.range?.[0] ?? 0), found, allowed});
 
   const walk = (node: unknown, pointer: string, depth: number, aliased: boolean): unknown => {
-    if (aliased && ++fromAliases > MOST_FROM_ALIASES) throw syntax(node, 'aliases repeat too much', undefined, `${MOST_FROM_ALIASES} repeated values`);
+    if (aliased && ++fromAliases > MOST_FROM_ALIASES)
+      throw syntax(node, 'aliases repeat too much', undefined, `${MOST_FROM_ALIASES} repeated values`);
     if (depth > DEEPEST) throw syntax(node, 'nested too deeply', undefined, `${DEEPEST} levels`);
     if (isAlias(node)) {
       const target = anchors.get(node.source);
@@ -50,12 +52,19 @@ export function compose(root: Node | null, composer: Composer): unknown {
     }
     if (node.anchor !== undefined) anchors.set(node.anchor, node);
     open.add(node);
-    const value = isSeq(node) ? node.items.map((item, index) => walk(item, below(pointer, index), depth + 1, aliased)) : map(node.items, pointer, depth, aliased);
+    const value = isSeq(node)
+      ? node.items.map((item, index) => walk(item, below(pointer, index), depth + 1, aliased))
+      : map(node.items, pointer, depth, aliased);
     open.delete(node);
     return value;
   };
 
-  const map = (pairs: readonly {key: unknown; value: unknown}[], pointer: string, depth: number, aliased: boolean): Record<string, unknown> => {
+  const map = (
+    pairs: readonly {key: unknown; value: unknown}[],
+    pointer: string,
+    depth: number,
+    aliased: boolean,
+  ): Record<string, unknown> => {
     const result: Record<string, unknown> = {};
     for (const {key: node, value} of pairs) {
       const key = isScalar(node) ? String(node.value) : '';
@@ -71,11 +80,20 @@ export function compose(root: Node | null, composer: Composer): unknown {
 
 function scalar(value: unknown, source: string | undefined, pointer: string, {file, asWritten, problems}: Composer): unknown {
   const refuse = (message: string, allowed: string, remedy?: string): void =>
-    problems.add(new TareError('DOCUMENT_INVALID', {message, where: at(file, pointer), found: source === undefined ? show(value) : show(source).slice(1, -1), allowed, remedy}));
+    problems.add(
+      new TareError('DOCUMENT_INVALID', {
+        message,
+        where: at(file, pointer),
+        found: source === undefined ? show(value) : show(source).slice(1, -1),
+        allowed,
+        remedy,
+      }),
+    );
   if (typeof value === 'string' && value.includes('\0')) refuse('a NUL character', 'text that a program can be given');
   if (typeof value !== 'number') return value;
   if (asWritten(pointer) && source !== undefined) return source;
   if (!Number.isFinite(value)) refuse('not a finite number', 'a finite number');
-  else if (Number.isInteger(value) && !Number.isSafeInteger(value)) refuse('a number too large to be exact', 'less than 2^53', 'write it in quotes if it is text');
+  else if (Number.isInteger(value) && !Number.isSafeInteger(value))
+    refuse('a number too large to be exact', 'less than 2^53', 'write it in quotes if it is text');
   return value;
 }

@@ -65,35 +65,60 @@ function readJson(text: string, kind: Kind): unknown {
 
 async function readAny(text: string, file: string, kind: Kind): Promise<unknown> {
   const value = await readYaml(text, file, (pointer) => kind === 'job' && pointer.startsWith('/environment/'));
-  if (value === null) throw new TareError('DOCUMENT_SYNTAX', {message: 'the document is empty', where: `${file}:1:1`, allowed: `a map with schema: tare/${kind}/v1`});
+  if (value === null)
+    throw new TareError('DOCUMENT_SYNTAX', {
+      message: 'the document is empty',
+      where: `${file}:1:1`,
+      allowed: `a map with schema: tare/${kind}/v1`,
+    });
   return value;
 }
 
 function refuseGarbage(text: string, file: string, longest: number): void {
   if (text.length > longest) {
-    throw new TareError('DOCUMENT_UNREADABLE', {message: 'the document is too long', where: file, found: `${text.length} characters`, allowed: `${longest} characters`});
+    throw new TareError('DOCUMENT_UNREADABLE', {
+      message: 'the document is too long',
+      where: file,
+      found: `${text.length} characters`,
+      allowed: `${longest} characters`,
+    });
   }
   // U+FFFD is what bytes that are not UTF-8 have become.
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   const offset = text.search(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]/);
   if (offset < 0) return;
   const before = text.slice(0, offset).split('\n');
   throw new TareError('DOCUMENT_UNREADABLE', {
-    message: 'the document is not text', where: `${file}:${before.length}:${(before.at(-1) ?? '').length + 1}`,
-    found: `the character U+${text.charCodeAt(offset).toString(16).toUpperCase().padStart(4, '0')}`, allowed: 'text in UTF-8',
+    message: 'the document is not text',
+    where: `${file}:${before.length}:${(before.at(-1) ?? '').length + 1}`,
+    found: `the character U+${text.charCodeAt(offset).toString(16).toUpperCase().padStart(4, '0')}`,
+    allowed: 'text in UTF-8',
   });
 }
 
 function refuseOtherKind(value: unknown, file: string, kind: Kind): void {
   const allowed = `tare/${kind}/v1`;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new TareError('DOCUMENT_KIND', {message: `not a ${kind}`, where: at(file, ''), found: show(value), allowed: `a map with schema: ${allowed}`});
+    throw new TareError('DOCUMENT_KIND', {
+      message: `not a ${kind}`,
+      where: at(file, ''),
+      found: show(value),
+      allowed: `a map with schema: ${allowed}`,
+    });
   }
   const found = Object.hasOwn(value, 'schema') ? (value as {schema: unknown}).schema : undefined;
   if (found === allowed) return;
   const [, otherKind, version] = /^tare\/([a-z]+)\/v(\d+)$/.exec(String(found)) ?? [];
   throw new TareError('DOCUMENT_KIND', {
-    message: found === undefined ? `the kind of document is missing` : otherKind === kind ? `version ${version ?? ''} of the ${kind} document` : `not a ${kind}`,
-    where: at(file, '/schema'), found: show(found), allowed,
+    message:
+      found === undefined
+        ? `the kind of document is missing`
+        : otherKind === kind
+          ? `version ${version ?? ''} of the ${kind} document`
+          : `not a ${kind}`,
+    where: at(file, '/schema'),
+    found: show(found),
+    allowed,
     remedy: found === undefined ? `begin the document with schema: ${allowed}` : undefined,
   });
 }

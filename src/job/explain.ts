@@ -20,42 +20,60 @@ export interface Finding {
 type Words = Omit<Finding, 'pointer' | 'found'> & {pointer?: string; found?: string};
 
 const EXPLAIN: Readonly<Record<string, (error: ErrorObject) => Words>> = {
-  type: ({params, data}) => ({message: 'the wrong type', ...types([params['type']].flat() as string[], data)}),
-  const: ({params}) => ({message: 'not the expected value', allowed: show(params['allowedValue'])}),
+  type: ({params, data}) => ({message: 'the wrong type', ...types([params.type].flat() as string[], data)}),
+  const: ({params}) => ({message: 'not the expected value', allowed: show(params.allowedValue)}),
   enum: ({params, data}) => {
-    const values = params['allowedValues'] as unknown[];
-    const near = typeof data === 'string' ? suggest(data, values.filter((value) => typeof value === 'string')) : null;
-    return {message: 'not one of the allowed values', allowed: values.map(word).join(', '), remedy: near === null ? undefined : `did you mean ${near}?`};
+    const values = params.allowedValues as unknown[];
+    const near =
+      typeof data === 'string'
+        ? suggest(
+            data,
+            values.filter((value) => typeof value === 'string'),
+          )
+        : null;
+    return {
+      message: 'not one of the allowed values',
+      allowed: values.map(word).join(', '),
+      remedy: near === null ? undefined : `did you mean ${near}?`,
+    };
   },
   required: ({instancePath, params}) => {
-    const key = params['missingProperty'] as string;
+    const key = params.missingProperty as string;
     return {pointer: below(instancePath, key), message: `${key} is missing`, found: 'nothing', missing: true};
   },
   additionalProperties: ({instancePath, params, parentSchema}) => {
-    const key = params['additionalProperty'] as string;
-    const names = Object.keys((parentSchema?.['properties'] as object | undefined) ?? {});
+    const key = params.additionalProperty as string;
+    const names = Object.keys((parentSchema?.properties as object | undefined) ?? {});
     const near = suggest(key, names);
     return {
-      pointer: below(instancePath, key), message: 'an unknown key', found: show(key), allowed: names.join(', '),
-      remedy: near === null ? misplaced(key, names) : `did you mean ${near}?`, meant: near ?? undefined,
+      pointer: below(instancePath, key),
+      message: 'an unknown key',
+      found: show(key),
+      allowed: names.join(', '),
+      remedy: near === null ? misplaced(key, names) : `did you mean ${near}?`,
+      meant: near ?? undefined,
     };
   },
   propertyNames: ({instancePath, params, schema}) => {
-    const key = params['propertyName'] as string;
+    const key = params.propertyName as string;
     return {pointer: below(instancePath, key), message: 'not a name that can be used here', found: show(key), allowed: described(schema)};
   },
-  pattern: ({parentSchema, params}) => ({message: 'not as it must be written', allowed: described(parentSchema) ?? `text that matches ${String(params['pattern'])}`}),
-  minimum: ({params}) => ({message: 'too small', allowed: `${String(params['limit'])} or more`}),
-  exclusiveMinimum: ({params}) => ({message: 'too small', allowed: `more than ${String(params['limit'])}`}),
-  maximum: ({params}) => ({message: 'too large', allowed: `${String(params['limit'])} or less`}),
+  pattern: ({parentSchema, params}) => ({
+    message: 'not as it must be written',
+    allowed: described(parentSchema) ?? `text that matches ${String(params.pattern)}`,
+  }),
+  minimum: ({params}) => ({message: 'too small', allowed: `${String(params.limit)} or more`}),
+  exclusiveMinimum: ({params}) => ({message: 'too small', allowed: `more than ${String(params.limit)}`}),
+  maximum: ({params}) => ({message: 'too large', allowed: `${String(params.limit)} or less`}),
   minLength: () => ({message: 'empty text', allowed: 'one character or more'}),
-  maxLength: ({params}) => ({message: 'text too long', allowed: `${String(params['limit'])} characters`}),
-  minItems: ({params}) => ({message: 'too few elements', allowed: `${String(params['limit'])} or more`}),
+  maxLength: ({params}) => ({message: 'text too long', allowed: `${String(params.limit)} characters`}),
+  minItems: ({params}) => ({message: 'too few elements', allowed: `${String(params.limit)} or more`}),
   minProperties: ({params, parentSchema}) => ({
-    message: 'an empty map', allowed: `${String(params['limit'])} or more of ${Object.keys((parentSchema?.['properties'] as object | undefined) ?? {}).join(', ')}`,
+    message: 'an empty map',
+    allowed: `${String(params.limit)} or more of ${Object.keys((parentSchema?.properties as object | undefined) ?? {}).join(', ')}`,
   }),
   uniqueItems: ({instancePath, params, data}) => {
-    const index = Math.max(params['i'] as number, params['j'] as number);
+    const index = Math.max(params.i as number, params.j as number);
     return {pointer: below(instancePath, index), message: 'the same element twice', found: show((data as unknown[])[index])};
   },
   oneOf: alternatives,
@@ -69,7 +87,7 @@ export function explain(error: ErrorObject): Finding {
 
 /** No alternative fits, and nothing tells which was meant: all that would have been allowed. */
 function alternatives({params}: ErrorObject): Words {
-  const inside = ((params['alternatives'] as ErrorObject[] | undefined) ?? []).map(explain);
+  const inside = ((params.alternatives as ErrorObject[] | undefined) ?? []).map(explain);
   const remedy = inside.find((finding) => finding.remedy?.startsWith('did you mean'))?.remedy;
   return {message: 'not one of the allowed values', allowed: inside.flatMap(({allowed}) => allowed ?? []).join(', or '), remedy};
 }

@@ -36,7 +36,15 @@ export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string): 
   const text = (key: keyof JobFlags): Valued<string> | null => {
     const value = flags[key];
     if (typeof value !== 'string') return null;
-    if (value === '') problems.add(new TareError('DOCUMENT_INVALID', {message: 'empty text', where: flagName(key), found: show(value), allowed: 'one character or more'}));
+    if (value === '')
+      problems.add(
+        new TareError('DOCUMENT_INVALID', {
+          message: 'empty text',
+          where: flagName(key),
+          found: show(value),
+          allowed: 'one character or more',
+        }),
+      );
     return {value, provenance: {source: 'flag', at: flagName(key)}};
   };
   const choice = <T extends string>(key: keyof JobFlags, allowed: readonly T[]): Valued<T> | null => {
@@ -45,7 +53,15 @@ export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string): 
     if ((allowed as readonly string[]).includes(given.value)) return given as Valued<T>;
     const near = suggest(given.value, allowed);
     const remedy = near === null ? undefined : `did you mean ${near}?`;
-    problems.add(new TareError('DOCUMENT_INVALID', {message: 'not one of the allowed values', where: flagName(key), found: show(given.value), allowed: allowed.join(', '), remedy}));
+    problems.add(
+      new TareError('DOCUMENT_INVALID', {
+        message: 'not one of the allowed values',
+        where: flagName(key),
+        found: show(given.value),
+        allowed: allowed.join(', '),
+        remedy,
+      }),
+    );
     return null;
   };
   const directory = text('workDirectory');

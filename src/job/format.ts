@@ -2,7 +2,11 @@
 
 const BINARY = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
 const DECIMAL = ['B', 'kB', 'MB', 'GB', 'TB'] as const;
-const PARTS = [['d', 86_400e6], ['h', 3600e6], ['m', 60e6]] as const;
+const PARTS = [
+  ['d', 86_400e6],
+  ['h', 3600e6],
+  ['m', 60e6],
+] as const;
 
 /** `2 GiB`, `1.5 GiB`, `2000 MiB`, `2 GB`; rounded to two decimals only when no unit is exact. */
 export function formatBytes(bytes: number): string {

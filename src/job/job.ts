@@ -14,8 +14,15 @@ export type LimitUnit = 'bytes' | 'us' | 'cores' | 'count' | 'flag';
 
 /** The unit of each limit's number; a flag is 0 or 1. */
 export const LIMIT_UNITS: Readonly<Record<LimitName, LimitUnit>> = {
-  cores: 'cores', pinCores: 'flag', memory: 'bytes', swap: 'bytes', processes: 'count',
-  wallTime: 'us', cpuTime: 'us', openFiles: 'count', coreSize: 'bytes',
+  cores: 'cores',
+  pinCores: 'flag',
+  memory: 'bytes',
+  swap: 'bytes',
+  processes: 'count',
+  wallTime: 'us',
+  cpuTime: 'us',
+  openFiles: 'count',
+  coreSize: 'bytes',
 };
 
 /** A value and where it came from. */

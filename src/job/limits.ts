@@ -10,10 +10,18 @@ export type WrittenLimits = Partial<Record<LimitName, string | number | boolean>
 
 type Written = string | number;
 const READ: Readonly<Record<LimitUnit, (value: Written, where: string) => number>> = {
-  bytes: parseSize, us: parseDuration, cores: parseCores, count: parseCount, flag: Number,
+  bytes: parseSize,
+  us: parseDuration,
+  cores: parseCores,
+  count: parseCount,
+  flag: Number,
 };
 const FORMAT: Readonly<Record<LimitUnit, (value: number) => string>> = {
-  bytes: formatBytes, us: formatDuration, cores: formatCores, count: String, flag: (value) => (value === 0 ? 'no' : 'yes'),
+  bytes: formatBytes,
+  us: formatDuration,
+  cores: formatCores,
+  count: String,
+  flag: (value) => (value === 0 ? 'no' : 'yes'),
 };
 
 /** With none of these nothing could run at all. No swap and no core file are sensible. */
@@ -34,7 +42,13 @@ export function readLimits(written: WrittenLimits, source: Provenance['source'],
 export function readLimit(name: LimitName, written: Written | boolean, where: string): number {
   const value = READ[LIMIT_UNITS[name]](typeof written === 'boolean' ? Number(written) : written, where);
   if (value === 0 && NEVER_ZERO.has(name)) {
-    throw new TareError('QUANTITY_INVALID', {message: 'nothing can run with that', where, found: String(written), allowed: 'more than 0', remedy: 'leave it out for no limit'});
+    throw new TareError('QUANTITY_INVALID', {
+      message: 'nothing can run with that',
+      where,
+      found: String(written),
+      allowed: 'more than 0',
+      remedy: 'leave it out for no limit',
+    });
   }
   return value;
 }

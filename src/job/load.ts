@@ -14,15 +14,22 @@ const BUILTIN: Provenance = {source: 'builtin', at: 'builtin'};
 export function jobFromDocument(document: JobDocument, {file, callerDirectory}: {file: string; callerDirectory: string}): Job {
   const problems = new Problems();
   const valued = <T>(value: T, pointer: string): Valued<T> => ({value, provenance: {source: 'job', at: at(file, pointer)}});
-  const each = (values: readonly string[], pointer: string): Valued<string>[] => values.map((value, index) => valued(value, below(pointer, index)));
+  const each = (values: readonly string[], pointer: string): Valued<string>[] =>
+    values.map((value, index) => valued(value, below(pointer, index)));
   const base = plainJob(document.command, callerDirectory, at(file, '/command/0'), problems);
   const job: Job = {
     ...base,
     name: document.name ?? null,
     pattern: document.pattern === undefined ? base.pattern : valued(document.pattern, '/pattern'),
-    workDirectory: document.workDirectory === undefined ? base.workDirectory : valued(absolute(document.workDirectory, callerDirectory), '/workDirectory'),
+    workDirectory:
+      document.workDirectory === undefined
+        ? base.workDirectory
+        : valued(absolute(document.workDirectory, callerDirectory), '/workDirectory'),
     environment: Object.fromEntries(
-      Object.entries(document.environment ?? {}).map(([name, value]) => [name, valued(value === null ? null : String(value), below('/environment', name))]),
+      Object.entries(document.environment ?? {}).map(([name, value]) => [
+        name,
+        valued(value === null ? null : String(value), below('/environment', name)),
+      ]),
     ),
     limits: readLimits(document.limits ?? {}, 'job', (name) => at(file, below('/limits', name)), problems),
     network: document.network === undefined ? null : valued(document.network, '/network'),
@@ -41,7 +48,14 @@ export function jobFromCommand(command: readonly string[], callerDirectory: stri
   const problems = new Problems();
   const job = plainJob(command, callerDirectory, 'the command line', problems);
   if (command.some((argument) => argument.includes('\0'))) {
-    problems.add(new TareError('DOCUMENT_INVALID', {message: 'a NUL character', where: 'the command line', found: show(command), allowed: 'text that a program can be given'}));
+    problems.add(
+      new TareError('DOCUMENT_INVALID', {
+        message: 'a NUL character',
+        where: 'the command line',
+        found: show(command),
+        allowed: 'text that a program can be given',
+      }),
+    );
   }
   problems.throwIfAny();
   return job;
@@ -49,14 +63,28 @@ export function jobFromCommand(command: readonly string[], callerDirectory: stri
 
 function plainJob(command: readonly string[], callerDirectory: string, where: string, problems: Problems): Job {
   if ((command[0] ?? '') === '') {
-    problems.add(new TareError('DOCUMENT_INVALID', {message: 'no executable', where, found: show(command[0]), allowed: 'the name or path of a program'}));
+    problems.add(
+      new TareError('DOCUMENT_INVALID', {
+        message: 'no executable',
+        where,
+        found: show(command[0]),
+        allowed: 'the name or path of a program',
+      }),
+    );
   }
   return {
     name: null,
     pattern: {value: 'auto', provenance: BUILTIN},
     command: [...command],
     workDirectory: {value: absolute(callerDirectory, '/'), provenance: {source: 'caller', at: 'working directory'}},
-    environment: {}, limits: {}, network: null, devices: [], writable: [], user: null, vo: null, queue: null,
+    environment: {},
+    limits: {},
+    network: null,
+    devices: [],
+    writable: [],
+    user: null,
+    vo: null,
+    queue: null,
   };
 }
 

@@ -10,14 +10,26 @@ import {suggest} from './suggest.js';
 export {formatBytes, formatCores, formatDuration} from './format.js';
 
 const SIZES: Readonly<Record<string, number>> = {
-  B: 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12,
-  K: 2 ** 10, k: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40,
-  KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40,
+  B: 1,
+  kB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  K: 2 ** 10,
+  k: 2 ** 10,
+  M: 2 ** 20,
+  G: 2 ** 30,
+  T: 2 ** 40,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
 };
 /** Microseconds, the longest first: parts of a duration must come in this order. */
 const DURATIONS: Readonly<Record<string, number>> = {d: 86_400e6, h: 3600e6, min: 60e6, m: 60e6, s: 1e6, ms: 1e3};
 
-const SIZE_ALLOWED = 'whole bytes, or a number with one of B, kB, MB, GB, TB (powers of 1000), K, M, G, T, KiB, MiB, GiB, TiB (powers of 1024)';
+const SIZE_ALLOWED =
+  'whole bytes, or a number with one of B, kB, MB, GB, TB (powers of 1000), K, M, G, T, KiB, MiB, GiB, TiB (powers of 1024)';
 const DURATION_ALLOWED = 'seconds, or numbers with ms, s, m, min, h, d, the longest first: 90m, 1h30m, 1.5d';
 const CORES_ALLOWED = 'a number of cores from 0.01 to 65536, such as 2 or 1.5';
 const COUNT_ALLOWED = 'a whole number, 1 or more';
@@ -38,7 +50,13 @@ export function parseSize(value: string | number, where?: string): number {
 export function parseDuration(value: string | number, where?: string): number {
   // toFixed stays decimal up to 1e21, and refuses to invent digits below the microsecond.
   if (typeof value === 'number') {
-    return exact(value < 1e15 ? times(Math.abs(value).toFixed(6), 1e6) * Math.sign(value) : Number.NaN, value, 'duration', DURATION_ALLOWED, where);
+    return exact(
+      value < 1e15 ? times(Math.abs(value).toFixed(6), 1e6) * Math.sign(value) : Number.NaN,
+      value,
+      'duration',
+      DURATION_ALLOWED,
+      where,
+    );
   }
   const text = value.trim();
   if (/^\d+(\.\d+)?$/.test(text)) return exact(times(text, 1e6), value, 'duration', DURATION_ALLOWED, where);

@@ -7,11 +7,21 @@ export function show(value: unknown): string {
   if (typeof value === 'number') return String(value);
   const text = JSON.stringify(value);
   // What one person pasted by mistake must not fill the log of another.
-  return text.length <= LONGEST ? text : `${Array.from(text).slice(0, LONGEST - 1).join('')}…`;
+  return text.length <= LONGEST
+    ? text
+    : `${Array.from(text)
+        .slice(0, LONGEST - 1)
+        .join('')}…`;
 }
 
 const WORDS: Readonly<Record<string, string>> = {
-  string: 'text', number: 'a number', integer: 'a whole number', boolean: 'true or false', array: 'a list', object: 'a map', null: 'null',
+  string: 'text',
+  number: 'a number',
+  integer: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a map',
+  null: 'null',
 };
 
 /** A JSON Schema type, in the words of people who write YAML. */

@@ -10,7 +10,8 @@ export function violations(errors: readonly ErrorObject[], file: string): TareEr
   const byPointer = new Map<string, Finding>();
   for (const finding of findings) if (!byPointer.has(finding.pointer)) byPointer.set(finding.pointer, finding);
   return [...byPointer.values()].map(
-    ({pointer, message, found, allowed, remedy}) => new TareError('DOCUMENT_INVALID', {where: at(file, pointer), message, found, allowed, remedy}),
+    ({pointer, message, found, allowed, remedy}) =>
+      new TareError('DOCUMENT_INVALID', {where: at(file, pointer), message, found, allowed, remedy}),
   );
 }
 
@@ -38,7 +39,7 @@ function meant(inside: readonly ErrorObject[], error: ErrorObject): ErrorObject[
     const tags = inside.filter(({keyword, instancePath}) => keyword === 'const' && instancePath === tag.instancePath);
     const key = tag.instancePath.slice(error.instancePath.length + 1);
     if (tags.length === (error.schema as unknown[]).length) {
-      return [{...tag, keyword: 'enum', params: {allowedValues: tags.map(({params}) => params['allowedValue'])}}];
+      return [{...tag, keyword: 'enum', params: {allowedValues: tags.map(({params}) => params.allowedValue as unknown)}}];
     }
     return inside.filter((other) => !tags.includes(other) && speaksOf(other, key, (error.data as Record<string, unknown>)[key]));
   }
@@ -50,12 +51,12 @@ function meant(inside: readonly ErrorObject[], error: ErrorObject): ErrorObject[
 
 /** How many alternatives miss the same key. */
 function countOf(errors: readonly ErrorObject[], {instancePath, params}: ErrorObject): number {
-  return errors.filter((other) => other.instancePath === instancePath && other.params['missingProperty'] === params['missingProperty']).length;
+  return errors.filter((other) => other.instancePath === instancePath && other.params.missingProperty === params.missingProperty).length;
 }
 
 /** Whether a complaint comes from the alternative with this tag; one about a single property does not say, and is kept. */
 function speaksOf({parentSchema}: ErrorObject, key: string, tag: unknown): boolean {
-  const properties = parentSchema?.['properties'] as Record<string, {const?: unknown}> | undefined;
+  const properties = parentSchema?.properties as Record<string, {const?: unknown}> | undefined;
   return properties === undefined || properties[key]?.const === tag;
 }
 

@@ -27,8 +27,13 @@ export async function readYaml(text: string, file: string, asWritten: (pointer: 
     return `${file}:${line}:${col}`;
   };
   const document = parse(yaml, text, file, lines);
-  if (document.directives?.yaml.version !== '1.2') {
-    throw new TareError('DOCUMENT_SYNTAX', {message: 'another version of YAML', where: place(0), found: document.directives?.yaml.version, allowed: '1.2'});
+  if (document.directives.yaml.version !== '1.2') {
+    throw new TareError('DOCUMENT_SYNTAX', {
+      message: 'another version of YAML',
+      where: place(0),
+      found: document.directives.yaml.version,
+      allowed: '1.2',
+    });
   }
   const problems = new Problems();
   // A missing bracket is complained of once for each that is open.
@@ -43,11 +48,23 @@ export async function readYaml(text: string, file: string, asWritten: (pointer: 
 function parse({parseDocument}: Yaml, text: string, file: string, lineCounter: LineCounter): Document.Parsed {
   try {
     // uniqueKeys is off because it is quadratic: compose() looks for duplicates.
-    return parseDocument(text, {lineCounter, prettyErrors: false, stringKeys: true, uniqueKeys: false, resolveKnownTags: false, logLevel: 'error'});
+    return parseDocument(text, {
+      lineCounter,
+      prettyErrors: false,
+      stringKeys: true,
+      uniqueKeys: false,
+      resolveKnownTags: false,
+      logLevel: 'error',
+    });
   } catch (cause) {
     // The parser is recursive, and so is the engine's regular expression: either may run out of stack.
     const {line, column} = deepest(text);
-    throw new TareError('DOCUMENT_SYNTAX', {message: 'nested too deeply', where: `${file}:${line}:${column}`, allowed: `${DEEPEST} levels`, cause});
+    throw new TareError('DOCUMENT_SYNTAX', {
+      message: 'nested too deeply',
+      where: `${file}:${line}:${column}`,
+      allowed: `${DEEPEST} levels`,
+      cause,
+    });
   }
 }
 

@@ -1,6 +1,6 @@
 /** The groups of a box, and what is written into them. */
 
-import type {Controller, ControllerFact, Facts} from '../host/facts.js';
+import type {Controller, Facts} from '../host/facts.js';
 import type {PlannedLimits} from './limits.js';
 import type {ModeChoice} from './mode.js';
 import type {Step} from './step.js';
@@ -11,6 +11,9 @@ const CPU_PERIOD_US = 100_000;
 const CPU_QUOTA_MIN_US = 1_000;
 /** With both v1 memory limits equal the kernel counts a hit in neither failcnt (seen on 6.18); one page apart it does. */
 const PAGE_BYTES = 4096;
+
+/** The order in which groups are made; not that of the facts' keys. */
+const CONTROLLERS: readonly Controller[] = ['memory', 'cpu', 'cpuacct', 'pids', 'freezer', 'io', 'cpuset'];
 
 interface Hierarchy {
   version: 1 | 2;
@@ -33,8 +36,9 @@ export function planGroups(facts: Facts, limits: PlannedLimits, mode: ModeChoice
 
 function findHierarchies(facts: Facts, limits: PlannedLimits): Hierarchy[] {
   const found = new Map<string, Hierarchy>();
-  for (const [name, fact] of Object.entries(facts.cgroup.controllers) as [Controller, ControllerFact][]) {
-    if (fact.parent === null) continue;
+  for (const name of CONTROLLERS) {
+    const fact = facts.cgroup.controllers[name];
+    if (fact === undefined || fact.parent === null) continue;
     // cpuset is of use only for pinning; a v1 group of it cannot be joined before it is filled, so it is not made for nothing.
     if (name === 'cpuset' && limits.pinCores.value === null) continue;
     const hierarchy = found.get(fact.parent) ?? {version: fact.version, parent: fact.parent, controllers: []};

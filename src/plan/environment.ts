@@ -30,7 +30,8 @@ export function planEnvironment({job, call}: Inputs, limits: PlannedLimits, isHi
     if (name in job.environment || value === undefined || !isHidden(value)) continue;
     set(name, '/tmp', `${value} is not in the box`);
   }
-  for (const [name, {value, provenance}] of Object.entries(job.environment)) {
+  // by name: a plan does not depend on the order of keys
+  for (const [name, {value, provenance}] of Object.entries(job.environment).sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (value !== null) set(name, value, provenance.at);
     else if (call.environment[name] !== undefined) steps.push({op: 'environment.unset', name, because: provenance.at});
   }

@@ -41,7 +41,7 @@ function observeReason({mode}: Policy, call: Call): string | null {
 
 /** Why no box can be built here, or null. */
 export function boxObstacle(facts: Facts): string | null {
-  if (facts.bubblewrap.path === null) return 'bubblewrap is not installed';
+  if (facts.bubblewrap.path === null) return `bubblewrap cannot be used (${facts.bubblewrap.how})`;
   for (const kind of ['pid', 'mount', 'ipc', 'uts', ...(facts.bubblewrap.setuid ? [] : (['user'] as const))] as const) {
     const ability = facts.namespaces[kind];
     if (!ability.available) return `no ${kind} namespace (${ability.how})`;

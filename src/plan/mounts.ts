@@ -1,21 +1,20 @@
 /** The box's file system: the node's, read-only, with private temporary directories, and what the job may write to. */
 
-import {TareError} from '../errors.js';
 import type {Valued} from '../job/job.js';
-import {matchesPathGlob} from '../policy/glob.js';
+import {liesIn, matchesPathGlob} from '../policy/glob.js';
 import type {Inputs} from './inputs.js';
 import type {Step} from './step.js';
 
 /** Directories of the node that are replaced by private ones: what lies there is not in the box unless it is bound. */
 const PRIVATE = ['/tmp', '/var/tmp', '/dev', '/proc'] as const;
+/** Private directories in which a credential can lie. Neither they themselves nor /proc and /dev are ever brought back: that would undo them. */
+const HIDES_CREDENTIALS = ['/tmp', '/var/tmp', '/dev/shm'] as const;
 /** A work directory that is one of these stays read-only: making it writable would be making the node writable. */
 const NEVER_WRITABLE = ['/', '/bin', '/boot', '/dev', '/etc', '/lib', '/lib64', '/opt', '/proc', '/run', '/sbin', '/sys', '/usr', '/var'];
 
-export const isBelow = (path: string, directory: string): boolean => path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`);
-
 /** Whether a path of the node is covered by something private in the box. */
 function isCovered(path: string): boolean {
-  return PRIVATE.some((directory) => isBelow(path, directory));
+  return PRIVATE.some((directory) => liesIn(path, directory));
 }
 
 export interface MountPlan {
@@ -24,11 +23,10 @@ export interface MountPlan {
   isHidden: (path: string) => boolean;
 }
 
-/** @throws TareError DEVICE_FORBIDDEN, WRITABLE_FORBIDDEN */
 export function planMounts(inputs: Inputs): MountPlan {
   const {job} = inputs;
   const work = job.workDirectory.value;
-  const writable = [...(NEVER_WRITABLE.includes(work) ? [] : [job.workDirectory]), ...checkWritable(inputs)];
+  const writable = [...(NEVER_WRITABLE.includes(work) ? [] : [job.workDirectory]), ...job.writable];
   const bind = (source: string, destination: string, options: ('ro' | 'rw' | 'dev')[], because: string, optional = false): Step => ({
     op: 'mount.bind', source, destination, options, optional, because,
   });
@@ -46,36 +44,14 @@ export function planMounts(inputs: Inputs): MountPlan {
     ...planCredentials(inputs, writable).map(({path, because}) => bind(path, path, ['ro'], because, true)),
     ...writable.map(({value, provenance}) => bind(value, value, ['rw'], value === work ? 'the work directory' : `writable (${provenance.at})`)),
   ];
-  return {steps, isHidden: (path) => isCovered(path) && !['/tmp', '/var/tmp'].includes(path) && !writable.some(({value}) => isBelow(path, value))};
+  return {steps, isHidden: (path) => isCovered(path) && !['/tmp', '/var/tmp'].includes(path) && !writable.some(({value}) => liesIn(path, value))};
 }
 
-function checkWritable({job, policy}: Inputs): Valued<string>[] {
-  for (const {value, provenance} of job.writable) {
-    if (policy.writable.value.some((allowed) => isBelow(value, allowed))) continue;
-    throw new TareError('WRITABLE_FORBIDDEN', {
-      message: 'the policy does not allow writing to that directory',
-      where: provenance.at,
-      found: value,
-      allowed: policy.writable.value.join(', ') || 'none besides the work directory',
-    });
-  }
-  return job.writable;
-}
-
-/** Devices of the policy that exist here, after a check that the job asks for none that the policy does not allow. */
+/** Devices of the policy that exist here, and those that the job asks for: one that is missing fails the box. */
 function planDevices({job, policy, facts}: Inputs): Valued<string>[] {
   const {value: allowed, provenance} = policy.devices;
-  for (const wish of job.devices) {
-    if (allowed.some((pattern) => matchesPathGlob(pattern, wish.value))) continue;
-    throw new TareError('DEVICE_FORBIDDEN', {
-      message: 'the policy does not allow that device',
-      where: wish.provenance.at,
-      found: wish.value,
-      allowed: allowed.join(', ') || 'none',
-    });
-  }
-  const wished = job.devices.map(({value}) => value).filter((device) => !facts.devices.includes(device));
-  return [...facts.devices.filter((device) => allowed.some((pattern) => matchesPathGlob(pattern, device))), ...wished].map((value) => ({value, provenance}));
+  const present = facts.devices.filter((device) => allowed.some((pattern) => matchesPathGlob(pattern, device)));
+  return [...present.map((value) => ({value, provenance})), ...job.devices.filter(({value}) => !present.includes(value))];
 }
 
 /** Credential files that a private directory would hide. A file elsewhere is visible as it is. */
@@ -92,14 +68,14 @@ function planCredentials({policy, call}: Inputs, writable: Valued<string>[]): {p
   );
   const seen = new Set<string>();
   return candidates.filter(({path}) => {
-    if (seen.has(path) || !isCovered(path) || writable.some(({value}) => isBelow(path, value))) return false;
+    if (seen.has(path) || !HIDES_CREDENTIALS.some((directory) => path.startsWith(`${directory}/`)) || writable.some(({value}) => liesIn(path, value))) return false;
     seen.add(path);
     return true;
   });
 }
 
-/** The file in the value of a credential variable; KRB5CCNAME may say FILE: or DIR: before it, other kinds are no files. */
+/** The file in the value of a credential variable; KRB5CCNAME may say FILE:, DIR: or DIR:: before it, other kinds are no files. */
 function credentialPath(value: string | undefined): string | null {
-  const path = value?.replace(/^(?:FILE|DIR):/, '');
+  const path = value?.replace(/^(?:FILE:|DIR::?)/, '');
   return path?.startsWith('/') === true ? path : null;
 }

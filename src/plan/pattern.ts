@@ -2,7 +2,6 @@
 
 import {TareError} from '../errors.js';
 import type {Job, Pattern, Valued} from '../job/job.js';
-import type {Policy} from '../policy/policy.js';
 
 export interface PatternChoice {
   value: Pattern;
@@ -18,19 +17,8 @@ export function selectPattern(pattern: Valued<Pattern | 'auto'>): PatternChoice 
   return {value: 'ulimit++', because: 'one application, and neither services nor an identity of its own are asked for'};
 }
 
-/**
- * A forbidden pattern is refused with the reason; the job is never run in another instead.
- * @throws TareError PATTERN_FORBIDDEN, PATTERN_UNAVAILABLE
- */
-export function checkPattern({value}: PatternChoice, job: Job, policy: Policy): void {
-  if (!policy.patterns.value.includes(value)) {
-    throw new TareError('PATTERN_FORBIDDEN', {
-      message: `the policy does not allow the pattern ${value}`,
-      where: policy.patterns.provenance.at,
-      found: value,
-      allowed: policy.patterns.value.join(', ') || 'none',
-    });
-  }
+/** @throws TareError PATTERN_UNAVAILABLE: the job is never run in another pattern instead */
+export function checkAvailable({value}: PatternChoice, job: Job): void {
   if (!AVAILABLE_PATTERNS.includes(value)) {
     throw new TareError('PATTERN_UNAVAILABLE', {
       message: `this version of Tare cannot run the pattern ${value}`,

@@ -1,10 +1,11 @@
 /** Job, policy, facts and call to a plan: decides everything and touches nothing. */
 
-import {createHash} from 'node:crypto';
-import {TareError} from '../errors.js';
+import {TareError, TareErrors} from '../errors.js';
 import {applyRules} from '../policy/match.js';
 import {placesOf} from '../policy/places.js';
+import {refusals} from '../policy/refusals.js';
 import type {Plan} from '../schema/generated/plan-1.js';
+import {digest} from './canonical.js';
 import {planGroups} from './cgroup.js';
 import {chooseCpus} from './cpus.js';
 import {planEnvironment} from './environment.js';
@@ -12,8 +13,7 @@ import type {Inputs} from './inputs.js';
 import {planLimits, type PlannedLimits} from './limits.js';
 import {chooseMode, type ModeChoice} from './mode.js';
 import {planMounts} from './mounts.js';
-import {checkPattern, selectPattern} from './pattern.js';
-import {canonicalJson} from './canonical.js';
+import {checkAvailable, selectPattern} from './pattern.js';
 import type {Step} from './step.js';
 
 /** How often a watch looks, in ms. */
@@ -22,22 +22,21 @@ const WATCH_PERIOD_MS = 250;
 const OOM_SCORE_ADJ = 500;
 
 /**
- * @throws TareError when the policy refuses (exit 126) or the job cannot be run here (exit 125); nothing was touched then.
+ * @throws TareError | TareErrors when the policy refuses (exit 126) or the job cannot be run here (exit 125); nothing was touched then.
  */
 export function makePlan(original: Inputs): Plan {
   const {job, facts, call} = original;
   const pattern = selectPattern(job.pattern);
   const ruled = applyRules(original.policy, {vo: job.vo, user: call.identity.value.name, queue: job.queue, pattern: pattern.value});
-  if (ruled.refusal !== null) {
-    throw new TareError('POLICY_REFUSED', {message: `the policy refuses the job: ${ruled.refusal.value}`, where: ruled.refusal.provenance.at});
-  }
+  const refused = refusals(job, pattern.value, ruled);
+  if (refused.length > 0) throw refused.length === 1 ? refused[0] : new TareErrors(refused);
   const inputs: Inputs = {...original, policy: ruled.policy};
   const {policy} = inputs;
-  checkPattern(pattern, job, policy);
+  checkAvailable(pattern, job);
   checkIdentity(inputs);
   const mode = chooseMode(policy, facts, call);
   const limits = planLimits(inputs, mode);
-  const network = planNetwork(inputs);
+  const network = job.network?.value ?? policy.network.value[0] ?? 'host';
   return {
     schema: 'tare/plan/v1',
     inputs: {job: digest({job, call}), policy: digest(original.policy), facts: digest(facts)},
@@ -130,20 +129,6 @@ function planEngine({facts: {bubblewrap}}: Inputs, mode: ModeChoice): Plan['engi
   return {name: 'bubblewrap', path: bubblewrap.path, version: bubblewrap.version, because: bubblewrap.how};
 }
 
-function planNetwork({job, policy}: Inputs): 'host' | 'none' {
-  const {value: allowed, provenance} = policy.network;
-  const wish = job.network?.value ?? allowed[0] ?? 'host';
-  if (!allowed.includes(wish)) {
-    throw new TareError('NETWORK_FORBIDDEN', {
-      message: 'the policy does not allow that network',
-      where: job.network?.provenance.at ?? provenance.at,
-      found: wish,
-      allowed: allowed.join(', '),
-    });
-  }
-  return wish;
-}
-
 function checkIdentity({policy, call, facts}: Inputs): void {
   const {value, provenance} = call.identity;
   if (facts.caller.uid !== 0 && value.uid !== facts.caller.uid) {
@@ -171,5 +156,3 @@ function planFlags(mode: ModeChoice, limits: PlannedLimits): string[] {
   if (limits.memory.enforcement === 'watched') flags.push('sampled-memory');
   return flags;
 }
-
-const digest = (value: unknown): string => createHash('sha256').update(canonicalJson(value)).digest('hex');

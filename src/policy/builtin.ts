@@ -16,7 +16,11 @@ export const BUILTIN: Readonly<Policy> = {
   reserveBytes: builtin(64 * 2 ** 20),
   enforcement: {
     // Cores can be watched only by looking on: without a cgroup there is nothing to hold a job to its share.
-    cores: builtin('none'), memory: builtin('watched'), processes: builtin('watched'), wallTime: builtin('watched'), cpuTime: builtin('watched'),
+    cores: builtin('none'),
+    memory: builtin('watched'),
+    processes: builtin('watched'),
+    wallTime: builtin('watched'),
+    cpuTime: builtin('watched'),
   },
   box: builtin('optional'),
   graceUs: builtin(10e6),

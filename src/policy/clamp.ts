@@ -63,5 +63,8 @@ function sentence(name: LimitName, asked: Valued<number> | null, wish: Valued<nu
 }
 
 const OWNER: Partial<Record<Provenance['source'], string>> = {
-  'policy.defaults': "the policy's default is", 'policy.maxima': "the policy's maximum is", slot: 'the slot has', builtin: 'the built-in default is',
+  'policy.defaults': "the policy's default is",
+  'policy.maxima': "the policy's maximum is",
+  slot: 'the slot has',
+  builtin: 'the built-in default is',
 };

@@ -36,7 +36,9 @@ function aboveMaximum({defaults, maxima}: Pick<Ruled, 'defaults' | 'maxima'>): T
     // A maximum of pinCores forces pinning; it does not forbid it.
     if (name === 'pinCores' || value === undefined || maximum === undefined || value.value <= maximum.value) return [];
     return contradiction(
-      value.provenance.at, `the default of ${name} is above its maximum`, formatLimit(name, value.value),
+      value.provenance.at,
+      `the default of ${name} is above its maximum`,
+      formatLimit(name, value.value),
       `at most ${formatLimit(name, maximum.value)} (${maximum.provenance.at})`,
     );
   });
@@ -44,7 +46,15 @@ function aboveMaximum({defaults, maxima}: Pick<Ruled, 'defaults' | 'maxima'>): T
 
 function noPattern({patterns}: Pick<Ruled, 'patterns'>): TareError[] {
   if (patterns.value.length > 0) return [];
-  return [contradiction(patterns.provenance.at, 'no pattern is left for a job to use', '[]', 'one pattern or more', 'a rule with refuse refuses jobs with a reason')];
+  return [
+    contradiction(
+      patterns.provenance.at,
+      'no pattern is left for a job to use',
+      '[]',
+      'one pattern or more',
+      'a rule with refuse refuses jobs with a reason',
+    ),
+  ];
 }
 
 function reserveAboveMaximum({reserveBytes, maxima: {memory}}: Policy): TareError[] {
@@ -52,7 +62,9 @@ function reserveAboveMaximum({reserveBytes, maxima: {memory}}: Policy): TareErro
   if (memory === undefined || reserveBytes.provenance.source === 'builtin' || reserveBytes.value <= memory.value) return [];
   return [
     contradiction(
-      reserveBytes.provenance.at, 'the reserve is above the most memory that a job may have', formatBytes(reserveBytes.value),
+      reserveBytes.provenance.at,
+      'the reserve is above the most memory that a job may have',
+      formatBytes(reserveBytes.value),
       `at most ${formatBytes(memory.value)} (${memory.provenance.at})`,
     ),
   ];
@@ -60,13 +72,22 @@ function reserveAboveMaximum({reserveBytes, maxima: {memory}}: Policy): TareErro
 
 function rootUnwanted({identity: {user, allowRoot}}: Policy): TareError[] {
   if (allowRoot.value || !['root', '0'].includes(user.value)) return [];
-  return [contradiction(user.provenance.at, 'payloads would run as root, which is not allowed', user.value, 'another account, or allowRoot: true')];
+  return [
+    contradiction(
+      user.provenance.at,
+      'payloads would run as root, which is not allowed',
+      user.value,
+      'another account, or allowRoot: true',
+    ),
+  ];
 }
 
 function sameName({rules}: Policy): TareError[] {
   return rules.flatMap((rule, index) => {
     const first = rules.slice(0, index).find(({name}) => name === rule.name);
-    return first === undefined ? [] : contradiction(rule.at, 'two rules have the same name', show(rule.name), `another name than that of ${first.at}`);
+    return first === undefined
+      ? []
+      : contradiction(rule.at, 'two rules have the same name', show(rule.name), `another name than that of ${first.at}`);
   });
 }
 
@@ -75,8 +96,11 @@ function neverReached({rules}: Policy): TareError[] {
     const first = rules.slice(0, index).find(({match}) => covers(match, rule.match));
     if (first === undefined) return [];
     return contradiction(
-      rule.at, `the rule "${rule.name}" can never count: an earlier one matches all its jobs`, undefined,
-      `jobs that "${first.name}" (${first.at}) does not match`, 'put the narrower rule first',
+      rule.at,
+      `the rule "${rule.name}" can never count: an earlier one matches all its jobs`,
+      undefined,
+      `jobs that "${first.name}" (${first.at}) does not match`,
+      'put the narrower rule first',
     );
   });
 }
@@ -97,7 +121,14 @@ function inRule(policy: Policy, rule: Rule): TareError[] {
   ].map((error) => new TareError(error.code, {...error.details, message: `${error.details.message}, for jobs of the rule "${rule.name}"`}));
   const {patterns} = applied;
   if (rule.refuse === null && rule.match.pattern !== null && !rule.match.pattern.some((pattern) => patterns.value.includes(pattern))) {
-    errors.push(contradiction(`${rule.at}/match/pattern`, 'the rule is for patterns that are not allowed', rule.match.pattern.join(', '), `one of ${patterns.value.join(', ')} (${patterns.provenance.at})`));
+    errors.push(
+      contradiction(
+        `${rule.at}/match/pattern`,
+        'the rule is for patterns that are not allowed',
+        rule.match.pattern.join(', '),
+        `one of ${patterns.value.join(', ')} (${patterns.provenance.at})`,
+      ),
+    );
   }
   return errors;
 }

@@ -22,7 +22,8 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
     return written === undefined ? null : {value: written, provenance: {source: 'policy', at: locate(below('/directories', name))}};
   };
   const reserve = document.reserve?.memory;
-  const reserveBytes = reserve === undefined ? undefined : (problems.attempt(() => parseSize(reserve, locate('/reserve/memory'))) ?? undefined);
+  const reserveBytes =
+    reserve === undefined ? undefined : (problems.attempt(() => parseSize(reserve, locate('/reserve/memory'))) ?? undefined);
   const policy: Policy = {
     ...applySetting(BUILTIN, readRuled(document, locate, problems)),
     site: {...BUILTIN.site, ...document.site},

@@ -42,9 +42,11 @@ export function covers(first: Rule['match'], second: Rule['match']): boolean {
   const all: readonly Pattern[] = ['ulimit++', 'quotas++', 'vm-lite'];
   const wider = (outer: readonly string[] | null, inner: readonly string[] | null): boolean =>
     // A glob that matches another as plain text matches all that the other does: only a `*` can match a `*`.
-    outer === null || (inner !== null && inner.every((one) => outer.some((glob) => matchesGlob(glob, one))));
+    outer === null || (inner?.every((one) => outer.some((glob) => matchesGlob(glob, one))) ?? false);
   return (
-    wider(first.vo, second.vo) && wider(first.user, second.user) && wider(first.queue, second.queue) &&
+    wider(first.vo, second.vo) &&
+    wider(first.user, second.user) &&
+    wider(first.queue, second.queue) &&
     (second.pattern ?? all).every((pattern) => first.pattern?.includes(pattern) ?? true)
   );
 }

@@ -21,7 +21,10 @@ export function mergePolicies(parts: readonly PolicyPart[]): MergedPolicy {
   const origins = new Map<string, string>();
   const rules: RuleDocument[] = [];
   let merged: Tree = {};
-  for (const {file, document: {schema: _, rules: more = [], ...rest}} of parts) {
+  for (const {
+    file,
+    document: {schema: _, rules: more = [], ...rest},
+  } of parts) {
     for (const [index, rule] of more.entries()) {
       origins.set(below('/rules', rules.length), at(file, below('/rules', index)));
       rules.push(rule);

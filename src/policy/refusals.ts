@@ -14,18 +14,46 @@ export function refusals(job: Job, pattern: Pattern, {policy, rule, refusal}: Ap
   const {patterns, network, devices, writable} = policy;
   const errors: TareError[] = [];
   if (!patterns.value.includes(pattern)) {
-    errors.push(new TareError('PATTERN_FORBIDDEN', {message: 'the policy does not allow the pattern', where: job.pattern.provenance.at, found: pattern, allowed: `${either(patterns.value)} (${patterns.provenance.at})`}));
+    errors.push(
+      new TareError('PATTERN_FORBIDDEN', {
+        message: 'the policy does not allow the pattern',
+        where: job.pattern.provenance.at,
+        found: pattern,
+        allowed: `${either(patterns.value)} (${patterns.provenance.at})`,
+      }),
+    );
   }
   if (job.network !== null && !network.value.includes(job.network.value)) {
-    errors.push(new TareError('NETWORK_FORBIDDEN', {message: 'the policy does not allow the network', where: job.network.provenance.at, found: job.network.value, allowed: `${either(network.value)} (${network.provenance.at})`}));
+    errors.push(
+      new TareError('NETWORK_FORBIDDEN', {
+        message: 'the policy does not allow the network',
+        where: job.network.provenance.at,
+        found: job.network.value,
+        allowed: `${either(network.value)} (${network.provenance.at})`,
+      }),
+    );
   }
   for (const {value, provenance} of job.devices) {
     if (devices.value.some((glob) => matchesPathGlob(glob, value))) continue;
-    errors.push(new TareError('DEVICE_FORBIDDEN', {message: 'the policy does not allow the device', where: provenance.at, found: show(value), allowed: listed(devices.value, devices.provenance.at)}));
+    errors.push(
+      new TareError('DEVICE_FORBIDDEN', {
+        message: 'the policy does not allow the device',
+        where: provenance.at,
+        found: show(value),
+        allowed: listed(devices.value, devices.provenance.at),
+      }),
+    );
   }
   for (const {value, provenance} of job.writable) {
     if (writable.value.some((directory) => liesIn(value, directory))) continue;
-    errors.push(new TareError('WRITABLE_FORBIDDEN', {message: 'the policy does not allow writing there', where: provenance.at, found: show(value), allowed: listed(writable.value, writable.provenance.at)}));
+    errors.push(
+      new TareError('WRITABLE_FORBIDDEN', {
+        message: 'the policy does not allow writing there',
+        where: provenance.at,
+        found: show(value),
+        allowed: listed(writable.value, writable.provenance.at),
+      }),
+    );
   }
   return errors;
 }

@@ -16,7 +16,8 @@ export function readRuled(written: WrittenRuled, locate: Locate, problems: Probl
   const valued = <T>(value: T, pointer: string): Valued<T> => ({value, provenance: {source: 'policy', at: locate(pointer)}});
   if (mode !== undefined) setting.mode = valued(readMode(mode), '/mode');
   if (patterns !== undefined) setting.patterns = valued(patterns, '/patterns');
-  if (defaults !== undefined) setting.defaults = readLimits(defaults, 'policy.defaults', (name) => locate(below('/defaults', name)), problems);
+  if (defaults !== undefined)
+    setting.defaults = readLimits(defaults, 'policy.defaults', (name) => locate(below('/defaults', name)), problems);
   if (maxima !== undefined) setting.maxima = readLimits(maxima, 'policy.maxima', (name) => locate(below('/maxima', name)), problems);
   if (box !== undefined) setting.box = valued(box, '/box');
   if (grace !== undefined) {
@@ -40,7 +41,8 @@ export function readRuled(written: WrittenRuled, locate: Locate, problems: Probl
 /** A setting over another: limits and enforcement name by name, everything else as a whole. */
 export function applySetting<T extends Ruled>(base: T, setting: Setting): T {
   return {
-    ...base, ...setting,
+    ...base,
+    ...setting,
     defaults: {...base.defaults, ...setting.defaults},
     maxima: {...base.maxima, ...setting.maxima},
     enforcement: {...base.enforcement, ...setting.enforcement},

@@ -47,8 +47,8 @@ export function endedOutcome({rawStatus, stop, oom, noted, trouble, killedProces
     return {...base, status: 'limit', limit: stop.limit, whose: stop.limit === 'memory' ? 'payload' : null, evidence: stop.evidence, reason: `over its limit on ${LIMIT_WORDS[stop.limit]}`};
   }
   if (trouble !== null) return {...base, status: 'wrapper-failure', reason: trouble};
-  const lastSignal = noted.at(-1);
-  if (ended.signal !== null && lastSignal !== undefined) {
+  // a SIGUSR1 hours ago does not make a stop of a crash
+  if (ended.signal !== null && noted.includes(ended.signal)) {
     return {...base, status: 'stopped', reason: `the wrapper was sent ${noted.map(signalName).join(', ')}`};
   }
   if (ended.signal !== null) return {...base, status: 'signalled', reason: null};

@@ -3,8 +3,8 @@
 import type {Frame} from './channel.js';
 
 export interface Hello {
-  /** `fresh`: nothing was launched; else this brain follows one that died. */
-  state: 'fresh' | 'running' | 'ended';
+  /** `fresh`: the first brain, or as good as; `prepared`: one died before it launched anything; else this brain follows one that died. */
+  state: 'fresh' | 'prepared' | 'running' | 'ended';
   /** Folder of the live box, empty when fresh. */
   stateDirectory: string;
   frontPid: number;
@@ -21,7 +21,7 @@ export interface Hello {
 /** @throws Error when the frame is not a hello */
 export function parseHello({tag, strings}: Frame): Hello {
   const [state, stateDirectory, frontPid, startedUs, umask, brain, argc, ...rest] = strings;
-  if (tag !== 'H' || (state !== 'fresh' && state !== 'running' && state !== 'ended') || argc === undefined) throw new Error('no hello from the front');
+  if (tag !== 'H' || (state !== 'fresh' && state !== 'prepared' && state !== 'running' && state !== 'ended') || argc === undefined) throw new Error('no hello from the front');
   const count = Number(argc);
   const environment: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const entry of rest.slice(count + 1)) {

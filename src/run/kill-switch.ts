@@ -17,7 +17,7 @@ export const isSwitchOn = (policy: Policy): boolean => existsSync(policy.killSwi
 /** @throws TareError when the descriptor cannot be read */
 export async function plainExec(request: Request, hello: Hello, channel: Channel): Promise<RunResult> {
   const {job, callerArgvIndex} = await loadJob(request, hello.cwd);
-  const strings = callerArgvIndex === null ? job.command.map((argument) => `a${argument}`) : [`a@${String(callerArgvIndex)}`];
+  const strings = callerArgvIndex === null ? job.command.map((argument) => `v${argument}`) : [`a@${String(callerArgvIndex)}`];
   for (const [name, {value}] of Object.entries(job.environment)) strings.push(value === null ? `u${name}` : `e${name}=${value}`);
   strings.push(`d${job.workDirectory.value}`);
   await channel.sendLast('D', ...strings);

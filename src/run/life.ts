@@ -52,6 +52,8 @@ export interface Life {
   sampler: Sampler | null;
   watch: UsageRecord['watch'];
   processes: RecordTare['processes'];
+  /** Brains of this job that died. */
+  brainsLost: number;
 }
 
 export interface LifeContext {
@@ -62,6 +64,7 @@ export interface LifeContext {
   frontPid: number;
   cpus: number;
   memoryBefore: MemoryEvents;
+  brainsLost: number;
   /** Done when the payload's process waits for its go: the `started` record goes to disk here. */
   beforeExec: () => void;
   /** Done when the payload runs. */
@@ -83,7 +86,7 @@ export async function follow(context: LifeContext): Promise<Life> {
 class Follower {
   readonly life: Life = {
     executedUs: null, startEpochUs: null, init: null, engine: null, failure: null, stop: null, verdict: null, noted: [], frontLost: false, unkillable: false,
-    sampler: null, watch: null, processes: [],
+    sampler: null, watch: null, processes: [], brainsLost: 0,
   };
   private readonly context: LifeContext;
   private initPid: number | null = null;
@@ -94,6 +97,7 @@ class Follower {
 
   constructor(context: LifeContext) {
     this.context = context;
+    this.life.brainsLost = context.brainsLost;
   }
 
   async run(): Promise<void> {

@@ -40,9 +40,14 @@ export interface Prepared {
   identity: IdentityFacts;
   caller: IdentityFacts;
   callerArgvIndex: number | null;
-  /** The plan for the same job when the engine turned out not to work. @throws TareError BOX_UNAVAILABLE when the policy requires the box */
-  withoutBox: ((because: string) => Plan) | null;
+  /** Whether the plan has it, and could be made anew without. */
+  canDoWithout: (lack: Lack) => boolean;
+  /** The same job, planned for a node that lacks it. @throws TareError when the policy requires it */
+  without: (lack: Lack, because: string) => Prepared;
 }
+
+/** What can turn out not to work although the facts promised it. */
+export type Lack = 'box' | 'groups';
 
 /** What is known even when preparing fails: the record of a refusal is made of it. */
 export interface Known {
@@ -70,24 +75,36 @@ export async function prepare(request: Request, policy: Policy, environment: Rea
   known.facts = facts;
   const call: Call = {identity, environment, slot: {name: null, cores: null, memoryBytes: null}, sample: Number.parseInt(known.id.slice(0, 8), 16) / 2 ** 32};
   const inputs: Inputs = {job, policy, facts, call};
+  return prepareFrom(inputs, callerArgvIndex);
+}
+
+function prepareFrom(inputs: Inputs, callerArgvIndex: number | null): Prepared {
+  const {facts, call} = inputs;
+  const plan = makePlan(inputs);
   return {
-    plan: makePlan(inputs),
+    plan,
     facts,
-    identity: identity.value,
-    caller,
+    identity: call.identity.value,
+    caller: facts.caller,
     callerArgvIndex,
-    withoutBox: (because) => makePlan({...inputs, facts: {...facts, bubblewrap: {...facts.bubblewrap, path: null, how: because}}}),
+    canDoWithout: (lack) => (lack === 'box' ? plan.mode.value === 'box' : stepOf(plan, 'cgroup.create') !== undefined),
+    without: (lack, because) => prepareFrom({...inputs, facts: lacking(facts, lack, because)}, callerArgvIndex),
   };
+}
+
+function lacking(facts: Facts, lack: Lack, because: string): Facts {
+  if (lack === 'box') return {...facts, bubblewrap: {...facts.bubblewrap, path: null, how: because}};
+  return {...facts, cgroup: {...facts.cgroup, controllers: {}, toEnable: [], how: because}};
 }
 
 async function prepareSaved(file: string, policy: Policy, known: Known): Promise<Prepared> {
   const plan = await readDocument(file, 'plan');
   const facts = gatherFacts(policy, null, known.caller);
   known.facts = facts;
-  const identity = checkSavedPlan(plan, file, facts);
+  const identity = checkSavedPlan(plan, file, facts, policy);
   const workDirectory = stepOf(plan, 'payload.execute')?.workDirectory ?? '/';
   requireDirectory(workDirectory, file);
-  return {plan, facts, identity, caller: known.caller, callerArgvIndex: null, withoutBox: null};
+  return {plan, facts, identity, caller: known.caller, callerArgvIndex: null, canDoWithout: () => false, without: () => { throw new TypeError('a saved plan is not made anew'); }};
 }
 
 export async function loadJob({source, flags}: Request, cwd: string): Promise<{job: Job; callerArgvIndex: number | null}> {

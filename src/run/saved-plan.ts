@@ -3,17 +3,20 @@
 import {TareError} from '../errors.js';
 import type {Facts, IdentityFacts} from '../host/facts.js';
 import {boxObstacle} from '../plan/mode.js';
+import {digest} from '../plan/canonical.js';
 import {stepOf, stepsOf} from '../plan/step.js';
+import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
 /**
  * @returns whom the plan's payload runs as
  * @throws TareError PLAN_MISMATCH
  */
-export function checkSavedPlan(plan: Plan, file: string, facts: Facts): IdentityFacts {
+export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: Policy): IdentityFacts {
   const mismatch = (message: string, found: string, allowed: string): TareError =>
     new TareError('PLAN_MISMATCH', {message: `the plan does not fit this node: ${message}`, where: file, found, allowed, remedy: 'make it anew with `tare plan --json`'});
 
+  if (plan.inputs.policy !== digest(policy)) throw mismatch('it was made under another policy', plan.inputs.policy, digest(policy));
   const parents = new Map(Object.values(facts.cgroup.controllers).map(({parent, version}) => [parent, version]));
   for (const step of stepsOf(plan, 'cgroup.create')) {
     const parent = step.directory.slice(0, step.directory.indexOf('/tare-{id}'));
@@ -21,7 +24,7 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts): Identity
       throw mismatch('its control groups cannot be made there', step.directory, [...parents.keys()].filter((known) => known !== null).join(', ') || 'none');
     }
   }
-  for (const step of [...stepsOf(plan, 'cgroup.write')]) {
+  for (const step of stepsOf(plan, 'cgroup.write')) {
     if (!step.directory.includes('/tare-{id}') || step.file.includes('/')) throw mismatch('it writes outside its own groups', `${step.directory}/${step.file}`, 'groups below tare-{id}');
   }
   for (const step of stepsOf(plan, 'cgroup.enable')) {

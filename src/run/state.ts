@@ -9,8 +9,10 @@ import {join} from 'node:path';
 import {TareError} from '../errors.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
 import {stepsOf} from '../plan/step.js';
+import {makeDirectory} from '../record/durable.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
+import type {Weighing} from './weigh.js';
 
 /** What is on disk of a live box. */
 export interface BoxState {
@@ -27,13 +29,17 @@ export interface BoxState {
   recordCopy: string | null;
   /** Calendar time of the payload's exec, µs; null until then. */
   startEpochUs: number | null;
+  /** What was weighed before the groups were removed; null until then. */
+  weighed: Weighing | null;
 }
 
 const STATE_FILE = 'box.json';
 
 /** The folder of a live box. */
 export const stateDirectory = (plan: Plan, id: string): string => join(plan.directories.state, 'boxes', id);
-/** The box's folder on scratch: `{box}` in the plan. */
+/** `{box}` in a plan's path is the box's folder on scratch. */
+const inBox = (path: string, boxDirectory: string): string => path.replace('{box}', () => boxDirectory);
+/** The box's folder on scratch. */
 export const scratchDirectory = (plan: Plan, id: string): string => join(plan.directories.scratch, `tare-${id}`);
 
 /**
@@ -51,7 +57,7 @@ export function makeDirectories(plan: Plan, id: string, caller: {uid: number; gi
     mkdirSync(scratchDirectory(plan, id), {mode: 0o711});
     const owner = stepsOf(plan, 'identity.take')[0];
     for (const {path, mode, owner: whose} of stepsOf(plan, 'directory.create')) {
-      const place = path.replace('{box}', scratchDirectory(plan, id));
+      const place = inBox(path, scratchDirectory(plan, id));
       mkdirSync(place, {mode: 0o700});
       chmodSync(place, Number.parseInt(mode, 8));
       if (whose === 'job' && owner !== undefined) chownSync(place, owner.uid, owner.gid);
@@ -62,7 +68,7 @@ export function makeDirectories(plan: Plan, id: string, caller: {uid: number; gi
 /** Makes a directory, or checks that the one there is a directory of ours that no other can write to. */
 export function ensureOwn(path: string, mode: number, uid: number): void {
   guard(() => {
-    mkdirSync(path, {recursive: true, mode});
+    makeDirectory(path, mode);
   });
   const found = lstatSync(path);
   const owned = found.isDirectory() && (found.uid === uid || found.uid === 0);
@@ -86,26 +92,30 @@ export function readState(directory: string): BoxState {
 }
 
 /**
- * Removes both folders of a box.
+ * Removes a box's private directories, and its folder on scratch.
  * @returns what could not be removed
  */
-export function removeDirectories(plan: Plan, id: string): string[] {
-  const left: string[] = [];
-  const owner = stepsOf(plan, 'identity.take')[0];
-  for (const {path} of stepsOf(plan, 'directory.create')) removePrivate(path.replace('{box}', scratchDirectory(plan, id)), owner);
-  const remove = (directory: string, action: () => void): void => {
-    try {
-      action();
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') left.push(directory);
-    }
-  };
-  // root never walks a tree that the payload's user can change under its feet
+export function removeScratch(plan: Plan, id: string): string[] {
   const scratch = scratchDirectory(plan, id);
-  remove(scratch, () => { if (owner === undefined) rmSync(scratch, {recursive: true, force: true}); else rmdirSync(scratch); });
-  const state = stateDirectory(plan, id);
-  remove(state, () => { rmSync(state, {recursive: true, force: true}); });
-  return left;
+  const owner = stepsOf(plan, 'identity.take')[0];
+  for (const {path} of stepsOf(plan, 'directory.create')) removePrivate(inBox(path, scratch), owner);
+  // root never walks a tree that the payload's user can change under its feet
+  return remove(scratch, () => { if (owner === undefined) rmSync(scratch, {recursive: true, force: true}); else rmdirSync(scratch); });
+}
+
+/** Removes the folder of a live box: the last thing, since a brain that follows reads it. */
+export function removeState(plan: Plan, id: string): string[] {
+  const directory = stateDirectory(plan, id);
+  return remove(directory, () => { rmSync(directory, {recursive: true, force: true}); });
+}
+
+function remove(directory: string, action: () => void): string[] {
+  try {
+    action();
+    return [];
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? [] : [directory];
+  }
 }
 
 /** What a payload made unreadable is still to go. */

@@ -2,7 +2,7 @@
 
 import type {Groups} from '../cgroup/manager.js';
 import {NO_USAGE, type RecordTare, type RecordUsage} from '../record/record.js';
-import type {Sampler} from './sampler.js';
+import type {SampledPeaks, Sampler} from './sampler.js';
 import {readParent, readSmapsRollup} from './tree.js';
 
 /** Init's report: an `E` frame. */
@@ -55,16 +55,27 @@ export function weighPayload(groups: Groups, sampler: Sampler | null, init: Init
     pidsPeak: counted.pidsPeak ?? sampled?.pidsPeak ?? null,
     oomKills: groups.memoryEvents().oomKills,
   };
-  if (usage.memPeakBytes === null && sampled?.rssPeakBytes != null) {
-    usage.memPeakBytes = sampled.pssPeakBytes ?? sampled.rssPeakBytes;
-    usage.memPeakSource = sampled.pssPeakBytes === null ? 'sampled:rss' : 'sampled:pss';
-    flags.push('sampled-memory');
+  if (usage.memPeakBytes === null) {
+    Object.assign(usage, memoryWithoutGroup(init, sampled));
+    if (usage.memPeakBytes !== null) flags.push('sampled-memory');
   }
   if (usage.cpuUserUs === null) {
     Object.assign(usage, cpuWithoutGroup(init, sampled?.cpuUs ?? null));
     flags.push('partial');
   }
   return {usage, flags};
+}
+
+/** Lower bounds all: what was seen of the tree, and the largest process by its rusage, which no sample misses. */
+function memoryWithoutGroup(init: InitReport | null, sampled: SampledPeaks | null): Pick<RecordUsage, 'memPeakBytes' | 'memPeakSource'> {
+  const seen: [string, number | null][] = [
+    ['sampled:pss', sampled?.pssPeakBytes ?? null],
+    // the sum of resident sizes counts shared pages more than once: only where no proportional size was taken
+    ['sampled:rss', sampled?.pssPeakBytes == null ? (sampled?.rssPeakBytes ?? null) : null],
+    ['rusage:largest process', init?.largestProcessBytes ?? null],
+  ];
+  const [largest] = seen.filter((entry): entry is [string, number] => entry[1] !== null).sort((a, b) => b[1] - a[1]);
+  return {memPeakBytes: largest?.[1] ?? null, memPeakSource: largest?.[0] ?? null};
 }
 
 /**

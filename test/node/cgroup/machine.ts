@@ -57,7 +57,9 @@ function leave(own: string): void {
 }
 
 function words(file: string): string[] {
-  return readFileSync(file, 'utf8').split(/\s+/).filter((word) => word !== '');
+  return readFileSync(file, 'utf8')
+    .split(/\s+/)
+    .filter((word) => word !== '');
 }
 
 function writable(path: string): boolean {
@@ -117,7 +119,7 @@ export function steps(slot: Slot, writes: [controller: string, file: string, val
 /** A process that joins before it executes. */
 export function start(groups: {joins: Readonly<Record<Leaf, readonly string[]>>}, leaf: Leaf, argv: readonly string[]): ChildProcess {
   const script = `${groups.joins[leaf].map((file) => `echo 0 > ${file}`).join(' && ')} && exec "$@"`;
-  return spawn('/bin/sh', ['-c', script, 'sh', ...argv], {stdio: ['ignore', 'pipe', 'ignore']});
+  return spawn('/bin/sh', ['-c', script, 'sh', ...argv], {stdio: ['pipe', 'pipe', 'ignore']});
 }
 
 export function ended(child: ChildProcess): Promise<{code: number | null; signal: string | null; stdout: string}> {

@@ -7,19 +7,24 @@ import {keyed, parseCount, sumKnown, type Read} from '../../../src/cgroup/keyed.
 import {memoryCounters, memoryUsage} from '../../../src/cgroup/memory.js';
 import {pidsUsage} from '../../../src/cgroup/pids.js';
 
-const files = (texts: Record<string, string>): Read => (file) => texts[file] ?? null;
+const files =
+  (texts: Record<string, string>): Read =>
+  (file) =>
+    texts[file] ?? null;
 const nothing = files({});
 
 /** Linux 6.12.117, v2: `tail /dev/zero` under memory.max=60M, after 3 MiB of direct writes. */
 const V2 = files({
-  'memory.stat': 'anon 0\nfile 53248\nkernel 16384\nkernel_stack 0\nsock 0\nvmalloc 0\nshmem 4096\nfile_mapped 0\nworkingset_refault_file 251\n',
+  'memory.stat':
+    'anon 0\nfile 53248\nkernel 16384\nkernel_stack 0\nsock 0\nvmalloc 0\nshmem 4096\nfile_mapped 0\nworkingset_refault_file 251\n',
   'memory.events': 'low 0\nhigh 0\nmax 67\noom 1\noom_kill 1\noom_group_kill 0\n',
   'memory.events.local': 'low 0\nhigh 0\nmax 67\noom 1\noom_kill 1\noom_group_kill 0\n',
   'memory.peak': '62914560\n',
   'memory.current': '81920\n',
   'memory.swap.peak': '0\n',
   'memory.swap.current': '0\n',
-  'cpu.stat': 'usage_usec 1065338\nuser_usec 99604\nsystem_usec 965733\nnice_usec 0\nnr_periods 21\nnr_throttled 20\nthrottled_usec 1604210\nnr_bursts 0\nburst_usec 0\n',
+  'cpu.stat':
+    'usage_usec 1065338\nuser_usec 99604\nsystem_usec 965733\nnice_usec 0\nnr_periods 21\nnr_throttled 20\nthrottled_usec 1604210\nnr_bursts 0\nburst_usec 0\n',
   'io.stat': '254:0 rbytes=1114112 wbytes=3145728 rios=28 wios=6 dbytes=0 dios=0\n',
   'pids.peak': '2\n',
   'pids.current': '0\n',
@@ -29,7 +34,8 @@ const V2 = files({
 
 /** Linux 6.18.44, v1. */
 const V1 = files({
-  'memory.stat': 'cache 0\nrss 0\nshmem 0\nswap 0\nhierarchical_memory_limit 9223372036854771712\ntotal_cache 8192\ntotal_rss 4096\ntotal_rss_huge 0\ntotal_shmem 4096\ntotal_swap 0\n',
+  'memory.stat':
+    'cache 0\nrss 0\nshmem 0\nswap 0\nhierarchical_memory_limit 9223372036854771712\ntotal_cache 8192\ntotal_rss 4096\ntotal_rss_huge 0\ntotal_shmem 4096\ntotal_swap 0\n',
   'memory.oom_control': 'oom_kill_disable 0\nunder_oom 0\noom_kill 1\n',
   'memory.failcnt': '127\n',
   'memory.memsw.failcnt': '0\n',
@@ -50,9 +56,17 @@ const V1 = files({
 describe('cgroup: parsers on texts of real kernels', () => {
   it('reads v2', () => {
     expect(memoryUsage(2, V2)).to.deep.equal({
-      memPeakBytes: 62914560, memPeakSource: 'cgroup2:memory.peak (page cache included)', memCurrentBytes: 81920,
-      anonBytes: 0, fileBytes: 53248, shmemBytes: 4096, swapBytes: 0, memNowSource: 'cgroup2:memory.stat',
-      swapPeakBytes: 0, swapPeakSource: 'cgroup2:memory.swap.peak', memswPeakBytes: null,
+      memPeakBytes: 62914560,
+      memPeakSource: 'cgroup2:memory.peak (page cache included)',
+      memCurrentBytes: 81920,
+      anonBytes: 0,
+      fileBytes: 53248,
+      shmemBytes: 4096,
+      swapBytes: 0,
+      memNowSource: 'cgroup2:memory.stat',
+      swapPeakBytes: 0,
+      swapPeakSource: 'cgroup2:memory.swap.peak',
+      memswPeakBytes: null,
     });
     expect(memoryCounters(2, V2)).to.deep.equal({oomKills: 1, oomLocal: 1, oom: 1, limitHits: 67, memswReached: false});
     expect(cpuTimes(2, V2)).to.deep.equal({cpuUserUs: 99604, cpuSystemUs: 965733, cpuSource: 'cgroup2:cpu.stat'});
@@ -65,9 +79,17 @@ describe('cgroup: parsers on texts of real kernels', () => {
 
   it('reads v1', () => {
     expect(memoryUsage(1, V1)).to.deep.equal({
-      memPeakBytes: 62914560, memPeakSource: 'cgroup1:memory.max_usage_in_bytes (page cache included)', memCurrentBytes: 20480,
-      anonBytes: 4096, fileBytes: 8192, shmemBytes: 4096, swapBytes: 0, memNowSource: 'cgroup1:memory.stat',
-      swapPeakBytes: null, swapPeakSource: null, memswPeakBytes: 63176704,
+      memPeakBytes: 62914560,
+      memPeakSource: 'cgroup1:memory.max_usage_in_bytes (page cache included)',
+      memCurrentBytes: 20480,
+      anonBytes: 4096,
+      fileBytes: 8192,
+      shmemBytes: 4096,
+      swapBytes: 0,
+      memNowSource: 'cgroup1:memory.stat',
+      swapPeakBytes: null,
+      swapPeakSource: null,
+      memswPeakBytes: 63176704,
     });
     expect(memoryCounters(1, V1)).to.deep.equal({oomKills: 1, oomLocal: null, oom: null, limitHits: 127, memswReached: false});
     expect(throttledUs(1, V1)).to.equal(801235);
@@ -80,48 +102,83 @@ describe('cgroup: parsers on texts of real kernels', () => {
     const {cpuUserUs, cpuSystemUs} = cpuTimes(1, V1);
     expect(cpuUserUs! + cpuSystemUs!).to.equal(1102012);
     expect(cpuSystemUs).to.equal(Math.round((1102012 * 84) / 110));
-    expect(cpuTimes(1, files({'cpuacct.usage': '3000000\n', 'cpuacct.stat': 'user 0\nsystem 0\n'}))).to.include({cpuUserUs: 3000, cpuSystemUs: 0});
-    expect(cpuTimes(1, files({'cpuacct.stat': 'user 2\nsystem 1\n'}))).to.include({cpuUserUs: 20000, cpuSystemUs: 10000, cpuSource: 'cgroup1:cpuacct.stat'});
+    expect(cpuTimes(1, files({'cpuacct.usage': '3000000\n', 'cpuacct.stat': 'user 0\nsystem 0\n'}))).to.include({
+      cpuUserUs: 3000,
+      cpuSystemUs: 0,
+    });
+    expect(cpuTimes(1, files({'cpuacct.stat': 'user 2\nsystem 1\n'}))).to.include({
+      cpuUserUs: 20000,
+      cpuSystemUs: 10000,
+      cpuSource: 'cgroup1:cpuacct.stat',
+    });
   });
 
   it('v1: a memory-and-swap limit that was reached, whatever its failcnt', () => {
-    const at = (limit: string): Read => (file) => (file === 'memory.memsw.limit_in_bytes' ? limit : V1(file));
+    const at =
+      (limit: string): Read =>
+      (file) =>
+        file === 'memory.memsw.limit_in_bytes' ? limit : V1(file);
     expect(memoryCounters(1, at('63176704\n')).memswReached).to.equal(true);
     expect(memoryCounters(1, at('83176704\n')).memswReached).to.equal(false);
   });
 
   it('v1: sums devices; nothing counted is unknown, not zero', () => {
-    const text = '8:16 Read 4096\n8:16 Write 0\n8:16 Sync 4096\n8:16 Total 4096\n8:0 Read 1000\n8:0 Write 20971520\n8:0 Sync 1\n8:0 Async 2\n8:0 Total 3\nTotal 20976616\n';
+    const text =
+      '8:16 Read 4096\n8:16 Write 0\n8:16 Sync 4096\n8:16 Total 4096\n8:0 Read 1000\n8:0 Write 20971520\n8:0 Sync 1\n8:0 Async 2\n8:0 Total 3\nTotal 20976616\n';
     expect(ioUsage(1, files({'blkio.throttle.io_service_bytes': text}))).to.deep.equal({
-      ioReadBytes: 5096, ioWriteBytes: 20971520, ioSource: 'cgroup1:blkio.throttle.io_service_bytes (no delayed writes)',
+      ioReadBytes: 5096,
+      ioWriteBytes: 20971520,
+      ioSource: 'cgroup1:blkio.throttle.io_service_bytes (no delayed writes)',
     });
     const zeros = '254:0 Read 0\n254:0 Write 0\n254:0 Sync 0\n254:0 Async 0\n254:0 Discard 0\n254:0 Total 0\nTotal 0\n';
-    expect(ioUsage(1, files({'blkio.throttle.io_service_bytes_recursive': zeros}))).to.deep.equal({ioReadBytes: null, ioWriteBytes: null, ioSource: null});
+    expect(ioUsage(1, files({'blkio.throttle.io_service_bytes_recursive': zeros}))).to.deep.equal({
+      ioReadBytes: null,
+      ioWriteBytes: null,
+      ioSource: null,
+    });
     expect(ioUsage(1, V1)).to.deep.equal({ioReadBytes: null, ioWriteBytes: null, ioSource: null});
   });
 
   it('v2: a device without traffic has a line without keys', () => {
-    expect(ioUsage(2, files({'io.stat': '7:0 \n8:0 rbytes=1 wbytes=2 rios=1 wios=1 dbytes=0 dios=0\n8:16 rbytes=10 wbytes=20 rios=1 wios=1 dbytes=0 dios=0\n'}))).to.include({ioReadBytes: 11, ioWriteBytes: 22});
+    expect(
+      ioUsage(
+        2,
+        files({
+          'io.stat': '7:0 \n8:0 rbytes=1 wbytes=2 rios=1 wios=1 dbytes=0 dios=0\n8:16 rbytes=10 wbytes=20 rios=1 wios=1 dbytes=0 dios=0\n',
+        }),
+      ),
+    ).to.include({ioReadBytes: 11, ioWriteBytes: 22});
     expect(ioUsage(2, files({'io.stat': ''}))).to.include({ioReadBytes: 0, ioWriteBytes: 0});
   });
 
   for (const version of [1, 2] as const) {
     it(`v${version}: what is missing is null, with no source`, () => {
-      const all = {...memoryUsage(version, nothing), ...cpuTimes(version, nothing), ...ioUsage(version, nothing), ...pidsUsage(version, nothing)};
-      expect(Object.values(all).every((value) => value === null), JSON.stringify(all)).to.equal(true);
+      const all = {
+        ...memoryUsage(version, nothing),
+        ...cpuTimes(version, nothing),
+        ...ioUsage(version, nothing),
+        ...pidsUsage(version, nothing),
+      };
+      expect(
+        Object.values(all).every((value) => value === null),
+        JSON.stringify(all),
+      ).to.equal(true);
       expect([cpuTotalUs(version, nothing), throttledUs(version, nothing), isFrozen(version, nothing)]).to.deep.equal([null, null, null]);
     });
   }
 
   it('v1: fills a cpuset from its parent, and only when empty', () => {
     const parent = files({'cpuset.cpus': '0-1\n', 'cpuset.mems': '0\n'});
-    expect(cpusetFill(parent, files({'cpuset.cpus': '\n', 'cpuset.mems': '\n'}))).to.deep.equal([{file: 'cpuset.cpus', value: '0-1'}, {file: 'cpuset.mems', value: '0'}]);
+    expect(cpusetFill(parent, files({'cpuset.cpus': '\n', 'cpuset.mems': '\n'}))).to.deep.equal([
+      {file: 'cpuset.cpus', value: '0-1'},
+      {file: 'cpuset.mems', value: '0'},
+    ]);
     expect(cpusetFill(parent, files({'cpuset.cpus': '1\n', 'cpuset.mems': '0\n'}))).to.deep.equal([]);
     const above = files({'cpuset.cpus': '\n', 'cpuset.mems': '0\n', 'cpuset.effective_cpus': '0-3\n'});
     expect(cpusetFill(above, files({'cpuset.cpus': '\n', 'cpuset.mems': '0\n'}))).to.deep.equal([{file: 'cpuset.cpus', value: '0-3'}]);
   });
 
-  it('names the freezer\'s files', () => {
+  it("names the freezer's files", () => {
     expect(freezerFile(1)).to.deep.equal({file: 'freezer.state', freeze: 'FROZEN', thaw: 'THAWED'});
     expect(freezerFile(2)).to.deep.equal({file: 'cgroup.freeze', freeze: '1', thaw: '0'});
   });

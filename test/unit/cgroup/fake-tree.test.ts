@@ -22,10 +22,22 @@ describe('cgroup: manager on a fake tree', () => {
   };
   const tree = (name: string, version: 1 | 2, controllers: string[]): Steps =>
     (['box', 'engine', 'payload'] as const).map((group) => ({
-      op: 'cgroup.create', group, version, controllers, because,
+      op: 'cgroup.create',
+      group,
+      version,
+      controllers,
+      because,
       directory: `${root}/${name}/tare-{id}${group === 'box' ? '' : `/${group}`}`,
     }));
-  const write = (directory: string, file: string, value: string): Steps[number] => ({op: 'cgroup.write', group: 'payload', controller: 'memory', directory: `${root}/${directory}`, file, value, because});
+  const write = (directory: string, file: string, value: string): Steps[number] => ({
+    op: 'cgroup.write',
+    group: 'payload',
+    controller: 'memory',
+    directory: `${root}/${directory}`,
+    file,
+    value,
+    because,
+  });
 
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'tare-fake-cgroup-'));
@@ -34,20 +46,32 @@ describe('cgroup: manager on a fake tree', () => {
   afterEach(() => rmSync(root, {recursive: true}));
 
   it('makes, fills, writes and opens', () => {
-    for (const [file, value] of [['cpus', '0-1\n'], ['mems', '0\n']]) writeFileSync(join(root, 'cpuset', `cpuset.${file}`), value!);
-    const steps = [...tree('memory', 1, ['memory']), ...tree('cpuset', 1, ['cpuset']), write('memory/tare-{id}/payload', 'memory.limit_in_bytes', '1000')];
+    for (const [file, value] of [
+      ['cpus', '0-1\n'],
+      ['mems', '0\n'],
+    ])
+      writeFileSync(join(root, 'cpuset', `cpuset.${file}`), value!);
+    const steps = [
+      ...tree('memory', 1, ['memory']),
+      ...tree('cpuset', 1, ['cpuset']),
+      write('memory/tare-{id}/payload', 'memory.limit_in_bytes', '1000'),
+    ];
     const groups = createGroups(steps, 'ab-1', {isCgroup: fill});
     expect(groups.joins).to.deep.equal({
       engine: [`${root}/memory/tare-ab-1/engine/cgroup.procs`, `${root}/cpuset/tare-ab-1/engine/cgroup.procs`],
       payload: [`${root}/memory/tare-ab-1/payload/cgroup.procs`, `${root}/cpuset/tare-ab-1/payload/cgroup.procs`],
     });
     expect(readFileSync(`${root}/memory/tare-ab-1/payload/memory.limit_in_bytes`, 'utf8')).to.equal('1000');
-    for (const group of ['', '/engine', '/payload']) expect(readFileSync(`${root}/cpuset/tare-ab-1${group}/cpuset.cpus`, 'utf8')).to.equal('0-1');
+    for (const group of ['', '/engine', '/payload'])
+      expect(readFileSync(`${root}/cpuset/tare-ab-1${group}/cpuset.cpus`, 'utf8')).to.equal('0-1');
     expect(groups.populated()).to.equal(false);
     expect(groups.usage('payload').memPeakBytes).to.equal(null);
     rmSync(`${root}/cpuset/tare-ab-1`, {recursive: true});
     rmSync(`${root}/memory/tare-ab-1/engine`, {recursive: true});
-    expect(openGroups(steps, 'ab-1', {isCgroup: existsSync}).joins).to.deep.equal({engine: [], payload: [`${root}/memory/tare-ab-1/payload/cgroup.procs`]});
+    expect(openGroups(steps, 'ab-1', {isCgroup: existsSync}).joins).to.deep.equal({
+      engine: [],
+      payload: [`${root}/memory/tare-ab-1/payload/cgroup.procs`],
+    });
     expect(openGroups(steps, 'ab-2', {isCgroup: existsSync})).to.equal(noGroups);
   });
 
@@ -59,8 +83,15 @@ describe('cgroup: manager on a fake tree', () => {
   });
 
   it('takes back what was made when a step fails', () => {
-    const steps = [...tree('cpu,cpuacct', 1, ['cpu']), ...tree('memory', 1, ['memory']), write('memory/tare-{id}/payload', 'memory.max', '1000')];
-    expect(() => createGroups(steps, 'ab', {isCgroup: () => true})).to.throw(TareError, /cannot write '1000' to \S+\/tare-ab\/payload\/memory.max; found: ENOENT.*controller memory is not available under/);
+    const steps = [
+      ...tree('cpu,cpuacct', 1, ['cpu']),
+      ...tree('memory', 1, ['memory']),
+      write('memory/tare-{id}/payload', 'memory.max', '1000'),
+    ];
+    expect(() => createGroups(steps, 'ab', {isCgroup: () => true})).to.throw(
+      TareError,
+      /cannot write '1000' to \S+\/tare-ab\/payload\/memory.max; found: ENOENT.*controller memory is not available under/,
+    );
     expect(readdirSync(join(root, 'memory'))).to.deep.equal([]);
     expect(readdirSync(join(root, 'cpu,cpuacct'))).to.deep.equal([]);
   });
@@ -78,18 +109,33 @@ describe('cgroup: manager on a fake tree', () => {
     expect(openGroups(tree('memory', 1, ['memory']), 'ab')).to.equal(noGroups);
   });
 
-  it('refuses ids and places that are not a box\'s', () => {
-    for (const id of ['', '-a', '../a', 'A', 'a/b', 'a\n']) expect(() => createGroups(tree('memory', 1, []), id), id).to.throw(/cannot be named after/);
-    const bad = ['memory/other/payload', 'memory/tare-{id}/../x', 'memory/tare-{id}/a/payload', 'memory/tare-{id}/engine', 'memory/tare-{id}'];
-    for (const directory of bad) expect(() => createGroups([write(directory, 'memory.max', '1')], 'ab'), directory).to.throw(/outside the box/);
-    for (const file of ['../memory.max', 'tasks', 'a/b.c']) expect(() => createGroups([write('memory/tare-{id}/payload', file, '1')], 'ab'), file).to.throw(/outside the box/);
+  it("refuses ids and places that are not a box's", () => {
+    for (const id of ['', '-a', '../a', 'A', 'a/b', 'a\n'])
+      expect(() => createGroups(tree('memory', 1, []), id), id).to.throw(/cannot be named after/);
+    const bad = [
+      'memory/other/payload',
+      'memory/tare-{id}/../x',
+      'memory/tare-{id}/a/payload',
+      'memory/tare-{id}/engine',
+      'memory/tare-{id}',
+    ];
+    for (const directory of bad)
+      expect(() => createGroups([write(directory, 'memory.max', '1')], 'ab'), directory).to.throw(/outside the box/);
+    for (const file of ['../memory.max', 'tasks', 'a/b.c'])
+      expect(() => createGroups([write('memory/tare-{id}/payload', file, '1')], 'ab'), file).to.throw(/outside the box/);
   });
 
   it('a plan without cgroup steps has no groups', async () => {
     const groups = createGroups([{op: 'oom.adjust', value: 1, because}], 'ab');
     expect(groups).to.equal(noGroups);
     expect(groups.usage('payload').cpuUserUs).to.equal(null);
-    expect([groups.cpuUs(), groups.verdict(groups.memoryEvents(), groups.memoryEvents()), groups.populated(), await groups.waitEmpty(0), await groups.remove()]).to.deep.equal([null, null, false, true, []]);
+    expect([
+      groups.cpuUs(),
+      groups.verdict(groups.memoryEvents(), groups.memoryEvents()),
+      groups.populated(),
+      await groups.waitEmpty(0),
+      await groups.remove(),
+    ]).to.deep.equal([null, null, false, true, []]);
     groups.kill();
     groups.freeze(true);
   });
@@ -98,17 +144,33 @@ describe('cgroup: manager on a fake tree', () => {
     mkdirSync(join(root, 'memory/tare-ab/payload/inner'), {recursive: true});
     mkdirSync(join(root, 'outside/deep'), {recursive: true});
     symlinkSync(join(root, 'outside'), join(root, 'memory/tare-ab/payload/link'));
-    expect(deepestFirst(join(root, 'memory/tare-ab'))).to.deep.equal(['payload/inner', 'payload', ''].map((name) => join(root, 'memory/tare-ab', name)));
-    expect(await removeBoxes([join(root, 'memory/tare-ab'), join(root, 'outside')], 'ab', 0)).to.include(join(root, 'memory/tare-ab/payload'));
+    expect(deepestFirst(join(root, 'memory/tare-ab'))).to.deep.equal(
+      ['payload/inner', 'payload', ''].map((name) => join(root, 'memory/tare-ab', name)),
+    );
+    expect(await removeBoxes([join(root, 'memory/tare-ab'), join(root, 'outside')], 'ab', 0)).to.include(
+      join(root, 'memory/tare-ab/payload'),
+    );
     expect(existsSync(join(root, 'outside/deep'))).to.equal(true);
   });
 });
 
 describe('cgroup: errors say what to do', () => {
   const failed = (code: string, errno: number, doing: 'make' | 'write' | 'enable'): string =>
-    cgroupFailed({doing, directory: '/c/x', file: 'cgroup.subtree_control', value: '+io', controllers: ['io'], error: Object.assign(new Error(code), {code, errno})}).message;
+    cgroupFailed({
+      doing,
+      directory: '/c/x',
+      file: 'cgroup.subtree_control',
+      value: '+io',
+      controllers: ['io'],
+      error: Object.assign(new Error(code), {code, errno}),
+    }).message;
   const table: [string, number, 'make' | 'write' | 'enable', RegExp][] = [
-    ['ENOENT', -2, 'enable', /'\+io' to \/c\/x\/cgroup.subtree_control; found: ENOENT, no such file or directory; controller io is not available under \/c\/x/],
+    [
+      'ENOENT',
+      -2,
+      'enable',
+      /'\+io' to \/c\/x\/cgroup.subtree_control; found: ENOENT, no such file or directory; controller io is not available under \/c\/x/,
+    ],
     ['ENOENT', -2, 'make', /cannot make the control group \/c\/x; .*controller io is not available under \/c$/],
     ['EACCES', -13, 'make', /delegate it \(systemd: Delegate=yes\)/],
     ['EROFS', -30, 'make', /read-only/],

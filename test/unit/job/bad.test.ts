@@ -1,6 +1,6 @@
 import {readFileSync, readdirSync} from 'node:fs';
 import {expect} from 'chai';
-import {ERRORS, TareError, TareErrors} from '../../../src/errors.js';
+import {TareError, TareErrors, type ErrorCode} from '../../../src/errors.js';
 import {parseDocument} from '../../../src/job/document.js';
 import {jobFromDocument} from '../../../src/job/load.js';
 import {policyFromDocuments} from '../../../src/policy/load.js';
@@ -11,7 +11,7 @@ interface Row {
   job: string | null;
   policy: string | null;
   exit: number;
-  code: keyof typeof ERRORS;
+  code: ErrorCode;
   /** null: the error is at a line and column, or of the whole file. */
   pointer: string | null;
   says: string;
@@ -22,7 +22,11 @@ const table = JSON.parse(readFileSync(new URL('fixtures/bad.json', root), 'utf8'
 const read = (file: string): string => readFileSync(new URL(file, root), 'utf8');
 
 async function load({job: jobFile, policy: policyFile}: Row): Promise<void> {
-  const policy = policyFromDocuments(policyFile === null ? [] : [{file: policyFile, document: await parseDocument({text: read(policyFile), file: policyFile, kind: 'policy'})}]);
+  const policy = policyFromDocuments(
+    policyFile === null
+      ? []
+      : [{file: policyFile, document: await parseDocument({text: read(policyFile), file: policyFile, kind: 'policy'})}],
+  );
   if (jobFile === null) return;
   const document = await parseDocument({text: read(jobFile), file: jobFile, kind: 'job'});
   const job = jobFromDocument(document, {file: jobFile, callerDirectory: '/home/u'});
@@ -33,9 +37,15 @@ async function load({job: jobFile, policy: policyFile}: Row): Promise<void> {
 
 describe('bad documents: every mistake is named, with its place and what is allowed', () => {
   for (const row of table) {
-    const name = [row.job, row.policy].filter((file) => file !== null).join(' + ').replaceAll('fixtures/', '');
+    const name = [row.job, row.policy]
+      .filter((file) => file !== null)
+      .join(' + ')
+      .replaceAll('fixtures/', '');
     it(`${name}: ${row.code}`, async () => {
-      const thrown = await load(row).then(() => null, (error: unknown) => error);
+      const thrown = await load(row).then(
+        () => null,
+        (error: unknown) => error,
+      );
       expect(thrown).to.satisfy((error: unknown) => error instanceof TareError || error instanceof TareErrors, String(thrown));
       const errors = thrown instanceof TareErrors ? thrown.errors : [thrown as TareError];
       // One mistake, one message: nothing else in the file is complained of.
@@ -53,7 +63,9 @@ describe('bad documents: every mistake is named, with its place and what is allo
   }
 
   it('has a row for every file, and at least 34 of them', () => {
-    const files = ['jobs', 'policies'].flatMap((kind) => readdirSync(new URL(`fixtures/${kind}/bad/`, root)).map((file) => `fixtures/${kind}/bad/${file}`));
+    const files = ['jobs', 'policies'].flatMap((kind) =>
+      readdirSync(new URL(`fixtures/${kind}/bad/`, root)).map((file) => `fixtures/${kind}/bad/${file}`),
+    );
     const listed = table.flatMap(({job, policy}) => [job, policy]).filter((file) => file !== null);
     expect(new Set(listed)).to.deep.equal(new Set(files));
     expect(table.length).to.be.at.least(34);

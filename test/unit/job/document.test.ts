@@ -40,7 +40,14 @@ describe('parseDocument', () => {
 
   it('says all that is wrong at once, one message for each place', async () => {
     const text = `${HEAD}limits: {memory: -1, cores: 0, wallTime: []}\ndevices: [x, x]\nnetwork: hots\n`;
-    expect((await errorsOf(text)).map(({details: {where}}) => where)).to.have.members(['f#/limits/memory', 'f#/limits/cores', 'f#/limits/wallTime', 'f#/devices/0', 'f#/devices/1', 'f#/network']);
+    expect((await errorsOf(text)).map(({details: {where}}) => where)).to.have.members([
+      'f#/limits/memory',
+      'f#/limits/cores',
+      'f#/limits/wallTime',
+      'f#/devices/0',
+      'f#/devices/1',
+      'f#/network',
+    ]);
   });
 
   it('stops at fifty messages', async () => {
@@ -53,8 +60,10 @@ describe('parseDocument', () => {
   });
 
   it('refuses what is too long before it looks at it', async () => {
-    expect(await messagesOf('['.repeat(2 ** 20 + 1))).to.deep.equal(['f: the document is too long; found: 1048577 characters; allowed: 1048576 characters']);
-    expect((await errorsOf(`${HEAD}#${'x'.repeat(2 ** 20 - HEAD.length - 1)}`))).to.deep.equal([]);
+    expect(await messagesOf('['.repeat(2 ** 20 + 1))).to.deep.equal([
+      'f: the document is too long; found: 1048577 characters; allowed: 1048576 characters',
+    ]);
+    expect(await errorsOf(`${HEAD}#${'x'.repeat(2 ** 20 - HEAD.length - 1)}`)).to.deep.equal([]);
   });
 
   it('64 levels are allowed and 65 are not', async () => {
@@ -89,7 +98,9 @@ describe('parseDocument', () => {
   it('pollutes no prototype', async () => {
     await errorsOf('{"schema": "tare/record/v1", "__proto__": {"polluted": 1}, "\\u005f_proto__": {"polluted": 1}}', 'record');
     expect(({} as {polluted?: number}).polluted).to.equal(undefined);
-    expect(await messagesOf('{"schema": "tare/record/v1", "\\u005f_proto__": 1}', 'record')).to.deep.equal(['f:1:30: a key that no document may have; found: "__proto__"']);
+    expect(await messagesOf('{"schema": "tare/record/v1", "\\u005f_proto__": 1}', 'record')).to.deep.equal([
+      'f:1:30: a key that no document may have; found: "__proto__"',
+    ]);
   });
 
   it('a misspelt key is one mistake, though the right one is missing', async () => {
@@ -100,7 +111,9 @@ describe('parseDocument', () => {
 
   it('a record that is no JSON is told where', async () => {
     expect((await errorsOf('{"schema": "tare/record/v1",,}', 'record'))[0]?.details.where).to.match(/^f:1:\d+$/);
-    expect((await errorsOf('null', 'record'))[0]?.message).to.equal('f:1:1: the document is empty; allowed: a map with schema: tare/record/v1');
+    expect((await errorsOf('null', 'record'))[0]?.message).to.equal(
+      'f:1:1: the document is empty; allowed: a map with schema: tare/record/v1',
+    );
   });
 });
 
@@ -113,16 +126,21 @@ describe('checkDocument', () => {
     }
     return [];
   };
-  const about = async (value: unknown, kind: Kind, pointer: string): Promise<string[]> => (await messages(value, kind)).filter((message) => message.startsWith(`f#${pointer}`));
+  const about = async (value: unknown, kind: Kind, pointer: string): Promise<string[]> =>
+    (await messages(value, kind)).filter((message) => message.startsWith(`f#${pointer}`));
 
   for (const value of [null, 7, 'text', [], undefined]) {
     it(`${JSON.stringify(value)} is no document`, async () => expect((await messages(value, 'plan'))[0]).to.include('f: not a plan'));
   }
 
   it('names the kind that a document is', async () => {
-    expect(await messages({schema: 'tare/plan/v1'}, 'record')).to.deep.equal(['f#/schema: not a record; found: "tare/plan/v1"; allowed: tare/record/v1']);
+    expect(await messages({schema: 'tare/plan/v1'}, 'record')).to.deep.equal([
+      'f#/schema: not a record; found: "tare/plan/v1"; allowed: tare/record/v1',
+    ]);
     expect(await messages({schema: 12}, 'record')).to.deep.equal(['f#/schema: not a record; found: 12; allowed: tare/record/v1']);
-    expect(await messages({schema: 'tare/record/v9'}, 'record')).to.deep.equal(['f#/schema: version 9 of the record document; found: "tare/record/v9"; allowed: tare/record/v1']);
+    expect(await messages({schema: 'tare/record/v9'}, 'record')).to.deep.equal([
+      'f#/schema: version 9 of the record document; found: "tare/record/v9"; allowed: tare/record/v1',
+    ]);
   });
 
   it('a step of a plan is judged as the step it says it is', async () => {
@@ -131,13 +149,19 @@ describe('checkDocument', () => {
     expect(found.filter((message) => message.startsWith('f#/steps/0'))).to.have.length(1);
     expect(found[0]).to.include('f#/steps/0/op: not one of the allowed values').and.include('did you mean cgroup.create?');
     const second = found.filter((message) => message.startsWith('f#/steps/1')).join('\n');
-    expect(second).to.include('/steps/1/directory: the wrong type').and.include('/steps/1/extra: an unknown key').and.not.include('missing').and.not.include('/op');
+    expect(second)
+      .to.include('/steps/1/directory: the wrong type')
+      .and.include('/steps/1/extra: an unknown key')
+      .and.not.include('missing')
+      .and.not.include('/op');
     expect(found.filter((message) => message.startsWith('f#/steps/2') && message.includes('/op: op is missing'))).to.have.length(1);
     expect(found.filter((message) => message.startsWith('f#/steps/2')).length).to.be.below(4);
   });
 
   it('alternatives that tell nothing apart are listed', async () => {
-    expect(await about({schema: 'tare/record/v1', watch: 'x'}, 'record', '/watch')).to.deep.equal(['f#/watch: not one of the allowed values; found: "x"; allowed: a map, or null']);
+    expect(await about({schema: 'tare/record/v1', watch: 'x'}, 'record', '/watch')).to.deep.equal([
+      'f#/watch: not one of the allowed values; found: "x"; allowed: a map, or null',
+    ]);
   });
 
   it('a rule for which there are no words is quoted', async () => {

@@ -9,8 +9,18 @@ import {TareError, TareErrors} from '../../../src/errors.js';
 describe('suggest', () => {
   const limits = ['cores', 'memory', 'swap', 'processes', 'wallTime', 'cpuTime', 'openFiles'];
   const rows: [string, string | null][] = [
-    ['memroy', 'memory'], ['Memory', 'memory'], ['wall_time', 'wallTime'], ['wall-time', 'wallTime'], ['walltime', 'wallTime'], ['cpuTimes', 'cpuTime'], ['core', 'cores'],
-    ['proceses', 'processes'], ['disk', null], ['ram', null], ['', null], ['x'.repeat(100_000), null],
+    ['memroy', 'memory'],
+    ['Memory', 'memory'],
+    ['wall_time', 'wallTime'],
+    ['wall-time', 'wallTime'],
+    ['walltime', 'wallTime'],
+    ['cpuTimes', 'cpuTime'],
+    ['core', 'cores'],
+    ['proceses', 'processes'],
+    ['disk', null],
+    ['ram', null],
+    ['', null],
+    ['x'.repeat(100_000), null],
   ];
   for (const [word, expected] of rows) it(`${word.slice(0, 20)}: ${expected}`, () => expect(suggest(word, limits)).to.equal(expected));
   it('takes the nearest, not the first', () => expect(suggest('observ', ['observed', 'observe'])).to.equal('observe'));
@@ -19,7 +29,15 @@ describe('suggest', () => {
 
 describe('words', () => {
   it('values on one short line', () => {
-    expect([undefined, null, Number.NaN, 1.5, 'a\nb', [1], {a: 1}].map(show)).to.deep.equal(['nothing', 'null', 'NaN', '1.5', '"a\\nb"', '[1]', '{"a":1}']);
+    expect([undefined, null, Number.NaN, 1.5, 'a\nb', [1], {a: 1}].map(show)).to.deep.equal([
+      'nothing',
+      'null',
+      'NaN',
+      '1.5',
+      '"a\\nb"',
+      '[1]',
+      '{"a":1}',
+    ]);
     expect(show('😀'.repeat(500))).to.equal(`"${'😀'.repeat(58)}…`);
   });
   it('alternatives', () => expect([[], ['a'], ['a', 'b'], ['a', 'b', 'c']].map(either)).to.deep.equal(['', 'a', 'a or b', 'a, b or c']));
@@ -30,7 +48,10 @@ describe('words', () => {
   });
   it("ajv's own words where we have none, its keyword where it has none", () => {
     const base = {instancePath: '/x', schemaPath: '', params: {}, data: 3};
-    expect(explain({...base, keyword: 'multipleOf', message: 'must be multiple of 2'})).to.include({message: 'must be multiple of 2', found: '3'});
+    expect(explain({...base, keyword: 'multipleOf', message: 'must be multiple of 2'})).to.include({
+      message: 'must be multiple of 2',
+      found: '3',
+    });
     expect(explain({...base, keyword: 'if'})).to.include({message: 'if'});
     expect(explain({...base, keyword: 'pattern', params: {pattern: '^a'}}).allowed).to.equal('text that matches ^a');
     expect(explain({...base, keyword: 'const', params: {allowedValue: 1}})).to.include({message: 'not the expected value', allowed: '1'});
@@ -51,7 +72,15 @@ describe('Problems', () => {
   it('a defect of ours is not a problem of the document', () => {
     const problems = new Problems();
     expect(problems.attempt(() => 5)).to.equal(5);
-    expect(problems.attempt(() => { throw error; })).to.equal(null);
-    expect(() => problems.attempt(() => { throw new RangeError('ours'); })).to.throw(RangeError);
+    expect(
+      problems.attempt(() => {
+        throw error;
+      }),
+    ).to.equal(null);
+    expect(() =>
+      problems.attempt(() => {
+        throw new RangeError('ours');
+      }),
+    ).to.throw(RangeError);
   });
 });

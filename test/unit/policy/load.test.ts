@@ -1,6 +1,6 @@
 import {readFileSync, readdirSync} from 'node:fs';
 import {expect} from 'chai';
-import {TareErrors} from '../../../src/errors.js';
+import type {TareErrors} from '../../../src/errors.js';
 import {parseDocument} from '../../../src/job/document.js';
 import {BUILTIN} from '../../../src/policy/builtin.js';
 import {policyFromDocuments} from '../../../src/policy/load.js';
@@ -39,28 +39,50 @@ describe('policyFromDocuments', () => {
 
   it('the built-in policy is what the schema says it is', () => {
     expect(BUILTIN.defaults).to.deep.equal({swap: from('builtin', 'builtin', 0)});
-    const {schema} = JSON.parse(JSON.stringify({schema: readFileSync(new URL('src/schema/policy-1.json', root), 'utf8')})) as {schema: string};
-    for (const text of [`Default: ${BUILTIN.devices.value.join(', ')}.`, `Default: ${BUILTIN.credentials.value.join(', ')}.`, `Default ${BUILTIN.identity.user.value}.`, `Default ${BUILTIN.killSwitch.value}.`, 'Default 10s.']) {
+    const {schema} = JSON.parse(JSON.stringify({schema: readFileSync(new URL('src/schema/policy-1.json', root), 'utf8')})) as {
+      schema: string;
+    };
+    for (const text of [
+      `Default: ${BUILTIN.devices.value.join(', ')}.`,
+      `Default: ${BUILTIN.credentials.value.join(', ')}.`,
+      `Default ${BUILTIN.identity.user.value}.`,
+      `Default ${BUILTIN.killSwitch.value}.`,
+      'Default 10s.',
+    ]) {
       expect(schema).to.include(text);
     }
   });
 
   it('every key', async () => {
-    const policy = await part('k.yaml', readFileSync(new URL('fixtures/policies/good/required-kernel.yaml', root), 'utf8')).then((one) => policyFromDocuments([one]));
+    const policy = await part('k.yaml', readFileSync(new URL('fixtures/policies/good/required-kernel.yaml', root), 'utf8')).then((one) =>
+      policyFromDocuments([one]),
+    );
     const at = (pointer: string, value: unknown): object => from('policy', `k.yaml#${pointer}`, value);
     expect(policy.box).to.deep.equal(at('/box', 'required'));
     expect(policy.enforcement).to.deep.equal({
-      cores: at('/enforcement/cores', 'kernel'), memory: at('/enforcement/memory', 'kernel'), processes: at('/enforcement/processes', 'kernel'),
-      wallTime: BUILTIN.enforcement.wallTime, cpuTime: BUILTIN.enforcement.cpuTime,
+      cores: at('/enforcement/cores', 'kernel'),
+      memory: at('/enforcement/memory', 'kernel'),
+      processes: at('/enforcement/processes', 'kernel'),
+      wallTime: BUILTIN.enforcement.wallTime,
+      cpuTime: BUILTIN.enforcement.cpuTime,
     });
     expect(policy.reserveBytes).to.deep.equal(at('/reserve/memory', 128 * 2 ** 20));
-    expect(policy.maxima).to.deep.equal({memory: from('policy.maxima', 'k.yaml#/maxima/memory', 2 ** 36), pinCores: from('policy.maxima', 'k.yaml#/maxima/pinCores', 1)});
+    expect(policy.maxima).to.deep.equal({
+      memory: from('policy.maxima', 'k.yaml#/maxima/memory', 2 ** 36),
+      pinCores: from('policy.maxima', 'k.yaml#/maxima/pinCores', 1),
+    });
     expect(policy.graceUs).to.deep.equal(at('/grace', 0));
-    expect([policy.network, policy.devices, policy.credentials]).to.deep.equal([at('/network', ['none', 'host']), at('/devices', []), at('/credentials', ['X509_USER_PROXY'])]);
+    expect([policy.network, policy.devices, policy.credentials]).to.deep.equal([
+      at('/network', ['none', 'host']),
+      at('/devices', []),
+      at('/credentials', ['X509_USER_PROXY']),
+    ]);
     expect(policy.identity).to.deep.equal({user: at('/identity/user', 'griduser'), allowRoot: at('/identity/allowRoot', false)});
     expect(policy.directories).to.deep.equal({
-      state: at('/directories/state', '/var/lib/tare'), spool: at('/directories/spool', '/var/spool/tare'),
-      scratch: at('/directories/scratch', '/scratch/tare-%u'), log: at('/directories/log', '/var/log/tare/tare.log'),
+      state: at('/directories/state', '/var/lib/tare'),
+      spool: at('/directories/spool', '/var/spool/tare'),
+      scratch: at('/directories/scratch', '/scratch/tare-%u'),
+      log: at('/directories/log', '/var/log/tare/tare.log'),
     });
     expect(policy.killSwitch).to.deep.equal(at('/killSwitch', '/run/tare.off'));
   });
@@ -71,24 +93,49 @@ describe('policyFromDocuments', () => {
       'site: {name: B}\nmaxima: {memory: 4GiB}\ndevices: []\nlog: {format: json}\nenforcement: {cores: watched}\nwritable: [/data]\ndebug: {pauseAt: [enter-joined]}',
     );
     expect(policy.site).to.deep.equal({name: 'B', infrastructure: 'EGI', description: null});
-    expect(policy.maxima).to.deep.equal({memory: from('policy.maxima', '1.yaml#/maxima/memory', 2 ** 32), cores: from('policy.maxima', '0.yaml#/maxima/cores', 4)});
+    expect(policy.maxima).to.deep.equal({
+      memory: from('policy.maxima', '1.yaml#/maxima/memory', 2 ** 32),
+      cores: from('policy.maxima', '0.yaml#/maxima/cores', 4),
+    });
     expect(policy.devices).to.deep.equal(from('policy', '1.yaml#/devices', []));
     expect(policy.writable).to.deep.equal(from('policy', '1.yaml#/writable', ['/data']));
     expect(policy.log).to.deep.equal({level: 'info', format: 'json'});
-    expect([policy.enforcement.memory, policy.enforcement.cores]).to.deep.equal([from('policy', '0.yaml#/enforcement/memory', 'kernel'), from('policy', '1.yaml#/enforcement/cores', 'watched')]);
+    expect([policy.enforcement.memory, policy.enforcement.cores]).to.deep.equal([
+      from('policy', '0.yaml#/enforcement/memory', 'kernel'),
+      from('policy', '1.yaml#/enforcement/cores', 'watched'),
+    ]);
     expect([policy.pauseAt, policy.files]).to.deep.equal([['enter-joined'], ['0.yaml', '1.yaml']]);
   });
 
   it('rules are appended, and known by their place in their own file', async () => {
-    const policy = await policyOf('rules: [{name: a, match: {vo: [a]}, refuse: no}]', 'box: required', 'rules: [{match: {vo: [b]}, grace: 5s, defaults: {cores: 2}}, {match: {vo: [c], pattern: [vm-lite]}, enforcement: {cpuTime: none}}]');
+    const policy = await policyOf(
+      'rules: [{name: a, match: {vo: [a]}, refuse: no}]',
+      'box: required',
+      'rules: [{match: {vo: [b]}, grace: 5s, defaults: {cores: 2}}, {match: {vo: [c], pattern: [vm-lite]}, enforcement: {cpuTime: none}}]',
+    );
     expect(policy.rules).to.deep.equal([
-      {name: 'a', at: '0.yaml#/rules/0', match: {vo: ['a'], user: null, queue: null, pattern: null}, refuse: from('policy', '0.yaml#/rules/0/refuse', 'no'), set: {}},
       {
-        name: 'rule 2', at: '2.yaml#/rules/0', match: {vo: ['b'], user: null, queue: null, pattern: null}, refuse: null,
-        set: {graceUs: from('policy', '2.yaml#/rules/0/grace', 5e6), defaults: {cores: from('policy.defaults', '2.yaml#/rules/0/defaults/cores', 2)}},
+        name: 'a',
+        at: '0.yaml#/rules/0',
+        match: {vo: ['a'], user: null, queue: null, pattern: null},
+        refuse: from('policy', '0.yaml#/rules/0/refuse', 'no'),
+        set: {},
       },
       {
-        name: 'rule 3', at: '2.yaml#/rules/1', match: {vo: ['c'], user: null, queue: null, pattern: ['vm-lite']}, refuse: null,
+        name: 'rule 2',
+        at: '2.yaml#/rules/0',
+        match: {vo: ['b'], user: null, queue: null, pattern: null},
+        refuse: null,
+        set: {
+          graceUs: from('policy', '2.yaml#/rules/0/grace', 5e6),
+          defaults: {cores: from('policy.defaults', '2.yaml#/rules/0/defaults/cores', 2)},
+        },
+      },
+      {
+        name: 'rule 3',
+        at: '2.yaml#/rules/1',
+        match: {vo: ['c'], user: null, queue: null, pattern: ['vm-lite']},
+        refuse: null,
         set: {enforcement: {cpuTime: from('policy', '2.yaml#/rules/1/enforcement/cpuTime', 'none')}},
       },
     ]);
@@ -104,17 +151,28 @@ describe('policyFromDocuments', () => {
   });
 
   it('merging changes none of its documents', async () => {
-    const parts = [await part('a', 'schema: tare/policy/v1\nmaxima: {cores: 1}\nrules: [{match: {}}]'), await part('b', 'schema: tare/policy/v1\nmaxima: {cores: 2}\nrules: [{match: {vo: [x]}}]')];
+    const parts = [
+      await part('a', 'schema: tare/policy/v1\nmaxima: {cores: 1}\nrules: [{match: {}}]'),
+      await part('b', 'schema: tare/policy/v1\nmaxima: {cores: 2}\nrules: [{match: {vo: [x]}}]'),
+    ];
     const before = structuredClone(parts);
     const {locate} = mergePolicies(parts);
     expect(parts).to.deep.equal(before);
-    expect([locate('/maxima/cores'), locate('/rules/1/match/vo/0'), locate('/nothing'), locate('')]).to.deep.equal(['b#/maxima/cores', 'b#/rules/0/match/vo/0', 'builtin', 'builtin']);
+    expect([locate('/maxima/cores'), locate('/rules/1/match/vo/0'), locate('/nothing'), locate('')]).to.deep.equal([
+      'b#/maxima/cores',
+      'b#/rules/0/match/vo/0',
+      'builtin',
+      'builtin',
+    ]);
   });
 });
 
 describe('contradictions', () => {
   it('between two files, each named', async () => {
-    const thrown = await policyOf('defaults: {wallTime: 2d, memory: 4GiB}', 'maxima: {wallTime: 1d, memory: 2GiB}').then(() => null, (error: unknown) => error);
+    const thrown = await policyOf('defaults: {wallTime: 2d, memory: 4GiB}', 'maxima: {wallTime: 1d, memory: 2GiB}').then(
+      () => null,
+      (error: unknown) => error,
+    );
     expect((thrown as TareErrors).errors.map(({message}) => message)).to.deep.equal([
       '0.yaml#/defaults/memory: the default of memory is above its maximum; found: 4 GiB; allowed: at most 2 GiB (1.yaml#/maxima/memory)',
       '0.yaml#/defaults/wallTime: the default of wallTime is above its maximum; found: 2d; allowed: at most 1d (1.yaml#/maxima/wallTime)',
@@ -124,17 +182,31 @@ describe('contradictions', () => {
   const refused: [string, RegExp][] = [
     ['rules: [{match: {vo: [a]}, patterns: []}]', /no pattern is left for a job to use, for jobs of the rule "rule 1"/],
     ['rules: [{match: {}, box: required}, {match: {}, box: optional}]', /"rule 2" can never count.*"rule 1"/],
-    ['rules: [{match: {pattern: [ulimit++, quotas++, vm-lite]}, box: required}, {match: {user: [a]}, box: optional}]', /"rule 2" can never count/],
+    [
+      'rules: [{match: {pattern: [ulimit++, quotas++, vm-lite]}, box: required}, {match: {user: [a]}, box: optional}]',
+      /"rule 2" can never count/,
+    ],
     ['rules: [{match: {vo: [x, "a*s"]}, box: required}, {match: {vo: ["at*las", x]}, box: optional}]', /"rule 2" can never count/],
     ['identity: {user: "0"}', /run as root/],
   ];
   for (const [text, message] of refused) it(text, async () => expect(await policyOf(text).then(() => '', String)).to.match(message));
 
   const sound = [
-    'defaults: {memory: 2GiB}\nmaxima: {memory: 2GiB}', 'defaults: {pinCores: true}\nmaxima: {pinCores: false}', 'maxima: {memory: 32MiB}', 'reserve: {memory: 1GiB}\nmaxima: {memory: 1GiB}',
-    'identity: {user: root, allowRoot: true}', 'rules: [{match: {vo: ["*"]}}, {match: {}}]', 'rules: [{match: {vo: [a]}}, {match: {vo: [a, b]}}]', 'rules: [{match: {vo: [a], user: [b]}}, {match: {vo: [a]}}]',
-    'rules: [{match: {vo: ["a*"]}}, {match: {vo: ["*a"]}}]', 'rules: [{match: {pattern: [ulimit++, quotas++]}}, {match: {user: [a]}}]', 'patterns: [ulimit++]\nrules: [{match: {pattern: [vm-lite]}, patterns: [vm-lite]}]',
-    'defaults: {cores: 4}\nrules: [{match: {queue: [short]}, maxima: {cores: 2}}]', 'patterns: [ulimit++]\nrules: [{match: {pattern: [vm-lite]}, refuse: not here}]', 'defaults: {memory: 1GiB}\nmaxima: {memory: 2GiB}\nrules: [{match: {vo: [a]}, defaults: {memory: 4GiB}, maxima: {memory: 4GiB}}]',
+    'defaults: {memory: 2GiB}\nmaxima: {memory: 2GiB}',
+    'defaults: {pinCores: true}\nmaxima: {pinCores: false}',
+    'maxima: {memory: 32MiB}',
+    'reserve: {memory: 1GiB}\nmaxima: {memory: 1GiB}',
+    'identity: {user: root, allowRoot: true}',
+    'rules: [{match: {vo: ["*"]}}, {match: {}}]',
+    'rules: [{match: {vo: [a]}}, {match: {vo: [a, b]}}]',
+    'rules: [{match: {vo: [a], user: [b]}}, {match: {vo: [a]}}]',
+    'rules: [{match: {vo: ["a*"]}}, {match: {vo: ["*a"]}}]',
+    'rules: [{match: {pattern: [ulimit++, quotas++]}}, {match: {user: [a]}}]',
+    'patterns: [ulimit++]\nrules: [{match: {pattern: [vm-lite]}, patterns: [vm-lite]}]',
+    'defaults: {cores: 4}\nrules: [{match: {queue: [short]}, maxima: {cores: 2}}]',
+    'patterns: [ulimit++]\nrules: [{match: {pattern: [vm-lite]}, refuse: not here}]',
+    'defaults: {memory: 1GiB}\nmaxima: {memory: 2GiB}\nrules: [{match: {vo: [a]}, defaults: {memory: 4GiB}, maxima: {memory: 4GiB}}]',
   ];
-  for (const text of sound) it(`sound: ${text.replaceAll('\n', '; ')}`, async () => expect(await policyOf(text).then(() => 'sound', String)).to.equal('sound'));
+  for (const text of sound)
+    it(`sound: ${text.replaceAll('\n', '; ')}`, async () => expect(await policyOf(text).then(() => 'sound', String)).to.equal('sound'));
 });

@@ -1,0 +1,96 @@
+/* The brain does not get the caller's descriptors 1 and 2 but pipes to us: JavaScript makes its output non-blocking,
+ * and O_NONBLOCK belongs to the open file that the payload writes to as well. */
+#include "speech.h"
+#include "util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+enum { LISTENER_MS = 1000 };
+
+void speech_keep(struct speech *speech)
+{
+	for (int i = 0; i < 2; i++) {
+		speech->streams[i].from = -1;
+		speech->streams[i].to = fcntl(i + 1, F_DUPFD_CLOEXEC, 3);
+	}
+}
+
+static void stop(struct stream *stream)
+{
+	if (stream->from >= 0)
+		close(stream->from);
+	stream->from = -1;
+}
+
+void speech_open(struct speech *speech, int brain_ends[2])
+{
+	speech_finish(speech); /* of the brain before */
+	for (int i = 0; i < 2; i++) {
+		struct stream *stream = &speech->streams[i];
+		int ends[2];
+		brain_ends[i] = -1;
+		if (stream->to < 0 || pipe2(ends, O_CLOEXEC))
+			continue;
+		stream->from = above_standard(ends[0]);
+		brain_ends[i] = above_standard(ends[1]);
+		fcntl(stream->from, F_SETFL, O_NONBLOCK);
+	}
+}
+
+int speech_wanted(const struct stream *stream, short *events)
+{
+	*events = stream->size ? POLLOUT : POLLIN;
+	return stream->size ? stream->to : stream->from;
+}
+
+/* False at the end of the stream, or when there is nothing now. */
+static int take(struct stream *stream)
+{
+	ssize_t n = read(stream->from, stream->pending, sizeof stream->pending);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		stop(stream);
+	stream->size = n > 0 ? (size_t)n : 0;
+	return n > 0;
+}
+
+static void give(struct stream *stream)
+{
+	ssize_t n = write(stream->to, stream->pending, stream->size);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0 || (size_t)n == stream->size) { /* a listener that is gone hears nothing */
+		stream->size = 0;
+		return;
+	}
+	for (size_t i = (size_t)n; i < stream->size; i++)
+		stream->pending[i - (size_t)n] = stream->pending[i];
+	stream->size -= (size_t)n;
+}
+
+void speech_move(struct stream *stream)
+{
+	if (stream->size)
+		give(stream);
+	else
+		take(stream);
+}
+
+void speech_finish(struct speech *speech)
+{
+	for (int i = 0; i < 2; i++) {
+		struct stream *stream = &speech->streams[i];
+		while (stream->size || (stream->from >= 0 && take(stream))) {
+			struct pollfd out = { .fd = stream->to, .events = POLLOUT };
+			if (poll(&out, 1, LISTENER_MS) <= 0)
+				break;
+			give(stream);
+		}
+		stream->size = 0;
+		stop(stream);
+	}
+}

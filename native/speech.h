@@ -1,0 +1,34 @@
+/* What the brain of the command line says to the caller. */
+#ifndef TARE_SPEECH_H
+#define TARE_SPEECH_H
+
+#include <stddef.h>
+
+enum { SPEECH_CHUNK = 4096 }; /* PIPE_BUF: a descriptor that is ready takes as much without blocking */
+
+/* One stream from the brain's descriptor to the caller's. */
+struct stream {
+	int from; /* our end of the brain's pipe, -1 when there is none */
+	int to; /* a copy of the caller's descriptor, -1 when it was closed */
+	char pending[SPEECH_CHUNK];
+	size_t size;
+};
+
+struct speech {
+	struct stream streams[2]; /* descriptors 1 and 2 */
+};
+
+/* Before the payload can change what 1 and 2 are: keeps copies of the caller's. */
+void speech_keep(struct speech *speech);
+
+/* Pipes for a new brain: its ends, to become its 1 and 2. -1: nobody listens. */
+void speech_open(struct speech *speech, int brain_ends[2]);
+
+/* For poll: which descriptor to wait for, and whether for writing. -1: none. */
+int speech_wanted(const struct stream *stream, short *events);
+void speech_move(struct stream *stream);
+
+/* Passes on what the brain has said so far, but waits for nobody who does not read. */
+void speech_finish(struct speech *speech);
+
+#endif

@@ -1,0 +1,61 @@
+/** Files that are whole or not there: what a crash must not lose. */
+
+import {closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {dirname} from 'node:path';
+
+/**
+ * Makes a directory and those above it that are missing. Node's own recursive mkdir never returns where a file system answers ENOENT
+ * although the parent is there, as /proc does.
+ */
+export function makeDirectory(path: string, mode: number): void {
+  try {
+    mkdirSync(path, {mode});
+  } catch (error) {
+    const {code} = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    makeDirectory(dirname(path), mode);
+    try {
+      mkdirSync(path, {mode});
+    } catch (again) {
+      // another job that starts now was faster
+      if ((again as NodeJS.ErrnoException).code !== 'EEXIST') throw again;
+    }
+  }
+}
+
+/** Writes a whole file so that a crash leaves the old one or the new one: file synced, renamed, directory synced. */
+export function writeDurably(path: string, text: string): void {
+  const directory = dirname(path);
+  const temporary = `${path}.tmp`;
+  try {
+    makeDirectory(directory, 0o755);
+    rmSync(temporary, {force: true}); // a brain that died while writing may have left it
+    writeAndSync(temporary, text);
+    renameSync(temporary, path);
+    syncDirectory(directory);
+  } catch (error) {
+    rmSync(temporary, {force: true});
+    throw error;
+  }
+}
+
+function writeAndSync(path: string, text: string): void {
+  // wx: never through a link that somebody put there
+  const descriptor = openSync(path, 'wx', 0o644);
+  try {
+    writeFileSync(descriptor, text);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function syncDirectory(directory: string): void {
+  const descriptor = openSync(directory, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,84 @@
+/** From a plan to a launched box: folders, groups, the launch frame, and the record that says that it started. */
+
+import {createGroups, noGroups, openGroups, type Groups} from '../cgroup/manager.js';
+import {hostOf, startedRecord} from '../record/record.js';
+import {writeRecord} from '../record/spool.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import type {Channel} from './channel.js';
+import type {Hello} from './hello.js';
+import {launch} from './life.js';
+import {pauseAt} from './pause.js';
+import type {Known, Prepared} from './prepare.js';
+import type {RunRequest} from './request.js';
+import {makeDirectories, readState, removeScratch, removeState, scratchDirectory, stateDirectory, writeState, type BoxState} from './state.js';
+
+export interface Begun {
+  state: BoxState;
+  groups: Groups;
+}
+
+/**
+ * The front is told where the state lies before anything is made, so that whoever follows a brain that dies here can take it back.
+ * @throws TareError; what was made is taken back
+ */
+export async function begin({plan, facts, identity, caller, callerArgvIndex}: Prepared, known: Known, request: RunRequest, hello: Hello, channel: Channel): Promise<Begun> {
+  const {id} = known;
+  const node = facts.node.hostname;
+  const started = startedRecord(
+    {
+      lrms: {type: 'none', host: node, queue: plan.job.queue, localJobId: null, globalJobId: `${node}#${id}`, attempt: 1},
+      identity, vo: plan.job.vo, name: plan.job.name, host: hostOf(facts, request.version), trust: caller.uid === 0 ? 'root' : 'user', site: plan.site,
+    },
+    plan,
+  );
+  const state: BoxState = {
+    id, plan, started, memoryBefore: noGroups.memoryEvents(), abilities: facts.bubblewrap.abilities, frontStartedUs: hello.startedUs, cpus: facts.cpu.online.length,
+    recordCopy: request.recordCopy, startEpochUs: null, weighed: null,
+  };
+  let groups: Groups = noGroups;
+  let launched = false;
+  try {
+    channel.send('S', stateDirectory(plan, id));
+    makeDirectories(plan, id, caller);
+    writeState(state);
+    groups = createGroups(plan.steps, id);
+    state.memoryBefore = groups.memoryEvents();
+    writeState(state);
+    pauseAt(plan.pauseAt, 'brain-made');
+    launch({channel, plan, groups}, scratchDirectory(plan, id), state.abilities, callerArgvIndex);
+    launched = true;
+    // written while the engine builds the box; the payload waits for it
+    writeRecord(plan.directories.spool, started);
+    pauseAt(plan.pauseAt, 'brain-started');
+    return {state, groups};
+  } catch (error) {
+    if (launched) await untilGone(channel);
+    await takeBack(plan, id, groups);
+    throw error;
+  }
+}
+
+/** A box that was launched and may not run: init is told to end, and nothing is removed under its feet. */
+async function untilGone(channel: Channel): Promise<void> {
+  channel.send('A');
+  for (let frame = await channel.next(); frame !== null && frame.tag !== 'B'; frame = await channel.next());
+}
+
+/**
+ * Removes folders and groups of a box in which nothing runs and nothing ran.
+ * @returns what could not be removed
+ */
+export async function takeBack(plan: Plan, id: string, groups: Groups): Promise<string[]> {
+  return [...(await groups.remove()), ...removeScratch(plan, id), ...removeState(plan, id)];
+}
+
+/** Takes back what a brain made that died before it launched anything. */
+export async function takeBackPrepared(directory: string): Promise<void> {
+  let state: BoxState;
+  try {
+    state = readState(directory);
+  } catch {
+    return; // it died before it made anything
+  }
+  await takeBack(state.plan, state.id, openGroups(state.plan.steps, state.id));
+}

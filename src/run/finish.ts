@@ -1,0 +1,124 @@
+/** From a life that is over to its record: weighs, cleans, judges, writes. */
+
+import type {Groups} from '../cgroup/manager.js';
+import {asTareError, EXIT} from '../errors.js';
+import {endedOutcome, notRunOutcome, type Outcome} from '../record/outcome.js';
+import {finalRecord, NO_TIME, NO_USAGE, type RecordTime, type UsageRecord} from '../record/record.js';
+import {readFinal, writeRecord, writeRecordTo} from '../record/spool.js';
+import {epochUs, monotonicUs} from './clock.js';
+import type {Life} from './life.js';
+import type {Log} from './log.js';
+import {pauseAt} from './pause.js';
+import type {Quit, RunResult} from './request.js';
+import {removeScratch, removeState, writeState, type BoxState} from './state.js';
+import {weighPayload, weighTare} from './weigh.js';
+
+const SIGKILL = 9;
+
+export async function finish(state: BoxState, groups: Groups, life: Life, log: Log): Promise<RunResult> {
+  const {plan, started, id} = state;
+  const before = readFinal(plan.directories.spool, started.recordId);
+  if (before !== null) {
+    removeState(plan, id); // a brain died between its record and its end
+    return {...before, quit: quitOf(life, before.record.outcome), messages: []};
+  }
+  state.weighed ??= weighPayload(groups, life.sampler, life.init);
+  const {usage, flags} = state.weighed;
+  writeState(state); // whoever follows finds no groups any more
+  pauseAt(plan.pauseAt, 'brain-weighed');
+  const left = [...(await groups.remove()), ...removeScratch(plan, id)];
+  if (left.length > 0) log.error('left behind', {left});
+  pauseAt(plan.pauseAt, 'brain-removed');
+
+  const outcome = outcomeOf(life);
+  const endedUs = life.init?.endedUs ?? monotonicUs();
+  const ran = life.executedUs !== null;
+  const record = finalRecord(started, {
+    time: timeOf(life, endedUs),
+    net: ran ? usage : NO_USAGE,
+    tare: weighTare(
+      {launchUs: life.executedUs === null ? null : life.executedUs - state.frontStartedUs, teardownUs: ran ? monotonicUs() - endedUs : null},
+      life.processes, life.init, life.engine,
+    ),
+    watch: life.watch,
+    outcome,
+    flags: [...(ran ? flags : []), ...flagsOf(life, outcome, left)],
+  });
+  const messages = !ran && outcome.reason !== null ? [outcome.reason] : [];
+  const path = store(plan.directories.spool, state.recordCopy, record, messages);
+  pauseAt(plan.pauseAt, 'brain-recorded');
+  removeState(plan, id);
+  log.info('ended', {status: outcome.status, exitCode: outcome.exitCode, signal: outcome.signal, reason: outcome.reason, record: path});
+  return {quit: quitOf(life, outcome), record, path, messages};
+}
+
+/**
+ * Writes the record to the spool, and the copy that somebody asked for. A failure becomes a message.
+ * @returns the path in the spool, null when it could not be written
+ */
+export function store(spool: string, copy: string | null, record: UsageRecord, messages: string[]): string | null {
+  let path: string | null = null;
+  try {
+    path = writeRecord(spool, record);
+  } catch (error) {
+    messages.push(asTareError(error).message);
+  }
+  try {
+    if (copy !== null) writeRecordTo(copy, record);
+  } catch (error) {
+    messages.push(asTareError(error).message);
+  }
+  return path;
+}
+
+/** Why the box was not built, with what the engine said. */
+export function failureText({failure, engine}: Life): string {
+  const engineSays = engine?.stderr ?? '';
+  const step = failure === null ? 'init never answered' : `${failure.step}: ${failure.text}`;
+  return engineSays === '' || step.includes(engineSays) ? step : `${step} (${engineSays.replaceAll('\n', ' | ')})`;
+}
+
+/** The payload's own fault: it is not there, or cannot be executed. */
+export const isPayloadsFault = ({failure}: Life): boolean => failure?.step === 'exec' || failure?.step === 'chdir';
+
+function outcomeOf(life: Life): Outcome {
+  const {init, failure, stop, verdict, noted, frontLost, executedUs} = life;
+  if (executedUs === null) {
+    if (isPayloadsFault(life)) {
+      return notRunOutcome('failed', 'PAYLOAD_NOT_EXECUTABLE', `the payload could not be executed: ${failure?.text ?? ''}`, EXIT.notExecutable);
+    }
+    const reason = frontLost ? 'the front was killed before the payload ran' : `the box was not built: ${failureText(life)}`;
+    return notRunOutcome('wrapper-failure', frontLost ? 'FRONT_LOST' : 'ENGINE_FAILED', reason, EXIT.failure);
+  }
+  return endedOutcome({
+    rawStatus: init?.rawStatus ?? null,
+    stop,
+    oom: verdict === null ? null : {whose: verdict.whose, evidence: verdict.evidence},
+    noted,
+    trouble: init === null ? (frontLost ? 'the front was killed, and the payload with it' : 'init was killed, and the payload with it') : null,
+    killedProcesses: init?.killedProcesses ?? null,
+  });
+}
+
+function timeOf({executedUs, startEpochUs}: Life, endedUs: number): RecordTime {
+  if (executedUs === null || startEpochUs === null) return NO_TIME;
+  const wallUs = Math.max(0, endedUs - executedUs);
+  const endEpochUs = startEpochUs + wallUs;
+  return {...NO_TIME, startEpochUs, endEpochUs, wallUs, clockStepUs: epochUs() - (monotonicUs() - endedUs) - endEpochUs};
+}
+
+function flagsOf({unkillable, stop, verdict, brainsLost}: Life, {killedProcesses}: Outcome, left: string[]): string[] {
+  const flags: string[] = [];
+  if (unkillable || left.length > 0) flags.push('left-behind');
+  if (stop !== null || verdict !== null || (killedProcesses ?? 0) > 0) flags.push('killed');
+  if (verdict?.certain === false) flags.push('oom-verdict-uncertain');
+  if (brainsLost > 0) flags.push('brain-lost');
+  return flags;
+}
+
+function quitOf({init, executedUs}: Life, outcome: Outcome): Quit {
+  if (init !== null && executedUs !== null) return ['status', init.rawStatus];
+  // the payload ran and nobody knows how it ended: it was killed with its init
+  if (executedUs !== null) return ['signal', SIGKILL];
+  return ['code', outcome.exitCode ?? EXIT.failure];
+}

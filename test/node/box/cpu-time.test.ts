@@ -1,0 +1,36 @@
+/** CPU time in the record, against the truth that the payload's burners know. */
+import {expect} from 'chai';
+import {need} from '../../support/need.js';
+import {payload, ROLES, Site} from '../../support/tare.js';
+
+const CASES: [string, string[]][] = [
+  ['40 short children and 5 daemons', []],
+  ['children of a parent that ignores SIGCHLD', ['--ignore-sigchld']],
+  ['a nested PID namespace whose init dies first', ['--nested-pidns']],
+];
+
+for (const role of ROLES) {
+  describe(`CPU time of a family, ${role}`, () => {
+    let site: Site;
+    before(() => { site = new Site(role); });
+    after(() => { site.remove(); });
+
+    for (const [name, options] of CASES) {
+      it(name, async function () {
+        const {record, code, stdout} = await site.run(['--', payload('family'), '--children', '40', '--daemons', '5', '--seconds', '0.08', ...options]);
+        need(this, code !== 77, 'the kernel here does not let a box make a PID namespace');
+        expect(code, stdout).to.equal(0);
+        const truthUs = Number(/cpu_us=(\d+)/.exec(stdout)?.[1]);
+        const {cpuUserUs, cpuSystemUs} = record.net;
+        const error = Math.abs(((cpuUserUs ?? 0) + (cpuSystemUs ?? 0)) / truthUs - 1);
+        if (role === 'root') {
+          expect(error, record.net.cpuSource ?? '').to.be.below(0.02);
+          expect(record.flags).to.not.include('partial');
+        } else {
+          expect(error < 0.05 || record.flags.includes('partial'), `off by ${String(error)}, flags ${record.flags.join()}`).to.equal(true);
+          expect(record.net.cpuSource).to.be.oneOf(['rusage', 'sampled']);
+        }
+      });
+    }
+  });
+}

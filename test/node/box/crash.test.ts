@@ -1,0 +1,116 @@
+/**
+ * SIGKILL to a part of the wrapper at each named step: within a second no payload runs that nobody watches, nothing is left, and the
+ * record tells. Pause points stop a process exactly there (policy: debug.pauseAt).
+ */
+import {expect} from 'chai';
+import {ending, processes, ROLES, Site, until, type ProcessEntry} from '../../support/tare.js';
+
+type Victim = 'front' | 'brain' | 'engine' | 'init';
+
+interface Case {
+  victim: Victim;
+  /** Where it, or another part, is stopped when it is killed; `running`: while the payload runs. */
+  step: string;
+  /** What must come of it. */
+  payload: 'never ran' | 'killed' | 'lives';
+}
+
+const CASES: Case[] = [
+  {victim: 'front', step: 'front-launched', payload: 'never ran'},
+  {victim: 'front', step: 'enter-start', payload: 'never ran'},
+  {victim: 'front', step: 'enter-joined', payload: 'never ran'},
+  {victim: 'front', step: 'init-start', payload: 'never ran'},
+  {victim: 'front', step: 'init-forked', payload: 'never ran'},
+  {victim: 'front', step: 'running', payload: 'killed'},
+  {victim: 'front', step: 'front-running', payload: 'killed'},
+  {victim: 'brain', step: 'brain-made', payload: 'lives'},
+  {victim: 'brain', step: 'brain-started', payload: 'lives'},
+  {victim: 'brain', step: 'brain-ready', payload: 'lives'},
+  {victim: 'brain', step: 'brain-executed', payload: 'lives'},
+  {victim: 'brain', step: 'running', payload: 'lives'},
+  {victim: 'brain', step: 'brain-ended', payload: 'lives'},
+  {victim: 'brain', step: 'brain-gone', payload: 'lives'},
+  {victim: 'brain', step: 'brain-empty', payload: 'lives'},
+  {victim: 'brain', step: 'brain-weighed', payload: 'lives'},
+  {victim: 'brain', step: 'brain-removed', payload: 'lives'},
+  {victim: 'brain', step: 'brain-recorded', payload: 'lives'},
+  {victim: 'engine', step: 'enter-start', payload: 'never ran'},
+  {victim: 'engine', step: 'enter-joined', payload: 'never ran'},
+  {victim: 'engine', step: 'running', payload: 'lives'},
+  {victim: 'init', step: 'init-start', payload: 'never ran'},
+  {victim: 'init', step: 'init-forked', payload: 'never ran'},
+  {victim: 'init', step: 'running', payload: 'killed'},
+  {victim: 'init', step: 'init-ended', payload: 'killed'},
+];
+
+/** Sleeps so long that only its end, or a kill, ends it; the number makes it ours. */
+const MARK = '1.31415';
+
+for (const role of ROLES) {
+  describe(`killed by SIGKILL, ${role}`, function () {
+    this.timeout(20_000);
+
+    for (const {victim, step, payload} of CASES) {
+      it(`${victim} at ${step}: the payload ${payload}`, async () => {
+        const site = new Site(role);
+        try {
+          const pauses = step === 'running' ? [] : [step];
+          const child = site.start(['run', '--policy', site.policy({box: 'required', debug: {pauseAt: pauses}}), '--', '/bin/sh', '-c', `sleep ${MARK}; sleep 0`]);
+          const ended = ending(child);
+          const front = child.pid ?? 0;
+          const parts = await until(`${step} of ${victim}`, () => find(front, step));
+          const pid = parts[victim];
+          expect(pid, `no ${victim}`).to.be.a('number');
+          process.kill(pid ?? 0, 'SIGKILL');
+          const killedAt = Date.now();
+
+          if (payload === 'lives') {
+            const {code, signal, stderr} = await ended;
+            expect([code, signal], stderr).to.deep.equal([0, null]);
+          } else {
+            await until('the payload to be gone', () => sleepers().length === 0, 1);
+            expect(Date.now() - killedAt).to.be.below(1500);
+            await ended;
+          }
+          await until('everything to be gone', () => site.leftovers().length === 0, 10);
+          const records = site.records();
+          const started = records.filter(({state}) => state === 'started');
+          const finals = records.filter(({state}) => state === 'final');
+          // whoever is killed, somebody is left to finish the record
+          expect([started.length, finals.length], JSON.stringify(records.map(({state, outcome}) => [state, outcome]))).to.deep.equal([0, 1]);
+          const [record] = finals;
+          if (payload === 'lives') expect(record?.outcome).to.include({status: 'completed', exitCode: 0});
+          else if (payload === 'never ran') expect(record?.time.startEpochUs).to.equal(null);
+          else expect(record?.outcome.status).to.be.oneOf(['wrapper-failure', 'signalled', 'stopped']);
+        } finally {
+          for (const {pid} of processes().filter(({argv}) => argv.some((argument) => argument.includes(site.directory)))) kill(pid);
+          site.remove();
+        }
+      });
+    }
+  });
+}
+
+const sleepers = (): ProcessEntry[] => processes().filter(({argv, state}) => argv[0] === 'sleep' && argv[1] === MARK && state !== 'Z');
+
+/** The parts of one wrapper, once the step is reached. */
+function find(front: number, step: string): Partial<Record<Victim, number>> | null {
+  const all = processes();
+  const below = (parent: number): ProcessEntry[] => all.filter((entry) => entry.parent === parent);
+  const descendants = (parent: number): ProcessEntry[] => below(parent).flatMap((entry) => [entry, ...descendants(entry.pid)]);
+  const family = [...all.filter(({pid}) => pid === front), ...descendants(front)];
+  const reached = step === 'running' ? sleepers().length > 0 : family.some(({comm}) => comm === `@${step}`.slice(0, 15));
+  if (!reached) return null;
+  const brain = below(front).find(({comm, argv}) => argv.some((argument) => argument.startsWith('@front=')) || comm.startsWith('@brain'));
+  const engine = below(front).find(({pid}) => pid !== brain?.pid);
+  const init = engine === undefined ? undefined : below(engine.pid)[0];
+  return {front, ...(brain && {brain: brain.pid}), ...(engine && {engine: engine.pid}), ...(init && {init: init.pid})};
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // gone
+  }
+}

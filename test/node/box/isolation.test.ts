@@ -1,0 +1,157 @@
+/** What a payload may leave behind, hurt or need. */
+import {execFileSync, spawn} from 'node:child_process';
+import {chmodSync, existsSync, mkdirSync, statSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {expect} from 'chai';
+import {need} from '../../support/need.js';
+import {isRoot, payload, processes, program, ROLES, Site} from '../../support/tare.js';
+
+for (const role of ROLES) {
+  describe(`the box, ${role}`, () => {
+    let site: Site;
+    before(() => { site = new Site(role); });
+    after(() => { site.remove(); });
+    afterEach(() => { expect(site.leftovers()).to.deep.equal([]); });
+
+    it('a daemon that double-forks, calls setsid and ignores SIGTERM is gone when the job is', async () => {
+      const {record, code} = await site.run(['--', '/bin/sh', '-c', `${payload('daemonize')} pid && while [ ! -s pid ]; do :; done`]);
+      expect(code).to.equal(0);
+      expect(record.outcome.killedProcesses).to.equal(1);
+      expect(record.flags).to.include('killed');
+      expect(processes().filter(({argv}) => argv[0]?.endsWith('/daemonize'))).to.deep.equal([]);
+    });
+
+    it('kill -9 -1 in the box hurts nothing outside', async () => {
+      const bystander = spawn('/bin/sleep', ['600'], {...site.credentials, stdio: 'ignore'});
+      try {
+        const {signal, record} = await site.run(['--', '/bin/sh', '-c', 'sleep 60 & kill -9 -1; exit 3']);
+        // the shell is the caller of kill(-1) and is spared by it (kill(2))
+        expect([signal, record.outcome.exitCode]).to.deep.equal([null, 3]);
+        expect(bystander.exitCode).to.equal(null);
+        expect(existsSync(`/proc/${String(bystander.pid)}`)).to.equal(true);
+      } finally {
+        bystander.kill('SIGKILL');
+      }
+    });
+
+    it('a fork bomb ends at the process limit', async () => {
+      const {stdout, record, code} = await site.run(['--processes', '50', '--', payload('forkbomb'), '--max', '500']);
+      expect(code, stdout).to.equal(0);
+      expect(record.limits?.processes).to.include({value: 50, enforcement: 'kernel', by: role === 'root' ? 'cgroup1:pids.max' : 'RLIMIT_NPROC'});
+      expect(Number(/forked=(\d+) errno=EAGAIN/.exec(stdout)?.[1])).to.be.within(45, 50);
+    });
+
+    it('the node is read-only, the work directory is not, /tmp is private and disk-backed', async () => {
+      const script = 'touch here && ! touch /etc/x /usr/x /var/x 2>/dev/null && echo private >/tmp/mine && ls /tmp | grep -v ^tare-test- && stat -f -c %T /tmp && ls /dev/shm | wc -l';
+      writeFileSync('/tmp/tare-test-outside', '');
+      const {stdout, code, stderr} = await site.run(['--', '/bin/sh', '-c', script]);
+      expect(code, stderr).to.equal(0);
+      expect(stdout).to.match(/^mine\n(?!tmpfs).+\n0\n$/);
+      expect(existsSync(join(site.work, 'here'))).to.equal(true);
+      expect(existsSync('/tmp/mine')).to.equal(false);
+    });
+
+    it('no_new_privs, no capabilities, own PID, IPC, mount, UTS and user namespaces', async () => {
+      const {stdout} = await site.run(['--', payload('probe')]);
+      const inside = JSON.parse(stdout) as {no_new_privs: number | boolean; namespaces: Record<string, string>};
+      expect(Number(inside.no_new_privs)).to.equal(1);
+      const status = await site.run(['--', '/bin/grep', '^Cap', '/proc/self/status']);
+      expect(status.stdout).to.match(/CapPrm:\t0+\n/).and.match(/CapEff:\t0+\n/).and.match(/CapBnd:\t0+\n/);
+      for (const name of ['pid', 'ipc', 'mnt', 'uts', 'user', 'net']) {
+        const outside = `${name}:[${String(statSync(`/proc/self/ns/${name}`).ino)}]`;
+        const there = JSON.stringify(inside.namespaces);
+        if (name === 'net') expect(there).to.contain(outside);
+        else expect(there).to.not.contain(outside);
+      }
+    });
+
+    it('credentials in /tmp are visible, read-only; other files of /tmp are not', async () => {
+      writeFileSync('/tmp/tare-test-proxy', 'proxy');
+      chmodSync('/tmp/tare-test-proxy', 0o644);
+      const script = 'cat "$X509_USER_PROXY"; ls /tmp | grep -Ev ^tare-test-.{6}$; ! (echo x >"$X509_USER_PROXY") 2>/dev/null';
+      const {stdout, code} = await site.run(['--', '/bin/sh', '-c', script], {env: {...process.env, X509_USER_PROXY: '/tmp/tare-test-proxy', TMPDIR: '/tmp/nowhere'}});
+      expect([stdout, code]).to.deep.equal(['proxytare-test-proxy\n', 0]);
+    });
+
+    it('network none leaves loopback only', async () => {
+      const {stdout} = await site.run(['--network', 'none', '--', '/bin/cat', '/proc/net/dev']);
+      expect(stdout.trim().split('\n').slice(2).map((line) => line.trim().split(':')[0])).to.deep.equal(['lo']);
+    });
+
+    it('a work directory below /tmp, below /dev/shm and /tmp itself', async () => {
+      for (const directory of ['/tmp/tare-test-work', '/dev/shm/tare-test-work']) {
+        mkdirSync(directory, {recursive: true});
+        chmodSync(directory, 0o777);
+        const {stdout, code, stderr} = await site.run(['--work-directory', directory, '--', '/bin/sh', '-c', 'touch made && pwd']);
+        expect([stdout, code], stderr).to.deep.equal([`${directory}\n`, 0]);
+        expect(existsSync(join(directory, 'made'))).to.equal(true);
+        execFileSync('/bin/rm', ['-r', directory]);
+      }
+    });
+
+    describe('what unprivileged apptainer needs', () => {
+      it('bubblewrap nested in the box, with a user namespace and a /proc of its own', async () => {
+        const script = 'bwrap --unshare-all --ro-bind / / --proc /proc --dev /dev -- /bin/sh -c "echo \\$\\$; ls -d /proc/[0-9]* | wc -l; grep -c . /proc/self/mountinfo >/dev/null"';
+        const {stdout, code, stderr} = await site.run(['--', '/bin/sh', '-c', script]);
+        expect(code, stderr).to.equal(0);
+        expect(stdout).to.match(/^2\n[3-5]\n$/);
+      });
+
+      it('a user namespace with its own /proc, by unshare', async () => {
+        const {stdout, code, stderr} = await site.run(['--', '/usr/bin/unshare', '--user', '--map-root-user', '--pid', '--fork', '--mount', '--mount-proc', '/bin/sh', '-c', 'echo $$ $(id -u)']);
+        expect([stdout, code], stderr).to.deep.equal(['1 0\n', 0]);
+      });
+
+      it('squashfuse on /dev/fuse', async function () {
+        need(this, existsSync('/dev/fuse'), 'there is no /dev/fuse');
+        need(this, program('squashfuse') !== null && program('mksquashfs') !== null, 'squashfuse and mksquashfs are not installed');
+        // as udev has it on every worker node (50-udev-default.rules)
+        if (isRoot) chmodSync('/dev/fuse', 0o666);
+        const script =
+          'mkdir -p tree mount && echo inside >tree/file && mksquashfs tree image.sqfs -noappend -quiet >/dev/null && ' +
+          'unshare --user --map-root-user --mount sh -c "squashfuse image.sqfs mount && cat mount/file && umount mount"';
+        const {stdout, code, stderr} = await site.run(['--', '/bin/sh', '-c', script]);
+        expect([stdout, code], stderr).to.deep.equal(['inside\n', 0]);
+      });
+    });
+
+    it('what the payload made unreadable in /tmp is removed all the same', async () => {
+      const {code} = await site.run(['--', '/bin/sh', '-c', 'mkdir -p /tmp/a/b && touch /tmp/a/b/c "/tmp/ -rf" && chmod 000 /tmp/a/b /tmp/a']);
+      expect(code).to.equal(0);
+    });
+  });
+}
+
+describe('identity under root', () => {
+  before(function () { need(this, isRoot, 'not root'); });
+
+  it('runs as the owner of the work directory, else as the policy says, never as root', async () => {
+    const site = new Site('root');
+    try {
+      const own = await site.run(['--', '/usr/bin/id', '-u']);
+      expect(own.stdout).to.equal('65534\n');
+      const daemon = await site.run(['--user', 'daemon', '--', '/bin/sh', '-c', 'id -u; touch /tmp/mine; stat -c %u /tmp/mine']);
+      expect(daemon.stdout).to.equal('1\n1\n');
+      expect(daemon.record.user.local).to.equal('daemon');
+      const root = await site.run(['--user', 'root', '--', '/usr/bin/id']);
+      expect([root.code, root.record.outcome.code]).to.deep.equal([126, 'USER_FORBIDDEN']);
+      const allowed = await site.run(['--user', 'root', '--', '/usr/bin/id', '-u'], {policy: {identity: {allowRoot: true}}});
+      expect([allowed.code, allowed.stdout]).to.deep.equal([0, '0\n']);
+      const unknown = await site.run(['--user', 'nobody-knows', '--', '/usr/bin/id']);
+      expect([unknown.code, unknown.record.outcome.code]).to.deep.equal([125, 'USER_UNKNOWN']);
+    } finally {
+      site.remove();
+    }
+  });
+
+  it('an unprivileged caller cannot name another account', async () => {
+    const site = new Site('user');
+    try {
+      const {code, record} = await site.run(['--user', 'daemon', '--', '/usr/bin/id']);
+      expect([code, record.outcome.code]).to.deep.equal([126, 'USER_FORBIDDEN']);
+    } finally {
+      site.remove();
+    }
+  });
+});
+

@@ -1,0 +1,228 @@
+/** Runs the real wrapper for a test: built, as root or as an unprivileged user, with folders of its own. */
+
+import {spawn, type ChildProcess, type SpawnOptions} from 'node:child_process';
+import {accessSync, chmodSync, chownSync, constants, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {dirname, join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import type {UsageRecord} from '../../src/record/record.js';
+
+/** `root` with the machine's control groups, `user` without any: the two normal cases of a worker node. */
+export type Role = 'root' | 'user';
+const NOBODY = 65534;
+export const isRoot = process.getuid?.() === 0;
+/** Roles that this test run can play. */
+export const ROLES: readonly Role[] = isRoot ? ['root', 'user'] : ['user'];
+
+const checkout = fileURLToPath(new URL('../../', import.meta.url)).replace(/\/$/, '');
+
+export interface Ended {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+  record: UsageRecord;
+}
+
+/** A place for one test file: state, spool and work directories of the role, and the policy that names them. */
+export class Site {
+  readonly role: Role;
+  readonly directory: string;
+  readonly work: string;
+  private count = 0;
+
+  constructor(role: Role) {
+    this.role = role;
+    this.directory = mkdtempSync(join(tmpdir(), 'tare-test-'));
+    chmodSync(this.directory, 0o755);
+    this.work = join(this.directory, 'work');
+    mkdirSync(this.work);
+    for (const name of ['state', 'spool', 'scratch']) this.own(mkdir(join(this.directory, name)));
+    if (isRoot) chownSync(this.work, NOBODY, NOBODY);
+  }
+
+  /** Who runs the wrapper here. */
+  get credentials(): {uid?: number; gid?: number} {
+    return this.role === 'user' && isRoot ? {uid: NOBODY, gid: NOBODY} : {};
+  }
+
+  /** A policy file that extends the folders of this site. */
+  policy(extra: object = {}): string {
+    const file = join(this.directory, `policy-${String(this.count++)}.json`);
+    const directories = {state: join(this.directory, 'state'), spool: join(this.directory, 'spool'), scratch: join(this.directory, 'scratch')};
+    writeFileSync(file, JSON.stringify({schema: 'tare/policy/v1', site: {name: 'TEST-SITE'}, directories, killSwitch: join(this.directory, 'off'), ...extra}));
+    return file;
+  }
+
+  /** A job descriptor in a file. */
+  job(document: object): string {
+    const file = join(this.directory, `job-${String(this.count++)}.json`);
+    writeFileSync(file, JSON.stringify({schema: 'tare/job/v1', ...document}));
+    return file;
+  }
+
+  /** `tare ARGV`, started and not awaited. Standard streams are pipes unless said otherwise. */
+  start(argv: readonly string[], options: SpawnOptions = {}): ChildProcess {
+    return spawn(join(installed(), 'bin/tare'), argv, {cwd: this.work, stdio: ['pipe', 'pipe', 'pipe'], ...this.credentials, ...options});
+  }
+
+  /** `tare run ARGV` to its end, with the record that it left. */
+  async run(argv: readonly string[], {policy = {}, input = '', ...options}: SpawnOptions & {policy?: object; input?: string} = {}): Promise<Ended> {
+    const recordFile = join(this.directory, 'spool', `copy-${String(this.count++)}.json`);
+    const child = this.start(['run', '--policy', this.policy(policy), '--record', recordFile, ...argv], options);
+    child.stdin?.end(input);
+    const {code, signal, stdout, stderr} = await ending(child);
+    if (!existsSync(recordFile)) throw new Error(`no record; exit ${String(code)} ${String(signal)}\n${stdout}\n${stderr}`);
+    const record = JSON.parse(readFileSync(recordFile, 'utf8')) as UsageRecord;
+    rmSync(recordFile);
+    return {code, signal, stdout, stderr, record};
+  }
+
+  /** The records in the spool. */
+  records(): UsageRecord[] {
+    const spool = join(this.directory, 'spool');
+    return readdirSync(spool)
+      .filter((name) => /^[0-9a-f-]{36}\.json$/.test(name))
+      .map((name) => JSON.parse(readFileSync(join(spool, name), 'utf8')) as UsageRecord);
+  }
+
+  /** Ids of all boxes that there were here, from their records. */
+  private boxes(): string[] {
+    return this.records().map(({lrms}) => lrms.globalJobId.split('#')[1] ?? '');
+  }
+
+  /** What a finished job must not leave: folders of boxes, groups, processes. */
+  leftovers(): string[] {
+    const list = (directory: string): string[] => (existsSync(directory) ? readdirSync(directory).map((name) => join(directory, name)) : []);
+    return [
+      ...list(join(this.directory, 'state/boxes')),
+      ...list(join(this.directory, 'scratch')),
+      ...list(join(this.directory, 'spool')).filter((path) => path.endsWith('.tmp')),
+      ...groups().filter((path) => this.boxes().some((id) => path.endsWith(`/tare-${id}`))),
+      ...processesNamed(this.directory),
+    ];
+  }
+
+  remove(): void {
+    rmSync(this.directory, {recursive: true, force: true});
+  }
+
+  private own(directory: string): void {
+    const {uid, gid} = this.credentials;
+    if (uid !== undefined && gid !== undefined) chownSync(directory, uid, gid);
+  }
+}
+
+function mkdir(directory: string): string {
+  mkdirSync(directory);
+  return directory;
+}
+
+/** Collects a child's output to its end. */
+export function ending(child: ChildProcess): Promise<{code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string}> {
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => { stdout += text; });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => { stderr += text; });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => { resolve({code, signal, stdout, stderr}); });
+  });
+}
+
+/** Groups named tare-ID in any hierarchy. */
+export function groups(): string[] {
+  const found: string[] = [];
+  const search = (directory: string, depth: number): void => {
+    for (const entry of readdirSync(directory, {withFileTypes: true})) {
+      if (!entry.isDirectory()) continue;
+      const path = join(directory, entry.name);
+      if (/^tare-[0-9a-f]+$/.test(entry.name)) found.push(path);
+      else if (depth > 0) search(path, depth - 1);
+    }
+  };
+  if (existsSync('/sys/fs/cgroup')) search('/sys/fs/cgroup', 5);
+  return found;
+}
+
+export interface ProcessEntry {
+  pid: number;
+  comm: string;
+  argv: string[];
+  state: string;
+  parent: number;
+}
+
+/** All processes that can be seen. */
+export function processes(): ProcessEntry[] {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((name) => {
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'latin1');
+      const [state = '', parent = '0'] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      const comm = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
+      return [{pid: Number(name), comm, argv: readFileSync(`/proc/${name}/cmdline`, 'latin1').split('\0').slice(0, -1), state, parent: Number(parent)}];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function processesNamed(text: string): string[] {
+  return processes()
+    .filter(({pid, argv, state}) => pid !== process.pid && state !== 'Z' && argv.some((argument) => argument.includes(text)))
+    .map(({pid, argv}) => `process ${String(pid)}: ${argv.join(' ')}`);
+}
+
+/** Waits until something holds, or fails. */
+export async function until<T>(what: string, look: () => T | null | undefined | false | 0, seconds = 10): Promise<T> {
+  for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline; ) {
+    const found = look();
+    if (found) return found;
+    await new Promise((resolve) => { setTimeout(resolve, 10); });
+  }
+  throw new Error(`waited ${String(seconds)} s for ${what}`);
+}
+
+let copy: string | null = null;
+
+/**
+ * The checkout, or a copy of what runs where an unprivileged user cannot reach the checkout (in a home directory, say).
+ */
+export function installed(): string {
+  if (copy !== null) return copy;
+  if (!isRoot || reachable(checkout)) {
+    copy = checkout;
+    return copy;
+  }
+  const place = mkdtempSync(join(tmpdir(), 'tare-installed-'));
+  chmodSync(place, 0o755);
+  for (const name of ['bin', 'dist', 'native/build', 'fixtures', 'package.json', 'oclif.manifest.json']) {
+    if (existsSync(join(checkout, name))) cpSync(join(checkout, name), join(place, name), {recursive: true, verbatimSymlinks: true});
+  }
+  cpSync(join(checkout, 'node_modules'), join(place, 'node_modules'), {recursive: true, verbatimSymlinks: true});
+  process.on('exit', () => { rmSync(place, {recursive: true, force: true}); });
+  copy = place;
+  return place;
+}
+
+function reachable(path: string): boolean {
+  for (let at = path; at !== '/'; at = dirname(at)) if ((statSync(at).mode & 0o001) === 0) return false;
+  return true;
+}
+
+/** A payload program of fixtures/payloads. */
+export const payload = (name: string): string => join(installed(), 'fixtures/payloads/build', name);
+
+/** A program of the system, or null. */
+export function program(name: string): string | null {
+  for (const directory of ['/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/local/bin']) {
+    const path = join(directory, name);
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      // not there
+    }
+  }
+  return null;
+}

@@ -1,0 +1,183 @@
+import {expect} from 'chai';
+import {readFileSync} from 'node:fs';
+import {bubblewrapArgv} from '../../../src/engine/bubblewrap.js';
+import {launchStrings, type LaunchContext} from '../../../src/engine/launch.js';
+import type {Step} from '../../../src/plan/step.js';
+import type {Plan} from '../../../src/schema/generated/plan-1.js';
+import {asUser, BUBBLEWRAP, GIB, no, NO_CGROUP, plan, ROOT, thrown, USER, WORK} from '../plan/build.js';
+
+const OLD = {tmpfsSize: false, perms: false, overlay: false, disableUserns: false};
+const NEW = {tmpfsSize: true, perms: true, overlay: true, disableUserns: true};
+const withSteps = (...steps: Step[]): Plan => ({...plan(), steps});
+/** Of one step, without the program before it and init behind it. */
+const argvOf = (step: Step, abilities = OLD): string[] => bubblewrapArgv(withSteps(step), '/scratch/tare-1', abilities).slice(1, -5);
+const because = 'a test';
+const bind = (source: string, options: ('ro' | 'rw' | 'dev')[], optional = false): Step => ({
+  op: 'mount.bind',
+  source,
+  destination: '/d',
+  options,
+  optional,
+  because,
+});
+
+describe('bubblewrap: a step is options, or is done by somebody else', () => {
+  const rows: [step: Step, argv: string[], newer?: string[]][] = [
+    [
+      {op: 'namespace.unshare', namespaces: ['user', 'pid', 'mount', 'ipc', 'uts', 'network', 'cgroup'], because},
+      ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-net', '--unshare-cgroup'],
+    ],
+    [bind('/s', ['ro']), ['--ro-bind', '/s', '/d']],
+    [bind('/s', ['ro'], true), ['--ro-bind-try', '/s', '/d']],
+    [bind('/s', ['rw']), ['--bind', '/s', '/d']],
+    [bind('/s', ['rw'], true), ['--bind-try', '/s', '/d']],
+    [bind('/s', ['dev']), ['--dev-bind', '/s', '/d']],
+    [bind('/s', []), ['--ro-bind', '/s', '/d']],
+    [bind('{box}/tmp', ['rw']), ['--bind', '/scratch/tare-1/tmp', '/d']],
+    [bind('/home/{box}/x', ['rw']), ['--bind', '/home/{box}/x', '/d']],
+    [{op: 'mount.proc', destination: '/proc', because}, ['--proc', '/proc']],
+    [{op: 'mount.dev', destination: '/dev', because}, ['--dev', '/dev']],
+    [{op: 'mount.readonly', destination: '/dev', because}, ['--remount-ro', '/dev']],
+    [
+      {op: 'mount.tmpfs', destination: '/t', mode: '1777', sizeBytes: null, because},
+      ['--tmpfs', '/t'],
+      ['--perms', '1777', '--tmpfs', '/t'],
+    ],
+    [
+      {op: 'mount.tmpfs', destination: '/t', mode: '0700', sizeBytes: 4096, because},
+      ['--tmpfs', '/t'],
+      ['--perms', '0700', '--size', '4096', '--tmpfs', '/t'],
+    ],
+    [{op: 'privileges.drop', noNewPrivs: true, capabilities: 'none', because}, ['--cap-drop', 'ALL']],
+    [{op: 'privileges.drop', noNewPrivs: true, capabilities: 'kept', because}, []],
+    [{op: 'cgroup.enable', directory: '/g', controllers: ['cpu'], because}, []],
+    [{op: 'cgroup.create', group: 'box', version: 2, controllers: [], directory: '/g', because}, []],
+    [{op: 'cgroup.write', group: 'payload', controller: 'cpu', directory: '/g', file: 'cpu.max', value: '1', because}, []],
+    [{op: 'directory.create', path: '{box}/tmp', mode: '0700', owner: 'job', because}, []],
+    [{op: 'identity.take', uid: 1, gid: 1, groups: [], because}, []],
+    [{op: 'affinity.set', cpus: [0], because}, []],
+    [{op: 'oom.adjust', value: 500, because}, []],
+    [{op: 'rlimit.set', name: 'core', soft: 0, hard: 0, because}, []],
+    [{op: 'environment.set', name: 'A', value: '1', because}, []],
+    [{op: 'environment.unset', name: 'A', because}, []],
+    [{op: 'payload.execute', argv: ['a'], workDirectory: '/', because}, []],
+    [{op: 'watch.memory', limitBytes: 1, periodMs: 1, because}, []],
+    [{op: 'watch.oom', directory: '/g', version: 1, periodMs: 1, because}, []],
+    [{op: 'watch.wallTime', limitUs: 1, graceUs: 1, because}, []],
+    [{op: 'watch.cpuTime', limitUs: 1, graceUs: 1, because}, []],
+    [{op: 'watch.processes', limit: 1, periodMs: 1, because}, []],
+  ];
+  for (const [step, argv, newer = argv] of rows) {
+    it(`${step.op} ${JSON.stringify(argv)}`, () => {
+      expect(argvOf(step, OLD)).to.deep.equal(argv);
+      expect(argvOf(step, NEW)).to.deep.equal(newer);
+    });
+  }
+
+  it('and all kinds of steps were tried', () => {
+    const schema = JSON.parse(readFileSync(new URL('../../../src/schema/plan-1.json', import.meta.url), 'utf8')) as object;
+    const ops = [...JSON.stringify(schema).matchAll(/"op":\{"const":"([^"]+)"/g)].map(([, op]) => op);
+    expect(ops).to.have.length.above(20);
+    expect([...new Set(rows.map(([{op}]) => op))].sort()).to.deep.equal(ops.sort());
+  });
+
+  it('an unknown step is refused, never ignored', () => {
+    const error = thrown(() => argvOf({op: 'mount.overlay', because} as unknown as Step));
+    expect(error.code).to.equal('ENGINE_FAILED');
+    expect(error.message).to.include('"op":"mount.overlay"');
+  });
+
+  it('the box’s folder is put in letter by letter', () => {
+    const [, , source] = bubblewrapArgv(withSteps(bind('{box}/tmp', ['rw'])), '/s/$&/$1$$', OLD);
+    expect(source).to.equal('/s/$&/$1$$/tmp');
+  });
+
+  it('is called by the path that was found', () => {
+    expect(bubblewrapArgv({...plan(), engine: {...plan().engine, path: '/opt/bwrap'}}, '/b', OLD)[0]).to.equal('/opt/bwrap');
+    expect(bubblewrapArgv({...plan(), engine: {...plan().engine, path: null}}, '/b', OLD)[0]).to.equal('bwrap');
+  });
+});
+
+describe('the launch frame', () => {
+  const context: LaunchContext = {
+    boxDirectory: '/b',
+    abilities: BUBBLEWRAP.abilities,
+    joins: {engine: [], payload: []},
+    callerArgvIndex: null,
+  };
+  const strings = (made: Plan, change: Partial<LaunchContext> = {}): string[] => launchStrings(made, {...context, ...change});
+  const of = (key: string, made: Plan, change?: Partial<LaunchContext>): string[] =>
+    strings(made, change)
+      .filter((text) => text.startsWith(key))
+      .map((text) => text.slice(1));
+
+  const full = plan({
+    job: {
+      command: ['run', '', 'a b'],
+      environment: {A: '1=2', B: null},
+      limits: {cores: 2, pinCores: true, memory: '1GiB', openFiles: 1024, coreSize: 0, processes: 9},
+    },
+    policy: {debug: {pauseAt: ['enter-start', 'init-start']}},
+    facts: {caller: ROOT, cgroup: NO_CGROUP},
+    call: {...asUser(USER), environment: {B: 'x'}},
+  });
+
+  it('has each thing under its key', () => {
+    expect(of('J', full, {joins: {engine: ['/e1/cgroup.procs', '/e2/cgroup.procs'], payload: ['/p']}})).to.deep.equal([
+      '/e1/cgroup.procs',
+      '/e2/cgroup.procs',
+    ]);
+    expect(of('j', full, {joins: {engine: [], payload: ['/p1', '/p2']}})).to.deep.equal(['/p1', '/p2']);
+    expect(of('U', full)).to.deep.equal(['1001 100 100,1001']);
+    expect(of('O', full)).to.deep.equal(['500']);
+    expect(of('C', full)).to.deep.equal(['2,3']);
+    expect(of('r', full)).to.deep.equal(['nofile 1024 1024', 'core 0 0', 'nproc 9 9']);
+    expect(of('e', full)).to.deep.equal(['ATHENA_CORE_NUMBER=2', 'ATHENA_PROC_NUMBER=2', 'OMP_NUM_THREADS=2', 'A=1=2']);
+    expect(of('u', full)).to.deep.equal(['B']);
+    expect(of('v', full)).to.deep.equal(['run', '', 'a b']);
+    expect(of('a', full)).to.deep.equal([]);
+    expect(of('d', full)).to.deep.equal([WORK]);
+    expect(of('p', full)).to.deep.equal(['enter-start', 'init-start']);
+    expect(of('E', full)).to.deep.equal(bubblewrapArgv(full, '/b', context.abilities));
+  });
+
+  it('has no key that native/README.md does not have', () => {
+    const readme = readFileSync(new URL('../../../native/README.md', import.meta.url), 'utf8');
+    const known = [...readme.matchAll(/^\| `(.)` \|/gm)].map(([, key]) => key);
+    expect(known).to.include.members(['E', 'J', 'j', 'U', 'O', 'C', 'a', 'v', 'e', 'u', 'd', 'r', 'p']);
+    const used = new Set(strings(full, {joins: {engine: ['/e'], payload: ['/p']}}).map((text) => text[0]));
+    expect([...used].sort()).to.deep.equal(['C', 'E', 'J', 'O', 'U', 'd', 'e', 'j', 'p', 'r', 'u', 'v']);
+    for (const key of used) expect(known).to.include(key);
+  });
+
+  it('passes the caller’s arguments on by their index', () => {
+    expect(of('a', full, {callerArgvIndex: 3})).to.deep.equal(['@3']);
+    expect(of('v', full, {callerArgvIndex: 3})).to.deep.equal([]);
+    expect(of('a', full, {callerArgvIndex: 0})).to.deep.equal(['@0']);
+  });
+
+  it('takes an argument of a descriptor as it is, also one that looks like an index', () => {
+    const made = plan({job: {command: ['mail', '@1', '@']}});
+    expect([of('v', made), of('a', made)]).to.deep.equal([['mail', '@1', '@'], []]);
+  });
+
+  it('has no engine where there is no box', () => {
+    expect(of('E', plan({facts: {newProc: no}}))).to.deep.equal([]);
+    expect(of('v', plan({facts: {newProc: no}}))).to.deep.equal(['/bin/true']);
+  });
+
+  it('of a user with nothing asked is short', () => {
+    const made = plan({facts: {newProc: no}});
+    expect(strings(made)).to.deep.equal(['O500', 'v/bin/true', `d${WORK}`]);
+    expect(strings({...made, steps: []})).to.deep.equal([]);
+  });
+
+  it('of an account without supplementary groups', () => {
+    expect(of('U', plan({facts: {caller: ROOT}, call: asUser({...USER, groups: []})}))).to.deep.equal(['1001 100 ']);
+  });
+
+  it('says nothing of limits that are not the launch’s', () => {
+    const made = plan({job: {limits: {memory: '1GiB', wallTime: '1h'}}});
+    expect(strings(made).join(' ')).to.not.include(String(GIB)).and.not.include('3600000000');
+  });
+});

@@ -1,0 +1,124 @@
+/** Small inputs for plans, changed where a test needs it. */
+
+import {TareError} from '../../../src/errors.js';
+import type {Ability, BubblewrapFacts, CgroupFacts, Controller, ControllerFact, Facts, IdentityFacts} from '../../../src/host/facts.js';
+import type {Job} from '../../../src/job/job.js';
+import {jobFromDocument} from '../../../src/job/load.js';
+import type {Call} from '../../../src/plan/inputs.js';
+import {makePlan} from '../../../src/plan/plan.js';
+import {policyFromDocuments} from '../../../src/policy/load.js';
+import type {Policy} from '../../../src/policy/policy.js';
+import type {JobDocument} from '../../../src/schema/generated/job-1.js';
+import type {Plan} from '../../../src/schema/generated/plan-1.js';
+import type {PolicyDocument} from '../../../src/schema/generated/policy-1.js';
+
+export const GIB = 2 ** 30;
+export const MIB = 2 ** 20;
+export const USER: IdentityFacts = {uid: 1001, gid: 100, groups: [100, 1001], name: 'atlas001', home: '/home/atlas001'};
+export const ROOT: IdentityFacts = {uid: 0, gid: 0, groups: [0], name: 'root', home: '/root'};
+export const WORK = '/home/atlas001/job';
+export const SLOT = '/sys/fs/cgroup/slot';
+
+export const V2_FILES = ['memory.oom.group', 'memory.swap.max', 'cgroup.kill'];
+export const V1_FILES = ['memory.memsw.limit_in_bytes', 'cpu.cfs_quota_us'];
+
+/** Controllers of one v2 hierarchy with a usable parent. */
+export function v2(
+  controllers: readonly Controller[],
+  {toEnable = [], files = V2_FILES}: {toEnable?: Controller[]; files?: string[]} = {},
+): CgroupFacts {
+  const fact: ControllerFact = {version: 2, mount: '/sys/fs/cgroup', own: SLOT, parent: SLOT, refused: [], files};
+  return {mode: 'v2', controllers: Object.fromEntries(controllers.map((name) => [name, fact])), toEnable, how: 'a test'};
+}
+
+/** Each controller in a hierarchy of its own, but those that are given the same mount. */
+export function v1(mounts: Partial<Record<Controller, string>>, files: string[] = V1_FILES): CgroupFacts {
+  const fact = (mount: string): ControllerFact => ({
+    version: 1,
+    mount: `/sys/fs/cgroup/${mount}`,
+    own: `/sys/fs/cgroup/${mount}/slot`,
+    parent: `/sys/fs/cgroup/${mount}/slot`,
+    refused: [],
+    files,
+  });
+  return {
+    mode: 'v1',
+    controllers: Object.fromEntries(Object.entries(mounts).map(([name, mount]) => [name, fact(mount)])),
+    toEnable: [],
+    how: 'a test',
+  };
+}
+
+export const NO_CGROUP: CgroupFacts = {mode: 'none', controllers: {}, toEnable: [], how: 'a test'};
+
+export const yes: Ability = {available: true, how: 'a test', remedy: null};
+export const no: Ability = {available: false, how: 'a test says no', remedy: 'mend it'};
+
+export const BUBBLEWRAP: BubblewrapFacts = {
+  path: '/usr/bin/bwrap',
+  version: '0.11.0',
+  setuid: false,
+  abilities: {tmpfsSize: true, perms: true, overlay: true, disableUserns: true},
+  how: 'a test',
+};
+
+export function facts(change: Partial<Facts> = {}): Facts {
+  return {
+    kernel: {release: '6.1.0', version: [6, 1], how: 'a test'},
+    node: {hostname: 'wn001', bootId: '5f3c', how: 'a test'},
+    caller: USER,
+    cgroup: v2(['memory', 'cpu', 'pids']),
+    namespaces: {user: yes, pid: yes, mount: yes, ipc: yes, uts: yes, network: yes, cgroup: yes},
+    newProc: yes,
+    bubblewrap: BUBBLEWRAP,
+    cpu: {online: [0, 1, 2, 3, 4, 5, 6, 7], allowed: [2, 3, 4, 5], pinned: [], model: 'a CPU', how: 'a test'},
+    memory: {totalBytes: 64 * GIB, swapBytes: 4 * GIB, how: 'a test'},
+    slot: {memoryLimitBytes: null, cores: null, processes: null, how: 'the slot’s group'},
+    scratch: {directory: '/var/tmp', fileSystem: 'xfs', freeBytes: 10 * GIB, writable: true, how: 'a test'},
+    devices: ['/dev/fuse', '/dev/nvidia0', '/dev/nvidiactl', '/dev/dri/card0'],
+    root: {directories: ['/etc', '/usr'], links: {'/bin': 'usr/bin'}},
+    ...change,
+  };
+}
+
+export function job(document: Partial<Omit<JobDocument, 'schema'>> = {}): Job {
+  return jobFromDocument({schema: 'tare/job/v1', command: ['/bin/true'], ...document}, {file: 'job.yaml', callerDirectory: WORK});
+}
+
+export function policy(document: Partial<Omit<PolicyDocument, 'schema'>> = {}): Policy {
+  return policyFromDocuments([{file: 'policy.yaml', document: {schema: 'tare/policy/v1', ...document}}]);
+}
+
+export function call(change: Partial<Call> = {}): Call {
+  return {
+    identity: {value: USER, provenance: {source: 'caller', at: 'the caller'}},
+    environment: {},
+    slot: {name: null, cores: null, memoryBytes: null},
+    sample: 0.5,
+    ...change,
+  };
+}
+
+export const asUser = (value: IdentityFacts): Call => call({identity: {value, provenance: {source: 'job', at: 'job.yaml#/user'}}});
+
+export interface Parts {
+  job?: Parameters<typeof job>[0];
+  policy?: Parameters<typeof policy>[0];
+  facts?: Partial<Facts>;
+  call?: Partial<Call>;
+}
+
+export function plan(parts: Parts = {}): Plan {
+  return makePlan({job: job(parts.job), policy: policy(parts.policy), facts: facts(parts.facts), call: call(parts.call)});
+}
+
+/** What a function refuses with. */
+export function thrown(action: () => unknown): TareError {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof TareError) return error;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+}

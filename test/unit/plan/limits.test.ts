@@ -1,0 +1,486 @@
+import {expect} from 'chai';
+import {EXIT} from '../../../src/errors.js';
+import type {Controller, Facts} from '../../../src/host/facts.js';
+import {stepOf, stepsOf} from '../../../src/plan/step.js';
+import {LIMIT_NAMES, type LimitName} from '../../../src/job/job.js';
+import {BUBBLEWRAP, facts, GIB, MIB, no, NO_CGROUP, plan, SLOT, thrown, v1, v2, type Parts} from './build.js';
+
+const slotOf = (change: Partial<Facts['slot']>): Facts['slot'] => ({...facts().slot, ...change});
+const granted = (value: number) => ({value, provenance: {source: 'slot' as const, at: 'RequestMemory'}});
+
+describe('limits: how much, and why', () => {
+  interface Row {
+    title: string;
+    parts: Parts;
+    name: LimitName;
+    value: number | null;
+    clamped?: boolean;
+    at: string;
+    because?: string;
+  }
+  const rows: Row[] = [
+    {
+      title: 'none',
+      parts: {},
+      name: 'memory',
+      value: null,
+      at: 'builtin',
+      because: 'nobody asked, and neither the policy nor the slot has a limit',
+    },
+    {title: 'the job’s wish', parts: {job: {limits: {memory: '1GiB'}}}, name: 'memory', value: GIB, at: 'job.yaml#/limits/memory'},
+    {
+      title: 'the policy’s default',
+      parts: {policy: {defaults: {memory: '2GiB'}}},
+      name: 'memory',
+      value: 2 * GIB,
+      at: 'policy.yaml#/defaults/memory',
+    },
+    {
+      title: 'the wish over the default',
+      parts: {job: {limits: {memory: '3GiB'}}, policy: {defaults: {memory: '2GiB'}}},
+      name: 'memory',
+      value: 3 * GIB,
+      at: 'job.yaml#/limits/memory',
+    },
+    {
+      title: 'the maximum under the wish',
+      parts: {job: {limits: {memory: '3GiB'}}, policy: {maxima: {memory: '2GiB'}}},
+      name: 'memory',
+      value: 2 * GIB,
+      clamped: true,
+      at: 'policy.yaml#/maxima/memory',
+    },
+    {
+      title: 'a wish at the maximum',
+      parts: {job: {limits: {memory: '2GiB'}}, policy: {maxima: {memory: '2GiB'}}},
+      name: 'memory',
+      value: 2 * GIB,
+      at: 'job.yaml#/limits/memory',
+    },
+    {
+      title: 'the slot less the reserve',
+      parts: {facts: {slot: slotOf({memoryLimitBytes: 4 * GIB})}},
+      name: 'memory',
+      value: 4 * GIB - 64 * MIB,
+      at: 'the slot’s group less reserve 64 MiB',
+    },
+    {
+      title: 'the slot less the policy’s reserve, under the wish',
+      parts: {job: {limits: {memory: '4GiB'}}, policy: {reserve: {memory: '1GiB'}}, facts: {slot: slotOf({memoryLimitBytes: 4 * GIB})}},
+      name: 'memory',
+      value: 3 * GIB,
+      clamped: true,
+      at: 'the slot’s group less reserve 1 GiB',
+    },
+    {
+      title: 'a wish below the slot',
+      parts: {job: {limits: {memory: '1GiB'}}, facts: {slot: slotOf({memoryLimitBytes: 4 * GIB})}},
+      name: 'memory',
+      value: GIB,
+      at: 'job.yaml#/limits/memory',
+    },
+    {
+      title: 'what the batch system grants, when that is less than the group has',
+      parts: {facts: {slot: slotOf({memoryLimitBytes: 4 * GIB})}, call: {slot: {name: null, cores: null, memoryBytes: granted(2 * GIB)}}},
+      name: 'memory',
+      value: 2 * GIB - 64 * MIB,
+      at: 'RequestMemory less reserve 64 MiB',
+    },
+    {
+      title: 'the group, when that is less than what the batch system grants',
+      parts: {facts: {slot: slotOf({memoryLimitBytes: GIB})}, call: {slot: {name: null, cores: null, memoryBytes: granted(2 * GIB)}}},
+      name: 'memory',
+      value: GIB - 64 * MIB,
+      at: 'the slot’s group less reserve 64 MiB',
+    },
+    {title: 'the slot’s cores', parts: {facts: {slot: slotOf({cores: 1.5})}}, name: 'cores', value: 1.5, at: 'the slot’s group'},
+    {
+      title: 'the cores that the batch system grants',
+      parts: {
+        facts: {slot: slotOf({cores: 8})},
+        call: {slot: {name: null, cores: {value: 4, provenance: {source: 'slot', at: 'RequestCpus'}}, memoryBytes: null}},
+      },
+      name: 'cores',
+      value: 4,
+      at: 'RequestCpus',
+    },
+    {
+      title: 'the slot’s processes',
+      parts: {facts: {slot: slotOf({processes: 512})}},
+      name: 'processes',
+      value: 512,
+      at: 'the slot’s group',
+    },
+    {title: 'no swap unless asked', parts: {}, name: 'swap', value: 0, at: 'builtin'},
+    {title: 'no wall time', parts: {}, name: 'wallTime', value: null, at: 'builtin'},
+    {
+      title: 'pinning that is not wanted is no limit',
+      parts: {job: {limits: {pinCores: false}}},
+      name: 'pinCores',
+      value: null,
+      at: 'job.yaml#/limits/pinCores',
+    },
+    {
+      title: 'pinning by force',
+      parts: {job: {limits: {pinCores: false}}, policy: {maxima: {pinCores: true}}},
+      name: 'pinCores',
+      value: 1,
+      clamped: true,
+      at: 'policy.yaml#/maxima/pinCores',
+    },
+  ];
+  for (const {title, parts, name, value, clamped = false, at, because} of rows) {
+    it(`${name}: ${title}`, () => {
+      const limit = plan(parts).limits[name];
+      expect([limit.value, limit.clamped, limit.provenance.at]).to.deep.equal([value, clamped, at]);
+      if (because !== undefined) expect(limit.because).to.equal(because);
+    });
+  }
+
+  it('have a unit, and remember what was asked', () => {
+    const {limits} = plan({job: {limits: {memory: '3GiB', wallTime: '1h'}}, policy: {maxima: {memory: '2GiB'}}});
+    expect(LIMIT_NAMES.map((name) => limits[name].unit)).to.deep.equal([
+      'cores',
+      'flag',
+      'bytes',
+      'bytes',
+      'count',
+      'us',
+      'us',
+      'count',
+      'bytes',
+    ]);
+    expect([limits.memory.asked, limits.wallTime.asked, limits.cores.asked]).to.deep.equal([3 * GIB, 3600e6, null]);
+  });
+
+  it('of memory leave the wrapper its reserve, or there is no job', () => {
+    const small = (memoryLimitBytes: number): Parts => ({facts: {slot: slotOf({memoryLimitBytes})}});
+    const error = thrown(() => plan(small(64 * MIB)));
+    expect([error.code, error.exit, error.details.where]).to.deep.equal(['SLOT_TOO_SMALL', EXIT.refused, 'builtin']);
+    expect(error.details.found).to.equal('64 MiB in the slot (the slot’s group), 64 MiB in reserve');
+    expect(plan(small(64 * MIB + 1)).limits.memory.value).to.equal(1);
+  });
+});
+
+describe('limits: who enforces them', () => {
+  const all: NonNullable<Parts['job']> = {
+    limits: {
+      cores: 2,
+      pinCores: true,
+      memory: '1GiB',
+      swap: '1GiB',
+      processes: 50,
+      wallTime: '1h',
+      cpuTime: '2h',
+      openFiles: 1024,
+      coreSize: 0,
+    },
+  };
+  const enforcement = (change: Partial<Facts>, extra: Parts = {}): Record<string, string> =>
+    Object.fromEntries(
+      Object.entries(plan({job: all, facts: change, ...extra}).limits).map(([name, {enforcement: how, by}]) => [
+        name,
+        by === null ? how : `${how} ${by}`,
+      ]),
+    );
+
+  const always = {
+    wallTime: 'watched watch.wallTime',
+    cpuTime: 'watched watch.cpuTime',
+    openFiles: 'kernel RLIMIT_NOFILE',
+    coreSize: 'kernel RLIMIT_CORE',
+  };
+  const swapless: Facts['memory'] = {...facts().memory, swapBytes: 0};
+  const v1All = v1({memory: 'memory', cpu: 'cpu', pids: 'pids', cpuset: 'cpuset'});
+  const v2All = v2(['memory', 'cpu', 'pids', 'cpuset']);
+  const rows: [string, Partial<Facts>, Record<string, string>][] = [
+    [
+      'cgroup v2',
+      {cgroup: v2All},
+      {
+        cores: 'kernel cgroup2:cpu.max',
+        pinCores: 'kernel cgroup2:cpuset.cpus',
+        memory: 'kernel cgroup2:memory.max',
+        swap: 'kernel cgroup2:memory.swap.max',
+        processes: 'kernel cgroup2:pids.max',
+      },
+    ],
+    [
+      'cgroup v1',
+      {cgroup: v1All},
+      {
+        cores: 'kernel cgroup1:cpu.cfs_quota_us',
+        pinCores: 'kernel cgroup1:cpuset.cpus',
+        memory: 'kernel cgroup1:memory.limit_in_bytes',
+        swap: 'kernel cgroup1:memory.memsw.limit_in_bytes',
+        processes: 'kernel cgroup1:pids.max',
+      },
+    ],
+    [
+      'both',
+      {cgroup: {...v2All, mode: 'hybrid', controllers: {...v1({memory: 'memory', cpu: 'cpu'}).controllers, pids: v2All.controllers.pids!}}},
+      {
+        cores: 'kernel cgroup1:cpu.cfs_quota_us',
+        pinCores: 'kernel sched_setaffinity',
+        memory: 'kernel cgroup1:memory.limit_in_bytes',
+        swap: 'kernel cgroup1:memory.memsw.limit_in_bytes',
+        processes: 'kernel cgroup2:pids.max',
+      },
+    ],
+    [
+      'no cgroup',
+      {cgroup: NO_CGROUP},
+      {cores: 'none', pinCores: 'kernel sched_setaffinity', memory: 'watched watch.memory', swap: 'none', processes: 'kernel RLIMIT_NPROC'},
+    ],
+    [
+      'cgroups that nobody may use',
+      {
+        cgroup: {
+          ...v2All,
+          controllers: Object.fromEntries(Object.entries(v2All.controllers).map(([name, fact]) => [name, {...fact, parent: null}])),
+        },
+      },
+      {cores: 'none', pinCores: 'kernel sched_setaffinity', memory: 'watched watch.memory', swap: 'none', processes: 'kernel RLIMIT_NPROC'},
+    ],
+    [
+      'no cgroup and no swap',
+      {cgroup: NO_CGROUP, memory: swapless},
+      {
+        cores: 'none',
+        pinCores: 'kernel sched_setaffinity',
+        memory: 'watched watch.memory',
+        swap: 'kernel no swap',
+        processes: 'kernel RLIMIT_NPROC',
+      },
+    ],
+  ];
+  for (const [title, change, expected] of rows) {
+    it(`with ${title}`, () => {
+      expect(enforcement(change)).to.deep.equal({...expected, ...always});
+    });
+  }
+
+  it('swap is not limited where the kernel does not count it', () => {
+    const files = (version: 1 | 2): Partial<Facts> => ({cgroup: version === 1 ? v1({memory: 'memory'}, []) : v2(['memory'], {files: []})});
+    for (const version of [1, 2] as const) {
+      expect(enforcement(files(version)).swap).to.equal('none');
+      expect(enforcement({...files(version), memory: swapless}).swap).to.equal('kernel no swap');
+    }
+  });
+
+  const kernels: [release: [number, number], change: Partial<Facts>, by: string][] = [
+    [[3, 10], {}, 'watched watch.processes'],
+    [[4, 18], {}, 'watched watch.processes'],
+    [[5, 13], {}, 'watched watch.processes'],
+    [[5, 14], {}, 'kernel RLIMIT_NPROC'],
+    [[5, 15], {}, 'kernel RLIMIT_NPROC'],
+    [[6, 0], {}, 'kernel RLIMIT_NPROC'],
+    [[6, 1], {bubblewrap: {...BUBBLEWRAP, setuid: true}}, 'watched watch.processes'],
+    [[6, 1], {newProc: no}, 'watched watch.processes'],
+  ];
+  for (const [version, change, expected] of kernels) {
+    it(`processes without a pids controller on Linux ${version.join('.')}${change.bubblewrap ? ', bubblewrap setuid' : ''}${change.newProc ? ', unboxed' : ''}: ${expected}`, () => {
+      const node = {...change, cgroup: NO_CGROUP, kernel: {release: version.join('.'), version, how: 'a test'}};
+      expect(enforcement(node).processes).to.equal(expected);
+      const made = plan({job: all, facts: node});
+      expect(stepsOf(made, 'rlimit.set').some(({name}) => name === 'nproc')).to.equal(expected.startsWith('kernel'));
+      expect(stepOf(made, 'watch.processes')?.limit).to.equal(expected.startsWith('kernel') ? undefined : 50);
+    });
+  }
+
+  it('is what the policy requires, or the job is refused', () => {
+    const requiring = (name: 'cores' | 'memory' | 'processes', level: 'kernel' | 'watched' | 'none', cgroup = NO_CGROUP): Parts => ({
+      job: all,
+      policy: {enforcement: {[name]: level}},
+      facts: {cgroup, kernel: {...facts().kernel, version: [5, 13]}},
+    });
+    for (const name of ['cores', 'memory', 'processes'] as const) {
+      const error = thrown(() => plan(requiring(name, 'kernel')));
+      expect([error.code, error.exit, error.details.where, error.details.allowed]).to.deep.equal([
+        'ENFORCEMENT_UNAVAILABLE',
+        EXIT.refused,
+        `policy.yaml#/enforcement/${name}`,
+        'kernel',
+      ]);
+      expect(plan(requiring(name, 'kernel', v2All)).limits[name].enforcement).to.equal('kernel');
+      expect(plan(requiring(name, 'none')).limits[name].value).to.be.above(0);
+    }
+    expect(thrown(() => plan(requiring('cores', 'watched'))).details.found).to.match(/^none \(/);
+    expect(plan(requiring('memory', 'watched')).limits.memory.enforcement).to.equal('watched');
+    // nothing to enforce
+    expect(plan({...requiring('cores', 'kernel'), job: {}}).limits.cores.value).to.equal(null);
+    // only weighed
+    const observed = requiring('cores', 'kernel');
+    expect(plan({...observed, policy: {...observed.policy, mode: 'observe'}}).limits.cores.enforcement).to.equal('none');
+  });
+
+  it('says so in the plan’s flags', () => {
+    expect(plan({job: all, facts: {cgroup: NO_CGROUP}}).flags).to.deep.equal(['sampled-memory']);
+    expect(plan({job: all, facts: {cgroup: NO_CGROUP, newProc: no}}).flags).to.deep.equal(['unboxed', 'sampled-memory']);
+    expect(plan({job: all}).flags).to.deep.equal([]);
+  });
+});
+
+describe('limits as steps', () => {
+  it('rlimits of what was limited, hard and soft', () => {
+    const made = plan({job: {limits: {openFiles: 1024, coreSize: 0, processes: 7}}, facts: {cgroup: NO_CGROUP}});
+    expect(stepsOf(made, 'rlimit.set').map(({name, soft, hard, because}) => [name, soft, hard, because])).to.deep.equal([
+      ['nofile', 1024, 1024, 'the limit on open files'],
+      ['core', 0, 0, 'the limit on core size'],
+      ['nproc', 7, 7, 'the limit on processes'],
+    ]);
+    expect(stepsOf(plan(), 'rlimit.set')).to.deep.equal([]);
+  });
+
+  it('watches of what the kernel does not hold', () => {
+    const {limits, ...made} = plan({
+      job: {limits: {memory: '1GiB', wallTime: '1h', cpuTime: '2h'}},
+      policy: {grace: '7s'},
+      facts: {cgroup: NO_CGROUP},
+    });
+    expect(made.steps.filter(({op}) => op.startsWith('watch.'))).to.deep.equal([
+      {op: 'watch.memory', limitBytes: GIB, periodMs: 250, because: limits.memory.because},
+      {op: 'watch.wallTime', limitUs: 3600e6, graceUs: 7e6, because: limits.wallTime.because},
+      {op: 'watch.cpuTime', limitUs: 7200e6, graceUs: 7e6, because: limits.cpuTime.because},
+    ]);
+  });
+
+  it('a watch for the kernel’s kills where it kills one process only', () => {
+    const memory = {job: {limits: {memory: '1GiB'}}};
+    expect(stepOf(plan({...memory, facts: {cgroup: v1({memory: 'memory'})}}), 'watch.oom')).to.include({
+      directory: '/sys/fs/cgroup/memory/slot/tare-{id}/payload',
+      version: 1,
+      periodMs: 250,
+    });
+    // cgroup v2 before Linux 4.19 has no memory.oom.group
+    expect(stepOf(plan({...memory, facts: {cgroup: v2(['memory'], {files: []})}}), 'watch.oom')).to.include({
+      directory: `${SLOT}/tare-{id}/payload`,
+      version: 2,
+    });
+    expect(stepOf(plan(memory), 'watch.oom')).to.equal(undefined);
+    expect(stepOf(plan({facts: {cgroup: v1({memory: 'memory'})}}), 'watch.oom')).to.equal(undefined);
+  });
+});
+
+describe('control groups', () => {
+  const steps = (cgroup: Facts['cgroup'], limits: NonNullable<Parts['job']>['limits'] = {}): string[] =>
+    plan({job: {limits}, facts: {cgroup}}).steps.flatMap((step) => {
+      if (step.op === 'cgroup.create') return [`create v${step.version} ${step.group} ${step.directory} ${step.controllers.join('+')}`];
+      if (step.op === 'cgroup.enable') return [`enable ${step.directory} ${step.controllers.join('+')}`];
+      if (step.op === 'cgroup.write') return [`write ${step.controller} ${step.directory}/${step.file} ${step.value}`];
+      return [];
+    });
+  const box = (mount: string, controllers: string): string[] => {
+    const directory = `/sys/fs/cgroup/${mount}/slot/tare-{id}`;
+    return [
+      `create v1 box ${directory} ${controllers}`,
+      `create v1 engine ${directory}/engine ${controllers}`,
+      `create v1 payload ${directory}/payload ${controllers}`,
+    ];
+  };
+  const limits = {memory: '1GiB', cores: 1.5, processes: 50};
+
+  it('none where there are none', () => {
+    expect(steps(NO_CGROUP, limits)).to.deep.equal([]);
+  });
+
+  it('of v2: enabled level by level, limits on the payload alone', () => {
+    const payload = `${SLOT}/tare-{id}/payload`;
+    expect(
+      steps(v2(['memory', 'cpu', 'pids', 'cpuset'], {toEnable: ['cpu', 'io']}), {...limits, swap: '2GiB', pinCores: true}),
+    ).to.deep.equal([
+      `enable ${SLOT} cpu`,
+      `create v2 box ${SLOT}/tare-{id} memory+cpu+pids+cpuset`,
+      `enable ${SLOT}/tare-{id} memory+cpu+pids+cpuset`,
+      `create v2 engine ${SLOT}/tare-{id}/engine memory+cpu+pids+cpuset`,
+      `create v2 payload ${payload} memory+cpu+pids+cpuset`,
+      `write memory ${payload}/memory.max ${GIB}`,
+      `write memory ${payload}/memory.swap.max ${2 * GIB}`,
+      `write memory ${payload}/memory.oom.group 1`,
+      `write cpu ${payload}/cpu.max 150000 100000`,
+      `write pids ${payload}/pids.max 50`,
+      `write cpuset ${payload}/cpuset.cpus 2,3`,
+    ]);
+  });
+
+  it('of v2 without swap accounting or group kill, nothing to enable', () => {
+    const payload = `${SLOT}/tare-{id}/payload`;
+    expect(steps(v2(['memory'], {files: []}), limits)).to.deep.equal([
+      `create v2 box ${SLOT}/tare-{id} memory`,
+      `enable ${SLOT}/tare-{id} memory`,
+      `create v2 engine ${SLOT}/tare-{id}/engine memory`,
+      `create v2 payload ${payload} memory`,
+      `write memory ${payload}/memory.max ${GIB}`,
+    ]);
+  });
+
+  it('of v1: one tree per hierarchy, memory and swap counted together, one page apart', () => {
+    const memory = '/sys/fs/cgroup/memory/slot/tare-{id}/payload';
+    expect(steps(v1({memory: 'memory', pids: 'pids'}), limits)).to.deep.equal([
+      ...box('memory', 'memory'),
+      ...box('pids', 'pids'),
+      `write memory ${memory}/memory.limit_in_bytes ${GIB}`,
+      `write memory ${memory}/memory.memsw.limit_in_bytes ${GIB + 4096}`,
+      'write pids /sys/fs/cgroup/pids/slot/tare-{id}/payload/pids.max 50',
+    ]);
+    expect(steps(v1({memory: 'memory'}), {...limits, swap: '1GiB'})).to.include(
+      `write memory ${memory}/memory.memsw.limit_in_bytes ${2 * GIB}`,
+    );
+    expect(steps(v1({memory: 'memory'}, []), limits).filter((step) => step.includes('memsw'))).to.deep.equal([]);
+  });
+
+  it('of v1 with cpu and cpuacct mounted together: one tree', () => {
+    const payload = '/sys/fs/cgroup/cpu,cpuacct/slot/tare-{id}/payload';
+    expect(steps(v1({cpu: 'cpu,cpuacct', cpuacct: 'cpu,cpuacct'}), limits)).to.deep.equal([
+      ...box('cpu,cpuacct', 'cpu+cpuacct'),
+      `write cpu ${payload}/cpu.cfs_period_us 100000`,
+      `write cpu ${payload}/cpu.cfs_quota_us 150000`,
+    ]);
+  });
+
+  it('of cpuset only for pinning', () => {
+    const cgroup = v1({cpuset: 'cpuset'});
+    expect(steps(cgroup, {cores: 1})).to.deep.equal([]);
+    expect(steps(cgroup, {cores: 1, pinCores: true})).to.deep.equal([
+      ...box('cpuset', 'cpuset'),
+      'write cpuset /sys/fs/cgroup/cpuset/slot/tare-{id}/payload/cpuset.cpus 2',
+    ]);
+  });
+
+  it('of both versions: each controller where it is', () => {
+    const cgroup: Facts['cgroup'] = {
+      ...v2([]),
+      mode: 'hybrid',
+      controllers: {...v2(['pids']).controllers, ...v1({memory: 'memory'}).controllers},
+    };
+    expect(steps(cgroup, limits)).to.deep.equal([
+      ...box('memory', 'memory'),
+      `create v2 box ${SLOT}/tare-{id} pids`,
+      `enable ${SLOT}/tare-{id} pids`,
+      `create v2 engine ${SLOT}/tare-{id}/engine pids`,
+      `create v2 payload ${SLOT}/tare-{id}/payload pids`,
+      `write memory /sys/fs/cgroup/memory/slot/tare-{id}/payload/memory.limit_in_bytes ${GIB}`,
+      `write memory /sys/fs/cgroup/memory/slot/tare-{id}/payload/memory.memsw.limit_in_bytes ${GIB + 4096}`,
+      `write pids ${SLOT}/tare-{id}/payload/pids.max 50`,
+    ]);
+  });
+
+  it('without limits are made for weighing, and nothing is written', () => {
+    const made = steps(v2(['memory', 'cpu', 'pids']));
+    expect(made.filter((step) => step.startsWith('create'))).to.have.length(3);
+    expect(made.filter((step) => step.startsWith('write'))).to.deep.equal([]);
+  });
+
+  it('that may not be used are not named', () => {
+    const {controllers} = v2(['memory', 'cpu']);
+    const {cpu, memory} = controllers as Record<Controller, NonNullable<(typeof controllers)['cpu']>>;
+    const made = steps({...v2([]), controllers: {memory, cpu: {...cpu, parent: null}}}, limits);
+    expect(made.join(' ')).to.not.include('cpu');
+    expect(made).to.have.length(7);
+  });
+
+  it('the least CPU quota is one millisecond', () => {
+    expect(steps(v2(['cpu']), {cores: 0.01}).at(-1)).to.equal(`write cpu ${SLOT}/tare-{id}/payload/cpu.max 1000 100000`);
+    expect(steps(v2(['cpu']), {cores: 7.5}).at(-1)).to.equal(`write cpu ${SLOT}/tare-{id}/payload/cpu.max 750000 100000`);
+  });
+});
