@@ -57,6 +57,7 @@ static _Noreturn void end_now(struct front *front)
 	if (front->alone) /* init was killed when there is no report, and with it the payload */
 		status = front->box.ended ? front->box.status : SIGKILL;
 
+	talk_end(front);
 	speech_finish(&front->speech);
 	if (front->last_words) {
 		char *line = xprintf("tare: %s", front->last_words);

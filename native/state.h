@@ -80,6 +80,7 @@ void talk_note(struct front *front, int signo);
 void talk_read(struct front *front);
 void talk_reaped(struct front *front, int status); /* the brain is dead: hear it out, then do without */
 void talk_box_gone(struct front *front);
+void talk_end(struct front *front); /* the brain has said its last */
 
 /* box.c */
 void box_launch(struct front *front, struct frame *frame);

@@ -14,8 +14,9 @@
 enum {
 	/* A brain that does not read loses notes of signals from here on, never a frame of the box. */
 	NOTES_MAX = 1 << 20,
-	/* From the end of its socket to its own. */
+	/* From the end of its socket to its own; and from its SIGKILL. */
 	BRAIN_EXIT_MS = 2000,
+	BRAIN_KILL_MS = 500,
 	/* The command line was wrong (src/errors.ts, EXIT.usage). */
 	EXIT_USAGE = 64,
 };
@@ -160,12 +161,12 @@ static bool ended_by_itself(struct front *front, int status)
 }
 
 /* Its socket has ended, so it is about to. */
-static bool await_end(struct talk *talk, int *status)
+static bool await_end(struct talk *talk, int *status, int milliseconds)
 {
-	for (int waited = 0; waited < BRAIN_EXIT_MS; waited += WATCH_MS) {
+	for (int waited = 0; waited < milliseconds; waited++) {
 		if (waitpid(talk->pid, status, WNOHANG) == talk->pid)
 			return talk->reaped = true;
-		usleep(WATCH_MS * 1000);
+		usleep(1000);
 	}
 	return false;
 }
@@ -332,7 +333,7 @@ void talk_read(struct front *front)
 	}
 	int status = -1;
 	if (received == CHANNEL_END && front->talk.pid == pid && !front->ending &&
-	    !(front->command_line && !front->talk.directory && await_end(&front->talk, &status) &&
+	    !(front->command_line && !front->talk.directory && await_end(&front->talk, &status, BRAIN_EXIT_MS) &&
 	      ended_by_itself(front, status)))
 		lost(front, "the brain died");
 }
@@ -356,4 +357,16 @@ void talk_reaped(struct front *front, int status)
 			return;
 		}
 	}
+}
+
+/* Whoever sees us end must not find a process of ours: it has nothing to do any more but to wind up JavaScript. */
+void talk_end(struct front *front)
+{
+	struct talk *talk = &front->talk;
+	int status;
+
+	if (talk->pid <= 0 || talk->reaped)
+		return;
+	kill(talk->pid, SIGKILL);
+	await_end(talk, &status, BRAIN_KILL_MS);
 }

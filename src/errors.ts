@@ -33,6 +33,8 @@ export const ERRORS = {
   POLICY_CONTRADICTION: {exit: EXIT.failure, kind: 'input', summary: 'two parts of the policy contradict each other'},
   POLICY_INSECURE: {exit: EXIT.failure, kind: 'input', summary: 'a policy file that root would obey can be written by others'},
   WORK_DIRECTORY: {exit: EXIT.failure, kind: 'input', summary: 'the work directory does not exist or cannot be used'},
+  OWN_DIRECTORY: {exit: EXIT.failure, kind: 'input', summary: 'the payload would be able to write to the spool or the state of its wrapper'},
+  DEVICE_MISSING: {exit: EXIT.failure, kind: 'node', summary: 'a device that the job asks for does not exist on this node'},
   USER_UNKNOWN: {exit: EXIT.failure, kind: 'input', summary: 'the job names an account that does not exist'},
   USER_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the payload may not run as that account'},
   POLICY_REFUSED: {exit: EXIT.refused, kind: 'refused', summary: 'a rule of the policy refuses the job'},

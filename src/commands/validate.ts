@@ -20,6 +20,6 @@ export default class Validate extends Command {
         process.stderr.write(asTareError(error).message.split('\n').map((line) => `tare: ${line}\n`).join(''));
       }
     }
-    if (!healthy) this.exit(EXIT.failure);
+    if (!healthy) this.exit(EXIT.unhealthy);
   }
 }

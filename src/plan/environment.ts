@@ -2,6 +2,7 @@
 
 import type {Inputs} from './inputs.js';
 import type {PlannedLimits} from './limits.js';
+import type {ModeChoice} from './mode.js';
 import type {Step} from './step.js';
 
 /** What the field's multi-core payloads read: Athena's two, and OpenMP's. */
@@ -12,7 +13,7 @@ const TEMPORARY_VARIABLES = ['TMPDIR', 'TEMP', 'TMP'] as const;
  * The job's own variables; the number of cores where the job asked for it, or where it is limited and the caller says nothing;
  * and a TMPDIR that would not exist in the box.
  */
-export function planEnvironment({job, call}: Inputs, limits: PlannedLimits, isHidden: (path: string) => boolean): Step[] {
+export function planEnvironment({job, call}: Inputs, limits: PlannedLimits, mode: ModeChoice, isHidden: (path: string) => boolean): Step[] {
   const steps: Step[] = [];
   const set = (name: string, value: string, because: string): void => {
     if (call.environment[name] !== value) steps.push({op: 'environment.set', name, value, because});
@@ -22,7 +23,7 @@ export function planEnvironment({job, call}: Inputs, limits: PlannedLimits, isHi
     const number = String(Math.max(1, Math.floor(cores.value)));
     for (const name of CORE_VARIABLES) {
       if (name in job.environment) continue;
-      if (call.environment[name] === undefined || cores.asked !== null) set(name, number, `cores (${cores.provenance.at})`);
+      if (cores.asked !== null || (call.environment[name] === undefined && mode.value !== 'observe')) set(name, number, `cores (${cores.provenance.at})`);
     }
   }
   for (const name of TEMPORARY_VARIABLES) {

@@ -22,7 +22,7 @@ const NPROC_PER_NAMESPACE: readonly [number, number] = [5, 14];
 export function planLimits({job, policy, facts, call}: Inputs, mode: ModeChoice): PlannedLimits {
   const slots: Partial<Record<LimitName, Valued<number> | null>> = {
     cores: call.slot.cores ?? factual(facts.slot.cores, facts.slot.how),
-    memory: memoryOfSlot(policy, facts, call.slot.memoryBytes),
+    memory: memoryOfSlot(policy, facts, call.slot.memoryBytes, mode),
     processes: factual(facts.slot.processes, facts.slot.how),
   };
   const limits = {} as PlannedLimits;
@@ -33,13 +33,13 @@ export function planLimits({job, policy, facts, call}: Inputs, mode: ModeChoice)
       maximum: policy.maxima[name] ?? null,
       slot: slots[name] ?? null,
     });
-    limits[name] = describe(name, resolved, mode, facts);
+    limits[name] = describe(name, resolved, mode, facts, call.identity.value.uid);
   }
   if (mode.value !== 'observe') for (const name of ENFORCED_NAMES) require(name, limits[name], policy);
   return limits;
 }
 
-function describe(name: LimitName, resolved: ResolvedLimit, mode: ModeChoice, facts: Facts): PlannedLimit {
+function describe(name: LimitName, resolved: ResolvedLimit, mode: ModeChoice, facts: Facts, uid: number): PlannedLimit {
   const common = {
     value: resolved.value,
     unit: LIMIT_UNITS[name],
@@ -51,7 +51,7 @@ function describe(name: LimitName, resolved: ResolvedLimit, mode: ModeChoice, fa
     return {...common, value: null, enforcement: 'none', by: null, because: resolved.because};
   }
   if (mode.value === 'observe') return {...common, enforcement: 'none', by: null, because: `${resolved.because}; only observed`};
-  const {enforcement, by, because} = enforce(name, mode, facts);
+  const {enforcement, by, because} = enforce(name, mode, facts, uid);
   return {...common, enforcement, by, because: `${resolved.because}; ${because}`};
 }
 
@@ -62,7 +62,7 @@ interface Enforcer {
 }
 
 /** What enforces a limit on this node. */
-function enforce(name: LimitName, mode: ModeChoice, facts: Facts): Enforcer {
+function enforce(name: LimitName, mode: ModeChoice, facts: Facts, uid: number): Enforcer {
   switch (name) {
     case 'cores':
       return groupFile(facts, 'cpu', 'cpu.cfs_quota_us', 'cpu.max') ?? none('no cpu controller can be used, and shares of a CPU cannot be watched');
@@ -76,7 +76,7 @@ function enforce(name: LimitName, mode: ModeChoice, facts: Facts): Enforcer {
     case 'swap':
       return swapEnforcer(facts);
     case 'processes':
-      return groupFile(facts, 'pids', 'pids.max', 'pids.max') ?? processesWithoutGroup(mode, facts);
+      return groupFile(facts, 'pids', 'pids.max', 'pids.max') ?? processesWithoutGroup(mode, facts, uid);
     case 'wallTime':
       return watched('watch.wallTime', 'no kernel limit on wall time exists');
     case 'cpuTime':
@@ -104,9 +104,10 @@ function swapEnforcer(facts: Facts): Enforcer {
   return none('the kernel does not count swap per group here');
 }
 
-function processesWithoutGroup(mode: ModeChoice, {kernel: {version}, bubblewrap}: Facts): Enforcer {
+/** RLIMIT_NPROC does not bind root (setrlimit(2)). */
+function processesWithoutGroup(mode: ModeChoice, {kernel: {version}, bubblewrap}: Facts, uid: number): Enforcer {
   const perNamespace = version[0] > NPROC_PER_NAMESPACE[0] || (version[0] === NPROC_PER_NAMESPACE[0] && version[1] >= NPROC_PER_NAMESPACE[1]);
-  if (mode.value === 'box' && perNamespace && !bubblewrap.setuid) {
+  if (mode.value === 'box' && perNamespace && !bubblewrap.setuid && uid !== 0) {
     return kernel('RLIMIT_NPROC', 'no pids controller can be used; counted per user namespace since Linux 5.14');
   }
   return watched('watch.processes', 'no pids controller can be used: processes are counted, and the payload killed when there are more');
@@ -120,10 +121,11 @@ const factual = (value: number | null, how: string): Valued<number> | null =>
   value === null ? null : {value, provenance: {source: 'slot', at: how}};
 
 /** The slot's memory less the reserve: the payload's limit must be hit before the slot's, which would kill the wrapper too. */
-function memoryOfSlot(policy: Policy, facts: Facts, granted: Valued<number> | null): Valued<number> | null {
+function memoryOfSlot(policy: Policy, facts: Facts, granted: Valued<number> | null, mode: ModeChoice): Valued<number> | null {
   const known = [granted, factual(facts.slot.memoryLimitBytes, facts.slot.how)].filter((value) => value !== null);
   const slot = known.sort((a, b) => a.value - b.value)[0];
   if (slot === undefined) return null;
+  if (mode.value === 'observe') return slot; // nothing is enforced, so nothing has to be kept back
   const reserve = policy.reserveBytes.value;
   if (slot.value <= reserve) {
     throw new TareError('SLOT_TOO_SMALL', {

@@ -13,15 +13,15 @@ export type ModeChoice = Plan['mode'];
  * `observe` where the policy says so; `box` where the node can build one; else `limits-only`, when the policy lets a payload run unboxed.
  * @throws TareError BOX_UNAVAILABLE
  */
-export function chooseMode(policy: Policy, facts: Facts, call: Call): ModeChoice {
+export function chooseMode(policy: Policy, facts: Facts, call: Call, network: 'host' | 'none'): ModeChoice {
   const observed = observeReason(policy, call);
   if (observed !== null) return {value: 'observe', because: observed};
-  const lacking = boxObstacle(facts);
+  const lacking = boxObstacle(facts, network);
   if (lacking === null) return {value: 'box', because: 'bubblewrap and the namespaces that it needs are here'};
-  if (policy.box.value === 'required') {
+  if (policy.box.value === 'required' || network === 'none') {
     throw new TareError('BOX_UNAVAILABLE', {
       message: `the box cannot be built: ${lacking}`,
-      where: policy.box.provenance.at,
+      where: policy.box.value === 'required' ? policy.box.provenance.at : 'network none, which only a box can keep',
       remedy: '`tare doctor` tells how to mend it',
     });
   }
@@ -40,12 +40,29 @@ function observeReason({mode}: Policy, call: Call): string | null {
 }
 
 /** Why no box can be built here, or null. */
-export function boxObstacle(facts: Facts): string | null {
+export function boxObstacle(facts: Facts, network: 'host' | 'none' = 'host'): string | null {
   if (facts.bubblewrap.path === null) return `bubblewrap cannot be used (${facts.bubblewrap.how})`;
-  for (const kind of ['pid', 'mount', 'ipc', 'uts', ...(facts.bubblewrap.setuid ? [] : (['user'] as const))] as const) {
+  const {version} = facts.bubblewrap;
+  if (version !== null && isOlder(version, BUBBLEWRAP_LEAST)) return `bubblewrap ${version} is too old, ${BUBBLEWRAP_LEAST} is the least`;
+  const kinds: (keyof Facts['namespaces'])[] = ['pid', 'mount', 'ipc', 'uts'];
+  if (!facts.bubblewrap.setuid) kinds.push('user');
+  if (network === 'none') kinds.push('network');
+  for (const kind of kinds) {
     const ability = facts.namespaces[kind];
     if (!ability.available) return `no ${kind} namespace (${ability.how})`;
   }
   if (!facts.newProc.available) return `no new /proc can be mounted (${facts.newProc.how})`;
   return null;
+}
+
+/** `--as-pid-1` came with 0.2.0, `--ro-bind-try` and its like with 0.3.1 (its release notes). */
+const BUBBLEWRAP_LEAST = '0.3.1';
+
+function isOlder(version: string, least: string): boolean {
+  const [left, right] = [version, least].map((text) => text.split('.').map(Number));
+  for (let index = 0; index < 3; index++) {
+    const difference = (left?.[index] ?? 0) - (right?.[index] ?? 0);
+    if (difference !== 0) return difference < 0;
+  }
+  return false;
 }

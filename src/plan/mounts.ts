@@ -10,7 +10,7 @@ const PRIVATE = ['/tmp', '/var/tmp', '/dev', '/proc'] as const;
 /** Private directories in which a credential can lie. Neither they themselves nor /proc and /dev are ever brought back: that would undo them. */
 const HIDES_CREDENTIALS = ['/tmp', '/var/tmp', '/dev/shm'] as const;
 /** A work directory that is one of these stays read-only: making it writable would be making the node writable. */
-const NEVER_WRITABLE = ['/', '/bin', '/boot', '/dev', '/etc', '/lib', '/lib64', '/opt', '/proc', '/run', '/sbin', '/sys', '/usr', '/var'];
+export const NEVER_WRITABLE: readonly string[] = ['/', '/bin', '/boot', '/dev', '/etc', '/lib', '/lib64', '/opt', '/proc', '/run', '/sbin', '/sys', '/usr', '/var'];
 
 /** Whether a path of the node is covered by something private in the box. */
 function isCovered(path: string): boolean {

@@ -2,6 +2,7 @@
 
 import {TareError, TareErrors} from '../errors.js';
 import {applyRules} from '../policy/match.js';
+import {liesIn} from '../policy/glob.js';
 import {placesOf} from '../policy/places.js';
 import {refusals} from '../policy/refusals.js';
 import type {Plan} from '../schema/generated/plan-1.js';
@@ -12,7 +13,7 @@ import {planEnvironment} from './environment.js';
 import type {Inputs} from './inputs.js';
 import {planLimits, type PlannedLimits} from './limits.js';
 import {chooseMode, type ModeChoice} from './mode.js';
-import {planMounts} from './mounts.js';
+import {NEVER_WRITABLE, planMounts} from './mounts.js';
 import {checkAvailable, selectPattern} from './pattern.js';
 import type {Step} from './step.js';
 
@@ -34,9 +35,10 @@ export function makePlan(original: Inputs): Plan {
   const {policy} = inputs;
   checkAvailable(pattern, job);
   checkIdentity(inputs);
-  const mode = chooseMode(policy, facts, call);
-  const limits = planLimits(inputs, mode);
+  checkOwnPlaces(inputs);
   const network = job.network?.value ?? policy.network.value[0] ?? 'host';
+  const mode = chooseMode(policy, facts, call, network);
+  const limits = planLimits(inputs, mode);
   return {
     schema: 'tare/plan/v1',
     inputs: {job: digest({job, call}), policy: digest(original.policy), facts: digest(facts)},
@@ -82,7 +84,7 @@ function planSteps(inputs: Inputs, mode: ModeChoice, limits: PlannedLimits, netw
     steps.push({op: 'privileges.drop', noNewPrivs: true, capabilities: 'none', because: 'setuid programs gain nothing in the box'});
   }
   steps.push(...planRlimits(limits, mode));
-  steps.push(...planEnvironment(inputs, limits, mounts?.isHidden ?? (() => false)));
+  steps.push(...planEnvironment(inputs, limits, mode, mounts?.isHidden ?? (() => false)));
   steps.push(...planWatches(inputs, limits, mode));
   steps.push({op: 'payload.execute', argv: job.command, workDirectory: job.workDirectory.value, because: job.workDirectory.provenance.at});
   return steps;
@@ -127,6 +129,21 @@ function planWatches({facts, policy}: Inputs, limits: PlannedLimits, mode: ModeC
 function planEngine({facts: {bubblewrap}}: Inputs, mode: ModeChoice): Plan['engine'] {
   if (mode.value !== 'box') return {name: 'none', path: null, version: null, because: mode.because};
   return {name: 'bubblewrap', path: bubblewrap.path, version: bubblewrap.version, because: bubblewrap.how};
+}
+
+/** A payload that could write to the spool could write its own record. Links are the runner's business. */
+function checkOwnPlaces({job, policy, facts}: Inputs): void {
+  const {state, spool, scratch} = placesOf(policy, facts.caller.uid);
+  for (const {value, provenance} of [job.workDirectory, ...job.writable]) {
+    const own = [state, spool, scratch].find((place) => liesIn(place, value));
+    if (own === undefined || NEVER_WRITABLE.includes(value)) continue;
+    throw new TareError('OWN_DIRECTORY', {
+      message: 'the payload may not write where the wrapper keeps its own',
+      where: provenance.at,
+      found: `${value}, which holds ${own}`,
+      remedy: 'start the job elsewhere, or set directories in the policy',
+    });
+  }
 }
 
 function checkIdentity({policy, call, facts}: Inputs): void {

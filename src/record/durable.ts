@@ -35,8 +35,17 @@ export function writeDurably(path: string, text: string): void {
     renameSync(temporary, path);
     syncDirectory(directory);
   } catch (error) {
-    rmSync(temporary, {force: true});
+    discard(temporary);
     throw error;
+  }
+}
+
+/** Whatever keeps it from being removed is no news: the error before it is. */
+function discard(path: string): void {
+  try {
+    rmSync(path, {force: true});
+  } catch {
+    // its directory may be what cannot be written to
   }
 }
 

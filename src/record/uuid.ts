@@ -1,6 +1,7 @@
 /** UUIDs made from names (RFC 9562, version 5), so that writing a record again is the same record. */
 
 import {createHash} from 'node:crypto';
+import {canonicalJson} from '../plan/canonical.js';
 
 /** Namespace of Tare's record ids; fixed for ever. */
 const NAMESPACE = Buffer.from('5a0c8f2e3d7b4b6e9c41d2f0a7e85b13', 'hex');
@@ -22,5 +23,5 @@ export interface AttemptKey {
 
 /** The id of one attempt's record. */
 export function recordId({site, globalJobId, attempt, application}: AttemptKey): string {
-  return uuid5([site ?? '', globalJobId, String(attempt), String(application)].join('|'));
+  return uuid5(canonicalJson([site, globalJobId, attempt, application])); // JSON, so that no name can reach into the next
 }

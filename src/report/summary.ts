@@ -4,12 +4,12 @@ import {formatBytes, formatDuration} from '../job/quantity.js';
 import {LIMIT_NAMES} from '../job/job.js';
 import {formatLimit, LIMIT_LABELS} from '../plan/explain.js';
 import type {UsageRecord} from '../record/record.js';
-import {renderTable, type Column} from './table.js';
+import {printable, renderTable, type Column} from './table.js';
 
 export function formatSummary(record: UsageRecord, path: string | null): string {
   const {outcome, pattern, mode, payload, time, flags} = record;
   const lines = [
-    `${payload.name ?? 'job'}: ${describeOutcome(outcome)}`,
+    printable(`${payload.name ?? 'job'}: ${describeOutcome(outcome)}`),
     `pattern ${pattern ?? '-'}, mode ${mode ?? '-'}, wall time ${duration(time.wallUs)}`,
     '',
     renderTable(columns('', 'allowed', 'used', 'enforcement', 'by', 'from'), limitRows(record)),

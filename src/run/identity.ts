@@ -62,6 +62,6 @@ function lookUp(key: string, at: string): IdentityFacts {
 
 function ask(program: string, argv: string[]): string | null {
   const {status, stdout} = spawnSync(program, argv, {encoding: 'utf8', env: {PATH: '/usr/bin:/bin'}, timeout: 10_000, stdio: ['ignore', 'pipe', 'ignore']});
-  const text = stdout.trim();
+  const text = (stdout as string | null)?.trim() ?? ''; // null when the program is not there
   return status === 0 && text !== '' ? text : null;
 }

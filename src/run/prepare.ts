@@ -1,7 +1,8 @@
 /** Everything that is decided before anything is touched: documents, facts, plan. */
 
 import {randomBytes} from 'node:crypto';
-import {statSync} from 'node:fs';
+import {realpathSync, statSync} from 'node:fs';
+import {basename, dirname, join} from 'node:path';
 import {TareError} from '../errors.js';
 import type {Facts, IdentityFacts} from '../host/facts.js';
 import {readFacts} from '../host/index.js';
@@ -11,7 +12,8 @@ import {applyFlags, type JobFlags} from '../job/flags.js';
 import {jobFromCommand, jobFromDocument} from '../job/load.js';
 import type {Call, Inputs} from '../plan/inputs.js';
 import {makePlan} from '../plan/plan.js';
-import {stepOf} from '../plan/step.js';
+import {stepOf, stepsOf} from '../plan/step.js';
+import {liesIn} from '../policy/glob.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
@@ -70,6 +72,7 @@ export async function prepare(request: Request, policy: Policy, environment: Rea
   const {job, callerArgvIndex} = await loadJob(request, cwd);
   known.job = job;
   checkWorkDirectory(job);
+  checkDevices(job);
   const identity = payloadIdentity(job, policy, caller);
   const facts = gatherFacts(policy, job, caller);
   known.facts = facts;
@@ -81,6 +84,7 @@ export async function prepare(request: Request, policy: Policy, environment: Rea
 function prepareFrom(inputs: Inputs, callerArgvIndex: number | null): Prepared {
   const {facts, call} = inputs;
   const plan = makePlan(inputs);
+  checkRealPlaces(plan, inputs.job.workDirectory.provenance.at);
   return {
     plan,
     facts,
@@ -104,6 +108,7 @@ async function prepareSaved(file: string, policy: Policy, known: Known): Promise
   const identity = checkSavedPlan(plan, file, facts, policy);
   const workDirectory = stepOf(plan, 'payload.execute')?.workDirectory ?? '/';
   requireDirectory(workDirectory, file);
+  checkRealPlaces(plan, file);
   return {plan, facts, identity, caller: known.caller, callerArgvIndex: null, canDoWithout: () => false, without: () => { throw new TypeError('a saved plan is not made anew'); }};
 }
 
@@ -118,6 +123,37 @@ export async function loadJob({source, flags}: Request, cwd: string): Promise<{j
 
 function checkWorkDirectory({workDirectory: {value, provenance}}: Job): void {
   requireDirectory(value, provenance.at);
+}
+
+function checkDevices({devices}: Job): void {
+  for (const {value, provenance} of devices) {
+    if (statSync(value, {throwIfNoEntry: false}) === undefined) throw new TareError('DEVICE_MISSING', {message: 'the device does not exist on this node', where: provenance.at, found: value});
+  }
+}
+
+/** What the payload may write to, links followed, must not hold the wrapper's own folders (decision 13: it could forge its record). */
+function checkRealPlaces(plan: Plan, where: string): void {
+  const own = [plan.directories.state, plan.directories.spool, plan.directories.scratch].map(realPlace);
+  for (const {source, options} of stepsOf(plan, 'mount.bind')) {
+    if (!options.includes('rw') || source.startsWith('{box}')) continue;
+    const real = realPlace(source);
+    const held = own.find((place) => liesIn(place, real));
+    if (held !== undefined) {
+      throw new TareError('OWN_DIRECTORY', {
+        message: 'the payload may not write where the wrapper keeps its own', where, found: `${source} (${real}), which holds ${held}`,
+        remedy: 'start the job elsewhere, or set directories in the policy',
+      });
+    }
+  }
+}
+
+/** The path without links, as far as it exists. */
+function realPlace(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path === '/' ? path : join(realPlace(dirname(path)), basename(path));
+  }
 }
 
 function requireDirectory(directory: string, where: string): void {

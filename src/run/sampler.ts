@@ -42,8 +42,14 @@ export class Sampler {
   sample(): void {
     const now = monotonicUs();
     this.processes = readTree(this.initPid);
-    const living = new Map(this.processes.map(({pid, startTicks, cpuUs}) => [`${String(pid)}/${String(startTicks)}`, cpuUs]));
-    for (const [key, cpuUs] of this.lastSeen) if (!living.has(key)) this.goneCpuUs += cpuUs;
+    const living = new Map(this.processes.map((sample) => [keyOf(sample), sample.cpuUs]));
+    for (const [key, cpuUs] of this.lastSeen) {
+      if (living.has(key)) continue;
+      // a walk misses a process whose parent dies meanwhile; it is not gone for that
+      const missed = readProcess(Number(key.split('/')[0]));
+      if (missed !== null && keyOf(missed) === key) living.set(key, missed.cpuUs);
+      else this.goneCpuUs += cpuUs;
+    }
     this.lastSeen = living;
     const rss = sum(this.processes, ({rssBytes}) => rssBytes) + this.unmappedSharedBytes(0);
     const {peaks} = this;
@@ -107,6 +113,9 @@ export class Sampler {
     }
   }
 }
+
+/** Names one process, and not a later one with the same pid. */
+const keyOf = ({pid, startTicks}: ProcessSample): string => `${String(pid)}/${String(startTicks)}`;
 
 const TMPFS_MAGIC = 0x01021994;
 

@@ -24,8 +24,9 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
       throw mismatch('its control groups cannot be made there', step.directory, [...parents.keys()].filter((known) => known !== null).join(', ') || 'none');
     }
   }
+  const groups = new Set(stepsOf(plan, 'cgroup.create').map(({directory}) => directory));
   for (const step of stepsOf(plan, 'cgroup.write')) {
-    if (!step.directory.includes('/tare-{id}') || step.file.includes('/')) throw mismatch('it writes outside its own groups', `${step.directory}/${step.file}`, 'groups below tare-{id}');
+    if (!groups.has(step.directory) || step.file.includes('/')) throw mismatch('it writes outside its own groups', `${step.directory}/${step.file}`, 'groups below tare-{id}');
   }
   for (const step of stepsOf(plan, 'cgroup.enable')) {
     const parent = step.directory.replace(/\/tare-\{id\}$/, '');
@@ -33,6 +34,10 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
   }
   for (const {path} of stepsOf(plan, 'directory.create')) {
     if (!/^\{box\}\/[a-z-]+$/.test(path)) throw mismatch('it makes a directory outside the box’s own folder', path, '{box}/NAME');
+  }
+  const boxed = plan.steps.some(({op}) => op.startsWith('mount.') || op === 'namespace.unshare' || op === 'privileges.drop');
+  if (boxed !== (plan.engine.name === 'bubblewrap') || boxed !== (plan.mode.value === 'box')) {
+    throw mismatch('its engine, mode and steps do not belong together', `engine ${plan.engine.name}, mode ${plan.mode.value}`, 'a plan as it was made');
   }
   if (plan.engine.name === 'bubblewrap') {
     const lacking = boxObstacle(facts);

@@ -1,4 +1,4 @@
-/** Defects that were found and are not mended yet: each of these fails until it is. Then it belongs into the file of its concern. */
+/** Defects that were found by a review: each of these failed before it was mended. */
 
 import {expect} from 'chai';
 import {mkdtempSync, readdirSync, rmSync} from 'node:fs';
