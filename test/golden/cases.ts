@@ -39,7 +39,7 @@ const WITH_ARGV = [
   'el9-v2-condor24.full.rules',
   'el9-v2-condor24.no-network.builtin',
   'debian13-v1root.pilot.builtin',
-  'el7-v1.mcsim.builtin',
+  'el9-v2-undelegated.mcsim.builtin',
 ];
 export const VERSIONS: Readonly<Record<string, BubblewrapAbilities>> = {
   '0.4.1': {tmpfsSize: false, perms: false, overlay: false, disableUserns: false},

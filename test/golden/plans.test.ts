@@ -120,11 +120,6 @@ describe('bubblewrap’s argv', () => {
     const isolated = Object.entries(argv).filter(([, versions]) => versions['0.4.1']?.includes('--unshare-net'));
     expect(isolated.map(([name]) => name)).to.deep.equal(['el9-v2-condor24.no-network.builtin']);
   });
-
-  it('of a setuid bubblewrap asks for no user namespace', () => {
-    expect(argv['el7-v1.mcsim.builtin']?.['0.4.1']).to.include('--unshare-pid').and.not.include('--unshare-user');
-    expect(argv['el9-v2-condor24.mcsim.builtin']?.['0.4.1']).to.include('--unshare-user');
-  });
 });
 
 describe('refusals of jobs, policies and hosts', () => {

@@ -181,3 +181,11 @@ describe('the launch frame', () => {
     expect(strings(made).join(' ')).to.not.include(String(GIB)).and.not.include('3600000000');
   });
 });
+
+describe('a setuid bubblewrap', () => {
+  it('is asked for no user namespace: it makes the others as root', () => {
+    const setuid = plan({facts: {bubblewrap: {...BUBBLEWRAP, setuid: true}}});
+    expect(bubblewrapArgv(setuid, '/BOX', OLD)).to.include('--unshare-pid').and.not.include('--unshare-user');
+    expect(bubblewrapArgv(plan(), '/BOX', OLD)).to.include('--unshare-user');
+  });
+});

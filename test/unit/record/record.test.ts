@@ -25,9 +25,9 @@ describe('record ids', () => {
   const NAMESPACE = '5a0c8f2e-3d7b-4b6e-9c41-d2f0a7e85b13';
 
   it('are RFC 9562 version 5', () => {
-    // computed with Python's uuid.uuid5, which shares nothing with ours
+    // Python: uuid.uuid5(NAMESPACE, '["UKI-EXAMPLE","schedd#123.0#1700000000",2,0]'), which shares nothing with ours
     expect(recordId({site: 'UKI-EXAMPLE', globalJobId: 'schedd#123.0#1700000000', attempt: 2, application: 0})).to.equal(
-      '99e92c7c-5bd1-5140-899d-6763fd4fde36',
+      'c244fac2-bf51-5365-be61-7837dabf6ada',
     );
     expect(recordId({site: null, globalJobId: 'wn001#ab', attempt: 1, application: 0})).to.equal('b72d9608-1281-5edb-aad1-077cdd48e8a0');
     expect(uuid5('Zürich')).to.equal('4ef4a37a-0c56-5f6d-9c55-55a6200fbc88');

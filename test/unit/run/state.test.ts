@@ -8,7 +8,8 @@ import {
   ensureOwn,
   makeDirectories,
   readState,
-  removeDirectories,
+  removeScratch,
+  removeState,
   scratchDirectory,
   stateDirectory,
   writeState,
@@ -22,6 +23,8 @@ import {asUser, plan, ROOT, thrown, USER} from '../plan/build.js';
 const UID = process.getuid?.() ?? -1;
 const GID = process.getgid?.() ?? -1;
 const mode = (path: string): number => statSync(path).mode & 0o7777;
+
+const removeAll = (plan: Plan, id: string): string[] => [...removeScratch(plan, id), ...removeState(plan, id)];
 
 describe('the wrapper’s folders', () => {
   let base: string;
@@ -58,7 +61,7 @@ describe('the wrapper’s folders', () => {
     expect(owner(scratchDirectory(saved, 'ab12'))).to.deep.equal([0, 0]);
     writeFileSync(join(scratchDirectory(saved, 'ab12'), 'tmp', 'file'), '');
     chownSync(join(scratchDirectory(saved, 'ab12'), 'tmp', 'file'), 1001, 100);
-    expect(removeDirectories(saved, 'ab12')).to.deep.equal([]);
+    expect(removeAll(saved, 'ab12')).to.deep.equal([]);
     expect(readdirSync(saved.directories.scratch)).to.deep.equal([]);
   });
 
@@ -81,11 +84,11 @@ describe('the wrapper’s folders', () => {
     symlinkSync(outside, join(tmp, 'link'));
     chmodSync(join(tmp, 'deep'), 0);
     chmodSync(tmp, 0);
-    expect(removeDirectories(saved, 'ab12')).to.deep.equal([]);
+    expect(removeAll(saved, 'ab12')).to.deep.equal([]);
     expect(existsSync(stateDirectory(saved, 'ab12'))).to.equal(false);
     expect(readdirSync(saved.directories.scratch)).to.deep.equal(['tare-cd34']);
     expect(readdirSync(outside)).to.deep.equal(['file']);
-    expect(removeDirectories(saved, 'ab12'), 'again').to.deep.equal([]);
+    expect(removeAll(saved, 'ab12'), 'again').to.deep.equal([]);
   });
 
   const fine: [title: string, make: (path: string) => void][] = [
