@@ -243,6 +243,7 @@ void box_replace(struct front *front, struct frame *frame)
 {
 	struct launch launch;
 	struct payload payload = { 0 };
+	const char *what = NULL;
 	int memfd = -1;
 	char *wrong = launch_parse(&launch, frame, front->caller);
 
@@ -261,6 +262,8 @@ void box_replace(struct front *front, struct frame *frame)
 	waitpid(front->talk.pid, NULL, 0);
 	prctl(PR_SET_CHILD_SUBREAPER, 0);
 	caller_hand_on(front->caller);
+	if (!identity_take(&launch.identity, &what))
+		die("the payload was not executed: %s: %s", what, strerror(errno));
 	raise_kept(front);
 	payload_replace(&payload);
 }
@@ -332,23 +335,6 @@ static void on_ready(struct front *front, pid_t payload)
 	send_go(front);
 }
 
-static void on_executed(struct front *front)
-{
-	struct box *box = &front->box;
-	struct message message;
-
-	box->executed = true;
-	message_begin(&message, 'X');
-	message_add_number(&message, monotonic_us());
-	talk_tell(front, &message);
-	/* The payload has them. A reader of a pipe that the payload closes must see the end. */
-	caller_release(front->caller);
-	for (size_t i = 0; i < front->kept_count; i++)
-		forward(front, front->kept[i]);
-	front->kept_count = 0;
-	step(box->launch.pause, "front-running", -1);
-}
-
 static void pass_on(struct front *front, struct frame *frame)
 {
 	struct message message;
@@ -357,9 +343,21 @@ static void pass_on(struct front *front, struct frame *frame)
 	message_begin(&message, frame->tag);
 	while ((string = frame_string(frame)))
 		message_add(&message, string);
-	if (frame->tag == 'E')
-		message_add_number(&message, monotonic_us());
 	talk_tell(front, &message);
+}
+
+static void on_executed(struct front *front, struct frame *frame)
+{
+	struct box *box = &front->box;
+
+	box->executed = true;
+	pass_on(front, frame);
+	/* The payload has them. A reader of a pipe that the payload closes must see the end. */
+	caller_release(front->caller);
+	for (size_t i = 0; i < front->kept_count; i++)
+		forward(front, front->kept[i]);
+	front->kept_count = 0;
+	step(box->launch.pause, "front-running", -1);
 }
 
 static bool on_ended(struct front *front, struct frame *frame)
@@ -397,7 +395,7 @@ static bool take_frame(struct front *front, struct frame *frame)
 	case 'X':
 		if (!box->go_sent || box->executed)
 			return false;
-		on_executed(front);
+		on_executed(front, frame);
 		return true;
 	case 'F':
 		if (box->failed || box->executed)

@@ -42,16 +42,19 @@ static void join(const struct launch *launch, int control)
 }
 
 /* The raw calls: the C library's would signal threads that a static program does not have. */
-static void take_identity(const struct identity *identity, int control)
+bool identity_take(const struct identity *identity, const char **what)
 {
 	if (!identity->wanted)
-		return;
+		return true;
 	if (syscall(SYS_setgroups, identity->group_count, identity->groups))
-		fail(control, "identity", errno, "setgroups");
-	if (syscall(SYS_setresgid, identity->gid, identity->gid, identity->gid))
-		fail(control, "identity", errno, "setresgid");
-	if (syscall(SYS_setresuid, identity->uid, identity->uid, identity->uid))
-		fail(control, "identity", errno, "setresuid");
+		*what = "setgroups";
+	else if (syscall(SYS_setresgid, identity->gid, identity->gid, identity->gid))
+		*what = "setresgid";
+	else if (syscall(SYS_setresuid, identity->uid, identity->uid, identity->uid))
+		*what = "setresuid";
+	else
+		return true;
+	return false;
 }
 
 static void engine_descriptors(int control, int errors)
@@ -96,6 +99,7 @@ static sigmask engine_mask(void)
 
 _Noreturn void enter_main(const struct launch *launch, int control, int errors)
 {
+	const char *what = NULL;
 	setpgid(0, 0);
 	sig_discard_pending();
 	engine_descriptors(control, errors);
@@ -108,7 +112,8 @@ _Noreturn void enter_main(const struct launch *launch, int control, int errors)
 	if (launch->has_cpus && sched_setaffinity(0, sizeof launch->cpus, &launch->cpus))
 		fail(control, "affinity", errno, "sched_setaffinity");
 	stop_at(launch, "enter-joined", control);
-	take_identity(&launch->identity, control);
+	if (!identity_take(&launch->identity, &what))
+		fail(control, "identity", errno, what);
 	char **argv = engine_argv(launch, self, control);
 	sig_set_mask(engine_mask());
 	set_cloexec(self, false);

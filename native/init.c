@@ -27,6 +27,7 @@ struct init {
 	pid_t pid; /* the payload's, 0 before the fork */
 	int link; /* to the payload's process until its exec; -1 then */
 	bool told_go, executed, failed, ended;
+	long long go_us, ended_us; /* CLOCK_MONOTONIC: just before the exec, and when the payload was reaped */
 	int status;
 	struct rusage usage;
 	long killed;
@@ -75,6 +76,7 @@ static void raise_nofile(void)
 static void note_end(struct init *init, int status, const struct rusage *usage)
 {
 	init->ended = true;
+	init->ended_us = monotonic_us();
 	init->status = status;
 	init->usage = *usage;
 }
@@ -147,6 +149,7 @@ static void report_ended(struct init *init)
 	message_add_number(&message, microseconds(all.ru_stime));
 	message_add_number(&message, all.ru_maxrss * 1024LL);
 	message_add_number(&message, init->killed);
+	message_add_number(&message, init->ended_us);
 	send_frame(init, &message);
 }
 
@@ -243,6 +246,7 @@ static bool take_go(struct init *init)
 	if (init->link < 0 || init->told_go)
 		return false;
 	init->told_go = true;
+	init->go_us = monotonic_us();
 	/* It may be dead already; that is found out elsewhere. */
 	return send(init->link, "g", 1, MSG_NOSIGNAL) == 1 || errno == EPIPE || errno == ECONNRESET;
 }
@@ -289,6 +293,15 @@ static void read_control(struct init *init)
 	}
 }
 
+static void report_executed(struct init *init)
+{
+	struct message message;
+
+	message_begin(&message, 'X');
+	message_add_number(&message, init->go_us);
+	send_frame(init, &message);
+}
+
 /* The link ends: by the exec, or by the death of the payload's process. */
 static void link_ended(struct init *init)
 {
@@ -299,7 +312,7 @@ static void link_ended(struct init *init)
 		finish(init);
 	}
 	init->executed = true;
-	report(init, 'X');
+	report_executed(init);
 }
 
 static void read_link(struct init *init)

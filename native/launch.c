@@ -297,7 +297,7 @@ char *launch_parse(struct launch *launch, struct frame *frame, const struct call
 bool launch_is_plain(const struct launch *launch)
 {
 	return !launch->engine.count && !launch->joins.count && !launch->payload_joins.count &&
-	       !launch->identity.wanted && !launch->has_cpus && !launch->oom_score_adj && !launch->no_new_privs &&
+	       !launch->has_cpus && !launch->oom_score_adj && !launch->no_new_privs &&
 	       !launch->pause;
 }
 

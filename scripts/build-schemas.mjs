@@ -47,18 +47,39 @@ for (const name of names) {
   const base = name.replace(/\.json$/, '');
   const schema = bundle(read(name));
   const text = `${JSON.stringify(schema, null, 2)}\n`;
-  writeFileSync(`${target}${base}.schema.ts`, `// Made by scripts/build-schemas.mjs from ../${name}; do not edit.\nexport const schema = ${text.trimEnd()} as const;\n`);
+  writeFileSync(
+    `${target}${base}.schema.ts`,
+    `// Made by scripts/build-schemas.mjs from ../${name}; do not edit.\nexport const schema = ${text.trimEnd()} as const;\n`,
+  );
   writeFileSync(
     `${target}${base}.ts`,
     await compile(structuredClone(schema), schema.title, {
       bannerComment: `/* Made by scripts/build-schemas.mjs from ../${name}; do not edit. */`,
-      additionalProperties: false, unreachableDefinitions: false, ignoreMinAndMaxItems: true, format: false, enableConstEnums: false,
+      additionalProperties: false,
+      unreachableDefinitions: false,
+      ignoreMinAndMaxItems: true,
+      format: false,
+      enableConstEnums: false,
     }),
   );
-  const ajv = new Ajv2020.default({allErrors: true, verbose: true, strictTuples: false, allowUnionTypes: true, inlineRefs: false, code: {source: true, esm: true, lines: true}});
+  const ajv = new Ajv2020.default({
+    allErrors: true,
+    verbose: true,
+    strictTuples: false,
+    allowUnionTypes: true,
+    inlineRefs: false,
+    code: {source: true, esm: true, lines: true},
+  });
   writeFileSync(`${target}${base}.raw.mjs`, standaloneCode.default(ajv, ajv.compile(schema)));
   // ajv's runtime helpers are bundled in: the validator imports nothing.
-  buildSync({entryPoints: [`${target}${base}.raw.mjs`], bundle: true, format: 'esm', platform: 'node', outfile: `${target}${base}.validator.js`, legalComments: 'none'});
+  buildSync({
+    entryPoints: [`${target}${base}.raw.mjs`],
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    outfile: `${target}${base}.validator.js`,
+    legalComments: 'none',
+  });
   rmSync(`${target}${base}.raw.mjs`);
   writeFileSync(
     `${target}${base}.validator.d.ts`,

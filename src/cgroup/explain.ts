@@ -43,13 +43,13 @@ function remedy({doing, directory, file, controllers}: FailedChange, code: strin
       return 'the group is in use: for a memory limit, more is in use already than could be reclaimed';
     case 'ENOSPC':
       return doing === 'make'
-        ? 'the kernel has no more room for groups: look for boxes that were never removed (`tare sweep`)'
+        ? 'the kernel has no more room for groups: remove groups named tare-* that no box uses any more'
         : 'an empty cpuset lets nobody in: cpuset.cpus and cpuset.mems must be filled';
     case 'EINVAL':
       if (doing === 'enable') return `${names} is not known to this kernel`;
       return `the kernel does not take this value for ${file ?? names}; for memory.memsw.limit_in_bytes it must not be less than memory.limit_in_bytes`;
     case 'EEXIST':
-      return 'a group of that name is there already and is not ours: `tare sweep` removes what a dead wrapper left';
+      return 'a group of that name is there already and is not ours: remove it if no box uses it any more';
     case 'EAGAIN':
       return 'a limit on groups is reached: see cgroup.max.descendants and cgroup.max.depth of the groups above';
     default:

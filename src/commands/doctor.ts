@@ -16,7 +16,11 @@ export default class Doctor extends Command {
     try {
       const examined = await examineNode(flags.policy ?? null);
       const diagnosis = diagnose(examined);
-      this.log(flags.json ? JSON.stringify({facts: examined.facts, machine: examined.machine, ...diagnosis}, null, 2) : renderDiagnosis(diagnosis, process.stdout.isTTY ? {width: process.stdout.columns} : {}));
+      this.log(
+        flags.json
+          ? JSON.stringify({facts: examined.facts, machine: examined.machine, ...diagnosis}, null, 2)
+          : renderDiagnosis(diagnosis, process.stdout.isTTY ? {width: process.stdout.columns} : {}).trimEnd(),
+      );
       if (!diagnosis.healthy) this.exit(EXIT.unhealthy);
     } catch (error) {
       if ((error as {oclif?: object}).oclif !== undefined) throw error;

@@ -27,12 +27,23 @@ export default class PlanCommand extends Command {
       if (flags.json) this.log(JSON.stringify(plan, null, 2));
       else {
         for (const {title, head, rows} of explainPlan(plan)) {
-          this.log(`${title}\n${renderTable(head.map((header, index) => ({header, wrap: index === head.length - 1})), rows, terminal())}`);
+          this.log(
+            `${title}\n${renderTable(
+              head.map((header, index) => ({header, wrap: index === head.length - 1})),
+              rows,
+              terminal(),
+            )}`,
+          );
         }
       }
     } catch (error) {
       const trouble = asTareError(error);
-      process.stderr.write(trouble.message.split('\n').map((line) => `tare: ${line}\n`).join(''));
+      process.stderr.write(
+        trouble.message
+          .split('\n')
+          .map((line) => `tare: ${line}\n`)
+          .join(''),
+      );
       this.exit(trouble.exit);
     }
   }
@@ -44,5 +55,10 @@ function sourceOf(files: string[], command: string[] | null): Source {
   const [file] = files;
   if (command !== null && command.length > 0 && files.length === 0) return {kind: 'command', argv: command, callerArgvIndex: null};
   if (command === null && files.length === 1 && file !== undefined) return {kind: 'descriptor', file};
-  throw new TareError('DOCUMENT_INVALID', {message: 'exactly one job is wanted', where: 'command line', found: String(files.length), allowed: 'JOB, or -- COMMAND'});
+  throw new TareError('DOCUMENT_INVALID', {
+    message: 'exactly one job is wanted',
+    where: 'command line',
+    found: String(files.length),
+    allowed: 'JOB, or -- COMMAND',
+  });
 }

@@ -15,7 +15,10 @@ export default class Run extends Command {
   static override description =
     'JOB is a descriptor (tare/job/v1); or give the command after `--`. Exit status: the payload’s own, or death by its signal; 125 when the wrapper or its input is at fault, 126 when the policy refused, 127 when the payload cannot be executed.';
   static override usage = ['run JOB [flags]', 'run [flags] -- COMMAND [ARGUMENT...]', 'run --plan FILE [flags]'];
-  static override examples = ['<%= config.bin %> run job.yaml --verbose', '<%= config.bin %> run --cores 2 --memory 2GiB -- ./simulate --events 1000'];
+  static override examples = [
+    '<%= config.bin %> run job.yaml --verbose',
+    '<%= config.bin %> run --cores 2 --memory 2GiB -- ./simulate --events 1000',
+  ];
   static override strict = false;
   static override args = {job: Args.string({description: 'job descriptor', ignoreStdin: true})};
   static override flags = {
@@ -47,7 +50,9 @@ export default class Run extends Command {
         verbose: flags.verbose,
         version: TARE_VERSION,
       }),
-      (result) => { this.report(result, flags); },
+      (result) => {
+        this.report(result, flags);
+      },
     );
   }
 
@@ -65,7 +70,10 @@ export default class Run extends Command {
     const [file] = files;
     if (given !== 1 || command?.length === 0) {
       throw new TareError('DOCUMENT_INVALID', {
-        message: 'exactly one job is wanted', where: 'command line', found: command?.length === 0 ? 'nothing after --' : `${String(given)}`, allowed: 'JOB, --plan FILE, or -- COMMAND',
+        message: 'exactly one job is wanted',
+        where: 'command line',
+        found: command?.length === 0 ? 'nothing after --' : String(given),
+        allowed: 'JOB, --plan FILE, or -- COMMAND',
       });
     }
     if (plan !== undefined) return {kind: 'plan', file: plan};
@@ -77,7 +85,8 @@ export default class Run extends Command {
     if (record === null) return;
     if (json) this.log(canonicalJson(record));
     if (verbose) process.stderr.write(formatSummary(record, path));
-    else if (record.outcome.status === 'limit') process.stderr.write(`tare: the payload was stopped: ${record.outcome.reason ?? ''} (${record.outcome.evidence ?? ''})\n`);
+    else if (record.outcome.status === 'limit')
+      process.stderr.write(`tare: the payload was stopped: ${record.outcome.reason ?? ''} (${record.outcome.evidence ?? ''})\n`);
     if (record.time.startEpochUs !== null) for (const message of messages) process.stderr.write(`tare: ${message}\n`);
   }
 }
@@ -89,4 +98,3 @@ interface RunFlags extends JobFlags {
   json: boolean;
   verbose: boolean;
 }
-

@@ -17,7 +17,12 @@ export default class Validate extends Command {
         this.log(`${file}: ${await validateFile(file)}`);
       } catch (error) {
         healthy = false;
-        process.stderr.write(asTareError(error).message.split('\n').map((line) => `tare: ${line}\n`).join(''));
+        process.stderr.write(
+          asTareError(error)
+            .message.split('\n')
+            .map((line) => `tare: ${line}\n`)
+            .join(''),
+        );
       }
     }
     if (!healthy) this.exit(EXIT.unhealthy);

@@ -13,7 +13,13 @@ const INIT = '{init}';
 const CONTROL = '{control}';
 
 const NAMESPACE_OPTIONS = {
-  user: '--unshare-user', pid: '--unshare-pid', mount: null, ipc: '--unshare-ipc', uts: '--unshare-uts', network: '--unshare-net', cgroup: '--unshare-cgroup',
+  user: '--unshare-user',
+  pid: '--unshare-pid',
+  mount: null,
+  ipc: '--unshare-ipc',
+  uts: '--unshare-uts',
+  network: '--unshare-net',
+  cgroup: '--unshare-cgroup',
 } as const;
 
 /**

@@ -84,7 +84,7 @@ function refuseGarbage(text: string, file: string, longest: number): void {
     });
   }
   // U+FFFD is what bytes that are not UTF-8 have become.
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+
   const offset = text.search(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]/);
   if (offset < 0) return;
   const before = text.slice(0, offset).split('\n');

@@ -55,21 +55,45 @@ function createSteps({version, parent, controllers}: Hierarchy, facts: Facts): S
   if (version === 2) {
     const toEnable = facts.cgroup.toEnable.filter((controller) => controllers.includes(controller));
     if (toEnable.length > 0) {
-      steps.push({op: 'cgroup.enable', directory: parent, controllers: toEnable, because: 'the parent does not hand these controllers to its children yet'});
+      steps.push({
+        op: 'cgroup.enable',
+        directory: parent,
+        controllers: toEnable,
+        because: 'the parent does not hand these controllers to its children yet',
+      });
     }
   }
-  steps.push({op: 'cgroup.create', group: 'box', version, controllers, directory: box, because: `${names}: nearest place where groups can be made`});
+  steps.push({
+    op: 'cgroup.create',
+    group: 'box',
+    version,
+    controllers,
+    directory: box,
+    because: `${names}: nearest place where groups can be made`,
+  });
   if (version === 2) {
     steps.push({op: 'cgroup.enable', directory: box, controllers, because: 'v2 hands controllers down level by level'});
   }
   steps.push(
-    {op: 'cgroup.create', group: 'engine', version, controllers, directory: `${box}/engine`, because: 'the engine and init: no limits, weighed as the wrapper’s'},
+    {
+      op: 'cgroup.create',
+      group: 'engine',
+      version,
+      controllers,
+      directory: `${box}/engine`,
+      because: 'the engine and init: no limits, weighed as the wrapper’s',
+    },
     {op: 'cgroup.create', group: 'payload', version, controllers, directory: `${box}/payload`, because: 'the payload: limited and weighed'},
   );
   return steps;
 }
 
-function writeSteps({version, parent, controllers}: Hierarchy, facts: Facts, limits: PlannedLimits, cpus: readonly number[] | null): Step[] {
+function writeSteps(
+  {version, parent, controllers}: Hierarchy,
+  facts: Facts,
+  limits: PlannedLimits,
+  cpus: readonly number[] | null,
+): Step[] {
   const directory = `${parent}/tare-{id}/payload`;
   const steps: Step[] = [];
   const write = (controller: Controller, file: string, value: string | number, because: string): void => {
@@ -82,12 +106,18 @@ function writeSteps({version, parent, controllers}: Hierarchy, facts: Facts, lim
     if (version === 1) {
       write('memory', 'memory.limit_in_bytes', limits.memory.value, 'the memory limit');
       if (offers('memory', 'memory.memsw.limit_in_bytes')) {
-        write('memory', 'memory.memsw.limit_in_bytes', limits.memory.value + Math.max(swap, PAGE_BYTES), 'memory and swap together (v1 counts them so)');
+        write(
+          'memory',
+          'memory.memsw.limit_in_bytes',
+          limits.memory.value + Math.max(swap, PAGE_BYTES),
+          'memory and swap together (v1 counts them so)',
+        );
       }
     } else {
       write('memory', 'memory.max', limits.memory.value, 'the memory limit');
       if (offers('memory', 'memory.swap.max')) write('memory', 'memory.swap.max', swap, 'swap beyond memory');
-      if (offers('memory', 'memory.oom.group')) write('memory', 'memory.oom.group', 1, 'the kernel then kills the whole payload, not one process of it');
+      if (offers('memory', 'memory.oom.group'))
+        write('memory', 'memory.oom.group', 1, 'the kernel then kills the whole payload, not one process of it');
     }
   }
   if (controllers.includes('cpu') && limits.cores.value !== null) {
@@ -99,7 +129,9 @@ function writeSteps({version, parent, controllers}: Hierarchy, facts: Facts, lim
       write('cpu', 'cpu.max', `${String(quota)} ${String(CPU_PERIOD_US)}`, 'the limit on cores');
     }
   }
-  if (controllers.includes('pids') && limits.processes.value !== null) write('pids', 'pids.max', limits.processes.value, 'the limit on processes and threads');
-  if (controllers.includes('cpuset') && cpus !== null) write('cpuset', 'cpuset.cpus', cpus.join(','), 'pinned: unlike an affinity mask, the payload cannot widen it');
+  if (controllers.includes('pids') && limits.processes.value !== null)
+    write('pids', 'pids.max', limits.processes.value, 'the limit on processes and threads');
+  if (controllers.includes('cpuset') && cpus !== null)
+    write('cpuset', 'cpuset.cpus', cpus.join(','), 'pinned: unlike an affinity mask, the payload cannot widen it');
   return steps;
 }

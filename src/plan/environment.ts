@@ -13,7 +13,12 @@ const TEMPORARY_VARIABLES = ['TMPDIR', 'TEMP', 'TMP'] as const;
  * The job's own variables; the number of cores where the job asked for it, or where it is limited and the caller says nothing;
  * and a TMPDIR that would not exist in the box.
  */
-export function planEnvironment({job, call}: Inputs, limits: PlannedLimits, mode: ModeChoice, isHidden: (path: string) => boolean): Step[] {
+export function planEnvironment(
+  {job, facts, call}: Inputs,
+  limits: PlannedLimits,
+  mode: ModeChoice,
+  isHidden: (path: string) => boolean,
+): Step[] {
   const steps: Step[] = [];
   const set = (name: string, value: string, because: string): void => {
     if (call.environment[name] !== value) steps.push({op: 'environment.set', name, value, because});
@@ -23,13 +28,26 @@ export function planEnvironment({job, call}: Inputs, limits: PlannedLimits, mode
     const number = String(Math.max(1, Math.floor(cores.value)));
     for (const name of CORE_VARIABLES) {
       if (name in job.environment) continue;
-      if (cores.asked !== null || (call.environment[name] === undefined && mode.value !== 'observe')) set(name, number, `cores (${cores.provenance.at})`);
+      if (cores.asked !== null || (call.environment[name] === undefined && mode.value !== 'observe'))
+        set(name, number, `cores (${cores.provenance.at})`);
     }
   }
   for (const name of TEMPORARY_VARIABLES) {
     const value = call.environment[name];
     if (name in job.environment || value === undefined || !isHidden(value)) continue;
     set(name, '/tmp', `${value} is not in the box`);
+  }
+  const {value: identity, provenance} = call.identity;
+  if (facts.caller.uid !== identity.uid) {
+    // root's own would send the payload to a home that it cannot use
+    for (const [name, value] of [
+      ['HOME', identity.home],
+      ['LOGNAME', identity.name],
+      ['USER', identity.name],
+    ] as const) {
+      if (value !== null && !(name in job.environment))
+        set(name, value, `runs as ${identity.name ?? String(identity.uid)} (${provenance.at})`);
+    }
   }
   // by name: a plan does not depend on the order of keys
   for (const [name, {value, provenance}] of Object.entries(job.environment).sort(([a], [b]) => (a < b ? -1 : 1))) {

@@ -23,7 +23,15 @@ export function formatLimit({value, unit}: {value: number | null; unit: PlannedL
 }
 
 export const LIMIT_LABELS: Readonly<Record<LimitName, string>> = {
-  cores: 'cores', pinCores: 'pinned', memory: 'memory', swap: 'swap', processes: 'processes', wallTime: 'wall time', cpuTime: 'CPU time', openFiles: 'open files', coreSize: 'core size',
+  cores: 'cores',
+  pinCores: 'pinned',
+  memory: 'memory',
+  swap: 'swap',
+  processes: 'processes',
+  wallTime: 'wall time',
+  cpuTime: 'CPU time',
+  openFiles: 'open files',
+  coreSize: 'core size',
 };
 
 export interface ExplainedSection {
@@ -52,7 +60,14 @@ export function explainPlan(plan: Plan): ExplainedSection[] {
       head: ['limit', 'value', 'asked', 'enforcement', 'by', 'why'],
       rows: LIMIT_NAMES.map((name) => {
         const limit = plan.limits[name];
-        return [LIMIT_LABELS[name], formatLimit(limit), limit.asked === null ? '-' : formatLimit({value: limit.asked, unit: limit.unit}), limit.enforcement, limit.by ?? '-', limit.because];
+        return [
+          LIMIT_LABELS[name],
+          formatLimit(limit),
+          limit.asked === null ? '-' : formatLimit({value: limit.asked, unit: limit.unit}),
+          limit.enforcement,
+          limit.by ?? '-',
+          limit.because,
+        ];
       }),
     },
   ];
@@ -63,11 +78,24 @@ export function explainPlan(plan: Plan): ExplainedSection[] {
   add(sections, 'Watches', ['watch', 'limit', 'why'], plan.steps.flatMap(watchRow));
   const payload = stepsOf(plan, 'payload.execute')[0];
   if (payload !== undefined) {
-    sections.push({title: 'Payload', head: ['what', 'value'], rows: [['argv', payload.argv.map((argument) => JSON.stringify(argument)).join(' ')], ['work directory', payload.workDirectory]]});
+    sections.push({
+      title: 'Payload',
+      head: ['what', 'value'],
+      rows: [
+        ['argv', payload.argv.map((argument) => JSON.stringify(argument)).join(' ')],
+        ['work directory', payload.workDirectory],
+      ],
+    });
   }
   sections.push({
     title: 'Directories',
-    head: ['what', 'where'], rows: [['records', plan.directories.spool], ['state', plan.directories.state], ['scratch', plan.directories.scratch], ['log', plan.directories.log ?? 'none']],
+    head: ['what', 'where'],
+    rows: [
+      ['records', plan.directories.spool],
+      ['state', plan.directories.state],
+      ['scratch', plan.directories.scratch],
+      ['log', plan.directories.log ?? 'none'],
+    ],
   });
   return sections;
 }

@@ -65,9 +65,15 @@ interface Enforcer {
 function enforce(name: LimitName, mode: ModeChoice, facts: Facts, uid: number): Enforcer {
   switch (name) {
     case 'cores':
-      return groupFile(facts, 'cpu', 'cpu.cfs_quota_us', 'cpu.max') ?? none('no cpu controller can be used, and shares of a CPU cannot be watched');
+      return (
+        groupFile(facts, 'cpu', 'cpu.cfs_quota_us', 'cpu.max') ??
+        none('no cpu controller can be used, and shares of a CPU cannot be watched')
+      );
     case 'pinCores':
-      return groupFile(facts, 'cpuset', 'cpuset.cpus', 'cpuset.cpus') ?? kernel('sched_setaffinity', 'the affinity mask of everything in the box');
+      return (
+        groupFile(facts, 'cpuset', 'cpuset.cpus', 'cpuset.cpus') ??
+        kernel('sched_setaffinity', 'the affinity mask of everything in the box')
+      );
     case 'memory':
       return (
         groupFile(facts, 'memory', 'memory.limit_in_bytes', 'memory.max') ??
@@ -91,7 +97,10 @@ function enforce(name: LimitName, mode: ModeChoice, facts: Facts, uid: number): 
 function groupFile(facts: Facts, controller: Controller, v1: string, v2: string): Enforcer | null {
   const fact = facts.cgroup.controllers[controller];
   if (fact === undefined || fact.parent === null) return null;
-  return kernel(`cgroup${String(fact.version)}:${fact.version === 1 ? v1 : v2}`, `the ${controller} controller of cgroup v${String(fact.version)}`);
+  return kernel(
+    `cgroup${String(fact.version)}:${fact.version === 1 ? v1 : v2}`,
+    `the ${controller} controller of cgroup v${String(fact.version)}`,
+  );
 }
 
 function swapEnforcer(facts: Facts): Enforcer {
@@ -106,7 +115,8 @@ function swapEnforcer(facts: Facts): Enforcer {
 
 /** RLIMIT_NPROC does not bind root (setrlimit(2)). */
 function processesWithoutGroup(mode: ModeChoice, {kernel: {version}, bubblewrap}: Facts, uid: number): Enforcer {
-  const perNamespace = version[0] > NPROC_PER_NAMESPACE[0] || (version[0] === NPROC_PER_NAMESPACE[0] && version[1] >= NPROC_PER_NAMESPACE[1]);
+  const perNamespace =
+    version[0] > NPROC_PER_NAMESPACE[0] || (version[0] === NPROC_PER_NAMESPACE[0] && version[1] >= NPROC_PER_NAMESPACE[1]);
   if (mode.value === 'box' && perNamespace && !bubblewrap.setuid && uid !== 0) {
     return kernel('RLIMIT_NPROC', 'no pids controller can be used; counted per user namespace since Linux 5.14');
   }

@@ -2,6 +2,7 @@
 
 import type {Valued} from '../job/job.js';
 import {liesIn, matchesPathGlob} from '../policy/glob.js';
+import {placesOf} from '../policy/places.js';
 import type {Inputs} from './inputs.js';
 import type {Step} from './step.js';
 
@@ -10,7 +11,22 @@ const PRIVATE = ['/tmp', '/var/tmp', '/dev', '/proc'] as const;
 /** Private directories in which a credential can lie. Neither they themselves nor /proc and /dev are ever brought back: that would undo them. */
 const HIDES_CREDENTIALS = ['/tmp', '/var/tmp', '/dev/shm'] as const;
 /** A work directory that is one of these stays read-only: making it writable would be making the node writable. */
-export const NEVER_WRITABLE: readonly string[] = ['/', '/bin', '/boot', '/dev', '/etc', '/lib', '/lib64', '/opt', '/proc', '/run', '/sbin', '/sys', '/usr', '/var'];
+export const NEVER_WRITABLE: readonly string[] = [
+  '/',
+  '/bin',
+  '/boot',
+  '/dev',
+  '/etc',
+  '/lib',
+  '/lib64',
+  '/opt',
+  '/proc',
+  '/run',
+  '/sbin',
+  '/sys',
+  '/usr',
+  '/var',
+];
 
 /** Whether a path of the node is covered by something private in the box. */
 function isCovered(path: string): boolean {
@@ -28,7 +44,12 @@ export function planMounts(inputs: Inputs): MountPlan {
   const work = job.workDirectory.value;
   const writable = [...(NEVER_WRITABLE.includes(work) ? [] : [job.workDirectory]), ...job.writable];
   const bind = (source: string, destination: string, options: ('ro' | 'rw' | 'dev')[], because: string, optional = false): Step => ({
-    op: 'mount.bind', source, destination, options, optional, because,
+    op: 'mount.bind',
+    source,
+    destination,
+    options,
+    optional,
+    because,
   });
   const steps: Step[] = [
     bind('/', '/', ['ro'], 'the node’s file system, read-only'),
@@ -36,15 +57,46 @@ export function planMounts(inputs: Inputs): MountPlan {
     {op: 'mount.dev', destination: '/dev', because: 'no devices but the harmless ones'},
     ...planDevices(inputs).map((device) => bind(device.value, device.value, ['dev'], `allowed by ${device.provenance.at}`)),
     {op: 'mount.readonly', destination: '/dev', because: 'nothing is stored here'},
-    {op: 'mount.tmpfs', destination: '/dev/shm', mode: '1777', sizeBytes: null, because: 'private shared memory; its pages are the payload’s memory'},
-    {op: 'directory.create', path: '{box}/tmp', mode: '0700', owner: 'job', because: 'private /tmp on disk: a tmpfs would be charged as memory'},
+    {
+      op: 'mount.tmpfs',
+      destination: '/dev/shm',
+      mode: '1777',
+      sizeBytes: null,
+      because: 'private shared memory; its pages are the payload’s memory',
+    },
+    {
+      op: 'directory.create',
+      path: '{box}/tmp',
+      mode: '0700',
+      owner: 'job',
+      because: 'private /tmp on disk: a tmpfs would be charged as memory',
+    },
     {op: 'directory.create', path: '{box}/var-tmp', mode: '0700', owner: 'job', because: 'private /var/tmp on disk'},
     bind('{box}/tmp', '/tmp', ['rw'], 'private, gone at the end'),
     bind('{box}/var-tmp', '/var/tmp', ['rw'], 'private, gone at the end'),
+    ...hidePlaces(inputs).map((place): Step => ({
+      op: 'mount.tmpfs',
+      destination: place,
+      mode: '0555',
+      sizeBytes: null,
+      because: 'records and boxes are not the payload’s to see',
+    })),
     ...planCredentials(inputs, writable).map(({path, because}) => bind(path, path, ['ro'], because, true)),
-    ...writable.map(({value, provenance}) => bind(value, value, ['rw'], value === work ? 'the work directory' : `writable (${provenance.at})`)),
+    ...writable.map(({value, provenance}) =>
+      bind(value, value, ['rw'], value === work ? 'the work directory' : `writable (${provenance.at})`),
+    ),
   ];
-  return {steps, isHidden: (path) => isCovered(path) && !['/tmp', '/var/tmp'].includes(path) && !writable.some(({value}) => liesIn(path, value))};
+  return {
+    steps,
+    isHidden: (path) => isCovered(path) && !['/tmp', '/var/tmp'].includes(path) && !writable.some(({value}) => liesIn(path, value)),
+  };
+}
+
+/** The wrapper's own folders, each once, but where something private covers them anyway. */
+function hidePlaces({policy, facts}: Inputs): string[] {
+  const {state, spool, scratch} = placesOf(policy, facts.caller.uid);
+  const places = [...new Set([state, spool, scratch])].filter((place) => !isCovered(place));
+  return places.filter((place) => !places.some((other) => other !== place && liesIn(place, other)));
 }
 
 /** Devices of the policy that exist here, and those that the job asks for: one that is missing fails the box. */
@@ -68,7 +120,12 @@ function planCredentials({policy, call}: Inputs, writable: Valued<string>[]): {p
   );
   const seen = new Set<string>();
   return candidates.filter(({path}) => {
-    if (seen.has(path) || !HIDES_CREDENTIALS.some((directory) => path.startsWith(`${directory}/`)) || writable.some(({value}) => liesIn(path, value))) return false;
+    if (
+      seen.has(path) ||
+      !HIDES_CREDENTIALS.some((directory) => path.startsWith(`${directory}/`)) ||
+      writable.some(({value}) => liesIn(path, value))
+    )
+      return false;
     seen.add(path);
     return true;
   });

@@ -30,7 +30,8 @@ export function makePlan(original: Inputs): Plan {
   const pattern = selectPattern(job.pattern);
   const ruled = applyRules(original.policy, {vo: job.vo, user: call.identity.value.name, queue: job.queue, pattern: pattern.value});
   const refused = refusals(job, pattern.value, ruled);
-  if (refused.length > 0) throw refused.length === 1 ? refused[0] : new TareErrors(refused);
+  const [only, ...others] = refused;
+  if (only !== undefined) throw others.length === 0 ? only : new TareErrors(refused);
   const inputs: Inputs = {...original, policy: ruled.policy};
   const {policy} = inputs;
   checkAvailable(pattern, job);
@@ -66,20 +67,35 @@ export function makePlan(original: Inputs): Plan {
 function planSteps(inputs: Inputs, mode: ModeChoice, limits: PlannedLimits, network: 'host' | 'none'): Step[] {
   const {job, facts, call} = inputs;
   const boxed = mode.value === 'box';
-  const cpus = limits.pinCores.value === null || mode.value === 'observe' ? null : chooseCpus(facts, Math.ceil(limits.cores.value ?? facts.cpu.allowed.length));
+  const cpus =
+    limits.pinCores.value === null || mode.value === 'observe'
+      ? null
+      : chooseCpus(facts, Math.ceil(limits.cores.value ?? facts.cpu.allowed.length));
   const steps: Step[] = planGroups(facts, limits, mode, cpus);
-  if (cpus !== null) steps.push({op: 'affinity.set', cpus, because: `pinned to ${String(cpus.length)} of ${String(facts.cpu.allowed.length)} CPUs`});
-  if (mode.value !== 'observe') steps.push({op: 'oom.adjust', value: OOM_SCORE_ADJ, because: 'the payload goes before the wrapper when the node runs out of memory'});
+  if (cpus !== null)
+    steps.push({op: 'affinity.set', cpus, because: `pinned to ${String(cpus.length)} of ${String(facts.cpu.allowed.length)} CPUs`});
+  if (mode.value !== 'observe')
+    steps.push({op: 'oom.adjust', value: OOM_SCORE_ADJ, because: 'the payload goes before the wrapper when the node runs out of memory'});
   const {value: identity, provenance} = call.identity;
   if (facts.caller.uid === 0 && identity.uid !== 0) {
-    steps.push({op: 'identity.take', uid: identity.uid, gid: identity.gid, groups: identity.groups, because: `${identity.name ?? String(identity.uid)} (${provenance.at})`});
+    steps.push({
+      op: 'identity.take',
+      uid: identity.uid,
+      gid: identity.gid,
+      groups: identity.groups,
+      because: `${identity.name ?? String(identity.uid)} (${provenance.at})`,
+    });
   }
   const mounts = boxed ? planMounts(inputs) : null;
   if (boxed) {
     const namespaces: ('user' | 'pid' | 'mount' | 'ipc' | 'uts' | 'network')[] = ['pid', 'mount', 'ipc', 'uts'];
     if (!facts.bubblewrap.setuid) namespaces.unshift('user');
     if (network === 'none') namespaces.push('network');
-    steps.push({op: 'namespace.unshare', namespaces, because: `isolation of ${network === 'none' ? 'processes and network' : 'processes; the network is the node’s'}`});
+    steps.push({
+      op: 'namespace.unshare',
+      namespaces,
+      because: `isolation of ${network === 'none' ? 'processes and network' : 'processes; the network is the node’s'}`,
+    });
     steps.push(...(mounts?.steps ?? []));
     steps.push({op: 'privileges.drop', noNewPrivs: true, capabilities: 'none', because: 'setuid programs gain nothing in the box'});
   }
@@ -98,7 +114,8 @@ function planRlimits(limits: PlannedLimits, mode: ModeChoice): Step[] {
   };
   add('nofile', limits.openFiles.value);
   add('core', limits.coreSize.value);
-  if (limits.processes.by === 'RLIMIT_NPROC') add('nproc', limits.processes.value);
+  // init is counted too
+  if (limits.processes.by === 'RLIMIT_NPROC' && limits.processes.value !== null) add('nproc', limits.processes.value + 1);
   return steps;
 }
 
@@ -114,7 +131,10 @@ function planWatches({facts, policy}: Inputs, limits: PlannedLimits, mode: ModeC
   } else if (memory.value !== null && !(facts.cgroup.controllers.memory?.files.includes('memory.oom.group') ?? false)) {
     const fact = facts.cgroup.controllers.memory;
     steps.push({
-      op: 'watch.oom', directory: `${fact?.parent ?? ''}/tare-{id}/payload`, version: fact?.version ?? 1, periodMs: WATCH_PERIOD_MS,
+      op: 'watch.oom',
+      directory: `${fact?.parent ?? ''}/tare-{id}/payload`,
+      version: fact?.version ?? 1,
+      periodMs: WATCH_PERIOD_MS,
       because: 'the kernel kills one process only here; the rest is killed as soon as it is seen',
     });
   }

@@ -27,7 +27,15 @@ export interface Ending {
 }
 
 const NOTHING: Outcome = {
-  status: 'running', exitCode: null, signal: null, limit: null, whose: null, evidence: null, reason: null, code: null, killedProcesses: null,
+  status: 'running',
+  exitCode: null,
+  signal: null,
+  limit: null,
+  whose: null,
+  evidence: null,
+  reason: null,
+  code: null,
+  killedProcesses: null,
 };
 
 /** Of a record that is written before the payload executes. */
@@ -42,9 +50,17 @@ export function endedOutcome({rawStatus, stop, oom, noted, trouble, killedProces
     signal: ended.signal === null ? null : signalName(ended.signal),
     killedProcesses,
   };
-  if (oom !== null) return {...base, status: 'limit', limit: 'memory', whose: oom.whose, evidence: oom.evidence, reason: MEMORY_REASONS[oom.whose]};
+  if (oom !== null)
+    return {...base, status: 'limit', limit: 'memory', whose: oom.whose, evidence: oom.evidence, reason: MEMORY_REASONS[oom.whose]};
   if (stop !== null) {
-    return {...base, status: 'limit', limit: stop.limit, whose: stop.limit === 'memory' ? 'payload' : null, evidence: stop.evidence, reason: `over its limit on ${LIMIT_WORDS[stop.limit]}`};
+    return {
+      ...base,
+      status: 'limit',
+      limit: stop.limit,
+      whose: stop.limit === 'memory' ? 'payload' : null,
+      evidence: stop.evidence,
+      reason: `over its limit on ${LIMIT_WORDS[stop.limit]}`,
+    };
   }
   if (trouble !== null) return {...base, status: 'wrapper-failure', reason: trouble};
   // a SIGUSR1 hours ago does not make a stop of a crash

@@ -15,11 +15,34 @@ export type RecordLrms = UsageRecord['lrms'];
 
 /** Nothing is known; an unknown figure is null and never 0. */
 export const NO_USAGE: RecordUsage = {
-  cpuUserUs: null, cpuSystemUs: null, cpuSource: null, throttledUs: null, memPeakBytes: null, memPeakSource: null, anonPeakBytes: null, rssPeakBytes: null,
-  pssPeakBytes: null, vmemPeakBytes: null, swapPeakBytes: null, largestProcessBytes: null, ioReadBytes: null, ioWriteBytes: null, pidsPeak: null,
-  oomKills: null, scratchPeakBytes: null,
+  cpuUserUs: null,
+  cpuSystemUs: null,
+  cpuSource: null,
+  throttledUs: null,
+  memPeakBytes: null,
+  memPeakSource: null,
+  anonPeakBytes: null,
+  rssPeakBytes: null,
+  pssPeakBytes: null,
+  vmemPeakBytes: null,
+  swapPeakBytes: null,
+  largestProcessBytes: null,
+  ioReadBytes: null,
+  ioWriteBytes: null,
+  pidsPeak: null,
+  pidsLimitHits: null,
+  oomKills: null,
+  scratchPeakBytes: null,
 };
-export const NO_TARE: RecordTare = {launchUs: null, teardownUs: null, cpuUserUs: null, cpuSystemUs: null, privateMemoryBytes: null, privateDirtyBytes: null, processes: []};
+export const NO_TARE: RecordTare = {
+  launchUs: null,
+  teardownUs: null,
+  cpuUserUs: null,
+  cpuSystemUs: null,
+  privateMemoryBytes: null,
+  privateDirtyBytes: null,
+  processes: [],
+};
 export const NO_TIME: RecordTime = {startEpochUs: null, endEpochUs: null, wallUs: null, suspendedUs: null, clockStepUs: null};
 
 /** A clock that stepped by more than this during the job is flagged (accounting pitfalls: time zones and clocks). */
@@ -122,7 +145,13 @@ function remarks({allocation: {cores}}: UsageRecord, {clockStepUs, wallUs}: Reco
   const flags: string[] = ['no-benchmark'];
   if (clockStepUs !== null && Math.abs(clockStepUs) > CLOCK_STEP_FLAG_US) flags.push('clock-step');
   if (cores === null) flags.push('cores-unknown');
-  else if (wallUs !== null && wallUs > 0 && cpuUserUs !== null && cpuSystemUs !== null && (cpuUserUs + cpuSystemUs) / (wallUs * cores) > EFFICIENCY_FLAG) {
+  else if (
+    wallUs !== null &&
+    wallUs > 0 &&
+    cpuUserUs !== null &&
+    cpuSystemUs !== null &&
+    (cpuUserUs + cpuSystemUs) / (wallUs * cores) > EFFICIENCY_FLAG
+  ) {
     flags.push('cpu-eff-gt-1.05');
   }
   return flags;

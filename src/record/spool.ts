@@ -23,7 +23,12 @@ export function writeRecordTo(path: string, record: UsageRecord): void {
     writeDurably(path, `${canonicalJson(record)}\n`);
   } catch (error) {
     const {code, message} = error as NodeJS.ErrnoException;
-    throw new TareError('SPOOL_UNWRITABLE', {message: `cannot write ${path}: ${message}`, found: code, remedy: 'see directories.spool in the policy', cause: error});
+    throw new TareError('SPOOL_UNWRITABLE', {
+      message: `cannot write ${path}: ${message}`,
+      found: code,
+      remedy: 'see directories.spool in the policy',
+      cause: error,
+    });
   }
 }
 

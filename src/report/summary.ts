@@ -21,7 +21,7 @@ export function formatSummary(record: UsageRecord, path: string | null): string 
 }
 
 export function describeOutcome({status, exitCode, signal, reason, whose, evidence}: UsageRecord['outcome']): string {
-  const how = signal === null ? (exitCode === null ? '' : `exit code ${String(exitCode)}`) : signal;
+  const how = signal ?? (exitCode === null ? '' : `exit code ${String(exitCode)}`);
   const detail = [how, reason, whose === null ? null : `limit of the ${whose}`, evidence].filter(Boolean).join('; ');
   return detail === '' ? status : `${status} (${detail})`;
 }
@@ -54,7 +54,8 @@ function costRows({tare}: UsageRecord): string[][] {
 }
 
 const bytes = (value: number | null): string => (value === null ? '-' : formatBytes(value));
-const duration = (value: number | null): string => (value === null ? '-' : formatDuration(value < MILLISECONDS_FROM_US ? value : Math.round(value / 1000) * 1000));
+const duration = (value: number | null): string =>
+  value === null ? '-' : formatDuration(value < MILLISECONDS_FROM_US ? value : Math.round(value / 1000) * 1000);
 /** Microseconds are shown below this. */
 const MILLISECONDS_FROM_US = 100_000;
 

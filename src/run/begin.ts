@@ -10,7 +10,16 @@ import {launch} from './life.js';
 import {pauseAt} from './pause.js';
 import type {Known, Prepared} from './prepare.js';
 import type {RunRequest} from './request.js';
-import {makeDirectories, readState, removeScratch, removeState, scratchDirectory, stateDirectory, writeState, type BoxState} from './state.js';
+import {
+  makeDirectories,
+  readState,
+  removeScratch,
+  removeState,
+  scratchDirectory,
+  stateDirectory,
+  writeState,
+  type BoxState,
+} from './state.js';
 
 export interface Begun {
   state: BoxState;
@@ -21,19 +30,38 @@ export interface Begun {
  * The front is told where the state lies before anything is made, so that whoever follows a brain that dies here can take it back.
  * @throws TareError; what was made is taken back
  */
-export async function begin({plan, facts, identity, caller, callerArgvIndex}: Prepared, known: Known, request: RunRequest, hello: Hello, channel: Channel): Promise<Begun> {
+export async function begin(
+  {plan, facts, identity, caller, callerArgvIndex}: Prepared,
+  known: Known,
+  request: RunRequest,
+  hello: Hello,
+  channel: Channel,
+): Promise<Begun> {
   const {id} = known;
   const node = facts.node.hostname;
   const started = startedRecord(
     {
       lrms: {type: 'none', host: node, queue: plan.job.queue, localJobId: null, globalJobId: `${node}#${id}`, attempt: 1},
-      identity, vo: plan.job.vo, name: plan.job.name, host: hostOf(facts, request.version), trust: caller.uid === 0 ? 'root' : 'user', site: plan.site,
+      identity,
+      vo: plan.job.vo,
+      name: plan.job.name,
+      host: hostOf(facts, request.version),
+      trust: caller.uid === 0 ? 'root' : 'user',
+      site: plan.site,
     },
     plan,
   );
   const state: BoxState = {
-    id, plan, started, memoryBefore: noGroups.memoryEvents(), abilities: facts.bubblewrap.abilities, frontStartedUs: hello.startedUs, cpus: facts.cpu.online.length,
-    recordCopy: request.recordCopy, startEpochUs: null, weighed: null,
+    id,
+    plan,
+    started,
+    memoryBefore: noGroups.memoryEvents(),
+    abilities: facts.bubblewrap.abilities,
+    frontStartedUs: hello.startedUs,
+    cpus: facts.cpu.online.length,
+    recordCopy: request.recordCopy,
+    startEpochUs: null,
+    weighed: null,
   };
   let groups: Groups = noGroups;
   let launched = false;

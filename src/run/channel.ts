@@ -61,9 +61,15 @@ export class Channel {
         this.end();
       }
     });
-    this.socket.on('end', () => { this.end(); });
-    this.socket.on('error', () => { this.end(); });
-    this.socket.on('close', () => { this.end(); });
+    this.socket.on('end', () => {
+      this.end();
+    });
+    this.socket.on('error', () => {
+      this.end();
+    });
+    this.socket.on('close', () => {
+      this.end();
+    });
   }
 
   /** The next frame; null from the end on. */
@@ -71,7 +77,9 @@ export class Channel {
     const frame = this.queue.shift();
     if (frame !== undefined) return Promise.resolve(frame);
     if (this.closed) return Promise.resolve(null);
-    return new Promise((resolve) => { this.waiting = resolve; });
+    return new Promise((resolve) => {
+      this.waiting = resolve;
+    });
   }
 
   send(tag: string, ...strings: string[]): void {
@@ -82,8 +90,12 @@ export class Channel {
   sendLast(tag: string, ...strings: string[]): Promise<void> {
     if (this.closed) return Promise.resolve();
     return new Promise((resolve) => {
-      this.socket.end(encodeFrame(tag, strings), () => { resolve(); });
-      this.socket.once('close', () => { resolve(); });
+      this.socket.end(encodeFrame(tag, strings), () => {
+        resolve();
+      });
+      this.socket.once('close', () => {
+        resolve();
+      });
     });
   }
 

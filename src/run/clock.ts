@@ -6,4 +6,7 @@ export const monotonicUs = (): number => Number(process.hrtime.bigint() / 1000n)
 /** Calendar time in µs since 1970. */
 export const epochUs = (): number => Date.now() * 1000;
 
-export const sleep = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms); });
+export const sleep = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });

@@ -47,12 +47,17 @@ function list(directory: string): string[] {
   } catch (error) {
     const {code, message} = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return [];
-    throw new TareError('DOCUMENT_UNREADABLE', {message: `the policy cannot be read: ${message}`, where: directory, found: code, cause: error});
+    throw new TareError('DOCUMENT_UNREADABLE', {
+      message: `the policy cannot be read: ${message}`,
+      where: directory,
+      found: code,
+      cause: error,
+    });
   }
 }
 
 /** @throws TareError DOCUMENT_UNREADABLE */
-export function readText(file: string, kind: Kind): {text: string; stats: Stats} {
+export function readText(file: string, kind: Kind | 'document'): {text: string; stats: Stats} {
   let descriptor: number;
   try {
     // a named pipe must not hang us
@@ -60,15 +65,23 @@ export function readText(file: string, kind: Kind): {text: string; stats: Stats}
   } catch (error) {
     const {code} = error as NodeJS.ErrnoException;
     throw new TareError('DOCUMENT_UNREADABLE', {
-      message: `the ${kind} cannot be read`, where: file, found: code === 'ENOENT' ? 'no such file' : (code ?? String(error)), cause: error,
+      message: `the ${kind} cannot be read`,
+      where: file,
+      found: code === 'ENOENT' ? 'no such file' : (code ?? String(error)),
+      cause: error,
     });
   }
   try {
     const stats = fstatSync(descriptor);
-    const largest = kind === 'plan' || kind === 'record' ? LARGEST_PLAN : LARGEST_DOCUMENT;
+    const largest = kind === 'job' || kind === 'policy' ? LARGEST_DOCUMENT : LARGEST_PLAN;
     if (!stats.isFile()) throw new TareError('DOCUMENT_UNREADABLE', {message: `the ${kind} is not a file`, where: file});
     if (stats.size > largest) {
-      throw new TareError('DOCUMENT_UNREADABLE', {message: `the ${kind} is too large`, where: file, found: `${String(stats.size)} bytes`, allowed: `${String(largest)} bytes`});
+      throw new TareError('DOCUMENT_UNREADABLE', {
+        message: `the ${kind} is too large`,
+        where: file,
+        found: `${String(stats.size)} bytes`,
+        allowed: `${String(largest)} bytes`,
+      });
     }
     return {text: readFileSync(descriptor, 'utf8'), stats};
   } finally {

@@ -31,14 +31,22 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   pauseAt(plan.pauseAt, 'brain-removed');
 
   const outcome = outcomeOf(life);
+  const {memory} = plan.limits;
+  // a payload that was over and gone between two looks
+  if (memory.enforcement === 'watched' && memory.value !== null && (usage.memPeakBytes ?? 0) > memory.value) flags.push('over-limit');
   const endedUs = life.init?.endedUs ?? monotonicUs();
   const ran = life.executedUs !== null;
   const record = finalRecord(started, {
     time: timeOf(life, endedUs),
     net: ran ? usage : NO_USAGE,
     tare: weighTare(
-      {launchUs: life.executedUs === null ? null : life.executedUs - state.frontStartedUs, teardownUs: ran ? monotonicUs() - endedUs : null},
-      life.processes, life.init, life.engine,
+      {
+        launchUs: life.executedUs === null ? null : life.executedUs - state.frontStartedUs,
+        teardownUs: ran ? monotonicUs() - endedUs : null,
+      },
+      life.processes,
+      life.init,
+      life.engine,
     ),
     watch: life.watch,
     outcome,
@@ -75,7 +83,9 @@ export function store(spool: string, copy: string | null, record: UsageRecord, m
 export function failureText({failure, engine}: Life): string {
   const engineSays = engine?.stderr ?? '';
   const step = failure === null ? 'init never answered' : `${failure.step}: ${failure.text}`;
-  return engineSays === '' || step.includes(engineSays) ? step : `${step} (${engineSays.replaceAll('\n', ' | ')})`;
+  return engineSays === '' || step.includes(engineSays)
+    ? step.trim().replaceAll('\n', ' | ')
+    : `${step} (${engineSays.replaceAll('\n', ' | ')})`;
 }
 
 /** The payload's own fault: it is not there, or cannot be executed. */
@@ -85,7 +95,12 @@ function outcomeOf(life: Life): Outcome {
   const {init, failure, stop, verdict, noted, frontLost, executedUs} = life;
   if (executedUs === null) {
     if (isPayloadsFault(life)) {
-      return notRunOutcome('failed', 'PAYLOAD_NOT_EXECUTABLE', `the payload could not be executed: ${failure?.text ?? ''}`, EXIT.notExecutable);
+      return notRunOutcome(
+        'failed',
+        'PAYLOAD_NOT_EXECUTABLE',
+        `the payload could not be executed: ${failure?.text ?? ''}`,
+        EXIT.notExecutable,
+      );
     }
     const reason = frontLost ? 'the front was killed before the payload ran' : `the box was not built: ${failureText(life)}`;
     return notRunOutcome('wrapper-failure', frontLost ? 'FRONT_LOST' : 'ENGINE_FAILED', reason, EXIT.failure);
@@ -95,7 +110,8 @@ function outcomeOf(life: Life): Outcome {
     stop,
     oom: verdict === null ? null : {whose: verdict.whose, evidence: verdict.evidence},
     noted,
-    trouble: init === null ? (frontLost ? 'the front was killed, and the payload with it' : 'init was killed, and the payload with it') : null,
+    trouble:
+      init === null ? (frontLost ? 'the front was killed, and the payload with it' : 'init was killed, and the payload with it') : null,
     killedProcesses: init?.killedProcesses ?? null,
   });
 }

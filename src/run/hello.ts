@@ -21,7 +21,8 @@ export interface Hello {
 /** @throws Error when the frame is not a hello */
 export function parseHello({tag, strings}: Frame): Hello {
   const [state, stateDirectory, frontPid, startedUs, umask, brain, argc, ...rest] = strings;
-  if (tag !== 'H' || (state !== 'fresh' && state !== 'prepared' && state !== 'running' && state !== 'ended') || argc === undefined) throw new Error('no hello from the front');
+  if (tag !== 'H' || (state !== 'fresh' && state !== 'prepared' && state !== 'running' && state !== 'ended') || argc === undefined)
+    throw new Error('no hello from the front');
   const count = Number(argc);
   const environment: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const entry of rest.slice(count + 1)) {

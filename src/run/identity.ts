@@ -35,7 +35,10 @@ export function payloadIdentity(job: Job, policy: Policy, caller: IdentityFacts)
   if (caller.uid !== 0) return {value: caller, provenance: {source: 'caller', at: 'the caller'}};
   const owner = ownerOf(job.workDirectory.value);
   if (owner !== null && owner !== 0) {
-    return {value: lookUp(String(owner), 'the owner of the work directory'), provenance: {source: 'caller', at: 'the owner of the work directory'}};
+    return {
+      value: lookUp(String(owner), 'the owner of the work directory'),
+      provenance: {source: 'caller', at: 'the owner of the work directory'},
+    };
   }
   const {value: name, provenance} = policy.identity.user;
   return {value: name === caller.name ? caller : lookUp(name, provenance.at), provenance};
@@ -61,7 +64,12 @@ function lookUp(key: string, at: string): IdentityFacts {
 }
 
 function ask(program: string, argv: string[]): string | null {
-  const {status, stdout} = spawnSync(program, argv, {encoding: 'utf8', env: {PATH: '/usr/bin:/bin'}, timeout: 10_000, stdio: ['ignore', 'pipe', 'ignore']});
+  const {status, stdout} = spawnSync(program, argv, {
+    encoding: 'utf8',
+    env: {PATH: '/usr/bin:/bin'},
+    timeout: 10_000,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
   const text = (stdout as string | null)?.trim() ?? ''; // null when the program is not there
   return status === 0 && text !== '' ? text : null;
 }

@@ -1,9 +1,11 @@
 /** The kill switch: while a file exists, every payload is simply executed, by the front in its own place. */
 
 import {existsSync} from 'node:fs';
+import type {IdentityFacts} from '../host/facts.js';
 import type {Policy} from '../policy/policy.js';
 import type {Channel} from './channel.js';
 import type {Hello} from './hello.js';
+import {payloadIdentity} from './identity.js';
 import {loadJob, type Request} from './prepare.js';
 import type {RunResult} from './request.js';
 
@@ -15,11 +17,20 @@ export const isDefaultSwitchOn = (): boolean => existsSync(DEFAULT_SWITCH);
 export const isSwitchOn = (policy: Policy): boolean => existsSync(policy.killSwitch.value);
 
 /** @throws TareError when the descriptor cannot be read */
-export async function plainExec(request: Request, hello: Hello, channel: Channel): Promise<RunResult> {
+export async function plainExec(
+  request: Request,
+  policy: Policy,
+  caller: IdentityFacts,
+  hello: Hello,
+  channel: Channel,
+): Promise<RunResult> {
   const {job, callerArgvIndex} = await loadJob(request, hello.cwd);
   const strings = callerArgvIndex === null ? job.command.map((argument) => `v${argument}`) : [`a@${String(callerArgvIndex)}`];
   for (const [name, {value}] of Object.entries(job.environment)) strings.push(value === null ? `u${name}` : `e${name}=${value}`);
   strings.push(`d${job.workDirectory.value}`);
+  // no box, but not as root either
+  const {uid, gid, groups} = payloadIdentity(job, policy, caller).value;
+  if (uid !== caller.uid) strings.push(`U${String(uid)} ${String(gid)} ${groups.join(',')}`);
   await channel.sendLast('D', ...strings);
   return {quit: ['code', 0], record: null, path: null, messages: []};
 }

@@ -72,7 +72,12 @@ export interface LifeContext {
 }
 
 /** Sends the launch frame. */
-export function launch({channel, plan, groups}: Pick<LifeContext, 'channel' | 'plan' | 'groups'>, boxDirectory: string, abilities: BubblewrapAbilities, callerArgvIndex: number | null): void {
+export function launch(
+  {channel, plan, groups}: Pick<LifeContext, 'channel' | 'plan' | 'groups'>,
+  boxDirectory: string,
+  abilities: BubblewrapAbilities,
+  callerArgvIndex: number | null,
+): void {
   channel.send('L', ...launchStrings(plan, {boxDirectory, abilities, joins: groups.joins, callerArgvIndex}));
 }
 
@@ -85,8 +90,20 @@ export async function follow(context: LifeContext): Promise<Life> {
 
 class Follower {
   readonly life: Life = {
-    executedUs: null, startEpochUs: null, init: null, engine: null, failure: null, stop: null, verdict: null, noted: [], frontLost: false, unkillable: false,
-    sampler: null, watch: null, processes: [], brainsLost: 0,
+    executedUs: null,
+    startEpochUs: null,
+    init: null,
+    engine: null,
+    failure: null,
+    stop: null,
+    verdict: null,
+    noted: [],
+    frontLost: false,
+    unkillable: false,
+    sampler: null,
+    watch: null,
+    processes: [],
+    brainsLost: 0,
   };
   private readonly context: LifeContext;
   private initPid: number | null = null;
@@ -106,7 +123,12 @@ class Follower {
       this.life.failure = {step: 'engine', errno: 0, text: `the box was not built within ${String(LAUNCH_DEADLINE_MS / 1000)} s`};
     });
     while (!this.gone) {
-      const frame = await Promise.race([channel.next(), new Promise<null>((resolve) => { this.late = resolve; })]);
+      const frame = await Promise.race([
+        channel.next(),
+        new Promise<null>((resolve) => {
+          this.late = resolve;
+        }),
+      ]);
       if (frame === null) break;
       this.handle(frame);
     }
@@ -139,7 +161,14 @@ class Follower {
         this.ended(strings);
         break;
       case 'B':
-        this.life.engine = {rawStatus: number(0), userUs: number(1), systemUs: number(2), frontUserUs: number(3), frontSystemUs: number(4), stderr: (strings[5] ?? '').trim()};
+        this.life.engine = {
+          rawStatus: number(0),
+          userUs: number(1),
+          systemUs: number(2),
+          frontUserUs: number(3),
+          frontSystemUs: number(4),
+          stderr: (strings[5] ?? '').trim(),
+        };
         this.gone = true;
         break;
       default:
@@ -162,7 +191,8 @@ class Follower {
     this.context.afterExec(this.life.startEpochUs);
     pauseAt(plan.pauseAt, 'brain-executed');
     // whatever no controller counts is sampled
-    const needsSampler = groups.cpuUs() === null || stepOf(plan, 'watch.memory') !== undefined || stepOf(plan, 'watch.processes') !== undefined;
+    const needsSampler =
+      groups.cpuUs() === null || stepOf(plan, 'watch.memory') !== undefined || stepOf(plan, 'watch.processes') !== undefined;
     if (needsSampler && this.initPid !== null) this.life.sampler = new Sampler(this.initPid, plan.mode.value === 'box');
     const box = {groups, sampler: this.life.sampler, executedUs, cpus};
     this.watches = startWatches(plan, box, this.stopPayload, () => {
@@ -184,7 +214,9 @@ class Follower {
       return;
     }
     this.context.channel.send('K', String(SIGTERM));
-    const timer = setTimeout(() => { this.kill(); }, graceUs / 1000);
+    const timer = setTimeout(() => {
+      this.kill();
+    }, graceUs / 1000);
     timer.unref();
   };
 
@@ -195,15 +227,24 @@ class Follower {
   }
 
   private ended(strings: string[]): void {
-    const [rawStatus, payloadUserUs, payloadSystemUs, childrenUserUs, childrenSystemUs, largestProcessBytes, killedProcesses, endedUs] = strings.map(Number);
+    const [rawStatus, payloadUserUs, payloadSystemUs, childrenUserUs, childrenSystemUs, largestProcessBytes, killedProcesses, endedUs] =
+      strings.map(Number);
     this.life.init = {
-      rawStatus: rawStatus ?? 0, payloadUserUs: payloadUserUs ?? 0, payloadSystemUs: payloadSystemUs ?? 0, childrenUserUs: childrenUserUs ?? 0,
-      childrenSystemUs: childrenSystemUs ?? 0, largestProcessBytes: largestProcessBytes ?? 0, killedProcesses: killedProcesses ?? 0, endedUs: endedUs ?? monotonicUs(),
+      rawStatus: rawStatus ?? 0,
+      payloadUserUs: payloadUserUs ?? 0,
+      payloadSystemUs: payloadSystemUs ?? 0,
+      childrenUserUs: childrenUserUs ?? 0,
+      childrenSystemUs: childrenSystemUs ?? 0,
+      largestProcessBytes: largestProcessBytes ?? 0,
+      killedProcesses: killedProcesses ?? 0,
+      endedUs: endedUs ?? monotonicUs(),
     };
     this.watches?.end();
     if (this.life.processes.length === 0) this.life.processes = weighProcesses(this.context.frontPid, null);
     pauseAt(this.context.plan.pauseAt, 'brain-ended');
-    this.setDeadline(GONE_DEADLINE_MS, () => { this.life.unkillable = true; });
+    this.setDeadline(GONE_DEADLINE_MS, () => {
+      this.life.unkillable = true;
+    });
   }
 
   /** Kills what is left in the groups, and waits until they are empty: only then are the counters final. */
@@ -212,7 +253,8 @@ class Follower {
     if (groups.populated('box')) groups.kill('box');
     if (!(await groups.waitEmpty(EMPTY_DEADLINE_MS, 'box'))) this.life.unkillable = true;
     // without groups init is all there is to wait for; it ends by itself when the front does
-    for (let waited = 0; this.life.frontLost && this.initPid !== null && isAlive(this.initPid) && waited < EMPTY_DEADLINE_MS; waited += 20) await sleep(20);
+    for (let waited = 0; this.life.frontLost && this.initPid !== null && isAlive(this.initPid) && waited < EMPTY_DEADLINE_MS; waited += 20)
+      await sleep(20);
     pauseAt(plan.pauseAt, 'brain-empty');
   }
 

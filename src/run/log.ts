@@ -42,12 +42,20 @@ export async function openLog({file, stderr, level, format, job}: LogOptions): P
     ],
     exitOnError: false,
   });
-  const write = (name: LogOptions['level']) => (message: string, fields: object = {}): void => { logger.log(name, message, fields); };
+  const write =
+    (name: LogOptions['level']) =>
+    (message: string, fields: object = {}): void => {
+      logger.log(name, message, fields);
+    };
   return {
-    error: write('error'), warn: write('warn'), info: write('info'), debug: write('debug'),
-    close: () => new Promise((resolve) => {
-      logger.on('finish', resolve);
-      logger.end();
-    }),
+    error: write('error'),
+    warn: write('warn'),
+    info: write('info'),
+    debug: write('debug'),
+    close: () =>
+      new Promise((resolve) => {
+        logger.on('finish', resolve);
+        logger.end();
+      }),
   };
 }

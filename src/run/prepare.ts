@@ -66,7 +66,13 @@ export const newKnown = (): Known => ({id: randomBytes(8).toString('hex'), calle
  * @param known is filled as things become known
  * @throws TareError | TareErrors; nothing was touched then
  */
-export async function prepare(request: Request, policy: Policy, environment: Readonly<Record<string, string>>, cwd: string, known: Known): Promise<Prepared> {
+export async function prepare(
+  request: Request,
+  policy: Policy,
+  environment: Readonly<Record<string, string>>,
+  cwd: string,
+  known: Known,
+): Promise<Prepared> {
   const {caller} = known;
   if (request.source.kind === 'plan') return prepareSaved(request.source.file, policy, known);
   const {job, callerArgvIndex} = await loadJob(request, cwd);
@@ -76,7 +82,12 @@ export async function prepare(request: Request, policy: Policy, environment: Rea
   const identity = payloadIdentity(job, policy, caller);
   const facts = gatherFacts(policy, job, caller);
   known.facts = facts;
-  const call: Call = {identity, environment, slot: {name: null, cores: null, memoryBytes: null}, sample: Number.parseInt(known.id.slice(0, 8), 16) / 2 ** 32};
+  const call: Call = {
+    identity,
+    environment,
+    slot: {name: null, cores: null, memoryBytes: null},
+    sample: Number.parseInt(known.id.slice(0, 8), 16) / 2 ** 32,
+  };
   const inputs: Inputs = {job, policy, facts, call};
   return prepareFrom(inputs, callerArgvIndex);
 }
@@ -109,7 +120,17 @@ async function prepareSaved(file: string, policy: Policy, known: Known): Promise
   const workDirectory = stepOf(plan, 'payload.execute')?.workDirectory ?? '/';
   requireDirectory(workDirectory, file);
   checkRealPlaces(plan, file);
-  return {plan, facts, identity, caller: known.caller, callerArgvIndex: null, canDoWithout: () => false, without: () => { throw new TypeError('a saved plan is not made anew'); }};
+  return {
+    plan,
+    facts,
+    identity,
+    caller: known.caller,
+    callerArgvIndex: null,
+    canDoWithout: () => false,
+    without: () => {
+      throw new TypeError('a saved plan is not made anew');
+    },
+  };
 }
 
 export async function loadJob({source, flags}: Request, cwd: string): Promise<{job: Job; callerArgvIndex: number | null}> {
@@ -127,7 +148,8 @@ function checkWorkDirectory({workDirectory: {value, provenance}}: Job): void {
 
 function checkDevices({devices}: Job): void {
   for (const {value, provenance} of devices) {
-    if (statSync(value, {throwIfNoEntry: false}) === undefined) throw new TareError('DEVICE_MISSING', {message: 'the device does not exist on this node', where: provenance.at, found: value});
+    if (statSync(value, {throwIfNoEntry: false}) === undefined)
+      throw new TareError('DEVICE_MISSING', {message: 'the device does not exist on this node', where: provenance.at, found: value});
   }
 }
 
@@ -140,7 +162,9 @@ function checkRealPlaces(plan: Plan, where: string): void {
     const held = own.find((place) => liesIn(place, real));
     if (held !== undefined) {
       throw new TareError('OWN_DIRECTORY', {
-        message: 'the payload may not write where the wrapper keeps its own', where, found: `${source} (${real}), which holds ${held}`,
+        message: 'the payload may not write where the wrapper keeps its own',
+        where,
+        found: `${source} (${real}), which holds ${held}`,
         remedy: 'start the job elsewhere, or set directories in the policy',
       });
     }
@@ -160,7 +184,11 @@ function requireDirectory(directory: string, where: string): void {
   try {
     if (statSync(directory).isDirectory()) return;
   } catch (error) {
-    throw new TareError('WORK_DIRECTORY', {message: 'the work directory cannot be used', where, found: `${directory}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`});
+    throw new TareError('WORK_DIRECTORY', {
+      message: 'the work directory cannot be used',
+      where,
+      found: `${directory}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`,
+    });
   }
   throw new TareError('WORK_DIRECTORY', {message: 'the work directory is not a directory', where, found: directory});
 }
@@ -168,5 +196,11 @@ function requireDirectory(directory: string, where: string): void {
 function gatherFacts(policy: Policy, job: Job | null, caller: IdentityFacts): Facts {
   const {state, scratch} = placesOf(policy, caller.uid);
   const pins = job?.limits.pinCores?.value === 1 || policy.defaults.pinCores?.value === 1 || policy.maxima.pinCores?.value === 1;
-  return readFacts({caller, scratchDirectory: scratch, pinned: pins ? pinnedCpus(state) : [], spawn: spawnBriefly, cacheFile: `${state}/facts.json`});
+  return readFacts({
+    caller,
+    scratchDirectory: scratch,
+    pinned: pins ? pinnedCpus(state) : [],
+    spawn: spawnBriefly,
+    cacheFile: `${state}/facts.json`,
+  });
 }

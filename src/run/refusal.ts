@@ -8,7 +8,12 @@ import {placesOf} from '../policy/places.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {Known} from './prepare.js';
 
-export function refusalRecord(error: TareError | TareErrors, known: Known, plan: Plan | null, version: string): {record: UsageRecord; spool: string} {
+export function refusalRecord(
+  error: TareError | TareErrors,
+  known: Known,
+  plan: Plan | null,
+  version: string,
+): {record: UsageRecord; spool: string} {
   const {caller, policy, job, facts, id} = known;
   const first = error instanceof TareError ? error : (error.errors[0] ?? new TareError('INTERNAL', {message: error.message}));
   const node = facts?.node.hostname ?? hostname();

@@ -2,6 +2,7 @@
 
 import {openGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
 import {asTareError, TareError, type TareErrors} from '../errors.js';
+import {policyFromDocuments} from '../policy/load.js';
 import {writeRecord} from '../record/spool.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {begin, takeBack, takeBackPrepared, type Begun} from './begin.js';
@@ -23,10 +24,10 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
   const known = newKnown();
   try {
     if (hello.state === 'prepared') await takeBackPrepared(hello.stateDirectory);
-    if (isDefaultSwitchOn()) return await plainExec(request, hello, channel);
+    if (isDefaultSwitchOn()) return await plainExec(request, policyFromDocuments([]), known.caller, hello, channel);
     const policy = await readPolicy(request.policyFile, known.caller.uid);
     known.policy = policy;
-    if (isSwitchOn(policy)) return await plainExec(request, hello, channel);
+    if (isSwitchOn(policy)) return await plainExec(request, policy, known.caller, hello, channel);
     const prepared = await prepare(request, policy, hello.environment, hello.cwd, known);
     if (hello.brain > 1) prepared.plan.pauseAt = [];
     return await start(prepared, request, hello, channel, known);
@@ -39,7 +40,11 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
 async function start(prepared: Prepared, request: RunRequest, hello: Hello, channel: Channel, known: Known): Promise<RunResult> {
   const {plan} = prepared;
   const log = await openLog({
-    file: plan.directories.log, stderr: request.verbose, level: request.verbose ? 'info' : plan.log.level, format: plan.log.format, job: known.id,
+    file: plan.directories.log,
+    stderr: request.verbose,
+    level: request.verbose ? 'info' : plan.log.level,
+    format: plan.log.format,
+    job: known.id,
   });
   const without = async (lack: Lack, because: string): Promise<RunResult> => {
     log.warn(`once more without ${lack}`, {because});
@@ -50,7 +55,8 @@ async function start(prepared: Prepared, request: RunRequest, hello: Hello, chan
     try {
       begun = await begin(prepared, known, request, hello, channel);
     } catch (error) {
-      if (error instanceof TareError && error.code === 'CGROUP_FAILED' && prepared.canDoWithout('groups')) return await without('groups', error.message);
+      if (error instanceof TareError && error.code === 'CGROUP_FAILED' && prepared.canDoWithout('groups'))
+        return await without('groups', error.message);
       throw error;
     }
     const {state, groups} = begun;
@@ -85,7 +91,14 @@ async function adopt(request: RunRequest, hello: Hello, channel: Channel): Promi
 function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello: Hello): Promise<Life> {
   const {plan, started} = state;
   return follow({
-    channel, plan, groups, log, frontPid: hello.frontPid, cpus: state.cpus, memoryBefore: state.memoryBefore as MemoryEvents, brainsLost: hello.brain - 1,
+    channel,
+    plan,
+    groups,
+    log,
+    frontPid: hello.frontPid,
+    cpus: state.cpus,
+    memoryBefore: state.memoryBefore as MemoryEvents,
+    brainsLost: hello.brain - 1,
     beforeExec: () => {
       if (hello.brain > 1) writeRecord(plan.directories.spool, started); // its brain may have died before it wrote it
     },
@@ -94,7 +107,9 @@ function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello
       try {
         writeState(state);
       } catch (error) {
-        log.warn('the state of the box cannot be written; a brain that follows takes its own time for the start', {error: asTareError(error).message});
+        log.warn('the state of the box cannot be written; a brain that follows takes its own time for the start', {
+          error: asTareError(error).message,
+        });
       }
     },
   });
@@ -104,5 +119,6 @@ function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello
 function refuse(error: TareError | TareErrors, request: RunRequest, known: Known, plan: Plan | null = null): RunResult {
   const messages = error.message.split('\n');
   const {record, spool} = refusalRecord(error, known, plan, request.version);
-  return {quit: ['code', error.exit], record, path: store(spool, request.recordCopy, record, messages), messages};
+  const path = store(spool, request.recordCopy, record, messages);
+  return {quit: ['code', error.exit], record, path, messages: [...new Set(messages)]};
 }

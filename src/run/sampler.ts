@@ -27,7 +27,15 @@ export class Sampler {
   private lastSeen = new Map<string, number>();
   /** The same of those that are gone. */
   private goneCpuUs = 0;
-  private peaks: SampledPeaks = {rssPeakBytes: null, pssPeakBytes: null, largestProcessBytes: null, pidsPeak: null, cpuUs: null, samples: 0, longestGapUs: 0};
+  private peaks: SampledPeaks = {
+    rssPeakBytes: null,
+    pssPeakBytes: null,
+    largestProcessBytes: null,
+    pidsPeak: null,
+    cpuUs: null,
+    samples: 0,
+    longestGapUs: 0,
+  };
   private lastAtUs: number;
   private processes: ProcessSample[] = [];
 
@@ -51,17 +59,17 @@ export class Sampler {
       else this.goneCpuUs += cpuUs;
     }
     this.lastSeen = living;
-    const rss = sum(this.processes, ({rssBytes}) => rssBytes) + this.unmappedSharedBytes(0);
     const {peaks} = this;
+    this.peaks = {...peaks, samples: peaks.samples + 1, longestGapUs: Math.max(peaks.longestGapUs, now - this.lastAtUs)};
+    this.lastAtUs = now;
+    if (this.processes.length === 0) return; // not yet, or not any more: nothing was seen, which is not nothing
+    const rss = sum(this.processes, ({rssBytes}) => rssBytes) + this.unmappedSharedBytes(0);
     this.peaks = {
-      ...peaks,
+      ...this.peaks,
       rssPeakBytes: Math.max(peaks.rssPeakBytes ?? 0, rss),
       largestProcessBytes: Math.max(peaks.largestProcessBytes ?? 0, ...this.processes.map(({rssBytes}) => rssBytes)),
       pidsPeak: Math.max(peaks.pidsPeak ?? 0, this.threads),
-      samples: peaks.samples + 1,
-      longestGapUs: Math.max(peaks.longestGapUs, now - this.lastAtUs),
     };
-    this.lastAtUs = now;
   }
 
   /** Sum of resident sizes at the last look: never less than the proportional one, so below a limit it settles the matter. */

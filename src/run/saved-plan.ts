@@ -14,19 +14,30 @@ import type {Plan} from '../schema/generated/plan-1.js';
  */
 export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: Policy): IdentityFacts {
   const mismatch = (message: string, found: string, allowed: string): TareError =>
-    new TareError('PLAN_MISMATCH', {message: `the plan does not fit this node: ${message}`, where: file, found, allowed, remedy: 'make it anew with `tare plan --json`'});
+    new TareError('PLAN_MISMATCH', {
+      message: `the plan does not fit this node: ${message}`,
+      where: file,
+      found,
+      allowed,
+      remedy: 'make it anew with `tare plan --json`',
+    });
 
   if (plan.inputs.policy !== digest(policy)) throw mismatch('it was made under another policy', plan.inputs.policy, digest(policy));
   const parents = new Map(Object.values(facts.cgroup.controllers).map(({parent, version}) => [parent, version]));
   for (const step of stepsOf(plan, 'cgroup.create')) {
     const parent = step.directory.slice(0, step.directory.indexOf('/tare-{id}'));
     if (!step.directory.includes('/tare-{id}') || parents.get(parent) !== step.version) {
-      throw mismatch('its control groups cannot be made there', step.directory, [...parents.keys()].filter((known) => known !== null).join(', ') || 'none');
+      throw mismatch(
+        'its control groups cannot be made there',
+        step.directory,
+        [...parents.keys()].filter((known) => known !== null).join(', ') || 'none',
+      );
     }
   }
   const groups = new Set(stepsOf(plan, 'cgroup.create').map(({directory}) => directory));
   for (const step of stepsOf(plan, 'cgroup.write')) {
-    if (!groups.has(step.directory) || step.file.includes('/')) throw mismatch('it writes outside its own groups', `${step.directory}/${step.file}`, 'groups below tare-{id}');
+    if (!groups.has(step.directory) || step.file.includes('/'))
+      throw mismatch('it writes outside its own groups', `${step.directory}/${step.file}`, 'groups below tare-{id}');
   }
   for (const step of stepsOf(plan, 'cgroup.enable')) {
     const parent = step.directory.replace(/\/tare-\{id\}$/, '');
@@ -37,22 +48,33 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
   }
   const boxed = plan.steps.some(({op}) => op.startsWith('mount.') || op === 'namespace.unshare' || op === 'privileges.drop');
   if (boxed !== (plan.engine.name === 'bubblewrap') || boxed !== (plan.mode.value === 'box')) {
-    throw mismatch('its engine, mode and steps do not belong together', `engine ${plan.engine.name}, mode ${plan.mode.value}`, 'a plan as it was made');
+    throw mismatch(
+      'its engine, mode and steps do not belong together',
+      `engine ${plan.engine.name}, mode ${plan.mode.value}`,
+      'a plan as it was made',
+    );
   }
   if (plan.engine.name === 'bubblewrap') {
     const lacking = boxObstacle(facts);
     if (lacking !== null) throw mismatch('the box cannot be built', lacking, 'a node as it was planned for');
-    if (plan.engine.path !== facts.bubblewrap.path) throw mismatch('bubblewrap is elsewhere', plan.engine.path ?? 'none', facts.bubblewrap.path ?? 'none');
+    if (plan.engine.path !== facts.bubblewrap.path)
+      throw mismatch('bubblewrap is elsewhere', plan.engine.path ?? 'none', facts.bubblewrap.path ?? 'none');
   }
   const cpus = stepOf(plan, 'affinity.set')?.cpus ?? [];
-  if (!cpus.every((cpu) => facts.cpu.allowed.includes(cpu))) throw mismatch('its CPUs are not all here', cpus.join(','), facts.cpu.allowed.join(','));
+  if (!cpus.every((cpu) => facts.cpu.allowed.includes(cpu)))
+    throw mismatch('its CPUs are not all here', cpus.join(','), facts.cpu.allowed.join(','));
   return planIdentity(plan, facts, mismatch);
 }
 
-function planIdentity(plan: Plan, {caller}: Facts, mismatch: (message: string, found: string, allowed: string) => TareError): IdentityFacts {
+function planIdentity(
+  plan: Plan,
+  {caller}: Facts,
+  mismatch: (message: string, found: string, allowed: string) => TareError,
+): IdentityFacts {
   const identity = stepOf(plan, 'identity.take');
   if (identity === undefined) {
-    if (caller.uid === 0 && plan.job.user !== caller.name) throw mismatch('it was made by another caller', 'root', plan.job.user ?? 'another account');
+    if (caller.uid === 0 && plan.job.user !== caller.name)
+      throw mismatch('it was made by another caller', 'root', plan.job.user ?? 'another account');
     return caller;
   }
   if (caller.uid !== 0) throw mismatch('only root can take another identity', caller.name ?? String(caller.uid), 'root');

@@ -11,7 +11,11 @@ import {runJob} from './run.js';
  * @param makeRequest from the caller's argv and environment
  * @param report is called before the front ends, unless nothing was run
  */
-export async function serve(descriptor: number, makeRequest: (hello: Hello) => RunRequest, report: (result: RunResult) => void = () => undefined): Promise<void> {
+export async function serve(
+  descriptor: number,
+  makeRequest: (hello: Hello) => RunRequest,
+  report: (result: RunResult) => void = () => undefined,
+): Promise<void> {
   const channel = new Channel(descriptor);
   const first = await channel.next();
   if (first === null) return; // the front is gone before it began

@@ -47,11 +47,15 @@ export const scratchDirectory = (plan: Plan, id: string): string => join(plan.di
  * @throws TareError STATE_DIRECTORY
  */
 export function makeDirectories(plan: Plan, id: string, caller: {uid: number; gid: number}): void {
-  const {state, scratch} = plan.directories;
+  const {state, spool, scratch} = plan.directories;
   // others may pass through to a folder that is theirs, but not look around
   ensureOwn(state, caller.uid === 0 ? 0o711 : 0o700, caller.uid);
   ensureOwn(join(state, 'boxes'), 0o700, caller.uid);
   ensureOwn(scratch, 0o711, caller.uid);
+  // a site's spool may be everybody's (sticky); it must exist before it can be hidden in the box
+  guard(() => {
+    makeDirectory(spool, 0o755);
+  });
   guard(() => {
     mkdirSync(stateDirectory(plan, id), {mode: 0o700});
     mkdirSync(scratchDirectory(plan, id), {mode: 0o711});
@@ -100,13 +104,18 @@ export function removeScratch(plan: Plan, id: string): string[] {
   const owner = stepsOf(plan, 'identity.take')[0];
   for (const {path} of stepsOf(plan, 'directory.create')) removePrivate(inBox(path, scratch), owner);
   // root never walks a tree that the payload's user can change under its feet
-  return remove(scratch, () => { if (owner === undefined) rmSync(scratch, {recursive: true, force: true}); else rmdirSync(scratch); });
+  return remove(scratch, () => {
+    if (owner === undefined) rmSync(scratch, {recursive: true, force: true});
+    else rmdirSync(scratch);
+  });
 }
 
 /** Removes the folder of a live box: the last thing, since a brain that follows reads it. */
 export function removeState(plan: Plan, id: string): string[] {
   const directory = stateDirectory(plan, id);
-  return remove(directory, () => { rmSync(directory, {recursive: true, force: true}); });
+  return remove(directory, () => {
+    rmSync(directory, {recursive: true, force: true});
+  });
 }
 
 function remove(directory: string, action: () => void): string[] {
@@ -130,7 +139,10 @@ function removePrivate(directory: string, owner: {uid: number; gid: number} | un
     if (readdirSync(directory).length > 0) {
       const asOwner = owner === undefined ? {} : {uid: owner.uid, gid: owner.gid};
       execFileSync('/bin/sh', ['-c', EMPTY_DIRECTORY, 'sh', directory], {
-        ...asOwner, stdio: 'ignore', env: {PATH: '/usr/bin:/bin'},
+        ...asOwner,
+        cwd: '/',
+        stdio: 'ignore',
+        env: {PATH: '/usr/bin:/bin'},
       });
     }
     rmdirSync(directory);

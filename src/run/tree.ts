@@ -37,14 +37,19 @@ export function readTree(root: number): ProcessSample[] {
 function readChildren(pid: number): number[] {
   const task = `/proc/${String(pid)}/task`;
   const threads = attempt(() => readdirSync(task)) ?? [];
-  return threads.flatMap((thread) => (attempt(() => readFileSync(`${task}/${thread}/children`, 'latin1')) ?? '').split(' ').filter(Boolean).map(Number));
+  return threads.flatMap((thread) =>
+    (attempt(() => readFileSync(`${task}/${thread}/children`, 'latin1')) ?? '').split(' ').filter(Boolean).map(Number),
+  );
 }
 
 export function readProcess(pid: number): ProcessSample | null {
   const text = attempt(() => readFileSync(`/proc/${String(pid)}/stat`, 'latin1'));
   if (text === null) return null;
   // the command's name may hold spaces and brackets: fields are counted after the last bracket
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ').map(Number);
+  const fields = text
+    .slice(text.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
   const field = (number: number): number => fields[number - 3] ?? 0;
   return {
     pid,
@@ -69,7 +74,12 @@ export function readSmapsRollup(pid: number | 'self'): PrivateMemory | null {
   if (text === null) return null;
   const bytes = (key: string): number => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024;
   const privateDirtyBytes = bytes('Private_Dirty');
-  return {pssBytes: bytes('Pss'), pssShmemBytes: bytes('Pss_Shmem'), privateBytes: bytes('Private_Clean') + privateDirtyBytes, privateDirtyBytes};
+  return {
+    pssBytes: bytes('Pss'),
+    pssShmemBytes: bytes('Pss_Shmem'),
+    privateBytes: bytes('Private_Clean') + privateDirtyBytes,
+    privateDirtyBytes,
+  };
 }
 
 /** Parent of a process, null when it is gone. */

@@ -6,14 +6,14 @@ import {policyFromDocuments} from '../policy/load.js';
 import {readText} from './documents.js';
 
 /** The line that says what a document is, in YAML or JSON; a file without one is taken for a job, and told that it lacks it. */
-const KIND = /^[\s{]*["']?schema["']?\s*:\s*["']?tare\/(job|policy|plan|record)\//m;
+const KIND = /(?:^|[\s{,])["']?schema["']?\s*:\s*["']?tare\/(job|policy|plan|record)\//;
 
 /**
  * @returns what it is
  * @throws TareError | TareErrors when it is wrong
  */
 export async function validateFile(file: string): Promise<string> {
-  const {text} = readText(file, 'plan');
+  const {text} = readText(file, 'document');
   const kind = (KIND.exec(text)?.[1] ?? 'job') as Kind;
   if (kind === 'job') jobFromDocument(await parseDocument({text, file, kind}), {file, callerDirectory: process.cwd()});
   else if (kind === 'policy') policyFromDocuments([{file, document: await parseDocument({text, file, kind})}]);

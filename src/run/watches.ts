@@ -48,7 +48,11 @@ export function startWatches(plan: Plan, box: WatchedBox, stop: StopPayload, oom
     timers.repeat(() => {
       sampler.sample();
       if (processes !== undefined && sampler.threads > processes.limit) {
-        stop({limit: 'processes', evidence: `counted ${String(sampler.threads)} processes and threads, allowed ${String(processes.limit)}`}, 'hard', 0);
+        stop(
+          {limit: 'processes', evidence: `counted ${String(sampler.threads)} processes and threads, allowed ${String(processes.limit)}`},
+          'hard',
+          0,
+        );
         return null;
       }
       if (memory === undefined || sampler.rssBytes < memory.limitBytes * NEAR) return periodMs;
@@ -63,7 +67,7 @@ export function startWatches(plan: Plan, box: WatchedBox, stop: StopPayload, oom
 
   for (const {periodMs} of stepsOf(plan, 'watch.oom')) {
     timers.repeat(() => {
-      if ((box.groups.memoryEvents()?.oomKills ?? 0) === 0) return periodMs;
+      if ((box.groups.memoryEvents().oomKills ?? 0) === 0) return periodMs;
       oomKilled();
       return null;
     });
@@ -73,7 +77,11 @@ export function startWatches(plan: Plan, box: WatchedBox, stop: StopPayload, oom
     timers.repeat(() => {
       const usedUs = monotonicUs() - box.executedUs;
       if (usedUs < limitUs) return (limitUs - usedUs) / 1000;
-      stop({limit: 'wallTime', evidence: `${formatDuration(usedUs)} on the monotonic clock, allowed ${formatDuration(limitUs)}`}, 'soft', graceUs);
+      stop(
+        {limit: 'wallTime', evidence: `${formatDuration(usedUs)} on the monotonic clock, allowed ${formatDuration(limitUs)}`},
+        'soft',
+        graceUs,
+      );
       return null;
     });
   }
@@ -88,7 +96,9 @@ export function startWatches(plan: Plan, box: WatchedBox, stop: StopPayload, oom
   }
 
   return {
-    end: () => { timers.end(); },
+    end: () => {
+      timers.end();
+    },
     report: () => {
       if (box.sampler === null) return null;
       const {samples, longestGapUs} = box.sampler.report();
@@ -102,23 +112,25 @@ const SAMPLE_PERIOD_MS = 250;
 
 /** Repeated looks, each saying when the next is due (ms), or null for never. */
 class Timers {
-  private readonly running = new Set<NodeJS.Timeout>();
-  private ended = false;
+  /** null when ended: a look may be what ends them all. */
+  private running: Set<NodeJS.Timeout> | null = new Set();
 
   repeat(look: () => number | null): void {
-    if (this.ended) return;
-    const delay = look();
-    if (delay === null || this.ended) return;
-    const timer = setTimeout(() => {
-      this.running.delete(timer);
-      this.repeat(look);
-    }, Math.min(LONGEST_TIMER_MS, Math.max(1, delay)));
-    this.running.add(timer);
+    const delay = this.running === null ? null : look();
+    if (delay === null) return;
+    const timer = setTimeout(
+      () => {
+        this.running?.delete(timer);
+        this.repeat(look);
+      },
+      Math.min(LONGEST_TIMER_MS, Math.max(1, delay)),
+    );
+    if (this.running === null) clearTimeout(timer);
+    else this.running.add(timer);
   }
 
   end(): void {
-    this.ended = true;
-    for (const timer of this.running) clearTimeout(timer);
-    this.running.clear();
+    for (const timer of this.running ?? []) clearTimeout(timer);
+    this.running = null;
   }
 }

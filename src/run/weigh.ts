@@ -46,28 +46,26 @@ export function weighPayload(groups: Groups, sampler: Sampler | null, init: Init
     throttledUs: counted.throttledUs,
     memPeakBytes: counted.memPeakBytes,
     memPeakSource: counted.memPeakSource,
-    rssPeakBytes: sampled?.rssPeakBytes ?? null,
+    // no process is larger than all together
+    rssPeakBytes: sampled?.rssPeakBytes == null ? null : Math.max(sampled.rssPeakBytes, init?.largestProcessBytes ?? 0),
     pssPeakBytes: sampled?.pssPeakBytes ?? null,
     largestProcessBytes: init?.largestProcessBytes ?? null,
     swapPeakBytes: counted.swapPeakBytes,
     ioReadBytes: counted.ioReadBytes,
     ioWriteBytes: counted.ioWriteBytes,
     pidsPeak: counted.pidsPeak ?? sampled?.pidsPeak ?? null,
+    pidsLimitHits: counted.pidsLimitHits,
     oomKills: groups.memoryEvents().oomKills,
   };
-  if (usage.memPeakBytes === null) {
-    Object.assign(usage, memoryWithoutGroup(init, sampled));
-    if (usage.memPeakBytes !== null) flags.push('sampled-memory');
-  }
-  if (usage.cpuUserUs === null) {
-    Object.assign(usage, cpuWithoutGroup(init, sampled?.cpuUs ?? null));
-    flags.push('partial');
-  }
-  return {usage, flags};
+  const memory = counted.memPeakBytes === null ? memoryWithoutGroup(init, sampled) : {};
+  if (typeof memory.memPeakBytes === 'number') flags.push('sampled-memory');
+  const cpu = counted.cpuUserUs === null ? cpuWithoutGroup(init, sampled?.cpuUs ?? null) : {};
+  if (counted.cpuUserUs === null) flags.push('partial');
+  return {usage: {...usage, ...memory, ...cpu}, flags};
 }
 
 /** Lower bounds all: what was seen of the tree, and the largest process by its rusage, which no sample misses. */
-function memoryWithoutGroup(init: InitReport | null, sampled: SampledPeaks | null): Pick<RecordUsage, 'memPeakBytes' | 'memPeakSource'> {
+function memoryWithoutGroup(init: InitReport | null, sampled: SampledPeaks | null): Partial<RecordUsage> {
   const seen: [string, number | null][] = [
     ['sampled:pss', sampled?.pssPeakBytes ?? null],
     // the sum of resident sizes counts shared pages more than once: only where no proportional size was taken
@@ -82,7 +80,8 @@ function memoryWithoutGroup(init: InitReport | null, sampled: SampledPeaks | nul
  * Lower bounds both: init's rusage and the sampled sum. The larger wins; what it has more than the rusage is split as the rusage is.
  */
 function cpuWithoutGroup(init: InitReport | null, sampledUs: number | null): Pick<RecordUsage, 'cpuUserUs' | 'cpuSystemUs' | 'cpuSource'> {
-  if (init === null) return {cpuUserUs: sampledUs, cpuSystemUs: sampledUs === null ? null : 0, cpuSource: sampledUs === null ? null : 'sampled'};
+  if (init === null)
+    return {cpuUserUs: sampledUs, cpuSystemUs: sampledUs === null ? null : 0, cpuSource: sampledUs === null ? null : 'sampled'};
   const {childrenUserUs: user, childrenSystemUs: system} = init;
   const total = user + system;
   if (sampledUs === null || sampledUs <= total) return {cpuUserUs: user, cpuSystemUs: system, cpuSource: 'rusage'};
@@ -109,11 +108,17 @@ export function weighProcesses(frontPid: number, initPid: number | null): TarePr
 }
 
 /** The wrapper's own cost. The engine's rusage holds init's, and with it the payload's, which is taken out. */
-export function weighTare(times: {launchUs: number | null; teardownUs: number | null}, processes: TareProcess[], init: InitReport | null, engine: EngineReport | null): RecordTare {
+export function weighTare(
+  times: {launchUs: number | null; teardownUs: number | null},
+  processes: TareProcess[],
+  init: InitReport | null,
+  engine: EngineReport | null,
+): RecordTare {
   const brain = process.cpuUsage();
   const engineUserUs = Math.max(0, (engine?.userUs ?? 0) - (init?.childrenUserUs ?? 0));
   const engineSystemUs = Math.max(0, (engine?.systemUs ?? 0) - (init?.childrenSystemUs ?? 0));
-  const total = (values: (number | null)[]): number | null => (values.includes(null) || values.length === 0 ? null : values.reduce<number>((sum, value) => sum + (value ?? 0), 0));
+  const total = (values: (number | null)[]): number | null =>
+    values.includes(null) || values.length === 0 ? null : values.reduce<number>((sum, value) => sum + (value ?? 0), 0);
   return {
     ...times,
     cpuUserUs: engine === null ? null : brain.user + engineUserUs + engine.frontUserUs,

@@ -9,8 +9,12 @@ for (const role of ROLES) {
   describe(`commands, ${role}`, function () {
     this.timeout(20_000);
     let site: Site;
-    before(() => { site = new Site(role); });
-    after(() => { site.remove(); });
+    before(() => {
+      site = new Site(role);
+    });
+    after(() => {
+      site.remove();
+    });
     const tare = (...argv: string[]): Promise<{code: number | null; stdout: string; stderr: string}> => ending(site.start(argv));
 
     it('schema prints a schema that a validator takes, and that takes the good fixtures', async () => {
@@ -28,7 +32,18 @@ for (const role of ROLES) {
       const argv = ['plan', '--policy', policy, '--memory', '2GiB', '--cores', '1.5', '--wall-time', '1h', '--', '/bin/echo', 'a b'];
       const {code, stdout, stderr} = await tare(...argv);
       expect(code, stderr).to.equal(0);
-      for (const word of ['ulimit++', 'asked for 2 GiB', '1 GiB', '1.5 cores', '1h', '/dev/shm', 'no_new_privs', '"/bin/echo" "a b"', 'spool']) expect(stdout).to.contain(word);
+      for (const word of [
+        'ulimit++',
+        'asked for 2 GiB',
+        '1 GiB',
+        '1.5 cores',
+        '1h',
+        '/dev/shm',
+        'no_new_privs',
+        '"/bin/echo" "a b"',
+        'spool',
+      ])
+        expect(stdout).to.contain(word);
       expect((await tare(...argv)).stdout).to.equal(stdout);
       expect(site.leftovers()).to.deep.equal([]);
       expect(site.records()).to.deep.equal([]);
@@ -45,7 +60,11 @@ for (const role of ROLES) {
     });
 
     it('validate: every good fixture, and exit 1 for a bad one', async () => {
-      const good = await tare('validate', ...['mcsim.yaml', 'full.yaml', 'analysis.json'].map((name) => join(installed(), 'fixtures/jobs/good', name)), join(installed(), 'configs/policies/tier3.yaml'));
+      const good = await tare(
+        'validate',
+        ...['mcsim.yaml', 'full.yaml', 'analysis.json'].map((name) => join(installed(), 'fixtures/jobs/good', name)),
+        join(installed(), 'configs/policies/tier3.yaml'),
+      );
       expect(good.code, good.stderr).to.equal(0);
       const record = join(site.directory, 'plan.json');
       writeFileSync(record, (await tare('plan', '--json', '--policy', site.policy(), '--', '/bin/true')).stdout);
@@ -70,14 +89,23 @@ for (const role of ROLES) {
     it('--verbose says what was allowed, used, what the wrapper cost and where the record lies', async () => {
       const {stderr, code} = await tare('run', '--verbose', '--policy', site.policy(), '--memory', '100MiB', '--', '/bin/true');
       expect(code).to.equal(0);
-      for (const word of ['100 MiB', 'the wrapper itself', 'launch', 'private memory', 'completed', join(site.directory, 'spool')]) expect(stderr).to.contain(word);
+      for (const word of ['100 MiB', 'the wrapper itself', 'launch', 'private memory', 'completed', join(site.directory, 'spool')])
+        expect(stderr).to.contain(word);
     });
 
     it('nothing of the job steers the wrapper: NODE_OPTIONS, NODE_ENV and plugins below HOME do nothing', async () => {
       const evil = join(site.directory, 'evil.cjs');
       writeFileSync(evil, 'process.stderr.write("EVIL\\n");');
-      const env = {...process.env, NODE_OPTIONS: `--require ${evil}`, NODE_ENV: 'development', HOME: site.directory, XDG_DATA_HOME: site.directory};
-      const {code, stdout, stderr} = await ending(site.start(['run', '--policy', site.policy(), '--', '/bin/sh', '-c', 'echo $NODE_ENV'], {env}));
+      const env = {
+        ...process.env,
+        NODE_OPTIONS: `--require ${evil}`,
+        NODE_ENV: 'development',
+        HOME: site.directory,
+        XDG_DATA_HOME: site.directory,
+      };
+      const {code, stdout, stderr} = await ending(
+        site.start(['run', '--policy', site.policy(), '--', '/bin/sh', '-c', 'echo $NODE_ENV'], {env}),
+      );
       expect([code, stdout, stderr]).to.deep.equal([0, 'development\n', '']);
     });
   });

@@ -28,20 +28,22 @@ for (const role of ROLES) {
       const queue = [...rows];
       const policy = site.policy();
       try {
-        await Promise.all(Array.from({length: AT_ONCE}, async () => {
-          for (let row = queue.shift(); row !== undefined; row = queue.shift()) {
-            const job = row.job === null ? ['--', '/bin/true'] : [join(installed(), row.job)];
-            const flags = row.policy === null ? ['--policy', policy] : ['--policy', join(installed(), row.policy)];
-            const {code, stdout, stderr} = await ending(site.start(['run', ...flags, ...job]));
-            const name = `${row.job ?? ''} ${row.policy ?? ''}`;
-            const file = row.pointer === null || row.code.endsWith('SYNTAX') ? null : `#${row.pointer}`;
-            if (code !== row.exit) troubles.push(`${name}: exit ${String(code)}, not ${String(row.exit)}: ${stderr}`);
-            if (stdout !== '') troubles.push(`${name}: wrote to standard output: ${stdout}`);
-            if (!stderr.includes(row.says)) troubles.push(`${name}: does not say "${row.says}": ${stderr}`);
-            if (file !== null && row.pointer !== '' && !stderr.includes(file)) troubles.push(`${name}: does not name ${file}: ${stderr}`);
-            if (!/^(tare: .+\n)+$/.test(stderr)) troubles.push(`${name}: not one line for each mistake: ${stderr}`);
-          }
-        }));
+        await Promise.all(
+          Array.from({length: AT_ONCE}, async () => {
+            for (let row = queue.shift(); row !== undefined; row = queue.shift()) {
+              const job = row.job === null ? ['--', '/bin/true'] : [join(installed(), row.job)];
+              const flags = row.policy === null ? ['--policy', policy] : ['--policy', join(installed(), row.policy)];
+              const {code, stdout, stderr} = await ending(site.start(['run', ...flags, ...job]));
+              const name = `${row.job ?? ''} ${row.policy ?? ''}`;
+              const file = row.pointer === null || row.code.endsWith('SYNTAX') ? null : `#${row.pointer}`;
+              if (code !== row.exit) troubles.push(`${name}: exit ${String(code)}, not ${String(row.exit)}: ${stderr}`);
+              if (stdout !== '') troubles.push(`${name}: wrote to standard output: ${stdout}`);
+              if (!stderr.includes(row.says)) troubles.push(`${name}: does not say "${row.says}": ${stderr}`);
+              if (file !== null && row.pointer !== '' && !stderr.includes(file)) troubles.push(`${name}: does not name ${file}: ${stderr}`);
+              if (!/^(tare: .+\n)+$/.test(stderr)) troubles.push(`${name}: not one line for each mistake: ${stderr}`);
+            }
+          }),
+        );
         expect(troubles).to.deep.equal([]);
         expect(groups()).to.deep.equal(before);
         expect(site.leftovers()).to.deep.equal([]);

@@ -1,7 +1,21 @@
 /** Runs the real wrapper for a test: built, as root or as an unprivileged user, with folders of its own. */
 
 import {spawn, type ChildProcess, type SpawnOptions} from 'node:child_process';
-import {accessSync, chmodSync, chownSync, constants, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  chownSync,
+  constants,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -49,8 +63,15 @@ export class Site {
   /** A policy file that extends the folders of this site. */
   policy(extra: object = {}): string {
     const file = join(this.directory, `policy-${String(this.count++)}.json`);
-    const directories = {state: join(this.directory, 'state'), spool: join(this.directory, 'spool'), scratch: join(this.directory, 'scratch')};
-    writeFileSync(file, JSON.stringify({schema: 'tare/policy/v1', site: {name: 'TEST-SITE'}, directories, killSwitch: join(this.directory, 'off'), ...extra}));
+    const directories = {
+      state: join(this.directory, 'state'),
+      spool: join(this.directory, 'spool'),
+      scratch: join(this.directory, 'scratch'),
+    };
+    writeFileSync(
+      file,
+      JSON.stringify({schema: 'tare/policy/v1', site: {name: 'TEST-SITE'}, directories, killSwitch: join(this.directory, 'off'), ...extra}),
+    );
     return file;
   }
 
@@ -67,7 +88,10 @@ export class Site {
   }
 
   /** `tare run ARGV` to its end, with the record that it left. */
-  async run(argv: readonly string[], {policy = {}, input = '', ...options}: SpawnOptions & {policy?: object; input?: string} = {}): Promise<Ended> {
+  async run(
+    argv: readonly string[],
+    {policy = {}, input = '', ...options}: SpawnOptions & {policy?: object; input?: string} = {},
+  ): Promise<Ended> {
     const recordFile = join(this.directory, 'spool', `copy-${String(this.count++)}.json`);
     const child = this.start(['run', '--policy', this.policy(policy), '--record', recordFile, ...argv], options);
     child.stdin?.end(input);
@@ -93,7 +117,8 @@ export class Site {
 
   /** What a finished job must not leave: folders of boxes, groups, processes. */
   leftovers(): string[] {
-    const list = (directory: string): string[] => (existsSync(directory) ? readdirSync(directory).map((name) => join(directory, name)) : []);
+    const list = (directory: string): string[] =>
+      existsSync(directory) ? readdirSync(directory).map((name) => join(directory, name)) : [];
     return [
       ...list(join(this.directory, 'state/boxes')),
       ...list(join(this.directory, 'scratch')),
@@ -122,11 +147,17 @@ function mkdir(directory: string): string {
 export function ending(child: ChildProcess): Promise<{code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string}> {
   let stdout = '';
   let stderr = '';
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => { stdout += text; });
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => { stderr += text; });
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code, signal) => { resolve({code, signal, stdout, stderr}); });
+    child.on('close', (code, signal) => {
+      resolve({code, signal, stdout, stderr});
+    });
   });
 }
 
@@ -155,16 +186,26 @@ export interface ProcessEntry {
 
 /** All processes that can be seen. */
 export function processes(): ProcessEntry[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((name) => {
-    try {
-      const stat = readFileSync(`/proc/${name}/stat`, 'latin1');
-      const [state = '', parent = '0'] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      const comm = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
-      return [{pid: Number(name), comm, argv: readFileSync(`/proc/${name}/cmdline`, 'latin1').split('\0').slice(0, -1), state, parent: Number(parent)}];
-    } catch {
-      return [];
-    }
-  });
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const stat = readFileSync(`/proc/${name}/stat`, 'latin1');
+        const [state = '', parent = '0'] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+        const comm = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
+        return [
+          {
+            pid: Number(name),
+            comm,
+            argv: readFileSync(`/proc/${name}/cmdline`, 'latin1').split('\0').slice(0, -1),
+            state,
+            parent: Number(parent),
+          },
+        ];
+      } catch {
+        return [];
+      }
+    });
 }
 
 function processesNamed(text: string): string[] {
@@ -175,10 +216,12 @@ function processesNamed(text: string): string[] {
 
 /** Waits until something holds, or fails. */
 export async function until<T>(what: string, look: () => T | null | undefined | false | 0, seconds = 10): Promise<T> {
-  for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline; ) {
+  for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline;) {
     const found = look();
     if (found) return found;
-    await new Promise((resolve) => { setTimeout(resolve, 10); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 10);
+    });
   }
   throw new Error(`waited ${String(seconds)} s for ${what}`);
 }
@@ -200,7 +243,9 @@ export function installed(): string {
     if (existsSync(join(checkout, name))) cpSync(join(checkout, name), join(place, name), {recursive: true, verbatimSymlinks: true});
   }
   cpSync(join(checkout, 'node_modules'), join(place, 'node_modules'), {recursive: true, verbatimSymlinks: true});
-  process.on('exit', () => { rmSync(place, {recursive: true, force: true}); });
+  process.on('exit', () => {
+    rmSync(place, {recursive: true, force: true});
+  });
   copy = place;
   return place;
 }

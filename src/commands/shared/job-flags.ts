@@ -23,7 +23,6 @@ export const jobFlags = {
   queue: Flags.string({description: 'queue', helpGroup: 'JOB'}),
 };
 
-type Dashed<Text extends string> = Text extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<Dashed<Tail>>}` : Text;
 type Parsed = Partial<Record<keyof typeof jobFlags, string | boolean | undefined>>;
 
 /** `--wall-time` as the job's `wallTime`. */
@@ -31,7 +30,7 @@ export function readJobFlags(flags: Parsed): JobFlags {
   const {policy: _, ...job} = Object.fromEntries(
     Object.keys(jobFlags).flatMap((name) => {
       const value = flags[name as keyof Parsed];
-      return value === undefined ? [] : [[name.replace(/-([a-z])/g, (_dash, letter: string) => letter.toUpperCase()) as Dashed<typeof name>, value]];
+      return value === undefined ? [] : [[name.replace(/-([a-z])/g, (_dash, letter: string) => letter.toUpperCase()), value]];
     }),
   ) as JobFlags & {policy?: string};
   return job;

@@ -5,9 +5,15 @@ import {payload, ROLES, Site} from '../../support/tare.js';
 for (const role of ROLES) {
   describe(`cores, ${role}`, () => {
     let site: Site;
-    before(() => { site = new Site(role); });
-    after(() => { site.remove(); });
-    afterEach(() => { expect(site.leftovers()).to.deep.equal([]); });
+    before(() => {
+      site = new Site(role);
+    });
+    after(() => {
+      site.remove();
+    });
+    afterEach(() => {
+      expect(site.leftovers()).to.deep.equal([]);
+    });
 
     it('two busy workers under cores: 1', async () => {
       const {record, code} = await site.run(['--cores', '1', '--', payload('burn'), '2', '--processes', '2']);
@@ -24,7 +30,15 @@ for (const role of ROLES) {
     });
 
     it('pinned: one CPU in the affinity mask of everything in the box', async () => {
-      const {stdout, code} = await site.run(['--cores', '1', '--pin-cores', '--', '/bin/sh', '-c', 'grep Cpus_allowed_list /proc/self/status; nproc']);
+      const {stdout, code} = await site.run([
+        '--cores',
+        '1',
+        '--pin-cores',
+        '--',
+        '/bin/sh',
+        '-c',
+        'grep Cpus_allowed_list /proc/self/status; nproc',
+      ]);
       expect(code).to.equal(0);
       expect(stdout).to.match(/^Cpus_allowed_list:\t\d+\n1\n$/);
     });

@@ -12,12 +12,26 @@ const CASES: [string, string[]][] = [
 for (const role of ROLES) {
   describe(`CPU time of a family, ${role}`, () => {
     let site: Site;
-    before(() => { site = new Site(role); });
-    after(() => { site.remove(); });
+    before(() => {
+      site = new Site(role);
+    });
+    after(() => {
+      site.remove();
+    });
 
     for (const [name, options] of CASES) {
       it(name, async function () {
-        const {record, code, stdout} = await site.run(['--', payload('family'), '--children', '40', '--daemons', '5', '--seconds', '0.08', ...options]);
+        const {record, code, stdout} = await site.run([
+          '--',
+          payload('family'),
+          '--children',
+          '40',
+          '--daemons',
+          '5',
+          '--seconds',
+          '0.08',
+          ...options,
+        ]);
         need(this, code !== 77, 'the kernel here does not let a box make a PID namespace');
         expect(code, stdout).to.equal(0);
         const truthUs = Number(/cpu_us=(\d+)/.exec(stdout)?.[1]);

@@ -55,7 +55,15 @@ for (const role of ROLES) {
         const site = new Site(role);
         try {
           const pauses = step === 'running' ? [] : [step];
-          const child = site.start(['run', '--policy', site.policy({box: 'required', debug: {pauseAt: pauses}}), '--', '/bin/sh', '-c', `sleep ${MARK}; sleep 0`]);
+          const child = site.start([
+            'run',
+            '--policy',
+            site.policy({box: 'required', debug: {pauseAt: pauses}}),
+            '--',
+            '/bin/sh',
+            '-c',
+            `sleep ${MARK}; sleep 0`,
+          ]);
           const ended = ending(child);
           const front = child.pid ?? 0;
           const parts = await until(`${step} of ${victim}`, () => find(front, step));
@@ -77,7 +85,9 @@ for (const role of ROLES) {
           const started = records.filter(({state}) => state === 'started');
           const finals = records.filter(({state}) => state === 'final');
           // whoever is killed, somebody is left to finish the record
-          expect([started.length, finals.length], JSON.stringify(records.map(({state, outcome}) => [state, outcome]))).to.deep.equal([0, 1]);
+          expect([started.length, finals.length], JSON.stringify(records.map(({state, outcome}) => [state, outcome]))).to.deep.equal([
+            0, 1,
+          ]);
           const [record] = finals;
           if (payload === 'lives') expect(record?.outcome).to.include({status: 'completed', exitCode: 0});
           else if (payload === 'never ran') expect(record?.time.startEpochUs).to.equal(null);

@@ -12,16 +12,22 @@ const DEADLY = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 24, 25, 2
 /** The raw wait status of `tare run -- die-by END`: JavaScript has no name for real-time signals, a caller in C tells the number. */
 async function statusOf(site: Site, policy: string, ...end: string[]): Promise<number> {
   const file = join(site.directory, `status-${end.join('-')}`);
-  const child = spawn(payload('caller'), ['--status', file, '--', join(installed(), 'bin/tare'), 'run', '--policy', policy, '--', payload('die-by'), ...end], {cwd: site.work, stdio: 'ignore', ...site.credentials});
+  const child = spawn(
+    payload('caller'),
+    ['--status', file, '--', join(installed(), 'bin/tare'), 'run', '--policy', policy, '--', payload('die-by'), ...end],
+    {cwd: site.work, stdio: 'ignore', ...site.credentials},
+  );
   await ending(child);
   return Number(readFileSync(file, 'utf8'));
 }
 
 async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const queue = [...items];
-  await Promise.all(Array.from({length: AT_ONCE}, async () => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
-  }));
+  await Promise.all(
+    Array.from({length: AT_ONCE}, async () => {
+      for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+    }),
+  );
 }
 
 function suite(role: Role): void {
@@ -41,10 +47,13 @@ function suite(role: Role): void {
 
     it('every exit code from 0 to 255', async () => {
       const wrong: string[] = [];
-      await inParallel(Array.from({length: 256}, (_, code) => code), async (code) => {
-        const status = await statusOf(site, policy, 'exit', String(code));
-        if (status !== code << 8) wrong.push(`exit ${String(code)} became status ${String(status)}`);
-      });
+      await inParallel(
+        Array.from({length: 256}, (_, code) => code),
+        async (code) => {
+          const status = await statusOf(site, policy, 'exit', String(code));
+          if (status !== code << 8) wrong.push(`exit ${String(code)} became status ${String(status)}`);
+        },
+      );
       expect(wrong).to.deep.equal([]);
     });
 
@@ -59,9 +68,21 @@ function suite(role: Role): void {
 
     it('exit 137 and death by SIGKILL differ, in the record and in how the wrapper ends', async () => {
       const exited = await site.run(['--', payload('die-by'), 'exit', '137']);
-      expect([exited.code, exited.signal, exited.record.outcome.status, exited.record.outcome.exitCode, exited.record.outcome.signal]).to.deep.equal([137, null, 'failed', 137, null]);
+      expect([
+        exited.code,
+        exited.signal,
+        exited.record.outcome.status,
+        exited.record.outcome.exitCode,
+        exited.record.outcome.signal,
+      ]).to.deep.equal([137, null, 'failed', 137, null]);
       const killed = await site.run(['--', payload('die-by'), 'KILL']);
-      expect([killed.code, killed.signal, killed.record.outcome.status, killed.record.outcome.exitCode, killed.record.outcome.signal]).to.deep.equal([null, 'SIGKILL', 'signalled', null, 'SIGKILL']);
+      expect([
+        killed.code,
+        killed.signal,
+        killed.record.outcome.status,
+        killed.record.outcome.exitCode,
+        killed.record.outcome.signal,
+      ]).to.deep.equal([null, 'SIGKILL', 'signalled', null, 'SIGKILL']);
     });
 
     it('a payload that cannot be executed: 127, one line, and a record', async () => {

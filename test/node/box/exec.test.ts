@@ -5,24 +5,43 @@ import {expect} from 'chai';
 import {ending, installed, isRoot, payload, ROLES, Site} from '../../support/tare.js';
 
 /** What differs for good reason: the box is another PID namespace, has dropped privileges and has its own groups. */
-const OTHERWISE = ['pid', 'ppid', 'pgid', 'sid', 'namespaces', 'cgroup', 'oom_score_adj', 'no_new_privs', 'cap_', 'seccomp', ...(isRoot ? ['groups'] : [])];
+const OTHERWISE = [
+  'pid',
+  'ppid',
+  'pgid',
+  'sid',
+  'namespaces',
+  'cgroup',
+  'oom_score_adj',
+  'no_new_privs',
+  'cap_',
+  'seccomp',
+  ...(isRoot ? ['groups'] : []),
+];
 
 type Probe = Record<string, unknown>;
 
 for (const role of ROLES) {
   describe(`exec, ${role}`, () => {
     let site: Site;
-    before(() => { site = new Site(role); });
-    after(() => { site.remove(); });
+    before(() => {
+      site = new Site(role);
+    });
+    after(() => {
+      site.remove();
+    });
 
     /** The probe as an unusual caller starts it: bare, or through the wrapper. Bare it runs as whom the box runs it. */
     async function probe(caller: string[], argv: string[], boxed: boolean, input = ''): Promise<Probe> {
       const wrapper = boxed ? [join(installed(), 'bin/tare'), 'run', '--policy', site.policy(), '--'] : [];
       const bare = isRoot ? {uid: 65534, gid: 65534} : {};
       const child = spawn(payload('caller'), [...caller, '--', ...wrapper, payload('probe'), ...argv], {
-        cwd: site.work, stdio: ['pipe', 'pipe', 'pipe'], env: {PATH: '/usr/bin:/bin', TARE_TEST: 'a\nb', EMPTY: ''}, ...(boxed ? site.credentials : bare),
+        cwd: site.work,
+        stdio: ['pipe', 'pipe', 'pipe'],
+        env: {PATH: '/usr/bin:/bin', TARE_TEST: 'a\nb', EMPTY: ''},
+        ...(boxed ? site.credentials : bare),
       });
-      child.stdin?.on('error', () => undefined).end(input); // a caller without standard input does not read it
+      child.stdin.on('error', () => undefined).end(input); // a caller without standard input does not read it
       const {stdout, stderr, code} = await ending(child);
       expect(code, stderr).to.equal(0);
       return JSON.parse(stdout) as Probe;
@@ -30,7 +49,11 @@ for (const role of ROLES) {
 
     const CASES: [string, string[], string[]][] = [
       ['nothing unusual', [], []],
-      ['argv with spaces, quotes, newlines, empty ones and one like our own marks', [], ['a b', '"', "'", 'line\nline', '', '--', '@1', '-v', '{init}', '\\', '$HOME', 'é']],
+      [
+        'argv with spaces, quotes, newlines, empty ones and one like our own marks',
+        [],
+        ['a b', '"', "'", 'line\nline', '', '--', '@1', '-v', '{init}', '\\', '$HOME', 'é'],
+      ],
       ['a low soft limit of open files', ['--nofile', '64'], []],
       ['ignored signals', ['--ignore', '1', '--ignore', '13', '--ignore', '17', '--ignore', '40'], []],
       ['a signal mask', ['--block', '10', '--block', '15', '--block', '64'], []],
@@ -71,5 +94,7 @@ for (const role of ROLES) {
 
 /** Inode numbers of pipes are new for every run. */
 function strip(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value ?? null, (key, inner: unknown) => (key === 'inode' || key === 'ino' || key === 'offset' ? undefined : inner)));
+  return JSON.parse(
+    JSON.stringify(value ?? null, (key, inner: unknown) => (key === 'inode' || key === 'ino' || key === 'offset' ? undefined : inner)),
+  );
 }

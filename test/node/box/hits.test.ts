@@ -12,8 +12,12 @@ describe('main job', () => {
   const known = readFileSync(join(installed(), 'fixtures/payloads/mcsim.sha256'), 'utf8').trim().split(/\s+/)[0];
   let bare: Site;
 
-  before(() => { bare = new Site('root'); });
-  after(() => { bare.remove(); });
+  before(() => {
+    bare = new Site('root');
+  });
+  after(() => {
+    bare.remove();
+  });
 
   it('gives the known bytes on bare metal', () => {
     execFileSync(payload('mcsim'), ['--events', '200', '--seed', '42', '--output', join(bare.work, 'HITS')], {stdio: 'ignore'});
@@ -25,7 +29,11 @@ describe('main job', () => {
       it(`gives the same bytes in the box, ${role}, ${String(cores)} workers`, async () => {
         const site = new Site(role);
         try {
-          const job = site.job({name: 'mcsim', command: [payload('mcsim'), '--events', '200', '--seed', '42', '--output', 'HITS'], limits: {cores, memory: '512MiB', processes: 64}});
+          const job = site.job({
+            name: 'mcsim',
+            command: [payload('mcsim'), '--events', '200', '--seed', '42', '--output', 'HITS'],
+            limits: {cores, memory: '512MiB', processes: 64},
+          });
           const {code, record, stderr} = await site.run([job]);
           expect(code, stderr).to.equal(0);
           expect(stderr).to.contain(`workers=${String(cores)}`);

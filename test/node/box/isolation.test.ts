@@ -9,9 +9,15 @@ import {isRoot, payload, processes, program, ROLES, Site} from '../../support/ta
 for (const role of ROLES) {
   describe(`the box, ${role}`, () => {
     let site: Site;
-    before(() => { site = new Site(role); });
-    after(() => { site.remove(); });
-    afterEach(() => { expect(site.leftovers()).to.deep.equal([]); });
+    before(() => {
+      site = new Site(role);
+    });
+    after(() => {
+      site.remove();
+    });
+    afterEach(() => {
+      expect(site.leftovers()).to.deep.equal([]);
+    });
 
     it('a daemon that double-forks, calls setsid and ignores SIGTERM is gone when the job is', async () => {
       const {record, code} = await site.run(['--', '/bin/sh', '-c', `${payload('daemonize')} pid && while [ ! -s pid ]; do :; done`]);
@@ -37,12 +43,17 @@ for (const role of ROLES) {
     it('a fork bomb ends at the process limit', async () => {
       const {stdout, record, code} = await site.run(['--processes', '50', '--', payload('forkbomb'), '--max', '500']);
       expect(code, stdout).to.equal(0);
-      expect(record.limits?.processes).to.include({value: 50, enforcement: 'kernel', by: role === 'root' ? 'cgroup1:pids.max' : 'RLIMIT_NPROC'});
+      expect(record.limits?.processes).to.include({
+        value: 50,
+        enforcement: 'kernel',
+        by: role === 'root' ? 'cgroup1:pids.max' : 'RLIMIT_NPROC',
+      });
       expect(Number(/forked=(\d+) errno=EAGAIN/.exec(stdout)?.[1])).to.be.within(45, 50);
     });
 
     it('the node is read-only, the work directory is not, /tmp is private and disk-backed', async () => {
-      const script = 'touch here && ! touch /etc/x /usr/x /var/x 2>/dev/null && echo private >/tmp/mine && ls /tmp | grep -v ^tare-test- && stat -f -c %T /tmp && ls /dev/shm | wc -l';
+      const script =
+        'touch here && ! touch /etc/x /usr/x /var/x 2>/dev/null && echo private >/tmp/mine && ls /tmp | grep -v ^tare-test- && stat -f -c %T /tmp && ls /dev/shm | wc -l';
       writeFileSync('/tmp/tare-test-outside', '');
       const {stdout, code, stderr} = await site.run(['--', '/bin/sh', '-c', script]);
       expect(code, stderr).to.equal(0);
@@ -56,7 +67,10 @@ for (const role of ROLES) {
       const inside = JSON.parse(stdout) as {no_new_privs: number | boolean; namespaces: Record<string, string>};
       expect(Number(inside.no_new_privs)).to.equal(1);
       const status = await site.run(['--', '/bin/grep', '^Cap', '/proc/self/status']);
-      expect(status.stdout).to.match(/CapPrm:\t0+\n/).and.match(/CapEff:\t0+\n/).and.match(/CapBnd:\t0+\n/);
+      expect(status.stdout)
+        .to.match(/CapPrm:\t0+\n/)
+        .and.match(/CapEff:\t0+\n/)
+        .and.match(/CapBnd:\t0+\n/);
       for (const name of ['pid', 'ipc', 'mnt', 'uts', 'user', 'net']) {
         const outside = `${name}:[${String(statSync(`/proc/self/ns/${name}`).ino)}]`;
         const there = JSON.stringify(inside.namespaces);
@@ -69,13 +83,21 @@ for (const role of ROLES) {
       writeFileSync('/tmp/tare-test-proxy', 'proxy');
       chmodSync('/tmp/tare-test-proxy', 0o644);
       const script = 'cat "$X509_USER_PROXY"; ls /tmp | grep -Ev ^tare-test-.{6}$; ! (echo x >"$X509_USER_PROXY") 2>/dev/null';
-      const {stdout, code} = await site.run(['--', '/bin/sh', '-c', script], {env: {...process.env, X509_USER_PROXY: '/tmp/tare-test-proxy', TMPDIR: '/tmp/nowhere'}});
+      const {stdout, code} = await site.run(['--', '/bin/sh', '-c', script], {
+        env: {...process.env, X509_USER_PROXY: '/tmp/tare-test-proxy', TMPDIR: '/tmp/nowhere'},
+      });
       expect([stdout, code]).to.deep.equal(['proxytare-test-proxy\n', 0]);
     });
 
     it('network none leaves loopback only', async () => {
       const {stdout} = await site.run(['--network', 'none', '--', '/bin/cat', '/proc/net/dev']);
-      expect(stdout.trim().split('\n').slice(2).map((line) => line.trim().split(':')[0])).to.deep.equal(['lo']);
+      expect(
+        stdout
+          .trim()
+          .split('\n')
+          .slice(2)
+          .map((line) => line.trim().split(':')[0]),
+      ).to.deep.equal(['lo']);
     });
 
     it('a work directory below /tmp, below /dev/shm and /tmp itself', async () => {
@@ -91,14 +113,27 @@ for (const role of ROLES) {
 
     describe('what unprivileged apptainer needs', () => {
       it('bubblewrap nested in the box, with a user namespace and a /proc of its own', async () => {
-        const script = 'bwrap --unshare-all --ro-bind / / --proc /proc --dev /dev -- /bin/sh -c "echo \\$\\$; ls -d /proc/[0-9]* | wc -l; grep -c . /proc/self/mountinfo >/dev/null"';
+        const script =
+          'bwrap --unshare-all --ro-bind / / --proc /proc --dev /dev -- /bin/sh -c "echo \\$\\$; ls -d /proc/[0-9]* | wc -l; grep -c . /proc/self/mountinfo >/dev/null"';
         const {stdout, code, stderr} = await site.run(['--', '/bin/sh', '-c', script]);
         expect(code, stderr).to.equal(0);
         expect(stdout).to.match(/^2\n[3-5]\n$/);
       });
 
       it('a user namespace with its own /proc, by unshare', async () => {
-        const {stdout, code, stderr} = await site.run(['--', '/usr/bin/unshare', '--user', '--map-root-user', '--pid', '--fork', '--mount', '--mount-proc', '/bin/sh', '-c', 'echo $$ $(id -u)']);
+        const {stdout, code, stderr} = await site.run([
+          '--',
+          '/usr/bin/unshare',
+          '--user',
+          '--map-root-user',
+          '--pid',
+          '--fork',
+          '--mount',
+          '--mount-proc',
+          '/bin/sh',
+          '-c',
+          'echo $$ $(id -u)',
+        ]);
         expect([stdout, code], stderr).to.deep.equal(['1 0\n', 0]);
       });
 
@@ -116,14 +151,21 @@ for (const role of ROLES) {
     });
 
     it('what the payload made unreadable in /tmp is removed all the same', async () => {
-      const {code} = await site.run(['--', '/bin/sh', '-c', 'mkdir -p /tmp/a/b && touch /tmp/a/b/c "/tmp/ -rf" && chmod 000 /tmp/a/b /tmp/a']);
+      const {code} = await site.run([
+        '--',
+        '/bin/sh',
+        '-c',
+        'mkdir -p /tmp/a/b && touch /tmp/a/b/c "/tmp/ -rf" && chmod 000 /tmp/a/b /tmp/a',
+      ]);
       expect(code).to.equal(0);
     });
   });
 }
 
 describe('identity under root', () => {
-  before(function () { need(this, isRoot, 'not root'); });
+  before(function () {
+    need(this, isRoot, 'not root');
+  });
 
   it('runs as the owner of the work directory, else as the policy says, never as root', async () => {
     const site = new Site('root');
@@ -154,4 +196,3 @@ describe('identity under root', () => {
     }
   });
 });
-

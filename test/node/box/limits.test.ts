@@ -10,12 +10,21 @@ import {ending, installed, isRoot, payload, ROLES, Site, until} from '../../supp
 for (const role of ROLES) {
   describe(`limits, ${role}`, () => {
     let site: Site;
-    before(() => { site = new Site(role); });
-    after(() => { site.remove(); });
-    afterEach(() => { expect(site.leftovers()).to.deep.equal([]); });
+    before(() => {
+      site = new Site(role);
+    });
+    after(() => {
+      site.remove();
+    });
+    afterEach(() => {
+      expect(site.leftovers()).to.deep.equal([]);
+    });
 
     it('wall time: SIGTERM once, then the grace, then SIGKILL to all', async () => {
-      const {record, signal} = await site.run(['--wall-time', '500ms', '--', '/bin/sh', '-c', 'trap "echo TERM >>said" TERM; while :; do sleep 0.1; done'], {policy: {grace: '1s'}});
+      const {record, signal} = await site.run(
+        ['--wall-time', '500ms', '--', '/bin/sh', '-c', 'trap "echo TERM >>said" TERM; while :; do sleep 0.1; done'],
+        {policy: {grace: '1s'}},
+      );
       expect(record.outcome).to.include({status: 'limit', limit: 'wallTime', signal: 'SIGKILL'});
       expect(signal).to.equal('SIGKILL');
       expect(readFileSync(join(site.work, 'said'), 'utf8')).to.equal('TERM\n');
@@ -37,12 +46,24 @@ for (const role of ROLES) {
     });
 
     it('open files and core size', async () => {
-      const {stdout} = await site.run(['--open-files', '77', '--core-size', '0', '--', '/bin/sh', '-c', 'ulimit -n; ulimit -Hn; ulimit -c']);
+      const {stdout} = await site.run([
+        '--open-files',
+        '77',
+        '--core-size',
+        '0',
+        '--',
+        '/bin/sh',
+        '-c',
+        'ulimit -n; ulimit -Hn; ulimit -c',
+      ]);
       expect(stdout).to.equal('77\n77\n0\n');
     });
 
     it('observe: weighed, but neither limited nor isolated', async () => {
-      const {record, code, stdout} = await site.run(['--memory', '50MiB', '--', '/bin/sh', '-c', `${payload('touch-memory')} 100; readlink /proc/self/ns/pid`], {policy: {mode: 'observe'}});
+      const {record, code, stdout} = await site.run(
+        ['--memory', '50MiB', '--', '/bin/sh', '-c', `${payload('touch-memory')} 100; readlink /proc/self/ns/pid`],
+        {policy: {mode: 'observe'}},
+      );
       expect(code, stdout).to.equal(0);
       expect(stdout).to.contain(readlinkSync('/proc/self/ns/pid'));
       expect(record.mode).to.equal('observe');
@@ -54,7 +75,17 @@ for (const role of ROLES) {
     it('kill switch: a plain exec, with neither box nor record', async () => {
       writeFileSync(join(site.directory, 'off'), '');
       try {
-        const child = site.start(['run', '--policy', site.policy(), '--memory', '1MiB', '--', '/bin/sh', '-c', 'readlink /proc/self/ns/pid; echo $$; exit 9']);
+        const child = site.start([
+          'run',
+          '--policy',
+          site.policy(),
+          '--memory',
+          '1MiB',
+          '--',
+          '/bin/sh',
+          '-c',
+          'readlink /proc/self/ns/pid; echo $$; exit 9',
+        ]);
         const {pid} = child;
         const {code, stdout} = await ending(child);
         expect([code, stdout]).to.deep.equal([9, `${readlinkSync('/proc/self/ns/pid')}\n${String(pid)}\n`]);
@@ -66,7 +97,9 @@ for (const role of ROLES) {
     it('SIGTERM to the whole process group: the payload’s trap runs once, with its full grace', async () => {
       const child = site.start(['run', '--policy', site.policy(), '--', payload('trap-term'), 'group', '--take', '1'], {detached: true});
       let seen = '';
-      child.stdout?.on('data', (text: Buffer) => { seen += text.toString(); });
+      child.stdout?.on('data', (text: Buffer) => {
+        seen += text.toString();
+      });
       await until('the payload', () => seen.includes('ready'));
       process.kill(-(child.pid ?? 0), 'SIGTERM');
       const {code} = await ending(child);
@@ -76,7 +109,17 @@ for (const role of ROLES) {
 
     it('a wrapper that was told to stop says so in the record', async () => {
       const recordFile = join(site.directory, 'spool', 'stopped.json');
-      const child = site.start(['run', '--policy', site.policy(), '--record', recordFile, '--', '/bin/sh', '-c', 'echo ready; exec sleep 60']);
+      const child = site.start([
+        'run',
+        '--policy',
+        site.policy(),
+        '--record',
+        recordFile,
+        '--',
+        '/bin/sh',
+        '-c',
+        'echo ready; exec sleep 60',
+      ]);
       await once(child.stdout!, 'data');
       child.kill('SIGTERM');
       const {signal} = await ending(child);
@@ -107,13 +150,20 @@ for (const role of ROLES) {
 }
 
 describe('a node where the engine does not work', () => {
-  before(function () { need(this, isRoot, 'only root can cover a program, in a mount namespace of its own'); });
+  before(function () {
+    need(this, isRoot, 'only root can cover a program, in a mount namespace of its own');
+  });
 
   /** `tare run`, where a program that fails lies over bubblewrap. */
   async function runWithBrokenEngine(site: Site, policy: object): Promise<{code: number | null; stdout: string; stderr: string}> {
     const argv = ['run', '--policy', site.policy(policy), '--', '/bin/sh', '-c', 'echo ran; readlink /proc/self/ns/pid'];
     const script = 'mount --make-rprivate / && mount --bind /bin/false /usr/bin/bwrap && exec "$@"';
-    return ending(spawn('/usr/bin/unshare', ['--mount', '/bin/sh', '-c', script, 'sh', join(installed(), 'bin/tare'), ...argv], {cwd: site.work, stdio: ['ignore', 'pipe', 'pipe']}));
+    return ending(
+      spawn('/usr/bin/unshare', ['--mount', '/bin/sh', '-c', script, 'sh', join(installed(), 'bin/tare'), ...argv], {
+        cwd: site.work,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      }),
+    );
   }
 
   it('runs the payload unboxed and flagged', async () => {

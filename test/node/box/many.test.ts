@@ -27,9 +27,12 @@ for (const role of ROLES) {
           const status = ['completed', 'completed', 'failed', 'completed', 'signalled', 'failed'][index % kinds.length] ?? '';
           wanted[status] = (wanted[status] ?? 0) + 1;
         }
-        await Promise.all(Array.from({length: AT_ONCE}, async () => {
-          for (let argv = queue.shift(); argv !== undefined; argv = queue.shift()) await ending(site.start(['run', '--policy', policy, '--', ...argv]));
-        }));
+        await Promise.all(
+          Array.from({length: AT_ONCE}, async () => {
+            for (let argv = queue.shift(); argv !== undefined; argv = queue.shift())
+              await ending(site.start(['run', '--policy', policy, '--', ...argv]));
+          }),
+        );
         expect(site.leftovers()).to.deep.equal([]);
         const records = site.records();
         expect(records.length).to.equal(JOBS);

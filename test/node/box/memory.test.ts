@@ -7,12 +7,25 @@ const MIB = 1024 * 1024;
 for (const role of ROLES) {
   describe(`memory limit, ${role}`, () => {
     let site: Site;
-    before(() => { site = new Site(role); });
-    after(() => { site.remove(); });
-    afterEach(() => { expect(site.leftovers()).to.deep.equal([]); });
+    before(() => {
+      site = new Site(role);
+    });
+    after(() => {
+      site.remove();
+    });
+    afterEach(() => {
+      expect(site.leftovers()).to.deep.equal([]);
+    });
 
     it('300 MiB touched under 200 MiB: the outcome says so, and all processes are gone', async () => {
-      const {record, code, signal} = await site.run(['--memory', '200MiB', '--', '/bin/sh', '-c', `sleep 987654 & ${payload('touch-memory')} 300 --hold 60; wait`]);
+      const {record, code, signal} = await site.run([
+        '--memory',
+        '200MiB',
+        '--',
+        '/bin/sh',
+        '-c',
+        `sleep 987654 & ${payload('touch-memory')} 300 --hold 60; wait`,
+      ]);
       expect([code, signal]).to.not.deep.equal([0, null]);
       expect(record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
       expect(record.outcome.evidence).to.match(role === 'root' ? /oom/ : /^sampled PSS/);
@@ -39,7 +52,14 @@ for (const role of ROLES) {
     });
 
     it('100 MiB in /tmp of a 64 MiB job is no memory', async () => {
-      const {record, code, stderr} = await site.run(['--memory', '64MiB', '--', '/bin/sh', '-c', 'dd if=/dev/zero of=/tmp/file bs=1M count=100 2>/dev/null && stat -c %s /tmp/file']);
+      const {record, code, stderr} = await site.run([
+        '--memory',
+        '64MiB',
+        '--',
+        '/bin/sh',
+        '-c',
+        'dd if=/dev/zero of=/tmp/file bs=1M count=100 2>/dev/null && stat -c %s /tmp/file',
+      ]);
       expect(code, stderr).to.equal(0);
       expect(record.outcome.status).to.equal('completed');
     });

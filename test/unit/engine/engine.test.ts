@@ -131,7 +131,7 @@ describe('the launch frame', () => {
     expect(of('U', full)).to.deep.equal(['1001 100 100,1001']);
     expect(of('O', full)).to.deep.equal(['500']);
     expect(of('C', full)).to.deep.equal(['2,3']);
-    expect(of('r', full)).to.deep.equal(['nofile 1024 1024', 'core 0 0', 'nproc 9 9']);
+    expect(of('r', full)).to.deep.equal(['nofile 1024 1024', 'core 0 0', 'nproc 10 10']);
     expect(of('e', full)).to.deep.equal(['ATHENA_CORE_NUMBER=2', 'ATHENA_PROC_NUMBER=2', 'OMP_NUM_THREADS=2', 'A=1=2']);
     expect(of('u', full)).to.deep.equal(['B']);
     expect(of('v', full)).to.deep.equal(['run', '', 'a b']);
@@ -185,7 +185,9 @@ describe('the launch frame', () => {
 describe('a setuid bubblewrap', () => {
   it('is asked for no user namespace: it makes the others as root', () => {
     const setuid = plan({facts: {bubblewrap: {...BUBBLEWRAP, setuid: true}}});
-    expect(bubblewrapArgv(setuid, '/BOX', OLD)).to.include('--unshare-pid').and.not.include('--unshare-user');
+    expect(bubblewrapArgv(setuid, '/BOX', OLD))
+      .to.include('--unshare-pid')
+      .and.not.include('--unshare-user');
     expect(bubblewrapArgv(plan(), '/BOX', OLD)).to.include('--unshare-user');
   });
 });

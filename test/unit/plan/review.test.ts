@@ -11,7 +11,9 @@ describe('plans, after a review', () => {
     ['/scratch', {policy: {directories: {spool: '/scratch/spool'}}}],
   ] as const) {
     it(`the spool is not in the box, also when the work directory is ${workDirectory} (src/plan/mounts.ts, writable)`, () => {
-      expect(() => plan({...parts, job: {workDirectory}})).to.throw(TareError, /where the wrapper keeps its own/).with.property('code', 'OWN_DIRECTORY');
+      expect(() => plan({...parts, job: {workDirectory}}))
+        .to.throw(TareError, /where the wrapper keeps its own/)
+        .with.property('code', 'OWN_DIRECTORY');
     });
   }
 
@@ -45,7 +47,9 @@ describe('plans, after a review', () => {
 
   it('a network of its own needs a network namespace (src/plan/mode.ts, boxObstacle)', () => {
     const namespaces = {...facts().namespaces, network: {available: false, how: 'max_net_namespaces is 0', remedy: 'raise it'}};
-    expect(() => plan({job: {network: 'none'}, facts: {namespaces}})).to.throw(TareError).with.property('code', 'BOX_UNAVAILABLE');
+    expect(() => plan({job: {network: 'none'}, facts: {namespaces}}))
+      .to.throw(TareError)
+      .with.property('code', 'BOX_UNAVAILABLE');
     expect(plan({facts: {namespaces}}).mode.value).to.equal('box');
   });
 });

@@ -29,7 +29,7 @@ describe('record ids', () => {
     expect(recordId({site: 'UKI-EXAMPLE', globalJobId: 'schedd#123.0#1700000000', attempt: 2, application: 0})).to.equal(
       'c244fac2-bf51-5365-be61-7837dabf6ada',
     );
-    expect(recordId({site: null, globalJobId: 'wn001#ab', attempt: 1, application: 0})).to.equal('b72d9608-1281-5edb-aad1-077cdd48e8a0');
+    expect(recordId({site: null, globalJobId: 'wn001#ab', attempt: 1, application: 0})).to.equal('83281bbc-5063-5e52-9625-9ce653e397ab');
     expect(uuid5('Zürich')).to.equal('4ef4a37a-0c56-5f6d-9c55-55a6200fbc88');
   });
 

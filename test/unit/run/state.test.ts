@@ -184,6 +184,7 @@ describe('the wrapper’s folders', () => {
       cpus: 2,
       recordCopy: null,
       startEpochUs: null,
+      weighed: null,
       started: startedRecord(
         {
           lrms: {type: 'none', host: 'wn001', queue: null, localJobId: null, globalJobId: 'a', attempt: 1},
