@@ -45,7 +45,7 @@ export function planEnvironment(
       ['LOGNAME', identity.name],
       ['USER', identity.name],
     ] as const) {
-      if (value !== null && !(name in job.environment))
+      if (value !== null && call.environment[name] !== undefined && !(name in job.environment))
         set(name, value, `runs as ${identity.name ?? String(identity.uid)} (${provenance.at})`);
     }
   }
