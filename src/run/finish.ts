@@ -88,8 +88,12 @@ export function failureText({failure, engine}: Life): string {
     : `${step} (${engineSays.replaceAll('\n', ' | ')})`;
 }
 
+/** The box was not built, nothing of it is left, and it may be tried without. */
+export const isBoxesFault = (life: Life): boolean =>
+  life.executedUs === null && life.failure !== null && life.failure.step !== 'record' && life.engine !== null && !isPayloadsFault(life);
+
 /** The payload's own fault: it is not there, or cannot be executed. */
-export const isPayloadsFault = ({failure}: Life): boolean => failure?.step === 'exec' || failure?.step === 'chdir';
+const isPayloadsFault = ({failure}: Life): boolean => failure?.step === 'exec' || failure?.step === 'chdir';
 
 function outcomeOf(life: Life): Outcome {
   const {init, failure, stop, verdict, noted, frontLost, executedUs} = life;

@@ -4,6 +4,7 @@
  */
 
 import type {Groups, MemoryEvents, Verdict} from '../cgroup/manager.js';
+import {asTareError} from '../errors.js';
 import {launchStrings} from '../engine/launch.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
 import {stepOf} from '../plan/step.js';
@@ -121,6 +122,8 @@ class Follower {
     const {channel, plan} = this.context;
     this.setDeadline(LAUNCH_DEADLINE_MS, () => {
       this.life.failure = {step: 'engine', errno: 0, text: `the box was not built within ${String(LAUNCH_DEADLINE_MS / 1000)} s`};
+      this.kill();
+      this.giveUpIn(GONE_DEADLINE_MS);
     });
     while (!this.gone) {
       const frame = await Promise.race([
@@ -133,7 +136,7 @@ class Follower {
       this.handle(frame);
     }
     this.clearDeadline();
-    if (!this.gone) this.life.frontLost = this.life.failure === null && this.life.init === null;
+    if (!this.gone && !this.life.unkillable) this.life.frontLost = this.life.init === null;
     this.watches?.end();
     this.life.watch = this.watches?.report() ?? null;
     pauseAt(plan.pauseAt, 'brain-gone');
@@ -151,7 +154,7 @@ class Follower {
         this.executed(number(0));
         break;
       case 'F':
-        this.life.failure = {step: strings[0] ?? '', errno: number(1), text: strings[2] ?? ''};
+        this.life.failure ??= {step: strings[0] ?? '', errno: number(1), text: strings[2] ?? ''};
         break;
       case 'N':
         this.life.noted.push(number(0));
@@ -179,7 +182,14 @@ class Follower {
   private ready(initPid: number): void {
     this.initPid = initPid;
     this.clearDeadline();
-    this.context.beforeExec();
+    try {
+      this.context.beforeExec();
+    } catch (error) {
+      this.life.failure = {step: 'record', errno: 0, text: asTareError(error).message};
+      this.kill();
+      this.giveUpIn(GONE_DEADLINE_MS);
+      return;
+    }
     pauseAt(this.context.plan.pauseAt, 'brain-ready');
     this.context.channel.send('G');
   }
@@ -242,9 +252,7 @@ class Follower {
     this.watches?.end();
     if (this.life.processes.length === 0) this.life.processes = weighProcesses(this.context.frontPid, null);
     pauseAt(this.context.plan.pauseAt, 'brain-ended');
-    this.setDeadline(GONE_DEADLINE_MS, () => {
-      this.life.unkillable = true;
-    });
+    this.giveUpIn(GONE_DEADLINE_MS);
   }
 
   /** Kills what is left in the groups, and waits until they are empty: only then are the counters final. */
@@ -258,13 +266,18 @@ class Follower {
     pauseAt(plan.pauseAt, 'brain-empty');
   }
 
-  private setDeadline(ms: number, expired: () => void): void {
-    this.clearDeadline();
-    this.deadline = setTimeout(() => {
-      expired();
+  /** The front has to say soon that nothing is left, or something cannot be killed. */
+  private giveUpIn(ms: number): void {
+    this.setDeadline(ms, () => {
+      this.life.unkillable = true;
       this.kill();
       this.late?.(null);
-    }, ms);
+    });
+  }
+
+  private setDeadline(ms: number, expired: () => void): void {
+    this.clearDeadline();
+    this.deadline = setTimeout(expired, ms);
   }
 
   private clearDeadline(): void {

@@ -8,7 +8,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {begin, takeBack, takeBackPrepared, type Begun} from './begin.js';
 import type {Channel} from './channel.js';
 import {readPolicy} from './documents.js';
-import {failureText, finish, isPayloadsFault, store} from './finish.js';
+import {failureText, finish, isBoxesFault, store} from './finish.js';
 import type {Hello} from './hello.js';
 import {isDefaultSwitchOn, isSwitchOn, plainExec} from './kill-switch.js';
 import {follow, type Life} from './life.js';
@@ -61,7 +61,7 @@ async function start(prepared: Prepared, request: RunRequest, hello: Hello, chan
     }
     const {state, groups} = begun;
     const life = await live(state, groups, channel, log, hello);
-    if (life.executedUs === null && life.failure !== null && !life.frontLost && !isPayloadsFault(life) && prepared.canDoWithout('box')) {
+    if (isBoxesFault(life) && prepared.canDoWithout('box')) {
       await takeBack(plan, known.id, groups);
       return await without('box', `the engine failed: ${failureText(life)}`);
     }

@@ -16,7 +16,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import {tmpdir} from 'node:os';
+import {homedir, tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import type {UsageRecord} from '../../src/record/record.js';
@@ -229,28 +229,40 @@ export async function until<T>(what: string, look: () => T | null | undefined | 
 let copy: string | null = null;
 
 /**
- * The checkout, or a copy of what runs where an unprivileged user cannot reach the checkout (in a home directory, say).
+ * The checkout; or a copy of what runs, where an unprivileged user cannot reach the checkout (in a home directory, say), or where it lies
+ * below a directory that is private in the box.
  */
 export function installed(): string {
-  if (copy !== null) return copy;
-  if (!isRoot || reachable(checkout)) {
-    copy = checkout;
-    return copy;
+  copy ??= reachable(checkout) ? checkout : copyTo(placeForCopy());
+  return copy;
+}
+
+function placeForCopy(): string {
+  for (const base of ['/srv', '/opt', '/var/lib', homedir()]) {
+    try {
+      return mkdtempSync(join(base, 'tare-installed-'));
+    } catch {
+      // not ours to write to
+    }
   }
-  const place = mkdtempSync(join(tmpdir(), 'tare-installed-'));
-  chmodSync(place, 0o755);
-  for (const name of ['bin', 'dist', 'native/build', 'fixtures', 'package.json', 'oclif.manifest.json']) {
-    if (existsSync(join(checkout, name))) cpSync(join(checkout, name), join(place, name), {recursive: true, verbatimSymlinks: true});
-  }
-  cpSync(join(checkout, 'node_modules'), join(place, 'node_modules'), {recursive: true, verbatimSymlinks: true});
+  throw new Error(`an unprivileged user cannot run what lies in ${checkout}, and there is no place for a copy`);
+}
+
+function copyTo(place: string): string {
   process.on('exit', () => {
     rmSync(place, {recursive: true, force: true});
   });
-  copy = place;
+  chmodSync(place, 0o755);
+  for (const name of ['bin', 'dist', 'native/build', 'fixtures', 'configs', 'package.json', 'oclif.manifest.json', 'node_modules']) {
+    const from = join(checkout, name);
+    if (existsSync(from)) cpSync(from, join(place, name), {recursive: true, verbatimSymlinks: true});
+  }
   return place;
 }
 
 function reachable(path: string): boolean {
+  if (/^\/(?:var\/)?tmp\//.test(path)) return false;
+  if (!isRoot) return true;
   for (let at = path; at !== '/'; at = dirname(at)) if ((statSync(at).mode & 0o001) === 0) return false;
   return true;
 }

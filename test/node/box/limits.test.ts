@@ -129,6 +129,18 @@ for (const role of ROLES) {
       rmSync(recordFile);
     });
 
+    it('a spool that cannot be written to: nothing runs, one line says why, nothing is left', async () => {
+      for (const spool of ['/proc/nospool', '/dev/null/spool']) {
+        const directories = {state: join(site.directory, 'state'), scratch: join(site.directory, 'scratch'), spool};
+        const {code, stdout, stderr} = await ending(site.start(['run', '--policy', site.policy({directories}), '--', '/bin/echo', 'ran']));
+        expect([code, stdout]).to.deep.equal([125, '']);
+        expect(stderr)
+          .to.contain(spool)
+          .and.match(/^(tare: .+\n)+$/);
+        expect(site.leftovers()).to.deep.equal([]);
+      }
+    });
+
     it('a saved plan runs as it stands, and is refused when it was tampered with or made under another policy', async () => {
       const policy = site.policy();
       const made = await ending(site.start(['plan', '--policy', policy, '--memory', '100MiB', '--json', '--', '/bin/echo', 'planned']));
