@@ -4,8 +4,10 @@ import {existsSync} from 'node:fs';
 import path from 'node:path';
 import {main, root} from './steps.mjs';
 
-const tool = (name, ...args) => {
-  const ended = spawnSync(path.join(root, 'node_modules/.bin', name), args, {
+const tool = (name, ...args) => run(path.join(root, 'node_modules/.bin', name), ...args);
+
+function run(command, ...args) {
+  const ended = spawnSync(command, args, {
     cwd: root,
     env: {...process.env, NO_COLOR: '1'},
     encoding: 'utf8',
@@ -13,7 +15,8 @@ const tool = (name, ...args) => {
   });
   if (ended.error) throw ended.error;
   return {status: ended.status, text: ended.stdout + ended.stderr};
-};
+}
+
 /** '' when all is well, else what is wrong. */
 const complaint = ({status, text}) => (status === 0 ? '' : text || `exit status ${status}`);
 
@@ -49,6 +52,7 @@ const CHECKS = {
   eslint: () => complaint(tool('eslint', '--max-warnings', '0', '.')),
   prettier: () => complaint(tool('prettier', '--check', '--log-level', 'warn', '.')),
   arrows,
+  reference: () => complaint(run(process.execPath, 'scripts/build-reference.mjs', '--check')),
 };
 
 await main(() => {

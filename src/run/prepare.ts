@@ -78,7 +78,6 @@ export async function prepare(
   const {job, callerArgvIndex} = await loadJob(request, cwd);
   known.job = job;
   checkWorkDirectory(job);
-  checkDevices(job);
   const identity = payloadIdentity(job, policy, caller);
   const facts = gatherFacts(policy, job, caller);
   known.facts = facts;
@@ -95,6 +94,7 @@ export async function prepare(
 function prepareFrom(inputs: Inputs, callerArgvIndex: number | null): Prepared {
   const {facts, call} = inputs;
   const plan = makePlan(inputs);
+  checkDevices(inputs.job);
   checkRealPlaces(plan, inputs.job.workDirectory.provenance.at);
   return {
     plan,
