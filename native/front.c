@@ -164,7 +164,7 @@ _Noreturn void front_main(struct caller *caller, const struct brain_file *file, 
 	if (front.signals < 0)
 		die("signalfd: %s", strerror(errno));
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	speech_keep(&front.speech);
+	speech_keep(&front.speech, command_line);
 	talk_start(&front);
 	for (;;) {
 		if (front.ending && !front.box.there)

@@ -10,11 +10,11 @@
 
 enum { LISTENER_MS = 1000 };
 
-void speech_keep(struct speech *speech)
+void speech_keep(struct speech *speech, bool speaks)
 {
 	for (int i = 0; i < 2; i++) {
 		speech->streams[i].from = -1;
-		speech->streams[i].to = fcntl(i + 1, F_DUPFD_CLOEXEC, 3);
+		speech->streams[i].to = speaks ? fcntl(i + 1, F_DUPFD_CLOEXEC, 3) : -1;
 	}
 }
 
@@ -38,6 +38,17 @@ void speech_open(struct speech *speech, int brain_ends[2])
 		brain_ends[i] = above_standard(ends[1]);
 		fcntl(stream->from, F_SETFL, O_NONBLOCK);
 	}
+}
+
+void speech_drop(struct speech *speech, int descriptor)
+{
+	struct stream *stream = &speech->streams[descriptor - 1];
+
+	if (stream->to >= 0)
+		close(stream->to);
+	stream->to = -1;
+	stream->size = 0;
+	stop(stream);
 }
 
 int speech_wanted(const struct stream *stream, short *events)

@@ -2,6 +2,7 @@
 #ifndef TARE_SPEECH_H
 #define TARE_SPEECH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { SPEECH_CHUNK = 4096 }; /* PIPE_BUF: a descriptor that is ready takes as much without blocking */
@@ -18,8 +19,8 @@ struct speech {
 	struct stream streams[2]; /* descriptors 1 and 2 */
 };
 
-/* Before the payload can change what 1 and 2 are: keeps copies of the caller's. */
-void speech_keep(struct speech *speech);
+/* Before the payload can change what 1 and 2 are: keeps copies of the caller's, when there is a brain that speaks. */
+void speech_keep(struct speech *speech, bool speaks);
 
 /* Pipes for a new brain: its ends, to become its 1 and 2. -1: nobody listens. */
 void speech_open(struct speech *speech, int brain_ends[2]);
@@ -27,6 +28,9 @@ void speech_open(struct speech *speech, int brain_ends[2]);
 /* For poll: which descriptor to wait for, and whether for writing. -1: none. */
 int speech_wanted(const struct stream *stream, short *events);
 void speech_move(struct stream *stream);
+
+/* Descriptor 1 or 2 is of no use to the brain any more: who reads it shall see the payload's end of it. */
+void speech_drop(struct speech *speech, int descriptor);
 
 /* Passes on what the brain has said so far, but waits for nobody who does not read. */
 void speech_finish(struct speech *speech);

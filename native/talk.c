@@ -254,6 +254,16 @@ static bool take_say(struct front *front, struct frame *frame)
 	return text;
 }
 
+static bool take_drop(struct front *front, struct frame *frame)
+{
+	long descriptor;
+
+	if (!frame_number(frame, 1, 2, &descriptor))
+		return false;
+	speech_drop(&front->speech, (int)descriptor);
+	return true;
+}
+
 static bool take_signal(struct front *front, struct frame *frame)
 {
 	long signo;
@@ -283,6 +293,8 @@ static bool take_frame(struct front *front, struct frame *frame)
 	case 'G':
 		box_go(front);
 		return true;
+	case 'C':
+		return take_drop(front, frame);
 	case 'K':
 		return take_signal(front, frame);
 	case 'A':

@@ -11,5 +11,6 @@ await serve(DESCRIPTOR, ({argv}) => ({
   policyFile: null,
   recordCopy: null,
   verbose: false,
+  usesStdout: false,
   version: TARE_VERSION,
 }));

@@ -48,6 +48,7 @@ export default class Run extends Command {
         policyFile: flags.policy ?? null,
         recordCopy: flags.record ?? null,
         verbose: flags.verbose,
+        usesStdout: flags.json,
         version: TARE_VERSION,
       }),
       (result) => {

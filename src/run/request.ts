@@ -8,6 +8,8 @@ export interface RunRequest extends Request {
   recordCopy: string | null;
   /** Log lines on standard error. */
   verbose: boolean;
+  /** Something is printed on standard output at the end. */
+  usesStdout: boolean;
   /** Version of Tare, for the record. */
   version: string;
 }

@@ -60,7 +60,7 @@ async function start(prepared: Prepared, request: RunRequest, hello: Hello, chan
       throw error;
     }
     const {state, groups} = begun;
-    const life = await live(state, groups, channel, log, hello);
+    const life = await live(state, groups, channel, log, hello, request.usesStdout);
     if (isBoxesFault(life) && prepared.canDoWithout('box')) {
       await takeBack(plan, known.id, groups);
       return await without('box', `the engine failed: ${failureText(life)}`);
@@ -81,14 +81,14 @@ async function adopt(request: RunRequest, hello: Hello, channel: Channel): Promi
   const groups = openGroups(plan.steps, id);
   const log = await openLog({file: plan.directories.log, stderr: request.verbose, level: plan.log.level, format: plan.log.format, job: id});
   log.warn('a brain died; this one takes over', {brain: hello.brain});
-  const life = await live({...state, plan}, groups, channel, log, hello);
+  const life = await live({...state, plan}, groups, channel, log, hello, request.usesStdout);
   if (life.startEpochUs !== null) life.startEpochUs = state.startEpochUs ?? life.startEpochUs;
   const result = await finish({...state, plan}, groups, life, log);
   await log.close();
   return result;
 }
 
-function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello: Hello): Promise<Life> {
+function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello: Hello, usesStdout: boolean): Promise<Life> {
   const {plan, started} = state;
   return follow({
     channel,
@@ -103,6 +103,7 @@ function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello
       if (hello.brain > 1) writeRecord(plan.directories.spool, started); // its brain may have died before it wrote it
     },
     afterExec: (startEpochUs) => {
+      if (!usesStdout) channel.send('C', '1'); // a reader sees when the payload closes its own
       state.startEpochUs ??= startEpochUs;
       try {
         writeState(state);

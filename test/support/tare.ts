@@ -124,7 +124,7 @@ export class Site {
       ...list(join(this.directory, 'scratch')),
       ...list(join(this.directory, 'spool')).filter((path) => path.endsWith('.tmp')),
       ...groups().filter((path) => this.boxes().some((id) => path.endsWith(`/tare-${id}`))),
-      ...processesNamed(this.directory),
+      ...processesOf(this.directory),
     ];
   }
 
@@ -208,10 +208,23 @@ export function processes(): ProcessEntry[] {
     });
 }
 
-function processesNamed(text: string): string[] {
+/** Processes that belong to a site: by their argv, or by what is mounted in their box. */
+function processesOf(directory: string): string[] {
   return processes()
-    .filter(({pid, argv, state}) => pid !== process.pid && state !== 'Z' && argv.some((argument) => argument.includes(text)))
+    .filter(({pid, state}) => pid !== process.pid && state !== 'Z')
+    .filter(
+      ({pid, argv, comm}) =>
+        argv.some((argument) => argument.includes(directory)) || (comm === 'tare-init' && mountsOf(pid).includes(directory)),
+    )
     .map(({pid, argv}) => `process ${String(pid)}: ${argv.join(' ')}`);
+}
+
+function mountsOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${String(pid)}/mountinfo`, 'utf8');
+  } catch {
+    return ''; // gone
+  }
 }
 
 /** Waits until something holds, or fails. */

@@ -78,6 +78,14 @@ for (const role of ROLES) {
       expect(stdout === input).to.equal(true);
     });
 
+    it('a reader of standard output sees its end when the payload closes it, not when the wrapper ends', async () => {
+      const child = site.start(['run', '--policy', site.policy(), '--', '/bin/sh', '-c', 'exec >&-; sleep 5']);
+      const began = Date.now();
+      await new Promise((resolve) => child.stdout?.resume().on('end', resolve));
+      expect(Date.now() - began).to.be.below(4500);
+      await ending(child);
+    });
+
     it('--json prints the record after the payload’s own output', async () => {
       const {stdout} = await site.run(['--json', '--', '/bin/echo', 'first']);
       const [first, second] = stdout.split('\n');
