@@ -164,7 +164,7 @@ const CONTROLLER_COSTS: readonly (readonly [controller: Controller, costs: strin
   ['cpu', 'cores are not enforced, but by pinning'],
   ['pids', 'processes are limited per box by RLIMIT_NPROC or watched'],
   ['cpuset', 'pinning is an affinity mask, which a payload can widen'],
-  ['io', 'bytes read and written are sampled, not counted'],
+  ['io', 'bytes read and written are not known'],
 ];
 
 function checkController(facts: Facts, [controller, costs]: readonly [Controller, string]): Check {
