@@ -108,8 +108,11 @@ _Noreturn void enter_main(const struct launch *launch, int control, int errors)
 	if (self < 0 || !close_all_but(keep, 5))
 		fail(control, "engine", errno, "/proc/self");
 	stop_at(launch, "enter-start", control);
+	/* kernels before 6.2 forget the caller's mask when a group with another cpuset is joined */
+	cpu_set_t cpus = launch->cpus;
+	bool known = launch->has_cpus || sched_getaffinity(0, sizeof cpus, &cpus) == 0;
 	join(launch, control);
-	if (launch->has_cpus && sched_setaffinity(0, sizeof launch->cpus, &launch->cpus))
+	if (known && sched_setaffinity(0, sizeof cpus, &cpus))
 		fail(control, "affinity", errno, "sched_setaffinity");
 	stop_at(launch, "enter-joined", control);
 	if (!identity_take(&launch->identity, &what))

@@ -10,7 +10,7 @@ const ALL = undefined;
 
 /** `builds`: steps of scripts/build.mjs, ALL of them when absent; `system`: what setup.mjs can install; `seconds`: until it is killed. */
 const SUITES = [
-  {name: 'lint', command: ['node', 'scripts/lint.mjs'], builds: ['schemas']},
+  {name: 'lint', command: ['node', 'scripts/lint.mjs'], builds: ['schemas', 'tsc']},
   {name: 'unit', command: mocha('unit'), builds: ['schemas']},
   {name: 'golden', command: mocha('golden'), builds: ['schemas']},
   {name: 'cli', command: mocha('cli', '--timeout', '20000'), builds: ALL, system: BOX},

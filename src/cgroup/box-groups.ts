@@ -23,8 +23,9 @@ export class BoxGroups implements Groups {
   constructor(id: string, trees: readonly Tree[]) {
     this.#id = id;
     this.#trees = trees;
-    const join = (leaf: Leaf): string[] => trees.flatMap(({leaves}) => (leaves[leaf] === null ? [] : [`${leaves[leaf]}/cgroup.procs`]));
-    this.joins = {engine: join('engine'), payload: join('payload')};
+    const join = (place: (tree: Tree) => string | null): string[] =>
+      trees.flatMap((tree) => place(tree) ?? []).map((directory) => `${directory}/cgroup.procs`);
+    this.joins = {engine: join(({leaves}) => leaves.engine), payload: join(({job, leaves}) => job ?? leaves.payload)};
   }
 
   usage(leaf: Leaf): GroupUsage {

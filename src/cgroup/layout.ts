@@ -11,6 +11,8 @@ export interface Tree {
   /** `…/tare-{id}` */
   box: string;
   leaves: Record<Leaf, string | null>;
+  /** The group below the payload's that its processes are in, so that they do not see the files of their limits. */
+  job: string | null;
 }
 
 export interface Layout {
@@ -18,6 +20,9 @@ export interface Layout {
   steps: CgroupStep[];
   trees: Tree[];
 }
+
+/** Where each group lies below the box's. */
+const SHAPES: Readonly<Record<CgroupCreate['group'], string>> = {box: '', engine: 'engine', payload: 'payload', job: 'payload/job'};
 
 /** The cgroup steps of a plan for one box. Refuses a directory that is not the box's. */
 export function layout(steps: Plan['steps'], id: string): Layout {
@@ -41,14 +46,15 @@ function check(step: CgroupStep, id: string): void {
   const segments = step.directory.split('/');
   const plain = segments[0] === '' && segments.slice(1).every((segment) => segment !== '' && segment !== '.' && segment !== '..');
   const depth = segments.length - 1 - segments.indexOf(`tare-${id}`);
-  const inside = segments.includes(`tare-${id}`) && depth <= 1;
-  const shape = step.op === 'cgroup.enable' || (inside && (step.group === 'box' ? depth === 0 : segments.at(-1) === step.group));
+  const inside = segments.includes(`tare-${id}`);
+  const below = step.op === 'cgroup.enable' ? '' : SHAPES[step.group];
+  const shape = step.op === 'cgroup.enable' || (inside && segments.slice(segments.length - depth).join('/') === below);
   const file = step.op !== 'cgroup.write' || /^[a-z0-9_]+(\.[A-Za-z0-9_]+)+$/.test(step.file);
   if (plain && shape && file) return;
   throw new TareError('CGROUP_FAILED', {
     message: `the step ${step.op} names a place outside the box's own groups`,
     found: step.op === 'cgroup.write' ? `${step.directory}/${step.file}` : step.directory,
-    allowed: `…/tare-${id}, …/tare-${id}/engine and …/tare-${id}/payload`,
+    allowed: `…/tare-${id}, …/tare-${id}/engine, …/tare-${id}/payload and …/tare-${id}/payload/job`,
   });
 }
 
@@ -56,12 +62,19 @@ function treesOf(steps: readonly CgroupStep[]): Tree[] {
   const trees = new Map<string, Tree & {controllers: Set<string>}>();
   for (const step of steps) {
     if (step.op !== 'cgroup.create') continue;
-    const box = step.group === 'box' ? step.directory : step.directory.slice(0, step.directory.lastIndexOf('/'));
-    const tree = trees.get(box) ?? {version: step.version, controllers: new Set<string>(), box, leaves: {engine: null, payload: null}};
+    const box = step.group === 'box' ? step.directory : step.directory.slice(0, -(SHAPES[step.group].length + 1));
+    const tree = trees.get(box) ?? {
+      version: step.version,
+      controllers: new Set<string>(),
+      box,
+      leaves: {engine: null, payload: null},
+      job: null,
+    };
     trees.set(box, tree);
     // v1 calls it blkio.
     for (const controller of step.controllers) tree.controllers.add(controller === 'blkio' ? 'io' : controller);
-    if (step.group !== 'box') tree.leaves[step.group] = step.directory;
+    if (step.group === 'job') tree.job = step.directory;
+    else if (step.group !== 'box') tree.leaves[step.group] = step.directory;
   }
   return [...trees.values()];
 }

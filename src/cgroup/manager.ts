@@ -40,6 +40,7 @@ export function openGroups(steps: Plan['steps'], id: string, options: Options = 
     .trees.filter(({box}) => exists(box))
     .map((tree): Tree => ({
       ...tree,
+      job: there(tree.job),
       leaves: {engine: there(tree.leaves.engine), payload: there(tree.leaves.payload)} satisfies Record<Leaf, string | null>,
     }));
   return trees.length === 0 ? noGroups : new BoxGroups(id, trees);

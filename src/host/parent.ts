@@ -103,7 +103,13 @@ function refusal(tree: Tree, hierarchy: Hierarchy, directory: string, index: num
 }
 
 function limits(tree: Tree, directory: string, version: 1 | 2): boolean {
-  return memoryLimit(tree, directory, version) !== null || coresLimit(tree, directory, version) !== null;
+  if (memoryLimit(tree, directory, version) !== null || coresLimit(tree, directory, version) !== null) return true;
+  return version === 2 && pins(tree, directory);
+}
+
+/** v2 has cpuset in the same hierarchy, so a box leaves that too; the files are empty where nothing is set. */
+function pins(tree: Tree, directory: string): boolean {
+  return ['cpuset.cpus', 'cpuset.mems'].some((file) => words(tree.text(`${directory}/${file}`)).length > 0);
 }
 
 function full(tree: Tree, directory: string): string | null {

@@ -9,6 +9,10 @@ import type {Step} from './step.js';
 const CPU_PERIOD_US = 100_000;
 /** The least quota that v1 accepts is 1 ms. */
 const CPU_QUOTA_MIN_US = 1_000;
+/** More is no limit on any machine, and much more is refused. */
+const CPU_QUOTA_MAX_US = 8192 * CPU_PERIOD_US;
+/** PID_MAX_LIMIT of the kernel (include/linux/threads.h): pids.max takes no more. */
+const PIDS_MOST = 4_194_304;
 /** With both v1 memory limits equal the kernel counts a hit in neither failcnt (seen on 6.18); one page apart it does. */
 const PAGE_BYTES = 4096;
 
@@ -29,9 +33,8 @@ export function planGroups(facts: Facts, limits: PlannedLimits, mode: ModeChoice
   const hierarchies = findHierarchies(facts, limits);
   const steps: Step[] = [];
   for (const hierarchy of hierarchies) steps.push(...createSteps(hierarchy, facts));
-  if (mode.value === 'observe') return steps;
-  for (const hierarchy of hierarchies) steps.push(...writeSteps(hierarchy, facts, limits, cpus));
-  return steps;
+  if (mode.value !== 'observe') for (const hierarchy of hierarchies) steps.push(...writeSteps(hierarchy, facts, limits, cpus));
+  return [...steps, ...hierarchies.map(jobStep)];
 }
 
 function findHierarchies(facts: Facts, limits: PlannedLimits): Hierarchy[] {
@@ -88,6 +91,18 @@ function createSteps({version, parent, controllers}: Hierarchy, facts: Facts): S
   return steps;
 }
 
+/** Made after the limits are written: a v1 cpuset may not become smaller than one below it. */
+function jobStep({version, parent, controllers}: Hierarchy): Step {
+  return {
+    op: 'cgroup.create',
+    group: 'job',
+    version,
+    controllers,
+    directory: `${parent}/tare-{id}/payload/job`,
+    because: 'where the payload’s processes are: a cgroup namespace of theirs does not show them the limits above',
+  };
+}
+
 function writeSteps(
   {version, parent, controllers}: Hierarchy,
   facts: Facts,
@@ -101,27 +116,23 @@ function writeSteps(
   };
   const offers = (controller: Controller, file: string): boolean => facts.cgroup.controllers[controller]?.files.includes(file) ?? false;
 
-  if (controllers.includes('memory') && limits.memory.value !== null) {
-    const swap = limits.swap.value ?? 0;
-    if (version === 1) {
-      write('memory', 'memory.limit_in_bytes', limits.memory.value, 'the memory limit');
-      if (offers('memory', 'memory.memsw.limit_in_bytes')) {
-        write(
-          'memory',
-          'memory.memsw.limit_in_bytes',
-          limits.memory.value + Math.max(swap, PAGE_BYTES),
-          'memory and swap together (v1 counts them so)',
-        );
-      }
-    } else {
-      write('memory', 'memory.max', limits.memory.value, 'the memory limit');
-      if (offers('memory', 'memory.swap.max')) write('memory', 'memory.swap.max', swap, 'swap beyond memory');
-      if (offers('memory', 'memory.oom.group'))
-        write('memory', 'memory.oom.group', 1, 'the kernel then kills the whole payload, not one process of it');
+  const {memory, swap} = limits;
+  if (controllers.includes('memory') && version === 1 && memory.value !== null) {
+    write('memory', 'memory.limit_in_bytes', memory.value, 'the memory limit');
+    if (offers('memory', 'memory.memsw.limit_in_bytes')) {
+      const both = memory.value + Math.max(swap.value ?? 0, PAGE_BYTES);
+      write('memory', 'memory.memsw.limit_in_bytes', both, 'memory and swap together (v1 counts them so)');
+    }
+  }
+  if (controllers.includes('memory') && version === 2) {
+    if (memory.value !== null) write('memory', 'memory.max', memory.value, 'the memory limit');
+    if (swap.value !== null && offers('memory', 'memory.swap.max')) write('memory', 'memory.swap.max', swap.value, 'swap beyond memory');
+    if (memory.value !== null && offers('memory', 'memory.oom.group')) {
+      write('memory', 'memory.oom.group', 1, 'the kernel then kills the whole payload, not one process of it');
     }
   }
   if (controllers.includes('cpu') && limits.cores.value !== null) {
-    const quota = Math.max(CPU_QUOTA_MIN_US, Math.round(limits.cores.value * CPU_PERIOD_US));
+    const quota = Math.min(CPU_QUOTA_MAX_US, Math.max(CPU_QUOTA_MIN_US, Math.round(limits.cores.value * CPU_PERIOD_US)));
     if (version === 1) {
       write('cpu', 'cpu.cfs_period_us', CPU_PERIOD_US, 'the period that the quota is counted in');
       write('cpu', 'cpu.cfs_quota_us', quota, 'the limit on cores');
@@ -130,7 +141,7 @@ function writeSteps(
     }
   }
   if (controllers.includes('pids') && limits.processes.value !== null)
-    write('pids', 'pids.max', limits.processes.value, 'the limit on processes and threads');
+    write('pids', 'pids.max', Math.min(limits.processes.value, PIDS_MOST), 'the limit on processes and threads');
   if (controllers.includes('cpuset') && cpus !== null)
     write('cpuset', 'cpuset.cpus', cpus.join(','), 'pinned: unlike an affinity mask, the payload cannot widen it');
   return steps;

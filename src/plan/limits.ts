@@ -35,6 +35,15 @@ export function planLimits({job, policy, facts, call}: Inputs, mode: ModeChoice)
     });
     limits[name] = describe(name, resolved, mode, facts, call.identity.value.uid);
   }
+  if (limits.memory.value === null && limits.swap.by === 'cgroup1:memory.memsw.limit_in_bytes') {
+    // v1 limits swap and memory together only
+    limits.swap = {
+      ...limits.swap,
+      enforcement: 'none',
+      by: null,
+      because: `${limits.swap.because}, together with memory, which has no limit`,
+    };
+  }
   if (mode.value !== 'observe') for (const name of ENFORCED_NAMES) require(name, limits[name], policy);
   return limits;
 }

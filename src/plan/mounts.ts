@@ -1,6 +1,7 @@
 /** The box's file system: the node's, read-only, with private temporary directories, and what the job may write to. */
 
 import type {Valued} from '../job/job.js';
+import {normalize} from 'node:path/posix';
 import {liesIn, matchesPathGlob} from '../policy/glob.js';
 import {placesOf} from '../policy/places.js';
 import type {Inputs} from './inputs.js';
@@ -11,7 +12,9 @@ const PRIVATE = ['/tmp', '/var/tmp', '/dev', '/proc'] as const;
 /** Private directories in which a credential can lie. Neither they themselves nor /proc and /dev are ever brought back: that would undo them. */
 const HIDES_CREDENTIALS = ['/tmp', '/var/tmp', '/dev/shm'] as const;
 /** A work directory that is one of these stays read-only: making it writable would be making the node writable. */
-export const NEVER_WRITABLE: readonly string[] = [
+/** Nor anything below these: a control group that is writable in the box is a way out of its limits. */
+const NEVER_BELOW = ['/proc', '/sys'];
+const NEVER_WRITABLE: readonly string[] = [
   '/',
   '/bin',
   '/boot',
@@ -33,6 +36,10 @@ function isCovered(path: string): boolean {
   return PRIVATE.some((directory) => liesIn(path, directory));
 }
 
+/** A directory that is in every box as it is on the node: read-only. */
+export const isNeverWritable = (path: string): boolean =>
+  NEVER_WRITABLE.includes(path) || NEVER_BELOW.some((directory) => liesIn(path, directory));
+
 export interface MountPlan {
   steps: Step[];
   /** Whether a directory of the node does not exist in the box, and no step brings it back. */
@@ -42,7 +49,7 @@ export interface MountPlan {
 export function planMounts(inputs: Inputs): MountPlan {
   const {job} = inputs;
   const work = job.workDirectory.value;
-  const writable = [...(NEVER_WRITABLE.includes(work) ? [] : [job.workDirectory]), ...job.writable];
+  const writable = [...(isNeverWritable(work) ? [] : [job.workDirectory]), ...job.writable.filter(({value}) => !isNeverWritable(value))];
   const bind = (source: string, destination: string, options: ('ro' | 'rw' | 'dev')[], because: string, optional = false): Step => ({
     op: 'mount.bind',
     source,
@@ -118,21 +125,18 @@ function planCredentials({policy, call}: Inputs, writable: Valued<string>[]): {p
     {path: `/tmp/bt_u${String(uid)}`, because: 'where a bearer token lies by default (WLCG bearer token discovery)'},
     {path: `/tmp/krb5cc_${String(uid)}`, because: 'where a Kerberos ticket lies by default'},
   );
-  const seen = new Set<string>();
-  return candidates.filter(({path}) => {
-    if (
-      seen.has(path) ||
-      !HIDES_CREDENTIALS.some((directory) => path.startsWith(`${directory}/`)) ||
-      writable.some(({value}) => liesIn(path, value))
-    )
-      return false;
-    seen.add(path);
-    return true;
+  const hidden = candidates.filter(({path}) => HIDES_CREDENTIALS.some((directory) => path.startsWith(`${directory}/`)));
+  return hidden.filter(({path}, index) => {
+    const first = hidden.findIndex((other) => other.path === path) === index;
+    // what lies below another is bound with it, or cannot be there
+    const alone = !hidden.some((other) => other.path !== path && liesIn(path, other.path));
+    return first && alone && !writable.some(({value}) => liesIn(path, value));
   });
 }
 
 /** The file in the value of a credential variable; KRB5CCNAME may say FILE:, DIR: or DIR:: before it, other kinds are no files. */
 function credentialPath(value: string | undefined): string | null {
   const path = value?.replace(/^(?:FILE:|DIR::?)/, '');
-  return path?.startsWith('/') === true ? path : null;
+  // `..` and a final slash would name the private directory itself, or what lies beside it
+  return path?.startsWith('/') === true ? normalize(path).replace(/\/$/, '') : null;
 }

@@ -13,7 +13,7 @@ import {planEnvironment} from './environment.js';
 import type {Inputs} from './inputs.js';
 import {planLimits, type PlannedLimits} from './limits.js';
 import {chooseMode, type ModeChoice} from './mode.js';
-import {NEVER_WRITABLE, planMounts} from './mounts.js';
+import {isNeverWritable, planMounts} from './mounts.js';
 import {checkAvailable, selectPattern} from './pattern.js';
 import type {Step} from './step.js';
 
@@ -156,7 +156,7 @@ function checkOwnPlaces({job, policy, facts}: Inputs): void {
   const {state, spool, scratch} = placesOf(policy, facts.caller.uid);
   for (const {value, provenance} of [job.workDirectory, ...job.writable]) {
     const own = [state, spool, scratch].find((place) => liesIn(place, value));
-    if (own === undefined || NEVER_WRITABLE.includes(value)) continue;
+    if (own === undefined || isNeverWritable(value)) continue;
     throw new TareError('OWN_DIRECTORY', {
       message: 'the payload may not write where the wrapper keeps its own',
       where: provenance.at,

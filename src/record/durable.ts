@@ -1,7 +1,8 @@
 /** Files that are whole or not there: what a crash must not lose. */
 
-import {closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync} from 'node:fs';
-import {dirname} from 'node:path';
+import {randomBytes} from 'node:crypto';
+import {closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {basename, dirname, join} from 'node:path';
 
 /**
  * Makes a directory and those above it that are missing. Node's own recursive mkdir never returns where a file system answers ENOENT
@@ -27,10 +28,9 @@ export function makeDirectory(path: string, mode: number): void {
 /** Writes a whole file so that a crash leaves the old one or the new one: file synced, renamed, directory synced. */
 export function writeDurably(path: string, text: string): void {
   const directory = dirname(path);
-  const temporary = `${path}.tmp`;
+  // nobody can foresee it and be in the way, in a spool that others may write to
+  const temporary = `${path}.${randomBytes(8).toString('hex')}.tmp`;
   try {
-    makeDirectory(directory, 0o755);
-    rmSync(temporary, {force: true}); // a brain that died while writing may have left it
     writeAndSync(temporary, text);
     renameSync(temporary, path);
     syncDirectory(directory);
@@ -38,6 +38,18 @@ export function writeDurably(path: string, text: string): void {
     discard(temporary);
     throw error;
   }
+}
+
+/** What a brain that died while writing left beside a file. */
+export function removeUnfinished(path: string): void {
+  const directory = dirname(path);
+  let names: string[];
+  try {
+    names = readdirSync(directory);
+  } catch {
+    return; // the directory is gone, or not ours to look into
+  }
+  for (const name of names) if (name.startsWith(`${basename(path)}.`) && name.endsWith('.tmp')) discard(join(directory, name));
 }
 
 /** Whatever keeps it from being removed is no news: the error before it is. */

@@ -48,6 +48,8 @@ export const NO_TIME: RecordTime = {startEpochUs: null, endEpochUs: null, wallUs
 /** A clock that stepped by more than this during the job is flagged (accounting pitfalls: time zones and clocks). */
 const CLOCK_STEP_FLAG_US = 2_000_000;
 const EFFICIENCY_FLAG = 1.05;
+/** CPU time beyond that is no sign of anything: a quota is kept per period, and a short job has few. */
+const EFFICIENCY_SLACK_US = 200_000;
 
 /** What is known of an attempt before anything is run. */
 export interface Attempt {
@@ -150,7 +152,7 @@ function remarks({allocation: {cores}}: UsageRecord, {clockStepUs, wallUs}: Reco
     wallUs > 0 &&
     cpuUserUs !== null &&
     cpuSystemUs !== null &&
-    (cpuUserUs + cpuSystemUs) / (wallUs * cores) > EFFICIENCY_FLAG
+    cpuUserUs + cpuSystemUs > wallUs * cores * EFFICIENCY_FLAG + EFFICIENCY_SLACK_US
   ) {
     flags.push('cpu-eff-gt-1.05');
   }

@@ -61,6 +61,7 @@ export async function begin(
     cpus: facts.cpu.online.length,
     recordCopy: request.recordCopy,
     startEpochUs: null,
+    stop: null,
     weighed: null,
   };
   let groups: Groups = noGroups;

@@ -10,3 +10,20 @@ export const sleep = (ms: number): Promise<void> =>
   new Promise((resolve) => {
     setTimeout(resolve, ms);
   });
+
+/** setTimeout's longest delay; it takes a longer one for 1 ms. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Calls back after any time, however long; the function returned calls it off. */
+export function after(ms: number, callback: () => void): () => void {
+  let timer = setTimeout(wait, Math.min(ms, LONGEST_TIMER_MS));
+  let left = ms;
+  function wait(): void {
+    left -= LONGEST_TIMER_MS;
+    if (left <= 0) callback();
+    else timer = setTimeout(wait, Math.min(left, LONGEST_TIMER_MS));
+  }
+  return () => {
+    clearTimeout(timer);
+  };
+}

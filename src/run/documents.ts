@@ -15,7 +15,10 @@ const LARGEST_PLAN = 16 * 1024 * 1024;
 
 /** @throws TareError DOCUMENT_UNREADABLE and what parsing throws */
 export async function readDocument<K extends Kind>(file: string, kind: K): Promise<Documents[K]> {
-  return parseDocument({text: readText(file, kind).text, file, kind});
+  const {text, stats} = readText(file, kind);
+  // root obeys a plan as it obeys a policy
+  if (kind === 'plan' && process.getuid?.() === 0) checkOwner(file, stats);
+  return parseDocument({text, file, kind});
 }
 
 /**
@@ -92,7 +95,7 @@ export function readText(file: string, kind: Kind | 'document'): {text: string; 
 function checkOwner(file: string, {uid, mode}: Stats): void {
   if (uid === 0 && (mode & 0o022) === 0) return;
   throw new TareError('POLICY_INSECURE', {
-    message: 'root does not obey a policy that others can change',
+    message: 'root does not obey a policy or plan that others can change',
     where: file,
     found: `owner ${String(uid)}, mode ${(mode & 0o7777).toString(8)}`,
     allowed: 'owner root, writable by root only',

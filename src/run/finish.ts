@@ -1,10 +1,12 @@
 /** From a life that is over to its record: weighs, cleans, judges, writes. */
 
+import {join} from 'node:path';
 import type {Groups} from '../cgroup/manager.js';
 import {asTareError, EXIT} from '../errors.js';
 import {endedOutcome, notRunOutcome, type Outcome} from '../record/outcome.js';
 import {finalRecord, NO_TIME, NO_USAGE, type RecordTime, type UsageRecord} from '../record/record.js';
-import {readFinal, writeRecord, writeRecordTo} from '../record/spool.js';
+import {removeUnfinished} from '../record/durable.js';
+import {readFinal, writeCopy, writeRecord} from '../record/spool.js';
 import {epochUs, monotonicUs} from './clock.js';
 import type {Life} from './life.js';
 import type {Log} from './log.js';
@@ -24,7 +26,11 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   }
   state.weighed ??= weighPayload(groups, life.sampler, life.init);
   const {usage, flags} = state.weighed;
-  writeState(state); // whoever follows finds no groups any more
+  try {
+    writeState(state); // whoever follows finds no groups any more
+  } catch (error) {
+    log.warn('the state of the box is gone', {error: asTareError(error).message});
+  }
   pauseAt(plan.pauseAt, 'brain-weighed');
   const left = [...(await groups.remove()), ...removeScratch(plan, id)];
   if (left.length > 0) log.error('left behind', {left});
@@ -52,6 +58,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
     outcome,
     flags: [...(ran ? flags : []), ...flagsOf(life, outcome, left)],
   });
+  if (life.brainsLost > 0) removeUnfinished(join(plan.directories.spool, `${started.recordId}.json`));
   const messages = !ran && outcome.reason !== null ? [outcome.reason] : [];
   const path = store(plan.directories.spool, state.recordCopy, record, messages);
   pauseAt(plan.pauseAt, 'brain-recorded');
@@ -72,7 +79,7 @@ export function store(spool: string, copy: string | null, record: UsageRecord, m
     messages.push(asTareError(error).message);
   }
   try {
-    if (copy !== null) writeRecordTo(copy, record);
+    if (copy !== null) writeCopy(copy, record);
   } catch (error) {
     messages.push(asTareError(error).message);
   }
@@ -90,7 +97,12 @@ export function failureText({failure, engine}: Life): string {
 
 /** The box was not built, nothing of it is left, and it may be tried without. */
 export const isBoxesFault = (life: Life): boolean =>
-  life.executedUs === null && life.failure !== null && life.failure.step !== 'record' && life.engine !== null && !isPayloadsFault(life);
+  life.executedUs === null &&
+  life.failure !== null &&
+  life.failure.step !== 'record' &&
+  life.verdict === null &&
+  life.engine !== null &&
+  !isPayloadsFault(life);
 
 /** The payload's own fault: it is not there, or cannot be executed. */
 const isPayloadsFault = ({failure}: Life): boolean => failure?.step === 'exec' || failure?.step === 'chdir';
@@ -98,6 +110,16 @@ const isPayloadsFault = ({failure}: Life): boolean => failure?.step === 'exec' |
 function outcomeOf(life: Life): Outcome {
   const {init, failure, stop, verdict, noted, frontLost, executedUs} = life;
   if (executedUs === null) {
+    if (verdict !== null) {
+      return {
+        ...notRunOutcome('wrapper-failure', 'ENGINE_FAILED', 'the memory limit is too small to execute anything', EXIT.failure),
+        status: 'limit',
+        limit: 'memory',
+        whose: verdict.whose,
+        evidence: verdict.evidence,
+        code: null,
+      };
+    }
     if (isPayloadsFault(life)) {
       return notRunOutcome(
         'failed',

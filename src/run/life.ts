@@ -14,7 +14,7 @@ import {signalName} from '../record/wait-status.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
 import type {Channel, Frame} from './channel.js';
-import {epochUs, monotonicUs, sleep} from './clock.js';
+import {after, epochUs, monotonicUs, sleep} from './clock.js';
 import type {Log} from './log.js';
 import {pauseAt} from './pause.js';
 import {Sampler} from './sampler.js';
@@ -28,6 +28,8 @@ const GONE_DEADLINE_MS = 30_000;
 /** From the kill to the empty group. A process in D state can take longer than anybody waits. */
 const EMPTY_DEADLINE_MS = 10_000;
 const SIGTERM = 15;
+/** How long the front may take to pass a kill on. */
+const FRONT_DEADLINE_MS = 3_000;
 
 /** A step that enter or init could not do: the payload did not run. */
 export interface Failure {
@@ -66,6 +68,9 @@ export interface LifeContext {
   cpus: number;
   memoryBefore: MemoryEvents;
   brainsLost: number;
+  /** The limit that a brain before this one found exceeded. */
+  stop: Stop | null;
+  onStop: (stop: Stop) => void;
   /** Done when the payload's process waits for its go: the `started` record goes to disk here. */
   beforeExec: () => void;
   /** Done when the payload runs. */
@@ -112,10 +117,12 @@ class Follower {
   private deadline: NodeJS.Timeout | null = null;
   private late: ((frame: null) => void) | null = null;
   private gone = false;
+  private endGrace: (() => void) | null = null;
 
   constructor(context: LifeContext) {
     this.context = context;
     this.life.brainsLost = context.brainsLost;
+    this.life.stop = context.stop;
   }
 
   async run(): Promise<void> {
@@ -200,6 +207,8 @@ class Follower {
     this.life.startEpochUs = epochUs() - (monotonicUs() - executedUs);
     this.context.afterExec(this.life.startEpochUs);
     pauseAt(plan.pauseAt, 'brain-executed');
+    // a brain before this one has sent SIGTERM already
+    if (this.life.stop !== null) this.killAfter(plan.grace.us);
     // whatever no controller counts is sampled
     const needsSampler =
       groups.cpuUs() === null || stepOf(plan, 'watch.memory') !== undefined || stepOf(plan, 'watch.processes') !== undefined;
@@ -218,22 +227,30 @@ class Follower {
   private readonly stopPayload = (stop: Stop, how: 'hard' | 'soft', graceUs: number): void => {
     if (this.life.stop !== null || this.life.init !== null) return;
     this.life.stop = stop;
+    this.context.onStop(stop);
     this.context.log.warn('the payload is over a limit', {...stop});
     if (how === 'hard') {
       this.kill();
       return;
     }
     this.context.channel.send('K', String(SIGTERM));
-    const timer = setTimeout(() => {
-      this.kill();
-    }, graceUs / 1000);
-    timer.unref();
+    this.killAfter(graceUs);
   };
+
+  private killAfter(graceUs: number): void {
+    this.endGrace = after(graceUs / 1000, () => {
+      this.kill();
+    });
+  }
 
   /** Everything in the box, by its groups and by init. */
   private kill(): void {
     this.context.groups.kill('payload');
     this.context.channel.send('A');
+    // a front that is stopped (SIGSTOP) passes nothing on; then the box goes with its init, and its report with it
+    setTimeout(() => {
+      if (this.life.init === null && !this.gone && this.initPid !== null) killProcess(this.initPid);
+    }, FRONT_DEADLINE_MS).unref();
   }
 
   private ended(strings: string[]): void {
@@ -250,6 +267,7 @@ class Follower {
       endedUs: endedUs ?? monotonicUs(),
     };
     this.watches?.end();
+    this.endGrace?.();
     if (this.life.processes.length === 0) this.life.processes = weighProcesses(this.context.frontPid, null);
     pauseAt(this.context.plan.pauseAt, 'brain-ended');
     this.giveUpIn(GONE_DEADLINE_MS);
@@ -283,6 +301,14 @@ class Follower {
   private clearDeadline(): void {
     if (this.deadline !== null) clearTimeout(this.deadline);
     this.deadline = null;
+  }
+}
+
+function killProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // it is gone
   }
 }
 

@@ -1,5 +1,7 @@
 /** Log lines. Nothing is loaded and nothing written unless somebody wants to read them: winston costs 35 ms. */
 
+import {createWriteStream, openSync, type WriteStream} from 'node:fs';
+
 export interface Log {
   error(message: string, fields?: object): void;
   warn(message: string, fields?: object): void;
@@ -32,16 +34,20 @@ export async function openLog({file, stderr, level, format, job}: LogOptions): P
     const rest = Object.keys(fields).length === 0 ? '' : ` ${JSON.stringify(fields)}`;
     return `${String(at)} ${name} [${String(id)}] ${String(message)}${rest}`;
   });
+  // a log never costs a job: what cannot be written is dropped
+  const stream = file === null ? null : openStream(file);
   const logger = winston.createLogger({
     level,
     defaultMeta: {job},
     format: combine(timestamp(), format === 'json' ? json() : human),
     transports: [
-      ...(file === null ? [] : [new winston.transports.File({filename: file, options: {flags: 'a', mode: 0o644}})]),
+      ...(stream === null ? [] : [new winston.transports.Stream({stream})]),
       ...(stderr ? [new winston.transports.Console({stderrLevels: ['error', 'warn', 'info', 'debug']})] : []),
     ],
     exitOnError: false,
+    silent: stream === null && !stderr,
   });
+  logger.on('error', drop);
   const write =
     (name: LogOptions['level']) =>
     (message: string, fields: object = {}): void => {
@@ -54,8 +60,27 @@ export async function openLog({file, stderr, level, format, job}: LogOptions): P
     debug: write('debug'),
     close: () =>
       new Promise((resolve) => {
-        logger.on('finish', resolve);
+        const written = (): void => {
+          if (stream === null) resolve();
+          else stream.end(resolve);
+        };
+        logger.on('finish', written);
         logger.end();
+        setTimeout(resolve, CLOSE_DEADLINE_MS).unref();
       }),
   };
+}
+
+/** A log on a file system that hangs is not waited for. */
+const CLOSE_DEADLINE_MS = 1000;
+
+/** Appends to a file; null when it cannot be opened. */
+function openStream(file: string): WriteStream | null {
+  try {
+    const stream = createWriteStream(file, {fd: openSync(file, 'a', 0o644)});
+    stream.on('error', drop);
+    return stream;
+  } catch {
+    return null;
+  }
 }

@@ -1,7 +1,7 @@
 /** Everything that is decided before anything is touched: documents, facts, plan. */
 
 import {randomBytes} from 'node:crypto';
-import {realpathSync, statSync} from 'node:fs';
+import {realpathSync, statfsSync, statSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
 import {TareError} from '../errors.js';
 import type {Facts, IdentityFacts} from '../host/facts.js';
@@ -159,6 +159,14 @@ function checkRealPlaces(plan: Plan, where: string): void {
   for (const {source, options} of stepsOf(plan, 'mount.bind')) {
     if (!options.includes('rw') || source.startsWith('{box}')) continue;
     const real = realPlace(source);
+    if (isOnControlGroups(real)) {
+      throw new TareError('WORK_DIRECTORY', {
+        message: 'a payload that could write to control groups could leave its limits',
+        where,
+        found: `${source} (${real})`,
+        remedy: 'start the job elsewhere',
+      });
+    }
     const held = own.find((place) => liesIn(place, real));
     if (held !== undefined) {
       throw new TareError('OWN_DIRECTORY', {
@@ -168,6 +176,17 @@ function checkRealPlaces(plan: Plan, where: string): void {
         remedy: 'start the job elsewhere, or set directories in the policy',
       });
     }
+  }
+}
+
+/** CGROUP_SUPER_MAGIC and CGROUP2_SUPER_MAGIC of linux/magic.h. */
+const CGROUP_MAGIC: readonly number[] = [0x27e0eb, 0x63677270];
+
+function isOnControlGroups(path: string): boolean {
+  try {
+    return CGROUP_MAGIC.includes(statfsSync(path).type);
+  } catch {
+    return false; // not there: the engine will say so
   }
 }
 

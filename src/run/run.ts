@@ -55,8 +55,7 @@ async function start(prepared: Prepared, request: RunRequest, hello: Hello, chan
     try {
       begun = await begin(prepared, known, request, hello, channel);
     } catch (error) {
-      if (error instanceof TareError && error.code === 'CGROUP_FAILED' && prepared.canDoWithout('groups'))
-        return await without('groups', error.message);
+      if (isPlacesFault(error) && prepared.canDoWithout('groups')) return await without('groups', error.message);
       throw error;
     }
     const {state, groups} = begun;
@@ -71,6 +70,12 @@ async function start(prepared: Prepared, request: RunRequest, hello: Hello, chan
   } finally {
     await log.close();
   }
+}
+
+/** Groups cannot be made here, as opposed to a value that the kernel does not take. */
+function isPlacesFault(error: unknown): error is TareError {
+  const {code} = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+  return error instanceof TareError && error.code === 'CGROUP_FAILED' && !['EINVAL', 'ERANGE', 'ENOMEM'].includes(code ?? '');
 }
 
 /** Finishes what another brain began. */
@@ -99,21 +104,29 @@ function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello
     cpus: state.cpus,
     memoryBefore: state.memoryBefore as MemoryEvents,
     brainsLost: hello.brain - 1,
+    stop: state.stop,
+    onStop: (stop) => {
+      state.stop = stop;
+      keep(state, log);
+    },
     beforeExec: () => {
       if (hello.brain > 1) writeRecord(plan.directories.spool, started); // its brain may have died before it wrote it
     },
     afterExec: (startEpochUs) => {
       if (!usesStdout) channel.send('C', '1'); // a reader sees when the payload closes its own
       state.startEpochUs ??= startEpochUs;
-      try {
-        writeState(state);
-      } catch (error) {
-        log.warn('the state of the box cannot be written; a brain that follows takes its own time for the start', {
-          error: asTareError(error).message,
-        });
-      }
+      keep(state, log);
     },
   });
+}
+
+/** What only a brain that follows would miss costs the job nothing. */
+function keep(state: BoxState, log: Log): void {
+  try {
+    writeState(state);
+  } catch (error) {
+    log.warn('the state of the box cannot be written; a brain that follows would not know', {error: asTareError(error).message});
+  }
 }
 
 /** Nothing ran: the policy refused, the input is wrong, or the box could not be built. There is a record all the same. */

@@ -3,8 +3,11 @@
 import {TareError} from '../errors.js';
 import type {Facts, IdentityFacts} from '../host/facts.js';
 import {boxObstacle} from '../plan/mode.js';
-import {digest} from '../plan/canonical.js';
+import {isNeverWritable} from '../plan/mounts.js';
+import {LIMIT_NAMES} from '../job/job.js';
+import {canonicalJson, digest} from '../plan/canonical.js';
 import {stepOf, stepsOf} from '../plan/step.js';
+import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
@@ -23,6 +26,10 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
     });
 
   if (plan.inputs.policy !== digest(policy)) throw mismatch('it was made under another policy', plan.inputs.policy, digest(policy));
+  const places = placesOf(policy, facts.caller.uid);
+  if (canonicalJson(places) !== canonicalJson(plan.directories))
+    throw mismatch('its directories are not the policy’s', canonicalJson(plan.directories), canonicalJson(places));
+  checkLimits(plan, policy, mismatch);
   const parents = new Map(Object.values(facts.cgroup.controllers).map(({parent, version}) => [parent, version]));
   for (const step of stepsOf(plan, 'cgroup.create')) {
     const parent = step.directory.slice(0, step.directory.indexOf('/tare-{id}'));
@@ -42,6 +49,9 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
   for (const step of stepsOf(plan, 'cgroup.enable')) {
     const parent = step.directory.replace(/\/tare-\{id\}$/, '');
     if (!parents.has(parent)) throw mismatch('it changes a group that is not its own', step.directory, 'its own groups and their parent');
+  }
+  for (const {source, options} of stepsOf(plan, 'mount.bind')) {
+    if (options.includes('rw') && isNeverWritable(source)) throw mismatch('it makes the node writable', source, 'a work directory');
   }
   for (const {path} of stepsOf(plan, 'directory.create')) {
     if (!/^\{box\}\/[a-z-]+$/.test(path)) throw mismatch('it makes a directory outside the box’s own folder', path, '{box}/NAME');
@@ -63,20 +73,37 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
   const cpus = stepOf(plan, 'affinity.set')?.cpus ?? [];
   if (!cpus.every((cpu) => facts.cpu.allowed.includes(cpu)))
     throw mismatch('its CPUs are not all here', cpus.join(','), facts.cpu.allowed.join(','));
-  return planIdentity(plan, facts, mismatch);
+  return planIdentity(plan, facts, policy, mismatch);
 }
 
-function planIdentity(
-  plan: Plan,
-  {caller}: Facts,
-  mismatch: (message: string, found: string, allowed: string) => TareError,
-): IdentityFacts {
+type Mismatch = (message: string, found: string, allowed: string) => TareError;
+
+/** Every limit that the plan says the kernel keeps has its step, and none is above the policy's maximum. */
+function checkLimits(plan: Plan, policy: Policy, mismatch: Mismatch): void {
+  const rule = policy.rules.find(({name}) => name === plan.rule);
+  const maxima = {...policy.maxima, ...rule?.set.maxima};
+  for (const name of LIMIT_NAMES) {
+    const {value, enforcement, by} = plan.limits[name];
+    const most = maxima[name]?.value;
+    if (name !== 'pinCores' && most !== undefined && (value === null || value > most))
+      throw mismatch(`its limit on ${name} is above the maximum`, String(value), String(most));
+    const file = /^cgroup[12]:(.+)$/.exec(by ?? '')?.[1];
+    if (value === null || enforcement !== 'kernel' || file === undefined) continue;
+    if (!stepsOf(plan, 'cgroup.write').some((step) => step.file === file))
+      throw mismatch(`its limit on ${name} has no step`, `no cgroup.write to ${file}`, 'a plan as it was made');
+  }
+}
+
+function planIdentity(plan: Plan, {caller}: Facts, policy: Policy, mismatch: Mismatch): IdentityFacts {
   const identity = stepOf(plan, 'identity.take');
   if (identity === undefined) {
+    if (caller.uid === 0 && !policy.identity.allowRoot.value)
+      throw mismatch('the policy lets no payload run as root', 'root', 'another account');
     if (caller.uid === 0 && plan.job.user !== caller.name)
       throw mismatch('it was made by another caller', 'root', plan.job.user ?? 'another account');
     return caller;
   }
+  if (identity.uid === 0) throw mismatch('the policy lets no payload run as root', '0', 'another account');
   if (caller.uid !== 0) throw mismatch('only root can take another identity', caller.name ?? String(caller.uid), 'root');
   return {uid: identity.uid, gid: identity.gid, groups: identity.groups, name: plan.job.user, home: null};
 }

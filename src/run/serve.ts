@@ -19,8 +19,10 @@ export async function serve(
   const channel = new Channel(descriptor);
   const first = await channel.next();
   if (first === null) return; // the front is gone before it began
+  let followed = false;
   try {
     const hello = parseHello(first);
+    followed = hello.state === 'running' || hello.state === 'ended';
     const result = await runJob(makeRequest(hello), hello, channel);
     report(result);
     const notRun = result.record?.time.startEpochUs == null;
@@ -28,6 +30,8 @@ export async function serve(
     const [how, value] = result.quit;
     await channel.sendLast('Q', how, String(value));
   } catch (error) {
+    // a payload runs, and this brain cannot take it over: the front sees to its end without one
+    if (followed) process.exit(1);
     channel.send('Y', `tare: ${asTareError(error).message}`);
     await channel.sendLast('Q', 'code', String(EXIT.failure));
   }

@@ -4,12 +4,13 @@
  */
 
 import {execFileSync} from 'node:child_process';
-import {chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync} from 'node:fs';
+import {chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {TareError} from '../errors.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
 import {stepsOf} from '../plan/step.js';
 import {makeDirectory} from '../record/durable.js';
+import type {Stop} from '../record/outcome.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
 import type {Weighing} from './weigh.js';
@@ -29,6 +30,8 @@ export interface BoxState {
   recordCopy: string | null;
   /** Calendar time of the payload's exec, µs; null until then. */
   startEpochUs: number | null;
+  /** The limit that was found exceeded; null until then. */
+  stop: Stop | null;
   /** What was weighed before the groups were removed; null until then. */
   weighed: Weighing | null;
 }
@@ -86,8 +89,16 @@ export function ensureOwn(path: string, mode: number, uid: number): void {
   });
 }
 
+/**
+ * Replaced whole: a brain that dies while it writes leaves the state before.
+ * @throws TareError STATE_DIRECTORY
+ */
 export function writeState(state: BoxState): void {
-  writeFileSync(join(stateDirectory(state.plan, state.id), STATE_FILE), JSON.stringify(state), {mode: 0o600});
+  const path = join(stateDirectory(state.plan, state.id), STATE_FILE);
+  guard(() => {
+    writeFileSync(`${path}.new`, JSON.stringify(state), {mode: 0o600});
+    renameSync(`${path}.new`, path);
+  });
 }
 
 /** @throws TareError STATE_DIRECTORY when another brain's state cannot be read */
@@ -136,7 +147,7 @@ const EMPTY_DIRECTORY = 'find "$1" -mindepth 1 -delete 2>/dev/null || { chmod -R
  */
 function removePrivate(directory: string, owner: {uid: number; gid: number} | undefined): void {
   try {
-    if (readdirSync(directory).length > 0) {
+    if (!isEmpty(directory)) {
       const asOwner = owner === undefined ? {} : {uid: owner.uid, gid: owner.gid};
       execFileSync('/bin/sh', ['-c', EMPTY_DIRECTORY, 'sh', directory], {
         ...asOwner,
@@ -148,6 +159,15 @@ function removePrivate(directory: string, owner: {uid: number; gid: number} | un
     rmdirSync(directory);
   } catch {
     // whatever is left is reported by the removal of the whole folder
+  }
+}
+
+/** What cannot be looked into is taken for full. */
+function isEmpty(directory: string): boolean {
+  try {
+    return readdirSync(directory).length === 0;
+  } catch {
+    return false;
   }
 }
 

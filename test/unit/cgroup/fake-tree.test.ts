@@ -8,6 +8,7 @@ import {deepestFirst} from '../../../src/cgroup/files.js';
 import {createGroups, noGroups, openGroups} from '../../../src/cgroup/manager.js';
 import {removeBoxes} from '../../../src/cgroup/remove.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
+import {plan, SLOT} from '../plan/build.js';
 
 type Steps = Plan['steps'];
 const because = 'test';
@@ -73,6 +74,84 @@ describe('cgroup: manager on a fake tree', () => {
       payload: [`${root}/memory/tare-ab-1/payload/cgroup.procs`],
     });
     expect(openGroups(steps, 'ab-2', {isCgroup: existsSync})).to.equal(noGroups);
+  });
+
+  it('processes of the payload join the group below its own, where the plan has one', () => {
+    const job = (name: string, version: 1 | 2, controllers: string[]): Steps[number] => ({
+      op: 'cgroup.create',
+      group: 'job',
+      version,
+      controllers,
+      because,
+      directory: `${root}/${name}/tare-{id}/payload/job`,
+    });
+    const steps = [
+      ...tree('memory', 1, ['memory']),
+      job('memory', 1, ['memory']),
+      ...tree('cpu,cpuacct', 1, ['cpu', 'cpuacct']),
+      write('memory/tare-{id}/payload', 'memory.limit_in_bytes', '1000'),
+    ];
+    const joins = {
+      engine: [`${root}/memory/tare-ab/engine/cgroup.procs`, `${root}/cpu,cpuacct/tare-ab/engine/cgroup.procs`],
+      payload: [`${root}/memory/tare-ab/payload/job/cgroup.procs`, `${root}/cpu,cpuacct/tare-ab/payload/cgroup.procs`],
+    };
+    expect(createGroups(steps, 'ab', {isCgroup: fill}).joins).to.deep.equal(joins);
+    // the limits are not its own
+    expect(readFileSync(`${root}/memory/tare-ab/payload/memory.limit_in_bytes`, 'utf8')).to.equal('1000');
+    expect(readFileSync(`${root}/memory/tare-ab/payload/job/memory.limit_in_bytes`, 'utf8')).to.equal('');
+    expect(openGroups(steps, 'ab', {isCgroup: existsSync}).joins).to.deep.equal(joins);
+  });
+
+  it('refuses a group of the payload’s processes that is not right below the payload’s', () => {
+    const places = [
+      '',
+      '/job',
+      '/payload',
+      '/engine/job',
+      '/payload/job/job',
+      '/payload/jobs',
+      '/payload/x/job',
+      '/payload/../job',
+      '/payload/job/',
+    ];
+    for (const place of places) {
+      const step: Steps[number] = {
+        op: 'cgroup.create',
+        group: 'job',
+        version: 1,
+        controllers: ['memory'],
+        because,
+        directory: `${root}/memory/tare-{id}${place}`,
+      };
+      expect(() => createGroups([...tree('memory', 1, ['memory']), step], 'ab', {isCgroup: fill}), place).to.throw(
+        TareError,
+        /cgroup\.create names a place outside the box/,
+      );
+      expect(readdirSync(join(root, 'memory')), place).to.deep.equal([]);
+    }
+    for (const group of ['payload', 'engine', 'box'] as const) {
+      const step: Steps[number] = {
+        op: 'cgroup.create',
+        group,
+        version: 1,
+        controllers: ['memory'],
+        because,
+        directory: `${root}/memory/tare-{id}/payload/job`,
+      };
+      expect(() => createGroups([step], 'ab', {isCgroup: fill}), group).to.throw(TareError, /outside the box/);
+    }
+  });
+
+  it('makes the groups of a plan as it was made', () => {
+    mkdirSync(join(root, 'slot'));
+    const at = (text: string): string => text.replace(SLOT, join(root, 'slot'));
+    const made = plan({job: {limits: {memory: '1GiB'}}}).steps.flatMap((step): Steps =>
+      step.op === 'cgroup.create' ? [{...step, directory: at(step.directory)}] : [],
+    );
+    expect(createGroups(made, 'ab', {isCgroup: () => true}).joins).to.deep.equal({
+      engine: [`${root}/slot/tare-ab/engine/cgroup.procs`],
+      payload: [`${root}/slot/tare-ab/payload/job/cgroup.procs`],
+    });
   });
 
   it('one directory serves co-mounted controllers, by two names too', () => {

@@ -200,14 +200,27 @@ describe('a v2 parent', () => {
     expect(controllers.memory?.parent).to.equal(null);
   });
 
-  it('is never above a group that limits the caller', () => {
-    const {controllers} = v2(
-      '/a/b',
-      {'': {}, '/a': {'cgroup.subtree_control': 'memory pids'}, '/a/b': {'memory.max': '1000000\n', 'cgroup.procs': '9\n'}},
-      ['', '/a', '/a/b'],
-    ).cgroup;
-    expect(controllers.memory?.parent).to.equal(null);
-    expect(controllers.memory?.refused[1]?.because).to.equal('a group here would escape the limits of /sys/fs/cgroup/a/b');
+  for (const [file, text] of [
+    ['memory.max', '1000000\n'],
+    ['cpu.max', '50000 100000\n'],
+    ['cpuset.cpus', '0-1\n'],
+    ['cpuset.mems', '0\n'],
+  ] as const) {
+    it(`is never above a group that limits the caller by ${file}`, () => {
+      const {controllers} = v2(
+        '/a/b',
+        {'': {}, '/a': {'cgroup.subtree_control': 'memory pids'}, '/a/b': {[file]: text, 'cgroup.procs': '9\n'}},
+        ['', '/a', '/a/b'],
+      ).cgroup;
+      expect(controllers.memory?.parent).to.equal(null);
+      expect(controllers.memory?.refused[1]?.because).to.equal('a group here would escape the limits of /sys/fs/cgroup/a/b');
+    });
+  }
+
+  it('can be above a group whose limits are none', () => {
+    const none = {'memory.max': 'max\n', 'cpu.max': 'max 100000\n', 'cpuset.cpus': '\n', 'cpuset.mems': '\n'};
+    const {controllers} = v2('/a/b', {'': {}, '/a': {}, '/a/b': {...none, 'cgroup.procs': '9\n'}}, ['/a']).cgroup;
+    expect(controllers.memory?.parent).to.equal('/sys/fs/cgroup/a');
   });
 
   for (const [what, changed, because] of [

@@ -50,6 +50,10 @@ describe('mounts', () => {
       work,
       DEFAULTS,
     ]),
+    // a control group that is writable in the box is a way out of its limits
+    ...['/sys', '/sys/fs/cgroup/slot', '/proc/1', '/proc/sys/kernel'].map((work): [string, string[]] => [work, DEFAULTS]),
+    ['/system/job', [...DEFAULTS, 'rw /system/job']],
+    ['/processes', [...DEFAULTS, 'rw /processes']],
     ['/tmp/job', [...DEFAULTS, 'rw /tmp/job']],
     ['/var/tmp/job', [...DEFAULTS, 'rw /var/tmp/job']],
     // the work directory is the node's, as it is asked for, and what lies in it is there already
@@ -91,6 +95,18 @@ describe('mounts', () => {
       },
       [],
     ],
+    ...['/tmp/', '/tmp//', '/tmp/.', '/tmp/a/..', '/tmp/../tmp', '/var/tmp/', '/var/tmp/x/../', '/dev/shm/', '/dev/shm/a/..'].map(
+      (path): [string, Record<string, string>, string[]] => [`a private directory, by ${path}`, {X509_USER_PROXY: path}, []],
+    ),
+    ...['/tmp/..', '/tmp/../', '/', '/tmp/../etc/shadow', '/tmp/../dev', '/dev/shm/../mem', '/var/tmp/../../proc/1/root'].map(
+      (path): [string, Record<string, string>, string[]] => [`what is not in a private directory, by ${path}`, {X509_USER_PROXY: path}, []],
+    ),
+    ['KRB5CCNAME of a private directory', {KRB5CCNAME: 'DIR::/tmp/'}, []],
+    ['a final slash', {KRB5CCNAME: 'DIR:/tmp/cc/'}, ['/tmp/cc']],
+    ['a way round', {X509_USER_PROXY: '/tmp/a/../p', X509_USER_CERT: '/home/../tmp//p'}, ['/tmp/p']],
+    ['one below another', {X509_USER_PROXY: '/tmp/d/proxy', X509_USER_CERT: '/tmp/d', X509_USER_KEY: '/tmp/d/a/b'}, ['/tmp/d']],
+    ['one beside another', {X509_USER_PROXY: '/tmp/d', X509_USER_CERT: '/tmp/d2'}, ['/tmp/d', '/tmp/d2']],
+    ['one below a default place', {BEARER_TOKEN_FILE: '/tmp/bt_u1001/token', X509_USER_PROXY: '/tmp/krb5cc_1001/../krb5cc_1001/x'}, []],
   ];
   for (const [title, environment, expected] of credentials) {
     it(`with a credential: ${title}`, () => {
@@ -171,6 +187,16 @@ describe('mounts', () => {
         EXIT.refused,
         'job.yaml#/writable/0',
         JSON.stringify(directory),
+      ]);
+    });
+  }
+
+  for (const directory of ['/sys', '/sys/fs/cgroup', '/sys/fs/cgroup/slot/', '/proc', '/proc/sys', '/proc/1/root']) {
+    it(`of writable ${directory}: stays as it is, though everything is allowed`, () => {
+      expect(extra({job: {writable: [directory, '/data']}, policy: {writable: ['/'], devices: []}})).to.deep.equal([
+        ...DEFAULTS,
+        `rw ${WORK}`,
+        'rw /data',
       ]);
     });
   }

@@ -112,7 +112,7 @@ describe('mode', () => {
     for (const name of LIMIT_NAMES) expect([limits[name].enforcement, limits[name].by]).to.deep.equal(['none', null]);
     expect(limits.memory.because).to.equal('asked for 1 GiB; only observed');
     const weighed = plan({job: {limits: {memory: '1GiB'}}, policy: {mode: 'observe'}}).steps.map(({op}) => op);
-    expect(weighed).to.deep.equal(['cgroup.create', 'cgroup.enable', 'cgroup.create', 'cgroup.create', 'payload.execute']);
+    expect(weighed).to.deep.equal(['cgroup.create', 'cgroup.enable', 'cgroup.create', 'cgroup.create', 'cgroup.create', 'payload.execute']);
   });
 
   const obstacles: [string, Partial<Facts>, string | null][] = [

@@ -268,6 +268,24 @@ describe('limits: who enforces them', () => {
     }
   });
 
+  it('swap without a limit on memory: by v2 alone, as v1 counts both together', () => {
+    const swapOf = (cgroup: Facts['cgroup'], limits: NonNullable<NonNullable<Parts['job']>['limits']>, memory = facts().memory): string => {
+      const {enforcement: how, by, value} = plan({job: {limits}, facts: {cgroup, memory}}).limits.swap;
+      return `${value} ${how} ${by}`;
+    };
+    for (const [swap, bytes] of [
+      [undefined, 0],
+      ['1GiB', GIB],
+    ] as const) {
+      const limits = swap === undefined ? {} : {swap};
+      expect(swapOf(v2(['memory']), limits)).to.equal(`${bytes} kernel cgroup2:memory.swap.max`);
+      expect(swapOf(v1({memory: 'memory'}), limits)).to.equal(`${bytes} none null`);
+      expect(swapOf(v1({memory: 'memory'}), {...limits, memory: '1GiB'})).to.equal(`${bytes} kernel cgroup1:memory.memsw.limit_in_bytes`);
+      expect(swapOf(v1({memory: 'memory'}, []), limits, swapless)).to.equal(`${bytes} kernel no swap`);
+    }
+    expect(plan({facts: {cgroup: v1({memory: 'memory'})}}).limits.swap.because).to.match(/together with memory, which has no limit$/);
+  });
+
   const kernels: [release: [number, number], change: Partial<Facts>, by: string][] = [
     [[3, 10], {}, 'watched watch.processes'],
     [[4, 18], {}, 'watched watch.processes'],
@@ -378,6 +396,9 @@ describe('control groups', () => {
       `create v1 payload ${directory}/payload ${controllers}`,
     ];
   };
+  /** Made last: a v1 cpuset may not become smaller than one below it. */
+  const job = (mount: string, controllers: string): string =>
+    `create v1 job /sys/fs/cgroup/${mount}/slot/tare-{id}/payload/job ${controllers}`;
   const limits = {memory: '1GiB', cores: 1.5, processes: 50};
 
   it('none where there are none', () => {
@@ -400,6 +421,7 @@ describe('control groups', () => {
       `write cpu ${payload}/cpu.max 150000 100000`,
       `write pids ${payload}/pids.max 50`,
       `write cpuset ${payload}/cpuset.cpus 2,3`,
+      `create v2 job ${payload}/job memory+cpu+pids+cpuset`,
     ]);
   });
 
@@ -411,6 +433,7 @@ describe('control groups', () => {
       `create v2 engine ${SLOT}/tare-{id}/engine memory`,
       `create v2 payload ${payload} memory`,
       `write memory ${payload}/memory.max ${GIB}`,
+      `create v2 job ${payload}/job memory`,
     ]);
   });
 
@@ -422,6 +445,8 @@ describe('control groups', () => {
       `write memory ${memory}/memory.limit_in_bytes ${GIB}`,
       `write memory ${memory}/memory.memsw.limit_in_bytes ${GIB + 4096}`,
       'write pids /sys/fs/cgroup/pids/slot/tare-{id}/payload/pids.max 50',
+      job('memory', 'memory'),
+      job('pids', 'pids'),
     ]);
     expect(steps(v1({memory: 'memory'}), {...limits, swap: '1GiB'})).to.include(
       `write memory ${memory}/memory.memsw.limit_in_bytes ${2 * GIB}`,
@@ -435,6 +460,7 @@ describe('control groups', () => {
       ...box('cpu,cpuacct', 'cpu+cpuacct'),
       `write cpu ${payload}/cpu.cfs_period_us 100000`,
       `write cpu ${payload}/cpu.cfs_quota_us 150000`,
+      job('cpu,cpuacct', 'cpu+cpuacct'),
     ]);
   });
 
@@ -444,6 +470,7 @@ describe('control groups', () => {
     expect(steps(cgroup, {cores: 1, pinCores: true})).to.deep.equal([
       ...box('cpuset', 'cpuset'),
       'write cpuset /sys/fs/cgroup/cpuset/slot/tare-{id}/payload/cpuset.cpus 2',
+      job('cpuset', 'cpuset'),
     ]);
   });
 
@@ -462,13 +489,31 @@ describe('control groups', () => {
       `write memory /sys/fs/cgroup/memory/slot/tare-{id}/payload/memory.limit_in_bytes ${GIB}`,
       `write memory /sys/fs/cgroup/memory/slot/tare-{id}/payload/memory.memsw.limit_in_bytes ${GIB + 4096}`,
       `write pids ${SLOT}/tare-{id}/payload/pids.max 50`,
+      job('memory', 'memory'),
+      `create v2 job ${SLOT}/tare-{id}/payload/job pids`,
     ]);
   });
 
-  it('without limits are made for weighing, and nothing is written', () => {
-    const made = steps(v2(['memory', 'cpu', 'pids']));
-    expect(made.filter((step) => step.startsWith('create'))).to.have.length(3);
-    expect(made.filter((step) => step.startsWith('write'))).to.deep.equal([]);
+  it('without limits are made for weighing, and nothing is written but that there is no swap, where v2 can say so', () => {
+    const payload = `${SLOT}/tare-{id}/payload`;
+    const nodes: [cgroup: Facts['cgroup'], writes: string[]][] = [
+      [v2(['memory', 'cpu', 'pids']), [`write memory ${payload}/memory.swap.max 0`]],
+      [v2(['memory', 'cpu', 'pids'], {files: ['memory.oom.group', 'cgroup.kill']}), []],
+      [v2(['cpu', 'pids']), []],
+      [v1({memory: 'memory,cpu,pids', cpu: 'memory,cpu,pids', pids: 'memory,cpu,pids'}), []],
+    ];
+    for (const [cgroup, writes] of nodes) {
+      const made = steps(cgroup);
+      expect(made.filter((step) => step.startsWith('create'))).to.have.length(4);
+      expect(made.filter((step) => step.startsWith('write'))).to.deep.equal(writes);
+    }
+  });
+
+  it('limit swap without a limit on memory on v2; v1 cannot', () => {
+    const of = (cgroup: Facts['cgroup']): string[] => steps(cgroup, {swap: '1GiB'}).filter((step) => step.startsWith('write'));
+    expect(of(v2(['memory']))).to.deep.equal([`write memory ${SLOT}/tare-{id}/payload/memory.swap.max ${GIB}`]);
+    expect(of(v2(['memory'], {files: []}))).to.deep.equal([]);
+    expect(of(v1({memory: 'memory'}))).to.deep.equal([]);
   });
 
   it('that may not be used are not named', () => {
@@ -476,11 +521,66 @@ describe('control groups', () => {
     const {cpu, memory} = controllers as Record<Controller, NonNullable<(typeof controllers)['cpu']>>;
     const made = steps({...v2([]), controllers: {memory, cpu: {...cpu, parent: null}}}, limits);
     expect(made.join(' ')).to.not.include('cpu');
-    expect(made).to.have.length(7);
+    expect(made).to.have.length(8);
+  });
+
+  it('hold the payload’s processes in a group without limits, made below the one that has them when they are written', () => {
+    for (const cgroup of [
+      v2(['memory', 'cpu', 'pids', 'cpuset']),
+      v1({memory: 'memory', cpu: 'cpu,cpuacct', cpuacct: 'cpu,cpuacct', pids: 'pids', cpuset: 'cpuset'}),
+    ]) {
+      const made = plan({job: {limits: {...limits, pinCores: true}}, facts: {cgroup}});
+      const created = stepsOf(made, 'cgroup.create');
+      const payloads = created.filter(({group}) => group === 'payload');
+      expect(payloads).to.have.length(new Set(Object.values(cgroup.controllers).map(({parent}) => parent)).size);
+      expect(created.filter(({group}) => group === 'job')).to.have.length(payloads.length);
+      for (const payload of payloads) {
+        const own = created.filter(({group, directory}) => group === 'job' && directory === `${payload.directory}/job`);
+        expect(own.map(({version, controllers}) => [version, controllers])).to.deep.equal([[payload.version, payload.controllers]]);
+        const at = made.steps.indexOf(own[0]!);
+        expect(at).to.be.above(made.steps.indexOf(payload));
+        for (const write of stepsOf(made, 'cgroup.write')) expect(at).to.be.above(made.steps.indexOf(write));
+      }
+      // nothing is handed down to it, and nothing is written to it
+      expect(stepsOf(made, 'cgroup.write').map(({group, directory}) => `${group} ${directory.endsWith('/payload')}`))
+        .to.include('payload true')
+        .and.not.include('payload false')
+        .and.not.include('job false');
+      expect(stepsOf(made, 'cgroup.enable').filter(({directory}) => directory.includes('/payload'))).to.deep.equal([]);
+    }
+  });
+
+  const last = (...of: Parameters<typeof steps>): string | undefined =>
+    steps(...of)
+      .filter((step) => step.startsWith('write'))
+      .at(-1);
+
+  it('the most processes are what the kernel takes', () => {
+    for (const [processes, written] of [
+      [4_194_303, 4_194_303],
+      [4_194_304, 4_194_304],
+      [4_194_305, 4_194_304],
+      [1_000_000_000, 4_194_304],
+    ] as const) {
+      expect(last(v2(['pids']), {processes})).to.equal(`write pids ${SLOT}/tare-{id}/payload/pids.max ${written}`);
+      expect(last(v1({pids: 'pids'}), {processes})).to.equal(`write pids /sys/fs/cgroup/pids/slot/tare-{id}/payload/pids.max ${written}`);
+    }
+  });
+
+  it('the most CPU quota is 8192 cores', () => {
+    for (const [cores, quota] of [
+      [8191, 819_100_000],
+      [8192, 819_200_000],
+      [8193, 819_200_000],
+      [65_536, 819_200_000],
+    ] as const) {
+      expect(last(v2(['cpu']), {cores})).to.equal(`write cpu ${SLOT}/tare-{id}/payload/cpu.max ${quota} 100000`);
+      expect(last(v1({cpu: 'cpu'}), {cores})).to.equal(`write cpu /sys/fs/cgroup/cpu/slot/tare-{id}/payload/cpu.cfs_quota_us ${quota}`);
+    }
   });
 
   it('the least CPU quota is one millisecond', () => {
-    expect(steps(v2(['cpu']), {cores: 0.01}).at(-1)).to.equal(`write cpu ${SLOT}/tare-{id}/payload/cpu.max 1000 100000`);
-    expect(steps(v2(['cpu']), {cores: 7.5}).at(-1)).to.equal(`write cpu ${SLOT}/tare-{id}/payload/cpu.max 750000 100000`);
+    expect(last(v2(['cpu']), {cores: 0.01})).to.equal(`write cpu ${SLOT}/tare-{id}/payload/cpu.max 1000 100000`);
+    expect(last(v2(['cpu']), {cores: 7.5})).to.equal(`write cpu ${SLOT}/tare-{id}/payload/cpu.max 750000 100000`);
   });
 });

@@ -1,12 +1,18 @@
 import {expect} from 'chai';
-import {spawn} from 'node:child_process';
+import {execFileSync, spawn, spawnSync} from 'node:child_process';
+import crypto from 'node:crypto';
 import fs, {
+  closeSync,
+  constants,
   existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
+  readSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -18,8 +24,8 @@ import {join} from 'node:path';
 import {EXIT} from '../../../src/errors.js';
 import {canonicalJson} from '../../../src/plan/canonical.js';
 import {startedRecord, type UsageRecord} from '../../../src/record/record.js';
-import {makeDirectory, writeDurably} from '../../../src/record/durable.js';
-import {writeRecord, writeRecordTo} from '../../../src/record/spool.js';
+import {makeDirectory, removeUnfinished, writeDurably} from '../../../src/record/durable.js';
+import {writeCopy, writeRecord} from '../../../src/record/spool.js';
 import {plan, thrown, USER} from '../plan/build.js';
 
 const recordPath = (spool: string, id: string): string => join(spool, `${id}.json`);
@@ -96,40 +102,105 @@ describe('the spool', () => {
     expect(Number(output.split('\n')[1])).to.be.above(3);
   }).timeout(10_000);
 
-  it('is not stopped by what a brain that died left behind', () => {
+  /** With the temporary name foreseen, which nobody else can. */
+  function foreseen<T>(action: (name: string) => T): T {
+    const {randomBytes: real} = crypto;
+    try {
+      crypto.randomBytes = (size: number) => Buffer.alloc(size, 0xab);
+      syncBuiltinESMExports();
+      return action(`${recordPath(directory, record.recordId)}.abababababababab.tmp`);
+    } finally {
+      crypto.randomBytes = real;
+      syncBuiltinESMExports();
+    }
+  }
+
+  it('is written by a temporary name beside the record’s that nobody can foresee', () => {
     const path = recordPath(directory, record.recordId);
-    writeFileSync(`${path}.tmp`, 'half a rec');
-    writeRecord(directory, record);
-    expect(readFileSync(path, 'utf8')).to.equal(`${canonicalJson(record)}\n`);
-    expect(existsSync(`${path}.tmp`)).to.equal(false);
+    const names: string[] = [];
+    const {renameSync: real} = fs;
+    try {
+      fs.renameSync = (from, to) => {
+        names.push(from as string);
+        expect(to).to.equal(path);
+        expect(readFileSync(from, 'utf8')).to.equal(`${canonicalJson(record)}\n`);
+        real(from, to);
+      };
+      syncBuiltinESMExports();
+      for (let time = 0; time < 3; time++) writeRecord(directory, record);
+    } finally {
+      fs.renameSync = real;
+      syncBuiltinESMExports();
+    }
+    expect(new Set(names).size).to.equal(3);
+    for (const name of names) {
+      expect(name.startsWith(`${path}.`)).to.equal(true);
+      expect(name.slice(path.length)).to.match(/^\.[0-9a-f]{16}\.tmp$/);
+    }
+    expect(readdirSync(directory)).to.deep.equal([`${record.recordId}.json`]);
   });
 
-  it('does not follow a link at the temporary name, nor at the record’s', () => {
+  it('is not stopped by what a brain that died left behind, which can be cleared', () => {
+    const path = recordPath(directory, record.recordId);
+    const left = ['0123456789abcdef', 'ffffffffffffffff'].map((random) => `${path}.${random}.tmp`);
+    for (const file of left) writeFileSync(file, 'half a rec');
+    const others = [`other.json.0123456789abcdef.tmp`, `x${record.recordId}.json.0123456789abcdef.tmp`, `${record.recordId}.json.old`];
+    for (const other of others) writeFileSync(join(directory, other), 'not mine');
+    writeRecord(directory, record);
+    expect(readFileSync(path, 'utf8')).to.equal(`${canonicalJson(record)}\n`);
+    removeUnfinished(path);
+    for (const file of left) expect(existsSync(file)).to.equal(false);
+    expect(readFileSync(path, 'utf8')).to.equal(`${canonicalJson(record)}\n`);
+    expect(readdirSync(directory).sort()).to.deep.equal([...others, `${record.recordId}.json`].sort());
+  });
+
+  it('clears links that were left, not what they point to, and is not stopped by a directory', () => {
+    const path = recordPath(directory, record.recordId);
+    const victim = join(directory, 'victim');
+    writeFileSync(victim, 'mine');
+    mkdirSync(join(`${path}.0000000000000000.tmp`, 'x'), {recursive: true});
+    symlinkSync(victim, `${path}.0123456789abcdef.tmp`);
+    removeUnfinished(path);
+    expect(readFileSync(victim, 'utf8')).to.equal('mine');
+    expect(readdirSync(directory).sort()).to.deep.equal([`${record.recordId}.json.0000000000000000.tmp`, 'victim'].sort());
+  });
+
+  it('does not follow a link at the record’s name', () => {
     const victim = join(directory, 'victim');
     writeFileSync(victim, 'mine');
     const path = recordPath(directory, record.recordId);
-    symlinkSync(victim, `${path}.tmp`);
     symlinkSync(victim, path);
     writeRecord(directory, record);
     expect(readFileSync(victim, 'utf8')).to.equal('mine');
     expect(lstatSync(path).isSymbolicLink()).to.equal(false);
   });
 
-  it('does not write through a link that comes after the temporary name was cleared', () => {
+  it('does not write through a link at the temporary name, were it foreseen', () => {
     const victim = join(directory, 'victim');
     writeFileSync(victim, 'mine');
-    symlinkSync(victim, `${recordPath(directory, record.recordId)}.tmp`);
-    const {rmSync: real} = fs;
-    try {
-      // as if the link were put there between the removal and the opening
-      fs.rmSync = () => undefined;
-      syncBuiltinESMExports();
+    foreseen((temporary) => {
+      symlinkSync(victim, temporary);
       expect(thrown(() => writeRecord(directory, record)).details.found).to.equal('EEXIST');
-    } finally {
-      fs.rmSync = real;
-      syncBuiltinESMExports();
-    }
+    });
     expect(readFileSync(victim, 'utf8')).to.equal('mine');
+    expect(existsSync(recordPath(directory, record.recordId))).to.equal(false);
+  });
+
+  it('cannot be written with a directory at the temporary name, were it foreseen', () => {
+    foreseen((temporary) => {
+      mkdirSync(join(temporary, 'x'), {recursive: true});
+      const error = thrown(() => writeRecord(directory, record));
+      expect([error.code, error.exit, error.details.found]).to.deep.equal(['SPOOL_UNWRITABLE', EXIT.failure, 'EEXIST']);
+      expect(existsSync(join(temporary, 'x'))).to.equal(true);
+    });
+  });
+
+  it('is made by who writes a record; a file’s directory is not', () => {
+    const missing = join(directory, 'a', 'b');
+    expect(() => writeDurably(join(missing, 'file'), 'text')).to.throw(/ENOENT/);
+    expect(readdirSync(directory)).to.deep.equal([]);
+    writeRecord(missing, record);
+    expect(readdirSync(missing)).to.deep.equal([`${record.recordId}.json`]);
   });
 
   const unwritable: [title: string, make: () => string][] = [
@@ -148,13 +219,6 @@ describe('the spool', () => {
       },
     ],
     ['where nobody can make files', () => '/proc/self'],
-    [
-      'with a directory at the temporary name',
-      () => {
-        mkdirSync(join(directory, `${record.recordId}.json.tmp`, 'x'), {recursive: true});
-        return directory;
-      },
-    ],
     [
       'with a directory at the record’s name',
       () => {
@@ -177,8 +241,91 @@ describe('the spool', () => {
   it('leaves nothing but the old file when a new one cannot be put in its place', () => {
     mkdirSync(join(directory, 'target', 'x'), {recursive: true});
     expect(() => writeDurably(join(directory, 'target'), 'text')).to.throw(/EISDIR|ENOTEMPTY/);
-    expect(thrown(() => writeRecordTo(join(directory, 'target'), record)).code).to.equal('SPOOL_UNWRITABLE');
+    expect(thrown(() => writeCopy(join(directory, 'target'), record)).code).to.equal('SPOOL_UNWRITABLE');
     expect(readdirSync(directory)).to.deep.equal(['target']);
+  });
+
+  describe('and a copy elsewhere', () => {
+    const text = `${canonicalJson(record)}\n`;
+
+    it('is a new file, or one put in the old one’s place', () => {
+      const path = join(directory, 'copy');
+      writeCopy(path, record);
+      expect(readFileSync(path, 'utf8')).to.equal(text);
+      const descriptor = openSync(path, 'r');
+      writeCopy(path, {...record, revision: 7});
+      // who reads the old one reads it to its end
+      expect(readFileSync(descriptor, 'utf8')).to.equal(text);
+      closeSync(descriptor);
+      expect((JSON.parse(readFileSync(path, 'utf8')) as UsageRecord).revision).to.equal(7);
+      expect(readdirSync(directory)).to.deep.equal(['copy']);
+    });
+
+    it('is written into a pipe, which stays', () => {
+      const path = join(directory, 'pipe');
+      execFileSync('mkfifo', [path]);
+      const reader = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+      try {
+        writeCopy(path, record);
+        const buffer = Buffer.alloc(2 * text.length + 1000);
+        expect(buffer.toString('utf8', 0, readSync(reader, buffer))).to.equal(text);
+      } finally {
+        closeSync(reader);
+      }
+      expect(lstatSync(path).isFIFO()).to.equal(true);
+      expect(readdirSync(directory)).to.deep.equal(['pipe']);
+    });
+
+    it('is written to a device, which stays', function () {
+      const path = join(directory, 'null');
+      // a user may make none, nor may root in some containers, and some file systems let none be opened
+      if (process.getuid?.() !== 0 || spawnSync('mknod', [path, 'c', '1', '3']).status !== 0) this.skip();
+      try {
+        closeSync(openSync(path, 'w'));
+      } catch {
+        this.skip();
+      }
+      const {rdev} = lstatSync(path);
+      writeCopy(path, record);
+      expect([lstatSync(path).isCharacterDevice(), lstatSync(path).rdev]).to.deep.equal([true, rdev]);
+      expect(readdirSync(directory)).to.deep.equal(['null']);
+    });
+
+    it('is written through a link, which stays', () => {
+      const there = join(directory, 'there');
+      mkdirSync(there);
+      for (const [name, target] of [
+        ['full', join(there, 'old')],
+        ['dangling', join(there, 'new')],
+        ['device', '/dev/null'],
+      ] as const) {
+        if (name === 'full') writeFileSync(target, 'old text that is longer than nothing');
+        const path = join(directory, name);
+        symlinkSync(target, path);
+        writeCopy(path, record);
+        expect(readlinkSync(path)).to.equal(target);
+        if (name !== 'device') expect(readFileSync(target, 'utf8')).to.equal(text);
+      }
+      expect(lstatSync('/dev/null').isCharacterDevice()).to.equal(true);
+      expect(readdirSync(there).sort()).to.deep.equal(['new', 'old']);
+      expect(readdirSync(directory).sort()).to.deep.equal(['dangling', 'device', 'full', 'there']);
+    });
+
+    it('fails where there is no directory, and makes none', () => {
+      const path = join(directory, 'missing', 'copy');
+      const error = thrown(() => writeCopy(path, record));
+      expect([error.code, error.exit, error.details.found]).to.deep.equal(['SPOOL_UNWRITABLE', EXIT.failure, 'ENOENT']);
+      expect(error.message).to.include(`cannot write ${path}: `);
+      expect(readdirSync(directory)).to.deep.equal([]);
+    });
+
+    it('fails at a directory, by a link too', () => {
+      mkdirSync(join(directory, 'full'));
+      symlinkSync('full', join(directory, 'link'));
+      for (const name of ['full', 'link'])
+        expect(thrown(() => writeCopy(join(directory, name), record)).details.found, name).to.equal('EISDIR');
+      expect(readdirSync(directory).sort()).to.deep.equal(['full', 'link']);
+    });
   });
 
   it('is made once, when two jobs start at the same time on a new node', () => {

@@ -1,13 +1,14 @@
 import {expect} from 'chai';
 import {EXIT} from '../../../src/errors.js';
+import type {LimitName} from '../../../src/job/job.js';
 import type {Facts} from '../../../src/host/facts.js';
-import type {Step, StepOf} from '../../../src/plan/step.js';
+import {stepOf, type Step, type StepOf} from '../../../src/plan/step.js';
 import {checkSavedPlan} from '../../../src/run/saved-plan.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
-import {asUser, BUBBLEWRAP, facts, no, NO_CGROUP, plan, policy, ROOT, SLOT, thrown, USER, v1, v2, type Parts} from '../plan/build.js';
+import {asUser, BUBBLEWRAP, facts, GIB, no, NO_CGROUP, plan, policy, ROOT, SLOT, thrown, USER, v1, v2, type Parts} from '../plan/build.js';
 
 const PINNED: Parts = {
-  job: {limits: {cores: 2, pinCores: true, memory: '1GiB'}},
+  job: {limits: {cores: 2, pinCores: true, memory: '1GiB', processes: 50}},
   facts: {cgroup: v2(['memory', 'cpu', 'pids'], {toEnable: ['cpu']})},
 };
 const here = facts(PINNED.facts);
@@ -17,6 +18,20 @@ const check = (saved: Plan, node: Facts = here): unknown => checkSavedPlan(saved
 function change<Op extends Step['op']>(saved: Plan, op: Op, by: (step: StepOf<Op>) => Partial<StepOf<Op>>): Plan {
   const steps = saved.steps.map((step): Step => (step.op === op ? {...step, ...by(step as StepOf<Op>)} : step));
   if (JSON.stringify(steps) === JSON.stringify(saved.steps)) throw new Error(`nothing of ${op} was changed`);
+  return {...saved, steps};
+}
+
+/** The plan with one more write, that differs from its first. */
+function alsoWrite(saved: Plan, by: Partial<StepOf<'cgroup.write'>>): Plan {
+  const write = stepOf(saved, 'cgroup.write');
+  if (write === undefined) throw new Error('nothing is written');
+  return {...saved, steps: [...saved.steps, {...write, ...by}]};
+}
+
+/** The plan without the writes into one file. */
+function without(saved: Plan, file: string): Plan {
+  const steps = saved.steps.filter((step) => step.op !== 'cgroup.write' || step.file !== file);
+  if (steps.length !== saved.steps.length - 1) throw new Error(`there is not one write to ${file}`);
   return {...saved, steps};
 }
 
@@ -51,10 +66,26 @@ describe('a saved plan', () => {
       (saved) => change(saved, 'cgroup.write', () => ({directory: SLOT})),
       'writes outside its own groups',
     ],
+    ['a write into a file elsewhere', (saved) => alsoWrite(saved, {file: '../../cgroup.procs'}), 'writes outside its own groups'],
     [
-      'a write into a file elsewhere',
-      (saved) => change(saved, 'cgroup.write', () => ({file: '../../cgroup.procs'})),
+      'one more write into a group that is not the box’s',
+      (saved) => alsoWrite(saved, {directory: `${SLOT}/tare-{id}/other`}),
       'writes outside its own groups',
+    ],
+    ...(['state', 'spool', 'scratch', 'log'] as const).map((name): [string, (saved: Plan) => Plan, string] => [
+      `another directory: ${name}`,
+      (saved) => ({...saved, directories: {...saved.directories, [name]: '/home/atlas001/mine'}}),
+      'directories are not the policy’s',
+    ]),
+    ...(['cores', 'memory', 'swap', 'processes'] as const).map((name): [string, (saved: Plan) => Plan, string] => [
+      `no step for the kernel’s limit on ${name}`,
+      (saved) => without(saved, saved.limits[name].by?.replace(/^cgroup2:/, '') ?? ''),
+      `its limit on ${name} has no step`,
+    ]),
+    [
+      'a step for a limit that writes into another file',
+      (saved) => change(saved, 'cgroup.write', ({file}) => ({file: file === 'memory.max' ? 'memory.high' : file})),
+      'its limit on memory has no step',
     ],
     [
       'controllers switched on elsewhere',
@@ -91,8 +122,13 @@ describe('a saved plan', () => {
     ['CPUs that are not here', (saved) => change(saved, 'affinity.set', () => ({cpus: [2, 63]})), 'CPUs are not all here'],
     [
       'an identity, by a user',
-      (saved) => ({...saved, steps: [...saved.steps, {op: 'identity.take', uid: 0, gid: 0, groups: [0], because: ''}]}),
+      (saved) => ({...saved, steps: [...saved.steps, {op: 'identity.take', uid: 7, gid: 7, groups: [7], because: ''}]}),
       'only root can take another identity',
+    ],
+    [
+      'root’s identity, by a user',
+      (saved) => ({...saved, steps: [...saved.steps, {op: 'identity.take', uid: 0, gid: 0, groups: [0], because: ''}]}),
+      'lets no payload run as root',
     ],
     ['another policy', (saved) => ({...saved, inputs: {...saved.inputs, policy: '0'.repeat(64)}}), 'made under another policy'],
   ];
@@ -127,18 +163,144 @@ describe('a saved plan', () => {
     });
   }
 
+  it('is refused with no step for a limit of v1’s', () => {
+    const node = facts({cgroup: v1({memory: 'memory', cpu: 'cpu', pids: 'pids'})});
+    const saved = plan({...PINNED, facts: {cgroup: node.cgroup}});
+    expect(check(saved, node)).to.deep.equal(USER);
+    for (const [name, file] of [
+      ['memory', 'memory.limit_in_bytes'],
+      ['swap', 'memory.memsw.limit_in_bytes'],
+      ['cores', 'cpu.cfs_quota_us'],
+      ['processes', 'pids.max'],
+    ] as const) {
+      expect(saved.limits[name].by).to.equal(`cgroup1:${file}`);
+      const error = thrown(() => check(without(saved, file), node));
+      expect([error.code, error.details.found]).to.deep.equal(['PLAN_MISMATCH', `no cgroup.write to ${file}`]);
+      expect(error.message).to.include(`its limit on ${name} has no step`);
+    }
+  });
+
+  describe('with limits', () => {
+    const maxima = {
+      cores: 4,
+      memory: '2GiB',
+      swap: '1GiB',
+      processes: 100,
+      wallTime: '1h',
+      cpuTime: '2h',
+      openFiles: 1000,
+      coreSize: '1MiB',
+    };
+    const most = {
+      cores: 4,
+      memory: 2 * GIB,
+      swap: GIB,
+      processes: 100,
+      wallTime: 3600e6,
+      cpuTime: 7200e6,
+      openFiles: 1000,
+      coreSize: 2 ** 20,
+    };
+    const names = Object.keys(most) as (keyof typeof most)[];
+    const limited = (saved: Plan, name: LimitName, value: number | null): Plan => ({
+      ...saved,
+      limits: {...saved.limits, [name]: {...saved.limits[name], value}},
+    });
+    const ruled: Parts['policy'] = {maxima, rules: [{name: 'large', match: {vo: ['atlas']}, maxima: {memory: '8GiB', cores: 2}}]};
+
+    for (const name of names) {
+      it(`is refused above the policy’s maximum of ${name}, and taken at it`, () => {
+        const document = {maxima};
+        const saved = plan({policy: document, job: {limits: {...maxima}}});
+        const checked = (value: number | null): unknown =>
+          checkSavedPlan(limited(saved, name, value), 'plan.json', facts(), policy(document));
+        expect(saved.limits[name].value).to.equal(most[name]);
+        expect(checked(most[name])).to.deep.equal(USER);
+        for (const value of [most[name] + 1, null]) {
+          const error = thrown(() => checked(value));
+          expect([error.code, error.exit, error.details.where]).to.deep.equal(['PLAN_MISMATCH', EXIT.failure, 'plan.json']);
+          expect(error.message).to.include(`its limit on ${name} is above the maximum`);
+          expect([error.details.found, error.details.allowed]).to.deep.equal([String(value), String(most[name])]);
+        }
+      });
+    }
+
+    it('is held to the maxima of its rule', () => {
+      const checked = (saved: Plan): unknown => checkSavedPlan(saved, 'plan.json', facts(), policy(ruled));
+      const saved = plan({policy: ruled, job: {vo: 'atlas', limits: {memory: '6GiB', cores: 2}}});
+      expect(saved.rule).to.equal('large');
+      expect(checked(saved)).to.deep.equal(USER);
+      const refused: [saved: Plan, name: LimitName][] = [
+        [limited(saved, 'memory', 8 * GIB + 1), 'memory'],
+        [limited(saved, 'cores', 3), 'cores'],
+        [limited(saved, 'processes', 101), 'processes'],
+        [{...saved, rule: null}, 'memory'],
+        [{...saved, rule: 'no such rule'}, 'memory'],
+      ];
+      for (const [made, name] of refused)
+        expect(thrown(() => checked(made)).message).to.include(`its limit on ${name} is above the maximum`);
+    });
+  });
+
   describe('of root', () => {
     const root = facts({caller: ROOT});
+    // the same for root and for a user, which the built-in ones are not
+    const directories = {state: '/srv/tare'};
+    const lenient = {directories, identity: {allowRoot: true}};
+
     it('names the account to run as', () => {
       const saved = plan({facts: {caller: ROOT}, call: asUser(USER)});
       expect(check(saved, root)).to.deep.equal({uid: 1001, gid: 100, groups: [100, 1001], name: 'atlas001', home: null});
-      expect(thrown(() => check(saved, facts())).details).to.include({found: 'atlas001', allowed: 'root'});
-      expect(thrown(() => check(saved, facts({caller: {...USER, name: null}}))).details.found).to.equal('1001');
+    });
+
+    it('is taken by nobody else', () => {
+      const saved = plan({facts: {caller: ROOT}, call: asUser(USER), policy: {directories}});
+      const by = (caller: Facts['caller']): unknown => checkSavedPlan(saved, 'plan.json', facts({caller}), policy({directories}));
+      expect(by(ROOT)).to.include({uid: 1001});
+      expect(thrown(() => by(USER)).details).to.include({found: 'atlas001', allowed: 'root'});
+      expect(thrown(() => by(USER)).message).to.include('only root can take another identity');
+      expect(thrown(() => by({...USER, name: null})).details.found).to.equal('1001');
+      // nor by a user whose directories are elsewhere
+      expect(thrown(() => check(plan({facts: {caller: ROOT}, call: asUser(USER)}))).message).to.include('directories are not the policy’s');
     });
 
     it('is not taken from a user: the payload would run as root', () => {
-      expect(thrown(() => check(plan(), root)).message).to.include('it was made by another caller');
-      expect(thrown(() => check({...plan(), job: {...plan().job, user: null}}, root)).details.allowed).to.equal('another account');
+      const saved = plan({policy: lenient});
+      const taken = (made: Plan): unknown => checkSavedPlan(made, 'plan.json', root, policy(lenient));
+      expect(thrown(() => taken(saved)).message).to.include('it was made by another caller');
+      expect(thrown(() => taken({...saved, job: {...saved.job, user: null}})).details).to.include({
+        found: 'root',
+        allowed: 'another account',
+      });
+      expect(thrown(() => check(plan(), root)).code).to.equal('PLAN_MISMATCH');
+    });
+
+    it('runs nothing as root unless the policy allows it, whoever it says it is from', () => {
+      for (const allowRoot of [undefined, false]) {
+        const document = {directories, ...(allowRoot === undefined ? {} : {identity: {allowRoot}})};
+        const saved = plan({policy: document});
+        for (const user of ['atlas001', 'root', null]) {
+          const error = thrown(() => checkSavedPlan({...saved, job: {...saved.job, user}}, 'plan.json', root, policy(document)));
+          expect([error.code, error.exit, error.details.found]).to.deep.equal(['PLAN_MISMATCH', EXIT.failure, 'root']);
+          expect(error.message).to.include('the policy lets no payload run as root');
+        }
+      }
+    });
+
+    it('does not take root’s identity, also where the policy allows root', () => {
+      for (const document of [{directories}, lenient]) {
+        const saved = plan({facts: {caller: ROOT}, call: asUser(USER), policy: document});
+        const error = thrown(() =>
+          checkSavedPlan(
+            change(saved, 'identity.take', () => ({uid: 0})),
+            'plan.json',
+            root,
+            policy(document),
+          ),
+        );
+        expect([error.code, error.details.found]).to.deep.equal(['PLAN_MISMATCH', '0']);
+        expect(error.message).to.include('lets no payload run as root');
+      }
     });
 
     it('may run as root, where it was made so', () => {

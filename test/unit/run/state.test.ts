@@ -184,6 +184,7 @@ describe('the wrapper’s folders', () => {
       cpus: 2,
       recordCopy: null,
       startEpochUs: null,
+      stop: null,
       weighed: null,
       started: startedRecord(
         {
