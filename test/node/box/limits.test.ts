@@ -149,10 +149,16 @@ for (const role of ROLES) {
       writeFileSync(file, made.stdout);
       const run = await ending(site.start(['run', '--policy', policy, '--plan', file]));
       expect([run.stdout, run.code], run.stderr).to.deep.equal(['planned\n', 0]);
-      writeFileSync(file, made.stdout.replaceAll('{box}/tmp', '/etc'));
-      const tampered = await ending(site.start(['run', '--policy', policy, '--plan', file]));
-      expect(tampered.code).to.equal(125);
-      expect(tampered.stderr).to.contain('outside the box');
+      for (const [from, to, says] of [
+        ['"path": "{box}/tmp"', '"path": "/etc/tmp"', 'outside the box'],
+        ['"source": "{box}/tmp"', '"source": "/etc"', 'makes the node writable'],
+      ] as const) {
+        expect(made.stdout).to.contain(from);
+        writeFileSync(file, made.stdout.replaceAll(from, to));
+        const tampered = await ending(site.start(['run', '--policy', policy, '--plan', file]));
+        expect(tampered.code).to.equal(125);
+        expect(tampered.stderr).to.contain(says);
+      }
       writeFileSync(file, made.stdout);
       const other = await ending(site.start(['run', '--policy', site.policy({grace: '3s'}), '--plan', file]));
       expect(other.code).to.equal(125);
