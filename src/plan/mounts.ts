@@ -11,9 +11,9 @@ import type {Step} from './step.js';
 const PRIVATE = ['/tmp', '/var/tmp', '/dev', '/proc'] as const;
 /** Private directories in which a credential can lie. Neither they themselves nor /proc and /dev are ever brought back: that would undo them. */
 const HIDES_CREDENTIALS = ['/tmp', '/var/tmp', '/dev/shm'] as const;
-/** A work directory that is one of these stays read-only: making it writable would be making the node writable. */
-/** Nor anything below these: a control group that is writable in the box is a way out of its limits. */
+/** Nothing below these is made writable: a control group that is writable in the box is a way out of its limits. */
 const NEVER_BELOW = ['/proc', '/sys'];
+/** A work directory that is one of these stays read-only: making it writable would be making the node writable. */
 const NEVER_WRITABLE: readonly string[] = [
   '/',
   '/bin',
