@@ -113,7 +113,7 @@ module.exports = {
   options: {
     tsPreCompilationDeps: true,
     tsConfig: {fileName: 'tsconfig.json'},
-    doNotFollow: {path: ['node_modules', '^dist/']},
+    doNotFollow: {path: ['node_modules', '^build/', '^dist/']},
     exclude: {path: ['\\.d\\.ts$']},
     enhancedResolveOptions: {exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types']},
   },

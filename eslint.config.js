@@ -8,7 +8,7 @@ const pure = JSON.parse(readFileSync(new URL('scripts/pure.json', import.meta.ur
 const notPure = 'a pure folder is told the time, chance and the surroundings: take it as an argument';
 
 export default defineConfig(
-  globalIgnores(['dist/', 'coverage/', 'fixtures/', 'native/', 'src/schema/generated/', '**/node_modules/']),
+  globalIgnores(['build/', 'dist/', 'coverage/', 'fixtures/', 'native/', 'src/schema/generated/', '**/node_modules/']),
   {linterOptions: {reportUnusedDisableDirectives: 'error'}},
   {
     rules: {
@@ -48,8 +48,8 @@ export default defineConfig(
     },
   },
   {
-    files: ['src/**/*.ts'],
-    ignores: ['src/commands/**'],
+    files: ['src/**/*.ts', 'plugins/**/*.ts'],
+    ignores: ['src/commands/**', 'plugins/*/commands/**'],
     rules: {
       'no-console': 'error',
       '@typescript-eslint/no-restricted-imports': [

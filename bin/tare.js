@@ -2,7 +2,7 @@
 // The command line. `@front=N` comes from the front (native/README.md) and is not the user's.
 import {fileURLToPath} from 'node:url';
 import {execute, settings} from '@oclif/core';
-import {attachFront} from '../dist/commands/shared/front.js';
+import {attachFront} from '../build/src/commands/shared/front.js';
 
 process.argv = [...process.argv.slice(0, 2), ...attachFront(process.argv.slice(2))];
 // Neither the job's NODE_ENV nor a file below its HOME may load code into us.

@@ -1,6 +1,17 @@
 // npm run build [STEP…]: builds what is out of date; with names, those steps whether or not they are.
 import {createHash} from 'node:crypto';
-import {chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {TOOLCHAIN, nodeModules, nodeVersion, systemPackages} from './setup.mjs';
@@ -38,10 +49,10 @@ const STEPS = [
     npm: true,
     build: () => step('schemas', process.execPath, [local('scripts/build-schemas.mjs')]),
   },
-  {name: 'tsc', from: ['src', 'tsconfig.json'], to: ['dist/wrap.js', 'dist/commands'], npm: true, build: compile},
+  {name: 'tsc', from: ['src', 'plugins', 'tsconfig.json'], to: ['build/src/wrap.js', 'build/src/commands'], npm: true, build: compile},
   {
     name: 'manifest',
-    from: ['dist/commands', 'package.json', 'scripts/build-manifest.mjs'],
+    from: ['build/src/commands', 'package.json', 'scripts/build-manifest.mjs'],
     to: ['oclif.manifest.json'],
     npm: true,
     build: () => step('list of commands', process.execPath, [local('scripts/build-manifest.mjs')]),
@@ -50,14 +61,18 @@ const STEPS = [
 ];
 
 function compile() {
-  // What a deleted source file left there would still be found, by oclif for one.
-  rmSync(local('dist'), {recursive: true, force: true});
-  step('TypeScript', tool('tsc'), ['--project', local('tsconfig.json')]);
+  // Beside the old one and then in its place: a deleted source file leaves nothing that oclif would find, and jobs that start meanwhile run.
+  const [fresh, old] = [local('build.new'), local('build.old')];
+  for (const each of [fresh, old]) rmSync(each, {recursive: true, force: true});
+  step('TypeScript', tool('tsc'), ['--project', local('tsconfig.json'), '--outDir', fresh]);
   // tsc does not copy the validators, which are JavaScript already.
-  const [from, to] = [local('src/schema/generated'), local('dist/schema/generated')];
+  const [from, to] = [local('src/schema/generated'), path.join(fresh, 'src/schema/generated')];
   mkdirSync(to, {recursive: true});
   for (const name of readdirSync(from).filter((each) => /\.validator\.(js|d\.ts)$/.test(each)))
     copyFileSync(path.join(from, name), path.join(to, name));
+  if (existsSync(local('build'))) renameSync(local('build'), old);
+  renameSync(fresh, local('build'));
+  rmSync(old, {recursive: true, force: true});
 }
 
 function executableBits() {

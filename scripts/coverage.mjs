@@ -12,9 +12,9 @@ const GATE = 95;
 /** Files with nothing but types are never loaded, and would count as never reached. */
 function onlyTypes() {
   const withoutComments = (text) => text.replaceAll(/\/\*[^]*?\*\//g, '').replaceAll(/^\s*\/\/.*$/gm, '');
-  return readdirSync(path.join(root, 'dist'), {recursive: true})
-    .filter((name) => name.endsWith('.js') && withoutComments(readFileSync(path.join(root, 'dist', name), 'utf8')).trim() === 'export {};')
-    .map((name) => `src/${name.replace(/\.js$/, '.ts')}`);
+  return readdirSync(path.join(root, 'build'), {recursive: true})
+    .filter((name) => name.endsWith('.js') && withoutComments(readFileSync(path.join(root, 'build', name), 'utf8')).trim() === 'export {};')
+    .map((name) => name.replace(/\.js$/, '.ts'));
 }
 
 await main(() => {

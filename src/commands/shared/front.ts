@@ -6,7 +6,7 @@ import {constants} from 'node:os';
 import {fileURLToPath} from 'node:url';
 import {EXIT, TareError} from '../../errors.js';
 
-const FRONT = fileURLToPath(new URL('../../../native/build/tare', import.meta.url));
+const FRONT = fileURLToPath(new URL('../../../../native/build/tare', import.meta.url));
 const MARK = /^@front=(\d+)$/;
 
 let descriptor: number | null = null;
