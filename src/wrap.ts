@@ -1,5 +1,6 @@
 /** The brain behind tare-wrap: no flags; the caller's argv is the payload's. */
 
+import {PLUGINS} from './plugins.js';
 import {serve} from './run/serve.js';
 import {TARE_VERSION} from './version.js';
 
@@ -12,5 +13,7 @@ await serve(DESCRIPTOR, ({argv}) => ({
   recordCopy: null,
   verbose: false,
   usesStdout: false,
+  role: 'wrapper',
+  plugins: PLUGINS,
   version: TARE_VERSION,
 }));

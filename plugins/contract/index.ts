@@ -38,12 +38,12 @@ export interface BatchSystem {
   load(): Promise<BatchAdapter>;
 }
 
-/** Translates between one batch system and the core. None of it throws or hangs: what goes wrong is a remark or a line in the log. */
+/** Translates between one batch system and the core. None of it hangs; what goes wrong is a remark or a line in the log. */
 export interface BatchAdapter {
   /** Slot to job. Removes what an attempt before this one left where the batch system would find it. */
   read(call: BatchCall, effects: Effects): BatchJob;
   /** Tells the batch system how the payload ended. The final record is on disk. */
-  reportOutcome(job: BatchJob, record: RecordView, settings: BatchSettings, effects: Effects): Promise<Ending>;
+  reportOutcome(job: BatchJob, ended: Ended, settings: BatchSettings, effects: Effects): Promise<Ending>;
   /** Tells the batch system that nothing was run, and whose fault it is. */
   reportFailure(job: BatchJob, failure: Failure, settings: BatchSettings, effects: Effects): Promise<Ending>;
 }
@@ -96,6 +96,13 @@ export interface About {
 export interface BatchSettings {
   /** A payload that was killed for memory: `hold` ends by SIGKILL, so that the batch system treats it as a memory limit; `code` exits. */
   oom: 'hold' | 'code';
+}
+
+/** The payload ran and is over. */
+export interface Ended {
+  record: RecordView;
+  /** Numbers of the signals that the wrapper was sent and passed on. */
+  signals: readonly number[];
 }
 
 /** Nothing was run. */

@@ -1,5 +1,8 @@
 import {Args, Command, Flags} from '@oclif/core';
 import {asTareError, TareError} from '../errors.js';
+import {readBatchJob} from '../batch/detect.js';
+import {effects} from '../batch/effects.js';
+import {PLUGINS} from '../plugins.js';
 import {explainPlan} from '../plan/explain.js';
 import {renderTable} from '../report/table.js';
 import {readPolicy} from '../run/documents.js';
@@ -20,10 +23,19 @@ export default class PlanCommand extends Command {
     const {flags, argv} = await this.parse(PlanCommand, dashes === -1 ? this.argv : this.argv.slice(0, dashes));
     try {
       const source = sourceOf(argv as string[], command);
-      const known = newKnown();
+      const environment = process.env as Record<string, string>;
+      const call = {role: 'command' as const, argv: command ?? [], environment, cwd: process.cwd(), uid: process.getuid?.() ?? -1};
+      const known = newKnown(
+        await readBatchJob(
+          PLUGINS,
+          call,
+          effects(() => undefined),
+        ),
+        call.role,
+      );
       const request = {source, flags: readJobFlags(flags), policyFile: flags.policy ?? null};
       const policy = await readPolicy(request.policyFile, known.caller.uid);
-      const {plan} = await prepare(request, policy, process.env as Record<string, string>, process.cwd(), known);
+      const {plan} = await prepare(request, policy, environment, call.cwd, known);
       if (flags.json) this.log(JSON.stringify(plan, null, 2));
       else {
         for (const {title, head, rows} of explainPlan(plan)) {

@@ -2,6 +2,7 @@ import {Args, Command, Flags} from '@oclif/core';
 import {TareError} from '../errors.js';
 import type {JobFlags} from '../job/flags.js';
 import {formatSummary} from '../report/summary.js';
+import {PLUGINS} from '../plugins.js';
 import {canonicalJson} from '../plan/canonical.js';
 import type {Source} from '../run/prepare.js';
 import type {RunResult} from '../run/request.js';
@@ -49,6 +50,8 @@ export default class Run extends Command {
         recordCopy: flags.record ?? null,
         verbose: flags.verbose,
         usesStdout: flags.json,
+        role: 'command',
+        plugins: PLUGINS,
         version: TARE_VERSION,
       }),
       (result) => {

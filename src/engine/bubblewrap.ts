@@ -62,6 +62,7 @@ function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilit
     case 'cgroup.create':
     case 'cgroup.write':
     case 'directory.create':
+    case 'features.provide':
     case 'identity.take':
     case 'affinity.set':
     case 'oom.adjust':

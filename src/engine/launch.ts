@@ -27,6 +27,11 @@ export function launchStrings(plan: Plan, {boxDirectory, abilities, joins, calle
   for (const {value} of stepsOf(plan, 'oom.adjust')) add('O', value);
   for (const {cpus} of stepsOf(plan, 'affinity.set')) add('C', cpus.join(','));
   for (const {name, soft, hard} of stepsOf(plan, 'rlimit.set')) add('r', `${name} ${String(soft)} ${String(hard)}`);
+  for (const {place, machine} of stepsOf(plan, 'features.provide')) {
+    const at = place.replace('{box}', () => boxDirectory);
+    if (machine !== null) add('e', `MACHINEFEATURES=${at}/machinefeatures`);
+    add('e', `JOBFEATURES=${at}/jobfeatures`);
+  }
   for (const {name, value} of stepsOf(plan, 'environment.set')) add('e', `${name}=${value}`);
   for (const {name} of stepsOf(plan, 'environment.unset')) add('u', name);
   if (plan.engine.name === 'bubblewrap') add('E', ...bubblewrapArgv(plan, boxDirectory, abilities));

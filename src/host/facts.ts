@@ -79,6 +79,8 @@ export interface IdentityFacts {
 }
 
 export interface Facts {
+  /** The box that the caller is in already, and how that is proved; null when in none. */
+  within: {recordId: string | null; how: string} | null;
   kernel: {release: string; version: [major: number, minor: number]; how: string};
   node: {hostname: string; bootId: string | null; how: string};
   /** Whoever runs the wrapper. */

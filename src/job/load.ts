@@ -11,12 +11,24 @@ import {show} from './show.js';
 
 const BUILTIN: Provenance = {source: 'builtin', at: 'builtin'};
 
-export function jobFromDocument(document: JobDocument, {file, callerDirectory}: {file: string; callerDirectory: string}): Job {
+export interface DescriptorSource {
+  file: string;
+  callerDirectory: string;
+  /** What the batch system would run, for a descriptor that came with its job. */
+  command?: readonly string[];
+}
+
+export function jobFromDocument(document: JobDocument, {file, callerDirectory, command}: DescriptorSource): Job {
   const problems = new Problems();
   const valued = <T>(value: T, pointer: string): Valued<T> => ({value, provenance: {source: 'job', at: at(file, pointer)}});
   const each = (values: readonly string[], pointer: string): Valued<string>[] =>
     values.map((value, index) => valued(value, below(pointer, index)));
-  const base = plainJob(document.command, callerDirectory, at(file, '/command/0'), problems);
+  const base = plainJob(
+    document.command ?? command ?? [],
+    callerDirectory,
+    at(file, document.command === undefined ? '/command' : '/command/0'),
+    problems,
+  );
   const job: Job = {
     ...base,
     name: document.name ?? null,
@@ -65,7 +77,7 @@ function plainJob(command: readonly string[], callerDirectory: string, where: st
   if ((command[0] ?? '') === '') {
     problems.add(
       new TareError('DOCUMENT_INVALID', {
-        message: 'no executable',
+        message: command.length === 0 ? 'command is missing' : 'no executable',
         where,
         found: show(command[0]),
         allowed: 'the name or path of a program',

@@ -51,6 +51,7 @@ export function explainPlan(plan: Plan): ExplainedSection[] {
         ['mode', plan.mode.value, plan.mode.because],
         ['engine', plan.engine.version === null ? plan.engine.name : `${plan.engine.name} ${plan.engine.version}`, plan.engine.because],
         ['rule', plan.rule ?? 'none', plan.rule === null ? 'no rule of the policy matches' : 'the first rule that matches'],
+        ...(plan.slot.name === null ? [] : [['slot', plan.slot.name, 'as the batch system calls it']]),
         ['runs as', plan.job.user ?? 'the caller', stepsOf(plan, 'identity.take')[0]?.because ?? 'the caller'],
         ['grace', formatDuration(plan.grace.us), plan.grace.provenance.at],
       ],
@@ -151,6 +152,8 @@ function mountRow(step: Step): string[][] {
 
 function environmentRow(step: Step): string[][] {
   if (step.op === 'environment.set') return [[step.name, step.value, step.because]];
+  if (step.op === 'features.provide')
+    return [[step.machine === null ? 'JOBFEATURES' : 'JOBFEATURES, MACHINEFEATURES', `below ${step.place}`, step.because]];
   if (step.op === 'environment.unset') return [[step.name, '(taken away)', step.because]];
   return [];
 }

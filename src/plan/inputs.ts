@@ -11,9 +11,23 @@ export interface Call {
   /** The caller's environment. */
   environment: Readonly<Record<string, string>>;
   /** What the batch system granted, null where it does not say. */
-  slot: {name: string | null; cores: Valued<number> | null; memoryBytes: Valued<number> | null};
+  slot: CallSlot;
+  /** What the batch system calls the job. */
+  batchId: string | null;
+  /** Why no namespaces may be built around the payload; null when they may. */
+  unboxed: string | null;
   /** A number in [0, 1) that belongs to the job: decides whether it is in the observed share. */
   sample: number;
+}
+
+export interface CallSlot {
+  name: string | null;
+  cores: Valued<number> | null;
+  memoryBytes: Valued<number> | null;
+  scratchBytes: Valued<number> | null;
+  gpus: Valued<number> | null;
+  wallTimeUs: Valued<number> | null;
+  cpuTimeUs: Valued<number> | null;
 }
 
 export interface Inputs {

@@ -24,6 +24,8 @@ export function planLimits({job, policy, facts, call}: Inputs, mode: ModeChoice)
     cores: call.slot.cores ?? factual(facts.slot.cores, facts.slot.how),
     memory: memoryOfSlot(policy, facts, call.slot.memoryBytes, mode),
     processes: factual(facts.slot.processes, facts.slot.how),
+    wallTime: call.slot.wallTimeUs,
+    cpuTime: call.slot.cpuTimeUs,
   };
   const limits = {} as PlannedLimits;
   for (const name of LIMIT_NAMES) {
@@ -144,7 +146,8 @@ function memoryOfSlot(policy: Policy, facts: Facts, granted: Valued<number> | nu
   const known = [granted, factual(facts.slot.memoryLimitBytes, facts.slot.how)].filter((value) => value !== null);
   const slot = known.sort((a, b) => a.value - b.value)[0];
   if (slot === undefined) return null;
-  if (mode.value === 'observe') return slot; // nothing is enforced, so nothing has to be kept back
+  // nothing is enforced, or the box around keeps a reserve already
+  if (mode.value === 'observe' || facts.within !== null) return slot;
   const reserve = policy.reserveBytes.value;
   if (slot.value <= reserve) {
     throw new TareError('SLOT_TOO_SMALL', {

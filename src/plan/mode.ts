@@ -16,7 +16,10 @@ export type ModeChoice = Plan['mode'];
 export function chooseMode(policy: Policy, facts: Facts, call: Call, network: 'host' | 'none'): ModeChoice {
   const observed = observeReason(policy, call);
   if (observed !== null) return {value: 'observe', because: observed};
-  const lacking = boxObstacle(facts, network);
+  if (facts.within !== null)
+    return {value: 'limits-only', because: `in a box already, which isolates (${facts.within.how}): this one only subdivides`};
+  if (call.unboxed !== null && network === 'host') return {value: 'limits-only', because: call.unboxed};
+  const lacking = call.unboxed ?? boxObstacle(facts, network);
   if (lacking === null) return {value: 'box', because: 'bubblewrap and the namespaces that it needs are here'};
   if (policy.box.value === 'required' || network === 'none') {
     throw new TareError('BOX_UNAVAILABLE', {

@@ -46,7 +46,8 @@ export interface MountPlan {
   isHidden: (path: string) => boolean;
 }
 
-export function planMounts(inputs: Inputs): MountPlan {
+/** @param features what the box is told about itself, on its own /dev before that becomes read-only */
+export function planMounts(inputs: Inputs, features: readonly Step[]): MountPlan {
   const {job} = inputs;
   const work = job.workDirectory.value;
   const writable = [...(isNeverWritable(work) ? [] : [job.workDirectory]), ...job.writable.filter(({value}) => !isNeverWritable(value))];
@@ -63,6 +64,7 @@ export function planMounts(inputs: Inputs): MountPlan {
     {op: 'mount.proc', destination: '/proc', because: 'shows the box’s processes only'},
     {op: 'mount.dev', destination: '/dev', because: 'no devices but the harmless ones'},
     ...planDevices(inputs).map((device) => bind(device.value, device.value, ['dev'], `allowed by ${device.provenance.at}`)),
+    ...features,
     {op: 'mount.readonly', destination: '/dev', because: 'nothing is stored here'},
     {
       op: 'mount.tmpfs',

@@ -9,7 +9,9 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {digest} from './canonical.js';
 import {planGroups} from './cgroup.js';
 import {chooseCpus} from './cpus.js';
+import type {Facts} from '../host/facts.js';
 import {planEnvironment} from './environment.js';
+import {planFeatures} from './features.js';
 import type {Inputs} from './inputs.js';
 import {planLimits, type PlannedLimits} from './limits.js';
 import {chooseMode, type ModeChoice} from './mode.js';
@@ -52,15 +54,18 @@ export function makePlan(original: Inputs): Plan {
     limits,
     grace: {us: policy.graceUs.value, provenance: policy.graceUs.provenance},
     slot: {
+      name: call.slot.name,
       memoryLimitBytes: call.slot.memoryBytes?.value ?? facts.slot.memoryLimitBytes,
       cores: call.slot.cores?.value ?? facts.slot.cores,
+      scratchBytes: call.slot.scratchBytes?.value ?? null,
+      gpus: call.slot.gpus?.value ?? null,
       memoryDirectory: facts.cgroup.controllers.memory?.own ?? null,
     },
     steps: planSteps(inputs, mode, limits, network),
     directories: placesOf(policy, facts.caller.uid),
     log: policy.log,
     pauseAt: policy.pauseAt,
-    flags: planFlags(mode, limits),
+    flags: planFlags(mode, limits, facts),
   };
 }
 
@@ -86,7 +91,8 @@ function planSteps(inputs: Inputs, mode: ModeChoice, limits: PlannedLimits, netw
       because: `${identity.name ?? String(identity.uid)} (${provenance.at})`,
     });
   }
-  const mounts = boxed ? planMounts(inputs) : null;
+  const mounts = boxed ? planMounts(inputs, planFeatures(inputs, limits, mode)) : null;
+  if (!boxed) steps.push(...planFeatures(inputs, limits, mode));
   if (boxed) {
     const namespaces: ('user' | 'pid' | 'mount' | 'ipc' | 'uts' | 'network')[] = ['pid', 'mount', 'ipc', 'uts'];
     if (!facts.bubblewrap.setuid) namespaces.unshift('user');
@@ -186,9 +192,10 @@ function checkIdentity({policy, call, facts}: Inputs): void {
   }
 }
 
-function planFlags(mode: ModeChoice, limits: PlannedLimits): string[] {
+function planFlags(mode: ModeChoice, limits: PlannedLimits, {within}: Facts): string[] {
   const flags: string[] = [];
-  if (mode.value === 'limits-only') flags.push('unboxed');
+  if (within !== null) flags.push('nested');
+  else if (mode.value === 'limits-only') flags.push('unboxed');
   if (mode.value === 'observe') flags.push('observe');
   if (limits.memory.enforcement === 'watched') flags.push('sampled-memory');
   return flags;

@@ -32,6 +32,8 @@ export const BUILTIN: Readonly<Policy> = {
   directories: {state: null, spool: null, scratch: null, log: null},
   log: {level: 'warn', format: 'human'},
   killSwitch: builtin('/etc/tare/off'),
+  batch: {oom: builtin('hold'), blackHole: null},
+  features: {hs06: null, shutdownTime: null, graceUs: null},
   rules: [],
   pauseAt: [],
   files: [],

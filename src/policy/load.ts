@@ -3,7 +3,7 @@
 import {below, type Locate} from '../job/at.js';
 import type {Valued} from '../job/job.js';
 import {Problems} from '../job/problems.js';
-import {parseSize} from '../job/quantity.js';
+import {parseDuration, parseSize} from '../job/quantity.js';
 import type {RuleDocument} from '../schema/generated/policy-1.js';
 import {BUILTIN} from './builtin.js';
 import {contradictions} from './contradictions.js';
@@ -24,6 +24,9 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
   const reserve = document.reserve?.memory;
   const reserveBytes =
     reserve === undefined ? undefined : (problems.attempt(() => parseSize(reserve, locate('/reserve/memory'))) ?? undefined);
+  const duration = (written: string | number | undefined, pointer: string): number | null =>
+    written === undefined ? null : problems.attempt(() => parseDuration(written, locate(pointer)));
+  const blackHole = document.batch?.blackHole;
   const policy: Policy = {
     ...applySetting(BUILTIN, readRuled(document, locate, problems)),
     site: {...BUILTIN.site, ...document.site},
@@ -36,6 +39,22 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
     directories: {state: directory('state'), spool: directory('spool'), scratch: directory('scratch'), log: directory('log')},
     log: {...BUILTIN.log, ...document.log},
     killSwitch: or(document.killSwitch, '/killSwitch', BUILTIN.killSwitch),
+    batch: {
+      oom: or(document.batch?.oom, '/batch/oom', BUILTIN.batch.oom),
+      blackHole:
+        blackHole === undefined
+          ? null
+          : {
+              ...blackHole,
+              withinUs: duration(blackHole.within, '/batch/blackHole/within') ?? 0,
+              provenance: {source: 'policy', at: locate('/batch/blackHole')},
+            },
+    },
+    features: {
+      hs06: document.features?.hs06 ?? null,
+      shutdownTime: document.features?.shutdownTime ?? null,
+      graceUs: duration(document.features?.grace, '/features/grace'),
+    },
     rules: (document.rules ?? []).map((rule, index) => readRule(rule, index, locate, problems)),
     pauseAt: document.debug?.pauseAt ?? [],
     files: parts.map(({file}) => file),

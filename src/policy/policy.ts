@@ -1,6 +1,6 @@
 /** A site's policy: merged from its files, checked, completed with the built-in defaults, in plain units. */
 
-import type {Limits, Pattern, Valued} from '../job/job.js';
+import type {Limits, Pattern, Provenance, Valued} from '../job/job.js';
 
 export type Enforcement = 'kernel' | 'watched' | 'none';
 /** Limits whose enforcement a policy can require. */
@@ -38,6 +38,14 @@ export interface Rule {
   set: Setting;
 }
 
+/** After `failures` of the wrapper in `withinUs` on this node. */
+export interface BlackHole {
+  failures: number;
+  withinUs: number;
+  then: 'unboxed' | 'drain';
+  provenance: Provenance;
+}
+
 export interface Policy extends Ruled {
   site: {name: string | null; infrastructure: string | null; description: string | null};
   reserveBytes: Valued<number>;
@@ -47,6 +55,9 @@ export interface Policy extends Ruled {
   directories: {state: Valued<string> | null; spool: Valued<string> | null; scratch: Valued<string> | null; log: Valued<string> | null};
   log: {level: 'error' | 'warn' | 'info' | 'debug'; format: 'json' | 'human'};
   killSwitch: Valued<string>;
+  batch: {oom: Valued<'hold' | 'code'>; blackHole: BlackHole | null};
+  /** Of the Machine/Job Features, what only the site knows. */
+  features: {hs06: number | null; shutdownTime: number | null; graceUs: number | null};
   rules: Rule[];
   pauseAt: string[];
   /** Files that it was merged from, in order; empty: only the built-in defaults. */

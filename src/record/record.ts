@@ -55,8 +55,10 @@ const EFFICIENCY_SLACK_US = 200_000;
 export interface Attempt {
   lrms: RecordLrms;
   identity: IdentityFacts;
-  /** Identity outside this node, as far as the caller's environment tells. */
-  vo: string | null;
+  /** Identity outside this node, as far as the batch system tells. */
+  grid: Omit<UsageRecord['user'], 'local' | 'uid'>;
+  /** The box around. */
+  within: UsageRecord['within'];
   name: string | null;
   host: UsageRecord['host'];
   trust: 'root' | 'user';
@@ -80,7 +82,8 @@ export function startedRecord(attempt: Attempt, plan: Plan | null): UsageRecord 
     ce: {id: null},
     lrms,
     payload: {index: 0, id: null, name: attempt.name},
-    user: {local: identity.name, uid: identity.uid, global: null, issuer: null, vo: attempt.vo, fqan: null, groups: []},
+    within: attempt.within,
+    user: {local: identity.name, uid: identity.uid, ...attempt.grid},
     time: NO_TIME,
     allocation: allocation(plan),
     pattern: plan?.pattern.value ?? null,
@@ -107,6 +110,7 @@ function allocation(plan: Plan | null): UsageRecord['allocation'] {
     coresSource: cores.value === null ? (plan.slot.cores === null ? null : 'slot') : cores.provenance.at,
     cpuQuotaMilli: cores.value !== null && cores.enforcement === 'kernel' ? Math.round(cores.value * 1000) : null,
     memoryLimitBytes: memory.value,
+    gpus: plan.slot.gpus,
   };
 }
 

@@ -1,9 +1,10 @@
 /** From a plan to a launched box: folders, groups, the launch frame, and the record that says that it started. */
 
 import {createGroups, noGroups, openGroups, type Groups} from '../cgroup/manager.js';
-import {hostOf, startedRecord} from '../record/record.js';
+import {startedRecord} from '../record/record.js';
 import {writeRecord} from '../record/spool.js';
 import type {Plan} from '../schema/generated/plan-1.js';
+import {attemptOf} from './attempt.js';
 import type {Channel} from './channel.js';
 import type {Hello} from './hello.js';
 import {launch} from './life.js';
@@ -38,23 +39,14 @@ export async function begin(
   channel: Channel,
 ): Promise<Begun> {
   const {id} = known;
-  const node = facts.node.hostname;
-  const started = startedRecord(
-    {
-      lrms: {type: 'none', host: node, queue: plan.job.queue, localJobId: null, globalJobId: `${node}#${id}`, attempt: 1},
-      identity,
-      vo: plan.job.vo,
-      name: plan.job.name,
-      host: hostOf(facts, request.version),
-      trust: caller.uid === 0 ? 'root' : 'user',
-      site: plan.site,
-    },
-    plan,
-  );
+  const started = startedRecord(attemptOf(known, identity, request.version), plan);
   const state: BoxState = {
     id,
     plan,
     started,
+    batch: known.batch,
+    settings: known.settings,
+    init: null,
     memoryBefore: noGroups.memoryEvents(),
     abilities: facts.bubblewrap.abilities,
     frontStartedUs: hello.startedUs,
@@ -68,7 +60,7 @@ export async function begin(
   let launched = false;
   try {
     channel.send('S', stateDirectory(plan, id));
-    makeDirectories(plan, id, caller);
+    makeDirectories(plan, id, caller, started.recordId);
     writeState(state);
     groups = createGroups(plan.steps, id);
     state.memoryBefore = groups.memoryEvents();

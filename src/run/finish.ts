@@ -12,6 +12,7 @@ import type {Life} from './life.js';
 import type {Log} from './log.js';
 import {pauseAt} from './pause.js';
 import type {Quit, RunResult} from './request.js';
+import {failureOf} from './tell.js';
 import {removeScratch, removeState, writeState, type BoxState} from './state.js';
 import {weighPayload, weighTare} from './weigh.js';
 
@@ -22,7 +23,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   const before = readFinal(plan.directories.spool, started.recordId);
   if (before !== null) {
     removeState(plan, id); // a brain died between its record and its end
-    return {...before, quit: quitOf(life, before.record.outcome), messages: []};
+    return resultOf(before.record, before.path, [], life);
   }
   state.weighed ??= weighPayload(groups, life.sampler, life.init);
   const {usage, flags} = state.weighed;
@@ -64,7 +65,12 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   pauseAt(plan.pauseAt, 'brain-recorded');
   removeState(plan, id);
   log.info('ended', {status: outcome.status, exitCode: outcome.exitCode, signal: outcome.signal, reason: outcome.reason, record: path});
-  return {quit: quitOf(life, outcome), record, path, messages};
+  return resultOf(record, path, messages, life);
+}
+
+function resultOf(record: UsageRecord, path: string | null, messages: string[], life: Life): RunResult {
+  const quit = quitOf(life, record.outcome);
+  return {quit, record, path, messages, failure: failureOf(record, quit), signals: life.noted};
 }
 
 /**

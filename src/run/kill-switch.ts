@@ -1,6 +1,7 @@
 /** The kill switch: while a file exists, every payload is simply executed, by the front in its own place. */
 
 import {existsSync} from 'node:fs';
+import type {BatchJob} from '@tare/contract';
 import type {IdentityFacts} from '../host/facts.js';
 import type {Policy} from '../policy/policy.js';
 import type {Channel} from './channel.js';
@@ -19,12 +20,13 @@ export const isSwitchOn = (policy: Policy): boolean => existsSync(policy.killSwi
 /** @throws TareError when the descriptor cannot be read */
 export async function plainExec(
   request: Request,
+  batch: BatchJob,
   policy: Policy,
   caller: IdentityFacts,
   hello: Hello,
   channel: Channel,
 ): Promise<RunResult> {
-  const {job, callerArgvIndex} = await loadJob(request, hello.cwd);
+  const {job, callerArgvIndex} = await loadJob(request, hello.cwd, batch);
   const strings = callerArgvIndex === null ? job.command.map((argument) => `v${argument}`) : [`a@${String(callerArgvIndex)}`];
   for (const [name, {value}] of Object.entries(job.environment)) strings.push(value === null ? `u${name}` : `e${name}=${value}`);
   strings.push(`d${job.workDirectory.value}`);
@@ -32,5 +34,5 @@ export async function plainExec(
   const {uid, gid, groups} = payloadIdentity(job, policy, caller).value;
   if (uid !== caller.uid) strings.push(`U${String(uid)} ${String(gid)} ${groups.join(',')}`);
   await channel.sendLast('D', ...strings);
-  return {quit: ['code', 0], record: null, path: null, messages: []};
+  return {quit: ['code', 0], record: null, path: null, messages: [], failure: null, signals: []};
 }

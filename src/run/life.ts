@@ -74,7 +74,7 @@ export interface LifeContext {
   /** Done when the payload's process waits for its go: the `started` record goes to disk here. */
   beforeExec: () => void;
   /** Done when the payload runs. */
-  afterExec: (startEpochUs: number) => void;
+  afterExec: (startEpochUs: number, initPid: number | null) => void;
 }
 
 /** Sends the launch frame. */
@@ -205,7 +205,7 @@ class Follower {
     const {plan, groups, cpus, log, frontPid} = this.context;
     this.life.executedUs = executedUs;
     this.life.startEpochUs = epochUs() - (monotonicUs() - executedUs);
-    this.context.afterExec(this.life.startEpochUs);
+    this.context.afterExec(this.life.startEpochUs, this.initPid);
     pauseAt(plan.pauseAt, 'brain-executed');
     // a brain before this one has sent SIGTERM already
     if (this.life.stop !== null) this.killAfter(plan.grace.us);

@@ -3,6 +3,7 @@
 import {randomBytes} from 'node:crypto';
 import {realpathSync, statfsSync, statSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
+import type {BatchJob, BatchSettings} from '@tare/contract';
 import {TareError} from '../errors.js';
 import type {Facts, IdentityFacts} from '../host/facts.js';
 import {readFacts} from '../host/index.js';
@@ -10,14 +11,17 @@ import {spawnBriefly} from '../host/spawn.js';
 import type {Job} from '../job/job.js';
 import {applyFlags, type JobFlags} from '../job/flags.js';
 import {jobFromCommand, jobFromDocument} from '../job/load.js';
-import type {Call, Inputs} from '../plan/inputs.js';
+import {formatDuration} from '../job/quantity.js';
+import type {Call, CallSlot, Inputs} from '../plan/inputs.js';
 import {makePlan} from '../plan/plan.js';
 import {stepOf, stepsOf} from '../plan/step.js';
+import {BUILTIN} from '../policy/builtin.js';
 import {liesIn} from '../policy/glob.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {readDocument} from './documents.js';
+import {ownFailures} from './failures.js';
 import {callerIdentity, payloadIdentity} from './identity.js';
 import {pinnedCpus} from './pinned.js';
 import {checkSavedPlan} from './saved-plan.js';
@@ -54,13 +58,29 @@ export type Lack = 'box' | 'groups';
 /** What is known even when preparing fails: the record of a refusal is made of it. */
 export interface Known {
   id: string;
+  role: 'wrapper' | 'command';
+  /** The attempt as its batch system tells it. */
+  batch: BatchJob;
+  settings: BatchSettings;
+  /** The front of this call. */
+  frontPid: number | undefined;
   caller: IdentityFacts;
   policy: Policy | null;
   job: Job | null;
   facts: Facts | null;
 }
 
-export const newKnown = (): Known => ({id: randomBytes(8).toString('hex'), caller: callerIdentity(), policy: null, job: null, facts: null});
+export const newKnown = (batch: BatchJob, role: Known['role'], frontPid?: number): Known => ({
+  id: randomBytes(8).toString('hex'),
+  role,
+  batch,
+  settings: {oom: BUILTIN.batch.oom.value},
+  frontPid,
+  caller: callerIdentity(),
+  policy: null,
+  job: null,
+  facts: null,
+});
 
 /**
  * @param known is filled as things become known
@@ -73,18 +93,20 @@ export async function prepare(
   cwd: string,
   known: Known,
 ): Promise<Prepared> {
-  const {caller} = known;
+  const {caller, batch} = known;
   if (request.source.kind === 'plan') return prepareSaved(request.source.file, policy, known);
-  const {job, callerArgvIndex} = await loadJob(request, cwd);
+  const {job, callerArgvIndex} = await loadJob(request, cwd, batch);
   known.job = job;
   checkWorkDirectory(job);
   const identity = payloadIdentity(job, policy, caller);
-  const facts = gatherFacts(policy, job, caller);
+  const facts = gatherFacts(policy, job, known);
   known.facts = facts;
   const call: Call = {
     identity,
     environment,
-    slot: {name: null, cores: null, memoryBytes: null},
+    slot: slotOf(batch),
+    batchId: batch.lrms.localJobId,
+    unboxed: unboxedReason(known, policy),
     sample: Number.parseInt(known.id.slice(0, 8), 16) / 2 ** 32,
   };
   const inputs: Inputs = {job, policy, facts, call};
@@ -114,7 +136,7 @@ function lacking(facts: Facts, lack: Lack, because: string): Facts {
 
 async function prepareSaved(file: string, policy: Policy, known: Known): Promise<Prepared> {
   const plan = await readDocument(file, 'plan');
-  const facts = gatherFacts(policy, null, known.caller);
+  const facts = gatherFacts(policy, null, known);
   known.facts = facts;
   const identity = checkSavedPlan(plan, file, facts, policy);
   const workDirectory = stepOf(plan, 'payload.execute')?.workDirectory ?? '/';
@@ -133,13 +155,51 @@ async function prepareSaved(file: string, policy: Policy, known: Known): Promise
   };
 }
 
-export async function loadJob({source, flags}: Request, cwd: string): Promise<{job: Job; callerArgvIndex: number | null}> {
-  if (source.kind === 'descriptor') {
-    const job = jobFromDocument(await readDocument(source.file, 'job'), {file: source.file, callerDirectory: cwd});
-    return {job: applyFlags(job, flags, cwd), callerArgvIndex: null};
-  }
-  if (source.kind === 'plan') throw new TypeError('a plan is no job');
-  return {job: applyFlags(jobFromCommand(source.argv, cwd), flags, cwd), callerArgvIndex: source.callerArgvIndex};
+/** The job, with what the batch system knows of it: that is who it is, whatever its descriptor says. */
+export async function loadJob(
+  {source, flags}: Request,
+  cwd: string,
+  {about, lrms, descriptor}: BatchJob,
+): Promise<{job: Job; callerArgvIndex: number | null}> {
+  const load = async (): Promise<{job: Job; callerArgvIndex: number | null}> => {
+    if (source.kind === 'plan') throw new TypeError('a plan is no job');
+    if (source.kind === 'descriptor') {
+      const job = jobFromDocument(await readDocument(source.file, 'job'), {file: source.file, callerDirectory: cwd});
+      return {job, callerArgvIndex: null};
+    }
+    const {argv: command, callerArgvIndex} = source;
+    if (descriptor === null || callerArgvIndex === null) return {job: jobFromCommand(command, cwd), callerArgvIndex};
+    const document = await readDocument(descriptor.value, 'job');
+    const job = jobFromDocument(document, {file: descriptor.value, callerDirectory: cwd, command});
+    return {job, callerArgvIndex: document.command === undefined ? callerArgvIndex : null};
+  };
+  const {job, callerArgvIndex} = await load();
+  const known = {...job, name: job.name ?? about.name, vo: about.vo ?? job.vo, queue: lrms.queue ?? job.queue};
+  return {job: applyFlags(known, flags, cwd), callerArgvIndex};
+}
+
+function slotOf({slot}: BatchJob): CallSlot {
+  const valued = (read: {value: number; at: string} | null) =>
+    read === null ? null : {value: read.value, provenance: {source: 'slot' as const, at: read.at}};
+  return {
+    name: slot.name,
+    cores: valued(slot.cores),
+    memoryBytes: valued(slot.memoryBytes),
+    scratchBytes: valued(slot.scratchBytes),
+    gpus: valued(slot.gpus),
+    wallTimeUs: valued(slot.wallTimeUs),
+    cpuTimeUs: valued(slot.cpuTimeUs),
+  };
+}
+
+/** A container runtime brings its own namespaces; and a node on which boxes fail again and again does without. */
+function unboxedReason({batch, caller}: Known, policy: Policy): string | null {
+  if (batch.kind !== 'job') return batch.because;
+  const {blackHole} = policy.batch;
+  if (blackHole?.then !== 'unboxed') return null;
+  const {length} = ownFailures(policy, caller.uid, blackHole);
+  if (length < blackHole.failures) return null;
+  return `${String(length)} failures of the wrapper in ${formatDuration(blackHole.withinUs)} (${blackHole.provenance.at})`;
 }
 
 function checkWorkDirectory({workDirectory: {value, provenance}}: Job): void {
@@ -212,12 +272,13 @@ function requireDirectory(directory: string, where: string): void {
   throw new TareError('WORK_DIRECTORY', {message: 'the work directory is not a directory', where, found: directory});
 }
 
-function gatherFacts(policy: Policy, job: Job | null, caller: IdentityFacts): Facts {
+function gatherFacts(policy: Policy, job: Job | null, {caller, frontPid}: Known): Facts {
   const {state, scratch} = placesOf(policy, caller.uid);
   const pins = job?.limits.pinCores?.value === 1 || policy.defaults.pinCores?.value === 1 || policy.maxima.pinCores?.value === 1;
   return readFacts({
     caller,
     scratchDirectory: scratch,
+    frontPid,
     pinned: pins ? pinnedCpus(state) : [],
     spawn: spawnBriefly,
     cacheFile: `${state}/facts.json`,

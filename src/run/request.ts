@@ -1,5 +1,6 @@
 /** What a run is asked for, and what comes of it. */
 
+import type {Failure, Plugin} from '@tare/contract';
 import type {UsageRecord} from '../record/record.js';
 import type {Request} from './prepare.js';
 
@@ -10,6 +11,9 @@ export interface RunRequest extends Request {
   verbose: boolean;
   /** Something is printed on standard output at the end. */
   usesStdout: boolean;
+  /** Who called: the batch system itself, or somebody by the command line. */
+  role: 'wrapper' | 'command';
+  plugins: readonly Plugin[];
   /** Version of Tare, for the record. */
   version: string;
 }
@@ -25,4 +29,8 @@ export interface RunResult {
   path: string | null;
   /** Messages for people: nothing was run, or the record could not be written. */
   messages: string[];
+  /** Why nothing was run, and whose fault that is; null when the payload ran. */
+  failure: Omit<Failure, 'record'> | null;
+  /** Signals that the wrapper was sent and passed on. */
+  signals: readonly number[];
 }

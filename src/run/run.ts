@@ -1,10 +1,18 @@
 /** One job, whole: the only place where the stages meet. */
 
+import type {Effects} from '@tare/contract';
 import {openGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
 import {asTareError, TareError, type TareErrors} from '../errors.js';
 import {policyFromDocuments} from '../policy/load.js';
 import {writeRecord} from '../record/spool.js';
 import type {Plan} from '../schema/generated/plan-1.js';
+import {readBatchJob} from '../batch/detect.js';
+import {effects} from '../batch/effects.js';
+import {noteFailure} from './failures.js';
+import {processId} from './process.js';
+import {findLiveBox, joinBox} from './session.js';
+import {tellBatchSystem} from './tell.js';
+import type {Policy} from '../policy/policy.js';
 import {begin, takeBack, takeBackPrepared, type Begun} from './begin.js';
 import type {Channel} from './channel.js';
 import {readPolicy} from './documents.js';
@@ -12,28 +20,46 @@ import {failureText, finish, isBoxesFault, store} from './finish.js';
 import type {Hello} from './hello.js';
 import {isDefaultSwitchOn, isSwitchOn, plainExec} from './kill-switch.js';
 import {follow, type Life} from './life.js';
-import {openLog, type Log} from './log.js';
+import {openLog, silentLog, type Log} from './log.js';
 import {newKnown, prepare, type Known, type Lack, type Prepared} from './prepare.js';
-import {refusalRecord} from './refusal.js';
+import {faultOf, firstOf, refusalRecord} from './refusal.js';
 import type {RunRequest, RunResult} from './request.js';
 import {readState, writeState, type BoxState} from './state.js';
 
-/** Runs a job, or finishes one whose brain died. Never throws for what a job, a policy or a node can cause. */
+/** Runs a job, or finishes one whose brain died, and tells the batch system. Never throws for what a job, a policy or a node can cause. */
 export async function runJob(request: RunRequest, hello: Hello, channel: Channel): Promise<RunResult> {
   if (hello.state === 'running' || hello.state === 'ended') return adopt(request, hello, channel);
-  const known = newKnown();
+  const {role, plugins} = request;
+  const argv = request.source.kind === 'command' ? request.source.argv : [];
+  const call = {role, argv, environment: hello.environment, cwd: hello.cwd, uid: process.getuid?.() ?? -1};
+  const batch = await readBatchJob(plugins, call, effectsWith(silentLog));
+  const known = newKnown(batch, role, hello.frontPid);
   try {
     if (hello.state === 'prepared') await takeBackPrepared(hello.stateDirectory);
-    if (isDefaultSwitchOn()) return await plainExec(request, policyFromDocuments([]), known.caller, hello, channel);
+    if (isDefaultSwitchOn()) return await plainExec(request, batch, policyFromDocuments([]), known.caller, hello, channel);
     const policy = await readPolicy(request.policyFile, known.caller.uid);
     known.policy = policy;
-    if (isSwitchOn(policy)) return await plainExec(request, policy, known.caller, hello, channel);
+    known.settings = {oom: policy.batch.oom.value};
+    if (isSwitchOn(policy)) return await plainExec(request, batch, policy, known.caller, hello, channel);
+    if (batch.kind === 'session') {
+      const joined = await join(known, policy, hello, channel);
+      if (joined !== null) return joined;
+    }
     const prepared = await prepare(request, policy, hello.environment, hello.cwd, known);
     if (hello.brain > 1) prepared.plan.pauseAt = [];
     return await start(prepared, request, hello, channel, known);
   } catch (error) {
-    return refuse(asTareError(error), request, known);
+    return await refuse(asTareError(error), request, known);
   }
+}
+
+/** A session in the live box of its job; null when it has to be run by itself, which is said. */
+async function join({caller, batch}: Known, policy: Policy, hello: Hello, channel: Channel): Promise<RunResult | null> {
+  const live = findLiveBox(policy, caller.uid, batch);
+  const joined = live === null ? 'there is no live box of this job' : await joinBox(live, hello, channel);
+  if (typeof joined !== 'string') return {quit: joined, record: null, path: null, messages: [], failure: null, signals: []};
+  channel.send('Y', `tare: this session is not in the job's box: ${joined}`);
+  return null;
 }
 
 /** Begins and follows; when something of the box cannot be had and the policy does not require it, once more without. */
@@ -46,6 +72,8 @@ async function start(prepared: Prepared, request: RunRequest, hello: Hello, chan
     format: plan.log.format,
     job: known.id,
   });
+  const {batch, settings} = known;
+  for (const remark of batch.remarks) log.warn('the batch system’s description of the job', {remark});
   const without = async (lack: Lack, because: string): Promise<RunResult> => {
     log.warn(`once more without ${lack}`, {because});
     return start(prepared.without(lack, because), request, hello, channel, known);
@@ -64,13 +92,20 @@ async function start(prepared: Prepared, request: RunRequest, hello: Hello, chan
       await takeBack(plan, known.id, groups);
       return await without('box', `the engine failed: ${failureText(life)}`);
     }
-    return await finish(state, groups, life, log);
+    const result = await finish(state, groups, life, log);
+    if (result.failure?.fault === 'node') noteFailure(known.policy, known.caller.uid, known.id, result.failure.code);
+    return await tellBatchSystem(result, {batch, settings, plugins: request.plugins, effects: effectsWith(log)});
   } catch (error) {
-    return refuse(asTareError(error), request, known, plan);
+    return await refuse(asTareError(error), request, known, plan, log);
   } finally {
     await log.close();
   }
 }
+
+const effectsWith = (log: Log): Effects =>
+  effects((level, message, details) => {
+    log[level](message, details);
+  });
 
 /** Groups cannot be made here, as opposed to a value that the kernel does not take. */
 function isPlacesFault(error: unknown): error is TareError {
@@ -89,8 +124,10 @@ async function adopt(request: RunRequest, hello: Hello, channel: Channel): Promi
   const life = await live({...state, plan}, groups, channel, log, hello, request.usesStdout);
   if (life.startEpochUs !== null) life.startEpochUs = state.startEpochUs ?? life.startEpochUs;
   const result = await finish({...state, plan}, groups, life, log);
+  const {batch, settings} = state;
+  const told = await tellBatchSystem(result, {batch, settings, plugins: request.plugins, effects: effectsWith(log)});
   await log.close();
-  return result;
+  return told;
 }
 
 function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello: Hello, usesStdout: boolean): Promise<Life> {
@@ -112,7 +149,8 @@ function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello
     beforeExec: () => {
       if (hello.brain > 1) writeRecord(plan.directories.spool, started); // its brain may have died before it wrote it
     },
-    afterExec: (startEpochUs) => {
+    afterExec: (startEpochUs, initPid) => {
+      state.init = initPid === null ? null : processId(initPid);
       if (!usesStdout) channel.send('C', '1'); // a reader sees when the payload closes its own
       state.startEpochUs ??= startEpochUs;
       keep(state, log);
@@ -130,9 +168,20 @@ function keep(state: BoxState, log: Log): void {
 }
 
 /** Nothing ran: the policy refused, the input is wrong, or the box could not be built. There is a record all the same. */
-function refuse(error: TareError | TareErrors, request: RunRequest, known: Known, plan: Plan | null = null): RunResult {
+async function refuse(
+  error: TareError | TareErrors,
+  request: RunRequest,
+  known: Known,
+  plan: Plan | null = null,
+  log: Log = silentLog,
+): Promise<RunResult> {
   const messages = error.message.split('\n');
   const {record, spool} = refusalRecord(error, known, plan, request.version);
   const path = store(spool, request.recordCopy, record, messages);
-  return {quit: ['code', error.exit], record, path, messages: [...new Set(messages)]};
+  const first = firstOf(error);
+  const failure = {fault: faultOf(first, known), code: first.code, message: messages.join('; '), exit: error.exit};
+  const result: RunResult = {quit: ['code', error.exit], record, path, messages: [...new Set(messages)], failure, signals: []};
+  const {batch, settings, policy, caller, id} = known;
+  if (failure.fault === 'node') noteFailure(policy, caller.uid, id, first.code);
+  return tellBatchSystem(result, {batch, settings, plugins: request.plugins, effects: effectsWith(log)});
 }

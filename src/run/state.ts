@@ -6,11 +6,14 @@
 import {execFileSync} from 'node:child_process';
 import {chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
+import type {BatchJob, BatchSettings} from '@tare/contract';
 import {TareError} from '../errors.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
 import {stepsOf} from '../plan/step.js';
 import {makeDirectory} from '../record/durable.js';
 import type {Stop} from '../record/outcome.js';
+import {writeFeatures} from './features.js';
+import type {ProcessId} from './process.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
 import type {Weighing} from './weigh.js';
@@ -20,6 +23,11 @@ export interface BoxState {
   id: string;
   plan: Plan;
   started: UsageRecord;
+  /** The attempt as its batch system tells it, and how that is told of the end. */
+  batch: BatchJob;
+  settings: BatchSettings;
+  /** Process 1 of the box, or what stands for it, as the front's namespace sees it; null until it is there. */
+  init: ProcessId | null;
   /** Event counters of the memory groups before the payload ran. */
   memoryBefore: unknown;
   abilities: BubblewrapAbilities;
@@ -49,10 +57,10 @@ export const scratchDirectory = (plan: Plan, id: string): string => join(plan.di
  * Makes the folders of one box and what the plan wants in them.
  * @throws TareError STATE_DIRECTORY
  */
-export function makeDirectories(plan: Plan, id: string, caller: {uid: number; gid: number}): void {
+export function makeDirectories(plan: Plan, id: string, caller: {uid: number; gid: number}, recordId: string): void {
   const {state, spool, scratch} = plan.directories;
   // others may pass through to a folder that is theirs, but not look around
-  ensureOwn(state, caller.uid === 0 ? 0o711 : 0o700, caller.uid);
+  ensureOwn(state, 0o711, caller.uid);
   ensureOwn(join(state, 'boxes'), 0o700, caller.uid);
   ensureOwn(scratch, 0o711, caller.uid);
   // a site's spool may be everybody's (sticky); it must exist before it can be hidden in the box
@@ -63,6 +71,7 @@ export function makeDirectories(plan: Plan, id: string, caller: {uid: number; gi
     mkdirSync(stateDirectory(plan, id), {mode: 0o700});
     mkdirSync(scratchDirectory(plan, id), {mode: 0o711});
     const owner = stepsOf(plan, 'identity.take')[0];
+    for (const step of stepsOf(plan, 'features.provide')) writeFeatures(step, scratchDirectory(plan, id), id, recordId);
     for (const {path, mode, owner: whose} of stepsOf(plan, 'directory.create')) {
       const place = inBox(path, scratchDirectory(plan, id));
       mkdirSync(place, {mode: 0o700});
@@ -114,6 +123,9 @@ export function removeScratch(plan: Plan, id: string): string[] {
   const scratch = scratchDirectory(plan, id);
   const owner = stepsOf(plan, 'identity.take')[0];
   for (const {path} of stepsOf(plan, 'directory.create')) removePrivate(inBox(path, scratch), owner);
+  remove(join(scratch, 'features'), () => {
+    rmSync(join(scratch, 'features'), {recursive: true, force: true});
+  });
   // root never walks a tree that the payload's user can change under its feet
   return remove(scratch, () => {
     if (owner === undefined) rmSync(scratch, {recursive: true, force: true});

@@ -154,7 +154,9 @@ function callOf({caller}: Facts): Call {
       KRB5CCNAME: 'FILE:/tmp/krb5cc_atlas',
       _CONDOR_CREDS: '/var/lib/condor/credentials',
     },
-    slot: {name: 'slot1_1@wn001', cores: null, memoryBytes: null},
+    slot: {name: 'slot1_1@wn001', cores: null, memoryBytes: null, scratchBytes: null, gpus: null, wallTimeUs: null, cpuTimeUs: null},
+    batchId: '42.0',
+    unboxed: null,
     sample: 0.05,
   };
 }

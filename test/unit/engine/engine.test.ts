@@ -54,6 +54,7 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     [{op: 'cgroup.create', group: 'box', version: 2, controllers: [], directory: '/g', because}, []],
     [{op: 'cgroup.write', group: 'payload', controller: 'cpu', directory: '/g', file: 'cpu.max', value: '1', because}, []],
     [{op: 'directory.create', path: '{box}/tmp', mode: '0700', owner: 'job', because}, []],
+    [{op: 'features.provide', place: '/dev/tare', machine: {}, job: {}, because}, []],
     [{op: 'identity.take', uid: 1, gid: 1, groups: [], because}, []],
     [{op: 'affinity.set', cpus: [0], because}, []],
     [{op: 'oom.adjust', value: 500, because}, []],
@@ -122,6 +123,7 @@ describe('the launch frame', () => {
     call: {...asUser(USER), environment: {B: 'x'}},
   });
 
+  const FEATURES = ['MACHINEFEATURES=/dev/tare/machinefeatures', 'JOBFEATURES=/dev/tare/jobfeatures'];
   it('has each thing under its key', () => {
     expect(of('J', full, {joins: {engine: ['/e1/cgroup.procs', '/e2/cgroup.procs'], payload: ['/p']}})).to.deep.equal([
       '/e1/cgroup.procs',
@@ -132,7 +134,7 @@ describe('the launch frame', () => {
     expect(of('O', full)).to.deep.equal(['500']);
     expect(of('C', full)).to.deep.equal(['2,3']);
     expect(of('r', full)).to.deep.equal(['nofile 1024 1024', 'core 0 0', 'nproc 10 10']);
-    expect(of('e', full)).to.deep.equal(['ATHENA_CORE_NUMBER=2', 'ATHENA_PROC_NUMBER=2', 'OMP_NUM_THREADS=2', 'A=1=2']);
+    expect(of('e', full)).to.deep.equal([...FEATURES, 'ATHENA_CORE_NUMBER=2', 'ATHENA_PROC_NUMBER=2', 'OMP_NUM_THREADS=2', 'A=1=2']);
     expect(of('u', full)).to.deep.equal(['B']);
     expect(of('v', full)).to.deep.equal(['run', '', 'a b']);
     expect(of('a', full)).to.deep.equal([]);
@@ -168,7 +170,12 @@ describe('the launch frame', () => {
 
   it('of a user with nothing asked is short', () => {
     const made = plan({facts: {newProc: no}});
-    expect(strings(made)).to.deep.equal(['O500', 'v/bin/true', `d${WORK}`]);
+    expect(strings(made)).to.deep.equal([
+      'O500',
+      ...FEATURES.map((each) => `e${each.replace('/dev/tare', '/b/features')}`),
+      'v/bin/true',
+      `d${WORK}`,
+    ]);
     expect(strings({...made, steps: []})).to.deep.equal([]);
   });
 

@@ -106,7 +106,7 @@ describe('parseDocument', () => {
   it('a misspelt key is one mistake, though the right one is missing', async () => {
     expect(await messagesOf('schema: tare/job/v1\ncommnad: [run]')).to.have.length(1);
     // Not related: two mistakes.
-    expect(await messagesOf('schema: tare/job/v1\nzzzzzzz: [run]')).to.have.length(2);
+    expect(await messagesOf('schema: tare/job/v1\nzzzzzzz: [run]\nyyyyyyy: 1')).to.have.length(2);
   });
 
   it('a record that is no JSON is told where', async () => {

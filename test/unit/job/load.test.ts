@@ -119,7 +119,10 @@ describe('jobFromCommand', () => {
   });
   for (const command of [[], [''], ['a', 'b\0']]) {
     it(`${JSON.stringify(command)} is refused`, () =>
-      expect(() => jobFromCommand(command, '/')).to.throw(TareError, /the command line: (no executable|a NUL character)/));
+      expect(() => jobFromCommand(command, '/')).to.throw(
+        TareError,
+        /the command line: (command is missing|no executable|a NUL character)/,
+      ));
   }
 });
 

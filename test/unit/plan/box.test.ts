@@ -12,7 +12,7 @@ const binds = (made: Plan): string[] =>
     ({source, destination, options, optional}) =>
       `${options.join()}${optional ? '?' : ''} ${source === destination ? source : `${source} ${destination}`}`,
   );
-const ALWAYS = ['ro /', 'rw {box}/tmp /tmp', 'rw {box}/var-tmp /var/tmp'];
+const ALWAYS = ['ro /', 'ro {box}/features /dev/tare', 'rw {box}/tmp /tmp', 'rw {box}/var-tmp /var/tmp'];
 const DEFAULTS = ['ro? /tmp/x509up_u1001', 'ro? /tmp/bt_u1001', 'ro? /tmp/krb5cc_1001'];
 const extra = (parts: Parts): string[] => binds(plan({policy: {devices: []}, ...parts})).filter((bind) => !ALWAYS.includes(bind));
 
@@ -24,6 +24,7 @@ describe('mounts', () => {
       'mount.proc /proc',
       'mount.dev /dev',
       'mount.bind /dev/fuse',
+      'mount.bind /dev/tare',
       'mount.readonly /dev',
       'mount.tmpfs /dev/shm',
       'mount.bind /tmp',
@@ -341,7 +342,14 @@ describe('a plan in words', () => {
       'Payload',
       'Directories',
     ]);
-    expect(titles(plan({facts: {cgroup: NO_CGROUP, newProc: no}}))).to.deep.equal(['Decision', 'Limits', 'Box', 'Payload', 'Directories']);
+    expect(titles(plan({facts: {cgroup: NO_CGROUP, newProc: no}}))).to.deep.equal([
+      'Decision',
+      'Limits',
+      'Box',
+      'Environment',
+      'Payload',
+      'Directories',
+    ]);
     expect(titles({...plan(), steps: []})).to.deep.equal(['Decision', 'Limits', 'Directories']);
     expect(titles(plan())).to.include('Control groups');
   });

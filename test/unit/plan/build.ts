@@ -4,7 +4,8 @@ import {TareError} from '../../../src/errors.js';
 import type {Ability, BubblewrapFacts, CgroupFacts, Controller, ControllerFact, Facts, IdentityFacts} from '../../../src/host/facts.js';
 import type {Job} from '../../../src/job/job.js';
 import {jobFromDocument} from '../../../src/job/load.js';
-import type {Call} from '../../../src/plan/inputs.js';
+import type {Call, CallSlot} from '../../../src/plan/inputs.js';
+import type {Attempt} from '../../../src/record/record.js';
 import {makePlan} from '../../../src/plan/plan.js';
 import {policyFromDocuments} from '../../../src/policy/load.js';
 import type {Policy} from '../../../src/policy/policy.js';
@@ -64,6 +65,7 @@ export const BUBBLEWRAP: BubblewrapFacts = {
 
 export function facts(change: Partial<Facts> = {}): Facts {
   return {
+    within: null,
     kernel: {release: '6.1.0', version: [6, 1], how: 'a test'},
     node: {hostname: 'wn001', bootId: '5f3c', how: 'a test'},
     caller: USER,
@@ -89,11 +91,26 @@ export function policy(document: Partial<Omit<PolicyDocument, 'schema'>> = {}): 
   return policyFromDocuments([{file: 'policy.yaml', document: {schema: 'tare/policy/v1', ...document}}]);
 }
 
+export const NO_SLOT: CallSlot = {
+  name: null,
+  cores: null,
+  memoryBytes: null,
+  scratchBytes: null,
+  gpus: null,
+  wallTimeUs: null,
+  cpuTimeUs: null,
+};
+
+/** An identity outside the node of which only the VO is known. */
+export const grid = (vo: string | null): Attempt['grid'] => ({global: null, issuer: null, vo, fqan: null, groups: []});
+
 export function call(change: Partial<Call> = {}): Call {
   return {
     identity: {value: USER, provenance: {source: 'caller', at: 'the caller'}},
     environment: {},
-    slot: {name: null, cores: null, memoryBytes: null},
+    slot: NO_SLOT,
+    batchId: null,
+    unboxed: null,
     sample: 0.5,
     ...change,
   };

@@ -6,7 +6,7 @@ import {selectPattern} from '../../../src/plan/pattern.js';
 import {stepOf, stepsOf} from '../../../src/plan/step.js';
 import {LIMIT_NAMES} from '../../../src/job/job.js';
 import type {Facts} from '../../../src/host/facts.js';
-import {asUser, BUBBLEWRAP, facts, no, NO_CGROUP, plan, ROOT, thrown, USER, WORK, type Parts} from './build.js';
+import {asUser, BUBBLEWRAP, facts, no, NO_CGROUP, plan, ROOT, thrown, USER, WORK, type Parts, NO_SLOT} from './build.js';
 
 describe('pattern', () => {
   it('is ulimit++ where nothing else is asked for, and says why', () => {
@@ -72,7 +72,7 @@ describe('rules', () => {
 });
 
 describe('mode', () => {
-  const slot = (name: string | null) => ({name, cores: null, memoryBytes: null});
+  const slot = (name: string | null) => ({...NO_SLOT, name});
   const observe = (share?: number, slots?: [string, ...string[]]) =>
     ({mode: {observe: {...(share === undefined ? {} : {share}), ...(slots === undefined ? {} : {slots})}}}) as Parts['policy'];
   const rows: [string, Parts, 'box' | 'observe', RegExp][] = [

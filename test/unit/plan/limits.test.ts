@@ -3,7 +3,7 @@ import {EXIT} from '../../../src/errors.js';
 import type {Controller, Facts} from '../../../src/host/facts.js';
 import {stepOf, stepsOf} from '../../../src/plan/step.js';
 import {LIMIT_NAMES, type LimitName} from '../../../src/job/job.js';
-import {BUBBLEWRAP, facts, GIB, MIB, no, NO_CGROUP, plan, SLOT, thrown, v1, v2, type Parts} from './build.js';
+import {BUBBLEWRAP, facts, GIB, MIB, no, NO_CGROUP, plan, SLOT, thrown, v1, v2, type Parts, NO_SLOT} from './build.js';
 
 const slotOf = (change: Partial<Facts['slot']>): Facts['slot'] => ({...facts().slot, ...change});
 const granted = (value: number) => ({value, provenance: {source: 'slot' as const, at: 'RequestMemory'}});
@@ -81,14 +81,14 @@ describe('limits: how much, and why', () => {
     },
     {
       title: 'what the batch system grants, when that is less than the group has',
-      parts: {facts: {slot: slotOf({memoryLimitBytes: 4 * GIB})}, call: {slot: {name: null, cores: null, memoryBytes: granted(2 * GIB)}}},
+      parts: {facts: {slot: slotOf({memoryLimitBytes: 4 * GIB})}, call: {slot: {...NO_SLOT, memoryBytes: granted(2 * GIB)}}},
       name: 'memory',
       value: 2 * GIB - 64 * MIB,
       at: 'RequestMemory less reserve 64 MiB',
     },
     {
       title: 'the group, when that is less than what the batch system grants',
-      parts: {facts: {slot: slotOf({memoryLimitBytes: GIB})}, call: {slot: {name: null, cores: null, memoryBytes: granted(2 * GIB)}}},
+      parts: {facts: {slot: slotOf({memoryLimitBytes: GIB})}, call: {slot: {...NO_SLOT, memoryBytes: granted(2 * GIB)}}},
       name: 'memory',
       value: GIB - 64 * MIB,
       at: 'the slot’s group less reserve 64 MiB',
@@ -98,7 +98,7 @@ describe('limits: how much, and why', () => {
       title: 'the cores that the batch system grants',
       parts: {
         facts: {slot: slotOf({cores: 8})},
-        call: {slot: {name: null, cores: {value: 4, provenance: {source: 'slot', at: 'RequestCpus'}}, memoryBytes: null}},
+        call: {slot: {...NO_SLOT, cores: {value: 4, provenance: {source: 'slot', at: 'RequestCpus'}}}},
       },
       name: 'cores',
       value: 4,

@@ -19,7 +19,7 @@ import {recordId, uuid5} from '../../../src/record/uuid.js';
 import {decodeWaitStatus, signalName} from '../../../src/record/wait-status.js';
 import validateRecord from '../../../src/schema/generated/record-1.validator.js';
 import {need} from '../../support/need.js';
-import {facts, GIB, no, NO_CGROUP, plan, USER} from '../plan/build.js';
+import {facts, GIB, no, NO_CGROUP, plan, USER, grid} from '../plan/build.js';
 
 describe('record ids', () => {
   const NAMESPACE = '5a0c8f2e-3d7b-4b6e-9c41-d2f0a7e85b13';
@@ -204,7 +204,8 @@ describe('outcomes', () => {
 const attempt: Attempt = {
   lrms: {type: 'none', host: 'wn001', queue: 'long', localJobId: null, globalJobId: 'wn001#ab', attempt: 1},
   identity: USER,
-  vo: 'atlas',
+  grid: grid('atlas'),
+  within: null,
   name: 'mcsim',
   host: hostOf(facts(), '0.1.0'),
   trust: 'user',

@@ -26,7 +26,7 @@ import {canonicalJson} from '../../../src/plan/canonical.js';
 import {startedRecord, type UsageRecord} from '../../../src/record/record.js';
 import {makeDirectory, removeUnfinished, writeDurably} from '../../../src/record/durable.js';
 import {writeCopy, writeRecord} from '../../../src/record/spool.js';
-import {plan, thrown, USER} from '../plan/build.js';
+import {plan, thrown, USER, grid} from '../plan/build.js';
 
 const recordPath = (spool: string, id: string): string => join(spool, `${id}.json`);
 
@@ -34,7 +34,8 @@ const record: UsageRecord = startedRecord(
   {
     lrms: {type: 'none', host: 'wn001', queue: null, localJobId: null, globalJobId: 'wn001#ab', attempt: 1},
     identity: USER,
-    vo: null,
+    grid: grid(null),
+    within: null,
     name: null,
     host: {node: 'wn001', bootId: null, kernel: null, cpuModel: null, tareVersion: '0.1.0'},
     trust: 'user',

@@ -2,7 +2,7 @@ import {expect} from 'chai';
 import {endedOutcome} from '../../../src/record/outcome.js';
 import {finalRecord, hostOf, NO_TARE, NO_TIME, NO_USAGE, startedRecord, type UsageRecord} from '../../../src/record/record.js';
 import {describeOutcome, formatSummary} from '../../../src/report/summary.js';
-import {facts, GIB, MIB, plan, USER, type Parts} from '../plan/build.js';
+import {facts, GIB, MIB, plan, USER, grid, type Parts} from '../plan/build.js';
 
 const outcome = endedOutcome({rawStatus: 0, stop: null, oom: null, noted: [], trouble: null, killedProcesses: 0});
 
@@ -11,7 +11,8 @@ function record(parts: Parts | null, change: Partial<Parameters<typeof finalReco
     {
       lrms: {type: 'none', host: 'wn001', queue: null, localJobId: null, globalJobId: 'x', attempt: 1},
       identity: USER,
-      vo: null,
+      grid: grid(null),
+      within: null,
       name,
       host: hostOf(facts(), '0'),
       trust: 'user',

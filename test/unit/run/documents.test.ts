@@ -92,7 +92,9 @@ describe('documents', () => {
       schema: 'tare/job/v1',
       command: ['a'],
     });
-    expect((await rejected(readDocument(write('job.yaml', 'schema: tare/job/v1\n'), 'job'))).code).to.equal('DOCUMENT_INVALID');
+    expect((await rejected(readDocument(write('job.yaml', 'schema: tare/job/v1\ncommand: []\n'), 'job'))).code).to.equal(
+      'DOCUMENT_INVALID',
+    );
   });
 
   describe('policies', () => {

@@ -14,7 +14,7 @@ import {Sampler} from '../../../src/run/sampler.js';
 import {checkSavedPlan} from '../../../src/run/saved-plan.js';
 import {makeDirectories} from '../../../src/run/state.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
-import {facts, job, plan, policy, thrown, USER} from '../plan/build.js';
+import {facts, job, plan, policy, thrown, USER, grid} from '../plan/build.js';
 import {fakeFiles, fakeProc} from './proc.js';
 
 describe('defects of runs', () => {
@@ -59,8 +59,8 @@ describe('defects of runs', () => {
     try {
       const made = plan();
       const saved: Plan = {...made, directories: {...made.directories, state: join(base, 'state'), scratch: join(base, 'scratch')}};
-      makeDirectories(saved, 'ab12', {uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0});
-      expect(readdirSync(join(base, 'scratch', 'tare-ab12')).sort()).to.deep.equal(['tmp', 'var-tmp']);
+      makeDirectories(saved, 'ab12', {uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0}, 'a record');
+      expect(readdirSync(join(base, 'scratch', 'tare-ab12')).sort()).to.deep.equal(['features', 'tmp', 'var-tmp']);
     } finally {
       rmSync(base, {recursive: true, force: true});
     }
@@ -78,7 +78,8 @@ describe('defects of runs', () => {
       {
         lrms: {type: 'none', host: 'wn001', queue: null, localJobId: null, globalJobId: 'x', attempt: 1},
         identity: USER,
-        vo: null,
+        grid: grid(null),
+        within: null,
         name: '\u001b]0;x\u0007job',
         host: hostOf(facts(), '0'),
         trust: 'user',

@@ -1,4 +1,5 @@
 import {expect} from 'chai';
+import {plainJob} from '../../../src/batch/plain.js';
 import {chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -18,7 +19,7 @@ import {
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import {startedRecord} from '../../../src/record/record.js';
 import {need} from '../../support/need.js';
-import {asUser, plan, ROOT, thrown, USER} from '../plan/build.js';
+import {asUser, plan, ROOT, thrown, USER, grid} from '../plan/build.js';
 
 const UID = process.getuid?.() ?? -1;
 const GID = process.getgid?.() ?? -1;
@@ -43,19 +44,19 @@ describe('the wrapper’s folders', () => {
 
   it('are made for one box, closed to others', () => {
     const saved = made();
-    makeDirectories(saved, 'ab12', caller);
-    expect(mode(saved.directories.state)).to.equal(UID === 0 ? 0o711 : 0o700);
+    makeDirectories(saved, 'ab12', caller, 'a record');
+    expect(mode(saved.directories.state)).to.equal(0o711);
     expect(mode(join(saved.directories.state, 'boxes'))).to.equal(0o700);
     expect(mode(stateDirectory(saved, 'ab12'))).to.equal(0o700);
     expect(mode(scratchDirectory(saved, 'ab12'))).to.equal(0o711);
-    expect(readdirSync(scratchDirectory(saved, 'ab12')).sort()).to.deep.equal(['tmp', 'var-tmp']);
+    expect(readdirSync(scratchDirectory(saved, 'ab12')).sort()).to.deep.equal(['features', 'tmp', 'var-tmp']);
     expect(mode(join(scratchDirectory(saved, 'ab12'), 'tmp'))).to.equal(0o700);
   });
 
   it('are the payload’s account’s, where root makes them', function () {
     need(this, UID === 0, 'only root can give directories away');
     const saved = made(plan({facts: {caller: ROOT}, call: asUser(USER)}));
-    makeDirectories(saved, 'ab12', caller);
+    makeDirectories(saved, 'ab12', caller, 'a record');
     const owner = (path: string): number[] => [statSync(path).uid, statSync(path).gid];
     expect(owner(join(scratchDirectory(saved, 'ab12'), 'tmp'))).to.deep.equal([1001, 100]);
     expect(owner(scratchDirectory(saved, 'ab12'))).to.deep.equal([0, 0]);
@@ -66,14 +67,14 @@ describe('the wrapper’s folders', () => {
   });
 
   it('are not made twice for one id', () => {
-    makeDirectories(made(), 'ab12', caller);
-    expect(thrown(() => makeDirectories(made(), 'ab12', caller))).to.include({code: 'STATE_DIRECTORY'});
+    makeDirectories(made(), 'ab12', caller, 'a record');
+    expect(thrown(() => makeDirectories(made(), 'ab12', caller, 'a record'))).to.include({code: 'STATE_DIRECTORY'});
   });
 
   it('are removed with all that a payload put there, and nothing beside them', () => {
     const saved = made();
-    makeDirectories(saved, 'ab12', caller);
-    makeDirectories(saved, 'cd34', caller);
+    makeDirectories(saved, 'ab12', caller, 'a record');
+    makeDirectories(saved, 'cd34', caller, 'a record');
     const outside = join(base, 'outside');
     mkdirSync(outside);
     writeFileSync(join(outside, 'file'), 'stays');
@@ -178,6 +179,9 @@ describe('the wrapper’s folders', () => {
     const state = (saved: Plan, id: string): BoxState => ({
       id,
       plan: saved,
+      batch: plainJob(),
+      settings: {oom: 'hold'},
+      init: null,
       memoryBefore: null,
       abilities: {tmpfsSize: true, perms: true, overlay: true, disableUserns: true},
       frontStartedUs: 5,
@@ -190,7 +194,8 @@ describe('the wrapper’s folders', () => {
         {
           lrms: {type: 'none', host: 'wn001', queue: null, localJobId: null, globalJobId: 'a', attempt: 1},
           identity: USER,
-          vo: null,
+          grid: grid(null),
+          within: null,
           name: null,
           trust: 'user',
           host: {node: 'wn001', bootId: null, kernel: null, cpuModel: null, tareVersion: '0'},
@@ -202,7 +207,7 @@ describe('the wrapper’s folders', () => {
 
     it('which the next brain reads as it was, and nobody else can', () => {
       const saved = made();
-      makeDirectories(saved, 'ab12', caller);
+      makeDirectories(saved, 'ab12', caller, 'a record');
       writeState(state(saved, 'ab12'));
       expect(readState(stateDirectory(saved, 'ab12'))).to.deep.equal(state(saved, 'ab12'));
       expect(mode(join(stateDirectory(saved, 'ab12'), 'box.json'))).to.equal(0o600);
@@ -217,7 +222,7 @@ describe('the wrapper’s folders', () => {
     it('from which the pinned CPUs are known; a box that is just made or removed has none', () => {
       const saved = made(plan({job: {limits: {cores: 2, pinCores: true}}}));
       expect(pinnedCpus(saved.directories.state)).to.deep.equal([]);
-      for (const id of ['ab12', 'cd34', 'ef56']) makeDirectories(saved, id, caller);
+      for (const id of ['ab12', 'cd34', 'ef56']) makeDirectories(saved, id, caller, 'a record');
       for (const id of ['ab12', 'cd34']) writeState(state(saved, id));
       expect(pinnedCpus(saved.directories.state)).to.deep.equal([2, 3, 2, 3]);
     });

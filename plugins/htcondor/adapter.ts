@@ -1,0 +1,106 @@
+/** Slot to job, and outcome to HTCondor. */
+
+import {isAbsolute, join} from 'node:path';
+import type {BatchAdapter, BatchCall, BatchJob, BatchSettings, Effects, Ended, Ending, Failure} from '@tare/contract';
+import {setJobAttributes} from './chirp.js';
+import {parseAd, type Ad} from './classad.js';
+import {figuresOf} from './figures.js';
+import {kindOf} from './kind.js';
+import {readSlot} from './slot.js';
+
+const SIGKILL = 9;
+const SIGTERM = 15;
+/** As a shell says it: what ARC and others take for a kill. */
+const KILLED = 128 + SIGKILL;
+const DESCRIPTOR = '.tare.yaml';
+
+export const adapter: BatchAdapter = {read, reportOutcome, reportFailure};
+
+function read(call: BatchCall, effects: Effects): BatchJob {
+  const {environment, cwd, role} = call;
+  const remarks: string[] = [];
+  const readAd = (variable: string): Ad => {
+    const path = environment[variable];
+    const text = path === undefined ? null : effects.readText(path);
+    if (text === null) remarks.push(`${variable}: ${path ?? 'not set'} cannot be read`);
+    return parseAd(text ?? '');
+  };
+  const jobAd = readAd('_CONDOR_JOB_AD');
+  const machineAd = readAd('_CONDOR_MACHINE_AD');
+  const {kind, because} = kindOf(call, jobAd);
+  const errorFile = environment['_CONDOR_WRAPPER_ERROR_FILE'] ?? null;
+  if (role === 'wrapper' && kind !== 'session' && errorFile !== null) removeStale(errorFile, effects, remarks);
+  return {
+    system: 'htcondor',
+    ...readSlot(jobAd, machineAd, environment),
+    kind,
+    because,
+    descriptor: kind === 'session' ? null : descriptorOf(jobAd, cwd, effects),
+    own: {
+      // only a wrapper's failure is the starter's business
+      errorFile: role === 'wrapper' && kind !== 'session' ? errorFile : null,
+      chirp: environment['_CONDOR_CHIRP_CONFIG'] ?? join(environment['_CONDOR_SCRATCH_DIR'] ?? cwd, '.chirp.config'),
+      reports: role === 'wrapper' && kind !== 'session',
+      runsOnce: runsOnce(jobAd),
+    },
+    remarks,
+  };
+}
+
+/** The starter takes a file that is there for a failure, whatever is in it. */
+function removeStale(path: string, effects: Effects, remarks: string[]): void {
+  try {
+    effects.remove(path);
+  } catch (error) {
+    remarks.push(`a stale ${path} cannot be removed: ${String(error)}`);
+  }
+}
+
+function descriptorOf(jobAd: Ad, cwd: string, effects: Effects): BatchJob['descriptor'] {
+  const named = jobAd.string('TareJob');
+  if (named !== null && named !== '') return {value: isAbsolute(named) ? named : join(cwd, named), at: 'TareJob of the job'};
+  const path = join(cwd, DESCRIPTOR);
+  return effects.readText(path) === null ? null : {value: path, at: DESCRIPTOR};
+}
+
+/** Whoever submits so that a second start removes the job, as ARC does, must not be sent back to the queue. */
+const runsOnce = (jobAd: Ad): boolean => /NumJobStarts\s*>\s*0/i.test(jobAd.text('PeriodicRemove') ?? '');
+
+async function reportOutcome(job: BatchJob, {record, signals}: Ended, {oom}: BatchSettings, effects: Effects): Promise<Ending> {
+  if (job.own['reports'] !== true) return {quit: null};
+  await tellAttributes(job, record, effects);
+  const {status, limit, reason} = record.outcome;
+  // init or the front was killed: nobody knows how the payload would have ended
+  if (status === 'wrapper-failure') return tellFailed(job, reason ?? 'the wrapper was killed', 125, effects);
+  if (status !== 'limit' || limit !== 'memory') return {quit: null};
+  // a starter that is stopping the job already takes no notice of SIGKILL, but a user's on_exit_remove might
+  if (oom === 'code' || signals.includes(SIGTERM)) return {quit: {code: KILLED}};
+  return {quit: {signal: SIGKILL}};
+}
+
+/** A failure of the node goes back to the queue; whatever would fail anywhere ends the job. */
+async function reportFailure(job: BatchJob, {fault, message, exit, record}: Failure, _: BatchSettings, effects: Effects): Promise<Ending> {
+  if (job.own['reports'] !== true) return {quit: null};
+  await tellAttributes(job, record, effects);
+  return fault === 'node' ? tellFailed(job, message, exit, effects) : {quit: null};
+}
+
+/** One line in the file that makes the starter give the job back (HTCondor manual, USER_JOB_WRAPPER). */
+function tellFailed(job: BatchJob, message: string, exit: number, effects: Effects): Ending {
+  const file = job.own['errorFile'];
+  if (typeof file === 'string' && job.own['runsOnce'] !== true) {
+    try {
+      effects.writeText(file, `tare: ${message.replaceAll(/\s+/g, ' ')}\n`);
+    } catch (error) {
+      effects.log('error', 'the starter cannot be told', {file, error: String(error)});
+    }
+  }
+  return {quit: {code: exit}};
+}
+
+async function tellAttributes(job: BatchJob, record: Ended['record'], effects: Effects): Promise<void> {
+  const file = job.own['chirp'];
+  const config = typeof file === 'string' ? effects.readText(file) : null;
+  if (config === null) return;
+  for (const remark of await setJobAttributes(config, figuresOf(record), effects)) effects.log('warn', 'Chirp', {remark});
+}

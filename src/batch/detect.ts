@@ -1,0 +1,25 @@
+/** Which batch system called, of those that there are plugins for. */
+
+import type {BatchAdapter, BatchCall, BatchJob, Effects, Plugin} from '@tare/contract';
+import {PLAIN, plainJob} from './plain.js';
+
+/** The job as its batch system tells it, by the first that knows the call. What goes wrong with it is a remark: a plugin costs no job. */
+export async function readBatchJob(plugins: readonly Plugin[], call: BatchCall, effects: Effects): Promise<BatchJob> {
+  for (const system of systemsOf(plugins)) {
+    if (!system.detect(call)) continue;
+    try {
+      return (await system.load()).read(call, effects);
+    } catch (error) {
+      return {...plainJob(), remarks: [`${system.name}: ${String(error)}`]};
+    }
+  }
+  return plainJob();
+}
+
+/** Who reports to the batch system of a job. */
+export async function adapterOf(plugins: readonly Plugin[], job: BatchJob): Promise<BatchAdapter> {
+  const system = systemsOf(plugins).find(({name}) => name === job.system);
+  return system === undefined ? PLAIN : system.load();
+}
+
+const systemsOf = (plugins: readonly Plugin[]) => plugins.flatMap(({batchSystems = []}) => batchSystems);

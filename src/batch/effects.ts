@@ -1,0 +1,46 @@
+/** What plugins may do to the world, done here: files that cannot hang or be followed elsewhere, connections with a deadline. */
+
+import {closeSync, constants, fstatSync, openSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import type {Connection, Effects} from '@tare/contract';
+
+const MOST_BYTES = 2 ** 20;
+
+export const effects = (log: Effects['log']): Effects => ({
+  readText,
+  writeText,
+  remove: (path) => {
+    rmSync(path, {force: true});
+  },
+  connect,
+  monotonicMs: () => performance.now(),
+  log,
+});
+
+function readText(path: string): string | null {
+  try {
+    // a named pipe must not hang us
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const stats = fstatSync(descriptor);
+      return stats.isFile() && stats.size <= MOST_BYTES ? readFileSync(descriptor, 'utf8') : null;
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch {
+    return null;
+  }
+}
+
+function writeText(path: string, text: string): void {
+  const descriptor = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o644);
+  try {
+    writeFileSync(descriptor, text);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+async function connect(host: string, port: number, timeoutMs: number): Promise<Connection> {
+  const {connectLines} = await import('./lines.js');
+  return connectLines(host, port, timeoutMs);
+}

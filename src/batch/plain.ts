@@ -1,0 +1,21 @@
+/** The plain case: no batch system, or none that Tare knows. Nobody grants a slot, and nobody is told how it ended. */
+
+import type {BatchAdapter, BatchJob} from '@tare/contract';
+
+export const plainJob = (): BatchJob => ({
+  system: 'none',
+  lrms: {host: null, queue: null, localJobId: null, globalJobId: null, attempt: 1},
+  slot: {name: null, cores: null, memoryBytes: null, scratchBytes: null, gpus: null, wallTimeUs: null, cpuTimeUs: null},
+  about: {name: null, vo: null, fqan: null, subject: null, issuer: null, groups: []},
+  kind: 'job',
+  because: 'no batch system called',
+  descriptor: null,
+  own: {},
+  remarks: [],
+});
+
+export const PLAIN: BatchAdapter = {
+  read: plainJob,
+  reportOutcome: () => Promise.resolve({quit: null}),
+  reportFailure: () => Promise.resolve({quit: null}),
+};

@@ -1,0 +1,53 @@
+/**
+ * Whether the caller is in a box already. Proved by the kernel, never by a variable that a user could set: a read-only mount of ours, the
+ * name of the caller's control group, or a front among the caller's ancestors.
+ */
+
+import type {Facts} from './facts.js';
+import type {Hierarchy} from './hierarchy.js';
+import type {Mount} from './mountinfo.js';
+import type {Tree} from './tree.js';
+
+/** Where every box has what it is told about itself (plan/features.ts), read-only. */
+const ABOUT = '/dev/tare';
+const PAYLOAD_GROUP = /\/tare-[0-9a-f]{16}\/payload(?:\/|$)/;
+/** Deeper than any tree of processes that leads to a job. */
+const MOST_ANCESTORS = 64;
+
+export function readWithin(
+  tree: Tree,
+  mounts: readonly Mount[],
+  hierarchies: readonly Hierarchy[],
+  frontPid: number | undefined,
+): Facts['within'] {
+  if (mounts.findLast(({point}) => point === ABOUT)?.options.includes('ro') === true)
+    return {recordId: recordIn(tree.text(`${ABOUT}/box.json`)), how: `${ABOUT} is mounted read-only`};
+  const group = hierarchies.map(({path}) => path[0] ?? '').find((directory) => PAYLOAD_GROUP.test(directory));
+  if (group !== undefined) return {recordId: null, how: `the own group is ${group}`};
+  const ancestor = frontPid === undefined ? null : frontAbove(tree, frontPid);
+  return ancestor === null ? null : {recordId: null, how: `process ${String(ancestor)} above is a front`};
+}
+
+function recordIn(text: string | null): string | null {
+  try {
+    const {recordId} = JSON.parse(text ?? '') as {recordId?: unknown};
+    return typeof recordId === 'string' ? recordId : null;
+  } catch {
+    return null;
+  }
+}
+
+function frontAbove(tree: Tree, frontPid: number): number | null {
+  const executable = tree.link(`/proc/${String(frontPid)}/exe`);
+  if (executable === null) return null;
+  let pid = parentOf(tree, frontPid);
+  for (let level = 0; pid > 1 && level < MOST_ANCESTORS; level++, pid = parentOf(tree, pid))
+    if (tree.link(`/proc/${String(pid)}/exe`) === executable) return pid;
+  return null;
+}
+
+/** 0 when it cannot be read. */
+function parentOf(tree: Tree, pid: number): number {
+  const stat = tree.text(`/proc/${String(pid)}/stat`) ?? '';
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] ?? 0);
+}

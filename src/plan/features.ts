@@ -1,0 +1,70 @@
+/**
+ * Machine/Job Features (HSF-TN-2016-02): what a payload can read about its node and its own limits, one value per file. Made from the
+ * limits that really hold; a value that nobody knows has no file.
+ */
+
+import type {Inputs} from './inputs.js';
+import type {PlannedLimits} from './limits.js';
+import type {ModeChoice} from './mode.js';
+import type {Step} from './step.js';
+
+/** Below /dev, which is the box's own: nothing has to exist on the node for it. */
+const PLACE_IN_BOX = '/dev/tare';
+export const FEATURES = '{box}/features';
+
+type Values = Record<string, string>;
+
+export function planFeatures({policy, facts, call}: Inputs, limits: PlannedLimits, mode: ModeChoice): Step[] {
+  if (mode.value === 'observe') return [];
+  const {cores, memory, swap, wallTime, cpuTime} = limits;
+  const allocated = cores.value ?? call.slot.cores?.value ?? null;
+  const total = facts.cpu.online.length;
+  const {hs06} = policy.features;
+  const machine = written({
+    total_cpu: total,
+    hs06,
+    shutdowntime: policy.features.shutdownTime,
+    grace_secs: seconds(policy.features.graceUs),
+  });
+  const features: Values = {
+    ...written({
+      allocated_cpu: allocated === null ? null : Math.max(1, Math.floor(allocated)),
+      hs06_job: hs06 === null || allocated === null ? null : (hs06 * allocated) / total,
+      wall_limit_secs: seconds(wallTime.value),
+      cpu_limit_secs: seconds(cpuTime.value),
+      max_rss_bytes: memory.value,
+      max_swap_bytes: swap.enforcement === 'none' ? null : swap.value,
+      scratch_limit_bytes: call.slot.scratchBytes?.value ?? null,
+      shutdowntime_job: policy.features.shutdownTime,
+      grace_secs_job: seconds(policy.features.graceUs),
+    }),
+    jobstart_secs: '{now}',
+    job_id: call.batchId ?? '{id}',
+  };
+  const boxed = mode.value === 'box';
+  const provide: Step = {
+    op: 'features.provide',
+    place: boxed ? PLACE_IN_BOX : FEATURES,
+    // the site's own know more of the machine
+    machine: call.environment['MACHINEFEATURES'] === undefined ? machine : null,
+    job: features,
+    because: 'Machine/Job Features (HSF-TN-2016-02)',
+  };
+  if (!boxed) return [provide];
+  const bind: Step = {
+    op: 'mount.bind',
+    source: FEATURES,
+    destination: PLACE_IN_BOX,
+    options: ['ro'],
+    optional: false,
+    because: 'what the box is told about itself',
+  };
+  return [provide, bind];
+}
+
+const seconds = (us: number | null): number | null => (us === null ? null : Math.floor(us / 1e6));
+
+function written(values: Record<string, number | null>): Values {
+  const texts = Object.entries(values).flatMap(([name, value]) => (value === null ? [] : [[name, String(value)] as const]));
+  return Object.fromEntries(texts);
+}

@@ -1,0 +1,25 @@
+/** Who an attempt is, for its record: as the batch system calls it, else by the box's own id. */
+
+import {hostname} from 'node:os';
+import type {IdentityFacts} from '../host/facts.js';
+import {hostOf, type Attempt} from '../record/record.js';
+import type {Known} from './prepare.js';
+
+export function attemptOf({id, batch, role, policy, job, facts, caller}: Known, identity: IdentityFacts, version: string): Attempt {
+  const node = facts?.node.hostname ?? hostname();
+  const {lrms, about} = batch;
+  const within = facts?.within ?? null;
+  // one record is the job's; what is wrapped in it, or by somebody in it, is a part with an id of its own
+  const isJobs = role === 'wrapper' && within === null;
+  const globalJobId = lrms.globalJobId === null ? `${node}#${id}` : isJobs ? lrms.globalJobId : `${lrms.globalJobId}#${id}`;
+  return {
+    lrms: {...lrms, type: batch.system, host: lrms.host ?? node, queue: job?.queue ?? lrms.queue, globalJobId},
+    identity,
+    grid: {global: about.subject, issuer: about.issuer, vo: job?.vo ?? about.vo, fqan: about.fqan, groups: about.groups},
+    name: job?.name ?? about.name,
+    within,
+    host: facts === null ? {node, bootId: null, kernel: null, cpuModel: null, tareVersion: version} : hostOf(facts, version),
+    trust: caller.uid === 0 ? 'root' : 'user',
+    site: policy?.site ?? {name: null, infrastructure: null, description: null},
+  };
+}

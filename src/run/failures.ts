@@ -1,0 +1,96 @@
+/**
+ * Failures of the wrapper on this node, so that it does not become a black hole: one small file each below the state directory, with the
+ * code of the error in it. Readable by all, because the node's health check counts those of every user.
+ */
+
+import {lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {basename, dirname, join} from 'node:path';
+import type {BlackHole, Policy} from '../policy/policy.js';
+import {placesOf} from '../policy/places.js';
+
+const FOLDER = 'failures';
+/** `MILLISECONDS-ID` */
+const NAME = /^(\d+)-[0-9a-f]+$/;
+/** Files that are looked at in one folder: more tell nothing new. */
+const MOST = 10_000;
+
+export interface NotedFailure {
+  epochMs: number;
+  uid: number;
+  code: string;
+}
+
+/** Never throws: the failure itself is what counts. */
+export function noteFailure(policy: Policy | null, uid: number, id: string, code: string): void {
+  try {
+    const folder = join(placesOf(policy, uid).state, FOLDER);
+    mkdirSync(folder, {recursive: true, mode: 0o755});
+    const {withinUs} = policy?.batch.blackHole ?? {withinUs: 0};
+    for (const {path, epochMs} of list(folder)) if (epochMs < Date.now() - Math.max(withinUs / 1000, DAY_MS)) rmSync(path, {force: true});
+    writeFileSync(join(folder, `${String(Date.now())}-${id}`), code, {flag: 'wx', mode: 0o644});
+  } catch {
+    // a state directory that cannot be written is what the failure may be about
+  }
+}
+
+const DAY_MS = 86_400_000;
+
+/** One user's failures in the policy's time. */
+export const ownFailures = (policy: Policy, uid: number, {withinUs}: BlackHole): NotedFailure[] =>
+  recent(join(placesOf(policy, uid).state, FOLDER), withinUs, uid);
+
+/** Everybody's, as far as they can be read. A folder counts only when it belongs to the user that its name tells. */
+export function nodeFailures(policy: Policy, {withinUs}: BlackHole): NotedFailure[] {
+  return statesOf(policy).flatMap(({state, uid}) => recent(join(state, FOLDER), withinUs, uid));
+}
+
+function statesOf(policy: Policy): {state: string; uid: number}[] {
+  const MARK = 4_294_967_294; // no user's number
+  const pattern = placesOf(policy, MARK).state;
+  const root = {state: placesOf(policy, 0).state, uid: 0};
+  if (!pattern.includes(String(MARK))) return root.state === pattern ? [root] : [root, {state: pattern, uid: -1}];
+  const place = basename(pattern);
+  if (!place.includes(String(MARK))) return [root];
+  const [before = '', after = ''] = place.split(String(MARK));
+  const found = names(dirname(pattern)).flatMap((name) => {
+    const number = name.startsWith(before) && name.endsWith(after) ? name.slice(before.length, name.length - after.length) : '';
+    return /^\d+$/.test(number) ? [{state: join(dirname(pattern), name), uid: Number(number)}] : [];
+  });
+  return [root, ...found];
+}
+
+function recent(folder: string, withinUs: number, uid: number): NotedFailure[] {
+  const since = Date.now() - withinUs / 1000;
+  return list(folder).flatMap(({path, epochMs, owner}) => {
+    if (epochMs < since || epochMs > Date.now() + DAY_MS || (uid >= 0 && owner !== uid)) return [];
+    return [{epochMs, uid: owner, code: codeIn(path)}];
+  });
+}
+
+function list(folder: string): {path: string; epochMs: number; owner: number}[] {
+  return names(folder)
+    .slice(0, MOST)
+    .flatMap((name) => {
+      const time = NAME.exec(name)?.[1];
+      const path = join(folder, name);
+      const stats = time === undefined ? undefined : lstatSync(path, {throwIfNoEntry: false});
+      return stats?.isFile() === true ? [{path, epochMs: Number(time), owner: stats.uid}] : [];
+    });
+}
+
+function names(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+/** A word in capitals: what another wrote there is not passed on. */
+function codeIn(path: string): string {
+  try {
+    return /^[A-Z_]{1,40}$/.exec(readFileSync(path, 'utf8'))?.[0] ?? 'UNKNOWN';
+  } catch {
+    return 'UNKNOWN';
+  }
+}

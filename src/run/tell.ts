@@ -1,0 +1,37 @@
+/** What the batch system is told of an attempt that is over, and how the wrapper then ends. */
+
+import type {BatchJob, BatchSettings, Effects, Failure, Plugin} from '@tare/contract';
+import {adapterOf} from '../batch/detect.js';
+import type {UsageRecord} from '../record/record.js';
+import type {Quit, RunResult} from './request.js';
+
+export interface Told {
+  batch: BatchJob;
+  settings: BatchSettings;
+  plugins: readonly Plugin[];
+  effects: Effects;
+}
+
+/** A plugin's trouble is logged and costs nothing else. */
+export async function tellBatchSystem(result: RunResult, {batch, settings, plugins, effects}: Told): Promise<RunResult> {
+  const {record, failure, signals} = result;
+  if (record === null) return result;
+  try {
+    const adapter = await adapterOf(plugins, batch);
+    const {quit} =
+      failure === null
+        ? await adapter.reportOutcome(batch, {record, signals}, settings, effects)
+        : await adapter.reportFailure(batch, {...failure, record}, settings, effects);
+    return quit === null ? result : {...result, quit: 'signal' in quit ? ['signal', quit.signal] : ['code', quit.code]};
+  } catch (error) {
+    effects.log('error', 'the batch system could not be told', {system: batch.system, error: String(error)});
+    return result;
+  }
+}
+
+/** The box was not built, or the payload could not be executed. A limit that is too small to execute anything is an outcome. */
+export function failureOf({outcome, time}: UsageRecord, quit: Quit): Omit<Failure, 'record'> | null {
+  if (time.startEpochUs !== null || outcome.status === 'limit') return null;
+  const fault = outcome.code === 'PAYLOAD_NOT_EXECUTABLE' ? 'job' : 'node';
+  return {fault, code: outcome.code ?? 'INTERNAL', message: outcome.reason ?? '', exit: quit[0] === 'code' ? quit[1] : 0};
+}

@@ -1,0 +1,26 @@
+import {expect} from 'chai';
+import {parseAd} from '../../../plugins/htcondor/classad.js';
+import {kindOf} from '../../../plugins/htcondor/kind.js';
+
+const SCRATCH = '/scratch/dir_7';
+const kind = (argv: string[], ad = '', environment: Record<string, string> = {}) =>
+  kindOf({role: 'wrapper', argv, environment: {_CONDOR_SCRATCH_DIR: SCRATCH, ...environment}, cwd: SCRATCH, uid: 1}, parseAd(ad)).kind;
+
+describe('what the starter hands over', () => {
+  const session = ['/usr/sbin/sshd', '-i', '-e', '-f', `${SCRATCH}/.condor_ssh_to_job_1/sshd_config`];
+  it('is a session only by the starter’s whole command line', () => {
+    expect(kind(session)).to.equal('session');
+    expect(kind([...session, '-d'])).to.equal('job');
+    expect(kind(['/usr/sbin/sshd', '-i', '-e', '-f', '/tmp/.condor_ssh_to_job_1/sshd_config'])).to.equal('job');
+    expect(kind(['/scratch/dir_7/sshd'])).to.equal('job');
+  });
+
+  it('is a container only when the job asks for an image and the starter says so', () => {
+    const outside = {_CONDOR_SCRATCH_DIR_OUTSIDE_CONTAINER: SCRATCH};
+    const argv = ['/usr/bin/apptainer', 'exec', '-S', '/tmp', 'image.sif', './job'];
+    expect(kind(argv, 'ContainerImage = "image.sif"', outside)).to.equal('container');
+    expect(kind(argv, 'ContainerImage = "image.sif"')).to.equal('job');
+    expect(kind(argv, '', outside)).to.equal('job');
+    expect(kind(['/scratch/dir_7/apptainer'], 'ContainerImage = "i"', outside)).to.equal('job');
+  });
+});
