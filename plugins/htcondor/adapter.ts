@@ -68,20 +68,21 @@ const runsOnce = (jobAd: Ad): boolean => /NumJobStarts\s*>\s*0/i.test(jobAd.text
 
 async function reportOutcome(job: BatchJob, {record, signals}: Ended, {oom}: BatchSettings, effects: Effects): Promise<Ending> {
   if (job.own['reports'] !== true) return {quit: null};
-  await tellAttributes(job, record, effects);
   const {status, limit, reason} = record.outcome;
+  const outOfMemory = status === 'limit' && limit === 'memory';
+  // a starter that is stopping the job takes no notice of a memory limit any more
+  const hold = outOfMemory && oom === 'hold' && !signals.includes(SIGTERM);
+  await tellAttributes(job, record, hold, effects);
   // init or the front was killed: nobody knows how the payload would have ended
   if (status === 'wrapper-failure') return tellFailed(job, reason ?? 'the wrapper was killed', 125, effects);
-  if (status !== 'limit' || limit !== 'memory') return {quit: null};
-  // a starter that is stopping the job already takes no notice of SIGKILL, but a user's on_exit_remove might
-  if (oom === 'code' || signals.includes(SIGTERM)) return {quit: {code: KILLED}};
-  return {quit: {signal: SIGKILL}};
+  if (!outOfMemory) return {quit: null};
+  return {quit: hold ? {signal: SIGKILL} : {code: KILLED}};
 }
 
-/** A failure of the node goes back to the queue; whatever would fail anywhere ends the job. */
+/** A failure of the node goes back to the queue; whatever would fail anywhere ends the job, held where the schedd is configured so. */
 async function reportFailure(job: BatchJob, {fault, message, exit, record}: Failure, _: BatchSettings, effects: Effects): Promise<Ending> {
   if (job.own['reports'] !== true) return {quit: null};
-  await tellAttributes(job, record, effects);
+  await tellAttributes(job, record, fault !== 'node', effects);
   return fault === 'node' ? tellFailed(job, message, exit, effects) : {quit: null};
 }
 
@@ -98,9 +99,9 @@ function tellFailed(job: BatchJob, message: string, exit: number, effects: Effec
   return {quit: {code: exit}};
 }
 
-async function tellAttributes(job: BatchJob, record: Ended['record'], effects: Effects): Promise<void> {
+async function tellAttributes(job: BatchJob, record: Ended['record'], hold: boolean, effects: Effects): Promise<void> {
   const file = job.own['chirp'];
   const config = typeof file === 'string' ? effects.readText(file) : null;
   if (config === null) return;
-  for (const remark of await setJobAttributes(config, figuresOf(record), effects)) effects.log('warn', 'Chirp', {remark});
+  for (const remark of await setJobAttributes(config, figuresOf(record, hold), effects)) effects.log('warn', 'Chirp', {remark});
 }

@@ -43,8 +43,8 @@ export async function setJobAttributes(config: string, figures: Figures, effects
 }
 
 /** A number or a quoted string: an expression that is wrong would be dropped without a word. */
-function expression(value: number | string): string {
-  if (typeof value === 'number') return String(value);
+function expression(value: number | string | boolean): string {
+  if (typeof value !== 'string') return String(value);
   // commas and bars separate columns for those who read such attributes
   const plain = value
     .replaceAll(/["\\]/g, "'")

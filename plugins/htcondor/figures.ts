@@ -5,10 +5,12 @@
 
 import type {RecordView} from '@tare/contract';
 
-export type Figures = Record<string, number | string>;
+export type Figures = Record<string, number | string | boolean>;
 
-export function figuresOf({recordId, pattern, mode, time, allocation, net, tare, outcome, host}: RecordView): Figures {
-  const all: Record<string, number | string | null> = {
+/** @param hold whether the schedd is to hold the job at its end (configs/htcondor: OnExitHold looks at it) */
+export function figuresOf({recordId, pattern, mode, time, allocation, net, tare, outcome, host}: RecordView, hold: boolean): Figures {
+  const all: Record<string, number | string | boolean | null> = {
+    Hold: hold ? true : null,
     Record: recordId,
     Version: host.tareVersion,
     Pattern: pattern,

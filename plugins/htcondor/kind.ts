@@ -8,7 +8,9 @@ import type {Ad} from './classad.js';
 
 type Kind = Pick<BatchJob, 'kind' | 'because'>;
 
-export function kindOf({argv, environment}: BatchCall, job: Ad): Kind {
+export function kindOf(call: BatchCall, job: Ad): Kind {
+  const {argv, environment} = call;
+  if (isJobs(argv[0] ?? '', call)) return {kind: 'job', because: 'an ordinary job'};
   if (isSession(argv, environment)) return {kind: 'session', because: 'condor_ssh_to_job'};
   if (isContainer(argv, environment, job))
     return {
@@ -17,6 +19,10 @@ export function kindOf({argv, environment}: BatchCall, job: Ad): Kind {
     };
   return {kind: 'job', because: 'an ordinary job'};
 }
+
+/** What a job brought along is no runtime of the node's. */
+const isJobs = (program: string, {cwd, environment}: BatchCall): boolean =>
+  [cwd, environment['_CONDOR_SCRATCH_DIR'] ?? cwd].some((directory) => program.startsWith(`${directory}/`));
 
 /** `sshd -i -e -f FILE`, with the starter's own configuration in the scratch directory (condor_ssh_to_job_sshd_setup). */
 function isSession(argv: readonly string[], {_CONDOR_SCRATCH_DIR: scratch}: BatchCall['environment']): boolean {

@@ -10,7 +10,7 @@ export function attemptOf({id, batch, role, policy, job, facts, caller}: Known, 
   const {lrms, about} = batch;
   const within = facts?.within ?? null;
   // one record is the job's; what is wrapped in it, or by somebody in it, is a part with an id of its own
-  const isJobs = role === 'wrapper' && within === null;
+  const isJobs = role === 'wrapper' && batch.kind !== 'session' && within === null;
   const globalJobId = lrms.globalJobId === null ? `${node}#${id}` : isJobs ? lrms.globalJobId : `${lrms.globalJobId}#${id}`;
   return {
     lrms: {...lrms, type: batch.system, host: lrms.host ?? node, queue: job?.queue ?? lrms.queue, globalJobId},

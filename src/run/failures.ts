@@ -56,7 +56,7 @@ function statesOf(policy: Policy): {state: string; uid: number}[] {
     const number = name.startsWith(before) && name.endsWith(after) ? name.slice(before.length, name.length - after.length) : '';
     return /^\d+$/.test(number) ? [{state: join(dirname(pattern), name), uid: Number(number)}] : [];
   });
-  return [root, ...found];
+  return [root, ...found.filter(({state}) => state !== root.state)];
 }
 
 function recent(folder: string, withinUs: number, uid: number): NotedFailure[] {

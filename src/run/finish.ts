@@ -148,11 +148,11 @@ function outcomeOf(life: Life): Outcome {
   });
 }
 
-function timeOf({executedUs, startEpochUs}: Life, endedUs: number): RecordTime {
+function timeOf({executedUs, startEpochUs, suspendedUs}: Life, endedUs: number): RecordTime {
   if (executedUs === null || startEpochUs === null) return NO_TIME;
   const wallUs = Math.max(0, endedUs - executedUs);
   const endEpochUs = startEpochUs + wallUs;
-  return {...NO_TIME, startEpochUs, endEpochUs, wallUs, clockStepUs: epochUs() - (monotonicUs() - endedUs) - endEpochUs};
+  return {startEpochUs, endEpochUs, wallUs, suspendedUs, clockStepUs: epochUs() - (monotonicUs() - endedUs) - endEpochUs};
 }
 
 function flagsOf({unkillable, stop, verdict, brainsLost}: Life, {killedProcesses}: Outcome, left: string[]): string[] {

@@ -54,6 +54,8 @@ export interface Life {
   unkillable: boolean;
   sampler: Sampler | null;
   watch: UsageRecord['watch'];
+  /** null when nothing was watched. */
+  suspendedUs: number | null;
   processes: RecordTare['processes'];
   /** Brains of this job that died. */
   brainsLost: number;
@@ -108,6 +110,7 @@ class Follower {
     unkillable: false,
     sampler: null,
     watch: null,
+    suspendedUs: null,
     processes: [],
     brainsLost: 0,
   };
@@ -146,6 +149,7 @@ class Follower {
     if (!this.gone && !this.life.unkillable) this.life.frontLost = this.life.init === null;
     this.watches?.end();
     this.life.watch = this.watches?.report() ?? null;
+    this.life.suspendedUs = this.watches?.suspendedUs() ?? null;
     pauseAt(plan.pauseAt, 'brain-gone');
     await this.empty();
     this.life.verdict = this.context.groups.verdict(this.context.memoryBefore, this.context.groups.memoryEvents());

@@ -194,7 +194,7 @@ function slotOf({slot}: BatchJob): CallSlot {
 
 /** A container runtime brings its own namespaces; and a node on which boxes fail again and again does without. */
 function unboxedReason({batch, caller}: Known, policy: Policy): string | null {
-  if (batch.kind !== 'job') return batch.because;
+  if (batch.kind === 'container') return batch.because;
   const {blackHole} = policy.batch;
   if (blackHole?.then !== 'unboxed') return null;
   const {length} = ownFailures(policy, caller.uid, blackHole);

@@ -4,6 +4,7 @@ import {accessSync, constants, readdirSync} from 'node:fs';
 import {join} from 'node:path';
 import type {BatchJob} from '@tare/contract';
 import {openGroups} from '../cgroup/manager.js';
+import {stepsOf} from '../plan/step.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import type {Channel} from './channel.js';
@@ -37,7 +38,9 @@ export async function joinBox({id, plan, init}: BoxState, hello: Hello, channel:
   if (plan.mode.value === 'box') {
     const nsenter = NSENTER.find(isExecutable);
     if (nsenter === undefined) return 'there is no nsenter';
-    const engine = [nsenter, '--all', '--preserve-credentials', '--target', String(init?.pid), '--', '{init}', 'tare-init', '{control}'];
+    // only those that the box made: the others are the node's, and not the user's to enter
+    const kinds = stepsOf(plan, 'namespace.unshare').flatMap(({namespaces}) => namespaces.map((kind) => ENTER[kind]));
+    const engine = [nsenter, ...kinds, '--preserve-credentials', '--target', String(init?.pid), '--', '{init}', 'tare-init', '{control}'];
     strings.push(...engine.map((argument) => `E${argument}`));
   }
   strings.push('a@1', `d${hello.cwd}`);
@@ -55,6 +58,15 @@ export async function joinBox({id, plan, init}: BoxState, hello: Hello, channel:
 }
 
 const SIGKILL = 9;
+const ENTER = {
+  user: '--user',
+  pid: '--pid',
+  mount: '--mount',
+  ipc: '--ipc',
+  uts: '--uts',
+  network: '--net',
+  cgroup: '--cgroup',
+} as const;
 
 function stateIn(directory: string): BoxState | null {
   try {

@@ -7,6 +7,7 @@ import type {Stop} from '../record/outcome.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
 import {monotonicUs} from './clock.js';
+import {LOOK_MS, Suspension} from './suspension.js';
 import type {Sampler} from './sampler.js';
 
 /** Part of a memory limit from which resident memory is looked at more often. */
@@ -31,6 +32,8 @@ export type StopPayload = (stop: Stop, how: 'hard' | 'soft', graceUs: number) =>
 
 export interface Watches {
   end(): void;
+  /** How long the box and its watcher were stopped so far, µs. */
+  suspendedUs(): number;
   /** Of a watched memory limit. */
   report(): UsageRecord['watch'];
 }
@@ -40,7 +43,13 @@ export function startWatches(plan: Plan, box: WatchedBox, stop: StopPayload, oom
   const timers = new Timers();
   const memory = stepOf(plan, 'watch.memory');
   const processes = stepOf(plan, 'watch.processes');
+  const suspension = new Suspension();
   let overshootBytes: number | null = null;
+
+  timers.repeat(() => {
+    suspension.look();
+    return LOOK_MS;
+  });
 
   if (box.sampler !== null) {
     const {sampler} = box;
@@ -75,10 +84,14 @@ export function startWatches(plan: Plan, box: WatchedBox, stop: StopPayload, oom
 
   for (const {limitUs, graceUs} of stepsOf(plan, 'watch.wallTime')) {
     timers.repeat(() => {
-      const usedUs = monotonicUs() - box.executedUs;
+      // a job that its batch system suspended does not use its time
+      const usedUs = monotonicUs() - box.executedUs - suspension.look();
       if (usedUs < limitUs) return (limitUs - usedUs) / 1000;
       stop(
-        {limit: 'wallTime', evidence: `${formatDuration(usedUs)} on the monotonic clock, allowed ${formatDuration(limitUs)}`},
+        {
+          limit: 'wallTime',
+          evidence: `${formatDuration(usedUs)} on the monotonic clock without suspensions, allowed ${formatDuration(limitUs)}`,
+        },
         'soft',
         graceUs,
       );
@@ -99,6 +112,7 @@ export function startWatches(plan: Plan, box: WatchedBox, stop: StopPayload, oom
     end: () => {
       timers.end();
     },
+    suspendedUs: () => suspension.look(),
     report: () => {
       if (box.sampler === null) return null;
       const {samples, longestGapUs} = box.sampler.report();

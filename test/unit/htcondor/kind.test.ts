@@ -12,7 +12,7 @@ describe('what the starter hands over', () => {
     expect(kind(session)).to.equal('session');
     expect(kind([...session, '-d'])).to.equal('job');
     expect(kind(['/usr/sbin/sshd', '-i', '-e', '-f', '/tmp/.condor_ssh_to_job_1/sshd_config'])).to.equal('job');
-    expect(kind(['/scratch/dir_7/sshd'])).to.equal('job');
+    expect(kind([`${SCRATCH}/sshd`, ...session.slice(1)])).to.equal('job');
   });
 
   it('is a container only when the job asks for an image and the starter says so', () => {
@@ -21,6 +21,6 @@ describe('what the starter hands over', () => {
     expect(kind(argv, 'ContainerImage = "image.sif"', outside)).to.equal('container');
     expect(kind(argv, 'ContainerImage = "image.sif"')).to.equal('job');
     expect(kind(argv, '', outside)).to.equal('job');
-    expect(kind(['/scratch/dir_7/apptainer'], 'ContainerImage = "i"', outside)).to.equal('job');
+    expect(kind([`${SCRATCH}/apptainer`, ...argv.slice(1)], 'ContainerImage = "i"', outside)).to.equal('job');
   });
 });

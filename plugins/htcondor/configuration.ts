@@ -1,0 +1,35 @@
+/** HTCondor's configuration for Tare: the same text as in configs/htcondor/, which a test compares. Pure. */
+
+export const PARTS = ['node', 'schedd'] as const;
+export type Part = (typeof PARTS)[number];
+
+/** @param directory where Tare lies on the nodes: absolute */
+export const configuration = (part: Part, directory: string): string =>
+  TEXTS[part].replaceAll('/opt/tare', () => directory.replace(/\/+$/, ''));
+
+const TEXTS: Readonly<Record<Part, string>> = {
+  node: `# Tare on a worker node: /etc/condor/config.d/60-tare.conf, then condor_reconfig.
+
+# Every job of this node runs in a box. It takes no arguments; the site's rules are in /etc/tare/policy.yaml.
+USER_JOB_WRAPPER = /opt/tare/bin/tare-wrap
+
+# A node on which the wrapper fails again and again must not swallow the queue: it asks itself every two minutes, and takes no more jobs
+# while the answer is no. How often is too often says the policy (batch.blackHole, then: drain).
+STARTD_CRON_JOBLIST = $(STARTD_CRON_JOBLIST) TARE
+STARTD_CRON_TARE_EXECUTABLE = /opt/tare/bin/tare
+STARTD_CRON_TARE_ARGS = htcondor health
+STARTD_CRON_TARE_MODE = Periodic
+STARTD_CRON_TARE_PERIOD = 2m
+START = ($(START)) && (TareHealthy =!= False)
+`,
+  schedd: `# Tare on a schedd: /etc/condor/config.d/60-tare.conf, then condor_reconfig.
+
+# A job that the site's policy refused, whose descriptor is wrong, or that went over its memory with oom: hold in the policy, is held with
+# the reason, instead of leaving the queue. The wrapper says so in ChirpTareHold, in the last moment before the job's end.
+JOB_TRANSFORM_NAMES = $(JOB_TRANSFORM_NAMES) TareHold
+JOB_TRANSFORM_TareHold @=end
+  SET OnExitHold ($(MY.OnExitHold:false)) || ChirpTareHold =?= true
+  SET OnExitHoldReason ifThenElse(ChirpTareHold =?= true, strcat("Tare: ", ChirpTareReason), $(MY.OnExitHoldReason:undefined))
+@end
+`,
+};
