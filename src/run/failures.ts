@@ -47,8 +47,9 @@ export function nodeFailures(policy: Policy, {withinUs}: BlackHole): NotedFailur
 function statesOf(policy: Policy): {state: string; uid: number}[] {
   const MARK = 4_294_967_294; // no user's number
   const pattern = placesOf(policy, MARK).state;
+  // one place for all
+  if (!pattern.includes(String(MARK))) return [{state: pattern, uid: -1}];
   const root = {state: placesOf(policy, 0).state, uid: 0};
-  if (!pattern.includes(String(MARK))) return root.state === pattern ? [root] : [root, {state: pattern, uid: -1}];
   const place = basename(pattern);
   if (!place.includes(String(MARK))) return [root];
   const [before = '', after = ''] = place.split(String(MARK));

@@ -87,6 +87,18 @@ export class Site {
     return spawn(join(installed(), 'bin/tare'), argv, {cwd: this.work, stdio: ['pipe', 'pipe', 'pipe'], ...this.credentials, ...options});
   }
 
+  /** `tare ARGV` to its end. */
+  async command(argv: readonly string[], options: SpawnOptions = {}): Promise<Omit<Ended, 'record'>> {
+    const child = this.start(argv, options);
+    child.stdin?.end();
+    return ending(child);
+  }
+
+  /** Makes files the role's. */
+  give(...paths: readonly string[]): void {
+    for (const path of paths) this.own(path);
+  }
+
   /** `tare run ARGV` to its end, with the record that it left. */
   async run(
     argv: readonly string[],
@@ -132,9 +144,9 @@ export class Site {
     rmSync(this.directory, {recursive: true, force: true});
   }
 
-  private own(directory: string): void {
+  private own(path: string): void {
     const {uid, gid} = this.credentials;
-    if (uid !== undefined && gid !== undefined) chownSync(directory, uid, gid);
+    if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid);
   }
 }
 

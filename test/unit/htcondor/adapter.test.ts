@@ -178,7 +178,7 @@ describe('HTCondor: figures', () => {
       host: {node: 'n', tareVersion: 'v'},
       time: {wallUs: 1, suspendedUs: 1, startEpochUs: 1, endEpochUs: 1},
       allocation: {cores: 1, memoryLimitBytes: 1},
-      net: numbers(NO_USAGE) as unknown as RecordView['net'],
+      net: numbers(NO_USAGE),
       tare: {launchUs: 1, teardownUs: 1},
       outcome: {status: 's', exitCode: 1, signal: 's', limit: 'l', whose: 'w', evidence: 'e', reason: 'r', code: 'c'},
     };
