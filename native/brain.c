@@ -36,28 +36,32 @@ static char *beside(const char *directory, const char *path)
 	return *path == '/' ? xmemdup(path, strlen(path) + 1) : xprintf("%s/%s", directory, path);
 }
 
-void brain_locate(struct brain_file *file)
+char *brain_locate(struct brain_file *file)
 {
 	char directory[PATH_MAX], text[3 * PATH_MAX + 4], *rest = text;
 	ssize_t length = readlink("/proc/self/exe", directory, sizeof directory - 1);
 
 	if (length < 0)
-		die("/proc/self/exe: %s", strerror(errno));
+		return xprintf("/proc/self/exe: %s", strerror(errno));
 	directory[length] = 0;
 	*strrchr(directory, '/') = 0;
-	char *path = xprintf("%s/tare.brain", directory);
+	char *path = xprintf("%s/tare.brain", directory), *wrong = NULL;
 	int fd = above_standard(open(path, O_RDONLY | O_CLOEXEC));
 	length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-	if (length < 0)
-		die("%s: %s", path, strerror(errno));
-	close(fd);
-	text[length] = 0;
-	file->interpreter = beside(directory, line_of(&rest));
-	file->wrap = beside(directory, line_of(&rest));
-	file->command_line = beside(directory, line_of(&rest));
-	if (!file->interpreter)
-		die("%s: names no interpreter", path);
+	if (length < 0) {
+		wrong = xprintf("%s: %s", path, strerror(errno));
+	} else {
+		text[length] = 0;
+		file->interpreter = beside(directory, line_of(&rest));
+		file->wrap = beside(directory, line_of(&rest));
+		file->command_line = beside(directory, line_of(&rest));
+		if (!file->interpreter)
+			wrong = xprintf("%s: names no interpreter", path);
+	}
+	if (fd >= 0)
+		close(fd);
 	free(path);
+	return wrong;
 }
 
 static void pass_variables(char **environment, size_t used, const struct caller *caller, const char *const *names)

@@ -1,5 +1,6 @@
 /* The pid that the caller knows: waits for signals, the brain and the box, and ends as the payload ended. */
 #include "front.h"
+#include "starter.h"
 #include "state.h"
 #include "util.h"
 
@@ -62,6 +63,8 @@ static _Noreturn void end_now(struct front *front)
 	if (front->last_words) {
 		char *line = xprintf("tare: %s", front->last_words);
 		front_say(line);
+		if (!front->command_line)
+			starter_tell(front->caller, line);
 	}
 	if (WIFEXITED(status))
 		_exit(WEXITSTATUS(status));

@@ -2,8 +2,12 @@
 #include "brain.h"
 #include "front.h"
 #include "init.h"
+#include "starter.h"
+#include "util.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *last_component(const char *path)
 {
@@ -18,6 +22,32 @@ static bool is_init(int argc, char **argv)
 	return argc == 3 && !strncmp(argv[0], "/proc/self/fd/", 14) && !strcmp(argv[1], "tare-init");
 }
 
+/* `caller`: whose batch system is told, NULL for the command line. */
+static void locate(struct brain_file *file, const struct caller *caller)
+{
+	char *wrong = brain_locate(file);
+
+	if (wrong && caller)
+		starter_tell(caller, wrong);
+	if (wrong)
+		die("%s", wrong);
+}
+
+/* What a site reaches for when all else is broken works without the brain, but for root: whose the payload is, the brain knows. */
+static void kill_switch(char **argv, char **environment)
+{
+	if (geteuid() == 0 || access("/etc/tare/off", F_OK))
+		return;
+	if (strchr(argv[0], '/'))
+		execve(argv[0], argv, environment);
+	else
+		execvp(argv[0], argv);
+	int error = errno;
+	char *line = xprintf("tare: %s: %s\n", argv[0], strerror(error));
+	write_all(2, line, strlen(line));
+	_exit(EXIT_NOT_EXECUTED);
+}
+
 int main(int argc, char **argv, char **environment)
 {
 	static struct caller caller;
@@ -30,10 +60,12 @@ int main(int argc, char **argv, char **environment)
 		caller.argc = argc;
 		caller.argv = argv;
 		caller.environment = environment;
-		brain_locate(&file);
+		locate(&file, NULL);
 		brain_become(&file, &caller);
 	}
+	if (!command_line && argc > 1)
+		kill_switch(argv + 1, environment);
 	caller_capture(&caller, argc, argv, environment);
-	brain_locate(&file);
+	locate(&file, command_line ? NULL : &caller);
 	front_main(&caller, &file, command_line);
 }

@@ -632,6 +632,30 @@ def brain_that_cannot_be_executed(bench):
         assert name.encode() in out.stderr and b'No such file' in out.stderr and out.stderr.count(b'\n') == 1, out
 
 
+@test('', builds=('static', 'sane'))
+def the_starter_is_told_that_there_is_no_brain(bench):
+    """A stand-in for HTCondor's starter: all that it does is name a file."""
+    tree = Tree(bench.build, '/proc/nowhere/node', 'x')
+    bench.trees.append(tree)
+    folder = bench.folder()
+    path = os.path.join(folder, '.job_wrapper_failure')
+
+    def told(argv, name='tare-wrap'):
+        if os.path.exists(path):
+            os.remove(path)
+        program = os.path.join(tree.path, name)
+        out = subprocess.run([program, *argv], env={'_CONDOR_WRAPPER_ERROR_FILE': path}, capture_output=True, timeout=10)
+        equal(out.returncode, 125)
+        return open(path, 'rb').read() if os.path.exists(path) else None
+
+    line = told(['/bin/true'])
+    assert line.startswith(b'tare: cannot execute ') and line.count(b'\n') == 1, line
+    equal(told(['/usr/sbin/sshd', '-i']), None)
+    equal(told(['run', '--', '/bin/true'], 'tare'), None)
+    os.remove(os.path.join(tree.path, 'tare.brain'))
+    assert b'tare.brain' in told(['/bin/true'])
+
+
 @test('none', 'bwrap', builds=('static',))
 def quit_with_a_living_box_kills_it(bench):
     job, brain = bench.started(LIVE)

@@ -166,7 +166,12 @@ export interface Effects {
   writeText(path: string, text: string): void;
   /** Removes a file, if there is one. @throws Error */
   remove(path: string): void;
-  /** @throws Error when nobody answers in time */
+  /** Lets others pass through a directory of the caller's own, without letting them look around. @throws Error */
+  letPass(directory: string): void;
+  /**
+   * @param timeoutMs for all that is done with the connection
+   * @throws Error when nobody answers in time
+   */
   connect(host: string, port: number, timeoutMs: number): Promise<Connection>;
   /** A clock that never steps. */
   monotonicMs(): number;

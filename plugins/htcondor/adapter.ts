@@ -1,12 +1,12 @@
 /** Slot to job, and outcome to HTCondor. */
 
-import {isAbsolute, join} from 'node:path';
+import {dirname, isAbsolute, join} from 'node:path';
 import type {BatchAdapter, BatchCall, BatchJob, BatchSettings, Effects, Ended, Ending, Failure} from '@tare/contract';
-import {setJobAttributes} from './chirp.js';
+import {readChirpConfig, setJobAttributes} from './chirp.js';
 import {parseAd, type Ad} from './classad.js';
 import {figuresOf} from './figures.js';
 import {kindOf} from './kind.js';
-import {readSlot} from './slot.js';
+import {aboutOf, lrmsOf, slotOf} from './slot.js';
 
 const SIGKILL = 9;
 const SIGTERM = 15;
@@ -25,23 +25,25 @@ function read(call: BatchCall, effects: Effects): BatchJob {
     if (text === null) remarks.push(`${variable}: ${path ?? 'not set'} cannot be read`);
     return parseAd(text ?? '');
   };
-  const jobAd = readAd('_CONDOR_JOB_AD');
-  const machineAd = readAd('_CONDOR_MACHINE_AD');
-  const {kind, because} = kindOf(call, jobAd);
+  const ads = {job: readAd('_CONDOR_JOB_AD'), machine: readAd('_CONDOR_MACHINE_AD')};
+  const {kind, because} = kindOf(call, ads.job);
   const errorFile = environment['_CONDOR_WRAPPER_ERROR_FILE'] ?? null;
   if (role === 'wrapper' && kind !== 'session' && errorFile !== null) removeStale(errorFile, effects, remarks);
   return {
     system: 'htcondor',
-    ...readSlot(jobAd, machineAd, environment),
+    lrms: lrmsOf(ads),
+    slot: slotOf(ads, environment),
+    about: aboutOf(ads.job),
     kind,
     because,
-    descriptor: kind === 'session' ? null : descriptorOf(jobAd, cwd, effects),
+    descriptor: kind === 'session' ? null : descriptorOf(ads.job, cwd, effects),
     own: {
       // only a wrapper's failure is the starter's business
       errorFile: role === 'wrapper' && kind !== 'session' ? errorFile : null,
-      chirp: environment['_CONDOR_CHIRP_CONFIG'] ?? join(environment['_CONDOR_SCRATCH_DIR'] ?? cwd, '.chirp.config'),
+      // read before the payload can change it
+      chirp: readChirpConfig(environment, effects),
       reports: role === 'wrapper' && kind !== 'session',
-      runsOnce: runsOnce(jobAd),
+      runsOnce: runsOnce(ads.job),
     },
     remarks,
   };
@@ -92,6 +94,8 @@ function tellFailed(job: BatchJob, message: string, exit: number, effects: Effec
   if (typeof file === 'string' && job.own['runsOnce'] !== true) {
     try {
       effects.writeText(file, `tare: ${message.replaceAll(/\s+/g, ' ')}\n`);
+      // the starter looks for it as another user, and by default nobody else can enter the scratch directory (JOB_EXECDIR_PERMISSIONS)
+      effects.letPass(dirname(file));
     } catch (error) {
       effects.log('error', 'the starter cannot be told', {file, error: String(error)});
     }
@@ -100,8 +104,7 @@ function tellFailed(job: BatchJob, message: string, exit: number, effects: Effec
 }
 
 async function tellAttributes(job: BatchJob, record: Ended['record'], hold: boolean, effects: Effects): Promise<void> {
-  const file = job.own['chirp'];
-  const config = typeof file === 'string' ? effects.readText(file) : null;
-  if (config === null) return;
-  for (const remark of await setJobAttributes(config, figuresOf(record, hold), effects)) effects.log('warn', 'Chirp', {remark});
+  const config = job.own['chirp'];
+  if (typeof config !== 'string') return;
+  for (const remark of await setJobAttributes(config, figuresOf(record, job.lrms.attempt, hold), effects)) effects.log('warn', remark);
 }

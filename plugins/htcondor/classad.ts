@@ -1,56 +1,66 @@
 /**
- * ClassAds in old syntax, as HTCondor writes `.job.ad` and `.machine.ad`: one `Attribute = value` per line (HTCondor manual, "ClassAd
- * Mechanism: Old ClassAds"). Literals are read exactly; an expression is kept as its text and never evaluated. Nothing is an error. Pure.
+ * Ads in the old ClassAd syntax, one `Attribute = value` a line, as HTCondor writes `.job.ad` and `.machine.ad` (manual: ClassAds, "Old
+ * ClassAd syntax"). Literals are read; everything else is kept as text and never evaluated.
  */
 
+/** Names in any case. null: absent, or of another type. */
 export interface Ad {
-  /** A whole number; null when absent, another type, or not exact as a number. */
-  integer(name: string): number | null;
-  /** A whole or real number that is finite. */
-  number(name: string): number | null;
-  string(name: string): string | null;
-  boolean(name: string): boolean | null;
-  /** What stands after the equals sign. */
+  /** Whatever stands right of the `=`. */
   text(name: string): string | null;
+  string(name: string): string | null;
+  /** null also beyond 2^53, where only the text is exact. */
+  integer(name: string): number | null;
+  /** An integer or a real; null when it is not finite. */
+  number(name: string): number | null;
+  boolean(name: string): boolean | null;
 }
 
-const LINE = /^[ \t]*([A-Za-z_][\w.]*)[ \t]*=[ \t]*(.*)$/;
-const INTEGER = /^[+-]?\d+$/;
-const REAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+const NAME = /^[A-Za-z_]\w*$/;
+const INTEGER = /^-?(0|[1-9]\d*)$/;
+const NUMBER = /^-?(\d+|\d*\.\d+)([eE][+-]?\d+)?$/;
+const BOOLEAN = /^(true|false)$/i;
 
-/** Names are compared without regard to case; of one that is there twice the last counts. */
+/** Lines that are not `Attribute = value` are left out; of two with one name the last counts, as for HTCondor. */
 export function parseAd(text: string): Ad {
   const values = new Map<string, string>();
-  for (const line of text.split(/\r?\n/)) {
-    const [, name, value] = LINE.exec(line) ?? [];
-    // `==`, `=?=` and `=!=` are no assignments
-    if (name !== undefined && value !== undefined && !/^[=?!]/.test(value)) values.set(name.toLowerCase(), value.trimEnd());
+  for (const line of text.split('\n')) {
+    const equals = line.indexOf('=');
+    const name = line.slice(0, Math.max(equals, 0)).trim();
+    if (NAME.test(name)) values.set(name.toLowerCase(), line.slice(equals + 1).trim());
   }
-  const get = (name: string): string | null => values.get(name.toLowerCase()) ?? null;
+  const of = (name: string) => values.get(name.toLowerCase()) ?? null;
+  const matching = (name: string, literal: RegExp) => {
+    const value = of(name);
+    return value !== null && literal.test(value) ? value : null;
+  };
+  const finite = (value: string | null) => {
+    // `+ 0`: HTCondor has no -0
+    const number = value === null ? NaN : Number(value) + 0;
+    return Number.isFinite(number) ? number : null;
+  };
+
   return {
-    text: get,
-    integer: (name) => {
-      const value = get(name);
-      return value !== null && INTEGER.test(value) && Number.isSafeInteger(Number(value)) ? Number(value) : null;
+    text: of,
+    string: (name) => unquote(of(name) ?? ''),
+    integer(name) {
+      const value = finite(matching(name, INTEGER));
+      return value !== null && Number.isSafeInteger(value) ? value : null;
     },
-    number: (name) => {
-      const value = get(name);
-      return value !== null && REAL.test(value) && Number.isFinite(Number(value)) ? Number(value) : null;
+    number: (name) => finite(matching(name, NUMBER)),
+    boolean(name) {
+      const value = matching(name, BOOLEAN);
+      return value === null ? null : value.toLowerCase() === 'true';
     },
-    string: (name) => unquote(get(name) ?? ''),
-    boolean: (name) => BOOLEANS.get(get(name)?.toLowerCase() ?? '') ?? null,
   };
 }
 
-const BOOLEANS = new Map([
-  ['true', true],
-  ['false', false],
-]);
-
-/** In old syntax a backslash is one, but before a quote inside the string. */
-function unquote(text: string): string | null {
-  if (text.length < 2 || !text.startsWith('"') || !text.endsWith('"')) return null;
-  const inner = text.slice(1, -1);
-  // a quote that is not escaped ends the string: what follows makes it an expression
-  return /(?:^|[^\\])"/.test(inner) ? null : inner.replaceAll('\\"', '"');
+/**
+ * Text of a string literal; null when it is none. In the old syntax a backslash is a backslash, but before a quote; and even there when that
+ * quote ends the line: `"C:\dir\"` is C:\dir\ (tokenizeStringOld of HTCondor's classad/lexer.cpp; tried with 23.9).
+ */
+function unquote(literal: string): string | null {
+  if (literal.length < 2 || !literal.startsWith('"') || !literal.endsWith('"') || literal.includes('\0')) return null;
+  const inner = literal.slice(1, -1);
+  for (let at = inner.indexOf('"'); at !== -1; at = inner.indexOf('"', at + 1)) if (inner[at - 1] !== '\\') return null;
+  return inner.replaceAll('\\"', '"');
 }

@@ -25,11 +25,21 @@ START = ($(START)) && (TareHealthy =!= False)
   schedd: `# Tare on a schedd: /etc/condor/config.d/60-tare.conf, then condor_reconfig.
 
 # A job that the site's policy refused, whose descriptor is wrong, or that went over its memory with oom: hold in the policy, is held with
-# the reason, instead of leaving the queue. The wrapper says so in ChirpTareHold, in the last moment before the job's end.
-JOB_TRANSFORM_NAMES = $(JOB_TRANSFORM_NAMES) TareHold
-JOB_TRANSFORM_TareHold @=end
-  SET OnExitHold ($(MY.OnExitHold:false)) || ChirpTareHold =?= true
-  SET OnExitHoldReason ifThenElse(ChirpTareHold =?= true, strcat("Tare: ", ChirpTareReason), $(MY.OnExitHoldReason:undefined))
+# the reason in its log, instead of leaving the queue; and a job whose node failed goes back to the queue, a few times. The wrapper says so
+# in its last moment, in ChirpTare attributes; these stay for the next attempt, hence the comparison. A user's own expressions still count.
+JOB_TRANSFORM_NAMES = $(JOB_TRANSFORM_NAMES) Tare
+JOB_TRANSFORM_Tare @=end
+  REQUIREMENTS JobUniverse == 5
+  COPY OnExitHold        WithoutTareOnExitHold
+  COPY OnExitHoldReason  WithoutTareOnExitHoldReason
+  COPY OnExitHoldSubCode WithoutTareOnExitHoldSubCode
+  COPY OnExitRemove      WithoutTareOnExitRemove
+  SET TareHold          ChirpTareHold =?= true && ChirpTareAttempt =?= NumJobStarts
+  SET TareNodeFailed    ChirpTareStatus =?= "wrapper-failure" && ChirpTareHold =!= true && ChirpTareAttempt =?= NumJobStarts
+  SET OnExitHold        TareHold || (WithoutTareOnExitHold ?: false)
+  SET OnExitHoldReason  TareHold ? strcat("Tare: ", ChirpTareReason ?: "see ChirpTareStatus") : WithoutTareOnExitHoldReason
+  SET OnExitHoldSubCode TareHold ? 1 : WithoutTareOnExitHoldSubCode
+  SET OnExitRemove      !(TareNodeFailed && NumJobStarts < 5) && (WithoutTareOnExitRemove ?: true)
 @end
 `,
 };

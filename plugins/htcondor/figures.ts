@@ -1,42 +1,47 @@
-/**
- * The record's figures as attributes of the job, so that `condor_history` shows them: bytes, microseconds, plain numbers. What is not
- * known is left out, never 0. At most 25, as sites set CHIRP_DELAYED_UPDATE_MAX_ATTRS. Pure.
- */
+/** What of a record is told to HTCondor, as attributes of the job: they are in `condor_history` and in what reads it. Pure. */
 
 import type {RecordView} from '@tare/contract';
+import type {Attributes, Value} from './chirp.js';
 
-export type Figures = Record<string, number | string | boolean>;
-
-/** @param hold whether the schedd is to hold the job at its end (configs/htcondor: OnExitHold looks at it) */
-export function figuresOf({recordId, pattern, mode, time, allocation, net, tare, outcome, host}: RecordView, hold: boolean): Figures {
-  const all: Record<string, number | string | boolean | null> = {
+/**
+ * Times are in microseconds (`Usec`), sizes in bytes (`Bytes`), the cores in thousandths, since only whole numbers are sent. What is unknown is
+ * left out, never 0; but after the first attempt it is null, since what the attempt before this one said is still in the queue.
+ * `ChirpTareAttempt` is the job's NumJobStarts while these attributes are this attempt's: an expression that acts on them should ask.
+ * 25 attributes, as many as are sent.
+ *
+ * @param attempt the first is 1
+ * @param hold whether the schedd is to hold the job at its end (configs/htcondor/schedd.conf)
+ */
+export function figuresOf(record: RecordView, attempt: number, hold: boolean): Attributes {
+  const {allocation, host, net, outcome, tare, time} = record;
+  const all: Record<string, Value> = {
+    Attempt: attempt,
     Hold: hold ? true : null,
-    Record: recordId,
+    RecordId: record.recordId,
     Version: host.tareVersion,
-    Pattern: pattern,
-    Mode: mode,
+    Pattern: record.pattern,
+    Mode: record.mode,
     Status: outcome.status,
     Limit: outcome.limit,
     Whose: outcome.whose,
     Reason: outcome.reason,
     Evidence: outcome.evidence,
     Code: outcome.code,
+    WallUsec: time.wallUs,
+    SuspendedUsec: time.suspendedUs,
+    CpuUserUsec: net.cpuUserUs,
+    CpuSystemUsec: net.cpuSystemUs,
+    LaunchUsec: tare.launchUs,
+    Millicores: allocation.cores === null ? null : Math.round(allocation.cores * 1000),
     MemoryLimitBytes: allocation.memoryLimitBytes,
-    Cores: allocation.cores,
-    WallUs: time.wallUs,
-    SuspendedUs: time.suspendedUs,
-    CpuUserUs: net.cpuUserUs,
-    CpuSystemUs: net.cpuSystemUs,
     MemoryPeakBytes: net.memPeakBytes,
-    AnonymousPeakBytes: net.anonPeakBytes,
-    ProcessesPeak: net.pidsPeak,
-    OomKills: net.oomKills,
-    ReadBytes: net.ioReadBytes,
-    WrittenBytes: net.ioWriteBytes,
+    AnonPeakBytes: net.anonPeakBytes,
     ScratchPeakBytes: net.scratchPeakBytes,
-    LaunchUs: tare.launchUs,
+    ReadBytes: net.ioReadBytes,
+    WriteBytes: net.ioWriteBytes,
+    ProcessesPeak: net.pidsPeak,
   };
-  const figures: Figures = {};
-  for (const [name, value] of Object.entries(all)) if (value !== null) figures[`ChirpTare${name}`] = value;
-  return figures;
+  const known: Record<string, Value> = {};
+  for (const [name, value] of Object.entries(all)) if (value !== null || attempt > 1) known[`ChirpTare${name}`] = value;
+  return known;
 }

@@ -1,80 +1,108 @@
-/** What the slot grants and who the job is: from the ads that the starter leaves in the scratch directory. Pure. */
+/** What HTCondor's ads say of the slot and the job (manual: Job ClassAd Attributes, Machine ClassAd Attributes). Pure. */
 
-import type {About, BatchCall, BatchJob, Read, Slot} from '@tare/contract';
+import type {About, BatchJob, Read, Slot} from '@tare/contract';
 import type {Ad} from './classad.js';
 
-const KIB = 1024;
-const MIB = 1024 * KIB;
-
-/** The machine's ad says what was granted; the job's own what was provisioned or asked for. */
-export function readSlot(job: Ad, machine: Ad, environment: BatchCall['environment']): Pick<BatchJob, 'lrms' | 'slot' | 'about'> {
-  return {lrms: lrmsOf(job), slot: slotOf(job, machine, environment), about: aboutOf(job)};
+/** The two ads of `_CONDOR_JOB_AD` and `_CONDOR_MACHINE_AD`; one that cannot be read is an empty one. */
+export interface Ads {
+  job: Ad;
+  machine: Ad;
 }
 
-function slotOf(job: Ad, machine: Ad, environment: BatchCall['environment']): Slot {
-  const granted = (attribute: string, unit: number): Read<number> | null => {
-    const places: [ad: Ad, name: string, file: string][] = [
-      [machine, attribute, '.machine.ad'],
-      [job, `${attribute}Provisioned`, '.job.ad'],
-      [job, `Request${attribute}`, '.job.ad'],
+const KIB = 1024;
+const MIB = 1024 ** 2;
+
+/**
+ * The slot that was granted is in the machine ad. Where that lacks something, the job ad has what was provisioned, and else what was requested,
+ * if it is a number and no expression.
+ *
+ * No times: HTCondor itself holds a job that is over its `AllowedExecuteDuration` or `AllowedJobDuration`, and a payload that was killed at that
+ * moment would make an exit of the hold.
+ */
+export function slotOf({job, machine}: Ads, environment: Readonly<Record<string, string>>): Slot {
+  const granted = (resource: string, least: number, unit: number): Read<number> | null => {
+    const places: [file: string, ad: Ad, attribute: string][] = [
+      ['.machine.ad', machine, resource],
+      ['.job.ad', job, `${resource}Provisioned`],
+      ['.job.ad', job, `Request${resource}`],
     ];
-    for (const [ad, name, file] of places) {
-      const value = ad.number(name);
-      if (value !== null && value > 0) return {value: Math.round(value * unit * 1000) / 1000, at: `${file}: ${name}`};
+    for (const [file, ad, attribute] of places) {
+      const value = ad.number(attribute);
+      if (value !== null && value >= least) return {value: unit === 1 ? value : Math.floor(value * unit), at: `${file}: ${attribute}`};
     }
     return null;
   };
   return {
-    name: machine.string('Name') ?? environment['_CONDOR_SLOT'] ?? null,
-    cores: granted('Cpus', 1),
-    memoryBytes: whole(granted('Memory', MIB)),
-    scratchBytes: whole(granted('Disk', KIB)),
-    gpus: whole(granted('GPUs', 1)),
-    // HTCondor has limits on time only in the submitter's own expressions
+    name: environment['_CONDOR_SLOT'] ?? machine.string('Name'),
+    cores: granted('Cpus', Number.MIN_VALUE, 1),
+    memoryBytes: granted('Memory', 1, MIB),
+    scratchBytes: granted('Disk', 1, KIB),
+    gpus: granted('GPUs', 0, 1),
     wallTimeUs: null,
     cpuTimeUs: null,
   };
 }
 
-const whole = (read: Read<number> | null): Read<number> | null => (read === null ? null : {...read, value: Math.floor(read.value)});
-
-function lrmsOf(job: Ad): BatchJob['lrms'] {
-  const globalJobId = job.string('GlobalJobId');
-  const [cluster, process] = [job.integer('ClusterId'), job.integer('ProcId')];
+/**
+ * Who the job is. `x509*` and `AuthToken*` only the schedd can set (SYSTEM_SECURE_JOB_ATTRS). HTCondor-CE renames a token's to
+ * `orig_AuthToken*`, since the `AuthToken*` of a routed job are the router's own; so these come first, although on a schedd where users submit
+ * themselves they are what the user wrote. With a proxy and a token the subject is the proxy's, as in HTCondor-CE's accounting; an issuer is
+ * named only for the subject that it vouches for.
+ */
+export function aboutOf(job: Ad): About {
+  const token = (what: string) => job.string(`orig_AuthToken${what}`) ?? job.string(`AuthToken${what}`);
+  const groups = listOf(token('Groups'));
+  const fqan = job.string('x509UserProxyFirstFQAN') ?? firstFqan(job.string('x509UserProxyFQAN'));
+  const certificate = job.string('x509userproxysubject');
   return {
-    // schedd#cluster.proc#time
-    host: globalJobId?.includes('#') === true ? (globalJobId.split('#')[0] ?? null) : null,
-    // HTCondor has no queues; an accounting group is the nearest thing that a policy rule can name
-    queue: job.string('AcctGroup') ?? job.string('AccountingGroup'),
-    localJobId: cluster === null || process === null ? null : `${String(cluster)}.${String(process)}`,
-    globalJobId,
-    // the ad is a snapshot from before this start is counted
-    attempt: (job.integer('NumJobStarts') ?? 0) + 1,
-  };
-}
-
-/** A certificate's identity, else a token's (HTCondor manual, "Job ClassAd Attributes": x509…, AuthToken…). */
-function aboutOf(job: Ad): About {
-  const token = (name: string): string | null => job.string(`AuthToken${name}`) ?? job.string(`orig_AuthToken${name}`);
-  const list = (text: string | null): string[] =>
-    text
-      ?.split(',')
-      .map((each) => each.trim())
-      .filter((each) => each !== '') ?? [];
-  const fqan = job.string('x509UserProxyFirstFQAN');
-  const groups = list(token('Groups'));
-  const subject = job.string('x509userproxysubject');
-  return {
-    name: job.string('JobBatchName') ?? lastPart(job.string('Cmd')),
-    vo: job.string('x509UserProxyVOName') ?? voOf(fqan) ?? voOf(groups[0] ?? null),
+    name: job.string('JobBatchName') ?? baseName(job.string('Cmd')),
+    vo: job.string('x509UserProxyVOName') ?? voOf(fqan) ?? voOf(groups[0]),
     fqan,
-    subject: subject ?? token('Subject'),
-    issuer: subject === null ? token('Issuer') : job.string('x509UserProxyIssuer'),
+    subject: certificate ?? token('Subject'),
+    issuer: certificate === null ? token('Issuer') : null,
     groups,
   };
 }
 
-/** `/atlas/Role=production` is of atlas. */
-const voOf = (group: string | null): string | null => /^\/?([^/]+)/.exec(group ?? '')?.[1] ?? null;
+/**
+ * `host` is the schedd: by the machine ad, since the manual reserves the parts of a GlobalJobId (`schedd#cluster.proc#time`) to HTCondor; they
+ * are looked at only where that fails. HTCondor has no queues: `queue` is the accounting group, in whose share the job competes.
+ *
+ * `attempt`: the ad is a snapshot from before this start was counted, so NumJobStarts is 0 at the first (tried with 23.9). NumShadowStarts would
+ * be 1 there, but counts matches too that the node turned down.
+ */
+export function lrmsOf({job, machine}: Ads): BatchJob['lrms'] {
+  const globalJobId = job.string('GlobalJobId');
+  const cluster = job.integer('ClusterId');
+  const proc = job.integer('ProcId');
+  return {
+    host: machine.string('RemoteScheddName') ?? /^([^#]+)#/.exec(globalJobId ?? '')?.[1] ?? null,
+    queue: job.string('AcctGroup'),
+    localJobId: cluster === null || proc === null ? null : `${String(cluster)}.${String(proc)}`,
+    globalJobId,
+    attempt: Math.max(0, job.integer('NumJobStarts') ?? 0) + 1,
+  };
+}
 
-const lastPart = (path: string | null): string | null => path?.split('/').at(-1) ?? null;
+/** `/cms/Role=pilot` and `/cms/production` are of cms. */
+function voOf(fqan: string | null | undefined): string | null {
+  return /^\/?([^/]+)/.exec(fqan ?? '')?.[1] ?? null;
+}
+
+/** `x509UserProxyFQAN` is the DN and then the FQANs. */
+function firstFqan(all: string | null): string | null {
+  const first = listOf(all)[1];
+  return first?.replaceAll('&comma;', ',').replaceAll('&amp;', '&') ?? null;
+}
+
+function listOf(text: string | null): string[] {
+  return (text ?? '')
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+function baseName(path: string | null): string | null {
+  const name = path?.slice(path.lastIndexOf('/') + 1) ?? '';
+  return name === '' ? null : name;
+}

@@ -1,6 +1,6 @@
 /** What plugins may do to the world, done here: files that cannot hang or be followed elsewhere, connections with a deadline. */
 
-import {closeSync, constants, fstatSync, openSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {chmodSync, closeSync, constants, fstatSync, openSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import type {Connection, Effects} from '@tare/contract';
 
 const MOST_BYTES = 2 ** 20;
@@ -10,6 +10,9 @@ export const effects = (log: Effects['log']): Effects => ({
   writeText,
   remove: (path) => {
     rmSync(path, {force: true});
+  },
+  letPass: (directory) => {
+    chmodSync(directory, statSync(directory).mode | 0o111);
   },
   connect,
   monotonicMs: () => performance.now(),

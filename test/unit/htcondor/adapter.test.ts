@@ -25,6 +25,9 @@ function world(files: Record<string, string> = {}) {
     remove: (path) => {
       files[path] = 'removed';
     },
+    letPass: (directory) => {
+      files[directory] = 'passable';
+    },
     connect: () => Promise.reject(new Error('nobody there')),
     monotonicMs: () => 0,
     log: (_, message) => {
@@ -145,18 +148,18 @@ describe('HTCondor: from the outcome to the starter', () => {
         record: record(notRunOutcome('wrapper-failure', 'ENGINE_FAILED', 'r', 125)),
       };
       expect(await adapter.reportFailure(job(own), failure, {oom: 'hold'}, effects)).to.deep.equal({quit});
-      expect(files[ERROR_FILE]).to.equal(file);
+      expect([files[ERROR_FILE], files[SCRATCH]]).to.deep.equal([file, file === undefined ? undefined : 'passable']);
     });
   }
 
   it('an error file that cannot be written, and a proxy that is gone, are logged', async () => {
-    const {files, effects, log} = world({c: 'h 1 k'});
+    const {files, effects, log} = world();
     effects.writeText = () => {
       throw new Error('full');
     };
     const outcome = notRunOutcome('wrapper-failure', 'ENGINE_FAILED', 'r', 125);
     await adapter.reportFailure(
-      job({chirp: 'c'}),
+      job({chirp: 'h 1 k'}),
       {fault: 'node', code: 'X', message: 'm', exit: 125, record: record(outcome)},
       {oom: 'hold'},
       effects,
@@ -164,57 +167,3 @@ describe('HTCondor: from the outcome to the starter', () => {
     expect([log.length, files[ERROR_FILE]]).to.deep.equal([2, undefined]);
   });
 });
-
-describe('HTCondor: figures', () => {
-  it('are at most 25 with everything known, all with the prefix that schedds let through', async () => {
-    const {figuresOf} = await import('../../../plugins/htcondor/figures.js');
-    const numbers = <T extends object>(of: T): T => Object.fromEntries(Object.keys(of).map((key) => [key, 1])) as T;
-    const view: RecordView = {
-      recordId: 'r',
-      state: 'final',
-      pattern: 'p',
-      mode: 'm',
-      flags: [],
-      host: {node: 'n', tareVersion: 'v'},
-      time: {wallUs: 1, suspendedUs: 1, startEpochUs: 1, endEpochUs: 1},
-      allocation: {cores: 1, memoryLimitBytes: 1},
-      net: numbers(NO_USAGE),
-      tare: {launchUs: 1, teardownUs: 1},
-      outcome: {status: 's', exitCode: 1, signal: 's', limit: 'l', whose: 'w', evidence: 'e', reason: 'r', code: 'c'},
-    };
-    const figures = figuresOf(view, true);
-    expect(Object.keys(figures)).to.have.length(25);
-    for (const name of Object.keys(figures)) expect(name).to.match(/^ChirpTare[A-Z][A-Za-z]+$/);
-    expect(figures['ChirpTareHold']).to.equal(true);
-  });
-
-  it('that nobody knows are left out', async () => {
-    const {figuresOf} = await import('../../../plugins/htcondor/figures.js');
-    const outcome = endedOutcome({rawStatus: 0, stop: null, oom: null, noted: [], trouble: null, killedProcesses: null});
-    expect(Object.keys(figuresOf(record0(outcome), false)).sort()).to.deep.equal([
-      'ChirpTareMode',
-      'ChirpTarePattern',
-      'ChirpTareRecord',
-      'ChirpTareStatus',
-      'ChirpTareVersion',
-    ]);
-  });
-});
-
-const record0 = (outcome: Outcome): RecordView =>
-  finalRecord(
-    startedRecord(
-      {
-        lrms: {type: 'htcondor', host: null, queue: null, localJobId: null, globalJobId: 'x', attempt: 1},
-        identity: USER,
-        grid: grid(null),
-        within: null,
-        name: null,
-        host: hostOf(facts(), '0'),
-        trust: 'user',
-        site: {name: null, infrastructure: null, description: null},
-      },
-      plan(),
-    ),
-    {time: NO_TIME, net: NO_USAGE, tare: NO_TARE, watch: null, outcome, flags: []},
-  );

@@ -1,81 +1,174 @@
 import {expect} from 'chai';
 import {parseAd} from '../../../plugins/htcondor/classad.js';
-import {readSlot} from '../../../plugins/htcondor/slot.js';
+import {aboutOf, lrmsOf, slotOf} from '../../../plugins/htcondor/slot.js';
 
-const read = (job: string, machine = '', environment = {}) => readSlot(parseAd(job), parseAd(machine), environment);
+const ads = (job: string, machine = '') => ({job: parseAd(job), machine: parseAd(machine)});
+
+/** Lines that matter of what HTCondor 23.9 wrote for a job's second attempt in a dynamic slot. */
+const JOB = `
+AccountingGroup = "group_physics.higgs.alice"
+AcctGroup = "group_physics.higgs"
+ClusterId = 2
+Cmd = "/home/alice/run.sh"
+CpusProvisioned = 2
+DiskProvisioned = 21504
+GlobalJobId = "ce01.example.org#2.1#1795539262"
+GpusProvisioned = 0
+JobRunCount = 3
+MemoryProvisioned = 384
+MemoryUsage = ((ResidentSetSize + 1023) / 1024)
+NumJobStarts = 1
+NumShadowStarts = 3
+ProcId = 1
+RequestCpus = 1
+RequestDisk = 20480
+RequestMemory = 300
+`;
+const MACHINE = `
+Cpus = 2
+Disk = 21504
+GPUs = 0
+Memory = 384
+Name = "slot1_1@wn01.example.org"
+RemoteScheddName = "ce01.example.org"
+SlotWeight = Cpus
+`;
 
 describe('a slot of HTCondor', () => {
-  it('is what the machine grants, in bytes', () => {
-    const {slot} = read('RequestCpus = 1', 'Name = "slot1_2@wn"\nCpus = 4\nMemory = 2048\nDisk = 1000\nGPUs = 2');
-    expect(slot).to.deep.equal({
-      name: 'slot1_2@wn',
-      cores: {value: 4, at: '.machine.ad: Cpus'},
-      memoryBytes: {value: 2 ** 31, at: '.machine.ad: Memory'},
-      scratchBytes: {value: 1_024_000, at: '.machine.ad: Disk'},
-      gpus: {value: 2, at: '.machine.ad: GPUs'},
+  it('is what the machine ad says, in bytes', () => {
+    expect(slotOf(ads(JOB, MACHINE), {_CONDOR_SLOT: 'slot1_1'})).to.deep.equal({
+      name: 'slot1_1',
+      cores: {value: 2, at: '.machine.ad: Cpus'},
+      memoryBytes: {value: 384 * 2 ** 20, at: '.machine.ad: Memory'},
+      scratchBytes: {value: 21504 * 1024, at: '.machine.ad: Disk'},
+      gpus: {value: 0, at: '.machine.ad: GPUs'},
       wallTimeUs: null,
       cpuTimeUs: null,
     });
   });
 
-  it('is what was provisioned, else asked for, where the machine says nothing; never an expression or nothing at all', () => {
-    const {slot} = read('CpusProvisioned = 3\nRequestCpus = 2\nRequestMemory = ifThenElse(true, 1, 2)\nRequestDisk = 0', 'GPUs = 0', {
-      _CONDOR_SLOT: 'slot7',
-    });
-    expect([slot.cores, slot.memoryBytes, slot.scratchBytes, slot.gpus, slot.name]).to.deep.equal([
-      {value: 3, at: '.job.ad: CpusProvisioned'},
-      null,
-      null,
-      null,
-      'slot7',
-    ]);
+  it('has the name of the machine ad when the environment has none', () => {
+    expect(slotOf(ads('', MACHINE), {}).name).to.equal('slot1_1@wn01.example.org');
+  });
+
+  it('is what was provisioned where there is no machine ad', () => {
+    const {cores, gpus, memoryBytes, scratchBytes} = slotOf(ads(JOB), {});
+    expect(cores).to.deep.equal({value: 2, at: '.job.ad: CpusProvisioned'});
+    expect(memoryBytes).to.deep.equal({value: 384 * 2 ** 20, at: '.job.ad: MemoryProvisioned'});
+    expect(scratchBytes?.at).to.equal('.job.ad: DiskProvisioned');
+    expect(gpus).to.deep.equal({value: 0, at: '.job.ad: GPUsProvisioned'});
+  });
+
+  it('is what was requested, if that is a number', () => {
+    const job = 'RequestCpus = 4\nRequestMemory = ifthenelse(MemoryUsage =!= undefined,MemoryUsage,1)\nRequestDisk = 10.5\n';
+    const {cores, memoryBytes, scratchBytes} = slotOf(ads(job), {});
+    expect(cores).to.deep.equal({value: 4, at: '.job.ad: RequestCpus'});
+    expect(memoryBytes).to.equal(null);
+    expect(scratchBytes?.value).to.equal(10752);
+  });
+
+  it('is not one of no cores or of less than nothing', () => {
+    const {cores, gpus, memoryBytes} = slotOf(ads('RequestCpus = 1', 'Cpus = 0\nMemory = -1\nGPUs = -1'), {});
+    expect(cores?.at).to.equal('.job.ad: RequestCpus');
+    expect([gpus, memoryBytes]).to.deep.equal([null, null]);
+  });
+
+  it('is unknown without ads', () => {
+    expect(Object.values(slotOf(ads(''), {})).every((value) => value === null)).to.equal(true);
   });
 });
 
-describe('a job of HTCondor', () => {
-  it('has the ids that its schedd gives it; this start is not counted yet', () => {
-    const {lrms} = read(
-      'GlobalJobId = "ce.example.org#42.3#1789998900"\nClusterId = 42\nProcId = 3\nNumJobStarts = 1\nAcctGroup = "group_atlas"',
-    );
-    expect(lrms).to.deep.equal({
-      host: 'ce.example.org',
-      queue: 'group_atlas',
-      localJobId: '42.3',
-      globalJobId: 'ce.example.org#42.3#1789998900',
-      attempt: 2,
+describe('who a job of HTCondor is', () => {
+  const about = (job: string) => aboutOf(parseAd(job));
+
+  it('is told by its proxy', () => {
+    const job = `x509userproxysubject = "/DC=org/CN=pilot"
+x509UserProxyVOName = "atlas"
+x509UserProxyFirstFQAN = "/atlas/Role=production/Capability=NULL"
+AuthTokenSubject = "somebody"
+AuthTokenIssuer = "https://issuer.example.org"
+AuthTokenGroups = "/atlas/production"`;
+    expect(about(job)).to.deep.equal({
+      name: null,
+      vo: 'atlas',
+      fqan: '/atlas/Role=production/Capability=NULL',
+      subject: '/DC=org/CN=pilot',
+      issuer: null,
+      groups: ['/atlas/production'],
     });
-    expect(read('').lrms).to.deep.equal({host: null, queue: null, localJobId: null, globalJobId: null, attempt: 1});
   });
 
-  const identities: [title: string, ad: string, vo: string | null, subject: string | null, issuer: string | null][] = [
-    [
-      'a certificate with its VO',
-      'x509UserProxyVOName = "atlas"\nx509userproxysubject = "/DC=org/CN=me"\nAuthTokenGroups = "/cms"',
-      'atlas',
-      '/DC=org/CN=me',
-      null,
-    ],
-    ['a certificate’s first attribute', 'x509UserProxyFirstFQAN = "/cms/Role=pilot/Capability=NULL"', 'cms', null, null],
-    [
-      'a token',
-      'AuthTokenGroups = "/lhcb/prod, /lhcb"\nAuthTokenSubject = "abc"\nAuthTokenIssuer = "https://iam/"',
-      'lhcb',
-      'abc',
-      'https://iam/',
-    ],
-    [
-      'a token that a CE passed on',
-      'orig_AuthTokenGroups = "dune"\norig_AuthTokenSubject = "d"\norig_AuthTokenIssuer = "i"',
-      'dune',
-      'd',
-      'i',
-    ],
-    ['nobody', 'Owner = "x"', null, null, null],
+  it('is told by its token, the one that came to the CE before the router’s own', () => {
+    const job = `orig_AuthTokenSubject = "pilot"
+orig_AuthTokenIssuer = "https://issuer.example.org"
+orig_AuthTokenGroups = "/cms/production, /cms"
+AuthTokenSubject = "router"
+AuthTokenIssuer = "pool"`;
+    expect(about(job)).to.deep.equal({
+      name: null,
+      vo: 'cms',
+      fqan: null,
+      subject: 'pilot',
+      issuer: 'https://issuer.example.org',
+      groups: ['/cms/production', '/cms'],
+    });
+  });
+
+  it('is told by the token of a job that was not routed', () => {
+    const {issuer, subject} = about('AuthTokenSubject = "alice"\nAuthTokenIssuer = "pool"');
+    expect([subject, issuer]).to.deep.equal(['alice', 'pool']);
+  });
+
+  const fqans: [string, string | null, string | null][] = [
+    ['x509UserProxyFirstFQAN = "/cms/Role=pilot"', '/cms/Role=pilot', 'cms'],
+    ['x509UserProxyFQAN = "/CN=a&comma; b,/a&amp;b/x&comma;y,/c"', '/a&b/x,y', 'a&b'],
+    ['x509UserProxyFQAN = "/CN=a"', null, null],
+    ['x509UserProxyFirstFQAN = "/"', '/', null],
+    ['x509UserProxyFirstFQAN = undefined', null, null],
   ];
-  for (const [title, ad, vo, subject, issuer] of identities) {
-    it(`is of ${title}`, () => {
-      const {about} = read(ad);
-      expect([about.vo, about.subject, about.issuer]).to.deep.equal([vo, subject, issuer]);
+  for (const [line, fqan, vo] of fqans) {
+    it(`has for ${line} the FQAN ${fqan} and the VO ${vo}`, () => {
+      const {fqan: read, vo: of} = about(line);
+      expect([read, of]).to.deep.equal([fqan, vo]);
     });
   }
+
+  it('has the name of its batch, else of its executable', () => {
+    expect(about(String.raw`JobBatchName = "nightly \"run\" é"`).name).to.equal('nightly "run" é');
+    expect(about(JOB).name).to.equal('run.sh');
+    expect(about('Cmd = "/dir/"').name).to.equal(null);
+    expect(about(`Cmd = "${'x'.repeat(1e6)}/"`).name).to.equal(null);
+  });
+});
+
+describe('where a job of HTCondor comes from', () => {
+  it('is read from the ads', () => {
+    expect(lrmsOf(ads(JOB, MACHINE))).to.deep.equal({
+      host: 'ce01.example.org',
+      queue: 'group_physics.higgs',
+      localJobId: '2.1',
+      globalJobId: 'ce01.example.org#2.1#1795539262',
+      attempt: 2,
+    });
+  });
+
+  it('is the schedd that named the job where the machine ad names none', () => {
+    expect(lrmsOf(ads(JOB)).host).to.equal('ce01.example.org');
+    expect(lrmsOf(ads('GlobalJobId = "odd"')).host).to.equal(null);
+  });
+
+  const attempts: [string, number][] = [
+    ['NumJobStarts = 0\nNumShadowStarts = 4', 1],
+    ['NumJobStarts = 2', 3],
+    ['NumJobStarts = -3', 1],
+    ['NumJobStarts = undefined', 1],
+    ['', 1],
+  ];
+  for (const [job, attempt] of attempts) {
+    it(`is attempt ${attempt} for ${JSON.stringify(job)}`, () => expect(lrmsOf(ads(job)).attempt).to.equal(attempt));
+  }
+
+  it('is unknown without ads', () => {
+    expect(lrmsOf(ads(''))).to.deep.equal({host: null, queue: null, localJobId: null, globalJobId: null, attempt: 1});
+  });
 });

@@ -1,0 +1,42 @@
+/* A wrapper without a brain must not look like a finished job: HTCondor's starter gives a job back to the queue when the file that it names
+ * exists (HTCondor manual, USER_JOB_WRAPPER). Everything else that a batch system is told is the brain's business. */
+#include "starter.h"
+#include "util.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* condor_ssh_to_job: the file would end the job that is being looked into. */
+static bool is_session(const struct caller *caller)
+{
+	const char *program = caller->argc > 1 ? caller->argv[1] : "", *slash = strrchr(program, '/');
+
+	return slash && !strcmp(slash, "/sshd");
+}
+
+void starter_tell(const struct caller *caller, const char *line)
+{
+	const char *path = environment_get(caller->environment, "_CONDOR_WRAPPER_ERROR_FILE");
+
+	if (!path || is_session(caller))
+		return;
+	int fd = above_standard(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644));
+	if (fd < 0)
+		return;
+	write_all(fd, line, strlen(line));
+	write_all(fd, "\n", 1);
+	close(fd);
+	/* The starter looks for it as another user, and by default nobody else can enter the scratch directory. */
+	const char *slash = strrchr(path, '/');
+	char *directory = slash > path ? xmemdup(path, (size_t)(slash - path) + 1) : NULL;
+	struct stat found;
+	if (directory) {
+		directory[slash - path] = 0;
+		if (!stat(directory, &found))
+			chmod(directory, (found.st_mode & 07777) | 0111);
+		free(directory);
+	}
+}

@@ -1,0 +1,10 @@
+/* What even a front without a brain tells the batch system: see starter.c. */
+#ifndef TARE_STARTER_H
+#define TARE_STARTER_H
+
+#include "caller.h"
+
+/* Nothing was run: `line` says why. */
+void starter_tell(const struct caller *caller, const char *line);
+
+#endif

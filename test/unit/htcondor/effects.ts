@@ -1,0 +1,9 @@
+/** What an adapter may do: the real network, and files that are given. */
+
+import type {Effects} from '@tare/contract';
+import {effects as real} from '../../../src/batch/effects.js';
+
+export const effects = (files: Record<string, string> = {}): Effects => ({
+  ...real(() => undefined),
+  readText: (path) => files[path] ?? null,
+});
