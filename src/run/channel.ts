@@ -56,6 +56,7 @@ export class Channel {
   private readonly reader = new FrameReader();
   private readonly queue: (Frame | null)[] = [];
   private waiting: ((frame: Frame | null) => void) | null = null;
+  private told: ((frontUs: number | null) => void) | null = null;
   private closed = false;
 
   constructor(descriptor: number) {
@@ -70,6 +71,14 @@ export class Channel {
     if (this.closed) return Promise.resolve(null);
     return new Promise((resolve) => {
       this.waiting = resolve;
+    });
+  }
+
+  /** What the front's clock shows, null when it is gone. What it says meanwhile waits for `next`. */
+  askTime(): Promise<number | null> {
+    return new Promise((resolve) => {
+      this.told = resolve;
+      this.send('T');
     });
   }
 
@@ -100,6 +109,8 @@ export class Channel {
   }
 
   private deliver(frame: Frame | null): void {
+    if (frame === null || frame.tag === 'T') this.told?.(frame === null ? null : Number(frame.strings[0]));
+    if (frame?.tag === 'T') return;
     if (this.waiting === null) {
       this.queue.push(frame);
       return;

@@ -2,6 +2,7 @@
 
 import {asTareError, EXIT} from '../errors.js';
 import {Channel} from './channel.js';
+import {monotonicUs, setClock} from './clock.js';
 import {parseHello, type Hello} from './hello.js';
 import type {RunRequest, RunResult} from './request.js';
 import {runJob} from './run.js';
@@ -21,8 +22,11 @@ export async function serve(
   process.on('exit', () => {
     process.kill(process.pid, 'SIGKILL');
   });
+  const askedUs = monotonicUs();
+  const frontUs = await channel.askTime();
   const first = await channel.next();
-  if (first === null) return; // the front is gone before it began
+  if (frontUs === null || first === null) return; // the front is gone before it began
+  setClock(frontUs, askedUs);
   let followed = false;
   try {
     const hello = parseHello(first);
