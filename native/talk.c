@@ -264,6 +264,17 @@ static bool take_drop(struct front *front, struct frame *frame)
 	return true;
 }
 
+/* A JavaScript runtime may count its own clock from anywhere. */
+static bool take_time(struct front *front)
+{
+	struct message time;
+
+	message_begin(&time, 'T');
+	message_add_number(&time, monotonic_us());
+	channel_send(&front->talk.channel, &time);
+	return true;
+}
+
 static bool take_signal(struct front *front, struct frame *frame)
 {
 	long signo;
@@ -300,6 +311,8 @@ static bool take_frame(struct front *front, struct frame *frame)
 	case 'A':
 		box_kill(front);
 		return true;
+	case 'T':
+		return take_time(front);
 	case 'Y':
 		return take_say(front, frame);
 	case 'Q':

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
-import {TOOLCHAIN, nodeModules, nodeVersion, systemPackages} from './setup.mjs';
+import {TOOLCHAIN, compiler, nodeModules, nodeVersion, systemPackages} from './setup.mjs';
 import {Stop, main, root, step} from './steps.mjs';
 
 const local = (name) => path.join(root, name);
@@ -22,7 +22,7 @@ const tool = (name) => local(`node_modules/.bin/${name}`);
 
 /**
  * The steps, in the order in which they are taken. `from`: files and folders that it reads, without those named in `but`;
- * `to`: what must exist afterwards; `system`: see setup.mjs.
+ * `to`: what must exist afterwards; `system`: see setup.mjs; `onlyNamed`: nobody needs it but who asks for it.
  */
 const STEPS = [
   {
@@ -58,6 +58,20 @@ const STEPS = [
     build: () => step('list of commands', process.execPath, [local('scripts/build-manifest.mjs')]),
   },
   {name: 'bits', from: ['bin'], to: [], build: executableBits},
+  {
+    name: 'dist',
+    from: [
+      ...['bin', 'build', 'native/build', 'configs', 'docs/man', 'LICENSE', 'package.json', 'oclif.manifest.json'],
+      ...['scripts/build-dist.mjs', 'scripts/man-page.mjs', 'node_modules/@oven'],
+    ],
+    to: ['dist/tare/bin/tare', 'dist/tare/libexec/tare'],
+    npm: true,
+    onlyNamed: true,
+    build: () => {
+      compiler();
+      step('folder for worker nodes', process.execPath, [local('scripts/build-dist.mjs')]);
+    },
+  },
 ];
 
 function compile() {
@@ -111,8 +125,11 @@ const stamps = {
 /** Steps that failed in this run: not tried, and not shown, a second time. */
 const failed = new Set();
 
-/** Builds the named steps (all without names), with what they need; `force` also when they are up to date. */
-export function build(names = STEPS.map(({name}) => name), {force = false} = {}) {
+/** What a checkout needs to run. */
+const USUAL = STEPS.filter(({onlyNamed}) => !onlyNamed).map(({name}) => name);
+
+/** Builds the named steps (the usual ones without names), with what they need; `force` also when they are up to date. */
+export function build(names = USUAL, {force = false} = {}) {
   const unknown = names.find((name) => !STEPS.some((each) => each.name === name));
   if (unknown !== undefined) throw new Stop(`${unknown}: no such step; there are ${STEPS.map(({name}) => name).join(', ')}`);
   const chosen = STEPS.filter(({name}) => names.includes(name));

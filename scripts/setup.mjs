@@ -95,6 +95,16 @@ export function nodeModules() {
   step('npm ci', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
 }
 
+const COMPILER = '@oven/bun-linux-x64-baseline';
+
+/** What compiles the brain, for processors without AVX2 too; an optional package, since nothing but `build:dist` needs it. */
+export function compiler() {
+  const file = path.join(root, 'node_modules', COMPILER, 'bin/bun');
+  if (!existsSync(file))
+    throw new Stop(`Missing: the npm package ${COMPILER} (Linux on x86-64 with glibc only). Install it with: npm ci --include=optional`);
+  return file;
+}
+
 /** package.json says which Node.js is needed; npm itself only warns. */
 export function nodeVersion() {
   const floor = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')).engines.node;

@@ -21,6 +21,7 @@ const SUITES = [
     builds: ['native'],
     system: [...TOOLCHAIN, ...C_TESTS, ...BOX],
   },
+  {name: 'dist', command: mocha('dist', '--timeout', '60000'), builds: ['native', 'schemas', 'tsc', 'manifest', 'dist'], system: BOX},
   {name: 'payloads', command: ['sh', 'fixtures/payloads/test.sh'], builds: ['payloads'], system: TOOLCHAIN},
 ];
 const SECONDS = 900;

@@ -66,6 +66,17 @@ def exit_codes(bench):
         list(pool.map(one, range(256)))
 
 
+@test('none', builds=('static',))
+def the_clock_is_told(bench):
+    job = bench.job(['true'])
+    brain = job.brain()
+    before = time.monotonic()
+    brain.send('T')
+    told = int(brain.expect('T')[0]) / 1e6
+    assert before <= told <= time.monotonic(), told
+    job.quit(brain, 'code', 7)
+
+
 @test('bwrap', 'user')
 def some_exit_codes(bench):
     for code in (0, 1, 125, 128 + 9, 255):

@@ -1,6 +1,6 @@
 /** The brain's end of the socket to the front: frames in, frames out (native/README.md, Frames). */
 
-import {Socket} from 'node:net';
+import {closeSync, read, writeSync} from 'node:fs';
 
 export interface Frame {
   tag: string;
@@ -44,32 +44,24 @@ function decode(body: Buffer): Frame {
   return {tag, strings: body.subarray(1, -1).toString('utf8').split('\0')};
 }
 
-/** Frames from the front, in order; null when the front is gone. */
+const CHUNK_BYTES = 64 * 1024;
+
+/**
+ * Frames from the front, in order; null when the front is gone. By read(2) and write(2) on a socket that stays blocking: `net.Socket` takes
+ * a descriptor under Node only, and standard input as a stream costs a brain 6 ms.
+ */
 export class Channel {
-  private readonly socket: Socket;
+  private readonly descriptor: number;
+  private readonly chunk = Buffer.allocUnsafe(CHUNK_BYTES);
   private readonly reader = new FrameReader();
   private readonly queue: (Frame | null)[] = [];
   private waiting: ((frame: Frame | null) => void) | null = null;
+  private told: ((frontUs: number | null) => void) | null = null;
   private closed = false;
 
   constructor(descriptor: number) {
-    this.socket = new Socket({fd: descriptor, readable: true, writable: true});
-    this.socket.on('data', (chunk: Buffer) => {
-      try {
-        for (const frame of this.reader.push(chunk)) this.deliver(frame);
-      } catch {
-        this.end();
-      }
-    });
-    this.socket.on('end', () => {
-      this.end();
-    });
-    this.socket.on('error', () => {
-      this.end();
-    });
-    this.socket.on('close', () => {
-      this.end();
-    });
+    this.descriptor = descriptor;
+    this.listen();
   }
 
   /** The next frame; null from the end on. */
@@ -82,24 +74,43 @@ export class Channel {
     });
   }
 
-  send(tag: string, ...strings: string[]): void {
-    if (!this.closed) this.socket.write(encodeFrame(tag, strings));
+  /** What the front's clock shows, null when it is gone. What it says meanwhile waits for `next`. */
+  askTime(): Promise<number | null> {
+    return new Promise((resolve) => {
+      this.told = resolve;
+      this.send('T');
+    });
   }
 
-  /** Sends a last frame and resolves when the kernel has it. */
-  sendLast(tag: string, ...strings: string[]): Promise<void> {
-    if (this.closed) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.socket.end(encodeFrame(tag, strings), () => {
-        resolve();
-      });
-      this.socket.once('close', () => {
-        resolve();
-      });
+  /** Returns when the kernel has it. What a front that is gone would be told is dropped: the end is read, not written. */
+  send(tag: string, ...strings: string[]): void {
+    if (this.closed) return;
+    const bytes = encodeFrame(tag, strings);
+    try {
+      for (let sent = 0; sent < bytes.length;) sent += writeSync(this.descriptor, bytes, sent);
+    } catch {
+      // EPIPE
+    }
+  }
+
+  private listen(): void {
+    read(this.descriptor, this.chunk, 0, CHUNK_BYTES, null, (error, count) => {
+      if (error !== null || count === 0) {
+        this.end();
+        return;
+      }
+      try {
+        for (const frame of this.reader.push(Buffer.from(this.chunk.subarray(0, count)))) this.deliver(frame);
+        this.listen();
+      } catch {
+        this.end();
+      }
     });
   }
 
   private deliver(frame: Frame | null): void {
+    if (frame === null || frame.tag === 'T') this.told?.(frame === null ? null : Number(frame.strings[0]));
+    if (frame?.tag === 'T') return;
     if (this.waiting === null) {
       this.queue.push(frame);
       return;
@@ -110,9 +121,8 @@ export class Channel {
   }
 
   private end(): void {
-    if (this.closed) return;
     this.closed = true;
-    this.socket.destroy();
+    closeSync(this.descriptor);
     this.deliver(null);
   }
 }

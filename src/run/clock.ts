@@ -1,7 +1,21 @@
 /** Two clocks: the monotonic one that durations are measured with, and the calendar that only labels them. */
 
+const runtimeUs = (): number => Number(process.hrtime.bigint() / 1000n);
+
+/** From this runtime's clock to CLOCK_MONOTONIC, µs: where hrtime counts from is the runtime's to choose. */
+let offsetUs = 0;
+
 /** CLOCK_MONOTONIC in µs: the same clock as the front's. */
-export const monotonicUs = (): number => Number(process.hrtime.bigint() / 1000n);
+export const monotonicUs = (): number => runtimeUs() + offsetUs;
+
+/**
+ * Sets the clock by the front's.
+ * @param frontUs what the front's clock showed between `askedUs` and now; it answers at once, but we may be late to hear it
+ */
+export function setClock(frontUs: number, askedUs: number): void {
+  const isSame = frontUs >= askedUs && frontUs <= monotonicUs();
+  if (!isSame) offsetUs += frontUs - askedUs;
+}
 
 /** Calendar time in µs since 1970. */
 export const epochUs = (): number => Date.now() * 1000;

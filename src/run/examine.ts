@@ -1,7 +1,6 @@
 /** All that `tare doctor` looks at. */
 
 import {accessSync, constants} from 'node:fs';
-import {fileURLToPath} from 'node:url';
 import type {Facts} from '../host/facts.js';
 import {readFacts} from '../host/index.js';
 import {spawnBriefly} from '../host/spawn.js';
@@ -9,8 +8,7 @@ import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import {readPolicy} from './documents.js';
 import {callerIdentity} from './identity.js';
-
-const NATIVE = fileURLToPath(new URL('../../native/build/tare', import.meta.url));
+import {NATIVE} from './native.js';
 
 /** The machine as an inventory would name it. */
 export interface Machine {

@@ -33,6 +33,6 @@ export async function plainExec(
   // no box, but not as root either
   const {uid, gid, groups} = payloadIdentity(job, policy, caller).value;
   if (uid !== caller.uid) strings.push(`U${String(uid)} ${String(gid)} ${groups.join(',')}`);
-  await channel.sendLast('D', ...strings);
+  channel.send('D', ...strings);
   return {quit: ['code', 0], record: null, path: null, messages: [], failure: null, signals: []};
 }

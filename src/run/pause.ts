@@ -1,8 +1,10 @@
 /** Stops the brain at a named step, for tests of a killed wrapper (policy: debug.pauseAt). */
 
+import {writeFileSync} from 'node:fs';
+
 /** Renames the process to `@STEP` and waits for ever, if the step is listed. Only SIGKILL ends it. */
 export function pauseAt(steps: readonly string[], step: string): void {
   if (!steps.includes(step)) return;
-  process.title = `@${step}`;
+  writeFileSync('/proc/self/comm', `@${step}`);
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 }

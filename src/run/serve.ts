@@ -2,6 +2,7 @@
 
 import {asTareError, EXIT} from '../errors.js';
 import {Channel} from './channel.js';
+import {monotonicUs, setClock} from './clock.js';
 import {parseHello, type Hello} from './hello.js';
 import type {RunRequest, RunResult} from './request.js';
 import {runJob} from './run.js';
@@ -17,8 +18,15 @@ export async function serve(
   report: (result: RunResult) => void = () => undefined,
 ): Promise<void> {
   const channel = new Channel(descriptor);
+  // Node ends only when the read that the channel has under way does: a brain that failed would never look dead to the front.
+  process.on('exit', () => {
+    process.kill(process.pid, 'SIGKILL');
+  });
+  const askedUs = monotonicUs();
+  const frontUs = await channel.askTime();
   const first = await channel.next();
-  if (first === null) return; // the front is gone before it began
+  if (frontUs === null || first === null) return; // the front is gone before it began
+  setClock(frontUs, askedUs);
   let followed = false;
   try {
     const hello = parseHello(first);
@@ -28,11 +36,11 @@ export async function serve(
     const notRun = result.record?.time.startEpochUs == null;
     if (notRun) for (const message of result.messages) channel.send('Y', `tare: ${message}`);
     const [how, value] = result.quit;
-    await channel.sendLast('Q', how, String(value));
+    channel.send('Q', how, String(value));
   } catch (error) {
     // a payload runs, and this brain cannot take it over: the front sees to its end without one
     if (followed) process.exit(1);
     channel.send('Y', `tare: ${asTareError(error).message}`);
-    await channel.sendLast('Q', 'code', String(EXIT.failure));
+    channel.send('Q', 'code', String(EXIT.failure));
   }
 }

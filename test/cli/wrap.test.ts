@@ -4,7 +4,7 @@ import {existsSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {need} from '../support/need.js';
-import {ending, installed, ROLES, Site} from '../support/tare.js';
+import {bin, ending, installed, ROLES, Site} from '../support/tare.js';
 
 for (const role of ROLES) {
   describe(`tare-wrap, ${role}`, function () {
@@ -20,7 +20,7 @@ for (const role of ROLES) {
 
     it('takes its whole argv for the payload’s, options and `run` included', async () => {
       const wrap = (...argv: string[]): Promise<{code: number | null; stdout: string; stderr: string}> =>
-        ending(spawn(join(installed(), 'bin/tare-wrap'), argv, {cwd: site.work, ...site.credentials}));
+        ending(spawn(bin('tare-wrap'), argv, {cwd: site.work, ...site.credentials}));
       const {code, stdout, stderr} = await wrap('/bin/sh', '-c', 'echo "$@"; [ $$ -lt 10 ]; exit 7', 'sh', '--verbose', 'run', '--', '');
       expect([code, stdout, stderr]).to.deep.equal([7, '--verbose run -- \n', '']);
       const absent = await wrap('run', '--help');

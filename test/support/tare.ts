@@ -84,7 +84,7 @@ export class Site {
 
   /** `tare ARGV`, started and not awaited. Standard streams are pipes unless said otherwise. */
   start(argv: readonly string[], options: SpawnOptions = {}): ChildProcess {
-    return spawn(join(installed(), 'bin/tare'), argv, {cwd: this.work, stdio: ['pipe', 'pipe', 'pipe'], ...this.credentials, ...options});
+    return spawn(bin('tare'), argv, {cwd: this.work, stdio: ['pipe', 'pipe', 'pipe'], ...this.credentials, ...options});
   }
 
   /** `tare ARGV` to its end. */
@@ -291,6 +291,9 @@ function reachable(path: string): boolean {
   for (let at = path; at !== '/'; at = dirname(at)) if ((statSync(at).mode & 0o001) === 0) return false;
   return true;
 }
+
+/** A program to test: the checkout's, or that of a folder for worker nodes where TARE_BIN says so. */
+export const bin = (name: 'tare' | 'tare-wrap'): string => join(process.env.TARE_BIN ?? join(installed(), 'bin'), name);
 
 /** A payload program of fixtures/payloads. */
 export const payload = (name: string): string => join(installed(), 'fixtures/payloads/build', name);

@@ -3,10 +3,9 @@
 import {spawn} from 'node:child_process';
 import {existsSync} from 'node:fs';
 import {constants} from 'node:os';
-import {fileURLToPath} from 'node:url';
 import {EXIT, TareError} from '../../errors.js';
+import {NATIVE} from '../../run/native.js';
 
-const FRONT = fileURLToPath(new URL('../../../../native/build/tare', import.meta.url));
 const MARK = /^@front=(\d+)$/;
 
 let descriptor: number | null = null;
@@ -28,10 +27,10 @@ export const frontDescriptor = (): number | null => descriptor;
  * @throws TareError NOT_BUILT
  */
 export async function runThroughFront(argv: readonly string[]): Promise<never> {
-  if (!existsSync(FRONT)) {
-    throw new TareError('NOT_BUILT', {message: 'the front is not built', where: FRONT, remedy: 'run `npm run build`'});
+  if (!existsSync(NATIVE)) {
+    throw new TareError('NOT_BUILT', {message: 'the front is not built', where: NATIVE, remedy: 'run `npm run build`'});
   }
-  const child = spawn(FRONT, argv, {argv0: 'tare', stdio: 'inherit'});
+  const child = spawn(NATIVE, argv, {argv0: 'tare', stdio: 'inherit'});
   for (const name of FORWARDED)
     process.on(name, () => {
       child.kill(name);

@@ -3,7 +3,7 @@ import {spawn} from 'node:child_process';
 import {chmodSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
-import {ending, installed, payload, ROLES, Site, type Role} from '../../support/tare.js';
+import {bin, ending, payload, ROLES, Site, type Role} from '../../support/tare.js';
 
 const AT_ONCE = 4;
 /** Signals whose default action ends a process (signal(7)), the first and last real-time ones among them. */
@@ -14,7 +14,7 @@ async function statusOf(site: Site, policy: string, ...end: string[]): Promise<n
   const file = join(site.directory, `status-${end.join('-')}`);
   const child = spawn(
     payload('caller'),
-    ['--status', file, '--', join(installed(), 'bin/tare'), 'run', '--policy', policy, '--', payload('die-by'), ...end],
+    ['--status', file, '--', bin('tare'), 'run', '--policy', policy, '--', payload('die-by'), ...end],
     {cwd: site.work, stdio: 'ignore', ...site.credentials},
   );
   await ending(child);

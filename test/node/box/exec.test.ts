@@ -1,8 +1,7 @@
 /** A wrapper that stays must be as good as exec: what the caller gives, the payload gets. */
 import {spawn} from 'node:child_process';
-import {join} from 'node:path';
 import {expect} from 'chai';
-import {ending, installed, isRoot, payload, ROLES, Site} from '../../support/tare.js';
+import {bin, ending, isRoot, payload, ROLES, Site} from '../../support/tare.js';
 
 /** What differs for good reason: the box is another PID namespace, has dropped privileges and has its own groups. */
 const OTHERWISE = [
@@ -33,7 +32,7 @@ for (const role of ROLES) {
 
     /** The probe as an unusual caller starts it: bare, or through the wrapper. Bare it runs as whom the box runs it. */
     async function probe(caller: string[], argv: string[], boxed: boolean, input = ''): Promise<Probe> {
-      const wrapper = boxed ? [join(installed(), 'bin/tare'), 'run', '--policy', site.policy(), '--'] : [];
+      const wrapper = boxed ? [bin('tare'), 'run', '--policy', site.policy(), '--'] : [];
       const bare = isRoot ? {uid: 65534, gid: 65534} : {};
       const child = spawn(payload('caller'), [...caller, '--', ...wrapper, payload('probe'), ...argv], {
         cwd: site.work,

@@ -5,7 +5,7 @@ import {readFileSync, readlinkSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {need} from '../../support/need.js';
-import {ending, installed, isRoot, payload, ROLES, Site, until} from '../../support/tare.js';
+import {bin, ending, isRoot, payload, ROLES, Site, until} from '../../support/tare.js';
 
 for (const role of ROLES) {
   describe(`limits, ${role}`, () => {
@@ -177,7 +177,7 @@ describe('a node where the engine does not work', () => {
     const argv = ['run', '--policy', site.policy(policy), '--', '/bin/sh', '-c', 'echo ran; readlink /proc/self/ns/pid'];
     const script = 'mount --make-rprivate / && mount --bind /bin/false /usr/bin/bwrap && exec "$@"';
     return ending(
-      spawn('/usr/bin/unshare', ['--mount', '/bin/sh', '-c', script, 'sh', join(installed(), 'bin/tare'), ...argv], {
+      spawn('/usr/bin/unshare', ['--mount', '/bin/sh', '-c', script, 'sh', bin('tare'), ...argv], {
         cwd: site.work,
         stdio: ['ignore', 'pipe', 'pipe'],
       }),

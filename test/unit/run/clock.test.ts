@@ -1,7 +1,23 @@
 import {expect} from 'chai';
-import {after, sleep} from '../../../src/run/clock.js';
+import {after, monotonicUs, setClock, sleep} from '../../../src/run/clock.js';
 
 const LONGEST = 2 ** 31 - 1;
+
+describe('the monotonic clock', () => {
+  it('stays as it is when the front’s is the same', () => {
+    const asked = monotonicUs();
+    setClock(monotonicUs(), asked);
+    expect(monotonicUs() - asked).to.be.within(0, 50_000);
+  });
+
+  it('is the front’s when the runtime counts from elsewhere', () => {
+    const asked = monotonicUs();
+    setClock(asked + 5e9, asked);
+    expect(monotonicUs() - asked).to.be.within(5e9, 5e9 + 50_000);
+    setClock(asked, monotonicUs()); // and back
+    expect(monotonicUs() - asked).to.be.within(0, 50_000);
+  });
+});
 
 describe('a delay', () => {
   it('that is longer than a timer’s longest does not end at once, and can be called off', async () => {

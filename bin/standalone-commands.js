@@ -1,0 +1,47 @@
+// The command line of the compiled program: as tare.js, but oclif finds no folder to look for commands in, so it is given them.
+import {dirname} from 'node:path';
+import {execute, settings} from '@oclif/core';
+import {attachFront} from '../build/src/commands/shared/front.js';
+import manifest from '../oclif.manifest.json' with {type: 'json'};
+import pjson from '../package.json' with {type: 'json'};
+
+/** Only the one that is called is loaded; what help says of the others is in the manifest. */
+const COMMANDS = {
+  doctor: () => import('../build/src/commands/doctor.js'),
+  'htcondor:config': () => import('../build/src/commands/htcondor/config.js'),
+  'htcondor:health': () => import('../build/src/commands/htcondor/health.js'),
+  plan: () => import('../build/src/commands/plan.js'),
+  run: () => import('../build/src/commands/run.js'),
+  schema: () => import('../build/src/commands/schema.js'),
+  validate: () => import('../build/src/commands/validate.js'),
+};
+
+const root = dirname(process.execPath);
+const {name, version, oclif} = pjson;
+const plugin = {
+  alias: name,
+  commandIDs: Object.keys(COMMANDS),
+  commands: Object.entries(manifest.commands).map(([id, command]) => ({...command, load: () => plugin.findCommand(id)})),
+  hasManifest: true,
+  hooks: {},
+  isRoot: true,
+  moduleType: 'module',
+  name,
+  options: {root},
+  pjson: {name, version, oclif: {...oclif, commands: undefined}},
+  root,
+  topics: [{name: 'htcondor', description: 'Tare as HTCondor’s job wrapper.'}],
+  type: 'core',
+  valid: true,
+  version,
+  load: () => Promise.resolve(),
+  async findCommand(id) {
+    const {default: command} = await COMMANDS[id]();
+    return Object.assign(command, {id, plugin});
+  },
+};
+
+process.argv = [...process.argv.slice(0, 2), ...attachFront(process.argv.slice(2))];
+settings.enableAutoTranspile = false;
+delete process.env.NODE_ENV;
+await execute({loadOptions: {root, plugins: [plugin], userPlugins: false, devPlugins: false}});

@@ -1,0 +1,49 @@
+// Makes dist/tare: the folder to drop on a worker node. See docs/admin.md, "The folder".
+import {chmodSync, cpSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import path from 'node:path';
+import {commandLinePage} from './man-page.mjs';
+import {compiler} from './setup.mjs';
+import {main, root, step} from './steps.mjs';
+
+const local = (name) => path.join(root, name);
+const {version} = JSON.parse(readFileSync(local('package.json'), 'utf8'));
+const manifest = JSON.parse(readFileSync(local('oclif.manifest.json'), 'utf8'));
+
+/**
+ * Chunks, so that tare-wrap's brain loads nothing of the command line; bytecode, so that nothing is parsed at its start. Without the last
+ * two a file in the job's work directory would set variables of the brain or load code into it.
+ */
+const COMPILE = [
+  ...['build', '--compile', '--format=esm', '--splitting', '--minify', '--keep-names', '--bytecode'],
+  ...['--no-compile-autoload-dotenv', '--no-compile-autoload-bunfig'],
+];
+/** See native/README.md: the interpreter beside the C program, and no scripts, since it is the program. */
+const BRAIN = '../libexec/tare\n\n\n';
+
+function fill(folder) {
+  const at = (name) => path.join(folder, name);
+  for (const name of ['bin', 'libexec', 'share/man/man1']) mkdirSync(at(name), {recursive: true});
+  copyFileSync(local('native/build/tare'), at('bin/tare'));
+  symlinkSync('tare', at('bin/tare-wrap'));
+  writeFileSync(at('bin/tare.brain'), BRAIN);
+  step('compiled brain', compiler(), [...COMPILE, local('bin/standalone.js'), '--outfile', at('libexec/tare')]);
+  for (const name of ['bin/tare', 'libexec/tare']) chmodSync(at(name), 0o755);
+  cpSync(local('configs'), at('configs'), {recursive: true});
+  copyFileSync(local('docs/man/tare-wrap.1'), at('share/man/man1/tare-wrap.1'));
+  writeFileSync(at('share/man/man1/tare.1'), commandLinePage(manifest));
+  copyFileSync(local('LICENSE'), at('LICENSE'));
+  writeFileSync(at('VERSION'), `${version}\n`);
+}
+
+await main(() => {
+  // Beside the old one and then in its place: a job that starts meanwhile finds one of them whole.
+  const [fresh, old, now] = ['dist/tare.new', 'dist/tare.old', 'dist/tare'].map(local);
+  for (const each of [fresh, old]) rmSync(each, {recursive: true, force: true});
+  process.umask(0o022);
+  fill(fresh);
+  mkdirSync(now, {recursive: true});
+  renameSync(now, old);
+  renameSync(fresh, now);
+  rmSync(old, {recursive: true, force: true});
+  return 0;
+});
