@@ -20,11 +20,17 @@ describe('the configuration for HTCondor', () => {
 
 describe('a node’s health', () => {
   it('is an ad', () => {
-    expect(healthAd({healthy: true, failures: 0, reason: null})).to.equal(
+    expect(healthAd({healthy: true, failures: 0, reason: null, spool: '/var/spool/tare'})).to.equal(
       'TareHealthy = True\nTareFailures = 0\nTareReason = undefined\n-',
     );
-    expect(healthAd({healthy: false, failures: null, reason: 'a "b"\nc\\'})).to.equal(
+    expect(healthAd({healthy: false, failures: null, reason: 'a "b"\nc\\', spool: null})).to.equal(
       `TareHealthy = False\nTareFailures = undefined\nTareReason = "a 'b' c'"\n-`,
     );
+  });
+
+  it('warns of a spool that HTCondor gives to each job alone', () => {
+    const of = (spool: string) => healthAd({healthy: true, failures: 0, reason: null, spool});
+    expect(of('/var/tmp/tare-1/spool')).to.include('TareHealthy = True').and.include('records would be lost');
+    for (const fine of ['/var/spool/tare', '/var/tmpfiles', '/tmpx']) expect(of(fine)).to.include('TareReason = undefined');
   });
 });
