@@ -11,16 +11,23 @@ import {
   readFileSync,
   rmdirSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import {createServer, type AddressInfo} from 'node:net';
 import {dirname, join, relative} from 'node:path';
 import {promisify} from 'node:util';
-import {processes, until} from './tare.js';
+import type {UsageRecord} from '../../src/record/record.js';
+import {groups, processes, until} from './tare.js';
 
 /** An ad as the tools print it: attribute to the text of its expression. */
 export type Ad = ReadonlyMap<string, string>;
 export type Description = Readonly<Record<string, string | number | boolean>>;
+
+export interface SubmitOptions {
+  /** In the submit directory. */
+  files?: Readonly<Record<string, string>>;
+}
 
 export interface PoolOptions {
   /** USER_JOB_WRAPPER. */
@@ -43,6 +50,7 @@ const EVENTS = {
   unsuspended: '011',
   held: '012',
   released: '013',
+  'remote-error': '021',
 } as const;
 export type Event = keyof typeof EVENTS;
 
@@ -183,14 +191,14 @@ export class Pool {
   }
 
   /** Submits one job; `files` are in its submit directory. */
-  async submit(description: Description, {files = {}}: {files?: Readonly<Record<string, string>>} = {}): Promise<Job> {
+  async submit(description: Description, {files = {}}: SubmitOptions = {}): Promise<Job> {
     const [job] = await this.submitMany(1, description, {files});
     if (job === undefined) throw new Error('no job');
     return job;
   }
 
   /** Jobs of one cluster: one submit directory, and standard streams by the process id. */
-  async submitMany(count: number, description: Description, {files = {}}: {files?: Readonly<Record<string, string>>} = {}): Promise<Job[]> {
+  async submitMany(count: number, description: Description, {files = {}}: SubmitOptions = {}): Promise<Job[]> {
     const directory = join(this.directory, 'jobs', String(this.submissions++));
     const write = (name: string, text: string): void => {
       const path = join(directory, name);
@@ -260,11 +268,28 @@ export class Pool {
   }
 
   /** The wrapper's records on this node. */
-  records(): {name: string; text: string}[] {
+  records(): UsageRecord[] {
     const folder = join(this.directory, 'tare/spool');
     return readdirSync(folder)
       .filter((name) => name.endsWith('.json'))
-      .map((name) => ({name, text: readFileSync(join(folder, name), 'utf8')}));
+      .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as UsageRecord);
+  }
+
+  /** What no job may leave on the node: processes, boxes and their folders, groups. */
+  leftovers(): string[] {
+    const list = (name: string): string[] => {
+      const folder = join(this.directory, name);
+      return existsSync(folder) ? readdirSync(folder).map((entry) => join(folder, entry)) : [];
+    };
+    const states = list('tare/state').map((path) => relative(this.directory, path));
+    const ours = processes().filter(({pid, state, argv}) => state !== 'Z' && this.isOurs(pid) && !(argv[0] ?? '').startsWith('condor_'));
+    return [
+      ...list('execute'),
+      ...list('tare/scratch').flatMap((path) => list(relative(this.directory, path))),
+      ...states.flatMap((state) => list(join(state, 'boxes'))),
+      ...groups().filter((path) => statSync(path, {throwIfNoEntry: false})?.uid === this.submitter.uid),
+      ...ours.map(({pid, argv}) => `process ${String(pid)}: ${argv.join(' ')}`),
+    ];
   }
 
   /** Waits until something that takes a command to see holds. */
@@ -282,11 +307,17 @@ export class Pool {
     }
   }
 
-  /** Processes of the pool: daemons by their environment, jobs by theirs. */
-  processes(): number[] {
+  /** Daemons by their environment, jobs by that or their account: a brain's environment is made from nothing. */
+  private processes(): number[] {
     return processes()
-      .filter(({pid, state}) => state !== 'Z' && pid !== process.pid && mentions(pid, this.directory))
+      .filter(({pid, state}) => state !== 'Z' && this.isOurs(pid))
       .map(({pid}) => pid);
+  }
+
+  private isOurs(pid: number): boolean {
+    const file = (name: string): string => read(`/proc/${String(pid)}/${name}`);
+    if (pid === process.pid) return false;
+    return file('environ').includes(this.directory) || new RegExp(`^Uid:\\t${String(this.submitter.uid)}\\t`, 'm').test(file('status'));
   }
 
   async stop(): Promise<void> {
@@ -461,9 +492,6 @@ function read(path: string): string {
     return ''; // gone
   }
 }
-
-const mentions = (pid: number, text: string): boolean =>
-  read(`/proc/${String(pid)}/environ`).includes(text) || read(`/proc/${String(pid)}/cmdline`).includes(text);
 
 function kill(pid: number): void {
   try {

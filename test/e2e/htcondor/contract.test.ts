@@ -3,18 +3,13 @@
  * Jobs that need nothing done to them are all submitted at once, and looked at afterwards.
  */
 import {createHash} from 'node:crypto';
-import {existsSync, readFileSync} from 'node:fs';
+import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
-import type {Description, Job, Pool} from '../../support/pool.js';
-import {installed, payload, until} from '../../support/tare.js';
+import type {Description, Job} from '../../support/pool.js';
+import {installed, payload} from '../../support/tare.js';
+import {shell, sleep, started, WAITS} from './jobs.js';
 import {poolFor, WITHOUT, WRAPPERS} from './variants.js';
-
-const shell = (script: string): Description => ({
-  executable: '/bin/sh',
-  transfer_executable: false,
-  arguments: `"-c '${script.replaceAll("'", "''").replaceAll('"', '""').replaceAll('$', '$(DOLLAR)')}'"`,
-});
 
 interface Quiet {
   description: Description;
@@ -90,8 +85,8 @@ const QUIET: Record<string, Quiet> = {
   },
 };
 
-/** Says when it is ready, then works until it is told to end. */
-const WAITS = 'trap "echo told to end; exit 0" TERM; : >ready; while :; do sleep 0.1; done';
+/** Ends of its own accord when it is told to. */
+const OBEYS = `trap "echo told to end; exit 0" TERM; ${WAITS}`;
 
 for (const variant of [WITHOUT, ...WRAPPERS]) {
   describe(`HTCondor’s contract, ${variant.name}`, () => {
@@ -119,7 +114,7 @@ for (const variant of [WITHOUT, ...WRAPPERS]) {
 
     describe('jobs that something is done to', () => {
       it('condor_rm: told to end, and removed', async () => {
-        const job = await started(pool(), {...shell(WAITS), stream_output: true});
+        const job = await started(pool(), {...shell(OBEYS), stream_output: true});
         await job.command('condor_rm');
         await job.wait('aborted');
         expect(job.output).to.equal('told to end\n');
@@ -127,7 +122,7 @@ for (const variant of [WITHOUT, ...WRAPPERS]) {
       });
 
       it('condor_hold: told to end, and on hold; condor_release starts it again', async () => {
-        const job = await started(pool(), {...shell(WAITS), stream_output: true});
+        const job = await started(pool(), {...shell(OBEYS), stream_output: true});
         await job.command('condor_hold');
         await job.wait('held');
         expect(job.output).to.equal('told to end\n');
@@ -184,17 +179,4 @@ for (const variant of [WITHOUT, ...WRAPPERS]) {
       });
     });
   });
-}
-
-const sleep = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
-
-/** Submits a job that makes a file `ready`, and waits for that. */
-async function started(pool: Pool, description: Description): Promise<Job> {
-  const job = await pool.submit(description);
-  await job.wait('executing');
-  await until(`job ${job.id} to be ready`, () => existsSync(join(job.sandbox() ?? '/nowhere', 'ready')), 20);
-  return job;
 }
