@@ -24,6 +24,13 @@ const SYSTEM = {
   },
   make: {what: 'make', present: () => which('make') !== null, apt: ['make'], dnf: ['make']},
   python: {what: 'Python 3', present: () => which('python3') !== null, apt: ['python3'], dnf: ['python3']},
+  condor: {what: 'HTCondor', present: () => which('condor_master') !== null, apt: ['condor'], dnf: ['condor']},
+  sshd: {
+    what: 'an SSH server, for condor_ssh_to_job',
+    present: () => which('sshd') !== null,
+    apt: ['openssh-server'],
+    dnf: ['openssh-server'],
+  },
   bubblewrap: {what: 'bubblewrap', present: () => which('bwrap') !== null, apt: ['bubblewrap'], dnf: ['bubblewrap']},
 };
 
@@ -31,6 +38,8 @@ const SYSTEM = {
 export const TOOLCHAIN = ['compiler', 'libc', 'make'];
 /** What runs a box. */
 export const BOX = ['bubblewrap'];
+/** What runs a pool of HTCondor. */
+export const POOL = ['condor', 'sshd'];
 /** What the C tests need besides. */
 export const C_TESTS = ['sanitizers', 'python'];
 
@@ -63,6 +72,16 @@ export function systemPackages(names) {
   step(`system packages: ${packages(manager).join(' ')}`, command[0], command.slice(1), {env});
   const still = missing.filter((name) => !SYSTEM[name].present());
   if (still.length > 0) throw new Stop(`Still missing after ${command.join(' ')}: ${still.map((name) => SYSTEM[name].what).join(', ')}`);
+}
+
+/** The same for what tests can do without: they say themselves that they were skipped. */
+export function systemPackagesIfPossible(names) {
+  try {
+    systemPackages(names);
+  } catch (error) {
+    if (!(error instanceof Stop)) throw error;
+    console.log(error.message);
+  }
 }
 
 function packagesOf(file) {

@@ -2,13 +2,16 @@
 // A suite is any command whose last line of the form `N passed, N failed[, N skipped]` says what it did.
 import {spawn} from 'node:child_process';
 import {build} from './build.mjs';
-import {BOX, C_TESTS, TOOLCHAIN, nodeModules, nodeVersion, systemPackages} from './setup.mjs';
+import {BOX, C_TESTS, POOL, TOOLCHAIN, nodeModules, nodeVersion, systemPackages, systemPackagesIfPossible} from './setup.mjs';
 import {Stop, main, root} from './steps.mjs';
 
 const mocha = (folder, ...options) => ['node_modules/.bin/mocha', '--recursive', ...options, `test/${folder}`];
 const ALL = undefined;
 
-/** `builds`: steps of scripts/build.mjs, ALL of them when absent; `system`: what setup.mjs can install; `seconds`: until it is killed. */
+/**
+ * `builds`: steps of scripts/build.mjs, ALL of them when absent; `system`: what setup.mjs can install; `wanted`: the same, but the tests are
+ * skipped where it cannot; `seconds`: until it is killed.
+ */
 const SUITES = [
   {name: 'lint', command: ['node', 'scripts/lint.mjs'], builds: ['schemas', 'tsc']},
   {name: 'unit', command: mocha('unit'), builds: ['schemas']},
@@ -22,6 +25,7 @@ const SUITES = [
     system: [...TOOLCHAIN, ...C_TESTS, ...BOX],
   },
   {name: 'dist', command: mocha('dist', '--timeout', '60000'), builds: ['native', 'schemas', 'tsc', 'manifest', 'dist'], system: BOX},
+  {name: 'htcondor', command: mocha('e2e/htcondor', '--timeout', '120000'), builds: ALL, system: BOX, wanted: POOL},
   {name: 'payloads', command: ['sh', 'fixtures/payloads/test.sh'], builds: ['payloads'], system: TOOLCHAIN},
 ];
 const SECONDS = 900;
@@ -124,6 +128,7 @@ await main(async () => {
     console.log(`\n# ${suite.name}`);
     const built = prepared(suite.name, () => {
       systemPackages(suite.system ?? []);
+      systemPackagesIfPossible(suite.wanted ?? []);
       build(suite.builds);
     });
     if (built) results.push(await run(suite));

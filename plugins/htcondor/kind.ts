@@ -39,9 +39,10 @@ function isSession(argv: readonly string[], {_CONDOR_SCRATCH_DIR: scratch}: Batc
   );
 }
 
-/** `apptainer exec … IMAGE …` or `singularity exec …`, for a job whose ad or slot asks for an image. */
+/** `apptainer -s exec … IMAGE …` or `singularity …`, its first options by the site's SINGULARITY_VERBOSITY, for a job whose ad or slot asks for an image. */
 function isContainer(argv: readonly string[], environment: BatchCall['environment'], job: Ad): boolean {
-  const [program = '', verb = ''] = argv;
+  const [program = '', ...rest] = argv;
+  const verb = rest.find((argument) => !argument.startsWith('-'));
   const runtime = /\/(?:apptainer|singularity)$/.test(program) && (verb === 'exec' || verb === 'run');
   if (!runtime || environment['_CONDOR_SCRATCH_DIR_OUTSIDE_CONTAINER'] === undefined) return false;
   const image = job.string('ContainerImage') ?? job.string('SingularityImage') ?? job.string('DockerImage');

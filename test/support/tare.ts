@@ -278,7 +278,17 @@ function copyTo(place: string): string {
     rmSync(place, {recursive: true, force: true});
   });
   chmodSync(place, 0o755);
-  for (const name of ['bin', 'build', 'native/build', 'fixtures', 'configs', 'package.json', 'oclif.manifest.json', 'node_modules']) {
+  for (const name of [
+    'bin',
+    'build',
+    'dist',
+    'native/build',
+    'fixtures',
+    'configs',
+    'package.json',
+    'oclif.manifest.json',
+    'node_modules',
+  ]) {
     const from = join(checkout, name);
     if (existsSync(from)) cpSync(from, join(place, name), {recursive: true, verbatimSymlinks: true});
   }

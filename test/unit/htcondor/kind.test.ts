@@ -17,7 +17,7 @@ describe('what the starter hands over', () => {
 
   it('is a container only when the job asks for an image and the starter says so', () => {
     const outside = {_CONDOR_SCRATCH_DIR_OUTSIDE_CONTAINER: SCRATCH};
-    const argv = ['/usr/bin/apptainer', 'exec', '-S', '/tmp', 'image.sif', './job'];
+    const argv = ['/usr/bin/apptainer', '-s', 'exec', '-S', '/tmp', 'image.sif', './job'];
     expect(kind(argv, 'ContainerImage = "image.sif"', outside)).to.equal('container');
     expect(kind(argv, 'ContainerImage = "image.sif"')).to.equal('job');
     expect(kind(argv, '', outside)).to.equal('job');

@@ -1,0 +1,215 @@
+/** What the wrapper adds: limits, records, and how it tells HTCondor of both. Policies follow one another on one node. */
+import {readFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {expect} from 'chai';
+import type {UsageRecord} from '../../../src/record/record.js';
+import type {Ad, Job} from '../../support/pool.js';
+import {installed, payload, until} from '../../support/tare.js';
+import {pick, shell, sleep, started, WAITS} from './jobs.js';
+import {poolFor, WRAPPERS} from './variants.js';
+
+const MIB = 1024 * 1024;
+const RESERVE = 64 * MIB;
+const schedd = readFileSync(join(installed(), 'configs/htcondor/schedd.conf'), 'utf8').split('\n');
+const TOO_MUCH = {executable: payload('touch-memory'), arguments: '600 --hold 60', request_memory: '256MB'};
+
+for (const variant of WRAPPERS) {
+  describe(`under HTCondor, ${variant.name}`, () => {
+    const pool = poolFor(variant, {config: schedd});
+
+    /** The only record of a job's attempt. */
+    function recordOf(ad: Ad, attempt = 1): UsageRecord {
+      const found = pool()
+        .records()
+        .filter(({lrms}) => `"${lrms.globalJobId}"` === ad.get('GlobalJobId') && lrms.attempt === attempt);
+      const [record] = found;
+      expect(found, `records of ${String(ad.get('GlobalJobId'))}`).to.have.length(1);
+      if (record === undefined) throw new Error('no record');
+      return record;
+    }
+    const ended = async (job: Job): Promise<{ad: Ad; record: UsageRecord}> => {
+      await job.wait('terminated');
+      const ad = await job.ad();
+      return {ad, record: recordOf(ad)};
+    };
+
+    it('limits a job to its slot, and condor_history has the record’s figures', async () => {
+      const job = await pool().submit({
+        executable: payload('mcsim'),
+        arguments: '--events 200 --seed 42 --output HITS',
+        request_cpus: 2,
+        request_memory: '512MB',
+      });
+      const {ad, record} = await ended(job);
+      expect(record.state).to.equal('final');
+      expect(record.lrms).to.deep.include({type: 'htcondor', localJobId: job.id, attempt: 1});
+      expect(record.allocation).to.deep.include({cores: 2, memoryLimitBytes: 512 * MIB - RESERVE});
+      expect(record.limits?.memory.provenance).to.deep.equal({source: 'slot', at: '.machine.ad: Memory less reserve 64 MiB'});
+      const {net, time, outcome, tare, host} = record;
+      const figures: Record<string, number | string | null> = {
+        Record: record.recordId,
+        Version: host.tareVersion,
+        Pattern: 'ulimit++',
+        Mode: 'box',
+        Status: 'completed',
+        Limit: outcome.limit,
+        Cores: 2,
+        MemoryLimitBytes: 512 * MIB - RESERVE,
+        WallUs: time.wallUs,
+        SuspendedUs: time.suspendedUs,
+        CpuUserUs: net.cpuUserUs,
+        CpuSystemUs: net.cpuSystemUs,
+        MemoryPeakBytes: net.memPeakBytes,
+        AnonymousPeakBytes: net.anonPeakBytes,
+        ProcessesPeak: net.pidsPeak,
+        OomKills: net.oomKills,
+        ReadBytes: net.ioReadBytes,
+        WrittenBytes: net.ioWriteBytes,
+        ScratchPeakBytes: net.scratchPeakBytes,
+        LaunchUs: tare.launchUs,
+      };
+      const expected = Object.fromEntries(
+        Object.entries(figures).flatMap(([name, value]) => (value === null ? [] : [[`ChirpTare${name}`, JSON.stringify(value)]])),
+      );
+      const told = [...ad].filter(([name]) => /^Chirp/i.test(name));
+      expect(Object.fromEntries(told)).to.deep.equal(expected);
+      expect(net.cpuUserUs).to.be.greaterThan(100_000);
+    });
+
+    it('over memory, oom: hold: dies by SIGKILL, and is held with the reason', async () => {
+      pool().setPolicy({batch: {oom: 'hold'}});
+      const job = await pool().submit(TOO_MUCH);
+      const event = await job.wait('held');
+      expect(event).to.match(/Tare: .*memory/);
+      const ad = await job.ad();
+      const record = recordOf(ad);
+      expect(record.state).to.equal('final');
+      expect(record.outcome).to.deep.include({status: 'limit', limit: 'memory', whose: 'payload'});
+      expect(
+        pick(ad, 'JobStatus', 'ExitBySignal', 'ExitSignal', 'ChirpTareHold', 'ChirpTareLimit', 'ChirpTareMemoryLimitBytes'),
+      ).to.deep.equal({
+        JobStatus: '5',
+        ExitBySignal: 'true',
+        ExitSignal: '9',
+        ChirpTareHold: 'true',
+        ChirpTareLimit: '"memory"',
+        ChirpTareMemoryLimitBytes: String(256 * MIB - RESERVE),
+      });
+      await job.command('condor_rm');
+    });
+
+    it('over memory, oom: code: completed with 137', async () => {
+      pool().setPolicy({batch: {oom: 'code'}});
+      const {ad, record} = await ended(await pool().submit(TOO_MUCH));
+      expect(record.outcome).to.deep.include({status: 'limit', limit: 'memory'});
+      expect(pick(ad, 'JobStatus', 'ExitBySignal', 'ExitCode', 'ChirpTareLimit', 'ChirpTareHold')).to.deep.equal({
+        JobStatus: '4',
+        ExitBySignal: 'false',
+        ExitCode: '137',
+        ChirpTareLimit: '"memory"',
+        ChirpTareHold: undefined,
+      });
+    });
+
+    it('over wall time: told to end, and ends as it wants to', async () => {
+      pool().setPolicy({maxima: {wallTime: '2s'}});
+      const [obeys, dies] = await Promise.all([
+        pool().submit(shell(`trap "echo told to end; exit 4" TERM; ${WAITS}`)),
+        pool().submit({executable: '/bin/sleep', arguments: '60', transfer_executable: false}),
+      ]);
+      const [first, second] = await Promise.all([ended(obeys), ended(dies)]);
+      expect(obeys.output).to.equal('told to end\n');
+      expect(pick(first.ad, 'ExitBySignal', 'ExitCode')).to.deep.equal({ExitBySignal: 'false', ExitCode: '4'});
+      expect(pick(second.ad, 'ExitBySignal', 'ExitSignal')).to.deep.equal({ExitBySignal: 'true', ExitSignal: '15'});
+      for (const {ad, record} of [first, second]) {
+        expect(record.outcome).to.deep.include({status: 'limit', limit: 'wallTime'});
+        expect(ad.get('ChirpTareLimit')).to.equal('"wallTime"');
+      }
+    });
+
+    it('a descriptor that the policy refuses: held for good, with the reason in the job’s log', async () => {
+      pool().setPolicy({patterns: ['ulimit++']});
+      const job = await pool().submit(
+        {...shell('echo ran'), transfer_input_files: '.tare.yaml'},
+        {files: {'.tare.yaml': 'schema: tare/job/v1\npattern: quotas++\n'}},
+      );
+      expect(await job.wait('held')).to.match(/Tare: .*quotas\+\+/);
+      expect([job.output, job.error]).to.satisfy(([out, err]: string[]) => out === '' && /^tare: .*quotas\+\+.*\n$/.test(err ?? ''));
+      const ad = await job.ad();
+      expect(pick(ad, 'JobStatus', 'ExitCode', 'ChirpTareStatus', 'ChirpTareCode')).to.deep.equal({
+        JobStatus: '5',
+        ExitCode: '126',
+        ChirpTareStatus: '"refused"',
+        ChirpTareCode: '"PATTERN_FORBIDDEN"',
+      });
+      expect(recordOf(ad).outcome).to.deep.include({status: 'refused', code: 'PATTERN_FORBIDDEN'});
+      expect(job.events('executing')).to.have.length(1);
+      await job.command('condor_rm');
+    });
+
+    it('a descriptor that comes with the job, by name', async () => {
+      pool().setPolicy({});
+      const job = await pool().submit(
+        {...shell('ulimit -n'), transfer_input_files: 'wishes.yaml', '+TareJob': '"wishes.yaml"'},
+        {files: {'wishes.yaml': 'schema: tare/job/v1\nname: mine\nlimits: {openFiles: 100}\n'}},
+      );
+      const {ad, record} = await ended(job);
+      expect(ad.get('ExitCode')).to.equal('0');
+      expect(job.output).to.equal('100\n');
+      expect(record.payload.name).to.equal('mine');
+      expect(job.returned()).to.deep.equal(['err.0', 'out.0']);
+    });
+
+    it('a wrapper that cannot do its work: the reason in the starter’s log, and the job waits for another try', async () => {
+      pool().setPolicy({box: 'required'});
+      await pool().cover('/usr/bin/bwrap', '/dev/null');
+      try {
+        const job = await pool().submit(shell('echo ran'));
+        expect(await job.wait('remote-error', {times: 2})).to.match(/The job wrapper failed to execute the job: tare: .*box/);
+        expect(pool().starterLog()).to.match(/The job wrapper failed to execute the job: tare: .*box/);
+        expect(job.events('held').length + job.events('terminated').length).to.equal(0);
+        expect((await job.ad()).get('JobStatus')).to.be.oneOf(['1', '2']);
+        await pool().uncover('/usr/bin/bwrap');
+        await job.wait('terminated');
+        const ad = await job.ad();
+        expect([ad.get('ExitCode'), job.output]).to.deep.equal(['0', 'ran\n']);
+        expect(recordOf(ad, 1).outcome).to.deep.include({status: 'wrapper-failure', code: 'BOX_UNAVAILABLE'});
+        expect(recordOf(ad, Number(ad.get('NumJobStarts'))).outcome.status).to.equal('completed');
+      } finally {
+        await pool()
+          .uncover('/usr/bin/bwrap')
+          .catch(() => undefined); // it may be so already
+      }
+    });
+
+    it('condor_suspend and condor_continue: the record knows for how long', async () => {
+      pool().setPolicy({});
+      const job = await started(pool(), shell(': >ready; n=0; while [ $n -lt 30 ]; do n=$((n + 1)); sleep 0.1; done'));
+      await job.command('condor_suspend');
+      await job.wait('suspended');
+      await sleep(6000);
+      await job.command('condor_continue');
+      const {ad, record} = await ended(job);
+      expect(record.time.suspendedUs).to.be.within(4_000_000, 20_000_000);
+      expect(Number(ad.get('CumulativeSuspensionTime'))).to.be.within(4, 20);
+    });
+
+    it('an evicted attempt and the one after it have a record each', async () => {
+      const job = await started(pool(), shell(`test -n "$(ls again 2>/dev/null)"; trap "exit 0" TERM; ${WAITS}`));
+      await job.command('condor_vacate_job');
+      await job.wait('executing', {times: 2});
+      await until('the second attempt', () => job.sandbox() !== null);
+      await job.command('condor_rm');
+      await job.wait('aborted');
+      const ad = await job.ad();
+      expect(recordOf(ad, 1).outcome.status).to.equal('completed');
+      await until('the second record', () => recordOf(ad, 2).state === 'final');
+    });
+
+    it('leaves nothing on the node', async () => {
+      await until(`the end of all jobs`, () => pool().leftovers().length === 0, 20).catch(() => {
+        expect(pool().leftovers()).to.deep.equal([]);
+      });
+    });
+  });
+}
