@@ -10,11 +10,12 @@ const {version} = JSON.parse(readFileSync(local('package.json'), 'utf8'));
 const manifest = JSON.parse(readFileSync(local('oclif.manifest.json'), 'utf8'));
 
 /**
- * Chunks, so that tare-wrap's brain loads nothing of the command line; bytecode, so that nothing is parsed at its start. Without the last
- * two a file in the job's work directory would set variables of the brain or load code into it.
+ * Chunks, so that tare-wrap's brain loads nothing of the command line; bytecode, so that nothing is parsed at its start; the JIT late, since
+ * a brain works for 20 ms and then waits. Without the last two a file in the job's work directory would set variables of the brain or load
+ * code into it.
  */
 const COMPILE = [
-  ...['build', '--compile', '--format=esm', '--splitting', '--minify', '--keep-names', '--bytecode'],
+  ...['build', '--compile', '--format=esm', '--splitting', '--minify', '--keep-names', '--bytecode', '--compile-jit-policy=10'],
   ...['--no-compile-autoload-dotenv', '--no-compile-autoload-bunfig'],
 ];
 /** See native/README.md: the interpreter beside the C program, and no scripts, since it is the program. */

@@ -1,10 +1,10 @@
 /** Whom the payload runs as. */
 
-import {spawnSync} from 'node:child_process';
 import {statSync} from 'node:fs';
 import {userInfo} from 'node:os';
 import {TareError} from '../errors.js';
 import type {IdentityFacts} from '../host/facts.js';
+import {childProcess} from '../host/spawn.js';
 import type {Job, Valued} from '../job/job.js';
 import type {Policy} from '../policy/policy.js';
 
@@ -64,7 +64,7 @@ function lookUp(key: string, at: string): IdentityFacts {
 }
 
 function ask(program: string, argv: string[]): string | null {
-  const {status, stdout} = spawnSync(program, argv, {
+  const {status, stdout} = childProcess().spawnSync(program, argv, {
     encoding: 'utf8',
     env: {PATH: '/usr/bin:/bin'},
     timeout: 10_000,

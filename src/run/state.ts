@@ -3,12 +3,12 @@
  * private directories. Made so that nobody else can put anything in our way.
  */
 
-import {execFileSync} from 'node:child_process';
 import {chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {BatchJob, BatchSettings} from '@tare/contract';
 import {TareError} from '../errors.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
+import {childProcess} from '../host/spawn.js';
 import {stepsOf} from '../plan/step.js';
 import {makeDirectory} from '../record/durable.js';
 import type {Stop} from '../record/outcome.js';
@@ -161,7 +161,7 @@ function removePrivate(directory: string, owner: {uid: number; gid: number} | un
   try {
     if (!isEmpty(directory)) {
       const asOwner = owner === undefined ? {} : {uid: owner.uid, gid: owner.gid};
-      execFileSync('/bin/sh', ['-c', EMPTY_DIRECTORY, 'sh', directory], {
+      childProcess().execFileSync('/bin/sh', ['-c', EMPTY_DIRECTORY, 'sh', directory], {
         ...asOwner,
         cwd: '/',
         stdio: 'ignore',

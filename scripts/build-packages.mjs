@@ -1,0 +1,130 @@
+// npm run build:packages: dist/tare as a tarball, a deb and an RPM. The packages hold the folder as /opt/tare, with links where a shell
+// and man look. One whose packager this machine lacks is left out, with a line that says what to install.
+import {spawnSync} from 'node:child_process';
+import {cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import path from 'node:path';
+import {main, root, step, which} from './steps.mjs';
+
+const dist = path.join(root, 'dist');
+const {version, description, license} = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+const LINKS = {
+  'usr/bin/tare': '../../opt/tare/bin/tare',
+  'usr/bin/tare-wrap': '../../opt/tare/bin/tare-wrap',
+  'usr/share/man/man1/tare.1': '../../../../opt/tare/share/man/man1/tare.1',
+  'usr/share/man/man1/tare-wrap.1': '../../../../opt/tare/share/man/man1/tare-wrap.1',
+};
+
+/** When the last commit was made: the same sources are the same packages. */
+function sourceDate() {
+  const {status, stdout} = spawnSync('git', ['show', '--no-patch', '--format=%ct', 'HEAD'], {cwd: root, encoding: 'utf8'});
+  return status === 0 ? stdout.trim() : String(Math.floor(Date.now() / 1000));
+}
+const env = {SOURCE_DATE_EPOCH: process.env.SOURCE_DATE_EPOCH ?? sourceDate()};
+
+function installedTree(place) {
+  cpSync(path.join(dist, 'tare'), path.join(place, 'opt/tare'), {recursive: true, verbatimSymlinks: true});
+  for (const [link, target] of Object.entries(LINKS)) {
+    mkdirSync(path.join(place, path.dirname(link)), {recursive: true});
+    symlinkSync(target, path.join(place, link));
+  }
+}
+
+function tarball() {
+  const name = `tare-${version}-x86_64`;
+  const same = ['--sort=name', `--mtime=@${env.SOURCE_DATE_EPOCH}`, '--owner=0', '--group=0', '--numeric-owner'];
+  const inside = ['--directory', dist, `--transform=flags=r;s,^tare,${name},`, 'tare'];
+  step('tarball', 'tar', [
+    '--create',
+    '--use-compress-program=gzip --no-name',
+    '--file',
+    path.join(dist, `${name}.tar.gz`),
+    ...same,
+    ...inside,
+  ]);
+}
+
+/** gzip, which every version of dpkg and rpm reads. */
+function deb(work) {
+  const tree = path.join(work, 'deb');
+  installedTree(tree);
+  mkdirSync(path.join(tree, 'DEBIAN'));
+  writeFileSync(
+    path.join(tree, 'DEBIAN/control'),
+    [
+      'Package: tare',
+      `Version: ${version}`,
+      'Architecture: amd64',
+      'Maintainer: The Tare developers <tare@example.org>',
+      'Depends: libc6',
+      'Recommends: bubblewrap',
+      'Section: admin',
+      'Priority: optional',
+      `Description: ${description}`,
+      '',
+    ].join('\n'),
+  );
+  const file = path.join(dist, `tare_${version}_amd64.deb`);
+  step('deb', 'dpkg-deb', ['--root-owner-group', '-Zgzip', '--build', tree, file], {env});
+}
+
+/** The programs are as they were tested: rpm neither strips them nor looks into them. */
+function rpm(work) {
+  const tree = path.join(work, 'rpm');
+  installedTree(tree);
+  const spec = path.join(work, 'tare.spec');
+  writeFileSync(
+    spec,
+    `Name: tare
+Version: ${version}
+Release: 1
+Summary: ${description.replace(/\.$/, '')}
+License: ${license}
+Requires: glibc
+Recommends: bubblewrap
+AutoReqProv: no
+%global debug_package %{nil}
+%global __os_install_post %{nil}
+%global _build_id_links none
+%global _binary_payload w6.gzdio
+%global source_date_epoch_from_changelog 0
+%global use_source_date_epoch_as_buildtime 1
+%global clamp_mtime_to_source_date_epoch 1
+%description
+${description}
+%install
+cp -a ${tree}/. %{buildroot}
+%files
+/opt/tare
+${Object.keys(LINKS)
+  .map((link) => `/${link}`)
+  .join('\n')}
+`,
+  );
+  const define = (name, value) => ['--define', `${name} ${value}`];
+  const places = [
+    ...define('_topdir', path.join(work, 'rpmbuild')),
+    ...define('_rpmdir', dist),
+    ...define('_build_name_fmt', '%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm'),
+  ];
+  step('RPM', 'rpmbuild', ['-bb', '--quiet', '--target', 'x86_64', ...places, ...define('_buildhost', 'localhost'), spec], {env});
+}
+
+const PACKAGES = [
+  {name: 'deb', program: 'dpkg-deb', remedy: 'install dpkg', make: deb},
+  {name: 'RPM', program: 'rpmbuild', remedy: 'install rpm (Debian, Ubuntu) or rpm-build (Enterprise Linux, Fedora)', make: rpm},
+];
+
+await main(() => {
+  // Not in the system's temporary directory, which may be small.
+  const work = mkdtempSync(path.join(dist, 'packages-'));
+  try {
+    tarball();
+    for (const {name, program, remedy, make} of PACKAGES) {
+      if (which(program) === null) process.stderr.write(`no ${name}: ${program} is missing; ${remedy}\n`);
+      else make(work);
+    }
+  } finally {
+    rmSync(work, {recursive: true, force: true});
+  }
+  return 0;
+});
