@@ -429,8 +429,8 @@ export class Job {
   }
 
   /** condor_rm, condor_hold, ... as the submitter. */
-  async command(name: string, ...argv: readonly string[]): Promise<string> {
-    return this.pool.tool(name, [...argv, this.id], {...this.pool.submitter, cwd: this.directory});
+  async command(name: string, before: readonly string[] = [], after: readonly string[] = []): Promise<string> {
+    return this.pool.tool(name, [...before, this.id, ...after], {...this.pool.submitter, cwd: this.directory});
   }
 }
 

@@ -6,9 +6,10 @@ import {createHash} from 'node:crypto';
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
-import type {Description, Job} from '../../support/pool.js';
-import {installed, payload} from '../../support/tare.js';
+import type {Ad, Description, Job} from '../../support/pool.js';
+import {installed, payload, program} from '../../support/tare.js';
 import {shell, sleep, started, WAITS} from './jobs.js';
+import {need} from '../../support/need.js';
 import {poolFor, WITHOUT, WRAPPERS} from './variants.js';
 
 interface Quiet {
@@ -88,6 +89,9 @@ const QUIET: Record<string, Quiet> = {
 /** Ends of its own accord when it is told to. */
 const OBEYS = `trap "echo told to end; exit 0" TERM; ${WAITS}`;
 
+/** Final ads without a wrapper, by the job's title. */
+const bare = new Map<string, Ad>();
+
 for (const variant of [WITHOUT, ...WRAPPERS]) {
   describe(`HTCondor’s contract, ${variant.name}`, () => {
     const pool = poolFor(variant);
@@ -108,6 +112,19 @@ for (const variant of [WITHOUT, ...WRAPPERS]) {
           expect([ad.get('JobStatus'), ad.get('NumJobStarts')]).to.deep.equal(['4', '1']);
           expect(job.returned()).to.deep.equal([...returned, 'err.0', 'out.0'].sort());
           check?.(job);
+          if (variant === WITHOUT) bare.set(name, ad);
+        });
+      }
+
+      if (variant !== WITHOUT) {
+        it('their final ads differ in nothing but what docs/reference/htcondor-ads.md lists', async function () {
+          need(this, bare.size > 0, 'there was no run without a wrapper');
+          const D: Record<string, string[]> = {};
+          for (const [name, job] of jobs) {
+            const [ad, without] = [await job.ad(), bare.get(name) ?? new Map<string, string>()];
+            for (const key of new Set([...ad.keys(), ...without.keys()])) if (ad.get(key) !== without.get(key)) (D[key] ??= []).push(`${without.get(key)} -> ${ad.get(key)}`.slice(0, 90));
+          }
+          for (const [k, v] of Object.entries(D).sort()) console.log('DIFF', k, v.length, v.slice(0, 4));
         });
       }
     });
@@ -147,6 +164,20 @@ for (const variant of [WITHOUT, ...WRAPPERS]) {
         await job.wait('terminated');
         expect(job.output).to.equal('saved\n');
         expect((await job.ad()).get('NumJobStarts')).to.equal('2');
+      });
+
+      it('condor_ssh_to_job: a shell beside the job', async function () {
+        need(this, program('sshd') !== null, 'there is no sshd');
+        const job = await started(pool(), shell(`readlink /proc/self/ns/pid >ready.tmp; mv ready.tmp ready; exec sleep 60`));
+        const seen = await job.command('condor_ssh_to_job', [], ['readlink /proc/self/ns/pid; pwd; id -un; test -e ready && exit 5']).then(
+          () => 'exit 0',
+          (error: unknown) => error as {code: number; stdout: string},
+        );
+        if (typeof seen === 'string') throw new Error('its exit code was lost');
+        const namespace = readFileSync(join(job.sandbox() ?? '', 'ready'), 'utf8').trim();
+        expect([seen.code, seen.stdout.trim().split('\n')]).to.deep.equal([5, [namespace, job.sandbox(), pool().submitter.name]]);
+        await job.command('condor_rm');
+        await job.wait('aborted');
       });
 
       it('a signal of the user’s choice', async () => {
