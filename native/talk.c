@@ -17,6 +17,7 @@ enum {
 	/* From the end of its socket to its own; and from its SIGKILL. */
 	BRAIN_EXIT_MS = 2000,
 	BRAIN_KILL_MS = 500,
+	LOOK_US = 100,
 	/* The command line was wrong (src/errors.ts, EXIT.usage). */
 	EXIT_USAGE = 64,
 };
@@ -163,10 +164,10 @@ static bool ended_by_itself(struct front *front, int status)
 /* Its socket has ended, so it is about to. */
 static bool await_end(struct talk *talk, int *status, int milliseconds)
 {
-	for (int waited = 0; waited < milliseconds; waited++) {
+	for (int waited_us = 0; waited_us < milliseconds * 1000; waited_us += LOOK_US) {
 		if (waitpid(talk->pid, status, WNOHANG) == talk->pid)
 			return talk->reaped = true;
-		usleep(1000);
+		usleep(LOOK_US);
 	}
 	return false;
 }

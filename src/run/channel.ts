@@ -1,6 +1,7 @@
 /** The brain's end of the socket to the front: frames in, frames out (native/README.md, Frames). */
 
-import {closeSync, read, writeSync} from 'node:fs';
+import {closeSync, read, readSync, writeSync} from 'node:fs';
+import {monotonicUs, setClock} from './clock.js';
 
 export interface Frame {
   tag: string;
@@ -46,6 +47,15 @@ function decode(body: Buffer): Frame {
 
 const CHUNK_BYTES = 64 * 1024;
 
+/** 0 at the end, however that came. */
+function readNow(descriptor: number, chunk: Buffer): number {
+  try {
+    return readSync(descriptor, chunk);
+  } catch {
+    return 0; // ECONNRESET
+  }
+}
+
 /**
  * Frames from the front, in order; null when the front is gone. By read(2) and write(2) on a socket that stays blocking: `net.Socket` takes
  * a descriptor under Node only, and standard input as a stream costs a brain 6 ms.
@@ -56,12 +66,17 @@ export class Channel {
   private readonly reader = new FrameReader();
   private readonly queue: (Frame | null)[] = [];
   private waiting: ((frame: Frame | null) => void) | null = null;
-  private told: ((frontUs: number | null) => void) | null = null;
+  private frontUs: number | null = null;
   private closed = false;
 
+  /** Sets the clock by the front's before anything else. The answer comes at once, and the event loop's first turn costs 1 ms. */
   constructor(descriptor: number) {
     this.descriptor = descriptor;
-    this.listen();
+    const askedUs = monotonicUs();
+    this.send('T');
+    while (this.frontUs === null && !this.closed) this.take(readNow(descriptor, this.chunk));
+    if (this.frontUs !== null) setClock(this.frontUs, askedUs);
+    if (!this.closed) this.listen();
   }
 
   /** The next frame; null from the end on. */
@@ -71,14 +86,6 @@ export class Channel {
     if (this.closed) return Promise.resolve(null);
     return new Promise((resolve) => {
       this.waiting = resolve;
-    });
-  }
-
-  /** What the front's clock shows, null when it is gone. What it says meanwhile waits for `next`. */
-  askTime(): Promise<number | null> {
-    return new Promise((resolve) => {
-      this.told = resolve;
-      this.send('T');
     });
   }
 
@@ -95,22 +102,25 @@ export class Channel {
 
   private listen(): void {
     read(this.descriptor, this.chunk, 0, CHUNK_BYTES, null, (error, count) => {
-      if (error !== null || count === 0) {
-        this.end();
-        return;
-      }
-      try {
-        for (const frame of this.reader.push(Buffer.from(this.chunk.subarray(0, count)))) this.deliver(frame);
-        this.listen();
-      } catch {
-        this.end();
-      }
+      this.take(error === null ? count : 0);
+      if (!this.closed) this.listen();
     });
   }
 
+  /** So many bytes have come; none is the end. */
+  private take(count: number): void {
+    try {
+      if (count === 0) throw new Error('the front is gone');
+      for (const frame of this.reader.push(Buffer.from(this.chunk.subarray(0, count)))) {
+        if (frame.tag === 'T') this.frontUs = Number(frame.strings[0]);
+        else this.deliver(frame);
+      }
+    } catch {
+      this.end();
+    }
+  }
+
   private deliver(frame: Frame | null): void {
-    if (frame === null || frame.tag === 'T') this.told?.(frame === null ? null : Number(frame.strings[0]));
-    if (frame?.tag === 'T') return;
     if (this.waiting === null) {
       this.queue.push(frame);
       return;

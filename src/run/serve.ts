@@ -2,7 +2,6 @@
 
 import {asTareError, EXIT} from '../errors.js';
 import {Channel} from './channel.js';
-import {monotonicUs, setClock} from './clock.js';
 import {parseHello, type Hello} from './hello.js';
 import type {RunRequest, RunResult} from './request.js';
 import {runJob} from './run.js';
@@ -22,11 +21,8 @@ export async function serve(
   process.on('exit', () => {
     process.kill(process.pid, 'SIGKILL');
   });
-  const askedUs = monotonicUs();
-  const frontUs = await channel.askTime();
   const first = await channel.next();
-  if (frontUs === null || first === null) return; // the front is gone before it began
-  setClock(frontUs, askedUs);
+  if (first === null) return; // the front is gone before it began
   let followed = false;
   try {
     const hello = parseHello(first);

@@ -1,0 +1,90 @@
+// The peers of `npm run bench -- launch`: each runs a static `true` with a memory limit, as root, on a root file system with nothing else.
+import {spawnSync} from 'node:child_process';
+import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
+import path from 'node:path';
+import {Stop, which} from './steps.mjs';
+
+const MEMORY_BYTES = 200 * 2 ** 20;
+const IMAGE = 'tare-bench';
+
+function must(program, args, options = {}) {
+  const {status, stdout, stderr, error} = spawnSync(program, args, {encoding: 'utf8', ...options});
+  if (status === 0) return stdout;
+  const said = (stderr ?? '').trim().split('\n').at(-1);
+  throw new Stop(said || (error?.message ?? `${program} ended with ${status}`));
+}
+
+function rootFileSystem(place) {
+  const directory = path.join(place, 'rootfs');
+  for (const name of ['bin', 'dev', 'etc', 'proc', 'sys', 'tmp']) mkdirSync(path.join(directory, name), {recursive: true});
+  must('gcc', ['-static', '-xc', '-', '-o', path.join(directory, 'bin/true')], {input: 'int main(void) { return 0; }\n'});
+  return directory;
+}
+
+/** runc and crun: an OCI bundle. */
+function bundle(program, place, directory) {
+  const at = path.join(place, program);
+  mkdirSync(at);
+  must(program, ['spec'], {cwd: at});
+  const file = path.join(at, 'config.json');
+  const config = JSON.parse(readFileSync(file, 'utf8'));
+  Object.assign(config.process, {terminal: false, args: ['/bin/true']});
+  config.root.path = directory;
+  config.linux.resources.memory = {limit: MEMORY_BYTES};
+  writeFileSync(file, JSON.stringify(config));
+  return {command: [program, 'run', '--bundle', at, 'tare-bench']};
+}
+
+/** docker and podman: an image. */
+function image(tool, directory) {
+  const archive = must('tar', ['--create', '--directory', directory, '.'], {encoding: 'buffer', maxBuffer: 2 ** 26});
+  must(tool[0], [...tool.slice(1), 'import', '-', IMAGE], {input: archive});
+  return {command: [...tool, 'run', '--rm', '--network', 'none', '--memory', String(MEMORY_BYTES), IMAGE, '/bin/true']};
+}
+
+const PEERS = {
+  'docker run': (place, directory) => ({
+    ...image(['docker'], directory),
+    remove: () => must('docker', ['rmi', '--force', IMAGE]),
+  }),
+  'podman run': (place, directory) => {
+    const own = ['--root', path.join(place, 'podman'), '--runroot', path.join(place, 'podman-run'), '--cgroup-manager', 'cgroupfs'];
+    const runtime = which('runc') === null ? [] : ['--runtime', 'runc'];
+    const tool = ['podman', ...own, ...runtime];
+    return {...image(tool, directory), remove: () => must(tool[0], [...tool.slice(1), 'rmi', '--force', IMAGE])};
+  },
+  'lxc-execute': (place, directory) => {
+    const file = path.join(place, 'lxc.conf');
+    const own = path.join(place, 'lxc');
+    mkdirSync(own);
+    const limits = ['lxc.cgroup.memory.limit_in_bytes', 'lxc.cgroup2.memory.max'].map((key) => `${key} = ${MEMORY_BYTES}`);
+    writeFileSync(
+      file,
+      [`lxc.rootfs.path = dir:${directory}`, ...limits, 'lxc.net.0.type = empty', 'lxc.mount.auto = proc:mixed', ''].join('\n'),
+    );
+    return {command: ['lxc-execute', '-P', own, '-n', 'tare-bench', '-f', file, '--', '/bin/true']};
+  },
+  'runc run': (place, directory) => bundle('runc', place, directory),
+  'crun run': (place, directory) => bundle('crun', place, directory),
+};
+
+/** Those that run here; why another does not is said. */
+export function peers(place) {
+  const found = [];
+  let directory = null;
+  for (const [name, prepare] of Object.entries(PEERS)) {
+    try {
+      const [program] = name.split(' ');
+      if (process.getuid() !== 0) throw new Stop('only root');
+      if (which(program) === null) throw new Stop(`${program} is not installed`);
+      directory ??= rootFileSystem(place);
+      const peer = {name, options: {cwd: '/'}, ...prepare(place, directory)};
+      must(peer.command[0], peer.command.slice(1), peer.options);
+      found.push(peer);
+    } catch (error) {
+      if (!(error instanceof Stop)) throw error;
+      console.log(`skipped: ${name}: ${error.message}`);
+    }
+  }
+  return found;
+}
