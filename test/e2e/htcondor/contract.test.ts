@@ -122,7 +122,8 @@ for (const variant of [WITHOUT, ...WRAPPERS]) {
           const D: Record<string, string[]> = {};
           for (const [name, job] of jobs) {
             const [ad, without] = [await job.ad(), bare.get(name) ?? new Map<string, string>()];
-            for (const key of new Set([...ad.keys(), ...without.keys()])) if (ad.get(key) !== without.get(key)) (D[key] ??= []).push(`${without.get(key)} -> ${ad.get(key)}`.slice(0, 90));
+            for (const key of new Set([...ad.keys(), ...without.keys()]))
+              if (ad.get(key) !== without.get(key)) (D[key] ??= []).push(`${without.get(key)} -> ${ad.get(key)}`.slice(0, 90));
           }
           for (const [k, v] of Object.entries(D).sort()) console.log('DIFF', k, v.length, v.slice(0, 4));
         });
