@@ -101,7 +101,8 @@ for (const role of ROLES) {
   });
 }
 
-const sleepers = (): ProcessEntry[] => processes().filter(({argv, state}) => argv[0] === 'sleep' && argv[1] === MARK && state !== 'Z');
+const sleepers = (all = processes()): ProcessEntry[] =>
+  all.filter(({argv, state}) => argv[0] === 'sleep' && argv[1] === MARK && state !== 'Z');
 
 /** The parts of one wrapper, once the step is reached. */
 function find(front: number, step: string): Partial<Record<Victim, number>> | null {
@@ -109,7 +110,7 @@ function find(front: number, step: string): Partial<Record<Victim, number>> | nu
   const below = (parent: number): ProcessEntry[] => all.filter((entry) => entry.parent === parent);
   const descendants = (parent: number): ProcessEntry[] => below(parent).flatMap((entry) => [entry, ...descendants(entry.pid)]);
   const family = [...all.filter(({pid}) => pid === front), ...descendants(front)];
-  const reached = step === 'running' ? sleepers().length > 0 : family.some(({comm}) => comm === `@${step}`.slice(0, 15));
+  const reached = step === 'running' ? sleepers(all).length > 0 : family.some(({comm}) => comm === `@${step}`.slice(0, 15));
   if (!reached) return null;
   const brain = below(front).find(({comm, argv}) => argv.some((argument) => argument.startsWith('@front=')) || comm.startsWith('@brain'));
   const engine = below(front).find(({pid}) => pid !== brain?.pid);
