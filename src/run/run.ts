@@ -33,7 +33,7 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
   const argv = request.source.kind === 'command' ? request.source.argv : [];
   const call = {role, argv, environment: hello.environment, cwd: hello.cwd, uid: process.getuid?.() ?? -1};
   const batch = await readBatchJob(plugins, call, effectsWith(silentLog));
-  const known = newKnown(batch, role, hello.frontPid);
+  const known = newKnown(batch, role, {pid: hello.frontPid, executable: null});
   try {
     if (hello.state === 'prepared') await takeBackPrepared(hello.stateDirectory);
     if (isDefaultSwitchOn()) return await plainExec(request, batch, policyFromDocuments([]), known.caller, hello, channel);
