@@ -34,12 +34,15 @@ static void locate(struct brain_file *file, const struct caller *caller)
 }
 
 /* What a site reaches for when all else is broken works without the brain, but for root: whose the payload is, the brain knows. */
-static void kill_switch(char **argv, char **environment)
+static void kill_switch(const struct caller *caller)
 {
+	char **argv = caller->argv + 1;
+
 	if (geteuid() == 0 || access("/etc/tare/off", F_OK))
 		return;
+	starter_forget(caller);
 	if (strchr(argv[0], '/'))
-		execve(argv[0], argv, environment);
+		execve(argv[0], argv, caller->environment);
 	else
 		execvp(argv[0], argv);
 	int error = errno;
@@ -56,15 +59,15 @@ int main(int argc, char **argv, char **environment)
 	if (is_init(argc, argv))
 		init_main(argv[2]);
 	bool command_line = argc > 0 && !strcmp(last_component(argv[0]), "tare");
+	caller.argc = argc;
+	caller.argv = argv;
+	caller.environment = environment;
 	if (command_line && (argc < 2 || strcmp(argv[1], "run"))) {
-		caller.argc = argc;
-		caller.argv = argv;
-		caller.environment = environment;
 		locate(&file, NULL);
 		brain_become(&file, &caller);
 	}
 	if (!command_line && argc > 1)
-		kill_switch(argv + 1, environment);
+		kill_switch(&caller);
 	caller_capture(&caller, argc, argv, environment);
 	locate(&file, command_line ? NULL : &caller);
 	front_main(&caller, &file, command_line);

@@ -17,11 +17,24 @@ static bool is_session(const struct caller *caller)
 	return slash && !strcmp(slash, "/sshd");
 }
 
+static const char *error_file(const struct caller *caller)
+{
+	return is_session(caller) ? NULL : environment_get(caller->environment, "_CONDOR_WRAPPER_ERROR_FILE");
+}
+
+void starter_forget(const struct caller *caller)
+{
+	const char *path = error_file(caller);
+
+	if (path)
+		unlink(path);
+}
+
 void starter_tell(const struct caller *caller, const char *line)
 {
-	const char *path = environment_get(caller->environment, "_CONDOR_WRAPPER_ERROR_FILE");
+	const char *path = error_file(caller);
 
-	if (!path || is_session(caller))
+	if (!path)
 		return;
 	int fd = above_standard(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644));
 	if (fd < 0)

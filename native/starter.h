@@ -7,4 +7,7 @@
 /* Nothing was run: `line` says why. */
 void starter_tell(const struct caller *caller, const char *line);
 
+/* The payload runs without a brain: what an attempt before this one told would be taken for this one's. */
+void starter_forget(const struct caller *caller);
+
 #endif

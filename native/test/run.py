@@ -667,6 +667,32 @@ def the_starter_is_told_that_there_is_no_brain(bench):
     assert b'tare.brain' in told(['/bin/true'])
 
 
+@test('', builds=('static', 'sane'))
+def the_kill_switch_without_a_brain_leaves_nothing_for_the_starter(bench):
+    """An error file of the attempt before this one would send a job that ran well back to the queue."""
+    if os.geteuid() != 0:
+        raise Skip('needs root')
+    tree = Tree(bench.build, '/proc/nowhere/node', 'x')
+    bench.trees.append(tree)
+    folder = bench.folder()
+    os.chmod(folder, 0o777)
+    path = os.path.join(folder, '.job_wrapper_failure')
+    switched = ('mount -t tmpfs none /etc && mkdir /etc/tare && : >/etc/tare/off &&'
+                ' exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"')
+
+    def left(*argv):
+        with open(path, 'w') as f:
+            f.write('stale')
+        wrap = os.path.join(tree.path, 'tare-wrap')
+        out = subprocess.run(['unshare', '-m', 'sh', '-c', switched, 'sh', wrap, *argv], capture_output=True, timeout=10,
+                             env={'PATH': os.environ['PATH'], '_CONDOR_WRAPPER_ERROR_FILE': path})
+        return out.returncode, out.stdout, os.path.exists(path)
+
+    equal(left('echo', 'ran'), (0, b'ran\n', False))
+    # condor_ssh_to_job: the file is the job's
+    equal(left('/proc/nowhere/sshd', '-i'), (127, b'', True))
+
+
 @test('none', 'bwrap', builds=('static',))
 def quit_with_a_living_box_kills_it(bench):
     job, brain = bench.started(LIVE)

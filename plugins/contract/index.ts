@@ -162,6 +162,8 @@ export interface RecordView {
 export interface Effects {
   /** Text of a regular file; null when there is none, it cannot be read, or it is longer than 1 MiB. */
   readText(path: string): string | null;
+  /** Whether there is anything of that name. @throws Error when that cannot be told */
+  exists(path: string): boolean;
   /** Makes or replaces a file, links not followed. @throws Error */
   writeText(path: string, text: string): void;
   /** Removes a file, if there is one. @throws Error */

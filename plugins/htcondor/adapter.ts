@@ -36,7 +36,8 @@ function read(call: BatchCall, effects: Effects): BatchJob {
     about: aboutOf(ads.job),
     kind,
     because,
-    descriptor: kind === 'session' ? null : descriptorOf(ads.job, cwd, effects),
+    // in the job it would take the place of what was asked for
+    descriptor: role === 'command' || kind === 'session' ? null : descriptorOf(ads.job, cwd, effects),
     own: {
       // only a wrapper's failure is the starter's business
       errorFile: role === 'wrapper' && kind !== 'session' ? errorFile : null,
@@ -62,7 +63,8 @@ function descriptorOf(jobAd: Ad, cwd: string, effects: Effects): BatchJob['descr
   const named = jobAd.string('TareJob');
   if (named !== null && named !== '') return {value: isAbsolute(named) ? named : join(cwd, named), at: 'TareJob of the job'};
   const path = join(cwd, DESCRIPTOR);
-  return effects.readText(path) === null ? null : {value: path, at: DESCRIPTOR};
+  // one that cannot be read is the job's mistake, and not none
+  return effects.exists(path) ? {value: path, at: DESCRIPTOR} : null;
 }
 
 /** Whoever submits so that a second start removes the job, as ARC does, must not be sent back to the queue. */

@@ -25,8 +25,9 @@ START = ($(START)) && (TareHealthy =!= False)
   schedd: `# Tare on a schedd: /etc/condor/config.d/60-tare.conf, then condor_reconfig.
 
 # A job that the site's policy refused, whose descriptor is wrong, or that went over its memory with oom: hold in the policy, is held with
-# the reason in its log, instead of leaving the queue; and a job whose node failed goes back to the queue, a few times. The wrapper says so
-# in its last moment, in ChirpTare attributes; these stay for the next attempt, hence the comparison. A user's own expressions still count.
+# the reason in its log, instead of leaving the queue; and a job whose node failed goes back to the queue, a few times, unless its submitter
+# removes what was started once (ARC does). The wrapper says so in its last moment, in ChirpTare attributes; these stay for the next attempt,
+# hence the comparison. A user's own expressions still count.
 JOB_TRANSFORM_NAMES = $(JOB_TRANSFORM_NAMES) Tare
 JOB_TRANSFORM_Tare @=end
   REQUIREMENTS JobUniverse == 5
@@ -35,11 +36,12 @@ JOB_TRANSFORM_Tare @=end
   COPY OnExitHoldSubCode WithoutTareOnExitHoldSubCode
   COPY OnExitRemove      WithoutTareOnExitRemove
   SET TareHold          ChirpTareHold =?= true && ChirpTareAttempt =?= NumJobStarts
+  SET TareRunsOnce      regexp("NumJobStarts *> *0", unparse(PeriodicRemove), "i")
   SET TareNodeFailed    ChirpTareStatus =?= "wrapper-failure" && ChirpTareHold =!= true && ChirpTareAttempt =?= NumJobStarts
   SET OnExitHold        TareHold || (WithoutTareOnExitHold ?: false)
   SET OnExitHoldReason  TareHold ? strcat("Tare: ", ChirpTareReason ?: "see ChirpTareStatus") : WithoutTareOnExitHoldReason
   SET OnExitHoldSubCode TareHold ? 1 : WithoutTareOnExitHoldSubCode
-  SET OnExitRemove      !(TareNodeFailed && NumJobStarts < 5) && (WithoutTareOnExitRemove ?: true)
+  SET OnExitRemove      !(TareNodeFailed && TareRunsOnce =!= true && NumJobStarts < 5) && (WithoutTareOnExitRemove ?: true)
 @end
 `,
 };

@@ -20,7 +20,7 @@ const MIB = 1024 ** 2;
  * moment would make an exit of the hold.
  */
 export function slotOf({job, machine}: Ads, environment: Readonly<Record<string, string>>): Slot {
-  const granted = (resource: string, least: number, unit: number): Read<number> | null => {
+  const granted = (resource: string, least: number, unit: number, whole = true): Read<number> | null => {
     const places: [file: string, ad: Ad, attribute: string][] = [
       ['.machine.ad', machine, resource],
       ['.job.ad', job, `${resource}Provisioned`],
@@ -28,13 +28,14 @@ export function slotOf({job, machine}: Ads, environment: Readonly<Record<string,
     ];
     for (const [file, ad, attribute] of places) {
       const value = ad.number(attribute);
-      if (value !== null && value >= least) return {value: unit === 1 ? value : Math.floor(value * unit), at: `${file}: ${attribute}`};
+      if (value !== null && value >= least && value * unit <= Number.MAX_SAFE_INTEGER)
+        return {value: whole ? Math.floor(value * unit) : value, at: `${file}: ${attribute}`};
     }
     return null;
   };
   return {
     name: environment['_CONDOR_SLOT'] ?? machine.string('Name'),
-    cores: granted('Cpus', Number.MIN_VALUE, 1),
+    cores: granted('Cpus', Number.MIN_VALUE, 1, false),
     memoryBytes: granted('Memory', 1, MIB),
     scratchBytes: granted('Disk', 1, KIB),
     gpus: granted('GPUs', 0, 1),

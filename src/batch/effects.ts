@@ -1,12 +1,13 @@
 /** What plugins may do to the world, done here: files that cannot hang or be followed elsewhere, connections with a deadline. */
 
-import {chmodSync, closeSync, constants, fstatSync, openSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {chmodSync, closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import type {Connection, Effects} from '@tare/contract';
 
 const MOST_BYTES = 2 ** 20;
 
 export const effects = (log: Effects['log']): Effects => ({
   readText,
+  exists: (path) => lstatSync(path, {throwIfNoEntry: false}) !== undefined,
   writeText,
   remove: (path) => {
     rmSync(path, {force: true});
@@ -35,7 +36,12 @@ function readText(path: string): string | null {
 }
 
 function writeText(path: string, text: string): void {
-  const descriptor = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o644);
+  // O_NONBLOCK: see readText; a pipe without a reader is an error then
+  const descriptor = openSync(
+    path,
+    constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+    0o644,
+  );
   try {
     writeFileSync(descriptor, text);
   } finally {

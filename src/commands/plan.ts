@@ -1,3 +1,4 @@
+import {existsSync, realpathSync} from 'node:fs';
 import {Args, Command, Flags} from '@oclif/core';
 import {asTareError, TareError} from '../errors.js';
 import {readBatchJob} from '../batch/detect.js';
@@ -6,6 +7,7 @@ import {PLUGINS} from '../plugins.js';
 import {explainPlan} from '../plan/explain.js';
 import {renderTable} from '../report/table.js';
 import {readPolicy} from '../run/documents.js';
+import {NATIVE} from '../run/native.js';
 import {newKnown, prepare, type Source} from '../run/prepare.js';
 import {jobFlags, readJobFlags} from './shared/job-flags.js';
 
@@ -32,6 +34,7 @@ export default class PlanCommand extends Command {
           effects(() => undefined),
         ),
         call.role,
+        existsSync(NATIVE) ? {pid: process.pid, executable: realpathSync(NATIVE)} : undefined,
       );
       const request = {source, flags: readJobFlags(flags), policyFile: flags.policy ?? null};
       const policy = await readPolicy(request.policyFile, known.caller.uid);

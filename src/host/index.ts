@@ -22,7 +22,7 @@ import {readSlot} from './slot.js';
 import {readStatus} from './status.js';
 import {realTree} from './tree.js';
 import type {Tree} from './tree.js';
-import {readWithin} from './within.js';
+import {readWithin, type Front} from './within.js';
 
 export type {Spawn} from './bubblewrap.js';
 export type {Caller} from './identity.js';
@@ -37,7 +37,7 @@ export interface FactsOptions {
   /** CPUs that live boxes are pinned to. */
   pinned: readonly number[];
   /** The front of this very call: one among its ancestors means that the call is in a box. */
-  frontPid?: number | undefined;
+  front?: Front | undefined;
   /** Runs a program, for its version; without, versions are unknown (or the capture's). */
   spawn?: Spawn | undefined;
   /** File for facts that hold until the next boot; only for the machine itself. */
@@ -58,7 +58,7 @@ export function readFacts({root = '/', ...options}: FactsOptions): Facts {
 
 /** The facts that a tree gives. */
 export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Facts {
-  const {caller, scratchDirectory, pinned, frontPid, spawn, cacheFile} = options;
+  const {caller, scratchDirectory, pinned, front, spawn, cacheFile} = options;
   const node = readNode(tree);
   const cache = cacheFile === undefined || node.bootId === null ? null : openCache(cacheFile, node.bootId, caller.uid);
   const kernel = readKernel(tree);
@@ -68,7 +68,7 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Fact
   const bubblewrap = readBubblewrap({tree, mounts, status, caller, version: askVersion(spawn, cache)});
   const namespaces = readNamespaces({tree, mounts, status, caller, kernel: kernel.version, bubblewrap});
   const facts: Facts = {
-    within: readWithin(tree, mounts, hierarchies, frontPid),
+    within: readWithin(tree, mounts, hierarchies, front),
     kernel,
     node,
     caller: readIdentity(tree, caller),

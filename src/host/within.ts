@@ -14,17 +14,23 @@ const PAYLOAD_GROUP = /\/tare-[0-9a-f]{16}\/payload(?:\/|$)/;
 /** Deeper than any tree of processes that leads to a job. */
 const MOST_ANCESTORS = 64;
 
+/** The front of this very call; for a call that has none, its own process and the real path of what would be its front. */
+export interface Front {
+  pid: number;
+  executable: string | null;
+}
+
 export function readWithin(
   tree: Tree,
   mounts: readonly Mount[],
   hierarchies: readonly Hierarchy[],
-  frontPid: number | undefined,
+  front: Front | undefined,
 ): Facts['within'] {
   if (mounts.findLast(({point}) => point === ABOUT)?.options.includes('ro') === true)
     return {recordId: recordIn(tree.text(`${ABOUT}/box.json`)), how: `${ABOUT} is mounted read-only`};
   const group = hierarchies.map(({path}) => path[0] ?? '').find((directory) => PAYLOAD_GROUP.test(directory));
   if (group !== undefined) return {recordId: null, how: `the own group is ${group}`};
-  const ancestor = frontPid === undefined ? null : frontAbove(tree, frontPid);
+  const ancestor = front === undefined ? null : frontAbove(tree, front);
   return ancestor === null ? null : {recordId: null, how: `process ${String(ancestor)} above is a front`};
 }
 
@@ -37,10 +43,10 @@ function recordIn(text: string | null): string | null {
   }
 }
 
-function frontAbove(tree: Tree, frontPid: number): number | null {
-  const executable = tree.link(`/proc/${String(frontPid)}/exe`);
+function frontAbove(tree: Tree, front: Front): number | null {
+  const executable = front.executable ?? tree.link(`/proc/${String(front.pid)}/exe`);
   if (executable === null) return null;
-  let pid = parentOf(tree, frontPid);
+  let pid = parentOf(tree, front.pid);
   for (let level = 0; pid > 1 && level < MOST_ANCESTORS; level++, pid = parentOf(tree, pid))
     if (tree.link(`/proc/${String(pid)}/exe`) === executable) return pid;
   return null;

@@ -14,8 +14,8 @@ export interface Call {
   slot: CallSlot;
   /** What the batch system calls the job. */
   batchId: string | null;
-  /** Why no namespaces may be built around the payload; null when they may. */
-  unboxed: string | null;
+  /** Why no namespaces are to be built around the payload; null when they are. `always`: even where a box is required. */
+  unboxed: {because: string; always: boolean} | null;
   /** A number in [0, 1) that belongs to the job: decides whether it is in the observed share. */
   sample: number;
 }

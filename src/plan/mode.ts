@@ -18,8 +18,10 @@ export function chooseMode(policy: Policy, facts: Facts, call: Call, network: 'h
   if (observed !== null) return {value: 'observe', because: observed};
   if (facts.within !== null)
     return {value: 'limits-only', because: `in a box already, which isolates (${facts.within.how}): this one only subdivides`};
-  if (call.unboxed !== null && network === 'host') return {value: 'limits-only', because: call.unboxed};
-  const lacking = call.unboxed ?? boxObstacle(facts, network);
+  const {unboxed} = call;
+  if (unboxed !== null && network === 'host' && (unboxed.always || policy.box.value === 'optional'))
+    return {value: 'limits-only', because: unboxed.because};
+  const lacking = unboxed?.always === true ? unboxed.because : boxObstacle(facts, network);
   if (lacking === null) return {value: 'box', because: 'bubblewrap and the namespaces that it needs are here'};
   if (policy.box.value === 'required' || network === 'none') {
     throw new TareError('BOX_UNAVAILABLE', {

@@ -26,7 +26,7 @@ export const sleep = (ms: number): Promise<void> =>
   });
 
 /** setTimeout's longest delay; it takes a longer one for 1 ms. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Calls back after any time, however long; the function returned calls it off. */
 export function after(ms: number, callback: () => void): () => void {

@@ -3,14 +3,18 @@
  * code of the error in it. Readable by all, because the node's health check counts those of every user.
  */
 
-import {lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readSync, rmSync, writeFileSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
 import type {BlackHole, Policy} from '../policy/policy.js';
 import {placesOf} from '../policy/places.js';
+import {ensureOwn} from './state.js';
 
 const FOLDER = 'failures';
 /** `MILLISECONDS-ID` */
 const NAME = /^(\d+)-[0-9a-f]+$/;
+const CODE = /^[A-Z_]{1,40}$/;
+/** More than the longest code. */
+const CODE_BYTES = 64;
 /** Files that are looked at in one folder: more tell nothing new. */
 const MOST = 10_000;
 
@@ -23,8 +27,11 @@ export interface NotedFailure {
 /** Never throws: the failure itself is what counts. */
 export function noteFailure(policy: Policy | null, uid: number, id: string, code: string): void {
   try {
-    const folder = join(placesOf(policy, uid).state, FOLDER);
-    mkdirSync(folder, {recursive: true, mode: 0o755});
+    const {state} = placesOf(policy, uid);
+    const folder = join(state, FOLDER);
+    // in another's folder we would write, and remove, wherever its links lead
+    ensureOwn(state, 0o711, uid);
+    ensureOwn(folder, 0o755, uid);
     const {withinUs} = policy?.batch.blackHole ?? {withinUs: 0};
     for (const {path, epochMs} of list(folder)) if (epochMs < Date.now() - Math.max(withinUs / 1000, DAY_MS)) rmSync(path, {force: true});
     writeFileSync(join(folder, `${String(Date.now())}-${id}`), code, {flag: 'wx', mode: 0o644});
@@ -87,10 +94,17 @@ function names(folder: string): string[] {
   }
 }
 
-/** A word in capitals: what another wrote there is not passed on. */
+/** A word in capitals: what another wrote there is not passed on, and what another puts in its place meanwhile neither hangs nor fills us. */
 function codeIn(path: string): string {
   try {
-    return /^[A-Z_]{1,40}$/.exec(readFileSync(path, 'utf8'))?.[0] ?? 'UNKNOWN';
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    try {
+      const text = Buffer.alloc(CODE_BYTES);
+      const length = fstatSync(descriptor).isFile() ? readSync(descriptor, text) : 0;
+      return CODE.exec(text.toString('latin1', 0, length))?.[0] ?? 'UNKNOWN';
+    } finally {
+      closeSync(descriptor);
+    }
   } catch {
     return 'UNKNOWN';
   }

@@ -13,18 +13,17 @@ import type {Log} from './log.js';
 import {pauseAt} from './pause.js';
 import type {Quit, RunResult} from './request.js';
 import {failureOf} from './tell.js';
-import {removeScratch, removeState, writeState, type BoxState} from './state.js';
+import {removeScratch, writeState, type BoxState} from './state.js';
 import {weighPayload, weighTare} from './weigh.js';
 
 const SIGKILL = 9;
 
+/** The state on disk stays until the batch system was told: a brain that follows tells it again. */
 export async function finish(state: BoxState, groups: Groups, life: Life, log: Log): Promise<RunResult> {
   const {plan, started, id} = state;
-  const before = readFinal(plan.directories.spool, started.recordId);
-  if (before !== null) {
-    removeState(plan, id); // a brain died between its record and its end
-    return resultOf(before.record, before.path, [], life);
-  }
+  // a brain died between its record and its end; else such a record is not ours
+  const before = life.brainsLost > 0 ? readFinal(plan.directories.spool, started.recordId) : null;
+  if (before !== null) return resultOf(before.record, before.path, [], life);
   state.weighed ??= weighPayload(groups, life.sampler, life.init);
   const {usage, flags} = state.weighed;
   try {
@@ -63,7 +62,6 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   const messages = !ran && outcome.reason !== null ? [outcome.reason] : [];
   const path = store(plan.directories.spool, state.recordCopy, record, messages);
   pauseAt(plan.pauseAt, 'brain-recorded');
-  removeState(plan, id);
   log.info('ended', {status: outcome.status, exitCode: outcome.exitCode, signal: outcome.signal, reason: outcome.reason, record: path});
   return resultOf(record, path, messages, life);
 }

@@ -7,6 +7,7 @@ import type {BatchJob, BatchSettings} from '@tare/contract';
 import {TareError} from '../errors.js';
 import type {Facts, IdentityFacts} from '../host/facts.js';
 import {readFacts} from '../host/index.js';
+import type {Front} from '../host/within.js';
 import {spawnBriefly} from '../host/spawn.js';
 import type {Job} from '../job/job.js';
 import {applyFlags, type JobFlags} from '../job/flags.js';
@@ -63,19 +64,19 @@ export interface Known {
   batch: BatchJob;
   settings: BatchSettings;
   /** The front of this call. */
-  frontPid: number | undefined;
+  front: Front | undefined;
   caller: IdentityFacts;
   policy: Policy | null;
   job: Job | null;
   facts: Facts | null;
 }
 
-export const newKnown = (batch: BatchJob, role: Known['role'], frontPid?: number): Known => ({
+export const newKnown = (batch: BatchJob, role: Known['role'], front?: Front): Known => ({
   id: randomBytes(8).toString('hex'),
   role,
   batch,
   settings: {oom: BUILTIN.batch.oom.value},
-  frontPid,
+  front,
   caller: callerIdentity(),
   policy: null,
   job: null,
@@ -193,13 +194,14 @@ function slotOf({slot}: BatchJob): CallSlot {
 }
 
 /** A container runtime brings its own namespaces; and a node on which boxes fail again and again does without. */
-function unboxedReason({batch, caller}: Known, policy: Policy): string | null {
-  if (batch.kind === 'container') return batch.because;
+function unboxedReason({batch, caller}: Known, policy: Policy): Call['unboxed'] {
+  if (batch.kind === 'container') return {because: batch.because, always: true};
   const {blackHole} = policy.batch;
   if (blackHole?.then !== 'unboxed') return null;
   const {length} = ownFailures(policy, caller.uid, blackHole);
   if (length < blackHole.failures) return null;
-  return `${String(length)} failures of the wrapper in ${formatDuration(blackHole.withinUs)} (${blackHole.provenance.at})`;
+  const because = `${String(length)} failures of the wrapper in ${formatDuration(blackHole.withinUs)} (${blackHole.provenance.at})`;
+  return {because, always: false};
 }
 
 function checkWorkDirectory({workDirectory: {value, provenance}}: Job): void {
@@ -272,13 +274,13 @@ function requireDirectory(directory: string, where: string): void {
   throw new TareError('WORK_DIRECTORY', {message: 'the work directory is not a directory', where, found: directory});
 }
 
-function gatherFacts(policy: Policy, job: Job | null, {caller, frontPid}: Known): Facts {
+function gatherFacts(policy: Policy, job: Job | null, {caller, front}: Known): Facts {
   const {state, scratch} = placesOf(policy, caller.uid);
   const pins = job?.limits.pinCores?.value === 1 || policy.defaults.pinCores?.value === 1 || policy.maxima.pinCores?.value === 1;
   return readFacts({
     caller,
     scratchDirectory: scratch,
-    frontPid,
+    front,
     pinned: pins ? pinnedCpus(state) : [],
     spawn: spawnBriefly,
     cacheFile: `${state}/facts.json`,

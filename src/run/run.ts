@@ -4,7 +4,7 @@ import type {Effects} from '@tare/contract';
 import {openGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
 import {asTareError, TareError, type TareErrors} from '../errors.js';
 import {policyFromDocuments} from '../policy/load.js';
-import {writeRecord} from '../record/spool.js';
+import {readFinal, writeRecord} from '../record/spool.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {readBatchJob} from '../batch/detect.js';
 import {effects} from '../batch/effects.js';
@@ -24,7 +24,7 @@ import {openLog, silentLog, type Log} from './log.js';
 import {newKnown, prepare, type Known, type Lack, type Prepared} from './prepare.js';
 import {faultOf, firstOf, refusalRecord} from './refusal.js';
 import type {RunRequest, RunResult} from './request.js';
-import {readState, writeState, type BoxState} from './state.js';
+import {readState, removeState, writeState, type BoxState} from './state.js';
 
 /** Runs a job, or finishes one whose brain died, and tells the batch system. Never throws for what a job, a policy or a node can cause. */
 export async function runJob(request: RunRequest, hello: Hello, channel: Channel): Promise<RunResult> {
@@ -33,7 +33,7 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
   const argv = request.source.kind === 'command' ? request.source.argv : [];
   const call = {role, argv, environment: hello.environment, cwd: hello.cwd, uid: process.getuid?.() ?? -1};
   const batch = await readBatchJob(plugins, call, effectsWith(silentLog));
-  const known = newKnown(batch, role, hello.frontPid);
+  const known = newKnown(batch, role, {pid: hello.frontPid, executable: null});
   try {
     if (hello.state === 'prepared') await takeBackPrepared(hello.stateDirectory);
     if (isDefaultSwitchOn()) return await plainExec(request, batch, policyFromDocuments([]), known.caller, hello, channel);
@@ -94,7 +94,9 @@ async function start(prepared: Prepared, request: RunRequest, hello: Hello, chan
     }
     const result = await finish(state, groups, life, log);
     if (result.failure?.fault === 'node') noteFailure(known.policy, known.caller.uid, known.id, result.failure.code);
-    return await tellBatchSystem(result, {batch, settings, plugins: request.plugins, effects: effectsWith(log)});
+    const told = await tellBatchSystem(result, {batch, settings, plugins: request.plugins, effects: effectsWith(log)});
+    removeState(plan, known.id);
+    return told;
   } catch (error) {
     return await refuse(asTareError(error), request, known, plan, log);
   } finally {
@@ -115,6 +117,8 @@ function isPlacesFault(error: unknown): error is TareError {
 
 /** Finishes what another brain began. */
 async function adopt(request: RunRequest, hello: Hello, channel: Channel): Promise<RunResult> {
+  // a session has none: the front ends it as it ended
+  if (hello.stateDirectory === '') throw new TareError('STATE_DIRECTORY', {message: 'nothing was begun here'});
   const state = readState(hello.stateDirectory);
   const {id} = state;
   const plan: Plan = {...state.plan, pauseAt: []};
@@ -126,6 +130,7 @@ async function adopt(request: RunRequest, hello: Hello, channel: Channel): Promi
   const result = await finish({...state, plan}, groups, life, log);
   const {batch, settings} = state;
   const told = await tellBatchSystem(result, {batch, settings, plugins: request.plugins, effects: effectsWith(log)});
+  removeState(plan, id);
   await log.close();
   return told;
 }
@@ -147,7 +152,8 @@ function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello
       keep(state, log);
     },
     beforeExec: () => {
-      if (hello.brain > 1) writeRecord(plan.directories.spool, started); // its brain may have died before it wrote it
+      // the brain before may have died before it wrote it, or after it wrote the final one
+      if (hello.brain > 1 && readFinal(plan.directories.spool, started.recordId) === null) writeRecord(plan.directories.spool, started);
     },
     afterExec: (startEpochUs, initPid) => {
       state.init = initPid === null ? null : processId(initPid);

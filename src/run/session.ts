@@ -11,14 +11,17 @@ import type {Channel} from './channel.js';
 import type {Hello} from './hello.js';
 import {isRunning} from './process.js';
 import type {Quit} from './request.js';
-import {readState, type BoxState} from './state.js';
+import {isOwn, readState, type BoxState} from './state.js';
 
 /** nsenter(1) of util-linux, which is on every node. */
 const NSENTER = ['/usr/bin/nsenter', '/bin/nsenter'];
 
 /** The live box of the same job for the same user; null when there is none. */
 export function findLiveBox(policy: Policy, uid: number, {lrms, slot}: BatchJob): BoxState | null {
-  const folder = join(placesOf(policy, uid).state, 'boxes');
+  const {state: place} = placesOf(policy, uid);
+  const folder = join(place, 'boxes');
+  // what others wrote there would say which groups to join, and whose process
+  if (!isOwn(place, uid) || !isOwn(folder, uid)) return null;
   for (const id of names(folder)) {
     const state = stateIn(join(folder, id));
     if (state?.init == null || lrms.globalJobId === null) continue;

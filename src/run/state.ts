@@ -86,16 +86,21 @@ export function ensureOwn(path: string, mode: number, uid: number): void {
   guard(() => {
     makeDirectory(path, mode);
   });
+  if (isOwn(path, uid)) return;
   const found = lstatSync(path);
-  const owned = found.isDirectory() && (found.uid === uid || found.uid === 0);
-  const shared = (found.mode & 0o022) !== 0 && (found.mode & 0o1000) === 0;
-  if (owned && !shared) return;
   throw new TareError('STATE_DIRECTORY', {
     message: `${path} cannot be used safely`,
     found: found.isDirectory() ? `owner ${String(found.uid)}, mode ${(found.mode & 0o7777).toString(8)}` : 'not a directory',
     allowed: `a directory of uid ${String(uid)} or root that nobody else can write to`,
     remedy: 'remove it, or set directories in the policy',
   });
+}
+
+/** Whether a directory is there that only this user or root can have put anything of ours into. */
+export function isOwn(path: string, uid: number): boolean {
+  const found = lstatSync(path, {throwIfNoEntry: false});
+  if (found?.isDirectory() !== true || (found.uid !== uid && found.uid !== 0)) return false;
+  return (found.mode & 0o022) === 0 || (found.mode & 0o1000) !== 0;
 }
 
 /**

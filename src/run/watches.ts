@@ -6,7 +6,7 @@ import {formatBytes, formatDuration} from '../job/quantity.js';
 import type {Stop} from '../record/outcome.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
-import {monotonicUs} from './clock.js';
+import {LONGEST_TIMER_MS, monotonicUs} from './clock.js';
 import {LOOK_MS, Suspension} from './suspension.js';
 import type {Sampler} from './sampler.js';
 
@@ -15,8 +15,6 @@ const NEAR = 0.7;
 const NEAR_PERIOD_MS = 50;
 /** Bounds of the time between two looks at CPU time. */
 const CPU_PERIOD_MS = {least: 20, most: 1000} as const;
-/** setTimeout's longest delay; a longer wait is made of several. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export interface WatchedBox {
   groups: Groups;

@@ -85,6 +85,13 @@ function suite(role: Role): void {
       ]).to.deep.equal([null, 'SIGKILL', 'signalled', null, 'SIGKILL']);
     });
 
+    it('a payload that finds its record in the spool and calls it final is weighed all the same', async () => {
+      const forge = `sed -i 's/"state":"started"/"state":"final"/' "$1"/*-*.json; exit 5`;
+      const {code, record} = await site.run(['--', 'sh', '-c', forge, 'sh', join(site.directory, 'spool')], {policy: {mode: 'observe'}});
+      expect([code, record.state, record.outcome.exitCode]).to.deep.equal([5, 'final', 5]);
+      expect(site.leftovers()).to.deep.equal([]);
+    });
+
     it('a payload that cannot be executed: 127, one line, and a record', async () => {
       const {code, stderr, record} = await site.run(['--', '/no/such/program']);
       expect(code).to.equal(127);

@@ -15,10 +15,11 @@ const ENVIRONMENT = {
 };
 
 /** A world of files in memory; there is no Chirp proxy in it. */
-function world(files: Record<string, string> = {}) {
+function world(files: Record<string, string> = {}, pipes: string[] = []) {
   const log: string[] = [];
   const effects: Effects = {
     readText: (path) => files[path] ?? null,
+    exists: (path) => path in files || pipes.includes(path),
     writeText: (path, text) => {
       files[path] = text;
     },
@@ -78,6 +79,12 @@ describe('HTCondor: from the slot to the job', () => {
     expect(of({[`${SCRATCH}/.tare.yaml`]: '', [`${SCRATCH}/.job.ad`]: 'TareJob = "my.yaml"'})).to.equal(`${SCRATCH}/my.yaml`);
     expect(of({[`${SCRATCH}/.job.ad`]: 'TareJob = "/etc/x"'})).to.equal('/etc/x');
     expect(of({[`${SCRATCH}/.job.ad`]: 'TareJob = 1'})).to.equal(null);
+  });
+
+  it('takes a descriptor that cannot be read for one, and none for a command within the job', () => {
+    const file = `${SCRATCH}/.tare.yaml`;
+    expect(adapter.read(call(), world({}, [file]).effects).descriptor?.value).to.equal(file);
+    expect(adapter.read(call(['/bin/true'], 'command'), world({[file]: ''}).effects).descriptor).to.equal(null);
   });
 });
 

@@ -68,6 +68,8 @@ describe('a slot of HTCondor', () => {
   });
 
   it('is not one of no cores or of less than nothing', () => {
+    expect(slotOf(ads('', 'GPUs = 1.5'), {}).gpus?.value).to.equal(1);
+    expect(slotOf(ads('RequestMemory = 1e308', ''), {}).memoryBytes).to.equal(null);
     const {cores, gpus, memoryBytes} = slotOf(ads('RequestCpus = 1', 'Cpus = 0\nMemory = -1\nGPUs = -1'), {});
     expect(cores?.at).to.equal('.job.ad: RequestCpus');
     expect([gpus, memoryBytes]).to.deep.equal([null, null]);

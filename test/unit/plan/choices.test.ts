@@ -132,6 +132,17 @@ describe('mode', () => {
       `no ${kind} namespace (a test says no)`,
     ]),
   ];
+  it('no box where the call wants none, but for one that the policy or the job requires', () => {
+    const mode = (always: boolean, box: 'required' | 'optional', job = {}) => {
+      const {value, because} = plan({call: {unboxed: {because: 'a test', always}}, policy: {box}, job}).mode;
+      return value === 'box' ? value : because;
+    };
+    expect([mode(true, 'optional'), mode(true, 'required')]).to.deep.equal(['a test', 'a test']);
+    expect([mode(false, 'optional'), mode(false, 'required')]).to.deep.equal(['a test', 'box']);
+    expect(mode(false, 'optional', {network: 'none'})).to.equal('box');
+    expect(thrown(() => mode(true, 'optional', {network: 'none'})).code).to.equal('BOX_UNAVAILABLE');
+  });
+
   for (const [title, change, obstacle] of obstacles) {
     it(`with a box or without: ${title}`, () => {
       expect(boxObstacle(facts(change))).to.equal(obstacle);

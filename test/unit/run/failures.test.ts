@@ -1,5 +1,5 @@
 import {expect} from 'chai';
-import {chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {nodeFailures, noteFailure, ownFailures} from '../../../src/run/failures.js';
@@ -42,9 +42,23 @@ describe('failures of the wrapper on a node', () => {
     const name = (id: string): string => join(folder, `${String(Date.now())}-${id}`);
     writeFileSync(name('aa'), 'STATE_DIRECTORY'); // root's, in a user's folder
     symlinkSync('/etc/shadow', name('bb'));
-    writeFileSync(name('cc'), 'x'.repeat(99));
-    chownSync(name('cc'), 1234, 1234);
+    const theirs = name('cc');
+    writeFileSync(theirs, 'x'.repeat(99));
+    chownSync(theirs, 1234, 1234);
     expect(nodeFailures(made(), hole).map(({uid, code}) => [uid, code])).to.deep.equal([[1234, 'UNKNOWN']]);
+  });
+
+  it('are not noted where somebody else could have put links in the way', () => {
+    const state = join(base, `tare-${String(UID)}`);
+    const elsewhere = join(base, 'elsewhere');
+    mkdirSync(elsewhere);
+    mkdirSync(state);
+    chmodSync(state, 0o777);
+    noteFailure(made(), UID, 'a1', 'X');
+    chmodSync(state, 0o755);
+    symlinkSync(elsewhere, join(state, 'failures'));
+    noteFailure(made(), UID, 'a2', 'X');
+    expect([readdirSync(elsewhere), lstatSync(join(state, 'failures')).isSymbolicLink()]).to.deep.equal([[], true]);
   });
 
   it('on a node where nothing can be written cost nothing', () => {
