@@ -164,6 +164,8 @@ export interface Effects {
   readText(path: string): string | null;
   /** Whether there is anything of that name. @throws Error when that cannot be told */
   exists(path: string): boolean;
+  /** Whether a file, and every directory above it, is root's and nobody else's to write. */
+  isRoots(path: string): boolean;
   /** Makes or replaces a file, links not followed. @throws Error */
   writeText(path: string, text: string): void;
   /** Removes a file, if there is one. @throws Error */

@@ -1,5 +1,6 @@
 /** Slot to job, and outcome to HTCondor. */
 
+import {constants} from 'node:os';
 import {dirname, isAbsolute, join} from 'node:path';
 import type {BatchAdapter, BatchCall, BatchJob, BatchSettings, Effects, Ended, Ending, Failure} from '@tare/contract';
 import {readChirpConfig, setJobAttributes} from './chirp.js';
@@ -26,7 +27,7 @@ function read(call: BatchCall, effects: Effects): BatchJob {
     return parseAd(text ?? '');
   };
   const ads = {job: readAd('_CONDOR_JOB_AD'), machine: readAd('_CONDOR_MACHINE_AD')};
-  const {kind, because} = kindOf(call, ads.job);
+  const {kind, because} = kindOf(call, ads.job, (program) => effects.isRoots(program));
   const errorFile = environment['_CONDOR_WRAPPER_ERROR_FILE'] ?? null;
   if (role === 'wrapper' && kind !== 'session' && errorFile !== null) removeStale(errorFile, effects, remarks);
   return {
@@ -45,6 +46,7 @@ function read(call: BatchCall, effects: Effects): BatchJob {
       chirp: readChirpConfig(environment, effects),
       reports: role === 'wrapper' && kind !== 'session',
       runsOnce: runsOnce(ads.job),
+      stops: stopSignals(ads.job),
     },
     remarks,
   };
@@ -67,6 +69,14 @@ function descriptorOf(jobAd: Ad, cwd: string, effects: Effects): BatchJob['descr
   return effects.exists(path) ? {value: path, at: DESCRIPTOR} : null;
 }
 
+/** Numbers of the signals that the starter may stop this job with (HTCondor manual, condor_submit: kill_sig, remove_kill_sig, hold_kill_sig). */
+function stopSignals(jobAd: Ad): string {
+  const named = ['KillSig', 'RemoveKillSig', 'HoldKillSig'].map(
+    (name) => jobAd.integer(name) ?? constants.signals[(jobAd.string(name) ?? '') as NodeJS.Signals],
+  );
+  return [SIGTERM, ...named.filter((signal) => (signal as number | undefined) !== undefined)].join(' ');
+}
+
 /** Whoever submits so that a second start removes the job, as ARC does, must not be sent back to the queue. */
 const runsOnce = (jobAd: Ad): boolean => /NumJobStarts\s*>\s*0/i.test(jobAd.text('PeriodicRemove') ?? '');
 
@@ -75,7 +85,7 @@ async function reportOutcome(job: BatchJob, {record, signals}: Ended, {oom}: Bat
   const {status, limit, reason} = record.outcome;
   const outOfMemory = status === 'limit' && limit === 'memory';
   // a starter that is stopping the job takes no notice of a memory limit any more
-  const hold = outOfMemory && oom === 'hold' && !signals.includes(SIGTERM);
+  const hold = outOfMemory && oom === 'hold' && !signals.some((signal) => String(job.own['stops']).split(' ').includes(String(signal)));
   await tellAttributes(job, record, hold, effects);
   // init or the front was killed: nobody knows how the payload would have ended
   if (status === 'wrapper-failure') return tellFailed(job, reason ?? 'the wrapper was killed', 125, effects);

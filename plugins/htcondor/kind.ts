@@ -8,21 +8,21 @@ import type {Ad} from './classad.js';
 
 type Kind = Pick<BatchJob, 'kind' | 'because'>;
 
-export function kindOf(call: BatchCall, job: Ad): Kind {
-  const {argv, environment} = call;
-  if (isJobs(argv[0] ?? '', call)) return {kind: 'job', because: 'an ordinary job'};
+const SPECIAL = /\/(?:sshd|apptainer|singularity)$/;
+
+/** @param isNodes whether a program is the node's, and nothing that a user could have put there */
+export function kindOf({argv, environment, role}: BatchCall, job: Ad, isNodes: (program: string) => boolean): Kind {
+  const ordinary: Kind = {kind: 'job', because: 'an ordinary job'};
+  const [program = ''] = argv;
+  if (role !== 'wrapper' || !SPECIAL.test(program) || !isNodes(program)) return ordinary;
   if (isSession(argv, environment)) return {kind: 'session', because: 'condor_ssh_to_job'};
   if (isContainer(argv, environment, job))
     return {
       kind: 'container',
       because: 'a container job: HTCondor’s runtime brings its own namespaces, and a setuid one works in no other',
     };
-  return {kind: 'job', because: 'an ordinary job'};
+  return ordinary;
 }
-
-/** What a job brought along is no runtime of the node's. */
-const isJobs = (program: string, {cwd, environment}: BatchCall): boolean =>
-  [cwd, environment['_CONDOR_SCRATCH_DIR'] ?? cwd].some((directory) => program.startsWith(`${directory}/`));
 
 /** `sshd -i -e -f FILE`, with the starter's own configuration in the scratch directory (condor_ssh_to_job_sshd_setup). */
 function isSession(argv: readonly string[], {_CONDOR_SCRATCH_DIR: scratch}: BatchCall['environment']): boolean {

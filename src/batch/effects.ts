@@ -1,6 +1,19 @@
 /** What plugins may do to the world, done here: files that cannot hang or be followed elsewhere, connections with a deadline. */
 
-import {chmodSync, closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import {dirname} from 'node:path';
 import type {Connection, Effects} from '@tare/contract';
 
 const MOST_BYTES = 2 ** 20;
@@ -8,6 +21,7 @@ const MOST_BYTES = 2 ** 20;
 export const effects = (log: Effects['log']): Effects => ({
   readText,
   exists: (path) => lstatSync(path, {throwIfNoEntry: false}) !== undefined,
+  isRoots,
   writeText,
   remove: (path) => {
     rmSync(path, {force: true});
@@ -32,6 +46,18 @@ function readText(path: string): string | null {
     }
   } catch {
     return null;
+  }
+}
+
+function isRoots(path: string): boolean {
+  try {
+    for (let at = realpathSync(path); ; at = dirname(at)) {
+      const {uid, mode} = statSync(at);
+      if (uid !== 0 || (mode & 0o022) !== 0) return false;
+      if (at === '/') return true;
+    }
+  } catch {
+    return false;
   }
 }
 

@@ -93,7 +93,8 @@ async function start(prepared: Prepared, request: RunRequest, hello: Hello, chan
       return await without('box', `the engine failed: ${failureText(life)}`);
     }
     const result = await finish(state, groups, life, log);
-    if (result.failure?.fault === 'node') noteFailure(known.policy, known.caller.uid, known.id, result.failure.code);
+    if (known.role === 'wrapper' && result.failure?.fault === 'node')
+      noteFailure(known.policy, known.caller.uid, known.id, result.failure.code);
     const told = await tellBatchSystem(result, {batch, settings, plugins: request.plugins, effects: effectsWith(log)});
     removeState(plan, known.id);
     return told;
@@ -187,7 +188,8 @@ async function refuse(
   const first = firstOf(error);
   const failure = {fault: faultOf(first, known), code: first.code, message: messages.join('; '), exit: error.exit};
   const result: RunResult = {quit: ['code', error.exit], record, path, messages: [...new Set(messages)], failure, signals: []};
-  const {batch, settings, policy, caller, id} = known;
-  if (failure.fault === 'node') noteFailure(policy, caller.uid, id, first.code);
+  const {batch, settings, policy, caller, id, role} = known;
+  // whoever calls the command line in a job could call it for ever
+  if (role === 'wrapper' && failure.fault === 'node') noteFailure(policy, caller.uid, id, first.code);
   return tellBatchSystem(result, {batch, settings, plugins: request.plugins, effects: effectsWith(log)});
 }

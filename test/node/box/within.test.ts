@@ -9,6 +9,15 @@ import {installed, ROLES, Site} from '../../support/tare.js';
 /** Payloads that never get a box of their own. */
 const UNBOXED = {batch: {blackHole: {failures: 1, within: '1h', then: 'unboxed'}}} as const;
 
+/** As a wrapper of the site's user that failed just now would have left it. */
+function fail(site: Site): void {
+  const folder = join(site.directory, 'state/failures');
+  mkdirSync(folder, {recursive: true});
+  const note = join(folder, `${String(Date.now())}-ab12`);
+  writeFileSync(note, 'ENGINE_FAILED');
+  site.give(folder, note);
+}
+
 for (const role of ROLES) {
   describe(`within a box (${role})`, () => {
     let site: Site;
@@ -19,13 +28,8 @@ for (const role of ROLES) {
       site.remove();
     });
 
-    /** As a wrapper of this user's that failed just now would have left it. */
     const failed = (): void => {
-      const folder = join(site.directory, 'state/failures');
-      mkdirSync(folder, {recursive: true});
-      const note = join(folder, `${String(Date.now())}-ab12`);
-      writeFileSync(note, 'ENGINE_FAILED');
-      site.give(folder, note);
+      fail(site);
     };
     const LIST = 'cd "$1" && for f in *; do echo "$f=$(cat "$f")"; done';
     const features = (stdout: string): Record<string, string> =>
@@ -127,8 +131,11 @@ describe('a node’s health', () => {
       const batch = {blackHole: {failures: 1, within: '1h', then: 'drain'}};
       const drain = site.policy({batch});
       expect(await health(drain)).to.deep.equal(['TareHealthy = True', 'TareFailures = 0']);
+      // of the command line, in a job or by hand, the node is not to blame
       const demanding = site.policy({batch, enforcement: {cores: 'kernel'}}); // which this user cannot have
       await site.command(['run', '--policy', demanding, '--cores', '1', '--', '/bin/true']);
+      expect(await health(drain)).to.deep.equal(['TareHealthy = True', 'TareFailures = 0']);
+      fail(site);
       expect(await health(drain)).to.deep.equal(['TareHealthy = False', 'TareFailures = 1']);
       const broken = join(site.directory, 'broken.yaml');
       writeFileSync(broken, 'schema: tare/policy/v1\nbatch: {oom: maybe}\n');

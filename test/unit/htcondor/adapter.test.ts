@@ -26,6 +26,7 @@ function world(files: Record<string, string> = {}, pipes: string[] = []) {
     remove: (path) => {
       files[path] = 'removed';
     },
+    isRoots: (path) => path.startsWith('/usr/'),
     letPass: (directory) => {
       files[directory] = 'passable';
     },
@@ -73,6 +74,11 @@ describe('HTCondor: from the slot to the job', () => {
     }
   });
 
+  it('knows by which signals the starter may stop it', () => {
+    const of = (ad: string) => adapter.read(call(), world({[`${SCRATCH}/.job.ad`]: ad}).effects).own['stops'];
+    expect([of(''), of('KillSig = "SIGUSR2"\nRemoveKillSig = 2\nHoldKillSig = "NONSENSE"')]).to.deep.equal(['15', '15 12 2']);
+  });
+
   it('finds the descriptor that came with the job', () => {
     const of = (files: Record<string, string>) => adapter.read(call(), world(files).effects).descriptor?.value ?? null;
     expect(of({[`${SCRATCH}/.tare.yaml`]: ''})).to.equal(`${SCRATCH}/.tare.yaml`);
@@ -107,7 +113,10 @@ describe('HTCondor: from the outcome to the starter', () => {
       ),
       {time: NO_TIME, net: NO_USAGE, tare: NO_TARE, watch: null, outcome, flags: []},
     );
-  const job = (own: BatchJob['own'] = {}): BatchJob => ({...plainJob(), own: {reports: true, errorFile: ERROR_FILE, chirp: null, ...own}});
+  const job = (own: BatchJob['own'] = {}): BatchJob => ({
+    ...plainJob(),
+    own: {reports: true, errorFile: ERROR_FILE, chirp: null, stops: '15 12', ...own},
+  });
   const ended = {rawStatus: 9, stop: null, oom: null, noted: [], trouble: null, killedProcesses: null};
   const oom = endedOutcome({...ended, oom: {whose: 'payload', evidence: 'e'}});
   const other = endedOutcome({...ended, stop: {limit: 'wallTime', evidence: 'e'}});
@@ -119,6 +128,7 @@ describe('HTCondor: from the outcome to the starter', () => {
     ['memory, to be told by code, exits', oom, 'code', [], {code: 137}],
     ['memory while the starter stops the job is no reason to hold', oom, 'hold', [15], {code: 137}],
     ['memory after a signal of the user’s is', oom, 'hold', [10], {signal: 9}],
+    ['memory while the starter stops the job by the signal that the job wants is not', oom, 'hold', [12], {code: 137}],
   ];
   for (const [title, outcome, setting, signals, quit] of outcomes) {
     it(title, async () => {

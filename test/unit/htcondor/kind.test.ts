@@ -3,14 +3,18 @@ import {parseAd} from '../../../plugins/htcondor/classad.js';
 import {kindOf} from '../../../plugins/htcondor/kind.js';
 
 const SCRATCH = '/scratch/dir_7';
-const kind = (argv: string[], ad = '', environment: Record<string, string> = {}) =>
-  kindOf({role: 'wrapper', argv, environment: {_CONDOR_SCRATCH_DIR: SCRATCH, ...environment}, cwd: SCRATCH, uid: 1}, parseAd(ad)).kind;
+/** What is below these is the node's. */
+const isNodes = (program: string) => program.startsWith('/usr/');
+const kind = (argv: string[], ad = '', environment: Record<string, string> = {}, role: 'wrapper' | 'command' = 'wrapper') =>
+  kindOf({role, argv, environment: {_CONDOR_SCRATCH_DIR: SCRATCH, ...environment}, cwd: SCRATCH, uid: 1}, parseAd(ad), isNodes).kind;
 
 describe('what the starter hands over', () => {
   const session = ['/usr/sbin/sshd', '-i', '-e', '-f', `${SCRATCH}/.condor_ssh_to_job_1/sshd_config`];
   it('is a session only by the starter’s whole command line', () => {
     expect(kind(session)).to.equal('session');
     expect(kind([...session, '-d'])).to.equal('job');
+    expect(kind(session, '', {}, 'command')).to.equal('job');
+    expect(kind(['/tmp/bin/sshd', ...session.slice(1)])).to.equal('job');
     expect(kind(['/usr/sbin/sshd', '-i', '-e', '-f', '/tmp/.condor_ssh_to_job_1/sshd_config'])).to.equal('job');
     expect(kind([`${SCRATCH}/sshd`, ...session.slice(1)])).to.equal('job');
   });
@@ -21,6 +25,7 @@ describe('what the starter hands over', () => {
     expect(kind(argv, 'ContainerImage = "image.sif"', outside)).to.equal('container');
     expect(kind(argv, 'ContainerImage = "image.sif"')).to.equal('job');
     expect(kind(argv, '', outside)).to.equal('job');
+    expect(kind(['/home/me/bin/apptainer', ...argv.slice(1)], 'ContainerImage = "i"', outside)).to.equal('job');
     expect(kind([`${SCRATCH}/apptainer`, ...argv.slice(1)], 'ContainerImage = "i"', outside)).to.equal('job');
   });
 });
