@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 static const char *last_component(const char *path)
@@ -58,7 +59,9 @@ int main(int argc, char **argv, char **environment)
 
 	if (is_init(argc, argv))
 		init_main(argv[2]);
-	bool command_line = argc > 0 && !strcmp(last_component(argv[0]), "tare");
+	/* By the path that was executed: argv[0] is the caller's to choose, and HTCondor's cron chooses a name of its own. */
+	const char *executed = (const char *)getauxval(AT_EXECFN);
+	bool command_line = !strcmp(last_component(executed ? executed : argc > 0 ? argv[0] : ""), "tare");
 	caller.argc = argc;
 	caller.argv = argv;
 	caller.environment = environment;

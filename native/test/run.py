@@ -644,6 +644,14 @@ def brain_that_cannot_be_executed(bench):
 
 
 @test('', builds=('static', 'sane'))
+def the_role_is_chosen_by_the_path_and_not_by_argv0(bench):
+    tree = Tree(bench.build, '/bin/echo', '/dev/null')
+    bench.trees.append(tree)
+    out = subprocess.run(['TARE', 'htcondor', 'health'], executable=os.path.join(tree.path, 'tare'), capture_output=True, timeout=10)
+    assert out.stdout.endswith(b'htcondor health\n'), out
+
+
+@test('', builds=('static', 'sane'))
 def the_starter_is_told_that_there_is_no_brain(bench):
     """A stand-in for HTCondor's starter: all that it does is name a file."""
     tree = Tree(bench.build, '/proc/nowhere/node', 'x')

@@ -102,13 +102,15 @@ export class Pool {
   private async launch(): Promise<void> {
     writeFileSync(join(this.directory, 'condor_config'), this.configuration(await freePort()));
     mkdirSync(POLICY_FOLDER, {recursive: true});
-    // A mount namespace of its own: the policy is this pool's, and what is hidden from it is hidden from nobody else.
+    // A mount namespace of its own: the policy is this pool's, and what is hidden from it is hidden from nobody else. The shell stays, to end
+    // the pool when the tests are killed: who changes its user, as condor_master does, is not told of its parent's death.
+    const script = `mount --bind "$1" "$2" && { condor_master -f & trap 'kill -QUIT $!' TERM QUIT; wait $! || wait $!; }`;
     this.master = spawn(
       'setpriv',
       [
         '--pdeathsig=TERM',
-        ...['unshare', '--mount', '--propagation=private'],
-        ...['sh', '-c', 'mount --bind "$1" "$2" && exec condor_master -f', 'sh', join(this.directory, 'etc'), POLICY_FOLDER],
+        ...['unshare', '--mount', '--propagation=private', 'sh', '-c'],
+        ...[script, 'sh', join(this.directory, 'etc'), POLICY_FOLDER],
       ],
       {env: this.environment, stdio: 'ignore', detached: true},
     );
@@ -282,7 +284,9 @@ export class Pool {
       return existsSync(folder) ? readdirSync(folder).map((entry) => join(folder, entry)) : [];
     };
     const states = list('tare/state').map((path) => relative(this.directory, path));
-    const ours = processes().filter(({pid, state, argv}) => state !== 'Z' && this.isOurs(pid) && !(argv[0] ?? '').startsWith('condor_'));
+    const ours = processes().filter(
+      ({pid, state, argv}) => state !== 'Z' && pid !== this.master?.pid && this.isOurs(pid) && !(argv[0] ?? '').startsWith('condor_'),
+    );
     return [
       ...list('execute'),
       ...list('tare/scratch').flatMap((path) => list(relative(this.directory, path))),
@@ -324,7 +328,7 @@ export class Pool {
     const {master} = this;
     if (master?.pid !== undefined && master.exitCode === null && master.signalCode === null) {
       const ended = new Promise((resolve) => master.once('exit', resolve));
-      master.kill('SIGQUIT'); // a fast shutdown
+      master.kill('SIGQUIT'); // a fast shutdown of all
       await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 15_000))]);
     }
     await until(
@@ -336,8 +340,8 @@ export class Pool {
       },
       30,
     );
-    rmSync(this.directory, {recursive: true, force: true, maxRetries: 5});
     await run('userdel', [this.submitter.name], {});
+    rmSync(this.directory, {recursive: true, force: true, maxRetries: 5, retryDelay: 200});
     if (!processes().some(({pid}) => read(`/proc/${String(pid)}/mountinfo`).includes(` ${POLICY_FOLDER} `))) {
       try {
         rmdirSync(POLICY_FOLDER); // if it is empty
