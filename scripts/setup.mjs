@@ -24,6 +24,7 @@ const SYSTEM = {
   },
   make: {what: 'make', present: () => which('make') !== null, apt: ['make'], dnf: ['make']},
   python: {what: 'Python 3', present: () => which('python3') !== null, apt: ['python3'], dnf: ['python3']},
+  rpmbuild: {what: 'the builder of RPM packages', present: () => which('rpmbuild') !== null, apt: ['rpm'], dnf: ['rpm-build']},
   condor: {what: 'HTCondor', present: () => which('condor_master') !== null, apt: ['condor'], dnf: ['condor']},
   sshd: {
     what: 'an SSH server, for condor_ssh_to_job',
@@ -39,6 +40,8 @@ export const TOOLCHAIN = ['compiler', 'libc', 'make'];
 /** What runs a box. */
 export const BOX = ['bubblewrap'];
 /** What runs a pool of HTCondor. */
+/** What makes packages besides dpkg-deb, which a Debian system has. */
+export const PACKAGERS = ['rpmbuild'];
 export const POOL = ['condor', 'sshd'];
 /** What the C tests need besides. */
 export const C_TESTS = ['sanitizers', 'python'];

@@ -2,7 +2,7 @@
 // A suite is any command whose last line of the form `N passed, N failed[, N skipped]` says what it did.
 import {spawn} from 'node:child_process';
 import {build} from './build.mjs';
-import {BOX, C_TESTS, POOL, TOOLCHAIN, nodeModules, nodeVersion, systemPackages, systemPackagesIfPossible} from './setup.mjs';
+import {BOX, C_TESTS, PACKAGERS, POOL, TOOLCHAIN, nodeModules, nodeVersion, systemPackages, systemPackagesIfPossible} from './setup.mjs';
 import {Stop, main, root} from './steps.mjs';
 
 const mocha = (folder, ...options) => ['node_modules/.bin/mocha', '--recursive', ...options, `test/${folder}`];
@@ -25,7 +25,13 @@ const SUITES = [
     builds: ['native'],
     system: [...TOOLCHAIN, ...C_TESTS, ...BOX],
   },
-  {name: 'dist', command: mocha('dist', '--timeout', '60000'), builds: ['native', 'schemas', 'tsc', 'manifest', 'dist'], system: BOX},
+  {
+    name: 'dist',
+    command: mocha('dist', '--timeout', '60000'),
+    builds: ['native', 'schemas', 'tsc', 'manifest', 'dist'],
+    system: BOX,
+    wanted: PACKAGERS,
+  },
   {name: 'htcondor', command: mocha('e2e/htcondor', '--timeout', '120000'), builds: ALL_AND_DIST, system: BOX, wanted: POOL},
   {name: 'payloads', command: ['sh', 'fixtures/payloads/test.sh'], builds: ['payloads'], system: TOOLCHAIN},
 ];
