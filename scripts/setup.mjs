@@ -39,9 +39,9 @@ const SYSTEM = {
 export const TOOLCHAIN = ['compiler', 'libc', 'make'];
 /** What runs a box. */
 export const BOX = ['bubblewrap'];
-/** What runs a pool of HTCondor. */
 /** What makes packages besides dpkg-deb, which a Debian system has. */
 export const PACKAGERS = ['rpmbuild'];
+/** What runs a pool of HTCondor. */
 export const POOL = ['condor', 'sshd'];
 /** What the C tests need besides. */
 export const C_TESTS = ['sanitizers', 'python'];

@@ -14,7 +14,7 @@ const ALL_AND_DIST = ['native', 'payloads', 'schemas', 'tsc', 'manifest', 'bits'
  * skipped where it cannot; `seconds`: until it is killed.
  */
 const SUITES = [
-  {name: 'lint', command: ['node', 'scripts/lint.mjs'], builds: ['schemas', 'tsc']},
+  {name: 'lint', command: ['node', 'scripts/lint.mjs'], builds: ['schemas', 'tsc', 'manifest']},
   {name: 'unit', command: mocha('unit'), builds: ['schemas']},
   {name: 'golden', command: mocha('golden'), builds: ['schemas']},
   {name: 'cli', command: mocha('cli', '--timeout', '20000'), builds: ALL, system: BOX},
