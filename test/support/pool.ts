@@ -102,15 +102,20 @@ export class Pool {
   private async launch(): Promise<void> {
     writeFileSync(join(this.directory, 'condor_config'), this.configuration(await freePort()));
     mkdirSync(POLICY_FOLDER, {recursive: true});
-    // A mount namespace of its own: the policy is this pool's, and what is hidden from it is hidden from nobody else. The shell stays, to end
-    // the pool when the tests are killed: who changes its user, as condor_master does, is not told of its parent's death.
-    const script = `mount --bind "$1" "$2" && { condor_master -f & trap 'kill -QUIT $!' TERM QUIT; wait $! || wait $!; }`;
+    // A mount namespace of its own: the policy is this pool's, and what is hidden from it is hidden from nobody else. The shell stays, to
+    // clean up when the tests are killed: who changes its user, as condor_master does, is not told of its parent's death.
+    const script = `
+      mount --bind "$1/etc" "$2" || exit
+      condor_master -f &
+      trap 'kill -QUIT $!; orphan=1' TERM
+      trap 'kill -QUIT $!' QUIT
+      wait $! || wait $!
+      test -z "$orphan" || { umount "$2"; rm -rf "$1"; userdel --force "$3"; rmdir "$2"; }`;
     this.master = spawn(
       'setpriv',
       [
-        '--pdeathsig=TERM',
-        ...['unshare', '--mount', '--propagation=private', 'sh', '-c'],
-        ...[script, 'sh', join(this.directory, 'etc'), POLICY_FOLDER],
+        ...['--pdeathsig=TERM', 'unshare', '--mount', '--propagation=private'],
+        ...['sh', '-c', script, 'sh', this.directory, POLICY_FOLDER, this.submitter.name],
       ],
       {env: this.environment, stdio: 'ignore', detached: true},
     );
@@ -312,7 +317,7 @@ export class Pool {
   }
 
   /** Daemons by their environment, jobs by that or their account: a brain's environment is made from nothing. */
-  processes(): number[] {
+  private processes(): number[] {
     return processes()
       .filter(({pid, state}) => state !== 'Z' && this.isOurs(pid))
       .map(({pid}) => pid);
@@ -377,7 +382,7 @@ export class Job {
   }
 
   get userLog(): string {
-    return this.read('log');
+    return read(join(this.directory, 'log'));
   }
 
   read(name: string): string {
@@ -407,9 +412,7 @@ export class Job {
   /** Texts of all events of a kind so far. */
   events(kind: Event): string[] {
     const [cluster = '', proc = ''] = this.id.split('.').map((part) => part.padStart(3, '0'));
-    return (existsSync(join(this.directory, 'log')) ? this.userLog : '')
-      .split(/^\.\.\.\n/m)
-      .filter((text) => text.startsWith(`${EVENTS[kind]} (${cluster}.${proc}.`));
+    return this.userLog.split(/^\.\.\.\n/m).filter((text) => text.startsWith(`${EVENTS[kind]} (${cluster}.${proc}.`));
   }
 
   /** Waits for an event's n-th time, and gives its text. */
@@ -491,7 +494,7 @@ function firstOf(...paths: readonly string[]): string {
 
 function read(path: string): string {
   try {
-    return readFileSync(path, 'latin1');
+    return readFileSync(path, 'utf8');
   } catch {
     return ''; // gone
   }
