@@ -4,8 +4,8 @@ import {readFileSync} from 'node:fs';
 import type {Ad} from '../../support/pool.js';
 
 const WORDS = ['any', 'added', 'When'] as const;
-/** One of the table's words, or the most that two numbers may differ by. */
-type Allowed = (typeof WORDS)[number] | number;
+/** One of the table's words, or the most that two numbers may differ by; `absent`: unless one is not there. */
+type Allowed = (typeof WORDS)[number] | {most: number; absent: boolean};
 
 export function allowedDifferences(): ReadonlyMap<string, Allowed> {
   const text = readFileSync(new URL('../../../docs/reference/htcondor-ads.md', import.meta.url), 'utf8');
@@ -13,8 +13,9 @@ export function allowedDifferences(): ReadonlyMap<string, Allowed> {
   return new Map(
     rows.flatMap((row) => {
       const [, names = '', by = ''] = row.split('|').map((cell) => cell.trim());
-      const allowed = WORDS.find((word) => word === by) ?? Number(by);
-      if (by === '' || Number.isNaN(allowed)) throw new Error(`htcondor-ads.md: ${row}`);
+      const [, most, absent] = /^(\d+)( or absent)?$/.exec(by) ?? [];
+      const allowed = WORDS.find((word) => word === by) ?? {most: Number(most), absent: absent !== undefined};
+      if (typeof allowed === 'object' && Number.isNaN(allowed.most)) throw new Error(`htcondor-ads.md: ${row}`);
       return [...names.matchAll(/`([^`]+)`/g)].map(([, name = '']) => [name, allowed] as const);
     }),
   );
@@ -29,7 +30,8 @@ export function differences(without: Ad, ad: Ad, table: ReadonlyMap<string, Allo
     if (before === now || allowed === 'any') return true;
     if (allowed === 'added') return before === undefined;
     if (allowed === 'When') return timeless(before) === timeless(now);
-    return allowed !== undefined && Math.abs(Number(before) - Number(now)) <= allowed;
+    if (allowed === undefined || before === undefined || now === undefined) return allowed?.absent === true;
+    return Math.abs(Number(before) - Number(now)) <= allowed.most;
   };
   const names = [...new Set([...without.keys(), ...ad.keys()])].sort();
   return names.filter((name) => !fits(name)).map((name) => `${name}: ${without.get(name) ?? '-'} without, ${ad.get(name) ?? '-'} with`);
