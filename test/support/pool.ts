@@ -317,7 +317,7 @@ export class Pool {
   }
 
   /** Daemons by their environment, jobs by that or their account: a brain's environment is made from nothing. */
-  private processes(): number[] {
+  processes(): number[] {
     return processes()
       .filter(({pid, state}) => state !== 'Z' && this.isOurs(pid))
       .map(({pid}) => pid);
