@@ -1,3 +1,4 @@
+import {readFileSync} from 'node:fs';
 import {expect} from 'chai';
 import {parseAd} from '../../../plugins/htcondor/classad.js';
 import {kindOf} from '../../../plugins/htcondor/kind.js';
@@ -17,6 +18,12 @@ describe('what the starter hands over', () => {
     expect(kind(['/tmp/bin/sshd', ...session.slice(1)])).to.equal('job');
     expect(kind(['/usr/sbin/sshd', '-i', '-e', '-f', '/tmp/.condor_ssh_to_job_1/sshd_config'])).to.equal('job');
     expect(kind([`${SCRATCH}/sshd`, ...session.slice(1)])).to.equal('job');
+  });
+
+  it('is a container, as a real starter says it', () => {
+    const fixture = (name: string): string => readFileSync(new URL(`../../../fixtures/htcondor/${name}`, import.meta.url), 'utf8');
+    const argv = JSON.parse(fixture('apptainer-argv.json')) as string[];
+    expect(kind(argv, fixture('ads/container.job.ad'), {_CONDOR_SCRATCH_DIR_OUTSIDE_CONTAINER: SCRATCH})).to.equal('container');
   });
 
   it('is a container only when the job asks for an image and the starter says so', () => {
