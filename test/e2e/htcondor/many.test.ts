@@ -16,7 +16,7 @@ for (const variant of WRAPPERS) {
   describe(`many jobs under HTCondor, ${variant.name}`, () => {
     const pool = poolFor(variant);
 
-    it(`${String(JOBS)} jobs, ${String(KILLED)} wrappers killed: one record for each attempt, and nothing left on the node`, async function () {
+    it(`${String(JOBS)} jobs, ${String(KILLED)} wrappers killed: one record for each attempt; nothing left but folders of killed wrappers`, async function () {
       this.timeout(180_000);
       const {arguments: script, ...rest} = shell(SCRIPT);
       const jobs = await pool().submitMany(JOBS, {
