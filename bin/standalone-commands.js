@@ -30,7 +30,7 @@ const plugin = {
   options: {root},
   pjson: {name, version, oclif: {...oclif, commands: undefined}},
   root,
-  topics: [{name: 'htcondor', description: 'Tare as HTCondor’s job wrapper.'}],
+  topics: Object.entries(oclif.topics).map(([topic, about]) => ({name: topic, ...about})),
   type: 'core',
   valid: true,
   version,

@@ -29,7 +29,9 @@ function read(call: BatchCall, effects: Effects): BatchJob {
   const ads = {job: readAd('_CONDOR_JOB_AD'), machine: readAd('_CONDOR_MACHINE_AD')};
   const {kind, because} = kindOf(call, ads.job, (program) => effects.isRoots(program));
   const errorFile = environment['_CONDOR_WRAPPER_ERROR_FILE'] ?? null;
-  if (role === 'wrapper' && kind !== 'session' && errorFile !== null) removeStale(errorFile, effects, remarks);
+  // only a wrapper's outcome is the starter's business
+  const reports = role === 'wrapper' && kind !== 'session';
+  if (reports && errorFile !== null) removeStale(errorFile, effects, remarks);
   return {
     system: 'htcondor',
     lrms: lrmsOf(ads),
@@ -38,13 +40,12 @@ function read(call: BatchCall, effects: Effects): BatchJob {
     kind,
     because,
     // in the job it would take the place of what was asked for
-    descriptor: role === 'command' || kind === 'session' ? null : descriptorOf(ads.job, cwd, effects),
+    descriptor: reports ? descriptorOf(ads.job, cwd, effects) : null,
     own: {
-      // only a wrapper's failure is the starter's business
-      errorFile: role === 'wrapper' && kind !== 'session' ? errorFile : null,
+      errorFile: reports ? errorFile : null,
       // read before the payload can change it
       chirp: readChirpConfig(environment, effects),
-      reports: role === 'wrapper' && kind !== 'session',
+      reports,
       runsOnce: runsOnce(ads.job),
       stops: stopSignals(ads.job),
     },
