@@ -6,11 +6,8 @@
 import type {BubblewrapAbilities} from '../host/facts.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {TareError} from '../errors.js';
-import type {Step} from '../plan/step.js';
-
-/** Replaced by the front: the path of init's executable, and the number of init's socket (native/README.md). */
-const INIT = '{init}';
-const CONTROL = '{control}';
+import {inBox, type Step} from '../plan/step.js';
+import {INIT_ARGV} from './init.js';
 
 const NAMESPACE_OPTIONS = {
   user: '--unshare-user',
@@ -30,19 +27,17 @@ export function bubblewrapArgv(plan: Plan, boxDirectory: string, abilities: Bubb
   const argv = [plan.engine.path ?? 'bwrap'];
   for (const step of plan.steps) argv.push(...translate(step, boxDirectory, abilities));
   // init is process 1 itself: it reaps, forwards signals and reports, which bubblewrap's own does not.
-  argv.push('--as-pid-1', '--', INIT, 'tare-init', CONTROL);
+  argv.push('--as-pid-1', '--', ...INIT_ARGV);
   return argv;
 }
 
 function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilities): string[] {
-  // only where the plan put it: a job's own directory may be called so too
-  const place = (path: string): string => (path.startsWith('{box}/') ? boxDirectory + path.slice('{box}'.length) : path);
   switch (step.op) {
     case 'namespace.unshare':
       return step.namespaces.flatMap((kind) => NAMESPACE_OPTIONS[kind] ?? []);
     case 'mount.bind': {
       const option = step.options.includes('dev') ? '--dev-bind' : step.options.includes('rw') ? '--bind' : '--ro-bind';
-      return [step.optional ? `${option}-try` : option, place(step.source), step.destination];
+      return [step.optional ? `${option}-try` : option, inBox(step.source, boxDirectory), step.destination];
     }
     case 'mount.proc':
       return ['--proc', step.destination];

@@ -1,7 +1,7 @@
 /** Plan to the front's launch frame (native/README.md): what enter and init do, and the engine's argv between them. Pure. */
 
 import type {BubblewrapAbilities} from '../host/facts.js';
-import {stepOf, stepsOf} from '../plan/step.js';
+import {inBox, stepOf, stepsOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {bubblewrapArgv} from './bubblewrap.js';
 
@@ -28,7 +28,7 @@ export function launchStrings(plan: Plan, {boxDirectory, abilities, joins, calle
   for (const {cpus} of stepsOf(plan, 'affinity.set')) add('C', cpus.join(','));
   for (const {name, soft, hard} of stepsOf(plan, 'rlimit.set')) add('r', `${name} ${String(soft)} ${String(hard)}`);
   for (const {place, machine} of stepsOf(plan, 'features.provide')) {
-    const at = place.replace('{box}', () => boxDirectory);
+    const at = inBox(place, boxDirectory);
     if (machine !== null) add('e', `MACHINEFEATURES=${at}/machinefeatures`);
     add('e', `JOBFEATURES=${at}/jobfeatures`);
   }

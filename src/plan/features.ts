@@ -10,7 +10,7 @@ import type {Step} from './step.js';
 
 /** Below /dev, which is the box's own: nothing has to exist on the node for it. */
 const PLACE_IN_BOX = '/dev/tare';
-const FEATURES = '{box}/features';
+export const FEATURES = '{box}/features';
 
 type Values = Record<string, string>;
 

@@ -14,3 +14,7 @@ export function stepsOf<Op extends Step['op']>(plan: Plan, op: Op): StepOf<Op>[]
 export function stepOf<Op extends Step['op']>(plan: Plan, op: Op): StepOf<Op> | undefined {
   return stepsOf(plan, op)[0];
 }
+
+/** A path of the plan on this node: `{box}` at its beginning is the box's own folder; a job's directory may be called so too. */
+export const inBox = (path: string, boxDirectory: string): string =>
+  path.startsWith('{box}/') ? boxDirectory + path.slice('{box}'.length) : path;

@@ -3,11 +3,11 @@
  * code of the error in it. Readable by all, because the node's health check counts those of every user.
  */
 
-import {closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readSync, rmSync, writeFileSync} from 'node:fs';
+import {closeSync, constants, fstatSync, lstatSync, openSync, readSync, rmSync, writeFileSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
 import type {BlackHole, Policy} from '../policy/policy.js';
 import {placesOf} from '../policy/places.js';
-import {ensureOwn} from './state.js';
+import {ensureOwn, namesIn} from './state.js';
 
 const FOLDER = 'failures';
 /** `MILLISECONDS-ID` */
@@ -60,7 +60,7 @@ function statesOf(policy: Policy): {state: string; uid: number}[] {
   const place = basename(pattern);
   if (!place.includes(String(MARK))) return [root];
   const [before = '', after = ''] = place.split(String(MARK));
-  const found = names(dirname(pattern)).flatMap((name) => {
+  const found = namesIn(dirname(pattern)).flatMap((name) => {
     const number = name.startsWith(before) && name.endsWith(after) ? name.slice(before.length, name.length - after.length) : '';
     return /^\d+$/.test(number) ? [{state: join(dirname(pattern), name), uid: Number(number)}] : [];
   });
@@ -76,7 +76,7 @@ function recent(folder: string, withinUs: number, uid: number): NotedFailure[] {
 }
 
 function list(folder: string): {path: string; epochMs: number; owner: number}[] {
-  return names(folder)
+  return namesIn(folder)
     .slice(0, MOST)
     .flatMap((name) => {
       const time = NAME.exec(name)?.[1];
@@ -84,14 +84,6 @@ function list(folder: string): {path: string; epochMs: number; owner: number}[] 
       const stats = time === undefined ? undefined : lstatSync(path, {throwIfNoEntry: false});
       return stats?.isFile() === true ? [{path, epochMs: Number(time), owner: stats.uid}] : [];
     });
-}
-
-function names(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }
 
 /** A word in capitals: what another wrote there is not passed on, and what another puts in its place meanwhile neither hangs nor fills us. */

@@ -4,9 +4,8 @@ import {mkdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {FeaturesProvide} from '../schema/generated/plan-1.js';
 
-/** @throws Error when the box's folder cannot be written */
-export function writeFeatures({machine, job}: FeaturesProvide, boxDirectory: string, id: string, recordId: string): void {
-  const folder = join(boxDirectory, 'features');
+/** @throws Error when the folder cannot be made or written to */
+export function writeFeatures({machine, job}: FeaturesProvide, folder: string, id: string, recordId: string): void {
   mkdirSync(folder, {mode: 0o755});
   const now = String(Math.floor(Date.now() / 1000));
   const write = (name: string, values: Record<string, string>): void => {

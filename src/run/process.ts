@@ -16,12 +16,20 @@ export function processId(pid: number): ProcessId | null {
 
 export const isRunning = ({pid, startTicks}: ProcessId): boolean => startOf(pid) === startTicks;
 
-function startOf(pid: number): number | null {
+/**
+ * The fields of /proc/PID/stat from the third on, the state; null when it cannot be read. The command's name before them may hold spaces
+ * and brackets: fields are counted after the last bracket.
+ */
+export function statFields(pid: number): string[] | null {
   try {
     const stat = readFileSync(`/proc/${String(pid)}/stat`, 'latin1');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? null : Number(fields[19]);
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   } catch {
     return null;
   }
+}
+
+function startOf(pid: number): number | null {
+  const fields = statFields(pid);
+  return fields === null || fields[0] === 'Z' ? null : Number(fields[19]);
 }

@@ -1,30 +1,30 @@
 /** One job, whole: the only place where the stages meet. */
 
 import type {Effects} from '@tare/contract';
+import {readBatchJob} from '../batch/detect.js';
+import {effects} from '../batch/effects.js';
 import {openGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
 import {asTareError, TareError, type TareErrors} from '../errors.js';
 import {policyFromDocuments} from '../policy/load.js';
+import type {Policy} from '../policy/policy.js';
 import {readFinal, writeRecord} from '../record/spool.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import {readBatchJob} from '../batch/detect.js';
-import {effects} from '../batch/effects.js';
-import {noteFailure} from './failures.js';
-import {processId} from './process.js';
-import {findLiveBox, joinBox} from './session.js';
-import {tellBatchSystem} from './tell.js';
-import type {Policy} from '../policy/policy.js';
 import {begin, takeBack, takeBackPrepared, type Begun} from './begin.js';
 import type {Channel} from './channel.js';
 import {readPolicy} from './documents.js';
+import {noteFailure} from './failures.js';
 import {failureText, finish, isBoxesFault, store} from './finish.js';
 import type {Hello} from './hello.js';
 import {isDefaultSwitchOn, isSwitchOn, plainExec} from './kill-switch.js';
 import {follow, type Life} from './life.js';
 import {openLog, silentLog, type Log} from './log.js';
 import {newKnown, prepare, type Known, type Lack, type Prepared} from './prepare.js';
+import {processId} from './process.js';
 import {faultOf, firstOf, refusalRecord} from './refusal.js';
 import type {RunRequest, RunResult} from './request.js';
+import {findLiveBox, joinBox} from './session.js';
 import {readState, removeState, writeState, type BoxState} from './state.js';
+import {tellBatchSystem} from './tell.js';
 
 /** Runs a job, or finishes one whose brain died, and tells the batch system. Never throws for what a job, a policy or a node can cause. */
 export async function runJob(request: RunRequest, hello: Hello, channel: Channel): Promise<RunResult> {
@@ -72,8 +72,7 @@ async function start(prepared: Prepared, request: RunRequest, hello: Hello, chan
     format: plan.log.format,
     job: known.id,
   });
-  const {batch, settings} = known;
-  for (const remark of batch.remarks) log.warn('the batch system’s description of the job', {remark});
+  for (const remark of known.batch.remarks) log.warn('the batch system’s description of the job', {remark});
   const without = async (lack: Lack, because: string): Promise<RunResult> => {
     log.warn(`once more without ${lack}`, {because});
     return start(prepared.without(lack, because), request, hello, channel, known);
@@ -92,12 +91,10 @@ async function start(prepared: Prepared, request: RunRequest, hello: Hello, chan
       await takeBack(plan, known.id, groups);
       return await without('box', `the engine failed: ${failureText(life)}`);
     }
-    const result = await finish(state, groups, life, log);
+    const result = await conclude(state, groups, life, request, log);
     if (known.role === 'wrapper' && result.failure?.fault === 'node')
       noteFailure(known.policy, known.caller.uid, known.id, result.failure.code);
-    const told = await tellBatchSystem(result, {batch, settings, plugins: request.plugins, effects: effectsWith(log)});
-    removeState(plan, known.id);
-    return told;
+    return result;
   } catch (error) {
     return await refuse(asTareError(error), request, known, plan, log);
   } finally {
@@ -128,11 +125,16 @@ async function adopt(request: RunRequest, hello: Hello, channel: Channel): Promi
   log.warn('a brain died; this one takes over', {brain: hello.brain});
   const life = await live({...state, plan}, groups, channel, log, hello, request.usesStdout);
   if (life.startEpochUs !== null) life.startEpochUs = state.startEpochUs ?? life.startEpochUs;
-  const result = await finish({...state, plan}, groups, life, log);
-  const {batch, settings} = state;
-  const told = await tellBatchSystem(result, {batch, settings, plugins: request.plugins, effects: effectsWith(log)});
-  removeState(plan, id);
+  const result = await conclude({...state, plan}, groups, life, request, log);
   await log.close();
+  return result;
+}
+
+/** From a life that is over to its record and what the batch system is told; until then another brain could do the same. */
+async function conclude(state: BoxState, groups: Groups, life: Life, {plugins}: RunRequest, log: Log): Promise<RunResult> {
+  const result = await finish(state, groups, life, log);
+  const told = await tellBatchSystem(result, {batch: state.batch, settings: state.settings, plugins, effects: effectsWith(log)});
+  removeState(state.plan, state.id);
   return told;
 }
 

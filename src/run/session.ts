@@ -1,17 +1,17 @@
 /** Somebody looks into a live job (condor_ssh_to_job): the command joins the box and its control groups, and is weighed with them. */
 
-import {accessSync, constants, readdirSync} from 'node:fs';
+import {accessSync, constants} from 'node:fs';
 import {join} from 'node:path';
 import type {BatchJob} from '@tare/contract';
 import {openGroups} from '../cgroup/manager.js';
-import {stepsOf} from '../plan/step.js';
+import {nsenterArgv} from '../engine/nsenter.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import type {Channel} from './channel.js';
 import type {Hello} from './hello.js';
 import {isRunning} from './process.js';
 import type {Quit} from './request.js';
-import {isOwn, readState, type BoxState} from './state.js';
+import {isOwn, liveBoxes, type BoxState} from './state.js';
 
 /** nsenter(1) of util-linux, which is on every node. */
 const NSENTER = ['/usr/bin/nsenter', '/bin/nsenter'];
@@ -19,16 +19,11 @@ const NSENTER = ['/usr/bin/nsenter', '/bin/nsenter'];
 /** The live box of the same job for the same user; null when there is none. */
 export function findLiveBox(policy: Policy, uid: number, {lrms, slot}: BatchJob): BoxState | null {
   const {state: place} = placesOf(policy, uid);
-  const folder = join(place, 'boxes');
   // what others wrote there would say which groups to join, and whose process
-  if (!isOwn(place, uid) || !isOwn(folder, uid)) return null;
-  for (const id of names(folder)) {
-    const state = stateIn(join(folder, id));
-    if (state?.init == null || lrms.globalJobId === null) continue;
-    const {batch, plan} = state;
-    if (batch.lrms.globalJobId === lrms.globalJobId && plan.slot.name === slot.name && isRunning(state.init)) return state;
-  }
-  return null;
+  if (!isOwn(place, uid) || !isOwn(join(place, 'boxes'), uid) || lrms.globalJobId === null) return null;
+  const isIt = ({batch, plan, init}: BoxState): boolean =>
+    init != null && batch.lrms.globalJobId === lrms.globalJobId && plan.slot.name === slot.name && isRunning(init);
+  return liveBoxes(place).find(isIt) ?? null;
 }
 
 /**
@@ -41,10 +36,7 @@ export async function joinBox({id, plan, init}: BoxState, hello: Hello, channel:
   if (plan.mode.value === 'box') {
     const nsenter = NSENTER.find(isExecutable);
     if (nsenter === undefined) return 'there is no nsenter';
-    // only those that the box made: the others are the node's, and not the user's to enter
-    const kinds = stepsOf(plan, 'namespace.unshare').flatMap(({namespaces}) => namespaces.map((kind) => ENTER[kind]));
-    const engine = [nsenter, ...kinds, '--preserve-credentials', '--target', String(init?.pid), '--', '{init}', 'tare-init', '{control}'];
-    strings.push(...engine.map((argument) => `E${argument}`));
+    strings.push(...nsenterArgv(plan, nsenter, init?.pid ?? 0).map((argument) => `E${argument}`));
   }
   strings.push('a@1', `d${hello.cwd}`);
   channel.send('L', ...strings);
@@ -61,31 +53,6 @@ export async function joinBox({id, plan, init}: BoxState, hello: Hello, channel:
 }
 
 const SIGKILL = 9;
-const ENTER = {
-  user: '--user',
-  pid: '--pid',
-  mount: '--mount',
-  ipc: '--ipc',
-  uts: '--uts',
-  network: '--net',
-  cgroup: '--cgroup',
-} as const;
-
-function stateIn(directory: string): BoxState | null {
-  try {
-    return readState(directory);
-  } catch {
-    return null; // gone meanwhile
-  }
-}
-
-function names(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
 
 function isExecutable(path: string): boolean {
   try {

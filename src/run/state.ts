@@ -9,7 +9,8 @@ import type {BatchJob, BatchSettings} from '@tare/contract';
 import {TareError} from '../errors.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
 import {childProcess} from '../host/spawn.js';
-import {stepsOf} from '../plan/step.js';
+import {FEATURES} from '../plan/features.js';
+import {inBox, stepsOf} from '../plan/step.js';
 import {makeDirectory} from '../record/durable.js';
 import type {Stop} from '../record/outcome.js';
 import {writeFeatures} from './features.js';
@@ -48,8 +49,6 @@ const STATE_FILE = 'box.json';
 
 /** The folder of a live box. */
 export const stateDirectory = (plan: Plan, id: string): string => join(plan.directories.state, 'boxes', id);
-/** `{box}` in a plan's path is the box's folder on scratch. */
-const inBox = (path: string, boxDirectory: string): string => path.replace('{box}', () => boxDirectory);
 /** The box's folder on scratch. */
 export const scratchDirectory = (plan: Plan, id: string): string => join(plan.directories.scratch, `tare-${id}`);
 
@@ -71,7 +70,7 @@ export function makeDirectories(plan: Plan, id: string, caller: {uid: number; gi
     mkdirSync(stateDirectory(plan, id), {mode: 0o700});
     mkdirSync(scratchDirectory(plan, id), {mode: 0o711});
     const owner = stepsOf(plan, 'identity.take')[0];
-    for (const step of stepsOf(plan, 'features.provide')) writeFeatures(step, scratchDirectory(plan, id), id, recordId);
+    for (const step of stepsOf(plan, 'features.provide')) writeFeatures(step, inBox(FEATURES, scratchDirectory(plan, id)), id, recordId);
     for (const {path, mode, owner: whose} of stepsOf(plan, 'directory.create')) {
       const place = inBox(path, scratchDirectory(plan, id));
       mkdirSync(place, {mode: 0o700});
@@ -128,14 +127,36 @@ export function removeScratch(plan: Plan, id: string): string[] {
   const scratch = scratchDirectory(plan, id);
   const owner = stepsOf(plan, 'identity.take')[0];
   for (const {path} of stepsOf(plan, 'directory.create')) removePrivate(inBox(path, scratch), owner);
-  remove(join(scratch, 'features'), () => {
-    rmSync(join(scratch, 'features'), {recursive: true, force: true});
+  remove(inBox(FEATURES, scratch), () => {
+    rmSync(inBox(FEATURES, scratch), {recursive: true, force: true});
   });
   // root never walks a tree that the payload's user can change under its feet
   return remove(scratch, () => {
     if (owner === undefined) rmSync(scratch, {recursive: true, force: true});
     else rmdirSync(scratch);
   });
+}
+
+/** The live boxes below a state directory, as far as their state can be read: one can be just being made, or removed. */
+export function liveBoxes(directory: string): BoxState[] {
+  const boxes = join(directory, 'boxes');
+  return namesIn(boxes).flatMap((id) => {
+    try {
+      const state = readState(join(boxes, id));
+      return Array.isArray(state.plan.steps) ? [state] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** What is in a directory; nothing when it is not there or cannot be read. */
+export function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
 }
 
 /** Removes the folder of a live box: the last thing, since a brain that follows reads it. */

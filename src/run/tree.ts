@@ -1,6 +1,7 @@
 /** The processes of a box as /proc shows them (proc_pid_stat(5), proc_pid_statm(5)): what is left where no controller counts. */
 
 import {readdirSync, readFileSync} from 'node:fs';
+import {statFields} from './process.js';
 
 /** Kernel ticks of utime and stime per second: USER_HZ is 100 on every architecture that Linux has grid nodes of (time(7)). */
 const US_PER_TICK = 10_000;
@@ -43,14 +44,9 @@ function readChildren(pid: number): number[] {
 }
 
 export function readProcess(pid: number): ProcessSample | null {
-  const text = attempt(() => readFileSync(`/proc/${String(pid)}/stat`, 'latin1'));
-  if (text === null) return null;
-  // the command's name may hold spaces and brackets: fields are counted after the last bracket
-  const fields = text
-    .slice(text.lastIndexOf(')') + 2)
-    .split(' ')
-    .map(Number);
-  const field = (number: number): number => fields[number - 3] ?? 0;
+  const fields = statFields(pid);
+  if (fields === null) return null;
+  const field = (number: number): number => Number(fields[number - 3] ?? 0);
   return {
     pid,
     startTicks: field(22),
@@ -84,8 +80,8 @@ export function readSmapsRollup(pid: number | 'self'): PrivateMemory | null {
 
 /** Parent of a process, null when it is gone. */
 export function readParent(pid: number): number | null {
-  const text = attempt(() => readFileSync(`/proc/${String(pid)}/stat`, 'latin1'));
-  return text === null ? null : Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[1]);
+  const fields = statFields(pid);
+  return fields === null ? null : Number(fields[1]);
 }
 
 const AT_PAGESZ = 6n;

@@ -1,0 +1,14 @@
+import {expect} from 'chai';
+import {nsenterArgv} from '../../../src/engine/nsenter.js';
+import {plan} from '../plan/build.js';
+
+const INIT = ['--', '{init}', 'tare-init', '{control}'];
+
+describe('a command that joins a box', () => {
+  it('enters the namespaces that the box made, and no other', () => {
+    expect(nsenterArgv(plan(), '/usr/bin/nsenter', 7)).to.deep.equal(
+      ['/usr/bin/nsenter', '--user', '--pid', '--mount', '--ipc', '--uts', '--preserve-credentials', '--target', '7'].concat(INIT),
+    );
+    expect(nsenterArgv(plan({job: {network: 'none'}}), '/n', 7)).to.include('--net');
+  });
+});
