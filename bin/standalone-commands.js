@@ -11,6 +11,7 @@ const COMMANDS = {
   'htcondor:config': () => import('../build/src/commands/htcondor/config.js'),
   'htcondor:health': () => import('../build/src/commands/htcondor/health.js'),
   plan: () => import('../build/src/commands/plan.js'),
+  'records:sweep': () => import('../build/src/commands/records/sweep.js'),
   run: () => import('../build/src/commands/run.js'),
   schema: () => import('../build/src/commands/schema.js'),
   validate: () => import('../build/src/commands/validate.js'),

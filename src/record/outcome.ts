@@ -13,12 +13,19 @@ export interface Stop {
   evidence: string;
 }
 
+/** Whose memory limit the kernel killed for. */
+export interface Verdict {
+  whose: 'payload' | 'slot' | 'node';
+  /** Which counters say so. */
+  evidence: string;
+}
+
 export interface Ending {
   /** null when nobody can tell any more, for instance because init was killed. */
   rawStatus: number | null;
   stop: Stop | null;
   /** Whose memory limit the kernel killed for, by its event counters. */
-  oom: {whose: 'payload' | 'slot' | 'node'; evidence: string} | null;
+  oom: Verdict | null;
   /** Signals that the wrapper was sent and passed on. */
   noted: readonly number[];
   /** What went wrong with the wrapper itself. */
@@ -78,6 +85,14 @@ const MEMORY_REASONS = {
 } as const;
 
 const LIMIT_WORDS = {memory: 'memory', processes: 'processes', wallTime: 'wall time', cpuTime: 'CPU time'} as const;
+
+/** Nobody was left to say how it ended: the payload was killed with its wrapper, or the node went down. */
+export function lostOutcome(reason: string, oom: Verdict | null): Outcome {
+  const base: Outcome = {...NOTHING, status: 'lost', reason};
+  if (oom === null) return base;
+  const limited: Outcome = {...base, limit: 'memory', whose: oom.whose, evidence: oom.evidence};
+  return oom.whose === 'slot' ? {...limited, status: 'killed-by-slot', reason: MEMORY_REASONS.slot} : limited;
+}
 
 /** The payload did not run. */
 export function notRunOutcome(kind: 'refused' | 'wrapper-failure' | 'failed', code: ErrorCode, reason: string, exitCode: number): Outcome {

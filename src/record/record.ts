@@ -83,6 +83,7 @@ export function startedRecord(attempt: Attempt, plan: Plan | null): UsageRecord 
     lrms,
     payload: {index: 0, id: null, name: attempt.name},
     within: attempt.within,
+    wrapper: null,
     user: {local: identity.name, uid: identity.uid, ...attempt.grid},
     time: NO_TIME,
     allocation: allocation(plan),
@@ -137,6 +138,7 @@ export function finalRecord(started: UsageRecord, {time, net, tare, watch, outco
   return {
     ...started,
     state: 'final',
+    wrapper: null,
     time,
     net,
     tare,

@@ -1,6 +1,6 @@
 /** The canonical spool: one file per attempt, `RECORDID.json`. A reader sees the old record or the new one, never a part. */
 
-import {lstatSync, readFileSync, writeFileSync} from 'node:fs';
+import {lstatSync, opendirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {TareError} from '../errors.js';
 import {canonicalJson} from '../plan/canonical.js';
@@ -12,7 +12,7 @@ import {makeDirectory, writeDurably} from './durable.js';
  * @throws TareError SPOOL_UNWRITABLE
  */
 export function writeRecord(spool: string, record: UsageRecord): string {
-  const path = join(spool, `${record.recordId}.json`);
+  const path = pathOf(spool, record.recordId);
   attempt(path, 'see directories.spool in the policy', () => {
     makeDirectory(spool, 0o755);
     writeDurably(path, textOf(record));
@@ -40,13 +40,48 @@ function attempt(path: string, remedy: string, write: () => void): void {
   }
 }
 
-/** A final record that is in the spool already, null when there is none. */
-export function readFinal(spool: string, id: string): {record: UsageRecord; path: string} | null {
-  const path = join(spool, `${id}.json`);
+/** What is in the spool under an id; null when nothing is, or it cannot be read. */
+export function readRecord(spool: string, id: string): UsageRecord | null {
   try {
-    const record = JSON.parse(readFileSync(path, 'utf8')) as UsageRecord;
-    return record.state === 'final' ? {record, path} : null;
+    return JSON.parse(readFileSync(pathOf(spool, id), 'utf8')) as UsageRecord;
   } catch {
     return null;
   }
 }
+
+/** Nothing more is to come: its attempt is over, one way or another. */
+export const isClosed = (record: UsageRecord | null): boolean => record !== null && record.state !== 'started';
+
+/** A final record that is in the spool already, null when there is none. */
+export function readFinal(spool: string, id: string): {record: UsageRecord; path: string} | null {
+  const record = readRecord(spool, id);
+  return record?.state === 'final' ? {record, path: pathOf(spool, id)} : null;
+}
+
+const NAME = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.json$/;
+
+/** Ids of the records whose files belong to a user, in no order; one at a time, since there can be many. */
+export function* recordsOf(spool: string, uid: number): Generator<string> {
+  for (const {id, owner} of records(spool)) if (owner === uid) yield id;
+}
+
+/** All records by id, with the owner of the file. */
+export function* records(spool: string): Generator<{id: string; owner: number}> {
+  let directory;
+  try {
+    directory = opendirSync(spool);
+  } catch {
+    return; // nothing was ever recorded
+  }
+  try {
+    for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
+      const id = NAME.exec(entry.name)?.[1];
+      const found = id === undefined ? undefined : lstatSync(join(spool, entry.name), {throwIfNoEntry: false});
+      if (id !== undefined && found?.isFile() === true) yield {id, owner: found.uid};
+    }
+  } finally {
+    directory.closeSync();
+  }
+}
+
+const pathOf = (spool: string, id: string): string => join(spool, `${id}.json`);

@@ -10,9 +10,11 @@ import type {Hello} from './hello.js';
 import {launch} from './life.js';
 import {pauseAt} from './pause.js';
 import type {Known, Prepared} from './prepare.js';
+import {wrapperOf} from './presence.js';
 import type {RunRequest} from './request.js';
 import {
-  makeDirectories,
+  makeScratch,
+  makeState,
   readState,
   removeScratch,
   removeState,
@@ -39,7 +41,7 @@ export async function begin(
   channel: Channel,
 ): Promise<Begun> {
   const {id} = known;
-  const started = startedRecord(attemptOf(known, identity, request.version), plan);
+  const started = {...startedRecord(attemptOf(known, identity, request.version), plan), wrapper: wrapperOf(hello.frontPid)};
   const state: BoxState = {
     id,
     plan,
@@ -55,13 +57,14 @@ export async function begin(
     startEpochUs: null,
     stop: null,
     weighed: null,
+    oom: null,
   };
   let groups: Groups = noGroups;
   let launched = false;
   try {
     channel.send('S', stateDirectory(plan, id));
-    makeDirectories(plan, id, caller, started.recordId);
-    writeState(state);
+    makeState(state, caller);
+    makeScratch(plan, id, started.recordId);
     groups = createGroups(plan.steps, id);
     state.memoryBefore = groups.memoryEvents();
     writeState(state);

@@ -4,10 +4,11 @@
  */
 
 import {closeSync, constants, fstatSync, lstatSync, openSync, readSync, rmSync, writeFileSync} from 'node:fs';
-import {basename, dirname, join} from 'node:path';
+import {join} from 'node:path';
 import type {BlackHole, Policy} from '../policy/policy.js';
 import {placesOf} from '../policy/places.js';
 import {ensureOwn, namesIn} from './state.js';
+import {userPlaces} from './user-places.js';
 
 const FOLDER = 'failures';
 /** `MILLISECONDS-ID` */
@@ -48,29 +49,13 @@ export const ownFailures = (policy: Policy, uid: number, {withinUs}: BlackHole):
 
 /** Everybody's, as far as they can be read. A folder counts only when it belongs to the user that its name tells. */
 export function nodeFailures(policy: Policy, {withinUs}: BlackHole): NotedFailure[] {
-  return statesOf(policy).flatMap(({state, uid}) => recent(join(state, FOLDER), withinUs, uid));
+  return userPlaces(policy).flatMap(({state, uid}) => recent(join(state, FOLDER), withinUs, uid));
 }
 
-function statesOf(policy: Policy): {state: string; uid: number}[] {
-  const MARK = 4_294_967_294; // no user's number
-  const pattern = placesOf(policy, MARK).state;
-  // one place for all
-  if (!pattern.includes(String(MARK))) return [{state: pattern, uid: -1}];
-  const root = {state: placesOf(policy, 0).state, uid: 0};
-  const place = basename(pattern);
-  if (!place.includes(String(MARK))) return [root];
-  const [before = '', after = ''] = place.split(String(MARK));
-  const found = namesIn(dirname(pattern)).flatMap((name) => {
-    const number = name.startsWith(before) && name.endsWith(after) ? name.slice(before.length, name.length - after.length) : '';
-    return /^\d+$/.test(number) ? [{state: join(dirname(pattern), name), uid: Number(number)}] : [];
-  });
-  return [root, ...found.filter(({state}) => state !== root.state)];
-}
-
-function recent(folder: string, withinUs: number, uid: number): NotedFailure[] {
+function recent(folder: string, withinUs: number, uid: number | null): NotedFailure[] {
   const since = Date.now() - withinUs / 1000;
   return list(folder).flatMap(({path, epochMs, owner}) => {
-    if (epochMs < since || epochMs > Date.now() + DAY_MS || (uid >= 0 && owner !== uid)) return [];
+    if (epochMs < since || epochMs > Date.now() + DAY_MS || (uid !== null && owner !== uid)) return [];
     return [{epochMs, uid: owner, code: codeIn(path)}];
   });
 }

@@ -19,7 +19,7 @@ import type {Log} from './log.js';
 import {pauseAt} from './pause.js';
 import {Sampler} from './sampler.js';
 import {startWatches, type Watches} from './watches.js';
-import {weighProcesses, type EngineReport, type InitReport} from './weigh.js';
+import {weighPayload, weighProcesses, type EngineReport, type InitReport, type Weighing} from './weigh.js';
 
 /** How long the engine may take to build the box: a mount of the node can hang. */
 const LAUNCH_DEADLINE_MS = 60_000;
@@ -28,6 +28,8 @@ const GONE_DEADLINE_MS = 30_000;
 /** From the kill to the empty group. A process in D state can take longer than anybody waits. */
 const EMPTY_DEADLINE_MS = 10_000;
 const SIGTERM = 15;
+/** The longest time between two notes of how far the payload has come; it begins with a second and doubles. */
+const SEEN_MS = 60_000;
 /** How long the front may take to pass a kill on. */
 const FRONT_DEADLINE_MS = 3_000;
 
@@ -77,6 +79,15 @@ export interface LifeContext {
   beforeExec: () => void;
   /** Done when the payload runs. */
   afterExec: (startEpochUs: number, initPid: number | null) => void;
+  /** Done while the payload runs, ever more seldom: what a sweep could still say of it if all were killed. */
+  onSeen: (seen: Seen) => void;
+}
+
+/** How far a payload had come. */
+export interface Seen {
+  wallUs: number;
+  suspendedUs: number | null;
+  weighing: Weighing;
 }
 
 /** Sends the launch frame. */
@@ -222,10 +233,21 @@ class Follower {
       log.warn('the kernel killed a process of the payload for memory; the rest is killed');
       this.kill();
     });
+    this.seeIn(1000);
     // not in the way of the payload's first moments
     setTimeout(() => {
       if (this.life.init === null && !this.gone) this.life.processes = weighProcesses(frontPid, this.initPid);
     }, 20).unref();
+  }
+
+  private seeIn(ms: number): void {
+    setTimeout(() => {
+      if (this.life.init !== null || this.gone) return;
+      const {groups, onSeen} = this.context;
+      const wallUs = monotonicUs() - (this.life.executedUs ?? 0);
+      onSeen({wallUs, suspendedUs: this.watches?.suspendedUs() ?? null, weighing: weighPayload(groups, this.life.sampler, null)});
+      this.seeIn(Math.min(2 * ms, SEEN_MS));
+    }, ms).unref();
   }
 
   private readonly stopPayload = (stop: Stop, how: 'hard' | 'soft', graceUs: number): void => {

@@ -1,6 +1,6 @@
 /** A process by its number and its start: the number alone can be another's later (proc_pid_stat(5), starttime). */
 
-import {readFileSync} from 'node:fs';
+import {readFileSync, readlinkSync} from 'node:fs';
 
 export interface ProcessId {
   pid: number;
@@ -15,6 +15,15 @@ export function processId(pid: number): ProcessId | null {
 }
 
 export const isRunning = ({pid, startTicks}: ProcessId): boolean => startOf(pid) === startTicks;
+
+/** The namespace that our numbers of processes are of (pid_namespaces(7)); null where /proc does not tell. */
+export function pidNamespace(): string | null {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return null;
+  }
+}
 
 /**
  * The fields of /proc/PID/stat from the third on, the state; null when it cannot be read. The command's name before them may hold spaces

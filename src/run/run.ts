@@ -19,11 +19,13 @@ import {isDefaultSwitchOn, isSwitchOn, plainExec} from './kill-switch.js';
 import {follow, type Life} from './life.js';
 import {openLog, silentLog, type Log} from './log.js';
 import {newKnown, prepare, type Known, type Lack, type Prepared} from './prepare.js';
+import {wrapperOf} from './presence.js';
 import {processId} from './process.js';
 import {faultOf, firstOf, refusalRecord} from './refusal.js';
 import type {RunRequest, RunResult} from './request.js';
 import {findLiveBox, joinBox} from './session.js';
-import {readState, removeState, writeState, type BoxState} from './state.js';
+import {readState, removeState, writeSeen, writeState, type BoxState} from './state.js';
+import {sweepBoxes} from './sweep.js';
 import {tellBatchSystem} from './tell.js';
 
 /** Runs a job, or finishes one whose brain died, and tells the batch system. Never throws for what a job, a policy or a node can cause. */
@@ -123,9 +125,12 @@ async function adopt(request: RunRequest, hello: Hello, channel: Channel): Promi
   const groups = openGroups(plan.steps, id);
   const log = await openLog({file: plan.directories.log, stderr: request.verbose, level: plan.log.level, format: plan.log.format, job: id});
   log.warn('a brain died; this one takes over', {brain: hello.brain});
-  const life = await live({...state, plan}, groups, channel, log, hello, request.usesStdout);
+  const started = {...state.started, wrapper: wrapperOf(hello.frontPid)};
+  const adopted: BoxState = {...state, plan, started};
+  keep(adopted, log);
+  const life = await live(adopted, groups, channel, log, hello, request.usesStdout);
   if (life.startEpochUs !== null) life.startEpochUs = state.startEpochUs ?? life.startEpochUs;
-  const result = await conclude({...state, plan}, groups, life, request, log);
+  const result = await conclude(adopted, groups, life, request, log);
   await log.close();
   return result;
 }
@@ -135,8 +140,21 @@ async function conclude(state: BoxState, groups: Groups, life: Life, {plugins}: 
   const result = await finish(state, groups, life, log);
   const told = await tellBatchSystem(result, {batch: state.batch, settings: state.settings, plugins, effects: effectsWith(log)});
   removeState(state.plan, state.id);
+  await sweepInPassing(state.plan, log);
   return told;
 }
+
+/** Boxes of the same user that a crash left: a site may have no timer for the sweep, and nobody waits for this one for long. */
+async function sweepInPassing({directories}: Plan, log: Log): Promise<void> {
+  try {
+    const swept = await sweepBoxes(directories, {uid: process.getuid?.() ?? -1, patienceMs: SWEEP_MS});
+    for (const {recordId, result, message} of swept) log.warn('a box that a crash left', {recordId, result, message});
+  } catch (error) {
+    log.warn('boxes that a crash left cannot be swept', {error: asTareError(error).message});
+  }
+}
+
+const SWEEP_MS = 500;
 
 function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello: Hello, usesStdout: boolean): Promise<Life> {
   const {plan, started} = state;
@@ -163,6 +181,9 @@ function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello
       if (!usesStdout) channel.send('C', '1'); // a reader sees when the payload closes its own
       state.startEpochUs ??= startEpochUs;
       keep(state, log);
+    },
+    onSeen: (seen) => {
+      writeSeen(state, seen);
     },
   });
 }

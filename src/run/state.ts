@@ -12,8 +12,9 @@ import {childProcess} from '../host/spawn.js';
 import {FEATURES} from '../plan/features.js';
 import {inBox, stepsOf} from '../plan/step.js';
 import {makeDirectory} from '../record/durable.js';
-import type {Stop} from '../record/outcome.js';
+import type {Stop, Verdict} from '../record/outcome.js';
 import {writeFeatures} from './features.js';
+import type {Seen} from './life.js';
 import type {ProcessId} from './process.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
@@ -43,9 +44,14 @@ export interface BoxState {
   stop: Stop | null;
   /** What was weighed before the groups were removed; null until then. */
   weighed: Weighing | null;
+  /** Whose limit killed, as a sweep found before it removed the groups; null until then. */
+  oom: Verdict | null;
 }
 
 const STATE_FILE = 'box.json';
+const SEEN_FILE = 'seen.json';
+/** A box's folder has its id for a name; one that a sweep has claimed has more. */
+export const BOX_ID = /^[0-9a-f]+$/;
 
 /** The folder of a live box. */
 export const stateDirectory = (plan: Plan, id: string): string => join(plan.directories.state, 'boxes', id);
@@ -53,10 +59,11 @@ export const stateDirectory = (plan: Plan, id: string): string => join(plan.dire
 export const scratchDirectory = (plan: Plan, id: string): string => join(plan.directories.scratch, `tare-${id}`);
 
 /**
- * Makes the folders of one box and what the plan wants in them.
+ * Makes the places of all boxes, and the folder of one with its state: from then on a sweep finds whatever else is made.
  * @throws TareError STATE_DIRECTORY
  */
-export function makeDirectories(plan: Plan, id: string, caller: {uid: number; gid: number}, recordId: string): void {
+export function makeState(box: BoxState, caller: {uid: number}): void {
+  const {id, plan} = box;
   const {state, spool, scratch} = plan.directories;
   // others may pass through to a folder that is theirs, but not look around
   ensureOwn(state, 0o711, caller.uid);
@@ -65,9 +72,17 @@ export function makeDirectories(plan: Plan, id: string, caller: {uid: number; gi
   // a site's spool may be everybody's (sticky); it must exist before it can be hidden in the box
   guard(() => {
     makeDirectory(spool, 0o755);
-  });
-  guard(() => {
     mkdirSync(stateDirectory(plan, id), {mode: 0o700});
+  });
+  writeState(box);
+}
+
+/**
+ * Makes the box's folder on scratch and what the plan wants in it.
+ * @throws TareError STATE_DIRECTORY
+ */
+export function makeScratch(plan: Plan, id: string, recordId: string): void {
+  guard(() => {
     mkdirSync(scratchDirectory(plan, id), {mode: 0o711});
     const owner = stepsOf(plan, 'identity.take')[0];
     for (const step of stepsOf(plan, 'features.provide')) writeFeatures(step, inBox(FEATURES, scratchDirectory(plan, id)), id, recordId);
@@ -106,12 +121,32 @@ export function isOwn(path: string, uid: number): boolean {
  * Replaced whole: a brain that dies while it writes leaves the state before.
  * @throws TareError STATE_DIRECTORY
  */
-export function writeState(state: BoxState): void {
-  const path = join(stateDirectory(state.plan, state.id), STATE_FILE);
+export function writeState(state: BoxState, directory = stateDirectory(state.plan, state.id)): void {
+  const path = join(directory, STATE_FILE);
   guard(() => {
     writeFileSync(`${path}.new`, JSON.stringify(state), {mode: 0o600});
     renameSync(`${path}.new`, path);
   });
+}
+
+/** How far the payload had come; what cannot be written is not missed before a sweep wants it. */
+export function writeSeen({plan, id}: BoxState, seen: Seen): void {
+  const path = join(stateDirectory(plan, id), SEEN_FILE);
+  try {
+    writeFileSync(`${path}.new`, JSON.stringify(seen), {mode: 0o600});
+    renameSync(`${path}.new`, path);
+  } catch {
+    // the disk is full, or the folder gone
+  }
+}
+
+/** null when nothing was noted. */
+export function readSeen(directory: string): Seen | null {
+  try {
+    return JSON.parse(readFileSync(join(directory, SEEN_FILE), 'utf8')) as Seen;
+  } catch {
+    return null;
+  }
 }
 
 /** @throws TareError STATE_DIRECTORY when another brain's state cannot be read */
@@ -142,7 +177,8 @@ export function liveBoxes(directory: string): BoxState[] {
   const boxes = join(directory, 'boxes');
   return namesIn(boxes).flatMap((id) => {
     try {
-      const state = readState(join(boxes, id));
+      const state = BOX_ID.test(id) ? readState(join(boxes, id)) : null;
+      if (state === null) return [];
       return Array.isArray(state.plan.steps) ? [state] : [];
     } catch {
       return [];

@@ -193,8 +193,8 @@ export class Pool {
     await this.inside(['umount', target]);
   }
 
-  private async inside(argv: readonly string[]): Promise<void> {
-    await run('nsenter', [`--target=${String(this.master?.pid)}`, '--mount', ...argv], {});
+  private async inside(argv: readonly string[]): Promise<string> {
+    return run('nsenter', [`--target=${String(this.master?.pid)}`, '--mount', ...argv], {});
   }
 
   /** Submits one job; `files` are in its submit directory. */
@@ -280,6 +280,11 @@ export class Pool {
     return readdirSync(folder)
       .filter((name) => name.endsWith('.json'))
       .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as UsageRecord);
+  }
+
+  /** What a node's timer does. */
+  async sweep(tare: string): Promise<void> {
+    await this.inside([tare, 'records', 'sweep']);
   }
 
   /** What no job may leave on the node: processes, boxes and their folders, groups. */

@@ -1,6 +1,6 @@
 /** A hundred jobs, ten of which lose their wrapper to SIGKILL and start again: as many records as the schedd counts attempts. */
 import {existsSync} from 'node:fs';
-import {basename, join} from 'node:path';
+import {basename, dirname, join} from 'node:path';
 import {expect} from 'chai';
 import type {Job} from '../../support/pool.js';
 import {processes, until} from '../../support/tare.js';
@@ -16,7 +16,7 @@ for (const variant of WRAPPERS) {
   describe(`many jobs under HTCondor, ${variant.name}`, () => {
     const pool = poolFor(variant);
 
-    it(`${String(JOBS)} jobs, ${String(KILLED)} wrappers killed: one record for each attempt; nothing left but folders of killed wrappers`, async function () {
+    it(`${String(JOBS)} jobs, ${String(KILLED)} wrappers killed: one record for each attempt, and nothing left after the sweep`, async function () {
       this.timeout(180_000);
       const {arguments: script, ...rest} = shell(SCRIPT);
       const jobs = await pool().submitMany(JOBS, {
@@ -43,15 +43,16 @@ for (const variant of WRAPPERS) {
       // The starter kills what is left of a job whose first process is gone, the brain too: that is quicker than the record's end or not.
       const killed = records.filter(({outcome}) => outcome.status !== 'completed');
       expect(killed.map(({lrms}) => lrms.attempt)).to.deep.equal(Array(KILLED).fill(1));
-      for (const {outcome} of killed) expect(outcome.status).to.be.oneOf(['running', 'wrapper-failure']);
+      for (const {outcome} of killed) expect(outcome.status).to.be.oneOf(['running', 'wrapper-failure', 'lost']);
       expect(records.filter(({outcome}) => outcome.status === 'completed')).to.have.length(JOBS);
 
-      // folders of boxes whose brain was killed too are nobody's: no more than those, and nothing that lives or counts
-      const abandoned = (path: string): boolean => path.startsWith(join(pool().directory, 'tare'));
       const left = (): string[] => pool().leftovers();
-      await until('the end of all that was the jobs’', () => left().every(abandoned), 20).catch(() => undefined);
-      expect(left().filter((path) => !abandoned(path))).to.deep.equal([]);
-      expect(left().filter((path) => path.includes('/boxes/')).length).to.be.at.most(KILLED);
+      await until('the end of all that lives', () => left().every((path) => path.startsWith(join(pool().directory, 'tare'))), 20);
+      await pool().sweep(join(dirname(variant.wrapper), 'tare'));
+      expect(left()).to.deep.equal([]);
+      const closed = pool().records();
+      expect(closed).to.have.length(JOBS + KILLED);
+      expect(closed.filter(({state}) => state === 'started')).to.deep.equal([]);
     });
   });
 }

@@ -1,7 +1,7 @@
 /** Defects that were found by a review: each of these failed before it was mended. */
 
 import {expect} from 'chai';
-import {mkdtempSync, readdirSync, rmSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, readdirSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {TareError} from '../../../src/errors.js';
@@ -12,7 +12,7 @@ import {formatSummary} from '../../../src/report/summary.js';
 import {payloadIdentity} from '../../../src/run/identity.js';
 import {Sampler} from '../../../src/run/sampler.js';
 import {checkSavedPlan} from '../../../src/run/saved-plan.js';
-import {makeDirectories} from '../../../src/run/state.js';
+import {makeScratch} from '../../../src/run/state.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import {facts, job, plan, policy, thrown, USER, grid} from '../plan/build.js';
 import {fakeFiles, fakeProc} from './proc.js';
@@ -54,12 +54,13 @@ describe('defects of runs', () => {
     expect(thrown(() => checkSavedPlan({...made, steps}, 'plan.json', facts(), policy())).code).to.equal('PLAN_MISMATCH');
   });
 
-  it('a scratch directory with a dollar in its name is taken letter by letter (src/run/state.ts, makeDirectories and removeDirectories)', () => {
+  it('a scratch directory with a dollar in its name is taken letter by letter (src/run/state.ts, makeScratch and removeScratch)', () => {
     const base = mkdtempSync(join(tmpdir(), 'tare-$$-'));
     try {
       const made = plan();
       const saved: Plan = {...made, directories: {...made.directories, state: join(base, 'state'), scratch: join(base, 'scratch')}};
-      makeDirectories(saved, 'ab12', {uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0}, 'a record');
+      mkdirSync(saved.directories.scratch);
+      makeScratch(saved, 'ab12', 'a record');
       expect(readdirSync(join(base, 'scratch', 'tare-ab12')).sort()).to.deep.equal(['features', 'tmp', 'var-tmp']);
     } finally {
       rmSync(base, {recursive: true, force: true});

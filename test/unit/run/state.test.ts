@@ -1,19 +1,31 @@
 import {expect} from 'chai';
 import {plainJob} from '../../../src/batch/plain.js';
-import {chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync} from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {EXIT} from '../../../src/errors.js';
 import {pinnedCpus} from '../../../src/run/pinned.js';
 import {
   ensureOwn,
-  makeDirectories,
+  makeScratch,
+  makeState,
   readState,
   removeScratch,
   removeState,
   scratchDirectory,
   stateDirectory,
-  writeState,
   type BoxState,
 } from '../../../src/run/state.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
@@ -22,7 +34,6 @@ import {need} from '../../support/need.js';
 import {asUser, plan, ROOT, thrown, USER, grid} from '../plan/build.js';
 
 const UID = process.getuid?.() ?? -1;
-const GID = process.getgid?.() ?? -1;
 const mode = (path: string): number => statSync(path).mode & 0o7777;
 
 const removeAll = (plan: Plan, id: string): string[] => [...removeScratch(plan, id), ...removeState(plan, id)];
@@ -40,11 +51,44 @@ describe('the wrapper’s folders', () => {
     ...from,
     directories: {...from.directories, state: join(base, 'state'), scratch: join(base, 'scratch')},
   });
-  const caller = {uid: UID, gid: GID};
+  const caller = {uid: UID};
+  const state = (saved: Plan, id: string): BoxState => ({
+    id,
+    plan: saved,
+    batch: plainJob(),
+    settings: {oom: 'hold'},
+    init: null,
+    memoryBefore: null,
+    abilities: {tmpfsSize: true, perms: true, overlay: true, disableUserns: true},
+    frontStartedUs: 5,
+    cpus: 2,
+    recordCopy: null,
+    startEpochUs: null,
+    stop: null,
+    weighed: null,
+    oom: null,
+    started: startedRecord(
+      {
+        lrms: {type: 'none', host: 'wn001', queue: null, localJobId: null, globalJobId: 'a', attempt: 1},
+        identity: USER,
+        grid: grid(null),
+        within: null,
+        name: null,
+        trust: 'user',
+        host: {node: 'wn001', bootId: null, kernel: null, cpuModel: null, tareVersion: '0'},
+        site: {name: null, infrastructure: null, description: null},
+      },
+      saved,
+    ),
+  });
+  const makeDirectories = (saved: Plan, id: string): void => {
+    makeState(state(saved, id), caller);
+    makeScratch(saved, id, 'a record');
+  };
 
   it('are made for one box, closed to others', () => {
     const saved = made();
-    makeDirectories(saved, 'ab12', caller, 'a record');
+    makeDirectories(saved, 'ab12');
     expect(mode(saved.directories.state)).to.equal(0o711);
     expect(mode(join(saved.directories.state, 'boxes'))).to.equal(0o700);
     expect(mode(stateDirectory(saved, 'ab12'))).to.equal(0o700);
@@ -56,7 +100,7 @@ describe('the wrapper’s folders', () => {
   it('are the payload’s account’s, where root makes them', function () {
     need(this, UID === 0, 'only root can give directories away');
     const saved = made(plan({facts: {caller: ROOT}, call: asUser(USER)}));
-    makeDirectories(saved, 'ab12', caller, 'a record');
+    makeDirectories(saved, 'ab12');
     const owner = (path: string): number[] => [statSync(path).uid, statSync(path).gid];
     expect(owner(join(scratchDirectory(saved, 'ab12'), 'tmp'))).to.deep.equal([1001, 100]);
     expect(owner(scratchDirectory(saved, 'ab12'))).to.deep.equal([0, 0]);
@@ -67,14 +111,14 @@ describe('the wrapper’s folders', () => {
   });
 
   it('are not made twice for one id', () => {
-    makeDirectories(made(), 'ab12', caller, 'a record');
-    expect(thrown(() => makeDirectories(made(), 'ab12', caller, 'a record'))).to.include({code: 'STATE_DIRECTORY'});
+    makeDirectories(made(), 'ab12');
+    expect(thrown(() => makeDirectories(made(), 'ab12'))).to.include({code: 'STATE_DIRECTORY'});
   });
 
   it('are removed with all that a payload put there, and nothing beside them', () => {
     const saved = made();
-    makeDirectories(saved, 'ab12', caller, 'a record');
-    makeDirectories(saved, 'cd34', caller, 'a record');
+    makeDirectories(saved, 'ab12');
+    makeDirectories(saved, 'cd34');
     const outside = join(base, 'outside');
     mkdirSync(outside);
     writeFileSync(join(outside, 'file'), 'stays');
@@ -176,39 +220,9 @@ describe('the wrapper’s folders', () => {
   });
 
   describe('hold the state of a live box', () => {
-    const state = (saved: Plan, id: string): BoxState => ({
-      id,
-      plan: saved,
-      batch: plainJob(),
-      settings: {oom: 'hold'},
-      init: null,
-      memoryBefore: null,
-      abilities: {tmpfsSize: true, perms: true, overlay: true, disableUserns: true},
-      frontStartedUs: 5,
-      cpus: 2,
-      recordCopy: null,
-      startEpochUs: null,
-      stop: null,
-      weighed: null,
-      started: startedRecord(
-        {
-          lrms: {type: 'none', host: 'wn001', queue: null, localJobId: null, globalJobId: 'a', attempt: 1},
-          identity: USER,
-          grid: grid(null),
-          within: null,
-          name: null,
-          trust: 'user',
-          host: {node: 'wn001', bootId: null, kernel: null, cpuModel: null, tareVersion: '0'},
-          site: {name: null, infrastructure: null, description: null},
-        },
-        saved,
-      ),
-    });
-
     it('which the next brain reads as it was, and nobody else can', () => {
       const saved = made();
-      makeDirectories(saved, 'ab12', caller, 'a record');
-      writeState(state(saved, 'ab12'));
+      makeDirectories(saved, 'ab12');
       expect(readState(stateDirectory(saved, 'ab12'))).to.deep.equal(state(saved, 'ab12'));
       expect(mode(join(stateDirectory(saved, 'ab12'), 'box.json'))).to.equal(0o600);
     });
@@ -222,8 +236,10 @@ describe('the wrapper’s folders', () => {
     it('from which the pinned CPUs are known; a box that is just made or removed has none', () => {
       const saved = made(plan({job: {limits: {cores: 2, pinCores: true}}}));
       expect(pinnedCpus(saved.directories.state)).to.deep.equal([]);
-      for (const id of ['ab12', 'cd34', 'ef56']) makeDirectories(saved, id, caller, 'a record');
-      for (const id of ['ab12', 'cd34']) writeState(state(saved, id));
+      for (const id of ['ab12', 'cd34', 'ef56']) makeDirectories(saved, id);
+      writeFileSync(join(stateDirectory(saved, 'ef56'), 'box.json'), '');
+      renameSync(stateDirectory(saved, 'cd34'), `${stateDirectory(saved, 'cd34')}.sweep-1-1`);
+      makeDirectories({...saved, directories: {...saved.directories, scratch: join(base, 'other')}}, 'cd34');
       expect(pinnedCpus(saved.directories.state)).to.deep.equal([2, 3, 2, 3]);
     });
   });

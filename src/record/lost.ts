@@ -1,0 +1,37 @@
+/** The record of an attempt that nobody ended: closed later, with what can still be told. Pure. */
+
+import {lostOutcome, type Verdict} from './outcome.js';
+import {finalRecord, NO_TARE, NO_TIME, NO_USAGE, type RecordUsage, type UsageRecord} from './record.js';
+
+/** What the wrapper and the kernel left. */
+export interface Remains {
+  /** In words: why nobody ended it. */
+  reason: string;
+  /** Calendar time of the payload's exec, µs; null when it did not execute, or nobody noted that it did. */
+  startEpochUs: number | null;
+  /** What the wrapper noted last: lower bounds. null when it noted nothing. */
+  seen: {wallUs: number; suspendedUs: number | null} | null;
+  usage: RecordUsage;
+  /** Remarks on the usage. */
+  flags: readonly string[];
+  /** Whose memory limit killed, as far as counters still tell. */
+  oom: Verdict | null;
+}
+
+/** The same bytes whoever closes it and whenever: nothing of the sweep itself is in it. */
+export function lostRecord(started: UsageRecord, {reason, startEpochUs, seen, usage, flags, oom}: Remains): UsageRecord {
+  const executed = startEpochUs !== null;
+  const wallUs = executed && seen !== null ? seen.wallUs : null;
+  const time = executed
+    ? {...NO_TIME, startEpochUs, wallUs, endEpochUs: wallUs === null ? null : startEpochUs + wallUs, suspendedUs: seen?.suspendedUs ?? null}
+    : NO_TIME;
+  const record = finalRecord(started, {
+    time,
+    net: executed ? usage : NO_USAGE,
+    tare: NO_TARE,
+    watch: null,
+    outcome: lostOutcome(reason, executed ? oom : null),
+    flags: executed ? [...flags, 'killed', 'partial'] : [],
+  });
+  return {...record, state: 'lost'};
+}

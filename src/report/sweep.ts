@@ -1,0 +1,17 @@
+/** What a sweep did, for people. */
+
+export interface SweptLine {
+  uid: number;
+  recordId: string | null;
+  result: 'closed' | 'cleaned' | 'left';
+  message: string;
+}
+
+/** One line for each attempt, and the sum. What another user's sweep said is printed without control characters. */
+export function renderSweep(swept: readonly SweptLine[]): string {
+  const lines = swept.map(({uid, recordId, result, message}) =>
+    `${result.padEnd(7)}  uid ${String(uid)}  ${recordId ?? '-'}  ${message}`.replaceAll(/\p{Cc}/gu, '?'),
+  );
+  const count = (result: SweptLine['result']): string => `${String(swept.filter((one) => one.result === result).length)} ${result}`;
+  return [...lines, [count('closed'), count('cleaned'), count('left')].join(', ')].join('\n');
+}

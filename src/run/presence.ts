@@ -1,0 +1,69 @@
+/** Whether the wrapper that began an attempt is still there to end it. */
+
+import {readdirSync, readFileSync} from 'node:fs';
+import {hostname} from 'node:os';
+import type {UsageRecord} from '../record/record.js';
+import {isRunning, pidNamespace, processId, statFields, type ProcessId} from './process.js';
+
+/** `gone`: dead on this node; `restarted`: the node was started anew since; `unknown`: cannot be seen from here, so nothing may be done. */
+export type Presence = 'here' | 'gone' | 'restarted' | 'unknown';
+
+/** Where the one who asks is. */
+export interface Here {
+  node: string;
+  bootId: string | null;
+  pidNamespace: string | null;
+}
+
+/** The namespace of the node's own process 1: PROC_PID_INIT_INO of include/linux/proc_ns.h. */
+const NODES_NAMESPACE = 'pid:[4026531836]';
+
+export function here(): Here {
+  return {node: hostname(), bootId: bootId(), pidNamespace: pidNamespace()};
+}
+
+/** For the record that is on disk while this brain is at work. */
+export function wrapperOf(frontPid: number): NonNullable<UsageRecord['wrapper']> {
+  return {pidNamespace: pidNamespace(), front: processId(frontPid), brain: processId(process.pid)};
+}
+
+export function presenceOf({host, wrapper}: Pick<UsageRecord, 'host' | 'wrapper'>, at: Here): Presence {
+  if (host.bootId === null || at.bootId === null) return 'unknown';
+  // a boot's id is the node's own whatever the node is called; another boot's is ours only by the name
+  if (host.bootId !== at.bootId) return host.node === at.node ? 'restarted' : 'unknown';
+  if (wrapper?.pidNamespace == null) return 'unknown';
+  const parts = [wrapper.front, wrapper.brain].filter((part) => part !== null);
+  if (parts.length === 0) return 'unknown';
+  if (wrapper.pidNamespace === at.pidNamespace) return parts.some(isRunning) ? 'here' : 'gone';
+  // from a namespace above all others everything can be seen, under other numbers
+  if (at.pidNamespace !== NODES_NAMESPACE) return 'unknown';
+  return isSomewhere(parts) ? 'here' : 'gone';
+}
+
+/** Looks through all processes for one that has the number in the innermost of its namespaces, and the start. */
+function isSomewhere(parts: readonly ProcessId[]): boolean {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .some((name) => {
+      const startTicks = Number(statFields(Number(name))?.[19] ?? Number.NaN);
+      return parts.some((part) => part.startTicks === startTicks && part.pid === innermostNumber(name));
+    });
+}
+
+/** NSpid of proc_pid_status(5). */
+function innermostNumber(pid: string): number | null {
+  try {
+    const numbers = /^NSpid:\s+(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]?.split(/\s+/);
+    return numbers === undefined ? null : Number(numbers.at(-1));
+  } catch {
+    return null;
+  }
+}
+
+function bootId(): string | null {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * Closes what a crash left open, for the user whose process this is: stops what still runs of boxes whose wrapper is gone, weighs what
+ * their groups still tell, removes them, and closes their records. Whatever kills a sweep, another goes on where it was.
+ */
+
+import {renameSync, rmSync, statSync} from 'node:fs';
+import {join} from 'node:path';
+import {openGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
+import {asTareError} from '../errors.js';
+import type {Places} from '../policy/places.js';
+import {removeUnfinished} from '../record/durable.js';
+import {lostRecord} from '../record/lost.js';
+import {NO_USAGE, type UsageRecord} from '../record/record.js';
+import {isClosed, readRecord, recordsOf, writeRecord} from '../record/spool.js';
+import {sleep} from './clock.js';
+import {here, presenceOf, type Here, type Presence} from './presence.js';
+import {isRunning, processId, type ProcessId} from './process.js';
+import {isOwn, namesIn, readSeen, readState, removeScratch, writeState, type BoxState} from './state.js';
+import {weighPayload} from './weigh.js';
+
+/** What a sweep did about one attempt. */
+export interface Swept {
+  /** null where a folder did not say whose it was. */
+  recordId: string | null;
+  /** `closed`: the record is now `lost`; `cleaned`: it was final already; `left`: something could not be stopped or removed. */
+  result: 'closed' | 'cleaned' | 'left';
+  /** For people. */
+  message: string;
+}
+
+export interface SweepOptions {
+  uid: number;
+  /** After so long no further box is begun, and none is waited for that long. Absent: all are begun, and 10 s waited for each. */
+  patienceMs?: number;
+}
+
+/** How long a killed box may take to be empty. */
+const EMPTY_DEADLINE_MS = 10_000;
+/** How long an init may take to find out that its front is gone. */
+const KILL_MS = 200;
+/** A folder without a readable state is one that is just being made, or that a crash left half made. */
+const HALF_MADE_MS = 10 * 60_000;
+
+/** Of one user: all boxes, then the records that no box stands for any more. */
+export async function sweep(places: Places, options: SweepOptions): Promise<Swept[]> {
+  const at = here();
+  const boxes = await sweepBoxes(places, options, at);
+  return [...boxes, ...sweepRecords(places, options, at)];
+}
+
+/** The boxes alone: what a wrapper does for its user in passing. */
+export async function sweepBoxes({state}: Places, {uid, patienceMs}: SweepOptions, at = here()): Promise<Swept[]> {
+  const folder = join(state, 'boxes');
+  // what others could have put there is not obeyed
+  if (!isOwn(state, uid) || !isOwn(folder, uid)) return [];
+  const swept: Swept[] = [];
+  const end = performance.now() + (patienceMs ?? Infinity);
+  for (const name of namesIn(folder)) {
+    if (performance.now() > end) break;
+    try {
+      const one = await sweepBox(folder, name, at, patienceMs ?? EMPTY_DEADLINE_MS);
+      if (one !== null) swept.push(one);
+    } catch (error) {
+      swept.push({recordId: null, result: 'left', message: `${join(folder, name)}: ${asTareError(error).message}`});
+    }
+  }
+  return swept;
+}
+
+/** `ID`, or `ID.sweep-PID-STARTTICKS` when a sweep has claimed it. */
+const NAME = /^([0-9a-f]+)(?:\.sweep-(\d+)-(\d+))?$/;
+
+async function sweepBox(folder: string, name: string, at: Here, patienceMs: number): Promise<Swept | null> {
+  const [, id, pid, startTicks] = NAME.exec(name) ?? [];
+  const directory = join(folder, name);
+  if (id === undefined || (pid !== undefined && isRunning({pid: Number(pid), startTicks: Number(startTicks)}))) return null;
+  const state = stateIn(directory);
+  if (state === null) return removeHalfMade(directory);
+  const presence = presenceOf(state.started, at);
+  if (presence === 'here' || presence === 'unknown') return null;
+  const claimed = claim(folder, id, name);
+  // read again: what was read before the claim may be older
+  const box = claimed === null ? null : stateIn(claimed);
+  return claimed === null || box === null ? null : close(box, claimed, presence, patienceMs);
+}
+
+/** Renaming is what only one can do. @returns the folder's new place, null when another was faster */
+function claim(folder: string, id: string, name: string): string | null {
+  const self = processId(process.pid);
+  const claimed = join(folder, `${id}.sweep-${String(process.pid)}-${String(self?.startTicks ?? 0)}`);
+  try {
+    renameSync(join(folder, name), claimed);
+    return claimed;
+  } catch {
+    return null;
+  }
+}
+
+/** Stops, weighs, removes, records; the folder goes last, so that who comes after a crash finds it. */
+async function close(box: BoxState, directory: string, presence: Presence, patienceMs: number): Promise<Swept> {
+  const {plan, started, id} = box;
+  const {recordId} = started;
+  const {spool} = plan.directories;
+  const groups = openGroups(plan.steps, id);
+  const left: string[] = [];
+  if (presence === 'gone' && !(await stop(groups, box.init, patienceMs))) {
+    return {recordId, result: 'left', message: `processes of the box ${id} cannot be killed; the next sweep tries again`};
+  }
+  const remains = remainsOf(box, groups, directory, presence);
+  left.push(...(await groups.remove()), ...removeScratch(plan, id));
+  const closed = isClosed(readRecord(spool, recordId));
+  if (!closed) writeRecord(spool, lostRecord(started, remains));
+  removeUnfinished(join(spool, `${recordId}.json`));
+  // what is left is looked at again: its folder says where it is
+  if (left.length > 0) return {recordId, result: 'left', message: `cannot be removed: ${left.join(', ')}`};
+  rmSync(directory, {recursive: true, force: true});
+  return {recordId, result: closed ? 'cleaned' : 'closed', message: closed ? 'its wrapper was killed after its end' : remains.reason};
+}
+
+/** false when something of the box does not die. */
+async function stop(groups: Groups, init: ProcessId | null, patienceMs: number): Promise<boolean> {
+  groups.kill('box');
+  // where there is no group, the box goes with its init, which ends by itself when the front does
+  for (let waited = 0; init !== null && isRunning(init); waited += 20) {
+    if (waited === KILL_MS) kill(init);
+    if (waited > patienceMs) return false;
+    await sleep(20);
+  }
+  return groups.waitEmpty(patienceMs, 'box');
+}
+
+/** What is noted is kept: a sweep that follows finds no groups any more. */
+function remainsOf(box: BoxState, groups: Groups, directory: string, presence: Presence): Parameters<typeof lostRecord>[1] {
+  const {startEpochUs, memoryBefore} = box;
+  const seen = readSeen(directory);
+  const counted = box.weighed !== null || presence !== 'gone' ? null : weighPayload(groups, null, null);
+  box.weighed ??= counted !== null && hasFigures(counted.usage) ? counted : (seen?.weighing ?? {usage: NO_USAGE, flags: []});
+  box.oom ??= presence === 'gone' ? groups.verdict(memoryBefore as MemoryEvents, groups.memoryEvents()) : null;
+  writeState(box, directory);
+  const {usage, flags} = box.weighed;
+  const oom = box.oom === null ? null : {whose: box.oom.whose, evidence: box.oom.evidence};
+  return {reason: REASONS[presence === 'restarted' ? 'restarted' : 'gone'], startEpochUs, seen, usage, flags, oom};
+}
+
+const REASONS = {
+  gone: 'the wrapper was killed, and all with it',
+  restarted: 'the node went down',
+} as const;
+
+/** A group that is gone tells nothing. */
+const hasFigures = ({cpuUserUs, memPeakBytes}: UsageRecord['net']): boolean => cpuUserUs !== null || memPeakBytes !== null;
+
+function kill({pid}: ProcessId): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // it is gone
+  }
+}
+
+function stateIn(directory: string): BoxState | null {
+  try {
+    const state = readState(directory);
+    return Array.isArray(state.plan.steps) && typeof state.started.recordId === 'string' ? state : null;
+  } catch {
+    return null;
+  }
+}
+
+function removeHalfMade(directory: string): Swept | null {
+  if (!isOld(directory)) return null;
+  rmSync(directory, {recursive: true, force: true});
+  return {recordId: null, result: 'cleaned', message: `${directory} was begun and never finished`};
+}
+
+function isOld(directory: string): boolean {
+  const found = statSync(directory, {throwIfNoEntry: false});
+  return found !== undefined && Date.now() - found.mtimeMs > HALF_MADE_MS;
+}
+
+/** Started records whose box is gone with the state directory: on a file system in memory, say, before the node was restarted. */
+function sweepRecords({state, spool}: Places, {uid}: SweepOptions, at: Here): Swept[] {
+  const boxes = join(state, 'boxes');
+  const known = new Set(namesIn(boxes).flatMap((name) => stateIn(join(boxes, name))?.started.recordId ?? []));
+  const swept: Swept[] = [];
+  for (const recordId of recordsOf(spool, uid)) {
+    const record = readRecord(spool, recordId);
+    if (record?.state !== 'started' || known.has(recordId)) continue;
+    const presence = presenceOf(record, at);
+    if (presence === 'here' || presence === 'unknown') continue;
+    // another sweep may just have closed it, with more than we know: it removes the box's folder after that
+    if (isClosed(readRecord(spool, recordId))) continue;
+    const reason = REASONS[presence];
+    try {
+      writeRecord(spool, lostRecord(record, {reason, startEpochUs: null, seen: null, usage: NO_USAGE, flags: [], oom: null}));
+      swept.push({recordId, result: 'closed', message: `${reason}; its box is not known any more`});
+    } catch (error) {
+      swept.push({recordId, result: 'left', message: asTareError(error).message});
+    }
+  }
+  return swept;
+}

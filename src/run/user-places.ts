@@ -1,0 +1,29 @@
+/** The state directories of all users on this node, as the policy places them. */
+
+import {basename, dirname, join} from 'node:path';
+import {placesOf} from '../policy/places.js';
+import type {Policy} from '../policy/policy.js';
+import {namesIn} from './state.js';
+
+export interface UserPlace {
+  state: string;
+  /** By the directory's name, which says nothing of who owns it; null: one place for all. */
+  uid: number | null;
+}
+
+/** Found by name; where `%u` is not in the last component of the place, only root's. */
+export function userPlaces(policy: Policy): UserPlace[] {
+  const MARK = 4_294_967_294; // no user's number
+  const pattern = placesOf(policy, MARK).state;
+  // one place for all
+  if (!pattern.includes(String(MARK))) return [{state: pattern, uid: null}];
+  const root = {state: placesOf(policy, 0).state, uid: 0};
+  const place = basename(pattern);
+  if (!place.includes(String(MARK))) return [root];
+  const [before = '', after = ''] = place.split(String(MARK));
+  const found = namesIn(dirname(pattern)).flatMap((name) => {
+    const number = name.startsWith(before) && name.endsWith(after) ? name.slice(before.length, name.length - after.length) : '';
+    return /^\d+$/.test(number) ? [{state: join(dirname(pattern), name), uid: Number(number)}] : [];
+  });
+  return [root, ...found.filter(({state}) => state !== root.state)];
+}

@@ -1,0 +1,267 @@
+/** SIGKILL to the whole wrapper at once, at named steps: a sweep leaves nothing of it, and one record. */
+import {expect} from 'chai';
+import {spawn} from 'node:child_process';
+import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import type {UsageRecord} from '../../../src/record/record.js';
+import {ending, isRoot, processes, ROLES, Site, until, type ProcessEntry, type Role} from '../../support/tare.js';
+
+interface Swept {
+  uid: number;
+  recordId: string | null;
+  result: string;
+  message: string;
+}
+
+/** Steps with something on disk. `executed`: the payload runs by then, and its usage can be told. */
+const STEPS: {step: string; executed: boolean; ended?: boolean}[] = [
+  {step: 'brain-made', executed: false},
+  {step: 'brain-started', executed: false},
+  {step: 'enter-joined', executed: false},
+  {step: 'init-forked', executed: false},
+  {step: 'brain-ready', executed: false},
+  {step: 'running', executed: true},
+  {step: 'brain-ended', executed: true},
+  {step: 'brain-empty', executed: true},
+  {step: 'brain-weighed', executed: true},
+  {step: 'brain-removed', executed: true},
+  {step: 'brain-recorded', executed: true, ended: true},
+];
+
+const BURN = 'i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done;';
+
+for (const role of ROLES) {
+  describe(`the sweep, ${role}`, function () {
+    this.timeout(30_000);
+    let site: Site;
+    beforeEach(() => {
+      site = new Site(role);
+    });
+    afterEach(() => {
+      site.remove();
+    });
+
+    for (const {step, executed, ended = false} of STEPS) {
+      it(`all killed at ${step}: one record, nothing left`, async () => {
+        await killAllAt(site, step, step.startsWith('brain-') && executed ? `${BURN} exit 0` : `${BURN} sleep 1.62831; exit 0`);
+        const swept = await sweep(site);
+        expect(site.leftovers(), JSON.stringify(swept)).to.deep.equal([]);
+        const records = site.records();
+        expect(records).to.have.length(1);
+        const [record] = records as [UsageRecord];
+        expect(swept.map(({result, recordId}) => [result, recordId])).to.deep.equal([[ended ? 'cleaned' : 'closed', record.recordId]]);
+        if (ended) {
+          expect(record.state).to.equal('final');
+        } else {
+          expect([record.state, record.outcome.status, record.wrapper]).to.deep.equal(['lost', 'lost', null]);
+          expect(record.outcome.reason).to.equal('the wrapper was killed, and all with it');
+          expect(record.time.startEpochUs === null).to.equal(!executed);
+          if (!executed) expect(Object.values(record.net).filter((figure) => figure !== null)).to.deep.equal([]);
+          else if (role === 'root') expect((record.net.cpuUserUs ?? 0) + (record.net.cpuSystemUs ?? 0)).to.be.above(10_000);
+        }
+        // a second one finds nothing
+        expect(await sweep(site)).to.deep.equal([]);
+      });
+    }
+
+    it('leaves jobs alone that run', async () => {
+      const child = site.start(['run', '--policy', site.policy(), '--', '/bin/sleep', '2']);
+      const end = ending(child);
+      await until('the payload', () => processes().some(({argv}) => argv.join(' ') === '/bin/sleep 2'));
+      for (let time = 0; time < 3; time++) expect(await sweep(site)).to.deep.equal([]);
+      expect(await end).to.include({code: 0});
+      expect(site.records().map(({state, outcome}) => [state, outcome.status])).to.deep.equal([['final', 'completed']]);
+    });
+
+    it('two at once close it once', async () => {
+      const {length} = [1, 2, 3];
+      for (let time = 0; time < length; time++) await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+      const swept = await Promise.all([sweep(site), sweep(site), sweep(site)]);
+      const closed = swept.flat().filter(({result}) => result === 'closed');
+      expect(closed.map(({recordId}) => recordId).sort()).to.deep.equal(
+        site
+          .records()
+          .map(({recordId}) => recordId)
+          .sort(),
+      );
+      expect(closed).to.have.length(length);
+      expect(site.leftovers()).to.deep.equal([]);
+    });
+
+    it('goes on where a killed sweep stopped', async () => {
+      await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+      const boxes = join(site.directory, 'state/boxes');
+      const [id = ''] = readdirSync(boxes);
+      renameSync(join(boxes, id), join(boxes, `${id}.sweep-4194304-77`));
+      expect((await sweep(site)).map(({result}) => result)).to.deep.equal(['closed']);
+      expect(site.leftovers()).to.deep.equal([]);
+    });
+
+    it('closes a record of another boot, and one whose box is not known any more', async () => {
+      await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+      await sweep(site);
+      const [record] = site.records();
+      const started = {...record, state: 'started', wrapper: {pidNamespace: 'pid:[1]', front: {pid: 1, startTicks: 1}, brain: null}};
+      const path = join(site.directory, 'spool', `${record?.recordId ?? ''}.json`);
+      const give = (document: object): void => {
+        writeFileSync(path, JSON.stringify(document));
+        site.give(path);
+      };
+      // another node's is not ours to judge, nor one in a namespace that cannot be seen into
+      give({...started, host: {...record?.host, node: 'elsewhere', bootId: 'another'}});
+      expect(await sweep(site)).to.deep.equal([]);
+      give({...started, host: {...record?.host, bootId: 'another'}});
+      expect((await sweep(site)).map(({result, message}) => [result, message])).to.deep.equal([
+        ['closed', 'the node went down; its box is not known any more'],
+      ]);
+      expect(site.records().map(({state, outcome}) => [state, outcome.reason])).to.deep.equal([['lost', 'the node went down']]);
+    });
+
+    it('says how far the payload had come', async () => {
+      await killAllAt(site, 'running', 'sleep 2.62831; exit 0', 1.5);
+      await sweep(site);
+      const [record] = site.records();
+      expect(record?.time.wallUs).to.be.within(900_000, 2_000_000);
+      expect(record?.time.endEpochUs).to.equal((record?.time.startEpochUs ?? 0) + (record?.time.wallUs ?? 0));
+      expect(record?.flags).to.include.members(['killed', 'partial']);
+    });
+
+    it('a job that ends sweeps what its user’s crashes left', async () => {
+      await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+      const {code} = await site.command(['run', '--policy', site.policy(), '--', '/bin/true']);
+      expect(code).to.equal(0);
+      expect(site.leftovers()).to.deep.equal([]);
+      expect(
+        site
+          .records()
+          .map(({state}) => state)
+          .sort(),
+      ).to.deep.equal(['final', 'lost']);
+    });
+
+    it('takes what is no box for no box', async () => {
+      await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+      await sweep(site);
+      const boxes = join(site.directory, 'state/boxes');
+      for (const [name, text] of Object.entries({aa: '{', ab: '{"plan":{"steps":[]}}', ac: 'null', 'x y': '{}', ad: ''})) {
+        mkdirSync(join(boxes, name));
+        writeFileSync(join(boxes, name, 'box.json'), text);
+        site.give(join(boxes, name), join(boxes, name, 'box.json'));
+      }
+      writeFileSync(join(boxes, 'ae'), 'a file');
+      expect(await sweep(site)).to.deep.equal([]);
+    });
+  });
+}
+
+/** As root for everybody: nothing that a user's file says may reach what is not that user's. */
+(isRoot ? describe : describe.skip)('the sweep of root over users’ files', function () {
+  this.timeout(30_000);
+  let site: Site;
+  beforeEach(() => {
+    site = new Site('user');
+  });
+  afterEach(() => {
+    site.remove();
+  });
+
+  it('closes another user’s box as that user', async () => {
+    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    const swept = await sweep(site, 'root');
+    expect(swept.map(({uid, result}) => [uid, result])).to.deep.equal([[65534, 'closed']]);
+    expect(site.leftovers()).to.deep.equal([]);
+    expect(site.records().map(({state, trust}) => [state, trust])).to.deep.equal([['lost', 'user']]);
+  });
+
+  it('kills no process, removes no directory and writes no file that the user could not', async () => {
+    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    const boxes = join(site.directory, 'state/boxes');
+    const [id = ''] = readdirSync(boxes);
+    const file = join(boxes, id, 'box.json');
+    const state = JSON.parse(readFileSync(file, 'utf8')) as {
+      init: unknown;
+      plan: {directories: Record<string, string>; steps: object[]};
+    };
+    const sleeper = spawn('/bin/sleep', ['31.4']);
+    const pid = sleeper.pid ?? 0;
+    const private_ = join(site.directory, 'roots');
+    mkdirSync(private_);
+    chmodSync(private_, 0o700);
+    mkdirSync(join(private_, `tare-${id}`));
+    writeFileSync(join(private_, `tare-${id}`, 'precious'), '');
+    const stat = readFileSync(`/proc/${String(pid)}/stat`, 'latin1');
+    const startTicks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
+    const hostile = {...state, init: {pid, startTicks}};
+    hostile.plan.directories = {...state.plan.directories, spool: private_, scratch: private_};
+    writeFileSync(file, JSON.stringify(hostile));
+    const swept = await sweep(site, 'root');
+    expect(swept.map(({result}) => result)).to.include('left');
+    expect([sleeper.exitCode, sleeper.signalCode]).to.deep.equal([null, null]);
+    expect(readdirSync(private_)).to.deep.equal([`tare-${id}`]);
+    expect(readdirSync(join(private_, `tare-${id}`))).to.deep.equal(['precious']);
+    sleeper.kill();
+  });
+});
+
+/** Runs a job, waits for the step, kills front, brain, engine and init in one go, and waits until they are gone. */
+async function killAllAt(site: Site, step: string, script: string, seconds = 0.3): Promise<void> {
+  const pauses = step === 'running' ? [] : [step];
+  const policy = site.policy({debug: {pauseAt: pauses}});
+  const child = site.start(['run', '--policy', policy, '--', '/bin/sh', '-c', script]);
+  const end = ending(child);
+  const front = child.pid ?? 0;
+  const boxes = join(site.directory, 'state/boxes');
+  const before = namesIn(boxes);
+  await until(step, () => (step === 'running' ? isRunning(boxes, before) : isAt(front, step)));
+  await new Promise((resolve) => {
+    setTimeout(resolve, seconds * 1000);
+  });
+  const family = below(front);
+  for (const {pid} of family) send(pid, 'SIGSTOP');
+  for (const {pid} of family) send(pid, 'SIGKILL');
+  await end;
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // it went with another
+  }
+}
+
+/** Everything that the front is above of. */
+function below(front: number): ProcessEntry[] {
+  const all = processes();
+  const family = all.filter(({pid}) => pid === front);
+  for (let before = 0; before < family.length;) {
+    before = family.length;
+    family.push(...all.filter((one) => !family.includes(one) && family.some(({pid}) => pid === one.parent)));
+  }
+  return family;
+}
+
+/** Paused processes are called after the step (prctl(2), PR_SET_NAME). */
+const isAt = (front: number, step: string): boolean => below(front).some(({comm}) => comm === `@${step}`.slice(0, 15));
+
+const namesIn = (directory: string): string[] => (existsSync(directory) ? readdirSync(directory) : []);
+
+/** The payload of a new box runs, and its box says so. */
+function isRunning(boxes: string, before: readonly string[]): boolean {
+  try {
+    const id = readdirSync(boxes).find((name) => !before.includes(name)) ?? '';
+    return readFileSync(join(boxes, id, 'box.json'), 'utf8').includes('"startEpochUs":1');
+  } catch {
+    return false;
+  }
+}
+
+async function sweep(site: Site, role: Role = site.role): Promise<Swept[]> {
+  const options = role === site.role ? {} : {uid: 0, gid: 0};
+  const {stdout, stderr} = await site.command(['records', 'sweep', '--json', '--policy', site.policy()], options);
+  try {
+    return JSON.parse(stdout) as Swept[];
+  } catch {
+    throw new Error(`${stdout}\n${stderr}`);
+  }
+}
