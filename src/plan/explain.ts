@@ -92,7 +92,7 @@ export function explainPlan(plan: Plan): ExplainedSection[] {
     title: 'Directories',
     head: ['what', 'where'],
     rows: [
-      ['records', plan.directories.spool],
+      ['records', plan.directories.spools.join(', else ')],
       ['state', plan.directories.state],
       ['scratch', plan.directories.scratch],
       ['log', plan.directories.log ?? 'none'],

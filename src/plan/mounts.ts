@@ -103,8 +103,8 @@ export function planMounts(inputs: Inputs, features: readonly Step[]): MountPlan
 
 /** The wrapper's own folders, each once, but where something private covers them anyway. */
 function hidePlaces({policy, facts}: Inputs): string[] {
-  const {state, spool, scratch} = placesOf(policy, facts.caller.uid);
-  const places = [...new Set([state, spool, scratch])].filter((place) => !isCovered(place));
+  const {state, spools, scratch} = placesOf(policy, facts.caller.uid);
+  const places = [...new Set([state, ...spools, scratch])].filter((place) => !isCovered(place));
   return places.filter((place) => !places.some((other) => other !== place && liesIn(place, other)));
 }
 

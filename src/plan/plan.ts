@@ -159,9 +159,9 @@ function planEngine({facts: {bubblewrap}}: Inputs, mode: ModeChoice): Plan['engi
 
 /** A payload that could write to the spool could write its own record. Links are the runner's business. */
 function checkOwnPlaces({job, policy, facts}: Inputs): void {
-  const {state, spool, scratch} = placesOf(policy, facts.caller.uid);
+  const {state, spools, scratch} = placesOf(policy, facts.caller.uid);
   for (const {value, provenance} of [job.workDirectory, ...job.writable]) {
-    const own = [state, spool, scratch].find((place) => liesIn(place, value));
+    const own = [state, ...spools, scratch].find((place) => liesIn(place, value));
     if (own === undefined || isNeverWritable(value)) continue;
     throw new TareError('OWN_DIRECTORY', {
       message: 'the payload may not write where the wrapper keeps its own',

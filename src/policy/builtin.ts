@@ -29,7 +29,7 @@ export const BUILTIN: Readonly<Policy> = {
   writable: builtin([]),
   credentials: builtin(['X509_USER_PROXY', 'X509_USER_CERT', 'X509_USER_KEY', 'BEARER_TOKEN_FILE', 'KRB5CCNAME', '_CONDOR_CREDS']),
   identity: {user: builtin('nobody'), allowRoot: builtin(false)},
-  directories: {state: null, spool: null, scratch: null, log: null},
+  directories: {state: null, spools: null, scratch: null, log: null},
   log: {level: 'warn', format: 'human'},
   killSwitch: builtin('/etc/tare/off'),
   batch: {oom: builtin('hold'), blackHole: null},

@@ -17,9 +17,15 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
   const problems = new Problems();
   const or = <T>(written: T | undefined, pointer: string, otherwise: Valued<T>): Valued<T> =>
     written === undefined ? otherwise : {value: written, provenance: {source: 'policy', at: locate(pointer)}};
-  const directory = (name: 'state' | 'spool' | 'scratch' | 'log'): Valued<string> | null => {
+  const directory = (name: 'state' | 'scratch' | 'log'): Valued<string> | null => {
     const written = document.directories?.[name];
     return written === undefined ? null : {value: written, provenance: {source: 'policy', at: locate(below('/directories', name))}};
+  };
+  const spools = (): Valued<string[]> | null => {
+    const written = document.directories?.spool;
+    return written === undefined
+      ? null
+      : {value: typeof written === 'string' ? [written] : written, provenance: {source: 'policy', at: locate('/directories/spool')}};
   };
   const reserve = document.reserve?.memory;
   const reserveBytes =
@@ -36,7 +42,7 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
       user: or(document.identity?.user, '/identity/user', BUILTIN.identity.user),
       allowRoot: or(document.identity?.allowRoot, '/identity/allowRoot', BUILTIN.identity.allowRoot),
     },
-    directories: {state: directory('state'), spool: directory('spool'), scratch: directory('scratch'), log: directory('log')},
+    directories: {state: directory('state'), spools: spools(), scratch: directory('scratch'), log: directory('log')},
     log: {...BUILTIN.log, ...document.log},
     killSwitch: or(document.killSwitch, '/killSwitch', BUILTIN.killSwitch),
     batch: {

@@ -4,14 +4,20 @@ import type {Policy} from './policy.js';
 
 export interface Places {
   state: string;
-  spool: string;
+  /** In the order in which they are tried. */
+  spools: string[];
   scratch: string;
   log: string | null;
 }
 
 /** @param policy null when it could not be read */
 export function placesOf(policy: Policy | null, uid: number): Places {
-  const place = (name: keyof Places): string | null => policy?.directories[name]?.value.replaceAll('%u', String(uid)) ?? null;
+  const fill = (path: string): string => path.replaceAll('%u', String(uid));
+  const place = (name: 'state' | 'scratch' | 'log'): string | null => {
+    const written = policy?.directories[name]?.value;
+    return written === undefined ? null : fill(written);
+  };
   const state = place('state') ?? (uid === 0 ? '/var/lib/tare' : `/var/tmp/tare-${String(uid)}`);
-  return {state, spool: place('spool') ?? `${state}/spool`, scratch: place('scratch') ?? `${state}/scratch`, log: place('log')};
+  const spools = policy?.directories.spools?.value.map(fill) ?? [`${state}/spool`];
+  return {state, spools, scratch: place('scratch') ?? `${state}/scratch`, log: place('log')};
 }

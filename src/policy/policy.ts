@@ -52,7 +52,7 @@ export interface Policy extends Ruled {
   credentials: Valued<string[]>;
   identity: {user: Valued<string>; allowRoot: Valued<boolean>};
   /** `%u` not yet replaced; null: the built-in place, which depends on the caller. */
-  directories: {state: Valued<string> | null; spool: Valued<string> | null; scratch: Valued<string> | null; log: Valued<string> | null};
+  directories: {state: Valued<string> | null; spools: Valued<string[]> | null; scratch: Valued<string> | null; log: Valued<string> | null};
   log: {level: 'error' | 'warn' | 'info' | 'debug'; format: 'json' | 'human'};
   killSwitch: Valued<string>;
   batch: {oom: Valued<'hold' | 'code'>; blackHole: BlackHole | null};

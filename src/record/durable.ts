@@ -1,7 +1,7 @@
 /** Files that are whole or not there: what a crash must not lose. */
 
 import {randomBytes} from 'node:crypto';
-import {closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {closeSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
 
 /**
@@ -23,6 +23,13 @@ export function makeDirectory(path: string, mode: number): void {
       if ((again as NodeJS.ErrnoException).code !== 'EEXIST') throw again;
     }
   }
+}
+
+/** Whether a directory is there that only this user or root can have put anything of ours into. */
+export function isOwn(path: string, uid: number): boolean {
+  const found = lstatSync(path, {throwIfNoEntry: false});
+  if (found?.isDirectory() !== true || (found.uid !== uid && found.uid !== 0)) return false;
+  return (found.mode & 0o022) === 0 || (found.mode & 0o1000) !== 0;
 }
 
 /** Writes a whole file so that a crash leaves the old one or the new one: file synced, renamed, directory synced. */

@@ -1,13 +1,17 @@
 /** From a plan to a launched box: folders, groups, the launch frame, and the record that says that it started. */
 
+import {existsSync} from 'node:fs';
 import {createGroups, noGroups, openGroups, type Groups} from '../cgroup/manager.js';
 import {startedRecord} from '../record/record.js';
-import {writeRecord} from '../record/spool.js';
+import {journal} from '../record/journal.js';
+import {asTareError} from '../errors.js';
 import type {Plan} from '../schema/generated/plan-1.js';
+import type {UsageRecord} from '../record/record.js';
 import {attemptOf} from './attempt.js';
 import type {Channel} from './channel.js';
 import type {Hello} from './hello.js';
 import {launch} from './life.js';
+import type {Log} from './log.js';
 import {pauseAt} from './pause.js';
 import type {Known, Prepared} from './prepare.js';
 import {wrapperOf} from './presence.js';
@@ -39,6 +43,7 @@ export async function begin(
   request: RunRequest,
   hello: Hello,
   channel: Channel,
+  log: Log,
 ): Promise<Begun> {
   const {id} = known;
   const started = {...startedRecord(attemptOf(known, identity, request.version), plan), wrapper: wrapperOf(hello.frontPid)};
@@ -69,10 +74,10 @@ export async function begin(
     state.memoryBefore = groups.memoryEvents();
     writeState(state);
     pauseAt(plan.pauseAt, 'brain-made');
-    launch({channel, plan, groups}, scratchDirectory(plan, id), state.abilities, callerArgvIndex);
+    launch({channel, plan: withoutMissing(plan), groups}, scratchDirectory(plan, id), state.abilities, callerArgvIndex);
     launched = true;
     // written while the engine builds the box; the payload waits for it
-    writeRecord(plan.directories.spool, started);
+    recordStart(plan, started, log);
     pauseAt(plan.pauseAt, 'brain-started');
     return {state, groups};
   } catch (error) {
@@ -80,6 +85,21 @@ export async function begin(
     await takeBack(plan, id, groups);
     throw error;
   }
+}
+
+/** A record that cannot be written costs no job: at its end there is another try, and then the log. */
+export function recordStart({directories}: Plan, started: UsageRecord, log: Log): void {
+  try {
+    journal(directories.spools, started);
+  } catch (error) {
+    log.error('nothing on disk says that this job runs', {error: asTareError(error).message});
+  }
+}
+
+/** A spool that could not be made cannot be hidden, and there is nothing in it to hide. */
+function withoutMissing(plan: Plan): Plan {
+  const missing = plan.directories.spools.filter((spool) => !existsSync(spool));
+  return {...plan, steps: plan.steps.filter((step) => step.op !== 'mount.tmpfs' || !missing.includes(step.destination))};
 }
 
 /** A box that was launched and may not run: init is told to end, and nothing is removed under its feet. */

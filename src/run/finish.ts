@@ -1,13 +1,15 @@
 /** From a life that is over to its record: weighs, cleans, judges, writes. */
 
-import {join} from 'node:path';
 import type {Groups} from '../cgroup/manager.js';
 import {asTareError, EXIT} from '../errors.js';
+import type {Places} from '../policy/places.js';
 import {endedOutcome, notRunOutcome, type Outcome} from '../record/outcome.js';
 import {finalRecord, NO_TIME, NO_USAGE, type RecordTime, type UsageRecord} from '../record/record.js';
 import {removeUnfinished} from '../record/durable.js';
-import {readFinal, writeCopy, writeRecord} from '../record/spool.js';
+import {findFinal, journal} from '../record/journal.js';
+import {pathOf, writeCopy} from '../record/spool.js';
 import {epochUs, monotonicUs} from './clock.js';
+import {keepInLog} from './last-resort.js';
 import type {Life} from './life.js';
 import type {Log} from './log.js';
 import {pauseAt} from './pause.js';
@@ -22,7 +24,7 @@ const SIGKILL = 9;
 export async function finish(state: BoxState, groups: Groups, life: Life, log: Log): Promise<RunResult> {
   const {plan, started, id} = state;
   // a brain died between its record and its end; else such a record is not ours
-  const before = life.brainsLost > 0 ? readFinal(plan.directories.spool, started.recordId) : null;
+  const before = life.brainsLost > 0 ? findFinal(plan.directories.spools, started.recordId) : null;
   if (before !== null) return resultOf(before.record, before.path, [], life);
   state.weighed ??= weighPayload(groups, life.sampler, life.init);
   const {usage, flags} = state.weighed;
@@ -58,9 +60,9 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
     outcome,
     flags: [...(ran ? flags : []), ...flagsOf(life, outcome, left)],
   });
-  if (life.brainsLost > 0) removeUnfinished(join(plan.directories.spool, `${started.recordId}.json`));
+  if (life.brainsLost > 0) for (const spool of plan.directories.spools) removeUnfinished(pathOf(spool, started.recordId));
   const messages = !ran && outcome.reason !== null ? [outcome.reason] : [];
-  const path = store(plan.directories.spool, state.recordCopy, record, messages);
+  const path = store(plan.directories, state.recordCopy, record, messages, log);
   pauseAt(plan.pauseAt, 'brain-recorded');
   log.info('ended', {status: outcome.status, exitCode: outcome.exitCode, signal: outcome.signal, reason: outcome.reason, record: path});
   return resultOf(record, path, messages, life);
@@ -72,15 +74,22 @@ function resultOf(record: UsageRecord, path: string | null, messages: string[], 
 }
 
 /**
- * Writes the record to the spool, and the copy that somebody asked for. A failure becomes a message.
+ * Writes the record to the first spool that takes it, else to the log, and the copy that somebody asked for. A failure becomes a message.
  * @returns the path in the spool, null when it could not be written
  */
-export function store(spool: string, copy: string | null, record: UsageRecord, messages: string[]): string | null {
+export function store(
+  places: Pick<Places, 'spools' | 'log'>,
+  copy: string | null,
+  record: UsageRecord,
+  messages: string[],
+  log: Log,
+): string | null {
   let path: string | null = null;
   try {
-    path = writeRecord(spool, record);
+    path = journal(places.spools, record);
   } catch (error) {
-    messages.push(asTareError(error).message);
+    const kept = keepInLog(record, places.log, log);
+    messages.push(`${asTareError(error).message}; ${kept === null ? 'the record is lost' : `the record is in ${kept}`}`);
   }
   try {
     if (copy !== null) writeCopy(copy, record);
@@ -101,12 +110,7 @@ export function failureText({failure, engine}: Life): string {
 
 /** The box was not built, nothing of it is left, and it may be tried without. */
 export const isBoxesFault = (life: Life): boolean =>
-  life.executedUs === null &&
-  life.failure !== null &&
-  life.failure.step !== 'record' &&
-  life.verdict === null &&
-  life.engine !== null &&
-  !isPayloadsFault(life);
+  life.executedUs === null && life.failure !== null && life.verdict === null && life.engine !== null && !isPayloadsFault(life);
 
 /** The payload's own fault: it is not there, or cannot be executed. */
 const isPayloadsFault = ({failure}: Life): boolean => failure?.step === 'exec' || failure?.step === 'chdir';

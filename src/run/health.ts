@@ -23,7 +23,9 @@ export async function examineHealth(policyFile: string | null): Promise<Health> 
   try {
     const policy = await readPolicy(policyFile, process.getuid?.() ?? -1);
     const {blackHole} = policy.batch;
-    const {spool} = placesOf(policy, SOMEBODY);
+    const {
+      spools: [spool = null],
+    } = placesOf(policy, SOMEBODY);
     if (blackHole === null) return {healthy: true, failures: null, reason: null, spool};
     const found = nodeFailures(policy, blackHole);
     const healthy = blackHole.then !== 'drain' || found.length < blackHole.failures;

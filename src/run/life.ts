@@ -4,7 +4,6 @@
  */
 
 import type {Groups, MemoryEvents, Verdict} from '../cgroup/manager.js';
-import {asTareError} from '../errors.js';
 import {launchStrings} from '../engine/launch.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
 import {stepOf} from '../plan/step.js';
@@ -204,14 +203,7 @@ class Follower {
   private ready(initPid: number): void {
     this.initPid = initPid;
     this.clearDeadline();
-    try {
-      this.context.beforeExec();
-    } catch (error) {
-      this.life.failure = {step: 'record', errno: 0, text: asTareError(error).message};
-      this.kill();
-      this.giveUpIn(GONE_DEADLINE_MS);
-      return;
-    }
+    this.context.beforeExec();
     pauseAt(this.context.plan.pauseAt, 'brain-ready');
     this.context.channel.send('G');
   }

@@ -217,7 +217,7 @@ function checkDevices({devices}: Job): void {
 
 /** What the payload may write to, links followed, must not hold the wrapper's own folders (decision 13: it could forge its record). */
 function checkRealPlaces(plan: Plan, where: string): void {
-  const own = [plan.directories.state, plan.directories.spool, plan.directories.scratch].map(realPlace);
+  const own = [plan.directories.state, ...plan.directories.spools, plan.directories.scratch].map(realPlace);
   for (const {source, options} of stepsOf(plan, 'mount.bind')) {
     if (!options.includes('rw') || source.startsWith('{box}')) continue;
     const real = realPlace(source);

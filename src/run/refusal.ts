@@ -3,7 +3,7 @@
 import {TareError, type TareErrors} from '../errors.js';
 import {notRunOutcome} from '../record/outcome.js';
 import {finalRecord, NO_TARE, NO_TIME, NO_USAGE, startedRecord, type UsageRecord} from '../record/record.js';
-import {placesOf} from '../policy/places.js';
+import {placesOf, type Places} from '../policy/places.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {attemptOf} from './attempt.js';
 import type {Known} from './prepare.js';
@@ -13,13 +13,13 @@ export function refusalRecord(
   known: Known,
   plan: Plan | null,
   version: string,
-): {record: UsageRecord; spool: string} {
+): {record: UsageRecord; places: Places} {
   const {caller, policy} = known;
   const first = firstOf(error);
   const started = startedRecord(attemptOf(known, caller, version), plan);
   const outcome = notRunOutcome(first.kind === 'refused' ? 'refused' : 'wrapper-failure', first.code, error.message, first.exit);
   const record = finalRecord(started, {time: NO_TIME, net: NO_USAGE, tare: NO_TARE, watch: null, outcome, flags: []});
-  return {record, spool: placesOf(policy, caller.uid).spool};
+  return {record, places: placesOf(policy, caller.uid)};
 }
 
 export const firstOf = (error: TareError | TareErrors): TareError =>

@@ -7,9 +7,9 @@ import {openGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
 import {asTareError, TareError, type TareErrors} from '../errors.js';
 import {policyFromDocuments} from '../policy/load.js';
 import type {Policy} from '../policy/policy.js';
-import {readFinal, writeRecord} from '../record/spool.js';
+import {findFinal} from '../record/journal.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import {begin, takeBack, takeBackPrepared, type Begun} from './begin.js';
+import {begin, recordStart, takeBack, takeBackPrepared, type Begun} from './begin.js';
 import type {Channel} from './channel.js';
 import {readPolicy} from './documents.js';
 import {noteFailure} from './failures.js';
@@ -82,7 +82,7 @@ async function start(prepared: Prepared, request: RunRequest, hello: Hello, chan
   try {
     let begun: Begun;
     try {
-      begun = await begin(prepared, known, request, hello, channel);
+      begun = await begin(prepared, known, request, hello, channel, log);
     } catch (error) {
       if (isPlacesFault(error) && prepared.canDoWithout('groups')) return await without('groups', error.message);
       throw error;
@@ -174,7 +174,7 @@ function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello
     },
     beforeExec: () => {
       // the brain before may have died before it wrote it, or after it wrote the final one
-      if (hello.brain > 1 && readFinal(plan.directories.spool, started.recordId) === null) writeRecord(plan.directories.spool, started);
+      if (hello.brain > 1 && findFinal(plan.directories.spools, started.recordId) === null) recordStart(plan, started, log);
     },
     afterExec: (startEpochUs, initPid) => {
       state.init = initPid === null ? null : processId(initPid);
@@ -206,8 +206,8 @@ async function refuse(
   log: Log = silentLog,
 ): Promise<RunResult> {
   const messages = error.message.split('\n');
-  const {record, spool} = refusalRecord(error, known, plan, request.version);
-  const path = store(spool, request.recordCopy, record, messages);
+  const {record, places} = refusalRecord(error, known, plan, request.version);
+  const path = store(places, request.recordCopy, record, messages, log);
   const first = firstOf(error);
   const failure = {fault: faultOf(first, known), code: first.code, message: messages.join('; '), exit: error.exit};
   const result: RunResult = {quit: ['code', error.exit], record, path, messages: [...new Set(messages)], failure, signals: []};

@@ -7,11 +7,12 @@ import {openGroups} from '../cgroup/manager.js';
 import {nsenterArgv} from '../engine/nsenter.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
+import {isOwn} from '../record/durable.js';
 import type {Channel} from './channel.js';
 import type {Hello} from './hello.js';
 import {isRunning} from './process.js';
 import type {Quit} from './request.js';
-import {isOwn, liveBoxes, type BoxState} from './state.js';
+import {liveBoxes, type BoxState} from './state.js';
 
 /** nsenter(1) of util-linux, which is on every node. */
 const NSENTER = ['/usr/bin/nsenter', '/bin/nsenter'];

@@ -11,7 +11,7 @@ import type {BubblewrapAbilities} from '../host/facts.js';
 import {childProcess} from '../host/spawn.js';
 import {FEATURES} from '../plan/features.js';
 import {inBox, stepsOf} from '../plan/step.js';
-import {makeDirectory} from '../record/durable.js';
+import {isOwn, makeDirectory} from '../record/durable.js';
 import type {Stop, Verdict} from '../record/outcome.js';
 import {writeFeatures} from './features.js';
 import type {Seen} from './life.js';
@@ -64,14 +64,19 @@ export const scratchDirectory = (plan: Plan, id: string): string => join(plan.di
  */
 export function makeState(box: BoxState, caller: {uid: number}): void {
   const {id, plan} = box;
-  const {state, spool, scratch} = plan.directories;
+  const {state, spools, scratch} = plan.directories;
   // others may pass through to a folder that is theirs, but not look around
   ensureOwn(state, 0o711, caller.uid);
   ensureOwn(join(state, 'boxes'), 0o700, caller.uid);
   ensureOwn(scratch, 0o711, caller.uid);
-  // a site's spool may be everybody's (sticky); it must exist before it can be hidden in the box
+  for (const spool of spools) {
+    try {
+      makeDirectory(spool, 0o755); // it must exist before it can be hidden in the box
+    } catch {
+      // it will take no record either, and another place does
+    }
+  }
   guard(() => {
-    makeDirectory(spool, 0o755);
     mkdirSync(stateDirectory(plan, id), {mode: 0o700});
   });
   writeState(box);
@@ -108,13 +113,6 @@ export function ensureOwn(path: string, mode: number, uid: number): void {
     allowed: `a directory of uid ${String(uid)} or root that nobody else can write to`,
     remedy: 'remove it, or set directories in the policy',
   });
-}
-
-/** Whether a directory is there that only this user or root can have put anything of ours into. */
-export function isOwn(path: string, uid: number): boolean {
-  const found = lstatSync(path, {throwIfNoEntry: false});
-  if (found?.isDirectory() !== true || (found.uid !== uid && found.uid !== 0)) return false;
-  return (found.mode & 0o022) === 0 || (found.mode & 0o1000) !== 0;
 }
 
 /**

@@ -37,8 +37,8 @@ function ownersIn(policy: Policy): Set<number> {
     const found = lstatSync(state, {throwIfNoEntry: false});
     if (found?.isDirectory() === true && (uid === null || found.uid === uid)) owners.add(found.uid);
   }
-  const {spool} = placesOf(policy, 0);
-  for (const {id, owner} of records(spool)) if (!owners.has(owner) && !isClosed(readRecord(spool, id))) owners.add(owner);
+  for (const spool of placesOf(policy, 0).spools)
+    for (const {id, owner} of records(spool)) if (!owners.has(owner) && !isClosed(readRecord(spool, id, owner))) owners.add(owner);
   owners.delete(0);
   return owners;
 }

@@ -8,14 +8,15 @@ import {join} from 'node:path';
 import {openGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
 import {asTareError} from '../errors.js';
 import type {Places} from '../policy/places.js';
-import {removeUnfinished} from '../record/durable.js';
+import {isOwn, removeUnfinished} from '../record/durable.js';
 import {lostRecord} from '../record/lost.js';
 import {NO_USAGE, type UsageRecord} from '../record/record.js';
-import {isClosed, readRecord, recordsOf, writeRecord} from '../record/spool.js';
+import {find, journal} from '../record/journal.js';
+import {isClosed, pathOf, recordsOf} from '../record/spool.js';
 import {sleep} from './clock.js';
 import {here, presenceOf, type Here, type Presence} from './presence.js';
 import {isRunning, processId, type ProcessId} from './process.js';
-import {isOwn, namesIn, readSeen, readState, removeScratch, writeState, type BoxState} from './state.js';
+import {namesIn, readSeen, readState, removeScratch, writeState, type BoxState} from './state.js';
 import {weighPayload} from './weigh.js';
 
 /** What a sweep did about one attempt. */
@@ -100,7 +101,7 @@ function claim(folder: string, id: string, name: string): string | null {
 async function close(box: BoxState, directory: string, presence: Presence, patienceMs: number): Promise<Swept> {
   const {plan, started, id} = box;
   const {recordId} = started;
-  const {spool} = plan.directories;
+  const {spools} = plan.directories;
   const groups = openGroups(plan.steps, id);
   const left: string[] = [];
   if (presence === 'gone' && !(await stop(groups, box.init, patienceMs))) {
@@ -108,9 +109,9 @@ async function close(box: BoxState, directory: string, presence: Presence, patie
   }
   const remains = remainsOf(box, groups, directory, presence);
   left.push(...(await groups.remove()), ...removeScratch(plan, id));
-  const closed = isClosed(readRecord(spool, recordId));
-  if (!closed) writeRecord(spool, lostRecord(started, remains));
-  removeUnfinished(join(spool, `${recordId}.json`));
+  const closed = isClosed(find(spools, recordId)?.record ?? null);
+  if (!closed) journal(spools, lostRecord(started, remains));
+  for (const spool of spools) removeUnfinished(pathOf(spool, recordId));
   // what is left is looked at again: its folder says where it is
   if (left.length > 0) return {recordId, result: 'left', message: `cannot be removed: ${left.join(', ')}`};
   rmSync(directory, {recursive: true, force: true});
@@ -179,20 +180,20 @@ function isOld(directory: string): boolean {
 }
 
 /** Started records whose box is gone with the state directory: on a file system in memory, say, before the node was restarted. */
-function sweepRecords({state, spool}: Places, {uid}: SweepOptions, at: Here): Swept[] {
+function sweepRecords({state, spools}: Places, {uid}: SweepOptions, at: Here): Swept[] {
   const boxes = join(state, 'boxes');
   const known = new Set(namesIn(boxes).flatMap((name) => stateIn(join(boxes, name))?.started.recordId ?? []));
   const swept: Swept[] = [];
-  for (const recordId of recordsOf(spool, uid)) {
-    const record = readRecord(spool, recordId);
+  for (const recordId of spools.flatMap((spool) => [...recordsOf(spool, uid)])) {
+    const record = find(spools, recordId)?.record;
     if (record?.state !== 'started' || known.has(recordId)) continue;
     const presence = presenceOf(record, at);
     if (presence === 'here' || presence === 'unknown') continue;
     // another sweep may just have closed it, with more than we know: it removes the box's folder after that
-    if (isClosed(readRecord(spool, recordId))) continue;
+    if (isClosed(find(spools, recordId)?.record ?? null)) continue;
     const reason = REASONS[presence];
     try {
-      writeRecord(spool, lostRecord(record, {reason, startEpochUs: null, seen: null, usage: NO_USAGE, flags: [], oom: null}));
+      journal(spools, lostRecord(record, {reason, startEpochUs: null, seen: null, usage: NO_USAGE, flags: [], oom: null}));
       swept.push({recordId, result: 'closed', message: `${reason}; its box is not known any more`});
     } catch (error) {
       swept.push({recordId, result: 'left', message: asTareError(error).message});

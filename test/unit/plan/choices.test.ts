@@ -286,7 +286,7 @@ describe('plan', () => {
         debug: {pauseAt: ['brain-made']},
       },
     });
-    expect(made.directories).to.deep.equal({state: '/s/1001', spool: '/s/1001/spool', scratch: '/s/1001/scratch', log: '/l/1001.log'});
+    expect(made.directories).to.deep.equal({state: '/s/1001', spools: ['/s/1001/spool'], scratch: '/s/1001/scratch', log: '/l/1001.log'});
     expect(made.log).to.deep.equal({level: 'debug', format: 'json'});
     expect(made.site.name).to.equal('UKI');
     expect(made.pauseAt).to.deep.equal(['brain-made']);

@@ -80,7 +80,7 @@ describe('policyFromDocuments', () => {
     expect(policy.identity).to.deep.equal({user: at('/identity/user', 'griduser'), allowRoot: at('/identity/allowRoot', false)});
     expect(policy.directories).to.deep.equal({
       state: at('/directories/state', '/var/lib/tare'),
-      spool: at('/directories/spool', '/var/spool/tare'),
+      spools: at('/directories/spool', ['/var/spool/tare']),
       scratch: at('/directories/scratch', '/scratch/tare-%u'),
       log: at('/directories/log', '/var/log/tare/tare.log'),
     });

@@ -72,11 +72,16 @@ describe('a saved plan', () => {
       (saved) => alsoWrite(saved, {directory: `${SLOT}/tare-{id}/other`}),
       'writes outside its own groups',
     ],
-    ...(['state', 'spool', 'scratch', 'log'] as const).map((name): [string, (saved: Plan) => Plan, string] => [
+    ...(['state', 'scratch', 'log'] as const).map((name): [string, (saved: Plan) => Plan, string] => [
       `another directory: ${name}`,
       (saved) => ({...saved, directories: {...saved.directories, [name]: '/home/atlas001/mine'}}),
       'directories are not the policy’s',
     ]),
+    [
+      'another spool',
+      (saved) => ({...saved, directories: {...saved.directories, spools: ['/home/atlas001/mine']}}),
+      'directories are not the policy’s',
+    ],
     ...(['cores', 'memory', 'swap', 'processes'] as const).map((name): [string, (saved: Plan) => Plan, string] => [
       `no step for the kernel’s limit on ${name}`,
       (saved) => without(saved, saved.limits[name].by?.replace(/^cgroup2:/, '') ?? ''),
