@@ -8,7 +8,7 @@ export type Outcome = UsageRecord['outcome'];
 
 /** A limit that a watch found exceeded. */
 export interface Stop {
-  limit: 'memory' | 'processes' | 'wallTime' | 'cpuTime';
+  limit: 'memory' | 'memory-stall' | 'processes' | 'wallTime' | 'cpuTime';
   /** The reading that said so. */
   evidence: string;
 }
@@ -57,9 +57,9 @@ export function endedOutcome({rawStatus, stop, oom, noted, trouble, killedProces
       ...base,
       status: 'limit',
       limit: stop.limit,
-      whose: stop.limit === 'memory' ? 'payload' : null,
+      whose: stop.limit === 'memory' || stop.limit === 'memory-stall' ? 'payload' : null,
       evidence: stop.evidence,
-      reason: `over its limit on ${LIMIT_WORDS[stop.limit]}`,
+      reason: stop.limit === 'memory-stall' ? 'it made no progress at its memory limit' : `over its limit on ${LIMIT_WORDS[stop.limit]}`,
     };
   }
   if (trouble !== null) return {...base, status: 'wrapper-failure', reason: trouble};

@@ -18,7 +18,8 @@ import {after, epochUs, monotonicUs, sleep} from './clock.js';
 import type {Log} from './log.js';
 import {pauseAt} from './pause.js';
 import {Sampler} from './sampler.js';
-import {startWatches, type Watches} from './watches.js';
+import type {LevelPeaks} from './levels.js';
+import {startWatches, type Suspended, type Watches} from './watches.js';
 import {weighProcesses, type EngineReport, type InitReport} from './weigh.js';
 
 /** How long the engine may take to build the box: a mount of the node can hang. */
@@ -55,7 +56,8 @@ export interface Life {
   sampler: Sampler | null;
   watch: UsageRecord['watch'];
   /** null when nothing was watched. */
-  suspendedUs: number | null;
+  suspended: Suspended | null;
+  levels: LevelPeaks | null;
   processes: RecordTare['processes'];
   /** Brains of this job that died. */
   brainsLost: number;
@@ -110,7 +112,8 @@ class Follower {
     unkillable: false,
     sampler: null,
     watch: null,
-    suspendedUs: null,
+    suspended: null,
+    levels: null,
     processes: [],
     brainsLost: 0,
   };
@@ -147,9 +150,10 @@ class Follower {
     }
     this.clearDeadline();
     if (!this.gone && !this.life.unkillable) this.life.frontLost = this.life.init === null;
+    this.life.suspended ??= this.watches?.suspended() ?? null;
     this.watches?.end();
     this.life.watch = this.watches?.report() ?? null;
-    this.life.suspendedUs = this.watches?.suspendedUs() ?? null;
+    this.life.levels = this.watches?.levels() ?? null;
     pauseAt(plan.pauseAt, 'brain-gone');
     await this.empty();
     this.life.verdict = this.context.groups.verdict(this.context.memoryBefore, this.context.groups.memoryEvents());
@@ -218,9 +222,15 @@ class Follower {
       groups.cpuUs() === null || stepOf(plan, 'watch.memory') !== undefined || stepOf(plan, 'watch.processes') !== undefined;
     if (needsSampler && this.initPid !== null) this.life.sampler = new Sampler(this.initPid, plan.mode.value === 'box');
     const box = {groups, sampler: this.life.sampler, executedUs, cpus};
-    this.watches = startWatches(plan, box, this.stopPayload, () => {
-      log.warn('the kernel killed a process of the payload for memory; the rest is killed');
-      this.kill();
+    this.watches = startWatches(plan, box, {
+      stop: this.stopPayload,
+      oomKilled: () => {
+        log.warn('the kernel killed a process of the payload for memory; the rest is killed');
+        this.kill();
+      },
+      note: (what, details) => {
+        log.warn(what, details);
+      },
     });
     // not in the way of the payload's first moments
     setTimeout(() => {
@@ -270,6 +280,7 @@ class Follower {
       killedProcesses: killedProcesses ?? 0,
       endedUs: endedUs ?? monotonicUs(),
     };
+    this.life.suspended = this.watches?.suspended() ?? null;
     this.watches?.end();
     this.endGrace?.();
     if (this.life.processes.length === 0) this.life.processes = weighProcesses(this.context.frontPid, null);
