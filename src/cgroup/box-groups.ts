@@ -1,7 +1,8 @@
 import {setTimeout as sleep} from 'node:timers/promises';
-import {cpuTimes, cpuTotalUs, throttledUs} from './cpu.js';
+import {cpuTimes, cpuTotalUs, throttling} from './cpu.js';
 import {processesBelow, reader} from './files.js';
-import type {Groups, GroupUsage, Leaf, MemoryEvents, Verdict} from './groups.js';
+import {isFrozen} from './freezer.js';
+import type {EventFiles, Freeze, Groups, GroupUsage, Leaf, MemoryEvents, Verdict} from './groups.js';
 import {ioUsage} from './io.js';
 import {parseKernelLog, readKernelLog} from './kernel-log.js';
 import {keyed, sumKnown} from './keyed.js';
@@ -11,7 +12,9 @@ import {memoryEvents} from './memory-events.js';
 import {memoryUsage} from './memory.js';
 import {unknownUsage} from './none.js';
 import {pidsUsage} from './pids.js';
+import {pressureUsage} from './pressure.js';
 import {removeBoxes} from './remove.js';
+import {stallReading, type StallReading} from './stall.js';
 import {verdict} from './verdict.js';
 
 /** The groups of a box that exist. */
@@ -36,7 +39,8 @@ export class BoxGroups implements Groups {
     const cpu = this.#holder('cpu');
     const cpuLeaf = cpu?.leaves[leaf];
     if (cpu !== undefined && cpuLeaf) {
-      usage.throttledUs = sumKnown(throttledUs(cpu.version, reader(cpuLeaf)), throttledUs(cpu.version, reader(cpu.box)));
+      const own = throttling(cpu.version, reader(cpuLeaf));
+      Object.assign(usage, own, {throttledUs: sumKnown(own.throttledUs, throttling(cpu.version, reader(cpu.box)).throttledUs)});
     }
     for (const [controller, read] of [
       ['memory', memoryUsage],
@@ -47,6 +51,8 @@ export class BoxGroups implements Groups {
       const directory = tree?.leaves[leaf];
       if (tree !== undefined && directory) Object.assign(usage, read(tree.version, reader(directory)));
     }
+    const unified = this.#unified()?.leaves[leaf];
+    if (unified) Object.assign(usage, pressureUsage(2, reader(unified)));
     return usage;
   }
 
@@ -74,6 +80,37 @@ export class BoxGroups implements Groups {
 
   freeze(on: boolean): void {
     setFrozen(this.#groups('payload'), on);
+  }
+
+  frozen(): Freeze {
+    const holders = this.#trees.filter(({version, controllers}) => version === 2 || controllers.has('freezer'));
+    const frozen = holders.flatMap(({version, leaves: {payload}}) => (payload === null ? [] : [isFrozen(version, reader(payload))]));
+    const unified = this.#unified()?.leaves.payload;
+    return {
+      frozen: frozen.every((one) => one === null) ? null : frozen.includes(true),
+      frozenUs: unified ? keyed(reader(unified)('cgroup.stat.local'), 'frozen_usec') : null,
+    };
+  }
+
+  eventFiles(): EventFiles {
+    const of = (tree: Tree | undefined, file: string): string | null =>
+      tree?.version === 2 && tree.leaves.payload !== null ? `${tree.leaves.payload}/${file}` : null;
+    return {
+      memory: of(this.#holder('memory'), 'memory.events'),
+      processes: of(this.#holder('pids'), 'pids.events'),
+      state: of(this.#unified(), 'cgroup.events'),
+    };
+  }
+
+  processLimitHits(): number | null {
+    const directory = this.#holder('pids')?.leaves.payload;
+    return directory ? keyed(reader(directory)('pids.events'), 'max') : null;
+  }
+
+  stallReading(): StallReading | null {
+    const tree = this.#holder('memory');
+    const directory = tree?.leaves.payload;
+    return tree !== undefined && directory ? stallReading(tree.version, reader(directory)) : null;
   }
 
   populated(what: Leaf | 'box' = 'box'): boolean {
@@ -105,9 +142,13 @@ export class BoxGroups implements Groups {
     return this.#trees.find(({controllers}) => controllers.has(controller));
   }
 
+  #unified(): Tree | undefined {
+    return this.#trees.find(({version}) => version === 2);
+  }
+
   /** v1's cpuacct, or any v2 group: it knows its CPU time with the cpu controller or without. */
   #cpuTree(): Tree | undefined {
-    return this.#holder('cpuacct') ?? this.#trees.find(({version}) => version === 2);
+    return this.#holder('cpuacct') ?? this.#unified();
   }
 
   #groups(what: Leaf | 'box'): Doomed[] {

@@ -18,12 +18,24 @@ export function cpuTotalUs(version: 1 | 2, read: Read): number | null {
   return ns === null ? null : Math.round(ns / 1000);
 }
 
-/** Time for which this group's own quota held it back (its children's and ancestors' quotas are not in it). */
-export function throttledUs(version: 1 | 2, read: Read): number | null {
-  const stat = read('cpu.stat');
-  if (version === 2) return keyed(stat, 'throttled_usec');
-  const ns = keyed(stat, 'throttled_time');
-  return ns === null ? null : Math.round(ns / 1000);
+export interface Throttling {
+  /** Time for which a quota held the group back. */
+  throttledUs: number | null;
+  /** Periods in which the group wanted to run, and those in which its quota was used up. */
+  quotaPeriods: number | null;
+  throttledPeriods: number | null;
+}
+
+/** By this group's own quota (its children's and ancestors' quotas are not in it). */
+export function throttling(version: 1 | 2, read: Read): Throttling {
+  const values = parseKeyed(read('cpu.stat') ?? '');
+  const value = (key: string): number | null => values.get(key) ?? null;
+  const ns = value('throttled_time');
+  return {
+    throttledUs: version === 2 ? value('throttled_usec') : ns === null ? null : Math.round(ns / 1000),
+    quotaPeriods: value('nr_periods'),
+    throttledPeriods: value('nr_throttled'),
+  };
 }
 
 function timesV2(read: Read): CpuTimes {

@@ -1,4 +1,4 @@
-import {closeSync, constants, openSync, readdirSync, readFileSync, statfsSync, writeSync} from 'node:fs';
+import {closeSync, constants, openSync, readdirSync, readFileSync, statfsSync, statSync, writeSync} from 'node:fs';
 import type {Read} from './keyed.js';
 
 /** Reads files of one group. Missing and forbidden are both "not known". */
@@ -10,6 +10,11 @@ export function reader(directory: string): Read {
       return null;
     }
   };
+}
+
+/** Names a group while the node is up: another that is made later in its place has another. null when there is none. */
+export function inodeOf(directory: string): number | null {
+  return statSync(directory, {throwIfNoEntry: false})?.ino ?? null;
 }
 
 /** One write(2), as cgroup files need it. The file must exist, and is not opened for reading: cgroup.kill forbids that. */

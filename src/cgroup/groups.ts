@@ -1,19 +1,36 @@
-import type {CpuTimes} from './cpu.js';
+import type {CpuTimes, Throttling} from './cpu.js';
 import type {IoUsage} from './io.js';
 import type {MemoryCounters, MemoryUsage} from './memory.js';
 import type {PidsUsage} from './pids.js';
+import type {PressureUsage} from './pressure.js';
+import type {StallReading} from './stall.js';
 
 export type Leaf = 'engine' | 'payload';
 
 /** Cumulative counters and peaks of one leaf and of all below it, and what it holds now. Unknown is null. */
-export interface GroupUsage extends CpuTimes, MemoryUsage, PidsUsage, IoUsage {
-  /** By the leaf's and the box's own quotas. */
-  throttledUs: number | null;
+export interface GroupUsage extends CpuTimes, Throttling, MemoryUsage, PidsUsage, IoUsage, PressureUsage {}
+
+/** Files that the kernel changes, and tells those who watch them of it (cgroup-v2.rst: inotify, IN_MODIFY), when a limit is hit. */
+export interface EventFiles {
+  /** memory.events */
+  memory: string | null;
+  /** pids.events */
+  processes: string | null;
+  /** cgroup.events: frozen or not. */
+  state: string | null;
+}
+
+/** Whether the payload is frozen, and since Linux 6.18 for how long it was in all, µs (cgroup.stat.local, whoever above froze it). */
+export interface Freeze {
+  frozen: boolean | null;
+  frozenUs: number | null;
 }
 
 /** The memory controller's counters of one group. */
 export interface GroupEvents extends MemoryCounters {
   directory: string;
+  /** Of the directory; null when it is gone. */
+  inode: number | null;
   /** `payload` includes groups that the payload made below its leaf; `ancestor`: a group around the box, the nearest first. */
   level: 'payload' | 'engine' | 'box' | 'ancestor';
 }
@@ -51,6 +68,13 @@ export interface Groups {
   kill(what?: 'payload' | 'box'): void;
   /** Stops or continues the payload. */
   freeze(on: boolean): void;
+  frozen(): Freeze;
+  /** Of the payload's groups; all null on v1, which tells nobody. */
+  eventFiles(): EventFiles;
+  /** Forks that the limit on processes refused: one short read. */
+  processLimitHits(): number | null;
+  /** What tells a stall at the memory limit; null on v1 and without one. */
+  stallReading(): StallReading | null;
   /** A process is left in the box, or in one leaf. */
   populated(what?: Leaf | 'box'): boolean;
   /** true when empty within the time. */

@@ -3,10 +3,13 @@ import type {Read} from './keyed.js';
 export interface IoUsage {
   ioReadBytes: number | null;
   ioWriteBytes: number | null;
+  /** Requests; v2 only. */
+  ioReadOps: number | null;
+  ioWriteOps: number | null;
   ioSource: string | null;
 }
 
-const UNKNOWN: IoUsage = {ioReadBytes: null, ioWriteBytes: null, ioSource: null};
+const UNKNOWN: IoUsage = {ioReadBytes: null, ioWriteBytes: null, ioReadOps: null, ioWriteOps: null, ioSource: null};
 
 /** The files of v1, best first: those that include groups below; bfq's only where that scheduler is in use. */
 const V1_FILES = ['blkio.throttle.io_service_bytes_recursive', 'blkio.bfq.io_service_bytes_recursive', 'blkio.throttle.io_service_bytes'];
@@ -20,16 +23,18 @@ export function ioUsage(version: 1 | 2, read: Read): IoUsage {
   for (const file of V1_FILES) {
     const text = read(file);
     const sum = text === null ? null : parseServiceBytes(text);
-    if (sum !== null) return {...sum, ioSource: `cgroup1:${file} (no delayed writes)`};
+    if (sum !== null) return {...UNKNOWN, ...sum, ioSource: `cgroup1:${file} (no delayed writes)`};
   }
   return UNKNOWN;
 }
 
 /** v2: `8:0 rbytes=1 wbytes=2 rios=…` per device; a device without traffic has no line, or one without keys. */
-export function parseIoStat(text: string): {ioReadBytes: number; ioWriteBytes: number} {
+export function parseIoStat(text: string): Record<Exclude<keyof IoUsage, 'ioSource'>, number> {
   return {
     ioReadBytes: sum(text.matchAll(/ rbytes=(\d+)/g)),
     ioWriteBytes: sum(text.matchAll(/ wbytes=(\d+)/g)),
+    ioReadOps: sum(text.matchAll(/ rios=(\d+)/g)),
+    ioWriteOps: sum(text.matchAll(/ wios=(\d+)/g)),
   };
 }
 

@@ -11,7 +11,9 @@ import {noGroups} from './none.js';
 import {removeOnce} from './remove.js';
 
 export {noGroups} from './none.js';
-export type {GroupEvents, Groups, GroupUsage, Leaf, MemoryEvents, Verdict} from './groups.js';
+export {verdictFromOutside} from './outside.js';
+export type {EventFiles, Freeze, GroupEvents, Groups, GroupUsage, Leaf, MemoryEvents, Verdict} from './groups.js';
+export type {StallReading} from './stall.js';
 
 export interface Options {
   /** Is this directory a control group? Tests on a fake tree say yes. */

@@ -1,5 +1,5 @@
 import {existsSync} from 'node:fs';
-import {deepestFirst, reader} from './files.js';
+import {deepestFirst, inodeOf, reader} from './files.js';
 import type {GroupEvents, MemoryEvents} from './groups.js';
 import {sumKnown} from './keyed.js';
 import type {Tree} from './layout.js';
@@ -12,10 +12,13 @@ export function memoryEvents(tree: Tree | undefined): MemoryEvents {
   const groups: GroupEvents[] = [];
   for (const level of ['payload', 'engine'] as const) {
     const directory = leaves[level];
-    if (directory !== null) groups.push({directory, level, ...withBelow(version, directory)});
+    if (directory !== null) groups.push({directory, inode: inodeOf(directory), level, ...withBelow(version, directory)});
   }
-  groups.push({directory: box, level: 'box', ...memoryCounters(version, reader(box))});
-  for (const directory of around(box)) groups.push({directory, level: 'ancestor', ...memoryCounters(version, reader(directory))});
+  const add = (directory: string, level: 'box' | 'ancestor'): void => {
+    groups.push({directory, inode: inodeOf(directory), level, ...memoryCounters(version, reader(directory))});
+  };
+  add(box, 'box');
+  for (const directory of around(box)) add(directory, 'ancestor');
   return {version, oomKills: groups.find(({level}) => level === 'payload')?.oomKills ?? null, groups};
 }
 
@@ -29,6 +32,8 @@ function withBelow(version: 1 | 2, directory: string): MemoryCounters {
     memswReached: all.some(({memswReached}) => memswReached),
     oom: null,
     oomLocal: null,
+    oomGroupKills: null,
+    killsWhole: null,
   };
 }
 

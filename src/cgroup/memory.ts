@@ -15,6 +15,10 @@ export interface MemoryUsage {
   swapPeakSource: string | null;
   /** v1 only: peak of memory and swap together. */
   memswPeakBytes: number | null;
+  /** Faults for which a page had to be read from disk (v1: total_pgmajfault). */
+  memMajorFaults: number | null;
+  /** Pages that had been dropped for want of memory and were read again soon after. */
+  memRefaults: number | null;
 }
 
 /** Event counters of one group's memory controller. */
@@ -27,6 +31,10 @@ export interface MemoryCounters {
   oom: number | null;
   /** Times that this group's own limit was hit; reclaiming page cache counts too, so never a verdict by itself. */
   limitHits: number | null;
+  /** v2, Linux 5.17: times that this group was killed whole (memory.oom.group) for its own limit. */
+  oomGroupKills: number | null;
+  /** v2, Linux 4.19: memory.oom.group; null where there is no such thing. */
+  killsWhole: boolean | null;
   /** v1: the peak of memory and swap together lies at its limit. Linux 6.18 does not count memory.memsw.failcnt (nor memory.failcnt then). */
   memswReached: boolean;
 }
@@ -61,6 +69,12 @@ function usageV2(read: Read): MemoryUsage {
     swapPeakBytes: swapPeak,
     swapPeakSource: swapPeak === null ? null : 'cgroup2:memory.swap.peak',
     memswPeakBytes: null,
+    memMajorFaults: values.get('pgmajfault') ?? null,
+    // before Linux 5.9 one counter for files; anonymous pages come back from swap
+    memRefaults: sumKnown(
+      values.get('workingset_refault_file') ?? values.get('workingset_refault') ?? null,
+      values.get('workingset_refault_anon') ?? null,
+    ),
   };
 }
 
@@ -82,6 +96,8 @@ function usageV1(read: Read): MemoryUsage {
     swapPeakBytes: null,
     swapPeakSource: null,
     memswPeakBytes: parseCount(read('memory.memsw.max_usage_in_bytes')),
+    memMajorFaults: total('pgmajfault'),
+    memRefaults: sumKnown(total('workingset_refault_file'), total('workingset_refault_anon')),
   };
 }
 
@@ -89,11 +105,14 @@ function countersV2(read: Read): MemoryCounters {
   const events = read('memory.events');
   // Before Linux 5.2 there is no memory.events.local: then a group's own events cannot be told from those below it.
   const local = read('memory.events.local');
+  const whole = parseCount(read('memory.oom.group'));
   return {
     oomKills: keyed(events, 'oom_kill'),
     oomLocal: keyed(local, 'oom'),
     oom: keyed(events, 'oom'),
     limitHits: keyed(local ?? events, 'max'),
+    oomGroupKills: keyed(local, 'oom_group_kill'),
+    killsWhole: whole === null ? null : whole === 1,
     memswReached: false,
   };
 }
@@ -105,6 +124,8 @@ function countersV1(read: Read): MemoryCounters {
     oomKills: keyed(read('memory.oom_control'), 'oom_kill'),
     oomLocal: null,
     oom: null,
+    oomGroupKills: null,
+    killsWhole: null,
     limitHits: sumKnown(parseCount(read('memory.failcnt')), parseCount(read('memory.memsw.failcnt'))),
     memswReached: limit !== null && peak !== null && limit < V1_UNLIMITED && peak > limit - LARGEST_CHARGE,
   };

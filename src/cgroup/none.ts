@@ -1,10 +1,13 @@
 import type {Groups, GroupUsage} from './groups.js';
+import {NO_PRESSURE} from './pressure.js';
 
 export const unknownUsage: GroupUsage = {
   cpuUserUs: null,
   cpuSystemUs: null,
   cpuSource: null,
   throttledUs: null,
+  quotaPeriods: null,
+  throttledPeriods: null,
   memPeakBytes: null,
   memPeakSource: null,
   memCurrentBytes: null,
@@ -16,13 +19,18 @@ export const unknownUsage: GroupUsage = {
   swapPeakBytes: null,
   swapPeakSource: null,
   memswPeakBytes: null,
+  memMajorFaults: null,
+  memRefaults: null,
   ioReadBytes: null,
   ioWriteBytes: null,
+  ioReadOps: null,
+  ioWriteOps: null,
   ioSource: null,
   pidsNow: null,
   pidsPeak: null,
   pidsPeakSource: null,
   pidsLimitHits: null,
+  ...NO_PRESSURE,
 };
 
 /** Where no group can be had: everything is unknown and nothing is done, so callers never branch. */
@@ -35,6 +43,10 @@ export const noGroups: Groups = {
   processes: () => [],
   kill: () => undefined,
   freeze: () => undefined,
+  frozen: () => ({frozen: null, frozenUs: null}),
+  eventFiles: () => ({memory: null, processes: null, state: null}),
+  processLimitHits: () => null,
+  stallReading: () => null,
   populated: () => false,
   waitEmpty: () => Promise.resolve(true),
   remove: () => Promise.resolve([]),

@@ -67,6 +67,7 @@ function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilit
     case 'payload.execute':
     case 'watch.memory':
     case 'watch.oom':
+    case 'watch.memoryStall':
     case 'watch.wallTime':
     case 'watch.cpuTime':
     case 'watch.processes':

@@ -164,6 +164,8 @@ function watchRow(step: Step): string[][] {
       return [['memory', formatBytes(step.limitBytes), step.because]];
     case 'watch.oom':
       return [['out of memory', '-', step.because]];
+    case 'watch.memoryStall':
+      return [['stall at the memory limit', formatDuration(step.afterUs), step.because]];
     case 'watch.wallTime':
       return [['wall time', formatDuration(step.limitUs), step.because]];
     case 'watch.cpuTime':

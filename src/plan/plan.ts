@@ -144,7 +144,16 @@ function planWatches({facts, policy}: Inputs, limits: PlannedLimits, mode: ModeC
       because: 'the kernel kills one process only here; the rest is killed as soon as it is seen',
     });
   }
-  if (wallTime.value !== null) steps.push({op: 'watch.wallTime', limitUs: wallTime.value, graceUs, because: wallTime.because});
+  const stall = policy.memoryStallUs;
+  if (memory.by === 'cgroup2:memory.max' && stall.value !== null) {
+    const because = `no progress at the memory limit without a kill (${stall.provenance.at})`;
+    steps.push({op: 'watch.memoryStall', afterUs: stall.value, graceUs, because});
+  }
+  if (wallTime.value !== null) {
+    const {value: suspended, provenance} = policy.suspendedTime;
+    const because = `${wallTime.because}; suspended time ${suspended} (${provenance.at})`;
+    steps.push({op: 'watch.wallTime', limitUs: wallTime.value, graceUs, suspended, because});
+  }
   if (cpuTime.value !== null) steps.push({op: 'watch.cpuTime', limitUs: cpuTime.value, graceUs, because: cpuTime.because});
   if (processes.value !== null && processes.by === 'watch.processes') {
     steps.push({op: 'watch.processes', limit: processes.value, periodMs: WATCH_PERIOD_MS, because: processes.because});

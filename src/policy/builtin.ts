@@ -24,6 +24,9 @@ export const BUILTIN: Readonly<Policy> = {
   },
   box: builtin('optional'),
   graceUs: builtin(10e6),
+  // ending a payload that would have proceeded is worse than ending one late
+  memoryStallUs: builtin(600e6),
+  suspendedTime: builtin('excluded'),
   network: builtin(['host', 'none']),
   devices: builtin(['/dev/fuse', '/dev/nvidia*', '/dev/dri/*', '/dev/kfd']),
   writable: builtin([]),

@@ -18,6 +18,10 @@ export interface Ruled {
   enforcement: Record<EnforcedName, Valued<Enforcement>>;
   box: Valued<'optional' | 'required'>;
   graceUs: Valued<number>;
+  /** A stall at the memory limit is ended after this; null: never. */
+  memoryStallUs: Valued<number | null>;
+  /** Whether suspended time counts against the wall time limit. */
+  suspendedTime: Valued<'excluded' | 'counted'>;
   /** The first is the default. */
   network: Valued<('host' | 'none')[]>;
   /** Patterns with `*`. */

@@ -12,7 +12,7 @@ export type WrittenRuled = Omit<RuleDocument, 'name' | 'match' | 'refuse'>;
 
 export function readRuled(written: WrittenRuled, locate: Locate, problems: Problems): Setting {
   const setting: Setting = {};
-  const {mode, patterns, defaults, maxima, enforcement, box, grace, network, devices, writable} = written;
+  const {mode, patterns, defaults, maxima, enforcement, box, grace, memoryStall, suspendedTime, network, devices, writable} = written;
   const valued = <T>(value: T, pointer: string): Valued<T> => ({value, provenance: {source: 'policy', at: locate(pointer)}});
   if (mode !== undefined) setting.mode = valued(readMode(mode), '/mode');
   if (patterns !== undefined) setting.patterns = valued(patterns, '/patterns');
@@ -24,6 +24,11 @@ export function readRuled(written: WrittenRuled, locate: Locate, problems: Probl
     const us = problems.attempt(() => parseDuration(grace, locate('/grace')));
     if (us !== null) setting.graceUs = valued(us, '/grace');
   }
+  if (memoryStall !== undefined) {
+    const us = memoryStall === 'never' ? null : problems.attempt(() => parseDuration(memoryStall, locate('/memoryStall')));
+    if (us !== null || memoryStall === 'never') setting.memoryStallUs = valued(us, '/memoryStall');
+  }
+  if (suspendedTime !== undefined) setting.suspendedTime = valued(suspendedTime, '/suspendedTime');
   if (network !== undefined) setting.network = valued(network, '/network');
   if (devices !== undefined) setting.devices = valued(devices, '/devices');
   if (writable !== undefined) setting.writable = valued(writable, '/writable');

@@ -15,7 +15,7 @@ export interface Remains {
   /** Remarks on the usage. */
   flags: readonly string[];
   /** Whose memory limit killed, as far as counters still tell. */
-  oom: Verdict | null;
+  oom: (Verdict & {certain: boolean}) | null;
 }
 
 /** The same bytes whoever closes it and whenever: nothing of the sweep itself is in it. */
@@ -31,7 +31,7 @@ export function lostRecord(started: UsageRecord, {reason, startEpochUs, seen, us
     tare: NO_TARE,
     watch: null,
     outcome: lostOutcome(reason, executed ? oom : null),
-    flags: executed ? [...flags, 'killed', 'partial'] : [],
+    flags: executed ? [...flags, 'killed', 'partial', ...(oom?.certain === false ? ['oom-verdict-uncertain'] : [])] : [],
   });
   return {...record, state: 'lost'};
 }

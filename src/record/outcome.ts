@@ -8,7 +8,7 @@ export type Outcome = UsageRecord['outcome'];
 
 /** A limit that a watch found exceeded. */
 export interface Stop {
-  limit: 'memory' | 'processes' | 'wallTime' | 'cpuTime';
+  limit: 'memory' | 'memory-stall' | 'processes' | 'wallTime' | 'cpuTime';
   /** The reading that said so. */
   evidence: string;
 }
@@ -64,9 +64,9 @@ export function endedOutcome({rawStatus, stop, oom, noted, trouble, killedProces
       ...base,
       status: 'limit',
       limit: stop.limit,
-      whose: stop.limit === 'memory' ? 'payload' : null,
+      whose: stop.limit === 'memory' || stop.limit === 'memory-stall' ? 'payload' : null,
       evidence: stop.evidence,
-      reason: `over its limit on ${LIMIT_WORDS[stop.limit]}`,
+      reason: stop.limit === 'memory-stall' ? 'it made no progress at its memory limit' : `over its limit on ${LIMIT_WORDS[stop.limit]}`,
     };
   }
   if (trouble !== null) return {...base, status: 'wrapper-failure', reason: trouble};
@@ -87,11 +87,11 @@ const MEMORY_REASONS = {
 const LIMIT_WORDS = {memory: 'memory', processes: 'processes', wallTime: 'wall time', cpuTime: 'CPU time'} as const;
 
 /** Nobody was left to say how it ended: the payload was killed with its wrapper, or the node went down. */
-export function lostOutcome(reason: string, oom: Verdict | null): Outcome {
+export function lostOutcome(reason: string, oom: (Verdict & {certain: boolean}) | null): Outcome {
   const base: Outcome = {...NOTHING, status: 'lost', reason};
   if (oom === null) return base;
   const limited: Outcome = {...base, limit: 'memory', whose: oom.whose, evidence: oom.evidence};
-  return oom.whose === 'slot' ? {...limited, status: 'killed-by-slot', reason: MEMORY_REASONS.slot} : limited;
+  return oom.whose === 'slot' && oom.certain ? {...limited, status: 'killed-by-slot', reason: MEMORY_REASONS.slot} : limited;
 }
 
 /** The payload did not run. */

@@ -19,19 +19,32 @@ export const NO_USAGE: RecordUsage = {
   cpuSystemUs: null,
   cpuSource: null,
   throttledUs: null,
+  quotaPeriods: null,
+  throttledPeriods: null,
   memPeakBytes: null,
   memPeakSource: null,
   anonPeakBytes: null,
+  anonPeakSource: null,
   rssPeakBytes: null,
   pssPeakBytes: null,
   vmemPeakBytes: null,
   swapPeakBytes: null,
+  swapPeakSource: null,
   largestProcessBytes: null,
   ioReadBytes: null,
   ioWriteBytes: null,
+  ioReadOps: null,
+  ioWriteOps: null,
+  ioSource: null,
   pidsPeak: null,
+  pidsPeakSource: null,
   pidsLimitHits: null,
   oomKills: null,
+  memLimitHits: null,
+  memMajorFaults: null,
+  memRefaults: null,
+  pressure: null,
+  pressureSource: null,
   scratchPeakBytes: null,
 };
 export const NO_TARE: RecordTare = {
@@ -43,7 +56,15 @@ export const NO_TARE: RecordTare = {
   privateDirtyBytes: null,
   processes: [],
 };
-export const NO_TIME: RecordTime = {startEpochUs: null, endEpochUs: null, wallUs: null, suspendedUs: null, clockStepUs: null};
+export const NO_TIME: RecordTime = {
+  startEpochUs: null,
+  endEpochUs: null,
+  wallUs: null,
+  suspendedUs: null,
+  suspendedSource: null,
+  suspendedCounted: null,
+  clockStepUs: null,
+};
 
 /** A clock that stepped by more than this during the job is flagged (accounting pitfalls: time zones and clocks). */
 const CLOCK_STEP_FLAG_US = 2_000_000;

@@ -26,7 +26,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   // a brain died between its record and its end; else such a record is not ours
   const before = life.brainsLost > 0 ? findFinal(plan.directories.spools, started.recordId) : null;
   if (before !== null) return resultOf(before.record, before.path, [], life);
-  state.weighed ??= weighPayload(groups, life.sampler, life.init);
+  state.weighed ??= weighPayload(groups, life.sampler, life.levels, life.init);
   const {usage, flags} = state.weighed;
   try {
     writeState(state); // whoever follows finds no groups any more
@@ -150,11 +150,19 @@ function outcomeOf(life: Life): Outcome {
   });
 }
 
-function timeOf({executedUs, startEpochUs, suspendedUs}: Life, endedUs: number): RecordTime {
+function timeOf({executedUs, startEpochUs, suspended}: Life, endedUs: number): RecordTime {
   if (executedUs === null || startEpochUs === null) return NO_TIME;
   const wallUs = Math.max(0, endedUs - executedUs);
   const endEpochUs = startEpochUs + wallUs;
-  return {startEpochUs, endEpochUs, wallUs, suspendedUs, clockStepUs: epochUs() - (monotonicUs() - endedUs) - endEpochUs};
+  return {
+    startEpochUs,
+    endEpochUs,
+    wallUs,
+    suspendedUs: suspended?.us ?? null,
+    suspendedSource: suspended?.source ?? null,
+    suspendedCounted: suspended?.counted ?? null,
+    clockStepUs: epochUs() - (monotonicUs() - endedUs) - endEpochUs,
+  };
 }
 
 function flagsOf({unkillable, stop, verdict, brainsLost}: Life, {killedProcesses}: Outcome, left: string[]): string[] {

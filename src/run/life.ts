@@ -17,7 +17,8 @@ import {after, epochUs, monotonicUs, sleep} from './clock.js';
 import type {Log} from './log.js';
 import {pauseAt} from './pause.js';
 import {Sampler} from './sampler.js';
-import {startWatches, type Watches} from './watches.js';
+import type {LevelPeaks} from './levels.js';
+import {startWatches, type Suspended, type Watches} from './watches.js';
 import {weighPayload, weighProcesses, type EngineReport, type InitReport, type Weighing} from './weigh.js';
 
 /** How long the engine may take to build the box: a mount of the node can hang. */
@@ -56,7 +57,8 @@ export interface Life {
   sampler: Sampler | null;
   watch: UsageRecord['watch'];
   /** null when nothing was watched. */
-  suspendedUs: number | null;
+  suspended: Suspended | null;
+  levels: LevelPeaks | null;
   processes: RecordTare['processes'];
   /** Brains of this job that died. */
   brainsLost: number;
@@ -120,7 +122,8 @@ class Follower {
     unkillable: false,
     sampler: null,
     watch: null,
-    suspendedUs: null,
+    suspended: null,
+    levels: null,
     processes: [],
     brainsLost: 0,
   };
@@ -157,9 +160,10 @@ class Follower {
     }
     this.clearDeadline();
     if (!this.gone && !this.life.unkillable) this.life.frontLost = this.life.init === null;
+    this.life.suspended ??= this.watches?.suspended() ?? null;
     this.watches?.end();
     this.life.watch = this.watches?.report() ?? null;
-    this.life.suspendedUs = this.watches?.suspendedUs() ?? null;
+    this.life.levels = this.watches?.levels() ?? null;
     pauseAt(plan.pauseAt, 'brain-gone');
     await this.empty();
     this.life.verdict = this.context.groups.verdict(this.context.memoryBefore, this.context.groups.memoryEvents());
@@ -221,9 +225,15 @@ class Follower {
       groups.cpuUs() === null || stepOf(plan, 'watch.memory') !== undefined || stepOf(plan, 'watch.processes') !== undefined;
     if (needsSampler && this.initPid !== null) this.life.sampler = new Sampler(this.initPid, plan.mode.value === 'box');
     const box = {groups, sampler: this.life.sampler, executedUs, cpus};
-    this.watches = startWatches(plan, box, this.stopPayload, () => {
-      log.warn('the kernel killed a process of the payload for memory; the rest is killed');
-      this.kill();
+    this.watches = startWatches(plan, box, {
+      stop: this.stopPayload,
+      oomKilled: () => {
+        log.warn('the kernel killed a process of the payload for memory; the rest is killed');
+        this.kill();
+      },
+      note: (what, details) => {
+        log.warn(what, details);
+      },
     });
     this.seeIn(1000);
     // not in the way of the payload's first moments
@@ -237,7 +247,8 @@ class Follower {
       if (this.life.init !== null || this.gone) return;
       const {groups, onSeen} = this.context;
       const wallUs = monotonicUs() - (this.life.executedUs ?? 0);
-      onSeen({wallUs, suspendedUs: this.watches?.suspendedUs() ?? null, weighing: weighPayload(groups, this.life.sampler, null)});
+      const weighing = weighPayload(groups, this.life.sampler, this.watches?.levels() ?? null, null);
+      onSeen({wallUs, suspendedUs: this.watches?.suspended()?.us ?? null, weighing});
       this.seeIn(Math.min(2 * ms, SEEN_MS));
     }, ms).unref();
   }
@@ -284,6 +295,7 @@ class Follower {
       killedProcesses: killedProcesses ?? 0,
       endedUs: endedUs ?? monotonicUs(),
     };
+    this.life.suspended = this.watches?.suspended() ?? null;
     this.watches?.end();
     this.endGrace?.();
     if (this.life.processes.length === 0) this.life.processes = weighProcesses(this.context.frontPid, null);

@@ -18,7 +18,16 @@ export interface SampledPeaks {
   cpuUs: number | null;
   samples: number;
   longestGapUs: number;
+  /** All looks together took so long, µs. */
+  lookUs: number;
+  /** Readings of smaps_rollup, one for each process; the time that they took, and the longest. */
+  pssReads: number;
+  pssUs: number;
+  pssLongestUs: number;
 }
+
+/** Part of the time that may go into looking, where looking takes long: many processes, or much memory. */
+const DUTY = 0.05;
 
 export class Sampler {
   private readonly initPid: number;
@@ -35,9 +44,16 @@ export class Sampler {
     cpuUs: null,
     samples: 0,
     longestGapUs: 0,
+    lookUs: 0,
+    pssReads: 0,
+    pssUs: 0,
+    pssLongestUs: 0,
   };
   private lastAtUs: number;
   private processes: ProcessSample[] = [];
+  private lastCostUs = 0;
+  /** The last proportional size, when it was taken, how long that took, and the resident sum then. */
+  private lastPss: {bytes: number; rssBytes: number; atUs: number; costUs: number} | null = null;
 
   /** @param ownShm whether the box has a /dev/shm of its own; the node's is everybody's */
   constructor(initPid: number, ownShm: boolean) {
@@ -49,6 +65,17 @@ export class Sampler {
   /** Looks once. */
   sample(): void {
     const now = monotonicUs();
+    this.take(now);
+    this.lastCostUs = monotonicUs() - now;
+    this.peaks = {...this.peaks, lookUs: this.peaks.lookUs + this.lastCostUs};
+  }
+
+  /** How soon to look again, ms, for looking not to take too much of a CPU. */
+  get leastPeriodMs(): number {
+    return this.lastCostUs / DUTY / 1000;
+  }
+
+  private take(now: number): void {
     this.processes = readTree(this.initPid);
     const living = new Map(this.processes.map((sample) => [keyOf(sample), sample.cpuUs]));
     for (const [key, cpuUs] of this.lastSeen) {
@@ -82,17 +109,42 @@ export class Sampler {
     return sum(this.processes, ({threads}) => threads);
   }
 
+  /**
+   * Whether to take the proportional size again: it costs a walk of every mapping, in which the process cannot change its mappings. So as
+   * much later as the last took long, but sooner when the resident sum has risen by half of what was left.
+   */
+  isPssDue(limitBytes: number): boolean {
+    const last = this.lastPss;
+    if (last === null || monotonicUs() - last.atUs >= last.costUs / DUTY) return true;
+    return this.rssBytes - last.rssBytes >= (limitBytes - last.bytes) / 2;
+  }
+
   /** Proportional set size of the whole tree now, shared pages counted once; costs a walk of every mapping. */
   readPssBytes(): number {
+    const startUs = monotonicUs();
+    let longestUs = 0;
     let pss = 0;
     let shared = 0;
     for (const {pid} of this.processes) {
+      const atUs = monotonicUs();
       const memory = readSmapsRollup(pid);
+      longestUs = Math.max(longestUs, monotonicUs() - atUs);
       pss += memory?.pssBytes ?? 0;
       shared += memory?.pssShmemBytes ?? 0;
     }
     const total = pss + this.unmappedSharedBytes(shared);
-    this.peaks = {...this.peaks, pssPeakBytes: Math.max(this.peaks.pssPeakBytes ?? 0, total)};
+    const atUs = monotonicUs();
+    const costUs = atUs - startUs;
+    const {peaks} = this;
+    this.lastPss = {bytes: total, rssBytes: this.rssBytes, atUs, costUs};
+    this.peaks = {
+      ...peaks,
+      pssPeakBytes: Math.max(peaks.pssPeakBytes ?? 0, total),
+      lookUs: peaks.lookUs + costUs,
+      pssReads: peaks.pssReads + this.processes.length,
+      pssUs: peaks.pssUs + costUs,
+      pssLongestUs: Math.max(peaks.pssLongestUs, longestUs),
+    };
     return total;
   }
 

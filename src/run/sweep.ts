@@ -5,7 +5,7 @@
 
 import {renameSync, rmSync, statSync} from 'node:fs';
 import {join} from 'node:path';
-import {openGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
+import {openGroups, verdictFromOutside, type Groups, type MemoryEvents} from '../cgroup/manager.js';
 import {asTareError} from '../errors.js';
 import type {Places} from '../policy/places.js';
 import {isOwn, removeUnfinished} from '../record/durable.js';
@@ -134,13 +134,13 @@ async function stop(groups: Groups, init: ProcessId | null, patienceMs: number):
 function remainsOf(box: BoxState, groups: Groups, directory: string, presence: Presence): Parameters<typeof lostRecord>[1] {
   const {startEpochUs, memoryBefore} = box;
   const seen = readSeen(directory);
-  const counted = box.weighed !== null || presence !== 'gone' ? null : weighPayload(groups, null, null);
+  const counted = box.weighed !== null || presence !== 'gone' ? null : weighPayload(groups, null, null, null);
   box.weighed ??= counted !== null && hasFigures(counted.usage) ? counted : (seen?.weighing ?? {usage: NO_USAGE, flags: []});
-  box.oom ??= presence === 'gone' ? groups.verdict(memoryBefore as MemoryEvents, groups.memoryEvents()) : null;
+  const before = memoryBefore as MemoryEvents;
+  box.oom ??= presence === 'gone' ? (groups.verdict(before, groups.memoryEvents()) ?? verdictFromOutside(before)) : null;
   writeState(box, directory);
   const {usage, flags} = box.weighed;
-  const oom = box.oom === null ? null : {whose: box.oom.whose, evidence: box.oom.evidence};
-  return {reason: REASONS[presence === 'restarted' ? 'restarted' : 'gone'], startEpochUs, seen, usage, flags, oom};
+  return {reason: REASONS[presence === 'restarted' ? 'restarted' : 'gone'], startEpochUs, seen, usage, flags, oom: box.oom};
 }
 
 const REASONS = {

@@ -1,14 +1,17 @@
-/** The watches of a plan: what the kernel does not enforce, this does, and says how well it watched. */
+/** The watches of a plan: what the kernel does not enforce, this does, and says how well it watched; what the kernel tells, this hears. */
 
 import type {Groups} from '../cgroup/manager.js';
-import {stepOf, stepsOf} from '../plan/step.js';
+import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import {formatBytes, formatDuration} from '../job/quantity.js';
 import type {Stop} from '../record/outcome.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
 import {LONGEST_TIMER_MS, monotonicUs} from './clock.js';
-import {LOOK_MS, Suspension} from './suspension.js';
+import {Levels, type LevelPeaks} from './levels.js';
+import {Notices} from './notices.js';
 import type {Sampler} from './sampler.js';
+import {StallJudge, stallLookMs} from './stall.js';
+import {LOOK_MS, Suspension} from './suspension.js';
 
 /** Part of a memory limit from which resident memory is looked at more often. */
 const NEAR = 0.7;
@@ -28,26 +31,50 @@ export interface WatchedBox {
 /** `hard`: killed at once; else SIGTERM and a grace come first. */
 export type StopPayload = (stop: Stop, how: 'hard' | 'soft', graceUs: number) => void;
 
+export interface Answers {
+  stop: StopPayload;
+  /** The kernel killed one process of the payload, and spared the rest. */
+  oomKilled: () => void;
+  /** For the log: something happened that ends nothing. */
+  note: (what: string, details: Readonly<Record<string, unknown>>) => void;
+}
+
 export interface Watches {
   end(): void;
-  /** How long the box and its watcher were stopped so far, µs. */
-  suspendedUs(): number;
-  /** Of a watched memory limit. */
-  report(): UsageRecord['watch'];
+  /** How long the box, or the box and its watcher, were stopped so far. */
+  suspended(): Suspended;
+  /** Peaks of what the kernel keeps no peak of; null without control groups. */
+  levels(): LevelPeaks | null;
+  report(): NonNullable<UsageRecord['watch']>;
+}
+
+export interface Suspended {
+  us: number;
+  source: string;
+  /** Whether it counts against the wall time limit; null without one. */
+  counted: boolean | null;
 }
 
 /** Starts all watches of the plan; each stops by itself when it has fired. */
-export function startWatches(plan: Plan, box: WatchedBox, stop: StopPayload, oomKilled: () => void): Watches {
+export function startWatches(plan: Plan, box: WatchedBox, {stop, oomKilled, note}: Answers): Watches {
   const timers = new Timers();
+  const notices = new Notices();
+  const {groups} = box;
+  const files = groups.eventFiles();
   const memory = stepOf(plan, 'watch.memory');
   const processes = stepOf(plan, 'watch.processes');
-  const suspension = new Suspension();
+  const suspension = new Suspension(() => groups.frozen());
+  const levels = groups.joins.payload.length === 0 ? null : new Levels(groups);
   let overshootBytes: number | null = null;
 
   timers.repeat(() => {
     suspension.look();
     return LOOK_MS;
   });
+  // a payload that is frozen alone: from when to when
+  notices.listen(files.state, () => suspension.look());
+
+  if (levels !== null) timers.repeat(() => levels.look());
 
   if (box.sampler !== null) {
     const {sampler} = box;
@@ -62,33 +89,58 @@ export function startWatches(plan: Plan, box: WatchedBox, stop: StopPayload, oom
         );
         return null;
       }
-      if (memory === undefined || sampler.rssBytes < memory.limitBytes * NEAR) return periodMs;
+      const near = Math.max(NEAR_PERIOD_MS, sampler.leastPeriodMs);
+      if (memory === undefined || sampler.rssBytes < memory.limitBytes * NEAR) return Math.max(periodMs, sampler.leastPeriodMs);
       // the resident sum counts shared pages once per process: only the proportional one can say that the limit is exceeded
-      const pss = sampler.rssBytes > memory.limitBytes ? sampler.readPssBytes() : 0;
-      if (pss <= memory.limitBytes) return NEAR_PERIOD_MS;
+      if (sampler.rssBytes <= memory.limitBytes || !sampler.isPssDue(memory.limitBytes)) return near;
+      const pss = sampler.readPssBytes();
+      if (pss <= memory.limitBytes) return near;
       overshootBytes = pss - memory.limitBytes;
       stop({limit: 'memory', evidence: `sampled PSS ${formatBytes(pss)}, allowed ${formatBytes(memory.limitBytes)}`}, 'hard', 0);
       return null;
     });
   }
 
-  for (const {periodMs} of stepsOf(plan, 'watch.oom')) {
+  const rest = stepOf(plan, 'watch.oom');
+  if (rest !== undefined && files.memory === null) {
     timers.repeat(() => {
-      if ((box.groups.memoryEvents().oomKills ?? 0) === 0) return periodMs;
+      if ((groups.memoryEvents().oomKills ?? 0) === 0) return rest.periodMs;
       oomKilled();
       return null;
     });
   }
 
-  for (const {limitUs, graceUs} of stepsOf(plan, 'watch.wallTime')) {
+  const stall = stepOf(plan, 'watch.memoryStall');
+  const stalls = stall === undefined ? null : startStallWatch(stall, groups, timers, stop);
+  let kills = 0;
+  notices.listen(files.memory, () => {
+    const {oomKills} = groups.memoryEvents();
+    if ((oomKills ?? 0) > kills) {
+      kills = oomKills ?? 0;
+      if (rest === undefined) note('the kernel killed the payload, or a process of it, for memory', {oomKills});
+      else oomKilled();
+    }
+    stalls?.();
+  });
+  let refusals = 0;
+  notices.listen(files.processes, () => {
+    const hits = groups.processLimitHits() ?? 0;
+    if (hits > 0 && refusals === 0) note('the limit on processes refused the payload a fork; later ones are only counted', {hits});
+    refusals = hits;
+  });
+
+  const wallTime = stepOf(plan, 'watch.wallTime');
+  const counted = wallTime === undefined ? null : wallTime.suspended === 'counted';
+  if (wallTime !== undefined) {
+    const {limitUs, graceUs} = wallTime;
     timers.repeat(() => {
-      // a job that its batch system suspended does not use its time
-      const usedUs = monotonicUs() - box.executedUs - suspension.look();
+      const suspendedUs = suspension.look();
+      const usedUs = monotonicUs() - box.executedUs - (counted === true ? 0 : suspendedUs);
       if (usedUs < limitUs) return (limitUs - usedUs) / 1000;
       stop(
         {
           limit: 'wallTime',
-          evidence: `${formatDuration(usedUs)} on the monotonic clock without suspensions, allowed ${formatDuration(limitUs)}`,
+          evidence: `${formatDuration(usedUs)} on the monotonic clock, suspended time ${wallTime.suspended}, allowed ${formatDuration(limitUs)}`,
         },
         'soft',
         graceUs,
@@ -109,13 +161,57 @@ export function startWatches(plan: Plan, box: WatchedBox, stop: StopPayload, oom
   return {
     end: () => {
       timers.end();
+      notices.end();
     },
-    suspendedUs: () => suspension.look(),
+    suspended: () => ({us: suspension.look(), source: suspension.source, counted}),
+    levels: () => levels?.report() ?? null,
     report: () => {
-      if (box.sampler === null) return null;
-      const {samples, longestGapUs} = box.sampler.report();
-      return {periodUs: (memory?.periodMs ?? SAMPLE_PERIOD_MS) * 1000, longestGapUs, samples, overshootBytes};
+      const polled = groups.joins.payload.length > 0 && rest !== undefined && files.memory === null;
+      const events = notices.by ?? (polled ? 'polled' : null);
+      if (box.sampler !== null) {
+        const {samples, longestGapUs, lookUs, pssReads, pssUs, pssLongestUs} = box.sampler.report();
+        const periodUs = (memory?.periodMs ?? SAMPLE_PERIOD_MS) * 1000;
+        return {events, periodUs, longestGapUs, samples, overshootBytes, lookUs, pssReads, pssUs, pssLongestUs};
+      }
+      const looked = levels?.report();
+      return {
+        events,
+        periodUs: looked === undefined ? null : looked.periodMs * 1000,
+        longestGapUs: looked?.longestGapUs ?? null,
+        samples: looked?.samples ?? null,
+        overshootBytes,
+        lookUs: looked?.lookUs ?? null,
+        pssReads: null,
+        pssUs: null,
+        pssLongestUs: null,
+      };
     },
+  };
+}
+
+/**
+ * A stall is looked for only while the limit is being hit.
+ * @returns to be called when it may have been
+ */
+function startStallWatch({afterUs, graceUs}: StepOf<'watch.memoryStall'>, groups: Groups, timers: Timers, stop: StopPayload): () => void {
+  const periodMs = stallLookMs(afterUs);
+  let judge: StallJudge | null = null;
+  let hits = 0;
+  return () => {
+    if (judge !== null) return;
+    const reading = groups.stallReading();
+    if (reading === null || reading.limitHits <= hits) return;
+    const judging = new StallJudge(afterUs);
+    judge = judging;
+    timers.repeat(() => {
+      const now = groups.stallReading();
+      hits = now?.limitHits ?? hits;
+      const evidence = now === null ? null : judging.look(now, monotonicUs());
+      if (evidence !== null) stop({limit: 'memory-stall', evidence}, 'soft', graceUs);
+      const goesOn = evidence === null && now !== null && judging.isAtLimit;
+      if (!goesOn) judge = null;
+      return goesOn ? periodMs : null;
+    });
   };
 }
 

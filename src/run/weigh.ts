@@ -1,7 +1,8 @@
 /** What payload and wrapper weighed, from the groups' counters, init's report and the samples. */
 
-import type {Groups} from '../cgroup/manager.js';
+import type {Groups, GroupUsage} from '../cgroup/manager.js';
 import {NO_USAGE, type RecordTare, type RecordUsage} from '../record/record.js';
+import type {LevelPeaks} from './levels.js';
 import type {SampledPeaks, Sampler} from './sampler.js';
 import {readParent, readSmapsRollup} from './tree.js';
 
@@ -34,8 +35,9 @@ export interface Weighing {
 }
 
 /** The payload's usage. Counted where a controller counts, else sampled or by rusage, flagged. */
-export function weighPayload(groups: Groups, sampler: Sampler | null, init: InitReport | null): Weighing {
+export function weighPayload(groups: Groups, sampler: Sampler | null, levels: LevelPeaks | null, init: InitReport | null): Weighing {
   const counted = groups.usage('payload');
+  const events = groups.memoryEvents();
   const sampled = sampler?.report() ?? null;
   const flags: string[] = [];
   const usage: RecordUsage = {
@@ -44,6 +46,8 @@ export function weighPayload(groups: Groups, sampler: Sampler | null, init: Init
     cpuSystemUs: counted.cpuSystemUs,
     cpuSource: counted.cpuSource,
     throttledUs: counted.throttledUs,
+    quotaPeriods: counted.quotaPeriods,
+    throttledPeriods: counted.throttledPeriods,
     memPeakBytes: counted.memPeakBytes,
     memPeakSource: counted.memPeakSource,
     // no process is larger than all together
@@ -51,17 +55,51 @@ export function weighPayload(groups: Groups, sampler: Sampler | null, init: Init
     pssPeakBytes: sampled?.pssPeakBytes ?? null,
     largestProcessBytes: init?.largestProcessBytes ?? null,
     swapPeakBytes: counted.swapPeakBytes,
+    swapPeakSource: counted.swapPeakSource,
     ioReadBytes: counted.ioReadBytes,
     ioWriteBytes: counted.ioWriteBytes,
-    pidsPeak: counted.pidsPeak ?? sampled?.pidsPeak ?? null,
+    ioReadOps: counted.ioReadOps,
+    ioWriteOps: counted.ioWriteOps,
+    ioSource: counted.ioSource,
+    pidsPeak: counted.pidsPeak,
+    pidsPeakSource: counted.pidsPeakSource,
     pidsLimitHits: counted.pidsLimitHits,
-    oomKills: groups.memoryEvents().oomKills,
+    memLimitHits: events.groups.find(({level}) => level === 'payload')?.limitHits ?? null,
+    memMajorFaults: counted.memMajorFaults,
+    memRefaults: counted.memRefaults,
+    pressure: counted.pressure,
+    pressureSource: counted.pressureSource,
+    oomKills: events.oomKills,
+    ...sampledPeaks(counted, levels, sampled),
   };
-  const memory = counted.memPeakBytes === null ? memoryWithoutGroup(init, sampled) : {};
-  if (typeof memory.memPeakBytes === 'number') flags.push('sampled-memory');
+  const memory = usage.memPeakBytes === null ? memoryWithoutGroup(init, sampled) : {};
+  if (counted.memPeakBytes === null && (memory.memPeakBytes ?? usage.memPeakBytes) !== null) flags.push('sampled-memory');
   const cpu = counted.cpuUserUs === null ? cpuWithoutGroup(init, sampled?.cpuUs ?? null) : {};
   if (counted.cpuUserUs === null) flags.push('partial');
   return {usage: {...usage, ...memory, ...cpu}, flags};
+}
+
+/** What the kernel keeps no peak of, by the largest that was seen of the group, else of the tree. */
+function sampledPeaks(counted: GroupUsage, levels: LevelPeaks | null, sampled: SampledPeaks | null): Partial<RecordUsage> {
+  const peaks: Partial<RecordUsage> = {};
+  if (levels?.anonPeakBytes != null) {
+    peaks.anonPeakBytes = levels.anonPeakBytes;
+    peaks.anonPeakSource = `sampled:${counted.memNowSource ?? 'memory.stat'}`;
+  }
+  if (counted.memPeakBytes === null && levels?.memPeakBytes != null) {
+    peaks.memPeakBytes = levels.memPeakBytes;
+    peaks.memPeakSource = 'sampled:cgroup2:memory.current (page cache included)';
+  }
+  if (counted.swapPeakBytes === null && levels?.swapPeakBytes != null) {
+    peaks.swapPeakBytes = levels.swapPeakBytes;
+    peaks.swapPeakSource = 'sampled';
+  }
+  if (counted.pidsPeak === null) {
+    const seen = levels?.pidsPeak ?? sampled?.pidsPeak ?? null;
+    peaks.pidsPeak = seen;
+    peaks.pidsPeakSource = seen === null ? null : levels?.pidsPeak == null ? 'sampled:processes' : 'sampled:pids.current';
+  }
+  return peaks;
 }
 
 /** Lower bounds all: what was seen of the tree, and the largest process by its rusage, which no sample misses. */

@@ -1,11 +1,12 @@
 import {expect} from 'chai';
-import {cpuTimes, cpuTotalUs, throttledUs} from '../../../src/cgroup/cpu.js';
+import {cpuTimes, cpuTotalUs, throttling} from '../../../src/cgroup/cpu.js';
 import {cpusetFill} from '../../../src/cgroup/cpuset.js';
 import {freezerFile, isFrozen} from '../../../src/cgroup/freezer.js';
 import {ioUsage} from '../../../src/cgroup/io.js';
 import {keyed, parseCount, sumKnown, type Read} from '../../../src/cgroup/keyed.js';
 import {memoryCounters, memoryUsage} from '../../../src/cgroup/memory.js';
 import {pidsUsage} from '../../../src/cgroup/pids.js';
+import {pressureUsage} from '../../../src/cgroup/pressure.js';
 
 const files =
   (texts: Record<string, string>): Read =>
@@ -16,7 +17,7 @@ const nothing = files({});
 /** Linux 6.12.117, v2: `tail /dev/zero` under memory.max=60M, after 3 MiB of direct writes. */
 const V2 = files({
   'memory.stat':
-    'anon 0\nfile 53248\nkernel 16384\nkernel_stack 0\nsock 0\nvmalloc 0\nshmem 4096\nfile_mapped 0\nworkingset_refault_file 251\n',
+    'anon 0\nfile 53248\nkernel 16384\nkernel_stack 0\nsock 0\nvmalloc 0\nshmem 4096\nfile_mapped 0\nworkingset_refault_file 251\npgmajfault 10\n',
   'memory.events': 'low 0\nhigh 0\nmax 67\noom 1\noom_kill 1\noom_group_kill 0\n',
   'memory.events.local': 'low 0\nhigh 0\nmax 67\noom 1\noom_kill 1\noom_group_kill 0\n',
   'memory.peak': '62914560\n',
@@ -67,12 +68,28 @@ describe('cgroup: parsers on texts of real kernels', () => {
       swapPeakBytes: 0,
       swapPeakSource: 'cgroup2:memory.swap.peak',
       memswPeakBytes: null,
+      memMajorFaults: 10,
+      memRefaults: 251,
     });
-    expect(memoryCounters(2, V2)).to.deep.equal({oomKills: 1, oomLocal: 1, oom: 1, limitHits: 67, memswReached: false});
+    expect(memoryCounters(2, V2)).to.deep.equal({
+      oomKills: 1,
+      oomLocal: 1,
+      oom: 1,
+      limitHits: 67,
+      oomGroupKills: 0,
+      killsWhole: null,
+      memswReached: false,
+    });
     expect(cpuTimes(2, V2)).to.deep.equal({cpuUserUs: 99604, cpuSystemUs: 965733, cpuSource: 'cgroup2:cpu.stat'});
     expect(cpuTotalUs(2, V2)).to.equal(1065338);
-    expect(throttledUs(2, V2)).to.equal(1604210);
-    expect(ioUsage(2, V2)).to.deep.equal({ioReadBytes: 1114112, ioWriteBytes: 3145728, ioSource: 'cgroup2:io.stat'});
+    expect(throttling(2, V2)).to.deep.equal({throttledUs: 1604210, quotaPeriods: 21, throttledPeriods: 20});
+    expect(ioUsage(2, V2)).to.deep.equal({
+      ioReadBytes: 1114112,
+      ioWriteBytes: 3145728,
+      ioReadOps: 28,
+      ioWriteOps: 6,
+      ioSource: 'cgroup2:io.stat',
+    });
     expect(pidsUsage(2, V2)).to.deep.equal({pidsNow: 0, pidsPeak: 2, pidsPeakSource: 'cgroup2:pids.peak', pidsLimitHits: 0});
     expect(isFrozen(2, V2)).to.equal(false);
   });
@@ -90,9 +107,19 @@ describe('cgroup: parsers on texts of real kernels', () => {
       swapPeakBytes: null,
       swapPeakSource: null,
       memswPeakBytes: 63176704,
+      memMajorFaults: null,
+      memRefaults: null,
     });
-    expect(memoryCounters(1, V1)).to.deep.equal({oomKills: 1, oomLocal: null, oom: null, limitHits: 127, memswReached: false});
-    expect(throttledUs(1, V1)).to.equal(801235);
+    expect(memoryCounters(1, V1)).to.deep.equal({
+      oomKills: 1,
+      oomLocal: null,
+      oom: null,
+      limitHits: 127,
+      oomGroupKills: null,
+      killsWhole: null,
+      memswReached: false,
+    });
+    expect(throttling(1, V1)).to.deep.equal({throttledUs: 801235, quotaPeriods: 10, throttledPeriods: 9});
     expect(pidsUsage(1, V1)).to.deep.equal({pidsNow: 3, pidsPeak: null, pidsPeakSource: null, pidsLimitHits: 12});
     expect(isFrozen(1, V1)).to.equal(false);
     expect(isFrozen(1, files({'freezer.state': 'FROZEN\n'}))).to.equal(true);
@@ -128,15 +155,25 @@ describe('cgroup: parsers on texts of real kernels', () => {
     expect(ioUsage(1, files({'blkio.throttle.io_service_bytes': text}))).to.deep.equal({
       ioReadBytes: 5096,
       ioWriteBytes: 20971520,
+      ioReadOps: null,
+      ioWriteOps: null,
       ioSource: 'cgroup1:blkio.throttle.io_service_bytes (no delayed writes)',
     });
     const zeros = '254:0 Read 0\n254:0 Write 0\n254:0 Sync 0\n254:0 Async 0\n254:0 Discard 0\n254:0 Total 0\nTotal 0\n';
     expect(ioUsage(1, files({'blkio.throttle.io_service_bytes_recursive': zeros}))).to.deep.equal({
       ioReadBytes: null,
       ioWriteBytes: null,
+      ioReadOps: null,
+      ioWriteOps: null,
       ioSource: null,
     });
-    expect(ioUsage(1, V1)).to.deep.equal({ioReadBytes: null, ioWriteBytes: null, ioSource: null});
+    expect(ioUsage(1, V1)).to.deep.equal({
+      ioReadBytes: null,
+      ioWriteBytes: null,
+      ioReadOps: null,
+      ioWriteOps: null,
+      ioSource: null,
+    });
   });
 
   it('v2: a device without traffic has a line without keys', () => {
@@ -158,12 +195,17 @@ describe('cgroup: parsers on texts of real kernels', () => {
         ...cpuTimes(version, nothing),
         ...ioUsage(version, nothing),
         ...pidsUsage(version, nothing),
+        ...pressureUsage(version, nothing),
       };
       expect(
         Object.values(all).every((value) => value === null),
         JSON.stringify(all),
       ).to.equal(true);
-      expect([cpuTotalUs(version, nothing), throttledUs(version, nothing), isFrozen(version, nothing)]).to.deep.equal([null, null, null]);
+      expect([cpuTotalUs(version, nothing), throttling(version, nothing).throttledUs, isFrozen(version, nothing)]).to.deep.equal([
+        null,
+        null,
+        null,
+      ]);
     });
   }
 
@@ -181,6 +223,16 @@ describe('cgroup: parsers on texts of real kernels', () => {
   it("names the freezer's files", () => {
     expect(freezerFile(1)).to.deep.equal({file: 'freezer.state', freeze: 'FROZEN', thaw: 'THAWED'});
     expect(freezerFile(2)).to.deep.equal({file: 'cgroup.freeze', freeze: '1', thaw: '0'});
+  });
+
+  it('reads pressure, and what there is of it', () => {
+    const memory = 'some avg10=0.00 avg60=1.20 avg300=0.10 total=27430\nfull avg10=0.00 avg60=1.10 avg300=0.09 total=26001\n';
+    const cpu = 'some avg10=0.00 avg60=0.00 avg300=0.00 total=12\n';
+    expect(pressureUsage(2, files({'memory.pressure': memory, 'cpu.pressure': cpu}))).to.deep.equal({
+      pressure: {memory: {someUs: 27430, fullUs: 26001}, cpu: {someUs: 12, fullUs: null}, io: {someUs: null, fullUs: null}},
+      pressureSource: 'cgroup2:*.pressure',
+    });
+    expect(pressureUsage(1, files({'memory.pressure': memory}))).to.deep.equal({pressure: null, pressureSource: null});
   });
 
   it('parses single values', () => {

@@ -5,10 +5,10 @@ import {verdict} from '../../../src/cgroup/verdict.js';
 
 const ID = '0a-1';
 type Counts = Partial<GroupEvents>;
-const zero = {oomKills: 0, oomLocal: 0, oom: 0, limitHits: 0, memswReached: false};
+const zero = {inode: 1, oomKills: 0, oomLocal: 0, oom: 0, limitHits: 0, oomGroupKills: 0, killsWhole: false, memswReached: false};
 
 function events(version: 1 | 2, payload: Counts, slot: Counts = {}, box: Counts = {}): MemoryEvents {
-  const base = version === 2 ? zero : {...zero, oomLocal: null, oom: null};
+  const base = version === 2 ? zero : {...zero, oomLocal: null, oom: null, oomGroupKills: null, killsWhole: null};
   const groups: GroupEvents[] = [
     {...base, directory: '/c/slot/tare-0a-1/payload', level: 'payload', ...payload},
     {...base, directory: '/c/slot/tare-0a-1/engine', level: 'engine'},

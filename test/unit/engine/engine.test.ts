@@ -64,7 +64,8 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     [{op: 'payload.execute', argv: ['a'], workDirectory: '/', because}, []],
     [{op: 'watch.memory', limitBytes: 1, periodMs: 1, because}, []],
     [{op: 'watch.oom', directory: '/g', version: 1, periodMs: 1, because}, []],
-    [{op: 'watch.wallTime', limitUs: 1, graceUs: 1, because}, []],
+    [{op: 'watch.wallTime', limitUs: 1, graceUs: 1, suspended: 'excluded', because}, []],
+    [{op: 'watch.memoryStall', afterUs: 1, graceUs: 1, because}, []],
     [{op: 'watch.cpuTime', limitUs: 1, graceUs: 1, because}, []],
     [{op: 'watch.processes', limit: 1, periodMs: 1, because}, []],
   ];

@@ -358,7 +358,13 @@ describe('limits as steps', () => {
     });
     expect(made.steps.filter(({op}) => op.startsWith('watch.'))).to.deep.equal([
       {op: 'watch.memory', limitBytes: GIB, periodMs: 250, because: limits.memory.because},
-      {op: 'watch.wallTime', limitUs: 3600e6, graceUs: 7e6, because: limits.wallTime.because},
+      {
+        op: 'watch.wallTime',
+        limitUs: 3600e6,
+        graceUs: 7e6,
+        suspended: 'excluded',
+        because: `${limits.wallTime.because}; suspended time excluded (builtin)`,
+      },
       {op: 'watch.cpuTime', limitUs: 7200e6, graceUs: 7e6, because: limits.cpuTime.because},
     ]);
   });

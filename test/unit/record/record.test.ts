@@ -294,7 +294,17 @@ describe('the final record', () => {
 
   it('fits the schema, and is the same record', () => {
     const record = final({
-      watch: {periodUs: 250_000, longestGapUs: 260_000, samples: 4, overshootBytes: null},
+      watch: {
+        events: null,
+        periodUs: 250_000,
+        longestGapUs: 260_000,
+        samples: 4,
+        overshootBytes: null,
+        lookUs: 900,
+        pssReads: 0,
+        pssUs: 0,
+        pssLongestUs: 0,
+      },
       tare: {...NO_TARE, launchUs: 5, processes: [{name: 'front', privateBytes: 1, privateDirtyBytes: null}]},
     });
     valid(record);

@@ -25,6 +25,10 @@ const PEAKS: SampledPeaks = {
   cpuUs: 200,
   samples: 4,
   longestGapUs: 77,
+  lookUs: 9,
+  pssReads: 2,
+  pssUs: 8,
+  pssLongestUs: 5,
 };
 const sampled = (change: Partial<SampledPeaks> = {}): Sampler => ({report: () => ({...PEAKS, ...change})}) as unknown as Sampler;
 const counting = (usage: Partial<GroupUsage>): Groups => ({
@@ -47,7 +51,7 @@ describe('the payload’s weight', () => {
       ioWriteBytes: 7,
       pidsPeak: 8,
     };
-    const {usage, flags} = weighPayload(counting(counted), null, INIT);
+    const {usage, flags} = weighPayload(counting(counted), null, null, INIT);
     expect(usage).to.include({...counted, oomKills: 1, rssPeakBytes: null, pssPeakBytes: null, largestProcessBytes: 5 * MIB});
     expect(flags).to.deep.equal([]);
   });
@@ -63,7 +67,7 @@ describe('the payload’s weight', () => {
   ];
   for (const [title, init, cpuUs, [user, system, source]] of cpu) {
     it(`of CPU time without groups is ${title}, and flagged`, () => {
-      const {usage, flags} = weighPayload(noGroups, sampled({cpuUs}), init);
+      const {usage, flags} = weighPayload(noGroups, sampled({cpuUs}), null, init);
       expect([usage.cpuUserUs, usage.cpuSystemUs, usage.cpuSource]).to.deep.equal([user, system, source]);
       expect(flags).to.include('partial');
     });
@@ -83,7 +87,7 @@ describe('the payload’s weight', () => {
   ];
   for (const [title, peaks, init, bytes, source] of memory) {
     it(`of memory without groups is ${title}, and flagged when known`, () => {
-      const {usage, flags} = weighPayload(noGroups, peaks === null ? null : sampled(peaks), init);
+      const {usage, flags} = weighPayload(noGroups, peaks === null ? null : sampled(peaks), null, init);
       expect([usage.memPeakBytes, usage.memPeakSource, flags.includes('sampled-memory')]).to.deep.equal([bytes, source, bytes !== null]);
     });
   }
@@ -136,6 +140,8 @@ describe('watches', () => {
       sample: () => undefined,
       rssBytes: 0,
       threads: 1,
+      leastPeriodMs: 0,
+      isPssDue: () => true,
       readPssBytes: () => 0,
       readCpuUs: () => 0,
       report: () => PEAKS,
@@ -144,17 +150,17 @@ describe('watches', () => {
   interface Seen {
     stops: Parameters<StopPayload>[];
     oomKills: number;
-    watch: ReturnType<ReturnType<typeof startWatches>['report']>;
+    watch: ReturnType<ReturnType<typeof startWatches>['report']> | null;
+    notes: string[];
   }
   const watch = async (step: Step, box: Partial<WatchedBox>, ms = 30): Promise<Seen> => {
-    const seen: Seen = {stops: [], oomKills: 0, watch: null};
+    const seen: Seen = {stops: [], oomKills: 0, watch: null, notes: []};
     const full: WatchedBox = {groups: noGroups, sampler: null, executedUs: monotonicUs(), cpus: 2, ...box};
-    const watches = startWatches(
-      {...plan(), steps: [step]},
-      full,
-      (...stop) => seen.stops.push(stop),
-      () => seen.oomKills++,
-    );
+    const watches = startWatches({...plan(), steps: [step]}, full, {
+      stop: (...stop) => seen.stops.push(stop),
+      oomKilled: () => seen.oomKills++,
+      note: (what) => seen.notes.push(what),
+    });
     await new Promise((resolve) => setTimeout(resolve, ms));
     seen.watch = watches.report();
     watches.end();
@@ -163,11 +169,11 @@ describe('watches', () => {
   const MEMORY: Step = {op: 'watch.memory', limitBytes: 100 * MIB, periodMs: 5, because};
 
   it('stop a payload over its wall time once, softly, and not before', async () => {
-    const step: Step = {op: 'watch.wallTime', limitUs: 25_000, graceUs: 7, because};
+    const step: Step = {op: 'watch.wallTime', limitUs: 25_000, graceUs: 7, suspended: 'excluded', because};
     expect((await watch(step, {}, 10)).stops).to.deep.equal([]);
     const {stops} = await watch(step, {}, 80);
     expect(stops.map(([{limit}, how, graceUs]) => [limit, how, graceUs])).to.deep.equal([['wallTime', 'soft', 7]]);
-    expect(stops[0]?.[0].evidence).to.match(/on the monotonic clock without suspensions, allowed 25ms$/);
+    expect(stops[0]?.[0].evidence).to.match(/on the monotonic clock, suspended time excluded, allowed 25ms$/);
     // another brain that takes over does not begin anew
     expect((await watch(step, {executedUs: monotonicUs() - 25_000}, 5)).stops).to.have.length(1);
   });
@@ -192,7 +198,17 @@ describe('watches', () => {
     expect((await pss(100 * MIB)).stops).to.deep.equal([]);
     const over = await pss(100 * MIB + 1);
     expect(over.stops.map(([{limit}, how]) => [limit, how])).to.deep.equal([['memory', 'hard']]);
-    expect(over.watch).to.deep.equal({periodUs: 5000, longestGapUs: 77, samples: 4, overshootBytes: 1});
+    expect(over.watch).to.deep.equal({
+      events: null,
+      periodUs: 5000,
+      longestGapUs: 77,
+      samples: 4,
+      overshootBytes: 1,
+      lookUs: 9,
+      pssReads: 2,
+      pssUs: 8,
+      pssLongestUs: 5,
+    });
     // the walk of every mapping is made only when the cheap sum is over
     let walks = 0;
     await watch(MEMORY, {sampler: fakeSampler({rssBytes: 99 * MIB, readPssBytes: () => ++walks})});
