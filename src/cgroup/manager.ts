@@ -13,7 +13,7 @@ import {noGroups} from './none.js';
 import {removeOnce} from './remove.js';
 
 export {noGroups} from './none.js';
-export type {GroupEvents, Groups, GroupUsage, Leaf, MemoryEvents, Verdict} from './groups.js';
+export type {GroupEvents, Groups, GroupUsage, Leaf, MemoryEvents, SeenPeaks, Verdict} from './groups.js';
 
 export interface Options {
   /** Is this directory a control group? Tests on a fake tree say yes. */
