@@ -1,4 +1,6 @@
 import {setTimeout as sleep} from 'node:timers/promises';
+import type {CgroupEvacuate} from '../schema/generated/plan-1.js';
+import {stepBack} from './aside.js';
 import {cpuTimes, cpuTotalUs, throttling} from './cpu.js';
 import {processesBelow, reader} from './files.js';
 import {isFrozen} from './freezer.js';
@@ -22,10 +24,12 @@ export class BoxGroups implements Groups {
   readonly joins: Record<Leaf, string[]>;
   readonly #id: string;
   readonly #trees: readonly Tree[];
+  readonly #evacuations: readonly CgroupEvacuate[];
 
-  constructor(id: string, trees: readonly Tree[]) {
+  constructor(id: string, trees: readonly Tree[], evacuations: readonly CgroupEvacuate[]) {
     this.#id = id;
     this.#trees = trees;
+    this.#evacuations = evacuations;
     const join = (place: (tree: Tree) => string | null): string[] =>
       trees.flatMap((tree) => place(tree) ?? []).map((directory) => `${directory}/cgroup.procs`);
     this.joins = {engine: join(({leaves}) => leaves.engine), payload: join(({job, leaves}) => job ?? leaves.payload)};
@@ -131,11 +135,13 @@ export class BoxGroups implements Groups {
     return true;
   }
 
-  remove(): Promise<string[]> {
-    return removeBoxes(
+  async remove(): Promise<string[]> {
+    const left = await removeBoxes(
       this.#trees.map(({box}) => box),
       this.#id,
     );
+    this.#evacuations.forEach(stepBack);
+    return left;
   }
 
   #holder(controller: string): Tree | undefined {
