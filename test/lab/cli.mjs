@@ -5,7 +5,7 @@ import {Stop, main} from '../../scripts/steps.mjs';
 import {build} from '../../scripts/build.mjs';
 import {LAB, systemPackages} from '../../scripts/setup.mjs';
 import {takeCheckout} from './checkout.mjs';
-import {INITS, SUITES, USERS, USUAL} from './recipe.mjs';
+import {HYBRID, INITS, SUITES, USERS, USUAL} from './recipe.mjs';
 import {DELEGATES, runInLab} from './run.mjs';
 
 const OPTIONS = {
@@ -25,8 +25,6 @@ const OPTIONS = {
   'no-build': {type: 'boolean', default: false},
   help: {type: 'boolean', short: 'h', default: false},
 };
-/** systemd's switch back to the hierarchies of version 1, beside an empty one of version 2. */
-const HYBRID = 'systemd.unified_cgroup_hierarchy=0';
 
 /** The options end at the first word that is none. */
 function parse(argv) {

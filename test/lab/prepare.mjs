@@ -1,6 +1,6 @@
 // Makes what is missing of a machine's image and snapshot. Runs as a program of its own, so that flock(1) can hold others back meanwhile.
 import {spawnSync} from 'node:child_process';
-import {existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, utimesSync} from 'node:fs';
+import {existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, statSync, utimesSync} from 'node:fs';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {LAB, missing} from '../../scripts/setup.mjs';
@@ -9,6 +9,7 @@ import {buildImage} from './image.mjs';
 import {cache, imageFolder, snapshotFolder} from './recipe.mjs';
 import {version} from './qemu.mjs';
 import {takeSnapshot} from './snapshot.mjs';
+import {run} from './tools.mjs';
 
 /** Images that nobody has used for so long are removed by whoever builds one. */
 const KEPT_MS = 7 * 24 * 3_600_000;
@@ -35,9 +36,14 @@ export function prepare(machine) {
   return {image, snapshot};
 }
 
-/** Makes a folder whole or not at all. */
+/** Never what is mounted in it. */
+const removeFolder = (folder) => run('rm', ['-rf', '--one-file-system', folder]);
+
+/** Makes a folder whole or not at all; what somebody who was killed had made of it is removed. */
 async function whole(folder, label, fill) {
   if (existsSync(folder)) return;
+  const [parent, unfinished] = [path.dirname(folder), `${path.basename(folder)}.`];
+  for (const name of readdirSync(parent)) if (name.startsWith(unfinished) && !name.endsWith('.lock')) removeFolder(path.join(parent, name));
   const fresh = mkdtempSync(`${folder}.`);
   process.stderr.write(`lab: ${label} … `);
   const began = performance.now();
@@ -45,7 +51,7 @@ async function whole(folder, label, fill) {
     await fill(fresh);
     renameSync(fresh, folder);
   } catch (error) {
-    rmSync(fresh, {recursive: true, force: true});
+    removeFolder(fresh);
     process.stderr.write('failed\n');
     throw error;
   }
@@ -56,7 +62,7 @@ function removeOld(keep) {
   for (const name of readdirSync(cache)) {
     const folder = path.join(cache, name);
     if (folder.startsWith(keep) || Date.now() - statSync(folder).mtimeMs < KEPT_MS) continue;
-    rmSync(folder, {recursive: true, force: true});
+    removeFolder(folder);
   }
 }
 

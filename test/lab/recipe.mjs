@@ -14,7 +14,7 @@ export const INITS = ['plain', 'systemd'];
 /** What every machine has besides Debian's required packages; a machine's own `packages` come to it. */
 const PACKAGES = [
   ...['systemd', 'systemd-sysv', 'dbus', 'kmod', 'busybox-static', 'util-linux', 'iproute2', 'procps', 'e2fsprogs'],
-  ...['bubblewrap', 'uidmap', 'fuse3', 'python3'],
+  ...['bubblewrap', 'uidmap', 'fuse3', 'squashfuse', 'squashfs-tools', 'python3'],
 ];
 /** Only its kernel and modules are taken. */
 export const KERNEL_PACKAGE = 'linux-image-cloud-amd64';
@@ -22,6 +22,9 @@ export const KERNEL_PACKAGE = 'linux-image-cloud-amd64';
 export const USERS = {grid: 1000, pilot: 1001};
 /** Where a run's checkout is on the machine. */
 export const PLACE = '/srv/tare';
+
+/** systemd's switch back to the hierarchies of version 1, beside an empty one of version 2; gone since systemd 256. */
+export const HYBRID = 'systemd.unified_cgroup_hierarchy=0';
 
 /** The machine that is meant where nothing is said. `append`: more of the kernel's command line; `packages`: more of Debian's. */
 export const USUAL = {suite: 'trixie', init: 'systemd', packages: [], append: '', memoryMiB: 2048, cpus: 2};
@@ -32,12 +35,12 @@ export const packagesOf = ({packages}) => [...PACKAGES, ...packages];
 
 const digest = (...parts) => createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 12);
 
-/** What is built into an image: these files, the list of packages, and this program's own Node.js. */
+/** Named by what is built into it: these files, the packages, the accounts, and this program's own Node.js. */
 export function imageFolder(machine) {
-  const inGuest = readdirSync(here('guest')).sort();
-  const files = ['recipe.mjs', 'image.mjs', 'kernel.mjs', ...inGuest.map((name) => `guest/${name}`)];
+  const files = ['image.mjs', 'kernel.mjs', ...readdirSync(here('guest')).map((name) => `guest/${name}`)].sort();
   const texts = files.map((name) => [name, readFileSync(here(name), 'utf8')]);
-  return path.join(cache, `${machine.suite}-${digest(texts, packagesOf(machine), process.version, process.execPath)}`);
+  const name = digest(texts, packagesOf(machine), KERNEL_PACKAGE, USERS, process.version, process.execPath);
+  return path.join(cache, `${machine.suite}-${name}`);
 }
 
 /** A booted machine, stopped while it waits for orders; only the QEMU that wrote it can read it. */
