@@ -1,17 +1,16 @@
 // The checkout as a machine gets it: a disk with all its files, and over them its TypeScript as JavaScript.
-import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
-import {tmpdir} from 'node:os';
+import {mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {root} from '../../scripts/steps.mjs';
 import {CHECKOUT_BYTES} from './qemu.mjs';
-import {run} from './tools.mjs';
+import {removeFolder, run, temporaryFolder} from './tools.mjs';
 
 /** Where node_modules runs TypeScript as it is read (tsx), a machine under emulation takes ten seconds to begin: it is done here instead. */
 const TRANSLATED = ['src', 'plugins', 'test'];
 
 /** Makes the disk and the translation; several machines can use them at once. `remove()` when they have ended. */
 export async function takeCheckout() {
-  const folder = mkdtempSync(path.join(tmpdir(), 'tare-lab-checkout-'));
+  const folder = temporaryFolder('checkout');
   const disk = path.join(folder, 'disk');
   const over = path.join(folder, 'over');
   try {
@@ -22,10 +21,10 @@ export async function takeCheckout() {
     await translate(over);
     brain(over);
   } catch (error) {
-    rmSync(folder, {recursive: true, force: true});
+    removeFolder(folder);
     throw error;
   }
-  return {disk, over, remove: () => rmSync(folder, {recursive: true, force: true})};
+  return {disk, over, remove: () => removeFolder(folder)};
 }
 
 async function translate(over) {

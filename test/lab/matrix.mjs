@@ -24,8 +24,11 @@ const ROOT = ['root', 'bookworm', 'bullseye', 'hybrid'];
 /** Every way in which node tests run that is not already usual. */
 const others = (...usual) => ({usual, also: [...ROOT, ...DELEGATED, 'none'].filter((way) => !usual.includes(way))});
 
-/** Files below test/, without `.test.ts`. `usual`: the ways of `npm test`; `also`: those that `--all` adds. Each file that is there has a row. */
-export const TESTS = {
+/** What is in test/lab/v2 and has no row: tests that make their own groups, as root. */
+const OF_VERSION_2 = {usual: ['root'], also: ['bookworm', 'bullseye']};
+
+/** Files below test/, without `.test.ts`. `usual`: the ways of `npm test`; `also`: those that `--all` adds. Each file of test/node has a row. */
+const ROWS = {
   'node/cgroup/groups': {
     usual: ['root', 'condor', 'bookworm', 'bullseye'],
     also: ['hybrid', 'condor23', 'systemd', 'bookworm-condor', 'bullseye-condor'],
@@ -43,5 +46,12 @@ export const TESTS = {
   'node/box/crash': others(),
   'node/box/many': others(),
   'node/box/endings': others(),
+  'lab/htcondor/version2': {usual: ['pool'], also: []},
   'node/box/delegated': {usual: ['hybrid'], also: []},
 };
+
+/** The table with the rows that go without saying; `files` are all that there are. */
+export function tests(files) {
+  const own = files.filter((name) => name.startsWith('lab/v2/') && ROWS[name] === undefined);
+  return {...Object.fromEntries(own.map((name) => [name, OF_VERSION_2])), ...ROWS};
+}

@@ -6,7 +6,7 @@ import {fileURLToPath} from 'node:url';
 import {LAB, missing} from '../../scripts/setup.mjs';
 import {Stop} from '../../scripts/steps.mjs';
 import {buildImage} from './image.mjs';
-import {cache, imageFolder, snapshotFolder} from './recipe.mjs';
+import {cache, imageFolder, mirror, snapshotFolder} from './recipe.mjs';
 import {version} from './qemu.mjs';
 import {takeSnapshot} from './snapshot.mjs';
 import {run} from './tools.mjs';
@@ -20,7 +20,10 @@ export function prepare(machine) {
   if (absent.length > 0) throw new Stop(`lab: needs ${absent.join(', ')}.`);
   const [image, snapshot] = [imageFolder(machine), snapshotFolder(machine, version())];
   if (!existsSync(snapshot)) {
-    if (process.getuid() !== 0 && !existsSync(image)) throw new Stop('lab: the machine’s image has not been built, which needs root.');
+    if (!existsSync(image)) {
+      if (process.getuid() !== 0) throw new Stop('lab: the machine’s image has not been built, which needs root.');
+      mirror(); // or the reason why there is none
+    }
     mkdirSync(cache, {recursive: true});
     const {status, error} = spawnSync(
       'flock',

@@ -2,14 +2,13 @@
 import {spawn} from 'node:child_process';
 import {randomBytes} from 'node:crypto';
 import {once} from 'node:events';
-import {copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {createServer} from 'node:net';
-import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {prepare} from './prepare.mjs';
 import {CHECKOUT_BYTES, GO_BYTES, PORTS, QEMU, qemuArguments} from './qemu.mjs';
 import {PLACE, USUAL, here} from './recipe.mjs';
-import {run} from './tools.mjs';
+import {removeFolder, run, temporaryFolder} from './tools.mjs';
 
 /** Ways in which the account of a run can be given control groups, see order/execute. */
 export const DELEGATES = ['none', 'systemd', 'condor', 'condor23'];
@@ -37,7 +36,7 @@ export async function runInLab({
 }) {
   const machine = {...USUAL, ...wish};
   const {image, snapshot} = prepare(machine);
-  const folder = mkdtempSync(path.join(tmpdir(), 'tare-lab-'));
+  const folder = temporaryFolder('run');
   const file = (name) => path.join(folder, name);
   try {
     const settings = {
@@ -98,7 +97,7 @@ export async function runInLab({
     streams.err.write(`${last}\n${troubles}lab: ${late ? `timed out after ${seconds} s` : 'the machine ended without a status'}\n`);
     return late ? TIMED_OUT : LAB_FAILED;
   } finally {
-    rmSync(folder, {recursive: true, force: true});
+    removeFolder(folder);
   }
 }
 

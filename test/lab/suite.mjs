@@ -1,5 +1,5 @@
 // npm run test:lab [-- --all | -- --way NAME …]: the tests of matrix.mjs, each in its ways, several machines at a time.
-import {existsSync, readdirSync} from 'node:fs';
+import {readdirSync} from 'node:fs';
 import {availableParallelism} from 'node:os';
 import {parseArgs} from 'node:util';
 import path from 'node:path';
@@ -7,7 +7,7 @@ import {PassThrough} from 'node:stream';
 import {missing, LAB} from '../../scripts/setup.mjs';
 import {Stop, main, root} from '../../scripts/steps.mjs';
 import {takeCheckout} from './checkout.mjs';
-import {TESTS, WAYS} from './matrix.mjs';
+import {WAYS, tests} from './matrix.mjs';
 import {PLACE} from './recipe.mjs';
 import {runInLab} from './run.mjs';
 
@@ -19,19 +19,14 @@ const BIN = `${PLACE}/dist/tare/bin`;
 const SLOWNESS = 10;
 const COUNTS = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/gm;
 
-/** What a test that is in no row is, and a row without a test. */
-function complaints() {
-  const files = ['node', 'lab'].flatMap((folder) =>
-    readdirSync(path.join(root, 'test', folder), {recursive: true})
-      .filter((name) => name.endsWith('.test.ts'))
-      .map((name) => path.join(folder, name.slice(0, -'.test.ts'.length))),
-  );
+/** Tests that are in no row, rows without a test, and ways that there are not. */
+function complaints(files, table) {
   return [
-    ...files.filter((name) => TESTS[name] === undefined).map((name) => `test/${name}.test.ts is in no row of test/lab/matrix.mjs`),
-    ...Object.keys(TESTS)
-      .filter((name) => !existsSync(path.join(root, 'test', `${name}.test.ts`)))
+    ...files.filter((name) => table[name] === undefined).map((name) => `test/${name}.test.ts is in no row of test/lab/matrix.mjs`),
+    ...Object.keys(table)
+      .filter((name) => !files.includes(name))
       .map((name) => `test/lab/matrix.mjs: there is no test/${name}.test.ts`),
-    ...Object.entries(TESTS).flatMap(([name, {usual, also}]) =>
+    ...Object.entries(table).flatMap(([name, {usual, also}]) =>
       [...usual, ...also].filter((way) => WAYS[way] === undefined).map((way) => `test/lab/matrix.mjs: ${name}: there is no way ${way}`),
     ),
   ];
@@ -75,7 +70,13 @@ await main(async () => {
     console.log(process.env.TARE_MUST_WORK === '1' ? '0 passed, 1 failed' : '0 passed, 0 failed, 1 skipped');
     return process.env.TARE_MUST_WORK === '1' ? 1 : 0;
   }
-  const wrong = complaints();
+  const files = ['node', 'lab'].flatMap((folder) =>
+    readdirSync(path.join(root, 'test', folder), {recursive: true})
+      .filter((name) => name.endsWith('.test.ts'))
+      .map((name) => path.join(folder, name.slice(0, -'.test.ts'.length))),
+  );
+  const table = tests(files);
+  const wrong = complaints(files, table);
   const unknown = chosen.find((name) => WAYS[name] === undefined);
   if (unknown !== undefined) wrong.push(`${unknown}: there is no such way; there are ${Object.keys(WAYS).join(', ')}`);
   if (wrong.length > 0) throw new Stop(wrong.join('\n'));
@@ -83,8 +84,8 @@ await main(async () => {
   const jobs = Object.keys(WAYS)
     .filter((way) => chosen.length === 0 || chosen.includes(way))
     .map((way) => {
-      const files = Object.entries(TESTS).filter(([, {usual, also}]) => usual.includes(way) || (all && also.includes(way)));
-      return {way, files: files.map(([name]) => name)};
+      const rows = Object.entries(table).filter(([, {usual, also}]) => usual.includes(way) || (all && also.includes(way)));
+      return {way, files: rows.map(([name]) => name)};
     })
     .filter(({files}) => files.length > 0);
   const sum = {passed: 0, failed: 0, skipped: 0};

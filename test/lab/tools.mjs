@@ -1,5 +1,8 @@
-// Other programs, called in the way of this folder: they succeed, or an error says what they said.
+// Other programs, called in the way of this folder: they succeed, or an error says what they said. Folders that go when this program does.
 import {spawnSync} from 'node:child_process';
+import {mkdtempSync, rmSync} from 'node:fs';
+import {constants, tmpdir} from 'node:os';
+import path from 'node:path';
 
 /** A program's standard output; what it says on standard error is in the error when it fails. */
 export function output(command, args, options = {}) {
@@ -15,3 +18,24 @@ export function output(command, args, options = {}) {
 }
 
 export const run = (command, args, options) => void output(command, args, options);
+
+const folders = new Set();
+let watching = false;
+const removeAll = () => folders.forEach(removeFolder);
+
+/** A new folder, removed by `removeFolder`, or when this program ends or is told to. */
+export function temporaryFolder(name) {
+  if (!watching) {
+    watching = true;
+    process.once('exit', removeAll);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(128 + constants.signals[signal]));
+  }
+  const folder = mkdtempSync(path.join(tmpdir(), `tare-lab-${name}-`));
+  folders.add(folder);
+  return folder;
+}
+
+export function removeFolder(folder) {
+  rmSync(folder, {recursive: true, force: true});
+  folders.delete(folder);
+}
