@@ -32,6 +32,20 @@ const SYSTEM = {
     apt: ['openssh-server'],
     dnf: ['openssh-server'],
   },
+  qemu: {
+    what: 'QEMU for x86-64',
+    present: () => which('qemu-system-x86_64') !== null,
+    apt: ['qemu-system-x86'],
+    dnf: ['qemu-system-x86-core'],
+  },
+  mmdebstrap: {what: 'mmdebstrap', present: () => which('mmdebstrap') !== null, apt: ['mmdebstrap'], dnf: ['mmdebstrap']},
+  dpkg: {what: 'dpkg-deb', present: () => which('dpkg-deb') !== null, apt: ['dpkg'], dnf: ['dpkg']},
+  zstd: {what: 'zstd', present: () => which('zstd') !== null, apt: ['zstd'], dnf: ['zstd']},
+  xz: {what: 'xz', present: () => which('xz') !== null, apt: ['xz-utils'], dnf: ['xz']},
+  mkfs: {what: 'mkfs.ext4', present: () => which('mkfs.ext4') !== null, apt: ['e2fsprogs'], dnf: ['e2fsprogs']},
+  cpio: {what: 'cpio', present: () => which('cpio') !== null, apt: ['cpio'], dnf: ['cpio']},
+  depmod: {what: 'depmod', present: () => which('depmod') !== null, apt: ['kmod'], dnf: ['kmod']},
+  patchelf: {what: 'patchelf', present: () => which('patchelf') !== null, apt: ['patchelf'], dnf: ['patchelf']},
   bubblewrap: {what: 'bubblewrap', present: () => which('bwrap') !== null, apt: ['bubblewrap'], dnf: ['bubblewrap']},
 };
 
@@ -43,6 +57,8 @@ export const BOX = ['bubblewrap'];
 export const PACKAGERS = ['rpmbuild'];
 /** What runs a pool of HTCondor. */
 export const POOL = ['condor', 'sshd'];
+/** What makes and runs a machine with control groups of version 2, see test/lab. */
+export const LAB = ['qemu', 'mmdebstrap', 'dpkg', 'zstd', 'xz', 'mkfs', 'cpio', 'depmod', 'patchelf'];
 /** What the C tests need besides. */
 export const C_TESTS = ['sanitizers', 'python'];
 
@@ -54,6 +70,9 @@ function dnfOptions() {
   if (id === 'fedora' || id === 'rhel' || Number.isNaN(major)) return [];
   return [`--enablerepo=${major >= 9 ? 'crb' : 'powertools'}`];
 }
+
+/** What is not there of the named entries of SYSTEM, in words. */
+export const missing = (names) => names.filter((name) => !SYSTEM[name].present()).map((name) => SYSTEM[name].what);
 
 /** Makes sure of the named entries of SYSTEM: installs what is missing as root, else says what to install. */
 export function systemPackages(names) {

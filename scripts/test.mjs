@@ -1,8 +1,19 @@
-// npm test, npm run test:NAME: sets up, builds, runs the suites one after the other and sums up.
+// npm test, npm run test:NAME: sets up, builds, runs the suites one after the other and sums up. Options are for the one suite that is named.
 // A suite is any command whose last line of the form `N passed, N failed[, N skipped]` says what it did.
 import {spawn} from 'node:child_process';
 import {build} from './build.mjs';
-import {BOX, C_TESTS, PACKAGERS, POOL, TOOLCHAIN, nodeModules, nodeVersion, systemPackages, systemPackagesIfPossible} from './setup.mjs';
+import {
+  BOX,
+  C_TESTS,
+  LAB,
+  PACKAGERS,
+  POOL,
+  TOOLCHAIN,
+  nodeModules,
+  nodeVersion,
+  systemPackages,
+  systemPackagesIfPossible,
+} from './setup.mjs';
 import {Stop, main, root} from './steps.mjs';
 
 const mocha = (folder, ...options) => ['node_modules/.bin/mocha', '--recursive', ...options, `test/${folder}`];
@@ -33,6 +44,7 @@ const SUITES = [
     wanted: PACKAGERS,
   },
   {name: 'htcondor', command: mocha('e2e/htcondor', '--timeout', '120000'), builds: ALL_AND_DIST, system: BOX, wanted: POOL},
+  {name: 'lab', command: ['node', 'test/lab/suite.mjs'], builds: ALL_AND_DIST, system: TOOLCHAIN, wanted: LAB, seconds: 7200},
   {name: 'payloads', command: ['sh', 'fixtures/payloads/test.sh'], builds: ['payloads'], system: TOOLCHAIN},
 ];
 const SECONDS = 900;
@@ -108,7 +120,11 @@ function table(results) {
 }
 
 await main(async () => {
-  const names = process.argv.slice(2);
+  const argv = process.argv.slice(2);
+  const names = argv.filter((each, index) => argv.slice(0, index + 1).every((before) => !before.startsWith('-')));
+  const options = argv.slice(names.length);
+  if (options.length > 0 && names.length !== 1)
+    throw new Stop(`${options.join(' ')}: options are for one suite, which has to be named first`);
   const unknown = names.find((name) => !SUITES.some((suite) => suite.name === name));
   if (unknown !== undefined) throw new Stop(`${unknown}: no such suite; there are ${SUITES.map(({name}) => name).join(', ')}`);
   const chosen = names.length === 0 ? SUITES : SUITES.filter(({name}) => names.includes(name));
@@ -138,7 +154,7 @@ await main(async () => {
       systemPackagesIfPossible(suite.wanted ?? []);
       build(suite.builds);
     });
-    if (built) results.push(await run(suite));
+    if (built) results.push(await run({...suite, command: [...suite.command, ...options]}));
   }
   const sum = (key) => results.reduce((total, result) => total + result[key], 0);
   console.log(`\n${table(results).join('\n')}\n`);

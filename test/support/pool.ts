@@ -18,6 +18,7 @@ import {createServer, type AddressInfo} from 'node:net';
 import {dirname, join, relative} from 'node:path';
 import {promisify} from 'node:util';
 import type {UsageRecord} from '../../src/record/record.js';
+import {patience} from './pace.js';
 import {groups, processes, until} from './tare.js';
 
 /** An ad as the tools print it: attribute to the text of its expression. */
@@ -308,13 +309,13 @@ export class Pool {
 
   /** Waits until something that takes a command to see holds. */
   async poll(what: string, look: () => Promise<boolean>, seconds = 30): Promise<void> {
-    for (const deadline = Date.now() + seconds * 1000; ;) {
+    for (const deadline = Date.now() + patience(seconds) * 1000; ;) {
       try {
         if (await look()) return;
       } catch {
         // not yet
       }
-      if (Date.now() > deadline) throw new Error(`waited ${String(seconds)} s for ${what}\n${this.logs()}`);
+      if (Date.now() > deadline) throw new Error(`waited ${String(patience(seconds))} s for ${what}\n${this.logs()}`);
       await new Promise((resolve) => {
         setTimeout(resolve, 250);
       });
@@ -339,7 +340,7 @@ export class Pool {
     if (master?.pid !== undefined && master.exitCode === null && master.signalCode === null) {
       const ended = new Promise((resolve) => master.once('exit', resolve));
       master.kill('SIGQUIT'); // a fast shutdown of all
-      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 15_000))]);
+      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, patience(15_000)))]);
     }
     await until(
       'the end of the pool’s processes',
@@ -461,7 +462,12 @@ async function run(
   argv: readonly string[],
   options: {cwd?: string; uid?: number; gid?: number; env?: NodeJS.ProcessEnv},
 ): Promise<string> {
-  const {stdout} = await execute(name, [...argv], {...options, timeout: 60_000, killSignal: 'SIGKILL', maxBuffer: 64 * 1024 * 1024});
+  const {stdout} = await execute(name, [...argv], {
+    ...options,
+    timeout: patience(60_000),
+    killSignal: 'SIGKILL',
+    maxBuffer: 64 * 1024 * 1024,
+  });
   return stdout;
 }
 

@@ -20,6 +20,7 @@ import {homedir, tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import type {UsageRecord} from '../../src/record/record.js';
+import {patience} from './pace.js';
 
 /** `root` with the machine's control groups, `user` without any: the two normal cases of a worker node. */
 export type Role = 'root' | 'user';
@@ -239,16 +240,16 @@ function mountsOf(pid: number): string {
   }
 }
 
-/** Waits until something holds, or fails. */
+/** Waits until something holds, or fails; on a slow machine longer. */
 export async function until<T>(what: string, look: () => T | null | undefined | false | 0, seconds = 10): Promise<T> {
-  for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline;) {
+  for (const deadline = Date.now() + patience(seconds) * 1000; Date.now() < deadline;) {
     const found = look();
     if (found) return found;
     await new Promise((resolve) => {
       setTimeout(resolve, 10);
     });
   }
-  throw new Error(`waited ${String(seconds)} s for ${what}`);
+  throw new Error(`waited ${String(patience(seconds))} s for ${what}`);
 }
 
 let copy: string | null = null;

@@ -3,6 +3,7 @@
  * record tells. Pause points stop a process exactly there (policy: debug.pauseAt).
  */
 import {expect} from 'chai';
+import {patience} from '../../support/pace.js';
 import {ending, processes, ROLES, Site, until, type ProcessEntry} from '../../support/tare.js';
 
 type Victim = 'front' | 'brain' | 'engine' | 'init';
@@ -48,7 +49,7 @@ const MARK = '1.31415';
 
 for (const role of ROLES) {
   describe(`killed by SIGKILL, ${role}`, function () {
-    this.timeout(20_000);
+    this.timeout(patience(20_000));
 
     for (const {victim, step, payload} of CASES) {
       it(`${victim} at ${step}: the payload ${payload}`, async () => {
@@ -77,7 +78,7 @@ for (const role of ROLES) {
             expect([code, signal], stderr).to.deep.equal([0, null]);
           } else {
             await until('the payload to be gone', () => sleepers().length === 0, 1);
-            expect(Date.now() - killedAt).to.be.below(1500);
+            expect(Date.now() - killedAt).to.be.below(patience(1500));
             await ended;
           }
           await until('everything to be gone', () => site.leftovers().length === 0, 10);

@@ -3,6 +3,7 @@ import {spawn} from 'node:child_process';
 import {chmodSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {patience} from '../../support/pace.js';
 import {bin, ending, payload, ROLES, Site, type Role} from '../../support/tare.js';
 
 const AT_ONCE = 4;
@@ -32,7 +33,7 @@ async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<voi
 
 function suite(role: Role): void {
   describe(`endings, ${role}`, function () {
-    this.timeout(300_000);
+    this.timeout(patience(300_000));
     let site: Site;
     let policy: string;
     before(() => {

@@ -1,5 +1,6 @@
 /** 200 jobs, a third of them failing, eight at a time: nothing is left, and every job has one final record. */
 import {expect} from 'chai';
+import {patience} from '../../support/pace.js';
 import {ending, payload, ROLES, Site} from '../../support/tare.js';
 
 const JOBS = 200;
@@ -7,7 +8,7 @@ const AT_ONCE = 8;
 
 for (const role of ROLES) {
   describe(`many jobs, ${role}`, function () {
-    this.timeout(300_000);
+    this.timeout(patience(300_000));
 
     it(`${String(JOBS)} jobs, ${String(AT_ONCE)} at a time`, async () => {
       const site = new Site(role);

@@ -6,11 +6,12 @@ import {existsSync, mkdirSync, writeFileSync} from 'node:fs';
 import {createServer, type AddressInfo, type Socket} from 'node:net';
 import {join} from 'node:path';
 import {need} from '../../support/need.js';
+import {patience} from '../../support/pace.js';
 import {bin, ending, processes, ROLES, Site, until} from '../../support/tare.js';
 
 for (const role of ROLES) {
   describe(`a brain that is killed while it tells the starter (${role})`, function () {
-    this.timeout(20_000);
+    this.timeout(patience(20_000));
     before(function () {
       need(this, !existsSync('/etc/tare/policy.yaml'), 'this node has a policy of its own, which would rule the tests');
     });

@@ -5,17 +5,16 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import {readKernelLog} from '../../../src/cgroup/kernel-log.js';
 import {createGroups, openGroups, noGroups, type Groups, type GroupUsage} from '../../../src/cgroup/manager.js';
 import {need} from '../../support/need.js';
+import {patience} from '../../support/pace.js';
 import {ended, hierarchies, Slot, start, steps} from './machine.js';
 
 const MiB = 2 ** 20;
-/** TCG is ten to twenty times slower. */
-const PATIENCE = 60_000;
 const HOG = ['tail', '/dev/zero'];
 const BOMB = ['perl', '-e', 'while (1) { fork }'];
 const SLEEPER = ['sleep', '1000'];
 
 describe('groups on this kernel', function () {
-  this.timeout(PATIENCE);
+  this.timeout(patience(60_000));
   const all = hierarchies();
   const version = all.find(({controllers}) => controllers.includes('memory'))?.version;
   let slot: Slot;

@@ -6,6 +6,7 @@ import {fileURLToPath} from 'node:url';
 import type {Facts} from '../../../src/host/facts.js';
 import {readFacts} from '../../../src/host/index.js';
 import {spawnBriefly} from '../../../src/host/spawn.js';
+import {patience} from '../../support/pace.js';
 import {tryParents} from './try-parents.js';
 
 const NOBODY = 65534;
@@ -40,7 +41,7 @@ function namesWithParent({cgroup}: Facts): string[] {
 }
 
 describe('facts of this machine', function () {
-  this.timeout(60_000);
+  this.timeout(patience(60_000));
   const caller = {uid: UID, gid: process.getgid!(), groups: process.getgroups!()};
   const read = (): Facts => readFacts({caller, scratchDirectory: '/var/tmp', pinned: [], spawn: spawnBriefly});
 
@@ -87,38 +88,39 @@ describe('facts of this machine', function () {
       return performance.now() - began;
     }).sort((a, b) => a - b);
     // 1 ms on the development machine; ten times that under load is no failure, a program started or a tree walked would be.
-    expect(times[15]).to.be.lessThan(20);
+    expect(times[15]).to.be.lessThan(patience(20));
   });
 
-  it('of another user name only what that user can do', function () {
-    if (UID !== 0) cannot(this, 'only root can become another user');
-    const {facts, made} = asNobody();
-    expect(facts.caller).to.include({uid: NOBODY, gid: NOBODY});
-    expect(made).to.deep.equal(namesWithParent(facts));
-    expect(facts.scratch.writable).to.equal(true);
-  });
-
-  it('of another user name a v1 group that was handed over', function () {
-    if (UID !== 0) cannot(this, 'only root can become another user');
-    const parents = (['pids', 'cpu'] as const).flatMap((name) => {
-      const fact = read().cgroup.controllers[name];
-      return fact?.version === 1 && fact.parent !== null ? [fact.parent] : [];
+  if (UID === 0)
+    it('of another user name only what that user can do', () => {
+      const {facts, made} = asNobody();
+      expect(facts.caller).to.include({uid: NOBODY, gid: NOBODY});
+      expect(made).to.deep.equal(namesWithParent(facts));
+      expect(facts.scratch.writable).to.equal(true);
     });
-    if (parents.length === 0) cannot(this, 'no v1 hierarchy here in which root can make groups');
-    const groups = [...new Set(parents)].map((parent) => `${parent}/tare-test-handed-${String(process.pid)}`);
-    try {
-      for (const group of groups) {
-        mkdirSync(group);
-        chownSync(group, NOBODY, NOBODY);
+
+  // test/lab has these of version 2
+  if (UID === 0 && existsSync('/sys/fs/cgroup/pids'))
+    it('of another user name a v1 group that was handed over', function () {
+      const parents = (['pids', 'cpu'] as const).flatMap((name) => {
+        const fact = read().cgroup.controllers[name];
+        return fact?.version === 1 && fact.parent !== null ? [fact.parent] : [];
+      });
+      if (parents.length === 0) cannot(this, 'no v1 hierarchy here in which root can make groups');
+      const groups = [...new Set(parents)].map((parent) => `${parent}/tare-test-handed-${String(process.pid)}`);
+      try {
+        for (const group of groups) {
+          mkdirSync(group);
+          chownSync(group, NOBODY, NOBODY);
+        }
+        const {facts, made} = asNobody(groups);
+        expect(facts.cgroup.controllers.pids?.parent).to.equal(groups[0]);
+        expect(made).to.include('pids');
+        expect(facts.cgroup.controllers.pids?.files).to.include('pids.max');
+      } finally {
+        for (const group of groups.filter((each) => existsSync(each))) removeSoon(group);
       }
-      const {facts, made} = asNobody(groups);
-      expect(facts.cgroup.controllers.pids?.parent).to.equal(groups[0]);
-      expect(made).to.include('pids');
-      expect(facts.cgroup.controllers.pids?.files).to.include('pids.max');
-    } finally {
-      for (const group of groups.filter((each) => existsSync(each))) removeSoon(group);
-    }
-  });
+    });
 
   /** The child that was in it has ended, but the kernel may not have noticed yet. */
   function removeSoon(group: string): void {

@@ -1,0 +1,57 @@
+// Which tests run on which machines: the one table.
+import {HYBRID} from './recipe.mjs';
+
+const machine = (suite, init, more = {}) => ({suite, init, ...more});
+const [trixie, bookworm, bullseye] = ['trixie', 'bookworm', 'bullseye'].map((suite) => machine(suite, 'plain'));
+
+/** Where tests run: the machine, who runs them, and in which control groups (order/execute). The longest come first. */
+export const WAYS = {
+  root: {machine: trixie, account: 'root', delegate: 'none'},
+  condor: {machine: trixie, account: 'grid', delegate: 'condor'},
+  pool: {machine: machine('trixie', 'systemd', {packages: ['condor'], memoryMiB: 3072}), account: 'root', delegate: 'none'},
+  none: {machine: trixie, account: 'grid', delegate: 'none'},
+  condor23: {machine: trixie, account: 'grid', delegate: 'condor23'},
+  systemd: {machine: machine('trixie', 'systemd'), account: 'grid', delegate: 'systemd'},
+  bookworm: {machine: bookworm, account: 'root', delegate: 'none'},
+  'bookworm-condor': {machine: bookworm, account: 'grid', delegate: 'condor'},
+  bullseye: {machine: bullseye, account: 'root', delegate: 'none'},
+  'bullseye-condor': {machine: bullseye, account: 'grid', delegate: 'condor'},
+  hybrid: {machine: machine('bookworm', 'systemd', {append: HYBRID}), account: 'root', delegate: 'none'},
+};
+
+const DELEGATED = ['condor', 'condor23', 'systemd', 'bookworm-condor', 'bullseye-condor'];
+const ROOT = ['root', 'bookworm', 'bullseye', 'hybrid'];
+/** Every way in which node tests run that is not already usual. */
+const others = (...usual) => ({usual, also: [...ROOT, ...DELEGATED, 'none'].filter((way) => !usual.includes(way))});
+
+/** What is in test/lab/v2 and has no row: tests that make their own groups, as root. */
+const OF_VERSION_2 = {usual: ['root'], also: ['bookworm', 'bullseye']};
+
+/** Files below test/, without `.test.ts`. `usual`: the ways of `npm test`; `also`: those that `--all` adds. Each file of test/node has a row. */
+const ROWS = {
+  'node/cgroup/groups': {
+    usual: ['root', 'condor', 'bookworm', 'bullseye'],
+    also: ['hybrid', 'condor23', 'systemd', 'bookworm-condor', 'bullseye-condor'],
+  },
+  'node/host/facts': others('root', 'condor', 'none', 'bullseye', 'hybrid'),
+  'node/box/memory': others('root', 'condor', 'none', 'bookworm', 'bullseye', 'hybrid'),
+  'node/box/cores': others('root', 'condor'),
+  'node/box/limits': others('root', 'condor'),
+  'node/box/isolation': others('condor'),
+  'node/box/cpu-time': others('root'),
+  'node/box/hits': others(),
+  'node/box/exec': others(),
+  'node/box/told': others(),
+  'node/box/within': others(),
+  'node/box/crash': others(),
+  'node/box/many': others(),
+  'node/box/endings': others(),
+  'lab/htcondor/version2': {usual: ['pool'], also: []},
+  'node/box/delegated': {usual: ['hybrid'], also: []},
+};
+
+/** The table with the rows that go without saying; `files` are all that there are. */
+export function tests(files) {
+  const own = files.filter((name) => name.startsWith('lab/v2/') && ROWS[name] === undefined);
+  return {...Object.fromEntries(own.map((name) => [name, OF_VERSION_2])), ...ROWS};
+}

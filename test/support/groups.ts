@@ -1,0 +1,9 @@
+/** What control groups the boxes of a role get on this machine. */
+import {existsSync} from 'node:fs';
+import {isRoot, type Role} from './tare.js';
+
+/** Root makes groups everywhere; another's are those that the lab handed to the tests (test/lab/order/execute), on no other machine any. */
+export const hasGroups = (role: Role): boolean => role === 'root' || (!isRoot && (process.env.LAB_DELEGATE ?? 'none') !== 'none');
+
+/** How the plan names the machine's hierarchies: those with the controllers. */
+export const HIERARCHY = existsSync('/sys/fs/cgroup/cgroup.controllers') ? 'cgroup2' : 'cgroup1';
