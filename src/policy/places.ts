@@ -11,7 +11,14 @@ export interface Places {
 
 /** @param policy null when it could not be read */
 export function placesOf(policy: Policy | null, uid: number): Places {
-  const place = (name: keyof Places): string | null => policy?.directories[name]?.value.replaceAll('%u', String(uid)) ?? null;
+  const place = (name: keyof Places): string | null => written(policy, name, uid);
   const state = place('state') ?? (uid === 0 ? '/var/lib/tare' : `/var/tmp/tare-${String(uid)}`);
   return {state, spool: place('spool') ?? `${state}/spool`, scratch: place('scratch') ?? `${state}/scratch`, log: place('log')};
 }
+
+/** Where exporters remember what they did; no part of a plan, since no job comes near it. */
+export const exportersPlace = (policy: Policy, uid: number): string =>
+  written(policy, 'exporters', uid) ?? `${placesOf(policy, uid).state}/exporters`;
+
+const written = (policy: Policy | null, name: keyof Policy['directories'], uid: number): string | null =>
+  policy?.directories[name]?.value.replaceAll('%u', String(uid)) ?? null;
