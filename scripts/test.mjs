@@ -2,7 +2,18 @@
 // A suite is any command whose last line of the form `N passed, N failed[, N skipped]` says what it did.
 import {spawn} from 'node:child_process';
 import {build} from './build.mjs';
-import {BOX, C_TESTS, PACKAGERS, POOL, TOOLCHAIN, nodeModules, nodeVersion, systemPackages, systemPackagesIfPossible} from './setup.mjs';
+import {
+  BOX,
+  CONSUMERS,
+  C_TESTS,
+  PACKAGERS,
+  POOL,
+  TOOLCHAIN,
+  nodeModules,
+  nodeVersion,
+  systemPackages,
+  systemPackagesIfPossible,
+} from './setup.mjs';
 import {Stop, main, root} from './steps.mjs';
 
 const mocha = (folder, ...options) => ['node_modules/.bin/mocha', '--recursive', ...options, `test/${folder}`];
@@ -18,7 +29,7 @@ const SUITES = [
   {name: 'unit', command: mocha('unit'), builds: ['schemas']},
   {name: 'golden', command: mocha('golden'), builds: ['schemas']},
   {name: 'cli', command: mocha('cli', '--timeout', '20000'), builds: ALL, system: BOX},
-  {name: 'node', command: mocha('node', '--timeout', '60000'), builds: ALL, system: BOX},
+  {name: 'node', command: mocha('node', '--timeout', '60000'), builds: ALL, system: BOX, wanted: CONSUMERS},
   {
     name: 'native',
     command: ['make', '--no-print-directory', '-C', 'native', 'test'],

@@ -61,7 +61,7 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
       shutdownTime: document.features?.shutdownTime ?? null,
       graceUs: duration(document.features?.grace, '/features/grace'),
     },
-    benchmarks: Object.entries(document.benchmarks ?? {}).map(([name, valuePerCore]) => ({
+    benchmarks: Object.entries<number>({...document.benchmarks}).map(([name, valuePerCore]) => ({
       name,
       valuePerCore,
       at: locate(below('/benchmarks', name)),
