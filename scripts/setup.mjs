@@ -12,6 +12,8 @@ function compilerHas(file) {
   return answer.status === 0 && path.isAbsolute(answer.stdout.trim());
 }
 
+const pythonHas = (module) => spawnSync('/usr/bin/python3', ['-c', `import ${module}`]).status === 0;
+
 /** Everything that does not come from npm: how to see that it is there, and the packages that bring it. */
 const SYSTEM = {
   compiler: {what: 'a C compiler', present: () => which('gcc') !== null, apt: ['gcc'], dnf: ['gcc']},
@@ -46,6 +48,18 @@ const SYSTEM = {
   cpio: {what: 'cpio', present: () => which('cpio') !== null, apt: ['cpio'], dnf: ['cpio']},
   depmod: {what: 'depmod', present: () => which('depmod') !== null, apt: ['kmod'], dnf: ['kmod']},
   patchelf: {what: 'patchelf', present: () => which('patchelf') !== null, apt: ['patchelf'], dnf: ['patchelf']},
+  dirq: {
+    what: 'Python’s dirq, which reads our queue in a test',
+    present: () => pythonHas('dirq.QueueSimple'),
+    apt: ['python3-dirq'],
+    dnf: ['python3-dirq'],
+  },
+  arex: {
+    what: 'ARC’s accounting, which our records are compared with',
+    present: () => which('arcctl') !== null,
+    apt: ['nordugrid-arc-arex'],
+    dnf: ['nordugrid-arc-arex'],
+  },
   bubblewrap: {what: 'bubblewrap', present: () => which('bwrap') !== null, apt: ['bubblewrap'], dnf: ['bubblewrap']},
 };
 
@@ -59,6 +73,8 @@ export const PACKAGERS = ['rpmbuild'];
 export const POOL = ['condor', 'sshd'];
 /** What makes and runs a machine with control groups of version 2, see test/lab. */
 export const LAB = ['qemu', 'mmdebstrap', 'dpkg', 'zstd', 'xz', 'mkfs', 'cpio', 'depmod', 'patchelf'];
+/** Programs that read what exporters write. */
+export const CONSUMERS = ['dirq', 'arex'];
 /** What the C tests need besides. */
 export const C_TESTS = ['sanitizers', 'python'];
 

@@ -4,6 +4,7 @@ import {spawn} from 'node:child_process';
 import {build} from './build.mjs';
 import {
   BOX,
+  CONSUMERS,
   C_TESTS,
   LAB,
   PACKAGERS,
@@ -29,7 +30,7 @@ const SUITES = [
   {name: 'unit', command: mocha('unit'), builds: ['schemas']},
   {name: 'golden', command: mocha('golden'), builds: ['schemas']},
   {name: 'cli', command: mocha('cli', '--timeout', '20000'), builds: ALL, system: BOX},
-  {name: 'node', command: mocha('node', '--timeout', '60000'), builds: ALL, system: BOX},
+  {name: 'node', command: mocha('node', '--timeout', '60000'), builds: ALL, system: BOX, wanted: CONSUMERS},
   {
     name: 'native',
     command: ['make', '--no-print-directory', '-C', 'native', 'test'],

@@ -1,6 +1,10 @@
 /** The plugins that come with Tare: the one place where the core names them. */
 
 import type {Plugin} from '@tare/contract';
+import {apel} from '../plugins/apel/index.js';
+import {auditor} from '../plugins/auditor/index.js';
 import {htcondor} from '../plugins/htcondor/index.js';
+import {prmon} from '../plugins/prmon/index.js';
+import {prometheus} from '../plugins/prometheus/index.js';
 
-export const PLUGINS: readonly Plugin[] = [htcondor];
+export const PLUGINS: readonly Plugin[] = [htcondor, apel, auditor, prmon, prometheus];

@@ -9,6 +9,7 @@ export interface Plugin {
   /** The version of this contract. */
   api: 1;
   batchSystems?: readonly BatchSystem[];
+  exporters?: readonly ExporterEntry[];
 }
 
 /** A value and where it was read: for people. */
@@ -189,3 +190,198 @@ export interface Connection {
   readLine(): Promise<string | null>;
   close(): void;
 }
+
+/** A format and a place that records go to. Nothing but its name is loaded until somebody exports. */
+export interface ExporterEntry {
+  /** Its key in the policy's `exporters`, and its name on the command line. */
+  name: string;
+  load(): Promise<ExporterModule>;
+}
+
+export interface ExporterModule {
+  /**
+   * @param settings what the policy says under its name, checked against the policy's schema
+   * @param node what else the conversion needs
+   */
+  open(settings: ExporterSettings, node: ExportNode): Exporter;
+}
+
+export type ExporterSettings = Readonly<Record<string, unknown>>;
+
+/** Of the policy, what is true of every record on this node. */
+export interface ExportNode {
+  /** What a core is worth, for records that do not say. */
+  benchmarks: readonly Benchmark[];
+}
+
+export interface Benchmark {
+  name: string;
+  valuePerCore: number;
+}
+
+/**
+ * A format and its target. A record is offered (`select`), converted, delivered together with others, and acknowledged: delivery is at least
+ * once, and what is delivered twice must be recognised as the same, by its identity or by the target.
+ */
+export interface Exporter {
+  name: string;
+  /** The version of this contract. */
+  api: 1;
+  /** At most so many records are delivered at once, */
+  batchRecords: number;
+  /** and so many bytes. */
+  batchBytes: number;
+  /** A record that was delivered and has a higher revision now: `deliver` it anew, `refuse` and say so, or `ignore` it. */
+  corrections: 'deliver' | 'refuse' | 'ignore';
+  /** What whoever switches it on must know, each time. */
+  warnings: readonly string[];
+  /** Why a closed record is none of its business; null when it is. Pure. */
+  select(record: ExportRecord): string | null;
+  /** Pure: the same record gives the same bytes, whatever the time, the zone, and the language. */
+  convert(source: ExportSource): Converted;
+  /** Several converted records as one document. Pure. */
+  join(texts: readonly string[]): string;
+  /**
+   * One result for each item, in order. What it reports as delivered is safe: a crash does not lose it.
+   * @throws Error when nothing was delivered
+   */
+  deliver(items: readonly ExportItem[], effects: ExportEffects): Promise<Delivery[]>;
+  /** The core has remembered these: they are not delivered again. */
+  acknowledge?(items: readonly ExportItem[], effects: ExportEffects): void;
+}
+
+export interface ExportSource {
+  record: ExportRecord;
+  /** The whole record, one line of canonical JSON without its end. */
+  text: string;
+}
+
+export type Converted =
+  | {
+      text: string;
+      /** What had to be changed to fit the format. */
+      changed: readonly string[];
+    }
+  /** The format cannot say this, or its reader would be misled. */
+  | {refused: string};
+
+export interface ExportItem {
+  id: string;
+  revision: number;
+  text: string;
+}
+
+/** `untried`: the target does not answer, so this one was spared; the exporter is not asked again in this run. */
+export type Delivery =
+  {is: 'delivered'} | {is: 'failed'; reason: string} | {is: 'refused'; reason: string} | {is: 'untried'; reason: string};
+
+/** What an exporter may do. Files are synced, and whole or not there. */
+export interface ExportEffects {
+  /** A directory of the exporter's own. */
+  own: string;
+  /** null when there is none. @throws Error */
+  readText(path: string): string | null;
+  /** A file that only root can have written and only root can read. @throws Error */
+  readSecret(path: string): string;
+  /** Makes a directory and those above it. @throws Error */
+  makeDirectory(path: string): void;
+  /** Makes or replaces. @throws Error */
+  replace(path: string, text: string): void;
+  /** @throws Error EEXIST when there is a file of that name */
+  create(path: string, text: string): void;
+  /** A second name for a file. @throws Error EEXIST */
+  link(from: string, to: string): void;
+  /** @throws Error */
+  remove(path: string): void;
+  /** Names in a directory become lasting. @throws Error */
+  syncDirectory(path: string): void;
+  /** Calendar time, µs since 1970. */
+  nowUs(): number;
+  /** @throws Error when there is no whole answer in time */
+  request(request: HttpRequest): Promise<{status: number; body: string}>;
+}
+
+export interface HttpRequest {
+  method: 'GET' | 'POST';
+  url: string;
+  headers: Readonly<Record<string, string>>;
+  body: string;
+  /** For connection, request and answer together. */
+  timeoutMs: number;
+  tls: {certificate: string | null; key: string | null; ca: string | null};
+}
+
+/** Of a closed record, what exporters are made of; each figure as docs/reference/record.md has it. */
+export interface ExportRecord {
+  recordId: string;
+  revision: number;
+  state: string;
+  trust: string;
+  /** A root collector has vouched for it. */
+  sealed: boolean;
+  site: {name: string | null; infrastructure: string | null; description: string | null};
+  ce: {id: string | null};
+  lrms: {
+    type: string;
+    host: string | null;
+    queue: string | null;
+    localJobId: string | null;
+    globalJobId: string;
+    attempt: number;
+  };
+  payload: {index: number; name: string | null};
+  /** It is a part of another record, which has its usage already. */
+  isPart: boolean;
+  user: {
+    local: string | null;
+    uid: number | null;
+    global: string | null;
+    issuer: string | null;
+    vo: string | null;
+    fqan: string | null;
+  };
+  time: {
+    startEpochUs: number | null;
+    endEpochUs: number | null;
+    wallUs: number | null;
+    suspendedUs: number | null;
+  };
+  allocation: {cores: number | null; nodes: number | null; memoryLimitBytes: number | null; gpus: number | null};
+  pattern: string | null;
+  mode: string | null;
+  /** Enforcement of each limit that has a value. */
+  enforcement: Readonly<Record<string, string>>;
+  /** `null` where it is not known, and in records of versions that did not have it. */
+  net: Readonly<Record<NetFigure, number | null>>;
+  tare: {
+    launchUs: number | null;
+    teardownUs: number | null;
+    cpuUserUs: number | null;
+    cpuSystemUs: number | null;
+    privateMemoryBytes: number | null;
+  };
+  benchmarks: readonly Benchmark[];
+  outcome: {status: string; exitCode: number | null; signal: string | null; limit: string | null; whose: string | null};
+  host: {node: string; cpuModel: string | null; tareVersion: string};
+  flags: readonly string[];
+}
+
+export type NetFigure =
+  | 'cpuUserUs'
+  | 'cpuSystemUs'
+  | 'throttledUs'
+  | 'memPeakBytes'
+  | 'anonPeakBytes'
+  | 'rssPeakBytes'
+  | 'pssPeakBytes'
+  | 'vmemPeakBytes'
+  | 'swapPeakBytes'
+  | 'rssAverageBytes'
+  | 'pssAverageBytes'
+  | 'vmemAverageBytes'
+  | 'swapAverageBytes'
+  | 'ioReadBytes'
+  | 'ioWriteBytes'
+  | 'pidsPeak'
+  | 'oomKills'
+  | 'scratchPeakBytes';

@@ -18,6 +18,8 @@ const CHECKS: readonly Check[] = [
   rootUnwanted,
   sameName,
   neverReached,
+  ({exporters}) => auditorAndWhere(exporters['auditor']),
+  twiceToApel,
   (policy) => policy.rules.flatMap((rule) => refusesAndSets(rule)),
   (policy) => policy.rules.flatMap((rule) => inRule(policy, rule)),
 ];
@@ -28,6 +30,24 @@ export function contradictions(policy: Policy): TareError[] {
 
 function contradiction(where: string, message: string, found: string | undefined, allowed: string, remedy?: string): TareError {
   return new TareError('POLICY_CONTRADICTION', {message, where, found, allowed, remedy});
+}
+
+function twiceToApel({exporters}: Policy): TareError[] {
+  if (exporters['apel'] === undefined || exporters['car'] === undefined) return [];
+  return [contradiction('exporters', 'the same jobs would go to APEL twice', 'apel and car', 'one of them')];
+}
+
+function auditorAndWhere(auditor: Record<string, unknown> | undefined): TareError[] {
+  if (auditor === undefined) return [];
+  const at = 'exporters/auditor';
+  const has = (name: string): boolean => auditor[name] !== undefined;
+  if (has('url') === has('directory'))
+    return [contradiction(at, 'records go either to a server or to files', has('url') ? 'both' : 'neither', 'url or directory')];
+  if (has('certificate') !== has('key'))
+    return [contradiction(at, 'a certificate is of no use without its key', has('key') ? 'key' : 'certificate', 'both or neither')];
+  if (has('key') && !String(auditor['url']).startsWith('https:'))
+    return [contradiction(at, 'a certificate is shown over https only', show(auditor['url']), 'an https URL')];
+  return [];
 }
 
 function aboveMaximum({defaults, maxima}: Pick<Ruled, 'defaults' | 'maxima'>): TareError[] {

@@ -4,7 +4,7 @@ import {below, type Locate} from '../job/at.js';
 import type {Valued} from '../job/job.js';
 import {Problems} from '../job/problems.js';
 import {parseDuration, parseSize} from '../job/quantity.js';
-import type {RuleDocument} from '../schema/generated/policy-1.js';
+import type {ExportersDocument, RuleDocument} from '../schema/generated/policy-1.js';
 import {BUILTIN} from './builtin.js';
 import {contradictions} from './contradictions.js';
 import {mergePolicies, type PolicyPart} from './merge.js';
@@ -17,7 +17,7 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
   const problems = new Problems();
   const or = <T>(written: T | undefined, pointer: string, otherwise: Valued<T>): Valued<T> =>
     written === undefined ? otherwise : {value: written, provenance: {source: 'policy', at: locate(pointer)}};
-  const directory = (name: 'state' | 'scratch' | 'log'): Valued<string> | null => {
+  const directory = (name: Exclude<keyof Policy['directories'], 'spools'>): Valued<string> | null => {
     const written = document.directories?.[name];
     return written === undefined ? null : {value: written, provenance: {source: 'policy', at: locate(below('/directories', name))}};
   };
@@ -42,7 +42,14 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
       user: or(document.identity?.user, '/identity/user', BUILTIN.identity.user),
       allowRoot: or(document.identity?.allowRoot, '/identity/allowRoot', BUILTIN.identity.allowRoot),
     },
-    directories: {state: directory('state'), spools: spools(), scratch: directory('scratch'), log: directory('log')},
+    directories: {
+      state: directory('state'),
+      spools: spools(),
+      scratch: directory('scratch'),
+      exporters: directory('exporters'),
+      sealed: directory('sealed'),
+      log: directory('log'),
+    },
     log: {...BUILTIN.log, ...document.log},
     killSwitch: or(document.killSwitch, '/killSwitch', BUILTIN.killSwitch),
     batch: {
@@ -61,6 +68,12 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
       shutdownTime: document.features?.shutdownTime ?? null,
       graceUs: duration(document.features?.grace, '/features/grace'),
     },
+    benchmarks: Object.entries<number>({...document.benchmarks}).map(([name, valuePerCore]) => ({
+      name,
+      valuePerCore,
+      at: locate(below('/benchmarks', name)),
+    })),
+    exporters: readExporters(document.exporters ?? {}, duration),
     rules: (document.rules ?? []).map((rule, index) => readRule(rule, index, locate, problems)),
     pauseAt: document.debug?.pauseAt ?? [],
     files: parts.map(({file}) => file),
@@ -69,6 +82,18 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
   for (const error of contradictions(policy)) problems.add(error);
   problems.throwIfAny();
   return policy;
+}
+
+/** As they are written, but for durations. */
+function readExporters(
+  written: ExportersDocument,
+  duration: (written: string | number | undefined, pointer: string) => number | null,
+): Policy['exporters'] {
+  const exporters: Policy['exporters'] = {};
+  for (const [name, settings] of Object.entries<object>(written as Record<string, object>)) exporters[name] = {...settings};
+  if (written.auditor !== undefined)
+    exporters['auditor'] = {...written.auditor, timeout: duration(written.auditor.timeout, '/exporters/auditor/timeout')};
+  return exporters;
 }
 
 function readRule({name, match, refuse, ...written}: RuleDocument, index: number, locate: Locate, problems: Problems): Rule {

@@ -12,12 +12,21 @@ export interface Places {
 
 /** @param policy null when it could not be read */
 export function placesOf(policy: Policy | null, uid: number): Places {
-  const fill = (path: string): string => path.replaceAll('%u', String(uid));
-  const place = (name: 'state' | 'scratch' | 'log'): string | null => {
-    const written = policy?.directories[name]?.value;
-    return written === undefined ? null : fill(written);
-  };
-  const state = place('state') ?? (uid === 0 ? '/var/lib/tare' : `/var/tmp/tare-${String(uid)}`);
-  const spools = policy?.directories.spools?.value.map(fill) ?? [`${state}/spool`];
-  return {state, spools, scratch: place('scratch') ?? `${state}/scratch`, log: place('log')};
+  const state = written(policy, 'state', uid) ?? (uid === 0 ? '/var/lib/tare' : `/var/tmp/tare-${String(uid)}`);
+  const spools = policy?.directories.spools?.value.map((spool) => fill(spool, uid)) ?? [`${state}/spool`];
+  return {state, spools, scratch: written(policy, 'scratch', uid) ?? `${state}/scratch`, log: written(policy, 'log', uid)};
 }
+
+/** Where exporters remember what they did; no part of a plan, since no job comes near it. */
+export const exportersPlace = (policy: Policy, uid: number): string =>
+  written(policy, 'exporters', uid) ?? `${placesOf(policy, uid).state}/exporters`;
+
+/** Where root keeps the records that it has taken over from users. */
+export const sealedPlace = (policy: Policy): string => written(policy, 'sealed', 0) ?? `${placesOf(policy, 0).state}/sealed`;
+
+function written(policy: Policy | null, name: Exclude<keyof Policy['directories'], 'spools'>, uid: number): string | null {
+  const path = policy?.directories[name]?.value;
+  return path === undefined ? null : fill(path, uid);
+}
+
+const fill = (path: string, uid: number): string => path.replaceAll('%u', String(uid));

@@ -56,12 +56,16 @@ export interface Policy extends Ruled {
   credentials: Valued<string[]>;
   identity: {user: Valued<string>; allowRoot: Valued<boolean>};
   /** `%u` not yet replaced; null: the built-in place, which depends on the caller. */
-  directories: {state: Valued<string> | null; spools: Valued<string[]> | null; scratch: Valued<string> | null; log: Valued<string> | null};
+  directories: Record<'state' | 'scratch' | 'exporters' | 'sealed' | 'log', Valued<string> | null> & {spools: Valued<string[]> | null};
   log: {level: 'error' | 'warn' | 'info' | 'debug'; format: 'json' | 'human'};
   killSwitch: Valued<string>;
   batch: {oom: Valued<'hold' | 'code'>; blackHole: BlackHole | null};
   /** Of the Machine/Job Features, what only the site knows. */
   features: {hs06: number | null; shutdownTime: number | null; graceUs: number | null};
+  /** What a core is worth: name and value. */
+  benchmarks: {name: string; valuePerCore: number; at: string}[];
+  /** By name, what the policy says of each exporter that is on; durations in µs. */
+  exporters: Record<string, Record<string, unknown>>;
   rules: Rule[];
   pauseAt: string[];
   /** Files that it was merged from, in order; empty: only the built-in defaults. */

@@ -84,6 +84,8 @@ export interface Attempt {
   host: UsageRecord['host'];
   trust: 'root' | 'user';
   site: UsageRecord['site'];
+  /** What a core of this node is worth; absent: nobody says. */
+  benchmarks?: UsageRecord['benchmarks'];
 }
 
 export function hostOf(facts: Facts, tareVersion: string): UsageRecord['host'] {
@@ -115,7 +117,7 @@ export function startedRecord(attempt: Attempt, plan: Plan | null): UsageRecord 
     tare: NO_TARE,
     watch: null,
     cvmfs: [],
-    benchmarks: [],
+    benchmarks: attempt.benchmarks ?? [],
     outcome: RUNNING,
     host: attempt.host,
     flags: [...(plan?.flags ?? [])],
@@ -170,8 +172,12 @@ export function finalRecord(started: UsageRecord, {time, net, tare, watch, outco
 }
 
 /** Flags are remarks, never corrections. */
-function remarks({allocation: {cores}}: UsageRecord, {clockStepUs, wallUs}: RecordTime, {cpuUserUs, cpuSystemUs}: RecordUsage): string[] {
-  const flags: string[] = ['no-benchmark'];
+function remarks(
+  {allocation: {cores}, benchmarks}: UsageRecord,
+  {clockStepUs, wallUs}: RecordTime,
+  {cpuUserUs, cpuSystemUs}: RecordUsage,
+): string[] {
+  const flags: string[] = benchmarks.length === 0 ? ['no-benchmark'] : [];
   if (clockStepUs !== null && Math.abs(clockStepUs) > CLOCK_STEP_FLAG_US) flags.push('clock-step');
   if (cores === null) flags.push('cores-unknown');
   else if (

@@ -1,11 +1,12 @@
 /** The canonical spool: one file per attempt, `RECORDID.json`. A reader sees the old record or the new one, never a part. */
 
-import {closeSync, constants, fstatSync, lstatSync, opendirSync, openSync, readFileSync, writeFileSync} from 'node:fs';
-import {join} from 'node:path';
+import {lstatSync, writeFileSync, type Stats} from 'node:fs';
+import {dirname, join} from 'node:path';
 import {TareError} from '../errors.js';
 import {canonicalJson} from '../plan/canonical.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
 import {isOwn, makeDirectory, writeDurably} from './durable.js';
+import {readRecordText, recordFiles} from './read.js';
 
 /**
  * @returns the path of the record
@@ -50,30 +51,15 @@ function attempt(path: string, remedy: string, write: () => void): void {
 /** What is in the spool under an id; null when nothing is, or it cannot be read. */
 export function readRecord(spool: string, id: string, uid?: number): UsageRecord | null {
   try {
-    return readOwn(pathOf(spool, id, uid));
+    const found = readRecordText(pathOf(spool, id, uid));
+    return found === null ? null : (JSON.parse(found.text) as UsageRecord);
   } catch {
     return null;
   }
 }
 
-const LARGEST_BYTES = 16 * 1024 * 1024;
-
-/** Others may write to a spool: no link is followed, no pipe waited for, and nothing without end is read. */
-function readOwn(path: string): UsageRecord {
-  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  try {
-    const found = fstatSync(descriptor);
-    if (!found.isFile() || found.size > LARGEST_BYTES) throw new Error('no record');
-    return JSON.parse(readFileSync(descriptor, 'utf8')) as UsageRecord;
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
 /** Nothing more is to come: its attempt is over, one way or another. */
 export const isClosed = (record: UsageRecord | null): boolean => record !== null && record.state !== 'started';
-
-const NAME = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:\.(\d+))?\.json$/;
 
 /** Ids of the records whose files belong to a user, in no order; one at a time, since there can be many. */
 export function* recordsOf(spool: string, uid: number): Generator<string> {
@@ -82,22 +68,10 @@ export function* recordsOf(spool: string, uid: number): Generator<string> {
 
 /** All records by id, with the file and its owner. */
 export function* records(spool: string): Generator<{id: string; owner: number; path: string}> {
-  let directory;
-  try {
-    directory = opendirSync(spool);
-  } catch {
-    return; // nothing was ever recorded
-  }
-  try {
-    for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
-      const [, id, uid] = NAME.exec(entry.name) ?? [];
-      if (id === undefined) continue;
-      const path = join(spool, entry.name);
-      const found = lstatSync(path, {throwIfNoEntry: false});
-      if (found?.isFile() === true && (uid === undefined || Number(uid) === found.uid)) yield {id, owner: found.uid, path};
-    }
-  } finally {
-    directory.closeSync();
+  for (const {id, path} of recordFiles(spool)) {
+    if (dirname(path) !== spool) continue; // what somebody has sorted away is closed
+    const found = lookAt(path);
+    if (found?.isFile() === true && path === pathOf(spool, id, found.uid)) yield {id, owner: found.uid, path};
   }
 }
 
@@ -112,8 +86,12 @@ export function pathOf(spool: string, id: string, uid = process.getuid?.() ?? -1
 
 /** null when nothing is there, or it cannot be seen. */
 function ownerOf(path: string): number | null {
+  return lookAt(path)?.uid ?? null;
+}
+
+function lookAt(path: string): Stats | null {
   try {
-    return lstatSync(path).uid;
+    return lstatSync(path);
   } catch {
     return null;
   }

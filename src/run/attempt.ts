@@ -21,5 +21,6 @@ export function attemptOf({id, batch, role, policy, job, facts, caller}: Known, 
     host: facts === null ? {node, bootId: null, kernel: null, cpuModel: null, tareVersion: version} : hostOf(facts, version),
     trust: caller.uid === 0 ? 'root' : 'user',
     site: policy?.site ?? {name: null, infrastructure: null, description: null},
+    benchmarks: (policy?.benchmarks ?? []).map(({name, valuePerCore, at}) => ({name, valuePerCore, source: `policy:${at}`})),
   };
 }

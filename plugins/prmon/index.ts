@@ -1,0 +1,9 @@
+/** prmon, HSF's process monitor: its summary, which pilots read. */
+
+import type {Plugin} from '@tare/contract';
+
+export const prmon: Plugin = {
+  name: 'prmon',
+  api: 1,
+  exporters: [{name: 'prmon', load: async () => ({open: (await import('./exporter.js')).openPrmon})}],
+};

@@ -1,0 +1,46 @@
+import {Command} from '@oclif/core';
+import {EXIT} from '../../errors.js';
+import {verifyRecord} from '../../export/verify.js';
+import {readRecordText, recordFilesIn} from '../../record/read.js';
+import {complaining, explain, openPlace, Output, placeFlags} from '../shared/records.js';
+
+export default class RecordsVerify extends Command {
+  static override summary = 'Check every record in the spool: its form, its schema, its identity, its figures among each other.';
+  static override description = 'One line for each that is wrong. Exit status 1 when there is one.';
+  static override examples = ['<%= config.bin %> records verify'];
+  static override flags = {...placeFlags};
+
+  async run(): Promise<void> {
+    const {flags} = await this.parse(RecordsVerify);
+    const output = new Output();
+    const counts = {records: 0, wrong: 0, others: 0};
+    try {
+      const {spools} = await openPlace(flags);
+      const {default: validate} = await import('../../schema/generated/record-1.validator.js');
+      const events = {...complaining(spools), other: () => counts.others++};
+      for (const {id, path} of recordFilesIn(spools, events)) {
+        const problems = problemsOf(path, id, validate);
+        if (problems === null) continue;
+        counts.records++;
+        if (problems.length > 0) counts.wrong++;
+        for (const problem of problems) output.write(`${path}: ${problem}`);
+      }
+      const others = counts.others === 0 ? '' : `, ${String(counts.others)} other files`;
+      output.write(`${String(counts.records)} records, ${String(counts.wrong)} wrong${others}`);
+      output.flush();
+    } catch (error) {
+      output.flush();
+      this.exit(explain(error));
+    }
+    if (counts.wrong > 0) this.exit(EXIT.unhealthy);
+  }
+}
+
+function problemsOf(path: string, id: string, validate: Parameters<typeof verifyRecord>[2]): string[] | null {
+  try {
+    const read = readRecordText(path);
+    return read === null ? null : verifyRecord(read.text, id, validate);
+  } catch (error) {
+    return [(error as Error).message];
+  }
+}

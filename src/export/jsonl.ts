@@ -1,0 +1,32 @@
+/**
+ * The records themselves, one per line. Each delivery is a file of its own, which appears whole and is never written to again; its name is made
+ * from what is in it, so that the same delivery after a crash is the same file.
+ */
+
+import {createHash} from 'node:crypto';
+import {join} from 'node:path';
+import type {Exporter, ExporterEntry, ExporterSettings} from '@tare/contract';
+
+function open(settings: ExporterSettings): Exporter {
+  const directory = settings['directory'] as string;
+  const join_ = (texts: readonly string[]): string => texts.map((text) => `${text}\n`).join('');
+  return {
+    name: 'jsonl',
+    api: 1,
+    batchRecords: 1000,
+    batchBytes: 16 * 1024 * 1024,
+    corrections: 'deliver',
+    warnings: [],
+    select: () => null,
+    convert: ({text}) => ({text, changed: []}),
+    join: join_,
+    deliver: (items, effects) => {
+      const text = join_(items.map((item) => item.text));
+      effects.makeDirectory(directory);
+      effects.replace(join(directory, `${createHash('sha256').update(text).digest('hex').slice(0, 32)}.jsonl`), text);
+      return Promise.resolve(items.map(() => ({is: 'delivered'})));
+    },
+  };
+}
+
+export const jsonl: ExporterEntry = {name: 'jsonl', load: () => Promise.resolve({open})};

@@ -1,0 +1,118 @@
+/**
+ * What an exporter has done, record by record, in files of its own: nothing of it is in memory, and asking takes as long among a million as
+ * among ten.
+ *
+ *     LEDGER/ab/RECORDID.REVISION    empty: that revision was delivered
+ *     LEDGER/ab/RECORDID.json        what there is to say: refused, failed and how often, or delivered with changes
+ *
+ * Neither is synced. What a crash takes back is delivered again, which an exporter must make harmless; an acknowledgement that is there is
+ * of something that is safe. A note that a crash left empty or broken counts as none.
+ */
+
+import {closeSync, existsSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {makeDirectory} from '../record/durable.js';
+
+export interface Note {
+  state: 'delivered' | 'refused' | 'failed';
+  revision: number;
+  /** Why it was refused or failed; null when it was delivered. */
+  reason: string | null;
+  /** Deliveries that failed. */
+  attempts: number;
+  /** Of the last attempt, µs since 1970. */
+  atEpochUs: number;
+  /** What was changed to fit the format. */
+  changed: readonly string[];
+}
+
+export type ExportState = 'pending' | 'delivered' | 'refused' | 'failed';
+
+export interface Standing {
+  state: ExportState;
+  note: Note | null;
+  /** An earlier revision was delivered. */
+  isCorrection: boolean;
+}
+
+export class Ledger {
+  readonly directory: string;
+  private readonly made = new Set<string>();
+
+  constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  standing(id: string, revision: number): Standing {
+    if (existsSync(this.marker(id, revision))) return {state: 'delivered', note: null, isCorrection: false};
+    let isCorrection = false;
+    for (let earlier = revision - 1; earlier > 0 && !isCorrection; earlier--) isCorrection = existsSync(this.marker(id, earlier));
+    const note = this.note(id);
+    if (note?.revision !== revision || note.state === 'delivered') return {state: 'pending', note: null, isCorrection};
+    return {state: note.state, note, isCorrection};
+  }
+
+  note(id: string): Note | null {
+    let text: string;
+    try {
+      text = readFileSync(this.notePath(id), 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      throw error;
+    }
+    try {
+      const note = JSON.parse(text) as Note;
+      return typeof note.revision === 'number' ? note : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** @param note null: there is nothing to say but that it was delivered */
+  delivered(id: string, revision: number, note: Note | null): void {
+    this.makeShard(id);
+    if (note !== null) this.write(id, note);
+    closeSync(openSync(this.marker(id, revision), 'w', 0o600));
+    if (note === null) rmSync(this.notePath(id), {force: true});
+  }
+
+  write(id: string, note: Note): void {
+    this.makeShard(id);
+    const path = this.notePath(id);
+    writeFileSync(`${path}.tmp`, JSON.stringify(note), {mode: 0o600});
+    renameSync(`${path}.tmp`, path);
+  }
+
+  /** The record is gone. */
+  forget(id: string, revision: number): void {
+    for (let each = revision; each > 0; each--) rmSync(this.marker(id, each), {force: true});
+    rmSync(this.notePath(id), {force: true});
+  }
+
+  private makeShard(id: string): void {
+    const shard = id.slice(0, 2);
+    if (this.made.has(shard)) return;
+    makeDirectory(join(this.directory, shard), 0o700);
+    this.made.add(shard);
+  }
+
+  private marker(id: string, revision: number): string {
+    return join(this.directory, id.slice(0, 2), `${id}.${String(revision)}`);
+  }
+
+  private notePath(id: string): string {
+    return join(this.directory, id.slice(0, 2), `${id}.json`);
+  }
+}
+
+/** Exporters that have ever kept something there, also those that the policy has switched off since. */
+export function ledgersIn(place: string): string[] {
+  try {
+    return readdirSync(place).filter((name) => existsSync(join(place, name, LEDGER)));
+  } catch {
+    return [];
+  }
+}
+
+/** Below an exporter's directory. */
+export const LEDGER = 'ledger';

@@ -1,0 +1,44 @@
+/** Whether a record is what it says: its form, its schema, its identity, and its figures among each other. Pure. */
+
+import {canonicalJson} from '../plan/canonical.js';
+import type {UsageRecord} from '../schema/generated/record-1.js';
+import {recordId} from '../record/uuid.js';
+
+/** The generated validator: too large to be loaded by whoever does not verify. */
+export interface Validator {
+  (value: unknown): boolean;
+  errors?: readonly {instancePath: string; message?: string}[] | null;
+}
+
+const SHOWN = 3;
+
+/**
+ * @param text of the file
+ * @param id from its name
+ * @returns what is wrong; empty: nothing
+ */
+export function verifyRecord(text: string, id: string, validate: Validator): string[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return [`not JSON: ${(error as Error).message}`];
+  }
+  if (!validate(value))
+    return (validate.errors ?? []).slice(0, SHOWN).map(({instancePath, message}) => `#${instancePath}: ${message ?? 'wrong'}`);
+  const record = value as UsageRecord;
+  const {site, lrms, payload, time, outcome, state} = record;
+  const problems: string[] = [];
+  if (`${canonicalJson(record)}\n` !== text) problems.push('not canonical JSON: it was changed by something else');
+  if (record.recordId !== id) problems.push(`#/recordId: ${record.recordId} in a file of another name`);
+  const made = recordId({site: site.name, globalJobId: lrms.globalJobId, attempt: lrms.attempt, application: payload.index});
+  if (made !== record.recordId) problems.push(`#/recordId: not that of site, job, attempt and application, which is ${made}`);
+  const {startEpochUs, endEpochUs, wallUs} = time;
+  if (startEpochUs !== null && endEpochUs !== null && wallUs !== null && endEpochUs !== startEpochUs + wallUs)
+    problems.push(`#/time: end is not start + wall, by ${String(endEpochUs - startEpochUs - wallUs)} us`);
+  if (wallUs !== null && wallUs < 0) problems.push('#/time/wallUs: negative');
+  if ((state === 'started') !== (outcome.status === 'running'))
+    problems.push(`#/outcome/status: ${outcome.status} in a record that is ${state}`);
+  if (outcome.exitCode !== null && outcome.signal !== null) problems.push('#/outcome: both an exit code and a signal');
+  return problems;
+}

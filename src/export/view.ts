@@ -1,0 +1,186 @@
+/**
+ * Of a record, what exporters are made of. A spool may hold what a job's user wrote: each field is checked, and what is wrong is named.
+ * What this version does not know is left out, and what an older version did not have is null. Pure.
+ */
+
+import type {Benchmark, ExportRecord, NetFigure} from '@tare/contract';
+
+type Tree = Record<string, unknown>;
+
+const NET: readonly NetFigure[] = [
+  'cpuUserUs',
+  'cpuSystemUs',
+  'throttledUs',
+  'memPeakBytes',
+  'anonPeakBytes',
+  'rssPeakBytes',
+  'pssPeakBytes',
+  'vmemPeakBytes',
+  'swapPeakBytes',
+  'rssAverageBytes',
+  'pssAverageBytes',
+  'vmemAverageBytes',
+  'swapAverageBytes',
+  'ioReadBytes',
+  'ioWriteBytes',
+  'pidsPeak',
+  'oomKills',
+  'scratchPeakBytes',
+];
+
+/** @throws Error that names the field */
+export function viewOf(value: unknown): ExportRecord {
+  const record = tree(value, '');
+  if (record['schema'] !== 'tare/record/v1') throw wrong('/schema', record['schema'], 'tare/record/v1');
+  const part = (name: string): Tree => tree(record[name], `/${name}`);
+  const [site, ce, lrms, payload, user, time] = ['site', 'ce', 'lrms', 'payload', 'user', 'time'].map(part) as Six;
+  const [allocation, net, tare, outcome, host] = ['allocation', 'net', 'tare', 'outcome', 'host'].map(part) as Five;
+  return {
+    recordId: text(record, 'recordId', ''),
+    revision: revision(record),
+    state: text(record, 'state', ''),
+    trust: text(record, 'trust', ''),
+    sealed: isGiven(record['sealed']),
+    site: {
+      name: name(site, 'name', '/site'),
+      infrastructure: name(site, 'infrastructure', '/site'),
+      description: name(site, 'description', '/site'),
+    },
+    ce: {id: name(ce, 'id', '/ce')},
+    lrms: {
+      type: text(lrms, 'type', '/lrms'),
+      host: name(lrms, 'host', '/lrms'),
+      queue: name(lrms, 'queue', '/lrms'),
+      localJobId: name(lrms, 'localJobId', '/lrms'),
+      globalJobId: text(lrms, 'globalJobId', '/lrms'),
+      attempt: count(lrms, 'attempt', '/lrms') ?? 1,
+    },
+    payload: {index: count(payload, 'index', '/payload') ?? 0, name: name(payload, 'name', '/payload')},
+    isPart: isGiven(record['within']),
+    user: {
+      local: name(user, 'local', '/user'),
+      uid: count(user, 'uid', '/user'),
+      global: name(user, 'global', '/user'),
+      issuer: name(user, 'issuer', '/user'),
+      vo: name(user, 'vo', '/user'),
+      fqan: name(user, 'fqan', '/user'),
+    },
+    time: {
+      startEpochUs: integer(time, 'startEpochUs', '/time'),
+      endEpochUs: integer(time, 'endEpochUs', '/time'),
+      wallUs: integer(time, 'wallUs', '/time'),
+      suspendedUs: integer(time, 'suspendedUs', '/time'),
+    },
+    allocation: {
+      cores: number(allocation, 'cores', '/allocation'),
+      nodes: count(allocation, 'nodes', '/allocation'),
+      memoryLimitBytes: count(allocation, 'memoryLimitBytes', '/allocation'),
+      gpus: count(allocation, 'gpus', '/allocation'),
+    },
+    pattern: name(record, 'pattern', ''),
+    mode: name(record, 'mode', ''),
+    enforcement: enforcement(record['limits']),
+    net: Object.fromEntries(NET.map((figure) => [figure, count(net, figure, '/net')])) as ExportRecord['net'],
+    tare: {
+      launchUs: count(tare, 'launchUs', '/tare'),
+      teardownUs: count(tare, 'teardownUs', '/tare'),
+      cpuUserUs: count(tare, 'cpuUserUs', '/tare'),
+      cpuSystemUs: count(tare, 'cpuSystemUs', '/tare'),
+      privateMemoryBytes: count(tare, 'privateMemoryBytes', '/tare'),
+    },
+    benchmarks: benchmarks(record['benchmarks']),
+    outcome: {
+      status: text(outcome, 'status', '/outcome'),
+      exitCode: count(outcome, 'exitCode', '/outcome'),
+      signal: name(outcome, 'signal', '/outcome'),
+      limit: name(outcome, 'limit', '/outcome'),
+      whose: name(outcome, 'whose', '/outcome'),
+    },
+    host: {node: text(host, 'node', '/host'), cpuModel: name(host, 'cpuModel', '/host'), tareVersion: text(host, 'tareVersion', '/host')},
+    flags: list(record['flags'], '/flags').map((flag, index) => text({flag}, 'flag', `/flags/${String(index)}`)),
+  };
+}
+
+/** The attempt is over, whatever way a later version has of saying so. */
+export const isClosed = ({state, outcome}: Pick<ExportRecord, 'state' | 'outcome'>): boolean =>
+  state !== 'started' && outcome.status !== 'running';
+
+/** Each revision may have a file in each ledger: a number that somebody made up must not become work. */
+const MOST_REVISIONS = 1000;
+
+function revision(record: Tree): number {
+  const value = count(record, 'revision', '');
+  if (value === null || value < 1 || value > MOST_REVISIONS) throw wrong('/revision', record['revision'], `1 to ${String(MOST_REVISIONS)}`);
+  return value;
+}
+
+type Six = [Tree, Tree, Tree, Tree, Tree, Tree];
+type Five = [Tree, Tree, Tree, Tree, Tree];
+
+const isGiven = (value: unknown): boolean => value !== undefined && value !== null && value !== false;
+
+function wrong(pointer: string, found: unknown, allowed: string): Error {
+  return new Error(`#${pointer}: found ${found === undefined ? 'nothing' : JSON.stringify(found).slice(0, 80)}; allowed ${allowed}`);
+}
+
+function tree(value: unknown, pointer: string): Tree {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(pointer, value, 'a map');
+  return value as Tree;
+}
+
+function list(value: unknown, pointer: string): unknown[] {
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value)) throw wrong(pointer, value, 'a list');
+  return value;
+}
+
+function text(of: Tree, key: string, pointer: string): string {
+  const value = of[key];
+  if (typeof value !== 'string' || value === '') throw wrong(`${pointer}/${key}`, value, 'a text');
+  return value;
+}
+
+function name(of: Tree, key: string, pointer: string): string | null {
+  const value = of[key] ?? null;
+  if (value !== null && typeof value !== 'string') throw wrong(`${pointer}/${key}`, value, 'a text or null');
+  return value;
+}
+
+function number(of: Tree, key: string, pointer: string): number | null {
+  const value = of[key] ?? null;
+  if (value !== null && (typeof value !== 'number' || !Number.isFinite(value))) throw wrong(`${pointer}/${key}`, value, 'a number or null');
+  return value;
+}
+
+function integer(of: Tree, key: string, pointer: string): number | null {
+  const value = number(of, key, pointer);
+  if (value !== null && !Number.isSafeInteger(value)) throw wrong(`${pointer}/${key}`, value, 'an integer or null');
+  return value;
+}
+
+function count(of: Tree, key: string, pointer: string): number | null {
+  const value = integer(of, key, pointer);
+  if (value !== null && value < 0) throw wrong(`${pointer}/${key}`, value, '0 or more, or null');
+  return value;
+}
+
+function enforcement(limits: unknown): Record<string, string> {
+  const found: Record<string, string> = {};
+  if (limits === undefined || limits === null) return found;
+  for (const [limit, value] of Object.entries(tree(limits, '/limits'))) {
+    const pointer = `/limits/${limit}`;
+    const one = tree(value, pointer);
+    if (isGiven(one['value'])) found[limit] = text(one, 'enforcement', pointer);
+  }
+  return found;
+}
+
+function benchmarks(value: unknown): Benchmark[] {
+  return list(value, '/benchmarks').map((each, index) => {
+    const pointer = `/benchmarks/${String(index)}`;
+    const one = tree(each, pointer);
+    const valuePerCore = number(one, 'valuePerCore', pointer);
+    if (valuePerCore === null) throw wrong(`${pointer}/valuePerCore`, null, 'a number');
+    return {name: text(one, 'name', pointer), valuePerCore};
+  });
+}
