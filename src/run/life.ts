@@ -248,7 +248,7 @@ class Follower {
       const {groups, onSeen} = this.context;
       const wallUs = monotonicUs() - (this.life.executedUs ?? 0);
       const weighing = weighPayload(groups, this.life.sampler, this.watches?.levels() ?? null, null);
-      onSeen({wallUs, suspendedUs: this.watches?.suspended()?.us ?? null, weighing});
+      onSeen({wallUs, suspendedUs: this.watches?.suspended().us ?? null, weighing});
       this.seeIn(Math.min(2 * ms, SEEN_MS));
     }, ms).unref();
   }
