@@ -210,19 +210,17 @@ const LAYOUTS: Layout[] = [
 interface Found {
   facts: Facts;
   diagnosis: Diagnosis;
-  plan: Plan;
   record: UsageRecord;
   /** The caller's own group before and after. */
   own: string[];
 }
 
-/** What a wrapper finds there, plans, and leaves in its record when its payload goes over its memory. */
+/** What a wrapper finds there, and leaves in its record when its payload goes over its memory. */
 async function tryOut({start: startThere}: ReturnType<Layout['build']>, site: Site, limits: readonly string[]): Promise<Found> {
   const policy = site.policy();
   const script = `
     cat /proc/self/cgroup
     ${bin('tare')} doctor --policy ${policy} --json >doctor.json
-    ${bin('tare')} plan --policy ${policy} --json ${limits.join(' ')} -- /bin/true >plan.json
     ${bin('tare')} run --policy ${policy} --record ${join(site.directory, 'spool/copy.json')} ${limits.join(' ')} -- ${payload('touch-memory')} 180 --hold 1 >&2
     cat /proc/self/cgroup`;
   const {stdout, stderr} = await ending(startThere(['/bin/sh', '-c', script]));
@@ -234,13 +232,13 @@ async function tryOut({start: startThere}: ReturnType<Layout['build']>, site: Si
   const record = read(join(site.directory, 'spool/copy.json')) as UsageRecord;
   rmSync(join(site.directory, 'spool/copy.json'));
   const own = [...stdout.matchAll(/^0::(.*)$/gm)].map(([, group = '']) => group);
-  return {facts: diagnosis.facts, diagnosis, plan: read(join(site.work, 'plan.json')) as Plan, record, own};
+  return {facts: diagnosis.facts, diagnosis, record, own};
 }
 
 const LIMITS = ['--memory', '100MiB', '--cores', '1', '--pin-cores', '--processes', '50'];
 
 describe('layouts of cgroup v2', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   before(requirePureV2);
 
   for (const layout of LAYOUTS) {
@@ -249,7 +247,7 @@ describe('layouts of cgroup v2', function () {
       const site = new Site(layout.root === true ? 'root' : 'user');
       try {
         const built = layout.build(ground, site);
-        const {facts, diagnosis, plan, record, own} = await tryOut(built, site, LIMITS);
+        const {facts, diagnosis, record, own} = await tryOut(built, site, LIMITS);
         const {memory} = facts.cgroup.controllers;
         expect(facts.cgroup.mode).to.equal('v2');
         expect(facts.cgroup.layout).to.equal(layout.layout);
@@ -257,7 +255,7 @@ describe('layouts of cgroup v2', function () {
         expect(memory?.parent).to.equal(layout.parent === null ? null : seen);
         expect(memory?.refused, JSON.stringify(memory?.refused)).to.have.length(layout.refused.length);
         for (const [index, pattern] of layout.refused.entries()) expect(memory?.refused[index]?.because).to.match(pattern);
-        expect(plan.steps.some(({op}) => op === 'cgroup.evacuate')).to.equal(layout.aside);
+        expect(facts.cgroup.toEmpty?.into).to.equal(layout.aside ? `${String(seen)}/tare-caller` : undefined);
         const by = Object.fromEntries(Object.keys(layout.enforced).map((name) => [name, record.limits?.[name as 'memory']?.by]));
         expect(by).to.deep.equal(layout.enforced);
         expect(record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
@@ -286,11 +284,11 @@ describe('layouts of cgroup v2', function () {
       const scope = ['systemd-run', '--user', '--scope', '--quiet', `--unit=${UNIT}`, '-p', 'Delegate=yes'];
       const startThere = (argv: readonly string[]): ChildProcess =>
         spawn('setpriv', [...become, ...scope, '--', ...argv], {cwd: site.work, stdio: ['ignore', 'pipe', 'pipe']});
-      const {facts, plan, record, own} = await tryOut({start: startThere, slot: null}, site, LIMITS);
+      const {facts, record, own} = await tryOut({start: startThere, slot: null}, site, LIMITS);
       expect(facts.cgroup.layout).to.equal('user-service');
       expect(own[0]).to.match(new RegExp(`/user@${String(uid)}\\.service/app\\.slice/${UNIT}\\.scope$`));
       expect(facts.cgroup.controllers.memory?.parent).to.equal(`/sys/fs/cgroup${own[0] ?? ''}`);
-      expect(plan.steps.map(({op}) => op)).to.include('cgroup.evacuate');
+      expect(facts.cgroup.toEmpty?.directory).to.equal(facts.cgroup.controllers.memory?.parent);
       // user@.service hands on cpu, memory and pids
       expect(record.limits?.memory.by).to.equal('cgroup2:memory.max');
       expect(record.limits?.cores.by).to.equal('cgroup2:cpu.max');
@@ -315,7 +313,7 @@ function removed(ground: Ground): boolean {
 }
 
 describe('a slot of cgroup v2', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   let ground: Ground;
   let site: Site;
   before(requirePureV2);
