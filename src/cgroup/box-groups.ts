@@ -1,7 +1,10 @@
+import {existsSync} from 'node:fs';
 import {setTimeout as sleep} from 'node:timers/promises';
+import type {CgroupEvacuate} from '../schema/generated/plan-1.js';
+import {stepBack} from './aside.js';
 import {cpuTimes, cpuTotalUs, throttledUs} from './cpu.js';
 import {processesBelow, reader} from './files.js';
-import type {Groups, GroupUsage, Leaf, MemoryEvents, Verdict} from './groups.js';
+import type {Groups, GroupUsage, Leaf, MemoryEvents, SeenPeaks, Verdict} from './groups.js';
 import {ioUsage} from './io.js';
 import {parseKernelLog, readKernelLog} from './kernel-log.js';
 import {keyed, sumKnown} from './keyed.js';
@@ -19,10 +22,13 @@ export class BoxGroups implements Groups {
   readonly joins: Record<Leaf, string[]>;
   readonly #id: string;
   readonly #trees: readonly Tree[];
+  readonly #evacuations: readonly CgroupEvacuate[];
+  #seen: SeenPeaks = {memoryBytes: null, pids: null};
 
-  constructor(id: string, trees: readonly Tree[]) {
+  constructor(id: string, trees: readonly Tree[], evacuations: readonly CgroupEvacuate[]) {
     this.#id = id;
     this.#trees = trees;
+    this.#evacuations = evacuations;
     const join = (place: (tree: Tree) => string | null): string[] =>
       trees.flatMap((tree) => place(tree) ?? []).map((directory) => `${directory}/cgroup.procs`);
     this.joins = {engine: join(({leaves}) => leaves.engine), payload: join(({job, leaves}) => job ?? leaves.payload)};
@@ -48,6 +54,28 @@ export class BoxGroups implements Groups {
       if (tree !== undefined && directory) Object.assign(usage, read(tree.version, reader(directory)));
     }
     return usage;
+  }
+
+  look(): boolean {
+    const peakless = (controller: string, peaks: readonly string[]): Tree | undefined => {
+      const tree = this.#holder(controller);
+      return tree?.leaves.payload && peaks.every((file) => !existsSync(`${tree.leaves.payload ?? ''}/${file}`)) ? tree : undefined;
+    };
+    const memory = peakless('memory', ['memory.peak', 'memory.max_usage_in_bytes']);
+    const pids = peakless('pids', ['pids.peak']);
+    const {memoryBytes, pids: count} = this.#seen;
+    this.#seen = {
+      memoryBytes: larger(
+        memoryBytes,
+        memory?.leaves.payload ? memoryUsage(memory.version, reader(memory.leaves.payload)).memCurrentBytes : null,
+      ),
+      pids: larger(count, pids?.leaves.payload ? pidsUsage(pids.version, reader(pids.leaves.payload)).pidsNow : null),
+    };
+    return memory !== undefined || pids !== undefined;
+  }
+
+  seen(): SeenPeaks {
+    return this.#seen;
   }
 
   cpuUs(): number | null {
@@ -94,11 +122,13 @@ export class BoxGroups implements Groups {
     return true;
   }
 
-  remove(): Promise<string[]> {
-    return removeBoxes(
+  async remove(): Promise<string[]> {
+    const left = await removeBoxes(
       this.#trees.map(({box}) => box),
       this.#id,
     );
+    this.#evacuations.forEach(stepBack);
+    return left;
   }
 
   #holder(controller: string): Tree | undefined {
@@ -116,4 +146,8 @@ export class BoxGroups implements Groups {
       return directory === null ? [] : [{version, directory}];
     });
   }
+}
+
+function larger(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.max(a, b);
 }

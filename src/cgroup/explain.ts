@@ -2,8 +2,7 @@ import {getSystemErrorMap} from 'node:util';
 import {TareError} from '../errors.js';
 
 export interface FailedChange {
-  /** `make`, `write`, `enable`, `use`. */
-  doing: 'make' | 'write' | 'enable' | 'use';
+  doing: 'make' | 'write' | 'enable' | 'use' | 'empty';
   directory: string;
   file?: string;
   value?: string;
@@ -21,6 +20,7 @@ export function cgroupFailed(change: FailedChange): TareError {
     make: `cannot make the control group ${directory}`,
     write: `cannot write '${value}' to ${directory}/${file}`,
     enable: `cannot write '${value}' to ${directory}/${file}`,
+    empty: `cannot move the processes of the control group ${directory} to a leaf below it`,
     use: `cannot use the control group ${directory}`,
   }[doing];
   return new TareError('CGROUP_FAILED', {message: what, found: text, remedy: remedy(change, code), cause: error});

@@ -35,11 +35,20 @@ export interface Verdict {
   certain: boolean;
 }
 
+/** The most that was seen of what an older kernel keeps no peak of: lower bounds. null: the kernel keeps it, or nothing was seen. */
+export interface SeenPeaks {
+  memoryBytes: number | null;
+  pids: number | null;
+}
+
 /** One box's groups: the same contract over v1, v2, both, or none. */
 export interface Groups {
   /** cgroup.procs files to join, one for each hierarchy. */
   readonly joins: Readonly<Record<Leaf, readonly string[]>>;
   usage(leaf: Leaf): GroupUsage;
+  /** Looks once at what the kernel keeps no peak of (memory before Linux 5.19, processes before 6.1). false: it keeps all, no look is needed. */
+  look(): boolean;
+  seen(): SeenPeaks;
   /** CPU time of the payload, user and system together: one short read. */
   cpuUs(): number | null;
   memoryEvents(): MemoryEvents;

@@ -58,6 +58,6 @@ function sigkill(id: number): void {
 }
 
 /** Blocks for so long: a fork bomb must not get the event loop's time. */
-function pause(ms: number): void {
+export function pause(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }

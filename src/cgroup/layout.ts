@@ -1,8 +1,8 @@
 import {TareError} from '../errors.js';
-import type {CgroupCreate, CgroupEnable, CgroupWrite, Plan} from '../schema/generated/plan-1.js';
+import type {CgroupCreate, CgroupEnable, CgroupEvacuate, CgroupWrite, Plan} from '../schema/generated/plan-1.js';
 import type {Leaf} from './groups.js';
 
-export type CgroupStep = CgroupEnable | CgroupCreate | CgroupWrite;
+export type CgroupStep = CgroupEvacuate | CgroupEnable | CgroupCreate | CgroupWrite;
 
 /** The box's groups in one hierarchy. */
 export interface Tree {
@@ -19,7 +19,12 @@ export interface Layout {
   /** With the box's id in place. */
   steps: CgroupStep[];
   trees: Tree[];
+  /** Groups whose processes step aside. */
+  evacuations: CgroupEvacuate[];
 }
+
+/** Where those who were in a delegated group are while there are boxes in it. */
+const ASIDE = 'tare-caller';
 
 /** Where each group lies below the box's. */
 const SHAPES: Readonly<Record<CgroupCreate['group'], string>> = {box: '', engine: 'engine', payload: 'payload', job: 'payload/job'};
@@ -35,11 +40,11 @@ export function layout(steps: Plan['steps'], id: string): Layout {
   }
   const own = steps.filter(isCgroupStep).map((step) => ({...step, directory: step.directory.replaceAll('{id}', id)}));
   for (const step of own) check(step, id);
-  return {steps: own, trees: treesOf(own)};
+  return {steps: own, trees: treesOf(own), evacuations: own.filter((step) => step.op === 'cgroup.evacuate')};
 }
 
 function isCgroupStep(step: Plan['steps'][number]): step is CgroupStep {
-  return step.op === 'cgroup.enable' || step.op === 'cgroup.create' || step.op === 'cgroup.write';
+  return step.op === 'cgroup.evacuate' || step.op === 'cgroup.enable' || step.op === 'cgroup.create' || step.op === 'cgroup.write';
 }
 
 function check(step: CgroupStep, id: string): void {
@@ -47,8 +52,11 @@ function check(step: CgroupStep, id: string): void {
   const plain = segments[0] === '' && segments.slice(1).every((segment) => segment !== '' && segment !== '.' && segment !== '..');
   const depth = segments.length - 1 - segments.indexOf(`tare-${id}`);
   const inside = segments.includes(`tare-${id}`);
-  const below = step.op === 'cgroup.enable' ? '' : SHAPES[step.group];
-  const shape = step.op === 'cgroup.enable' || (inside && segments.slice(segments.length - depth).join('/') === below);
+  const shape =
+    step.op === 'cgroup.enable' ||
+    (step.op === 'cgroup.evacuate'
+      ? !inside && step.into === `${step.directory}/${ASIDE}`
+      : inside && segments.slice(segments.length - depth).join('/') === SHAPES[step.group]);
   const file = step.op !== 'cgroup.write' || /^[a-z0-9_]+(\.[A-Za-z0-9_]+)+$/.test(step.file);
   if (plain && shape && file) return;
   throw new TareError('CGROUP_FAILED', {

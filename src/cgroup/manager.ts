@@ -1,17 +1,19 @@
 /** The only place that chooses between hierarchies, versions and none. */
 import {mkdirSync, realpathSync} from 'node:fs';
-import type {Plan} from '../schema/generated/plan-1.js';
+import type {CgroupEvacuate, Plan} from '../schema/generated/plan-1.js';
+import {stepAside, stepBack} from './aside.js';
 import {BoxGroups} from './box-groups.js';
 import {cpusetFill} from './cpuset.js';
 import {cgroupFailed} from './explain.js';
 import {isCgroup, reader, writeGroupFile} from './files.js';
 import type {Groups, Leaf} from './groups.js';
+import {pause} from './kill.js';
 import {layout, type CgroupStep, type Tree} from './layout.js';
 import {noGroups} from './none.js';
 import {removeOnce} from './remove.js';
 
 export {noGroups} from './none.js';
-export type {GroupEvents, Groups, GroupUsage, Leaf, MemoryEvents, Verdict} from './groups.js';
+export type {GroupEvents, Groups, GroupUsage, Leaf, MemoryEvents, SeenPeaks, Verdict} from './groups.js';
 
 export interface Options {
   /** Is this directory a control group? Tests on a fake tree say yes. */
@@ -20,30 +22,46 @@ export interface Options {
 
 /** Does the plan's cgroup steps, in their order. What was made is taken back when one fails. */
 export function createGroups(steps: Plan['steps'], id: string, options: Options = {}): Groups {
-  const {steps: own, trees} = layout(steps, id);
+  const {steps: own, trees, evacuations} = layout(steps, id);
   if (trees.length === 0) return noGroups;
-  const made: string[] = [];
-  try {
-    for (const step of own) perform(step, made, options.isCgroup ?? isCgroup);
-  } catch (error) {
-    for (const {box} of trees) if (made.includes(box)) removeOnce(box);
-    throw error;
+  for (let attempt = 1; ; attempt++) {
+    const made: string[] = [];
+    try {
+      for (const step of own) perform(step, made, options.isCgroup ?? isCgroup);
+      return new BoxGroups(id, trees, evacuations);
+    } catch (error) {
+      for (const {box} of trees) if (made.includes(box)) removeOnce(box);
+      if (evacuations.length === 0 || attempt === ATTEMPTS || !isPassing(error)) {
+        evacuations.forEach(stepBack);
+        throw error;
+      }
+      pause(attempt);
+    }
   }
-  return new BoxGroups(id, trees);
+}
+
+/** How often a box is begun in a group from which the wrappers before it are just stepping back. */
+const ATTEMPTS = 10;
+
+/** ENOENT, ENODEV: a controller or a leaf is gone again; EBUSY: somebody has come into the group again. */
+function isPassing(error: unknown): boolean {
+  const {code} = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'ENODEV' || code === 'EBUSY';
 }
 
 /** The same groups, made earlier by a wrapper that died. Those that are gone are left out. */
 export function openGroups(steps: Plan['steps'], id: string, options: Options = {}): Groups {
   const exists = options.isCgroup ?? isCgroup;
   const there = (leaf: string | null): string | null => (leaf !== null && exists(leaf) ? leaf : null);
-  const trees = layout(steps, id)
-    .trees.filter(({box}) => exists(box))
+  const {trees: planned, evacuations} = layout(steps, id);
+  const trees = planned
+    .filter(({box}) => exists(box))
     .map((tree): Tree => ({
       ...tree,
       job: there(tree.job),
       leaves: {engine: there(tree.leaves.engine), payload: there(tree.leaves.payload)} satisfies Record<Leaf, string | null>,
     }));
-  return trees.length === 0 ? noGroups : new BoxGroups(id, trees);
+  return trees.length === 0 && evacuations.length === 0 ? noGroups : new BoxGroups(id, trees, evacuations);
 }
 
 function perform(step: CgroupStep, made: string[], isGroup: (directory: string) => boolean): void {
@@ -55,8 +73,18 @@ function perform(step: CgroupStep, made: string[], isGroup: (directory: string) 
     }
   } else if (step.op === 'cgroup.write') {
     write(step.directory, step.file, step.value, [step.controller]);
+  } else if (step.op === 'cgroup.evacuate') {
+    evacuate(step);
   } else {
     enable(step.directory, step.controllers);
+  }
+}
+
+function evacuate(step: CgroupEvacuate): void {
+  try {
+    stepAside(step);
+  } catch (error) {
+    throw cgroupFailed({doing: 'empty', directory: step.directory, controllers: [], error});
   }
 }
 

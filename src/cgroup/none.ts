@@ -29,6 +29,8 @@ export const unknownUsage: GroupUsage = {
 export const noGroups: Groups = {
   joins: {engine: [], payload: []},
   usage: () => ({...unknownUsage}),
+  look: () => false,
+  seen: () => ({memoryBytes: null, pids: null}),
   cpuUs: () => null,
   memoryEvents: () => ({version: null, oomKills: null, groups: []}),
   verdict: () => null,

@@ -53,6 +53,7 @@ function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilit
     case 'privileges.drop':
       // no_new_privs is always set by bubblewrap.
       return step.capabilities === 'none' ? ['--cap-drop', 'ALL'] : [];
+    case 'cgroup.evacuate':
     case 'cgroup.enable':
     case 'cgroup.create':
     case 'cgroup.write':

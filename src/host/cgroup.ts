@@ -1,23 +1,27 @@
 /** Control groups: which controllers are mounted, where groups can be made, and which files these have. */
 
+import type {Mover} from './aside.js';
 import type {CgroupFacts, Controller, ControllerFact} from './facts.js';
 import {findGroupFiles} from './group-files.js';
 import type {Hierarchy} from './hierarchy.js';
 import type {KernelVersion} from './kernel.js';
+import {layoutOf} from './layout.js';
 import {findV1Parent, findV2Parent} from './parent.js';
-import type {Parent} from './parent.js';
+import type {Parent, Parents} from './parent.js';
 import type {Tree} from './tree.js';
 
 /** The order in which people are shown them. */
 export const CONTROLLERS: readonly Controller[] = ['memory', 'cpu', 'cpuacct', 'pids', 'freezer', 'cpuset', 'io'];
 
-export function readCgroup(tree: Tree, hierarchies: readonly Hierarchy[], kernel: KernelVersion): CgroupFacts {
+export function readCgroup(tree: Tree, hierarchies: readonly Hierarchy[], kernel: KernelVersion, mover: Mover): CgroupFacts {
   const found = new Map<Controller, ControllerFact>();
   const assumed: Controller[] = [];
   let toEnable: Controller[] = [];
+  let toEmpty: CgroupFacts['toEmpty'] = null;
   for (const hierarchy of hierarchies) {
-    const parents = hierarchy.version === 2 ? findV2Parent(tree, hierarchy) : v1Parents(tree, hierarchy);
+    const parents = hierarchy.version === 2 ? findV2Parent(tree, hierarchy, mover) : v1Parents(tree, hierarchy);
     toEnable = [...toEnable, ...parents.toEnable];
+    toEmpty ??= parents.toEmpty;
     for (const controller of hierarchy.controllers) {
       const files = findGroupFiles(tree, hierarchy, controller, kernel);
       if (files.assumed) assumed.push(controller);
@@ -34,13 +38,15 @@ export function readCgroup(tree: Tree, hierarchies: readonly Hierarchy[], kernel
     mode: modeOf(controllers),
     controllers,
     toEnable: CONTROLLERS.filter((name) => toEnable.includes(name)),
+    toEmpty,
+    layout: layoutOf(tree, hierarchies),
     how: explain(hierarchies, assumed, kernel),
   };
 }
 
-function v1Parents(tree: Tree, hierarchy: Hierarchy): {controllers: Map<Controller, Parent>; toEnable: Controller[]} {
+function v1Parents(tree: Tree, hierarchy: Hierarchy): Parents {
   const parent = findV1Parent(tree, hierarchy);
-  return {controllers: new Map(hierarchy.controllers.map((controller) => [controller, parent])), toEnable: []};
+  return {controllers: new Map(hierarchy.controllers.map((controller) => [controller, parent])), toEnable: [], toEmpty: null};
 }
 
 function describe({version, mount, path}: Hierarchy, {parent, refused}: Parent, files: string[]): ControllerFact {

@@ -29,6 +29,13 @@ export interface ControllerFact {
   files: string[];
 }
 
+/**
+ * Who made the group that the caller is in. `htcondor-scope`: HTCondor since 24.8, a scope in a slice; `htcondor`: before, one group;
+ * `namespace`: the top of a cgroup namespace, as in a container; `root`: the root of the whole hierarchy; `none`: no hierarchy shows it.
+ */
+export type Layout =
+  'htcondor-scope' | 'htcondor' | 'slurm' | 'user-service' | 'session' | 'service' | 'scope' | 'namespace' | 'root' | 'other' | 'none';
+
 export interface CgroupFacts {
   /** `v2`: only the unified hierarchy has controllers; `v1`: only old hierarchies; `hybrid`: both; `none`: no controller is mounted. */
   mode: 'v1' | 'v2' | 'hybrid' | 'none';
@@ -36,6 +43,10 @@ export interface CgroupFacts {
   controllers: Partial<Record<Controller, ControllerFact>>;
   /** Controllers that must be switched on in cgroup.subtree_control of the v2 parent before a group made there has them. */
   toEnable: Controller[];
+  /** The v2 parent, when processes are in it that must move to a leaf before it can hand controllers on; null when none are. */
+  toEmpty: {directory: string; into: string; because: string} | null;
+  /** Who made the caller's group, as far as its name tells. */
+  layout: Layout;
   how: string;
 }
 
@@ -104,8 +115,10 @@ export interface Facts {
   memory: {totalBytes: number; swapBytes: number; how: string};
   /** What the groups around the caller allow already: the slot, as far as the kernel knows it. */
   slot: {
-    /** Smallest memory limit at or above the caller's group, null when none is set. */
+    /** Smallest memory limit at or above the caller's group (v2: memory.max or memory.high), null when none is set. */
     memoryLimitBytes: number | null;
+    /** The group that has it. */
+    memoryDirectory: string | null;
     /** Smallest CPU quota at or above the caller's group, in cores, null when none is set. */
     cores: number | null;
     /** The same for processes. */

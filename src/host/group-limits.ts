@@ -5,9 +5,17 @@ import type {Tree} from './tree.js';
 /** v1 says "no limit" as the largest number of whole pages, 9223372036854771712 with pages of 4 KiB. */
 const V1_UNLIMITED = 2 ** 60;
 
+/** v2: what is over memory.high is slowed down until it hardly moves and not killed, so for whoever plans it is a limit like memory.max. */
 export function memoryLimit(tree: Tree, directory: string, version: 1 | 2): number | null {
-  if (version === 2) return finite(tree.text(`${directory}/memory.max`));
-  return v1Memory(tree.text(`${directory}/memory.limit_in_bytes`));
+  if (version === 1) return v1Memory(tree.text(`${directory}/memory.limit_in_bytes`));
+  const limits = ['memory.max', 'memory.high'].map((file) => finite(tree.text(`${directory}/${file}`)));
+  return limits.reduce((least, limit) => (least === null || (limit !== null && limit < least) ? limit : least));
+}
+
+/** A v2 group whose swap or block devices are limited; of cpuset.* the files are empty, and of io.max too, where nothing is set. */
+export function hasOtherV2Limit(tree: Tree, directory: string): boolean {
+  if (finite(tree.text(`${directory}/memory.swap.max`)) !== null) return true;
+  return ['cpuset.cpus', 'cpuset.mems', 'io.max'].some((file) => (tree.text(`${directory}/${file}`) ?? '').trim() !== '');
 }
 
 /** v1 also tells the smallest limit of all groups above, those that no mount shows here included. */

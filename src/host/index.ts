@@ -1,5 +1,6 @@
 /** What this node can do: reads everything once, decides nothing. */
 
+import {familyOf} from './aside.js';
 import {askVersion, readBubblewrap} from './bubblewrap.js';
 import type {Spawn} from './bubblewrap.js';
 import {openCache} from './cache.js';
@@ -72,7 +73,7 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Fact
     kernel,
     node,
     caller: readIdentity(tree, caller),
-    cgroup: readCgroup(tree, hierarchies, kernel.version),
+    cgroup: readCgroup(tree, hierarchies, kernel.version, {uid: caller.uid, family: familyOf(tree, front?.pid)}),
     namespaces,
     newProc: readNewProc(mounts, namespaces, bubblewrap),
     bubblewrap,

@@ -4,10 +4,13 @@
  * and cgroup-v1, and one of ours: never above a group that limits the caller, since a box there would escape the slot.
  */
 
-import type {Controller, RefusedDirectory} from './facts.js';
-import {coresLimit, finite, memoryLimit} from './group-limits.js';
+import {ASIDE, occupants} from './aside.js';
+import type {Mover, Occupants} from './aside.js';
+import type {CgroupFacts, Controller, RefusedDirectory} from './facts.js';
+import {coresLimit, finite, hasOtherV2Limit, memoryLimit} from './group-limits.js';
 import {words} from './hierarchy.js';
 import type {Hierarchy} from './hierarchy.js';
+import {isGroup} from './layout.js';
 import type {Tree} from './tree.js';
 
 export interface Parent {
@@ -15,14 +18,15 @@ export interface Parent {
   refused: RefusedDirectory[];
 }
 
-export interface V2Parents {
+export interface Parents {
   controllers: Map<Controller, Parent>;
   toEnable: Controller[];
+  toEmpty: CgroupFacts['toEmpty'];
 }
 
-/** Groups that a box makes: itself, the engine's and the payload's, one level below it. */
-const BOX_GROUPS = 3;
-const BOX_DEPTH = 2;
+/** Groups that a box makes: itself, the engine's, the payload's, and the one of its processes, which is the third level. */
+const BOX_GROUPS = 4;
+const BOX_DEPTH = 3;
 
 /** v1: whoever may make a directory owns the files in it, and may move processes of the same user there. */
 export function findV1Parent(tree: Tree, hierarchy: Hierarchy): Parent {
@@ -35,12 +39,19 @@ export function findV1Parent(tree: Tree, hierarchy: Hierarchy): Parent {
   return {parent: null, refused: hierarchy.path.length === 0 ? [unseen(hierarchy)] : refused};
 }
 
-/** v2: one group serves all controllers, so the nearest place for memory decides; without memory, the nearest for any. */
-export function findV2Parent(tree: Tree, hierarchy: Hierarchy): V2Parents {
-  if (hierarchy.controllers.length === 0) return {controllers: new Map(), toEnable: []};
-  const looked = lookUp(tree, hierarchy);
-  const chosen =
-    looked.find(({offers}) => offers.get('memory') === null) ?? looked.find(({offers}) => [...offers.values()].includes(null)) ?? null;
+/**
+ * v2: one group serves all controllers, so the nearest place for memory decides; without memory, the nearest for any.
+ * A place whose processes must step aside first is as good as a free one where only the wrapper and what leads to it are in it; else it is
+ * the last resort, and so it always is for root, who finds a free place further up.
+ */
+export function findV2Parent(tree: Tree, hierarchy: Hierarchy, mover: Mover): Parents {
+  if (hierarchy.controllers.length === 0) return {controllers: new Map(), toEnable: [], toEmpty: null};
+  const places = hierarchy.path.map((directory, index) => lookAt(tree, hierarchy, directory, index, mover));
+  const nearest = (serves: (offers: Offers) => boolean): Looked | undefined =>
+    places.map((place) => settle(place, mover.uid !== 0 && place.occupants?.onlyFamily === true)).find(({offers}) => serves(offers)) ??
+    places.map((place) => settle(place, true)).find(({offers}) => serves(offers));
+  const chosen = nearest((offers) => offers.get('memory') === null) ?? nearest((offers) => [...offers.values()].includes(null)) ?? null;
+  const looked = places.map((place) => (place.directory === chosen?.directory ? chosen : settle(place, false)));
   const controllers = new Map<Controller, Parent>();
   for (const controller of hierarchy.controllers) {
     controllers.set(
@@ -50,29 +61,53 @@ export function findV2Parent(tree: Tree, hierarchy: Hierarchy): V2Parents {
   }
   const toEnable =
     chosen === null ? [] : hierarchy.controllers.filter((name) => chosen.offers.get(name) === null && !chosen.enabled.includes(name));
-  return {controllers, toEnable};
+  return {controllers, toEnable, toEmpty: chosen === null ? null : emptying(tree, hierarchy, chosen)};
 }
 
-interface Looked {
+/** Per controller of the hierarchy: null when a group with it can be made here, else why not. */
+type Offers = ReadonlyMap<Controller, string | null>;
+
+interface Place {
   directory: string;
   /** Controllers that its children have already. */
   enabled: string[];
-  /** Per controller of the hierarchy: null when a group with it can be made here, else why not. */
-  offers: Map<Controller, string | null>;
+  /** As it were, were nobody in it. */
+  offers: Offers;
+  /** Who would have to step aside; null when nobody. */
+  occupants: Occupants | null;
 }
 
-function lookUp(tree: Tree, hierarchy: Hierarchy): Looked[] {
-  const looked: Looked[] = [];
-  for (const [index, directory] of hierarchy.path.entries()) {
-    const enabled = words(tree.text(`${directory}/cgroup.subtree_control`));
-    const general = refusal(tree, hierarchy, directory, index) ?? threads(tree, directory);
-    const offers = new Map<Controller, string | null>();
-    for (const controller of hierarchy.controllers) offers.set(controller, general ?? lacking(tree, directory, controller, enabled));
-    looked.push({directory, enabled, offers});
-    // Nothing further up can be better: this place has memory.
-    if (offers.get('memory') === null) break;
-  }
-  return looked;
+type Looked = Omit<Place, 'occupants'>;
+
+function lookAt(tree: Tree, hierarchy: Hierarchy, directory: string, index: number, mover: Mover): Place {
+  const enabled = words(tree.text(`${directory}/cgroup.subtree_control`));
+  const general = refusal(tree, hierarchy, directory, index) ?? threads(tree, directory);
+  const offers = new Map<Controller, string | null>();
+  for (const controller of hierarchy.controllers) offers.set(controller, general ?? lacking(tree, directory, controller, enabled));
+  const isTop = index === 0 && directory === hierarchy.mount;
+  const matters =
+    general === null && isGroup(tree, directory) && [...offers].some(([name, because]) => because === null && !enabled.includes(name));
+  return {directory, enabled, offers, occupants: matters ? occupants(tree, directory, mover, isTop) : null};
+}
+
+/** A place with its occupants taken into account: what is not switched on yet cannot be had unless they step aside. */
+function settle({directory, enabled, offers, occupants: there}: Place, stepAside: boolean): Looked {
+  if (there === null || (stepAside && there.obstacle === null)) return {directory, enabled, offers};
+  const because = `processes are in it, and a group with processes cannot hand a controller to its children${there.obstacle === null ? '' : `; ${there.obstacle}`}`;
+  return {
+    directory,
+    enabled,
+    offers: new Map([...offers].map(([name, lack]) => [name, lack ?? (enabled.includes(name) ? null : because)])),
+  };
+}
+
+/** Also when nobody is in it now: those who stepped aside for another wrapper move back when that one ends. */
+function emptying(tree: Tree, {path}: Hierarchy, {directory}: Looked): Parents['toEmpty'] {
+  if (!isGroup(tree, directory)) return null;
+  const into = `${directory}/${ASIDE}`;
+  if (path[0] === into) return {directory, into, because: 'the caller has stepped aside already, and may be moved back meanwhile'};
+  if (path[0] !== directory && words(tree.text(`${directory}/cgroup.procs`)).length === 0) return null;
+  return {directory, into, because: 'the caller is in it, and a group with processes cannot hand controllers to its children'};
 }
 
 function placeOf(controller: Controller, looked: readonly Looked[], chosen: Looked | null): Parent {
@@ -104,12 +139,8 @@ function refusal(tree: Tree, hierarchy: Hierarchy, directory: string, index: num
 
 function limits(tree: Tree, directory: string, version: 1 | 2): boolean {
   if (memoryLimit(tree, directory, version) !== null || coresLimit(tree, directory, version) !== null) return true;
-  return version === 2 && pins(tree, directory);
-}
-
-/** v2 has cpuset in the same hierarchy, so a box leaves that too; the files are empty where nothing is set. */
-function pins(tree: Tree, directory: string): boolean {
-  return ['cpuset.cpus', 'cpuset.mems'].some((file) => words(tree.text(`${directory}/${file}`)).length > 0);
+  // one group serves all controllers, so a box leaves these too; pids.max, which systemd sets on everything, the plan takes over
+  return version === 2 && hasOtherV2Limit(tree, directory);
 }
 
 function full(tree: Tree, directory: string): string | null {
@@ -131,11 +162,7 @@ function lacking(tree: Tree, directory: string, controller: Controller, enabled:
   const offered = words(tree.text(`${directory}/cgroup.controllers`));
   if (!offered.includes(controller)) return `the controller is not available here (cgroup.controllers: ${offered.join(' ') || 'none'})`;
   if (!tree.writable(`${directory}/cgroup.subtree_control`)) return 'no permission to write cgroup.subtree_control';
-  // Only the root of the whole hierarchy has no cgroup.type, and it alone may hold processes and hand controllers on.
-  if (!tree.exists(`${directory}/cgroup.type`)) return null;
-  return words(tree.text(`${directory}/cgroup.procs`)).length === 0
-    ? null
-    : 'processes are in it, and a group with processes cannot hand a controller to its children';
+  return null;
 }
 
 function unseen({mount}: Hierarchy): RefusedDirectory {

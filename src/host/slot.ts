@@ -19,6 +19,7 @@ export function readSlot(tree: Tree, hierarchies: readonly Hierarchy[]): Facts['
   const processes = smallest(hierarchies, 'pids', (directory) => processesLimit(tree, directory));
   return {
     memoryLimitBytes: memory?.value ?? null,
+    memoryDirectory: memory?.where ?? null,
     cores: cores?.value ?? null,
     processes: processes?.value ?? null,
     how: explain({memory, cores, processes}),

@@ -3,6 +3,7 @@
  * name of the caller's control group, or a front among the caller's ancestors.
  */
 
+import {parentOf} from './aside.js';
 import type {Facts} from './facts.js';
 import type {Hierarchy} from './hierarchy.js';
 import type {Mount} from './mountinfo.js';
@@ -50,10 +51,4 @@ function frontAbove(tree: Tree, front: Front): number | null {
   for (let level = 0; pid > 1 && level < MOST_ANCESTORS; level++, pid = parentOf(tree, pid))
     if (tree.link(`/proc/${String(pid)}/exe`) === executable) return pid;
   return null;
-}
-
-/** 0 when it cannot be read. */
-function parentOf(tree: Tree, pid: number): number {
-  const stat = tree.text(`/proc/${String(pid)}/stat`) ?? '';
-  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] ?? 0);
 }

@@ -14,6 +14,7 @@ export interface JobFlags {
   cores?: string | undefined;
   pinCores?: boolean | undefined;
   memory?: string | undefined;
+  memoryHigh?: string | undefined;
   swap?: string | undefined;
   processes?: string | undefined;
   wallTime?: string | undefined;

@@ -7,7 +7,18 @@ export type {Provenance};
 export type Pattern = 'ulimit++' | 'quotas++' | 'vm-lite';
 
 /** Every limit, in the order in which people are shown them. */
-export const LIMIT_NAMES = ['cores', 'pinCores', 'memory', 'swap', 'processes', 'wallTime', 'cpuTime', 'openFiles', 'coreSize'] as const;
+export const LIMIT_NAMES = [
+  'cores',
+  'pinCores',
+  'memory',
+  'memoryHigh',
+  'swap',
+  'processes',
+  'wallTime',
+  'cpuTime',
+  'openFiles',
+  'coreSize',
+] as const;
 export type LimitName = (typeof LIMIT_NAMES)[number];
 
 export type LimitUnit = 'bytes' | 'us' | 'cores' | 'count' | 'flag';
@@ -17,6 +28,7 @@ export const LIMIT_UNITS: Readonly<Record<LimitName, LimitUnit>> = {
   cores: 'cores',
   pinCores: 'flag',
   memory: 'bytes',
+  memoryHigh: 'bytes',
   swap: 'bytes',
   processes: 'count',
   wallTime: 'us',

@@ -11,6 +11,10 @@ const CPU_PERIOD_US = 100_000;
 const CPU_QUOTA_MIN_US = 1_000;
 /** More is no limit on any machine, and much more is refused. */
 const CPU_QUOTA_MAX_US = 8192 * CPU_PERIOD_US;
+/** So a group of one core has the kernel's default (100), and HTCondor's slots are weighed alike. */
+const CPU_WEIGHT_PER_CORE = 100;
+/** CGROUP_WEIGHT_MAX of the kernel (include/linux/cgroup.h). */
+const CPU_WEIGHT_MAX = 10_000;
 /** PID_MAX_LIMIT of the kernel (include/linux/threads.h): pids.max takes no more. */
 const PIDS_MOST = 4_194_304;
 /** With both v1 memory limits equal the kernel counts a hit in neither failcnt (seen on 6.18); one page apart it does. */
@@ -44,6 +48,8 @@ function findHierarchies(facts: Facts, limits: PlannedLimits): Hierarchy[] {
     if (fact === undefined || fact.parent === null) continue;
     // cpuset is of use only for pinning; a v1 group of it cannot be joined before it is filled, so it is not made for nothing.
     if (name === 'cpuset' && limits.pinCores.value === null) continue;
+    // every v2 group counts its CPU time; the controller is for limits only, and costs each switch between tasks
+    if (name === 'cpu' && fact.version === 2 && limits.cores.value === null) continue;
     const hierarchy = found.get(fact.parent) ?? {version: fact.version, parent: fact.parent, controllers: []};
     hierarchy.controllers.push(name);
     found.set(fact.parent, hierarchy);
@@ -56,7 +62,11 @@ function createSteps({version, parent, controllers}: Hierarchy, facts: Facts): S
   const steps: Step[] = [];
   const names = controllers.join(', ');
   if (version === 2) {
-    const toEnable = facts.cgroup.toEnable.filter((controller) => controllers.includes(controller));
+    const {toEmpty} = facts.cgroup;
+    const aside = toEmpty?.directory === parent;
+    if (aside) steps.push({op: 'cgroup.evacuate', directory: parent, into: toEmpty.into, because: toEmpty.because});
+    // what another box has switched on in such a group is switched off when that one ends
+    const toEnable = controllers.filter((controller) => aside || facts.cgroup.toEnable.includes(controller));
     if (toEnable.length > 0) {
       steps.push({
         op: 'cgroup.enable',
@@ -109,14 +119,15 @@ function writeSteps(
   limits: PlannedLimits,
   cpus: readonly number[] | null,
 ): Step[] {
-  const directory = `${parent}/tare-{id}/payload`;
+  const box = `${parent}/tare-{id}`;
+  const directory = `${box}/payload`;
   const steps: Step[] = [];
   const write = (controller: Controller, file: string, value: string | number, because: string): void => {
     steps.push({op: 'cgroup.write', group: 'payload', controller, directory, file, value: String(value), because});
   };
   const offers = (controller: Controller, file: string): boolean => facts.cgroup.controllers[controller]?.files.includes(file) ?? false;
 
-  const {memory, swap} = limits;
+  const {memory, memoryHigh, swap} = limits;
   if (controllers.includes('memory') && version === 1 && memory.value !== null) {
     write('memory', 'memory.limit_in_bytes', memory.value, 'the memory limit');
     if (offers('memory', 'memory.memsw.limit_in_bytes')) {
@@ -126,6 +137,8 @@ function writeSteps(
   }
   if (controllers.includes('memory') && version === 2) {
     if (memory.value !== null) write('memory', 'memory.max', memory.value, 'the memory limit');
+    if (memoryHigh.value !== null && offers('memory', 'memory.high'))
+      write('memory', 'memory.high', memoryHigh.value, 'above this the kernel reclaims and slows the payload down');
     if (swap.value !== null && offers('memory', 'memory.swap.max')) write('memory', 'memory.swap.max', swap.value, 'swap beyond memory');
     if (memory.value !== null && offers('memory', 'memory.oom.group')) {
       write('memory', 'memory.oom.group', 1, 'the kernel then kills the whole payload, not one process of it');
@@ -137,6 +150,15 @@ function writeSteps(
       write('cpu', 'cpu.cfs_period_us', CPU_PERIOD_US, 'the period that the quota is counted in');
       write('cpu', 'cpu.cfs_quota_us', quota, 'the limit on cores');
     } else {
+      steps.push({
+        op: 'cgroup.write',
+        group: 'box',
+        controller: 'cpu',
+        directory: box,
+        file: 'cpu.weight',
+        value: String(Math.min(CPU_WEIGHT_MAX, Math.max(1, Math.round(limits.cores.value * CPU_WEIGHT_PER_CORE)))),
+        because: 'its share among boxes when there are fewer CPUs than cores were given',
+      });
       write('cpu', 'cpu.max', `${String(quota)} ${String(CPU_PERIOD_US)}`, 'the limit on cores');
     }
   }

@@ -26,6 +26,7 @@ export const LIMIT_LABELS: Readonly<Record<LimitName, string>> = {
   cores: 'cores',
   pinCores: 'pinned',
   memory: 'memory',
+  memoryHigh: 'memory, slowed above',
   swap: 'swap',
   processes: 'processes',
   wallTime: 'wall time',
@@ -106,6 +107,7 @@ function add(sections: ExplainedSection[], title: string, head: string[], rows: 
 }
 
 function groupRow(step: Step): string[][] {
+  if (step.op === 'cgroup.evacuate') return [['step aside', step.directory, step.into, step.because]];
   if (step.op === 'cgroup.enable') return [['enable', step.directory, step.controllers.join(' '), step.because]];
   if (step.op === 'cgroup.create') return [['create', step.directory, step.controllers.join(' '), step.because]];
   if (step.op === 'cgroup.write') return [['write', `${step.directory}/${step.file}`, step.value, step.because]];

@@ -90,6 +90,10 @@ function enforce(name: LimitName, mode: ModeChoice, facts: Facts, uid: number): 
         groupFile(facts, 'memory', 'memory.limit_in_bytes', 'memory.max') ??
         watched('watch.memory', 'no memory controller can be used: resident memory is sampled, and the payload killed when it is over')
       );
+    case 'memoryHigh':
+      return (
+        onlyV2(facts, 'memory', 'memory.high') ?? none('only the memory controller of cgroup v2 has such a limit, and it cannot be used')
+      );
     case 'swap':
       return swapEnforcer(facts);
     case 'processes':
@@ -112,6 +116,11 @@ function groupFile(facts: Facts, controller: Controller, v1: string, v2: string)
     `cgroup${String(fact.version)}:${fact.version === 1 ? v1 : v2}`,
     `the ${controller} controller of cgroup v${String(fact.version)}`,
   );
+}
+
+function onlyV2(facts: Facts, controller: Controller, file: string): Enforcer | null {
+  const fact = facts.cgroup.controllers[controller];
+  return fact?.version === 2 && fact.files.includes(file) ? groupFile(facts, controller, file, file) : null;
 }
 
 function swapEnforcer(facts: Facts): Enforcer {

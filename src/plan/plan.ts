@@ -59,7 +59,7 @@ export function makePlan(original: Inputs): Plan {
       cores: call.slot.cores?.value ?? facts.slot.cores,
       scratchBytes: call.slot.scratchBytes?.value ?? null,
       gpus: call.slot.gpus?.value ?? null,
-      memoryDirectory: facts.cgroup.controllers.memory?.own ?? null,
+      memoryDirectory: facts.slot.memoryDirectory,
     },
     steps: planSteps(inputs, mode, limits, network),
     directories: placesOf(policy, facts.caller.uid),

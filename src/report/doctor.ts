@@ -6,6 +6,7 @@ import {formatBytes} from '../job/quantity.js';
 import {boxObstacle} from '../plan/mode.js';
 import {AVAILABLE_PATTERNS} from '../plan/pattern.js';
 import type {Policy} from '../policy/policy.js';
+import {layoutName, remedyFor} from './delegation.js';
 import {printable, renderTable, wrapWords} from './table.js';
 import type {TableOptions} from './table.js';
 
@@ -141,7 +142,8 @@ function checkCgroupMode({cgroup}: Facts): Check {
   const found =
     cgroup.mode === 'none'
       ? 'no controller is mounted'
-      : `${cgroup.mode}; groups can be made for ${usableNames.join(', ') || 'no controller'}`;
+      : `${cgroup.mode}; this is ${layoutName(cgroup)}; groups can be made for ${usableNames.join(', ') || 'no controller'}`;
+  const [lacking] = Object.entries(cgroup.controllers) as [Controller, ControllerFact][];
   return {
     name: 'cgroups',
     state,
@@ -150,14 +152,11 @@ function checkCgroupMode({cgroup}: Facts): Check {
     remedy:
       cgroup.mode === 'none'
         ? 'boot with cgroup v2 (systemd.unified_cgroup_hierarchy=1) and mount it at /sys/fs/cgroup'
-        : state === 'ok'
+        : state === 'ok' || lacking === undefined
           ? null
-          : DELEGATE,
+          : remedyFor(cgroup, ...lacking),
   };
 }
-
-const DELEGATE =
-  'let the batch system hand its cgroup to the job’s user (HTCondor 24.8 or later does; systemd: Delegate=yes), or start Tare as root';
 
 const CONTROLLER_COSTS: readonly (readonly [controller: Controller, costs: string])[] = [
   ['memory', 'memory is watched, not enforced: a payload can overrun between two looks'],
@@ -172,11 +171,17 @@ function checkController(facts: Facts, [controller, costs]: readonly [Controller
   const fact = facts.cgroup.controllers[controller];
   if (fact === undefined)
     return {name, state: 'missing', found: 'not mounted', costs, remedy: `enable ${controller} in the kernel and mount it`};
-  if (fact.parent === null) return {name, state: 'missing', found: firstRefusal(fact), costs, remedy: remedyOf(fact)};
+  if (fact.parent === null)
+    return {name, state: 'missing', found: firstRefusal(fact), costs, remedy: remedyFor(facts.cgroup, controller, fact)};
   const lost = LOST_FILES.find(([of, version, file]) => of === controller && version === fact.version && !fact.files.includes(file));
-  const found = `v${String(fact.version)}, groups in ${fact.parent}${facts.cgroup.toEnable.includes(controller) && fact.version === 2 ? ' (to be switched on there)' : ''}`;
+  const found = `v${String(fact.version)}, groups in ${fact.parent}${fact.version === 2 ? preparation(facts.cgroup, controller) : ''}`;
   if (lost !== undefined) return {name, state: 'limited', found: `${found}; no ${lost[2]}`, costs: lost[3], remedy: lost[4]};
   return {name, state: 'ok', found, costs, remedy: null};
+}
+
+function preparation({toEnable, toEmpty}: Facts['cgroup'], controller: Controller): string {
+  if (!toEnable.includes(controller)) return '';
+  return toEmpty === null ? ' (to be switched on there)' : ' (to be switched on there, when its processes have stepped aside)';
 }
 
 /** Files whose absence costs something, though the controller is there. */
@@ -184,6 +189,8 @@ const LOST_FILES: readonly (readonly [controller: Controller, version: 1 | 2, fi
   ['memory', 1, 'memory.memsw.limit_in_bytes', 'swap is not limited', 'boot with swapaccount=1'],
   ['memory', 2, 'memory.oom.group', 'an OOM kills one process of the payload, not all', 'use Linux 4.19 or later'],
   ['memory', 2, 'memory.swap.max', 'swap is not limited', 'boot with swapaccount=1'],
+  ['memory', 2, 'memory.high', 'memoryHigh is not enforced', 'use Linux 4.5 or later'],
+  ['pids', 2, 'pids.peak', 'the largest number of processes is sampled, not counted', 'use Linux 6.1 or later'],
   ['memory', 2, 'memory.peak', 'the largest use of memory is sampled, not counted', 'use Linux 5.19 or later'],
 ];
 
@@ -194,19 +201,14 @@ function firstRefusal({refused, own}: ControllerFact): string {
     : `${first.directory}: ${first.because}${refused.length > 1 ? ` (and ${String(refused.length - 1)} above)` : ''}`;
 }
 
-function remedyOf({version, refused}: ControllerFact): string {
-  if (refused.some(({because}) => because.includes('read-only')))
-    return 'start the container with its own writable cgroup (Docker: --cgroupns=private and a writable /sys/fs/cgroup)';
-  return version === 2 ? DELEGATE : 'start Tare as root, or let the batch system hand the job’s group of this hierarchy to the job’s user';
-}
-
 /** v2 has no freezer controller: every group can be frozen and killed at once. */
 function checkFreezer(facts: Facts): Check {
   const name = 'freezer';
   const costs = 'processes are killed one by one, and a fork bomb may outrun that';
   const v2 = Object.values(facts.cgroup.controllers).find(({version, parent}) => version === 2 && parent !== null);
   if (v2?.files.includes('cgroup.kill') === true) return {name, state: 'ok', found: 'cgroup.kill', costs, remedy: null};
-  if (v2?.files.includes('cgroup.freeze') === true) return {name, state: 'ok', found: 'cgroup.freeze', costs, remedy: null};
+  if (v2?.files.includes('cgroup.freeze') === true)
+    return {name, state: 'ok', found: 'cgroup.freeze; no cgroup.kill (Linux 5.14)', costs, remedy: null};
   if (usable(facts, 'freezer'))
     return {name, state: 'ok', found: `v1, groups in ${facts.cgroup.controllers.freezer?.parent ?? ''}`, costs, remedy: null};
   const fact = facts.cgroup.controllers.freezer;
@@ -215,8 +217,14 @@ function checkFreezer(facts: Facts): Check {
     state: 'missing',
     found: fact === undefined ? 'neither a v1 freezer nor a usable v2 group' : firstRefusal(fact),
     costs,
-    remedy: fact === undefined ? DELEGATE : remedyOf(fact),
+    remedy: freezerRemedy(facts.cgroup),
   };
+}
+
+function freezerRemedy(cgroup: Facts['cgroup']): string {
+  const {freezer, memory} = cgroup.controllers;
+  if (freezer !== undefined) return remedyFor(cgroup, 'freezer', freezer);
+  return memory === undefined ? 'mount cgroup v2, or the freezer of v1' : remedyFor(cgroup, 'memory', memory);
 }
 
 const NAMESPACE_COSTS: readonly (readonly [kind: keyof Facts['namespaces'], costs: string])[] = [

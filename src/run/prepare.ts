@@ -132,7 +132,7 @@ function prepareFrom(inputs: Inputs, callerArgvIndex: number | null): Prepared {
 
 function lacking(facts: Facts, lack: Lack, because: string): Facts {
   if (lack === 'box') return {...facts, bubblewrap: {...facts.bubblewrap, path: null, how: because}};
-  return {...facts, cgroup: {...facts.cgroup, controllers: {}, toEnable: [], how: because}};
+  return {...facts, cgroup: {...facts.cgroup, controllers: {}, toEnable: [], toEmpty: null, how: because}};
 }
 
 async function prepareSaved(file: string, policy: Policy, known: Known): Promise<Prepared> {

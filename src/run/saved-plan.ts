@@ -46,6 +46,11 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
     if (!groups.has(step.directory) || step.file.includes('/'))
       throw mismatch('it writes outside its own groups', `${step.directory}/${step.file}`, 'groups below tare-{id}');
   }
+  for (const {directory, into} of stepsOf(plan, 'cgroup.evacuate')) {
+    const {toEmpty} = facts.cgroup;
+    if (toEmpty?.directory !== directory || toEmpty.into !== into)
+      throw mismatch('it moves processes out of a group where that is not needed', directory, toEmpty?.directory ?? 'none');
+  }
   for (const step of stepsOf(plan, 'cgroup.enable')) {
     const parent = step.directory.replace(/\/tare-\{id\}$/, '');
     if (!parents.has(parent)) throw mismatch('it changes a group that is not its own', step.directory, 'its own groups and their parent');

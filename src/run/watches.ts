@@ -72,6 +72,9 @@ export function startWatches(plan: Plan, box: WatchedBox, stop: StopPayload, oom
     });
   }
 
+  // an older kernel keeps no peaks of a group
+  timers.repeat(() => (box.groups.look() ? SAMPLE_PERIOD_MS : null));
+
   for (const {periodMs} of stepsOf(plan, 'watch.oom')) {
     timers.repeat(() => {
       if ((box.groups.memoryEvents().oomKills ?? 0) === 0) return periodMs;
@@ -119,7 +122,7 @@ export function startWatches(plan: Plan, box: WatchedBox, stop: StopPayload, oom
   };
 }
 
-/** How often a box without control groups is looked at when no limit asks for more. */
+/** How often a box without control groups, or without their peaks, is looked at when no limit asks for more. */
 const SAMPLE_PERIOD_MS = 250;
 
 /** Repeated looks, each saying when the next is due (ms), or null for never. */

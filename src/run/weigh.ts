@@ -1,6 +1,6 @@
 /** What payload and wrapper weighed, from the groups' counters, init's report and the samples. */
 
-import type {Groups} from '../cgroup/manager.js';
+import type {Groups, SeenPeaks} from '../cgroup/manager.js';
 import {NO_USAGE, type RecordTare, type RecordUsage} from '../record/record.js';
 import type {SampledPeaks, Sampler} from './sampler.js';
 import {readParent, readSmapsRollup} from './tree.js';
@@ -37,6 +37,7 @@ export interface Weighing {
 export function weighPayload(groups: Groups, sampler: Sampler | null, init: InitReport | null): Weighing {
   const counted = groups.usage('payload');
   const sampled = sampler?.report() ?? null;
+  const seen = groups.seen();
   const flags: string[] = [];
   const usage: RecordUsage = {
     ...NO_USAGE,
@@ -53,11 +54,11 @@ export function weighPayload(groups: Groups, sampler: Sampler | null, init: Init
     swapPeakBytes: counted.swapPeakBytes,
     ioReadBytes: counted.ioReadBytes,
     ioWriteBytes: counted.ioWriteBytes,
-    pidsPeak: counted.pidsPeak ?? sampled?.pidsPeak ?? null,
+    pidsPeak: counted.pidsPeak ?? seen.pids ?? sampled?.pidsPeak ?? null,
     pidsLimitHits: counted.pidsLimitHits,
     oomKills: groups.memoryEvents().oomKills,
   };
-  const memory = counted.memPeakBytes === null ? memoryWithoutGroup(init, sampled) : {};
+  const memory = counted.memPeakBytes === null ? memoryWithoutGroup(init, sampled, seen) : {};
   if (typeof memory.memPeakBytes === 'number') flags.push('sampled-memory');
   const cpu = counted.cpuUserUs === null ? cpuWithoutGroup(init, sampled?.cpuUs ?? null) : {};
   if (counted.cpuUserUs === null) flags.push('partial');
@@ -65,8 +66,9 @@ export function weighPayload(groups: Groups, sampler: Sampler | null, init: Init
 }
 
 /** Lower bounds all: what was seen of the tree, and the largest process by its rusage, which no sample misses. */
-function memoryWithoutGroup(init: InitReport | null, sampled: SampledPeaks | null): Partial<RecordUsage> {
+function memoryWithoutGroup(init: InitReport | null, sampled: SampledPeaks | null, {memoryBytes}: SeenPeaks): Partial<RecordUsage> {
   const seen: [string, number | null][] = [
+    ['sampled:memory.current', memoryBytes],
     ['sampled:pss', sampled?.pssPeakBytes ?? null],
     // the sum of resident sizes counts shared pages more than once: only where no proportional size was taken
     ['sampled:rss', sampled?.pssPeakBytes == null ? (sampled?.rssPeakBytes ?? null) : null],

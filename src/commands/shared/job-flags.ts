@@ -10,6 +10,7 @@ export const jobFlags = {
   cores: Flags.string({description: 'cores, such as 2 or 1.5', helpGroup: 'JOB', helpValue: 'N'}),
   'pin-cores': Flags.boolean({description: 'bind to that many CPUs', helpGroup: 'JOB', allowNo: true}),
   memory: Flags.string({description: 'memory, such as 2GiB', helpGroup: 'JOB', helpValue: 'SIZE'}),
+  'memory-high': Flags.string({description: 'memory above which it is slowed down', helpGroup: 'JOB', helpValue: 'SIZE'}),
   swap: Flags.string({description: 'swap beyond memory', helpGroup: 'JOB', helpValue: 'SIZE'}),
   processes: Flags.string({description: 'processes and threads', helpGroup: 'JOB', helpValue: 'N'}),
   'wall-time': Flags.string({description: 'wall time, such as 24h or 90m', helpGroup: 'JOB', helpValue: 'TIME'}),

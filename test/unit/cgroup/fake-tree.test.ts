@@ -154,6 +154,55 @@ describe('cgroup: manager on a fake tree', () => {
     });
   });
 
+  it('looks at what an older kernel keeps no peak of, and remembers the most', () => {
+    const at = join(root, 'memory/tare-ab/payload');
+    const groups = createGroups(tree('memory', 2, ['memory', 'pids']), 'ab', {isCgroup: fill});
+    const files = (memory: string, pids: string): void => {
+      writeFileSync(join(at, 'memory.current'), memory);
+      writeFileSync(join(at, 'pids.current'), pids);
+    };
+    expect(groups.seen()).to.deep.equal({memoryBytes: null, pids: null});
+    files('1000\n', '3\n');
+    expect(groups.look()).to.equal(true);
+    files('500\n', '4\n');
+    writeFileSync(join(at, 'pids.peak'), '4\n');
+    expect(groups.look()).to.equal(true);
+    expect(groups.seen()).to.deep.equal({memoryBytes: 1000, pids: 3});
+    writeFileSync(join(at, 'memory.peak'), '1100\n');
+    expect(groups.look()).to.equal(false);
+    expect(noGroups.look()).to.equal(false);
+  });
+
+  it('steps aside only to the leaf of the very group', () => {
+    const step = (directory: string, into: string): Steps => [
+      {op: 'cgroup.evacuate', directory: `${root}/${directory}`, into: `${root}/${into}`, because},
+      ...tree('memory', 2, ['memory']),
+    ];
+    for (const [directory, into] of [
+      ['memory', 'memory/elsewhere'],
+      ['memory', 'tare-caller'],
+      ['memory', 'memory/tare-caller/deeper'],
+      ['memory/..', 'memory/../tare-caller'],
+      ['memory/tare-{id}', 'memory/tare-{id}/tare-caller'],
+    ] as const) {
+      expect(() => createGroups(step(directory, into), 'ab', {isCgroup: fill}), into).to.throw(TareError, /cgroup\.evacuate names a place/);
+      expect(readdirSync(join(root, 'memory')), into).to.deep.equal([]);
+    }
+  });
+
+  it('a group that nobody is in is left as it is when the box is gone', async () => {
+    for (const file of ['cgroup.procs', 'cgroup.subtree_control']) writeFileSync(join(root, 'memory', file), '');
+    const aside = {op: 'cgroup.evacuate', directory: `${root}/memory`, into: `${root}/memory/tare-caller`, because} as const;
+    const groups = createGroups([aside, ...tree('memory', 2, ['memory'])], 'ab', {isCgroup: () => true});
+    expect(readdirSync(join(root, 'memory')).sort()).to.deep.equal(['cgroup.procs', 'cgroup.subtree_control', 'tare-ab', 'tare-caller']);
+    expect(await groups.remove()).to.deep.equal([]);
+    expect(readdirSync(join(root, 'memory')).sort()).to.deep.equal(['cgroup.procs', 'cgroup.subtree_control']);
+    // a brain that follows finds no box, and steps back all the same
+    mkdirSync(join(root, 'memory/tare-caller'));
+    await openGroups([aside, ...tree('memory', 2, ['memory'])], 'ab', {isCgroup: existsSync}).remove();
+    expect(readdirSync(join(root, 'memory')).sort()).to.deep.equal(['cgroup.procs', 'cgroup.subtree_control']);
+  });
+
   it('one directory serves co-mounted controllers, by two names too', () => {
     symlinkSync('cpu,cpuacct', join(root, 'cpu'));
     const steps = [...tree('cpu,cpuacct', 1, ['cpu']), ...tree('cpu,cpuacct', 1, ['cpuacct'])];

@@ -67,6 +67,7 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     [{op: 'watch.wallTime', limitUs: 1, graceUs: 1, because}, []],
     [{op: 'watch.cpuTime', limitUs: 1, graceUs: 1, because}, []],
     [{op: 'watch.processes', limit: 1, periodMs: 1, because}, []],
+    [{op: 'cgroup.evacuate', directory: '/g', into: '/g/tare-caller', because}, []],
   ];
   for (const [step, argv, newer = argv] of rows) {
     it(`${step.op} ${JSON.stringify(argv)}`, () => {

@@ -1,4 +1,5 @@
 import {expect} from 'chai';
+import type {Mover} from '../../../src/host/aside.js';
 import {readCgroup} from '../../../src/host/cgroup.js';
 import type {CgroupFacts, Controller} from '../../../src/host/facts.js';
 import {findHierarchies} from '../../../src/host/hierarchy.js';
@@ -8,6 +9,7 @@ import {factsOf} from './hosts.js';
 import {memoryTree} from './memory-tree.js';
 
 const CONDOR = '/sys/fs/cgroup/system.slice/htcondor/condor_var_lib_condor_execute_slot1_1@wn001';
+const UNIT = '/sys/fs/cgroup/system.slice/run-u42.service';
 const APP = '/sys/fs/cgroup/user.slice/user-1001.slice/user@1001.service/app.slice';
 
 interface Case {
@@ -15,6 +17,9 @@ interface Case {
   mode: CgroupFacts['mode'];
   parents: Partial<Record<Controller, string | null>>;
   toEnable?: Controller[];
+  /** Whose processes must step aside first. */
+  toEmpty?: string;
+  layout?: CgroupFacts['layout'];
   /** Of memory: why each directory was refused, nearest first. */
   refused?: RegExp[];
 }
@@ -42,24 +47,32 @@ const CASES: Case[] = [
   {
     host: 'el9-v2-condor24',
     mode: 'v2',
+    layout: 'htcondor-scope',
     parents: {memory: `${CONDOR}.slice`, cpu: `${CONDOR}.slice`, pids: `${CONDOR}.slice`, cpuset: null, io: `${CONDOR}.slice`},
     refused: [/no permission to make a directory/],
   },
   {
     host: 'el9-v2-condor23',
     mode: 'v2',
-    parents: {memory: null, cpu: null, pids: null, cpuset: null, io: null},
-    refused: [/processes are in it/, /no permission/, /no permission/, /no permission/],
+    layout: 'htcondor',
+    parents: {memory: CONDOR, cpu: CONDOR, pids: CONDOR, cpuset: null, io: CONDOR},
+    toEnable: ['memory', 'cpu', 'pids', 'io'],
+    toEmpty: CONDOR,
+    refused: [],
   },
   {
     host: 'el9-v2-systemd-delegate',
     mode: 'v2',
-    parents: {memory: null, cpu: null, pids: null, cpuset: null, io: null},
-    refused: [/processes are in it/, /no permission/, /no permission/],
+    layout: 'service',
+    parents: {memory: UNIT, cpu: UNIT, pids: UNIT, cpuset: UNIT, io: UNIT},
+    toEnable: ['memory', 'cpu', 'pids', 'cpuset', 'io'],
+    toEmpty: UNIT,
+    refused: [],
   },
   {
     host: 'debian12-v2-user-session',
     mode: 'v2',
+    layout: 'user-service',
     parents: {memory: APP, cpu: APP, pids: APP, cpuset: null, io: null},
     toEnable: ['cpu'],
     refused: [/processes are in it/],
@@ -67,6 +80,7 @@ const CASES: Case[] = [
   {
     host: 'el9-v2-undelegated',
     mode: 'v2',
+    layout: 'slurm',
     parents: {memory: null, cpu: null, pids: null, cpuset: null, io: null},
     refused: Array.from({length: 7}, () => /no permission to make a directory/),
   },
@@ -88,6 +102,7 @@ const CASES: Case[] = [
   {
     host: 'debian12-v2-docker',
     mode: 'v2',
+    layout: 'namespace',
     parents: {memory: null, cpu: null, pids: null, cpuset: null, io: null},
     refused: [/read-only/],
   },
@@ -95,12 +110,14 @@ const CASES: Case[] = [
 ];
 
 describe('cgroup facts', () => {
-  for (const {host, mode, parents, toEnable = [], refused} of CASES) {
+  for (const {host, mode, parents, toEnable = [], toEmpty, layout, refused} of CASES) {
     it(`of ${host}`, () => {
       const {cgroup} = factsOf(host);
       expect(cgroup.mode).to.equal(mode);
       expect(Object.fromEntries(Object.entries(cgroup.controllers).map(([name, {parent}]) => [name, parent]))).to.deep.equal(parents);
       expect(cgroup.toEnable).to.deep.equal(toEnable);
+      expect(cgroup.toEmpty?.directory).to.equal(toEmpty);
+      if (layout !== undefined) expect(cgroup.layout).to.equal(layout);
       if (refused === undefined) return;
       const found = cgroup.controllers.memory?.refused ?? [];
       expect(found).to.have.length(refused.length);
@@ -138,6 +155,9 @@ describe('cgroup facts', () => {
   });
 });
 
+/** A caller who knows no process of his own. */
+const NOBODY: Mover = {uid: 1000, family: new Set()};
+
 /** A v2 hierarchy with `memory` and `pids` in every group; `groups`: path below the mount to the files that differ. */
 function v2(
   own: string,
@@ -145,8 +165,10 @@ function v2(
   writable: readonly string[],
   mount = '/sys/fs/cgroup',
   root = '/',
+  mover: Mover = NOBODY,
+  proc: Record<string, string> = {},
 ) {
-  const files: Record<string, string> = {'/proc/self/cgroup': `0::${own}\n`};
+  const files: Record<string, string> = {'/proc/self/cgroup': `0::${own}\n`, ...proc};
   for (const [path, changed] of Object.entries(groups)) {
     const group = {
       'cgroup.controllers': 'memory pids',
@@ -160,10 +182,73 @@ function v2(
   const all = writable.flatMap((path) => [`${mount}${path}`, `${mount}${path}/cgroup.procs`, `${mount}${path}/cgroup.subtree_control`]);
   const tree = memoryTree(files, all);
   const hierarchies = findHierarchies(tree, parseMountinfo(`30 23 0:26 ${root} ${mount} rw - cgroup2 cgroup2 rw\n`));
-  return {cgroup: readCgroup(tree, hierarchies, [6, 1]), slot: readSlot(tree, hierarchies)};
+  return {cgroup: readCgroup(tree, hierarchies, [6, 1], mover), slot: readSlot(tree, hierarchies)};
 }
 
 describe('a v2 parent', () => {
+  const inIt = {'': {}, '/a': {'cgroup.type': 'domain\n'}, '/a/b': {'cgroup.procs': '8\n9\n'}};
+  const status = (uid: number) => `Name:\tx\nUid:\t${String(uid)}\t0\t0\t0\n`;
+
+  it('can be emptied by the caller when only his own processes are in it', () => {
+    const found = (own: number, mover = NOBODY, groups: Parameters<typeof v2>[1] = inIt) =>
+      v2('/a/b', groups, ['/a/b'], '/sys/fs/cgroup', '/', mover, {'/proc/8/status': status(own), '/proc/9/status': status(1000)}).cgroup;
+    const mine = found(1000);
+    expect(mine.controllers.memory?.parent).to.equal('/sys/fs/cgroup/a/b');
+    expect(mine.toEnable).to.deep.equal(['memory', 'pids']);
+    expect(mine.toEmpty).to.include({directory: '/sys/fs/cgroup/a/b', into: '/sys/fs/cgroup/a/b/tare-caller'});
+    const others = found(1001);
+    expect(others.controllers.memory?.parent).to.equal(null);
+    expect(others.toEmpty).to.equal(null);
+    expect(others.controllers.memory?.refused[0]?.because).to.match(/^processes are in it, .*; process 8 in it is not the caller’s$/);
+    const outside = found(1000, NOBODY, {...inIt, '/a/b': {'cgroup.procs': '0\n9\n'}});
+    expect(outside.controllers.memory?.refused[0]?.because).to.match(/a process outside this PID namespace is in it$/);
+    // root's own rights do not make other accounts' processes root's to move
+    expect(found(1001, {uid: 0, family: new Set()}).controllers.memory?.parent).to.equal(null);
+  });
+
+  it('is a free one further up rather than one that others leave, but the own one where only the wrapper is in it', () => {
+    const found = (mover: Mover) =>
+      v2('/a/b', inIt, ['/a', '/a/b'], '/sys/fs/cgroup', '/', mover, {'/proc/8/status': status(0), '/proc/9/status': status(0)}).cgroup;
+    const parent = (mover: Mover) => found(mover).controllers.memory?.parent;
+    expect(parent({uid: 1000, family: new Set([8])})).to.equal('/sys/fs/cgroup/a');
+    expect(parent({uid: 1000, family: new Set([8, 9, 10])})).to.equal('/sys/fs/cgroup/a/b');
+    expect(parent({uid: 0, family: new Set([8, 9])})).to.equal('/sys/fs/cgroup/a');
+    // with a limit of its own nothing above serves
+    const limited = {...inIt, '/a/b': {...inIt['/a/b'], 'memory.max': '100\n'}};
+    const root = v2(
+      '/a/b',
+      limited,
+      ['/a', '/a/b'],
+      '/sys/fs/cgroup',
+      '/',
+      {uid: 0, family: new Set()},
+      {
+        '/proc/8/status': status(0),
+        '/proc/9/status': status(0),
+      },
+    ).cgroup;
+    expect(root.controllers.memory?.parent).to.equal('/sys/fs/cgroup/a/b');
+  });
+
+  it('is still to be emptied when the caller has stepped aside already', () => {
+    const groups = {'': {}, '/a': {'cgroup.subtree_control': 'memory pids'}, '/a/tare-caller': {'cgroup.procs': '8\n'}};
+    const {controllers, toEmpty, layout} = v2('/a/tare-caller', groups, ['/a', '/a/tare-caller']).cgroup;
+    expect(controllers.memory?.parent).to.equal('/sys/fs/cgroup/a');
+    expect(toEmpty?.directory).to.equal('/sys/fs/cgroup/a');
+    expect(layout).to.equal('other');
+  });
+
+  it('of a container is the top of its cgroup namespace, where root may move everybody', () => {
+    const top = {'': {'cgroup.type': 'domain\n', 'cgroup.procs': '1\n9\n'}};
+    const found = (uid: number) =>
+      v2('/', top, [''], '/sys/fs/cgroup', '/', {uid, family: new Set()}, {'/proc/1/status': status(0), '/proc/9/status': status(33)})
+        .cgroup;
+    expect(found(0).controllers.memory?.parent).to.equal('/sys/fs/cgroup');
+    expect(found(0).toEmpty?.into).to.equal('/sys/fs/cgroup/tare-caller');
+    expect(found(0).layout).to.equal('namespace');
+    expect(found(33).controllers.memory?.parent).to.equal(null);
+  });
+
   it('needs no process in it when a controller is still to be switched on', () => {
     const full = v2('/a/b', {'': {}, '/a': {'cgroup.procs': '7\n'}, '/a/b': {'cgroup.procs': '8\n'}}, ['/a', '/a/b']).cgroup;
     expect(full.controllers.memory?.parent).to.equal(null);
@@ -202,6 +287,9 @@ describe('a v2 parent', () => {
 
   for (const [file, text] of [
     ['memory.max', '1000000\n'],
+    ['memory.high', '900000\n'],
+    ['memory.swap.max', '0\n'],
+    ['io.max', '8:0 rbps=1000000 wbps=max riops=max wiops=max\n'],
     ['cpu.max', '50000 100000\n'],
     ['cpuset.cpus', '0-1\n'],
     ['cpuset.mems', '0\n'],
@@ -225,7 +313,7 @@ describe('a v2 parent', () => {
 
   for (const [what, changed, because] of [
     ['threaded', {'cgroup.type': 'threaded\n'}, /of type "threaded"/],
-    ['too deep', {'cgroup.max.depth': '1\n'}, /max\.depth is 1/],
+    ['too deep', {'cgroup.max.depth': '2\n'}, /max\.depth is 2/],
     [
       'full',
       {'cgroup.max.descendants': '4\n', 'cgroup.stat': 'nr_descendants 2\nnr_dying_descendants 0\n'},
@@ -274,7 +362,7 @@ describe('a v1 hierarchy', () => {
   it('is mapped through a bind mount of a part of it, and its hidden limit is seen', () => {
     const tree = memoryTree(container, ['/sys/fs/cgroup/memory']);
     const hierarchies = findHierarchies(tree, mounts);
-    const {controllers, mode} = readCgroup(tree, hierarchies, [5, 10]);
+    const {controllers, mode} = readCgroup(tree, hierarchies, [5, 10], NOBODY);
     expect(mode).to.equal('v1');
     expect(controllers.memory?.parent).to.equal('/sys/fs/cgroup/memory');
     expect(controllers.cpu).to.include({own: '/sys/fs/cgroup/cpu,cpuacct', parent: null});

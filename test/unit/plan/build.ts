@@ -26,10 +26,17 @@ export const V1_FILES = ['memory.memsw.limit_in_bytes', 'cpu.cfs_quota_us'];
 /** Controllers of one v2 hierarchy with a usable parent. */
 export function v2(
   controllers: readonly Controller[],
-  {toEnable = [], files = V2_FILES}: {toEnable?: Controller[]; files?: string[]} = {},
+  {toEnable = [], toEmpty = null, files = V2_FILES}: {toEnable?: Controller[]; toEmpty?: CgroupFacts['toEmpty']; files?: string[]} = {},
 ): CgroupFacts {
   const fact: ControllerFact = {version: 2, mount: '/sys/fs/cgroup', own: SLOT, parent: SLOT, refused: [], files};
-  return {mode: 'v2', controllers: Object.fromEntries(controllers.map((name) => [name, fact])), toEnable, how: 'a test'};
+  return {
+    mode: 'v2',
+    controllers: Object.fromEntries(controllers.map((name) => [name, fact])),
+    toEnable,
+    toEmpty,
+    layout: 'htcondor-scope',
+    how: 'a test',
+  };
 }
 
 /** Each controller in a hierarchy of its own, but those that are given the same mount. */
@@ -46,11 +53,13 @@ export function v1(mounts: Partial<Record<Controller, string>>, files: string[] 
     mode: 'v1',
     controllers: Object.fromEntries(Object.entries(mounts).map(([name, mount]) => [name, fact(mount)])),
     toEnable: [],
+    toEmpty: null,
+    layout: 'htcondor',
     how: 'a test',
   };
 }
 
-export const NO_CGROUP: CgroupFacts = {mode: 'none', controllers: {}, toEnable: [], how: 'a test'};
+export const NO_CGROUP: CgroupFacts = {mode: 'none', controllers: {}, toEnable: [], toEmpty: null, layout: 'none', how: 'a test'};
 
 export const yes: Ability = {available: true, how: 'a test', remedy: null};
 export const no: Ability = {available: false, how: 'a test says no', remedy: 'mend it'};
@@ -75,7 +84,7 @@ export function facts(change: Partial<Facts> = {}): Facts {
     bubblewrap: BUBBLEWRAP,
     cpu: {online: [0, 1, 2, 3, 4, 5, 6, 7], allowed: [2, 3, 4, 5], pinned: [], model: 'a CPU', how: 'a test'},
     memory: {totalBytes: 64 * GIB, swapBytes: 4 * GIB, how: 'a test'},
-    slot: {memoryLimitBytes: null, cores: null, processes: null, how: 'the slot’s group'},
+    slot: {memoryLimitBytes: null, memoryDirectory: null, cores: null, processes: null, how: 'the slot’s group'},
     scratch: {directory: '/var/tmp', fileSystem: 'xfs', freeBytes: 10 * GIB, writable: true, how: 'a test'},
     devices: ['/dev/fuse', '/dev/nvidia0', '/dev/nvidiactl', '/dev/dri/card0'],
     root: {directories: ['/etc', '/usr'], links: {'/bin': 'usr/bin'}},

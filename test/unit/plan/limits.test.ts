@@ -3,7 +3,7 @@ import {EXIT} from '../../../src/errors.js';
 import type {Controller, Facts} from '../../../src/host/facts.js';
 import {stepOf, stepsOf} from '../../../src/plan/step.js';
 import {LIMIT_NAMES, type LimitName} from '../../../src/job/job.js';
-import {BUBBLEWRAP, facts, GIB, MIB, no, NO_CGROUP, plan, SLOT, thrown, v1, v2, type Parts, NO_SLOT} from './build.js';
+import {BUBBLEWRAP, facts, GIB, MIB, no, NO_CGROUP, plan, SLOT, thrown, v1, v2, V2_FILES, type Parts, NO_SLOT} from './build.js';
 
 const slotOf = (change: Partial<Facts['slot']>): Facts['slot'] => ({...facts().slot, ...change});
 const granted = (value: number) => ({value, provenance: {source: 'slot' as const, at: 'RequestMemory'}});
@@ -144,6 +144,7 @@ describe('limits: how much, and why', () => {
       'flag',
       'bytes',
       'bytes',
+      'bytes',
       'count',
       'us',
       'us',
@@ -168,6 +169,7 @@ describe('limits: who enforces them', () => {
       cores: 2,
       pinCores: true,
       memory: '1GiB',
+      memoryHigh: '900MiB',
       swap: '1GiB',
       processes: 50,
       wallTime: '1h',
@@ -185,6 +187,7 @@ describe('limits: who enforces them', () => {
     );
 
   const always = {
+    memoryHigh: 'none',
     wallTime: 'watched watch.wallTime',
     cpuTime: 'watched watch.cpuTime',
     openFiles: 'kernel RLIMIT_NOFILE',
@@ -192,7 +195,7 @@ describe('limits: who enforces them', () => {
   };
   const swapless: Facts['memory'] = {...facts().memory, swapBytes: 0};
   const v1All = v1({memory: 'memory', cpu: 'cpu', pids: 'pids', cpuset: 'cpuset'});
-  const v2All = v2(['memory', 'cpu', 'pids', 'cpuset']);
+  const v2All = v2(['memory', 'cpu', 'pids', 'cpuset'], {files: [...V2_FILES, 'memory.high']});
   const rows: [string, Partial<Facts>, Record<string, string>][] = [
     [
       'cgroup v2',
@@ -201,6 +204,7 @@ describe('limits: who enforces them', () => {
         cores: 'kernel cgroup2:cpu.max',
         pinCores: 'kernel cgroup2:cpuset.cpus',
         memory: 'kernel cgroup2:memory.max',
+        memoryHigh: 'kernel cgroup2:memory.high',
         swap: 'kernel cgroup2:memory.swap.max',
         processes: 'kernel cgroup2:pids.max',
       },
@@ -256,7 +260,7 @@ describe('limits: who enforces them', () => {
   ];
   for (const [title, change, expected] of rows) {
     it(`with ${title}`, () => {
-      expect(enforcement(change)).to.deep.equal({...expected, ...always});
+      expect(enforcement(change)).to.deep.equal({...always, ...expected});
     });
   }
 
@@ -384,6 +388,7 @@ describe('control groups', () => {
   const steps = (cgroup: Facts['cgroup'], limits: NonNullable<Parts['job']>['limits'] = {}): string[] =>
     plan({job: {limits}, facts: {cgroup}}).steps.flatMap((step) => {
       if (step.op === 'cgroup.create') return [`create v${step.version} ${step.group} ${step.directory} ${step.controllers.join('+')}`];
+      if (step.op === 'cgroup.evacuate') return [`evacuate ${step.directory} ${step.into}`];
       if (step.op === 'cgroup.enable') return [`enable ${step.directory} ${step.controllers.join('+')}`];
       if (step.op === 'cgroup.write') return [`write ${step.controller} ${step.directory}/${step.file} ${step.value}`];
       return [];
@@ -418,11 +423,47 @@ describe('control groups', () => {
       `write memory ${payload}/memory.max ${GIB}`,
       `write memory ${payload}/memory.swap.max ${2 * GIB}`,
       `write memory ${payload}/memory.oom.group 1`,
+      `write cpu ${SLOT}/tare-{id}/cpu.weight 150`,
       `write cpu ${payload}/cpu.max 150000 100000`,
       `write pids ${payload}/pids.max 50`,
       `write cpuset ${payload}/cpuset.cpus 2,3`,
       `create v2 job ${payload}/job memory+cpu+pids+cpuset`,
     ]);
+  });
+
+  it('of v2 in a group that its own processes leave first: all controllers are switched on, also those that another box has now', () => {
+    const toEmpty = {directory: SLOT, into: `${SLOT}/tare-caller`, because: 'a test'};
+    const made = steps(v2(['memory', 'pids'], {toEmpty, toEnable: ['pids']}), limits);
+    expect(made.slice(0, 3)).to.deep.equal([
+      `evacuate ${SLOT} ${SLOT}/tare-caller`,
+      `enable ${SLOT} memory+pids`,
+      `create v2 box ${SLOT}/tare-{id} memory+pids`,
+    ]);
+    const elsewhere = {...toEmpty, directory: '/sys/fs/cgroup/x'};
+    expect(steps(v2(['memory', 'pids'], {toEmpty: elsewhere, toEnable: ['pids']}), limits)[0]).to.equal(`enable ${SLOT} pids`);
+  });
+
+  it('of v2 have the cpu controller only for a limit on cores: their CPU time is counted without', () => {
+    const {cores: _, ...without} = limits;
+    expect(steps(v2(['memory', 'cpu']), without)[0]).to.equal(`create v2 box ${SLOT}/tare-{id} memory`);
+  });
+
+  it('of v2 weigh 100 for a core, as much as the kernel takes', () => {
+    const weight = (cores: number) => steps(v2(['cpu']), {cores}).find((step) => step.includes('cpu.weight'));
+    for (const [cores, value] of [
+      [0.01, 1],
+      [1, 100],
+      [8, 800],
+      [128, 10_000],
+    ] as const)
+      expect(weight(cores)).to.equal(`write cpu ${SLOT}/tare-{id}/cpu.weight ${value}`);
+  });
+
+  it('of v2 slow a payload down where that was asked for and can be had', () => {
+    const high = (files: string[]) =>
+      steps(v2(['memory'], {files}), {memory: '1GiB', memoryHigh: '900MiB'}).filter((step) => step.includes('memory.high'));
+    expect(high(['memory.high'])).to.deep.equal([`write memory ${SLOT}/tare-{id}/payload/memory.high ${900 * MIB}`]);
+    expect(high([])).to.deep.equal([]);
   });
 
   it('of v2 without swap accounting or group kill, nothing to enable', () => {

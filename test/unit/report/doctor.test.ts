@@ -35,7 +35,10 @@ describe('the doctor', () => {
       freezer: 'ok',
       bubblewrap: 'limited',
     },
-    'el9-v2-condor23': {cgroups: 'missing', 'memory controller': 'missing'},
+    'el9-v2-condor23': {cgroups: 'ok', 'cpu controller': 'ok', 'cpuset controller': 'missing', freezer: 'ok'},
+    'el9-v2-systemd-delegate': {cgroups: 'ok', 'cpuset controller': 'ok'},
+    'el9-v2-undelegated': {cgroups: 'missing', 'memory controller': 'missing'},
+    'debian12-v2-user-session': {cgroups: 'ok', 'cpuset controller': 'missing'},
     'el7-v1': {'user namespace': 'missing', 'pid namespace': 'ok', 'cgroup namespace': 'missing', 'new /proc': 'ok', bubblewrap: 'limited'},
     'ubuntu24-v2-apparmor': {'user namespace': 'missing', 'pid namespace': 'missing', 'new /proc': 'missing', bubblewrap: 'ok'},
     'debian12-v2-docker': {'memory controller': 'missing', 'new /proc': 'missing', '/dev/fuse': 'missing', slot: 'ok'},
@@ -53,6 +56,39 @@ describe('the doctor', () => {
       expect(diagnosis.healthy).to.equal(true);
     });
   }
+
+  const remedies: [host: string, check: string, found: RegExp, remedy: RegExp | null][] = [
+    ['el9-v2-condor24', 'cgroups', /HTCondor 24\.8 or later; groups can be made for memory, cpu, pids, io/, null],
+    ['el9-v2-condor24', 'cpuset controller', /no permission/, /^nothing can be set: HTCondor hands on memory/],
+    ['el9-v2-condor23', 'cgroups', /HTCondor before 24\.8; groups can be made/, null],
+    ['el9-v2-condor23', 'memory controller', /when its processes have stepped aside/, /Linux 5\.19/],
+    ['el9-v2-systemd-delegate', 'cgroups', /a systemd service/, null],
+    ['el9-v2-undelegated', 'cgroups', /a task of Slurm/, /SPANK.*ConstrainRAMSpace=yes/],
+    ['el9-v2-undelegated', 'memory controller', /no permission/, /^Slurm hands no group to users/],
+    ['debian12-v2-user-session', 'cpuset controller', /processes are in it|not available/, /systemctl edit user@\.service.*Delegate=/],
+    ['debian12-v2-docker', 'memory controller', /read-only/, /^start the container with its own writable cgroup/],
+  ];
+  for (const [host, name, found, remedy] of remedies) {
+    it(`knows the layout of ${host}, and what to change for ${name}`, () => {
+      const check = examine(host).checks.find((each) => each.name === name);
+      expect(check?.found).to.match(found);
+      if (remedy === null) expect(check?.remedy).to.equal(null);
+      else expect(check?.remedy).to.match(remedy);
+    });
+  }
+
+  it('does not ask for a delegation that is there', () => {
+    const facts = factsOf('el9-v2-systemd-delegate');
+    const because =
+      'processes are in it, and a group with processes cannot hand a controller to its children; process 7 in it is not the caller’s';
+    const directory = '/sys/fs/cgroup/system.slice/run-u42.service';
+    const memory = {...facts.cgroup.controllers.memory!, parent: null, refused: [{directory, because}]};
+    const {checks} = diagnose({facts: {...facts, cgroup: {...facts.cgroup, controllers: {memory}}}, policy: BUILTIN, tools: TOOLS});
+    const remedy = checks.find(({name}) => name === 'memory controller')?.remedy;
+    expect(remedy)
+      .to.match(/can be used already/)
+      .and.not.match(/Delegate=yes/);
+  });
 
   it('says what a missing memory controller costs', () => {
     const check = examine('debian13-v1-user').checks.find(({name}) => name === 'memory controller');

@@ -88,6 +88,14 @@ describe('a saved plan', () => {
       'its limit on memory has no step',
     ],
     [
+      'processes moved out of a group that holds none',
+      (saved) => ({
+        ...saved,
+        steps: [{op: 'cgroup.evacuate', directory: SLOT, into: `${SLOT}/tare-caller`, because: 'a test'}, ...saved.steps],
+      }),
+      'it moves processes out of a group where that is not needed',
+    ],
+    [
       'controllers switched on elsewhere',
       (saved) => change(saved, 'cgroup.enable', () => ({directory: '/sys/fs/cgroup'})),
       'changes a group that is not its own',

@@ -87,6 +87,15 @@ describe('the payload’s weight', () => {
       expect([usage.memPeakBytes, usage.memPeakSource, flags.includes('sampled-memory')]).to.deep.equal([bytes, source, bytes !== null]);
     });
   }
+
+  it('of a group whose kernel keeps no peaks is what was seen, unless a process alone was larger', () => {
+    const groups: Groups = {...noGroups, seen: () => ({memoryBytes: 7 * MIB, pids: 9})};
+    const {usage, flags} = weighPayload(groups, null, INIT);
+    expect(usage).to.include({memPeakBytes: 7 * MIB, memPeakSource: 'sampled:memory.current', pidsPeak: 9});
+    expect(flags).to.include('sampled-memory');
+    const larger = weighPayload(groups, null, {...INIT, largestProcessBytes: 8 * MIB});
+    expect(larger.usage).to.include({memPeakBytes: 8 * MIB, memPeakSource: 'rusage:largest process'});
+  });
 });
 
 describe('the wrapper’s own weight', () => {

@@ -1,0 +1,31 @@
+/** Who made the group that the caller is in, told by its name: what to change for more differs from one to the other. */
+
+import {ASIDE} from './aside.js';
+import type {Layout} from './facts.js';
+import type {Hierarchy} from './hierarchy.js';
+import type {Tree} from './tree.js';
+
+/** Of the batch systems' names those that their sources have: HTCondor `condor_DIRECTORY_SLOT@HOST`, Slurm `slurmstepd.scope`. */
+const NAMES: readonly (readonly [layout: Layout, pattern: RegExp])[] = [
+  ['htcondor-scope', /\/(condor_[^/]+)\.slice\/\1\.scope$/],
+  ['htcondor', /\/condor_[^/]+@[^/]+$/],
+  ['slurm', /\/[^/]*slurmstepd\.scope(?:\/|$)/],
+  ['user-service', /\/user@\d+\.service(?:\/|$)/],
+  ['session', /\/session-[^/]+\.scope$/],
+  ['service', /\/[^/]+\.service(?:\/|$)/],
+  ['scope', /\/[^/]+\.scope(?:\/|$)/],
+];
+
+export function layoutOf(tree: Tree, hierarchies: readonly Hierarchy[]): Layout {
+  const hierarchy = hierarchies.find(({controllers}) => controllers.includes('memory')) ?? hierarchies[0];
+  const own = hierarchy?.path[0];
+  if (hierarchy === undefined || own === undefined) return 'none';
+  const group = own.slice(hierarchy.mount.length).replace(new RegExp(`/${ASIDE}$`), '');
+  if (group !== '') return NAMES.find(([, pattern]) => pattern.test(group))?.[0] ?? 'other';
+  return hierarchy.version === 2 && isGroup(tree, hierarchy.mount) ? 'namespace' : 'root';
+}
+
+/** Only the root of the whole hierarchy has no cgroup.type: it alone may hold processes and hand controllers on. */
+export function isGroup(tree: Tree, directory: string): boolean {
+  return tree.exists(`${directory}/cgroup.type`);
+}
