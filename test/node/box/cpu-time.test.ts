@@ -40,8 +40,8 @@ for (const role of ROLES) {
         const {cpuUserUs, cpuSystemUs} = record.net;
         const error = ((cpuUserUs ?? 0) + (cpuSystemUs ?? 0)) / truthUs - 1;
         if (hasGroups(role)) {
-          // what starting a process costs before it measures itself is counted too
-          expect(error, record.net.cpuSource ?? '').to.be.within(-0.02, patience(0.02));
+          // What starting a process costs before it measures itself is counted too: under emulation that is much.
+          expect(error, record.net.cpuSource ?? '').to.be.within(-0.02, patience(1) > 1 ? 0.5 : 0.02);
           expect(record.flags).to.not.include('partial');
         } else {
           expect(

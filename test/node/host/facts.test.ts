@@ -87,8 +87,8 @@ describe('facts of this machine', function () {
       readFacts({caller, scratchDirectory: '/var/tmp', pinned: []});
       return performance.now() - began;
     }).sort((a, b) => a - b);
-    // 1 ms on the development machine; ten times that under load is no failure, a program started or a tree walked would be.
-    expect(times[15]).to.be.lessThan(patience(20));
+    // 1 ms on the development machine; a program started or a tree walked would make every one of them long, and a busy machine does not.
+    expect(times[0]).to.be.lessThan(patience(10));
   });
 
   if (UID === 0)
