@@ -101,6 +101,8 @@ function fieldsOf(record: CarElement): ReadonlyMap<string, string> {
 function seconds(duration: string | undefined): string | null {
   const parts = /^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:[.,]\d+)?)S)?)?$/.exec(duration ?? '');
   if (parts === null) return null;
-  const [days = 0, hours = 0, minutes = 0, rest = 0] = parts.slice(1).map((part: string | undefined) => Number((part ?? '0').replace(',', '.')));
+  const [days = 0, hours = 0, minutes = 0, rest = 0] = parts
+    .slice(1)
+    .map((part: string | undefined) => Number((part ?? '0').replace(',', '.')));
   return String(Math.round(days * 86_400 + hours * 3600 + minutes * 60 + rest));
 }

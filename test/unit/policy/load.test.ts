@@ -82,6 +82,7 @@ describe('policyFromDocuments', () => {
       state: at('/directories/state', '/var/lib/tare'),
       spool: at('/directories/spool', '/var/spool/tare'),
       scratch: at('/directories/scratch', '/scratch/tare-%u'),
+      exporters: null,
       log: at('/directories/log', '/var/log/tare/tare.log'),
     });
     expect(policy.killSwitch).to.deep.equal(at('/killSwitch', '/run/tare.off'));
