@@ -1,5 +1,6 @@
 // npm run bench -- launch [RUNS]: what the wrapper adds to a job that does nothing, side by side in one run with other ways to run it.
 // npm run bench -- memory [JOBS]: private memory of the wrapper's own processes while the payload sleeps.
+// npm run bench -- records [COUNT]: what listing and exporting a spool of a million records takes, in time and memory.
 // The commands take turns, so that a machine whose speed drifts slows all of them; medians and ratios are what counts.
 import {spawn, spawnSync} from 'node:child_process';
 import {chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync} from 'node:fs';
@@ -11,7 +12,7 @@ import {build} from './build.mjs';
 import {BOX, TOOLCHAIN, nodeModules, nodeVersion, systemPackages} from './setup.mjs';
 import {Stop, main, root, which} from './steps.mjs';
 
-const RUNS = {launch: 30, memory: 4};
+const RUNS = {launch: 30, memory: 4, records: 1_000_000};
 const WARM_UP = 3;
 const NOBODY = 65534;
 /** Another account without a name, whose spool is on memory. */
@@ -160,7 +161,16 @@ async function memory(jobs, place) {
   }
 }
 
-const BENCHES = {launch, memory};
+/** Its generator is the tests', in TypeScript. */
+function records(count, place) {
+  const argv = ['--import=tsx', path.join(root, 'scripts/bench-records.mjs'), String(count), place];
+  const {status} = spawnSync(process.execPath, argv, {stdio: 'inherit', cwd: root});
+  if (status !== 0) throw new Stop(`${argv.join(' ')} ended with ${status}`);
+}
+
+const BENCHES = {launch, memory, records};
+/** Needs neither the compiled folder nor a mount namespace. */
+const PLAIN = ['records'];
 
 /** Root works in a mount namespace of its own: the state that tare-wrap chooses is not the node's then. */
 function inOwnNamespace() {
@@ -180,17 +190,17 @@ await main(async () => {
     nodeModules();
     systemPackages([...BOX, ...TOOLCHAIN]);
     build();
-    build(['dist']);
-    if (isRoot) return inOwnNamespace();
+    if (!PLAIN.includes(name)) build(['dist']);
+    if (isRoot && !PLAIN.includes(name)) return inOwnNamespace();
   }
   // Neither in /tmp nor in /var/tmp, which are private in the box: a work directory there is no usual one.
   const place = mkdtempSync(path.join(isRoot ? '/var/lib' : os.homedir(), 'tare-bench-'));
   chmodSync(place, 0o755);
   try {
-    if (isRoot) mountStates(place);
+    if (isRoot && !PLAIN.includes(name)) mountStates(place);
     await BENCHES[name](Number(count), place);
   } finally {
-    if (isRoot) spawnSync('umount', ['/var/lib/tare']);
+    if (isRoot && !PLAIN.includes(name)) spawnSync('umount', ['/var/lib/tare']);
     rmSync(place, {recursive: true, force: true});
   }
   return 0;

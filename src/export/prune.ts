@@ -1,6 +1,7 @@
 /** Takes records out of a spool that are old enough, and that every exporter has delivered, or has no business with. */
 
-import {rmSync, statSync} from 'node:fs';
+import {rmdirSync, rmSync, statSync} from 'node:fs';
+import {dirname} from 'node:path';
 import {readRecords, type Opened, type ReadEvents} from './export.js';
 import {endOf} from './filter.js';
 import {isClosed} from './view.js';
@@ -49,10 +50,20 @@ export function prune(
       // a revision that was written since we read it is not ours to remove
       if (Math.round((statSync(path, {throwIfNoEntry: false})?.mtimeMs ?? -1) * 1000) !== writtenUs) continue;
       rmSync(path);
+      if (dirname(path) !== spool) removeEmpty(dirname(path));
       // afterwards: a crash in between leaves an acknowledgement too many, never a record that would be delivered again
       for (const {ledger} of exporters) ledger.forget(recordId, revision);
     }
     summary.removed++;
   }
   return summary;
+}
+
+/** A folder of a collector's that has nothing in it any more. */
+function removeEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // there is something in it
+  }
 }

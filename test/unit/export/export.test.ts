@@ -377,7 +377,7 @@ describe('pruning', () => {
     });
     const records = fill(4);
     const passed = pilot(50);
-    put(spool, passed);
+    put(spool, passed, '2026-09-21');
     const stranger = fake({name: 'stranger', select: ({lrms}) => (lrms.localJobId === '50.0' ? 'none of mine' : null)});
     const started = changed(pilot(60), {state: 'started', outcome: {status: 'running', exitCode: null}, time: {endEpochUs: null}});
     put(spool, started);
@@ -394,6 +394,7 @@ describe('pruning', () => {
     expect(prune([spool], exporters, Date.now() * 1000 - 60e6, true)).to.include({removed: 0});
     expect(prune([spool], exporters, LATER, true)).to.deep.include({removed: 4, kept: {open: 1, pending: 0, refused: 1, failed: 0}});
     expect([...recordFiles(spool)].map(({id}) => id).sort()).to.deep.equal([records[2]?.recordId, started.recordId].sort());
+    expect(existsSync(join(spool, '2026-09-21'))).to.equal(false);
     const left = readdirSync(join(place, 'well/ledger'), {recursive: true}).filter((name) => String(name).length > 10);
     expect(left).to.have.length(1);
   });
