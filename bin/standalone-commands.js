@@ -11,6 +11,7 @@ const COMMANDS = {
   'htcondor:config': () => import('../build/src/commands/htcondor/config.js'),
   'htcondor:health': () => import('../build/src/commands/htcondor/health.js'),
   plan: () => import('../build/src/commands/plan.js'),
+  'records:seal': () => import('../build/src/commands/records/seal.js'),
   'records:sweep': () => import('../build/src/commands/records/sweep.js'),
   'records:export': () => import('../build/src/commands/records/export.js'),
   'records:list': () => import('../build/src/commands/records/list.js'),

@@ -69,6 +69,7 @@ export const ERRORS = {
   RECORD_UNKNOWN: {exit: EXIT.failure, kind: 'input', summary: 'there is no record of that id, or it is none'},
   EXPORTER_UNKNOWN: {exit: EXIT.failure, kind: 'input', summary: 'there is no exporter of that name, or the policy has it off'},
   EXPORT_DIRECTORY: {exit: EXIT.failure, kind: 'node', summary: 'the directory in which exporters keep what they did cannot be used'},
+  SEAL_FORBIDDEN: {exit: EXIT.failure, kind: 'input', summary: 'records cannot be sealed by this user, or there'},
   CGROUP_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the kernel refused a change of a control group'},
   ENGINE_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the engine did not build the box'},
   FRONT_LOST: {exit: EXIT.failure, kind: 'bug', summary: 'the front and its brain no longer understand each other'},

@@ -50,7 +50,7 @@ export function prune(
       // a revision that was written since we read it is not ours to remove
       if (Math.round((statSync(path, {throwIfNoEntry: false})?.mtimeMs ?? -1) * 1000) !== writtenUs) continue;
       rmSync(path);
-      if (dirname(path) !== spool) removeEmpty(dirname(path));
+      if (!spools.includes(dirname(path))) removeEmpty(dirname(path));
       // afterwards: a crash in between leaves an acknowledgement too many, never a record that would be delivered again
       for (const {ledger} of exporters) ledger.forget(recordId, revision);
     }

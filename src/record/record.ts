@@ -101,6 +101,7 @@ export function startedRecord(attempt: Attempt, plan: Plan | null): UsageRecord 
     revision: 1,
     state: 'started',
     trust: attempt.trust,
+    sealed: null,
     site,
     ce: {id: null},
     lrms,

@@ -24,7 +24,7 @@ const MOST_BYTES = 16 * 1024 * 1024;
 export async function sweepNode(policyFile: string | null): Promise<SweptOf[]> {
   const uid = process.getuid?.() ?? -1;
   const policy = await readPolicy(policyFile, uid);
-  const swept = (await sweep(placesOf(policy, uid), {uid})).map((one) => ({...one, uid}));
+  const swept = (await sweep(placesOf(policy, uid), {uid, pauseAt: policy.pauseAt})).map((one) => ({...one, uid}));
   if (uid !== 0) return swept;
   for (const owner of ownersIn(policy)) swept.push(...(await sweepAs(owner, policyFile)));
   return swept;

@@ -14,6 +14,7 @@ import {NO_USAGE, type UsageRecord} from '../record/record.js';
 import {find, journal} from '../record/journal.js';
 import {isClosed, pathOf, recordsOf} from '../record/spool.js';
 import {sleep} from './clock.js';
+import {pauseAt} from './pause.js';
 import {here, presenceOf, type Here, type Presence} from './presence.js';
 import {isRunning, processId, type ProcessId} from './process.js';
 import {namesIn, readSeen, readState, removeScratch, writeState, type BoxState} from './state.js';
@@ -31,8 +32,10 @@ export interface Swept {
 
 export interface SweepOptions {
   uid: number;
-  /** After so long no further box is begun, and none is waited for that long. Absent: all are begun, and 10 s waited for each. */
+  /** After so long no further box is begun, and none is waited for that long. Absent: all are begun, and 10 s waited for each, ms. */
   patienceMs?: number;
+  /** Steps to stop at, for tests. */
+  pauseAt?: readonly string[];
 }
 
 /** How long a killed box may take to be empty. */
@@ -50,7 +53,7 @@ export async function sweep(places: Places, options: SweepOptions): Promise<Swep
 }
 
 /** The boxes alone: what a wrapper does for its user in passing. */
-export async function sweepBoxes({state}: Places, {uid, patienceMs}: SweepOptions, at = here()): Promise<Swept[]> {
+export async function sweepBoxes({state}: Places, {uid, patienceMs, pauseAt: pauses = []}: SweepOptions, at = here()): Promise<Swept[]> {
   const folder = join(state, 'boxes');
   // what others could have put there is not obeyed
   if (!isOwn(state, uid) || !isOwn(folder, uid)) return [];
@@ -59,7 +62,7 @@ export async function sweepBoxes({state}: Places, {uid, patienceMs}: SweepOption
   for (const name of namesIn(folder)) {
     if (performance.now() > end) break;
     try {
-      const one = await sweepBox(folder, name, at, patienceMs ?? EMPTY_DEADLINE_MS);
+      const one = await sweepBox(folder, name, at, {patienceMs: patienceMs ?? EMPTY_DEADLINE_MS, pauses});
       if (one !== null) swept.push(one);
     } catch (error) {
       swept.push({recordId: null, result: 'left', message: `${join(folder, name)}: ${asTareError(error).message}`});
@@ -68,10 +71,15 @@ export async function sweepBoxes({state}: Places, {uid, patienceMs}: SweepOption
   return swept;
 }
 
+interface How {
+  patienceMs: number;
+  pauses: readonly string[];
+}
+
 /** `ID`, or `ID.sweep-PID-STARTTICKS` when a sweep has claimed it. */
 const NAME = /^([0-9a-f]+)(?:\.sweep-(\d+)-(\d+))?$/;
 
-async function sweepBox(folder: string, name: string, at: Here, patienceMs: number): Promise<Swept | null> {
+async function sweepBox(folder: string, name: string, at: Here, how: How): Promise<Swept | null> {
   const [, id, pid, startTicks] = NAME.exec(name) ?? [];
   const directory = join(folder, name);
   if (id === undefined || (pid !== undefined && isRunning({pid: Number(pid), startTicks: Number(startTicks)}))) return null;
@@ -82,7 +90,7 @@ async function sweepBox(folder: string, name: string, at: Here, patienceMs: numb
   const claimed = claim(folder, id, name);
   // read again: what was read before the claim may be older
   const box = claimed === null ? null : stateIn(claimed);
-  return claimed === null || box === null ? null : close(box, claimed, presence, patienceMs);
+  return claimed === null || box === null ? null : close(box, claimed, presence, how);
 }
 
 /** Renaming is what only one can do. @returns the folder's new place, null when another was faster */
@@ -98,20 +106,24 @@ function claim(folder: string, id: string, name: string): string | null {
 }
 
 /** Stops, weighs, removes, records; the folder goes last, so that who comes after a crash finds it. */
-async function close(box: BoxState, directory: string, presence: Presence, patienceMs: number): Promise<Swept> {
+async function close(box: BoxState, directory: string, presence: Presence, {patienceMs, pauses}: How): Promise<Swept> {
   const {plan, started, id} = box;
   const {recordId} = started;
   const {spools} = plan.directories;
   const groups = openGroups(plan.steps, id);
   const left: string[] = [];
+  pauseAt(pauses, 'sweep-claimed');
   if (presence === 'gone' && !(await stop(groups, box.init, patienceMs))) {
     return {recordId, result: 'left', message: `processes of the box ${id} cannot be killed; the next sweep tries again`};
   }
   const remains = remainsOf(box, groups, directory, presence);
+  pauseAt(pauses, 'sweep-weighed');
   left.push(...(await groups.remove()), ...removeScratch(plan, id));
+  pauseAt(pauses, 'sweep-removed');
   const closed = isClosed(find(spools, recordId)?.record ?? null);
   if (!closed) journal(spools, lostRecord(started, remains));
   for (const spool of spools) removeUnfinished(pathOf(spool, recordId));
+  pauseAt(pauses, 'sweep-recorded');
   // what is left is looked at again: its folder says where it is
   if (left.length > 0) return {recordId, result: 'left', message: `cannot be removed: ${left.join(', ')}`};
   rmSync(directory, {recursive: true, force: true});

@@ -221,6 +221,26 @@ export function processes(): ProcessEntry[] {
     });
 }
 
+/** A process and all below it. */
+export function below(pid: number): ProcessEntry[] {
+  const all = processes();
+  const family = all.filter((one) => one.pid === pid);
+  for (let before = 0; before < family.length;) {
+    before = family.length;
+    family.push(...all.filter((one) => !family.includes(one) && family.some((parent) => parent.pid === one.parent)));
+  }
+  return family;
+}
+
+/** A signal to a process that may be gone. */
+export function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // it is
+  }
+}
+
 /** Processes that belong to a site: by their argv, or by what is mounted in their box. */
 function processesOf(directory: string): string[] {
   return processes()

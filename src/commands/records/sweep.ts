@@ -1,7 +1,8 @@
 import {Command, Flags} from '@oclif/core';
-import {asTareError, EXIT} from '../../errors.js';
+import {EXIT} from '../../errors.js';
 import {renderSweep} from '../../report/sweep.js';
 import {sweepNode} from '../../run/sweep-node.js';
+import {explain} from '../shared/records.js';
 
 export default class RecordsSweep extends Command {
   static override summary = 'Close what a crash left open: stop, weigh and remove boxes whose wrapper is gone, and end their records.';
@@ -11,22 +12,21 @@ export default class RecordsSweep extends Command {
   static override flags = {
     policy: Flags.string({description: 'policy file instead of the node’s own', helpValue: 'FILE'}),
     json: Flags.boolean({description: 'print what was done as JSON'}),
-    quiet: Flags.boolean({description: 'say only what is left, for cron', exclusive: ['json']}),
+    quiet: Flags.boolean({char: 'q', description: 'say only what is left, for cron', exclusive: ['json']}),
   };
 
   async run(): Promise<void> {
     const {flags} = await this.parse(RecordsSweep);
+    let isLeft = false;
     try {
       const swept = await sweepNode(flags.policy ?? null);
       const told = flags.quiet ? swept.filter(({result}) => result === 'left') : swept;
       if (flags.json) this.log(JSON.stringify(told));
       else if (!flags.quiet || told.length > 0) this.log(renderSweep(told));
-      if (swept.some(({result}) => result === 'left')) this.exit(EXIT.unhealthy);
+      isLeft = swept.some(({result}) => result === 'left');
     } catch (error) {
-      if ((error as {oclif?: object}).oclif !== undefined) throw error;
-      const trouble = asTareError(error);
-      process.stderr.write(`tare: ${trouble.message}\n`);
-      this.exit(trouble.exit);
+      this.exit(explain(error));
     }
+    if (isLeft) this.exit(EXIT.unhealthy);
   }
 }

@@ -4,7 +4,7 @@ import {spawn} from 'node:child_process';
 import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {UsageRecord} from '../../../src/record/record.js';
-import {ending, isRoot, processes, ROLES, Site, until, type ProcessEntry, type Role} from '../../support/tare.js';
+import {below, ending, isRoot, processes, send, ROLES, Site, until, type Role} from '../../support/tare.js';
 
 interface Swept {
   uid: number;
@@ -88,7 +88,25 @@ for (const role of ROLES) {
       expect(site.leftovers()).to.deep.equal([]);
     });
 
-    it('goes on where a killed sweep stopped', async () => {
+    for (const step of ['sweep-claimed', 'sweep-weighed', 'sweep-removed', 'sweep-recorded']) {
+      it(`goes on where a sweep was killed: ${step}`, async () => {
+        await killAllAt(site, 'running', `${BURN} sleep 1.62831; exit 0`);
+        const child = site.start(['records', 'sweep', '--policy', site.policy({debug: {pauseAt: [step]}})]);
+        const end = ending(child);
+        const front = child.pid ?? 0;
+        await until(step, () => isAt(front, step));
+        for (const {pid} of below(front)) send(pid, 'SIGKILL');
+        await end;
+        const swept = await sweep(site);
+        expect(swept.map(({result}) => result)).to.deep.equal([step === 'sweep-recorded' ? 'cleaned' : 'closed']);
+        expect(site.leftovers()).to.deep.equal([]);
+        const records = site.records();
+        expect(records.map(({state}) => state)).to.deep.equal(['lost']);
+        if (role === 'root') expect(records[0]?.net.cpuUserUs).to.be.above(0);
+      });
+    }
+
+    it('takes over the claim of a dead sweep', async () => {
       await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
       const boxes = join(site.directory, 'state/boxes');
       const [id = ''] = readdirSync(boxes);
@@ -220,25 +238,6 @@ async function killAllAt(site: Site, step: string, script: string, seconds = 0.3
   for (const {pid} of family) send(pid, 'SIGSTOP');
   for (const {pid} of family) send(pid, 'SIGKILL');
   await end;
-}
-
-function send(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // it went with another
-  }
-}
-
-/** Everything that the front is above of. */
-function below(front: number): ProcessEntry[] {
-  const all = processes();
-  const family = all.filter(({pid}) => pid === front);
-  for (let before = 0; before < family.length;) {
-    before = family.length;
-    family.push(...all.filter((one) => !family.includes(one) && family.some(({pid}) => pid === one.parent)));
-  }
-  return family;
 }
 
 /** Paused processes are called after the step (prctl(2), PR_SET_NAME). */

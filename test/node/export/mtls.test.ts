@@ -69,7 +69,7 @@ describe('an AUDITOR server with TLS', function () {
   const deliver = async (settings: Record<string, string>): Promise<Tally> => {
     const paths = Object.fromEntries(Object.entries(settings).map(([key, name]) => [key, inside(name)]));
     const opened = openExporter(openAuditor({url, timeout: 5e6, ...paths}, {benchmarks: []}), inside('own'), false, exportEffects);
-    return (await exportRecords(inside('spool'), [opened], () => true)).tallies[0]!;
+    return (await exportRecords([inside('spool')], [opened], () => true)).tallies[0]!;
   };
 
   it('takes records from whom it knows', async () => {

@@ -74,7 +74,7 @@ describe('processes of /proc', () => {
     }
     const {cpuUs, samples, pidsPeak, largestProcessBytes, rssPeakBytes, longestGapUs} = sampler.report();
     expect(samples).to.equal(12);
-    expect(cpuUs).to.be.within(150_000, 900_000);
+    expect(cpuUs).to.be.within(30_000, 900_000);
     expect(sampler.readCpuUs()).to.be.within(cpuUs ?? Infinity, 1_500_000);
     expect(pidsPeak).to.be.above(1);
     expect(largestProcessBytes).to.be.above(10e6);

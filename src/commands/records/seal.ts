@@ -1,0 +1,36 @@
+import {Command, Flags} from '@oclif/core';
+import {EXIT} from '../../errors.js';
+import {sealRecords} from '../../run/seal.js';
+import {complain, explain} from '../shared/records.js';
+
+export default class RecordsSeal extends Command {
+  static override summary =
+    'As root, take over the records that users’ jobs wrote: check each, and keep it where nobody else can change it.';
+  static override description =
+    'For cron or a systemd timer (configs/), after `records sweep`. What is wrong is left where it is, and said; exit status 1 then.';
+  static override examples = ['<%= config.bin %> records seal'];
+  static override flags = {
+    policy: Flags.string({description: 'policy file instead of the node’s own', helpValue: 'FILE'}),
+    quiet: Flags.boolean({char: 'q', description: 'say nothing when all is well'}),
+    json: Flags.boolean({description: 'print what was done as JSON'}),
+  };
+
+  async run(): Promise<void> {
+    const {flags} = await this.parse(RecordsSeal);
+    let isWell = true;
+    try {
+      const summary = await sealRecords(flags.policy ?? null);
+      const {sealed, open, rejected} = summary;
+      isWell = rejected.length === 0;
+      if (flags.json) this.log(JSON.stringify(summary));
+      else {
+        for (const {path, uid, reason} of rejected) complain(`${path} of uid ${String(uid)} was not sealed: ${reason}`);
+        if (!flags.quiet || !isWell)
+          this.log(`${String(sealed)} sealed, ${String(open)} not over yet, ${String(rejected.length)} rejected`);
+      }
+    } catch (error) {
+      this.exit(explain(error));
+    }
+    if (!isWell) this.exit(EXIT.unhealthy);
+  }
+}
