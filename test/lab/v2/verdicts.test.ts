@@ -10,6 +10,10 @@ import {needPureV2, Slot} from './slot.js';
 const TIMES = Number(process.env.TARE_LAB_TIMES ?? '20');
 const NODE_BYTES = Number(/MemTotal:\s+(\d+) kB/.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]) * 1024;
 
+/** For whoever waits: the guest is slow. */
+const progress = (n: number): void => {
+  if (n % 5 === 4 || n === 0) console.log(`      ${String(n + 1)} of ${String(TIMES)}`);
+};
 const touched = (child: ChildProcess): Promise<void> =>
   new Promise((resolve, reject) => {
     child.stdout?.once('data', () => {
@@ -22,7 +26,7 @@ const touched = (child: ChildProcess): Promise<void> =>
 
 for (const role of ROLES) {
   describe(`whose memory limit it was, ${role}`, function () {
-    this.timeout(60_000 * TIMES);
+    this.timeout(120_000 * TIMES);
     let site: Site;
     before(() => {
       needPureV2();
@@ -36,6 +40,7 @@ for (const role of ROLES) {
       const slot = new Slot(site, {'memory.max': '500M'});
       for (let n = 0; n < TIMES; n++) {
         const {record} = await slot.run(['--memory', '80MiB', '--', payload('touch-memory'), '120', '--hold', '60']);
+        progress(n);
         expect(record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
         expect(record.outcome.evidence).to.match(/oom \+\d+ in \S+\/payload\/memory\.events/);
         expect(record.flags).to.include('killed').and.not.include('oom-verdict-uncertain');
@@ -52,6 +57,7 @@ for (const role of ROLES) {
         const {record} = await slot.run(['--', payload('touch-memory'), '340', '--hold', '600']);
         first.child.kill('SIGTERM');
         const other = await slot.end(first);
+        progress(n);
         expect(record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'slot'});
         expect(record.outcome.evidence).to.include(`in ${slot.directory}/memory.events.local`);
         expect(record.flags).to.not.include('oom-verdict-uncertain');
@@ -67,6 +73,7 @@ for (const role of ROLES) {
         // in parts: the kernel refuses one mapping that is larger than the node's memory
         const touch = [payload('touch-memory'), mib, '--processes', '4', '--hold', '60'];
         const {record} = await slot.run(['--memory', '64GiB', '--', ...touch]);
+        progress(n);
         expect(record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'node'});
         expect(record.flags).to.not.include('oom-verdict-uncertain');
       }
