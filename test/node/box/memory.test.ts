@@ -37,9 +37,14 @@ for (const role of ROLES) {
       if (!hasGroups(role)) {
         expect(record.watch?.overshootBytes).to.be.within(1, 120 * MIB);
         expect(record.watch?.longestGapUs).to.be.a('number').above(0);
+        // what looking cost, and what the payload may have waited for it
+        expect(record.watch?.pssReads).to.be.at.least(1);
+        expect(record.watch?.pssUs).to.be.within(record.watch?.pssLongestUs ?? Infinity, record.watch?.lookUs ?? 0);
         expect(record.flags).to.include('sampled-memory');
       } else {
         expect(record.net.oomKills).to.be.at.least(1);
+        expect(record.net.memLimitHits).to.be.at.least(1);
+        expect(record.watch?.events).to.be.oneOf(['notified', 'polled']);
         expect(record.net.memPeakBytes).to.be.within(190 * MIB, 200 * MIB);
       }
     });

@@ -71,6 +71,43 @@ describe('rules', () => {
   });
 });
 
+describe('a stall and a suspension', () => {
+  const watches = (policy: object, job: object = {}) =>
+    plan({job: {limits: {memory: '1GiB', wallTime: '1h'}, ...job}, policy}).steps.filter(
+      ({op}) => op === 'watch.memoryStall' || op === 'watch.wallTime',
+    );
+
+  it('are watched as the policy, or the rule for the job, says', () => {
+    const [stall, wall] = watches({memoryStall: '5m', suspendedTime: 'counted', grace: '3s'});
+    expect(stall).to.deep.equal({
+      op: 'watch.memoryStall',
+      afterUs: 300e6,
+      graceUs: 3e6,
+      because: 'no progress at the memory limit without a kill (policy.yaml#/memoryStall)',
+    });
+    expect(wall).to.include({suspended: 'counted'});
+    const rules = [{name: 'slow', match: {vo: ['slow']}, memoryStall: '1h', suspendedTime: 'counted'}];
+    const [ruled, ruledWall] = watches({memoryStall: '5m', rules}, {vo: 'slow'});
+    expect(ruled).to.include({afterUs: 3600e6});
+    expect(ruledWall).to.include({suspended: 'counted'});
+  });
+
+  it('are watched by default, and the first not at all where the policy says never', () => {
+    const [stall, wall] = watches({});
+    expect(stall).to.include({op: 'watch.memoryStall', afterUs: 600e6});
+    expect(wall).to.include({suspended: 'excluded'});
+    expect(watches({memoryStall: 'never'}).map(({op}) => op)).to.deep.equal(['watch.wallTime']);
+  });
+
+  it('of a memory limit that no v2 group has is not watched', () => {
+    expect(stepsOf(plan({job: {limits: {memory: '1GiB'}}, facts: {cgroup: NO_CGROUP}}), 'watch.memoryStall')).to.deep.equal([]);
+  });
+
+  it('need a duration, or never', () => {
+    expect(thrown(() => plan({policy: {memoryStall: 'soon'}})).message).to.match(/policy\.yaml#\/memoryStall/);
+  });
+});
+
 describe('mode', () => {
   const slot = (name: string | null) => ({...NO_SLOT, name});
   const observe = (share?: number, slots?: [string, ...string[]]) =>

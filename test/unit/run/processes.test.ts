@@ -1,5 +1,6 @@
 import {expect} from 'chai';
 import {spawn, type ChildProcess} from 'node:child_process';
+import {monotonicUs, setClock} from '../../../src/run/clock.js';
 import {Sampler} from '../../../src/run/sampler.js';
 import {readParent, readProcess, readSmapsRollup, readTree} from '../../../src/run/tree.js';
 import {need} from '../../support/need.js';
@@ -153,6 +154,48 @@ describe('the sampler, on a made /proc', () => {
     expect(sampler.readPssBytes()).to.equal(40 * 1024);
     expect(sampler.report().pssPeakBytes).to.equal(40 * 1024);
     expect(readSmapsRollup(11)).to.deep.equal({pssBytes: 40960, pssShmemBytes: 3072, privateBytes: 9216, privateDirtyBytes: 5120});
+  });
+
+  it('says what looking took, and reads proportional sizes as seldom as that takes long', () => {
+    const pass = (us: number): void => {
+      setClock(monotonicUs() + us, monotonicUs());
+    };
+    const pages = (count: number): void => {
+      restore();
+      const files = fakeProc([INIT, {pid: 11, pages: count}]);
+      // reading it takes half a second, by the clock
+      Object.defineProperty(files, '/proc/11/smaps_rollup', {
+        get: () => {
+          pass(500_000);
+          return 'Pss:  400 kB\n';
+        },
+      });
+      restore = fakeFiles(files, '/proc');
+    };
+    const limitBytes = 600 * 1024;
+    const sampler = new Sampler(10, false);
+    pages(1000);
+    sampler.sample();
+    expect(sampler.isPssDue(limitBytes)).to.equal(true);
+    sampler.readPssBytes();
+    const {pssReads, pssUs, pssLongestUs, lookUs} = sampler.report();
+    expect(pssReads).to.equal(1);
+    expect(pssUs).to.be.within(500_000, 700_000);
+    expect(pssLongestUs).to.be.within(500_000, pssUs);
+    expect(lookUs).to.be.at.least(pssUs);
+    pass(9_000_000);
+    expect(sampler.isPssDue(limitBytes)).to.equal(false);
+    // 200 KiB were left; the resident sum rises by 100
+    pages(1024);
+    sampler.sample();
+    expect(sampler.isPssDue(limitBytes)).to.equal(false);
+    pages(1025);
+    sampler.sample();
+    expect(sampler.isPssDue(limitBytes)).to.equal(true);
+    pages(1000);
+    sampler.sample();
+    pass(5_000_000);
+    expect(sampler.isPssDue(limitBytes)).to.equal(true);
   });
 
   it('counts the threads’ children, and no process twice', () => {
