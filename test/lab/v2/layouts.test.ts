@@ -96,7 +96,7 @@ const LAYOUTS: Layout[] = [
     name: 'HTCondor 23, with a limit of the slot: it cannot be left',
     build: (ground, site) => {
       const built = condor23(ground, site);
-      writeFileSync(join(built.slot ?? '', 'memory.max'), String(400 * MIB));
+      writeFileSync(join(built.slot ?? '', 'memory.max'), String(800 * MIB));
       return built;
     },
     layout: 'htcondor',
