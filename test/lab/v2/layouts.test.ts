@@ -96,7 +96,7 @@ const LAYOUTS: Layout[] = [
     name: 'HTCondor 23, with a limit of the slot: it cannot be left',
     build: (ground, site) => {
       const built = condor23(ground, site);
-      writeFileSync(join(built.slot ?? '', 'memory.max'), String(400 * MIB));
+      writeFileSync(join(built.slot ?? '', 'memory.max'), String(800 * MIB));
       return built;
     },
     layout: 'htcondor',
@@ -373,11 +373,11 @@ describe('a slot of cgroup v2', function () {
     const record = join(site.directory, 'spool/copy.json');
     const flags = ['--memory', '300MiB', '--memory-high', '60MiB', '--cores', '2', '--record', record];
     const child = built.start([bin('tare'), 'run', '--policy', policy, ...flags, '--', payload('touch-memory'), '100', '--hold', '60']);
-    const box = await until('the box', () => below(built.slot ?? '').find((group) => /\/tare-[0-9a-f]{16}$/.test(group)), 60);
+    const box = await until('the box', () => below(built.slot ?? '').find((group) => /\/tare-[0-9a-f]{16}$/.test(group)), 240);
     const high = await until(
       'pages over memory.high',
       () => Number(/^high (\d+)$/m.exec(readFileSync(join(box, 'payload/memory.events'), 'utf8'))?.[1]),
-      60,
+      240,
     );
     expect(high).to.be.above(0);
     expect(words(join(box, 'payload/memory.high'))).to.deep.equal([String(60 * MIB)]);
@@ -419,15 +419,15 @@ describe('a slot of cgroup v2', function () {
       ${bin('tare')} run --policy ${policy} --record ${copy} --memory 100MiB -- /bin/cat /proc/self/cgroup`;
     const shell = built.start(['/bin/sh', '-c', script]);
     const done = ending(shell);
-    const box = await until('the box', () => below(built.slot ?? '').find((group) => /\/tare-[0-9a-f]{16}$/.test(group)), 60);
-    await until('the payload', () => words(join(box, 'payload/job/cgroup.procs')).length > 0, 60);
+    const box = await until('the box', () => below(built.slot ?? '').find((group) => /\/tare-[0-9a-f]{16}$/.test(group)), 240);
+    await until('the payload', () => words(join(box, 'payload/job/cgroup.procs')).length > 0, 240);
     const aside = words(join(built.slot ?? '', 'tare-caller/cgroup.procs')).map(Number);
     const wrappers = processes().filter(
       ({pid, argv}) => aside.includes(pid) && pid !== shell.pid && argv.some((each) => each.includes('tare')) && !argv.includes('-c'),
     );
     expect(wrappers).to.have.length(2);
     for (const {pid} of wrappers) process.kill(pid, 'SIGKILL');
-    await until('the box to be empty', () => words(join(box, 'cgroup.events')).join(' ').includes('populated 0'), 60);
+    await until('the box to be empty', () => words(join(box, 'cgroup.events')).join(' ').includes('populated 0'), 240);
     writeFileSync(join(site.work, 'killed'), '');
     const {stdout, stderr, code} = await done;
     expect(code, stderr).to.equal(0);
