@@ -6,6 +6,7 @@ const [trixie, bookworm, bullseye] = ['trixie', 'bookworm', 'bullseye'].map((sui
 
 /** Where tests run: the machine, who runs them, and in which control groups (order/execute). The longest come first. */
 export const WAYS = {
+  v2: {machine: trixie, account: 'root', delegate: 'none'},
   root: {machine: trixie, account: 'root', delegate: 'none'},
   condor: {machine: trixie, account: 'grid', delegate: 'condor'},
   pool: {machine: machine('trixie', 'systemd', {packages: ['condor'], memoryMiB: 3072}), account: 'root', delegate: 'none'},
@@ -25,7 +26,10 @@ const ROOT = ['root', 'bookworm', 'bullseye', 'hybrid'];
 const others = (...usual) => ({usual, also: [...ROOT, ...DELEGATED, 'none'].filter((way) => !usual.includes(way))});
 
 /** What is in test/lab/v2 and has no row: tests that make their own groups, as root. */
-const OF_VERSION_2 = {usual: ['root'], also: ['bookworm', 'bullseye']};
+const OF_VERSION_2 = {usual: ['v2'], also: ['bookworm', 'bullseye']};
+
+/** How often what is repeated is repeated in `npm test`; with `--all`, as often as the tests say themselves. */
+export const SHORT = {TARE_LAB_TIMES: '2', TARE_BOXES: '10'};
 
 /** Files below test/, without `.test.ts`. `usual`: the ways of `npm test`; `also`: those that `--all` adds. Each file of test/node has a row. */
 const ROWS = {

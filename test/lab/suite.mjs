@@ -7,7 +7,7 @@ import {PassThrough} from 'node:stream';
 import {missing, LAB} from '../../scripts/setup.mjs';
 import {Stop, main, root} from '../../scripts/steps.mjs';
 import {takeCheckout} from './checkout.mjs';
-import {WAYS, tests} from './matrix.mjs';
+import {SHORT, WAYS, tests} from './matrix.mjs';
 import {PLACE} from './recipe.mjs';
 import {runInLab} from './run.mjs';
 
@@ -33,7 +33,7 @@ function complaints(files, table) {
 }
 
 /** One way's files on one machine. What it says comes when it has ended, in one piece. */
-async function runWay(name, files, checkout) {
+async function runWay(name, files, {checkout, repeats}) {
   const began = performance.now();
   let text = '';
   const said = new PassThrough();
@@ -43,7 +43,7 @@ async function runWay(name, files, checkout) {
   const status = await runInLab({
     ...WAYS[name],
     command: [...mocha, ...options, ...files.map((file) => `test/${file}.test.js`)],
-    environment: {TARE_MUST_WORK: '1', TARE_TEST_SLOWNESS: String(SLOWNESS), TARE_BIN: BIN},
+    environment: {TARE_MUST_WORK: '1', TARE_TEST_SLOWNESS: String(SLOWNESS), TARE_BIN: BIN, ...repeats},
     checkout,
     seconds: SECONDS,
     streams: {out: said, err: said},
@@ -94,7 +94,7 @@ await main(async () => {
     await Promise.all(
       Array.from({length: availableParallelism()}, async () => {
         for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
-          const result = await runWay(job.way, job.files, checkout);
+          const result = await runWay(job.way, job.files, {checkout, repeats: all ? {} : SHORT});
           for (const key of Object.keys(sum)) sum[key] += result[key];
         }
       }),
