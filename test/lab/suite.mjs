@@ -32,12 +32,17 @@ function complaints(files, table) {
   ];
 }
 
-/** One way's files on one machine. What it says comes when it has ended, in one piece. */
-async function runWay(name, files, {checkout, repeats}) {
+/** One way's files on one machine. What it says comes when it has ended, in one piece; at once where there is no other. */
+async function runWay(name, files, {checkout, repeats, alone}) {
   const began = performance.now();
+  const title = `\n## ${name}: ${files.join(' ')}`;
+  if (alone) console.log(title);
   let text = '';
   const said = new PassThrough();
-  said.setEncoding('utf8').on('data', (chunk) => (text += chunk));
+  said.setEncoding('utf8').on('data', (chunk) => {
+    text += chunk;
+    if (alone) process.stdout.write(chunk);
+  });
   const mocha = ['node', '--enable-source-maps', 'node_modules/mocha/bin/mocha.js', '--no-config', '--forbid-only', '--fail-zero'];
   const options = ['--reporter', 'scripts/mocha-reporter.mjs', '--extension', 'js', '--timeout', String(60_000 * SLOWNESS)];
   const status = await runInLab({
@@ -56,7 +61,7 @@ async function runWay(name, files, {checkout, repeats}) {
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
   // A machine that ended badly, or on which nothing ran, and that counted no failure has failed all the same.
   const bad = failed === 0 && (status !== 0 || passed === 0) ? 1 : 0;
-  console.log(`\n## ${name}: ${files.join(' ')}\n${text.trim()}\n## ${name}: ${seconds} s${bad === 1 ? `, ended with ${status}` : ''}`);
+  console.log(`${alone ? '' : `${title}\n${text.trim()}\n`}## ${name}: ${seconds} s${bad === 1 ? `, ended with ${status}` : ''}`);
   return {passed, failed: failed + bad, skipped: skipped || 0};
 }
 
@@ -88,13 +93,14 @@ await main(async () => {
       return {way, files: rows.map(([name]) => name)};
     })
     .filter(({files}) => files.length > 0);
+  const alone = jobs.length === 1;
   const sum = {passed: 0, failed: 0, skipped: 0};
   const checkout = await takeCheckout();
   try {
     await Promise.all(
       Array.from({length: availableParallelism()}, async () => {
         for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
-          const result = await runWay(job.way, job.files, {checkout, repeats: all ? {} : SHORT});
+          const result = await runWay(job.way, job.files, {checkout, repeats: all ? {} : SHORT, alone});
           for (const key of Object.keys(sum)) sum[key] += result[key];
         }
       }),
