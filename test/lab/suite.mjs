@@ -53,7 +53,7 @@ async function runWay(name, files, {checkout, repeats, alone}) {
     seconds: SECONDS,
     streams: {out: said, err: said},
   }).catch((error) => {
-    text += `${error.message}\n`;
+    said.write(`${error.message}\n`);
     return 1;
   });
   const counts = [...text.matchAll(COUNTS)].at(-1) ?? ['', '0', '0'];
