@@ -40,7 +40,7 @@ const ROWS = {
   'node/host/facts': others('root', 'condor', 'none', 'bullseye', 'hybrid'),
   'node/box/memory': others('root', 'condor', 'none', 'bookworm', 'bullseye', 'hybrid'),
   'node/box/cores': others('root', 'condor'),
-  'node/box/limits': others('root', 'condor'),
+  'node/box/limits': others('root'),
   'node/box/isolation': others('condor'),
   'node/box/cpu-time': others('root'),
   'node/box/hits': others(),
@@ -50,6 +50,7 @@ const ROWS = {
   'node/box/crash': others(),
   'node/box/many': others(),
   'node/box/endings': others(),
+  'lab/v2/many': {usual: [], also: ['v2']},
   'lab/htcondor/version2': {usual: ['pool'], also: []},
   'node/box/delegated': {usual: ['hybrid'], also: []},
 };
