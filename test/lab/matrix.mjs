@@ -6,6 +6,7 @@ const [trixie, bookworm, bullseye] = ['trixie', 'bookworm', 'bullseye'].map((sui
 
 /** Where tests run: the machine, who runs them, and in which control groups (order/execute). The longest come first. */
 export const WAYS = {
+  v2: {machine: trixie, account: 'root', delegate: 'none'},
   root: {machine: trixie, account: 'root', delegate: 'none'},
   condor: {machine: trixie, account: 'grid', delegate: 'condor'},
   pool: {machine: machine('trixie', 'systemd', {packages: ['condor'], memoryMiB: 3072}), account: 'root', delegate: 'none'},
@@ -25,7 +26,10 @@ const ROOT = ['root', 'bookworm', 'bullseye', 'hybrid'];
 const others = (...usual) => ({usual, also: [...ROOT, ...DELEGATED, 'none'].filter((way) => !usual.includes(way))});
 
 /** What is in test/lab/v2 and has no row: tests that make their own groups, as root. */
-const OF_VERSION_2 = {usual: ['root'], also: ['bookworm', 'bullseye']};
+const OF_VERSION_2 = {usual: ['v2'], also: ['bookworm', 'bullseye']};
+
+/** How often what is repeated is repeated in `npm test`; with `--all`, as often as the tests say themselves. */
+export const SHORT = {TARE_LAB_TIMES: '2', TARE_BOXES: '10'};
 
 /** Files below test/, without `.test.ts`. `usual`: the ways of `npm test`; `also`: those that `--all` adds. Each file of test/node has a row. */
 const ROWS = {
@@ -36,7 +40,7 @@ const ROWS = {
   'node/host/facts': others('root', 'condor', 'none', 'bullseye', 'hybrid'),
   'node/box/memory': others('root', 'condor', 'none', 'bookworm', 'bullseye', 'hybrid'),
   'node/box/cores': others('root', 'condor'),
-  'node/box/limits': others('root', 'condor'),
+  'node/box/limits': others('root'),
   'node/box/isolation': others('condor'),
   'node/box/cpu-time': others('root'),
   'node/box/hits': others(),
@@ -46,6 +50,7 @@ const ROWS = {
   'node/box/crash': others(),
   'node/box/many': others(),
   'node/box/endings': others(),
+  'lab/v2/many': {usual: [], also: ['v2']},
   'lab/htcondor/version2': {usual: ['pool'], also: []},
   'node/box/delegated': {usual: ['hybrid'], also: []},
 };

@@ -1,5 +1,6 @@
 // Makes what is missing of a machine's image and snapshot. Runs as a program of its own, so that flock(1) can hold others back meanwhile.
-import {spawnSync} from 'node:child_process';
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
 import {existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, statSync, utimesSync} from 'node:fs';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -15,7 +16,7 @@ import {run} from './tools.mjs';
 const KEPT_MS = 7 * 24 * 3_600_000;
 
 /** Where a machine's image and snapshot are; both are there afterwards. */
-export function prepare(machine) {
+export async function prepare(machine) {
   const absent = missing(LAB);
   if (absent.length > 0) throw new Stop(`lab: needs ${absent.join(', ')}.`);
   const [image, snapshot] = [imageFolder(machine), snapshotFolder(machine, version())];
@@ -25,14 +26,12 @@ export function prepare(machine) {
       mirror(); // or the reason why there is none
     }
     mkdirSync(cache, {recursive: true});
-    const {status, error} = spawnSync(
-      'flock',
-      [`${image}.lock`, process.execPath, fileURLToPath(import.meta.url), JSON.stringify(machine)],
-      {
-        stdio: ['ignore', 'inherit', 'inherit'],
-      },
-    );
-    if (status !== 0) throw new Stop(`lab: no machine could be made (${error?.message ?? `exit status ${status}`}), see above.`);
+    // In a mount namespace of its own: what a build that is killed had mounted is gone with it, and can be met by nobody who cleans up.
+    const isolated = process.getuid() === 0 ? ['unshare', '--mount', '--propagation', 'private'] : [];
+    const program = [...isolated, process.execPath, fileURLToPath(import.meta.url), JSON.stringify(machine)];
+    const builder = spawn('flock', [`${image}.lock`, ...program], {stdio: ['ignore', 'inherit', 'inherit']});
+    const [status, signal] = await once(builder, 'close');
+    if (status !== 0) throw new Stop(`lab: no machine could be made (${signal ?? `exit status ${status}`}), see above.`);
   }
   const now = new Date();
   utimesSync(image, now, now);

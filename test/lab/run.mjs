@@ -35,7 +35,7 @@ export async function runInLab({
   streams = {out: process.stdout, err: process.stderr},
 }) {
   const machine = {...USUAL, ...wish};
-  const {image, snapshot} = prepare(machine);
+  const {image, snapshot} = await prepare(machine);
   const folder = temporaryFolder('run');
   const file = (name) => path.join(folder, name);
   try {

@@ -7,7 +7,7 @@ import {PassThrough} from 'node:stream';
 import {missing, LAB} from '../../scripts/setup.mjs';
 import {Stop, main, root} from '../../scripts/steps.mjs';
 import {takeCheckout} from './checkout.mjs';
-import {WAYS, tests} from './matrix.mjs';
+import {SHORT, WAYS, tests} from './matrix.mjs';
 import {PLACE} from './recipe.mjs';
 import {runInLab} from './run.mjs';
 
@@ -32,23 +32,28 @@ function complaints(files, table) {
   ];
 }
 
-/** One way's files on one machine. What it says comes when it has ended, in one piece. */
-async function runWay(name, files, checkout) {
+/** One way's files on one machine. What it says comes when it has ended, in one piece; at once where there is no other. */
+async function runWay(name, files, {checkout, repeats, alone}) {
   const began = performance.now();
+  const title = `\n## ${name}: ${files.join(' ')}`;
+  if (alone) console.log(title);
   let text = '';
   const said = new PassThrough();
-  said.setEncoding('utf8').on('data', (chunk) => (text += chunk));
+  said.setEncoding('utf8').on('data', (chunk) => {
+    text += chunk;
+    if (alone) process.stdout.write(chunk);
+  });
   const mocha = ['node', '--enable-source-maps', 'node_modules/mocha/bin/mocha.js', '--no-config', '--forbid-only', '--fail-zero'];
   const options = ['--reporter', 'scripts/mocha-reporter.mjs', '--extension', 'js', '--timeout', String(60_000 * SLOWNESS)];
   const status = await runInLab({
     ...WAYS[name],
     command: [...mocha, ...options, ...files.map((file) => `test/${file}.test.js`)],
-    environment: {TARE_MUST_WORK: '1', TARE_TEST_SLOWNESS: String(SLOWNESS), TARE_BIN: BIN},
+    environment: {TARE_MUST_WORK: '1', TARE_TEST_SLOWNESS: String(SLOWNESS), TARE_BIN: BIN, ...repeats},
     checkout,
     seconds: SECONDS,
     streams: {out: said, err: said},
   }).catch((error) => {
-    text += `${error.message}\n`;
+    said.write(`${error.message}\n`);
     return 1;
   });
   const counts = [...text.matchAll(COUNTS)].at(-1) ?? ['', '0', '0'];
@@ -56,7 +61,7 @@ async function runWay(name, files, checkout) {
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
   // A machine that ended badly, or on which nothing ran, and that counted no failure has failed all the same.
   const bad = failed === 0 && (status !== 0 || passed === 0) ? 1 : 0;
-  console.log(`\n## ${name}: ${files.join(' ')}\n${text.trim()}\n## ${name}: ${seconds} s${bad === 1 ? `, ended with ${status}` : ''}`);
+  console.log(`${alone ? '' : `${title}\n${text.trim()}\n`}## ${name}: ${seconds} s${bad === 1 ? `, ended with ${status}` : ''}`);
   return {passed, failed: failed + bad, skipped: skipped || 0};
 }
 
@@ -88,13 +93,14 @@ await main(async () => {
       return {way, files: rows.map(([name]) => name)};
     })
     .filter(({files}) => files.length > 0);
+  const alone = jobs.length === 1;
   const sum = {passed: 0, failed: 0, skipped: 0};
   const checkout = await takeCheckout();
   try {
     await Promise.all(
       Array.from({length: availableParallelism()}, async () => {
         for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
-          const result = await runWay(job.way, job.files, checkout);
+          const result = await runWay(job.way, job.files, {checkout, repeats: all ? {} : SHORT, alone});
           for (const key of Object.keys(sum)) sum[key] += result[key];
         }
       }),
