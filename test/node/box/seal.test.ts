@@ -38,7 +38,8 @@ describe('sealing', function () {
   const run = async (): Promise<UsageRecord> => {
     const {code} = await site.command(['run', '--policy', policy(), '--', '/bin/true']);
     expect(code).to.equal(0);
-    return site.records().at(-1) as UsageRecord;
+    const [record] = site.records() as [UsageRecord];
+    return record;
   };
   const path = ({recordId: id}: UsageRecord): string => join(site.directory, 'spool', `${id}.json`);
   const sealedPath = ({recordId: id}: UsageRecord): string => join(site.directory, 'sealed', id.slice(0, 2), `${id}.json`);
