@@ -6,7 +6,7 @@ const [trixie, bookworm, bullseye] = ['trixie', 'bookworm', 'bullseye'].map((sui
 
 /** Where tests run: the machine, who runs them, and in which control groups (order/execute). The longest come first. */
 export const WAYS = {
-  v2: {machine: trixie, account: 'root', delegate: 'none'},
+  v2: {machine: machine('trixie', 'systemd'), account: 'root', delegate: 'none'},
   root: {machine: trixie, account: 'root', delegate: 'none'},
   condor: {machine: trixie, account: 'grid', delegate: 'condor'},
   pool: {machine: machine('trixie', 'systemd', {packages: ['condor'], memoryMiB: 3072}), account: 'root', delegate: 'none'},

@@ -1,5 +1,6 @@
 /** What control groups the boxes of a role get on this machine. */
 import {existsSync} from 'node:fs';
+import {release} from 'node:os';
 import {isRoot, type Role} from './tare.js';
 
 /** Root makes groups everywhere; another's are those that the lab handed to the tests (test/lab/order/execute), on no other machine any. */
@@ -7,3 +8,7 @@ export const hasGroups = (role: Role): boolean => role === 'root' || (!isRoot &&
 
 /** How the plan names the machine's hierarchies: those with the controllers. */
 export const HIERARCHY = existsSync('/sys/fs/cgroup/cgroup.controllers') ? 'cgroup2' : 'cgroup1';
+
+const [major = 0, minor = 0] = release().split('.').map(Number);
+/** Whether the kernel keeps the largest use of memory of a group (memory.peak since 5.19); else it is what was seen now and then. */
+export const KEEPS_PEAK = HIERARCHY === 'cgroup1' || major > 5 || (major === 5 && minor >= 19);
