@@ -13,7 +13,19 @@ export const SUITES = ['trixie', 'bookworm', 'bullseye'];
 export const INITS = ['plain', 'systemd'];
 /** What every machine has besides Debian's required packages; a machine's own `packages` come to it. */
 const PACKAGES = [
-  ...['systemd', 'systemd-sysv', 'dbus', 'kmod', 'busybox-static', 'util-linux', 'iproute2', 'procps', 'e2fsprogs'],
+  ...[
+    'systemd',
+    'systemd-sysv',
+    'dbus',
+    'dbus-user-session',
+    'libpam-systemd',
+    'kmod',
+    'busybox-static',
+    'util-linux',
+    'iproute2',
+    'procps',
+    'e2fsprogs',
+  ],
   ...['bubblewrap', 'uidmap', 'fuse3', 'squashfuse', 'squashfs-tools', 'python3'],
 ];
 /** Only its kernel and modules are taken. */
