@@ -16,5 +16,5 @@ const exporters = [
 ];
 const opened = exporters.map((exporter) => openExporter({...exporter, batchRecords: 20}, inside('own'), false, exportEffects));
 process.stdout.write('begins\n');
-const {tallies} = await exportRecords(inside('spool'), opened, () => true);
+const {tallies} = await exportRecords([inside('spool')], opened, () => true);
 process.stdout.write(`${JSON.stringify(tallies)}\n`);
