@@ -157,7 +157,7 @@ function memoryOfSlot(policy: Policy, facts: Facts, granted: Valued<number> | nu
   if (slot === undefined) return null;
   // nothing is enforced, or the box around keeps a reserve already
   if (mode.value === 'observe' || facts.within !== null) return slot;
-  const reserve = policy.reserveBytes.value;
+  const reserve = reserveOf(policy, slot.value);
   if (slot.value <= reserve) {
     throw new TareError('SLOT_TOO_SMALL', {
       message: 'the slot has no memory left after the reserve',
@@ -168,6 +168,18 @@ function memoryOfSlot(policy: Policy, facts: Facts, granted: Valued<number> | nu
   }
   return {value: slot.value - reserve, provenance: {source: 'slot', at: `${slot.provenance.at} less reserve ${formatBytes(reserve)}`}};
 }
+
+/**
+ * As the policy says. The built-in reserve is less in a small slot: HTCondor's starter (since 23.1, cgroup v2) takes a kill for memory
+ * below nine tenths of the slot for the node's trouble, and starts the job again, for ever.
+ */
+function reserveOf({reserveBytes: {value, provenance}}: Policy, slotBytes: number): number {
+  return provenance.source === 'builtin' ? Math.min(value, Math.max(LEAST_RESERVE, Math.floor(slotBytes * RESERVE_SHARE))) : value;
+}
+
+const RESERVE_SHARE = 0.08;
+/** What the wrapper itself takes. */
+const LEAST_RESERVE = 16 * 2 ** 20;
 
 const STRENGTH: Readonly<Record<Enforcement, number>> = {none: 0, watched: 1, kernel: 2};
 

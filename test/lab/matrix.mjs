@@ -54,6 +54,12 @@ const ROWS = {
   'node/box/spool': others(),
   'node/box/seal': others(),
   'node/box/forge': others(),
+  'node/cgroup/aside': others(),
+  // these read and write files, as on any system
+  'node/export/arc': {usual: [], also: []},
+  'node/export/dirq': {usual: [], also: []},
+  'node/export/killed': {usual: [], also: []},
+  'node/export/mtls': {usual: [], also: []},
   'node/box/faults': others(),
   'lab/v2/many': {usual: [], also: ['v2']},
   'lab/htcondor/version2': {usual: ['pool'], also: []},

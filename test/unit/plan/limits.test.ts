@@ -154,12 +154,20 @@ describe('limits: how much, and why', () => {
     expect([limits.memory.asked, limits.wallTime.asked, limits.cores.asked]).to.deep.equal([3 * GIB, 3600e6, null]);
   });
 
+  it('of memory lie above nine tenths of the slot, where HTCondor’s starter would blame the node, unless the policy has another reserve', () => {
+    for (const slotBytes of [200 * MIB, 256 * MIB, 799 * MIB, 800 * MIB, 2 * GIB])
+      expect((plan({facts: {slot: slotOf({memoryLimitBytes: slotBytes})}}).limits.memory.value ?? 0) / slotBytes).to.be.at.least(0.91);
+  });
+
   it('of memory leave the wrapper its reserve, or there is no job', () => {
     const small = (memoryLimitBytes: number): Parts => ({facts: {slot: slotOf({memoryLimitBytes})}});
-    const error = thrown(() => plan(small(64 * MIB)));
+    const error = thrown(() => plan(small(16 * MIB)));
     expect([error.code, error.exit, error.details.where]).to.deep.equal(['SLOT_TOO_SMALL', EXIT.refused, 'builtin']);
-    expect(error.details.found).to.equal('64 MiB in the slot (the slot’s group), 64 MiB in reserve');
-    expect(plan(small(64 * MIB + 1)).limits.memory.value).to.equal(1);
+    expect(error.details.found).to.equal('16 MiB in the slot (the slot’s group), 16 MiB in reserve');
+    expect(plan(small(16 * MIB + 1)).limits.memory.value).to.equal(1);
+    const policy = {policy: {reserve: {memory: '64MiB'}}};
+    expect(thrown(() => plan({...small(64 * MIB), ...policy})).code).to.equal('SLOT_TOO_SMALL');
+    expect(plan({...small(256 * MIB), ...policy}).limits.memory.value).to.equal(192 * MIB);
   });
 });
 
