@@ -10,7 +10,7 @@ import type {UsageRecord} from '../../../src/record/record.js';
 import {need} from '../../support/need.js';
 import {below, ending, isRoot, ROLES, send, Site} from '../../support/tare.js';
 
-const FAULTS = Number(process.env.TARE_FAULTS ?? 60);
+const FAULTS = Number(process.env.TARE_FAULTS ?? 24);
 const AT_ONCE = 4;
 const KINDS = ['front', 'brain', 'one of all', 'all', 'brain twice', 'sweep'] as const;
 
