@@ -4,7 +4,7 @@ import {spawn} from 'node:child_process';
 import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {UsageRecord} from '../../../src/record/record.js';
-import {below, ending, isRoot, processes, send, ROLES, Site, until, type Role} from '../../support/tare.js';
+import {below, bin, ending, isRoot, processes, send, ROLES, Site, until, type Role} from '../../support/tare.js';
 
 interface Swept {
   uid: number;
@@ -200,6 +200,23 @@ for (const role of ROLES) {
     expect(swept.map(({uid, result}) => [uid, result])).to.deep.equal([[65534, 'closed']]);
     expect(site.leftovers()).to.deep.equal([]);
     expect(site.records().map(({state, trust}) => [state, trust])).to.deep.equal([['lost', 'user']]);
+  });
+
+  it('leaves a job alone that cannot see its own processes: a PID namespace with the /proc of another', async () => {
+    const roots = new Site('root');
+    try {
+      const tare = [bin('tare'), 'run', '--policy', roots.policy(), '--', '/bin/sleep', '2.71'];
+      const child = spawn('unshare', ['--pid', '--fork', ...tare], {cwd: roots.work});
+      const end = ending(child);
+      await until('the payload', () => processes().some(({argv}) => argv.join(' ') === '/bin/sleep 2.71'));
+      // what /proc has under our numbers is another process, and says nothing of ours when it ends
+      expect(roots.records().map(({wrapper}) => wrapper)).to.deep.equal([{pidNamespace: null, front: null, brain: null}]);
+      expect(await sweep(roots)).to.deep.equal([]);
+      expect(await end).to.include({code: 0});
+      expect(roots.leftovers()).to.deep.equal([]);
+    } finally {
+      roots.remove();
+    }
   });
 
   it('says why a user’s sweep failed', async () => {
