@@ -1,7 +1,7 @@
 /** The canonical spool: one file per attempt, `RECORDID.json`. A reader sees the old record or the new one, never a part. */
 
 import {lstatSync, writeFileSync, type Stats} from 'node:fs';
-import {dirname, join} from 'node:path';
+import {dirname, join, resolve} from 'node:path';
 import {TareError} from '../errors.js';
 import {canonicalJson} from '../plan/canonical.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
@@ -48,11 +48,11 @@ function attempt(path: string, remedy: string, write: () => void): void {
   }
 }
 
-/** What is in the spool under an id; null when nothing is, or it cannot be read. */
-export function readRecord(spool: string, id: string, uid?: number): UsageRecord | null {
+/** What a user has in the spool under an id; null when nothing is, it cannot be read, or another wrote it: that one could say anything. */
+export function readRecord(spool: string, id: string, uid = process.getuid?.() ?? -1): UsageRecord | null {
   try {
     const found = readRecordText(pathOf(spool, id, uid));
-    return found === null ? null : (JSON.parse(found.text) as UsageRecord);
+    return found?.uid !== uid ? null : (JSON.parse(found.text) as UsageRecord);
   } catch {
     return null;
   }
@@ -68,20 +68,24 @@ export function* recordsOf(spool: string, uid: number): Generator<string> {
 
 /** All records by id, with the file and its owner. */
 export function* records(spool: string): Generator<{id: string; owner: number; path: string}> {
-  for (const {id, path} of recordFiles(spool)) {
-    if (dirname(path) !== spool) continue; // what somebody has sorted away is closed
+  const place = resolve(spool); // a policy may write it with a slash at its end
+  for (const {id, path} of recordFiles(place)) {
+    if (dirname(path) !== place) continue; // what somebody has sorted away is closed
     const found = lookAt(path);
-    if (found?.isFile() === true && path === pathOf(spool, id, found.uid)) yield {id, owner: found.uid, path};
+    if (found?.isFile() === true && path === pathOf(place, id, found.uid)) yield {id, owner: found.uid, path};
   }
 }
 
 /**
- * Where a user's record lies. In a spool that everybody may write to another can have taken the name; then it has the user's number in it.
+ * Where a user's record lies. In a spool that everybody may write to another can have taken the name; then it has the user's number in it,
+ * and keeps it when the other's goes: else there would be two.
  */
 export function pathOf(spool: string, id: string, uid = process.getuid?.() ?? -1): string {
   const plain = join(spool, `${id}.json`);
   const owner = ownerOf(plain);
-  return owner === null || owner === uid ? plain : join(spool, `${id}.${String(uid)}.json`);
+  if (owner === uid) return plain;
+  const numbered = join(spool, `${id}.${String(uid)}.json`);
+  return owner === null && ownerOf(numbered) !== uid ? plain : numbered;
 }
 
 /** null when nothing is there, or it cannot be seen. */

@@ -24,7 +24,10 @@ export function here(): Here {
 
 /** For the record that is on disk while this brain is at work. */
 export function wrapperOf(frontPid: number): NonNullable<UsageRecord['wrapper']> {
-  return {pidNamespace: pidNamespace(), front: processId(frontPid), brain: processId(process.pid)};
+  const namespace = pidNamespace();
+  // whatever /proc has under a number then is another process: what is not known is not swept
+  if (namespace === null) return {pidNamespace: null, front: null, brain: null};
+  return {pidNamespace: namespace, front: processId(frontPid), brain: processId(process.pid)};
 }
 
 export function presenceOf({host, wrapper}: Pick<UsageRecord, 'host' | 'wrapper'>, at: Here): Presence {
@@ -45,7 +48,9 @@ function isSomewhere(parts: readonly ProcessId[]): boolean {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .some((name) => {
-      const startTicks = Number(statFields(Number(name))?.[19] ?? Number.NaN);
+      const fields = statFields(Number(name));
+      if (fields === null || fields[0] === 'Z') return false;
+      const startTicks = Number(fields[19]);
       return parts.some((part) => part.startTicks === startTicks && part.pid === innermostNumber(name));
     });
 }

@@ -16,10 +16,13 @@ export function processId(pid: number): ProcessId | null {
 
 export const isRunning = ({pid, startTicks}: ProcessId): boolean => startOf(pid) === startTicks;
 
-/** The namespace that our numbers of processes are of (pid_namespaces(7)); null where /proc does not tell. */
+/**
+ * The namespace that our numbers of processes are of (pid_namespaces(7)); null where /proc does not tell, or is one of another namespace
+ * (`unshare --pid` without `--mount-proc`): our numbers are other processes' there.
+ */
 export function pidNamespace(): string | null {
   try {
-    return readlinkSync('/proc/self/ns/pid');
+    return readlinkSync('/proc/self') === String(process.pid) ? readlinkSync('/proc/self/ns/pid') : null;
   } catch {
     return null;
   }

@@ -13,7 +13,7 @@ import {canonicalJson} from '../plan/canonical.js';
 import {placesOf, sealedPlace} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import {isOwn, makeDirectory, writeDurably} from '../record/durable.js';
-import {readRecordText} from '../record/read.js';
+import {readRecordText, type RecordText} from '../record/read.js';
 import type {UsageRecord} from '../record/record.js';
 import {records} from '../record/spool.js';
 import {readPolicy} from './documents.js';
@@ -87,7 +87,7 @@ const rejected = (reason: string): TareError => new TareError('RECORD_UNKNOWN', 
  * @throws TareError when it is not what the wrapper leaves for that user
  */
 function readAsOwner(path: string, id: string, owner: number, validate: Validator): UsageRecord | null {
-  const file = readRecordText(path);
+  const file = open(path);
   if (file === null) throw rejected('it is gone');
   if (file.uid !== owner) throw rejected(`it belongs to uid ${String(file.uid)}`);
   const [problem] = verifyRecord(file.text, id, validate);
@@ -99,6 +99,14 @@ function readAsOwner(path: string, id: string, owner: number, validate: Validato
   if (trust !== 'user' || sealed !== null) throw rejected('it says that root wrote or sealed it');
   if ((time.endEpochUs ?? 0) > file.writtenUs + CALENDAR_US) throw rejected('it ended after it was written');
   return record;
+}
+
+function open(path: string): RecordText | null {
+  try {
+    return readRecordText(path);
+  } catch (error) {
+    throw rejected((error as Error).message);
+  }
 }
 
 /** The calendar can be set back while a job runs. */

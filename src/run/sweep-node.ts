@@ -19,6 +19,8 @@ export interface SweptOf extends Swept {
 const DEADLINE_MS = 120_000;
 /** Of what another user's sweep says. */
 const MOST_BYTES = 16 * 1024 * 1024;
+/** Of its first line on standard error. */
+const MOST_WORDS = 1000;
 
 /** @throws TareError when the policy cannot be read */
 export async function sweepNode(policyFile: string | null): Promise<SweptOf[]> {
@@ -62,9 +64,12 @@ async function sweepAs(uid: number, policyFile: string | null): Promise<SweptOf[
     });
     return parse(stdout, uid);
   } catch (error) {
-    const {stdout = '', message} = error as Error & {stdout?: string};
+    const {stdout = '', stderr = '', message, killed} = error as Error & {stdout?: string; stderr?: string; killed?: boolean};
     const said = parse(stdout, uid);
-    return said.length > 0 ? said : left(`the sweep as uid ${String(uid)} failed: ${message.split('\n')[0] ?? ''}`);
+    if (said.length > 0) return said;
+    const [words = ''] = (stderr === '' ? message : stderr).split('\n');
+    const why = killed === true ? `it was killed after ${String(DEADLINE_MS / 1000)} s` : words.slice(0, MOST_WORDS);
+    return left(`the sweep as uid ${String(uid)} failed: ${why}`);
   }
 }
 

@@ -6,7 +6,7 @@
 import {renameSync, rmSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import {openGroups, verdictFromOutside, type Groups, type MemoryEvents} from '../cgroup/manager.js';
-import {asTareError} from '../errors.js';
+import {asTareError, TareError} from '../errors.js';
 import type {Places} from '../policy/places.js';
 import {isOwn, removeUnfinished} from '../record/durable.js';
 import {lostRecord} from '../record/lost.js';
@@ -197,18 +197,21 @@ function sweepRecords({state, spools}: Places, {uid}: SweepOptions, at: Here): S
   const known = new Set(namesIn(boxes).flatMap((name) => stateIn(join(boxes, name))?.started.recordId ?? []));
   const swept: Swept[] = [];
   for (const recordId of spools.flatMap((spool) => [...recordsOf(spool, uid)])) {
-    const record = find(spools, recordId)?.record;
-    if (record?.state !== 'started' || known.has(recordId)) continue;
-    const presence = presenceOf(record, at);
-    if (presence === 'here' || presence === 'unknown') continue;
-    // another sweep may just have closed it, with more than we know: it removes the box's folder after that
-    if (isClosed(find(spools, recordId)?.record ?? null)) continue;
-    const reason = REASONS[presence];
+    const found = find(spools, recordId);
+    if (found?.record.state !== 'started' || known.has(recordId)) continue;
+    const {record, path} = found;
     try {
+      const presence = presenceOf(record, at);
+      if (presence === 'here' || presence === 'unknown') continue;
+      // another sweep may just have closed it, with more than we know: it removes the box's folder after that
+      if (isClosed(find(spools, recordId)?.record ?? null)) continue;
+      const reason = REASONS[presence];
       journal(spools, lostRecord(record, {reason, startEpochUs: null, seen: null, usage: NO_USAGE, flags: [], oom: null}));
       swept.push({recordId, result: 'closed', message: `${reason}; its box is not known any more`});
     } catch (error) {
-      swept.push({recordId, result: 'left', message: asTareError(error).message});
+      // what was written by something else keeps no other from being closed
+      const message = error instanceof TareError ? error.message : `${path} is no record of a wrapper (tare records verify); remove it`;
+      swept.push({recordId, result: 'left', message});
     }
   }
   return swept;

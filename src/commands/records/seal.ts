@@ -1,7 +1,7 @@
 import {Command, Flags} from '@oclif/core';
 import {EXIT} from '../../errors.js';
 import {sealRecords} from '../../run/seal.js';
-import {complain, explain} from '../shared/records.js';
+import {complain, explain, say} from '../shared/records.js';
 
 export default class RecordsSeal extends Command {
   static override summary =
@@ -22,11 +22,10 @@ export default class RecordsSeal extends Command {
       const summary = await sealRecords(flags.policy ?? null);
       const {sealed, open, rejected} = summary;
       isWell = rejected.length === 0;
-      if (flags.json) this.log(JSON.stringify(summary));
+      if (flags.json) say(JSON.stringify(summary));
       else {
         for (const {path, uid, reason} of rejected) complain(`${path} of uid ${String(uid)} was not sealed: ${reason}`);
-        if (!flags.quiet || !isWell)
-          this.log(`${String(sealed)} sealed, ${String(open)} not over yet, ${String(rejected.length)} rejected`);
+        if (!flags.quiet || !isWell) say(`${String(sealed)} sealed, ${String(open)} not over yet, ${String(rejected.length)} rejected`);
       }
     } catch (error) {
       this.exit(explain(error));

@@ -2,7 +2,7 @@ import {Command, Flags} from '@oclif/core';
 import {EXIT} from '../../errors.js';
 import {renderSweep} from '../../report/sweep.js';
 import {sweepNode} from '../../run/sweep-node.js';
-import {explain} from '../shared/records.js';
+import {explain, say} from '../shared/records.js';
 
 export default class RecordsSweep extends Command {
   static override summary = 'Close what a crash left open: stop, weigh and remove boxes whose wrapper is gone, and end their records.';
@@ -21,8 +21,8 @@ export default class RecordsSweep extends Command {
     try {
       const swept = await sweepNode(flags.policy ?? null);
       const told = flags.quiet ? swept.filter(({result}) => result === 'left') : swept;
-      if (flags.json) this.log(JSON.stringify(told));
-      else if (!flags.quiet || told.length > 0) this.log(renderSweep(told));
+      if (flags.json) say(JSON.stringify(told));
+      else if (!flags.quiet || told.length > 0) say(renderSweep(told));
       isLeft = swept.some(({result}) => result === 'left');
     } catch (error) {
       this.exit(explain(error));

@@ -95,7 +95,17 @@ export function complaining(spools: readonly string[]): ReadEvents {
 }
 
 export function complain(message: string): void {
-  process.stderr.write(`tare: ${message.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?')}\n`);
+  // at once: what waits in a pipe is cut off by the exit that may follow
+  const output = new Output(STDERR);
+  output.write(`tare: ${message.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?')}`);
+  output.flush();
+}
+
+/** One text on standard output, whole whatever exit follows. */
+export function say(text: string): void {
+  const output = new Output();
+  output.write(text);
+  output.flush();
 }
 
 /** @returns the exit status */
@@ -127,12 +137,18 @@ export async function alone<T>({policy, uid}: Place, work: () => Promise<T>): Pr
 
 const PIECE = 64 * 1024;
 const STDOUT = 1;
+const STDERR = 2;
 const PATIENCE_MS = 5;
 
-/** Standard output for a million lines: in pieces, and never more of it in memory than one. */
+/** Standard output for a million lines: in pieces, never more of it in memory than one, and all of it written before an exit. */
 export class Output {
   private text = '';
   private isClosed = false;
+  private readonly descriptor: number;
+
+  constructor(descriptor = STDOUT) {
+    this.descriptor = descriptor;
+  }
 
   /** @returns false when nobody reads any more */
   write(line: string): boolean {
@@ -146,7 +162,7 @@ export class Output {
     this.text = '';
     while (bytes.length > 0 && !this.isClosed) {
       try {
-        bytes = bytes.subarray(writeSync(STDOUT, bytes));
+        bytes = bytes.subarray(writeSync(this.descriptor, bytes));
       } catch (error) {
         const {code} = error as NodeJS.ErrnoException;
         if (code === 'EPIPE') this.isClosed = true;

@@ -1,12 +1,12 @@
 /** Root takes users' records over, and finds what has been forged. */
 import {expect} from 'chai';
-import {chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {canonicalJson} from '../../../src/plan/canonical.js';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {recordId} from '../../../src/record/uuid.js';
 import {need} from '../../support/need.js';
-import {isRoot, Site} from '../../support/tare.js';
+import {ending, isRoot, Site} from '../../support/tare.js';
 
 interface Summary {
   sealed: number;
@@ -91,6 +91,30 @@ describe('sealing', function () {
       expect(existsSync(sealedPath(record))).to.equal(false);
     });
   }
+
+  it('says all that it found, through a pipe that is read later', async () => {
+    const record = await run();
+    truncateSync(path(record), 3 * 1024 * 1024 * 1024);
+    const names = Array.from({length: 3000}, (_, index) => `${String(index).padStart(8, '0')}-ad8d-51cd-b686-d1992a2495c5`);
+    for (const name of names) write({...record, recordId: name});
+    const argv = ['records', 'seal', '--policy', policy()];
+    const read = async (extra: string[]): Promise<{code: number | null; stdout: string; stderr: string}> => {
+      const child = site.start([...argv, ...extra], {uid: 0, gid: 0});
+      const end = ending(child);
+      for (const stream of [child.stdout, child.stderr]) {
+        stream?.pause();
+        setTimeout(() => stream?.resume(), 1500);
+      }
+      return end;
+    };
+    const {code, stdout} = await read(['--json']);
+    expect(code).to.equal(1);
+    const {rejected} = JSON.parse(stdout) as Summary;
+    expect(rejected).to.have.length(names.length + 1);
+    const reason = rejected.find((one) => one.path === path(record))?.reason;
+    expect(reason).to.equal('3221225472 bytes; a record has at most 1048576');
+    expect((await read([])).stderr.trimEnd().split('\n')).to.have.length(names.length + 1);
+  });
 
   it('finds a second record of an attempt that is sealed', async () => {
     const record = await run();

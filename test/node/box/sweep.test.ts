@@ -1,10 +1,10 @@
 /** SIGKILL to the whole wrapper at once, at named steps: a sweep leaves nothing of it, and one record. */
 import {expect} from 'chai';
 import {spawn} from 'node:child_process';
-import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync} from 'node:fs';
+import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {UsageRecord} from '../../../src/record/record.js';
-import {below, ending, isRoot, processes, send, ROLES, Site, until, type Role} from '../../support/tare.js';
+import {below, bin, ending, isRoot, processes, send, ROLES, Site, until, type Role} from '../../support/tare.js';
 
 interface Swept {
   uid: number;
@@ -135,6 +135,17 @@ for (const role of ROLES) {
       expect(site.records().map(({state, outcome}) => [state, outcome.reason])).to.deep.equal([['lost', 'the node went down']]);
     });
 
+    it('a file that is no record keeps no other from being closed', async () => {
+      await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+      rmSync(join(site.directory, 'state/boxes'), {recursive: true});
+      const bad = ['00000000', 'ffffffff'].map((start) => join(site.directory, 'spool', `${start}-ad8d-51cd-b686-d1992a2495c5.json`));
+      for (const path of bad) writeFileSync(path, '{"state":"started"}');
+      site.give(...bad);
+      const swept = await sweep(site);
+      expect(swept.map(({result}) => result).sort()).to.deep.equal(['closed', 'left', 'left']);
+      for (const path of bad) expect(swept.map(({message}) => message).join()).to.include(`${path} is no record of a wrapper`);
+    });
+
     it('says how far the payload had come', async () => {
       await killAllAt(site, 'running', 'sleep 2.62831; exit 0', 1.5);
       await sweep(site);
@@ -189,6 +200,32 @@ for (const role of ROLES) {
     expect(swept.map(({uid, result}) => [uid, result])).to.deep.equal([[65534, 'closed']]);
     expect(site.leftovers()).to.deep.equal([]);
     expect(site.records().map(({state, trust}) => [state, trust])).to.deep.equal([['lost', 'user']]);
+  });
+
+  it('leaves a job alone that cannot see its own processes: a PID namespace with the /proc of another', async () => {
+    const roots = new Site('root');
+    try {
+      const tare = [bin('tare'), 'run', '--policy', roots.policy(), '--', '/bin/sleep', '2.71'];
+      const child = spawn('unshare', ['--pid', '--fork', ...tare], {cwd: roots.work});
+      const end = ending(child);
+      await until('the payload', () => processes().some(({argv}) => argv.join(' ') === '/bin/sleep 2.71'));
+      // what /proc has under our numbers is another process, and says nothing of ours when it ends
+      expect(roots.records().map(({wrapper}) => wrapper)).to.deep.equal([{pidNamespace: null, front: null, brain: null}]);
+      expect(await sweep(roots)).to.deep.equal([]);
+      expect(await end).to.include({code: 0});
+      expect(roots.leftovers()).to.deep.equal([]);
+    } finally {
+      roots.remove();
+    }
+  });
+
+  it('says why a user’s sweep failed', async () => {
+    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    const policy = site.policy();
+    chmodSync(policy, 0o600);
+    const {stdout, code} = await site.command(['records', 'sweep', '--policy', policy], {uid: 0, gid: 0});
+    expect(code).to.equal(1);
+    expect(stdout).to.include(`the sweep as uid 65534 failed: tare: ${policy}: the policy cannot be read`);
   });
 
   it('kills no process, removes no directory and writes no file that the user could not', async () => {

@@ -113,6 +113,37 @@ describe('the journal', () => {
     expect([...records(first)].map(({path}) => path)).to.deep.equal([join(first, name)]);
   });
 
+  it('nobody else can close a record, by whatever name', function () {
+    need(this, UID === 0, 'only root can give files away');
+    journal([first], started);
+    mkdirSync(second);
+    for (const taken of [name, `${started.recordId}.${String(UID)}.json`]) {
+      writeFileSync(join(second, taken), JSON.stringify(final));
+      chownSync(join(second, taken), OTHER, OTHER);
+    }
+    expect(findFinal([first, second], started.recordId)).to.equal(null);
+    expect(find([second, first], started.recordId)?.record).to.deep.equal(started);
+  });
+
+  it('keeps to the numbered name when the other’s file goes', function () {
+    need(this, UID === 0, 'only root can give files away');
+    mkdirSync(first);
+    chmodSync(first, 0o1777);
+    writeFileSync(join(first, name), '');
+    chownSync(join(first, name), OTHER, OTHER);
+    journal([first], started);
+    rmSync(join(first, name));
+    expect(find([first], started.recordId)?.record.state).to.equal('started');
+    expect([...recordsOf(first, UID)]).to.deep.equal([started.recordId]);
+    journal([first], final);
+    expect(readdirSync(first)).to.deep.equal([`${started.recordId}.${String(UID)}.json`]);
+  });
+
+  it('finds the records of a spool that is written with a slash at its end', () => {
+    journal([`${first}/`], started);
+    expect([...recordsOf(`${first}/`, UID)]).to.deep.equal([started.recordId]);
+  });
+
   it('follows no link and waits for no pipe', () => {
     mkdirSync(first);
     writeFileSync(join(base, 'elsewhere'), JSON.stringify(final));
