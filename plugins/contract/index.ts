@@ -61,6 +61,8 @@ export interface BatchJob {
    * around it; `session`: somebody looks into a live job: joins its box.
    */
   kind: 'job' | 'container' | 'session';
+  /** What a core of the node is worth, as the batch system knows it; absent: it does not say. */
+  benchmarks?: readonly (Benchmark & {source: string})[];
   /** Why it is of that kind. */
   because: string;
   /** Absolute path of a descriptor that came with the job. */

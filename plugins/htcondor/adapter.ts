@@ -7,7 +7,7 @@ import {readChirpConfig, setJobAttributes} from './chirp.js';
 import {parseAd, type Ad} from './classad.js';
 import {figuresOf} from './figures.js';
 import {kindOf} from './kind.js';
-import {aboutOf, lrmsOf, slotOf} from './slot.js';
+import {aboutOf, benchmarksOf, lrmsOf, slotOf} from './slot.js';
 
 const SIGKILL = 9;
 const SIGTERM = 15;
@@ -28,6 +28,7 @@ function read(call: BatchCall, effects: Effects): BatchJob {
   };
   const ads = {job: readAd('_CONDOR_JOB_AD'), machine: readAd('_CONDOR_MACHINE_AD')};
   const {kind, because} = kindOf(call, ads.job, (program) => effects.isRoots(program));
+  const benchmarks = benchmarksOf(ads.machine);
   const errorFile = environment['_CONDOR_WRAPPER_ERROR_FILE'] ?? null;
   // only a wrapper's outcome is the starter's business
   const reports = role === 'wrapper' && kind !== 'session';
@@ -37,6 +38,7 @@ function read(call: BatchCall, effects: Effects): BatchJob {
     lrms: lrmsOf(ads),
     slot: slotOf(ads, environment),
     about: aboutOf(ads.job),
+    ...(benchmarks.length > 0 && {benchmarks}),
     kind,
     because,
     // in the job it would take the place of what was asked for

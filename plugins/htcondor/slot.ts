@@ -1,6 +1,6 @@
 /** What HTCondor's ads say of the slot and the job (manual: Job ClassAd Attributes, Machine ClassAd Attributes). Pure. */
 
-import type {About, BatchJob, Read, Slot} from '@tare/contract';
+import type {About, BatchJob, Benchmark, Read, Slot} from '@tare/contract';
 import type {Ad} from './classad.js';
 
 /** The two ads of `_CONDOR_JOB_AD` and `_CONDOR_MACHINE_AD`; one that cannot be read is an empty one. */
@@ -83,6 +83,24 @@ export function lrmsOf({job, machine}: Ads): BatchJob['lrms'] {
     globalJobId,
     attempt: Math.max(0, job.integer('NumJobStarts') ?? 0) + 1,
   };
+}
+
+/** The names that APEL takes, by how they may be written. */
+const BENCHMARKS: Readonly<Record<string, string>> = {hepscore23: 'HEPscore23', hepspec: 'HEPSPEC', si2k: 'si2k'};
+
+/**
+ * `ApelSpecs` of the machine, per core, which HTCondor-CE's accounting documents: `[HEPscore23 = 14.37; HEPSPEC = 13.9]`. Literals only; of
+ * one name the first counts.
+ */
+export function benchmarksOf(machine: Ad): (Benchmark & {source: string})[] {
+  const inner = /^\[(.*)\]$/.exec(machine.text('ApelSpecs') ?? '')?.[1] ?? '';
+  const found = new Map<string, number>();
+  for (const entry of inner.split(';')) {
+    const [, written, value] = /^\s*'?([a-z]\w*)'?\s*=\s*(\d+(?:\.\d+)?(?:E[+-]?\d+)?)\s*$/i.exec(entry) ?? [];
+    const name = BENCHMARKS[written?.toLowerCase() ?? ''];
+    if (name !== undefined && Number(value) > 0 && !found.has(name)) found.set(name, Number(value));
+  }
+  return [...found].map(([name, valuePerCore]) => ({name, valuePerCore, source: 'machine-ad:ApelSpecs'}));
 }
 
 /** `/cms/Role=pilot` and `/cms/production` are of cms. */

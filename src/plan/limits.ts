@@ -174,12 +174,15 @@ function memoryOfSlot(policy: Policy, facts: Facts, granted: Valued<number> | nu
  * below nine tenths of the slot for the node's trouble, and starts the job again, for ever.
  */
 function reserveOf({reserveBytes: {value, provenance}}: Policy, slotBytes: number): number {
-  return provenance.source === 'builtin' ? Math.min(value, Math.max(LEAST_RESERVE, Math.floor(slotBytes * RESERVE_SHARE))) : value;
+  return provenance.source === 'builtin'
+    ? Math.min(value, Math.max(LEAST_RESERVE, Math.floor((slotBytes * RESERVE_SHARE) / MIB) * MIB))
+    : value;
 }
 
+const MIB = 2 ** 20;
 const RESERVE_SHARE = 0.08;
 /** What the wrapper itself takes. */
-const LEAST_RESERVE = 16 * 2 ** 20;
+const LEAST_RESERVE = 16 * MIB;
 
 const STRENGTH: Readonly<Record<Enforcement, number>> = {none: 0, watched: 1, kernel: 2};
 

@@ -1,8 +1,10 @@
 /** Who an attempt is, for its record: as the batch system calls it, else by the box's own id. */
 
 import {hostname} from 'node:os';
+import type {BatchJob} from '@tare/contract';
 import type {IdentityFacts} from '../host/facts.js';
-import {hostOf, type Attempt} from '../record/record.js';
+import type {Policy} from '../policy/policy.js';
+import {hostOf, type Attempt, type UsageRecord} from '../record/record.js';
 import type {Known} from './prepare.js';
 
 export function attemptOf({id, batch, role, policy, job, facts, caller}: Known, identity: IdentityFacts, version: string): Attempt {
@@ -21,6 +23,12 @@ export function attemptOf({id, batch, role, policy, job, facts, caller}: Known, 
     host: facts === null ? {node, bootId: null, kernel: null, cpuModel: null, tareVersion: version} : hostOf(facts, version),
     trust: caller.uid === 0 ? 'root' : 'user',
     site: policy?.site ?? {name: null, infrastructure: null, description: null},
-    benchmarks: (policy?.benchmarks ?? []).map(({name, valuePerCore, at}) => ({name, valuePerCore, source: `policy:${at}`})),
+    benchmarks: benchmarksOf(batch.benchmarks ?? [], policy),
   };
+}
+
+/** What the batch system says of this node counts more than what the policy says of all. */
+function benchmarksOf(told: NonNullable<BatchJob['benchmarks']>, policy: Policy | null): UsageRecord['benchmarks'] {
+  const ruled = (policy?.benchmarks ?? []).filter(({name}) => !told.some((one) => one.name === name));
+  return [...told, ...ruled.map(({name, valuePerCore, at}) => ({name, valuePerCore, source: `policy:${at}`}))];
 }

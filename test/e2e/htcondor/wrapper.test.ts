@@ -9,13 +9,16 @@ import {pick, shell, sleep, started, WAITS} from './jobs.js';
 import {poolFor, WRAPPERS} from './variants.js';
 
 const MIB = 1024 * 1024;
-const RESERVE = 64 * MIB;
+/** The built-in reserve is 8 % of a small slot. */
+const LIMITS = {of256: 236 * MIB, of512: 472 * MIB};
 const schedd = readFileSync(join(installed(), 'configs/htcondor/schedd.conf'), 'utf8').split('\n');
 const TOO_MUCH = {executable: payload('touch-memory'), arguments: '600 --hold 60', request_memory: '256MB'};
 
 for (const variant of WRAPPERS) {
   describe(`under HTCondor, ${variant.name}`, () => {
-    const pool = poolFor(variant, {config: schedd});
+    const pool = poolFor(variant, {
+      config: [...schedd, 'ApelSpecs = [HEPscore23 = 14.37; HS06 = 3]', 'STARTD_ATTRS = $(STARTD_ATTRS) ApelSpecs'],
+    });
 
     /** The only record of a job's attempt. */
     function recordOf(ad: Ad, attempt = 1): UsageRecord {
@@ -43,8 +46,9 @@ for (const variant of WRAPPERS) {
       const {ad, record} = await ended(job);
       expect(record.state).to.equal('final');
       expect(record.lrms).to.deep.include({type: 'htcondor', localJobId: job.id, attempt: 1});
-      expect(record.allocation).to.deep.include({cores: 2, memoryLimitBytes: 512 * MIB - RESERVE});
-      expect(record.limits?.memory.provenance).to.deep.equal({source: 'slot', at: '.machine.ad: Memory less reserve 64 MiB'});
+      expect(record.allocation).to.deep.include({cores: 2, memoryLimitBytes: LIMITS.of512});
+      expect(record.limits?.memory.provenance).to.deep.equal({source: 'slot', at: '.machine.ad: Memory less reserve 40 MiB'});
+      expect(record.benchmarks).to.deep.equal([{name: 'HEPscore23', valuePerCore: 14.37, source: 'machine-ad:ApelSpecs'}]);
       const {net, time, tare, host} = record;
       const figures: Record<string, number | string | null> = {
         Attempt: 1,
@@ -59,7 +63,7 @@ for (const variant of WRAPPERS) {
         CpuSystemUsec: net.cpuSystemUs,
         LaunchUsec: tare.launchUs,
         Millicores: 2000,
-        MemoryLimitBytes: 512 * MIB - RESERVE,
+        MemoryLimitBytes: LIMITS.of512,
         MemoryPeakBytes: net.memPeakBytes,
         AnonPeakBytes: net.anonPeakBytes,
         ScratchPeakBytes: net.scratchPeakBytes,
@@ -91,7 +95,7 @@ for (const variant of WRAPPERS) {
         ExitSignal: '9',
         ChirpTareHold: 'true',
         ChirpTareLimit: '"memory"',
-        ChirpTareMemoryLimitBytes: String(256 * MIB - RESERVE),
+        ChirpTareMemoryLimitBytes: String(LIMITS.of256),
       });
       await job.command('condor_rm');
     });

@@ -1,6 +1,6 @@
 import {expect} from 'chai';
 import {parseAd} from '../../../plugins/htcondor/classad.js';
-import {aboutOf, lrmsOf, slotOf} from '../../../plugins/htcondor/slot.js';
+import {aboutOf, benchmarksOf, lrmsOf, slotOf} from '../../../plugins/htcondor/slot.js';
 
 const ads = (job: string, machine = '') => ({job: parseAd(job), machine: parseAd(machine)});
 
@@ -172,5 +172,37 @@ describe('where a job of HTCondor comes from', () => {
 
   it('is unknown without ads', () => {
     expect(lrmsOf(ads(''))).to.deep.equal({host: null, queue: null, localJobId: null, globalJobId: null, attempt: 1});
+  });
+});
+
+describe('benchmarks of a machine', () => {
+  const of = (text: string): unknown => benchmarksOf(parseAd(`ApelSpecs = ${text}`)).map(({name, valuePerCore}) => [name, valuePerCore]);
+
+  it('are the literals of ApelSpecs that APEL knows, per core', () => {
+    expect(of("[HEPSPEC=1.390000000000000E+01; SI2K=2793; 'HEPscore23' = 14.37 ]")).to.deep.equal([
+      ['HEPSPEC', 13.9],
+      ['si2k', 2793],
+      ['HEPscore23', 14.37],
+    ]);
+    expect(benchmarksOf(parseAd('ApelSpecs = [hepscore23 = 14]'))[0]?.source).to.equal('machine-ad:ApelSpecs');
+  });
+
+  for (const text of [
+    'undefined',
+    '[]',
+    '[HS06 = 12]',
+    '[HEPSPEC = Cpus * 2]',
+    '[HEPSPEC = -3]',
+    '[HEPSPEC = 0]',
+    '"[HEPSPEC = 3]"',
+    '{1, 2}',
+    '[[[',
+  ])
+    it(`are none in ${text}`, () => {
+      expect(of(text)).to.deep.equal([]);
+    });
+
+  it('of one name the first counts', () => {
+    expect(of('[HEPSPEC = 1; hepspec = 2]')).to.deep.equal([['HEPSPEC', 1]]);
   });
 });
