@@ -135,6 +135,17 @@ for (const role of ROLES) {
       expect(site.records().map(({state, outcome}) => [state, outcome.reason])).to.deep.equal([['lost', 'the node went down']]);
     });
 
+    it('says that a state directory is not swept into which others could have put something', async () => {
+      await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+      const boxes = join(site.directory, 'state/boxes');
+      chmodSync(boxes, 0o777);
+      expect((await sweep(site)).map(({result, message}) => [result, message.includes(`${boxes} are not swept`)])).to.deep.equal([
+        ['left', true],
+      ]);
+      chmodSync(boxes, 0o700);
+      expect((await sweep(site)).map(({result}) => result)).to.deep.equal(['closed']);
+    });
+
     it('a file that is no record keeps no other from being closed', async () => {
       await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
       rmSync(join(site.directory, 'state/boxes'), {recursive: true});
