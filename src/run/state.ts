@@ -45,6 +45,8 @@ export interface BoxState {
   stop: Stop | null;
   /** What was weighed before the groups were removed; null until then. */
   weighed: Weighing | null;
+  /** Its closed record is in a spool, or was: whoever collects records may take it before the box is gone. */
+  recorded: boolean;
   /** Whose limit killed, as a sweep found before it removed the groups; null until then. */
   oom: Verdict | null;
 }

@@ -230,6 +230,17 @@ for (const role of ROLES) {
     }
   });
 
+  it('writes no second record where the first was taken away before the sweep came', async () => {
+    const directories = Object.fromEntries(['state', 'spool', 'scratch', 'sealed'].map((name) => [name, join(site.directory, name)]));
+    await killAllAt(site, 'brain-recorded', 'exit 0');
+    const argv = ['records', 'seal', '--json', '--policy', site.policy({directories})];
+    const {stdout} = await site.command(argv, {uid: 0, gid: 0});
+    expect(JSON.parse(stdout)).to.deep.equal({sealed: 1, open: 0, rejected: []});
+    expect((await sweep(site, 'root')).map(({result}) => result)).to.deep.equal(['cleaned']);
+    expect(site.records()).to.deep.equal([]);
+    expect(site.leftovers()).to.deep.equal([]);
+  });
+
   it('says why a user’s sweep failed', async () => {
     await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
     const policy = site.policy();
