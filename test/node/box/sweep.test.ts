@@ -1,6 +1,6 @@
 /** SIGKILL to the whole wrapper at once, at named steps: a sweep leaves nothing of it, and one record. */
 import {expect} from 'chai';
-import {spawn} from 'node:child_process';
+import {execFileSync, spawn} from 'node:child_process';
 import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {UsageRecord} from '../../../src/record/record.js';
@@ -189,6 +189,9 @@ for (const role of ROLES) {
         site.give(join(boxes, name), join(boxes, name, 'box.json'));
       }
       writeFileSync(join(boxes, 'ae'), 'a file');
+      mkdirSync(join(boxes, 'af'));
+      execFileSync('mkfifo', [join(boxes, 'af/box.json')]);
+      site.give(join(boxes, 'af'), join(boxes, 'af/box.json'));
       expect(await sweep(site)).to.deep.equal([]);
     });
   });
