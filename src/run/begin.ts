@@ -62,6 +62,7 @@ export async function begin(
     startEpochUs: null,
     stop: null,
     weighed: null,
+    recorded: false,
     oom: null,
   };
   let groups: Groups = noGroups;

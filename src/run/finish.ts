@@ -28,11 +28,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   if (before !== null) return resultOf(before.record, before.path, [], life);
   state.weighed ??= weighPayload(groups, life.sampler, life.levels, life.init);
   const {usage, flags} = state.weighed;
-  try {
-    writeState(state); // whoever follows finds no groups any more
-  } catch (error) {
-    log.warn('the state of the box is gone', {error: asTareError(error).message});
-  }
+  keep(state, log); // whoever follows finds no groups any more
   pauseAt(plan.pauseAt, 'brain-weighed');
   const left = [...(await groups.remove()), ...removeScratch(plan, id)];
   if (left.length > 0) log.error('left behind', {left});
@@ -63,9 +59,18 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   if (life.brainsLost > 0) for (const spool of plan.directories.spools) removeUnfinished(pathOf(spool, started.recordId));
   const messages = !ran && outcome.reason !== null ? [outcome.reason] : [];
   const path = store(plan.directories, state.recordCopy, record, messages, log);
+  if (path !== null) keep(Object.assign(state, {recorded: true}), log);
   pauseAt(plan.pauseAt, 'brain-recorded');
   log.info('ended', {status: outcome.status, exitCode: outcome.exitCode, signal: outcome.signal, reason: outcome.reason, record: path});
   return resultOf(record, path, messages, life);
+}
+
+function keep(state: BoxState, log: Log): void {
+  try {
+    writeState(state);
+  } catch (error) {
+    log.warn('the state of the box is gone', {error: asTareError(error).message});
+  }
 }
 
 function resultOf(record: UsageRecord, path: string | null, messages: string[], life: Life): RunResult {

@@ -3,7 +3,22 @@
  * private directories. Made so that nobody else can put anything in our way.
  */
 
-import {chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync} from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import {join} from 'node:path';
 import type {BatchJob, BatchSettings} from '@tare/contract';
 import {TareError} from '../errors.js';
@@ -45,6 +60,8 @@ export interface BoxState {
   stop: Stop | null;
   /** What was weighed before the groups were removed; null until then. */
   weighed: Weighing | null;
+  /** Its closed record is in a spool, or was: whoever collects records may take it before the box is gone. */
+  recorded: boolean;
   /** Whose limit killed, as a sweep found before it removed the groups; null until then. */
   oom: Verdict | null;
 }
@@ -150,7 +167,16 @@ export function readSeen(directory: string): Seen | null {
 
 /** @throws TareError STATE_DIRECTORY when another brain's state cannot be read */
 export function readState(directory: string): BoxState {
-  return guard(() => JSON.parse(readFileSync(join(directory, STATE_FILE), 'utf8')) as BoxState);
+  return guard(() => {
+    // a named pipe of a user's would hold up root's sweep of everybody
+    const descriptor = openSync(join(directory, STATE_FILE), constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    try {
+      if (!fstatSync(descriptor).isFile()) throw new Error('not a plain file');
+      return JSON.parse(readFileSync(descriptor, 'utf8')) as BoxState;
+    } finally {
+      closeSync(descriptor);
+    }
+  });
 }
 
 /**

@@ -3,7 +3,7 @@
  * their groups still tell, removes them, and closes their records. Whatever kills a sweep, another goes on where it was.
  */
 
-import {renameSync, rmSync, statSync} from 'node:fs';
+import {lstatSync, renameSync, rmSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import {openGroups, verdictFromOutside, type Groups, type MemoryEvents} from '../cgroup/manager.js';
 import {asTareError, TareError} from '../errors.js';
@@ -56,7 +56,9 @@ export async function sweep(places: Places, options: SweepOptions): Promise<Swep
 export async function sweepBoxes({state}: Places, {uid, patienceMs, pauseAt: pauses = []}: SweepOptions, at = here()): Promise<Swept[]> {
   const folder = join(state, 'boxes');
   // what others could have put there is not obeyed
-  if (!isOwn(state, uid) || !isOwn(folder, uid)) return [];
+  const strange = [state, folder].find((place) => !isOwn(place, uid));
+  // another's is that one's to sweep
+  if (strange !== undefined) return ownerOf(strange) === uid ? [{recordId: null, result: 'left', message: notOwn(strange, uid)}] : [];
   const swept: Swept[] = [];
   const end = performance.now() + (patienceMs ?? Infinity);
   for (const name of namesIn(folder)) {
@@ -70,6 +72,11 @@ export async function sweepBoxes({state}: Places, {uid, patienceMs, pauseAt: pau
   }
   return swept;
 }
+
+const ownerOf = (path: string): number | undefined => lstatSync(path, {throwIfNoEntry: false})?.uid;
+
+const notOwn = (place: string, uid: number): string =>
+  `boxes in ${place} are not swept: it is no directory of uid ${String(uid)} or root that nobody else can write to; mend its owner and mode`;
 
 interface How {
   patienceMs: number;
@@ -120,8 +127,12 @@ async function close(box: BoxState, directory: string, presence: Presence, {pati
   pauseAt(pauses, 'sweep-weighed');
   left.push(...(await groups.remove()), ...removeScratch(plan, id));
   pauseAt(pauses, 'sweep-removed');
-  const closed = isClosed(find(spools, recordId)?.record ?? null);
-  if (!closed) journal(spools, lostRecord(started, remains));
+  const closed = box.recorded || isClosed(find(spools, recordId)?.record ?? null);
+  if (!closed) {
+    journal(spools, lostRecord(started, remains));
+    box.recorded = true;
+    writeState(box, directory);
+  }
   for (const spool of spools) removeUnfinished(pathOf(spool, recordId));
   pauseAt(pauses, 'sweep-recorded');
   // what is left is looked at again: its folder says where it is

@@ -1,6 +1,6 @@
 /** SIGKILL to the whole wrapper at once, at named steps: a sweep leaves nothing of it, and one record. */
 import {expect} from 'chai';
-import {spawn} from 'node:child_process';
+import {execFileSync, spawn} from 'node:child_process';
 import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {UsageRecord} from '../../../src/record/record.js';
@@ -135,6 +135,17 @@ for (const role of ROLES) {
       expect(site.records().map(({state, outcome}) => [state, outcome.reason])).to.deep.equal([['lost', 'the node went down']]);
     });
 
+    it('says that a state directory is not swept into which others could have put something', async () => {
+      await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+      const boxes = join(site.directory, 'state/boxes');
+      chmodSync(boxes, 0o777);
+      expect((await sweep(site)).map(({result, message}) => [result, message.includes(`${boxes} are not swept`)])).to.deep.equal([
+        ['left', true],
+      ]);
+      chmodSync(boxes, 0o700);
+      expect((await sweep(site)).map(({result}) => result)).to.deep.equal(['closed']);
+    });
+
     it('a file that is no record keeps no other from being closed', async () => {
       await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
       rmSync(join(site.directory, 'state/boxes'), {recursive: true});
@@ -178,6 +189,9 @@ for (const role of ROLES) {
         site.give(join(boxes, name), join(boxes, name, 'box.json'));
       }
       writeFileSync(join(boxes, 'ae'), 'a file');
+      mkdirSync(join(boxes, 'af'));
+      execFileSync('mkfifo', [join(boxes, 'af/box.json')]);
+      site.give(join(boxes, 'af'), join(boxes, 'af/box.json'));
       expect(await sweep(site)).to.deep.equal([]);
     });
   });
@@ -217,6 +231,17 @@ for (const role of ROLES) {
     } finally {
       roots.remove();
     }
+  });
+
+  it('writes no second record where the first was taken away before the sweep came', async () => {
+    const directories = Object.fromEntries(['state', 'spool', 'scratch', 'sealed'].map((name) => [name, join(site.directory, name)]));
+    await killAllAt(site, 'brain-recorded', 'exit 0');
+    const argv = ['records', 'seal', '--json', '--policy', site.policy({directories})];
+    const {stdout} = await site.command(argv, {uid: 0, gid: 0});
+    expect(JSON.parse(stdout)).to.deep.equal({sealed: 1, open: 0, rejected: []});
+    expect((await sweep(site, 'root')).map(({result}) => result)).to.deep.equal(['cleaned']);
+    expect(site.records()).to.deep.equal([]);
+    expect(site.leftovers()).to.deep.equal([]);
   });
 
   it('says why a user’s sweep failed', async () => {

@@ -66,6 +66,7 @@ describe('the wrapper’s folders', () => {
     startEpochUs: null,
     stop: null,
     weighed: null,
+    recorded: false,
     oom: null,
     started: startedRecord(
       {
