@@ -48,6 +48,12 @@ const SYSTEM = {
   cpio: {what: 'cpio', present: () => which('cpio') !== null, apt: ['cpio'], dnf: ['cpio']},
   depmod: {what: 'depmod', present: () => which('depmod') !== null, apt: ['kmod'], dnf: ['kmod']},
   patchelf: {what: 'patchelf', present: () => which('patchelf') !== null, apt: ['patchelf'], dnf: ['patchelf']},
+  squashfuse: {
+    what: 'squashfuse and mksquashfs, which a payload uses in a test',
+    present: () => which('squashfuse') !== null && which('mksquashfs') !== null,
+    apt: ['squashfuse', 'squashfs-tools'],
+    dnf: ['squashfuse', 'squashfs-tools'],
+  },
   dirq: {
     what: 'Python’s dirq, which reads our queue in a test',
     present: () => pythonHas('dirq.QueueSimple'),
@@ -73,6 +79,8 @@ export const PACKAGERS = ['rpmbuild'];
 export const POOL = ['condor', 'sshd'];
 /** What makes and runs a machine with control groups of version 2, see test/lab. */
 export const LAB = ['qemu', 'mmdebstrap', 'dpkg', 'zstd', 'xz', 'mkfs', 'cpio', 'depmod', 'patchelf'];
+/** What payloads use. */
+export const PAYLOADS = ['squashfuse'];
 /** Programs that read what exporters write. */
 export const CONSUMERS = ['dirq', 'arex'];
 /** What the C tests need besides. */
