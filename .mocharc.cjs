@@ -1,6 +1,7 @@
 module.exports = {
   'node-option': ['import=tsx'],
-  extension: ['ts'],
+  // what else is in the folders is run by tests, not as one
+  extension: ['test.ts'],
   'forbid-only': process.env.CI === 'true',
   'fail-zero': true,
   reporter: 'scripts/mocha-reporter.mjs',
