@@ -42,7 +42,7 @@ for (const variant of [WITHOUT, ...WRAPPERS]) {
       const [record] = pool().records();
       expect(record).to.deep.include({mode: 'limits-only', state: 'final'});
       expect(record?.lrms.localJobId).to.equal(job.id);
-      expect(record?.limits?.memory).to.deep.include({value: (256 - 64) * 1024 * 1024});
+      expect(record?.limits?.memory).to.deep.include({value: (256 - 20) * 1024 * 1024});
       expect(record?.limits?.memory.enforcement).not.to.equal('none');
     });
 

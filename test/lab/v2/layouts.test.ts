@@ -338,15 +338,15 @@ describe('a slot of cgroup v2', function () {
     const built = condor24(ground, site);
     const slice = built.slot ?? '';
     const above = join(ground.directory, 'htcondor');
-    for (const [directory, file, mib] of [
-      [slice, 'memory.max', 500],
-      [slice, 'memory.high', 400],
-      [above, 'memory.max', 300],
+    for (const [directory, file, mib, reserve] of [
+      [slice, 'memory.max', 500, 40],
+      [slice, 'memory.high', 400, 32],
+      [above, 'memory.max', 300, 24],
     ] as const) {
       writeFileSync(join(directory, file), String(mib * MIB));
       for (const flags of [[], ['--memory', '2GiB']]) {
         const {limits, slot} = await planned(built.start, ...flags);
-        expect(limits.memory.value, file).to.equal((mib - 64) * MIB);
+        expect(limits.memory.value, file).to.equal((mib - reserve) * MIB);
         expect(limits.memory.provenance.source).to.equal('slot');
         expect(slot.memoryDirectory).to.equal(directory);
       }
@@ -362,7 +362,7 @@ describe('a slot of cgroup v2', function () {
       const {steps, limits} = await planned((argv) => start(inner, argv, {uid: 0, cwd: site.work}));
       const box = steps.find((step) => step.op === 'cgroup.create');
       expect(box?.op === 'cgroup.create' && box.directory, file).to.equal(`${inner}/tare-{id}`);
-      expect(limits.memory.value, file).to.equal((300 - 64) * MIB);
+      expect(limits.memory.value, file).to.equal((300 - 24) * MIB);
       writeFileSync(join(inner, file), 'max');
     }
   });
