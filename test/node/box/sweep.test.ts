@@ -198,90 +198,92 @@ for (const role of ROLES) {
 }
 
 /** As root for everybody: nothing that a user's file says may reach what is not that user's. */
-(isRoot ? describe : describe.skip)('the sweep of root over users’ files', function () {
-  this.timeout(30_000);
-  let site: Site;
-  beforeEach(() => {
-    site = new Site('user');
-  });
-  afterEach(() => {
-    site.remove();
-  });
+if (isRoot) {
+  describe('the sweep of root over users’ files', function () {
+    this.timeout(30_000);
+    let site: Site;
+    beforeEach(() => {
+      site = new Site('user');
+    });
+    afterEach(() => {
+      site.remove();
+    });
 
-  it('closes another user’s box as that user', async () => {
-    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
-    const swept = await sweep(site, 'root');
-    expect(swept.map(({uid, result}) => [uid, result])).to.deep.equal([[65534, 'closed']]);
-    expect(site.leftovers()).to.deep.equal([]);
-    expect(site.records().map(({state, trust}) => [state, trust])).to.deep.equal([['lost', 'user']]);
-  });
+    it('closes another user’s box as that user', async () => {
+      await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+      const swept = await sweep(site, 'root');
+      expect(swept.map(({uid, result}) => [uid, result])).to.deep.equal([[65534, 'closed']]);
+      expect(site.leftovers()).to.deep.equal([]);
+      expect(site.records().map(({state, trust}) => [state, trust])).to.deep.equal([['lost', 'user']]);
+    });
 
-  it('leaves a job alone that cannot see its own processes: a PID namespace with the /proc of another', async () => {
-    const roots = new Site('root');
-    try {
-      const tare = [bin('tare'), 'run', '--policy', roots.policy(), '--', '/bin/sleep', '2.71'];
-      const child = spawn('unshare', ['--pid', '--fork', ...tare], {cwd: roots.work});
-      const end = ending(child);
-      await until('the payload', () => processes().some(({argv}) => argv.join(' ') === '/bin/sleep 2.71'));
-      // what /proc has under our numbers is another process, and says nothing of ours when it ends
-      expect(roots.records().map(({wrapper}) => wrapper)).to.deep.equal([{pidNamespace: null, front: null, brain: null}]);
-      expect(await sweep(roots)).to.deep.equal([]);
-      expect(await end).to.include({code: 0});
-      expect(roots.leftovers()).to.deep.equal([]);
-    } finally {
-      roots.remove();
-    }
-  });
+    it('leaves a job alone that cannot see its own processes: a PID namespace with the /proc of another', async () => {
+      const roots = new Site('root');
+      try {
+        const tare = [bin('tare'), 'run', '--policy', roots.policy(), '--', '/bin/sleep', '2.71'];
+        const child = spawn('unshare', ['--pid', '--fork', ...tare], {cwd: roots.work});
+        const end = ending(child);
+        await until('the payload', () => processes().some(({argv}) => argv.join(' ') === '/bin/sleep 2.71'));
+        // what /proc has under our numbers is another process, and says nothing of ours when it ends
+        expect(roots.records().map(({wrapper}) => wrapper)).to.deep.equal([{pidNamespace: null, front: null, brain: null}]);
+        expect(await sweep(roots)).to.deep.equal([]);
+        expect(await end).to.include({code: 0});
+        expect(roots.leftovers()).to.deep.equal([]);
+      } finally {
+        roots.remove();
+      }
+    });
 
-  it('writes no second record where the first was taken away before the sweep came', async () => {
-    const directories = Object.fromEntries(['state', 'spool', 'scratch', 'sealed'].map((name) => [name, join(site.directory, name)]));
-    await killAllAt(site, 'brain-recorded', 'exit 0');
-    const argv = ['records', 'seal', '--json', '--policy', site.policy({directories})];
-    const {stdout} = await site.command(argv, {uid: 0, gid: 0});
-    expect(JSON.parse(stdout)).to.deep.equal({sealed: 1, open: 0, rejected: []});
-    expect((await sweep(site, 'root')).map(({result}) => result)).to.deep.equal(['cleaned']);
-    expect(site.records()).to.deep.equal([]);
-    expect(site.leftovers()).to.deep.equal([]);
-  });
+    it('writes no second record where the first was taken away before the sweep came', async () => {
+      const directories = Object.fromEntries(['state', 'spool', 'scratch', 'sealed'].map((name) => [name, join(site.directory, name)]));
+      await killAllAt(site, 'brain-recorded', 'exit 0');
+      const argv = ['records', 'seal', '--json', '--policy', site.policy({directories})];
+      const {stdout} = await site.command(argv, {uid: 0, gid: 0});
+      expect(JSON.parse(stdout)).to.deep.equal({sealed: 1, open: 0, rejected: []});
+      expect((await sweep(site, 'root')).map(({result}) => result)).to.deep.equal(['cleaned']);
+      expect(site.records()).to.deep.equal([]);
+      expect(site.leftovers()).to.deep.equal([]);
+    });
 
-  it('says why a user’s sweep failed', async () => {
-    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
-    const policy = site.policy();
-    chmodSync(policy, 0o600);
-    const {stdout, code} = await site.command(['records', 'sweep', '--policy', policy], {uid: 0, gid: 0});
-    expect(code).to.equal(1);
-    expect(stdout).to.include(`the sweep as uid 65534 failed: tare: ${policy}: the policy cannot be read`);
-  });
+    it('says why a user’s sweep failed', async () => {
+      await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+      const policy = site.policy();
+      chmodSync(policy, 0o600);
+      const {stdout, code} = await site.command(['records', 'sweep', '--policy', policy], {uid: 0, gid: 0});
+      expect(code).to.equal(1);
+      expect(stdout).to.include(`the sweep as uid 65534 failed: tare: ${policy}: the policy cannot be read`);
+    });
 
-  it('kills no process, removes no directory and writes no file that the user could not', async () => {
-    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
-    const boxes = join(site.directory, 'state/boxes');
-    const [id = ''] = readdirSync(boxes);
-    const file = join(boxes, id, 'box.json');
-    const state = JSON.parse(readFileSync(file, 'utf8')) as {
-      init: unknown;
-      plan: {directories: Record<string, string>; steps: object[]};
-    };
-    const sleeper = spawn('/bin/sleep', ['31.4']);
-    const pid = sleeper.pid ?? 0;
-    const private_ = join(site.directory, 'roots');
-    mkdirSync(private_);
-    chmodSync(private_, 0o700);
-    mkdirSync(join(private_, `tare-${id}`));
-    writeFileSync(join(private_, `tare-${id}`, 'precious'), '');
-    const stat = readFileSync(`/proc/${String(pid)}/stat`, 'latin1');
-    const startTicks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
-    const hostile = {...state, init: {pid, startTicks}};
-    hostile.plan.directories = {...state.plan.directories, spool: private_, scratch: private_};
-    writeFileSync(file, JSON.stringify(hostile));
-    const swept = await sweep(site, 'root');
-    expect(swept.map(({result}) => result)).to.include('left');
-    expect([sleeper.exitCode, sleeper.signalCode]).to.deep.equal([null, null]);
-    expect(readdirSync(private_)).to.deep.equal([`tare-${id}`]);
-    expect(readdirSync(join(private_, `tare-${id}`))).to.deep.equal(['precious']);
-    sleeper.kill();
+    it('kills no process, removes no directory and writes no file that the user could not', async () => {
+      await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+      const boxes = join(site.directory, 'state/boxes');
+      const [id = ''] = readdirSync(boxes);
+      const file = join(boxes, id, 'box.json');
+      const state = JSON.parse(readFileSync(file, 'utf8')) as {
+        init: unknown;
+        plan: {directories: Record<string, string>; steps: object[]};
+      };
+      const sleeper = spawn('/bin/sleep', ['31.4']);
+      const pid = sleeper.pid ?? 0;
+      const private_ = join(site.directory, 'roots');
+      mkdirSync(private_);
+      chmodSync(private_, 0o700);
+      mkdirSync(join(private_, `tare-${id}`));
+      writeFileSync(join(private_, `tare-${id}`, 'precious'), '');
+      const stat = readFileSync(`/proc/${String(pid)}/stat`, 'latin1');
+      const startTicks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
+      const hostile = {...state, init: {pid, startTicks}};
+      hostile.plan.directories = {...state.plan.directories, spool: private_, scratch: private_};
+      writeFileSync(file, JSON.stringify(hostile));
+      const swept = await sweep(site, 'root');
+      expect(swept.map(({result}) => result)).to.include('left');
+      expect([sleeper.exitCode, sleeper.signalCode]).to.deep.equal([null, null]);
+      expect(readdirSync(private_)).to.deep.equal([`tare-${id}`]);
+      expect(readdirSync(join(private_, `tare-${id}`))).to.deep.equal(['precious']);
+      sleeper.kill();
+    });
   });
-});
+}
 
 /** Runs a job, waits for the step, kills front, brain, engine and init in one go, and waits until they are gone. */
 async function killAllAt(site: Site, step: string, script: string, seconds = 0.3): Promise<void> {
