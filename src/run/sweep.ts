@@ -43,7 +43,7 @@ const EMPTY_DEADLINE_MS = 10_000;
 /** How long an init may take to find out that its front is gone. */
 const KILL_MS = 200;
 /** A folder without a readable state is one that is just being made, or that a crash left half made. */
-const HALF_MADE_MS = 10 * 60_000;
+const HALF_MADE_MS = 60_000;
 
 /** Of one user: all boxes, then the records that no box stands for any more. */
 export async function sweep(places: Places, options: SweepOptions): Promise<Swept[]> {
