@@ -1,10 +1,10 @@
 /** What exporters may do to the world. */
 
-import {closeSync, constants, fstatSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {closeSync, constants, fstatSync, linkSync, openSync, readFileSync, rmSync} from 'node:fs';
 import {request as requestPlain} from 'node:http';
 import {request as requestTls} from 'node:https';
 import type {ExportEffects, HttpRequest} from '@tare/contract';
-import {makeDirectory, writeDurably} from '../record/durable.js';
+import {makeDirectory, syncDirectory, writeAndSync, writeDurably} from '../record/durable.js';
 
 /** @param own the exporter's directory */
 export function exportEffects(own: string): ExportEffects {
@@ -21,32 +21,13 @@ export function exportEffects(own: string): ExportEffects {
     readSecret,
     makeDirectory: (path) => makeDirectory(path, 0o755),
     replace: writeDurably,
-    create,
+    create: writeAndSync,
     link: linkSync,
     remove: (path) => rmSync(path),
     syncDirectory,
     nowUs: () => Date.now() * 1000,
     request,
   };
-}
-
-function create(path: string, text: string): void {
-  const descriptor = openSync(path, 'wx', 0o644);
-  try {
-    writeFileSync(descriptor, text);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-function syncDirectory(path: string): void {
-  const descriptor = openSync(path, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 function readSecret(path: string): string {

@@ -68,7 +68,8 @@ function discard(path: string): void {
   }
 }
 
-function writeAndSync(path: string, text: string): void {
+/** Makes a file with its content on disk; its name is there for good once the directory is synced. @throws EEXIST when there is one */
+export function writeAndSync(path: string, text: string): void {
   // wx: never through a link that somebody put there
   const descriptor = openSync(path, 'wx', 0o644);
   try {
@@ -79,7 +80,7 @@ function writeAndSync(path: string, text: string): void {
   }
 }
 
-function syncDirectory(directory: string): void {
+export function syncDirectory(directory: string): void {
   const descriptor = openSync(directory, 'r');
   try {
     fsyncSync(descriptor);

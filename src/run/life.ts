@@ -16,6 +16,7 @@ import type {Channel, Frame} from './channel.js';
 import {after, epochUs, monotonicUs, sleep} from './clock.js';
 import type {Log} from './log.js';
 import {pauseAt} from './pause.js';
+import {killProcess} from './process.js';
 import {Sampler} from './sampler.js';
 import type {LevelPeaks} from './levels.js';
 import {startWatches, type Suspended, type Watches} from './watches.js';
@@ -331,14 +332,6 @@ class Follower {
   private clearDeadline(): void {
     if (this.deadline !== null) clearTimeout(this.deadline);
     this.deadline = null;
-  }
-}
-
-function killProcess(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // it is gone
   }
 }
 

@@ -16,6 +16,15 @@ export function processId(pid: number): ProcessId | null {
 
 export const isRunning = ({pid, startTicks}: ProcessId): boolean => startOf(pid) === startTicks;
 
+/** SIGKILL to one that may be gone. */
+export function killProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // it is gone
+  }
+}
+
 /**
  * The namespace that our numbers of processes are of (pid_namespaces(7)); null where /proc does not tell, or is one of another namespace
  * (`unshare --pid` without `--mount-proc`): our numbers are other processes' there.

@@ -16,7 +16,7 @@ import {isClosed, pathOf, recordsOf} from '../record/spool.js';
 import {sleep} from './clock.js';
 import {pauseAt} from './pause.js';
 import {here, presenceOf, type Here, type Presence} from './presence.js';
-import {isRunning, processId, type ProcessId} from './process.js';
+import {isRunning, killProcess, processId, type ProcessId} from './process.js';
 import {namesIn, readSeen, readState, removeScratch, writeState, type BoxState} from './state.js';
 import {weighPayload} from './weigh.js';
 
@@ -113,7 +113,7 @@ function claim(folder: string, id: string, name: string): string | null {
 }
 
 /** Stops, weighs, removes, records; the folder goes last, so that who comes after a crash finds it. */
-async function close(box: BoxState, directory: string, presence: Presence, {patienceMs, pauses}: How): Promise<Swept> {
+async function close(box: BoxState, directory: string, presence: Over, {patienceMs, pauses}: How): Promise<Swept> {
   const {plan, started, id} = box;
   const {recordId} = started;
   const {spools} = plan.directories;
@@ -146,7 +146,7 @@ async function stop(groups: Groups, init: ProcessId | null, patienceMs: number):
   groups.kill('box');
   // where there is no group, the box goes with its init, which ends by itself when the front does
   for (let waited = 0; init !== null && isRunning(init); waited += 20) {
-    if (waited === KILL_MS) kill(init);
+    if (waited === KILL_MS) killProcess(init.pid);
     if (waited > patienceMs) return false;
     await sleep(20);
   }
@@ -154,7 +154,7 @@ async function stop(groups: Groups, init: ProcessId | null, patienceMs: number):
 }
 
 /** What is noted is kept: a sweep that follows finds no groups any more. */
-function remainsOf(box: BoxState, groups: Groups, directory: string, presence: Presence): Parameters<typeof lostRecord>[1] {
+function remainsOf(box: BoxState, groups: Groups, directory: string, presence: Over): Parameters<typeof lostRecord>[1] {
   const {startEpochUs, memoryBefore} = box;
   const seen = readSeen(directory);
   const counted = box.weighed !== null || presence !== 'gone' ? null : weighPayload(groups, null, null, null);
@@ -163,24 +163,19 @@ function remainsOf(box: BoxState, groups: Groups, directory: string, presence: P
   box.oom ??= presence === 'gone' ? (groups.verdict(before, groups.memoryEvents()) ?? verdictFromOutside(before)) : null;
   writeState(box, directory);
   const {usage, flags} = box.weighed;
-  return {reason: REASONS[presence === 'restarted' ? 'restarted' : 'gone'], startEpochUs, seen, usage, flags, oom: box.oom};
+  return {reason: REASONS[presence], startEpochUs, seen, usage, flags, oom: box.oom};
 }
+
+/** Why nobody will end it. */
+type Over = Exclude<Presence, 'here' | 'unknown'>;
 
 const REASONS = {
   gone: 'the wrapper was killed, and all with it',
   restarted: 'the node went down',
-} as const;
+} as const satisfies Record<Over, string>;
 
 /** A group that is gone tells nothing. */
 const hasFigures = ({cpuUserUs, memPeakBytes}: UsageRecord['net']): boolean => cpuUserUs !== null || memPeakBytes !== null;
-
-function kill({pid}: ProcessId): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // it is gone
-  }
-}
 
 function stateIn(directory: string): BoxState | null {
   try {
@@ -207,23 +202,30 @@ function sweepRecords({state, spools}: Places, {uid}: SweepOptions, at: Here): S
   const boxes = join(state, 'boxes');
   const known = new Set(namesIn(boxes).flatMap((name) => stateIn(join(boxes, name))?.started.recordId ?? []));
   const swept: Swept[] = [];
-  for (const recordId of spools.flatMap((spool) => [...recordsOf(spool, uid)])) {
-    const found = find(spools, recordId);
-    if (found?.record.state !== 'started' || known.has(recordId)) continue;
-    const {record, path} = found;
-    try {
-      const presence = presenceOf(record, at);
-      if (presence === 'here' || presence === 'unknown') continue;
-      // another sweep may just have closed it, with more than we know: it removes the box's folder after that
-      if (isClosed(find(spools, recordId)?.record ?? null)) continue;
-      const reason = REASONS[presence];
-      journal(spools, lostRecord(record, {reason, startEpochUs: null, seen: null, usage: NO_USAGE, flags: [], oom: null}));
-      swept.push({recordId, result: 'closed', message: `${reason}; its box is not known any more`});
-    } catch (error) {
-      // what was written by something else keeps no other from being closed
-      const message = error instanceof TareError ? error.message : `${path} is no record of a wrapper (tare records verify); remove it`;
-      swept.push({recordId, result: 'left', message});
+  for (const spool of spools) {
+    for (const recordId of recordsOf(spool, uid)) {
+      const one = known.has(recordId) ? null : sweepRecord(spools, recordId, at);
+      if (one !== null) swept.push(one);
     }
   }
   return swept;
+}
+
+function sweepRecord(spools: readonly string[], recordId: string, at: Here): Swept | null {
+  const found = find(spools, recordId);
+  if (found?.record.state !== 'started') return null;
+  const {record, path} = found;
+  try {
+    const presence = presenceOf(record, at);
+    if (presence === 'here' || presence === 'unknown') return null;
+    // another sweep may just have closed it, with more than we know: it removes the box's folder after that
+    if (isClosed(find(spools, recordId)?.record ?? null)) return null;
+    const reason = REASONS[presence];
+    journal(spools, lostRecord(record, {reason, startEpochUs: null, seen: null, usage: NO_USAGE, flags: [], oom: null}));
+    return {recordId, result: 'closed', message: `${reason}; its box is not known any more`};
+  } catch (error) {
+    // what was written by something else keeps no other from being closed
+    const message = error instanceof TareError ? error.message : `${path} is no record of a wrapper (tare records verify); remove it`;
+    return {recordId, result: 'left', message};
+  }
 }
