@@ -72,6 +72,7 @@ function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilit
     case 'watch.wallTime':
     case 'watch.cpuTime':
     case 'watch.processes':
+    case 'weigh.processes':
       return []; // not the engine's: done by the brain, enter, init or the watches
     default:
       return unknown(step);

@@ -174,6 +174,8 @@ function watchRow(step: Step): string[][] {
       return [['CPU time', formatDuration(step.limitUs), step.because]];
     case 'watch.processes':
       return [['processes', String(step.limit), step.because]];
+    case 'weigh.processes':
+      return [['memory of processes', formatDuration(step.periodMs * 1000), step.because]];
     default:
       return [];
   }

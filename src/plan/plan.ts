@@ -2,6 +2,7 @@
 
 import {TareError, TareErrors} from '../errors.js';
 import {applyRules} from '../policy/match.js';
+import {formatDuration} from '../job/quantity.js';
 import {liesIn} from '../policy/glob.js';
 import {placesOf} from '../policy/places.js';
 import {refusals} from '../policy/refusals.js';
@@ -107,7 +108,7 @@ function planSteps(inputs: Inputs, mode: ModeChoice, limits: PlannedLimits, netw
   }
   steps.push(...planRlimits(limits, mode));
   steps.push(...planEnvironment(inputs, limits, mode, mounts?.isHidden ?? (() => false)));
-  steps.push(...planWatches(inputs, limits, mode));
+  steps.push(...planWatches(inputs, limits, mode), ...planWeighing(inputs));
   steps.push({op: 'payload.execute', argv: job.command, workDirectory: job.workDirectory.value, because: job.workDirectory.provenance.at});
   return steps;
 }
@@ -159,6 +160,13 @@ function planWatches({facts, policy}: Inputs, limits: PlannedLimits, mode: ModeC
     steps.push({op: 'watch.processes', limit: processes.value, periodMs: WATCH_PERIOD_MS, because: processes.because});
   }
   return steps;
+}
+
+function planWeighing({policy: {processMemoryUs}}: Inputs): Step[] {
+  const {value, provenance} = processMemoryUs;
+  if (value === null) return [];
+  const because = `read every ${formatDuration(value)} at most, for the record (${provenance.at})`;
+  return [{op: 'weigh.processes', periodMs: Math.max(1, Math.round(value / 1000)), because}];
 }
 
 function planEngine({facts: {bubblewrap}}: Inputs, mode: ModeChoice): Plan['engine'] {

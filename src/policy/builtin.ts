@@ -27,6 +27,8 @@ export const BUILTIN: Readonly<Policy> = {
   // ending a payload that would have proceeded is worse than ending one late
   memoryStallUs: builtin(600e6),
   suspendedTime: builtin('excluded'),
+  // as prmon does
+  processMemoryUs: builtin(30e6),
   network: builtin(['host', 'none']),
   devices: builtin(['/dev/fuse', '/dev/nvidia*', '/dev/dri/*', '/dev/kfd']),
   writable: builtin([]),

@@ -22,6 +22,8 @@ export interface Ruled {
   memoryStallUs: Valued<number | null>;
   /** Whether suspended time counts against the wall time limit. */
   suspendedTime: Valued<'excluded' | 'counted'>;
+  /** The least time between two looks at the memory of single processes; null: nobody looks. */
+  processMemoryUs: Valued<number | null>;
   /** The first is the default. */
   network: Valued<('host' | 'none')[]>;
   /** Patterns with `*`. */

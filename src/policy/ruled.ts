@@ -12,7 +12,8 @@ export type WrittenRuled = Omit<RuleDocument, 'name' | 'match' | 'refuse'>;
 
 export function readRuled(written: WrittenRuled, locate: Locate, problems: Problems): Setting {
   const setting: Setting = {};
-  const {mode, patterns, defaults, maxima, enforcement, box, grace, memoryStall, suspendedTime, network, devices, writable} = written;
+  const {mode, patterns, defaults, maxima, enforcement, box, grace, memoryStall, suspendedTime, processMemory, network, devices, writable} =
+    written;
   const valued = <T>(value: T, pointer: string): Valued<T> => ({value, provenance: {source: 'policy', at: locate(pointer)}});
   if (mode !== undefined) setting.mode = valued(readMode(mode), '/mode');
   if (patterns !== undefined) setting.patterns = valued(patterns, '/patterns');
@@ -24,10 +25,16 @@ export function readRuled(written: WrittenRuled, locate: Locate, problems: Probl
     const us = problems.attempt(() => parseDuration(grace, locate('/grace')));
     if (us !== null) setting.graceUs = valued(us, '/grace');
   }
-  if (memoryStall !== undefined) {
-    const us = memoryStall === 'never' ? null : problems.attempt(() => parseDuration(memoryStall, locate('/memoryStall')));
-    if (us !== null || memoryStall === 'never') setting.memoryStallUs = valued(us, '/memoryStall');
-  }
+  /** Undefined when absent or wrong. */
+  const durationOrNever = (text: string | number | undefined, pointer: string): Valued<number | null> | undefined => {
+    if (text === undefined) return undefined;
+    const us = text === 'never' ? null : problems.attempt(() => parseDuration(text, locate(pointer)));
+    return us === null && text !== 'never' ? undefined : valued(us, pointer);
+  };
+  const stall = durationOrNever(memoryStall, '/memoryStall');
+  if (stall !== undefined) setting.memoryStallUs = stall;
+  const looks = durationOrNever(processMemory, '/processMemory');
+  if (looks !== undefined) setting.processMemoryUs = looks;
   if (suspendedTime !== undefined) setting.suspendedTime = valued(suspendedTime, '/suspendedTime');
   if (network !== undefined) setting.network = valued(network, '/network');
   if (devices !== undefined) setting.devices = valued(devices, '/devices');

@@ -222,10 +222,10 @@ class Follower {
     // a brain before this one has sent SIGTERM already
     if (this.life.stop !== null) this.killAfter(plan.grace.us);
     // whatever no controller counts is sampled
-    const needsSampler =
-      groups.cpuUs() === null || stepOf(plan, 'watch.memory') !== undefined || stepOf(plan, 'watch.processes') !== undefined;
-    if (needsSampler && this.initPid !== null) this.life.sampler = new Sampler(this.initPid, plan.mode.value === 'box');
-    const box = {groups, sampler: this.life.sampler, executedUs, cpus};
+    const sampled = groups.cpuUs() === null || stepOf(plan, 'watch.memory') !== undefined || stepOf(plan, 'watch.processes') !== undefined;
+    const wanted = sampled || stepOf(plan, 'weigh.processes') !== undefined;
+    if (wanted && this.initPid !== null) this.life.sampler = new Sampler(this.initPid, plan.mode.value === 'box');
+    const box = {groups, sampler: this.life.sampler, sampled, executedUs, cpus};
     this.watches = startWatches(plan, box, {
       stop: this.stopPayload,
       oomKilled: () => {

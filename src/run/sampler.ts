@@ -1,5 +1,6 @@
 /**
- * Figures of a box without control groups: sampled, so lower bounds for CPU time and peaks, and said to be so in the record.
+ * Figures of the payload's processes, sampled: what control groups do not tell (address space, proportional sizes, averages), and where there
+ * are none, all of it. Lower bounds for CPU time and peaks, and said to be so in the record.
  *
  * CPU time: init's rusage misses what nobody waits for (children of a parent that ignores SIGCHLD, and of a nested PID namespace whose
  * init died first); the sum of the last seen times of all processes misses what was shorter than a period. The larger of the two is used.
@@ -7,11 +8,19 @@
 
 import {statfsSync} from 'node:fs';
 import {monotonicUs} from './clock.js';
+import {TimeMean} from './mean.js';
 import {readProcess, readSmapsRollup, readTree, type ProcessSample} from './tree.js';
 
-export interface SampledPeaks {
+export interface Sampled {
   rssPeakBytes: number | null;
   pssPeakBytes: number | null;
+  vmemPeakBytes: number | null;
+  swapPeakBytes: number | null;
+  /** Over the time from the beginning to the last look, each look standing for the time before it. */
+  rssAverageBytes: number | null;
+  pssAverageBytes: number | null;
+  vmemAverageBytes: number | null;
+  swapAverageBytes: number | null;
   largestProcessBytes: number | null;
   pidsPeak: number | null;
   /** Sum over all processes ever seen of their own CPU time when last seen. */
@@ -26,8 +35,12 @@ export interface SampledPeaks {
   pssLongestUs: number;
 }
 
-/** Part of the time that may go into looking, where looking takes long: many processes, or much memory. */
+/** Part of the time that may go into looking for the sake of a limit, where looking takes long: many processes, or much memory. */
 const DUTY = 0.05;
+/** The same for the record alone. */
+const RECORD_DUTY = 0.001;
+/** So much more resident memory than when proportional sizes were last read is worth reading them for the record. */
+const WORTH_READING = 1.1;
 
 export class Sampler {
   private readonly initPid: number;
@@ -36,9 +49,12 @@ export class Sampler {
   private lastSeen = new Map<string, number>();
   /** The same of those that are gone. */
   private goneCpuUs = 0;
-  private peaks: SampledPeaks = {
+  private readonly means: Record<'rss' | 'pss' | 'vmem' | 'swap', TimeMean>;
+  private peaks: Omit<Sampled, `${string}AverageBytes`> = {
     rssPeakBytes: null,
     pssPeakBytes: null,
+    vmemPeakBytes: null,
+    swapPeakBytes: null,
     largestProcessBytes: null,
     pidsPeak: null,
     cpuUs: null,
@@ -52,6 +68,8 @@ export class Sampler {
   private lastAtUs: number;
   private processes: ProcessSample[] = [];
   private lastCostUs = 0;
+  /** Resident sum at the largest proportional size. */
+  private rssAtPssPeak = 0;
   /** The last proportional size, when it was taken, how long that took, and the resident sum then. */
   private lastPss: {bytes: number; rssBytes: number; atUs: number; costUs: number} | null = null;
 
@@ -59,7 +77,9 @@ export class Sampler {
   constructor(initPid: number, ownShm: boolean) {
     this.initPid = initPid;
     this.ownShm = ownShm;
-    this.lastAtUs = monotonicUs();
+    const now = monotonicUs();
+    this.lastAtUs = now;
+    this.means = {rss: new TimeMean(now), pss: new TimeMean(now), vmem: new TimeMean(now), swap: new TimeMean(now)};
   }
 
   /** Looks once. */
@@ -90,10 +110,14 @@ export class Sampler {
     this.peaks = {...peaks, samples: peaks.samples + 1, longestGapUs: Math.max(peaks.longestGapUs, now - this.lastAtUs)};
     this.lastAtUs = now;
     if (this.processes.length === 0) return; // not yet, or not any more: nothing was seen, which is not nothing
-    const rss = sum(this.processes, ({rssBytes}) => rssBytes) + this.unmappedSharedBytes(0);
+    const rss = this.rssBytes;
+    const vmem = sum(this.processes, ({vmemBytes}) => vmemBytes);
+    this.means.rss.add(rss, now);
+    this.means.vmem.add(vmem, now);
     this.peaks = {
       ...this.peaks,
       rssPeakBytes: Math.max(peaks.rssPeakBytes ?? 0, rss),
+      vmemPeakBytes: Math.max(peaks.vmemPeakBytes ?? 0, vmem),
       largestProcessBytes: Math.max(peaks.largestProcessBytes ?? 0, ...this.processes.map(({rssBytes}) => rssBytes)),
       pidsPeak: Math.max(peaks.pidsPeak ?? 0, this.threads),
     };
@@ -119,27 +143,52 @@ export class Sampler {
     return this.rssBytes - last.rssBytes >= (limitBytes - last.bytes) / 2;
   }
 
+  /** Whether the payload has become so much larger that its proportional size would be a new peak, and reading it would cost little. */
+  get isPssPeakDue(): boolean {
+    const last = this.lastPss;
+    if (last === null) return false; // the first reading is not in the way of the payload's first moments
+    return this.rssBytes > this.rssAtPssPeak * WORTH_READING && monotonicUs() - last.atUs >= last.costUs / RECORD_DUTY;
+  }
+
+  /** How soon to read proportional sizes for the record again, ms. */
+  get leastPssPeriodMs(): number {
+    return (this.lastCostUs + (this.lastPss?.costUs ?? 0)) / RECORD_DUTY / 1000;
+  }
+
   /** Proportional set size of the whole tree now, shared pages counted once; costs a walk of every mapping. */
   readPssBytes(): number {
     const startUs = monotonicUs();
     let longestUs = 0;
     let pss = 0;
     let shared = 0;
+    let swap = 0;
+    let readings = 0;
     for (const {pid} of this.processes) {
       const atUs = monotonicUs();
       const memory = readSmapsRollup(pid);
       longestUs = Math.max(longestUs, monotonicUs() - atUs);
       pss += memory?.pssBytes ?? 0;
       shared += memory?.pssShmemBytes ?? 0;
+      swap += memory?.swapBytes ?? 0;
+      if (memory !== null) readings++;
     }
     const total = pss + this.unmappedSharedBytes(shared);
     const atUs = monotonicUs();
     const costUs = atUs - startUs;
     const {peaks} = this;
-    this.lastPss = {bytes: total, rssBytes: this.rssBytes, atUs, costUs};
+    const rssBytes = this.rssBytes;
+    this.lastPss = {bytes: total, rssBytes, atUs, costUs};
+    // of a process that is gone, or that is not ours to read, nothing is known
+    const known = readings > 0;
+    if (known) {
+      this.means.pss.add(total, atUs);
+      this.means.swap.add(swap, atUs);
+      if (total >= (peaks.pssPeakBytes ?? 0)) this.rssAtPssPeak = rssBytes;
+    }
     this.peaks = {
       ...peaks,
-      pssPeakBytes: Math.max(peaks.pssPeakBytes ?? 0, total),
+      pssPeakBytes: known ? Math.max(peaks.pssPeakBytes ?? 0, total) : peaks.pssPeakBytes,
+      swapPeakBytes: known ? Math.max(peaks.swapPeakBytes ?? 0, swap) : peaks.swapPeakBytes,
       lookUs: peaks.lookUs + costUs,
       pssReads: peaks.pssReads + this.processes.length,
       pssUs: peaks.pssUs + costUs,
@@ -154,8 +203,16 @@ export class Sampler {
     return Math.max((init?.waitedUs ?? 0) + sum(this.processes, ({cpuUs, waitedUs}) => cpuUs + waitedUs), this.seenCpuUs());
   }
 
-  report(): SampledPeaks {
-    return {...this.peaks, cpuUs: this.seenCpuUs()};
+  report(): Sampled {
+    const {rss, pss, vmem, swap} = this.means;
+    return {
+      ...this.peaks,
+      rssAverageBytes: rss.value,
+      pssAverageBytes: pss.value,
+      vmemAverageBytes: vmem.value,
+      swapAverageBytes: swap.value,
+      cpuUs: this.seenCpuUs(),
+    };
   }
 
   private seenCpuUs(): number {

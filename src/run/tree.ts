@@ -16,6 +16,8 @@ export interface ProcessSample {
   waitedUs: number;
   threads: number;
   rssBytes: number;
+  /** Address space. */
+  vmemBytes: number;
 }
 
 /** All living descendants of a process; not itself. A process that ends meanwhile is left out. */
@@ -54,12 +56,14 @@ export function readProcess(pid: number): ProcessSample | null {
     waitedUs: (field(16) + field(17)) * US_PER_TICK,
     threads: field(20),
     rssBytes: field(24) * PAGE_BYTES,
+    vmemBytes: field(23),
   };
 }
 
 export interface PrivateMemory {
   pssBytes: number;
   pssShmemBytes: number;
+  swapBytes: number;
   privateBytes: number;
   privateDirtyBytes: number;
 }
@@ -73,6 +77,7 @@ export function readSmapsRollup(pid: number | 'self'): PrivateMemory | null {
   return {
     pssBytes: bytes('Pss'),
     pssShmemBytes: bytes('Pss_Shmem'),
+    swapBytes: bytes('Swap'),
     privateBytes: bytes('Private_Clean') + privateDirtyBytes,
     privateDirtyBytes,
   };

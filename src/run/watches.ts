@@ -21,8 +21,10 @@ const CPU_PERIOD_MS = {least: 20, most: 1000} as const;
 
 export interface WatchedBox {
   groups: Groups;
-  /** null where control groups count everything. */
+  /** null where control groups count everything, and the plan wants no more. */
   sampler: Sampler | null;
+  /** Whether the sampler is all there is for some figure: then it looks often. */
+  sampled: boolean;
   executedUs: number;
   /** CPUs of the node: CPU time cannot grow faster. */
   cpus: number;
@@ -76,8 +78,19 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, oomKilled, note
 
   if (levels !== null) timers.repeat(() => levels.look());
 
-  if (box.sampler !== null) {
-    const {sampler} = box;
+  const {sampler} = box;
+  const weighing = stepOf(plan, 'weigh.processes');
+  if (sampler !== null && weighing !== undefined) {
+    let periodMs = Math.min(FIRST_WEIGHING_MS, weighing.periodMs);
+    timers.after(periodMs, () => {
+      sampler.sample();
+      sampler.readPssBytes();
+      periodMs = Math.min(2 * periodMs, weighing.periodMs);
+      return Math.max(periodMs, sampler.leastPssPeriodMs);
+    });
+  }
+
+  if (sampler !== null && box.sampled) {
     const periodMs = Math.min(memory?.periodMs ?? SAMPLE_PERIOD_MS, processes?.periodMs ?? SAMPLE_PERIOD_MS);
     timers.repeat(() => {
       sampler.sample();
@@ -89,6 +102,7 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, oomKilled, note
         );
         return null;
       }
+      if (weighing !== undefined && sampler.isPssPeakDue) sampler.readPssBytes();
       const near = Math.max(NEAR_PERIOD_MS, sampler.leastPeriodMs);
       if (memory === undefined || sampler.rssBytes < memory.limitBytes * NEAR) return Math.max(periodMs, sampler.leastPeriodMs);
       // the resident sum counts shared pages once per process: only the proportional one can say that the limit is exceeded
@@ -168,23 +182,20 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, oomKilled, note
     report: () => {
       const polled = groups.joins.payload.length > 0 && rest !== undefined && files.memory === null;
       const events = notices.by ?? (polled ? 'polled' : null);
-      if (box.sampler !== null) {
-        const {samples, longestGapUs, lookUs, pssReads, pssUs, pssLongestUs} = box.sampler.report();
-        const periodUs = (memory?.periodMs ?? SAMPLE_PERIOD_MS) * 1000;
-        return {events, periodUs, longestGapUs, samples, overshootBytes, lookUs, pssReads, pssUs, pssLongestUs};
-      }
-      const looked = levels?.report();
-      return {
-        events,
-        periodUs: looked === undefined ? null : looked.periodMs * 1000,
-        longestGapUs: looked?.longestGapUs ?? null,
-        samples: looked?.samples ?? null,
-        overshootBytes,
-        lookUs: looked?.lookUs ?? null,
-        pssReads: null,
-        pssUs: null,
-        pssLongestUs: null,
-      };
+      const seen = sampler?.report() ?? null;
+      const level = levels?.report() ?? null;
+      const lookUs = seen === null && level === null ? null : (seen?.lookUs ?? 0) + (level?.lookUs ?? 0);
+      const pss = {pssReads: seen?.pssReads ?? null, pssUs: seen?.pssUs ?? null, pssLongestUs: seen?.pssLongestUs ?? null};
+      // what is looked at most often says how well it was watched
+      const looked =
+        seen !== null && box.sampled
+          ? {periodUs: (memory?.periodMs ?? SAMPLE_PERIOD_MS) * 1000, longestGapUs: seen.longestGapUs, samples: seen.samples}
+          : {
+              periodUs: level === null ? null : level.periodMs * 1000,
+              longestGapUs: level?.longestGapUs ?? null,
+              samples: level?.samples ?? null,
+            };
+      return {events, ...looked, overshootBytes, lookUs, ...pss};
     },
   };
 }
@@ -217,6 +228,8 @@ function startStallWatch({afterUs, graceUs}: StepOf<'watch.memoryStall'>, groups
 
 /** How often a box without control groups is looked at when no limit asks for more. */
 const SAMPLE_PERIOD_MS = 250;
+/** The first look at the memory of processes for the record; later ones come ever more seldom. */
+const FIRST_WEIGHING_MS = 1000;
 
 /** Repeated looks, each saying when the next is due (ms), or null for never. */
 class Timers {
@@ -225,7 +238,10 @@ class Timers {
 
   repeat(look: () => number | null): void {
     const delay = this.running === null ? null : look();
-    if (delay === null) return;
+    if (delay !== null) this.after(delay, look);
+  }
+
+  after(delay: number, look: () => number | null): void {
     const timer = setTimeout(
       () => {
         this.running?.delete(timer);

@@ -3,7 +3,7 @@
 import type {Groups, GroupUsage} from '../cgroup/manager.js';
 import {NO_USAGE, type RecordTare, type RecordUsage} from '../record/record.js';
 import type {LevelPeaks} from './levels.js';
-import type {SampledPeaks, Sampler} from './sampler.js';
+import type {Sampled, Sampler} from './sampler.js';
 import {readParent, readSmapsRollup} from './tree.js';
 
 /** Init's report: an `E` frame. */
@@ -53,6 +53,11 @@ export function weighPayload(groups: Groups, sampler: Sampler | null, levels: Le
     // no process is larger than all together
     rssPeakBytes: sampled?.rssPeakBytes == null ? null : Math.max(sampled.rssPeakBytes, init?.largestProcessBytes ?? 0),
     pssPeakBytes: sampled?.pssPeakBytes ?? null,
+    vmemPeakBytes: sampled?.vmemPeakBytes ?? null,
+    rssAverageBytes: sampled?.rssAverageBytes ?? null,
+    pssAverageBytes: sampled?.pssAverageBytes ?? null,
+    vmemAverageBytes: sampled?.vmemAverageBytes ?? null,
+    swapAverageBytes: sampled?.swapAverageBytes ?? null,
     largestProcessBytes: init?.largestProcessBytes ?? null,
     swapPeakBytes: counted.swapPeakBytes,
     swapPeakSource: counted.swapPeakSource,
@@ -80,7 +85,7 @@ export function weighPayload(groups: Groups, sampler: Sampler | null, levels: Le
 }
 
 /** What the kernel keeps no peak of, by the largest that was seen of the group, else of the tree. */
-function sampledPeaks(counted: GroupUsage, levels: LevelPeaks | null, sampled: SampledPeaks | null): Partial<RecordUsage> {
+function sampledPeaks(counted: GroupUsage, levels: LevelPeaks | null, sampled: Sampled | null): Partial<RecordUsage> {
   const peaks: Partial<RecordUsage> = {};
   if (levels?.anonPeakBytes != null) {
     peaks.anonPeakBytes = levels.anonPeakBytes;
@@ -90,9 +95,10 @@ function sampledPeaks(counted: GroupUsage, levels: LevelPeaks | null, sampled: S
     peaks.memPeakBytes = levels.memPeakBytes;
     peaks.memPeakSource = 'sampled:cgroup2:memory.current (page cache included)';
   }
-  if (counted.swapPeakBytes === null && levels?.swapPeakBytes != null) {
-    peaks.swapPeakBytes = levels.swapPeakBytes;
-    peaks.swapPeakSource = 'sampled';
+  if (counted.swapPeakBytes === null) {
+    const seen = levels?.swapPeakBytes ?? sampled?.swapPeakBytes ?? null;
+    peaks.swapPeakBytes = seen;
+    peaks.swapPeakSource = seen === null ? null : levels?.swapPeakBytes == null ? 'sampled:smaps_rollup' : 'sampled';
   }
   if (counted.pidsPeak === null) {
     const seen = levels?.pidsPeak ?? sampled?.pidsPeak ?? null;
@@ -103,7 +109,7 @@ function sampledPeaks(counted: GroupUsage, levels: LevelPeaks | null, sampled: S
 }
 
 /** Lower bounds all: what was seen of the tree, and the largest process by its rusage, which no sample misses. */
-function memoryWithoutGroup(init: InitReport | null, sampled: SampledPeaks | null): Partial<RecordUsage> {
+function memoryWithoutGroup(init: InitReport | null, sampled: Sampled | null): Partial<RecordUsage> {
   const seen: [string, number | null][] = [
     ['sampled:pss', sampled?.pssPeakBytes ?? null],
     // the sum of resident sizes counts shared pages more than once: only where no proportional size was taken

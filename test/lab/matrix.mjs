@@ -60,6 +60,7 @@ const ROWS = {
   'node/export/dirq': {usual: [], also: []},
   'node/export/killed': {usual: [], also: []},
   'node/export/mtls': {usual: [], also: []},
+  'node/export/prmon': others(),
   'node/box/faults': others(),
   'lab/v2/many': {usual: [], also: ['v2']},
   // minutes each: a stall has to last, and a slot is filled by several jobs again and again

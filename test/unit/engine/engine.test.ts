@@ -68,6 +68,7 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     [{op: 'watch.memoryStall', afterUs: 1, graceUs: 1, because}, []],
     [{op: 'watch.cpuTime', limitUs: 1, graceUs: 1, because}, []],
     [{op: 'watch.processes', limit: 1, periodMs: 1, because}, []],
+    [{op: 'weigh.processes', periodMs: 1, because}, []],
     [{op: 'cgroup.evacuate', directory: '/g', into: '/g/tare-caller', because}, []],
   ];
   for (const [step, argv, newer = argv] of rows) {

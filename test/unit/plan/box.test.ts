@@ -347,9 +347,11 @@ describe('a plan in words', () => {
       'Limits',
       'Box',
       'Environment',
+      'Watches',
       'Payload',
       'Directories',
     ]);
+    expect(titles(plan({policy: {processMemory: 'never'}, facts: {cgroup: NO_CGROUP, newProc: no}}))).to.not.include('Watches');
     expect(titles({...plan(), steps: []})).to.deep.equal(['Decision', 'Limits', 'Directories']);
     expect(titles(plan())).to.include('Control groups');
   });
@@ -396,6 +398,7 @@ describe('a plan in words', () => {
     expect(rowsOf(made, 'Watches').map((row) => row.slice(0, 2))).to.deep.equal([
       ['memory', '512 MiB'],
       ['wall time', '1h30m'],
+      ['memory of processes', '30s'],
     ]);
     expect(rowsOf(made, 'Payload')).to.deep.equal([
       ['argv', '"a" "b c"'],

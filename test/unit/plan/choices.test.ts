@@ -143,13 +143,13 @@ describe('mode', () => {
       policy: {mode: 'observe', enforcement: {cores: 'kernel', memory: 'kernel'}},
       facts: {cgroup: NO_CGROUP},
     });
-    expect(steps.map(({op}) => op).filter((op) => op !== 'environment.set')).to.deep.equal(['payload.execute']);
+    expect(steps.map(({op}) => op).filter((op) => op !== 'environment.set')).to.deep.equal(['weigh.processes', 'payload.execute']);
     expect(engine.name).to.equal('none');
     expect(flags).to.deep.equal(['observe']);
     for (const name of LIMIT_NAMES) expect([limits[name].enforcement, limits[name].by]).to.deep.equal(['none', null]);
     expect(limits.memory.because).to.equal('asked for 1 GiB; only observed');
     const weighed = plan({job: {limits: {memory: '1GiB'}}, policy: {mode: 'observe'}}).steps.map(({op}) => op);
-    expect(weighed).to.deep.equal(['cgroup.create', 'cgroup.enable', 'cgroup.create', 'cgroup.create', 'cgroup.create', 'payload.execute']);
+    expect(weighed).to.deep.equal(['cgroup.create', 'cgroup.enable', 'cgroup.create', 'cgroup.create', 'cgroup.create', 'weigh.processes', 'payload.execute']);
   });
 
   const obstacles: [string, Partial<Facts>, string | null][] = [

@@ -37,14 +37,15 @@ export interface FakeProcess {
   start?: number;
   threads?: number;
   pages?: number;
+  vmem?: number;
   command?: string;
 }
 
 /** /proc of these processes. */
 export function fakeProc(processes: readonly FakeProcess[]): FakeFiles {
   const files: FakeFiles = {};
-  for (const {pid, children = [], ticks = 0, waitedTicks = 0, start = 1, threads = 1, pages = 0, command = 'x'} of processes) {
-    const fields = ['S', 1, pid, pid, 0, -1, 0, 0, 0, 0, 0, ticks, 0, waitedTicks, 0, 20, 0, threads, 0, start, 0, pages];
+  for (const {pid, children = [], ticks = 0, waitedTicks = 0, start = 1, threads = 1, pages = 0, vmem = 0, command = 'x'} of processes) {
+    const fields = ['S', 1, pid, pid, 0, -1, 0, 0, 0, 0, 0, ticks, 0, waitedTicks, 0, 20, 0, threads, 0, start, vmem, pages];
     files[`/proc/${pid}/stat`] = `${pid} (${command}) ${fields.join(' ')} 0 0\n`;
     files[`/proc/${pid}/task`] = [String(pid)];
     files[`/proc/${pid}/task/${pid}/children`] = children.map((child) => `${child} `).join('');

@@ -115,7 +115,13 @@ describe('the sampler, on a made /proc', () => {
 
   it('keeps peaks of memory, processes and threads', () => {
     const sampler = new Sampler(10, false);
-    expect(sampler.report()).to.include({rssPeakBytes: null, pidsPeak: null, largestProcessBytes: null, samples: 0});
+    expect(sampler.report()).to.include({
+      rssPeakBytes: null,
+      pidsPeak: null,
+      largestProcessBytes: null,
+      vmemAverageBytes: null,
+      samples: 0,
+    });
     show({...INIT, threads: 9}, {pid: 11, pages: 10, threads: 3, children: [12]}, {pid: 12, pages: 20});
     sampler.sample();
     expect(sampler.threads).to.equal(4);
@@ -125,6 +131,51 @@ describe('the sampler, on a made /proc', () => {
     sampler.sample();
     expect([sampler.threads, sampler.rssBytes]).to.deep.equal([1, page]);
     expect(sampler.report()).to.include({rssPeakBytes: 30 * page, largestProcessBytes: 20 * page, pidsPeak: 4, samples: 2});
+  });
+
+  it('averages over time: a look stands for the time before it', () => {
+    const start = monotonicUs();
+    setClock(start, start);
+    const sampler = new Sampler(10, false);
+    const look = (pages: number, afterUs: number): void => {
+      setClock(start + afterUs, monotonicUs());
+      show(INIT, {pid: 11, pages, vmem: pages * 8192});
+      sampler.sample();
+    };
+    look(100, 1_000_000);
+    look(400, 4_000_000);
+    const {rssAverageBytes, vmemAverageBytes, vmemPeakBytes} = sampler.report();
+    const page = sampler.rssBytes / 400;
+    expect((rssAverageBytes ?? 0) / page).to.be.closeTo(325, 1);
+    expect((vmemAverageBytes ?? 0) / 8192).to.be.closeTo(325, 1);
+    expect(vmemPeakBytes).to.equal(400 * 8192);
+  });
+
+  it('reads proportional sizes anew for the record when the payload has grown, and at the beginning not at all', () => {
+    const sampler = new Sampler(10, false);
+    const pages = (count: number): void => {
+      restore();
+      restore = fakeFiles({...fakeProc([INIT, {pid: 11, pages: count}]), '/proc/11/smaps_rollup': 'Pss: 40 kB\n'}, '/proc');
+      sampler.sample();
+    };
+    pages(100);
+    expect(sampler.isPssPeakDue).to.equal(false);
+    sampler.readPssBytes();
+    setClock(monotonicUs() + 60e6, monotonicUs());
+    pages(109);
+    expect(sampler.isPssPeakDue).to.equal(false);
+    pages(111);
+    expect(sampler.isPssPeakDue).to.equal(true);
+    sampler.readPssBytes();
+    expect(sampler.isPssPeakDue).to.equal(false);
+  });
+
+  it('knows no proportional size of processes that are not to be read', () => {
+    const sampler = new Sampler(10, false);
+    show(INIT, {pid: 11, pages: 100});
+    sampler.sample();
+    sampler.readPssBytes();
+    expect(sampler.report()).to.include({pssPeakBytes: null, swapPeakBytes: null, pssAverageBytes: null, swapAverageBytes: null});
   });
 
   it('counts what init and others waited for, or what it saw, whichever is more', () => {
@@ -146,14 +197,21 @@ describe('the sampler, on a made /proc', () => {
     restore = fakeFiles(
       {
         ...fakeProc([INIT, {pid: 11, children: [12]}, {pid: 12}]),
-        '/proc/11/smaps_rollup': 'Rss: 90 kB\nPss:  40 kB\nPss_Dirty: 1 kB\nPss_Shmem: 3 kB\nPrivate_Clean: 4 kB\nPrivate_Dirty: 5 kB\n',
+        '/proc/11/smaps_rollup':
+          'Rss: 90 kB\nPss:  40 kB\nPss_Dirty: 1 kB\nPss_Shmem: 3 kB\nPrivate_Clean: 4 kB\nPrivate_Dirty: 5 kB\nSwap: 7 kB\nSwapPss: 6 kB\n',
       },
       '/proc',
     );
     sampler.sample();
     expect(sampler.readPssBytes()).to.equal(40 * 1024);
-    expect(sampler.report().pssPeakBytes).to.equal(40 * 1024);
-    expect(readSmapsRollup(11)).to.deep.equal({pssBytes: 40960, pssShmemBytes: 3072, privateBytes: 9216, privateDirtyBytes: 5120});
+    expect(sampler.report()).to.include({pssPeakBytes: 40 * 1024, swapPeakBytes: 7 * 1024, pssAverageBytes: 40 * 1024});
+    expect(readSmapsRollup(11)).to.deep.equal({
+      pssBytes: 40960,
+      pssShmemBytes: 3072,
+      privateBytes: 9216,
+      privateDirtyBytes: 5120,
+      swapBytes: 7168,
+    });
   });
 
   it('says what looking took, and reads proportional sizes as seldom as that takes long', () => {

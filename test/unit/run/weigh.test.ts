@@ -1,6 +1,6 @@
 import {expect} from 'chai';
 import {noGroups, type Groups, type GroupUsage} from '../../../src/cgroup/manager.js';
-import type {Sampler, SampledPeaks} from '../../../src/run/sampler.js';
+import type {Sampler, Sampled} from '../../../src/run/sampler.js';
 import {startWatches, type StopPayload, type WatchedBox} from '../../../src/run/watches.js';
 import {weighPayload, weighProcesses, weighTare, type EngineReport, type InitReport} from '../../../src/run/weigh.js';
 import {monotonicUs} from '../../../src/run/clock.js';
@@ -17,9 +17,15 @@ const INIT: InitReport = {
   killedProcesses: 0,
   endedUs: 9,
 };
-const PEAKS: SampledPeaks = {
+const PEAKS: Sampled = {
   rssPeakBytes: 20 * MIB,
   pssPeakBytes: null,
+  vmemPeakBytes: null,
+  swapPeakBytes: null,
+  rssAverageBytes: null,
+  pssAverageBytes: null,
+  vmemAverageBytes: null,
+  swapAverageBytes: null,
   largestProcessBytes: 9 * MIB,
   pidsPeak: 3,
   cpuUs: 200,
@@ -30,7 +36,7 @@ const PEAKS: SampledPeaks = {
   pssUs: 8,
   pssLongestUs: 5,
 };
-const sampled = (change: Partial<SampledPeaks> = {}): Sampler => ({report: () => ({...PEAKS, ...change})}) as unknown as Sampler;
+const sampled = (change: Partial<Sampled> = {}): Sampler => ({report: () => ({...PEAKS, ...change})}) as unknown as Sampler;
 const counting = (usage: Partial<GroupUsage>): Groups => ({
   ...noGroups,
   usage: () => ({...noGroups.usage('payload'), ...usage}),
@@ -73,13 +79,7 @@ describe('the payload’s weight', () => {
     });
   }
 
-  const memory: [
-    title: string,
-    peaks: Partial<SampledPeaks> | null,
-    init: InitReport | null,
-    bytes: number | null,
-    source: string | null,
-  ][] = [
+  const memory: [title: string, peaks: Partial<Sampled> | null, init: InitReport | null, bytes: number | null, source: string | null][] = [
     ['the resident sum', {}, INIT, 20 * MIB, 'sampled:rss'],
     ['the proportional size where it was taken', {pssPeakBytes: 12 * MIB}, INIT, 12 * MIB, 'sampled:pss'],
     ['the largest process where no sample was taken', null, INIT, 5 * MIB, 'rusage:largest process'],
@@ -142,6 +142,8 @@ describe('watches', () => {
       threads: 1,
       leastPeriodMs: 0,
       isPssDue: () => true,
+      isPssPeakDue: false,
+      leastPssPeriodMs: 0,
       readPssBytes: () => 0,
       readCpuUs: () => 0,
       report: () => PEAKS,
@@ -155,7 +157,7 @@ describe('watches', () => {
   }
   const watch = async (step: Step, box: Partial<WatchedBox>, ms = 30): Promise<Seen> => {
     const seen: Seen = {stops: [], oomKills: 0, watch: null, notes: []};
-    const full: WatchedBox = {groups: noGroups, sampler: null, executedUs: monotonicUs(), cpus: 2, ...box};
+    const full: WatchedBox = {groups: noGroups, sampler: null, sampled: true, executedUs: monotonicUs(), cpus: 2, ...box};
     const watches = startWatches({...plan(), steps: [step]}, full, {
       stop: (...stop) => seen.stops.push(stop),
       oomKilled: () => seen.oomKills++,
@@ -230,6 +232,21 @@ describe('watches', () => {
     expect((await watch(step, {groups})).oomKills).to.equal(0);
     kills = 1;
     expect((await watch(step, {groups})).oomKills).to.equal(1);
+  });
+
+  it('read the memory of processes for the record, first soon and then ever more seldom, and stop nobody', async () => {
+    const step: Step = {op: 'weigh.processes', periodMs: 10, because};
+    const walks: number[] = [];
+    const counted = {sampled: false, groups: {...noGroups, cpuUs: () => 0}};
+    const sampler = fakeSampler({readPssBytes: () => walks.push(1)});
+    const seen = await watch(step, {...counted, sampler}, 35);
+    expect(walks.length).to.be.within(1, 4);
+    expect(seen.stops).to.deep.equal([]);
+    // what is counted is not sampled; what looking cost is said all the same
+    expect(seen.watch).to.include({periodUs: null, samples: null, longestGapUs: null, lookUs: 9, pssReads: 2});
+    walks.length = 0;
+    await watch(step, {...counted, sampler: fakeSampler({readPssBytes: () => walks.push(1), leastPssPeriodMs: 1e6})}, 60);
+    expect(walks).to.have.length(1);
   });
 
   it('end when they are told, and sample also without a limit', async () => {
