@@ -7,12 +7,12 @@ import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {canonicalJson} from '../build/src/plan/canonical.js';
 import {recordId} from '../build/src/record/uuid.js';
-import {pilot} from '../test/support/records.ts';
+import {measured} from '../test/support/records.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const [count, place] = [Number(process.argv[2]), process.argv[3]];
+const [count, place, ...only] = [Number(process.argv[2]), ...process.argv.slice(3)];
 const VOS = ['atlas', 'cms', 'lhcb', 'alice', 'dune'];
-const template = pilot();
+const template = measured();
 
 /** The n-th record: another job, another VO, another minute. */
 function record(number) {
@@ -73,6 +73,7 @@ const exporters = () => ({
   car: {...apel, directory: into('car'), layout: 'directory'},
   auditor: {directory: into('auditor')},
   prometheus: {file: into('tare.prom')},
+  prmon: {directory: into('prmon')},
 });
 
 let from = 0;
@@ -93,6 +94,7 @@ for (const size of [Math.round(count / 10), count]) {
   measure('verify', ['records', 'verify', '--spool', spool, '--policy', none]);
   for (const [name, settings] of Object.entries(exporters())) {
     const key = name.split(',')[0];
+    if (only.length > 0 && !only.includes(key)) continue;
     const policy = policyOf({[key]: settings});
     measure(`export ${name}`, ['records', 'export', '--spool', spool, '--policy', policy]);
     if (key === 'jsonl') {

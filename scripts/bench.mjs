@@ -1,6 +1,6 @@
 // npm run bench -- launch [RUNS]: what the wrapper adds to a job that does nothing, side by side in one run with other ways to run it.
 // npm run bench -- memory [JOBS]: private memory of the wrapper's own processes while the payload sleeps.
-// npm run bench -- records [COUNT]: what listing and exporting a spool of a million records takes, in time and memory.
+// npm run bench -- records [COUNT [EXPORTER...]]: what listing and exporting a spool of a million records takes, in time and memory.
 // The commands take turns, so that a machine whose speed drifts slows all of them; medians and ratios are what counts.
 import {spawn, spawnSync} from 'node:child_process';
 import {chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync} from 'node:fs';
@@ -162,8 +162,8 @@ async function memory(jobs, place) {
 }
 
 /** Its generator is the tests', in TypeScript. */
-function records(count, place) {
-  const argv = ['--import=tsx', path.join(root, 'scripts/bench-records.mjs'), String(count), place];
+function records(count, place, exporters) {
+  const argv = ['--import=tsx', path.join(root, 'scripts/bench-records.mjs'), String(count), place, ...exporters];
   const {status} = spawnSync(process.execPath, argv, {stdio: 'inherit', cwd: root});
   if (status !== 0) throw new Stop(`${argv.join(' ')} ended with ${status}`);
 }
@@ -182,7 +182,7 @@ function inOwnNamespace() {
 }
 
 await main(async () => {
-  const [name = '', count = String(RUNS[name])] = process.argv.slice(2);
+  const [name = '', count = String(RUNS[name]), ...rest] = process.argv.slice(2);
   if (!(name in BENCHES) || !(Number(count) > 0))
     throw new Stop(`npm run bench -- NAME [COUNT]; NAME is one of ${Object.keys(BENCHES).join(', ')}`);
   if (process.env.TARE_BENCH_NAMESPACE === undefined) {
@@ -198,7 +198,7 @@ await main(async () => {
   chmodSync(place, 0o755);
   try {
     if (isRoot && !PLAIN.includes(name)) mountStates(place);
-    await BENCHES[name](Number(count), place);
+    await BENCHES[name](Number(count), place, rest);
   } finally {
     if (isRoot && !PLAIN.includes(name)) spawnSync('umount', ['/var/lib/tare']);
     rmSync(place, {recursive: true, force: true});

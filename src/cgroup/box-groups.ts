@@ -4,14 +4,14 @@ import {stepBack} from './aside.js';
 import {cpuTimes, cpuTotalUs, throttling} from './cpu.js';
 import {processesBelow, reader} from './files.js';
 import {isFrozen} from './freezer.js';
-import type {EventFiles, Freeze, Groups, GroupUsage, Leaf, MemoryEvents, Verdict} from './groups.js';
+import type {EventFiles, Freeze, Groups, GroupUsage, Part, MemoryEvents, Verdict} from './groups.js';
 import {ioUsage} from './io.js';
 import {parseKernelLog, readKernelLog} from './kernel-log.js';
 import {keyed, sumKnown} from './keyed.js';
 import {killAll, setFrozen, type Doomed} from './kill.js';
 import type {Tree} from './layout.js';
-import {memoryEvents} from './memory-events.js';
-import {memoryUsage} from './memory.js';
+import {memoryEvents, withBelow} from './memory-events.js';
+import {memoryCounters, memoryUsage} from './memory.js';
 import {unknownUsage} from './none.js';
 import {pidsUsage} from './pids.js';
 import {pressureUsage} from './pressure.js';
@@ -21,7 +21,6 @@ import {verdict} from './verdict.js';
 
 /** The groups of a box that exist. */
 export class BoxGroups implements Groups {
-  readonly joins: Record<Leaf, string[]>;
   readonly #id: string;
   readonly #trees: readonly Tree[];
   readonly #evacuations: readonly CgroupEvacuate[];
@@ -30,20 +29,28 @@ export class BoxGroups implements Groups {
     this.#id = id;
     this.#trees = trees;
     this.#evacuations = evacuations;
-    const join = (place: (tree: Tree) => string | null): string[] =>
-      trees.flatMap((tree) => place(tree) ?? []).map((directory) => `${directory}/cgroup.procs`);
-    this.joins = {engine: join(({leaves}) => leaves.engine), payload: join(({job, leaves}) => job ?? leaves.payload)};
   }
 
-  usage(leaf: Leaf): GroupUsage {
+  has(part: Part): boolean {
+    return this.#groups(part).length > 0;
+  }
+
+  joins(part: Part): string[] {
+    return this.#trees.flatMap(({parts, jobs}) => {
+      const directory = jobs.get(part) ?? (part === 'payload' && jobs.size > 0 ? undefined : parts.get(part));
+      return directory === undefined ? [] : [`${directory}/cgroup.procs`];
+    });
+  }
+
+  usage(part: Part): GroupUsage {
     const usage = {...unknownUsage};
     const times = this.#cpuTree();
-    const timesLeaf = times?.leaves[leaf];
-    if (times !== undefined && timesLeaf) Object.assign(usage, cpuTimes(times.version, reader(timesLeaf)));
+    const timesPart = times?.parts.get(part);
+    if (times !== undefined && timesPart) Object.assign(usage, cpuTimes(times.version, reader(timesPart)));
     const cpu = this.#holder('cpu');
-    const cpuLeaf = cpu?.leaves[leaf];
-    if (cpu !== undefined && cpuLeaf) {
-      const own = throttling(cpu.version, reader(cpuLeaf));
+    const cpuPart = cpu?.parts.get(part);
+    if (cpu !== undefined && cpuPart) {
+      const own = throttling(cpu.version, reader(cpuPart));
       Object.assign(usage, own, {throttledUs: sumKnown(own.throttledUs, throttling(cpu.version, reader(cpu.box)).throttledUs)});
     }
     for (const [controller, read] of [
@@ -52,17 +59,17 @@ export class BoxGroups implements Groups {
       ['io', ioUsage],
     ] as const) {
       const tree = this.#holder(controller);
-      const directory = tree?.leaves[leaf];
+      const directory = tree?.parts.get(part);
       if (tree !== undefined && directory) Object.assign(usage, read(tree.version, reader(directory)));
     }
-    const unified = this.#unified()?.leaves[leaf];
+    const unified = this.#unified()?.parts.get(part);
     if (unified) Object.assign(usage, pressureUsage(2, reader(unified)));
     return usage;
   }
 
   cpuUs(): number | null {
     const tree = this.#cpuTree();
-    const directory = tree?.leaves.payload;
+    const directory = tree?.parts.get('payload');
     return tree !== undefined && directory ? cpuTotalUs(tree.version, reader(directory)) : null;
   }
 
@@ -70,15 +77,24 @@ export class BoxGroups implements Groups {
     return memoryEvents(this.#holder('memory'));
   }
 
+  kills(part: Part): {oomKills: number | null; ownLimit: number | null} {
+    const tree = this.#holder('memory');
+    const directory = tree?.parts.get(part);
+    if (tree === undefined || directory === undefined) return {oomKills: null, ownLimit: null};
+    const {oomKills} = withBelow(tree.version, directory);
+    const own = memoryCounters(tree.version, reader(directory));
+    return {oomKills, ownLimit: tree.version === 2 ? (own.oomLocal ?? own.oom) : own.limitHits};
+  }
+
   verdict(before: MemoryEvents, after: MemoryEvents): Verdict | null {
     return verdict(before, after, () => parseKernelLog(readKernelLog() ?? '', this.#id));
   }
 
-  processes(leaf: Leaf): number[] {
-    return [...new Set(this.#groups(leaf).flatMap(({directory}) => processesBelow(directory)))].sort((a, b) => a - b);
+  processes(part: Part): number[] {
+    return [...new Set(this.#groups(part).flatMap(({directory}) => processesBelow(directory)))].sort((a, b) => a - b);
   }
 
-  kill(what: 'payload' | 'box' = 'box'): void {
+  kill(what: Part | 'box' = 'box'): void {
     killAll(this.#groups(what));
   }
 
@@ -88,8 +104,11 @@ export class BoxGroups implements Groups {
 
   frozen(): Freeze {
     const holders = this.#trees.filter(({version, controllers}) => version === 2 || controllers.has('freezer'));
-    const frozen = holders.flatMap(({version, leaves: {payload}}) => (payload === null ? [] : [isFrozen(version, reader(payload))]));
-    const unified = this.#unified()?.leaves.payload;
+    const frozen = holders.flatMap(({version, parts}) => {
+      const payload = parts.get('payload');
+      return payload === undefined ? [] : [isFrozen(version, reader(payload))];
+    });
+    const unified = this.#unified()?.parts.get('payload');
     return {
       frozen: frozen.every((one) => one === null) ? null : frozen.includes(true),
       frozenUs: unified ? keyed(reader(unified)('cgroup.stat.local'), 'frozen_usec') : null,
@@ -97,8 +116,10 @@ export class BoxGroups implements Groups {
   }
 
   eventFiles(): EventFiles {
-    const of = (tree: Tree | undefined, file: string): string | null =>
-      tree?.version === 2 && tree.leaves.payload !== null ? `${tree.leaves.payload}/${file}` : null;
+    const of = (tree: Tree | undefined, file: string): string | null => {
+      const payload = tree?.version === 2 ? tree.parts.get('payload') : undefined;
+      return payload === undefined ? null : `${payload}/${file}`;
+    };
     return {
       memory: of(this.#holder('memory'), 'memory.events'),
       processes: of(this.#holder('pids'), 'pids.events'),
@@ -107,17 +128,17 @@ export class BoxGroups implements Groups {
   }
 
   processLimitHits(): number | null {
-    const directory = this.#holder('pids')?.leaves.payload;
+    const directory = this.#holder('pids')?.parts.get('payload');
     return directory ? keyed(reader(directory)('pids.events'), 'max') : null;
   }
 
   stallReading(): StallReading | null {
     const tree = this.#holder('memory');
-    const directory = tree?.leaves.payload;
+    const directory = tree?.parts.get('payload');
     return tree !== undefined && directory ? stallReading(tree.version, reader(directory)) : null;
   }
 
-  populated(what: Leaf | 'box' = 'box'): boolean {
+  populated(what: Part | 'box' = 'box'): boolean {
     return this.#groups(what).some(({version, directory}) => {
       // v2 says it itself, for processes that have no number in our PID namespace too.
       const populated = version === 2 ? keyed(reader(directory)('cgroup.events'), 'populated') : null;
@@ -125,7 +146,7 @@ export class BoxGroups implements Groups {
     });
   }
 
-  async waitEmpty(timeoutMs: number, what: Leaf | 'box' = 'box'): Promise<boolean> {
+  async waitEmpty(timeoutMs: number, what: Part | 'box' = 'box'): Promise<boolean> {
     const start = performance.now();
     for (let delay = 1; this.populated(what); delay = Math.min(delay * 2, 20)) {
       const left = timeoutMs - (performance.now() - start);
@@ -157,10 +178,10 @@ export class BoxGroups implements Groups {
     return this.#holder('cpuacct') ?? this.#unified();
   }
 
-  #groups(what: Leaf | 'box'): Doomed[] {
-    return this.#trees.flatMap(({version, box, leaves}) => {
-      const directory = what === 'box' ? box : leaves[what];
-      return directory === null ? [] : [{version, directory}];
+  #groups(what: Part | 'box'): Doomed[] {
+    return this.#trees.flatMap(({version, box, parts}) => {
+      const directory = what === 'box' ? box : parts.get(what);
+      return directory === undefined ? [] : [{version, directory}];
     });
   }
 }

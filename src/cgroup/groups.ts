@@ -5,9 +5,10 @@ import type {PidsUsage} from './pids.js';
 import type {PressureUsage} from './pressure.js';
 import type {StallReading} from './stall.js';
 
-export type Leaf = 'engine' | 'payload';
+/** A group of the box that is weighed: the engine's, the payload's, and below that one for each of several applications. */
+export type Part = 'engine' | 'payload' | `app-${string}`;
 
-/** Cumulative counters and peaks of one leaf and of all below it, and what it holds now. Unknown is null. */
+/** Cumulative counters and peaks of one part and of all below it, and what it holds now. Unknown is null. */
 export interface GroupUsage extends CpuTimes, Throttling, MemoryUsage, PidsUsage, IoUsage, PressureUsage {}
 
 /** Files that the kernel changes, and tells those who watch them of it (cgroup-v2.rst: inotify, IN_MODIFY), when a limit is hit. */
@@ -54,18 +55,22 @@ export interface Verdict {
 
 /** One box's groups: the same contract over v1, v2, both, or none. */
 export interface Groups {
-  /** cgroup.procs files to join, one for each hierarchy. */
-  readonly joins: Readonly<Record<Leaf, readonly string[]>>;
-  usage(leaf: Leaf): GroupUsage;
+  /** Whether there is a group of it. */
+  has(part: Part): boolean;
+  /** cgroup.procs files to join, one for each hierarchy; of `payload`, none where there are several applications. */
+  joins(part: Part): readonly string[];
+  usage(part: Part): GroupUsage;
   /** CPU time of the payload, user and system together: one short read. */
   cpuUs(): number | null;
   memoryEvents(): MemoryEvents;
+  /** Kills for memory in one part, and how often its own limit was hit so that nothing could be dropped (v2) or at all (v1). */
+  kills(part: Part): {oomKills: number | null; ownLimit: number | null};
   /** Whose limit killed between two looks; null when nothing was killed for memory. */
   verdict(before: MemoryEvents, after: MemoryEvents): Verdict | null;
   /** Process ids in a leaf and in groups below it, in any hierarchy. */
-  processes(leaf: Leaf): number[];
-  /** SIGKILL to all of the payload, or of the box. It can take some milliseconds until they are gone: `waitEmpty`. */
-  kill(what?: 'payload' | 'box'): void;
+  processes(part: Part): number[];
+  /** SIGKILL to all of a part, or of the box. It can take some milliseconds until they are gone: `waitEmpty`. */
+  kill(what?: Part | 'box'): void;
   /** Stops or continues the payload. */
   freeze(on: boolean): void;
   frozen(): Freeze;
@@ -75,10 +80,10 @@ export interface Groups {
   processLimitHits(): number | null;
   /** What tells a stall at the memory limit; null on v1 and without one. */
   stallReading(): StallReading | null;
-  /** A process is left in the box, or in one leaf. */
-  populated(what?: Leaf | 'box'): boolean;
+  /** A process is left in the box, or in one part. */
+  populated(what?: Part | 'box'): boolean;
   /** true when empty within the time. */
-  waitEmpty(timeoutMs: number, what?: Leaf | 'box'): Promise<boolean>;
+  waitEmpty(timeoutMs: number, what?: Part | 'box'): Promise<boolean>;
   /** Removes all groups of the box, those that the payload made too; returns the directories that are left. */
   remove(): Promise<string[]>;
 }

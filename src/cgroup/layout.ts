@@ -1,6 +1,6 @@
 import {TareError} from '../errors.js';
 import type {CgroupCreate, CgroupEnable, CgroupEvacuate, CgroupWrite, Plan} from '../schema/generated/plan-1.js';
-import type {Leaf} from './groups.js';
+import type {Part} from './groups.js';
 
 export type CgroupStep = CgroupEvacuate | CgroupEnable | CgroupCreate | CgroupWrite;
 
@@ -10,9 +10,10 @@ export interface Tree {
   controllers: ReadonlySet<string>;
   /** `…/tare-{id}` */
   box: string;
-  leaves: Record<Leaf, string | null>;
-  /** The group below the payload's that its processes are in, so that they do not see the files of their limits. */
-  job: string | null;
+  /** Groups that are weighed. */
+  parts: ReadonlyMap<Part, string>;
+  /** The groups below the payload's or the applications' that their processes are in, so that they do not see the files of their limits. */
+  jobs: ReadonlyMap<Part, string>;
 }
 
 export interface Layout {
@@ -26,8 +27,24 @@ export interface Layout {
 /** Where those who were in a delegated group are while there are boxes in it. */
 const ASIDE = 'tare-caller';
 
-/** Where each group lies below the box's. */
-const SHAPES: Readonly<Record<CgroupCreate['group'], string>> = {box: '', engine: 'engine', payload: 'payload', job: 'payload/job'};
+/** Where a group lies below the box's. */
+function shapeOf({group, application}: Pick<CgroupCreate, 'application'> & {group: CgroupCreate['group']}): string {
+  switch (group) {
+    case 'box':
+      return '';
+    case 'engine':
+    case 'payload':
+      return group;
+    case 'application':
+      return `payload/app-${application ?? ''}`;
+    case 'job':
+      return application === undefined ? 'payload/job' : `payload/app-${application}/job`;
+  }
+}
+
+/** Whose processes are in a `job` group, and whose figures in one of the others. */
+const partOf = ({group, application}: CgroupCreate): Part =>
+  application !== undefined ? `app-${application}` : group === 'engine' ? 'engine' : 'payload';
 
 /** The cgroup steps of a plan for one box. Refuses a directory that is not the box's. */
 export function layout(steps: Plan['steps'], id: string): Layout {
@@ -56,33 +73,32 @@ function check(step: CgroupStep, id: string): void {
     step.op === 'cgroup.enable' ||
     (step.op === 'cgroup.evacuate'
       ? !inside && step.into === `${step.directory}/${ASIDE}`
-      : inside && segments.slice(segments.length - depth).join('/') === SHAPES[step.group]);
+      : inside && segments.slice(segments.length - depth).join('/') === shapeOf(step));
   const file = step.op !== 'cgroup.write' || /^[a-z0-9_]+(\.[A-Za-z0-9_]+)+$/.test(step.file);
   if (plain && shape && file) return;
   throw new TareError('CGROUP_FAILED', {
     message: `the step ${step.op} names a place outside the box's own groups`,
     found: step.op === 'cgroup.write' ? `${step.directory}/${step.file}` : step.directory,
-    allowed: `…/tare-${id}, …/tare-${id}/engine, …/tare-${id}/payload and …/tare-${id}/payload/job`,
+    allowed: `…/tare-${id}, …/tare-${id}/engine, …/tare-${id}/payload and below`,
   });
 }
 
 function treesOf(steps: readonly CgroupStep[]): Tree[] {
-  const trees = new Map<string, Tree & {controllers: Set<string>}>();
+  interface Growing extends Tree {
+    controllers: Set<string>;
+    parts: Map<Part, string>;
+    jobs: Map<Part, string>;
+  }
+  const trees = new Map<string, Growing>();
   for (const step of steps) {
     if (step.op !== 'cgroup.create') continue;
-    const box = step.group === 'box' ? step.directory : step.directory.slice(0, -(SHAPES[step.group].length + 1));
-    const tree = trees.get(box) ?? {
-      version: step.version,
-      controllers: new Set<string>(),
-      box,
-      leaves: {engine: null, payload: null},
-      job: null,
-    };
+    const box = step.group === 'box' ? step.directory : step.directory.slice(0, -(shapeOf(step).length + 1));
+    const tree = trees.get(box) ?? {version: step.version, controllers: new Set<string>(), box, parts: new Map(), jobs: new Map()};
     trees.set(box, tree);
     // v1 calls it blkio.
     for (const controller of step.controllers) tree.controllers.add(controller === 'blkio' ? 'io' : controller);
-    if (step.group === 'job') tree.job = step.directory;
-    else if (step.group !== 'box') tree.leaves[step.group] = step.directory;
+    if (step.group === 'job') tree.jobs.set(partOf(step), step.directory);
+    else if (step.group !== 'box') tree.parts.set(partOf(step), step.directory);
   }
   return [...trees.values()];
 }

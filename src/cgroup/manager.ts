@@ -6,7 +6,7 @@ import {BoxGroups} from './box-groups.js';
 import {cpusetFill} from './cpuset.js';
 import {cgroupFailed} from './explain.js';
 import {isCgroup, reader, writeGroupFile} from './files.js';
-import type {Groups, Leaf} from './groups.js';
+import type {Groups, Part} from './groups.js';
 import {pause} from './kill.js';
 import {layout, type CgroupStep, type Tree} from './layout.js';
 import {noGroups} from './none.js';
@@ -14,7 +14,7 @@ import {removeOnce} from './remove.js';
 
 export {noGroups} from './none.js';
 export {verdictFromOutside} from './outside.js';
-export type {EventFiles, Freeze, GroupEvents, Groups, GroupUsage, Leaf, MemoryEvents, Verdict} from './groups.js';
+export type {EventFiles, Freeze, GroupEvents, Groups, GroupUsage, MemoryEvents, Part, Verdict} from './groups.js';
 export type {StallReading} from './stall.js';
 
 export interface Options {
@@ -54,15 +54,9 @@ function isPassing(error: unknown): boolean {
 /** The same groups, made earlier by a wrapper that died. Those that are gone are left out. */
 export function openGroups(steps: Plan['steps'], id: string, options: Options = {}): Groups {
   const exists = options.isCgroup ?? isCgroup;
-  const there = (leaf: string | null): string | null => (leaf !== null && exists(leaf) ? leaf : null);
+  const there = (groups: ReadonlyMap<Part, string>): Map<Part, string> => new Map([...groups].filter(([, directory]) => exists(directory)));
   const {trees: planned, evacuations} = layout(steps, id);
-  const trees = planned
-    .filter(({box}) => exists(box))
-    .map((tree): Tree => ({
-      ...tree,
-      job: there(tree.job),
-      leaves: {engine: there(tree.leaves.engine), payload: there(tree.leaves.payload)} satisfies Record<Leaf, string | null>,
-    }));
+  const trees = planned.filter(({box}) => exists(box)).map((tree): Tree => ({...tree, parts: there(tree.parts), jobs: there(tree.jobs)}));
   return trees.length === 0 && evacuations.length === 0 ? noGroups : new BoxGroups(id, trees, evacuations);
 }
 

@@ -8,11 +8,11 @@ import {memoryCounters, type MemoryCounters} from './memory.js';
 /** The memory counters of the box's groups and of all groups around it that can be seen. */
 export function memoryEvents(tree: Tree | undefined): MemoryEvents {
   if (tree === undefined) return {version: null, oomKills: null, groups: []};
-  const {version, box, leaves} = tree;
+  const {version, box, parts} = tree;
   const groups: GroupEvents[] = [];
   for (const level of ['payload', 'engine'] as const) {
-    const directory = leaves[level];
-    if (directory !== null) groups.push({directory, inode: inodeOf(directory), level, ...withBelow(version, directory)});
+    const directory = parts.get(level);
+    if (directory !== undefined) groups.push({directory, inode: inodeOf(directory), level, ...withBelow(version, directory)});
   }
   const add = (directory: string, level: 'box' | 'ancestor'): void => {
     groups.push({directory, inode: inodeOf(directory), level, ...memoryCounters(version, reader(directory))});
@@ -23,7 +23,7 @@ export function memoryEvents(tree: Tree | undefined): MemoryEvents {
 }
 
 /** v1 counts a kill and a hit limit only in their own group, so those that the payload made below are added. v2 adds by itself. */
-function withBelow(version: 1 | 2, directory: string): MemoryCounters {
+export function withBelow(version: 1 | 2, directory: string): MemoryCounters {
   if (version === 2) return memoryCounters(2, reader(directory));
   const all = deepestFirst(directory).map((group) => memoryCounters(1, reader(group)));
   return {

@@ -35,10 +35,12 @@ export const unknownUsage: GroupUsage = {
 
 /** Where no group can be had: everything is unknown and nothing is done, so callers never branch. */
 export const noGroups: Groups = {
-  joins: {engine: [], payload: []},
+  has: () => false,
+  joins: () => [],
   usage: () => ({...unknownUsage}),
   cpuUs: () => null,
   memoryEvents: () => ({version: null, oomKills: null, groups: []}),
+  kills: () => ({oomKills: null, ownLimit: null}),
   verdict: () => null,
   processes: () => [],
   kill: () => undefined,

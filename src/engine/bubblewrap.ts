@@ -66,6 +66,7 @@ function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilit
     case 'environment.set':
     case 'environment.unset':
     case 'payload.execute':
+    case 'application.execute':
     case 'watch.memory':
     case 'watch.oom':
     case 'watch.memoryStall':

@@ -10,7 +10,7 @@ export interface LaunchContext {
   boxDirectory: string;
   abilities: BubblewrapAbilities;
   /** cgroup.procs files to join. */
-  joins: {engine: readonly string[]; payload: readonly string[]};
+  joins: {engine: readonly string[]; payload: readonly string[]; applications: readonly (readonly string[])[]};
   /** Index of the payload's argv in the caller's, when it came from there: it is then passed on byte for byte. */
   callerArgvIndex: number | null;
 }
@@ -22,7 +22,6 @@ export function launchStrings(plan: Plan, {boxDirectory, abilities, joins, calle
     for (const value of values) strings.push(`${key}${String(value)}`);
   };
   add('J', ...joins.engine);
-  add('j', ...joins.payload);
   for (const {uid, gid, groups} of stepsOf(plan, 'identity.take')) add('U', `${String(uid)} ${String(gid)} ${groups.join(',')}`);
   for (const {value} of stepsOf(plan, 'oom.adjust')) add('O', value);
   for (const {cpus} of stepsOf(plan, 'affinity.set')) add('C', cpus.join(','));
@@ -35,10 +34,26 @@ export function launchStrings(plan: Plan, {boxDirectory, abilities, joins, calle
   for (const {name, value} of stepsOf(plan, 'environment.set')) add('e', `${name}=${value}`);
   for (const {name} of stepsOf(plan, 'environment.unset')) add('u', name);
   if (plan.engine.name === 'bubblewrap') add('E', ...bubblewrapArgv(plan, boxDirectory, abilities));
-  const payload = stepOf(plan, 'payload.execute');
-  if (callerArgvIndex !== null) add('a', `@${String(callerArgvIndex)}`);
-  else add('v', ...(payload?.argv ?? []));
-  if (payload !== undefined) add('d', payload.workDirectory);
   add('p', ...plan.pauseAt);
+  const payload = stepOf(plan, 'payload.execute');
+  if (payload !== undefined) {
+    add('j', ...joins.payload);
+    if (callerArgvIndex !== null) add('a', `@${String(callerArgvIndex)}`);
+    else add('v', ...payload.argv);
+    add('d', payload.workDirectory);
+  }
+  for (const application of stepsOf(plan, 'application.execute')) {
+    add('N', application.name);
+    add('j', ...(joins.applications[application.index] ?? []));
+    add('v', ...application.argv);
+    add('d', application.workDirectory);
+    for (const {name, value} of application.environment) add(value === null ? 'u' : 'e', value === null ? name : `${name}=${value}`);
+    if (application.stdin === 'caller') add('I', '');
+    if (application.output === 'prefixed') add('o', 'prefix');
+    else {
+      add('1', application.output.out);
+      add('2', application.output.err);
+    }
+  }
   return strings;
 }

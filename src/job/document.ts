@@ -64,7 +64,7 @@ function readJson(text: string, kind: Kind): unknown {
 }
 
 async function readAny(text: string, file: string, kind: Kind): Promise<unknown> {
-  const value = await readYaml(text, file, (pointer) => kind === 'job' && pointer.startsWith('/environment/'));
+  const value = await readYaml(text, file, (pointer) => kind === 'job' && /^(\/applications\/\d+)?\/environment\//.test(pointer));
   if (value === null)
     throw new TareError('DOCUMENT_SYNTAX', {
       message: 'the document is empty',

@@ -3,7 +3,7 @@
 import {TareError} from '../errors.js';
 import type {Job, Pattern, Valued} from './job.js';
 import {readLimits, type WrittenLimits} from './limits.js';
-import {absolute} from './load.js';
+import {absolute} from './path.js';
 import {Problems} from './problems.js';
 import {show} from './show.js';
 import {suggest} from './suggest.js';

@@ -45,11 +45,48 @@ export interface Valued<T> {
 
 export type Limits = Partial<Record<LimitName, Valued<number>>>;
 
+/** When those that need an application may start. */
+export type Ready =
+  | {when: 'completed' | 'started'}
+  /** `path` is absolute, in the box. */
+  | {when: 'file'; path: string; withinUs: number}
+  | {when: 'port'; port: number; withinUs: number};
+
+/** One of several applications of a job. */
+export interface Application {
+  name: string;
+  /** File and JSON pointer. */
+  at: string;
+  /** Executable and arguments. */
+  command: string[];
+  /** Absolute. */
+  workDirectory: string;
+  /** Over the job's: variables to set, or to take away (null). */
+  environment: Record<string, Valued<string | null>>;
+  /** Limits of its own, below the shared ones. */
+  cores: Valued<number> | null;
+  memory: Valued<number> | null;
+  needs: Valued<string>[];
+  ready: Ready;
+  restart: {on: 'failure' | 'always'; limit: number} | null;
+}
+
+export interface Applications {
+  list: Application[];
+  /** Its end is the job's. */
+  primary: Valued<string> | null;
+  onFailure: 'stop-all' | 'continue';
+  onOom: 'stop-all' | 'kill-application';
+  output: 'prefixed' | 'files';
+}
+
 export interface Job {
   name: string | null;
   pattern: Valued<Pattern | 'auto'>;
-  /** Executable and arguments. */
+  /** Executable and arguments; empty where there are applications. */
   command: string[];
+  /** Several in one box, instead of the command. */
+  applications: Applications | null;
   /** Absolute. */
   workDirectory: Valued<string>;
   /** Variables to set, or to take away (null). */

@@ -1,11 +1,12 @@
 /** Jobs, from a descriptor or a command line. Every value remembers where it came from. */
 
-import {posix} from 'node:path';
 import {TareError} from '../errors.js';
 import type {JobDocument} from '../schema/generated/job-1.js';
+import {readApplications} from './applications.js';
 import {at, below} from './at.js';
 import type {Job, Provenance, Valued} from './job.js';
 import {readLimits} from './limits.js';
+import {absolute} from './path.js';
 import {Problems} from './problems.js';
 import {show} from './show.js';
 
@@ -23,20 +24,18 @@ export function jobFromDocument(document: JobDocument, {file, callerDirectory, c
   const valued = <T>(value: T, pointer: string): Valued<T> => ({value, provenance: {source: 'job', at: at(file, pointer)}});
   const each = (values: readonly string[], pointer: string): Valued<string>[] =>
     values.map((value, index) => valued(value, below(pointer, index)));
-  const base = plainJob(
-    document.command ?? command ?? [],
-    callerDirectory,
-    at(file, document.command === undefined ? '/command' : '/command/0'),
-    problems,
-  );
+  const own = document.command ?? command ?? [];
+  if (document.applications === undefined)
+    checkCommand(own, at(file, document.command === undefined ? '/command' : '/command/0'), problems);
+  const base = plainJob(document.applications === undefined ? own : [], callerDirectory);
+  const workDirectory =
+    document.workDirectory === undefined ? base.workDirectory : valued(absolute(document.workDirectory, callerDirectory), '/workDirectory');
   const job: Job = {
     ...base,
+    applications: readApplications(document, workDirectory.value, (pointer) => at(file, pointer), problems),
     name: document.name ?? null,
     pattern: document.pattern === undefined ? base.pattern : valued(document.pattern, '/pattern'),
-    workDirectory:
-      document.workDirectory === undefined
-        ? base.workDirectory
-        : valued(absolute(document.workDirectory, callerDirectory), '/workDirectory'),
+    workDirectory,
     environment: Object.fromEntries(
       Object.entries(document.environment ?? {}).map(([name, value]) => [
         name,
@@ -58,7 +57,7 @@ export function jobFromDocument(document: JobDocument, {file, callerDirectory, c
 /** `tare run -- command`, and what a batch system hands to tare-wrap. */
 export function jobFromCommand(command: readonly string[], callerDirectory: string): Job {
   const problems = new Problems();
-  const job = plainJob(command, callerDirectory, 'the command line', problems);
+  checkCommand(command, 'the command line', problems);
   if (command.some((argument) => argument.includes('\0'))) {
     problems.add(
       new TareError('DOCUMENT_INVALID', {
@@ -70,24 +69,27 @@ export function jobFromCommand(command: readonly string[], callerDirectory: stri
     );
   }
   problems.throwIfAny();
-  return job;
+  return plainJob(command, callerDirectory);
 }
 
-function plainJob(command: readonly string[], callerDirectory: string, where: string, problems: Problems): Job {
-  if ((command[0] ?? '') === '') {
-    problems.add(
-      new TareError('DOCUMENT_INVALID', {
-        message: command.length === 0 ? 'command is missing' : 'no executable',
-        where,
-        found: show(command[0]),
-        allowed: 'the name or path of a program',
-      }),
-    );
-  }
+function checkCommand(command: readonly string[], where: string, problems: Problems): void {
+  if ((command[0] ?? '') !== '') return;
+  problems.add(
+    new TareError('DOCUMENT_INVALID', {
+      message: command.length === 0 ? 'command is missing' : 'no executable',
+      where,
+      found: show(command[0]),
+      allowed: 'the name or path of a program',
+    }),
+  );
+}
+
+function plainJob(command: readonly string[], callerDirectory: string): Job {
   return {
     name: null,
     pattern: {value: 'auto', provenance: BUILTIN},
     command: [...command],
+    applications: null,
     workDirectory: {value: absolute(callerDirectory, '/'), provenance: {source: 'caller', at: 'working directory'}},
     environment: {},
     limits: {},
@@ -98,10 +100,4 @@ function plainJob(command: readonly string[], callerDirectory: string, where: st
     vo: null,
     queue: null,
   };
-}
-
-/** Not path.resolve: with nothing absolute to start from, that asks the process for its directory. */
-export function absolute(directory: string, base: string): string {
-  const path = posix.isAbsolute(directory) ? posix.normalize(directory) : posix.join('/', base, directory);
-  return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
 }

@@ -3,7 +3,8 @@
 import type {Controller, Facts} from '../host/facts.js';
 import type {PlannedLimits} from './limits.js';
 import type {ModeChoice} from './mode.js';
-import type {Step} from './step.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import type {Step, StepOf} from './step.js';
 
 /** Period of a CPU quota in µs: the kernel's own default (admin-guide/cgroup-v2, cpu.max). */
 const CPU_PERIOD_US = 100_000;
@@ -29,27 +30,42 @@ interface Hierarchy {
   controllers: Controller[];
 }
 
-/**
- * Per hierarchy a group of the box, `tare-{id}`, and below it two leaves: `engine` for the engine and init, and `payload`, which alone has
- * limits, so that what kills the payload spares init and its report.
- */
-export function planGroups(facts: Facts, limits: PlannedLimits, mode: ModeChoice, cpus: readonly number[] | null): Step[] {
-  const hierarchies = findHierarchies(facts, limits);
-  const steps: Step[] = [];
-  for (const hierarchy of hierarchies) steps.push(...createSteps(hierarchy, facts));
-  if (mode.value !== 'observe') for (const hierarchy of hierarchies) steps.push(...writeSteps(hierarchy, facts, limits, cpus));
-  return [...steps, ...hierarchies.map(jobStep)];
+export interface GroupInputs {
+  facts: Facts;
+  limits: PlannedLimits;
+  mode: ModeChoice;
+  /** CPUs to be pinned to. */
+  cpus: readonly number[] | null;
+  /** Several in one box; empty for one payload. */
+  applications: readonly StepOf<'application.execute'>[];
+  fate: Plan['applications'];
 }
 
-function findHierarchies(facts: Facts, limits: PlannedLimits): Hierarchy[] {
+/**
+ * Per hierarchy a group of the box, `tare-{id}`, and below it two leaves: `engine` for the engine and init, and `payload`, which alone has
+ * limits, so that what kills the payload spares init and its report. Below `payload` where the processes are: `job`, or one group for each
+ * application, with limits of its own and a `job` below.
+ */
+export function planGroups(inputs: GroupInputs): Step[] {
+  const hierarchies = findHierarchies(inputs);
+  const steps: Step[] = [];
+  for (const hierarchy of hierarchies) steps.push(...createSteps(hierarchy, inputs.facts));
+  if (inputs.mode.value !== 'observe') for (const hierarchy of hierarchies) steps.push(...writeSteps(hierarchy, inputs));
+  for (const hierarchy of hierarchies)
+    steps.push(...(inputs.applications.length === 0 ? [jobStep(hierarchy)] : applicationSteps(hierarchy, inputs)));
+  return steps;
+}
+
+function findHierarchies({facts, limits, applications}: GroupInputs): Hierarchy[] {
   const found = new Map<string, Hierarchy>();
+  const someCores = limits.cores.value !== null || applications.some((one) => one.limits.cores !== null);
   for (const name of CONTROLLERS) {
     const fact = facts.cgroup.controllers[name];
     if (fact === undefined || fact.parent === null) continue;
     // cpuset is of use only for pinning; a v1 group of it cannot be joined before it is filled, so it is not made for nothing.
     if (name === 'cpuset' && limits.pinCores.value === null) continue;
     // every v2 group counts its CPU time; the controller is for limits only, and costs each switch between tasks
-    if (name === 'cpu' && fact.version === 2 && limits.cores.value === null) continue;
+    if (name === 'cpu' && fact.version === 2 && !someCores) continue;
     const hierarchy = found.get(fact.parent) ?? {version: fact.version, parent: fact.parent, controllers: []};
     hierarchy.controllers.push(name);
     found.set(fact.parent, hierarchy);
@@ -101,8 +117,63 @@ function createSteps({version, parent, controllers}: Hierarchy, facts: Facts): S
   return steps;
 }
 
+/** One group for each application. Made after the limits are written: a v1 cpuset may not become smaller than one below it. */
+function applicationSteps(hierarchy: Hierarchy, {facts, mode, applications, fate}: GroupInputs): Step[] {
+  const {version, parent, controllers} = hierarchy;
+  const payload = `${parent}/tare-{id}/payload`;
+  const steps: Step[] = [];
+  if (version === 2)
+    steps.push({op: 'cgroup.enable', directory: payload, controllers, because: 'applications are weighed each on its own'});
+  for (const {name: application, limits} of applications) {
+    const directory = `${payload}/app-${application}`;
+    const because = `the application ${application}: weighed on its own`;
+    steps.push({op: 'cgroup.create', group: 'application', application, version, controllers, directory, because});
+    const write: Write = (controller, file, value, why) => {
+      steps.push({op: 'cgroup.write', group: 'application', application, controller, directory, file, value: String(value), because: why});
+    };
+    if (mode.value !== 'observe') {
+      if (controllers.includes('memory'))
+        writeOwnMemory(version, limits.memory?.value ?? null, fate?.onOom === 'kill-application', offersOf(facts), write);
+      if (controllers.includes('cpu') && limits.cores !== null)
+        writeQuota(version, limits.cores.value, `the limit on cores of ${application}`, write);
+    }
+    steps.push({...jobStep(hierarchy), directory: `${directory}/job`, application});
+  }
+  return steps;
+}
+
+/** @param alone the kernel kills this application alone, at the shared limit too */
+function writeOwnMemory(version: 1 | 2, bytes: number | null, alone: boolean, offers: ReturnType<typeof offersOf>, write: Write): void {
+  if (version === 1) {
+    if (bytes === null) return;
+    write('memory', 'memory.limit_in_bytes', bytes, 'its own memory limit');
+    if (offers('memory', 'memory.memsw.limit_in_bytes'))
+      write('memory', 'memory.memsw.limit_in_bytes', bytes + PAGE_BYTES, 'memory and swap together (v1 counts them so)');
+    return;
+  }
+  if (bytes !== null) write('memory', 'memory.max', bytes, 'its own memory limit');
+  if (offers('memory', 'memory.oom.group'))
+    write('memory', 'memory.oom.group', 1, `the kernel then kills the whole application${alone ? '' : ', at its own limit'}`);
+}
+
+type Write = (controller: Controller, file: string, value: string | number, because: string) => void;
+
+/** A quota on cores. */
+function writeQuota(version: 1 | 2, cores: number, because: string, write: Write): void {
+  const quota = Math.min(CPU_QUOTA_MAX_US, Math.max(CPU_QUOTA_MIN_US, Math.round(cores * CPU_PERIOD_US)));
+  if (version === 1) {
+    write('cpu', 'cpu.cfs_period_us', CPU_PERIOD_US, 'the period that the quota is counted in');
+    write('cpu', 'cpu.cfs_quota_us', quota, because);
+  } else write('cpu', 'cpu.max', `${String(quota)} ${String(CPU_PERIOD_US)}`, because);
+}
+
+const offersOf =
+  (facts: Facts) =>
+  (controller: Controller, file: string): boolean =>
+    facts.cgroup.controllers[controller]?.files.includes(file) ?? false;
+
 /** Made after the limits are written: a v1 cpuset may not become smaller than one below it. */
-function jobStep({version, parent, controllers}: Hierarchy): Step {
+function jobStep({version, parent, controllers}: Hierarchy): StepOf<'cgroup.create'> {
   return {
     op: 'cgroup.create',
     group: 'job',
@@ -113,19 +184,14 @@ function jobStep({version, parent, controllers}: Hierarchy): Step {
   };
 }
 
-function writeSteps(
-  {version, parent, controllers}: Hierarchy,
-  facts: Facts,
-  limits: PlannedLimits,
-  cpus: readonly number[] | null,
-): Step[] {
+function writeSteps({version, parent, controllers}: Hierarchy, {facts, limits, cpus, fate}: GroupInputs): Step[] {
   const box = `${parent}/tare-{id}`;
   const directory = `${box}/payload`;
   const steps: Step[] = [];
-  const write = (controller: Controller, file: string, value: string | number, because: string): void => {
+  const write: Write = (controller, file, value, because) => {
     steps.push({op: 'cgroup.write', group: 'payload', controller, directory, file, value: String(value), because});
   };
-  const offers = (controller: Controller, file: string): boolean => facts.cgroup.controllers[controller]?.files.includes(file) ?? false;
+  const offers = offersOf(facts);
 
   const {memory, memoryHigh, swap} = limits;
   if (controllers.includes('memory') && version === 1 && memory.value !== null) {
@@ -140,16 +206,13 @@ function writeSteps(
     if (memoryHigh.value !== null && offers('memory', 'memory.high'))
       write('memory', 'memory.high', memoryHigh.value, 'above this the kernel reclaims and slows the payload down');
     if (swap.value !== null && offers('memory', 'memory.swap.max')) write('memory', 'memory.swap.max', swap.value, 'swap beyond memory');
-    if (memory.value !== null && offers('memory', 'memory.oom.group')) {
+    // one application is to be killed where the policy of the job says so, and then it is whole by its own group
+    if (memory.value !== null && fate?.onOom !== 'kill-application' && offers('memory', 'memory.oom.group')) {
       write('memory', 'memory.oom.group', 1, 'the kernel then kills the whole payload, not one process of it');
     }
   }
   if (controllers.includes('cpu') && limits.cores.value !== null) {
-    const quota = Math.min(CPU_QUOTA_MAX_US, Math.max(CPU_QUOTA_MIN_US, Math.round(limits.cores.value * CPU_PERIOD_US)));
-    if (version === 1) {
-      write('cpu', 'cpu.cfs_period_us', CPU_PERIOD_US, 'the period that the quota is counted in');
-      write('cpu', 'cpu.cfs_quota_us', quota, 'the limit on cores');
-    } else {
+    if (version === 2) {
       steps.push({
         op: 'cgroup.write',
         group: 'box',
@@ -159,8 +222,8 @@ function writeSteps(
         value: String(Math.min(CPU_WEIGHT_MAX, Math.max(1, Math.round(limits.cores.value * CPU_WEIGHT_PER_CORE)))),
         because: 'its share among boxes when there are fewer CPUs than cores were given',
       });
-      write('cpu', 'cpu.max', `${String(quota)} ${String(CPU_PERIOD_US)}`, 'the limit on cores');
     }
+    writeQuota(version, limits.cores.value, 'the limit on cores', write);
   }
   if (controllers.includes('pids') && limits.processes.value !== null)
     write('pids', 'pids.max', Math.min(limits.processes.value, PIDS_MOST), 'the limit on processes and threads');

@@ -76,10 +76,7 @@ interface Enforcer {
 function enforce(name: LimitName, mode: ModeChoice, facts: Facts, uid: number): Enforcer {
   switch (name) {
     case 'cores':
-      return (
-        groupFile(facts, 'cpu', 'cpu.cfs_quota_us', 'cpu.max') ??
-        none('no cpu controller can be used, and shares of a CPU cannot be watched')
-      );
+      return groupEnforcer('cores', facts) ?? none('no cpu controller can be used, and shares of a CPU cannot be watched');
     case 'pinCores':
       return (
         groupFile(facts, 'cpuset', 'cpuset.cpus', 'cpuset.cpus') ??
@@ -87,7 +84,7 @@ function enforce(name: LimitName, mode: ModeChoice, facts: Facts, uid: number): 
       );
     case 'memory':
       return (
-        groupFile(facts, 'memory', 'memory.limit_in_bytes', 'memory.max') ??
+        groupEnforcer('memory', facts) ??
         watched('watch.memory', 'no memory controller can be used: resident memory is sampled, and the payload killed when it is over')
       );
     case 'memoryHigh':
@@ -107,6 +104,13 @@ function enforce(name: LimitName, mode: ModeChoice, facts: Facts, uid: number): 
     case 'coreSize':
       return kernel('RLIMIT_CORE', 'per process');
   }
+}
+
+/** The controller that enforces a limit, for the whole payload or for one application; null where none can. */
+export function groupEnforcer(name: 'cores' | 'memory', facts: Facts): Enforcer | null {
+  return name === 'cores'
+    ? groupFile(facts, 'cpu', 'cpu.cfs_quota_us', 'cpu.max')
+    : groupFile(facts, 'memory', 'memory.limit_in_bytes', 'memory.max');
 }
 
 function groupFile(facts: Facts, controller: Controller, v1: string, v2: string): Enforcer | null {

@@ -1,7 +1,7 @@
-/** Which usage pattern a job runs in, and whether the policy lets it. */
+/** Which usage pattern a job runs in, and whether this version can. */
 
 import {TareError} from '../errors.js';
-import type {Job, Pattern, Valued} from '../job/job.js';
+import type {Job, Pattern} from '../job/job.js';
 
 export interface PatternChoice {
   value: Pattern;
@@ -9,11 +9,23 @@ export interface PatternChoice {
 }
 
 /** Patterns that this version can run. */
-export const AVAILABLE_PATTERNS: readonly Pattern[] = ['ulimit++'];
+export const AVAILABLE_PATTERNS: readonly Pattern[] = ['ulimit++', 'quotas++'];
 
-/** Selects the pattern: what the job says, else what it needs (design: the three usage patterns). */
-export function selectPattern(pattern: Valued<Pattern | 'auto'>): PatternChoice {
+/**
+ * Selects the pattern: what the job says, else what it needs (design: the three usage patterns).
+ * @throws TareError PATTERN_UNAVAILABLE for several applications in a pattern that has one
+ */
+export function selectPattern({pattern, applications}: Pick<Job, 'pattern' | 'applications'>): PatternChoice {
+  if (pattern.value === 'ulimit++' && applications !== null) {
+    throw new TareError('PATTERN_UNAVAILABLE', {
+      message: 'the pattern ulimit++ has one payload, and no applications',
+      where: pattern.provenance.at,
+      found: `ulimit++ and ${String(applications.list.length)} applications`,
+      allowed: 'quotas++',
+    });
+  }
   if (pattern.value !== 'auto') return {value: pattern.value, because: `asked for by ${pattern.provenance.at}`};
+  if (applications !== null) return {value: 'quotas++', because: `${String(applications.list.length)} applications`};
   return {value: 'ulimit++', because: 'one application, and neither services nor an identity of its own are asked for'};
 }
 

@@ -7,6 +7,7 @@ import {liesIn} from '../policy/glob.js';
 import {placesOf} from '../policy/places.js';
 import {refusals} from '../policy/refusals.js';
 import type {Plan} from '../schema/generated/plan-1.js';
+import {planApplications, planFate} from './applications.js';
 import {digest} from './canonical.js';
 import {planGroups} from './cgroup.js';
 import {chooseCpus} from './cpus.js';
@@ -30,7 +31,7 @@ const OOM_SCORE_ADJ = 500;
  */
 export function makePlan(original: Inputs): Plan {
   const {job, facts, call} = original;
-  const pattern = selectPattern(job.pattern);
+  const pattern = selectPattern(job);
   const ruled = applyRules(original.policy, {vo: job.vo, user: call.identity.value.name, queue: job.queue, pattern: pattern.value});
   const refused = refusals(job, pattern.value, ruled);
   const [only, ...others] = refused;
@@ -54,6 +55,7 @@ export function makePlan(original: Inputs): Plan {
     rule: ruled.rule,
     limits,
     grace: {us: policy.graceUs.value, provenance: policy.graceUs.provenance},
+    applications: planFate(job.applications),
     slot: {
       name: call.slot.name,
       memoryLimitBytes: call.slot.memoryBytes?.value ?? facts.slot.memoryLimitBytes,
@@ -77,7 +79,8 @@ function planSteps(inputs: Inputs, mode: ModeChoice, limits: PlannedLimits, netw
     limits.pinCores.value === null || mode.value === 'observe'
       ? null
       : chooseCpus(facts, Math.ceil(limits.cores.value ?? facts.cpu.allowed.length));
-  const steps: Step[] = planGroups(facts, limits, mode, cpus);
+  const applications = planApplications(inputs, limits, mode);
+  const steps: Step[] = planGroups({facts, limits, mode, cpus, applications, fate: planFate(job.applications)});
   if (cpus !== null)
     steps.push({op: 'affinity.set', cpus, because: `pinned to ${String(cpus.length)} of ${String(facts.cpu.allowed.length)} CPUs`});
   if (mode.value !== 'observe')
@@ -109,7 +112,14 @@ function planSteps(inputs: Inputs, mode: ModeChoice, limits: PlannedLimits, netw
   steps.push(...planRlimits(limits, mode));
   steps.push(...planEnvironment(inputs, limits, mode, mounts?.isHidden ?? (() => false)));
   steps.push(...planWatches(inputs, limits, mode), ...planWeighing(inputs));
-  steps.push({op: 'payload.execute', argv: job.command, workDirectory: job.workDirectory.value, because: job.workDirectory.provenance.at});
+  if (job.applications === null)
+    steps.push({
+      op: 'payload.execute',
+      argv: job.command,
+      workDirectory: job.workDirectory.value,
+      because: job.workDirectory.provenance.at,
+    });
+  steps.push(...applications);
   return steps;
 }
 

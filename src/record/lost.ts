@@ -1,7 +1,7 @@
 /** The record of an attempt that nobody ended: closed later, with what can still be told. Pure. */
 
 import {lostOutcome, type Verdict} from './outcome.js';
-import {finalRecord, NO_TARE, NO_TIME, NO_USAGE, type RecordUsage, type UsageRecord} from './record.js';
+import {finalRecord, NO_TARE, NO_TIME, NO_USAGE, type RecordApplication, type RecordUsage, type UsageRecord} from './record.js';
 
 /** What the wrapper and the kernel left. */
 export interface Remains {
@@ -12,6 +12,8 @@ export interface Remains {
   /** What the wrapper noted last: lower bounds. null when it noted nothing. */
   seen: {wallUs: number; suspendedUs: number | null} | null;
   usage: RecordUsage;
+  /** What each of several applications used. */
+  applications: readonly RecordApplication['net'][];
   /** Remarks on the usage. */
   flags: readonly string[];
   /** Whose memory limit killed, as far as counters still tell. */
@@ -19,7 +21,7 @@ export interface Remains {
 }
 
 /** The same bytes whoever closes it and whenever: nothing of the sweep itself is in it. */
-export function lostRecord(started: UsageRecord, {reason, startEpochUs, seen, usage, flags, oom}: Remains): UsageRecord {
+export function lostRecord(started: UsageRecord, {reason, startEpochUs, seen, usage, applications, flags, oom}: Remains): UsageRecord {
   const executed = startEpochUs !== null;
   const wallUs = executed && seen !== null ? seen.wallUs : null;
   const time = executed
@@ -31,6 +33,11 @@ export function lostRecord(started: UsageRecord, {reason, startEpochUs, seen, us
     tare: NO_TARE,
     watch: null,
     outcome: lostOutcome(reason, executed ? oom : null),
+    applications: started.applications.map((one, index) => ({
+      ...one,
+      net: executed ? (applications[index] ?? one.net) : one.net,
+      outcome: {...one.outcome, status: executed ? 'lost' : 'not-started'},
+    })),
     flags: executed ? [...flags, 'killed', 'partial', ...(oom?.certain === false ? ['oom-verdict-uncertain'] : [])] : [],
   });
   return {...record, state: 'lost'};

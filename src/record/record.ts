@@ -2,6 +2,7 @@
 
 import type {Facts, IdentityFacts} from '../host/facts.js';
 import {LIMIT_NAMES} from '../job/job.js';
+import {stepsOf, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
 import {RUNNING, type Outcome} from './outcome.js';
@@ -11,6 +12,7 @@ export type {UsageRecord};
 export type RecordUsage = UsageRecord['net'];
 export type RecordTare = UsageRecord['tare'];
 export type RecordTime = UsageRecord['time'];
+export type RecordApplication = UsageRecord['applications'][number];
 export type RecordLrms = UsageRecord['lrms'];
 
 /** Nothing is known; an unknown figure is null and never 0. */
@@ -50,6 +52,18 @@ export const NO_USAGE: RecordUsage = {
   pressure: null,
   pressureSource: null,
   scratchPeakBytes: null,
+};
+export const NO_APPLICATION_USAGE: RecordApplication['net'] = {
+  cpuUserUs: null,
+  cpuSystemUs: null,
+  cpuSource: null,
+  memPeakBytes: null,
+  memPeakSource: null,
+  largestProcessBytes: null,
+  ioReadBytes: null,
+  ioWriteBytes: null,
+  pidsPeak: null,
+  oomKills: null,
 };
 export const NO_TARE: RecordTare = {
   launchUs: null,
@@ -121,11 +135,25 @@ export function startedRecord(attempt: Attempt, plan: Plan | null): UsageRecord 
     net: NO_USAGE,
     tare: NO_TARE,
     watch: null,
+    applications: plan === null ? [] : stepsOf(plan, 'application.execute').map(runningApplication),
     cvmfs: [],
     benchmarks: attempt.benchmarks ?? [],
     outcome: RUNNING,
     host: attempt.host,
     flags: [...(plan?.flags ?? [])],
+  };
+}
+
+function runningApplication({index, name, limits}: StepOf<'application.execute'>): RecordApplication {
+  return {
+    index,
+    name,
+    starts: 0,
+    startEpochUs: null,
+    wallUs: null,
+    limits: {cores: limits.cores?.value ?? null, memory: limits.memory?.value ?? null},
+    net: NO_APPLICATION_USAGE,
+    outcome: {status: 'running', exitCode: null, signal: null, limit: null, whose: null, reason: null},
   };
 }
 
@@ -158,11 +186,13 @@ export interface Weighed {
   tare: RecordTare;
   watch: UsageRecord['watch'];
   outcome: Outcome;
+  /** Absent: as they were when it started. */
+  applications?: RecordApplication[];
   flags: readonly string[];
 }
 
 /** The final record: id and revision stay, so that writing it twice is writing it once. */
-export function finalRecord(started: UsageRecord, {time, net, tare, watch, outcome, flags}: Weighed): UsageRecord {
+export function finalRecord(started: UsageRecord, {time, net, tare, watch, outcome, applications, flags}: Weighed): UsageRecord {
   return {
     ...started,
     state: 'final',
@@ -172,6 +202,7 @@ export function finalRecord(started: UsageRecord, {time, net, tare, watch, outco
     tare,
     watch,
     outcome,
+    applications: applications ?? started.applications,
     flags: [...new Set([...started.flags, ...flags, ...remarks(started, time, net)])].sort(),
   };
 }

@@ -26,8 +26,9 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   // a brain died between its record and its end; else such a record is not ours
   const before = life.brainsLost > 0 ? findFinal(plan.directories.spools, started.recordId) : null;
   if (before !== null) return resultOf(before.record, before.path, [], life);
-  state.weighed ??= weighPayload(groups, life.sampler, life.levels, life.init);
-  const {usage, flags} = state.weighed;
+  const {sampler, levels, init} = life;
+  state.weighed ??= weighPayload(plan, groups, {sampler, levels, init, applications: life.applications?.totals() ?? []});
+  const {usage, applications, flags} = state.weighed;
   keep(state, log); // whoever follows finds no groups any more
   pauseAt(plan.pauseAt, 'brain-weighed');
   const left = [...(await groups.remove()), ...removeScratch(plan, id)];
@@ -54,6 +55,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
     ),
     watch: life.watch,
     outcome,
+    ...(life.applications === null ? {} : {applications: life.applications.report(applications, life.verdict?.whose ?? null)}),
     flags: [...(ran ? flags : []), ...flagsOf(life, outcome, left)],
   });
   if (life.brainsLost > 0) for (const spool of plan.directories.spools) removeUnfinished(pathOf(spool, started.recordId));
@@ -147,13 +149,17 @@ function outcomeOf(life: Life): Outcome {
   return endedOutcome({
     rawStatus: init?.rawStatus ?? null,
     stop,
-    oom: verdict === null ? null : {whose: verdict.whose, evidence: verdict.evidence},
+    oom: verdict === null ? null : {whose: verdict.whose, evidence: named(verdict.evidence, life.applications?.killedForMemory() ?? [])},
     noted,
     trouble:
       init === null ? (frontLost ? 'the front was killed, and the payload with it' : 'init was killed, and the payload with it') : null,
     killedProcesses: init?.killedProcesses ?? null,
   });
 }
+
+/** With the applications that it is about. */
+const named = (evidence: string, applications: readonly string[]): string =>
+  applications.length === 0 ? evidence : `${applications.join(', ')}: ${evidence}`;
 
 function timeOf({executedUs, startEpochUs, suspended}: Life, endedUs: number): RecordTime {
   if (executedUs === null || startEpochUs === null) return NO_TIME;

@@ -6,16 +6,18 @@
 import type {Groups, MemoryEvents, Verdict} from '../cgroup/manager.js';
 import {launchStrings} from '../engine/launch.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
-import {stepOf} from '../plan/step.js';
+import {stepOf, stepsOf} from '../plan/step.js';
 import type {Stop} from '../record/outcome.js';
 import type {RecordTare} from '../record/record.js';
 import {signalName} from '../record/wait-status.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
 import type {Channel, Frame} from './channel.js';
+import {Applications, type Actions, type KeeperReport} from './applications.js';
 import {after, epochUs, monotonicUs, sleep} from './clock.js';
 import type {Log} from './log.js';
 import {pauseAt} from './pause.js';
+import {isReady} from './ready.js';
 import {killProcess} from './process.js';
 import {Sampler} from './sampler.js';
 import type {LevelPeaks} from './levels.js';
@@ -60,6 +62,8 @@ export interface Life {
   /** null when nothing was watched. */
   suspended: Suspended | null;
   levels: LevelPeaks | null;
+  /** null where there is one payload. */
+  applications: Applications | null;
   processes: RecordTare['processes'];
   /** Brains of this job that died. */
   brainsLost: number;
@@ -99,7 +103,12 @@ export function launch(
   abilities: BubblewrapAbilities,
   callerArgvIndex: number | null,
 ): void {
-  channel.send('L', ...launchStrings(plan, {boxDirectory, abilities, joins: groups.joins, callerArgvIndex}));
+  const joins = {
+    engine: groups.joins('engine'),
+    payload: groups.joins('payload'),
+    applications: stepsOf(plan, 'application.execute').map(({name}) => groups.joins(`app-${name}`)),
+  };
+  channel.send('L', ...launchStrings(plan, {boxDirectory, abilities, joins, callerArgvIndex}));
 }
 
 /** Follows the box until nothing of it is left. */
@@ -125,6 +134,7 @@ class Follower {
     watch: null,
     suspended: null,
     levels: null,
+    applications: null,
     processes: [],
     brainsLost: 0,
   };
@@ -140,6 +150,9 @@ class Follower {
     this.context = context;
     this.life.brainsLost = context.brainsLost;
     this.life.stop = context.stop;
+    const {plan} = context;
+    if (plan.applications !== null)
+      this.life.applications = new Applications(stepsOf(plan, 'application.execute'), plan.applications, this.actions());
   }
 
   async run(): Promise<void> {
@@ -177,13 +190,19 @@ class Follower {
         this.ready(number(0));
         break;
       case 'X':
-        this.executed(number(0));
+        if (this.life.executedUs === null) this.executed(number(0));
+        this.life.applications?.executed(number(1), number(2), number(0), number(3));
+        break;
+      case 'Z':
+        this.life.applications?.ended(number(0), number(1), keeperReport(strings.slice(2)));
         break;
       case 'F':
+        if (strings.length > 3) this.life.applications?.failed(number(3), number(4), `${strings[0] ?? ''}: ${strings[2] ?? ''}`);
         this.life.failure ??= {step: strings[0] ?? '', errno: number(1), text: strings[2] ?? ''};
         break;
       case 'N':
         this.life.noted.push(number(0));
+        this.life.applications?.signalled(number(0));
         this.context.log.info('signal passed on to the payload', {signal: signalName(number(0))});
         break;
       case 'E':
@@ -210,7 +229,8 @@ class Follower {
     this.clearDeadline();
     this.context.beforeExec();
     pauseAt(this.context.plan.pauseAt, 'brain-ready');
-    this.context.channel.send('G');
+    if (this.life.applications === null) this.context.channel.send('G');
+    else this.life.applications.begin();
   }
 
   private executed(executedUs: number): void {
@@ -220,7 +240,10 @@ class Follower {
     this.context.afterExec(this.life.startEpochUs, this.initPid);
     pauseAt(plan.pauseAt, 'brain-executed');
     // a brain before this one has sent SIGTERM already
-    if (this.life.stop !== null) this.killAfter(plan.grace.us);
+    if (this.life.stop !== null) {
+      this.life.applications?.stopping();
+      this.killAfter(plan.grace.us);
+    }
     // whatever no controller counts is sampled
     const sampled = groups.cpuUs() === null || stepOf(plan, 'watch.memory') !== undefined || stepOf(plan, 'watch.processes') !== undefined;
     const wanted = sampled || stepOf(plan, 'weigh.processes') !== undefined;
@@ -229,8 +252,10 @@ class Follower {
     this.watches = startWatches(plan, box, {
       stop: this.stopPayload,
       oomKilled: () => {
-        log.warn('the kernel killed a process of the payload for memory; the rest is killed');
-        this.kill();
+        if (this.life.applications === null) {
+          log.warn('the kernel killed a process of the payload for memory; the rest is killed');
+          this.kill();
+        } else this.life.applications.memoryKilled();
       },
       note: (what, details) => {
         log.warn(what, details);
@@ -243,12 +268,50 @@ class Follower {
     }, 20).unref();
   }
 
+  private actions(): Actions {
+    const {channel, plan, groups, log} = this.context;
+    const steps = stepsOf(plan, 'application.execute');
+    return {
+      start: (index, start) => {
+        channel.send('G', String(index), String(start));
+      },
+      stopAll: (because) => {
+        log.info('the applications are told to stop', {because});
+        channel.send('K', String(SIGTERM));
+        this.killAfter(plan.grace.us);
+      },
+      kill: (index) => {
+        channel.send('A', String(index));
+      },
+      windUp: () => {
+        channel.send('W');
+      },
+      later: (ms, then) => {
+        setTimeout(() => {
+          if (this.life.init === null && !this.gone) then();
+        }, ms).unref();
+      },
+      isReady: (application, keeperPid) => isReady(application, {plan, keeperPid, initPid: this.initPid}),
+      epochUs: (us) => (this.life.startEpochUs ?? 0) + us - (this.life.executedUs ?? us),
+      kills: (index) => {
+        const {name = '', limits} = steps[index] ?? {};
+        const {oomKills, ownLimit} = groups.kills(`app-${name}`);
+        return {oomKills: oomKills ?? 0, ownLimit: limits?.memory?.enforcement === 'kernel' && (ownLimit ?? 0) > 0};
+      },
+      note: (what, details) => {
+        log.info(what, details);
+      },
+    };
+  }
+
   private seeIn(ms: number): void {
     setTimeout(() => {
       if (this.life.init !== null || this.gone) return;
       const {groups, onSeen} = this.context;
       const wallUs = monotonicUs() - (this.life.executedUs ?? 0);
-      const weighing = weighPayload(groups, this.life.sampler, this.watches?.levels() ?? null, null);
+      const {sampler, applications} = this.life;
+      const witnesses = {sampler, levels: this.watches?.levels() ?? null, init: null, applications: applications?.totals() ?? []};
+      const weighing = weighPayload(this.context.plan, groups, witnesses);
       onSeen({wallUs, suspendedUs: this.watches?.suspended().us ?? null, weighing});
       this.seeIn(Math.min(2 * ms, SEEN_MS));
     }, ms).unref();
@@ -259,6 +322,7 @@ class Follower {
     this.life.stop = stop;
     this.context.onStop(stop);
     this.context.log.warn('the payload is over a limit', {...stop});
+    this.life.applications?.stopping();
     if (how === 'hard') {
       this.kill();
       return;
@@ -287,7 +351,7 @@ class Follower {
     const [rawStatus, payloadUserUs, payloadSystemUs, childrenUserUs, childrenSystemUs, largestProcessBytes, killedProcesses, endedUs] =
       strings.map(Number);
     this.life.init = {
-      rawStatus: rawStatus ?? 0,
+      rawStatus: this.life.applications?.rawStatus() ?? rawStatus ?? 0,
       payloadUserUs: payloadUserUs ?? 0,
       payloadSystemUs: payloadSystemUs ?? 0,
       childrenUserUs: childrenUserUs ?? 0,
@@ -333,6 +397,13 @@ class Follower {
     if (this.deadline !== null) clearTimeout(this.deadline);
     this.deadline = null;
   }
+}
+
+function keeperReport(strings: readonly string[]): KeeperReport {
+  const [rawStatus = 0, , , childrenUserUs = null, childrenSystemUs = null, largestProcessBytes = null, , endedUs = null] = strings.map(
+    (text) => (text === '' ? undefined : Number(text)),
+  );
+  return {rawStatus, childrenUserUs, childrenSystemUs, largestProcessBytes, endedUs};
 }
 
 function isAlive(pid: number): boolean {

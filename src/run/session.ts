@@ -5,6 +5,7 @@ import {join} from 'node:path';
 import type {BatchJob} from '@tare/contract';
 import {openGroups} from '../cgroup/manager.js';
 import {nsenterArgv} from '../engine/nsenter.js';
+import {stepOf} from '../plan/step.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import {isOwn} from '../record/durable.js';
@@ -32,8 +33,11 @@ export function findLiveBox(policy: Policy, uid: number, {lrms, slot}: BatchJob)
  * @returns how to end, or why the box could not be joined: then nothing was run
  */
 export async function joinBox({id, plan, init}: BoxState, hello: Hello, channel: Channel): Promise<Quit | string> {
-  const {joins} = openGroups(plan.steps, id);
-  const strings = [...joins.engine.map((path) => `J${path}`), ...joins.payload.map((path) => `j${path}`)];
+  const groups = openGroups(plan.steps, id);
+  const first = stepOf(plan, 'application.execute');
+  // where there are several applications no process is in the payload's own group
+  const payload = groups.joins(first === undefined ? 'payload' : `app-${first.name}`);
+  const strings = [...groups.joins('engine').map((path) => `J${path}`), ...payload.map((path) => `j${path}`)];
   if (plan.mode.value === 'box') {
     const nsenter = NSENTER.find(isExecutable);
     if (nsenter === undefined) return 'there is no nsenter';

@@ -157,13 +157,16 @@ async function stop(groups: Groups, init: ProcessId | null, patienceMs: number):
 function remainsOf(box: BoxState, groups: Groups, directory: string, presence: Over): Parameters<typeof lostRecord>[1] {
   const {startEpochUs, memoryBefore} = box;
   const seen = readSeen(directory);
-  const counted = box.weighed !== null || presence !== 'gone' ? null : weighPayload(groups, null, null, null);
-  box.weighed ??= counted !== null && hasFigures(counted.usage) ? counted : (seen?.weighing ?? {usage: NO_USAGE, flags: []});
+  const counted =
+    box.weighed !== null || presence !== 'gone'
+      ? null
+      : weighPayload(box.plan, groups, {sampler: null, levels: null, init: null, applications: []});
+  box.weighed ??=
+    counted !== null && hasFigures(counted.usage) ? counted : (seen?.weighing ?? {usage: NO_USAGE, applications: [], flags: []});
   const before = memoryBefore as MemoryEvents;
   box.oom ??= presence === 'gone' ? (groups.verdict(before, groups.memoryEvents()) ?? verdictFromOutside(before)) : null;
   writeState(box, directory);
-  const {usage, flags} = box.weighed;
-  return {reason: REASONS[presence], startEpochUs, seen, usage, flags, oom: box.oom};
+  return {reason: REASONS[presence], startEpochUs, seen, ...box.weighed, oom: box.oom};
 }
 
 /** Why nobody will end it. */
@@ -221,7 +224,7 @@ function sweepRecord(spools: readonly string[], recordId: string, at: Here): Swe
     // another sweep may just have closed it, with more than we know: it removes the box's folder after that
     if (isClosed(find(spools, recordId)?.record ?? null)) return null;
     const reason = REASONS[presence];
-    journal(spools, lostRecord(record, {reason, startEpochUs: null, seen: null, usage: NO_USAGE, flags: [], oom: null}));
+    journal(spools, lostRecord(record, {reason, startEpochUs: null, seen: null, usage: NO_USAGE, applications: [], flags: [], oom: null}));
     return {recordId, result: 'closed', message: `${reason}; its box is not known any more`};
   } catch (error) {
     // what was written by something else keeps no other from being closed

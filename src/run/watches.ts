@@ -66,7 +66,7 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, oomKilled, note
   const memory = stepOf(plan, 'watch.memory');
   const processes = stepOf(plan, 'watch.processes');
   const suspension = new Suspension(() => groups.frozen());
-  const levels = groups.joins.payload.length === 0 ? null : new Levels(groups);
+  const levels = groups.has('payload') ? new Levels(groups) : null;
   let overshootBytes: number | null = null;
 
   timers.repeat(() => {
@@ -180,7 +180,7 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, oomKilled, note
     suspended: () => ({us: suspension.look(), source: suspension.source, counted}),
     levels: () => levels?.report() ?? null,
     report: () => {
-      const polled = groups.joins.payload.length > 0 && rest !== undefined && files.memory === null;
+      const polled = groups.has('payload') && rest !== undefined && files.memory === null;
       const events = notices.by ?? (polled ? 'polled' : null);
       const seen = sampler?.report() ?? null;
       const level = levels?.report() ?? null;

@@ -1,7 +1,9 @@
 /** What payload and wrapper weighed, from the groups' counters, init's report and the samples. */
 
-import type {Groups, GroupUsage} from '../cgroup/manager.js';
-import {NO_USAGE, type RecordTare, type RecordUsage} from '../record/record.js';
+import type {Groups, GroupUsage, Part} from '../cgroup/manager.js';
+import {stepsOf} from '../plan/step.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import {NO_USAGE, type RecordApplication, type RecordTare, type RecordUsage} from '../record/record.js';
 import type {LevelPeaks} from './levels.js';
 import type {Sampled, Sampler} from './sampler.js';
 import {readParent, readSmapsRollup} from './tree.js';
@@ -31,11 +33,29 @@ export interface EngineReport {
 
 export interface Weighing {
   usage: RecordUsage;
+  /** Of each of several applications, in their order. */
+  applications: RecordApplication['net'][];
   flags: string[];
 }
 
+/** What tells how much was used, beside the groups. */
+export interface Witnesses {
+  sampler: Sampler | null;
+  levels: LevelPeaks | null;
+  init: InitReport | null;
+  /** Of several applications, what their keepers reported. */
+  applications: readonly KeeperTotals[];
+}
+
+/** Sums over all starts of one application; null as long as none has ended. */
+export interface KeeperTotals {
+  cpuUserUs: number | null;
+  cpuSystemUs: number | null;
+  largestProcessBytes: number | null;
+}
+
 /** The payload's usage. Counted where a controller counts, else sampled or by rusage, flagged. */
-export function weighPayload(groups: Groups, sampler: Sampler | null, levels: LevelPeaks | null, init: InitReport | null): Weighing {
+export function weighPayload(plan: Plan, groups: Groups, {sampler, levels, init, applications}: Witnesses): Weighing {
   const counted = groups.usage('payload');
   const events = groups.memoryEvents();
   const sampled = sampler?.report() ?? null;
@@ -81,7 +101,28 @@ export function weighPayload(groups: Groups, sampler: Sampler | null, levels: Le
   if (counted.memPeakBytes === null && (memory.memPeakBytes ?? usage.memPeakBytes) !== null) flags.push('sampled-memory');
   const cpu = counted.cpuUserUs === null ? cpuWithoutGroup(init, sampled?.cpuUs ?? null) : {};
   if (counted.cpuUserUs === null) flags.push('partial');
-  return {usage: {...usage, ...memory, ...cpu}, flags};
+  const each = stepsOf(plan, 'application.execute').map(({name}, index) =>
+    weighApplication(groups, `app-${name}`, applications[index] ?? null),
+  );
+  return {usage: {...usage, ...memory, ...cpu}, applications: each, flags};
+}
+
+function weighApplication(groups: Groups, part: Part, keeper: KeeperTotals | null): RecordApplication['net'] {
+  const counted = groups.usage(part);
+  const byKeeper = counted.cpuUserUs === null && keeper !== null && keeper.cpuUserUs !== null;
+  const byLargest = counted.memPeakBytes === null && keeper !== null && keeper.largestProcessBytes !== null;
+  return {
+    cpuUserUs: byKeeper ? keeper.cpuUserUs : counted.cpuUserUs,
+    cpuSystemUs: byKeeper ? keeper.cpuSystemUs : counted.cpuSystemUs,
+    cpuSource: byKeeper ? 'rusage' : counted.cpuSource,
+    memPeakBytes: byLargest ? keeper.largestProcessBytes : counted.memPeakBytes,
+    memPeakSource: byLargest ? 'rusage:largest process' : counted.memPeakSource,
+    largestProcessBytes: keeper?.largestProcessBytes ?? null,
+    ioReadBytes: counted.ioReadBytes,
+    ioWriteBytes: counted.ioWriteBytes,
+    pidsPeak: counted.pidsPeak,
+    oomKills: groups.kills(part).oomKills,
+  };
 }
 
 /** What the kernel keeps no peak of, by the largest that was seen of the group, else of the tree. */

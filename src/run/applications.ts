@@ -1,0 +1,401 @@
+/**
+ * Which of several applications is started when, and what follows when one ends. Told what happens, it says what is to be done; it touches
+ * nothing itself. A brain that takes over is told everything again, and says the same again: what was done already is ignored by the front.
+ */
+
+import type {StepOf} from '../plan/step.js';
+import {decodeWaitStatus, signalName} from '../record/wait-status.js';
+import {NO_APPLICATION_USAGE, type RecordApplication} from '../record/record.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import type {KeeperTotals} from './weigh.js';
+
+export type Execute = StepOf<'application.execute'>;
+export type Fate = NonNullable<Plan['applications']>;
+
+/** What can be done to applications. */
+export interface Actions {
+  /** For the start-th time: 1, 2, … */
+  start(index: number, start: number): void;
+  /** SIGTERM to all that run, SIGKILL after the grace. */
+  stopAll(because: string): void;
+  /** SIGKILL to everything of one. */
+  kill(index: number): void;
+  /** Nothing will be started any more. */
+  windUp(): void;
+  /** Calls back after so long, unless all is over. */
+  later(ms: number, then: () => void): void;
+  isReady(application: Execute, keeperPid: number | null): boolean;
+  /** Calendar time of a moment of the monotonic clock, both µs. */
+  epochUs(monotonicUs: number): number;
+  /** Processes of it that were killed for memory; and whether its own limit was hit. */
+  kills(index: number): {oomKills: number; ownLimit: boolean};
+  note(what: string, details: Readonly<Record<string, unknown>>): void;
+}
+
+/** A `Z` frame: one start has ended. Numbers that nobody knows any more are null. */
+export interface KeeperReport {
+  rawStatus: number;
+  childrenUserUs: number | null;
+  childrenSystemUs: number | null;
+  largestProcessBytes: number | null;
+  endedUs: number | null;
+}
+
+/** How one application stands. */
+interface Standing {
+  /** The last start that was given. */
+  starts: number;
+  runs: boolean;
+  /** Of the start that runs. */
+  executedUs: number | null;
+  keeperPid: number | null;
+  firstExecutedUs: number | null;
+  wallUs: number | null;
+  totals: KeeperTotals;
+  ready: boolean;
+  /** Nothing will be started of it any more. */
+  over: boolean;
+  /** Of its last start. */
+  rawStatus: number | null;
+  /** Why it could not be executed, or why it was not. */
+  reason: string | null;
+  /** It was told to stop before it ended by itself. */
+  stopped: boolean;
+  /** Kills for memory that are dealt with. */
+  oomKills: number;
+  oom: 'application' | 'shared' | null;
+}
+
+/** Before an application is started again. */
+const RESTART_MS = 1000;
+/** The time between two looks whether one is ready: it begins short, and doubles. */
+const READY_MS = {first: 50, most: 1000} as const;
+/** Exit status of what could not be executed (sh(1)). */
+const NOT_EXECUTED = 127 << 8;
+const SIGKILL = 9;
+/** Signals by which somebody wants an end: nothing is started after one of them. */
+const ENDING_SIGNALS: readonly number[] = [1, 2, 3, 15];
+
+export class Applications {
+  private readonly steps: readonly Execute[];
+  private readonly fate: Fate;
+  private readonly actions: Actions;
+  private readonly standings: Standing[];
+  /** Nothing is started any more. */
+  private winding = false;
+  /** All were told to stop. */
+  private told = false;
+  private wound = false;
+  /** Of the first that failed by itself, and of the first that failed when it was told to stop. */
+  private firstFailure: number | null = null;
+  private firstStopped: number | null = null;
+
+  constructor(steps: readonly Execute[], fate: Fate, actions: Actions) {
+    this.steps = steps;
+    this.fate = fate;
+    this.actions = actions;
+    this.standings = steps.map(() => ({
+      starts: 0,
+      runs: false,
+      executedUs: null,
+      keeperPid: null,
+      firstExecutedUs: null,
+      wallUs: null,
+      totals: {cpuUserUs: null, cpuSystemUs: null, largestProcessBytes: null},
+      ready: false,
+      over: false,
+      rawStatus: null,
+      reason: null,
+      stopped: false,
+      oomKills: 0,
+      oom: null,
+    }));
+  }
+
+  /** Starts what needs nobody. */
+  begin(): void {
+    this.goOn();
+  }
+
+  executed(index: number, start: number, us: number, keeperPid: number): void {
+    const {step, standing} = this.at(index);
+    standing.starts = Math.max(standing.starts, start);
+    Object.assign(standing, {runs: true, executedUs: us, keeperPid});
+    standing.firstExecutedUs ??= us;
+    if (step.ready.when === 'started') standing.ready = true;
+    if ('withinUs' in step.ready) this.awaitReady(index, start);
+    this.goOn();
+  }
+
+  /** It could not be executed: there is no use in another start. */
+  failed(index: number, start: number, reason: string): void {
+    const {step, standing} = this.at(index);
+    standing.starts = Math.max(standing.starts, start);
+    Object.assign(standing, {runs: false, over: true, rawStatus: NOT_EXECUTED, reason});
+    this.actions.note('an application could not be executed', {application: step.name, reason});
+    this.afterFailure(index, NOT_EXECUTED, `${step.name} could not be executed`);
+  }
+
+  /** One start has ended, with all that was left of it. */
+  ended(index: number, start: number, report: KeeperReport): void {
+    const {step, standing} = this.at(index);
+    const {rawStatus, endedUs} = report;
+    standing.starts = Math.max(standing.starts, start);
+    if (standing.executedUs !== null && endedUs !== null)
+      standing.wallUs = (standing.wallUs ?? 0) + Math.max(0, endedUs - standing.executedUs);
+    standing.totals = addUp(standing.totals, report);
+    const {keeperPid} = standing;
+    Object.assign(standing, {runs: false, executedUs: null, keeperPid: null, rawStatus});
+    this.lookForKills(index);
+    const how = {application: step.name, start, ...describe(rawStatus)};
+    if (step.ready.when === 'completed') standing.ready = rawStatus === 0;
+    else if ('withinUs' in step.ready && !standing.ready) standing.ready = this.actions.isReady(step, keeperPid);
+    this.actions.note('an application has ended', how);
+    const failure = rawStatus !== 0 || !standing.ready;
+    if (this.mayRestart(index, failure)) {
+      this.actions.later(RESTART_MS, () => {
+        // a brain that took over may have been told meanwhile that it was started
+        if (standing.starts === start && !standing.runs && !standing.over) this.start(index);
+      });
+      return;
+    }
+    standing.over = true;
+    if (index === this.fate.primary) {
+      // its end is the job's, however it ended
+      if (rawStatus !== 0) this.firstFailure ??= rawStatus;
+      this.stopAll(`the primary application ${step.name} has ended`);
+    } else if (standing.oom !== null && this.fate.onOom === 'kill-application') {
+      this.firstFailure ??= rawStatus;
+      this.goOn();
+    } else if (failure) {
+      if (rawStatus === 0) standing.reason = 'it ended before it was ready';
+      this.afterFailure(index, rawStatus, `${step.name} has failed`);
+    } else this.goOn();
+  }
+
+  /** The kernel killed a process for memory somewhere in the payload. */
+  memoryKilled(): void {
+    for (const index of this.steps.keys()) this.lookForKills(index);
+  }
+
+  /** The applications together are over a watched memory limit; the largest of them goes where the rest is to be spared. @returns whether the rest is */
+  overMemory(largest: number | null): boolean {
+    if (this.fate.onOom !== 'kill-application' || largest === null) return false;
+    const {standing} = this.at(largest);
+    standing.oom = 'shared';
+    this.actions.kill(largest);
+    return true;
+  }
+
+  /** The caller sent the wrapper a signal, which all that run have got. */
+  signalled(signal: number): void {
+    if (!ENDING_SIGNALS.includes(signal)) return;
+    this.wind();
+    this.goOn();
+  }
+
+  /** The whole job is stopped, by whoever calls this. */
+  stopping(): void {
+    this.told = true;
+    this.wind();
+    this.goOn();
+  }
+
+  private wind(): void {
+    this.winding = true;
+    for (const standing of this.standings) if (standing.runs) standing.stopped = true;
+    for (const index of this.steps.keys()) this.settle(index);
+  }
+
+  /** Pids of the keepers of those that run; with the index of each. */
+  keepers(): {index: number; pid: number}[] {
+    return this.standings.flatMap(({keeperPid}, index) => (keeperPid === null ? [] : [{index, pid: keeperPid}]));
+  }
+
+  totals(): KeeperTotals[] {
+    return this.standings.map(({totals}) => totals);
+  }
+
+  /** The job's wait status: the primary's; else of the first that failed by itself, else of the first that failed when it was told to stop. */
+  rawStatus(): number {
+    const primary = this.fate.primary === null ? undefined : this.standings[this.fate.primary];
+    if (primary !== undefined && primary.rawStatus !== null) return primary.rawStatus;
+    return this.firstFailure ?? this.firstStopped ?? 0;
+  }
+
+  /** Names of those that were killed for memory. */
+  killedForMemory(): string[] {
+    return this.steps.filter((_, index) => this.standings[index]?.oom != null).map(({name}) => name);
+  }
+
+  /** What their records say. `whose`: the limit that killed, where it was not an application's own. */
+  report(nets: readonly RecordApplication['net'][], whose: 'payload' | 'slot' | 'node' | null): RecordApplication[] {
+    return this.steps.map((step, index): RecordApplication => {
+      const {standing} = this.at(index);
+      return {
+        index,
+        name: step.name,
+        starts: standing.starts,
+        startEpochUs: standing.firstExecutedUs === null ? null : this.actions.epochUs(standing.firstExecutedUs),
+        wallUs: standing.wallUs,
+        limits: {cores: step.limits.cores?.value ?? null, memory: step.limits.memory?.value ?? null},
+        net: nets[index] ?? NO_APPLICATION_USAGE,
+        outcome: outcomeOf(standing, whose),
+      };
+    });
+  }
+
+  private at(index: number): {step: Execute; standing: Standing} {
+    const step = this.steps[index];
+    const standing = this.standings[index];
+    if (step === undefined || standing === undefined) throw new RangeError(`there is no application ${String(index)}`);
+    return {step, standing};
+  }
+
+  private start(index: number): void {
+    const {standing} = this.at(index);
+    standing.starts++;
+    standing.runs = true;
+    this.actions.start(index, standing.starts);
+  }
+
+  /** Starts what may start now, and ends it all when nothing can any more. */
+  private goOn(): void {
+    for (const [index, {needs}] of this.steps.entries()) {
+      const {standing} = this.at(index);
+      if (standing.starts > 0 || standing.over) continue;
+      const open = needs.filter((need) => this.standings[need]?.ready !== true);
+      const hopeless = open.find((need) => this.standings[need]?.over === true);
+      if (hopeless !== undefined) {
+        Object.assign(standing, {over: true, reason: `it needs ${this.at(hopeless).step.name}, which was never ready`});
+        this.goOn();
+        return;
+      }
+      if (open.length === 0 && !this.winding) this.start(index);
+    }
+    if (this.wound || !this.standings.every(({over, runs}) => over && !runs)) return;
+    this.wound = true;
+    this.winding = true;
+    this.actions.windUp();
+  }
+
+  private mayRestart(index: number, failure: boolean): boolean {
+    const {step, standing} = this.at(index);
+    const {restart} = step;
+    if (restart === null || this.winding || standing.oom !== null || standing.starts > restart.limit) return false;
+    return failure || restart.on === 'always';
+  }
+
+  private afterFailure(index: number, rawStatus: number, because: string): void {
+    const {standing} = this.at(index);
+    if (standing.stopped) this.firstStopped ??= rawStatus;
+    else this.firstFailure ??= rawStatus === 0 ? 1 << 8 : rawStatus;
+    if (!standing.stopped && this.fate.onFailure === 'stop-all') this.stopAll(because);
+    else if (index === this.fate.primary) this.stopAll(because);
+    else this.goOn();
+  }
+
+  private stopAll(because: string): void {
+    const first = !this.told;
+    this.told = true;
+    this.wind();
+    if (first && this.standings.some(({runs}) => runs)) this.actions.stopAll(because);
+    this.goOn();
+  }
+
+  /** One that does not run, and will not be started. */
+  private settle(index: number): void {
+    const {standing} = this.at(index);
+    if (standing.runs || standing.over) return;
+    standing.over = true;
+    if (standing.starts === 0) standing.reason ??= 'the job ended before';
+  }
+
+  private lookForKills(index: number): void {
+    const {step, standing} = this.at(index);
+    const {oomKills, ownLimit} = this.actions.kills(index);
+    if (oomKills <= standing.oomKills) return;
+    standing.oomKills = oomKills;
+    const before = standing.oom;
+    standing.oom = ownLimit ? 'application' : 'shared';
+    if (before !== null) return;
+    this.actions.note('an application was killed for memory', {application: step.name, limit: standing.oom});
+    if (standing.runs) this.actions.kill(index);
+    if (this.fate.onOom === 'stop-all') {
+      this.firstFailure ??= SIGKILL;
+      this.stopAll(`${step.name} was killed for memory`);
+    }
+  }
+
+  private awaitReady(index: number, start: number): void {
+    const {step, standing} = this.at(index);
+    const {ready} = step;
+    if (!('withinUs' in ready)) return;
+    let waitedUs = 0;
+    const look = (afterMs: number): void => {
+      this.actions.later(afterMs, () => {
+        if (standing.starts !== start || !standing.runs || standing.ready || this.winding) return;
+        waitedUs += afterMs * 1000;
+        standing.ready = this.actions.isReady(step, standing.keeperPid);
+        if (standing.ready) this.goOn();
+        else if (waitedUs >= ready.withinUs) this.notReady(index);
+        else look(Math.min(2 * afterMs, READY_MS.most, Math.max(1, (ready.withinUs - waitedUs) / 1000)));
+      });
+    };
+    look(Math.min(READY_MS.first, Math.max(1, ready.withinUs / 1000)));
+  }
+
+  /** Nothing that needs it can start any more. */
+  private notReady(index: number): void {
+    const {step, standing} = this.at(index);
+    standing.reason = 'it was not ready in time';
+    this.actions.note('an application is not ready in time', {application: step.name});
+    if (this.fate.onFailure === 'stop-all') {
+      this.firstFailure ??= 1 << 8;
+      this.stopAll(`${step.name} is not ready in time`);
+      return;
+    }
+    for (const [other, {needs}] of this.steps.entries()) {
+      if (!needs.includes(index)) continue;
+      const waiting = this.at(other).standing;
+      if (waiting.starts === 0 && !waiting.over)
+        Object.assign(waiting, {over: true, reason: `it needs ${step.name}, which was not ready in time`});
+    }
+    this.goOn();
+  }
+}
+
+function outcomeOf(standing: Standing, whose: 'payload' | 'slot' | 'node' | null): RecordApplication['outcome'] {
+  const {rawStatus, firstExecutedUs, oom, stopped, reason, starts} = standing;
+  const none = {exitCode: null, signal: null, limit: null, whose: null, reason};
+  if (rawStatus === null) return {...none, status: starts === 0 || firstExecutedUs === null ? 'not-started' : 'lost'};
+  const how = {...none, ...describe(rawStatus)};
+  if (oom !== null)
+    return {
+      ...how,
+      status: 'limit',
+      limit: 'memory',
+      whose: oom === 'application' ? 'application' : (whose ?? 'payload'),
+      reason: oom === 'application' ? 'it went over its own memory limit' : 'it was killed for a memory limit that it shares',
+    };
+  if (stopped) return {...how, status: 'stopped'};
+  if (how.signal !== null) return {...how, status: 'signalled'};
+  return {...how, status: rawStatus === 0 && reason === null ? 'completed' : 'failed'};
+}
+
+function describe(rawStatus: number): {exitCode: number | null; signal: string | null} {
+  const {exitCode, signal} = decodeWaitStatus(rawStatus);
+  return {exitCode, signal: signal === null ? null : signalName(signal)};
+}
+
+function addUp(totals: KeeperTotals, report: KeeperReport): KeeperTotals {
+  const sum = (a: number | null, b: number | null): number | null => (a === null ? b : b === null ? a : a + b);
+  return {
+    cpuUserUs: sum(totals.cpuUserUs, report.childrenUserUs),
+    cpuSystemUs: sum(totals.cpuSystemUs, report.childrenSystemUs),
+    largestProcessBytes:
+      totals.largestProcessBytes === null || report.largestProcessBytes === null
+        ? (totals.largestProcessBytes ?? report.largestProcessBytes)
+        : Math.max(totals.largestProcessBytes, report.largestProcessBytes),
+  };
+}
