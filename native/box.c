@@ -87,11 +87,14 @@ static void close_if_open(int *fd)
 /* What init has received by the time of its `R`, and we need no more. */
 static void forget_preparations(struct box *box)
 {
-	close_if_open(&box->specification);
-	for (size_t i = 0; box->cgroups && i < box->launch.payload_joins.count; i++)
+	for (size_t i = 0; box->specifications && i < box->launch.command_count; i++)
+		close_if_open(&box->specifications[i]);
+	for (size_t i = 0; i < box->cgroup_count; i++)
 		close_if_open(&box->cgroups[i]);
+	free(box->specifications);
 	free(box->cgroups);
-	box->cgroups = NULL;
+	box->specifications = box->cgroups = NULL;
+	box->cgroup_count = 0;
 }
 
 static void box_clear(struct box *box)
@@ -100,23 +103,53 @@ static void box_clear(struct box *box)
 	channel_close(&box->control);
 	close_if_open(&box->errors);
 	launch_free(&box->launch);
+	free(box->seats);
+	box->seats = NULL;
 	box->there = false;
 }
 
-/* Opened here, with the rights that enter gives up. */
+/* Opened here, with the rights that enter gives up. The path that cannot be, or NULL. */
 static const char *open_cgroups(struct box *box)
 {
-	const struct list *paths = &box->launch.payload_joins;
-
-	box->cgroups = xrealloc(NULL, paths->count * sizeof(int));
-	for (size_t i = 0; i < paths->count; i++)
-		box->cgroups[i] = -1;
-	for (size_t i = 0; i < paths->count; i++) {
-		box->cgroups[i] = above_standard(open(paths->items[i], O_WRONLY | O_CLOEXEC));
-		if (box->cgroups[i] < 0)
-			return paths->items[i];
+	for (size_t i = 0; i < box->launch.command_count; i++) {
+		const struct list *paths = &box->launch.commands[i].joins;
+		box->cgroups = xrealloc(box->cgroups, (box->cgroup_count + paths->count) * sizeof(int));
+		for (size_t k = 0; k < paths->count; k++) {
+			int fd = above_standard(open(paths->items[k], O_WRONLY | O_CLOEXEC));
+			if (fd < 0)
+				return paths->items[k];
+			box->cgroups[box->cgroup_count++] = fd;
+		}
 	}
 	return NULL;
+}
+
+static bool write_specifications(struct front *front)
+{
+	struct box *box = &front->box;
+	size_t count = box->launch.command_count;
+
+	box->specifications = xrealloc(NULL, count * sizeof(int));
+	for (size_t i = 0; i < count; i++)
+		box->specifications[i] = -1;
+	for (size_t i = 0; i < count; i++) {
+		box->specifications[i] =
+			launch_specification(&box->launch, &box->launch.commands[i], front->caller);
+		if (box->specifications[i] < 0)
+			return false;
+	}
+	return true;
+}
+
+static void take_seats(struct box *box)
+{
+	size_t size = box->launch.command_count * sizeof *box->seats;
+
+	box->several = box->launch.several;
+	/* No report of it: init was killed, and it with init. */
+	box->status = box->several ? EXIT_WRAPPER << 8 : SIGKILL;
+	box->seats = xrealloc(NULL, size);
+	memset(box->seats, 0, size);
 }
 
 static bool make_sockets(int control[2], int errors[2])
@@ -171,15 +204,16 @@ void box_launch(struct front *front, struct frame *frame)
 
 	front->any_ended = false;
 	memset(box, 0, sizeof *box);
-	box->specification = box->errors = -1;
+	box->errors = -1;
 	channel_open(&box->control, -1);
 	box->there = true;
 	char *wrong = launch_parse(&box->launch, frame, front->caller);
+	take_seats(box);
 	if (wrong)
 		tell_failed(front, "protocol", EINVAL, wrong);
 	else if ((path = open_cgroups(box)))
 		tell_failed(front, "cgroup", errno, path);
-	else if ((box->specification = launch_specification(&box->launch, front->caller)) < 0)
+	else if (!write_specifications(front))
 		tell_failed(front, "engine", errno, "memfd");
 	else
 		fork_enter(front);
@@ -197,16 +231,20 @@ static void send_preparations(struct front *front)
 {
 	struct box *box = &front->box;
 	const struct caller *caller = front->caller;
+	const int *cgroup = box->cgroups;
 	struct message message;
 
-	message_begin(&message, 'P');
-	message_add_fd(&message, box->specification);
-	channel_send(&box->control, &message);
-	for (size_t i = 0; i < box->launch.payload_joins.count; i++) {
-		message_begin(&message, 'C');
-		message_add(&message, box->launch.payload_joins.items[i]);
-		message_add_fd(&message, box->cgroups[i]);
+	for (size_t i = 0; i < box->launch.command_count; i++) {
+		const struct list *joins = &box->launch.commands[i].joins;
+		message_begin(&message, 'P');
+		message_add_fd(&message, box->specifications[i]);
 		channel_send(&box->control, &message);
+		for (size_t k = 0; k < joins->count; k++) {
+			message_begin(&message, 'C');
+			message_add(&message, joins->items[k]);
+			message_add_fd(&message, *cgroup++);
+			channel_send(&box->control, &message);
+		}
 	}
 	for (size_t done = 0; done < caller->fd_count;) {
 		message_begin(&message, 'D');
@@ -223,12 +261,25 @@ static void send_go(struct front *front)
 {
 	struct box *box = &front->box;
 
-	if (!box->go_wanted || box->go_sent || !box->payload || box->killed)
+	if (!box->go_wanted || box->go_sent || !box->ready || box->killed)
 		return;
 	box->go_sent = true;
 	front->launched_once = true;
 	terminal_give(front);
 	send_plain(box, 'G');
+}
+
+static void send_start(struct front *front, size_t index)
+{
+	struct box *box = &front->box;
+	struct message message;
+
+	box->go_sent = true;
+	front->launched_once = true;
+	message_begin(&message, 'G');
+	message_add_number(&message, (long long)index);
+	message_add_number(&message, box->seats[index].given);
+	channel_send(&box->control, &message);
 }
 
 /* Signals that came already, and would have met the payload, are sent once more: blocked, they wait for its mask. */
@@ -249,7 +300,7 @@ void box_replace(struct front *front, struct frame *frame)
 
 	if (!wrong && !launch_is_plain(&launch))
 		wrong = xprintf("this needs a box");
-	if (!wrong && ((memfd = launch_specification(&launch, front->caller)) < 0 || !payload_load(&payload, memfd)))
+	if (!wrong && ((memfd = launch_specification(&launch, launch.commands, front->caller)) < 0 || !payload_load(&payload, memfd)))
 		wrong = xprintf("memfd: %s", strerror(errno));
 	if (wrong) {
 		front_fail(front, xprintf("the payload was not executed: %s", wrong));
@@ -268,12 +319,99 @@ void box_replace(struct front *front, struct frame *frame)
 	payload_replace(&payload);
 }
 
-void box_go(struct front *front)
+/* The seat whose index is next in the frame; NULL when there is none. */
+static struct seat *seat_of(struct box *box, struct frame *frame, size_t *index)
+{
+	long number;
+
+	if (!box->several || !frame_number(frame, 0, (long)box->launch.command_count - 1, &number))
+		return NULL;
+	*index = (size_t)number;
+	return &box->seats[number];
+}
+
+/* A start that was ordered before is a repetition; one too many, or too early, would run an application twice. */
+static bool start_one(struct front *front, struct frame *frame)
+{
+	struct box *box = &front->box;
+	size_t index;
+	struct seat *seat = seat_of(box, frame, &index);
+	long start;
+
+	if (!seat || !frame_number(frame, 1, __LONG_MAX__, &start))
+		return false;
+	if (start <= seat->given || box->wound_up || box->killed)
+		return true;
+	if (start != seat->given + 1 || seat->busy)
+		return false;
+	seat->given = start;
+	seat->busy = true;
+	if (box->ready)
+		send_start(front, index);
+	return true;
+}
+
+bool box_go(struct front *front, struct frame *frame)
 {
 	if (!front->box.there)
-		return;
+		return true;
+	if (front->box.several)
+		return start_one(front, frame);
 	front->box.go_wanted = true;
 	send_go(front);
+	return true;
+}
+
+/* To init, about one application. */
+static void send_about(struct box *box, char tag, int signo, size_t index)
+{
+	struct message message;
+
+	message_begin(&message, tag);
+	if (signo)
+		message_add_number(&message, signo);
+	message_add_number(&message, (long long)index);
+	channel_send(&box->control, &message);
+}
+
+/* Of a box that is gone nothing runs, as of one that is not yet ready. */
+bool box_signal_one(struct front *front, int signo, struct frame *frame)
+{
+	struct box *box = &front->box;
+	size_t index;
+
+	if (!box->there)
+		return true;
+	if (!seat_of(box, frame, &index))
+		return false;
+	if (box->ready)
+		send_about(box, 'K', signo, index);
+	return true;
+}
+
+bool box_kill_one(struct front *front, struct frame *frame)
+{
+	struct box *box = &front->box;
+	size_t index;
+
+	if (!box->there)
+		return true;
+	if (!seat_of(box, frame, &index))
+		return false;
+	if (box->ready)
+		send_about(box, 'A', 0, index);
+	return true;
+}
+
+void box_wind_up(struct front *front)
+{
+	struct box *box = &front->box;
+
+	if (!box->there || !box->several || box->wound_up)
+		return;
+	box->wound_up = true;
+	if (box->ready)
+		send_plain(box, 'W');
 }
 
 static void forward(struct front *front, struct kept signal)
@@ -321,18 +459,28 @@ void box_kill(struct front *front)
 		kill(box->engine, SIGKILL);
 }
 
-static void on_ready(struct front *front, pid_t payload)
+/* `sender`: the payload's process, or of several init, which waits for orders. */
+static void on_ready(struct front *front, pid_t sender)
 {
 	struct box *box = &front->box;
 	struct message message;
 
-	box->payload = payload;
+	box->ready = true;
 	forget_preparations(box);
 	message_begin(&message, 'R');
 	message_add_number(&message, box->init);
-	message_add_number(&message, payload);
+	if (!box->several) {
+		box->payload = sender;
+		message_add_number(&message, sender);
+	}
 	talk_tell(front, &message);
 	send_go(front);
+	/* what was ordered meanwhile */
+	for (size_t i = 0; i < box->launch.command_count; i++)
+		if (box->seats[i].busy && !box->killed)
+			send_start(front, i);
+	if (box->wound_up)
+		send_plain(box, 'W');
 }
 
 static void pass_on(struct front *front, struct frame *frame)
@@ -346,18 +494,72 @@ static void pass_on(struct front *front, struct frame *frame)
 	talk_tell(front, &message);
 }
 
-static void on_executed(struct front *front, struct frame *frame)
+/* Once for a box. */
+static void on_first_executed(struct front *front)
 {
 	struct box *box = &front->box;
 
 	box->executed = true;
-	pass_on(front, frame);
 	/* The payload has them. A reader of a pipe that the payload closes must see the end. */
 	caller_release(front->caller);
 	for (size_t i = 0; i < front->kept_count; i++)
 		forward(front, front->kept[i]);
 	front->kept_count = 0;
 	step(box->launch.pause, "front-running", -1);
+}
+
+/* A keeper says itself which process it is. */
+static void on_one_executed(struct front *front, struct frame *frame, size_t index)
+{
+	struct box *box = &front->box;
+	struct message message;
+
+	message_begin(&message, 'X');
+	message_add(&message, frame_string(frame));
+	message_add_number(&message, (long long)index);
+	message_add_number(&message, box->seats[index].given);
+	message_add_number(&message, frame->sender);
+	talk_tell(front, &message);
+	if (index == 0) {
+		box->first_executed = true;
+		box->status = SIGKILL; /* until it is reported */
+	}
+	if (!box->executed)
+		on_first_executed(front);
+}
+
+/* The seat whose index and running start are the last strings of the frame, after as many others. */
+static struct seat *busy_seat(struct box *box, struct frame frame, int others, size_t *index)
+{
+	struct seat *seat;
+	long start;
+
+	while (others-- > 0)
+		if (!frame_string(&frame))
+			return NULL;
+	seat = seat_of(box, &frame, index);
+	return seat && seat->busy && frame_number(&frame, seat->given, seat->given, &start) ? seat : NULL;
+}
+
+static bool on_one_ended(struct front *front, struct frame *frame)
+{
+	struct box *box = &front->box;
+	struct frame copy = *frame;
+	size_t index;
+	struct seat *seat = busy_seat(box, *frame, 0, &index);
+	long status;
+
+	frame_string(&copy);
+	frame_string(&copy);
+	if (!seat || !frame_number(&copy, 0, 0xffff, &status))
+		return false;
+	seat->busy = false;
+	if (index == 0) {
+		box->first_executed = true;
+		box->status = (int)status;
+	}
+	pass_on(front, frame);
+	return true;
 }
 
 static bool on_ended(struct front *front, struct frame *frame)
@@ -368,11 +570,41 @@ static bool on_ended(struct front *front, struct frame *frame)
 	if (!frame_number(&copy, 0, 0xffff, &status))
 		return false;
 	front->box.ended = true;
-	front->box.status = (int)status;
+	if (!front->box.several)
+		front->box.status = (int)status;
 	front->any_ended = true;
 	pass_on(front, frame);
 	step(front->box.launch.pause, "front-ended", -1);
 	return true;
+}
+
+/* What init of several says once it is ready. */
+static bool take_application_frame(struct front *front, struct frame *frame)
+{
+	struct box *box = &front->box;
+	struct seat *seat;
+	size_t index;
+
+	switch (frame->tag) {
+	case 'X':
+		seat = busy_seat(box, *frame, 1, &index);
+		if (seat)
+			on_one_executed(front, frame, index);
+		return seat;
+	case 'F':
+		seat = busy_seat(box, *frame, 3, &index);
+		if (seat) {
+			seat->busy = false;
+			pass_on(front, frame);
+		}
+		return seat;
+	case 'Z':
+		return on_one_ended(front, frame);
+	case 'E':
+		return !box->ended && on_ended(front, frame);
+	default:
+		return false;
+	}
 }
 
 static bool take_frame(struct front *front, struct frame *frame)
@@ -380,6 +612,8 @@ static bool take_frame(struct front *front, struct frame *frame)
 	struct box *box = &front->box;
 	long signo;
 
+	if (box->several && box->ready)
+		return take_application_frame(front, frame);
 	switch (frame->tag) {
 	case 'I':
 		if (box->init)
@@ -388,14 +622,15 @@ static bool take_frame(struct front *front, struct frame *frame)
 		send_preparations(front);
 		return true;
 	case 'R':
-		if (!box->init || box->payload)
+		if (!box->init || box->ready)
 			return false;
 		on_ready(front, frame->sender);
 		return true;
 	case 'X':
 		if (!box->go_sent || box->executed)
 			return false;
-		on_executed(front, frame);
+		pass_on(front, frame);
+		on_first_executed(front);
 		return true;
 	case 'F':
 		if (box->failed || box->executed)
@@ -495,7 +730,7 @@ static void explain(struct front *front)
 	struct box *box = &front->box;
 	char text[ENGINE_ERRORS + 1];
 
-	if (box->executed || box->go_sent)
+	if (box->executed || box->go_sent || box->ended)
 		return; /* it may have run: `B` without `E` says so */
 	if (box->init || box->killed) {
 		tell_failed(front, "init", 0, "the box ended before the payload was executed");

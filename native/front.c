@@ -55,8 +55,11 @@ static _Noreturn void end_now(struct front *front)
 {
 	int status = front->end_status;
 
-	if (front->alone) /* init was killed when there is no report, and with it the payload */
-		status = front->box.ended ? front->box.status : SIGKILL;
+	if (front->alone) {
+		status = front->box.status;
+		if (!front->box.first_executed && front->box.several)
+			front->last_words = xprintf("the brain died; application 0 was not run");
+	}
 
 	talk_end(front);
 	speech_finish(&front->speech);
@@ -94,11 +97,13 @@ static void take_signal(struct front *front, const struct signalfd_siginfo *info
 	/* Our own, from a write to descriptor 2. */
 	if (signo == SIGPIPE && info->ssi_pid == (uint32_t)getpid())
 		return;
-	if (signo == SIGCONT && front->caller->terminal >= 0) {
+	if (signo == SIGCONT && front->caller->terminal >= 0 && !front->box.several) {
 		terminal_continue(front);
 		return;
 	}
 	box_signal(front, signo, true);
+	if (signo == SIGTSTP && front->box.several)
+		terminal_suspend(front, signo);
 }
 
 static void read_signals(struct front *front)
@@ -160,7 +165,7 @@ _Noreturn void front_main(struct caller *caller, const struct brain_file *file, 
 	front.caller = caller;
 	front.file = file;
 	front.command_line = command_line;
-	front.box.errors = front.box.specification = -1;
+	front.box.errors = -1;
 	channel_open(&front.box.control, -1);
 	channel_open(&front.talk.channel, -1);
 	front.signals = sig_open(SIG_EVERY);

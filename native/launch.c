@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+enum { COMMANDS_MAX = 1024, NAME_BYTES = 200 };
+
 static void list_add(struct list *list, const char *item)
 {
 	/* full at every power of two, the terminating NULL counted */
@@ -35,25 +37,34 @@ static void list_free(struct list *list)
 	free(list->items);
 }
 
+static struct list list_copy(const struct list *list)
+{
+	struct list copy = { NULL, 0 };
+
+	for (size_t i = 0; i < list->count; i++)
+		list_add(&copy, list->items[i]);
+	return copy;
+}
+
 static void replace(char **text, const char *fresh)
 {
 	free(*text);
 	*text = xmemdup(fresh, strlen(fresh) + 1);
 }
 
-/* `@N`: the caller's argv from N on. */
-static bool add_argument(struct launch *launch, const char *text, const struct caller *caller)
+/* `@N`: the caller's argv from N on, which is the only payload's. */
+static bool add_argument(struct command *command, const char *text, const struct caller *caller)
 {
 	long from;
 
 	if (text[0] != '@' || !parse_number(text + 1, 0, 1L << 30, &from)) {
-		list_add(&launch->argv, text);
+		list_add(&command->argv, text);
 		return true;
 	}
-	if (from > caller->argc)
+	if (command->name || from > caller->argc)
 		return false;
 	for (long i = from; i < caller->argc; i++)
-		list_add(&launch->argv, caller->argv[i]);
+		list_add(&command->argv, caller->argv[i]);
 	return true;
 }
 
@@ -140,7 +151,7 @@ static rlim_t lower_of(rlim_t a, rlim_t b)
 }
 
 /* `NAME soft hard`. The brain may ask for more than the caller allows; it gets what the caller allows. */
-static bool parse_limit(struct launch *launch, const char *text, const struct caller *caller)
+static bool parse_limit(struct command *command, const char *text, const struct caller *caller)
 {
 	char name[16], soft[32], hard[32], more;
 	struct rlimit limit;
@@ -152,7 +163,7 @@ static bool parse_limit(struct launch *launch, const char *text, const struct ca
 		return false;
 	limit.rlim_max = lower_of(limit.rlim_max, caller->limits[which].rlim_max);
 	limit.rlim_cur = lower_of(limit.rlim_cur, limit.rlim_max);
-	launch->limits[which] = limit;
+	command->limits[which] = limit;
 	return true;
 }
 
@@ -208,7 +219,8 @@ static bool parse_cpus(cpu_set_t *cpus, const char *text)
 	return true;
 }
 
-static bool parse_key(struct launch *launch, const char *string, const struct caller *caller)
+/* What is of the box, wherever it stands. */
+static bool parse_box_key(struct launch *launch, const char *string)
 {
 	const char *rest = string + 1;
 	long number;
@@ -220,9 +232,6 @@ static bool parse_key(struct launch *launch, const char *string, const struct ca
 	case 'J':
 		list_add(&launch->joins, rest);
 		return true;
-	case 'j':
-		list_add(&launch->payload_joins, rest);
-		return true;
 	case 'U':
 		return parse_identity(&launch->identity, rest);
 	case 'O':
@@ -231,85 +240,193 @@ static bool parse_key(struct launch *launch, const char *string, const struct ca
 	case 'C':
 		launch->has_cpus = true;
 		return parse_cpus(&launch->cpus, rest);
-	case 'a':
-		return add_argument(launch, rest, caller);
-	case 'v':
-		list_add(&launch->argv, rest);
-		return true;
-	case 'd':
-		replace(&launch->directory, rest);
-		return true;
-	case 'r':
-		return parse_limit(launch, rest, caller);
 	case 'n':
 		launch->no_new_privs = true;
 		return !*rest;
 	case 'p':
 		replace(&launch->pause, rest);
 		return true;
-	case '0':
-	case 'e':
-	case 'u': /* see parse_environment */
-		return true;
 	default:
 		return false;
 	}
 }
 
-/* After the rest, so that `0` may stand anywhere. */
-static bool parse_environment(struct launch *launch, const char *string)
+static bool parse_command_key(struct command *command, const char *string, const struct caller *caller)
 {
+	const char *rest = string + 1;
+
 	switch (string[0]) {
-	case 'e':
-		return set_variable(&launch->environment, string + 1);
-	case 'u':
-		return unset_variable(&launch->environment, string + 1, strlen(string + 1));
-	case '0':
-		return !string[1];
-	default:
+	case 'j':
+		list_add(&command->joins, rest);
 		return true;
+	case 'a':
+		return add_argument(command, rest, caller);
+	case 'v':
+		list_add(&command->argv, rest);
+		return true;
+	case 'd':
+		replace(&command->directory, rest);
+		return true;
+	case 'r':
+		return parse_limit(command, rest, caller);
+	case '0':
+	case 'e':
+	case 'u': /* see make_environment */
+		list_add(&command->changes, string);
+		return true;
+	case 'I':
+		command->input = true;
+		return !*rest;
+	case 'o':
+		command->prefixed = true;
+		return !strcmp(rest, "prefix");
+	case '1':
+	case '2':
+		replace(&command->files[string[0] - '0'], rest);
+		return *rest;
+	default:
+		return false;
 	}
+}
+
+/* It stands before every line of the application's. */
+static bool is_name(const char *name)
+{
+	size_t length = strlen(name);
+
+	for (const char *at = name; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 127)
+			return false;
+	return length > 0 && length <= NAME_BYTES;
+}
+
+/* `N`: another application, which begins with what is common to all. */
+static bool add_command(struct launch *launch, const char *name, const struct command *common)
+{
+	if (!is_name(name) || launch->command_count == COMMANDS_MAX)
+		return false;
+	launch->commands = xrealloc(launch->commands, (launch->command_count + 1) * sizeof *launch->commands);
+	struct command *command = &launch->commands[launch->command_count++];
+	*command = *common;
+	command->name = command->directory = NULL;
+	replace(&command->name, name);
+	if (common->directory)
+		replace(&command->directory, common->directory);
+	command->changes = list_copy(&common->changes);
+	return true;
+}
+
+static bool change_environment(struct list *environment, const char *change)
+{
+	switch (change[0]) {
+	case 'e':
+		return set_variable(environment, change + 1);
+	case 'u':
+		return unset_variable(environment, change + 1, strlen(change + 1));
+	default: /* `0`: see make_environment */
+		return !change[1];
+	}
+}
+
+/* After the rest, so that `0` may stand anywhere. The change that cannot be made, or NULL. */
+static const char *make_environment(struct command *command, const struct caller *caller)
+{
+	bool from_nothing = false;
+
+	for (size_t i = 0; i < command->changes.count; i++)
+		from_nothing = from_nothing || command->changes.items[i][0] == '0';
+	for (char **entry = caller->environment; !from_nothing && *entry; entry++)
+		list_add(&command->environment, *entry);
+	for (size_t i = 0; i < command->changes.count; i++)
+		if (!change_environment(&command->environment, command->changes.items[i]))
+			return command->changes.items[i];
+	return NULL;
+}
+
+static void command_free(struct command *command)
+{
+	free(command->name);
+	list_free(&command->argv);
+	list_free(&command->environment);
+	list_free(&command->changes);
+	list_free(&command->joins);
+	free(command->directory);
+	free(command->files[1]);
+	free(command->files[2]);
+}
+
+static bool has_several(struct frame frame)
+{
+	const char *string;
+
+	while ((string = frame_string(&frame)))
+		if (string[0] == 'N')
+			return true;
+	return false;
+}
+
+/* The string that cannot be taken, or NULL. */
+static const char *parse_keys(struct launch *launch, struct frame *frame, struct command *common, const struct caller *caller)
+{
+	bool has_input = false;
+	const char *string;
+
+	while ((string = frame_string(frame))) {
+		struct command *command = launch->command_count ? &launch->commands[launch->command_count - 1] : common;
+		const char *allowed = !launch->several ? "javdr0eu" : command == common ? "dr0eu" : "javdr0euIo12";
+		if (string[0] == 'N' ? !add_command(launch, string + 1, common) :
+		    string[0] && strchr(allowed, string[0]) ? !parse_command_key(command, string, caller) :
+							      !parse_box_key(launch, string))
+			return string;
+		if (string[0] == 'I' && has_input)
+			return string;
+		has_input = has_input || string[0] == 'I';
+	}
+	return NULL;
 }
 
 char *launch_parse(struct launch *launch, struct frame *frame, const struct caller *caller)
 {
-	struct frame again = *frame;
-	bool from_nothing = false;
-	const char *string;
+	struct command common;
 
 	memset(launch, 0, sizeof *launch);
-	memcpy(launch->limits, caller->limits, sizeof launch->limits);
-	while ((string = frame_string(frame))) {
-		if (!parse_key(launch, string, caller))
-			return xprintf("launch: cannot take '%.200s'", string);
-		from_nothing = from_nothing || string[0] == '0';
+	memset(&common, 0, sizeof common);
+	memcpy(common.limits, caller->limits, sizeof common.limits);
+	launch->several = has_several(*frame);
+	const char *bad = parse_keys(launch, frame, &common, caller);
+	if (launch->several) {
+		command_free(&common);
+	} else {
+		launch->commands = xmemdup(&common, sizeof common);
+		launch->command_count = 1;
 	}
-	if (!launch->argv.count)
-		return xprintf("launch: the payload has no argv");
-	for (char **entry = caller->environment; !from_nothing && *entry; entry++)
-		list_add(&launch->environment, *entry);
-	while ((string = frame_string(&again)))
-		if (!parse_environment(launch, string))
-			return xprintf("launch: cannot take '%.200s'", string);
+	if (bad)
+		return xprintf("launch: cannot take '%.200s'", bad);
+	for (size_t i = 0; i < launch->command_count; i++) {
+		struct command *command = &launch->commands[i];
+		if (!command->argv.count)
+			return xprintf("launch: %s has no argv", command->name ? command->name : "the payload");
+		if ((bad = make_environment(command, caller)))
+			return xprintf("launch: cannot take '%.200s'", bad);
+	}
 	return NULL;
 }
 
 bool launch_is_plain(const struct launch *launch)
 {
-	return !launch->engine.count && !launch->joins.count && !launch->payload_joins.count &&
-	       !launch->has_cpus && !launch->oom_score_adj && !launch->no_new_privs &&
-	       !launch->pause;
+	return !launch->several && !launch->engine.count && !launch->joins.count &&
+	       !launch->commands[0].joins.count && !launch->has_cpus && !launch->oom_score_adj &&
+	       !launch->no_new_privs && !launch->pause;
 }
 
 void launch_free(struct launch *launch)
 {
 	list_free(&launch->engine);
 	list_free(&launch->joins);
-	list_free(&launch->payload_joins);
-	list_free(&launch->argv);
-	list_free(&launch->environment);
 	free(launch->identity.groups);
-	free(launch->directory);
+	for (size_t i = 0; i < launch->command_count; i++)
+		command_free(&launch->commands[i]);
+	free(launch->commands);
 	free(launch->oom_score_adj);
 	free(launch->pause);
 	memset(launch, 0, sizeof *launch);
@@ -321,18 +438,19 @@ static void write_key(FILE *file, char key, const char *text)
 	fwrite(text, 1, strlen(text) + 1, file);
 }
 
-static void write_specification(FILE *file, const struct launch *launch, const struct caller *caller)
+static void write_specification(FILE *file, const struct launch *launch, const struct command *command,
+				const struct caller *caller)
 {
 	/* The engine has changed the directory. Without one it is still the caller's, path or no path. */
-	const char *directory = launch->directory ? launch->directory : launch->engine.count ? caller->cwd : "";
+	const char *directory = command->directory ? command->directory : launch->engine.count ? caller->cwd : "";
 
-	for (size_t i = 0; i < launch->argv.count; i++)
-		write_key(file, 'a', launch->argv.items[i]);
-	for (size_t i = 0; i < launch->environment.count; i++)
-		write_key(file, 'e', launch->environment.items[i]);
+	for (size_t i = 0; i < command->argv.count; i++)
+		write_key(file, 'a', command->argv.items[i]);
+	for (size_t i = 0; i < command->environment.count; i++)
+		write_key(file, 'e', command->environment.items[i]);
 	for (int i = 0; i < (int)RLIM_NLIMITS; i++)
-		fprintf(file, "r%d %llu %llu%c", i, (unsigned long long)launch->limits[i].rlim_cur,
-			(unsigned long long)launch->limits[i].rlim_max, 0);
+		fprintf(file, "r%d %llu %llu%c", i, (unsigned long long)command->limits[i].rlim_cur,
+			(unsigned long long)command->limits[i].rlim_max, 0);
 	fprintf(file, "m%llx%c", (unsigned long long)caller->mask, 0);
 	fprintf(file, "i%llx%c", (unsigned long long)caller->ignored, 0);
 	fprintf(file, "u%o%c", (unsigned)caller->umask, 0);
@@ -344,11 +462,20 @@ static void write_specification(FILE *file, const struct launch *launch, const s
 		write_key(file, 'n', "");
 	if (launch->pause)
 		write_key(file, 'p', launch->pause);
-	if (caller->terminal >= 0)
+	if (caller->terminal >= 0 && !command->name)
 		write_key(file, 't', "");
+	if (command->name)
+		write_key(file, 'N', command->name);
+	if (command->input)
+		write_key(file, 'I', "");
+	if (command->prefixed)
+		write_key(file, 'o', "");
+	for (int fd = 1; fd <= 2; fd++)
+		if (command->files[fd])
+			write_key(file, (char)('0' + fd), command->files[fd]);
 }
 
-int launch_specification(const struct launch *launch, const struct caller *caller)
+int launch_specification(const struct launch *launch, const struct command *command, const struct caller *caller)
 {
 	int fd = above_standard(memfd_create("tare-payload", MFD_CLOEXEC));
 	FILE *file = fd < 0 ? NULL : fdopen(dup(fd), "w");
@@ -359,7 +486,7 @@ int launch_specification(const struct launch *launch, const struct caller *calle
 		errno = error;
 		return -1;
 	}
-	write_specification(file, launch, caller);
+	write_specification(file, launch, command, caller);
 	bool failed = ferror(file);
 	if (fclose(file) || failed) {
 		int error = errno ? errno : EIO;

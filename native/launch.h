@@ -21,19 +21,30 @@ struct identity {
 	size_t group_count;
 };
 
+/* What is executed and how: the only payload, or one of several applications. */
+struct command {
+	char *name; /* NULL: the only one */
+	struct list argv, environment;
+	struct list changes; /* to the caller's environment, as they came: `e u 0` */
+	struct list joins; /* cgroup.procs files for its process */
+	char *directory; /* NULL: the caller's */
+	struct rlimit limits[RLIM_NLIMITS];
+	bool input, prefixed;
+	char *files[3]; /* for descriptors 1 and 2; NULL: none */
+};
+
 struct launch {
 	struct list engine; /* argv; empty: no engine */
 	struct list joins; /* cgroup.procs files for enter */
-	struct list payload_joins; /* and for the payload's process */
 	struct identity identity;
 	bool has_cpus;
 	cpu_set_t cpus;
-	struct list argv, environment;
-	char *directory; /* NULL: the caller's */
 	char *oom_score_adj; /* NULL: untouched */
 	bool no_new_privs;
-	struct rlimit limits[RLIM_NLIMITS]; /* the payload's */
 	char *pause; /* NULL: none */
+	bool several; /* applications, each with a name */
+	struct command *commands;
+	size_t command_count; /* one unless several */
 };
 
 /* Reads an `L` frame. NULL when it is good, else what is wrong with it. Both are the caller's to free. */
@@ -42,7 +53,7 @@ char *launch_parse(struct launch *launch, struct frame *frame, const struct call
 bool launch_is_plain(const struct launch *launch);
 void launch_free(struct launch *launch);
 
-/* What init needs to know, as a memfd for payload_load(). -1, with errno. */
-int launch_specification(const struct launch *launch, const struct caller *caller);
+/* What init needs to know of one command, as a memfd for payload_load(). -1, with errno. */
+int launch_specification(const struct launch *launch, const struct command *command, const struct caller *caller);
 
 #endif

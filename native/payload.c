@@ -79,6 +79,19 @@ static void load_key(struct payload *payload, char *string, char ***argument, ch
 	case 't':
 		payload->terminal = true;
 		break;
+	case 'N':
+		payload->name = string + 1;
+		break;
+	case 'I':
+		payload->input = true;
+		break;
+	case 'o':
+		payload->prefixed = true;
+		break;
+	case '1':
+	case '2':
+		payload->files[string[0] - '0'] = string + 1;
+		break;
 	}
 }
 
@@ -105,6 +118,20 @@ bool payload_load(struct payload *payload, int memfd)
 	return arguments > 0;
 }
 
+void payload_set_descriptor(struct payload *payload, int target, int fd)
+{
+	for (size_t i = 0; i < payload->descriptor_count; i++) {
+		if (payload->descriptors[i].target != target)
+			continue;
+		close(payload->descriptors[i].fd);
+		payload->descriptors[i].fd = fd;
+		return;
+	}
+	payload->descriptors =
+		xrealloc(payload->descriptors, (payload->descriptor_count + 1) * sizeof *payload->descriptors);
+	payload->descriptors[payload->descriptor_count++] = (struct received){ fd, target };
+}
+
 static _Noreturn void fail(int link, const char *step, int error, const char *what)
 {
 	struct message message;
@@ -122,8 +149,11 @@ static _Noreturn void fail(int link, const char *step, int error, const char *wh
 static void join_cgroups(const struct payload *payload, int link)
 {
 	for (size_t i = 0; i < payload->cgroup_count; i++) {
-		if (write(payload->cgroups[i].fd, "0\n", 2) == 2)
+		if (write(payload->cgroups[i].fd, "0\n", 2) == 2) {
+			/* before this process can be looked into: it has the opener's rights */
+			close(payload->cgroups[i].fd);
 			continue;
+		}
 		char path[4096], name[64];
 		int error = errno;
 		snprintf(name, sizeof name, "/proc/self/fd/%d", payload->cgroups[i].fd);
@@ -155,6 +185,8 @@ static void report_ready(int control, int link)
 {
 	struct message ready;
 
+	if (control < 0)
+		return;
 	message_begin(&ready, 'R'); /* the kernel adds who we are */
 	if (!message_send(&ready, control))
 		fail(link, "protocol", errno, "control socket");
@@ -224,6 +256,21 @@ static void restore_limits(const struct payload *payload, int link)
 	}
 }
 
+/* As its owner, with its umask, below its work directory: the files are the application's own. */
+static void open_files(const struct payload *payload, int link)
+{
+	for (int target = 1; target <= 2; target++) {
+		const char *path = payload->files[target];
+		if (!path)
+			continue;
+		int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0666);
+		if (fd < 0 || (fd == target ? fcntl(fd, F_SETFD, 0) : dup2(fd, target)) < 0)
+			fail(link, "output", errno, path);
+		if (fd != target)
+			close(fd);
+	}
+}
+
 /* All but the descriptors and the mask. */
 static void restore(const struct payload *payload, int link)
 {
@@ -232,6 +279,7 @@ static void restore(const struct payload *payload, int link)
 	if (payload->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		fail(link, "no_new_privs", errno, "prctl");
 	umask(payload->umask);
+	open_files(payload, link);
 	sig_ignore(payload->ignored);
 	restore_limits(payload, link);
 }

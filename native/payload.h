@@ -22,6 +22,9 @@ struct payload {
 	mode_t umask;
 	const char *directory, *oom_score_adj, *pause; /* NULL: none */
 	bool no_new_privs, terminal;
+	const char *name; /* NULL: it is the only payload, not one of several applications */
+	bool input, prefixed;
+	const char *files[3]; /* for descriptors 1 and 2; NULL: none */
 	struct received *descriptors;
 	size_t descriptor_count;
 	struct received *cgroups;
@@ -31,8 +34,11 @@ struct payload {
 /* Reads what launch_specification() wrote, and closes the memfd. False, with errno. */
 bool payload_load(struct payload *payload, int memfd);
 
-/* In the forked child. Joins its cgroups, reports `R` on `control`, waits for a byte on `link`, executes. What
- * fails is a `F` frame on `link`, which the exec closes. */
+/* What becomes its descriptor `target` is `fd` from now on; closed before where there was another. */
+void payload_set_descriptor(struct payload *payload, int target, int fd);
+
+/* In the forked child. Joins its cgroups, reports `R` on `control` (-1: nowhere), waits for a byte on `link`, executes.
+ * What fails is a `F` frame on `link`, which the exec closes. */
 _Noreturn void payload_run(struct payload *payload, int control, int link);
 
 /* The kill switch: executes in the front's own place, without a box. What fails is a line on descriptor 2. */

@@ -1,12 +1,16 @@
-/* Finding and killing children by /proc, where no PID namespace does it for us. */
+/* Reaping; and finding and killing children by /proc, where no PID namespace does it for us. */
 #include "reap.h"
 #include "util.h"
 
 #include <dirent.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+enum { KILL_AGAIN_MS = 20 };
 
 struct hunt {
 	bool (*spare)(pid_t pid, const void *context);
@@ -74,4 +78,40 @@ size_t kill_children(bool (*spare)(pid_t pid, const void *context), const void *
 	if (!by_children_file(&hunt))
 		by_parent(&hunt);
 	return hunt.found;
+}
+
+bool reap(const struct reaper *reaper, int flags, bool killing)
+{
+	struct rusage usage;
+	pid_t pid;
+	int status;
+
+	while ((pid = wait4(-1, &status, WNOHANG | flags, &usage)) > 0)
+		reaper->reaped(reaper->context, pid, status, &usage, killing);
+	return pid == 0;
+}
+
+void reap_heard(const struct reaper *reaper)
+{
+	char buffer[1024];
+
+	while (read(reaper->children, buffer, sizeof buffer) > 0)
+		;
+}
+
+void kill_all(const struct reaper *reaper)
+{
+	bool somebody = reap(reaper, 0, false); /* what was dead before was not killed by us */
+
+	while (somebody) {
+		struct pollfd dead = { .fd = reaper->children, .events = POLLIN };
+		if (getpid() == 1)
+			kill(-1, SIGKILL);
+		else
+			kill_children(NULL, NULL);
+		/* The timeout is for a child that was reparented to us after the kill. */
+		poll(&dead, 1, KILL_AGAIN_MS);
+		reap_heard(reaper);
+		somebody = reap(reaper, 0, true);
+	}
 }

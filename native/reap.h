@@ -4,11 +4,28 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 /* Sends SIGKILL to each direct child that is not spared, and returns how many there were, dead ones included.
  * Only the caller can reap them, so none of these pids can be another process by now. A child's children become
  * the caller's (a subreaper's) when it dies: repeat until there are none. */
 size_t kill_children(bool (*spare)(pid_t pid, const void *context), const void *context);
+
+/* Who is told of each child that is reaped, or (with WUNTRACED) stopped. `killing`: by kill_all. */
+struct reaper {
+	int children; /* signalfd for SIGCHLD */
+	void (*reaped)(void *context, pid_t pid, int status, const struct rusage *usage, bool killing);
+	void *context;
+};
+
+/* Reaps what is dead. False when there are no children left. */
+bool reap(const struct reaper *reaper, int flags, bool killing);
+
+/* Empties the signalfd, which says that something may be dead. */
+void reap_heard(const struct reaper *reaper);
+
+/* Kills and reaps all that is left. Returns when this process is alone. */
+void kill_all(const struct reaper *reaper);
 
 #endif

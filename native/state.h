@@ -26,21 +26,33 @@ struct kept {
 	bool noted; /* tell the brain when it is forwarded */
 };
 
+/* One of several applications. */
+struct seat {
+	long given; /* the last start that the brain has ordered; 0: none */
+	bool busy; /* that start is not answered for */
+};
+
 struct box {
 	bool there; /* launched, and not known to be gone */
 	struct launch launch;
-	int specification; /* memfd */
-	int *cgroups; /* as many as launch.payload_joins */
+	int *specifications; /* memfds, one for each command */
+	int *cgroups; /* what the commands join, one after the other */
+	size_t cgroup_count;
+	bool several;
+	struct seat *seats; /* as many as launch.commands, when several */
 	struct channel control; /* init's socket */
 	int errors; /* the engine's descriptor 2 */
 	char errors_text[ENGINE_ERRORS];
 	size_t errors_size;
-	pid_t engine, init, payload; /* 0 until known */
+	pid_t engine, init, payload; /* 0 until known; several have no payload */
+	bool ready; /* `R` */
 	bool engine_reaped, init_reaped;
 	int engine_status;
 	struct rusage engine_usage;
 	bool go_wanted, go_sent, executed, failed, ended, killed;
-	int status; /* the payload's, when ended */
+	bool wound_up; /* nothing will be started any more */
+	bool first_executed; /* application 0, or the only payload */
+	int status; /* as which a front without a brain ends: the first one's, when it is known */
 };
 
 struct talk {
@@ -51,7 +63,7 @@ struct talk {
 	bool reaped; /* but what it sent may still be in the socket */
 	bool start_when_gone; /* a fresh one, when the box that was not yet allowed to run is gone */
 	char *directory; /* `S`; NULL before */
-	struct message *told; /* the R X F E B so far, for a replay */
+	struct message *told; /* the R X F Z E B so far, for a replay */
 	size_t told_count;
 };
 
@@ -75,7 +87,7 @@ struct front {
 
 /* talk.c */
 void talk_start(struct front *front);
-void talk_tell(struct front *front, struct message *message); /* R X F E B: kept for a replay */
+void talk_tell(struct front *front, struct message *message); /* R X F Z E B: kept for a replay */
 void talk_note(struct front *front, int signo);
 void talk_read(struct front *front);
 void talk_reaped(struct front *front, int status); /* the brain is dead: hear it out, then do without */
@@ -85,9 +97,12 @@ void talk_end(struct front *front); /* the brain has said its last */
 /* box.c */
 void box_launch(struct front *front, struct frame *frame);
 void box_replace(struct front *front, struct frame *frame); /* `D`: returns only when it failed */
-void box_go(struct front *front);
+bool box_go(struct front *front, struct frame *frame); /* false, here and below: that is not to be asked of this box */
 void box_signal(struct front *front, int signo, bool noted);
+bool box_signal_one(struct front *front, int signo, struct frame *frame);
 void box_kill(struct front *front);
+bool box_kill_one(struct front *front, struct frame *frame);
+void box_wind_up(struct front *front);
 void box_read(struct front *front);
 void box_read_errors(struct front *front);
 void box_reaped(struct front *front, pid_t pid, int status, const struct rusage *usage);
@@ -98,6 +113,7 @@ void terminal_give(struct front *front);
 void terminal_take(struct front *front);
 void terminal_stopped(struct front *front, int signo);
 void terminal_continue(struct front *front);
+void terminal_suspend(struct front *front, int signo);
 
 /* front.c */
 void front_end(struct front *front, int raw_status);

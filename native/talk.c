@@ -146,7 +146,8 @@ static void go_on_alone(struct front *front, const char *why)
 		box_kill(front);
 		return;
 	}
-	/* The payload may end in peace; when nothing of its box is left, so do we. */
+	/* What runs may end in peace; when nothing of its box is left, so do we. */
+	box_wind_up(front);
 	front->alone = front->ending = true;
 }
 
@@ -282,6 +283,8 @@ static bool take_signal(struct front *front, struct frame *frame)
 
 	if (!frame_number(frame, 1, SIG_LAST, &signo))
 		return false;
+	if (frame->at < frame->end)
+		return box_signal_one(front, (int)signo, frame);
 	box_signal(front, (int)signo, false);
 	return true;
 }
@@ -303,14 +306,18 @@ static bool take_frame(struct front *front, struct frame *frame)
 		box_replace(front, frame);
 		return true;
 	case 'G':
-		box_go(front);
-		return true;
+		return box_go(front, frame);
 	case 'C':
 		return take_drop(front, frame);
 	case 'K':
 		return take_signal(front, frame);
 	case 'A':
+		if (frame->at < frame->end)
+			return box_kill_one(front, frame);
 		box_kill(front);
+		return true;
+	case 'W':
+		box_wind_up(front);
 		return true;
 	case 'T':
 		return take_time(front);

@@ -47,3 +47,15 @@ void terminal_stopped(struct front *front, int signo)
 	sig_set_mask(SIG_EVERY);
 	terminal_continue(front);
 }
+
+/* Of several applications none is in front: what is typed comes to us. They are in groups of their own, which the kernel
+ * stops also where it does not stop ours. */
+void terminal_suspend(struct front *front, int signo)
+{
+	if (front->caller->terminal < 0)
+		return;
+	kill(getpid(), signo);
+	sig_set_mask(SIG_EVERY & ~SIG_BIT(signo));
+	sig_set_mask(SIG_EVERY);
+	box_signal(front, SIGCONT, false);
+}

@@ -1,0 +1,410 @@
+/* What stands between a payload and everything else. For the only payload of a box this is process 1 itself (or, without
+ * a PID namespace, a subreaper) and its orders come from the front; one of several applications has a process of its
+ * own for it, and init in the front's place. */
+#include "keeper.h"
+#include "lines.h"
+#include "reap.h"
+#include "step.h"
+#include "util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+	/* How long a reader that does not read is waited for when the application was to be killed. */
+	LAST_LINES_MS = 500,
+};
+
+struct keeper {
+	struct channel control;
+	struct reaper reaper;
+	struct payload *payload;
+	const struct post *post; /* NULL: for the only payload */
+	struct lines lines[2]; /* descriptors 1 and 2 */
+	pid_t pid; /* the payload's, 0 before the fork */
+	int link; /* to the payload's process until its exec; -1 then */
+	bool told_go, executed, failed, ended;
+	bool told_end; /* by the end of the control socket */
+	long long go_us, ended_us; /* CLOCK_MONOTONIC: just before the exec, and when the payload was reaped */
+	int status;
+	struct rusage usage;
+	long killed;
+};
+
+static void send_frame(struct keeper *keeper, struct message *message)
+{
+	message_send(message, keeper->control.fd);
+}
+
+static void report_failed(struct keeper *keeper, const char *step_name, int error, const char *what)
+{
+	struct message message;
+
+	if (keeper->failed)
+		return;
+	keeper->failed = true;
+	message_failed(&message, step_name, error, what);
+	send_frame(keeper, &message);
+}
+
+/* The payload's end, as far as the payload's process is concerned. */
+static void note_end(struct keeper *keeper, int status, const struct rusage *usage)
+{
+	keeper->ended = true;
+	keeper->ended_us = monotonic_us();
+	keeper->status = status;
+	keeper->usage = *usage;
+}
+
+static void report_stopped(struct keeper *keeper, int status)
+{
+	struct message message;
+
+	message_begin(&message, 'S');
+	message_add_number(&message, WSTOPSIG(status));
+	send_frame(keeper, &message);
+}
+
+static void reaped(void *context, pid_t pid, int status, const struct rusage *usage, bool killing)
+{
+	struct keeper *keeper = context;
+
+	if (WIFSTOPPED(status)) {
+		if (pid == keeper->pid)
+			report_stopped(keeper, status);
+	} else if (pid == keeper->pid && !keeper->ended) {
+		note_end(keeper, status, usage);
+	} else if (killing && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
+		keeper->killed++;
+	}
+}
+
+static long long microseconds(struct timeval time)
+{
+	return time.tv_sec * 1000000LL + time.tv_usec;
+}
+
+static void report_ended(struct keeper *keeper)
+{
+	struct rusage all;
+	struct message message;
+
+	getrusage(RUSAGE_CHILDREN, &all);
+	message_begin(&message, 'E');
+	message_add_number(&message, keeper->status);
+	message_add_number(&message, microseconds(keeper->usage.ru_utime));
+	message_add_number(&message, microseconds(keeper->usage.ru_stime));
+	message_add_number(&message, microseconds(all.ru_utime));
+	message_add_number(&message, microseconds(all.ru_stime));
+	message_add_number(&message, all.ru_maxrss * 1024LL);
+	message_add_number(&message, keeper->killed);
+	message_add_number(&message, keeper->ended_us);
+	send_frame(keeper, &message);
+}
+
+static bool has_lines(const struct keeper *keeper)
+{
+	return !lines_done(&keeper->lines[0]) || !lines_done(&keeper->lines[1]);
+}
+
+/* For poll: entries for both streams. Returns the longest wait in milliseconds, -1: any. */
+static int lines_of_both(const struct keeper *keeper, struct pollfd *ready)
+{
+	for (int i = 0; i < 2; i++)
+		lines_wanted(&keeper->lines[i], ready + i * LINES_POLLS);
+	return keeper->lines[0].locked_out || keeper->lines[1].locked_out ? LINES_AGAIN_MS : -1;
+}
+
+static void move_lines(struct keeper *keeper, const struct pollfd *ready)
+{
+	for (int i = 0; i < 2; i++)
+		lines_move(&keeper->lines[i], &keeper->lines[1 - i], keeper->payload->name, ready + i * LINES_POLLS);
+}
+
+/* Orders come too late now, but for the one to end. */
+static void hear_end(struct keeper *keeper)
+{
+	struct frame frame;
+
+	if (channel_receive(&keeper->control) == CHANNEL_END)
+		keeper->told_end = true;
+	while (channel_next(&keeper->control, &frame) == FRAME_WHOLE)
+		;
+}
+
+/* What the application has written, now that nobody of it is left. */
+static void pass_on_the_rest(struct keeper *keeper)
+{
+	long long until = 0;
+
+	for (int i = 0; i < 2; i++)
+		keeper->lines[i].last = true;
+	while (has_lines(keeper)) {
+		struct pollfd ready[2 * LINES_POLLS + 1] = { 0 };
+		move_lines(keeper, ready);
+		int timeout = lines_of_both(keeper, ready);
+		if (keeper->told_end && !until)
+			until = monotonic_us() + LAST_LINES_MS * 1000;
+		if (until && monotonic_us() >= until)
+			return;
+		if (until && timeout < 0)
+			timeout = LAST_LINES_MS;
+		ready[2 * LINES_POLLS] =
+			(struct pollfd){ .fd = keeper->told_end ? -1 : keeper->control.fd, .events = POLLIN };
+		if (poll(ready, 2 * LINES_POLLS + 1, timeout) < 0)
+			continue;
+		move_lines(keeper, ready);
+		if (ready[2 * LINES_POLLS].revents)
+			hear_end(keeper);
+	}
+}
+
+static void read_link(struct keeper *keeper);
+
+/* Of an application each start is answered for, also one that was ended on its way to the exec. */
+static void settle_start(struct keeper *keeper)
+{
+	while (keeper->link >= 0 && !keeper->failed)
+		read_link(keeper); /* its other end is dead: it says what became of the exec */
+	if (!keeper->executed)
+		report_failed(keeper, "init", 0, "the application was ended before its exec");
+}
+
+/* Nothing outlives this process, however it came here. */
+static _Noreturn void finish(struct keeper *keeper)
+{
+	kill_all(&keeper->reaper);
+	if (keeper->post)
+		settle_start(keeper);
+	pass_on_the_rest(keeper);
+	if (keeper->executed)
+		report_ended(keeper);
+	_exit(keeper->executed ? 0 : EXIT_WRAPPER);
+}
+
+static bool pause_at(const struct keeper *keeper, const char *what)
+{
+	char name[32];
+
+	snprintf(name, sizeof name, "%s-%s", keeper->post ? "keeper" : "init", what);
+	return step(keeper->payload->pause, name, keeper->control.fd);
+}
+
+/* Pipes in place of the descriptors that the application would have written to. */
+static void open_lines(struct keeper *keeper)
+{
+	struct payload *payload = keeper->payload;
+
+	for (size_t i = 0; payload->prefixed && i < payload->descriptor_count; i++) {
+		int target = payload->descriptors[i].target;
+		if ((target != 1 && target != 2) || payload->files[target])
+			continue;
+		int job = fcntl(payload->descriptors[i].fd, F_DUPFD_CLOEXEC, 3);
+		int end = job < 0 ? -1 : lines_open(&keeper->lines[target - 1], job, keeper->post->lock);
+		if (end < 0) {
+			report_failed(keeper, "output", errno, "pipe");
+			finish(keeper);
+		}
+		payload_set_descriptor(payload, target, end);
+	}
+}
+
+/* What it has no business with: between fork and exec others of the same user might look into it. */
+static _Noreturn void become_payload(struct keeper *keeper, int link)
+{
+	int control = keeper->control.fd;
+
+	close(keeper->link);
+	close(keeper->reaper.children);
+	if (keeper->post) {
+		close(control);
+		close(keeper->post->front);
+		control = -1;
+	}
+	payload_run(keeper->payload, control, link);
+}
+
+static bool take_go(struct keeper *keeper)
+{
+	if (keeper->link < 0 || keeper->told_go)
+		return false;
+	keeper->told_go = true;
+	keeper->go_us = monotonic_us();
+	/* It may be dead already; that is found out elsewhere. */
+	return send(keeper->link, "g", 1, MSG_NOSIGNAL) == 1 || errno == EPIPE || errno == ECONNRESET;
+}
+
+static void start_payload(struct keeper *keeper)
+{
+	struct payload *payload = keeper->payload;
+	int link[2];
+
+	if (pause_at(keeper, "start"))
+		finish(keeper);
+	open_lines(keeper);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, link)) {
+		report_failed(keeper, "fork", errno, "socketpair");
+		finish(keeper);
+	}
+	keeper->link = link[0];
+	keeper->pid = fork();
+	if (keeper->pid == 0)
+		become_payload(keeper, link[1]);
+	int error = errno;
+	close(link[1]);
+	if (keeper->pid < 0) {
+		keeper->pid = 0;
+		report_failed(keeper, "fork", error, "the payload's process");
+		finish(keeper);
+	}
+	/* A pipe's reader must see its end when the payload closes it. */
+	for (size_t i = 0; i < payload->descriptor_count; i++)
+		close(payload->descriptors[i].fd);
+	for (size_t i = 0; i < payload->cgroup_count; i++)
+		close(payload->cgroups[i].fd);
+	pause_at(keeper, "forked");
+	if (keeper->post)
+		take_go(keeper);
+}
+
+static bool take_signal(struct keeper *keeper, struct frame *frame, bool to_group)
+{
+	long signo;
+
+	if (!frame_number(frame, 1, SIG_LAST, &signo))
+		return false;
+	if (keeper->pid && !keeper->ended) /* not reaped, so the pid is still the payload's */
+		kill(to_group ? -keeper->pid : keeper->pid, (int)signo);
+	return true;
+}
+
+static bool take_frame(struct keeper *keeper, struct frame *frame)
+{
+	switch (frame->tag) {
+	case 'G':
+		return !keeper->post && take_go(keeper);
+	case 'K':
+		return take_signal(keeper, frame, false);
+	case 'k':
+		return take_signal(keeper, frame, true);
+	default:
+		return false;
+	}
+}
+
+static void read_control(struct keeper *keeper)
+{
+	struct frame frame;
+	enum frame_got got;
+
+	if (channel_receive(&keeper->control) == CHANNEL_END) {
+		keeper->told_end = true;
+		finish(keeper);
+	}
+	while ((got = channel_next(&keeper->control, &frame)) == FRAME_WHOLE)
+		if (!take_frame(keeper, &frame))
+			break;
+	if (got != FRAME_NONE) {
+		if (!keeper->executed)
+			report_failed(keeper, "protocol", EPROTO, "init was sent what it does not understand");
+		finish(keeper);
+	}
+}
+
+static void report_executed(struct keeper *keeper)
+{
+	const struct post *post = keeper->post;
+	struct message message;
+
+	message_begin(&message, 'X');
+	message_add_number(&message, keeper->go_us);
+	if (!post) {
+		send_frame(keeper, &message);
+		return;
+	}
+	message_add_number(&message, post->index);
+	message_add_number(&message, post->start);
+	message_send(&message, post->front); /* the kernel adds who we are */
+	close(post->front); /* whose end the front waits for */
+}
+
+/* The link ends: by the exec, or by the death of the payload's process. */
+static void link_ended(struct keeper *keeper)
+{
+	close(keeper->link);
+	keeper->link = -1;
+	if (!keeper->told_go) {
+		report_failed(keeper, "init", 0, "the payload's process was killed before its exec");
+		finish(keeper);
+	}
+	keeper->executed = true;
+	report_executed(keeper);
+}
+
+static void read_link(struct keeper *keeper)
+{
+	struct message message;
+	char text[8192];
+	/* one short frame, written at once */
+	ssize_t n = recv(keeper->link, text, sizeof text, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 5) { /* the end, or less than a frame */
+		link_ended(keeper);
+		return;
+	}
+	/* passed on as it is */
+	message = (struct message){ .data = xmemdup(text, (size_t)n), .size = (size_t)n };
+	keeper->failed = true;
+	send_frame(keeper, &message);
+	finish(keeper);
+}
+
+static void read_children(struct keeper *keeper)
+{
+	reap_heard(&keeper->reaper);
+	reap(&keeper->reaper, keeper->payload->terminal ? WUNTRACED : 0, false);
+	if (!keeper->ended)
+		return;
+	while (keeper->link >= 0)
+		read_link(keeper);
+	pause_at(keeper, "ended");
+	finish(keeper);
+}
+
+_Noreturn void keeper_main(struct payload *payload, const struct channel *control, const struct post *post)
+{
+	struct keeper keeper = { .control = *control, .payload = payload, .post = post, .link = -1 };
+
+	keeper.lines[0].from = keeper.lines[0].to = keeper.lines[1].from = keeper.lines[1].to = -1;
+	keeper.reaper = (struct reaper){ .reaped = reaped, .context = &keeper };
+	keeper.reaper.children = sig_open(SIG_BIT(SIGCHLD));
+	if (keeper.reaper.children < 0)
+		die("signalfd: %s", strerror(errno));
+	start_payload(&keeper);
+	for (;;) {
+		struct pollfd ready[2 * LINES_POLLS + 3];
+		int timeout = lines_of_both(&keeper, ready);
+		struct pollfd *rest = ready + 2 * LINES_POLLS;
+		rest[0] = (struct pollfd){ .fd = keeper.control.fd, .events = POLLIN };
+		rest[1] = (struct pollfd){ .fd = keeper.reaper.children, .events = POLLIN };
+		rest[2] = (struct pollfd){ .fd = keeper.link, .events = POLLIN };
+		if (poll(ready, 2 * LINES_POLLS + 3, timeout) < 0)
+			continue;
+		if (rest[2].revents && keeper.link >= 0)
+			read_link(&keeper);
+		move_lines(&keeper, ready);
+		if (rest[0].revents)
+			read_control(&keeper);
+		if (rest[1].revents)
+			read_children(&keeper);
+	}
+}
