@@ -264,19 +264,25 @@ export class Applications {
     for (const [index, {needs}] of this.steps.entries()) {
       const {standing} = this.at(index);
       if (standing.starts > 0 || standing.over) continue;
-      const open = needs.filter((need) => this.standings[need]?.ready !== true);
-      const hopeless = open.find((need) => this.standings[need]?.over === true);
+      const hopeless = this.hopelessNeed(index);
       if (hopeless !== undefined) {
-        Object.assign(standing, {over: true, reason: `it needs ${this.at(hopeless).step.name}, which was never ready`});
+        Object.assign(standing, {over: true, reason: neverReady(hopeless)});
         this.goOn();
         return;
       }
-      if (open.length === 0 && !this.winding) this.start(index);
+      if (!this.winding && needs.every((need) => this.standings[need]?.ready === true)) this.start(index);
     }
     if (this.wound || !this.standings.every(({over, runs}) => over && !runs)) return;
     this.wound = true;
     this.winding = true;
     this.actions.windUp();
+  }
+
+  /** The name of one that it needs and that will never be ready. */
+  private hopelessNeed(index: number): string | undefined {
+    const {needs} = this.at(index).step;
+    const found = needs.find((need) => this.standings[need]?.over === true && !this.standings[need].ready);
+    return found === undefined ? undefined : this.at(found).step.name;
   }
 
   private mayRestart(index: number, failure: boolean): boolean {
@@ -308,7 +314,9 @@ export class Applications {
     const {standing} = this.at(index);
     if (standing.runs || standing.over) return;
     standing.over = true;
-    if (standing.starts === 0) standing.reason ??= 'the job ended before';
+    if (standing.starts > 0) return;
+    const hopeless = this.hopelessNeed(index);
+    standing.reason ??= hopeless === undefined ? 'the job ended before' : neverReady(hopeless);
   }
 
   private lookForKills(index: number): void {
@@ -364,6 +372,8 @@ export class Applications {
     this.goOn();
   }
 }
+
+const neverReady = (name: string): string => `it needs ${name}, which was never ready`;
 
 function outcomeOf(standing: Standing, whose: 'payload' | 'slot' | 'node' | null): RecordApplication['outcome'] {
   const {rawStatus, firstExecutedUs, oom, stopped, reason, starts} = standing;

@@ -20,8 +20,10 @@ export const WAYS = {
   hybrid: {machine: machine('bookworm', 'systemd', {append: HYBRID}), account: 'root', delegate: 'none'},
 };
 
-const DELEGATED = ['condor', 'condor23', 'systemd', 'bookworm-condor', 'bullseye-condor'];
+/** As root, who plays every part. */
 const ROOT = ['root', 'bookworm', 'bullseye', 'hybrid'];
+const ofRoot = {usual: [], also: ROOT};
+const DELEGATED = ['condor', 'condor23', 'systemd', 'bookworm-condor', 'bullseye-condor'];
 /** Every way in which node tests run that is not already usual. */
 const others = (...usual) => ({usual, also: [...ROOT, ...DELEGATED, 'none'].filter((way) => !usual.includes(way))});
 
@@ -47,21 +49,22 @@ const ROWS = {
   'node/box/exec': others(),
   'node/box/told': others(),
   'node/box/within': others(),
+  'node/box/applications': others(),
   'node/box/crash': others(),
   'node/box/many': others(),
   'node/box/endings': others(),
   'node/box/sweep': others('condor'),
-  'node/box/spool': others(),
-  'node/box/seal': others(),
-  'node/box/forge': others(),
-  'node/cgroup/aside': others(),
+  'node/box/spool': ofRoot,
+  'node/box/seal': ofRoot,
+  'node/box/forge': ofRoot,
+  'node/cgroup/aside': ofRoot,
   // these read and write files, as on any system
   'node/export/arc': {usual: [], also: []},
   'node/export/dirq': {usual: [], also: []},
   'node/export/killed': {usual: [], also: []},
   'node/export/mtls': {usual: [], also: []},
   'node/export/prmon': others(),
-  'node/box/faults': others(),
+  'node/box/faults': ofRoot,
   'lab/v2/many': {usual: [], also: ['v2']},
   // minutes each: a stall has to last, and a slot is filled by several jobs again and again
   'lab/v2/stall': {usual: [], also: ['v2']},

@@ -1,7 +1,7 @@
 /** Where this machine lets us make groups, and plan steps for a box there. */
 import {spawn, type ChildProcess} from 'node:child_process';
 import {accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync} from 'node:fs';
-import type {Leaf} from '../../../src/cgroup/manager.js';
+import type {Part} from '../../../src/cgroup/manager.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 
 type Steps = Plan['steps'];
@@ -117,8 +117,11 @@ export function steps(slot: Slot, writes: [controller: string, file: string, val
 }
 
 /** A process that joins before it executes. */
-export function start(groups: {joins: Readonly<Record<Leaf, readonly string[]>>}, leaf: Leaf, argv: readonly string[]): ChildProcess {
-  const script = `${groups.joins[leaf].map((file) => `echo 0 > ${file}`).join(' && ')} && exec "$@"`;
+export function start(groups: {joins: (part: Part) => readonly string[]}, part: Part, argv: readonly string[]): ChildProcess {
+  const script = `${groups
+    .joins(part)
+    .map((file) => `echo 0 > ${file}`)
+    .join(' && ')} && exec "$@"`;
   return spawn('/bin/sh', ['-c', script, 'sh', ...argv], {stdio: ['pipe', 'pipe', 'ignore']});
 }
 

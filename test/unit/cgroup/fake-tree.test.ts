@@ -5,7 +5,7 @@ import {join} from 'node:path';
 import {TareError} from '../../../src/errors.js';
 import {cgroupFailed} from '../../../src/cgroup/explain.js';
 import {deepestFirst} from '../../../src/cgroup/files.js';
-import {createGroups, noGroups, openGroups} from '../../../src/cgroup/manager.js';
+import {createGroups, noGroups, openGroups, type Groups} from '../../../src/cgroup/manager.js';
 import {removeBoxes} from '../../../src/cgroup/remove.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import {plan, SLOT} from '../plan/build.js';
@@ -14,6 +14,8 @@ type Steps = Plan['steps'];
 const because = 'test';
 
 /** A tree of ordinary directories. The kernel would fill a new group with files; here `fill` does. */
+const joinsOf = (groups: Groups): object => ({engine: groups.joins('engine'), payload: groups.joins('payload')});
+
 describe('cgroup: manager on a fake tree', () => {
   let root: string;
   const fill = (directory: string): boolean => {
@@ -58,7 +60,7 @@ describe('cgroup: manager on a fake tree', () => {
       write('memory/tare-{id}/payload', 'memory.limit_in_bytes', '1000'),
     ];
     const groups = createGroups(steps, 'ab-1', {isCgroup: fill});
-    expect(groups.joins).to.deep.equal({
+    expect(joinsOf(groups)).to.deep.equal({
       engine: [`${root}/memory/tare-ab-1/engine/cgroup.procs`, `${root}/cpuset/tare-ab-1/engine/cgroup.procs`],
       payload: [`${root}/memory/tare-ab-1/payload/cgroup.procs`, `${root}/cpuset/tare-ab-1/payload/cgroup.procs`],
     });
@@ -69,7 +71,7 @@ describe('cgroup: manager on a fake tree', () => {
     expect(groups.usage('payload').memPeakBytes).to.equal(null);
     rmSync(`${root}/cpuset/tare-ab-1`, {recursive: true});
     rmSync(`${root}/memory/tare-ab-1/engine`, {recursive: true});
-    expect(openGroups(steps, 'ab-1', {isCgroup: existsSync}).joins).to.deep.equal({
+    expect(joinsOf(openGroups(steps, 'ab-1', {isCgroup: existsSync}))).to.deep.equal({
       engine: [],
       payload: [`${root}/memory/tare-ab-1/payload/cgroup.procs`],
     });
@@ -95,11 +97,11 @@ describe('cgroup: manager on a fake tree', () => {
       engine: [`${root}/memory/tare-ab/engine/cgroup.procs`, `${root}/cpu,cpuacct/tare-ab/engine/cgroup.procs`],
       payload: [`${root}/memory/tare-ab/payload/job/cgroup.procs`, `${root}/cpu,cpuacct/tare-ab/payload/cgroup.procs`],
     };
-    expect(createGroups(steps, 'ab', {isCgroup: fill}).joins).to.deep.equal(joins);
+    expect(joinsOf(createGroups(steps, 'ab', {isCgroup: fill}))).to.deep.equal(joins);
     // the limits are not its own
     expect(readFileSync(`${root}/memory/tare-ab/payload/memory.limit_in_bytes`, 'utf8')).to.equal('1000');
     expect(readFileSync(`${root}/memory/tare-ab/payload/job/memory.limit_in_bytes`, 'utf8')).to.equal('');
-    expect(openGroups(steps, 'ab', {isCgroup: existsSync}).joins).to.deep.equal(joins);
+    expect(joinsOf(openGroups(steps, 'ab', {isCgroup: existsSync}))).to.deep.equal(joins);
   });
 
   it('refuses a group of the payload’s processes that is not right below the payload’s', () => {
@@ -148,7 +150,7 @@ describe('cgroup: manager on a fake tree', () => {
     const made = plan({job: {limits: {memory: '1GiB'}}}).steps.flatMap((step): Steps =>
       step.op === 'cgroup.create' ? [{...step, directory: at(step.directory)}] : [],
     );
-    expect(createGroups(made, 'ab', {isCgroup: () => true}).joins).to.deep.equal({
+    expect(joinsOf(createGroups(made, 'ab', {isCgroup: () => true}))).to.deep.equal({
       engine: [`${root}/slot/tare-ab/engine/cgroup.procs`],
       payload: [`${root}/slot/tare-ab/payload/job/cgroup.procs`],
     });
@@ -187,7 +189,7 @@ describe('cgroup: manager on a fake tree', () => {
   it('one directory serves co-mounted controllers, by two names too', () => {
     symlinkSync('cpu,cpuacct', join(root, 'cpu'));
     const steps = [...tree('cpu,cpuacct', 1, ['cpu']), ...tree('cpu,cpuacct', 1, ['cpuacct'])];
-    expect(createGroups(steps, 'a', {isCgroup: fill}).joins.payload).to.have.length(1);
+    expect(createGroups(steps, 'a', {isCgroup: fill}).joins('payload')).to.have.length(1);
     createGroups([...tree('cpu', 1, ['cpu']), ...tree('cpu,cpuacct', 1, ['cpuacct'])], 'b', {isCgroup: fill});
   });
 

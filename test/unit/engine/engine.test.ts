@@ -21,6 +21,22 @@ const bind = (source: string, options: ('ro' | 'rw' | 'dev')[], optional = false
   because,
 });
 
+const APPLICATION: Step = {
+  op: 'application.execute',
+  index: 0,
+  name: 'a',
+  argv: ['a'],
+  workDirectory: '/',
+  environment: [],
+  stdin: 'none',
+  output: 'prefixed',
+  limits: {cores: null, memory: null},
+  needs: [],
+  ready: {when: 'completed'},
+  restart: null,
+  because: 'a test',
+};
+
 describe('bubblewrap: a step is options, or is done by somebody else', () => {
   const rows: [step: Step, argv: string[], newer?: string[]][] = [
     [
@@ -62,6 +78,7 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     [{op: 'environment.set', name: 'A', value: '1', because}, []],
     [{op: 'environment.unset', name: 'A', because}, []],
     [{op: 'payload.execute', argv: ['a'], workDirectory: '/', because}, []],
+    [APPLICATION, []],
     [{op: 'watch.memory', limitBytes: 1, periodMs: 1, because}, []],
     [{op: 'watch.oom', directory: '/g', version: 1, periodMs: 1, because}, []],
     [{op: 'watch.wallTime', limitUs: 1, graceUs: 1, suspended: 'excluded', because}, []],
@@ -102,11 +119,57 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
   });
 });
 
+describe('the launch frame of several applications', () => {
+  it('has what is common before the first, and each thing of one behind its name', () => {
+    const made = plan({
+      job: {
+        environment: {A: '1', B: null},
+        applications: [
+          {name: 'one', command: ['run', '@1'], environment: {A: '2', B: 'x'}, cores: 2},
+          {name: 'two', command: ['go'], workDirectory: 'below'},
+        ],
+        primary: 'two',
+      },
+      call: {environment: {B: 'b'}},
+    });
+    const joins = {engine: ['/e'], payload: [], applications: [['/p/app-one/job/cgroup.procs'], ['/p/app-two/job/cgroup.procs']]};
+    const all = launchStrings(made, {boxDirectory: '/b', abilities: BUBBLEWRAP.abilities, joins, callerArgvIndex: null});
+    expect(all.slice(0, all.indexOf('None'))).to.include.members(['J/e', 'eA=1', 'uB']);
+    expect(all.slice(all.indexOf('None'))).to.deep.equal([
+      'None',
+      'j/p/app-one/job/cgroup.procs',
+      'vrun',
+      'v@1',
+      `d${WORK}`,
+      'eA=2',
+      'eATHENA_CORE_NUMBER=2',
+      'eATHENA_PROC_NUMBER=2',
+      'eB=x',
+      'eOMP_NUM_THREADS=2',
+      'oprefix',
+      'Ntwo',
+      'j/p/app-two/job/cgroup.procs',
+      'vgo',
+      `d${WORK}/below`,
+      'I',
+      'oprefix',
+    ]);
+    const files = plan({job: {applications: [{name: 'a', command: ['x']}], output: 'files'}});
+    const strings = launchStrings(files, {
+      boxDirectory: '/b',
+      abilities: BUBBLEWRAP.abilities,
+      joins: {...joins, applications: []},
+      callerArgvIndex: null,
+    });
+    expect(strings.slice(-2)).to.deep.equal(['1a.out', '2a.err']);
+  });
+});
+
 describe('the launch frame', () => {
   const context: LaunchContext = {
     boxDirectory: '/b',
     abilities: BUBBLEWRAP.abilities,
-    joins: {engine: [], payload: []},
+    joins: {engine: [], payload: [], applications: []},
     callerArgvIndex: null,
   };
   const strings = (made: Plan, change: Partial<LaunchContext> = {}): string[] => launchStrings(made, {...context, ...change});
@@ -128,11 +191,11 @@ describe('the launch frame', () => {
 
   const FEATURES = ['MACHINEFEATURES=/dev/tare/machinefeatures', 'JOBFEATURES=/dev/tare/jobfeatures'];
   it('has each thing under its key', () => {
-    expect(of('J', full, {joins: {engine: ['/e1/cgroup.procs', '/e2/cgroup.procs'], payload: ['/p']}})).to.deep.equal([
+    expect(of('J', full, {joins: {engine: ['/e1/cgroup.procs', '/e2/cgroup.procs'], payload: ['/p'], applications: []}})).to.deep.equal([
       '/e1/cgroup.procs',
       '/e2/cgroup.procs',
     ]);
-    expect(of('j', full, {joins: {engine: [], payload: ['/p1', '/p2']}})).to.deep.equal(['/p1', '/p2']);
+    expect(of('j', full, {joins: {engine: [], payload: ['/p1', '/p2'], applications: []}})).to.deep.equal(['/p1', '/p2']);
     expect(of('U', full)).to.deep.equal(['1001 100 100,1001']);
     expect(of('O', full)).to.deep.equal(['500']);
     expect(of('C', full)).to.deep.equal(['2,3']);
@@ -150,7 +213,7 @@ describe('the launch frame', () => {
     const readme = readFileSync(new URL('../../../native/README.md', import.meta.url), 'utf8');
     const known = [...readme.matchAll(/^\| `(.)` \|/gm)].map(([, key]) => key);
     expect(known).to.include.members(['E', 'J', 'j', 'U', 'O', 'C', 'a', 'v', 'e', 'u', 'd', 'r', 'p']);
-    const used = new Set(strings(full, {joins: {engine: ['/e'], payload: ['/p']}}).map((text) => text[0]));
+    const used = new Set(strings(full, {joins: {engine: ['/e'], payload: ['/p'], applications: []}}).map((text) => text[0]));
     expect([...used].sort()).to.deep.equal(['C', 'E', 'J', 'O', 'U', 'd', 'e', 'j', 'p', 'r', 'u', 'v']);
     for (const key of used) expect(known).to.include(key);
   });

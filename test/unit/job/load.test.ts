@@ -4,7 +4,8 @@ import {TareError, TareErrors} from '../../../src/errors.js';
 import {parseDocument} from '../../../src/job/document.js';
 import {applyFlags, flagName} from '../../../src/job/flags.js';
 import type {Job} from '../../../src/job/job.js';
-import {absolute, jobFromCommand, jobFromDocument} from '../../../src/job/load.js';
+import {absolute} from '../../../src/job/path.js';
+import {jobFromCommand, jobFromDocument} from '../../../src/job/load.js';
 import {formatLimit} from '../../../src/job/limits.js';
 
 const folder = new URL('../../../fixtures/jobs/good/', import.meta.url);
@@ -35,6 +36,7 @@ describe('jobFromDocument', () => {
       pattern: {value: 'auto', provenance: {source: 'builtin', at: 'builtin'}},
       command: ['mcsim', '--events', '200', '--seed', '42', '--output', 'HITS'],
       workDirectory: {value: HOME, provenance: {source: 'caller', at: 'working directory'}},
+      applications: null,
       environment: {},
       limits: {
         cores: job('mcsim.yaml#/limits/cores', 2),
@@ -107,6 +109,7 @@ describe('jobFromCommand', () => {
       pattern: {value: 'auto', provenance: {source: 'builtin', at: 'builtin'}},
       command: ['/bin/echo', ''],
       workDirectory: {value: '/tmp', provenance: {source: 'caller', at: 'working directory'}},
+      applications: null,
       environment: {},
       limits: {},
       network: null,

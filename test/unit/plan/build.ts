@@ -93,7 +93,8 @@ export function facts(change: Partial<Facts> = {}): Facts {
 }
 
 export function job(document: Partial<Omit<JobDocument, 'schema'>> = {}): Job {
-  return jobFromDocument({schema: 'tare/job/v1', command: ['/bin/true'], ...document}, {file: 'job.yaml', callerDirectory: WORK});
+  const command = document.applications === undefined ? {command: ['/bin/true']} : {};
+  return jobFromDocument({schema: 'tare/job/v1', ...command, ...document}, {file: 'job.yaml', callerDirectory: WORK});
 }
 
 export function policy(document: Partial<Omit<PolicyDocument, 'schema'>> = {}): Policy {

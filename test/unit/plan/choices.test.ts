@@ -20,7 +20,7 @@ describe('pattern', () => {
 
   it('that is asked for is taken as it is', () => {
     for (const value of ['ulimit++', 'quotas++', 'vm-lite'] as const) {
-      expect(selectPattern({value, provenance: {source: 'flag', at: '--pattern'}})).to.deep.equal({
+      expect(selectPattern({pattern: {value, provenance: {source: 'flag', at: '--pattern'}}, applications: null})).to.deep.equal({
         value,
         because: 'asked for by --pattern',
       });
@@ -28,7 +28,13 @@ describe('pattern', () => {
   });
 
   const refused: [string, Parts, string, number, string][] = [
-    ['of a later version', {job: {pattern: 'quotas++'}}, 'PATTERN_UNAVAILABLE', EXIT.failure, 'job.yaml#/pattern'],
+    [
+      'with applications, but of one payload',
+      {job: {pattern: 'ulimit++', applications: [{name: 'a', command: ['x']}]}},
+      'PATTERN_UNAVAILABLE',
+      EXIT.failure,
+      'job.yaml#/pattern',
+    ],
     ['of a later version, vm-lite', {job: {pattern: 'vm-lite'}}, 'PATTERN_UNAVAILABLE', EXIT.failure, 'job.yaml#/pattern'],
     [
       'that the policy forbids',
@@ -149,7 +155,15 @@ describe('mode', () => {
     for (const name of LIMIT_NAMES) expect([limits[name].enforcement, limits[name].by]).to.deep.equal(['none', null]);
     expect(limits.memory.because).to.equal('asked for 1 GiB; only observed');
     const weighed = plan({job: {limits: {memory: '1GiB'}}, policy: {mode: 'observe'}}).steps.map(({op}) => op);
-    expect(weighed).to.deep.equal(['cgroup.create', 'cgroup.enable', 'cgroup.create', 'cgroup.create', 'cgroup.create', 'weigh.processes', 'payload.execute']);
+    expect(weighed).to.deep.equal([
+      'cgroup.create',
+      'cgroup.enable',
+      'cgroup.create',
+      'cgroup.create',
+      'cgroup.create',
+      'weigh.processes',
+      'payload.execute',
+    ]);
   });
 
   const obstacles: [string, Partial<Facts>, string | null][] = [

@@ -1,12 +1,15 @@
 import {expect} from 'chai';
 import {noGroups, type Groups, type GroupUsage} from '../../../src/cgroup/manager.js';
 import {Levels} from '../../../src/run/levels.js';
+import {plan} from '../plan/build.js';
 import {weighPayload} from '../../../src/run/weigh.js';
 
 /** Groups whose usage is what `now` says at each look. */
 function groups(now: () => Partial<GroupUsage>): Groups {
   return {...noGroups, usage: () => ({...noGroups.usage('payload'), ...now()})};
 }
+
+const NOBODY = {sampler: null, levels: null, init: null, applications: []};
 
 describe('peaks that the kernel does not keep', () => {
   it('are the largest that was seen, often where memory has no peak', () => {
@@ -25,7 +28,7 @@ describe('peaks that the kernel does not keep', () => {
     memCurrentBytes = 4;
     levels.look();
     expect(levels.report()).to.include({memPeakBytes: 9, anonPeakBytes: 8, swapPeakBytes: 2, pidsPeak: 3, samples: 3, periodMs: 250});
-    const {usage, flags} = weighPayload(old, null, levels.report(), null);
+    const {usage, flags} = weighPayload(plan(), old, {...NOBODY, levels: levels.report()});
     expect(usage).to.include({
       memPeakBytes: 9,
       memPeakSource: 'sampled:cgroup2:memory.current (page cache included)',
@@ -51,7 +54,7 @@ describe('peaks that the kernel does not keep', () => {
     const now = groups(() => ({...kept, anonBytes: 3, swapPeakBytes: 0, swapPeakSource: 'cgroup2:memory.swap.peak', swapBytes: 0}));
     const levels = new Levels(now);
     expect([0, 1, 2, 3, 4, 5, 6, 7].map(() => levels.look())).to.deep.equal([200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
-    const {usage, flags} = weighPayload(now, null, levels.report(), null);
+    const {usage, flags} = weighPayload(plan(), now, {...NOBODY, levels: levels.report()});
     expect(usage).to.include({memPeakBytes: 50, memPeakSource: 'cgroup2:memory.peak', anonPeakBytes: 3, pidsPeak: 7, swapPeakBytes: 0});
     expect(flags).to.not.include('sampled-memory');
   });

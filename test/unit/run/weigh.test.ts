@@ -17,6 +17,7 @@ const INIT: InitReport = {
   killedProcesses: 0,
   endedUs: 9,
 };
+const NOBODY = {sampler: null, levels: null, init: null, applications: []};
 const PEAKS: Sampled = {
   rssPeakBytes: 20 * MIB,
   pssPeakBytes: null,
@@ -57,7 +58,7 @@ describe('the payload’s weight', () => {
       ioWriteBytes: 7,
       pidsPeak: 8,
     };
-    const {usage, flags} = weighPayload(counting(counted), null, null, INIT);
+    const {usage, flags} = weighPayload(plan(), counting(counted), {...NOBODY, init: INIT});
     expect(usage).to.include({...counted, oomKills: 1, rssPeakBytes: null, pssPeakBytes: null, largestProcessBytes: 5 * MIB});
     expect(flags).to.deep.equal([]);
   });
@@ -73,7 +74,7 @@ describe('the payload’s weight', () => {
   ];
   for (const [title, init, cpuUs, [user, system, source]] of cpu) {
     it(`of CPU time without groups is ${title}, and flagged`, () => {
-      const {usage, flags} = weighPayload(noGroups, sampled({cpuUs}), null, init);
+      const {usage, flags} = weighPayload(plan(), noGroups, {...NOBODY, sampler: sampled({cpuUs}), init});
       expect([usage.cpuUserUs, usage.cpuSystemUs, usage.cpuSource]).to.deep.equal([user, system, source]);
       expect(flags).to.include('partial');
     });
@@ -87,7 +88,7 @@ describe('the payload’s weight', () => {
   ];
   for (const [title, peaks, init, bytes, source] of memory) {
     it(`of memory without groups is ${title}, and flagged when known`, () => {
-      const {usage, flags} = weighPayload(noGroups, peaks === null ? null : sampled(peaks), null, init);
+      const {usage, flags} = weighPayload(plan(), noGroups, {...NOBODY, sampler: peaks === null ? null : sampled(peaks), init});
       expect([usage.memPeakBytes, usage.memPeakSource, flags.includes('sampled-memory')]).to.deep.equal([bytes, source, bytes !== null]);
     });
   }
