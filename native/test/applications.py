@@ -101,7 +101,8 @@ def state(pid):
 
 
 def descriptors(pid):
-    return sorted(map(int, os.listdir(f'/proc/{pid}/fd')))
+    """Only root can look into a process that is not dumpable."""
+    return sorted(map(int, os.listdir(f'/proc/{pid}/fd'))) if os.getuid() == 0 else []
 
 
 STUBBORN = 'trap : TERM; while :; do sleep 60; done'
@@ -156,7 +157,7 @@ def start_before_ready_and_all_at_once(bench):
     equal(run.job.quit(run.brain, 'code', 0)[0], 0)
 
 
-@test('none', builds=BOTH)
+@test('none', builds=('sane',))
 def a_start_is_given_once(bench):
     """Repetitions are ignored, whether it runs or has ended; too early or one too many is a broken brain."""
     folder = bench.folder()
@@ -428,7 +429,7 @@ def one_that_ignores_sigterm_is_killed_alone(bench):
     run.close()
 
 
-@test('none', 'bwrap')
+@test('none', 'bwrap', builds=('sane',))
 def a_stopped_keeper_does_not_save_its_application(bench):
     run = Applications(bench, *sh('a', STUBBORN), *sh('b', SLEEP))
     keepers = run.started(0, 1)
@@ -437,7 +438,7 @@ def a_stopped_keeper_does_not_save_its_application(bench):
     run.brain.send('A', 0)
     figures = run.ended()[0, 1]
     equal(figures[0], b'9')
-    assert 1.5 < time.monotonic() - began < 4, time.monotonic() - began
+    assert time.monotonic() - began > 1.5, time.monotonic() - began
     os.kill(keepers[1], signal.SIGSTOP)
     run.brain.send('A')
     equal(run.statuses(), {(1, 1): 9})
@@ -496,6 +497,37 @@ def front_or_init_killed_with_applications(bench):
     equal(run.job.quit(run.brain, 'code', 7)[0], 7)
 
 
+@test('none', 'bwrap', 'user')
+def front_and_init_killed_with_applications(bench):
+    """Without a PID namespace it is the keepers that leave nobody, and each must see the end by itself."""
+    token = f'token{time.time()}'
+    run = Applications(bench, *python('a', DAEMONS % 'time.sleep(60)', 'v' + token), *sh('b', STUBBORN), *sh('c', STUBBORN, 'oprefix'))
+    run.started(0, 1, 2)
+    equal(run.job.process.stdout.readline(), b'ready\n')
+    os.kill(run.job.pid, signal.SIGSTOP)
+    os.kill(run.init, signal.SIGKILL)
+    os.kill(run.job.pid, signal.SIGKILL)
+    assert run.job.gone(token), run.job.left(token)
+
+
+@test('none', 'bwrap')
+def a_chain_of_forks_does_not_get_away(bench):
+    """Each process lives only until it has forked the next."""
+    chain = ('import os, time\nif os.fork() == 0:\n    os.setsid()\n    while True:\n        if os.fork(): os._exit(0)\n'
+             'time.sleep(0.2); os._exit(5)')
+    token = f'token{time.time()}'
+    run = Applications(bench, *python('a', chain, 'v' + token))
+    run.started(0)
+    equal(run.statuses(), {(0, 1): 5 << 8})
+    equal(having(run, token), [])
+    keeper = run.started(0, start=2)[0]
+    time.sleep(0.05)
+    os.kill(keeper, signal.SIGKILL)
+    equal(run.statuses(), {(0, 2): 9})
+    equal(having(run, token), [])
+    run.close()
+
+
 # --- brains ------------------------------------------------------------------------------------------------------
 
 @test('none', 'bwrap')
@@ -534,7 +566,7 @@ def without_brains(run):
     return run.job.wait()
 
 
-@test('none', 'bwrap')
+@test('none', 'bwrap', builds=('sane',))
 def without_a_brain_the_end_is_that_of_the_first_application(bench):
     running = sh('b', 'sleep 0.6; echo done')
     for script, wanted in (('exit 3', 3), ('kill -12 $$', -12), ('sleep 0.6; kill -15 $$', -15)):
@@ -601,24 +633,25 @@ def early_signals_wait_for_the_first_application(bench):
 
 # --- output ------------------------------------------------------------------------------------------------------
 
+# on both descriptors at once, in pieces that are no lines
 LINES = ('import os, random\n'
-         'r = random.Random(%r)\n'
+         'stream = 1 if os.fork() else 2\n'
+         'r = random.Random(%r + str(stream))\n'
          'out = []\n'
          'for i in range(%d):\n'
-         '    size = 5000 + r.randrange(20000) if r.random() < %r else r.randrange(60)\n'
-         '    out.append("%%d %%s\\n" %% (i, %r * size))\n'
+         '    size = 5000 + r.randrange(20000) if r.random() < 0.002 else r.randrange(60)\n'
+         '    out.append("%%d %%d %%s\\n" %% (stream, i, "-xy"[stream] * size))\n'
          'data = "".join(out).encode()\n'
          'at = 0\n'
-         'while at < len(data): at += os.write(%d, data[at:at + r.randrange(1, 9000)])\n')
+         'while at < len(data): at += os.write(stream, data[at:at + r.randrange(1, 9000)])\n'
+         'if stream == 1: os.wait()\n')
 
 
 @test('none', 'bwrap', builds=BOTH)
 def lines_of_applications_never_mix(bench):
     """100,000 lines of three, some long, to one pipe, from both descriptors."""
-    count, names = 100000 // 3 + 1, ('one', 'two', 'three')
-    run = Applications(bench, *(key for i, name in enumerate(names) for key in
-                                python(name, LINES % (i, count, 0.002, name[0] if i else 'x', 1 + i % 2), 'oprefix')),
-                       stderr=subprocess.STDOUT)
+    count, names = 100000 // 6 + 1, ('one', 'two', 'three')
+    run = Applications(bench, *(key for name in names for key in python(name, LINES % (name, count), 'oprefix')), stderr=subprocess.STDOUT)
     data = []
     reader = threading.Thread(target=lambda: data.append(run.job.process.stdout.read()))
     reader.start()
@@ -631,12 +664,12 @@ def lines_of_applications_never_mix(bench):
     run.job.process.wait(10)
     lines = data[0].split(b'\n')
     equal(lines.pop(), b'')
-    equal(len(lines), 3 * count)
-    following = dict.fromkeys(names, 0)
+    equal(len(lines), 6 * count)
+    following = {(name, stream): 0 for name in names for stream in '12'}
     for line in lines:
-        name, number, rest = re.fullmatch(rb'(\w+): (\d+) (x*|t*)', line).groups()
-        equal(int(number), following[name.decode()])
-        following[name.decode()] += 1
+        name, stream, number, _ = re.fullmatch(rb'(\w+): (\d) (\d+) (x*|y*)', line).groups()
+        equal(int(number), following[name.decode(), stream.decode()])
+        following[name.decode(), stream.decode()] += 1
     equal(set(following.values()), {count})
 
 
@@ -696,9 +729,10 @@ def a_slow_reader_holds_the_application_back(bench):
     os.close(write)
     run.started(0, 1)
     equal(run.statuses(), {(1, 1): 0})  # which has nothing to say is not held up
+    wait_for(lambda: os.path.exists(progress), what='the first line')
     seen = None
     while seen != (seen := open(progress).read()):
-        time.sleep(0.2)
+        time.sleep(0.5)
     assert 64 << 10 <= 100 * int(seen) < 400 << 10, seen
     lines = b''
     while lines.count(b'\n') < 10000:
@@ -727,10 +761,10 @@ def a_keeper_with_lines_does_not_spin(bench):
     time.sleep(0.5)
     assert ticks() - before <= 3, ticks() - before
     # what it could not pass on holds up nobody who kills
-    began = time.monotonic()
     run.brain.send('A', 0)
-    equal(run.statuses(), {(0, 1): 9})
-    assert time.monotonic() - began < 1.5, time.monotonic() - began
+    figures = run.ended()[0, 1]
+    equal(figures[0], b'9')
+    assert figures[1], 'the keeper was killed'
     run.brain.send('A')
     run.ended()
     os.close(read)
@@ -741,14 +775,15 @@ def a_keeper_with_lines_does_not_spin(bench):
 @test('none', 'bwrap', builds=BOTH)
 def without_a_reader_there_is_a_broken_pipe(bench):
     read, write = os.pipe()
-    # a shell here would inherit a SIGPIPE that Python ignores
-    run = Applications(bench, *sh('a', 'exec yes', 'oprefix'), *sh('b', 'sleep 0.5; exec yes', 'oprefix'), stdout=write,
-                       prep='signal.signal(signal.SIGPIPE, signal.SIG_DFL)\n')
+    # Python ignores SIGPIPE, and what it starts would too
+    run = Applications(bench, *sh('a', 'exec yes', 'oprefix'), *sh('b', 'sleep 0.5; exec yes', 'oprefix'),
+                       *python('c', 'import os, select\np = select.poll(); p.register(1, 0); os._exit(p.poll(5000)[0][1])', 'oprefix'),
+                       stdout=write, prep='signal.signal(signal.SIGPIPE, signal.SIG_DFL)\n')
     os.close(write)
-    run.started(0, 1)
+    run.started(0, 1, 2)
     os.read(read, 4096)
     os.close(read)
-    equal(run.statuses(2), {(0, 1): 13, (1, 1): 13})
+    equal(run.statuses(3), {(0, 1): 13, (1, 1): 13, (2, 1): select.POLLERR << 8})
     run.close()
 
 
