@@ -268,8 +268,10 @@ static void start(struct box *box, struct application *application)
 		return;
 	}
 	pid_t pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		close(control[0]);
 		become_keeper(box, application, control[1]);
+	}
 	int error = errno;
 	close(control[1]);
 	if (pid < 0) {
@@ -484,9 +486,11 @@ _Noreturn void applications_main(struct payload *payloads, size_t count, struct 
 		channel_open(&box.applications[i].control, -1);
 	}
 	begin(&box);
-	while (!box.winding_up || !all_ended(&box)) {
-		int timeout = settle_late(&box);
-		wait_and_take(&box, ready, settle_lost(&box) ? ORPHANS_AGAIN_MS : timeout);
+	for (;;) {
+		bool soon = settle_lost(&box);
+		if (box.winding_up && all_ended(&box))
+			finish(&box);
+		int late = settle_late(&box);
+		wait_and_take(&box, ready, soon ? ORPHANS_AGAIN_MS : late);
 	}
-	finish(&box);
 }

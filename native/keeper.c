@@ -142,27 +142,22 @@ static void hear_end(struct keeper *keeper)
 /* What the application has written, now that nobody of it is left. */
 static void pass_on_the_rest(struct keeper *keeper)
 {
+	struct pollfd ready[2 * LINES_POLLS + 1] = { 0 }, *control = &ready[2 * LINES_POLLS];
 	long long until = 0;
 
 	for (int i = 0; i < 2; i++)
 		keeper->lines[i].last = true;
-	while (has_lines(keeper)) {
-		struct pollfd ready[2 * LINES_POLLS + 1] = { 0 };
+	for (;;) {
 		move_lines(keeper, ready);
-		int timeout = lines_of_both(keeper, ready);
+		if (control->revents)
+			hear_end(keeper);
 		if (keeper->told_end && !until)
 			until = monotonic_us() + LAST_LINES_MS * 1000;
-		if (until && monotonic_us() >= until)
+		if (!has_lines(keeper) || (until && monotonic_us() >= until))
 			return;
-		if (until && timeout < 0)
-			timeout = LAST_LINES_MS;
-		ready[2 * LINES_POLLS] =
-			(struct pollfd){ .fd = keeper->told_end ? -1 : keeper->control.fd, .events = POLLIN };
-		if (poll(ready, 2 * LINES_POLLS + 1, timeout) < 0)
-			continue;
-		move_lines(keeper, ready);
-		if (ready[2 * LINES_POLLS].revents)
-			hear_end(keeper);
+		int timeout = lines_of_both(keeper, ready);
+		*control = (struct pollfd){ .fd = keeper->told_end ? -1 : keeper->control.fd, .events = POLLIN };
+		poll(ready, 2 * LINES_POLLS + 1, until && timeout < 0 ? LAST_LINES_MS : timeout);
 	}
 }
 
@@ -269,8 +264,8 @@ static void start_payload(struct keeper *keeper)
 		close(payload->descriptors[i].fd);
 	for (size_t i = 0; i < payload->cgroup_count; i++)
 		close(payload->cgroups[i].fd);
-	pause_at(keeper, "forked");
-	if (keeper->post)
+	bool told_end = pause_at(keeper, "forked");
+	if (keeper->post && !told_end)
 		take_go(keeper);
 }
 

@@ -1,5 +1,5 @@
 """Starting a front and being its brain."""
-import os, shutil, signal, socket, struct, subprocess, sys, tempfile, time
+import glob, os, shutil, signal, socket, struct, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NATIVE = os.path.dirname(HERE)
@@ -221,3 +221,84 @@ def comm(pid):
 
 def named(job, name):
     return [pid for pid, stat, line in job.left() if comm(pid) == name[:15]]
+
+
+TESTS = []
+
+
+def test(*boxes, builds=('static', 'sane')):
+    def add(function):
+        for build in builds:
+            for box in boxes or ('',):
+                TESTS.append((f'{function.__name__} {build} {box}'.strip(), function, build, box))
+        return function
+    return add
+
+
+class Bench:
+    """What a test gets: jobs on one build in one kind of box, cleaned up after it."""
+
+    def __init__(self, tree, box):
+        self.tree, self.box, self.jobs, self.folders = tree, box, [], []
+        self.uid = NOBODY if box == 'user' and os.getuid() == 0 else None
+
+    def job(self, argv, **more):
+        more.setdefault('uid', self.uid)
+        job = Job(self.tree, argv, **more)
+        self.jobs.append(job)
+        return job
+
+    def folder(self):
+        self.folders.append(tempfile.mkdtemp(prefix='tare-test-'))
+        os.chmod(self.folders[-1], 0o777)
+        return self.folders[-1]
+
+    def sh(self, script, *arguments, **more):
+        return self.job(['/bin/sh', '-c', script, *arguments], **more)
+
+    def started(self, script, *keys, state=True, **more):
+        """A job whose payload has executed."""
+        job = self.sh(script, **more)
+        brain = job.brain()
+        if state:
+            brain.send('S', job.folder)
+        launch(brain, self.box, 'a@1', *keys)
+        job.init, job.payload = map(int, brain.expect('R'))
+        brain.send('G')
+        brain.expect('X')
+        return job, brain
+
+
+def equal(a, b_):
+    assert a == b_, f'{a!r} is not {b_!r}'
+
+
+def cgroup_folders():
+    """New folders in the hierarchies of this machine that can be used, v1 or v2."""
+    mine = {}
+    with open('/proc/self/cgroup') as f:
+        for line in f:
+            _, names, path = line.rstrip('\n').split(':', 2)
+            mine[names] = path
+    found = []
+    for name in ('pids', 'freezer', 'memory', ''):
+        for root in ([f'/sys/fs/cgroup/{name}'] if name else ['/sys/fs/cgroup/unified', '/sys/fs/cgroup']):
+            base = root + mine.get(name, '/proc/nowhere')
+            folder = os.path.join(base, f'tare-test-{os.getpid()}-{time.monotonic_ns()}')
+            if os.path.exists(os.path.join(base, 'cgroup.procs')):
+                try:
+                    os.mkdir(folder)
+                except OSError:
+                    continue
+                found.append(folder)
+    return found
+
+
+def remove_cgroup(folder):
+    for path in sorted(glob.glob(folder + '/**/', recursive=True), reverse=True):
+        for _ in range(100):
+            try:
+                os.rmdir(path)
+                break
+            except OSError:
+                time.sleep(0.01)
