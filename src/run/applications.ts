@@ -178,13 +178,19 @@ export class Applications {
     for (const index of this.steps.keys()) this.lookForKills(index);
   }
 
-  /** The applications together are over a watched memory limit; the largest of them goes where the rest is to be spared. @returns whether the rest is */
-  overMemory(largest: number | null): boolean {
-    if (this.fate.onOom !== 'kill-application' || largest === null) return false;
-    const {standing} = this.at(largest);
+  /**
+   * Together they are over a watched memory limit, and this one is the largest.
+   * @returns whether it alone is killed for that
+   */
+  overMemory(largest: number): boolean {
+    const {step, standing} = this.at(largest);
+    const spares = this.fate.onOom === 'kill-application';
+    // another is just being killed
+    if (spares && this.standings.some(({runs, oom}) => runs && oom !== null)) return true;
     standing.oom = 'shared';
-    this.actions.kill(largest);
-    return true;
+    this.actions.note('an application was the largest of those over the memory limit', {application: step.name});
+    if (spares) this.actions.kill(largest);
+    return spares;
   }
 
   /** The caller sent the wrapper a signal, which all that run have got. */

@@ -123,7 +123,8 @@ export const isBoxesFault = (life: Life): boolean =>
 const isPayloadsFault = ({failure}: Life): boolean => failure?.step === 'exec' || failure?.step === 'chdir';
 
 function outcomeOf(life: Life): Outcome {
-  const {init, failure, stop, verdict, noted, frontLost, executedUs} = life;
+  const {init, failure, stop, spared, verdict, noted, frontLost, executedUs} = life;
+  const killed = life.applications?.killedForMemory() ?? [];
   if (executedUs === null) {
     if (verdict !== null) {
       return {
@@ -148,8 +149,8 @@ function outcomeOf(life: Life): Outcome {
   }
   return endedOutcome({
     rawStatus: init?.rawStatus ?? null,
-    stop,
-    oom: verdict === null ? null : {whose: verdict.whose, evidence: named(verdict.evidence, life.applications?.killedForMemory() ?? [])},
+    stop: stop === null || stop.limit === 'memory' ? named(stop ?? spared, killed) : stop,
+    oom: verdict === null ? null : named({whose: verdict.whose, evidence: verdict.evidence}, killed),
     noted,
     trouble:
       init === null ? (frontLost ? 'the front was killed, and the payload with it' : 'init was killed, and the payload with it') : null,
@@ -158,8 +159,8 @@ function outcomeOf(life: Life): Outcome {
 }
 
 /** With the applications that it is about. */
-const named = (evidence: string, applications: readonly string[]): string =>
-  applications.length === 0 ? evidence : `${applications.join(', ')}: ${evidence}`;
+const named = <T extends {evidence: string} | null>(what: T, applications: readonly string[]): T =>
+  what === null || applications.length === 0 ? what : {...what, evidence: `${applications.join(', ')}: ${what.evidence}`};
 
 function timeOf({executedUs, startEpochUs, suspended}: Life, endedUs: number): RecordTime {
   if (executedUs === null || startEpochUs === null) return NO_TIME;
@@ -176,10 +177,10 @@ function timeOf({executedUs, startEpochUs, suspended}: Life, endedUs: number): R
   };
 }
 
-function flagsOf({unkillable, stop, verdict, brainsLost}: Life, {killedProcesses}: Outcome, left: string[]): string[] {
+function flagsOf({unkillable, stop, spared, verdict, brainsLost}: Life, {killedProcesses}: Outcome, left: string[]): string[] {
   const flags: string[] = [];
   if (unkillable || left.length > 0) flags.push('left-behind');
-  if (stop !== null || verdict !== null || (killedProcesses ?? 0) > 0) flags.push('killed');
+  if (stop !== null || spared !== null || verdict !== null || (killedProcesses ?? 0) > 0) flags.push('killed');
   if (verdict?.certain === false) flags.push('oom-verdict-uncertain');
   if (brainsLost > 0) flags.push('brain-lost');
   return flags;

@@ -22,6 +22,7 @@ import {killProcess} from './process.js';
 import {Sampler} from './sampler.js';
 import type {LevelPeaks} from './levels.js';
 import {startWatches, type Suspended, type Watches} from './watches.js';
+import {readSmapsRollup, readTree} from './tree.js';
 import {weighPayload, weighProcesses, type EngineReport, type InitReport, type Weighing} from './weigh.js';
 
 /** How long the engine may take to build the box: a mount of the node can hang. */
@@ -51,6 +52,8 @@ export interface Life {
   engine: EngineReport | null;
   failure: Failure | null;
   stop: Stop | null;
+  /** A watched memory limit for which one of several applications was killed, and the others were not. */
+  spared: Stop | null;
   verdict: Verdict | null;
   noted: number[];
   /** The front was killed while the payload lived. */
@@ -126,6 +129,7 @@ class Follower {
     engine: null,
     failure: null,
     stop: null,
+    spared: null,
     verdict: null,
     noted: [],
     frontLost: false,
@@ -251,6 +255,14 @@ class Follower {
     const box = {groups, sampler: this.life.sampler, sampled, executedUs, cpus};
     this.watches = startWatches(plan, box, {
       stop: this.stopPayload,
+      overMemory: (over) => {
+        const {applications} = this.life;
+        const largest = applications === null ? null : largestOf(applications.keepers());
+        if (applications === null || largest === null) return false;
+        const spares = applications.overMemory(largest);
+        if (spares) this.life.spared ??= over;
+        return spares;
+      },
       oomKilled: () => {
         if (this.life.applications === null) {
           log.warn('the kernel killed a process of the payload for memory; the rest is killed');
@@ -397,6 +409,15 @@ class Follower {
     if (this.deadline !== null) clearTimeout(this.deadline);
     this.deadline = null;
   }
+}
+
+/** The application whose processes hold most, shared pages counted once. */
+function largestOf(keepers: readonly {index: number; pid: number}[]): number | null {
+  const sizes = keepers.map(({index, pid}) => ({
+    index,
+    bytes: readTree(pid).reduce((sum, process) => sum + (readSmapsRollup(process.pid)?.pssBytes ?? process.rssBytes), 0),
+  }));
+  return sizes.sort((a, b) => b.bytes - a.bytes)[0]?.index ?? null;
 }
 
 function keeperReport(strings: readonly string[]): KeeperReport {

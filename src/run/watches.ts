@@ -35,6 +35,8 @@ export type StopPayload = (stop: Stop, how: 'hard' | 'soft', graceUs: number) =>
 
 export interface Answers {
   stop: StopPayload;
+  /** Over a watched memory limit: true when only a part of the payload goes for it, and the rest is watched on. */
+  overMemory: (stop: Stop) => boolean;
   /** The kernel killed one process of the payload, and spared the rest. */
   oomKilled: () => void;
   /** For the log: something happened that ends nothing. */
@@ -58,7 +60,7 @@ export interface Suspended {
 }
 
 /** Starts all watches of the plan; each stops by itself when it has fired. */
-export function startWatches(plan: Plan, box: WatchedBox, {stop, oomKilled, note}: Answers): Watches {
+export function startWatches(plan: Plan, box: WatchedBox, {stop, overMemory, oomKilled, note}: Answers): Watches {
   const timers = new Timers();
   const notices = new Notices();
   const {groups} = box;
@@ -109,8 +111,10 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, oomKilled, note
       if (sampler.rssBytes <= memory.limitBytes || !sampler.isPssDue(memory.limitBytes)) return near;
       const pss = sampler.readPssBytes();
       if (pss <= memory.limitBytes) return near;
-      overshootBytes = pss - memory.limitBytes;
-      stop({limit: 'memory', evidence: `sampled PSS ${formatBytes(pss)}, allowed ${formatBytes(memory.limitBytes)}`}, 'hard', 0);
+      overshootBytes = Math.max(overshootBytes ?? 0, pss - memory.limitBytes);
+      const over: Stop = {limit: 'memory', evidence: `sampled PSS ${formatBytes(pss)}, allowed ${formatBytes(memory.limitBytes)}`};
+      if (overMemory(over)) return near;
+      stop(over, 'hard', 0);
       return null;
     });
   }

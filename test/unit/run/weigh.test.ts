@@ -161,6 +161,7 @@ describe('watches', () => {
     const full: WatchedBox = {groups: noGroups, sampler: null, sampled: true, executedUs: monotonicUs(), cpus: 2, ...box};
     const watches = startWatches({...plan(), steps: [step]}, full, {
       stop: (...stop) => seen.stops.push(stop),
+      overMemory: () => false,
       oomKilled: () => seen.oomKills++,
       note: (what) => seen.notes.push(what),
     });
