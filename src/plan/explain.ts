@@ -3,7 +3,7 @@
 import {formatBytes, formatCores, formatDuration} from '../job/quantity.js';
 import {LIMIT_NAMES, type LimitName} from '../job/job.js';
 import type {Plan, PlannedLimit} from '../schema/generated/plan-1.js';
-import {stepsOf, type Step} from './step.js';
+import {stepsOf, type Step, type StepOf} from './step.js';
 
 /** A limit's number in its unit, as people write it. */
 export function formatLimit({value, unit}: {value: number | null; unit: PlannedLimit['unit']}): string {
@@ -89,6 +89,25 @@ export function explainPlan(plan: Plan): ExplainedSection[] {
       ],
     });
   }
+  add(
+    sections,
+    'Applications',
+    ['application', 'argv', 'starts when', 'limits of its own', 'output'],
+    stepsOf(plan, 'application.execute').map((step) => applicationRow(plan, step)),
+  );
+  if (plan.applications !== null) {
+    const {primary, onFailure, onOom, because} = plan.applications;
+    const nameOf = (index: number): string => stepsOf(plan, 'application.execute')[index]?.name ?? '-';
+    sections.push({
+      title: 'When an application ends',
+      head: ['what', 'value', 'why'],
+      rows: [
+        ['the job ends with', primary === null ? 'the last' : nameOf(primary), because],
+        ['one fails', onFailure === 'stop-all' ? 'all are stopped' : 'the others go on', 'onFailure'],
+        ['one is killed for memory', onOom === 'stop-all' ? 'all are stopped' : 'it alone goes', 'onOom'],
+      ],
+    });
+  }
   sections.push({
     title: 'Directories',
     head: ['what', 'where'],
@@ -100,6 +119,36 @@ export function explainPlan(plan: Plan): ExplainedSection[] {
     ],
   });
   return sections;
+}
+
+function applicationRow(plan: Plan, {name, argv, needs, limits, output, restart}: StepOf<'application.execute'>): string[] {
+  const all = stepsOf(plan, 'application.execute');
+  const conditions = needs.map((need) => `${all[need]?.name ?? '-'} ${readyWords(all[need]?.ready)}`);
+  const own = [
+    ...(limits.cores === null ? [] : [`${formatCores(limits.cores.value)} (${limits.cores.enforcement})`]),
+    ...(limits.memory === null ? [] : [`${formatBytes(limits.memory.value)} (${limits.memory.enforcement})`]),
+  ];
+  return [
+    name,
+    argv.map((argument) => JSON.stringify(argument)).join(' '),
+    `${conditions.join(', ') || 'at once'}${restart === null ? '' : `; again ${restart.on === 'always' ? 'always' : 'on failure'}, ${String(restart.limit)} times at most`}`,
+    own.join(', ') || 'none',
+    output === 'prefixed' ? 'the job’s, prefixed' : `${output.out}, ${output.err}`,
+  ];
+}
+
+function readyWords(ready: StepOf<'application.execute'>['ready'] | undefined): string {
+  switch (ready?.when) {
+    case undefined:
+    case 'completed':
+      return 'has completed';
+    case 'started':
+      return 'has started';
+    case 'file':
+      return `has made ${ready.path}`;
+    case 'port':
+      return `listens on ${String(ready.port)}`;
+  }
 }
 
 function add(sections: ExplainedSection[], title: string, head: string[], rows: string[][]): void {

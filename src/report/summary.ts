@@ -13,6 +13,9 @@ export function formatSummary(record: UsageRecord, path: string | null): string 
     `pattern ${pattern ?? '-'}, mode ${mode ?? '-'}, wall time ${duration(time.wallUs)}`,
     '',
     renderTable(columns('', 'allowed', 'used', 'enforcement', 'by', 'from'), limitRows(record)),
+    ...(record.applications.length === 0
+      ? []
+      : [renderTable(columns('application', 'CPU time', 'memory', 'wall time', 'how it ended'), record.applications.map(applicationRow))]),
     renderTable(columns('the wrapper itself', ''), costRows(record)),
     `flags: ${flags.join(', ') || 'none'}`,
     `record: ${path ?? 'could not be written'}`,
@@ -20,7 +23,9 @@ export function formatSummary(record: UsageRecord, path: string | null): string 
   return `${lines.join('\n')}\n`;
 }
 
-export function describeOutcome({status, exitCode, signal, reason, whose, evidence}: UsageRecord['outcome']): string {
+type Described = Pick<UsageRecord['outcome'], 'exitCode' | 'signal' | 'reason' | 'evidence'> & {status: string; whose: string | null};
+
+export function describeOutcome({status, exitCode, signal, reason, whose, evidence}: Described): string {
   const how = signal ?? (exitCode === null ? '' : `exit code ${String(exitCode)}`);
   const detail = [how, reason, whose === null ? null : `limit of the ${whose}`, evidence].filter(Boolean).join('; ');
   return detail === '' ? status : `${status} (${detail})`;
@@ -41,6 +46,12 @@ function limitRows({limits, net, time}: UsageRecord): string[][] {
     if (limit === undefined || (limit.value === null && used[name] === undefined)) return [];
     return [[LIMIT_LABELS[name], formatLimit(limit), used[name] ?? '-', limit.enforcement, limit.by ?? '-', limit.provenance.at]];
   });
+}
+
+function applicationRow({name, starts, net, wallUs, outcome}: UsageRecord['applications'][number]): string[] {
+  const cpuUs = net.cpuUserUs === null || net.cpuSystemUs === null ? null : net.cpuUserUs + net.cpuSystemUs;
+  const how = describeOutcome({...outcome, evidence: null});
+  return [name, duration(cpuUs), bytes(net.memPeakBytes), duration(wallUs), starts > 1 ? `${how}; started ${String(starts)} times` : how];
 }
 
 function costRows({tare}: UsageRecord): string[][] {

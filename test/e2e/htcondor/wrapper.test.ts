@@ -133,10 +133,10 @@ for (const variant of WRAPPERS) {
       pool().setPolicy({patterns: ['ulimit++']});
       const job = await pool().submit(
         {...shell('echo ran'), transfer_input_files: '.tare.yaml'},
-        {files: {'.tare.yaml': 'schema: tare/job/v1\npattern: quotas++\n'}},
+        {files: {'.tare.yaml': 'schema: tare/job/v1\npattern: vm-lite\n'}},
       );
-      expect(await job.wait('held')).to.match(/Tare: .*quotas\+\+/);
-      expect([job.output, job.error]).to.satisfy(([out, err]: string[]) => out === '' && /^tare: .*quotas\+\+.*\n$/.test(err ?? ''));
+      expect(await job.wait('held')).to.match(/Tare: .*vm-lite/);
+      expect([job.output, job.error]).to.satisfy(([out, err]: string[]) => out === '' && /^tare: .*vm-lite.*\n$/.test(err ?? ''));
       const ad = await job.ad();
       expect(pick(ad, 'JobStatus', 'ExitCode', 'ChirpTareStatus', 'ChirpTareCode')).to.deep.equal({
         JobStatus: '5',

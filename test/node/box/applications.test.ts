@@ -65,7 +65,7 @@ for (const role of ROLES) {
       expect(sum / cpu(net)).to.be.within(0.98, 1.02);
       for (const {name, net: own, starts, wallUs} of applications) {
         expect(
-          [own.cpuUserUs, own.memPeakBytes, wallUs].every((figure) => (figure ?? 0) > 0),
+          [cpu(own), own.memPeakBytes, wallUs].every((figure) => (figure ?? 0) > 0),
           name,
         ).to.equal(true);
         expect(starts).to.equal(1);

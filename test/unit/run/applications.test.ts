@@ -28,7 +28,7 @@ class Box {
       kills: (index) => this.oom.get(index) ?? {oomKills: 0, ownLimit: false},
       note: () => undefined,
     };
-    this.applications = new Applications(stepsOf(made, 'application.execute'), made.applications as Fate, actions);
+    this.applications = new Applications(stepsOf(made, 'application.execute'), made.applications!, actions);
   }
 
   /** What was said since this was last asked. */
