@@ -1,5 +1,5 @@
 import {expect} from 'chai';
-import {Applications, type Actions, type Fate} from '../../../src/run/applications.js';
+import {Applications, type Actions} from '../../../src/run/applications.js';
 import {stepsOf} from '../../../src/plan/step.js';
 import type {JobDocument} from '../../../src/schema/generated/job-1.js';
 import {plan} from '../plan/build.js';
