@@ -223,6 +223,18 @@ static bool parse_key(struct launch *launch, const char *string, const struct ca
 	case 'j':
 		list_add(&launch->payload_joins, rest);
 		return true;
+	case 'M':
+	case 'm':
+		return view_add(&launch->view, string[0], rest);
+	case 'w':
+		list_add(&launch->swaps, rest);
+		return true;
+	case 'k':
+		list_add(&launch->kept, rest);
+		return true;
+	case 'h':
+		replace(&launch->hidden, rest);
+		return true;
 	case 'U':
 		return parse_identity(&launch->identity, rest);
 	case 'O':
@@ -286,6 +298,11 @@ char *launch_parse(struct launch *launch, struct frame *frame, const struct call
 	}
 	if (!launch->argv.count)
 		return xprintf("launch: the payload has no argv");
+	if (launch->swaps.count % 2)
+		return xprintf("launch: a view without a destination");
+	char *wrong = view_wrong(&launch->view);
+	if (wrong)
+		return wrong;
 	for (char **entry = caller->environment; !from_nothing && *entry; entry++)
 		list_add(&launch->environment, *entry);
 	while ((string = frame_string(&again)))
@@ -297,6 +314,7 @@ char *launch_parse(struct launch *launch, struct frame *frame, const struct call
 bool launch_is_plain(const struct launch *launch)
 {
 	return !launch->engine.count && !launch->joins.count && !launch->payload_joins.count &&
+	       !launch->view.count && !launch->swaps.count &&
 	       !launch->has_cpus && !launch->oom_score_adj && !launch->no_new_privs &&
 	       !launch->pause;
 }
@@ -308,6 +326,10 @@ void launch_free(struct launch *launch)
 	list_free(&launch->payload_joins);
 	list_free(&launch->argv);
 	list_free(&launch->environment);
+	list_free(&launch->swaps);
+	list_free(&launch->kept);
+	view_free(&launch->view);
+	free(launch->hidden);
 	free(launch->identity.groups);
 	free(launch->directory);
 	free(launch->oom_score_adj);
@@ -342,6 +364,12 @@ static void write_specification(FILE *file, const struct launch *launch, const s
 		write_key(file, 'O', launch->oom_score_adj);
 	if (launch->no_new_privs)
 		write_key(file, 'n', "");
+	for (size_t i = 0; i < launch->swaps.count; i++)
+		write_key(file, 'w', launch->swaps.items[i]);
+	for (size_t i = 0; i < launch->kept.count; i++)
+		write_key(file, 'k', launch->kept.items[i]);
+	if (launch->hidden)
+		write_key(file, 'h', launch->hidden);
 	if (launch->pause)
 		write_key(file, 'p', launch->pause);
 	if (caller->terminal >= 0)

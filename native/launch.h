@@ -4,6 +4,7 @@
 
 #include "caller.h"
 #include "frame.h"
+#include "view.h"
 
 #include <sched.h>
 #include <stdbool.h>
@@ -25,6 +26,9 @@ struct launch {
 	struct list engine; /* argv; empty: no engine */
 	struct list joins; /* cgroup.procs files for enter */
 	struct list payload_joins; /* and for the payload's process */
+	struct view view; /* what enter mounts */
+	struct list swaps, kept; /* the payload's own view: source and destination in turn */
+	char *hidden; /* NULL: none */
 	struct identity identity;
 	bool has_cpus;
 	cpu_set_t cpus;

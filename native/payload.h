@@ -3,6 +3,7 @@
 #define TARE_PAYLOAD_H
 
 #include "sig.h"
+#include "view.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +23,7 @@ struct payload {
 	mode_t umask;
 	const char *directory, *oom_score_adj, *pause; /* NULL: none */
 	bool no_new_privs, terminal;
+	struct own_view view; /* no swaps: the box's own */
 	struct received *descriptors;
 	size_t descriptor_count;
 	struct received *cgroups;
