@@ -72,6 +72,13 @@ function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilit
     case 'watch.wallTime':
     case 'watch.cpuTime':
     case 'watch.processes':
+    case 'watch.scratch':
+    case 'view.unshare':
+    case 'view.enter':
+    case 'scratch.contain':
+    case 'mount.point':
+    case 'mount.overlay':
+    case 'mount.graft':
       return []; // not the engine's: done by the brain, enter, init or the watches
     default:
       return unknown(step);

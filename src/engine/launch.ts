@@ -1,7 +1,8 @@
 /** Plan to the front's launch frame (native/README.md): what enter and init do, and the engine's argv between them. Pure. */
 
 import type {BubblewrapAbilities} from '../host/facts.js';
-import {inBox, stepOf, stepsOf} from '../plan/step.js';
+import {isContained} from '../plan/scratch.js';
+import {inBox, stepOf, stepsOf, type Step} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {bubblewrapArgv} from './bubblewrap.js';
 
@@ -23,6 +24,12 @@ export function launchStrings(plan: Plan, {boxDirectory, abilities, joins, calle
   };
   add('J', ...joins.engine);
   add('j', ...joins.payload);
+  const owner = stepOf(plan, 'identity.take');
+  for (const step of plan.steps) {
+    const [op, ...words] = prepared(step, (path) => inBox(path, boxDirectory), owner);
+    if (op !== undefined) add('M', op);
+    add('m', ...words);
+  }
   for (const {uid, gid, groups} of stepsOf(plan, 'identity.take')) add('U', `${String(uid)} ${String(gid)} ${groups.join(',')}`);
   for (const {value} of stepsOf(plan, 'oom.adjust')) add('O', value);
   for (const {cpus} of stepsOf(plan, 'affinity.set')) add('C', cpus.join(','));
@@ -41,4 +48,31 @@ export function launchStrings(plan: Plan, {boxDirectory, abilities, joins, calle
   if (payload !== undefined) add('d', payload.workDirectory);
   add('p', ...plan.pauseAt);
   return strings;
+}
+
+/** What enter does before the engine (native/README.md, Views): op and arguments; nothing for other steps. */
+function prepared(step: Step, place: (path: string) => string, owner: {uid: number; gid: number} | undefined): string[] {
+  switch (step.op) {
+    case 'view.unshare':
+      return ['namespace', step.user ? 'user' : 'mount'];
+    case 'scratch.contain':
+      return step.image === null
+        ? ['tmpfs', place(step.destination), String(step.bytes)]
+        : ['loop', place(step.image), place(step.destination)];
+    case 'directory.create': {
+      if (!isContained(step.path)) return []; // the brain's
+      const ids = step.owner === 'job' && owner !== undefined ? [String(owner.uid), String(owner.gid)] : ['', ''];
+      return ['directory', place(step.path), step.mode, ...ids];
+    }
+    case 'mount.point':
+      return ['point', step.lower, place(step.upper), step.path];
+    case 'mount.overlay': {
+      const layers = [step.lower, place(step.upper), place(step.work), place(step.at)];
+      return step.by === 'overlayfs' ? ['overlay', ...layers, step.options.join(',')] : ['fuse', ...layers];
+    }
+    case 'mount.graft':
+      return ['graft', step.source, place(step.at)];
+    default:
+      return [];
+  }
 }

@@ -46,6 +46,7 @@ export const NO_USAGE: RecordUsage = {
   pressure: null,
   pressureSource: null,
   scratchPeakBytes: null,
+  scratchPeakSource: null,
 };
 export const NO_TARE: RecordTare = {
   launchUs: null,

@@ -18,6 +18,7 @@ import type {Log} from './log.js';
 import {pauseAt} from './pause.js';
 import {killProcess} from './process.js';
 import {Sampler} from './sampler.js';
+import {meterFor, type ScratchMeter} from './scratch.js';
 import type {LevelPeaks} from './levels.js';
 import {startWatches, type Suspended, type Watches} from './watches.js';
 import {weighPayload, weighProcesses, type EngineReport, type InitReport, type Weighing} from './weigh.js';
@@ -56,6 +57,8 @@ export interface Life {
   /** A process of the box could not be killed in time. */
   unkillable: boolean;
   sampler: Sampler | null;
+  /** null where scratch has no limit. */
+  scratch: ScratchMeter | null;
   watch: UsageRecord['watch'];
   /** null when nothing was watched. */
   suspended: Suspended | null;
@@ -70,6 +73,8 @@ export interface LifeContext {
   plan: Plan;
   groups: Groups;
   log: Log;
+  /** The box's folder on scratch. */
+  boxDirectory: string;
   frontPid: number;
   cpus: number;
   memoryBefore: MemoryEvents;
@@ -122,6 +127,7 @@ class Follower {
     frontLost: false,
     unkillable: false,
     sampler: null,
+    scratch: null,
     watch: null,
     suspended: null,
     levels: null,
@@ -214,7 +220,7 @@ class Follower {
   }
 
   private executed(executedUs: number): void {
-    const {plan, groups, cpus, log, frontPid} = this.context;
+    const {plan, groups, cpus, log, frontPid, boxDirectory} = this.context;
     this.life.executedUs = executedUs;
     this.life.startEpochUs = epochUs() - (monotonicUs() - executedUs);
     this.context.afterExec(this.life.startEpochUs, this.initPid);
@@ -225,7 +231,8 @@ class Follower {
     const needsSampler =
       groups.cpuUs() === null || stepOf(plan, 'watch.memory') !== undefined || stepOf(plan, 'watch.processes') !== undefined;
     if (needsSampler && this.initPid !== null) this.life.sampler = new Sampler(this.initPid, plan.mode.value === 'box');
-    const box = {groups, sampler: this.life.sampler, executedUs, cpus};
+    this.life.scratch = meterFor(plan, boxDirectory, this.initPid);
+    const box = {groups, sampler: this.life.sampler, scratch: this.life.scratch, executedUs, cpus};
     this.watches = startWatches(plan, box, {
       stop: this.stopPayload,
       oomKilled: () => {
