@@ -343,10 +343,12 @@ static bool descend(int *lower, int *upper, const char *name)
 {
 	int below = open_directory_at(*lower, name);
 
-	if (mkdirat(*upper, name, 0755) && errno != EEXIST)
+	bool made = mkdirat(*upper, name, 0755) == 0;
+	if (!made && errno != EEXIST)
 		return false;
 	int fresh = open_directory_at(*upper, name);
-	if (fresh < 0 || (below >= 0 && !mirror(below, fresh)))
+	/* whatever the umask */
+	if (fresh < 0 || (made && fchmod(fresh, 0755)) || (below >= 0 && !mirror(below, fresh)))
 		return false;
 	close(*upper);
 	if (*lower >= 0)
@@ -380,8 +382,8 @@ static bool op_point(char *const *words)
 			continue;
 		}
 		int file = openat(upper, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-		made = file >= 0;
-		if (made)
+		made = file >= 0 && fchmod(file, 0644) == 0;
+		if (file >= 0)
 			close(file);
 	}
 	int error = errno;
