@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import harness
 from harness import BOXES, NOBODY, PYTHON, Ended, Job, Skip, Tree, b, comm, launch, named, wait_for
+import views
 
 TESTS = []
 TOGETHER = 4
@@ -992,6 +993,11 @@ def terminal(bench):
         shell.kill()
         shell.wait()
         os.close(master)
+
+
+# --- views -------------------------------------------------------------------------------------------------------
+
+views.register(test, equal, launch, Skip)
 
 
 # --- running them ------------------------------------------------------------------------------------------------
