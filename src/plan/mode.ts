@@ -39,7 +39,7 @@ export function chooseMode(policy: Policy, facts: Facts, call: Call, network: 'h
 /** What cannot be had without a box. */
 function needsBox(network: 'host' | 'none', {value, because}: ViewChoice): string | null {
   if (network === 'none') return 'network none';
-  return value === 'node' ? null : `file system ${value} (${because})`;
+  return value === 'node' ? null : `${because}: the file system ${value}`;
 }
 
 function observeReason({mode}: Policy, call: Call): string | null {

@@ -15,7 +15,7 @@ const STAT = '/usr/bin/stat';
 export async function checkImage({value, provenance}: Valued<string>, identity: {uid: number; gid: number} | null): Promise<void> {
   const {kind, because} = await look(value, identity);
   if (kind === 'directory') return;
-  const single = kind !== null && kind.includes('file');
+  const single = kind?.includes('file') === true;
   throw new TareError('IMAGE_UNUSABLE', {
     message: single ? 'an image in a single file cannot be used in this version' : 'the image is no directory that can be read',
     where: provenance.at,

@@ -42,6 +42,8 @@ const ROWS = {
   'node/box/cores': others('condor'),
   'node/box/limits': others(),
   'node/box/isolation': others('condor'),
+  'node/box/view': others('condor'),
+  'node/box/scratch': others('condor'),
   'node/box/cpu-time': others(),
   'node/box/hits': others(),
   'node/box/exec': others(),
