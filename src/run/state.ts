@@ -191,8 +191,11 @@ export function readState(directory: string): BoxState {
 export function removeScratch(plan: Plan, id: string): string[] {
   const scratch = scratchDirectory(plan, id);
   const owner = stepsOf(plan, 'identity.take')[0];
-  for (const {path, owner: whose} of stepsOf(plan, 'directory.create'))
-    if (!isContained(path)) removePrivate(inBox(path, scratch), whose === 'job' ? owner : undefined);
+  const made = stepsOf(plan, 'directory.create').filter(({path}) => !isContained(path));
+  for (const {path, owner: whose} of made) {
+    const isBelow = made.some((other) => path.startsWith(`${other.path}/`));
+    if (!isBelow) removePrivate(inBox(path, scratch), whose === 'job' ? owner : undefined);
+  }
   const image = stepOf(plan, 'scratch.contain')?.image;
   if (image != null) {
     remove(scratch, () => {

@@ -44,6 +44,7 @@ const ROWS = {
   'node/box/isolation': others('condor'),
   'node/box/view': others('condor'),
   'node/box/scratch': others('condor'),
+  'node/box/fuse': {usual: [], also: []},
   'node/box/cpu-time': others(),
   'node/box/hits': others(),
   'node/box/exec': others(),
