@@ -1,5 +1,5 @@
 /* From the front's child to the engine: cgroups, CPUs, identity, then exec. Order matters: what needs the front's
- * rights comes before the identity is given up. */
+ * rights (groups, mounts) comes before the identity is given up. */
 #include "enter.h"
 #include "brain.h"
 #include "step.h"
@@ -55,6 +55,14 @@ bool identity_take(const struct identity *identity, const char **what)
 	else
 		return true;
 	return false;
+}
+
+static void build_view(const struct launch *launch, int control)
+{
+	const char *step_name = NULL, *what = NULL;
+
+	if (!view_build(&launch->view, &step_name, &what))
+		fail(control, step_name, errno, what);
 }
 
 static void engine_descriptors(int control, int errors)
@@ -115,6 +123,7 @@ _Noreturn void enter_main(const struct launch *launch, int control, int errors)
 	if (known && sched_setaffinity(0, sizeof cpus, &cpus))
 		fail(control, "affinity", errno, "sched_setaffinity");
 	stop_at(launch, "enter-joined", control);
+	build_view(launch, control);
 	if (!identity_take(&launch->identity, &what))
 		fail(control, "identity", errno, what);
 	char **argv = engine_argv(launch, self, control);

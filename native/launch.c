@@ -232,6 +232,9 @@ static bool parse_box_key(struct launch *launch, const char *string)
 	case 'J':
 		list_add(&launch->joins, rest);
 		return true;
+	case 'M':
+	case 'm':
+		return view_add(&launch->view, string[0], rest);
 	case 'U':
 		return parse_identity(&launch->identity, rest);
 	case 'O':
@@ -269,6 +272,15 @@ static bool parse_command_key(struct command *command, const char *string, const
 		return true;
 	case 'r':
 		return parse_limit(command, rest, caller);
+	case 'w':
+		list_add(&command->swaps, rest);
+		return true;
+	case 'k':
+		list_add(&command->kept, rest);
+		return true;
+	case 'h':
+		replace(&command->hidden, rest);
+		return true;
 	case '0':
 	case 'e':
 	case 'u': /* see make_environment */
@@ -350,6 +362,9 @@ static void command_free(struct command *command)
 	list_free(&command->environment);
 	list_free(&command->changes);
 	list_free(&command->joins);
+	list_free(&command->swaps);
+	list_free(&command->kept);
+	free(command->hidden);
 	free(command->directory);
 	free(command->files[1]);
 	free(command->files[2]);
@@ -373,7 +388,7 @@ static const char *parse_keys(struct launch *launch, struct frame *frame, struct
 
 	while ((string = frame_string(frame))) {
 		struct command *command = launch->command_count ? &launch->commands[launch->command_count - 1] : common;
-		const char *allowed = !launch->several ? "javdr0eu" : command == common ? "dr0eu" : "javdr0euIo12";
+		const char *allowed = !launch->several ? "javdr0euwkh" : command == common ? "dr0eu" : "javdr0euwkhIo12";
 		if (string[0] == 'N' ? !add_command(launch, string + 1, common) :
 		    string[0] && strchr(allowed, string[0]) ? !parse_command_key(command, string, caller) :
 							      !parse_box_key(launch, string))
@@ -406,9 +421,14 @@ char *launch_parse(struct launch *launch, struct frame *frame, const struct call
 		struct command *command = &launch->commands[i];
 		if (!command->argv.count)
 			return xprintf("launch: %s has no argv", command->name ? command->name : "the payload");
+		if (command->swaps.count % 2)
+			return xprintf("launch: a view without a destination");
 		if ((bad = make_environment(command, caller)))
 			return xprintf("launch: cannot take '%.200s'", bad);
 	}
+	char *wrong = view_wrong(&launch->view);
+	if (wrong)
+		return wrong;
 	return NULL;
 }
 
@@ -416,13 +436,14 @@ bool launch_is_plain(const struct launch *launch)
 {
 	return !launch->several && !launch->engine.count && !launch->joins.count &&
 	       !launch->commands[0].joins.count && !launch->has_cpus && !launch->oom_score_adj &&
-	       !launch->no_new_privs && !launch->pause;
+	       !launch->no_new_privs && !launch->pause && !launch->view.count && !launch->commands[0].swaps.count;
 }
 
 void launch_free(struct launch *launch)
 {
 	list_free(&launch->engine);
 	list_free(&launch->joins);
+	view_free(&launch->view);
 	free(launch->identity.groups);
 	for (size_t i = 0; i < launch->command_count; i++)
 		command_free(&launch->commands[i]);
@@ -460,6 +481,12 @@ static void write_specification(FILE *file, const struct launch *launch, const s
 		write_key(file, 'O', launch->oom_score_adj);
 	if (launch->no_new_privs)
 		write_key(file, 'n', "");
+	for (size_t i = 0; i < command->swaps.count; i++)
+		write_key(file, 'w', command->swaps.items[i]);
+	for (size_t i = 0; i < command->kept.count; i++)
+		write_key(file, 'k', command->kept.items[i]);
+	if (command->hidden)
+		write_key(file, 'h', command->hidden);
 	if (launch->pause)
 		write_key(file, 'p', launch->pause);
 	if (caller->terminal >= 0 && !command->name)

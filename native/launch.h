@@ -4,6 +4,7 @@
 
 #include "caller.h"
 #include "frame.h"
+#include "view.h"
 
 #include <sched.h>
 #include <stdbool.h>
@@ -27,6 +28,8 @@ struct command {
 	struct list argv, environment;
 	struct list changes; /* to the caller's environment, as they came: `e u 0` */
 	struct list joins; /* cgroup.procs files for its process */
+	struct list swaps, kept; /* its own view: source and destination in turn */
+	char *hidden; /* NULL: none */
 	char *directory; /* NULL: the caller's */
 	struct rlimit limits[RLIM_NLIMITS];
 	bool input, prefixed;
@@ -36,6 +39,7 @@ struct command {
 struct launch {
 	struct list engine; /* argv; empty: no engine */
 	struct list joins; /* cgroup.procs files for enter */
+	struct view view; /* what enter mounts */
 	struct identity identity;
 	bool has_cpus;
 	cpu_set_t cpus;

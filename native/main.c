@@ -4,6 +4,7 @@
 #include "init.h"
 #include "starter.h"
 #include "util.h"
+#include "view.h"
 
 #include <errno.h>
 #include <string.h>
@@ -17,10 +18,10 @@ static const char *last_component(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* How enter names this program to the engine. No caller has a reason to use such a name. */
-static bool is_init(int argc, char **argv)
+/* How this program is named where it is no caller's. No caller has a reason to use such a name. */
+static bool is_role(int argc, char **argv, const char *role)
 {
-	return argc == 3 && !strncmp(argv[0], "/proc/self/fd/", 14) && !strcmp(argv[1], "tare-init");
+	return argc >= 3 && !strncmp(argv[0], "/proc/self/fd/", 14) && !strcmp(argv[1], role);
 }
 
 /* `caller`: whose batch system is told, NULL for the command line. */
@@ -57,8 +58,12 @@ int main(int argc, char **argv, char **environment)
 	static struct caller caller;
 	static struct brain_file file;
 
-	if (is_init(argc, argv))
+	if (argc == 3 && is_role(argc, argv, "tare-init"))
 		init_main(argv[2]);
+	if (argc == 3 && is_role(argc, argv, "tare-opaque"))
+		return opaque_main(argv[2]);
+	if (is_role(argc, argv, "tare-trial"))
+		return trial_main(argc, argv);
 	/* By the path that was executed: argv[0] is the caller's to choose, and HTCondor's cron chooses a name of its own. */
 	const char *executed = (const char *)getauxval(AT_EXECFN);
 	bool command_line = !strcmp(last_component(executed ? executed : argc > 0 ? argv[0] : ""), "tare");

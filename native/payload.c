@@ -38,6 +38,19 @@ static char *read_all(int fd, size_t *size)
 	return text;
 }
 
+/* Source and destination in turn. */
+static void add_swap(struct own_view *view, const char *path)
+{
+	struct view_swap *last = view->swap_count ? &view->swaps[view->swap_count - 1] : NULL;
+
+	if (last && !last->destination) {
+		last->destination = path;
+		return;
+	}
+	view->swaps = xrealloc(view->swaps, (view->swap_count + 1) * sizeof *view->swaps);
+	view->swaps[view->swap_count++] = (struct view_swap){ path, NULL };
+}
+
 static void load_key(struct payload *payload, char *string, char ***argument, char ***variable)
 {
 	unsigned long long soft, hard;
@@ -91,6 +104,16 @@ static void load_key(struct payload *payload, char *string, char ***argument, ch
 	case '1':
 	case '2':
 		payload->files[string[0] - '0'] = string + 1;
+		break;
+	case 'w':
+		add_swap(&payload->view, string + 1);
+		break;
+	case 'k':
+		payload->view.kept = xrealloc(payload->view.kept, (payload->view.kept_count + 1) * sizeof(char *));
+		payload->view.kept[payload->view.kept_count++] = string + 1;
+		break;
+	case 'h':
+		payload->view.hidden = string + 1;
 		break;
 	}
 }
@@ -271,6 +294,14 @@ static void open_files(const struct payload *payload, int link)
 	}
 }
 
+static void take_view(const struct payload *payload, int link)
+{
+	const char *what = NULL;
+
+	if (payload->view.swap_count && !view_enter(&payload->view, &what))
+		fail(link, "view", errno, what);
+}
+
 /* All but the descriptors and the mask. */
 static void restore(const struct payload *payload, int link)
 {
@@ -303,6 +334,7 @@ _Noreturn void payload_run(struct payload *payload, int control, int link)
 	report_ready(control, link);
 	await_go(link);
 	link = place_descriptors(payload, link);
+	take_view(payload, link);
 	restore(payload, link);
 	execute(payload, link);
 }

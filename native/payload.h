@@ -3,6 +3,7 @@
 #define TARE_PAYLOAD_H
 
 #include "sig.h"
+#include "view.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,6 +26,7 @@ struct payload {
 	const char *name; /* NULL: it is the only payload, not one of several applications */
 	bool input, prefixed;
 	const char *files[3]; /* for descriptors 1 and 2; NULL: none */
+	struct own_view view; /* no swaps: the box's own */
 	struct received *descriptors;
 	size_t descriptor_count;
 	struct received *cgroups;

@@ -54,6 +54,12 @@ const SYSTEM = {
     apt: ['squashfuse', 'squashfs-tools'],
     dnf: ['squashfuse', 'squashfs-tools'],
   },
+  fuseOverlayfs: {
+    what: 'fuse-overlayfs',
+    present: () => which('fuse-overlayfs') !== null,
+    apt: ['fuse-overlayfs'],
+    dnf: ['fuse-overlayfs'],
+  },
   dirq: {
     what: 'Python’s dirq, which reads our queue in a test',
     present: () => pythonHas('dirq.QueueSimple'),
@@ -79,6 +85,8 @@ export const PACKAGERS = ['rpmbuild'];
 export const POOL = ['condor', 'sshd'];
 /** What makes and runs a machine with control groups of version 2, see test/lab. */
 export const LAB = ['qemu', 'mmdebstrap', 'dpkg', 'zstd', 'xz', 'mkfs', 'cpio', 'depmod', 'patchelf'];
+/** What views are made of where the kernel has no overlay for users, and what a limit on scratch is. */
+export const VIEWS = ['fuseOverlayfs', 'mkfs', 'python'];
 /** What payloads use. */
 export const PAYLOADS = ['squashfuse'];
 /** Programs that read what exporters write. */

@@ -8,6 +8,7 @@ import {
   C_TESTS,
   LAB,
   PAYLOADS,
+  VIEWS,
   PACKAGERS,
   POOL,
   TOOLCHAIN,
@@ -31,7 +32,7 @@ const SUITES = [
   {name: 'unit', command: mocha('unit'), builds: ['schemas']},
   {name: 'golden', command: mocha('golden'), builds: ['schemas']},
   {name: 'cli', command: mocha('cli', '--timeout', '20000'), builds: ALL, system: BOX},
-  {name: 'node', command: mocha('node', '--timeout', '60000'), builds: ALL, system: BOX, wanted: [...CONSUMERS, ...PAYLOADS]},
+  {name: 'node', command: mocha('node', '--timeout', '60000'), builds: ALL, system: BOX, wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS]},
   {
     name: 'native',
     command: ['make', '--no-print-directory', '-C', 'native', 'test'],

@@ -51,6 +51,18 @@ export const ERRORS = {
     kind: 'refused',
     summary: 'the policy does not allow writing to a directory that the job asks for',
   },
+  FILESYSTEM_FORBIDDEN: {
+    exit: EXIT.refused,
+    kind: 'refused',
+    summary: 'the policy does not allow the view of the file system that the job asks for',
+  },
+  IMAGE_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the policy does not allow the image that the job asks for'},
+  IMAGE_UNUSABLE: {exit: EXIT.failure, kind: 'node', summary: 'the image that the job asks for is no directory tree that can be read here'},
+  FILESYSTEM_UNAVAILABLE: {
+    exit: EXIT.failure,
+    kind: 'node',
+    summary: 'this node cannot make the view of the file system that the job asks for',
+  },
   ENFORCEMENT_UNAVAILABLE: {
     exit: EXIT.refused,
     kind: 'refused',
@@ -62,6 +74,8 @@ export const ERRORS = {
     summary: 'the box cannot be built and the policy does not let the payload run without',
   },
   SLOT_TOO_SMALL: {exit: EXIT.refused, kind: 'refused', summary: 'the slot is smaller than the reserve that the policy keeps back'},
+  SCRATCH_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the file system that holds a box’s scratch cannot be made'},
+  BOX_UNKNOWN: {exit: EXIT.failure, kind: 'input', summary: 'there is no live box of that id here, or it is another user’s'},
   PLAN_MISMATCH: {exit: EXIT.failure, kind: 'input', summary: 'a saved plan does not fit this node or this caller'},
   STATE_DIRECTORY: {exit: EXIT.failure, kind: 'node', summary: 'the state directory cannot be used safely'},
   SPOOL_UNWRITABLE: {exit: EXIT.failure, kind: 'node', summary: 'a record cannot be written'},

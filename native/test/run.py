@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import applications  # its tests
 from harness import (BOXES, NOBODY, PYTHON, TESTS, Bench, Ended, Skip, Tree, b, cgroup_folders, comm, equal, launch,
                      named, remove_cgroup, test, wait_for)
+import views
 
 TOGETHER = 4
 
@@ -914,6 +915,11 @@ def terminal(bench):
         shell.kill()
         shell.wait()
         os.close(master)
+
+
+# --- views -------------------------------------------------------------------------------------------------------
+
+views.register(test, equal, launch, Skip)
 
 
 # --- running them ------------------------------------------------------------------------------------------------

@@ -74,6 +74,13 @@ function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilit
     case 'watch.cpuTime':
     case 'watch.processes':
     case 'weigh.processes':
+    case 'watch.scratch':
+    case 'view.unshare':
+    case 'view.enter':
+    case 'scratch.contain':
+    case 'mount.point':
+    case 'mount.overlay':
+    case 'mount.graft':
       return []; // not the engine's: done by the brain, enter, init or the watches
     default:
       return unknown(step);

@@ -1,7 +1,8 @@
 /** Plan to the front's launch frame (native/README.md): what enter and init do, and the engine's argv between them. Pure. */
 
 import type {BubblewrapAbilities} from '../host/facts.js';
-import {inBox, stepOf, stepsOf} from '../plan/step.js';
+import {isContained} from '../plan/scratch.js';
+import {inBox, stepOf, stepsOf, type Step} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {bubblewrapArgv} from './bubblewrap.js';
 
@@ -22,6 +23,12 @@ export function launchStrings(plan: Plan, {boxDirectory, abilities, joins, calle
     for (const value of values) strings.push(`${key}${String(value)}`);
   };
   add('J', ...joins.engine);
+  const owner = stepOf(plan, 'identity.take');
+  for (const step of plan.steps) {
+    const [op, ...words] = prepared(step, (path) => inBox(path, boxDirectory), owner);
+    if (op !== undefined) add('M', op);
+    add('m', ...words);
+  }
   for (const {uid, gid, groups} of stepsOf(plan, 'identity.take')) add('U', `${String(uid)} ${String(gid)} ${groups.join(',')}`);
   for (const {value} of stepsOf(plan, 'oom.adjust')) add('O', value);
   for (const {cpus} of stepsOf(plan, 'affinity.set')) add('C', cpus.join(','));
@@ -45,6 +52,12 @@ export function launchStrings(plan: Plan, {boxDirectory, abilities, joins, calle
   for (const application of stepsOf(plan, 'application.execute')) {
     add('N', application.name);
     add('j', ...(joins.applications[application.index] ?? []));
+    const view = stepsOf(plan, 'view.enter').find((step) => step.application === application.name);
+    if (view !== undefined) {
+      for (const {source, destination} of view.swaps) add('w', source, destination);
+      add('k', ...view.kept);
+      add('h', view.hidden);
+    }
     add('v', ...application.argv);
     add('d', application.workDirectory);
     for (const {name, value} of application.environment) add(value === null ? 'u' : 'e', value === null ? name : `${name}=${value}`);
@@ -56,4 +69,31 @@ export function launchStrings(plan: Plan, {boxDirectory, abilities, joins, calle
     }
   }
   return strings;
+}
+
+/** What enter does before the engine (native/README.md, Views): op and arguments; nothing for other steps. */
+function prepared(step: Step, place: (path: string) => string, owner: {uid: number; gid: number} | undefined): string[] {
+  switch (step.op) {
+    case 'view.unshare':
+      return ['namespace', step.user ? 'user' : 'mount'];
+    case 'scratch.contain':
+      return step.image === null
+        ? ['tmpfs', place(step.destination), String(step.bytes)]
+        : ['loop', place(step.image), place(step.destination)];
+    case 'directory.create': {
+      if (!isContained(step.path)) return []; // the brain's
+      const ids = step.owner === 'job' && owner !== undefined ? [String(owner.uid), String(owner.gid)] : ['', ''];
+      return ['directory', place(step.path), step.mode, ...ids];
+    }
+    case 'mount.point':
+      return ['point', step.lower, place(step.upper), step.path];
+    case 'mount.overlay': {
+      const layers = [step.lower, place(step.upper), place(step.work), place(step.at)];
+      return step.by === 'overlayfs' ? ['overlay', ...layers, step.options.join(',')] : ['fuse', ...layers];
+    }
+    case 'mount.graft':
+      return ['graft', step.source, place(step.at)];
+    default:
+      return [];
+  }
 }

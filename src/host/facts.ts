@@ -89,6 +89,30 @@ export interface IdentityFacts {
   home: string | null;
 }
 
+/** A mount that can be reached. */
+export interface VisibleMount {
+  point: string;
+  type: string;
+  /** `network`: what can hang, FUSE and automounts too; `disk`: an ordinary disk's directory. */
+  kind: 'network' | 'disk' | 'other';
+  readOnly: boolean;
+}
+
+/** Copy-on-write views of the node's files. */
+export interface ViewFacts {
+  /** They are mounted in a user namespace. */
+  user: boolean;
+  /** The kernel's overlays, and the options that they were tried with. */
+  overlay: Ability;
+  options: string[];
+  /** fuse-overlayfs. */
+  fuse: Ability;
+  /** In the order of their paths. */
+  mounts: VisibleMount[];
+  /** In a user namespace: the outermost directories on disk that the caller may write to. */
+  writable: string[];
+}
+
 export interface Facts {
   /** The box that the caller is in already, and how that is proved; null when in none. */
   within: {recordId: string | null; how: string} | null;
@@ -126,7 +150,23 @@ export interface Facts {
     how: string;
   };
   /** Disk for private /tmp and the state of live boxes. */
-  scratch: {directory: string; fileSystem: string | null; freeBytes: number | null; writable: boolean; how: string};
+  scratch: {
+    directory: string;
+    fileSystem: string | null;
+    freeBytes: number | null;
+    writable: boolean;
+    how: string;
+    /** File systems that can hold it, and keep it to a size. `program` makes the one in a file. */
+    containers: {
+      /** Mounted in a user namespace. */
+      user: boolean;
+      loop: Ability;
+      program: string | null;
+      tmpfs: Ability;
+    };
+  };
+  /** null where nobody asks: it has to be tried out. */
+  views: ViewFacts | null;
   /** Device files that exist, of those that the policy or the job may name (/dev/fuse, /dev/nvidia*, /dev/dri/*, /dev/kfd). */
   devices: string[];
   /** Directories at the root of the node's file system, and what top-level symbolic links point to (merged /usr: /bin -> usr/bin). */

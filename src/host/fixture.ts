@@ -46,6 +46,7 @@ export function fixtureTree(root: string, access: Access): Tree {
     text: (path) => files.text(path),
     head: (path) => files.head(path),
     exists: (path) => noted.has(path) || path in access.programs || path in access.entries || files.exists(path),
+    isDirectory: (path) => noted.get(path)?.kind === 'directory' || path in access.entries || files.isDirectory(path),
     entries: (path, wanted) => {
       const found = new Map<string, Entry>();
       for (const entry of files.entries(path, ({name}) => name !== ACCESS_FILE)) found.set(entry.name, inFixture(path, entry));

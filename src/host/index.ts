@@ -6,6 +6,7 @@ import type {Spawn} from './bubblewrap.js';
 import {openCache} from './cache.js';
 import type {Cached} from './cache.js';
 import {readCgroup} from './cgroup.js';
+import {readContainers} from './container.js';
 import {readCpu, readCpuModel} from './cpu.js';
 import {readDevices} from './devices.js';
 import type {Facts} from './facts.js';
@@ -23,11 +24,13 @@ import {readSlot} from './slot.js';
 import {readStatus} from './status.js';
 import {realTree} from './tree.js';
 import type {Tree} from './tree.js';
+import {readViews, type Trial, type TrialKind} from './views.js';
 import {readWithin, type Front} from './within.js';
 
 export type {Spawn} from './bubblewrap.js';
 export type {Caller} from './identity.js';
 export type {Tree} from './tree.js';
+export type {Trial} from './views.js';
 
 export interface FactsOptions {
   /** A directory that stands for `/`: the machine itself, or a capture of another. */
@@ -41,6 +44,8 @@ export interface FactsOptions {
   front?: Front | undefined;
   /** Runs a program, for its version; without, versions are unknown (or the capture's). */
   spawn?: Spawn | undefined;
+  /** How to try an overlay, when somebody asks for a view; without, there are no facts of views. */
+  trial?: Trial | undefined;
   /** File for facts that hold until the next boot; only for the machine itself. */
   cacheFile?: string | undefined;
 }
@@ -59,7 +64,7 @@ export function readFacts({root = '/', ...options}: FactsOptions): Facts {
 
 /** The facts that a tree gives. */
 export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Facts {
-  const {caller, scratchDirectory, pinned, front, spawn, cacheFile} = options;
+  const {caller, scratchDirectory, pinned, front, spawn, trial, cacheFile} = options;
   const node = readNode(tree);
   const cache = cacheFile === undefined || node.bootId === null ? null : openCache(cacheFile, node.bootId, caller.uid);
   const kernel = readKernel(tree);
@@ -68,11 +73,12 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Fact
   const hierarchies = findHierarchies(tree, mounts);
   const bubblewrap = readBubblewrap({tree, mounts, status, caller, version: askVersion(spawn, cache)});
   const namespaces = readNamespaces({tree, mounts, status, caller, kernel: kernel.version, bubblewrap});
+  const identity = readIdentity(tree, caller);
   const facts: Facts = {
     within: readWithin(tree, mounts, hierarchies, front),
     kernel,
     node,
-    caller: readIdentity(tree, caller),
+    caller: identity,
     cgroup: readCgroup(tree, hierarchies, kernel.version, {uid: caller.uid, family: familyOf(tree, front?.pid)}),
     namespaces,
     newProc: readNewProc(mounts, namespaces, bubblewrap),
@@ -85,12 +91,32 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Fact
     ),
     memory: readMemory(tree),
     slot: readSlot(tree, hierarchies),
-    scratch: readScratch(tree, mounts, scratchDirectory),
+    scratch: {...readScratch(tree, mounts, scratchDirectory), containers: readContainers(tree, status, namespaces)},
+    views:
+      trial === undefined
+        ? null
+        : readViews({
+            ...{tree, mounts, status, caller, namespaces, scratchDirectory},
+            home: identity.home,
+            kernel: kernel.version,
+            trial: cachedTrial(cache, trial),
+          }),
     devices: readDevices(tree),
     root: readRoot(tree),
   };
   cache?.save();
   return facts;
+}
+
+/** Only that it works is kept: why it does not may be mended before the next boot. */
+function cachedTrial(cache: Cached | null, trial: Trial): Trial {
+  return (kind: TrialKind, directory, options) => {
+    const key = `overlay ${kind} ${options} ${directory}`;
+    if (cache?.get(key) === 'ok') return 'ok';
+    const said = trial(kind, directory, options);
+    if (said === 'ok') cache?.put(key, said);
+    return said;
+  };
 }
 
 function cached(cache: Cached | null, key: string, read: () => string | null): string | null {

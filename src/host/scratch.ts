@@ -11,9 +11,12 @@ import type {Tree} from './tree.js';
 
 const NETWORK_TYPES = /^(nfs4?|lustre|gpfs|cifs|smb3|afs|ceph|beegfs|beegfs_nodev|panfs|9p|glusterfs|autofs|cvmfs2?|fuse\..+|fuse)$/;
 
-export function readScratch(tree: Tree, mounts: readonly Mount[], directory: string): Facts['scratch'] {
+/** Whether touching a mount of this type can hang. */
+export const isNetwork = (type: string): boolean => NETWORK_TYPES.test(type);
+
+export function readScratch(tree: Tree, mounts: readonly Mount[], directory: string): Omit<Facts['scratch'], 'containers'> {
   const type = mountOf(mounts, directory)?.type ?? null;
-  if (type !== null && NETWORK_TYPES.test(type)) {
+  if (type !== null && isNetwork(type)) {
     return {
       directory,
       fileSystem: type,
@@ -35,7 +38,8 @@ export function readScratch(tree: Tree, mounts: readonly Mount[], directory: str
   };
 }
 
-function nearestExisting(tree: Tree, directory: string): string {
+/** The directory, or the nearest above it that is there. */
+export function nearestExisting(tree: Tree, directory: string): string {
   let path = directory;
   while (path !== '/' && path !== '.' && !tree.exists(path)) path = dirname(path);
   return path;

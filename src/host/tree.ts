@@ -39,6 +39,8 @@ export interface Tree {
   /** The beginning of a file, for files that cost the kernel much and say everything at once (/proc/cpuinfo). */
   head(path: string): string | null;
   exists(path: string): boolean;
+  /** Touches it: not for what can hang. */
+  isDirectory(path: string): boolean;
   /** The entries that are `wanted`, by name. Nothing listed is touched: an automount stays asleep. */
   entries(path: string, wanted: (entry: Entry) => boolean): Entry[];
   link(path: string): string | null;
@@ -56,6 +58,7 @@ export function realTree(root: string): Tree {
     text: (path) => orNull(() => readFileSync(at(path), 'utf8')),
     head: (path) => orNull(() => readHead(at(path))),
     exists: (path) => existsSync(at(path)),
+    isDirectory: (path) => orNull(() => statSync(at(path)).isDirectory()) ?? false,
     entries: (path, wanted) => {
       const found: Entry[] = [];
       for (const entry of orNull(() => readdirSync(at(path), {withFileTypes: true})) ?? []) {

@@ -1,7 +1,7 @@
 /** What the command line says over the job's descriptor. Texts come as they were typed; this file knows no flag parser. */
 
 import {TareError} from '../errors.js';
-import type {Job, Pattern, Valued} from './job.js';
+import type {FileSystem, Job, Pattern, Valued} from './job.js';
 import {readLimits, type WrittenLimits} from './limits.js';
 import {absolute} from './path.js';
 import {Problems} from './problems.js';
@@ -21,6 +21,9 @@ export interface JobFlags {
   cpuTime?: string | undefined;
   openFiles?: string | undefined;
   coreSize?: string | undefined;
+  scratch?: string | undefined;
+  filesystem?: string | undefined;
+  image?: string | undefined;
   network?: string | undefined;
   workDirectory?: string | undefined;
   user?: string | undefined;
@@ -30,6 +33,7 @@ export interface JobFlags {
 
 const PATTERNS: readonly (Pattern | 'auto')[] = ['auto', 'ulimit++', 'quotas++', 'vm-lite'];
 const NETWORKS = ['host', 'none'] as const;
+const FILE_SYSTEMS: readonly FileSystem[] = ['node', 'shared', 'private'];
 
 /** A new job; the descriptor's stays as it was. */
 export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string): Job {
@@ -66,17 +70,29 @@ export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string): 
     return null;
   };
   const directory = text('workDirectory');
+  const image = text('image');
   const applied: Job = {
     ...job,
     name: text('name')?.value ?? job.name,
     pattern: choice('pattern', PATTERNS) ?? job.pattern,
     workDirectory: directory === null ? job.workDirectory : {...directory, value: absolute(directory.value, callerDirectory)},
     limits: {...job.limits, ...readLimits(flags as WrittenLimits, 'flag', flagName, problems)},
+    filesystem: choice('filesystem', FILE_SYSTEMS) ?? job.filesystem,
+    image: image === null ? job.image : {...image, value: absolute(image.value, callerDirectory)},
     network: choice('network', NETWORKS) ?? job.network,
     user: text('user') ?? job.user,
     vo: text('vo')?.value ?? job.vo,
     queue: text('queue')?.value ?? job.queue,
   };
+  if (applied.image !== null && applied.filesystem?.value === 'node')
+    problems.add(
+      new TareError('DOCUMENT_INVALID', {
+        message: 'an image cannot be had together with the node’s file system',
+        where: applied.filesystem.provenance.at,
+        found: 'node',
+        allowed: 'shared, private',
+      }),
+    );
   problems.throwIfAny();
   return applied;
 }

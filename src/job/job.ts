@@ -6,6 +6,9 @@ export type {Provenance};
 
 export type Pattern = 'ulimit++' | 'quotas++' | 'vm-lite';
 
+/** What a payload finds at `/`: the node's files, or a copy-on-write view for the box, or for each application. */
+export type FileSystem = 'node' | 'shared' | 'private';
+
 /** Every limit, in the order in which people are shown them. */
 export const LIMIT_NAMES = [
   'cores',
@@ -18,6 +21,7 @@ export const LIMIT_NAMES = [
   'cpuTime',
   'openFiles',
   'coreSize',
+  'scratch',
 ] as const;
 export type LimitName = (typeof LIMIT_NAMES)[number];
 
@@ -35,6 +39,7 @@ export const LIMIT_UNITS: Readonly<Record<LimitName, LimitUnit>> = {
   cpuTime: 'us',
   openFiles: 'count',
   coreSize: 'bytes',
+  scratch: 'bytes',
 };
 
 /** A value and where it came from. */
@@ -96,6 +101,9 @@ export interface Job {
   network: Valued<'host' | 'none'> | null;
   devices: Valued<string>[];
   writable: Valued<string>[];
+  filesystem: Valued<FileSystem> | null;
+  /** Unpacked image, absolute; only with a view of it. */
+  image: Valued<string> | null;
   user: Valued<string> | null;
   vo: string | null;
   queue: string | null;

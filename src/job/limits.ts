@@ -25,7 +25,7 @@ const FORMAT: Readonly<Record<LimitUnit, (value: number) => string>> = {
 };
 
 /** With none of these nothing could run at all. No swap and no core file are sensible. */
-const NEVER_ZERO: ReadonlySet<LimitName> = new Set(['memory', 'memoryHigh', 'wallTime', 'cpuTime']);
+const NEVER_ZERO: ReadonlySet<LimitName> = new Set(['memory', 'memoryHigh', 'wallTime', 'cpuTime', 'scratch']);
 
 export function readLimits(written: WrittenLimits, source: Provenance['source'], locate: Locate, problems: Problems): Limits {
   const limits: Limits = {};

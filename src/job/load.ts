@@ -46,12 +46,35 @@ export function jobFromDocument(document: JobDocument, {file, callerDirectory, c
     network: document.network === undefined ? null : valued(document.network, '/network'),
     devices: each(document.devices ?? [], '/devices'),
     writable: each(document.writable ?? [], '/writable'),
+    ...readView(document, valued, problems),
     user: document.user === undefined ? null : valued(document.user, '/user'),
     vo: document.vo ?? null,
     queue: document.queue ?? null,
   };
   problems.throwIfAny();
   return job;
+}
+
+/** An image is seen through a view only: without a word on which, the box's. */
+function readView(
+  {filesystem, image}: JobDocument,
+  valued: <T>(value: T, pointer: string) => Valued<T>,
+  problems: Problems,
+): Pick<Job, 'filesystem' | 'image'> {
+  if (image !== undefined && filesystem === 'node') {
+    problems.add(
+      new TareError('DOCUMENT_INVALID', {
+        message: 'an image cannot be had together with the node’s file system',
+        where: valued(filesystem, '/filesystem').provenance.at,
+        found: filesystem,
+        allowed: 'shared, private',
+      }),
+    );
+  }
+  return {
+    filesystem: filesystem === undefined ? null : valued(filesystem, '/filesystem'),
+    image: image === undefined ? null : valued(absolute(image, '/'), '/image'),
+  };
 }
 
 /** `tare run -- command`, and what a batch system hands to tare-wrap. */
@@ -96,6 +119,8 @@ function plainJob(command: readonly string[], callerDirectory: string): Job {
     network: null,
     devices: [],
     writable: [],
+    filesystem: null,
+    image: null,
     user: null,
     vo: null,
     queue: null,

@@ -33,6 +33,7 @@ export const LIMIT_LABELS: Readonly<Record<LimitName, string>> = {
   cpuTime: 'CPU time',
   openFiles: 'open files',
   coreSize: 'core size',
+  scratch: 'scratch',
 };
 
 export interface ExplainedSection {
@@ -167,6 +168,10 @@ function boxRow(step: Step): string[][] {
   switch (step.op) {
     case 'namespace.unshare':
       return [['namespaces', step.namespaces.join(' '), step.because]];
+    case 'view.unshare':
+      return [['namespaces of enter', step.user ? 'user mount' : 'mount', step.because]];
+    case 'view.enter':
+      return [[`view of ${step.application}`, step.swaps.map(({destination}) => destination).join(' '), step.because]];
     case 'identity.take':
       return [['identity', `uid ${String(step.uid)} gid ${String(step.gid)}`, step.because]];
     case 'privileges.drop':
@@ -188,6 +193,14 @@ function mountRow(step: Step): string[][] {
   switch (step.op) {
     case 'mount.bind':
       return [[step.destination, step.source, [...step.options, ...(step.optional ? ['optional'] : [])].join(','), step.because]];
+    case 'mount.overlay':
+      return [[step.destination, step.lower, [step.by, ...step.options].join(','), step.because]];
+    case 'mount.graft':
+      return [[step.at, step.source, 'ro,recursive', step.because]];
+    case 'mount.point':
+      return [[step.path, '-', 'made if lacking', step.because]];
+    case 'scratch.contain':
+      return [[step.destination, step.image ?? 'tmpfs', `${step.by},${formatBytes(step.bytes)}`, step.because]];
     case 'mount.tmpfs':
       return [[step.destination, 'tmpfs', `mode=${step.mode}`, step.because]];
     case 'mount.proc':
@@ -221,6 +234,8 @@ function watchRow(step: Step): string[][] {
       return [['wall time', formatDuration(step.limitUs), step.because]];
     case 'watch.cpuTime':
       return [['CPU time', formatDuration(step.limitUs), step.because]];
+    case 'watch.scratch':
+      return [['scratch', formatBytes(step.limitBytes), step.because]];
     case 'watch.processes':
       return [['processes', String(step.limit), step.because]];
     case 'weigh.processes':

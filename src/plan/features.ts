@@ -16,7 +16,7 @@ type Values = Record<string, string>;
 
 export function planFeatures({policy, facts, call}: Inputs, limits: PlannedLimits, mode: ModeChoice): Step[] {
   if (mode.value === 'observe') return [];
-  const {cores, memory, swap, wallTime, cpuTime} = limits;
+  const {cores, memory, swap, wallTime, cpuTime, scratch} = limits;
   const allocated = cores.value ?? call.slot.cores?.value ?? null;
   const total = facts.cpu.online.length;
   const {hs06} = policy.features;
@@ -34,7 +34,7 @@ export function planFeatures({policy, facts, call}: Inputs, limits: PlannedLimit
       cpu_limit_secs: seconds(cpuTime.value),
       max_rss_bytes: memory.value,
       max_swap_bytes: swap.enforcement === 'none' ? null : swap.value,
-      scratch_limit_bytes: call.slot.scratchBytes?.value ?? null,
+      scratch_limit_bytes: scratch.value ?? call.slot.scratchBytes?.value ?? null,
       shutdowntime_job: policy.features.shutdownTime,
       grace_secs_job: seconds(policy.features.graceUs),
     }),

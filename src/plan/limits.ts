@@ -9,6 +9,7 @@ import {ENFORCED_NAMES, type Enforcement, type Policy} from '../policy/policy.js
 import type {Plan, PlannedLimit} from '../schema/generated/plan-1.js';
 import type {Inputs} from './inputs.js';
 import type {ModeChoice} from './mode.js';
+import {scratchEnforcer} from './scratch.js';
 
 export type PlannedLimits = Plan['limits'];
 
@@ -19,13 +20,15 @@ const NPROC_PER_NAMESPACE: readonly [number, number] = [5, 14];
  * Resolves all limits (wish, default, slot, maximum) and names what enforces each.
  * @throws TareError ENFORCEMENT_UNAVAILABLE, SLOT_TOO_SMALL
  */
-export function planLimits({job, policy, facts, call}: Inputs, mode: ModeChoice): PlannedLimits {
+export function planLimits(inputs: Inputs, mode: ModeChoice): PlannedLimits {
+  const {job, policy, facts, call} = inputs;
   const slots: Partial<Record<LimitName, Valued<number> | null>> = {
     cores: call.slot.cores ?? factual(facts.slot.cores, facts.slot.how),
     memory: memoryOfSlot(policy, facts, call.slot.memoryBytes, mode),
     processes: factual(facts.slot.processes, facts.slot.how),
     wallTime: call.slot.wallTimeUs,
     cpuTime: call.slot.cpuTimeUs,
+    scratch: policy.scratch.value.fromSlot ? call.slot.scratchBytes : null,
   };
   const limits = {} as PlannedLimits;
   for (const name of LIMIT_NAMES) {
@@ -35,7 +38,7 @@ export function planLimits({job, policy, facts, call}: Inputs, mode: ModeChoice)
       maximum: policy.maxima[name] ?? null,
       slot: slots[name] ?? null,
     });
-    limits[name] = describe(name, resolved, mode, facts, call.identity.value.uid);
+    limits[name] = describe(name, resolved, mode, inputs);
   }
   if (limits.memory.value === null && limits.swap.by === 'cgroup1:memory.memsw.limit_in_bytes') {
     // v1 limits swap and memory together only
@@ -50,7 +53,7 @@ export function planLimits({job, policy, facts, call}: Inputs, mode: ModeChoice)
   return limits;
 }
 
-function describe(name: LimitName, resolved: ResolvedLimit, mode: ModeChoice, facts: Facts, uid: number): PlannedLimit {
+function describe(name: LimitName, resolved: ResolvedLimit, mode: ModeChoice, inputs: Inputs): PlannedLimit {
   const common = {
     value: resolved.value,
     unit: LIMIT_UNITS[name],
@@ -62,7 +65,7 @@ function describe(name: LimitName, resolved: ResolvedLimit, mode: ModeChoice, fa
     return {...common, value: null, enforcement: 'none', by: null, because: resolved.because};
   }
   if (mode.value === 'observe') return {...common, enforcement: 'none', by: null, because: `${resolved.because}; only observed`};
-  const {enforcement, by, because} = enforce(name, mode, facts, uid);
+  const {enforcement, by, because} = enforce(name, mode, inputs);
   return {...common, enforcement, by, because: `${resolved.because}; ${because}`};
 }
 
@@ -73,7 +76,8 @@ interface Enforcer {
 }
 
 /** What enforces a limit on this node. */
-function enforce(name: LimitName, mode: ModeChoice, facts: Facts, uid: number): Enforcer {
+function enforce(name: LimitName, mode: ModeChoice, inputs: Inputs): Enforcer {
+  const {facts, call} = inputs;
   switch (name) {
     case 'cores':
       return groupEnforcer('cores', facts) ?? none('no cpu controller can be used, and shares of a CPU cannot be watched');
@@ -94,7 +98,7 @@ function enforce(name: LimitName, mode: ModeChoice, facts: Facts, uid: number): 
     case 'swap':
       return swapEnforcer(facts);
     case 'processes':
-      return groupFile(facts, 'pids', 'pids.max', 'pids.max') ?? processesWithoutGroup(mode, facts, uid);
+      return groupFile(facts, 'pids', 'pids.max', 'pids.max') ?? processesWithoutGroup(mode, facts, call.identity.value.uid);
     case 'wallTime':
       return watched('watch.wallTime', 'no kernel limit on wall time exists');
     case 'cpuTime':
@@ -103,6 +107,8 @@ function enforce(name: LimitName, mode: ModeChoice, facts: Facts, uid: number): 
       return kernel('RLIMIT_NOFILE', 'per process');
     case 'coreSize':
       return kernel('RLIMIT_CORE', 'per process');
+    case 'scratch':
+      return scratchEnforcer(inputs, mode);
   }
 }
 

@@ -6,6 +6,7 @@ import {matchesGlob} from '../policy/glob.js';
 import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {Call} from './inputs.js';
+import type {ViewChoice} from './view.js';
 
 export type ModeChoice = Plan['mode'];
 
@@ -13,24 +14,32 @@ export type ModeChoice = Plan['mode'];
  * `observe` where the policy says so; `box` where the node can build one; else `limits-only`, when the policy lets a payload run unboxed.
  * @throws TareError BOX_UNAVAILABLE
  */
-export function chooseMode(policy: Policy, facts: Facts, call: Call, network: 'host' | 'none'): ModeChoice {
+export function chooseMode(policy: Policy, facts: Facts, call: Call, network: 'host' | 'none', view: ViewChoice): ModeChoice {
   const observed = observeReason(policy, call);
   if (observed !== null) return {value: 'observe', because: observed};
-  if (facts.within !== null)
+  const needs = needsBox(network, view);
+  if (facts.within !== null && view.value === 'node')
     return {value: 'limits-only', because: `in a box already, which isolates (${facts.within.how}): this one only subdivides`};
   const {unboxed} = call;
-  if (unboxed !== null && network === 'host' && (unboxed.always || policy.box.value === 'optional'))
+  if (unboxed !== null && needs === null && (unboxed.always || policy.box.value === 'optional'))
     return {value: 'limits-only', because: unboxed.because};
-  const lacking = unboxed?.always === true ? unboxed.because : boxObstacle(facts, network);
+  const within = facts.within === null ? null : `in a box already (${facts.within.how})`;
+  const lacking = within ?? (unboxed?.always === true ? unboxed.because : boxObstacle(facts, network));
   if (lacking === null) return {value: 'box', because: 'bubblewrap and the namespaces that it needs are here'};
-  if (policy.box.value === 'required' || network === 'none') {
+  if (policy.box.value === 'required' || needs !== null) {
     throw new TareError('BOX_UNAVAILABLE', {
       message: `the box cannot be built: ${lacking}`,
-      where: policy.box.value === 'required' ? policy.box.provenance.at : 'network none, which only a box can keep',
+      where: policy.box.value === 'required' ? policy.box.provenance.at : `${needs ?? ''}, which only a box can keep`,
       remedy: '`tare doctor` tells how to mend it',
     });
   }
   return {value: 'limits-only', because: `${lacking}; the policy lets the payload run unboxed (${policy.box.provenance.at})`};
+}
+
+/** What cannot be had without a box. */
+function needsBox(network: 'host' | 'none', {value, because}: ViewChoice): string | null {
+  if (network === 'none') return 'network none';
+  return value === 'node' ? null : `${because}: the file system ${value}`;
 }
 
 function observeReason({mode}: Policy, call: Call): string | null {

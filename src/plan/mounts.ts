@@ -5,7 +5,10 @@ import {normalize} from 'node:path/posix';
 import {liesIn, matchesPathGlob} from '../policy/glob.js';
 import {placesOf} from '../policy/places.js';
 import type {Inputs} from './inputs.js';
+import type {PlannedLimits} from './limits.js';
+import {CONTAINED, planContainer, planScratchWatch} from './scratch.js';
 import type {Step} from './step.js';
+import {chooseView, planView, type ViewPlan} from './view.js';
 
 /** Directories of the node that are replaced by private ones: what lies there is not in the box unless it is bound. */
 const PRIVATE = ['/tmp', '/var/tmp', '/dev', '/proc'] as const;
@@ -42,13 +45,14 @@ export const isNeverWritable = (path: string): boolean =>
 
 export interface MountPlan {
   steps: Step[];
+  watches: Step[];
   /** Whether a directory of the node does not exist in the box, and no step brings it back. */
   isHidden: (path: string) => boolean;
 }
 
 /** @param features what the box is told about itself, on its own /dev before that becomes read-only */
-export function planMounts(inputs: Inputs, features: readonly Step[]): MountPlan {
-  const {job} = inputs;
+export function planMounts(inputs: Inputs, limits: PlannedLimits, features: readonly Step[]): MountPlan {
+  const {job, facts} = inputs;
   const work = job.workDirectory.value;
   const writable = [...(isNeverWritable(work) ? [] : [job.workDirectory]), ...job.writable.filter(({value}) => !isNeverWritable(value))];
   const bind = (source: string, destination: string, options: ('ro' | 'rw' | 'dev')[], because: string, optional = false): Step => ({
@@ -59,12 +63,38 @@ export function planMounts(inputs: Inputs, features: readonly Step[]): MountPlan
     optional,
     because,
   });
+  const container = planContainer(inputs, limits);
+  const place = container?.destination ?? '{box}';
+  const [temporary, varTemporary] = [`${place}/tmp`, `${place}/var-tmp`];
+  const choice = chooseView(inputs);
+  const credentials = planCredentials(inputs, writable, choice.image !== null);
+  const view =
+    choice.value === 'node' || facts.views === null
+      ? null
+      : planView({
+          ...{choice, place, applications: job.applications?.list.map(({name}) => name) ?? []},
+          views: facts.views,
+          writable: writable.map(({value}) => value),
+          destinations: ['/proc', '/dev', '/tmp', '/var/tmp', ...credentials.map(({path}) => path), ...writable.map(({value}) => value)],
+        });
+  const privates: Step[] = [
+    {
+      op: 'directory.create',
+      path: temporary,
+      mode: '0700',
+      owner: 'job',
+      because: 'private /tmp on disk: a tmpfs would be charged as memory',
+    },
+    {op: 'directory.create', path: varTemporary, mode: '0700', owner: 'job', because: 'private /var/tmp on disk'},
+  ];
   const steps: Step[] = [
-    bind('/', '/', ['ro'], 'the node’s file system, read-only'),
+    ...planPreparation(view, container, facts.views?.user ?? facts.scratch.containers.user),
+    ...(view?.base ?? [bind('/', '/', ['ro'], 'the node’s file system, read-only')]),
     {op: 'mount.proc', destination: '/proc', because: 'shows the box’s processes only'},
     {op: 'mount.dev', destination: '/dev', because: 'no devices but the harmless ones'},
     ...planDevices(inputs).map((device) => bind(device.value, device.value, ['dev'], `allowed by ${device.provenance.at}`)),
     ...features,
+    ...(view?.ready ?? []),
     {op: 'mount.readonly', destination: '/dev', because: 'nothing is stored here'},
     {
       op: 'mount.tmpfs',
@@ -73,32 +103,43 @@ export function planMounts(inputs: Inputs, features: readonly Step[]): MountPlan
       sizeBytes: null,
       because: 'private shared memory; its pages are the payload’s memory',
     },
-    {
-      op: 'directory.create',
-      path: '{box}/tmp',
-      mode: '0700',
-      owner: 'job',
-      because: 'private /tmp on disk: a tmpfs would be charged as memory',
-    },
-    {op: 'directory.create', path: '{box}/var-tmp', mode: '0700', owner: 'job', because: 'private /var/tmp on disk'},
-    bind('{box}/tmp', '/tmp', ['rw'], 'private, gone at the end'),
-    bind('{box}/var-tmp', '/var/tmp', ['rw'], 'private, gone at the end'),
-    ...hidePlaces(inputs).map((place): Step => ({
+    ...privates,
+    bind(temporary, '/tmp', ['rw'], 'private, gone at the end'),
+    bind(varTemporary, '/var/tmp', ['rw'], 'private, gone at the end'),
+    ...(choice.image === null ? hidePlaces(inputs) : []).map((place): Step => ({
       op: 'mount.tmpfs',
       destination: place,
       mode: '0555',
       sizeBytes: null,
       because: 'records and boxes are not the payload’s to see',
     })),
-    ...planCredentials(inputs, writable).map(({path, because}) => bind(path, path, ['ro'], because, true)),
+    ...credentials.map(({path, because}) => bind(path, path, ['ro'], because, true)),
     ...writable.map(({value, provenance}) =>
       bind(value, value, ['rw'], value === work ? 'the work directory' : `writable (${provenance.at})`),
     ),
   ];
+  const layers = view === null ? [] : [`${place}/layers`];
   return {
     steps,
+    watches: planScratchWatch(inputs, limits, [temporary, varTemporary, ...layers]),
     isHidden: (path) => isCovered(path) && !['/tmp', '/var/tmp'].includes(path) && !writable.some(({value}) => liesIn(path, value)),
   };
+}
+
+/** What enter does before the engine: a namespace of its own, the disk, the layers and what is mounted of them. */
+function planPreparation(view: ViewPlan | null, container: Step | null, user: boolean): Step[] {
+  if (view === null && container === null) return [];
+  const make = (path: string, mode: string, because: string): Step => ({op: 'directory.create', path, mode, owner: 'caller', because});
+  return [
+    {op: 'view.unshare', user, because: 'what is mounted for the box is gone with it, however it ends'},
+    ...(container === null ? [] : [make(CONTAINED, '0711', 'where the box’s own disk is mounted'), container]),
+    ...(view?.directories ?? []).map((path) =>
+      // the layers themselves are nobody's to reach but the wrapper's, who removes them
+      path.endsWith('/layers') ? make(path, '0700', 'what is written to the view') : make(path, '0755', 'for the view'),
+    ),
+    ...(view?.points ?? []),
+    ...(view?.mounts ?? []),
+  ];
 }
 
 /** The wrapper's own folders, each once, but where something private covers them anyway. */
@@ -115,8 +156,8 @@ function planDevices({job, policy, facts}: Inputs): Valued<string>[] {
   return [...present.map((value) => ({value, provenance})), ...job.devices.filter(({value}) => !present.includes(value))];
 }
 
-/** Credential files that a private directory would hide. A file elsewhere is visible as it is. */
-function planCredentials({policy, call}: Inputs, writable: Valued<string>[]): {path: string; because: string}[] {
+/** Credential files that a private directory would hide. A file elsewhere is visible as it is, but in an image: then `all` are needed. */
+function planCredentials({policy, call}: Inputs, writable: Valued<string>[], all: boolean): {path: string; because: string}[] {
   const {uid} = call.identity.value;
   const candidates = policy.credentials.value.flatMap((name) => {
     const path = credentialPath(call.environment[name]);
@@ -127,7 +168,8 @@ function planCredentials({policy, call}: Inputs, writable: Valued<string>[]): {p
     {path: `/tmp/bt_u${String(uid)}`, because: 'where a bearer token lies by default (WLCG bearer token discovery)'},
     {path: `/tmp/krb5cc_${String(uid)}`, because: 'where a Kerberos ticket lies by default'},
   );
-  const hidden = candidates.filter(({path}) => HIDES_CREDENTIALS.some((directory) => path.startsWith(`${directory}/`)));
+  const isHidden = (path: string): boolean => HIDES_CREDENTIALS.some((directory) => path.startsWith(`${directory}/`));
+  const hidden = candidates.filter(({path}) => isHidden(path) || (all && !isNeverWritable(path) && !isCovered(path)));
   return hidden.filter(({path}, index) => {
     const first = hidden.findIndex((other) => other.path === path) === index;
     // what lies below another is bound with it, or cannot be there

@@ -19,7 +19,9 @@ import {planLimits, type PlannedLimits} from './limits.js';
 import {chooseMode, type ModeChoice} from './mode.js';
 import {isNeverWritable, planMounts} from './mounts.js';
 import {checkAvailable, selectPattern} from './pattern.js';
+import {planScratchWatch} from './scratch.js';
 import type {Step} from './step.js';
+import {checkView, chooseView} from './view.js';
 
 /** How often a watch looks, in ms. */
 const WATCH_PERIOD_MS = 250;
@@ -42,7 +44,9 @@ export function makePlan(original: Inputs): Plan {
   checkIdentity(inputs);
   checkOwnPlaces(inputs);
   const network = job.network?.value ?? policy.network.value[0] ?? 'host';
-  const mode = chooseMode(policy, facts, call, network);
+  const view = chooseView(inputs);
+  const mode = chooseMode(policy, facts, call, network, view);
+  if (mode.value === 'box') checkView(view, inputs);
   const limits = planLimits(inputs, mode);
   return {
     schema: 'tare/plan/v1',
@@ -95,7 +99,7 @@ function planSteps(inputs: Inputs, mode: ModeChoice, limits: PlannedLimits, netw
       because: `${identity.name ?? String(identity.uid)} (${provenance.at})`,
     });
   }
-  const mounts = boxed ? planMounts(inputs, planFeatures(inputs, limits, mode)) : null;
+  const mounts = boxed ? planMounts(inputs, limits, planFeatures(inputs, limits, mode)) : null;
   if (!boxed) steps.push(...planFeatures(inputs, limits, mode));
   if (boxed) {
     const namespaces: ('user' | 'pid' | 'mount' | 'ipc' | 'uts' | 'network')[] = ['pid', 'mount', 'ipc', 'uts'];
@@ -112,6 +116,7 @@ function planSteps(inputs: Inputs, mode: ModeChoice, limits: PlannedLimits, netw
   steps.push(...planRlimits(limits, mode));
   steps.push(...planEnvironment(inputs, limits, mode, mounts?.isHidden ?? (() => false)));
   steps.push(...planWatches(inputs, limits, mode), ...planWeighing(inputs));
+  if (mode.value !== 'observe') steps.push(...(mounts?.watches ?? planScratchWatch(inputs, limits, [])));
   if (job.applications === null)
     steps.push({
       op: 'payload.execute',

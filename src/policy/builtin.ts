@@ -21,6 +21,8 @@ export const BUILTIN: Readonly<Policy> = {
     processes: builtin('watched'),
     wallTime: builtin('watched'),
     cpuTime: builtin('watched'),
+    // without a box there are no directories of its own to watch
+    scratch: builtin('none'),
   },
   box: builtin('optional'),
   graceUs: builtin(10e6),
@@ -32,6 +34,9 @@ export const BUILTIN: Readonly<Policy> = {
   network: builtin(['host', 'none']),
   devices: builtin(['/dev/fuse', '/dev/nvidia*', '/dev/dri/*', '/dev/kfd']),
   writable: builtin([]),
+  filesystem: builtin(['node', 'shared', 'private']),
+  images: builtin([]),
+  scratch: builtin({fromSlot: false, workDirectory: false, inMemory: false}),
   credentials: builtin(['X509_USER_PROXY', 'X509_USER_CERT', 'X509_USER_KEY', 'BEARER_TOKEN_FILE', 'KRB5CCNAME', '_CONDOR_CREDS']),
   identity: {user: builtin('nobody'), allowRoot: builtin(false)},
   directories: {state: null, spools: null, scratch: null, exporters: null, sealed: null, log: null},

@@ -1,10 +1,10 @@
 /** A site's policy: merged from its files, checked, completed with the built-in defaults, in plain units. */
 
-import type {Limits, Pattern, Provenance, Valued} from '../job/job.js';
+import type {FileSystem, Limits, Pattern, Provenance, Valued} from '../job/job.js';
 
 export type Enforcement = 'kernel' | 'watched' | 'none';
 /** Limits whose enforcement a policy can require. */
-export const ENFORCED_NAMES = ['cores', 'memory', 'processes', 'wallTime', 'cpuTime'] as const;
+export const ENFORCED_NAMES = ['cores', 'memory', 'processes', 'wallTime', 'cpuTime', 'scratch'] as const;
 export type EnforcedName = (typeof ENFORCED_NAMES)[number];
 
 export type Mode = 'enforce' | 'observe' | {observe: {share: number | null; slots: string[]}};
@@ -29,6 +29,18 @@ export interface Ruled {
   /** Patterns with `*`. */
   devices: Valued<string[]>;
   writable: Valued<string[]>;
+  /** The first is the default. */
+  filesystem: Valued<FileSystem[]>;
+  /** Patterns with `*`. */
+  images: Valued<string[]>;
+  /** What the limit on scratch covers, and what may enforce it. */
+  scratch: Valued<ScratchRule>;
+}
+
+export interface ScratchRule {
+  fromSlot: boolean;
+  workDirectory: boolean;
+  inMemory: boolean;
 }
 
 /** Only what a file says; of limits and enforcement, only the names that it gives. */

@@ -55,6 +55,29 @@ export function refusals(job: Job, pattern: Pattern, {policy, rule, refusal}: Ap
       }),
     );
   }
+  const {filesystem, images} = policy;
+  const view = job.filesystem ?? (job.image === null ? null : {value: 'shared' as const, provenance: job.image.provenance});
+  if (view !== null && !filesystem.value.includes(view.value)) {
+    errors.push(
+      new TareError('FILESYSTEM_FORBIDDEN', {
+        message: 'the policy does not allow the file system',
+        where: view.provenance.at,
+        found: view.value,
+        allowed: `${either(filesystem.value)} (${filesystem.provenance.at})`,
+      }),
+    );
+  }
+  const {image} = job;
+  if (image !== null && !images.value.some((glob) => matchesPathGlob(glob, image.value))) {
+    errors.push(
+      new TareError('IMAGE_FORBIDDEN', {
+        message: 'the policy does not allow the image',
+        where: image.provenance.at,
+        found: show(image.value),
+        allowed: listed(images.value, images.provenance.at),
+      }),
+    );
+  }
   return errors;
 }
 

@@ -6,7 +6,9 @@ import {readLimits} from '../job/limits.js';
 import type {Problems} from '../job/problems.js';
 import {parseDuration} from '../job/quantity.js';
 import type {Mode as WrittenMode, RuleDocument} from '../schema/generated/policy-1.js';
-import {ENFORCED_NAMES, type Mode, type Ruled, type Setting} from './policy.js';
+import {ENFORCED_NAMES, type Mode, type Ruled, type ScratchRule, type Setting} from './policy.js';
+
+const NO_SCRATCH_RULE: ScratchRule = {fromSlot: false, workDirectory: false, inMemory: false};
 
 export type WrittenRuled = Omit<RuleDocument, 'name' | 'match' | 'refuse'>;
 
@@ -14,6 +16,7 @@ export function readRuled(written: WrittenRuled, locate: Locate, problems: Probl
   const setting: Setting = {};
   const {mode, patterns, defaults, maxima, enforcement, box, grace, memoryStall, suspendedTime, processMemory, network, devices, writable} =
     written;
+  const {filesystem, images, scratch} = written;
   const valued = <T>(value: T, pointer: string): Valued<T> => ({value, provenance: {source: 'policy', at: locate(pointer)}});
   if (mode !== undefined) setting.mode = valued(readMode(mode), '/mode');
   if (patterns !== undefined) setting.patterns = valued(patterns, '/patterns');
@@ -39,6 +42,9 @@ export function readRuled(written: WrittenRuled, locate: Locate, problems: Probl
   if (network !== undefined) setting.network = valued(network, '/network');
   if (devices !== undefined) setting.devices = valued(devices, '/devices');
   if (writable !== undefined) setting.writable = valued(writable, '/writable');
+  if (filesystem !== undefined) setting.filesystem = valued(filesystem, '/filesystem');
+  if (images !== undefined) setting.images = valued(images, '/images');
+  if (scratch !== undefined) setting.scratch = valued({...NO_SCRATCH_RULE, ...scratch}, '/scratch');
   if (enforcement !== undefined) {
     const levels: NonNullable<Setting['enforcement']> = {};
     for (const name of ENFORCED_NAMES) {

@@ -8,7 +8,7 @@ export type Outcome = UsageRecord['outcome'];
 
 /** A limit that a watch found exceeded. */
 export interface Stop {
-  limit: 'memory' | 'memory-stall' | 'processes' | 'wallTime' | 'cpuTime';
+  limit: 'memory' | 'memory-stall' | 'processes' | 'wallTime' | 'cpuTime' | 'scratch';
   /** The reading that said so. */
   evidence: string;
 }
@@ -84,7 +84,7 @@ const MEMORY_REASONS = {
   node: 'the node ran out of memory',
 } as const;
 
-const LIMIT_WORDS = {memory: 'memory', processes: 'processes', wallTime: 'wall time', cpuTime: 'CPU time'} as const;
+const LIMIT_WORDS = {memory: 'memory', processes: 'processes', wallTime: 'wall time', cpuTime: 'CPU time', scratch: 'scratch'} as const;
 
 /** Nobody was left to say how it ended: the payload was killed with its wrapper, or the node went down. */
 export function lostOutcome(reason: string, oom: (Verdict & {certain: boolean}) | null): Outcome {

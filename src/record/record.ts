@@ -52,6 +52,7 @@ export const NO_USAGE: RecordUsage = {
   pressure: null,
   pressureSource: null,
   scratchPeakBytes: null,
+  scratchPeakSource: null,
 };
 export const NO_APPLICATION_USAGE: RecordApplication['net'] = {
   cpuUserUs: null,

@@ -1,6 +1,6 @@
 /** What this node lacks, what that costs its jobs, and what to do about it. */
 
-import type {Ability, Controller, ControllerFact, Facts} from '../host/facts.js';
+import type {Ability, Controller, ControllerFact, Facts, ViewFacts} from '../host/facts.js';
 import type {Pattern} from '../job/job.js';
 import {formatBytes} from '../job/quantity.js';
 import {boxObstacle} from '../plan/mode.js';
@@ -62,6 +62,8 @@ export function diagnose(inputs: DoctorInputs): Diagnosis {
       checkBubblewrap(facts),
       checkFuse(facts),
       checkScratch(facts),
+      ...(facts.views === null ? [] : [checkViews(facts.views)]),
+      checkScratchLimit(facts),
       checkCores(facts),
       checkMemory(facts),
       checkSlot(facts),
@@ -122,6 +124,30 @@ function countsPerBox(facts: Facts): boolean {
 
 function usable({cgroup}: Facts, controller: Controller): boolean {
   return (cgroup.controllers[controller]?.parent ?? null) !== null;
+}
+
+function checkScratchLimit({scratch: {containers}}: Facts): Check {
+  const {available, how, remedy} = containers.loop;
+  return {
+    name: 'limit on scratch',
+    state: available ? 'ok' : 'limited',
+    found: available ? how : `watched, since ${how}`,
+    costs: 'a payload can be over its limit on scratch until the next look',
+    remedy: available ? null : (remedy ?? 'run the wrapper as root, or let scratch lie in memory (scratch.inMemory in the policy)'),
+  };
+}
+
+function checkViews({overlay, fuse, user, writable}: ViewFacts): Check {
+  const [found] = [overlay, fuse].filter(({available}) => available);
+  const places = user ? `; over ${writable.join(', ') || 'nothing, since the caller may write nowhere'}` : '';
+  return {
+    name: 'copy on write',
+    state: overlay.available ? 'ok' : fuse.available ? 'limited' : 'missing',
+    found: found === undefined ? `${overlay.how}; fuse-overlayfs: ${fuse.how}` : `${found.how}${places}`,
+    costs:
+      fuse.available && !overlay.available ? 'views by fuse-overlayfs, which is slower' : 'no file system shared or private, and no image',
+    remedy: overlay.available ? null : [overlay.remedy, fuse.remedy].filter((one) => one !== null).join(', or ') || null,
+  };
 }
 
 function checkKernel({kernel}: Facts): Check {

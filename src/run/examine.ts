@@ -9,6 +9,7 @@ import type {Policy} from '../policy/policy.js';
 import {readPolicy} from './documents.js';
 import {callerIdentity} from './identity.js';
 import {NATIVE} from './native.js';
+import {tryView} from './trial.js';
 
 /** The machine as an inventory would name it. */
 export interface Machine {
@@ -29,7 +30,7 @@ export async function examineNode(policyFile: string | null): Promise<Examined> 
   const caller = callerIdentity();
   const policy = await readPolicy(policyFile, caller.uid);
   const {scratch} = placesOf(policy, caller.uid);
-  const facts = readFacts({caller, scratchDirectory: scratch, pinned: [], spawn: spawnBriefly});
+  const facts = readFacts({caller, scratchDirectory: scratch, pinned: [], spawn: spawnBriefly, trial: tryView});
   return {facts, policy, machine: await readMachine(), tools: {native: checkNative()}};
 }
 

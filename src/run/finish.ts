@@ -29,6 +29,8 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   const {sampler, levels, init} = life;
   state.weighed ??= weighPayload(plan, groups, {sampler, levels, init, applications: life.applications?.totals() ?? []});
   const {usage, applications, flags} = state.weighed;
+  const {bytes, source} = life.scratch?.peak() ?? {bytes: null, source: null};
+  if (bytes !== null) Object.assign(state.weighed.usage, {scratchPeakBytes: bytes, scratchPeakSource: source});
   keep(state, log); // whoever follows finds no groups any more
   pauseAt(plan.pauseAt, 'brain-weighed');
   const left = [...(await groups.remove()), ...removeScratch(plan, id)];
@@ -36,9 +38,10 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   pauseAt(plan.pauseAt, 'brain-removed');
 
   const outcome = outcomeOf(life);
-  const {memory} = plan.limits;
+  const {memory, scratch} = plan.limits;
   // a payload that was over and gone between two looks
   if (memory.enforcement === 'watched' && memory.value !== null && (usage.memPeakBytes ?? 0) > memory.value) flags.push('over-limit');
+  if (scratch.enforcement === 'watched' && scratch.value !== null && (bytes ?? 0) > scratch.value) flags.push('over-limit');
   const endedUs = life.init?.endedUs ?? monotonicUs();
   const ran = life.executedUs !== null;
   const record = finalRecord(started, {
@@ -118,6 +121,10 @@ export function failureText({failure, engine}: Life): string {
 /** The box was not built, nothing of it is left, and it may be tried without. */
 export const isBoxesFault = (life: Life): boolean =>
   life.executedUs === null && life.failure !== null && life.verdict === null && life.engine !== null && !isPayloadsFault(life);
+
+/** The file system that was to hold the scratch could not be mounted. */
+export const isDisksFault = (life: Life): boolean =>
+  isBoxesFault(life) && (life.failure?.step === 'loop' || life.failure?.step === 'tmpfs');
 
 /** The payload's own fault: it is not there, or cannot be executed. */
 const isPayloadsFault = ({failure}: Life): boolean => failure?.step === 'exec' || failure?.step === 'chdir';

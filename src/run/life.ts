@@ -20,6 +20,7 @@ import {pauseAt} from './pause.js';
 import {isReady} from './ready.js';
 import {killProcess} from './process.js';
 import {Sampler} from './sampler.js';
+import {meterFor, type ScratchMeter} from './scratch.js';
 import type {LevelPeaks} from './levels.js';
 import {startWatches, type Suspended, type Watches} from './watches.js';
 import {readSmapsRollup, readTree} from './tree.js';
@@ -61,6 +62,8 @@ export interface Life {
   /** A process of the box could not be killed in time. */
   unkillable: boolean;
   sampler: Sampler | null;
+  /** null where scratch has no limit. */
+  scratch: ScratchMeter | null;
   watch: UsageRecord['watch'];
   /** null when nothing was watched. */
   suspended: Suspended | null;
@@ -77,6 +80,8 @@ export interface LifeContext {
   plan: Plan;
   groups: Groups;
   log: Log;
+  /** The box's folder on scratch. */
+  boxDirectory: string;
   frontPid: number;
   cpus: number;
   memoryBefore: MemoryEvents;
@@ -135,6 +140,7 @@ class Follower {
     frontLost: false,
     unkillable: false,
     sampler: null,
+    scratch: null,
     watch: null,
     suspended: null,
     levels: null,
@@ -238,7 +244,7 @@ class Follower {
   }
 
   private executed(executedUs: number): void {
-    const {plan, groups, cpus, log, frontPid} = this.context;
+    const {plan, groups, cpus, log, frontPid, boxDirectory} = this.context;
     this.life.executedUs = executedUs;
     this.life.startEpochUs = epochUs() - (monotonicUs() - executedUs);
     this.context.afterExec(this.life.startEpochUs, this.initPid);
@@ -252,7 +258,8 @@ class Follower {
     const sampled = groups.cpuUs() === null || stepOf(plan, 'watch.memory') !== undefined || stepOf(plan, 'watch.processes') !== undefined;
     const wanted = sampled || stepOf(plan, 'weigh.processes') !== undefined;
     if (wanted && this.initPid !== null) this.life.sampler = new Sampler(this.initPid, plan.mode.value === 'box');
-    const box = {groups, sampler: this.life.sampler, sampled, executedUs, cpus};
+    this.life.scratch = meterFor(plan, boxDirectory, this.initPid);
+    const box = {groups, sampler: this.life.sampler, sampled, scratch: this.life.scratch, executedUs, cpus};
     this.watches = startWatches(plan, box, {
       stop: this.stopPayload,
       overMemory: (over) => {

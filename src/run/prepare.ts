@@ -24,8 +24,10 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {readDocument} from './documents.js';
 import {ownFailures} from './failures.js';
 import {callerIdentity, payloadIdentity} from './identity.js';
+import {checkImage} from './image.js';
 import {pinnedCpus} from './pinned.js';
 import {checkSavedPlan} from './saved-plan.js';
+import {tryView} from './trial.js';
 
 /** Where the job comes from. */
 export type Source =
@@ -54,7 +56,7 @@ export interface Prepared {
 }
 
 /** What can turn out not to work although the facts promised it. */
-export type Lack = 'box' | 'groups';
+export type Lack = 'box' | 'groups' | 'disk';
 
 /** What is known even when preparing fails: the record of a refusal is made of it. */
 export interface Known {
@@ -100,7 +102,7 @@ export async function prepare(
   known.job = job;
   checkWorkDirectory(job);
   const identity = payloadIdentity(job, policy, caller);
-  const facts = gatherFacts(policy, job, known);
+  const facts = gatherFacts(policy, wants(job, policy), known);
   known.facts = facts;
   const call: Call = {
     identity,
@@ -111,7 +113,10 @@ export async function prepare(
     sample: Number.parseInt(known.id.slice(0, 8), 16) / 2 ** 32,
   };
   const inputs: Inputs = {job, policy, facts, call};
-  return prepareFrom(inputs, callerArgvIndex);
+  const prepared = prepareFrom(inputs, callerArgvIndex);
+  // only when the policy allows it: a look can wake an automount
+  if (job.image !== null && prepared.plan.mode.value === 'box') await checkImage(job.image, caller.uid === 0 ? identity.value : null);
+  return prepared;
 }
 
 function prepareFrom(inputs: Inputs, callerArgvIndex: number | null): Prepared {
@@ -125,19 +130,29 @@ function prepareFrom(inputs: Inputs, callerArgvIndex: number | null): Prepared {
     identity: call.identity.value,
     caller: facts.caller,
     callerArgvIndex,
-    canDoWithout: (lack) => (lack === 'box' ? plan.mode.value === 'box' : stepOf(plan, 'cgroup.create') !== undefined),
+    canDoWithout: (lack) => HAS[lack](plan),
     without: (lack, because) => prepareFrom({...inputs, facts: lacking(facts, lack, because)}, callerArgvIndex),
   };
 }
 
+const HAS: Readonly<Record<Lack, (plan: Plan) => boolean>> = {
+  box: ({mode}) => mode.value === 'box',
+  groups: (plan) => stepOf(plan, 'cgroup.create') !== undefined,
+  disk: (plan) => stepOf(plan, 'scratch.contain') !== undefined,
+};
+
 function lacking(facts: Facts, lack: Lack, because: string): Facts {
   if (lack === 'box') return {...facts, bubblewrap: {...facts.bubblewrap, path: null, how: because}};
+  if (lack === 'disk') {
+    const no = {available: false, how: because, remedy: null};
+    return {...facts, scratch: {...facts.scratch, containers: {...facts.scratch.containers, loop: no, tmpfs: no}}};
+  }
   return {...facts, cgroup: {...facts.cgroup, controllers: {}, toEnable: [], toEmpty: null, how: because}};
 }
 
 async function prepareSaved(file: string, policy: Policy, known: Known): Promise<Prepared> {
   const plan = await readDocument(file, 'plan');
-  const facts = gatherFacts(policy, null, known);
+  const facts = gatherFacts(policy, {pins: false, view: stepOf(plan, 'mount.overlay') !== undefined}, known);
   known.facts = facts;
   const identity = checkSavedPlan(plan, file, facts, policy);
   const workDirectory = stepOf(plan, 'payload.execute')?.workDirectory ?? '/';
@@ -274,15 +289,33 @@ function requireDirectory(directory: string, where: string): void {
   throw new TareError('WORK_DIRECTORY', {message: 'the work directory is not a directory', where, found: directory});
 }
 
-function gatherFacts(policy: Policy, job: Job | null, {caller, front}: Known): Facts {
+/** Facts that cost something, and are found only for those who need them. */
+interface Wanted {
+  pins: boolean;
+  view: boolean;
+}
+
+/** What a rule of the policy may want counts too: which one matches is the plan's to say. */
+function wants(job: Job, policy: Policy): Wanted {
+  const settings = [policy, ...policy.rules.map(({set}) => set)];
+  const pins = [job.limits, policy.defaults, policy.maxima].some(({pinCores}) => pinCores?.value === 1);
+  const view =
+    job.image !== null ||
+    (job.filesystem === null
+      ? settings.some(({filesystem}) => (filesystem?.value[0] ?? 'node') !== 'node')
+      : job.filesystem.value !== 'node');
+  return {pins, view};
+}
+
+function gatherFacts(policy: Policy, {pins, view}: Wanted, {caller, front}: Known): Facts {
   const {state, scratch} = placesOf(policy, caller.uid);
-  const pins = job?.limits.pinCores?.value === 1 || policy.defaults.pinCores?.value === 1 || policy.maxima.pinCores?.value === 1;
   return readFacts({
     caller,
     scratchDirectory: scratch,
     front,
     pinned: pins ? pinnedCpus(state) : [],
     spawn: spawnBriefly,
+    trial: view ? tryView : undefined,
     cacheFile: `${state}/facts.json`,
   });
 }

@@ -13,7 +13,7 @@ import {begin, recordStart, takeBack, takeBackPrepared, type Begun} from './begi
 import type {Channel} from './channel.js';
 import {readPolicy} from './documents.js';
 import {noteFailure} from './failures.js';
-import {failureText, finish, isBoxesFault, store} from './finish.js';
+import {failureText, finish, isBoxesFault, isDisksFault, store} from './finish.js';
 import type {Hello} from './hello.js';
 import {isDefaultSwitchOn, isSwitchOn, plainExec} from './kill-switch.js';
 import {follow, type Life} from './life.js';
@@ -24,7 +24,7 @@ import {processId} from './process.js';
 import {faultOf, firstOf, refusalRecord} from './refusal.js';
 import type {RunRequest, RunResult} from './request.js';
 import {findLiveBox, joinBox} from './session.js';
-import {readState, removeState, writeSeen, writeState, type BoxState} from './state.js';
+import {readState, removeState, scratchDirectory, writeSeen, writeState, type BoxState} from './state.js';
 import {sweepBoxes} from './sweep.js';
 import {tellBatchSystem} from './tell.js';
 
@@ -84,11 +84,17 @@ async function start(prepared: Prepared, request: RunRequest, hello: Hello, chan
     try {
       begun = await begin(prepared, known, request, hello, channel, log);
     } catch (error) {
+      if (error instanceof TareError && error.code === 'SCRATCH_FAILED' && prepared.canDoWithout('disk'))
+        return await without('disk', error.message);
       if (isPlacesFault(error) && prepared.canDoWithout('groups')) return await without('groups', error.message);
       throw error;
     }
     const {state, groups} = begun;
     const life = await live(state, groups, channel, log, hello, request.usesStdout);
+    if (isDisksFault(life) && prepared.canDoWithout('disk')) {
+      await takeBack(plan, known.id, groups);
+      return await without('disk', failureText(life));
+    }
     if (isBoxesFault(life) && prepared.canDoWithout('box')) {
       await takeBack(plan, known.id, groups);
       return await without('box', `the engine failed: ${failureText(life)}`);
@@ -163,6 +169,7 @@ function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello
     plan,
     groups,
     log,
+    boxDirectory: scratchDirectory(plan, state.id),
     frontPid: hello.frontPid,
     cpus: state.cpus,
     memoryBefore: state.memoryBefore as MemoryEvents,

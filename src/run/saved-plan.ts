@@ -7,6 +7,7 @@ import {isNeverWritable} from '../plan/mounts.js';
 import {LIMIT_NAMES} from '../job/job.js';
 import {canonicalJson, digest} from '../plan/canonical.js';
 import {stepOf, stepsOf} from '../plan/step.js';
+import {matchesPathGlob} from '../policy/glob.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
@@ -59,8 +60,9 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
     if (options.includes('rw') && isNeverWritable(source)) throw mismatch('it makes the node writable', source, 'a work directory');
   }
   for (const {path} of stepsOf(plan, 'directory.create')) {
-    if (!/^\{box\}\/[a-z-]+$/.test(path)) throw mismatch('it makes a directory outside the box’s own folder', path, '{box}/NAME');
+    if (!OWN_DIRECTORY.test(path)) throw mismatch('it makes a directory outside the box’s own folder', path, '{box}/NAME');
   }
+  checkViews(plan, facts, policy, mismatch);
   const boxed = plan.steps.some(({op}) => op.startsWith('mount.') || op === 'namespace.unshare' || op === 'privileges.drop');
   if (boxed !== (plan.engine.name === 'bubblewrap') || boxed !== (plan.mode.value === 'box')) {
     throw mismatch(
@@ -79,6 +81,34 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
   if (!cpus.every((cpu) => facts.cpu.allowed.includes(cpu)))
     throw mismatch('its CPUs are not all here', cpus.join(','), facts.cpu.allowed.join(','));
   return planIdentity(plan, facts, policy, mismatch);
+}
+
+/** The box's own, its disk's, and below `layers` and `view`. */
+const OWN_DIRECTORY = /^\{box\}\/(?:disk\/)?(?:(?:layers|view)\/)?[a-z0-9-]+$/;
+
+/** What root would mount is in the box's own folder, and lies over what the node and the policy offer. */
+function checkViews(plan: Plan, {views, scratch}: Facts, policy: Policy, mismatch: Mismatch): void {
+  const isOwn = (path: string | null): boolean => path === null || (path.startsWith('{box}/') && !path.split('/').includes('..'));
+  const offered = ['/', ...(views?.mounts ?? []).map(({point}) => point), ...(views?.writable ?? [])];
+  const rule = policy.rules.find(({name}) => name === plan.rule);
+  const images = (rule?.set.images ?? policy.images).value;
+  for (const {lower, upper, work, at, by} of stepsOf(plan, 'mount.overlay')) {
+    if (![upper, work, at].every(isOwn)) throw mismatch('it mounts outside the box’s own folder', at, 'below {box}');
+    if (!offered.includes(lower) && !images.some((glob) => matchesPathGlob(glob, lower)))
+      throw mismatch('a view lies over what is no layer here', lower, [...offered, ...images].join(', '));
+    const ability = by === 'overlayfs' ? views?.overlay : views?.fuse;
+    if (ability?.available !== true)
+      throw mismatch('its views cannot be made', ability?.how ?? 'not tried', 'a node as it was planned for');
+  }
+  for (const {at} of stepsOf(plan, 'mount.graft'))
+    if (!isOwn(at)) throw mismatch('it mounts outside the box’s own folder', at, 'below {box}');
+  for (const {upper} of stepsOf(plan, 'mount.point'))
+    if (!isOwn(upper)) throw mismatch('it makes files outside the box’s own folder', upper, 'below {box}');
+  for (const {image, program, destination} of stepsOf(plan, 'scratch.contain')) {
+    if (!isOwn(image) || !isOwn(destination)) throw mismatch('its disk is outside the box’s own folder', destination, 'below {box}');
+    if (program !== null && program !== scratch.containers.program)
+      throw mismatch('the program that makes its disk is elsewhere', program, scratch.containers.program ?? 'none');
+  }
 }
 
 type Mismatch = (message: string, found: string, allowed: string) => TareError;

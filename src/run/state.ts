@@ -25,10 +25,12 @@ import {TareError} from '../errors.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
 import {childProcess} from '../host/spawn.js';
 import {FEATURES} from '../plan/features.js';
-import {inBox, stepsOf} from '../plan/step.js';
+import {isContained} from '../plan/scratch.js';
+import {inBox, stepOf, stepsOf} from '../plan/step.js';
 import {isOwn, makeDirectory} from '../record/durable.js';
 import type {Verdict} from '../cgroup/manager.js';
 import type {Stop} from '../record/outcome.js';
+import {makeImage} from './contain.js';
 import {writeFeatures} from './features.js';
 import type {Seen} from './life.js';
 import type {ProcessId} from './process.js';
@@ -102,7 +104,7 @@ export function makeState(box: BoxState, caller: {uid: number}): void {
 
 /**
  * Makes the box's folder on scratch and what the plan wants in it.
- * @throws TareError STATE_DIRECTORY
+ * @throws TareError STATE_DIRECTORY, SCRATCH_FAILED
  */
 export function makeScratch(plan: Plan, id: string, recordId: string): void {
   guard(() => {
@@ -110,11 +112,14 @@ export function makeScratch(plan: Plan, id: string, recordId: string): void {
     const owner = stepsOf(plan, 'identity.take')[0];
     for (const step of stepsOf(plan, 'features.provide')) writeFeatures(step, inBox(FEATURES, scratchDirectory(plan, id)), id, recordId);
     for (const {path, mode, owner: whose} of stepsOf(plan, 'directory.create')) {
+      if (isContained(path)) continue; // enter's, on the box's own disk
       const place = inBox(path, scratchDirectory(plan, id));
       mkdirSync(place, {mode: 0o700});
       chmodSync(place, Number.parseInt(mode, 8));
       if (whose === 'job' && owner !== undefined) chownSync(place, owner.uid, owner.gid);
     }
+    const contain = stepOf(plan, 'scratch.contain');
+    if (contain?.image != null) makeImage(contain, inBox(contain.image, scratchDirectory(plan, id)));
   });
 }
 
@@ -186,7 +191,17 @@ export function readState(directory: string): BoxState {
 export function removeScratch(plan: Plan, id: string): string[] {
   const scratch = scratchDirectory(plan, id);
   const owner = stepsOf(plan, 'identity.take')[0];
-  for (const {path} of stepsOf(plan, 'directory.create')) removePrivate(inBox(path, scratch), owner);
+  const made = stepsOf(plan, 'directory.create').filter(({path}) => !isContained(path));
+  for (const {path, owner: whose} of made) {
+    const isBelow = made.some((other) => path.startsWith(`${other.path}/`));
+    if (!isBelow) removePrivate(inBox(path, scratch), whose === 'job' ? owner : undefined);
+  }
+  const image = stepOf(plan, 'scratch.contain')?.image;
+  if (image != null) {
+    remove(scratch, () => {
+      rmSync(inBox(image, scratch), {force: true});
+    });
+  }
   remove(inBox(FEATURES, scratch), () => {
     rmSync(inBox(FEATURES, scratch), {recursive: true, force: true});
   });
@@ -237,12 +252,12 @@ function remove(directory: string, action: () => void): string[] {
   }
 }
 
-/** What a payload made unreadable is still to go. */
+/** What a payload, or overlayfs, made unreadable is still to go. */
 const EMPTY_DIRECTORY = 'find "$1" -mindepth 1 -delete 2>/dev/null || { chmod -R u+rwX "$1"; find "$1" -mindepth 1 -delete; }';
 
 /**
  * A directory that the payload wrote to. Root takes the payload's identity first: another process of that user could exchange a
- * directory for a link while it is being removed.
+ * directory for a link while it is being removed. A view's layers, which hold what is root's, lie where no user can reach them.
  */
 function removePrivate(directory: string, owner: {uid: number; gid: number} | undefined): void {
   try {

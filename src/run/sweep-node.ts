@@ -7,6 +7,7 @@ import type {Policy} from '../policy/policy.js';
 import {isClosed, readRecord, records} from '../record/spool.js';
 import {childProcess} from '../host/spawn.js';
 import {readPolicy} from './documents.js';
+import {groupOf} from './as-owner.js';
 import {NATIVE} from './native.js';
 import {sweep, type Swept} from './sweep.js';
 import {userPlaces} from './user-places.js';
@@ -89,16 +90,3 @@ function parse(text: string, uid: number): SweptOf[] {
     return [{uid, recordId: typeof recordId === 'string' ? recordId : null, result: result as Swept['result'], message}];
   });
 }
-
-/** The account's own group, from the name service; nobody's where there is no such account. */
-function groupOf(uid: number): number {
-  const {status, stdout} = childProcess().spawnSync('getent', ['passwd', '--', String(uid)], {
-    encoding: 'utf8',
-    env: {PATH: '/usr/bin:/bin'},
-    timeout: 10_000,
-  });
-  const gid = status === 0 ? stdout.split(':')[3] : undefined;
-  return gid !== undefined && /^\d+$/.test(gid) ? Number(gid) : NOGROUP;
-}
-
-const NOGROUP = 65534;

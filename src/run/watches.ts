@@ -10,6 +10,7 @@ import {LONGEST_TIMER_MS, monotonicUs} from './clock.js';
 import {Levels, type LevelPeaks} from './levels.js';
 import {Notices} from './notices.js';
 import type {Sampler} from './sampler.js';
+import type {ScratchMeter} from './scratch.js';
 import {StallJudge, stallLookMs} from './stall.js';
 import {LOOK_MS, Suspension} from './suspension.js';
 
@@ -25,6 +26,8 @@ export interface WatchedBox {
   sampler: Sampler | null;
   /** Whether the sampler is all there is for some figure: then it looks often. */
   sampled: boolean;
+  /** null where scratch has no limit. */
+  scratch: ScratchMeter | null;
   executedUs: number;
   /** CPUs of the node: CPU time cannot grow faster. */
   cpus: number;
@@ -115,6 +118,17 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, overMemory, oom
       const over: Stop = {limit: 'memory', evidence: `sampled PSS ${formatBytes(pss)}, allowed ${formatBytes(memory.limitBytes)}`};
       if (overMemory(over)) return near;
       stop(over, 'hard', 0);
+      return null;
+    });
+  }
+
+  if (box.scratch !== null) {
+    const {scratch} = box;
+    const most = stepOf(plan, 'watch.scratch')?.limitBytes ?? Infinity;
+    timers.repeat(() => {
+      const nextMs = scratch.look();
+      if (scratch.bytes <= most) return nextMs;
+      stop({limit: 'scratch', evidence: `found ${formatBytes(scratch.bytes)} on scratch, allowed ${formatBytes(most)}`}, 'hard', 0);
       return null;
     });
   }

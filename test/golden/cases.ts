@@ -32,6 +32,7 @@ const EVERYWHERE: readonly (readonly [job: string, policy: string])[] = [
   ['pilot', 'builtin'],
   ['pilot', 'rules'],
   ['full', 'rules'],
+  ['view', 'builtin'],
 ];
 /** bubblewrap's argv is kept of these, for two versions of bubblewrap. */
 const WITH_ARGV = [
@@ -40,6 +41,8 @@ const WITH_ARGV = [
   'el9-v2-condor24.no-network.builtin',
   'debian13-v1root.pilot.builtin',
   'el9-v2-undelegated.mcsim.builtin',
+  'debian13-v1root.view.builtin',
+  'el9-v2-undelegated.view.builtin',
 ];
 export const VERSIONS: Readonly<Record<string, BubblewrapAbilities>> = {
   '0.4.1': {tmpfsSize: false, perms: false, overlay: false, disableUserns: false},
@@ -133,7 +136,11 @@ function factsOf(host: string): Facts {
   const root = new URL(`fixtures/hosts/${host}`, ROOT).pathname;
   const access = readAccess(root);
   if (access === null) throw new Error(`${root} is no captured host`);
-  return readFacts({root, caller: access.caller, scratchDirectory: '/var/tmp', pinned: [0, 1, 1, 4]});
+  const options = {root, caller: access.caller, scratchDirectory: '/var/tmp', pinned: [0, 1, 1, 4]};
+  const [major, minor] = readFacts(options).kernel.version;
+  // as the kernel's releases have it: a captured host cannot be tried
+  const hasOverlays = major > 5 || (major === 5 && minor >= 12);
+  return readFacts({...options, trial: () => (hasOverlays ? 'ok' : 'overlay: Operation not permitted')});
 }
 
 /** The same call everywhere: root's jobs run as a pool account, a user's as the user. */

@@ -27,6 +27,9 @@ const DELEGATED = ['condor', 'condor23', 'systemd', 'bookworm-condor', 'bullseye
 /** Every way in which node tests run that is not already usual. */
 const others = (...usual) => ({usual, also: [...ROOT, ...DELEGATED, 'none'].filter((way) => !usual.includes(way))});
 
+/** bullseye's kernel lets no user mount an overlay, and has no mount_setattr(2). */
+const WITH_OVERLAYS = {usual: ['root', 'condor'], also: ['bookworm', 'hybrid', 'condor23', 'systemd', 'bookworm-condor', 'none']};
+
 /** What is in test/lab/v2 and has no row: tests that make their own groups, as root. */
 const OF_VERSION_2 = {usual: ['v2'], also: ['bookworm', 'bullseye']};
 
@@ -44,6 +47,9 @@ const ROWS = {
   'node/box/cores': others('condor'),
   'node/box/limits': others(),
   'node/box/isolation': others('condor'),
+  'node/box/view': WITH_OVERLAYS,
+  'node/box/scratch': WITH_OVERLAYS,
+  'node/box/fuse': {usual: [], also: []},
   'node/box/cpu-time': others(),
   'node/box/hits': others(),
   'node/box/exec': others(),

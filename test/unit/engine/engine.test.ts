@@ -12,6 +12,18 @@ const withSteps = (...steps: Step[]): Plan => ({...plan(), steps});
 /** Of one step, without the program before it and init behind it. */
 const argvOf = (step: Step, abilities = OLD): string[] => bubblewrapArgv(withSteps(step), '/scratch/tare-1', abilities).slice(1, -5);
 const because = 'a test';
+const OVERLAY: Step = {
+  op: 'mount.overlay',
+  lower: '/opt/{box}',
+  upper: '{box}/layers/0-0-upper',
+  work: '{box}/layers/0-0-work',
+  at: '{box}/view/0-0',
+  destination: '/opt/{box}',
+  by: 'overlayfs',
+  options: ['userxattr', 'volatile'],
+  application: null,
+  because,
+};
 const bind = (source: string, options: ('ro' | 'rw' | 'dev')[], optional = false): Step => ({
   op: 'mount.bind',
   source,
@@ -86,6 +98,13 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     [{op: 'watch.cpuTime', limitUs: 1, graceUs: 1, because}, []],
     [{op: 'watch.processes', limit: 1, periodMs: 1, because}, []],
     [{op: 'weigh.processes', periodMs: 1, because}, []],
+    [{op: 'watch.scratch', limitBytes: 1, directories: [], periodMs: 1, because}, []],
+    [{op: 'view.unshare', user: true, because}, []],
+    [{op: 'scratch.contain', by: 'tmpfs', image: null, program: null, destination: '{box}/disk', bytes: 1, because}, []],
+    [{op: 'mount.point', lower: '/i', upper: '{box}/u', path: '/x', because}, []],
+    [OVERLAY, []],
+    [{op: 'mount.graft', source: '/cvmfs', at: '{box}/view/0/cvmfs', because}, []],
+    [{op: 'view.enter', application: 'a', swaps: [], kept: [], hidden: '/dev/tare-views', because}, []],
     [{op: 'cgroup.evacuate', directory: '/g', into: '/g/tare-caller', because}, []],
   ];
   for (const [step, argv, newer = argv] of rows) {
@@ -103,9 +122,9 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
   });
 
   it('an unknown step is refused, never ignored', () => {
-    const error = thrown(() => argvOf({op: 'mount.overlay', because} as unknown as Step));
+    const error = thrown(() => argvOf({op: 'mount.squash', because} as unknown as Step));
     expect(error.code).to.equal('ENGINE_FAILED');
-    expect(error.message).to.include('"op":"mount.overlay"');
+    expect(error.message).to.include('"op":"mount.squash"');
   });
 
   it('the box’s folder is put in letter by letter', () => {
@@ -163,6 +182,57 @@ describe('the launch frame of several applications', () => {
     });
     expect(strings.slice(-2)).to.deep.equal(['1a.out', '2a.err']);
   });
+});
+
+describe('what enter mounts, in the launch frame', () => {
+  const mountsOf = (...steps: Step[]): string[] =>
+    launchStrings(withSteps(...steps), {
+      boxDirectory: '/b',
+      abilities: BUBBLEWRAP.abilities,
+      joins: {engine: [], payload: [], applications: []},
+      callerArgvIndex: null,
+    }).filter((string) => /^[Mm]/.test(string));
+  const identity: Step = {op: 'identity.take', uid: 7, gid: 8, groups: [9], because};
+  const rows: [step: Step, words: string[]][] = [
+    [{op: 'view.unshare', user: true, because}, ['Mnamespace', 'muser']],
+    [{op: 'view.unshare', user: false, because}, ['Mnamespace', 'mmount']],
+    [
+      {
+        op: 'scratch.contain',
+        by: 'loop',
+        image: '{box}/disk.ext4',
+        program: '/sbin/mkfs.ext4',
+        destination: '{box}/disk',
+        bytes: 4096,
+        because,
+      },
+      ['Mloop', 'm/b/disk.ext4', 'm/b/disk'],
+    ],
+    [
+      {op: 'scratch.contain', by: 'tmpfs', image: null, program: null, destination: '{box}/disk', bytes: 4096, because},
+      ['Mtmpfs', 'm/b/disk', 'm4096'],
+    ],
+    [
+      {op: 'directory.create', path: '{box}/disk/tmp', mode: '0700', owner: 'job', because},
+      ['Mdirectory', 'm/b/disk/tmp', 'm0700', 'm7', 'm8'],
+    ],
+    [
+      {op: 'directory.create', path: '{box}/disk/layers', mode: '0700', owner: 'caller', because},
+      ['Mdirectory', 'm/b/disk/layers', 'm0700', 'm', 'm'],
+    ],
+    [{op: 'directory.create', path: '{box}/disk', mode: '0711', owner: 'caller', because}, []],
+    [{op: 'mount.point', lower: '/i', upper: '{box}/u', path: '/x', because}, ['Mpoint', 'm/i', 'm/b/u', 'm/x']],
+    [OVERLAY, ['Moverlay', 'm/opt/{box}', 'm/b/layers/0-0-upper', 'm/b/layers/0-0-work', 'm/b/view/0-0', 'muserxattr,volatile']],
+    [
+      {...OVERLAY, by: 'fuse-overlayfs', options: []},
+      ['Mfuse', 'm/opt/{box}', 'm/b/layers/0-0-upper', 'm/b/layers/0-0-work', 'm/b/view/0-0'],
+    ],
+    [{op: 'mount.graft', source: '/cvmfs', at: '{box}/view/0/cvmfs', because}, ['Mgraft', 'm/cvmfs', 'm/b/view/0/cvmfs']],
+  ];
+  for (const [step, words] of rows)
+    it(`${step.op} ${words.join(' ')}`, () => {
+      expect(mountsOf(identity, step)).to.deep.equal(words);
+    });
 });
 
 describe('the launch frame', () => {

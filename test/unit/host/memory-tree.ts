@@ -19,6 +19,7 @@ export function memoryTree(files: Readonly<Record<string, string>>, writable: re
         .filter(wanted)
         .sort(byName);
     },
+    isDirectory,
     link: (path) => files[path] ?? null,
     writable: (path) => writable.includes(path),
     program: () => null,

@@ -64,6 +64,9 @@ export const NO_CGROUP: CgroupFacts = {mode: 'none', controllers: {}, toEnable: 
 export const yes: Ability = {available: true, how: 'a test', remedy: null};
 export const no: Ability = {available: false, how: 'a test says no', remedy: 'mend it'};
 
+/** A user's: no loop device. */
+export const CONTAINERS: Facts['scratch']['containers'] = {user: true, loop: no, program: null, tmpfs: yes};
+
 export const BUBBLEWRAP: BubblewrapFacts = {
   path: '/usr/bin/bwrap',
   version: '0.11.0',
@@ -85,7 +88,8 @@ export function facts(change: Partial<Facts> = {}): Facts {
     cpu: {online: [0, 1, 2, 3, 4, 5, 6, 7], allowed: [2, 3, 4, 5], pinned: [], model: 'a CPU', how: 'a test'},
     memory: {totalBytes: 64 * GIB, swapBytes: 4 * GIB, how: 'a test'},
     slot: {memoryLimitBytes: null, memoryDirectory: null, cores: null, processes: null, how: 'the slot’s group'},
-    scratch: {directory: '/var/tmp', fileSystem: 'xfs', freeBytes: 10 * GIB, writable: true, how: 'a test'},
+    scratch: {directory: '/var/tmp', fileSystem: 'xfs', freeBytes: 10 * GIB, writable: true, how: 'a test', containers: CONTAINERS},
+    views: null,
     devices: ['/dev/fuse', '/dev/nvidia0', '/dev/nvidiactl', '/dev/dri/card0'],
     root: {directories: ['/etc', '/usr'], links: {'/bin': 'usr/bin'}},
     ...change,

@@ -150,6 +150,7 @@ describe('limits: how much, and why', () => {
       'us',
       'count',
       'bytes',
+      'bytes',
     ]);
     expect([limits.memory.asked, limits.wallTime.asked, limits.cores.asked]).to.deep.equal([3 * GIB, 3600e6, null]);
   });
@@ -184,6 +185,7 @@ describe('limits: who enforces them', () => {
       cpuTime: '2h',
       openFiles: 1024,
       coreSize: 0,
+      scratch: '1GiB',
     },
   };
   const enforcement = (change: Partial<Facts>, extra: Parts = {}): Record<string, string> =>
@@ -200,6 +202,7 @@ describe('limits: who enforces them', () => {
     cpuTime: 'watched watch.cpuTime',
     openFiles: 'kernel RLIMIT_NOFILE',
     coreSize: 'kernel RLIMIT_CORE',
+    scratch: 'watched watch.scratch',
   };
   const swapless: Facts['memory'] = {...facts().memory, swapBytes: 0};
   const v1All = v1({memory: 'memory', cpu: 'cpu', pids: 'pids', cpuset: 'cpuset'});

@@ -65,6 +65,7 @@ describe('policyFromDocuments', () => {
       processes: at('/enforcement/processes', 'kernel'),
       wallTime: BUILTIN.enforcement.wallTime,
       cpuTime: BUILTIN.enforcement.cpuTime,
+      scratch: BUILTIN.enforcement.scratch,
     });
     expect(policy.reserveBytes).to.deep.equal(at('/reserve/memory', 128 * 2 ** 20));
     expect(policy.maxima).to.deep.equal({

@@ -5,7 +5,24 @@ import type {Facts} from '../../../src/host/facts.js';
 import {stepOf, type Step, type StepOf} from '../../../src/plan/step.js';
 import {checkSavedPlan} from '../../../src/run/saved-plan.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
-import {asUser, BUBBLEWRAP, facts, GIB, no, NO_CGROUP, plan, policy, ROOT, SLOT, thrown, USER, v1, v2, type Parts} from '../plan/build.js';
+import {
+  asUser,
+  BUBBLEWRAP,
+  facts,
+  GIB,
+  no,
+  NO_CGROUP,
+  plan,
+  policy,
+  ROOT,
+  SLOT,
+  thrown,
+  USER,
+  v1,
+  v2,
+  yes,
+  type Parts,
+} from '../plan/build.js';
 
 const PINNED: Parts = {
   job: {limits: {cores: 2, pinCores: true, memory: '1GiB', processes: 50}},
@@ -34,6 +51,46 @@ function without(saved: Plan, file: string): Plan {
   if (steps.length !== saved.steps.length - 1) throw new Error(`there is not one write to ${file}`);
   return {...saved, steps};
 }
+
+describe('a saved plan with a view', () => {
+  const views: Facts['views'] = {
+    ...{user: true, overlay: {available: true, how: 'a test', remedy: null}, options: ['userxattr'], fuse: no},
+    ...{mounts: [], writable: ['/home/atlas001']},
+  };
+  const containers: Facts['scratch']['containers'] = {user: false, loop: yes, program: '/sbin/mkfs.ext4', tmpfs: no};
+  const node = facts({views, scratch: {...facts().scratch, containers}});
+  const images = policy({images: ['/images/*']});
+  const made = (document: Parts['job']): Plan =>
+    plan({job: {limits: {scratch: '1GiB'}, ...document}, facts: node, policy: {images: ['/images/*']}});
+  const obey = (saved: Plan, here = node): unknown => checkSavedPlan(saved, 'plan.json', here, images);
+
+  it('is obeyed where it was made', () => {
+    for (const document of [{filesystem: 'shared'}, {filesystem: 'private'}, {image: '/images/el9'}] as const)
+      expect(obey(made(document))).to.deep.equal(USER);
+  });
+  const shared = made({filesystem: 'shared'});
+  const image = made({image: '/images/el9'});
+  for (const [title, saved, here] of [
+    ['a view mounted elsewhere', change(shared, 'mount.overlay', () => ({at: '/opt/x'}))],
+    ['a view mounted above the box', change(shared, 'mount.overlay', () => ({at: '{box}/../x'}))],
+    ['an upper layer elsewhere', change(shared, 'mount.overlay', () => ({upper: '/etc'}))],
+    ['a work directory elsewhere', change(shared, 'mount.overlay', () => ({work: '/etc'}))],
+    ['a lower layer that is none here', change(shared, 'mount.overlay', () => ({lower: '/root'}))],
+    ['an image that is not allowed', change(image, 'mount.overlay', () => ({lower: '/images/el9/root'}))],
+    ['an overlay by a program that is not here', change(shared, 'mount.overlay', () => ({by: 'fuse-overlayfs'}))],
+    ['a mount put elsewhere', change(image, 'mount.graft', () => ({at: '/etc'}))],
+    ['files made elsewhere', change(image, 'mount.point', () => ({upper: '/etc'}))],
+    ['a disk elsewhere', change(shared, 'scratch.contain', () => ({destination: '/etc'}))],
+    ['a disk’s file elsewhere', change(shared, 'scratch.contain', () => ({image: '/etc/passwd'}))],
+    ['another program that makes it', change(shared, 'scratch.contain', () => ({program: '/tmp/mkfs'}))],
+    ['directories elsewhere', change(shared, 'directory.create', () => ({path: '{box}/layers/../../x'}))],
+    ['where nothing was tried', shared, facts({scratch: node.scratch})],
+    ['where overlays do not work', shared, {...node, views: {...views, overlay: no}}],
+  ] as const satisfies readonly (readonly [string, Plan, Facts?])[])
+    it(`is refused with ${title}`, () => {
+      expect(thrown(() => obey(saved, here)).code).to.equal('PLAN_MISMATCH');
+    });
+});
 
 describe('a saved plan', () => {
   it('is obeyed where it was made, also on v1, hybrid nodes and without groups', () => {

@@ -1,0 +1,196 @@
+"""The tests of views: what enter mounts before the engine, and the view that a payload's process enters by itself."""
+import os, stat, subprocess
+
+
+def sub(folder, *names):
+    paths = []
+    for name in names:
+        path = os.path.join(folder, name)
+        os.mkdir(path)
+        os.chmod(path, 0o777)
+        paths.append(path)
+    return paths
+
+
+def words(op, *arguments):
+    return [f'M{op}', *(f'm{argument}' for argument in arguments)]
+
+
+def register(test, equal, launch, Skip):
+    def layers(bench):
+        """Folders of the payload's user: lower with a file in it, upper, work, and where the overlay goes."""
+        paths = sub(bench.folder(), 'lower', 'upper', 'work', 'view')
+        with open(os.path.join(paths[0], 'f'), 'w') as f:
+            f.write('old\n')
+        if bench.uid is not None:
+            for path in (*paths, os.path.join(paths[0], 'f')):
+                os.chown(path, bench.uid, bench.uid)
+        return paths
+
+    def is_user(bench):
+        return bench.uid is not None or os.getuid() != 0
+
+    def overlay(bench, paths):
+        user = is_user(bench)
+        return [*words('namespace', 'user' if user else 'mount'),
+                *words('overlay', *paths, 'userxattr' if user else 'redirect_dir=off')]
+
+    def read(*names):
+        with open(os.path.join(*names)) as f:
+            return f.read()
+
+    @test('none', 'bwrap', 'user')
+    def enter_mounts_an_overlay(bench):
+        lower, upper, work, view = paths = layers(bench)
+        code, out, err, _ = bench.sh('echo new >"$0/f" && cat "$0/f" && rm "$0/f" && mkdir "$0/f" && ls -d "$0"/*', view).run(
+            bench.box, 'a@1', *overlay(bench, paths))
+        equal((code, out), (0, f'new\n{view}/f\n'.encode()))
+        equal(read(lower, 'f'), 'old\n')
+        equal(os.listdir(upper), ['f'])
+        equal(os.listdir(view), [])  # the mount is gone with the box
+
+    @test('bwrap', 'user')
+    def payload_enters_a_view_of_its_own(bench):
+        lower, upper, work, view = paths = layers(bench)
+        kept, = sub(lower, 'kept')
+        real, = sub(os.path.dirname(lower), 'real')
+        if bench.uid is not None:
+            os.chown(kept, bench.uid, bench.uid)
+        # the engine: the overlay stands ready in the box, and something real lies over the lower directory
+        box = ['--bind', real, kept]
+        job = bench.sh('grep Cap /proc/self/status; echo new >"$0/f"; echo out >"$0/kept/o"; ls "$1"; touch "$0/g"; ls "$0"', lower, view)
+        brain = job.brain()
+        brain.send('S', job.folder)
+        argv = engine(bench)
+        at = argv.index('--proc')
+        brain.send('L', *['E' + one for one in [*argv[:at], *box, *argv[at:]]], 'a@1', *overlay(bench, paths),
+                   f'w{view}', f'w{lower}', f'k{kept}', f'h{view}')
+        brain.expect('R')
+        brain.send('G')
+        frames = brain.until('B')
+        assert 'X' in frames, frames
+        code, out, err = job.quit(brain, 'status', frames['E'][0])
+        lines = out.decode().splitlines()
+        equal([line.split()[1] for line in lines[:5]], ['0' * 16] * 5)
+        equal((code, lines[5:]), (0, ['f', 'g', 'kept']))
+        equal((read(lower, 'f'), read(upper, 'f'), read(real, 'o')), ('old\n', 'new\n', 'out\n'))
+        equal(sorted(os.listdir(lower)), ['f', 'kept'])
+        assert b'Permission denied' in err, err  # what stood ready is hidden
+
+    def engine(bench):
+        from harness import BOXES
+        return [one[1:] for one in BOXES[bench.box]]
+
+    @test('bwrap')
+    def payload_enters_a_root_of_its_own(bench):
+        if os.getuid():
+            raise Skip('only root lays an overlay over the whole of /')
+        folder = bench.folder()
+        upper, work, view, own = sub(folder, 'upper', 'work', 'view', 'own')
+        script = 'echo mine >/tare-of-this-test && cat /tare-of-this-test && readlink /proc/self >/dev/null && echo out >"$0/o" && : >/dev/null'
+        code, out, err, _ = bench.sh(script, own).run(
+            bench.box, 'a@1', *words('namespace', 'mount'), *words('overlay', '/', upper, work, view, 'redirect_dir=off'),
+            f'w{view}', 'w/', 'k/proc', 'k/dev', f'k{own}')
+        equal((code, out, err), (0, b'mine\n', b''))
+        equal((os.path.exists('/tare-of-this-test'), read(upper, 'tare-of-this-test'), read(own, 'o')), (False, 'mine\n', 'out\n'))
+
+    @test('none', 'user')
+    def memory_holds_what_it_is_told_to(bench):
+        disk, = sub(bench.folder(), 'disk')
+        if bench.uid is not None:
+            os.chown(disk, bench.uid, bench.uid)
+        code, out, err, _ = bench.sh('ls -ld "$0/d" | cut -c1-10; head -c 3000000 /dev/zero >"$0/d/f"; echo $?', disk).run(
+            bench.box, 'a@1', *words('namespace', 'user' if is_user(bench) else 'mount'), *words('tmpfs', disk, 1 << 20),
+            *words('directory', f'{disk}/d', '0750', '', ''))
+        equal((code, out), (0, b'drwxr-x---\n1\n'))
+        assert b'No space left' in err, err
+        equal(os.listdir(disk), [])
+
+    @test('none')
+    def a_graft_is_read_only(bench):
+        if os.getuid():
+            raise Skip('only root does this without an engine')
+        source, at = sub(bench.folder(), 'source', 'at')
+        code, out, err, _ = bench.sh('touch "$0/x"; echo $?; ls "$0/sys" | wc -l', at).run(
+            bench.box, 'a@1', *words('namespace', 'mount'), *words('graft', '/', at))
+        equal((code, out[:2]), (0, b'1\n'))
+        assert b'Read-only' in err and int(out[2:]) > 3, (out, err)
+
+    @test('none')
+    def points_are_made_in_an_image(bench):
+        image, upper = sub(bench.folder(), 'image', 'upper')
+        os.makedirs(f'{image}/etc')
+        os.symlink('/etc', f'{image}/proc')
+        os.symlink('nowhere', f'{image}/etc/passwd')
+        with open(f'{image}/etc/hosts', 'w') as f:
+            f.write('here\n')
+        keys = [word for path in ('/proc', '/etc/passwd', '/etc/hosts', '/etc', '/no/such/place', '/usr/bin')
+                for word in words('point', image, upper, path)]
+        code, *_ = bench.sh('true').run(bench.box, 'a@1', *keys)
+        equal(code, 0)
+        found = {os.path.relpath(os.path.join(folder, name), upper): stat.S_IFMT(os.lstat(os.path.join(folder, name)).st_mode)
+                 for folder, folders, files in os.walk(upper) for name in folders + files}
+        equal(found, {'proc': stat.S_IFDIR, 'etc': stat.S_IFDIR, 'etc/passwd': stat.S_IFREG, 'usr': stat.S_IFDIR, 'usr/bin': stat.S_IFDIR})
+
+    @test('none', 'bwrap', 'user')
+    def a_mount_that_fails_is_told(bench):
+        lower, upper, work, view = layers(bench)
+        start = words('namespace', 'user' if is_user(bench) else 'mount')
+        cases = [
+            ('overlay', [*start, *words('overlay', '/no/such', upper, work, view, '')]),
+            ('overlay', [*start, *words('overlay', lower, upper, work, view, 'no_such_option')]),
+            ('overlay', [*start, *words('overlay', lower, upper, f'{lower}/f', view, '')]),
+            ('graft', [*start, *words('graft', '/no/such', view)]),
+            ('loop', [*start, *words('loop', '/no/such', view)]),
+            ('tmpfs', [*start, *words('tmpfs', view, 'lots')]),
+            ('directory', [*start, *words('directory', view, '0755', '', '')]),
+            ('protocol', words('squash', 'x')),
+            ('protocol', words('graft', '/')),
+            ('protocol', words('graft', '/', view, 'more')),
+            ('protocol', words('overlay', *'1234567')),
+            ('protocol', ['mx']),
+            ('protocol', ['w/x']),
+        ]
+        for step, keys in cases:
+            job = bench.sh('echo ran')
+            brain = job.brain()
+            launch(brain, bench.box, 'a@1', *keys)
+            told = brain.expect('F')
+            assert told[0] == step.encode(), (keys, told)
+            brain.expect('B')
+            job.quit(brain, 'code', 3)
+        job = bench.sh('echo ran')
+        brain = job.brain()
+        launch(brain, bench.box, 'a@1', 'w/no/such/view', f'w{lower}')
+        brain.expect('R')
+        brain.send('G')
+        equal(brain.expect('F')[0], b'view')
+        brain.expect('B')
+        job.quit(brain, 'code', 3)
+
+    def tool(bench, role, *arguments):
+        run = subprocess.run([f'/proc/self/fd/{role}', role, *arguments], executable=os.path.join(bench.tree.path, 'tare'), capture_output=True, timeout=20)
+        return run.returncode, run.stdout
+
+    @test('', builds=('static', 'sane'))
+    def the_trial_leaves_nothing(bench):
+        folder = bench.folder()
+        kind, options = ('user', 'userxattr') if os.getuid() else ('root', 'redirect_dir=off')
+        equal(tool(bench, 'tare-trial', kind, folder, options), (0, b'ok\n'))
+        code, said = tool(bench, 'tare-trial', kind, folder, 'no_such_option')
+        equal((code, said.split(b':')[0]), (0, b'overlay'))
+        equal(tool(bench, 'tare-trial', kind, '/no/such', options)[0], 0)
+        equal(os.listdir(folder), [])
+        equal(tool(bench, 'tare-trial', kind, folder)[0], 125)
+
+    @test('', builds=('static', 'sane'))
+    def opaque_directories_are_listed(bench):
+        folder = bench.folder()
+        os.makedirs(f'{folder}/a/b\n/c')
+        os.makedirs(f'{folder}/' + '/'.join(['deep' * 20] * 30))
+        for path in ('a/b\n', 'a/b\n/c', '.'):
+            os.setxattr(f'{folder}/{path}', 'user.overlay.opaque', b'y')
+        os.setxattr(f'{folder}/a', 'user.overlay.opaque', b'x')
+        os.symlink(f'{folder}/a', f'{folder}/link')
+        equal(tool(bench, 'tare-opaque', folder), (0, b'a/b\n\0a/b\n/c\0'))
+        equal(tool(bench, 'tare-opaque', '/no/such')[0], 125)

@@ -1,0 +1,144 @@
+/* Two tools of the brain's: whether an overlay works here, and which directories of an upper layer are opaque. */
+#include "util.h"
+#include "view.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+enum { OPEN_AT_ONCE = 32 };
+
+static bool opened;
+
+/* overlayfs makes directories that nobody may enter, and others in them */
+static int open_up(const char *path, const struct stat *found, int kind, struct FTW *where)
+{
+	(void)found;
+	(void)where;
+	if (kind == FTW_DNR && chmod(path, 0700) == 0)
+		opened = true;
+	return 0;
+}
+
+static int remove_one(const char *path, const struct stat *found, int kind, struct FTW *where)
+{
+	(void)found;
+	(void)where;
+	return kind == FTW_DP ? rmdir(path) : unlink(path);
+}
+
+static void remove_tree(const char *path)
+{
+	do {
+		opened = false;
+		nftw(path, open_up, OPEN_AT_ONCE, FTW_PHYS);
+	} while (opened);
+	nftw(path, remove_one, OPEN_AT_ONCE, FTW_PHYS | FTW_DEPTH);
+}
+
+static bool make_file(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	return fd >= 0 && close(fd) == 0;
+}
+
+/* What a payload would do: changes a file of the lower layer, and replaces a directory of it. */
+static const char *use(void)
+{
+	if (!make_file("merged/file"))
+		return "write to a file";
+	if (rmdir("merged/directory"))
+		return "remove a directory";
+	if (mkdir("merged/directory", 0700))
+		return "make it again";
+	if (symlink("file", "merged/link") || rename("merged/file", "merged/moved"))
+		return "rename a file";
+	return NULL;
+}
+
+static const char *try_in(const char *how, const char *options)
+{
+	static const char *step, *what;
+	struct view view = { 0 };
+	bool fuse = !strcmp(how, "fuse"), root = !strcmp(how, "root");
+	const char *words[][VIEW_WORDS] = {
+		{ "namespace", root ? "mount" : "user" },
+		{ fuse ? "fuse" : "overlay", "lower", "upper", "work", "merged", fuse ? NULL : options },
+		{ root ? "graft" : NULL, "lower", "lower/directory" },
+	};
+
+	if (mkdir("lower", 0700) || mkdir("upper", 0700) || mkdir("work", 0700) || mkdir("merged", 0700) ||
+	    mkdir("lower/directory", 0700) || !make_file("lower/file"))
+		return "make a directory";
+	for (size_t i = 0; i < sizeof words / sizeof *words && words[i][0]; i++)
+		for (size_t j = 0; j < VIEW_WORDS && words[i][j]; j++)
+			view_add(&view, j ? 'm' : 'M', words[i][j]);
+	if (view_wrong(&view))
+		return "parse";
+	return view_build(&view, &step, &what) ? use() : step;
+}
+
+/* `tare-trial user|root|fuse DIRECTORY OPTIONS`: one line, `ok` or what failed and why. */
+int trial_main(int argc, char **argv)
+{
+	if (argc != 5)
+		return EXIT_WRAPPER;
+	char *place = xprintf("%s/.tare-trial-XXXXXX", argv[3]);
+	if (!mkdtemp(place)) {
+		printf("%s: %s\n", argv[3], strerror(errno));
+		return 0;
+	}
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	fflush(stdout);
+	pid_t pid = fork();
+	if (pid == 0) {
+		const char *failed = chdir(place) ? "chdir" : try_in(argv[2], argv[4]);
+		if (failed)
+			printf("%s: %s\n", failed, strerror(errno));
+		else
+			puts("ok");
+		fflush(stdout);
+		_exit(0);
+	}
+	if (pid < 0)
+		printf("fork: %s\n", strerror(errno));
+	while (wait(NULL) > 0) /* what serves an overlay, too */
+		;
+	remove_tree(place);
+	free(place);
+	return 0;
+}
+
+static size_t root_length;
+
+static int tell_opaque(const char *path, const struct stat *found, int kind, struct FTW *where)
+{
+	static const char *const names[] = { "trusted.overlay.opaque", "user.overlay.opaque", "trusted.fuseoverlayfs.opaque",
+					     "user.fuseoverlayfs.opaque" };
+	char value;
+
+	(void)found;
+	/* the present directory is the one that holds it, however long the path */
+	for (size_t i = 0; (kind == FTW_D || kind == FTW_DNR) && where->level && i < sizeof names / sizeof *names; i++)
+		if (lgetxattr(path + where->base, names[i], &value, 1) == 1 && value == 'y') {
+			fwrite(path + root_length + 1, 1, strlen(path + root_length), stdout); /* its NUL too */
+			break;
+		}
+	return 0;
+}
+
+/* `tare-opaque DIRECTORY`: the opaque directories below it, each with a NUL after it. */
+int opaque_main(const char *directory)
+{
+	root_length = strlen(directory);
+	return nftw(directory, tell_opaque, OPEN_AT_ONCE, FTW_PHYS | FTW_CHDIR) || fflush(stdout) ? EXIT_WRAPPER : 0;
+}

@@ -1,0 +1,536 @@
+/* See view.h. The kernel's rules are in filesystems/overlayfs, mount_namespaces(7) and user_namespaces(7). */
+#include "view.h"
+#include "util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/loop.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* sys/mount.h and linux/mount.h cannot both be had with every C library. */
+#define BIND_SLAVE (MS_SLAVE | MS_REC)
+int mount(const char *, const char *, const char *, unsigned long, const void *);
+int umount2(const char *, int);
+enum { DETACH = 2 };
+
+enum {
+	LOOP_TRIES = 64, /* a free device can be taken by another before we have it */
+	FUSE_TRIES = 2500, /* of 2 ms */
+	FUSE_MAGIC = 0x65735546,
+};
+
+static int open_tree_of(const char *path)
+{
+	/* an automount stays asleep */
+	return (int)syscall(SYS_open_tree, AT_FDCWD, path,
+			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_NO_AUTOMOUNT);
+}
+
+static bool attach_tree(int tree, const char *path)
+{
+	return syscall(SYS_move_mount, tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) == 0;
+}
+
+static bool write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool written = fd >= 0 && write_all(fd, text, strlen(text));
+	int error = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = error;
+	return written;
+}
+
+/* The same uid and gid inside as outside, and no others. */
+static bool map_self(uid_t uid, gid_t gid)
+{
+	char *uids = xprintf("%u %u 1", uid, uid), *gids = xprintf("%u %u 1", gid, gid);
+	bool done = write_file("/proc/self/setgroups", "deny") && write_file("/proc/self/uid_map", uids) &&
+		    write_file("/proc/self/gid_map", gids);
+
+	free(uids);
+	free(gids);
+	return done;
+}
+
+static bool new_namespaces(bool user)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+
+	if (unshare(CLONE_NEWNS | (user ? CLONE_NEWUSER : 0)) || (user && !map_self(uid, gid)))
+		return false;
+	/* what the node mounts later, an automounter above all, still arrives */
+	return mount(NULL, "/", NULL, BIND_SLAVE, NULL) == 0;
+}
+
+static bool op_namespace(char *const *words)
+{
+	return new_namespaces(!strcmp(words[1], "user"));
+}
+
+/* FILE becomes a file system at DIRECTORY; the device is gone with its last mount. */
+static bool configure_loop(int device, int file)
+{
+	struct loop_config config = { .fd = (unsigned)file, .info.lo_flags = LO_FLAGS_AUTOCLEAR };
+	struct loop_info64 info = { .lo_flags = LO_FLAGS_AUTOCLEAR };
+
+	if (ioctl(device, LOOP_CONFIGURE, &config) == 0)
+		return true;
+	if (errno != EINVAL && errno != ENOTTY) /* Linux 5.8 */
+		return false;
+	if (ioctl(device, LOOP_SET_FD, file))
+		return false;
+	if (ioctl(device, LOOP_SET_STATUS64, &info) == 0)
+		return true;
+	int error = errno;
+	ioctl(device, LOOP_CLR_FD, 0);
+	errno = error;
+	return false;
+}
+
+static int open_loop(int file, char *name, size_t size)
+{
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), device = -1;
+
+	for (int tries = 0; control >= 0 && device < 0 && tries < LOOP_TRIES; tries++) {
+		int number = ioctl(control, LOOP_CTL_GET_FREE);
+		if (number < 0)
+			break;
+		snprintf(name, size, "/dev/loop%d", number);
+		device = open(name, O_RDWR | O_CLOEXEC);
+		if (device < 0)
+			break;
+		if (!configure_loop(device, file)) {
+			int error = errno;
+			close(device);
+			device = -1;
+			errno = error;
+			if (error != EBUSY)
+				break;
+		}
+	}
+	int error = errno;
+	if (control >= 0)
+		close(control);
+	errno = error;
+	return device;
+}
+
+static bool op_loop(char *const *words)
+{
+	char name[32];
+	int file = open(words[1], O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	int device = file < 0 ? -1 : open_loop(file, name, sizeof name);
+	/* nothing of it is to outlast the box: no barriers, and no thread that writes empty inode tables */
+	bool mounted = device >= 0 && mount(name, words[2], "ext4", MS_NOSUID | MS_NODEV, "nobarrier,noinit_itable") == 0 &&
+		       chmod(words[2], 0711) == 0;
+	int error = errno;
+
+	if (device >= 0)
+		close(device);
+	if (file >= 0)
+		close(file);
+	errno = error;
+	return mounted;
+}
+
+static bool op_tmpfs(char *const *words)
+{
+	char *data = xprintf("mode=0711,size=%s", words[2]);
+	bool mounted = mount("tmpfs", words[1], "tmpfs", MS_NOSUID | MS_NODEV, data) == 0;
+
+	free(data);
+	return mounted;
+}
+
+static bool op_directory(char *const *words)
+{
+	long mode = strtol(words[2], NULL, 8), uid = -1, gid = -1;
+
+	if (mkdir(words[1], 0700))
+		return false;
+	if (*words[3] && (!parse_number(words[3], 0, 0xfffffffeL, &uid) || !parse_number(words[4], 0, 0xfffffffeL, &gid))) {
+		errno = EINVAL;
+		return false;
+	}
+	return chown(words[1], (uid_t)uid, (gid_t)gid) == 0 && chmod(words[1], (mode_t)mode) == 0;
+}
+
+/* The upper directory stands for the lower one: owner and mode, as far as this process may. Where it may not, its own
+ * access stays what it was, since it becomes the owner. */
+static bool mirror(int lower, int upper)
+{
+	struct stat wanted, found;
+
+	if (fstat(lower, &wanted) || fstat(upper, &found))
+		return false;
+	mode_t mode = wanted.st_mode & 01777;
+	if (wanted.st_uid != found.st_uid || wanted.st_gid != found.st_gid) {
+		if (fchown(upper, wanted.st_uid, wanted.st_gid) == 0)
+			return fchmod(upper, wanted.st_mode & 07777) == 0;
+		if (wanted.st_uid != found.st_uid) {
+			mode_t access = wanted.st_gid == getegid() ? (mode >> 3) & 7 : mode & 7;
+			mode = (mode & 01077) | access << 6;
+		}
+	}
+	return fchmod(upper, mode) == 0;
+}
+
+/* For the option text, in which some characters separate. */
+static char *layer(const char *path, int fd)
+{
+	return strpbrk(path, "\\,:") ? xprintf("/proc/self/fd/%d", fd) : xprintf("%s", path);
+}
+
+struct layers {
+	int lower, upper, work;
+	char *text; /* lowerdir=…,upperdir=…,workdir=… */
+};
+
+static void layers_close(struct layers *layers)
+{
+	int error = errno;
+
+	if (layers->lower >= 0)
+		close(layers->lower);
+	if (layers->upper >= 0)
+		close(layers->upper);
+	if (layers->work >= 0)
+		close(layers->work);
+	free(layers->text);
+	errno = error;
+}
+
+static bool layers_open(struct layers *layers, const char *lower, const char *upper, const char *work)
+{
+	*layers = (struct layers){ -1, -1, -1, NULL };
+	if ((layers->lower = open(lower, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0 ||
+	    (layers->upper = open(upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)) < 0 ||
+	    (layers->work = open(work, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)) < 0 ||
+	    !mirror(layers->lower, layers->upper)) {
+		layers_close(layers);
+		return false;
+	}
+	char *low = layer(lower, layers->lower), *up = layer(upper, layers->upper), *busy = layer(work, layers->work);
+	layers->text = xprintf("lowerdir=%s,upperdir=%s,workdir=%s", low, up, busy);
+	free(low);
+	free(up);
+	free(busy);
+	return true;
+}
+
+static bool op_overlay(char *const *words)
+{
+	struct layers layers;
+
+	if (!layers_open(&layers, words[1], words[2], words[3]))
+		return false;
+	char *data = xprintf("%s%s%s", layers.text, *words[5] ? "," : "", words[5]);
+	bool mounted = mount("overlay", words[4], "overlay", MS_NOSUID | MS_NODEV, data) == 0;
+	free(data);
+	layers_close(&layers);
+	return mounted;
+}
+
+/* What this process may in its user namespace, a program that it executes may too. */
+static bool hand_capabilities_on(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data))
+		return false;
+	data[0].inheritable = data[0].permitted;
+	data[1].inheritable = data[1].permitted;
+	if (syscall(SYS_capset, &header, data))
+		return false;
+	for (int capability = 0; capability < 64; capability++)
+		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0);
+	return true;
+}
+
+static _Noreturn void serve_fuse(const char *program, const char *options, const char *destination, pid_t parent)
+{
+	char *const argv[] = { (char *)program, (char *)"-f", (char *)"-o", (char *)options, (char *)destination, NULL };
+	char *const environment[] = { NULL };
+
+	/* with whoever becomes the engine: else it would keep its own mount, and that it */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() == parent && hand_capabilities_on())
+		execve(program, argv, environment);
+	_exit(EXIT_WRAPPER);
+}
+
+static bool is_served(const char *destination)
+{
+	struct statfs found;
+
+	return statfs(destination, &found) == 0 && (unsigned)found.f_type == FUSE_MAGIC;
+}
+
+static bool op_fuse(char *const *words)
+{
+	struct layers layers;
+	const char *program = "/usr/bin/fuse-overlayfs";
+	pid_t self = getpid();
+
+	if (!layers_open(&layers, words[1], words[2], words[3]))
+		return false;
+	pid_t pid = fork();
+	if (pid == 0)
+		serve_fuse(program, layers.text, words[4], self);
+	bool served = false;
+	for (int tries = 0; pid > 0 && !served && tries < FUSE_TRIES; tries++) {
+		if (waitpid(pid, NULL, WNOHANG) != 0) {
+			errno = ECHILD;
+			break;
+		}
+		served = is_served(words[4]);
+		if (!served)
+			usleep(2000);
+	}
+	layers_close(&layers);
+	return served;
+}
+
+/* With all that is mounted below it, read-only. */
+static bool op_graft(char *const *words)
+{
+	struct mount_attr attributes = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
+	int tree = open_tree_of(words[1]);
+
+	if (tree < 0)
+		return false;
+	bool attached = syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof attributes) == 0 &&
+			attach_tree(tree, words[2]);
+	int error = errno;
+	close(tree);
+	errno = error;
+	return attached;
+}
+
+static int open_directory_at(int at, const char *name)
+{
+	return at < 0 ? -1 : openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static bool has_point(int lower, const char *name, bool directory)
+{
+	struct stat found;
+
+	return lower >= 0 && fstatat(lower, name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       (directory ? S_ISDIR(found.st_mode) : S_ISREG(found.st_mode));
+}
+
+/* One directory further down on both sides; in the upper one it is made. A link of the lower side is covered. */
+static bool descend(int *lower, int *upper, const char *name)
+{
+	int below = open_directory_at(*lower, name);
+
+	bool made = mkdirat(*upper, name, 0755) == 0;
+	if (!made && errno != EEXIST)
+		return false;
+	int fresh = open_directory_at(*upper, name);
+	/* whatever the umask */
+	if (fresh < 0 || (made && fchmod(fresh, 0755)) || (below >= 0 && !mirror(below, fresh)))
+		return false;
+	close(*upper);
+	if (*lower >= 0)
+		close(*lower);
+	*upper = fresh;
+	*lower = below;
+	return true;
+}
+
+/* Something to mount upon at PATH in an image that may lack it: a directory, or a file, as the node has there. */
+static bool op_point(char *const *words)
+{
+	struct stat node;
+	char *copy = xprintf("%s", words[3]), *rest = copy, *name, *next;
+	int lower = open(words[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int upper = open(words[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	bool made = lower >= 0 && upper >= 0;
+	bool wanted = stat(words[3], &node) == 0;
+
+	/* from the first that is lacking on, or the kernel would have to find them */
+	for (name = strsep(&rest, "/"); made && wanted && name; name = next) {
+		for (next = strsep(&rest, "/"); next && !*next; next = strsep(&rest, "/"))
+			;
+		if (!*name)
+			continue;
+		bool directory = next || S_ISDIR(node.st_mode);
+		if (!next && has_point(lower, name, directory))
+			break;
+		if (directory) {
+			made = descend(&lower, &upper, name);
+			continue;
+		}
+		int file = openat(upper, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+		made = file >= 0 && fchmod(file, 0644) == 0;
+		if (file >= 0)
+			close(file);
+	}
+	int error = errno;
+	if (lower >= 0)
+		close(lower);
+	if (upper >= 0)
+		close(upper);
+	free(copy);
+	errno = error;
+	return made;
+}
+
+static const struct known {
+	const char *name;
+	size_t count; /* words */
+	size_t what; /* which of them is the path for people */
+	bool (*act)(char *const *words);
+} known[] = {
+	{ "namespace", 2, 1, op_namespace },
+	{ "loop", 3, 1, op_loop },
+	{ "tmpfs", 3, 1, op_tmpfs },
+	{ "directory", 5, 1, op_directory },
+	{ "point", 4, 3, op_point },
+	{ "overlay", 6, 4, op_overlay },
+	{ "fuse", 5, 4, op_fuse },
+	{ "graft", 3, 2, op_graft },
+};
+
+static const struct known *find(const struct view_op *op)
+{
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (!strcmp(known[i].name, op->words[0]) && known[i].count == op->count)
+			return &known[i];
+	return NULL;
+}
+
+bool view_add(struct view *view, char key, const char *text)
+{
+	if (key == 'M') {
+		view->ops = xrealloc(view->ops, (view->count + 1) * sizeof *view->ops);
+		view->ops[view->count++] = (struct view_op){ .count = 0 };
+	}
+	struct view_op *op = view->count ? &view->ops[view->count - 1] : NULL;
+	if (!op || op->count == VIEW_WORDS)
+		return false;
+	op->words[op->count++] = xmemdup(text, strlen(text) + 1);
+	return true;
+}
+
+char *view_wrong(const struct view *view)
+{
+	for (size_t i = 0; i < view->count; i++)
+		if (!find(&view->ops[i]))
+			return xprintf("launch: cannot mount '%.200s' with %zu words", view->ops[i].words[0],
+				       view->ops[i].count - 1);
+	return NULL;
+}
+
+void view_free(struct view *view)
+{
+	for (size_t i = 0; i < view->count; i++)
+		for (size_t j = 0; j < view->ops[i].count; j++)
+			free(view->ops[i].words[j]);
+	free(view->ops);
+	*view = (struct view){ 0 };
+}
+
+bool view_build(const struct view *view, const char **step, const char **what)
+{
+	for (size_t i = 0; i < view->count; i++) {
+		const struct view_op *op = &view->ops[i];
+		const struct known *one = find(op);
+		*step = one->name;
+		*what = op->words[one->what];
+		if (!one->act(op->words))
+			return false;
+	}
+	return true;
+}
+
+static bool change_root(const char *source)
+{
+	return chdir(source) == 0 && syscall(SYS_pivot_root, ".", ".") == 0 && umount2(".", DETACH) == 0 && chdir("/") == 0;
+}
+
+static bool drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { 0 };
+
+	/* for one whose uid is 0 an exec would bring them all back */
+	for (int capability = 0; prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; capability++)
+		;
+	return syscall(SYS_capset, &header, none) == 0;
+}
+
+static int *open_kept(const struct own_view *view, const char **what)
+{
+	int *trees = xrealloc(NULL, (view->kept_count + 1) * sizeof *trees);
+
+	for (size_t i = 0; i < view->kept_count; i++) {
+		*what = view->kept[i];
+		if ((trees[i] = open_tree_of(view->kept[i])) < 0)
+			return NULL;
+	}
+	return trees;
+}
+
+static bool swap_in(const struct view_swap *swap)
+{
+	int tree = open_tree_of(swap->source);
+	bool root = !strcmp(swap->destination, "/");
+	/* a root has to be a mount of this namespace's own, so it is attached first, over itself */
+	bool done = tree >= 0 && attach_tree(tree, root ? swap->source : swap->destination) && (!root || change_root(swap->source));
+	int error = errno;
+
+	if (tree >= 0)
+		close(tree);
+	errno = error;
+	return done;
+}
+
+bool view_enter(const struct own_view *view, const char **what)
+{
+	*what = "namespaces";
+	/* else /proc/self is root's; the exec does it anyway */
+	prctl(PR_SET_DUMPABLE, 1);
+	if (!new_namespaces(true))
+		return false;
+	/* in hand before anything covers them */
+	int *kept = open_kept(view, what);
+	if (!kept)
+		return false;
+	for (size_t i = 0; i < view->swap_count; i++) {
+		*what = view->swaps[i].destination;
+		if (!swap_in(&view->swaps[i]))
+			return false;
+	}
+	for (size_t i = 0; i < view->kept_count; i++) {
+		*what = view->kept[i];
+		if (!attach_tree(kept[i], view->kept[i]))
+			return false;
+		close(kept[i]);
+	}
+	free(kept);
+	*what = view->hidden ? view->hidden : "capabilities";
+	if (view->hidden && mount("tmpfs", view->hidden, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV, "mode=0,size=4k"))
+		return false;
+	return drop_capabilities();
+}

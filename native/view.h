@@ -1,0 +1,55 @@
+/* File systems that the box's engine does not make: overlays and what they lie on, mounted by enter before the engine
+ * builds the box from them; and the view of its own that an application's process enters before its exec. */
+#ifndef TARE_VIEW_H
+#define TARE_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { VIEW_WORDS = 6 };
+
+/* One thing to do: its name, then its arguments (README, Views). */
+struct view_op {
+	char *words[VIEW_WORDS];
+	size_t count;
+};
+
+struct view {
+	struct view_op *ops;
+	size_t count;
+};
+
+/* `M`: begins an op, `m`: one more argument of the last. False: there is no room, or no op. */
+bool view_add(struct view *view, char key, const char *text);
+/* What is wrong with it, NULL when each op is known and has all its arguments. The caller frees it. */
+char *view_wrong(const struct view *view);
+void view_free(struct view *view);
+
+/* Does all of it, in the calling process, which must have one thread. Stops at the first that fails: then `step` is the
+ * op's name and `what` the path, and errno says why. */
+bool view_build(const struct view *view, const char **step, const char **what);
+
+/* A mount that stands ready somewhere in the box, and where this process is to see it. */
+struct view_swap {
+	const char *source, *destination;
+};
+
+struct own_view {
+	struct view_swap *swaps;
+	size_t swap_count;
+	/* Mounts below the destinations that stay as they are, outermost first: /proc, /dev, the work directory. */
+	const char **kept;
+	size_t kept_count;
+	/* A directory that holds what stands ready for others too, hidden at the end; NULL: none. */
+	const char *hidden;
+};
+
+/* Gives this process, and whoever it becomes, mounts of its own in a user namespace of its own, and no capability. False,
+ * with errno and `what`. Nothing is to be done with the process then but to end it. */
+bool view_enter(const struct own_view *view, const char **what);
+
+/* The roles `tare-trial` and `tare-opaque` (README, Tools). */
+int trial_main(int argc, char **argv);
+int opaque_main(const char *directory);
+
+#endif

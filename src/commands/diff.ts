@@ -1,0 +1,43 @@
+import {Args, Command, Flags} from '@oclif/core';
+import {printable} from '../report/table.js';
+import {asOwner} from '../run/as-owner.js';
+import {diffBox, type Change} from '../run/diff.js';
+import {readPolicy} from '../run/documents.js';
+import {findBox} from '../run/live.js';
+import {complain, explain, Output} from './shared/records.js';
+
+export default class Diff extends Command {
+  static override summary = 'Say what a live box has changed: added (A), changed (C) and deleted (D).';
+  static override description =
+    'What was written to its view of the file system, and all that is in its /tmp and /var/tmp; the work directory is the node’s and not looked at. In the order of the paths, as it is found. One’s own boxes; as root, everybody’s.';
+  static override examples = ['<%= config.bin %> diff 3f2a9c', '<%= config.bin %> diff 3f2a9c --json | jq .path'];
+  static override args = {box: Args.string({description: 'id of the box, or its beginning', required: true, ignoreStdin: true})};
+  static override flags = {
+    policy: Flags.string({description: 'policy file instead of the node’s own', helpValue: 'FILE'}),
+    application: Flags.string({description: 'only the view of this application, and what all share', helpValue: 'NAME'}),
+    json: Flags.boolean({description: 'print an object for each change, one per line'}),
+  };
+
+  async run(): Promise<void> {
+    const {args, flags} = await this.parse(Diff);
+    const output = new Output();
+    let exit = 0;
+    try {
+      const uid = process.getuid?.() ?? -1;
+      const found = findBox(await readPolicy(flags.policy ?? null, uid), uid, args.box);
+      if ('owner' in found) exit = asOwner(found.owner, ['diff', ...this.argv]);
+      else
+        for (const change of diffBox(found.state, flags.application ?? null, complain)) if (!output.write(line(change, flags.json))) break;
+      output.flush();
+    } catch (error) {
+      output.flush();
+      exit = explain(error);
+    }
+    if (exit !== 0) this.exit(exit);
+  }
+}
+
+function line({kind, path, type}: Change, isJson: boolean): string {
+  const text = path.toString('utf8');
+  return isJson ? JSON.stringify({kind, path: text, type}) : `${kind} ${printable(text)}`;
+}

@@ -1,0 +1,223 @@
+/**
+ * What the payload finds at `/`: the node's files, or a copy-on-write view of them or of an image. The overlays of a view are mounted by
+ * enter, with the wrapper's own rights, before the engine makes the box from them: so one way serves every version of bubblewrap.
+ *
+ * As root one overlay lies over the node's root and one over each other disk; what is mounted beside is put onto it, read-only. In a user
+ * namespace the kernel copies up only what is the user's, and takes no directory for a layer that has mounts below it: there each directory
+ * that the user may write to has an overlay, and the rest is the node's, read-only.
+ */
+
+import {TareError} from '../errors.js';
+import type {Ability, ViewFacts, VisibleMount} from '../host/facts.js';
+import type {FileSystem, Valued} from '../job/job.js';
+import {liesIn} from '../policy/glob.js';
+import type {Inputs} from './inputs.js';
+import type {Step} from './step.js';
+
+/** Where enter puts a view together. */
+const VIEW = '{box}/view';
+/** Where the views of applications stand ready in the box, on its own /dev. */
+const READY = '/dev/tare-views';
+/** The box's own on every view, or bound with what lies below it. */
+const NOT_VIEWED = ['/proc', '/dev', '/tmp', '/var/tmp'];
+/** Of the node, in a box with an image: where it is on the network and who its users are. */
+const NODE_FILES = ['/etc/hosts', '/etc/resolv.conf', '/etc/passwd', '/etc/group', '/etc/grid-security'];
+const NODE_MOUNTS = ['/sys', '/cvmfs'];
+/** What only root can change, and a boot loader reads. */
+const BOOT = '/boot';
+
+export interface ViewChoice {
+  value: FileSystem;
+  because: string;
+  image: Valued<string> | null;
+}
+
+/** What the job asks for, else the policy's first; an image alone means the box's view of it. */
+export function chooseView({job, policy}: Pick<Inputs, 'job' | 'policy'>): ViewChoice {
+  const {image} = job;
+  if (job.filesystem !== null) return {value: job.filesystem.value, because: job.filesystem.provenance.at, image};
+  if (image !== null) return {value: 'shared', because: image.provenance.at, image};
+  const {value, provenance} = policy.filesystem;
+  return {value: value[0] ?? 'node', because: provenance.at, image};
+}
+
+/** @throws TareError FILESYSTEM_UNAVAILABLE when the view cannot be made here */
+export function checkView({value, because, image}: ViewChoice, {facts: {views, bubblewrap}}: Inputs): void {
+  if (value === 'node') return;
+  const refuse = (found: string, remedy: string | null): never => {
+    throw new TareError('FILESYSTEM_UNAVAILABLE', {
+      message: `no copy-on-write view can be made for ${image === null ? `the file system ${value}` : `the image ${image.value}`}`,
+      where: because,
+      found,
+      remedy: remedy ?? '`tare doctor` tells how to mend it',
+    });
+  };
+  if (views === null) return refuse('it was not tried out', null);
+  if (usable(views) === null) return refuse(`${views.overlay.how}; fuse-overlayfs: ${views.fuse.how}`, remedyOf(views));
+  if (views.user && bubblewrap.setuid)
+    refuse('a setuid bubblewrap cannot be used in a user namespace', 'take the setuid bit of bubblewrap away');
+}
+
+const usable = ({overlay, fuse}: ViewFacts): Ability | null => [overlay, fuse].find(({available}) => available) ?? null;
+const remedyOf = ({overlay, fuse}: ViewFacts): string | null => {
+  const remedies = [overlay.remedy, fuse.remedy].filter((remedy) => remedy !== null);
+  return remedies.length === 0 ? null : remedies.join(', or ');
+};
+
+export interface ViewPlan {
+  /** For enter, in this order: directories first, then mounts. */
+  directories: string[];
+  points: Step[];
+  mounts: Step[];
+  /** What the engine puts at `/`, and over it. */
+  base: Step[];
+  /** Views of applications, for the engine to put on the box's own /dev. */
+  ready: Step[];
+}
+
+export interface ViewInputs {
+  choice: ViewChoice;
+  views: ViewFacts;
+  /** Where layers lie: `{box}`, or what contains the scratch. */
+  place: string;
+  /** What is mounted over the view anyway, and is to be there in an image too. */
+  destinations: readonly string[];
+  /** Directories that stay real. */
+  writable: readonly string[];
+  /** Of a private view with several: a view for each. */
+  applications: readonly string[];
+}
+
+/** Overlays of the box; with applications, of each of them. */
+export function planView(inputs: ViewInputs): ViewPlan {
+  const {choice, views, place, applications} = inputs;
+  const own = choice.value === 'private' && applications.length > 1 ? applications : [null];
+  const plan: ViewPlan = {directories: [`${place}/layers`, VIEW], points: [], mounts: [], base: [], ready: []};
+  const why = `${choice.value} (${choice.because})`;
+  const readOnlyRoot = bind('/', '/', 'the node’s file system, read-only');
+  if (views.user && choice.image === null) plan.base.push(readOnlyRoot);
+  else if (own.length > 1) plan.base.push(choice.image === null ? readOnlyRoot : bind(choice.image.value, '/', `the image, read-only`));
+  for (const [index, application] of own.entries()) {
+    const context: OverlayContext = {inputs, plan, application, key: String(index), why};
+    if (choice.image !== null) overImage(context, choice.image.value);
+    else if (views.user) overPlaces(context);
+    else overNode(context);
+  }
+  return plan;
+}
+
+interface OverlayContext {
+  inputs: ViewInputs;
+  plan: ViewPlan;
+  application: string | null;
+  /** In names of directories. */
+  key: string;
+  why: string;
+}
+
+/** Names the layers' directories, and adds the overlay. */
+function overlay({inputs, plan, application, key, why}: OverlayContext, lower: string, at: string, destination: string): {upper: string} {
+  const {views, place} = inputs;
+  const stem = `${place}/layers/${key}-${String(plan.mounts.filter(({op}) => op === 'mount.overlay').length)}`;
+  const upper = `${stem}-upper`;
+  const work = `${stem}-work`;
+  plan.directories.push(upper, work);
+  const byKernel = views.overlay.available;
+  plan.mounts.push({
+    op: 'mount.overlay',
+    lower,
+    upper,
+    work,
+    at,
+    destination,
+    by: byKernel ? 'overlayfs' : 'fuse-overlayfs',
+    options: byKernel ? views.options : [],
+    application,
+    because: `${why}: ${byKernel ? views.overlay.how : views.fuse.how}`,
+  });
+  if (isTop(at)) {
+    const [list, where] = application === null ? [plan.base, destination] : [plan.ready, readyAt(at)];
+    list.push({...bind(at, where, why), options: ['rw']});
+  }
+  return {upper};
+}
+
+/** The node's root and its other disks; everything else that is mounted comes along, read-only. */
+function overNode(context: OverlayContext): void {
+  const {inputs, plan, key} = context;
+  const top = `${VIEW}/${key}`;
+  plan.directories.push(top);
+  overlay(context, '/', top, '/');
+  const whole = NOT_VIEWED.slice();
+  for (const mount of inputs.views.mounts) {
+    if (mount.point === '/' || whole.some((outer) => liesIn(mount.point, outer))) continue;
+    const because = reasonToGraft(mount);
+    if (because === null) {
+      overlay(context, mount.point, top + mount.point, mount.point);
+      continue;
+    }
+    plan.mounts.push({op: 'mount.graft', source: mount.point, at: top + mount.point, because});
+    whole.push(mount.point);
+  }
+}
+
+/** Why a mount is shown as it is, read-only; null: a user of the node could write there, so it gets an overlay. */
+function reasonToGraft({point, type, kind, readOnly}: VisibleMount): string | null {
+  if (kind === 'network') return `${type}: never a lower layer, and not waited for`;
+  if (kind === 'other') return `${type}: no ordinary disk`;
+  if (liesIn(point, BOOT)) return 'what the node boots from';
+  return readOnly ? 'mounted read-only' : null;
+}
+
+function overPlaces(context: OverlayContext): void {
+  const {inputs, plan, key} = context;
+  const {views, writable} = inputs;
+  for (const [index, lower] of views.writable.entries()) {
+    if (writable.some((directory) => liesIn(lower, directory))) continue;
+    const at = `${VIEW}/${key}-${String(index)}`;
+    plan.directories.push(at);
+    overlay(context, lower, at, lower);
+  }
+}
+
+function overImage(context: OverlayContext, image: string): void {
+  const {inputs, plan, key} = context;
+  const top = `${VIEW}/${key}`;
+  plan.directories.push(top);
+  const {upper} = overlay(context, image, top, '/');
+  const present = NODE_MOUNTS.filter((path) => path === '/sys' || inputs.views.mounts.some(({point}) => liesIn(point, path)));
+  for (const path of [...present, ...NODE_FILES, ...inputs.destinations])
+    plan.points.push({op: 'mount.point', lower: image, upper, path, because: 'something to mount upon, whatever the image has there'});
+  for (const path of present) plan.mounts.push({op: 'mount.graft', source: path, at: top + path, because: 'the node’s, read-only'});
+  for (const path of inputs.applications.length > 1 ? [] : NODE_FILES)
+    plan.base.push({...bind(path, path, 'the node’s: its network and its accounts'), optional: true});
+}
+
+/** How each application's process changes to its view. `kept`: what lies over all views, the outermost first. */
+export function planEntrances({mounts}: ViewPlan, destinations: readonly string[]): Step[] {
+  const overlays = mounts.filter((step) => step.op === 'mount.overlay');
+  const names = [...new Set(overlays.map(({application}) => application))].filter((name) => name !== null);
+  return names.map((application) => {
+    const swaps = overlays
+      .filter((step) => step.application === application && isTop(step.at))
+      .map(({at, destination}) => ({source: readyAt(at), destination}));
+    const under = (path: string): boolean => swaps.some(({destination}) => liesIn(path, destination));
+    const kept = destinations.filter((path) => under(path) && !destinations.some((other) => other !== path && liesIn(path, other)));
+    return {op: 'view.enter', application, swaps, kept, hidden: READY, because: 'private: a view for each application'};
+  });
+}
+
+/** Not mounted onto another view. */
+export const isTop = (at: string): boolean => at.startsWith(`${VIEW}/`) && !at.slice(VIEW.length + 1).includes('/');
+
+/** Where a view of an application's stands ready in the box. */
+export const readyAt = (at: string): string => READY + at.slice(VIEW.length);
+
+const bind = (source: string, destination: string, because: string): Extract<Step, {op: 'mount.bind'}> => ({
+  op: 'mount.bind',
+  source,
+  destination,
+  options: ['ro'],
+  optional: false,
+  because,
+});

@@ -1,0 +1,24 @@
+/** Runs the static program in one of its other roles: by the name that is given to it, which nobody else has a reason to use. */
+
+import {childProcess} from '../host/spawn.js';
+import {NATIVE} from './native.js';
+
+const DEADLINE_MS = 10_000;
+const MOST_BYTES = 64 * 1024 * 1024;
+
+export function runTool(
+  role: 'tare-trial' | 'tare-opaque',
+  argv: readonly string[],
+  encoding: 'utf8' | 'latin1' = 'utf8',
+): {status: number | null; stdout: string} {
+  return childProcess().spawnSync(NATIVE, [role, ...argv], {
+    argv0: `/proc/self/fd/${role}`,
+    cwd: '/',
+    env: {},
+    stdio: ['ignore', 'pipe', 'ignore'],
+    encoding,
+    timeout: DEADLINE_MS,
+    killSignal: 'SIGKILL',
+    maxBuffer: MOST_BYTES,
+  });
+}
