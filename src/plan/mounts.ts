@@ -8,7 +8,7 @@ import type {Inputs} from './inputs.js';
 import type {PlannedLimits} from './limits.js';
 import {CONTAINED, planContainer, planScratchWatch} from './scratch.js';
 import type {Step} from './step.js';
-import {chooseView, planView, type ViewPlan} from './view.js';
+import {chooseView, planEntrances, planView, type ViewPlan} from './view.js';
 
 /** Directories of the node that are replaced by private ones: what lies there is not in the box unless it is bound. */
 const PRIVATE = ['/tmp', '/var/tmp', '/dev', '/proc'] as const;
@@ -68,6 +68,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, features: read
   const [temporary, varTemporary] = [`${place}/tmp`, `${place}/var-tmp`];
   const choice = chooseView(inputs);
   const credentials = planCredentials(inputs, writable, choice.image !== null);
+  const destinations = ['/proc', '/dev', '/tmp', '/var/tmp', ...credentials.map(({path}) => path), ...writable.map(({value}) => value)];
   const view =
     choice.value === 'node' || facts.views === null
       ? null
@@ -75,8 +76,9 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, features: read
           ...{choice, place, applications: job.applications?.list.map(({name}) => name) ?? []},
           views: facts.views,
           writable: writable.map(({value}) => value),
-          destinations: ['/proc', '/dev', '/tmp', '/var/tmp', ...credentials.map(({path}) => path), ...writable.map(({value}) => value)],
+          destinations,
         });
+  const hidden = choice.image === null ? hidePlaces(inputs) : [];
   const privates: Step[] = [
     {
       op: 'directory.create',
@@ -106,7 +108,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, features: read
     ...privates,
     bind(temporary, '/tmp', ['rw'], 'private, gone at the end'),
     bind(varTemporary, '/var/tmp', ['rw'], 'private, gone at the end'),
-    ...(choice.image === null ? hidePlaces(inputs) : []).map((place): Step => ({
+    ...hidden.map((place): Step => ({
       op: 'mount.tmpfs',
       destination: place,
       mode: '0555',
@@ -117,6 +119,8 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, features: read
     ...writable.map(({value, provenance}) =>
       bind(value, value, ['rw'], value === work ? 'the work directory' : `writable (${provenance.at})`),
     ),
+    // what is hidden in the box is hidden in a view too
+    ...(view === null ? [] : planEntrances(view, [...destinations, ...hidden])),
   ];
   const layers = view === null ? [] : [`${place}/layers`];
   return {

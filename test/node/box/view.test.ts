@@ -70,6 +70,37 @@ for (const role of ROLES) {
       expect([first.stdout, second.stdout], first.stderr).to.deep.equal(['ready-first\nfirst\n', 'ready-second\nsecond\n']);
     });
 
+    const pair = (filesystem: 'private' | 'shared', script: string): string =>
+      site.job({
+        filesystem,
+        applications: ['one', 'two'].map((name) => ({name, command: ['/bin/sh', '-c', script, name, place]})),
+      });
+
+    it('private: two applications of one box write the same path, and each sees its own; what is real they share', async () => {
+      // each waits for the other by the work directory, which is real
+      const script =
+        'echo $0 > "$1/changed"; touch "$1/of-$0" at-$0; until [ -e at-one ] && [ -e at-two ]; do sleep 0.05; done; ls "$1" | grep of-; cat "$1/changed"; echo $0 > /tmp/$0; sleep 0.3; ls /tmp | grep -v tare-test; ls /proc | grep -c "^[0-9]"';
+      const {stdout, stderr, code, record} = await site.run([pair('private', script)]);
+      expect(code, stderr).to.equal(0);
+      const said = (name: string): string[] =>
+        stdout.split('\n').flatMap((line) => (line.startsWith(`${name}: `) ? [line.slice(name.length + 2)] : []));
+      for (const name of ['one', 'two']) {
+        const [own, text, ...rest] = said(name);
+        expect([own, text, rest.slice(0, 2)], stdout).to.deep.equal([`of-${name}`, name, ['one', 'two']]);
+        // they see each other's processes
+        expect(Number(rest[2])).to.be.at.least(4);
+      }
+      expect(record.flags).to.not.include('left-behind');
+    });
+
+    it('shared: two applications of one box see one', async () => {
+      const script =
+        'touch "$1/of-$0"; until [ -e "$1/of-one" ] && [ -e "$1/of-two" ]; do sleep 0.05; done; ls "$1" | grep of- | tr "\\n" " "; echo';
+      const {stdout, stderr, code} = await site.run([pair('shared', script)]);
+      expect(code, stderr).to.equal(0);
+      expect(stdout.split('\n').sort()).to.deep.equal(['', 'one: of-one of-two ', 'two: of-one of-two ']);
+    });
+
     it('node: nothing there can be written to', async () => {
       const {code, stderr} = await site.run(view('node', ': > "$1/changed"'));
       expect(code).to.not.equal(0);

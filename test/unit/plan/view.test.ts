@@ -191,6 +191,16 @@ describe('views of applications', () => {
     ...{views, applications, destinations, place: '{box}', writable: [WORK]},
     choice: {value: 'private' as const, because: 'a test', image: null},
   });
+  it('do not show what the box hides', () => {
+    const made = plan({...asRoot(), job: {filesystem: 'private', applications: ['a', 'b'].map((name) => ({name, command: ['x']}))}});
+    const entrances = stepsOf(made, 'view.enter');
+    expect(entrances.map(({application}) => application)).to.deep.equal(['a', 'b']);
+    for (const {kept} of entrances)
+      expect(kept).to.include.members(
+        stepsOf(made, 'mount.tmpfs').flatMap(({destination}) => (destination === '/dev/shm' ? [] : [destination])),
+      );
+    expect(stepsOf(made, 'mount.tmpfs').length).to.be.above(1);
+  });
   it('as root: each a root of its own, ready in the box, whose own root is the node’s', () => {
     const view = planView(inputs(ROOTS));
     expect(view.base).to.have.length(1);
