@@ -67,7 +67,7 @@ for (const role of ROLES) {
       const one = (name: string): Promise<{stdout: string; stderr: string}> =>
         site.run(['--filesystem', 'private', '--', '/bin/sh', '-c', script, name, place]);
       const [first, second] = await Promise.all([one('first'), one('second')]);
-      expect([first.stdout, second.stdout], first.stderr).to.deep.equal(['ready-first\nfirst\n', 'ready-second\nsecond\n']);
+      expect([first.stdout, second.stdout], first.stderr + second.stderr + JSON.stringify(second.record.outcome)).to.deep.equal(['ready-first\nfirst\n', 'ready-second\nsecond\n']);
     });
 
     const pair = (filesystem: 'private' | 'shared', script: string): string =>
