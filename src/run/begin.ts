@@ -54,6 +54,7 @@ export async function begin(
     batch: known.batch,
     settings: known.settings,
     init: null,
+    payload: null,
     memoryBefore: noGroups.memoryEvents(),
     abilities: facts.bubblewrap.abilities,
     frontStartedUs: hello.startedUs,

@@ -14,9 +14,10 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
 import type {Channel, Frame} from './channel.js';
 import {after, epochUs, monotonicUs, sleep} from './clock.js';
+import {resumeBox} from './freeze.js';
 import type {Log} from './log.js';
 import {pauseAt} from './pause.js';
-import {killProcess} from './process.js';
+import {killProcess, processId} from './process.js';
 import {Sampler} from './sampler.js';
 import type {LevelPeaks} from './levels.js';
 import {startWatches, type Suspended, type Watches} from './watches.js';
@@ -80,7 +81,7 @@ export interface LifeContext {
   /** Done when the payload's process waits for its go: the `started` record goes to disk here. */
   beforeExec: () => void;
   /** Done when the payload runs. */
-  afterExec: (startEpochUs: number, initPid: number | null) => void;
+  afterExec: (startEpochUs: number, initPid: number | null, payloadPid: number | null) => void;
   /** Done while the payload runs, ever more seldom: what a sweep could still say of it if all were killed. */
   onSeen: (seen: Seen) => void;
 }
@@ -130,6 +131,7 @@ class Follower {
   };
   private readonly context: LifeContext;
   private initPid: number | null = null;
+  private payloadPid: number | null = null;
   private watches: Watches | null = null;
   private deadline: NodeJS.Timeout | null = null;
   private late: ((frame: null) => void) | null = null;
@@ -174,7 +176,7 @@ class Follower {
     const number = (index: number): number => Number(strings[index]);
     switch (tag) {
       case 'R':
-        this.ready(number(0));
+        this.ready(number(0), number(1));
         break;
       case 'X':
         this.executed(number(0));
@@ -205,8 +207,9 @@ class Follower {
     }
   }
 
-  private ready(initPid: number): void {
+  private ready(initPid: number, payloadPid: number): void {
     this.initPid = initPid;
+    this.payloadPid = payloadPid;
     this.clearDeadline();
     this.context.beforeExec();
     pauseAt(this.context.plan.pauseAt, 'brain-ready');
@@ -217,7 +220,7 @@ class Follower {
     const {plan, groups, cpus, log, frontPid} = this.context;
     this.life.executedUs = executedUs;
     this.life.startEpochUs = epochUs() - (monotonicUs() - executedUs);
-    this.context.afterExec(this.life.startEpochUs, this.initPid);
+    this.context.afterExec(this.life.startEpochUs, this.initPid, this.payloadPid);
     pauseAt(plan.pauseAt, 'brain-executed');
     // a brain before this one has sent SIGTERM already
     if (this.life.stop !== null) this.killAfter(plan.grace.us);
@@ -264,8 +267,16 @@ class Follower {
       return;
     }
     this.context.channel.send('K', String(SIGTERM));
+    this.resume();
     this.killAfter(graceUs);
   };
+
+  /** One that was paused could not use its grace. */
+  private resume(): void {
+    const {groups} = this.context;
+    const init = this.initPid === null ? null : processId(this.initPid);
+    if (groups.frozen().frozen === true || this.life.sampler?.standsStill === true) resumeBox({init, front: null}, groups);
+  }
 
   private killAfter(graceUs: number): void {
     this.endGrace = after(graceUs / 1000, () => {

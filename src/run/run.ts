@@ -176,8 +176,9 @@ function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello
       // the brain before may have died before it wrote it, or after it wrote the final one
       if (hello.brain > 1 && findFinal(plan.directories.spools, started.recordId) === null) recordStart(plan, started, log);
     },
-    afterExec: (startEpochUs, initPid) => {
+    afterExec: (startEpochUs, initPid, payloadPid) => {
       state.init = initPid === null ? null : processId(initPid);
+      state.payload = payloadPid === null ? null : processId(payloadPid);
       if (!usesStdout) channel.send('C', '1'); // a reader sees when the payload closes its own
       state.startEpochUs ??= startEpochUs;
       keep(state, log);

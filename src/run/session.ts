@@ -12,7 +12,7 @@ import type {Channel} from './channel.js';
 import type {Hello} from './hello.js';
 import {isRunning} from './process.js';
 import type {Quit} from './request.js';
-import {liveBoxes, type BoxState} from './state.js';
+import {boxesIn, type BoxState} from './state.js';
 
 /** nsenter(1) of util-linux, which is on every node. */
 const NSENTER = ['/usr/bin/nsenter', '/bin/nsenter'];
@@ -24,7 +24,7 @@ export function findLiveBox(policy: Policy, uid: number, {lrms, slot}: BatchJob)
   if (!isOwn(place, uid) || !isOwn(join(place, 'boxes'), uid) || lrms.globalJobId === null) return null;
   const isIt = ({batch, plan, init}: BoxState): boolean =>
     init != null && batch.lrms.globalJobId === lrms.globalJobId && plan.slot.name === slot.name && isRunning(init);
-  return liveBoxes(place).find(isIt) ?? null;
+  return boxesIn(place).find(isIt) ?? null;
 }
 
 /**

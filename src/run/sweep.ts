@@ -14,6 +14,7 @@ import {NO_USAGE, type UsageRecord} from '../record/record.js';
 import {find, journal} from '../record/journal.js';
 import {isClosed, pathOf, recordsOf} from '../record/spool.js';
 import {sleep} from './clock.js';
+import {readKills} from './kills.js';
 import {pauseAt} from './pause.js';
 import {here, presenceOf, type Here, type Presence} from './presence.js';
 import {isRunning, killProcess, processId, type ProcessId} from './process.js';
@@ -163,7 +164,7 @@ function remainsOf(box: BoxState, groups: Groups, directory: string, presence: O
   box.oom ??= presence === 'gone' ? (groups.verdict(before, groups.memoryEvents()) ?? verdictFromOutside(before)) : null;
   writeState(box, directory);
   const {usage, flags} = box.weighed;
-  return {reason: REASONS[presence], startEpochUs, seen, usage, flags, oom: box.oom};
+  return {reason: REASONS[presence], startEpochUs, seen, usage, flags, oom: box.oom, kills: readKills(directory)};
 }
 
 /** Why nobody will end it. */
@@ -221,7 +222,7 @@ function sweepRecord(spools: readonly string[], recordId: string, at: Here): Swe
     // another sweep may just have closed it, with more than we know: it removes the box's folder after that
     if (isClosed(find(spools, recordId)?.record ?? null)) return null;
     const reason = REASONS[presence];
-    journal(spools, lostRecord(record, {reason, startEpochUs: null, seen: null, usage: NO_USAGE, flags: [], oom: null}));
+    journal(spools, lostRecord(record, {reason, startEpochUs: null, seen: null, usage: NO_USAGE, flags: [], oom: null, kills: []}));
     return {recordId, result: 'closed', message: `${reason}; its box is not known any more`};
   } catch (error) {
     // what was written by something else keeps no other from being closed

@@ -11,7 +11,8 @@ import {exportersPlace} from '../../policy/places.js';
 import {recordFilesIn} from '../../record/read.js';
 import type {UsageRecord} from '../../record/record.js';
 import {printable} from '../../report/table.js';
-import {complaining, explain, openPlace, placeFlags, type Place} from '../shared/records.js';
+import {explain} from '../shared/output.js';
+import {complaining, openPlace, placeFlags, type Place} from '../shared/records.js';
 
 const FORMATS = ['jsonl', 'apel', 'car', 'auditor', 'prmon', 'prometheus'];
 

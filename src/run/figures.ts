@@ -1,0 +1,81 @@
+/** What a live box weighs now. Unknown is null. */
+
+import {noGroups, type Groups} from '../cgroup/manager.js';
+import type {Weighing} from './weigh.js';
+import {epochUs} from './clock.js';
+import {readKills} from './kills.js';
+import {groupsOf, type LiveBox} from './live.js';
+import {isRunning, type ProcessId} from './process.js';
+import {readSeen} from './state.js';
+import {readProcess, readTree, standsStill, type ProcessSample} from './tree.js';
+
+export type BoxStanding = 'starting' | 'running' | 'paused' | 'ending';
+
+export interface Figures {
+  standing: BoxStanding;
+  memoryBytes: number | null;
+  memoryPeakBytes: number | null;
+  cpuUs: number | null;
+  /** Processes and threads. */
+  processes: number | null;
+  /** Since the payload's exec. */
+  ageUs: number | null;
+}
+
+/** @param box whose groups or processes can vanish meanwhile */
+export function figuresOf(box: LiveBox): Figures {
+  const groups = groupsOf(box);
+  const ageUs = box.startEpochUs === null ? null : Math.max(0, epochUs() - box.startEpochUs);
+  const measured = groups === noGroups ? null : byGroups(groups);
+  const tree = measured?.cpuUs == null || measured.memoryBytes === null ? treeOf(box.init) : null;
+  const sampled = tree === null ? null : byTree(tree, readSeen(box.directory)?.weighing);
+  return {
+    standing: standingOf(box, groups, tree),
+    memoryBytes: measured?.memoryBytes ?? sampled?.memoryBytes ?? null,
+    memoryPeakBytes: measured?.memoryPeakBytes ?? sampled?.memoryPeakBytes ?? null,
+    cpuUs: measured?.cpuUs ?? sampled?.cpuUs ?? null,
+    processes: measured?.processes ?? sampled?.processes ?? null,
+    ageUs,
+  };
+}
+
+type Measured = Omit<Figures, 'standing' | 'ageUs'>;
+
+function byGroups(groups: Groups): Measured {
+  const {memCurrentBytes, memPeakBytes, pidsNow} = groups.usage('payload');
+  return {memoryBytes: memCurrentBytes, memoryPeakBytes: memPeakBytes, cpuUs: groups.cpuUs(), processes: pidsNow};
+}
+
+/** Init and all below it. */
+interface Tree {
+  init: ProcessSample;
+  processes: ProcessSample[];
+}
+
+function treeOf(init: ProcessId | null): Tree | null {
+  if (init === null || !isRunning(init)) return null;
+  const sample = readProcess(init.pid);
+  return sample === null ? null : {init: sample, processes: readTree(init.pid)};
+}
+
+/** Sums over what lives, and what init has waited for; of the peak, what the wrapper noted last. */
+function byTree({init, processes}: Tree, noted: Weighing | undefined): Measured {
+  const sum = (of: (sample: ProcessSample) => number): number => processes.reduce((total, sample) => total + of(sample), 0);
+  const memoryBytes = sum(({rssBytes}) => rssBytes);
+  const peak = (noted?.usage as Weighing['usage'] | undefined)?.memPeakBytes;
+  return {
+    memoryBytes,
+    memoryPeakBytes: Math.max(memoryBytes, typeof peak === 'number' ? peak : 0),
+    cpuUs: init.waitedUs + sum(({cpuUs, waitedUs}) => cpuUs + waitedUs),
+    processes: sum(({threads}) => threads),
+  };
+}
+
+function standingOf(box: LiveBox, groups: Groups, tree: Tree | null): BoxStanding {
+  const {payload, stopped, directory, startEpochUs} = box;
+  if (startEpochUs === null) return 'starting';
+  const isAsked = readKills(directory).some(({signal}) => signal === 'SIGTERM' || signal === 'SIGKILL');
+  if (stopped || isAsked || (payload !== null && !isRunning(payload))) return 'ending';
+  const {frozen} = groups.frozen();
+  return (frozen ?? standsStill(tree?.processes ?? [])) ? 'paused' : 'running';
+}
