@@ -17,7 +17,7 @@ export type KillResult = 'ended' | 'sent';
 /** From the SIGKILL to the removed folder: wait, weigh, record. */
 const GONE_MS = 30_000;
 /** How long init may take to report and to end before it is killed itself. */
-const INIT_MS = 5_000;
+const INIT_MS = 10_000;
 const LOOK_MS = 20;
 
 /**
@@ -79,10 +79,10 @@ const notRunning = ({id, startEpochUs}: LiveBox): TareError =>
   });
 
 /** Until its folder is gone, or nobody is left to remove it: then a sweep does. @throws TareError BOX_LEFT */
-async function waitGone({id, directory, init, front}: LiveBox): Promise<void> {
+async function waitGone({id, directory, init, front, brain}: LiveBox): Promise<void> {
   for (let waited = 0; existsSync(directory); waited += LOOK_MS) {
     const lives = init !== null && isRunning(init);
-    if (!lives && (front === null || !isRunning(front))) return;
+    if (!lives && [front, brain].every((part) => part === null || !isRunning(part))) return;
     if (lives && waited >= INIT_MS) killProcess(init.pid);
     if (waited >= GONE_MS) {
       throw new TareError('BOX_LEFT', {

@@ -38,6 +38,7 @@ export interface LiveBox {
   /** The payload's first process. */
   payload: ProcessId | null;
   front: ProcessId | null;
+  brain: ProcessId | null;
   /** A limit was found exceeded. */
   stopped: boolean;
   recordId: string | null;
@@ -173,6 +174,7 @@ function viewOf(state: unknown, known: Pick<LiveBox, 'id' | 'uid' | 'directory'>
     init: processOf(state, 'init'),
     payload: processOf(state, 'payload'),
     front: processOf(state, 'started', 'wrapper', 'front'),
+    brain: processOf(state, 'started', 'wrapper', 'brain'),
     stopped: typeof value(state, 'stop') === 'object' && value(state, 'stop') !== null,
     recordId: text(state, 'started', 'recordId'),
     steps: value(state, 'plan', 'steps'),

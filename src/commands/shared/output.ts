@@ -17,6 +17,16 @@ export function say(text: string): void {
   output.flush();
 }
 
+/** JSON in which nothing steers a terminal: JSON itself leaves DEL, C1 controls and format characters as they are. */
+export function sayJson(value: unknown): void {
+  const text = JSON.stringify(value, null, 2);
+  say(
+    text.replaceAll(/[\u007F-\u009F\p{Cf}]/gu, (found) =>
+      [...Array(found.length).keys()].map((index) => `\\u${found.charCodeAt(index).toString(16).padStart(4, '0')}`).join(''),
+    ),
+  );
+}
+
 /** @returns the exit status */
 export function explain(error: unknown): number {
   const trouble = asTareError(error);
@@ -46,9 +56,21 @@ export class Output {
     return !this.isClosed;
   }
 
+  /** At once and as it is. @returns false when nobody reads any more */
+  pass(bytes: Buffer): boolean {
+    this.flush();
+    this.writeAll(bytes);
+    return !this.isClosed;
+  }
+
   flush(): void {
-    let bytes = Buffer.from(this.text);
+    const bytes = Buffer.from(this.text);
     this.text = '';
+    this.writeAll(bytes);
+  }
+
+  private writeAll(all: Buffer): void {
+    let bytes = all;
     while (bytes.length > 0 && !this.isClosed) {
       try {
         bytes = bytes.subarray(writeSync(this.descriptor, bytes));
