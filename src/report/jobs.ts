@@ -117,6 +117,7 @@ export function roughBytes(bytes: number): string {
 /** The two largest units: `3d4h`, `1h2m`, `12s`, `1.5s`. */
 export function roughDuration(us: number): string {
   const seconds = us / 1e6;
+  if (seconds < 1) return formatDuration(Math.round(us / 1e3) * 1e3);
   if (seconds < 10) return formatDuration(Math.round(us / 1e5) * 1e5);
   const step = seconds < 3600 ? 1e6 : seconds < 86_400 ? 60e6 : 3600e6;
   return formatDuration(Math.round(us / step) * step);

@@ -58,9 +58,10 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
 /** A session in the live box of its job; null when it has to be run by itself, which is said. */
 async function join({caller, batch}: Known, policy: Policy, hello: Hello, channel: Channel): Promise<RunResult | null> {
   const live = findLiveBox(policy, caller.uid, batch);
-  const joined = live === null ? 'there is no live box of this job' : await joinBox(live, hello, channel);
-  if (typeof joined !== 'string') return {quit: joined, record: null, path: null, messages: [], failure: null, signals: []};
-  channel.send('Y', `tare: this session is not in the job's box: ${joined}`);
+  const joined = live === null ? null : await joinBox(live, ['a@1', `d${hello.cwd}`], channel);
+  if (joined !== null && 'quit' in joined) return {quit: joined.quit, record: null, path: null, messages: [], failure: null, signals: []};
+  const why = joined === null ? 'there is no live box of this job' : `${joined.failure.step}: ${joined.failure.text}`.trim();
+  channel.send('Y', `tare: this session is not in the job's box: ${why}`);
   return null;
 }
 

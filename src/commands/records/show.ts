@@ -22,7 +22,9 @@ export default class RecordsShow extends Command {
     '<%= config.bin %> records show 0b2f6a52-6c56-5f0e-8b5d-8a6b6a7f4f9d',
     '<%= config.bin %> records show ./record.json --as prmon > memory_monitor_summary.json',
   ];
-  static override args = {record: Args.string({description: 'id or its first 8 characters or more, or a file', required: true, ignoreStdin: true})};
+  static override args = {
+    record: Args.string({description: 'id or its first 8 characters or more, or a file', required: true, ignoreStdin: true}),
+  };
   static override flags = {
     ...placeFlags,
     json: Flags.boolean({description: 'print the record itself', exclusive: ['as']}),
