@@ -1,7 +1,7 @@
 /** The jobs of a node as a table: `tare ps` and `tare top`. */
 
 import {formatDuration} from '../job/quantity.js';
-import {renderTable, type Column, type TableOptions} from './table.js';
+import {printable, renderTable, type Column, type TableOptions} from './table.js';
 
 /** One application of a job: its state, or its outcome, and its own weight. */
 export interface ApplicationRow {
@@ -102,6 +102,35 @@ const right = (header: string): Column => ({header, align: 'right'});
 const known = (value: number | null, format: (value: number) => string): string => (value === null ? UNKNOWN : format(value));
 const percent = (share: number): string => (share * 100).toFixed(share < 0.0995 ? 1 : 0);
 const clip = (text: string): string => (text.length > LONGEST_NAME ? `${text.slice(0, LONGEST_NAME - 1)}…` : text);
+
+/** What the whole node is busy with; unknown is null. */
+export interface NodeLine {
+  node: string;
+  cpus: number | null;
+  cpuShare: number | null;
+  load: number | null;
+  memoryTotalBytes: number | null;
+  memoryUsedBytes: number | null;
+  swapUsedBytes: number | null;
+}
+
+/** The head of `tare top`: the node, and its jobs together. */
+export function renderNode(node: NodeLine, jobs: readonly JobRow[], rates: ReadonlyMap<string, number>): string {
+  const {cpus, cpuShare, load, memoryTotalBytes, memoryUsedBytes, swapUsedBytes} = node;
+  const busy = [...rates.values()].reduce((sum, rate) => sum + rate, 0);
+  const memory = jobs.reduce((sum, {memoryBytes}) => sum + (memoryBytes ?? 0), 0);
+  const lines = [
+    [
+      node.node,
+      `${known(cpus, String)} CPUs ${known(cpuShare, (share) => `${percent(share)}%`)} busy`,
+      `load ${known(load, (value) => value.toFixed(2))}`,
+      `memory ${known(memoryUsedBytes, roughBytes)} of ${known(memoryTotalBytes, roughBytes)}`,
+      `swap ${known(swapUsedBytes, roughBytes)}`,
+    ],
+    [`${jobs.length} ${jobs.length === 1 ? 'job' : 'jobs'}`, `${busy.toFixed(2)} CPUs`, `memory ${roughBytes(memory)}`],
+  ];
+  return `${lines.map((parts) => printable(parts.join(', '))).join('\n')}\n`;
+}
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
 

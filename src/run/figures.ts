@@ -26,20 +26,36 @@ export interface Figures {
 export function figuresOf(box: LiveBox): Figures {
   const groups = groupsOf(box);
   const ageUs = box.startEpochUs === null ? null : Math.max(0, epochUs() - box.startEpochUs);
-  const measured = groups === noGroups ? null : byGroups(groups);
-  const tree = measured?.cpuUs == null || measured.memoryBytes === null ? treeOf(box.init) : null;
-  const sampled = tree === null ? null : byTree(tree, readSeen(box.directory)?.weighing);
-  return {
-    standing: standingOf(box, groups, tree),
-    memoryBytes: measured?.memoryBytes ?? sampled?.memoryBytes ?? null,
-    memoryPeakBytes: measured?.memoryPeakBytes ?? sampled?.memoryPeakBytes ?? null,
-    cpuUs: measured?.cpuUs ?? sampled?.cpuUs ?? null,
-    processes: measured?.processes ?? sampled?.processes ?? null,
-    ageUs,
-  };
+  const {isStill, ...measured} = measure(groups, box.init, () => readSeen(box.directory)?.weighing);
+  return {standing: standingOf(box, isStill), ...measured, ageUs};
 }
 
 type Measured = Omit<Figures, 'standing' | 'ageUs'>;
+
+/**
+ * By the groups where there are some, else by the processes.
+ * @param noted what the wrapper noted last of a box without groups
+ */
+export function measure(
+  groups: Groups,
+  init: ProcessId | null,
+  noted: () => Weighing | undefined,
+): Measured & {
+  /** All of it is frozen, or stopped. */
+  isStill: boolean;
+} {
+  const counted = groups === noGroups ? null : byGroups(groups);
+  const {frozen} = groups.frozen();
+  const tree = counted?.cpuUs == null || counted.memoryBytes === null || frozen === null ? treeOf(init) : null;
+  const sampled = tree === null ? null : byTree(tree, noted());
+  return {
+    memoryBytes: counted?.memoryBytes ?? sampled?.memoryBytes ?? null,
+    memoryPeakBytes: counted?.memoryPeakBytes ?? sampled?.memoryPeakBytes ?? null,
+    cpuUs: counted?.cpuUs ?? sampled?.cpuUs ?? null,
+    processes: counted?.processes ?? sampled?.processes ?? null,
+    isStill: frozen ?? standsStill(tree?.processes ?? []),
+  };
+}
 
 function byGroups(groups: Groups): Measured {
   const {memCurrentBytes, memPeakBytes, pidsNow} = groups.usage('payload');
@@ -71,11 +87,9 @@ function byTree({init, processes}: Tree, noted: Weighing | undefined): Measured 
   };
 }
 
-function standingOf(box: LiveBox, groups: Groups, tree: Tree | null): BoxStanding {
-  const {payload, stopped, directory, startEpochUs} = box;
+function standingOf({payload, stopped, directory, startEpochUs}: LiveBox, isStill: boolean): BoxStanding {
   if (startEpochUs === null) return 'starting';
   const isAsked = readKills(directory).some(({signal}) => signal === 'SIGTERM' || signal === 'SIGKILL');
   if (stopped || isAsked || (payload !== null && !isRunning(payload))) return 'ending';
-  const {frozen} = groups.frozen();
-  return (frozen ?? standsStill(tree?.processes ?? [])) ? 'paused' : 'running';
+  return isStill ? 'paused' : 'running';
 }

@@ -1,10 +1,10 @@
 /** Pausing a live box: by the freezer of its groups; where there is none, each of its processes is stopped. */
 
-import {readdirSync, readlinkSync} from 'node:fs';
 import type {Groups} from '../cgroup/manager.js';
+import {processesIn} from './box-processes.js';
 import {sleep} from './clock.js';
 import {isRunning, statFields, type ProcessId} from './process.js';
-import {readTree, standsStill, type ProcessSample} from './tree.js';
+import {standsStill} from './tree.js';
 
 /** By what it was done. */
 export type PausedBy = 'freezer' | 'SIGSTOP';
@@ -48,29 +48,5 @@ function signal(pid: number, name: NodeJS.Signals): void {
     process.kill(pid, name);
   } catch {
     // it is gone, or not ours to signal: then the look that follows tells
-  }
-}
-
-/** Below init; and what has joined the box's PID namespace since (pid_namespaces(7)), with all below that. */
-function processesIn(init: ProcessId | null): ProcessSample[] {
-  if (init === null || !isRunning(init)) return [];
-  const found = new Map(readTree(init.pid).map((sample) => [sample.pid, sample]));
-  const [first] = found.keys();
-  const namespace = first === undefined ? null : namespaceOf(first);
-  if (namespace === null || namespace === namespaceOf('self')) return [...found.values()];
-  for (const name of readdirSync('/proc')) {
-    const pid = Number(name);
-    if (!Number.isSafeInteger(pid) || pid === init.pid || found.has(pid) || namespaceOf(pid) !== namespace) continue;
-    for (const sample of readTree(pid, true)) found.set(sample.pid, sample);
-  }
-  return [...found.values()];
-}
-
-/** null when it is gone, or another user's; init is never dumpable, and so left out for all but root. */
-function namespaceOf(pid: number | 'self'): string | null {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/pid`);
-  } catch {
-    return null;
   }
 }

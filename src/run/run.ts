@@ -89,7 +89,7 @@ async function start(prepared: Prepared, request: RunRequest, hello: Hello, chan
       throw error;
     }
     const {state, groups} = begun;
-    const life = await live(state, groups, channel, log, hello, request.usesStdout);
+    const life = await live(state, groups, channel, log, hello, request);
     if (isBoxesFault(life) && prepared.canDoWithout('box')) {
       await takeBack(plan, known.id, groups);
       return await without('box', `the engine failed: ${failureText(life)}`);
@@ -129,7 +129,7 @@ async function adopt(request: RunRequest, hello: Hello, channel: Channel): Promi
   const started = {...state.started, wrapper: wrapperOf(hello.frontPid)};
   const adopted: BoxState = {...state, plan, started};
   keep(adopted, log);
-  const life = await live(adopted, groups, channel, log, hello, request.usesStdout);
+  const life = await live(adopted, groups, channel, log, hello, request);
   if (life.startEpochUs !== null) life.startEpochUs = state.startEpochUs ?? life.startEpochUs;
   const result = await conclude(adopted, groups, life, request, log);
   await log.close();
@@ -157,9 +157,10 @@ async function sweepInPassing({directories}: Plan, log: Log): Promise<void> {
 
 const SWEEP_MS = 500;
 
-function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello: Hello, usesStdout: boolean): Promise<Life> {
+async function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello: Hello, request: RunRequest): Promise<Life> {
   const {plan, started} = state;
-  return follow({
+  let lookedOn: (() => void) | undefined;
+  const life = await follow({
     channel,
     plan,
     groups,
@@ -180,14 +181,17 @@ function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello
     afterExec: (startEpochUs, initPid, payloadPid) => {
       state.init = initPid === null ? null : processId(initPid);
       state.payload = payloadPid === null ? null : processId(payloadPid);
-      if (!usesStdout) channel.send('C', '1'); // a reader sees when the payload closes its own
+      if (!request.usesStdout) channel.send('C', '1'); // a reader sees when the payload closes its own
       state.startEpochUs ??= startEpochUs;
       keep(state, log);
+      lookedOn = request.onRunning?.({groups, init: state.init, memoryLimitBytes: plan.limits.memory.value});
     },
     onSeen: (seen) => {
       writeSeen(state, seen);
     },
   });
+  lookedOn?.();
+  return life;
 }
 
 /** What only a brain that follows would miss costs the job nothing. */

@@ -10,11 +10,12 @@ export function complain(message: string): void {
   output.flush();
 }
 
-/** One text on standard output, whole whatever exit follows. */
-export function say(text: string): void {
+/** One text on standard output, whole whatever exit follows. @returns false when nobody reads any more */
+export function say(text: string): boolean {
   const output = new Output();
   output.write(text);
   output.flush();
+  return output.isRead;
 }
 
 /** JSON in which nothing steers a terminal: JSON itself leaves DEL, C1 controls and format characters as they are. */
@@ -53,6 +54,10 @@ export class Output {
   write(line: string): boolean {
     this.text += `${line}\n`;
     if (this.text.length >= PIECE) this.flush();
+    return !this.isClosed;
+  }
+
+  get isRead(): boolean {
     return !this.isClosed;
   }
 
