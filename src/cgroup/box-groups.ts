@@ -4,14 +4,14 @@ import {stepBack} from './aside.js';
 import {cpuTimes, cpuTotalUs, throttling} from './cpu.js';
 import {processesBelow, reader} from './files.js';
 import {isFrozen} from './freezer.js';
-import type {EventFiles, Freeze, Groups, GroupUsage, Leaf, MemoryEvents, Verdict} from './groups.js';
+import type {EventFiles, Freeze, GroupLevel, Groups, GroupUsage, Leaf, MemoryEvents, Verdict} from './groups.js';
 import {ioUsage} from './io.js';
 import {parseKernelLog, readKernelLog} from './kernel-log.js';
-import {keyed, sumKnown} from './keyed.js';
+import {keyed, parseCount, sumKnown} from './keyed.js';
 import {killAll, setFrozen, type Doomed} from './kill.js';
 import type {Tree} from './layout.js';
 import {memoryEvents} from './memory-events.js';
-import {memoryUsage} from './memory.js';
+import {memoryLevel, memoryUsage} from './memory.js';
 import {unknownUsage} from './none.js';
 import {pidsUsage} from './pids.js';
 import {pressureUsage} from './pressure.js';
@@ -58,6 +58,17 @@ export class BoxGroups implements Groups {
     const unified = this.#unified()?.leaves[leaf];
     if (unified) Object.assign(usage, pressureUsage(2, reader(unified)));
     return usage;
+  }
+
+  level(): GroupLevel {
+    const memory = this.#holder('memory');
+    const pids = this.#holder('pids')?.leaves.payload;
+    const own = memory?.leaves.payload;
+    return {
+      cpuUs: this.cpuUs(),
+      ...(memory !== undefined && own ? memoryLevel(memory.version, reader(own)) : {memoryBytes: null, memoryPeakBytes: null}),
+      processes: pids ? parseCount(reader(pids)('pids.current')) : null,
+    };
   }
 
   cpuUs(): number | null {

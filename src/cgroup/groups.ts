@@ -10,6 +10,15 @@ export type Leaf = 'engine' | 'payload';
 /** Cumulative counters and peaks of one leaf and of all below it, and what it holds now. Unknown is null. */
 export interface GroupUsage extends CpuTimes, Throttling, MemoryUsage, PidsUsage, IoUsage, PressureUsage {}
 
+/** What a leaf weighs now, by few and short reads. Unknown is null. */
+export interface GroupLevel {
+  cpuUs: number | null;
+  memoryBytes: number | null;
+  memoryPeakBytes: number | null;
+  /** Tasks (threads). */
+  processes: number | null;
+}
+
 /** Files that the kernel changes, and tells those who watch them of it (cgroup-v2.rst: inotify, IN_MODIFY), when a limit is hit. */
 export interface EventFiles {
   /** memory.events */
@@ -57,6 +66,8 @@ export interface Groups {
   /** cgroup.procs files to join, one for each hierarchy. */
   readonly joins: Readonly<Record<Leaf, readonly string[]>>;
   usage(leaf: Leaf): GroupUsage;
+  /** What the payload weighs now, for whoever looks at many boxes. */
+  level(): GroupLevel;
   /** CPU time of the payload, user and system together: one short read. */
   cpuUs(): number | null;
   memoryEvents(): MemoryEvents;

@@ -48,6 +48,12 @@ export function memoryUsage(version: 1 | 2, read: Read): MemoryUsage {
   return version === 2 ? usageV2(read) : usageV1(read);
 }
 
+/** Page cache included. No memory.stat: for that the kernel adds up the counters of all CPUs. */
+export function memoryLevel(version: 1 | 2, read: Read): {memoryBytes: number | null; memoryPeakBytes: number | null} {
+  const [now, peak] = version === 2 ? ['memory.current', 'memory.peak'] : ['memory.usage_in_bytes', 'memory.max_usage_in_bytes'];
+  return {memoryBytes: parseCount(read(now ?? '')), memoryPeakBytes: parseCount(read(peak ?? ''))};
+}
+
 export function memoryCounters(version: 1 | 2, read: Read): MemoryCounters {
   return version === 2 ? countersV2(read) : countersV1(read);
 }

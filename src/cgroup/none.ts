@@ -37,6 +37,7 @@ export const unknownUsage: GroupUsage = {
 export const noGroups: Groups = {
   joins: {engine: [], payload: []},
   usage: () => ({...unknownUsage}),
+  level: () => ({cpuUs: null, memoryBytes: null, memoryPeakBytes: null, processes: null}),
   cpuUs: () => null,
   memoryEvents: () => ({version: null, oomKills: null, groups: []}),
   verdict: () => null,

@@ -1,6 +1,6 @@
 /** What a live box weighs now. Unknown is null. */
 
-import {noGroups, type Groups} from '../cgroup/manager.js';
+import type {Groups} from '../cgroup/manager.js';
 import type {Weighing} from './weigh.js';
 import {epochUs} from './clock.js';
 import {readKills} from './kills.js';
@@ -34,7 +34,7 @@ type Measured = Omit<Figures, 'standing' | 'ageUs'>;
 
 /**
  * By the groups where there are some, else by the processes.
- * @param noted what the wrapper noted last of a box without groups
+ * @param noted what the wrapper noted last: a peak that no group keeps (v2 before Linux 5.19) it samples
  */
 export function measure(
   groups: Groups,
@@ -44,22 +44,18 @@ export function measure(
   /** All of it is frozen, or stopped. */
   isStill: boolean;
 } {
-  const counted = groups === noGroups ? null : byGroups(groups);
+  const counted = groups.level();
   const {frozen} = groups.frozen();
-  const tree = counted?.cpuUs == null || counted.memoryBytes === null || frozen === null ? treeOf(init) : null;
-  const sampled = tree === null ? null : byTree(tree, noted());
+  const tree = counted.cpuUs === null || counted.memoryBytes === null || frozen === null ? treeOf(init) : null;
+  const sampled = tree === null ? null : byTree(tree);
+  const memoryBytes = counted.memoryBytes ?? sampled?.memoryBytes ?? null;
   return {
-    memoryBytes: counted?.memoryBytes ?? sampled?.memoryBytes ?? null,
-    memoryPeakBytes: counted?.memoryPeakBytes ?? sampled?.memoryPeakBytes ?? null,
-    cpuUs: counted?.cpuUs ?? sampled?.cpuUs ?? null,
-    processes: counted?.processes ?? sampled?.processes ?? null,
+    memoryBytes,
+    memoryPeakBytes: counted.memoryPeakBytes ?? sampledPeak(memoryBytes, noted()),
+    cpuUs: counted.cpuUs ?? sampled?.cpuUs ?? null,
+    processes: counted.processes ?? sampled?.processes ?? null,
     isStill: frozen ?? standsStill(tree?.processes ?? []),
   };
-}
-
-function byGroups(groups: Groups): Measured {
-  const {memCurrentBytes, memPeakBytes, pidsNow} = groups.usage('payload');
-  return {memoryBytes: memCurrentBytes, memoryPeakBytes: memPeakBytes, cpuUs: groups.cpuUs(), processes: pidsNow};
 }
 
 /** Init and all below it. */
@@ -74,17 +70,20 @@ function treeOf(init: ProcessId | null): Tree | null {
   return sample === null ? null : {init: sample, processes: readTree(init.pid)};
 }
 
-/** Sums over what lives, and what init has waited for; of the peak, what the wrapper noted last. */
-function byTree({init, processes}: Tree, noted: Weighing | undefined): Measured {
+/** Sums over what lives, and what init has waited for. */
+function byTree({init, processes}: Tree): Omit<Measured, 'memoryPeakBytes'> {
   const sum = (of: (sample: ProcessSample) => number): number => processes.reduce((total, sample) => total + of(sample), 0);
-  const memoryBytes = sum(({rssBytes}) => rssBytes);
-  const peak = (noted?.usage as Weighing['usage'] | undefined)?.memPeakBytes;
   return {
-    memoryBytes,
-    memoryPeakBytes: Math.max(memoryBytes, typeof peak === 'number' ? peak : 0),
+    memoryBytes: sum(({rssBytes}) => rssBytes),
     cpuUs: init.waitedUs + sum(({cpuUs, waitedUs}) => cpuUs + waitedUs),
     processes: sum(({threads}) => threads),
   };
+}
+
+/** The file can hold anything. */
+function sampledPeak(memoryBytes: number | null, noted: Weighing | undefined): number | null {
+  const peak = (noted?.usage as Weighing['usage'] | undefined)?.memPeakBytes;
+  return typeof peak === 'number' ? Math.max(peak, memoryBytes ?? 0) : memoryBytes;
 }
 
 function standingOf({payload, stopped, directory, startEpochUs}: LiveBox, isStill: boolean): BoxStanding {
