@@ -50,8 +50,9 @@ export function memoryUsage(version: 1 | 2, read: Read): MemoryUsage {
 
 /** Page cache included. No memory.stat: for that the kernel adds up the counters of all CPUs. */
 export function memoryLevel(version: 1 | 2, read: Read): {memoryBytes: number | null; memoryPeakBytes: number | null} {
-  const [now, peak] = version === 2 ? ['memory.current', 'memory.peak'] : ['memory.usage_in_bytes', 'memory.max_usage_in_bytes'];
-  return {memoryBytes: parseCount(read(now ?? '')), memoryPeakBytes: parseCount(read(peak ?? ''))};
+  const file =
+    version === 2 ? {now: 'memory.current', peak: 'memory.peak'} : {now: 'memory.usage_in_bytes', peak: 'memory.max_usage_in_bytes'};
+  return {memoryBytes: parseCount(read(file.now)), memoryPeakBytes: parseCount(read(file.peak))};
 }
 
 export function memoryCounters(version: 1 | 2, read: Read): MemoryCounters {

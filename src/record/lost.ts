@@ -16,8 +16,8 @@ export interface Remains {
   flags: readonly string[];
   /** Whose memory limit killed, as far as counters still tell. */
   oom: (Verdict & {certain: boolean}) | null;
-  /** What `tare kill` was asked for. */
-  kills: readonly Kill[];
+  /** What `tare kill` was asked for; absent: nothing. */
+  kills?: readonly Kill[];
 }
 
 /** The same bytes whoever closes it and whenever: nothing of the sweep itself is in it. */
@@ -32,7 +32,7 @@ export function lostRecord(started: UsageRecord, {reason, startEpochUs, seen, us
     net: executed ? usage : NO_USAGE,
     tare: NO_TARE,
     watch: null,
-    outcome: lostOutcome(reason, executed ? oom : null, executed ? kills : []),
+    outcome: lostOutcome(reason, executed ? oom : null, executed ? kills : undefined),
     flags: executed ? [...flags, 'killed', 'partial', ...(oom?.certain === false ? ['oom-verdict-uncertain'] : [])] : [],
   });
   return {...record, state: 'lost'};

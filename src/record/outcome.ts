@@ -37,8 +37,8 @@ export interface Ending {
   oom: Verdict | null;
   /** Signals that the wrapper was sent and passed on. */
   noted: readonly number[];
-  /** What `tare kill` was asked for before the end, in order. */
-  kills: readonly Kill[];
+  /** What `tare kill` was asked for before the end, in order; absent: nothing. */
+  kills?: readonly Kill[];
   /** What went wrong with the wrapper itself. */
   trouble: string | null;
   killedProcesses: number | null;
@@ -60,7 +60,7 @@ const NOTHING: Outcome = {
 export const RUNNING: Outcome = NOTHING;
 
 /** The payload ran and is over. */
-export function endedOutcome({rawStatus, stop, oom, noted, kills, trouble, killedProcesses}: Ending): Outcome {
+export function endedOutcome({rawStatus, stop, oom, noted, kills = [], trouble, killedProcesses}: Ending): Outcome {
   const ended = rawStatus === null ? {exitCode: null, signal: null} : decodeWaitStatus(rawStatus);
   const base: Outcome = {
     ...NOTHING,

@@ -81,8 +81,8 @@ function byTree({init, processes}: Tree): Omit<Measured, 'memoryPeakBytes'> {
 }
 
 /** The file can hold anything. */
-function sampledPeak(memoryBytes: number | null, noted: Weighing | undefined): number | null {
-  const peak = (noted?.usage as Weighing['usage'] | undefined)?.memPeakBytes;
+function sampledPeak(memoryBytes: number | null, noted: Partial<Weighing> | undefined): number | null {
+  const peak = noted?.usage?.memPeakBytes;
   return typeof peak === 'number' ? Math.max(peak, memoryBytes ?? 0) : memoryBytes;
 }
 

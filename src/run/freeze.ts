@@ -19,8 +19,7 @@ export async function pauseBox({init}: {init: ProcessId | null}, groups: Groups)
   if (byGroup) groups.freeze(true);
   for (let waited = 0; waited < PATIENCE_MS; waited += LOOK_MS) {
     // again each time: one that was not stopped yet may have made another
-    if (!byGroup) signalAll(init, 'SIGSTOP');
-    if (byGroup ? groups.frozen().frozen === true : standsStill(processesIn(init))) return byGroup ? 'freezer' : 'SIGSTOP';
+    if (byGroup ? groups.frozen().frozen === true : stopAll(init)) return byGroup ? 'freezer' : 'SIGSTOP';
     await sleep(LOOK_MS);
   }
   return null;
@@ -35,6 +34,19 @@ export function resumeBox({init, front}: {init: ProcessId | null; front: Process
   signalAll(init, 'SIGCONT');
   // at a terminal the front stops with its payload, for the shell to see
   if (front !== null && isRunning(front) && statFields(front.pid)?.[0] === 'T') signal(front.pid, 'SIGCONT');
+}
+
+/**
+ * true when all stand still. Whoever waits for a child of its vfork(2) stops only after that child has executed or ended: such a child is let
+ * go, and stopped the next time.
+ */
+function stopAll(init: ProcessId | null): boolean {
+  signalAll(init, 'SIGSTOP');
+  const processes = processesIn(init);
+  if (standsStill(processes)) return true;
+  const waiting = new Set(processes.filter(({state}) => state === 'D').map(({pid}) => pid));
+  for (const {pid, parent} of processes) if (waiting.has(parent)) signal(pid, 'SIGCONT');
+  return false;
 }
 
 const hasFreezer = (groups: Groups): boolean => groups.frozen().frozen !== null;

@@ -222,7 +222,7 @@ function sweepRecord(spools: readonly string[], recordId: string, at: Here): Swe
     // another sweep may just have closed it, with more than we know: it removes the box's folder after that
     if (isClosed(find(spools, recordId)?.record ?? null)) return null;
     const reason = REASONS[presence];
-    journal(spools, lostRecord(record, {reason, startEpochUs: null, seen: null, usage: NO_USAGE, flags: [], oom: null, kills: []}));
+    journal(spools, lostRecord(record, {reason, startEpochUs: null, seen: null, usage: NO_USAGE, flags: [], oom: null}));
     return {recordId, result: 'closed', message: `${reason}; its box is not known any more`};
   } catch (error) {
     // what was written by something else keeps no other from being closed

@@ -10,6 +10,7 @@ export interface ProcessSample {
   pid: number;
   /** Ticks after boot: with the pid, names one process and not a later one with the same pid. */
   startTicks: number;
+  parent: number;
   /** As proc_pid_stat(5) has it: R, S, T, Z, … */
   state: string;
   /** CPU time of the process itself, µs. */
@@ -52,6 +53,7 @@ export function readProcess(pid: number): ProcessSample | null {
   return {
     pid,
     startTicks: field(22),
+    parent: field(4),
     state: fields[0] ?? '',
     cpuUs: (field(14) + field(15)) * US_PER_TICK,
     waitedUs: (field(16) + field(17)) * US_PER_TICK,

@@ -58,6 +58,7 @@ describe('the wrapper’s folders', () => {
     batch: plainJob(),
     settings: {oom: 'hold'},
     init: null,
+    payload: null,
     memoryBefore: null,
     abilities: {tmpfsSize: true, perms: true, overlay: true, disableUserns: true},
     frontStartedUs: 5,
