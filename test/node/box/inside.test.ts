@@ -1,6 +1,17 @@
 /** Looking into live boxes, and ending, pausing and joining them: `tare ps`, `logs`, `kill`, `pause`, `resume`, `exec`. */
 import {execFileSync, spawn, type ChildProcess} from 'node:child_process';
-import {closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync} from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import type {JobRow} from '../../../src/report/jobs.js';
@@ -22,6 +33,15 @@ interface Box {
   payload: {pid: number} | null;
   init: {pid: number} | null;
   started: {wrapper: {brain: {pid: number} | null}};
+}
+
+/** Files that a process has open. */
+function opened(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${String(pid)}/fd`).map((name) => readlinkSync(`/proc/${String(pid)}/fd/${name}`));
+  } catch {
+    return []; // it is gone, or has closed one
+  }
 }
 
 for (const role of ROLES) {
@@ -111,14 +131,14 @@ for (const role of ROLES) {
     });
 
     it('logs: either stream, and what comes until the end; what is no file is said to be none', async () => {
-      const script = 'echo one; echo two >&2; until [ -e go ]; do sleep 0.05; done; echo three; exec >&2; exec sleep 0.5';
+      const script = 'echo one; echo two >&2; until [ -e go ]; do sleep 0.05; done; echo three; exec sleep 0.5';
       const {box, over} = await begin(script);
       await until('its first words', () => readFileSync(join(site.directory, 'err'), 'utf8') === 'two\n');
       expect(await said('logs', box.id)).to.equal('one\n');
       expect(await said('logs', box.id, '--stderr')).to.equal('two\n');
       const following = tare('logs', box.id, '--follow');
-      await until('a follower', () => processes().some(({argv}) => argv.includes('--follow') && argv.includes(policy)));
-      await new Promise((resolve) => setTimeout(resolve, patience(400)));
+      const out = join(site.directory, 'out');
+      await until('a follower', () => processes().some(({pid, argv}) => argv.includes('--follow') && opened(pid).includes(out)));
       writeFileSync(join(site.work, 'go'), '');
       expect((await following).stdout).to.equal('one\nthree\n');
       await over;
@@ -287,11 +307,13 @@ for (const role of ROLES) {
         [['top', '--once', '--interval', 'soon'], 125, /--interval: not a duration/],
         [['ps', '-a', '--last', '0'], 64, /greater than or equal to 1/],
       ];
-      for (const [argv, code, words] of cases) {
-        const ended = await tare(...argv);
-        expect([argv, ended.code], ended.stderr).to.deep.equal([argv, code]);
-        expect(ended.stderr).to.match(words).and.not.contain('\u001B');
-      }
+      await Promise.all(
+        cases.map(async ([argv, code, words]) => {
+          const ended = await tare(...argv);
+          expect([argv, ended.code], ended.stderr).to.deep.equal([argv, code]);
+          expect(ended.stderr).to.match(words).and.not.contain('\u001B');
+        }),
+      );
       expect((await list()).map(({id, state}) => [id, state])).to.deep.equal([[box.id, 'running']]);
       await said('kill', box.id);
     });
@@ -305,14 +327,14 @@ for (const role of ROLES) {
         return ending(child);
       };
       expect((await stranger('ps', '--policy', policy)).stdout).to.match(/^ID .*\n$/);
-      for (const argv of [['kill'], ['kill', '-s', 'USR1'], ['pause'], ['resume'], ['logs'], ['exec']]) {
-        const rest = argv[0] === 'exec' ? ['--', 'true'] : [];
-        const {code, stderr} = await stranger(...argv, box.id, '--policy', policy, ...rest);
+      const refused = [['kill'], ['kill', '-s', 'USR1'], ['pause'], ['resume'], ['logs'], ['exec']].map(async (argv) => {
+        const {code, stderr} = await stranger(...argv, box.id, '--policy', policy, ...(argv[0] === 'exec' ? ['--', 'true'] : []));
         expect([argv, code]).to.deep.equal([argv, 125]);
         expect(stderr).to.match(
           new RegExp(`^tare: the box ${box.id} belongs to another user; found: uid \\d+; this is uid ${String(STRANGER)};`),
         );
-      }
+      });
+      await Promise.all(refused);
       expect((await stranger('kill', box.id.slice(0, 8), '--policy', policy)).stderr).to.contain('no live box of that id that is yours');
       expect((await list())[0]?.state).to.equal('running');
       await said('kill', box.id);
