@@ -4,6 +4,7 @@ import {copyOutput, openOutput} from '../run/output.js';
 import {becomeOwner, checkApplication} from '../run/live.js';
 import {boxArgs, boxFlags, oneBox, openNode} from './shared/boxes.js';
 import {explain, Output} from './shared/output.js';
+import {withoutControls} from './shared/plain-bytes.js';
 
 export default class Logs extends Command {
   static override summary = 'Print what a job has written on its standard output, where that is a file.';
@@ -35,24 +36,3 @@ export default class Logs extends Command {
     }
   }
 }
-
-const NEWLINE = 0x0a;
-const TAB = 0x09;
-const ESCAPES = {least: 0x20, delete: 0x7f, c1Lead: 0xc2, c1First: 0x80, c1Last: 0x9f} as const;
-
-/** What could steer a terminal becomes `?`, of which a second byte can come in the next piece: C1 controls are two in UTF-8. */
-function withoutControls(): (bytes: Buffer) => Buffer {
-  let before = 0;
-  return (bytes) => {
-    const clean = Buffer.from(bytes);
-    for (let index = 0; index < clean.length; index++) {
-      const byte = clean[index] ?? 0;
-      const isC0 = byte < ESCAPES.least && byte !== NEWLINE && byte !== TAB;
-      const isC1 = before === ESCAPES.c1Lead && byte >= ESCAPES.c1First && byte <= ESCAPES.c1Last;
-      if (isC0 || isC1 || byte === ESCAPES.delete) clean[index] = QUESTION;
-      before = byte;
-    }
-    return clean;
-  };
-}
-const QUESTION = 0x3f;

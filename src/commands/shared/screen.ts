@@ -8,6 +8,9 @@ const LEAVE = '\u001B[?25h\u001B[?1049l';
 const HOME = '\u001B[H';
 const CLEAR_LINE = '\u001B[K';
 const CLEAR_BELOW = '\u001B[J';
+/** What is too long for the terminal is cut there. */
+const NO_WRAP = '\u001B[?7l';
+const WRAP = '\u001B[?7h';
 const QUIT = ['q', 'Q', '\u0003', '\u0004', '\u001B'];
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
@@ -42,14 +45,13 @@ export class Screen {
 
   /** As much of the text as there is room for. */
   show(text: string): void {
-    const {columns, rows} = process.stdout;
-    // an escape sequence has no width, and only the head of the table has one
+    // a terminal that does not say has 0
+    const rows = process.stdout.rows || Infinity;
     const lines = text
       .trimEnd()
       .split('\n')
       .slice(0, Math.max(1, rows - 1));
-    const cut = lines.map((line) => (line.startsWith('\u001B') ? line : line.slice(0, columns)) + CLEAR_LINE);
-    this.write(HOME + cut.join('\r\n') + CLEAR_BELOW);
+    this.write(HOME + NO_WRAP + lines.map((line) => line + CLEAR_LINE).join('\r\n') + CLEAR_BELOW + WRAP);
   }
 
   readonly close = (): void => {
