@@ -7,7 +7,7 @@ import type {Channel} from './channel.js';
 import {figuresOf} from './figures.js';
 import {readEnvironment} from './environ.js';
 import {accountOf} from './identity.js';
-import type {LiveBox} from './live.js';
+import {groupsOf, type LiveBox} from './live.js';
 import {NATIVE} from './native.js';
 import {isRunning} from './process.js';
 import type {Quit} from './request.js';
@@ -51,8 +51,16 @@ export async function execInBox(box: LiveBox, request: ExecRequest, hello: Hello
   if ('quit' in joined) return joined.quit;
   const {step, text} = joined.failure;
   if (step === 'exec') throw new TareError('PAYLOAD_NOT_EXECUTABLE', {message: `the command could not be executed: ${text}`});
-  throw new TareError('BOX_NOT_JOINED', {message: `the box ${id} cannot be joined`, found: `${step}: ${text}`.trim()});
+  throw new TareError('BOX_NOT_JOINED', {
+    message: `the box ${id} cannot be joined`,
+    found: `${step}: ${text}`.trim(),
+    // cgroup-v2.rst, Delegation Containment
+    ...(GROUP_STEPS.includes(step) ? {remedy: 'call it as root, or from within the job’s slot (condor_ssh_to_job)'} : {}),
+  });
 }
+
+/** Steps of enter and init that move a process into a group. */
+const GROUP_STEPS = ['join', 'cgroup'];
 
 /** The payload's; and whoever sits at a terminal has a kind of terminal. */
 function environmentFor(
@@ -71,14 +79,16 @@ function environmentFor(
 
 /**
  * Root runs the whole command line as the owner of the box, with a front of its own: nothing that the owner's files say is then done with
- * root's rights.
+ * root's rights, but that it runs in the box's engine group. From elsewhere the kernel lets an owner move nothing into a v2 group.
  */
-export async function execAsOwner({uid, id}: LiveBox, argv: readonly string[], hello: Hello, channel: Channel): Promise<Quit> {
+export async function execAsOwner(box: LiveBox, argv: readonly string[], hello: Hello, channel: Channel): Promise<Quit> {
+  const {uid, id} = box;
   const {gid, groups} = accountOf(uid);
+  const joins = groupsOf(box).joins.engine.map((path) => `J${path}`);
   const {TERM} = hello.environment;
   const variables = ['ePATH=/usr/bin:/bin', ...(TERM === undefined ? [] : [`eTERM=${TERM}`])];
   const identity = `U${uid} ${gid} ${(groups.length === 0 ? [gid] : groups).join(',')}`;
-  channel.send('L', identity, '0', ...variables, ...[NATIVE, 'exec', ...argv].map((each) => `v${each}`), 'd/');
+  channel.send('L', ...joins, identity, '0', ...variables, ...[NATIVE, 'exec', ...argv].map((each) => `v${each}`), 'd/');
   const joined = await runLaunched(channel);
   if ('quit' in joined) return joined.quit;
   const {step, text} = joined.failure;

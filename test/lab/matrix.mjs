@@ -47,7 +47,7 @@ const ROWS = {
   'node/box/exec': others(),
   'node/box/told': others(),
   'node/box/within': others(),
-  'node/box/inside': others('root', 'condor'),
+  'node/box/inside': others(),
   'node/box/crash': others(),
   'node/box/many': others(),
   'node/box/endings': others(),

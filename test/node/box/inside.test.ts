@@ -154,7 +154,7 @@ for (const role of ROLES) {
     });
 
     it('pause and resume: nothing moves, the time is not counted; a paused one can be killed', async () => {
-      const {box, over} = await begin('while :; do echo x; sleep 0.02; done', '--wall-time', '60s');
+      const {box, over} = await begin('while :; do echo x; sleep 0.02; done', '--wall-time', `${String(patience(60))}s`);
       const size = (): number => readFileSync(join(site.directory, 'out')).length;
       await until('output', size);
       expect(await said('pause', box.id)).to.match(/ paused \((?:freezer|SIGSTOP)\)\n$/);
@@ -181,7 +181,11 @@ for (const role of ROLES) {
 
     it('a limit ends one that is paused, and lets it use its grace', async () => {
       policy = site.policy({grace: '20s', suspendedTime: 'counted'});
-      const {box, over} = await begin('trap "echo bye; exit 3" TERM; while :; do sleep 0.02; done', '--wall-time', '3s');
+      const {box, over} = await begin(
+        'trap "echo bye; exit 3" TERM; while :; do sleep 0.02; done',
+        '--wall-time',
+        `${String(patience(3))}s`,
+      );
       await said('pause', box.id);
       expect((await over).code).to.equal(3);
       expect(outcome()).to.include({status: 'limit', limit: 'wallTime', exitCode: 3});
@@ -387,7 +391,6 @@ for (const role of ROLES) {
 
           const {stdout, stderr, code} = await asRoot('ps');
           expect([code, stderr]).to.deep.equal([0, '']);
-          // eslint-disable-next-line no-control-regex
           expect(stdout)
             .to.contain('?]0;evil??')
             .and.not.match(/[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u202E]/);
