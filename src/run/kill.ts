@@ -33,7 +33,7 @@ export async function killBox(box: LiveBox, signal: NodeJS.Signals, by: number):
   const isSecond = signal === 'SIGTERM' && before.some((kill) => kill.signal === 'SIGTERM');
   if (signal === 'SIGKILL' || isSecond) return killNow(box, by);
   note(box, signal, by);
-  process.kill(payload.pid, signal);
+  send(box, payload.pid, signal);
   if (signal !== 'SIGTERM') return 'sent';
   // one that is paused could not use its grace
   resumeBox(box, groupsOf(box));
@@ -44,6 +44,15 @@ export async function killBox(box: LiveBox, signal: NodeJS.Signals, by: number):
   if (isRunning(payload)) return killNow(box, by);
   await waitGone(box);
   return 'ended';
+}
+
+/** @throws TareError BOX_STATE when it has ended meanwhile */
+function send(box: LiveBox, pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === 'ESRCH' ? notRunning(box) : error;
+  }
 }
 
 async function killNow(box: LiveBox, by: number): Promise<'ended'> {
