@@ -1,6 +1,7 @@
 import {Command, Flags} from '@oclif/core';
 import {renderJobs, type JobRow} from '../report/jobs.js';
-import {liveJobs, nowUs, openNode, policyFlag, terminal, type Node} from './shared/boxes.js';
+import {epochUs} from '../run/clock.js';
+import {liveJobs, openNode, policyFlag, terminal, type Node} from './shared/boxes.js';
 import {complain, explain, say, sayJson} from './shared/output.js';
 
 export default class Ps extends Command {
@@ -25,7 +26,7 @@ export default class Ps extends Command {
       const node = await openNode(flags.policy);
       const jobs = [...liveJobs(node), ...(flags.all ? await ended(node, flags.last) : [])];
       if (flags.json) sayJson(jobs);
-      else say(renderJobs(jobs, {nowEpochUs: nowUs(), ...terminal()}).trimEnd());
+      else say(renderJobs(jobs, {nowEpochUs: epochUs(), ...terminal()}).trimEnd());
     } catch (error) {
       this.exit(explain(error));
     }

@@ -1,10 +1,10 @@
 import {Command, Flags} from '@oclif/core';
 import {parseDuration} from '../job/quantity.js';
 import {renderJobs, renderNode} from '../report/jobs.js';
-import {sleep} from '../run/clock.js';
+import {epochUs, sleep} from '../run/clock.js';
 import {Rates} from '../run/rates.js';
 import {Totals} from '../run/totals.js';
-import {liveJobs, nowUs, openNode, policyFlag, terminal, type Node} from './shared/boxes.js';
+import {liveJobs, openNode, policyFlag, terminal, type Node} from './shared/boxes.js';
 import {explain, say} from './shared/output.js';
 import {Screen} from './shared/screen.js';
 
@@ -54,7 +54,7 @@ function watch(node: Node): Look {
     const busy = rates.look(jobs);
     const rateOf = ({id}: {id: string | null}): number => (id === null ? -1 : (busy.get(id) ?? -1));
     const sorted = jobs.toSorted((a, b) => rateOf(b) - rateOf(a) || (b.cpuUs ?? 0) - (a.cpuUs ?? 0));
-    return `${renderNode(totals.look(), sorted, busy)}\n${renderJobs(sorted, {nowEpochUs: nowUs(), rates: busy, ...terminal()})}`;
+    return `${renderNode(totals.look(), sorted, busy)}\n${renderJobs(sorted, {nowEpochUs: epochUs(), rates: busy, ...terminal()})}`;
   };
 }
 

@@ -33,7 +33,7 @@ export async function killBox(box: LiveBox, signal: NodeJS.Signals, by: number):
   const isSecond = signal === 'SIGTERM' && before.some((kill) => kill.signal === 'SIGTERM');
   if (signal === 'SIGKILL' || isSecond) return killNow(box, by);
   note(box, signal, by);
-  for (const each of firstProcesses(box)) signalProcess(each, signal);
+  if (firstProcesses(box).filter((each) => signalProcess(each, signal)).length === 0) throw notRunning(box);
   if (signal !== 'SIGTERM') return 'sent';
   // one that is paused could not use its grace
   resumeBox(box, groupsOf(box));
@@ -59,11 +59,13 @@ async function killNow(box: LiveBox, by: number): Promise<'ended'> {
 const firstProcesses = ({payload, applications}: LiveBox): ProcessId[] =>
   applications.length === 0 ? (payload === null ? [] : [payload]) : applications.flatMap((one) => one.process ?? []);
 
-function signalProcess({pid}: ProcessId, signal: NodeJS.Signals): void {
+/** false when it is gone. */
+function signalProcess({pid}: ProcessId, signal: NodeJS.Signals): boolean {
   try {
-    process.kill(pid, signal);
+    return process.kill(pid, signal);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw error;
   }
 }
 

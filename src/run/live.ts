@@ -76,7 +76,7 @@ export function liveBoxes(policy: Policy, uid: number): LiveBox[] {
  */
 export function findBox(policy: Policy, uid: number, prefix: string): LiveBox {
   const boxes = liveBoxes(policy, uid);
-  const found = BOX_ID.test(prefix) ? boxes.filter(({id}) => id.startsWith(prefix)) : [];
+  const found = BOX_ID.test(prefix) ? boxes.filter(({id}) => id.startsWith(prefix)).sort((a, b) => (a.id < b.id ? -1 : 1)) : [];
   // two folders of one id are of two users, and one of them is made up
   const exact = found.filter(({id}) => id === prefix);
   const [box, ...others] = exact.length === 1 ? exact : found;

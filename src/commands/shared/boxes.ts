@@ -5,7 +5,6 @@ import {constants} from 'node:os';
 import {readPolicy} from '../../run/documents.js';
 import type {Policy} from '../../policy/policy.js';
 import type {JobRow} from '../../report/jobs.js';
-import {epochUs} from '../../run/clock.js';
 import {figuresOf} from '../../run/figures.js';
 import {findBox, groupsOf, liveBoxes, type LiveBox} from '../../run/live.js';
 
@@ -55,8 +54,6 @@ function rowOf(box: LiveBox, {name, state}: LiveBox['applications'][number]): Jo
 /** Of the terminal; nothing is broken elsewhere. */
 export const terminal = (): {width?: number; colour?: boolean} =>
   process.stdout.isTTY ? {width: process.stdout.columns, colour: process.env['NO_COLOR'] === undefined} : {};
-
-export const nowUs = epochUs;
 
 /** `TERM`, `sigterm` and `15` are SIGTERM. */
 export const signalFlag = Flags.custom<NodeJS.Signals>({

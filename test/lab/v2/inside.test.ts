@@ -35,15 +35,23 @@ for (const role of ROLES) {
       return ending(spawn(bin('tare'), [command, '--policy', policy, ...rest], {cwd: '/', stdio: ['ignore', 'pipe', 'pipe']}));
     };
     const list = async (): Promise<JobRow[]> => JSON.parse((await tare('ps', '--json')).stdout) as JobRow[];
+    /** The only job, once its payload has executed. */
+    const running = async (): Promise<JobRow> => {
+      for (let looks = 0; looks < 50; looks++) {
+        const [job] = await list();
+        if (job?.state === 'running') return job;
+      }
+      throw new Error(`no job runs: ${(await tare('ps')).stderr}`);
+    };
 
     it('are weighed, paused by their freezer, joined by root, and killed while they are paused', async () => {
-      const running = slot.start(['--memory', '200MiB', '--', 'sh', '-c', 'while :; do :; done']);
+      const over = slot.run(['--memory', '200MiB', '--', 'sh', '-c', 'while :; do :; done']);
       const group = await slot.payload();
-      const [job] = await list();
-      const id = job?.id ?? '';
-      expect(job).to.include({state: 'running', memoryLimitBytes: 200 * MIB});
-      expect(job?.memoryBytes).to.be.within(1, 50 * MIB);
-      expect(job?.cpuUs).to.be.above(0);
+      const job = await running();
+      const id = job.id ?? '';
+      expect(job.memoryLimitBytes).to.equal(200 * MIB);
+      expect(job.memoryBytes).to.be.within(1, 50 * MIB);
+      expect(job.cpuUs).to.be.above(0);
       const exec = await tare('exec', id, '--', 'sh', '-c', 'cat /proc/self/cgroup; id -u');
       const uid = String(role === 'user' ? (site.credentials.uid ?? 0) : 65534);
       expect(exec.stdout, exec.stderr).to.equal(`0::${group.slice('/sys/fs/cgroup'.length)}/job\n${uid}\n`);
@@ -55,7 +63,7 @@ for (const role of ROLES) {
       expect(cpu()).to.equal(before);
       expect((await list())[0]?.state).to.equal('paused');
       expect((await tare('kill', id)).stdout).to.equal(`${id} ended\n`);
-      const {record, signal} = await slot.end(running);
+      const {record, signal} = await over;
       expect(signal).to.equal('SIGKILL');
       expect(record.outcome).to.deep.include({status: 'killed', reason: 'uid 0 ended it by tare kill (SIGKILL)'});
       expect(record.time.suspendedUs).to.be.above(1_000_000);
@@ -64,14 +72,13 @@ for (const role of ROLES) {
 
     if (role === 'user') {
       it('are joined by their owner from within the slot only, and that is said', async () => {
-        const running = slot.start(['--', 'sleep', '120']);
-        await slot.payload();
-        const id = (await list())[0]?.id ?? '';
+        const over = slot.run(['--', 'sleep', '120']);
+        const id = (await running()).id ?? '';
         const {code, stderr} = await ending(site.start(['exec', id, '--policy', policy, '--', 'true'], {cwd: '/'}));
         expect([code, stderr.includes('call it as root, or from within the job’s slot')], stderr).to.deep.equal([125, true]);
         expect(processes().some(({argv}) => argv.includes('exec') && argv.includes(policy))).to.equal(false);
         await tare('kill', id);
-        expect((await slot.end(running)).signal).to.equal('SIGKILL');
+        expect((await over).signal).to.equal('SIGKILL');
       });
     }
   });

@@ -181,7 +181,7 @@ for (const role of ROLES) {
       expect(objects.map(({kind, path}) => `${kind} ${path}`)).to.deep.equal(said.stdout.trim().split('\n'));
       if (strangers !== null) {
         expect(strangers.status).to.equal(125);
-        expect(strangers.stderr).to.match(/there is no live box/);
+        expect(strangers.stderr).to.match(/belongs to another user/);
       }
     });
 
