@@ -175,8 +175,9 @@ function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello
     memoryBefore: state.memoryBefore as MemoryEvents,
     brainsLost: hello.brain - 1,
     stop: state.stop,
-    onStop: (stop) => {
-      state.stop = stop;
+    stopUs: state.stopUs,
+    onStop: (stop, us) => {
+      Object.assign(state, {stop, stopUs: us});
       keep(state, log);
     },
     beforeExec: () => {

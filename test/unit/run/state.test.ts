@@ -65,6 +65,7 @@ describe('the wrapper’s folders', () => {
     recordCopy: null,
     startEpochUs: null,
     stop: null,
+    stopUs: null,
     weighed: null,
     recorded: false,
     oom: null,
