@@ -16,6 +16,8 @@ export type Fate = NonNullable<Plan['applications']>;
 export interface Actions {
   /** For the start-th time: 1, 2, … */
   start(index: number, start: number): void;
+  /** To one that was given its start, and may not have been there yet for what all were sent. */
+  signal(index: number, signal: number): void;
   /** SIGTERM to all that run, SIGKILL after the grace. */
   stopAll(because: string): void;
   /** SIGKILL to everything of one. */
@@ -72,7 +74,10 @@ const RESTART_MS = 1000;
 const READY_MS = {first: 50, most: 1000} as const;
 /** Exit status of what could not be executed (sh(1)). */
 const NOT_EXECUTED = 127 << 8;
+/** Of one that failed in another way than by its own status. */
+const FAILED = 1 << 8;
 const SIGKILL = 9;
+const SIGTERM = 15;
 /** Signals by which somebody wants an end: nothing is started after one of them. */
 const ENDING_SIGNALS: readonly number[] = [1, 2, 3, 15];
 
@@ -89,6 +94,8 @@ export class Applications {
   /** Of the first that failed by itself, and of the first that failed when it was told to stop. */
   private firstFailure: number | null = null;
   private firstStopped: number | null = null;
+  /** The signal for which some were never started. */
+  private keptBack: number | null = null;
 
   constructor(steps: readonly Execute[], fate: Fate, actions: Actions) {
     this.steps = steps;
@@ -120,7 +127,7 @@ export class Applications {
   executed(index: number, start: number, us: number, keeperPid: number): void {
     const {step, standing} = this.at(index);
     standing.starts = Math.max(standing.starts, start);
-    Object.assign(standing, {runs: true, executedUs: us, keeperPid});
+    Object.assign(standing, {runs: true, executedUs: us, keeperPid, rawStatus: null});
     standing.firstExecutedUs ??= us;
     if (step.ready.when === 'started') standing.ready = true;
     if ('withinUs' in step.ready) this.awaitReady(index, start);
@@ -196,6 +203,9 @@ export class Applications {
   /** The caller sent the wrapper a signal, which all that run have got. */
   signalled(signal: number): void {
     if (!ENDING_SIGNALS.includes(signal)) return;
+    // a start and the signal may have crossed on their ways
+    for (const [index, {runs, executedUs}] of this.standings.entries()) if (runs && executedUs === null) this.actions.signal(index, signal);
+    this.keepBack(signal);
     this.wind();
     this.goOn();
   }
@@ -203,8 +213,14 @@ export class Applications {
   /** The whole job is stopped, by whoever calls this. */
   stopping(): void {
     this.told = true;
+    this.keepBack(SIGTERM);
     this.wind();
     this.goOn();
+  }
+
+  /** A job whose parts were not all run is not one that completed. */
+  private keepBack(signal: number): void {
+    if (this.standings.some(({starts, over}) => starts === 0 && !over)) this.keptBack ??= signal;
   }
 
   private wind(): void {
@@ -232,11 +248,14 @@ export class Applications {
     return this.standings.map(({totals}) => totals);
   }
 
-  /** The job's wait status: the primary's; else of the first that failed by itself, else of the first that failed when it was told to stop. */
+  /**
+   * The job's wait status: the primary's; else of the first that failed by itself, else of the first that failed when it was told to stop,
+   * else the signal for which some were never started.
+   */
   rawStatus(): number {
     const primary = this.fate.primary === null ? undefined : this.standings[this.fate.primary];
     if (primary !== undefined && primary.rawStatus !== null) return primary.rawStatus;
-    return this.firstFailure ?? this.firstStopped ?? 0;
+    return this.firstFailure ?? this.firstStopped ?? this.keptBack ?? 0;
   }
 
   /** Names of those that were killed for memory. */
@@ -282,8 +301,7 @@ export class Applications {
       if (standing.starts > 0 || standing.over) continue;
       const hopeless = this.hopelessNeed(index);
       if (hopeless !== undefined) {
-        Object.assign(standing, {over: true, reason: neverReady(hopeless)});
-        this.goOn();
+        this.giveUp(index, neverReady(hopeless));
         return;
       }
       if (!this.winding && needs.every((need) => this.standings[need]?.ready === true)) this.start(index);
@@ -292,6 +310,14 @@ export class Applications {
     this.wound = true;
     this.winding = true;
     this.actions.windUp();
+  }
+
+  /** What will never be started. Without the primary application there is nothing that the others run for. */
+  private giveUp(index: number, reason: string): void {
+    const {step, standing} = this.at(index);
+    Object.assign(standing, {over: true, reason});
+    if (index === this.fate.primary) this.stopAll(`the primary application ${step.name} cannot be started`);
+    else this.goOn();
   }
 
   /** The name of one that it needs and that will never be ready. */
@@ -311,7 +337,7 @@ export class Applications {
   private afterFailure(index: number, rawStatus: number, because: string): void {
     const {standing} = this.at(index);
     if (standing.stopped) this.firstStopped ??= rawStatus;
-    else this.firstFailure ??= rawStatus === 0 ? 1 << 8 : rawStatus;
+    else this.firstFailure ??= rawStatus === 0 ? FAILED : rawStatus;
     if (!standing.stopped && this.fate.onFailure === 'stop-all') this.stopAll(because);
     else if (index === this.fate.primary) this.stopAll(because);
     else this.goOn();
@@ -330,7 +356,11 @@ export class Applications {
     const {standing} = this.at(index);
     if (standing.runs || standing.over) return;
     standing.over = true;
-    if (standing.starts > 0) return;
+    if (standing.starts > 0) {
+      // it had failed, and would have been started again
+      if (standing.rawStatus !== null && (standing.rawStatus !== 0 || !standing.ready)) this.firstFailure ??= standing.rawStatus || FAILED;
+      return;
+    }
     const hopeless = this.hopelessNeed(index);
     standing.reason ??= hopeless === undefined ? 'the job ended before' : neverReady(hopeless);
   }
@@ -374,18 +404,15 @@ export class Applications {
     const {step, standing} = this.at(index);
     standing.reason = 'it was not ready in time';
     this.actions.note('an application is not ready in time', {application: step.name});
+    this.firstFailure ??= FAILED;
     if (this.fate.onFailure === 'stop-all') {
-      this.firstFailure ??= 1 << 8;
       this.stopAll(`${step.name} is not ready in time`);
       return;
     }
     for (const [other, {needs}] of this.steps.entries()) {
-      if (!needs.includes(index)) continue;
-      const waiting = this.at(other).standing;
-      if (waiting.starts === 0 && !waiting.over)
-        Object.assign(waiting, {over: true, reason: `it needs ${step.name}, which was not ready in time`});
+      const {starts, over} = this.at(other).standing;
+      if (needs.includes(index) && starts === 0 && !over) this.giveUp(other, `it needs ${step.name}, which was not ready in time`);
     }
-    this.goOn();
   }
 }
 

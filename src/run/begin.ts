@@ -63,6 +63,7 @@ export async function begin(
     recordCopy: request.recordCopy,
     startEpochUs: null,
     stop: null,
+    stopUs: null,
     weighed: null,
     recorded: false,
     oom: null,

@@ -79,6 +79,11 @@ export class Channel {
     if (!this.closed) this.listen();
   }
 
+  /** Nothing more has come. What a brain that takes over is told again is all there from the beginning. */
+  get isDrained(): boolean {
+    return this.queue.length === 0;
+  }
+
   /** The next frame; null from the end on. */
   next(): Promise<Frame | null> {
     const frame = this.queue.shift();

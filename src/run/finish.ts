@@ -119,16 +119,21 @@ export function failureText({failure, engine}: Life): string {
     : `${step} (${engineSays.replaceAll('\n', ' | ')})`;
 }
 
-/** The box was not built, nothing of it is left, and it may be tried without. */
+/** The box was not built (init says of one that was how it ended), nothing of it is left, and it may be tried without. */
 export const isBoxesFault = (life: Life): boolean =>
-  life.executedUs === null && life.failure !== null && life.verdict === null && life.engine !== null && !isPayloadsFault(life);
+  life.executedUs === null &&
+  life.failure !== null &&
+  life.init === null &&
+  life.verdict === null &&
+  life.engine !== null &&
+  !isPayloadsFault(life);
 
 /** The file system that was to hold the scratch could not be mounted. */
 export const isDisksFault = (life: Life): boolean =>
   isBoxesFault(life) && (life.failure?.step === 'loop' || life.failure?.step === 'tmpfs');
 
-/** The payload's own fault: it is not there, or cannot be executed. */
-const isPayloadsFault = ({failure}: Life): boolean => failure?.step === 'exec' || failure?.step === 'chdir';
+/** The payload's own fault: it is not there, cannot be executed, or has no place for its output. */
+const isPayloadsFault = ({failure}: Life): boolean => ['exec', 'chdir', 'output'].includes(failure?.step ?? '');
 
 function outcomeOf(life: Life, kills: readonly Kill[]): Outcome {
   const {init, failure, stop, spared, verdict, noted, frontLost, executedUs} = life;

@@ -87,9 +87,10 @@ export interface LifeContext {
   cpus: number;
   memoryBefore: MemoryEvents;
   brainsLost: number;
-  /** The limit that a brain before this one found exceeded. */
+  /** The limit that a brain before this one found exceeded, and when, on the monotonic clock. */
   stop: Stop | null;
-  onStop: (stop: Stop) => void;
+  stopUs: number | null;
+  onStop: (stop: Stop, us: number) => void;
   /** Done when the payload's process waits for its go: the `started` record goes to disk here. */
   beforeExec: () => void;
   /** Done when the payload runs. */
@@ -161,11 +162,14 @@ class Follower {
   private late: ((frame: null) => void) | null = null;
   private gone = false;
   private endGrace: (() => void) | null = null;
+  /** The applications are still to be told of the stop of a brain before this one. */
+  private stopToTell: boolean;
 
   constructor(context: LifeContext) {
     this.context = context;
     this.life.brainsLost = context.brainsLost;
     this.life.stop = context.stop;
+    this.stopToTell = context.stop !== null;
     const {plan} = context;
     if (plan.applications !== null)
       this.life.applications = new Applications(stepsOf(plan, 'application.execute'), plan.applications, this.actions());
@@ -187,6 +191,7 @@ class Follower {
       ]);
       if (frame === null) break;
       this.handle(frame);
+      if (channel.isDrained) this.tellStop(Infinity);
     }
     this.clearDeadline();
     if (!this.gone && !this.life.unkillable) this.life.frontLost = this.life.init === null;
@@ -206,12 +211,14 @@ class Follower {
         this.ready(number(0), number(1));
         break;
       case 'X':
+        this.tellStop(number(0));
         if (this.life.executedUs === null) this.executed(number(0));
         this.life.applications?.executed(number(1), number(2), number(0), number(3));
         this.tellApplications();
         break;
       case 'Z':
         if (this.life.applications !== null && this.context.isKilled()) this.life.applications.signalled(SIGTERM);
+        this.tellStop(number(strings.length - 1));
         this.life.applications?.ended(number(0), number(1), keeperReport(strings.slice(2)));
         this.tellApplications();
         break;
@@ -261,10 +268,7 @@ class Follower {
     this.context.afterExec(this.life.startEpochUs, this.initPid, this.payloadPid);
     pauseAt(plan.pauseAt, 'brain-executed');
     // a brain before this one has sent SIGTERM already
-    if (this.life.stop !== null) {
-      this.life.applications?.stopping();
-      this.killAfter(plan.grace.us);
-    }
+    if (this.life.stop !== null) this.killAfter(plan.grace.us);
     // whatever no controller counts is sampled
     const sampled = groups.cpuUs() === null || stepOf(plan, 'watch.memory') !== undefined || stepOf(plan, 'watch.processes') !== undefined;
     const wanted = sampled || stepOf(plan, 'weigh.processes') !== undefined;
@@ -309,6 +313,9 @@ class Follower {
       start: (index, start) => {
         channel.send('G', String(index), String(start));
       },
+      signal: (index, signal) => {
+        channel.send('K', String(signal), String(index));
+      },
       stopAll: (because) => {
         log.info('the applications are told to stop', {because});
         channel.send('K', String(SIGTERM));
@@ -338,6 +345,13 @@ class Follower {
     };
   }
 
+  /** What had happened before the stop is told again before it, so that nothing that ended by itself is said to have been stopped. */
+  private tellStop(us: number): void {
+    if (!this.stopToTell || us < (this.context.stopUs ?? 0)) return;
+    this.stopToTell = false;
+    this.life.applications?.stopping();
+  }
+
   private seeIn(ms: number): void {
     setTimeout(() => {
       if (this.life.init !== null || this.gone) return;
@@ -354,7 +368,7 @@ class Follower {
   private readonly stopPayload = (stop: Stop, how: 'hard' | 'soft', graceUs: number): void => {
     if (this.life.stop !== null || this.life.init !== null) return;
     this.life.stop = stop;
-    this.context.onStop(stop);
+    this.context.onStop(stop, monotonicUs());
     this.context.log.warn('the payload is over a limit', {...stop});
     this.life.applications?.stopping();
     if (how === 'hard') {

@@ -189,8 +189,9 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
       keep(state, log);
     },
     isKilled: () => readKills(stateDirectory(plan, state.id)).some(({signal}) => signal === 'SIGKILL' || signal === 'SIGTERM'),
-    onStop: (stop) => {
-      state.stop = stop;
+    stopUs: state.stopUs,
+    onStop: (stop, us) => {
+      Object.assign(state, {stop, stopUs: us});
       keep(state, log);
     },
     beforeExec: () => {

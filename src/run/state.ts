@@ -64,6 +64,8 @@ export interface BoxState {
   startEpochUs: number | null;
   /** The limit that was found exceeded; null until then. */
   stop: Stop | null;
+  /** When that was found, on the front's monotonic clock. */
+  stopUs: number | null;
   /** What was weighed before the groups were removed; null until then. */
   weighed: Weighing | null;
   /** Its closed record is in a spool, or was: whoever collects records may take it before the box is gone. */

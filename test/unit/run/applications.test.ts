@@ -19,6 +19,7 @@ class Box {
     const made = plan({job: {applications, ...change}});
     const actions: Actions = {
       start: (index, start) => this.said.push(`start ${String(index)}.${String(start)}`),
+      signal: (index, signal) => this.said.push(`signal ${String(signal)} to ${String(index)}`),
       stopAll: () => this.said.push('stop all'),
       kill: (index) => this.said.push(`kill ${String(index)}`),
       windUp: () => this.said.push('wind up'),
@@ -324,6 +325,91 @@ describe('applications', () => {
     beforeAny.applications.stopping();
     beforeAny.applications.begin();
     expect(beforeAny.take()).to.deep.equal(['wind up']);
+  });
+
+  it('a signal that crosses with a start reaches what was started, once', () => {
+    const box = new Box(PIPELINE);
+    box.applications.begin();
+    box.runs(1);
+    box.ends(1);
+    box.runs(2);
+    box.take();
+    box.applications.signalled(15);
+    expect(box.take()).to.deep.equal(['signal 15 to 3']);
+  });
+
+  it('a job that was stopped before all were started has not completed', () => {
+    for (const stop of [(box: Box) => box.applications.signalled(2), (box: Box) => box.applications.stopping()]) {
+      const box = new Box(PIPELINE);
+      box.applications.begin();
+      box.runs(1);
+      stop(box);
+      box.ends(1);
+      expect(box.applications.rawStatus()).to.be.oneOf([2, 15]);
+    }
+    const all = new Box([{name: 'a', command}]);
+    all.applications.begin();
+    all.runs(0);
+    all.applications.signalled(15);
+    all.ends(0);
+    expect(all.applications.rawStatus()).to.equal(0);
+  });
+
+  it('a job that is stopped while one that failed waits to be started again has failed', () => {
+    const box = new Box([{name: 'a', command, restart: {on: 'failure', limit: 5}}]);
+    box.applications.begin();
+    box.runs(0);
+    box.ends(0, EXIT_3);
+    box.applications.signalled(15);
+    box.pass();
+    expect(box.take()).to.deep.equal(['start 0.1', 'wind up']);
+    expect(box.outcomes()).to.deep.equal(['failed']);
+    expect(box.applications.rawStatus()).to.equal(EXIT_3);
+  });
+
+  it('one that runs again and is lost has not failed as it did before', () => {
+    const box = new Box([{name: 'a', command, restart: {on: 'failure', limit: 5}}]);
+    box.applications.begin();
+    box.runs(0);
+    box.ends(0, EXIT_3);
+    box.pass();
+    box.runs(0, 2);
+    expect(box.applications.report([], null)[0]?.outcome).to.include({status: 'lost', exitCode: null});
+  });
+
+  it('the rest is stopped when the primary one can never be started', () => {
+    const failed = new Box(
+      [
+        {name: 'db', command, ready: 'started'},
+        {name: 'prepare', command},
+        {name: 'main', command, needs: ['db', 'prepare']},
+      ],
+      {primary: 'main', onFailure: 'continue'},
+    );
+    failed.applications.begin();
+    failed.runs(0);
+    failed.runs(1);
+    failed.take();
+    failed.ends(1, EXIT_3);
+    expect(failed.take()).to.deep.equal(['stop all']);
+    failed.ends(0, 15);
+    expect(failed.take()).to.deep.equal(['wind up']);
+    expect(failed.applications.rawStatus()).to.equal(EXIT_3);
+
+    const late = new Box(
+      [
+        {name: 'db', command, ready: {port: 80, within: '10ms'}},
+        {name: 'main', command, needs: ['db']},
+      ],
+      {primary: 'main', onFailure: 'continue'},
+    );
+    late.applications.begin();
+    late.runs(0);
+    late.pass();
+    expect(late.take()).to.deep.equal(['start 0.1', 'stop all']);
+    late.ends(0, 0);
+    expect(late.take()).to.deep.equal(['wind up']);
+    expect(late.applications.rawStatus()).to.equal(1 << 8);
   });
 
   it('the rest is stopped when the primary ends after a signal that the rest ignored', () => {

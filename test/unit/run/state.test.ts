@@ -67,6 +67,7 @@ describe('the wrapper’s folders', () => {
     recordCopy: null,
     startEpochUs: null,
     stop: null,
+    stopUs: null,
     weighed: null,
     recorded: false,
     oom: null,
