@@ -97,8 +97,26 @@ static void forget_preparations(struct box *box)
 	box->cgroup_count = 0;
 }
 
+/* No application's success hides that another has failed, or was not run. */
+static void judge_several(struct box *box)
+{
+	box->status = 0;
+	for (size_t i = 0; box->seats && i < box->launch.command_count; i++) {
+		const struct seat *seat = &box->seats[i];
+		if (!seat->given) {
+			box->some_not_given = true;
+			box->status = EXIT_WRAPPER << 8;
+			return;
+		}
+		if (!box->status)
+			box->status = seat->status;
+	}
+}
+
 static void box_clear(struct box *box)
 {
+	if (box->several)
+		judge_several(box);
 	forget_preparations(box);
 	channel_close(&box->control);
 	close_if_open(&box->errors);
@@ -147,7 +165,7 @@ static void take_seats(struct box *box)
 
 	box->several = box->launch.several;
 	/* No report of it: init was killed, and it with init. */
-	box->status = box->several ? EXIT_WRAPPER << 8 : SIGKILL;
+	box->status = SIGKILL;
 	box->seats = xrealloc(NULL, size);
 	memset(box->seats, 0, size);
 }
@@ -346,6 +364,7 @@ static bool start_one(struct front *front, struct frame *frame)
 		return false;
 	seat->given = start;
 	seat->busy = true;
+	seat->status = SIGKILL;
 	if (box->ready)
 		send_start(front, index);
 	return true;
@@ -520,10 +539,7 @@ static void on_one_executed(struct front *front, struct frame *frame, size_t ind
 	message_add_number(&message, box->seats[index].given);
 	message_add_number(&message, frame->sender);
 	talk_tell(front, &message);
-	if (index == 0) {
-		box->first_executed = true;
-		box->status = SIGKILL; /* until it is reported */
-	}
+	box->may_have_run = true;
 	if (!box->executed)
 		on_first_executed(front);
 }
@@ -554,10 +570,8 @@ static bool on_one_ended(struct front *front, struct frame *frame)
 	if (!seat || !frame_number(&copy, 0, 0xffff, &status))
 		return false;
 	seat->busy = false;
-	if (index == 0) {
-		box->first_executed = true;
-		box->status = (int)status;
-	}
+	seat->status = (int)status;
+	box->may_have_run = true;
 	pass_on(front, frame);
 	return true;
 }
@@ -572,6 +586,8 @@ static bool on_ended(struct front *front, struct frame *frame)
 	front->box.ended = true;
 	if (!front->box.several)
 		front->box.status = (int)status;
+	else if (!front->box.may_have_run)
+		front->launched_once = false;
 	front->any_ended = true;
 	pass_on(front, frame);
 	step(front->box.launch.pause, "front-ended", -1);
@@ -595,6 +611,7 @@ static bool take_application_frame(struct front *front, struct frame *frame)
 		seat = busy_seat(box, *frame, 3, &index);
 		if (seat) {
 			seat->busy = false;
+			seat->status = EXIT_NOT_EXECUTED << 8;
 			pass_on(front, frame);
 		}
 		return seat;

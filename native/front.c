@@ -57,8 +57,8 @@ static _Noreturn void end_now(struct front *front)
 
 	if (front->alone) {
 		status = front->box.status;
-		if (!front->box.first_executed && front->box.several)
-			front->last_words = xprintf("the brain died; application 0 was not run");
+		if (front->box.some_not_given)
+			front->last_words = xprintf("the brain died; not every application was run");
 	}
 
 	talk_end(front);

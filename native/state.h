@@ -30,6 +30,7 @@ struct kept {
 struct seat {
 	long given; /* the last start that the brain has ordered; 0: none */
 	bool busy; /* that start is not answered for */
+	int status; /* of the last start; SIGKILL until it is reported */
 };
 
 struct box {
@@ -51,8 +52,8 @@ struct box {
 	struct rusage engine_usage;
 	bool go_wanted, go_sent, executed, failed, ended, killed;
 	bool wound_up; /* nothing will be started any more */
-	bool first_executed; /* application 0, or the only payload */
-	int status; /* as which a front without a brain ends: the first one's, when it is known */
+	bool may_have_run, some_not_given; /* of several: any one; any one not */
+	int status; /* as which a front without a brain ends */
 };
 
 struct talk {

@@ -567,7 +567,7 @@ def without_brains(run):
 
 
 @test('none', 'bwrap', builds=('sane',))
-def without_a_brain_the_end_is_that_of_the_first_application(bench):
+def without_a_brain_the_end_is_a_success_only_when_all_were_one(bench):
     running = sh('b', 'sleep 0.6; echo done')
     for script, wanted in (('exit 3', 3), ('kill -12 $$', -12), ('sleep 0.6; kill -15 $$', -15)):
         run = Applications(bench, *sh('a', script), *running)
@@ -577,6 +577,15 @@ def without_a_brain_the_end_is_that_of_the_first_application(bench):
     run = Applications(bench, *sh('a', 'echo never'), *running)
     run.started(1)
     equal(without_brains(run), (125, b'done\n', b''))
+    run = Applications(bench, *running, *sh('a', 'echo never'))
+    run.started(0)
+    equal(without_brains(run), (125, b'done\n', b''))
+    run = Applications(bench, *running, *sh('a', 'sleep 0.5; exit 4'))
+    run.started(0, 1)
+    equal(without_brains(run), (4, b'done\n', b''))
+    run = Applications(bench, *running, *sh('a', 'exit 0'))
+    run.started(0, 1)
+    equal(without_brains(run), (0, b'done\n', b''))
     run = Applications(bench, *sh('a', SLEEP), *running)
     run.started(0, 1)
     os.kill(run.init, signal.SIGSTOP)

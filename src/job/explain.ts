@@ -68,6 +68,11 @@ const EXPLAIN: Readonly<Record<string, (error: ErrorObject) => Words>> = {
   minLength: () => ({message: 'empty text', allowed: 'one character or more'}),
   maxLength: ({params}) => ({message: 'text too long', allowed: `${String(params.limit)} characters`}),
   minItems: ({params}) => ({message: 'too few elements', allowed: `${String(params.limit)} or more`}),
+  maxItems: ({params, data}) => ({
+    message: 'too many elements',
+    found: String((data as unknown[]).length),
+    allowed: `${String(params.limit)} or less`,
+  }),
   minProperties: ({params, parentSchema}) => ({
     message: 'an empty map',
     allowed: `${String(params.limit)} or more of ${Object.keys((parentSchema?.properties as object | undefined) ?? {}).join(', ')}`,

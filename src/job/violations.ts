@@ -45,8 +45,19 @@ function meant(inside: readonly ErrorObject[], error: ErrorObject): ErrorObject[
   }
   const agreed = inside.filter((other) => other.keyword === 'required' && countOf(inside, other) === (error.schema as unknown[]).length);
   if (agreed.length > 0) return agreed;
+  const written = withTheirKeys(inside, error);
+  if (written.length > 0) return written;
   const deeper = inside.filter((other) => explain(other).pointer !== error.instancePath);
   return deeper.length > 0 ? deeper : null;
+}
+
+/** The complaints about what is in alternatives of which no key is missing; none where each lacks one. */
+function withTheirKeys(inside: readonly ErrorObject[], {schemaPath, instancePath}: ErrorObject): ErrorObject[] {
+  const alternativeOf = (other: ErrorObject): string | null =>
+    other.schemaPath.startsWith(`${schemaPath}/`) ? (other.schemaPath.slice(schemaPath.length + 1).split('/')[0] ?? null) : null;
+  const lacking = new Set(inside.filter((other) => other.keyword === 'required' && other.instancePath === instancePath).map(alternativeOf));
+  if (lacking.size === 0) return [];
+  return inside.filter((other) => explain(other).pointer !== instancePath && !lacking.has(alternativeOf(other)));
 }
 
 /** How many alternatives miss the same key. */

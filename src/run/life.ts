@@ -225,7 +225,7 @@ class Follower {
       case 'F':
         if (strings.length > 3) this.life.applications?.failed(number(3), number(4), `${strings[0] ?? ''}: ${strings[2] ?? ''}`);
         this.tellApplications();
-        this.life.failure ??= {step: strings[0] ?? '', errno: number(1), text: strings[2] ?? ''};
+        this.life.failure ??= {step: strings[0] ?? '', errno: number(1), text: this.nameOf(strings[3]) + (strings[2] ?? '')};
         break;
       case 'N':
         this.life.noted.push(number(0));
@@ -249,6 +249,12 @@ class Follower {
       default:
         this.context.log.warn('the front says something unknown', {tag});
     }
+  }
+
+  /** To be set before what is about one of several applications. */
+  private nameOf(index: string | undefined): string {
+    const name = index === undefined ? undefined : stepsOf(this.context.plan, 'application.execute')[Number(index)]?.name;
+    return name === undefined ? '' : `${name}: `;
   }
 
   private ready(initPid: number, payloadPid: number): void {

@@ -1,6 +1,6 @@
 /** Several applications in one box, on real processes: who starts when, what each weighs, and what follows when one ends or is killed. */
 
-import {existsSync, readFileSync, writeFileSync} from 'node:fs';
+import {existsSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import type {JobDocument} from '../../../src/schema/generated/job-1.js';
@@ -232,6 +232,41 @@ for (const role of ROLES) {
       expect(ended.code).to.equal(127);
       expect(ended.record.applications[0]?.outcome).to.include({status: 'failed', exitCode: 127});
       expect(ended.record.applications[0]?.outcome.reason).to.match(/\/nowhere\/x/);
+      // where nothing else ran, also to whoever called, and there is no other attempt without a box
+      for (const [application, why] of [
+        [{command: ['/nowhere/x']}, '/nowhere/x: No such file or directory'],
+        [{command: sh('echo ran'), workDirectory: '/usr'}, 'gone.out: Read-only file system'],
+      ] as const) {
+        const alone = await run({applications: [{name: 'gone', ...application}], output: 'files'});
+        expect([alone.code, alone.stderr]).to.deep.equal([127, `tare: the payload could not be executed: gone: ${why}\n`]);
+        expect(alone.record.outcome).to.include({status: 'failed', code: 'PAYLOAD_NOT_EXECUTABLE'});
+        expect(alone.record.flags).to.not.include('unboxed');
+      }
+    });
+
+    it('SIGTERM that comes while the next one is being started ends it; a job of which a part was not run has not completed', async () => {
+      const ended = join(site.work, 'ended');
+      const file = site.job({
+        applications: [
+          {name: 'one', command: sh(`sleep 0.7; touch ${ended}`)},
+          {name: 'two', command: sh('exec sleep 30'), needs: ['one']},
+        ],
+      });
+      const child = site.start(['run', '--policy', site.policy(), '--record', join(site.directory, 'spool', 'signalled.json'), file]);
+      const done = ending(child);
+      let brain = 0;
+      await until('the first one runs', () => {
+        const family = below(child.pid ?? 0);
+        brain = family.find(({argv}) => argv.some((argument) => argument.includes('@front=')))?.pid ?? 0;
+        return brain > 0 && family.some(({argv}) => argv[0] === 'sleep');
+      });
+      send(brain, 'SIGSTOP'); // it will hear of the end and of the signal at once
+      await until('its end', () => existsSync(ended) && !below(child.pid ?? 0).some(({comm}) => comm === 'tare-keeper'));
+      send(child.pid ?? 0, 'SIGTERM');
+      await until('the signal was taken', () => !/^ShdPnd:.*4...$/m.test(readFileSync(`/proc/${String(child.pid)}/status`, 'latin1')));
+      send(brain, 'SIGCONT');
+      expect((await done).signal).to.equal('SIGTERM');
+      rmSync(join(site.directory, 'spool', 'signalled.json'));
     });
 
     it('a brain that is killed is followed by one that goes on, and starts nothing twice', async () => {

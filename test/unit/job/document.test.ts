@@ -158,6 +158,22 @@ describe('checkDocument', () => {
     expect(found.filter((message) => message.startsWith('f#/steps/2')).length).to.be.below(4);
   });
 
+  it('of alternatives the one is meant whose keys are there', async () => {
+    const ready = (written: object): Promise<string[]> =>
+      about({schema: 'tare/job/v1', applications: [{name: 'a', command: ['x'], ready: written}]}, 'job', '/applications');
+    const pointer = 'f#/applications/0/ready';
+    expect(await ready({port: 0})).to.deep.equal([`${pointer}/port: too small; found: 0; allowed: 1 or more`]);
+    expect(await ready({file: ''})).to.deep.equal([`${pointer}/file: empty text; found: ""; allowed: one character or more`]);
+    expect((await ready({})).map((message) => message.split(':')[0])).to.deep.equal([`${pointer}/file`, `${pointer}/port`]);
+  });
+
+  it('a list that is too long', async () => {
+    const applications = Array.from({length: 65}, (_, i) => ({name: `a${String(i)}`, command: ['x']}));
+    expect(await about({schema: 'tare/job/v1', applications}, 'job', '/applications')).to.deep.equal([
+      'f#/applications: too many elements; found: 65; allowed: 64 or less',
+    ]);
+  });
+
   it('alternatives that tell nothing apart are listed', async () => {
     expect(await about({schema: 'tare/record/v1', watch: 'x'}, 'record', '/watch')).to.deep.equal([
       'f#/watch: not one of the allowed values; found: "x"; allowed: a map, or null',
