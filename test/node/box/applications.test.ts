@@ -233,10 +233,11 @@ for (const role of ROLES) {
       expect(ended.record.applications[0]?.outcome).to.include({status: 'failed', exitCode: 127});
       expect(ended.record.applications[0]?.outcome.reason).to.match(/\/nowhere\/x/);
       // where nothing else ran, also to whoever called, and there is no other attempt without a box
-      for (const [application, why] of [
+      const lonely: [application: {command: string[]; workDirectory?: string}, why: string][] = [
         [{command: ['/nowhere/x']}, '/nowhere/x: No such file or directory'],
         [{command: sh('echo ran'), workDirectory: '/usr'}, 'gone.out: Read-only file system'],
-      ] as const) {
+      ];
+      for (const [application, why] of lonely) {
         const alone = await run({applications: [{name: 'gone', ...application}], output: 'files'});
         expect([alone.code, alone.stderr]).to.deep.equal([127, `tare: the payload could not be executed: gone: ${why}\n`]);
         expect(alone.record.outcome).to.include({status: 'failed', code: 'PAYLOAD_NOT_EXECUTABLE'});
