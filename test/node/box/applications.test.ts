@@ -1,6 +1,6 @@
 /** Several applications in one box, on real processes: who starts when, what each weighs, and what follows when one ends or is killed. */
 
-import {existsSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import type {JobDocument} from '../../../src/schema/generated/job-1.js';
@@ -220,6 +220,35 @@ for (const role of ROLES) {
         ['late', 'stopped'],
       ]);
       expect(readFileSync(join(site.work, 'second.out'), 'utf8')).to.equal('told\n');
+    });
+
+    it('lines that go to the job’s file are shown of all, or of one that has ended too', async () => {
+      const policy = site.policy();
+      const file = site.job({
+        applications: [
+          {name: 'short', command: sh('echo one; echo two')},
+          {name: 'long', command: sh('echo here; touch shown; exec sleep 987006'), needs: ['short']},
+        ],
+      });
+      const out = join(site.directory, 'job.out');
+      writeFileSync(out, '');
+      site.give(out);
+      const stdout = openSync(out, 'a');
+      const done = ending(site.start(['run', '--policy', policy, file], {stdio: ['ignore', stdout, 'ignore']}));
+      closeSync(stdout);
+      await until('the second', () => existsSync(join(site.work, 'shown')) && readFileSync(out, 'utf8').includes('long'));
+      const [box] = JSON.parse((await site.command(['ps', '--policy', policy, '--json'])).stdout) as {id: string}[];
+      const logs = async (...argv: string[]): Promise<string> =>
+        (await site.command(['logs', '--policy', policy, box?.id ?? '', ...argv])).stdout;
+      expect(await logs()).to.equal('short: one\nshort: two\nlong: here\n');
+      expect(await logs('--application', 'short')).to.equal('one\ntwo\n');
+      const followed = logs('--application', 'long', '--follow');
+      // another file of that name is not what the job writes to
+      rmSync(out);
+      writeFileSync(out, 'long: forged\n');
+      await site.command(['kill', '--policy', policy, box?.id ?? '']);
+      expect(await followed).to.be.oneOf(['here\n', '']);
+      await done;
     });
 
     it('what cannot be executed is said, with its name', async () => {
