@@ -114,6 +114,7 @@ for (const role of ROLES) {
       expect(stopped.stdout).to.not.contain('survived');
       expect(stopped.record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
       expect(stopped.record.outcome.evidence).to.contain('greedy');
+      expect(outcomes(stopped)).to.deep.include({modest: ['stopped', 'SIGKILL']});
     });
 
     it('one over a limit of its own, far below the shared one', async function () {
@@ -128,6 +129,7 @@ for (const role of ROLES) {
       });
       expect(outcomes(ended)).to.deep.equal({small: ['limit', 'SIGKILL'], large: ['completed', 0]});
       expect(ended.record.applications[0]?.outcome.whose).to.equal('application');
+      expect(ended.record.outcome.reason).to.equal('over a memory limit of its own: small');
       expect(ended.record.applications[0]?.limits).to.deep.equal({cores: null, memory: 60 * MIB});
     });
 
@@ -182,9 +184,9 @@ for (const role of ROLES) {
       expect(ended.record.applications[0]?.outcome.reason).to.match(/\/nowhere\/x/);
       // where nothing else ran, also to whoever called, and there is no other attempt without a box
       for (const [application, why] of [
-        [{command: ['/nowhere/x']}, '/nowhere/x: No such file or directory'],
+        [{command: ['/nowhere/x'], workDirectory: '.'}, '/nowhere/x: No such file or directory'],
         [{command: sh('echo ran'), workDirectory: '/usr'}, 'gone.out: Read-only file system'],
-      ] as const) {
+      ] satisfies [object, string][]) {
         const alone = await run({applications: [{name: 'gone', ...application}], output: 'files'});
         expect([alone.code, alone.stderr]).to.deep.equal([127, `tare: the payload could not be executed: gone: ${why}\n`]);
         expect(alone.record.outcome).to.include({status: 'failed', code: 'PAYLOAD_NOT_EXECUTABLE'});
