@@ -20,6 +20,8 @@ export interface Actions {
   signal(index: number, signal: number): void;
   /** SIGTERM to all that run, SIGKILL after the grace. */
   stopAll(because: string): void;
+  /** SIGKILL to all. */
+  killAll(because: string): void;
   /** SIGKILL to everything of one. */
   kill(index: number): void;
   /** Nothing will be started any more. */
@@ -263,6 +265,11 @@ export class Applications {
     return this.steps.filter((_, index) => this.standings[index]?.oom != null).map(({name}) => name);
   }
 
+  /** Names of those that were killed for memory, when for none of them was it a limit that all share. */
+  killedForOwnLimit(): string[] {
+    return this.standings.some(({oom}) => oom === 'shared') ? [] : this.killedForMemory();
+  }
+
   /** What their records say. `whose`: the limit that killed, where it was not an application's own. */
   report(nets: readonly RecordApplication['net'][], whose: 'payload' | 'slot' | 'node' | null): RecordApplication[] {
     return this.steps.map((step, index): RecordApplication => {
@@ -343,11 +350,15 @@ export class Applications {
     else this.goOn();
   }
 
-  private stopAll(because: string): void {
+  private stopAll(because: string, hard = false): void {
     const first = !this.told;
     this.told = true;
     this.wind();
-    if (first && this.standings.some(({runs}) => runs)) this.actions.stopAll(because);
+    // also where the kernel killed but one process, a job over its memory is killed whole
+    if (this.standings.some(({runs}) => runs)) {
+      if (hard) this.actions.killAll(because);
+      else if (first) this.actions.stopAll(because);
+    }
     this.goOn();
   }
 
@@ -377,7 +388,7 @@ export class Applications {
     if (standing.runs) this.actions.kill(index);
     if (this.fate.onOom === 'stop-all') {
       this.firstFailure ??= SIGKILL;
-      this.stopAll(`${step.name} was killed for memory`);
+      this.stopAll(`${step.name} was killed for memory`, standing.oom === 'shared');
     }
   }
 

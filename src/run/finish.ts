@@ -160,7 +160,7 @@ function outcomeOf(life: Life, kills: readonly Kill[]): Outcome {
     const reason = frontLost ? 'the front was killed before the payload ran' : `the box was not built: ${failureText(life)}`;
     return notRunOutcome('wrapper-failure', frontLost ? 'FRONT_LOST' : 'ENGINE_FAILED', reason, EXIT.failure);
   }
-  return endedOutcome({
+  const outcome = endedOutcome({
     rawStatus: init?.rawStatus ?? null,
     stop: stop === null || stop.limit === 'memory' ? named(stop ?? spared, killed) : stop,
     oom: verdict === null ? null : named({whose: verdict.whose, evidence: verdict.evidence}, killed),
@@ -170,6 +170,8 @@ function outcomeOf(life: Life, kills: readonly Kill[]): Outcome {
       init === null ? (frontLost ? 'the front was killed, and the payload with it' : 'init was killed, and the payload with it') : null,
     killedProcesses: init?.killedProcesses ?? null,
   });
+  const own = life.applications?.killedForOwnLimit() ?? [];
+  return verdict === null || own.length === 0 ? outcome : {...outcome, reason: `over a memory limit of its own: ${own.join(', ')}`};
 }
 
 /** With the applications that it is about. */

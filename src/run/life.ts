@@ -327,6 +327,10 @@ class Follower {
         channel.send('K', String(SIGTERM));
         this.killAfter(plan.grace.us);
       },
+      killAll: (because) => {
+        log.warn('all applications are killed', {because});
+        this.kill();
+      },
       kill: (index) => {
         channel.send('A', String(index));
       },

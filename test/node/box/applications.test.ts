@@ -114,6 +114,7 @@ for (const role of ROLES) {
       expect(stopped.stdout).to.not.contain('survived');
       expect(stopped.record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
       expect(stopped.record.outcome.evidence).to.contain('greedy');
+      expect(outcomes(stopped)).to.deep.include({modest: ['stopped', 'SIGKILL']});
     });
 
     it('one over a limit of its own, far below the shared one', async function () {
@@ -128,6 +129,7 @@ for (const role of ROLES) {
       });
       expect(outcomes(ended)).to.deep.equal({small: ['limit', 'SIGKILL'], large: ['completed', 0]});
       expect(ended.record.applications[0]?.outcome.whose).to.equal('application');
+      expect(ended.record.outcome.reason).to.equal('over a memory limit of its own: small');
       expect(ended.record.applications[0]?.limits).to.deep.equal({cores: null, memory: 60 * MIB});
     });
 

@@ -21,6 +21,7 @@ class Box {
       start: (index, start) => this.said.push(`start ${String(index)}.${String(start)}`),
       signal: (index, signal) => this.said.push(`signal ${String(signal)} to ${String(index)}`),
       stopAll: () => this.said.push('stop all'),
+      killAll: () => this.said.push('kill all'),
       kill: (index) => this.said.push(`kill ${String(index)}`),
       windUp: () => this.said.push('wind up'),
       later: (ms, then) => this.waiting.push({ms, then}),
@@ -295,6 +296,16 @@ describe('applications', () => {
     expect(spared.applications.killedForMemory()).to.deep.equal(['a']);
     expect(spared.applications.rawStatus()).to.equal(KILLED);
 
+    const shared = new Box(two);
+    shared.applications.begin();
+    shared.runs(0);
+    shared.runs(1);
+    shared.take();
+    shared.oom.set(0, {oomKills: 1, ownLimit: false});
+    shared.applications.memoryKilled();
+    expect(shared.take()).to.deep.equal(['kill 0', 'kill all']);
+    expect(shared.applications.killedForOwnLimit()).to.deep.equal([]);
+
     const stopped = new Box(two);
     stopped.applications.begin();
     stopped.runs(0);
@@ -304,6 +315,7 @@ describe('applications', () => {
     // nobody said so before its end
     stopped.ends(0, KILLED);
     expect(stopped.take()).to.deep.equal(['stop all']);
+    expect(stopped.applications.killedForOwnLimit()).to.deep.equal(['a']);
     stopped.ends(1, 15);
     expect(stopped.applications.report([], null).map(({outcome}) => [outcome.status, outcome.whose])).to.deep.equal([
       ['limit', 'application'],
