@@ -9,9 +9,14 @@ import pjson from '../package.json' with {type: 'json'};
 const COMMANDS = {
   diff: () => import('../build/src/commands/diff.js'),
   doctor: () => import('../build/src/commands/doctor.js'),
+  exec: () => import('../build/src/commands/exec.js'),
   'htcondor:config': () => import('../build/src/commands/htcondor/config.js'),
   'htcondor:health': () => import('../build/src/commands/htcondor/health.js'),
+  kill: () => import('../build/src/commands/kill.js'),
+  logs: () => import('../build/src/commands/logs.js'),
+  pause: () => import('../build/src/commands/pause.js'),
   plan: () => import('../build/src/commands/plan.js'),
+  ps: () => import('../build/src/commands/ps.js'),
   'records:seal': () => import('../build/src/commands/records/seal.js'),
   'records:sweep': () => import('../build/src/commands/records/sweep.js'),
   'records:export': () => import('../build/src/commands/records/export.js'),
@@ -19,8 +24,10 @@ const COMMANDS = {
   'records:prune': () => import('../build/src/commands/records/prune.js'),
   'records:show': () => import('../build/src/commands/records/show.js'),
   'records:verify': () => import('../build/src/commands/records/verify.js'),
+  resume: () => import('../build/src/commands/resume.js'),
   run: () => import('../build/src/commands/run.js'),
   schema: () => import('../build/src/commands/schema.js'),
+  top: () => import('../build/src/commands/top.js'),
   validate: () => import('../build/src/commands/validate.js'),
 };
 

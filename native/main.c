@@ -53,6 +53,12 @@ static void kill_switch(const struct caller *caller)
 	_exit(EXIT_NOT_EXECUTED);
 }
 
+/* The commands of the command line that run something on the caller's behalf. */
+static bool has_front(int argc, char **argv)
+{
+	return argc > 1 && (!strcmp(argv[1], "run") || !strcmp(argv[1], "exec"));
+}
+
 int main(int argc, char **argv, char **environment)
 {
 	static struct caller caller;
@@ -70,7 +76,7 @@ int main(int argc, char **argv, char **environment)
 	caller.argc = argc;
 	caller.argv = argv;
 	caller.environment = environment;
-	if (command_line && (argc < 2 || strcmp(argv[1], "run"))) {
+	if (command_line && !has_front(argc, argv)) {
 		locate(&file, NULL);
 		brain_become(&file, &caller);
 	}

@@ -1,5 +1,6 @@
 // npm run bench -- launch [RUNS]: what the wrapper adds to a job that does nothing, side by side in one run with other ways to run it.
 // npm run bench -- memory [JOBS]: private memory of the wrapper's own processes while the payload sleeps.
+// npm run bench -- ps [BOXES]: what `tare ps` takes while so many boxes live.
 // npm run bench -- records [COUNT [EXPORTER...]]: what listing and exporting a spool of a million records takes, in time and memory.
 // The commands take turns, so that a machine whose speed drifts slows all of them; medians and ratios are what counts.
 import {spawn, spawnSync} from 'node:child_process';
@@ -12,7 +13,9 @@ import {build} from './build.mjs';
 import {BOX, TOOLCHAIN, nodeModules, nodeVersion, systemPackages} from './setup.mjs';
 import {Stop, main, root, which} from './steps.mjs';
 
-const RUNS = {launch: 30, memory: 4, records: 1_000_000};
+const RUNS = {launch: 30, memory: 4, ps: 50, records: 1_000_000};
+/** Of each, once the boxes live. */
+const LOOKS = 20;
 const WARM_UP = 3;
 const NOBODY = 65534;
 /** Another account without a name, whose spool is on memory. */
@@ -161,6 +164,32 @@ async function memory(jobs, place) {
   }
 }
 
+/** As whoever runs it: root's boxes have control groups, the others are looked at through their processes. */
+async function ps(boxes, place) {
+  const work = owned(path.join(place, 'work'), NOBODY);
+  const tare = (bin) => path.join(bin, 'tare');
+  const [folder, checkout] = [path.join(FOLDER, 'bin'), path.join(root, 'bin')];
+  const jobs = Array.from({length: boxes}, () =>
+    spawn(tare(folder), ['run', '--memory', '100MiB', '--', '/bin/sleep', '600'], {stdio: 'ignore', cwd: work}),
+  );
+  try {
+    const live = () =>
+      JSON.parse(spawnSync(tare(folder), ['ps', '--json'], {encoding: 'utf8'}).stdout).filter(({state}) => state === 'running');
+    while (live().length < boxes) await new Promise((resolve) => setTimeout(resolve, 500));
+    for (const [name, bin] of [
+      ['Node.js', checkout],
+      ['the folder', folder],
+    ]) {
+      const times = Array.from({length: LOOKS}, () => time({command: [tare(bin), 'ps'], options: {cwd: work}}));
+      console.log(`tare ps, ${boxes} boxes, ${name}: median of ${LOOKS} ${median(times).toFixed(0)} ms`);
+    }
+  } finally {
+    const ended = jobs.map((job) => new Promise((resolve) => job.on('exit', resolve)));
+    for (const job of jobs) job.kill();
+    await Promise.all(ended);
+  }
+}
+
 /** Its generator is the tests', in TypeScript. */
 function records(count, place, exporters) {
   const argv = ['--import=tsx', path.join(root, 'scripts/bench-records.mjs'), String(count), place, ...exporters];
@@ -168,7 +197,7 @@ function records(count, place, exporters) {
   if (status !== 0) throw new Stop(`${argv.join(' ')} ended with ${status}`);
 }
 
-const BENCHES = {launch, memory, records};
+const BENCHES = {launch, memory, ps, records};
 /** Needs neither the compiled folder nor a mount namespace. */
 const PLAIN = ['records'];
 

@@ -14,6 +14,7 @@ await serve(DESCRIPTOR, ({argv}) => ({
   verbose: false,
   usesStdout: false,
   role: 'wrapper',
+  onRunning: null,
   plugins: PLUGINS,
   version: TARE_VERSION,
 }));

@@ -55,7 +55,7 @@ const METRICS = {
   },
 } as const satisfies Record<string, Metric>;
 
-const OUTCOMES = ['completed', 'failed', 'signalled', 'limit', 'stopped', 'refused', 'wrapper-failure', 'lost', 'killed-by-slot'];
+const OUTCOMES = ['completed', 'failed', 'signalled', 'limit', 'stopped', 'killed', 'refused', 'wrapper-failure', 'lost', 'killed-by-slot'];
 const LIMITS = ['cores', 'pinCores', 'memory', 'swap', 'processes', 'wallTime', 'cpuTime', 'openFiles', 'coreSize', 'scratch'];
 const ENFORCEMENTS = ['kernel', 'watched', 'none'];
 

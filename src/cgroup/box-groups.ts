@@ -4,14 +4,14 @@ import {stepBack} from './aside.js';
 import {cpuTimes, cpuTotalUs, throttling} from './cpu.js';
 import {processesBelow, reader} from './files.js';
 import {isFrozen} from './freezer.js';
-import type {EventFiles, Freeze, Groups, GroupUsage, Part, MemoryEvents, Verdict} from './groups.js';
+import type {EventFiles, Freeze, GroupLevel, Groups, GroupUsage, MemoryEvents, Part, Verdict} from './groups.js';
 import {ioUsage} from './io.js';
 import {parseKernelLog, readKernelLog} from './kernel-log.js';
-import {keyed, sumKnown} from './keyed.js';
+import {keyed, parseCount, sumKnown} from './keyed.js';
 import {killAll, setFrozen, type Doomed} from './kill.js';
 import type {Tree} from './layout.js';
 import {memoryEvents, withBelow} from './memory-events.js';
-import {memoryCounters, memoryUsage} from './memory.js';
+import {memoryCounters, memoryLevel, memoryUsage} from './memory.js';
 import {unknownUsage} from './none.js';
 import {pidsUsage} from './pids.js';
 import {pressureUsage} from './pressure.js';
@@ -67,10 +67,19 @@ export class BoxGroups implements Groups {
     return usage;
   }
 
+  level(part: Part = 'payload'): GroupLevel {
+    const memory = this.#holder('memory');
+    const pids = this.#holder('pids')?.parts.get(part);
+    const own = memory?.parts.get(part);
+    return {
+      cpuUs: this.#cpuUs(part),
+      ...(memory !== undefined && own ? memoryLevel(memory.version, reader(own)) : {memoryBytes: null, memoryPeakBytes: null}),
+      processes: pids ? parseCount(reader(pids)('pids.current')) : null,
+    };
+  }
+
   cpuUs(): number | null {
-    const tree = this.#cpuTree();
-    const directory = tree?.parts.get('payload');
-    return tree !== undefined && directory ? cpuTotalUs(tree.version, reader(directory)) : null;
+    return this.#cpuUs('payload');
   }
 
   memoryEvents(): MemoryEvents {
@@ -163,6 +172,12 @@ export class BoxGroups implements Groups {
     );
     this.#evacuations.forEach(stepBack);
     return left;
+  }
+
+  #cpuUs(part: Part): number | null {
+    const tree = this.#cpuTree();
+    const directory = tree?.parts.get(part);
+    return tree !== undefined && directory ? cpuTotalUs(tree.version, reader(directory)) : null;
   }
 
   #holder(controller: string): Tree | undefined {

@@ -11,6 +11,15 @@ export type Part = 'engine' | 'payload' | `app-${string}`;
 /** Cumulative counters and peaks of one part and of all below it, and what it holds now. Unknown is null. */
 export interface GroupUsage extends CpuTimes, Throttling, MemoryUsage, PidsUsage, IoUsage, PressureUsage {}
 
+/** What a leaf weighs now, by few and short reads. Unknown is null. */
+export interface GroupLevel {
+  cpuUs: number | null;
+  memoryBytes: number | null;
+  memoryPeakBytes: number | null;
+  /** Tasks (threads). */
+  processes: number | null;
+}
+
 /** Files that the kernel changes, and tells those who watch them of it (cgroup-v2.rst: inotify, IN_MODIFY), when a limit is hit. */
 export interface EventFiles {
   /** memory.events */
@@ -60,6 +69,8 @@ export interface Groups {
   /** cgroup.procs files to join, one for each hierarchy; of `payload`, none where there are several applications. */
   joins(part: Part): readonly string[];
   usage(part: Part): GroupUsage;
+  /** What a part (usually the payload) weighs now, for whoever looks at many boxes. */
+  level(part?: Part): GroupLevel;
   /** CPU time of the payload, user and system together: one short read. */
   cpuUs(): number | null;
   memoryEvents(): MemoryEvents;

@@ -14,7 +14,7 @@ import {removeOnce} from './remove.js';
 
 export {noGroups} from './none.js';
 export {verdictFromOutside} from './outside.js';
-export type {EventFiles, Freeze, GroupEvents, Groups, GroupUsage, MemoryEvents, Part, Verdict} from './groups.js';
+export type {EventFiles, Freeze, GroupEvents, GroupLevel, Groups, GroupUsage, MemoryEvents, Part, Verdict} from './groups.js';
 export type {StallReading} from './stall.js';
 
 export interface Options {

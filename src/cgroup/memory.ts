@@ -48,6 +48,13 @@ export function memoryUsage(version: 1 | 2, read: Read): MemoryUsage {
   return version === 2 ? usageV2(read) : usageV1(read);
 }
 
+/** Page cache included. No memory.stat: for that the kernel adds up the counters of all CPUs. */
+export function memoryLevel(version: 1 | 2, read: Read): {memoryBytes: number | null; memoryPeakBytes: number | null} {
+  const file =
+    version === 2 ? {now: 'memory.current', peak: 'memory.peak'} : {now: 'memory.usage_in_bytes', peak: 'memory.max_usage_in_bytes'};
+  return {memoryBytes: parseCount(read(file.now)), memoryPeakBytes: parseCount(read(file.peak))};
+}
+
 export function memoryCounters(version: 1 | 2, read: Read): MemoryCounters {
   return version === 2 ? countersV2(read) : countersV1(read);
 }

@@ -38,6 +38,7 @@ export const noGroups: Groups = {
   has: () => false,
   joins: () => [],
   usage: () => ({...unknownUsage}),
+  level: () => ({cpuUs: null, memoryBytes: null, memoryPeakBytes: null, processes: null}),
   cpuUs: () => null,
   memoryEvents: () => ({version: null, oomKills: null, groups: []}),
   kills: () => ({oomKills: null, ownLimit: null}),

@@ -1,10 +1,10 @@
 import {Args, Command, Flags} from '@oclif/core';
 import {printable} from '../report/table.js';
-import {asOwner} from '../run/as-owner.js';
 import {diffBox, type Change} from '../run/diff.js';
-import {readPolicy} from '../run/documents.js';
-import {findBox} from '../run/live.js';
-import {complain, explain, Output} from './shared/records.js';
+import {becomeOwner} from '../run/live.js';
+import {readState} from '../run/state.js';
+import {oneBox, openNode} from './shared/boxes.js';
+import {complain, explain, Output} from './shared/output.js';
 
 export default class Diff extends Command {
   static override summary = 'Say what a live box has changed: added (A), changed (C) and deleted (D).';
@@ -23,11 +23,10 @@ export default class Diff extends Command {
     const output = new Output();
     let exit = 0;
     try {
-      const uid = process.getuid?.() ?? -1;
-      const found = findBox(await readPolicy(flags.policy ?? null, uid), uid, args.box);
-      if ('owner' in found) exit = asOwner(found.owner, ['diff', ...this.argv]);
-      else
-        for (const change of diffBox(found.state, flags.application ?? null, complain)) if (!output.write(line(change, flags.json))) break;
+      const box = oneBox(await openNode(flags.policy), args.box);
+      becomeOwner(box);
+      for (const change of diffBox(readState(box.directory), flags.application ?? null, complain))
+        if (!output.write(line(change, flags.json))) break;
       output.flush();
     } catch (error) {
       output.flush();

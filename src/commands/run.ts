@@ -10,6 +10,7 @@ import {serve} from '../run/serve.js';
 import {TARE_VERSION} from '../version.js';
 import {frontDescriptor, runThroughFront} from './shared/front.js';
 import {jobFlags, readJobFlags} from './shared/job-flags.js';
+import {openProgress, PROGRESS_MODES, type ProgressMode} from './shared/progress.js';
 
 export default class Run extends Command {
   static override summary = 'Run a job in its box; end as the payload ended.';
@@ -26,6 +27,11 @@ export default class Run extends Command {
     ...jobFlags,
     plan: Flags.string({description: 'run a plan that `tare plan --json` wrote, after checking that it fits this node', helpValue: 'FILE'}),
     record: Flags.string({description: 'write a copy of the final record there', helpValue: 'FILE'}),
+    progress: Flags.option({
+      options: PROGRESS_MODES,
+      description: 'one line on the terminal while it runs: auto only where nothing in the box has that terminal for output',
+      default: 'auto',
+    })(),
     json: Flags.boolean({description: 'print the record on standard output at the end'}),
     verbose: Flags.boolean({char: 'v', description: 'log to standard error, and say at the end what was allowed and used'}),
   };
@@ -41,6 +47,7 @@ export default class Run extends Command {
       }
     }
     const {flags, files, command} = await this.read();
+    const onRunning = await openProgress(flags.progress, flags.verbose);
     await serve(
       descriptor ?? 0,
       ({argv}) => ({
@@ -51,6 +58,7 @@ export default class Run extends Command {
         verbose: flags.verbose,
         usesStdout: flags.json,
         role: 'command',
+        onRunning,
         plugins: PLUGINS,
         version: TARE_VERSION,
       }),
@@ -99,6 +107,7 @@ interface RunFlags extends JobFlags {
   policy?: string | undefined;
   plan?: string | undefined;
   record?: string | undefined;
+  progress: ProgressMode;
   json: boolean;
   verbose: boolean;
 }

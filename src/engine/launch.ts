@@ -16,6 +16,32 @@ export interface LaunchContext {
   callerArgvIndex: number | null;
 }
 
+/** What holds for each process that the front starts in a box: identity, place among the out-of-memory killer's choices, CPUs, limits. */
+function processStrings(plan: Plan): string[] {
+  return [
+    ...stepsOf(plan, 'identity.take').map(({uid, gid, groups}) => `U${uid} ${gid} ${groups.join(',')}`),
+    ...stepsOf(plan, 'oom.adjust').map(({value}) => `O${value}`),
+    ...stepsOf(plan, 'affinity.set').map(({cpus}) => `C${cpus.join(',')}`),
+    ...stepsOf(plan, 'rlimit.set').map(({name, soft, hard}) => `r${name} ${soft} ${hard}`),
+  ];
+}
+
+export interface CommandContext {
+  /** Whole: nothing of the caller's is added. */
+  environment: Readonly<Record<string, string>>;
+  workDirectory: string;
+  /** Index of the command in the caller's argv: it is passed on byte for byte. */
+  callerArgvIndex: number;
+}
+
+/** A command beside the payload, as the payload was started; which box and groups it joins, whoever sends the frame adds. */
+export function commandStrings(plan: Plan, {environment, workDirectory, callerArgvIndex}: CommandContext): string[] {
+  const variables = Object.entries(environment).map(([name, value]) => `e${name}=${value}`);
+  // bubblewrap sets no_new_privs for the payload; a command that joins afterwards has to be told
+  const privileges = plan.engine.name === 'bubblewrap' ? ['n'] : [];
+  return [...processStrings(plan), ...privileges, '0', ...variables, `a@${callerArgvIndex}`, `d${workDirectory}`];
+}
+
 /** Strings of an `L` frame, each with its key before it. */
 export function launchStrings(plan: Plan, {boxDirectory, abilities, joins, callerArgvIndex}: LaunchContext): string[] {
   const strings: string[] = [];
@@ -29,10 +55,7 @@ export function launchStrings(plan: Plan, {boxDirectory, abilities, joins, calle
     if (op !== undefined) add('M', op);
     add('m', ...words);
   }
-  for (const {uid, gid, groups} of stepsOf(plan, 'identity.take')) add('U', `${String(uid)} ${String(gid)} ${groups.join(',')}`);
-  for (const {value} of stepsOf(plan, 'oom.adjust')) add('O', value);
-  for (const {cpus} of stepsOf(plan, 'affinity.set')) add('C', cpus.join(','));
-  for (const {name, soft, hard} of stepsOf(plan, 'rlimit.set')) add('r', `${name} ${String(soft)} ${String(hard)}`);
+  strings.push(...processStrings(plan));
   for (const {place, machine} of stepsOf(plan, 'features.provide')) {
     const at = inBox(place, boxDirectory);
     if (machine !== null) add('e', `MACHINEFEATURES=${at}/machinefeatures`);

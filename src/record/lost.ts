@@ -1,6 +1,6 @@
 /** The record of an attempt that nobody ended: closed later, with what can still be told. Pure. */
 
-import {lostOutcome, type Verdict} from './outcome.js';
+import {lostOutcome, type Kill, type Verdict} from './outcome.js';
 import {finalRecord, NO_TARE, NO_TIME, NO_USAGE, type RecordApplication, type RecordUsage, type UsageRecord} from './record.js';
 
 /** What the wrapper and the kernel left. */
@@ -18,10 +18,15 @@ export interface Remains {
   flags: readonly string[];
   /** Whose memory limit killed, as far as counters still tell. */
   oom: (Verdict & {certain: boolean}) | null;
+  /** What `tare kill` was asked for; absent: nothing. */
+  kills?: readonly Kill[];
 }
 
 /** The same bytes whoever closes it and whenever: nothing of the sweep itself is in it. */
-export function lostRecord(started: UsageRecord, {reason, startEpochUs, seen, usage, applications, flags, oom}: Remains): UsageRecord {
+export function lostRecord(
+  started: UsageRecord,
+  {reason, startEpochUs, seen, usage, applications, flags, oom, kills}: Remains,
+): UsageRecord {
   const executed = startEpochUs !== null;
   const wallUs = executed && seen !== null ? seen.wallUs : null;
   const time = executed
@@ -32,7 +37,7 @@ export function lostRecord(started: UsageRecord, {reason, startEpochUs, seen, us
     net: executed ? usage : NO_USAGE,
     tare: NO_TARE,
     watch: null,
-    outcome: lostOutcome(reason, executed ? oom : null),
+    outcome: lostOutcome(reason, executed ? oom : null, executed ? kills : undefined),
     applications: started.applications.map((one, index) => ({
       ...one,
       net: executed ? (applications[index] ?? one.net) : one.net,

@@ -20,6 +20,15 @@ export interface Verdict {
   evidence: string;
 }
 
+/** Somebody asked for its end with `tare kill`. */
+export interface Kill {
+  uid: number;
+  /** When it was asked for. */
+  epochUs: number;
+  /** Name of the signal that was asked for. */
+  signal: string;
+}
+
 export interface Ending {
   /** null when nobody can tell any more, for instance because init was killed. */
   rawStatus: number | null;
@@ -28,6 +37,8 @@ export interface Ending {
   oom: Verdict | null;
   /** Signals that the wrapper was sent and passed on. */
   noted: readonly number[];
+  /** What `tare kill` was asked for before the end, in order; absent: nothing. */
+  kills?: readonly Kill[];
   /** What went wrong with the wrapper itself. */
   trouble: string | null;
   killedProcesses: number | null;
@@ -49,7 +60,7 @@ const NOTHING: Outcome = {
 export const RUNNING: Outcome = NOTHING;
 
 /** The payload ran and is over. */
-export function endedOutcome({rawStatus, stop, oom, noted, trouble, killedProcesses}: Ending): Outcome {
+export function endedOutcome({rawStatus, stop, oom, noted, kills = [], trouble, killedProcesses}: Ending): Outcome {
   const ended = rawStatus === null ? {exitCode: null, signal: null} : decodeWaitStatus(rawStatus);
   const base: Outcome = {
     ...NOTHING,
@@ -57,6 +68,9 @@ export function endedOutcome({rawStatus, stop, oom, noted, trouble, killedProces
     signal: ended.signal === null ? null : signalName(ended.signal),
     killedProcesses,
   };
+  // a limit that was found exceeded before has ended it already
+  const kill = stop === null ? kills.findLast(({signal}) => explains(signal, base, rawStatus)) : undefined;
+  if (kill !== undefined) return {...base, status: 'killed', killedBy: kill, reason: killReason(kill)};
   if (oom !== null)
     return {...base, status: 'limit', limit: 'memory', whose: oom.whose, evidence: oom.evidence, reason: MEMORY_REASONS[oom.whose]};
   if (stop !== null) {
@@ -78,6 +92,14 @@ export function endedOutcome({rawStatus, stop, oom, noted, trouble, killedProces
   return {...base, status: ended.exitCode === 0 ? 'completed' : 'failed'};
 }
 
+/** Death by it; or for SIGTERM, which asks for an end, any exit. Who was killed with its init has left no status. */
+function explains(asked: string, {signal, exitCode}: Outcome, rawStatus: number | null): boolean {
+  if (rawStatus === null) return asked === 'SIGKILL';
+  return asked === signal || (asked === 'SIGTERM' && exitCode !== null);
+}
+
+const killReason = ({uid, signal}: Kill): string => `uid ${uid} ended it by tare kill (${signal})`;
+
 const MEMORY_REASONS = {
   payload: 'the payload went over its own memory limit',
   slot: 'the slot’s memory limit was reached, above the payload’s own',
@@ -87,7 +109,9 @@ const MEMORY_REASONS = {
 const LIMIT_WORDS = {memory: 'memory', processes: 'processes', wallTime: 'wall time', cpuTime: 'CPU time', scratch: 'scratch'} as const;
 
 /** Nobody was left to say how it ended: the payload was killed with its wrapper, or the node went down. */
-export function lostOutcome(reason: string, oom: (Verdict & {certain: boolean}) | null): Outcome {
+export function lostOutcome(reason: string, oom: (Verdict & {certain: boolean}) | null, kills: readonly Kill[] = []): Outcome {
+  const kill = kills.findLast(({signal}) => signal === 'SIGKILL' || signal === 'SIGTERM');
+  if (kill !== undefined) return {...NOTHING, status: 'killed', killedBy: kill, reason: `${killReason(kill)}; ${reason}`};
   const base: Outcome = {...NOTHING, status: 'lost', reason};
   if (oom === null) return base;
   const limited: Outcome = {...base, limit: 'memory', whose: oom.whose, evidence: oom.evidence};

@@ -231,6 +231,16 @@ export class Applications {
     for (const index of this.steps.keys()) this.settle(index);
   }
 
+  /** How each stands, for whoever looks into the live box. */
+  look(): {name: string; state: string; keeperPid: number | null}[] {
+    return this.steps.map(({name}, index) => {
+      const {standing} = this.at(index);
+      const {runs, over, starts, keeperPid} = standing;
+      const state = runs ? 'running' : over ? outcomeOf(standing, null).status : starts > 0 ? 'restarting' : 'waiting';
+      return {name, state, keeperPid};
+    });
+  }
+
   /** Pids of the keepers of those that run; with the index of each. */
   keepers(): {index: number; pid: number}[] {
     return this.standings.flatMap(({keeperPid}, index) => (keeperPid === null ? [] : [{index, pid: keeperPid}]));
@@ -287,7 +297,7 @@ export class Applications {
   private start(index: number): void {
     const {standing} = this.at(index);
     standing.starts++;
-    standing.runs = true;
+    Object.assign(standing, {runs: true, rawStatus: null});
     this.actions.start(index, standing.starts);
   }
 

@@ -54,6 +54,8 @@ export async function begin(
     batch: known.batch,
     settings: known.settings,
     init: null,
+    payload: null,
+    applications: [],
     memoryBefore: noGroups.memoryEvents(),
     abilities: facts.bubblewrap.abilities,
     frontStartedUs: hello.startedUs,

@@ -35,7 +35,7 @@ interface Layer {
 /**
  * Changes in the order of their paths, as they are found.
  * @param complain told of directories that cannot be read
- * @throws TareError BOX_UNKNOWN when there is no such application, or the box is just ending
+ * @throws TareError APPLICATION_UNKNOWN, BOX_STATE
  */
 export function diffBox(state: BoxState, application: string | null, complain: (message: string) => void): Generator<Change> {
   return merged(layersOf(state, application).map((layer) => new LayerWalk(layer, complain).changes()));
@@ -50,7 +50,7 @@ function layersOf({plan, id, init}: BoxState, application: string | null): Layer
   );
   if (application !== null && !views.some((step) => step.application === application)) {
     const names = [...new Set(stepsOf(plan, 'mount.overlay').flatMap((step) => step.application ?? []))];
-    throw new TareError('BOX_UNKNOWN', {
+    throw new TareError('APPLICATION_UNKNOWN', {
       message: `no application of the box ${id} with a view of its own is called ${application}`,
       allowed: names.join(', ') || 'none: leave --application out',
     });
@@ -65,7 +65,7 @@ function layersOf({plan, id, init}: BoxState, application: string | null): Layer
 /** The box's own disk is mounted where the engine is, and nowhere else. */
 function engineRoot(init: BoxState['init']): string {
   const engine = init !== null && isRunning(init) ? readParent(init.pid) : null;
-  if (engine === null || engine === 1) throw new TareError('BOX_UNKNOWN', {message: 'the box is not running yet, or not any more'});
+  if (engine === null || engine === 1) throw new TareError('BOX_STATE', {message: 'the box is not running yet, or not any more'});
   return `/proc/${String(engine)}/root`;
 }
 

@@ -3,19 +3,20 @@
 import type {Groups} from '../cgroup/manager.js';
 import {asTareError, EXIT} from '../errors.js';
 import type {Places} from '../policy/places.js';
-import {endedOutcome, notRunOutcome, type Outcome} from '../record/outcome.js';
+import {endedOutcome, notRunOutcome, type Kill, type Outcome} from '../record/outcome.js';
 import {finalRecord, NO_TIME, NO_USAGE, type RecordTime, type UsageRecord} from '../record/record.js';
 import {removeUnfinished} from '../record/durable.js';
 import {findFinal, journal} from '../record/journal.js';
 import {pathOf, writeCopy} from '../record/spool.js';
 import {epochUs, monotonicUs} from './clock.js';
+import {readKills} from './kills.js';
 import {keepInLog} from './last-resort.js';
 import type {Life} from './life.js';
 import type {Log} from './log.js';
 import {pauseAt} from './pause.js';
 import type {Quit, RunResult} from './request.js';
 import {failureOf} from './tell.js';
-import {removeScratch, writeState, type BoxState} from './state.js';
+import {removeScratch, stateDirectory, writeState, type BoxState} from './state.js';
 import {weighPayload, weighTare} from './weigh.js';
 
 const SIGKILL = 9;
@@ -37,7 +38,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   if (left.length > 0) log.error('left behind', {left});
   pauseAt(plan.pauseAt, 'brain-removed');
 
-  const outcome = outcomeOf(life);
+  const outcome = outcomeOf(life, readKills(stateDirectory(plan, id)));
   const {memory, scratch} = plan.limits;
   // a payload that was over and gone between two looks
   if (memory.enforcement === 'watched' && memory.value !== null && (usage.memPeakBytes ?? 0) > memory.value) flags.push('over-limit');
@@ -134,7 +135,7 @@ export const isDisksFault = (life: Life): boolean =>
 /** The payload's own fault: it is not there, cannot be executed, or has no place for its output. */
 const isPayloadsFault = ({failure}: Life): boolean => ['exec', 'chdir', 'output'].includes(failure?.step ?? '');
 
-function outcomeOf(life: Life): Outcome {
+function outcomeOf(life: Life, kills: readonly Kill[]): Outcome {
   const {init, failure, stop, spared, verdict, noted, frontLost, executedUs} = life;
   const killed = life.applications?.killedForMemory() ?? [];
   if (executedUs === null) {
@@ -164,6 +165,7 @@ function outcomeOf(life: Life): Outcome {
     stop: stop === null || stop.limit === 'memory' ? named(stop ?? spared, killed) : stop,
     oom: verdict === null ? null : named({whose: verdict.whose, evidence: verdict.evidence}, killed),
     noted,
+    kills,
     trouble:
       init === null ? (frontLost ? 'the front was killed, and the payload with it' : 'init was killed, and the payload with it') : null,
     killedProcesses: init?.killedProcesses ?? null,
@@ -191,10 +193,10 @@ function timeOf({executedUs, startEpochUs, suspended}: Life, endedUs: number): R
   };
 }
 
-function flagsOf({unkillable, stop, spared, verdict, brainsLost}: Life, {killedProcesses}: Outcome, left: string[]): string[] {
+function flagsOf({unkillable, stop, spared, verdict, brainsLost}: Life, {status, killedProcesses}: Outcome, left: string[]): string[] {
   const flags: string[] = [];
   if (unkillable || left.length > 0) flags.push('left-behind');
-  if (stop !== null || spared !== null || verdict !== null || (killedProcesses ?? 0) > 0) flags.push('killed');
+  if (stop !== null || spared !== null || verdict !== null || status === 'killed' || (killedProcesses ?? 0) > 0) flags.push('killed');
   if (verdict?.certain === false) flags.push('oom-verdict-uncertain');
   if (brainsLost > 0) flags.push('brain-lost');
   return flags;

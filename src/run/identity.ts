@@ -44,6 +44,17 @@ export function payloadIdentity(job: Job, policy: Policy, caller: IdentityFacts)
   return {value: name === caller.name ? caller : lookUp(name, provenance.at), provenance};
 }
 
+/** The account of a user of this node, to become it; one that no database knows has no group. */
+export function accountOf(uid: number): {gid: number; groups: number[]} {
+  try {
+    return lookUp(String(uid), 'the owner of a box');
+  } catch {
+    return {gid: NOGROUP, groups: []};
+  }
+}
+
+const NOGROUP = 65534;
+
 function ownerOf(directory: string): number | null {
   try {
     return statSync(directory).uid;

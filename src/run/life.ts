@@ -15,10 +15,11 @@ import type {UsageRecord} from '../schema/generated/record-1.js';
 import type {Channel, Frame} from './channel.js';
 import {Applications, type Actions, type KeeperReport} from './applications.js';
 import {after, epochUs, monotonicUs, sleep} from './clock.js';
+import {resumeBox} from './freeze.js';
 import type {Log} from './log.js';
 import {pauseAt} from './pause.js';
 import {isReady} from './ready.js';
-import {killProcess} from './process.js';
+import {killProcess, processId} from './process.js';
 import {Sampler} from './sampler.js';
 import {meterFor, type ScratchMeter} from './scratch.js';
 import type {LevelPeaks} from './levels.js';
@@ -93,7 +94,11 @@ export interface LifeContext {
   /** Done when the payload's process waits for its go: the `started` record goes to disk here. */
   beforeExec: () => void;
   /** Done when the payload runs. */
-  afterExec: (startEpochUs: number, initPid: number | null) => void;
+  afterExec: (startEpochUs: number, initPid: number | null, payloadPid: number | null) => void;
+  /** Done whenever one of several applications starts or ends. */
+  onApplications: (applications: Applications) => void;
+  /** Whether somebody asked from outside for the end of the job (`tare kill`). */
+  isKilled: () => boolean;
   /** Done while the payload runs, ever more seldom: what a sweep could still say of it if all were killed. */
   onSeen: (seen: Seen) => void;
 }
@@ -151,6 +156,7 @@ class Follower {
   };
   private readonly context: LifeContext;
   private initPid: number | null = null;
+  private payloadPid: number | null = null;
   private watches: Watches | null = null;
   private deadline: NodeJS.Timeout | null = null;
   private late: ((frame: null) => void) | null = null;
@@ -202,19 +208,23 @@ class Follower {
     const number = (index: number): number => Number(strings[index]);
     switch (tag) {
       case 'R':
-        this.ready(number(0));
+        this.ready(number(0), number(1));
         break;
       case 'X':
         this.tellStop(number(0));
         if (this.life.executedUs === null) this.executed(number(0));
         this.life.applications?.executed(number(1), number(2), number(0), number(3));
+        this.tellApplications();
         break;
       case 'Z':
+        if (this.life.applications !== null && this.context.isKilled()) this.life.applications.signalled(SIGTERM);
         this.tellStop(number(strings.length - 1));
         this.life.applications?.ended(number(0), number(1), keeperReport(strings.slice(2)));
+        this.tellApplications();
         break;
       case 'F':
         if (strings.length > 3) this.life.applications?.failed(number(3), number(4), `${strings[0] ?? ''}: ${strings[2] ?? ''}`);
+        this.tellApplications();
         this.life.failure ??= {step: strings[0] ?? '', errno: number(1), text: this.nameOf(strings[3]) + (strings[2] ?? '')};
         break;
       case 'N':
@@ -247,8 +257,9 @@ class Follower {
     return name === undefined ? '' : `${name}: `;
   }
 
-  private ready(initPid: number): void {
+  private ready(initPid: number, payloadPid: number): void {
     this.initPid = initPid;
+    this.payloadPid = payloadPid;
     this.clearDeadline();
     this.context.beforeExec();
     pauseAt(this.context.plan.pauseAt, 'brain-ready');
@@ -260,7 +271,7 @@ class Follower {
     const {plan, groups, cpus, log, frontPid, boxDirectory} = this.context;
     this.life.executedUs = executedUs;
     this.life.startEpochUs = epochUs() - (monotonicUs() - executedUs);
-    this.context.afterExec(this.life.startEpochUs, this.initPid);
+    this.context.afterExec(this.life.startEpochUs, this.initPid, this.payloadPid);
     pauseAt(plan.pauseAt, 'brain-executed');
     // a brain before this one has sent SIGTERM already
     if (this.life.stop !== null) this.killAfter(plan.grace.us);
@@ -295,6 +306,10 @@ class Follower {
     setTimeout(() => {
       if (this.life.init === null && !this.gone) this.life.processes = weighProcesses(frontPid, this.initPid);
     }, 20).unref();
+  }
+
+  private tellApplications(): void {
+    if (this.life.applications !== null) this.context.onApplications(this.life.applications);
   }
 
   private actions(): Actions {
@@ -371,8 +386,16 @@ class Follower {
       return;
     }
     this.context.channel.send('K', String(SIGTERM));
+    this.resume();
     this.killAfter(graceUs);
   };
+
+  /** One that was paused could not use its grace. */
+  private resume(): void {
+    const {groups} = this.context;
+    const init = this.initPid === null ? null : processId(this.initPid);
+    if (groups.frozen().frozen === true || this.life.sampler?.standsStill === true) resumeBox({init, front: null}, groups);
+  }
 
   private killAfter(graceUs: number): void {
     this.endGrace = after(graceUs / 1000, () => {

@@ -1,8 +1,10 @@
 /** What a run is asked for, and what comes of it. */
 
 import type {Failure, Plugin} from '@tare/contract';
+import type {Groups} from '../cgroup/manager.js';
 import type {UsageRecord} from '../record/record.js';
 import type {Request} from './prepare.js';
+import type {ProcessId} from './process.js';
 
 export interface RunRequest extends Request {
   /** Where a copy of the final record goes. */
@@ -13,9 +15,19 @@ export interface RunRequest extends Request {
   usesStdout: boolean;
   /** Who called: the batch system itself, or somebody by the command line. */
   role: 'wrapper' | 'command';
+  /** Called when the payload executes; what it returns, when the box is gone. null: nobody looks on. */
+  onRunning: ((box: RunningBox) => () => void) | null;
   plugins: readonly Plugin[];
   /** Version of Tare, for the record. */
   version: string;
+}
+
+/** What somebody who looks on is told of a box. */
+export interface RunningBox {
+  groups: Groups;
+  init: ProcessId | null;
+  memoryLimitBytes: number | null;
+  applications: () => readonly {name: string; state: string}[];
 }
 
 /** How the front is to end (`Q` frame). */

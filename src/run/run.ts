@@ -7,6 +7,7 @@ import {openGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
 import {asTareError, TareError, type TareErrors} from '../errors.js';
 import {policyFromDocuments} from '../policy/load.js';
 import type {Policy} from '../policy/policy.js';
+import {stepOf} from '../plan/step.js';
 import {findFinal} from '../record/journal.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {begin, recordStart, takeBack, takeBackPrepared, type Begun} from './begin.js';
@@ -23,8 +24,9 @@ import {wrapperOf} from './presence.js';
 import {processId} from './process.js';
 import {faultOf, firstOf, refusalRecord} from './refusal.js';
 import type {RunRequest, RunResult} from './request.js';
+import {readKills} from './kills.js';
 import {findLiveBox, joinBox} from './session.js';
-import {readState, removeState, scratchDirectory, writeSeen, writeState, type BoxState} from './state.js';
+import {readState, removeState, scratchDirectory, stateDirectory, writeSeen, writeState, type BoxState} from './state.js';
 import {sweepBoxes} from './sweep.js';
 import {tellBatchSystem} from './tell.js';
 
@@ -58,9 +60,13 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
 /** A session in the live box of its job; null when it has to be run by itself, which is said. */
 async function join({caller, batch}: Known, policy: Policy, hello: Hello, channel: Channel): Promise<RunResult | null> {
   const live = findLiveBox(policy, caller.uid, batch);
-  const joined = live === null ? 'there is no live box of this job' : await joinBox(live, hello, channel);
-  if (typeof joined !== 'string') return {quit: joined, record: null, path: null, messages: [], failure: null, signals: []};
-  channel.send('Y', `tare: this session is not in the job's box: ${joined}`);
+  // where there are several applications the session goes to the first
+  const first = live === null ? undefined : stepOf(live.plan, 'application.execute');
+  const part = first === undefined ? 'payload' : (`app-${first.name}` as const);
+  const joined = live === null ? null : await joinBox(live, ['a@1', `d${hello.cwd}`], part, channel);
+  if (joined !== null && 'quit' in joined) return {quit: joined.quit, record: null, path: null, messages: [], failure: null, signals: []};
+  const why = joined === null ? 'there is no live box of this job' : `${joined.failure.step}: ${joined.failure.text}`.trim();
+  channel.send('Y', `tare: this session is not in the job's box: ${why}`);
   return null;
 }
 
@@ -90,7 +96,7 @@ async function start(prepared: Prepared, request: RunRequest, hello: Hello, chan
       throw error;
     }
     const {state, groups} = begun;
-    const life = await live(state, groups, channel, log, hello, request.usesStdout);
+    const life = await live(state, groups, channel, log, hello, request);
     if (isDisksFault(life) && prepared.canDoWithout('disk')) {
       await takeBack(plan, known.id, groups);
       return await without('disk', failureText(life));
@@ -134,7 +140,7 @@ async function adopt(request: RunRequest, hello: Hello, channel: Channel): Promi
   const started = {...state.started, wrapper: wrapperOf(hello.frontPid)};
   const adopted: BoxState = {...state, plan, started};
   keep(adopted, log);
-  const life = await live(adopted, groups, channel, log, hello, request.usesStdout);
+  const life = await live(adopted, groups, channel, log, hello, request);
   if (life.startEpochUs !== null) life.startEpochUs = state.startEpochUs ?? life.startEpochUs;
   const result = await conclude(adopted, groups, life, request, log);
   await log.close();
@@ -162,9 +168,10 @@ async function sweepInPassing({directories}: Plan, log: Log): Promise<void> {
 
 const SWEEP_MS = 500;
 
-function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello: Hello, usesStdout: boolean): Promise<Life> {
+async function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello: Hello, request: RunRequest): Promise<Life> {
   const {plan, started} = state;
-  return follow({
+  let lookedOn: (() => void) | undefined;
+  const life = await follow({
     channel,
     plan,
     groups,
@@ -175,6 +182,13 @@ function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello
     memoryBefore: state.memoryBefore as MemoryEvents,
     brainsLost: hello.brain - 1,
     stop: state.stop,
+    onApplications: (applications) => {
+      state.applications = applications
+        .look()
+        .map(({name, state: how, keeperPid}) => ({name, state: how, keeper: keeperPid === null ? null : processId(keeperPid)}));
+      keep(state, log);
+    },
+    isKilled: () => readKills(stateDirectory(plan, state.id)).some(({signal}) => signal === 'SIGKILL' || signal === 'SIGTERM'),
     stopUs: state.stopUs,
     onStop: (stop, us) => {
       Object.assign(state, {stop, stopUs: us});
@@ -184,16 +198,25 @@ function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello
       // the brain before may have died before it wrote it, or after it wrote the final one
       if (hello.brain > 1 && findFinal(plan.directories.spools, started.recordId) === null) recordStart(plan, started, log);
     },
-    afterExec: (startEpochUs, initPid) => {
+    afterExec: (startEpochUs, initPid, payloadPid) => {
       state.init = initPid === null ? null : processId(initPid);
-      if (!usesStdout) channel.send('C', '1'); // a reader sees when the payload closes its own
+      state.payload = payloadPid === null ? null : processId(payloadPid);
+      if (!request.usesStdout) channel.send('C', '1'); // a reader sees when the payload closes its own
       state.startEpochUs ??= startEpochUs;
       keep(state, log);
+      lookedOn = request.onRunning?.({
+        groups,
+        init: state.init,
+        memoryLimitBytes: plan.limits.memory.value,
+        applications: () => state.applications,
+      });
     },
     onSeen: (seen) => {
       writeSeen(state, seen);
     },
   });
+  lookedOn?.();
+  return life;
 }
 
 /** What only a brain that follows would miss costs the job nothing. */

@@ -9,7 +9,7 @@
 import {statfsSync} from 'node:fs';
 import {monotonicUs} from './clock.js';
 import {TimeMean} from './mean.js';
-import {readProcess, readSmapsRollup, readTree, type ProcessSample} from './tree.js';
+import {readProcess, readSmapsRollup, readTree, standsStill, type ProcessSample} from './tree.js';
 
 export interface Sampled {
   rssPeakBytes: number | null;
@@ -126,6 +126,11 @@ export class Sampler {
   /** Sum of resident sizes at the last look: never less than the proportional one, so below a limit it settles the matter. */
   get rssBytes(): number {
     return sum(this.processes, ({rssBytes}) => rssBytes) + this.unmappedSharedBytes(0);
+  }
+
+  /** All were stopped at the last look. */
+  get standsStill(): boolean {
+    return standsStill(this.processes);
   }
 
   /** Processes and threads at the last look. */

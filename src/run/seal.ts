@@ -10,14 +10,13 @@ import {asTareError, TareError} from '../errors.js';
 import {verifyRecord, type Validator} from '../export/verify.js';
 import {childProcess} from '../host/spawn.js';
 import {canonicalJson} from '../plan/canonical.js';
-import {placesOf, sealedPlace} from '../policy/places.js';
-import type {Policy} from '../policy/policy.js';
+import {sealedPlace} from '../policy/places.js';
 import {isOwn, makeDirectory, writeDurably} from '../record/durable.js';
 import {readRecordText, type RecordText} from '../record/read.js';
 import type {UsageRecord} from '../record/record.js';
 import {records} from '../record/spool.js';
 import {readPolicy} from './documents.js';
-import {userPlaces} from './user-places.js';
+import {userSpools} from './user-places.js';
 
 export interface SealSummary {
   sealed: number;
@@ -38,7 +37,7 @@ export async function sealRecords(policyFile: string | null): Promise<SealSummar
   const place = openSealed(sealedPlace(policy));
   const {default: validate} = await import('../schema/generated/record-1.validator.js');
   const summary: SealSummary = {sealed: 0, open: 0, rejected: []};
-  for (const spool of spoolsOf(policy)) {
+  for (const spool of userSpools(policy)) {
     for (const {id, owner, path} of records(spool)) {
       if (owner === 0) continue;
       try {
@@ -68,16 +67,6 @@ function openSealed(place: string): string {
     found: `owner ${String(uid)}, mode ${(mode & 0o7777).toString(8)}`,
     allowed: 'a directory that only root can write to',
   });
-}
-
-/** Places that all write to, and those of each user on this node. */
-function spoolsOf(policy: Policy): Set<string> {
-  const spools = new Set(placesOf(policy, 0).spools);
-  for (const {state} of userPlaces(policy)) {
-    const found = lstatSync(state, {throwIfNoEntry: false});
-    if (found?.isDirectory() === true) for (const spool of placesOf(policy, found.uid).spools) spools.add(spool);
-  }
-  return spools;
 }
 
 const rejected = (reason: string): TareError => new TareError('RECORD_UNKNOWN', {message: reason});

@@ -1,9 +1,9 @@
-/** A brain's whole task: meet the front, run the job, tell the front how to end. */
+/** A brain's whole task: meet the front, run what it was called for, tell the front how to end. */
 
-import {asTareError, EXIT} from '../errors.js';
+import {asTareError} from '../errors.js';
 import {Channel} from './channel.js';
 import {parseHello, type Hello} from './hello.js';
-import type {RunRequest, RunResult} from './request.js';
+import type {Quit, RunRequest, RunResult} from './request.js';
 import {runJob} from './run.js';
 
 /**
@@ -11,11 +11,22 @@ import {runJob} from './run.js';
  * @param makeRequest from the caller's argv and environment
  * @param report is called before the front ends, unless nothing was run
  */
-export async function serve(
+export function serve(
   descriptor: number,
   makeRequest: (hello: Hello) => RunRequest,
   report: (result: RunResult) => void = () => undefined,
 ): Promise<void> {
+  return meet(descriptor, async (hello, channel) => {
+    const result = await runJob(makeRequest(hello), hello, channel);
+    report(result);
+    const notRun = result.record?.time.startEpochUs == null;
+    if (notRun) for (const message of result.messages) channel.send('Y', `tare: ${message}`);
+    return result.quit;
+  });
+}
+
+/** Does the brain's work, and ends the front as that says; an error becomes a line and its exit status. */
+export async function meet(descriptor: number, work: (hello: Hello, channel: Channel) => Promise<Quit>): Promise<void> {
   const channel = new Channel(descriptor);
   // Node ends only when the read that the channel has under way does: a brain that failed would never look dead to the front.
   process.on('exit', () => {
@@ -27,16 +38,13 @@ export async function serve(
   try {
     const hello = parseHello(first);
     followed = hello.state === 'running' || hello.state === 'ended';
-    const result = await runJob(makeRequest(hello), hello, channel);
-    report(result);
-    const notRun = result.record?.time.startEpochUs == null;
-    if (notRun) for (const message of result.messages) channel.send('Y', `tare: ${message}`);
-    const [how, value] = result.quit;
+    const [how, value] = await work(hello, channel);
     channel.send('Q', how, String(value));
   } catch (error) {
     // a payload runs, and this brain cannot take it over: the front sees to its end without one
     if (followed) process.exit(1);
-    channel.send('Y', `tare: ${asTareError(error).message}`);
-    channel.send('Q', 'code', String(EXIT.failure));
+    const trouble = asTareError(error);
+    for (const line of trouble.message.split('\n')) channel.send('Y', `tare: ${line.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?')}`);
+    channel.send('Q', 'code', String(trouble.exit));
   }
 }

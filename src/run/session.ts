@@ -3,17 +3,15 @@
 import {accessSync, constants} from 'node:fs';
 import {join} from 'node:path';
 import type {BatchJob} from '@tare/contract';
-import {openGroups} from '../cgroup/manager.js';
+import {openGroups, type Part} from '../cgroup/manager.js';
 import {nsenterArgv} from '../engine/nsenter.js';
-import {stepOf} from '../plan/step.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import {isOwn} from '../record/durable.js';
 import type {Channel} from './channel.js';
-import type {Hello} from './hello.js';
 import {isRunning} from './process.js';
 import type {Quit} from './request.js';
-import {liveBoxes, type BoxState} from './state.js';
+import {boxesIn, type BoxState} from './state.js';
 
 /** nsenter(1) of util-linux, which is on every node. */
 const NSENTER = ['/usr/bin/nsenter', '/bin/nsenter'];
@@ -25,36 +23,56 @@ export function findLiveBox(policy: Policy, uid: number, {lrms, slot}: BatchJob)
   if (!isOwn(place, uid) || !isOwn(join(place, 'boxes'), uid) || lrms.globalJobId === null) return null;
   const isIt = ({batch, plan, init}: BoxState): boolean =>
     init != null && batch.lrms.globalJobId === lrms.globalJobId && plan.slot.name === slot.name && isRunning(init);
-  return liveBoxes(place).find(isIt) ?? null;
+  return boxesIn(place).find(isIt) ?? null;
 }
 
+/** How a command that joined a box ended; or why it was not run. */
+export type Joined = {quit: Quit} | {failure: {step: string; text: string}};
+
 /**
- * Runs the caller's argv in the box. Resolves when it has ended.
- * @returns how to end, or why the box could not be joined: then nothing was run
+ * Runs a command in the namespaces and groups of a live box, and ends it with the box. Resolves when it has ended.
+ * @param command of the launch frame, all but what joins (native/README.md)
+ * @param part whose group: where there are several applications no process is in the payload's own
  */
-export async function joinBox({id, plan, init}: BoxState, hello: Hello, channel: Channel): Promise<Quit | string> {
+export async function joinBox(
+  {id, plan, init}: Pick<BoxState, 'id' | 'plan' | 'init'>,
+  command: readonly string[],
+  part: Part,
+  channel: Channel,
+): Promise<Joined> {
   const groups = openGroups(plan.steps, id);
-  const first = stepOf(plan, 'application.execute');
-  // where there are several applications no process is in the payload's own group
-  const payload = groups.joins(first === undefined ? 'payload' : `app-${first.name}`);
-  const strings = [...groups.joins('engine').map((path) => `J${path}`), ...payload.map((path) => `j${path}`)];
+  const strings = [...groups.joins('engine').map((path) => `J${path}`), ...groups.joins(part).map((path) => `j${path}`)];
   if (plan.mode.value === 'box') {
     const nsenter = NSENTER.find(isExecutable);
-    if (nsenter === undefined) return 'there is no nsenter';
+    if (nsenter === undefined) return {failure: {step: 'engine', text: 'there is no nsenter'}};
     strings.push(...nsenterArgv(plan, nsenter, init?.pid ?? 0).map((argument) => `E${argument}`));
   }
-  strings.push('a@1', `d${hello.cwd}`);
-  channel.send('L', ...strings);
-  let failure: string | null = null;
-  let quit: Quit | null = null;
+  channel.send('L', ...strings, ...command);
+  // without a PID namespace or a group nothing else ends it with the box
+  const watch = setInterval(() => {
+    if (init === null || !isRunning(init)) channel.send('A');
+  }, WATCH_MS);
+  try {
+    return await runLaunched(channel);
+  } finally {
+    clearInterval(watch);
+  }
+}
+
+const WATCH_MS = 500;
+
+/** Follows what was launched to its end. */
+export async function runLaunched(channel: Channel): Promise<Joined> {
+  let joined: Joined = {quit: ['signal', SIGKILL]};
   for (let frame = await channel.next(); frame !== null; frame = await channel.next()) {
     const [first = '', , text = ''] = frame.strings;
     if (frame.tag === 'R') channel.send('G');
-    if (frame.tag === 'F') failure = `${first}: ${text}`.trim();
-    if (frame.tag === 'E') quit = ['status', Number(first)];
+    if (frame.tag === 'X') channel.send('C', '1'); // a reader sees when the command closes its own
+    if (frame.tag === 'F') joined = {failure: {step: first, text}};
+    if (frame.tag === 'E') joined = {quit: ['status', Number(first)]};
     if (frame.tag === 'B') break;
   }
-  return failure ?? quit ?? ['signal', SIGKILL];
+  return joined;
 }
 
 const SIGKILL = 9;

@@ -48,6 +48,10 @@ export interface BoxState {
   settings: BatchSettings;
   /** Process 1 of the box, or what stands for it, as the front's namespace sees it; null until it is there. */
   init: ProcessId | null;
+  /** The payload's first process, of the same namespace; null until it is there. */
+  payload: ProcessId | null;
+  /** Of several applications, how each stands, and its keeper while it runs. */
+  applications: {name: string; state: string; keeper: ProcessId | null}[];
   /** Event counters of the memory groups before the payload ran. */
   memoryBefore: unknown;
   abilities: BubblewrapAbilities;
@@ -166,7 +170,7 @@ export function writeSeen({plan, id}: BoxState, seen: Seen): void {
 /** null when nothing was noted. */
 export function readSeen(directory: string): Seen | null {
   try {
-    return JSON.parse(readFileSync(join(directory, SEEN_FILE), 'utf8')) as Seen;
+    return JSON.parse(readPlainFile(join(directory, SEEN_FILE)).text) as Seen;
   } catch {
     return null;
   }
@@ -174,16 +178,29 @@ export function readSeen(directory: string): Seen | null {
 
 /** @throws TareError STATE_DIRECTORY when another brain's state cannot be read */
 export function readState(directory: string): BoxState {
-  return guard(() => {
-    // a named pipe of a user's would hold up root's sweep of everybody
-    const descriptor = openSync(join(directory, STATE_FILE), constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
-    try {
-      if (!fstatSync(descriptor).isFile()) throw new Error('not a plain file');
-      return JSON.parse(readFileSync(descriptor, 'utf8')) as BoxState;
-    } finally {
-      closeSync(descriptor);
-    }
-  });
+  return guard(() => JSON.parse(readPlainFile(join(directory, STATE_FILE)).text) as BoxState);
+}
+
+/** The same with the owner of the file: whoever reads what another wrote has to check each value. @throws Error */
+export function readForeignState(directory: string): {state: unknown; uid: number} {
+  const {text, uid} = readPlainFile(join(directory, STATE_FILE));
+  return {state: JSON.parse(text), uid};
+}
+
+/** More than any plan with its environment. */
+const LARGEST_FILE = 16 * 1024 * 1024;
+
+/** A named pipe of a user's would hold up root's look at everybody's, and a link lead it elsewhere. @throws Error */
+export function readPlainFile(path: string): {text: string; uid: number} {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  try {
+    const stats = fstatSync(descriptor);
+    if (!stats.isFile()) throw new Error('not a plain file');
+    if (stats.size > LARGEST_FILE) throw new Error(`${stats.size} bytes are too many`);
+    return {text: readFileSync(descriptor, 'utf8'), uid: stats.uid};
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /**
@@ -214,8 +231,8 @@ export function removeScratch(plan: Plan, id: string): string[] {
   });
 }
 
-/** The live boxes below a state directory, as far as their state can be read: one can be just being made, or removed. */
-export function liveBoxes(directory: string): BoxState[] {
+/** The boxes below one's own state directory, as far as their state can be read: one can be just being made, or removed. */
+export function boxesIn(directory: string): BoxState[] {
   const boxes = join(directory, 'boxes');
   return namesIn(boxes).flatMap((id) => {
     try {

@@ -14,6 +14,7 @@ import {NO_USAGE, type UsageRecord} from '../record/record.js';
 import {find, journal} from '../record/journal.js';
 import {isClosed, pathOf, recordsOf} from '../record/spool.js';
 import {sleep} from './clock.js';
+import {readKills} from './kills.js';
 import {pauseAt} from './pause.js';
 import {here, presenceOf, type Here, type Presence} from './presence.js';
 import {isRunning, killProcess, processId, type ProcessId} from './process.js';
@@ -166,7 +167,7 @@ function remainsOf(box: BoxState, groups: Groups, directory: string, presence: O
   const before = memoryBefore as MemoryEvents;
   box.oom ??= presence === 'gone' ? (groups.verdict(before, groups.memoryEvents()) ?? verdictFromOutside(before)) : null;
   writeState(box, directory);
-  return {reason: REASONS[presence], startEpochUs, seen, ...box.weighed, oom: box.oom};
+  return {reason: REASONS[presence], startEpochUs, seen, ...box.weighed, oom: box.oom, kills: readKills(directory)};
 }
 
 /** Why nobody will end it. */

@@ -10,6 +10,9 @@ export interface ProcessSample {
   pid: number;
   /** Ticks after boot: with the pid, names one process and not a later one with the same pid. */
   startTicks: number;
+  parent: number;
+  /** As proc_pid_stat(5) has it: R, S, T, Z, … */
+  state: string;
   /** CPU time of the process itself, µs. */
   cpuUs: number;
   /** CPU time of its children that it waited for, µs. */
@@ -20,11 +23,11 @@ export interface ProcessSample {
   vmemBytes: number;
 }
 
-/** All living descendants of a process; not itself. A process that ends meanwhile is left out. */
-export function readTree(root: number): ProcessSample[] {
+/** All living descendants of a process, and itself if so asked. A process that ends meanwhile is left out. */
+export function readTree(root: number, withRoot = false): ProcessSample[] {
   const samples: ProcessSample[] = [];
-  const seen = new Set<number>([root]);
-  const open = readChildren(root);
+  const seen = new Set<number>(withRoot ? [] : [root]);
+  const open = withRoot ? [root] : readChildren(root);
   for (let pid = open.pop(); pid !== undefined; pid = open.pop()) {
     if (seen.has(pid)) continue;
     seen.add(pid);
@@ -52,12 +55,20 @@ export function readProcess(pid: number): ProcessSample | null {
   return {
     pid,
     startTicks: field(22),
+    parent: field(4),
+    state: fields[0] ?? '',
     cpuUs: (field(14) + field(15)) * US_PER_TICK,
     waitedUs: (field(16) + field(17)) * US_PER_TICK,
     threads: field(20),
     rssBytes: field(24) * PAGE_BYTES,
     vmemBytes: field(23),
   };
+}
+
+/** All have been stopped (SIGSTOP, or by a tracer); the dead do not count, and nobody is not all. */
+export function standsStill(processes: readonly ProcessSample[]): boolean {
+  const living = processes.filter(({state}) => state !== 'Z');
+  return living.length > 0 && living.every(({state}) => state === 'T' || state === 't');
 }
 
 export interface PrivateMemory {

@@ -1,5 +1,6 @@
 /** The state directories of all users on this node, as the policy places them. */
 
+import {lstatSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
@@ -26,4 +27,14 @@ export function userPlaces(policy: Policy): UserPlace[] {
     return /^\d+$/.test(number) ? [{state: join(dirname(pattern), name), uid: Number(number)}] : [];
   });
   return [root, ...found.filter(({state}) => state !== root.state)];
+}
+
+/** Places that all write to, and those of each user on this node. */
+export function userSpools(policy: Policy): Set<string> {
+  const spools = new Set(placesOf(policy, 0).spools);
+  for (const {state} of userPlaces(policy)) {
+    const found = lstatSync(state, {throwIfNoEntry: false});
+    if (found?.isDirectory() === true) for (const spool of placesOf(policy, found.uid).spools) spools.add(spool);
+  }
+  return spools;
 }

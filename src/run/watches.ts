@@ -1,6 +1,6 @@
 /** The watches of a plan: what the kernel does not enforce, this does, and says how well it watched; what the kernel tells, this hears. */
 
-import type {Groups} from '../cgroup/manager.js';
+import type {Freeze, Groups} from '../cgroup/manager.js';
 import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import {formatBytes, formatDuration} from '../job/quantity.js';
 import type {Stop} from '../record/outcome.js';
@@ -70,7 +70,7 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, overMemory, oom
   const files = groups.eventFiles();
   const memory = stepOf(plan, 'watch.memory');
   const processes = stepOf(plan, 'watch.processes');
-  const suspension = new Suspension(() => groups.frozen());
+  const suspension = new Suspension(() => freezeOf(box));
   const levels = groups.has('payload') ? new Levels(groups) : null;
   let overshootBytes: number | null = null;
 
@@ -216,6 +216,12 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, overMemory, oom
       return {events, ...looked, overshootBytes, lookUs, ...pss};
     },
   };
+}
+
+/** Where there is no freezer, a payload is paused by SIGSTOP: when none of its processes can let another go on. */
+function freezeOf({groups, sampler}: WatchedBox): Freeze {
+  const freeze = groups.frozen();
+  return freeze.frozen === null && sampler !== null ? {...freeze, frozen: sampler.standsStill} : freeze;
 }
 
 /**

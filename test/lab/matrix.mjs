@@ -56,6 +56,7 @@ const ROWS = {
   'node/box/told': others(),
   'node/box/within': others(),
   'node/box/applications': others(),
+  'node/box/inside': others(),
   'node/box/crash': others(),
   'node/box/many': others(),
   'node/box/endings': others(),

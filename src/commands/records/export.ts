@@ -3,7 +3,8 @@ import {EXIT, TareError} from '../../errors.js';
 import {exportRecords, type Tally} from '../../export/export.js';
 import {openExporters} from '../../export/registry.js';
 import {PLUGINS} from '../../plugins.js';
-import {alone, complain, complaining, explain, filterFlags, openPlace, placeFlags, readFilter} from '../shared/records.js';
+import {complain, explain} from '../shared/output.js';
+import {alone, complaining, filterFlags, openPlace, placeFlags, readFilter} from '../shared/records.js';
 
 export default class RecordsExport extends Command {
   static override summary = 'Deliver records to the exporters that the policy switches on.';

@@ -6,7 +6,8 @@ import {isClosed} from '../../export/view.js';
 import {formatBytes, formatDuration} from '../../job/quantity.js';
 import {PLUGINS} from '../../plugins.js';
 import {printable} from '../../report/table.js';
-import {complaining, explain, filterFlags, openPlace, Output, placeFlags, readFilter} from '../shared/records.js';
+import {explain, Output} from '../shared/output.js';
+import {complaining, filterFlags, openPlace, placeFlags, readFilter} from '../shared/records.js';
 
 /** What an exporter has done with a record. `passed`: it is none of its business. */
 const STANDINGS = ['pending', 'delivered', 'refused', 'failed', 'passed'] as const;

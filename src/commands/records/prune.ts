@@ -4,7 +4,8 @@ import {prune} from '../../export/prune.js';
 import {openExporters} from '../../export/registry.js';
 import {parseDuration} from '../../job/quantity.js';
 import {PLUGINS} from '../../plugins.js';
-import {alone, complaining, explain, openPlace, placeFlags} from '../shared/records.js';
+import {explain} from '../shared/output.js';
+import {alone, complaining, openPlace, placeFlags} from '../shared/records.js';
 
 export default class RecordsPrune extends Command {
   static override summary = 'Remove old records that every exporter has delivered.';

@@ -1,7 +1,7 @@
 import {Command, Flags} from '@oclif/core';
 import {EXIT} from '../../errors.js';
 import {sealRecords} from '../../run/seal.js';
-import {complain, explain, say} from '../shared/records.js';
+import {complain, explain, say} from '../shared/output.js';
 
 export default class RecordsSeal extends Command {
   static override summary =

@@ -11,7 +11,8 @@ import {exportersPlace} from '../../policy/places.js';
 import {recordFilesIn} from '../../record/read.js';
 import type {UsageRecord} from '../../record/record.js';
 import {printable} from '../../report/table.js';
-import {complaining, explain, openPlace, placeFlags, type Place} from '../shared/records.js';
+import {explain} from '../shared/output.js';
+import {complaining, openPlace, placeFlags, type Place} from '../shared/records.js';
 
 const FORMATS = ['jsonl', 'apel', 'car', 'auditor', 'prmon', 'prometheus'];
 
@@ -21,7 +22,9 @@ export default class RecordsShow extends Command {
     '<%= config.bin %> records show 0b2f6a52-6c56-5f0e-8b5d-8a6b6a7f4f9d',
     '<%= config.bin %> records show ./record.json --as prmon > memory_monitor_summary.json',
   ];
-  static override args = {record: Args.string({description: 'id, or a file', required: true, ignoreStdin: true})};
+  static override args = {
+    record: Args.string({description: 'id or its first 8 characters or more, or a file', required: true, ignoreStdin: true}),
+  };
   static override flags = {
     ...placeFlags,
     json: Flags.boolean({description: 'print the record itself', exclusive: ['as']}),
@@ -57,11 +60,29 @@ function find(named: string, {spools}: Place): ReadRecord {
   throw new TareError('RECORD_UNKNOWN', {message: isFile ? `no such file: ${named}` : `no record ${named} in ${spools.join(', ')}`});
 }
 
-/** Where it lies by its name, then, since a collector may have sorted it away, wherever it is. */
+/**
+ * Where it lies by its name, then, since a collector may have sorted it away, wherever it is: also by the beginning of its name.
+ * @throws TareError RECORD_UNKNOWN when several begin so
+ */
 function* recordsCalled(id: string, spools: readonly string[]): Generator<{path: string; id: string}> {
   for (const spool of spools) yield {path: join(spool, `${id}.json`), id};
-  for (const file of recordFilesIn(spools, complaining(spools))) if (file.id === id) yield file;
+  const files = new Map<string, {path: string; id: string}>();
+  for (const file of recordFilesIn(spools, complaining(spools))) if (file.id === id || isBeginning(id, file.id)) files.set(file.id, file);
+  if (files.size > 1) {
+    const ids = [...files.keys()];
+    throw new TareError('RECORD_UNKNOWN', {
+      message: `${ids.length} records have an id that begins with ${id}`,
+      found: ids.slice(0, MOST_NAMED).join(', '),
+      remedy: 'give more of the id',
+    });
+  }
+  yield* files.values();
 }
+
+/** As `tare ps -a` shows them; less could be meant for anything. */
+const isBeginning = (text: string, id: string): boolean => text.length >= SHORT_ID && id.startsWith(text);
+const SHORT_ID = 8;
+const MOST_NAMED = 8;
 
 async function forPeople({text, path, record}: ReadRecord, {policy, uid}: Place): Promise<string> {
   const {default: validate} = await import('../../schema/generated/record-1.validator.js');

@@ -2,7 +2,7 @@ import {Command, Flags} from '@oclif/core';
 import {EXIT} from '../../errors.js';
 import {renderSweep} from '../../report/sweep.js';
 import {sweepNode} from '../../run/sweep-node.js';
-import {explain, say} from '../shared/records.js';
+import {explain, say} from '../shared/output.js';
 
 export default class RecordsSweep extends Command {
   static override summary = 'Close what a crash left open: stop, weigh and remove boxes whose wrapper is gone, and end their records.';

@@ -2,7 +2,8 @@ import {Command} from '@oclif/core';
 import {EXIT} from '../../errors.js';
 import {verifyRecord} from '../../export/verify.js';
 import {readRecordText, recordFilesIn} from '../../record/read.js';
-import {complaining, explain, openPlace, Output, placeFlags} from '../shared/records.js';
+import {explain, Output} from '../shared/output.js';
+import {complaining, openPlace, placeFlags} from '../shared/records.js';
 
 export default class RecordsVerify extends Command {
   static override summary = 'Check every record in the spool: its form, its schema, its identity, its figures among each other.';

@@ -172,6 +172,58 @@ for (const role of ROLES) {
       expect(outcomes(ended)).to.deep.equal({a: ['completed', 0]});
     });
 
+    it('are seen, joined and ended from outside', async () => {
+      const policy = site.policy();
+      const file = site.job({
+        applications: [
+          {name: 'first', command: sh('echo from first; touch up-first; exec sleep 987003'), ready: 'started'},
+          {name: 'second', command: sh('trap "echo told; exit 0" TERM; touch up-second; sleep 987004 & wait'), needs: ['first']},
+          {name: 'after', command: sh('echo after'), needs: ['late']},
+          {name: 'late', command: sh('exec sleep 987005')},
+        ],
+        output: 'files',
+      });
+      const tare = (...argv: string[]): ReturnType<Site['command']> => site.command([argv[0] ?? '', '--policy', policy, ...argv.slice(1)]);
+      const done = ending(site.start(['run', '--policy', policy, file]));
+      await until('both', () => ['up-first', 'up-second'].every((name) => existsSync(join(site.work, name))));
+      const [box] = JSON.parse((await tare('ps', '--json')).stdout) as {id: string; applications: {name: string; state: string}[]}[];
+      expect(box?.applications.map(({name, state}) => [name, state])).to.deep.equal([
+        ['first', 'running'],
+        ['second', 'running'],
+        ['after', 'waiting'],
+        ['late', 'running'],
+      ]);
+      const id = box?.id ?? '';
+      expect((await tare('ps')).stdout).to.contain('second');
+      expect((await tare('logs', id, '--application', 'first')).stdout).to.equal('from first\n');
+      expect((await tare('logs', id, '--application', 'third')).stderr).to.match(
+        /no such application; found: third; allowed: first, second, after, late/,
+      );
+      const inside = await tare(
+        'exec',
+        id,
+        '--application',
+        'second',
+        '--',
+        '/bin/sh',
+        '-c',
+        'ls /proc | grep -c "^[0-9]"; cat /proc/self/cgroup',
+      );
+      expect(Number(inside.stdout.split('\n')[0]), inside.stderr).to.be.at.least(6);
+      if (hasGroups(role)) expect(inside.stdout).to.match(/\/payload\/app-second\/job/);
+      expect((await tare('kill', '--signal', 'TERM', id)).code).to.equal(0);
+      await done;
+      const record = site.records().find(({applications}) => applications.some(({name}) => name === 'late'));
+      expect(record?.outcome).to.include({status: 'killed'});
+      expect(record?.applications.map(({name, outcome}) => [name, outcome.status])).to.deep.equal([
+        ['first', 'stopped'],
+        ['second', 'stopped'],
+        ['after', 'not-started'],
+        ['late', 'stopped'],
+      ]);
+      expect(readFileSync(join(site.work, 'second.out'), 'utf8')).to.equal('told\n');
+    });
+
     it('what cannot be executed is said, with its name', async () => {
       const ended = await run({
         applications: [

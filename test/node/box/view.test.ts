@@ -5,7 +5,7 @@ import {chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdi
 import {homedir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import {below, bin, ending, isRoot, processes, program, ROLES, send, Site, until} from '../../support/tare.js';
+import {below, bin, ending, isRoot, processes, program, ROLES, send, Site, until, type Ended} from '../../support/tare.js';
 
 const NOBODY = 65534;
 const LAYERS = fileURLToPath(new URL('../../support/layers.py', import.meta.url));
@@ -64,10 +64,12 @@ for (const role of ROLES) {
 
     it('two boxes at once write the same path, and each sees its own', async () => {
       const script = 'echo $0 > "$1/changed"; touch "$1/ready-$0"; sleep 0.5; ls "$1" | grep ready; cat "$1/changed"';
-      const one = (name: string): Promise<{stdout: string; stderr: string}> =>
-        site.run(['--filesystem', 'private', '--', '/bin/sh', '-c', script, name, place]);
+      const one = (name: string): Promise<Ended> => site.run(['--filesystem', 'private', '--', '/bin/sh', '-c', script, name, place]);
       const [first, second] = await Promise.all([one('first'), one('second')]);
-      expect([first.stdout, second.stdout], first.stderr + second.stderr + JSON.stringify(second.record.outcome)).to.deep.equal(['ready-first\nfirst\n', 'ready-second\nsecond\n']);
+      expect([first.stdout, second.stdout], first.stderr + second.stderr + JSON.stringify(second.record.outcome)).to.deep.equal([
+        'ready-first\nfirst\n',
+        'ready-second\nsecond\n',
+      ]);
     });
 
     const pair = (filesystem: 'private' | 'shared', script: string): string =>
@@ -179,7 +181,7 @@ for (const role of ROLES) {
       expect(objects.map(({kind, path}) => `${kind} ${path}`)).to.deep.equal(said.stdout.trim().split('\n'));
       if (strangers !== null) {
         expect(strangers.status).to.equal(125);
-        expect(strangers.stderr).to.match(/there is no live box/);
+        expect(strangers.stderr).to.match(/belongs to another user/);
       }
     });
 

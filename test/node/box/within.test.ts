@@ -5,7 +5,7 @@ import {mkdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {patience} from '../../support/pace.js';
-import {installed, ROLES, Site} from '../../support/tare.js';
+import {bin, ROLES, Site} from '../../support/tare.js';
 
 /** Payloads that never get a box of their own. */
 const UNBOXED = {batch: {blackHole: {failures: 1, within: '1h', then: 'unboxed'}}} as const;
@@ -84,7 +84,7 @@ for (const role of ROLES) {
     });
 
     /** A wrapper in the payload, which leaves its record on standard output. */
-    const INNER = [join(installed(), 'bin/tare'), 'run', '--json', '--memory', '512MiB', '--', '/bin/true'];
+    const INNER = [bin('tare'), 'run', '--json', '--memory', '512MiB', '--', '/bin/true'];
 
     it('a wrapper in a box only subdivides, and its record says in which box', async () => {
       const outer = await site.run(['--memory', '1GiB', '--', ...INNER]);

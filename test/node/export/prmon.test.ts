@@ -3,6 +3,7 @@
 import {mkdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {patience} from '../../support/pace.js';
 import {payload, ROLES, Site} from '../../support/tare.js';
 
 const MIB = 2 ** 20;
@@ -36,7 +37,7 @@ for (const role of ROLES) {
           exporters: join(site.directory, 'state/exporters'),
         },
       };
-      const touch = `${payload('touch-memory')} 60 --hold 3`;
+      const touch = `${payload('touch-memory')} 60 --hold ${String(patience(3))}`;
       const {record, code, stderr} = await site.run(['--', '/bin/sh', '-c', `${touch} & ${touch} & wait`], {policy});
       expect(code, stderr).to.equal(0);
       const {net} = record;
@@ -61,8 +62,8 @@ for (const role of ROLES) {
         expect(Avg[name], name).to.be.a('number');
       }
       expect(Max['rss']).to.equal(Math.ceil((net.rssPeakBytes ?? 0) / 1024));
-      expect(Max['wtime']).to.be.within(3, 6);
-    }).timeout(30_000);
+      expect(Max['wtime']).to.be.within(patience(3), patience(6));
+    }).timeout(patience(30_000));
 
     it('of a job that nobody looked at is not made up', async () => {
       const {record} = await site.run(['--', '/bin/true'], {policy: {processMemory: 'never'}});

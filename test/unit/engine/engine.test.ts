@@ -1,7 +1,7 @@
 import {expect} from 'chai';
 import {readFileSync} from 'node:fs';
 import {bubblewrapArgv} from '../../../src/engine/bubblewrap.js';
-import {launchStrings, type LaunchContext} from '../../../src/engine/launch.js';
+import {commandStrings, launchStrings, type LaunchContext} from '../../../src/engine/launch.js';
 import type {Step} from '../../../src/plan/step.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import {asUser, BUBBLEWRAP, GIB, no, NO_CGROUP, plan, ROOT, thrown, USER, WORK} from '../plan/build.js';
@@ -322,6 +322,28 @@ describe('the launch frame', () => {
   it('says nothing of limits that are not the launch’s', () => {
     const made = plan({job: {limits: {memory: '1GiB', wallTime: '1h'}}});
     expect(strings(made).join(' ')).to.not.include(String(GIB)).and.not.include('3600000000');
+  });
+});
+
+describe('a command beside the payload', () => {
+  const context = {environment: {A: '1', B: 'x=y'}, workDirectory: '/w', callerArgvIndex: 4};
+
+  it('is started as the payload was, with an environment of its own and none of the caller’s', () => {
+    const limited = plan({job: {limits: {openFiles: 100, coreSize: 0}}, facts: {caller: ROOT}, call: asUser(USER)});
+    expect(commandStrings(limited, context)).to.deep.equal([
+      ...launchStrings(limited, {
+        boxDirectory: '/b',
+        abilities: OLD,
+        joins: {engine: [], payload: [], applications: []},
+        callerArgvIndex: null,
+      }).filter((text) => /^[UOCr]/.test(text)),
+      ...['n', '0', 'eA=1', 'eB=x=y', 'a@4', 'd/w'],
+    ]);
+    expect(commandStrings(limited, context).filter((text) => text.startsWith('r'))).to.have.length(2);
+  });
+
+  it('keeps its privileges where the payload has no box', () => {
+    expect(commandStrings(plan({facts: {newProc: no}}), context)).to.not.include('n');
   });
 });
 

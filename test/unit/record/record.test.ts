@@ -2,7 +2,7 @@ import {expect} from 'chai';
 import {execFileSync, spawnSync} from 'node:child_process';
 import {createHash} from 'node:crypto';
 import {constants} from 'node:os';
-import {endedOutcome, notRunOutcome, RUNNING, type Ending} from '../../../src/record/outcome.js';
+import {endedOutcome, lostOutcome, notRunOutcome, RUNNING, type Ending, type Kill} from '../../../src/record/outcome.js';
 import {
   finalRecord,
   hostOf,
@@ -270,6 +270,46 @@ describe('the started record', () => {
     const {flags} = startedRecord(attempt, made);
     expect(flags).to.deep.equal(['unboxed']);
     expect(flags === made.flags).to.equal(false);
+  });
+});
+
+describe('a job that was ended by tare kill', () => {
+  const kill = (signal: string, uid = 7): Kill => ({uid, epochUs: 5, signal});
+  const ending = {stop: null, oom: null, noted: [], trouble: null, killedProcesses: 0};
+  const by = (rawStatus: number | null, kills: Kill[], more: object = {}): string => {
+    const {status, killedBy} = endedOutcome({...ending, rawStatus, kills, ...more});
+    return killedBy == null ? status : `${status} ${killedBy.signal} ${killedBy.uid}`;
+  };
+
+  it('says who did it, when its end is what was asked for', () => {
+    expect(by(9, [kill('SIGKILL')])).to.equal('killed SIGKILL 7');
+    expect(by(15, [kill('SIGTERM')])).to.equal('killed SIGTERM 7');
+    expect(by(0, [kill('SIGTERM')]), 'it used its grace').to.equal('killed SIGTERM 7');
+    expect(by(9, [kill('SIGTERM'), kill('SIGKILL', 0)]), 'the second one').to.equal('killed SIGKILL 0');
+    expect(by(10, [kill('SIGUSR1'), kill('SIGUSR2')])).to.equal('killed SIGUSR1 7');
+    expect(by(null, [kill('SIGKILL')], {trouble: 'init was killed'})).to.equal('killed SIGKILL 7');
+    expect(by(9, [kill('SIGKILL')], {oom: {whose: 'payload', evidence: 'x'}}), 'an earlier one of a child').to.equal('killed SIGKILL 7');
+    expect(endedOutcome({...ending, rawStatus: 9, kills: [kill('SIGKILL')]}).reason).to.equal('uid 7 ended it by tare kill (SIGKILL)');
+  });
+
+  it('is another’s where it is not', () => {
+    expect(by(0, [kill('SIGKILL')]), 'it was faster').to.equal('completed');
+    expect(by(0, [kill('SIGUSR1')])).to.equal('completed');
+    expect(by(9, [kill('SIGTERM')]), 'somebody else').to.equal('signalled');
+    expect(by(null, [kill('SIGTERM')], {trouble: 'init was killed'})).to.equal('wrapper-failure');
+    expect(by(9, [kill('SIGKILL')], {stop: {limit: 'wallTime', evidence: 'x'}}), 'the limit was first').to.equal('limit');
+    expect(by(9, [])).to.equal('signalled');
+  });
+
+  it('is so too when nobody was left to see it', () => {
+    expect(lostOutcome('gone', null, [kill('SIGUSR1')])).to.include({status: 'lost', reason: 'gone'});
+    expect(lostOutcome('gone', null, [kill('SIGKILL')])).to.deep.include({status: 'killed', killedBy: kill('SIGKILL'), signal: null});
+  });
+
+  it('has a record that fits the schema', () => {
+    const started = startedRecord(attempt, plan());
+    const outcome = endedOutcome({...ending, rawStatus: 9, kills: [kill('SIGKILL')]});
+    valid(finalRecord(started, {time: NO_TIME, net: NO_USAGE, tare: NO_TARE, watch: null, outcome, flags: ['killed']}));
   });
 });
 

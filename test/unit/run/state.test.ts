@@ -58,6 +58,8 @@ describe('the wrapper’s folders', () => {
     batch: plainJob(),
     settings: {oom: 'hold'},
     init: null,
+    payload: null,
+    applications: [],
     memoryBefore: null,
     abilities: {tmpfsSize: true, perms: true, overlay: true, disableUserns: true},
     frontStartedUs: 5,

@@ -1,0 +1,66 @@
+import {Args, Command, Flags} from '@oclif/core';
+import {execAsOwner, execInBox} from '../run/exec.js';
+import {narrowTo} from '../run/live.js';
+import {meet} from '../run/serve.js';
+import {boxFlags, oneBox, openNode} from './shared/boxes.js';
+import {frontDescriptor, runThroughFront} from './shared/front.js';
+import {explain} from './shared/output.js';
+
+/** Of a null value, what the caller has. */
+const variableFlag = Flags.custom<{name: string; value: string | null}>({
+  parse: (written) => {
+    const equals = written.indexOf('=');
+    const name = equals === -1 ? written : written.slice(0, equals);
+    if (name === '') return Promise.reject(new Error(`${JSON.stringify(written)} is no variable; allowed: NAME or NAME=VALUE`));
+    return Promise.resolve({name, value: equals === -1 ? null : written.slice(equals + 1)});
+  },
+});
+
+export default class Exec extends Command {
+  static override summary = 'Run a command in the box of a live job; end as the command ended.';
+  static override description =
+    'In the job’s namespaces and control groups, as the payload’s user, with the payload’s environment, limits and work directory; on the terminal, where there is one. What it uses counts as the job’s, and it is killed with the box. Exit status: the command’s own, or death by its signal; 125 when there is no such box, it is another user’s, is paused or cannot be joined; 127 when the command cannot be executed; 64 when the command line is wrong.';
+  static override usage = ['exec ID [flags] -- COMMAND [ARGUMENT...]'];
+  static override examples = ['<%= config.bin %> exec 5c1f -- ps axu', '<%= config.bin %> exec 5c1f --env PS1="box> " -- bash'];
+  static override args = {id: Args.string({description: 'id of a live box, or what it begins with', required: true, ignoreStdin: true})};
+  static override flags = {
+    ...boxFlags,
+    env: variableFlag({
+      char: 'e',
+      description: 'set a variable; without a value, take it from here',
+      multiple: true,
+      helpValue: 'NAME[=VALUE]',
+    }),
+  };
+
+  async run(): Promise<void> {
+    const descriptor = frontDescriptor();
+    if (descriptor === null) {
+      try {
+        await runThroughFront(['exec', ...this.argv]);
+      } catch (error) {
+        this.exit(explain(error));
+      }
+      return;
+    }
+    // parsing changes it
+    const argv = [...this.argv];
+    // what is before `--` is ours, what is after it is the command
+    const dashes = argv.indexOf('--');
+    const own = dashes === -1 ? argv : argv.slice(0, dashes);
+    const {args, flags} = await this.parse(Exec, own);
+    if (dashes === -1 || dashes === argv.length - 1) this.error('a command is wanted after --: tare exec ID -- COMMAND', {exit: 64});
+    const environment = flags.env ?? [];
+    await meet(descriptor, async (hello, channel) => {
+      const node = await openNode(flags.policy);
+      const box = narrowTo(oneBox(node, args.id), flags.application);
+      if (node.uid === 0 && box.uid !== 0) return execAsOwner(box, argv, hello, channel);
+      return execInBox(
+        box,
+        {callerArgvIndex: hello.argv.indexOf('--') + 1, environment, application: flags.application ?? null},
+        hello,
+        channel,
+      );
+    });
+  }
+}

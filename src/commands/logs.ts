@@ -1,0 +1,37 @@
+import {closeSync} from 'node:fs';
+import {Command, Flags} from '@oclif/core';
+import {copyOutput, openOutput} from '../run/output.js';
+import {becomeOwner, narrowTo} from '../run/live.js';
+import {boxArgs, boxFlags, oneBox, openNode} from './shared/boxes.js';
+import {explain, Output} from './shared/output.js';
+import {withoutControls} from './shared/plain-bytes.js';
+
+export default class Logs extends Command {
+  static override summary = 'Print what a job has written on its standard output, where that is a file.';
+  static override description =
+    'The file is found by what the payload’s first process has open; a pipe, a terminal or a socket is not read, and said to be one. To root’s terminal control characters of another user are printed as ?. Exit status: 0; 125 when there is no such box, it is another user’s, or its output is no file or cannot be read.';
+  static override examples = ['<%= config.bin %> logs 5c1f', '<%= config.bin %> logs 5c1f --stderr --follow'];
+  static override args = boxArgs;
+  static override flags = {
+    ...boxFlags,
+    follow: Flags.boolean({char: 'f', description: 'print what comes, until the job has ended'}),
+    stderr: Flags.boolean({description: 'standard error instead'}),
+  };
+
+  async run(): Promise<void> {
+    const {args, flags} = await this.parse(Logs);
+    try {
+      const node = await openNode(flags.policy);
+      const box = narrowTo(oneBox(node, args.id), flags.application);
+      becomeOwner(box);
+      const descriptor = openOutput(box, flags.stderr ? 'stderr' : 'stdout');
+      const output = new Output();
+      const isOthers = node.uid === 0 && (box.uid !== 0 || box.user !== 'root');
+      const show = isOthers && process.stdout.isTTY ? withoutControls() : (bytes: Buffer) => bytes;
+      await copyOutput(descriptor, box, {follow: flags.follow, write: (bytes) => output.pass(show(bytes))});
+      closeSync(descriptor);
+    } catch (error) {
+      this.exit(explain(error));
+    }
+  }
+}

@@ -1,0 +1,26 @@
+import {Command} from '@oclif/core';
+import {resumeBox} from '../run/freeze.js';
+import {becomeOwner, groupsOf} from '../run/live.js';
+import {boxArgs, oneBox, openNode, policyFlag} from './shared/boxes.js';
+import {explain, say} from './shared/output.js';
+
+export default class Resume extends Command {
+  static override summary = 'Let a job go on that `tare pause` has stopped.';
+  static override description =
+    'Where there is no freezer also what the payload itself had stopped goes on. Exit status: 0, also when it was not paused; 125 when there is no such box, or it is another user’s.';
+  static override examples = ['<%= config.bin %> resume 5c1f'];
+  static override args = boxArgs;
+  static override flags = policyFlag;
+
+  async run(): Promise<void> {
+    const {args, flags} = await this.parse(Resume);
+    try {
+      const box = oneBox(await openNode(flags.policy), args.id);
+      becomeOwner(box);
+      resumeBox(box, groupsOf(box));
+      say(`${box.id} goes on`);
+    } catch (error) {
+      this.exit(explain(error));
+    }
+  }
+}

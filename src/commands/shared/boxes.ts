@@ -1,0 +1,69 @@
+/** What the commands that look into live boxes have in common. */
+
+import {Args, Flags} from '@oclif/core';
+import {constants} from 'node:os';
+import {readPolicy} from '../../run/documents.js';
+import type {Policy} from '../../policy/policy.js';
+import type {JobRow} from '../../report/jobs.js';
+import {figuresOf} from '../../run/figures.js';
+import {findBox, groupsOf, liveBoxes, type LiveBox} from '../../run/live.js';
+
+export const policyFlag = {
+  policy: Flags.string({description: 'policy file instead of /etc/tare/policy.yaml and /etc/tare/policy.d/', helpValue: 'FILE'}),
+};
+
+export const boxFlags = {
+  ...policyFlag,
+  application: Flags.string({description: 'one application of the box', helpValue: 'NAME'}),
+};
+
+export const boxArgs = {id: Args.string({description: 'id of a live box, or what it begins with', required: true, ignoreStdin: true})};
+
+export interface Node {
+  policy: Policy;
+  uid: number;
+}
+
+/** @throws TareError when the policy cannot be read */
+export async function openNode(file: string | undefined): Promise<Node> {
+  const uid = process.getuid?.() ?? -1;
+  return {policy: await readPolicy(file ?? null, uid), uid};
+}
+
+/** @throws TareError BOX_UNKNOWN and its like */
+export const oneBox = ({policy, uid}: Node, id: string): LiveBox => findBox(policy, uid, id);
+
+/** The live jobs, the youngest first. */
+export function liveJobs({policy, uid}: Node): JobRow[] {
+  const jobs = liveBoxes(policy, uid).map((box): JobRow => {
+    const {standing, ageUs, ...figures} = figuresOf(box);
+    const {id, recordId, name, user, pattern, cores, memoryLimitBytes, startEpochUs} = box;
+    return {
+      ...{id, recordId, name, user, pattern, cores, memoryLimitBytes, ...figures},
+      ...{wallUs: ageUs, startEpochUs, endEpochUs: null, state: standing, applications: box.applications.map((one) => rowOf(box, one))},
+    };
+  });
+  return jobs.sort((a, b) => (b.startEpochUs ?? Infinity) - (a.startEpochUs ?? Infinity) || (a.id ?? '').localeCompare(b.id ?? ''));
+}
+
+function rowOf(box: LiveBox, {name, state}: LiveBox['applications'][number]): JobRow['applications'][number] {
+  const {cpuUs, memoryBytes, memoryPeakBytes} = groupsOf(box).level(`app-${name}`);
+  return {name, state, cpuUs, memoryBytes, memoryPeakBytes};
+}
+
+/** Of the terminal; nothing is broken elsewhere. */
+export const terminal = (): {width?: number; colour?: boolean} =>
+  process.stdout.isTTY ? {width: process.stdout.columns, colour: process.env['NO_COLOR'] === undefined} : {};
+
+/** `TERM`, `sigterm` and `15` are SIGTERM. */
+export const signalFlag = Flags.custom<NodeJS.Signals>({
+  helpValue: 'NAME',
+  parse: (written) => {
+    const upper = written.toUpperCase();
+    const known = Object.entries(constants.signals) as [NodeJS.Signals, number][];
+    const [name] = known.find(([each, number]) => upper === each || `SIG${upper}` === each || written === String(number)) ?? [];
+    if (name === undefined)
+      return Promise.reject(new Error(`${JSON.stringify(written)} is no signal; allowed: TERM, KILL, USR1, … or a number`));
+    return Promise.resolve(name);
+  },
+});

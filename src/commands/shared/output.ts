@@ -1,0 +1,91 @@
+/** What commands say, on standard output and standard error: whole, whatever exit follows. */
+
+import {writeSync} from 'node:fs';
+import {asTareError} from '../../errors.js';
+
+export function complain(message: string): void {
+  // at once: what waits in a pipe is cut off by the exit that may follow
+  const output = new Output(STDERR);
+  output.write(`tare: ${message.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?')}`);
+  output.flush();
+}
+
+/** One text on standard output, whole whatever exit follows. @returns false when nobody reads any more */
+export function say(text: string): boolean {
+  const output = new Output();
+  output.write(text);
+  output.flush();
+  return output.isRead;
+}
+
+/** JSON in which nothing steers a terminal: JSON itself leaves DEL, C1 controls and format characters as they are. */
+export function sayJson(value: unknown): void {
+  const text = JSON.stringify(value, null, 2);
+  say(
+    text.replaceAll(/[\u007F-\u009F\p{Cf}]/gu, (found) =>
+      [...Array(found.length).keys()].map((index) => `\\u${found.charCodeAt(index).toString(16).padStart(4, '0')}`).join(''),
+    ),
+  );
+}
+
+/** @returns the exit status */
+export function explain(error: unknown): number {
+  const trouble = asTareError(error);
+  for (const line of trouble.message.split('\n')) complain(line);
+  return trouble.exit;
+}
+
+const PIECE = 64 * 1024;
+const STDOUT = 1;
+const STDERR = 2;
+const PATIENCE_MS = 5;
+
+/** Standard output for a million lines: in pieces, never more of it in memory than one, and all of it written before an exit. */
+export class Output {
+  private text = '';
+  private isClosed = false;
+  private readonly descriptor: number;
+
+  constructor(descriptor = STDOUT) {
+    this.descriptor = descriptor;
+  }
+
+  /** @returns false when nobody reads any more */
+  write(line: string): boolean {
+    this.text += `${line}\n`;
+    if (this.text.length >= PIECE) this.flush();
+    return !this.isClosed;
+  }
+
+  get isRead(): boolean {
+    return !this.isClosed;
+  }
+
+  /** At once and as it is. @returns false when nobody reads any more */
+  pass(bytes: Buffer): boolean {
+    this.flush();
+    this.writeAll(bytes);
+    return !this.isClosed;
+  }
+
+  flush(): void {
+    const bytes = Buffer.from(this.text);
+    this.text = '';
+    this.writeAll(bytes);
+  }
+
+  private writeAll(all: Buffer): void {
+    let bytes = all;
+    while (bytes.length > 0 && !this.isClosed) {
+      try {
+        bytes = bytes.subarray(writeSync(this.descriptor, bytes));
+      } catch (error) {
+        const {code} = error as NodeJS.ErrnoException;
+        if (code === 'EPIPE') this.isClosed = true;
+        // the runtime has made the pipe one that does not block
+        else if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PATIENCE_MS);
+        else throw error;
+      }
+    }
+  }
+}

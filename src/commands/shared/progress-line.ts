@@ -1,0 +1,142 @@
+/** The line itself: drawn while nothing in the box has the terminal for its output, and erased before anything else is written. */
+
+import {closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync, statSync, writeSync} from 'node:fs';
+import {isatty} from 'node:tty';
+import {formatProgress} from '../../report/progress.js';
+import {printable} from '../../report/table.js';
+import {processesIn} from '../../run/box-processes.js';
+import {monotonicUs} from '../../run/clock.js';
+import {measure} from '../../run/figures.js';
+import {statFields} from '../../run/process.js';
+import {Rates} from '../../run/rates.js';
+import type {RunningBox} from '../../run/request.js';
+
+const PERIOD_MS = 1_000;
+/** To look at what more have open would take too long. */
+const MOST_PROCESSES = 200;
+
+/** No line break at the right margin: what is too long is cut there. */
+const DRAW = {before: '\r\u001B[?7l', after: '\u001B[K\u001B[?7h'} as const;
+const ERASE = '\r\u001B[K';
+
+export class Progress {
+  private readonly terminal: number;
+  private readonly frontPid: number;
+  private readonly always: boolean;
+  private readonly rates = new Rates();
+  private readonly startUs = monotonicUs();
+  private isShown = false;
+
+  private constructor(terminal: number, frontPid: number, always: boolean) {
+    this.terminal = terminal;
+    this.frontPid = frontPid;
+    this.always = always;
+  }
+
+  /** A terminal that is stopped (Ctrl-S) must not stop the brain, and O_NONBLOCK on the caller's open file would be the payload's too. */
+  static open(path: string, frontPid: number, always: boolean): ((box: RunningBox) => () => void) | null {
+    let terminal: number;
+    try {
+      terminal = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    } catch {
+      return null; // another user's (su)
+    }
+    if (!isatty(terminal)) {
+      closeSync(terminal);
+      return null;
+    }
+    return (box) => new Progress(terminal, frontPid, always).follow(box);
+  }
+
+  private follow(box: RunningBox): () => void {
+    this.rates.look([{id: 'job', cpuUs: 0}]);
+    const timer = setInterval(() => {
+      this.look(box);
+    }, PERIOD_MS);
+    return () => {
+      clearInterval(timer);
+      this.erase();
+      closeSync(this.terminal);
+    };
+  }
+
+  private look(box: RunningBox): void {
+    const {memoryBytes, cpuUs, isStill} = measure(box.groups, box.init, () => undefined);
+    const rate = this.rates.look([{id: 'job', cpuUs}]).get('job') ?? null;
+    if (!this.isOurs() || (!this.always && this.isUsedIn(box))) {
+      // to erase would take away what somebody else may have written there by now
+      this.isShown = false;
+      return;
+    }
+    const {memoryLimitBytes} = box;
+    const wallUs = monotonicUs() - this.startUs;
+    this.write(
+      DRAW.before +
+        printable(formatProgress({wallUs, rate, memoryBytes, memoryLimitBytes, isPaused: isStill, applications: box.applications()})) +
+        DRAW.after,
+    );
+    this.isShown = true;
+  }
+
+  /** Not while a shell has it: the front is stopped, or in the background (tpgid of proc_pid_stat(5)). */
+  private isOurs(): boolean {
+    const fields = statFields(this.frontPid);
+    if (fields === null || fields[0] === 'T') return false;
+    const [group, foreground] = [fields[2], Number(fields[5])];
+    if (foreground <= 0 || group === fields[5]) return true;
+    // the payload's group is in front while it runs
+    return Number(statFields(foreground)?.[2]) === foreground && isBelow(foreground, this.frontPid);
+  }
+
+  /** Some process has it open, other than as standard input; what cannot be looked at may have. */
+  private isUsedIn({init}: RunningBox): boolean {
+    const processes = processesIn(init);
+    return processes.length > MOST_PROCESSES || processes.some(({pid, state}) => state !== 'Z' && this.isOpenIn(pid));
+  }
+
+  private isOpenIn(pid: number): boolean {
+    const directory = `/proc/${pid}/fd`;
+    return unlessGone(() => readdirSync(directory).some((name) => name !== '0' && unlessGone(() => this.isIt(`${directory}/${name}`))));
+  }
+
+  private isIt(link: string): boolean {
+    const target = readlinkSync(link);
+    // a file on a server that does not answer is not touched
+    if (!target.startsWith('/dev/')) return false;
+    if (target === '/dev/tty') return true;
+    const [ours, found] = [fstatSync(this.terminal), statSync(link)];
+    return ours.ino === found.ino && ours.dev === found.dev;
+  }
+
+  private erase(): void {
+    if (this.isShown) this.write(ERASE);
+    this.isShown = false;
+  }
+
+  private write(text: string): void {
+    try {
+      writeSync(this.terminal, text);
+    } catch {
+      // EAGAIN: it is stopped, and a line is missed; EIO: it is gone
+    }
+  }
+}
+
+/** A process that has ended, or a descriptor that is closed, has nothing open; of what may not be looked at, nobody knows. */
+function unlessGone(look: () => boolean): boolean {
+  try {
+    return look();
+  } catch (error) {
+    return !['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '');
+  }
+}
+
+function isBelow(pid: number, ancestor: number): boolean {
+  for (let at = pid, depth = 0; at > 1 && depth < MOST_DEPTH; depth++) {
+    if (at === ancestor) return true;
+    at = Number(statFields(at)?.[1] ?? 0);
+  }
+  return false;
+}
+/** Front, engine, init, payload. */
+const MOST_DEPTH = 8;

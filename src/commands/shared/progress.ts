@@ -1,0 +1,27 @@
+/** One line on the terminal of `tare run`, while it waits. What the payload writes is never mixed with it. */
+
+import {readlinkSync} from 'node:fs';
+import type {RunRequest} from '../../run/request.js';
+
+export const PROGRESS_MODES = ['never', 'auto', 'always'] as const;
+export type ProgressMode = (typeof PROGRESS_MODES)[number];
+
+/** Where the kernel has terminals: proc_pid_fd(5) names what is open so. */
+const TERMINAL = /^\/dev\/(?:pts\/\d+|tty\w+|console)$/;
+
+/**
+ * Our own descriptor 2 is a pipe to the front, which has the caller's until the payload has it.
+ * @returns what `tare run` calls; null when nothing is to be shown, and then nothing of it is loaded
+ */
+export async function openProgress(mode: ProgressMode, isVerbose: boolean): Promise<RunRequest['onRunning']> {
+  // log lines would be mixed with it
+  if (mode === 'never' || (mode === 'auto' && isVerbose) || (process.env['TERM'] ?? 'dumb') === 'dumb') return null;
+  const link = `/proc/${process.ppid}/fd/2`;
+  try {
+    if (!TERMINAL.test(readlinkSync(link))) return null;
+  } catch {
+    return null; // it is closed
+  }
+  const {Progress} = await import('./progress-line.js');
+  return Progress.open(link, process.ppid, mode === 'always');
+}

@@ -1,0 +1,153 @@
+/** The jobs of a node as a table: `tare ps` and `tare top`. */
+
+import {formatDuration} from '../job/quantity.js';
+import {printable, renderTable, type Column, type TableOptions} from './table.js';
+
+/** One application of a job: its state, or its outcome, and its own weight. */
+export interface ApplicationRow {
+  name: string;
+  state: string;
+  memoryBytes: number | null;
+  memoryPeakBytes: number | null;
+  cpuUs: number | null;
+}
+
+/** Unknown is null. */
+export interface JobRow {
+  /** Of the live box; null when the job has ended. */
+  id: string | null;
+  recordId: string | null;
+  name: string | null;
+  user: string | null;
+  pattern: string | null;
+  cores: number | null;
+  memoryBytes: number | null;
+  memoryPeakBytes: number | null;
+  memoryLimitBytes: number | null;
+  processes: number | null;
+  cpuUs: number | null;
+  /** Since the payload's exec; of an ended job, from its exec to its end. */
+  wallUs: number | null;
+  /** When the payload executed. */
+  startEpochUs: number | null;
+  /** null while it lives. */
+  endEpochUs: number | null;
+  /** How a live one stands, or the outcome of one that has ended. */
+  state: string;
+  applications: ApplicationRow[];
+}
+
+/** CPU time over wall time of all cores that the job has; null when one of them is not known. */
+export function efficiencyOf({cpuUs, wallUs, cores}: Pick<JobRow, 'cpuUs' | 'wallUs' | 'cores'>): number | null {
+  return cpuUs === null || !wallUs || !cores ? null : cpuUs / wallUs / cores;
+}
+
+export interface JobsOptions extends TableOptions {
+  nowEpochUs: number;
+  /** CPUs that each live job used since the last look, by its id: a column of its own. */
+  rates?: ReadonlyMap<string, number>;
+}
+
+/** As many characters of an id as people read; the whole one is in the JSON. */
+const SHORT_ID = 12;
+const LONGEST_NAME = 24;
+
+export function renderJobs(jobs: readonly JobRow[], {nowEpochUs, rates, ...options}: JobsOptions): string {
+  const columns: Column[] = [
+    {header: 'ID'},
+    {header: 'NAME'},
+    {header: 'USER'},
+    {header: 'PATTERN'},
+    right('CORES'),
+    ...(rates === undefined ? [] : [right('%CPU')]),
+    right('MEMORY'),
+    right('PEAK'),
+    right('LIMIT'),
+    right('CPU TIME'),
+    right('EFF'),
+    right('AGE'),
+    {header: 'STATE'},
+  ];
+  const rows = jobs.flatMap((job) => {
+    const efficiency = efficiencyOf(job);
+    const rate = job.id === null ? undefined : rates?.get(job.id);
+    const own = [
+      // a record is named by the first part of its id, which `tare records show` takes
+      job.id?.slice(0, SHORT_ID) ?? job.recordId?.split('-', 1)[0] ?? UNKNOWN,
+      clip(job.name ?? UNKNOWN),
+      clip(job.user ?? UNKNOWN),
+      job.pattern ?? UNKNOWN,
+      known(job.cores, String),
+      ...(rates === undefined ? [] : [known(rate ?? null, percent)]),
+      known(job.memoryBytes, roughBytes),
+      known(job.memoryPeakBytes, roughBytes),
+      known(job.memoryLimitBytes, roughBytes),
+      known(job.cpuUs, roughDuration),
+      known(efficiency, (value) => `${percent(value)}%`),
+      known(job.wallUs, roughDuration),
+      job.endEpochUs === null ? job.state : `${job.state}, ${roughDuration(Math.max(0, nowEpochUs - job.endEpochUs))} ago`,
+    ];
+    return [own, ...job.applications.map((application) => applicationCells(application, rates !== undefined))];
+  });
+  return renderTable(columns, rows, options);
+}
+
+function applicationCells({name, state, memoryBytes, memoryPeakBytes, cpuUs}: ApplicationRow, withRate: boolean): string[] {
+  const figures = [known(memoryBytes, roughBytes), known(memoryPeakBytes, roughBytes), '', known(cpuUs, roughDuration)];
+  return ['', clip(`- ${name}`), '', '', '', ...(withRate ? [''] : []), ...figures, '', '', state];
+}
+
+const UNKNOWN = '-';
+const right = (header: string): Column => ({header, align: 'right'});
+const known = (value: number | null, format: (value: number) => string): string => (value === null ? UNKNOWN : format(value));
+const percent = (share: number): string => (share * 100).toFixed(share < 0.0995 ? 1 : 0);
+const clip = (text: string): string => (text.length > LONGEST_NAME ? `${text.slice(0, LONGEST_NAME - 1)}…` : text);
+
+/** What the whole node is busy with; unknown is null. */
+export interface NodeLine {
+  node: string;
+  cpus: number | null;
+  cpuShare: number | null;
+  load: number | null;
+  memoryTotalBytes: number | null;
+  memoryUsedBytes: number | null;
+  swapUsedBytes: number | null;
+}
+
+/** The head of `tare top`: the node, and its jobs together. */
+export function renderNode(node: NodeLine, jobs: readonly JobRow[], rates: ReadonlyMap<string, number>): string {
+  const {cpus, cpuShare, load, memoryTotalBytes, memoryUsedBytes, swapUsedBytes} = node;
+  const busy = [...rates.values()].reduce((sum, rate) => sum + rate, 0);
+  const memory = jobs.reduce((sum, {memoryBytes}) => sum + (memoryBytes ?? 0), 0);
+  const lines = [
+    [
+      node.node,
+      `${known(cpus, String)} CPUs ${known(cpuShare, (share) => `${percent(share)}%`)} busy`,
+      `load ${known(load, (value) => value.toFixed(2))}`,
+      `memory ${known(memoryUsedBytes, roughBytes)} of ${known(memoryTotalBytes, roughBytes)}`,
+      `swap ${known(swapUsedBytes, roughBytes)}`,
+    ],
+    [`${jobs.length} ${jobs.length === 1 ? 'job' : 'jobs'}`, `${busy.toFixed(2)} CPUs`, `memory ${roughBytes(memory)}`],
+  ];
+  return `${lines.map((parts) => printable(parts.join(', '))).join('\n')}\n`;
+}
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
+
+/** Three digits: `3.13 MiB`, `512 MiB`. */
+export function roughBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  for (; value >= 999.5 && unit < UNITS.length - 1; unit++) value /= 1024;
+  const digits = unit === 0 ? 0 : value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+  return `${Number(value.toFixed(digits))} ${UNITS[unit] ?? ''}`;
+}
+
+/** The two largest units: `3d4h`, `1h2m`, `12s`, `1.5s`. */
+export function roughDuration(us: number): string {
+  const seconds = us / 1e6;
+  if (seconds < 1) return formatDuration(Math.round(us / 1e3) * 1e3);
+  if (seconds < 10) return formatDuration(Math.round(us / 1e5) * 1e5);
+  const step = seconds < 3600 ? 1e6 : seconds < 86_400 ? 60e6 : 3600e6;
+  return formatDuration(Math.round(us / step) * step);
+}

@@ -1,0 +1,22 @@
+/** The environment that a process was started with (proc_pid_environ(5)). */
+
+import {readFileSync} from 'node:fs';
+import {TareError} from '../errors.js';
+
+/** @throws TareError BOX_NOT_JOINED when it may not be read, or the process is gone */
+export function readEnvironment(pid: number): Record<string, string> {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/environ`, 'utf8');
+  } catch (error) {
+    const {code} = error as NodeJS.ErrnoException;
+    throw new TareError('BOX_NOT_JOINED', {message: 'the payload’s environment cannot be read', found: code, cause: error});
+  }
+  // no name of a variable is one of JavaScript's
+  const environment = Object.create(null) as Record<string, string>;
+  for (const entry of text.split('\0')) {
+    const equals = entry.indexOf('=');
+    if (equals > 0) environment[entry.slice(0, equals)] ??= entry.slice(equals + 1);
+  }
+  return environment;
+}

@@ -1,0 +1,34 @@
+/** What `tare kill` was asked for, in the box's folder: whoever writes the record says from it who ended the job, however late. */
+
+import {renameSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import type {Kill} from '../record/outcome.js';
+import {readPlainFile} from './state.js';
+
+const FILE = 'kills.json';
+/** Whoever asks again and again fills no disk. */
+const MOST = 16;
+
+/** To be on disk before anything is killed. @throws Error when the box is gone */
+export function writeKills(directory: string, kills: readonly Kill[]): void {
+  const path = join(directory, FILE);
+  // of two who ask at once each has a file of its own
+  const fresh = `${path}.${process.pid}`;
+  writeFileSync(fresh, JSON.stringify(kills.slice(-MOST)), {mode: 0o600});
+  renameSync(fresh, path);
+}
+
+/** In order; none when nothing was asked for. What is not as we write it is left out. */
+export function readKills(directory: string): Kill[] {
+  try {
+    const read: unknown = JSON.parse(readPlainFile(join(directory, FILE)).text);
+    return Array.isArray(read) ? read.filter(isKill).map(({uid, epochUs, signal}) => ({uid, epochUs, signal})) : [];
+  } catch {
+    return [];
+  }
+}
+
+function isKill(value: unknown): value is Kill {
+  const {uid, epochUs, signal} = (value ?? {}) as Record<string, unknown>;
+  return Number.isSafeInteger(uid) && Number.isSafeInteger(epochUs) && typeof signal === 'string' && /^SIG[A-Z0-9+]{1,16}$/.test(signal);
+}
