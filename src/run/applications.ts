@@ -297,7 +297,7 @@ export class Applications {
   private start(index: number): void {
     const {standing} = this.at(index);
     standing.starts++;
-    standing.runs = true;
+    Object.assign(standing, {runs: true, rawStatus: null});
     this.actions.start(index, standing.starts);
   }
 

@@ -160,7 +160,7 @@ for (const role of ROLES) {
       });
       expect([ended.code, ended.stdout, ended.stderr]).to.deep.equal([7, '', '']);
       expect(outcomes(ended)).to.deep.equal({files: ['stopped', 'SIGTERM'], ports: ['stopped', 'SIGTERM'], main: ['failed', 7]});
-      expect(processes().filter(({argv}) => argv.some((argument) => argument.startsWith('98700')))).to.deep.equal([]);
+      expect(processes().filter(({argv}) => argv.some((argument) => ['987001', '987002'].includes(argument)))).to.deep.equal([]);
     });
 
     it('one that fails is started again, and all its starts are weighed', async () => {

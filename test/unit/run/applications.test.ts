@@ -385,6 +385,7 @@ describe('applications', () => {
     box.runs(0);
     box.ends(0, EXIT_3);
     box.pass();
+    expect(box.outcomes()).to.deep.equal(['lost']);
     box.runs(0, 2);
     expect(box.applications.report([], null)[0]?.outcome).to.include({status: 'lost', exitCode: null});
   });
