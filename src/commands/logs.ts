@@ -1,7 +1,7 @@
 import {closeSync} from 'node:fs';
 import {Command, Flags} from '@oclif/core';
-import {copyOutput, openOutput} from '../run/output.js';
-import {becomeOwner, narrowTo} from '../run/live.js';
+import {copyOutput, onlyLines, openSource} from '../run/output.js';
+import {becomeOwner} from '../run/live.js';
 import {boxArgs, boxFlags, oneBox, openNode} from './shared/boxes.js';
 import {explain, Output} from './shared/output.js';
 import {withoutControls} from './shared/plain-bytes.js';
@@ -9,7 +9,7 @@ import {withoutControls} from './shared/plain-bytes.js';
 export default class Logs extends Command {
   static override summary = 'Print what a job has written on its standard output, where that is a file.';
   static override description =
-    'The file is found by what the payload’s first process has open; a pipe, a terminal or a socket is not read, and said to be one. To root’s terminal control characters of another user are printed as ?. Exit status: 0; 125 when there is no such box, it is another user’s, or its output is no file or cannot be read.';
+    'The file is found by what the payload’s first process has open; a pipe, a terminal or a socket is not read, and said to be one. Of several applications it is what the caller gave, with the lines of all or of one, or the file that one has of its own while it runs. To root’s terminal control characters of another user are printed as ?. Exit status: 0; 125 when there is no such box, it is another user’s, or its output is no file or cannot be read.';
   static override examples = ['<%= config.bin %> logs 5c1f', '<%= config.bin %> logs 5c1f --stderr --follow'];
   static override args = boxArgs;
   static override flags = {
@@ -22,13 +22,14 @@ export default class Logs extends Command {
     const {args, flags} = await this.parse(Logs);
     try {
       const node = await openNode(flags.policy);
-      const box = narrowTo(oneBox(node, args.id), flags.application);
+      const box = oneBox(node, args.id);
       becomeOwner(box);
-      const descriptor = openOutput(box, flags.stderr ? 'stderr' : 'stdout');
+      const {descriptor, prefix, writer} = openSource(box, flags.application, flags.stderr ? 'stderr' : 'stdout');
       const output = new Output();
       const isOthers = node.uid === 0 && (box.uid !== 0 || box.user !== 'root');
       const show = isOthers && process.stdout.isTTY ? withoutControls() : (bytes: Buffer) => bytes;
-      await copyOutput(descriptor, box, {follow: flags.follow, write: (bytes) => output.pass(show(bytes))});
+      const pass = (bytes: Buffer): boolean => output.pass(show(bytes));
+      await copyOutput(descriptor, writer, {follow: flags.follow, write: prefix === null ? pass : onlyLines(prefix, pass)});
       closeSync(descriptor);
     } catch (error) {
       this.exit(explain(error));

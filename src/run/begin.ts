@@ -12,6 +12,7 @@ import type {Channel} from './channel.js';
 import type {Hello} from './hello.js';
 import {launch} from './life.js';
 import type {Log} from './log.js';
+import {outputFileOf} from './output-file.js';
 import {pauseAt} from './pause.js';
 import type {Known, Prepared} from './prepare.js';
 import {wrapperOf} from './presence.js';
@@ -56,6 +57,8 @@ export async function begin(
     init: null,
     payload: null,
     applications: [],
+    noted: [],
+    output: plan.applications === null ? null : {stdout: outputFileOf(hello.frontPid, 1), stderr: outputFileOf(hello.frontPid, 2)},
     memoryBefore: noGroups.memoryEvents(),
     abilities: facts.bubblewrap.abilities,
     frontStartedUs: hello.startedUs,

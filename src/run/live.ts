@@ -14,6 +14,7 @@ import type {UsageRecord} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {accountOf} from './identity.js';
 import {here, presenceOf, type Here} from './presence.js';
+import type {OutputFile} from './output-file.js';
 import {isRunning, type ProcessId} from './process.js';
 import {BOX_ID, namesIn, readForeignState} from './state.js';
 import {readTree} from './tree.js';
@@ -40,6 +41,8 @@ export interface LiveBox {
   payload: ProcessId | null;
   /** Several applications, in their order; empty where there is one payload. */
   applications: LiveApplication[];
+  /** Where the lines of several applications go, with their names before them; null where each has files of its own, and where it is no file. */
+  output: Record<'stdout' | 'stderr', OutputFile | null>;
   front: ProcessId | null;
   brain: ProcessId | null;
   /** A limit was found exceeded. */
@@ -192,6 +195,7 @@ function viewOf(state: unknown, known: Pick<LiveBox, 'id' | 'uid' | 'directory'>
     init: processOf(state, 'init'),
     payload: processOf(state, 'payload') ?? applications.find((one) => one.process !== null)?.process ?? null,
     applications,
+    output: {stdout: fileOf(state, 'stdout'), stderr: fileOf(state, 'stderr')},
     front: processOf(state, 'started', 'wrapper', 'front'),
     brain: processOf(state, 'started', 'wrapper', 'brain'),
     stopped: typeof value(state, 'stop') === 'object' && value(state, 'stop') !== null,
@@ -216,6 +220,15 @@ function applicationsOf(state: unknown): LiveApplication[] {
       {name, state: text(one, 'state') ?? 'unknown', process: first === undefined ? null : {pid: first.pid, startTicks: first.startTicks}},
     ];
   });
+}
+
+function fileOf(state: unknown, stream: string): OutputFile | null {
+  const [path, device, inode] = [
+    text(state, 'output', stream, 'path'),
+    number(state, 'output', stream, 'device'),
+    number(state, 'output', stream, 'inode'),
+  ];
+  return path === null || device === null || inode === null ? null : {path, device, inode};
 }
 
 function processOf(state: unknown, ...path: string[]): ProcessId | null {

@@ -6,8 +6,9 @@
 import {closeSync, constants, fstatSync, openSync, readFileSync, readlinkSync, readSync, type Stats} from 'node:fs';
 import {TareError} from '../errors.js';
 import {sleep} from './clock.js';
-import type {LiveBox} from './live.js';
-import {isRunning} from './process.js';
+import {narrowTo, type LiveBox} from './live.js';
+import {openOutputFile} from './output-file.js';
+import {isRunning, type ProcessId} from './process.js';
 
 /** open(2): a file that is named and not opened, so that looking at it does nothing to it; missing in Node's constants. */
 const O_PATH = 0o10000000;
@@ -61,6 +62,64 @@ export function openOutput({id, payload}: LiveBox, stream: Stream): number {
   }
 }
 
+/** What is to be read for one stream of a box. */
+export interface Source {
+  /** The caller's to close. */
+  descriptor: number;
+  /** Only lines with this before them, which is then left out; null: all. */
+  prefix: string | null;
+  /** It is written to until this has ended. */
+  writer: ProcessId | null;
+}
+
+/**
+ * The payload's output. Of several applications: all lines, or those of one, or the file that one has of its own.
+ * @throws TareError APPLICATION_UNKNOWN, BOX_STATE, OUTPUT_ELSEWHERE, OUTPUT_UNREADABLE
+ */
+export function openSource(box: LiveBox, application: string | undefined, stream: Stream): Source {
+  const narrowed = narrowTo(box, application);
+  if (box.applications.length === 0) return {descriptor: openOutput(box, stream), prefix: null, writer: box.payload};
+  const own = application === undefined ? null : ownFile(narrowed, stream);
+  if (own !== null) return {descriptor: own, prefix: null, writer: narrowed.payload};
+  const what = `the ${NAMES[stream]} of ${box.id}`;
+  const file = box.output[stream];
+  const descriptor = file === null ? null : openOutputFile(file);
+  if (descriptor === null)
+    throw elsewhere(what, file === null ? 'what the caller of the wrapper gave is none' : 'it is not there any more');
+  return {descriptor, prefix: application === undefined ? null : `${application}: `, writer: box.init};
+}
+
+/** Of an application that writes to a file of its own, and runs. */
+function ownFile(box: LiveBox, stream: Stream): number | null {
+  try {
+    return openOutput(box, stream);
+  } catch (error) {
+    if (error instanceof TareError && (error.code === 'OUTPUT_ELSEWHERE' || error.code === 'BOX_STATE')) return null;
+    throw error;
+  }
+}
+
+/** Passes on the lines that begin with a prefix, without it; what is no whole line yet waits. */
+export function onlyLines(prefix: string, write: (bytes: Buffer) => boolean): (bytes: Buffer) => boolean {
+  const before = Buffer.from(prefix);
+  let rest: Buffer = Buffer.alloc(0);
+  return (bytes) => {
+    const all = Buffer.concat([rest, bytes]);
+    const end = all.lastIndexOf(NEWLINE) + 1;
+    rest = all.subarray(end);
+    const wanted: Buffer[] = [];
+    for (let at = 0; at < end;) {
+      const next = all.indexOf(NEWLINE, at) + 1;
+      const line = all.subarray(at, next);
+      if (line.subarray(0, before.length).equals(before)) wanted.push(line.subarray(before.length));
+      at = next;
+    }
+    return write(Buffer.concat(wanted));
+  };
+}
+
+const NEWLINE = 0x0a;
+
 const elsewhere = (what: string, found: string): TareError =>
   new TareError('OUTPUT_ELSEWHERE', {message: `${what} is no file`, found, remedy: 'whoever called the wrapper has it'});
 
@@ -88,7 +147,7 @@ const LOOK_MS = {first: 100, most: 1_000} as const;
  */
 export async function copyOutput(
   descriptor: number,
-  {payload}: LiveBox,
+  writer: ProcessId | null,
   {follow, write}: {follow: boolean; write: (bytes: Buffer) => boolean},
 ): Promise<void> {
   const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
@@ -96,7 +155,7 @@ export async function copyOutput(
   let waitMs: number = LOOK_MS.first;
   for (;;) {
     // asked before the last look: what was written until the end is seen
-    const lives = follow && payload !== null && isRunning(payload);
+    const lives = follow && writer !== null && isRunning(writer);
     // it was cut off, and begins anew
     if (fstatSync(descriptor).size < at) at = 0;
     for (let count = readAt(descriptor, chunk, at); count > 0; count = readAt(descriptor, chunk, at)) {

@@ -1,6 +1,7 @@
 /** One line on the terminal of `tare run`, while it waits. What the payload writes is never mixed with it. */
 
 import {readlinkSync} from 'node:fs';
+import {pidNamespace} from '../../run/process.js';
 import type {RunRequest} from '../../run/request.js';
 
 export const PROGRESS_MODES = ['never', 'auto', 'always'] as const;
@@ -16,6 +17,8 @@ const TERMINAL = /^\/dev\/(?:pts\/\d+|tty\w+|console)$/;
 export async function openProgress(mode: ProgressMode, isVerbose: boolean): Promise<RunRequest['onRunning']> {
   // log lines would be mixed with it
   if (mode === 'never' || (mode === 'auto' && isVerbose) || (process.env['TERM'] ?? 'dumb') === 'dumb') return null;
+  // where /proc is of another namespace, our parent's number is somebody else's
+  if (pidNamespace() === null) return null;
   const link = `/proc/${process.ppid}/fd/2`;
   try {
     if (!TERMINAL.test(readlinkSync(link))) return null;

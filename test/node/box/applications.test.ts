@@ -1,6 +1,6 @@
 /** Several applications in one box, on real processes: who starts when, what each weighs, and what follows when one ends or is killed. */
 
-import {existsSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import type {JobDocument} from '../../../src/schema/generated/job-1.js';
@@ -224,6 +224,35 @@ for (const role of ROLES) {
       expect(readFileSync(join(site.work, 'second.out'), 'utf8')).to.equal('told\n');
     });
 
+    it('lines that go to the job’s file are shown of all, or of one that has ended too', async () => {
+      const policy = site.policy();
+      const file = site.job({
+        applications: [
+          {name: 'short', command: sh('echo one; echo two')},
+          {name: 'long', command: sh('echo here; touch shown; exec sleep 987006'), needs: ['short']},
+        ],
+      });
+      const out = join(site.directory, 'job.out');
+      writeFileSync(out, '');
+      site.give(out);
+      const stdout = openSync(out, 'a');
+      const done = ending(site.start(['run', '--policy', policy, file], {stdio: ['ignore', stdout, 'ignore']}));
+      closeSync(stdout);
+      await until('the second', () => existsSync(join(site.work, 'shown')) && readFileSync(out, 'utf8').includes('long'));
+      const [box] = JSON.parse((await site.command(['ps', '--policy', policy, '--json'])).stdout) as {id: string}[];
+      const logs = async (...argv: string[]): Promise<string> =>
+        (await site.command(['logs', '--policy', policy, box?.id ?? '', ...argv])).stdout;
+      expect(await logs()).to.equal('short: one\nshort: two\nlong: here\n');
+      expect(await logs('--application', 'short')).to.equal('one\ntwo\n');
+      const followed = logs('--application', 'long', '--follow');
+      // another file of that name is not what the job writes to
+      rmSync(out);
+      writeFileSync(out, 'long: forged\n');
+      await site.command(['kill', '--policy', policy, box?.id ?? '']);
+      expect(await followed).to.be.oneOf(['here\n', '']);
+      await done;
+    });
+
     it('what cannot be executed is said, with its name', async () => {
       const ended = await run({
         applications: [
@@ -235,10 +264,11 @@ for (const role of ROLES) {
       expect(ended.record.applications[0]?.outcome).to.include({status: 'failed', exitCode: 127});
       expect(ended.record.applications[0]?.outcome.reason).to.match(/\/nowhere\/x/);
       // where nothing else ran, also to whoever called, and there is no other attempt without a box
-      for (const [application, why] of [
-        [{command: ['/nowhere/x'], workDirectory: '.'}, '/nowhere/x: No such file or directory'],
+      const lonely: [application: {command: string[]; workDirectory?: string}, why: string][] = [
+        [{command: ['/nowhere/x']}, '/nowhere/x: No such file or directory'],
         [{command: sh('echo ran'), workDirectory: '/usr'}, 'gone.out: Read-only file system'],
-      ] satisfies [object, string][]) {
+      ];
+      for (const [application, why] of lonely) {
         const alone = await run({applications: [{name: 'gone', ...application}], output: 'files'});
         expect([alone.code, alone.stderr]).to.deep.equal([127, `tare: the payload could not be executed: gone: ${why}\n`]);
         expect(alone.record.outcome).to.include({status: 'failed', code: 'PAYLOAD_NOT_EXECUTABLE'});
@@ -269,6 +299,34 @@ for (const role of ROLES) {
       send(brain, 'SIGCONT');
       expect((await done).signal).to.equal('SIGTERM');
       rmSync(join(site.directory, 'spool', 'signalled.json'));
+    });
+
+    it('when the wrapper is killed, the record says of each how far it had come', async () => {
+      const file = site.job({
+        applications: [
+          {name: 'done', command: sh('exit 0')},
+          {name: 'runs', command: sh('touch runs; exec sleep 60'), needs: ['done']},
+          {name: 'never', command: sh('echo never'), needs: ['runs']},
+        ],
+      });
+      const child = site.start(['run', '--policy', site.policy(), file]);
+      child.stdin?.end();
+      const done = ending(child);
+      await until('the second one runs', () => existsSync(join(site.work, 'runs')));
+      await new Promise((resolve) => setTimeout(resolve, 200)); // the brain hears of it
+      const brain = below(child.pid ?? 0).find(({argv}) => argv.some((argument) => argument.includes('@front=')));
+      send(brain?.pid ?? 0, 'SIGSTOP'); // or it would see the front's end and finish the record
+      send(child.pid ?? 0, 'SIGKILL');
+      send(brain?.pid ?? 0, 'SIGKILL');
+      await done;
+      const swept = await site.command(['records', 'sweep', '--policy', site.policy()]);
+      expect(swept.stdout, swept.stderr).to.contain('1 closed');
+      const record = site.records().find(({applications}) => applications[0]?.name === 'done');
+      expect(record?.applications.map(({starts, outcome}) => [starts, outcome.status])).to.deep.equal([
+        [1, 'completed'],
+        [1, 'lost'],
+        [0, 'not-started'],
+      ]);
     });
 
     it('a brain that is killed is followed by one that goes on, and starts nothing twice', async () => {

@@ -60,6 +60,8 @@ describe('the wrapper’s folders', () => {
     init: null,
     payload: null,
     applications: [],
+    noted: [],
+    output: null,
     memoryBefore: null,
     abilities: {tmpfsSize: true, perms: true, overlay: true, disableUserns: true},
     frontStartedUs: 5,
