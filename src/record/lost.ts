@@ -12,6 +12,8 @@ export interface Remains {
   /** What the wrapper noted last: lower bounds. null when it noted nothing. */
   seen: {wallUs: number; suspendedUs: number | null} | null;
   usage: RecordUsage;
+  /** What the wrapper knew of each of several applications; absent: nothing. */
+  noted?: readonly RecordApplication[];
   /** What each of several applications used. */
   applications: readonly RecordApplication['net'][];
   /** Remarks on the usage. */
@@ -25,7 +27,7 @@ export interface Remains {
 /** The same bytes whoever closes it and whenever: nothing of the sweep itself is in it. */
 export function lostRecord(
   started: UsageRecord,
-  {reason, startEpochUs, seen, usage, applications, flags, oom, kills}: Remains,
+  {reason, startEpochUs, seen, noted = [], usage, applications, flags, oom, kills}: Remains,
 ): UsageRecord {
   const executed = startEpochUs !== null;
   const wallUs = executed && seen !== null ? seen.wallUs : null;
@@ -40,8 +42,9 @@ export function lostRecord(
     outcome: lostOutcome(reason, executed ? oom : null, executed ? kills : undefined),
     applications: started.applications.map((one, index) => ({
       ...one,
-      net: executed ? (applications[index] ?? one.net) : one.net,
       outcome: {...one.outcome, status: executed ? 'lost' : 'not-started'},
+      ...noted[index],
+      net: executed ? (applications[index] ?? one.net) : one.net,
     })),
     flags: executed ? [...flags, 'killed', 'partial', ...(oom?.certain === false ? ['oom-verdict-uncertain'] : [])] : [],
   });

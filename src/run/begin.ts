@@ -57,6 +57,7 @@ export async function begin(
     init: null,
     payload: null,
     applications: [],
+    noted: [],
     output: plan.applications === null ? null : {stdout: outputFileOf(hello.frontPid, 1), stderr: outputFileOf(hello.frontPid, 2)},
     memoryBefore: noGroups.memoryEvents(),
     abilities: facts.bubblewrap.abilities,

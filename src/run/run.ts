@@ -186,6 +186,7 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
       state.applications = applications
         .look()
         .map(({name, state: how, keeperPid}) => ({name, state: how, keeper: keeperPid === null ? null : processId(keeperPid)}));
+      state.noted = applications.report([], null);
       keep(state, log);
     },
     isKilled: () => readKills(stateDirectory(plan, state.id)).some(({signal}) => signal === 'SIGKILL' || signal === 'SIGTERM'),

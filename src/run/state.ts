@@ -36,6 +36,7 @@ import type {Seen} from './life.js';
 import type {OutputFile} from './output-file.js';
 import type {ProcessId} from './process.js';
 import type {Plan} from '../schema/generated/plan-1.js';
+import type {RecordApplication} from '../record/record.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
 import type {Weighing} from './weigh.js';
 
@@ -53,6 +54,8 @@ export interface BoxState {
   payload: ProcessId | null;
   /** Of several applications, how each stands, and its keeper while it runs. */
   applications: {name: string; state: string; keeper: ProcessId | null}[];
+  /** What their records would say now, without what they used: of a wrapper that is killed nobody else knows. */
+  noted: RecordApplication[];
   /** Where the lines of several applications go: the files that the caller gave as standard output and error; null: no files. */
   output: {stdout: OutputFile | null; stderr: OutputFile | null} | null;
   /** Event counters of the memory groups before the payload ran. */

@@ -301,6 +301,34 @@ for (const role of ROLES) {
       rmSync(join(site.directory, 'spool', 'signalled.json'));
     });
 
+    it('when the wrapper is killed, the record says of each how far it had come', async () => {
+      const file = site.job({
+        applications: [
+          {name: 'done', command: sh('exit 0')},
+          {name: 'runs', command: sh('touch runs; exec sleep 60'), needs: ['done']},
+          {name: 'never', command: sh('echo never'), needs: ['runs']},
+        ],
+      });
+      const child = site.start(['run', '--policy', site.policy(), file]);
+      child.stdin?.end();
+      const done = ending(child);
+      await until('the second one runs', () => existsSync(join(site.work, 'runs')));
+      await new Promise((resolve) => setTimeout(resolve, 200)); // the brain hears of it
+      const brain = below(child.pid ?? 0).find(({argv}) => argv.some((argument) => argument.includes('@front=')));
+      send(brain?.pid ?? 0, 'SIGSTOP'); // or it would see the front's end and finish the record
+      send(child.pid ?? 0, 'SIGKILL');
+      send(brain?.pid ?? 0, 'SIGKILL');
+      await done;
+      const swept = await site.command(['records', 'sweep', '--policy', site.policy()]);
+      expect(swept.stdout, swept.stderr).to.contain('1 closed');
+      const record = site.records().find(({applications}) => applications[0]?.name === 'done');
+      expect(record?.applications.map(({starts, outcome}) => [starts, outcome.status])).to.deep.equal([
+        [1, 'completed'],
+        [1, 'lost'],
+        [0, 'not-started'],
+      ]);
+    });
+
     it('a brain that is killed is followed by one that goes on, and starts nothing twice', async () => {
       const directory = site.work;
       const recordFile = join(directory, 'record.json');

@@ -60,6 +60,7 @@ describe('the wrapper’s folders', () => {
     init: null,
     payload: null,
     applications: [],
+    noted: [],
     output: null,
     memoryBefore: null,
     abilities: {tmpfsSize: true, perms: true, overlay: true, disableUserns: true},
