@@ -68,7 +68,9 @@ for (const role of ROLES) {
       expect(net.pressure?.memory.someUs).to.be.a('number');
       expect(net.pressure?.io.fullUs).to.be.a('number');
       expect(net.oomKills).to.equal(0);
-      expect(watch).to.include({events: 'notified', pssReads: null});
+      expect(watch?.events).to.equal('notified');
+      // the memory of processes is looked at for the record alone
+      expect(watch?.pssReads).to.be.at.least(1);
     });
 
     it('a refused fork is told at once, and logged', async () => {

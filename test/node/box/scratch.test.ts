@@ -3,6 +3,7 @@ import {expect} from 'chai';
 import {existsSync, readdirSync} from 'node:fs';
 import {imageBytes} from '../../../src/run/contain.js';
 import {need} from '../../support/need.js';
+import {patience} from '../../support/pace.js';
 import {below, ending, processes, program, ROLES, send, Site, until} from '../../support/tare.js';
 
 const MIB = 2 ** 20;
@@ -130,8 +131,7 @@ for (const role of ROLES) {
     });
 
     it('the peak of a short job, links counted once', async () => {
-      const script =
-        'dd if=/dev/zero of=/var/tmp/a bs=1M count=3 2>/dev/null; ln /var/tmp/a /var/tmp/b; mkdir /tmp/d; sleep 0.4; rm /var/tmp/a /var/tmp/b';
+      const script = `dd if=/dev/zero of=/var/tmp/a bs=1M count=3 2>/dev/null; ln /var/tmp/a /var/tmp/b; mkdir /tmp/d; sleep ${String(patience(0.4))}; rm /var/tmp/a /var/tmp/b`;
       const {record, stderr} = await site.run(['--scratch', '100MiB', '--', '/bin/sh', '-c', script]);
       expect(record.outcome.status, stderr).to.equal('completed');
       expect(record.net.scratchPeakBytes).to.be.within(3 * MIB, 4 * MIB);
