@@ -114,7 +114,9 @@ for (const role of ROLES) {
       expect(stopped.stdout).to.not.contain('survived');
       expect(stopped.record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
       expect(stopped.record.outcome.evidence).to.contain('greedy');
-      expect(outcomes(stopped)).to.deep.include({modest: ['stopped', 'SIGKILL']});
+      // on v2 the kernel kills all of them for that limit, elsewhere the wrapper kills the rest
+      expect(stopped.record.applications[1]?.outcome.status).to.be.oneOf(['stopped', 'limit']);
+      expect(stopped.record.applications[1]?.outcome.signal).to.equal('SIGKILL');
     });
 
     // without groups such a limit is not enforced, and the plan says so
