@@ -44,7 +44,8 @@ async function runWay(name, files, {checkout, repeats, alone}) {
     if (alone) process.stdout.write(chunk);
   });
   const mocha = ['node', '--enable-source-maps', 'node_modules/mocha/bin/mocha.js', '--no-config', '--forbid-only', '--fail-zero'];
-  const options = ['--reporter', 'scripts/mocha-reporter.mjs', '--extension', 'js', '--timeout', String(60_000 * SLOWNESS)];
+  // what a failed test left running does not keep the machine up
+  const options = ['--exit', '--reporter', 'scripts/mocha-reporter.mjs', '--extension', 'js', '--timeout', String(60_000 * SLOWNESS)];
   const status = await runInLab({
     ...WAYS[name],
     command: [...mocha, ...options, ...files.map((file) => `test/${file}.test.js`)],

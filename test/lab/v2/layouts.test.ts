@@ -420,7 +420,9 @@ describe('a slot of cgroup v2', function () {
     const shell = built.start(['/bin/sh', '-c', script]);
     const done = ending(shell);
     const box = await until('the box', () => below(built.slot ?? '').find((group) => /\/tare-[0-9a-f]{16}$/.test(group)), 240);
-    await until('the payload', () => words(join(box, 'payload/job/cgroup.procs')).length > 0, 240);
+    // it is made after the box
+    const inside = join(box, 'payload/job/cgroup.procs');
+    await until('the payload', () => existsSync(inside) && words(inside).length > 0, 240);
     const aside = words(join(built.slot ?? '', 'tare-caller/cgroup.procs')).map(Number);
     const wrappers = processes().filter(
       ({pid, argv}) => aside.includes(pid) && pid !== shell.pid && argv.some((each) => each.includes('tare')) && !argv.includes('-c'),
