@@ -382,44 +382,35 @@ bool box_go(struct front *front, struct frame *frame)
 }
 
 /* To init, about one application. */
-static void send_about(struct box *box, char tag, int signo, size_t index)
+/* Of a box that is gone nothing runs, as of one that is not yet ready. `signo` 0: none is sent along. */
+static bool tell_one(struct front *front, char tag, int signo, struct frame *frame)
 {
+	struct box *box = &front->box;
 	struct message message;
+	size_t index;
 
+	if (!box->there)
+		return true;
+	if (!seat_of(box, frame, &index))
+		return false;
+	if (!box->ready)
+		return true;
 	message_begin(&message, tag);
 	if (signo)
 		message_add_number(&message, signo);
 	message_add_number(&message, (long long)index);
 	channel_send(&box->control, &message);
+	return true;
 }
 
-/* Of a box that is gone nothing runs, as of one that is not yet ready. */
 bool box_signal_one(struct front *front, int signo, struct frame *frame)
 {
-	struct box *box = &front->box;
-	size_t index;
-
-	if (!box->there)
-		return true;
-	if (!seat_of(box, frame, &index))
-		return false;
-	if (box->ready)
-		send_about(box, 'K', signo, index);
-	return true;
+	return tell_one(front, 'K', signo, frame);
 }
 
 bool box_kill_one(struct front *front, struct frame *frame)
 {
-	struct box *box = &front->box;
-	size_t index;
-
-	if (!box->there)
-		return true;
-	if (!seat_of(box, frame, &index))
-		return false;
-	if (box->ready)
-		send_about(box, 'A', 0, index);
-	return true;
+	return tell_one(front, 'A', 0, frame);
 }
 
 void box_wind_up(struct front *front)
