@@ -3,7 +3,6 @@
 import type {Controller, Facts} from '../host/facts.js';
 import type {PlannedLimits} from './limits.js';
 import type {ModeChoice} from './mode.js';
-import type {Plan} from '../schema/generated/plan-1.js';
 import type {Step, StepOf} from './step.js';
 
 /** Period of a CPU quota in µs: the kernel's own default (admin-guide/cgroup-v2, cpu.max). */
@@ -38,7 +37,8 @@ export interface GroupInputs {
   cpus: readonly number[] | null;
   /** Several in one box; empty for one payload. */
   applications: readonly StepOf<'application.execute'>[];
-  fate: Plan['applications'];
+  /** Whether an application is killed for memory alone, and the others spared. */
+  sparesOthers: boolean;
 }
 
 /**
@@ -118,7 +118,7 @@ function createSteps({version, parent, controllers}: Hierarchy, facts: Facts): S
 }
 
 /** One group for each application. Made after the limits are written: a v1 cpuset may not become smaller than one below it. */
-function applicationSteps(hierarchy: Hierarchy, {facts, mode, applications, fate}: GroupInputs): Step[] {
+function applicationSteps(hierarchy: Hierarchy, {facts, mode, applications, sparesOthers}: GroupInputs): Step[] {
   const {version, parent, controllers} = hierarchy;
   const payload = `${parent}/tare-{id}/payload`;
   const steps: Step[] = [];
@@ -132,8 +132,7 @@ function applicationSteps(hierarchy: Hierarchy, {facts, mode, applications, fate
       steps.push({op: 'cgroup.write', group: 'application', application, controller, directory, file, value: String(value), because: why});
     };
     if (mode.value !== 'observe') {
-      if (controllers.includes('memory'))
-        writeOwnMemory(version, limits.memory?.value ?? null, fate?.onOom === 'kill-application', offersOf(facts), write);
+      if (controllers.includes('memory')) writeOwnMemory(version, limits.memory?.value ?? null, sparesOthers, offersOf(facts), write);
       if (controllers.includes('cpu') && limits.cores !== null)
         writeQuota(version, limits.cores.value, `the limit on cores of ${application}`, write);
     }
@@ -184,7 +183,7 @@ function jobStep({version, parent, controllers}: Hierarchy): StepOf<'cgroup.crea
   };
 }
 
-function writeSteps({version, parent, controllers}: Hierarchy, {facts, limits, cpus, fate}: GroupInputs): Step[] {
+function writeSteps({version, parent, controllers}: Hierarchy, {facts, limits, cpus, sparesOthers}: GroupInputs): Step[] {
   const box = `${parent}/tare-{id}`;
   const directory = `${box}/payload`;
   const steps: Step[] = [];
@@ -207,7 +206,7 @@ function writeSteps({version, parent, controllers}: Hierarchy, {facts, limits, c
       write('memory', 'memory.high', memoryHigh.value, 'above this the kernel reclaims and slows the payload down');
     if (swap.value !== null && offers('memory', 'memory.swap.max')) write('memory', 'memory.swap.max', swap.value, 'swap beyond memory');
     // one application is to be killed where the policy of the job says so, and then it is whole by its own group
-    if (memory.value !== null && fate?.onOom !== 'kill-application' && offers('memory', 'memory.oom.group')) {
+    if (memory.value !== null && !sparesOthers && offers('memory', 'memory.oom.group')) {
       write('memory', 'memory.oom.group', 1, 'the kernel then kills the whole payload, not one process of it');
     }
   }

@@ -84,7 +84,7 @@ function planSteps(inputs: Inputs, mode: ModeChoice, limits: PlannedLimits, netw
       ? null
       : chooseCpus(facts, Math.ceil(limits.cores.value ?? facts.cpu.allowed.length));
   const applications = planApplications(inputs, limits, mode);
-  const steps: Step[] = planGroups({facts, limits, mode, cpus, applications, fate: planFate(job.applications)});
+  const steps: Step[] = planGroups({facts, limits, mode, cpus, applications, sparesOthers: job.applications?.onOom === 'kill-application'});
   if (cpus !== null)
     steps.push({op: 'affinity.set', cpus, because: `pinned to ${String(cpus.length)} of ${String(facts.cpu.allowed.length)} CPUs`});
   if (mode.value !== 'observe')
