@@ -108,9 +108,12 @@ const MEMORY_REASONS = {
 
 const LIMIT_WORDS = {memory: 'memory', processes: 'processes', wallTime: 'wall time', cpuTime: 'CPU time', scratch: 'scratch'} as const;
 
+/** Not every signal that `tare kill` sends asks for an end. */
+export const asksForEnd = ({signal}: Kill): boolean => signal === 'SIGKILL' || signal === 'SIGTERM';
+
 /** Nobody was left to say how it ended: the payload was killed with its wrapper, or the node went down. */
 export function lostOutcome(reason: string, oom: (Verdict & {certain: boolean}) | null, kills: readonly Kill[] = []): Outcome {
-  const kill = kills.findLast(({signal}) => signal === 'SIGKILL' || signal === 'SIGTERM');
+  const kill = kills.findLast(asksForEnd);
   if (kill !== undefined) return {...NOTHING, status: 'killed', killedBy: kill, reason: `${killReason(kill)}; ${reason}`};
   const base: Outcome = {...NOTHING, status: 'lost', reason};
   if (oom === null) return base;

@@ -1,6 +1,7 @@
 /** What a live box weighs now. Unknown is null. */
 
 import type {Groups} from '../cgroup/manager.js';
+import {asksForEnd} from '../record/outcome.js';
 import type {Weighing} from './weigh.js';
 import {epochUs} from './clock.js';
 import {readKills} from './kills.js';
@@ -88,7 +89,7 @@ function sampledPeak(memoryBytes: number | null, noted: Partial<Weighing> | unde
 
 function standingOf({payload, stopped, directory, startEpochUs}: LiveBox, isStill: boolean): BoxStanding {
   if (startEpochUs === null) return 'starting';
-  const isAsked = readKills(directory).some(({signal}) => signal === 'SIGTERM' || signal === 'SIGKILL');
+  const isAsked = readKills(directory).some(asksForEnd);
   if (stopped || isAsked || (payload !== null && !isRunning(payload))) return 'ending';
   return isStill ? 'paused' : 'running';
 }

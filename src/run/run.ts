@@ -9,6 +9,7 @@ import {policyFromDocuments} from '../policy/load.js';
 import type {Policy} from '../policy/policy.js';
 import {stepOf} from '../plan/step.js';
 import {findFinal} from '../record/journal.js';
+import {asksForEnd} from '../record/outcome.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {begin, recordStart, takeBack, takeBackPrepared, type Begun} from './begin.js';
 import type {Channel} from './channel.js';
@@ -189,7 +190,7 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
       state.noted = applications.report([], null);
       keep(state, log);
     },
-    isKilled: () => readKills(stateDirectory(plan, state.id)).some(({signal}) => signal === 'SIGKILL' || signal === 'SIGTERM'),
+    isKilled: () => readKills(stateDirectory(plan, state.id)).some(asksForEnd),
     stopUs: state.stopUs,
     onStop: (stop, us) => {
       Object.assign(state, {stop, stopUs: us});
