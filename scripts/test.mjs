@@ -52,6 +52,8 @@ const SUITES = [
 ];
 const SECONDS = 900;
 
+/** As scripts/mocha-reporter.mjs and native's tests say it; said once more at the end, where it is looked for. */
+const FAILED = /^(?:failed: |FAILED? +)\S/;
 const COUNTS = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/;
 
 /** Runs one suite with its output shown, and reads its counts. */
@@ -61,6 +63,7 @@ function run({name, command, seconds = SECONDS}) {
     let line = '';
     let counts = null;
     let troubles = '';
+    const failures = [];
     // A group of its own, so that a suite that hangs is killed with all that it started.
     const child = spawn(command[0], command.slice(1), {cwd: root, stdio: ['ignore', 'pipe', 'inherit'], detached: true});
     const killAll = () => {
@@ -83,7 +86,10 @@ function run({name, command, seconds = SECONDS}) {
       process.stdout.write(text);
       const lines = (line + text).split('\n');
       line = lines.pop();
-      for (const each of lines) counts = COUNTS.exec(each) ?? counts;
+      for (const each of lines) {
+        counts = COUNTS.exec(each) ?? counts;
+        if (FAILED.test(each)) failures.push(each);
+      }
     });
     child.on('error', (error) => (troubles = error.message));
     // A daemon that a test left behind can hold the pipe open: the suite is over when its program is.
@@ -104,6 +110,7 @@ function run({name, command, seconds = SECONDS}) {
         skipped,
         seconds: (performance.now() - began) / 1000,
         troubles,
+        failures,
       });
     });
   });
@@ -161,6 +168,7 @@ await main(async () => {
   }
   const sum = (key) => results.reduce((total, result) => total + result[key], 0);
   console.log(`\n${table(results).join('\n')}\n`);
+  for (const {name, failures = []} of results) for (const each of failures) console.log(`${name}: ${each}`);
   console.log(`${sum('passed')} passed, ${sum('failed')} failed${sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : ''}`);
   return sum('failed') === 0 ? 0 : 1;
 });
