@@ -234,10 +234,10 @@ static void close_all(const struct received *all, size_t count)
 }
 
 /* Only this start's: another keeper must see its own socket end when init is gone. */
-static _Noreturn void become_keeper(struct box *box, struct application *application, int control)
+static _Noreturn void become_keeper(struct box *box, struct application *application, int control, pid_t host)
 {
 	struct payload *payload = application->payload;
-	struct post post = { (long)index_of(box, application), application->start, box->control.fd, box->lock };
+	struct post post = { (long)index_of(box, application), application->start, box->control.fd, box->lock, host };
 	struct channel own;
 
 	prctl(PR_SET_NAME, "tare-keeper");
@@ -257,6 +257,15 @@ static _Noreturn void become_keeper(struct box *box, struct application *applica
 	keeper_main(payload, &own, &post);
 }
 
+/* The process of the application that this one is a guest of; 0: it does not run. */
+static pid_t host_of(const struct box *box, const struct application *application)
+{
+	long host = application->payload->guest.host;
+
+	return host >= 0 && (size_t)host < box->count && box->applications[host].keeper ?
+		       child_of(box->applications[host].keeper) : 0;
+}
+
 static void start(struct box *box, struct application *application)
 {
 	int control[2];
@@ -270,7 +279,7 @@ static void start(struct box *box, struct application *application)
 	pid_t pid = fork();
 	if (pid == 0) {
 		close(control[0]);
-		become_keeper(box, application, control[1]);
+		become_keeper(box, application, control[1], host_of(box, application));
 	}
 	int error = errno;
 	close(control[1]);
@@ -349,7 +358,8 @@ static bool take_signal(struct box *box, struct frame *frame)
 		return false;
 	if (frame->at == frame->end) {
 		for (size_t i = 0; i < box->count; i++)
-			tell_signal(&box->applications[i], (int)signo);
+			if (!box->applications[i].payload->service)
+				tell_signal(&box->applications[i], (int)signo);
 		return true;
 	}
 	if ((application = named(box, frame)))

@@ -7,13 +7,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+/* What an engine executes in the box: `/proc/self/fd/4 tare-init 3`. */
+enum { ENGINE_CONTROL = 3, ENGINE_INIT = 4 };
 
 static _Noreturn void fail(int control, const char *step_name, int error, const char *what)
 {
@@ -41,22 +43,6 @@ static void join(const struct launch *launch, int control)
 	}
 }
 
-/* The raw calls: the C library's would signal threads that a static program does not have. */
-bool identity_take(const struct identity *identity, const char **what)
-{
-	if (!identity->wanted)
-		return true;
-	if (syscall(SYS_setgroups, identity->group_count, identity->groups))
-		*what = "setgroups";
-	else if (syscall(SYS_setresgid, identity->gid, identity->gid, identity->gid))
-		*what = "setresgid";
-	else if (syscall(SYS_setresuid, identity->uid, identity->uid, identity->uid))
-		*what = "setresuid";
-	else
-		return true;
-	return false;
-}
-
 static void build_view(const struct launch *launch, int control)
 {
 	const char *step_name = NULL, *what = NULL;
@@ -74,24 +60,23 @@ static void engine_descriptors(int control, int errors)
 	close(null);
 }
 
-/* The engine's argv; without an engine, init's. */
-static char **engine_argv(const struct launch *launch, int self, int control)
+/* Where the engine's descendant finds init's socket and this program: an engine hands on 3 and 4, or all. */
+static void place_init(int *control, int *self)
 {
-	char *init = xprintf("/proc/self/fd/%d", self), *socket = xprintf("%d", control);
-	char **argv = xrealloc(NULL, (launch->engine.count + 4) * sizeof *argv);
-	size_t used = 0;
+	int socket = fcntl(*control, F_DUPFD_CLOEXEC, ENGINE_INIT + 1), program = fcntl(*self, F_DUPFD_CLOEXEC, ENGINE_INIT + 1);
 
-	if (!launch->engine.count) {
-		argv[used++] = init;
-		argv[used++] = (char *)"tare-init";
-		argv[used++] = socket;
-	}
-	for (size_t i = 0; i < launch->engine.count; i++) {
-		char *item = launch->engine.items[i];
-		argv[used++] = !strcmp(item, "{init}") ? init : !strcmp(item, "{control}") ? socket : item;
-	}
-	argv[used] = NULL;
-	return argv;
+	if (socket < 0 || program < 0 || dup2(socket, ENGINE_CONTROL) < 0 || dup2(program, ENGINE_INIT) < 0)
+		fail(*control, "engine", errno, "descriptors");
+	*control = ENGINE_CONTROL;
+	*self = ENGINE_INIT;
+}
+
+/* The engine's argv; without an engine, init's. */
+static char **engine_argv(const struct launch *launch)
+{
+	static char *init[] = { (char *)"/proc/self/fd/4", (char *)"tare-init", (char *)"3", NULL };
+
+	return launch->engine.count ? launch->engine.items : init;
 }
 
 /* A signal that is sent to every process of a slot must not cost the box its engine: it takes SIGKILL. */
@@ -126,10 +111,9 @@ _Noreturn void enter_main(const struct launch *launch, int control, int errors)
 	build_view(launch, control);
 	if (!identity_take(&launch->identity, &what))
 		fail(control, "identity", errno, what);
-	char **argv = engine_argv(launch, self, control);
+	char **argv = engine_argv(launch);
 	sig_set_mask(engine_mask());
-	set_cloexec(self, false);
-	set_cloexec(control, false);
+	place_init(&control, &self);
 	execve(argv[0], argv, clean_environment);
 	fail(control, "engine", errno, argv[0]);
 }

@@ -3,9 +3,6 @@
 
 #include "launch.h"
 
-/* Irrevocably. False, with errno and the call that failed in `what`. */
-bool identity_take(const struct identity *identity, const char **what);
-
 /* In the child that the front forked: becomes the engine, which becomes the box. What fails is a `F` frame on
  * `control`. `errors` becomes the engine's descriptor 2. */
 _Noreturn void enter_main(const struct launch *launch, int control, int errors);

@@ -249,6 +249,11 @@ static void start_payload(struct keeper *keeper)
 		finish(keeper);
 	}
 	keeper->link = link[0];
+	const char *what = NULL;
+	if (keeper->post && !guest_prepare(&payload->guest, keeper->post->host, &what)) {
+		report_failed(keeper, "system", errno, what);
+		finish(keeper);
+	}
 	keeper->pid = fork();
 	if (keeper->pid == 0)
 		become_payload(keeper, link[1]);

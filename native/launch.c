@@ -1,6 +1,7 @@
 /* `L`, the brain's order, made into something that enter and init can follow without asking. Nothing in it is
  * ignored: what is not understood fails the launch. */
 #include "launch.h"
+#include "guest.h"
 #include "util.h"
 
 #include <errno.h>
@@ -52,7 +53,7 @@ static void replace(char **text, const char *fresh)
 	*text = xmemdup(fresh, strlen(fresh) + 1);
 }
 
-/* `@N`: the caller's argv from N on, which is the only payload's. */
+/* `@N`: the caller's argv from N on. */
 static bool add_argument(struct command *command, const char *text, const struct caller *caller)
 {
 	long from;
@@ -61,7 +62,7 @@ static bool add_argument(struct command *command, const char *text, const struct
 		list_add(&command->argv, text);
 		return true;
 	}
-	if (command->name || from > caller->argc)
+	if (from > caller->argc)
 		return false;
 	for (long i = from; i < caller->argc; i++)
 		list_add(&command->argv, caller->argv[i]);
@@ -167,35 +168,6 @@ static bool parse_limit(struct command *command, const char *text, const struct 
 	return true;
 }
 
-/* `uid gid group,group,…`; the groups may be none. */
-static bool parse_identity(struct identity *identity, const char *text)
-{
-	char copy[65536], *rest = copy, *word;
-	long number;
-
-	if (strlen(text) >= sizeof copy)
-		return false;
-	strcpy(copy, text);
-	word = strsep(&rest, " ");
-	if (!parse_number(word, 0, 0xfffffffeL, &number) || !rest)
-		return false;
-	identity->uid = (uid_t)number;
-	word = strsep(&rest, " ");
-	if (!parse_number(word, 0, 0xfffffffeL, &number))
-		return false;
-	identity->gid = (gid_t)number;
-	identity->group_count = 0;
-	while (rest && *rest) {
-		word = strsep(&rest, ",");
-		if (!parse_number(word, 0, 0xfffffffeL, &number))
-			return false;
-		identity->groups = xrealloc(identity->groups, (identity->group_count + 1) * sizeof(gid_t));
-		identity->groups[identity->group_count++] = (gid_t)number;
-	}
-	identity->wanted = true;
-	return true;
-}
-
 /* `0-1,4` */
 static bool parse_cpus(cpu_set_t *cpus, const char *text)
 {
@@ -236,22 +208,32 @@ static bool parse_box_key(struct launch *launch, const char *string)
 	case 'm':
 		return view_add(&launch->view, string[0], rest);
 	case 'U':
-		return parse_identity(&launch->identity, rest);
+		return identity_parse(&launch->identity, rest);
 	case 'O':
 		replace(&launch->oom_score_adj, rest);
 		return parse_number(rest, -1000, 1000, &number);
 	case 'C':
 		launch->has_cpus = true;
 		return parse_cpus(&launch->cpus, rest);
-	case 'n':
-		launch->no_new_privs = true;
-		return !*rest;
 	case 'p':
 		replace(&launch->pause, rest);
 		return true;
 	default:
 		return false;
 	}
+}
+
+/* Tried here, so that what cannot be taken fails the launch. */
+static bool add_guest_key(struct command *command, const char *string)
+{
+	struct guest trial = { .host = -1 };
+	bool good = guest_load(&trial, string[0], string + 1);
+
+	free(trial.identity.groups);
+	free(trial.masked);
+	free(trial.read_only);
+	list_add(&command->guest, string);
+	return good;
 }
 
 static bool parse_command_key(struct command *command, const char *string, const struct caller *caller)
@@ -286,6 +268,22 @@ static bool parse_command_key(struct command *command, const char *string, const
 	case 'u': /* see make_environment */
 		list_add(&command->changes, string);
 		return true;
+	case 'n':
+		command->no_new_privs = true;
+		return !*rest;
+	case 'q':
+	case 'x':
+	case 'c':
+	case 'P':
+	case 'b':
+	case 'g':
+	case 'y':
+	case 'z':
+	case 'Q':
+		return add_guest_key(command, string);
+	case 'S':
+		command->service = true;
+		return !*rest;
 	case 'I':
 		command->input = true;
 		return !*rest;
@@ -325,6 +323,7 @@ static bool add_command(struct launch *launch, const char *name, const struct co
 	if (common->directory)
 		replace(&command->directory, common->directory);
 	command->changes = list_copy(&common->changes);
+	command->guest = (struct list){ NULL, 0 };
 	return true;
 }
 
@@ -364,6 +363,7 @@ static void command_free(struct command *command)
 	list_free(&command->joins);
 	list_free(&command->swaps);
 	list_free(&command->kept);
+	list_free(&command->guest);
 	free(command->hidden);
 	free(command->directory);
 	free(command->files[1]);
@@ -388,7 +388,7 @@ static const char *parse_keys(struct launch *launch, struct frame *frame, struct
 
 	while ((string = frame_string(frame))) {
 		struct command *command = launch->command_count ? &launch->commands[launch->command_count - 1] : common;
-		const char *allowed = !launch->several ? "javdr0euwkh" : command == common ? "dr0eu" : "javdr0euwkhIo12";
+		const char *allowed = !launch->several ? "javdr0euwkhnqxc" : command == common ? "dr0eun" : "javdr0euwkhIo12nqxcPbgyzQS";
 		if (string[0] == 'N' ? !add_command(launch, string + 1, common) :
 		    string[0] && strchr(allowed, string[0]) ? !parse_command_key(command, string, caller) :
 							      !parse_box_key(launch, string))
@@ -436,7 +436,8 @@ bool launch_is_plain(const struct launch *launch)
 {
 	return !launch->several && !launch->engine.count && !launch->joins.count &&
 	       !launch->commands[0].joins.count && !launch->has_cpus && !launch->oom_score_adj &&
-	       !launch->no_new_privs && !launch->pause && !launch->view.count && !launch->commands[0].swaps.count;
+	       !launch->commands[0].no_new_privs && !launch->commands[0].guest.count && !launch->pause && !launch->view.count &&
+	       !launch->commands[0].swaps.count;
 }
 
 void launch_free(struct launch *launch)
@@ -479,8 +480,12 @@ static void write_specification(FILE *file, const struct launch *launch, const s
 		write_key(file, 'd', directory);
 	if (launch->oom_score_adj)
 		write_key(file, 'O', launch->oom_score_adj);
-	if (launch->no_new_privs)
+	if (command->no_new_privs)
 		write_key(file, 'n', "");
+	for (size_t i = 0; i < command->guest.count; i++)
+		write_key(file, command->guest.items[i][0], command->guest.items[i] + 1);
+	if (command->service)
+		write_key(file, 'S', "");
 	for (size_t i = 0; i < command->swaps.count; i++)
 		write_key(file, 'w', command->swaps.items[i]);
 	for (size_t i = 0; i < command->kept.count; i++)

@@ -4,6 +4,7 @@
 
 #include "caller.h"
 #include "frame.h"
+#include "identity.h"
 #include "view.h"
 
 #include <sched.h>
@@ -12,14 +13,6 @@
 struct list {
 	char **items; /* NULL-terminated once it has an item */
 	size_t count;
-};
-
-struct identity {
-	bool wanted;
-	uid_t uid;
-	gid_t gid;
-	gid_t *groups;
-	size_t group_count;
 };
 
 /* What is executed and how: the only payload, or one of several applications. */
@@ -32,7 +25,9 @@ struct command {
 	char *hidden; /* NULL: none */
 	char *directory; /* NULL: the caller's */
 	struct rlimit limits[RLIM_NLIMITS];
-	bool input, prefixed;
+	bool input, prefixed, service;
+	bool no_new_privs;
+	struct list guest; /* keys and values, as guest_load() takes them */
 	char *files[3]; /* for descriptors 1 and 2; NULL: none */
 };
 
@@ -44,7 +39,6 @@ struct launch {
 	bool has_cpus;
 	cpu_set_t cpus;
 	char *oom_score_adj; /* NULL: untouched */
-	bool no_new_privs;
 	char *pause; /* NULL: none */
 	bool several; /* applications, each with a name */
 	struct command *commands;

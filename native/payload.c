@@ -98,6 +98,9 @@ static void load_key(struct payload *payload, char *string, char ***argument, ch
 	case 'I':
 		payload->input = true;
 		break;
+	case 'S':
+		payload->service = true;
+		break;
 	case 'o':
 		payload->prefixed = true;
 		break;
@@ -115,6 +118,8 @@ static void load_key(struct payload *payload, char *string, char ***argument, ch
 	case 'h':
 		payload->view.hidden = string + 1;
 		break;
+	default:
+		guest_load(&payload->guest, string[0], string + 1);
 	}
 }
 
@@ -122,6 +127,7 @@ bool payload_load(struct payload *payload, int memfd)
 {
 	size_t size = 0, arguments = 0, variables = 0;
 
+	payload->guest.host = -1;
 	payload->text = read_all(memfd, &size);
 	close(memfd);
 	if (!payload->text)
@@ -300,6 +306,10 @@ static void take_view(const struct payload *payload, int link)
 
 	if (payload->view.swap_count && !view_enter(&payload->view, &what))
 		fail(link, "view", errno, what);
+	if (!guest_enter(&payload->guest, &what))
+		fail(link, "system", errno, what);
+	if (!guest_become(&payload->guest, &what))
+		fail(link, "identity", errno, what);
 }
 
 /* All but the descriptors and the mask. */

@@ -2,6 +2,7 @@
 #ifndef TARE_PAYLOAD_H
 #define TARE_PAYLOAD_H
 
+#include "guest.h"
 #include "sig.h"
 #include "view.h"
 
@@ -25,6 +26,8 @@ struct payload {
 	bool no_new_privs, terminal;
 	const char *name; /* NULL: it is the only payload, not one of several applications */
 	bool input, prefixed;
+	bool service; /* not for the caller to signal */
+	struct guest guest;
 	const char *files[3]; /* for descriptors 1 and 2; NULL: none */
 	struct own_view view; /* no swaps: the box's own */
 	struct received *descriptors;

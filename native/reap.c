@@ -71,6 +71,20 @@ static void by_parent(struct hunt *hunt)
 	closedir(proc);
 }
 
+pid_t child_of(pid_t parent)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	long pid, found = 0;
+
+	while (proc && !found && (entry = readdir(proc)))
+		if (parse_number(entry->d_name, 1, 1L << 30, &pid) && parent_of(entry->d_name) == parent)
+			found = pid;
+	if (proc)
+		closedir(proc);
+	return (pid_t)found;
+}
+
 size_t kill_children(bool (*spare)(pid_t pid, const void *context), const void *context)
 {
 	struct hunt hunt = { spare, context, 0 };

@@ -7,6 +7,9 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+/* A child of that process, 0: it has none. */
+pid_t child_of(pid_t parent);
+
 /* Sends SIGKILL to each direct child that is not spared, and returns how many there were, dead ones included.
  * Only the caller can reap them, so none of these pids can be another process by now. A child's children become
  * the caller's (a subreaper's) when it dies: repeat until there are none. */

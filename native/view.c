@@ -56,10 +56,10 @@ static bool write_file(const char *path, const char *text)
 	return written;
 }
 
-/* The same uid and gid inside as outside, and no others. */
-static bool map_self(uid_t uid, gid_t gid)
+/* One user and one group, who are the caller outside. */
+static bool map_self(uid_t uid, gid_t gid, uid_t outer_uid, gid_t outer_gid)
 {
-	char *uids = xprintf("%u %u 1", uid, uid), *gids = xprintf("%u %u 1", gid, gid);
+	char *uids = xprintf("%u %u 1", uid, outer_uid), *gids = xprintf("%u %u 1", gid, outer_gid);
 	bool done = write_file("/proc/self/setgroups", "deny") && write_file("/proc/self/uid_map", uids) &&
 		    write_file("/proc/self/gid_map", gids);
 
@@ -68,20 +68,95 @@ static bool map_self(uid_t uid, gid_t gid)
 	return done;
 }
 
+bool user_namespace(uid_t uid, gid_t gid)
+{
+	uid_t outer_uid = geteuid();
+	gid_t outer_gid = getegid();
+
+	return unshare(CLONE_NEWUSER) == 0 && map_self(uid, gid, outer_uid, outer_gid);
+}
+
 static bool new_namespaces(bool user)
 {
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-
-	if (unshare(CLONE_NEWNS | (user ? CLONE_NEWUSER : 0)) || (user && !map_self(uid, gid)))
+	if (user && !user_namespace(geteuid(), getegid()))
 		return false;
 	/* what the node mounts later, an automounter above all, still arrives */
-	return mount(NULL, "/", NULL, BIND_SLAVE, NULL) == 0;
+	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, BIND_SLAVE, NULL) == 0;
 }
 
 static bool op_namespace(char *const *words)
 {
 	return new_namespaces(!strcmp(words[1], "user"));
+}
+
+/* newuidmap(1), newgidmap(1): setuid programs that let a user map what /etc/subuid and /etc/subgid give it. */
+static bool map_ids(const char *program, pid_t pid, unsigned outer, const char *start, const char *count)
+{
+	char *process = xprintf("%d", pid), *self = xprintf("%u", outer);
+	char *argv[] = { (char *)program, process, (char *)"0", self, (char *)"1", (char *)"1", (char *)start, (char *)count, NULL };
+
+	if (!strcmp(count, "0"))
+		argv[5] = NULL;
+	execv(program, argv);
+	free(process);
+	free(self);
+	return false;
+}
+
+static bool await_child(pid_t child)
+{
+	int status;
+
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return false;
+	errno = EPERM;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* Uid and gid 0 are the caller, and those from 1 on are its subordinate ones. Another process has to write the maps. */
+static bool op_root(char *const *words)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	pid_t self = getpid();
+	int made[2];
+	char word;
+
+	if (!strcmp(words[2], "0") && !strcmp(words[4], "0"))
+		return user_namespace(0, 0) && unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, BIND_SLAVE, NULL) == 0;
+	if (pipe2(made, O_CLOEXEC))
+		return false;
+	pid_t mapper = fork();
+	if (mapper == 0) {
+		sigset_t none;
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		close(made[1]);
+		if (read(made[0], &word, 1) != 1)
+			_exit(1);
+		pid_t groups = fork();
+		if (groups == 0) {
+			map_ids("/usr/bin/newgidmap", self, gid, words[3], words[4]);
+			_exit(1);
+		}
+		if (groups < 0 || !await_child(groups))
+			_exit(1);
+		map_ids("/usr/bin/newuidmap", self, uid, words[1], words[2]);
+		_exit(1);
+	}
+	close(made[0]);
+	prctl(PR_SET_DUMPABLE, 1);
+	bool apart = mapper > 0 && unshare(CLONE_NEWUSER) == 0;
+	int error = errno;
+	bool told = apart && write(made[1], "m", 1) == 1;
+	close(made[1]);
+	bool mapped = mapper > 0 && await_child(mapper) && told;
+	if (!apart)
+		errno = error;
+	/* the maps name who is root now */
+	return mapped && setgid(0) == 0 && setuid(0) == 0 && unshare(CLONE_NEWNS) == 0 &&
+	       mount(NULL, "/", NULL, BIND_SLAVE, NULL) == 0;
 }
 
 /* FILE becomes a file system at DIRECTORY; the device is gone with its last mount. */
@@ -403,6 +478,7 @@ static const struct known {
 	bool (*act)(char *const *words);
 } known[] = {
 	{ "namespace", 2, 1, op_namespace },
+	{ "root", 5, 0, op_root },
 	{ "loop", 3, 1, op_loop },
 	{ "tmpfs", 3, 1, op_tmpfs },
 	{ "directory", 5, 1, op_directory },
@@ -469,15 +545,24 @@ static bool change_root(const char *source)
 	return chdir(source) == 0 && syscall(SYS_pivot_root, ".", ".") == 0 && umount2(".", DETACH) == 0 && chdir("/") == 0;
 }
 
-static bool drop_capabilities(void)
+bool bound_capabilities(unsigned long long kept)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { 0 };
+	struct __user_cap_data_struct own[2];
 
 	/* for one whose uid is 0 an exec would bring them all back */
-	for (int capability = 0; prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; capability++)
-		;
-	return syscall(SYS_capset, &header, none) == 0;
+	for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
+		if (!(capability < 64 && kept >> capability & 1) && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0))
+			return false;
+	if (syscall(SYS_capget, &header, own))
+		return false;
+	for (int half = 0; half < 2; half++) {
+		unsigned allowed = (unsigned)(kept >> 32 * half);
+		own[half].permitted &= allowed;
+		own[half].effective &= allowed;
+		own[half].inheritable &= allowed;
+	}
+	return syscall(SYS_capset, &header, own) == 0;
 }
 
 static int *open_kept(const struct own_view *view, const char **what)
@@ -532,5 +617,5 @@ bool view_enter(const struct own_view *view, const char **what)
 	*what = view->hidden ? view->hidden : "capabilities";
 	if (view->hidden && mount("tmpfs", view->hidden, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV, "mode=0,size=4k"))
 		return false;
-	return drop_capabilities();
+	return bound_capabilities(0);
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 enum { VIEW_WORDS = 6 };
 
@@ -47,6 +48,11 @@ struct own_view {
 /* Gives this process, and whoever it becomes, mounts of its own in a user namespace of its own, and no capability. False,
  * with errno and `what`. Nothing is to be done with the process then but to end it. */
 bool view_enter(const struct own_view *view, const char **what);
+
+/* This process alone in a user namespace, where it is `uid` and `gid`. False, with errno. */
+bool user_namespace(uid_t uid, gid_t gid);
+/* This process, and whoever it becomes, has no capabilities but these (bit N is capability N). False, with errno. */
+bool bound_capabilities(unsigned long long kept);
 
 /* The roles `tare-trial` and `tare-opaque` (README, Tools). */
 int trial_main(int argc, char **argv);

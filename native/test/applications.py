@@ -239,7 +239,9 @@ def bad_launches_of_applications(bench):
     cases = [['N', 'a/bin/true'], ['Na\nb', 'a/bin/true'], ['N' + 'x' * 201, 'a/bin/true'], ['Na'], [*one, 'Nb'],
              ['a/bin/true', *one], ['v/bin/true', *one], ['j/x', *one], ['oprefix', *one], ['I', *one], ['1x', *one],
              [*one, 'o'], [*one, 'oboth'], [*one, 'Ix'], [*one, '1'], [*one, '2'], [*one, 'I', *sh('b', 'x', 'I')],
-             ['Na', 'a@0'], [*one, '0x'], ['e=x', *one], [*one, 'u'], [*one, 'rnonsense 1 1'], [*one, '3x'], [*one, ''],
+             ['Na', 'a@9'], [*one, 'q1'], [*one, 'qx 1 '], [*one, 'x1'], [*one, 'x1 1 1'], [*one, 'cxyz'], [*one, 'c'], [*one, 'Px'],
+             [*one, 'bx'], [*one, 'g'], [*one, 'yproc'], [*one, 'z'], [*one, 'Q-1'], [*one, 'Sx'], ['a/bin/true', 'P'], ['P', *one],
+             [*one, '0x'], ['e=x', *one], [*one, 'u'], [*one, 'rnonsense 1 1'], [*one, '3x'], [*one, ''],
              ['a/bin/true', 'I'], ['a/bin/true', 'oprefix'], ['a/bin/true', '1x'], [f for i in range(1025) for f in (f'Nn{i}', 'ax')]]
     job = bench.job(['/bin/false'])
     brain = job.brain()
@@ -261,7 +263,7 @@ def random_launches_of_applications_do_no_harm(bench):
     job = bench.job(['/bin/false'])
     brain = job.brain()
     for _ in range(150):
-        strings = [bytes(random.choice(b'NNNEJjUOCaveu0drnpIo12') if i == 0 else random.choice(b'0123456789-, =@ku\xff')
+        strings = [bytes(random.choice(b'NNNEJjUOCaveu0drnpIo12qxcPbgyzQS') if i == 0 else random.choice(b'0123456789-, =@ku\xff')
                          for i in range(random.randrange(1, 12))) for _ in range(random.randrange(1, 9))]
         brain.send('L', *strings, 'zend')
         equal(brain.expect('F')[0], b'protocol')

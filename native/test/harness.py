@@ -6,7 +6,7 @@ NATIVE = os.path.dirname(HERE)
 PYTHON = '/usr/bin/python3' if os.path.exists('/usr/bin/python3') else os.path.realpath(sys.executable)  # nobody can run it
 NOBODY = 65534
 BWRAP = [shutil.which('bwrap') or '/usr/bin/bwrap', '--unshare-pid', '--unshare-ipc', '--as-pid-1', '--dev-bind', '/', '/', '--proc', '/proc', '--',
-         '{init}', 'tare-init', '{control}']
+         '/proc/self/fd/4', 'tare-init', '3']
 USER_BWRAP = BWRAP[:1] + ['--unshare-user'] + BWRAP[1:]
 BOXES = {'none': [], 'bwrap': ['E' + e for e in BWRAP], 'user': ['E' + e for e in USER_BWRAP]}
 if os.getuid():

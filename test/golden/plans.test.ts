@@ -116,7 +116,7 @@ describe('bubblewrap’s argv', () => {
   it('ends with init as process 1, and makes the network namespace only where it is wanted', () => {
     for (const versions of Object.values(argv)) {
       for (const one of Object.values(versions))
-        expect(one.slice(-5)).to.deep.equal(['--as-pid-1', '--', '{init}', 'tare-init', '{control}']);
+        expect(one.slice(-5)).to.deep.equal(['--as-pid-1', '--', '/proc/self/fd/4', 'tare-init', '3']);
     }
     const isolated = Object.entries(argv).filter(([, versions]) => versions['0.4.1']?.includes('--unshare-net'));
     expect(isolated.map(([name]) => name)).to.deep.equal(['el9-v2-condor24.no-network.builtin']);

@@ -2,7 +2,7 @@ import {expect} from 'chai';
 import {nsenterArgv} from '../../../src/engine/nsenter.js';
 import {plan} from '../plan/build.js';
 
-const INIT = ['--', '{init}', 'tare-init', '{control}'];
+const INIT = ['--', '/proc/self/fd/4', 'tare-init', '3'];
 
 describe('a command that joins a box', () => {
   it('enters the namespaces that the box made, and no other', () => {

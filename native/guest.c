@@ -1,0 +1,185 @@
+/* See guest.h. The kernel's rules are in pid_namespaces(7), cgroup_namespaces(7), user_namespaces(7) and capabilities(7). */
+#include "guest.h"
+#include "util.h"
+#include "view.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* In the order in which they are entered; the first holds for children only. */
+static const char *const namespace_files[GUEST_NAMESPACES] = { "pid", "cgroup", "mnt" };
+
+static void list_path(const char ***paths, size_t *count, const char *path)
+{
+	*paths = xrealloc(*paths, (*count + 1) * sizeof **paths);
+	(*paths)[(*count)++] = path;
+}
+
+static bool load_nested(struct guest *guest, const char *text)
+{
+	unsigned uid, gid;
+	char more;
+
+	if (sscanf(text, "%u %u%c", &uid, &gid, &more) != 2)
+		return false;
+	guest->nested = true;
+	guest->uid = uid;
+	guest->gid = gid;
+	return true;
+}
+
+static bool load_capabilities(struct guest *guest, const char *text)
+{
+	char *end;
+
+	errno = 0;
+	guest->bounded = true;
+	guest->capabilities = strtoull(text, &end, 16);
+	return *text && !*end && !errno;
+}
+
+bool guest_load(struct guest *guest, char key, const char *text)
+{
+	switch (key) {
+	case 'q':
+		return identity_parse(&guest->identity, text);
+	case 'x':
+		return load_nested(guest, text);
+	case 'c':
+		return load_capabilities(guest, text);
+	case 'P':
+		guest->first = true;
+		return !*text;
+	case 'b':
+		guest->own_groups = true;
+		return !*text;
+	case 'g':
+		guest->groups_at = text;
+		return *text == '/';
+	case 'y':
+		list_path(&guest->masked, &guest->masked_count, text);
+		return *text == '/';
+	case 'z':
+		list_path(&guest->read_only, &guest->read_only_count, text);
+		return *text == '/';
+	case 'Q':
+		return parse_number(text, 0, 1L << 20, &guest->host);
+	default:
+		return false;
+	}
+}
+
+/* All are opened before any is entered: afterwards the process is called otherwise. */
+static bool open_namespaces(struct guest *guest, pid_t process, const char **what)
+{
+	*what = "the system's process";
+	errno = ESRCH;
+	if (process <= 0)
+		return false;
+	for (int i = 0; i < GUEST_NAMESPACES; i++) {
+		char path[64];
+		snprintf(path, sizeof path, "/proc/%d/ns/%s", process, namespace_files[i]);
+		guest->namespaces[i] = open(path, O_RDONLY | O_CLOEXEC);
+		if (guest->namespaces[i] < 0)
+			return false;
+	}
+	return true;
+}
+
+bool guest_prepare(struct guest *guest, pid_t process, const char **what)
+{
+	*what = "PID namespace";
+	if (guest->first)
+		return unshare(CLONE_NEWPID) == 0;
+	if (guest->host < 0)
+		return true;
+	return open_namespaces(guest, process, what) && setns(guest->namespaces[0], CLONE_NEWPID) == 0;
+}
+
+/* A file shows nothing, a directory is empty. What the kernel does not have needs no cover. */
+static bool mask(const char *path)
+{
+	struct stat found;
+
+	if (stat(path, &found))
+		return errno == ENOENT;
+	if (S_ISDIR(found.st_mode))
+		return mount("tmpfs", path, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=0555") == 0;
+	return mount("/dev/null", path, NULL, MS_BIND, NULL) == 0;
+}
+
+static bool make_read_only(const char *path)
+{
+	const unsigned long flags = MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+
+	if (access(path, F_OK))
+		return errno == ENOENT;
+	return mount(path, path, NULL, MS_BIND | MS_REC, NULL) == 0 && mount(NULL, path, NULL, flags, NULL) == 0;
+}
+
+/* Before the namespace, as its root; afterwards its own mount, which shows that group and what is made below it. */
+static bool enter_groups(const struct guest *guest, const char **what)
+{
+	*what = "cgroup namespace";
+	if (guest->own_groups && unshare(CLONE_NEWCGROUP))
+		return false;
+	*what = guest->groups_at;
+	return !guest->groups_at || mount("cgroup2", guest->groups_at, "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0;
+}
+
+static bool be_first(const struct guest *guest, const char **what)
+{
+	*what = "mount namespace";
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL))
+		return false;
+	*what = "/proc";
+	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) || !enter_groups(guest, what))
+		return false;
+	for (size_t i = 0; i < guest->read_only_count; i++) {
+		*what = guest->read_only[i];
+		if (!make_read_only(*what))
+			return false;
+	}
+	for (size_t i = 0; i < guest->masked_count; i++) {
+		*what = guest->masked[i];
+		if (!mask(*what))
+			return false;
+	}
+	*what = "/";
+	return chdir("/") == 0;
+}
+
+bool guest_enter(const struct guest *guest, const char **what)
+{
+	if (guest->first)
+		return be_first(guest, what);
+	for (int i = 1; guest->host >= 0 && i < GUEST_NAMESPACES; i++) {
+		*what = namespace_files[i];
+		if (setns(guest->namespaces[i], 0))
+			return false;
+	}
+	return true;
+}
+
+bool guest_become(const struct guest *guest, const char **what)
+{
+	if (!identity_take(&guest->identity, what))
+		return false;
+	if (guest->nested) {
+		*what = "user namespace";
+		/* else /proc/self is root's; the exec does it anyway */
+		prctl(PR_SET_DUMPABLE, 1);
+		if (!user_namespace(guest->uid, guest->gid))
+			return false;
+	}
+	*what = "capabilities";
+	return !guest->bounded || bound_capabilities(guest->capabilities);
+}

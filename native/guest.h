@@ -1,0 +1,40 @@
+/* What a command of a small machine is made of beside what every payload is: process 1 of PIDs of its own, or a guest among
+ * those of another application, and whose it is there (README, A system in the box). */
+#ifndef TARE_GUEST_H
+#define TARE_GUEST_H
+
+#include "identity.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { GUEST_NAMESPACES = 3 };
+
+struct guest {
+	bool first; /* process 1 of a new PID namespace, with a /proc of its own */
+	bool own_groups; /* a cgroup namespace, whose root is its group */
+	const char *groups_at; /* where that is mounted; NULL: nowhere */
+	const char **masked, **read_only; /* below its /proc and /sys */
+	size_t masked_count, read_only_count;
+	long host; /* index of the application whose namespaces it joins; -1: none */
+	int namespaces[GUEST_NAMESPACES]; /* of that application, -1: not opened */
+	struct identity identity;
+	bool nested; /* a user namespace with this one user */
+	uid_t uid;
+	gid_t gid;
+	bool bounded;
+	unsigned long long capabilities; /* what is left of them then */
+};
+
+/* One key of a specification (`q x c P b g y z Q`). False when it cannot be taken. The text must stay. */
+bool guest_load(struct guest *guest, char key, const char *text);
+
+/* In the keeper, before its fork. `process`: of the application that it joins. False, with errno and `what`, here and below. */
+bool guest_prepare(struct guest *guest, pid_t process, const char **what);
+/* In the payload's process: mounts and namespaces. */
+bool guest_enter(const struct guest *guest, const char **what);
+/* And then whose it is. */
+bool guest_become(const struct guest *guest, const char **what);
+
+#endif

@@ -1,0 +1,52 @@
+/* See identity.h. */
+#include "identity.h"
+#include "util.h"
+
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* `uid gid group,group,…`; the groups may be none. */
+bool identity_parse(struct identity *identity, const char *text)
+{
+	char copy[65536], *rest = copy, *word;
+	long number;
+
+	if (strlen(text) >= sizeof copy)
+		return false;
+	strcpy(copy, text);
+	word = strsep(&rest, " ");
+	if (!parse_number(word, 0, 0xfffffffeL, &number) || !rest)
+		return false;
+	identity->uid = (uid_t)number;
+	word = strsep(&rest, " ");
+	if (!parse_number(word, 0, 0xfffffffeL, &number))
+		return false;
+	identity->gid = (gid_t)number;
+	identity->group_count = 0;
+	while (rest && *rest) {
+		word = strsep(&rest, ",");
+		if (!parse_number(word, 0, 0xfffffffeL, &number))
+			return false;
+		identity->groups = xrealloc(identity->groups, (identity->group_count + 1) * sizeof(gid_t));
+		identity->groups[identity->group_count++] = (gid_t)number;
+	}
+	identity->wanted = true;
+	return true;
+}
+
+/* The raw calls: the C library's would signal threads that a static program does not have. */
+bool identity_take(const struct identity *identity, const char **what)
+{
+	if (!identity->wanted)
+		return true;
+	if (syscall(SYS_setgroups, identity->group_count, identity->groups))
+		*what = "setgroups";
+	else if (syscall(SYS_setresgid, identity->gid, identity->gid, identity->gid))
+		*what = "setresgid";
+	else if (syscall(SYS_setresuid, identity->uid, identity->uid, identity->uid))
+		*what = "setresuid";
+	else
+		return true;
+	return false;
+}

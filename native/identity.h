@@ -1,0 +1,23 @@
+/* Whose a process is: uid, gid and groups. */
+#ifndef TARE_IDENTITY_H
+#define TARE_IDENTITY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct identity {
+	bool wanted;
+	uid_t uid;
+	gid_t gid;
+	gid_t *groups;
+	size_t group_count;
+};
+
+/* `uid gid group,group,…`. False when it is no such text. */
+bool identity_parse(struct identity *identity, const char *text);
+
+/* Takes it, if wanted. False, with errno and the name of the call. */
+bool identity_take(const struct identity *identity, const char **what);
+
+#endif
