@@ -171,6 +171,10 @@ bool guest_enter(const struct guest *guest, const char **what)
 
 bool guest_become(const struct guest *guest, const char **what)
 {
+	/* with the rights that are given up next; in a user namespace of its own there are new ones */
+	*what = "capabilities";
+	if (guest->bounded && !guest->nested && !bound_set(guest->capabilities))
+		return false;
 	if (!identity_take(&guest->identity, what))
 		return false;
 	if (guest->nested) {
@@ -181,5 +185,7 @@ bool guest_become(const struct guest *guest, const char **what)
 			return false;
 	}
 	*what = "capabilities";
-	return !guest->bounded || bound_capabilities(guest->capabilities);
+	if (!guest->bounded)
+		return true;
+	return (!guest->nested || bound_set(guest->capabilities)) && bound_capabilities(guest->capabilities);
 }

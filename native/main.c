@@ -68,6 +68,8 @@ int main(int argc, char **argv, char **environment)
 		init_main(argv[2]);
 	if (argc == 3 && is_role(argc, argv, "tare-opaque"))
 		return opaque_main(argv[2]);
+	if (argc > 6 && is_role(argc, argv, "tare-clear"))
+		return clear_main(argv + 2, argv + 6);
 	if (is_role(argc, argv, "tare-trial"))
 		return trial_main(argc, argv);
 	/* By the path that was executed: argv[0] is the caller's to choose, and HTCondor's cron chooses a name of its own. */

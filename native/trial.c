@@ -1,4 +1,5 @@
-/* Two tools of the brain's: whether an overlay works here, and which directories of an upper layer are opaque. */
+/* Three tools of the brain's: whether an overlay works here, which directories of an upper layer are opaque, and the removal of
+ * what a user's small machine has left under other ids. */
 #include "util.h"
 #include "view.h"
 
@@ -141,4 +142,21 @@ int opaque_main(const char *directory)
 {
 	root_length = strlen(directory);
 	return nftw(directory, tell_opaque, OPEN_AT_ONCE, FTW_PHYS | FTW_CHDIR) || fflush(stdout) ? EXIT_WRAPPER : 0;
+}
+
+int clear_main(char **ids, char **directories)
+{
+	struct view view = { 0 };
+	const char *step = NULL, *what = NULL;
+	bool known = view_add(&view, 'M', "root");
+
+	for (int i = 0; i < 4; i++)
+		known = known && view_add(&view, 'm', ids[i]);
+	if (!known || view_wrong(&view))
+		die("tare-clear: uids and gids as start and count, then directories");
+	if (!view_build(&view, &step, &what))
+		die("tare-clear: user namespace: %s", strerror(errno));
+	for (; *directories; directories++)
+		remove_tree(*directories);
+	return 0;
 }

@@ -545,15 +545,20 @@ static bool change_root(const char *source)
 	return chdir(source) == 0 && syscall(SYS_pivot_root, ".", ".") == 0 && umount2(".", DETACH) == 0 && chdir("/") == 0;
 }
 
+/* For one whose uid is 0 an exec would bring them all back. */
+bool bound_set(unsigned long long kept)
+{
+	for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
+		if (!(capability < 64 && kept >> capability & 1) && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0))
+			return false;
+	return true;
+}
+
 bool bound_capabilities(unsigned long long kept)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct own[2];
 
-	/* for one whose uid is 0 an exec would bring them all back */
-	for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
-		if (!(capability < 64 && kept >> capability & 1) && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0))
-			return false;
 	if (syscall(SYS_capget, &header, own))
 		return false;
 	for (int half = 0; half < 2; half++) {
@@ -614,8 +619,9 @@ bool view_enter(const struct own_view *view, const char **what)
 		close(kept[i]);
 	}
 	free(kept);
-	*what = view->hidden ? view->hidden : "capabilities";
+	*what = view->hidden;
 	if (view->hidden && mount("tmpfs", view->hidden, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV, "mode=0,size=4k"))
 		return false;
-	return bound_capabilities(0);
+	*what = "capabilities";
+	return bound_set(0) && bound_capabilities(0);
 }

@@ -51,11 +51,14 @@ bool view_enter(const struct own_view *view, const char **what);
 
 /* This process alone in a user namespace, where it is `uid` and `gid`. False, with errno. */
 bool user_namespace(uid_t uid, gid_t gid);
-/* This process, and whoever it becomes, has no capabilities but these (bit N is capability N). False, with errno. */
+/* Programs that this process executes get no capabilities but these (bit N is capability N). False, with errno. */
+bool bound_set(unsigned long long kept);
+/* And itself has no others. */
 bool bound_capabilities(unsigned long long kept);
 
-/* The roles `tare-trial` and `tare-opaque` (README, Tools). */
+/* The roles `tare-trial`, `tare-opaque` and `tare-clear` (README, Tools). */
 int trial_main(int argc, char **argv);
 int opaque_main(const char *directory);
+int clear_main(char **ids, char **directories);
 
 #endif

@@ -57,6 +57,12 @@ export const ERRORS = {
     summary: 'the policy does not allow the view of the file system that the job asks for',
   },
   IMAGE_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the policy does not allow the image that the job asks for'},
+  INIT_UNAVAILABLE: {exit: EXIT.failure, kind: 'node', summary: 'the image has no such init, or this node cannot run it'},
+  SERVICES_FAILED: {
+    exit: EXIT.failure,
+    kind: 'input',
+    summary: 'the services of a small machine were not ready, so its payload was not run',
+  },
   IMAGE_UNUSABLE: {exit: EXIT.failure, kind: 'node', summary: 'the image that the job asks for is no directory tree that can be read here'},
   FILESYSTEM_UNAVAILABLE: {
     exit: EXIT.failure,

@@ -81,7 +81,13 @@ function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilit
     case 'mount.point':
     case 'mount.overlay':
     case 'mount.graft':
+    case 'mount.cover':
       return []; // not the engine's: done by the brain, enter, init or the watches
+    case 'mount.sys':
+    case 'paths.protect':
+    case 'seccomp.load':
+    case 'accounts.provide':
+      throw new TareError('ENGINE_FAILED', {message: `bubblewrap cannot do ${step.op}: that is of small machines`});
     default:
       return unknown(step);
   }

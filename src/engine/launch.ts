@@ -2,28 +2,45 @@
 
 import type {BubblewrapAbilities} from '../host/facts.js';
 import {isContained} from '../plan/scratch.js';
-import {inBox, stepOf, stepsOf, type Step} from '../plan/step.js';
+import {inBox, stepOf, stepsOf, type Step, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {bubblewrapArgv} from './bubblewrap.js';
+import {SERVICE_CAPABILITIES} from './capabilities.js';
+import {ociArgv} from './oci.js';
 
 export interface LaunchContext {
   /** The box's own folder on disk. */
   boxDirectory: string;
   abilities: BubblewrapAbilities;
+  id: string;
   /** cgroup.procs files to join. */
   joins: {engine: readonly string[]; payload: readonly string[]; applications: readonly (readonly string[])[]};
   /** Index of the payload's argv in the caller's, when it came from there: it is then passed on byte for byte. */
   callerArgvIndex: number | null;
 }
 
+/** A small machine's root is not the payload's user, whom only the payload's process becomes. */
+const isSystem = ({engine}: Plan): boolean => engine.name === 'crun' || engine.name === 'runc';
+
 /** What holds for each process that the front starts in a box: identity, place among the out-of-memory killer's choices, CPUs, limits. */
 function processStrings(plan: Plan): string[] {
   return [
-    ...stepsOf(plan, 'identity.take').map(({uid, gid, groups}) => `U${uid} ${gid} ${groups.join(',')}`),
+    ...(isSystem(plan) ? [] : stepsOf(plan, 'identity.take').map((identity) => `U${identityText(identity)}`)),
     ...stepsOf(plan, 'oom.adjust').map(({value}) => `O${value}`),
     ...stepsOf(plan, 'affinity.set').map(({cpus}) => `C${cpus.join(',')}`),
     ...stepsOf(plan, 'rlimit.set').map(({name, soft, hard}) => `r${name} ${soft} ${hard}`),
   ];
+}
+
+const identityText = ({uid, gid, groups}: StepOf<'identity.take'>): string => `${String(uid)} ${String(gid)} ${groups.join(',')}`;
+
+/** The payload's user in a small machine, without capabilities and without a way to any. */
+function payloadStrings(plan: Plan): string[] {
+  const identity = stepOf(plan, 'identity.take');
+  const root = stepOf(plan, 'view.unshare')?.root;
+  // a user is the root of its box, and itself again in a user namespace below
+  const own = root == null ? [] : [`x${String(root.uid)} ${String(root.gid)}`];
+  return [...(identity === undefined ? own : [`q${identityText(identity)}`]), 'c0', 'n'];
 }
 
 export interface CommandContext {
@@ -38,12 +55,12 @@ export interface CommandContext {
 export function commandStrings(plan: Plan, {environment, workDirectory, callerArgvIndex}: CommandContext): string[] {
   const variables = Object.entries(environment).map(([name, value]) => `e${name}=${value}`);
   // bubblewrap sets no_new_privs for the payload; a command that joins afterwards has to be told
-  const privileges = plan.engine.name === 'bubblewrap' ? ['n'] : [];
+  const privileges = plan.engine.name === 'bubblewrap' ? ['n'] : isSystem(plan) ? payloadStrings(plan) : [];
   return [...processStrings(plan), ...privileges, '0', ...variables, `a@${callerArgvIndex}`, `d${workDirectory}`];
 }
 
 /** Strings of an `L` frame, each with its key before it. */
-export function launchStrings(plan: Plan, {boxDirectory, abilities, joins, callerArgvIndex}: LaunchContext): string[] {
+export function launchStrings(plan: Plan, {boxDirectory, abilities, id, joins, callerArgvIndex}: LaunchContext): string[] {
   const strings: string[] = [];
   const add = (key: string, ...values: (string | number)[]): void => {
     for (const value of values) strings.push(`${key}${String(value)}`);
@@ -56,14 +73,10 @@ export function launchStrings(plan: Plan, {boxDirectory, abilities, joins, calle
     add('m', ...words);
   }
   strings.push(...processStrings(plan));
-  for (const {place, machine} of stepsOf(plan, 'features.provide')) {
-    const at = inBox(place, boxDirectory);
-    if (machine !== null) add('e', `MACHINEFEATURES=${at}/machinefeatures`);
-    add('e', `JOBFEATURES=${at}/jobfeatures`);
-  }
-  for (const {name, value} of stepsOf(plan, 'environment.set')) add('e', `${name}=${value}`);
-  for (const {name} of stepsOf(plan, 'environment.unset')) add('u', name);
+  const environment = environmentStrings(plan, boxDirectory);
+  if (!isSystem(plan)) strings.push(...environment);
   if (plan.engine.name === 'bubblewrap') add('E', ...bubblewrapArgv(plan, boxDirectory, abilities));
+  if (isSystem(plan)) add('E', ...ociArgv(plan, boxDirectory, id));
   add('p', ...plan.pauseAt);
   const payload = stepOf(plan, 'payload.execute');
   if (payload !== undefined) {
@@ -81,12 +94,14 @@ export function launchStrings(plan: Plan, {boxDirectory, abilities, joins, calle
       add('k', ...view.kept);
       add('h', view.hidden);
     }
-    add('v', ...application.argv);
+    strings.push(...systemStrings(plan, application, environment));
+    if (application.output === 'caller' && callerArgvIndex !== null) add('a', `@${String(callerArgvIndex)}`);
+    else add('v', ...application.argv);
     add('d', application.workDirectory);
     for (const {name, value} of application.environment) add(value === null ? 'u' : 'e', value === null ? name : `${name}=${value}`);
     if (application.stdin === 'caller') add('I', '');
     if (application.output === 'prefixed') add('o', 'prefix');
-    else {
+    else if (application.output !== 'caller') {
       add('1', application.output.out);
       add('2', application.output.err);
     }
@@ -94,11 +109,46 @@ export function launchStrings(plan: Plan, {boxDirectory, abilities, joins, calle
   return strings;
 }
 
+function environmentStrings(plan: Plan, boxDirectory: string): string[] {
+  return [
+    ...stepsOf(plan, 'features.provide').flatMap(({place, machine}) => {
+      const at = inBox(place, boxDirectory);
+      return [...(machine === null ? [] : [`eMACHINEFEATURES=${at}/machinefeatures`]), `eJOBFEATURES=${at}/jobfeatures`];
+    }),
+    ...stepsOf(plan, 'environment.set').map(({name, value}) => `e${name}=${value}`),
+    ...stepsOf(plan, 'environment.unset').map(({name}) => `u${name}`),
+  ];
+}
+
+/** What an application is in a small machine. Only the payload has the job's environment. */
+function systemStrings(plan: Plan, {system}: StepOf<'application.execute'>, environment: readonly string[]): string[] {
+  if (system === null) return [];
+  const strings = system.role === 'payload' ? [...environment] : ['0'];
+  if (system.role === 'service') strings.push('S');
+  if (system.first) {
+    strings.push('P', ...(system.ownGroups ? ['b', `g${GROUPS_MOUNT}`] : []));
+    for (const {masked, readOnly} of stepsOf(plan, 'paths.protect'))
+      strings.push(...masked.map((path) => `y${path}`), ...readOnly.map((path) => `z${path}`));
+  }
+  if (system.guestOf !== null) strings.push(`Q${String(system.guestOf)}`);
+  if (system.as === 'job') strings.push(...payloadStrings(plan));
+  else if (!system.first && system.guestOf === null) strings.push(`c${SERVICE_CAPABILITIES}`);
+  return strings;
+}
+
+/** Where an init looks for the groups that are its own. */
+const GROUPS_MOUNT = '/sys/fs/cgroup';
+
 /** What enter does before the engine (native/README.md, Views): op and arguments; nothing for other steps. */
 function prepared(step: Step, place: (path: string) => string, owner: {uid: number; gid: number} | undefined): string[] {
   switch (step.op) {
-    case 'view.unshare':
-      return ['namespace', step.user ? 'user' : 'mount'];
+    case 'view.unshare': {
+      const {root} = step;
+      if (root === null) return ['namespace', step.user ? 'user' : 'mount'];
+      return ['root', ...[root.uids.start, root.uids.count, root.gids.start, root.gids.count].map(String)];
+    }
+    case 'mount.cover':
+      return ['tmpfs', step.at, '4096'];
     case 'scratch.contain':
       return step.image === null
         ? ['tmpfs', place(step.destination), String(step.bytes)]

@@ -113,6 +113,39 @@ export interface ViewFacts {
   writable: string[];
 }
 
+/** What runs bundles of the OCI runtime specification. */
+export interface OciFacts {
+  /** Absolute path, null when there is none. */
+  path: string | null;
+  name: 'crun' | 'runc' | null;
+  version: string | null;
+  how: string;
+}
+
+/** As in subuid(5). A count of 0 is none. */
+export interface IdRange {
+  start: number;
+  count: number;
+}
+
+export interface SubordinateFacts {
+  uids: IdRange;
+  gids: IdRange;
+  how: string;
+  remedy: string | null;
+}
+
+/** What small machines (vm-lite) need of a node beside boxes. */
+export interface SystemFacts {
+  oci: OciFacts;
+  /** Of a user; of no use to root. */
+  subordinate: SubordinateFacts;
+  /** Where a hierarchy of version 2 lies among those of version 1; null: no such place. */
+  unifiedAt: string | null;
+  /** The init of the image, among those that were looked for; null: not looked yet. */
+  init: string | null;
+}
+
 export interface Facts {
   /** The box that the caller is in already, and how that is proved; null when in none. */
   within: {recordId: string | null; how: string} | null;
@@ -167,6 +200,8 @@ export interface Facts {
   };
   /** null where nobody asks: it has to be tried out. */
   views: ViewFacts | null;
+  /** null where nobody asks. */
+  system: SystemFacts | null;
   /** Device files that exist, of those that the policy or the job may name (/dev/fuse, /dev/nvidia*, /dev/dri/*, /dev/kfd). */
   devices: string[];
   /** Directories at the root of the node's file system, and what top-level symbolic links point to (merged /usr: /bin -> usr/bin). */

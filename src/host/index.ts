@@ -18,10 +18,12 @@ import {readKernel, readNode} from './kernel.js';
 import {readMemory} from './memory.js';
 import {parseMountinfo} from './mountinfo.js';
 import {readNamespaces, readNewProc} from './namespaces.js';
+import {askOciVersion, readOci} from './oci.js';
 import {readRoot} from './root.js';
 import {readScratch} from './scratch.js';
 import {readSlot} from './slot.js';
 import {readStatus} from './status.js';
+import {readSubordinate} from './subordinate.js';
 import {realTree} from './tree.js';
 import type {Tree} from './tree.js';
 import {readViews, type Trial, type TrialKind} from './views.js';
@@ -46,6 +48,8 @@ export interface FactsOptions {
   spawn?: Spawn | undefined;
   /** How to try an overlay, when somebody asks for a view; without, there are no facts of views. */
   trial?: Trial | undefined;
+  /** Somebody asks for a small machine. */
+  system?: boolean | undefined;
   /** File for facts that hold until the next boot; only for the machine itself. */
   cacheFile?: string | undefined;
 }
@@ -64,7 +68,7 @@ export function readFacts({root = '/', ...options}: FactsOptions): Facts {
 
 /** The facts that a tree gives. */
 export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Facts {
-  const {caller, scratchDirectory, pinned, front, spawn, trial, cacheFile} = options;
+  const {caller, scratchDirectory, pinned, front, spawn, trial, system, cacheFile} = options;
   const node = readNode(tree);
   const cache = cacheFile === undefined || node.bootId === null ? null : openCache(cacheFile, node.bootId, caller.uid);
   const kernel = readKernel(tree);
@@ -101,6 +105,15 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Fact
             kernel: kernel.version,
             trial: cachedTrial(cache, trial),
           }),
+    system:
+      system === true
+        ? {
+            oci: readOci(tree, askOciVersion(spawn, cache)),
+            subordinate: readSubordinate(tree, identity),
+            unifiedAt: mounts.find(({point, type}) => type === 'cgroup2' && point !== '/sys/fs/cgroup')?.point ?? null,
+            init: null,
+          }
+        : null,
     devices: readDevices(tree),
     root: readRoot(tree),
   };

@@ -11,7 +11,7 @@ import {parseDuration} from './quantity.js';
 import {show} from './show.js';
 
 /** How long an application may take to be ready by a file or a port. */
-const READY_WITHIN_US = 300e6;
+export const READY_WITHIN_US = 300e6;
 
 /** null when the job has a command instead. */
 export function readApplications(document: JobDocument, workDirectory: string, locate: Locate, problems: Problems): Applications | null {
@@ -99,7 +99,7 @@ function readApplication(
   };
 }
 
-function readReady(written: NonNullable<ApplicationDocument['ready']>, directory: string, where: string, problems: Problems): Ready {
+export function readReady(written: NonNullable<ApplicationDocument['ready']>, directory: string, where: string, problems: Problems): Ready {
   if (typeof written === 'string') return {when: written};
   const {within} = written;
   const withinUs = within === undefined ? READY_WITHIN_US : (problems.attempt(() => parseDuration(within, where)) ?? READY_WITHIN_US);

@@ -85,6 +85,22 @@ export interface Applications {
   output: 'prefixed' | 'files';
 }
 
+/** Who starts the services of a small machine: the wrapper's init, or one of the image. */
+export type Init = 'tare' | 'systemd' | 'sysvinit' | 'openrc' | 'busybox';
+
+/** What runs beside the payload. */
+export interface Service {
+  name: string;
+  /** File and JSON pointer. */
+  at: string;
+  /** null: the image's init knows it by its name. */
+  command: string[] | null;
+  /** The box's own root, or the payload's user. */
+  user: 'root' | 'job';
+  ready: Ready;
+  restart: Application['restart'];
+}
+
 export interface Job {
   name: string | null;
   pattern: Valued<Pattern | 'auto'>;
@@ -104,6 +120,8 @@ export interface Job {
   filesystem: Valued<FileSystem> | null;
   /** Unpacked image, absolute; only with a view of it. */
   image: Valued<string> | null;
+  init: Valued<Init> | null;
+  services: Service[];
   user: Valued<string> | null;
   vo: string | null;
   queue: string | null;

@@ -8,6 +8,7 @@ import type {Job, Provenance, Valued} from './job.js';
 import {readLimits} from './limits.js';
 import {absolute} from './path.js';
 import {Problems} from './problems.js';
+import {readServices} from './services.js';
 import {show} from './show.js';
 
 const BUILTIN: Provenance = {source: 'builtin', at: 'builtin'};
@@ -47,6 +48,7 @@ export function jobFromDocument(document: JobDocument, {file, callerDirectory, c
     devices: each(document.devices ?? [], '/devices'),
     writable: each(document.writable ?? [], '/writable'),
     ...readView(document, valued, problems),
+    ...readServices(document, (pointer) => at(file, pointer), problems),
     user: document.user === undefined ? null : valued(document.user, '/user'),
     vo: document.vo ?? null,
     queue: document.queue ?? null,
@@ -121,6 +123,8 @@ function plainJob(command: readonly string[], callerDirectory: string): Job {
     writable: [],
     filesystem: null,
     image: null,
+    init: null,
+    services: [],
     user: null,
     vo: null,
     queue: null,

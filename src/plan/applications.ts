@@ -1,7 +1,7 @@
 /** Several applications: what each is started with, under which limits of its own, and what follows when one ends. */
 
 import type {Facts} from '../host/facts.js';
-import type {Application, Applications, LimitName, Valued} from '../job/job.js';
+import type {Application, Applications, LimitName, Pattern, Valued} from '../job/job.js';
 import {formatLimit} from '../job/limits.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {CORE_VARIABLES} from './environment.js';
@@ -9,28 +9,36 @@ import type {Inputs} from './inputs.js';
 import {groupEnforcer, type PlannedLimits} from './limits.js';
 import type {ModeChoice} from './mode.js';
 import type {StepOf} from './step.js';
+import {payloadPart, payloadStep, planServices, systemFate} from './system.js';
 
 type Execute = StepOf<'application.execute'>;
 type OwnLimit = NonNullable<Execute['limits']['memory']>;
 
-export function planFate(applications: Applications | null): Plan['applications'] {
-  if (applications === null) return null;
+/** @param before how many services are started before the job's own */
+export function planFate(applications: Applications | null, pattern: Pattern, before: number): Plan['applications'] {
+  if (applications === null) return pattern === 'vm-lite' ? systemFate(before) : null;
   const {list, primary, onFailure, onOom} = applications;
   return {
-    primary: primary === null ? null : list.findIndex(({name}) => name === primary.value),
+    primary: primary === null ? null : before + list.findIndex(({name}) => name === primary.value),
     onFailure,
     onOom,
     because: primary === null ? 'the job ends with its last application' : `the job ends with ${primary.value} (${primary.provenance.at})`,
   };
 }
 
-/** Nothing for a job with one payload. */
-export function planApplications({job, facts}: Inputs, limits: PlannedLimits, mode: ModeChoice): Execute[] {
-  if (job.applications === null) return [];
+/** Nothing for a job with one payload, but in a small machine, where services are applications too. */
+export function planApplications(inputs: Inputs, limits: PlannedLimits, mode: ModeChoice, pattern: Pattern): Execute[] {
+  const {job, facts} = inputs;
+  const system = pattern === 'vm-lite';
+  const services = system ? planServices(inputs) : [];
+  const before = services.length;
+  // the job's own wait for all of them
+  const ready = services.map(({index}) => index);
+  if (job.applications === null) return system ? [...services, {...payloadStep(inputs, before), needs: ready}] : [];
   const {list, primary, output} = job.applications;
-  return list.map((one, index): Execute => ({
+  const own = list.map((one, index): Execute => ({
     op: 'application.execute',
-    index,
+    index: before + index,
     name: one.name,
     argv: one.command,
     workDirectory: one.workDirectory,
@@ -38,11 +46,13 @@ export function planApplications({job, facts}: Inputs, limits: PlannedLimits, mo
     stdin: one.name === primary?.value ? 'caller' : 'none',
     output: output === 'prefixed' ? 'prefixed' : {out: `${one.name}.out`, err: `${one.name}.err`},
     limits: {cores: ownLimit('cores', one.cores, {limits, mode, facts}), memory: ownLimit('memory', one.memory, {limits, mode, facts})},
-    needs: one.needs.map(({value}) => list.findIndex(({name}) => name === value)),
+    needs: [...ready, ...one.needs.map(({value}) => before + list.findIndex(({name}) => name === value))],
     ready: one.ready,
     restart: one.restart,
+    system: system ? payloadPart(inputs) : null,
     because: one.at,
   }));
+  return [...services, ...own];
 }
 
 function environmentOf({environment, cores}: Application): Execute['environment'] {

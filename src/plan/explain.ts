@@ -134,8 +134,14 @@ function applicationRow(plan: Plan, {name, argv, needs, limits, output, restart}
     argv.map((argument) => JSON.stringify(argument)).join(' '),
     `${conditions.join(', ') || 'at once'}${restart === null ? '' : `; again ${restart.on === 'always' ? 'always' : 'on failure'}, ${String(restart.limit)} times at most`}`,
     own.join(', ') || 'none',
-    output === 'prefixed' ? 'the job’s, prefixed' : `${output.out}, ${output.err}`,
+    outputWords(output),
   ];
+}
+
+function outputWords(output: StepOf<'application.execute'>['output']): string {
+  if (output === 'prefixed') return 'the job’s, prefixed';
+  if (output === 'caller') return 'the job’s';
+  return output.out === output.err ? output.out : `${output.out}, ${output.err}`;
 }
 
 function readyWords(ready: StepOf<'application.execute'>['ready'] | undefined): string {
@@ -169,7 +175,16 @@ function boxRow(step: Step): string[][] {
     case 'namespace.unshare':
       return [['namespaces', step.namespaces.join(' '), step.because]];
     case 'view.unshare':
-      return [['namespaces of enter', step.user ? 'user mount' : 'mount', step.because]];
+      return [['namespaces of enter', step.user ? 'user mount' : 'mount', step.because], ...rootRow(step)];
+    case 'paths.protect':
+      return [
+        ['hidden', step.masked.join(' '), step.because],
+        ['read-only', step.readOnly.join(' '), step.because],
+      ];
+    case 'seccomp.load':
+      return [['system calls', step.profile, step.because]];
+    case 'accounts.provide':
+      return [['account', `${step.account.name} (uid ${String(step.account.uid)})`, step.because]];
     case 'view.enter':
       return [[`view of ${step.application}`, step.swaps.map(({destination}) => destination).join(' '), step.because]];
     case 'identity.take':
@@ -187,6 +202,16 @@ function boxRow(step: Step): string[][] {
     default:
       return [];
   }
+}
+
+function rootRow({root}: StepOf<'view.unshare'>): string[][] {
+  if (root === null) return [];
+  const {uids, gids} = root;
+  const others =
+    uids.count === 0
+      ? 'nobody else: services of other accounts cannot run'
+      : `${String(uids.count)} uids from ${String(uids.start)}, ${String(gids.count)} gids from ${String(gids.start)}`;
+  return [['root of the box', `uid ${String(root.uid)}; behind it ${others}`, 'root in the box has no rights on the node']];
 }
 
 function mountRow(step: Step): string[][] {
@@ -207,6 +232,10 @@ function mountRow(step: Step): string[][] {
       return [[step.destination, 'proc', 'new', step.because]];
     case 'mount.dev':
       return [[step.destination, 'dev', 'new', step.because]];
+    case 'mount.sys':
+      return [[step.destination, 'sysfs', 'new', step.because]];
+    case 'mount.cover':
+      return [[step.at, 'tmpfs', 'empty', step.because]];
     case 'mount.readonly':
       return [[step.destination, '-', 'ro', step.because]];
     default:

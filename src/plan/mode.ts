@@ -6,6 +6,7 @@ import {matchesGlob} from '../policy/glob.js';
 import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {Call} from './inputs.js';
+import type {PatternChoice} from './pattern.js';
 import type {ViewChoice} from './view.js';
 
 export type ModeChoice = Plan['mode'];
@@ -14,18 +15,26 @@ export type ModeChoice = Plan['mode'];
  * `observe` where the policy says so; `box` where the node can build one; else `limits-only`, when the policy lets a payload run unboxed.
  * @throws TareError BOX_UNAVAILABLE
  */
-export function chooseMode(policy: Policy, facts: Facts, call: Call, network: 'host' | 'none', view: ViewChoice): ModeChoice {
+export function chooseMode(
+  policy: Policy,
+  facts: Facts,
+  call: Call,
+  {network, view, pattern}: {network: 'host' | 'none'; view: ViewChoice; pattern: PatternChoice},
+): ModeChoice {
   const observed = observeReason(policy, call);
   if (observed !== null) return {value: 'observe', because: observed};
-  const needs = needsBox(network, view);
+  const system = pattern.value === 'vm-lite';
+  const needs = system ? `${pattern.because}: vm-lite` : needsBox(network, view);
   if (facts.within !== null && view.value === 'node')
     return {value: 'limits-only', because: `in a box already, which isolates (${facts.within.how}): this one only subdivides`};
   const {unboxed} = call;
   if (unboxed !== null && needs === null && (unboxed.always || policy.box.value === 'optional'))
     return {value: 'limits-only', because: unboxed.because};
   const within = facts.within === null ? null : `in a box already (${facts.within.how})`;
-  const lacking = within ?? (unboxed?.always === true ? unboxed.because : boxObstacle(facts, network));
-  if (lacking === null) return {value: 'box', because: 'bubblewrap and the namespaces that it needs are here'};
+  const lacking =
+    within ?? (unboxed?.always === true ? unboxed.because : system ? systemObstacle(facts, network) : boxObstacle(facts, network));
+  if (lacking === null)
+    return {value: 'box', because: `${system ? (facts.system?.oci.name ?? '') : 'bubblewrap'} and the namespaces that it needs are here`};
   if (policy.box.value === 'required' || needs !== null) {
     throw new TareError('BOX_UNAVAILABLE', {
       message: `the box cannot be built: ${lacking}`,
@@ -61,6 +70,20 @@ export function boxObstacle(facts: Facts, network: 'host' | 'none' = 'host'): st
   const kinds: (keyof Facts['namespaces'])[] = ['pid', 'mount', 'ipc', 'uts'];
   if (!facts.bubblewrap.setuid) kinds.push('user');
   if (network === 'none') kinds.push('network');
+  return lackingNamespace(facts, kinds);
+}
+
+/** Why no small machine can be built here, or null. */
+export function systemObstacle(facts: Facts, network: 'host' | 'none' = 'host'): string | null {
+  if (facts.system === null) return 'OCI runtimes were not looked for';
+  const {oci} = facts.system;
+  if (oci.path === null) return `there is no OCI runtime (${oci.how})`;
+  if (oci.name === 'crun' && oci.version !== null && isOlder(oci.version, CRUN_LEAST))
+    return `crun ${oci.version} is too old, ${CRUN_LEAST} is the least`;
+  return lackingNamespace(facts, ['user', 'pid', 'mount', 'ipc', 'uts', 'cgroup', ...(network === 'none' ? (['network'] as const) : [])]);
+}
+
+function lackingNamespace(facts: Facts, kinds: readonly (keyof Facts['namespaces'])[]): string | null {
   for (const kind of kinds) {
     const ability = facts.namespaces[kind];
     if (!ability.available) return `no ${kind} namespace (${ability.how})`;
@@ -68,6 +91,9 @@ export function boxObstacle(facts: Facts, network: 'host' | 'none' = 'host'): st
   if (!facts.newProc.available) return `no new /proc can be mounted (${facts.newProc.how})`;
   return null;
 }
+
+/** `--cgroup-manager=disabled` came with 0.14 (its NEWS). */
+const CRUN_LEAST = '0.14';
 
 /** `--as-pid-1` came with 0.2.0, `--ro-bind-try` and its like with 0.3.1 (its release notes). */
 const BUBBLEWRAP_LEAST = '0.3.1';

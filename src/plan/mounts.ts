@@ -8,6 +8,7 @@ import type {Inputs} from './inputs.js';
 import type {PlannedLimits} from './limits.js';
 import {CONTAINED, planContainer, planScratchWatch} from './scratch.js';
 import type {Step} from './step.js';
+import {SERVICE_LOGS} from './system.js';
 import {chooseView, planEntrances, planView, type ViewPlan} from './view.js';
 
 /** Directories of the node that are replaced by private ones: what lies there is not in the box unless it is bound. */
@@ -50,8 +51,13 @@ export interface MountPlan {
   isHidden: (path: string) => boolean;
 }
 
+/** A small machine: its init mounts and writes where a payload alone does not. */
+export interface MountedSystem {
+  ownNetwork: boolean;
+}
+
 /** @param features what the box is told about itself, on its own /dev before that becomes read-only */
-export function planMounts(inputs: Inputs, limits: PlannedLimits, features: readonly Step[]): MountPlan {
+export function planMounts(inputs: Inputs, limits: PlannedLimits, features: readonly Step[], system: MountedSystem | null): MountPlan {
   const {job, facts} = inputs;
   const work = job.workDirectory.value;
   const writable = [...(isNeverWritable(work) ? [] : [job.workDirectory]), ...job.writable.filter(({value}) => !isNeverWritable(value))];
@@ -65,39 +71,46 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, features: read
   });
   const container = planContainer(inputs, limits);
   const place = container?.destination ?? '{box}';
-  const [temporary, varTemporary] = [`${place}/tmp`, `${place}/var-tmp`];
+  // users of a small machine's own write there: nobody on the node is to reach it
+  const private_ = system === null ? place : `${place}/private`;
+  const [temporary, varTemporary] = [`${private_}/tmp`, `${private_}/var-tmp`];
   const choice = chooseView(inputs);
   const credentials = planCredentials(inputs, writable, choice.image !== null);
-  const destinations = ['/proc', '/dev', '/tmp', '/var/tmp', ...credentials.map(({path}) => path), ...writable.map(({value}) => value)];
+  const destinations = [
+    '/proc',
+    '/dev',
+    '/tmp',
+    '/var/tmp',
+    ...(system === null ? [] : ['/sys', '/run', '/etc/passwd', '/etc/group']),
+    ...credentials.map(({path}) => path),
+    ...writable.map(({value}) => value),
+  ];
   const view =
     choice.value === 'node' || facts.views === null
       ? null
       : planView({
-          ...{choice, place, applications: job.applications?.list.map(({name}) => name) ?? []},
+          ...{choice, place, system, applications: system === null ? (job.applications?.list.map(({name}) => name) ?? []) : []},
           views: facts.views,
           writable: writable.map(({value}) => value),
           destinations,
         });
   const hidden = choice.image === null ? hidePlaces(inputs) : [];
+  const [mode, owner] = system === null ? (['0700', 'job'] as const) : (['1777', 'caller'] as const);
   const privates: Step[] = [
-    {
-      op: 'directory.create',
-      path: temporary,
-      mode: '0700',
-      owner: 'job',
-      because: 'private /tmp on disk: a tmpfs would be charged as memory',
-    },
-    {op: 'directory.create', path: varTemporary, mode: '0700', owner: 'job', because: 'private /var/tmp on disk'},
+    ...(system === null ? [] : planSystemDirectories(private_)),
+    {op: 'directory.create', path: temporary, mode, owner, because: 'private /tmp on disk: a tmpfs would be charged as memory'},
+    {op: 'directory.create', path: varTemporary, mode, owner, because: 'private /var/tmp on disk'},
   ];
   const steps: Step[] = [
-    ...planPreparation(view, container, facts.views?.user ?? facts.scratch.containers.user),
+    ...planPreparation(inputs, view, container, system),
     ...(view?.base ?? [bind('/', '/', ['ro'], 'the node’s file system, read-only')]),
     {op: 'mount.proc', destination: '/proc', because: 'shows the box’s processes only'},
     {op: 'mount.dev', destination: '/dev', because: 'no devices but the harmless ones'},
+    ...(system?.ownNetwork === true ? [{op: 'mount.sys' as const, destination: '/sys', because: 'shows the box’s own network'}] : []),
     ...planDevices(inputs).map((device) => bind(device.value, device.value, ['dev'], `allowed by ${device.provenance.at}`)),
     ...features,
     ...(view?.ready ?? []),
-    {op: 'mount.readonly', destination: '/dev', because: 'nothing is stored here'},
+    ...(system === null ? [{op: 'mount.readonly' as const, destination: '/dev', because: 'nothing is stored here'}] : []),
     {
       op: 'mount.tmpfs',
       destination: '/dev/shm',
@@ -108,6 +121,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, features: read
     ...privates,
     bind(temporary, '/tmp', ['rw'], 'private, gone at the end'),
     bind(varTemporary, '/var/tmp', ['rw'], 'private, gone at the end'),
+    ...(system === null ? [] : planSystemMounts(inputs, bind)),
     ...hidden.map((place): Step => ({
       op: 'mount.tmpfs',
       destination: place,
@@ -130,12 +144,58 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, features: read
   };
 }
 
-/** What enter does before the engine: a namespace of its own, the disk, the layers and what is mounted of them. */
-function planPreparation(view: ViewPlan | null, container: Step | null, user: boolean): Step[] {
-  if (view === null && container === null) return [];
+type Bind = (source: string, destination: string, options: ('ro' | 'rw' | 'dev')[], because: string, optional?: boolean) => Step;
+
+/** Where the accounts of a small machine are put together. */
+export const ACCOUNTS = '{box}/accounts';
+
+/** Of the OCI runtime: its bundle, and what it notes of a box that runs. */
+export const BUNDLE = '{box}/bundle';
+export const RUNTIME = '{box}/runtime';
+
+function planSystemDirectories(own: string): Step[] {
   const make = (path: string, mode: string, because: string): Step => ({op: 'directory.create', path, mode, owner: 'caller', because});
   return [
-    {op: 'view.unshare', user, because: 'what is mounted for the box is gone with it, however it ends'},
+    make(own, '0700', 'services have users of their own, and nobody on the node is to reach what they write'),
+    make(SERVICE_LOGS.place, '0755', 'what services say'),
+    make(ACCOUNTS, '0755', 'accounts of the image, and the payload’s user'),
+    make(BUNDLE, '0700', 'what the OCI runtime is told'),
+    make(RUNTIME, '0700', 'what the OCI runtime notes'),
+  ];
+}
+
+function planSystemMounts({job, call}: Inputs, bind: Bind): Step[] {
+  const {uid, gid, name, home} = call.identity.value;
+  const account = {name: name ?? `u${String(uid)}`, uid, gid, home: home ?? job.workDirectory.value};
+  return [
+    {
+      op: 'mount.tmpfs',
+      destination: '/run',
+      mode: '0755',
+      sizeBytes: null,
+      because: 'the state of services; its pages are the box’s memory',
+    },
+    bind(SERVICE_LOGS.place, SERVICE_LOGS.inBox, ['rw'], 'what services say, for the record'),
+    {op: 'accounts.provide', image: job.image?.value ?? '/', account, because: 'services find their accounts, and the payload its user'},
+    bind(`${ACCOUNTS}/passwd`, '/etc/passwd', ['rw'], 'accounts of the image, and the payload’s user'),
+    bind(`${ACCOUNTS}/group`, '/etc/group', ['rw'], 'groups of the image, and the payload’s'),
+  ];
+}
+
+/** What enter does before the engine: a namespace of its own, the disk, the layers and what is mounted of them. */
+function planPreparation({facts, call}: Inputs, view: ViewPlan | null, container: Step | null, system: MountedSystem | null): Step[] {
+  const user = facts.views?.user ?? facts.scratch.containers.user;
+  if (view === null && container === null) return [];
+  const {uid, gid} = call.identity.value;
+  const ids = facts.system?.subordinate;
+  const root = system !== null && user && ids !== undefined ? {uid, gid, uids: ids.uids, gids: ids.gids} : null;
+  const cover = system === null ? null : (facts.system?.unifiedAt ?? null);
+  const make = (path: string, mode: string, because: string): Step => ({op: 'directory.create', path, mode, owner: 'caller', because});
+  return [
+    {op: 'view.unshare', user, root, because: 'what is mounted for the box is gone with it, however it ends'},
+    ...(cover === null
+      ? []
+      : [{op: 'mount.cover' as const, at: cover, because: 'OCI runtimes know one version of control groups at a time'}]),
     ...(container === null ? [] : [make(CONTAINED, '0711', 'where the box’s own disk is mounted'), container]),
     ...(view?.directories ?? []).map((path) =>
       // the layers themselves are nobody's to reach but the wrapper's, who removes them

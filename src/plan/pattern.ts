@@ -8,14 +8,25 @@ export interface PatternChoice {
   because: string;
 }
 
-/** Patterns that this version can run. */
-export const AVAILABLE_PATTERNS: readonly Pattern[] = ['ulimit++', 'quotas++'];
-
 /**
  * Selects the pattern: what the job says, else what it needs (design: the three usage patterns).
- * @throws TareError PATTERN_UNAVAILABLE for several applications in a pattern that has one
+ * @throws TareError PATTERN_UNAVAILABLE for what the pattern that was asked for does not have
  */
-export function selectPattern({pattern, applications}: Pick<Job, 'pattern' | 'applications'>): PatternChoice {
+export function selectPattern({
+  pattern,
+  applications,
+  init,
+  services,
+}: Pick<Job, 'pattern' | 'applications' | 'init' | 'services'>): PatternChoice {
+  const small = init === null ? (services[0]?.at ?? null) : init.provenance.at;
+  if (small !== null && pattern.value !== 'auto' && pattern.value !== 'vm-lite') {
+    throw new TareError('PATTERN_UNAVAILABLE', {
+      message: `the pattern ${pattern.value} has no init and no services`,
+      where: pattern.provenance.at,
+      found: `${pattern.value}, and ${small}`,
+      allowed: 'vm-lite',
+    });
+  }
   if (pattern.value === 'ulimit++' && applications !== null) {
     throw new TareError('PATTERN_UNAVAILABLE', {
       message: 'the pattern ulimit++ has one payload, and no applications',
@@ -25,18 +36,18 @@ export function selectPattern({pattern, applications}: Pick<Job, 'pattern' | 'ap
     });
   }
   if (pattern.value !== 'auto') return {value: pattern.value, because: `asked for by ${pattern.provenance.at}`};
+  if (small !== null) return {value: 'vm-lite', because: `services of its own (${small})`};
   if (applications !== null) return {value: 'quotas++', because: `${String(applications.list.length)} applications`};
   return {value: 'ulimit++', because: 'one application, and neither services nor an identity of its own are asked for'};
 }
 
 /** @throws TareError PATTERN_UNAVAILABLE: the job is never run in another pattern instead */
-export function checkAvailable({value}: PatternChoice, job: Job): void {
-  if (!AVAILABLE_PATTERNS.includes(value)) {
-    throw new TareError('PATTERN_UNAVAILABLE', {
-      message: `this version of Tare cannot run the pattern ${value}`,
-      where: job.pattern.provenance.at,
-      found: value,
-      allowed: AVAILABLE_PATTERNS.join(', '),
-    });
-  }
+export function checkAvailable({value, because}: PatternChoice, {image, pattern}: Job): void {
+  if (value !== 'vm-lite' || image !== null) return;
+  throw new TareError('PATTERN_UNAVAILABLE', {
+    message: 'a small machine needs an image',
+    where: pattern.provenance.at === 'builtin' ? because : pattern.provenance.at,
+    found: 'vm-lite without an image',
+    remedy: 'name one in image',
+  });
 }

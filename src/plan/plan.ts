@@ -1,6 +1,7 @@
 /** Job, policy, facts and call to a plan: decides everything and touches nothing. */
 
 import {TareError, TareErrors} from '../errors.js';
+import type {Pattern} from '../job/job.js';
 import {applyRules} from '../policy/match.js';
 import {formatDuration} from '../job/quantity.js';
 import {liesIn} from '../policy/glob.js';
@@ -20,7 +21,8 @@ import {chooseMode, type ModeChoice} from './mode.js';
 import {isNeverWritable, planMounts} from './mounts.js';
 import {checkAvailable, selectPattern} from './pattern.js';
 import {planScratchWatch} from './scratch.js';
-import type {Step} from './step.js';
+import type {Step, StepOf} from './step.js';
+import {checkInit, planServices, PROTECTED} from './system.js';
 import {checkView, chooseView} from './view.js';
 
 /** How often a watch looks, in ms. */
@@ -45,7 +47,8 @@ export function makePlan(original: Inputs): Plan {
   checkOwnPlaces(inputs);
   const network = job.network?.value ?? policy.network.value[0] ?? 'host';
   const view = chooseView(inputs);
-  const mode = chooseMode(policy, facts, call, network, view);
+  const mode = chooseMode(policy, facts, call, {network, view, pattern});
+  if (pattern.value === 'vm-lite') checkInit(inputs);
   if (mode.value === 'box') checkView(view, inputs);
   const limits = planLimits(inputs, mode);
   return {
@@ -55,11 +58,11 @@ export function makePlan(original: Inputs): Plan {
     site: policy.site,
     pattern,
     mode,
-    engine: planEngine(inputs, mode),
+    engine: planEngine(inputs, mode, pattern.value),
     rule: ruled.rule,
     limits,
     grace: {us: policy.graceUs.value, provenance: policy.graceUs.provenance},
-    applications: planFate(job.applications),
+    applications: planFate(job.applications, pattern.value, pattern.value === 'vm-lite' ? planServices(inputs).length : 0),
     slot: {
       name: call.slot.name,
       memoryLimitBytes: call.slot.memoryBytes?.value ?? facts.slot.memoryLimitBytes,
@@ -68,7 +71,7 @@ export function makePlan(original: Inputs): Plan {
       gpus: call.slot.gpus?.value ?? null,
       memoryDirectory: facts.slot.memoryDirectory,
     },
-    steps: planSteps(inputs, mode, limits, network),
+    steps: planSteps(inputs, {mode, limits, network, pattern: pattern.value}),
     directories: placesOf(policy, facts.caller.uid),
     log: policy.log,
     pauseAt: policy.pauseAt,
@@ -76,14 +79,22 @@ export function makePlan(original: Inputs): Plan {
   };
 }
 
-function planSteps(inputs: Inputs, mode: ModeChoice, limits: PlannedLimits, network: 'host' | 'none'): Step[] {
-  const {job, facts, call} = inputs;
+interface Chosen {
+  mode: ModeChoice;
+  limits: PlannedLimits;
+  network: 'host' | 'none';
+  pattern: Pattern;
+}
+
+function planSteps(inputs: Inputs, {mode, limits, network, pattern}: Chosen): Step[] {
+  const {job, policy, facts, call} = inputs;
+  const system = pattern === 'vm-lite';
   const boxed = mode.value === 'box';
   const cpus =
     limits.pinCores.value === null || mode.value === 'observe'
       ? null
       : chooseCpus(facts, Math.ceil(limits.cores.value ?? facts.cpu.allowed.length));
-  const applications = planApplications(inputs, limits, mode);
+  const applications = planApplications(inputs, limits, mode, pattern);
   const steps: Step[] = planGroups({facts, limits, mode, cpus, applications, sparesOthers: job.applications?.onOom === 'kill-application'});
   if (cpus !== null)
     steps.push({op: 'affinity.set', cpus, because: `pinned to ${String(cpus.length)} of ${String(facts.cpu.allowed.length)} CPUs`});
@@ -99,25 +110,29 @@ function planSteps(inputs: Inputs, mode: ModeChoice, limits: PlannedLimits, netw
       because: `${identity.name ?? String(identity.uid)} (${provenance.at})`,
     });
   }
-  const mounts = boxed ? planMounts(inputs, limits, planFeatures(inputs, limits, mode)) : null;
+  const ownNetwork = network === 'none';
+  const mounts = boxed ? planMounts(inputs, limits, planFeatures(inputs, limits, mode), system ? {ownNetwork} : null) : null;
   if (!boxed) steps.push(...planFeatures(inputs, limits, mode));
   if (boxed) {
-    const namespaces: ('user' | 'pid' | 'mount' | 'ipc' | 'uts' | 'network')[] = ['pid', 'mount', 'ipc', 'uts'];
-    if (!facts.bubblewrap.setuid) namespaces.unshift('user');
-    if (network === 'none') namespaces.push('network');
+    const namespaces: StepOf<'namespace.unshare'>['namespaces'] = ['pid', 'mount', 'ipc', 'uts'];
+    // a user's is made before the engine, with subordinate ids in it
+    if (system ? facts.caller.uid === 0 : !facts.bubblewrap.setuid) namespaces.unshift('user');
+    if (ownNetwork) namespaces.push('network');
+    if (system) namespaces.push('cgroup');
     steps.push({
       op: 'namespace.unshare',
       namespaces,
       because: `isolation of ${network === 'none' ? 'processes and network' : 'processes; the network is the node’s'}`,
     });
     steps.push(...(mounts?.steps ?? []));
+    if (system) steps.push(...planProtection(policy));
     steps.push({op: 'privileges.drop', noNewPrivs: true, capabilities: 'none', because: 'setuid programs gain nothing in the box'});
   }
   steps.push(...planRlimits(limits, mode));
   steps.push(...planEnvironment(inputs, limits, mode, mounts?.isHidden ?? (() => false)));
   steps.push(...planWatches(inputs, limits, mode), ...planWeighing(inputs));
   if (mode.value !== 'observe') steps.push(...(mounts?.watches ?? planScratchWatch(inputs, limits, [])));
-  if (job.applications === null)
+  if (job.applications === null && !system)
     steps.push({
       op: 'payload.execute',
       argv: job.command,
@@ -126,6 +141,16 @@ function planSteps(inputs: Inputs, mode: ModeChoice, limits: PlannedLimits, netw
     });
   steps.push(...applications);
   return steps;
+}
+
+function planProtection({seccomp}: Inputs['policy']): Step[] {
+  const {value: profile, provenance} = seccomp;
+  return [
+    {op: 'paths.protect', ...PROTECTED, because: 'what tells of the node, or changes it'},
+    ...(profile === 'unconfined'
+      ? []
+      : [{op: 'seccomp.load' as const, profile, because: `system calls that no service needs (${provenance.at})`}]),
+  ];
 }
 
 function planRlimits(limits: PlannedLimits, mode: ModeChoice): Step[] {
@@ -184,8 +209,10 @@ function planWeighing({policy: {processMemoryUs}}: Inputs): Step[] {
   return [{op: 'weigh.processes', periodMs: Math.max(1, Math.round(value / 1000)), because}];
 }
 
-function planEngine({facts: {bubblewrap}}: Inputs, mode: ModeChoice): Plan['engine'] {
+function planEngine({facts: {bubblewrap, system}}: Inputs, mode: ModeChoice, pattern: Pattern): Plan['engine'] {
   if (mode.value !== 'box') return {name: 'none', path: null, version: null, because: mode.because};
+  if (pattern === 'vm-lite' && system !== null)
+    return {name: system.oci.name ?? 'none', path: system.oci.path, version: system.oci.version, because: system.oci.how};
   return {name: 'bubblewrap', path: bubblewrap.path, version: bubblewrap.version, because: bubblewrap.how};
 }
 

@@ -23,6 +23,8 @@ const NOT_VIEWED = ['/proc', '/dev', '/tmp', '/var/tmp'];
 /** Of the node, in a box with an image: where it is on the network and who its users are. */
 const NODE_FILES = ['/etc/hosts', '/etc/resolv.conf', '/etc/passwd', '/etc/group', '/etc/grid-security'];
 const NODE_MOUNTS = ['/sys', '/cvmfs'];
+/** Of a small machine's image: it has accounts of its own. */
+const SYSTEM_FILES = ['/etc/hosts', '/etc/resolv.conf', '/etc/grid-security'];
 /** What only root can change, and a boot loader reads. */
 const BOOT = '/boot';
 
@@ -84,6 +86,8 @@ export interface ViewInputs {
   destinations: readonly string[];
   /** Directories that stay real. */
   writable: readonly string[];
+  /** It is a small machine's. */
+  system: {ownNetwork: boolean} | null;
   /** Of a private view with several: a view for each. */
   applications: readonly string[];
 }
@@ -185,11 +189,14 @@ function overImage(context: OverlayContext, image: string): void {
   const top = `${VIEW}/${key}`;
   plan.directories.push(top);
   const {upper} = overlay(context, image, top, '/');
-  const present = NODE_MOUNTS.filter((path) => path === '/sys' || inputs.views.mounts.some(({point}) => liesIn(point, path)));
-  for (const path of [...present, ...NODE_FILES, ...inputs.destinations])
+  const {system} = inputs;
+  const files = system === null ? NODE_FILES : SYSTEM_FILES;
+  const mounts = NODE_MOUNTS.filter((path) => path !== '/sys' || system?.ownNetwork !== true);
+  const present = mounts.filter((path) => path === '/sys' || inputs.views.mounts.some(({point}) => liesIn(point, path)));
+  for (const path of [...present, ...files, ...inputs.destinations])
     plan.points.push({op: 'mount.point', lower: image, upper, path, because: 'something to mount upon, whatever the image has there'});
   for (const path of present) plan.mounts.push({op: 'mount.graft', source: path, at: top + path, because: 'the node’s, read-only'});
-  for (const path of inputs.applications.length > 1 ? [] : NODE_FILES)
+  for (const path of inputs.applications.length > 1 ? [] : files)
     plan.base.push({...bind(path, path, 'the node’s: its network and its accounts'), optional: true});
 }
 

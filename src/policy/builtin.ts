@@ -36,6 +36,8 @@ export const BUILTIN: Readonly<Policy> = {
   writable: builtin([]),
   filesystem: builtin(['node', 'shared', 'private']),
   images: builtin([]),
+  servicesWithinUs: builtin(120e6),
+  seccomp: builtin('builtin'),
   scratch: builtin({fromSlot: false, workDirectory: false, inMemory: false}),
   credentials: builtin(['X509_USER_PROXY', 'X509_USER_CERT', 'X509_USER_KEY', 'BEARER_TOKEN_FILE', 'KRB5CCNAME', '_CONDOR_CREDS']),
   identity: {user: builtin('nobody'), allowRoot: builtin(false)},

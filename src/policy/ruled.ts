@@ -16,7 +16,7 @@ export function readRuled(written: WrittenRuled, locate: Locate, problems: Probl
   const setting: Setting = {};
   const {mode, patterns, defaults, maxima, enforcement, box, grace, memoryStall, suspendedTime, processMemory, network, devices, writable} =
     written;
-  const {filesystem, images, scratch} = written;
+  const {filesystem, images, services, seccomp, scratch} = written;
   const valued = <T>(value: T, pointer: string): Valued<T> => ({value, provenance: {source: 'policy', at: locate(pointer)}});
   if (mode !== undefined) setting.mode = valued(readMode(mode), '/mode');
   if (patterns !== undefined) setting.patterns = valued(patterns, '/patterns');
@@ -44,6 +44,12 @@ export function readRuled(written: WrittenRuled, locate: Locate, problems: Probl
   if (writable !== undefined) setting.writable = valued(writable, '/writable');
   if (filesystem !== undefined) setting.filesystem = valued(filesystem, '/filesystem');
   if (images !== undefined) setting.images = valued(images, '/images');
+  const within = services?.within;
+  if (within !== undefined) {
+    const us = problems.attempt(() => parseDuration(within, locate('/services/within')));
+    if (us !== null) setting.servicesWithinUs = valued(us, '/services/within');
+  }
+  if (seccomp !== undefined) setting.seccomp = valued(seccomp, '/seccomp');
   if (scratch !== undefined) setting.scratch = valued({...NO_SCRATCH_RULE, ...scratch}, '/scratch');
   if (enforcement !== undefined) {
     const levels: NonNullable<Setting['enforcement']> = {};

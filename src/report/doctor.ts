@@ -3,8 +3,7 @@
 import type {Ability, Controller, ControllerFact, Facts, ViewFacts} from '../host/facts.js';
 import type {Pattern} from '../job/job.js';
 import {formatBytes} from '../job/quantity.js';
-import {boxObstacle} from '../plan/mode.js';
-import {AVAILABLE_PATTERNS} from '../plan/pattern.js';
+import {boxObstacle, systemObstacle} from '../plan/mode.js';
 import type {Policy} from '../policy/policy.js';
 import {layoutName, remedyFor} from './delegation.js';
 import {printable, renderTable, wrapWords} from './table.js';
@@ -63,6 +62,7 @@ export function diagnose(inputs: DoctorInputs): Diagnosis {
       checkFuse(facts),
       checkScratch(facts),
       ...(facts.views === null ? [] : [checkViews(facts.views)]),
+      ...checkOci(facts),
       checkScratchLimit(facts),
       checkCores(facts),
       checkMemory(facts),
@@ -74,16 +74,15 @@ export function diagnose(inputs: DoctorInputs): Diagnosis {
   };
 }
 
-/** A pattern that only the built-in policy allows, and this version does not have, makes no node ill. */
+/** A node that cannot do small machines is not ill where only the built-in policy allows them: few jobs ask for one. */
 function counts(pattern: Pattern, {patterns}: Policy): boolean {
   if (!patterns.value.includes(pattern)) return false;
-  return AVAILABLE_PATTERNS.includes(pattern) || patterns.provenance.source !== 'builtin';
+  return pattern !== 'vm-lite' || patterns.provenance.source !== 'builtin';
 }
 
 function judge(pattern: Pattern, {facts, policy, tools}: DoctorInputs): PatternVerdict {
   const allowed = policy.patterns.value.includes(pattern);
   const no = (because: string): PatternVerdict => ({allowed, runnable: false, because});
-  if (!AVAILABLE_PATTERNS.includes(pattern)) return no('not in this version of Tare');
   if (tools.native.path === null) return no(`the static program is missing: ${tools.native.because ?? 'not found'}`);
   if (!facts.scratch.writable) return no(`the scratch directory ${facts.scratch.directory} cannot be written`);
   const yes = (because: string): PatternVerdict => ({
@@ -91,6 +90,7 @@ function judge(pattern: Pattern, {facts, policy, tools}: DoctorInputs): PatternV
     runnable: true,
     because: allowed ? because : `${because}; but the policy does not allow it (${policy.patterns.provenance.at})`,
   });
+  if (pattern === 'vm-lite') return judgeSystem(facts, yes, no);
   if (policy.mode.value === 'observe') return yes(`mode observe (${policy.mode.provenance.at}): jobs are weighed only`);
   const unenforced = lackingEnforcement(facts, policy);
   if (unenforced !== null) return no(unenforced);
@@ -98,6 +98,44 @@ function judge(pattern: Pattern, {facts, policy, tools}: DoctorInputs): PatternV
   if (obstacle === null) return yes('the box can be built');
   if (policy.box.value === 'required') return no(`${obstacle}; the policy requires a box (${policy.box.provenance.at})`);
   return yes(`unboxed, with what limits there are: ${obstacle}`);
+}
+
+function judgeSystem(facts: Facts, yes: (because: string) => PatternVerdict, no: (because: string) => PatternVerdict): PatternVerdict {
+  const obstacle = systemObstacle(facts);
+  if (obstacle !== null) return no(obstacle);
+  if (facts.views === null || !(facts.views.overlay.available || facts.views.fuse.available))
+    return no('no copy-on-write view of an image can be made');
+  const memory = facts.cgroup.controllers.memory;
+  const systemd =
+    memory?.version === 2 && memory.parent !== null ? 'any init' : 'any init but systemd, which needs control groups of version 2';
+  return yes(`${facts.system?.oci.name ?? ''} builds it; ${systemd}`);
+}
+
+function checkOci(facts: Facts): Check[] {
+  if (facts.system === null) return [];
+  const {oci, subordinate} = facts.system;
+  const runtime: Check =
+    oci.path === null
+      ? {name: 'OCI runtime', state: 'missing', found: oci.how, costs: 'no small machines (vm-lite)', remedy: 'install crun'}
+      : {name: 'OCI runtime', state: 'ok', found: `${oci.path} ${oci.version ?? 'of unknown version'}`, costs: '', remedy: null};
+  if (facts.caller.uid === 0) return [runtime];
+  const ids: Check =
+    subordinate.remedy === null
+      ? {
+          name: 'subordinate ids',
+          state: 'ok',
+          found: `${String(subordinate.uids.count)} uids (${subordinate.how})`,
+          costs: '',
+          remedy: null,
+        }
+      : {
+          name: 'subordinate ids',
+          state: 'limited',
+          found: subordinate.how,
+          costs: 'in a small machine (vm-lite) services have no accounts but root',
+          remedy: subordinate.remedy,
+        };
+  return [runtime, ids];
 }
 
 /** An enforcement by the kernel that the policy requires and no controller here gives: every job with that limit is refused. */

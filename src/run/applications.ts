@@ -22,6 +22,8 @@ export interface Actions {
   stopAll(because: string): void;
   /** SIGKILL to all. */
   killAll(because: string): void;
+  /** A service is told to end, by its own signal; killed when it takes too long. */
+  release(index: number, signal: number, withinUs: number): void;
   /** SIGKILL to everything of one. */
   kill(index: number): void;
   /** Nothing will be started any more. */
@@ -33,6 +35,8 @@ export interface Actions {
   epochUs(monotonicUs: number): number;
   /** Processes of it that were killed for memory; and whether its own limit was hit. */
   kills(index: number): {oomKills: number; ownLimit: boolean};
+  /** The end of what a service has said; null when there is nothing. */
+  logOf(index: number): string | null;
   note(what: string, details: Readonly<Record<string, unknown>>): void;
 }
 
@@ -65,6 +69,8 @@ interface Standing {
   reason: string | null;
   /** It was told to stop before it ended by itself. */
   stopped: boolean;
+  /** A service was told to end after the payload. */
+  released: boolean;
   /** Kills for memory that are dealt with. */
   oomKills: number;
   oom: 'application' | 'shared' | null;
@@ -98,6 +104,8 @@ export class Applications {
   private firstStopped: number | null = null;
   /** The signal for which some were never started. */
   private keptBack: number | null = null;
+  /** The first service that failed. */
+  private failedService: {index: number; reason: string} | null = null;
 
   constructor(steps: readonly Execute[], fate: Fate, actions: Actions) {
     this.steps = steps;
@@ -116,6 +124,7 @@ export class Applications {
       rawStatus: null,
       reason: null,
       stopped: false,
+      released: false,
       oomKills: 0,
       oom: null,
     }));
@@ -133,6 +142,8 @@ export class Applications {
     standing.firstExecutedUs ??= us;
     if (step.ready.when === 'started') standing.ready = true;
     if ('withinUs' in step.ready) this.awaitReady(index, start);
+    // the payload ended while it was on its way
+    if (standing.released) this.tellToEnd(index);
     this.goOn();
   }
 
@@ -142,6 +153,7 @@ export class Applications {
     standing.starts = Math.max(standing.starts, start);
     Object.assign(standing, {runs: false, over: true, rawStatus: NOT_EXECUTED, reason});
     this.actions.note('an application could not be executed', {application: step.name, reason});
+    this.noteService(index, `it could not be executed: ${reason}`);
     this.afterFailure(index, NOT_EXECUTED, `${step.name} could not be executed`);
   }
 
@@ -158,9 +170,11 @@ export class Applications {
     this.lookForKills(index);
     const how = {application: step.name, start, ...describe(rawStatus)};
     if (step.ready.when === 'completed') standing.ready = rawStatus === 0;
-    else if ('withinUs' in step.ready && !standing.ready) standing.ready = this.actions.isReady(step, keeperPid);
+    else if (step.ready.when === 'file' || step.ready.when === 'port') standing.ready ||= this.actions.isReady(step, keeperPid);
     this.actions.note('an application has ended', how);
-    const failure = rawStatus !== 0 || !standing.ready;
+    // what is to run beside the payload has no other end than being told
+    const tooSoon = step.system?.role === 'service' && step.ready.when !== 'completed';
+    const failure = !standing.released && (rawStatus !== 0 || !standing.ready || tooSoon);
     if (this.mayRestart(index, failure)) {
       this.actions.later(RESTART_MS, () => {
         // a brain that took over may have been told meanwhile that it was started
@@ -177,7 +191,8 @@ export class Applications {
       this.firstFailure ??= rawStatus;
       this.goOn();
     } else if (failure) {
-      if (rawStatus === 0) standing.reason = 'it ended before it was ready';
+      if (rawStatus === 0) standing.reason ??= tooSoon && standing.ready ? 'it ended before the payload' : 'it ended before it was ready';
+      this.noteService(index, standing.reason ?? `it ended with ${endWords(rawStatus)}`);
       this.afterFailure(index, rawStatus, `${step.name} has failed`);
     } else this.goOn();
   }
@@ -227,17 +242,67 @@ export class Applications {
 
   private wind(): void {
     this.winding = true;
-    for (const standing of this.standings) if (standing.runs) standing.stopped = true;
+    for (const index of this.runningBeside()) this.at(index).standing.stopped = true;
     for (const index of this.steps.keys()) this.settle(index);
   }
 
+  private isService(index: number): boolean {
+    return this.steps[index]?.system?.role === 'service';
+  }
+
+  /** Those that run and are no services: the job goes on for them. */
+  private runningBeside(): number[] {
+    return [...this.steps.keys()].filter((index) => !this.isService(index) && this.standings[index]?.runs === true);
+  }
+
+  /** What its end says of the machine's services; not when they were told. */
+  private noteService(index: number, reason: string): void {
+    const {step, standing} = this.at(index);
+    if (step.system === null || step.system.role === 'payload' || standing.stopped || standing.released) return;
+    this.failedService ??= {index, reason};
+  }
+
+  /** Of services that failed before any payload was executed: which one, and why; null when none did. */
+  servicesFault(): {name: string; reason: string} | null {
+    const ran = this.steps.some(({system}, index) => system?.role === 'payload' && this.standings[index]?.firstExecutedUs != null);
+    return ran ? null : this.serviceFailure();
+  }
+
+  /** The first service that failed, also beside a payload. */
+  serviceFailure(): {name: string; reason: string} | null {
+    return this.failedService === null ? null : {name: this.at(this.failedService.index).step.name, reason: this.failedService.reason};
+  }
+
+  private tellToEnd(index: number): void {
+    const {stopSignal, stopWithinUs} = this.at(index).step.system ?? {};
+    this.actions.release(index, stopSignal ?? SIGTERM, stopWithinUs ?? 0);
+  }
+
+  /** Why the only payload of a small machine could not be executed; null when it was, or never given a start. */
+  payloadFault(): string | null {
+    const payloads = this.steps.flatMap(({system}, index) => (system?.role === 'payload' ? [this.at(index).standing] : []));
+    const [only, ...others] = payloads;
+    return only === undefined || others.length > 0 || only.starts === 0 || only.firstExecutedUs !== null ? null : only.reason;
+  }
+
+  /** Services end after everything else. */
+  private releaseServices(): void {
+    for (const [index, {system}] of this.steps.entries()) {
+      const {standing} = this.at(index);
+      if (system?.role !== 'service' || standing.over || standing.released) continue;
+      standing.released = true;
+      if (standing.runs && standing.executedUs !== null) this.tellToEnd(index);
+      else if (!standing.runs) standing.over = true;
+    }
+  }
+
   /** How each stands, for whoever looks into the live box. */
-  look(): {name: string; state: string; keeperPid: number | null}[] {
-    return this.steps.map(({name}, index) => {
+  look(): {name: string; state: string; service: boolean; keeperPid: number | null}[] {
+    return this.steps.map(({name, system}, index) => {
       const {standing} = this.at(index);
       const {runs, over, starts, keeperPid} = standing;
       const state = runs ? 'running' : over ? outcomeOf(standing, null).status : starts > 0 ? 'restarting' : 'waiting';
-      return {name, state, keeperPid};
+      return {name, state, service: system !== null && system.role !== 'payload', keeperPid};
     });
   }
 
@@ -277,12 +342,14 @@ export class Applications {
       return {
         index,
         name: step.name,
+        role: step.system?.role ?? 'application',
         starts: standing.starts,
         startEpochUs: standing.firstExecutedUs === null ? null : this.actions.epochUs(standing.firstExecutedUs),
         wallUs: standing.wallUs,
         limits: {cores: step.limits.cores?.value ?? null, memory: step.limits.memory?.value ?? null},
         net: nets[index] ?? NO_APPLICATION_USAGE,
         outcome: outcomeOf(standing, whose),
+        log: this.failedService === null || step.system === null ? null : this.actions.logOf(index),
       };
     });
   }
@@ -313,10 +380,17 @@ export class Applications {
       }
       if (!this.winding && needs.every((need) => this.standings[need]?.ready === true)) this.start(index);
     }
-    if (this.wound || !this.standings.every(({over, runs}) => over && !runs)) return;
+    if (this.wound) return;
+    if (this.steps.every((_, index) => this.isService(index) || this.isOver(index))) this.releaseServices();
+    if (!this.steps.every((_, index) => this.isOver(index))) return;
     this.wound = true;
     this.winding = true;
     this.actions.windUp();
+  }
+
+  private isOver(index: number): boolean {
+    const {over, runs} = this.at(index).standing;
+    return over && !runs;
   }
 
   /** What will never be started. Without the primary application there is nothing that the others run for. */
@@ -337,7 +411,7 @@ export class Applications {
   private mayRestart(index: number, failure: boolean): boolean {
     const {step, standing} = this.at(index);
     const {restart} = step;
-    if (restart === null || this.winding || standing.oom !== null || standing.starts > restart.limit) return false;
+    if (restart === null || this.winding || standing.released || standing.oom !== null || standing.starts > restart.limit) return false;
     return failure || restart.on === 'always';
   }
 
@@ -355,7 +429,7 @@ export class Applications {
     this.told = true;
     this.wind();
     // also where the kernel killed but one process, a job over its memory is killed whole
-    if (this.standings.some(({runs}) => runs)) {
+    if (hard ? this.standings.some(({runs}) => runs) : this.runningBeside().length > 0) {
       if (hard) this.actions.killAll(because);
       else if (first) this.actions.stopAll(because);
     }
@@ -367,6 +441,7 @@ export class Applications {
     const {standing} = this.at(index);
     if (standing.runs || standing.over) return;
     standing.over = true;
+    if (standing.released) return;
     if (standing.starts > 0) {
       // it had failed, and would have been started again
       if (standing.rawStatus !== null && (standing.rawStatus !== 0 || !standing.ready)) this.firstFailure ??= standing.rawStatus || FAILED;
@@ -414,6 +489,7 @@ export class Applications {
   private notReady(index: number): void {
     const {step, standing} = this.at(index);
     standing.reason = 'it was not ready in time';
+    this.noteService(index, standing.reason);
     this.actions.note('an application is not ready in time', {application: step.name});
     this.firstFailure ??= FAILED;
     if (this.fate.onFailure === 'stop-all') {
@@ -442,10 +518,15 @@ function outcomeOf(standing: Standing, whose: 'payload' | 'slot' | 'node' | null
       whose: oom === 'application' ? 'application' : (whose ?? 'payload'),
       reason: oom === 'application' ? 'it went over its own memory limit' : 'it was killed for a memory limit that it shares',
     };
-  if (stopped) return {...how, status: 'stopped'};
+  if (stopped || standing.released) return {...how, status: 'stopped'};
   if (how.signal !== null) return {...how, status: 'signalled'};
   return {...how, status: rawStatus === 0 && reason === null ? 'completed' : 'failed'};
 }
+
+const endWords = (rawStatus: number): string => {
+  const {exitCode, signal} = describe(rawStatus);
+  return signal ?? `exit status ${String(exitCode)}`;
+};
 
 function describe(rawStatus: number): {exitCode: number | null; signal: string | null} {
   const {exitCode, signal} = decodeWaitStatus(rawStatus);

@@ -8,6 +8,7 @@ import {asTareError} from '../errors.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../record/record.js';
 import {attemptOf} from './attempt.js';
+import {writeBundle} from './bundle.js';
 import type {Channel} from './channel.js';
 import type {Hello} from './hello.js';
 import {launch} from './life.js';
@@ -81,7 +82,9 @@ export async function begin(
     state.memoryBefore = groups.memoryEvents();
     writeState(state);
     pauseAt(plan.pauseAt, 'brain-made');
-    launch({channel, plan: withoutMissing(plan), groups}, scratchDirectory(plan, id), state.abilities, callerArgvIndex);
+    await writeBundle(plan, id, scratchDirectory(plan, id));
+    const place = {id, boxDirectory: scratchDirectory(plan, id)};
+    launch({channel, plan: withoutMissing(plan), groups}, place, state.abilities, callerArgvIndex);
     launched = true;
     // written while the engine builds the box; the payload waits for it
     recordStart(plan, started, log);

@@ -63,7 +63,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
     flags: [...(ran ? flags : []), ...flagsOf(life, outcome, left)],
   });
   if (life.brainsLost > 0) for (const spool of plan.directories.spools) removeUnfinished(pathOf(spool, started.recordId));
-  const messages = !ran && outcome.reason !== null ? [outcome.reason] : [];
+  const messages = (!ran || outcome.code === 'SERVICES_FAILED') && outcome.reason !== null ? [outcome.reason] : [];
   const path = store(plan.directories, state.recordCopy, record, messages, log);
   if (path !== null) keep(Object.assign(state, {recorded: true}), log);
   pauseAt(plan.pauseAt, 'brain-recorded');
@@ -138,6 +138,9 @@ const isPayloadsFault = ({failure}: Life): boolean => ['exec', 'chdir', 'output'
 function outcomeOf(life: Life, kills: readonly Kill[]): Outcome {
   const {init, failure, stop, spared, verdict, noted, frontLost, executedUs} = life;
   const killed = life.applications?.killedForMemory() ?? [];
+  const fault = stop === null && verdict === null ? (life.applications?.servicesFault() ?? null) : null;
+  if (fault !== null && kills.length === 0 && noted.length === 0)
+    return notRunOutcome('failed', 'SERVICES_FAILED', `the payload was not run: ${fault.name}: ${fault.reason}`, EXIT.failure);
   if (executedUs === null) {
     if (verdict !== null) {
       return {
@@ -160,6 +163,9 @@ function outcomeOf(life: Life, kills: readonly Kill[]): Outcome {
     const reason = frontLost ? 'the front was killed before the payload ran' : `the box was not built: ${failureText(life)}`;
     return notRunOutcome('wrapper-failure', frontLost ? 'FRONT_LOST' : 'ENGINE_FAILED', reason, EXIT.failure);
   }
+  const unexecuted = life.applications?.payloadFault() ?? null;
+  if (unexecuted !== null && verdict === null)
+    return notRunOutcome('failed', 'PAYLOAD_NOT_EXECUTABLE', `the payload could not be executed: ${unexecuted}`, EXIT.notExecutable);
   const outcome = endedOutcome({
     rawStatus: init?.rawStatus ?? null,
     stop: stop === null || stop.limit === 'memory' ? named(stop ?? spared, killed) : stop,
@@ -171,7 +177,11 @@ function outcomeOf(life: Life, kills: readonly Kill[]): Outcome {
     killedProcesses: init?.killedProcesses ?? null,
   });
   const own = life.applications?.killedForOwnLimit() ?? [];
-  return verdict === null || own.length === 0 ? outcome : {...outcome, reason: `over a memory limit of its own: ${own.join(', ')}`};
+  if (verdict !== null && own.length > 0) return {...outcome, reason: `over a memory limit of its own: ${own.join(', ')}`};
+  const service = life.applications?.serviceFailure() ?? null;
+  return service === null || outcome.reason !== null
+    ? outcome
+    : {...outcome, reason: `the service ${service.name} failed beside it: ${service.reason}`};
 }
 
 /** With the applications that it is about. */
@@ -203,6 +213,7 @@ function flagsOf({unkillable, stop, spared, verdict, brainsLost}: Life, {status,
 }
 
 function quitOf({init, executedUs}: Life, outcome: Outcome): Quit {
+  if (outcome.code === 'SERVICES_FAILED') return ['code', outcome.exitCode ?? EXIT.failure];
   if (init !== null && executedUs !== null) return ['status', init.rawStatus];
   // the payload ran and nobody knows how it ended: it was killed with its init
   if (executedUs !== null) return ['signal', SIGKILL];

@@ -1,11 +1,10 @@
-/** Whether the image that a job asks for is there: on CVMFS a look can take long or for ever, so another process looks, and is left alone when late. */
+/** Whether the image that a job asks for is there, and has what the job wants of it. */
 
 import {TareError} from '../errors.js';
-import {childProcess} from '../host/spawn.js';
-import type {Valued} from '../job/job.js';
+import type {Init, Valued} from '../job/job.js';
+import {INITS} from '../plan/inits.js';
+import {runAbandonable} from './abandon.js';
 
-/** A first look at a repository can fetch its catalogue. */
-const DEADLINE_MS = 30_000;
 const STAT = '/usr/bin/stat';
 
 /**
@@ -13,7 +12,8 @@ const STAT = '/usr/bin/stat';
  * @throws TareError IMAGE_UNUSABLE
  */
 export async function checkImage({value, provenance}: Valued<string>, identity: {uid: number; gid: number} | null): Promise<void> {
-  const {kind, because} = await look(value, identity);
+  const {out, because} = await runAbandonable(STAT, ['-L', '-c', '%F', '--', value], {identity});
+  const kind = out?.trim() ?? null;
   if (kind === 'directory') return;
   const single = kind?.includes('file') === true;
   throw new TareError('IMAGE_UNUSABLE', {
@@ -24,34 +24,22 @@ export async function checkImage({value, provenance}: Valued<string>, identity: 
   });
 }
 
-function look(path: string, identity: {uid: number; gid: number} | null): Promise<{kind: string | null; because: string}> {
-  return new Promise((resolve) => {
-    const child = childProcess().spawn(STAT, ['-L', '-c', '%F', '--', path], {
-      ...identity,
-      cwd: '/',
-      env: {LC_ALL: 'C'},
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let out = '';
-    let error = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (error += text));
-    const answer = (kind: string | null, because: string): void => {
-      clearTimeout(timer);
-      child.stdout.destroy();
-      child.stderr.destroy();
-      child.unref();
-      resolve({kind, because});
-    };
-    const timer = setTimeout(() => {
-      child.kill('SIGKILL');
-      answer(null, `no answer within ${String(DEADLINE_MS / 1000)} s`);
-    }, DEADLINE_MS);
-    child.on('error', ({message}) => {
-      answer(null, message);
-    });
-    child.on('close', (code) => {
-      answer(code === 0 ? out.trim() : null, error.trim().split(': ').at(-1) ?? '');
-    });
+/**
+ * Where the image has the init that the job names; null for the wrapper's own.
+ * @throws TareError INIT_UNAVAILABLE
+ */
+export async function findInit(image: string, init: Valued<Init> | null): Promise<string | null> {
+  if (init === null || init.value === 'tare') return null;
+  const {paths} = INITS[init.value];
+  for (const path of paths) {
+    // links in an image lead to what it has there, not to the node's
+    const {out} = await runAbandonable(STAT, ['-c', '%F', '--', image + path], {identity: null});
+    if (out !== null && !out.startsWith('directory')) return path;
+  }
+  throw new TareError('INIT_UNAVAILABLE', {
+    message: `the image has no ${init.value}`,
+    where: init.provenance.at,
+    found: `${image} without ${paths.join(' and ')}`,
+    remedy: 'name the init that the image has, or leave init out: then the wrapper starts the services',
   });
 }

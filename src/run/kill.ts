@@ -48,7 +48,7 @@ export async function killBox(box: LiveBox, signal: NodeJS.Signals, by: number):
 
 async function killNow(box: LiveBox, by: number): Promise<'ended'> {
   note(box, 'SIGKILL', by);
-  for (const each of firstProcesses(box)) if (isRunning(each)) killProcess(each.pid);
+  for (const each of [...firstProcesses(box), ...services(box)]) if (isRunning(each)) killProcess(each.pid);
   // init reaps, kills what is left, and tells the front
   groupsOf(box).kill('payload');
   await waitGone(box);
@@ -57,7 +57,10 @@ async function killNow(box: LiveBox, by: number): Promise<'ended'> {
 
 /** The payload's; of several applications, of each that runs. */
 const firstProcesses = ({payload, applications}: LiveBox): ProcessId[] =>
-  applications.length === 0 ? (payload === null ? [] : [payload]) : applications.flatMap((one) => one.process ?? []);
+  applications.length === 0 ? (payload === null ? [] : [payload]) : applications.flatMap((one) => (one.service ? [] : (one.process ?? [])));
+
+/** They end by themselves after the payload. */
+const services = ({applications}: LiveBox): ProcessId[] => applications.flatMap((one) => (one.service ? (one.process ?? []) : []));
 
 /** false when it is gone. */
 function signalProcess({pid}: ProcessId, signal: NodeJS.Signals): boolean {

@@ -19,6 +19,7 @@ import {resumeBox} from './freeze.js';
 import type {Log} from './log.js';
 import {pauseAt} from './pause.js';
 import {isReady} from './ready.js';
+import {readServiceLog} from './service-log.js';
 import {killProcess, processId} from './process.js';
 import {Sampler} from './sampler.js';
 import {meterFor, type ScratchMeter} from './scratch.js';
@@ -113,7 +114,7 @@ export interface Seen {
 /** Sends the launch frame. */
 export function launch(
   {channel, plan, groups}: Pick<LifeContext, 'channel' | 'plan' | 'groups'>,
-  boxDirectory: string,
+  {id, boxDirectory}: {id: string; boxDirectory: string},
   abilities: BubblewrapAbilities,
   callerArgvIndex: number | null,
 ): void {
@@ -122,7 +123,7 @@ export function launch(
     payload: groups.joins('payload'),
     applications: stepsOf(plan, 'application.execute').map(({name}) => groups.joins(`app-${name}`)),
   };
-  channel.send('L', ...launchStrings(plan, {boxDirectory, abilities, joins, callerArgvIndex}));
+  channel.send('L', ...launchStrings(plan, {boxDirectory, id, abilities, joins, callerArgvIndex}));
 }
 
 /** Follows the box until nothing of it is left. */
@@ -219,6 +220,7 @@ class Follower {
       case 'Z':
         if (this.life.applications !== null && this.context.isKilled()) this.life.applications.signalled(SIGTERM);
         this.tellStop(number(strings.length - 1));
+        this.killOrphans(number(0));
         this.life.applications?.ended(number(0), number(1), keeperReport(strings.slice(2)));
         this.tellApplications();
         break;
@@ -249,6 +251,12 @@ class Follower {
       default:
         this.context.log.warn('the front says something unknown', {tag});
     }
+  }
+
+  /** What a guest leaves behind is the image's init's by then, and out of its keeper's reach. */
+  private killOrphans(index: number): void {
+    const {name = '', system} = stepsOf(this.context.plan, 'application.execute')[index] ?? {};
+    if (system?.role === 'payload' && system.guestOf !== null) this.context.groups.kill(`app-${name}`);
   }
 
   /** To be set before what is about one of several applications. */
@@ -313,7 +321,7 @@ class Follower {
   }
 
   private actions(): Actions {
-    const {channel, plan, groups, log} = this.context;
+    const {channel, plan, groups, log, boxDirectory} = this.context;
     const steps = stepsOf(plan, 'application.execute');
     return {
       start: (index, start) => {
@@ -331,6 +339,17 @@ class Follower {
         log.warn('all applications are killed', {because});
         this.kill();
       },
+      release: (index, signal, withinUs) => {
+        const {name} = steps[index] ?? {};
+        log.info('a service is told to end', {service: name, signal: signalName(signal)});
+        // it may take longer than a payload's grace, but where the job is over a limit
+        if (this.life.stop === null) this.endGrace?.();
+        channel.send('K', String(signal), String(index));
+        setTimeout(() => {
+          if (this.life.init === null && !this.gone) channel.send('A', String(index));
+        }, withinUs / 1000).unref();
+      },
+      logOf: (index) => readServiceLog(boxDirectory, steps[index]?.name ?? ''),
       kill: (index) => {
         channel.send('A', String(index));
       },

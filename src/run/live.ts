@@ -56,6 +56,8 @@ export interface LiveBox {
 export interface LiveApplication {
   name: string;
   state: string;
+  /** Of a small machine: no payload. */
+  service: boolean;
   /** Its first process; null while it does not run. */
   process: ProcessId | null;
 }
@@ -193,7 +195,7 @@ function viewOf(state: unknown, known: Pick<LiveBox, 'id' | 'uid' | 'directory'>
     startEpochUs: number(state, 'startEpochUs'),
     graceUs: number(state, 'plan', 'grace', 'us') ?? 0,
     init: processOf(state, 'init'),
-    payload: processOf(state, 'payload') ?? applications.find((one) => one.process !== null)?.process ?? null,
+    payload: processOf(state, 'payload') ?? applications.find((one) => one.process !== null && !one.service)?.process ?? null,
     applications,
     output: {stdout: fileOf(state, 'stdout'), stderr: fileOf(state, 'stderr')},
     front: processOf(state, 'started', 'wrapper', 'front'),
@@ -217,7 +219,12 @@ function applicationsOf(state: unknown): LiveApplication[] {
     // its keeper's only child that it did not inherit: the first
     const [first] = keeper !== null && isRunning(keeper) ? readTree(keeper.pid) : [];
     return [
-      {name, state: text(one, 'state') ?? 'unknown', process: first === undefined ? null : {pid: first.pid, startTicks: first.startTicks}},
+      {
+        name,
+        state: text(one, 'state') ?? 'unknown',
+        service: value(one, 'service') === true,
+        process: first === undefined ? null : {pid: first.pid, startTicks: first.startTicks},
+      },
     ];
   });
 }

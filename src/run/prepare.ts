@@ -24,7 +24,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {readDocument} from './documents.js';
 import {ownFailures} from './failures.js';
 import {callerIdentity, payloadIdentity} from './identity.js';
-import {checkImage} from './image.js';
+import {checkImage, findInit} from './image.js';
 import {pinnedCpus} from './pinned.js';
 import {checkSavedPlan} from './saved-plan.js';
 import {tryView} from './trial.js';
@@ -115,8 +115,11 @@ export async function prepare(
   const inputs: Inputs = {job, policy, facts, call};
   const prepared = prepareFrom(inputs, callerArgvIndex);
   // only when the policy allows it: a look can wake an automount
-  if (job.image !== null && prepared.plan.mode.value === 'box') await checkImage(job.image, caller.uid === 0 ? identity.value : null);
-  return prepared;
+  if (job.image === null || prepared.plan.mode.value !== 'box') return prepared;
+  await checkImage(job.image, caller.uid === 0 ? identity.value : null);
+  const init = await findInit(job.image.value, job.init);
+  if (init === null || facts.system === null) return prepared;
+  return prepareFrom({...inputs, facts: {...facts, system: {...facts.system, init}}}, callerArgvIndex);
 }
 
 function prepareFrom(inputs: Inputs, callerArgvIndex: number | null): Prepared {
@@ -136,7 +139,8 @@ function prepareFrom(inputs: Inputs, callerArgvIndex: number | null): Prepared {
 }
 
 const HAS: Readonly<Record<Lack, (plan: Plan) => boolean>> = {
-  box: ({mode}) => mode.value === 'box',
+  // a small machine without is none
+  box: ({mode, pattern}) => mode.value === 'box' && pattern.value !== 'vm-lite',
   groups: (plan) => stepOf(plan, 'cgroup.create') !== undefined,
   disk: (plan) => stepOf(plan, 'scratch.contain') !== undefined,
 };
@@ -152,7 +156,11 @@ function lacking(facts: Facts, lack: Lack, because: string): Facts {
 
 async function prepareSaved(file: string, policy: Policy, known: Known): Promise<Prepared> {
   const plan = await readDocument(file, 'plan');
-  const facts = gatherFacts(policy, {pins: false, view: stepOf(plan, 'mount.overlay') !== undefined}, known);
+  const facts = gatherFacts(
+    policy,
+    {pins: false, view: stepOf(plan, 'mount.overlay') !== undefined, system: plan.pattern.value === 'vm-lite'},
+    known,
+  );
   known.facts = facts;
   const identity = checkSavedPlan(plan, file, facts, policy);
   const workDirectory = stepOf(plan, 'payload.execute')?.workDirectory ?? '/';
@@ -293,6 +301,7 @@ function requireDirectory(directory: string, where: string): void {
 interface Wanted {
   pins: boolean;
   view: boolean;
+  system: boolean;
 }
 
 /** What a rule of the policy may want counts too: which one matches is the plan's to say. */
@@ -304,10 +313,11 @@ function wants(job: Job, policy: Policy): Wanted {
     (job.filesystem === null
       ? settings.some(({filesystem}) => (filesystem?.value[0] ?? 'node') !== 'node')
       : job.filesystem.value !== 'node');
-  return {pins, view};
+  const system = job.pattern.value === 'vm-lite' || job.init !== null || job.services.length > 0;
+  return {pins, view, system};
 }
 
-function gatherFacts(policy: Policy, {pins, view}: Wanted, {caller, front}: Known): Facts {
+function gatherFacts(policy: Policy, {pins, view, system}: Wanted, {caller, front}: Known): Facts {
   const {state, scratch} = placesOf(policy, caller.uid);
   return readFacts({
     caller,
@@ -316,6 +326,7 @@ function gatherFacts(policy: Policy, {pins, view}: Wanted, {caller, front}: Know
     pinned: pins ? pinnedCpus(state) : [],
     spawn: spawnBriefly,
     trial: view ? tryView : undefined,
+    system,
     cacheFile: `${state}/facts.json`,
   });
 }

@@ -184,9 +184,12 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
     brainsLost: hello.brain - 1,
     stop: state.stop,
     onApplications: (applications) => {
-      state.applications = applications
-        .look()
-        .map(({name, state: how, keeperPid}) => ({name, state: how, keeper: keeperPid === null ? null : processId(keeperPid)}));
+      state.applications = applications.look().map(({name, state: how, service, keeperPid}) => ({
+        name,
+        state: how,
+        service,
+        keeper: keeperPid === null ? null : processId(keeperPid),
+      }));
       state.noted = applications.report([], null);
       keep(state, log);
     },

@@ -26,7 +26,7 @@ import type {BubblewrapAbilities} from '../host/facts.js';
 import {childProcess} from '../host/spawn.js';
 import {FEATURES} from '../plan/features.js';
 import {isContained} from '../plan/scratch.js';
-import {inBox, stepOf, stepsOf} from '../plan/step.js';
+import {inBox, stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import {isOwn, makeDirectory} from '../record/durable.js';
 import type {Verdict} from '../cgroup/manager.js';
 import type {Stop} from '../record/outcome.js';
@@ -34,6 +34,7 @@ import {makeImage} from './contain.js';
 import {writeFeatures} from './features.js';
 import type {Seen} from './life.js';
 import type {OutputFile} from './output-file.js';
+import {runTool} from './tool.js';
 import type {ProcessId} from './process.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {RecordApplication} from '../record/record.js';
@@ -53,7 +54,7 @@ export interface BoxState {
   /** The payload's first process, of the same namespace; null until it is there. */
   payload: ProcessId | null;
   /** Of several applications, how each stands, and its keeper while it runs. */
-  applications: {name: string; state: string; keeper: ProcessId | null}[];
+  applications: {name: string; state: string; service: boolean; keeper: ProcessId | null}[];
   /** What their records would say now, without what they used: of a wrapper that is killed nobody else knows. */
   noted: RecordApplication[];
   /** Where the lines of several applications go: the files that the caller gave as standard output and error; null: no files. */
@@ -219,7 +220,7 @@ export function removeScratch(plan: Plan, id: string): string[] {
   const made = stepsOf(plan, 'directory.create').filter(({path}) => !isContained(path));
   for (const {path, owner: whose} of made) {
     const isBelow = made.some((other) => path.startsWith(`${other.path}/`));
-    if (!isBelow) removePrivate(inBox(path, scratch), whose === 'job' ? owner : undefined);
+    if (!isBelow) removePrivate(inBox(path, scratch), whose === 'job' ? owner : undefined, stepOf(plan, 'view.unshare')?.root ?? null);
   }
   const image = stepOf(plan, 'scratch.contain')?.image;
   if (image != null) {
@@ -284,9 +285,13 @@ const EMPTY_DIRECTORY = 'find "$1" -mindepth 1 -delete 2>/dev/null || { chmod -R
  * A directory that the payload wrote to. Root takes the payload's identity first: another process of that user could exchange a
  * directory for a link while it is being removed. A view's layers, which hold what is root's, lie where no user can reach them.
  */
-function removePrivate(directory: string, owner: {uid: number; gid: number} | undefined): void {
+function removePrivate(directory: string, owner: {uid: number; gid: number} | undefined, root: StepOf<'view.unshare'>['root']): void {
   try {
-    if (!isEmpty(directory)) {
+    if (root !== null && root.uids.count > 0 && !isEmpty(directory)) {
+      // some of it belongs to ids that are the user's only in a user namespace
+      const {uids, gids} = root;
+      runTool('tare-clear', [...[uids.start, uids.count, gids.start, gids.count].map(String), directory]);
+    } else if (!isEmpty(directory)) {
       const asOwner = owner === undefined ? {} : {uid: owner.uid, gid: owner.gid};
       childProcess().execFileSync('/bin/sh', ['-c', EMPTY_DIRECTORY, 'sh', directory], {
         ...asOwner,

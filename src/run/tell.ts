@@ -31,7 +31,8 @@ export async function tellBatchSystem(result: RunResult, {batch, settings, plugi
 
 /** The box was not built, or the payload could not be executed. A limit that is too small to execute anything is an outcome. */
 export function failureOf({outcome, time}: UsageRecord, quit: Quit): Omit<Failure, 'record'> | null {
-  if (time.startEpochUs !== null || outcome.status === 'limit') return null;
-  const fault = outcome.code === 'PAYLOAD_NOT_EXECUTABLE' ? 'job' : 'node';
+  const unserved = outcome.code === 'SERVICES_FAILED'; // services ran, the payload did not
+  if ((time.startEpochUs !== null && !unserved) || outcome.status === 'limit') return null;
+  const fault = outcome.code === 'PAYLOAD_NOT_EXECUTABLE' || unserved ? 'job' : 'node';
   return {fault, code: outcome.code ?? 'INTERNAL', message: outcome.reason ?? '', exit: quit[0] === 'code' ? quit[1] : 0};
 }

@@ -1,0 +1,24 @@
+/** Capabilities by their numbers (capabilities(7)), and which ones who has in a small machine. */
+
+/** Up to Linux 5.7: of the later ones an older kernel knows nothing. */
+const NAMES = [
+  ...['CHOWN', 'DAC_OVERRIDE', 'DAC_READ_SEARCH', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID', 'SETPCAP', 'LINUX_IMMUTABLE'],
+  ...['NET_BIND_SERVICE', 'NET_BROADCAST', 'NET_ADMIN', 'NET_RAW', 'IPC_LOCK', 'IPC_OWNER', 'SYS_MODULE', 'SYS_RAWIO', 'SYS_CHROOT'],
+  ...['SYS_PTRACE', 'SYS_PACCT', 'SYS_ADMIN', 'SYS_BOOT', 'SYS_NICE', 'SYS_RESOURCE', 'SYS_TIME', 'SYS_TTY_CONFIG', 'MKNOD', 'LEASE'],
+  ...['AUDIT_WRITE', 'AUDIT_CONTROL', 'SETFCAP', 'MAC_OVERRIDE', 'MAC_ADMIN', 'SYSLOG', 'WAKE_ALARM', 'BLOCK_SUSPEND', 'AUDIT_READ'],
+] as const;
+
+/** As OCI runtimes give them to a container's services by default. */
+const SERVICES: readonly (typeof NAMES)[number][] = [
+  ...(['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID', 'SETPCAP', 'NET_BIND_SERVICE', 'NET_RAW'] as const),
+  ...(['SYS_CHROOT', 'MKNOD', 'AUDIT_WRITE', 'SETFCAP'] as const),
+];
+
+/** Of the box's own user namespace; none of them counts on the node. */
+export const ALL_CAPABILITIES: readonly string[] = NAMES.map((name) => `CAP_${name}`);
+
+/** A service's, as a set of bits in hex: what a program executed by the box's root can have at the most. */
+export const SERVICE_CAPABILITIES = NAMES.reduce(
+  (set, name, bit) => (SERVICES.includes(name) ? set | (1n << BigInt(bit)) : set),
+  0n,
+).toString(16);

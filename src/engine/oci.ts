@@ -1,0 +1,182 @@
+/**
+ * Plan to a bundle of the OCI runtime specification (config.json), and to the argv of crun(1) or runc(8). Pure: nothing is started, so a
+ * test can compare it on any machine. Control groups stay with us; the runtime makes namespaces, mounts and the filter on system calls.
+ */
+
+import {TareError} from '../errors.js';
+import {BUNDLE, RUNTIME} from '../plan/mounts.js';
+import {inBox, stepOf, stepsOf, type Step} from '../plan/step.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import {ALL_CAPABILITIES} from './capabilities.js';
+import {INIT_ARGV} from './init.js';
+import type {SeccompProfile} from './seccomp.js';
+
+/** Of the specification; what both runtimes of every distribution know. */
+const OCI_VERSION = '1.0.2';
+/** So many ids has a user namespace that maps all of them (user_namespaces(7)). */
+const ALL_IDS = 4_294_967_295;
+
+const NAMESPACES = {user: 'user', pid: 'pid', mount: 'mount', ipc: 'ipc', uts: 'uts', network: 'network', cgroup: 'cgroup'} as const;
+
+interface Mount {
+  destination: string;
+  type: string;
+  source: string;
+  options: string[];
+}
+
+export interface OciContext {
+  /** The box's own folder on disk. */
+  boxDirectory: string;
+  id: string;
+  /** Of `seccomp.load`; null where there is none. */
+  seccomp: SeccompProfile | null;
+  /** Whether something is at a path of the node: for what is bound if it is there. */
+  exists: (path: string) => boolean;
+}
+
+/** crun(1), runc(8): descriptors 3 and 4 are init's. */
+export function ociArgv({engine}: Plan, boxDirectory: string, id: string): string[] {
+  const [bundle, runtime] = [inBox(BUNDLE, boxDirectory), inBox(RUNTIME, boxDirectory)];
+  const groups = engine.name === 'crun' ? ['--cgroup-manager=disabled'] : [];
+  return [
+    ...[engine.path ?? engine.name, '--root', runtime, ...groups],
+    ...['run', '--bundle', bundle, '--preserve-fds', '2', `tare-${id}`],
+  ];
+}
+
+/**
+ * The bundle's config.json.
+ * @throws TareError ENGINE_FAILED for a step that OCI runtimes cannot do
+ */
+export function ociConfig(plan: Plan, context: OciContext): Record<string, unknown> {
+  const mounts = plan.steps.flatMap((step) => translate(step, context));
+  const root = mounts.find(({destination}) => destination === '/');
+  const namespaces = stepOf(plan, 'namespace.unshare')?.namespaces ?? [];
+  const mapped = namespaces.includes('user');
+  const protect = stepOf(plan, 'paths.protect');
+  // what an init is to be process 1 of gets a /proc of its own, which the kernel gives only to who sees all of another
+  const covers = !stepsOf(plan, 'application.execute').some(({system}) => system?.first === true);
+  const ids = [{containerID: 0, hostID: 0, size: ALL_IDS}];
+  return {
+    ociVersion: OCI_VERSION,
+    root: {path: root?.source ?? '/', readonly: false},
+    process: {
+      terminal: false,
+      user: {uid: 0, gid: 0},
+      args: [...INIT_ARGV],
+      env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+      cwd: '/',
+      capabilities: Object.fromEntries(['bounding', 'effective', 'permitted'].map((set) => [set, ALL_CAPABILITIES])),
+      noNewPrivileges: false,
+    },
+    mounts: mounts.filter((mount) => mount !== root),
+    linux: {
+      namespaces: namespaces.map((kind) => ({type: NAMESPACES[kind]})),
+      ...(mapped ? {uidMappings: ids, gidMappings: ids} : {}),
+      ...(plan.engine.name === 'runc' ? groupsOf(plan, context.id) : {}),
+      rootfsPropagation: 'rslave',
+      ...(context.seccomp === null ? {} : {seccomp: context.seccomp}),
+      ...(protect !== undefined && covers ? {maskedPaths: protect.masked, readonlyPaths: protect.readOnly} : {}),
+    },
+  };
+}
+
+/** runc makes groups unless it is told of one: it is told of the one that it is in. Of version 1 it has to be the same path in all hierarchies. */
+function groupsOf(plan: Plan, id: string): {cgroupsPath?: string} {
+  const paths = stepsOf(plan, 'cgroup.create')
+    .filter(({group}) => group === 'engine')
+    .map(({directory, version, controllers}) => {
+      const below = directory.replace('{id}', id).replace(/^\/sys\/fs\/cgroup/, '');
+      return version === 2 ? below : below.slice(below.indexOf('/', 1) < 0 ? 0 : below.indexOf('/', 1)) || controllers.join();
+    });
+  const [first, ...others] = [...new Set(paths)];
+  if (first === undefined) return {};
+  if (others.length === 0) return {cgroupsPath: first};
+  throw new TareError('ENGINE_FAILED', {
+    message: 'runc needs the same path in all hierarchies of control groups',
+    found: [first, ...others].join(', '),
+    remedy: 'install crun',
+  });
+}
+
+function translate(step: Step, {boxDirectory, exists}: OciContext): Mount[] {
+  switch (step.op) {
+    case 'mount.bind': {
+      const source = inBox(step.source, boxDirectory);
+      if (step.optional && !exists(source)) return [];
+      const access = step.options.includes('ro') ? 'ro' : 'rw';
+      return [
+        {
+          destination: step.destination,
+          type: 'bind',
+          source,
+          options: ['rbind', access, ...(step.options.includes('dev') ? [] : ['nodev'])],
+        },
+      ];
+    }
+    case 'mount.proc':
+      return [{destination: step.destination, type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev']}];
+    case 'mount.sys':
+      return [{destination: step.destination, type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro']}];
+    case 'mount.dev':
+      return [
+        {destination: step.destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k']},
+        {
+          destination: `${step.destination}/pts`,
+          type: 'devpts',
+          source: 'devpts',
+          options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620'],
+        },
+        {destination: `${step.destination}/mqueue`, type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev']},
+      ];
+    case 'mount.tmpfs': {
+      const size = step.sizeBytes === null ? [] : [`size=${String(step.sizeBytes)}`];
+      return [{destination: step.destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', `mode=${step.mode}`, ...size]}];
+    }
+    case 'mount.readonly':
+      throw new TareError('ENGINE_FAILED', {message: `an OCI runtime cannot make ${step.destination} read-only afterwards`});
+    case 'namespace.unshare':
+    case 'privileges.drop':
+    case 'paths.protect':
+    case 'seccomp.load':
+      return []; // read for the configuration as a whole, and by init for each application
+    case 'accounts.provide':
+    case 'mount.cover':
+    case 'cgroup.evacuate':
+    case 'cgroup.enable':
+    case 'cgroup.create':
+    case 'cgroup.write':
+    case 'directory.create':
+    case 'features.provide':
+    case 'identity.take':
+    case 'affinity.set':
+    case 'oom.adjust':
+    case 'rlimit.set':
+    case 'environment.set':
+    case 'environment.unset':
+    case 'payload.execute':
+    case 'application.execute':
+    case 'watch.memory':
+    case 'watch.oom':
+    case 'watch.memoryStall':
+    case 'watch.wallTime':
+    case 'watch.cpuTime':
+    case 'watch.processes':
+    case 'weigh.processes':
+    case 'watch.scratch':
+    case 'view.unshare':
+    case 'view.enter':
+    case 'scratch.contain':
+    case 'mount.point':
+    case 'mount.overlay':
+    case 'mount.graft':
+      return []; // done by the brain, enter, init or the watches
+    default:
+      return unknown(step);
+  }
+}
+
+function unknown(step: never): never {
+  throw new TareError('ENGINE_FAILED', {message: `an OCI runtime cannot do the step ${JSON.stringify(step)}`});
+}

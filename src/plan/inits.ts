@@ -1,0 +1,86 @@
+/** The inits of images: where they lie, how they are told to boot and to end, and how one sees that their services run. */
+
+import type {Init} from '../job/job.js';
+
+export type ImageInit = Exclude<Init, 'tare'>;
+
+export interface KnownInit {
+  /** Where it can lie in an image: the first that is there. */
+  paths: readonly string[];
+  argv: (path: string) => string[];
+  /** What tells it to stop its services and to end. */
+  stopSignal: number;
+  /** It manages control groups of its own, and cannot do without. */
+  groups: boolean;
+  /** Shell functions: `booted` succeeds when it has brought up what it starts by itself, `begin NAME` starts a service, `about NAME` says why not. */
+  functions: string;
+}
+
+/** SIGRTMIN+3 of glibc: systemd(1) halts. */
+const SIGRTMIN_3 = 37;
+const SIGINT = 2;
+const SIGUSR2 = 12;
+
+/** A service of System V or the like: its script says whether it runs, where it can (LSB: 3, not running; 1 and 2, dead). */
+const SCRIPTS = `begin() {
+  for f in "/etc/init.d/$1" /etc/init.d/S[0-9][0-9]"$1"; do
+    [ -x "$f" ] || continue
+    "$f" status >/dev/null 2>&1 || "$f" start || return 1
+    "$f" status >/dev/null 2>&1
+    case $? in 1|2|3) return 1;; *) return 0;; esac
+  done
+  echo "there is no /etc/init.d/$1"
+  return 1
+}
+about() { :; }`;
+
+export const INITS: Readonly<Record<ImageInit, KnownInit>> = {
+  systemd: {
+    paths: ['/usr/lib/systemd/systemd', '/lib/systemd/systemd'],
+    argv: (path) => [path, '--system', '--log-target=console', '--show-status=no'],
+    stopSignal: SIGRTMIN_3,
+    groups: true,
+    functions: `booted() { case $(systemctl is-system-running 2>/dev/null) in running|degraded) return 0;; *) return 1;; esac; }
+begin() { systemctl start -- "$1" && systemctl --quiet is-active -- "$1"; }
+about() { systemctl --no-pager --full -n 0 status -- "$1"; journalctl --no-pager -q -n 20 -u "$1"; }`,
+  },
+  // Ctrl-Alt-Del, for which its inittab has the orderly end (inittab(5))
+  sysvinit: {
+    paths: ['/sbin/init'],
+    argv: (path) => [path],
+    stopSignal: SIGINT,
+    groups: false,
+    functions: `booted() { runlevel >/dev/null 2>&1 && ! grep -qs '/etc/init.d/[r]c' /proc/[0-9]*/cmdline; }
+${SCRIPTS}`,
+  },
+  openrc: {
+    paths: ['/sbin/openrc-init', '/sbin/init'],
+    argv: (path) => [path],
+    stopSignal: SIGINT,
+    groups: false,
+    functions: `booted() { [ "$(cat /run/openrc/softlevel 2>/dev/null)" = default ] && [ ! -e /run/openrc/rc.starting ]; }
+begin() { rc-service "$1" status >/dev/null 2>&1 || rc-service "$1" start; }
+about() { rc-service "$1" status; }`,
+  },
+  // as `poweroff` of busybox does
+  busybox: {
+    paths: ['/sbin/init', '/bin/busybox'],
+    argv: (path) => (path.endsWith('/busybox') ? [path, 'init'] : [path]),
+    stopSignal: SIGUSR2,
+    groups: false,
+    functions: `booted() { ! grep -qs '/etc/init.d/[r]cS' /proc/[0-9]*/cmdline; }
+${SCRIPTS}`,
+  },
+};
+
+/** For `sh -c`, with the services as arguments: waits until the image's init has booted, then starts what does not run yet. */
+export const bootScript = ({functions}: KnownInit): string => `${functions}
+pause() { sleep 0.1 2>/dev/null || sleep 1; }
+pause
+until booted && pause && booted; do pause; done
+for s; do
+  begin "$s" && continue
+  echo "the service $s does not run"
+  about "$s"
+  exit 1
+done`;

@@ -1,0 +1,48 @@
+/** Accounts of a small machine: those of its image, and the payload's user, who is of the node. */
+
+import {chmodSync, writeFileSync} from 'node:fs';
+import type {StepOf} from '../plan/step.js';
+import {runAbandonable} from './abandon.js';
+
+type Account = StepOf<'accounts.provide'>['account'];
+
+const CAT = '/usr/bin/cat';
+const MOST_LINES = 100_000;
+
+/** Writes `passwd` and `group` below the directory. An image without any gets root. */
+export async function provideAccounts({image, account}: StepOf<'accounts.provide'>, directory: string): Promise<void> {
+  const read = async (name: string): Promise<string> =>
+    (await runAbandonable(CAT, ['--', `${image}/etc/${name}`], {identity: null})).out ?? '';
+  const [passwd, group] = await Promise.all([read('passwd'), read('group')]);
+  write(`${directory}/passwd`, withUser(passwd, account));
+  write(`${directory}/group`, withGroup(group, account));
+}
+
+/** passwd(5). One of the same name or uid gives way. */
+export function withUser(text: string, {name, uid, gid, home}: Account): string {
+  const own = `${name}:x:${String(uid)}:${String(gid)}::${home.replaceAll(/[:\n]/g, '_')}:/bin/sh`;
+  return withLine(text === '' ? 'root:x:0:0:root:/root:/bin/sh\n' : text, own, [name, String(uid)]);
+}
+
+/** group(5) */
+export function withGroup(text: string, {name, gid}: Account): string {
+  const lines = text === '' ? 'root:x:0:\n' : text;
+  if (lines.split('\n').some((line) => line.split(':')[2] === String(gid))) return lines;
+  return withLine(lines, `${name}:x:${String(gid)}:`, [name, String(gid)]);
+}
+
+function withLine(text: string, own: string, [name, id]: readonly [string, string]): string {
+  const others = text
+    .split('\n', MOST_LINES)
+    .filter((line) => line !== '')
+    .filter((line) => {
+      const fields = line.split(':');
+      return fields[0] !== name && fields[2] !== id;
+    });
+  return [...others, own, ''].join('\n');
+}
+
+function write(path: string, text: string): void {
+  writeFileSync(path, text, {flag: 'wx', mode: 0o644});
+  chmodSync(path, 0o644); // whatever the umask
+}
