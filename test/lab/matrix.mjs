@@ -4,6 +4,9 @@ import {HYBRID} from './recipe.mjs';
 const machine = (suite, init, more = {}) => ({suite, init, ...more});
 const [trixie, bookworm, bullseye] = ['trixie', 'bookworm', 'bullseye'].map((suite) => machine(suite, 'plain'));
 
+/** With an OCI runtime, user-mode networks, and a service. */
+const SMALL = machine('trixie', 'systemd', {packages: ['crun', 'passt', 'slirp4netns', 'nftables', 'nginx-light'], memoryMiB: 3072});
+
 /** Where tests run: the machine, who runs them, and in which control groups (order/execute). The longest come first. */
 export const WAYS = {
   v2: {machine: machine('trixie', 'systemd'), account: 'root', delegate: 'none'},
@@ -17,6 +20,8 @@ export const WAYS = {
   'bookworm-condor': {machine: bookworm, account: 'grid', delegate: 'condor'},
   bullseye: {machine: bullseye, account: 'root', delegate: 'none'},
   'bullseye-condor': {machine: bullseye, account: 'grid', delegate: 'condor'},
+  small: {machine: SMALL, account: 'root', delegate: 'none'},
+  'small-condor': {machine: SMALL, account: 'grid', delegate: 'condor'},
   hybrid: {machine: machine('bookworm', 'systemd', {append: HYBRID}), account: 'root', delegate: 'none'},
 };
 

@@ -46,8 +46,17 @@ const APPLICATION: Step = {
   needs: [],
   ready: {when: 'completed'},
   restart: null,
+  system: null,
   because: 'a test',
 };
+
+/** Only an OCI runtime does these. */
+const SYSTEM: Step[] = [
+  {op: 'mount.sys', destination: '/sys', because},
+  {op: 'paths.protect', masked: [], readOnly: [], because},
+  {op: 'seccomp.load', profile: 'builtin', because},
+  {op: 'accounts.provide', image: '/i', account: {name: 'a', uid: 1, gid: 1, home: '/h'}, because},
+];
 
 describe('bubblewrap: a step is options, or is done by somebody else', () => {
   const rows: [step: Step, argv: string[], newer?: string[]][] = [
@@ -99,12 +108,13 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     [{op: 'watch.processes', limit: 1, periodMs: 1, because}, []],
     [{op: 'weigh.processes', periodMs: 1, because}, []],
     [{op: 'watch.scratch', limitBytes: 1, directories: [], periodMs: 1, because}, []],
-    [{op: 'view.unshare', user: true, because}, []],
+    [{op: 'view.unshare', user: true, root: null, because}, []],
     [{op: 'scratch.contain', by: 'tmpfs', image: null, program: null, destination: '{box}/disk', bytes: 1, because}, []],
     [{op: 'mount.point', lower: '/i', upper: '{box}/u', path: '/x', because}, []],
     [OVERLAY, []],
     [{op: 'mount.graft', source: '/cvmfs', at: '{box}/view/0/cvmfs', because}, []],
     [{op: 'view.enter', application: 'a', swaps: [], kept: [], hidden: '/dev/tare-views', because}, []],
+    [{op: 'mount.cover', at: '/sys/fs/cgroup/unified', because}, []],
     [{op: 'cgroup.evacuate', directory: '/g', into: '/g/tare-caller', because}, []],
   ];
   for (const [step, argv, newer = argv] of rows) {
@@ -118,8 +128,13 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     const schema = JSON.parse(readFileSync(new URL('../../../src/schema/plan-1.json', import.meta.url), 'utf8')) as object;
     const ops = [...JSON.stringify(schema).matchAll(/"op":\{"const":"([^"]+)"/g)].map(([, op]) => op);
     expect(ops).to.have.length.above(20);
-    expect([...new Set(rows.map(([{op}]) => op))].sort()).to.deep.equal(ops.sort());
+    expect([...new Set([...rows, ...SYSTEM.map((step) => [step] as const)].map(([{op}]) => op))].sort()).to.deep.equal(ops.sort());
   });
+
+  for (const step of SYSTEM)
+    it(`${step.op} is refused: it is of small machines`, () => {
+      expect(thrown(() => argvOf(step, NEW)).message).to.include(step.op);
+    });
 
   it('an unknown step is refused, never ignored', () => {
     const error = thrown(() => argvOf({op: 'mount.squash', because} as unknown as Step));
@@ -152,7 +167,7 @@ describe('the launch frame of several applications', () => {
       call: {environment: {B: 'b'}},
     });
     const joins = {engine: ['/e'], payload: [], applications: [['/p/app-one/job/cgroup.procs'], ['/p/app-two/job/cgroup.procs']]};
-    const all = launchStrings(made, {boxDirectory: '/b', abilities: BUBBLEWRAP.abilities, joins, callerArgvIndex: null});
+    const all = launchStrings(made, {boxDirectory: '/b', id: '1', abilities: BUBBLEWRAP.abilities, joins, callerArgvIndex: null});
     expect(all.slice(0, all.indexOf('None'))).to.include.members(['J/e', 'eA=1', 'uB']);
     expect(all.slice(all.indexOf('None'))).to.deep.equal([
       'None',
@@ -176,6 +191,7 @@ describe('the launch frame of several applications', () => {
     const files = plan({job: {applications: [{name: 'a', command: ['x']}], output: 'files'}});
     const strings = launchStrings(files, {
       boxDirectory: '/b',
+      id: '1',
       abilities: BUBBLEWRAP.abilities,
       joins: {...joins, applications: []},
       callerArgvIndex: null,
@@ -188,14 +204,25 @@ describe('what enter mounts, in the launch frame', () => {
   const mountsOf = (...steps: Step[]): string[] =>
     launchStrings(withSteps(...steps), {
       boxDirectory: '/b',
+      id: '1',
       abilities: BUBBLEWRAP.abilities,
       joins: {engine: [], payload: [], applications: []},
       callerArgvIndex: null,
     }).filter((string) => /^[Mm]/.test(string));
   const identity: Step = {op: 'identity.take', uid: 7, gid: 8, groups: [9], because};
   const rows: [step: Step, words: string[]][] = [
-    [{op: 'view.unshare', user: true, because}, ['Mnamespace', 'muser']],
-    [{op: 'view.unshare', user: false, because}, ['Mnamespace', 'mmount']],
+    [{op: 'view.unshare', user: true, root: null, because}, ['Mnamespace', 'muser']],
+    [{op: 'view.unshare', user: false, root: null, because}, ['Mnamespace', 'mmount']],
+    [
+      {
+        op: 'view.unshare',
+        user: true,
+        root: {uid: 7, gid: 8, uids: {start: 100000, count: 65536}, gids: {start: 200000, count: 1000}},
+        because,
+      },
+      ['Mroot', 'm100000', 'm65536', 'm200000', 'm1000'],
+    ],
+    [{op: 'mount.cover', at: '/sys/fs/cgroup/unified', because}, ['Mtmpfs', 'm/sys/fs/cgroup/unified', 'm4096']],
     [
       {
         op: 'scratch.contain',
@@ -238,6 +265,7 @@ describe('what enter mounts, in the launch frame', () => {
 describe('the launch frame', () => {
   const context: LaunchContext = {
     boxDirectory: '/b',
+    id: '1',
     abilities: BUBBLEWRAP.abilities,
     joins: {engine: [], payload: [], applications: []},
     callerArgvIndex: null,
@@ -333,6 +361,7 @@ describe('a command beside the payload', () => {
     expect(commandStrings(limited, context)).to.deep.equal([
       ...launchStrings(limited, {
         boxDirectory: '/b',
+        id: '1',
         abilities: OLD,
         joins: {engine: [], payload: [], applications: []},
         callerArgvIndex: null,

@@ -20,7 +20,9 @@ describe('pattern', () => {
 
   it('that is asked for is taken as it is', () => {
     for (const value of ['ulimit++', 'quotas++', 'vm-lite'] as const) {
-      expect(selectPattern({pattern: {value, provenance: {source: 'flag', at: '--pattern'}}, applications: null})).to.deep.equal({
+      expect(
+        selectPattern({pattern: {value, provenance: {source: 'flag', at: '--pattern'}}, applications: null, init: null, services: []}),
+      ).to.deep.equal({
         value,
         because: 'asked for by --pattern',
       });
@@ -35,7 +37,7 @@ describe('pattern', () => {
       EXIT.failure,
       'job.yaml#/pattern',
     ],
-    ['of a later version, vm-lite', {job: {pattern: 'vm-lite'}}, 'PATTERN_UNAVAILABLE', EXIT.failure, 'job.yaml#/pattern'],
+    ['vm-lite without an image', {job: {pattern: 'vm-lite'}}, 'PATTERN_UNAVAILABLE', EXIT.failure, 'job.yaml#/pattern'],
     [
       'that the policy forbids',
       {job: {pattern: 'vm-lite'}, policy: {patterns: ['ulimit++']}},

@@ -22,7 +22,7 @@ describe('the doctor', () => {
     expect(diagnosis.checks.filter((check) => check.state !== 'ok')).to.deep.equal([]);
     expect(diagnosis.patterns['ulimit++']).to.include({allowed: true, runnable: true});
     expect(diagnosis.patterns['quotas++']).to.deep.equal({allowed: true, runnable: true, because: 'the box can be built'});
-    expect(diagnosis.patterns['vm-lite']).to.deep.equal({allowed: true, runnable: false, because: 'not in this version of Tare'});
+    expect(diagnosis.patterns['vm-lite']).to.deep.equal({allowed: true, runnable: false, because: 'OCI runtimes were not looked for'});
     expect(diagnosis.healthy).to.equal(true);
   });
 

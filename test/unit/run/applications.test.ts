@@ -1,11 +1,29 @@
 import {expect} from 'chai';
 import {Applications, type Actions} from '../../../src/run/applications.js';
 import {stepsOf} from '../../../src/plan/step.js';
+import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import type {JobDocument} from '../../../src/schema/generated/job-1.js';
-import {plan} from '../plan/build.js';
+import {no, plan, yes} from '../plan/build.js';
 
 type Written = NonNullable<JobDocument['applications']>;
 type Change = Partial<Pick<JobDocument, 'primary' | 'onFailure' | 'onOom'>>;
+
+function smallMachine(services: NonNullable<JobDocument['services']>): Plan {
+  const range = {start: 100_000, count: 65_536};
+  return plan({
+    job: {image: '/i', services},
+    policy: {images: ['/i']},
+    facts: {
+      system: {
+        oci: {path: '/usr/bin/crun', name: 'crun', version: '1.21', how: 'a test'},
+        subordinate: {uids: range, gids: range, how: 'a test', remedy: null},
+        unifiedAt: null,
+        init: null,
+      },
+      views: {user: true, overlay: yes, options: [], fuse: no, mounts: [], writable: []},
+    },
+  });
+}
 
 /** A job's applications, and all that was asked of the outside. */
 class Box {
@@ -15,8 +33,12 @@ class Box {
   readonly oom = new Map<number, {oomKills: number; ownLimit: boolean}>();
   readonly applications: Applications;
 
-  constructor(applications: Written, change: Change = {}) {
-    const made = plan({job: {applications, ...change}});
+  /** A small machine with these, and one payload. */
+  static withServices(services: NonNullable<JobDocument['services']>): Box {
+    return new Box([], {}, smallMachine(services));
+  }
+
+  constructor(applications: Written, change: Change = {}, made = plan({job: {applications, ...change}})) {
     const actions: Actions = {
       start: (index, start) => this.said.push(`start ${String(index)}.${String(start)}`),
       signal: (index, signal) => this.said.push(`signal ${String(signal)} to ${String(index)}`),
@@ -27,6 +49,9 @@ class Box {
       later: (ms, then) => this.waiting.push({ms, then}),
       isReady: ({name}) => this.ready.has(name),
       epochUs: (us) => us + 1000,
+      release: (index, signal, withinUs) =>
+        this.said.push(`release ${String(index)} with ${String(signal)} in ${String(withinUs / 1e6)} s`),
+      logOf: (index) => `log of ${String(index)}`,
       kills: (index) => this.oom.get(index) ?? {oomKills: 0, ownLimit: false},
       note: () => undefined,
     };
@@ -443,5 +468,110 @@ describe('applications', () => {
     box.ends(1, KILLED);
     expect(box.take()).to.deep.equal(['wind up']);
     expect(box.applications.rawStatus()).to.equal(15);
+  });
+});
+
+describe('services of a small machine', () => {
+  const SERVICES = [
+    {name: 'web', command: ['x']},
+    {name: 'db', command: ['x'], restart: {on: 'failure' as const, limit: 1}},
+  ];
+  const box = (): Box => Box.withServices(SERVICES);
+
+  it('run before the payload, and are ended after it', () => {
+    const made = box();
+    made.applications.begin();
+    expect(made.take()).to.deep.equal(['start 0.1', 'start 1.1']);
+    made.runs(0);
+    expect(made.take()).to.deep.equal([]);
+    made.runs(1);
+    expect(made.take()).to.deep.equal(['start 2.1']);
+    made.runs(2);
+    made.ends(2, 3 << 8);
+    expect(made.take()).to.deep.equal(['release 0 with 15 in 120 s', 'release 1 with 15 in 120 s']);
+    made.ends(1, 15);
+    made.ends(0, 15);
+    expect(made.take()).to.deep.equal(['wind up']);
+    expect(made.applications.rawStatus()).to.equal(3 << 8);
+    expect(made.applications.servicesFault()).to.equal(null);
+    expect(made.outcomes()).to.deep.equal(['stopped', 'stopped', 'failed']);
+  });
+
+  it('one that fails before the payload runs is the job’s fault, with its log', () => {
+    const made = box();
+    made.applications.begin();
+    made.runs(1);
+    made.ends(0, 1 << 8);
+    expect(made.take()).to.include('release 1 with 15 in 120 s');
+    made.ends(1, 15);
+    expect(made.take()).to.deep.equal(['wind up']);
+    expect(made.applications.servicesFault()).to.deep.equal({name: 'web', reason: 'it ended with exit status 1'});
+    expect(made.applications.report([], null).map(({role, log}) => [role, log])).to.deep.equal([
+      ['service', 'log of 0'],
+      ['service', 'log of 1'],
+      ['payload', 'log of 2'],
+    ]);
+  });
+
+  it('one that ends well has failed too: it was to stay', () => {
+    const made = box();
+    made.applications.begin();
+    made.runs(0);
+    made.runs(1);
+    made.runs(2);
+    made.ends(0, 0);
+    expect(made.take()).to.include('stop all');
+    made.ends(2, 15);
+    made.ends(1, 15);
+    expect(made.applications.servicesFault()).to.equal(null);
+    expect(made.applications.serviceFailure()).to.deep.equal({name: 'web', reason: 'it ended before the payload'});
+    expect(made.applications.rawStatus()).to.equal(15);
+  });
+
+  it('is started again where it may be, but not when it was told to end', () => {
+    const made = box();
+    made.applications.begin();
+    made.runs(0);
+    made.runs(1);
+    made.take();
+    made.ends(1, 1 << 8);
+    made.pass();
+    expect(made.take()).to.include('start 1.2');
+    made.runs(1, 2);
+    made.runs(2);
+    made.ends(2);
+    made.ends(1, 1 << 8, 2);
+    made.ends(0, 15);
+    expect(made.take().at(-1)).to.equal('wind up');
+  });
+
+  it('a caller’s SIGTERM before the payload ends the services', () => {
+    const made = box();
+    made.applications.begin();
+    made.runs(0);
+    made.applications.signalled(15);
+    made.runs(1);
+    expect(
+      made
+        .take()
+        .filter((each) => each.startsWith('release'))
+        .sort(),
+    ).to.deep.equal(['release 0 with 15 in 120 s', 'release 1 with 15 in 120 s']);
+    made.ends(0, 15);
+    made.ends(1, 15);
+    expect(made.applications.rawStatus()).to.equal(15);
+    expect(made.take()).to.deep.equal(['wind up']);
+  });
+
+  it('a payload that cannot be executed is told so', () => {
+    const made = box();
+    made.applications.begin();
+    made.runs(0);
+    made.runs(1);
+    made.applications.failed(2, 1, 'exec: no such file');
+    made.ends(0, 15);
+    made.ends(1, 15);
+    expect(made.applications.payloadFault()).to.equal('exec: no such file');
+    expect(made.applications.rawStatus()).to.equal(127 << 8);
   });
 });

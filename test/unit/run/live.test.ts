@@ -118,8 +118,8 @@ describe('live boxes', () => {
     const box: LiveBox = {
       ...find('ab'),
       applications: [
-        {name: 'one', state: 'waiting', process: null},
-        {name: 'two', state: 'running', process},
+        {name: 'one', state: 'waiting', service: false, process: null},
+        {name: 'two', state: 'running', service: false, process},
       ],
     };
     expect(narrowTo(box, 'two').payload).to.equal(process);

@@ -1,0 +1,232 @@
+import {expect} from 'chai';
+import {BUILTIN_SECCOMP} from '../../../src/engine/seccomp.js';
+import {launchStrings} from '../../../src/engine/launch.js';
+import {ociArgv, ociConfig} from '../../../src/engine/oci.js';
+import {TareError} from '../../../src/errors.js';
+import type {Facts, SystemFacts, ViewFacts} from '../../../src/host/facts.js';
+import {explainPlan} from '../../../src/plan/explain.js';
+import {INITS} from '../../../src/plan/inits.js';
+import {stepOf, stepsOf} from '../../../src/plan/step.js';
+import type {JobDocument} from '../../../src/schema/generated/job-1.js';
+import type {Plan} from '../../../src/schema/generated/plan-1.js';
+import {BUBBLEWRAP, CONTAINERS, NO_CGROUP, no, plan, v1, yes, type Parts} from './build.js';
+
+const SYSTEM: SystemFacts = {
+  oci: {path: '/usr/bin/crun', name: 'crun', version: '1.21', how: 'a test'},
+  subordinate: {uids: {start: 100_000, count: 65_536}, gids: {start: 200_000, count: 65_536}, how: 'a test', remedy: null},
+  unifiedAt: null,
+  init: null,
+};
+const VIEWS: ViewFacts = {user: true, overlay: yes, options: ['userxattr'], fuse: no, mounts: [], writable: []};
+const ROOT = {uid: 0, gid: 0, groups: [0], name: 'root', home: '/root'};
+
+type Change = {job?: Partial<JobDocument>; facts?: Partial<Facts>; system?: Partial<SystemFacts>; policy?: NonNullable<Parts['policy']>};
+function small({job, facts, system, policy}: Change = {}): Plan {
+  return plan({
+    job: {image: '/i', services: [{name: 'web', command: ['nginx', '-g', 'daemon off;']}], ...job},
+    policy: {images: ['/i'], ...policy},
+    facts: {system: {...SYSTEM, ...system}, views: VIEWS, ...facts},
+  });
+}
+const asRoot = (change: Change = {}): Plan =>
+  small({
+    ...change,
+    facts: {
+      caller: ROOT,
+      views: {...VIEWS, user: false},
+      scratch: {directory: '/s', fileSystem: 'xfs', freeBytes: 1, writable: true, how: '', containers: {...CONTAINERS, user: false}},
+      ...change.facts,
+    },
+  });
+const config = (made: Plan, exists = true) =>
+  ociConfig(made, {boxDirectory: '/b', id: 'ab', seccomp: BUILTIN_SECCOMP, exists: () => exists}) as {
+    root: {path: string};
+    mounts: {destination: string; source: string; options: string[]}[];
+    linux: {namespaces: {type: string}[]; uidMappings?: object[]; maskedPaths?: string[]; cgroupsPath?: string};
+  };
+const launched = (made: Plan, callerArgvIndex: number | null = null): string[] =>
+  launchStrings(made, {
+    ...{boxDirectory: '/b', id: 'ab', abilities: BUBBLEWRAP.abilities, callerArgvIndex},
+    joins: {engine: [], payload: [], applications: []},
+  });
+const code = (make: () => unknown): string => {
+  try {
+    make();
+  } catch (error) {
+    return error instanceof TareError ? error.code : String(error);
+  }
+  return 'none';
+};
+
+describe('a small machine', () => {
+  it('is what a job with services is, by an OCI runtime', () => {
+    const made = small();
+    expect(made.pattern).to.deep.equal({value: 'vm-lite', because: 'services of its own (job.yaml#/services/0)'});
+    expect(made.engine).to.deep.equal({name: 'crun', path: '/usr/bin/crun', version: '1.21', because: 'a test'});
+    expect(stepOf(made, 'namespace.unshare')?.namespaces).to.deep.equal(['pid', 'mount', 'ipc', 'uts', 'cgroup']);
+    expect(stepOf(made, 'payload.execute')).to.equal(undefined);
+  });
+
+  it('services first, then the payload, whose end is the job’s', () => {
+    const made = small();
+    const steps = stepsOf(made, 'application.execute');
+    expect(steps.map(({name, needs, output, system}) => [name, needs, output === 'caller', system?.role, system?.as])).to.deep.equal([
+      ['web', [], false, 'service', 'root'],
+      ['payload', [0], true, 'payload', 'job'],
+    ]);
+    expect(made.applications).to.deep.include({primary: 1, onFailure: 'stop-all', onOom: 'stop-all'});
+  });
+
+  it('may have several applications beside its services', () => {
+    const applications = ['a', 'b'].map((name) => ({name, command: ['x'], ...(name === 'b' ? {needs: ['a']} : {})}));
+    const steps = stepsOf(small({job: {command: undefined as never, applications, primary: 'b'}}), 'application.execute');
+    expect(steps.map(({index, name, needs}) => [index, name, needs])).to.deep.equal([
+      [0, 'web', []],
+      [1, 'a', [0]],
+      [2, 'b', [0, 1]],
+    ]);
+  });
+
+  it('an image’s init is process 1 of its own, and all others are among its processes', () => {
+    const made = small({job: {init: 'sysvinit', services: ['nginx']}, system: {init: '/sbin/init'}});
+    const [init, boot, payload] = stepsOf(made, 'application.execute');
+    expect(init).to.deep.include({name: 'init', argv: ['/sbin/init']});
+    expect(init?.system).to.deep.include({first: true, ownGroups: false, stopSignal: 2, stopWithinUs: 120e6});
+    expect(boot).to.deep.include({name: 'services', needs: [0], ready: {when: 'completed', withinUs: 120e6}});
+    expect(boot?.argv.slice(-2)).to.deep.equal(['boot', 'nginx']);
+    expect(boot?.system).to.deep.include({role: 'boot', as: 'root', guestOf: 0});
+    expect(payload?.system).to.deep.include({role: 'payload', as: 'job', guestOf: 0});
+    expect(payload?.needs).to.deep.equal([0, 1]);
+  });
+
+  it('systemd needs groups of version 2 of its own', () => {
+    const job = {init: 'systemd', services: ['nginx']} as const;
+    expect(stepsOf(small({job: {...job, services: [...job.services]}}), 'application.execute')[0]?.system?.ownGroups).to.equal(true);
+    for (const cgroup of [NO_CGROUP, v1({memory: 'memory', pids: 'pids'})])
+      expect(code(() => small({job: {init: 'systemd', services: ['nginx']}, facts: {cgroup}}))).to.equal('INIT_UNAVAILABLE');
+    expect(code(() => small({job: {init: 'busybox', services: ['nginx']}, facts: {cgroup: NO_CGROUP}}))).to.equal('none');
+  });
+
+  const refused: [why: string, make: () => unknown, code: string][] = [
+    ['no image', () => plan({job: {services: [{name: 'a', command: ['x']}]}}), 'PATTERN_UNAVAILABLE'],
+    ['another pattern', () => small({job: {pattern: 'ulimit++'}}), 'PATTERN_UNAVAILABLE'],
+    ['no OCI runtime', () => small({system: {oci: {path: null, name: null, version: null, how: 'not here'}}}), 'BOX_UNAVAILABLE'],
+    ['an old crun', () => small({system: {oci: {...SYSTEM.oci, version: '0.13'}}}), 'BOX_UNAVAILABLE'],
+    ['in a box', () => small({facts: {within: {recordId: null, how: 'a test'}}}), 'BOX_UNAVAILABLE'],
+    ['no view', () => small({facts: {views: {...VIEWS, overlay: no}}}), 'FILESYSTEM_UNAVAILABLE'],
+    ['an image that is not allowed', () => small({policy: {images: ['/other']}}), 'IMAGE_FORBIDDEN'],
+    ['the pattern is not allowed', () => small({policy: {patterns: ['ulimit++']}}), 'PATTERN_FORBIDDEN'],
+  ];
+  for (const [why, make, expected] of refused) it(`is refused: ${why}`, () => expect(code(make)).to.equal(expected));
+
+  it('is explained', () => {
+    const text = JSON.stringify(explainPlan(small()));
+    for (const words of ['root of the box', '65536 uids from 100000', 'system calls', 'nginx', '/run/tare/services/web.log'])
+      expect(text).to.include(words);
+    expect(JSON.stringify(explainPlan(small({system: {subordinate: {...SYSTEM.subordinate, uids: {start: 0, count: 0}}}})))).to.include(
+      'services of other accounts cannot run',
+    );
+  });
+});
+
+describe('a small machine of a user', () => {
+  it('has the user for its root, and the user again as the payload', () => {
+    expect(stepOf(small(), 'view.unshare')?.root).to.deep.include({uids: SYSTEM.subordinate.uids, gids: SYSTEM.subordinate.gids});
+    const strings = launched(small());
+    const payload = strings.slice(strings.indexOf('Npayload'));
+    expect(payload).to.include.members(['c0', 'n']);
+    expect(payload.some((each) => each.startsWith('x'))).to.equal(true);
+    expect(strings.some((each) => each.startsWith('U') || each.startsWith('q'))).to.equal(false);
+    expect(config(small()).linux.uidMappings).to.equal(undefined);
+  });
+});
+
+describe('a small machine of root', () => {
+  it('has all ids in a user namespace, where root has no rights on the node', () => {
+    expect(stepOf(asRoot(), 'namespace.unshare')?.namespaces[0]).to.equal('user');
+    expect(config(asRoot()).linux.uidMappings).to.deep.equal([{containerID: 0, hostID: 0, size: 4_294_967_295}]);
+  });
+  it('its payload becomes the job’s user, who is not made at the engine', () => {
+    const strings = launched(asRoot());
+    expect(strings.filter((each) => /^[Uqx]/.test(each)).map((each) => each[0])).to.deep.equal(['q']);
+    expect(strings.slice(strings.indexOf('Npayload'))).to.include.members(['c0', 'n']);
+  });
+});
+
+describe('the bundle', () => {
+  it('has the image’s view for its root, and no mount for that', () => {
+    const {root, mounts} = config(small());
+    expect(root.path).to.equal('/b/view/0');
+    expect(mounts.map(({destination}) => destination)).to.include.members([
+      '/proc',
+      '/dev',
+      '/run',
+      '/tmp',
+      '/etc/passwd',
+      '/run/tare/services',
+    ]);
+    expect(mounts.map(({destination}) => destination)).not.to.include('/');
+  });
+  it('leaves out what is bound if it is there, and is not', () => {
+    const has = (exists: boolean) => config(small(), exists).mounts.some(({destination}) => destination === '/etc/resolv.conf');
+    expect([has(true), has(false)]).to.deep.equal([true, false]);
+  });
+  it('hides what tells of the node; of an image’s init the new /proc does', () => {
+    expect(config(small()).linux.maskedPaths).to.include('/proc/kcore');
+    const init = small({job: {init: 'busybox', services: []}});
+    expect(config(init).linux.maskedPaths).to.equal(undefined);
+    const strings = launched(init);
+    expect(strings.slice(strings.indexOf('Ninit'))).to.include.members(['P', 'y/proc/kcore', 'z/proc/sys']);
+  });
+  it('own network, own /sys', () => {
+    const destinations = (network: 'host' | 'none') => config(small({job: {network}})).mounts.map(({destination}) => destination);
+    expect([destinations('none').includes('/sys'), destinations('host').includes('/sys')]).to.deep.equal([true, false]);
+  });
+  it('crun leaves groups alone; runc is told of the one that it is in', () => {
+    expect(ociArgv(small(), '/b', 'ab')).to.deep.equal([
+      '/usr/bin/crun',
+      '--root',
+      '/b/runtime',
+      '--cgroup-manager=disabled',
+      'run',
+      '--bundle',
+      '/b/bundle',
+      '--preserve-fds',
+      '2',
+      'tare-ab',
+    ]);
+    const oci = {path: '/usr/sbin/runc', name: 'runc' as const, version: '1.1', how: 'a test'};
+    const made = small({system: {oci}});
+    expect(ociArgv(made, '/b', 'ab')).not.to.include('--cgroup-manager=disabled');
+    expect(config(made).linux.cgroupsPath).to.match(/^\/.*tare-ab\/engine$/);
+    expect(config(small({system: {oci}, facts: {cgroup: v1({memory: 'memory', pids: 'pids'})}})).linux.cgroupsPath).to.equal(
+      '/slot/tare-ab/engine',
+    );
+    expect(config(small()).linux.cgroupsPath).to.equal(undefined);
+  });
+  it('a step that it cannot do is refused', () => {
+    const made = small();
+    made.steps.push({op: 'mount.readonly', destination: '/dev', because: ''});
+    expect(code(() => config(made))).to.equal('ENGINE_FAILED');
+  });
+});
+
+describe('services in the launch frame', () => {
+  it('get no signal of the caller’s, none of its environment, and few capabilities', () => {
+    const strings = launched(small());
+    const web = strings.slice(strings.indexOf('Nweb'), strings.indexOf('Npayload'));
+    expect(web).to.include.members(['S', '0', 'ca80425fb', 'vnginx', 'vdaemon off;']);
+  });
+  it('the payload’s argv is the caller’s, byte for byte', () => {
+    expect(launched(small(), 2)).to.include('a@2');
+  });
+});
+
+describe('inits of images', () => {
+  it('all have a way to boot, to start a service, and to end', () => {
+    for (const init of Object.values(INITS)) {
+      for (const name of ['booted', 'begin', 'about']) expect(init.functions).to.match(new RegExp(`^${name}\\(\\)`, 'm'));
+      expect(init.stopSignal).to.be.above(0);
+    }
+  });
+});
