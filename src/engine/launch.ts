@@ -43,6 +43,9 @@ function payloadStrings(plan: Plan): string[] {
   return [...(identity === undefined ? own : [`q${identityText(identity)}`]), 'c0', 'n'];
 }
 
+/** Of a session, which is run as it was called: whose it is in the box, where the engine's root is another. */
+export const sessionStrings = (plan: Plan): string[] => (isSystem(plan) ? payloadStrings(plan) : []);
+
 export interface CommandContext {
   /** Whole: nothing of the caller's is added. */
   environment: Readonly<Record<string, string>>;

@@ -44,7 +44,7 @@ export async function execInBox(box: LiveBox, request: ExecRequest, hello: Hello
   const {plan} = state;
   const application = applicationFor(box, request.application, plan);
   const joined = await joinBox(
-    state,
+    {...state, inside: payload},
     commandStrings(plan, {
       environment: environmentFor(readEnvironment(payload.pid), request, hello.environment),
       workDirectory: (application ?? stepOf(plan, 'payload.execute'))?.workDirectory ?? '/',

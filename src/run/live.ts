@@ -15,9 +15,9 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {accountOf} from './identity.js';
 import {here, presenceOf, type Here} from './presence.js';
 import type {OutputFile} from './output-file.js';
-import {isRunning, type ProcessId} from './process.js';
+import type {ProcessId} from './process.js';
 import {BOX_ID, namesIn, readForeignState} from './state.js';
-import {readTree} from './tree.js';
+import {firstProcessOf} from './tree.js';
 import {userPlaces} from './user-places.js';
 
 /** What box.json says of a box, as far as it is what it should be; null where it is not known. */
@@ -216,14 +216,12 @@ function applicationsOf(state: unknown): LiveApplication[] {
     const name = text(one, 'name');
     const keeper = processOf(one, 'keeper');
     if (name === null) return [];
-    // its keeper's only child that it did not inherit: the first
-    const [first] = keeper !== null && isRunning(keeper) ? readTree(keeper.pid) : [];
     return [
       {
         name,
         state: text(one, 'state') ?? 'unknown',
         service: value(one, 'service') === true,
-        process: first === undefined ? null : {pid: first.pid, startTicks: first.startTicks},
+        process: keeper === null ? null : firstProcessOf(keeper),
       },
     ];
   });

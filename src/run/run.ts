@@ -7,7 +7,8 @@ import {openGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
 import {asTareError, TareError, type TareErrors} from '../errors.js';
 import {policyFromDocuments} from '../policy/load.js';
 import type {Policy} from '../policy/policy.js';
-import {stepOf} from '../plan/step.js';
+import {sessionStrings} from '../engine/launch.js';
+import {stepsOf} from '../plan/step.js';
 import {findFinal} from '../record/journal.js';
 import {asksForEnd} from '../record/outcome.js';
 import type {Plan} from '../schema/generated/plan-1.js';
@@ -26,9 +27,10 @@ import {processId} from './process.js';
 import {faultOf, firstOf, refusalRecord} from './refusal.js';
 import type {RunRequest, RunResult} from './request.js';
 import {readKills} from './kills.js';
-import {findLiveBox, joinBox} from './session.js';
+import {findLiveBox, joinBox, type Joined} from './session.js';
 import {readState, removeState, scratchDirectory, stateDirectory, writeSeen, writeState, type BoxState} from './state.js';
 import {sweepBoxes} from './sweep.js';
+import {firstProcessOf} from './tree.js';
 import {tellBatchSystem} from './tell.js';
 
 /** Runs a job, or finishes one whose brain died, and tells the batch system. Never throws for what a job, a policy or a node can cause. */
@@ -61,14 +63,21 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
 /** A session in the live box of its job; null when it has to be run by itself, which is said. */
 async function join({caller, batch}: Known, policy: Policy, hello: Hello, channel: Channel): Promise<RunResult | null> {
   const live = findLiveBox(policy, caller.uid, batch);
-  // where there are several applications the session goes to the first
-  const first = live === null ? undefined : stepOf(live.plan, 'application.execute');
-  const part = first === undefined ? 'payload' : (`app-${first.name}` as const);
-  const joined = live === null ? null : await joinBox(live, ['a@1', `d${hello.cwd}`], part, channel);
+  const joined = live === null ? null : await joinSession(live, hello.cwd, channel);
   if (joined !== null && 'quit' in joined) return {quit: joined.quit, record: null, path: null, messages: [], failure: null, signals: []};
   const why = joined === null ? 'there is no live box of this job' : `${joined.failure.step}: ${joined.failure.text}`.trim();
   channel.send('Y', `tare: this session is not in the job's box: ${why}`);
   return null;
+}
+
+/** Where there are several applications the session goes to the first that is no service. */
+function joinSession(live: BoxState, cwd: string, channel: Channel): Promise<Joined> {
+  const {plan, payload, applications} = live;
+  const first = stepsOf(plan, 'application.execute').find(({system}) => system === null || system.role === 'payload');
+  const keeper = applications.find(({name}) => name === first?.name)?.keeper ?? null;
+  const inside = first === undefined || keeper === null ? payload : firstProcessOf(keeper);
+  const part = first === undefined ? 'payload' : (`app-${first.name}` as const);
+  return joinBox({...live, inside}, ['a@1', `d${cwd}`, ...sessionStrings(plan)], part, channel);
 }
 
 /** Begins and follows; when something of the box cannot be had and the policy does not require it, once more without. */

@@ -9,7 +9,7 @@ import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import {isOwn} from '../record/durable.js';
 import type {Channel} from './channel.js';
-import {isRunning} from './process.js';
+import {isRunning, type ProcessId} from './process.js';
 import type {Quit} from './request.js';
 import {boxesIn, type BoxState} from './state.js';
 
@@ -31,11 +31,12 @@ export type Joined = {quit: Quit} | {failure: {step: string; text: string}};
 
 /**
  * Runs a command in the namespaces and groups of a live box, and ends it with the box. Resolves when it has ended.
+ * @param inside a process of the payload
  * @param command of the launch frame, all but what joins (native/README.md)
  * @param part whose group: where there are several applications no process is in the payload's own
  */
 export async function joinBox(
-  {id, plan, init}: Pick<BoxState, 'id' | 'plan' | 'init'>,
+  {id, plan, init, inside}: Pick<BoxState, 'id' | 'plan' | 'init'> & {inside: ProcessId | null},
   command: readonly string[],
   part: Part,
   channel: Channel,
@@ -45,7 +46,7 @@ export async function joinBox(
   if (plan.mode.value === 'box') {
     const nsenter = NSENTER.find(isExecutable);
     if (nsenter === undefined) return {failure: {step: 'engine', text: 'there is no nsenter'}};
-    strings.push(...nsenterArgv(plan, nsenter, init?.pid ?? 0).map((argument) => `E${argument}`));
+    strings.push(...nsenterArgv(plan, nsenter, {init: init?.pid ?? 0, inside: inside?.pid ?? 0}).map((argument) => `E${argument}`));
   }
   channel.send('L', ...strings, ...command);
   // without a PID namespace or a group nothing else ends it with the box

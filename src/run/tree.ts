@@ -1,7 +1,7 @@
 /** The processes of a box as /proc shows them (proc_pid_stat(5), proc_pid_statm(5)): what is left where no controller counts. */
 
 import {readdirSync, readFileSync} from 'node:fs';
-import {statFields} from './process.js';
+import {isRunning, statFields, type ProcessId} from './process.js';
 
 /** Kernel ticks of utime and stime per second: USER_HZ is 100 on every architecture that Linux has grid nodes of (time(7)). */
 const US_PER_TICK = 10_000;
@@ -21,6 +21,12 @@ export interface ProcessSample {
   rssBytes: number;
   /** Address space. */
   vmemBytes: number;
+}
+
+/** What a keeper keeps: its only child that it did not inherit, the first; null when none runs. */
+export function firstProcessOf(keeper: ProcessId): ProcessId | null {
+  const [first] = isRunning(keeper) ? readTree(keeper.pid) : [];
+  return first === undefined ? null : {pid: first.pid, startTicks: first.startTicks};
 }
 
 /** All living descendants of a process, and itself if so asked. A process that ends meanwhile is left out. */
