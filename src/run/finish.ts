@@ -33,6 +33,8 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   const {bytes, source} = life.scratch?.peak() ?? {bytes: null, source: null};
   if (bytes !== null) Object.assign(state.weighed.usage, {scratchPeakBytes: bytes, scratchPeakSource: source});
   keep(state, log); // whoever follows finds no groups any more
+  // with what services said, which is about to be removed
+  const parts = life.applications?.report(applications, life.verdict?.whose ?? null);
   pauseAt(plan.pauseAt, 'brain-weighed');
   const left = [...(await groups.remove()), ...removeScratch(plan, id)];
   if (left.length > 0) log.error('left behind', {left});
@@ -59,7 +61,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
     ),
     watch: life.watch,
     outcome,
-    ...(life.applications === null ? {} : {applications: life.applications.report(applications, life.verdict?.whose ?? null)}),
+    ...(parts === undefined ? {} : {applications: parts}),
     flags: [...(ran ? flags : []), ...flagsOf(life, outcome, left)],
   });
   if (life.brainsLost > 0) for (const spool of plan.directories.spools) removeUnfinished(pathOf(spool, started.recordId));

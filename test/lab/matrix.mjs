@@ -55,6 +55,8 @@ const ROWS = {
   'node/box/view': WITH_OVERLAYS,
   'node/box/scratch': WITH_OVERLAYS,
   'node/box/fuse': {usual: [], also: []},
+  // small machines have a way of their own: these need an OCI runtime
+  'node/system/services': {usual: ['small-condor'], also: ['small']},
   'node/box/cpu-time': others(),
   'node/box/hits': others(),
   'node/box/exec': others(),

@@ -1,0 +1,334 @@
+/** Small machines (vm-lite) on this node's kernel and a real OCI runtime: services beside a payload, as root and as a user. */
+
+import {chmodSync, cpSync, existsSync, readFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {expect} from 'chai';
+import type {JobDocument} from '../../../src/schema/generated/job-1.js';
+import {hasGroups} from '../../support/groups.js';
+import {BUSYBOX, busyboxImage, webService, type BusyboxParts} from '../../support/machine.js';
+import {need} from '../../support/need.js';
+import {patience} from '../../support/pace.js';
+import {below, ending, payload, processes, program, ROLES, Site, until, type Ended} from '../../support/tare.js';
+
+const MIB = 2 ** 20;
+const sh = (script: string): string[] => ['/bin/sh', '-c', script];
+const HTTPD = {name: 'web', command: ['httpd', '-f', '-p', '8099', '-h', '/etc'], ready: {port: 8099, within: '60s'}};
+
+for (const role of ROLES) {
+  describe(`small machines, ${role}`, function () {
+    this.timeout(patience(120_000));
+    let site: Site;
+    let count = 0;
+    before(function () {
+      need(this, program('crun') !== null || program('runc') !== null, 'neither crun nor runc is installed');
+      need(this, existsSync(BUSYBOX), 'busybox-static is not installed');
+      site = new Site(role);
+    });
+    after(() => {
+      // (before may have skipped)
+      (site as Site | undefined)?.remove();
+    });
+    afterEach(() => {
+      expect(site.leftovers()).to.deep.equal([]);
+    });
+    const image = (parts: BusyboxParts = {}): string => busyboxImage(join(site.directory, `image-${String(count++)}`), parts);
+    const policy = (more: object = {}): object => ({
+      images: [`${site.directory}/*`],
+      services: {within: `${String(patience(60))}s`},
+      ...more,
+    });
+    const run = (document: Omit<JobDocument, 'schema'>, more: object = {}): Promise<Ended> =>
+      site.run([site.job(document)], {policy: policy(more)});
+    const outcomes = ({record}: Ended): object =>
+      Object.fromEntries(record.applications.map(({name, outcome: {status, exitCode, signal}}) => [name, [status, signal ?? exitCode]]));
+
+    it('the wrapper’s init starts services before the payload, and ends them after it', async () => {
+      const ended = await run({
+        image: image(),
+        services: [HTTPD],
+        network: 'none',
+        command: sh('wget -q -O - http://127.0.0.1:8099/hello; id -u; cat; exit 3'),
+      });
+      expect(ended.stdout).to.match(/^hello\n\d+\n$/);
+      expect(ended.code, ended.stderr).to.equal(3);
+      expect(ended.record).to.include({pattern: 'vm-lite', mode: 'box'});
+      expect(outcomes(ended)).to.deep.equal({web: ['stopped', 'SIGTERM'], payload: ['failed', 3]});
+      expect(ended.record.applications.map((one) => one.role)).to.deep.equal(['service', 'payload']);
+    });
+
+    it('the payload has the caller’s descriptors and its own user, no capability, and no way to one', async () => {
+      const uid = site.credentials.uid ?? (role === 'root' ? 65534 : process.getuid?.());
+      const {stdout, stderr, code} = await site.run(
+        [
+          site.job({
+            image: image(),
+            services: [HTTPD],
+            command: sh('cat; echo to stderr >&2; id -u; id -un; grep -E "Cap|NoNew" /proc/self/status; touch made'),
+          }),
+        ],
+        {policy: policy(), input: 'from stdin\n'},
+      );
+      expect(code, stderr).to.equal(0);
+      expect(stderr).to.include('to stderr');
+      expect(stdout.split('\n').slice(0, 2)).to.deep.equal(['from stdin', String(uid)]);
+      expect([...stdout.matchAll(/Cap\w+:\t(\w+)/g)].map(([, set]) => Number.parseInt(set ?? '', 16))).to.deep.equal([0, 0, 0, 0, 0]);
+      expect(stdout).to.match(/NoNewPrivs:\t1/);
+      expect(existsSync(join(site.work, 'made'))).to.equal(true);
+    });
+
+    it('an image’s init is process 1, boots before the payload, and is told to shut down after it', async () => {
+      const ended = await run({
+        image: image({boot: 'sleep 0.3', services: {web: webService(8098)}}),
+        init: 'busybox',
+        services: ['web'],
+        network: 'none',
+        command: sh(
+          'cat /run/booted; cat /proc/1/comm; wget -q -O - http://127.0.0.1:8098/hello; ls -l /proc/sysrq-trigger; echo x > /proc/sys/kernel/hostname || echo denied',
+        ),
+      });
+      expect(ended.code, ended.stderr).to.equal(0);
+      expect(ended.stdout).to.match(/^booted\ninit\nhello\n/);
+      expect(ended.stdout).to.match(/denied\n$/);
+      expect(outcomes(ended)).to.deep.equal({init: ['stopped', 'SIGINT'], services: ['completed', 0], payload: ['completed', 0]});
+      // services and payload apart, and together the job's
+      const {net, applications} = ended.record;
+      expect(applications.map((one) => one.role)).to.deep.equal(['service', 'boot', 'payload']);
+      if (hasGroups(role)) {
+        const sum = applications.reduce((total, one) => total + (one.net.cpuUserUs ?? NaN) + (one.net.cpuSystemUs ?? NaN), 0);
+        expect(sum / ((net.cpuUserUs ?? NaN) + (net.cpuSystemUs ?? NaN))).to.be.within(0.9, 1.1);
+      }
+    });
+
+    it('services have nothing of the caller’s environment; the payload has all of it', async () => {
+      const {stdout, code, stderr} = await site.run(
+        [
+          site.job({
+            image: image(),
+            services: [{name: 'env', command: sh('env > /var/tmp/env; sleep 1000'), ready: {file: '/var/tmp/env', within: '60s'}}],
+            command: sh('echo "payload $SECRET"; cat /var/tmp/env'),
+          }),
+        ],
+        {policy: policy(), env: {...process.env, SECRET: 'swordfish'}},
+      );
+      expect(code, stderr).to.equal(0);
+      expect(stdout).to.include('payload swordfish');
+      expect(stdout.split('swordfish')).to.have.length(2);
+      expect(stdout).to.include('container=oci');
+    });
+
+    it('the image stays as it is: what services and payload write is gone with the box', async () => {
+      const place = image();
+      const {code, stderr} = await run({
+        image: place,
+        services: [{name: 'writer', command: sh('echo x > /etc/written && sleep 1000'), ready: {file: '/etc/written', within: '60s'}}],
+        command: sh('cat /etc/written; echo y > /tmp/mine'),
+      });
+      expect(code, stderr).to.equal(0);
+      expect(existsSync(join(place, 'etc/written'))).to.equal(false);
+    });
+
+    it('HITS: the main job gives the bytes of bare metal', async () => {
+      cpSync(payload('mcsim'), join(site.work, 'mcsim'));
+      chmodSync(join(site.work, 'mcsim'), 0o755);
+      const argv = (output: string) => ['./mcsim', '--events', '60', '--seed', '42', '--workers', '2', '--output', output];
+      expect((await site.run(['--', ...argv('bare')])).code).to.equal(0);
+      const {code, stderr, record} = await run({
+        image: image({services: {web: webService(8097)}}),
+        init: 'busybox',
+        services: ['web'],
+        command: argv('small'),
+        limits: {cores: 2},
+      });
+      expect(code, stderr).to.equal(0);
+      expect(readFileSync(join(site.work, 'small'))).to.deep.equal(readFileSync(join(site.work, 'bare')));
+      expect(record.applications.at(-1)?.net.cpuUserUs).to.be.above(0);
+    });
+
+    it('a memory limit holds for services and payload together', async () => {
+      const hog = (name: string) => ({name, command: ['touch-memory', '90', '--hold', '1000'], ready: 'started' as const});
+      const {record} = await run({
+        image: image(),
+        services: [hog('hog')],
+        command: sh('touch-memory 90 --hold 1000'),
+        limits: {memory: '150MiB', wallTime: `${String(patience(60))}s`},
+      });
+      expect(record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
+      expect(record.limits?.memory).to.include({value: 150 * MIB, enforcement: hasGroups(role) ? 'kernel' : 'watched'});
+      expect(processes().filter(({argv}) => argv.includes('touch-memory'))).to.deep.equal([]);
+    });
+
+    it('wall time: all is told, and then killed', async () => {
+      const {record} = await run(
+        {
+          image: image({services: {}}),
+          init: 'busybox',
+          command: sh('trap "" TERM; while :; do sleep 1; done'),
+          limits: {wallTime: `${String(patience(6))}s`},
+        },
+        {grace: '1s'},
+      );
+      expect(record.outcome).to.include({status: 'limit', limit: 'wallTime'});
+    });
+
+    const failing: [why: string, document: () => Omit<JobDocument, 'schema'>, code: string, reason: RegExp, log?: RegExp][] = [
+      [
+        'a service that ends',
+        () => ({
+          image: image(),
+          services: [{name: 'bad', command: sh('echo no disk; exit 7'), ready: {port: 1, within: '60s'}}],
+          command: ['true'],
+        }),
+        'SERVICES_FAILED',
+        /bad: it ended with exit status 7/,
+        /^no disk$/,
+      ],
+      [
+        'a service that is no program',
+        () => ({image: image(), services: [{name: 'bad', command: ['/no/such'], ready: {port: 1, within: '60s'}}], command: ['true']}),
+        'SERVICES_FAILED',
+        /bad: it could not be executed: exec: \/no\/such/,
+      ],
+      [
+        'a service that is never ready',
+        () => ({image: image(), services: [{...HTTPD, ready: {port: 1, within: '2s'}}], command: ['true']}),
+        'SERVICES_FAILED',
+        /web: it was not ready in time/,
+      ],
+      [
+        'a service that the image’s init has not',
+        () => ({image: image(), init: 'busybox', services: ['nothing'], command: ['true']}),
+        'SERVICES_FAILED',
+        /services: it ended with exit status 1/,
+        /there is no \/etc\/init.d\/nothing/,
+      ],
+      [
+        'an init that is not there',
+        () => ({image: image({init: false}), init: 'sysvinit', command: ['true']}),
+        'INIT_UNAVAILABLE',
+        /the image has no sysvinit/,
+      ],
+      [
+        'an image that is no directory',
+        () => ({image: BUSYBOX, services: [HTTPD], command: ['true']}),
+        'IMAGE_FORBIDDEN',
+        /does not allow the image/,
+      ],
+      [
+        'a payload that is not there',
+        () => ({image: image(), services: [HTTPD], command: ['/no/payload']}),
+        'PAYLOAD_NOT_EXECUTABLE',
+        /\/no\/payload/,
+      ],
+    ];
+    for (const [why, document, code, reason, log] of failing)
+      it(`${why}: ${code}, and the payload is not run`, async () => {
+        const ended = await run({...document(), network: 'none'});
+        expect(ended.record.outcome.code, JSON.stringify(ended.record.outcome)).to.equal(code);
+        expect(ended.record.outcome.reason).to.match(reason);
+        expect(ended.code).to.be.oneOf([125, 126, 127]);
+        if (log !== undefined) expect(ended.record.applications.map((one) => one.log).join('\n')).to.match(log);
+        expect(ended.record.applications.find(({name}) => name === 'payload')?.startEpochUs ?? null).to.equal(null);
+      });
+
+    it('an init that never boots: told after the policy’s time', async () => {
+      const ended = await run(
+        {image: image({boot: 'sleep 1000'}), init: 'busybox', command: ['true']},
+        {services: {within: `${String(patience(3))}s`}, grace: '1s'},
+      );
+      expect(ended.record.outcome).to.deep.include({
+        code: 'SERVICES_FAILED',
+        reason: 'the payload was not run: services: it was not ready in time',
+      });
+    });
+
+    it('is seen, joined and ended from outside', async () => {
+      const rules = site.policy(policy());
+      const child = site.start([
+        'run',
+        '--policy',
+        rules,
+        site.job({
+          image: image({services: {web: webService(8096)}}),
+          init: 'busybox',
+          services: ['web'],
+          name: 'look',
+          network: 'none',
+          command: sh('echo here > started; exec sleep 1000'),
+        }),
+      ]);
+      const ended = ending(child);
+      const started = join(site.work, 'started');
+      await until('the payload', () => existsSync(started));
+      const listed = JSON.parse((await site.command(['ps', '--policy', rules, '--json'])).stdout) as {
+        id: string;
+        applications: {name: string; state: string}[];
+      }[];
+      const id = listed[0]?.id ?? '';
+      expect(listed[0]?.applications.map(({name, state}) => [name, state])).to.deep.equal([
+        ['init', 'running'],
+        ['services', 'completed'],
+        ['payload', 'running'],
+      ]);
+      const inside = await site.command([
+        'exec',
+        '--policy',
+        rules,
+        id,
+        '--',
+        ...sh('cat /proc/1/comm; wget -q -O - http://127.0.0.1:8096/hello; id -u; grep CapEff /proc/self/status'),
+      ]);
+      expect(inside.code, inside.stderr).to.equal(0);
+      expect(inside.stdout).to.match(/^init\nhello\n\d+\nCapEff:\t0+\n$/);
+      const log = await site.command(['logs', '--policy', rules, '--application', 'init', id]);
+      expect(log.code, log.stderr).to.equal(0);
+      const killed = await site.command(['kill', '--policy', rules, '-s', 'TERM', id]);
+      expect(killed.code, killed.stderr).to.equal(0);
+      expect((await ended).signal).to.equal('SIGTERM');
+    });
+
+    it('ten at once', async () => {
+      const place = image({services: {web: webService(8095)}});
+      const all = await Promise.all(
+        Array.from({length: 10}, (_, index) =>
+          run({
+            image: place,
+            init: 'busybox',
+            services: ['web'],
+            network: 'none',
+            command: sh(`wget -q -O /dev/null http://127.0.0.1:8095/hello && exit ${String(index)}`),
+          }),
+        ),
+      );
+      expect(all.map(({code}) => code)).to.deep.equal(all.map((_, index) => index));
+    });
+
+    for (const part of ['the front', 'init', 'the engine'] as const)
+      it(`nothing is left when ${part} is killed`, async () => {
+        const rules = site.policy(policy());
+        const child = site.start([
+          'run',
+          '--policy',
+          rules,
+          site.job({
+            image: image({services: {web: webService(8094)}}),
+            init: 'busybox',
+            services: ['web'],
+            command: sh(`echo x > up-${part.replace(' ', '-')}; exec sleep 1000`),
+          }),
+        ]);
+        const ended = ending(child);
+        await until('the payload', () => existsSync(join(site.work, `up-${part.replace(' ', '-')}`)));
+        const pids = below(child.pid ?? 0);
+        const victim = part === 'the front' ? child.pid : pids.find(({comm}) => comm === (part === 'init' ? 'tare-init' : 'crun'))?.pid;
+        expect(victim, JSON.stringify(pids)).to.be.above(1);
+        process.kill(victim ?? 0, 'SIGKILL');
+        if (part === 'the engine') {
+          const [box] = JSON.parse((await site.command(['ps', '--policy', rules, '--json'])).stdout) as {id: string}[];
+          await site.command(['kill', '--policy', rules, box?.id ?? '']);
+        }
+        await ended;
+        await site.command(['records', 'sweep', '--policy', rules]);
+        await until('the box to be gone', () => site.leftovers().length === 0);
+      });
+  });
+}
