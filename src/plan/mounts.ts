@@ -3,7 +3,8 @@
 import type {Valued} from '../job/job.js';
 import {normalize} from 'node:path/posix';
 import {liesIn, matchesPathGlob} from '../policy/glob.js';
-import {placesOf} from '../policy/places.js';
+import {imagesPlace, placesOf} from '../policy/places.js';
+import {planImage} from './image.js';
 import type {Inputs} from './inputs.js';
 import type {PlannedLimits} from './limits.js';
 import {CONTAINED, planContainer, planScratchWatch} from './scratch.js';
@@ -75,6 +76,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, features: read
       : planView({
           ...{choice, place, applications: job.applications?.list.map(({name}) => name) ?? []},
           views: facts.views,
+          image: choice.image === null ? null : planImage(choice.image, inputs.call.image, inputs.policy, facts.caller.uid),
           writable: writable.map(({value}) => value),
           destinations,
         });
@@ -135,6 +137,7 @@ function planPreparation(view: ViewPlan | null, container: Step | null, user: bo
   if (view === null && container === null) return [];
   const make = (path: string, mode: string, because: string): Step => ({op: 'directory.create', path, mode, owner: 'caller', because});
   return [
+    ...(view?.taken ?? []),
     {op: 'view.unshare', user, because: 'what is mounted for the box is gone with it, however it ends'},
     ...(container === null ? [] : [make(CONTAINED, '0711', 'where the box’s own disk is mounted'), container]),
     ...(view?.directories ?? []).map((path) =>
@@ -149,7 +152,7 @@ function planPreparation(view: ViewPlan | null, container: Step | null, user: bo
 /** The wrapper's own folders, each once, but where something private covers them anyway. */
 function hidePlaces({policy, facts}: Inputs): string[] {
   const {state, spools, scratch} = placesOf(policy, facts.caller.uid);
-  const places = [...new Set([state, ...spools, scratch])].filter((place) => !isCovered(place));
+  const places = [...new Set([state, ...spools, scratch, imagesPlace(policy, facts.caller.uid)])].filter((place) => !isCovered(place));
   return places.filter((place) => !places.some((other) => other !== place && liesIn(place, other)));
 }
 
