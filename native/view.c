@@ -343,14 +343,17 @@ static bool op_fuse(char *const *words)
 	return served;
 }
 
-/* By the kernel, or by the program that is named. Root's has to serve those too whom the box belongs to. */
+/* By the kernel, or by the program that is named. */
 static bool op_squashfs(char *const *words)
 {
-	const char *options = geteuid() == 0 ? "ro,nosuid,nodev,allow_other" : "ro,nosuid,nodev";
-
 	if (!*words[3])
 		return mount_squashfs(words[1], words[2]);
-	return await_fuse(start_fuse(words[3], options, words[1], words[2]), words[2]);
+	char *options = xprintf("ro,nosuid,nodev%s%s", *words[4] ? "," : "", words[4]);
+	bool served = await_fuse(start_fuse(words[3], options, words[1], words[2]), words[2]);
+	int error = errno;
+	free(options);
+	errno = error;
+	return served;
 }
 
 /* With all that is mounted below it, read-only. */
@@ -453,7 +456,7 @@ static const struct known {
 	{ "point", 4, 3, op_point },
 	{ "overlay", 6, 4, op_overlay },
 	{ "fuse", 5, 4, op_fuse },
-	{ "squashfs", 4, 1, op_squashfs },
+	{ "squashfs", 5, 1, op_squashfs },
 	{ "graft", 3, 2, op_graft },
 };
 

@@ -57,7 +57,11 @@ export const ERRORS = {
     summary: 'the policy does not allow the view of the file system that the job asks for',
   },
   IMAGE_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the policy does not allow the image that the job asks for'},
-  IMAGE_UNUSABLE: {exit: EXIT.failure, kind: 'node', summary: 'the image that the job asks for cannot be read here, or is of no known kind'},
+  IMAGE_UNUSABLE: {
+    exit: EXIT.failure,
+    kind: 'node',
+    summary: 'the image that the job asks for cannot be read here, or is of no known kind',
+  },
   IMAGE_BROKEN: {exit: EXIT.failure, kind: 'input', summary: 'the image that the job asks for is damaged, incomplete or malicious'},
   IMAGE_ARCHITECTURE: {exit: EXIT.failure, kind: 'input', summary: 'the image that the job asks for is for another kind of processor'},
   IMAGE_NOT_UNPACKED: {exit: EXIT.failure, kind: 'node', summary: 'this node cannot unpack or mount the image that the job asks for'},

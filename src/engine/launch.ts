@@ -115,7 +115,7 @@ function prepared(step: Step, place: (path: string) => string, owner: {uid: numb
       return step.by === 'overlayfs' ? ['overlay', ...layers, step.options.join(',')] : ['fuse', ...layers];
     }
     case 'mount.squashfs':
-      return ['squashfs', step.source, place(step.at), step.program ?? ''];
+      return ['squashfs', step.source, place(step.at), step.program ?? '', step.options.join(',')];
     case 'mount.graft':
       return ['graft', step.source, place(step.at)];
     default:

@@ -174,15 +174,28 @@ async function digestOfFile(path: string, {identity, where}: LookOptions): Promi
 function mounterOf(path: string, {user, where}: LookOptions): NonNullable<ImageFound['mount']> {
   const program = firstProgram(SQUASHFUSE);
   // a module is loaded at the first mount
-  if (!user && existsSync('/dev/loop-control') && (hasSquashfs() || program === null)) return {by: 'loop', program: null};
+  if (!user && existsSync('/dev/loop-control') && (hasSquashfs() || program === null)) return {by: 'loop', program: null, options: []};
   const fuse = mayUse('/dev/fuse');
-  if (program !== null && fuse) return {by: 'squashfuse', program};
+  if (program !== null && fuse) return {by: 'squashfuse', program, options: user ? ownersOf(program) : ['allow_other']};
   throw new TareError('IMAGE_NOT_UNPACKED', {
     message: 'this node cannot mount a squashfs file',
     where,
     found: `${path}; ${program === null ? `no squashfuse: looked for ${SQUASHFUSE.join(', ')}` : '/dev/fuse is not there or not for everybody'}`,
     remedy: program === null ? 'install squashfuse' : 'let users read and write /dev/fuse',
   });
+}
+
+/** The kernel lets nobody change a file in a user namespace whose owner has no number there: so all of it is shown as the user's own. */
+function ownersOf(program: string): string[] {
+  const {stdout, stderr} = childProcess().spawnSync(program, ['--help'], {
+    cwd: '/',
+    env: {},
+    stdio: 'pipe',
+    encoding: 'utf8',
+    timeout: 2000,
+  });
+  const knows = (stdout + stderr).includes('-o uid=') && (stdout + stderr).includes('-o gid=');
+  return knows ? [`uid=${String(process.getuid?.())}`, `gid=${String(process.getgid?.())}`] : [];
 }
 
 function mayUse(device: string): boolean {

@@ -200,7 +200,7 @@ function mountRow(step: Step): string[][] {
     case 'image.take':
       return [['the image', step.path, [step.kind, ...(step.digest === null ? [] : [step.digest])].join(' '), step.because]];
     case 'mount.squashfs':
-      return [[step.at, step.source, `${step.by},ro`, step.because]];
+      return [[step.at, step.source, [step.by, 'ro', ...step.options].join(','), step.because]];
     case 'mount.point':
       return [[step.path, '-', 'made if lacking', step.because]];
     case 'scratch.contain':

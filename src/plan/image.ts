@@ -20,22 +20,20 @@ export interface ImageFound {
   digest: string | null;
   /** As Go calls it; null: nothing tells. */
   architecture: string | null;
-  /** Of a squashfs file: how it is mounted here; `program` of squashfuse. */
-  mount: {by: 'loop' | 'squashfuse'; program: string | null} | null;
+  /** Of a squashfs file: how it is mounted here; program and options of squashfuse. */
+  mount: {by: 'loop' | 'squashfuse'; program: string | null; options: string[]} | null;
 }
 
 export interface ImagePlan {
-  /** The read-only lower layer. */
+  /** The read-only lower layer. Only whoever has the wrapper's rights can enter the cache. */
   lower: string;
-  /** What whoever has no rights of ours binds instead of it: the cache is nobody else's to enter. */
-  seen: string;
   directories: string[];
   mounts: Step[];
   /** Done by the brain before anything else: what is not there yet is unpacked. */
   take: Step;
 }
 
-/** Where a file system in a file, or a tree of the cache, is shown. */
+/** Where a file system in a file is mounted. */
 export const MOUNTED = '{box}/view/image';
 
 /** @param found absent: nobody has looked yet; then it is taken for a directory, as the policy's refusals do not depend on it */
@@ -43,30 +41,22 @@ export function planImage(image: Valued<string>, found: ImageFound | undefined, 
   const {value: path, provenance} = image;
   const {kind, digest, mount} = found ?? {kind: 'directory', digest: null, mount: null};
   const take = (tree: string | null): Step => ({op: 'image.take', path, kind, digest, tree, because: provenance.at});
-  if (kind === 'directory') return {lower: path, seen: path, directories: [], mounts: [], take: take(null)};
+  if (kind === 'directory') return {lower: path, directories: [], mounts: [], take: take(null)};
   const cached = digest === null ? null : cachedTree(imagesPlace(policy, uid), digest);
   if (kind === 'squashfs') {
     // a file that anybody can change is copied before it is mounted: what is known of it is its digest
     const tree = cached === null || allowsPath(policy.images.value, path) ? null : cached;
     const source = tree === null ? path : `${tree}/image.squashfs`;
-    const {by, program} = mount ?? {by: 'loop', program: null};
+    const {by, program, options} = mount ?? {by: 'loop' as const, program: null, options: []};
     const because = by === 'loop' ? 'mounted by the kernel' : 'the kernel mounts no disk for a user';
     return {
       lower: MOUNTED,
-      seen: MOUNTED,
       directories: [MOUNTED],
-      mounts: [{op: 'mount.squashfs', source, at: MOUNTED, by, program, because}],
+      mounts: [{op: 'mount.squashfs', source, at: MOUNTED, by, program, options, because}],
       take: take(tree),
     };
   }
-  const root = `${cached ?? path}/root`;
-  return {
-    lower: root,
-    seen: MOUNTED,
-    directories: [MOUNTED],
-    mounts: [{op: 'mount.graft', source: root, at: MOUNTED, because: 'unpacked, in the cache'}],
-    take: take(cached),
-  };
+  return {lower: `${cached ?? path}/root`, directories: [], mounts: [], take: take(cached)};
 }
 
 /** The folder of an unpacked image. */

@@ -106,7 +106,8 @@ export function planView(inputs: ViewInputs): ViewPlan {
   const why = `${choice.value} (${choice.because})`;
   const readOnlyRoot = bind('/', '/', 'the node’s file system, read-only');
   if (views.user && image === null) plan.base.push(readOnlyRoot);
-  else if (own.length > 1) plan.base.push(image === null ? readOnlyRoot : bind(image.seen, '/', 'the image, read-only'));
+  else if (own.length > 1)
+    plan.base.push(image === null ? readOnlyRoot : bind(`${VIEW}/0`, '/', 'the image, read-only, with what is mounted upon'));
   for (const [index, application] of own.entries()) {
     const context: OverlayContext = {inputs, plan, application, key: String(index), why};
     if (image !== null) overImage(context, image.lower);

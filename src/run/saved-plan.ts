@@ -127,6 +127,8 @@ function checkImage(plan: Plan, {path, kind, digest, tree}: StepOf<'image.take'>
   if (kind !== 'squashfs') return tree === null ? [] : [`${tree}/root`];
   const source = tree === null ? path : `${tree}/image.squashfs`;
   for (const mount of stepsOf(plan, 'mount.squashfs')) {
+    const odd = mount.options.find((option) => !/^(?:[ug]id=\d+|allow_other)$/.test(option));
+    if (odd !== undefined) throw mismatch('it mounts its image in an unknown way', odd, 'uid=, gid=, allow_other');
     if (mount.source !== source || mount.at !== MOUNTED) throw mismatch('it mounts another file than its image', mount.source, source);
     if (mount.program !== null && !SQUASHFUSE.includes(mount.program))
       throw mismatch('the program that mounts its image is none that is known', mount.program, SQUASHFUSE.join(', '));
