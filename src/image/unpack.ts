@@ -149,8 +149,7 @@ async function readLayer(blobs: Blobs, layer: Layer, tree: ImageTree, store: Sto
     };
     const begin = await peek(stream);
     const decompressor = decompressorFor(begin, zstd);
-    await pipeline(stream, hashed, decompressor.stream, take);
-    await decompressor.ended;
+    await pipeline(stream, hashed, decompressor, take);
     const found = `sha256:${(layer.of === 'plain' ? plain : packed).digest('hex')}`;
     if (found !== layer.digest) throw new BlobError(`its digest is ${found}, and should be ${layer.digest}`);
   } finally {
@@ -181,17 +180,17 @@ const MAGICS: readonly {name: string; bytes: readonly number[]}[] = [
 ];
 
 /** By what the layer is, not by what the manifest calls it. */
-function decompressorFor(begin: Buffer, zstd: string | null): {stream: NodeJS.ReadWriteStream; ended: Promise<void>} {
+function decompressorFor(begin: Buffer, zstd: string | null): NodeJS.ReadWriteStream {
   const magic = MAGICS.find(({bytes}) => bytes.every((byte, index) => begin[index] === byte))?.name;
-  if (magic === undefined) return {stream: new PassThrough(), ended: Promise.resolve()};
-  if (magic === 'gzip') return {stream: createGunzip(), ended: Promise.resolve()};
+  if (magic === undefined) return new PassThrough();
+  if (magic === 'gzip') return createGunzip();
   if (magic !== 'zstd') throw new CannotUnpack(`a layer is compressed with ${magic}; gzip, zstd and plain tar are known`);
   if (zstd === null) throw new CannotUnpack(`a layer is compressed with zstd, and there is no zstd program: looked for ${ZSTD.join(', ')}`);
   return byZstd(zstd);
 }
 
 /** What decompresses bytes that came from anywhere has no rights. */
-function byZstd(program: string): {stream: NodeJS.ReadWriteStream; ended: Promise<void>} {
+function byZstd(program: string): NodeJS.ReadWriteStream {
   const identity = process.getuid?.() === 0 ? {uid: NOBODY, gid: NOBODY} : {};
   const child = childProcess().spawn(program, ['-dcq', '--memory=256MB'], {
     ...identity,
@@ -209,9 +208,10 @@ function byZstd(program: string): {stream: NodeJS.ReadWriteStream; ended: Promis
     },
     flush(done) {
       child.stdin.end();
-      child.stdout.once('end', () => {
+      // all of its output was passed on then
+      ended.then(() => {
         done();
-      });
+      }, done);
     },
     destroy(error, done) {
       // at the end of all it said it ends by itself, and its status tells whether that was all
@@ -243,8 +243,8 @@ function byZstd(program: string): {stream: NodeJS.ReadWriteStream; ended: Promis
       reject(wrong);
     });
   });
-  ended.catch(() => undefined); // whoever reads the stream is told too, and maybe first
-  return {stream, ended};
+  ended.catch(() => undefined); // whoever reads the stream is told too
+  return stream;
 }
 
 function put(entry: TarEntry, tree: ImageTree, store: Store): ((piece: Buffer | null) => void) | null {

@@ -48,6 +48,7 @@ const ROWS = {
   'node/box/limits': others(),
   'node/box/isolation': others('condor'),
   'node/box/view': WITH_OVERLAYS,
+  'node/box/images': {usual: [], also: ['root', 'bookworm', 'none']},
   'node/box/scratch': WITH_OVERLAYS,
   'node/box/fuse': {usual: [], also: []},
   'node/box/cpu-time': others(),
