@@ -139,17 +139,26 @@ async function readLayer(blobs: Blobs, layer: Layer, tree: ImageTree, store: Sto
       },
     });
     const reader = new TarReader({entry: (entry) => put(entry, tree, store)});
+    let fault: unknown = null;
     const take = async (source: AsyncIterable<string | Buffer>): Promise<void> => {
       for await (const text of source) {
         const piece = text as Buffer; // no encoding is set
         if (layer.of === 'plain') plain.update(piece);
-        reader.feed(piece);
+        try {
+          reader.feed(piece);
+        } catch (error) {
+          fault = error;
+          throw error;
+        }
       }
       reader.end();
     };
     const begin = await peek(stream);
     const decompressor = decompressorFor(begin, zstd);
-    await pipeline(stream, hashed, decompressor, take);
+    await pipeline(stream, hashed, decompressor, take).catch((error: unknown) => {
+      // what is thrown in the middle can come out as the abort that it causes
+      throw fault ?? error;
+    });
     const found = `sha256:${(layer.of === 'plain' ? plain : packed).digest('hex')}`;
     if (found !== layer.digest) throw new BlobError(`its digest is ${found}, and should be ${layer.digest}`);
   } finally {
