@@ -15,12 +15,13 @@ const MAY_IMPORT = {
   batch: [],
   record: DATA,
   export: [...DATA, 'record'],
+  image: [...DATA, 'host', 'record', 'export'],
   engine: DATA,
   cgroup: DATA,
   cvmfs: DATA,
-  run: [...DATA, 'host', 'batch', 'record', 'export', 'engine', 'cgroup', 'cvmfs'],
+  run: [...DATA, 'host', 'batch', 'record', 'export', 'image', 'engine', 'cgroup', 'cvmfs'],
   report: [...DATA, 'record'],
-  commands: [...DATA, 'host', 'batch', 'record', 'export', 'engine', 'cgroup', 'cvmfs', 'run', 'report'],
+  commands: [...DATA, 'host', 'batch', 'record', 'export', 'image', 'engine', 'cgroup', 'cvmfs', 'run', 'report'],
 };
 const FOLDERS = Object.keys(MAY_IMPORT);
 
@@ -66,7 +67,7 @@ module.exports = {
     {
       name: 'facts-only-as-types',
       severity: 'error',
-      from: {path: '^src/', pathNot: '^src/(host|run|commands)/|^src/wrap\\.ts$'},
+      from: {path: '^src/', pathNot: '^src/(host|image|run|commands)/|^src/wrap\\.ts$'},
       to: {path: '^src/host/', dependencyTypesNot: ['type-only']},
     },
     {

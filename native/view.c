@@ -323,6 +323,23 @@ static bool op_overlay(char *const *words)
 	return mounted;
 }
 
+/* The file system in a file that nobody writes to: its device is read-only as the file is opened so. */
+static bool mount_squashfs(const char *path, const char *directory)
+{
+	char name[32];
+	int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int device = file < 0 ? -1 : open_loop(file, name, sizeof name);
+	bool mounted = device >= 0 && mount(name, directory, "squashfs", MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) == 0;
+	int error = errno;
+
+	if (device >= 0)
+		close(device);
+	if (file >= 0)
+		close(file);
+	errno = error;
+	return mounted;
+}
+
 /* What this process may in its user namespace, a program that it executes may too. */
 static bool hand_capabilities_on(void)
 {
@@ -340,9 +357,12 @@ static bool hand_capabilities_on(void)
 	return true;
 }
 
-static _Noreturn void serve_fuse(const char *program, const char *options, const char *destination, pid_t parent)
+/* Without a source the options name what is served. */
+static _Noreturn void serve_fuse(const char *program, const char *options, const char *source, const char *destination,
+				 pid_t parent)
 {
-	char *const argv[] = { (char *)program, (char *)"-f", (char *)"-o", (char *)options, (char *)destination, NULL };
+	char *const argv[] = { (char *)program, (char *)"-f", (char *)"-o", (char *)options,
+			       (char *)(source ? source : destination), source ? (char *)destination : NULL, NULL };
 	char *const environment[] = { NULL };
 
 	/* with whoever becomes the engine: else it would keep its own mount, and that it */
@@ -352,6 +372,16 @@ static _Noreturn void serve_fuse(const char *program, const char *options, const
 	_exit(EXIT_WRAPPER);
 }
 
+static pid_t start_fuse(const char *program, const char *options, const char *source, const char *destination)
+{
+	pid_t self = getpid();
+	pid_t pid = fork();
+
+	if (pid == 0)
+		serve_fuse(program, options, source, destination, self);
+	return pid;
+}
+
 static bool is_served(const char *destination)
 {
 	struct statfs found;
@@ -359,28 +389,45 @@ static bool is_served(const char *destination)
 	return statfs(destination, &found) == 0 && (unsigned)found.f_type == FUSE_MAGIC;
 }
 
-static bool op_fuse(char *const *words)
+/* Until the program serves the directory, or has ended. */
+static bool await_fuse(pid_t pid, const char *directory)
 {
-	struct layers layers;
-	const char *program = "/usr/bin/fuse-overlayfs";
-	pid_t self = getpid();
-
-	if (!layers_open(&layers, words[1], words[2], words[3]))
-		return false;
-	pid_t pid = fork();
-	if (pid == 0)
-		serve_fuse(program, layers.text, words[4], self);
 	bool served = false;
+
+	errno = ETIMEDOUT;
 	for (int tries = 0; pid > 0 && !served && tries < FUSE_TRIES; tries++) {
 		if (waitpid(pid, NULL, WNOHANG) != 0) {
 			errno = ECHILD;
 			break;
 		}
-		served = is_served(words[4]);
+		served = is_served(directory);
 		if (!served)
 			usleep(2000);
 	}
+	return served;
+}
+
+static bool op_fuse(char *const *words)
+{
+	struct layers layers;
+
+	if (!layers_open(&layers, words[1], words[2], words[3]))
+		return false;
+	bool served = await_fuse(start_fuse("/usr/bin/fuse-overlayfs", layers.text, NULL, words[4]), words[4]);
 	layers_close(&layers);
+	return served;
+}
+
+/* By the kernel, or by the program that is named. */
+static bool op_squashfs(char *const *words)
+{
+	if (!*words[3])
+		return mount_squashfs(words[1], words[2]);
+	char *options = xprintf("ro,nosuid,nodev%s%s", *words[4] ? "," : "", words[4]);
+	bool served = await_fuse(start_fuse(words[3], options, words[1], words[2]), words[2]);
+	int error = errno;
+	free(options);
+	errno = error;
 	return served;
 }
 
@@ -485,6 +532,7 @@ static const struct known {
 	{ "point", 4, 3, op_point },
 	{ "overlay", 6, 4, op_overlay },
 	{ "fuse", 5, 4, op_fuse },
+	{ "squashfs", 5, 1, op_squashfs },
 	{ "graft", 3, 2, op_graft },
 };
 

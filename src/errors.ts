@@ -63,7 +63,14 @@ export const ERRORS = {
     kind: 'input',
     summary: 'the services of a small machine were not ready, so its payload was not run',
   },
-  IMAGE_UNUSABLE: {exit: EXIT.failure, kind: 'node', summary: 'the image that the job asks for is no directory tree that can be read here'},
+  IMAGE_UNUSABLE: {
+    exit: EXIT.failure,
+    kind: 'node',
+    summary: 'the image that the job asks for cannot be read here, or is of no known kind',
+  },
+  IMAGE_BROKEN: {exit: EXIT.failure, kind: 'input', summary: 'the image that the job asks for is damaged, incomplete or malicious'},
+  IMAGE_ARCHITECTURE: {exit: EXIT.failure, kind: 'input', summary: 'the image that the job asks for is for another kind of processor'},
+  IMAGE_NOT_UNPACKED: {exit: EXIT.failure, kind: 'node', summary: 'this node cannot unpack or mount the image that the job asks for'},
   FILESYSTEM_UNAVAILABLE: {
     exit: EXIT.failure,
     kind: 'node',

@@ -1,5 +1,5 @@
 """The tests of views: what enter mounts before the engine, and the view that a payload's process enters by itself."""
-import os, stat, subprocess
+import os, shutil, stat, subprocess
 
 
 def sub(folder, *names):
@@ -133,6 +133,30 @@ def register(test, equal, launch, Skip):
         equal(found, {'proc': stat.S_IFDIR, 'etc': stat.S_IFDIR, 'etc/passwd': stat.S_IFREG, 'usr': stat.S_IFDIR, 'usr/bin': stat.S_IFDIR})
 
     @test('none', 'bwrap', 'user')
+    def a_squashfs_file_is_mounted(bench):
+        user = is_user(bench)
+        program = shutil.which('squashfuse_ll') if user else ''
+        if not shutil.which('mksquashfs') or program is None or (user and os.stat('/dev/fuse').st_mode & 0o006 != 0o006):
+            raise Skip('no mksquashfs, no squashfuse_ll, or a /dev/fuse that is not for everybody')
+        folder = bench.folder()
+        lower, upper, work, view = layers(bench)
+        mounted, = sub(folder, 'mounted')
+        file = os.path.join(folder, 'image.squashfs')
+        subprocess.run(['mksquashfs', lower, file, '-quiet', '-no-progress'], check=True, stdout=subprocess.DEVNULL)
+        os.chmod(file, 0o644)
+        uid = bench.uid if bench.uid is not None else os.getuid()
+        keys = [*words('namespace', 'user' if user else 'mount'),
+                *words('squashfs', file, mounted, program, f'uid={uid},gid={uid}' if user else ''),
+                *words('overlay', mounted, upper, work, view, 'userxattr' if user else 'redirect_dir=off')]
+        code, out, err, _ = bench.sh('cat "$0/f"; (: >"$1/f") || echo read-only; rm "$0/f" && echo new >"$0/g" && ls "$0"', view, mounted).run(
+            bench.box, 'a@1', *keys)
+        equal((code, out), (0, b'old\nread-only\ng\n'))
+        equal(os.listdir(mounted), [])  # gone with the box
+        if not user:
+            equal([name for name in os.listdir('/sys/block') if name.startswith('loop') and os.path.exists(f'/sys/block/{name}/loop/backing_file')
+                   and read(f'/sys/block/{name}/loop/backing_file').startswith(folder)], [])
+
+    @test('none', 'bwrap', 'user')
     def a_mount_that_fails_is_told(bench):
         lower, upper, work, view = layers(bench)
         start = words('namespace', 'user' if is_user(bench) else 'mount')
@@ -142,6 +166,9 @@ def register(test, equal, launch, Skip):
             ('overlay', [*start, *words('overlay', lower, upper, f'{lower}/f', view, '')]),
             ('graft', [*start, *words('graft', '/no/such', view)]),
             ('loop', [*start, *words('loop', '/no/such', view)]),
+            ('squashfs', [*start, *words('squashfs', '/no/such', view, '', '')]),
+            ('squashfs', [*start, *words('squashfs', '/no/such', view, '/no/such/program', '')]),
+            ('protocol', words('squashfs', 'x')),
             ('tmpfs', [*start, *words('tmpfs', view, 'lots')]),
             ('directory', [*start, *words('directory', view, '0755', '', '')]),
             ('protocol', words('squash', 'x')),

@@ -78,6 +78,8 @@ function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilit
     case 'view.unshare':
     case 'view.enter':
     case 'scratch.contain':
+    case 'image.take':
+    case 'mount.squashfs':
     case 'mount.point':
     case 'mount.overlay':
     case 'mount.graft':

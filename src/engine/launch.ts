@@ -162,11 +162,13 @@ function prepared(step: Step, place: (path: string) => string, owner: {uid: numb
       return ['directory', place(step.path), step.mode, ...ids];
     }
     case 'mount.point':
-      return ['point', step.lower, place(step.upper), step.path];
+      return ['point', place(step.lower), place(step.upper), step.path];
     case 'mount.overlay': {
-      const layers = [step.lower, place(step.upper), place(step.work), place(step.at)];
+      const layers = [place(step.lower), place(step.upper), place(step.work), place(step.at)];
       return step.by === 'overlayfs' ? ['overlay', ...layers, step.options.join(',')] : ['fuse', ...layers];
     }
+    case 'mount.squashfs':
+      return ['squashfs', step.source, place(step.at), step.program ?? '', step.options.join(',')];
     case 'mount.graft':
       return ['graft', step.source, place(step.at)];
     default:

@@ -142,6 +142,8 @@ function translate(step: Step, {boxDirectory, exists}: OciContext): Mount[] {
     case 'seccomp.load':
       return []; // read for the configuration as a whole, and by init for each application
     case 'accounts.provide':
+    case 'image.take':
+    case 'mount.squashfs':
     case 'mount.cover':
     case 'cgroup.evacuate':
     case 'cgroup.enable':

@@ -2,6 +2,7 @@
 
 import {TareError} from '../errors.js';
 import type {FileSystem, Job, Pattern, Valued} from './job.js';
+import {HOST} from './load.js';
 import {readLimits, type WrittenLimits} from './limits.js';
 import {absolute} from './path.js';
 import {Problems} from './problems.js';
@@ -78,7 +79,7 @@ export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string): 
     workDirectory: directory === null ? job.workDirectory : {...directory, value: absolute(directory.value, callerDirectory)},
     limits: {...job.limits, ...readLimits(flags as WrittenLimits, 'flag', flagName, problems)},
     filesystem: choice('filesystem', FILE_SYSTEMS) ?? job.filesystem,
-    image: image === null ? job.image : {...image, value: absolute(image.value, callerDirectory)},
+    image: image === null ? job.image : image.value === HOST ? null : {...image, value: absolute(image.value, callerDirectory)},
     network: choice('network', NETWORKS) ?? job.network,
     user: text('user') ?? job.user,
     vo: text('vo')?.value ?? job.vo,

@@ -57,13 +57,16 @@ export function jobFromDocument(document: JobDocument, {file, callerDirectory, c
   return job;
 }
 
+/** As an image: the node's files. */
+export const HOST = 'host';
+
 /** An image is seen through a view only: without a word on which, the box's. */
 function readView(
   {filesystem, image}: JobDocument,
   valued: <T>(value: T, pointer: string) => Valued<T>,
   problems: Problems,
 ): Pick<Job, 'filesystem' | 'image'> {
-  if (image !== undefined && filesystem === 'node') {
+  if (image !== undefined && image !== HOST && filesystem === 'node') {
     problems.add(
       new TareError('DOCUMENT_INVALID', {
         message: 'an image cannot be had together with the node’s file system',
@@ -75,7 +78,7 @@ function readView(
   }
   return {
     filesystem: filesystem === undefined ? null : valued(filesystem, '/filesystem'),
-    image: image === undefined ? null : valued(absolute(image, '/'), '/image'),
+    image: image === undefined || image === HOST ? null : valued(absolute(image, '/'), '/image'),
   };
 }
 

@@ -222,6 +222,10 @@ function mountRow(step: Step): string[][] {
       return [[step.destination, step.lower, [step.by, ...step.options].join(','), step.because]];
     case 'mount.graft':
       return [[step.at, step.source, 'ro,recursive', step.because]];
+    case 'image.take':
+      return [['the image', step.path, [step.kind, ...(step.digest === null ? [] : [step.digest])].join(' '), step.because]];
+    case 'mount.squashfs':
+      return [[step.at, step.source, [step.by, 'ro', ...step.options].join(','), step.because]];
     case 'mount.point':
       return [[step.path, '-', 'made if lacking', step.because]];
     case 'scratch.contain':

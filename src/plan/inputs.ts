@@ -3,6 +3,7 @@
 import type {Facts, IdentityFacts} from '../host/facts.js';
 import type {Job, Valued} from '../job/job.js';
 import type {Policy} from '../policy/policy.js';
+import type {ImageFound} from './image.js';
 
 /** What belongs to this one call, beside job, policy and node. */
 export interface Call {
@@ -16,6 +17,8 @@ export interface Call {
   batchId: string | null;
   /** Why no namespaces are to be built around the payload; null when they are. `always`: even where a box is required. */
   unboxed: {because: string; always: boolean} | null;
+  /** What the job's image is; absent: there is none, or nobody has looked yet. */
+  image?: ImageFound | undefined;
   /** A number in [0, 1) that belongs to the job: decides whether it is in the observed share. */
   sample: number;
 }

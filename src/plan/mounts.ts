@@ -3,7 +3,8 @@
 import type {Valued} from '../job/job.js';
 import {normalize} from 'node:path/posix';
 import {liesIn, matchesPathGlob} from '../policy/glob.js';
-import {placesOf} from '../policy/places.js';
+import {imagesPlace, placesOf} from '../policy/places.js';
+import {planImage, type ImagePlan} from './image.js';
 import type {Inputs} from './inputs.js';
 import type {PlannedLimits} from './limits.js';
 import {CONTAINED, planContainer, planScratchWatch} from './scratch.js';
@@ -85,12 +86,14 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, features: read
     ...credentials.map(({path}) => path),
     ...writable.map(({value}) => value),
   ];
+  const image = choice.image === null ? null : planImage(choice.image, inputs.call.image, inputs.policy, facts.caller.uid);
   const view =
     choice.value === 'node' || facts.views === null
       ? null
       : planView({
           ...{choice, place, system, applications: system === null ? (job.applications?.list.map(({name}) => name) ?? []) : []},
           views: facts.views,
+          image,
           writable: writable.map(({value}) => value),
           destinations,
         });
@@ -121,7 +124,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, features: read
     ...privates,
     bind(temporary, '/tmp', ['rw'], 'private, gone at the end'),
     bind(varTemporary, '/var/tmp', ['rw'], 'private, gone at the end'),
-    ...(system === null ? [] : planSystemMounts(inputs, bind)),
+    ...(system === null ? [] : planSystemMounts(inputs, image, bind)),
     ...hidden.map((place): Step => ({
       op: 'mount.tmpfs',
       destination: place,
@@ -164,7 +167,10 @@ function planSystemDirectories(own: string): Step[] {
   ];
 }
 
-function planSystemMounts({job, call}: Inputs, bind: Bind): Step[] {
+function planSystemMounts({job, call}: Inputs, image: ImagePlan | null, bind: Bind): Step[] {
+  // a file system in a file is not mounted yet when the accounts are read
+  const mounted = image?.mounts.find((step) => step.op === 'mount.squashfs');
+  const source = mounted?.op === 'mount.squashfs' ? mounted.source : (image?.lower ?? '/');
   const {uid, gid, name, home} = call.identity.value;
   const account = {name: name ?? `u${String(uid)}`, uid, gid, home: home ?? job.workDirectory.value};
   return [
@@ -176,7 +182,7 @@ function planSystemMounts({job, call}: Inputs, bind: Bind): Step[] {
       because: 'the state of services; its pages are the box’s memory',
     },
     bind(SERVICE_LOGS.place, SERVICE_LOGS.inBox, ['rw'], 'what services say, for the record'),
-    {op: 'accounts.provide', image: job.image?.value ?? '/', account, because: 'services find their accounts, and the payload its user'},
+    {op: 'accounts.provide', image: source, account, because: 'services find their accounts, and the payload its user'},
     bind(`${ACCOUNTS}/passwd`, '/etc/passwd', ['rw'], 'accounts of the image, and the payload’s user'),
     bind(`${ACCOUNTS}/group`, '/etc/group', ['rw'], 'groups of the image, and the payload’s'),
   ];
@@ -192,6 +198,7 @@ function planPreparation({facts, call}: Inputs, view: ViewPlan | null, container
   const cover = system === null ? null : (facts.system?.unifiedAt ?? null);
   const make = (path: string, mode: string, because: string): Step => ({op: 'directory.create', path, mode, owner: 'caller', because});
   return [
+    ...(view?.taken ?? []),
     {op: 'view.unshare', user, root, because: 'what is mounted for the box is gone with it, however it ends'},
     ...(cover === null
       ? []
@@ -209,7 +216,7 @@ function planPreparation({facts, call}: Inputs, view: ViewPlan | null, container
 /** The wrapper's own folders, each once, but where something private covers them anyway. */
 function hidePlaces({policy, facts}: Inputs): string[] {
   const {state, spools, scratch} = placesOf(policy, facts.caller.uid);
-  const places = [...new Set([state, ...spools, scratch])].filter((place) => !isCovered(place));
+  const places = [...new Set([state, ...spools, scratch, imagesPlace(policy, facts.caller.uid)])].filter((place) => !isCovered(place));
   return places.filter((place) => !places.some((other) => other !== place && liesIn(place, other)));
 }
 

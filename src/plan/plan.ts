@@ -5,7 +5,7 @@ import type {Pattern} from '../job/job.js';
 import {applyRules} from '../policy/match.js';
 import {formatDuration} from '../job/quantity.js';
 import {liesIn} from '../policy/glob.js';
-import {placesOf} from '../policy/places.js';
+import {imagesPlace, placesOf} from '../policy/places.js';
 import {refusals} from '../policy/refusals.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {planApplications, planFate} from './applications.js';
@@ -37,7 +37,7 @@ export function makePlan(original: Inputs): Plan {
   const {job, facts, call} = original;
   const pattern = selectPattern(job);
   const ruled = applyRules(original.policy, {vo: job.vo, user: call.identity.value.name, queue: job.queue, pattern: pattern.value});
-  const refused = refusals(job, pattern.value, ruled);
+  const refused = refusals(job, pattern.value, ruled, call.image?.digest ?? null);
   const [only, ...others] = refused;
   if (only !== undefined) throw others.length === 0 ? only : new TareErrors(refused);
   const inputs: Inputs = {...original, policy: ruled.policy};
@@ -220,7 +220,7 @@ function planEngine({facts: {bubblewrap, system}}: Inputs, mode: ModeChoice, pat
 function checkOwnPlaces({job, policy, facts}: Inputs): void {
   const {state, spools, scratch} = placesOf(policy, facts.caller.uid);
   for (const {value, provenance} of [job.workDirectory, ...job.writable]) {
-    const own = [state, ...spools, scratch].find((place) => liesIn(place, value));
+    const own = [state, ...spools, scratch, imagesPlace(policy, facts.caller.uid)].find((place) => liesIn(place, value));
     if (own === undefined || isNeverWritable(value)) continue;
     throw new TareError('OWN_DIRECTORY', {
       message: 'the payload may not write where the wrapper keeps its own',

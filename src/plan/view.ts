@@ -11,6 +11,7 @@ import {TareError} from '../errors.js';
 import type {Ability, ViewFacts, VisibleMount} from '../host/facts.js';
 import type {FileSystem, Valued} from '../job/job.js';
 import {liesIn} from '../policy/glob.js';
+import type {ImagePlan} from './image.js';
 import type {Inputs} from './inputs.js';
 import type {Step} from './step.js';
 
@@ -67,6 +68,8 @@ const remedyOf = ({overlay, fuse}: ViewFacts): string | null => {
 };
 
 export interface ViewPlan {
+  /** What is needed before any of it: the image. */
+  taken: Step[];
   /** For enter, in this order: directories first, then mounts. */
   directories: string[];
   points: Step[];
@@ -80,6 +83,8 @@ export interface ViewPlan {
 export interface ViewInputs {
   choice: ViewChoice;
   views: ViewFacts;
+  /** That of the choice. */
+  image: ImagePlan | null;
   /** Where layers lie: `{box}`, or what contains the scratch. */
   place: string;
   /** What is mounted over the view anyway, and is to be there in an image too. */
@@ -94,16 +99,22 @@ export interface ViewInputs {
 
 /** Overlays of the box; with applications, of each of them. */
 export function planView(inputs: ViewInputs): ViewPlan {
-  const {choice, views, place, applications} = inputs;
+  const {choice, views, image, place, applications} = inputs;
   const own = choice.value === 'private' && applications.length > 1 ? applications : [null];
-  const plan: ViewPlan = {directories: [`${place}/layers`, VIEW], points: [], mounts: [], base: [], ready: []};
+  const plan: ViewPlan = {taken: [], directories: [`${place}/layers`, VIEW], points: [], mounts: [], base: [], ready: []};
+  if (image !== null) {
+    plan.taken.push(image.take);
+    plan.directories.push(...image.directories);
+    plan.mounts.push(...image.mounts);
+  }
   const why = `${choice.value} (${choice.because})`;
   const readOnlyRoot = bind('/', '/', 'the node’s file system, read-only');
-  if (views.user && choice.image === null) plan.base.push(readOnlyRoot);
-  else if (own.length > 1) plan.base.push(choice.image === null ? readOnlyRoot : bind(choice.image.value, '/', `the image, read-only`));
+  if (views.user && image === null) plan.base.push(readOnlyRoot);
+  else if (own.length > 1)
+    plan.base.push(image === null ? readOnlyRoot : bind(`${VIEW}/0`, '/', 'the image, read-only, with what is mounted upon'));
   for (const [index, application] of own.entries()) {
     const context: OverlayContext = {inputs, plan, application, key: String(index), why};
-    if (choice.image !== null) overImage(context, choice.image.value);
+    if (image !== null) overImage(context, image.lower);
     else if (views.user) overPlaces(context);
     else overNode(context);
   }

@@ -43,6 +43,7 @@ export const BUILTIN: Readonly<Policy> = {
   identity: {user: builtin('nobody'), allowRoot: builtin(false)},
   directories: {state: null, spools: null, scratch: null, exporters: null, sealed: null, log: null},
   log: {level: 'warn', format: 'human'},
+  imageStore: {places: [], cache: null, maxBytes: null},
   killSwitch: builtin('/etc/tare/off'),
   batch: {oom: builtin('hold'), blackHole: null},
   features: {hs06: null, shutdownTime: null, graceUs: null},

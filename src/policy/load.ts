@@ -32,6 +32,7 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
     reserve === undefined ? undefined : (problems.attempt(() => parseSize(reserve, locate('/reserve/memory'))) ?? undefined);
   const duration = (written: string | number | undefined, pointer: string): number | null =>
     written === undefined ? null : problems.attempt(() => parseDuration(written, locate(pointer)));
+  const {cache: store, maxSize} = document.imageStore ?? {};
   const blackHole = document.batch?.blackHole;
   const policy: Policy = {
     ...applySetting(BUILTIN, readRuled(document, locate, problems)),
@@ -51,6 +52,11 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
       log: directory('log'),
     },
     log: {...BUILTIN.log, ...document.log},
+    imageStore: {
+      places: document.imageStore?.places ?? [],
+      cache: store === undefined ? null : {value: store, provenance: {source: 'policy', at: locate('/imageStore/cache')}},
+      maxBytes: maxSize === undefined ? null : problems.attempt(() => parseSize(maxSize, locate('/imageStore/maxSize'))),
+    },
     killSwitch: or(document.killSwitch, '/killSwitch', BUILTIN.killSwitch),
     batch: {
       oom: or(document.batch?.oom, '/batch/oom', BUILTIN.batch.oom),

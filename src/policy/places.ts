@@ -21,6 +21,12 @@ export function placesOf(policy: Policy | null, uid: number): Places {
 export const exportersPlace = (policy: Policy, uid: number): string =>
   written(policy, 'exporters', uid) ?? `${placesOf(policy, uid).state}/exporters`;
 
+/** Where images are unpacked to: for all jobs of one account. */
+export const imagesPlace = (policy: Policy, uid: number): string => {
+  const path = policy.imageStore.cache?.value;
+  return path === undefined ? `${placesOf(policy, uid).state}/images` : fill(path, uid);
+};
+
 /** Where root keeps the records that it has taken over from users. */
 export const sealedPlace = (policy: Policy): string => written(policy, 'sealed', 0) ?? `${placesOf(policy, 0).state}/sealed`;
 

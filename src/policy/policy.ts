@@ -31,7 +31,7 @@ export interface Ruled {
   writable: Valued<string[]>;
   /** The first is the default. */
   filesystem: Valued<FileSystem[]>;
-  /** Patterns with `*`. */
+  /** Patterns with `*`, and digests. */
   images: Valued<string[]>;
   /** So long the services of a small machine may take to be ready, and so long to end. */
   servicesWithinUs: Valued<number>;
@@ -76,6 +76,8 @@ export interface Policy extends Ruled {
   /** `%u` not yet replaced; null: the built-in place, which depends on the caller. */
   directories: Record<'state' | 'scratch' | 'exporters' | 'sealed' | 'log', Valued<string> | null> & {spools: Valued<string[]> | null};
   log: {level: 'error' | 'warn' | 'info' | 'debug'; format: 'json' | 'human'};
+  /** `cache`: `%u` not yet replaced; null: the built-in place. `maxBytes` null: what the disk has. */
+  imageStore: {places: string[]; cache: Valued<string> | null; maxBytes: number | null};
   killSwitch: Valued<string>;
   batch: {oom: Valued<'hold' | 'code'>; blackHole: BlackHole | null};
   /** Of the Machine/Job Features, what only the site knows. */

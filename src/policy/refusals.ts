@@ -4,9 +4,11 @@ import {TareError} from '../errors.js';
 import type {Job, Pattern} from '../job/job.js';
 import {either, show} from '../job/show.js';
 import {liesIn, matchesPathGlob} from './glob.js';
+import {allowsImage} from './images.js';
 import type {Applied} from './match.js';
 
-export function refusals(job: Job, pattern: Pattern, {policy, rule, refusal}: Applied): TareError[] {
+/** @param digest of the job's image, where one is known */
+export function refusals(job: Job, pattern: Pattern, {policy, rule, refusal}: Applied, digest: string | null = null): TareError[] {
   if (refusal !== null) {
     const message = `the rule "${rule ?? ''}" refuses the job: ${refusal.value}`;
     return [new TareError('POLICY_REFUSED', {message, where: refusal.provenance.at})];
@@ -68,12 +70,12 @@ export function refusals(job: Job, pattern: Pattern, {policy, rule, refusal}: Ap
     );
   }
   const {image} = job;
-  if (image !== null && !images.value.some((glob) => matchesPathGlob(glob, image.value))) {
+  if (image !== null && !allowsImage(images.value, {path: image.value, digest})) {
     errors.push(
       new TareError('IMAGE_FORBIDDEN', {
         message: 'the policy does not allow the image',
         where: image.provenance.at,
-        found: show(image.value),
+        found: digest === null ? show(image.value) : `${show(image.value)} (${digest})`,
         allowed: listed(images.value, images.provenance.at),
       }),
     );

@@ -2,7 +2,7 @@
 
 import type {Facts, IdentityFacts} from '../host/facts.js';
 import {LIMIT_NAMES} from '../job/job.js';
-import {stepsOf, type StepOf} from '../plan/step.js';
+import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
 import {RUNNING, type Outcome} from './outcome.js';
@@ -132,6 +132,7 @@ export function startedRecord(attempt: Attempt, plan: Plan | null): UsageRecord 
     allocation: allocation(plan),
     pattern: plan?.pattern.value ?? null,
     mode: plan?.mode.value ?? null,
+    image: imageOf(plan),
     limits: plan === null ? null : limitsOf(plan),
     net: NO_USAGE,
     tare: NO_TARE,
@@ -143,6 +144,11 @@ export function startedRecord(attempt: Attempt, plan: Plan | null): UsageRecord 
     host: attempt.host,
     flags: [...(plan?.flags ?? [])],
   };
+}
+
+function imageOf(plan: Plan | null): NonNullable<UsageRecord['image']> | null {
+  const taken = plan === null ? undefined : stepOf(plan, 'image.take');
+  return taken === undefined ? null : {path: taken.path, kind: taken.kind, digest: taken.digest};
 }
 
 function runningApplication({index, name, limits}: StepOf<'application.execute'>): RecordApplication {

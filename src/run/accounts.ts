@@ -7,12 +7,16 @@ import {runAbandonable} from './abandon.js';
 type Account = StepOf<'accounts.provide'>['account'];
 
 const CAT = '/usr/bin/cat';
+/** Of squashfs-tools: reads a file of a file system in a file. */
+const UNSQUASHFS = '/usr/bin/unsquashfs';
 const MOST_LINES = 100_000;
 
 /** Writes `passwd` and `group` below the directory. An image without any gets root. */
 export async function provideAccounts({image, account}: StepOf<'accounts.provide'>, directory: string): Promise<void> {
-  const read = async (name: string): Promise<string> =>
-    (await runAbandonable(CAT, ['--', `${image}/etc/${name}`], {identity: null})).out ?? '';
+  const read = async (name: string): Promise<string> => {
+    const {out} = await runAbandonable(CAT, ['--', `${image}/etc/${name}`], {identity: null});
+    return out ?? (await runAbandonable(UNSQUASHFS, ['-cat', image, `etc/${name}`], {identity: null})).out ?? '';
+  };
   const [passwd, group] = await Promise.all([read('passwd'), read('group')]);
   write(`${directory}/passwd`, withUser(passwd, account));
   write(`${directory}/group`, withGroup(group, account));

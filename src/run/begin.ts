@@ -5,12 +5,14 @@ import {createGroups, noGroups, openGroups, type Groups} from '../cgroup/manager
 import {startedRecord} from '../record/record.js';
 import {journal} from '../record/journal.js';
 import {asTareError} from '../errors.js';
+import {stepsOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../record/record.js';
 import {attemptOf} from './attempt.js';
 import {writeBundle} from './bundle.js';
 import type {Channel} from './channel.js';
 import type {Hello} from './hello.js';
+import {takeImage} from './image.js';
 import {launch} from './life.js';
 import type {Log} from './log.js';
 import {outputFileOf} from './output-file.js';
@@ -77,6 +79,7 @@ export async function begin(
   try {
     channel.send('S', stateDirectory(plan, id));
     makeState(state, caller);
+    await takeImage(plan, id, caller.uid, known.policy?.imageStore.maxBytes ?? null);
     makeScratch(plan, id, started.recordId);
     groups = createGroups(plan.steps, id);
     state.memoryBefore = groups.memoryEvents();
@@ -106,9 +109,11 @@ export function recordStart({directories}: Plan, started: UsageRecord, log: Log)
   }
 }
 
-/** A spool that could not be made cannot be hidden, and there is nothing in it to hide. */
+/** A place of the wrapper's that is not there cannot be hidden, and there is nothing in it to hide. */
 function withoutMissing(plan: Plan): Plan {
-  const missing = plan.directories.spools.filter((spool) => !existsSync(spool));
+  const missing = stepsOf(plan, 'mount.tmpfs').flatMap(({destination}) =>
+    destination === '/dev/shm' || existsSync(destination) ? [] : [destination],
+  );
   return {...plan, steps: plan.steps.filter((step) => step.op !== 'mount.tmpfs' || !missing.includes(step.destination))};
 }
 

@@ -56,7 +56,9 @@ function layersOf({plan, id, init}: BoxState, application: string | null): Layer
     });
   }
   const foreignIds = stepOf(plan, 'view.unshare')?.user === true;
-  const layers: Layer[] = views.map(({upper, lower, destination}) => ({upper: place(upper), lower, destination, foreignIds}));
+  // an image that is mounted for the box is seen where its engine is
+  const under = (lower: string): string => (lower.startsWith('{box}/') ? engineRoot(init) + inBox(lower, box) : lower);
+  const layers: Layer[] = views.map(({upper, lower, destination}) => ({upper: place(upper), lower: under(lower), destination, foreignIds}));
   for (const {source, destination} of stepsOf(plan, 'mount.bind'))
     if (destination === '/tmp' || destination === '/var/tmp') layers.push({upper: place(source), lower: null, destination, foreignIds});
   return layers;

@@ -24,7 +24,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {readDocument} from './documents.js';
 import {ownFailures} from './failures.js';
 import {callerIdentity, payloadIdentity} from './identity.js';
-import {checkImage, findInit} from './image.js';
+import {findImage, findInit} from './image.js';
 import {pinnedCpus} from './pinned.js';
 import {checkSavedPlan} from './saved-plan.js';
 import {tryView} from './trial.js';
@@ -113,13 +113,12 @@ export async function prepare(
     sample: Number.parseInt(known.id.slice(0, 8), 16) / 2 ** 32,
   };
   const inputs: Inputs = {job, policy, facts, call};
-  const prepared = prepareFrom(inputs, callerArgvIndex);
-  // only when the policy allows it: a look can wake an automount
-  if (job.image === null || prepared.plan.mode.value !== 'box') return prepared;
-  await checkImage(job.image, caller.uid === 0 ? identity.value : null);
-  const init = await findInit(job.image.value, job.init);
-  if (init === null || facts.system === null) return prepared;
-  return prepareFrom({...inputs, facts: {...facts, system: {...facts.system, init}}}, callerArgvIndex);
+  if (job.image === null) return prepareFrom(inputs, callerArgvIndex);
+  const looked = await findImage(job.image, inputs, () => prepareFrom(inputs, callerArgvIndex).plan.mode.value === 'box');
+  if (looked === null) return prepareFrom(inputs, callerArgvIndex);
+  const init = await findInit(looked, job.init);
+  const system = facts.system === null ? null : {...facts.system, init};
+  return prepareFrom({...inputs, facts: {...facts, system}, call: {...call, image: looked}}, callerArgvIndex);
 }
 
 function prepareFrom(inputs: Inputs, callerArgvIndex: number | null): Prepared {

@@ -2,13 +2,15 @@
 
 import {TareError} from '../errors.js';
 import type {Facts, IdentityFacts} from '../host/facts.js';
+import {SQUASHFUSE} from '../image/look.js';
 import {boxObstacle} from '../plan/mode.js';
 import {isNeverWritable} from '../plan/mounts.js';
 import {LIMIT_NAMES} from '../job/job.js';
 import {canonicalJson, digest} from '../plan/canonical.js';
-import {stepOf, stepsOf} from '../plan/step.js';
-import {matchesPathGlob} from '../policy/glob.js';
-import {placesOf} from '../policy/places.js';
+import {cachedTree, MOUNTED} from '../plan/image.js';
+import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
+import {allowsImage, allowsPath} from '../policy/images.js';
+import {imagesPlace, placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
@@ -87,15 +89,21 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
 const OWN_DIRECTORY = /^\{box\}\/(?:disk\/)?(?:(?:layers|view)\/)?[a-z0-9-]+$/;
 
 /** What root would mount is in the box's own folder, and lies over what the node and the policy offer. */
-function checkViews(plan: Plan, {views, scratch}: Facts, policy: Policy, mismatch: Mismatch): void {
+function checkViews(plan: Plan, facts: Facts, policy: Policy, mismatch: Mismatch): void {
+  const {views, scratch} = facts;
   const isOwn = (path: string | null): boolean => path === null || (path.startsWith('{box}/') && !path.split('/').includes('..'));
   const offered = ['/', ...(views?.mounts ?? []).map(({point}) => point), ...(views?.writable ?? [])];
   const rule = policy.rules.find(({name}) => name === plan.rule);
   const images = (rule?.set.images ?? policy.images).value;
+  const taken = stepOf(plan, 'image.take');
+  // what is used where it lies is allowed by that alone: its digest is only what the plan says
+  if (taken !== undefined && !(taken.tree === null ? allowsPath(images, taken.path) : allowsImage(images, taken)))
+    throw mismatch('its image is not allowed', taken.path, images.join(', ') || 'none');
+  const lowers = taken === undefined ? [] : checkImage(plan, taken, imagesPlace(policy, facts.caller.uid), mismatch);
   for (const {lower, upper, work, at, by} of stepsOf(plan, 'mount.overlay')) {
     if (![upper, work, at].every(isOwn)) throw mismatch('it mounts outside the box’s own folder', at, 'below {box}');
-    if (!offered.includes(lower) && !images.some((glob) => matchesPathGlob(glob, lower)))
-      throw mismatch('a view lies over what is no layer here', lower, [...offered, ...images].join(', '));
+    if (!offered.includes(lower) && !lowers.includes(lower))
+      throw mismatch('a view lies over what is no layer here', lower, [...offered, ...lowers].join(', '));
     const ability = by === 'overlayfs' ? views?.overlay : views?.fuse;
     if (ability?.available !== true)
       throw mismatch('its views cannot be made', ability?.how ?? 'not tried', 'a node as it was planned for');
@@ -109,6 +117,23 @@ function checkViews(plan: Plan, {views, scratch}: Facts, policy: Policy, mismatc
     if (program !== null && program !== scratch.containers.program)
       throw mismatch('the program that makes its disk is elsewhere', program, scratch.containers.program ?? 'none');
   }
+}
+
+/** @returns what a view may lie over because of the image: the tree itself, one in the cache, or a file system that is mounted for the box */
+function checkImage(plan: Plan, {path, kind, digest, tree}: StepOf<'image.take'>, cache: string, mismatch: Mismatch): string[] {
+  if (tree !== null && (digest === null || tree !== cachedTree(cache, digest)))
+    throw mismatch('its image is unpacked elsewhere', tree, digest === null ? 'nowhere' : cachedTree(cache, digest));
+  if (kind === 'directory') return [path];
+  if (kind !== 'squashfs') return tree === null ? [] : [`${tree}/root`];
+  const source = tree === null ? path : `${tree}/image.squashfs`;
+  for (const mount of stepsOf(plan, 'mount.squashfs')) {
+    const odd = mount.options.find((option) => !/^(?:[ug]id=\d+|allow_other)$/.test(option));
+    if (odd !== undefined) throw mismatch('it mounts its image in an unknown way', odd, 'uid=, gid=, allow_other');
+    if (mount.source !== source || mount.at !== MOUNTED) throw mismatch('it mounts another file than its image', mount.source, source);
+    if (mount.program !== null && !SQUASHFUSE.includes(mount.program))
+      throw mismatch('the program that mounts its image is none that is known', mount.program, SQUASHFUSE.join(', '));
+  }
+  return [MOUNTED];
 }
 
 type Mismatch = (message: string, found: string, allowed: string) => TareError;

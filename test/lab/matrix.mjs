@@ -53,6 +53,7 @@ const ROWS = {
   'node/box/limits': others(),
   'node/box/isolation': others('condor'),
   'node/box/view': WITH_OVERLAYS,
+  'node/box/images': {usual: [], also: ['root', 'bookworm', 'none']},
   'node/box/scratch': WITH_OVERLAYS,
   'node/box/fuse': {usual: [], also: []},
   // small machines have a way of their own: these need an OCI runtime

@@ -19,7 +19,11 @@ export const jobFlags = {
   'core-size': Flags.string({description: 'size of a core file', helpGroup: 'JOB', helpValue: 'SIZE'}),
   scratch: Flags.string({description: 'disk for /tmp, /var/tmp and what is written to a view', helpGroup: 'JOB', helpValue: 'SIZE'}),
   filesystem: Flags.string({description: 'node, shared or private', helpGroup: 'JOB'}),
-  image: Flags.string({description: 'unpacked image instead of the node’s files', helpGroup: 'JOB', helpValue: 'DIR'}),
+  image: Flags.string({
+    description: 'image instead of the node’s files: a directory, an OCI layout or archive, a squashfs file; host: none',
+    helpGroup: 'JOB',
+    helpValue: 'IMAGE',
+  }),
   network: Flags.string({description: 'host or none', helpGroup: 'JOB'}),
   'work-directory': Flags.string({description: 'where the payload starts', helpGroup: 'JOB', helpValue: 'DIR'}),
   user: Flags.string({description: 'account that the payload runs as; root only', helpGroup: 'JOB'}),

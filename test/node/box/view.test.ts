@@ -260,9 +260,9 @@ for (const role of ROLES) {
         (path: string) => {
           writeFileSync(path, 'sqsh');
         },
-        /single file cannot be used in this version/,
+        /of no kind that can be used.*an unknown file/,
       ],
-      ['nothing', () => undefined, /no directory that can be read.*No such file/],
+      ['nothing', () => undefined, /the image cannot be read.*No such file/],
       [
         'a link that leads nowhere',
         (path: string) => {

@@ -110,6 +110,8 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     [{op: 'watch.scratch', limitBytes: 1, directories: [], periodMs: 1, because}, []],
     [{op: 'view.unshare', user: true, root: null, because}, []],
     [{op: 'scratch.contain', by: 'tmpfs', image: null, program: null, destination: '{box}/disk', bytes: 1, because}, []],
+    [{op: 'image.take', path: '/i', kind: 'directory', digest: null, tree: null, because}, []],
+    [{op: 'mount.squashfs', source: '/i', at: '{box}/view/image', by: 'loop', program: null, options: [], because}, []],
     [{op: 'mount.point', lower: '/i', upper: '{box}/u', path: '/x', because}, []],
     [OVERLAY, []],
     [{op: 'mount.graft', source: '/cvmfs', at: '{box}/view/0/cvmfs', because}, []],
@@ -249,6 +251,15 @@ describe('what enter mounts, in the launch frame', () => {
     ],
     [{op: 'directory.create', path: '{box}/disk', mode: '0711', owner: 'caller', because}, []],
     [{op: 'mount.point', lower: '/i', upper: '{box}/u', path: '/x', because}, ['Mpoint', 'm/i', 'm/b/u', 'm/x']],
+    [{op: 'mount.point', lower: '{box}/view/image', upper: '{box}/u', path: '/x', because}, ['Mpoint', 'm/b/view/image', 'm/b/u', 'm/x']],
+    [
+      {op: 'mount.squashfs', source: '/i/{box}', at: '{box}/view/image', by: 'loop', program: null, options: [], because},
+      ['Msquashfs', 'm/i/{box}', 'm/b/view/image', 'm', 'm'],
+    ],
+    [
+      {op: 'mount.squashfs', source: '/i', at: '{box}/view/image', by: 'squashfuse', program: '/p', options: ['uid=1', 'gid=2'], because},
+      ['Msquashfs', 'm/i', 'm/b/view/image', 'm/p', 'muid=1,gid=2'],
+    ],
     [OVERLAY, ['Moverlay', 'm/opt/{box}', 'm/b/layers/0-0-upper', 'm/b/layers/0-0-work', 'm/b/view/0-0', 'muserxattr,volatile']],
     [
       {...OVERLAY, by: 'fuse-overlayfs', options: []},

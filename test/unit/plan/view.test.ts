@@ -188,7 +188,7 @@ describe('views of applications', () => {
   const applications = ['sim-1', 'sim-2'];
   const destinations = ['/proc', '/dev', '/tmp', '/var/tmp', WORK];
   const inputs = (views: ViewFacts) => ({
-    ...{views, applications, destinations, place: '{box}', writable: [WORK], system: null},
+    ...{views, applications, destinations, image: null, place: '{box}', writable: [WORK], system: null},
     choice: {value: 'private' as const, because: 'a test', image: null},
   });
   it('do not show what the box hides', () => {

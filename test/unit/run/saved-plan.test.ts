@@ -1,5 +1,6 @@
 import {expect} from 'chai';
 import {EXIT} from '../../../src/errors.js';
+import type {ImageFound} from '../../../src/plan/image.js';
 import type {LimitName} from '../../../src/job/job.js';
 import type {Facts} from '../../../src/host/facts.js';
 import {stepOf, type Step, type StepOf} from '../../../src/plan/step.js';
@@ -67,9 +68,17 @@ describe('a saved plan with a view', () => {
   it('is obeyed where it was made', () => {
     for (const document of [{filesystem: 'shared'}, {filesystem: 'private'}, {image: '/images/el9'}] as const)
       expect(obey(made(document))).to.deep.equal(USER);
+    for (const saved of [squashfs, layout]) expect(obey(saved)).to.deep.equal(USER);
   });
   const shared = made({filesystem: 'shared'});
   const image = made({image: '/images/el9'});
+  const looked = (found: ImageFound): Plan =>
+    plan({job: {image: '/images/el9'}, facts: node, policy: {images: ['/images/*']}, call: {image: found}});
+  const squashfs = looked({
+    ...{path: '/images/el9', kind: 'squashfs', digest: null, architecture: null},
+    mount: {by: 'squashfuse', program: '/usr/bin/squashfuse_ll', options: ['uid=7']},
+  });
+  const layout = looked({path: '/images/el9', kind: 'oci-layout', digest: `sha256:${'ab'.repeat(32)}`, architecture: null, mount: null});
   for (const [title, saved, here] of [
     ['a view mounted elsewhere', change(shared, 'mount.overlay', () => ({at: '/opt/x'}))],
     ['a view mounted above the box', change(shared, 'mount.overlay', () => ({at: '{box}/../x'}))],
@@ -77,6 +86,14 @@ describe('a saved plan with a view', () => {
     ['a work directory elsewhere', change(shared, 'mount.overlay', () => ({work: '/etc'}))],
     ['a lower layer that is none here', change(shared, 'mount.overlay', () => ({lower: '/root'}))],
     ['an image that is not allowed', change(image, 'mount.overlay', () => ({lower: '/images/el9/root'}))],
+    ['another image', change(image, 'image.take', () => ({path: '/home/x'}))],
+    ['an image that is said to be of an allowed digest', change(layout, 'image.take', () => ({path: '/home/x'}))],
+    ['an image unpacked elsewhere', change(layout, 'image.take', () => ({tree: '/etc'}))],
+    ['an image of another digest', change(layout, 'image.take', () => ({digest: `sha256:${'cd'.repeat(32)}`}))],
+    ['another file mounted', change(squashfs, 'mount.squashfs', () => ({source: '/home/x'}))],
+    ['a file mounted elsewhere', change(squashfs, 'mount.squashfs', () => ({at: '/etc'}))],
+    ['another program that mounts it', change(squashfs, 'mount.squashfs', () => ({program: '/home/x'}))],
+    ['options of its own', change(squashfs, 'mount.squashfs', () => ({options: ['suid']}))],
     ['an overlay by a program that is not here', change(shared, 'mount.overlay', () => ({by: 'fuse-overlayfs'}))],
     ['a mount put elsewhere', change(image, 'mount.graft', () => ({at: '/etc'}))],
     ['files made elsewhere', change(image, 'mount.point', () => ({upper: '/etc'}))],

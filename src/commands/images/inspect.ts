@@ -1,0 +1,80 @@
+import {resolve} from 'node:path';
+import {Args, Command} from '@oclif/core';
+import {EXIT, TareError} from '../../errors.js';
+import {listCache} from '../../image/cache.js';
+import {lookAtImage} from '../../image/look.js';
+import {formatBytes} from '../../job/quantity.js';
+import {allowsImage, allowsPath} from '../../policy/images.js';
+import {renderTable} from '../../report/table.js';
+import {allImages, imageFlags, isCalled, openImages, type Images} from '../shared/images.js';
+import {explain, say, sayJson} from '../shared/output.js';
+
+export default class ImagesInspect extends Command {
+  static override summary = 'Say all about one image, and whether it can be used here.';
+  static override description =
+    'A squashfs file is read whole, for its digest. Exit status 1 when the policy does not allow the image to a job that no rule is for.';
+  static override examples = ['<%= config.bin %> images inspect /data/images/el9.tar', '<%= config.bin %> images inspect el9'];
+  static override args = {
+    image: Args.string({
+      description: 'path, or a part of path, name or digest that is one image’s only',
+      required: true,
+      ignoreStdin: true,
+    }),
+  };
+  static override flags = imageFlags;
+
+  async run(): Promise<void> {
+    const {flags, args} = await this.parse(ImagesInspect);
+    let status: number = EXIT.unhealthy;
+    try {
+      const images = await openImages(flags.policy);
+      const path = pathOf(args.image, images);
+      const user = images.uid !== 0;
+      const looked = await lookAtImage(path, {identity: null, where: args.image, digest: true, user});
+      const {value, provenance} = images.policy.images;
+      const allowed = allowsImage(value, looked);
+      const by = allowed ? (allowsPath(value, path) ? 'its path' : 'its digest') : null;
+      const cached = listCache({directory: images.cache}).find(({digest}) => digest === looked.digest) ?? null;
+      if (allowed) status = 0;
+      if (flags.json) sayJson({...looked, allowed, allowedBy: by, cached});
+      else {
+        const rows = [
+          ['path', path],
+          ['kind', looked.kind],
+          ['digest', looked.digest],
+          ['name', looked.name],
+          ['architecture', looked.architecture],
+          ['size', looked.bytes === null ? null : formatBytes(looked.bytes)],
+          ['layers', looked.layers === null ? null : String(looked.layers)],
+          ['mounted by', looked.mount?.by ?? null],
+          ['allowed', by === null ? `no: ${value.join(', ') || 'none'} (${provenance.at})` : `yes, by ${by} (${provenance.at})`],
+          ['unpacked', cached === null ? null : `${cached.path}, ${formatBytes(cached.bytes)}, ${String(cached.uses)} live boxes`],
+        ];
+        say(
+          renderTable(
+            [{header: ''}, {header: ''}],
+            rows.map(([what, is]) => [what ?? '', is ?? '-']),
+          )
+            .trim()
+            .replaceAll(/^ +/gm, ''),
+        );
+      }
+    } catch (error) {
+      status = explain(error);
+    }
+    if (status !== 0) this.exit(status);
+  }
+}
+
+function pathOf(text: string, images: Images): string {
+  if (text.includes('/')) return resolve(text);
+  const fitting = allImages(images).filter((image) => isCalled(image, text));
+  const [only, ...others] = fitting;
+  if (only !== undefined && others.length === 0) return only.path;
+  throw new TareError('IMAGE_UNUSABLE', {
+    message: only === undefined ? 'no image is called so' : 'several images are called so',
+    where: text,
+    found: fitting.length === 0 ? undefined : fitting.map(({path}) => path).join(', '),
+    remedy: 'name it by its path; `tare images list` lists them',
+  });
+}

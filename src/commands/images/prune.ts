@@ -1,0 +1,44 @@
+import {existsSync} from 'node:fs';
+import {Command, Flags} from '@oclif/core';
+import {pruneCache} from '../../image/cache.js';
+import {formatBytes, parseDuration} from '../../job/quantity.js';
+import {cacheContext} from '../../run/image.js';
+import {imageFlags, openImages} from '../shared/images.js';
+import {explain, say, sayJson} from '../shared/output.js';
+
+export default class ImagesPrune extends Command {
+  static override summary = 'Remove unpacked images that nobody has used for long.';
+  static override description =
+    'Only what Tare has unpacked itself, in the cache of whoever calls; and what was left of unpacking that was killed. An image that a live box has stays.';
+  static override examples = [
+    '<%= config.bin %> images prune --older-than 30d',
+    '<%= config.bin %> images prune --older-than 0s --dry-run',
+  ];
+  static override flags = {
+    ...imageFlags,
+    'older-than': Flags.string({description: 'that no box was started with for so long', required: true, helpValue: 'TIME'}),
+    'dry-run': Flags.boolean({description: 'only say what would be removed'}),
+  };
+
+  async run(): Promise<void> {
+    const {flags} = await this.parse(ImagesPrune);
+    try {
+      const {cache, uid} = await openImages(flags.policy);
+      const before = Date.now() * 1000 - parseDuration(flags['older-than'], '--older-than');
+      const none = {removed: [], inUse: 0, young: 0};
+      const pruned = existsSync(cache) ? pruneCache(cacheContext(cache, uid), before, !flags['dry-run']) : none;
+      const {removed, inUse, young} = pruned;
+      const bytes = removed.reduce((sum, image) => sum + image.bytes, 0);
+      if (flags.json) {
+        sayJson({...pruned, bytes});
+        return;
+      }
+      for (const image of removed) say(`${image.digest}  ${formatBytes(image.bytes)}  ${image.source}`);
+      const kept = [inUse > 0 ? `${String(inUse)} in use` : '', young > 0 ? `${String(young)} used since` : ''].filter((one) => one !== '');
+      const done = flags['dry-run'] ? 'would be removed' : 'removed';
+      say(`${String(removed.length)} images ${done}, ${formatBytes(bytes)} freed${kept.length === 0 ? '' : `; kept: ${kept.join(', ')}`}`);
+    } catch (error) {
+      this.exit(explain(error));
+    }
+  }
+}

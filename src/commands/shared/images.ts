@@ -1,0 +1,101 @@
+/** What the commands of `tare images` have in common. */
+
+import {Flags} from '@oclif/core';
+import {findImages, type Listed} from '../../image/catalogue.js';
+import {listCache} from '../../image/cache.js';
+import {formatBytes} from '../../job/quantity.js';
+import {allowsImage} from '../../policy/images.js';
+import {imagesPlace} from '../../policy/places.js';
+import type {Policy} from '../../policy/policy.js';
+import {renderTable} from '../../report/table.js';
+import {readPolicy} from '../../run/documents.js';
+import {complain} from './output.js';
+
+export const imageFlags = {
+  policy: Flags.string({description: 'policy file instead of /etc/tare/policy.yaml and /etc/tare/policy.d/', helpValue: 'FILE'}),
+  json: Flags.boolean({description: 'print JSON'}),
+};
+
+export interface ImageRow extends Listed {
+  /** By the policy as it is for jobs that no rule is for. */
+  allowed: boolean;
+  /** It is unpacked in the cache. */
+  cached: boolean;
+  /** Live boxes that use that; null: none is unpacked. */
+  uses: number | null;
+  lastUsedEpochUs: number | null;
+  unpackedBytes: number | null;
+}
+
+export interface Images {
+  policy: Policy;
+  uid: number;
+  cache: string;
+}
+
+/** @throws TareError */
+export async function openImages(file: string | undefined): Promise<Images> {
+  const uid = process.getuid?.() ?? -1;
+  const policy = await readPolicy(file ?? null, uid);
+  return {policy, uid, cache: imagesPlace(policy, uid)};
+}
+
+/** Those in the policy's places, then those of the cache that come from elsewhere. */
+export function allImages({policy, cache}: Images): ImageRow[] {
+  const unpacked = listCache({directory: cache});
+  const about = (digest: string | null): Pick<ImageRow, 'cached' | 'uses' | 'lastUsedEpochUs' | 'unpackedBytes'> => {
+    const found = unpacked.find((image) => image.digest === digest);
+    return {
+      cached: found !== undefined,
+      uses: found?.uses ?? null,
+      lastUsedEpochUs: found?.lastUsedEpochUs ?? null,
+      unpackedBytes: found?.bytes ?? null,
+    };
+  };
+  const allowed = (image: {path: string; digest: string | null}): boolean => allowsImage(policy.images.value, image);
+  const listed = [...findImages(policy.imageStore.places, complain)];
+  const elsewhere = unpacked
+    .filter(({digest}) => !listed.some((image) => image.digest === digest))
+    .map(({source, kind, digest, name, architecture}): Listed => ({
+      path: source,
+      kind,
+      digest,
+      name,
+      architecture,
+      bytes: null,
+      problem: null,
+    }));
+  return [...listed, ...elsewhere].map((image) => ({...image, allowed: allowed(image), ...about(image.digest)}));
+}
+
+/** Whether an image is called so, or a part of its name is. */
+export const isCalled = ({path, name, digest}: ImageRow, text: string): boolean =>
+  [path, name ?? '', digest ?? ''].some((one) => one.toLowerCase().includes(text.toLowerCase()));
+
+const SHORT = 'sha256:'.length + 12;
+const UNKNOWN = '-';
+
+export function imageTable(rows: readonly ImageRow[]): string {
+  return renderTable(
+    [
+      {header: 'IMAGE'},
+      {header: 'KIND'},
+      {header: 'SIZE', align: 'right'},
+      {header: 'DIGEST'},
+      {header: 'NAME'},
+      {header: 'ALLOWED'},
+      {header: 'UNPACKED'},
+      {header: 'REMARK'},
+    ],
+    rows.map(({path, kind, bytes, digest, name, allowed, cached, uses, problem}) => [
+      path,
+      kind,
+      bytes === null ? UNKNOWN : formatBytes(bytes),
+      digest === null ? UNKNOWN : digest.slice(0, SHORT),
+      name ?? UNKNOWN,
+      allowed ? 'yes' : 'no',
+      cached ? ((uses ?? 0) > 0 ? `in use by ${String(uses)}` : 'yes') : UNKNOWN,
+      problem ?? '',
+    ]),
+  );
+}

@@ -1,0 +1,291 @@
+/**
+ * What an image is, and whether it can be used here: found before anything starts. The first touch of a path is by other processes with the
+ * rights of whoever will use it: on CVMFS a look can take long or for ever, and they are left alone when late.
+ */
+
+import {accessSync, closeSync, constants, existsSync, readFileSync, readSync} from 'node:fs';
+import {join} from 'node:path';
+import {TareError} from '../errors.js';
+import {childProcess} from '../host/spawn.js';
+import type {ImageFound, ImageKind} from '../plan/image.js';
+import {architecturesIn, nodeArchitecture, runsHere, WELL_KNOWN} from './architecture.js';
+import {BlobError, blobsOfArchive, blobsOfDirectory, openPlain, type Blobs} from './blobs.js';
+import {isLayout, OtherArchitecture, readManifest} from './manifest.js';
+import {isSquashfs, readSuperblock, SUPERBLOCK_BYTES} from './squashfs.js';
+
+export type Identity = {uid: number; gid: number} | null;
+
+/** A first look at a repository can fetch its catalogue. */
+const DEADLINE_MS = 30_000;
+/** For all of a file of some gigabytes. */
+const DIGEST_DEADLINE_MS = 600_000;
+const STAT = '/usr/bin/stat';
+const HEAD = '/usr/bin/head';
+const SHA256SUM = '/usr/bin/sha256sum';
+const UNSQUASHFS = ['/usr/bin/unsquashfs', '/usr/sbin/unsquashfs', '/usr/local/bin/unsquashfs'];
+export const SQUASHFUSE = ['/usr/bin/squashfuse_ll', '/usr/bin/squashfuse', '/usr/local/bin/squashfuse_ll', '/usr/local/bin/squashfuse'];
+const BEGIN = 512;
+const ELF_BEGIN = 20;
+const ALLOWED =
+  'a directory tree, such as those below /cvmfs/unpacked.cern.ch; an OCI layout or an archive of one; an archive of docker save; a squashfs file';
+
+export interface LookOptions {
+  /** Who will use it; null: we ourselves. Root sees more than the payload. */
+  identity: Identity;
+  /** Where it is asked for, for messages. */
+  where: string;
+  /** Read all of a squashfs file for its digest. */
+  digest: boolean;
+  /** In a user namespace the kernel mounts no disk. */
+  user: boolean;
+}
+
+/** More about an image than a plan needs. */
+export interface Looked extends ImageFound {
+  /** In its layout. */
+  name: string | null;
+  /** Of a file; of the layers as they are stored; null: not counted. */
+  bytes: number | null;
+  layers: number | null;
+}
+
+/** @throws TareError IMAGE_UNUSABLE, IMAGE_BROKEN, IMAGE_ARCHITECTURE, IMAGE_NOT_UNPACKED */
+export async function lookAtImage(path: string, options: LookOptions): Promise<Looked> {
+  const kind = await kindOf(path, options);
+  const broken = (what: string, cause?: unknown): TareError =>
+    new TareError('IMAGE_BROKEN', {
+      message: `the image is broken: ${what}`,
+      where: options.where,
+      found: path,
+      remedy: 'fetch or make it anew',
+      cause,
+    });
+  try {
+    if (kind === 'directory') return await lookAtTree(path, options);
+    if (kind === 'squashfs') return await lookAtSquashfs(path, options, broken);
+    return lookAtLayout(path, kind, options);
+  } catch (error) {
+    if (error instanceof BlobError) throw broken(error.message, error);
+    if (error instanceof OtherArchitecture) throw otherArchitecture(path, error.found, options.where);
+    throw error;
+  }
+}
+
+/** @throws BlobError */
+export const openBlobs = (path: string, kind: ImageKind): Blobs => (kind === 'oci-layout' ? blobsOfDirectory(path) : blobsOfArchive(path));
+
+type Seen = 'directory' | 'oci-layout' | 'archive' | 'squashfs';
+
+async function kindOf(path: string, {identity, where}: LookOptions): Promise<Seen> {
+  const unusable = (message: string, found: string): TareError =>
+    new TareError('IMAGE_UNUSABLE', {message, where, found: `${path}: ${found}`, allowed: ALLOWED});
+  const {out, error} = await byOther(STAT, ['-L', '-c', '%F|%n', '--', path, join(path, 'oci-layout')], identity);
+  const lines = out.toString('utf8').split('\n');
+  const type = lines.find((line) => line.endsWith(`|${path}`))?.split('|')[0];
+  if (type === undefined) throw unusable('the image cannot be read', error);
+  if (type === 'directory') return lines.some((line) => line.endsWith('|' + join(path, 'oci-layout'))) ? 'oci-layout' : 'directory';
+  if (!type.includes('file')) throw unusable('the image is no directory and no file', type);
+  const begin = await byOther(HEAD, ['-c', String(BEGIN), '--', path], identity);
+  if (begin.code !== 0) throw unusable('the image cannot be read', begin.error);
+  if (isSquashfs(begin.out)) return 'squashfs';
+  if (begin.out.toString('latin1', 257, 262) === 'ustar') return 'archive';
+  throw unusable('the image is of no kind that can be used', kindOfFile(begin.out));
+}
+
+const KINDS_OF_FILES: readonly {name: string; at: number; magic: string}[] = [
+  {name: 'an apptainer (SIF) file: its squashfs part can be taken out with `apptainer sif dump`', at: 32, magic: 'SIF_MAGIC'},
+  {name: 'compressed with gzip: decompress it, or keep only its layers compressed', at: 0, magic: '\x1f\x8b'},
+  {name: 'compressed with zstd: decompress it, or keep only its layers compressed', at: 0, magic: '\x28\xb5\x2f\xfd'},
+  {name: 'compressed with xz: decompress it', at: 0, magic: '\xfd7zXZ'},
+];
+
+function kindOfFile(begin: Buffer): string {
+  if (begin.length === 0) return 'an empty file';
+  return KINDS_OF_FILES.find(({at, magic}) => begin.toString('latin1', at, at + magic.length) === magic)?.name ?? 'an unknown file';
+}
+
+async function lookAtTree(path: string, {identity, where}: LookOptions): Promise<Looked> {
+  const candidates = WELL_KNOWN.map((name) => join(path, name));
+  // what is missing is no news; nor is that there is none of them
+  const {out, late} = await byOther(HEAD, ['-q', '-c', String(ELF_BEGIN), '--', ...candidates], identity);
+  if (late) throw unanswered(path, where);
+  const architectures = architecturesIn(out);
+  if (architectures.length > 0 && !architectures.some(runsHere)) throw otherArchitecture(path, architectures, where);
+  const architecture = architectures.find(runsHere) ?? null;
+  return {path, kind: 'directory', digest: null, architecture, mount: null, name: null, bytes: null, layers: null};
+}
+
+function lookAtLayout(path: string, seen: 'oci-layout' | 'archive', {where}: LookOptions): Looked {
+  const blobs = openBlobs(path, seen === 'archive' ? 'oci-archive' : seen);
+  try {
+    const kind = seen === 'oci-layout' ? seen : isLayout(blobs) ? 'oci-archive' : 'docker-archive';
+    const {digest, architecture, name, layers} = readManifest(blobs, nodeArchitecture());
+    if (architecture !== null && !runsHere(architecture)) throw otherArchitecture(path, [architecture], where);
+    const bytes = layers.every((layer) => layer.bytes !== null) ? layers.reduce((sum, layer) => sum + (layer.bytes ?? 0), 0) : null;
+    // each is looked for now: its content is checked when it is unpacked
+    for (const layer of layers) {
+      const {stream, bytes: found} = blobs.stream(layer.name);
+      stream.destroy();
+      if (layer.bytes !== null && found !== layer.bytes)
+        throw new BlobError(`${layer.name} has ${String(found)} bytes, and should have ${String(layer.bytes)}`);
+    }
+    return {path, kind, digest, architecture, mount: null, name, bytes, layers: layers.length};
+  } finally {
+    blobs.close();
+  }
+}
+
+async function lookAtSquashfs(path: string, options: LookOptions, broken: (what: string) => TareError): Promise<Looked> {
+  const opened = openPlain(path);
+  if (opened === null) throw broken('it is gone');
+  const begin = Buffer.alloc(SUPERBLOCK_BYTES);
+  const length = readSync(opened.file, begin, 0, begin.length, 0);
+  closeSync(opened.file);
+  const superblock = readSuperblock(begin.subarray(0, length), opened.bytes);
+  if (typeof superblock === 'string') throw broken(superblock);
+  const architecture = await architectureInside(path, options);
+  if (architecture !== null && !runsHere(architecture)) throw otherArchitecture(path, [architecture], options.where);
+  const digest = options.digest ? await digestOfFile(path, options) : null;
+  const mount = mounterOf(path, options);
+  return {path, kind: 'squashfs', digest, architecture, mount, name: null, bytes: opened.bytes, layers: null};
+}
+
+/** By unsquashfs, which also tells whether its tables are whole; null where it is not there, or nothing well-known is in the image. */
+async function architectureInside(path: string, {identity}: LookOptions): Promise<string | null> {
+  const program = firstProgram(UNSQUASHFS);
+  if (program === null) return null;
+  for (const name of WELL_KNOWN) {
+    // what reads a file that anybody may have made has no rights that it does not need
+    const {out} = await byOther(program, ['-q', '-n', '-cat', path, name], identity, {enough: ELF_BEGIN});
+    const [found] = architecturesIn(out.subarray(0, ELF_BEGIN));
+    if (found !== undefined) return found;
+  }
+  return null;
+}
+
+async function digestOfFile(path: string, {identity, where}: LookOptions): Promise<string> {
+  const {out, late, error} = await byOther(SHA256SUM, ['-b', '--', path], identity, {deadlineMs: DIGEST_DEADLINE_MS});
+  const hex = /^\\?([0-9a-f]{64}) /.exec(out.toString('latin1'))?.[1];
+  if (hex !== undefined) return `sha256:${hex}`;
+  if (late) throw unanswered(path, where);
+  throw new TareError('IMAGE_UNUSABLE', {message: 'the image cannot be read', where, found: `${path}: ${error}`});
+}
+
+function mounterOf(path: string, {user, where}: LookOptions): NonNullable<ImageFound['mount']> {
+  const program = firstProgram(SQUASHFUSE);
+  // a module is loaded at the first mount
+  if (!user && existsSync('/dev/loop-control') && (hasSquashfs() || program === null)) return {by: 'loop', program: null, options: []};
+  const fuse = mayUse('/dev/fuse');
+  if (program !== null && fuse) return {by: 'squashfuse', program, options: user ? ownersOf(program) : ['allow_other']};
+  throw new TareError('IMAGE_NOT_UNPACKED', {
+    message: 'this node cannot mount a squashfs file',
+    where,
+    found: `${path}; ${program === null ? `no squashfuse: looked for ${SQUASHFUSE.join(', ')}` : '/dev/fuse is not there or not for everybody'}`,
+    remedy: program === null ? 'install squashfuse' : 'let users read and write /dev/fuse',
+  });
+}
+
+/** The kernel lets nobody change a file in a user namespace whose owner has no number there: so all of it is shown as the user's own. */
+function ownersOf(program: string): string[] {
+  const {stdout, stderr} = childProcess().spawnSync(program, ['--help'], {
+    cwd: '/',
+    env: {},
+    stdio: 'pipe',
+    encoding: 'utf8',
+    timeout: 2000,
+  });
+  const knows = (stdout + stderr).includes('-o uid=') && (stdout + stderr).includes('-o gid=');
+  return knows ? [`uid=${String(process.getuid?.())}`, `gid=${String(process.getgid?.())}`] : [];
+}
+
+function mayUse(device: string): boolean {
+  try {
+    accessSync(device, constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function hasSquashfs(): boolean {
+  try {
+    return /\bsquashfs$/m.test(readFileSync('/proc/filesystems', 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+export function firstProgram(paths: readonly string[]): string | null {
+  return (
+    paths.find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    }) ?? null
+  );
+}
+
+const otherArchitecture = (path: string, found: readonly string[], where: string): TareError =>
+  new TareError('IMAGE_ARCHITECTURE', {
+    message: 'the image is for another kind of processor',
+    where,
+    found: `${path}: ${found.join(', ')}`,
+    allowed: nodeArchitecture(),
+  });
+
+const unanswered = (path: string, where: string): TareError =>
+  new TareError('IMAGE_UNUSABLE', {message: 'the image cannot be read', where, found: `${path}: ${LATE}`, allowed: ALLOWED});
+
+const LATE = `no answer within ${String(DEADLINE_MS / 1000)} s`;
+
+interface Answer {
+  code: number | null;
+  out: Buffer;
+  /** The last thing that it said of what went wrong. */
+  error: string;
+  late: boolean;
+}
+
+const MOST_OUT = 1 << 16;
+
+function byOther(
+  program: string,
+  args: readonly string[],
+  identity: Identity,
+  {enough = MOST_OUT, deadlineMs = DEADLINE_MS}: {enough?: number; deadlineMs?: number} = {},
+): Promise<Answer> {
+  return new Promise((resolve) => {
+    const child = childProcess().spawn(program, [...args], {...identity, cwd: '/', env: {LC_ALL: 'C'}, stdio: ['ignore', 'pipe', 'pipe']});
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    let said = '';
+    const answer = (code: number | null, error: string, late = false): void => {
+      clearTimeout(timer);
+      child.stdout.destroy();
+      child.stderr.destroy();
+      child.unref();
+      resolve({code, out: Buffer.concat(pieces), error, late});
+    };
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      answer(null, LATE, true);
+    }, deadlineMs);
+    child.stdout.on('data', (piece: Buffer) => {
+      pieces.push(piece);
+      bytes += piece.length;
+      if (bytes < enough) return;
+      child.kill('SIGKILL');
+      answer(0, '');
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(0, 4096)));
+    child.on('error', ({message}) => {
+      answer(null, message);
+    });
+    child.on('close', (code) => {
+      answer(code, said.split('\n')[0]?.trim().split(': ').at(-1) ?? '');
+    });
+  });
+}

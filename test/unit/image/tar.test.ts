@@ -1,0 +1,83 @@
+/** Archives as a stream, cut into pieces of every length; what is no archive, or not a whole one. */
+import {expect} from 'chai';
+import {TarError, TarReader, type TarEntry} from '../../../src/image/tar.js';
+import {tar, type Member} from '../../support/images.js';
+
+function read(archive: Buffer, piece = archive.length): {entry: TarEntry; text: string; ended: boolean}[] {
+  const found: {entry: TarEntry; text: string; ended: boolean}[] = [];
+  const reader = new TarReader({
+    entry: (entry) => {
+      const one = {entry, text: '', ended: false};
+      found.push(one);
+      return (part) => {
+        if (part === null) one.ended = true;
+        else one.text += part.toString('latin1');
+      };
+    },
+  });
+  for (let at = 0; at < archive.length; at += piece) reader.feed(archive.subarray(at, at + piece));
+  reader.end();
+  return found;
+}
+
+const LONG = `${'directory/'.repeat(30)}ü`;
+const MEMBERS: Member[] = [
+  {path: 'd/', type: '5', mode: 0o1777},
+  {path: 'd/f', content: 'x'.repeat(1000), mode: 0o4755},
+  {path: 'empty'},
+  {path: 'l', type: '2', target: '../x'},
+  {path: LONG, content: 'long'},
+  {path: 'far', type: '2', target: LONG},
+  {path: 'h', type: '1', target: 'd/f'},
+  {path: 'dev', type: '3'},
+];
+
+describe('a tar archive', () => {
+  const whole = tar(MEMBERS);
+  for (const piece of [1, 7, 511, 512, 513, 4096, whole.length])
+    it(`in pieces of ${String(piece)} bytes`, () => {
+      const found = read(whole, piece);
+      expect(found.map(({entry: {path, kind}}) => `${kind} ${path}`)).to.deep.equal([
+        'directory d/',
+        'file d/f',
+        'file empty',
+        'symlink l',
+        `file ${LONG}`,
+        'symlink far',
+        'hardlink h',
+        'other dev',
+      ]);
+      expect(found.map(({text}) => text.length)).to.deep.equal([0, 1000, 0, 0, 4, 0, 0, 0]);
+      expect(found.every(({ended}) => ended)).to.equal(true);
+      expect([found[1]?.entry.mode, found[3]?.entry.target, found[5]?.entry.target]).to.deep.equal([0o4755, '../x', LONG]);
+    });
+  it('says where contents lie', () => {
+    const offset = read(whole)[1]?.entry.offset ?? 0;
+    expect(whole.toString('latin1', offset, offset + 3)).to.equal('xxx');
+  });
+  it('names and targets of GNU tar', () => {
+    const gnu = tar([
+      {path: '././@LongLink', type: 'L', content: `${LONG}\0`},
+      {path: 'short', content: 'x'},
+    ]);
+    expect(read(gnu).map(({entry}) => entry.path)).to.deep.equal([LONG]);
+  });
+  it('is over at its first block of zeros, whatever follows', () => {
+    expect(read(Buffer.concat([whole, Buffer.from('what follows')]))).to.have.length(MEMBERS.length);
+  });
+  const bad: [string, Buffer, RegExp][] = [
+    ['nothing', Buffer.alloc(0), /empty/],
+    ['no archive', Buffer.from('#!/bin/sh\n'.repeat(100)), /no tar archive|a number in it/],
+    ['cut off in a header', whole.subarray(0, 300), /in the middle/],
+    ['cut off in a content', whole.subarray(0, 1300), /in the middle/],
+    ['a wrong checksum', Buffer.concat([Buffer.from('X'), whole.subarray(1)]), /checksum/],
+    ['a name of megabytes', tar([{path: 'x', type: 'L', content: 'x'.repeat(2 << 20)}]), /megabyte/],
+    ['a header of pax that is none', tar([{path: 'x', type: 'x', content: '99999 path=x\n'}, {path: 'y'}]), /pax/],
+    ['a header of pax whose lengths go nowhere', tar([{path: 'x', type: 'x', content: '0 path=x\n'}, {path: 'y'}]), /pax/],
+    ['a size that is no number', tar([{path: 'x', type: 'x', content: '11 size=-1\n'}, {path: 'y'}]), /no number/],
+  ];
+  for (const [what, archive, message] of bad)
+    it(`refused: ${what}`, () => {
+      expect(() => read(archive)).to.throw(TarError, message);
+    });
+});
