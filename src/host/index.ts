@@ -18,6 +18,7 @@ import {readKernel, readNode} from './kernel.js';
 import {readMemory} from './memory.js';
 import {parseMountinfo} from './mountinfo.js';
 import {readNamespaces, readNewProc} from './namespaces.js';
+import {readNetwork} from './network.js';
 import {readRoot} from './root.js';
 import {readScratch} from './scratch.js';
 import {readSlot} from './slot.js';
@@ -46,6 +47,8 @@ export interface FactsOptions {
   spawn?: Spawn | undefined;
   /** How to try an overlay, when somebody asks for a view; without, there are no facts of views. */
   trial?: Trial | undefined;
+  /** Also what can give a box an address of its own, which is tried out. */
+  network?: boolean;
   /** File for facts that hold until the next boot; only for the machine itself. */
   cacheFile?: string | undefined;
 }
@@ -101,6 +104,7 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Fact
             kernel: kernel.version,
             trial: cachedTrial(cache, trial),
           }),
+    network: options.network === true ? readNetwork({tree, status, caller, namespaces, bubblewrap, spawn, cache}) : null,
     devices: readDevices(tree),
     root: readRoot(tree),
   };

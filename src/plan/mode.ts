@@ -14,11 +14,18 @@ export type ModeChoice = Plan['mode'];
  * `observe` where the policy says so; `box` where the node can build one; else `limits-only`, when the policy lets a payload run unboxed.
  * @throws TareError BOX_UNAVAILABLE
  */
-export function chooseMode(policy: Policy, facts: Facts, call: Call, network: 'host' | 'none', view: ViewChoice): ModeChoice {
+export function chooseMode(
+  policy: Policy,
+  facts: Facts,
+  call: Call,
+  network: 'host' | 'none',
+  view: ViewChoice,
+  identity = false,
+): ModeChoice {
   const observed = observeReason(policy, call);
   if (observed !== null) return {value: 'observe', because: observed};
-  const needs = needsBox(network, view);
-  if (facts.within !== null && view.value === 'node')
+  const needs = identity ? 'an identity of its own' : needsBox(network, view);
+  if (facts.within !== null && view.value === 'node' && !identity)
     return {value: 'limits-only', because: `in a box already, which isolates (${facts.within.how}): this one only subdivides`};
   const {unboxed} = call;
   if (unboxed !== null && needs === null && (unboxed.always || policy.box.value === 'optional'))

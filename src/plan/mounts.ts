@@ -6,6 +6,7 @@ import {liesIn, matchesPathGlob} from '../policy/glob.js';
 import {placesOf} from '../policy/places.js';
 import type {Inputs} from './inputs.js';
 import type {PlannedLimits} from './limits.js';
+import {identityMounts, type IdentityChoice} from './network.js';
 import {CONTAINED, planContainer, planScratchWatch} from './scratch.js';
 import type {Step} from './step.js';
 import {chooseView, planEntrances, planView, type ViewPlan} from './view.js';
@@ -50,8 +51,8 @@ export interface MountPlan {
   isHidden: (path: string) => boolean;
 }
 
-/** @param features what the box is told about itself, on its own /dev before that becomes read-only */
-export function planMounts(inputs: Inputs, limits: PlannedLimits, features: readonly Step[]): MountPlan {
+/** @param features what the box is told about itself, on its own /dev before that becomes read-only @param own host name and address of the box's own */
+export function planMounts(inputs: Inputs, limits: PlannedLimits, features: readonly Step[], own: IdentityChoice | null): MountPlan {
   const {job, facts} = inputs;
   const work = job.workDirectory.value;
   const writable = [...(isNeverWritable(work) ? [] : [job.workDirectory]), ...job.writable.filter(({value}) => !isNeverWritable(value))];
@@ -68,7 +69,16 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, features: read
   const [temporary, varTemporary] = [`${place}/tmp`, `${place}/var-tmp`];
   const choice = chooseView(inputs);
   const credentials = planCredentials(inputs, writable, choice.image !== null);
-  const destinations = ['/proc', '/dev', '/tmp', '/var/tmp', ...credentials.map(({path}) => path), ...writable.map(({value}) => value)];
+  const identity = identityMounts(own, choice.image !== null);
+  const destinations = [
+    '/proc',
+    '/dev',
+    '/tmp',
+    '/var/tmp',
+    ...credentials.map(({path}) => path),
+    ...writable.map(({value}) => value),
+    ...identity.map(({destination}) => destination),
+  ];
   const view =
     choice.value === 'node' || facts.views === null
       ? null
@@ -115,6 +125,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, features: read
       sizeBytes: null,
       because: 'records and boxes are not the payload’s to see',
     })),
+    ...identity,
     ...credentials.map(({path, because}) => bind(path, path, ['ro'], because, true)),
     ...writable.map(({value, provenance}) =>
       bind(value, value, ['rw'], value === work ? 'the work directory' : `writable (${provenance.at})`),

@@ -15,7 +15,7 @@ export const AVAILABLE_PATTERNS: readonly Pattern[] = ['ulimit++', 'quotas++'];
  * Selects the pattern: what the job says, else what it needs (design: the three usage patterns).
  * @throws TareError PATTERN_UNAVAILABLE for several applications in a pattern that has one
  */
-export function selectPattern({pattern, applications}: Pick<Job, 'pattern' | 'applications'>): PatternChoice {
+export function selectPattern({pattern, applications, identity}: Pick<Job, 'pattern' | 'applications' | 'identity'>): PatternChoice {
   if (pattern.value === 'ulimit++' && applications !== null) {
     throw new TareError('PATTERN_UNAVAILABLE', {
       message: 'the pattern ulimit++ has one payload, and no applications',
@@ -25,6 +25,7 @@ export function selectPattern({pattern, applications}: Pick<Job, 'pattern' | 'ap
     });
   }
   if (pattern.value !== 'auto') return {value: pattern.value, because: `asked for by ${pattern.provenance.at}`};
+  if (identity !== null) return {value: 'vm-lite', because: `an identity of its own is asked for (${identity.at})`};
   if (applications !== null) return {value: 'quotas++', because: `${String(applications.list.length)} applications`};
   return {value: 'ulimit++', because: 'one application, and neither services nor an identity of its own are asked for'};
 }

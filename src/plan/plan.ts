@@ -18,6 +18,7 @@ import type {Inputs} from './inputs.js';
 import {planLimits, type PlannedLimits} from './limits.js';
 import {chooseMode, type ModeChoice} from './mode.js';
 import {isNeverWritable, planMounts} from './mounts.js';
+import {chooseIdentity, planConnection, planIdentity, type IdentityChoice} from './network.js';
 import {checkAvailable, selectPattern} from './pattern.js';
 import {planScratchWatch} from './scratch.js';
 import type {Step} from './step.js';
@@ -43,9 +44,11 @@ export function makePlan(original: Inputs): Plan {
   checkAvailable(pattern, job);
   checkIdentity(inputs);
   checkOwnPlaces(inputs);
-  const network = job.network?.value ?? policy.network.value[0] ?? 'host';
+  const identity = chooseIdentity(inputs);
+  const isolated = identity === null ? null : identity.kind === 'host' ? 'host' : 'none';
+  const network = isolated ?? job.network?.value ?? policy.network.value[0] ?? 'host';
   const view = chooseView(inputs);
-  const mode = chooseMode(policy, facts, call, network, view);
+  const mode = chooseMode(policy, facts, call, network, view, identity !== null);
   if (mode.value === 'box') checkView(view, inputs);
   const limits = planLimits(inputs, mode);
   return {
@@ -68,7 +71,7 @@ export function makePlan(original: Inputs): Plan {
       gpus: call.slot.gpus?.value ?? null,
       memoryDirectory: facts.slot.memoryDirectory,
     },
-    steps: planSteps(inputs, mode, limits, network),
+    steps: planSteps(inputs, mode, limits, network, identity),
     directories: placesOf(policy, facts.caller.uid),
     log: policy.log,
     pauseAt: policy.pauseAt,
@@ -76,7 +79,7 @@ export function makePlan(original: Inputs): Plan {
   };
 }
 
-function planSteps(inputs: Inputs, mode: ModeChoice, limits: PlannedLimits, network: 'host' | 'none'): Step[] {
+function planSteps(inputs: Inputs, mode: ModeChoice, limits: PlannedLimits, network: 'host' | 'none', own: IdentityChoice | null): Step[] {
   const {job, facts, call} = inputs;
   const boxed = mode.value === 'box';
   const cpus =
@@ -99,7 +102,7 @@ function planSteps(inputs: Inputs, mode: ModeChoice, limits: PlannedLimits, netw
       because: `${identity.name ?? String(identity.uid)} (${provenance.at})`,
     });
   }
-  const mounts = boxed ? planMounts(inputs, limits, planFeatures(inputs, limits, mode)) : null;
+  const mounts = boxed ? planMounts(inputs, limits, planFeatures(inputs, limits, mode), own) : null;
   if (!boxed) steps.push(...planFeatures(inputs, limits, mode));
   if (boxed) {
     const namespaces: ('user' | 'pid' | 'mount' | 'ipc' | 'uts' | 'network')[] = ['pid', 'mount', 'ipc', 'uts'];
@@ -110,7 +113,7 @@ function planSteps(inputs: Inputs, mode: ModeChoice, limits: PlannedLimits, netw
       namespaces,
       because: `isolation of ${network === 'none' ? 'processes and network' : 'processes; the network is the node’s'}`,
     });
-    steps.push(...(mounts?.steps ?? []));
+    steps.push(...planIdentity(own), ...planConnection(own), ...(mounts?.steps ?? []));
     steps.push({op: 'privileges.drop', noNewPrivs: true, capabilities: 'none', because: 'setuid programs gain nothing in the box'});
   }
   steps.push(...planRlimits(limits, mode));

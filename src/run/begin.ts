@@ -9,6 +9,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../record/record.js';
 import {attemptOf} from './attempt.js';
 import type {Channel} from './channel.js';
+import {disconnect, identityOf, lease, named as withName} from './connect.js';
 import type {Hello} from './hello.js';
 import {launch} from './life.js';
 import type {Log} from './log.js';
@@ -47,6 +48,7 @@ export async function begin(
   log: Log,
 ): Promise<Begun> {
   const {id} = known;
+  let named = plan;
   const started = {...startedRecord(attemptOf(known, identity, request.version), plan), wrapper: wrapperOf(hello.frontPid)};
   const state: BoxState = {
     id,
@@ -58,6 +60,9 @@ export async function begin(
     payload: null,
     applications: [],
     noted: [],
+    connection: null,
+    connected: false,
+    helper: null,
     output: plan.applications === null ? null : {stdout: outputFileOf(hello.frontPid, 1), stderr: outputFileOf(hello.frontPid, 2)},
     memoryBefore: noGroups.memoryEvents(),
     abilities: facts.bubblewrap.abilities,
@@ -76,12 +81,17 @@ export async function begin(
   try {
     channel.send('S', stateDirectory(plan, id));
     makeState(state, caller);
-    makeScratch(plan, id, started.recordId);
+    state.connection = await lease(plan, id, facts.node.bootId, hello.frontPid);
+    pauseAt(plan.pauseAt, 'brain-leased');
+    named = withName(plan, state.connection);
+    state.plan = named;
+    started.identity = identityOf(named, state.connection);
+    makeScratch(named, id, started.recordId, started.identity);
     groups = createGroups(plan.steps, id);
     state.memoryBefore = groups.memoryEvents();
     writeState(state);
     pauseAt(plan.pauseAt, 'brain-made');
-    launch({channel, plan: withoutMissing(plan), groups}, scratchDirectory(plan, id), state.abilities, callerArgvIndex);
+    launch({channel, plan: withoutMissing(named), groups}, scratchDirectory(plan, id), state.abilities, callerArgvIndex);
     launched = true;
     // written while the engine builds the box; the payload waits for it
     recordStart(plan, started, log);
@@ -120,7 +130,12 @@ async function untilGone(channel: Channel): Promise<void> {
  * @returns what could not be removed
  */
 export async function takeBack(plan: Plan, id: string, groups: Groups): Promise<string[]> {
-  return [...(await groups.remove()), ...removeScratch(plan, id), ...removeState(plan, id)];
+  return [
+    ...(await groups.remove()),
+    ...removeScratch(plan, id),
+    ...(await disconnect(plan.directories.state, id)),
+    ...removeState(plan, id),
+  ];
 }
 
 /** Takes back what a brain made that died before it launched anything. */

@@ -152,7 +152,11 @@ function lacking(facts: Facts, lack: Lack, because: string): Facts {
 
 async function prepareSaved(file: string, policy: Policy, known: Known): Promise<Prepared> {
   const plan = await readDocument(file, 'plan');
-  const facts = gatherFacts(policy, {pins: false, view: stepOf(plan, 'mount.overlay') !== undefined}, known);
+  const facts = gatherFacts(
+    policy,
+    {pins: false, view: stepOf(plan, 'mount.overlay') !== undefined, network: stepOf(plan, 'hostname.set') !== undefined},
+    known,
+  );
   known.facts = facts;
   const identity = checkSavedPlan(plan, file, facts, policy);
   const workDirectory = stepOf(plan, 'payload.execute')?.workDirectory ?? '/';
@@ -293,6 +297,7 @@ function requireDirectory(directory: string, where: string): void {
 interface Wanted {
   pins: boolean;
   view: boolean;
+  network: boolean;
 }
 
 /** What a rule of the policy may want counts too: which one matches is the plan's to say. */
@@ -304,10 +309,10 @@ function wants(job: Job, policy: Policy): Wanted {
     (job.filesystem === null
       ? settings.some(({filesystem}) => (filesystem?.value[0] ?? 'node') !== 'node')
       : job.filesystem.value !== 'node');
-  return {pins, view};
+  return {pins, view, network: job.identity !== null};
 }
 
-function gatherFacts(policy: Policy, {pins, view}: Wanted, {caller, front}: Known): Facts {
+function gatherFacts(policy: Policy, {pins, view, network}: Wanted, {caller, front}: Known): Facts {
   const {state, scratch} = placesOf(policy, caller.uid);
   return readFacts({
     caller,
@@ -316,6 +321,7 @@ function gatherFacts(policy: Policy, {pins, view}: Wanted, {caller, front}: Know
     pinned: pins ? pinnedCpus(state) : [],
     spawn: spawnBriefly,
     trial: view ? tryView : undefined,
+    network,
     cacheFile: `${state}/facts.json`,
   });
 }

@@ -13,6 +13,7 @@ import {asksForEnd} from '../record/outcome.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {begin, recordStart, takeBack, takeBackPrepared, type Begun} from './begin.js';
 import type {Channel} from './channel.js';
+import {connect} from './connect.js';
 import {readPolicy} from './documents.js';
 import {noteFailure} from './failures.js';
 import {failureText, finish, isBoxesFault, isDisksFault, store} from './finish.js';
@@ -196,6 +197,23 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
       Object.assign(state, {stop, stopUs: us});
       keep(state, log);
     },
+    connect:
+      state.connection === null || state.connected
+        ? null
+        : async (initPid) => {
+            if (state.connection === null) return;
+            const boxDirectory = scratchDirectory(plan, state.id);
+            state.helper = await connect({
+              plan,
+              id: state.id,
+              connection: state.connection,
+              boxDirectory,
+              initPid,
+              joins: groups.joins('engine'),
+            });
+            state.connected = true;
+            keep(state, log);
+          },
     beforeExec: () => {
       // the brain before may have died before it wrote it, or after it wrote the final one
       if (hello.brain > 1 && findFinal(plan.directories.spools, started.recordId) === null) recordStart(plan, started, log);
