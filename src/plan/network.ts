@@ -131,7 +131,7 @@ export function planIdentity(choice: IdentityChoice | null): Step[] {
 export function planConnection(choice: IdentityChoice | null): Step[] {
   if (choice === null) return [];
   const {kind, because, pool, network} = choice;
-  if (kind === 'user') return [planUser(network, because)];
+  if (kind === 'user') return [userSteps(network, because)];
   return pool === null ? [] : connectionSteps(pool, network, because);
 }
 
@@ -178,7 +178,8 @@ export function connectionSteps(pool: Pool, network: NetworkFacts, because: stri
 
 const REACH = {none: 'boxes do not reach each other', 'box-to-box': 'boxes reach each other'} as const;
 
-function planUser(network: NetworkFacts, because: string): StepOf<'network.user'> {
+/** By a program of the payload's user. */
+export function userSteps(network: NetworkFacts, because: string): StepOf<'network.user'> {
   const {pasta} = network.programs;
   const by = pasta === null ? 'slirp4netns' : 'pasta';
   const has6 = by === 'pasta' && network.ipv6.kernel && network.ipv6.global;

@@ -215,9 +215,9 @@ async function startUserNetwork(step: StepOf<'network.user'>, {plan, initPid, jo
     writeFileSync(path, '', {mode: 0o600});
     if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
   }
-  // bubblewrap is in the namespace that owns the network's; what it nests inside owns nothing
+  // bubblewrap is in the network's namespace and in the one that owns it; what it nests inside owns nothing, and init hides itself
   const around = Number(statFields(initPid)?.[1]);
-  const namespaces = {user: `/proc/${around}/ns/user`, net: `/proc/${initPid}/ns/net`};
+  const namespaces = {user: `/proc/${around}/ns/user`, net: `/proc/${around}/ns/net`};
   const argv =
     step.by === 'pasta'
       ? ['-c', HELPER, 'sh', step.program, ...pastaArgv(step, namespaces, pidFile)]
