@@ -48,12 +48,17 @@ export class Net {
     return spawnSync(NSENTER, [...this.enter, 'bash', '-c', script], {encoding: 'utf8', timeout: 20_000});
   }
 
-  /** `tare ARGV` in it, as the site's role; `hidden`: programs of the node that are not there. */
-  tare(site: Site, argv: readonly string[], {hidden = [], ...options}: SpawnOptions & {hidden?: string[]} = {}): ChildProcess {
+  /** `tare ARGV` in it, as the site's role; `hidden`: programs of the node that are not there; `tun`: all may open /dev/net/tun, as on most nodes. */
+  tare(
+    site: Site,
+    argv: readonly string[],
+    {hidden = [], tun = false, ...options}: SpawnOptions & {hidden?: string[]; tun?: boolean} = {},
+  ): ChildProcess {
     const {uid, gid} = site.credentials;
     const role = uid === undefined ? [] : ['setpriv', '--reuid', String(uid), '--regid', String(gid), '--clear-groups'];
-    const hide = hidden.map((path) => `mount --bind /dev/null ${path} && `).join('');
-    const command = hidden.length === 0 ? role : ['unshare', '--mount', 'sh', '-c', `${hide}exec "$@"`, 'sh', ...role];
+    const open = tun ? ['mount -t tmpfs -o dev tmpfs /dev/net', 'mknod -m 666 /dev/net/tun c 10 200'] : [];
+    const mounts = [...hidden.map((path) => `mount --bind /dev/null ${path}`), ...open];
+    const command = mounts.length === 0 ? role : ['unshare', '--mount', 'sh', '-c', [...mounts, 'exec "$@"'].join(' && '), 'sh', ...role];
     return spawn(NSENTER, [...this.enter, ...command, bin('tare'), ...argv], {cwd: site.work, stdio: ['pipe', 'pipe', 'pipe'], ...options});
   }
 

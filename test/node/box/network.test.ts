@@ -1,7 +1,7 @@
 /** Boxes with a host name and an address of their own, in a network namespace of the test's own: nothing touches the machine's network. */
 import {expect} from 'chai';
 import type {ChildProcess} from 'node:child_process';
-import {existsSync, readdirSync, readFileSync, statSync, writeFileSync} from 'node:fs';
+import {existsSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {need} from '../../support/need.js';
@@ -304,14 +304,17 @@ for (const role of ROLES) {
     let net: Net;
     let listener: ChildProcess;
     let heard = '';
+    /** Of others. */
+    let others: number[] = [];
 
     before(function () {
       need(this, isRoot, 'only root may make the network that the test is in');
       need(this, canConnect, 'ip (iproute2), nft (nftables) or python3 is not there');
       need(this, program('pasta') !== null && program('slirp4netns') !== null, 'pasta (passt) or slirp4netns is not there');
-      need(this, tunIsOpen(), 'not all may open /dev/net/tun');
+      need(this, existsSync('/dev/net/tun'), '/dev/net/tun is not there');
     });
     beforeEach(async () => {
+      others = processes().map(({pid}) => pid);
       site = new Site(role);
       net = await Net.make();
       net.sh(
@@ -336,7 +339,10 @@ for (const role of ROLES) {
     for (const by of ['pasta', 'slirp4netns'] as const) {
       const hidden = by === 'pasta' ? [] : PASTA;
       it(`by ${by}: reaches the node’s addresses and not its loopback; the program ends with the box`, async () => {
-        const child = net.tare(site, ['run', '--policy', site.policy(), job(['timeout', '20', 'bash', '-c', CONNECT])], {hidden});
+        const child = net.tare(site, ['run', '--policy', site.policy(), job(['timeout', '20', 'bash', '-c', CONNECT])], {
+          hidden,
+          tun: true,
+        });
         child.stdin?.end();
         const {stdout, stderr} = await ending(child);
         const [name, ...lines] = stdout.trim().split('\n');
@@ -344,19 +350,19 @@ for (const role of ROLES) {
         const [record] = site.records() as [UsageRecord];
         expect(record.identity).to.deep.include({hostname: name, kind: 'user', nat: 'user-mode', pool: null});
         expect(record.identity?.addresses).to.deep.equal(by === 'pasta' ? ['10.0.2.100', 'fd00:7461:7265::100'] : ['10.0.2.100']);
-        await until('the end of the program', () => helpers(by).length === 0);
+        await until('the end of the program', () => helpers(by, others).length === 0);
         expect([...leases(site), ...site.leftovers()]).to.deep.equal([]);
       });
 
       it(`by ${by}: the program goes when the front is killed`, async () => {
-        const child = net.tare(site, ['run', '--policy', site.policy(), job(['sleep', '60'])], {hidden});
+        const child = net.tare(site, ['run', '--policy', site.policy(), job(['sleep', '60'])], {hidden, tun: true});
         child.stdin?.end();
         const front = child.pid ?? 0;
         await until('the payload', () => below(front).some(({argv}) => argv.join(' ') === 'sleep 60'), 30);
-        expect(helpers(by)).to.not.deep.equal([]);
+        expect(helpers(by, others)).to.not.deep.equal([]);
         for (const {pid} of below(front).filter(({argv}) => argv[0] !== by)) send(pid, 'SIGKILL');
         await ending(child);
-        await until('the end of the program', () => helpers(by).length === 0);
+        await until('the end of the program', () => helpers(by, others).length === 0);
         await ending(net.tare(site, ['records', 'sweep', '--policy', site.policy()]));
         expect([...leases(site), ...site.leftovers()]).to.deep.equal([]);
       });
@@ -390,17 +396,9 @@ for (const role of ROLES) {
   });
 }
 
-/** Programs that stand for a network, of whatever box. */
-function helpers(by: string): string[] {
+/** Programs that stand for a network and came since. */
+function helpers(by: string, others: readonly number[]): string[] {
   return processes()
-    .filter(({comm, state}) => comm.startsWith(by.slice(0, 15)) && state !== 'Z')
+    .filter(({pid, comm, state}) => comm.startsWith(by.slice(0, 15)) && state !== 'Z' && !others.includes(pid))
     .map(({argv}) => argv.join(' '));
-}
-
-function tunIsOpen(): boolean {
-  try {
-    return (statSync('/dev/net/tun').mode & 0o006) === 0o006;
-  } catch {
-    return false;
-  }
 }

@@ -20,7 +20,9 @@ describe('pattern', () => {
 
   it('that is asked for is taken as it is', () => {
     for (const value of ['ulimit++', 'quotas++', 'vm-lite'] as const) {
-      expect(selectPattern({pattern: {value, provenance: {source: 'flag', at: '--pattern'}}, applications: null})).to.deep.equal({
+      expect(
+        selectPattern({pattern: {value, provenance: {source: 'flag', at: '--pattern'}}, applications: null, identity: null}),
+      ).to.deep.equal({
         value,
         because: 'asked for by --pattern',
       });
