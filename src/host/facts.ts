@@ -133,6 +133,8 @@ export interface NetworkFacts {
   user: Ability;
   /** The node passes packets on. */
   forwarding: {4: boolean; 6: boolean};
+  /** A route of IPv4 that leads somewhere. */
+  ipv4: {global: boolean};
   /** The kernel has IPv6, and an address of it that leads somewhere. */
   ipv6: {kernel: boolean; global: boolean};
   /** Where each file really is: below /etc it can be a link; null: it is not there. */

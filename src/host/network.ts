@@ -43,6 +43,7 @@ export function readNetwork(inputs: NetworkInputs): NetworkFacts {
     nft: nftAbility(admin, programs, works),
     user: userAbility(inputs, programs),
     forwarding: {4: isOn(tree, 'ipv4/ip_forward'), 6: isOn(tree, 'ipv6/conf/all/forwarding')},
+    ipv4: {global: hasRoute4(tree)},
     ipv6: {kernel: tree.exists('/proc/sys/net/ipv6') && !isOn(tree, 'ipv6/conf/all/disable_ipv6'), global: hasGlobal6(tree)},
     files: Object.fromEntries(FILES.map((name) => [name, realFile(tree, `/etc/${name}`)])) as NetworkFacts['files'],
     how: `looked for in ${FOLDERS.join(', ')}`,
@@ -102,6 +103,12 @@ function userAbility(
   if (caller.uid === 0 ? !tree.exists(TUN) : !tree.writable(TUN))
     return no(`${TUN} is not there, or not all may open it`, 'modprobe tun, and mode 0666 for /dev/net/tun');
   return yes(`${program}, ${TUN}`);
+}
+
+/** /proc/net/route, whose first line is a heading. */
+function hasRoute4(tree: Tree): boolean {
+  const lines = (tree.text('/proc/net/route') ?? '').split('\n').slice(1);
+  return lines.some((line) => /^\S+\s/.test(line) && !line.startsWith('lo\t'));
 }
 
 /** A global address (scope 00 of /proc/net/if_inet6) of another device than lo. */

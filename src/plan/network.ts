@@ -183,14 +183,16 @@ export function userSteps(network: NetworkFacts, because: string): StepOf<'netwo
   const {pasta} = network.programs;
   const by = pasta === null ? 'slirp4netns' : 'pasta';
   const has6 = by === 'pasta' && network.ipv6.kernel && network.ipv6.global;
+  // a node with IPv6 alone
+  const has4 = !has6 || network.ipv4.global;
   return {
     op: 'network.user',
     by,
     program: need(network, by),
     unshare: need(network, 'unshare'),
     device: DEVICE,
-    addresses: [USER_MODE.address4, ...(has6 ? [USER_MODE.address6] : [])],
-    gateways: [USER_MODE.gateway4, ...(has6 ? [USER_MODE.gateway6] : [])],
+    addresses: [...(has4 ? [USER_MODE.address4] : []), ...(has6 ? [USER_MODE.address6] : [])],
+    gateways: [...(has4 ? [USER_MODE.gateway4] : []), ...(has6 ? [USER_MODE.gateway6] : [])],
     nameserver: USER_MODE.nameserver,
     because: `${because}; ${by === 'pasta' ? 'pasta is here' : 'slirp4netns, since pasta is not here'}`,
   };

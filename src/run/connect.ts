@@ -32,6 +32,7 @@ import {
 } from '../network/leases.js';
 import {IDENTITY} from '../plan/network.js';
 import {inBox, stepOf, type StepOf} from '../plan/step.js';
+import {formatAddress} from '../policy/addresses.js';
 import type {UsageRecord} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {sleep} from './clock.js';
@@ -136,6 +137,15 @@ export function writeIdentity(plan: Plan, id: string, identity: Identity, boxDir
     writeFileSync(join(place, name), identityFile(name, {id, hostname, addresses, nameservers: step.nameservers, node}), {mode: 0o644});
 }
 
+/** The addresses are others than was planned: the file of hosts is written anew, in place, since it is mounted. */
+export function correctAddresses(plan: Plan, id: string, identity: NonNullable<Identity>, boxDirectory: string): void {
+  const step = stepOf(plan, 'identity.provide');
+  if (step?.files.includes('hosts') !== true) return;
+  const {hostname, addresses} = identity;
+  const node = {hosts: textOf('/etc/hosts'), resolv: ''};
+  writeFileSync(join(inBox(IDENTITY, boxDirectory), 'hosts'), identityFile('hosts', {id, hostname, addresses, nameservers: null, node}));
+}
+
 /** A resolver on the node's own loopback cannot be reached from elsewhere: systemd-resolved says in this file whom it asks itself. */
 function nodesResolver(kind: string): string {
   const own = textOf('/etc/resolv.conf');
@@ -165,10 +175,10 @@ export interface Connecting {
 
 /**
  * Between a box that is ready and its payload's go. What a brain before this one had begun is begun anew.
- * @returns the program that stands for the network, null where there is none
+ * @returns the program that stands for the network, null where there is none, and with it the addresses that it gave
  * @throws TareError NETWORK_FAILED
  */
-export async function connect(connecting: Connecting): Promise<ProcessId | null> {
+export async function connect(connecting: Connecting): Promise<{helper: ProcessId; addresses: string[]} | null> {
   const {plan, id, connection, initPid} = connecting;
   for (const command of connectCommands(plan.steps, id, initPid, connection.addresses)) runCommand(command);
   const user = stepOf(plan, 'network.user');
@@ -207,7 +217,10 @@ const HELPER = 'read -r _; exec </dev/null; exec "$@"';
 /** Ends slirp4netns with process 1 of the box, which it would outlive; pasta looks after that itself. */
 const LIFELINE = 'read -r _; pid=$1; shift; tail --pid="$pid" -s 0.2 -f /dev/null </dev/null | exec "$@"';
 
-async function startUserNetwork(step: StepOf<'network.user'>, {plan, initPid, joins, boxDirectory}: Connecting): Promise<ProcessId> {
+async function startUserNetwork(
+  step: StepOf<'network.user'>,
+  {plan, initPid, joins, boxDirectory}: Connecting,
+): Promise<{helper: ProcessId; addresses: string[]}> {
   const place = inBox(IDENTITY, boxDirectory);
   const owner = stepOf(plan, 'identity.take');
   const [pidFile, said] = [join(place, 'pid'), join(place, 'said')];
@@ -241,10 +254,23 @@ async function startUserNetwork(step: StepOf<'network.user'>, {plan, initPid, jo
     child.unref();
     const helper = processId(step.by === 'pasta' ? Number(textOf(pidFile)) : (child.pid ?? 0));
     if (helper === null) throw failed(step.program, `it is gone; ${textOf(said)}`);
-    return helper;
+    return {helper, addresses: addressesSeenBy(around)};
   } finally {
     closeSync(output);
   }
+}
+
+/** What a process's network namespace has, but for the loopback's (proc_pid_net(5): fib_trie, if_inet6): pasta gives others where the node has none. */
+function addressesSeenBy(pid: number): string[] {
+  const lines = textOf(`/proc/${pid}/net/fib_trie`).split('\n');
+  const four = lines.flatMap((line, index) => (/\/32 host LOCAL/.test(line) ? (/[\d.]+$/.exec(lines[index - 1] ?? '') ?? []) : []));
+  const six = textOf(`/proc/${pid}/net/if_inet6`)
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .flatMap(([address = '', , , scope, , device]) =>
+      scope === '00' && device !== 'lo' ? [formatAddress({family: 6, value: BigInt(`0x${address}`)})] : [],
+    );
+  return [...new Set([...four.filter((address) => !address.startsWith('127.')), ...six])];
 }
 
 /** pasta goes into the background when it is ready; slirp4netns says so on descriptor 3. */
@@ -279,13 +305,16 @@ function pastaArgv(
   {user, net}: {user: string; net: string},
   pidFile: string,
 ): string[] {
-  const [four = ''] = addresses;
-  const six = addresses.slice(1).flatMap((address) => ['-a', withoutPrefix(address)]);
+  const has = (sign: string): boolean => addresses.some((address) => address.includes(sign));
+  const own = addresses.flatMap((address) =>
+    address.includes(':') ? ['-a', withoutPrefix(address)] : ['-a', withoutPrefix(address), '-n', address.split('/')[1] ?? '24'],
+  );
   return [
     ...['--config-net', '--quiet', '--no-map-gw', '--pid', pidFile, '-I', device, '--dns-forward', nameserver],
     ...['-t', 'none', '-u', 'none', '-T', 'none', '-U', 'none'],
-    ...['-a', withoutPrefix(four), '-n', four.split('/')[1] ?? '24', ...six, ...gateways.flatMap((gateway) => ['-g', gateway])],
-    ...(six.length === 0 ? ['-4'] : []),
+    ...[...own, ...gateways.flatMap((gateway) => ['-g', gateway])],
+    ...(has(':') ? [] : ['-4']),
+    ...(has('.') ? [] : ['-6']),
     ...['--userns', user, '--netns', net],
   ];
 }

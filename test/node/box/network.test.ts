@@ -48,7 +48,9 @@ describe('a box with an address of its own, root', function () {
   });
   afterEach(async () => {
     writeFileSync(join(site.work, 'stop'), '');
-    await Promise.all(running.splice(0).map((child) => child.exitCode ?? child.signalCode ?? ending(child)));
+    await Promise.all(
+      running.splice(0).map(async (child) => (child.exitCode === null && child.signalCode === null ? ending(child) : null)),
+    );
     net.remove();
     site.remove();
   });
@@ -276,6 +278,17 @@ describe('a box with an address of its own, root', function () {
     for (const name of ['10.99.0.7', 'n3']) writeFileSync(join(site.directory, 'state/leases', name), JSON.stringify(content));
     writeFileSync(join(site.directory, 'state/leases/10.99.0.8'), '');
     await ending(net.tare(site, ['records', 'sweep', '--policy', policy]));
+    expect(left()).to.deep.equal([]);
+  });
+
+  it('a bridge that is not there: the payload does not run, and nothing is left', async () => {
+    const policy = site.policy(identityOf({bridge: 'nobr0', make: false, gateway: '10.99.0.1'}));
+    const {code, stderr} = await ending(start(policy, ['touch', 'ran']));
+    running.pop();
+    expect(code).to.equal(125);
+    expect(stderr).to.contain('the box could not be connected to the network; found: Cannot find device "nobr0"');
+    expect(existsSync(join(site.work, 'ran'))).to.equal(false);
+    expect(site.records().map(({outcome}) => outcome.code)).to.deep.equal(['NETWORK_FAILED']);
     expect(left()).to.deep.equal([]);
   });
 

@@ -15,6 +15,7 @@ const NETWORK: NetworkFacts = {
   },
   ...{admin: yes, bridge: yes, macvlan: yes, nft: yes, user: yes},
   forwarding: {4: true, 6: true},
+  ipv4: {global: true},
   ipv6: {kernel: true, global: true},
   files: {hosts: '/etc/hosts', hostname: '/etc/hostname', 'resolv.conf': '/run/systemd/resolve/stub-resolv.conf', 'machine-id': null},
   how: 'a test',
@@ -110,6 +111,8 @@ describe('identity: the plan', () => {
     });
     const without6 = build({identity: {}}, {network: {ipv6: {kernel: true, global: false}}});
     expect(step(without6, 'network.user').addresses).to.deep.equal(['10.0.2.100/24']);
+    const only6 = build({identity: {}}, {network: {ipv4: {global: false}}});
+    expect(step(only6, 'network.user')).to.deep.include({addresses: ['fd00:7461:7265::100/64'], gateways: ['fe80::1']});
     const slirp = build({identity: {}}, {network: {programs: {...NETWORK.programs, pasta: null}}});
     expect(step(slirp, 'network.user')).to.deep.include({by: 'slirp4netns', addresses: ['10.0.2.100/24']});
     expect(step(slirp, 'identity.provide').nameservers).to.deep.equal(['10.0.2.3']);

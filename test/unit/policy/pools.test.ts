@@ -1,6 +1,6 @@
 import {expect} from 'chai';
 import {TareError, TareErrors} from '../../../src/errors.js';
-import {formatAddress, networkOf, parseAddress, type Address} from '../../../src/policy/addresses.js';
+import {formatAddress, networkOf, parseAddress} from '../../../src/policy/addresses.js';
 import type {PoolDocument} from '../../../src/schema/generated/policy-1.js';
 import {policy} from '../plan/build.js';
 
@@ -41,7 +41,7 @@ describe('addresses', () => {
   }
 
   it('a network has its first and last address', () => {
-    const {first, last} = networkOf(parseAddress('10.77.3.9') as Address, 22);
+    const {first, last} = networkOf({family: 4, value: 0x0a4d0309n}, 22);
     expect([first, last].map((value) => formatAddress({family: 4, value}))).to.deep.equal(['10.77.0.0', '10.77.3.255']);
   });
 });
