@@ -55,7 +55,7 @@ export function connectCommands(steps: readonly Step[], id: string, pid: number,
           steps.find((one) => one.op === 'network.address'),
         );
       case 'network.address':
-        return [inBox(step, pid, addressLines(step, addresses))];
+        return [noAdvertisements(step, pid), inBox(step, pid, addressLines(step, addresses))];
       case 'network.nat':
       case 'network.apart':
         return [rules(step, addresses)];
@@ -126,6 +126,14 @@ function addressLines({device}: StepOf<'network.address'>, addresses: readonly B
     ...routes,
   ];
 }
+
+/** What routers advertise is no lease: no further address, no other way out. The device is still down. Without IPv6 there is nothing to switch off. */
+const noAdvertisements = ({device, nsenter}: StepOf<'network.address'>, pid: number): Command => ({
+  program: nsenter,
+  argv: [`--net=/proc/${pid}/ns/net`, '--', '/bin/sh', '-c', 'echo 0 >"/proc/sys/net/ipv6/conf/$0/accept_ra"', device],
+  input: null,
+  optional: true,
+});
 
 const batch = (program: string, lines: readonly string[]): Command => ({
   program,

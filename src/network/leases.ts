@@ -56,6 +56,13 @@ export function leasesIn(place: string): Lease[] {
 export const brokenIn = (place: string): string[] =>
   namesIn(place).filter((name) => (NUMBER.test(name) || parseAddress(name) !== null) && readLease(place, name) === null);
 
+/** What a wrapper that was killed left before it was a lease. */
+export const halfMadeIn = (place: string, isKnown: (box: string) => boolean): string[] =>
+  namesIn(place).filter((name) => {
+    const box = /^\.([0-9a-f]+)\.new$/.exec(name)?.[1];
+    return box !== undefined && !isKnown(box);
+  });
+
 export function readLease(place: string, name: string): Lease | null {
   if (!NUMBER.test(name) && parseAddress(name) === null) return null;
   try {

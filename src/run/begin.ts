@@ -130,12 +130,7 @@ async function untilGone(channel: Channel): Promise<void> {
  * @returns what could not be removed
  */
 export async function takeBack(plan: Plan, id: string, groups: Groups): Promise<string[]> {
-  return [
-    ...(await groups.remove()),
-    ...removeScratch(plan, id),
-    ...(await disconnect(plan.directories.state, id)),
-    ...removeState(plan, id),
-  ];
+  return [...(await groups.remove()), ...removeScratch(plan, id), ...(await disconnect(plan, id)), ...removeState(plan, id)];
 }
 
 /** Takes back what a brain made that died before it launched anything. */

@@ -20,6 +20,7 @@ import {identityFile} from '../network/files.js';
 import {
   brokenIn,
   free,
+  halfMadeIn,
   leasePlace,
   leasesIn,
   leasesOf,
@@ -342,8 +343,9 @@ export function stopHelper(helper: ProcessId | null | undefined): void {
  * Removes what the box had on the node, and its leases last: whoever is killed in between leaves them to a sweep.
  * @returns what could not be removed
  */
-export async function disconnect(state: string, id: string): Promise<string[]> {
-  return takeDown(state, leasesOf(leasePlace(state), id));
+export async function disconnect(plan: Plan, id: string): Promise<string[]> {
+  const {state} = plan.directories;
+  return stepOf(plan, 'hostname.set') === undefined ? [] : takeDown(state, leasesOf(leasePlace(state), id));
 }
 
 async function takeDown(state: string, found: readonly Lease[]): Promise<string[]> {
@@ -384,7 +386,7 @@ export async function sweepLeases(state: string, isKnown: (box: string) => boole
   const place = leasePlace(state);
   const orphans = leasesIn(place).filter(({box}) => !isKnown(box));
   await takeDown(state, orphans);
-  for (const name of brokenIn(place)) free(place, name);
+  for (const name of [...brokenIn(place), ...halfMadeIn(place, isKnown)]) free(place, name);
 }
 
 async function locked(place: string, action: () => void): Promise<void> {

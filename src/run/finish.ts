@@ -36,7 +36,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   keep(state, log); // whoever follows finds no groups any more
   pauseAt(plan.pauseAt, 'brain-weighed');
   stopHelper(state.helper);
-  const left = [...(await groups.remove()), ...removeScratch(plan, id), ...(await disconnect(plan.directories.state, id))];
+  const left = [...(await groups.remove()), ...removeScratch(plan, id), ...(await disconnect(plan, id))];
   if (left.length > 0) log.error('left behind', {left});
   pauseAt(plan.pauseAt, 'brain-removed');
 

@@ -129,7 +129,7 @@ async function close(box: BoxState, directory: string, presence: Over, {patience
   const remains = remainsOf(box, groups, directory, presence);
   pauseAt(pauses, 'sweep-weighed');
   stopHelper(box.helper);
-  left.push(...(await groups.remove()), ...removeScratch(plan, id), ...(await disconnect(plan.directories.state, id)));
+  left.push(...(await groups.remove()), ...removeScratch(plan, id), ...(await disconnect(plan, id)));
   pauseAt(pauses, 'sweep-removed');
   const closed = box.recorded || isClosed(find(spools, recordId)?.record ?? null);
   if (!closed) {

@@ -3,7 +3,17 @@ import {existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync} from 'node:
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {TareError} from '../../../src/errors.js';
-import {brokenIn, free, leasePlace, leasesIn, leasesOf, makeLeasePlace, takeAddress, takeNumber} from '../../../src/network/leases.js';
+import {
+  brokenIn,
+  free,
+  halfMadeIn,
+  leasePlace,
+  leasesIn,
+  leasesOf,
+  makeLeasePlace,
+  takeAddress,
+  takeNumber,
+} from '../../../src/network/leases.js';
 
 describe('leases', () => {
   let state: string;
@@ -58,6 +68,10 @@ describe('leases', () => {
     writeFileSync(join(place, '10.0.0.2'), '');
     writeFileSync(join(place, 'n0'), '{"box": 7}');
     writeFileSync(join(place, 'lock'), '{}');
+    writeFileSync(join(place, '.ab12.new'), '');
+    expect(halfMadeIn(place, (box) => box === 'ab12')).to.deep.equal([]);
+    expect(halfMadeIn(place, () => false)).to.deep.equal(['.ab12.new']);
+    free(place, '.ab12.new');
     expect(leasesIn(place)).to.deep.equal([]);
     expect(brokenIn(place).sort()).to.deep.equal(['10.0.0.2', 'n0']);
     expect(takeAddress(place, four, owner('a'))).to.equal('10.0.0.3');

@@ -2,7 +2,10 @@ import {expect} from 'chai';
 import type {Facts, NetworkFacts} from '../../../src/host/facts.js';
 import type {Step} from '../../../src/plan/step.js';
 import {stepOf} from '../../../src/plan/step.js';
-import {asUser, facts, no, plan, ROOT, thrown, USER, yes, type Parts} from './build.js';
+import type {Plan} from '../../../src/schema/generated/plan-1.js';
+import {diagnose} from '../../../src/report/doctor.js';
+import {checkSavedPlan} from '../../../src/run/saved-plan.js';
+import {asUser, facts, no, plan, policy, ROOT, thrown, USER, yes, type Parts} from './build.js';
 
 const NETWORK: NetworkFacts = {
   programs: {
@@ -236,4 +239,52 @@ describe('identity: the plan', () => {
       expect(error.message).to.match(says);
     });
   }
+});
+
+describe('identity: a saved plan, and the doctor', () => {
+  const parts = build({identity: {address: 'bridge'}}, {pool: {nat: true}});
+  const where = {policy: policy(parts.policy), facts: facts(parts.facts)};
+  const check = (saved: Plan): unknown => checkSavedPlan(saved, 'plan.json', where.facts, where.policy);
+  const changed = (op: string, change: object): Plan => {
+    const saved = plan(parts);
+    return {...saved, steps: saved.steps.map((one) => (one.op === op ? ({...one, ...change} as Step) : one))};
+  };
+
+  it('is obeyed as it was made', () => {
+    expect(check(plan(parts))).to.deep.include({uid: USER.uid});
+    const user = build({identity: {}});
+    expect(checkSavedPlan(plan(user), 'plan.json', facts(user.facts), policy(user.policy))).to.deep.include({uid: USER.uid});
+  });
+
+  for (const [op, change, says] of [
+    ['network.bridge', {program: '/tmp/ip'}, /its network is not the policy’s/],
+    ['network.veth', {bridge: 'other'}, /its network is not the policy’s/],
+    ['network.lease', {networks: []}, /its network is not the policy’s/],
+    ['network.lease', {pool: 'x'}, /the policy has no such addresses/],
+    ['network.address', {nsenter: '/tmp/nsenter'}, /its network is not the policy’s/],
+    ['hostname.set', {hostname: 'a b'}, /its host name/],
+  ] as const) {
+    it(`is refused when ${op} was changed: ${JSON.stringify(change)}`, () => {
+      const error = thrown(() => check(changed(op, change)));
+      expect(error.code).to.equal('PLAN_MISMATCH');
+      expect(error.message).to.match(says);
+    });
+  }
+
+  it('tare doctor has a row for each kind that the policy allows, with a remedy', () => {
+    const rows = (change: Parameters<typeof build>[1]): (string | null)[][] => {
+      const node = build({}, change);
+      const {checks} = diagnose({facts: facts(node.facts), policy: policy(node.policy), tools: {native: {path: '/x', because: null}}});
+      return checks.filter(({name}) => name.endsWith(' address')).map(({name, state, remedy}) => [name, state, remedy]);
+    };
+    expect(rows({})).to.deep.equal([
+      ['bridge address', 'ok', null],
+      ['macvlan address', 'ok', null],
+      ['user address', 'ok', null],
+    ]);
+    expect(rows({network: {bridge: no, user: no}, policy: {identity: {address: ['bridge', 'user'], pools: [POOL]}}})).to.deep.equal([
+      ['bridge address', 'missing', 'mend it'],
+      ['user address', 'limited', 'mend it'],
+    ]);
+  });
 });
