@@ -264,7 +264,7 @@ async function startUserNetwork(
 /** What a process's network namespace has, but for the loopback's (proc_pid_net(5): fib_trie, if_inet6): pasta gives others where the node has none. */
 function addressesSeenBy(pid: number): string[] {
   const lines = textOf(`/proc/${pid}/net/fib_trie`).split('\n');
-  const four = lines.flatMap((line, index) => (/\/32 host LOCAL/.test(line) ? (/[\d.]+$/.exec(lines[index - 1] ?? '') ?? []) : []));
+  const four = lines.flatMap((line, index) => (line.includes('/32 host LOCAL') ? (/[\d.]+$/.exec(lines[index - 1] ?? '') ?? []) : []));
   const six = textOf(`/proc/${pid}/net/if_inet6`)
     .split('\n')
     .map((line) => line.trim().split(/\s+/))

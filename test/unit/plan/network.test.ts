@@ -247,7 +247,7 @@ describe('identity: a saved plan, and the doctor', () => {
   const check = (saved: Plan): unknown => checkSavedPlan(saved, 'plan.json', where.facts, where.policy);
   const changed = (op: string, change: object): Plan => {
     const saved = plan(parts);
-    return {...saved, steps: saved.steps.map((one) => (one.op === op ? ({...one, ...change} as Step) : one))};
+    return {...saved, steps: saved.steps.map((one) => (one.op === op ? {...one, ...change} : one))};
   };
 
   it('is obeyed as it was made', () => {
