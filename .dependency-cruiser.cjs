@@ -19,9 +19,10 @@ const MAY_IMPORT = {
   engine: DATA,
   cgroup: DATA,
   cvmfs: DATA,
-  run: [...DATA, 'host', 'batch', 'record', 'export', 'image', 'engine', 'cgroup', 'cvmfs'],
+  network: DATA,
+  run: [...DATA, 'host', 'batch', 'record', 'export', 'image', 'engine', 'cgroup', 'cvmfs', 'network'],
   report: [...DATA, 'record'],
-  commands: [...DATA, 'host', 'batch', 'record', 'export', 'image', 'engine', 'cgroup', 'cvmfs', 'run', 'report'],
+  commands: [...DATA, 'host', 'batch', 'record', 'export', 'image', 'engine', 'cgroup', 'cvmfs', 'network', 'run', 'report'],
 };
 const FOLDERS = Object.keys(MAY_IMPORT);
 

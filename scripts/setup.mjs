@@ -72,6 +72,10 @@ const SYSTEM = {
     apt: ['nordugrid-arc-arex'],
     dnf: ['nordugrid-arc-arex'],
   },
+  iproute: {what: 'iproute2', present: () => which('ip') !== null, apt: ['iproute2'], dnf: ['iproute']},
+  nftables: {what: 'nftables', present: () => which('nft') !== null, apt: ['nftables'], dnf: ['nftables']},
+  passt: {what: 'pasta', present: () => which('pasta') !== null, apt: ['passt'], dnf: ['passt']},
+  slirp4netns: {what: 'slirp4netns', present: () => which('slirp4netns') !== null, apt: ['slirp4netns'], dnf: ['slirp4netns']},
   bubblewrap: {what: 'bubblewrap', present: () => which('bwrap') !== null, apt: ['bubblewrap'], dnf: ['bubblewrap']},
 };
 
@@ -89,6 +93,8 @@ export const LAB = ['qemu', 'mmdebstrap', 'dpkg', 'zstd', 'xz', 'mkfs', 'cpio', 
 export const VIEWS = ['fuseOverlayfs', 'mkfs', 'python'];
 /** What payloads use. */
 export const PAYLOADS = ['squashfuse'];
+/** What gives boxes addresses of their own. */
+export const NETWORK = ['iproute', 'nftables', 'passt', 'slirp4netns', 'python'];
 /** Programs that read what exporters write. */
 export const CONSUMERS = ['dirq', 'arex'];
 /** What the C tests need besides. */

@@ -7,6 +7,7 @@ import {
   CONSUMERS,
   C_TESTS,
   LAB,
+  NETWORK,
   PAYLOADS,
   VIEWS,
   PACKAGERS,
@@ -32,7 +33,13 @@ const SUITES = [
   {name: 'unit', command: mocha('unit'), builds: ['schemas']},
   {name: 'golden', command: mocha('golden'), builds: ['schemas']},
   {name: 'cli', command: mocha('cli', '--timeout', '20000'), builds: ALL, system: BOX},
-  {name: 'node', command: mocha('node', '--timeout', '60000'), builds: ALL, system: BOX, wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS]},
+  {
+    name: 'node',
+    command: mocha('node', '--timeout', '60000'),
+    builds: ALL,
+    system: BOX,
+    wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...NETWORK],
+  },
   {
     name: 'native',
     command: ['make', '--no-print-directory', '-C', 'native', 'test'],

@@ -81,6 +81,11 @@ export const ERRORS = {
     kind: 'refused',
     summary: 'the policy requires an enforcement that this node does not have',
   },
+  NETWORK_UNAVAILABLE: {
+    exit: EXIT.failure,
+    kind: 'node',
+    summary: 'this node cannot give the box the host name or address that the job asks for',
+  },
   BOX_UNAVAILABLE: {
     exit: EXIT.failure,
     kind: 'node',
@@ -88,6 +93,8 @@ export const ERRORS = {
   },
   SLOT_TOO_SMALL: {exit: EXIT.refused, kind: 'refused', summary: 'the slot is smaller than the reserve that the policy keeps back'},
   SCRATCH_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the file system that holds a box’s scratch cannot be made'},
+  ADDRESSES_EXHAUSTED: {exit: EXIT.failure, kind: 'node', summary: 'no address, or no number for a host name, is free'},
+  NETWORK_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the box could not be connected to the network'},
   PLAN_MISMATCH: {exit: EXIT.failure, kind: 'input', summary: 'a saved plan does not fit this node or this caller'},
   STATE_DIRECTORY: {exit: EXIT.failure, kind: 'node', summary: 'the state directory cannot be used safely'},
   SPOOL_UNWRITABLE: {exit: EXIT.failure, kind: 'node', summary: 'a record cannot be written'},

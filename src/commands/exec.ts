@@ -2,7 +2,7 @@ import {Args, Command, Flags} from '@oclif/core';
 import {execAsOwner, execInBox} from '../run/exec.js';
 import {narrowTo} from '../run/live.js';
 import {meet} from '../run/serve.js';
-import {boxFlags, oneBox, openNode} from './shared/boxes.js';
+import {boxFlags, introduce, oneBox, openNode} from './shared/boxes.js';
 import {frontDescriptor, runThroughFront} from './shared/front.js';
 import {explain} from './shared/output.js';
 
@@ -54,6 +54,7 @@ export default class Exec extends Command {
     await meet(descriptor, async (hello, channel) => {
       const node = await openNode(flags.policy);
       const box = narrowTo(oneBox(node, args.id), flags.application);
+      introduce(box);
       if (node.uid === 0 && box.uid !== 0) return execAsOwner(box, argv, hello, channel);
       return execInBox(
         box,

@@ -2,7 +2,7 @@ import {closeSync} from 'node:fs';
 import {Command, Flags} from '@oclif/core';
 import {copyOutput, onlyLines, openSource} from '../run/output.js';
 import {becomeOwner} from '../run/live.js';
-import {boxArgs, boxFlags, oneBox, openNode} from './shared/boxes.js';
+import {boxArgs, boxFlags, introduce, oneBox, openNode} from './shared/boxes.js';
 import {explain, Output} from './shared/output.js';
 import {withoutControls} from './shared/plain-bytes.js';
 
@@ -25,6 +25,7 @@ export default class Logs extends Command {
       const box = oneBox(node, args.id);
       becomeOwner(box);
       const {descriptor, prefix, writer} = openSource(box, flags.application, flags.stderr ? 'stderr' : 'stdout');
+      introduce(box);
       const output = new Output();
       const isOthers = node.uid === 0 && (box.uid !== 0 || box.user !== 'root');
       const show = isOthers && process.stdout.isTTY ? withoutControls() : (bytes: Buffer) => bytes;

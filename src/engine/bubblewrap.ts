@@ -6,7 +6,7 @@
 import type {BubblewrapAbilities} from '../host/facts.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {TareError} from '../errors.js';
-import {inBox, type Step} from '../plan/step.js';
+import {inBox, stepOf, type Step} from '../plan/step.js';
 import {INIT_ARGV} from './init.js';
 
 const NAMESPACE_OPTIONS = {
@@ -24,17 +24,25 @@ const NAMESPACE_OPTIONS = {
  * @throws TareError ENGINE_FAILED for a step that bubblewrap cannot do
  */
 export function bubblewrapArgv(plan: Plan, boxDirectory: string, abilities: BubblewrapAbilities): string[] {
-  const argv = [plan.engine.path ?? 'bwrap'];
-  for (const step of plan.steps) argv.push(...translate(step, boxDirectory, abilities));
+  const user = stepOf(plan, 'network.user');
+  // the user's program can enter no namespace below those that bubblewrap nests: this one is made around it
+  const around = user === undefined ? [] : [user.unshare, '--user', '--map-current-user', '--net', '--'];
+  const argv = [...around, plan.engine.path ?? 'bwrap'];
+  for (const step of plan.steps) argv.push(...translate(user === undefined ? step : withoutNetwork(step), boxDirectory, abilities));
   // init is process 1 itself: it reaps, forwards signals and reports, which bubblewrap's own does not.
   argv.push('--as-pid-1', '--', ...INIT_ARGV);
   return argv;
 }
 
+const withoutNetwork = (step: Step): Step =>
+  step.op === 'namespace.unshare' ? {...step, namespaces: step.namespaces.filter((kind) => kind !== 'network')} : step;
+
 function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilities): string[] {
   switch (step.op) {
     case 'namespace.unshare':
       return step.namespaces.flatMap((kind) => NAMESPACE_OPTIONS[kind] ?? []);
+    case 'hostname.set':
+      return ['--hostname', step.hostname];
     case 'mount.bind': {
       const option = step.options.includes('dev') ? '--dev-bind' : step.options.includes('rw') ? '--bind' : '--ro-bind';
       return [step.optional ? `${option}-try` : option, inBox(step.source, boxDirectory), step.destination];
@@ -84,6 +92,15 @@ function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilit
     case 'mount.overlay':
     case 'mount.graft':
     case 'mount.cover':
+    case 'identity.provide':
+    case 'network.lease':
+    case 'network.bridge':
+    case 'network.veth':
+    case 'network.macvlan':
+    case 'network.address':
+    case 'network.nat':
+    case 'network.apart':
+    case 'network.user':
       return []; // not the engine's: done by the brain, enter, init or the watches
     case 'mount.sys':
     case 'paths.protect':

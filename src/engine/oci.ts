@@ -54,12 +54,14 @@ export function ociConfig(plan: Plan, context: OciContext): Record<string, unkno
   const root = mounts.find(({destination}) => destination === '/');
   const namespaces = stepOf(plan, 'namespace.unshare')?.namespaces ?? [];
   const mapped = namespaces.includes('user');
+  const name = stepOf(plan, 'hostname.set');
   const protect = stepOf(plan, 'paths.protect');
   // what an init is to be process 1 of gets a /proc of its own, which the kernel gives only to who sees all of another
   const covers = !stepsOf(plan, 'application.execute').some(({system}) => system?.first === true);
   const ids = [{containerID: 0, hostID: 0, size: ALL_IDS}];
   return {
     ociVersion: OCI_VERSION,
+    ...(name === undefined ? {} : {hostname: name.hostname}),
     root: {path: root?.source ?? '/', readonly: false},
     process: {
       terminal: false,
@@ -136,6 +138,7 @@ function translate(step: Step, {boxDirectory, exists}: OciContext): Mount[] {
     }
     case 'mount.readonly':
       throw new TareError('ENGINE_FAILED', {message: `an OCI runtime cannot make ${step.destination} read-only afterwards`});
+    case 'hostname.set':
     case 'namespace.unshare':
     case 'privileges.drop':
     case 'paths.protect':
@@ -145,6 +148,15 @@ function translate(step: Step, {boxDirectory, exists}: OciContext): Mount[] {
     case 'image.take':
     case 'mount.squashfs':
     case 'mount.cover':
+    case 'identity.provide':
+    case 'network.lease':
+    case 'network.bridge':
+    case 'network.veth':
+    case 'network.macvlan':
+    case 'network.address':
+    case 'network.nat':
+    case 'network.apart':
+    case 'network.user':
     case 'cgroup.evacuate':
     case 'cgroup.enable':
     case 'cgroup.create':

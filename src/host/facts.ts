@@ -146,6 +146,35 @@ export interface SystemFacts {
   init: string | null;
 }
 
+/** Programs that connect a box. */
+export type NetworkProgram = 'ip' | 'nft' | 'nsenter' | 'unshare' | 'pasta' | 'slirp4netns';
+
+/** Files of the node that say who it is. */
+export type IdentityFile = 'hosts' | 'hostname' | 'resolv.conf' | 'machine-id';
+
+/** What can give a box an address of its own. */
+export interface NetworkFacts {
+  /** Absolute; null where there is none. */
+  programs: Record<NetworkProgram, string | null>;
+  /** Making and moving network devices of the node. */
+  admin: Ability;
+  bridge: Ability;
+  macvlan: Ability;
+  /** Address translation, and rules on what is passed on. */
+  nft: Ability;
+  /** A program of the caller's that stands for a network. */
+  user: Ability;
+  /** The node passes packets on. */
+  forwarding: {4: boolean; 6: boolean};
+  /** A route of IPv4 that leads somewhere. */
+  ipv4: {global: boolean};
+  /** The kernel has IPv6, and an address of it that leads somewhere. */
+  ipv6: {kernel: boolean; global: boolean};
+  /** Where each file really is: below /etc it can be a link; null: it is not there. */
+  files: Record<IdentityFile, string | null>;
+  how: string;
+}
+
 export interface Facts {
   /** The box that the caller is in already, and how that is proved; null when in none. */
   within: {recordId: string | null; how: string} | null;
@@ -202,6 +231,8 @@ export interface Facts {
   views: ViewFacts | null;
   /** null where nobody asks. */
   system: SystemFacts | null;
+  /** null where nobody asks: it has to be tried out. */
+  network: NetworkFacts | null;
   /** Device files that exist, of those that the policy or the job may name (/dev/fuse, /dev/nvidia*, /dev/dri/*, /dev/kfd). */
   devices: string[];
   /** Directories at the root of the node's file system, and what top-level symbolic links point to (merged /usr: /bin -> usr/bin). */

@@ -19,6 +19,7 @@ import {readMemory} from './memory.js';
 import {parseMountinfo} from './mountinfo.js';
 import {readNamespaces, readNewProc} from './namespaces.js';
 import {askOciVersion, readOci} from './oci.js';
+import {readNetwork} from './network.js';
 import {readRoot} from './root.js';
 import {readScratch} from './scratch.js';
 import {readSlot} from './slot.js';
@@ -50,6 +51,8 @@ export interface FactsOptions {
   trial?: Trial | undefined;
   /** Somebody asks for a small machine. */
   system?: boolean | undefined;
+  /** Also what can give a box an address of its own, which is tried out. */
+  network?: boolean;
   /** File for facts that hold until the next boot; only for the machine itself. */
   cacheFile?: string | undefined;
 }
@@ -114,6 +117,7 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Fact
             init: null,
           }
         : null,
+    network: options.network === true ? readNetwork({tree, status, caller, namespaces, bubblewrap, spawn, cache}) : null,
     devices: readDevices(tree),
     root: readRoot(tree),
   };

@@ -2,10 +2,12 @@
 
 import type {Tree} from './tree.js';
 
+const CAP_NET_ADMIN = 12n;
 const CAP_SYS_ADMIN = 21n;
 
 export interface ProcessStatus {
   sysAdmin: boolean;
+  netAdmin: boolean;
   noNewPrivileges: boolean;
   /** A seccomp filter is active. */
   filtered: boolean;
@@ -17,6 +19,7 @@ export function readStatus(tree: Tree): ProcessStatus {
   const value = (name: string): string | null => new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(text)?.[1] ?? null;
   const capabilities = value('CapEff');
   return {
+    netAdmin: capabilities !== null && ((BigInt(`0x${capabilities}`) >> CAP_NET_ADMIN) & 1n) === 1n,
     sysAdmin: capabilities !== null && ((BigInt(`0x${capabilities}`) >> CAP_SYS_ADMIN) & 1n) === 1n,
     noNewPrivileges: value('NoNewPrivs') === '1',
     filtered: value('Seccomp') === '2',

@@ -101,6 +101,18 @@ export interface Service {
   restart: Application['restart'];
 }
 
+/** How a box is connected. */
+export type AddressKind = 'bridge' | 'macvlan' | 'user' | 'none' | 'host';
+
+/** A host name and an address of the box's own; null: as the policy has it. */
+export interface JobIdentity {
+  hostname: Valued<string> | null;
+  address: Valued<AddressKind> | null;
+  pool: Valued<string> | null;
+  /** File and JSON pointer. */
+  at: string;
+}
+
 export interface Job {
   name: string | null;
   pattern: Valued<Pattern | 'auto'>;
@@ -115,6 +127,8 @@ export interface Job {
   /** What was asked for; absent: nothing. */
   limits: Limits;
   network: Valued<'host' | 'none'> | null;
+  /** null: the node's. */
+  identity: JobIdentity | null;
   devices: Valued<string>[];
   writable: Valued<string>[];
   filesystem: Valued<FileSystem> | null;

@@ -3,8 +3,9 @@
 import {TareError} from '../errors.js';
 import type {JobDocument} from '../schema/generated/job-1.js';
 import {readApplications} from './applications.js';
-import {at, below} from './at.js';
-import type {Job, Provenance, Valued} from './job.js';
+import {checkHostname} from './hostname.js';
+import {at, below, type Locate} from './at.js';
+import type {Job, JobIdentity, Provenance, Valued} from './job.js';
 import {readLimits} from './limits.js';
 import {absolute} from './path.js';
 import {Problems} from './problems.js';
@@ -45,6 +46,7 @@ export function jobFromDocument(document: JobDocument, {file, callerDirectory, c
     ),
     limits: readLimits(document.limits ?? {}, 'job', (name) => at(file, below('/limits', name)), problems),
     network: document.network === undefined ? null : valued(document.network, '/network'),
+    identity: readIdentity(document, (pointer) => at(file, pointer), problems),
     devices: each(document.devices ?? [], '/devices'),
     writable: each(document.writable ?? [], '/writable'),
     ...readView(document, valued, problems),
@@ -59,6 +61,35 @@ export function jobFromDocument(document: JobDocument, {file, callerDirectory, c
 
 /** As an image: the node's files. */
 export const HOST = 'host';
+
+function readIdentity({identity, network}: JobDocument, locate: Locate, problems: Problems): JobIdentity | null {
+  if (identity === undefined) return null;
+  const {hostname, address, pool} = identity;
+  const valued = <T>(value: T, name: string): Valued<T> => ({value, provenance: {source: 'job', at: locate(`/identity/${name}`)}});
+  const invalid = (message: string, name: string, found: string, allowed: string): void => {
+    problems.add(new TareError('DOCUMENT_INVALID', {message, where: locate(`/identity/${name}`), found, allowed}));
+  };
+  if (hostname !== undefined)
+    problems.attempt(() => {
+      checkHostname(hostname, locate('/identity/hostname'));
+    });
+  if (network !== undefined && address !== undefined)
+    invalid('network and address both say how the box is connected', 'address', `${network} and ${address}`, 'one of them');
+  const kind = address ?? network;
+  if (pool !== undefined && kind !== undefined && kind !== 'bridge' && kind !== 'macvlan')
+    invalid('only addresses of kind bridge and macvlan are of a pool', 'pool', show(pool), 'address: bridge or macvlan');
+  return {
+    hostname: hostname === undefined ? null : valued(hostname, 'hostname'),
+    address:
+      address !== undefined
+        ? valued(address, 'address')
+        : network === undefined
+          ? null
+          : {value: network, provenance: {source: 'job', at: locate('/network')}},
+    pool: pool === undefined ? null : valued(pool, 'pool'),
+    at: locate('/identity'),
+  };
+}
 
 /** An image is seen through a view only: without a word on which, the box's. */
 function readView(
@@ -122,6 +153,7 @@ function plainJob(command: readonly string[], callerDirectory: string): Job {
     environment: {},
     limits: {},
     network: null,
+    identity: null,
     devices: [],
     writable: [],
     filesystem: null,

@@ -189,6 +189,30 @@ function boxRow(step: Step): string[][] {
       return [[`view of ${step.application}`, step.swaps.map(({destination}) => destination).join(' '), step.because]];
     case 'identity.take':
       return [['identity', `uid ${String(step.uid)} gid ${String(step.gid)}`, step.because]];
+    case 'hostname.set':
+      return [['host name', step.hostname, step.because]];
+    case 'identity.provide':
+      return [['files', step.files.join(' '), step.because]];
+    case 'network.lease':
+      return step.networks.map(({ranges, prefix}) => [
+        'address',
+        `${ranges.map(({first, last}) => `${first}-${last}`).join(' ')}/${prefix}`,
+        step.because,
+      ]);
+    case 'network.bridge':
+      return [['bridge', [step.bridge, ...step.addresses].join(' '), step.because]];
+    case 'network.veth':
+      return [['device', `${step.device}, on ${step.bridge}${step.isolated ? ', isolated' : ''}`, step.because]];
+    case 'network.macvlan':
+      return [['device', `${step.device}, macvlan (${step.mode}) on ${step.parent}`, step.because]];
+    case 'network.address':
+      return [['address of', step.device, step.because]];
+    case 'network.nat':
+      return [['address translation', 'masquerade, table inet tare', step.because]];
+    case 'network.apart':
+      return [['not passed on', `from ${step.bridge} to the box`, step.because]];
+    case 'network.user':
+      return [['network', `${step.by}: ${step.addresses.join(' ')}`, step.because]];
     case 'privileges.drop':
       return [['privileges', 'no_new_privs, no capabilities', step.because]];
     case 'affinity.set':

@@ -19,13 +19,13 @@ export function chooseMode(
   policy: Policy,
   facts: Facts,
   call: Call,
-  {network, view, pattern}: {network: 'host' | 'none'; view: ViewChoice; pattern: PatternChoice},
+  {network, view, pattern, identity}: {network: 'host' | 'none'; view: ViewChoice; pattern: PatternChoice; identity: boolean},
 ): ModeChoice {
   const observed = observeReason(policy, call);
   if (observed !== null) return {value: 'observe', because: observed};
   const system = pattern.value === 'vm-lite';
-  const needs = system ? `${pattern.because}: vm-lite` : needsBox(network, view);
-  if (facts.within !== null && view.value === 'node')
+  const needs = system ? `${pattern.because}: vm-lite` : identity ? 'an identity of its own' : needsBox(network, view);
+  if (facts.within !== null && view.value === 'node' && !identity)
     return {value: 'limits-only', because: `in a box already, which isolates (${facts.within.how}): this one only subdivides`};
   const {unboxed} = call;
   if (unboxed !== null && needs === null && (unboxed.always || policy.box.value === 'optional'))

@@ -7,6 +7,7 @@ import {imagesPlace, placesOf} from '../policy/places.js';
 import {planImage, type ImagePlan} from './image.js';
 import type {Inputs} from './inputs.js';
 import type {PlannedLimits} from './limits.js';
+import {identityMounts, type IdentityChoice} from './network.js';
 import {CONTAINED, planContainer, planScratchWatch} from './scratch.js';
 import type {Step} from './step.js';
 import {SERVICE_LOGS} from './system.js';
@@ -57,8 +58,17 @@ export interface MountedSystem {
   ownNetwork: boolean;
 }
 
-/** @param features what the box is told about itself, on its own /dev before that becomes read-only */
-export function planMounts(inputs: Inputs, limits: PlannedLimits, features: readonly Step[], system: MountedSystem | null): MountPlan {
+/** What a box has beside the node's files. */
+export interface MountParts {
+  /** What the box is told about itself, on its own /dev before that becomes read-only. */
+  features: readonly Step[];
+  /** null: it is no small machine. */
+  system: MountedSystem | null;
+  /** Host name and address of the box's own. */
+  own: IdentityChoice | null;
+}
+
+export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, system, own}: MountParts): MountPlan {
   const {job, facts} = inputs;
   const work = job.workDirectory.value;
   const writable = [...(isNeverWritable(work) ? [] : [job.workDirectory]), ...job.writable.filter(({value}) => !isNeverWritable(value))];
@@ -77,6 +87,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, features: read
   const [temporary, varTemporary] = [`${private_}/tmp`, `${private_}/var-tmp`];
   const choice = chooseView(inputs);
   const credentials = planCredentials(inputs, writable, choice.image !== null);
+  const identity = identityMounts(own, choice.image !== null);
   const destinations = [
     '/proc',
     '/dev',
@@ -85,6 +96,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, features: read
     ...(system === null ? [] : ['/sys', '/run', '/etc/passwd', '/etc/group']),
     ...credentials.map(({path}) => path),
     ...writable.map(({value}) => value),
+    ...identity.map(({destination}) => destination),
   ];
   const image = choice.image === null ? null : planImage(choice.image, inputs.call.image, inputs.policy, facts.caller.uid);
   const view =
@@ -132,6 +144,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, features: read
       sizeBytes: null,
       because: 'records and boxes are not the payload’s to see',
     })),
+    ...identity,
     ...credentials.map(({path, because}) => bind(path, path, ['ro'], because, true)),
     ...writable.map(({value, provenance}) =>
       bind(value, value, ['rw'], value === work ? 'the work directory' : `writable (${provenance.at})`),

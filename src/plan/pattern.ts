@@ -17,7 +17,8 @@ export function selectPattern({
   applications,
   init,
   services,
-}: Pick<Job, 'pattern' | 'applications' | 'init' | 'services'>): PatternChoice {
+  identity,
+}: Pick<Job, 'pattern' | 'applications' | 'init' | 'services' | 'identity'>): PatternChoice {
   const small = init === null ? (services[0]?.at ?? null) : init.provenance.at;
   if (small !== null && pattern.value !== 'auto' && pattern.value !== 'vm-lite') {
     throw new TareError('PATTERN_UNAVAILABLE', {
@@ -37,6 +38,7 @@ export function selectPattern({
   }
   if (pattern.value !== 'auto') return {value: pattern.value, because: `asked for by ${pattern.provenance.at}`};
   if (small !== null) return {value: 'vm-lite', because: `services of its own (${small})`};
+  if (identity !== null) return {value: 'vm-lite', because: `an identity of its own is asked for (${identity.at})`};
   if (applications !== null) return {value: 'quotas++', because: `${String(applications.list.length)} applications`};
   return {value: 'ulimit++', because: 'one application, and neither services nor an identity of its own are asked for'};
 }

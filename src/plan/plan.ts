@@ -19,6 +19,7 @@ import type {Inputs} from './inputs.js';
 import {planLimits, type PlannedLimits} from './limits.js';
 import {chooseMode, type ModeChoice} from './mode.js';
 import {isNeverWritable, planMounts} from './mounts.js';
+import {chooseIdentity, planConnection, planIdentity, type IdentityChoice} from './network.js';
 import {checkAvailable, selectPattern} from './pattern.js';
 import {planScratchWatch} from './scratch.js';
 import type {Step, StepOf} from './step.js';
@@ -45,9 +46,11 @@ export function makePlan(original: Inputs): Plan {
   checkAvailable(pattern, job);
   checkIdentity(inputs);
   checkOwnPlaces(inputs);
-  const network = job.network?.value ?? policy.network.value[0] ?? 'host';
+  const identity = chooseIdentity(inputs);
+  const isolated = identity === null ? null : identity.kind === 'host' ? 'host' : 'none';
+  const network = isolated ?? job.network?.value ?? policy.network.value[0] ?? 'host';
   const view = chooseView(inputs);
-  const mode = chooseMode(policy, facts, call, {network, view, pattern});
+  const mode = chooseMode(policy, facts, call, {network, view, pattern, identity: identity !== null});
   if (pattern.value === 'vm-lite') checkInit(inputs);
   if (mode.value === 'box') checkView(view, inputs);
   const limits = planLimits(inputs, mode);
@@ -71,7 +74,7 @@ export function makePlan(original: Inputs): Plan {
       gpus: call.slot.gpus?.value ?? null,
       memoryDirectory: facts.slot.memoryDirectory,
     },
-    steps: planSteps(inputs, {mode, limits, network, pattern: pattern.value}),
+    steps: planSteps(inputs, {mode, limits, network, pattern: pattern.value, own: identity}),
     directories: placesOf(policy, facts.caller.uid),
     log: policy.log,
     pauseAt: policy.pauseAt,
@@ -84,9 +87,10 @@ interface Chosen {
   limits: PlannedLimits;
   network: 'host' | 'none';
   pattern: Pattern;
+  own: IdentityChoice | null;
 }
 
-function planSteps(inputs: Inputs, {mode, limits, network, pattern}: Chosen): Step[] {
+function planSteps(inputs: Inputs, {mode, limits, network, pattern, own}: Chosen): Step[] {
   const {job, policy, facts, call} = inputs;
   const system = pattern === 'vm-lite';
   const boxed = mode.value === 'box';
@@ -111,7 +115,8 @@ function planSteps(inputs: Inputs, {mode, limits, network, pattern}: Chosen): St
     });
   }
   const ownNetwork = network === 'none';
-  const mounts = boxed ? planMounts(inputs, limits, planFeatures(inputs, limits, mode), system ? {ownNetwork} : null) : null;
+  const parts = {features: planFeatures(inputs, limits, mode), system: system ? {ownNetwork} : null, own};
+  const mounts = boxed ? planMounts(inputs, limits, parts) : null;
   if (!boxed) steps.push(...planFeatures(inputs, limits, mode));
   if (boxed) {
     const namespaces: StepOf<'namespace.unshare'>['namespaces'] = ['pid', 'mount', 'ipc', 'uts'];
@@ -124,7 +129,7 @@ function planSteps(inputs: Inputs, {mode, limits, network, pattern}: Chosen): St
       namespaces,
       because: `isolation of ${network === 'none' ? 'processes and network' : 'processes; the network is the node’s'}`,
     });
-    steps.push(...(mounts?.steps ?? []));
+    steps.push(...planIdentity(own), ...planConnection(own), ...(mounts?.steps ?? []));
     if (system) steps.push(...planProtection(policy));
     steps.push({op: 'privileges.drop', noNewPrivs: true, capabilities: 'none', because: 'setuid programs gain nothing in the box'});
   }

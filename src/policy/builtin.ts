@@ -40,7 +40,14 @@ export const BUILTIN: Readonly<Policy> = {
   seccomp: builtin('builtin'),
   scratch: builtin({fromSlot: false, workDirectory: false, inMemory: false}),
   credentials: builtin(['X509_USER_PROXY', 'X509_USER_CERT', 'X509_USER_KEY', 'BEARER_TOKEN_FILE', 'KRB5CCNAME', '_CONDOR_CREDS']),
-  identity: {user: builtin('nobody'), allowRoot: builtin(false)},
+  identity: {
+    user: builtin('nobody'),
+    allowRoot: builtin(false),
+    hostname: builtin('tare-{n}.{node}'),
+    // what needs no address of the site's
+    address: builtin(['user', 'none', 'host']),
+    pools: [],
+  },
   directories: {state: null, spools: null, scratch: null, exporters: null, sealed: null, log: null},
   log: {level: 'warn', format: 'human'},
   imageStore: {places: [], cache: null, maxBytes: null},

@@ -16,6 +16,8 @@ const CHECKS: readonly Check[] = [
   (policy) => noPattern(policy),
   reserveAboveMaximum,
   rootUnwanted,
+  withoutPool,
+  oneDeviceTwoWays,
   sameName,
   neverReached,
   ({exporters}) => auditorAndWhere(exporters['auditor']),
@@ -100,6 +102,33 @@ function rootUnwanted({identity: {user, allowRoot}}: Policy): TareError[] {
       'another account, or allowRoot: true',
     ),
   ];
+}
+
+function withoutPool({identity: {address, pools}}: Policy): TareError[] {
+  return address.value.flatMap((kind) =>
+    (kind !== 'bridge' && kind !== 'macvlan') || pools.some((pool) => pool.kind === kind)
+      ? []
+      : contradiction(
+          address.provenance.at,
+          `addresses of kind ${kind} are allowed, and there is no pool of them`,
+          kind,
+          `a pool of kind ${kind} in identity.pools`,
+        ),
+  );
+}
+
+/** Pools may share a bridge; whose it is, and whether boxes on it reach each other, is the same for both. */
+function oneDeviceTwoWays({identity: {pools}}: Policy): TareError[] {
+  return pools.flatMap((pool, index) => {
+    const other = pools.slice(0, index).find(({device}) => device === pool.device);
+    if (other === undefined || (other.kind === pool.kind && other.make === pool.make && other.reach === pool.reach)) return [];
+    return contradiction(
+      pool.at,
+      `two pools want ${pool.device} in different ways`,
+      `${pool.name} and ${other.name}`,
+      'the same kind, make and reach for both',
+    );
+  });
 }
 
 function sameName({rules}: Policy): TareError[] {

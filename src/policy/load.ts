@@ -3,12 +3,14 @@
 import {below, type Locate} from '../job/at.js';
 import type {Valued} from '../job/job.js';
 import {Problems} from '../job/problems.js';
+import {checkHostname} from '../job/hostname.js';
 import {parseDuration, parseSize} from '../job/quantity.js';
 import type {ExportersDocument, RuleDocument} from '../schema/generated/policy-1.js';
 import {BUILTIN} from './builtin.js';
 import {contradictions} from './contradictions.js';
 import {mergePolicies, type PolicyPart} from './merge.js';
 import type {Policy, Rule} from './policy.js';
+import {readPools} from './pools.js';
 import {applySetting, readRuled} from './ruled.js';
 
 /** In the order in which later files override earlier ones. No file at all is the built-in policy. */
@@ -34,6 +36,11 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
     written === undefined ? null : problems.attempt(() => parseDuration(written, locate(pointer)));
   const {cache: store, maxSize} = document.imageStore ?? {};
   const blackHole = document.batch?.blackHole;
+  const hostname = document.identity?.hostname;
+  if (hostname !== undefined)
+    problems.attempt(() => {
+      checkHostname(hostname, locate('/identity/hostname'));
+    });
   const policy: Policy = {
     ...applySetting(BUILTIN, readRuled(document, locate, problems)),
     site: {...BUILTIN.site, ...document.site},
@@ -42,6 +49,9 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
     identity: {
       user: or(document.identity?.user, '/identity/user', BUILTIN.identity.user),
       allowRoot: or(document.identity?.allowRoot, '/identity/allowRoot', BUILTIN.identity.allowRoot),
+      hostname: or(document.identity?.hostname, '/identity/hostname', BUILTIN.identity.hostname),
+      address: or(document.identity?.address, '/identity/address', BUILTIN.identity.address),
+      pools: readPools(document.identity?.pools ?? [], locate, problems),
     },
     directories: {
       state: directory('state'),

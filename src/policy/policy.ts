@@ -1,6 +1,7 @@
 /** A site's policy: merged from its files, checked, completed with the built-in defaults, in plain units. */
 
-import type {FileSystem, Limits, Pattern, Provenance, Valued} from '../job/job.js';
+import type {AddressKind, FileSystem, Limits, Pattern, Provenance, Valued} from '../job/job.js';
+import type {Pool} from './pools.js';
 
 export type Enforcement = 'kernel' | 'watched' | 'none';
 /** Limits whose enforcement a policy can require. */
@@ -72,7 +73,15 @@ export interface Policy extends Ruled {
   site: {name: string | null; infrastructure: string | null; description: string | null};
   reserveBytes: Valued<number>;
   credentials: Valued<string[]>;
-  identity: {user: Valued<string>; allowRoot: Valued<boolean>};
+  identity: {
+    user: Valued<string>;
+    allowRoot: Valued<boolean>;
+    /** Template of a box's host name. */
+    hostname: Valued<string>;
+    /** The first is the default. */
+    address: Valued<AddressKind[]>;
+    pools: Pool[];
+  };
   /** `%u` not yet replaced; null: the built-in place, which depends on the caller. */
   directories: Record<'state' | 'scratch' | 'exporters' | 'sealed' | 'log', Valued<string> | null> & {spools: Valued<string[]> | null};
   log: {level: 'error' | 'warn' | 'info' | 'debug'; format: 'json' | 'human'};

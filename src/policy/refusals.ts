@@ -4,6 +4,7 @@ import {TareError} from '../errors.js';
 import type {Job, Pattern} from '../job/job.js';
 import {either, show} from '../job/show.js';
 import {liesIn, matchesPathGlob} from './glob.js';
+import {addressRefusals} from './identity.js';
 import {allowsImage} from './images.js';
 import type {Applied} from './match.js';
 
@@ -35,6 +36,7 @@ export function refusals(job: Job, pattern: Pattern, {policy, rule, refusal}: Ap
       }),
     );
   }
+  errors.push(...addressRefusals(job, policy));
   for (const {value, provenance} of job.devices) {
     if (devices.value.some((glob) => matchesPathGlob(glob, value))) continue;
     errors.push(

@@ -128,6 +128,7 @@ export function startedRecord(attempt: Attempt, plan: Plan | null): UsageRecord 
     within: attempt.within,
     wrapper: null,
     user: {local: identity.name, uid: identity.uid, ...attempt.grid},
+    identity: null,
     time: NO_TIME,
     allocation: allocation(plan),
     pattern: plan?.pattern.value ?? null,

@@ -1,9 +1,10 @@
 /** What this node lacks, what that costs its jobs, and what to do about it. */
 
-import type {Ability, Controller, ControllerFact, Facts, ViewFacts} from '../host/facts.js';
+import type {Ability, Controller, ControllerFact, Facts, NetworkFacts, ViewFacts} from '../host/facts.js';
 import type {Pattern} from '../job/job.js';
 import {formatBytes} from '../job/quantity.js';
 import {boxObstacle, systemObstacle} from '../plan/mode.js';
+import {networkObstacle} from '../plan/network.js';
 import type {Policy} from '../policy/policy.js';
 import {layoutName, remedyFor} from './delegation.js';
 import {printable, renderTable, wrapWords} from './table.js';
@@ -64,6 +65,7 @@ export function diagnose(inputs: DoctorInputs): Diagnosis {
       ...(facts.views === null ? [] : [checkViews(facts.views)]),
       ...checkOci(facts),
       checkScratchLimit(facts),
+      ...(facts.network === null ? [] : checkNetwork(facts.network, facts, policy)),
       checkCores(facts),
       checkMemory(facts),
       checkSlot(facts),
@@ -186,6 +188,29 @@ function checkViews({overlay, fuse, user, writable}: ViewFacts): Check {
       fuse.available && !overlay.available ? 'views by fuse-overlayfs, which is slower' : 'no file system shared or private, and no image',
     remedy: overlay.available ? null : [overlay.remedy, fuse.remedy].filter((one) => one !== null).join(', or ') || null,
   };
+}
+
+const KIND_COSTS: Readonly<Record<'bridge' | 'macvlan' | 'user', string>> = {
+  bridge: 'no address of a bridge’s pool for a box',
+  macvlan: 'no address of a macvlan pool for a box',
+  user: 'no user-mode network for a box',
+};
+
+/** Kinds that the policy does not allow are no job's to miss. */
+function checkNetwork(network: NetworkFacts, {caller}: Facts, {identity}: Policy): Check[] {
+  return (['bridge', 'macvlan', 'user'] as const).flatMap((kind) => {
+    if (!identity.address.value.includes(kind)) return [];
+    const pools = kind === 'user' ? [null] : identity.pools.filter((pool) => pool.kind === kind);
+    const obstacle = pools.map((pool) => networkObstacle(kind, pool, network, {isRoot: false})).find((one) => one !== null) ?? null;
+    const onlyRoot = kind !== 'user' && caller.uid !== 0;
+    return {
+      name: `${kind} address`,
+      state: obstacle === null ? 'ok' : onlyRoot || kind === 'user' ? 'limited' : 'missing',
+      found: obstacle?.how ?? network[kind].how,
+      costs: KIND_COSTS[kind],
+      remedy: obstacle?.remedy ?? null,
+    };
+  });
 }
 
 function checkKernel({kernel}: Facts): Check {

@@ -19,6 +19,9 @@ export interface JobRow {
   recordId: string | null;
   name: string | null;
   user: string | null;
+  /** Of its own; null: the node's. */
+  hostname: string | null;
+  addresses: readonly string[];
   pattern: string | null;
   cores: number | null;
   memoryBytes: number | null;
@@ -53,10 +56,12 @@ const SHORT_ID = 12;
 const LONGEST_NAME = 24;
 
 export function renderJobs(jobs: readonly JobRow[], {nowEpochUs, rates, ...options}: JobsOptions): string {
+  const withHosts = jobs.some(({hostname}) => hostname !== null);
   const columns: Column[] = [
     {header: 'ID'},
     {header: 'NAME'},
     {header: 'USER'},
+    ...(withHosts ? [{header: 'HOST'}, {header: 'ADDRESS'}] : []),
     {header: 'PATTERN'},
     right('CORES'),
     ...(rates === undefined ? [] : [right('%CPU')]),
@@ -76,6 +81,7 @@ export function renderJobs(jobs: readonly JobRow[], {nowEpochUs, rates, ...optio
       job.id?.slice(0, SHORT_ID) ?? job.recordId?.split('-', 1)[0] ?? UNKNOWN,
       clip(job.name ?? UNKNOWN),
       clip(job.user ?? UNKNOWN),
+      ...(withHosts ? [job.hostname ?? UNKNOWN, job.addresses.join(' ') || UNKNOWN] : []),
       job.pattern ?? UNKNOWN,
       known(job.cores, String),
       ...(rates === undefined ? [] : [known(rate ?? null, percent)]),
@@ -87,14 +93,18 @@ export function renderJobs(jobs: readonly JobRow[], {nowEpochUs, rates, ...optio
       known(job.wallUs, roughDuration),
       job.endEpochUs === null ? job.state : `${job.state}, ${roughDuration(Math.max(0, nowEpochUs - job.endEpochUs))} ago`,
     ];
-    return [own, ...job.applications.map((application) => applicationCells(application, rates !== undefined))];
+    return [own, ...job.applications.map((application) => applicationCells(application, rates !== undefined, withHosts))];
   });
   return renderTable(columns, rows, options);
 }
 
-function applicationCells({name, state, memoryBytes, memoryPeakBytes, cpuUs}: ApplicationRow, withRate: boolean): string[] {
+function applicationCells(
+  {name, state, memoryBytes, memoryPeakBytes, cpuUs}: ApplicationRow,
+  withRate: boolean,
+  withHosts: boolean,
+): string[] {
   const figures = [known(memoryBytes, roughBytes), known(memoryPeakBytes, roughBytes), '', known(cpuUs, roughDuration)];
-  return ['', clip(`- ${name}`), '', '', '', ...(withRate ? [''] : []), ...figures, '', '', state];
+  return ['', clip(`- ${name}`), '', ...(withHosts ? ['', ''] : []), '', '', ...(withRate ? [''] : []), ...figures, '', '', state];
 }
 
 const UNKNOWN = '-';

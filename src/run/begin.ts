@@ -11,6 +11,7 @@ import type {UsageRecord} from '../record/record.js';
 import {attemptOf} from './attempt.js';
 import {writeBundle} from './bundle.js';
 import type {Channel} from './channel.js';
+import {disconnect, identityOf, lease, named as withName} from './connect.js';
 import type {Hello} from './hello.js';
 import {takeImage} from './image.js';
 import {launch} from './life.js';
@@ -50,6 +51,7 @@ export async function begin(
   log: Log,
 ): Promise<Begun> {
   const {id} = known;
+  let named = plan;
   const started = {...startedRecord(attemptOf(known, identity, request.version), plan), wrapper: wrapperOf(hello.frontPid)};
   const state: BoxState = {
     id,
@@ -61,6 +63,9 @@ export async function begin(
     payload: null,
     applications: [],
     noted: [],
+    connection: null,
+    connected: false,
+    helper: null,
     output: plan.applications === null ? null : {stdout: outputFileOf(hello.frontPid, 1), stderr: outputFileOf(hello.frontPid, 2)},
     memoryBefore: noGroups.memoryEvents(),
     abilities: facts.bubblewrap.abilities,
@@ -80,14 +85,19 @@ export async function begin(
     channel.send('S', stateDirectory(plan, id));
     makeState(state, caller);
     await takeImage(plan, id, caller.uid, known.policy?.imageStore.maxBytes ?? null);
-    makeScratch(plan, id, started.recordId);
+    state.connection = await lease(plan, id, facts.node.bootId, hello.frontPid);
+    pauseAt(plan.pauseAt, 'brain-leased');
+    named = withName(plan, state.connection);
+    state.plan = named;
+    started.identity = identityOf(named, state.connection);
+    makeScratch(named, id, started.recordId, started.identity);
     groups = createGroups(plan.steps, id);
     state.memoryBefore = groups.memoryEvents();
     writeState(state);
     pauseAt(plan.pauseAt, 'brain-made');
-    await writeBundle(plan, id, scratchDirectory(plan, id));
+    await writeBundle(named, id, scratchDirectory(plan, id));
     const place = {id, boxDirectory: scratchDirectory(plan, id)};
-    launch({channel, plan: withoutMissing(plan), groups}, place, state.abilities, callerArgvIndex);
+    launch({channel, plan: withoutMissing(named), groups}, place, state.abilities, callerArgvIndex);
     launched = true;
     // written while the engine builds the box; the payload waits for it
     recordStart(plan, started, log);
@@ -128,7 +138,7 @@ async function untilGone(channel: Channel): Promise<void> {
  * @returns what could not be removed
  */
 export async function takeBack(plan: Plan, id: string, groups: Groups): Promise<string[]> {
-  return [...(await groups.remove()), ...removeScratch(plan, id), ...removeState(plan, id)];
+  return [...(await groups.remove()), ...removeScratch(plan, id), ...(await disconnect(plan, id)), ...removeState(plan, id)];
 }
 
 /** Takes back what a brain made that died before it launched anything. */

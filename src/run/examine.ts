@@ -30,7 +30,15 @@ export async function examineNode(policyFile: string | null): Promise<Examined> 
   const caller = callerIdentity();
   const policy = await readPolicy(policyFile, caller.uid);
   const {scratch} = placesOf(policy, caller.uid);
-  const facts = readFacts({caller, scratchDirectory: scratch, pinned: [], spawn: spawnBriefly, trial: tryView, system: true});
+  const facts = readFacts({
+    caller,
+    scratchDirectory: scratch,
+    pinned: [],
+    spawn: spawnBriefly,
+    trial: tryView,
+    system: true,
+    network: true,
+  });
   return {facts, policy, machine: await readMachine(), tools: {native: checkNative()}};
 }
 

@@ -9,9 +9,10 @@ import {removeUnfinished} from '../record/durable.js';
 import {findFinal, journal} from '../record/journal.js';
 import {pathOf, writeCopy} from '../record/spool.js';
 import {epochUs, monotonicUs} from './clock.js';
+import {disconnect, stopHelper} from './connect.js';
 import {readKills} from './kills.js';
 import {keepInLog} from './last-resort.js';
-import type {Life} from './life.js';
+import {NETWORK_STEP, type Life} from './life.js';
 import type {Log} from './log.js';
 import {pauseAt} from './pause.js';
 import type {Quit, RunResult} from './request.js';
@@ -36,7 +37,8 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   // with what services said, which is about to be removed
   const parts = life.applications?.report(applications, life.verdict?.whose ?? null);
   pauseAt(plan.pauseAt, 'brain-weighed');
-  const left = [...(await groups.remove()), ...removeScratch(plan, id)];
+  stopHelper(state.helper);
+  const left = [...(await groups.remove()), ...removeScratch(plan, id), ...(await disconnect(plan, id))];
   if (left.length > 0) log.error('left behind', {left});
   pauseAt(plan.pauseAt, 'brain-removed');
 
@@ -128,6 +130,7 @@ export const isBoxesFault = (life: Life): boolean =>
   life.init === null &&
   life.verdict === null &&
   life.engine !== null &&
+  life.failure.step !== NETWORK_STEP &&
   !isPayloadsFault(life);
 
 /** The file system that was to hold the scratch could not be mounted. */
@@ -162,6 +165,7 @@ function outcomeOf(life: Life, kills: readonly Kill[]): Outcome {
         EXIT.notExecutable,
       );
     }
+    if (failure?.step === NETWORK_STEP && !frontLost) return notRunOutcome('wrapper-failure', 'NETWORK_FAILED', failure.text, EXIT.failure);
     const reason = frontLost ? 'the front was killed before the payload ran' : `the box was not built: ${failureText(life)}`;
     return notRunOutcome('wrapper-failure', frontLost ? 'FRONT_LOST' : 'ENGINE_FAILED', reason, EXIT.failure);
   }

@@ -4,6 +4,7 @@
  */
 
 import type {Groups, MemoryEvents, Verdict} from '../cgroup/manager.js';
+import {asTareError} from '../errors.js';
 import {launchStrings} from '../engine/launch.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
 import {stepOf, stepsOf} from '../plan/step.js';
@@ -46,6 +47,9 @@ export interface Failure {
   errno: number;
   text: string;
 }
+
+/** The step of a box that could not be connected. */
+export const NETWORK_STEP = 'network';
 
 /** What happened, without any judgement. */
 export interface Life {
@@ -92,6 +96,8 @@ export interface LifeContext {
   stop: Stop | null;
   stopUs: number | null;
   onStop: (stop: Stop, us: number) => void;
+  /** Connects the box to its network before its payload runs; null where nothing is to be done. @throws Error */
+  connect: ((initPid: number) => Promise<void>) | null;
   /** Done when the payload's process waits for its go: the `started` record goes to disk here. */
   beforeExec: () => void;
   /** Done when the payload runs. */
@@ -191,7 +197,8 @@ class Follower {
         }),
       ]);
       if (frame === null) break;
-      this.handle(frame);
+      if (frame.tag === 'R') await this.ready(Number(frame.strings[0]), Number(frame.strings[1]));
+      else this.handle(frame);
       if (channel.isDrained) this.tellStop(Infinity);
     }
     this.clearDeadline();
@@ -208,9 +215,6 @@ class Follower {
   private handle({tag, strings}: Frame): void {
     const number = (index: number): number => Number(strings[index]);
     switch (tag) {
-      case 'R':
-        this.ready(number(0), number(1));
-        break;
       case 'X':
         this.tellStop(number(0));
         if (this.life.executedUs === null) this.executed(number(0));
@@ -265,12 +269,21 @@ class Follower {
     return name === undefined ? '' : `${name}: `;
   }
 
-  private ready(initPid: number, payloadPid: number): void {
+  private async ready(initPid: number, payloadPid: number): Promise<void> {
     this.initPid = initPid;
     this.payloadPid = payloadPid;
     this.clearDeadline();
     this.context.beforeExec();
     pauseAt(this.context.plan.pauseAt, 'brain-ready');
+    try {
+      await this.context.connect?.(initPid);
+    } catch (error) {
+      this.life.failure = {step: NETWORK_STEP, errno: 0, text: asTareError(error).message};
+      this.kill();
+      this.giveUpIn(GONE_DEADLINE_MS);
+      return;
+    }
+    pauseAt(this.context.plan.pauseAt, 'brain-connected');
     if (this.life.applications === null) this.context.channel.send('G');
     else this.life.applications.begin();
   }

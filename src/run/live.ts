@@ -29,6 +29,9 @@ export interface LiveBox {
   name: string | null;
   /** The payload's account. */
   user: string | null;
+  /** Of its own; null: the node's. */
+  hostname: string | null;
+  addresses: string[];
   pattern: string | null;
   mode: string | null;
   cores: number | null;
@@ -188,6 +191,8 @@ function viewOf(state: unknown, known: Pick<LiveBox, 'id' | 'uid' | 'directory'>
     ...known,
     name: text(state, 'started', 'payload', 'name'),
     user: text(state, 'started', 'user', 'local') ?? number(state, 'started', 'user', 'uid')?.toString() ?? null,
+    hostname: text(state, 'started', 'identity', 'hostname'),
+    addresses: addressesOf(state),
     pattern: text(state, 'plan', 'pattern', 'value'),
     mode: text(state, 'plan', 'mode', 'value'),
     cores: number(state, 'started', 'allocation', 'cores'),
@@ -204,6 +209,16 @@ function viewOf(state: unknown, known: Pick<LiveBox, 'id' | 'uid' | 'directory'>
     recordId: text(state, 'started', 'recordId'),
     steps: value(state, 'plan', 'steps'),
   };
+}
+
+/** One of each family. */
+const MOST_ADDRESSES = 2;
+
+function addressesOf(state: unknown): string[] {
+  const written = value(state, 'started', 'identity', 'addresses');
+  return Array.isArray(written)
+    ? written.slice(0, MOST_ADDRESSES).filter((one): one is string => typeof one === 'string' && /^[0-9a-fA-F.:]{2,45}$/.test(one))
+    : [];
 }
 
 /** More are in no job. */

@@ -157,7 +157,12 @@ async function prepareSaved(file: string, policy: Policy, known: Known): Promise
   const plan = await readDocument(file, 'plan');
   const facts = gatherFacts(
     policy,
-    {pins: false, view: stepOf(plan, 'mount.overlay') !== undefined, system: plan.pattern.value === 'vm-lite'},
+    {
+      pins: false,
+      view: stepOf(plan, 'mount.overlay') !== undefined,
+      system: plan.pattern.value === 'vm-lite',
+      network: stepOf(plan, 'hostname.set') !== undefined,
+    },
     known,
   );
   known.facts = facts;
@@ -301,6 +306,7 @@ interface Wanted {
   pins: boolean;
   view: boolean;
   system: boolean;
+  network: boolean;
 }
 
 /** What a rule of the policy may want counts too: which one matches is the plan's to say. */
@@ -312,11 +318,11 @@ function wants(job: Job, policy: Policy): Wanted {
     (job.filesystem === null
       ? settings.some(({filesystem}) => (filesystem?.value[0] ?? 'node') !== 'node')
       : job.filesystem.value !== 'node');
-  const system = job.pattern.value === 'vm-lite' || job.init !== null || job.services.length > 0;
-  return {pins, view, system};
+  const system = job.pattern.value === 'vm-lite' || job.init !== null || job.services.length > 0 || job.identity !== null;
+  return {pins, view, system, network: job.identity !== null};
 }
 
-function gatherFacts(policy: Policy, {pins, view, system}: Wanted, {caller, front}: Known): Facts {
+function gatherFacts(policy: Policy, {pins, view, system, network}: Wanted, {caller, front}: Known): Facts {
   const {state, scratch} = placesOf(policy, caller.uid);
   return readFacts({
     caller,
@@ -326,6 +332,7 @@ function gatherFacts(policy: Policy, {pins, view, system}: Wanted, {caller, fron
     spawn: spawnBriefly,
     trial: view ? tryView : undefined,
     system,
+    network,
     cacheFile: `${state}/facts.json`,
   });
 }

@@ -14,6 +14,7 @@ import {asksForEnd} from '../record/outcome.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {begin, recordStart, takeBack, takeBackPrepared, type Begun} from './begin.js';
 import type {Channel} from './channel.js';
+import {connect, correctAddresses} from './connect.js';
 import {readPolicy} from './documents.js';
 import {noteFailure} from './failures.js';
 import {failureText, finish, isBoxesFault, isDisksFault, store} from './finish.js';
@@ -208,6 +209,25 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
       Object.assign(state, {stop, stopUs: us});
       keep(state, log);
     },
+    connect:
+      state.connection === null || state.connected
+        ? null
+        : async (initPid) => {
+            if (state.connection === null) return;
+            const boxDirectory = scratchDirectory(plan, state.id);
+            const joins = groups.joins('engine');
+            const user = await connect({plan, id: state.id, connection: state.connection, boxDirectory, initPid, joins});
+            const {identity} = state.started;
+            if (user !== null && identity != null) {
+              state.helper = user.helper;
+              if (user.addresses.join() !== identity.addresses.join()) {
+                identity.addresses = user.addresses;
+                correctAddresses(plan, state.id, identity, boxDirectory);
+              }
+            }
+            state.connected = true;
+            keep(state, log);
+          },
     beforeExec: () => {
       // the brain before may have died before it wrote it, or after it wrote the final one
       if (hello.brain > 1 && findFinal(plan.directories.spools, started.recordId) === null) recordStart(plan, started, log);

@@ -5,12 +5,14 @@ import type {Facts, IdentityFacts} from '../host/facts.js';
 import {SQUASHFUSE} from '../image/look.js';
 import {boxObstacle} from '../plan/mode.js';
 import {isNeverWritable} from '../plan/mounts.js';
+import {fillHostname, hostnameFault} from '../job/hostname.js';
 import {LIMIT_NAMES} from '../job/job.js';
 import {canonicalJson, digest} from '../plan/canonical.js';
 import {cachedTree, MOUNTED} from '../plan/image.js';
-import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
+import {stepOf, stepsOf, type Step, type StepOf} from '../plan/step.js';
 import {allowsImage, allowsPath} from '../policy/images.js';
 import {imagesPlace, placesOf} from '../policy/places.js';
+import {connectionSteps, networkObstacle, userSteps} from '../plan/network.js';
 import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
@@ -79,6 +81,7 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
     if (plan.engine.path !== facts.bubblewrap.path)
       throw mismatch('bubblewrap is elsewhere', plan.engine.path ?? 'none', facts.bubblewrap.path ?? 'none');
   }
+  checkNetwork(plan, facts, policy, mismatch);
   const cpus = stepOf(plan, 'affinity.set')?.cpus ?? [];
   if (!cpus.every((cpu) => facts.cpu.allowed.includes(cpu)))
     throw mismatch('its CPUs are not all here', cpus.join(','), facts.cpu.allowed.join(','));
@@ -134,6 +137,29 @@ function checkImage(plan: Plan, {path, kind, digest, tree}: StepOf<'image.take'>
       throw mismatch('the program that mounts its image is none that is known', mount.program, SQUASHFUSE.join(', '));
   }
   return [MOUNTED];
+}
+
+/** Devices, rules and programs are what the policy's pool and this node make of them: root obeys no others. */
+function checkNetwork(plan: Plan, {network, node}: Facts, policy: Policy, mismatch: Mismatch): void {
+  const steps = plan.steps.filter(({op}) => op.startsWith('network.'));
+  const name = stepOf(plan, 'hostname.set');
+  if (name !== undefined) {
+    const fault = hostnameFault(fillHostname(name.hostname, {n: '0', id: '0'}));
+    if (fault !== null) throw mismatch(`its host name ${fault}`, name.hostname, `a name on ${node.hostname}`);
+  }
+  const [first] = steps;
+  if (first === undefined) return;
+  if (network === null || name === undefined) throw mismatch('it has addresses and no host name', first.op, 'a plan as it was made');
+  const wanted = stepOf(plan, 'network.lease')?.pool ?? null;
+  const pool = policy.identity.pools.find((one) => one.name === wanted) ?? null;
+  const kind = wanted === null ? 'user' : pool?.kind;
+  const obstacle = kind === undefined ? null : networkObstacle(kind, pool, network, {isRoot: false});
+  if (kind === undefined || !policy.identity.address.value.includes(kind))
+    throw mismatch('the policy has no such addresses', wanted ?? 'user', policy.identity.address.value.join(', '));
+  if (obstacle !== null) throw mismatch('its addresses cannot be had', obstacle.how, 'a node as it was planned for');
+  const bare = (list: readonly Step[]): string => canonicalJson(list.map((step) => ({...step, because: ''})));
+  const own = pool === null ? [userSteps(network, '')] : connectionSteps(pool, network, '');
+  if (bare(steps) !== bare(own)) throw mismatch('its network is not the policy’s and this node’s', bare(steps), bare(own));
 }
 
 type Mismatch = (message: string, found: string, allowed: string) => TareError;

@@ -25,12 +25,14 @@ import {TareError} from '../errors.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
 import {childProcess} from '../host/spawn.js';
 import {FEATURES} from '../plan/features.js';
+import {IDENTITY} from '../plan/network.js';
 import {isContained} from '../plan/scratch.js';
 import {inBox, stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import {isOwn, makeDirectory} from '../record/durable.js';
 import type {Verdict} from '../cgroup/manager.js';
 import type {Stop} from '../record/outcome.js';
 import {makeImage} from './contain.js';
+import {writeIdentity, type Connection} from './connect.js';
 import {writeFeatures} from './features.js';
 import type {Seen} from './life.js';
 import type {OutputFile} from './output-file.js';
@@ -59,6 +61,12 @@ export interface BoxState {
   noted: RecordApplication[];
   /** Where the lines of several applications go: the files that the caller gave as standard output and error; null: no files. */
   output: {stdout: OutputFile | null; stderr: OutputFile | null} | null;
+  /** Host name and addresses; null: the node's, or not leased yet. */
+  connection: Connection | null;
+  /** The box was connected; nobody does it again. */
+  connected: boolean;
+  /** The program that stands for its network. */
+  helper: ProcessId | null;
   /** Event counters of the memory groups before the payload ran. */
   memoryBefore: unknown;
   abilities: BubblewrapAbilities;
@@ -119,11 +127,12 @@ export function makeState(box: BoxState, caller: {uid: number}): void {
  * Makes the box's folder on scratch and what the plan wants in it.
  * @throws TareError STATE_DIRECTORY, SCRATCH_FAILED
  */
-export function makeScratch(plan: Plan, id: string, recordId: string): void {
+export function makeScratch(plan: Plan, id: string, recordId: string, identity: UsageRecord['identity'] = null): void {
   guard(() => {
     mkdirSync(scratchDirectory(plan, id), {mode: 0o711});
     const owner = stepsOf(plan, 'identity.take')[0];
     for (const step of stepsOf(plan, 'features.provide')) writeFeatures(step, inBox(FEATURES, scratchDirectory(plan, id)), id, recordId);
+    writeIdentity(plan, id, identity, scratchDirectory(plan, id));
     for (const {path, mode, owner: whose} of stepsOf(plan, 'directory.create')) {
       if (isContained(path)) continue; // enter's, on the box's own disk
       const place = inBox(path, scratchDirectory(plan, id));
@@ -228,9 +237,10 @@ export function removeScratch(plan: Plan, id: string): string[] {
       rmSync(inBox(image, scratch), {force: true});
     });
   }
-  remove(inBox(FEATURES, scratch), () => {
-    rmSync(inBox(FEATURES, scratch), {recursive: true, force: true});
-  });
+  for (const own of [FEATURES, IDENTITY])
+    remove(inBox(own, scratch), () => {
+      rmSync(inBox(own, scratch), {recursive: true, force: true});
+    });
   // root never walks a tree that the payload's user can change under its feet
   return remove(scratch, () => {
     if (owner === undefined) rmSync(scratch, {recursive: true, force: true});

@@ -14,6 +14,7 @@ import {NO_USAGE, type UsageRecord} from '../record/record.js';
 import {find, journal} from '../record/journal.js';
 import {isClosed, pathOf, recordsOf} from '../record/spool.js';
 import {sleep} from './clock.js';
+import {disconnect, stopHelper, sweepLeases} from './connect.js';
 import {readKills} from './kills.js';
 import {pauseAt} from './pause.js';
 import {here, presenceOf, type Here, type Presence} from './presence.js';
@@ -71,6 +72,7 @@ export async function sweepBoxes({state}: Places, {uid, patienceMs, pauseAt: pau
       swept.push({recordId: null, result: 'left', message: `${join(folder, name)}: ${asTareError(error).message}`});
     }
   }
+  await sweepLeases(state, (box) => namesIn(folder).some((name) => name === box || name.startsWith(`${box}.`)));
   return swept;
 }
 
@@ -126,7 +128,8 @@ async function close(box: BoxState, directory: string, presence: Over, {patience
   }
   const remains = remainsOf(box, groups, directory, presence);
   pauseAt(pauses, 'sweep-weighed');
-  left.push(...(await groups.remove()), ...removeScratch(plan, id));
+  stopHelper(box.helper);
+  left.push(...(await groups.remove()), ...removeScratch(plan, id), ...(await disconnect(plan, id)));
   pauseAt(pauses, 'sweep-removed');
   const closed = box.recorded || isClosed(find(spools, recordId)?.record ?? null);
   if (!closed) {

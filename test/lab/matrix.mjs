@@ -79,6 +79,8 @@ const ROWS = {
   'node/export/killed': {usual: [], also: []},
   'node/export/mtls': {usual: [], also: []},
   'node/export/prmon': others(),
+  // needs nftables, pasta and slirp4netns, which the lab's machines do not have
+  'node/box/network': {usual: [], also: []},
   'node/box/faults': ofRoot,
   'lab/v2/many': {usual: [], also: ['v2']},
   // minutes each: a stall has to last, and a slot is filled by several jobs again and again

@@ -5,7 +5,9 @@ import {constants} from 'node:os';
 import {readPolicy} from '../../run/documents.js';
 import type {Policy} from '../../policy/policy.js';
 import type {JobRow} from '../../report/jobs.js';
+import {printable} from '../../report/table.js';
 import {figuresOf} from '../../run/figures.js';
+import {complain} from './output.js';
 import {findBox, groupsOf, liveBoxes, type LiveBox} from '../../run/live.js';
 
 export const policyFlag = {
@@ -37,9 +39,9 @@ export const oneBox = ({policy, uid}: Node, id: string): LiveBox => findBox(poli
 export function liveJobs({policy, uid}: Node): JobRow[] {
   const jobs = liveBoxes(policy, uid).map((box): JobRow => {
     const {standing, ageUs, ...figures} = figuresOf(box);
-    const {id, recordId, name, user, pattern, cores, memoryLimitBytes, startEpochUs} = box;
+    const {id, recordId, name, user, hostname, addresses, pattern, cores, memoryLimitBytes, startEpochUs} = box;
     return {
-      ...{id, recordId, name, user, pattern, cores, memoryLimitBytes, ...figures},
+      ...{id, recordId, name, user, hostname, addresses, pattern, cores, memoryLimitBytes, ...figures},
       ...{wallUs: ageUs, startEpochUs, endEpochUs: null, state: standing, applications: box.applications.map((one) => rowOf(box, one))},
     };
   });
@@ -49,6 +51,12 @@ export function liveJobs({policy, uid}: Node): JobRow[] {
 function rowOf(box: LiveBox, {name, state}: LiveBox['applications'][number]): JobRow['applications'][number] {
   const {cpuUs, memoryBytes, memoryPeakBytes} = groupsOf(box).level(`app-${name}`);
   return {name, state, cpuUs, memoryBytes, memoryPeakBytes};
+}
+
+/** To whoever sits at a terminal: which box this is, where it has a name of its own. */
+export function introduce({id, hostname, addresses}: LiveBox): void {
+  if (hostname === null || !process.stderr.isTTY) return;
+  complain(printable(`box ${id}: ${[hostname, ...addresses].join(' ')}`));
 }
 
 /** Of the terminal; nothing is broken elsewhere. */

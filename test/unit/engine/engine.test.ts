@@ -59,6 +59,17 @@ const SYSTEM: Step[] = [
 ];
 
 describe('bubblewrap: a step is options, or is done by somebody else', () => {
+  const USER_MODE: Step = {
+    op: 'network.user',
+    by: 'pasta',
+    program: '/pasta',
+    unshare: '/unshare',
+    device: 'eth0',
+    addresses: ['10.0.2.100/24'],
+    gateways: ['10.0.2.2'],
+    nameserver: '10.0.2.3',
+    because,
+  };
   const rows: [step: Step, argv: string[], newer?: string[]][] = [
     [
       {op: 'namespace.unshare', namespaces: ['user', 'pid', 'mount', 'ipc', 'uts', 'network', 'cgroup'], because},
@@ -117,6 +128,17 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     [{op: 'mount.graft', source: '/cvmfs', at: '{box}/view/0/cvmfs', because}, []],
     [{op: 'view.enter', application: 'a', swaps: [], kept: [], hidden: '/dev/tare-views', because}, []],
     [{op: 'mount.cover', at: '/sys/fs/cgroup/unified', because}, []],
+    [{op: 'hostname.set', hostname: 'tare-0.wn', because}, ['--hostname', 'tare-0.wn']],
+    [{op: 'identity.provide', files: ['hosts'], nameservers: null, because}, []],
+    [{op: 'network.lease', pool: 'a', networks: [], because}, []],
+    [{op: 'network.bridge', bridge: 'b', make: true, addresses: [], program: '/ip', because}, []],
+    [{op: 'network.veth', bridge: 'b', device: 'eth0', isolated: true, program: '/ip', because}, []],
+    [{op: 'network.macvlan', parent: 'p', device: 'eth0', mode: 'private', program: '/ip', because}, []],
+    [{op: 'network.address', device: 'eth0', program: '/ip', nsenter: '/nsenter', because}, []],
+    [{op: 'network.nat', program: '/nft', because}, []],
+    [{op: 'network.apart', bridge: 'b', program: '/nft', because}, []],
+    // what makes the namespace stands before bubblewrap
+    [USER_MODE, ['--user', '--map-current-user', '--net', '--', '/usr/bin/bwrap']],
     [{op: 'cgroup.evacuate', directory: '/g', into: '/g/tare-caller', because}, []],
   ];
   for (const [step, argv, newer = argv] of rows) {
@@ -125,6 +147,13 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
       expect(argvOf(step, NEW)).to.deep.equal(newer);
     });
   }
+
+  it('network.user: the network namespace is made around bubblewrap', () => {
+    const steps: Step[] = [{op: 'namespace.unshare', namespaces: ['user', 'network'], because}, USER_MODE];
+    const argv = bubblewrapArgv(withSteps(...steps), '/scratch/tare-1', OLD);
+    expect(argv.slice(0, 7)).to.deep.equal(['/unshare', '--user', '--map-current-user', '--net', '--', '/usr/bin/bwrap', '--unshare-user']);
+    expect(argv).to.not.include('--unshare-net');
+  });
 
   it('and all kinds of steps were tried', () => {
     const schema = JSON.parse(readFileSync(new URL('../../../src/schema/plan-1.json', import.meta.url), 'utf8')) as object;

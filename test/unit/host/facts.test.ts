@@ -116,7 +116,7 @@ describe('bubblewrap', () => {
     readBubblewrap({
       tree: {...memoryTree({}), program: (path) => (path === '/usr/bin/bwrap' ? {mode, uid: 0, size: 1, mtimeMs: 1} : null)},
       mounts: parseMountinfo(`1 0 8:1 / / ${options} - xfs a rw\n`),
-      status: {sysAdmin: false, noNewPrivileges, filtered: false, cpusAllowed: null},
+      status: {sysAdmin: false, netAdmin: false, noNewPrivileges, filtered: false, cpusAllowed: null},
       caller: {uid, gid: uid, groups: []},
       version: () => version,
     });

@@ -91,6 +91,7 @@ export function facts(change: Partial<Facts> = {}): Facts {
     scratch: {directory: '/var/tmp', fileSystem: 'xfs', freeBytes: 10 * GIB, writable: true, how: 'a test', containers: CONTAINERS},
     views: null,
     system: null,
+    network: null,
     devices: ['/dev/fuse', '/dev/nvidia0', '/dev/nvidiactl', '/dev/dri/card0'],
     root: {directories: ['/etc', '/usr'], links: {'/bin': 'usr/bin'}},
     ...change,

@@ -21,7 +21,13 @@ describe('pattern', () => {
   it('that is asked for is taken as it is', () => {
     for (const value of ['ulimit++', 'quotas++', 'vm-lite'] as const) {
       expect(
-        selectPattern({pattern: {value, provenance: {source: 'flag', at: '--pattern'}}, applications: null, init: null, services: []}),
+        selectPattern({
+          pattern: {value, provenance: {source: 'flag', at: '--pattern'}},
+          applications: null,
+          init: null,
+          services: [],
+          identity: null,
+        }),
       ).to.deep.equal({
         value,
         because: 'asked for by --pattern',

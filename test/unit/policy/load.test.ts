@@ -78,7 +78,11 @@ describe('policyFromDocuments', () => {
       at('/devices', []),
       at('/credentials', ['X509_USER_PROXY']),
     ]);
-    expect(policy.identity).to.deep.equal({user: at('/identity/user', 'griduser'), allowRoot: at('/identity/allowRoot', false)});
+    expect(policy.identity).to.deep.equal({
+      ...BUILTIN.identity,
+      user: at('/identity/user', 'griduser'),
+      allowRoot: at('/identity/allowRoot', false),
+    });
     expect(policy.directories).to.deep.equal({
       state: at('/directories/state', '/var/lib/tare'),
       spools: at('/directories/spool', ['/var/spool/tare']),

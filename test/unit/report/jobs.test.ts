@@ -8,6 +8,8 @@ const job: JobRow = {
   recordId: 'e897587d-6c70-5872-911e-9560ebefc155',
   name: 'simulate',
   user: 'atlas001',
+  hostname: null,
+  addresses: [],
   pattern: 'ulimit++',
   cores: 2,
   memoryBytes: 500 * 2 ** 20,
@@ -24,7 +26,7 @@ const job: JobRow = {
 const unknown: JobRow = {
   ...{id: null, recordId: null, name: null, user: null, pattern: null, cores: null, memoryBytes: null, memoryPeakBytes: null},
   ...{memoryLimitBytes: null, processes: null, cpuUs: null, wallUs: null, startEpochUs: null, endEpochUs: null},
-  ...{state: 'lost', applications: []},
+  ...{state: 'lost', hostname: null, addresses: [], applications: []},
 };
 const rows = (...args: Parameters<typeof renderJobs>): string[][] =>
   renderJobs(...args)

@@ -1,0 +1,210 @@
+/** Steps of a plan to commands of iproute2 and nftables. Pure: who runs them has them from here, in order. */
+
+import type {Step, StepOf} from '../plan/step.js';
+import {parseAddress} from '../policy/addresses.js';
+
+export interface Command {
+  program: string;
+  argv: string[];
+  /** On its standard input; null: nothing. */
+  input: string | null;
+  /** Its failure is none: what it does may have been done. */
+  optional: boolean;
+}
+
+export interface BoxAddress {
+  address: string;
+  prefix: number;
+  gateway: string | null;
+}
+
+/** Of nftables: Tare's alone. */
+export const TABLE = 'inet tare';
+
+/** The end of a veth pair on the node: at most 15 characters, which a box's id has 16 of. */
+export const hostDevice = (id: string): string => `tare${id.slice(0, 11)}`;
+
+/**
+ * The same for an address whenever it is leased: neighbours that remember it stay right. 02: locally administered. Of IPv6 the last 32 bits.
+ */
+export function macOf(address: string): string {
+  const parsed = parseAddress(address);
+  const value = (parsed?.value ?? 0n) & 0xffffffffn;
+  const bytes = [24n, 16n, 8n, 0n].map((shift) => ((value >> shift) & 0xffn).toString(16).padStart(2, '0'));
+  return ['02', parsed?.family === 6 ? '76' : '74', ...bytes].join(':');
+}
+
+const isSix = (address: string): boolean => address.includes(':');
+/** Nobody else can have it, and a box does not wait until the kernel has found that out. */
+const noDad = (address: string): string => (isSix(address) ? ' nodad' : '');
+
+/** From the bridge to the rules. `pid`: a process in the box's network namespace. What was begun before is begun anew. */
+export function connectCommands(steps: readonly Step[], id: string, pid: number, addresses: readonly BoxAddress[]): Command[] {
+  return steps.flatMap((step): Command[] => {
+    switch (step.op) {
+      case 'network.bridge':
+        return bridgeCommands(step);
+      case 'network.veth':
+        return vethCommands(step, id, pid, addresses);
+      case 'network.macvlan':
+        return macvlanCommands(
+          step,
+          id,
+          pid,
+          addresses,
+          steps.find((one) => one.op === 'network.address'),
+        );
+      case 'network.address':
+        return [noAdvertisements(step, pid), inBox(step, pid, addressLines(step, addresses))];
+      case 'network.nat':
+      case 'network.apart':
+        return [rules(step, addresses)];
+      default:
+        return [];
+    }
+  });
+}
+
+function bridgeCommands({bridge, make, addresses, program}: StepOf<'network.bridge'>): Command[] {
+  if (!make) return [];
+  const [own = ''] = addresses;
+  // a fixed address: without, a bridge takes that of one of its ports, and changes it when that goes
+  const add = ['link', 'add', 'name', bridge, 'address', macOf(own.split('/')[0] ?? ''), 'type', 'bridge'];
+  const lines = [...addresses.map((address) => `address replace ${address} dev ${bridge}${noDad(address)}`), `link set dev ${bridge} up`];
+  return [{program, argv: add, input: null, optional: true}, batch(program, lines)];
+}
+
+function vethCommands(
+  {bridge, device, isolated, program}: StepOf<'network.veth'>,
+  id: string,
+  pid: number,
+  addresses: readonly BoxAddress[],
+): Command[] {
+  const own = hostDevice(id);
+  const mac = macOf(addresses[0]?.address ?? '');
+  return [
+    {program, argv: ['link', 'delete', 'dev', own], input: null, optional: true},
+    batch(program, [
+      `link add name ${own} type veth peer name ${device} address ${mac} netns ${pid}`,
+      `link set dev ${own} master ${bridge}`,
+      `link set dev ${own} type bridge_slave isolated ${isolated ? 'on' : 'off'}`,
+      `link set dev ${own} up`,
+    ]),
+  ];
+}
+
+function macvlanCommands(
+  {parent, device, mode, program}: StepOf<'network.macvlan'>,
+  id: string,
+  pid: number,
+  addresses: readonly BoxAddress[],
+  address: StepOf<'network.address'> | undefined,
+): Command[] {
+  const own = hostDevice(id);
+  const mac = macOf(addresses[0]?.address ?? '');
+  const again = address === undefined ? [] : [{...inBox(address, pid, [`link delete dev ${device}`]), optional: true}];
+  return [
+    ...again,
+    {program, argv: ['link', 'delete', 'dev', own], input: null, optional: true},
+    // made under our own name: `device` may be the parent's
+    batch(program, [
+      `link add link ${parent} name ${own} address ${mac} type macvlan mode ${mode}`,
+      `link set dev ${own} netns ${pid} name ${device}`,
+    ]),
+  ];
+}
+
+function addressLines({device}: StepOf<'network.address'>, addresses: readonly BoxAddress[]): string[] {
+  // ::/0 says the family, which `default` does not
+  const routes = addresses.flatMap(({gateway}) =>
+    gateway === null ? [] : [`route replace ${isSix(gateway) ? '::/0' : '0.0.0.0/0'} via ${gateway} dev ${device}`],
+  );
+  return [
+    'link set dev lo up',
+    ...addresses.map(({address, prefix}) => `address replace ${address}/${prefix} dev ${device}${noDad(address)}`),
+    `link set dev ${device} up`,
+    ...routes,
+  ];
+}
+
+/** What routers advertise is no lease: no further address, no other way out. The device is still down. Without IPv6 there is nothing to switch off. */
+const noAdvertisements = ({device, nsenter}: StepOf<'network.address'>, pid: number): Command => ({
+  program: nsenter,
+  argv: [`--net=/proc/${pid}/ns/net`, '--', '/bin/sh', '-c', 'echo 0 >"/proc/sys/net/ipv6/conf/$0/accept_ra"', device],
+  input: null,
+  optional: true,
+});
+
+const batch = (program: string, lines: readonly string[]): Command => ({
+  program,
+  argv: ['-batch', '-'],
+  input: `${lines.join('\n')}\n`,
+  optional: false,
+});
+
+const inBox = ({program, nsenter}: StepOf<'network.address'>, pid: number, lines: readonly string[]): Command => ({
+  ...batch(program, lines),
+  program: nsenter,
+  argv: [`--net=/proc/${pid}/ns/net`, '--', program, '-batch', '-'],
+});
+
+/** The table as it always is, in one transaction: whoever is first makes it, and nobody doubles it. */
+const WHOLE_TABLE = [
+  `add table ${TABLE}`,
+  ...(['4', '6'] as const).flatMap((family) => [
+    `add set ${TABLE} nat${family} { type ipv${family}_addr; }`,
+    `add set ${TABLE} apart${family} { type ifname . ipv${family}_addr; }`,
+  ]),
+  `add chain ${TABLE} postrouting { type nat hook postrouting priority 100; policy accept; }`,
+  `add chain ${TABLE} forward { type filter hook forward priority 0; policy accept; }`,
+  `flush chain ${TABLE} postrouting`,
+  `flush chain ${TABLE} forward`,
+  `add rule ${TABLE} postrouting ip saddr @nat4 masquerade`,
+  `add rule ${TABLE} postrouting ip6 saddr @nat6 masquerade`,
+  `add rule ${TABLE} forward iifname . ip daddr @apart4 drop`,
+  `add rule ${TABLE} forward iifname . ip6 daddr @apart6 drop`,
+];
+
+function rules(step: StepOf<'network.nat'> | StepOf<'network.apart'>, addresses: readonly BoxAddress[]): Command {
+  const elements = addresses.map(({address}) => `add element ${element(step.op === 'network.nat' ? null : step.bridge, address)}`);
+  return {program: step.program, argv: ['-f', '-'], input: `${[...WHOLE_TABLE, ...elements].join('\n')}\n`, optional: false};
+}
+
+/** Of the set of addresses that are translated, or with a bridge of those that nothing from it is passed on to. */
+function element(bridge: string | null, address: string): string {
+  const family = isSix(address) ? '6' : '4';
+  return bridge === null ? `${TABLE} nat${family} { ${address} }` : `${TABLE} apart${family} { "${bridge}" . ${address} }`;
+}
+
+/** What is left of a box on the node. Some of it went with the box. */
+export function disconnectCommands(
+  id: string,
+  address: string,
+  {bridge, ip, nft}: {bridge: string; ip: string; nft: string | null},
+): Command[] {
+  const elements = [element(null, address), element(bridge, address)];
+  const one = (text: string): Command => ({program: nft ?? '', argv: ['-f', '-'], input: `delete element ${text}\n`, optional: true});
+  return [
+    {program: ip, argv: ['link', 'delete', 'dev', hostDevice(id)], input: null, optional: true},
+    ...(nft === null ? [] : elements.map(one)),
+  ];
+}
+
+export const removeTable = (nft: string): Command => ({
+  program: nft,
+  argv: ['delete', 'table', ...TABLE.split(' ')],
+  input: null,
+  optional: true,
+});
+export const removeBridge = (ip: string, bridge: string): Command => ({
+  program: ip,
+  argv: ['link', 'delete', 'dev', bridge, 'type', 'bridge'],
+  input: null,
+  optional: true,
+});
+export const listPorts = (ip: string, bridge: string): Command => ({
+  program: ip,
+  argv: ['-oneline', 'link', 'show', 'master', bridge],
+  input: null,
+  optional: true,
+});

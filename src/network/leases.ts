@@ -1,0 +1,132 @@
+/**
+ * Who has which address, and which number in a host name: one file for each, made whole and only where there is none (link(2)), so that of
+ * two wrappers one gets it. A file outlives whoever made it: it says whose box it is for, and a sweep frees what nobody has any more.
+ */
+
+import {linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {TareError} from '../errors.js';
+import type {StepOf} from '../plan/step.js';
+import {formatAddress, parseAddress, type Address} from '../policy/addresses.js';
+
+/** How a box with this address is connected, for whoever takes it down. null: a macvlan device, which goes with its box. */
+export interface LeasedConnection {
+  bridge: string;
+  /** Removed after the last box. */
+  make: boolean;
+  ip: string;
+  /** null: no rules are about it. */
+  nft: string | null;
+}
+
+export interface LeaseOwner {
+  box: string;
+  bootId: string | null;
+  pidNamespace: string | null;
+  /** The wrapper's front. */
+  pid: number | null;
+  startTicks: number | null;
+}
+
+export interface Lease extends LeaseOwner {
+  /** The address, or n and the number. */
+  name: string;
+  pool: string | null;
+  connection: LeasedConnection | null;
+}
+
+const MOST_NUMBER = 99_999;
+const NUMBER = /^n\d+$/;
+
+/** Below the state directory. */
+export const leasePlace = (state: string): string => join(state, 'leases');
+
+export function makeLeasePlace(state: string): void {
+  mkdirSync(leasePlace(state), {recursive: true, mode: 0o700});
+}
+
+/** All of one box; what cannot be read is none. */
+export const leasesOf = (place: string, box: string): Lease[] => leasesIn(place).filter((lease) => lease.box === box);
+
+export function leasesIn(place: string): Lease[] {
+  return namesIn(place).flatMap((name) => readLease(place, name) ?? []);
+}
+
+/** Files that hold no lease: the node went down while they were written. */
+export const brokenIn = (place: string): string[] =>
+  namesIn(place).filter((name) => (NUMBER.test(name) || parseAddress(name) !== null) && readLease(place, name) === null);
+
+/** What a wrapper that was killed left before it was a lease. */
+export const halfMadeIn = (place: string, isKnown: (box: string) => boolean): string[] =>
+  namesIn(place).filter((name) => {
+    const box = /^\.([0-9a-f]+)\.new$/.exec(name)?.[1];
+    return box !== undefined && !isKnown(box);
+  });
+
+export function readLease(place: string, name: string): Lease | null {
+  if (!NUMBER.test(name) && parseAddress(name) === null) return null;
+  try {
+    const lease = JSON.parse(readFileSync(join(place, name), 'utf8')) as Lease;
+    return typeof lease.box === 'string' ? {...lease, name} : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The smallest that is free. @throws TareError ADDRESSES_EXHAUSTED */
+export function takeNumber(place: string, owner: LeaseOwner): number {
+  const taken = new Set(namesIn(place));
+  for (let number = 0; number <= MOST_NUMBER; number++) {
+    const name = `n${number}`;
+    if (!taken.has(name) && take(place, {...owner, name, pool: null, connection: null})) return number;
+  }
+  throw new TareError('ADDRESSES_EXHAUSTED', {message: 'no number for a host name is free', found: `${MOST_NUMBER + 1} in ${place}`});
+}
+
+/** The first that is free. @throws TareError ADDRESSES_EXHAUSTED */
+export function takeAddress(
+  place: string,
+  network: StepOf<'network.lease'>['networks'][number],
+  owner: LeaseOwner & Pick<Lease, 'pool' | 'connection'>,
+): string {
+  const taken = new Set(namesIn(place));
+  for (const {first, last} of network.ranges) {
+    const [from, to] = [parseAddress(first), parseAddress(last)] as [Address, Address];
+    for (let {value} = from; value <= to.value; value++) {
+      const name = formatAddress({family: from.family, value});
+      if (!taken.has(name) && take(place, {...owner, name})) return name;
+    }
+  }
+  throw new TareError('ADDRESSES_EXHAUSTED', {
+    message: `no address of IPv${network.family} is free in the pool ${owner.pool ?? ''}`,
+    found: `${leasesIn(place).filter((lease) => lease.pool === owner.pool).length} in use, in ${place}`,
+    remedy: 'let fewer jobs run at once, or give the pool more addresses (identity.pools in the policy)',
+  });
+}
+
+/** @returns false when somebody has it */
+function take(place: string, {name, ...content}: Lease): boolean {
+  const path = join(place, `.${content.box}.new`);
+  writeFileSync(path, JSON.stringify(content), {mode: 0o600});
+  try {
+    linkSync(path, join(place, name));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    rmSync(path, {force: true});
+  }
+}
+
+export function free(place: string, name: string): void {
+  rmSync(join(place, name), {force: true});
+}
+
+function namesIn(place: string): string[] {
+  try {
+    return readdirSync(place);
+  } catch {
+    return [];
+  }
+}
