@@ -23,10 +23,11 @@ const FILES = {user: 'user', pid: 'pid', mount: 'mnt', ipc: 'ipc', uts: 'uts', n
  */
 export function nsenterArgv(plan: Plan, nsenter: string, {init, inside}: {init: number; inside: number}): string[] {
   const made = stepsOf(plan, 'namespace.unshare').flatMap(({namespaces}) => namespaces);
-  const rest = ['--preserve-credentials', '--', ...INIT_ARGV];
-  if (plan.pattern.value !== 'vm-lite') return [nsenter, ...made.map((kind) => OPTIONS[kind]), '--target', String(init), ...rest];
+  const keep = '--preserve-credentials';
+  if (plan.pattern.value !== 'vm-lite')
+    return [nsenter, ...made.map((kind) => OPTIONS[kind]), keep, '--target', String(init), '--', ...INIT_ARGV];
   // the payload's own user namespace, if it has one, is made anew by whoever joins
   const kinds = stepOf(plan, 'view.unshare')?.user === true ? (['user', ...made] as const) : made;
   const file = (kind: keyof typeof FILES): string => `/proc/${String(kind === 'user' ? init : inside)}/ns/${FILES[kind]}`;
-  return [nsenter, ...kinds.map((kind) => `${OPTIONS[kind]}=${file(kind)}`), ...rest];
+  return [nsenter, ...kinds.map((kind) => `${OPTIONS[kind]}=${file(kind)}`), keep, '--', ...INIT_ARGV];
 }

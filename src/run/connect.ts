@@ -236,7 +236,14 @@ async function startUserNetwork(
   const namespaces = {user: `/proc/${around}/ns/user`, net: `/proc/${around}/ns/net`};
   const argv =
     step.by === 'pasta'
-      ? ['-c', HELPER, 'sh', step.program, ...pastaArgv(step, namespaces, pidFile)]
+      ? [
+          '-c',
+          HELPER,
+          'sh',
+          step.program,
+          ...(owner === undefined && process.getuid?.() === 0 ? AS_ROOT : []),
+          ...pastaArgv(step, namespaces, pidFile),
+        ]
       : ['-c', LIFELINE, 'sh', String(initPid), step.program, ...slirpArgv(step, namespaces)];
   const output = openSync(said, 'r+');
   try {
@@ -301,6 +308,9 @@ function readiness(child: ChildProcess, by: 'pasta' | 'slirp4netns'): Promise<bo
     line.unref?.();
   });
 }
+
+/** Else pasta becomes nobody before it looks at the namespaces, which are root's. */
+const AS_ROOT = ['--runas', '0:0'];
 
 /** passt(1): nothing of the node's loopback is reached, nothing is forwarded into the box. */
 function pastaArgv(
