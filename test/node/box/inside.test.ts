@@ -180,7 +180,7 @@ for (const role of ROLES) {
     });
 
     it('a limit ends one that is paused, and lets it use its grace', async () => {
-      policy = site.policy({grace: '20s', suspendedTime: 'counted'});
+      policy = site.policy({grace: `${String(patience(20))}s`, suspendedTime: 'counted'});
       const {box, over} = await begin(
         'trap "echo bye; exit 3" TERM; while :; do sleep 0.02; done',
         '--wall-time',
