@@ -100,7 +100,7 @@ for (const role of ROLES) {
 
     it('one over the shared memory: the others run on, or do not, and the verdict names it', async () => {
       const greedy = {name: 'greedy', command: [payload('touch-memory'), '400', '--hold', '60']};
-      const modest = (seconds: number): object => ({
+      const modest = (seconds: number) => ({
         name: 'modest',
         command: sh(`${payload('touch-memory')} 20 --hold ${String(seconds)}; echo survived`),
       });
