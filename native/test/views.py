@@ -221,3 +221,37 @@ def register(test, equal, launch, Skip):
         os.symlink(f'{folder}/a', f'{folder}/link')
         equal(tool(bench, 'tare-opaque', folder), (0, b'a/b\n\0a/b\n/c\0'))
         equal(tool(bench, 'tare-opaque', '/no/such')[0], 125)
+
+    @test('bwrap', 'user', builds=('static', 'sane'))
+    def a_box_is_joined(bench):
+        who = {} if bench.uid is None else {'user': bench.uid, 'group': bench.uid, 'extra_groups': []}
+        # with a /dev bubblewrap maps root, then the caller in a user namespace within that one
+        command = ['bwrap', '--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--ro-bind', '/', '/', '--proc', '/proc',
+                   '--dev', '/dev', '--as-pid-1', '--', '/bin/sh', '-c', 'echo; read x']
+        box = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **who)
+        try:
+            box.stdout.read(1)
+            with open(f'/proc/{box.pid}/task/{box.pid}/children') as f:
+                pid = f.read().split()[0]
+
+            def join(kinds, *argv, target=pid):
+                return subprocess.run(['/proc/self/fd/tare-join', 'tare-join', target, kinds, *argv], capture_output=True, timeout=20,
+                                      executable=os.path.join(bench.tree.path, 'tare'), **who)
+
+            kinds = ('user', 'pid', 'mnt', 'ipc', 'uts')
+            names = [f'/proc/self/ns/{kind}' for kind in (*kinds, 'net')]
+            joined = join(','.join(kinds), '/bin/readlink', *names)
+            equal((joined.returncode, joined.stderr), (0, b''))
+            equal(joined.stdout.decode().split(), [os.readlink(f'/proc/{pid}/ns/{kind}') for kind in (*kinds, 'net')])
+            equal(join('user,pid', '/bin/sh', '-c', 'exit 7').returncode, 7)
+            equal(join('user,pid', '/bin/sh', '-c', 'kill -KILL $$').returncode, -9)
+            failed = join('user,pid', '/no/such')
+            equal((failed.returncode, failed.stderr), (125, b'tare: /no/such: No such file or directory\n'))
+            failed = join('user', '/bin/true', target='999999999')
+            equal((failed.returncode, failed.stderr), (125, b"tare: the box's user namespace cannot be entered: No such file or directory\n"))
+            failed = join('net', '/bin/true', target='1')
+            assert os.getuid() == 0 and bench.uid is None or failed.returncode == 125, failed
+            equal(join('user').returncode, 125)
+        finally:
+            box.stdin.close()
+            box.wait(timeout=20)

@@ -65,7 +65,7 @@ function describe(name: LimitName, resolved: ResolvedLimit, mode: ModeChoice, in
     return {...common, value: null, enforcement: 'none', by: null, because: resolved.because};
   }
   if (mode.value === 'observe') return {...common, enforcement: 'none', by: null, because: `${resolved.because}; only observed`};
-  const {enforcement, by, because} = enforce(name, mode, inputs);
+  const {enforcement, by, because} = enforce(name, resolved, mode, inputs);
   return {...common, enforcement, by, because: `${resolved.because}; ${because}`};
 }
 
@@ -76,7 +76,7 @@ interface Enforcer {
 }
 
 /** What enforces a limit on this node. */
-function enforce(name: LimitName, mode: ModeChoice, inputs: Inputs): Enforcer {
+function enforce(name: LimitName, resolved: ResolvedLimit, mode: ModeChoice, inputs: Inputs): Enforcer {
   const {facts, call} = inputs;
   switch (name) {
     case 'cores':
@@ -98,7 +98,11 @@ function enforce(name: LimitName, mode: ModeChoice, inputs: Inputs): Enforcer {
     case 'swap':
       return swapEnforcer(facts);
     case 'processes':
-      return groupFile(facts, 'pids', 'pids.max', 'pids.max') ?? processesWithoutGroup(mode, facts, call.identity.value.uid);
+      return (
+        groupFile(facts, 'pids', 'pids.max', 'pids.max') ??
+        processesOfSlot(resolved, facts) ??
+        processesWithoutGroup(mode, facts, call.identity.value.uid)
+      );
     case 'wallTime':
       return watched('watch.wallTime', 'no kernel limit on wall time exists');
     case 'cpuTime':
@@ -141,6 +145,16 @@ function swapEnforcer(facts: Facts): Enforcer {
   }
   if (facts.memory.swapBytes === 0) return kernel('no swap', 'this node has no swap');
   return none('the kernel does not count swap per group here');
+}
+
+/**
+ * Without a group of its own for pids, a box stays in the caller's: what that allows holds already (systemd gives every unit a pids.max), and the
+ * payload's resource limits stay as they are.
+ */
+function processesOfSlot({value, provenance}: ResolvedLimit, {slot}: Facts): Enforcer | null {
+  return provenance.source === 'slot' && value !== null && value === slot.processes
+    ? kernel('pids.max of the slot', 'the box stays in the slot’s group')
+    : null;
 }
 
 /** RLIMIT_NPROC does not bind root (setrlimit(2)). */

@@ -12,17 +12,31 @@ export type PausedBy = 'freezer' | 'SIGSTOP';
 /** A process in uninterruptible sleep stops when that ends. */
 const PATIENCE_MS = 5_000;
 const LOOK_MS = 10;
+/**
+ * After so many looks all are let go for a moment and stopped again. A v1 freezer (seen on Linux 6.1) may stop a child of vfork(2) before its exec,
+ * and waits for the parent, who waits for the child.
+ */
+const LET_GO_EVERY = 50;
 
 /** null: not all of the payload stands still yet, but it will. */
 export async function pauseBox({init}: {init: ProcessId | null}, groups: Groups): Promise<PausedBy | null> {
   const byGroup = hasFreezer(groups);
-  if (byGroup) groups.freeze(true);
-  for (let waited = 0; waited < PATIENCE_MS; waited += LOOK_MS) {
+  for (let looks = 0; looks * LOOK_MS < PATIENCE_MS; looks++) {
+    if (byGroup && looks % LET_GO_EVERY === 0) await freezeAgain(groups, looks / LET_GO_EVERY);
     // again each time: one that was not stopped yet may have made another
     if (byGroup ? groups.frozen().frozen === true : stopAll(init)) return byGroup ? 'freezer' : 'SIGSTOP';
     await sleep(LOOK_MS);
   }
   return null;
+}
+
+/** @param times how often it was tried: the child gets more time to execute each time */
+async function freezeAgain(groups: Groups, times: number): Promise<void> {
+  if (times > 0) {
+    groups.freeze(false);
+    await sleep(times * LOOK_MS);
+  }
+  groups.freeze(true);
 }
 
 /** Lets all go on, also what the payload itself had stopped when there is no freezer. */

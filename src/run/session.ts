@@ -1,10 +1,9 @@
 /** Somebody looks into a live job (condor_ssh_to_job): the command joins the box and its control groups, and is weighed with them. */
 
-import {accessSync, constants} from 'node:fs';
 import {join} from 'node:path';
 import type {BatchJob} from '@tare/contract';
 import {openGroups, type Part} from '../cgroup/manager.js';
-import {nsenterArgv} from '../engine/nsenter.js';
+import {joinArgv} from '../engine/join.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import {isOwn} from '../record/durable.js';
@@ -12,9 +11,6 @@ import type {Channel} from './channel.js';
 import {isRunning, type ProcessId} from './process.js';
 import type {Quit} from './request.js';
 import {boxesIn, type BoxState} from './state.js';
-
-/** nsenter(1) of util-linux, which is on every node. */
-const NSENTER = ['/usr/bin/nsenter', '/bin/nsenter'];
 
 /** The live box of the same job for the same user; null when there is none. */
 export function findLiveBox(policy: Policy, uid: number, {lrms, slot}: BatchJob): BoxState | null {
@@ -43,11 +39,9 @@ export async function joinBox(
 ): Promise<Joined> {
   const groups = openGroups(plan.steps, id);
   const strings = [...groups.joins('engine').map((path) => `J${path}`), ...groups.joins(part).map((path) => `j${path}`)];
-  if (plan.mode.value === 'box') {
-    const nsenter = NSENTER.find(isExecutable);
-    if (nsenter === undefined) return {failure: {step: 'engine', text: 'there is no nsenter'}};
-    strings.push(...nsenterArgv(plan, nsenter, {init: init?.pid ?? 0, inside: inside?.pid ?? 0}).map((argument) => `E${argument}`));
-  }
+  // in a small machine the payload is where init is not, among the processes of the image's init
+  const pid = (plan.pattern.value === 'vm-lite' ? inside : init)?.pid ?? 0;
+  if (plan.mode.value === 'box') strings.push(...joinArgv(plan, pid).map((argument) => `E${argument}`));
   channel.send('L', ...strings, ...command);
   // without a PID namespace or a group nothing else ends it with the box
   const watch = setInterval(() => {
@@ -77,12 +71,3 @@ export async function runLaunched(channel: Channel): Promise<Joined> {
 }
 
 const SIGKILL = 9;
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}

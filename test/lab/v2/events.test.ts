@@ -1,7 +1,8 @@
 /** What the kernel of a machine of pure v2 counts and tells, in the record. */
-import {readFileSync} from 'node:fs';
+import {existsSync, readFileSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
 import {expect} from 'chai';
-import {payload, ROLES, Site} from '../../support/tare.js';
+import {payload, ROLES, Site, until} from '../../support/tare.js';
 import {needPureV2, Slot} from './slot.js';
 
 const MIB = 2 ** 20;
@@ -28,16 +29,22 @@ for (const role of ROLES) {
     });
 
     it('a burst of 150 MiB for 50 ms is in the peak, and not in what is looked at every 5 s', async () => {
-      const script = `sleep 1; ${payload('touch-memory')} 150 --hold 0.05 >&2; sleep 7`;
+      // a slow machine takes seconds to touch as much: whoever looks does so just before and just after, and no sooner than 5 s after the first look
+      const script = `until [ -e begin ]; do sleep 0.1; done; ${payload('touch-memory')} 150 --hold 0.05 >&2; touch over; until [ -e go ]; do sleep 0.1; done`;
       const running = slot.start(['--memory', '400MiB', '--', '/bin/sh', '-c', script]);
       const group = await slot.payload();
       const polled: number[] = [];
       const poll = (): void => {
         polled.push(Number(readFileSync(`${group}/memory.current`, 'utf8')));
       };
+      const [begin, over, go] = ['begin', 'over', 'go'].map((name) => join(site.work, name)) as [string, string, string];
       poll();
-      await sleep(5000);
+      const next = sleep(5000);
+      writeFileSync(begin, '');
+      await until('the end of the burst', () => existsSync(over));
+      await next;
       poll();
+      writeFileSync(go, '');
       const {record} = await slot.end(running);
       const {memPeakBytes, memPeakSource} = record.net;
       console.log(`      peak ${String(memPeakBytes)}, of looks every 5 s ${String(Math.max(...polled))} bytes`);

@@ -100,9 +100,12 @@ for (const role of ROLES) {
 
     it('one over the shared memory: the others run on, or do not, and the verdict names it', async () => {
       const greedy = {name: 'greedy', command: [payload('touch-memory'), '400', '--hold', '60']};
-      const modest = {name: 'modest', command: sh(`${payload('touch-memory')} 20 --hold 3; echo survived`)};
+      const modest = (seconds: number) => ({
+        name: 'modest',
+        command: sh(`${payload('touch-memory')} 20 --hold ${String(seconds)}; echo survived`),
+      });
       const limits = {memory: '200MiB'};
-      const spared = await run({applications: [greedy, modest], limits, onOom: 'kill-application'});
+      const spared = await run({applications: [greedy, modest(3)], limits, onOom: 'kill-application'});
       expect(outcomes(spared), spared.stderr).to.deep.equal({greedy: ['limit', 'SIGKILL'], modest: ['completed', 0]});
       expect(spared.stdout).to.contain('modest: survived');
       expect(spared.record.applications[0]?.outcome).to.include({limit: 'memory', whose: 'payload'});
@@ -110,7 +113,7 @@ for (const role of ROLES) {
       expect(spared.record.outcome.evidence).to.match(/^greedy: /);
       expect([spared.code, spared.signal]).to.deep.equal([null, 'SIGKILL']);
 
-      const stopped = await run({applications: [greedy, modest], limits});
+      const stopped = await run({applications: [greedy, modest(patience(5))], limits});
       expect(stopped.stdout).to.not.contain('survived');
       expect(stopped.record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
       expect(stopped.record.outcome.evidence).to.contain('greedy');

@@ -8,6 +8,7 @@ import {existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileS
 import {join} from 'node:path';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {need} from '../../support/need.js';
+import {patience} from '../../support/pace.js';
 import {below, ending, isRoot, ROLES, send, Site} from '../../support/tare.js';
 
 const FAULTS = Number(process.env.TARE_FAULTS ?? 24);
@@ -17,7 +18,7 @@ const KINDS = ['front', 'brain', 'one of all', 'all', 'all', 'brain twice', 'swe
 for (const role of ROLES) {
   for (const full of [false, true]) {
     describe(`${String(FAULTS)} random kills, ${role}${full ? ', the spool full' : ''}`, function () {
-      this.timeout(60_000 + FAULTS * 1500);
+      this.timeout(patience(60_000 + FAULTS * 1500));
       let site: Site;
       let first: string;
       before(function () {

@@ -5,6 +5,7 @@ import {join} from 'node:path';
 import {canonicalJson} from '../../../src/plan/canonical.js';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {need} from '../../support/need.js';
+import {patience} from '../../support/pace.js';
 import {below, ending, isRoot, program, ROLES, Site, until} from '../../support/tare.js';
 
 /** Each prints a line when it succeeds, which none may. */
@@ -31,7 +32,7 @@ const ATTEMPTS = `
 
 for (const role of ROLES) {
   describe(`a payload against its record, ${role}`, function () {
-    this.timeout(30_000);
+    this.timeout(patience(30_000));
     let site: Site;
     beforeEach(() => {
       site = new Site(role);
@@ -72,7 +73,7 @@ for (const role of ROLES) {
 }
 
 describe('the same user outside of the box', function () {
-  this.timeout(30_000);
+  this.timeout(patience(30_000));
 
   it('can change a record until it is sealed, as docs/accounting.md says; afterwards nobody but root can', async function () {
     need(this, isRoot, 'only root seals');

@@ -4,10 +4,11 @@ import {execFileSync} from 'node:child_process';
 import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {need} from '../../support/need.js';
+import {patience} from '../../support/pace.js';
 import {bin, isRoot, processes, program, Site} from '../../support/tare.js';
 
 describe('views by fuse-overlayfs', function () {
-  this.timeout(60_000);
+  this.timeout(patience(60_000));
   let site: Site;
   let place: string;
   before(function () {

@@ -16,7 +16,7 @@ const loops = (): string[] =>
 
 for (const role of ROLES) {
   describe(`the limit on scratch, ${role}`, function () {
-    this.timeout(30_000);
+    this.timeout(patience(30_000));
     let site: Site;
     let before: string[];
     beforeEach(() => {

@@ -6,6 +6,7 @@ import {canonicalJson} from '../../../src/plan/canonical.js';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {recordId} from '../../../src/record/uuid.js';
 import {need} from '../../support/need.js';
+import {patience} from '../../support/pace.js';
 import {ending, isRoot, Site} from '../../support/tare.js';
 
 interface Summary {
@@ -15,7 +16,7 @@ interface Summary {
 }
 
 describe('sealing', function () {
-  this.timeout(20_000);
+  this.timeout(patience(20_000));
   let site: Site;
   beforeEach(function () {
     need(this, isRoot, 'only root seals');

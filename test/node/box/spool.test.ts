@@ -5,11 +5,12 @@ import {mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:
 import {join} from 'node:path';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {need} from '../../support/need.js';
+import {patience} from '../../support/pace.js';
 import {isRoot, ROLES, Site, until} from '../../support/tare.js';
 
 for (const role of ROLES) {
   describe(`a spool that takes nothing, ${role}`, function () {
-    this.timeout(20_000);
+    this.timeout(patience(20_000));
     let site: Site;
     let full: string;
     let other: string;

@@ -4,6 +4,7 @@ import {execFileSync, spawn} from 'node:child_process';
 import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {UsageRecord} from '../../../src/record/record.js';
+import {patience} from '../../support/pace.js';
 import {below, bin, ending, isRoot, processes, send, ROLES, Site, until, type Role} from '../../support/tare.js';
 
 interface Swept {
@@ -32,7 +33,7 @@ const BURN = 'i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done;';
 
 for (const role of ROLES) {
   describe(`the sweep, ${role}`, function () {
-    this.timeout(30_000);
+    this.timeout(patience(30_000));
     let site: Site;
     beforeEach(() => {
       site = new Site(role);
@@ -200,7 +201,7 @@ for (const role of ROLES) {
 /** As root for everybody: nothing that a user's file says may reach what is not that user's. */
 if (isRoot) {
   describe('the sweep of root over users’ files', function () {
-    this.timeout(30_000);
+    this.timeout(patience(30_000));
     let site: Site;
     beforeEach(() => {
       site = new Site('user');

@@ -5,6 +5,7 @@ import {chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdi
 import {homedir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
+import {patience} from '../../support/pace.js';
 import {below, bin, ending, isRoot, processes, program, ROLES, send, Site, until, type Ended} from '../../support/tare.js';
 
 const NOBODY = 65534;
@@ -31,7 +32,7 @@ const listing = (place: string): string =>
 
 for (const role of ROLES) {
   describe(`views, ${role}`, function () {
-    this.timeout(30_000);
+    this.timeout(patience(30_000));
     let site: Site;
     let place: string;
     let before: string;
@@ -232,7 +233,7 @@ for (const role of ROLES) {
   });
 
   describe(`images, ${role}`, function () {
-    this.timeout(30_000);
+    this.timeout(patience(30_000));
     let site: Site;
     let image: string;
     before(() => {

@@ -8,6 +8,7 @@ import {join} from 'node:path';
 import {spawn} from 'node:child_process';
 import {expect} from 'chai';
 import {need} from '../../support/need.js';
+import {patience} from '../../support/pace.js';
 import {ending, installed, isRoot, until} from '../../support/tare.js';
 
 const NOBODY = 65534;
@@ -45,7 +46,7 @@ const WRAPPER = `
 `;
 
 describe('wrappers that step aside', function () {
-  this.timeout(300_000);
+  this.timeout(patience(300_000));
   const v2 = findV2();
   let wasOn = true;
   const directory = join(v2?.mount ?? '', `test-aside-${String(process.pid)}`);

@@ -7,11 +7,12 @@ import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {expect} from 'chai';
 import {need} from '../../support/need.js';
+import {patience} from '../../support/pace.js';
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../../../fixtures/apel/${name}`, import.meta.url));
 
 describe('ARC 7’s Compute Accounting Record', function () {
-  this.timeout(60_000);
+  this.timeout(patience(60_000));
   it('is the one that ours is compared with', function () {
     need(this, existsSync('/usr/sbin/arcctl') && existsSync('/usr/share/arc/sql-schema'), 'nordugrid-arc-arex is not installed');
     const directory = mkdtempSync(join(tmpdir(), 'tare-arc-'));

@@ -10,6 +10,7 @@ import {openApel} from '../../../plugins/apel/exporter.js';
 import {exportEffects} from '../../../src/export/effects.js';
 import {exportRecords, openExporter} from '../../../src/export/export.js';
 import {need} from '../../support/need.js';
+import {patience} from '../../support/pace.js';
 import {pilot, put} from '../../support/records.js';
 import {ending} from '../../support/tare.js';
 
@@ -44,7 +45,7 @@ for name in queue:
 `;
 
 describe('a directory queue', function () {
-  this.timeout(120_000);
+  this.timeout(patience(120_000));
   let directory: string;
   before(function () {
     need(this, spawnSync(PYTHON, ['-c', 'import dirq.QueueSimple']).status === 0, 'python3-dirq is not installed');

@@ -6,6 +6,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {expect} from 'chai';
+import {patience} from '../../support/pace.js';
 import {sampleOf} from '../../support/prom.js';
 import {pilot, put} from '../../support/records.js';
 
@@ -13,7 +14,7 @@ const RECORDS = 2000;
 const KILLS = 10;
 
 describe('an export that is killed', function () {
-  this.timeout(120_000);
+  this.timeout(patience(120_000));
   it('loses no record; what goes out twice is the same; a counter counts once', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'tare-killed-'));
     try {

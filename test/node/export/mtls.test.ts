@@ -11,6 +11,7 @@ import {openAuditor} from '../../../plugins/auditor/exporter.js';
 import {exportEffects} from '../../../src/export/effects.js';
 import {exportRecords, openExporter, type Tally} from '../../../src/export/export.js';
 import {need} from '../../support/need.js';
+import {patience} from '../../support/pace.js';
 import {pilot, put} from '../../support/records.js';
 import {isRoot} from '../../support/tare.js';
 
@@ -28,7 +29,7 @@ chmod 600 *.key
 `;
 
 describe('an AUDITOR server with TLS', function () {
-  this.timeout(60_000);
+  this.timeout(patience(60_000));
   let directory: string | null = null;
   const inside = (name: string): string => join(directory ?? '/nowhere', name);
   let server: Server;

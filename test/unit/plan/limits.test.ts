@@ -3,7 +3,7 @@ import {EXIT} from '../../../src/errors.js';
 import type {Controller, Facts} from '../../../src/host/facts.js';
 import {stepOf, stepsOf} from '../../../src/plan/step.js';
 import {LIMIT_NAMES, type LimitName} from '../../../src/job/job.js';
-import {BUBBLEWRAP, facts, GIB, MIB, no, NO_CGROUP, plan, SLOT, thrown, v1, v2, V2_FILES, type Parts, NO_SLOT} from './build.js';
+import {BUBBLEWRAP, facts, GIB, MIB, no, NO_CGROUP, plan, ROOT, SLOT, thrown, v1, v2, V2_FILES, type Parts, NO_SLOT} from './build.js';
 
 const slotOf = (change: Partial<Facts['slot']>): Facts['slot'] => ({...facts().slot, ...change});
 const granted = (value: number) => ({value, provenance: {source: 'slot' as const, at: 'RequestMemory'}});
@@ -299,6 +299,24 @@ describe('limits: who enforces them', () => {
       expect(swapOf(v1({memory: 'memory'}, []), limits, swapless)).to.equal(`${bytes} kernel no swap`);
     }
     expect(plan({facts: {cgroup: v1({memory: 'memory'})}}).limits.swap.because).to.match(/together with memory, which has no limit$/);
+  });
+
+  it('processes without a pids controller: what the slot’s group allows holds already, and less needs a limit of its own', () => {
+    const slot = slotOf({processes: 512});
+    for (const [limits, expected] of [
+      [{}, '512 kernel pids.max of the slot'],
+      [{processes: 900}, '512 kernel pids.max of the slot'],
+      [{processes: 40}, '40 kernel RLIMIT_NPROC'],
+    ] as const) {
+      const made = plan({job: {limits}, facts: {cgroup: NO_CGROUP, slot}});
+      const {value, enforcement: how, by} = made.limits.processes;
+      expect(`${String(value)} ${how} ${String(by)}`).to.equal(expected);
+      expect(stepsOf(made, 'rlimit.set').some(({name}) => name === 'nproc')).to.equal(by === 'RLIMIT_NPROC');
+      expect(stepOf(made, 'watch.processes')).to.equal(undefined);
+    }
+    const root = plan({facts: {caller: ROOT, cgroup: NO_CGROUP, slot}});
+    expect(root.limits.processes.by).to.equal('pids.max of the slot');
+    expect(plan({facts: {cgroup: v1({pids: 'pids'}), slot}}).limits.processes.by).to.equal('cgroup1:pids.max');
   });
 
   const kernels: [release: [number, number], change: Partial<Facts>, by: string][] = [

@@ -1,0 +1,137 @@
+/* `tare-join PID KINDS COMMAND…`: the command in namespaces of that process.
+ *
+ * nsenter(1) cannot do it before util-linux 2.40: bubblewrap makes a user namespace within a user namespace, the other
+ * namespaces belong to the outer one, and who has entered the inner one has no rights there any more. So the order is: the
+ * outer one, which its maker may enter, all that belong to it, then the inner one. */
+#include "join.h"
+#include "brain.h"
+#include "sig.h"
+#include "util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* As in /proc/PID/ns. The user namespace comes last: see above. */
+static const struct kind {
+	const char *name;
+	int flag;
+} KINDS[] = {
+	{ "cgroup", CLONE_NEWCGROUP }, { "ipc", CLONE_NEWIPC }, { "uts", CLONE_NEWUTS },   { "net", CLONE_NEWNET },
+	{ "pid", CLONE_NEWPID },       { "mnt", CLONE_NEWNS },  { "user", CLONE_NEWUSER },
+};
+enum { PID = 4, USER = 6, COUNT = sizeof KINDS / sizeof *KINDS };
+
+static _Noreturn void fail(const char *name)
+{
+	die("the box's %s namespace cannot be entered: %s", name, strerror(errno));
+}
+
+static void enter(int fd, size_t kind)
+{
+	if (setns(fd, KINDS[kind].flag))
+		fail(KINDS[kind].name);
+}
+
+static bool is_same(int one, int other)
+{
+	struct stat a, b;
+
+	return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+static bool is_wanted(const char *list, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (const char *at = list; (at = strstr(at, name)); at++)
+		if ((at == list || at[-1] == ',') && (at[length] == ',' || !at[length]))
+			return true;
+	return false;
+}
+
+/* All are opened before the first is entered: what /proc shows then changes. */
+static void open_all(const char *pid, const char *list, int *fds)
+{
+	for (size_t i = 0; i < COUNT; i++) {
+		fds[i] = -1;
+		if (!is_wanted(list, KINDS[i].name))
+			continue;
+		char *path = xprintf("/proc/%s/ns/%s", pid, KINDS[i].name);
+		fds[i] = open(path, O_RDONLY | O_CLOEXEC);
+		if (fds[i] < 0)
+			fail(KINDS[i].name);
+		free(path);
+	}
+}
+
+/* The user namespace that the others belong to; -1 where the kernel does not say (before Linux 4.9). */
+static int owner_of(const int *fds)
+{
+	for (size_t i = 0; i < USER; i++)
+		if (fds[i] >= 0)
+			return ioctl(fds[i], NS_GET_USERNS);
+	return -1;
+}
+
+static void enter_all(const int *fds)
+{
+	int own = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC), inner = fds[USER], outer = owner_of(fds);
+
+	/* a process cannot enter the user namespace that it is in */
+	bool has_outer = inner >= 0 && outer >= 0 && !is_same(outer, inner) && !is_same(outer, own);
+	bool is_first = inner >= 0 && !has_outer && !is_same(outer, own);
+	if (has_outer)
+		enter(outer, USER);
+	if (is_first)
+		enter(inner, USER);
+	for (size_t i = 0; i < USER; i++)
+		if (fds[i] >= 0)
+			enter(fds[i], i);
+	if (inner >= 0 && !is_first)
+		enter(inner, USER);
+}
+
+/* Only children are in a PID namespace that was entered. This process ends as its child does. */
+static void become_child(void)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	if (child == 0)
+		return;
+	if (child < 0)
+		die("fork: %s", strerror(errno));
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFSIGNALED(status)) {
+		sig_set_mask(0);
+		signal(WTERMSIG(status), SIG_DFL);
+		raise(WTERMSIG(status));
+	}
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_WRAPPER);
+}
+
+_Noreturn void join_main(int argc, char **argv)
+{
+	int fds[COUNT];
+	long pid;
+
+	if (argc < 5 || !parse_number(argv[2], 1, 1L << 30, &pid))
+		_exit(EXIT_WRAPPER);
+	open_all(argv[2], argv[3], fds);
+	enter_all(fds);
+	if (fds[PID] >= 0)
+		become_child();
+	execve(argv[4], argv + 4, clean_environment);
+	die("%s: %s", argv[4], strerror(errno));
+}
