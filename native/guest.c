@@ -12,7 +12,11 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+/* statvfs(3) has them under the numbers of mount(2). */
+enum { KEPT_FLAGS = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME };
 
 /* In the order in which they are entered; the first holds for children only. */
 static const char *const namespace_files[GUEST_NAMESPACES] = { "pid", "cgroup", "mnt" };
@@ -69,6 +73,9 @@ bool guest_load(struct guest *guest, char key, const char *text)
 		return *text == '/';
 	case 'z':
 		list_path(&guest->read_only, &guest->read_only_count, text);
+		return *text == '/';
+	case 'R':
+		list_path(&guest->writable, &guest->writable_count, text);
 		return *text == '/';
 	case 'Q':
 		return parse_number(text, 0, 1L << 20, &guest->host);
@@ -157,6 +164,17 @@ static bool be_first(const struct guest *guest, const char **what)
 	return chdir("/") == 0;
 }
 
+/* An init clears what it finds in /tmp and elsewhere when it boots: what is a job's it could not touch until now. */
+static bool make_writable(const char *path)
+{
+	struct statvfs now;
+
+	if (statvfs(path, &now))
+		return false;
+	/* all other flags stay: some cannot be taken away */
+	return mount(NULL, path, NULL, (now.f_flag & ~(unsigned long)ST_RDONLY & KEPT_FLAGS) | MS_BIND | MS_REMOUNT, NULL) == 0;
+}
+
 bool guest_enter(const struct guest *guest, const char **what)
 {
 	if (guest->first)
@@ -164,6 +182,11 @@ bool guest_enter(const struct guest *guest, const char **what)
 	for (int i = 1; guest->host >= 0 && i < GUEST_NAMESPACES; i++) {
 		*what = namespace_files[i];
 		if (setns(guest->namespaces[i], 0))
+			return false;
+	}
+	for (size_t i = 0; i < guest->writable_count; i++) {
+		*what = guest->writable[i];
+		if (!make_writable(*what))
 			return false;
 	}
 	return true;

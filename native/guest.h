@@ -17,6 +17,8 @@ struct guest {
 	const char *groups_at; /* where that is mounted; NULL: nowhere */
 	const char **masked, **read_only; /* below its /proc and /sys */
 	size_t masked_count, read_only_count;
+	const char **writable; /* mounts that its host had read-only while it booted */
+	size_t writable_count;
 	long host; /* index of the application whose namespaces it joins; -1: none */
 	int namespaces[GUEST_NAMESPACES]; /* of that application, -1: not opened */
 	struct identity identity;
@@ -27,7 +29,7 @@ struct guest {
 	unsigned long long capabilities; /* what is left of them then */
 };
 
-/* One key of a specification (`q x c P b g y z Q`). False when it cannot be taken. The text must stay. */
+/* One key of a specification (`q x c P b g y z Q R`). False when it cannot be taken. The text must stay. */
 bool guest_load(struct guest *guest, char key, const char *text);
 
 /* In the keeper, before its fork. `process`: of the application that it joins. False, with errno and `what`, here and below. */

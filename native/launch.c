@@ -232,6 +232,7 @@ static bool add_guest_key(struct command *command, const char *string)
 	free(trial.identity.groups);
 	free(trial.masked);
 	free(trial.read_only);
+	free(trial.writable);
 	list_add(&command->guest, string);
 	return good;
 }
@@ -280,6 +281,7 @@ static bool parse_command_key(struct command *command, const char *string, const
 	case 'y':
 	case 'z':
 	case 'Q':
+	case 'R':
 		return add_guest_key(command, string);
 	case 'S':
 		command->service = true;
@@ -388,7 +390,7 @@ static const char *parse_keys(struct launch *launch, struct frame *frame, struct
 
 	while ((string = frame_string(frame))) {
 		struct command *command = launch->command_count ? &launch->commands[launch->command_count - 1] : common;
-		const char *allowed = !launch->several ? "javdr0euwkhnqxc" : command == common ? "dr0eun" : "javdr0euwkhIo12nqxcPbgyzQS";
+		const char *allowed = !launch->several ? "javdr0euwkhnqxc" : command == common ? "dr0eun" : "javdr0euwkhIo12nqxcPbgyzQRS";
 		if (string[0] == 'N' ? !add_command(launch, string + 1, common) :
 		    string[0] && strchr(allowed, string[0]) ? !parse_command_key(command, string, caller) :
 							      !parse_box_key(launch, string))

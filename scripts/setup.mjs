@@ -76,6 +76,16 @@ const SYSTEM = {
   nftables: {what: 'nftables', present: () => which('nft') !== null, apt: ['nftables'], dnf: ['nftables']},
   passt: {what: 'pasta', present: () => which('pasta') !== null, apt: ['passt'], dnf: ['passt']},
   slirp4netns: {what: 'slirp4netns', present: () => which('slirp4netns') !== null, apt: ['slirp4netns'], dnf: ['slirp4netns']},
+  crun: {what: 'crun, an OCI runtime', present: () => which('crun') !== null, apt: ['crun'], dnf: ['crun']},
+  runc: {what: 'runc, an OCI runtime', present: () => which('runc') !== null, apt: ['runc'], dnf: ['runc']},
+  uidmap: {what: 'newuidmap', present: () => which('newuidmap') !== null, apt: ['uidmap'], dnf: ['shadow-utils']},
+  busybox: {what: 'busybox', present: () => which('busybox') !== null, apt: ['busybox-static'], dnf: ['busybox']},
+  ociSchema: {
+    what: 'the schema of the OCI runtime specification',
+    present: () => existsSync('/usr/share/gocode/src/github.com/opencontainers/runtime-spec/schema/config-schema.json'),
+    apt: ['golang-github-opencontainers-specs-dev'],
+    dnf: ['golang-github-opencontainers-runtime-spec-devel'],
+  },
   bubblewrap: {what: 'bubblewrap', present: () => which('bwrap') !== null, apt: ['bubblewrap'], dnf: ['bubblewrap']},
 };
 
@@ -95,6 +105,8 @@ export const VIEWS = ['fuseOverlayfs', 'mkfs', 'python'];
 export const PAYLOADS = ['squashfuse'];
 /** What gives boxes addresses of their own. */
 export const NETWORK = ['iproute', 'nftables', 'passt', 'slirp4netns', 'python'];
+/** What makes small machines, and images for them. */
+export const SYSTEMS = ['crun', 'runc', 'uidmap', 'busybox', 'ociSchema', 'mmdebstrap'];
 /** Programs that read what exporters write. */
 export const CONSUMERS = ['dirq', 'arex'];
 /** What the C tests need besides. */

@@ -8,6 +8,7 @@ import {
   C_TESTS,
   LAB,
   NETWORK,
+  SYSTEMS,
   PAYLOADS,
   VIEWS,
   PACKAGERS,
@@ -38,7 +39,8 @@ const SUITES = [
     command: mocha('node', '--timeout', '60000'),
     builds: ALL,
     system: BOX,
-    wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...NETWORK],
+    wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...NETWORK, ...SYSTEMS],
+    seconds: 1500,
   },
   {
     name: 'native',

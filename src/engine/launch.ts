@@ -134,6 +134,8 @@ function systemStrings(plan: Plan, {system}: StepOf<'application.execute'>, envi
       strings.push(...masked.map((path) => `y${path}`), ...readOnly.map((path) => `z${path}`));
   }
   if (system.guestOf !== null) strings.push(`Q${String(system.guestOf)}`);
+  if (system.role === 'payload')
+    strings.push(...stepsOf(plan, 'mount.bind').flatMap(({options, destination}) => (options.includes('late') ? [`R${destination}`] : [])));
   if (system.as === 'job') strings.push(...payloadStrings(plan));
   else if (!system.first && system.guestOf === null) strings.push(`c${SERVICE_CAPABILITIES}`);
   return strings;

@@ -77,7 +77,7 @@ export function ociConfig(plan: Plan, context: OciContext): Record<string, unkno
       namespaces: namespaces.map((kind) => ({type: NAMESPACES[kind]})),
       ...(mapped ? {uidMappings: ids, gidMappings: ids} : {}),
       ...(plan.engine.name === 'runc' ? groupsOf(plan, context.id) : {}),
-      rootfsPropagation: 'rslave',
+      rootfsPropagation: 'slave',
       ...(context.seccomp === null ? {} : {seccomp: context.seccomp}),
       ...(protect !== undefined && covers ? {maskedPaths: protect.masked, readonlyPaths: protect.readOnly} : {}),
     },
@@ -107,7 +107,7 @@ function translate(step: Step, {boxDirectory, exists}: OciContext): Mount[] {
     case 'mount.bind': {
       const source = inBox(step.source, boxDirectory);
       if (step.optional && !exists(source)) return [];
-      const access = step.options.includes('ro') ? 'ro' : 'rw';
+      const access = step.options.includes('ro') || step.options.includes('late') ? 'ro' : 'rw';
       return [
         {
           destination: step.destination,

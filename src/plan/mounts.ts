@@ -72,7 +72,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
   const {job, facts} = inputs;
   const work = job.workDirectory.value;
   const writable = [...(isNeverWritable(work) ? [] : [job.workDirectory]), ...job.writable.filter(({value}) => !isNeverWritable(value))];
-  const bind = (source: string, destination: string, options: ('ro' | 'rw' | 'dev')[], because: string, optional = false): Step => ({
+  const bind = (source: string, destination: string, options: BindOption[], because: string, optional = false): Step => ({
     op: 'mount.bind',
     source,
     destination,
@@ -110,6 +110,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
           destinations,
         });
   const hidden = choice.image === null ? hidePlaces(inputs) : [];
+  const written: ('rw' | 'late')[] = system !== null && (job.init?.value ?? 'tare') !== 'tare' ? ['rw', 'late'] : ['rw'];
   const [mode, owner] = system === null ? (['0700', 'job'] as const) : (['1777', 'caller'] as const);
   const privates: Step[] = [
     ...(system === null ? [] : planSystemDirectories(private_)),
@@ -147,7 +148,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
     ...identity,
     ...credentials.map(({path, because}) => bind(path, path, ['ro'], because, true)),
     ...writable.map(({value, provenance}) =>
-      bind(value, value, ['rw'], value === work ? 'the work directory' : `writable (${provenance.at})`),
+      bind(value, value, written, value === work ? 'the work directory' : `writable (${provenance.at})`),
     ),
     // what is hidden in the box is hidden in a view too
     ...(view === null ? [] : planEntrances(view, [...destinations, ...hidden])),
@@ -160,7 +161,8 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
   };
 }
 
-type Bind = (source: string, destination: string, options: ('ro' | 'rw' | 'dev')[], because: string, optional?: boolean) => Step;
+type BindOption = 'ro' | 'rw' | 'dev' | 'late';
+type Bind = (source: string, destination: string, options: BindOption[], because: string, optional?: boolean) => Step;
 
 /** Where the accounts of a small machine are put together. */
 export const ACCOUNTS = '{box}/accounts';

@@ -5,7 +5,7 @@ const machine = (suite, init, more = {}) => ({suite, init, ...more});
 const [trixie, bookworm, bullseye] = ['trixie', 'bookworm', 'bullseye'].map((suite) => machine(suite, 'plain'));
 
 /** With an OCI runtime, user-mode networks, and a service. */
-const SMALL = machine('trixie', 'systemd', {packages: ['crun', 'passt', 'slirp4netns', 'nftables', 'nginx-light'], memoryMiB: 3072});
+const SMALL = machine('trixie', 'plain', {packages: ['crun', 'passt', 'slirp4netns', 'nftables', 'nginx-light'], memoryMiB: 3072});
 
 /** Where tests run: the machine, who runs them, and in which control groups (order/execute). The longest come first. */
 export const WAYS = {
@@ -57,7 +57,9 @@ const ROWS = {
   'node/box/scratch': WITH_OVERLAYS,
   'node/box/fuse': {usual: [], also: []},
   // small machines have a way of their own: these need an OCI runtime
-  'node/system/services': {usual: ['small-condor'], also: ['small']},
+  'node/system/services': {usual: [], also: ['small', 'small-condor']},
+  // takes Debian's packages from outside
+  'node/system/machine': {usual: [], also: []},
   'node/box/cpu-time': others(),
   'node/box/hits': others(),
   'node/box/exec': others(),
@@ -82,6 +84,7 @@ const ROWS = {
   // needs nftables, pasta and slirp4netns, which the lab's machines do not have
   'node/box/network': {usual: [], also: []},
   'node/box/faults': ofRoot,
+  'lab/v2/system': {usual: ['small-condor'], also: ['small']},
   'lab/v2/many': {usual: [], also: ['v2']},
   // minutes each: a stall has to last, and a slot is filled by several jobs again and again
   'lab/v2/stall': {usual: [], also: ['v2']},

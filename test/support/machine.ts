@@ -3,7 +3,6 @@
 import {createHash} from 'node:crypto';
 import {execFileSync} from 'node:child_process';
 import {chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
-import {homedir} from 'node:os';
 import {join} from 'node:path';
 import {payload, program} from './tare.js';
 
@@ -87,7 +86,8 @@ export function debianImage(mirror: string): string {
     .update(JSON.stringify([PACKAGES, readFileSync('/etc/debian_version', 'utf8')]))
     .digest('hex')
     .slice(0, 12);
-  const place = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'tare-test');
+  // where payloads' users can look too
+  const place = '/var/cache/tare-test';
   const image = join(place, `debian-${key}`);
   if (existsSync(image)) return image;
   mkdirSync(place, {recursive: true});
