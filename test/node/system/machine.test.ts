@@ -70,7 +70,10 @@ describe('small machines with an address of their own, root', function () {
       const ready = readdirSync(site.work).filter((name) => name.startsWith('up-')).length;
       if (last.length === count && ready === count) return last;
       const ended = running.find((child) => child.exitCode !== null || child.signalCode !== null);
-      if (ended !== undefined) throw new Error(`a machine has ended: exit ${String(ended.exitCode)}: ${String(ended.stdout?.read())} ${String(ended.stderr?.read())}`);
+      if (ended !== undefined)
+        throw new Error(
+          `a machine has ended: exit ${String(ended.exitCode)}: ${String(ended.stdout?.read())} ${String(ended.stderr?.read())}`,
+        );
     }
     throw new Error(`there are not ${String(count)} machines: ${JSON.stringify(last)}`);
   };

@@ -1,3 +1,4 @@
+import {readFileSync} from 'node:fs';
 import {expect} from 'chai';
 import {BUILTIN_SECCOMP} from '../../../src/engine/seccomp.js';
 import {launchStrings} from '../../../src/engine/launch.js';
@@ -228,5 +229,12 @@ describe('inits of images', () => {
       for (const name of ['booted', 'begin', 'about']) expect(init.functions).to.match(new RegExp(`^${name}\\(\\)`, 'm'));
       expect(init.stopSignal).to.be.above(0);
     }
+  });
+});
+
+describe('configs/seccomp.json', () => {
+  it('is the built-in filter, for sites to begin with', () => {
+    const file = new URL('../../../configs/seccomp.json', import.meta.url);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).to.deep.equal(BUILTIN_SECCOMP);
   });
 });
