@@ -180,7 +180,7 @@ for (const role of ROLES) {
         }),
         'SERVICES_FAILED',
         /bad: it ended with exit status 7/,
-        /^no disk$/,
+        /^no disk/,
       ],
       [
         'a service that is no program',
