@@ -49,6 +49,8 @@ export function planEnvironment(
         set(name, value, `runs as ${identity.name ?? String(identity.uid)} (${provenance.at})`);
     }
   }
+  for (const name of call.ownVariables ?? [])
+    if (call.environment[name] !== undefined) steps.push({op: 'environment.unset', name, because: 'it is for the wrapper'});
   // by name: a plan does not depend on the order of keys
   for (const [name, {value, provenance}] of Object.entries(job.environment).sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (value !== null) set(name, value, provenance.at);

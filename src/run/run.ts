@@ -29,7 +29,7 @@ import {readKills} from './kills.js';
 import {findLiveBox, joinBox} from './session.js';
 import {readState, removeState, scratchDirectory, stateDirectory, writeSeen, writeState, type BoxState} from './state.js';
 import {sweepBoxes} from './sweep.js';
-import {tellBatchSystem} from './tell.js';
+import {progressTeller, tellBatchSystem} from './tell.js';
 
 /** Runs a job, or finishes one whose brain died, and tells the batch system. Never throws for what a job, a policy or a node can cause. */
 export async function runJob(request: RunRequest, hello: Hello, channel: Channel): Promise<RunResult> {
@@ -42,7 +42,7 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
   try {
     if (hello.state === 'prepared') await takeBackPrepared(hello.stateDirectory);
     if (isDefaultSwitchOn()) return await plainExec(request, batch, policyFromDocuments([]), known.caller, hello, channel);
-    const policy = await readPolicy(request.policyFile, known.caller.uid);
+    const policy = await readPolicy(request.policyFile ?? batch.policy?.value ?? null, known.caller.uid);
     known.policy = policy;
     known.settings = {oom: policy.batch.oom.value};
     if (isSwitchOn(policy)) return await plainExec(request, batch, policy, known.caller, hello, channel);
@@ -172,6 +172,7 @@ const SWEEP_MS = 500;
 async function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello: Hello, request: RunRequest): Promise<Life> {
   const {plan, started} = state;
   let lookedOn: (() => void) | undefined;
+  const teller = await progressTeller(state, request.plugins, effectsWith(log));
   const life = await follow({
     channel,
     plan,
@@ -182,6 +183,7 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
     cpus: state.cpus,
     memoryBefore: state.memoryBefore as MemoryEvents,
     brainsLost: hello.brain - 1,
+    caller: state.batch.caller == null ? null : processId(state.batch.caller),
     stop: state.stop,
     onApplications: (applications) => {
       state.applications = applications
@@ -215,6 +217,7 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
     },
     onSeen: (seen) => {
       writeSeen(state, seen);
+      teller(seen);
     },
   });
   lookedOn?.();
