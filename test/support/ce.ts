@@ -159,7 +159,8 @@ export class Ce {
 
   private async makeNamespaces(): Promise<void> {
     mkdirSync('/etc/tare', {recursive: true});
-    const inner = 'mount --bind "$1/etc" /etc/tare && ip link set lo up && : >"$1/run/up" && exec sleep infinity';
+    // a shell that waits for a child waits for every orphan too
+    const inner = 'mount --bind "$1/etc" /etc/tare && ip link set lo up && : >"$1/run/up" && while :; do sleep 0.3; done';
     // The shell outside stays, to clean up when the tests are killed.
     const outer = `
       unshare --net --mount --propagation=private --pid --fork --kill-child=KILL --mount-proc sh -c '${inner}' sh "$1" &
