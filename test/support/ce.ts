@@ -18,7 +18,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import {join} from 'node:path';
+import {basename, dirname, join} from 'node:path';
 import {CALLOUT, runtimeEnvironment} from '../../plugins/arc/runtime-environment.js';
 import type {UsageRecord} from '../../src/record/record.js';
 import {patience} from './pace.js';
@@ -35,6 +35,8 @@ export interface CeOptions {
   policy?: object;
   /** More runtime environments, by their names below ENV/: their texts. */
   environments?: Readonly<Record<string, string>>;
+  /** Programs that the CE and its jobs see, by their paths: their texts. Nobody else sees what lies in their directories. */
+  files?: Readonly<Record<string, string>>;
 }
 
 export interface Description {
@@ -87,6 +89,16 @@ export class Ce {
     }
   }
 
+  /** Where the jobs look for tare-wrap: a link to it. */
+  get wrapper(): string {
+    return this.at('bin/tare-wrap');
+  }
+
+  /** Where that leads. */
+  get wrappersPlace(): string {
+    return this.options.wrapper ?? '';
+  }
+
   at(...names: readonly string[]): string {
     return join(this.directory, ...names);
   }
@@ -94,7 +106,21 @@ export class Ce {
   private makeFolders(): void {
     mkdirSync(this.directory);
     chmodSync(this.directory, 0o755);
-    for (const name of ['ca', 'vomsdir', 'control', 'session', 'log', 'run', 'rte', 'rte/ENV', 'client', 'client/home', 'bin', 'etc', 'tare'])
+    for (const name of [
+      'ca',
+      'vomsdir',
+      'control',
+      'session',
+      'log',
+      'run',
+      'rte',
+      'rte/ENV',
+      'client',
+      'client/home',
+      'bin',
+      'etc',
+      'tare',
+    ])
       mkdirSync(this.at(name));
     for (const name of ['accepting', 'processing', 'finished', 'restarting']) mkdirSync(this.at('control', name));
     for (const name of ['tmp', 'tare/state', 'tare/spool', 'tare/scratch']) {
@@ -105,7 +131,10 @@ export class Ce {
     symlinkSync('/bin/true', this.at('bin/sleep'));
     this.setPolicy(this.options.policy ?? {});
     const {lrms = {name: 'fork', config: []}, wrapper, callout = false, environments = {}} = this.options;
-    if (wrapper !== null) writeFileSync(this.at('rte/ENV/TARE'), runtimeEnvironment({wrapper}));
+    if (wrapper !== null) {
+      symlinkSync(wrapper, this.wrapper);
+      writeFileSync(this.at('rte/ENV/TARE'), runtimeEnvironment({wrapper: this.wrapper}));
+    }
     for (const [name, text] of Object.entries(environments)) writeFileSync(this.at('rte/ENV', name), text);
     writeFileSync(this.at('tare-finishing'), CALLOUT, {mode: 0o755});
     writeFileSync(this.at('allowed-subjects'), `"${SUBJECT}"\n`);
@@ -126,7 +155,9 @@ export class Ce {
       `lrms = ${lrms.name}`,
       ...lrms.config,
       '[arex]',
-      ...['controldir control', 'sessiondir session', 'runtimedir rte', 'tmpdir tmp', 'logfile log/arex.log', 'joblog log/jobs.log'].map(this.path),
+      ...['controldir control', 'sessiondir session', 'runtimedir rte', 'tmpdir tmp', 'logfile log/arex.log', 'joblog log/jobs.log'].map(
+        this.path,
+      ),
       ...['helperlog log/helper.log', 'pidfile run/arex.pid'].map(this.path),
       'wakeupperiod = 2',
       ...(callout ? [`statecallout = FINISHING timeout=20,onfailure=pass,ontimeout=pass ${this.at('tare-finishing')} %C %I`] : []),
@@ -193,6 +224,13 @@ export class Ce {
   }
 
   private async launch(): Promise<void> {
+    for (const [path, text] of Object.entries(this.options.files ?? {})) {
+      const [source, directory] = [this.at('files', basename(path)), dirname(path)];
+      mkdirSync(dirname(source), {recursive: true});
+      writeFileSync(source, text, {mode: 0o755});
+      await this.inside(['sh', '-c', 'mount -t tmpfs tmpfs "$2" && cp "$1" "$2"', 'sh', source, dirname(directory)]);
+      await this.inside(['sh', '-c', 'mkdir -p "$1" && cp "$2" "$1"', 'sh', directory, source]);
+    }
     const ca = ['test-ca', '--ca-dir', this.at('ca'), '--ca-id', 'E2E'];
     await this.arcctl(...ca, 'init');
     await this.arcctl(...ca, 'hostcert', '-n', 'localhost');
@@ -259,7 +297,10 @@ export class Ce {
   /** Processes of the jobs' account. */
   processes(): string[] {
     return processes()
-      .filter(({pid, state}) => state !== 'Z' && new RegExp(`^Uid:\\t${String(this.account.uid)}\\t`, 'm').test(text(`/proc/${String(pid)}/status`)))
+      .filter(
+        ({pid, state}) =>
+          state !== 'Z' && new RegExp(`^Uid:\\t${String(this.account.uid)}\\t`, 'm').test(text(`/proc/${String(pid)}/status`)),
+      )
       .map(({pid, argv}) => `${String(pid)}: ${argv.join(' ')}`);
   }
 
@@ -313,7 +354,9 @@ export class ArcJob {
   }
 
   get state(): string {
-    const found = ['finished', 'processing', 'accepting', 'restarting'].map((folder) => text(this.ce.at('control', folder, `${this.id}.status`)));
+    const found = ['finished', 'processing', 'accepting', 'restarting'].map((folder) =>
+      text(this.ce.at('control', folder, `${this.id}.status`)),
+    );
     return (found.find((state) => state !== '') ?? '').trim();
   }
 
@@ -325,7 +368,8 @@ export class ArcJob {
   async finished(seconds = 60): Promise<Used> {
     for (const deadline = Date.now() + patience(seconds) * 1000; ;) {
       if (this.state === 'FINISHED') break;
-      if (Date.now() > deadline) throw new Error(`job ${this.id} is still ${this.state}\n${this.control('errors').slice(-3000)}\n${this.ce.logs()}`);
+      if (Date.now() > deadline)
+        throw new Error(`job ${this.id} is still ${this.state}\n${this.control('errors').slice(-3000)}\n${this.ce.logs()}`);
       if (this.state === 'INLRMS' || this.state === 'CANCELING') await this.ce.scan();
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
@@ -339,9 +383,25 @@ export class ArcJob {
     throw new Error(`job ${this.id} is not in the accounting`);
   }
 
+  /** `arckill`. */
+  async kill(): Promise<void> {
+    await this.ce.inside(['arckill', '-j', 'jobs.dat', '-a', '-k'], {client: true, cwd: this.submitted});
+  }
+
+  /** `arcget`: the directory that it makes. */
+  async fetch(): Promise<string> {
+    // the REST interface answers by what is looked at every three seconds
+    await until('the REST interface to see the end', () => this.control('xml').includes('arcrest:FINISHED'), 20);
+    await this.ce.inside(['arcget', '-d', 'ERROR', '-j', 'jobs.dat', '-D', 'out', '-a', '-k'], {client: true, cwd: this.submitted});
+    const [only = ''] = readdirSync(join(this.submitted, 'out'));
+    return join(this.submitted, 'out', only);
+  }
+
   /** The record of it that is no part of another. */
   records(): UsageRecord[] {
-    return this.ce.records().filter(({lrms}) => lrms.globalJobId === `localhost#${this.id}` || lrms.globalJobId.startsWith(`localhost#${this.id}#`));
+    return this.ce
+      .records()
+      .filter(({lrms}) => lrms.globalJobId === `localhost#${this.id}` || lrms.globalJobId.startsWith(`localhost#${this.id}#`));
   }
 
   get record(): UsageRecord {

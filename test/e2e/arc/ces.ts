@@ -1,8 +1,9 @@
 /** What all files here share: a CE for a suite, and the programs of jobs. */
 
 import {join} from 'node:path';
+import type {UsageRecord} from '../../../src/record/record.js';
 import {need} from '../../support/need.js';
-import {Ce, type CeOptions} from '../../support/ce.js';
+import {Ce, type CeOptions, type Used} from '../../support/ce.js';
 import {installed, isRoot, program} from '../../support/tare.js';
 
 export const WRAPPER = join(installed(), 'bin/tare-wrap');
@@ -28,5 +29,12 @@ export function ceFor(options: Partial<CeOptions> = {}): () => Ce {
 }
 
 /** The figures of a record as ARC has them: whole seconds, and kB. */
-export const seconds = (us: number | null): number => Math.round((us ?? Number.NaN) / 1e6);
-export const kib = (bytes: number | null): number => Math.ceil((bytes ?? Number.NaN) / 1024);
+export function figuresOf({time, net}: UsageRecord): Omit<Used, 'ExitCode' | 'CPUCount'> {
+  const seconds = (us: number | null): number => Math.round((us ?? Number.NaN) / 1e6);
+  return {
+    UsedWalltime: seconds(time.wallUs),
+    UsedCPUUserTime: seconds(net.cpuUserUs),
+    UsedCPUKernelTime: seconds(net.cpuSystemUs),
+    UsedMemory: Math.ceil((net.memPeakBytes ?? Number.NaN) / 1024),
+  };
+}
