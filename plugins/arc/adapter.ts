@@ -19,7 +19,6 @@ function read({argv, environment, cwd, role}: BatchCall, effects: Effects): Batc
   const reports = role === 'wrapper';
   const descriptor = reports ? descriptorOf(asked, told, cwd, effects) : null;
   const policy = told.get('policy');
-  const script = Number(told.get('script') ?? '');
   return {
     system: 'arc',
     lrms: lrmsOf(told, localJobId(environment, effects)),
@@ -30,7 +29,7 @@ function read({argv, environment, cwd, role}: BatchCall, effects: Effects): Batc
     pattern: patternOf(asked, told, descriptor),
     policy: policy === undefined ? null : {value: policy, at: 'TARE_POLICY of ENV/TARE'},
     ownVariables: VARIABLES,
-    caller: reports && Number.isInteger(script) && script > 1 ? script : null,
+    callers: reports ? callersOf(told) : [],
     own: {diag: reports ? (told.get('diag') ?? null) : null},
     remarks,
   };
@@ -77,6 +76,15 @@ function kindOf(told: Told, [program = '']: readonly string[]): Pick<BatchJob, '
         'another runtime environment runs the job in a container: its runtime brings its own namespaces, and a setuid one works in no other',
     };
   return {kind: 'job', because: 'a job of ARC'};
+}
+
+/**
+ * A-REX that runs jobs itself cancels one by killing what waits for the job's script, and no more: its TERM is blocked there, so that nothing
+ * is left to kill the script itself (ARC 7.0.0, tried).
+ */
+function callersOf(told: Told): number[] {
+  const parent = told.get('lrms') === 'fork' ? told.get('parent') : undefined;
+  return [told.get('script'), parent].map(Number).filter((pid) => Number.isSafeInteger(pid) && pid > 1);
 }
 
 /** HTCondor's or Slurm's number, where ARC submits to these. */

@@ -53,7 +53,7 @@ $(sed -n -e 's/^subject=/subject=/p' -e 's/^voms=/fqan=/p' "$tare_local" 2>/dev/
 name=$(printf '%s' "$joboption_jobname" | tr '\n' ' ')"
   tare_n=0
   while eval "[ -n \"\${joboption_env_$tare_n+x}\" ]"; do tare_n=$((tare_n + 1)); done
-  export "joboption_env_$tare_n=TARE_ARC=$tare_told"
+  eval "joboption_env_$tare_n=TARE_ARC=\$tare_told"
   # TARE_RUN is set on the node. The shell in between is for an image that the wrapper is not in: the job then runs unwrapped there.
   joboption_args="\${TARE_RUN:+/bin/sh -c 'test -x \"\$0\" && exec \"\$0\" \"\$@\"; exec \"\$@\"' \"\$TARE_RUN\"} $joboption_args"
   unset tare_first tare_in_front tare_local tare_told tare_n
@@ -69,6 +69,7 @@ name=$(printf '%s' "$joboption_jobname" | tr '\n' ' ')"
     TARE_ARC="$TARE_ARC
 diag=$RUNTIME_JOB_DIAG
 script=$$
+parent=$PPID
 spent=${'$'}{SECONDS:-0}"
     export TARE_ARC TARE_ARC_JOB
     # HTCondor's word for a wrapper that it calls itself: ARC would lose a job that goes back to the queue
@@ -113,7 +114,9 @@ figures=$(awk '
 # A-REX says of a failure what the batch system said, which is often no more than an exit code.
 failed=$directory/failed
 reason=$(sed -n 's/^tare_reason=//p' "$diag" | tail -n 1 | tr -cd ' -~' | cut -c 1-300)
-if [ -n "$reason" ] && [ -f "$failed" ] && [ ! -L "$failed" ]; then
+code=$(sed -n 's/^exitcode=//p' "$diag" | tail -n 1)
+# a file of that name means that the job has failed; A-REX adds its own words later
+if [ -n "$reason" ] && [ ! -L "$failed" ] && { [ -f "$failed" ] || [ "${'$'}{code:-0}" != 0 ]; }; then
   printf 'Tare: %s\n' "$reason" >>"$failed"
 fi
 exit 0

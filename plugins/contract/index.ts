@@ -77,8 +77,8 @@ export interface BatchJob {
   writable?: readonly Read<string>[];
   /** Variables that the batch system sets for the wrapper, and not for the payload; absent: none. */
   ownVariables?: readonly string[];
-  /** Process that waits for the payload, where its death is the only word that the job was cancelled; absent: signals say so. */
-  caller?: number | null;
+  /** Processes that wait for the payload, where the death of one is the only word that the job was cancelled; absent: signals say so. */
+  callers?: readonly number[];
   /** The adapter's own notes for its reports: JSON. */
   own: Record<string, string | number | boolean | null>;
   /** What could not be read or understood: for the log. */

@@ -86,7 +86,7 @@ export function endedOutcome({rawStatus, stop, oom, noted, kills = [], callerLos
     };
   }
   if (trouble !== null) return {...base, status: 'wrapper-failure', reason: trouble};
-  if (callerLost) return {...base, status: 'stopped', reason: 'the script that had started it was killed'};
+  if (callerLost) return {...base, status: 'stopped', reason: 'what had started it and waited for it was killed'};
   // a SIGUSR1 hours ago does not make a stop of a crash
   if (ended.signal !== null && noted.includes(ended.signal)) {
     return {...base, status: 'stopped', reason: `the wrapper was sent ${noted.map(signalName).join(', ')}`};

@@ -91,8 +91,8 @@ export interface LifeContext {
   cpus: number;
   memoryBefore: MemoryEvents;
   brainsLost: number;
-  /** Whoever waits for the front, where its death means that the job was cancelled; null: nobody is looked for. */
-  caller: ProcessId | null;
+  /** Who waits for the front, where the death of one means that the job was cancelled. */
+  callers: readonly ProcessId[];
   /** The limit that a brain before this one found exceeded, and when, on the monotonic clock. */
   stop: Stop | null;
   stopUs: number | null;
@@ -385,14 +385,14 @@ class Follower {
 
   /** A job script that was killed takes nothing with it: what it started would run on. */
   private lookForCaller(): void {
-    const {caller, channel, log, plan} = this.context;
-    if (caller === null) return;
+    const {callers, channel, log, plan} = this.context;
+    if (callers.length === 0) return;
     const looking = setInterval(() => {
       if (this.life.init !== null || this.gone) clearInterval(looking);
-      else if (!isRunning(caller)) {
+      else if (!callers.every(isRunning)) {
         clearInterval(looking);
         this.life.callerLost = true;
-        log.warn('the job’s script was killed; the payload is told to end', {pid: caller.pid});
+        log.warn('what waits for the job was killed; the payload is told to end');
         this.life.applications?.stopping();
         channel.send('K', String(SIGTERM));
         this.resume();

@@ -183,7 +183,7 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
     cpus: state.cpus,
     memoryBefore: state.memoryBefore as MemoryEvents,
     brainsLost: hello.brain - 1,
-    caller: state.batch.caller == null ? null : processId(state.batch.caller),
+    callers: (state.batch.callers ?? []).map(processId).filter((caller) => caller !== null),
     stop: state.stop,
     onApplications: (applications) => {
       state.applications = applications

@@ -91,7 +91,7 @@ describe('ARC that runs jobs itself', () => {
   it('ends a job that is over its wall time so that it can save what it has', async () => {
     const wall = job('wall');
     const used = await wall.finished();
-    expect(wall.session('TERM')).to.equal('TERM\n');
+    expect(wall.session('TERM')).to.equal('TERM\ndone\n');
     expect(wall.record.outcome).to.include({status: 'limit', limit: 'wallTime'});
     expect(wall.control('errors')).to.include('ENV/TARE: wallTime: over its limit on wall time');
     same(used, wall);
@@ -179,9 +179,7 @@ describe('ARC that runs jobs itself, with the callout', () => {
     const memory = job('memory');
     const used = await memory.finished();
     expect(used.ExitCode).to.equal(137);
-    expect(memory.control('failed')).to.match(
-      /^LRMS error: \(137\).*\n?.*Tare: out of memory: the payload went over its own memory limit/s,
-    );
+    expect(memory.control('failed')).to.match(/^LRMS error: \(137\)[^\n]*\nTare: out of memory: over its limit on memory/);
     expect(memory.record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
     expect(used.UsedMemory)
       .to.equal(figuresOf(memory.record).UsedMemory)
@@ -192,10 +190,12 @@ describe('ARC that runs jobs itself, with the callout', () => {
     const killed = job('killed');
     await killed.running();
     await until('a note of two seconds', () => /^tare_UserTime=2s/m.test(killed.diag), 60);
+    await until('the payload’s second half', () => processes().some(({argv}) => argv.includes('987654')), 20);
     await killed.kill();
     await until('the end of the payload', () => processes().every(({argv}) => !argv.includes('987654')), 20);
     const used = await killed.finished();
-    expect(killed.record.outcome).to.include({status: 'stopped', reason: 'the script that had started it was killed'});
+    await until('its record', () => killed.record.state === 'final', 20);
+    expect(killed.record.outcome).to.include({status: 'stopped', reason: 'what had started it and waited for it was killed'});
     expect(used.UsedCPUUserTime).to.equal(2);
     expect(used.UsedWalltime).to.be.above(1);
     expect(ce().processes()).to.deep.equal([]);
