@@ -46,8 +46,8 @@ export const isNeverWritable = (path: string): boolean =>
 export interface MountPlan {
   steps: Step[];
   watches: Step[];
-  /** Whether a directory of the node does not exist in the box, and no step brings it back. */
-  isHidden: (path: string) => boolean;
+  /** Why nothing can be written in the box to what is a directory of the node; null when it can. */
+  whyUnwritable: (path: string) => string | null;
 }
 
 /** @param features what the box is told about itself, on its own /dev before that becomes read-only */
@@ -126,7 +126,10 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, features: read
   return {
     steps,
     watches: planScratchWatch(inputs, limits, [temporary, varTemporary, ...layers]),
-    isHidden: (path) => isCovered(path) && !['/tmp', '/var/tmp'].includes(path) && !writable.some(({value}) => liesIn(path, value)),
+    whyUnwritable: (path) => {
+      if (['/tmp', '/var/tmp'].includes(path) || writable.some(({value}) => liesIn(path, value))) return null;
+      return isCovered(path) ? 'is not in the box' : view === null ? 'is read-only in the box' : null;
+    },
   };
 }
 

@@ -391,7 +391,9 @@ export class ArcJob {
   /** `arcget`: the directory that it makes. */
   async fetch(): Promise<string> {
     // the REST interface answers by what is looked at every three seconds
-    await until('the REST interface to see the end', () => this.control('xml').includes('arcrest:FINISHED'), 60);
+    await until('the REST interface to see the end', () => this.control('xml').includes('arcrest:FINISHED'), 30).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${this.control('xml')}\n${text(this.ce.at('log/infoprovider.log')).slice(-2000)}`);
+    });
     await this.ce.inside(['arcget', '-d', 'ERROR', '-j', 'jobs.dat', '-D', 'out', '-a', '-k'], {client: true, cwd: this.submitted});
     const [only = ''] = readdirSync(join(this.submitted, 'out'));
     return join(this.submitted, 'out', only);
