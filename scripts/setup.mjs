@@ -72,6 +72,12 @@ const SYSTEM = {
     apt: ['nordugrid-arc-arex'],
     dnf: ['nordugrid-arc-arex'],
   },
+  ce: {
+    what: 'a computing element of ARC, its client, and what they use',
+    present: () => ['arcctl', 'arcsub', 'sqlite3', 'openssl', 'ip'].every((name) => which(name) !== null) && existsSync('/usr/bin/time'),
+    apt: ['nordugrid-arc-arex', 'nordugrid-arc-client', 'time', 'procps', 'iproute2', 'openssl', 'sqlite3'],
+    dnf: ['nordugrid-arc-arex', 'nordugrid-arc-client', 'time', 'procps-ng', 'iproute', 'openssl', 'sqlite'],
+  },
   bubblewrap: {what: 'bubblewrap', present: () => which('bwrap') !== null, apt: ['bubblewrap'], dnf: ['bubblewrap']},
 };
 
@@ -83,6 +89,8 @@ export const BOX = ['bubblewrap'];
 export const PACKAGERS = ['rpmbuild'];
 /** What runs a pool of HTCondor. */
 export const POOL = ['condor', 'sshd'];
+/** What runs a computing element of ARC. */
+export const CE = ['ce'];
 /** What makes and runs a machine with control groups of version 2, see test/lab. */
 export const LAB = ['qemu', 'mmdebstrap', 'dpkg', 'zstd', 'xz', 'mkfs', 'cpio', 'depmod', 'patchelf'];
 /** What views are made of where the kernel has no overlay for users, and what a limit on scratch is. */

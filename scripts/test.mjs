@@ -4,6 +4,7 @@ import {spawn} from 'node:child_process';
 import {build} from './build.mjs';
 import {
   BOX,
+  CE,
   CONSUMERS,
   C_TESTS,
   LAB,
@@ -47,6 +48,7 @@ const SUITES = [
     wanted: PACKAGERS,
   },
   {name: 'htcondor', command: mocha('e2e/htcondor', '--timeout', '120000'), builds: ALL_AND_DIST, system: BOX, wanted: POOL},
+  {name: 'arc', command: mocha('e2e/arc', '--timeout', '120000'), builds: ALL, system: BOX, wanted: [...CE, ...POOL]},
   {name: 'lab', command: ['node', 'test/lab/suite.mjs'], builds: ALL_AND_DIST, system: TOOLCHAIN, wanted: LAB, seconds: 7200},
   {name: 'payloads', command: ['sh', 'fixtures/payloads/test.sh'], builds: ['payloads'], system: TOOLCHAIN},
 ];

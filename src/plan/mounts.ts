@@ -54,7 +54,8 @@ export interface MountPlan {
 export function planMounts(inputs: Inputs, limits: PlannedLimits, features: readonly Step[]): MountPlan {
   const {job, facts} = inputs;
   const work = job.workDirectory.value;
-  const writable = [...(isNeverWritable(work) ? [] : [job.workDirectory]), ...job.writable.filter(({value}) => !isNeverWritable(value))];
+  const further = [...job.writable, ...(inputs.call.writable ?? [])].filter(({value}) => !isNeverWritable(value));
+  const writable = [...(isNeverWritable(work) ? [] : [job.workDirectory]), ...further];
   const bind = (source: string, destination: string, options: ('ro' | 'rw' | 'dev')[], because: string, optional = false): Step => ({
     op: 'mount.bind',
     source,

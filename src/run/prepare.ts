@@ -108,6 +108,7 @@ export async function prepare(
     identity,
     environment,
     ownVariables: batch.ownVariables ?? [],
+    writable: (batch.writable ?? []).map(({value, at}) => ({value, provenance: {source: 'slot', at}})),
     slot: slotOf(batch),
     batchId: batch.lrms.localJobId,
     unboxed: unboxedReason(known, policy),

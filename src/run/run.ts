@@ -14,6 +14,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {begin, recordStart, takeBack, takeBackPrepared, type Begun} from './begin.js';
 import type {Channel} from './channel.js';
 import {readPolicy} from './documents.js';
+import {withinReach} from './reach.js';
 import {noteFailure} from './failures.js';
 import {failureText, finish, isBoxesFault, isDisksFault, store} from './finish.js';
 import type {Hello} from './hello.js';
@@ -42,7 +43,7 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
   try {
     if (hello.state === 'prepared') await takeBackPrepared(hello.stateDirectory);
     if (isDefaultSwitchOn()) return await plainExec(request, batch, policyFromDocuments([]), known.caller, hello, channel);
-    const policy = await readPolicy(request.policyFile ?? batch.policy?.value ?? null, known.caller.uid);
+    const policy = withinReach(await readPolicy(request.policyFile ?? batch.policy?.value ?? null, known.caller.uid), known.caller.uid);
     known.policy = policy;
     known.settings = {oom: policy.batch.oom.value};
     if (isSwitchOn(policy)) return await plainExec(request, batch, policy, known.caller, hello, channel);

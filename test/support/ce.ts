@@ -22,11 +22,12 @@ import {basename, dirname, join} from 'node:path';
 import {CALLOUT, runtimeEnvironment} from '../../plugins/arc/runtime-environment.js';
 import type {UsageRecord} from '../../src/record/record.js';
 import {patience} from './pace.js';
+import {Pool} from './pool.js';
 import {processes, until} from './tare.js';
 
 export interface CeOptions {
-  /** The batch system behind it, with more lines of arc.conf for it; fork: none. */
-  lrms?: {name: 'fork' | 'condor'; config: readonly string[]};
+  /** A pool of HTCondor in the same namespaces, behind it; absent: it runs jobs itself. `wrapper`: USER_JOB_WRAPPER. */
+  condor?: {wrapper?: string};
   /** tare-wrap on the nodes; null: no ENV/TARE for all jobs. */
   wrapper: string | null;
   /** Whether A-REX calls our callout. */
@@ -66,6 +67,7 @@ export class Ce {
   /** Process 1 in there, as it is called out here. */
   private first = 0;
   private submissions = 0;
+  private pool: Pool | null = null;
 
   private constructor(options: CeOptions, account: Ce['account']) {
     this.options = options;
@@ -80,6 +82,11 @@ export class Ce {
     try {
       ce.makeFolders();
       await ce.makeNamespaces();
+      if (options.condor !== undefined) {
+        const policy = {directories: ce.directories(), ...options.policy};
+        ce.pool = await Pool.start({...options.condor, policy, within: ce.entering()});
+      }
+      ce.configure();
       await ce.launch();
       return ce;
     } catch (error) {
@@ -130,7 +137,7 @@ export class Ce {
     // a scan's only sleep is the pause before its end
     symlinkSync('/bin/true', this.at('bin/sleep'));
     this.setPolicy(this.options.policy ?? {});
-    const {lrms = {name: 'fork', config: []}, wrapper, callout = false, environments = {}} = this.options;
+    const {wrapper, environments = {}} = this.options;
     if (wrapper !== null) {
       symlinkSync(wrapper, this.wrapper);
       writeFileSync(this.at('rte/ENV/TARE'), runtimeEnvironment({wrapper: this.wrapper}));
@@ -138,7 +145,17 @@ export class Ce {
     for (const [name, text] of Object.entries(environments)) writeFileSync(this.at('rte/ENV', name), text);
     writeFileSync(this.at('tare-finishing'), CALLOUT, {mode: 0o755});
     writeFileSync(this.at('allowed-subjects'), `"${SUBJECT}"\n`);
+  }
+
+  private get lrms(): 'fork' | 'condor' {
+    return this.options.condor === undefined ? 'fork' : 'condor';
+  }
+
+  private configure(): void {
     const {name} = this.account;
+    const {callout = false} = this.options;
+    const condor =
+      this.pool === null ? [] : ['condor_bin_path = /usr/bin', `condor_config = ${join(this.pool.directory, 'condor_config')}`];
     const lines = [
       '[common]',
       'hostname = localhost',
@@ -152,8 +169,8 @@ export class Ce {
       `map_to_user = all ${name}:${name}`,
       'policy_on_nomap = stop',
       '[lrms]',
-      `lrms = ${lrms.name}`,
-      ...lrms.config,
+      `lrms = ${this.lrms}`,
+      ...condor,
       '[arex]',
       ...['controldir control', 'sessiondir session', 'runtimedir rte', 'tmpdir tmp', 'logfile log/arex.log', 'joblog log/jobs.log'].map(
         this.path,
@@ -170,7 +187,7 @@ export class Ce {
       `logfile = ${this.at('log/infoprovider.log')}`,
       '[infosys/glue2]',
       '[infosys/cluster]',
-      `[queue:${lrms.name}]`,
+      `[queue:${this.lrms}]`,
       'benchmark = HEPscore23 15.5',
       '',
     ];
@@ -182,9 +199,16 @@ export class Ce {
     return `${option} = ${this.at(name)}`;
   };
 
+  private directories(): object {
+    return {state: this.at('tare/state/%u'), spool: this.at('tare/spool'), scratch: this.at('tare/scratch')};
+  }
+
+  private entering(): string[] {
+    return ['nsenter', `--target=${String(this.first)}`, '--net', '--mount', '--pid'];
+  }
+
   setPolicy(policy: object): void {
-    const directories = {state: this.at('tare/state/%u'), spool: this.at('tare/spool'), scratch: this.at('tare/scratch')};
-    const document = {schema: 'tare/policy/v1', site: {name: 'TEST-SITE'}, directories, ...policy};
+    const document = {schema: 'tare/policy/v1', site: {name: 'TEST-SITE'}, directories: this.directories(), ...policy};
     writeFileSync(this.at('etc/policy.yaml'), JSON.stringify(document));
   }
 
@@ -216,7 +240,8 @@ export class Ce {
         }
       : {HOME: '/root', ARC_CONFIG: this.at('arc.conf'), ARC_LOCATION: '/usr'};
     const env = {PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8', ...variables};
-    return run('nsenter', [`--target=${String(this.first)}`, '--net', '--mount', '--pid', `--wd=${cwd}`, ...argv], env);
+    const [nsenter = '', ...into] = this.entering();
+    return run(nsenter, [...into, `--wd=${cwd}`, ...argv], env);
   }
 
   async arcctl(...argv: readonly string[]): Promise<string> {
@@ -263,7 +288,7 @@ export class Ce {
     for (const [name, text] of Object.entries(all)) writeFileSync(join(directory, name), text, {mode: 0o755});
     const quoted = (text: string): string => `"${text.replaceAll('"', '""')}"`;
     const lines = [
-      `&(executable="run.sh")(executables="run.sh")(jobName="a test")(queue="${this.options.lrms?.name ?? 'fork'}")`,
+      `&(executable="run.sh")(executables="run.sh")(jobName="a test")(queue="${this.lrms}")`,
       `(inputFiles=${Object.keys(all)
         .map((name) => `("${name}" "${name}")`)
         .join('')})`,
@@ -280,9 +305,8 @@ export class Ce {
 
   /** A-REX looks for ended jobs every 20 s or every minute; this looks now. */
   async scan(): Promise<void> {
-    const name = this.options.lrms?.name ?? 'fork';
     const path = `PATH=${this.at('bin')}:/usr/sbin:/usr/bin:/sbin:/bin`;
-    const argv = ['env', path, join(SHARE, `scan-${name}-job`), '--config', this.at('run/arex.cfg'), this.at('control')];
+    const argv = ['env', path, join(SHARE, `scan-${this.lrms}-job`), '--config', this.at('run/arex.cfg'), this.at('control')];
     await this.inside(argv).catch(() => undefined); // it looks again
   }
 
@@ -306,10 +330,11 @@ export class Ce {
 
   logs(lines = 20): string {
     const tail = (path: string): string => `--- ${path}\n${text(path).trimEnd().split('\n').slice(-lines).join('\n')}`;
-    return ['log/arex.log', 'log/ws.log', 'log/helper.log'].map((name) => tail(this.at(name))).join('\n');
+    return [...['log/arex.log', 'log/ws.log', 'log/helper.log'].map((name) => tail(this.at(name))), this.pool?.logs() ?? ''].join('\n');
   }
 
   async stop(): Promise<void> {
+    await this.pool?.stop();
     if (this.first > 0) process.kill(this.first, 'SIGKILL');
     const {holder} = this;
     if (holder !== null && holder.exitCode === null && holder.signalCode === null) {

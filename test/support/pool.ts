@@ -37,6 +37,8 @@ export interface PoolOptions {
   config?: readonly string[];
   /** The node's /etc/tare/policy.yaml, seen by the pool alone. */
   policy?: object;
+  /** A command that runs another in the namespaces where all of it is to be; absent: where the tests are. */
+  within?: readonly string[];
 }
 
 /** Events of the user's log, with their numbers. */
@@ -112,9 +114,11 @@ export class Pool {
       trap 'kill -QUIT $!' QUIT
       wait $! || wait $!
       test -z "$orphan" || { umount "$2"; rm -rf "$1"; userdel --force "$3"; rmdir "$2"; }`;
+    const [command = 'setpriv', ...before] = [...(this.options.within ?? []), 'setpriv'];
     this.master = spawn(
-      'setpriv',
+      command,
       [
+        ...before,
         ...['--pdeathsig=TERM', 'unshare', '--mount', '--propagation=private'],
         ...['sh', '-c', script, 'sh', this.directory, POLICY_FOLDER, this.submitter.name],
       ],
@@ -246,7 +250,9 @@ export class Pool {
     argv: readonly string[],
     options: {cwd?: string; uid?: number; gid?: number; env?: NodeJS.ProcessEnv} = {},
   ): Promise<string> {
-    return run(name, argv, {...options, env: {...this.environment, ...options.env}});
+    const whole = {...options, env: {...this.environment, ...options.env}};
+    const [command = name, ...before] = this.options.within ?? [];
+    return run(command, this.options.within === undefined ? argv : [...before, name, ...argv], whole);
   }
 
   /** Final ads of the jobs that have left the queue. */
