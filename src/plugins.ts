@@ -7,5 +7,6 @@ import {auditor} from '../plugins/auditor/index.js';
 import {htcondor} from '../plugins/htcondor/index.js';
 import {prmon} from '../plugins/prmon/index.js';
 import {prometheus} from '../plugins/prometheus/index.js';
+import {slurm} from '../plugins/slurm/index.js';
 
-export const PLUGINS: readonly Plugin[] = [arc, htcondor, apel, auditor, prmon, prometheus];
+export const PLUGINS: readonly Plugin[] = [arc, htcondor, slurm, apel, auditor, prmon, prometheus];
