@@ -78,6 +78,12 @@ const SYSTEM = {
     apt: ['nordugrid-arc-arex', 'nordugrid-arc-client', 'time', 'procps', 'iproute2', 'openssl', 'sqlite3'],
     dnf: ['nordugrid-arc-arex', 'nordugrid-arc-client', 'time', 'procps-ng', 'iproute', 'openssl', 'sqlite'],
   },
+  slurm: {
+    what: 'Slurm and munge',
+    present: () => ['slurmctld', 'slurmd', 'srun', 'munged', 'ip'].every((name) => which(name) !== null),
+    apt: ['slurmctld', 'slurmd', 'slurm-client', 'munge', 'iproute2'],
+    dnf: ['slurm-slurmctld', 'slurm-slurmd', 'slurm', 'munge', 'iproute'],
+  },
   bubblewrap: {what: 'bubblewrap', present: () => which('bwrap') !== null, apt: ['bubblewrap'], dnf: ['bubblewrap']},
 };
 
@@ -91,6 +97,8 @@ export const PACKAGERS = ['rpmbuild'];
 export const POOL = ['condor', 'sshd'];
 /** What runs a computing element of ARC. */
 export const CE = ['ce'];
+/** What runs a cluster of Slurm. */
+export const CLUSTER = ['slurm'];
 /** What makes and runs a machine with control groups of version 2, see test/lab. */
 export const LAB = ['qemu', 'mmdebstrap', 'dpkg', 'zstd', 'xz', 'mkfs', 'cpio', 'depmod', 'patchelf'];
 /** What views are made of where the kernel has no overlay for users, and what a limit on scratch is. */
