@@ -114,7 +114,8 @@ export class Pool {
       trap 'kill -QUIT $!' QUIT
       wait $! || wait $!
       test -z "$orphan" || { umount "$2"; rm -rf "$1"; userdel --force "$3"; rmdir "$2"; }`;
-    const [command = 'setpriv', ...before] = [...(this.options.within ?? []), 'setpriv'];
+    const within = this.options.within ?? [];
+    const [command, before] = within[0] === undefined ? ['setpriv', []] : [within[0], [...within.slice(1), 'setpriv']];
     this.master = spawn(
       command,
       [

@@ -38,7 +38,7 @@ function world(files: Record<string, string> = {}) {
     writeText: () => expect.fail(),
     append: (path, text) => {
       if (!(path in files)) throw new Error('ENOENT');
-      files[path] += text;
+      files[path] = `${files[path] ?? ''}${text}`;
     },
     overwrite: (path, offset, text) => {
       const bytes = Buffer.from(files[path] ?? '');
@@ -141,9 +141,9 @@ describe('ARC: from the outcome to .diag', () => {
     const figures = {recordId: 'r', cpuUserUs: null, cpuSystemUs: 400_000, memPeakBytes: 1024};
     adapter.reportProgress?.(job, {...figures, wallUs: 1e6}, effects);
     const length = files[DIAG]?.length;
-    files[DIAG] += 'others\n';
+    files[DIAG] = `${files[DIAG] ?? ''}others\n`;
     adapter.reportProgress?.(job, {...figures, wallUs: 1234e6}, effects);
-    expect(files[DIAG]?.length).to.equal((length ?? 0) + 7);
+    expect(files[DIAG].length).to.equal((length ?? 0) + 7);
     expect(files[DIAG]).to.match(/^nodename=ü\ntare_record=r\nWallTime=1234s\nKernelTime=0s\nMaxResidentMemory=1kB\ntare_WallTime=1234s\n/);
     expect(files[DIAG]).to.match(/\n {0}others\n$/);
   });

