@@ -13,7 +13,6 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
-  rmdirSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -22,6 +21,7 @@ import {basename, dirname, join} from 'node:path';
 import {CALLOUT, runtimeEnvironment} from '../../plugins/arc/runtime-environment.js';
 import type {UsageRecord} from '../../src/record/record.js';
 import {patience} from './pace.js';
+import {POLICY_FOLDER, removePolicyFolder} from './policy-folder.js';
 import {Pool} from './pool.js';
 import {processes, until} from './tare.js';
 
@@ -213,7 +213,7 @@ export class Ce {
   }
 
   private async makeNamespaces(): Promise<void> {
-    mkdirSync('/etc/tare', {recursive: true});
+    mkdirSync(POLICY_FOLDER, {recursive: true});
     // a shell that waits for a child waits for every orphan too
     const inner = 'mount --bind "$1/etc" /etc/tare && ip link set lo up && : >"$1/run/up" && while :; do sleep 0.3; done';
     // The shell outside stays, to clean up when the tests are killed.
@@ -344,11 +344,7 @@ export class Ce {
     await until('the end of the jobs', () => this.processes().length === 0, 20);
     await run('userdel', ['--force', '--remove', this.account.name]).catch(() => undefined);
     rmSync(this.directory, {recursive: true, force: true, maxRetries: 5, retryDelay: 200});
-    try {
-      rmdirSync('/etc/tare'); // if it is empty
-    } catch {
-      // a site's own, or another test's
-    }
+    removePolicyFolder();
   }
 }
 

@@ -9,7 +9,6 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -19,6 +18,7 @@ import {dirname, join, relative} from 'node:path';
 import {promisify} from 'node:util';
 import type {UsageRecord} from '../../src/record/record.js';
 import {patience} from './pace.js';
+import {POLICY_FOLDER, removePolicyFolder} from './policy-folder.js';
 import {groups, processes, until} from './tare.js';
 
 /** An ad as the tools print it: attribute to the text of its expression. */
@@ -57,7 +57,6 @@ const EVENTS = {
 } as const;
 export type Event = keyof typeof EVENTS;
 
-const POLICY_FOLDER = '/etc/tare';
 /** Not below /tmp or /var/tmp: the starter gives each job its own of these. */
 const PLACE = '/var/lib';
 const SUBMITTER = 'tare-test-';
@@ -360,13 +359,7 @@ export class Pool {
     );
     await run('userdel', [this.submitter.name], {});
     rmSync(this.directory, {recursive: true, force: true, maxRetries: 5, retryDelay: 200});
-    if (!processes().some(({pid}) => read(`/proc/${String(pid)}/mountinfo`).includes(` ${POLICY_FOLDER} `))) {
-      try {
-        rmdirSync(POLICY_FOLDER); // if it is empty
-      } catch {
-        // a site's own
-      }
-    }
+    removePolicyFolder();
   }
 }
 

@@ -2,22 +2,12 @@
 
 import {execFile, spawn, type ChildProcess} from 'node:child_process';
 import {randomBytes} from 'node:crypto';
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import {chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {hostname} from 'node:os';
 import {join} from 'node:path';
 import type {UsageRecord} from '../../src/record/record.js';
 import {patience} from './pace.js';
+import {POLICY_FOLDER, removePolicyFolder} from './policy-folder.js';
 import {processes, until} from './tare.js';
 
 const NOBODY = 65534;
@@ -93,7 +83,7 @@ export class Cluster {
       '',
     ];
     writeFileSync(this.at('slurm.conf'), lines.join('\n'));
-    mkdirSync('/etc/tare', {recursive: true});
+    mkdirSync(POLICY_FOLDER, {recursive: true});
     const inner = [
       'mount --bind "$1/etc" /etc/tare',
       'ip link set lo up',
@@ -163,10 +153,6 @@ export class Cluster {
       await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, patience(10_000)))]);
     }
     rmSync(this.directory, {recursive: true, force: true, maxRetries: 5, retryDelay: 200});
-    try {
-      rmdirSync('/etc/tare'); // if it is empty
-    } catch {
-      // a site's own, or another test's
-    }
+    removePolicyFolder();
   }
 }
