@@ -76,6 +76,18 @@ const SYSTEM = {
   nftables: {what: 'nftables', present: () => which('nft') !== null, apt: ['nftables'], dnf: ['nftables']},
   passt: {what: 'pasta', present: () => which('pasta') !== null, apt: ['passt'], dnf: ['passt']},
   slirp4netns: {what: 'slirp4netns', present: () => which('slirp4netns') !== null, apt: ['slirp4netns'], dnf: ['slirp4netns']},
+  ce: {
+    what: 'a computing element of ARC, its client, and what they use',
+    present: () => ['arcctl', 'arcsub', 'sqlite3', 'openssl', 'ip'].every((name) => which(name) !== null) && existsSync('/usr/bin/time'),
+    apt: ['nordugrid-arc-arex', 'nordugrid-arc-client', 'time', 'procps', 'iproute2', 'openssl', 'sqlite3'],
+    dnf: ['nordugrid-arc-arex', 'nordugrid-arc-client', 'time', 'procps-ng', 'iproute', 'openssl', 'sqlite'],
+  },
+  slurm: {
+    what: 'Slurm and munge',
+    present: () => ['slurmctld', 'slurmd', 'srun', 'munged', 'ip'].every((name) => which(name) !== null),
+    apt: ['slurmctld', 'slurmd', 'slurm-client', 'munge', 'iproute2'],
+    dnf: ['slurm-slurmctld', 'slurm-slurmd', 'slurm', 'munge', 'iproute'],
+  },
   bubblewrap: {what: 'bubblewrap', present: () => which('bwrap') !== null, apt: ['bubblewrap'], dnf: ['bubblewrap']},
 };
 
@@ -87,6 +99,10 @@ export const BOX = ['bubblewrap'];
 export const PACKAGERS = ['rpmbuild'];
 /** What runs a pool of HTCondor. */
 export const POOL = ['condor', 'sshd'];
+/** What runs a computing element of ARC. */
+export const CE = ['ce'];
+/** What runs a cluster of Slurm. */
+export const CLUSTER = ['slurm'];
 /** What makes and runs a machine with control groups of version 2, see test/lab. */
 export const LAB = ['qemu', 'mmdebstrap', 'dpkg', 'zstd', 'xz', 'mkfs', 'cpio', 'depmod', 'patchelf'];
 /** What views are made of where the kernel has no overlay for users, and what a limit on scratch is. */

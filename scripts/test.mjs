@@ -4,6 +4,8 @@ import {spawn} from 'node:child_process';
 import {build} from './build.mjs';
 import {
   BOX,
+  CE,
+  CLUSTER,
   CONSUMERS,
   C_TESTS,
   LAB,
@@ -54,6 +56,8 @@ const SUITES = [
     wanted: PACKAGERS,
   },
   {name: 'htcondor', command: mocha('e2e/htcondor', '--timeout', '120000'), builds: ALL_AND_DIST, system: BOX, wanted: POOL},
+  {name: 'arc', command: mocha('e2e/arc', '--timeout', '120000'), builds: ALL, system: BOX, wanted: [...CE, ...POOL]},
+  {name: 'slurm', command: mocha('e2e/slurm', '--timeout', '60000'), builds: ALL, system: BOX, wanted: CLUSTER},
   {name: 'lab', command: ['node', 'test/lab/suite.mjs'], builds: ALL_AND_DIST, system: TOOLCHAIN, wanted: LAB, seconds: 7200},
   {name: 'payloads', command: ['sh', 'fixtures/payloads/test.sh'], builds: ['payloads'], system: TOOLCHAIN},
 ];

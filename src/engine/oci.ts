@@ -90,7 +90,7 @@ function groupsOf(plan: Plan, id: string): {cgroupsPath?: string} {
     .filter(({group}) => group === 'engine')
     .map(({directory, version, controllers}) => {
       const below = directory.replace('{id}', id).replace(/^\/sys\/fs\/cgroup/, '');
-      return version === 2 ? below : below.slice(below.indexOf('/', 1) < 0 ? 0 : below.indexOf('/', 1)) || controllers.join();
+      return version === 2 ? below : below.slice(!below.includes('/', 1) ? 0 : below.indexOf('/', 1)) || controllers.join();
     });
   const [first, ...others] = [...new Set(paths)];
   if (first === undefined) return {};

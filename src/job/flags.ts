@@ -36,8 +36,11 @@ const PATTERNS: readonly (Pattern | 'auto')[] = ['auto', 'ulimit++', 'quotas++',
 const NETWORKS = ['host', 'none'] as const;
 const FILE_SYSTEMS: readonly FileSystem[] = ['node', 'shared', 'private'];
 
-/** A new job; the descriptor's stays as it was. */
-export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string): Job {
+/**
+ * A new job; the descriptor's stays as it was.
+ * @param nameOf where the person finds it
+ */
+export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string, nameOf: (key: string) => string = flagName): Job {
   const problems = new Problems();
   const text = (key: keyof JobFlags): Valued<string> | null => {
     const value = flags[key];
@@ -46,12 +49,12 @@ export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string): 
       problems.add(
         new TareError('DOCUMENT_INVALID', {
           message: 'empty text',
-          where: flagName(key),
+          where: nameOf(key),
           found: show(value),
           allowed: 'one character or more',
         }),
       );
-    return {value, provenance: {source: 'flag', at: flagName(key)}};
+    return {value, provenance: {source: 'flag', at: nameOf(key)}};
   };
   const choice = <T extends string>(key: keyof JobFlags, allowed: readonly T[]): Valued<T> | null => {
     const given = text(key);
@@ -62,7 +65,7 @@ export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string): 
     problems.add(
       new TareError('DOCUMENT_INVALID', {
         message: 'not one of the allowed values',
-        where: flagName(key),
+        where: nameOf(key),
         found: show(given.value),
         allowed: allowed.join(', '),
         remedy,
@@ -77,7 +80,7 @@ export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string): 
     name: text('name')?.value ?? job.name,
     pattern: choice('pattern', PATTERNS) ?? job.pattern,
     workDirectory: directory === null ? job.workDirectory : {...directory, value: absolute(directory.value, callerDirectory)},
-    limits: {...job.limits, ...readLimits(flags as WrittenLimits, 'flag', flagName, problems)},
+    limits: {...job.limits, ...readLimits(flags as WrittenLimits, 'flag', nameOf, problems)},
     filesystem: choice('filesystem', FILE_SYSTEMS) ?? job.filesystem,
     image: image === null ? job.image : image.value === HOST ? null : {...image, value: absolute(image.value, callerDirectory)},
     network: choice('network', NETWORKS) ?? job.network,

@@ -49,8 +49,8 @@ export const isNeverWritable = (path: string): boolean =>
 export interface MountPlan {
   steps: Step[];
   watches: Step[];
-  /** Whether a directory of the node does not exist in the box, and no step brings it back. */
-  isHidden: (path: string) => boolean;
+  /** Why nothing can be written in the box to what is a directory of the node; null when it can. */
+  whyUnwritable: (path: string) => string | null;
 }
 
 /** A small machine: its init mounts and writes where a payload alone does not. */
@@ -71,7 +71,8 @@ export interface MountParts {
 export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, system, own}: MountParts): MountPlan {
   const {job, facts} = inputs;
   const work = job.workDirectory.value;
-  const writable = [...(isNeverWritable(work) ? [] : [job.workDirectory]), ...job.writable.filter(({value}) => !isNeverWritable(value))];
+  const further = [...job.writable, ...(inputs.call.writable ?? [])].filter(({value}) => !isNeverWritable(value));
+  const writable = [...(isNeverWritable(work) ? [] : [job.workDirectory]), ...further];
   const bind = (source: string, destination: string, options: ('ro' | 'rw' | 'dev')[], because: string, optional = false): Step => ({
     op: 'mount.bind',
     source,
@@ -156,7 +157,10 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
   return {
     steps,
     watches: planScratchWatch(inputs, limits, [temporary, varTemporary, ...layers]),
-    isHidden: (path) => isCovered(path) && !['/tmp', '/var/tmp'].includes(path) && !writable.some(({value}) => liesIn(path, value)),
+    whyUnwritable: (path) => {
+      if (['/tmp', '/var/tmp'].includes(path) || writable.some(({value}) => liesIn(path, value))) return null;
+      return isCovered(path) ? 'is not in the box' : view === null ? 'is read-only in the box' : null;
+    },
   };
 }
 

@@ -134,7 +134,7 @@ function planSteps(inputs: Inputs, {mode, limits, network, pattern, own}: Chosen
     steps.push({op: 'privileges.drop', noNewPrivs: true, capabilities: 'none', because: 'setuid programs gain nothing in the box'});
   }
   steps.push(...planRlimits(limits, mode));
-  steps.push(...planEnvironment(inputs, limits, mode, mounts?.isHidden ?? (() => false)));
+  steps.push(...planEnvironment(inputs, limits, mode, mounts?.whyUnwritable ?? (() => null)));
   steps.push(...planWatches(inputs, limits, mode), ...planWeighing(inputs));
   if (mode.value !== 'observe') steps.push(...(mounts?.watches ?? planScratchWatch(inputs, limits, [])));
   if (job.applications === null && !system)

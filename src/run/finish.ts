@@ -178,6 +178,7 @@ function outcomeOf(life: Life, kills: readonly Kill[]): Outcome {
     oom: verdict === null ? null : named({whose: verdict.whose, evidence: verdict.evidence}, killed),
     noted,
     kills,
+    callerLost: life.callerLost,
     trouble:
       init === null ? (frontLost ? 'the front was killed, and the payload with it' : 'init was killed, and the payload with it') : null,
     killedProcesses: init?.killedProcesses ?? null,

@@ -107,6 +107,8 @@ export async function prepare(
   const call: Call = {
     identity,
     environment,
+    ownVariables: batch.ownVariables ?? [],
+    writable: (batch.writable ?? []).map(({value, at}) => ({value, provenance: {source: 'slot', at}})),
     slot: slotOf(batch),
     batchId: batch.lrms.localJobId,
     unboxed: unboxedReason(known, policy),
@@ -187,7 +189,7 @@ async function prepareSaved(file: string, policy: Policy, known: Known): Promise
 export async function loadJob(
   {source, flags}: Request,
   cwd: string,
-  {about, lrms, descriptor}: BatchJob,
+  {about, lrms, descriptor, pattern}: BatchJob,
 ): Promise<{job: Job; callerArgvIndex: number | null}> {
   const load = async (): Promise<{job: Job; callerArgvIndex: number | null}> => {
     if (source.kind === 'plan') throw new TypeError('a plan is no job');
@@ -203,7 +205,8 @@ export async function loadJob(
   };
   const {job, callerArgvIndex} = await load();
   const known = {...job, name: job.name ?? about.name, vo: about.vo ?? job.vo, queue: lrms.queue ?? job.queue};
-  return {job: applyFlags(known, flags, cwd), callerArgvIndex};
+  const asked = pattern == null ? known : applyFlags(known, {pattern: pattern.value}, cwd, () => pattern.at);
+  return {job: applyFlags(asked, flags, cwd), callerArgvIndex};
 }
 
 function slotOf({slot}: BatchJob): CallSlot {

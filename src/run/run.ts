@@ -16,6 +16,7 @@ import {begin, recordStart, takeBack, takeBackPrepared, type Begun} from './begi
 import type {Channel} from './channel.js';
 import {connect, correctAddresses} from './connect.js';
 import {readPolicy} from './documents.js';
+import {withinReach} from './reach.js';
 import {noteFailure} from './failures.js';
 import {failureText, finish, isBoxesFault, isDisksFault, store} from './finish.js';
 import type {Hello} from './hello.js';
@@ -32,7 +33,7 @@ import {findLiveBox, joinBox, type Joined} from './session.js';
 import {readState, removeState, scratchDirectory, stateDirectory, writeSeen, writeState, type BoxState} from './state.js';
 import {sweepBoxes} from './sweep.js';
 import {firstProcessOf} from './tree.js';
-import {tellBatchSystem} from './tell.js';
+import {progressTeller, tellBatchSystem} from './tell.js';
 
 /** Runs a job, or finishes one whose brain died, and tells the batch system. Never throws for what a job, a policy or a node can cause. */
 export async function runJob(request: RunRequest, hello: Hello, channel: Channel): Promise<RunResult> {
@@ -45,7 +46,7 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
   try {
     if (hello.state === 'prepared') await takeBackPrepared(hello.stateDirectory);
     if (isDefaultSwitchOn()) return await plainExec(request, batch, policyFromDocuments([]), known.caller, hello, channel);
-    const policy = await readPolicy(request.policyFile, known.caller.uid);
+    const policy = withinReach(await readPolicy(request.policyFile ?? batch.policy?.value ?? null, known.caller.uid), known.caller.uid);
     known.policy = policy;
     known.settings = {oom: policy.batch.oom.value};
     if (isSwitchOn(policy)) return await plainExec(request, batch, policy, known.caller, hello, channel);
@@ -182,6 +183,7 @@ const SWEEP_MS = 500;
 async function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello: Hello, request: RunRequest): Promise<Life> {
   const {plan, started} = state;
   let lookedOn: (() => void) | undefined;
+  const teller = await progressTeller(state, request.plugins, effectsWith(log));
   const life = await follow({
     channel,
     plan,
@@ -192,6 +194,7 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
     cpus: state.cpus,
     memoryBefore: state.memoryBefore as MemoryEvents,
     brainsLost: hello.brain - 1,
+    callers: (state.batch.callers ?? []).map(processId).filter((caller) => caller !== null),
     stop: state.stop,
     onApplications: (applications) => {
       state.applications = applications.look().map(({name, state: how, service, keeperPid}) => ({
@@ -247,6 +250,7 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
     },
     onSeen: (seen) => {
       writeSeen(state, seen);
+      teller(seen);
     },
   });
   lookedOn?.();
