@@ -74,10 +74,26 @@ static void engine_descriptors(int control, int errors)
 	close(null);
 }
 
+/* For init: its socket, and what it only keeps. */
+static char *init_descriptors(int control)
+{
+	size_t count;
+	const int *held = view_held(&count);
+	char *text = xprintf("%d", control);
+
+	for (size_t i = 0; i < count; i++) {
+		char *longer = xprintf("%s,%d", text, held[i]);
+		free(text);
+		text = longer;
+		set_cloexec(held[i], false);
+	}
+	return text;
+}
+
 /* The engine's argv; without an engine, init's. */
 static char **engine_argv(const struct launch *launch, int self, int control)
 {
-	char *init = xprintf("/proc/self/fd/%d", self), *socket = xprintf("%d", control);
+	char *init = xprintf("/proc/self/fd/%d", self), *socket = init_descriptors(control);
 	char **argv = xrealloc(NULL, (launch->engine.count + 4) * sizeof *argv);
 	size_t used = 0;
 
