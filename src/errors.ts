@@ -58,6 +58,8 @@ export const ERRORS = {
   },
   IMAGE_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the policy does not allow the image that the job asks for'},
   IMAGE_UNUSABLE: {exit: EXIT.failure, kind: 'node', summary: 'the image that the job asks for is no directory tree that can be read here'},
+  CVMFS_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the policy does not allow a repository of CVMFS that the job names'},
+  CVMFS_UNUSABLE: {exit: EXIT.failure, kind: 'node', summary: 'a repository of CVMFS that the job needs cannot be used on this node'},
   FILESYSTEM_UNAVAILABLE: {
     exit: EXIT.failure,
     kind: 'node',

@@ -39,6 +39,8 @@ function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilit
       const option = step.options.includes('dev') ? '--dev-bind' : step.options.includes('rw') ? '--bind' : '--ro-bind';
       return [step.optional ? `${option}-try` : option, inBox(step.source, boxDirectory), step.destination];
     }
+    case 'cvmfs.bind':
+      return ['--ro-bind', inBox(step.source, boxDirectory), step.destination];
     case 'mount.proc':
       return ['--proc', step.destination];
     case 'mount.dev':
@@ -81,6 +83,8 @@ function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilit
     case 'mount.point':
     case 'mount.overlay':
     case 'mount.graft':
+    case 'cvmfs.probe':
+    case 'cvmfs.hold':
       return []; // not the engine's: done by the brain, enter, init or the watches
     default:
       return unknown(step);

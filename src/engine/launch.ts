@@ -116,6 +116,8 @@ function prepared(step: Step, place: (path: string) => string, owner: {uid: numb
     }
     case 'mount.graft':
       return ['graft', step.source, place(step.at)];
+    case 'cvmfs.hold':
+      return ['hold', step.path];
     default:
       return [];
   }

@@ -104,6 +104,8 @@ export interface Job {
   filesystem: Valued<FileSystem> | null;
   /** Unpacked image, absolute; only with a view of it. */
   image: Valued<string> | null;
+  /** Repositories of CVMFS; empty: whatever the node has. */
+  cvmfs: Valued<string>[];
   user: Valued<string> | null;
   vo: string | null;
   queue: string | null;

@@ -4,6 +4,7 @@ import type {Valued} from '../job/job.js';
 import {normalize} from 'node:path/posix';
 import {liesIn, matchesPathGlob} from '../policy/glob.js';
 import {placesOf} from '../policy/places.js';
+import type {CvmfsPlan} from './cvmfs.js';
 import type {Inputs} from './inputs.js';
 import type {PlannedLimits} from './limits.js';
 import {CONTAINED, planContainer, planScratchWatch} from './scratch.js';
@@ -51,10 +52,11 @@ export interface MountPlan {
 }
 
 /** @param features what the box is told about itself, on its own /dev before that becomes read-only */
-export function planMounts(inputs: Inputs, limits: PlannedLimits, features: readonly Step[]): MountPlan {
+export function planMounts(inputs: Inputs, limits: PlannedLimits, features: readonly Step[], cvmfs: CvmfsPlan): MountPlan {
   const {job, facts} = inputs;
   const work = job.workDirectory.value;
-  const writable = [...(isNeverWritable(work) ? [] : [job.workDirectory]), ...job.writable.filter(({value}) => !isNeverWritable(value))];
+  const isReadOnly = (path: string): boolean => isNeverWritable(path) || liesIn(path, cvmfs.root);
+  const writable = [...(isReadOnly(work) ? [] : [job.workDirectory]), ...job.writable.filter(({value}) => !isReadOnly(value))];
   const bind = (source: string, destination: string, options: ('ro' | 'rw' | 'dev')[], because: string, optional = false): Step => ({
     op: 'mount.bind',
     source,
@@ -68,7 +70,16 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, features: read
   const [temporary, varTemporary] = [`${place}/tmp`, `${place}/var-tmp`];
   const choice = chooseView(inputs);
   const credentials = planCredentials(inputs, writable, choice.image !== null);
-  const destinations = ['/proc', '/dev', '/tmp', '/var/tmp', ...credentials.map(({path}) => path), ...writable.map(({value}) => value)];
+  const repositories = cvmfs.binds.length === 0 ? [] : [cvmfs.root];
+  const destinations = [
+    '/proc',
+    '/dev',
+    '/tmp',
+    '/var/tmp',
+    ...repositories,
+    ...credentials.map(({path}) => path),
+    ...writable.map(({value}) => value),
+  ];
   const view =
     choice.value === 'node' || facts.views === null
       ? null
@@ -77,6 +88,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, features: read
           views: facts.views,
           writable: writable.map(({value}) => value),
           destinations,
+          cvmfs: {root: cvmfs.root, replaced: repositories.length > 0},
         });
   const hidden = choice.image === null ? hidePlaces(inputs) : [];
   const privates: Step[] = [
@@ -115,6 +127,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, features: read
       sizeBytes: null,
       because: 'records and boxes are not the payload’s to see',
     })),
+    ...cvmfs.binds,
     ...credentials.map(({path, because}) => bind(path, path, ['ro'], because, true)),
     ...writable.map(({value, provenance}) =>
       bind(value, value, ['rw'], value === work ? 'the work directory' : `writable (${provenance.at})`),

@@ -12,6 +12,7 @@ import {digest} from './canonical.js';
 import {planGroups} from './cgroup.js';
 import {chooseCpus} from './cpus.js';
 import type {Facts} from '../host/facts.js';
+import {planCvmfs} from './cvmfs.js';
 import {planEnvironment} from './environment.js';
 import {planFeatures} from './features.js';
 import type {Inputs} from './inputs.js';
@@ -99,7 +100,9 @@ function planSteps(inputs: Inputs, mode: ModeChoice, limits: PlannedLimits, netw
       because: `${identity.name ?? String(identity.uid)} (${provenance.at})`,
     });
   }
-  const mounts = boxed ? planMounts(inputs, limits, planFeatures(inputs, limits, mode)) : null;
+  const cvmfs = planCvmfs(inputs, mode);
+  steps.push(...cvmfs.looks);
+  const mounts = boxed ? planMounts(inputs, limits, planFeatures(inputs, limits, mode), cvmfs) : null;
   if (!boxed) steps.push(...planFeatures(inputs, limits, mode));
   if (boxed) {
     const namespaces: ('user' | 'pid' | 'mount' | 'ipc' | 'uts' | 'network')[] = ['pid', 'mount', 'ipc', 'uts'];

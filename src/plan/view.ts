@@ -22,7 +22,6 @@ const READY = '/dev/tare-views';
 const NOT_VIEWED = ['/proc', '/dev', '/tmp', '/var/tmp'];
 /** Of the node, in a box with an image: where it is on the network and who its users are. */
 const NODE_FILES = ['/etc/hosts', '/etc/resolv.conf', '/etc/passwd', '/etc/group', '/etc/grid-security'];
-const NODE_MOUNTS = ['/sys', '/cvmfs'];
 /** What only root can change, and a boot loader reads. */
 const BOOT = '/boot';
 
@@ -86,6 +85,8 @@ export interface ViewInputs {
   writable: readonly string[];
   /** Of a private view with several: a view for each. */
   applications: readonly string[];
+  /** The directory of all repositories, and whether the box has another in its place. */
+  cvmfs: {root: string; replaced: boolean};
 }
 
 /** Overlays of the box; with applications, of each of them. */
@@ -148,7 +149,8 @@ function overNode(context: OverlayContext): void {
   const top = `${VIEW}/${key}`;
   plan.directories.push(top);
   overlay(context, '/', top, '/');
-  const whole = NOT_VIEWED.slice();
+  const {root, replaced} = inputs.cvmfs;
+  const whole = replaced ? [...NOT_VIEWED, root] : NOT_VIEWED.slice();
   for (const mount of inputs.views.mounts) {
     if (mount.point === '/' || whole.some((outer) => liesIn(mount.point, outer))) continue;
     const because = reasonToGraft(mount);
@@ -185,7 +187,10 @@ function overImage(context: OverlayContext, image: string): void {
   const top = `${VIEW}/${key}`;
   plan.directories.push(top);
   const {upper} = overlay(context, image, top, '/');
-  const present = NODE_MOUNTS.filter((path) => path === '/sys' || inputs.views.mounts.some(({point}) => liesIn(point, path)));
+  const {root, replaced} = inputs.cvmfs;
+  const present = (replaced ? ['/sys'] : ['/sys', root]).filter(
+    (path) => path === '/sys' || inputs.views.mounts.some(({point}) => liesIn(point, path)),
+  );
   for (const path of [...present, ...NODE_FILES, ...inputs.destinations])
     plan.points.push({op: 'mount.point', lower: image, upper, path, because: 'something to mount upon, whatever the image has there'});
   for (const path of present) plan.mounts.push({op: 'mount.graft', source: path, at: top + path, because: 'the node’s, read-only'});

@@ -15,6 +15,7 @@ import type {Life} from './life.js';
 import type {Log} from './log.js';
 import {pauseAt} from './pause.js';
 import type {Quit, RunResult} from './request.js';
+import {lookAgain} from './repositories.js';
 import {failureOf} from './tell.js';
 import {removeScratch, stateDirectory, writeState, type BoxState} from './state.js';
 import {weighPayload, weighTare} from './weigh.js';
@@ -34,6 +35,8 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   if (bytes !== null) Object.assign(state.weighed.usage, {scratchPeakBytes: bytes, scratchPeakSource: source});
   keep(state, log); // whoever follows finds no groups any more
   pauseAt(plan.pauseAt, 'brain-weighed');
+  const endedUs = life.init?.endedUs ?? monotonicUs();
+  const again = life.executedUs === null ? null : lookAgain(plan, state.looked ?? [], endedUs, log);
   const left = [...(await groups.remove()), ...removeScratch(plan, id)];
   if (left.length > 0) log.error('left behind', {left});
   pauseAt(plan.pauseAt, 'brain-removed');
@@ -43,7 +46,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   // a payload that was over and gone between two looks
   if (memory.enforcement === 'watched' && memory.value !== null && (usage.memPeakBytes ?? 0) > memory.value) flags.push('over-limit');
   if (scratch.enforcement === 'watched' && scratch.value !== null && (bytes ?? 0) > scratch.value) flags.push('over-limit');
-  const endedUs = life.init?.endedUs ?? monotonicUs();
+  const cvmfs = await again;
   const ran = life.executedUs !== null;
   const record = finalRecord(started, {
     time: timeOf(life, endedUs),
@@ -59,6 +62,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
     ),
     watch: life.watch,
     outcome,
+    ...(cvmfs === null ? {} : {cvmfs}),
     ...(life.applications === null ? {} : {applications: life.applications.report(applications, life.verdict?.whose ?? null)}),
     flags: [...(ran ? flags : []), ...flagsOf(life, outcome, left)],
   });

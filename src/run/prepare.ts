@@ -4,6 +4,7 @@ import {randomBytes} from 'node:crypto';
 import {realpathSync, statfsSync, statSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
 import type {BatchJob, BatchSettings} from '@tare/contract';
+import type {Looked} from '../cvmfs/judge.js';
 import {TareError} from '../errors.js';
 import type {Facts, IdentityFacts} from '../host/facts.js';
 import {readFacts} from '../host/index.js';
@@ -25,6 +26,7 @@ import {readDocument} from './documents.js';
 import {ownFailures} from './failures.js';
 import {callerIdentity, payloadIdentity} from './identity.js';
 import {checkImage} from './image.js';
+import {leadsTo} from './network-path.js';
 import {pinnedCpus} from './pinned.js';
 import {checkSavedPlan} from './saved-plan.js';
 import {tryView} from './trial.js';
@@ -49,6 +51,8 @@ export interface Prepared {
   identity: IdentityFacts;
   caller: IdentityFacts;
   callerArgvIndex: number | null;
+  /** Whether the image, if there is one, can be used. A look can wake an automount, so only when the policy allows it. @throws TareError IMAGE_UNUSABLE */
+  checkImage: () => Promise<void>;
   /** Whether the plan has it, and could be made anew without. */
   canDoWithout: (lack: Lack) => boolean;
   /** The same job, planned for a node that lacks it. @throws TareError when the policy requires it */
@@ -71,6 +75,8 @@ export interface Known {
   policy: Policy | null;
   job: Job | null;
   facts: Facts | null;
+  /** What was found of the repositories that the job needs. */
+  looked: Looked[];
 }
 
 export const newKnown = (batch: BatchJob, role: Known['role'], front?: Front): Known => ({
@@ -83,6 +89,7 @@ export const newKnown = (batch: BatchJob, role: Known['role'], front?: Front): K
   policy: null,
   job: null,
   facts: null,
+  looked: [],
 });
 
 /**
@@ -100,7 +107,7 @@ export async function prepare(
   if (request.source.kind === 'plan') return prepareSaved(request.source.file, policy, known);
   const {job, callerArgvIndex} = await loadJob(request, cwd, batch);
   known.job = job;
-  checkWorkDirectory(job);
+  checkWorkDirectory(job, policy);
   const identity = payloadIdentity(job, policy, caller);
   const facts = gatherFacts(policy, wants(job, policy), known);
   known.facts = facts;
@@ -113,23 +120,24 @@ export async function prepare(
     sample: Number.parseInt(known.id.slice(0, 8), 16) / 2 ** 32,
   };
   const inputs: Inputs = {job, policy, facts, call};
-  const prepared = prepareFrom(inputs, callerArgvIndex);
-  // only when the policy allows it: a look can wake an automount
-  if (job.image !== null && prepared.plan.mode.value === 'box') await checkImage(job.image, caller.uid === 0 ? identity.value : null);
-  return prepared;
+  return prepareFrom(inputs, callerArgvIndex);
 }
 
 function prepareFrom(inputs: Inputs, callerArgvIndex: number | null): Prepared {
   const {facts, call} = inputs;
   const plan = makePlan(inputs);
   checkDevices(inputs.job);
-  checkRealPlaces(plan, inputs.job.workDirectory.provenance.at);
+  checkRealPlaces(plan, inputs.job.workDirectory.provenance.at, inputs.policy);
   return {
     plan,
     facts,
     identity: call.identity.value,
     caller: facts.caller,
     callerArgvIndex,
+    checkImage: async () => {
+      const {image} = inputs.job;
+      if (image !== null && plan.mode.value === 'box') await checkImage(image, facts.caller.uid === 0 ? call.identity.value : null);
+    },
     canDoWithout: (lack) => HAS[lack](plan),
     without: (lack, because) => prepareFrom({...inputs, facts: lacking(facts, lack, because)}, callerArgvIndex),
   };
@@ -156,14 +164,15 @@ async function prepareSaved(file: string, policy: Policy, known: Known): Promise
   known.facts = facts;
   const identity = checkSavedPlan(plan, file, facts, policy);
   const workDirectory = stepOf(plan, 'payload.execute')?.workDirectory ?? '/';
-  requireDirectory(workDirectory, file);
-  checkRealPlaces(plan, file);
+  if (!leadsTo(workDirectory, policy.cvmfs.value.root)) requireDirectory(workDirectory, file);
+  checkRealPlaces(plan, file, policy);
   return {
     plan,
     facts,
     identity,
     caller: known.caller,
     callerArgvIndex: null,
+    checkImage: () => Promise.resolve(),
     canDoWithout: () => false,
     without: () => {
       throw new TypeError('a saved plan is not made anew');
@@ -219,8 +228,9 @@ function unboxedReason({batch, caller}: Known, policy: Policy): Call['unboxed'] 
   return {because, always: false};
 }
 
-function checkWorkDirectory({workDirectory: {value, provenance}}: Job): void {
-  requireDirectory(value, provenance.at);
+/** One in a repository is not looked at: init says whether it is there. */
+function checkWorkDirectory({workDirectory: {value, provenance}}: Job, policy: Policy): void {
+  if (!leadsTo(value, policy.cvmfs.value.root)) requireDirectory(value, provenance.at);
 }
 
 function checkDevices({devices}: Job): void {
@@ -231,10 +241,10 @@ function checkDevices({devices}: Job): void {
 }
 
 /** What the payload may write to, links followed, must not hold the wrapper's own folders (decision 13: it could forge its record). */
-function checkRealPlaces(plan: Plan, where: string): void {
+function checkRealPlaces(plan: Plan, where: string, policy: Policy): void {
   const own = [plan.directories.state, ...plan.directories.spools, plan.directories.scratch].map(realPlace);
   for (const {source, options} of stepsOf(plan, 'mount.bind')) {
-    if (!options.includes('rw') || source.startsWith('{box}')) continue;
+    if (!options.includes('rw') || source.startsWith('{box}') || leadsTo(source, policy.cvmfs.value.root)) continue;
     const real = realPlace(source);
     if (isOnControlGroups(real)) {
       throw new TareError('WORK_DIRECTORY', {

@@ -23,6 +23,7 @@ import {openLog, silentLog, type Log} from './log.js';
 import {newKnown, prepare, type Known, type Lack, type Prepared} from './prepare.js';
 import {wrapperOf} from './presence.js';
 import {processId} from './process.js';
+import {holdUpOf, lookAtRepositories, withUsable} from './repositories.js';
 import {faultOf, firstOf, refusalRecord} from './refusal.js';
 import type {RunRequest, RunResult} from './request.js';
 import {readKills} from './kills.js';
@@ -87,9 +88,12 @@ async function start(prepared: Prepared, request: RunRequest, hello: Hello, chan
     return start(prepared.without(lack, because), request, hello, channel, known);
   };
   try {
+    known.looked = await lookAtRepositories(plan, log);
+    const usable = {...prepared, plan: withUsable(plan, known.looked)};
+    await prepared.checkImage();
     let begun: Begun;
     try {
-      begun = await begin(prepared, known, request, hello, channel, log);
+      begun = await begin(usable, known, request, hello, channel, log);
     } catch (error) {
       if (error instanceof TareError && error.code === 'SCRATCH_FAILED' && prepared.canDoWithout('disk'))
         return await without('disk', error.message);
@@ -181,6 +185,7 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
     frontPid: hello.frontPid,
     cpus: state.cpus,
     memoryBefore: state.memoryBefore as MemoryEvents,
+    holdUp: holdUpOf(plan, log),
     brainsLost: hello.brain - 1,
     stop: state.stop,
     onApplications: (applications) => {

@@ -6,6 +6,7 @@ import {boxObstacle} from '../plan/mode.js';
 import {isNeverWritable} from '../plan/mounts.js';
 import {LIMIT_NAMES} from '../job/job.js';
 import {canonicalJson, digest} from '../plan/canonical.js';
+import {repositoryOf} from '../plan/cvmfs.js';
 import {stepOf, stepsOf} from '../plan/step.js';
 import {matchesPathGlob} from '../policy/glob.js';
 import {placesOf} from '../policy/places.js';
@@ -63,6 +64,7 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
     if (!OWN_DIRECTORY.test(path)) throw mismatch('it makes a directory outside the box’s own folder', path, '{box}/NAME');
   }
   checkViews(plan, facts, policy, mismatch);
+  checkRepositories(plan, policy, mismatch);
   const boxed = plan.steps.some(({op}) => op.startsWith('mount.') || op === 'namespace.unshare' || op === 'privileges.drop');
   if (boxed !== (plan.engine.name === 'bubblewrap') || boxed !== (plan.mode.value === 'box')) {
     throw mismatch(
@@ -109,6 +111,21 @@ function checkViews(plan: Plan, {views, scratch}: Facts, policy: Policy, mismatc
     if (program !== null && program !== scratch.containers.program)
       throw mismatch('the program that makes its disk is elsewhere', program, scratch.containers.program ?? 'none');
   }
+}
+
+/** What root would hold, look at and bind are repositories. */
+function checkRepositories(plan: Plan, policy: Policy, mismatch: Mismatch): void {
+  const rule = policy.rules.find(({name}) => name === plan.rule);
+  const {root} = (rule?.set.cvmfs ?? policy.cvmfs).value;
+  const isOne = (path: string): boolean => repositoryOf(path, root) === path.slice(root.length + 1);
+  for (const {path} of stepsOf(plan, 'cvmfs.hold'))
+    if (!isOne(path)) throw mismatch('it holds what is no repository', path, `${root}/NAME`);
+  for (const {source, destination} of stepsOf(plan, 'cvmfs.bind'))
+    if (!isOne(source) || source !== destination)
+      throw mismatch('it binds what is no repository', `${source} to ${destination}`, `${root}/NAME`);
+  for (const step of stepsOf(plan, 'cvmfs.probe'))
+    if (step.root !== root || !isOne(`${root}/${step.repository}`))
+      throw mismatch('it looks at what is no repository', `${step.root}/${step.repository}`, `${root}/NAME`);
 }
 
 type Mismatch = (message: string, found: string, allowed: string) => TareError;

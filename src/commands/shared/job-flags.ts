@@ -20,6 +20,11 @@ export const jobFlags = {
   scratch: Flags.string({description: 'disk for /tmp, /var/tmp and what is written to a view', helpGroup: 'JOB', helpValue: 'SIZE'}),
   filesystem: Flags.string({description: 'node, shared or private', helpGroup: 'JOB'}),
   image: Flags.string({description: 'unpacked image instead of the node’s files', helpGroup: 'JOB', helpValue: 'DIR'}),
+  cvmfs: Flags.string({
+    description: 'repositories that the payload needs, with commas between; no other is in the box',
+    helpGroup: 'JOB',
+    helpValue: 'NAMES',
+  }),
   network: Flags.string({description: 'host or none', helpGroup: 'JOB'}),
   'work-directory': Flags.string({description: 'where the payload starts', helpGroup: 'JOB', helpValue: 'DIR'}),
   user: Flags.string({description: 'account that the payload runs as; root only', helpGroup: 'JOB'}),
