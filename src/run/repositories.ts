@@ -56,7 +56,11 @@ export async function lookAgain(plan: Plan, looked: readonly Looked[], endedUs: 
       const probe = probes.find(({repository}) => repository === entry.repository);
       if (probe === undefined) return entry;
       const ageUs = monotonicUs() - endedUs + CLOCKS_US;
-      const answer = await lookOnce(probe, plan, folder, {ageUs, deadlineUs: Math.min(probe.deadlineUs, LAST_DEADLINE_US)});
+      const answer = await lookOnce(probe, plan, folder, {
+        ageUs,
+        deadlineUs: Math.min(probe.deadlineUs, LAST_DEADLINE_US),
+        at: 'end',
+      });
       const closed = closeEntry(entry, answer, errors);
       if (closed.stateAtEnd !== entry.state)
         log.warn('a repository is no longer what it was', {repository: entry.repository, reason: closed.reasonAtEnd});
@@ -69,10 +73,10 @@ function lookOnce(
   {repository, root}: Probe,
   plan: Plan,
   folder: string | null,
-  {ageUs, deadlineUs}: {ageUs: number; deadlineUs: number},
+  {ageUs, deadlineUs, at = 'start'}: {ageUs: number; deadlineUs: number; at?: 'start' | 'end'},
 ): Promise<Answer> {
   const identity = stepOf(plan, 'identity.take') ?? null;
-  const file = folder === null ? '' : join(folder, `${String(identity?.uid ?? 'own')}-${digest(root).slice(-8)}-${repository}`);
+  const file = folder === null ? '' : join(folder, `${String(identity?.uid ?? 'own')}-${digest(root).slice(-8)}-${at}-${repository}`);
   return look((argv) => startTool('tare-repository', argv), {root, repository, file, ageUs, deadlineUs, identity});
 }
 
