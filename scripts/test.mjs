@@ -8,6 +8,7 @@ import {
   C_TESTS,
   LAB,
   PAYLOADS,
+  REPOSITORIES,
   VIEWS,
   PACKAGERS,
   POOL,
@@ -32,7 +33,13 @@ const SUITES = [
   {name: 'unit', command: mocha('unit'), builds: ['schemas']},
   {name: 'golden', command: mocha('golden'), builds: ['schemas']},
   {name: 'cli', command: mocha('cli', '--timeout', '20000'), builds: ALL, system: BOX},
-  {name: 'node', command: mocha('node', '--timeout', '60000'), builds: ALL, system: BOX, wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS]},
+  {
+    name: 'node',
+    command: mocha('node', '--timeout', '60000'),
+    builds: ALL,
+    system: BOX,
+    wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...REPOSITORIES],
+  },
   {
     name: 'native',
     command: ['make', '--no-print-directory', '-C', 'native', 'test'],
