@@ -27,20 +27,26 @@ const CLOCKS_US = 1000;
  * Looks at all of them at once, and as often as the plan says at those that cannot be used.
  * @returns what was found, in the plan's order
  */
-export async function lookAtRepositories(plan: Plan, log: Log): Promise<Looked[]> {
+export async function lookAtRepositories(plan: Plan, frontPid: number, log: Log): Promise<Looked[]> {
   const probes = stepsOf(plan, 'cvmfs.probe');
   if (probes.length === 0) return [];
   const folder = answersFolder(plan.directories.state, log);
-  return Promise.all(probes.map((probe) => lookUntilUsable(probe, plan, folder, log)));
+  return Promise.all(probes.map((probe) => lookUntilUsable(probe, plan, folder, {frontPid, log})));
 }
 
-async function lookUntilUsable(probe: Probe, plan: Plan, folder: string | null, log: Log): Promise<Looked> {
+async function lookUntilUsable(
+  probe: Probe,
+  plan: Plan,
+  folder: string | null,
+  {frontPid, log}: {frontPid: number; log: Log},
+): Promise<Looked> {
   const endUs = monotonicUs() + probe.waitUs;
   for (let ageUs = probe.shareUs; ; ageUs = Math.min(probe.shareUs, AGAIN_US)) {
     const answer = await lookOnce(probe, plan, folder, {ageUs, deadlineUs: probe.deadlineUs});
     const verdict = judge(answer, probe);
-    if (verdict.state === 'ok' || monotonicUs() + AGAIN_US > endUs)
-      return {entry: entryOf(probe, answer, verdict), errors: errorsOf(answer)};
+    // nobody waits any more when the front is gone
+    const isOver = monotonicUs() + AGAIN_US > endUs || process.ppid !== frontPid;
+    if (verdict.state === 'ok' || isOver) return {entry: entryOf(probe, answer, verdict), errors: errorsOf(answer)};
     log.warn('a repository cannot be used yet', {repository: probe.repository, reason: verdict.reason});
     await sleep(AGAIN_US / 1000);
   }

@@ -88,7 +88,7 @@ async function start(prepared: Prepared, request: RunRequest, hello: Hello, chan
     return start(prepared.without(lack, because), request, hello, channel, known);
   };
   try {
-    known.looked = await lookAtRepositories(plan, log);
+    known.looked = await lookAtRepositories(plan, hello.frontPid, log);
     const usable = {...prepared, plan: withUsable(plan, known.looked)};
     await prepared.checkImage();
     let begun: Begun;

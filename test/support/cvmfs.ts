@@ -20,6 +20,24 @@ export const hasAutomounter = (): boolean => program('automount') !== null && /\
 export const hasLoop = (): boolean =>
   existsSync('/dev/loop-control') && program('mkfs.ext4') !== null && program('losetup') !== null && existsSync(PYTHON);
 
+/** Whether an unmount reaches copies of the mount in user namespaces: older kernels keep them. */
+export function carriesUnmounts(): boolean {
+  const script = `mount -t tmpfs tare-try /mnt && mount --make-shared /mnt && mkdir /mnt/below && mount -t tmpfs tare-below /mnt/below
+    setpriv --reuid 65534 --regid 65534 --clear-groups unshare --user --mount sh -c 'echo ready; read -r _; ! grep -q tare-below /proc/self/mountinfo' <>"$1" >"$2" &
+    read -r _ <"$2"; umount /mnt/below; echo go >"$1"; wait $!`;
+  const place = mkdtempSync('/srv/tare-carries-');
+  try {
+    chmodSync(place, 0o755);
+    const pipes = ['to', 'from'].map((name) => join(place, name));
+    execFileSync('mkfifo', ['-m', '666', ...pipes]);
+    return (
+      spawnSync('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', ...pipes], {timeout: 10_000}).status === 0
+    );
+  } finally {
+    rmSync(place, {recursive: true, force: true});
+  }
+}
+
 /** A directory of repositories, outside of what is private in a box. */
 export class Repositories {
   readonly root: string;
@@ -86,6 +104,11 @@ export class Repositories {
     const server = this.servers.get(name);
     send(this.server(name), 'SIGKILL');
     await until('the end of the server', () => server?.exitCode !== null || server.signalCode !== null);
+  }
+
+  /** Wakes the automounter. */
+  touch(name: string): void {
+    execFileSync('ls', [this.path(name)], {timeout: 10_000});
   }
 
   isMounted(name: string): boolean {

@@ -4,7 +4,7 @@
  */
 import {expect} from 'chai';
 import {join} from 'node:path';
-import {Repositories, hasAutomounter, hasLoop, hasPythonFuse, hasSquashfuse} from '../../support/cvmfs.js';
+import {Repositories, carriesUnmounts, hasAutomounter, hasLoop, hasPythonFuse, hasSquashfuse} from '../../support/cvmfs.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
 import {below, ending, isRoot, ROLES, Site, until, type Ended} from '../../support/tare.js';
@@ -144,6 +144,24 @@ for (const role of ROLES) {
       await new Promise((resolve) => setTimeout(resolve, 1000));
       await cvmfs.squashfuse(NAME);
       expect(await ended).to.include({code: 0, stdout: 'sum 55\n'});
+    });
+
+    it('a job that waits in vain ends with its front', async () => {
+      const child = site.start([
+        'run',
+        '--policy',
+        site.policy(policy({onFailure: {wait: '10m'}})),
+        '--cvmfs',
+        NAME,
+        ...shell('echo never'),
+      ]);
+      const end = ending(child);
+      const brain = await until('the brain', () => below(child.pid ?? 0)[1]?.pid);
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      process.kill(child.pid ?? 0, 'SIGKILL');
+      await end;
+      await until('the end of the brain', () => below(brain).length === 0, 20);
+      expect(site.records().map(({outcome}) => outcome.code)).to.deep.equal(['CVMFS_UNUSABLE']);
     });
 
     it('the policy says which may be named, and which every job needs', async () => {
@@ -310,6 +328,22 @@ for (const role of ROLES) {
       await until('the automounter to unmount it', () => !cvmfs.isMounted(NAME), 20);
       const absent = await run(['--cvmfs', 'gone.example.org', ...shell('echo never')]);
       expect(entryOf(absent)).to.include({state: 'absent', reason: 'the automounter did not mount it'});
+    });
+
+    it('the automounter: what no box named it takes away, also from under live boxes', async function () {
+      need(this, hasAutomounter(), 'autofs is not installed, or not in this kernel');
+      need(this, carriesUnmounts(), 'this kernel leaves mounts in user namespaces that the node has unmounted');
+      await cvmfs.automount({[NAME]: CLIENT, [OTHER]: {...CLIENT, fqrn: OTHER}}, 1);
+      cvmfs.touch(OTHER);
+      expect(cvmfs.isMounted(OTHER)).to.equal(true);
+      const script = 'grep -c "/$3 " /proc/self/mountinfo; read -r _; grep -c "/$3 " /proc/self/mountinfo; "$1/$2/bin/analyse"';
+      const child = site.start(['run', '--policy', site.policy(policy()), '--cvmfs', NAME, ...shell(script, NAME, OTHER)]);
+      const end = ending(child);
+      await new Promise((resolve) => child.stdout?.once('data', resolve));
+      await until('the automounter to unmount it', () => !cvmfs.isMounted(OTHER), 20);
+      expect(cvmfs.isMounted(NAME)).to.equal(true);
+      child.stdin?.end('go\n');
+      expect(await end).to.include({code: 0, stdout: '1\n0\nsum 55\n'});
     });
 
     it('the automounter: where none is named, what the payload wants is mounted after its start', async function () {
