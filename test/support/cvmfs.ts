@@ -23,7 +23,7 @@ export const hasLoop = (): boolean =>
 /** Whether an unmount reaches copies of the mount in user namespaces: older kernels keep them. */
 export function carriesUnmounts(): boolean {
   const script = `mount -t tmpfs tare-try /mnt && mount --make-shared /mnt && mkdir /mnt/below && mount -t tmpfs tare-below /mnt/below
-    setpriv --reuid 65534 --regid 65534 --clear-groups unshare --user --mount sh -c 'echo ready; read -r _; ! grep -q tare-below /proc/self/mountinfo' <>"$1" >"$2" &
+    setpriv --reuid 65534 --regid 65534 --clear-groups unshare --user --mount --propagation slave sh -c 'echo ready; read -r _; ! grep -q tare-below /proc/self/mountinfo' <>"$1" >"$2" &
     read -r _ <"$2"; umount /mnt/below; echo go >"$1"; wait $!`;
   const place = mkdtempSync('/srv/tare-carries-');
   try {
@@ -86,7 +86,11 @@ export class Repositories {
     writeFileSync(map, `#!/bin/sh\ncase "$1" in\n${cases.join('\n')}\nesac\n`, {mode: 0o755});
     const master = join(this.place, 'master');
     writeFileSync(master, `${this.root} program:${map} --timeout=${String(timeout)}\n`);
-    this.automounter = spawn('automount', ['-f', '-t', String(timeout), '-p', join(this.place, 'pid'), master], {stdio: 'ignore'});
+    // the kernel wakes it for nobody in its own process group
+    this.automounter = spawn('automount', ['-f', '-t', String(timeout), '-p', join(this.place, 'pid'), master], {
+      stdio: 'ignore',
+      detached: true,
+    });
     await until('the automounter', () => mountType(this.root) === 'autofs');
     // as systemd has all mounts
     execFileSync('mount', ['--make-shared', this.root]);
