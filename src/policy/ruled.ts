@@ -88,7 +88,7 @@ function readCvmfs(written: CvmfsDocument, locate: Locate, problems: Problems): 
       onFailure === undefined || typeof onFailure === 'string'
         ? {waitUs: 0, then: onFailure ?? 'refuse'}
         : {waitUs: duration(onFailure.wait, '/onFailure/wait', 0), then: onFailure.then ?? 'refuse'},
-    minimumRevision: Object.entries(minimumRevision ?? {}).map(([pattern, revision]) => ({pattern, revision: Number(revision)})),
+    minimumRevision: Object.entries(minimumRevision ?? {}).map(([pattern, revision]) => ({pattern, revision})),
     root: root?.replace(/\/+$/, '') ?? DEFAULT_CVMFS.root,
   };
 }
