@@ -46,7 +46,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
 
 export function judge(answer: Answer, {repository, minimumRevision}: Wanted): Verdict {
   const step = STEPS[answer.step ?? ''] ?? 'the look at it';
-  if (answer.late) return {state: 'hung', reason: `no answer in ${String((answer.us ?? 0) / 1e6)} s: ${step}`};
+  if (answer.late) return {state: 'hung', reason: `no answer in ${String(Math.round((answer.us ?? 0) / 1e5) / 10)} s: ${step}`};
   if (answer.errno === ENOENT && answer.step === 'open') {
     const how =
       answer.automount === true ? 'the automounter did not mount it' : answer.root === false ? 'there is no CVMFS' : 'no such directory';
