@@ -15,12 +15,7 @@ const judged = (lines: string[], minimumRevision: number | null = null): Verdict
 describe('what a look at a repository found', () => {
   const rows: [string, string[], Verdict['state'], RegExp | null][] = [
     ['an answer', [...WELL, 'done yes'], 'ok', null],
-    [
-      'no answer in time',
-      [...WELL.slice(0, 6), 'late yes', 'us 20000123'],
-      'hung',
-      /^no answer in 20 s: opening it, which mounts it$/,
-    ],
+    ['no answer in time', [...WELL.slice(0, 6), 'late yes', 'us 20000123'], 'hung', /^no answer in 20 s: opening it, which mounts it$/],
     ['no answer of another look', ['step other', 'late yes', 'us 1000000'], 'hung', /another look/],
     ['nothing there', ['root yes', 'automount no', 'step open', 'errno 2', 'error No such file'], 'absent', /^no such directory$/],
     ['no CVMFS', ['root no', 'automount no', 'step open', 'errno 2', 'error No such file'], 'absent', /^there is no CVMFS$/],
