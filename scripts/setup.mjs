@@ -60,6 +60,13 @@ const SYSTEM = {
     apt: ['fuse-overlayfs'],
     dnf: ['fuse-overlayfs'],
   },
+  autofs: {what: 'the automounter of the kernel', present: () => which('automount') !== null, apt: ['autofs'], dnf: ['autofs']},
+  pythonFuse: {
+    what: 'Python’s fuse, which serves a slow repository in a test',
+    present: () => pythonHas('fuse'),
+    apt: ['python3-fuse'],
+    dnf: ['python3-fuse'],
+  },
   dirq: {
     what: 'Python’s dirq, which reads our queue in a test',
     present: () => pythonHas('dirq.QueueSimple'),
@@ -111,6 +118,8 @@ export const VIEWS = ['fuseOverlayfs', 'mkfs', 'python'];
 export const PAYLOADS = ['squashfuse'];
 /** What gives boxes addresses of their own. */
 export const NETWORK = ['iproute', 'nftables', 'passt', 'slirp4netns', 'python'];
+/** What stands for the client of CVMFS. */
+export const REPOSITORIES = ['squashfuse', 'mkfs', 'python', 'autofs', 'pythonFuse'];
 /** Programs that read what exporters write. */
 export const CONSUMERS = ['dirq', 'arex'];
 /** What the C tests need besides. */

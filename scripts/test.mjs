@@ -11,6 +11,7 @@ import {
   LAB,
   NETWORK,
   PAYLOADS,
+  REPOSITORIES,
   VIEWS,
   PACKAGERS,
   POOL,
@@ -40,7 +41,7 @@ const SUITES = [
     command: mocha('node', '--timeout', '60000'),
     builds: ALL,
     system: BOX,
-    wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...NETWORK],
+    wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...NETWORK, ...REPOSITORIES],
   },
   {
     name: 'native',

@@ -25,6 +25,7 @@ export interface JobFlags {
   scratch?: string | undefined;
   filesystem?: string | undefined;
   image?: string | undefined;
+  cvmfs?: string | undefined;
   network?: string | undefined;
   workDirectory?: string | undefined;
   user?: string | undefined;
@@ -34,6 +35,8 @@ export interface JobFlags {
 
 const PATTERNS: readonly (Pattern | 'auto')[] = ['auto', 'ulimit++', 'quotas++', 'vm-lite'];
 const NETWORKS = ['host', 'none'] as const;
+/** As the descriptor's schema has it. */
+const REPOSITORY = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,253}[A-Za-z0-9])?$/;
 const FILE_SYSTEMS: readonly FileSystem[] = ['node', 'shared', 'private'];
 
 /**
@@ -73,6 +76,22 @@ export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string, n
     );
     return null;
   };
+  const repositories = (): Valued<string>[] | null => {
+    const given = text('cvmfs');
+    if (given === null) return null;
+    const names = given.value.split(',');
+    const wrong = names.find((name) => !REPOSITORY.test(name));
+    if (wrong !== undefined)
+      problems.add(
+        new TareError('DOCUMENT_INVALID', {
+          message: 'not the name of a repository',
+          where: flagName('cvmfs'),
+          found: show(wrong),
+          allowed: 'names such as atlas.cern.ch, with commas between them',
+        }),
+      );
+    return [...new Set(names)].map((value) => ({...given, value}));
+  };
   const directory = text('workDirectory');
   const image = text('image');
   const applied: Job = {
@@ -83,6 +102,7 @@ export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string, n
     limits: {...job.limits, ...readLimits(flags as WrittenLimits, 'flag', nameOf, problems)},
     filesystem: choice('filesystem', FILE_SYSTEMS) ?? job.filesystem,
     image: image === null ? job.image : image.value === HOST ? null : {...image, value: absolute(image.value, callerDirectory)},
+    cvmfs: repositories() ?? job.cvmfs,
     network: choice('network', NETWORKS) ?? job.network,
     user: text('user') ?? job.user,
     vo: text('vo')?.value ?? job.vo,

@@ -5,6 +5,7 @@ import {normalize} from 'node:path/posix';
 import {liesIn, matchesPathGlob} from '../policy/glob.js';
 import {imagesPlace, placesOf} from '../policy/places.js';
 import {planImage, type ImagePlan} from './image.js';
+import type {CvmfsPlan} from './cvmfs.js';
 import type {Inputs} from './inputs.js';
 import type {PlannedLimits} from './limits.js';
 import {identityMounts, type IdentityChoice} from './network.js';
@@ -66,13 +67,16 @@ export interface MountParts {
   system: MountedSystem | null;
   /** Host name and address of the box's own. */
   own: IdentityChoice | null;
+  /** Repositories that the job names. */
+  cvmfs: CvmfsPlan;
 }
 
-export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, system, own}: MountParts): MountPlan {
+export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, system, own, cvmfs}: MountParts): MountPlan {
   const {job, facts} = inputs;
   const work = job.workDirectory.value;
-  const further = [...job.writable, ...(inputs.call.writable ?? [])].filter(({value}) => !isNeverWritable(value));
-  const writable = [...(isNeverWritable(work) ? [] : [job.workDirectory]), ...further];
+  const isReadOnly = (path: string): boolean => isNeverWritable(path) || liesIn(path, cvmfs.root);
+  const further = [...job.writable, ...(inputs.call.writable ?? [])].filter(({value}) => !isReadOnly(value));
+  const writable = [...(isReadOnly(work) ? [] : [job.workDirectory]), ...further];
   const bind = (source: string, destination: string, options: ('ro' | 'rw' | 'dev')[], because: string, optional = false): Step => ({
     op: 'mount.bind',
     source,
@@ -89,12 +93,14 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
   const choice = chooseView(inputs);
   const credentials = planCredentials(inputs, writable, choice.image !== null);
   const identity = identityMounts(own, choice.image !== null);
+  const repositories = cvmfs.binds.length === 0 ? [] : [cvmfs.root];
   const destinations = [
     '/proc',
     '/dev',
     '/tmp',
     '/var/tmp',
     ...(system === null ? [] : ['/sys', '/run', '/etc/passwd', '/etc/group']),
+    ...repositories,
     ...credentials.map(({path}) => path),
     ...writable.map(({value}) => value),
     ...identity.map(({destination}) => destination),
@@ -109,6 +115,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
           image,
           writable: writable.map(({value}) => value),
           destinations,
+          cvmfs: {root: cvmfs.root, replaced: repositories.length > 0},
         });
   const hidden = choice.image === null ? hidePlaces(inputs) : [];
   const [mode, owner] = system === null ? (['0700', 'job'] as const) : (['1777', 'caller'] as const);
@@ -145,6 +152,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
       sizeBytes: null,
       because: 'records and boxes are not the payload’s to see',
     })),
+    ...cvmfs.binds,
     ...identity,
     ...credentials.map(({path, because}) => bind(path, path, ['ro'], because, true)),
     ...writable.map(({value, provenance}) =>

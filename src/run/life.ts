@@ -104,6 +104,8 @@ export interface LifeContext {
   onStop: (stop: Stop, us: number) => void;
   /** Connects the box to its network before its payload runs; null where nothing is to be done. @throws Error */
   connect: ((initPid: number) => Promise<void>) | null;
+  /** When the box takes longer than that to be built: what of the node holds it up; null: nothing that is known. */
+  holdUp: {afterMs: number; look: () => Promise<string | null>} | null;
   /** Done when the payload's process waits for its go: the `started` record goes to disk here. */
   beforeExec: () => void;
   /** Done when the payload runs. */
@@ -196,6 +198,7 @@ class Follower {
       this.kill();
       this.giveUpIn(GONE_DEADLINE_MS);
     });
+    this.askForHoldUp();
     while (!this.gone) {
       const frame = await Promise.race([
         channel.next(),
@@ -217,6 +220,22 @@ class Follower {
     pauseAt(plan.pauseAt, 'brain-gone');
     await this.empty();
     this.life.verdict = this.context.groups.verdict(this.context.memoryBefore, this.context.groups.memoryEvents());
+  }
+
+  /** A file system that no longer answers is not waited for as long as a busy node. */
+  private askForHoldUp(): void {
+    const {holdUp} = this.context;
+    if (holdUp === null) return;
+    const isWaiting = (): boolean => this.initPid === null && this.life.failure === null && !this.gone;
+    setTimeout(() => {
+      if (!isWaiting()) return;
+      void holdUp.look().then((because) => {
+        if (because === null || !isWaiting()) return;
+        this.life.failure = {step: 'engine', errno: 0, text: because};
+        this.kill();
+        this.giveUpIn(GONE_DEADLINE_MS);
+      });
+    }, holdUp.afterMs).unref();
   }
 
   private handle({tag, strings}: Frame): void {

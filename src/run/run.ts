@@ -26,6 +26,7 @@ import {openLog, silentLog, type Log} from './log.js';
 import {newKnown, prepare, type Known, type Lack, type Prepared} from './prepare.js';
 import {wrapperOf} from './presence.js';
 import {processId} from './process.js';
+import {holdUpOf, lookAtRepositories, withUsable} from './repositories.js';
 import {faultOf, firstOf, refusalRecord} from './refusal.js';
 import type {RunRequest, RunResult} from './request.js';
 import {readKills} from './kills.js';
@@ -83,8 +84,9 @@ function joinSession(live: BoxState, cwd: string, channel: Channel): Promise<Joi
 }
 
 /** Begins and follows; when something of the box cannot be had and the policy does not require it, once more without. */
-async function start(prepared: Prepared, request: RunRequest, hello: Hello, channel: Channel, known: Known): Promise<RunResult> {
-  const {plan} = prepared;
+async function start(first: Prepared, request: RunRequest, hello: Hello, channel: Channel, known: Known): Promise<RunResult> {
+  let prepared = first;
+  let {plan} = first;
   const log = await openLog({
     file: plan.directories.log,
     stderr: request.verbose,
@@ -98,9 +100,14 @@ async function start(prepared: Prepared, request: RunRequest, hello: Hello, chan
     return start(prepared.without(lack, because), request, hello, channel, known);
   };
   try {
+    known.looked = await lookAtRepositories(plan, hello.frontPid, log);
+    withUsable(plan, known.looked); // an image in a repository that cannot be used is not looked at
+    prepared = (await first.withImage?.()) ?? first;
+    ({plan} = prepared);
+    const usable = {...prepared, plan: withUsable(plan, known.looked)};
     let begun: Begun;
     try {
-      begun = await begin(prepared, known, request, hello, channel, log);
+      begun = await begin(usable, known, request, hello, channel, log);
     } catch (error) {
       if (error instanceof TareError && error.code === 'SCRATCH_FAILED' && prepared.canDoWithout('disk'))
         return await without('disk', error.message);
@@ -193,6 +200,7 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
     frontPid: hello.frontPid,
     cpus: state.cpus,
     memoryBefore: state.memoryBefore as MemoryEvents,
+    holdUp: holdUpOf(plan, log),
     brainsLost: hello.brain - 1,
     callers: (state.batch.callers ?? []).map(processId).filter((caller) => caller !== null),
     stop: state.stop,

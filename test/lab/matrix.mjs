@@ -58,6 +58,8 @@ const ROWS = {
   'node/box/fuse': {usual: [], also: []},
   // small machines have a way of their own: these need an OCI runtime
   'node/system/services': {usual: ['small-condor'], also: ['small']},
+  // its stand-ins are served by root, and it plays the user's part too
+  'node/cvmfs/boxes': {usual: [], also: []},
   'node/box/cpu-time': others(),
   'node/box/hits': others(),
   'node/box/exec': others(),

@@ -24,6 +24,17 @@ const OVERLAY: Step = {
   application: null,
   because,
 };
+const PROBE: Step = {
+  op: 'cvmfs.probe',
+  repository: 'a.b',
+  root: '/cvmfs',
+  deadlineUs: 1,
+  shareUs: 1,
+  minimumRevision: null,
+  waitUs: 0,
+  otherwise: 'refuse',
+  because,
+};
 const bind = (source: string, options: ('ro' | 'rw' | 'dev')[], optional = false): Step => ({
   op: 'mount.bind',
   source,
@@ -126,6 +137,12 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     [{op: 'mount.point', lower: '/i', upper: '{box}/u', path: '/x', because}, []],
     [OVERLAY, []],
     [{op: 'mount.graft', source: '/cvmfs', at: '{box}/view/0/cvmfs', because}, []],
+    [PROBE, []],
+    [{op: 'cvmfs.hold', repository: 'a.b', path: '/cvmfs/a.b', because}, []],
+    [
+      {op: 'cvmfs.bind', repository: 'a.b', source: '/cvmfs/a.b', destination: '/cvmfs/a.b', because},
+      ['--ro-bind', '/cvmfs/a.b', '/cvmfs/a.b'],
+    ],
     [{op: 'view.enter', application: 'a', swaps: [], kept: [], hidden: '/dev/tare-views', because}, []],
     [{op: 'mount.cover', at: '/sys/fs/cgroup/unified', because}, []],
     [{op: 'hostname.set', hostname: 'tare-0.wn', because}, ['--hostname', 'tare-0.wn']],

@@ -20,7 +20,12 @@ const SYSTEM: SystemFacts = {
 const VIEWS: ViewFacts = {user: true, overlay: yes, options: ['userxattr'], fuse: no, mounts: [], writable: []};
 const ROOT = {uid: 0, gid: 0, groups: [0], name: 'root', home: '/root'};
 
-interface Change {job?: Partial<JobDocument>; facts?: Partial<Facts>; system?: Partial<SystemFacts>; policy?: NonNullable<Parts['policy']>}
+interface Change {
+  job?: Partial<JobDocument>;
+  facts?: Partial<Facts>;
+  system?: Partial<SystemFacts>;
+  policy?: NonNullable<Parts['policy']>;
+}
 function small({job, facts, system, policy}: Change = {}): Plan {
   return plan({
     job: {image: '/i', services: [{name: 'web', command: ['nginx', '-g', 'daemon off;']}], ...job},
