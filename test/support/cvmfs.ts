@@ -1,7 +1,6 @@
 /**
  * Stand-ins for the CVMFS client: `fixtures/cvmfs` served by squashfuse (a real FUSE file system), by a slow server, by a file system with the
- * client's extended attributes, or by the kernel's automounter. Where a real `cvmfs2` is installed, TARE_CVMFS_REPOSITORY names a repository
- * of its own for the suite `client.test.ts`.
+ * client's extended attributes, or by the kernel's automounter.
  */
 
 import {execFileSync, spawn, spawnSync, type ChildProcess} from 'node:child_process';

@@ -3,11 +3,13 @@
  * client's extended attributes, and the kernel's own automounter.
  */
 import {expect} from 'chai';
+import {existsSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {Repositories, carriesUnmounts, hasAutomounter, hasLoop, hasPythonFuse, hasSquashfuse} from '../../support/cvmfs.js';
+import {BUSYBOX, busyboxImage} from '../../support/machine.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {below, ending, isRoot, ROLES, Site, until, type Ended} from '../../support/tare.js';
+import {below, ending, isRoot, program, ROLES, Site, until, type Ended} from '../../support/tare.js';
 
 /** How many boxes at once; the issue's 64 where there is time. */
 const BOXES = Number(process.env.TARE_BOXES ?? '64');
@@ -84,6 +86,38 @@ for (const role of ROLES) {
         );
         expect(entryOf(ended)).to.include({state: 'ok', stateAtEnd: 'ok'});
       });
+
+    it('vm-lite: services and payload see it, and no other; in use it stays mounted', async function () {
+      need(this, program('crun') !== null || program('runc') !== null, 'neither crun nor runc is installed');
+      need(this, existsSync(BUSYBOX), 'busybox-static is not installed');
+      await cvmfs.squashfuse(NAME);
+      await cvmfs.squashfuse(OTHER);
+      const image = busyboxImage(join(site.directory, 'image'));
+      const look = `cat ${cvmfs.path(NAME)}/data/numbers && ls ${cvmfs.root}; touch ${cvmfs.path(NAME)}/x || echo refused`;
+      const job = site.job({
+        ...{image, cvmfs: [NAME], network: 'none'},
+        services: [
+          {
+            name: 'look',
+            command: ['/bin/sh', '-c', `(${look}) >/var/tmp/look; mkdir /var/tmp/seen; sleep 1000`],
+            ready: {file: '/var/tmp/seen', within: '60s'},
+          },
+        ],
+        command: ['/bin/sh', '-c', `cat /var/tmp/look; ${look}; read -r _`],
+      });
+      const file = site.policy({...policy(), images: [image], services: {within: `${String(patience(60))}s`}});
+      const child = site.start(['run', '--policy', file, job]);
+      const end = ending(child);
+      await new Promise((resolve) => child.stdout?.once('data', resolve));
+      expect(cvmfs.unmount(NAME).stderr).to.match(/busy/);
+      child.stdin?.end('go\n');
+      const {stdout, stderr} = await end;
+      const numbers = readFileSync(join(cvmfs.path(NAME), 'data/numbers'), 'utf8');
+      expect(stdout, stderr).to.equal(`${numbers}${NAME}\nrefused\n`.repeat(2));
+      const [record] = site.records();
+      expect(record?.pattern).to.equal('vm-lite');
+      expect(record?.cvmfs[0]).to.include({repository: NAME, state: 'ok', stateAtEnd: 'ok'});
+    });
 
     it('an image in a repository is the lower layer of a view', async () => {
       await cvmfs.squashfuse('images.example.org');

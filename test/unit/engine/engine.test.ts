@@ -165,6 +165,12 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     });
   }
 
+  it('cvmfs.hold: init is told of a descriptor for each', () => {
+    const hold = (repository: string): Step => ({op: 'cvmfs.hold', repository, path: `/cvmfs/${repository}`, because});
+    const argv = bubblewrapArgv(withSteps(hold('a.b'), PROBE, hold('c.d')), '/scratch/tare-1', OLD);
+    expect(argv.slice(-3)).to.deep.equal(['/proc/self/fd/4', 'tare-init', '3,5,6']);
+  });
+
   it('network.user: the network namespace is made around bubblewrap', () => {
     const steps: Step[] = [{op: 'namespace.unshare', namespaces: ['user', 'network'], because}, USER_MODE];
     const argv = bubblewrapArgv(withSteps(...steps), '/scratch/tare-1', OLD);
