@@ -7,6 +7,7 @@ import pjson from '../package.json' with {type: 'json'};
 
 /** Only the one that is called is loaded; what help says of the others is in the manifest. */
 const COMMANDS = {
+  'arc:rte': () => import('../build/src/commands/arc/rte.js'),
   diff: () => import('../build/src/commands/diff.js'),
   doctor: () => import('../build/src/commands/doctor.js'),
   exec: () => import('../build/src/commands/exec.js'),

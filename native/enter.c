@@ -14,8 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What an engine executes in the box: `/proc/self/fd/4 tare-init 3`. */
-enum { ENGINE_CONTROL = 3, ENGINE_INIT = 4 };
+/* What an engine executes in the box: `/proc/self/fd/4 tare-init 3`, with what init holds after a comma each: `3,5,6`. */
+enum { ENGINE_CONTROL = 3, ENGINE_INIT = 4, ENGINE_HELD = 5 };
 
 static _Noreturn void fail(int control, const char *step_name, int error, const char *what)
 {
@@ -60,12 +60,25 @@ static void engine_descriptors(int control, int errors)
 	close(null);
 }
 
-/* Where the engine's descendant finds init's socket and this program: an engine hands on 3 and 4, or all. */
+/* Where the engine's descendant finds init's socket, this program, and what it holds: an engine hands on so many from 3 on, or
+ * all. First out of the way of each other. */
 static void place_init(int *control, int *self)
 {
-	int socket = fcntl(*control, F_DUPFD_CLOEXEC, ENGINE_INIT + 1), program = fcntl(*self, F_DUPFD_CLOEXEC, ENGINE_INIT + 1);
+	size_t count;
+	const int *held = view_held(&count);
+	int above = ENGINE_HELD + (int)count, moved[VIEW_HELD];
+	int socket = fcntl(*control, F_DUPFD_CLOEXEC, above), program = fcntl(*self, F_DUPFD_CLOEXEC, above);
 
-	if (socket < 0 || program < 0 || dup2(socket, ENGINE_CONTROL) < 0 || dup2(program, ENGINE_INIT) < 0)
+	if (socket < 0 || program < 0)
+		fail(*control, "engine", errno, "descriptors");
+	*control = socket;
+	for (size_t i = 0; i < count; i++)
+		if ((moved[i] = fcntl(held[i], F_DUPFD_CLOEXEC, above)) < 0)
+			fail(*control, "engine", errno, "descriptors");
+	for (size_t i = 0; i < count; i++)
+		if (dup2(moved[i], ENGINE_HELD + (int)i) < 0)
+			fail(*control, "engine", errno, "descriptors");
+	if (dup2(program, ENGINE_INIT) < 0 || dup2(socket, ENGINE_CONTROL) < 0)
 		fail(*control, "engine", errno, "descriptors");
 	*control = ENGINE_CONTROL;
 	*self = ENGINE_INIT;
@@ -74,8 +87,17 @@ static void place_init(int *control, int *self)
 /* The engine's argv; without an engine, init's. */
 static char **engine_argv(const struct launch *launch)
 {
-	static char *init[] = { (char *)"/proc/self/fd/4", (char *)"tare-init", (char *)"3", NULL };
+	static char *init[] = { (char *)"/proc/self/fd/4", (char *)"tare-init", NULL, NULL };
+	char *descriptors = xprintf("%d", ENGINE_CONTROL);
+	size_t count;
 
+	view_held(&count);
+	for (size_t i = 0; i < count; i++) {
+		char *longer = xprintf("%s,%d", descriptors, ENGINE_HELD + (int)i);
+		free(descriptors);
+		descriptors = longer;
+	}
+	init[2] = descriptors;
 	return launch->engine.count ? launch->engine.items : init;
 }
 

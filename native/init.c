@@ -6,10 +6,12 @@
 #include "keeper.h"
 #include "reap.h"
 #include "util.h"
+#include "view.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -123,13 +125,21 @@ static void prepare(struct init *init)
 static void begin(struct init *init, const char *control)
 {
 	struct message message;
+	int keep[4 + VIEW_HELD] = { 0, 1, 2 };
+	size_t count = 3;
+	char *text = xprintf("%s", control), *rest = text, *one;
 	long fd;
 
 	memset(init, 0, sizeof *init);
-	if (!parse_number(control, 3, 1L << 30, &fd) || !set_cloexec((int)fd, true))
-		die("tare-init: not a control socket: %s", control);
-	int keep[] = { 0, 1, 2, (int)fd };
-	if (!close_all_but(keep, 4))
+	/* the socket, then what is to be open until this process ends */
+	while ((one = strsep(&rest, ","))) {
+		if (count == sizeof keep / sizeof *keep || !parse_number(one, 3, 1L << 30, &fd) || !set_cloexec((int)fd, true))
+			die("tare-init: not a control socket: %s", control);
+		keep[count++] = (int)fd;
+	}
+	fd = keep[3];
+	free(text);
+	if (!close_all_but(keep, count))
 		die("tare-init: /proc/self/fd: %s (the box needs a /proc)", strerror(errno));
 	prctl(PR_SET_DUMPABLE, 0);
 	prctl(PR_SET_NAME, "tare-init");

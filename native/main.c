@@ -3,6 +3,7 @@
 #include "front.h"
 #include "init.h"
 #include "join.h"
+#include "repository.h"
 #include "starter.h"
 #include "util.h"
 #include "view.h"
@@ -75,6 +76,8 @@ int main(int argc, char **argv, char **environment)
 		return trial_main(argc, argv);
 	if (is_role(argc, argv, "tare-join"))
 		join_main(argc, argv);
+	if (is_role(argc, argv, "tare-repository"))
+		return repository_main(argc, argv);
 	/* By the path that was executed: argv[0] is the caller's to choose, and HTCondor's cron chooses a name of its own. */
 	const char *executed = (const char *)getauxval(AT_EXECFN);
 	bool command_line = !strcmp(last_component(executed ? executed : argc > 0 ? argv[0] : ""), "tare");

@@ -447,6 +447,31 @@ static bool op_graft(char *const *words)
 	return attached;
 }
 
+static int held[VIEW_HELD];
+static size_t held_count;
+
+/* Whoever unmounts what is not used, an automounter above all, finds it used until the box is gone. Only a mount is taken
+ * in hand: its server is asked nothing. */
+static bool op_hold(char *const *words)
+{
+	int fd;
+
+	if (held_count == VIEW_HELD) {
+		errno = EMFILE;
+		return false;
+	}
+	fd = above_standard(open(words[1], O_PATH | O_DIRECTORY | O_CLOEXEC));
+	if (fd >= 0)
+		held[held_count++] = fd;
+	return fd >= 0;
+}
+
+const int *view_held(size_t *count)
+{
+	*count = held_count;
+	return held;
+}
+
 static int open_directory_at(int at, const char *name)
 {
 	return at < 0 ? -1 : openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -534,6 +559,7 @@ static const struct known {
 	{ "fuse", 5, 4, op_fuse },
 	{ "squashfs", 5, 1, op_squashfs },
 	{ "graft", 3, 2, op_graft },
+	{ "hold", 2, 1, op_hold },
 };
 
 static const struct known *find(const struct view_op *op)

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { VIEW_WORDS = 6 };
+enum { VIEW_WORDS = 6, VIEW_HELD = 128 };
 
 /* One thing to do: its name, then its arguments (README, Views). */
 struct view_op {
@@ -29,6 +29,9 @@ void view_free(struct view *view);
 /* Does all of it, in the calling process, which must have one thread. Stops at the first that fails: then `step` is the
  * op's name and `what` the path, and errno says why. */
 bool view_build(const struct view *view, const char **step, const char **what);
+
+/* Descriptors of `hold`, which are to be open for as long as the box is there. */
+const int *view_held(size_t *count);
 
 /* A mount that stands ready somewhere in the box, and where this process is to see it. */
 struct view_swap {

@@ -60,6 +60,13 @@ const SYSTEM = {
     apt: ['fuse-overlayfs'],
     dnf: ['fuse-overlayfs'],
   },
+  autofs: {what: 'the automounter of the kernel', present: () => which('automount') !== null, apt: ['autofs'], dnf: ['autofs']},
+  pythonFuse: {
+    what: 'Python’s fuse, which serves a slow repository in a test',
+    present: () => pythonHas('fuse'),
+    apt: ['python3-fuse'],
+    dnf: ['python3-fuse'],
+  },
   dirq: {
     what: 'Python’s dirq, which reads our queue in a test',
     present: () => pythonHas('dirq.QueueSimple'),
@@ -77,7 +84,6 @@ const SYSTEM = {
   passt: {what: 'pasta', present: () => which('pasta') !== null, apt: ['passt'], dnf: ['passt']},
   slirp4netns: {what: 'slirp4netns', present: () => which('slirp4netns') !== null, apt: ['slirp4netns'], dnf: ['slirp4netns']},
   crun: {what: 'crun, an OCI runtime', present: () => which('crun') !== null, apt: ['crun'], dnf: ['crun']},
-  runc: {what: 'runc, an OCI runtime', present: () => which('runc') !== null, apt: ['runc'], dnf: ['runc']},
   uidmap: {what: 'newuidmap', present: () => which('newuidmap') !== null, apt: ['uidmap'], dnf: ['shadow-utils']},
   busybox: {what: 'busybox', present: () => which('busybox') !== null, apt: ['busybox-static'], dnf: ['busybox']},
   ociSchema: {
@@ -85,6 +91,18 @@ const SYSTEM = {
     present: () => existsSync('/usr/share/gocode/src/github.com/opencontainers/runtime-spec/schema/config-schema.json'),
     apt: ['golang-github-opencontainers-specs-dev'],
     dnf: ['golang-github-opencontainers-runtime-spec-devel'],
+  },
+  ce: {
+    what: 'a computing element of ARC, its client, and what they use',
+    present: () => ['arcctl', 'arcsub', 'sqlite3', 'openssl', 'ip'].every((name) => which(name) !== null) && existsSync('/usr/bin/time'),
+    apt: ['nordugrid-arc-arex', 'nordugrid-arc-client', 'time', 'procps', 'iproute2', 'openssl', 'sqlite3'],
+    dnf: ['nordugrid-arc-arex', 'nordugrid-arc-client', 'time', 'procps-ng', 'iproute', 'openssl', 'sqlite'],
+  },
+  slurm: {
+    what: 'Slurm and munge',
+    present: () => ['slurmctld', 'slurmd', 'srun', 'munged', 'ip'].every((name) => which(name) !== null),
+    apt: ['slurmctld', 'slurmd', 'slurm-client', 'munge', 'iproute2'],
+    dnf: ['slurm-slurmctld', 'slurm-slurmd', 'slurm', 'munge', 'iproute'],
   },
   bubblewrap: {what: 'bubblewrap', present: () => which('bwrap') !== null, apt: ['bubblewrap'], dnf: ['bubblewrap']},
 };
@@ -97,6 +115,10 @@ export const BOX = ['bubblewrap'];
 export const PACKAGERS = ['rpmbuild'];
 /** What runs a pool of HTCondor. */
 export const POOL = ['condor', 'sshd'];
+/** What runs a computing element of ARC. */
+export const CE = ['ce'];
+/** What runs a cluster of Slurm. */
+export const CLUSTER = ['slurm'];
 /** What makes and runs a machine with control groups of version 2, see test/lab. */
 export const LAB = ['qemu', 'mmdebstrap', 'dpkg', 'zstd', 'xz', 'mkfs', 'cpio', 'depmod', 'patchelf'];
 /** What views are made of where the kernel has no overlay for users, and what a limit on scratch is. */
@@ -106,7 +128,9 @@ export const PAYLOADS = ['squashfuse'];
 /** What gives boxes addresses of their own. */
 export const NETWORK = ['iproute', 'nftables', 'passt', 'slirp4netns', 'python'];
 /** What makes small machines, and images for them. */
-export const SYSTEMS = ['crun', 'runc', 'uidmap', 'busybox', 'ociSchema', 'mmdebstrap'];
+export const SYSTEMS = ['crun', 'uidmap', 'busybox', 'ociSchema', 'mmdebstrap'];
+/** What stands for the client of CVMFS. */
+export const REPOSITORIES = ['squashfuse', 'mkfs', 'python', 'autofs', 'pythonFuse'];
 /** Programs that read what exporters write. */
 export const CONSUMERS = ['dirq', 'arex'];
 /** What the C tests need besides. */

@@ -4,12 +4,15 @@ import {spawn} from 'node:child_process';
 import {build} from './build.mjs';
 import {
   BOX,
+  CE,
+  CLUSTER,
   CONSUMERS,
   C_TESTS,
   LAB,
   NETWORK,
   SYSTEMS,
   PAYLOADS,
+  REPOSITORIES,
   VIEWS,
   PACKAGERS,
   POOL,
@@ -39,7 +42,7 @@ const SUITES = [
     command: mocha('node', '--timeout', '60000'),
     builds: ALL,
     system: BOX,
-    wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...NETWORK, ...SYSTEMS],
+    wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...NETWORK, ...SYSTEMS, ...REPOSITORIES],
     seconds: 1500,
   },
   {
@@ -56,6 +59,8 @@ const SUITES = [
     wanted: PACKAGERS,
   },
   {name: 'htcondor', command: mocha('e2e/htcondor', '--timeout', '120000'), builds: ALL_AND_DIST, system: BOX, wanted: POOL},
+  {name: 'arc', command: mocha('e2e/arc', '--timeout', '120000'), builds: ALL, system: BOX, wanted: [...CE, ...POOL]},
+  {name: 'slurm', command: mocha('e2e/slurm', '--timeout', '60000'), builds: ALL, system: BOX, wanted: CLUSTER},
   {name: 'lab', command: ['node', 'test/lab/suite.mjs'], builds: ALL_AND_DIST, system: TOOLCHAIN, wanted: LAB, seconds: 7200},
   {name: 'payloads', command: ['sh', 'fixtures/payloads/test.sh'], builds: ['payloads'], system: TOOLCHAIN},
 ];

@@ -16,7 +16,7 @@ def words(op, *arguments):
     return [f'M{op}', *(f'm{argument}' for argument in arguments)]
 
 
-def register(test, equal, launch, Skip):
+def register(test, equal, launch, boxes, Skip):
     def layers(bench):
         """Folders of the payload's user: lower with a file in it, upper, work, and where the overlay goes."""
         paths = sub(bench.folder(), 'lower', 'upper', 'work', 'view')
@@ -155,6 +155,25 @@ def register(test, equal, launch, Skip):
         if not user:
             equal([name for name in os.listdir('/sys/block') if name.startswith('loop') and os.path.exists(f'/sys/block/{name}/loop/backing_file')
                    and read(f'/sys/block/{name}/loop/backing_file').startswith(folder)], [])
+
+    @test('none', 'bwrap', 'user')
+    def what_is_held_is_init_s_alone(bench):
+        folders = sub(bench.folder(), *[f'held-{n}' for n in range(7)])
+        engine = [key if key != 'E3' else 'E3,' + ','.join(str(5 + n) for n in range(len(folders))) for key in boxes[bench.box]]
+        job = bench.sh('sleep 60')
+        brain = job.brain()
+        brain.send('S', job.folder)
+        launch(brain, 'none', *engine, 'a@1', *[key for folder in folders for key in words('hold', folder)])
+        init, payload = map(int, brain.expect('R'))
+        brain.send('G')
+        brain.expect('X')
+        opened = lambda pid: sorted(path for path in (os.readlink(f'/proc/{pid}/fd/{fd}') for fd in os.listdir(f'/proc/{pid}/fd')) if 'held-' in path)
+        equal(opened(payload), [])
+        if os.getuid() == 0:  # nobody else may look at init
+            equal(opened(init), sorted(folders))
+        brain.send('A')
+        brain.until('B')
+        equal(job.quit(brain, 'code', 7)[0], 7)
 
     @test('none', 'bwrap', 'user')
     def a_mount_that_fails_is_told(bench):

@@ -43,6 +43,8 @@ export interface BatchSystem {
 export interface BatchAdapter {
   /** Slot to job. Removes what an attempt before this one left where the batch system would find it. */
   read(call: BatchCall, effects: Effects): BatchJob;
+  /** Tells how far the payload has come, ever more seldom: of a job that is killed as a whole nothing else is left. May be absent. */
+  reportProgress?(job: BatchJob, progress: Progress, effects: Effects): void;
   /** Tells the batch system how the payload ended. The final record is on disk. */
   reportOutcome(job: BatchJob, ended: Ended, settings: BatchSettings, effects: Effects): Promise<Ending>;
   /** Tells the batch system that nothing was run, and whose fault it is. */
@@ -67,6 +69,16 @@ export interface BatchJob {
   because: string;
   /** Absolute path of a descriptor that came with the job. */
   descriptor: Read<string> | null;
+  /** A pattern that came with the job beside its descriptor; absent: none. */
+  pattern?: Read<string> | null;
+  /** Absolute path of the policy that the site names for jobs that come this way; absent: the node's own. */
+  policy?: Read<string> | null;
+  /** Files that the batch system's own script writes to, outside the work directory; absent: none. */
+  writable?: readonly Read<string>[];
+  /** Variables that the batch system sets for the wrapper, and not for the payload; absent: none. */
+  ownVariables?: readonly string[];
+  /** Processes that wait for the payload, where the death of one is the only word that the job was cancelled; absent: signals say so. */
+  callers?: readonly number[];
   /** The adapter's own notes for its reports: JSON. */
   own: Record<string, string | number | boolean | null>;
   /** What could not be read or understood: for the log. */
@@ -99,6 +111,15 @@ export interface About {
 export interface BatchSettings {
   /** A payload that was killed for memory: `hold` ends by SIGKILL, so that the batch system treats it as a memory limit; `code` exits. */
   oom: 'hold' | 'code';
+}
+
+/** How far a payload has come. */
+export interface Progress {
+  recordId: string;
+  wallUs: number | null;
+  cpuUserUs: number | null;
+  cpuSystemUs: number | null;
+  memPeakBytes: number | null;
 }
 
 /** The payload ran and is over. */
@@ -171,6 +192,10 @@ export interface Effects {
   isRoots(path: string): boolean;
   /** Makes or replaces a file, links not followed. @throws Error */
   writeText(path: string, text: string): void;
+  /** Adds to the end of a file that is there, links not followed. @throws Error */
+  append(path: string, text: string): void;
+  /** Writes over a part of a file that is there, links not followed. @param offset in bytes @throws Error */
+  overwrite(path: string, offset: number, text: string): void;
   /** Removes a file, if there is one. @throws Error */
   remove(path: string): void;
   /** Lets others pass through a directory of the caller's own, without letting them look around. @throws Error */

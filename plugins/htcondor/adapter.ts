@@ -43,6 +43,7 @@ function read(call: BatchCall, effects: Effects): BatchJob {
     because,
     // in the job it would take the place of what was asked for
     descriptor: reports ? descriptorOf(ads.job, cwd, effects) : null,
+    writable: reports ? arcsFile(ads.job, cwd, effects) : [],
     own: {
       errorFile: reports ? errorFile : null,
       // read before the payload can change it
@@ -70,6 +71,12 @@ function descriptorOf(jobAd: Ad, cwd: string, effects: Effects): BatchJob['descr
   const path = join(cwd, DESCRIPTOR);
   // one that cannot be read is the job's mistake, and not none
   return effects.exists(path) ? {value: path, at: DESCRIPTOR} : null;
+}
+
+/** A job script of ARC writes what it measures beside its session directory (A-REX's submit-condor-job names its queue so). */
+function arcsFile(jobAd: Ad, cwd: string, effects: Effects): NonNullable<BatchJob['writable']> {
+  const path = `${cwd}.diag`;
+  return jobAd.string('NordugridQueue') !== null && effects.exists(path) ? [{value: path, at: 'ARC’s measurements'}] : [];
 }
 
 /** Numbers of the signals that the starter may stop this job with (HTCondor manual, condor_submit: kill_sig, remove_kill_sig, hold_kill_sig). */

@@ -12,6 +12,7 @@ import {
   rmSync,
   statSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import {dirname} from 'node:path';
 import type {Connection, Effects} from '@tare/contract';
@@ -23,6 +24,12 @@ export const effects = (log: Effects['log']): Effects => ({
   exists: (path) => lstatSync(path, {throwIfNoEntry: false}) !== undefined,
   isRoots,
   writeText,
+  append: (path, text) => {
+    writeInto(path, constants.O_APPEND, null, text);
+  },
+  overwrite: (path, offset, text) => {
+    writeInto(path, 0, offset, text);
+  },
   remove: (path) => {
     rmSync(path, {force: true});
   },
@@ -70,6 +77,19 @@ function writeText(path: string, text: string): void {
   );
   try {
     writeFileSync(descriptor, text);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** At once, so that what others append stands before or after it. */
+function writeInto(path: string, flags: number, offset: number | null, text: string): void {
+  const descriptor = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | flags);
+  try {
+    if (!fstatSync(descriptor).isFile()) throw new Error(`${path} is not a file`);
+    const bytes = Buffer.from(text);
+    for (let done = 0; done < bytes.length;)
+      done += writeSync(descriptor, bytes, done, bytes.length - done, offset === null ? null : offset + done);
   } finally {
     closeSync(descriptor);
   }

@@ -1,19 +1,41 @@
 import {Command, Flags} from '@oclif/core';
 import {asTareError, EXIT} from '../errors.js';
 import {diagnose, renderDiagnosis} from '../report/doctor.js';
+import {renderRepositories} from '../report/repositories.js';
+import {examineRepositories} from '../run/examine-repositories.js';
 import {examineNode} from '../run/examine.js';
 
 export default class Doctor extends Command {
   static override summary = 'Say what this node can do, what each missing thing costs, and how to mend it.';
-  static override description = 'Exit status 1 when the node cannot run a pattern that the policy allows.';
+  static override description =
+    'Exit status 1 when the node cannot run a pattern that the policy allows; with --cvmfs, when one of the repositories cannot be used.';
+  static override examples = ['<%= config.bin %> doctor', '<%= config.bin %> doctor --cvmfs --json'];
   static override flags = {
     policy: Flags.string({description: 'policy file instead of the node’s own', helpValue: 'FILE'}),
-    json: Flags.boolean({description: 'print facts and diagnosis as JSON'}),
+    cvmfs: Flags.boolean({
+      description: 'look only at repositories of CVMFS: those that the policy names and those that are mounted, each within its deadline',
+    }),
+    repository: Flags.string({
+      description: 'with --cvmfs: this one only; can be given more than once',
+      helpValue: 'NAME',
+      multiple: true,
+      dependsOn: ['cvmfs'],
+    }),
+    json: Flags.boolean({description: 'print what was found as JSON'}),
   };
 
   async run(): Promise<void> {
     const {flags} = await this.parse(Doctor);
     try {
+      if (flags.cvmfs) {
+        const {root, repositories, healthy} = await examineRepositories(flags.policy ?? null, flags.repository ?? []);
+        const options = process.stdout.isTTY ? {width: process.stdout.columns} : {};
+        this.log(
+          flags.json ? JSON.stringify({root, repositories, healthy}, null, 2) : renderRepositories(root, repositories, options).trimEnd(),
+        );
+        if (!healthy) this.exit(EXIT.unhealthy);
+        return;
+      }
       const examined = await examineNode(flags.policy ?? null);
       const diagnosis = diagnose(examined);
       this.log(

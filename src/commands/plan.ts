@@ -38,7 +38,8 @@ export default class PlanCommand extends Command {
       );
       const request = {source, flags: readJobFlags(flags), policyFile: flags.policy ?? null};
       const policy = await readPolicy(request.policyFile, known.caller.uid);
-      const {plan} = await prepare(request, policy, environment, call.cwd, known);
+      const prepared = await prepare(request, policy, environment, call.cwd, known);
+      const {plan} = (await prepared.withImage?.()) ?? prepared;
       if (flags.json) this.log(JSON.stringify(plan, null, 2));
       else {
         for (const {title, head, rows} of explainPlan(plan)) {

@@ -7,7 +7,7 @@ import type {BubblewrapAbilities} from '../host/facts.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {TareError} from '../errors.js';
 import {inBox, stepOf, type Step} from '../plan/step.js';
-import {INIT_ARGV} from './init.js';
+import {initArgv} from './init.js';
 
 const NAMESPACE_OPTIONS = {
   user: '--unshare-user',
@@ -30,7 +30,7 @@ export function bubblewrapArgv(plan: Plan, boxDirectory: string, abilities: Bubb
   const argv = [...around, plan.engine.path ?? 'bwrap'];
   for (const step of plan.steps) argv.push(...translate(user === undefined ? step : withoutNetwork(step), boxDirectory, abilities));
   // init is process 1 itself: it reaps, forwards signals and reports, which bubblewrap's own does not.
-  argv.push('--as-pid-1', '--', ...INIT_ARGV);
+  argv.push('--as-pid-1', '--', ...initArgv(plan));
   return argv;
 }
 
@@ -47,6 +47,8 @@ function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilit
       const option = step.options.includes('dev') ? '--dev-bind' : step.options.includes('rw') ? '--bind' : '--ro-bind';
       return [step.optional ? `${option}-try` : option, inBox(step.source, boxDirectory), step.destination];
     }
+    case 'cvmfs.bind':
+      return ['--ro-bind', inBox(step.source, boxDirectory), step.destination];
     case 'mount.proc':
       return ['--proc', step.destination];
     case 'mount.dev':
@@ -101,6 +103,8 @@ function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilit
     case 'network.nat':
     case 'network.apart':
     case 'network.user':
+    case 'cvmfs.probe':
+    case 'cvmfs.hold':
       return []; // not the engine's: done by the brain, enter, init or the watches
     case 'mount.sys':
     case 'paths.protect':

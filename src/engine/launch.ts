@@ -173,6 +173,8 @@ function prepared(step: Step, place: (path: string) => string, owner: {uid: numb
       return ['squashfs', step.source, place(step.at), step.program ?? '', step.options.join(',')];
     case 'mount.graft':
       return ['graft', step.source, place(step.at)];
+    case 'cvmfs.hold':
+      return ['hold', step.path];
     default:
       return [];
   }

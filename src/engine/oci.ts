@@ -8,7 +8,7 @@ import {BUNDLE, RUNTIME} from '../plan/mounts.js';
 import {inBox, stepOf, stepsOf, type Step} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {ALL_CAPABILITIES} from './capabilities.js';
-import {INIT_ARGV} from './init.js';
+import {handedOn, initArgv} from './init.js';
 import type {SeccompProfile} from './seccomp.js';
 
 /** Of the specification; what both runtimes of every distribution know. */
@@ -35,13 +35,14 @@ export interface OciContext {
   exists: (path: string) => boolean;
 }
 
-/** crun(1), runc(8): descriptors 3 and 4 are init's. */
-export function ociArgv({engine}: Plan, boxDirectory: string, id: string): string[] {
+/** crun(1), runc(8): descriptors from 3 on are init's. */
+export function ociArgv(plan: Plan, boxDirectory: string, id: string): string[] {
+  const {engine} = plan;
   const [bundle, runtime] = [inBox(BUNDLE, boxDirectory), inBox(RUNTIME, boxDirectory)];
   const groups = engine.name === 'crun' ? ['--cgroup-manager=disabled'] : [];
   return [
     ...[engine.path ?? engine.name, '--root', runtime, ...groups],
-    ...['run', '--bundle', bundle, '--preserve-fds', '2', `tare-${id}`],
+    ...['run', '--bundle', bundle, '--preserve-fds', String(handedOn(plan)), `tare-${id}`],
   ];
 }
 
@@ -66,7 +67,7 @@ export function ociConfig(plan: Plan, context: OciContext): Record<string, unkno
     process: {
       terminal: false,
       user: {uid: 0, gid: 0},
-      args: [...INIT_ARGV],
+      args: initArgv(plan),
       env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
       cwd: '/',
       capabilities: Object.fromEntries(['bounding', 'effective', 'permitted'].map((set) => [set, ALL_CAPABILITIES])),
@@ -90,7 +91,7 @@ function groupsOf(plan: Plan, id: string): {cgroupsPath?: string} {
     .filter(({group}) => group === 'engine')
     .map(({directory, version, controllers}) => {
       const below = directory.replace('{id}', id).replace(/^\/sys\/fs\/cgroup/, '');
-      return version === 2 ? below : below.slice(below.indexOf('/', 1) < 0 ? 0 : below.indexOf('/', 1)) || controllers.join();
+      return version === 2 ? below : below.slice(!below.includes('/', 1) ? 0 : below.indexOf('/', 1)) || controllers.join();
     });
   const [first, ...others] = [...new Set(paths)];
   if (first === undefined) return {};
@@ -117,6 +118,8 @@ function translate(step: Step, {boxDirectory, exists}: OciContext): Mount[] {
         },
       ];
     }
+    case 'cvmfs.bind':
+      return [{destination: step.destination, type: 'bind', source: step.source, options: ['rbind', 'ro', 'nosuid', 'nodev', 'rslave']}];
     case 'mount.proc':
       return [{destination: step.destination, type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev']}];
     case 'mount.sys':
@@ -185,6 +188,8 @@ function translate(step: Step, {boxDirectory, exists}: OciContext): Mount[] {
     case 'mount.point':
     case 'mount.overlay':
     case 'mount.graft':
+    case 'cvmfs.probe':
+    case 'cvmfs.hold':
       return []; // done by the brain, enter, init or the watches
     default:
       return unknown(step);

@@ -25,6 +25,7 @@ export interface JobFlags {
   scratch?: string | undefined;
   filesystem?: string | undefined;
   image?: string | undefined;
+  cvmfs?: string | undefined;
   network?: string | undefined;
   workDirectory?: string | undefined;
   user?: string | undefined;
@@ -34,10 +35,15 @@ export interface JobFlags {
 
 const PATTERNS: readonly (Pattern | 'auto')[] = ['auto', 'ulimit++', 'quotas++', 'vm-lite'];
 const NETWORKS = ['host', 'none'] as const;
+/** As the descriptor's schema has it. */
+const REPOSITORY = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,253}[A-Za-z0-9])?$/;
 const FILE_SYSTEMS: readonly FileSystem[] = ['node', 'shared', 'private'];
 
-/** A new job; the descriptor's stays as it was. */
-export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string): Job {
+/**
+ * A new job; the descriptor's stays as it was.
+ * @param nameOf where the person finds it
+ */
+export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string, nameOf: (key: string) => string = flagName): Job {
   const problems = new Problems();
   const text = (key: keyof JobFlags): Valued<string> | null => {
     const value = flags[key];
@@ -46,12 +52,12 @@ export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string): 
       problems.add(
         new TareError('DOCUMENT_INVALID', {
           message: 'empty text',
-          where: flagName(key),
+          where: nameOf(key),
           found: show(value),
           allowed: 'one character or more',
         }),
       );
-    return {value, provenance: {source: 'flag', at: flagName(key)}};
+    return {value, provenance: {source: 'flag', at: nameOf(key)}};
   };
   const choice = <T extends string>(key: keyof JobFlags, allowed: readonly T[]): Valued<T> | null => {
     const given = text(key);
@@ -62,13 +68,29 @@ export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string): 
     problems.add(
       new TareError('DOCUMENT_INVALID', {
         message: 'not one of the allowed values',
-        where: flagName(key),
+        where: nameOf(key),
         found: show(given.value),
         allowed: allowed.join(', '),
         remedy,
       }),
     );
     return null;
+  };
+  const repositories = (): Valued<string>[] | null => {
+    const given = text('cvmfs');
+    if (given === null) return null;
+    const names = given.value.split(',');
+    const wrong = names.find((name) => !REPOSITORY.test(name));
+    if (wrong !== undefined)
+      problems.add(
+        new TareError('DOCUMENT_INVALID', {
+          message: 'not the name of a repository',
+          where: flagName('cvmfs'),
+          found: show(wrong),
+          allowed: 'names such as atlas.cern.ch, with commas between them',
+        }),
+      );
+    return [...new Set(names)].map((value) => ({...given, value}));
   };
   const directory = text('workDirectory');
   const image = text('image');
@@ -77,9 +99,10 @@ export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string): 
     name: text('name')?.value ?? job.name,
     pattern: choice('pattern', PATTERNS) ?? job.pattern,
     workDirectory: directory === null ? job.workDirectory : {...directory, value: absolute(directory.value, callerDirectory)},
-    limits: {...job.limits, ...readLimits(flags as WrittenLimits, 'flag', flagName, problems)},
+    limits: {...job.limits, ...readLimits(flags as WrittenLimits, 'flag', nameOf, problems)},
     filesystem: choice('filesystem', FILE_SYSTEMS) ?? job.filesystem,
     image: image === null ? job.image : image.value === HOST ? null : {...image, value: absolute(image.value, callerDirectory)},
+    cvmfs: repositories() ?? job.cvmfs,
     network: choice('network', NETWORKS) ?? job.network,
     user: text('user') ?? job.user,
     vo: text('vo')?.value ?? job.vo,

@@ -136,6 +136,8 @@ export interface Job {
   image: Valued<string> | null;
   init: Valued<Init> | null;
   services: Service[];
+  /** Repositories of CVMFS; empty: whatever the node has. */
+  cvmfs: Valued<string>[];
   user: Valued<string> | null;
   vo: string | null;
   queue: string | null;

@@ -11,13 +11,13 @@ const TEMPORARY_VARIABLES = ['TMPDIR', 'TEMP', 'TMP'] as const;
 
 /**
  * The job's own variables; the number of cores where the job asked for it, or where it is limited and the caller says nothing;
- * and a TMPDIR that would not exist in the box.
+ * and a TMPDIR that would be of no use in the box.
  */
 export function planEnvironment(
   {job, facts, call}: Inputs,
   limits: PlannedLimits,
   mode: ModeChoice,
-  isHidden: (path: string) => boolean,
+  whyUnwritable: (path: string) => string | null,
 ): Step[] {
   const steps: Step[] = [];
   const set = (name: string, value: string, because: string): void => {
@@ -34,8 +34,8 @@ export function planEnvironment(
   }
   for (const name of TEMPORARY_VARIABLES) {
     const value = call.environment[name];
-    if (name in job.environment || value === undefined || !isHidden(value)) continue;
-    set(name, '/tmp', `${value} is not in the box`);
+    const why = name in job.environment || value === undefined ? null : whyUnwritable(value);
+    if (why !== null) set(name, '/tmp', `${value ?? ''} ${why}`);
   }
   const {value: identity, provenance} = call.identity;
   if (facts.caller.uid !== identity.uid) {
@@ -49,6 +49,8 @@ export function planEnvironment(
         set(name, value, `runs as ${identity.name ?? String(identity.uid)} (${provenance.at})`);
     }
   }
+  for (const name of call.ownVariables ?? [])
+    if (call.environment[name] !== undefined) steps.push({op: 'environment.unset', name, because: 'it is for the wrapper'});
   // by name: a plan does not depend on the order of keys
   for (const [name, {value, provenance}] of Object.entries(job.environment).sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (value !== null) set(name, value, provenance.at);

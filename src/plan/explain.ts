@@ -77,6 +77,12 @@ export function explainPlan(plan: Plan): ExplainedSection[] {
   add(sections, 'Control groups', ['step', 'where', 'value', 'why'], plan.steps.flatMap(groupRow));
   add(sections, 'Box', ['step', 'what', 'why'], plan.steps.flatMap(boxRow));
   add(sections, 'Mounts', ['destination', 'source', 'options', 'why'], plan.steps.flatMap(mountRow));
+  add(
+    sections,
+    'Repositories',
+    ['repository', 'oldest revision', 'deadline', 'if it cannot be used', 'why'],
+    plan.steps.flatMap(repositoryRow),
+  );
   add(sections, 'Environment', ['variable', 'value', 'why'], plan.steps.flatMap(environmentRow));
   add(sections, 'Watches', ['watch', 'limit', 'why'], plan.steps.flatMap(watchRow));
   const payload = stepsOf(plan, 'payload.execute')[0];
@@ -244,6 +250,8 @@ function mountRow(step: Step): string[][] {
       return [[step.destination, step.source, [...step.options, ...(step.optional ? ['optional'] : [])].join(','), step.because]];
     case 'mount.overlay':
       return [[step.destination, step.lower, [step.by, ...step.options].join(','), step.because]];
+    case 'cvmfs.bind':
+      return [[step.destination, step.source, 'ro,nosuid,nodev', step.because]];
     case 'mount.graft':
       return [[step.at, step.source, 'ro,recursive', step.because]];
     case 'image.take':
@@ -269,6 +277,23 @@ function mountRow(step: Step): string[][] {
     default:
       return [];
   }
+}
+
+const OTHERWISE = {refuse: 'the job is not run here', without: 'the job is run without it', record: 'it is recorded'} as const;
+
+function repositoryRow(step: Step): string[][] {
+  if (step.op !== 'cvmfs.probe') return [];
+  const {repository, minimumRevision, deadlineUs, waitUs, otherwise, because} = step;
+  const wait = waitUs === 0 ? '' : `waits up to ${formatDuration(waitUs)}, then `;
+  return [
+    [
+      repository,
+      minimumRevision === null ? 'any' : String(minimumRevision),
+      formatDuration(deadlineUs),
+      wait + OTHERWISE[otherwise],
+      because,
+    ],
+  ];
 }
 
 function environmentRow(step: Step): string[][] {

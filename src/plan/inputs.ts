@@ -11,6 +11,10 @@ export interface Call {
   identity: Valued<IdentityFacts>;
   /** The caller's environment. */
   environment: Readonly<Record<string, string>>;
+  /** Variables of it that are the wrapper's, and not the payload's; absent: none. */
+  ownVariables?: readonly string[];
+  /** Files that the batch system's own script writes to, outside the work directory; absent: none. */
+  writable?: readonly Valued<string>[];
   /** What the batch system granted, null where it does not say. */
   slot: CallSlot;
   /** What the batch system calls the job. */

@@ -5,6 +5,7 @@ import {normalize} from 'node:path/posix';
 import {liesIn, matchesPathGlob} from '../policy/glob.js';
 import {imagesPlace, placesOf} from '../policy/places.js';
 import {planImage, type ImagePlan} from './image.js';
+import type {CvmfsPlan} from './cvmfs.js';
 import type {Inputs} from './inputs.js';
 import type {PlannedLimits} from './limits.js';
 import {identityMounts, type IdentityChoice} from './network.js';
@@ -49,8 +50,8 @@ export const isNeverWritable = (path: string): boolean =>
 export interface MountPlan {
   steps: Step[];
   watches: Step[];
-  /** Whether a directory of the node does not exist in the box, and no step brings it back. */
-  isHidden: (path: string) => boolean;
+  /** Why nothing can be written in the box to what is a directory of the node; null when it can. */
+  whyUnwritable: (path: string) => string | null;
 }
 
 /** A small machine: its init mounts and writes where a payload alone does not. */
@@ -66,12 +67,16 @@ export interface MountParts {
   system: MountedSystem | null;
   /** Host name and address of the box's own. */
   own: IdentityChoice | null;
+  /** Repositories that the job names. */
+  cvmfs: CvmfsPlan;
 }
 
-export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, system, own}: MountParts): MountPlan {
+export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, system, own, cvmfs}: MountParts): MountPlan {
   const {job, facts} = inputs;
   const work = job.workDirectory.value;
-  const writable = [...(isNeverWritable(work) ? [] : [job.workDirectory]), ...job.writable.filter(({value}) => !isNeverWritable(value))];
+  const isReadOnly = (path: string): boolean => isNeverWritable(path) || liesIn(path, cvmfs.root);
+  const further = [...job.writable, ...(inputs.call.writable ?? [])].filter(({value}) => !isReadOnly(value));
+  const writable = [...(isReadOnly(work) ? [] : [job.workDirectory]), ...further];
   const bind = (source: string, destination: string, options: BindOption[], because: string, optional = false): Step => ({
     op: 'mount.bind',
     source,
@@ -88,12 +93,14 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
   const choice = chooseView(inputs);
   const credentials = planCredentials(inputs, writable, choice.image !== null);
   const identity = identityMounts(own, choice.image !== null);
+  const repositories = cvmfs.binds.length === 0 ? [] : [cvmfs.root];
   const destinations = [
     '/proc',
     '/dev',
     '/tmp',
     '/var/tmp',
     ...(system === null ? [] : ['/sys', '/run', '/etc/passwd', '/etc/group']),
+    ...repositories,
     ...credentials.map(({path}) => path),
     ...writable.map(({value}) => value),
     ...identity.map(({destination}) => destination),
@@ -108,6 +115,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
           image,
           writable: writable.map(({value}) => value),
           destinations,
+          cvmfs: {root: cvmfs.root, replaced: repositories.length > 0},
         });
   const hidden = choice.image === null ? hidePlaces(inputs) : [];
   const written: ('rw' | 'late')[] = system !== null && (job.init?.value ?? 'tare') !== 'tare' ? ['rw', 'late'] : ['rw'];
@@ -145,6 +153,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
       sizeBytes: null,
       because: 'records and boxes are not the payload’s to see',
     })),
+    ...cvmfs.binds,
     ...identity,
     ...credentials.map(({path, because}) => bind(path, path, ['ro'], because, true)),
     ...writable.map(({value, provenance}) =>
@@ -157,7 +166,10 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
   return {
     steps,
     watches: planScratchWatch(inputs, limits, [temporary, varTemporary, ...layers]),
-    isHidden: (path) => isCovered(path) && !['/tmp', '/var/tmp'].includes(path) && !writable.some(({value}) => liesIn(path, value)),
+    whyUnwritable: (path) => {
+      if (['/tmp', '/var/tmp'].includes(path) || writable.some(({value}) => liesIn(path, value))) return null;
+      return isCovered(path) ? 'is not in the box' : view === null ? 'is read-only in the box' : null;
+    },
   };
 }
 

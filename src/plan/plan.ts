@@ -13,6 +13,7 @@ import {digest} from './canonical.js';
 import {planGroups} from './cgroup.js';
 import {chooseCpus} from './cpus.js';
 import type {Facts} from '../host/facts.js';
+import {planCvmfs} from './cvmfs.js';
 import {planEnvironment} from './environment.js';
 import {planFeatures} from './features.js';
 import type {Inputs} from './inputs.js';
@@ -114,8 +115,10 @@ function planSteps(inputs: Inputs, {mode, limits, network, pattern, own}: Chosen
       because: `${identity.name ?? String(identity.uid)} (${provenance.at})`,
     });
   }
+  const cvmfs = planCvmfs(inputs, mode, system);
+  steps.push(...cvmfs.looks);
   const ownNetwork = network === 'none';
-  const parts = {features: planFeatures(inputs, limits, mode), system: system ? {ownNetwork} : null, own};
+  const parts = {features: planFeatures(inputs, limits, mode), system: system ? {ownNetwork} : null, own, cvmfs};
   const mounts = boxed ? planMounts(inputs, limits, parts) : null;
   if (!boxed) steps.push(...planFeatures(inputs, limits, mode));
   if (boxed) {
@@ -134,7 +137,7 @@ function planSteps(inputs: Inputs, {mode, limits, network, pattern, own}: Chosen
     steps.push({op: 'privileges.drop', noNewPrivs: true, capabilities: 'none', because: 'setuid programs gain nothing in the box'});
   }
   steps.push(...planRlimits(limits, mode));
-  steps.push(...planEnvironment(inputs, limits, mode, mounts?.isHidden ?? (() => false)));
+  steps.push(...planEnvironment(inputs, limits, mode, mounts?.whyUnwritable ?? (() => null)));
   steps.push(...planWatches(inputs, limits, mode), ...planWeighing(inputs));
   if (mode.value !== 'observe') steps.push(...(mounts?.watches ?? planScratchWatch(inputs, limits, [])));
   if (job.applications === null && !system)

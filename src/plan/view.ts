@@ -23,7 +23,6 @@ const READY = '/dev/tare-views';
 const NOT_VIEWED = ['/proc', '/dev', '/tmp', '/var/tmp'];
 /** Of the node, in a box with an image: where it is on the network and who its users are. */
 const NODE_FILES = ['/etc/hosts', '/etc/resolv.conf', '/etc/passwd', '/etc/group', '/etc/grid-security'];
-const NODE_MOUNTS = ['/sys', '/cvmfs'];
 /** Of a small machine's image: it has accounts of its own. */
 const SYSTEM_FILES = ['/etc/hosts', '/etc/resolv.conf', '/etc/grid-security'];
 /** What only root can change, and a boot loader reads. */
@@ -95,6 +94,8 @@ export interface ViewInputs {
   system: {ownNetwork: boolean} | null;
   /** Of a private view with several: a view for each. */
   applications: readonly string[];
+  /** The directory of all repositories, and whether the box has another in its place. */
+  cvmfs: {root: string; replaced: boolean};
 }
 
 /** Overlays of the box; with applications, of each of them. */
@@ -163,7 +164,8 @@ function overNode(context: OverlayContext): void {
   const top = `${VIEW}/${key}`;
   plan.directories.push(top);
   overlay(context, '/', top, '/');
-  const whole = NOT_VIEWED.slice();
+  const {root, replaced} = inputs.cvmfs;
+  const whole = replaced ? [...NOT_VIEWED, root] : NOT_VIEWED.slice();
   for (const mount of inputs.views.mounts) {
     if (mount.point === '/' || whole.some((outer) => liesIn(mount.point, outer))) continue;
     const because = reasonToGraft(mount);
@@ -201,8 +203,9 @@ function overImage(context: OverlayContext, image: string): void {
   plan.directories.push(top);
   const {upper} = overlay(context, image, top, '/');
   const {system} = inputs;
+  const {root, replaced} = inputs.cvmfs;
   const files = system === null ? NODE_FILES : SYSTEM_FILES;
-  const mounts = NODE_MOUNTS.filter((path) => path !== '/sys' || system?.ownNetwork !== true);
+  const mounts = [...(system?.ownNetwork === true ? [] : ['/sys']), ...(replaced ? [] : [root])];
   const present = mounts.filter((path) => path === '/sys' || inputs.views.mounts.some(({point}) => liesIn(point, path)));
   for (const path of [...present, ...files, ...inputs.destinations])
     plan.points.push({op: 'mount.point', lower: image, upper, path, because: 'something to mount upon, whatever the image has there'});

@@ -1,10 +1,21 @@
 /** What holds where no policy file says otherwise. A site with an empty policy gets weighing, isolation and its batch system's limits. */
 
 import type {Provenance, Valued} from '../job/job.js';
-import type {Policy} from './policy.js';
+import type {CvmfsRule, Policy} from './policy.js';
 
 const provenance: Provenance = {source: 'builtin', at: 'builtin'};
 const builtin = <T>(value: T): Valued<T> => ({value, provenance});
+
+/** What a policy leaves open of its `cvmfs`. An automounter's first mount takes seconds. */
+export const DEFAULT_CVMFS: Readonly<CvmfsRule> = {
+  allowed: ['*'],
+  required: [],
+  deadlineUs: 20e6,
+  shareUs: 10e6,
+  onFailure: {waitUs: 0, then: 'refuse'},
+  minimumRevision: [],
+  root: '/cvmfs',
+};
 
 export const BUILTIN: Readonly<Policy> = {
   site: {name: null, infrastructure: null, description: null},
@@ -39,6 +50,7 @@ export const BUILTIN: Readonly<Policy> = {
   servicesWithinUs: builtin(120e6),
   seccomp: builtin('builtin'),
   scratch: builtin({fromSlot: false, workDirectory: false, inMemory: false}),
+  cvmfs: builtin(DEFAULT_CVMFS),
   credentials: builtin(['X509_USER_PROXY', 'X509_USER_CERT', 'X509_USER_KEY', 'BEARER_TOKEN_FILE', 'KRB5CCNAME', '_CONDOR_CREDS']),
   identity: {
     user: builtin('nobody'),

@@ -40,6 +40,21 @@ export interface Ruled {
   seccomp: Valued<string>;
   /** What the limit on scratch covers, and what may enforce it. */
   scratch: Valued<ScratchRule>;
+  cvmfs: Valued<CvmfsRule>;
+}
+
+/** Repositories of CVMFS. */
+export interface CvmfsRule {
+  /** Patterns with `*`. */
+  allowed: string[];
+  required: string[];
+  deadlineUs: number;
+  /** For how long one look counts. */
+  shareUs: number;
+  onFailure: {waitUs: number; then: 'refuse' | 'without'};
+  /** The first whose pattern fits counts. */
+  minimumRevision: {pattern: string; revision: number}[];
+  root: string;
 }
 
 export interface ScratchRule {

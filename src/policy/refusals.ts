@@ -3,7 +3,7 @@
 import {TareError} from '../errors.js';
 import type {Job, Pattern} from '../job/job.js';
 import {either, show} from '../job/show.js';
-import {liesIn, matchesPathGlob} from './glob.js';
+import {liesIn, matchesGlob, matchesPathGlob} from './glob.js';
 import {addressRefusals} from './identity.js';
 import {allowsImage} from './images.js';
 import type {Applied} from './match.js';
@@ -79,6 +79,18 @@ export function refusals(job: Job, pattern: Pattern, {policy, rule, refusal}: Ap
         where: image.provenance.at,
         found: digest === null ? show(image.value) : `${show(image.value)} (${digest})`,
         allowed: listed(images.value, images.provenance.at),
+      }),
+    );
+  }
+  const {allowed, required} = policy.cvmfs.value;
+  for (const {value, provenance} of job.cvmfs) {
+    if (required.includes(value) || allowed.some((glob) => matchesGlob(glob, value))) continue;
+    errors.push(
+      new TareError('CVMFS_FORBIDDEN', {
+        message: 'the policy does not allow the repository',
+        where: provenance.at,
+        found: show(value),
+        allowed: listed([...allowed, ...required], policy.cvmfs.provenance.at),
       }),
     );
   }

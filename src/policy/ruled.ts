@@ -5,9 +5,11 @@ import type {Valued} from '../job/job.js';
 import {readLimits} from '../job/limits.js';
 import type {Problems} from '../job/problems.js';
 import {parseDuration} from '../job/quantity.js';
-import type {Mode as WrittenMode, RuleDocument} from '../schema/generated/policy-1.js';
-import {ENFORCED_NAMES, type Mode, type Ruled, type ScratchRule, type Setting} from './policy.js';
+import type {CvmfsDocument, Mode as WrittenMode, RuleDocument} from '../schema/generated/policy-1.js';
+import {DEFAULT_CVMFS} from './builtin.js';
+import {ENFORCED_NAMES, type CvmfsRule, type Mode, type Ruled, type ScratchRule, type Setting} from './policy.js';
 
+const LEAST_DEADLINE_US = 100e3;
 const NO_SCRATCH_RULE: ScratchRule = {fromSlot: false, workDirectory: false, inMemory: false};
 
 export type WrittenRuled = Omit<RuleDocument, 'name' | 'match' | 'refuse'>;
@@ -16,7 +18,7 @@ export function readRuled(written: WrittenRuled, locate: Locate, problems: Probl
   const setting: Setting = {};
   const {mode, patterns, defaults, maxima, enforcement, box, grace, memoryStall, suspendedTime, processMemory, network, devices, writable} =
     written;
-  const {filesystem, images, services, seccomp, scratch} = written;
+  const {filesystem, images, services, seccomp, scratch, cvmfs} = written;
   const valued = <T>(value: T, pointer: string): Valued<T> => ({value, provenance: {source: 'policy', at: locate(pointer)}});
   if (mode !== undefined) setting.mode = valued(readMode(mode), '/mode');
   if (patterns !== undefined) setting.patterns = valued(patterns, '/patterns');
@@ -51,6 +53,11 @@ export function readRuled(written: WrittenRuled, locate: Locate, problems: Probl
   }
   if (seccomp !== undefined) setting.seccomp = valued(seccomp, '/seccomp');
   if (scratch !== undefined) setting.scratch = valued({...NO_SCRATCH_RULE, ...scratch}, '/scratch');
+  if (cvmfs !== undefined)
+    setting.cvmfs = valued(
+      readCvmfs(cvmfs, (pointer) => locate(`/cvmfs${pointer}`), problems),
+      '/cvmfs',
+    );
   if (enforcement !== undefined) {
     const levels: NonNullable<Setting['enforcement']> = {};
     for (const name of ENFORCED_NAMES) {
@@ -70,6 +77,25 @@ export function applySetting<T extends Ruled>(base: T, setting: Setting): T {
     defaults: {...base.defaults, ...setting.defaults},
     maxima: {...base.maxima, ...setting.maxima},
     enforcement: {...base.enforcement, ...setting.enforcement},
+  };
+}
+
+function readCvmfs(written: CvmfsDocument, locate: Locate, problems: Problems): CvmfsRule {
+  const {allowed, required, deadline, shareFor, onFailure, minimumRevision, root} = written;
+  const duration = (text: string | number | undefined, pointer: string, otherwise: number): number =>
+    text === undefined ? otherwise : (problems.attempt(() => parseDuration(text, locate(pointer))) ?? otherwise);
+  return {
+    allowed: allowed ?? DEFAULT_CVMFS.allowed,
+    required: required ?? DEFAULT_CVMFS.required,
+    // an answer takes some time
+    deadlineUs: Math.max(LEAST_DEADLINE_US, duration(deadline, '/deadline', DEFAULT_CVMFS.deadlineUs)),
+    shareUs: duration(shareFor, '/shareFor', DEFAULT_CVMFS.shareUs),
+    onFailure:
+      onFailure === undefined || typeof onFailure === 'string'
+        ? {waitUs: 0, then: onFailure ?? 'refuse'}
+        : {waitUs: duration(onFailure.wait, '/onFailure/wait', 0), then: onFailure.then ?? 'refuse'},
+    minimumRevision: Object.entries(minimumRevision ?? {}).map(([pattern, revision]) => ({pattern, revision})),
+    root: root?.replace(/\/+$/, '') ?? DEFAULT_CVMFS.root,
   };
 }
 

@@ -39,6 +39,8 @@ export interface Ending {
   noted: readonly number[];
   /** What `tare kill` was asked for before the end, in order; absent: nothing. */
   kills?: readonly Kill[];
+  /** Whoever waited for the payload was killed: that is how some batch systems cancel a job. */
+  callerLost?: boolean;
   /** What went wrong with the wrapper itself. */
   trouble: string | null;
   killedProcesses: number | null;
@@ -60,7 +62,7 @@ const NOTHING: Outcome = {
 export const RUNNING: Outcome = NOTHING;
 
 /** The payload ran and is over. */
-export function endedOutcome({rawStatus, stop, oom, noted, kills = [], trouble, killedProcesses}: Ending): Outcome {
+export function endedOutcome({rawStatus, stop, oom, noted, kills = [], callerLost = false, trouble, killedProcesses}: Ending): Outcome {
   const ended = rawStatus === null ? {exitCode: null, signal: null} : decodeWaitStatus(rawStatus);
   const base: Outcome = {
     ...NOTHING,
@@ -84,6 +86,7 @@ export function endedOutcome({rawStatus, stop, oom, noted, kills = [], trouble, 
     };
   }
   if (trouble !== null) return {...base, status: 'wrapper-failure', reason: trouble};
+  if (callerLost) return {...base, status: 'stopped', reason: 'what had started it and waited for it was killed'};
   // a SIGUSR1 hours ago does not make a stop of a crash
   if (ended.signal !== null && noted.includes(ended.signal)) {
     return {...base, status: 'stopped', reason: `the wrapper was sent ${noted.map(signalName).join(', ')}`};

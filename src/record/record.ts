@@ -105,6 +105,8 @@ export interface Attempt {
   site: UsageRecord['site'];
   /** What a core of this node is worth; absent: nobody says. */
   benchmarks?: UsageRecord['benchmarks'];
+  /** What was found of its repositories; absent: it needs none, or nobody looked. */
+  cvmfs?: UsageRecord['cvmfs'];
 }
 
 export function hostOf(facts: Facts, tareVersion: string): UsageRecord['host'] {
@@ -139,7 +141,7 @@ export function startedRecord(attempt: Attempt, plan: Plan | null): UsageRecord 
     tare: NO_TARE,
     watch: null,
     applications: plan === null ? [] : stepsOf(plan, 'application.execute').map(runningApplication),
-    cvmfs: [],
+    cvmfs: attempt.cvmfs ?? [],
     benchmarks: attempt.benchmarks ?? [],
     outcome: RUNNING,
     host: attempt.host,
@@ -196,11 +198,13 @@ export interface Weighed {
   outcome: Outcome;
   /** Absent: as they were when it started. */
   applications?: RecordApplication[];
+  /** Absent: as they were when it started. */
+  cvmfs?: UsageRecord['cvmfs'];
   flags: readonly string[];
 }
 
 /** The final record: id and revision stay, so that writing it twice is writing it once. */
-export function finalRecord(started: UsageRecord, {time, net, tare, watch, outcome, applications, flags}: Weighed): UsageRecord {
+export function finalRecord(started: UsageRecord, {time, net, tare, watch, outcome, applications, cvmfs, flags}: Weighed): UsageRecord {
   return {
     ...started,
     state: 'final',
@@ -211,6 +215,7 @@ export function finalRecord(started: UsageRecord, {time, net, tare, watch, outco
     watch,
     outcome,
     applications: applications ?? started.applications,
+    cvmfs: cvmfs ?? started.cvmfs,
     flags: [...new Set([...started.flags, ...flags, ...remarks(started, time, net)])].sort(),
   };
 }

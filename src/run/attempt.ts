@@ -7,7 +7,7 @@ import type {Policy} from '../policy/policy.js';
 import {hostOf, type Attempt, type UsageRecord} from '../record/record.js';
 import type {Known} from './prepare.js';
 
-export function attemptOf({id, batch, role, policy, job, facts, caller}: Known, identity: IdentityFacts, version: string): Attempt {
+export function attemptOf({id, batch, role, policy, job, facts, caller, looked}: Known, identity: IdentityFacts, version: string): Attempt {
   const node = facts?.node.hostname ?? hostname();
   const {lrms, about} = batch;
   const within = facts?.within ?? null;
@@ -24,6 +24,7 @@ export function attemptOf({id, batch, role, policy, job, facts, caller}: Known, 
     trust: caller.uid === 0 ? 'root' : 'user',
     site: policy?.site ?? {name: null, infrastructure: null, description: null},
     benchmarks: benchmarksOf(batch.benchmarks ?? [], policy),
+    cvmfs: looked.map(({entry}) => entry),
   };
 }
 

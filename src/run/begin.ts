@@ -59,6 +59,7 @@ export async function begin(
     started,
     batch: known.batch,
     settings: known.settings,
+    looked: known.looked,
     init: null,
     payload: null,
     applications: [],

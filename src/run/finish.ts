@@ -16,6 +16,7 @@ import {NETWORK_STEP, type Life} from './life.js';
 import type {Log} from './log.js';
 import {pauseAt} from './pause.js';
 import type {Quit, RunResult} from './request.js';
+import {lookAgain} from './repositories.js';
 import {failureOf} from './tell.js';
 import {removeScratch, stateDirectory, writeState, type BoxState} from './state.js';
 import {weighPayload, weighTare} from './weigh.js';
@@ -38,6 +39,8 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   const parts = life.applications?.report(applications, life.verdict?.whose ?? null);
   pauseAt(plan.pauseAt, 'brain-weighed');
   stopHelper(state.helper);
+  const endedUs = life.init?.endedUs ?? monotonicUs();
+  const again = life.executedUs === null ? null : lookAgain(plan, state.looked ?? [], endedUs, log);
   const left = [...(await groups.remove()), ...removeScratch(plan, id), ...(await disconnect(plan, id))];
   if (left.length > 0) log.error('left behind', {left});
   pauseAt(plan.pauseAt, 'brain-removed');
@@ -47,7 +50,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   // a payload that was over and gone between two looks
   if (memory.enforcement === 'watched' && memory.value !== null && (usage.memPeakBytes ?? 0) > memory.value) flags.push('over-limit');
   if (scratch.enforcement === 'watched' && scratch.value !== null && (bytes ?? 0) > scratch.value) flags.push('over-limit');
-  const endedUs = life.init?.endedUs ?? monotonicUs();
+  const cvmfs = await again;
   const ran = life.executedUs !== null;
   const record = finalRecord(started, {
     time: timeOf(life, endedUs),
@@ -64,6 +67,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
     watch: life.watch,
     outcome,
     ...(parts === undefined ? {} : {applications: parts}),
+    ...(cvmfs === null ? {} : {cvmfs}),
     flags: [...(ran ? flags : []), ...flagsOf(life, outcome, left)],
   });
   if (life.brainsLost > 0) for (const spool of plan.directories.spools) removeUnfinished(pathOf(spool, started.recordId));
@@ -178,6 +182,7 @@ function outcomeOf(life: Life, kills: readonly Kill[]): Outcome {
     oom: verdict === null ? null : named({whose: verdict.whose, evidence: verdict.evidence}, killed),
     noted,
     kills,
+    callerLost: life.callerLost,
     trouble:
       init === null ? (frontLost ? 'the front was killed, and the payload with it' : 'init was killed, and the payload with it') : null,
     killedProcesses: init?.killedProcesses ?? null,

@@ -7,6 +7,7 @@ import type {IdentityFacts} from '../host/facts.js';
 import {childProcess} from '../host/spawn.js';
 import type {Job, Valued} from '../job/job.js';
 import type {Policy} from '../policy/policy.js';
+import {leadsTo} from './network-path.js';
 
 /** Whoever runs this process. */
 export function callerIdentity(): IdentityFacts {
@@ -33,7 +34,8 @@ export function payloadIdentity(job: Job, policy: Policy, caller: IdentityFacts)
     return {value: lookUp(name, provenance.at), provenance};
   }
   if (caller.uid !== 0) return {value: caller, provenance: {source: 'caller', at: 'the caller'}};
-  const owner = ownerOf(job.workDirectory.value);
+  const {root} = policy.cvmfs.value;
+  const owner = leadsTo(job.workDirectory.value, root) ? null : ownerOf(job.workDirectory.value);
   if (owner !== null && owner !== 0) {
     return {
       value: lookUp(String(owner), 'the owner of the work directory'),

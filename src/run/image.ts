@@ -10,6 +10,7 @@ import {OtherArchitecture, readManifest} from '../image/manifest.js';
 import {BrokenImage, CannotUnpack, copyVerified, unpackLayers, ZSTD} from '../image/unpack.js';
 import type {Init, Valued} from '../job/job.js';
 import {INITS} from '../plan/inits.js';
+import {repositoryOf} from '../plan/cvmfs.js';
 import type {ImageFound} from '../plan/image.js';
 import type {Inputs} from '../plan/inputs.js';
 import {selectPattern} from '../plan/pattern.js';
@@ -46,6 +47,13 @@ export async function findImage(
   });
   const {kind, digest, architecture, mount} = looked;
   return {path, kind, digest, architecture, mount};
+}
+
+/** Whether an image that is allowed by its path lies in a repository, which the plan says how to look at. */
+export function isInRepository(path: string, {policy, job, call}: Inputs): boolean {
+  const user = call.identity.value.name;
+  const ruled = applyRules(policy, {vo: job.vo, user, queue: job.queue, pattern: selectPattern(job).value}).policy;
+  return allowsPath(ruled.images.value, path) && repositoryOf(path, ruled.cvmfs.value.root) !== null;
 }
 
 const STAT = '/usr/bin/stat';

@@ -21,7 +21,7 @@ import type {Log} from './log.js';
 import {pauseAt} from './pause.js';
 import {isReady} from './ready.js';
 import {readServiceLog} from './service-log.js';
-import {killProcess, processId} from './process.js';
+import {isRunning, killProcess, processId, type ProcessId} from './process.js';
 import {Sampler} from './sampler.js';
 import {meterFor, type ScratchMeter} from './scratch.js';
 import type {LevelPeaks} from './levels.js';
@@ -38,6 +38,8 @@ const EMPTY_DEADLINE_MS = 10_000;
 const SIGTERM = 15;
 /** The longest time between two notes of how far the payload has come; it begins with a second and doubles. */
 const SEEN_MS = 60_000;
+/** How often a caller is looked for. */
+const CALLER_LOOK_MS = 500;
 /** How long the front may take to pass a kill on. */
 const FRONT_DEADLINE_MS = 3_000;
 
@@ -65,6 +67,8 @@ export interface Life {
   noted: number[];
   /** The front was killed while the payload lived. */
   frontLost: boolean;
+  /** The caller was killed while the payload lived, which the batch system says in no other way. */
+  callerLost: boolean;
   /** A process of the box could not be killed in time. */
   unkillable: boolean;
   sampler: Sampler | null;
@@ -92,12 +96,16 @@ export interface LifeContext {
   cpus: number;
   memoryBefore: MemoryEvents;
   brainsLost: number;
+  /** Who waits for the front, where the death of one means that the job was cancelled. */
+  callers: readonly ProcessId[];
   /** The limit that a brain before this one found exceeded, and when, on the monotonic clock. */
   stop: Stop | null;
   stopUs: number | null;
   onStop: (stop: Stop, us: number) => void;
   /** Connects the box to its network before its payload runs; null where nothing is to be done. @throws Error */
   connect: ((initPid: number) => Promise<void>) | null;
+  /** When the box takes longer than that to be built: what of the node holds it up; null: nothing that is known. */
+  holdUp: {afterMs: number; look: () => Promise<string | null>} | null;
   /** Done when the payload's process waits for its go: the `started` record goes to disk here. */
   beforeExec: () => void;
   /** Done when the payload runs. */
@@ -151,6 +159,7 @@ class Follower {
     verdict: null,
     noted: [],
     frontLost: false,
+    callerLost: false,
     unkillable: false,
     sampler: null,
     scratch: null,
@@ -189,6 +198,7 @@ class Follower {
       this.kill();
       this.giveUpIn(GONE_DEADLINE_MS);
     });
+    this.askForHoldUp();
     while (!this.gone) {
       const frame = await Promise.race([
         channel.next(),
@@ -210,6 +220,22 @@ class Follower {
     pauseAt(plan.pauseAt, 'brain-gone');
     await this.empty();
     this.life.verdict = this.context.groups.verdict(this.context.memoryBefore, this.context.groups.memoryEvents());
+  }
+
+  /** A file system that no longer answers is not waited for as long as a busy node. */
+  private askForHoldUp(): void {
+    const {holdUp} = this.context;
+    if (holdUp === null) return;
+    const isWaiting = (): boolean => this.initPid === null && this.life.failure === null && !this.gone;
+    setTimeout(() => {
+      if (!isWaiting()) return;
+      void holdUp.look().then((because) => {
+        if (because === null || !isWaiting()) return;
+        this.life.failure = {step: 'engine', errno: 0, text: because};
+        this.kill();
+        this.giveUpIn(GONE_DEADLINE_MS);
+      });
+    }, holdUp.afterMs).unref();
   }
 
   private handle({tag, strings}: Frame): void {
@@ -323,6 +349,7 @@ class Follower {
       },
     });
     this.seeIn(1000);
+    this.lookForCaller();
     // not in the way of the payload's first moments
     setTimeout(() => {
       if (this.life.init === null && !this.gone) this.life.processes = weighProcesses(frontPid, this.initPid);
@@ -405,6 +432,24 @@ class Follower {
       onSeen({wallUs, suspendedUs: this.watches?.suspended().us ?? null, weighing});
       this.seeIn(Math.min(2 * ms, SEEN_MS));
     }, ms).unref();
+  }
+
+  /** A job script that was killed takes nothing with it: what it started would run on. */
+  private lookForCaller(): void {
+    const {callers, channel, log, plan} = this.context;
+    if (callers.length === 0) return;
+    const looking = setInterval(() => {
+      if (this.life.init !== null || this.gone) clearInterval(looking);
+      else if (!callers.every(isRunning)) {
+        clearInterval(looking);
+        this.life.callerLost = true;
+        log.warn('what waits for the job was killed; the payload is told to end');
+        this.life.applications?.stopping();
+        channel.send('K', String(SIGTERM));
+        this.resume();
+        this.killAfter(plan.grace.us);
+      }
+    }, CALLER_LOOK_MS).unref();
   }
 
   private readonly stopPayload = (stop: Stop, how: 'hard' | 'soft', graceUs: number): void => {

@@ -4,12 +4,13 @@ import {randomBytes} from 'node:crypto';
 import {realpathSync, statfsSync, statSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
 import type {BatchJob, BatchSettings} from '@tare/contract';
+import type {Looked} from '../cvmfs/judge.js';
 import {TareError} from '../errors.js';
 import type {Facts, IdentityFacts} from '../host/facts.js';
 import {readFacts} from '../host/index.js';
 import type {Front} from '../host/within.js';
 import {spawnBriefly} from '../host/spawn.js';
-import type {Job} from '../job/job.js';
+import type {Job, Valued} from '../job/job.js';
 import {applyFlags, type JobFlags} from '../job/flags.js';
 import {jobFromCommand, jobFromDocument} from '../job/load.js';
 import {formatDuration} from '../job/quantity.js';
@@ -24,7 +25,8 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {readDocument} from './documents.js';
 import {ownFailures} from './failures.js';
 import {callerIdentity, payloadIdentity} from './identity.js';
-import {findImage, findInit} from './image.js';
+import {findImage, findInit, isInRepository} from './image.js';
+import {leadsTo} from './network-path.js';
 import {pinnedCpus} from './pinned.js';
 import {checkSavedPlan} from './saved-plan.js';
 import {tryView} from './trial.js';
@@ -49,6 +51,8 @@ export interface Prepared {
   identity: IdentityFacts;
   caller: IdentityFacts;
   callerArgvIndex: number | null;
+  /** The same with what its image is, which lies in a repository that is to be looked at before; null: nothing is left to be seen. @throws TareError as findImage */
+  withImage: (() => Promise<Prepared>) | null;
   /** Whether the plan has it, and could be made anew without. */
   canDoWithout: (lack: Lack) => boolean;
   /** The same job, planned for a node that lacks it. @throws TareError when the policy requires it */
@@ -71,6 +75,8 @@ export interface Known {
   policy: Policy | null;
   job: Job | null;
   facts: Facts | null;
+  /** What was found of the repositories that the job needs. */
+  looked: Looked[];
 }
 
 export const newKnown = (batch: BatchJob, role: Known['role'], front?: Front): Known => ({
@@ -83,6 +89,7 @@ export const newKnown = (batch: BatchJob, role: Known['role'], front?: Front): K
   policy: null,
   job: null,
   facts: null,
+  looked: [],
 });
 
 /**
@@ -100,38 +107,48 @@ export async function prepare(
   if (request.source.kind === 'plan') return prepareSaved(request.source.file, policy, known);
   const {job, callerArgvIndex} = await loadJob(request, cwd, batch);
   known.job = job;
-  checkWorkDirectory(job);
+  checkWorkDirectory(job, policy);
   const identity = payloadIdentity(job, policy, caller);
   const facts = gatherFacts(policy, wants(job, policy), known);
   known.facts = facts;
   const call: Call = {
     identity,
     environment,
+    ownVariables: batch.ownVariables ?? [],
+    writable: (batch.writable ?? []).map(({value, at}) => ({value, provenance: {source: 'slot', at}})),
     slot: slotOf(batch),
     batchId: batch.lrms.localJobId,
     unboxed: unboxedReason(known, policy),
     sample: Number.parseInt(known.id.slice(0, 8), 16) / 2 ** 32,
   };
   const inputs: Inputs = {job, policy, facts, call};
-  if (job.image === null) return prepareFrom(inputs, callerArgvIndex);
-  const looked = await findImage(job.image, inputs, () => prepareFrom(inputs, callerArgvIndex).plan.mode.value === 'box');
+  const {image} = job;
+  if (image === null) return prepareFrom(inputs, callerArgvIndex);
+  const withImage = (): Promise<Prepared> => prepareImage(image, inputs, callerArgvIndex);
+  return isInRepository(image.value, inputs) ? prepareFrom(inputs, callerArgvIndex, withImage) : withImage();
+}
+
+async function prepareImage(image: Valued<string>, inputs: Inputs, callerArgvIndex: number | null): Promise<Prepared> {
+  const {job, facts, call} = inputs;
+  const looked = await findImage(image, inputs, () => prepareFrom(inputs, callerArgvIndex).plan.mode.value === 'box');
   if (looked === null) return prepareFrom(inputs, callerArgvIndex);
   const init = await findInit(looked, job.init);
   const system = facts.system === null ? null : {...facts.system, init};
   return prepareFrom({...inputs, facts: {...facts, system}, call: {...call, image: looked}}, callerArgvIndex);
 }
 
-function prepareFrom(inputs: Inputs, callerArgvIndex: number | null): Prepared {
+function prepareFrom(inputs: Inputs, callerArgvIndex: number | null, withImage: Prepared['withImage'] = null): Prepared {
   const {facts, call} = inputs;
   const plan = makePlan(inputs);
   checkDevices(inputs.job);
-  checkRealPlaces(plan, inputs.job.workDirectory.provenance.at);
+  checkRealPlaces(plan, inputs.job.workDirectory.provenance.at, inputs.policy);
   return {
     plan,
     facts,
     identity: call.identity.value,
     caller: facts.caller,
     callerArgvIndex,
+    withImage,
     canDoWithout: (lack) => HAS[lack](plan),
     without: (lack, because) => prepareFrom({...inputs, facts: lacking(facts, lack, because)}, callerArgvIndex),
   };
@@ -168,14 +185,15 @@ async function prepareSaved(file: string, policy: Policy, known: Known): Promise
   known.facts = facts;
   const identity = checkSavedPlan(plan, file, facts, policy);
   const workDirectory = stepOf(plan, 'payload.execute')?.workDirectory ?? '/';
-  requireDirectory(workDirectory, file);
-  checkRealPlaces(plan, file);
+  if (!leadsTo(workDirectory, policy.cvmfs.value.root)) requireDirectory(workDirectory, file);
+  checkRealPlaces(plan, file, policy);
   return {
     plan,
     facts,
     identity,
     caller: known.caller,
     callerArgvIndex: null,
+    withImage: null,
     canDoWithout: () => false,
     without: () => {
       throw new TypeError('a saved plan is not made anew');
@@ -187,7 +205,7 @@ async function prepareSaved(file: string, policy: Policy, known: Known): Promise
 export async function loadJob(
   {source, flags}: Request,
   cwd: string,
-  {about, lrms, descriptor}: BatchJob,
+  {about, lrms, descriptor, pattern}: BatchJob,
 ): Promise<{job: Job; callerArgvIndex: number | null}> {
   const load = async (): Promise<{job: Job; callerArgvIndex: number | null}> => {
     if (source.kind === 'plan') throw new TypeError('a plan is no job');
@@ -203,7 +221,8 @@ export async function loadJob(
   };
   const {job, callerArgvIndex} = await load();
   const known = {...job, name: job.name ?? about.name, vo: about.vo ?? job.vo, queue: lrms.queue ?? job.queue};
-  return {job: applyFlags(known, flags, cwd), callerArgvIndex};
+  const asked = pattern == null ? known : applyFlags(known, {pattern: pattern.value}, cwd, () => pattern.at);
+  return {job: applyFlags(asked, flags, cwd), callerArgvIndex};
 }
 
 function slotOf({slot}: BatchJob): CallSlot {
@@ -231,8 +250,9 @@ function unboxedReason({batch, caller}: Known, policy: Policy): Call['unboxed'] 
   return {because, always: false};
 }
 
-function checkWorkDirectory({workDirectory: {value, provenance}}: Job): void {
-  requireDirectory(value, provenance.at);
+/** One in a repository is not looked at: init says whether it is there. */
+function checkWorkDirectory({workDirectory: {value, provenance}}: Job, policy: Policy): void {
+  if (!leadsTo(value, policy.cvmfs.value.root)) requireDirectory(value, provenance.at);
 }
 
 function checkDevices({devices}: Job): void {
@@ -243,10 +263,10 @@ function checkDevices({devices}: Job): void {
 }
 
 /** What the payload may write to, links followed, must not hold the wrapper's own folders (decision 13: it could forge its record). */
-function checkRealPlaces(plan: Plan, where: string): void {
+function checkRealPlaces(plan: Plan, where: string, policy: Policy): void {
   const own = [plan.directories.state, ...plan.directories.spools, plan.directories.scratch].map(realPlace);
   for (const {source, options} of stepsOf(plan, 'mount.bind')) {
-    if (!options.includes('rw') || source.startsWith('{box}')) continue;
+    if (!options.includes('rw') || source.startsWith('{box}') || leadsTo(source, policy.cvmfs.value.root)) continue;
     const real = realPlace(source);
     if (isOnControlGroups(real)) {
       throw new TareError('WORK_DIRECTORY', {

@@ -16,6 +16,7 @@ import {begin, recordStart, takeBack, takeBackPrepared, type Begun} from './begi
 import type {Channel} from './channel.js';
 import {connect, correctAddresses} from './connect.js';
 import {readPolicy} from './documents.js';
+import {withinReach} from './reach.js';
 import {noteFailure} from './failures.js';
 import {failureText, finish, isBoxesFault, isDisksFault, store} from './finish.js';
 import type {Hello} from './hello.js';
@@ -25,6 +26,7 @@ import {openLog, silentLog, type Log} from './log.js';
 import {newKnown, prepare, type Known, type Lack, type Prepared} from './prepare.js';
 import {wrapperOf} from './presence.js';
 import {processId} from './process.js';
+import {holdUpOf, lookAtRepositories, withUsable} from './repositories.js';
 import {faultOf, firstOf, refusalRecord} from './refusal.js';
 import type {RunRequest, RunResult} from './request.js';
 import {readKills} from './kills.js';
@@ -32,7 +34,7 @@ import {findLiveBox, joinBox, type Joined} from './session.js';
 import {readState, removeState, scratchDirectory, stateDirectory, writeSeen, writeState, type BoxState} from './state.js';
 import {sweepBoxes} from './sweep.js';
 import {firstProcessOf} from './tree.js';
-import {tellBatchSystem} from './tell.js';
+import {progressTeller, tellBatchSystem} from './tell.js';
 
 /** Runs a job, or finishes one whose brain died, and tells the batch system. Never throws for what a job, a policy or a node can cause. */
 export async function runJob(request: RunRequest, hello: Hello, channel: Channel): Promise<RunResult> {
@@ -45,7 +47,7 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
   try {
     if (hello.state === 'prepared') await takeBackPrepared(hello.stateDirectory);
     if (isDefaultSwitchOn()) return await plainExec(request, batch, policyFromDocuments([]), known.caller, hello, channel);
-    const policy = await readPolicy(request.policyFile, known.caller.uid);
+    const policy = withinReach(await readPolicy(request.policyFile ?? batch.policy?.value ?? null, known.caller.uid), known.caller.uid);
     known.policy = policy;
     known.settings = {oom: policy.batch.oom.value};
     if (isSwitchOn(policy)) return await plainExec(request, batch, policy, known.caller, hello, channel);
@@ -82,8 +84,9 @@ function joinSession(live: BoxState, cwd: string, channel: Channel): Promise<Joi
 }
 
 /** Begins and follows; when something of the box cannot be had and the policy does not require it, once more without. */
-async function start(prepared: Prepared, request: RunRequest, hello: Hello, channel: Channel, known: Known): Promise<RunResult> {
-  const {plan} = prepared;
+async function start(first: Prepared, request: RunRequest, hello: Hello, channel: Channel, known: Known): Promise<RunResult> {
+  let prepared = first;
+  let {plan} = first;
   const log = await openLog({
     file: plan.directories.log,
     stderr: request.verbose,
@@ -97,9 +100,14 @@ async function start(prepared: Prepared, request: RunRequest, hello: Hello, chan
     return start(prepared.without(lack, because), request, hello, channel, known);
   };
   try {
+    known.looked = await lookAtRepositories(plan, hello.frontPid, log);
+    withUsable(plan, known.looked); // an image in a repository that cannot be used is not looked at
+    prepared = (await first.withImage?.()) ?? first;
+    ({plan} = prepared);
+    const usable = {...prepared, plan: withUsable(plan, known.looked)};
     let begun: Begun;
     try {
-      begun = await begin(prepared, known, request, hello, channel, log);
+      begun = await begin(usable, known, request, hello, channel, log);
     } catch (error) {
       if (error instanceof TareError && error.code === 'SCRATCH_FAILED' && prepared.canDoWithout('disk'))
         return await without('disk', error.message);
@@ -182,6 +190,7 @@ const SWEEP_MS = 500;
 async function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello: Hello, request: RunRequest): Promise<Life> {
   const {plan, started} = state;
   let lookedOn: (() => void) | undefined;
+  const teller = await progressTeller(state, request.plugins, effectsWith(log));
   const life = await follow({
     channel,
     plan,
@@ -191,7 +200,9 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
     frontPid: hello.frontPid,
     cpus: state.cpus,
     memoryBefore: state.memoryBefore as MemoryEvents,
+    holdUp: holdUpOf(plan, log),
     brainsLost: hello.brain - 1,
+    callers: (state.batch.callers ?? []).map(processId).filter((caller) => caller !== null),
     stop: state.stop,
     onApplications: (applications) => {
       state.applications = applications.look().map(({name, state: how, service, keeperPid}) => ({
@@ -247,6 +258,7 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
     },
     onSeen: (seen) => {
       writeSeen(state, seen);
+      teller(seen);
     },
   });
   lookedOn?.();

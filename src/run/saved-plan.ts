@@ -8,6 +8,7 @@ import {isNeverWritable} from '../plan/mounts.js';
 import {fillHostname, hostnameFault} from '../job/hostname.js';
 import {LIMIT_NAMES} from '../job/job.js';
 import {canonicalJson, digest} from '../plan/canonical.js';
+import {repositoryOf} from '../plan/cvmfs.js';
 import {cachedTree, MOUNTED} from '../plan/image.js';
 import {stepOf, stepsOf, type Step, type StepOf} from '../plan/step.js';
 import {allowsImage, allowsPath} from '../policy/images.js';
@@ -67,6 +68,7 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
     if (!OWN_DIRECTORY.test(path)) throw mismatch('it makes a directory outside the box’s own folder', path, '{box}/NAME');
   }
   checkViews(plan, facts, policy, mismatch);
+  checkRepositories(plan, policy, mismatch);
   const boxed = plan.steps.some(({op}) => op.startsWith('mount.') || op === 'namespace.unshare' || op === 'privileges.drop');
   if (boxed !== (plan.engine.name === 'bubblewrap') || boxed !== (plan.mode.value === 'box')) {
     throw mismatch(
@@ -160,6 +162,21 @@ function checkNetwork(plan: Plan, {network, node}: Facts, policy: Policy, mismat
   const bare = (list: readonly Step[]): string => canonicalJson(list.map((step) => ({...step, because: ''})));
   const own = pool === null ? [userSteps(network, '')] : connectionSteps(pool, network, '');
   if (bare(steps) !== bare(own)) throw mismatch('its network is not the policy’s and this node’s', bare(steps), bare(own));
+}
+
+/** What root would hold, look at and bind are repositories. */
+function checkRepositories(plan: Plan, policy: Policy, mismatch: Mismatch): void {
+  const rule = policy.rules.find(({name}) => name === plan.rule);
+  const {root} = (rule?.set.cvmfs ?? policy.cvmfs).value;
+  const isOne = (path: string): boolean => repositoryOf(path, root) === path.slice(root.length + 1);
+  for (const {path} of stepsOf(plan, 'cvmfs.hold'))
+    if (!isOne(path)) throw mismatch('it holds what is no repository', path, `${root}/NAME`);
+  for (const {source, destination} of stepsOf(plan, 'cvmfs.bind'))
+    if (!isOne(source) || source !== destination)
+      throw mismatch('it binds what is no repository', `${source} to ${destination}`, `${root}/NAME`);
+  for (const step of stepsOf(plan, 'cvmfs.probe'))
+    if (step.root !== root || !isOne(`${root}/${step.repository}`))
+      throw mismatch('it looks at what is no repository', `${step.root}/${step.repository}`, `${root}/NAME`);
 }
 
 type Mismatch = (message: string, found: string, allowed: string) => TareError;

@@ -21,6 +21,7 @@ import {
 } from 'node:fs';
 import {join} from 'node:path';
 import type {BatchJob, BatchSettings} from '@tare/contract';
+import type {Looked} from '../cvmfs/judge.js';
 import {TareError} from '../errors.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
 import {childProcess} from '../host/spawn.js';
@@ -51,6 +52,8 @@ export interface BoxState {
   /** The attempt as its batch system tells it, and how that is told of the end. */
   batch: BatchJob;
   settings: BatchSettings;
+  /** What was found of the repositories before the payload ran; absent: nobody looked. */
+  looked?: Looked[];
   /** Process 1 of the box, or what stands for it, as the front's namespace sees it; null until it is there. */
   init: ProcessId | null;
   /** The payload's first process, of the same namespace; null until it is there. */

@@ -3,7 +3,9 @@
 import type {BatchJob, BatchSettings, Effects, Failure, Plugin} from '@tare/contract';
 import {adapterOf} from '../batch/detect.js';
 import type {UsageRecord} from '../record/record.js';
+import type {Seen} from './life.js';
 import type {Quit, RunResult} from './request.js';
+import type {BoxState} from './state.js';
 
 export interface Told {
   batch: BatchJob;
@@ -27,6 +29,27 @@ export async function tellBatchSystem(result: RunResult, {batch, settings, plugi
     effects.log('error', 'the batch system could not be told', {system: batch.system, error: String(error)});
     return result;
   }
+}
+
+/** Who tells the batch system how far a payload has come. */
+export async function progressTeller(
+  {batch, started}: Pick<BoxState, 'batch' | 'started'>,
+  plugins: readonly Plugin[],
+  effects: Effects,
+): Promise<(seen: Seen) => void> {
+  let told = true;
+  const adapter = await adapterOf(plugins, batch);
+  return ({wallUs, weighing: {usage}}) => {
+    const {cpuUserUs, cpuSystemUs, memPeakBytes} = usage;
+    try {
+      adapter.reportProgress?.(batch, {recordId: started.recordId, wallUs, cpuUserUs, cpuSystemUs, memPeakBytes}, effects);
+      told = true;
+    } catch (error) {
+      // once each time that it begins to fail
+      if (told) effects.log('warn', 'the batch system cannot be told how far the payload has come', {error: String(error)});
+      told = false;
+    }
+  };
 }
 
 /** The box was not built, or the payload could not be executed. A limit that is too small to execute anything is an outcome. */

@@ -1,5 +1,6 @@
 /** Runs the static program in one of its other roles: by the name that is given to it, which nobody else has a reason to use. */
 
+import type {ChildProcess} from 'node:child_process';
 import {childProcess} from '../host/spawn.js';
 import {NATIVE} from './native.js';
 
@@ -20,5 +21,17 @@ export function runTool(
     timeout: DEADLINE_MS,
     killSignal: 'SIGKILL',
     maxBuffer: MOST_BYTES,
+  });
+}
+
+/** The same without waiting: whoever starts it keeps its deadline. */
+export function startTool(role: 'tare-repository', argv: readonly string[]): ChildProcess {
+  return childProcess().spawn(NATIVE, [role, ...argv], {
+    argv0: `/proc/self/fd/${role}`,
+    cwd: '/',
+    env: {},
+    stdio: ['ignore', 'pipe', 'ignore'],
+    // a signal to this process's group is none of its business
+    detached: true,
   });
 }

@@ -9,7 +9,6 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -19,6 +18,7 @@ import {dirname, join, relative} from 'node:path';
 import {promisify} from 'node:util';
 import type {UsageRecord} from '../../src/record/record.js';
 import {patience} from './pace.js';
+import {POLICY_FOLDER, removePolicyFolder} from './policy-folder.js';
 import {groups, processes, until} from './tare.js';
 
 /** An ad as the tools print it: attribute to the text of its expression. */
@@ -37,6 +37,8 @@ export interface PoolOptions {
   config?: readonly string[];
   /** The node's /etc/tare/policy.yaml, seen by the pool alone. */
   policy?: object;
+  /** A command that runs another in the namespaces where all of it is to be; absent: where the tests are. */
+  within?: readonly string[];
 }
 
 /** Events of the user's log, with their numbers. */
@@ -55,7 +57,6 @@ const EVENTS = {
 } as const;
 export type Event = keyof typeof EVENTS;
 
-const POLICY_FOLDER = '/etc/tare';
 /** Not below /tmp or /var/tmp: the starter gives each job its own of these. */
 const PLACE = '/var/lib';
 const SUBMITTER = 'tare-test-';
@@ -112,9 +113,12 @@ export class Pool {
       trap 'kill -QUIT $!' QUIT
       wait $! || wait $!
       test -z "$orphan" || { umount "$2"; rm -rf "$1"; userdel --force "$3"; rmdir "$2"; }`;
+    const within = this.options.within ?? [];
+    const [command, before] = within[0] === undefined ? ['setpriv', []] : [within[0], [...within.slice(1), 'setpriv']];
     this.master = spawn(
-      'setpriv',
+      command,
       [
+        ...before,
         ...['--pdeathsig=TERM', 'unshare', '--mount', '--propagation=private'],
         ...['sh', '-c', script, 'sh', this.directory, POLICY_FOLDER, this.submitter.name],
       ],
@@ -246,7 +250,9 @@ export class Pool {
     argv: readonly string[],
     options: {cwd?: string; uid?: number; gid?: number; env?: NodeJS.ProcessEnv} = {},
   ): Promise<string> {
-    return run(name, argv, {...options, env: {...this.environment, ...options.env}});
+    const whole = {...options, env: {...this.environment, ...options.env}};
+    const [command = name, ...before] = this.options.within ?? [];
+    return run(command, this.options.within === undefined ? argv : [...before, name, ...argv], whole);
   }
 
   /** Final ads of the jobs that have left the queue. */
@@ -353,13 +359,7 @@ export class Pool {
     );
     await run('userdel', [this.submitter.name], {});
     rmSync(this.directory, {recursive: true, force: true, maxRetries: 5, retryDelay: 200});
-    if (!processes().some(({pid}) => read(`/proc/${String(pid)}/mountinfo`).includes(` ${POLICY_FOLDER} `))) {
-      try {
-        rmdirSync(POLICY_FOLDER); // if it is empty
-      } catch {
-        // a site's own
-      }
-    }
+    removePolicyFolder();
   }
 }
 

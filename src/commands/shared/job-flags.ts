@@ -24,6 +24,11 @@ export const jobFlags = {
     helpGroup: 'JOB',
     helpValue: 'IMAGE',
   }),
+  cvmfs: Flags.string({
+    description: 'repositories that the payload needs, with commas between; no other is in the box',
+    helpGroup: 'JOB',
+    helpValue: 'NAMES',
+  }),
   network: Flags.string({description: 'host or none', helpGroup: 'JOB'}),
   'work-directory': Flags.string({description: 'where the payload starts', helpGroup: 'JOB', helpValue: 'DIR'}),
   user: Flags.string({description: 'account that the payload runs as; root only', helpGroup: 'JOB'}),

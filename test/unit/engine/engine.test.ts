@@ -24,6 +24,17 @@ const OVERLAY: Step = {
   application: null,
   because,
 };
+const PROBE: Step = {
+  op: 'cvmfs.probe',
+  repository: 'a.b',
+  root: '/cvmfs',
+  deadlineUs: 1,
+  shareUs: 1,
+  minimumRevision: null,
+  waitUs: 0,
+  otherwise: 'refuse',
+  because,
+};
 const bind = (source: string, options: ('ro' | 'rw' | 'dev')[], optional = false): Step => ({
   op: 'mount.bind',
   source,
@@ -126,6 +137,12 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     [{op: 'mount.point', lower: '/i', upper: '{box}/u', path: '/x', because}, []],
     [OVERLAY, []],
     [{op: 'mount.graft', source: '/cvmfs', at: '{box}/view/0/cvmfs', because}, []],
+    [PROBE, []],
+    [{op: 'cvmfs.hold', repository: 'a.b', path: '/cvmfs/a.b', because}, []],
+    [
+      {op: 'cvmfs.bind', repository: 'a.b', source: '/cvmfs/a.b', destination: '/cvmfs/a.b', because},
+      ['--ro-bind', '/cvmfs/a.b', '/cvmfs/a.b'],
+    ],
     [{op: 'view.enter', application: 'a', swaps: [], kept: [], hidden: '/dev/tare-views', because}, []],
     [{op: 'mount.cover', at: '/sys/fs/cgroup/unified', because}, []],
     [{op: 'hostname.set', hostname: 'tare-0.wn', because}, ['--hostname', 'tare-0.wn']],
@@ -147,6 +164,12 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
       expect(argvOf(step, NEW)).to.deep.equal(newer);
     });
   }
+
+  it('cvmfs.hold: init is told of a descriptor for each', () => {
+    const hold = (repository: string): Step => ({op: 'cvmfs.hold', repository, path: `/cvmfs/${repository}`, because});
+    const argv = bubblewrapArgv(withSteps(hold('a.b'), PROBE, hold('c.d')), '/scratch/tare-1', OLD);
+    expect(argv.slice(-3)).to.deep.equal(['/proc/self/fd/4', 'tare-init', '3,5,6']);
+  });
 
   it('network.user: the network namespace is made around bubblewrap', () => {
     const steps: Step[] = [{op: 'namespace.unshare', namespaces: ['user', 'network'], because}, USER_MODE];

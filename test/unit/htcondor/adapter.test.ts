@@ -23,6 +23,8 @@ function world(files: Record<string, string> = {}, pipes: string[] = []) {
     writeText: (path, text) => {
       files[path] = text;
     },
+    append: () => undefined,
+    overwrite: () => undefined,
     remove: (path) => {
       files[path] = 'removed';
     },

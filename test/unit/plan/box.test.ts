@@ -251,7 +251,8 @@ describe('environment', () => {
       {call: {environment: {TMPDIR: '/tmp/slot1', TEMP: '/var/tmp/x', TMP: '/dev/shm'}}},
       ['TMPDIR=/tmp', 'TEMP=/tmp', 'TMP=/tmp'],
     ],
-    ['TMPDIR that is in the box stays', {call: {environment: {TMPDIR: '/tmp', TEMP: '/var/tmp', TMP: '/scratch/x'}}}, []],
+    ['TMPDIR that is in the box stays', {call: {environment: {TMPDIR: '/tmp', TEMP: '/var/tmp'}}}, []],
+    ['TMPDIR that is read-only in the box becomes /tmp', {call: {environment: {TMPDIR: '/scratch/x'}}}, ['TMPDIR=/tmp']],
     [
       'TMPDIR in the work directory stays',
       {job: {workDirectory: '/tmp/job'}, call: {environment: {TMPDIR: '/tmp/job/tmp', TMP: '/tmp/job2'}}},

@@ -21,7 +21,12 @@ const SYSTEM: SystemFacts = {
 const VIEWS: ViewFacts = {user: true, overlay: yes, options: ['userxattr'], fuse: no, mounts: [], writable: []};
 const ROOT = {uid: 0, gid: 0, groups: [0], name: 'root', home: '/root'};
 
-type Change = {job?: Partial<JobDocument>; facts?: Partial<Facts>; system?: Partial<SystemFacts>; policy?: NonNullable<Parts['policy']>};
+interface Change {
+  job?: Partial<JobDocument>;
+  facts?: Partial<Facts>;
+  system?: Partial<SystemFacts>;
+  policy?: NonNullable<Parts['policy']>;
+}
 function small({job, facts, system, policy}: Change = {}): Plan {
   return plan({
     job: {image: '/i', services: [{name: 'web', command: ['nginx', '-g', 'daemon off;']}], ...job},
@@ -42,6 +47,7 @@ const asRoot = (change: Change = {}): Plan =>
 const config = (made: Plan, exists = true) =>
   ociConfig(made, {boxDirectory: '/b', id: 'ab', seccomp: BUILTIN_SECCOMP, exists: () => exists}) as {
     root: {path: string};
+    process: {args: string[]};
     mounts: {destination: string; source: string; options: string[]}[];
     linux: {namespaces: {type: string}[]; uidMappings?: object[]; maskedPaths?: string[]; cgroupsPath?: string};
   };
@@ -204,6 +210,20 @@ describe('the bundle', () => {
       '/slot/tare-ab/engine',
     );
     expect(config(small()).linux.cgroupsPath).to.equal(undefined);
+  });
+  it('repositories: bound alone, and held by init by descriptors that the runtime hands on', () => {
+    const made = small({job: {cvmfs: ['a.example.org', 'b.example.org']}});
+    const own = config(made).mounts.filter(({destination}) => destination.startsWith('/cvmfs'));
+    expect(own.map(({destination, options}) => [destination, options])).to.deep.equal([
+      ['/cvmfs', ['nosuid', 'nodev', 'mode=0755']],
+      ['/cvmfs/a.example.org', ['rbind', 'ro', 'nosuid', 'nodev', 'rslave']],
+      ['/cvmfs/b.example.org', ['rbind', 'ro', 'nosuid', 'nodev', 'rslave']],
+    ]);
+    expect(config(made).process.args).to.deep.equal(['/proc/self/fd/4', 'tare-init', '3,5,6']);
+    expect(ociArgv(made, '/b', 'ab').slice(-3)).to.deep.equal(['--preserve-fds', '4', 'tare-ab']);
+    const strings = launched(made);
+    expect(strings.slice(0, strings.indexOf('Mroot'))).to.include.members(['Mhold', 'm/cvmfs/a.example.org', 'm/cvmfs/b.example.org']);
+    expect(config(small()).process.args).to.deep.equal(['/proc/self/fd/4', 'tare-init', '3']);
   });
   it('a step that it cannot do is refused', () => {
     const made = small();

@@ -190,6 +190,7 @@ describe('views of applications', () => {
   const inputs = (views: ViewFacts) => ({
     ...{views, applications, destinations, image: null, place: '{box}', writable: [WORK], system: null},
     choice: {value: 'private' as const, because: 'a test', image: null},
+    cvmfs: {root: '/cvmfs', replaced: false},
   });
   it('do not show what the box hides', () => {
     const made = plan({...asRoot(), job: {filesystem: 'private', applications: ['a', 'b'].map((name) => ({name, command: ['x']}))}});

@@ -1,0 +1,94 @@
+/** Slot to job. Slurm hears nothing but how the wrapper ends. */
+
+import {join} from 'node:path';
+import type {BatchAdapter, BatchCall, BatchJob, BatchSettings, Effects, Ended, Ending, Read, Slot} from '@tare/contract';
+
+const MIB = 1024 ** 2;
+const FAILED = 125;
+/** As a shell says that somebody was killed. */
+const KILLED = 128 + 9;
+const DESCRIPTOR = '.tare.yaml';
+type Environment = BatchCall['environment'];
+
+export const adapter: BatchAdapter = {read, reportOutcome, reportFailure: () => Promise.resolve({quit: null})};
+
+function read({environment, cwd, role}: BatchCall, effects: Effects): BatchJob {
+  const reports = role === 'wrapper';
+  const path = join(cwd, DESCRIPTOR);
+  const job = environment['SLURM_JOB_ID'] ?? '';
+  const step = environment['SLURM_STEP_ID'];
+  const id = step === undefined ? job : `${job}.${step}.${environment['SLURM_PROCID'] ?? '0'}`;
+  const cluster = environment['SLURM_CLUSTER_NAME'] ?? 'slurm';
+  return {
+    system: 'slurm',
+    lrms: {
+      host: environment['SLURM_SUBMIT_HOST'] ?? null,
+      queue: environment['SLURM_JOB_PARTITION'] ?? null,
+      localJobId: job,
+      globalJobId: `${cluster}#${id}`,
+      attempt: (number(environment, 'SLURM_RESTART_COUNT') ?? 0) + 1,
+    },
+    slot: slotOf(environment),
+    about: {name: environment['SLURM_JOB_NAME'] ?? null, vo: null, fqan: null, subject: null, issuer: null, groups: []},
+    kind: 'job',
+    because: 'a job of Slurm',
+    descriptor: reports && effects.exists(path) ? {value: path, at: DESCRIPTOR} : null,
+    own: {reports},
+    remarks: [],
+  };
+}
+
+const number = (environment: Environment, name: string): number | null => {
+  const text = environment[name] ?? '';
+  return /^\d{1,12}$/.test(text) ? Number(text) : null;
+};
+
+/**
+ * Memory is in MiB (slurm.conf(5)): per CPU, or per node; 0 is all of the node. In a step the wrapper is called once a task, and each has its
+ * share of the node; in the batch script it has all. No times: Slurm ends a job that is over its own, and says when with `--signal`.
+ */
+export function slotOf(environment: Environment): Slot {
+  const of = (name: string): Read<number> | null => {
+    const value = number(environment, name);
+    return value === null || value === 0 ? null : {value, at: name};
+  };
+  const tasks = environment['SLURM_STEP_ID'] === undefined ? 1 : tasksHere(environment);
+  const node = of('SLURM_CPUS_ON_NODE');
+  const task = of('SLURM_CPUS_PER_TASK');
+  const share = node === null ? null : {value: Math.max(1, Math.floor(node.value / tasks)), at: node.at};
+  const cores = tasks > 1 ? (task ?? share) : (node ?? task);
+  const perNode = of('SLURM_MEM_PER_NODE');
+  const perCpu = of('SLURM_MEM_PER_CPU');
+  const memory =
+    perNode !== null
+      ? {value: Math.floor(perNode.value / tasks), at: perNode.at}
+      : perCpu !== null && cores !== null
+        ? {value: perCpu.value * cores.value, at: `${perCpu.at} x ${cores.at}`}
+        : null;
+  return {
+    name: environment['SLURMD_NODENAME'] ?? null,
+    cores,
+    memoryBytes: memory === null ? null : {value: memory.value * MIB, at: memory.at},
+    scratchBytes: null,
+    gpus: of('SLURM_GPUS_ON_NODE'),
+    wallTimeUs: null,
+    cpuTimeUs: null,
+  };
+}
+
+/** `SLURM_STEP_TASKS_PER_NODE` is `2(x3),1`, by the order of the nodes. */
+function tasksHere(environment: Environment): number {
+  const counts = (environment['SLURM_STEP_TASKS_PER_NODE'] ?? '').split(',').flatMap((part) => {
+    const [, tasks, nodes = '1'] = /^(\d{1,6})(?:\(x(\d{1,6})\))?$/.exec(part) ?? [];
+    return tasks === undefined ? [] : Array<number>(Number(nodes)).fill(Number(tasks));
+  });
+  return Math.max(1, counts[number(environment, 'SLURM_NODEID') ?? 0] ?? 1);
+}
+
+function reportOutcome(job: BatchJob, {record}: Ended, _: BatchSettings, __: Effects): Promise<Ending> {
+  const {status, limit} = record.outcome;
+  if (job.own['reports'] !== true) return Promise.resolve({quit: null});
+  // init or the front was killed: nobody knows how the payload would have ended
+  if (status === 'wrapper-failure') return Promise.resolve({quit: {code: FAILED}});
+  return Promise.resolve({quit: status === 'limit' && limit === 'memory' ? {code: KILLED} : null});
+}

@@ -1,0 +1,116 @@
+/** From what a look at a repository found to whether it can be used, and to the record's entry. Pure. */
+
+import type {UsageRecord} from '../schema/generated/record-1.js';
+import {wholeNumber, type Answer} from './answer.js';
+
+export type Entry = UsageRecord['cvmfs'][number];
+export type State = Entry['state'];
+
+/** What a look before the payload found. */
+export interface Looked {
+  entry: Entry;
+  /** What the client had counted (user.nioerr); null: it does not tell. */
+  errors: number | null;
+}
+
+export interface Verdict {
+  state: State;
+  /** For people; null when it is ok. */
+  reason: string | null;
+}
+
+export interface Wanted {
+  repository: string;
+  minimumRevision: number | null;
+}
+
+const ENOENT = 2;
+const ELOOP = 40;
+const ENOTCONN = 107;
+
+/** What a step of the look is, for people. */
+const STEPS: Readonly<Record<string, string>> = {
+  root: 'looking at the directory of all repositories',
+  open: 'opening it, which mounts it',
+  statfs: 'asking for its size',
+  list: 'reading its directory',
+  attributes: 'reading what its client says of itself',
+  other: 'waiting for another look at it',
+};
+
+/** What an error means here. */
+const MEANINGS: Readonly<Record<number, string>> = {
+  [ENOTCONN]: 'its client has died',
+  [ELOOP]: 'its automounter cannot mount it in this mount namespace',
+};
+
+export function judge(answer: Answer, {repository, minimumRevision}: Wanted): Verdict {
+  const step = STEPS[answer.step ?? ''] ?? 'the look at it';
+  if (answer.late) return {state: 'hung', reason: `no answer in ${String(Math.round((answer.us ?? 0) / 1e5) / 10)} s: ${step}`};
+  if (answer.errno === ENOENT && answer.step === 'open') {
+    const how =
+      answer.automount === true ? 'the automounter did not mount it' : answer.root === false ? 'there is no CVMFS' : 'no such directory';
+    return {state: 'absent', reason: how};
+  }
+  if (answer.errno !== null || !answer.done) {
+    const meaning = answer.errno === null ? undefined : MEANINGS[answer.errno];
+    const said = answer.error ?? 'it ended early';
+    return {state: 'broken', reason: `${step}: ${meaning === undefined ? said : `${said}: ${meaning}`}`};
+  }
+  if (answer.mounted === '' && answer.entries === false) return {state: 'absent', reason: 'an empty directory, nothing is mounted there'};
+  const {fqrn} = answer.attributes;
+  if (fqrn !== undefined && fqrn !== repository) return {state: 'broken', reason: `it is another repository: ${fqrn}`};
+  const revision = wholeNumber(answer.attributes['revision']);
+  if (minimumRevision !== null && revision !== null && revision < minimumRevision)
+    return {state: 'stale', reason: `revision ${String(revision)} is older than ${String(minimumRevision)}`};
+  return {state: 'ok', reason: null};
+}
+
+/** The entry before the payload runs. */
+export function entryOf({repository}: Wanted, answer: Answer, {state, reason}: Verdict): Entry {
+  const {attributes, before, mounted} = answer;
+  const hasMount = mounted !== null && mounted !== '';
+  return {
+    repository,
+    revision: wholeNumber(attributes['revision']),
+    probedEpochUs: answer.epochUs,
+    state,
+    reason,
+    probeUs: answer.us,
+    mounted: hasMount ? (before === '' ? 'automount' : 'before') : null,
+    fileSystem: hasMount ? mounted : null,
+    rootHash: attributes['root_hash'] ?? null,
+    clientVersion: attributes['version'] ?? null,
+    server: attributes['host'] ?? null,
+    proxy: attributes['proxy'] ?? null,
+    hitRate: null,
+    stateAtEnd: null,
+    reasonAtEnd: null,
+    revisionAtEnd: null,
+    rootHashAtEnd: null,
+    ioErrorsGained: null,
+  };
+}
+
+/** The same, with what a look after the payload's end has found. `errorsBefore`: what the client had counted at the first look. */
+export function closeEntry(entry: Entry, answer: Answer, errorsBefore: number | null): Entry {
+  const {attributes} = answer;
+  const {state, reason} = judge(answer, {repository: entry.repository, minimumRevision: null});
+  const errors = wholeNumber(attributes['nioerr']);
+  const gained = errors === null || errorsBefore === null ? null : errors - errorsBefore;
+  return {
+    ...entry,
+    hitRate: decimal(attributes['hitrate']),
+    stateAtEnd: state === 'stale' ? 'ok' : state,
+    reasonAtEnd: reason,
+    revisionAtEnd: wholeNumber(attributes['revision']),
+    rootHashAtEnd: attributes['root_hash'] ?? null,
+    // a client that was started anew counts from 0
+    ioErrorsGained: gained === null || gained < 0 ? null : gained,
+  };
+}
+
+function decimal(text: string | undefined): number | null {
+  const value = text === undefined || !/^\d+(\.\d+)?$/.test(text.trim()) ? NaN : Number(text);
+  return Number.isFinite(value) ? value : null;
+}

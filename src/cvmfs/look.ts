@@ -1,0 +1,55 @@
+/**
+ * Looks at a repository, by the static program: this process never touches one. A look that hangs in the kernel is left alone, with its
+ * process; whoever comes meanwhile gets the same answer.
+ */
+
+import type {ChildProcess} from 'node:child_process';
+import {readAnswer, type Answer} from './answer.js';
+
+/** Starts the static program as `tare-repository`, with a pipe for its output. */
+export type Start = (argv: readonly string[]) => ChildProcess;
+
+export interface Question {
+  root: string;
+  repository: string;
+  /** Where answers are kept for others; empty: nowhere. */
+  file: string;
+  /** How old another's answer may be. */
+  ageUs: number;
+  deadlineUs: number;
+  /** Who looks; null: this process's own account. */
+  identity: {uid: number; gid: number; groups: readonly number[]} | null;
+}
+
+/** The tool keeps the deadline itself; this is for a tool that cannot. */
+const SLACK_MS = 2000;
+
+/** Never rejects. */
+export function look(start: Start, question: Question): Promise<Answer> {
+  const {root, repository, file, ageUs, deadlineUs, identity} = question;
+  const who = identity === null ? '-' : `${String(identity.uid)} ${String(identity.gid)} ${identity.groups.join(',')}`;
+  return new Promise((resolve) => {
+    let text = '';
+    const child = start([file, String(Math.round(ageUs)), String(Math.round(deadlineUs)), who, root, repository]);
+    const answer = (more: string): void => {
+      clearTimeout(timer);
+      child.stdout?.destroy();
+      child.unref();
+      resolve(readAnswer(text + more));
+    };
+    const timer = setTimeout(
+      () => {
+        child.kill('SIGKILL');
+        answer(`late\tyes\nus\t${String(deadlineUs)}\n`);
+      },
+      deadlineUs / 1000 + SLACK_MS,
+    );
+    child.stdout?.setEncoding('utf8').on('data', (more: string) => (text += more));
+    child.on('error', ({message}) => {
+      answer(`error\t${message}\n`);
+    });
+    child.on('close', () => {
+      answer('');
+    });
+  });
+}

@@ -1,0 +1,27 @@
+/** Repositories of CVMFS as a table for people. */
+
+import {formatDuration} from '../job/quantity.js';
+import type {UsageRecord} from '../record/record.js';
+import {printable, renderTable, type Column, type TableOptions} from './table.js';
+
+const COLUMNS = [
+  {header: 'repository'},
+  {header: 'state'},
+  {header: 'revision', align: 'right'},
+  {header: 'took', align: 'right'},
+  {header: 'client'},
+  {header: 'why', wrap: true},
+] as const satisfies readonly Column[];
+
+export function renderRepositories(root: string, repositories: UsageRecord['cvmfs'], options: TableOptions = {}): string {
+  if (repositories.length === 0) return `nothing is mounted in ${root}, and the policy names no repository\n`;
+  const rows = repositories.map(({repository, state, revision, probeUs, fileSystem, clientVersion, reason}) => [
+    printable(repository),
+    state,
+    revision === null ? '-' : String(revision),
+    probeUs === null ? '-' : formatDuration(probeUs),
+    printable([fileSystem, clientVersion].filter((text) => text !== null).join(' ')) || '-',
+    printable(reason ?? '-'),
+  ]);
+  return renderTable(COLUMNS, rows, options);
+}

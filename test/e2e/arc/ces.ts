@@ -1,0 +1,40 @@
+/** What all files here share: a CE for a suite, and the programs of jobs. */
+
+import {join} from 'node:path';
+import type {UsageRecord} from '../../../src/record/record.js';
+import {need} from '../../support/need.js';
+import {Ce, type CeOptions, type Used} from '../../support/ce.js';
+import {installed, isRoot, program} from '../../support/tare.js';
+
+export const WRAPPER = join(installed(), 'bin/tare-wrap');
+
+/** Gives the suite it is called in a CE; what its daemons wrote last is shown with each failure. */
+export function ceFor(options: Partial<CeOptions> = {}): () => Ce {
+  let ce: Ce | null = null;
+  before(async function () {
+    need(this, isRoot, 'a CE whose jobs run as a local account needs root');
+    need(this, program('arcctl') !== null && program('arcsub') !== null && program('sqlite3') !== null, 'ARC is not installed');
+    ce = await Ce.start({wrapper: WRAPPER, ...options});
+  });
+  afterEach(function () {
+    if (this.currentTest?.state === 'failed' && ce !== null) console.log(ce.logs());
+  });
+  after(async () => {
+    await ce?.stop();
+  });
+  return () => {
+    if (ce === null) throw new Error('the CE has not been started');
+    return ce;
+  };
+}
+
+/** The figures of a record as ARC has them: whole seconds, and kB. */
+export function figuresOf({time, net}: UsageRecord): Omit<Used, 'ExitCode' | 'CPUCount'> {
+  const seconds = (us: number | null): number => Math.round((us ?? Number.NaN) / 1e6);
+  return {
+    UsedWalltime: seconds(time.wallUs),
+    UsedCPUUserTime: seconds(net.cpuUserUs),
+    UsedCPUKernelTime: seconds(net.cpuSystemUs),
+    UsedMemory: Math.ceil((net.memPeakBytes ?? Number.NaN) / 1024),
+  };
+}

@@ -1,0 +1,94 @@
+/** ENV/TARE on a real CE of ARC that submits to HTCondor, whose figures ARC takes for its own unless the callout has the last word. */
+
+import {expect} from 'chai';
+import type {ArcJob} from '../../support/ce.js';
+import {payload, until} from '../../support/tare.js';
+import {ceFor, figuresOf, WRAPPER} from './ces.js';
+
+const ECHO = '#!/bin/sh\necho ready\nfor each; do printf "<%s>" "$each"; done\necho\nenv | grep -c TARE_\nexit 0\n';
+
+describe('ARC over HTCondor', () => {
+  const ce = ceFor({callout: true, condor: {}});
+  const jobs: Record<string, ArcJob> = {};
+  const job = (name: string): ArcJob => jobs[name] ?? expect.fail(`no job ${name}`);
+
+  before(async function () {
+    this.timeout(120_000);
+    jobs['arguments'] = await ce().submit({
+      script: ECHO,
+      arguments: ['two words', "quo'te", 'dou"ble', 'back\\slash', '*'],
+      xrsl: '(memory=300)',
+    });
+    jobs['burn'] = await ce().submit({
+      script: `#!/bin/sh\necho ready; ${payload('burn')} 2 --processes 2; ${payload('touch-memory')} 100\n`,
+      xrsl: '(count=2)(memory=300)',
+    });
+    jobs['memory'] = await ce().submit({script: `#!/bin/sh\necho ready; ${payload('touch-memory')} 290 --hold 60\n`, xrsl: '(memory=300)'});
+    jobs['killed'] = await ce().submit({script: `#!/bin/sh\necho ready; ${payload('burn')} 2; sleep 987654\n`, xrsl: '(memory=300)'});
+  });
+
+  it('runs a job in a box, with its arguments', async () => {
+    const echo = job('arguments');
+    const used = await echo.finished();
+    expect(used.ExitCode).to.equal(0);
+    expect(echo.session('out.txt')).to.equal(`ready\n<two words><quo'te><dou"ble><back\\slash><*>\n0\n`);
+    const {record} = echo;
+    expect([record.mode, record.lrms.type]).to.deep.equal(['box', 'arc']);
+    expect(record.lrms.localJobId).to.match(/^\d+\.0$/);
+    expect(record.within).to.equal(null);
+  });
+
+  it('has the figures of the record, and not HTCondor’s', async () => {
+    const burn = job('burn');
+    const {ExitCode, CPUCount, ...measured} = await burn.finished();
+    expect([ExitCode, CPUCount]).to.deep.equal([0, 2]);
+    expect(measured).to.deep.equal(figuresOf(burn.record));
+    expect(measured.UsedCPUUserTime).to.be.within(4, 5);
+    expect(burn.record.allocation.cores).to.equal(2);
+  });
+
+  it('says that a job was over its memory', async () => {
+    const memory = job('memory');
+    const used = await memory.finished();
+    expect(used.ExitCode).to.equal(137);
+    expect(memory.control('failed')).to.include('Tare: out of memory: ');
+    expect(used.UsedMemory).to.equal(figuresOf(memory.record).UsedMemory);
+  });
+
+  it('has the last figures of a job that arckill killed', async () => {
+    const killed = job('killed');
+    await killed.running();
+    await until('a note of two seconds', () => /^tare_UserTime=2s/m.test(killed.diag), 60);
+    await killed.kill();
+    const used = await killed.finished();
+    expect(used.UsedCPUUserTime).to.equal(2);
+    expect(used.UsedWalltime).to.be.above(1);
+    await until('the end of its processes', () => ce().processes().length === 0, 20);
+  });
+});
+
+describe('ARC over HTCondor, and Tare is the wrapper of both', () => {
+  const ce = ceFor({callout: true, condor: {wrapper: WRAPPER}});
+
+  it('leaves one record of the attempt, and its own figures of the payload in ARC’s accounting', async () => {
+    const job = await ce().submit({
+      script: `#!/bin/sh\necho ready; cat /dev/tare/box.json; ${payload('burn')} 2; ${payload('touch-memory')} 100\n`,
+      xrsl: '(memory=300)',
+    });
+    const used = await job.finished();
+    expect(used.ExitCode, job.session('err.txt') + job.control('errors').slice(-1500)).to.equal(0);
+    // what stays is the outer one's, which weighed the job's script and the inner wrapper too
+    const [outer, ...others] = ce().records();
+    expect(others).to.deep.equal([]);
+    if (outer === undefined) throw new Error('no record');
+    expect([outer.lrms.type, outer.mode, outer.within]).to.deep.equal(['htcondor', 'box', null]);
+    expect(job.session('out.txt')).to.include(outer.recordId);
+    // the inner one's are of another record, and of the payload alone
+    const inner = /^tare_record=(.*)$/m.exec(job.control('diag'))?.[1];
+    expect(inner).to.be.a('string').and.not.equal(outer.recordId);
+    expect(used.UsedCPUUserTime).to.equal(2);
+    expect(outer.net.cpuUserUs).to.be.above(2_000_000);
+    expect(used.UsedWalltime * 1_000_000).to.be.below(outer.time.wallUs ?? 0);
+    expect(used.UsedMemory).to.be.within(100 * 1024, 130 * 1024);
+  });
+});

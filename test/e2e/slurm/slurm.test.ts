@@ -1,0 +1,79 @@
+/** tare-wrap in jobs of a real Slurm, as an unprivileged user. */
+
+import {chmodSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {expect} from 'chai';
+import {need} from '../../support/need.js';
+import {Cluster} from '../../support/slurm.js';
+import {installed, isRoot, payload, program, until} from '../../support/tare.js';
+
+const WRAPPER = join(installed(), 'bin/tare-wrap');
+
+describe('Slurm', () => {
+  let cluster: Cluster | null = null;
+  const slurm = (): Cluster => cluster ?? expect.fail('the cluster has not been started');
+  before(async function () {
+    need(this, isRoot, 'a cluster whose jobs run as their user needs root');
+    need(this, program('slurmctld') !== null && program('slurmd') !== null && program('munged') !== null, 'Slurm is not installed');
+    cluster = await Cluster.start();
+  });
+  afterEach(function () {
+    if (this.currentTest?.state === 'failed' && cluster !== null) console.log(cluster.logs());
+  });
+  after(async () => {
+    await cluster?.stop();
+  });
+
+  it('gives a task its slot, and its payload’s end to Slurm', async () => {
+    const {code, stdout, stderr} = await slurm().run([
+      ...['srun', '-n1', '-c2', '--mem=1000', '--job-name=sim', WRAPPER],
+      ...['sh', '-c', 'echo $SLURM_JOB_ID; cat $JOBFEATURES/max_rss_bytes; echo; exit 3'],
+    ]);
+    expect(code, stderr).to.equal(3);
+    const [job = '', limit] = stdout.split('\n');
+    expect(limit).to.equal(String((1000 - 64) * 2 ** 20));
+    const [record] = slurm().records(job);
+    expect(record).to.include({mode: 'box', trust: 'user', state: 'final'});
+    expect(record?.lrms).to.include({type: 'slurm', queue: 'grid', globalJobId: `test#${job}.0.0`, attempt: 1});
+    expect(record?.allocation.cores).to.equal(2);
+    expect(record?.outcome).to.include({status: 'failed', exitCode: 3});
+  });
+
+  it('gives each of two tasks its share, and a record', async () => {
+    const {code, stdout, stderr} = await slurm().run([
+      ...['srun', '-n2', '--mem=2000', WRAPPER, 'sh', '-c', 'echo $SLURM_JOB_ID $(cat $JOBFEATURES/max_rss_bytes)'],
+    ]);
+    expect(code, stderr).to.equal(0);
+    const lines = stdout.trim().split('\n');
+    const [job = ''] = (lines[0] ?? '').split(' ');
+    expect(lines).to.deep.equal(Array<string>(2).fill(`${job} ${String((1000 - 64) * 2 ** 20)}`));
+    expect(
+      slurm()
+        .records(job)
+        .map(({lrms}) => lrms.globalJobId)
+        .sort(),
+    ).to.deep.equal([`test#${job}.0.0`, `test#${job}.0.1`]);
+  });
+
+  it('ends a task that is over its memory as a kill', async () => {
+    const {code, stderr} = await slurm().run(['srun', '-n1', '--mem=300', WRAPPER, payload('touch-memory'), '290', '--hold', '60']);
+    expect(code, stderr).to.equal(137);
+  });
+
+  it('passes scancel on to the payload of a batch script, once', async () => {
+    const script = slurm().at('home/script');
+    writeFileSync(script, `#!/bin/sh\nexec ${WRAPPER} ${payload('trap-term')} TERM\n`);
+    chmodSync(script, 0o755);
+    const {stdout, stderr} = await slurm().run(['sbatch', '--parsable', '-n1', '-c2', '--mem=1000', '--output=out', 'script']);
+    const job = stdout.trim();
+    expect(job, stderr).to.match(/^\d+$/);
+    await until('the payload to be ready', () => slurm().read('out').includes('ready'), 30);
+    await slurm().run(['scancel', '--batch', '--signal=TERM', job]);
+    await until('its record', () => slurm().records(job)[0]?.state === 'final', 30);
+    expect(slurm().read('TERM')).to.equal('TERM\ndone\n');
+    const [record] = slurm().records(job);
+    expect(record?.lrms.globalJobId).to.equal(`test#${job}`);
+    expect(record?.allocation).to.include({cores: 2, memoryLimitBytes: (1000 - 64) * 2 ** 20});
+    expect(record?.outcome).to.include({status: 'completed'});
+  });
+});

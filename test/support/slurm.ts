@@ -1,0 +1,158 @@
+/** A cluster of Slurm for a test: one node, in namespaces of its own, gone when process 1 of its PID namespace is. */
+
+import {execFile, spawn, type ChildProcess} from 'node:child_process';
+import {randomBytes} from 'node:crypto';
+import {chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {hostname} from 'node:os';
+import {join} from 'node:path';
+import type {UsageRecord} from '../../src/record/record.js';
+import {patience} from './pace.js';
+import {POLICY_FOLDER, removePolicyFolder} from './policy-folder.js';
+import {processes, until} from './tare.js';
+
+const NOBODY = 65534;
+/** For documentation (RFC 5737): Slurm takes no loopback address for its own. */
+const ADDRESS = '192.0.2.1';
+
+export interface Ran {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+export class Cluster {
+  /** Not below /tmp: a box has its own. */
+  readonly directory = mkdtempSync('/var/lib/tare-slurm-');
+  private holder: ChildProcess | null = null;
+  private first = 0;
+
+  static async start(): Promise<Cluster> {
+    const cluster = new Cluster();
+    try {
+      await cluster.launch();
+      return cluster;
+    } catch (error) {
+      const troubles = cluster.logs();
+      await cluster.stop();
+      throw new Error(`Slurm did not come up: ${String(error)}\n${troubles}`, {cause: error});
+    }
+  }
+
+  at(...names: readonly string[]): string {
+    return join(this.directory, ...names);
+  }
+
+  private async launch(): Promise<void> {
+    chmodSync(this.directory, 0o755);
+    for (const name of ['spool', 'state', 'log', 'munge', 'run', 'etc', 'home', 'tare']) mkdirSync(this.at(name));
+    for (const name of ['tare/state', 'tare/spool', 'tare/scratch']) {
+      mkdirSync(this.at(name));
+      chmodSync(this.at(name), 0o1777);
+    }
+    chmodSync(this.at('munge'), 0o700);
+    chownSync(this.at('home'), NOBODY, NOBODY);
+    writeFileSync(this.at('munge/key'), randomBytes(1024), {mode: 0o400});
+    const directories = {state: this.at('tare/state/%u'), spool: this.at('tare/spool'), scratch: this.at('tare/scratch')};
+    writeFileSync(this.at('etc/policy.yaml'), JSON.stringify({schema: 'tare/policy/v1', site: {name: 'TEST-SITE'}, directories}));
+    const node = hostname();
+    const lines = [
+      'ClusterName=test',
+      `SlurmctldHost=${node}(${ADDRESS})`,
+      'AuthType=auth/munge',
+      `AuthInfo=socket=${this.at('run/munge.sock')}`,
+      'CredType=cred/munge',
+      'SlurmUser=root',
+      'SlurmctldPort=16817',
+      'SlurmdPort=16818',
+      `StateSaveLocation=${this.at('state')}`,
+      `SlurmdSpoolDir=${this.at('spool')}`,
+      `SlurmctldPidFile=${this.at('run/ctld.pid')}`,
+      `SlurmdPidFile=${this.at('run/slurmd.pid')}`,
+      `SlurmctldLogFile=${this.at('log/ctld.log')}`,
+      `SlurmdLogFile=${this.at('log/slurmd.log')}`,
+      'ProctrackType=proctrack/linuxproc',
+      'TaskPlugin=task/none',
+      'SelectType=select/cons_tres',
+      'SelectTypeParameters=CR_Core_Memory',
+      'JobAcctGatherType=jobacct_gather/none',
+      'MpiDefault=none',
+      'ReturnToService=2',
+      'KillWait=20',
+      `NodeName=${node} NodeAddr=${ADDRESS} CPUs=2 RealMemory=4000 State=UNKNOWN`,
+      'PartitionName=grid Nodes=ALL Default=YES State=UP',
+      '',
+    ];
+    writeFileSync(this.at('slurm.conf'), lines.join('\n'));
+    mkdirSync(POLICY_FOLDER, {recursive: true});
+    const inner = [
+      'mount --bind "$1/etc" /etc/tare',
+      'ip link set lo up',
+      'ip link add d0 type veth peer name d1',
+      `ip addr add ${ADDRESS}/24 dev d0`,
+      'ip link set d0 up',
+      'ip link set d1 up',
+      ': >"$1/run/up"',
+      'while :; do sleep 0.3; done', // waits for orphans too
+    ].join(' && ');
+    const outer = `
+      unshare --net --mount --propagation=private --pid --fork --kill-child=KILL --mount-proc sh -c '${inner}' sh "$1" &
+      trap 'kill -KILL $!; wait $!; rm -rf "$1"' TERM
+      wait $! || wait $!`;
+    this.holder = spawn('setpriv', ['--pdeathsig=TERM', 'sh', '-c', outer, 'sh', this.directory], {stdio: 'ignore', detached: true});
+    await until('the namespaces', () => existsSync(this.at('run/up')), 10);
+    const unshare = processes().find(({parent, comm}) => parent === this.holder?.pid && comm === 'unshare');
+    this.first = processes().find(({parent}) => parent === unshare?.pid)?.pid ?? 0;
+    const munge = ['key-file munge/key', 'socket run/munge.sock', 'pid-file munge/pid', 'log-file munge/log', 'seed-file munge/seed'];
+    const options = munge.map((each) => each.replace(/^(\S+) (.*)$/, (_, option: string, name: string) => `--${option}=${this.at(name)}`));
+    for (const argv of [['munged', '--force', ...options], ['slurmctld'], ['slurmd']]) {
+      const {code, stderr} = await this.run(argv, {root: true});
+      if (code !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
+    }
+    for (const deadline = Date.now() + patience(30_000); ;) {
+      if ((await this.run(['sinfo', '-h', '-o', '%t'], {root: true})).stdout.includes('idle')) return;
+      if (Date.now() > deadline) throw new Error('no node is idle');
+    }
+  }
+
+  /** A command in there, by default as the user, and its end. */
+  async run(argv: readonly string[], {root = false}: {root?: boolean} = {}): Promise<Ran> {
+    const user = ['setpriv', `--reuid=${String(NOBODY)}`, `--regid=${String(NOBODY)}`, '--clear-groups'];
+    const into = [`--target=${String(this.first)}`, '--net', '--mount', '--pid', `--wd=${this.at('home')}`, ...(root ? [] : user)];
+    const env = {PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: this.at('home'), SLURM_CONF: this.at('slurm.conf')};
+    return new Promise((resolve) => {
+      execFile('nsenter', [...into, ...argv], {env, timeout: patience(60_000)}, (error, stdout, stderr) => {
+        resolve({code: error === null ? 0 : typeof error.code === 'number' ? error.code : -1, stdout, stderr});
+      });
+    });
+  }
+
+  read(name: string): string {
+    const path = this.at('home', name);
+    return existsSync(path) ? readFileSync(path, 'utf8') : '';
+  }
+
+  /** Of the job with this number. */
+  records(job: string): UsageRecord[] {
+    return readdirSync(this.at('tare/spool'))
+      .filter((name) => name.endsWith('.json'))
+      .map((name) => JSON.parse(readFileSync(this.at('tare/spool', name), 'utf8')) as UsageRecord)
+      .filter(({lrms}) => lrms.localJobId === job);
+  }
+
+  logs(): string {
+    const tail = (name: string): string =>
+      existsSync(this.at('log', name)) ? readFileSync(this.at('log', name), 'utf8').slice(-2000) : '';
+    return `${tail('ctld.log')}\n${tail('slurmd.log')}`;
+  }
+
+  async stop(): Promise<void> {
+    if (this.first > 0) process.kill(this.first, 'SIGKILL');
+    const {holder} = this;
+    if (holder !== null && holder.exitCode === null && holder.signalCode === null) {
+      const ended = new Promise((resolve) => holder.once('exit', resolve));
+      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, patience(10_000)))]);
+    }
+    rmSync(this.directory, {recursive: true, force: true, maxRetries: 5, retryDelay: 200});
+    removePolicyFolder();
+  }
+}

@@ -1,0 +1,50 @@
+import {expect} from 'chai';
+import type {BatchCall} from '@tare/contract';
+import {adapter, slotOf} from '../../../plugins/slurm/adapter.js';
+import {slurm} from '../../../plugins/slurm/index.js';
+import {effects} from '../htcondor/effects.js';
+
+const BATCH = {
+  SLURM_JOB_ID: '17',
+  SLURM_CLUSTER_NAME: 'grid',
+  SLURM_JOB_PARTITION: 'long',
+  SLURM_JOB_NAME: 'sim',
+  SLURM_CPUS_ON_NODE: '8',
+  SLURM_MEM_PER_CPU: '2000',
+};
+const call = (environment: Record<string, string>): BatchCall => ({role: 'wrapper', argv: ['./x'], environment, cwd: '/nowhere', uid: 1});
+const slot = (environment: Record<string, string>) => {
+  const {cores, memoryBytes} = slotOf(environment);
+  return [cores?.value ?? null, memoryBytes === null ? null : memoryBytes.value / 2 ** 20];
+};
+
+describe('Slurm: from the slot to the job', () => {
+  it('gives the batch script all of its node', () => {
+    expect(slot(BATCH)).to.deep.equal([8, 16_000]);
+    expect(slot({...BATCH, SLURM_MEM_PER_NODE: '4096'})).to.deep.equal([8, 4096]);
+  });
+
+  it('gives each task of a step its share', () => {
+    const step = {...BATCH, SLURM_STEP_ID: '0', SLURM_STEP_TASKS_PER_NODE: '4(x2),2', SLURM_NODEID: '1'};
+    expect(slot(step)).to.deep.equal([2, 4000]);
+    expect(slot({...step, SLURM_CPUS_PER_TASK: '1', SLURM_MEM_PER_NODE: '4000'})).to.deep.equal([1, 1000]);
+    expect(slot({...step, SLURM_NODEID: '2'})).to.deep.equal([4, 8000]);
+    expect(slot({...step, SLURM_STEP_TASKS_PER_NODE: 'x(9', SLURM_NODEID: '7'})).to.deep.equal([8, 16_000]);
+  });
+
+  it('takes nothing from what is no number, and 0 for all', () => {
+    expect(slot({SLURM_CPUS_ON_NODE: 'many', SLURM_MEM_PER_CPU: '-1'})).to.deep.equal([null, null]);
+    expect(slot({SLURM_CPUS_ON_NODE: '2', SLURM_MEM_PER_NODE: '0'})).to.deep.equal([2, null]);
+  });
+
+  it('says which job it is, each task and each attempt another', () => {
+    const lrms = (more: Record<string, string> = {}) => adapter.read(call({...BATCH, ...more}), effects()).lrms;
+    expect(lrms()).to.deep.equal({host: null, queue: 'long', localJobId: '17', globalJobId: 'grid#17', attempt: 1});
+    expect(lrms({SLURM_STEP_ID: '3', SLURM_PROCID: '5', SLURM_RESTART_COUNT: '2'})).to.include({globalJobId: 'grid#17.3.5', attempt: 3});
+  });
+
+  it('is detected by the job’s number', () => {
+    const detect = (environment: Record<string, string>) => slurm.batchSystems?.[0]?.detect(call(environment));
+    expect([detect(BATCH), detect({}), detect({SLURM_JOB_ID: ''})]).to.deep.equal([true, false, false]);
+  });
+});
