@@ -114,7 +114,7 @@ function tare(name, uid, job) {
       const work = path.join(place, 'work');
       mkdirSync(work, {recursive: true});
       if (isRoot) chownSync(work, NOBODY, NOBODY);
-      const rules = {schema: 'tare/policy/v1', site: {name: 'BENCH'}, directories, images: [`${place}/*`], services: {within: '120s'}};
+      const rules = {schema: 'tare/policy/v1', site: {name: 'BENCH'}, directories, images: [`${place}/*`], services: {within: '60s'}};
       writeFileSync(policy, JSON.stringify(rules));
       const file = path.join(work, `job-${uid}-${name.length}.json`);
       const command = ['/usr/bin/tare-bench-mark', 'at'];
