@@ -196,7 +196,7 @@ const PEERS = [
     name: 'docker run',
     program: 'docker',
     prepare: (place, {tree}, shared) => {
-      must('docker', ['info']);
+      must('docker', ['version']);
       must('sh', ['-c', 'tar --create --directory "$1" . | docker import - "$2"', 'sh', tree, NAME]);
       return {
         command: ['docker', 'run', '--name', NAME, '--network', 'none', '--volume', `${shared}:/shared`, NAME, '/sbin/init'],
