@@ -2,6 +2,7 @@
 // npm run bench -- memory [JOBS]: private memory of the wrapper's own processes while the payload sleeps.
 // npm run bench -- ps [BOXES]: what `tare ps` takes while so many boxes live.
 // npm run bench -- records [COUNT [EXPORTER...]]: what listing and exporting a spool of a million records takes, in time and memory.
+// npm run bench -- machine [RUNS]: from start to payload of a small machine, beside containers and an emulated machine that boot the same tree.
 // The commands take turns, so that a machine whose speed drifts slows all of them; medians and ratios are what counts.
 import {spawn, spawnSync} from 'node:child_process';
 import {chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync} from 'node:fs';
@@ -13,7 +14,7 @@ import {build} from './build.mjs';
 import {BOX, TOOLCHAIN, nodeModules, nodeVersion, systemPackages} from './setup.mjs';
 import {Stop, main, root, which} from './steps.mjs';
 
-const RUNS = {launch: 30, memory: 4, ps: 50, records: 1_000_000};
+const RUNS = {launch: 30, memory: 4, ps: 50, records: 1_000_000, machine: 10};
 /** Of each, once the boxes live. */
 const LOOKS = 20;
 const WARM_UP = 3;
@@ -190,16 +191,21 @@ async function ps(boxes, place) {
   }
 }
 
-/** Its generator is the tests', in TypeScript. */
-function records(count, place, exporters) {
-  const argv = ['--import=tsx', path.join(root, 'scripts/bench-records.mjs'), String(count), place, ...exporters];
+/** Those that take what the tests make, which is in TypeScript. */
+function withTsx(script, ...args) {
+  const argv = ['--import=tsx', path.join(root, 'scripts', script), ...args.map(String)];
   const {status} = spawnSync(process.execPath, argv, {stdio: 'inherit', cwd: root});
   if (status !== 0) throw new Stop(`${argv.join(' ')} ended with ${status}`);
 }
 
-const BENCHES = {launch, memory, ps, records};
-/** Needs neither the compiled folder nor a mount namespace. */
-const PLAIN = ['records'];
+const records = (count, place, exporters) => withTsx('bench-records.mjs', count, place, ...exporters);
+const machine = (runs, place) => withTsx('bench-machine.mjs', runs, place);
+
+const BENCHES = {launch, memory, ps, records, machine};
+/** Does not run the compiled folder. */
+const CHECKOUT = ['records'];
+/** Needs no mount namespace; a daemon beside it would not see what is mounted there. */
+const PLAIN = ['records', 'machine'];
 
 /** Root works in a mount namespace of its own: the state that tare-wrap chooses is not the node's then. */
 function inOwnNamespace() {
@@ -219,7 +225,7 @@ await main(async () => {
     nodeModules();
     systemPackages([...BOX, ...TOOLCHAIN]);
     build();
-    if (!PLAIN.includes(name)) build(['dist']);
+    if (!CHECKOUT.includes(name)) build(['dist']);
     if (isRoot && !PLAIN.includes(name)) return inOwnNamespace();
   }
   // Neither in /tmp nor in /var/tmp, which are private in the box: a work directory there is no usual one.
