@@ -2,7 +2,7 @@
 import atexit, os, pwd, subprocess, threading
 
 from applications import Applications, python, sh
-from harness import BOXES, BWRAP, NOBODY, Skip, equal, launch, test, wait_for
+from harness import BOXES, BWRAP, NOBODY, Skip, equal, launch, named, test, wait_for
 from views import sub, tool, words
 
 # process 1 of the system: says what it sees, then runs until it is told to end
@@ -161,6 +161,21 @@ def a_guest_without_its_host_is_told(bench):
     run.go(1)
     equal(run.expect('F')[0], b'system')
     equal(run.close()[0].count(b'ran'), 0)
+
+
+@test('none', 'system', 'system-user')
+def a_guest_waits_for_the_exec_of_process_1(bench):
+    """Before it, that one's namespaces are still the box's, which is no place for a guest."""
+    needs_rights(bench)
+    run = Applications(bench, *first(bench.folder()), *sh('guest', 'echo ran', 'Q0'), 'pkeeper-forked')
+    run.go(0)
+    wait_for(lambda: named(run.job, '@keeper-forked'), what='the keeper')
+    run.go(1)
+    failed = run.expect('F')
+    equal((failed[0], failed[1], failed[3]), (b'system', b'11', b'1'))
+    run.brain.send('A')
+    run.brain.until('B')
+    equal(run.job.quit(run.brain, 'code', 0)[:2], (0, b''))
 
 
 @test('user')
