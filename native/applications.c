@@ -257,13 +257,12 @@ static _Noreturn void become_keeper(struct box *box, struct application *applica
 	keeper_main(payload, &own, &post);
 }
 
-/* The process of the application that this one is a guest of; 0: it does not run. */
+/* The keeper of the application that this one is a guest of; 0: it does not run. */
 static pid_t host_of(const struct box *box, const struct application *application)
 {
 	long host = application->payload->guest.host;
 
-	return host >= 0 && (size_t)host < box->count && box->applications[host].keeper ?
-		       child_of(box->applications[host].keeper) : 0;
+	return host >= 0 && (size_t)host < box->count ? box->applications[host].keeper : 0;
 }
 
 static void start(struct box *box, struct application *application)

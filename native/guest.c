@@ -1,5 +1,6 @@
 /* See guest.h. The kernel's rules are in pid_namespaces(7), cgroup_namespaces(7), user_namespaces(7) and capabilities(7). */
 #include "guest.h"
+#include "reap.h"
 #include "util.h"
 #include "view.h"
 
@@ -29,25 +30,25 @@ static void list_path(const char ***paths, size_t *count, const char *path)
 
 static bool load_nested(struct guest *guest, const char *text)
 {
-	unsigned uid, gid;
-	char more;
+	char uid_text[16], gid_text[16], more;
+	long uid, gid;
 
-	if (sscanf(text, "%u %u%c", &uid, &gid, &more) != 2)
+	if (sscanf(text, "%15[0-9] %15[0-9]%c", uid_text, gid_text, &more) != 2 || !parse_number(uid_text, 0, 0xfffffffeL, &uid) ||
+	    !parse_number(gid_text, 0, 0xfffffffeL, &gid))
 		return false;
 	guest->nested = true;
-	guest->uid = uid;
-	guest->gid = gid;
+	guest->uid = (uid_t)uid;
+	guest->gid = (gid_t)gid;
 	return true;
 }
 
 static bool load_capabilities(struct guest *guest, const char *text)
 {
-	char *end;
+	size_t digits = strspn(text, "0123456789abcdef");
 
-	errno = 0;
 	guest->bounded = true;
-	guest->capabilities = strtoull(text, &end, 16);
-	return *text && !*end && !errno;
+	guest->capabilities = strtoull(text, NULL, 16);
+	return digits > 0 && digits <= 16 && !text[digits];
 }
 
 bool guest_load(struct guest *guest, char key, const char *text)
@@ -84,31 +85,71 @@ bool guest_load(struct guest *guest, char key, const char *text)
 	}
 }
 
-/* All are opened before any is entered: afterwards the process is called otherwise. */
-static bool open_namespaces(struct guest *guest, pid_t process, const char **what)
+/* Until its exec its namespaces are not yet, or only in part, its own. */
+static bool has_executed(pid_t process)
 {
-	*what = "the system's process";
-	errno = ESRCH;
-	if (process <= 0)
+	struct stat own, other;
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%d/exe", process);
+	if (stat("/proc/self/exe", &own) || stat(path, &other))
 		return false;
-	for (int i = 0; i < GUEST_NAMESPACES; i++) {
-		char path[64];
-		snprintf(path, sizeof path, "/proc/%d/ns/%s", process, namespace_files[i]);
-		guest->namespaces[i] = open(path, O_RDONLY | O_CLOEXEC);
-		if (guest->namespaces[i] < 0)
-			return false;
+	errno = EAGAIN;
+	return own.st_dev != other.st_dev || own.st_ino != other.st_ino;
+}
+
+/* -1: it is this process's too. Joining that again would take rights over it, which root of a user namespace need not have. */
+static bool open_namespace(int *namespace, pid_t process, const char *name)
+{
+	struct stat own, other;
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/self/ns/%s", name);
+	if (stat(path, &own))
+		return false;
+	snprintf(path, sizeof path, "/proc/%d/ns/%s", process, name);
+	*namespace = open(path, O_RDONLY | O_CLOEXEC);
+	if (*namespace < 0 || fstat(*namespace, &other))
+		return false;
+	if (own.st_dev == other.st_dev && own.st_ino == other.st_ino) {
+		close(*namespace);
+		*namespace = -1;
 	}
 	return true;
 }
 
-bool guest_prepare(struct guest *guest, pid_t process, const char **what)
+/* All are opened before any is entered: afterwards the process is called otherwise. */
+static bool open_namespaces(struct guest *guest, pid_t keeper, const char **what)
+{
+	pid_t process = keeper > 0 ? child_of(keeper) : 0;
+
+	*what = "the system's process";
+	errno = ESRCH;
+	if (process <= 0 || !has_executed(process))
+		return false;
+	for (int i = 0; i < GUEST_NAMESPACES; i++)
+		if (!open_namespace(&guest->namespaces[i], process, namespace_files[i]))
+			return false;
+	/* else they may be those of another that got its number */
+	errno = ESRCH;
+	return child_of(keeper) == process;
+}
+
+bool guest_prepare(struct guest *guest, pid_t keeper, const char **what)
 {
 	*what = "PID namespace";
 	if (guest->first)
 		return unshare(CLONE_NEWPID) == 0;
 	if (guest->host < 0)
 		return true;
-	return open_namespaces(guest, process, what) && setns(guest->namespaces[0], CLONE_NEWPID) == 0;
+	return open_namespaces(guest, keeper, what) && setns(guest->namespaces[0], CLONE_NEWPID) == 0;
+}
+
+void guest_release(const struct guest *guest)
+{
+	for (int i = 0; guest->host >= 0 && i < GUEST_NAMESPACES; i++)
+		if (guest->namespaces[i] >= 0)
+			close(guest->namespaces[i]);
 }
 
 /* A file shows nothing, a directory is empty. What the kernel does not have needs no cover. */
@@ -148,7 +189,7 @@ static bool be_first(const struct guest *guest, const char **what)
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL))
 		return false;
 	*what = "/proc";
-	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) || !enter_groups(guest, what))
+	if (!replace_proc() || !enter_groups(guest, what))
 		return false;
 	for (size_t i = 0; i < guest->read_only_count; i++) {
 		*what = guest->read_only[i];
@@ -181,7 +222,7 @@ bool guest_enter(const struct guest *guest, const char **what)
 		return be_first(guest, what);
 	for (int i = 1; guest->host >= 0 && i < GUEST_NAMESPACES; i++) {
 		*what = namespace_files[i];
-		if (setns(guest->namespaces[i], 0))
+		if (guest->namespaces[i] >= 0 && setns(guest->namespaces[i], 0))
 			return false;
 	}
 	for (size_t i = 0; i < guest->writable_count; i++) {
@@ -189,6 +230,8 @@ bool guest_enter(const struct guest *guest, const char **what)
 		if (!make_writable(*what))
 			return false;
 	}
+	/* before others can look into this process */
+	guest_release(guest);
 	return true;
 }
 

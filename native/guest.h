@@ -20,7 +20,7 @@ struct guest {
 	const char **writable; /* mounts that its host had read-only while it booted */
 	size_t writable_count;
 	long host; /* index of the application whose namespaces it joins; -1: none */
-	int namespaces[GUEST_NAMESPACES]; /* of that application, -1: not opened */
+	int namespaces[GUEST_NAMESPACES]; /* of that application, -1: the own one */
 	struct identity identity;
 	bool nested; /* a user namespace with this one user */
 	uid_t uid;
@@ -32,8 +32,11 @@ struct guest {
 /* One key of a specification (`q x c P b g y z Q R`). False when it cannot be taken. The text must stay. */
 bool guest_load(struct guest *guest, char key, const char *text);
 
-/* In the keeper, before its fork. `process`: of the application that it joins. False, with errno and `what`, here and below. */
-bool guest_prepare(struct guest *guest, pid_t process, const char **what);
+/* In the keeper, before its fork. `keeper`: of the application that it joins, 0: it does not run. False, with errno and `what`,
+ * here and below. */
+bool guest_prepare(struct guest *guest, pid_t keeper, const char **what);
+/* In the keeper, after it: nothing of the other application is held any longer than it lives. */
+void guest_release(const struct guest *guest);
 /* In the payload's process: mounts and namespaces. */
 bool guest_enter(const struct guest *guest, const char **what);
 /* And then whose it is. */

@@ -259,6 +259,7 @@ static void start_payload(struct keeper *keeper)
 		become_payload(keeper, link[1]);
 	int error = errno;
 	close(link[1]);
+	guest_release(&payload->guest);
 	if (keeper->pid < 0) {
 		keeper->pid = 0;
 		report_failed(keeper, "fork", error, "the payload's process");

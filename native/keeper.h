@@ -10,7 +10,7 @@ struct post {
 	long index, start;
 	int front; /* init's socket to the front, for the one frame that must say who sends it */
 	int lock; /* see lines.h */
-	pid_t host; /* the process whose guest it is, 0: nobody's */
+	pid_t host; /* keeper of the application whose guest it is, 0: nobody's, or it does not run */
 };
 
 /* The payload is started now. `control`: orders come from there, reports go there, and its end is ours. `post`:

@@ -372,6 +372,28 @@ static void command_free(struct command *command)
 	free(command->files[2]);
 }
 
+static const char *guest_key(const struct command *command, const char *keys)
+{
+	for (size_t i = 0; i < command->guest.count; i++)
+		if (strchr(keys, command->guest.items[i][0]))
+			return command->guest.items[i];
+	return NULL;
+}
+
+/* What is of a system without process 1, or a guest of none: the string, or NULL. */
+static const char *wrong_guest(const struct launch *launch, const struct command *command)
+{
+	const char *host = guest_key(command, "Q");
+	long index;
+
+	if (!guest_key(command, "P") && guest_key(command, "bgyz"))
+		return guest_key(command, "bgyz");
+	if (host && (guest_key(command, "P") || !parse_number(host + 1, 0, (long)launch->command_count - 1, &index) ||
+		     !guest_key(&launch->commands[index], "P")))
+		return host;
+	return NULL;
+}
+
 static bool has_several(struct frame frame)
 {
 	const char *string;
@@ -425,7 +447,7 @@ char *launch_parse(struct launch *launch, struct frame *frame, const struct call
 			return xprintf("launch: %s has no argv", command->name ? command->name : "the payload");
 		if (command->swaps.count % 2)
 			return xprintf("launch: a view without a destination");
-		if ((bad = make_environment(command, caller)))
+		if ((bad = wrong_guest(launch, command)) || (bad = make_environment(command, caller)))
 			return xprintf("launch: cannot take '%.200s'", bad);
 	}
 	char *wrong = view_wrong(&launch->view);

@@ -343,8 +343,8 @@ _Noreturn void payload_run(struct payload *payload, int control, int link)
 	raise_oom_score(payload, link);
 	report_ready(control, link);
 	await_go(link);
+	take_view(payload, link); /* first: it has descriptors of its own, whose numbers may be wanted */
 	link = place_descriptors(payload, link);
-	take_view(payload, link);
 	restore(payload, link);
 	execute(payload, link);
 }

@@ -3,6 +3,7 @@
 #include "util.h"
 #include "view.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -17,32 +18,54 @@
 
 enum { OPEN_AT_ONCE = 32 };
 
-static bool opened;
+static bool advanced; /* something of the tree was removed, or brought nearer */
 
-/* overlayfs makes directories that nobody may enter, and others in them */
-static int open_up(const char *path, const struct stat *found, int kind, struct FTW *where)
+static void remove_at(int top, int depth, int at, const char *name);
+
+static void empty(int top, int depth, int at, const char *name)
 {
-	(void)found;
-	(void)where;
-	if (kind == FTW_DNR && chmod(path, 0700) == 0)
-		opened = true;
-	return 0;
+	/* overlayfs makes directories that nobody may enter, and others in them */
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == EACCES && fchmodat(at, name, 0700, 0) == 0)
+		fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!directory) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	fchmod(fd, 0700);
+	while ((entry = readdir(directory)))
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			remove_at(top < 0 ? fd : top, depth + 1, fd, entry->d_name);
+	closedir(directory);
 }
 
-static int remove_one(const char *path, const struct stat *found, int kind, struct FTW *where)
+/* What cannot be removed keeps nothing else. A tree can be deeper than a path is long, or than there are descriptors. */
+static void remove_at(int top, int depth, int at, const char *name)
 {
-	(void)found;
-	(void)where;
-	return kind == FTW_DP ? rmdir(path) : unlink(path);
+	static unsigned long number;
+	bool gone = unlinkat(at, name, 0) == 0 || unlinkat(at, name, AT_REMOVEDIR) == 0;
+
+	if (!gone && depth > OPEN_AT_ONCE) {
+		char *nearer = xprintf(".tare-%d-%lu", getpid(), number++);
+		gone = renameat(at, name, top, nearer) == 0;
+		free(nearer);
+	} else if (!gone) {
+		empty(top, depth, at, name);
+		gone = unlinkat(at, name, AT_REMOVEDIR) == 0;
+	}
+	advanced = advanced || gone;
 }
 
 static void remove_tree(const char *path)
 {
 	do {
-		opened = false;
-		nftw(path, open_up, OPEN_AT_ONCE, FTW_PHYS);
-	} while (opened);
-	nftw(path, remove_one, OPEN_AT_ONCE, FTW_PHYS | FTW_DEPTH);
+		advanced = false;
+		remove_at(-1, 0, AT_FDCWD, path);
+	} while (advanced && access(path, F_OK) == 0);
 }
 
 static bool make_file(const char *path)
@@ -144,6 +167,7 @@ int opaque_main(const char *directory)
 	return nftw(directory, tell_opaque, OPEN_AT_ONCE, FTW_PHYS | FTW_CHDIR) || fflush(stdout) ? EXIT_WRAPPER : 0;
 }
 
+/* `tare-clear UIDS COUNT GIDS COUNT DIRECTORY…`, as the op `root` has them. */
 int clear_main(char **ids, char **directories)
 {
 	struct view view = { 0 };
@@ -156,7 +180,10 @@ int clear_main(char **ids, char **directories)
 		die("tare-clear: uids and gids as start and count, then directories");
 	if (!view_build(&view, &step, &what))
 		die("tare-clear: user namespace: %s", strerror(errno));
-	for (; *directories; directories++)
+	bool left = false;
+	for (; *directories; directories++) {
 		remove_tree(*directories);
-	return 0;
+		left = left || access(*directories, F_OK) == 0 || errno != ENOENT;
+	}
+	return left ? EXIT_WRAPPER : 0;
 }

@@ -24,7 +24,7 @@
 #define BIND_SLAVE (MS_SLAVE | MS_REC)
 int mount(const char *, const char *, const char *, unsigned long, const void *);
 int umount2(const char *, int);
-enum { DETACH = 2 };
+enum { DETACH = 2, NO_LINK = 8 };
 
 enum {
 	LOOP_TRIES = 64, /* a free device can be taken by another before we have it */
@@ -617,6 +617,28 @@ bool view_build(const struct view *view, const char **step, const char **what)
 static bool change_root(const char *source)
 {
 	return chdir(source) == 0 && syscall(SYS_pivot_root, ".", ".") == 0 && umount2(".", DETACH) == 0 && chdir("/") == 0;
+}
+
+/* The one that was there shows others. It goes last, since the kernel gives a new one only to who sees all of another. */
+bool replace_proc(void)
+{
+	const unsigned flags = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+	int context = (int)syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC);
+
+	if (context < 0 && errno == ENOSYS) /* Linux 5.2: over the other */
+		return mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0;
+	int made = context < 0 || syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) ?
+			   -1 : (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, flags);
+	while (made >= 0 && umount2("/proc", DETACH | NO_LINK) == 0)
+		; /* until it is no mount any more, or one that is locked: then over it */
+	bool attached = made >= 0 && attach_tree(made, "/proc");
+	int error = errno;
+	if (made >= 0)
+		close(made);
+	if (context >= 0)
+		close(context);
+	errno = error;
+	return attached;
 }
 
 /* For one whose uid is 0 an exec would bring them all back. */

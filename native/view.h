@@ -54,6 +54,8 @@ bool view_enter(const struct own_view *view, const char **what);
 
 /* This process alone in a user namespace, where it is `uid` and `gid`. False, with errno. */
 bool user_namespace(uid_t uid, gid_t gid);
+/* A /proc of this process's PID namespace in place of what is there, in its mount namespace. False, with errno. */
+bool replace_proc(void);
 /* Programs that this process executes get no capabilities but these (bit N is capability N). False, with errno. */
 bool bound_set(unsigned long long kept);
 /* And itself has no others. */

@@ -8,7 +8,13 @@ NOBODY = 65534
 BWRAP = [shutil.which('bwrap') or '/usr/bin/bwrap', '--unshare-pid', '--unshare-ipc', '--as-pid-1', '--dev-bind', '/', '/', '--proc', '/proc', '--',
          '/proc/self/fd/4', 'tare-init', '3']
 USER_BWRAP = BWRAP[:1] + ['--unshare-user'] + BWRAP[1:]
+# no /proc below the box's own, as in an image
+TREE = [word for name in sorted(os.listdir('/')) if name != 'proc' and (os.path.islink(f'/{name}') or os.path.isdir(f'/{name}'))
+        for word in (['--symlink', os.readlink(f'/{name}')] if os.path.islink(f'/{name}') else ['--dev-bind', f'/{name}']) + [f'/{name}']]
+SYSTEM_BWRAP = [*BWRAP[:1], '--unshare-user', '--uid', '0', '--gid', '0', '--cap-add', 'ALL', *BWRAP[1:4], *TREE, *BWRAP[7:]]
 BOXES = {'none': [], 'bwrap': ['E' + e for e in BWRAP], 'user': ['E' + e for e in USER_BWRAP]}
+# what builds a small machine leaves its root the capabilities over it
+BOXES['system'] = BOXES['system-user'] = ['E' + e for e in SYSTEM_BWRAP]
 if os.getuid():
     BOXES['bwrap'] = BOXES['user']
 
@@ -240,7 +246,7 @@ class Bench:
 
     def __init__(self, tree, box):
         self.tree, self.box, self.jobs, self.folders = tree, box, [], []
-        self.uid = NOBODY if box == 'user' and os.getuid() == 0 else None
+        self.uid = NOBODY if box in ('user', 'system-user') and os.getuid() == 0 else None
 
     def job(self, argv, **more):
         more.setdefault('uid', self.uid)

@@ -2,7 +2,7 @@
 import glob, os, re, shutil, signal, struct, subprocess, sys, tempfile, time, traceback
 from concurrent.futures import ThreadPoolExecutor
 
-import applications  # its tests
+import applications, guests  # their tests
 from harness import (BOXES, NOBODY, PYTHON, TESTS, Bench, Ended, Skip, Tree, b, cgroup_folders, comm, equal, launch,
                      named, remove_cgroup, test, wait_for)
 import views

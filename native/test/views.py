@@ -16,6 +16,13 @@ def words(op, *arguments):
     return [f'M{op}', *(f'm{argument}' for argument in arguments)]
 
 
+def tool(bench, role, *arguments, uid=None, gid=None):
+    account = {} if uid is None else {'user': uid, 'group': gid, 'extra_groups': []}
+    run = subprocess.run([f'/proc/self/fd/{role}', role, *map(str, arguments)], executable=os.path.join(bench.tree.path, 'tare'),
+                         capture_output=True, timeout=20, **account)
+    return run.returncode, run.stdout
+
+
 def register(test, equal, launch, boxes, Skip):
     def layers(bench):
         """Folders of the payload's user: lower with a file in it, upper, work, and where the overlay goes."""
@@ -213,10 +220,6 @@ def register(test, equal, launch, boxes, Skip):
         equal(brain.expect('F')[0], b'view')
         brain.expect('B')
         job.quit(brain, 'code', 3)
-
-    def tool(bench, role, *arguments):
-        run = subprocess.run([f'/proc/self/fd/{role}', role, *arguments], executable=os.path.join(bench.tree.path, 'tare'), capture_output=True, timeout=20)
-        return run.returncode, run.stdout
 
     @test('', builds=('static', 'sane'))
     def the_trial_leaves_nothing(bench):

@@ -17,8 +17,14 @@ const SERVICES: readonly (typeof NAMES)[number][] = [
 /** Of the box's own user namespace; none of them counts on the node. */
 export const ALL_CAPABILITIES: readonly string[] = NAMES.map((name) => `CAP_${name}`);
 
+const setOf = (names: readonly (typeof NAMES)[number][]): string =>
+  NAMES.reduce((set, name, bit) => (names.includes(name) ? set | (1n << BigInt(bit)) : set), 0n).toString(16);
+
 /** A service's, as a set of bits in hex: what a program executed by the box's root can have at the most. */
-export const SERVICE_CAPABILITIES = NAMES.reduce(
-  (set, name, bit) => (SERVICES.includes(name) ? set | (1n << BigInt(bit)) : set),
-  0n,
-).toString(16);
+export const SERVICE_CAPABILITIES = setOf(SERVICES);
+
+/**
+ * Of an image's init and what it starts: it may end its PID namespace (reboot(2)). Never SYS_ADMIN: as root the box's root is uid 0 of the
+ * node too, and only mounts that nobody in the box can take away keep it from the node's /proc/sys.
+ */
+export const INIT_CAPABILITIES = setOf([...SERVICES, 'SYS_BOOT']);

@@ -5,7 +5,7 @@ import {isContained} from '../plan/scratch.js';
 import {inBox, stepOf, stepsOf, type Step, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {bubblewrapArgv} from './bubblewrap.js';
-import {SERVICE_CAPABILITIES} from './capabilities.js';
+import {INIT_CAPABILITIES, SERVICE_CAPABILITIES} from './capabilities.js';
 import {ociArgv} from './oci.js';
 
 export interface LaunchContext {
@@ -137,7 +137,7 @@ function systemStrings(plan: Plan, {system}: StepOf<'application.execute'>, envi
   if (system.role === 'payload')
     strings.push(...stepsOf(plan, 'mount.bind').flatMap(({options, destination}) => (options.includes('late') ? [`R${destination}`] : [])));
   if (system.as === 'job') strings.push(...payloadStrings(plan));
-  else if (!system.first && system.guestOf === null) strings.push(`c${SERVICE_CAPABILITIES}`);
+  else strings.push(`c${system.first || system.guestOf !== null ? INIT_CAPABILITIES : SERVICE_CAPABILITIES}`);
   return strings;
 }
 

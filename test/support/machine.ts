@@ -21,6 +21,8 @@ const COMMANDS = [
   'httpd',
   'wget',
   'mount',
+  'umount',
+  'unshare',
   'grep',
   'kill',
   'ps',

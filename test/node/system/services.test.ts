@@ -99,6 +99,35 @@ for (const role of ROLES) {
       }
     });
 
+    it('an image that wants to change the node cannot: neither its init, nor a service, nor what boots them', async () => {
+      const attack = [
+        ...[
+          'umount /proc/sys',
+          'umount -l /proc/sys',
+          'mount -o remount,rw /proc/sys',
+          'mount -t proc proc /tmp',
+          'mount -o remount,rw /sys',
+        ],
+        'cat /proc/sys/kernel/core_pattern > /proc/sys/kernel/core_pattern && echo written to core_pattern',
+        'echo 1 > /tmp/sys/kernel/core_pattern && echo written to another proc',
+        'echo h > /proc/sysrq-trigger && echo written to sysrq',
+        'unshare -U -m -r true 2>/dev/null && unshare -U -m -r sh -c "umount /proc/sys && cat /proc/sys/kernel/core_pattern > /proc/sys/kernel/core_pattern" && echo written from below',
+        'grep CapEff /proc/self/status',
+      ].join('\n');
+      const ended = await run({
+        image: image({boot: `(${attack}) > /var/tmp/boot 2>/dev/null`, services: {evil: `(${attack}) > /var/tmp/service 2>/dev/null`}}),
+        init: 'busybox',
+        services: ['evil'],
+        network: 'none',
+        command: sh('cat /var/tmp/boot /var/tmp/service'),
+      });
+      expect(ended.code, ended.stderr).to.equal(0);
+      const bits = [...ended.stdout.matchAll(/^CapEff:\t(\w+)$/gm)].map(([, set]) => BigInt(`0x${set ?? ''}`));
+      expect(bits).to.have.length(2);
+      for (const set of bits) expect(set & (1n << 21n), 'CAP_SYS_ADMIN').to.equal(0n);
+      expect(ended.stdout).to.not.include('written');
+    });
+
     it('services have nothing of the caller’s environment; the payload has all of it', async () => {
       const {stdout, code, stderr} = await site.run(
         [
