@@ -42,7 +42,12 @@ describe('small machines with an address of their own, root', function () {
   afterEach(async () => {
     writeFileSync(join(site.work, 'stop'), '');
     for (const child of running) send(child.pid ?? 0, 'SIGTERM');
-    await Promise.all(running.splice(0).map((child) => (child.exitCode === null && child.signalCode === null ? ending(child) : null)));
+    await Promise.all(
+      running
+        .splice(0)
+        .filter((child) => child.exitCode === null && child.signalCode === null)
+        .map(ending),
+    );
     net.remove();
     site.remove();
   });
@@ -151,7 +156,7 @@ describe('small machines with an address of their own, root', function () {
 
   it('Debian: System V’s init, nginx and sshd at the machine’s address; the main job’s bytes; services and payload weighed apart', async function () {
     need(this, debianObstacle() === null, debianObstacle() ?? '');
-    const recipe: string = '../../lab/recipe.mjs';
+    const recipe = '../../lab/recipe.mjs' as string;
     const {mirror} = (await import(recipe)) as {mirror: () => string};
     const policy = site.policy({
       images: [debianImage(mirror())],
