@@ -8,6 +8,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {TareError} from '../errors.js';
 import {inBox, stepOf, type Step} from '../plan/step.js';
 import {initArgv} from './init.js';
+import {isDoneByOthers} from './others.js';
 
 const NAMESPACE_OPTIONS = {
   user: '--unshare-user',
@@ -38,6 +39,7 @@ const withoutNetwork = (step: Step): Step =>
   step.op === 'namespace.unshare' ? {...step, namespaces: step.namespaces.filter((kind) => kind !== 'network')} : step;
 
 function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilities): string[] {
+  if (isDoneByOthers(step)) return [];
   switch (step.op) {
     case 'namespace.unshare':
       return step.namespaces.flatMap((kind) => NAMESPACE_OPTIONS[kind] ?? []);
@@ -63,49 +65,6 @@ function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilit
     case 'privileges.drop':
       // no_new_privs is always set by bubblewrap.
       return step.capabilities === 'none' ? ['--cap-drop', 'ALL'] : [];
-    case 'cgroup.evacuate':
-    case 'cgroup.enable':
-    case 'cgroup.create':
-    case 'cgroup.write':
-    case 'directory.create':
-    case 'features.provide':
-    case 'identity.take':
-    case 'affinity.set':
-    case 'oom.adjust':
-    case 'rlimit.set':
-    case 'environment.set':
-    case 'environment.unset':
-    case 'payload.execute':
-    case 'application.execute':
-    case 'watch.memory':
-    case 'watch.oom':
-    case 'watch.memoryStall':
-    case 'watch.wallTime':
-    case 'watch.cpuTime':
-    case 'watch.processes':
-    case 'weigh.processes':
-    case 'watch.scratch':
-    case 'view.unshare':
-    case 'view.enter':
-    case 'scratch.contain':
-    case 'image.take':
-    case 'mount.squashfs':
-    case 'mount.point':
-    case 'mount.overlay':
-    case 'mount.graft':
-    case 'mount.cover':
-    case 'identity.provide':
-    case 'network.lease':
-    case 'network.bridge':
-    case 'network.veth':
-    case 'network.macvlan':
-    case 'network.address':
-    case 'network.nat':
-    case 'network.apart':
-    case 'network.user':
-    case 'cvmfs.probe':
-    case 'cvmfs.hold':
-      return []; // not the engine's: done by the brain, enter, init or the watches
     case 'mount.sys':
     case 'paths.protect':
     case 'seccomp.load':

@@ -9,6 +9,7 @@ import {inBox, stepOf, stepsOf, type Step} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {ALL_CAPABILITIES} from './capabilities.js';
 import {handedOn, initArgv} from './init.js';
+import {isDoneByOthers} from './others.js';
 import type {SeccompProfile} from './seccomp.js';
 
 /** Of the specification; what both runtimes of every distribution know. */
@@ -104,6 +105,7 @@ function groupsOf(plan: Plan, id: string): {cgroupsPath?: string} {
 }
 
 function translate(step: Step, {boxDirectory, exists}: OciContext): Mount[] {
+  if (isDoneByOthers(step)) return [];
   switch (step.op) {
     case 'mount.bind': {
       const source = inBox(step.source, boxDirectory);
@@ -148,49 +150,7 @@ function translate(step: Step, {boxDirectory, exists}: OciContext): Mount[] {
     case 'seccomp.load':
       return []; // read for the configuration as a whole, and by init for each application
     case 'accounts.provide':
-    case 'image.take':
-    case 'mount.squashfs':
-    case 'mount.cover':
-    case 'identity.provide':
-    case 'network.lease':
-    case 'network.bridge':
-    case 'network.veth':
-    case 'network.macvlan':
-    case 'network.address':
-    case 'network.nat':
-    case 'network.apart':
-    case 'network.user':
-    case 'cgroup.evacuate':
-    case 'cgroup.enable':
-    case 'cgroup.create':
-    case 'cgroup.write':
-    case 'directory.create':
-    case 'features.provide':
-    case 'identity.take':
-    case 'affinity.set':
-    case 'oom.adjust':
-    case 'rlimit.set':
-    case 'environment.set':
-    case 'environment.unset':
-    case 'payload.execute':
-    case 'application.execute':
-    case 'watch.memory':
-    case 'watch.oom':
-    case 'watch.memoryStall':
-    case 'watch.wallTime':
-    case 'watch.cpuTime':
-    case 'watch.processes':
-    case 'weigh.processes':
-    case 'watch.scratch':
-    case 'view.unshare':
-    case 'view.enter':
-    case 'scratch.contain':
-    case 'mount.point':
-    case 'mount.overlay':
-    case 'mount.graft':
-    case 'cvmfs.probe':
-    case 'cvmfs.hold':
-      return []; // done by the brain, enter, init or the watches
+      return []; // the brain's
     default:
       return unknown(step);
   }

@@ -6,6 +6,7 @@
 import {accessSync, closeSync, constants, existsSync, readFileSync, readSync} from 'node:fs';
 import {join} from 'node:path';
 import {TareError} from '../errors.js';
+import {LOOK_DEADLINE_MS, runAbandonable} from '../host/abandon.js';
 import {childProcess} from '../host/spawn.js';
 import type {ImageFound, ImageKind} from '../plan/image.js';
 import {architecturesIn, nodeArchitecture, runsHere, WELL_KNOWN} from './architecture.js';
@@ -15,8 +16,6 @@ import {isSquashfs, readSuperblock, SUPERBLOCK_BYTES} from './squashfs.js';
 
 export type Identity = {uid: number; gid: number} | null;
 
-/** A first look at a repository can fetch its catalogue. */
-const DEADLINE_MS = 30_000;
 /** For all of a file of some gigabytes. */
 const DIGEST_DEADLINE_MS = 600_000;
 const STAT = '/usr/bin/stat';
@@ -79,13 +78,13 @@ type Seen = 'directory' | 'oci-layout' | 'archive' | 'squashfs';
 async function kindOf(path: string, {identity, where}: LookOptions): Promise<Seen> {
   const unusable = (message: string, found: string): TareError =>
     new TareError('IMAGE_UNUSABLE', {message, where, found: `${path}: ${found}`, allowed: ALLOWED});
-  const {out, error} = await byOther(STAT, ['-L', '-c', '%F|%n', '--', path, join(path, 'oci-layout')], identity);
+  const {out, error} = await runAbandonable(STAT, ['-L', '-c', '%F|%n', '--', path, join(path, 'oci-layout')], identity);
   const lines = out.toString('utf8').split('\n');
   const type = lines.find((line) => line.endsWith(`|${path}`))?.split('|')[0];
   if (type === undefined) throw unusable('the image cannot be read', error);
   if (type === 'directory') return lines.some((line) => line.endsWith('|' + join(path, 'oci-layout'))) ? 'oci-layout' : 'directory';
   if (!type.includes('file')) throw unusable('the image is no directory and no file', type);
-  const begin = await byOther(HEAD, ['-c', String(BEGIN), '--', path], identity);
+  const begin = await runAbandonable(HEAD, ['-c', String(BEGIN), '--', path], identity);
   if (begin.code !== 0) throw unusable('the image cannot be read', begin.error);
   if (isSquashfs(begin.out)) return 'squashfs';
   if (begin.out.toString('latin1', 257, 262) === 'ustar') return 'archive';
@@ -107,7 +106,7 @@ function kindOfFile(begin: Buffer): string {
 async function lookAtTree(path: string, {identity, where}: LookOptions): Promise<Looked> {
   const candidates = WELL_KNOWN.map((name) => join(path, name));
   // what is missing is no news; nor is that there is none of them
-  const {out, late} = await byOther(HEAD, ['-q', '-c', String(ELF_BEGIN), '--', ...candidates], identity);
+  const {out, late} = await runAbandonable(HEAD, ['-q', '-c', String(ELF_BEGIN), '--', ...candidates], identity);
   if (late) throw unanswered(path, where);
   const architectures = architecturesIn(out);
   if (architectures.length > 0 && !architectures.some(runsHere)) throw otherArchitecture(path, architectures, where);
@@ -156,7 +155,7 @@ async function architectureInside(path: string, {identity}: LookOptions): Promis
   if (program === null) return null;
   for (const name of WELL_KNOWN) {
     // what reads a file that anybody may have made has no rights that it does not need
-    const {out} = await byOther(program, ['-q', '-n', '-cat', path, name], identity, {enough: ELF_BEGIN});
+    const {out} = await runAbandonable(program, ['-q', '-n', '-cat', path, name], identity, {enough: ELF_BEGIN});
     const [found] = architecturesIn(out.subarray(0, ELF_BEGIN));
     if (found !== undefined) return found;
   }
@@ -164,7 +163,7 @@ async function architectureInside(path: string, {identity}: LookOptions): Promis
 }
 
 async function digestOfFile(path: string, {identity, where}: LookOptions): Promise<string> {
-  const {out, late, error} = await byOther(SHA256SUM, ['-b', '--', path], identity, {deadlineMs: DIGEST_DEADLINE_MS});
+  const {out, late, error} = await runAbandonable(SHA256SUM, ['-b', '--', path], identity, {deadlineMs: DIGEST_DEADLINE_MS});
   const hex = /^\\?([0-9a-f]{64}) /.exec(out.toString('latin1'))?.[1];
   if (hex !== undefined) return `sha256:${hex}`;
   if (late) throw unanswered(path, where);
@@ -237,55 +236,9 @@ const otherArchitecture = (path: string, found: readonly string[], where: string
   });
 
 const unanswered = (path: string, where: string): TareError =>
-  new TareError('IMAGE_UNUSABLE', {message: 'the image cannot be read', where, found: `${path}: ${LATE}`, allowed: ALLOWED});
-
-const LATE = `no answer within ${String(DEADLINE_MS / 1000)} s`;
-
-interface Answer {
-  code: number | null;
-  out: Buffer;
-  /** The last thing that it said of what went wrong. */
-  error: string;
-  late: boolean;
-}
-
-const MOST_OUT = 1 << 16;
-
-function byOther(
-  program: string,
-  args: readonly string[],
-  identity: Identity,
-  {enough = MOST_OUT, deadlineMs = DEADLINE_MS}: {enough?: number; deadlineMs?: number} = {},
-): Promise<Answer> {
-  return new Promise((resolve) => {
-    const child = childProcess().spawn(program, [...args], {...identity, cwd: '/', env: {LC_ALL: 'C'}, stdio: ['ignore', 'pipe', 'pipe']});
-    const pieces: Buffer[] = [];
-    let bytes = 0;
-    let said = '';
-    const answer = (code: number | null, error: string, late = false): void => {
-      clearTimeout(timer);
-      child.stdout.destroy();
-      child.stderr.destroy();
-      child.unref();
-      resolve({code, out: Buffer.concat(pieces), error, late});
-    };
-    const timer = setTimeout(() => {
-      child.kill('SIGKILL');
-      answer(null, LATE, true);
-    }, deadlineMs);
-    child.stdout.on('data', (piece: Buffer) => {
-      pieces.push(piece);
-      bytes += piece.length;
-      if (bytes < enough) return;
-      child.kill('SIGKILL');
-      answer(0, '');
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(0, 4096)));
-    child.on('error', ({message}) => {
-      answer(null, message);
-    });
-    child.on('close', (code) => {
-      answer(code, said.split('\n')[0]?.trim().split(': ').at(-1) ?? '');
-    });
+  new TareError('IMAGE_UNUSABLE', {
+    message: 'the image cannot be read',
+    where,
+    found: `${path}: no answer within ${String(LOOK_DEADLINE_MS / 1000)} s`,
+    allowed: ALLOWED,
   });
-}

@@ -2,7 +2,7 @@
 
 import {chmodSync, writeFileSync} from 'node:fs';
 import type {StepOf} from '../plan/step.js';
-import {runAbandonable} from './abandon.js';
+import {runAbandonable, type Answer} from '../host/abandon.js';
 
 type Account = StepOf<'accounts.provide'>['account'];
 
@@ -10,12 +10,15 @@ const CAT = '/usr/bin/cat';
 /** Of squashfs-tools: reads a file of a file system in a file. */
 const UNSQUASHFS = '/usr/bin/unsquashfs';
 const MOST_LINES = 100_000;
+const MOST_BYTES = 8 << 20;
 
 /** Writes `passwd` and `group` below the directory. An image without any gets root. */
 export async function provideAccounts({image, account}: StepOf<'accounts.provide'>, directory: string): Promise<void> {
+  const ask = (program: string, argv: string[]): Promise<Answer> => runAbandonable(program, argv, null, {enough: MOST_BYTES});
   const read = async (name: string): Promise<string> => {
-    const {out} = await runAbandonable(CAT, ['--', `${image}/etc/${name}`], {identity: null});
-    return out ?? (await runAbandonable(UNSQUASHFS, ['-cat', image, `etc/${name}`], {identity: null})).out ?? '';
+    const plain = await ask(CAT, ['--', `${image}/etc/${name}`]);
+    const {code, out} = plain.code === 0 ? plain : await ask(UNSQUASHFS, ['-cat', image, `etc/${name}`]);
+    return code === 0 ? out.toString('utf8') : '';
   };
   const [passwd, group] = await Promise.all([read('passwd'), read('group')]);
   write(`${directory}/passwd`, withUser(passwd, account));

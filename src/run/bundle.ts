@@ -7,7 +7,7 @@ import {BUILTIN_SECCOMP, type SeccompProfile} from '../engine/seccomp.js';
 import {ACCOUNTS, BUNDLE} from '../plan/mounts.js';
 import {inBox, stepOf, stepsOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import {runAbandonable} from './abandon.js';
+import {runAbandonable} from '../host/abandon.js';
 import {provideAccounts} from './accounts.js';
 
 /**
@@ -63,6 +63,11 @@ function readProfile(profile: string): SeccompProfile {
 async function whatIsThere(paths: readonly string[]): Promise<Set<string>> {
   if (paths.length === 0) return new Set();
   const script = 'n=0; for path; do [ -e "$path" ] && echo $n; n=$((n+1)); done; exit 0';
-  const {out} = await runAbandonable('/bin/sh', ['-c', script, 'look', ...paths], {identity: null});
-  return new Set((out ?? '').split('\n').flatMap((line) => (line === '' ? [] : [paths[Number(line)] ?? ''])));
+  const {out} = await runAbandonable('/bin/sh', ['-c', script, 'look', ...paths], null);
+  return new Set(
+    out
+      .toString('latin1')
+      .split('\n')
+      .flatMap((line) => (line === '' ? [] : [paths[Number(line)] ?? ''])),
+  );
 }

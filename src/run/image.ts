@@ -18,7 +18,7 @@ import {stepOf, type StepOf} from '../plan/step.js';
 import {allowsPath, namesDigests} from '../policy/images.js';
 import {applyRules} from '../policy/match.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import {runAbandonable} from './abandon.js';
+import {runAbandonable} from '../host/abandon.js';
 import {isRunning, processId} from './process.js';
 import {stateDirectory} from './state.js';
 
@@ -67,8 +67,8 @@ export async function findInit({path, kind}: ImageFound, init: Valued<Init> | nu
   const {paths} = INITS[init.value];
   for (const candidate of paths) {
     // links in an image lead to what it has there, not to the node's
-    const {out} = await runAbandonable(STAT, ['-c', '%F', '--', path + candidate], {identity: null});
-    if (out !== null && !out.startsWith('directory')) return candidate;
+    const {code, out} = await runAbandonable(STAT, ['-c', '%F', '--', path + candidate], null);
+    if (code === 0 && !out.toString('latin1').startsWith('directory')) return candidate;
   }
   throw new TareError('INIT_UNAVAILABLE', {
     message: `the image has no ${init.value}`,

@@ -1,0 +1,59 @@
+/** A program that looks at what may never answer, as a repository of CVMFS: when it is late it is left alone, and costs one process. */
+
+import {childProcess} from './spawn.js';
+
+/** A first look at a repository can fetch its catalogue. */
+export const LOOK_DEADLINE_MS = 30_000;
+const MOST_OUT = 1 << 16;
+
+export interface Answer {
+  /** Exit status; null when it was killed, late or never there. */
+  code: number | null;
+  out: Buffer;
+  /** The last thing that it said of what went wrong. */
+  error: string;
+  late: boolean;
+}
+
+/**
+ * @param identity who runs it; null: the caller. Root sees more than others
+ * @param options `enough`: so many bytes are asked for, and then it is ended
+ */
+export function runAbandonable(
+  program: string,
+  args: readonly string[],
+  identity: {uid: number; gid: number} | null,
+  {enough = MOST_OUT, deadlineMs = LOOK_DEADLINE_MS}: {enough?: number; deadlineMs?: number} = {},
+): Promise<Answer> {
+  return new Promise((resolve) => {
+    const child = childProcess().spawn(program, [...args], {...identity, cwd: '/', env: {LC_ALL: 'C'}, stdio: ['ignore', 'pipe', 'pipe']});
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    let said = '';
+    const answer = (code: number | null, error: string, late = false): void => {
+      clearTimeout(timer);
+      child.stdout.destroy();
+      child.stderr.destroy();
+      child.unref();
+      resolve({code, out: Buffer.concat(pieces), error, late});
+    };
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      answer(null, `no answer within ${String(deadlineMs / 1000)} s`, true);
+    }, deadlineMs);
+    child.stdout.on('data', (piece: Buffer) => {
+      pieces.push(piece);
+      bytes += piece.length;
+      if (bytes < enough) return;
+      child.kill('SIGKILL');
+      answer(0, '');
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(0, 4096)));
+    child.on('error', ({message}) => {
+      answer(null, message);
+    });
+    child.on('close', (code) => {
+      answer(code, said.split('\n')[0]?.trim().split(': ').at(-1) ?? '');
+    });
+  });
+}
