@@ -81,6 +81,35 @@ describe('a small machine with systemd', function () {
     expect(site.leftovers()).to.deep.equal([]);
   });
 
+  it('has a name and an address of its own: of a pool as root, in user mode as a user', async () => {
+    const address = isRoot ? 'bridge' : 'user';
+    const pools = [{name: 'own', kind: 'bridge', bridge: 'tbr0', make: true, ranges: ['10.97.0.0/24']}];
+    const {code, stdout, stderr, record} = await site.run(
+      [
+        site.job({
+          image,
+          init: 'systemd',
+          services: ['nginx'],
+          identity: {},
+          limits: {memory: '600MiB'},
+          command: ['/bin/bash', '-c', 'hostname; ip -o -4 addr show eth0; systemctl is-active nginx'],
+        }),
+      ],
+      {
+        policy: {
+          images: [`${site.directory}/*`],
+          services: {within: `${String(patience(60))}s`},
+          identity: {hostname: 'small-{n}', address: [address], pools},
+        },
+      },
+    );
+    expect(code, `${stderr}\n${record.applications.map((one) => one.log).join('\n')}`).to.equal(0);
+    expect(stdout).to.match(/^small-0\n/);
+    expect(record.identity).to.deep.include({hostname: 'small-0', kind: address, nat: isRoot ? 'none' : 'user-mode'});
+    for (const each of record.identity?.addresses.filter((one) => one.includes('.')) ?? []) expect(stdout).to.include(each);
+    expect(site.leftovers()).to.deep.equal([]);
+  });
+
   it('a service that fails: its journal is in the record', async () => {
     const {record} = await site.run(
       [site.job({image, init: 'systemd', services: ['nothing-there'], network: 'none', command: ['/bin/true']})],

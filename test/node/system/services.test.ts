@@ -186,6 +186,21 @@ for (const role of ROLES) {
       expect(processes().filter(({argv}) => argv.includes('touch-memory'))).to.deep.equal([]);
     });
 
+    it('a limit on cores holds for services and payload together', async function () {
+      need(this, hasGroups(role), 'a user without control groups has no such limit');
+      const {code, stderr, record} = await run({
+        image: image(),
+        services: [{name: 'burner', command: ['burn', '1000', '--threads', '2']}],
+        command: ['burn', '2', '--threads', '2'],
+        limits: {cores: 1},
+      });
+      expect(code, stderr).to.equal(0);
+      const {net, time, applications} = record;
+      const used = (net.cpuUserUs ?? 0) + (net.cpuSystemUs ?? 0);
+      expect(used / (time.wallUs ?? 1)).to.be.within(0.5, 1.1);
+      expect(applications.map((one) => (one.net.cpuUserUs ?? 0) > 500_000)).to.deep.equal([true, true]);
+    });
+
     it('wall time: all is told, and then killed', async () => {
       const {record} = await run(
         {
