@@ -364,21 +364,23 @@ for (const role of ROLES) {
       expect(entryOf(absent)).to.include({state: 'absent', reason: 'the automounter did not mount it'});
     });
 
-    it('the automounter: what no box named it takes away, also from under live boxes', async function () {
-      need(this, hasAutomounter(), 'autofs is not installed, or not in this kernel');
-      need(this, carriesUnmounts(), 'this kernel leaves mounts in user namespaces that the node has unmounted');
-      await cvmfs.automount({[NAME]: CLIENT, [OTHER]: {...CLIENT, fqrn: OTHER}}, patience(8));
-      cvmfs.touch(OTHER);
-      expect(cvmfs.isMounted(OTHER)).to.equal(true);
-      const script = 'grep -c "/$3 " /proc/self/mountinfo; read -r _; grep -c "/$3 " /proc/self/mountinfo; "$1/$2/bin/analyse"';
-      const child = site.start(['run', '--policy', site.policy(policy()), '--cvmfs', NAME, ...shell(script, NAME, OTHER)]);
-      const end = ending(child);
-      await new Promise((resolve) => child.stdout?.once('data', resolve));
-      await until('the automounter to unmount it', () => !cvmfs.isMounted(OTHER), 40);
-      expect(cvmfs.isMounted(NAME)).to.equal(true);
-      child.stdin?.end('go\n');
-      expect(await end).to.include({code: 0, stdout: '1\n0\nsum 55\n'});
-    });
+    // whoever else on the machine copies its mounts meanwhile, as every box does, keeps this one in use: not of the usual run
+    if (process.env.TARE_AUTOMOUNTER === 'all')
+      it('the automounter: what no box named it takes away, also from under live boxes', async function () {
+        need(this, hasAutomounter(), 'autofs is not installed, or not in this kernel');
+        need(this, carriesUnmounts(), 'this kernel leaves mounts in user namespaces that the node has unmounted');
+        await cvmfs.automount({[NAME]: CLIENT, [OTHER]: {...CLIENT, fqrn: OTHER}}, patience(8));
+        cvmfs.touch(OTHER);
+        expect(cvmfs.isMounted(OTHER)).to.equal(true);
+        const script = 'grep -c "/$3 " /proc/self/mountinfo; read -r _; grep -c "/$3 " /proc/self/mountinfo; "$1/$2/bin/analyse"';
+        const child = site.start(['run', '--policy', site.policy(policy()), '--cvmfs', NAME, ...shell(script, NAME, OTHER)]);
+        const end = ending(child);
+        await new Promise((resolve) => child.stdout?.once('data', resolve));
+        await until('the automounter to unmount it', () => !cvmfs.isMounted(OTHER), 40);
+        expect(cvmfs.isMounted(NAME)).to.equal(true);
+        child.stdin?.end('go\n');
+        expect(await end).to.include({code: 0, stdout: '1\n0\nsum 55\n'});
+      });
 
     it('the automounter: where none is named, what the payload wants is mounted after its start', async function () {
       need(this, hasAutomounter(), 'autofs is not installed, or not in this kernel');
