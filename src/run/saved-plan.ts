@@ -3,13 +3,14 @@
 import {TareError} from '../errors.js';
 import type {Facts, IdentityFacts} from '../host/facts.js';
 import {SQUASHFUSE} from '../image/look.js';
-import {boxObstacle} from '../plan/mode.js';
+import {boxObstacle, systemObstacle} from '../plan/mode.js';
 import {isNeverWritable} from '../plan/mounts.js';
 import {fillHostname, hostnameFault} from '../job/hostname.js';
 import {LIMIT_NAMES} from '../job/job.js';
 import {canonicalJson, digest} from '../plan/canonical.js';
 import {repositoryOf} from '../plan/cvmfs.js';
 import {cachedTree, MOUNTED} from '../plan/image.js';
+import {PROTECTED} from '../plan/system.js';
 import {stepOf, stepsOf, type Step, type StepOf} from '../plan/step.js';
 import {allowsImage, allowsPath} from '../policy/images.js';
 import {imagesPlace, placesOf} from '../policy/places.js';
@@ -58,7 +59,9 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
       throw mismatch('it moves processes out of a group where that is not needed', directory, toEmpty?.directory ?? 'none');
   }
   for (const step of stepsOf(plan, 'cgroup.enable')) {
-    const parent = step.directory.replace(/\/tare-\{id\}$/, '');
+    // of several applications the payload's too, in which each has its own
+    const own = plan.applications === null ? /\/tare-\{id\}$/ : /\/tare-\{id\}(?:\/payload)?$/;
+    const parent = step.directory.replace(own, '');
     if (!parents.has(parent)) throw mismatch('it changes a group that is not its own', step.directory, 'its own groups and their parent');
   }
   for (const {source, options} of stepsOf(plan, 'mount.bind')) {
@@ -70,7 +73,9 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
   checkViews(plan, facts, policy, mismatch);
   checkRepositories(plan, policy, mismatch);
   const boxed = plan.steps.some(({op}) => op.startsWith('mount.') || op === 'namespace.unshare' || op === 'privileges.drop');
-  if (boxed !== (plan.engine.name === 'bubblewrap') || boxed !== (plan.mode.value === 'box')) {
+  const system = plan.pattern.value === 'vm-lite';
+  const engines = system ? ['crun', 'runc'] : ['bubblewrap'];
+  if (boxed !== engines.includes(plan.engine.name) || boxed !== (plan.mode.value === 'box')) {
     throw mismatch(
       'its engine, mode and steps do not belong together',
       `engine ${plan.engine.name}, mode ${plan.mode.value}`,
@@ -83,6 +88,7 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
     if (plan.engine.path !== facts.bubblewrap.path)
       throw mismatch('bubblewrap is elsewhere', plan.engine.path ?? 'none', facts.bubblewrap.path ?? 'none');
   }
+  if (boxed && system) checkSystem(plan, facts, policy, mismatch);
   checkNetwork(plan, facts, policy, mismatch);
   const cpus = stepOf(plan, 'affinity.set')?.cpus ?? [];
   if (!cpus.every((cpu) => facts.cpu.allowed.includes(cpu)))
@@ -90,8 +96,49 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
   return planIdentity(plan, facts, policy, mismatch);
 }
 
-/** The box's own, its disk's, and below `layers` and `view`. */
-const OWN_DIRECTORY = /^\{box\}\/(?:disk\/)?(?:(?:layers|view)\/)?[a-z0-9-]+$/;
+/** What keeps a small machine from the node is as the policy and this node make it. */
+function checkSystem(plan: Plan, facts: Facts, policy: Policy, mismatch: Mismatch): void {
+  const {system, caller} = facts;
+  const lacking = systemObstacle(facts);
+  if (system === null || lacking !== null)
+    throw mismatch('the small machine cannot be built', lacking ?? 'nothing is known', 'a node as it was planned for');
+  const {oci, subordinate, unifiedAt} = system;
+  if (plan.engine.path !== oci.path || plan.engine.name !== oci.name)
+    throw mismatch('the OCI runtime is elsewhere', plan.engine.path ?? 'none', oci.path ?? 'none');
+  const same = (what: string, found: unknown, wanted: unknown): void => {
+    if (canonicalJson(found) !== canonicalJson(wanted)) throw mismatch(what, canonicalJson(found), canonicalJson(wanted));
+  };
+  const rule = policy.rules.find(({name}) => name === plan.rule);
+  const seccomp = (rule?.set.seccomp ?? policy.seccomp).value;
+  same('its filter on system calls is another', stepOf(plan, 'seccomp.load')?.profile ?? 'unconfined', seccomp);
+  const protect = stepOf(plan, 'paths.protect');
+  same('it shows what is hidden', {masked: protect?.masked, readOnly: protect?.readOnly}, PROTECTED);
+  same(
+    'it covers another place',
+    stepsOf(plan, 'mount.cover').map(({at}) => at),
+    unifiedAt === null ? [] : [unifiedAt],
+  );
+  const root = stepOf(plan, 'view.unshare')?.root ?? null;
+  const wanted = caller.uid === 0 ? null : {uid: caller.uid, gid: caller.gid, uids: subordinate.uids, gids: subordinate.gids};
+  same('its root is somebody else', root, wanted);
+  const taken = stepOf(plan, 'image.take');
+  const lowers =
+    taken === undefined
+      ? []
+      : [
+          ...checkImage(plan, taken, imagesPlace(policy, caller.uid), mismatch),
+          ...stepsOf(plan, 'mount.squashfs').map(({source}) => source),
+        ];
+  for (const {image} of stepsOf(plan, 'accounts.provide'))
+    if (!lowers.includes(image))
+      throw mismatch('its accounts are of something else than its image', image, lowers.join(', ') || 'no image');
+  for (const {name, system: part} of stepsOf(plan, 'application.execute'))
+    if (part === null || (part.role === 'payload' && (part.as !== 'job' || part.first)))
+      throw mismatch('a payload is not the job’s user', name, 'a plan as it was made');
+}
+
+/** The box's own, its disk's, and below `layers`, `view` and `private`. */
+const OWN_DIRECTORY = /^\{box\}\/(?:disk\/)?(?:(?:layers|view|private)\/)?[a-z0-9-]+$/;
 
 /** What root would mount is in the box's own folder, and lies over what the node and the policy offer. */
 function checkViews(plan: Plan, facts: Facts, policy: Policy, mismatch: Mismatch): void {

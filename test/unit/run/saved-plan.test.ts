@@ -396,3 +396,44 @@ describe('a saved plan', () => {
     });
   });
 });
+
+describe('a saved plan of a small machine', () => {
+  const range = {start: 100_000, count: 65_536};
+  const node: Facts = facts({
+    system: {
+      oci: {path: '/usr/bin/crun', name: 'crun', version: '1.21', how: 'a test'},
+      subordinate: {uids: range, gids: range, how: 'a test', remedy: null},
+      unifiedAt: '/sys/fs/cgroup/unified',
+      init: null,
+    },
+    views: {user: true, overlay: yes, options: [], fuse: no, mounts: [], writable: []},
+  });
+  const rules = {images: ['/images/a']};
+  const made = (): Plan => plan({job: {image: '/images/a', init: 'busybox', services: ['web']}, policy: rules, facts: node});
+  const checkIt = (saved: Plan): unknown => checkSavedPlan(saved, 'plan.json', node, policy(rules));
+
+  it('is run as it was made', () => {
+    expect(checkIt(made())).to.not.equal(null);
+  });
+
+  const tampered: [what: string, by: (saved: Plan) => Plan][] = [
+    ['another runtime', (saved) => ({...saved, engine: {...saved.engine, path: '/tmp/crun'}})],
+    ['no filter on system calls', (saved) => ({...saved, steps: saved.steps.filter(({op}) => op !== 'seccomp.load')})],
+    ['another filter', (saved) => change(saved, 'seccomp.load', () => ({profile: '/tmp/all'}))],
+    ['nothing hidden', (saved) => change(saved, 'paths.protect', () => ({masked: []}))],
+    ['a cover elsewhere', (saved) => change(saved, 'mount.cover', () => ({at: '/etc'}))],
+    [
+      'other ids',
+      (saved) => change(saved, 'view.unshare', ({root}) => ({root: root === null ? null : {...root, uids: {start: 1, count: 9}}})),
+    ],
+    ['accounts of elsewhere', (saved) => change(saved, 'accounts.provide', () => ({image: '/root'}))],
+    [
+      'a payload that is root',
+      (saved) => change(saved, 'application.execute', ({system}) => ({system: system === null ? null : {...system, as: 'root'}})),
+    ],
+  ];
+  for (const [what, by] of tampered)
+    it(`is refused with ${what}`, () => {
+      expect(thrown(() => checkIt(by(made()))).code).to.equal('PLAN_MISMATCH');
+    });
+});
