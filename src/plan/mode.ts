@@ -80,6 +80,11 @@ export function systemObstacle(facts: Facts, network: 'host' | 'none' = 'host'):
   if (oci.path === null) return `there is no OCI runtime (${oci.how})`;
   if (oci.name === 'crun' && oci.version !== null && isOlder(oci.version, CRUN_LEAST))
     return `crun ${oci.version} is too old, ${CRUN_LEAST} is the least`;
+  // runc makes groups unless it is told of one, and can be told of one path only
+  const places = Object.values(facts.cgroup.controllers).map(({mount, parent}) => (parent === null ? null : parent.slice(mount.length)));
+  const apart = [...new Set(places.filter((place) => place !== null))];
+  if (oci.name === 'runc' && apart.length > 1)
+    return `runc needs the job's control groups at one path in all hierarchies, and they are at ${apart.map((place) => place || '/').join(', ')}: crun does not`;
   return lackingNamespace(facts, ['user', 'pid', 'mount', 'ipc', 'uts', 'cgroup', ...(network === 'none' ? (['network'] as const) : [])]);
 }
 
