@@ -1,6 +1,6 @@
 /* `tare-join PID KINDS COMMAND…`: the command in namespaces of that process.
  *
- * nsenter(1) cannot do it before util-linux 2.40: bubblewrap makes a user namespace within a user namespace, the other
+ * nsenter(1) of util-linux 2.38 (Debian 12) cannot do it: bubblewrap makes a user namespace within a user namespace, the other
  * namespaces belong to the outer one, and who has entered the inner one has no rights there any more. So the order is: the
  * outer one, which its maker may enter, all that belong to it, then the inner one. */
 #include "join.h"
