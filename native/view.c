@@ -76,12 +76,15 @@ bool user_namespace(uid_t uid, gid_t gid)
 	return unshare(CLONE_NEWUSER) == 0 && map_self(uid, gid, outer_uid, outer_gid);
 }
 
+/* Mounts of its own; what the node mounts later, an automounter above all, still arrives. */
+static bool own_mounts(void)
+{
+	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, BIND_SLAVE, NULL) == 0;
+}
+
 static bool new_namespaces(bool user)
 {
-	if (user && !user_namespace(geteuid(), getegid()))
-		return false;
-	/* what the node mounts later, an automounter above all, still arrives */
-	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, BIND_SLAVE, NULL) == 0;
+	return (!user || user_namespace(geteuid(), getegid())) && own_mounts();
 }
 
 static bool op_namespace(char *const *words)
@@ -124,7 +127,7 @@ static bool op_root(char *const *words)
 	char word;
 
 	if (!strcmp(words[2], "0") && !strcmp(words[4], "0"))
-		return user_namespace(0, 0) && unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, BIND_SLAVE, NULL) == 0;
+		return user_namespace(0, 0) && own_mounts();
 	if (pipe2(made, O_CLOEXEC))
 		return false;
 	pid_t mapper = fork();
@@ -155,8 +158,7 @@ static bool op_root(char *const *words)
 	if (!apart)
 		errno = error;
 	/* the maps name who is root now */
-	return mapped && setgid(0) == 0 && setuid(0) == 0 && unshare(CLONE_NEWNS) == 0 &&
-	       mount(NULL, "/", NULL, BIND_SLAVE, NULL) == 0;
+	return mapped && setgid(0) == 0 && setuid(0) == 0 && own_mounts();
 }
 
 /* FILE becomes a file system at DIRECTORY; the device is gone with its last mount. */
