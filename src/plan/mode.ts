@@ -21,9 +21,10 @@ export function chooseMode(
   call: Call,
   {network, view, pattern, identity}: {network: 'host' | 'none'; view: ViewChoice; pattern: PatternChoice; identity: boolean},
 ): ModeChoice {
-  const observed = observeReason(policy, call);
-  if (observed !== null) return {value: 'observe', because: observed};
   const system = pattern.value === 'vm-lite';
+  const observed = observeReason(policy, call);
+  if (observed !== null && system) throw cannotObserve(observed, pattern);
+  if (observed !== null) return {value: 'observe', because: observed};
   const needs = system ? `${pattern.because}: vm-lite` : identity ? 'an identity of its own' : needsBox(network, view);
   if (facts.within !== null && view.value === 'node' && !identity)
     return {value: 'limits-only', because: `in a box already, which isolates (${facts.within.how}): this one only subdivides`};
@@ -44,6 +45,14 @@ export function chooseMode(
   }
   return {value: 'limits-only', because: `${lacking}; the policy lets the payload run unboxed (${policy.box.provenance.at})`};
 }
+
+/** Outside of a box its init would be the node's. */
+const cannotObserve = (observed: string, {because}: PatternChoice): TareError =>
+  new TareError('BOX_UNAVAILABLE', {
+    message: `a small machine cannot be observed without being built: ${observed}`,
+    where: `${because}: vm-lite`,
+    remedy: 'have the site enforce its policy for such jobs, by a rule with mode enforce for the pattern vm-lite',
+  });
 
 /** What cannot be had without a box. */
 function needsBox(network: 'host' | 'none', {value, because}: ViewChoice): string | null {

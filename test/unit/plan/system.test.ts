@@ -119,6 +119,7 @@ describe('a small machine', () => {
     ['another pattern', () => small({job: {pattern: 'ulimit++'}}), 'PATTERN_UNAVAILABLE'],
     ['no OCI runtime', () => small({system: {oci: {path: null, name: null, version: null, how: 'not here'}}}), 'BOX_UNAVAILABLE'],
     ['an old crun', () => small({system: {oci: {...SYSTEM.oci, version: '0.13'}}}), 'BOX_UNAVAILABLE'],
+    ['observed only', () => small({policy: {mode: 'observe'}}), 'BOX_UNAVAILABLE'],
     ['in a box', () => small({facts: {within: {recordId: null, how: 'a test'}}}), 'BOX_UNAVAILABLE'],
     ['no view', () => small({facts: {views: {...VIEWS, overlay: no}}}), 'FILESYSTEM_UNAVAILABLE'],
     ['an image that is not allowed', () => small({policy: {images: ['/other']}}), 'IMAGE_FORBIDDEN'],
