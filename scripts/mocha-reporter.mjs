@@ -1,5 +1,8 @@
 // mocha's output, made for scripts/test.mjs and for people: failures in full, why anything was skipped, and exact counts in the last line.
+import path from 'node:path';
+import process from 'node:process';
 import Mocha from 'mocha';
+import {hasFailures, none, sentence} from './counts.mjs';
 
 const {Base} = Mocha.reporters;
 const {EVENT_RUN_END, EVENT_TEST_FAIL, EVENT_TEST_PASS, EVENT_TEST_PENDING} = Mocha.Runner.constants;
@@ -10,25 +13,44 @@ function reason(node) {
   return node.skipReason ?? reason(node.parent);
 }
 
+/** Of a test or a hook: the file that it stands in, from the current directory. */
+function fileOf(node) {
+  if (node === undefined) return 'unknown';
+  return node.file === undefined || node.file === null ? fileOf(node.parent) : path.relative(process.cwd(), node.file);
+}
+
 export default class Reporter extends Base {
   constructor(runner, options) {
     super(runner, options);
     const skipped = new Map();
-    let passed = 0;
-    runner.on(EVENT_TEST_PASS, () => passed++);
-    runner.on(EVENT_TEST_FAIL, (test) => console.log(`failed: ${test.fullTitle()}`));
-    runner.on(EVENT_TEST_PENDING, (test) => skipped.set(reason(test), [...(skipped.get(reason(test)) ?? []), test.fullTitle()]));
+    const files = new Map();
+    const count = (node, what) => {
+      const counts = files.get(fileOf(node)) ?? none();
+      counts[what]++;
+      files.set(fileOf(node), counts);
+    };
+    runner.on(EVENT_TEST_PASS, (test) => count(test, 'passed'));
+    runner.on(EVENT_TEST_FAIL, (test) => {
+      count(test, 'failed');
+      console.log(`failed: ${test.fullTitle()}`);
+    });
+    runner.on(EVENT_TEST_PENDING, (test) => {
+      count(test, 'skipped');
+      skipped.set(reason(test), [...(skipped.get(reason(test)) ?? []), test.fullTitle()]);
+    });
     runner.once(EVENT_RUN_END, () => {
       // What a test wrote may not have ended its line.
       console.log();
       // A failed hook is in `failures` as well: the tests that it kept from running are not counted as anything.
       if (this.failures.length > 0) Base.list(this.failures);
-      let count = 0;
-      for (const [why, titles] of skipped) {
-        count += titles.length;
+      for (const [why, titles] of skipped)
         console.log(`skipped (${why}): ${titles.length > 3 ? `${titles.length} tests, the first is ${titles[0]}` : titles.join('; ')}`);
+      const sum = none();
+      for (const [file, counts] of files) {
+        if (counts.failed > 0) console.log(hasFailures(file, counts));
+        for (const key of Object.keys(sum)) sum[key] += counts[key];
       }
-      console.log(`${passed} passed, ${this.failures.length} failed${count > 0 ? `, ${count} skipped` : ''}`);
+      console.log(sentence(sum));
     });
   }
 }

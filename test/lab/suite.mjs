@@ -1,9 +1,11 @@
-// npm run test:lab [-- --all | -- --way NAME …]: the tests of matrix.mjs, each in its ways, several machines at a time.
+// npm run test:lab [-- --all | -- --way NAME … | -- --again]: the tests of matrix.mjs, each in its ways, several machines at a time.
+// --again: files with failures once more, one machine at a time; what passes then is unsteady, and has not failed.
 import {readdirSync} from 'node:fs';
 import {availableParallelism} from 'node:os';
 import {parseArgs} from 'node:util';
 import path from 'node:path';
 import {PassThrough} from 'node:stream';
+import {add, countsOf, filesWithFailures, none, sentence} from '../../scripts/counts.mjs';
 import {missing, LAB} from '../../scripts/setup.mjs';
 import {Stop, main, root} from '../../scripts/steps.mjs';
 import {takeCheckout} from './checkout.mjs';
@@ -17,7 +19,6 @@ const SECONDS = 2400;
 const BIN = `${PLACE}/dist/tare/bin`;
 /** How much slower than a machine without emulation the tests' own deadlines take it to be (test/support/pace.ts). */
 const SLOWNESS = 10;
-const COUNTS = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/gm;
 
 /** Tests that are in no row, rows without a test, and ways that there are not. */
 function complaints(files, table) {
@@ -57,17 +58,31 @@ async function runWay(name, files, {checkout, repeats, alone}) {
     said.write(`${error.message}\n`);
     return 1;
   });
-  const counts = [...text.matchAll(COUNTS)].at(-1) ?? ['', '0', '0'];
-  const [passed, failed, skipped] = counts.slice(1).map((each) => Number(each ?? 0));
+  const lines = text.split('\n');
+  const counts = lines.map(countsOf).findLast((each) => each !== null) ?? none();
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
   // A machine that ended badly, or on which nothing ran, and that counted no failure has failed all the same.
-  const bad = failed === 0 && (status !== 0 || passed === 0) ? 1 : 0;
-  console.log(`${alone ? '' : `${title}\n${text.trim()}\n`}## ${name}: ${seconds} s${bad === 1 ? `, ended with ${status}` : ''}`);
-  return {passed, failed: failed + bad, skipped: skipped || 0};
+  const bad = counts.failed === 0 && (status !== 0 || counts.passed === 0);
+  if (bad) counts.failed = 1;
+  console.log(`${alone ? '' : `${title}\n${text.trim()}\n`}## ${name}: ${seconds} s${bad ? `, ended with ${status}` : ''}`);
+  return {name, counts, troubled: filesWithFailures(lines)};
+}
+
+/** A way's files with failures on a machine that has the node for itself. */
+async function again({name, counts, troubled}, how) {
+  if (troubled.size === 0) return;
+  console.log(`\n## ${name}, once more`);
+  const files = [...troubled.keys()].map((file) => file.replace(/^test\//, '').replace(/\.test\.[jt]s$/, ''));
+  const second = await runWay(name, files, {...how, alone: true});
+  for (const before of troubled.values()) add(counts, before, -1);
+  add(counts, second.counts);
+  for (const [file, before] of troubled)
+    if (!second.troubled.has(file)) console.log(`unsteady: ${name}, ${file}, ${before.failed} failed at first`);
 }
 
 await main(async () => {
-  const {values} = parseArgs({options: {all: {type: 'boolean', default: false}, way: {type: 'string', multiple: true, default: []}}});
+  const flag = {type: 'boolean', default: false};
+  const {values} = parseArgs({options: {all: flag, again: flag, way: {type: 'string', multiple: true, default: []}}});
   const {all, way: chosen} = values;
   const absent = missing(LAB);
   if (process.getuid() !== 0) absent.push('root, to build the machine’s image');
@@ -95,20 +110,21 @@ await main(async () => {
     })
     .filter(({files}) => files.length > 0);
   const alone = jobs.length === 1;
-  const sum = {passed: 0, failed: 0, skipped: 0};
+  const results = [];
   const checkout = await takeCheckout();
+  const how = {checkout, repeats: all ? {} : SHORT, alone};
   try {
     await Promise.all(
       Array.from({length: availableParallelism()}, async () => {
-        for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
-          const result = await runWay(job.way, job.files, {checkout, repeats: all ? {} : SHORT, alone});
-          for (const key of Object.keys(sum)) sum[key] += result[key];
-        }
+        for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) results.push(await runWay(job.way, job.files, how));
       }),
     );
+    if (values.again) for (const result of results) await again(result, how);
   } finally {
     checkout.remove();
   }
-  console.log(`\n${sum.passed} passed, ${sum.failed} failed${sum.skipped > 0 ? `, ${sum.skipped} skipped` : ''}`);
+  const sum = none();
+  for (const {counts} of results) add(sum, counts);
+  console.log(`\n${sentence(sum)}`);
   return sum.failed === 0 && sum.passed > 0 ? 0 : 1;
 });
