@@ -26,7 +26,7 @@ const PACKAGES = [
     'procps',
     'e2fsprogs',
   ],
-  ...['bubblewrap', 'uidmap', 'fuse3', 'squashfuse', 'squashfs-tools', 'python3'],
+  ...['bubblewrap', 'uidmap', 'fuse3', 'squashfuse', 'squashfs-tools', 'zstd', 'python3'],
 ];
 /** Only its kernel and modules are taken. */
 export const KERNEL_PACKAGE = 'linux-image-cloud-amd64';

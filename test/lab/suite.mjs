@@ -9,12 +9,12 @@ import {add, countsOf, filesWithFailures, none, sentence} from '../../scripts/co
 import {missing, LAB} from '../../scripts/setup.mjs';
 import {Stop, main, root} from '../../scripts/steps.mjs';
 import {takeCheckout} from './checkout.mjs';
-import {SHORT, WAYS, tests} from './matrix.mjs';
+import {WAYS, repeatsOf, tests} from './matrix.mjs';
 import {PLACE} from './recipe.mjs';
 import {runInLab} from './run.mjs';
 
 /** For one way, from its first test to its last. */
-const SECONDS = 2400;
+const SECONDS = 7200;
 /** The folder for worker nodes is tested: compiled, its start takes a third of the time. */
 const BIN = `${PLACE}/dist/tare/bin`;
 /** How much slower than a machine without emulation the tests' own deadlines take it to be (test/support/pace.ts). */
@@ -34,7 +34,7 @@ function complaints(files, table) {
 }
 
 /** One way's files on one machine. What it says comes when it has ended, in one piece; at once where there is no other. */
-async function runWay(name, files, {checkout, repeats, alone}) {
+async function runWay(name, files, {checkout, all, alone}) {
   const began = performance.now();
   const title = `\n## ${name}: ${files.join(' ')}`;
   if (alone) console.log(title);
@@ -50,7 +50,7 @@ async function runWay(name, files, {checkout, repeats, alone}) {
   const status = await runInLab({
     ...WAYS[name],
     command: [...mocha, ...options, ...files.map((file) => `test/${file}.test.js`)],
-    environment: {TARE_MUST_WORK: '1', TARE_TEST_SLOWNESS: String(SLOWNESS), TARE_BIN: BIN, ...repeats},
+    environment: {TARE_MUST_WORK: '1', TARE_TEST_SLOWNESS: String(SLOWNESS), TARE_BIN: BIN, ...repeatsOf(name, all)},
     checkout,
     seconds: SECONDS,
     streams: {out: said, err: said},
@@ -112,7 +112,7 @@ await main(async () => {
   const alone = jobs.length === 1;
   const results = [];
   const checkout = await takeCheckout();
-  const how = {checkout, repeats: all ? {} : SHORT, alone};
+  const how = {checkout, all, alone};
   try {
     await Promise.all(
       Array.from({length: availableParallelism()}, async () => {

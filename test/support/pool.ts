@@ -430,6 +430,25 @@ export class Job {
     }
   }
 
+  /** The ad of a job that has ended: the shadow writes the event before the schedd has all that the ad says. */
+  async finalAd(): Promise<Ad> {
+    return this.adWith('3', '4');
+  }
+
+  /** The same of one that is held. */
+  async heldAd(): Promise<Ad> {
+    return this.adWith('5');
+  }
+
+  private async adWith(...statuses: readonly string[]): Promise<Ad> {
+    let ad = await this.ad();
+    await this.pool.poll(`job ${this.id} to have JobStatus ${statuses.join(' or ')}`, async () => {
+      ad = await this.ad();
+      return statuses.includes(ad.get('JobStatus') ?? '');
+    });
+    return ad;
+  }
+
   /** The ad in the queue, or in the history. */
   async ad(): Promise<Ad> {
     const queued = parseAds(await this.pool.tool('condor_q', ['-l', this.id]))[0];

@@ -28,7 +28,7 @@ for (const variant of [WITHOUT, ...WRAPPERS]) {
         arguments: `"-c 'readlink /proc/self/ns/pid; cp .job.ad job.ad; cp .machine.ad machine.ad' 'a b'"`,
       });
       await job.wait('terminated');
-      expect([(await job.ad()).get('ExitCode'), job.output, job.error]).to.deep.equal(['0', `${ourNamespace()}\n`, '']);
+      expect([(await job.finalAd()).get('ExitCode'), job.output, job.error]).to.deep.equal(['0', `${ourNamespace()}\n`, '']);
       expect(job.returned()).to.deep.equal(['apptainer-argv', 'err.0', 'job.ad', 'machine.ad', 'out.0']);
 
       const argv = scrub(job.read('apptainer-argv')).split('\0').slice(0, -1);
@@ -55,7 +55,7 @@ for (const variant of [WITHOUT, ...WRAPPERS]) {
         arguments: `"-c 'exit 3'"`,
       });
       await job.wait('terminated');
-      expect((await job.ad()).get('ExitCode')).to.equal('3');
+      expect((await job.finalAd()).get('ExitCode')).to.equal('3');
     });
 
     /** What differs from run to run, and where it was. */

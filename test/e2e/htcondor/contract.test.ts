@@ -108,7 +108,7 @@ for (const variant of [WITHOUT, ...WRAPPERS]) {
           const job = jobs.get(name);
           if (job === undefined) throw new Error('not submitted');
           await job.wait('terminated');
-          const ad = await job.ad();
+          const ad = await job.finalAd();
           expect(Object.fromEntries(Object.keys(ends).map((key) => [key, ad.get(key)]))).to.deep.equal(ends);
           expect([ad.get('JobStatus'), ad.get('NumJobStarts')]).to.deep.equal(['4', '1']);
           expect(job.returned()).to.deep.equal([...returned, 'err.0', 'out.0'].sort());
@@ -122,7 +122,7 @@ for (const variant of [WITHOUT, ...WRAPPERS]) {
           need(this, bare.size > 0, 'there was no run without a wrapper');
           const table = allowedDifferences();
           const ads = await Promise.all(
-            [...jobs].map(async ([name, job]) => ({name, ad: await job.ad(), without: bare.get(name) ?? new Map<string, string>()})),
+            [...jobs].map(async ([name, job]) => ({name, ad: await job.finalAd(), without: bare.get(name) ?? new Map<string, string>()})),
           );
           for (const {name, ad, without} of ads) expect(differences(without, ad, table), name).to.deep.equal([]);
           const known = new Set(ads.flatMap(({ad, without}) => [...ad.keys(), ...without.keys()]));
@@ -138,7 +138,7 @@ for (const variant of [WITHOUT, ...WRAPPERS]) {
         await job.command('condor_rm');
         await job.wait('aborted');
         expect(job.output).to.equal('told to end\n');
-        expect((await job.ad()).get('JobStatus')).to.equal('3');
+        expect((await job.finalAd()).get('JobStatus')).to.equal('3');
       });
 
       it('condor_hold: told to end, and on hold; condor_release starts it again', async () => {
@@ -146,13 +146,13 @@ for (const variant of [WITHOUT, ...WRAPPERS]) {
         await job.command('condor_hold');
         await job.wait('held');
         expect(job.output).to.equal('told to end\n');
-        const ad = await job.ad();
+        const ad = await job.heldAd();
         expect([ad.get('JobStatus'), ad.get('HoldReasonCode')]).to.deep.equal(['5', '1']);
         await job.command('condor_release');
         await job.wait('executing', {times: 2});
         await job.command('condor_rm');
         await job.wait('aborted');
-        expect((await job.ad()).get('NumJobStarts')).to.equal('2');
+        expect((await job.finalAd()).get('NumJobStarts')).to.equal('2');
       });
 
       it('condor_vacate_job: the checkpoint that is written on SIGTERM is there at the next start', async () => {
@@ -166,7 +166,7 @@ for (const variant of [WITHOUT, ...WRAPPERS]) {
         await job.wait('evicted');
         await job.wait('terminated');
         expect(job.output).to.equal('saved\n');
-        expect((await job.ad()).get('NumJobStarts')).to.equal('2');
+        expect((await job.finalAd()).get('NumJobStarts')).to.equal('2');
       });
 
       it('condor_ssh_to_job: a shell beside the job', async function () {
@@ -211,7 +211,7 @@ for (const variant of [WITHOUT, ...WRAPPERS]) {
         await job.wait('unsuspended');
         await job.wait('terminated');
         expect(job.output.trim().split('\n')).to.have.length(60);
-        expect((await job.ad()).get('ExitCode')).to.equal('0');
+        expect((await job.finalAd()).get('ExitCode')).to.equal('0');
       });
     });
   });

@@ -12,7 +12,7 @@ for (const variant of WRAPPERS) {
     it('a payload that is no program ends the job for good', async () => {
       const job = await pool().submit({executable: 'text'}, {files: {text: 'not a program\n'}});
       await job.wait('terminated');
-      expect((await job.ad()).get('ExitCode')).to.equal('127');
+      expect((await job.finalAd()).get('ExitCode')).to.equal('127');
       expect(job.error).to.match(/^tare: the payload could not be executed: .*\n$/);
     });
 
@@ -25,7 +25,7 @@ for (const variant of WRAPPERS) {
       process.kill(init.pid, 'SIGKILL');
       expect(await job.wait('remote-error')).to.include('tare: init was killed');
       await job.wait('terminated');
-      expect((await job.ad()).get('NumJobStarts')).to.equal('2');
+      expect((await job.finalAd()).get('NumJobStarts')).to.equal('2');
     });
 
     it('a wrapper whose brain cannot be started gives the job back to the queue', async () => {

@@ -32,7 +32,7 @@ for (const variant of WRAPPERS) {
     }
     const ended = async (job: Job): Promise<{ad: Ad; record: UsageRecord}> => {
       await job.wait('terminated');
-      const ad = await job.ad();
+      const ad = await job.finalAd();
       return {ad, record: recordOf(ad)};
     };
 
@@ -83,7 +83,7 @@ for (const variant of WRAPPERS) {
       const job = await pool().submit(TOO_MUCH);
       const event = await job.wait('held');
       expect(event).to.match(/Tare: .*memory/);
-      const ad = await job.ad();
+      const ad = await job.heldAd();
       const record = recordOf(ad);
       expect(record.state).to.equal('final');
       expect(record.outcome).to.deep.include({status: 'limit', limit: 'memory', whose: 'payload'});
@@ -137,7 +137,7 @@ for (const variant of WRAPPERS) {
       );
       expect(await job.wait('held')).to.match(/Tare: .*vm-lite/);
       expect([job.output, job.error]).to.satisfy(([out, err]: string[]) => out === '' && /^tare: .*vm-lite.*\n$/.test(err ?? ''));
-      const ad = await job.ad();
+      const ad = await job.heldAd();
       expect(pick(ad, 'JobStatus', 'ExitCode', 'ChirpTareStatus', 'ChirpTareCode')).to.deep.equal({
         JobStatus: '5',
         ExitCode: '126',
@@ -173,7 +173,7 @@ for (const variant of WRAPPERS) {
         expect((await job.ad()).get('JobStatus')).to.be.oneOf(['1', '2']);
         await pool().uncover('/usr/bin/bwrap');
         await job.wait('terminated');
-        const ad = await job.ad();
+        const ad = await job.finalAd();
         expect([ad.get('ExitCode'), job.output]).to.deep.equal(['0', 'ran\n']);
         expect(recordOf(ad, 1).outcome).to.deep.include({status: 'wrapper-failure', code: 'BOX_UNAVAILABLE'});
         expect(recordOf(ad, Number(ad.get('NumJobStarts'))).outcome.status).to.equal('completed');
@@ -203,7 +203,7 @@ for (const variant of WRAPPERS) {
       await until('the second attempt', () => job.sandbox() !== null);
       await job.command('condor_rm');
       await job.wait('aborted');
-      const ad = await job.ad();
+      const ad = await job.finalAd();
       expect(recordOf(ad, 1).outcome.status).to.equal('completed');
       await until('the second record', () => recordOf(ad, 2).state === 'final');
     });
