@@ -7,30 +7,57 @@ import {add, countsOf, hasFailures, none, sentence} from './counts.mjs';
 import {Stop, main, root} from './steps.mjs';
 
 const AT_ONCE = 2;
+/** Until a file that hangs is killed, with all that it started. */
+const SECONDS = 420;
+
+/** The mochas that run, each the leader of a group. */
+const running = new Set();
+const killGroup = (child) => {
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // it has ended
+  }
+};
+process.on('SIGTERM', () => {
+  running.forEach(killGroup);
+  process.exit(143);
+});
 
 /** One file's tests; what they say comes in one piece when they have ended. */
 function run(file, options) {
   return new Promise((resolve) => {
     const began = performance.now();
     let text = '';
-    const child = spawn('node_modules/.bin/mocha', ['--exit', ...options, file], {cwd: root, stdio: ['ignore', 'pipe', 'pipe']});
+    let late = false;
+    const child = spawn('node_modules/.bin/mocha', ['--exit', ...options, file], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    running.add(child);
+    const timer = setTimeout(() => {
+      late = true;
+      killGroup(child);
+    }, SECONDS * 1000);
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (chunk) => (text += chunk));
     // A daemon that a test left behind can hold the pipe open.
     child.on('exit', () => setTimeout(() => [child.stdout, child.stderr].forEach((stream) => stream.destroy()), 1000));
     child.on('close', (code, signal) => {
-      const lines = text.trimEnd().split('\n');
-      const counts = countsOf(lines.at(-1) ?? '') ?? none();
+      clearTimeout(timer);
+      running.delete(child);
+      const counts = countsOf(text.trimEnd().split('\n').at(-1) ?? '') ?? none();
       const seconds = (performance.now() - began) / 1000;
-      // Status 1 with `fail-zero` and nothing found: -g chose other files.
-      const empty =
-        code === 1 && counts.passed + counts.failed + counts.skipped === 0 && options.some((each) => /^(-g|-f|--grep|--fgrep)/.test(each));
+      const nothing = counts.passed + counts.failed + counts.skipped === 0;
+      // `fail-zero`, where -g chose other files.
+      const empty = code === 1 && nothing && options.some((each) => /^(-g|-f|--grep|--fgrep)/.test(each));
       // What ended badly and counted no failure has failed all the same.
       if (code !== 0 && counts.failed === 0 && !empty) {
         counts.failed = 1;
         text += `\n${hasFailures(file, counts)}`;
       }
-      if (!empty)
-        process.stdout.write(`${text.trimEnd()}\n## ${file}: ${seconds.toFixed(0)} s${signal === null ? '' : `, ended by ${signal}`}\n\n`);
+      const how = late ? `, still running after ${SECONDS} s, killed` : signal === null ? '' : `, ended by ${signal}`;
+      if (!empty) process.stdout.write(`${text.trimEnd()}\n## ${file}: ${seconds.toFixed(0)} s${how}\n\n`);
       resolve({file, counts, seconds});
     });
   });

@@ -95,6 +95,10 @@ const SUITES = [
   {name: 'payloads', command: ['sh', 'fixtures/payloads/test.sh'], builds: ['payloads'], system: TOOLCHAIN},
 ];
 const SECONDS = 900;
+/** All suites together: who waits for them, as CI does, is told how they ended. */
+const ALL_SECONDS = 4800;
+/** From SIGTERM, on which a suite ends what it runs, to SIGKILL. */
+const GRACE = 3000;
 
 /** As scripts/mocha-reporter.mjs and native's tests say it; said once more at the end, where it is looked for. */
 const FAILED = /^(?:failed: |FAILED? +)\S/;
@@ -110,16 +114,20 @@ function run({command, environment = {}, seconds = SECONDS}) {
     // A group of its own, so that a suite that hangs is killed with all that it started.
     const env = {...process.env, ...environment};
     const child = spawn(command[0], command.slice(1), {cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'], detached: true});
-    const killAll = () => {
+    const signalAll = (signal) => {
       try {
-        process.kill(-child.pid, 'SIGKILL');
+        process.kill(-child.pid, signal);
       } catch {
         // it has ended
       }
     };
+    const killAll = () => {
+      signalAll('SIGTERM');
+      setTimeout(() => signalAll('SIGKILL'), GRACE);
+    };
     const interrupted = (signal) => {
       killAll();
-      process.exit(signal === 'SIGINT' ? 130 : 143);
+      setTimeout(() => process.exit(signal === 'SIGINT' ? 130 : 143), GRACE + 100);
     };
     process.on('SIGINT', interrupted).on('SIGTERM', interrupted);
     const timer = setTimeout(() => {
@@ -153,11 +161,11 @@ function run({command, environment = {}, seconds = SECONDS}) {
  * Files with failures once more, one at a time, when all else has ended: what failed on a busy machine and passes alone is unsteady.
  * What fails twice has failed.
  */
-async function again(suite, result) {
-  if (suite.once === undefined || !result.troubles.startsWith('exit status')) return;
+async function again(suite, result, left) {
+  if (suite?.once === undefined || !result.troubles.startsWith('exit status')) return;
   for (const [file, before] of filesWithFailures(result.lines)) {
     console.log(`\n# ${suite.name}, once more: ${file}`);
-    const {counts, lines} = await run({...suite, command: [...suite.once, file]});
+    const {counts, lines} = await run({...suite, command: [...suite.once, file], seconds: left(suite)});
     add(result.counts, before, -1);
     add(result.counts, counts);
     result.lines = [...result.lines.filter((line) => !FAILED.test(line)), ...lines];
@@ -190,6 +198,10 @@ await main(async () => {
   const chosen = names.length === 0 ? SUITES : SUITES.filter(({name}) => names.includes(name));
 
   const results = [];
+  const start = performance.now();
+  /** How many seconds a suite may take. */
+  const left = ({seconds = SECONDS}) =>
+    names.length > 0 ? seconds : Math.max(1, Math.min(seconds, ALL_SECONDS - (performance.now() - start) / 1000));
   /** Setting up or building for a suite; false, with a row of its own in the table, when that failed. */
   const prepared = (name, body) => {
     const began = performance.now();
@@ -216,7 +228,8 @@ await main(async () => {
       build(suite.builds);
     });
     const all = names.length === 0 ? (suite.whole ?? []) : [];
-    if (built) results.push({name: suite.name, ...(await run({...suite, command: [...suite.command, ...all, ...options]}))});
+    if (built)
+      results.push({name: suite.name, ...(await run({...suite, command: [...suite.command, ...all, ...options], seconds: left(suite)}))});
   }
   // Not where one suite is asked for: who does that looks at its failures.
   if (names.length === 0) {
@@ -224,6 +237,7 @@ await main(async () => {
       await again(
         chosen.find(({name}) => name === result.name),
         result,
+        left,
       );
   }
   console.log(`\n${table(results).join('\n')}\n`);

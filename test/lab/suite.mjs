@@ -14,7 +14,7 @@ import {PLACE} from './recipe.mjs';
 import {runInLab} from './run.mjs';
 
 /** For one way, from its first test to its last. */
-const SECONDS = 7200;
+const SECONDS = {all: 7200, usual: 900};
 /** The folder for worker nodes is tested: compiled, its start takes a third of the time. */
 const BIN = `${PLACE}/dist/tare/bin`;
 /** How much slower than a machine without emulation the tests' own deadlines take it to be (test/support/pace.ts). */
@@ -52,7 +52,7 @@ async function runWay(name, files, {checkout, all, alone}) {
     command: [...mocha, ...options, ...files.map((file) => `test/${file}.test.js`)],
     environment: {TARE_MUST_WORK: '1', TARE_TEST_SLOWNESS: String(SLOWNESS), TARE_BIN: BIN, ...repeatsOf(name, all)},
     checkout,
-    seconds: SECONDS,
+    seconds: all ? SECONDS.all : SECONDS.usual,
     streams: {out: said, err: said},
   }).catch((error) => {
     said.write(`${error.message}\n`);
@@ -65,19 +65,23 @@ async function runWay(name, files, {checkout, all, alone}) {
   const bad = counts.failed === 0 && (status !== 0 || counts.passed === 0);
   if (bad) counts.failed = 1;
   console.log(`${alone ? '' : `${title}\n${text.trim()}\n`}## ${name}: ${seconds} s${bad ? `, ended with ${status}` : ''}`);
-  return {name, counts, troubled: filesWithFailures(lines)};
+  const troubled = filesWithFailures(lines);
+  // nothing is known of its files one by one
+  if (bad) return {name, counts, troubled: new Map([[files.join(' '), counts]]), again: files};
+  return {name, counts, troubled, again: [...troubled.keys()].map((file) => file.replace(/^test\//, '').replace(/\.test\.js$/, ''))};
 }
 
 /** A way's files with failures on a machine that has the node for itself. */
-async function again({name, counts, troubled}, how) {
-  if (troubled.size === 0) return;
+async function again({name, counts, troubled, again: files}, how) {
+  if (files.length === 0) return;
   console.log(`\n## ${name}, once more`);
-  const files = [...troubled.keys()].map((file) => file.replace(/^test\//, '').replace(/\.test\.[jt]s$/, ''));
   const second = await runWay(name, files, {...how, alone: true});
-  for (const before of troubled.values()) add(counts, before, -1);
+  for (const [file, before] of troubled) {
+    const {failed} = before;
+    add(counts, before, -1);
+    if (!second.troubled.has(file)) console.log(`unsteady: ${name}, ${file}, ${failed} failed at first`);
+  }
   add(counts, second.counts);
-  for (const [file, before] of troubled)
-    if (!second.troubled.has(file)) console.log(`unsteady: ${name}, ${file}, ${before.failed} failed at first`);
 }
 
 await main(async () => {
