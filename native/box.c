@@ -2,6 +2,7 @@
  * reaped and that socket is closed. */
 #include "state.h"
 #include "enter.h"
+#include "parts.h"
 #include "payload.h"
 #include "reap.h"
 #include "step.h"
@@ -187,6 +188,14 @@ static bool make_sockets(int control[2], int errors[2])
 	       fcntl(errors[0], F_SETFL, O_NONBLOCK) == 0;
 }
 
+/* Nobody runs the worse for want of it. */
+static void open_parts(struct front *front)
+{
+	close_if_open(&front->parts);
+	if (front->box.launch.parts)
+		front->parts = parts_make(front->box.launch.parts);
+}
+
 static void fork_enter(struct front *front)
 {
 	struct box *box = &front->box;
@@ -233,8 +242,10 @@ void box_launch(struct front *front, struct frame *frame)
 		tell_failed(front, "cgroup", errno, path);
 	else if (!write_specifications(front))
 		tell_failed(front, "engine", errno, "memfd");
-	else
+	else {
+		open_parts(front);
 		fork_enter(front);
+	}
 	free(wrong);
 	if (!box->engine) {
 		tell_gone(front);

@@ -165,7 +165,7 @@ _Noreturn void front_main(struct caller *caller, const struct brain_file *file, 
 	front.caller = caller;
 	front.file = file;
 	front.command_line = command_line;
-	front.box.errors = -1;
+	front.box.errors = front.parts = -1;
 	channel_open(&front.box.control, -1);
 	channel_open(&front.talk.channel, -1);
 	front.signals = sig_open(SIG_EVERY);

@@ -2,6 +2,7 @@
  * ignored: what is not understood fails the launch. */
 #include "launch.h"
 #include "guest.h"
+#include "parts.h"
 #include "util.h"
 
 #include <errno.h>
@@ -218,6 +219,9 @@ static bool parse_box_key(struct launch *launch, const char *string)
 	case 'p':
 		replace(&launch->pause, rest);
 		return true;
+	case 'T':
+		replace(&launch->parts, rest);
+		return parts_valid(rest);
 	default:
 		return false;
 	}
@@ -460,7 +464,7 @@ bool launch_is_plain(const struct launch *launch)
 {
 	return !launch->several && !launch->engine.count && !launch->joins.count &&
 	       !launch->commands[0].joins.count && !launch->has_cpus && !launch->oom_score_adj &&
-	       !launch->commands[0].no_new_privs && !launch->commands[0].guest.count && !launch->pause && !launch->view.count &&
+	       !launch->commands[0].no_new_privs && !launch->commands[0].guest.count && !launch->pause && !launch->parts && !launch->view.count &&
 	       !launch->commands[0].swaps.count;
 }
 
@@ -475,6 +479,7 @@ void launch_free(struct launch *launch)
 	free(launch->commands);
 	free(launch->oom_score_adj);
 	free(launch->pause);
+	free(launch->parts);
 	memset(launch, 0, sizeof *launch);
 }
 

@@ -40,6 +40,7 @@ struct launch {
 	cpu_set_t cpus;
 	char *oom_score_adj; /* NULL: untouched */
 	char *pause; /* NULL: none */
+	char *parts; /* where wrappers in the box tell of themselves, see parts.h; NULL: nowhere */
 	bool several; /* applications, each with a name */
 	struct command *commands;
 	size_t command_count; /* one unless several */

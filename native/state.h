@@ -76,6 +76,7 @@ struct front {
 	struct talk talk;
 	struct speech speech; /* of the command line's brain */
 	struct box box;
+	int parts; /* the pipe of `T`, open to the end: a brain that follows reads what one before did not; -1: none */
 	bool launched_once; /* the payload may have run: no second launch */
 	bool any_ended; /* a box ended or is gone: `ended` in `H` */
 	struct kept *kept;

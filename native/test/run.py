@@ -1,5 +1,5 @@
 """The tests of native/. One line per test; the last line counts. TARE_MUST_WORK=1: a skip is a failure."""
-import glob, os, re, shutil, signal, struct, subprocess, sys, tempfile, time, traceback
+import glob, os, re, shutil, signal, stat, struct, subprocess, sys, tempfile, time, traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import applications, guests  # their tests
@@ -520,6 +520,54 @@ def three_dead_brains_and_the_payload_ends_in_peace(bench):
     os.kill(brain.pid, signal.SIGKILL)
     equal(job.wait()[0], -15)
     assert job.gone(seconds=0)
+
+
+@test('none', 'bwrap', 'user')
+def what_is_told_in_the_pipe_outlives_a_brain(bench):
+    folder = bench.folder()
+    pipe = os.path.join(folder, 'parts')
+    job = bench.sh('cat; exit 4', stdin=subprocess.PIPE, prep='os.umask(0o777)')
+    brain = job.brain()
+    brain.send('S', job.folder)
+    launch(brain, bench.box, 'a@1', f'T{pipe}')
+    brain.expect('R')
+    found = os.stat(pipe)
+    equal((stat.S_ISFIFO(found.st_mode), stat.S_IMODE(found.st_mode), found.st_uid),
+          (True, 0o600, bench.uid if bench.uid is not None else os.getuid()))
+    with open(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), 'w') as told:  # nobody reads, and there is no ENXIO
+        told.write('started\n')
+    os.kill(brain.pid, signal.SIGKILL)
+    brain = job.brain()
+    brain.expect('R')
+    brain.send('G')
+    brain.expect('X')
+    job.process.stdin.close()
+    job.process.stdin = None
+    brain.until('B')
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    equal(os.read(reader, 100), b'started\n')
+    os.close(reader)
+    equal(job.quit(brain, 'code', 4)[0], 4)
+    equal(os.stat(pipe).st_mode, found.st_mode)  # the brain's to remove
+
+
+@test('none', builds=('static',))
+def the_pipe_has_the_owner_that_is_asked_for(bench):
+    pipe = os.path.join(bench.folder(), 'parts')
+    open(pipe, 'w').close()  # what is there is replaced
+    owner = NOBODY if os.getuid() == 0 else os.getuid()
+    code, *_ = bench.sh('exit 3').run(bench.box, 'a@1', f'T{owner} {owner} {pipe}')
+    found = os.stat(pipe)
+    equal((code, found.st_uid, found.st_gid, stat.S_ISFIFO(found.st_mode)), (3, owner, owner, True))
+    # one that cannot be made costs nothing, and one that is no place is no launch
+    equal(bench.sh('exit 3').run(bench.box, 'a@1', 'T/proc/nowhere/parts')[0], 3)
+    for wrong in ('', 'parts', '1 /parts', '1 x /parts', '-1 1 /parts', '1 1 parts', '1 1'):
+        job = bench.sh('exit 3')
+        brain = job.brain()
+        launch(brain, bench.box, 'a@1', f'T{wrong}')
+        equal(brain.expect('F')[0], b'protocol')
+        brain.expect('B')
+        job.quit(brain, 'code', 5)
 
 
 @test('none', 'bwrap')

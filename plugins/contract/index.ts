@@ -359,6 +359,8 @@ export interface ExportRecord {
   payload: {index: number; name: string | null};
   /** It is a part of another record, which has its usage already. */
   isPart: boolean;
+  /** The other one's id; null: it is none, or the other is not known. */
+  partOf: string | null;
   user: {
     local: string | null;
     uid: number | null;

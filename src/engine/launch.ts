@@ -80,6 +80,8 @@ export function launchStrings(plan: Plan, {boxDirectory, abilities, id, joins, c
   if (!isSystem(plan)) strings.push(...environment);
   if (plan.engine.name === 'bubblewrap') add('E', ...bubblewrapArgv(plan, boxDirectory, abilities));
   if (isSystem(plan)) add('E', ...ociArgv(plan, boxDirectory, id));
+  const rights = owner === undefined ? '' : `${String(owner.uid)} ${String(owner.gid)} `;
+  add('T', ...stepsOf(plan, 'parts.collect').map(({path}) => rights + inBox(path, boxDirectory)));
   add('p', ...plan.pauseAt);
   const payload = stepOf(plan, 'payload.execute');
   if (payload !== undefined) {

@@ -9,6 +9,7 @@ const OTHERS = [
   'cgroup.write',
   'directory.create',
   'features.provide',
+  'parts.collect',
   'identity.take',
   'affinity.set',
   'oom.adjust',

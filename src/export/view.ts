@@ -57,6 +57,7 @@ export function viewOf(value: unknown): ExportRecord {
     },
     payload: {index: count(payload, 'index', '/payload') ?? 0, name: name(payload, 'name', '/payload')},
     isPart: isGiven(record['within']),
+    partOf: isGiven(record['within']) ? name(part('within'), 'recordId', '/within') : null,
     user: {
       local: name(user, 'local', '/user'),
       uid: count(user, 'uid', '/user'),

@@ -229,6 +229,8 @@ function boxRow(step: Step): string[][] {
       return [[`rlimit ${step.name}`, String(step.soft), step.because]];
     case 'directory.create':
       return [['directory', `${step.path} (${step.mode})`, step.because]];
+    case 'parts.collect':
+      return [['named pipe', step.path, step.because]];
     default:
       return [];
   }

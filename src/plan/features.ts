@@ -50,7 +50,8 @@ export function planFeatures({policy, facts, call}: Inputs, limits: PlannedLimit
     job: features,
     because: 'Machine/Job Features (HSF-TN-2016-02)',
   };
-  if (!boxed) return [provide];
+  const collect: Step = {op: 'parts.collect', path: `${FEATURES}/parts`, because: 'a wrapper in it tells here what it does'};
+  if (!boxed) return [provide, collect];
   const bind: Step = {
     op: 'mount.bind',
     source: FEATURES,
@@ -59,7 +60,7 @@ export function planFeatures({policy, facts, call}: Inputs, limits: PlannedLimit
     optional: false,
     because: 'what the box is told about itself',
   };
-  return [provide, bind];
+  return [provide, collect, bind];
 }
 
 const seconds = (us: number | null): number | null => (us === null ? null : Math.floor(us / 1e6));

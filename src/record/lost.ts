@@ -16,6 +16,8 @@ export interface Remains {
   noted?: readonly RecordApplication[];
   /** What each of several applications used. */
   applications: readonly RecordApplication['net'][];
+  /** Wrappers in the box, as they told. */
+  parts?: UsageRecord['parts'];
   /** Remarks on the usage. */
   flags: readonly string[];
   /** Whose memory limit killed, as far as counters still tell. */
@@ -27,7 +29,7 @@ export interface Remains {
 /** The same bytes whoever closes it and whenever: nothing of the sweep itself is in it. */
 export function lostRecord(
   started: UsageRecord,
-  {reason, startEpochUs, seen, noted = [], usage, applications, flags, oom, kills}: Remains,
+  {reason, startEpochUs, seen, noted = [], usage, applications, parts, flags, oom, kills}: Remains,
 ): UsageRecord {
   const executed = startEpochUs !== null;
   const wallUs = executed && seen !== null ? seen.wallUs : null;
@@ -46,6 +48,7 @@ export function lostRecord(
       ...noted[index],
       net: executed ? (applications[index] ?? one.net) : one.net,
     })),
+    ...(parts === undefined ? {} : {parts}),
     flags: executed ? [...flags, 'killed', 'partial', ...(oom?.certain === false ? ['oom-verdict-uncertain'] : [])] : [],
   });
   return {...record, state: 'lost'};

@@ -198,13 +198,18 @@ export interface Weighed {
   outcome: Outcome;
   /** Absent: as they were when it started. */
   applications?: RecordApplication[];
+  /** Wrappers in the box, as they told; null: nobody listened. */
+  parts?: UsageRecord['parts'];
   /** Absent: as they were when it started. */
   cvmfs?: UsageRecord['cvmfs'];
   flags: readonly string[];
 }
 
 /** The final record: id and revision stay, so that writing it twice is writing it once. */
-export function finalRecord(started: UsageRecord, {time, net, tare, watch, outcome, applications, cvmfs, flags}: Weighed): UsageRecord {
+export function finalRecord(
+  started: UsageRecord,
+  {time, net, tare, watch, outcome, applications, parts, cvmfs, flags}: Weighed,
+): UsageRecord {
   return {
     ...started,
     state: 'final',
@@ -215,6 +220,7 @@ export function finalRecord(started: UsageRecord, {time, net, tare, watch, outco
     watch,
     outcome,
     applications: applications ?? started.applications,
+    ...(parts === undefined ? {} : {parts}),
     cvmfs: cvmfs ?? started.cvmfs,
     flags: [...new Set([...started.flags, ...flags, ...remarks(started, time, net)])].sort(),
   };

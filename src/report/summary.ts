@@ -16,7 +16,11 @@ export function formatSummary(record: UsageRecord, path: string | null): string 
     ...(record.applications.length === 0
       ? []
       : [renderTable(columns('application', 'CPU time', 'memory', 'wall time', 'how it ended'), record.applications.map(applicationRow))]),
+    ...partLines(record),
     renderTable(columns('the wrapper itself', ''), costRows(record)),
+    ...(record.within === null
+      ? []
+      : [printable(`part of: ${record.within.recordId ?? 'a record that is not known'} (${record.within.how})`)]),
     `flags: ${flags.join(', ') || 'none'}`,
     `record: ${path ?? 'could not be written'}`,
   ];
@@ -52,6 +56,24 @@ function applicationRow({name, starts, net, wallUs, outcome}: UsageRecord['appli
   const cpuUs = net.cpuUserUs === null || net.cpuSystemUs === null ? null : net.cpuUserUs + net.cpuSystemUs;
   const how = describeOutcome({...outcome, evidence: null});
   return [name, duration(cpuUs), bytes(net.memPeakBytes), duration(wallUs), starts > 1 ? `${how}; started ${String(starts)} times` : how];
+}
+
+/** Nobody adds them up: their usage is in the job's. */
+function partLines({parts}: UsageRecord): string[] {
+  if (parts == null || parts.list.length === 0) return [];
+  const headers = columns('wrapper in it, as it told', 'name', 'pattern', 'CPU time', 'memory', 'wall time', 'how it ended');
+  const more = parts.others === 0 ? [] : [`and ${String(parts.others)} more`];
+  return [renderTable(headers, parts.list.map(partRow)), ...more];
+}
+
+function partRow({recordId, state, name, pattern, net, wallUs, outcome}: NonNullable<UsageRecord['parts']>['list'][number]): string[] {
+  const cpuUs = net.cpuUserUs === null || net.cpuSystemUs === null ? null : net.cpuUserUs + net.cpuSystemUs;
+  const {status, exitCode, signal, limit} = outcome;
+  const how =
+    state === 'started'
+      ? 'not told'
+      : describeOutcome({status, exitCode, signal, reason: limit === null ? null : `limit ${limit}`, whose: null, evidence: null});
+  return [recordId, name ?? '-', pattern ?? '-', duration(cpuUs), bytes(net.memPeakBytes), duration(wallUs), how];
 }
 
 function costRows({tare}: UsageRecord): string[][] {

@@ -16,6 +16,7 @@ import type {Hello} from './hello.js';
 import {takeImage} from './image.js';
 import {launch} from './life.js';
 import type {Log} from './log.js';
+import {tellAround} from './around.js';
 import {outputFileOf} from './output-file.js';
 import {pauseAt} from './pause.js';
 import type {Known, Prepared} from './prepare.js';
@@ -79,6 +80,8 @@ export async function begin(
     weighed: null,
     recorded: false,
     oom: null,
+    around: known.around,
+    parts: null,
   };
   let groups: Groups = noGroups;
   let launched = false;
@@ -102,6 +105,7 @@ export async function begin(
     launched = true;
     // written while the engine builds the box; the payload waits for it
     recordStart(plan, started, log);
+    await tellAround(known.around, started);
     pauseAt(plan.pauseAt, 'brain-started');
     return {state, groups};
   } catch (error) {

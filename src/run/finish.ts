@@ -14,6 +14,7 @@ import {readKills} from './kills.js';
 import {keepInLog} from './last-resort.js';
 import {NETWORK_STEP, type Life} from './life.js';
 import type {Log} from './log.js';
+import {tellAround} from './around.js';
 import {pauseAt} from './pause.js';
 import type {Quit, RunResult} from './request.js';
 import {lookAgain} from './repositories.js';
@@ -68,12 +69,14 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
     outcome,
     ...(parts === undefined ? {} : {applications: parts}),
     ...(cvmfs === null ? {} : {cvmfs}),
+    parts: state.parts,
     flags: [...(ran ? flags : []), ...flagsOf(life, outcome, left)],
   });
   if (life.brainsLost > 0) for (const spool of plan.directories.spools) removeUnfinished(pathOf(spool, started.recordId));
   const messages = (!ran || outcome.code === 'SERVICES_FAILED') && outcome.reason !== null ? [outcome.reason] : [];
   const path = store(plan.directories, state.recordCopy, record, messages, log);
   if (path !== null) keep(Object.assign(state, {recorded: true}), log);
+  await tellAround(state.around ?? null, record);
   pauseAt(plan.pauseAt, 'brain-recorded');
   log.info('ended', {status: outcome.status, exitCode: outcome.exitCode, signal: outcome.signal, reason: outcome.reason, record: path});
   return resultOf(record, path, messages, life);

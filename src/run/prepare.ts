@@ -26,6 +26,7 @@ import {readDocument} from './documents.js';
 import {ownFailures} from './failures.js';
 import {callerIdentity, payloadIdentity} from './identity.js';
 import {findImage, findInit, isInRepository} from './image.js';
+import {aroundOf, type Around} from './around.js';
 import {leadsTo} from './network-path.js';
 import {pinnedCpus} from './pinned.js';
 import {checkSavedPlan} from './saved-plan.js';
@@ -75,6 +76,8 @@ export interface Known {
   policy: Policy | null;
   job: Job | null;
   facts: Facts | null;
+  /** The box that this one is in already. */
+  around: Around | null;
   /** What was found of the repositories that the job needs. */
   looked: Looked[];
 }
@@ -89,6 +92,7 @@ export const newKnown = (batch: BatchJob, role: Known['role'], front?: Front): K
   policy: null,
   job: null,
   facts: null,
+  around: null,
   looked: [],
 });
 
@@ -104,13 +108,14 @@ export async function prepare(
   known: Known,
 ): Promise<Prepared> {
   const {caller, batch} = known;
-  if (request.source.kind === 'plan') return prepareSaved(request.source.file, policy, known);
+  if (request.source.kind === 'plan') return prepareSaved(request.source.file, policy, environment, known);
   const {job, callerArgvIndex} = await loadJob(request, cwd, batch);
   known.job = job;
   checkWorkDirectory(job, policy);
   const identity = payloadIdentity(job, policy, caller);
   const facts = gatherFacts(policy, wants(job, policy), known);
   known.facts = facts;
+  known.around = aroundOf(facts.within, environment, caller.uid);
   const call: Call = {
     identity,
     environment,
@@ -170,7 +175,7 @@ function lacking(facts: Facts, lack: Lack, because: string): Facts {
   return {...facts, cgroup: {...facts.cgroup, controllers: {}, toEnable: [], toEmpty: null, how: because}};
 }
 
-async function prepareSaved(file: string, policy: Policy, known: Known): Promise<Prepared> {
+async function prepareSaved(file: string, policy: Policy, environment: Readonly<Record<string, string>>, known: Known): Promise<Prepared> {
   const plan = await readDocument(file, 'plan');
   const facts = gatherFacts(
     policy,
@@ -183,6 +188,7 @@ async function prepareSaved(file: string, policy: Policy, known: Known): Promise
     known,
   );
   known.facts = facts;
+  known.around = aroundOf(facts.within, environment, known.caller.uid);
   const identity = checkSavedPlan(plan, file, facts, policy);
   const workDirectory = stepOf(plan, 'payload.execute')?.workDirectory ?? '/';
   if (!leadsTo(workDirectory, policy.cvmfs.value.root)) requireDirectory(workDirectory, file);

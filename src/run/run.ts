@@ -22,6 +22,8 @@ import {failureText, finish, isBoxesFault, isDisksFault, store} from './finish.j
 import type {Hello} from './hello.js';
 import {isDefaultSwitchOn, isSwitchOn, plainExec} from './kill-switch.js';
 import {follow, type Life} from './life.js';
+import {tellAround} from './around.js';
+import {listen} from './listen.js';
 import {openLog, silentLog, type Log} from './log.js';
 import {newKnown, prepare, type Known, type Lack, type Prepared} from './prepare.js';
 import {wrapperOf} from './presence.js';
@@ -190,6 +192,9 @@ const SWEEP_MS = 500;
 async function live(state: BoxState, groups: Groups, channel: Channel, log: Log, hello: Hello, request: RunRequest): Promise<Life> {
   const {plan, started} = state;
   let lookedOn: (() => void) | undefined;
+  const listener = listen(state, () => {
+    keep(state, log);
+  });
   const teller = await progressTeller(state, request.plugins, effectsWith(log));
   const life = await follow({
     channel,
@@ -261,6 +266,7 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
       teller(seen);
     },
   });
+  listener.end();
   lookedOn?.();
   return life;
 }
@@ -285,6 +291,7 @@ async function refuse(
   const messages = error.message.split('\n');
   const {record, places} = refusalRecord(error, known, plan, request.version);
   const path = store(places, request.recordCopy, record, messages, log);
+  for (const told of [{...record, state: 'started' as const}, record]) await tellAround(known.around, told);
   const first = firstOf(error);
   const failure = {fault: faultOf(first, known), code: first.code, message: messages.join('; '), exit: error.exit};
   const result: RunResult = {quit: ['code', error.exit], record, path, messages: [...new Set(messages)], failure, signals: []};

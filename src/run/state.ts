@@ -32,10 +32,12 @@ import {inBox, stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import {isOwn, makeDirectory} from '../record/durable.js';
 import type {Verdict} from '../cgroup/manager.js';
 import type {Stop} from '../record/outcome.js';
+import type {RecordParts} from '../record/parts.js';
 import {makeImage} from './contain.js';
 import {writeIdentity, type Connection} from './connect.js';
 import {writeFeatures} from './features.js';
 import type {Seen} from './life.js';
+import type {Around} from './around.js';
 import type {OutputFile} from './output-file.js';
 import {runTool} from './tool.js';
 import type {ProcessId} from './process.js';
@@ -88,6 +90,10 @@ export interface BoxState {
   weighed: Weighing | null;
   /** Its closed record is in a spool, or was: whoever collects records may take it before the box is gone. */
   recorded: boolean;
+  /** The box that this one is in; absent: written by a version that did not note it. */
+  around?: Around | null;
+  /** Wrappers in the box, as they told; null: nobody listened yet. */
+  parts: RecordParts | null;
   /** Whose limit killed, as a sweep found before it removed the groups; null until then. */
   oom: Verdict | null;
 }

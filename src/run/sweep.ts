@@ -170,7 +170,16 @@ function remainsOf(box: BoxState, groups: Groups, directory: string, presence: O
   const before = memoryBefore as MemoryEvents;
   box.oom ??= presence === 'gone' ? (groups.verdict(before, groups.memoryEvents()) ?? verdictFromOutside(before)) : null;
   writeState(box, directory);
-  return {reason: REASONS[presence], startEpochUs, seen, noted: box.noted, ...box.weighed, oom: box.oom, kills: readKills(directory)};
+  return {
+    reason: REASONS[presence],
+    startEpochUs,
+    seen,
+    noted: box.noted,
+    parts: box.parts,
+    ...box.weighed,
+    oom: box.oom,
+    kills: readKills(directory),
+  };
 }
 
 /** Why nobody will end it. */

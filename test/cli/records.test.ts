@@ -1,5 +1,5 @@
 /** `tare records` as a person, or a timer, calls it. */
-import {chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {AuditorServer} from '../support/auditor.js';
@@ -54,6 +54,10 @@ for (const role of ROLES) {
       ]);
       const unknown = await records(policy, 'show', pilot(3).recordId);
       expect([unknown.code, unknown.stderr]).to.deep.equal([125, `tare: no record ${pilot(3).recordId} in ${spool}\n`]);
+      const part = changed(pilot(4), {within: {recordId: pilot(1).recordId, how: 'a test'}});
+      put(spool, part);
+      expect((await records(policy, 'list')).stdout).to.contain(`  pilot  part of ${pilot(1).recordId}\n`);
+      rmSync(join(spool, `${part.recordId}.json`));
       expect((await records(policy, 'verify')).stdout).to.equal('2 records, 0 wrong\n');
       writeFileSync(join(spool, `${pilot(3).recordId}.json`), '{}');
       const verify = await records(policy, 'verify');

@@ -72,6 +72,7 @@ const ROWS = {
   'node/box/exec': others(),
   'node/box/told': others(),
   'node/box/within': others(),
+  'node/box/parts': others(),
   'node/box/applications': others(),
   'node/box/inside': others(),
   'node/box/crash': others(),

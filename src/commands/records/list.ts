@@ -88,6 +88,7 @@ function line(record: ExportRecord, standing: Told | null): string {
     (user.vo ?? UNKNOWN).padEnd(NAMES),
     (user.local ?? UNKNOWN).padEnd(NAMES),
     payload.name ?? UNKNOWN,
+    ...(record.partOf === null ? [] : [`part of ${record.partOf}`]),
     ...(standing === null ? [] : [standing.why === null ? standing.is : `${standing.is}: ${standing.why}`]),
   ];
   return printable(cells.join('  ')).trimEnd();

@@ -83,9 +83,15 @@ describe('ARC over HTCondor, and Tare is the wrapper of both', () => {
     if (outer === undefined) throw new Error('no record');
     expect([outer.lrms.type, outer.mode, outer.within]).to.deep.equal(['htcondor', 'box', null]);
     expect(job.session('out.txt')).to.include(outer.recordId);
-    // the inner one's are of another record, and of the payload alone
+    // the inner one's are of another record, which the outer one names, and of the payload alone
     const inner = /^tare_record=(.*)$/m.exec(job.control('diag'))?.[1];
     expect(inner).to.be.a('string').and.not.equal(outer.recordId);
+    expect(outer.parts?.list.map(({recordId, state, outcome}) => [recordId, state, outcome.status])).to.deep.equal([
+      [inner, 'final', 'completed'],
+    ]);
+    const [part] = outer.parts?.list ?? [];
+    expect(Math.round((part?.net.cpuUserUs ?? 0) / 1e6)).to.equal(used.UsedCPUUserTime);
+    expect(part?.limits.memory).to.be.within(200 * 2 ** 20, 300 * 2 ** 20);
     expect(used.UsedCPUUserTime).to.equal(2);
     expect(outer.net.cpuUserUs).to.be.above(2_000_000);
     // ARC's are whole seconds, rounded

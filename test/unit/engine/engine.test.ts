@@ -114,6 +114,7 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     [{op: 'cgroup.write', group: 'payload', controller: 'cpu', directory: '/g', file: 'cpu.max', value: '1', because}, []],
     [{op: 'directory.create', path: '{box}/tmp', mode: '0700', owner: 'job', because}, []],
     [{op: 'features.provide', place: '/dev/tare', machine: {}, job: {}, because}, []],
+    [{op: 'parts.collect', path: '{box}/features/parts', because}, []],
     [{op: 'identity.take', uid: 1, gid: 1, groups: [], because}, []],
     [{op: 'affinity.set', cpus: [0], because}, []],
     [{op: 'oom.adjust', value: 500, because}, []],
@@ -375,7 +376,7 @@ describe('the launch frame', () => {
     const known = [...readme.matchAll(/^\| `(.)` \|/gm)].map(([, key]) => key);
     expect(known).to.include.members(['E', 'J', 'j', 'U', 'O', 'C', 'a', 'v', 'e', 'u', 'd', 'r', 'p']);
     const used = new Set(strings(full, {joins: {engine: ['/e'], payload: ['/p'], applications: []}}).map((text) => text[0]));
-    expect([...used].sort()).to.deep.equal(['C', 'E', 'J', 'O', 'U', 'd', 'e', 'j', 'p', 'r', 'u', 'v']);
+    expect([...used].sort()).to.deep.equal(['C', 'E', 'J', 'O', 'T', 'U', 'd', 'e', 'j', 'p', 'r', 'u', 'v']);
     for (const key of used) expect(known).to.include(key);
   });
 
@@ -390,6 +391,12 @@ describe('the launch frame', () => {
     expect([of('v', made), of('a', made)]).to.deep.equal([['mail', '@1', '@'], []]);
   });
 
+  it('says where wrappers in the box tell of themselves, and whose that is', () => {
+    expect(of('T', plan())).to.deep.equal(['/b/features/parts']);
+    expect(of('T', full)).to.deep.equal(['1001 100 /b/features/parts']);
+    expect(of('T', plan({policy: {mode: 'observe'}}))).to.deep.equal([]);
+  });
+
   it('has no engine where there is no box', () => {
     expect(of('E', plan({facts: {newProc: no}}))).to.deep.equal([]);
     expect(of('v', plan({facts: {newProc: no}}))).to.deep.equal(['/bin/true']);
@@ -400,6 +407,7 @@ describe('the launch frame', () => {
     expect(strings(made)).to.deep.equal([
       'O500',
       ...FEATURES.map((each) => `e${each.replace('/dev/tare', '/b/features')}`),
+      'T/b/features/parts',
       'v/bin/true',
       `d${WORK}`,
     ]);

@@ -9,6 +9,7 @@ import {canonicalJson} from '../../../src/plan/canonical.js';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {problemsOfRecordAdd} from '../../support/auditor.js';
 import {carFields, elements, parseXml} from '../../support/car.js';
+import {partLine, readPart} from '../../../src/record/parts.js';
 import {allExporters, convertWith} from '../../support/exporters.js';
 import {problemsOfProm} from '../../support/prom.js';
 import {changed, measured, pilot, view} from '../../support/records.js';
@@ -160,6 +161,16 @@ describe('names that somebody chose', () => {
       /VO: (.*)/.exec(convertWith(exporters['apel-0.3.txt']!, source(changed(pilot(), {user: {vo: text, fqan: null}}))).text)?.[1];
     expect(vo('a'.repeat(300))).to.have.length(255);
     expect(vo('a'.repeat(300))).to.not.equal(vo(`${'a'.repeat(300)}b`));
+  });
+});
+
+describe('wrappers in the box of a record', () => {
+  it('count nowhere, whatever they told', () => {
+    const net = {cpuUserUs: 9e12, cpuSystemUs: 9e12, memPeakBytes: 9e12};
+    const list = [{...readPart(partLine(pilot(7)))!, net, wallUs: 9e12}];
+    const around: UsageRecord = {...measured(), parts: {trust: 'told', list, others: 2}};
+    for (const name of FORMATS)
+      expect(convertWith(exporters[name]!, source(around)).text, name).to.equal(convertWith(exporters[name]!, source(measured())).text);
   });
 });
 

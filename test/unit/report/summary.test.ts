@@ -92,6 +92,36 @@ describe('the summary of a job', () => {
     expect(refused.split('\n').slice(0, 2)).to.deep.equal(['job: refused (no guests)', 'pattern -, mode -, wall time -']);
   });
 
+  it('lists the wrappers in it, as they told', () => {
+    const part = {
+      ...{recordId: '74d3ba4a-dd34-5a0c-bf62-54cce09c551f', state: 'final' as const, name: 'pilot', pattern: 'ulimit++' as const},
+      ...{
+        mode: 'limits-only' as const,
+        startEpochUs: 1,
+        wallUs: 10_000_000,
+        limits: {cores: 1, memory: GIB, wallTime: null, cpuTime: null},
+      },
+      net: {cpuUserUs: 4_000_000, cpuSystemUs: 1_000_000, memPeakBytes: 200 * MIB},
+      outcome: {status: 'limit' as const, exitCode: null, signal: 'SIGKILL', limit: 'memory' as const},
+    };
+    const cut = {...part, recordId: 'b6bffb00-fb0f-5d3b-8c9c-2d1ac2ef5811', state: 'started' as const, name: null, wallUs: null};
+    const told = formatSummary(record({}, {parts: {trust: 'told', list: [part, cut], others: 3}}), null);
+    expect(row(told, 'wrapper in it, as it told')?.length).to.equal(7);
+    expect(row(told, part.recordId)?.slice(1)).to.deep.equal([
+      'pilot',
+      'ulimit++',
+      '5s',
+      '200 MiB',
+      '10s',
+      'limit (SIGKILL; limit memory)',
+    ]);
+    expect(row(told, cut.recordId)?.at(-1)).to.equal('not told');
+    expect(told).to.include('\nand 3 more\n');
+    expect(formatSummary(record({}, {parts: {trust: 'told', list: [], others: 0}}), null)).to.equal(formatSummary(record({}), null));
+    const inner = formatSummary({...record({}), within: {recordId: part.recordId, how: 'a test'}}, null);
+    expect(inner).to.include(`\npart of: ${part.recordId} (a test)\n`);
+  });
+
   it('shows other limits where they are set', () => {
     expect(row(formatSummary(record({job: {limits: {openFiles: 1024, coreSize: '1GiB'}}}), null), 'open files')?.slice(0, 3)).to.deep.equal(
       ['open files', '1024', '-'],

@@ -70,6 +70,7 @@ describe('the wrapper’s folders', () => {
     frontStartedUs: 5,
     cpus: 2,
     recordCopy: null,
+    parts: null,
     startEpochUs: null,
     stop: null,
     stopUs: null,

@@ -1,0 +1,138 @@
+/**
+ * Wrappers in a box, as they tell of themselves to the box around: one line at the start of each, one at its end, each of which a pipe takes
+ * whole (PIPE_BUF of pipe(7)). Nothing proves what a line says: whatever runs in the box can write it. Pure.
+ */
+
+import type {UsageRecord} from '../schema/generated/record-1.js';
+
+export type RecordParts = NonNullable<UsageRecord['parts']>;
+export type RecordPart = RecordParts['list'][number];
+
+/** Bytes of a line, with its end: PIPE_BUF of Linux. */
+export const LINE_BYTES = 4096;
+/** So many are listed, the others counted. */
+export const MOST_PARTS = 64;
+const MOST_OTHERS = 1_000_000;
+const NAME_CHARACTERS = 100;
+
+export const NO_PARTS: RecordParts = {trust: 'told', list: [], others: 0};
+
+export const partLine = (record: UsageRecord): string => `${JSON.stringify(partOf(record))}\n`;
+
+function partOf({recordId, state, payload, pattern, mode, time, limits, net, outcome}: UsageRecord): RecordPart {
+  const limit = (name: 'cores' | 'memory' | 'wallTime' | 'cpuTime'): number | null => limits?.[name].value ?? null;
+  return {
+    recordId,
+    state: state === 'started' ? 'started' : 'final',
+    name: payload.name?.slice(0, NAME_CHARACTERS) ?? null,
+    pattern,
+    mode,
+    startEpochUs: time.startEpochUs,
+    wallUs: time.wallUs,
+    limits: {cores: limit('cores'), memory: limit('memory'), wallTime: limit('wallTime'), cpuTime: limit('cpuTime')},
+    net: {cpuUserUs: net.cpuUserUs, cpuSystemUs: net.cpuSystemUs, memPeakBytes: net.memPeakBytes},
+    outcome: {status: outcome.status, exitCode: outcome.exitCode, signal: outcome.signal, limit: outcome.limit},
+  };
+}
+
+/** null: it is none. What is not of a part is left out. */
+export function readPart(line: string): RecordPart | null {
+  try {
+    const told = tree(JSON.parse(line));
+    const [limits, net, outcome] = [tree(told['limits']), tree(told['net']), tree(told['outcome'])];
+    return {
+      recordId: text(told['recordId'], /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/),
+      state: one(told['state'], STATES),
+      name: told['name'] === null ? null : text(told['name'], NAME),
+      pattern: orNull(told['pattern'], (value) => one(value, PATTERNS)),
+      mode: orNull(told['mode'], (value) => one(value, MODES)),
+      startEpochUs: count(told['startEpochUs']),
+      wallUs: count(told['wallUs']),
+      limits: {
+        cores: amount(limits['cores']),
+        memory: count(limits['memory']),
+        wallTime: count(limits['wallTime']),
+        cpuTime: count(limits['cpuTime']),
+      },
+      net: {cpuUserUs: count(net['cpuUserUs']), cpuSystemUs: count(net['cpuSystemUs']), memPeakBytes: count(net['memPeakBytes'])},
+      outcome: {
+        status: one(outcome['status'], STATUSES),
+        exitCode: count(outcome['exitCode']),
+        signal: orNull(outcome['signal'], (value) => text(value, /^SIG[A-Z0-9+-]{1,12}$/)),
+        limit: orNull(outcome['limit'], (value) => one(value, LIMITS)),
+      },
+    };
+  } catch {
+    return null;
+  }
+}
+
+/** One that has ended stays as it ended, and one that is not listed is counted at its start. */
+export function withPart(parts: RecordParts, part: RecordPart): RecordParts {
+  const {list, others} = parts;
+  const at = list.findIndex(({recordId}) => recordId === part.recordId);
+  const known = list[at];
+  if (known !== undefined) return known.state === 'final' || part.state === 'started' ? parts : {...parts, list: list.with(at, part)};
+  if (list.length < MOST_PARTS) return {...parts, list: [...list, part]};
+  return part.state === 'started' ? {...parts, others: Math.min(others + 1, MOST_OTHERS)} : parts;
+}
+
+type Tree = Record<string, unknown>;
+
+const STATES = ['started', 'final'] as const satisfies RecordPart['state'][];
+const PATTERNS = ['ulimit++', 'quotas++', 'vm-lite'] as const satisfies RecordPart['pattern'][];
+const MODES = ['box', 'limits-only', 'observe'] as const satisfies RecordPart['mode'][];
+const STATUSES = [
+  'running',
+  'completed',
+  'failed',
+  'signalled',
+  'limit',
+  'stopped',
+  'killed',
+  'refused',
+  'wrapper-failure',
+  'lost',
+  'killed-by-slot',
+] as const satisfies RecordPart['outcome']['status'][];
+const LIMITS = [
+  'memory',
+  'memory-stall',
+  'processes',
+  'wallTime',
+  'cpuTime',
+  'scratch',
+  'cores',
+] as const satisfies RecordPart['outcome']['limit'][];
+/** Without control characters: people read it on their terminals. */
+const NAME = new RegExp(`^[^\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]{0,${String(NAME_CHARACTERS)}}$`, 'u');
+
+function tree(value: unknown): Tree {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('not an object');
+  return value as Tree;
+}
+
+const orNull = <T>(value: unknown, read: (value: unknown) => T): T | null => (value === null ? null : read(value));
+
+function text(value: unknown, like: RegExp): string {
+  if (typeof value !== 'string' || !like.test(value)) throw new TypeError('not such a text');
+  return value;
+}
+
+function one<T extends string>(value: unknown, of: readonly T[]): T {
+  const found = of.find((each) => each === value);
+  if (found === undefined) throw new TypeError('not one of these');
+  return found;
+}
+
+const amount = (value: unknown): number | null =>
+  orNull(value, (given) => {
+    if (typeof given !== 'number' || !Number.isFinite(given) || given < 0) throw new TypeError('no amount');
+    return given;
+  });
+
+const count = (value: unknown): number | null =>
+  orNull(value, (given) => {
+    if (!Number.isSafeInteger(given) || (given as number) < 0) throw new TypeError('no count');
+    return given as number;
+  });

@@ -1,0 +1,82 @@
+/** What wrappers in the box tell (around.ts), heard by the box around. */
+
+import {closeSync, constants, readSync} from 'node:fs';
+import {inBox, stepOf} from '../plan/step.js';
+import {LINE_BYTES, NO_PARTS, readPart, withPart, type RecordParts} from '../record/parts.js';
+import {openPipe} from './around.js';
+import {scratchDirectory, type BoxState} from './state.js';
+
+/** Soon after something was heard, then ever more seldom, ms. */
+const LOOK_MS = {least: 100, most: 3000};
+/** Of one look: what a pipe holds by itself. More is for the next: a payload that writes for ever costs the wrapper little. */
+const LOOK_BYTES = 64 * 1024;
+/** Of the last look, when nobody writes any more: as much as anybody but root can make a pipe hold (pipe-max-size of proc_sys_fs(5)). */
+const LAST_BYTES = 1024 * 1024;
+
+export interface Listener {
+  /** The last look: whatever wrote is gone. */
+  end: () => void;
+}
+
+/** Hears what wrappers in the box tell, for `state.parts`; the front keeps the pipe, whichever brain reads it. */
+export function listen(state: BoxState, heard: () => void): Listener {
+  const {plan, id} = state;
+  const step = stepOf(plan, 'parts.collect');
+  if (step === undefined) return {end: () => undefined};
+  const path = inBox(step.path, scratchDirectory(plan, id));
+  let pipe: number | null = null;
+  let timer: NodeJS.Timeout;
+  let rest = '';
+
+  const look = (most: number): boolean => {
+    try {
+      pipe ??= openPipe(path, constants.O_RDONLY);
+    } catch {
+      return false; // not made yet, or gone with the box
+    }
+    const [bytes, lines] = readLines(pipe, rest, most);
+    rest = lines.pop() ?? '';
+    if (rest.length > LINE_BYTES) rest = ''; // nobody's line: no wrapper writes one in pieces
+    const before = state.parts ?? NO_PARTS;
+    state.parts = lines.reduce(heardLine, before);
+    if (state.parts !== before) heard();
+    return bytes > 0;
+  };
+  const lookIn = (ms: number): void => {
+    timer = setTimeout(() => {
+      lookIn(look(LOOK_BYTES) ? LOOK_MS.least : Math.min(2 * ms, LOOK_MS.most));
+    }, ms).unref();
+  };
+  lookIn(LOOK_MS.least);
+  return {
+    end: () => {
+      clearTimeout(timer);
+      look(LAST_BYTES);
+      if (pipe !== null) closeSync(pipe);
+    },
+  };
+}
+
+function heardLine(parts: RecordParts, line: string): RecordParts {
+  const part = readPart(line);
+  return part === null ? parts : withPart(parts, part);
+}
+
+/** @returns the number of bytes that were there, and lines; the last one is not ended */
+function readLines(pipe: number, rest: string, most: number): [bytes: number, lines: string[]] {
+  const chunk = Buffer.alloc(LOOK_BYTES);
+  const chunks = [Buffer.from(rest, 'latin1')];
+  let bytes = 0;
+  try {
+    for (let read = 1; read > 0 && bytes < most; bytes += read) {
+      read = readSync(pipe, chunk);
+      chunks.push(Buffer.from(chunk.subarray(0, read)));
+    }
+  } catch {
+    // there is no more
+  }
+  const whole = Buffer.concat(chunks);
+  // cut before it is decoded: a character may be in two reads
+  const end = whole.lastIndexOf(0x0a) + 1;
+  return [bytes, [...whole.subarray(0, end).toString('utf8').split('\n').slice(0, -1), whole.subarray(end).toString('latin1')]];
+}
