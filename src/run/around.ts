@@ -33,9 +33,7 @@ export function aroundOf(within: Facts['within'], environment: Readonly<Record<s
   const features = environment['JOBFEATURES'];
   const folder = uid !== 0 && features?.startsWith('/') === true ? dirname(features) : null;
   const told = folder === null ? null : recordIn(folder);
-  return folder === null || told === null
-    ? {recordId, how, pipe: null}
-    : {recordId: told, how: `${how}; JOBFEATURES leads to its record`, pipe: join(folder, PIPE)};
+  return folder === null || told === null ? {recordId, how, pipe: null} : {recordId: told, how, pipe: join(folder, PIPE)};
 }
 
 function recordIn(folder: string): string | null {

@@ -36,7 +36,7 @@ describe('the box around', () => {
     const place = join(base, 'features/jobfeatures');
     expect(of(place)).to.deep.equal({
       recordId: ID,
-      how: 'a test; JOBFEATURES leads to its record',
+      how: 'a test',
       pipe: join(base, 'features/parts'),
     });
     const unknown = {...unboxed, pipe: null};
