@@ -161,8 +161,10 @@ pid_t brain_start(const struct brain_file *file, const struct caller *caller, bo
 
 _Noreturn void brain_become(const struct brain_file *file, const struct caller *caller)
 {
-	static const char *const passed[] = { "PATH", "HOME", "TERM",	 "LANG",     "LC_ALL",
-					      "TZ",   "COLUMNS", "NO_COLOR", NULL };
+	/* the last ones: which job doctor is called in */
+	static const char *const passed[] = { "PATH", "HOME",	  "TERM",     "LANG",	      "LC_ALL",
+					      "TZ",   "COLUMNS",  "NO_COLOR", "SLURM_JOB_ID", "SLURM_CONF",
+					      NULL };
 	char *environment[ENVIRONMENT_MAX];
 
 	pass_variables(environment, 0, caller, passed);

@@ -49,6 +49,16 @@ export interface BatchAdapter {
   reportOutcome(job: BatchJob, ended: Ended, settings: BatchSettings, effects: Effects): Promise<Ending>;
   /** Tells the batch system that nothing was run, and whose fault it is. */
   reportFailure(job: BatchJob, failure: Failure, settings: BatchSettings, effects: Effects): Promise<Ending>;
+  /** What the batch system holds of a job by itself, for `tare doctor` in that job. May be absent. */
+  examine?(call: Pick<BatchCall, 'environment'>, effects: Pick<Effects, 'readText'>): BatchFinding;
+}
+
+/** Of a batch system, for people. */
+export interface BatchFinding {
+  /** Which job, and what is done about its limits. */
+  found: string;
+  /** What is to be changed in the batch system's configuration, one sentence; null: nothing. */
+  remedy: string | null;
 }
 
 /** One attempt of a job as the batch system tells it. Plain data: it is kept on disk for a brain that takes over. */

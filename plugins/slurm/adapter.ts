@@ -1,7 +1,7 @@
 /** Slot to job. Slurm hears nothing but how the wrapper ends. */
 
-import {join} from 'node:path';
-import type {BatchAdapter, BatchCall, BatchJob, BatchSettings, Effects, Ended, Ending, Read, Slot} from '@tare/contract';
+import {dirname, join} from 'node:path';
+import type {BatchAdapter, BatchCall, BatchFinding, BatchJob, BatchSettings, Effects, Ended, Ending, Read, Slot} from '@tare/contract';
 
 const MIB = 1024 ** 2;
 const FAILED = 125;
@@ -10,7 +10,7 @@ const KILLED = 128 + 9;
 const DESCRIPTOR = '.tare.yaml';
 type Environment = BatchCall['environment'];
 
-export const adapter: BatchAdapter = {read, reportOutcome, reportFailure: () => Promise.resolve({quit: null})};
+export const adapter: BatchAdapter = {read, reportOutcome, reportFailure: () => Promise.resolve({quit: null}), examine};
 
 function read({environment, cwd, role}: BatchCall, effects: Effects): BatchJob {
   const reports = role === 'wrapper';
@@ -91,4 +91,43 @@ function reportOutcome(job: BatchJob, {record}: Ended, _: BatchSettings, __: Eff
   // init or the front was killed: nobody knows how the payload would have ended
   if (status === 'wrapper-failure') return Promise.resolve({quit: {code: FAILED}});
   return Promise.resolve({quit: status === 'limit' && limit === 'memory' ? {code: KILLED} : null});
+}
+
+/**
+ * What Slurm holds of the job that the caller is in. slurm.conf(5), cgroup.conf(5): a job has a group only with `proctrack/cgroup` or
+ * `task/cgroup`, and a limit in it only where cgroup.conf constrains. No version hands a job's group to its user.
+ */
+export function examine({environment}: Pick<BatchCall, 'environment'>, effects: Pick<Effects, 'readText'>): BatchFinding {
+  const id = environment['SLURM_JOB_ID'] ?? '';
+  const file = environment['SLURM_CONF'] ?? '/etc/slurm/slurm.conf';
+  const conf = settingsOf(effects.readText(file));
+  const constraints = settingsOf(effects.readText(join(dirname(file), 'cgroup.conf')));
+  // v1: /slurm/uid_U/job_J/step_S/task_T; v2: …/job_J/step_S/user/task_T
+  const group = /^\d+:[^:]*:(\/.*\/job_\d+(?:\/.*)?)$/m.exec(effects.readText('/proc/self/cgroup') ?? '')?.[1] ?? null;
+  const plugins = [conf?.get('proctracktype'), conf?.get('taskplugin')].filter((one) => one !== undefined).join(', ');
+  const read = conf === null ? `${file} cannot be read` : plugins;
+  if (group === null) {
+    return {
+      found: `job ${id} of Slurm, in no control group of its own${read === '' ? '' : ` (${read})`}`,
+      remedy:
+        'slurm.conf: ProctrackType=proctrack/cgroup and TaskPlugin=task/affinity,task/cgroup; cgroup.conf: ConstrainRAMSpace=yes, ConstrainCores=yes',
+    };
+  }
+  const isOn = (name: string): boolean => /^(yes|true)$/i.test(constraints?.get(name.toLowerCase()) ?? '');
+  const lacking = ['ConstrainRAMSpace', 'ConstrainCores'].filter((name) => !isOn(name));
+  const held = [isOn('ConstrainRAMSpace') ? 'memory' : null, isOn('ConstrainCores') ? 'cores' : null].filter((one) => one !== null);
+  return {
+    found: `job ${id} of Slurm in ${group}, where Slurm limits ${held.join(' and ') || 'nothing'}`,
+    remedy: lacking.length === 0 ? null : `cgroup.conf: ${lacking.map((name) => `${name}=yes`).join(', ')}, with task/cgroup in TaskPlugin`,
+  };
+}
+
+/** `Name=value` of slurm.conf, names in small letters; what other files it includes is not followed. */
+function settingsOf(text: string | null): Map<string, string> | null {
+  if (text === null) return null;
+  const lines = text.split('\n').flatMap((line) => {
+    const [, name, value] = /^\s*([A-Za-z]+)\s*=\s*([^#\s]+)/.exec(line) ?? [];
+    return name === undefined || value === undefined ? [] : ([[name.toLowerCase(), value]] as const);
+  });
+  return new Map(lines);
 }

@@ -1,6 +1,6 @@
 /** Which batch system called, of those that there are plugins for. */
 
-import type {BatchAdapter, BatchCall, BatchJob, Effects, Plugin} from '@tare/contract';
+import type {BatchAdapter, BatchCall, BatchFinding, BatchJob, Effects, Plugin} from '@tare/contract';
 import {PLAIN, plainJob} from './plain.js';
 
 /** The job as its batch system tells it, by the first that knows the call. What goes wrong with it is a remark: a plugin costs no job. */
@@ -14,6 +14,16 @@ export async function readBatchJob(plugins: readonly Plugin[], call: BatchCall, 
     }
   }
   return plainJob();
+}
+
+/** What the caller's batch system holds of its job by itself; null where there is none that has a say. */
+export async function examineBatch(
+  plugins: readonly Plugin[],
+  call: BatchCall,
+  readText: Effects['readText'],
+): Promise<BatchFinding | null> {
+  const system = systemsOf(plugins).find((one) => one.detect(call));
+  return (await system?.load())?.examine?.(call, {readText}) ?? null;
 }
 
 /** Who reports to the batch system of a job. */

@@ -1,5 +1,6 @@
 import {Command, Flags} from '@oclif/core';
 import {asTareError, EXIT} from '../errors.js';
+import {PLUGINS} from '../plugins.js';
 import {diagnose, renderDiagnosis} from '../report/doctor.js';
 import {renderRepositories} from '../report/repositories.js';
 import {examineRepositories} from '../run/examine-repositories.js';
@@ -36,7 +37,7 @@ export default class Doctor extends Command {
         if (!healthy) this.exit(EXIT.unhealthy);
         return;
       }
-      const examined = await examineNode(flags.policy ?? null);
+      const examined = await examineNode(flags.policy ?? null, PLUGINS, process.env as Record<string, string>);
       const diagnosis = diagnose(examined);
       this.log(
         flags.json

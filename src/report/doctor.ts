@@ -1,5 +1,6 @@
 /** What this node lacks, what that costs its jobs, and what to do about it. */
 
+import type {BatchFinding} from '@tare/contract';
 import type {Ability, Controller, ControllerFact, Facts, NetworkFacts, ViewFacts} from '../host/facts.js';
 import type {Pattern} from '../job/job.js';
 import {formatBytes} from '../job/quantity.js';
@@ -43,17 +44,20 @@ export interface DoctorInputs {
   facts: Facts;
   policy: Policy;
   tools: DoctorTools;
+  /** What the batch system of this job says; absent: it is no job, or it says nothing. */
+  batch?: BatchFinding | null;
 }
 
 const PATTERNS: readonly Pattern[] = ['ulimit++', 'quotas++', 'vm-lite'];
 
 export function diagnose(inputs: DoctorInputs): Diagnosis {
-  const {facts, policy, tools} = inputs;
+  const {facts, policy, tools, batch} = inputs;
   const patterns = {} as Record<Pattern, PatternVerdict>;
   for (const pattern of PATTERNS) patterns[pattern] = judge(pattern, inputs);
   return {
     checks: [
       checkKernel(facts),
+      ...(batch == null ? [] : [checkBatch(batch, facts)]),
       checkCgroupMode(facts),
       ...CONTROLLER_COSTS.map((row) => checkController(facts, row)),
       checkFreezer(facts),
@@ -211,6 +215,19 @@ function checkNetwork(network: NetworkFacts, {caller}: Facts, {identity}: Policy
       remedy: obstacle?.remedy ?? null,
     };
   });
+}
+
+/** What holds around the box, and whether the job's user may make groups in it. */
+function checkBatch({found, remedy}: BatchFinding, {cgroup, caller}: Facts): Check {
+  const isUsable = Object.values(cgroup.controllers).some(({parent}) => parent !== null);
+  const delegated = caller.uid === 0 ? 'root needs no delegation' : isUsable ? 'delegated to this user' : 'not delegated to this user';
+  return {
+    name: 'batch system',
+    state: remedy === null ? 'ok' : 'limited',
+    found: `${found}; ${delegated}`,
+    costs: 'what Tare only watches, the batch system does not limit either',
+    remedy,
+  };
 }
 
 function checkKernel({kernel}: Facts): Check {

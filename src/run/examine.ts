@@ -1,6 +1,9 @@
 /** All that `tare doctor` looks at. */
 
 import {accessSync, constants} from 'node:fs';
+import type {BatchFinding, Plugin} from '@tare/contract';
+import {examineBatch} from '../batch/detect.js';
+import {effects} from '../batch/effects.js';
 import type {Facts} from '../host/facts.js';
 import {readFacts} from '../host/index.js';
 import {spawnBriefly} from '../host/spawn.js';
@@ -23,10 +26,16 @@ export interface Examined {
   policy: Policy;
   machine: Machine;
   tools: {native: {path: string | null; because: string | null}};
+  /** What the batch system of this job says; null outside of one. */
+  batch: BatchFinding | null;
 }
 
 /** @throws TareError when the policy cannot be read */
-export async function examineNode(policyFile: string | null): Promise<Examined> {
+export async function examineNode(
+  policyFile: string | null,
+  plugins: readonly Plugin[],
+  environment: Readonly<Record<string, string>>,
+): Promise<Examined> {
   const caller = callerIdentity();
   const policy = await readPolicy(policyFile, caller.uid);
   const {scratch} = placesOf(policy, caller.uid);
@@ -39,7 +48,10 @@ export async function examineNode(policyFile: string | null): Promise<Examined> 
     system: true,
     network: true,
   });
-  return {facts, policy, machine: await readMachine(), tools: {native: checkNative()}};
+  const {readText} = effects(() => undefined);
+  const call = {role: 'command' as const, argv: [], environment, cwd: process.cwd(), uid: caller.uid};
+  const batch = await examineBatch(plugins, call, readText);
+  return {facts, policy, machine: await readMachine(), tools: {native: checkNative()}, batch};
 }
 
 async function readMachine(): Promise<Machine> {

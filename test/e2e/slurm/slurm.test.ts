@@ -55,6 +55,16 @@ describe('Slurm', () => {
     ).to.deep.equal([`test#${job}.0.0`, `test#${job}.0.1`]);
   });
 
+  it('has a doctor who knows the job, and says what to change in Slurm', async () => {
+    const {stdout, stderr} = await slurm().run(['srun', '-n1', join(installed(), 'bin/tare'), 'doctor', '--json']);
+    expect(stderr).to.equal('');
+    const {checks} = JSON.parse(stdout) as {checks: {name: string; state: string; found: string; remedy: string}[]};
+    const found = checks.find(({name}) => name === 'batch system');
+    expect(found?.state).to.equal('limited');
+    expect(found?.found).to.match(/^job \d+ of Slurm, in no control group of its own \(proctrack\/linuxproc, task\/none\); /);
+    expect(found?.remedy).to.include('ProctrackType=proctrack/cgroup');
+  });
+
   it('ends a task that is over its memory as a kill', async () => {
     const {code, stderr} = await slurm().run(['srun', '-n1', '--mem=300', WRAPPER, payload('touch-memory'), '290', '--hold', '60']);
     expect(code, stderr).to.equal(137);

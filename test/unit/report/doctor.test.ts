@@ -26,6 +26,20 @@ describe('the doctor', () => {
     expect(diagnosis.healthy).to.equal(true);
   });
 
+  it('says what the batch system does, and whether its group is delegated', () => {
+    const look = (host: string, remedy: string | null) =>
+      diagnose({facts: factsOf(host), policy: BUILTIN, tools: TOOLS, batch: {found: 'job 5', remedy}}).checks.find(
+        ({name}) => name === 'batch system',
+      );
+    expect(look('el9-v2-undelegated', 'set it')).to.include({
+      state: 'limited',
+      found: 'job 5; not delegated to this user',
+      remedy: 'set it',
+    });
+    expect(look('el9-v2-condor24', null)).to.include({state: 'ok', found: 'job 5; delegated to this user'});
+    expect(look('debian13-v1root', null)?.found).to.equal('job 5; root needs no delegation');
+  });
+
   const table: Record<string, Record<string, State>> = {
     'debian13-v1-user': {cgroups: 'missing', 'memory controller': 'missing', freezer: 'missing', bubblewrap: 'ok'},
     'el9-v2-condor24': {

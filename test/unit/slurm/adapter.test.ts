@@ -1,6 +1,6 @@
 import {expect} from 'chai';
 import type {BatchCall} from '@tare/contract';
-import {adapter, slotOf} from '../../../plugins/slurm/adapter.js';
+import {adapter, examine, slotOf} from '../../../plugins/slurm/adapter.js';
 import {slurm} from '../../../plugins/slurm/index.js';
 import {effects} from '../htcondor/effects.js';
 
@@ -46,5 +46,30 @@ describe('Slurm: from the slot to the job', () => {
   it('is detected by the job’s number', () => {
     const detect = (environment: Record<string, string>) => slurm.batchSystems?.[0]?.detect(call(environment));
     expect([detect(BATCH), detect({}), detect({SLURM_JOB_ID: ''})]).to.deep.equal([true, false, false]);
+  });
+});
+
+describe('Slurm: what the doctor is told', () => {
+  const GROUP = '0::/system.slice/slurmstepd.scope/job_17/step_0/user/task_0\n';
+  const look = (files: Record<string, string>) =>
+    examine({environment: {SLURM_JOB_ID: '17', SLURM_CONF: '/conf/slurm.conf'}}, {readText: (path) => files[path] ?? null});
+
+  it('finds a job without a group of its own, and says what to set', () => {
+    const conf = 'ClusterName=x\nProctrackType=proctrack/linuxproc\nTaskPlugin=task/none # nothing\n';
+    const {found, remedy} = look({'/conf/slurm.conf': conf, '/proc/self/cgroup': '0::/system.slice/slurmd.service\n'});
+    expect(found).to.equal('job 17 of Slurm, in no control group of its own (proctrack/linuxproc, task/none)');
+    expect(remedy).to.include('ProctrackType=proctrack/cgroup').and.include('ConstrainRAMSpace=yes');
+    expect(look({}).found).to.include('/conf/slurm.conf cannot be read');
+  });
+
+  it('says what Slurm limits in the job’s group, and what it leaves', () => {
+    const half = look({'/proc/self/cgroup': GROUP, '/conf/cgroup.conf': 'ConstrainCores=yes\n#ConstrainRAMSpace=yes\n'});
+    expect(half.found).to.equal('job 17 of Slurm in /system.slice/slurmstepd.scope/job_17/step_0/user/task_0, where Slurm limits cores');
+    expect(half.remedy).to.match(/^cgroup.conf: ConstrainRAMSpace=yes, with/);
+    const v1 = '5:cpuset:/\n4:memory:/slurm/uid_1/job_17/step_0/task_0\n';
+    const all = look({'/proc/self/cgroup': v1, '/conf/cgroup.conf': 'constrainramspace=yes\nConstrainCores=YES'});
+    expect(all.found).to.include('in /slurm/uid_1/job_17/step_0/task_0, where Slurm limits memory and cores');
+    expect(all.remedy).to.equal(null);
+    expect(look({'/proc/self/cgroup': GROUP}).found).to.include('where Slurm limits nothing');
   });
 });
