@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 enum {
+	/* How soon after the caller each process has what a batch system sends to all of them. */
+	TO_ALL_MS = 10,
 	/* How long a reader that does not read is waited for when the application was to be killed. */
 	LAST_LINES_MS = 500,
 };
@@ -281,6 +283,9 @@ static bool take_signal(struct keeper *keeper, struct frame *frame, bool to_grou
 
 	if (!frame_number(frame, 1, SIG_LAST, &signo))
 		return false;
+	/* Who sends a signal to every process of a job (Slurm) has sent it to the payload too. All are blocked here, so it is pending. */
+	if (keeper->executed && sig_take((int)signo, TO_ALL_MS))
+		return true;
 	if (keeper->pid && !keeper->ended) /* not reaped, so the pid is still the payload's */
 		kill(to_group ? -keeper->pid : keeper->pid, (int)signo);
 	return true;

@@ -276,6 +276,9 @@ static bool parse_command_key(struct command *command, const char *string, const
 	case 'n':
 		command->no_new_privs = true;
 		return !*rest;
+	case 'H':
+		command->holds = true;
+		return !*rest;
 	case 'q':
 	case 'x':
 	case 'c':
@@ -416,7 +419,7 @@ static const char *parse_keys(struct launch *launch, struct frame *frame, struct
 
 	while ((string = frame_string(frame))) {
 		struct command *command = launch->command_count ? &launch->commands[launch->command_count - 1] : common;
-		const char *allowed = !launch->several ? "javdr0euwkhnqxc" : command == common ? "dr0eun" : "javdr0euwkhIo12nqxcPbgyzQRS";
+		const char *allowed = !launch->several ? "javdr0euwkhnqxcH" : command == common ? "dr0eun" : "javdr0euwkhIo12nqxcPbgyzQRS";
 		if (string[0] == 'N' ? !add_command(launch, string + 1, common) :
 		    string[0] && strchr(allowed, string[0]) ? !parse_command_key(command, string, caller) :
 							      !parse_box_key(launch, string))
@@ -465,7 +468,7 @@ bool launch_is_plain(const struct launch *launch)
 	return !launch->several && !launch->engine.count && !launch->joins.count &&
 	       !launch->commands[0].joins.count && !launch->has_cpus && !launch->oom_score_adj &&
 	       !launch->commands[0].no_new_privs && !launch->commands[0].guest.count && !launch->pause && !launch->parts && !launch->view.count &&
-	       !launch->commands[0].swaps.count;
+	       !launch->commands[0].swaps.count && !launch->commands[0].holds;
 }
 
 void launch_free(struct launch *launch)
@@ -511,6 +514,8 @@ static void write_specification(FILE *file, const struct launch *launch, const s
 		write_key(file, 'O', launch->oom_score_adj);
 	if (command->no_new_privs)
 		write_key(file, 'n', "");
+	if (command->holds)
+		write_key(file, 'H', "");
 	for (size_t i = 0; i < command->guest.count; i++)
 		write_key(file, command->guest.items[i][0], command->guest.items[i] + 1);
 	if (command->service)

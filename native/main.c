@@ -58,7 +58,7 @@ static void kill_switch(const struct caller *caller)
 /* The commands of the command line that run something on the caller's behalf. */
 static bool has_front(int argc, char **argv)
 {
-	return argc > 1 && (!strcmp(argv[1], "run") || !strcmp(argv[1], "exec"));
+	return argc > 1 && (!strcmp(argv[1], "run") || !strcmp(argv[1], "exec") || !strcmp(argv[1], "hold"));
 }
 
 int main(int argc, char **argv, char **environment)

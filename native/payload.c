@@ -86,6 +86,9 @@ static void load_key(struct payload *payload, char *string, char ***argument, ch
 	case 'n':
 		payload->no_new_privs = true;
 		break;
+	case 'H':
+		payload->holds = true;
+		break;
 	case 'p':
 		payload->pause = string + 1;
 		break;
@@ -336,6 +339,20 @@ static _Noreturn void execute(const struct payload *payload, int link)
 	fail(link, "exec", errno, payload->argv[0]);
 }
 
+/* Keeps the box for those who join it, until it is killed with the box. What it is sent is for them. The end of the link, which
+ * an exec would close, says that it stands. */
+static _Noreturn void hold(int link)
+{
+	prctl(PR_SET_NAME, "tare-hold");
+	sig_ignore(SIG_EVERY);
+	sig_set_mask(0);
+	prctl(PR_SET_DUMPABLE, 1); /* as an exec does it: it has nothing, and is looked at as any payload is */
+	if (!close_all_but(NULL, 0))
+		fail(link, "descriptors", errno, "/proc/self/fd");
+	for (;;)
+		pause();
+}
+
 _Noreturn void payload_run(struct payload *payload, int control, int link)
 {
 	setpgid(0, 0);
@@ -346,6 +363,8 @@ _Noreturn void payload_run(struct payload *payload, int control, int link)
 	take_view(payload, link); /* first: it has descriptors of its own, whose numbers may be wanted */
 	link = place_descriptors(payload, link);
 	restore(payload, link);
+	if (payload->holds)
+		hold(link);
 	execute(payload, link);
 }
 

@@ -24,6 +24,7 @@ struct payload {
 	mode_t umask;
 	const char *directory, *oom_score_adj, *pause; /* NULL: none */
 	bool no_new_privs, terminal;
+	bool holds; /* waits in place of an exec */
 	const char *name; /* NULL: it is the only payload, not one of several applications */
 	bool input, prefixed;
 	bool service; /* not for the caller to signal */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* What rt_sigaction takes. Only the handler is ever set here, so it does not matter in which order the
@@ -79,4 +80,12 @@ int sig_open(sigmask mask)
 {
 	return above_standard(
 		(int)syscall(SYS_signalfd4, -1, &mask, sizeof mask, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+bool sig_take(int signo, long within_ms)
+{
+	sigmask one = SIG_BIT(signo);
+	struct timespec within = { within_ms / 1000, within_ms % 1000 * 1000000 };
+
+	return syscall(SYS_rt_sigtimedwait, &one, NULL, &within, sizeof one) == signo;
 }

@@ -27,6 +27,9 @@ void sig_discard_pending(void);
 /* The same for SIGCHLD alone. */
 void sig_discard_pending_child(void);
 
+/* Takes a signal that is blocked and pending, or comes within so many milliseconds. False when none is. */
+bool sig_take(int signo, long within_ms);
+
 /* A signalfd, above 2 and close-on-exec. */
 int sig_open(sigmask mask);
 

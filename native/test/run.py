@@ -175,6 +175,24 @@ def pipe_reader_sees_the_end(bench):
 
 
 @test('none', 'bwrap')
+def a_box_can_be_held_for_others(bench):
+    job, brain = bench.started('echo never', 'H')
+    wait_for(lambda: comm(job.payload) == 'tare-hold')
+    wait_for(lambda: not os.listdir(f'/proc/{job.payload}/fd'))
+    job.process.stdout.read()  # it keeps nobody's output open
+    os.kill(job.pid, signal.SIGTERM)
+    brain.expect('N')
+    brain.send('K', signal.SIGHUP.value)
+    brain.send('T')
+    brain.expect('T')
+    time.sleep(0.1)
+    equal(comm(job.payload), 'tare-hold')
+    brain.send('A')
+    equal(brain.until('B')['E'][0], b'9')
+    equal(job.quit(brain, 'code', 0)[:2], (0, b''))
+
+
+@test('none', 'bwrap')
 def no_new_privs_oom_and_cpus(bench):
     job = bench.sh('grep -E "NoNewPrivs|Cpus_allowed_list" /proc/self/status; cat /proc/self/oom_score_adj')
     out = job.run(bench.box, 'a@1', 'n', 'O500', 'C0')[1].decode()
@@ -282,7 +300,7 @@ def counting(bench, seconds=0.8):
     brain = job.brain()
     brain.send('S', job.folder)
     launch(brain, bench.box, 'a@1')
-    brain.expect('R')
+    job.init, job.payload = map(int, brain.expect('R'))
     brain.send('G')
     brain.expect('X')
     equal(job.process.stdout.readline(), b'ready\n')
@@ -308,6 +326,18 @@ def signal_to_the_group_arrives_once(bench):
     frames = brain.until('B')
     equal(frames['N'], [b'15'])
     equal(job.quit(brain, 'status', frames['E'][0])[1], b'15\n')
+
+
+@test('none', 'bwrap')
+def signal_to_every_process_arrives_once(bench):
+    job, brain = counting(bench, 0.5)
+    for pid in (job.pid, job.init, job.payload):
+        os.kill(pid, signal.SIGTERM)
+    brain.expect('N')
+    time.sleep(0.1)
+    os.kill(job.pid, signal.SIGTERM)  # and the next one is passed on again
+    frames = brain.until('B')
+    equal(job.quit(brain, 'status', frames['E'][0])[1], b'15 15\n')
 
 
 @test('none', 'bwrap')

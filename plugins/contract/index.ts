@@ -89,10 +89,27 @@ export interface BatchJob {
   ownVariables?: readonly string[];
   /** Processes that wait for the payload, where the death of one is the only word that the job was cancelled; absent: signals say so. */
   callers?: readonly number[];
+  /** The tasks that were started on this node together with this one, and may share a box; absent: this call is alone. */
+  together?: Together;
   /** The adapter's own notes for its reports: JSON. */
   own: Record<string, string | number | boolean | null>;
   /** What could not be read or understood: for the log. */
   remarks: string[];
+}
+
+/** Processes that a batch system starts on one node as one (MPI), each by a call of the wrapper. */
+export interface Together {
+  /** The same for all of them, and for nobody else, on this node or another. */
+  step: string;
+  /** Which of them this is, from 0 on. */
+  index: number;
+  /** For people. */
+  name: string;
+  /** How many there are on this node. */
+  count: number;
+  /** Of all of them, in place of this one's own. */
+  globalJobId: string;
+  slot: Slot;
 }
 
 /** What the batch system granted. */

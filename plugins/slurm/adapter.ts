@@ -33,8 +33,28 @@ function read({environment, cwd, role}: BatchCall, effects: Effects): BatchJob {
     kind: 'job',
     because: 'a job of Slurm',
     descriptor: reports && effects.exists(path) ? {value: path, at: DESCRIPTOR} : null,
+    ...(reports ? togetherOf(environment) : {}),
     own: {reports},
     remarks: [],
+  };
+}
+
+/** Where several tasks of a step are on this node: one box for all of them. */
+function togetherOf(environment: Environment): Pick<BatchJob, 'together'> {
+  const step = environment['SLURM_STEP_ID'];
+  const index = number(environment, 'SLURM_LOCALID');
+  const count = tasksHere(environment);
+  if (step === undefined || index === null || count < 2) return {};
+  const id = `${environment['SLURM_CLUSTER_NAME'] ?? 'slurm'}#${environment['SLURM_JOB_ID'] ?? ''}.${step}@${environment['SLURMD_NODENAME'] ?? ''}`;
+  return {
+    together: {
+      step: `${id}.${String(number(environment, 'SLURM_RESTART_COUNT') ?? 0)}`,
+      index,
+      name: `task ${environment['SLURM_PROCID'] ?? String(index)}`,
+      count,
+      globalJobId: id,
+      slot: slotOf(environment, {tasks: 1}),
+    },
   };
 }
 
@@ -45,14 +65,16 @@ const number = (environment: Environment, name: string): number | null => {
 
 /**
  * Memory is in MiB (slurm.conf(5)): per CPU, or per node; 0 is all of the node. In a step the wrapper is called once a task, and each has its
- * share of the node; in the batch script it has all. No times: Slurm ends a job that is over its own, and says when with `--signal`.
+ * share of the node; in the batch script, and for all tasks together, it is all. No times: Slurm ends a job that is over its own, and says when with `--signal`.
  */
-export function slotOf(environment: Environment): Slot {
+export function slotOf(
+  environment: Environment,
+  {tasks}: {tasks: number} = {tasks: environment['SLURM_STEP_ID'] === undefined ? 1 : tasksHere(environment)},
+): Slot {
   const of = (name: string): Read<number> | null => {
     const value = number(environment, name);
     return value === null || value === 0 ? null : {value, at: name};
   };
-  const tasks = environment['SLURM_STEP_ID'] === undefined ? 1 : tasksHere(environment);
   const node = of('SLURM_CPUS_ON_NODE');
   const task = of('SLURM_CPUS_PER_TASK');
   const share = node === null ? null : {value: Math.max(1, Math.floor(node.value / tasks)), at: node.at};

@@ -20,10 +20,10 @@ export async function readBatchJob(plugins: readonly Plugin[], call: BatchCall, 
 export async function examineBatch(
   plugins: readonly Plugin[],
   call: BatchCall,
-  readText: Effects['readText'],
+  effects: Pick<Effects, 'readText'>,
 ): Promise<BatchFinding | null> {
   const system = systemsOf(plugins).find((one) => one.detect(call));
-  return (await system?.load())?.examine?.(call, {readText}) ?? null;
+  return (await system?.load())?.examine?.(call, effects) ?? null;
 }
 
 /** Who reports to the batch system of a job. */

@@ -62,6 +62,12 @@ export function commandStrings(plan: Plan, {environment, workDirectory, callerAr
   return [...processStrings(plan), ...privileges, '0', ...variables, `a@${callerArgvIndex}`, `d${workDirectory}`];
 }
 
+/** One of the tasks that share a box: as the payload is launched there, with its own argv, environment and descriptors. */
+export function taskStrings(plan: Plan, boxDirectory: string, workDirectory: string): string[] {
+  const privileges = plan.engine.name === 'bubblewrap' ? ['n'] : [];
+  return [...processStrings(plan), ...privileges, ...environmentStrings(plan, boxDirectory), 'a@1', `d${workDirectory}`];
+}
+
 /** Strings of an `L` frame, each with its key before it. */
 export function launchStrings(plan: Plan, {boxDirectory, abilities, id, joins, callerArgvIndex}: LaunchContext): string[] {
   const strings: string[] = [];
@@ -89,6 +95,7 @@ export function launchStrings(plan: Plan, {boxDirectory, abilities, id, joins, c
     if (callerArgvIndex !== null) add('a', `@${String(callerArgvIndex)}`);
     else add('v', ...payload.argv);
     add('d', payload.workDirectory);
+    if (payload.tasks !== undefined) add('H', '');
   }
   for (const application of stepsOf(plan, 'application.execute')) {
     add('N', application.name);

@@ -93,6 +93,7 @@ export function explainPlan(plan: Plan): ExplainedSection[] {
       rows: [
         ['argv', payload.argv.map((argument) => JSON.stringify(argument)).join(' ')],
         ['work directory', payload.workDirectory],
+        ...(payload.tasks === undefined ? [] : [['tasks that join', String(payload.tasks)]]),
       ],
     });
   }

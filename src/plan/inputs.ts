@@ -21,6 +21,8 @@ export interface Call {
   batchId: string | null;
   /** Why no namespaces are to be built around the payload; null when they are. `always`: even where a box is required. */
   unboxed: {because: string; always: boolean} | null;
+  /** So many tasks join the box; absent: the payload is the only one. */
+  tasks?: number | undefined;
   /** What the job's image is; absent: there is none, or nobody has looked yet. */
   image?: ImageFound | undefined;
   /** A number in [0, 1) that belongs to the job: decides whether it is in the observed share. */

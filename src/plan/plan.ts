@@ -145,6 +145,7 @@ function planSteps(inputs: Inputs, {mode, limits, network, pattern, own}: Chosen
       op: 'payload.execute',
       argv: job.command,
       workDirectory: job.workDirectory.value,
+      ...(call.tasks === undefined ? {} : {tasks: call.tasks}),
       because: job.workDirectory.provenance.at,
     });
   steps.push(...applications);

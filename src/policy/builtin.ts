@@ -64,7 +64,7 @@ export const BUILTIN: Readonly<Policy> = {
   log: {level: 'warn', format: 'human'},
   imageStore: {places: [], cache: null, maxBytes: null},
   killSwitch: builtin('/etc/tare/off'),
-  batch: {oom: builtin('hold'), blackHole: null},
+  batch: {oom: builtin('hold'), tasks: builtin('together'), blackHole: null},
   features: {hs06: null, shutdownTime: null, graceUs: null},
   benchmarks: [],
   exporters: {},

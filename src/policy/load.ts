@@ -70,6 +70,7 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
     killSwitch: or(document.killSwitch, '/killSwitch', BUILTIN.killSwitch),
     batch: {
       oom: or(document.batch?.oom, '/batch/oom', BUILTIN.batch.oom),
+      tasks: or(document.batch?.tasks, '/batch/tasks', BUILTIN.batch.tasks),
       blackHole:
         blackHole === undefined
           ? null

@@ -103,7 +103,7 @@ export interface Policy extends Ruled {
   /** `cache`: `%u` not yet replaced; null: the built-in place. `maxBytes` null: what the disk has. */
   imageStore: {places: string[]; cache: Valued<string> | null; maxBytes: number | null};
   killSwitch: Valued<string>;
-  batch: {oom: Valued<'hold' | 'code'>; blackHole: BlackHole | null};
+  batch: {oom: Valued<'hold' | 'code'>; tasks: Valued<'together' | 'apart'>; blackHole: BlackHole | null};
   /** Of the Machine/Job Features, what only the site knows. */
   features: {hs06: number | null; shutdownTime: number | null; graceUs: number | null};
   /** What a core is worth: name and value. */

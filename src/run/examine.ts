@@ -48,9 +48,12 @@ export async function examineNode(
     system: true,
     network: true,
   });
-  const {readText} = effects(() => undefined);
   const call = {role: 'command' as const, argv: [], environment, cwd: process.cwd(), uid: caller.uid};
-  const batch = await examineBatch(plugins, call, readText);
+  const batch = await examineBatch(
+    plugins,
+    call,
+    effects(() => undefined),
+  );
   return {facts, policy, machine: await readMachine(), tools: {native: checkNative()}, batch};
 }
 

@@ -10,6 +10,7 @@ import {findFinal, journal} from '../record/journal.js';
 import {pathOf, writeCopy} from '../record/spool.js';
 import {epochUs, monotonicUs} from './clock.js';
 import {disconnect, stopHelper} from './connect.js';
+import type {Cause} from './gathering.js';
 import {readKills} from './kills.js';
 import {keepInLog} from './last-resort.js';
 import {NETWORK_STEP, type Life} from './life.js';
@@ -37,7 +38,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   if (bytes !== null) Object.assign(state.weighed.usage, {scratchPeakBytes: bytes, scratchPeakSource: source});
   keep(state, log); // whoever follows finds no groups any more
   // with what services said, which is about to be removed
-  const parts = life.applications?.report(applications, life.verdict?.whose ?? null);
+  const parts = life.applications?.report(applications, life.verdict?.whose ?? null) ?? life.gathering?.report(causeOf(life), life.noted);
   pauseAt(plan.pauseAt, 'brain-weighed');
   stopHelper(state.helper);
   const endedUs = life.init?.endedUs ?? monotonicUs();
@@ -80,6 +81,10 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   pauseAt(plan.pauseAt, 'brain-recorded');
   log.info('ended', {status: outcome.status, exitCode: outcome.exitCode, signal: outcome.signal, reason: outcome.reason, record: path});
   return resultOf(record, path, messages, life);
+}
+
+function causeOf({verdict, stop}: Life): Cause {
+  return {whose: verdict?.whose ?? (stop?.limit === 'memory' ? 'payload' : null), stopped: stop !== null};
 }
 
 function keep(state: BoxState, log: Log): void {

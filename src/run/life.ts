@@ -17,6 +17,7 @@ import type {Channel, Frame} from './channel.js';
 import {Applications, type Actions, type KeeperReport} from './applications.js';
 import {after, epochUs, monotonicUs, sleep} from './clock.js';
 import {resumeBox} from './freeze.js';
+import type {Gathering} from './gathering.js';
 import type {Log} from './log.js';
 import {pauseAt} from './pause.js';
 import {isReady} from './ready.js';
@@ -80,6 +81,8 @@ export interface Life {
   levels: LevelPeaks | null;
   /** null where there is one payload. */
   applications: Applications | null;
+  /** null where the payload is executed in the box itself. */
+  gathering: Gathering | null;
   processes: RecordTare['processes'];
   /** Brains of this job that died. */
   brainsLost: number;
@@ -96,6 +99,8 @@ export interface LifeContext {
   cpus: number;
   memoryBefore: MemoryEvents;
   brainsLost: number;
+  /** The tasks that the box is held for; null: it is for its payload. */
+  gathering: Gathering | null;
   /** Who waits for the front, where the death of one means that the job was cancelled. */
   callers: readonly ProcessId[];
   /** The limit that a brain before this one found exceeded, and when, on the monotonic clock. */
@@ -167,6 +172,7 @@ class Follower {
     suspended: null,
     levels: null,
     applications: null,
+    gathering: null,
     processes: [],
     brainsLost: 0,
   };
@@ -178,6 +184,7 @@ class Follower {
   private late: ((frame: null) => void) | null = null;
   private gone = false;
   private endGrace: (() => void) | null = null;
+  private endGathering: (() => void) | null = null;
   /** The applications are still to be told of the stop of a brain before this one. */
   private stopToTell: boolean;
 
@@ -185,6 +192,7 @@ class Follower {
     this.context = context;
     this.life.brainsLost = context.brainsLost;
     this.life.stop = context.stop;
+    this.life.gathering = context.gathering;
     this.stopToTell = context.stop !== null;
     const {plan} = context;
     if (plan.applications !== null)
@@ -219,6 +227,9 @@ class Follower {
     this.life.levels = this.watches?.levels() ?? null;
     pauseAt(plan.pauseAt, 'brain-gone');
     await this.empty();
+    this.endGathering?.();
+    await this.life.gathering?.settle();
+    if (this.life.init !== null) this.life.init = this.life.gathering?.merged(this.life.init) ?? this.life.init;
     this.life.verdict = this.context.groups.verdict(this.context.memoryBefore, this.context.groups.memoryEvents());
   }
 
@@ -315,7 +326,7 @@ class Follower {
   }
 
   private executed(executedUs: number): void {
-    const {plan, groups, cpus, log, frontPid, boxDirectory} = this.context;
+    const {channel, plan, groups, cpus, log, frontPid, boxDirectory} = this.context;
     this.life.executedUs = executedUs;
     this.life.startEpochUs = epochUs() - (monotonicUs() - executedUs);
     this.context.afterExec(this.life.startEpochUs, this.initPid, this.payloadPid);
@@ -325,7 +336,8 @@ class Follower {
     // whatever no controller counts is sampled
     const sampled = groups.cpuUs() === null || stepOf(plan, 'watch.memory') !== undefined || stepOf(plan, 'watch.processes') !== undefined;
     const wanted = sampled || stepOf(plan, 'weigh.processes') !== undefined;
-    if (wanted && this.initPid !== null) this.life.sampler = new Sampler(this.initPid, plan.mode.value === 'box');
+    if (wanted && this.initPid !== null)
+      this.life.sampler = new Sampler(this.initPid, plan.mode.value === 'box', this.life.gathering?.inits);
     this.life.scratch = meterFor(plan, boxDirectory, this.initPid);
     const box = {groups, sampler: this.life.sampler, sampled, scratch: this.life.scratch, executedUs, cpus};
     this.watches = startWatches(plan, box, {
@@ -350,6 +362,11 @@ class Follower {
     });
     this.seeIn(1000);
     this.lookForCaller();
+    // init has nobody else to wait for
+    this.endGathering =
+      this.life.gathering?.watch(() => {
+        channel.send('A');
+      }, this.context.isKilled) ?? null;
     // not in the way of the payload's first moments
     setTimeout(() => {
       if (this.life.init === null && !this.gone) this.life.processes = weighProcesses(frontPid, this.initPid);
@@ -446,6 +463,7 @@ class Follower {
         log.warn('what waits for the job was killed; the payload is told to end');
         this.life.applications?.stopping();
         channel.send('K', String(SIGTERM));
+        this.life.gathering?.signal(SIGTERM);
         this.resume();
         this.killAfter(plan.grace.us);
       }
@@ -463,6 +481,7 @@ class Follower {
       return;
     }
     this.context.channel.send('K', String(SIGTERM));
+    this.life.gathering?.signal(SIGTERM);
     this.resume();
     this.killAfter(graceUs);
   };

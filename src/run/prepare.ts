@@ -44,6 +44,8 @@ export interface Request {
   flags: JobFlags;
   /** The policy file that was named, null for the node's own. */
   policyFile: string | null;
+  /** Folder of a step whose tasks the box is for: nothing is executed but what they bring. Absent: the box is for the payload. */
+  stepDirectory?: string;
 }
 
 export interface Prepared {
@@ -123,6 +125,7 @@ export async function prepare(
     writable: (batch.writable ?? []).map(({value, at}) => ({value, provenance: {source: 'slot', at}})),
     slot: slotOf(batch),
     batchId: batch.lrms.localJobId,
+    tasks: request.stepDirectory === undefined ? undefined : batch.together?.count,
     unboxed: unboxedReason(known, policy),
     sample: Number.parseInt(known.id.slice(0, 8), 16) / 2 ** 32,
   };

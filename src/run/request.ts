@@ -5,6 +5,7 @@ import type {Groups} from '../cgroup/manager.js';
 import type {UsageRecord} from '../record/record.js';
 import type {Request} from './prepare.js';
 import type {ProcessId} from './process.js';
+import type {Quit} from './quit.js';
 
 export interface RunRequest extends Request {
   /** Where a copy of the final record goes. */
@@ -30,8 +31,7 @@ export interface RunningBox {
   applications: () => readonly {name: string; state: string}[];
 }
 
-/** How the front is to end (`Q` frame). */
-export type Quit = ['status', number] | ['code', number] | ['signal', number];
+export type {Quit};
 
 export interface RunResult {
   quit: Quit;

@@ -1,6 +1,6 @@
 /** One job, whole: the only place where the stages meet. */
 
-import type {Effects} from '@tare/contract';
+import type {BatchJob, Effects} from '@tare/contract';
 import {readBatchJob} from '../batch/detect.js';
 import {effects} from '../batch/effects.js';
 import {openGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
@@ -11,6 +11,7 @@ import {sessionStrings} from '../engine/launch.js';
 import {stepsOf} from '../plan/step.js';
 import {findFinal} from '../record/journal.js';
 import {asksForEnd} from '../record/outcome.js';
+import type {UsageRecord} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {begin, recordStart, takeBack, takeBackPrepared, type Begun} from './begin.js';
 import type {Channel} from './channel.js';
@@ -32,9 +33,12 @@ import {holdUpOf, lookAtRepositories, withUsable} from './repositories.js';
 import {faultOf, firstOf, refusalRecord} from './refusal.js';
 import type {RunRequest, RunResult} from './request.js';
 import {readKills} from './kills.js';
+import {Gathering} from './gathering.js';
 import {findLiveBox, joinBox, type Joined} from './session.js';
 import {readState, removeState, scratchDirectory, stateDirectory, writeSeen, writeState, type BoxState} from './state.js';
+import {notedIn, writeNote} from './step-folder.js';
 import {sweepBoxes} from './sweep.js';
+import {apartBecause, joinTasks} from './together.js';
 import {firstProcessOf} from './tree.js';
 import {progressTeller, tellBatchSystem} from './tell.js';
 
@@ -44,18 +48,27 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
   const {role, plugins} = request;
   const argv = request.source.kind === 'command' ? request.source.argv : [];
   const call = {role, argv, environment: hello.environment, cwd: hello.cwd, uid: process.getuid?.() ?? -1};
-  const batch = await readBatchJob(plugins, call, effectsWith(silentLog));
-  const known = newKnown(batch, role, {pid: hello.frontPid, executable: null});
+  const {stepDirectory} = request;
+  const batch = ofStep(await readBatchJob(plugins, call, effectsWith(silentLog)), stepDirectory);
+  // who holds a box was started by a task, whose front is above it
+  const known = newKnown(batch, role, stepDirectory === undefined ? {pid: hello.frontPid, executable: null} : undefined);
   try {
     if (hello.state === 'prepared') await takeBackPrepared(hello.stateDirectory);
+    if (isDefaultSwitchOn() && stepDirectory !== undefined) return apart(stepDirectory, 'the kill switch is on');
     if (isDefaultSwitchOn()) return await plainExec(request, batch, policyFromDocuments([]), known.caller, hello, channel);
     const policy = withinReach(await readPolicy(request.policyFile ?? batch.policy?.value ?? null, known.caller.uid), known.caller.uid);
     known.policy = policy;
     known.settings = {oom: policy.batch.oom.value};
+    if (isSwitchOn(policy) && stepDirectory !== undefined) return apart(stepDirectory, 'the kill switch is on');
     if (isSwitchOn(policy)) return await plainExec(request, batch, policy, known.caller, hello, channel);
     if (batch.kind === 'session') {
       const joined = await join(known, policy, hello, channel);
       if (joined !== null) return joined;
+    }
+    if (batch.together !== undefined && stepDirectory === undefined && policy.batch.tasks.value === 'together' && hello.state === 'fresh') {
+      const shared = await joinTasks(batch.together, policy, hello, channel);
+      if ('result' in shared) return await tellTask(shared.result, shared.over, known, request);
+      batch.remarks.push(`not in one box with the other tasks of its step: ${shared.apart}`);
     }
     const prepared = await prepare(request, policy, hello.environment, hello.cwd, known);
     if (hello.brain > 1) prepared.plan.pauseAt = [];
@@ -63,6 +76,27 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
   } catch (error) {
     return await refuse(asTareError(error), request, known);
   }
+}
+
+/** Of a box for all the tasks of a step on this node, what they have together. */
+function ofStep(batch: BatchJob, stepDirectory: string | undefined): BatchJob {
+  const {together} = batch;
+  if (stepDirectory === undefined || together === undefined) return batch;
+  return {...batch, slot: together.slot, lrms: {...batch.lrms, globalJobId: together.globalJobId}};
+}
+
+/** The tasks have to do without one box, and each makes its own. */
+function apart(stepDirectory: string, because: string): RunResult {
+  writeNote(stepDirectory, 'box', {apart: because});
+  return {quit: ['code', 0], record: null, path: null, messages: [], failure: null, signals: []};
+}
+
+/** A task that was killed with its box ends as a payload would that the same has killed. */
+async function tellTask(result: RunResult, record: UsageRecord | null, known: Known, {plugins}: RunRequest): Promise<RunResult> {
+  if (record === null || (record.outcome.status !== 'limit' && record.outcome.status !== 'wrapper-failure')) return result;
+  const {batch, settings} = known;
+  const told = await tellBatchSystem({...result, record}, {batch, settings, plugins, effects: effectsWith(silentLog)});
+  return {...told, record: null};
 }
 
 /** A session in the live box of its job; null when it has to be run by itself, which is said. */
@@ -89,6 +123,9 @@ function joinSession(live: BoxState, cwd: string, channel: Channel): Promise<Joi
 async function start(first: Prepared, request: RunRequest, hello: Hello, channel: Channel, known: Known): Promise<RunResult> {
   let prepared = first;
   let {plan} = first;
+  const {stepDirectory} = request;
+  const why = stepDirectory === undefined ? null : apartBecause(first);
+  if (stepDirectory !== undefined && why !== null) return apart(stepDirectory, why);
   const log = await openLog({
     file: plan.directories.log,
     stderr: request.verbose,
@@ -196,8 +233,12 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
     keep(state, log);
   });
   const teller = await progressTeller(state, request.plugins, effectsWith(log));
+  const {stepDirectory} = request;
+  const {together} = state.batch;
+  const gathering = stepDirectory === undefined ? null : new Gathering(notedIn(stepDirectory), together?.count ?? 1);
   const life = await follow({
     channel,
+    gathering,
     plan,
     groups,
     log,
@@ -254,6 +295,7 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
       if (!request.usesStdout) channel.send('C', '1'); // a reader sees when the payload closes its own
       state.startEpochUs ??= startEpochUs;
       keep(state, log);
+      if (stepDirectory !== undefined) writeNote(stepDirectory, 'box', {directory: stateDirectory(plan, state.id), cwd: hello.cwd});
       lookedOn = request.onRunning?.({
         groups,
         init: state.init,

@@ -45,6 +45,7 @@ const WORTH_READING = 1.1;
 export class Sampler {
   private readonly initPid: number;
   private readonly ownShm: boolean;
+  private readonly joined: () => readonly number[];
   /** Last seen CPU time of each living process. */
   private lastSeen = new Map<string, number>();
   /** The same of those that are gone. */
@@ -73,9 +74,13 @@ export class Sampler {
   /** The last proportional size, when it was taken, how long that took, and the resident sum then. */
   private lastPss: {bytes: number; rssBytes: number; atUs: number; costUs: number} | null = null;
 
-  /** @param ownShm whether the box has a /dev/shm of its own; the node's is everybody's */
-  constructor(initPid: number, ownShm: boolean) {
+  /**
+   * @param ownShm whether the box has a /dev/shm of its own; the node's is everybody's
+   * @param joined inits of those who have joined the box, whose processes are below them and not below its own
+   */
+  constructor(initPid: number, ownShm: boolean, joined: () => readonly number[] = () => []) {
     this.initPid = initPid;
+    this.joined = joined;
     this.ownShm = ownShm;
     const now = monotonicUs();
     this.lastAtUs = now;
@@ -96,7 +101,7 @@ export class Sampler {
   }
 
   private take(now: number): void {
-    this.processes = readTree(this.initPid);
+    this.processes = [this.initPid, ...this.joined()].flatMap((init) => readTree(init));
     const living = new Map(this.processes.map((sample) => [keyOf(sample), sample.cpuUs]));
     for (const [key, cpuUs] of this.lastSeen) {
       if (living.has(key)) continue;
@@ -204,8 +209,8 @@ export class Sampler {
 
   /** CPU time now: what init has waited for, and what lives. */
   readCpuUs(): number {
-    const init = readProcess(this.initPid);
-    return Math.max((init?.waitedUs ?? 0) + sum(this.processes, ({cpuUs, waitedUs}) => cpuUs + waitedUs), this.seenCpuUs());
+    const waited = [this.initPid, ...this.joined()].map((init) => readProcess(init)?.waitedUs ?? 0);
+    return Math.max(sum(waited, (us) => us) + sum(this.processes, ({cpuUs, waitedUs}) => cpuUs + waitedUs), this.seenCpuUs());
   }
 
   report(): Sampled {

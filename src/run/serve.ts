@@ -25,6 +25,8 @@ export function serve(
   });
 }
 
+const SENT_TO_ALL = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGXCPU'] as const;
+
 /** Does the brain's work, and ends the front as that says; an error becomes a line and its exit status. */
 export async function meet(descriptor: number, work: (hello: Hello, channel: Channel) => Promise<Quit>): Promise<void> {
   const channel = new Channel(descriptor);
@@ -32,6 +34,8 @@ export async function meet(descriptor: number, work: (hello: Hello, channel: Cha
   process.on('exit', () => {
     process.kill(process.pid, 'SIGKILL');
   });
+  // a batch system that sends a signal to every process of a job (Slurm) means the payload, which has it from the front
+  for (const name of SENT_TO_ALL) process.on(name, () => undefined);
   const first = await channel.next();
   if (first === null) return; // the front is gone before it began
   let followed = false;

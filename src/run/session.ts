@@ -7,7 +7,7 @@ import {joinArgv} from '../engine/join.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import {isOwn} from '../record/durable.js';
-import type {Channel} from './channel.js';
+import type {Channel, Frame} from './channel.js';
 import {isRunning, type ProcessId} from './process.js';
 import type {Quit} from './request.js';
 import {boxesIn, type BoxState} from './state.js';
@@ -30,12 +30,14 @@ export type Joined = {quit: Quit} | {failure: {step: string; text: string}};
  * @param inside a process of the payload
  * @param command of the launch frame, all but what joins (native/README.md)
  * @param part whose group: where there are several applications no process is in the payload's own
+ * @param seen is told of all that the front reports
  */
 export async function joinBox(
   {id, plan, init, inside}: Pick<BoxState, 'id' | 'plan' | 'init'> & {inside: ProcessId | null},
   command: readonly string[],
   part: Part,
   channel: Channel,
+  seen: (frame: Frame) => void = () => undefined,
 ): Promise<Joined> {
   const groups = openGroups(plan.steps, id);
   const strings = [...groups.joins('engine').map((path) => `J${path}`), ...groups.joins(part).map((path) => `j${path}`)];
@@ -48,7 +50,7 @@ export async function joinBox(
     if (init === null || !isRunning(init)) channel.send('A');
   }, WATCH_MS);
   try {
-    return await runLaunched(channel);
+    return await runLaunched(channel, seen);
   } finally {
     clearInterval(watch);
   }
@@ -57,10 +59,11 @@ export async function joinBox(
 const WATCH_MS = 500;
 
 /** Follows what was launched to its end. */
-export async function runLaunched(channel: Channel): Promise<Joined> {
+export async function runLaunched(channel: Channel, seen: (frame: Frame) => void = () => undefined): Promise<Joined> {
   let joined: Joined = {quit: ['signal', SIGKILL]};
   for (let frame = await channel.next(); frame !== null; frame = await channel.next()) {
     const [first = '', , text = ''] = frame.strings;
+    seen(frame);
     if (frame.tag === 'R') channel.send('G');
     if (frame.tag === 'X') channel.send('C', '1'); // a reader sees when the command closes its own
     if (frame.tag === 'F') joined = {failure: {step: first, text}};

@@ -20,6 +20,7 @@ import {pauseAt} from './pause.js';
 import {here, presenceOf, type Here, type Presence} from './presence.js';
 import {isRunning, killProcess, processId, type ProcessId} from './process.js';
 import {namesIn, readSeen, readState, removeScratch, writeState, type BoxState} from './state.js';
+import {sweepSteps} from './step-folder.js';
 import {weighPayload} from './weigh.js';
 
 /** What a sweep did about one attempt. */
@@ -72,6 +73,7 @@ export async function sweepBoxes({state}: Places, {uid, patienceMs, pauseAt: pau
       swept.push({recordId: null, result: 'left', message: `${join(folder, name)}: ${asTareError(error).message}`});
     }
   }
+  sweepSteps(state, uid);
   await sweepLeases(state, (box) => namesIn(folder).some((name) => name === box || name.startsWith(`${box}.`)));
   return swept;
 }

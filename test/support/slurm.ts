@@ -52,8 +52,7 @@ export class Cluster {
     chmodSync(this.at('munge'), 0o700);
     chownSync(this.at('home'), NOBODY, NOBODY);
     writeFileSync(this.at('munge/key'), randomBytes(1024), {mode: 0o400});
-    const directories = {state: this.at('tare/state/%u'), spool: this.at('tare/spool'), scratch: this.at('tare/scratch')};
-    writeFileSync(this.at('etc/policy.yaml'), JSON.stringify({schema: 'tare/policy/v1', site: {name: 'TEST-SITE'}, directories}));
+    this.setPolicy();
     const node = hostname();
     const lines = [
       'ClusterName=test',
@@ -133,10 +132,40 @@ export class Cluster {
 
   /** Of the job with this number. */
   records(job: string): UsageRecord[] {
+    return this.allRecords().filter(({lrms}) => lrms.localJobId === job);
+  }
+
+  allRecords(): UsageRecord[] {
     return readdirSync(this.at('tare/spool'))
       .filter((name) => name.endsWith('.json'))
-      .map((name) => JSON.parse(readFileSync(this.at('tare/spool', name), 'utf8')) as UsageRecord)
-      .filter(({lrms}) => lrms.localJobId === job);
+      .map((name) => JSON.parse(readFileSync(this.at('tare/spool', name), 'utf8')) as UsageRecord);
+  }
+
+  /** Removes what the jobs up to now have left: records, files, and the folders of their steps. */
+  forget(): void {
+    const empty = (directory: string): void => {
+      for (const name of existsSync(directory) ? readdirSync(directory) : []) rmSync(join(directory, name), {recursive: true});
+    };
+    for (const name of ['tare/spool', 'home']) empty(this.at(name));
+    for (const user of readdirSync(this.at('tare/state'))) empty(this.at('tare/state', user, 'steps'));
+  }
+
+  /** What tasks have noted in the folders of their steps: notes of one name, or of tasks whose init is in the box (`init`). */
+  stepNotes(name: 'task' | 'init' | 'maker'): string[] {
+    const users = readdirSync(this.at('tare/state')).map((user) => this.at('tare/state', user, 'steps'));
+    const folders = users.filter((path) => existsSync(path)).flatMap((path) => readdirSync(path).map((step) => join(path, step)));
+    const notes = folders.flatMap((folder) =>
+      readdirSync(folder)
+        .filter((file) => (name === 'maker' ? file === 'maker.json' : /^task-\d+\.json$/.test(file)))
+        .map((file) => readFileSync(join(folder, file), 'utf8')),
+    );
+    return name === 'init' ? notes.filter((text) => /"init":\d/.test(text)) : notes;
+  }
+
+  setPolicy(policy: object = {}): void {
+    const directories = {state: this.at('tare/state/%u'), spool: this.at('tare/spool'), scratch: this.at('tare/scratch')};
+    const document = {schema: 'tare/policy/v1', site: {name: 'TEST-SITE'}, directories, ...policy};
+    writeFileSync(this.at('etc/policy.yaml'), JSON.stringify(document));
   }
 
   logs(): string {

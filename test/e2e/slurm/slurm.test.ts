@@ -1,11 +1,12 @@
 /** tare-wrap in jobs of a real Slurm, as an unprivileged user. */
 
 import {chmodSync, writeFileSync} from 'node:fs';
+import {hostname} from 'node:os';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {need} from '../../support/need.js';
 import {Cluster} from '../../support/slurm.js';
-import {installed, isRoot, payload, program, until} from '../../support/tare.js';
+import {installed, isRoot, payload, processes, program, until} from '../../support/tare.js';
 
 const WRAPPER = join(installed(), 'bin/tare-wrap');
 
@@ -39,20 +40,32 @@ describe('Slurm', () => {
     expect(record?.outcome).to.include({status: 'failed', exitCode: 3});
   });
 
-  it('gives each of two tasks its share, and a record', async () => {
-    const {code, stdout, stderr} = await slurm().run([
-      ...['srun', '-n2', '--mem=2000', WRAPPER, 'sh', '-c', 'echo $SLURM_JOB_ID $(cat $JOBFEATURES/max_rss_bytes)'],
+  it('has one box for two tasks of a step, in which they meet, and one record', async () => {
+    // SysV, PIDs and /dev/shm are shared; each writes where the other waits for it
+    const script = [
+      'echo $SLURM_JOB_ID $(cat $JOBFEATURES/max_rss_bytes) $(readlink /proc/self/ns/pid /proc/self/ns/ipc /proc/self/ns/user)',
+      'echo $$ >/dev/shm/rank.$SLURM_PROCID',
+      'until test -s /dev/shm/rank.$((1 - SLURM_PROCID)); do sleep 0.05; done',
+      'kill -0 $(cat /dev/shm/rank.$((1 - SLURM_PROCID))) || exit 9',
+      'touch /dev/shm/seen.$SLURM_PROCID; until test -e /dev/shm/seen.$((1 - SLURM_PROCID)); do sleep 0.05; done',
+      'exit $((5 * SLURM_PROCID))',
+    ].join('; ');
+    const {code, stdout, stderr} = await slurm().run(['srun', '-n2', '--mem=2000', WRAPPER, 'sh', '-c', script]);
+    expect(code, stdout + stderr).to.equal(5);
+    const [line = '', ...others] = [...new Set(stdout.trim().split('\n'))];
+    expect(others).to.deep.equal([]);
+    const [job = '', limit] = line.split(' ');
+    expect(limit).to.equal(String((2000 - 64) * 2 ** 20));
+    const [record, ...more] = slurm().records(job);
+    expect(more).to.deep.equal([]);
+    expect(record).to.include({mode: 'box', state: 'final', trust: 'user'});
+    expect(record?.lrms.globalJobId).to.equal(`test#${job}.0@${hostname()}`);
+    expect(record?.allocation).to.include({cores: 2, memoryLimitBytes: (2000 - 64) * 2 ** 20});
+    expect(record?.outcome).to.include({status: 'failed', exitCode: 5});
+    expect(record?.applications.map(({name, outcome: {status, exitCode}}) => [name, status, exitCode])).to.deep.equal([
+      ['task 0', 'completed', 0],
+      ['task 1', 'failed', 5],
     ]);
-    expect(code, stderr).to.equal(0);
-    const lines = stdout.trim().split('\n');
-    const [job = ''] = (lines[0] ?? '').split(' ');
-    expect(lines).to.deep.equal(Array<string>(2).fill(`${job} ${String((1000 - 64) * 2 ** 20)}`));
-    expect(
-      slurm()
-        .records(job)
-        .map(({lrms}) => lrms.globalJobId)
-        .sort(),
-    ).to.deep.equal([`test#${job}.0.0`, `test#${job}.0.1`]);
   });
 
   it('has a doctor who knows the job, and says what to change in Slurm', async () => {
@@ -63,6 +76,20 @@ describe('Slurm', () => {
     expect(found?.state).to.equal('limited');
     expect(found?.found).to.match(/^job \d+ of Slurm, in no control group of its own \(proctrack\/linuxproc, task\/none\); /);
     expect(found?.remedy).to.include('ProctrackType=proctrack/cgroup');
+  });
+
+  it('passes a signal to all of a step on to the payload, once', async () => {
+    const running = slurm().run(['srun', '-n1', '--job-name=signalled', WRAPPER, payload('trap-term'), 'TERM1']);
+    await until('the payload to be ready', () => processes().some(({argv}) => argv[0] === payload('trap-term') && argv[1] === 'TERM1'), 30);
+    await slurm().run(['scancel', '--signal=TERM', '--name=signalled']);
+    const {code, stderr} = await running;
+    expect(code, stderr).to.equal(0);
+    expect(slurm().read('TERM1')).to.equal('TERM\ndone\n');
+    const record = slurm()
+      .allRecords()
+      .find(({payload: {name}}) => name === 'signalled');
+    expect(record?.outcome.status).to.equal('completed');
+    expect(record?.flags).not.to.include('brain-lost');
   });
 
   it('ends a task that is over its memory as a kill', async () => {

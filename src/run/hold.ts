@@ -1,0 +1,42 @@
+/** The wrapper of a box that tasks join: it executes nothing itself, and tells them by the folder of their step what became of it. */
+
+import {processId} from './process.js';
+import type {RunRequest, RunResult} from './request.js';
+import {serve} from './serve.js';
+import {readNote, writeNote} from './step-folder.js';
+
+/**
+ * @param descriptor of the socket to the front
+ * @param directory of the step
+ */
+export async function holdBox(
+  descriptor: number,
+  directory: string,
+  {plugins, version}: Pick<RunRequest, 'plugins' | 'version'>,
+): Promise<void> {
+  await serve(
+    descriptor,
+    ({argv, frontPid}) => {
+      const front = processId(frontPid);
+      if (front !== null) writeNote(directory, 'holder', {front});
+      const callerArgvIndex = argv.indexOf('--') + 1;
+      return {
+        source: {kind: 'command', argv: argv.slice(callerArgvIndex), callerArgvIndex},
+        flags: {},
+        policyFile: null,
+        recordCopy: null,
+        verbose: false,
+        usesStdout: false,
+        stepDirectory: directory,
+        role: 'wrapper',
+        onRunning: null,
+        plugins,
+        version,
+      };
+    },
+    ({record, messages, quit}: RunResult) => {
+      if (readNote(directory, 'box') === null) writeNote(directory, 'box', {refused: {messages, quit}});
+      writeNote(directory, 'over', {record});
+    },
+  );
+}
