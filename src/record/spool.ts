@@ -37,7 +37,8 @@ export function writeCopy(path: string, record: UsageRecord): void {
   });
 }
 
-const textOf = (record: UsageRecord): string => `${canonicalJson(record)}\n`;
+/** A record as a file has it. */
+export const textOf = (record: UsageRecord): string => `${canonicalJson(record)}\n`;
 
 function attempt(path: string, remedy: string, write: () => void): void {
   try {

@@ -7,7 +7,7 @@ import {endedOutcome, notRunOutcome, type Kill, type Outcome} from '../record/ou
 import {finalRecord, NO_TIME, NO_USAGE, type RecordTime, type UsageRecord} from '../record/record.js';
 import {removeUnfinished} from '../record/durable.js';
 import {findFinal, journal} from '../record/journal.js';
-import {pathOf, writeCopy} from '../record/spool.js';
+import {pathOf, textOf, writeCopy} from '../record/spool.js';
 import {epochUs, monotonicUs} from './clock.js';
 import {disconnect, stopHelper} from './connect.js';
 import type {Cause} from './gathering.js';
@@ -20,6 +20,7 @@ import {pauseAt} from './pause.js';
 import type {Quit, RunResult} from './request.js';
 import {lookAgain} from './repositories.js';
 import {failureOf} from './tell.js';
+import {isSquashed, writeSquashed} from './squashed.js';
 import {removeScratch, stateDirectory, writeState, type BoxState} from './state.js';
 import {weighPayload, weighTare} from './weigh.js';
 
@@ -121,7 +122,9 @@ export function store(
   try {
     if (copy !== null) writeCopy(copy, record);
   } catch (error) {
-    messages.push(asTareError(error).message);
+    const {message, cause} = asTareError(error);
+    const written = copy !== null && isSquashed(cause) && writeSquashed(copy, textOf(record));
+    if (!written) messages.push(message);
   }
   return path;
 }

@@ -8,6 +8,7 @@ import {childProcess} from '../host/spawn.js';
 import type {Job, Valued} from '../job/job.js';
 import type {Policy} from '../policy/policy.js';
 import {leadsTo} from './network-path.js';
+import {isSquashed, statSquashed} from './squashed.js';
 
 /** Whoever runs this process. */
 export function callerIdentity(): IdentityFacts {
@@ -60,8 +61,8 @@ const NOGROUP = 65534;
 function ownerOf(directory: string): number | null {
   try {
     return statSync(directory).uid;
-  } catch {
-    return null;
+  } catch (error) {
+    return isSquashed(error) ? (statSquashed(directory)?.uid ?? null) : null;
   }
 }
 

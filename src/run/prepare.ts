@@ -30,6 +30,7 @@ import {aroundOf, type Around} from './around.js';
 import {leadsTo} from './network-path.js';
 import {pinnedCpus} from './pinned.js';
 import {checkSavedPlan} from './saved-plan.js';
+import {isSquashed, realSquashed, statSquashed} from './squashed.js';
 import {tryView} from './trial.js';
 
 /** Where the job comes from. */
@@ -312,7 +313,9 @@ function isOnControlGroups(path: string): boolean {
 function realPlace(path: string): string {
   try {
     return realpathSync(path);
-  } catch {
+  } catch (error) {
+    const real = isSquashed(error) ? realSquashed(path) : null;
+    if (real !== null) return real;
     return path === '/' ? path : join(realPlace(dirname(path)), basename(path));
   }
 }
@@ -321,6 +324,7 @@ function requireDirectory(directory: string, where: string): void {
   try {
     if (statSync(directory).isDirectory()) return;
   } catch (error) {
+    if (isSquashed(error) && statSquashed(directory)?.isDirectory === true) return;
     throw new TareError('WORK_DIRECTORY', {
       message: 'the work directory cannot be used',
       where,

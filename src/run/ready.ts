@@ -1,9 +1,10 @@
 /** Whether an application is ready for those that need it, seen from outside of the box. */
 
 import {existsSync, lstatSync, readdirSync, readFileSync, readlinkSync} from 'node:fs';
-import {stepsOf, type StepOf} from '../plan/step.js';
+import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import {liesIn} from '../policy/glob.js';
 import type {Plan} from '../schema/generated/plan-1.js';
+import {existsSquashed} from './squashed.js';
 import {readTree} from './tree.js';
 
 export interface Where {
@@ -17,7 +18,7 @@ export interface Where {
 export function isReady({ready}: StepOf<'application.execute'>, {plan, keeperPid, initPid}: Where): boolean {
   if (ready.when === 'port') return keeperPid !== null && listens(ready.port, keeperPid);
   if (ready.when !== 'file') return false;
-  if (isOutside(ready.path, plan)) return existsSync(ready.path);
+  if (isOutside(ready.path, plan)) return isThereOutside(ready.path, plan);
   // init and keepers let nobody look but root; what they started does
   const witnesses = [keeperPid, initPid].flatMap((pid) => (pid === null ? [] : [...readTree(pid).map((process) => process.pid), pid]));
   return witnesses.some((pid) => isThere(ready.path, pid));
@@ -30,6 +31,12 @@ function isOutside(path: string, plan: Plan): boolean {
     mounts.length === 0 ||
     mounts.some(({source, destination, options}) => options.includes('rw') && source === destination && liesIn(path, destination))
   );
+}
+
+/** Root looks as the job's account: see alsoSquashed. */
+function isThereOutside(path: string, plan: Plan): boolean {
+  const account = stepOf(plan, 'identity.take');
+  return account === undefined ? existsSync(path) : existsSquashed(path, account);
 }
 
 /** A path in the box of a process. Links in it that are absolute lead elsewhere: then it is not there. */

@@ -40,6 +40,7 @@ import {notedIn, writeNote} from './step-folder.js';
 import {sweepBoxes} from './sweep.js';
 import {apartBecause, joinTasks} from './together.js';
 import {firstProcessOf} from './tree.js';
+import {alsoSquashed} from './squashed.js';
 import {progressTeller, tellBatchSystem} from './tell.js';
 
 /** Runs a job, or finishes one whose brain died, and tells the batch system. Never throws for what a job, a policy or a node can cause. */
@@ -175,9 +176,11 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
 }
 
 const effectsWith = (log: Log): Effects =>
-  effects((level, message, details) => {
-    log[level](message, details);
-  });
+  alsoSquashed(
+    effects((level, message, details) => {
+      log[level](message, details);
+    }),
+  );
 
 /** Groups cannot be made here, as opposed to a value that the kernel does not take. */
 function isPlacesFault(error: unknown): error is TareError {
