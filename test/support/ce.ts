@@ -23,11 +23,14 @@ import type {UsageRecord} from '../../src/record/record.js';
 import {patience} from './pace.js';
 import {POLICY_FOLDER, removePolicyFolder} from './policy-folder.js';
 import {Pool} from './pool.js';
+import {Cluster, PARTITION} from './slurm.js';
 import {processes, until} from './tare.js';
 
 export interface CeOptions {
   /** A pool of HTCondor in the same namespaces, behind it; absent: it runs jobs itself. `wrapper`: USER_JOB_WRAPPER. */
   condor?: {wrapper?: string};
+  /** A cluster of Slurm in the same namespaces, behind it. */
+  slurm?: boolean;
   /** tare-wrap on the nodes; null: no ENV/TARE for all jobs. */
   wrapper: string | null;
   /** Whether A-REX calls our callout. */
@@ -68,6 +71,7 @@ export class Ce {
   private first = 0;
   private submissions = 0;
   private pool: Pool | null = null;
+  private cluster: Cluster | null = null;
 
   private constructor(options: CeOptions, account: Ce['account']) {
     this.options = options;
@@ -85,6 +89,10 @@ export class Ce {
       if (options.condor !== undefined) {
         const policy = {directories: ce.directories(), ...options.policy};
         ce.pool = await Pool.start({...options.condor, policy, within: ce.entering()});
+      }
+      if (options.slurm === true) {
+        ce.cluster = await Cluster.start({within: ce.first, cpus: 8});
+        ce.makeTools(ce.cluster);
       }
       ce.configure();
       await ce.launch();
@@ -147,8 +155,23 @@ export class Ce {
     writeFileSync(this.at('allowed-subjects'), `"${SUBJECT}"\n`);
   }
 
-  private get lrms(): 'fork' | 'condor' {
+  private get lrms(): 'fork' | 'condor' | 'slurm' {
+    if (this.options.slurm === true) return 'slurm';
     return this.options.condor === undefined ? 'fork' : 'condor';
+  }
+
+  /** Slurm's is a partition. */
+  private get queue(): string {
+    return this.lrms === 'slurm' ? PARTITION : this.lrms;
+  }
+
+  /** A-REX has no option for the place of slurm.conf, but one for that of Slurm's programs. */
+  private makeTools(cluster: Cluster): void {
+    mkdirSync(this.at('slurm'));
+    for (const name of ['sbatch', 'scancel', 'scontrol', 'sinfo', 'squeue', 'sacct'])
+      writeFileSync(this.at('slurm', name), `#!/bin/sh\nSLURM_CONF=${cluster.at('slurm.conf')} exec /usr/bin/${name} "$@"\n`, {
+        mode: 0o755,
+      });
   }
 
   private configure(): void {
@@ -171,6 +194,8 @@ export class Ce {
       '[lrms]',
       `lrms = ${this.lrms}`,
       ...condor,
+      // ended jobs are looked for by \`scan\`, with no accounting of Slurm's
+      ...(this.cluster === null ? [] : [`slurm_bin_path = ${this.at('slurm')}`, 'slurm_use_sacct = no', 'slurm_wakeupperiod = 3600']),
       '[arex]',
       ...['controldir control', 'sessiondir session', 'runtimedir rte', 'tmpdir tmp', 'logfile log/arex.log', 'joblog log/jobs.log'].map(
         this.path,
@@ -187,7 +212,7 @@ export class Ce {
       `logfile = ${this.at('log/infoprovider.log')}`,
       '[infosys/glue2]',
       '[infosys/cluster]',
-      `[queue:${this.lrms}]`,
+      `[queue:${this.queue}]`,
       'benchmark = HEPscore23 15.5',
       '',
     ];
@@ -288,7 +313,7 @@ export class Ce {
     for (const [name, text] of Object.entries(all)) writeFileSync(join(directory, name), text, {mode: 0o755});
     const quoted = (text: string): string => `"${text.replaceAll('"', '""')}"`;
     const lines = [
-      `&(executable="run.sh")(executables="run.sh")(jobName="a test")(queue="${this.lrms}")`,
+      `&(executable="run.sh")(executables="run.sh")(jobName="a test")(queue="${this.queue}")`,
       `(inputFiles=${Object.keys(all)
         .map((name) => `("${name}" "${name}")`)
         .join('')})`,
@@ -306,7 +331,10 @@ export class Ce {
   /** A-REX looks for ended jobs every 20 s or every minute; this looks now. */
   async scan(): Promise<void> {
     const path = `PATH=${this.at('bin')}:/usr/sbin:/usr/bin:/sbin:/bin`;
-    const argv = ['env', path, join(SHARE, `scan-${this.lrms}-job`), '--config', this.at('run/arex.cfg'), this.at('control')];
+    // one at a time in a directory for temporary files
+    const place = `TMPDIR=${this.at('run')}`;
+    const script = `scan-${this.lrms === 'slurm' ? 'SLURM' : this.lrms}-job`;
+    const argv = ['env', path, place, join(SHARE, script), '--config', this.at('run/arex.cfg'), this.at('control')];
     await this.inside(argv).catch(() => undefined); // it looks again
   }
 
@@ -330,7 +358,10 @@ export class Ce {
 
   logs(lines = 20): string {
     const tail = (path: string): string => `--- ${path}\n${text(path).trimEnd().split('\n').slice(-lines).join('\n')}`;
-    return [...['log/arex.log', 'log/ws.log', 'log/helper.log'].map((name) => tail(this.at(name))), this.pool?.logs() ?? ''].join('\n');
+    return [
+      ...['log/arex.log', 'log/ws.log', 'log/helper.log'].map((name) => tail(this.at(name))),
+      this.pool?.logs() ?? this.cluster?.logs() ?? '',
+    ].join('\n');
   }
 
   async stop(): Promise<void> {
@@ -341,6 +372,7 @@ export class Ce {
       const ended = new Promise((resolve) => holder.once('exit', resolve));
       await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, patience(10_000)))]);
     }
+    await this.cluster?.stop();
     await until('the end of the jobs', () => this.processes().length === 0, 20);
     await run('userdel', ['--force', '--remove', this.account.name]).catch(() => undefined);
     rmSync(this.directory, {recursive: true, force: true, maxRetries: 5, retryDelay: 200});

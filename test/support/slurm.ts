@@ -14,20 +14,38 @@ const NOBODY = 65534;
 /** For documentation (RFC 5737): Slurm takes no loopback address for its own. */
 const ADDRESS = '192.0.2.1';
 
+const NETWORK: readonly string[] = [
+  'ip link add d0 type veth peer name d1',
+  `ip addr add ${ADDRESS}/24 dev d0`,
+  'ip link set d0 up',
+  'ip link set d1 up',
+];
+
 export interface Ran {
   code: number;
   stdout: string;
   stderr: string;
 }
 
+/** Its one partition. */
+export const PARTITION = 'grid';
+
 export class Cluster {
   /** Not below /tmp: a box has its own. */
   readonly directory = mkdtempSync('/var/lib/tare-slurm-');
+  private readonly within: number | null;
+  private readonly cpus: number;
   private holder: ChildProcess | null = null;
   private first = 0;
 
-  static async start(): Promise<Cluster> {
-    const cluster = new Cluster();
+  private constructor(within: number | null, cpus: number) {
+    this.within = within;
+    this.cpus = cpus;
+  }
+
+  /** @param within process 1 of the namespaces in which all of it is to be, and where the policy is; absent: it makes its own */
+  static async start({within = null, cpus = 2}: {within?: number | null; cpus?: number} = {}): Promise<Cluster> {
+    const cluster = new Cluster(within, cpus);
     try {
       await cluster.launch();
       return cluster;
@@ -77,19 +95,38 @@ export class Cluster {
       'MpiDefault=none',
       'ReturnToService=2',
       'KillWait=20',
-      `NodeName=${node} NodeAddr=${ADDRESS} CPUs=2 RealMemory=4000 State=UNKNOWN`,
-      'PartitionName=grid Nodes=ALL Default=YES State=UP',
+      // jobs of a test need not wait for each other, whatever the machine has
+      'SlurmdParameters=config_overrides',
+      'SchedulerParameters=sched_interval=2,sched_min_interval=0,bf_interval=1',
+      `NodeName=${node} NodeAddr=${ADDRESS} CPUs=${String(this.cpus)} RealMemory=4000 State=UNKNOWN`,
+      `PartitionName=${PARTITION} Nodes=ALL Default=YES State=UP`,
       '',
     ];
     writeFileSync(this.at('slurm.conf'), lines.join('\n'));
+    if (this.within === null) await this.makeNamespaces();
+    else {
+      this.first = this.within;
+      const {code, stderr} = await this.run(['sh', '-c', NETWORK.join(' && ')], {root: true});
+      if (code !== 0) throw new Error(`the network: ${stderr}`);
+    }
+    const munge = ['key-file munge/key', 'socket run/munge.sock', 'pid-file munge/pid', 'log-file munge/log', 'seed-file munge/seed'];
+    const options = munge.map((each) => each.replace(/^(\S+) (.*)$/, (_, option: string, name: string) => `--${option}=${this.at(name)}`));
+    for (const argv of [['munged', '--force', ...options], ['slurmctld'], ['slurmd']]) {
+      const {code, stderr} = await this.run(argv, {root: true});
+      if (code !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
+    }
+    for (const deadline = Date.now() + patience(30_000); ;) {
+      if ((await this.run(['sinfo', '-h', '-o', '%t'], {root: true})).stdout.includes('idle')) return;
+      if (Date.now() > deadline) throw new Error('no node is idle');
+    }
+  }
+
+  private async makeNamespaces(): Promise<void> {
     mkdirSync(POLICY_FOLDER, {recursive: true});
     const inner = [
       'mount --bind "$1/etc" /etc/tare',
       'ip link set lo up',
-      'ip link add d0 type veth peer name d1',
-      `ip addr add ${ADDRESS}/24 dev d0`,
-      'ip link set d0 up',
-      'ip link set d1 up',
+      ...NETWORK,
       ': >"$1/run/up"',
       'while :; do sleep 0.3; done', // waits for orphans too
     ].join(' && ');
@@ -101,16 +138,6 @@ export class Cluster {
     await until('the namespaces', () => existsSync(this.at('run/up')), 10);
     const unshare = processes().find(({parent, comm}) => parent === this.holder?.pid && comm === 'unshare');
     this.first = processes().find(({parent}) => parent === unshare?.pid)?.pid ?? 0;
-    const munge = ['key-file munge/key', 'socket run/munge.sock', 'pid-file munge/pid', 'log-file munge/log', 'seed-file munge/seed'];
-    const options = munge.map((each) => each.replace(/^(\S+) (.*)$/, (_, option: string, name: string) => `--${option}=${this.at(name)}`));
-    for (const argv of [['munged', '--force', ...options], ['slurmctld'], ['slurmd']]) {
-      const {code, stderr} = await this.run(argv, {root: true});
-      if (code !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
-    }
-    for (const deadline = Date.now() + patience(30_000); ;) {
-      if ((await this.run(['sinfo', '-h', '-o', '%t'], {root: true})).stdout.includes('idle')) return;
-      if (Date.now() > deadline) throw new Error('no node is idle');
-    }
   }
 
   /** A command in there, by default as the user, and its end. */
@@ -175,13 +202,14 @@ export class Cluster {
   }
 
   async stop(): Promise<void> {
-    if (this.first > 0) process.kill(this.first, 'SIGKILL');
+    // what is in somebody else's namespaces ends with them
+    if (this.first > 0 && this.within === null) process.kill(this.first, 'SIGKILL');
     const {holder} = this;
     if (holder !== null && holder.exitCode === null && holder.signalCode === null) {
       const ended = new Promise((resolve) => holder.once('exit', resolve));
       await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, patience(10_000)))]);
     }
     rmSync(this.directory, {recursive: true, force: true, maxRetries: 5, retryDelay: 200});
-    removePolicyFolder();
+    if (this.within === null) removePolicyFolder();
   }
 }

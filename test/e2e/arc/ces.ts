@@ -1,12 +1,30 @@
 /** What all files here share: a CE for a suite, and the programs of jobs. */
 
+import {createHash} from 'node:crypto';
+import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {need} from '../../support/need.js';
-import {Ce, type CeOptions, type Used} from '../../support/ce.js';
-import {installed, isRoot, program} from '../../support/tare.js';
+import {Ce, type ArcJob, type CeOptions, type Description, type Used} from '../../support/ce.js';
+import {installed, isRoot, payload, program} from '../../support/tare.js';
 
 export const WRAPPER = join(installed(), 'bin/tare-wrap');
+
+/** What each argument becomes, and what is there of the wrapper's own. */
+export const ECHO = '#!/bin/sh\necho ready\nfor each; do printf "<%s>" "$each"; done\necho\nenv | grep -c TARE_\nexit 0\n';
+
+/** The simulation, of whose result the checksum is known. */
+export const MAIN_JOB: Description = {
+  script: `#!/bin/sh\nexec ${payload('mcsim')} --events 200 --seed 42 --workers 2 --output HITS\n`,
+  xrsl: '(count=2)(memory=512)(outputFiles=("HITS" ""))',
+};
+
+/** Fetches its result: checksum found, and known. */
+export async function hitsOf(job: ArcJob): Promise<{found: string; known: string | undefined}> {
+  const hits = readFileSync(join(await job.fetch(), 'HITS'));
+  const [known] = readFileSync(join(installed(), 'fixtures/payloads/mcsim.sha256'), 'utf8').trim().split(/\s+/);
+  return {found: createHash('sha256').update(hits).digest('hex'), known};
+}
 
 /** Gives the suite it is called in a CE; what its daemons wrote last is shown with each failure. */
 export function ceFor(options: Partial<CeOptions> = {}): () => Ce {

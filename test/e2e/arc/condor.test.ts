@@ -3,9 +3,7 @@
 import {expect} from 'chai';
 import type {ArcJob} from '../../support/ce.js';
 import {payload, until} from '../../support/tare.js';
-import {ceFor, figuresOf, WRAPPER} from './ces.js';
-
-const ECHO = '#!/bin/sh\necho ready\nfor each; do printf "<%s>" "$each"; done\necho\nenv | grep -c TARE_\nexit 0\n';
+import {ceFor, ECHO, figuresOf, WRAPPER} from './ces.js';
 
 describe('ARC over HTCondor', () => {
   const ce = ceFor({callout: true, condor: {}});

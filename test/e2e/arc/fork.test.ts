@@ -1,12 +1,10 @@
 /** ENV/TARE on a real CE of ARC that runs jobs itself (lrms = fork): the job's script has the last word on its figures. */
 
-import {createHash} from 'node:crypto';
 import {readFileSync, rmSync, symlinkSync} from 'node:fs';
-import {join} from 'node:path';
 import {expect} from 'chai';
 import type {ArcJob, Used} from '../../support/ce.js';
-import {installed, payload, processes, until} from '../../support/tare.js';
-import {ceFor, figuresOf} from './ces.js';
+import {payload, processes, until} from '../../support/tare.js';
+import {ceFor, figuresOf, hitsOf, MAIN_JOB} from './ces.js';
 
 /** What each argument becomes, and what is there of the wrapper's own. */
 const ECHO = `#!/bin/sh
@@ -33,8 +31,7 @@ describe('ARC that runs jobs itself', () => {
     this.timeout(120_000);
     jobs['plain'] = await ce().submit({script: '#!/bin/sh\necho ready; id -un; sleep 2; exit 3\n'});
     jobs['arguments'] = await ce().submit({script: ECHO, arguments: ARGUMENTS});
-    const mcsim = `#!/bin/sh\nexec ${payload('mcsim')} --events 200 --seed 42 --workers 2 --output HITS\n`;
-    jobs['main'] = await ce().submit({script: mcsim, xrsl: '(count=2)(memory=512)(outputFiles=("HITS" ""))'});
+    jobs['main'] = await ce().submit(MAIN_JOB);
     jobs['wall'] = await ce().submit({
       script: `#!/bin/sh\necho ready; exec ${payload('trap-term')} TERM\n`,
       xrsl: '(wallTime="5 seconds")(outputFiles=("TERM" ""))',
@@ -76,13 +73,8 @@ describe('ARC that runs jobs itself', () => {
     const main = job('main');
     const used = await main.finished();
     expect(main.session('err.txt')).to.include('workers=2 ');
-    const directory = await main.fetch();
-    const known = readFileSync(join(installed(), 'fixtures/payloads/mcsim.sha256'), 'utf8').trim().split(/\s+/)[0];
-    expect(
-      createHash('sha256')
-        .update(readFileSync(join(directory, 'HITS')))
-        .digest('hex'),
-    ).to.equal(known);
+    const {found, known} = await hitsOf(main);
+    expect(found).to.equal(known);
     const {record} = main;
     expect(record.allocation).to.include({cores: 2, memoryLimitBytes: (2 * 512 - 64) * 2 ** 20});
     expect(used).to.include({ExitCode: 0, CPUCount: 2});
