@@ -81,7 +81,7 @@ const SUITES = [
     wanted: PACKAGERS,
   },
   {name: 'htcondor', ...sideBySide('e2e/htcondor', [], '--timeout', '120000'), builds: ALL_AND_DIST, system: BOX, wanted: POOL},
-  {name: 'arc', ...mocha('e2e/arc', '--timeout', '120000'), builds: ALL, system: BOX, wanted: [...CE, ...POOL]},
+  {name: 'arc', ...mocha('e2e/arc', '--timeout', '120000'), builds: ALL, system: BOX, wanted: [...CE, ...POOL, ...CLUSTER]},
   {name: 'slurm', ...mocha('e2e/slurm', '--timeout', '60000'), builds: ALL, system: BOX, wanted: CLUSTER},
   {
     name: 'lab',
