@@ -3,6 +3,7 @@
 #include "front.h"
 #include "init.h"
 #include "join.h"
+#include "mounter.h"
 #include "repository.h"
 #include "starter.h"
 #include "util.h"
@@ -78,6 +79,8 @@ int main(int argc, char **argv, char **environment)
 		join_main(argc, argv);
 	if (is_role(argc, argv, "tare-repository"))
 		return repository_main(argc, argv);
+	if (is_role(argc, argv, "tare-mounter"))
+		return mounter_main(argc, argv);
 	/* By the path that was executed: argv[0] is the caller's to choose, and HTCondor's cron chooses a name of its own. */
 	const char *executed = (const char *)getauxval(AT_EXECFN);
 	bool command_line = !strcmp(last_component(executed ? executed : argc > 0 ? argv[0] : ""), "tare");

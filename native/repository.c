@@ -3,6 +3,7 @@
  * waits for the same answer, which is kept in a file for a while. */
 #include "repository.h"
 #include "enter.h"
+#include "mounter.h"
 #include "util.h"
 
 #include <dirent.h>
@@ -37,7 +38,7 @@ static const char *const attributes[] = { "fqrn", "revision", "root_hash", "vers
 
 struct question {
 	const char *file, *root, *name;
-	long age_us, deadline_us;
+	long age_us, deadline_us, mounter;
 	struct identity identity;
 };
 
@@ -90,9 +91,10 @@ static void unescape(char *text)
 }
 
 /* Type of the file system that is mounted at the path: of several the last, which hides the others. False: none is. */
-static bool mounted_at(const char *path, char *type, size_t size)
+static bool mounted_at(int proc, const char *path, char *type, size_t size)
 {
-	FILE *table = fopen("/proc/self/mountinfo", "re");
+	int fd = openat(proc, "self/mountinfo", O_RDONLY | O_CLOEXEC);
+	FILE *table = fd < 0 ? NULL : fdopen(fd, "r");
 	char *line = NULL, point[4096], kind[64];
 	size_t room = 0;
 	bool found = false;
@@ -158,7 +160,14 @@ static _Noreturn void look(const struct question *question, int out)
 	const char *what = NULL;
 	struct stat status;
 	struct statvfs system;
+	/* of this process's PID namespace, whatever it joins */
+	int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
+	if (question->mounter) {
+		say(out, "step", "join");
+		if (!mounts_join((pid_t)question->mounter))
+			give_up(out);
+	}
 	say(out, "step", "identity");
 	if (!identity_take(&question->identity, &what))
 		give_up(out);
@@ -166,14 +175,14 @@ static _Noreturn void look(const struct question *question, int out)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	say(out, "step", "root");
 	say(out, "root", "%s", lstat(question->root, &status) == 0 && S_ISDIR(status.st_mode) ? "yes" : "no");
-	say(out, "automount", "%s", mounted_at(question->root, type, sizeof type) && !strcmp(type, "autofs") ? "yes" : "no");
-	say(out, "before", "%s", mounted_at(path, type, sizeof type) ? type : "");
+	say(out, "automount", "%s", mounted_at(proc, question->root, type, sizeof type) && !strcmp(type, "autofs") ? "yes" : "no");
+	say(out, "before", "%s", mounted_at(proc, path, type, sizeof type) ? type : "");
 	say(out, "step", "open");
 	/* with all that an automounter does for whoever wants a directory */
 	int place = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (place < 0)
 		give_up(out);
-	say(out, "mounted", "%s", mounted_at(path, type, sizeof type) ? type : "");
+	say(out, "mounted", "%s", mounted_at(proc, path, type, sizeof type) ? type : "");
 	say(out, "step", "statfs");
 	if (fstatvfs(place, &system))
 		give_up(out);
@@ -365,13 +374,14 @@ static bool parse_identity(char *text, struct identity *identity)
 	return true;
 }
 
-/* `tare-repository FILE AGE DEADLINE IDENTITY ROOT NAME`, times in µs, FILE may be empty, IDENTITY `-`. */
+/* `tare-repository FILE AGE DEADLINE IDENTITY ROOT NAME [MOUNTER]`, times in µs, FILE may be empty, IDENTITY `-`; MOUNTER: a
+ * process in whose mounts the repository is. */
 int repository_main(int argc, char **argv)
 {
 	static struct question question;
 	static struct answer answer;
 
-	if (argc != 8 || !parse_number(argv[3], 0, 1L << 50, &question.age_us) ||
+	if (argc < 8 || argc > 9 || (argc == 9 && !parse_number(argv[8], 1, 1L << 30, &question.mounter)) || !parse_number(argv[3], 0, 1L << 50, &question.age_us) ||
 	    !parse_number(argv[4], 1, 1L << 50, &question.deadline_us) || !parse_identity(argv[5], &question.identity))
 		return EXIT_WRAPPER;
 	question.file = argv[2];

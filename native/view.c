@@ -1,7 +1,9 @@
 /* See view.h. The kernel's rules are in filesystems/overlayfs, mount_namespaces(7) and user_namespaces(7). */
 #include "view.h"
+#include "mounter.h"
 #include "util.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -28,6 +30,7 @@ enum { DETACH = 2, NO_LINK = 8 };
 
 enum {
 	LOOP_TRIES = 64, /* a free device can be taken by another before we have it */
+	TAKE_FAILED = 128, /* an exit status is a descriptor below it, an error above */
 	FUSE_TRIES = 2500, /* of 2 ms */
 	FUSE_MAGIC = 0x65735546,
 };
@@ -42,6 +45,11 @@ static int open_tree_of(const char *path)
 static bool attach_tree(int tree, const char *path)
 {
 	return syscall(SYS_move_mount, tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) == 0;
+}
+
+static bool change_root(const char *source)
+{
+	return chdir(source) == 0 && syscall(SYS_pivot_root, ".", ".") == 0 && umount2(".", DETACH) == 0 && chdir("/") == 0;
 }
 
 static bool write_file(const char *path, const char *text)
@@ -474,6 +482,146 @@ const int *view_held(size_t *count)
 	return held;
 }
 
+/* Mounts in hand, each with the name that it gets in the directory of all repositories. */
+static struct taken {
+	const char *name;
+	int tree;
+} taken[VIEW_HELD];
+static size_t taken_count;
+
+static bool take(const char *name, int tree)
+{
+	if (tree >= 0 && taken_count < VIEW_HELD) {
+		taken[taken_count++] = (struct taken){ name, tree };
+		return true;
+	}
+	if (tree >= 0)
+		errno = EMFILE;
+	return false;
+}
+
+/* A mount of another process's: a child goes there, and what it opens is open here too. Only a mount is taken in hand. */
+static int open_tree_at(pid_t mounter, const char *path)
+{
+	int status;
+	pid_t child = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+
+	if (child == 0) {
+		int tree = mounts_join(mounter) ? open_tree_of(path) : -1;
+		_exit(tree < 0 ? TAKE_FAILED + (errno < TAKE_FAILED ? errno : 0) : tree < TAKE_FAILED ? tree : TAKE_FAILED + EMFILE);
+	}
+	if (child < 0)
+		return -1;
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	if (WIFEXITED(status) && WEXITSTATUS(status) < TAKE_FAILED)
+		return WEXITSTATUS(status);
+	errno = WIFEXITED(status) ? WEXITSTATUS(status) - TAKE_FAILED : ECANCELED;
+	return -1;
+}
+
+static bool op_take(char *const *words)
+{
+	long mounter;
+
+	if (!parse_number(words[1], 1, 1L << 30, &mounter)) {
+		errno = EINVAL;
+		return false;
+	}
+	return take(words[3], open_tree_at((pid_t)mounter, words[2]));
+}
+
+/* What the node has there itself, with all below it. */
+static bool op_retain(char *const *words)
+{
+	return take(words[2], open_tree_of(words[1]));
+}
+
+/* The entries of the root directory as they are, but in a file system of this process's, in which more can be made. Where it is put
+ * together is free again afterwards. */
+static bool copy_entry(const struct dirent *entry, const char *aside)
+{
+	char *from = xprintf("/%s", entry->d_name), *to = xprintf("%s/%s", aside, entry->d_name), link[4096];
+	struct stat found;
+	bool done = true;
+
+	if (lstat(from, &found)) {
+		done = errno == ENOENT || errno == EACCES;
+	} else if (S_ISLNK(found.st_mode)) {
+		ssize_t size = readlink(from, link, sizeof link - 1);
+		link[size > 0 ? size : 0] = 0;
+		done = size > 0 && symlink(link, to) == 0;
+	} else if (S_ISDIR(found.st_mode) || S_ISREG(found.st_mode)) {
+		int tree = open_tree_of(from);
+		int file = S_ISREG(found.st_mode) ? open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0444) : -1;
+		/* what may not be copied is left out: nobody but its owner gets there */
+		done = tree < 0 || ((S_ISREG(found.st_mode) ? file >= 0 : mkdir(to, 0755) == 0) && attach_tree(tree, to));
+		int error = errno;
+		if (tree >= 0)
+			close(tree);
+		if (file >= 0)
+			close(file);
+		errno = error;
+	}
+	free(from);
+	free(to);
+	return done;
+}
+
+static bool widen_root(const char *directory)
+{
+	/* any directory will do that is there on every node: it is to be seen again when the root is changed */
+	static const char aside[] = "/dev";
+	int tree = open_tree_of(aside), old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *entries = old < 0 ? NULL : fdopendir(old);
+	bool done = tree >= 0 && entries && mount("tmpfs", aside, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") == 0;
+
+	for (const struct dirent *entry; done && (entry = readdir(entries));) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		if (strcmp(entry->d_name, aside + 1)) {
+			done = copy_entry(entry, aside);
+			continue;
+		}
+		char *to = xprintf("%s%s", aside, aside);
+		done = mkdir(to, 0755) == 0 && attach_tree(tree, to);
+		free(to);
+	}
+	char *point = xprintf("%s%s", aside, directory);
+	done = done && mkdir(point, 0755) == 0 && change_root(aside);
+	int error = errno;
+	free(point);
+	if (tree >= 0)
+		close(tree);
+	if (entries)
+		closedir(entries);
+	errno = error;
+	return done;
+}
+
+/* All that was taken, and nothing else, is in the directory from now on. Where the node has none, it is made in a root of this
+ * process's own. */
+static bool op_give(char *const *words)
+{
+	struct stat found;
+
+	if (lstat(words[1], &found) ? errno != ENOENT || !widen_root(words[1]) : !S_ISDIR(found.st_mode))
+		return false;
+	if (mount("tmpfs", words[1], "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=64k"))
+		return false;
+	for (size_t i = 0; i < taken_count; i++) {
+		char *point = xprintf("%s/%s", words[1], taken[i].name);
+		bool attached = mkdir(point, 0755) == 0 && attach_tree(taken[i].tree, point);
+		free(point);
+		if (!attached)
+			return false;
+		close(taken[i].tree);
+	}
+	taken_count = 0;
+	return mount(NULL, words[1], NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) == 0;
+}
+
 static int open_directory_at(int at, const char *name)
 {
 	return at < 0 ? -1 : openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -562,6 +710,9 @@ static const struct known {
 	{ "squashfs", 5, 1, op_squashfs },
 	{ "graft", 3, 2, op_graft },
 	{ "hold", 2, 1, op_hold },
+	{ "take", 4, 3, op_take },
+	{ "retain", 3, 1, op_retain },
+	{ "give", 2, 1, op_give },
 };
 
 static const struct known *find(const struct view_op *op)
@@ -614,11 +765,6 @@ bool view_build(const struct view *view, const char **step, const char **what)
 			return false;
 	}
 	return true;
-}
-
-static bool change_root(const char *source)
-{
-	return chdir(source) == 0 && syscall(SYS_pivot_root, ".", ".") == 0 && umount2(".", DETACH) == 0 && chdir("/") == 0;
 }
 
 /* The one that was there shows others. It goes last, since the kernel gives a new one only to who sees all of another. */

@@ -11,6 +11,18 @@ export interface Looked {
   entry: Entry;
   /** What the client had counted (user.nioerr); null: it does not tell. */
   errors: number | null;
+  /** Where Tare has mounted it; absent: it is the node's. */
+  own?: OwnMount;
+}
+
+/** A repository that was mounted for the job. */
+export interface OwnMount {
+  /** Process 1 of the client's namespaces: in its mounts the repository is, and with it all of it ends. */
+  mounter: {pid: number; startTicks: number};
+  /** All that is kept for the client. */
+  folder: string;
+  /** The mount point, in the mounter's mounts. */
+  place: string;
 }
 
 export interface Verdict {
@@ -30,6 +42,7 @@ const ENOTCONN = 107;
 
 /** What a step of the look is, for people. */
 const STEPS: Readonly<Record<string, string>> = {
+  join: 'joining the mounts that its client serves',
   root: 'looking at the directory of all repositories',
   open: 'opening it, which mounts it',
   statfs: 'asking for its size',
@@ -53,6 +66,7 @@ export function judge(answer: Answer, {repository, minimumRevision}: Wanted): Ve
     return {state: 'absent', reason: how};
   }
   if (answer.errno !== null || !answer.done) {
+    if (answer.step === 'join') return {state: 'broken', reason: `${step}: ${answer.error ?? 'it ended early'}: its client has died`};
     const meaning = answer.errno === null ? undefined : MEANINGS[answer.errno];
     const said = answer.error ?? 'it ended early';
     return {state: 'broken', reason: `${step}: ${meaning === undefined ? said : `${said}: ${meaning}`}`};
@@ -66,8 +80,8 @@ export function judge(answer: Answer, {repository, minimumRevision}: Wanted): Ve
   return {state: 'ok', reason: null};
 }
 
-/** The entry before the payload runs. */
-export function entryOf({repository}: Wanted, answer: Answer, {state, reason}: Verdict): Entry {
+/** The entry before the payload runs. `own`: it was mounted for this job. */
+export function entryOf({repository}: Wanted, answer: Answer, {state, reason}: Verdict, own = false): Entry {
   const {attributes, before, mounted} = answer;
   const hasMount = mounted !== null && mounted !== '';
   return {
@@ -77,7 +91,7 @@ export function entryOf({repository}: Wanted, answer: Answer, {state, reason}: V
     state,
     reason,
     probeUs: answer.us,
-    mounted: hasMount ? (before === '' ? 'automount' : 'before') : null,
+    mounted: own ? 'tare' : hasMount ? (before === '' ? 'automount' : 'before') : null,
     fileSystem: hasMount ? mounted : null,
     rootHash: attributes['root_hash'] ?? null,
     clientVersion: attributes['version'] ?? null,

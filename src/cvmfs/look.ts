@@ -17,6 +17,8 @@ export interface Question {
   /** How old another's answer may be. */
   ageUs: number;
   deadlineUs: number;
+  /** In whose mounts it is; absent: in ours. */
+  mounter?: number | undefined;
   /** Who looks; null: this process's own account. */
   identity: {uid: number; gid: number; groups: readonly number[]} | null;
 }
@@ -26,11 +28,19 @@ const SLACK_MS = 2000;
 
 /** Never rejects. */
 export function look(start: Start, question: Question): Promise<Answer> {
-  const {root, repository, file, ageUs, deadlineUs, identity} = question;
+  const {root, repository, file, ageUs, deadlineUs, identity, mounter} = question;
   const who = identity === null ? '-' : `${String(identity.uid)} ${String(identity.gid)} ${identity.groups.join(',')}`;
   return new Promise((resolve) => {
     let text = '';
-    const child = start([file, String(Math.round(ageUs)), String(Math.round(deadlineUs)), who, root, repository]);
+    const child = start([
+      file,
+      String(Math.round(ageUs)),
+      String(Math.round(deadlineUs)),
+      who,
+      root,
+      repository,
+      ...(mounter === undefined ? [] : [String(mounter)]),
+    ]);
     const answer = (more: string): void => {
       clearTimeout(timer);
       child.stdout?.destroy();

@@ -15,6 +15,8 @@ export interface LaunchContext {
   id: string;
   /** cgroup.procs files to join. */
   joins: {engine: readonly string[]; payload: readonly string[]; applications: readonly (readonly string[])[]};
+  /** Repositories that were mounted for the job, by name: a process in whose mounts each is, and where it is there. */
+  mounted?: Readonly<Record<string, {pid: number; place: string}>> | undefined;
   /** Index of the payload's argv in the caller's, when it came from there: it is then passed on byte for byte. */
   callerArgvIndex: number | null;
 }
@@ -69,18 +71,26 @@ export function taskStrings(plan: Plan, boxDirectory: string, workDirectory: str
 }
 
 /** Strings of an `L` frame, each with its key before it. */
-export function launchStrings(plan: Plan, {boxDirectory, abilities, id, joins, callerArgvIndex}: LaunchContext): string[] {
+export function launchStrings(plan: Plan, {boxDirectory, abilities, id, joins, mounted = {}, callerArgvIndex}: LaunchContext): string[] {
   const strings: string[] = [];
   const add = (key: string, ...values: (string | number)[]): void => {
     for (const value of values) strings.push(`${key}${String(value)}`);
   };
   add('J', ...joins.engine);
   const owner = stepOf(plan, 'identity.take');
-  for (const step of plan.steps) {
-    const [op, ...words] = prepared(step, (path) => inBox(path, boxDirectory), owner);
+  const prepare = ([op, ...words]: readonly string[]): void => {
     if (op !== undefined) add('M', op);
     add('m', ...words);
+  };
+  const gifts = repositoryWords(plan, mounted);
+  const unshare = stepOf(plan, 'view.unshare');
+  for (const step of plan.steps) {
+    // in hand before this process has mounts of its own, and in place as soon as it has
+    if (step === unshare) gifts.taken.forEach(prepare);
+    prepare(prepared(step, (path) => inBox(path, boxDirectory), owner));
+    if (step === unshare) gifts.given.forEach(prepare);
   }
+  if (unshare === undefined) [...gifts.taken, ...gifts.namespace, ...gifts.given].forEach(prepare);
   strings.push(...processStrings(plan));
   const environment = environmentStrings(plan, boxDirectory);
   if (!isSystem(plan)) strings.push(...environment);
@@ -152,6 +162,21 @@ function systemStrings(plan: Plan, {system}: StepOf<'application.execute'>, envi
 
 /** Where an init looks for the groups that are its own. */
 const GROUPS_MOUNT = '/sys/fs/cgroup';
+
+/** Of repositories that were mounted for the job: they are in the place of the node's, beside those of the node that the job needs. */
+function repositoryWords(plan: Plan, mounted: NonNullable<LaunchContext['mounted']>): Record<'taken' | 'namespace' | 'given', string[][]> {
+  const own = stepsOf(plan, 'cvmfs.mount').flatMap((step) => {
+    const at = mounted[step.repository];
+    return at === undefined ? [] : [{step, at}];
+  });
+  const [first] = own;
+  if (first === undefined) return {taken: [], namespace: [], given: []};
+  return {
+    taken: own.map(({step, at}) => ['take', String(at.pid), at.place, step.repository]),
+    namespace: [['namespace', first.step.user ? 'user' : 'mount']],
+    given: [...stepsOf(plan, 'cvmfs.hold').map(({path, repository}) => ['retain', path, repository]), ['give', first.step.root]],
+  };
+}
 
 /** What enter does before the engine (native/README.md, Views): op and arguments; nothing for other steps. */
 function prepared(step: Step, place: (path: string) => string, owner: {uid: number; gid: number} | undefined): string[] {

@@ -46,6 +46,7 @@ const OTHERS = [
   'network.user',
   'cvmfs.probe',
   'cvmfs.hold',
+  'cvmfs.mount',
 ] as const satisfies Step['op'][];
 
 type OthersStep = StepOf<(typeof OTHERS)[number]>;

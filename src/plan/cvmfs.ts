@@ -3,10 +3,11 @@
  * other. The node's mounts are bound as they are; a descriptor on each keeps an automounter from unmounting them while the box is there.
  */
 
+import {cacheOf, configFor, parametersFor, type CvmfsMountRule} from '../policy/cvmfs-mount.js';
 import {matchesGlob} from '../policy/glob.js';
 import type {Inputs} from './inputs.js';
 import type {ModeChoice} from './mode.js';
-import type {Step} from './step.js';
+import type {Step, StepOf} from './step.js';
 
 export interface CvmfsPlan {
   /** Before anything is mounted for the box. */
@@ -18,7 +19,11 @@ export interface CvmfsPlan {
 }
 
 /** @param system whether it is a small machine: its engine makes nothing read-only afterwards */
-export function planCvmfs({job, policy}: Pick<Inputs, 'job' | 'policy'>, mode: ModeChoice, system: boolean): CvmfsPlan {
+export function planCvmfs(
+  {job, policy, facts, call}: Pick<Inputs, 'job' | 'policy' | 'facts' | 'call'>,
+  mode: ModeChoice,
+  system: boolean,
+): CvmfsPlan {
   const {value: rule, provenance} = policy.cvmfs;
   const {root} = rule;
   const named = new Map(job.cvmfs.map(({value, provenance: where}) => [value, where.at]));
@@ -27,6 +32,8 @@ export function planCvmfs({job, policy}: Pick<Inputs, 'job' | 'policy'>, mode: M
   const image = job.image === null ? null : repositoryOf(job.image.value, root);
   if (image !== null && !named.has(image)) named.set(image, 'the image lies in it');
   const observed = mode.value === 'observe';
+  const isUser = facts.caller.uid !== 0;
+  const account = isUser ? facts.caller.uid : call.identity.value.uid;
   const looks = [...named].flatMap(([repository, because]): Step[] => {
     const look: Step = {
       op: 'cvmfs.probe',
@@ -45,7 +52,16 @@ export function planCvmfs({job, policy}: Pick<Inputs, 'job' | 'policy'>, mode: M
       path: `${root}/${repository}`,
       because: 'no automounter takes it away under the payload',
     };
-    return observed ? [look] : [look, hold];
+    if (observed) return [look];
+    // what an image lies in is opened before anything of the box is there
+    const isVisible = visible.some(([name]) => name === repository);
+    return [
+      look,
+      hold,
+      ...(rule.mount === null || !isVisible
+        ? []
+        : [mountStep(repository, rule.mount, {root, account, isUser, repositories: visible.length, at: provenance.at})]),
+    ];
   });
   if (mode.value !== 'box' || job.cvmfs.length === 0) return {looks, binds: [], root};
   const binds: Step[] = [
@@ -58,6 +74,24 @@ export function planCvmfs({job, policy}: Pick<Inputs, 'job' | 'policy'>, mode: M
   ];
   return {looks, binds, root};
 }
+
+/** How one is mounted for a job where the node has not got it. */
+export const mountStep = (
+  repository: string,
+  mount: CvmfsMountRule,
+  {root, account, isUser, repositories, at}: {root: string; account: number; isUser: boolean; repositories: number; at: string},
+): StepOf<'cvmfs.mount'> => ({
+  op: 'cvmfs.mount',
+  repository,
+  root,
+  client: mount.client,
+  config: configFor(mount, repository),
+  parameters: parametersFor(mount, account, repositories),
+  sharedCache: mount.sharedCache === null ? null : cacheOf(mount.sharedCache, account),
+  deadlineUs: mount.deadlineUs,
+  user: isUser,
+  because: `where the node has not got it (${at}/mount)`,
+});
 
 /** The repository that a path lies in; null: in none. */
 export function repositoryOf(path: string, root: string): string | null {

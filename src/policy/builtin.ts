@@ -15,6 +15,7 @@ export const DEFAULT_CVMFS: Readonly<CvmfsRule> = {
   onFailure: {waitUs: 0, then: 'refuse'},
   minimumRevision: [],
   root: '/cvmfs',
+  mount: null,
 };
 
 export const BUILTIN: Readonly<Policy> = {

@@ -1,5 +1,6 @@
 /** A site's policy: merged from its files, checked, completed with the built-in defaults, in plain units. */
 
+import type {CvmfsMountRule} from './cvmfs-mount.js';
 import type {AddressKind, FileSystem, Limits, Pattern, Provenance, Valued} from '../job/job.js';
 import type {Pool} from './pools.js';
 
@@ -55,6 +56,8 @@ export interface CvmfsRule {
   /** The first whose pattern fits counts. */
   minimumRevision: {pattern: string; revision: number}[];
   root: string;
+  /** null: Tare mounts none. */
+  mount: CvmfsMountRule | null;
 }
 
 export interface ScratchRule {

@@ -7,6 +7,7 @@ import type {Problems} from '../job/problems.js';
 import {parseDuration} from '../job/quantity.js';
 import type {CvmfsDocument, Mode as WrittenMode, RuleDocument} from '../schema/generated/policy-1.js';
 import {DEFAULT_CVMFS} from './builtin.js';
+import {readCvmfsMount} from './cvmfs-mount.js';
 import {ENFORCED_NAMES, type CvmfsRule, type Mode, type Ruled, type ScratchRule, type Setting} from './policy.js';
 
 const LEAST_DEADLINE_US = 100e3;
@@ -81,7 +82,7 @@ export function applySetting<T extends Ruled>(base: T, setting: Setting): T {
 }
 
 function readCvmfs(written: CvmfsDocument, locate: Locate, problems: Problems): CvmfsRule {
-  const {allowed, required, deadline, shareFor, onFailure, minimumRevision, root} = written;
+  const {allowed, required, deadline, shareFor, onFailure, minimumRevision, root, mount} = written;
   const duration = (text: string | number | undefined, pointer: string, otherwise: number): number =>
     text === undefined ? otherwise : (problems.attempt(() => parseDuration(text, locate(pointer))) ?? otherwise);
   return {
@@ -96,6 +97,7 @@ function readCvmfs(written: CvmfsDocument, locate: Locate, problems: Problems): 
         : {waitUs: duration(onFailure.wait, '/onFailure/wait', 0), then: onFailure.then ?? 'refuse'},
     minimumRevision: Object.entries(minimumRevision ?? {}).map(([pattern, revision]) => ({pattern, revision})),
     root: root?.replace(/\/+$/, '') ?? DEFAULT_CVMFS.root,
+    mount: mount === undefined ? null : readCvmfsMount(mount, (pointer) => locate(`/mount${pointer}`), problems),
   };
 }
 

@@ -15,13 +15,13 @@ const COLUMNS = [
 
 export function renderRepositories(root: string, repositories: UsageRecord['cvmfs'], options: TableOptions = {}): string {
   if (repositories.length === 0) return `nothing is mounted in ${root}, and the policy names no repository\n`;
-  const rows = repositories.map(({repository, state, revision, probeUs, fileSystem, clientVersion, reason}) => [
+  const rows = repositories.map(({repository, state, revision, probeUs, fileSystem, clientVersion, reason, mounted}) => [
     printable(repository),
     state,
     revision === null ? '-' : String(revision),
     probeUs === null ? '-' : formatDuration(probeUs),
     printable([fileSystem, clientVersion].filter((text) => text !== null).join(' ')) || '-',
-    printable(reason ?? '-'),
+    printable(reason ?? (mounted === 'tare' ? 'the node has not got it: Tare mounts it' : '-')),
   ]);
   return renderTable(COLUMNS, rows, options);
 }

@@ -5,6 +5,7 @@ import {createGroups, noGroups, openGroups, type Groups} from '../cgroup/manager
 import {startedRecord} from '../record/record.js';
 import {journal} from '../record/journal.js';
 import {asTareError} from '../errors.js';
+import type {LaunchContext} from '../engine/launch.js';
 import {stepsOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../record/record.js';
@@ -100,7 +101,8 @@ export async function begin(
     writeState(state);
     pauseAt(plan.pauseAt, 'brain-made');
     await writeBundle(named, id, scratchDirectory(plan, id));
-    const place = {id, boxDirectory: scratchDirectory(plan, id)};
+    const mounted = mountedIn(known.looked);
+    const place = {id, boxDirectory: scratchDirectory(plan, id), mounted};
     launch({channel, plan: withoutMissing(named), groups}, place, state.abilities, callerArgvIndex);
     launched = true;
     // written while the engine builds the box; the payload waits for it
@@ -113,6 +115,13 @@ export async function begin(
     await takeBack(plan, id, groups);
     throw error;
   }
+}
+
+/** Where enter finds what was mounted for the job. */
+function mountedIn(looked: Known['looked']): LaunchContext['mounted'] {
+  return Object.fromEntries(
+    looked.flatMap(({entry, own}) => (own === undefined ? [] : [[entry.repository, {pid: own.mounter.pid, place: own.place}]])),
+  );
 }
 
 /** A record that cannot be written costs no job: at its end there is another try, and then the log. */

@@ -1,13 +1,17 @@
 /** All repositories of a node, for `tare doctor --cvmfs`. */
 
+import {randomBytes} from 'node:crypto';
 import {readFileSync} from 'node:fs';
 import type {Entry} from '../cvmfs/judge.js';
 import {parseMountinfo} from '../host/mountinfo.js';
-import {repositoryOf} from '../plan/cvmfs.js';
+import {mountStep, repositoryOf} from '../plan/cvmfs.js';
 import {matchesGlob} from '../policy/glob.js';
+import {placesOf} from '../policy/places.js';
 import {readPolicy} from './documents.js';
-import {callerIdentity} from './identity.js';
-import {examineRepository} from './repositories.js';
+import {callerIdentity, defaultIdentity} from './identity.js';
+import {silentLog} from './log.js';
+import {here} from './presence.js';
+import {examineOwn, examineRepository} from './repositories.js';
 
 export interface ExaminedRepositories {
   root: string;
@@ -21,16 +25,26 @@ export interface ExaminedRepositories {
  * @throws TareError when the policy cannot be read
  */
 export async function examineRepositories(policyFile: string | null, given: readonly string[]): Promise<ExaminedRepositories> {
-  const policy = await readPolicy(policyFile, callerIdentity().uid);
-  const {root, deadlineUs, minimumRevision} = policy.cvmfs.value;
+  const caller = callerIdentity();
+  const policy = await readPolicy(policyFile, caller.uid);
+  const {root, deadlineUs, minimumRevision, mount} = policy.cvmfs.value;
+  const identity = mount !== null && caller.uid === 0 ? defaultIdentity(policy, caller).value : null;
   const named = [policy, ...policy.rules.map(({set}) => set)].flatMap(({cvmfs}) =>
     cvmfs === undefined ? [] : [...cvmfs.value.required, ...cvmfs.value.allowed.filter((name) => !name.includes('*'))],
   );
   const names = given.length > 0 ? given : [...named, ...mountedIn(root)];
   const repositories = await Promise.all(
-    [...new Set(names)].sort().map((name) => {
+    [...new Set(names)].sort().map(async (name) => {
       const least = minimumRevision.find(({pattern}) => matchesGlob(pattern, name))?.revision ?? null;
-      return examineRepository(root, name, deadlineUs, least);
+      const entry = await examineRepository(root, name, deadlineUs, least);
+      if (entry.state !== 'absent' || mount === null) return entry;
+      // as for a job: only that shows that it can be
+      const account = identity?.uid ?? caller.uid;
+      const how = {root, account, isUser: caller.uid !== 0, repositories: 1, at: policy.cvmfs.provenance.at};
+      return examineOwn(mountStep(name, mount, how), least, {
+        ...{scratch: placesOf(policy, caller.uid).scratch, identity, id: randomBytes(8).toString('hex')},
+        ...{frontPid: process.pid, bootId: here().bootId, log: silentLog},
+      });
     }),
   );
   return {root, repositories, healthy: repositories.every(({state}) => state === 'ok')};

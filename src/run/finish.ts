@@ -18,6 +18,7 @@ import type {Log} from './log.js';
 import {tellAround} from './around.js';
 import {pauseAt} from './pause.js';
 import type {Quit, RunResult} from './request.js';
+import {endOwn} from './own-repositories.js';
 import {lookAgain} from './repositories.js';
 import {failureOf} from './tell.js';
 import {isSquashed, writeSquashed} from './squashed.js';
@@ -54,6 +55,8 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   if (memory.enforcement === 'watched' && memory.value !== null && (usage.memPeakBytes ?? 0) > memory.value) flags.push('over-limit');
   if (scratch.enforcement === 'watched' && scratch.value !== null && (bytes ?? 0) > scratch.value) flags.push('over-limit');
   const cvmfs = await again;
+  // the box is gone, and with it what used them
+  left.push(...(await endOwn((state.looked ?? []).map(({own}) => own))));
   const ran = life.executedUs !== null;
   const record = finalRecord(started, {
     time: timeOf(life, endedUs),

@@ -43,6 +43,14 @@ export function payloadIdentity(job: Job, policy: Policy, caller: IdentityFacts)
       provenance: {source: 'caller', at: 'the owner of the work directory'},
     };
   }
+  return defaultIdentity(policy, caller);
+}
+
+/**
+ * For root, whoever is not named: the policy's account.
+ * @throws TareError USER_UNKNOWN
+ */
+export function defaultIdentity(policy: Policy, caller: IdentityFacts): Valued<IdentityFacts> {
   const {value: name, provenance} = policy.identity.user;
   return {value: name === caller.name ? caller : lookUp(name, provenance.at), provenance};
 }

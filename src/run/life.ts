@@ -5,7 +5,7 @@
 
 import type {Groups, MemoryEvents, Verdict} from '../cgroup/manager.js';
 import {asTareError} from '../errors.js';
-import {launchStrings} from '../engine/launch.js';
+import {launchStrings, type LaunchContext} from '../engine/launch.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
 import {stepOf, stepsOf} from '../plan/step.js';
 import type {Stop} from '../record/outcome.js';
@@ -133,7 +133,7 @@ export interface Seen {
 /** Sends the launch frame. */
 export function launch(
   {channel, plan, groups}: Pick<LifeContext, 'channel' | 'plan' | 'groups'>,
-  {id, boxDirectory}: {id: string; boxDirectory: string},
+  {id, boxDirectory, mounted}: Pick<LaunchContext, 'id' | 'boxDirectory' | 'mounted'>,
   abilities: BubblewrapAbilities,
   callerArgvIndex: number | null,
 ): void {
@@ -142,7 +142,7 @@ export function launch(
     payload: groups.joins('payload'),
     applications: stepsOf(plan, 'application.execute').map(({name}) => groups.joins(`app-${name}`)),
   };
-  channel.send('L', ...launchStrings(plan, {boxDirectory, id, abilities, joins, callerArgvIndex}));
+  channel.send('L', ...launchStrings(plan, {boxDirectory, id, mounted, abilities, joins, callerArgvIndex}));
 }
 
 /** Follows the box until nothing of it is left. */

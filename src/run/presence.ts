@@ -30,7 +30,13 @@ export function wrapperOf(frontPid: number): NonNullable<UsageRecord['wrapper']>
   return {pidNamespace: namespace, front: processId(frontPid), brain: processId(process.pid)};
 }
 
-export function presenceOf({host, wrapper}: Pick<UsageRecord, 'host' | 'wrapper'>, at: Here): Presence {
+/** What a record says of its wrapper, or a folder of its maker. */
+export interface WhoBegan {
+  host: Pick<UsageRecord['host'], 'node' | 'bootId'>;
+  wrapper: UsageRecord['wrapper'];
+}
+
+export function presenceOf({host, wrapper}: WhoBegan, at: Here): Presence {
   if (host.bootId === null || at.bootId === null) return 'unknown';
   // a boot's id is the node's own whatever the node is called; another boot's is ours only by the name
   if (host.bootId !== at.bootId) return host.node === at.node ? 'restarted' : 'unknown';

@@ -1,20 +1,23 @@
 /** The repositories of a job: looked at before its box is built, and after its end, never by this process itself. */
 
-import {join} from 'node:path';
-import {wholeNumber, type Answer} from '../cvmfs/answer.js';
-import {closeEntry, entryOf, judge, type Entry, type Looked, type Verdict} from '../cvmfs/judge.js';
+import {lstatSync} from 'node:fs';
+import {dirname, join} from 'node:path';
+import {readAnswer, wholeNumber, type Answer} from '../cvmfs/answer.js';
+import {closeEntry, entryOf, judge, type Entry, type Looked, type OwnMount, type Verdict, type Wanted} from '../cvmfs/judge.js';
 import {look} from '../cvmfs/look.js';
 import {TareError, TareErrors} from '../errors.js';
 import {formatDuration} from '../job/quantity.js';
 import {digest} from '../plan/canonical.js';
 import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import {monotonicUs, sleep} from './clock.js';
+import {epochUs, monotonicUs, sleep} from './clock.js';
 import type {Log} from './log.js';
+import {endOwn, lastWords, mountOwn, type Context} from './own-repositories.js';
 import {ensureOwn} from './state.js';
 import {startTool} from './tool.js';
 
 type Probe = StepOf<'cvmfs.probe'>;
+type Mount = StepOf<'cvmfs.mount'>;
 
 /** From one look to the next while a job waits for a repository. */
 const AGAIN_US = 2e6;
@@ -23,33 +26,88 @@ const LAST_DEADLINE_US = 5e6;
 /** The payload's end and a look that began at that moment are the same time. */
 const CLOCKS_US = 1000;
 
+/** For whom they are looked at. */
+export interface Asked {
+  plan: Plan;
+  id: string;
+  frontPid: number;
+  bootId: string | null;
+  log: Log;
+}
+
 /**
- * Looks at all of them at once, and as often as the plan says at those that cannot be used.
+ * Looks at all of them at once, and as often as the plan says at those that cannot be used. What the node has not got is mounted where the
+ * plan says how: whoever calls has to end that (`endOwn`).
  * @returns what was found, in the plan's order
  */
-export async function lookAtRepositories(plan: Plan, frontPid: number, log: Log): Promise<Looked[]> {
+export async function lookAtRepositories(context: Asked): Promise<Looked[]> {
+  const {plan, log} = context;
   const probes = stepsOf(plan, 'cvmfs.probe');
   if (probes.length === 0) return [];
   const folder = answersFolder(plan.directories.state, log);
-  return Promise.all(probes.map((probe) => lookUntilUsable(probe, plan, folder, {frontPid, log})));
+  return Promise.all(probes.map((probe) => lookUntilUsable(probe, folder, context)));
 }
 
-async function lookUntilUsable(
-  probe: Probe,
-  plan: Plan,
-  folder: string | null,
-  {frontPid, log}: {frontPid: number; log: Log},
-): Promise<Looked> {
+async function lookUntilUsable(probe: Probe, folder: string | null, context: Asked): Promise<Looked> {
+  const {plan, frontPid, log} = context;
+  const mount = stepsOf(plan, 'cvmfs.mount').find(({repository}) => repository === probe.repository);
   const endUs = monotonicUs() + probe.waitUs;
   for (let ageUs = probe.shareUs; ; ageUs = Math.min(probe.shareUs, AGAIN_US)) {
     const answer = await lookOnce(probe, plan, folder, {ageUs, deadlineUs: probe.deadlineUs});
     const verdict = judge(answer, probe);
+    const found =
+      verdict.state === 'absent' && mount !== undefined
+        ? await lookAtOwn(probe, mount, context)
+        : {entry: entryOf(probe, answer, verdict), errors: errorsOf(answer)};
     // nobody waits any more when the front is gone
     const isOver = monotonicUs() + AGAIN_US > endUs || process.ppid !== frontPid;
-    if (verdict.state === 'ok' || isOver) return {entry: entryOf(probe, answer, verdict), errors: errorsOf(answer)};
-    log.warn('a repository cannot be used yet', {repository: probe.repository, reason: verdict.reason});
+    if (found.entry.state === 'ok' || isOver) return found;
+    log.warn('a repository cannot be used yet', {repository: probe.repository, reason: found.entry.reason});
     await sleep(AGAIN_US / 1000);
   }
+}
+
+async function lookAtOwn(probe: Probe, mount: Mount, {plan, ...asked}: Asked): Promise<Looked> {
+  const {scratch} = plan.directories;
+  const identity = stepOf(plan, 'identity.take') ?? null;
+  const isView = stepsOf(plan, 'mount.overlay').some(({lower}) => lower === '/');
+  const root = lstatSync(mount.root, {throwIfNoEntry: false});
+  // elsewhere enter makes it, but what lies above a layer is not in the layer
+  const obstacle = isView && root === undefined ? `the view of the node needs a directory ${mount.root} there: make it, empty` : null;
+  return tryOwn(probe, mount, {scratch, identity, ...asked}, obstacle);
+}
+
+/** Mounts it and looks at that; what cannot be used then is not kept. */
+async function tryOwn(wanted: Wanted, mount: Mount, context: Context, obstacle: string | null = null): Promise<Looked> {
+  const {repository} = wanted;
+  const {identity} = context;
+  const beganUs = monotonicUs();
+  const own = obstacle ?? (await mountOwn(mount, context));
+  if (typeof own === 'string') {
+    const answer = {...readAnswer(''), epochUs: epochUs(), us: monotonicUs() - beganUs};
+    return {entry: entryOf(wanted, answer, {state: 'broken', reason: `Tare could not mount it: ${own}`}), errors: null};
+  }
+  const answer = await lookAtMount(own, repository, identity, Math.max(1, mount.deadlineUs - (monotonicUs() - beganUs)));
+  const verdict = judge(answer, wanted);
+  if (verdict.state === 'ok') return {entry: entryOf(wanted, answer, verdict, true), errors: errorsOf(answer), own};
+  const words = lastWords(own);
+  await endOwn([own]);
+  const reason = `mounted by Tare (${mount.client}): ${verdict.reason ?? verdict.state}${words === null ? '' : `; its client said: ${words}`}`;
+  return {entry: {...entryOf(wanted, answer, {state: verdict.state, reason}), mounted: null, fileSystem: null}, errors: null};
+}
+
+/** The answer is for this job alone. */
+const lookAtMount = (own: OwnMount, repository: string, identity: Context['identity'], deadlineUs: number): Promise<Answer> =>
+  look((argv) => startTool('tare-repository', argv), {
+    ...{root: dirname(own.place), repository, file: '', ageUs: 0},
+    ...{deadlineUs, identity, mounter: own.mounter.pid},
+  });
+
+/** For whoever examines a node: mounts it, looks at it, and ends all of that. */
+export async function examineOwn(mount: Mount, minimumRevision: number | null, context: Context): Promise<Entry> {
+  const {entry, own} = await tryOwn({repository: mount.repository, minimumRevision}, mount, context);
+  await endOwn([own]);
+  return entry;
 }
 
 /** @param endedUs when the payload ended, on the monotonic clock: an answer from then on counts */
@@ -58,7 +116,7 @@ export async function lookAgain(plan: Plan, looked: readonly Looked[], endedUs: 
   if (looked.length === 0) return [];
   const folder = answersFolder(plan.directories.state, log);
   return Promise.all(
-    looked.map(async ({entry, errors}) => {
+    looked.map(async ({entry, errors, own}) => {
       const probe = probes.find(({repository}) => repository === entry.repository);
       if (probe === undefined) return entry;
       const ageUs = monotonicUs() - endedUs + CLOCKS_US;
@@ -66,6 +124,7 @@ export async function lookAgain(plan: Plan, looked: readonly Looked[], endedUs: 
         ageUs,
         deadlineUs: Math.min(probe.deadlineUs, LAST_DEADLINE_US),
         at: 'end',
+        own,
       });
       const closed = closeEntry(entry, answer, errors);
       if (closed.stateAtEnd !== entry.state)
@@ -79,15 +138,16 @@ function lookOnce(
   {repository, root}: Probe,
   plan: Plan,
   folder: string | null,
-  {ageUs, deadlineUs, at = 'start'}: {ageUs: number; deadlineUs: number; at?: 'start' | 'end'},
+  {ageUs, deadlineUs, at = 'start', own}: {ageUs: number; deadlineUs: number; at?: 'start' | 'end'; own?: OwnMount | undefined},
 ): Promise<Answer> {
   const identity = stepOf(plan, 'identity.take') ?? null;
+  if (own !== undefined) return lookAtMount(own, repository, identity, deadlineUs);
   const file = folder === null ? '' : join(folder, `${String(identity?.uid ?? 'own')}-${digest(root).slice(-8)}-${at}-${repository}`);
   return look((argv) => startTool('tare-repository', argv), {root, repository, file, ageUs, deadlineUs, identity});
 }
 
 /** A repository that answered and then hangs the engine: the next look, whose answer others get too, tells. */
-export function holdUpOf(plan: Plan, log: Log): {afterMs: number; look: () => Promise<string | null>} | null {
+export function holdUpOf(plan: Plan, looked: readonly Looked[], log: Log): {afterMs: number; look: () => Promise<string | null>} | null {
   const probes = stepsOf(plan, 'cvmfs.probe').filter(({otherwise}) => otherwise !== 'record');
   if (probes.length === 0) return null;
   const afterMs = Math.max(...probes.map(({deadlineUs}) => deadlineUs)) / 1000;
@@ -97,7 +157,9 @@ export function holdUpOf(plan: Plan, log: Log): {afterMs: number; look: () => Pr
       const folder = answersFolder(plan.directories.state, log);
       const found = await Promise.all(
         probes.map(async (probe) => {
-          const verdict = judge(await lookOnce(probe, plan, folder, {ageUs: (afterMs * 1000) / 2, deadlineUs: probe.deadlineUs}), probe);
+          const own = looked.find(({entry}) => entry.repository === probe.repository)?.own;
+          const answer = await lookOnce(probe, plan, folder, {ageUs: (afterMs * 1000) / 2, deadlineUs: probe.deadlineUs, own});
+          const verdict = judge(answer, probe);
           return verdict.state === 'ok' ? [] : [`${probe.repository}: ${verdict.reason ?? verdict.state}`];
         }),
       );
@@ -146,7 +208,8 @@ function answersFolder(state: string, log: Log): string | null {
  * The plan for what was found: without repositories that cannot be used, where the plan says that the job runs without.
  * @throws TareError | TareErrors CVMFS_UNUSABLE
  */
-export function withUsable(plan: Plan, looked: readonly Looked[]): Plan {
+export function withUsable(whole: Plan, looked: readonly Looked[]): Plan {
+  const plan = withoutMounts(whole, looked);
   const unusable = looked.map(({entry}) => entry).filter(({state}) => state !== 'ok');
   if (unusable.length === 0) return plan;
   const probes = stepsOf(plan, 'cvmfs.probe');
@@ -158,7 +221,7 @@ export function withUsable(plan: Plan, looked: readonly Looked[]): Plan {
   if (only !== undefined) throw others.length === 0 ? only : new TareErrors(refused);
   const names = unusable.map(({repository}) => repository);
   const isGone = (step: Plan['steps'][number]): boolean =>
-    (step.op === 'cvmfs.bind' || step.op === 'cvmfs.hold') && names.includes(step.repository);
+    (step.op === 'cvmfs.bind' || step.op === 'cvmfs.hold' || step.op === 'cvmfs.mount') && names.includes(step.repository);
   const steps = plan.steps.filter((step) => !isGone(step));
   // where there is nothing to be mounted upon, nothing is to be hidden
   const {root} = probes[0] ?? {root: ''};
@@ -170,6 +233,14 @@ export function withUsable(plan: Plan, looked: readonly Looked[]): Plan {
       : steps.filter((step) => !((step.op === 'mount.tmpfs' || step.op === 'mount.readonly') && step.destination === root)),
     flags: [...plan.flags, 'cvmfs-missing'],
   };
+}
+
+/** What Tare has mounted is not the node's to hold, and what the node has is not mounted. */
+function withoutMounts(plan: Plan, looked: readonly Looked[]): Plan {
+  const own = looked.flatMap(({entry, own: mount}) => (mount === undefined ? [] : [entry.repository]));
+  const isLeft = (step: Plan['steps'][number]): boolean =>
+    (step.op !== 'cvmfs.mount' || own.includes(step.repository)) && (step.op !== 'cvmfs.hold' || !own.includes(step.repository));
+  return {...plan, steps: plan.steps.filter(isLeft)};
 }
 
 function unusableError({repository, root, waitUs, because}: Probe, {state, reason}: Verdict): TareError {

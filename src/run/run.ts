@@ -26,6 +26,7 @@ import {follow, type Life} from './life.js';
 import {tellAround} from './around.js';
 import {listen} from './listen.js';
 import {openLog, silentLog, type Log} from './log.js';
+import {endOwn} from './own-repositories.js';
 import {newKnown, prepare, type Known, type Lack, type Prepared} from './prepare.js';
 import {wrapperOf} from './presence.js';
 import {processId} from './process.js';
@@ -137,10 +138,11 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
   for (const remark of known.batch.remarks) log.warn('the batch system’s description of the job', {remark});
   const without = async (lack: Lack, because: string): Promise<RunResult> => {
     log.warn(`once more without ${lack}`, {because});
+    await endMounted(known);
     return start(prepared.without(lack, because), request, hello, channel, known);
   };
   try {
-    known.looked = await lookAtRepositories(plan, hello.frontPid, log);
+    known.looked = await lookAtRepositories({plan, id: known.id, frontPid: hello.frontPid, bootId: first.facts.node.bootId, log});
     withUsable(plan, known.looked); // an image in a repository that cannot be used is not looked at
     prepared = (await first.withImage?.()) ?? first;
     ({plan} = prepared);
@@ -249,7 +251,7 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
     frontPid: hello.frontPid,
     cpus: state.cpus,
     memoryBefore: state.memoryBefore as MemoryEvents,
-    holdUp: holdUpOf(plan, log),
+    holdUp: holdUpOf(plan, state.looked ?? [], log),
     brainsLost: hello.brain - 1,
     callers: (state.batch.callers ?? []).map(processId).filter((caller) => caller !== null),
     stop: state.stop,
@@ -325,6 +327,12 @@ function keep(state: BoxState, log: Log): void {
   }
 }
 
+/** What was mounted for a box that is not built. */
+async function endMounted(known: Known): Promise<void> {
+  await endOwn(known.looked.map(({own}) => own));
+  known.looked = known.looked.map(({entry, errors}) => ({entry, errors}));
+}
+
 /** Nothing ran: the policy refused, the input is wrong, or the box could not be built. There is a record all the same. */
 async function refuse(
   error: TareError | TareErrors,
@@ -333,6 +341,7 @@ async function refuse(
   plan: Plan | null = null,
   log: Log = silentLog,
 ): Promise<RunResult> {
+  await endMounted(known);
   const messages = error.message.split('\n');
   const {record, places} = refusalRecord(error, known, plan, request.version);
   const path = store(places, request.recordCopy, record, messages, log);

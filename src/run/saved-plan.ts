@@ -8,7 +8,7 @@ import {isNeverWritable} from '../plan/mounts.js';
 import {fillHostname, hostnameFault} from '../job/hostname.js';
 import {LIMIT_NAMES} from '../job/job.js';
 import {canonicalJson, digest} from '../plan/canonical.js';
-import {repositoryOf} from '../plan/cvmfs.js';
+import {mountStep, repositoryOf} from '../plan/cvmfs.js';
 import {cachedTree, MOUNTED} from '../plan/image.js';
 import {PROTECTED} from '../plan/system.js';
 import {stepOf, stepsOf, type Step, type StepOf} from '../plan/step.js';
@@ -214,13 +214,24 @@ function checkNetwork(plan: Plan, {network, node}: Facts, policy: Policy, mismat
 /** What root would hold, look at and bind are repositories. */
 function checkRepositories(plan: Plan, policy: Policy, mismatch: Mismatch): void {
   const rule = policy.rules.find(({name}) => name === plan.rule);
-  const {root} = (rule?.set.cvmfs ?? policy.cvmfs).value;
+  const {value, provenance} = rule?.set.cvmfs ?? policy.cvmfs;
+  const {root, mount} = value;
   const isOne = (path: string): boolean => repositoryOf(path, root) === path.slice(root.length + 1);
   for (const {path} of stepsOf(plan, 'cvmfs.hold'))
     if (!isOne(path)) throw mismatch('it holds what is no repository', path, `${root}/NAME`);
   for (const {source, destination} of stepsOf(plan, 'cvmfs.bind'))
     if (!isOne(source) || source !== destination)
       throw mismatch('it binds what is no repository', `${source} to ${destination}`, `${root}/NAME`);
+  const mounts = stepsOf(plan, 'cvmfs.mount');
+  const isUser = process.getuid?.() !== 0;
+  const account = isUser ? (process.getuid?.() ?? -1) : (stepOf(plan, 'identity.take')?.uid ?? 0);
+  for (const step of mounts) {
+    if (!isOne(`${step.root}/${step.repository}`)) throw mismatch('it mounts what is no repository', step.repository, `${root}/NAME`);
+    const how = {root, account, isUser, repositories: mounts.length, at: provenance.at};
+    const own = mount === null ? null : mountStep(step.repository, mount, how);
+    if (own === null || canonicalJson({...step, because: ''}) !== canonicalJson({...own, because: ''}))
+      throw mismatch('it mounts a repository in another way than the policy', canonicalJson(step), canonicalJson(own ?? {}));
+  }
   for (const step of stepsOf(plan, 'cvmfs.probe'))
     if (step.root !== root || !isOne(`${root}/${step.repository}`))
       throw mismatch('it looks at what is no repository', `${step.root}/${step.repository}`, `${root}/NAME`);

@@ -304,7 +304,11 @@ const EMPTY_DIRECTORY = 'find "$1" -mindepth 1 -delete 2>/dev/null || { chmod -R
  * A directory that the payload wrote to. Root takes the payload's identity first: another process of that user could exchange a
  * directory for a link while it is being removed. A view's layers, which hold what is root's, lie where no user can reach them.
  */
-function removePrivate(directory: string, owner: {uid: number; gid: number} | undefined, root: StepOf<'view.unshare'>['root']): void {
+export function removePrivate(
+  directory: string,
+  owner: {uid: number; gid: number} | undefined,
+  root: StepOf<'view.unshare'>['root'],
+): void {
   try {
     if (root !== null && root.uids.count > 0 && !isEmpty(directory)) {
       // some of it belongs to ids that are the user's only in a user namespace

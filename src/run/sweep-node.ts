@@ -9,6 +9,7 @@ import {childProcess} from '../host/spawn.js';
 import {readPolicy} from './documents.js';
 import {groupOf} from './as-owner.js';
 import {NATIVE} from './native.js';
+import {trimSharedCaches} from './shared-cache.js';
 import {sweep, type Swept} from './sweep.js';
 import {userPlaces} from './user-places.js';
 
@@ -28,6 +29,7 @@ export async function sweepNode(policyFile: string | null): Promise<SweptOf[]> {
   const uid = process.getuid?.() ?? -1;
   const policy = await readPolicy(policyFile, uid);
   const swept = (await sweep(placesOf(policy, uid), {uid, pauseAt: policy.pauseAt})).map((one) => ({...one, uid}));
+  trimSharedCaches(policy, uid);
   if (uid !== 0) return swept;
   for (const owner of ownersIn(policy)) swept.push(...(await sweepAs(owner, policyFile)));
   return swept;

@@ -16,6 +16,7 @@ import {isClosed, pathOf, recordsOf} from '../record/spool.js';
 import {sleep} from './clock.js';
 import {disconnect, stopHelper, sweepLeases} from './connect.js';
 import {readKills} from './kills.js';
+import {sweepOwn} from './own-repositories.js';
 import {pauseAt} from './pause.js';
 import {here, presenceOf, type Here, type Presence} from './presence.js';
 import {isRunning, killProcess, processId, type ProcessId} from './process.js';
@@ -56,7 +57,11 @@ export async function sweep(places: Places, options: SweepOptions): Promise<Swep
 }
 
 /** The boxes alone: what a wrapper does for its user in passing. */
-export async function sweepBoxes({state}: Places, {uid, patienceMs, pauseAt: pauses = []}: SweepOptions, at = here()): Promise<Swept[]> {
+export async function sweepBoxes(
+  {state, scratch}: Places,
+  {uid, patienceMs, pauseAt: pauses = []}: SweepOptions,
+  at = here(),
+): Promise<Swept[]> {
   const folder = join(state, 'boxes');
   // what others could have put there is not obeyed
   const strange = [state, folder].find((place) => !isOwn(place, uid));
@@ -74,6 +79,15 @@ export async function sweepBoxes({state}: Places, {uid, patienceMs, pauseAt: pau
     }
   }
   sweepSteps(state, uid);
+  const own = sweepOwn(scratch, at);
+  swept.push(
+    ...own.removed.map((folder): Swept => ({
+      recordId: null,
+      result: 'cleaned',
+      message: `${folder} was kept for a client whose job is gone`,
+    })),
+    ...own.left.map((folder): Swept => ({recordId: null, result: 'left', message: `cannot be removed: ${folder}`})),
+  );
   await sweepLeases(state, (box) => namesIn(folder).some((name) => name === box || name.startsWith(`${box}.`)));
   return swept;
 }

@@ -68,6 +68,7 @@ const ROWS = {
   'node/system/machine': {usual: [], also: []},
   // its stand-ins are served by root, and it plays the user's part too
   'node/cvmfs/boxes': {usual: [], also: []},
+  'node/cvmfs/mounts': {usual: [], also: []},
   'node/box/cpu-time': others(),
   'node/box/hits': others(),
   'node/box/exec': others(),

@@ -2,7 +2,7 @@ import {expect} from 'chai';
 import {readFileSync} from 'node:fs';
 import {bubblewrapArgv} from '../../../src/engine/bubblewrap.js';
 import {commandStrings, launchStrings, type LaunchContext} from '../../../src/engine/launch.js';
-import type {Step} from '../../../src/plan/step.js';
+import type {Step, StepOf} from '../../../src/plan/step.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import {asUser, BUBBLEWRAP, GIB, no, NO_CGROUP, plan, ROOT, thrown, USER, WORK} from '../plan/build.js';
 
@@ -33,6 +33,18 @@ const PROBE: Step = {
   minimumRevision: null,
   waitUs: 0,
   otherwise: 'refuse',
+  because,
+};
+const MOUNT: StepOf<'cvmfs.mount'> = {
+  op: 'cvmfs.mount',
+  repository: 'a.b',
+  root: '/cvmfs',
+  client: '/usr/bin/cvmfs2',
+  config: [],
+  parameters: [],
+  sharedCache: null,
+  deadlineUs: 1,
+  user: true,
   because,
 };
 const bind = (source: string, options: ('ro' | 'rw' | 'dev')[], optional = false): Step => ({
@@ -140,6 +152,7 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     [{op: 'mount.graft', source: '/cvmfs', at: '{box}/view/0/cvmfs', because}, []],
     [PROBE, []],
     [{op: 'cvmfs.hold', repository: 'a.b', path: '/cvmfs/a.b', because}, []],
+    [MOUNT, []],
     [
       {op: 'cvmfs.bind', repository: 'a.b', source: '/cvmfs/a.b', destination: '/cvmfs/a.b', because},
       ['--ro-bind', '/cvmfs/a.b', '/cvmfs/a.b'],
@@ -252,6 +265,33 @@ describe('the launch frame of several applications', () => {
       callerArgvIndex: null,
     });
     expect(strings.slice(-2)).to.deep.equal(['1a.out', '2a.err']);
+  });
+});
+
+describe('repositories that were mounted for the job, in the launch frame', () => {
+  const HOLD: Step = {op: 'cvmfs.hold', repository: 'c.d', path: '/cvmfs/c.d', because};
+  const wordsOf = (steps: Step[], mounted?: LaunchContext['mounted']): string[] =>
+    launchStrings(withSteps(...steps), {
+      ...{boxDirectory: '/b', id: '1', abilities: BUBBLEWRAP.abilities, mounted},
+      ...{joins: {engine: [], payload: [], applications: []}, callerArgvIndex: null},
+    }).filter((string) => /^[Mm]/.test(string));
+  const AT = {'a.b': {pid: 7, place: '/s/mnt/a.b'}};
+  const GIVEN = ['Mretain', 'm/cvmfs/c.d', 'mc.d', 'Mgive', 'm/cvmfs'];
+
+  it('are taken before enter has mounts of its own, and put in place after that, beside what the node has', () => {
+    expect(wordsOf([HOLD, MOUNT], AT)).to.deep.equal([
+      ...['Mhold', 'm/cvmfs/c.d', 'Mtake', 'm7', 'm/s/mnt/a.b', 'ma.b', 'Mnamespace', 'muser'],
+      ...GIVEN,
+    ]);
+    const unshare: Step = {op: 'view.unshare', user: false, root: null, because};
+    expect(wordsOf([HOLD, MOUNT, unshare, {op: 'mount.graft', source: '/x', at: '{box}/y', because}], AT)).to.deep.equal([
+      ...['Mhold', 'm/cvmfs/c.d', 'Mtake', 'm7', 'm/s/mnt/a.b', 'ma.b', 'Mnamespace', 'mmount'],
+      ...[...GIVEN, 'Mgraft', 'm/x', 'm/b/y'],
+    ]);
+  });
+
+  it('where none was, there is nothing to do', () => {
+    expect(wordsOf([MOUNT])).to.deep.equal([]);
   });
 });
 

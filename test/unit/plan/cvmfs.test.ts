@@ -2,7 +2,7 @@ import {expect} from 'chai';
 import {repositoryOf} from '../../../src/plan/cvmfs.js';
 import {explainPlan} from '../../../src/plan/explain.js';
 import {stepsOf} from '../../../src/plan/step.js';
-import {plan, thrown} from './build.js';
+import {plan, ROOT, thrown} from './build.js';
 
 const NAMES = ['atlas.cern.ch', 'sft.cern.ch'];
 
@@ -61,6 +61,23 @@ describe('repositories in a plan', () => {
     const made = plan({policy: {mode: 'observe'}, job: {cvmfs: NAMES}});
     expect(made.steps.filter(({op}) => op.startsWith('cvmfs.')).map(({op}) => op)).to.deep.equal(['cvmfs.probe', 'cvmfs.probe']);
     expect(stepsOf(made, 'cvmfs.probe')[0]?.otherwise).to.equal('record');
+  });
+
+  const MOUNT = {client: '/opt/cvmfs2', servers: ['http://s/cvmfs/@fqrn@'], proxies: 'DIRECT', cache: {quota: '1 GiB'}};
+
+  it('where the policy says how, each is mounted that the node has not got; not that of an image, nor when only observed', () => {
+    const mounts = stepsOf(plan({policy: {cvmfs: {mount: MOUNT}}, job: {cvmfs: NAMES}}), 'cvmfs.mount');
+    expect(mounts.map(({repository}) => repository)).to.deep.equal(NAMES);
+    expect(mounts[0]).to.include({root: '/cvmfs', client: '/opt/cvmfs2', sharedCache: null, deadlineUs: 60e6, user: true});
+    expect(mounts[0]?.parameters).to.deep.include({name: 'CVMFS_QUOTA_LIMIT', value: '512'});
+    const shared = plan({policy: {cvmfs: {mount: {...MOUNT, cache: {shared: '/cache/'}}}}, job: {cvmfs: NAMES}, facts: {caller: ROOT}});
+    expect(stepsOf(shared, 'cvmfs.mount')[0]).to.include({sharedCache: '/cache/1001', user: false});
+    const image = plan({
+      ...{job: {image: '/cvmfs/unpacked.cern.ch/x'}, policy: {images: ['/cvmfs/unpacked.cern.ch/*'], cvmfs: {mount: MOUNT}}},
+      facts: {views: {user: false, overlay: YES, options: [], fuse: YES, mounts: [], writable: []}},
+    });
+    expect(stepsOf(image, 'cvmfs.mount')).to.deep.equal([]);
+    expect(stepsOf(plan({policy: {mode: 'observe', cvmfs: {mount: MOUNT}}, job: {cvmfs: NAMES}}), 'cvmfs.mount')).to.deep.equal([]);
   });
 
   it('a work directory there stays read-only', () => {

@@ -1,0 +1,256 @@
+/* `tare-mounter FRONT FOLDER PLACE IDENTITY CLIENT ARGUMENT…`: a repository of CVMFS, mounted for one job where the node has it not.
+ *
+ * Mounts and client are in namespaces of their own: process 1 of the PID namespace, which is this program, keeps them, and with it
+ * the kernel ends the client, the mount and the client's locks, whoever is killed. It ends when the front does, or by SIGTERM;
+ * not when the brain does, since another one goes on. The kernel mounts before the client starts (it gets the descriptor:
+ * cvmfs2 REPOSITORY /dev/fd/N, from CVMFS 2.7 on with libfuse 3), so no setuid program is needed, and no rights but those over
+ * the own namespaces (Linux 4.18). Nothing here touches what the client serves. */
+#include "mounter.h"
+#include "brain.h"
+#include "identity.h"
+#include "sig.h"
+#include "util.h"
+#include "view.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+	FIRST_ARGUMENT = 7,
+	LEAVE_MS = 1000, /* for a client whose mount is gone, and once more after SIGTERM */
+};
+
+struct mounter {
+	const char *folder, *place;
+	struct identity identity;
+	char **client; /* argv, and room for the descriptor */
+	size_t words;
+	int front; /* pidfd */
+	bool user;
+	pid_t pid; /* the client's; 0: it has ended */
+};
+
+static void say(const char *key, const char *value)
+{
+	char *line = xprintf("%s\t%s\n", key, value);
+
+	/* the brain may be gone: its successor asks differently */
+	write_all(1, line, strlen(line));
+	free(line);
+}
+
+static _Noreturn void fail(const char *step)
+{
+	char *text = xprintf("%s: %s", step, strerror(errno));
+
+	say("failed", text);
+	_exit(EXIT_WRAPPER);
+}
+
+bool mounts_join(pid_t pid)
+{
+	char *path = xprintf("/proc/%d/ns/user", pid), *mounts_path = xprintf("/proc/%d/ns/mnt", pid);
+	int user = open(path, O_RDONLY | O_CLOEXEC), mounts = open(mounts_path, O_RDONLY | O_CLOEXEC);
+	struct stat theirs, ours;
+	bool joined = user >= 0 && mounts >= 0 && fstat(user, &theirs) == 0 && stat("/proc/self/ns/user", &ours) == 0 &&
+		      (theirs.st_ino == ours.st_ino || setns(user, CLONE_NEWUSER) == 0) && setns(mounts, CLONE_NEWNS) == 0;
+	int error = errno;
+
+	if (user >= 0)
+		close(user);
+	if (mounts >= 0)
+		close(mounts);
+	free(path);
+	free(mounts_path);
+	errno = error;
+	return joined;
+}
+
+static void isolate(bool user)
+{
+	if (user && !user_namespace(geteuid(), getegid()))
+		fail("user namespace");
+	/* what the node unmounts is not kept here */
+	if (unshare(CLONE_NEWNS | CLONE_NEWPID) || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL))
+		fail("namespaces");
+	/* whoever looks at the repository joins these namespaces by way of /proc */
+	prctl(PR_SET_DUMPABLE, 1);
+}
+
+/* The descriptor stays open on exec. The kernel wants it opened in the user namespace that mounts. */
+static int mount_fuse(const struct mounter *mounter)
+{
+	int device = open("/dev/fuse", O_RDWR);
+
+	if (device < 0)
+		fail("/dev/fuse");
+	uid_t uid = mounter->identity.wanted ? mounter->identity.uid : geteuid();
+	gid_t gid = mounter->identity.wanted ? mounter->identity.gid : getegid();
+	/* in a user namespace others than the user are not let in: these would have to be in it, and the box is not */
+	char *options = xprintf("fd=%d,rootmode=40000,user_id=%u,group_id=%u%s", device, uid, gid, mounter->user ? "" : ",allow_other");
+	if (mount("cvmfs2", mounter->place, "fuse", MS_RDONLY | MS_NOSUID | MS_NODEV, options))
+		fail("mount");
+	free(options);
+	return device;
+}
+
+static _Noreturn void become_client(const struct mounter *mounter, int device, int log)
+{
+	const char *what = NULL;
+	int null = open("/dev/null", O_RDONLY);
+	int keep[] = { 0, 1, 2, device };
+
+	if (!identity_take(&mounter->identity, &what) || null < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 ||
+	    !close_all_but(keep, 4) || chdir("/"))
+		_exit(EXIT_WRAPPER);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	sig_set_mask(0);
+	signal(SIGPIPE, SIG_DFL);
+	execve(mounter->client[0], mounter->client, clean_environment);
+	dprintf(2, "%s: %s\n", mounter->client[0], strerror(errno));
+	_exit(EXIT_WRAPPER);
+}
+
+static void start_client(struct mounter *mounter, int device)
+{
+	char *path = xprintf("%s/client.log", mounter->folder);
+	int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+	if (log < 0)
+		fail("log");
+	mounter->client[mounter->words] = xprintf("/dev/fd/%d", device);
+	mounter->pid = fork();
+	if (mounter->pid < 0)
+		fail("fork");
+	if (mounter->pid == 0)
+		become_client(mounter, device, log);
+	close(log);
+	free(path);
+}
+
+/* All that is in the namespace has this process for its last parent. */
+static void reap(struct mounter *mounter)
+{
+	int status;
+
+	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+		if (pid != mounter->pid)
+			continue;
+		mounter->pid = 0;
+		char *how = WIFSIGNALED(status) ? xprintf("by signal %d", WTERMSIG(status)) :
+						  xprintf("with status %d", WEXITSTATUS(status));
+		say("ended", how);
+		free(how);
+	}
+}
+
+/* Until a signal comes, or the front has ended; false: it is time to go. */
+static bool wait_on(struct mounter *mounter, int signals, int timeout_ms)
+{
+	struct pollfd ready[] = { { .fd = signals, .events = POLLIN }, { .fd = mounter->front, .events = POLLIN } };
+	struct signalfd_siginfo info;
+	int found = poll(ready, 2, timeout_ms);
+
+	if (found < 0 && errno == EINTR)
+		return true;
+	if (found <= 0 || ready[1].revents)
+		return false;
+	if (read(signals, &info, sizeof info) != sizeof info || info.ssi_signo == SIGTERM)
+		return false;
+	reap(mounter);
+	return true;
+}
+
+static void leave(struct mounter *mounter, int signals)
+{
+	long long begin_us = monotonic_us();
+	bool asked = false;
+
+	umount2(mounter->place, MNT_DETACH);
+	/* the front's end is known by now */
+	mounter->front = -1;
+	while (mounter->pid) {
+		long long left_ms = (asked ? 2 : 1) * LEAVE_MS - (monotonic_us() - begin_us) / 1000;
+		if (left_ms > 0 && wait_on(mounter, signals, (int)left_ms))
+			continue;
+		if (asked)
+			break;
+		asked = true;
+		kill(mounter->pid, SIGTERM);
+	}
+}
+
+static _Noreturn void keep_mounted(struct mounter *mounter)
+{
+	sigset_t wanted;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "tare-mounter");
+	sigemptyset(&wanted);
+	sigaddset(&wanted, SIGTERM);
+	sigaddset(&wanted, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &wanted, NULL);
+	int signals = signalfd(-1, &wanted, SFD_CLOEXEC);
+	if (signals < 0)
+		fail("signalfd");
+	/* where the kernel refuses it the client sees the node's, which it can live with */
+	replace_proc();
+	int device = mount_fuse(mounter);
+	start_client(mounter, device);
+	close(device);
+	say("mounted", mounter->place);
+	while (wait_on(mounter, signals, -1))
+		;
+	leave(mounter, signals);
+	_exit(0);
+}
+
+int mounter_main(int argc, char **argv)
+{
+	static struct mounter mounter;
+	long front;
+	int status = 0;
+
+	if (argc < FIRST_ARGUMENT || !parse_number(argv[2], 1, 1L << 30, &front) ||
+	    (strcmp(argv[5], "-") && !identity_parse(&mounter.identity, argv[5])))
+		return EXIT_WRAPPER;
+	mounter.folder = argv[3];
+	mounter.place = argv[4];
+	mounter.words = (size_t)argc - FIRST_ARGUMENT + 1;
+	mounter.client = xrealloc(NULL, (mounter.words + 2) * sizeof *argv);
+	memcpy(mounter.client, argv + FIRST_ARGUMENT - 1, mounter.words * sizeof *argv);
+	mounter.client[mounter.words + 1] = NULL;
+	mounter.user = geteuid() != 0;
+	umask(022);
+	signal(SIGPIPE, SIG_IGN);
+	mounter.front = (int)syscall(SYS_pidfd_open, (pid_t)front, 0);
+	if (mounter.front < 0)
+		fail("front");
+	mounter.front = above_standard(mounter.front);
+	isolate(mounter.user);
+	pid_t pid = fork();
+	if (pid < 0)
+		fail("fork");
+	if (pid == 0)
+		keep_mounted(&mounter);
+	char *text = xprintf("%d", pid);
+	say("mounter", text);
+	free(text);
+	prctl(PR_SET_NAME, "tare-mounter");
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_WRAPPER;
+}

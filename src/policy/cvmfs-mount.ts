@@ -1,0 +1,126 @@
+/** How Tare mounts a repository that the node has not got: settings to what its client is told. Pure. */
+
+import {TareError} from '../errors.js';
+import {below, type Locate} from '../job/at.js';
+import type {Problems} from '../job/problems.js';
+import {formatBytes, parseDuration, parseSize} from '../job/quantity.js';
+import type {CvmfsMountDocument} from '../schema/generated/policy-1.js';
+
+export interface CvmfsMountRule {
+  /** The program. */
+  client: string;
+  /** Files of its parameters, with `%r` and `%d`. */
+  config: string[];
+  /** What is set beside them, in the client's names. */
+  parameters: {name: string; value: string}[];
+  /** Where accounts have a cache for all their jobs; null: each job has its own. */
+  sharedCache: string | null;
+  /** Of an own cache what it may take, of a shared one what a sweep leaves of it; null: whatever it takes. */
+  quotaBytes: number | null;
+  deadlineUs: number;
+}
+
+/** The client's own folder, in the values of parameters; its name is known when the job is begun. */
+export const FOLDER = '{folder}';
+
+const DEFAULT_CLIENT = '/usr/bin/cvmfs2';
+const DEFAULT_DEADLINE_US = 60e6;
+const DEFAULT_QUOTA = 4 * 2 ** 30;
+const MIB = 2 ** 20;
+/** The client pins catalogs, which have to fit into less than its quota. */
+const LEAST_QUOTA = 64 * MIB;
+
+/** What Tare sets: where the client keeps things, and that its end is the job's. */
+const OWN =
+  /^CVMFS_(CACHE_.*|ALIEN_CACHE|SHARED_CACHE|QUOTA_LIMIT|WORKSPACE|RELOAD_SOCKETS|NFS_.*|SYSTEMD_NOKILL|USER|SUID|CONFIG_REPOSITORY.*|MOUNT_RW)$/;
+
+export function readCvmfsMount(written: CvmfsMountDocument, locate: Locate, problems: Problems): CvmfsMountRule {
+  const {client, config = [], servers, proxies, keys, parameters = {}, cache = {}, deadline} = written;
+  const given = [
+    ...(servers === undefined ? [] : [{name: 'CVMFS_SERVER_URL', value: servers.join(';'), key: 'servers'}]),
+    ...(proxies === undefined ? [] : [{name: 'CVMFS_HTTP_PROXY', value: proxies, key: 'proxies'}]),
+    ...(keys === undefined ? [] : [{name: 'CVMFS_KEYS_DIR', value: keys, key: 'keys'}]),
+  ];
+  const more = Object.entries(parameters).map(([name, value]) => ({name, value}));
+  for (const {name, value} of more) {
+    const at = locate(below('/parameters', name));
+    const key = given.find((one) => one.name === name)?.key;
+    if (OWN.test(name)) problems.add(wrong('Tare sets this parameter of the client itself', at, value, 'others; for the cache see cache'));
+    if (key !== undefined) problems.add(wrong('the parameter is given twice', at, `${name} and ${key}`, 'one of them'));
+  }
+  if (config.length === 0) {
+    const somewhere = locate(below('', Object.keys(written)[0] ?? 'servers'));
+    for (const [key, name] of [
+      ['servers', 'CVMFS_SERVER_URL'],
+      ['proxies', 'CVMFS_HTTP_PROXY'],
+    ] as const)
+      if (![...given, ...more].some((one) => one.name === name))
+        problems.add(
+          wrong(
+            'the client of cvmfs.mount cannot know what it needs',
+            somewhere,
+            `neither ${key} nor config`,
+            `${key}, or config files with ${name}`,
+          ),
+        );
+  }
+  const size = cache.quota;
+  const quota = size === undefined ? null : problems.attempt(() => parseSize(size, locate('/cache/quota')));
+  if (quota !== null && quota < LEAST_QUOTA)
+    problems.add(
+      wrong('the cache is too small for a client', locate('/cache/quota'), formatBytes(quota), `${formatBytes(LEAST_QUOTA)} or more`),
+    );
+  const shared = cache.shared?.replace(/\/+$/, '') ?? null;
+  return {
+    client: client ?? DEFAULT_CLIENT,
+    config,
+    parameters: [...given.map(({name, value}) => ({name, value})), ...more],
+    sharedCache: shared,
+    quotaBytes: quota ?? (shared === null ? DEFAULT_QUOTA : null),
+    deadlineUs:
+      deadline === undefined
+        ? DEFAULT_DEADLINE_US
+        : (problems.attempt(() => parseDuration(deadline, locate('/deadline'))) ?? DEFAULT_DEADLINE_US),
+  };
+}
+
+const wrong = (message: string, where: string, found: string, allowed: string): TareError =>
+  new TareError('POLICY_CONTRADICTION', {message, where, found, allowed});
+
+/** The config files for one repository. */
+export const configFor = ({config}: CvmfsMountRule, repository: string): string[] =>
+  config.map((path) => path.replaceAll('%r', repository).replaceAll('%d', repository.slice(repository.indexOf('.') + 1)));
+
+/** The directory of an account in a shared cache. */
+export const cacheOf = (shared: string, uid: number): string => `${shared}/${String(uid)}`;
+
+/**
+ * All that the client is told beside its config files.
+ * @param account whose client it is
+ * @param repositories how many share the job's own cache: each client keeps to a quota of its own
+ */
+export function parametersFor(
+  {parameters, sharedCache, quotaBytes}: CvmfsMountRule,
+  account: number,
+  repositories: number,
+): {name: string; value: string}[] {
+  const cache =
+    sharedCache === null
+      ? [{name: 'CVMFS_QUOTA_LIMIT', value: String(Math.max(1, Math.floor((quotaBytes ?? DEFAULT_QUOTA) / MIB / repositories)))}]
+      : [
+          // several clients of one repository use one cache only so, and none of them keeps to a quota then
+          {name: 'CVMFS_ALIEN_CACHE', value: cacheOf(sharedCache, account)},
+          {name: 'CVMFS_QUOTA_LIMIT', value: '-1'},
+        ];
+  return [
+    ...parameters,
+    {name: 'CVMFS_SHARED_CACHE', value: 'no'},
+    {name: 'CVMFS_CACHE_BASE', value: `${FOLDER}/cache`},
+    {name: 'CVMFS_RELOAD_SOCKETS', value: `${FOLDER}/cache`},
+    ...cache,
+  ];
+}
+
+/** As the client's config files are written: a shell reads them. */
+export const configText = (parameters: readonly {name: string; value: string}[], folder: string): string =>
+  parameters.map(({name, value}) => `${name}='${value.replaceAll(FOLDER, folder).replaceAll("'", "'\\''")}'\n`).join('');

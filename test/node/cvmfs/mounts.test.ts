@@ -1,0 +1,293 @@
+/**
+ * Repositories that the node has not got, and that Tare mounts for the job. The client is a stand-in (test/support/cvmfs-client.ts), and
+ * once more the real one where the machine has it.
+ */
+import {expect} from 'chai';
+import {chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, statSync} from 'node:fs';
+import {homedir} from 'node:os';
+import {join} from 'node:path';
+import {realClient, standIn, type TestClient} from '../../support/cvmfs-client.js';
+import {hasSquashfuse} from '../../support/cvmfs.js';
+import {BUSYBOX, busyboxImage} from '../../support/machine.js';
+import {need} from '../../support/need.js';
+import {patience} from '../../support/pace.js';
+import {below, ending, isRoot, processes, program, ROLES, send, Site, until, type Ended, type ProcessEntry} from '../../support/tare.js';
+
+type Kind = (place: string) => TestClient;
+const real = realClient();
+const KINDS: [string, Kind][] = [
+  ['a stand-in for the client', standIn],
+  ...(real === null ? [] : [['cvmfs2', () => real] as [string, Kind]]),
+];
+
+for (const [title, kind] of KINDS)
+  for (const role of ROLES) {
+    describe(`repositories that Tare mounts, ${title}, ${role}`, function () {
+      this.timeout(patience(120_000));
+      let site: Site;
+      let place: string;
+      let root: string;
+      let client: TestClient;
+      before(function () {
+        need(this, existsSync('/dev/fuse'), '/dev/fuse is missing');
+        need(this, kind !== standIn || hasSquashfuse(), 'squashfuse or mksquashfs is missing');
+      });
+      beforeEach(() => {
+        site = new Site(role);
+        // outside of what is private in a box
+        place = mkdtempSync(join(isRoot ? '/srv' : homedir(), 'tare-mounts-'));
+        chmodSync(place, 0o755);
+        root = join(place, 'cvmfs');
+        mkdirSync(root);
+        client = kind(place);
+      });
+      afterEach(async () => {
+        await until('the end of all clients', () => clients().length === 0);
+        expect(site.leftovers()).to.deep.equal([]);
+        site.remove();
+        rmSync(place, {recursive: true});
+      });
+
+      const policy = (more: object = {}, mount: object = {}): object => ({
+        box: 'required',
+        cvmfs: {root, deadline: '5s', shareFor: '0s', mount: {...client.mount, ...mount}, ...more},
+      });
+      const shell = (script: string, ...argv: string[]): string[] => ['--', '/bin/sh', '-c', script, 'sh', root, ...argv];
+      const run = (argv: string[], more: object = {}, mount: object = {}): Promise<Ended> => site.run(argv, {policy: policy(more, mount)});
+      const first = (): string => client.names[0];
+      /** Processes that serve a repository for a job of this site. */
+      const clients = (): ProcessEntry[] =>
+        processes().filter(
+          ({argv, comm, state}) =>
+            state !== 'Z' &&
+            (comm === 'tare-mounter' || argv.at(-1)?.startsWith('/dev/fd/') === true) &&
+            argv.some((word) => word.includes(site.directory) || word.includes(place)),
+        );
+      const servers = (): ProcessEntry[] => clients().filter(({comm}) => comm !== 'tare-mounter');
+      const begin = async (
+        script: string,
+        more: object = {},
+        mount: object = {},
+      ): Promise<{pid: number; end: ReturnType<typeof ending>; go: () => void}> => {
+        const child = site.start([
+          'run',
+          '--policy',
+          site.policy(policy(more, mount)),
+          '--cvmfs',
+          first(),
+          ...shell(`echo ready; read -r _; ${script}`, first()),
+        ]);
+        const end = ending(child);
+        // nobody reads it when the wrapper was killed
+        child.stdin?.on('error', () => undefined);
+        await Promise.race([
+          new Promise((resolve) => child.stdout?.once('data', resolve)),
+          end.then(({stderr}) => Promise.reject(new Error(stderr))),
+        ]);
+        return {pid: child.pid ?? 0, end, go: () => child.stdin?.end('go\n')};
+      };
+
+      it('a named one is in the box, read-only, and no other; the record says who mounted it; nothing is left', async () => {
+        const script = '"$1/$2/bin/analyse" && ls "$1" && grep -F "$1/$2 " /proc/self/mountinfo | tail -n 1; touch "$1/$2/x" "$1/x"';
+        const ended = await run(['--cvmfs', first(), ...shell(script, first())]);
+        const [sum, listing, mount] = ended.stdout.trim().split('\n');
+        expect([ended.code, sum, listing], ended.stderr).to.deep.equal([1, 'sum 55', first()]);
+        expect(mount).to.match(/ ro,nosuid,nodev[ ,].* - fuse cvmfs2 /);
+        expect(ended.stderr.match(/Read-only file system/g)).to.have.length(2);
+        const [entry, ...others] = ended.record.cvmfs;
+        expect(others).to.deep.equal([]);
+        expect(entry).to.include({
+          ...{repository: first(), state: 'ok', stateAtEnd: 'ok', reason: null, mounted: 'tare', fileSystem: 'fuse', ioErrorsGained: 0},
+        });
+        expect(entry?.revision).to.be.above(0);
+        expect(entry?.revisionAtEnd).to.equal(entry?.revision);
+        expect(entry?.clientVersion).to.match(/^2\./);
+        expect(readdirSync(root)).to.deep.equal([]);
+      });
+
+      it('beside one that the node has; where the job names none, those that the policy requires', async () => {
+        const node = join(root, 'node.example.org');
+        mkdirSync(join(node, 'here'), {recursive: true});
+        const both = await run([
+          '--cvmfs',
+          `node.example.org,${first()}`,
+          ...shell('ls "$1" "$1/node.example.org"; "$1/$2/bin/analyse"', first()),
+        ]);
+        expect(both.stdout, both.stderr).to.include('node.example.org:\nhere\n').and.include('sum 55\n');
+        expect(both.record.cvmfs.map(({mounted, state}) => [mounted, state])).to.deep.equal([
+          [null, 'ok'],
+          ['tare', 'ok'],
+        ]);
+        const required = await run(shell('"$1/$2/bin/analyse"', first()), {required: [first()]});
+        expect(required.stdout, required.stderr).to.equal('sum 55\n');
+      });
+
+      it('the node has no directory for repositories: there is one in the box', async () => {
+        rmdirSync(root);
+        const place = `/tare-${process.pid.toString()}`;
+        const script = 'ls "$1"; "$1/$2/bin/analyse"; ls -d /etc /usr/bin /tmp; touch /x 2>/dev/null || echo refused';
+        const ended = await site.run(['--cvmfs', first(), '--', '/bin/sh', '-c', script, 'sh', place, first()], {
+          policy: {...policy({root: place})},
+        });
+        expect(ended.stdout, ended.stderr).to.equal(`${first()}\nsum 55\n/etc\n/tmp\n/usr/bin\nrefused\n`);
+        expect(existsSync(place)).to.equal(false);
+      });
+
+      for (const filesystem of ['shared', 'private'])
+        it(`quotas++: in a ${filesystem} view each application sees it, and no other`, async () => {
+          const script = '"$1/$2/bin/analyse"; ls "$1"; touch "$1/x" "$1/$2/x" 2>/dev/null || echo refused';
+          const command = ['/bin/sh', '-c', script, 'sh', root, first()];
+          const job = site.job({filesystem, cvmfs: [first()], applications: ['one', 'two'].map((name) => ({name, command}))});
+          const ended = await run([job]);
+          expect(ended.stdout.trim().split('\n').sort(), ended.stderr).to.deep.equal(
+            ['one', 'two'].flatMap((name) => [`${name}: refused`, `${name}: ${first()}`, `${name}: sum 55`]),
+          );
+          expect(ended.record.cvmfs[0]).to.include({state: 'ok', stateAtEnd: 'ok', mounted: 'tare'});
+        });
+
+      it('vm-lite: services and payload see it, and no other', async function () {
+        need(this, program('crun') !== null || program('runc') !== null, 'neither crun nor runc is installed');
+        need(this, existsSync(BUSYBOX), 'busybox-static is not installed');
+        const image = busyboxImage(join(site.directory, 'image'));
+        const look = `${root}/${first()}/bin/analyse && ls ${root}; touch ${root}/${first()}/x || echo refused`;
+        const job = site.job({
+          ...{image, cvmfs: [first()], network: 'none'},
+          services: [
+            {
+              name: 'look',
+              command: ['/bin/sh', '-c', `(${look}) >/var/tmp/look; mkdir /var/tmp/seen; sleep 1000`],
+              ready: {file: '/var/tmp/seen', within: '60s'},
+            },
+          ],
+          command: ['/bin/sh', '-c', `cat /var/tmp/look; ${look}`],
+        });
+        const ended = await site.run([job], {policy: {...policy(), images: [image], services: {within: `${String(patience(60))}s`}}});
+        expect(ended.stdout, ended.stderr).to.equal(`sum 55\n${first()}\nrefused\n`.repeat(2));
+        expect(ended.record.pattern).to.equal('vm-lite');
+        expect(ended.record.cvmfs[0]).to.include({state: 'ok', stateAtEnd: 'ok', mounted: 'tare'});
+      });
+
+      it('what cannot be mounted: refused, with the client’s last words; or the job runs without, as the policy says', async () => {
+        const names = 'gone.example.org';
+        const refused = await run(['--cvmfs', names, ...shell('echo never')], {}, {deadline: '20s'});
+        expect(refused).to.include({code: 125, stdout: ''});
+        expect(refused.record.outcome).to.include({status: 'wrapper-failure', code: 'CVMFS_UNUSABLE'});
+        expect(refused.record.cvmfs[0]).to.include({state: 'broken', mounted: null});
+        expect(refused.stderr).to.match(/gone\.example\.org cannot be used on this node.*mounted by Tare .*its client said: .*[a-z]/);
+        const without = await run(['--cvmfs', names, ...shell('echo ran')], {onFailure: 'without'}, {deadline: '20s'});
+        expect(without, without.stderr).to.include({code: 0, stdout: 'ran\n'});
+        expect(without.record.flags).to.include('cvmfs-missing');
+        const missing = await run(['--cvmfs', first(), ...shell('echo never')], {}, {client: '/nowhere/cvmfs2'});
+        expect(missing.stderr).to.match(/\/nowhere\/cvmfs2: No such file or directory/);
+      });
+
+      it('its client is killed during the job: recorded, and not started again', async () => {
+        const {end, go} = await begin('ls "$1/$2"');
+        for (const {pid} of servers()) send(pid, 'SIGKILL');
+        await until('the end of the client', () => servers().length === 0);
+        go();
+        expect((await end).stderr).to.match(/Transport endpoint is not connected/);
+        expect(site.records()[0]?.cvmfs[0]).to.include({state: 'ok', stateAtEnd: 'broken', mounted: 'tare'});
+        expect(site.records()[0]?.cvmfs[0]?.reasonAtEnd).to.match(/Transport endpoint is not connected: its client has died$/);
+      });
+
+      it('its client hangs during the job: the wrapper waits for nothing, and all of it is killed', async () => {
+        const {pid, end, go} = await begin('ls "$1/$2/data" >/dev/null & sleep 0.5; kill -9 $!; echo over', {deadline: '1s'});
+        for (const server of servers()) send(server.pid, 'SIGSTOP');
+        const [front, brain] = below(pid);
+        const waiting = new Map<number, number>();
+        let longestMs = 0;
+        go();
+        const watch = setInterval(() => {
+          for (const one of below(pid)) {
+            if (one.pid !== front?.pid && one.pid !== brain?.pid) continue;
+            if (one.state === 'D') waiting.set(one.pid, waiting.get(one.pid) ?? Date.now());
+            else waiting.delete(one.pid);
+            longestMs = Math.max(longestMs, Date.now() - (waiting.get(one.pid) ?? Date.now()));
+          }
+        }, 10);
+        const {code, stdout, stderr} = await end;
+        clearInterval(watch);
+        expect({code, stdout}, stderr).to.deep.equal({code: 0, stdout: 'ready\nover\n'});
+        expect(longestMs).to.be.below(700);
+        expect(site.records()[0]?.cvmfs[0]).to.include({state: 'ok', stateAtEnd: 'hung'});
+      });
+
+      for (const victims of ['front', 'brain', 'front and brain', 'mounter'] as const)
+        it(`SIGKILL to ${victims}: no client, mount, lock or folder is left`, async () => {
+          const {pid, end, go} = await begin('"$1/$2/bin/analyse"');
+          const family = below(pid);
+          const [front, brain] = family;
+          const own = family.filter(({comm}) => comm === 'tare-mounter').at(-1);
+          const killed = {front: [front], brain: [brain], 'front and brain': [front, brain], mounter: [own]}[victims];
+          const servedBefore = servers();
+          expect(servedBefore).to.not.have.length(0);
+          for (const one of killed) send(one?.pid ?? 0, 'SIGKILL');
+          if (victims === 'mounter') await until('the end of the client', () => servers().length === 0);
+          go();
+          const {code, stdout} = await end;
+          if (victims === 'brain') expect([code, stdout]).to.deep.equal([0, 'ready\nsum 55\n']);
+          await until('the end of all clients', () => clients().length === 0, 20);
+          if (victims === 'brain') expect(site.records()[0]?.cvmfs[0]).to.include({state: 'ok', stateAtEnd: 'ok'});
+          if (victims === 'mounter') expect(site.records()[0]?.cvmfs[0]).to.include({state: 'ok', stateAtEnd: 'broken'});
+          if (!victims.startsWith('front')) return;
+          const file = site.policy(policy());
+          for (const limit = Date.now() + patience(30_000); site.leftovers().length > 0 && Date.now() < limit;)
+            await site.command(['records', 'sweep', '--policy', file]);
+        });
+
+      it('a cache for all jobs: several at once use it, and it stays; a job’s own is gone with it', async () => {
+        const shared = join(place, 'shared');
+        mkdirSync(shared, {mode: 0o755});
+        if (role === 'user') site.give(shared);
+        const jobs = await Promise.all(
+          Array.from({length: 4}, () =>
+            run(['--cvmfs', client.names.join(), ...shell('"$1/$2/bin/analyse"', first())], {}, {cache: {shared}}),
+          ),
+        );
+        for (const {stdout, stderr, record} of jobs) {
+          expect(stdout, stderr).to.equal('sum 55\n');
+          expect(record.cvmfs.map(({mounted, stateAtEnd}) => [mounted, stateAtEnd])).to.deep.equal([
+            ['tare', 'ok'],
+            ['tare', 'ok'],
+          ]);
+        }
+        const [account, ...others] = readdirSync(shared);
+        expect(others).to.deep.equal([]);
+        const cache = join(shared, account ?? '');
+        expect(statSync(cache).mode & 0o7777).to.equal(0o700);
+        expect(readdirSync(cache)).to.not.have.length(0);
+      });
+
+      it('doctor --cvmfs says that Tare would mount it, and whether it can', async () => {
+        const doctor = (mount: object = {}): ReturnType<Site['command']> =>
+          site.command(['doctor', '--cvmfs', '--policy', site.policy(policy({required: [first()]}, mount))]);
+        const well = await doctor();
+        expect(well.stdout).to.match(new RegExp(`${first().replaceAll('.', '\\.')} +ok .*Tare mounts it`));
+        expect(well.code, well.stderr).to.equal(0);
+        const ill = await doctor({client: '/nowhere/cvmfs2'});
+        expect(ill.stdout).to.match(/\/nowhere\/cvmfs2/);
+        expect(ill.code).to.equal(1);
+      });
+
+      if (kind === standIn) {
+        it('a client that never answers: refused within the deadline', async () => {
+          client.silence?.(first());
+          const start = Date.now();
+          const ended = await run(['--cvmfs', first(), ...shell('echo never')], {}, {deadline: '1s'});
+          expect(Date.now() - start).to.be.below(patience(20_000));
+          expect(ended).to.include({code: 125, stdout: ''});
+          expect(ended.record.cvmfs[0]).to.include({state: 'hung'});
+          expect(ended.record.cvmfs[0]?.reason).to.match(/^mounted by Tare .*no answer in /);
+        });
+
+        it('one that can be mounted later is waited for', async () => {
+          client.take?.(first());
+          const ended = run(['--cvmfs', first(), ...shell('"$1/$2/bin/analyse"', first())], {onFailure: {wait: '60s'}});
+          await new Promise((resolve) => setTimeout(resolve, 1500));
+          client.give?.(first());
+          expect(await ended).to.include({code: 0, stdout: 'sum 55\n'});
+        });
+      }
+    });
+  }

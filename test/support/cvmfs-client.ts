@@ -1,0 +1,76 @@
+/**
+ * Clients that Tare starts: a stand-in that takes the command line and the parameters of the real one, and the real one where a machine has
+ * it. That needs repositories which hold `fixtures/cvmfs`, whose names and servers are told by the environment: TARE_CVMFS_CLIENT (or cvmfs2
+ * on PATH), TARE_CVMFS_SERVER (a URL with @fqrn@), TARE_CVMFS_KEYS (a directory), TARE_CVMFS_REPOSITORIES (two names, with a comma between).
+ */
+
+import {execFileSync} from 'node:child_process';
+import {chmodSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync} from 'node:fs';
+import {delimiter, join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+
+const TREE = fileURLToPath(new URL('../../fixtures/cvmfs', import.meta.url));
+const STAND_IN = fileURLToPath(new URL('cvmfs-stand-in.sh', import.meta.url));
+const PYTHON = '/usr/bin/python3';
+
+/** How to mount two repositories with the tree of `fixtures/cvmfs`. */
+export interface TestClient {
+  /** For the title of a suite. */
+  title: string;
+  names: [string, string];
+  /** `cvmfs.mount` of a policy. */
+  mount: Record<string, unknown>;
+  /** Only a stand-in can be made to: serve no more, serve again, and never answer. */
+  take?: (name: string) => void;
+  give?: (name: string) => void;
+  silence?: (name: string) => void;
+}
+
+/** @param place a directory that everybody can read */
+export function standIn(place: string): TestClient {
+  const folder = join(place, 'client');
+  mkdirSync(folder);
+  const client = join(folder, 'cvmfs2');
+  cpSync(STAND_IN, client);
+  chmodSync(client, 0o755);
+  const image = (name: string): string => join(folder, `${name}.sqfs`);
+  const give = (name: string): void => {
+    const tree = join(folder, 'tree');
+    cpSync(TREE, tree, {recursive: true});
+    const script =
+      'import os, sys\nfor pair in sys.argv[2:]: os.setxattr(sys.argv[1], *[f(x) for f, x in zip((lambda k: "user." + k, str.encode), pair.split("=", 1))])';
+    execFileSync(PYTHON, ['-c', script, tree, `fqrn=${name}`, 'revision=17', 'version=2.12.0.0', 'nioerr=0', 'host=http://server/']);
+    execFileSync('mksquashfs', [tree, image(name), '-quiet', '-noappend', '-all-root'], {stdio: 'ignore'});
+    rmSync(tree, {recursive: true});
+  };
+  const names: [string, string] = ['sim.example.org', 'other.example.org'];
+  names.forEach(give);
+  return {
+    ...{title: 'a stand-in for the client', names, give},
+    mount: {client, servers: ['http://127.0.0.1/cvmfs/@fqrn@'], proxies: 'DIRECT', parameters: {CVMFS_STAND_IN: folder}, deadline: '30s'},
+    take: (name) => {
+      rmSync(image(name));
+    },
+    silence: (name) => {
+      writeFileSync(join(folder, `${name}.silent`), '');
+    },
+  };
+}
+
+/** null where there is none. */
+export function realClient(): TestClient | null {
+  const {TARE_CVMFS_CLIENT, TARE_CVMFS_SERVER, TARE_CVMFS_KEYS, TARE_CVMFS_REPOSITORIES, PATH = ''} = process.env;
+  const client =
+    TARE_CVMFS_CLIENT ??
+    PATH.split(delimiter)
+      .map((directory) => join(directory, 'cvmfs2'))
+      .find((path) => existsSync(path));
+  const [one, other] = (TARE_CVMFS_REPOSITORIES ?? '').split(',');
+  if (client === undefined || TARE_CVMFS_SERVER === undefined || TARE_CVMFS_KEYS === undefined || one === undefined || other === undefined)
+    return null;
+  return {
+    title: 'cvmfs2',
+    names: [one, other],
+    mount: {client, servers: [TARE_CVMFS_SERVER], proxies: 'DIRECT', keys: TARE_CVMFS_KEYS, deadline: '60s'},
+  };
+}

@@ -1,0 +1,20 @@
+#!/bin/bash
+# Stands in for the CVMFS client where that is not installed: cvmfs2 -f -o config=FILE:FILE... REPOSITORY /dev/fd/N.
+# As the client does, it reads parameters, keeps a lock in its cache for as long as it serves, and logs to standard error;
+# what it serves is CVMFS_STAND_IN/REPOSITORY.sqfs, by squashfuse (a real FUSE file system, libfuse 3).
+set -u
+options=
+while getopts fo: option; do [ "$option" = o ] && options=$OPTARG; done
+shift $((OPTIND - 1))
+IFS=: read -ra files <<<"${options#config=}"
+# shellcheck source=/dev/null
+for file in "${files[@]}"; do [ -e "$file" ] && . "$file"; done
+[ -n "${CVMFS_SERVER_URL:-}" ] || { echo "CVMFS_SERVER_URL is not set" >&2; exit 1; }
+mkdir -p "$CVMFS_CACHE_BASE/$1" || exit 1
+exec 9>"$CVMFS_CACHE_BASE/$1/lock.$1"
+flock -n 9 || { echo "could not acquire workspace lock" >&2; exit 1; }
+cache=${CVMFS_ALIEN_CACHE:-$CVMFS_CACHE_BASE/$1}
+echo "$CVMFS_QUOTA_LIMIT" >"$cache/quota.$$" && mv "$cache/quota.$$" "$cache/quota" || exit 1
+if [ -e "$CVMFS_STAND_IN/$1.silent" ]; then exec sleep 1000; fi
+[ -e "$CVMFS_STAND_IN/$1.sqfs" ] || { echo "failed to load root catalog of $1" >&2; exit 1; }
+exec squashfuse -f -o ro "$CVMFS_STAND_IN/$1.sqfs" "$2"
