@@ -14,7 +14,8 @@ mkdir -p "$CVMFS_CACHE_BASE/$1" || exit 1
 exec 9>"$CVMFS_CACHE_BASE/$1/lock.$1"
 flock -n 9 || { echo "could not acquire workspace lock" >&2; exit 1; }
 cache=${CVMFS_ALIEN_CACHE:-$CVMFS_CACHE_BASE/$1}
-echo "$CVMFS_QUOTA_LIMIT" >"$cache/quota.$$" && mv "$cache/quota.$$" "$cache/quota" || exit 1
+# processes of several jobs have the same number in their namespaces
+fetched=$(mktemp "$cache/fetchXXXXXX") && echo "$CVMFS_QUOTA_LIMIT" >"$fetched" && mv "$fetched" "$cache/quota" || exit 1
 if [ -e "$CVMFS_STAND_IN/$1.silent" ]; then exec sleep 1000; fi
 [ -e "$CVMFS_STAND_IN/$1.sqfs" ] || { echo "failed to load root catalog of $1" >&2; exit 1; }
 exec squashfuse -f -o ro "$CVMFS_STAND_IN/$1.sqfs" "$2"
