@@ -464,6 +464,8 @@ void box_signal(struct front *front, int signo, bool noted)
 		forward(front, signal);
 	else
 		keep_signal(front, signal);
+	if (noted && !front->box.there && !front->launched_once)
+		talk_kept(front, signo);
 }
 
 void box_kill(struct front *front)

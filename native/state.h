@@ -91,6 +91,7 @@ struct front {
 void talk_start(struct front *front);
 void talk_tell(struct front *front, struct message *message); /* R X F Z E B: kept for a replay */
 void talk_note(struct front *front, int signo);
+void talk_kept(struct front *front, int signo); /* nothing is launched yet */
 void talk_read(struct front *front);
 void talk_reaped(struct front *front, int status); /* the brain is dead: hear it out, then do without */
 void talk_box_gone(struct front *front);

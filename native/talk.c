@@ -127,15 +127,25 @@ void talk_tell(struct front *front, struct message *message)
 	channel_send(&talk->channel, message);
 }
 
-void talk_note(struct front *front, int signo)
+static void tell_signal(struct front *front, char tag, int signo)
 {
 	struct message note;
 
 	if (front->talk.channel.out_size > NOTES_MAX)
 		return;
-	message_begin(&note, 'N');
+	message_begin(&note, tag);
 	message_add_number(&note, signo);
 	channel_send(&front->talk.channel, &note);
+}
+
+void talk_note(struct front *front, int signo)
+{
+	tell_signal(front, 'N', signo);
+}
+
+void talk_kept(struct front *front, int signo)
+{
+	tell_signal(front, 'P', signo);
 }
 
 /* No brain will come any more. */

@@ -2,6 +2,7 @@
 
 import {closeSync, read, readSync, writeSync} from 'node:fs';
 import {monotonicUs, setClock} from './clock.js';
+import {KeptSignals} from './kept-signals.js';
 
 export interface Frame {
   tag: string;
@@ -61,6 +62,8 @@ function readNow(descriptor: number, chunk: Buffer): number {
  * a descriptor under Node only, and standard input as a stream costs a brain 6 ms.
  */
 export class Channel {
+  /** Signals that came before anything was launched. */
+  readonly kept = new KeptSignals();
   private readonly descriptor: number;
   private readonly chunk = Buffer.allocUnsafe(CHUNK_BYTES);
   private readonly reader = new FrameReader();
@@ -118,6 +121,7 @@ export class Channel {
       if (count === 0) throw new Error('the front is gone');
       for (const frame of this.reader.push(Buffer.from(this.chunk.subarray(0, count)))) {
         if (frame.tag === 'T') this.frontUs = Number(frame.strings[0]);
+        else if (frame.tag === 'P') this.kept.note(Number(frame.strings[0]));
         else this.deliver(frame);
       }
     } catch {

@@ -30,6 +30,8 @@ export function startMounter(order: MounterOrder, deadlineMs: number, onEnd: (ho
   const who = identity === null ? '-' : `${String(identity.uid)} ${String(identity.gid)} ${identity.groups.join(',')}`;
   return new Promise((resolve) => {
     let text = '';
+    // two processes say it, in either order
+    let isMounted = false;
     let mounter: ProcessId | null = null;
     const child = startTool('tare-mounter', [String(frontPid), folder, place, who, ...client]);
     const settle = (found: ProcessId | string): void => {
@@ -50,7 +52,8 @@ export function startMounter(order: MounterOrder, deadlineMs: number, onEnd: (ho
       for (const line of lines) {
         const [key = '', value = ''] = line.split('\t');
         if (key === 'mounter') mounter = processId(Number(value));
-        if (key === 'mounted') settle(mounter ?? 'it ended at once');
+        if (key === 'mounted') isMounted = true;
+        if (isMounted && mounter !== null) settle(mounter);
         if (key === 'failed') settle(value);
         if (key === 'ended') onEnd(value);
       }

@@ -11,6 +11,7 @@ import {digest} from '../plan/canonical.js';
 import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {epochUs, monotonicUs, sleep} from './clock.js';
+import {KeptSignals} from './kept-signals.js';
 import type {Log} from './log.js';
 import {endOwn, lastWords, mountOwn, type Context} from './own-repositories.js';
 import {ensureOwn} from './state.js';
@@ -33,6 +34,8 @@ export interface Asked {
   frontPid: number;
   bootId: string | null;
   log: Log;
+  /** What ends the wait. */
+  kept: KeptSignals;
 }
 
 /**
@@ -49,36 +52,41 @@ export async function lookAtRepositories(context: Asked): Promise<Looked[]> {
 }
 
 async function lookUntilUsable(probe: Probe, folder: string | null, context: Asked): Promise<Looked> {
-  const {plan, frontPid, log} = context;
+  const {plan, frontPid, log, kept} = context;
   const mount = stepsOf(plan, 'cvmfs.mount').find(({repository}) => repository === probe.repository);
   const endUs = monotonicUs() + probe.waitUs;
   for (let ageUs = probe.shareUs; ; ageUs = Math.min(probe.shareUs, AGAIN_US)) {
-    const answer = await lookOnce(probe, plan, folder, {ageUs, deadlineUs: probe.deadlineUs});
+    const answer = await kept.orWhile(lookOnce(probe, plan, folder, {ageUs, deadlineUs: probe.deadlineUs}), notWaited);
     const verdict = judge(answer, probe);
     const found =
       verdict.state === 'absent' && mount !== undefined
         ? await lookAtOwn(probe, mount, context)
         : {entry: entryOf(probe, answer, verdict), errors: errorsOf(answer)};
     // nobody waits any more when the front is gone
-    const isOver = monotonicUs() + AGAIN_US > endUs || process.ppid !== frontPid;
+    const isOver = monotonicUs() + AGAIN_US > endUs || process.ppid !== frontPid || kept.first !== null;
     if (found.entry.state === 'ok' || isOver) return found;
     log.warn('a repository cannot be used yet', {repository: probe.repository, reason: found.entry.reason});
-    await sleep(AGAIN_US / 1000);
+    await kept.orWhile(sleep(AGAIN_US / 1000), () => undefined);
   }
 }
 
-async function lookAtOwn(probe: Probe, mount: Mount, {plan, ...asked}: Asked): Promise<Looked> {
+async function lookAtOwn(probe: Probe, mount: Mount, {plan, kept, ...asked}: Asked): Promise<Looked> {
   const {scratch} = plan.directories;
   const identity = stepOf(plan, 'identity.take') ?? null;
   const isView = stepsOf(plan, 'mount.overlay').some(({lower}) => lower === '/');
   const root = lstatSync(mount.root, {throwIfNoEntry: false});
   // elsewhere enter makes it, but what lies above a layer is not in the layer
   const obstacle = isView && root === undefined ? `the view of the node needs a directory ${mount.root} there: make it, empty` : null;
-  return tryOwn(probe, mount, {scratch, identity, ...asked}, obstacle);
+  return tryOwn(probe, mount, {scratch, identity, ...asked}, {obstacle, kept});
 }
 
 /** Mounts it and looks at that; what cannot be used then is not kept. */
-async function tryOwn(wanted: Wanted, mount: Mount, context: Context, obstacle: string | null = null): Promise<Looked> {
+async function tryOwn(
+  wanted: Wanted,
+  mount: Mount,
+  context: Context,
+  {obstacle = null, kept = new KeptSignals()}: {obstacle?: string | null; kept?: KeptSignals} = {},
+): Promise<Looked> {
   const {repository} = wanted;
   const {identity} = context;
   const beganUs = monotonicUs();
@@ -87,7 +95,8 @@ async function tryOwn(wanted: Wanted, mount: Mount, context: Context, obstacle: 
     const answer = {...readAnswer(''), epochUs: epochUs(), us: monotonicUs() - beganUs};
     return {entry: entryOf(wanted, answer, {state: 'broken', reason: `Tare could not mount it: ${own}`}), errors: null};
   }
-  const answer = await lookAtMount(own, repository, identity, Math.max(1, mount.deadlineUs - (monotonicUs() - beganUs)));
+  const leftUs = Math.max(1, mount.deadlineUs - (monotonicUs() - beganUs));
+  const answer = await kept.orWhile(lookAtMount(own, repository, identity, leftUs), notWaited);
   const verdict = judge(answer, wanted);
   if (verdict.state === 'ok') return {entry: entryOf(wanted, answer, verdict, true), errors: errorsOf(answer), own};
   const words = lastWords(own);
@@ -95,6 +104,9 @@ async function tryOwn(wanted: Wanted, mount: Mount, context: Context, obstacle: 
   const reason = `mounted by Tare (${mount.client}): ${verdict.reason ?? verdict.state}${words === null ? '' : `; its client said: ${words}`}`;
   return {entry: {...entryOf(wanted, answer, {state: verdict.state, reason}), mounted: null, fileSystem: null}, errors: null};
 }
+
+/** Nobody wants the answer any more. */
+const notWaited = (signal: string): Answer => ({...readAnswer(''), epochUs: epochUs(), error: `${signal} came`});
 
 /** The answer is for this job alone. */
 const lookAtMount = (own: OwnMount, repository: string, identity: Context['identity'], deadlineUs: number): Promise<Answer> =>

@@ -142,7 +142,14 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
     return start(prepared.without(lack, because), request, hello, channel, known);
   };
   try {
-    known.looked = await lookAtRepositories({plan, id: known.id, frontPid: hello.frontPid, bootId: first.facts.node.bootId, log});
+    known.looked = await lookAtRepositories({
+      plan,
+      id: known.id,
+      frontPid: hello.frontPid,
+      bootId: first.facts.node.bootId,
+      log,
+      kept: channel.kept,
+    });
     withUsable(plan, known.looked); // an image in a repository that cannot be used is not looked at
     prepared = (await first.withImage?.()) ?? first;
     ({plan} = prepared);

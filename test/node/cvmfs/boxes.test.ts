@@ -180,6 +180,18 @@ for (const role of ROLES) {
       expect(await ended).to.include({code: 0, stdout: 'sum 55\n'});
     });
 
+    for (const signal of ['SIGTERM', 'SIGINT'] as const)
+      it(`${signal} ends the wait for one that is not there`, async () => {
+        const file = site.policy(policy({onFailure: {wait: '10m'}}));
+        const child = site.start(['run', '--policy', file, '--cvmfs', NAME, ...shell('echo never')]);
+        const end = ending(child);
+        await until('the brain', () => below(child.pid ?? 0)[1]?.pid);
+        await until('the first look', () => existsSync(join(site.directory, 'state/cvmfs')));
+        process.kill(child.pid ?? 0, signal);
+        expect(await end).to.include({code: 125, stdout: ''});
+        expect(site.records().map(({outcome}) => outcome.code)).to.deep.equal(['CVMFS_UNUSABLE']);
+      });
+
     it('a job that waits in vain ends with its front', async () => {
       const child = site.start([
         'run',

@@ -1,0 +1,41 @@
+/** Signals that the front keeps for a payload that is not launched yet: a wrapper that waits for something is to wait no longer. */
+
+import {signalName} from '../record/wait-status.js';
+
+/** What a batch system or a person sends to end a job; others say nothing about whether it is still wanted. */
+const ENDING = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGXCPU'];
+
+export class KeptSignals {
+  private name: string | null = null;
+  private readonly waiting: ((name: string) => void)[] = [];
+
+  note(number: number): void {
+    const name = signalName(number);
+    if (this.name !== null || !ENDING.includes(name)) return;
+    this.name = name;
+    for (const resolve of this.waiting.splice(0)) resolve(name);
+  }
+
+  /** The first that asks for the end; null until there is one. */
+  get first(): string | null {
+    return this.name;
+  }
+
+  /** The work's result, or what is made of the first such signal, if that comes before. The work goes on unheeded. */
+  async orWhile<T>(work: Promise<T>, otherwise: (name: string) => T): Promise<T> {
+    if (this.name !== null) return otherwise(this.name);
+    let stop: (name: string) => void = () => undefined;
+    const stopped = new Promise<T>((resolve) => {
+      stop = (name) => {
+        resolve(otherwise(name));
+      };
+      this.waiting.push(stop);
+    });
+    try {
+      return await Promise.race([work, stopped]);
+    } finally {
+      const at = this.waiting.indexOf(stop);
+      if (at >= 0) this.waiting.splice(at, 1);
+    }
+  }
+}
