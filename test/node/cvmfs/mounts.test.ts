@@ -21,7 +21,9 @@ const KINDS: [string, Kind][] = [
 ];
 
 const isStopped = (pid: number): boolean =>
-  readdirSync(`/proc/${String(pid)}/task`).every((task) => /\) T /.test(readFileSync(`/proc/${String(pid)}/task/${task}/stat`, 'latin1')));
+  readdirSync(`/proc/${String(pid)}/task`).every((task) =>
+    readFileSync(`/proc/${String(pid)}/task/${task}/stat`, 'latin1').includes(') T '),
+  );
 
 for (const [title, kind] of KINDS)
   for (const role of ROLES) {
