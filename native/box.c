@@ -464,7 +464,9 @@ void box_signal(struct front *front, int signo, bool noted)
 		forward(front, signal);
 	else
 		keep_signal(front, signal);
-	if (noted && !front->box.there && !front->launched_once)
+	/* what the payload would not hear of means nothing */
+	bool heard = !((front->caller->mask | front->caller->ignored) & SIG_BIT(signo));
+	if (noted && heard && !front->box.there && !front->launched_once)
 		talk_kept(front, signo);
 }
 
