@@ -11,6 +11,7 @@ const COMMANDS = {
   diff: () => import('../build/src/commands/diff.js'),
   doctor: () => import('../build/src/commands/doctor.js'),
   exec: () => import('../build/src/commands/exec.js'),
+  hold: () => import('../build/src/commands/hold.js'),
   'htcondor:config': () => import('../build/src/commands/htcondor/config.js'),
   'htcondor:health': () => import('../build/src/commands/htcondor/health.js'),
   'images:inspect': () => import('../build/src/commands/images/inspect.js'),

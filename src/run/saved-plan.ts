@@ -37,6 +37,9 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
   if (canonicalJson(places) !== canonicalJson(plan.directories))
     throw mismatch('its directories are not the policy’s', canonicalJson(plan.directories), canonicalJson(places));
   checkLimits(plan, policy, mismatch);
+  const tasks = stepOf(plan, 'payload.execute')?.tasks;
+  if (tasks !== undefined)
+    throw mismatch('tasks of a batch system are to join it, and none would', String(tasks), 'a payload that is executed');
   const parents = new Map(Object.values(facts.cgroup.controllers).map(({parent, version}) => [parent, version]));
   for (const step of stepsOf(plan, 'cgroup.create')) {
     const parent = step.directory.slice(0, step.directory.indexOf('/tare-{id}'));

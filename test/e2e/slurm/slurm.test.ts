@@ -2,13 +2,12 @@
 
 import {chmodSync, writeFileSync} from 'node:fs';
 import {hostname} from 'node:os';
-import {join} from 'node:path';
 import {expect} from 'chai';
 import {need} from '../../support/need.js';
 import {Cluster} from '../../support/slurm.js';
-import {installed, isRoot, payload, processes, program, until} from '../../support/tare.js';
+import {bin, isRoot, payload, processes, program, until} from '../../support/tare.js';
 
-const WRAPPER = join(installed(), 'bin/tare-wrap');
+const WRAPPER = bin('tare-wrap');
 
 describe('Slurm', () => {
   let cluster: Cluster | null = null;
@@ -69,7 +68,7 @@ describe('Slurm', () => {
   });
 
   it('has a doctor who knows the job, and says what to change in Slurm', async () => {
-    const {stdout} = await slurm().run(['srun', '-n1', join(installed(), 'bin/tare'), 'doctor', '--json']);
+    const {stdout} = await slurm().run(['srun', '-n1', bin('tare'), 'doctor', '--json']);
     const {checks} = JSON.parse(stdout) as {checks: {name: string; state: string; found: string; remedy: string}[]};
     const found = checks.find(({name}) => name === 'batch system');
     expect(found?.state).to.equal('limited');

@@ -1,13 +1,12 @@
 /** Several tasks of a step in one box, on a real Slurm: as an unprivileged user, and as root. */
 
 import {readdirSync, readFileSync, writeFileSync} from 'node:fs';
-import {join} from 'node:path';
 import {expect} from 'chai';
 import {need} from '../../support/need.js';
 import {Cluster, type Ran} from '../../support/slurm.js';
-import {installed, isRoot, payload, processes, program, until} from '../../support/tare.js';
+import {bin, isRoot, payload, processes, program, until} from '../../support/tare.js';
 
-const WRAPPER = join(installed(), 'bin/tare-wrap');
+const WRAPPER = bin('tare-wrap');
 
 for (const role of ['user', 'root'] as const) {
   describe(`tasks of Slurm in one box, ${role}`, () => {
@@ -128,6 +127,14 @@ for (const role of ['user', 'root'] as const) {
       expect(time.wallUs).to.be.above(2_000_000);
     });
 
+    it('lets a task read another’s memory, and share System V’s', async function () {
+      need(this, program('python3') !== null, 'python3 is not installed');
+      writeFileSync(slurm().at('home/meet.py'), MEET);
+      const {code, stdout, stderr} = await run('srun', '-n2', '--mem=600', WRAPPER, 'python3', '-I', 'meet.py');
+      expect(code, stderr).to.equal(0);
+      expect(stdout.trim().split('\n').sort()).to.deep.equal(['0: from 1, system v', '1: from 0, system v']);
+    });
+
     it('waits for no task that never comes', async () => {
       const {code, stderr} = await run('srun', '-n2', '--mem=600', 'sh', '-c', `test $SLURM_PROCID = 1 || exec ${WRAPPER} true`);
       expect(code, stderr).to.equal(0);
@@ -154,6 +161,45 @@ for (const role of ['user', 'root'] as const) {
     });
   });
 }
+
+/** By process_vm_readv(2), as MPI's shared memory transports do, and shmget(2). */
+const MEET = `
+import ctypes, os, time
+libc = ctypes.CDLL(None, use_errno=True)
+libc.shmat.restype = ctypes.c_void_p
+libc.prctl(0x59616D61, ctypes.c_ulong(2**64 - 1), 0, 0, 0)  # PR_SET_PTRACER, where Yama asks for it
+rank = int(os.environ['SLURM_PROCID'])
+buffer = ctypes.create_string_buffer(b'from %d' % rank)
+
+def tell(name, text):
+    with open(f'/dev/shm/new.{name}', 'w') as file:
+        file.write(text)
+    os.rename(f'/dev/shm/new.{name}', f'/dev/shm/{name}')
+
+def hear(name):
+    while not os.path.exists(f'/dev/shm/{name}'):
+        time.sleep(0.05)
+    with open(f'/dev/shm/{name}') as file:
+        return file.read()
+
+class Piece(ctypes.Structure):
+    _fields_ = [('base', ctypes.c_void_p), ('size', ctypes.c_size_t)]
+
+if rank == 0:
+    shared = libc.shmget(77, 4096, 0o1600)
+    ctypes.memmove(libc.shmat(shared, None, 0), b'system v', 9)
+tell(f'at.{rank}', f'{os.getpid()} {ctypes.addressof(buffer)}')
+pid, address = map(int, hear(f'at.{1 - rank}').split())
+found = ctypes.create_string_buffer(7)
+mine, theirs = Piece(ctypes.addressof(found), 6), Piece(address, 6)
+if libc.process_vm_readv(pid, ctypes.byref(mine), 1, ctypes.byref(theirs), 1, 0) != 6:
+    raise OSError(ctypes.get_errno(), 'process_vm_readv')
+hear('at.0')
+text = ctypes.string_at(libc.shmat(libc.shmget(77, 4096, 0o600), None, 0))
+print(f'{rank}: {found.value.decode()}, {text.decode()}', flush=True)
+tell(f'done.{rank}', '')
+hear(f'done.{1 - rank}')
+`;
 
 function variables(pid: number): string[] {
   try {
