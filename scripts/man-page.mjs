@@ -34,7 +34,10 @@ tare \\- a job wrapper for grid worker nodes
 .SH DESCRIPTION
 Builds a box of limits and isolation around a job, and leaves an exact record of what the job used.
 .SH COMMANDS
-${Object.entries(commands).map(command).join('')}.SH SEE ALSO
+${Object.entries(commands)
+  .filter(([, {hidden}]) => !hidden)
+  .map(command)
+  .join('')}.SH SEE ALSO
 .BR tare\\-wrap (1),
 .BR bwrap (1)
 `;
