@@ -43,6 +43,17 @@ describe('Slurm: from the slot to the job', () => {
     expect(lrms({SLURM_STEP_ID: '3', SLURM_PROCID: '5', SLURM_RESTART_COUNT: '2'})).to.include({globalJobId: 'grid#17.3.5', attempt: 3});
   });
 
+  it('says what the tasks of a step on a node have together', () => {
+    const step = {...BATCH, SLURM_STEP_ID: '0', SLURM_STEP_TASKS_PER_NODE: '4(x2),1', SLURM_NODEID: '1', SLURMD_NODENAME: 'n1'};
+    const task = {...step, SLURM_LOCALID: '2', SLURM_PROCID: '6'};
+    const {together} = adapter.read(call(task), effects());
+    expect(together).to.include({step: 'grid#17.0@n1.0', index: 2, name: 'task 6', count: 4, globalJobId: 'grid#17.0@n1'});
+    expect([together?.slot.cores?.value, together?.slot.memoryBytes?.value]).to.deep.equal([8, 16_000 * 2 ** 20]);
+    const without = [{...task, SLURM_NODEID: '2'}, step, BATCH].map((one) => adapter.read(call(one), effects()).together);
+    expect(without).to.deep.equal([undefined, undefined, undefined]);
+    expect(adapter.read({...call(task), role: 'command'}, effects()).together).to.equal(undefined);
+  });
+
   it('is detected by the job’s number', () => {
     const detect = (environment: Record<string, string>) => slurm.batchSystems?.[0]?.detect(call(environment));
     expect([detect(BATCH), detect({}), detect({SLURM_JOB_ID: ''})]).to.deep.equal([true, false, false]);
