@@ -22,6 +22,8 @@
 enum {
 	/* A flood of real-time signals before the exec is cut here, as the kernel's own queue would cut it. */
 	KEPT_MAX = 4096,
+	/* From the kill to the end of a front that is to end: its brain has waited before. */
+	STUCK_MS = 10000,
 };
 
 static void tell_failed(struct front *front, const char *step_name, int error, const char *what)
@@ -477,6 +479,7 @@ void box_kill(struct front *front)
 	if (!box->there || box->killed)
 		return;
 	box->killed = true;
+	box->killed_us = monotonic_us();
 	/* init sees the end of its socket and can still report */
 	if (box->control.fd >= 0)
 		shutdown(box->control.fd, SHUT_WR);
@@ -782,6 +785,14 @@ static bool settle_orphans(struct front *front)
 
 	return box->engine_reaped && !box->init && (box->killed || WIFSIGNALED(box->engine_status)) &&
 	       kill_children(of_a_brain, &front->talk);
+}
+
+/* A process that waits in the kernel, for a file server say, dies when that lets it. */
+bool box_is_stuck(const struct front *front)
+{
+	const struct box *box = &front->box;
+
+	return box->there && box->killed && monotonic_us() - box->killed_us > STUCK_MS * 1000LL;
 }
 
 /* Is anything left of the box? */

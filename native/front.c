@@ -175,9 +175,9 @@ _Noreturn void front_main(struct caller *caller, const struct brain_file *file, 
 	speech_keep(&front.speech, command_line);
 	talk_start(&front);
 	for (;;) {
-		if (front.ending && !front.box.there)
+		if (front.ending && (!front.box.there || box_is_stuck(&front)))
 			end_now(&front);
 		wait_and_take(&front, soon ? WATCH_MS : -1);
-		soon = box_settle(&front);
+		soon = box_settle(&front) || (front.ending && front.box.killed);
 	}
 }

@@ -166,22 +166,26 @@ static void pass_on_the_rest(struct keeper *keeper)
 static void read_link(struct keeper *keeper);
 
 /* Of an application each start is answered for, also one that was ended on its way to the exec. */
-static void settle_start(struct keeper *keeper)
+static void settle_start(struct keeper *keeper, bool alone)
 {
-	while (keeper->link >= 0 && !keeper->failed)
+	while (alone && keeper->link >= 0 && !keeper->failed)
 		read_link(keeper); /* its other end is dead: it says what became of the exec */
 	if (!keeper->executed)
 		report_failed(keeper, "init", 0, "the application was ended before its exec");
 }
 
-/* Nothing outlives this process, however it came here. */
+/* Nothing outlives this process, however it came here, but what cannot be killed: of a payload's process that is such a one
+ * there is no end to tell. */
 static _Noreturn void finish(struct keeper *keeper)
 {
-	kill_all(&keeper->reaper);
+	bool alone = kill_all(&keeper->reaper);
+
+	if (!alone)
+		keeper->told_end = true; /* it may have the pipes of lines */
 	if (keeper->post)
-		settle_start(keeper);
+		settle_start(keeper, alone);
 	pass_on_the_rest(keeper);
-	if (keeper->executed)
+	if (keeper->executed && (alone || keeper->ended))
 		report_ended(keeper);
 	_exit(keeper->executed ? 0 : EXIT_WRAPPER);
 }

@@ -10,7 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { KILL_AGAIN_MS = 20 };
+enum {
+	KILL_AGAIN_MS = 20,
+	/* One that waits in the kernel, for a file server say, dies when that lets it: nobody waits for it longer. */
+	KILL_MS = 20000,
+};
 
 struct hunt {
 	bool (*spare)(pid_t pid, const void *context);
@@ -113,11 +117,12 @@ void reap_heard(const struct reaper *reaper)
 		;
 }
 
-void kill_all(const struct reaper *reaper)
+bool kill_all(const struct reaper *reaper)
 {
+	long long until = monotonic_us() + KILL_MS * 1000LL;
 	bool somebody = reap(reaper, 0, false); /* what was dead before was not killed by us */
 
-	while (somebody) {
+	while (somebody && monotonic_us() < until) {
 		struct pollfd dead = { .fd = reaper->children, .events = POLLIN };
 		if (getpid() == 1)
 			kill(-1, SIGKILL);
@@ -128,4 +133,5 @@ void kill_all(const struct reaper *reaper)
 		reap_heard(reaper);
 		somebody = reap(reaper, 0, true);
 	}
+	return !somebody;
 }

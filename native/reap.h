@@ -28,7 +28,7 @@ bool reap(const struct reaper *reaper, int flags, bool killing);
 /* Empties the signalfd, which says that something may be dead. */
 void reap_heard(const struct reaper *reaper);
 
-/* Kills and reaps all that is left. Returns when this process is alone. */
-void kill_all(const struct reaper *reaper);
+/* Kills and reaps all that is left. True when this process is alone; false when something does not die in time. */
+bool kill_all(const struct reaper *reaper);
 
 #endif

@@ -51,6 +51,7 @@ struct box {
 	int engine_status;
 	struct rusage engine_usage;
 	bool go_wanted, go_sent, executed, failed, ended, killed;
+	long long killed_us; /* when it was killed, CLOCK_MONOTONIC; 0: it was not */
 	bool wound_up; /* nothing will be started any more */
 	bool may_have_run, some_not_given; /* of several: any one; any one not */
 	int status; /* as which a front without a brain ends */
@@ -110,6 +111,7 @@ void box_read(struct front *front);
 void box_read_errors(struct front *front);
 void box_reaped(struct front *front, pid_t pid, int status, const struct rusage *usage);
 bool box_settle(struct front *front); /* true: look again soon */
+bool box_is_stuck(const struct front *front); /* killed long ago, and not gone: nobody waits for it any more */
 
 /* terminal.c */
 void terminal_give(struct front *front);

@@ -45,7 +45,10 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   stopHelper(state.helper);
   const endedUs = life.init?.endedUs ?? monotonicUs();
   const again = life.executedUs === null ? null : lookAgain(plan, state.looked ?? [], endedUs, log);
-  const left = [...(await groups.remove()), ...removeScratch(plan, id), ...(await disconnect(plan, id))];
+  // what cannot be killed has it still: a sweep removes it later
+  const left = life.unkillable
+    ? [`processes of ${id}, which cannot be killed`]
+    : [...(await groups.remove()), ...removeScratch(plan, id), ...(await disconnect(plan, id))];
   if (left.length > 0) log.error('left behind', {left});
   pauseAt(plan.pauseAt, 'brain-removed');
 
@@ -197,8 +200,7 @@ function outcomeOf(life: Life, kills: readonly Kill[]): Outcome {
     noted,
     kills,
     callerLost: life.callerLost,
-    trouble:
-      init === null ? (frontLost ? 'the front was killed, and the payload with it' : 'init was killed, and the payload with it') : null,
+    trouble: init === null ? troubleOf(life) : null,
     killedProcesses: init?.killedProcesses ?? null,
   });
   const own = life.applications?.killedForOwnLimit() ?? [];
@@ -207,6 +209,11 @@ function outcomeOf(life: Life, kills: readonly Kill[]): Outcome {
   return service === null || outcome.reason !== null
     ? outcome
     : {...outcome, reason: `the service ${service.name} failed beside it: ${service.reason}`};
+}
+
+function troubleOf({frontLost, unkillable}: Life): string {
+  if (frontLost) return 'the front was killed, and the payload with it';
+  return unkillable ? 'it could not be killed: a process of it waits in the kernel' : 'init was killed, and the payload with it';
 }
 
 /** With the applications that it is about. */

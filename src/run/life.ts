@@ -36,6 +36,8 @@ const LAUNCH_DEADLINE_MS = 60_000;
 const GONE_DEADLINE_MS = 30_000;
 /** From the kill to the empty group. A process in D state can take longer than anybody waits. */
 const EMPTY_DEADLINE_MS = 10_000;
+/** From the kill to init's report. A process that waits in the kernel for a file server that is gone can take for ever. */
+const KILL_DEADLINE_MS = 30_000;
 const SIGTERM = 15;
 /** The longest time between two notes of how far the payload has come; it begins with a second and doubles. */
 const SEEN_MS = 60_000;
@@ -507,6 +509,7 @@ class Follower {
     setTimeout(() => {
       if (this.life.init === null && !this.gone && this.initPid !== null) killProcess(this.initPid);
     }, FRONT_DEADLINE_MS).unref();
+    this.deadline ??= setTimeout(this.giveUp, KILL_DEADLINE_MS);
   }
 
   private ended(strings: string[]): void {
@@ -534,7 +537,7 @@ class Follower {
   private async empty(): Promise<void> {
     const {groups, plan} = this.context;
     if (groups.populated('box')) groups.kill('box');
-    if (!(await groups.waitEmpty(EMPTY_DEADLINE_MS, 'box'))) this.life.unkillable = true;
+    if (!(await groups.waitEmpty(this.life.unkillable ? 0 : EMPTY_DEADLINE_MS, 'box'))) this.life.unkillable = true;
     // without groups init is all there is to wait for; it ends by itself when the front does
     for (let waited = 0; this.life.frontLost && this.initPid !== null && isAlive(this.initPid) && waited < EMPTY_DEADLINE_MS; waited += 20)
       await sleep(20);
@@ -543,12 +546,14 @@ class Follower {
 
   /** The front has to say soon that nothing is left, or something cannot be killed. */
   private giveUpIn(ms: number): void {
-    this.setDeadline(ms, () => {
-      this.life.unkillable = true;
-      this.kill();
-      this.late?.(null);
-    });
+    this.setDeadline(ms, this.giveUp);
   }
+
+  private readonly giveUp = (): void => {
+    this.life.unkillable = true;
+    this.kill();
+    this.late?.(null);
+  };
 
   private setDeadline(ms: number, expired: () => void): void {
     this.clearDeadline();

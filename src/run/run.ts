@@ -221,7 +221,8 @@ async function adopt(request: RunRequest, hello: Hello, channel: Channel): Promi
 async function conclude(state: BoxState, groups: Groups, life: Life, {plugins}: RunRequest, log: Log): Promise<RunResult> {
   const result = await finish(state, groups, life, log);
   const told = await tellBatchSystem(result, {batch: state.batch, settings: state.settings, plugins, effects: effectsWith(log)});
-  removeState(state.plan, state.id);
+  // it leads a sweep to what could not be killed
+  if (!life.unkillable) removeState(state.plan, state.id);
   await sweepInPassing(state.plan, log);
   return told;
 }

@@ -62,6 +62,7 @@ const ROWS = {
   'node/box/scratch': WITH_OVERLAYS,
   'node/box/fuse': {usual: [], also: []},
   'node/box/squashed': {usual: [], also: []},
+  'node/box/stuck': {usual: [], also: []},
   // small machines have a way of their own: these need an OCI runtime
   'node/system/services': {usual: [], also: ['small', 'small-condor']},
   // takes Debian's packages from outside
