@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import {homedir, tmpdir} from 'node:os';
-import {dirname, join} from 'node:path';
+import {basename, dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import type {UsageRecord} from '../../src/record/record.js';
 import {patience} from './pace.js';
@@ -241,22 +241,27 @@ export function send(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Processes that belong to a site: by their argv, or by what is mounted in their box. */
+/** Processes that belong to a site: by their argv, or by what of it is bound into their box. */
 function processesOf(directory: string): string[] {
   return processes()
     .filter(({pid, state}) => pid !== process.pid && state !== 'Z')
     .filter(
       ({pid, argv, comm}) =>
-        argv.some((argument) => argument.includes(directory)) || (comm === 'tare-init' && mountsOf(pid).includes(directory)),
+        argv.some((argument) => argument.includes(directory)) ||
+        (comm === 'tare-init' && boundInto(pid).some((root) => root.includes(basename(directory)))),
     )
     .map(({pid, argv}) => `process ${String(pid)}: ${argv.join(' ')}`);
 }
 
-function mountsOf(pid: number): string {
+/** What of their file systems its mounts show. Not where: a mount of one test's is below `/` in the boxes of all that run at the time. */
+function boundInto(pid: number): string[] {
   try {
-    return readFileSync(`/proc/${String(pid)}/mountinfo`, 'utf8');
+    const mounts = readFileSync(`/proc/${String(pid)}/mountinfo`, 'utf8')
+      .trimEnd()
+      .split('\n');
+    return mounts.map((line) => line.split(' ')[3] ?? '');
   } catch {
-    return ''; // gone
+    return []; // gone
   }
 }
 
