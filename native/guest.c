@@ -186,7 +186,7 @@ static bool enter_groups(const struct guest *guest, const char **what)
 static bool be_first(const struct guest *guest, const char **what)
 {
 	*what = "mount namespace";
-	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL))
+	if (!own_mounts())
 		return false;
 	*what = "/proc";
 	if (!replace_proc() || !enter_groups(guest, what))

@@ -83,8 +83,7 @@ static void isolate(bool user)
 {
 	if (user && !user_namespace(geteuid(), getegid()))
 		fail("user namespace");
-	/* what the node unmounts is not kept here */
-	if (unshare(CLONE_NEWNS | CLONE_NEWPID) || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL))
+	if (unshare(CLONE_NEWPID) || !own_mounts())
 		fail("namespaces");
 	/* whoever looks at the repository joins these namespaces by way of /proc */
 	prctl(PR_SET_DUMPABLE, 1);

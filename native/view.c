@@ -84,8 +84,7 @@ bool user_namespace(uid_t uid, gid_t gid)
 	return unshare(CLONE_NEWUSER) == 0 && map_self(uid, gid, outer_uid, outer_gid);
 }
 
-/* Mounts of its own; what the node mounts later, an automounter above all, still arrives. */
-static bool own_mounts(void)
+bool own_mounts(void)
 {
 	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, BIND_SLAVE, NULL) == 0;
 }

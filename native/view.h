@@ -54,6 +54,9 @@ bool view_enter(const struct own_view *view, const char **what);
 
 /* This process alone in a user namespace, where it is `uid` and `gid`. False, with errno. */
 bool user_namespace(uid_t uid, gid_t gid);
+/* Mounts of its own for this process: what the node mounts and unmounts later, an automounter above all, still arrives. False,
+ * with errno. */
+bool own_mounts(void);
 /* A /proc of this process's PID namespace in place of what is there, in its mount namespace. False, with errno. */
 bool replace_proc(void);
 /* Programs that this process executes get no capabilities but these (bit N is capability N). False, with errno. */
