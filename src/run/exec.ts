@@ -11,7 +11,7 @@ import {accountOf} from './identity.js';
 import {groupsOf, type LiveBox} from './live.js';
 import {NATIVE} from './native.js';
 import {isRunning} from './process.js';
-import type {Quit} from './request.js';
+import type {Quit} from './quit.js';
 import {joinBox, runLaunched} from './session.js';
 import {readState} from './state.js';
 import type {Hello} from './hello.js';

@@ -31,8 +31,6 @@ export interface RunningBox {
   applications: () => readonly {name: string; state: string}[];
 }
 
-export type {Quit};
-
 export interface RunResult {
   quit: Quit;
   /** null only under the kill switch. */

@@ -3,7 +3,8 @@
 import {asTareError} from '../errors.js';
 import {Channel} from './channel.js';
 import {parseHello, type Hello} from './hello.js';
-import type {Quit, RunRequest, RunResult} from './request.js';
+import type {Quit} from './quit.js';
+import type {RunRequest, RunResult} from './request.js';
 import {runJob} from './run.js';
 
 /**

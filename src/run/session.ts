@@ -9,7 +9,7 @@ import type {Policy} from '../policy/policy.js';
 import {isOwn} from '../record/durable.js';
 import type {Channel, Frame} from './channel.js';
 import {isRunning, type ProcessId} from './process.js';
-import type {Quit} from './request.js';
+import type {Quit} from './quit.js';
 import {boxesIn, type BoxState} from './state.js';
 
 /** The live box of the same job for the same user; null when there is none. */

@@ -4,7 +4,8 @@ import type {BatchJob, BatchSettings, Effects, Failure, Plugin} from '@tare/cont
 import {adapterOf} from '../batch/detect.js';
 import type {UsageRecord} from '../record/record.js';
 import type {Seen} from './life.js';
-import type {Quit, RunResult} from './request.js';
+import type {Quit} from './quit.js';
+import type {RunResult} from './request.js';
 import type {BoxState} from './state.js';
 
 export interface Told {
