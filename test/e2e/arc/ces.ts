@@ -3,15 +3,47 @@
 import {createHash} from 'node:crypto';
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {expect} from 'chai';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {need} from '../../support/need.js';
 import {Ce, type ArcJob, type CeOptions, type Description, type Used} from '../../support/ce.js';
-import {installed, isRoot, payload, program} from '../../support/tare.js';
+import {installed, isRoot, payload, program, until} from '../../support/tare.js';
 
 export const WRAPPER = join(installed(), 'bin/tare-wrap');
 
 /** What each argument becomes, and what is there of the wrapper's own. */
 export const ECHO = '#!/bin/sh\necho ready\nfor each; do printf "<%s>" "$each"; done\necho\nenv | grep -c TARE_\nexit 0\n';
+
+/** Arguments that a shell would take apart. */
+export const ARGUMENTS_JOB: Description = {
+  script: ECHO,
+  arguments: ['two words', "quo'te", 'dou"ble', 'back\\slash', '*'],
+  xrsl: '(memory=300)',
+};
+export const ARGUMENTS_ECHOED = `ready\n<two words><quo'te><dou"ble><back\\slash><*>\n0\n`;
+
+/** Over the memory that it asks for. */
+export const MEMORY_JOB: Description = {script: `#!/bin/sh\necho ready; ${payload('touch-memory')} 290 --hold 60\n`, xrsl: '(memory=300)'};
+
+/** What ARC is to say of it, over whatever batch system. */
+export async function saysOverMemory(job: ArcJob): Promise<void> {
+  const used = await job.finished();
+  expect(used.ExitCode).to.equal(137);
+  expect(job.control('failed')).to.include('Tare: out of memory: ');
+  expect(used.UsedMemory).to.equal(figuresOf(job.record).UsedMemory);
+}
+
+/** Kills a job that has burnt two seconds and waits for a child that sleeps: ARC has the figures of then, and nothing is left of it. */
+export async function keepsFiguresWhenKilled(job: ArcJob, ce: Ce, before: () => Promise<unknown> = () => Promise.resolve()): Promise<void> {
+  await job.running();
+  await until('a note of two seconds', () => /^tare_UserTime=2s/m.test(job.diag), 60);
+  await before();
+  await job.kill();
+  const used = await job.finished();
+  expect(used.UsedCPUUserTime).to.equal(2);
+  expect(used.UsedWalltime).to.be.above(1);
+  await until('the end of its processes', () => ce.processes().length === 0, 20);
+}
 
 /** The simulation, of whose result the checksum is known. */
 export const MAIN_JOB: Description = {

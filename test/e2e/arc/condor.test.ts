@@ -2,8 +2,8 @@
 
 import {expect} from 'chai';
 import type {ArcJob} from '../../support/ce.js';
-import {payload, until} from '../../support/tare.js';
-import {ceFor, ECHO, figuresOf, WRAPPER} from './ces.js';
+import {payload} from '../../support/tare.js';
+import {ARGUMENTS_ECHOED, ARGUMENTS_JOB, ceFor, figuresOf, keepsFiguresWhenKilled, MEMORY_JOB, saysOverMemory, WRAPPER} from './ces.js';
 
 describe('ARC over HTCondor', () => {
   const ce = ceFor({callout: true, condor: {}});
@@ -12,16 +12,12 @@ describe('ARC over HTCondor', () => {
 
   before(async function () {
     this.timeout(120_000);
-    jobs['arguments'] = await ce().submit({
-      script: ECHO,
-      arguments: ['two words', "quo'te", 'dou"ble', 'back\\slash', '*'],
-      xrsl: '(memory=300)',
-    });
+    jobs['arguments'] = await ce().submit(ARGUMENTS_JOB);
     jobs['burn'] = await ce().submit({
       script: `#!/bin/sh\necho ready; ${payload('burn')} 2 --processes 2; ${payload('touch-memory')} 100\n`,
       xrsl: '(count=2)(memory=300)',
     });
-    jobs['memory'] = await ce().submit({script: `#!/bin/sh\necho ready; ${payload('touch-memory')} 290 --hold 60\n`, xrsl: '(memory=300)'});
+    jobs['memory'] = await ce().submit(MEMORY_JOB);
     jobs['killed'] = await ce().submit({script: `#!/bin/sh\necho ready; ${payload('burn')} 2; sleep 987654\n`, xrsl: '(memory=300)'});
   });
 
@@ -29,7 +25,7 @@ describe('ARC over HTCondor', () => {
     const echo = job('arguments');
     const used = await echo.finished();
     expect(used.ExitCode).to.equal(0);
-    expect(echo.session('out.txt')).to.equal(`ready\n<two words><quo'te><dou"ble><back\\slash><*>\n0\n`);
+    expect(echo.session('out.txt')).to.equal(ARGUMENTS_ECHOED);
     const {record} = echo;
     expect([record.mode, record.lrms.type]).to.deep.equal(['box', 'arc']);
     expect(record.lrms.localJobId).to.match(/^\d+\.0$/);
@@ -45,24 +41,9 @@ describe('ARC over HTCondor', () => {
     expect(burn.record.allocation.cores).to.equal(2);
   });
 
-  it('says that a job was over its memory', async () => {
-    const memory = job('memory');
-    const used = await memory.finished();
-    expect(used.ExitCode).to.equal(137);
-    expect(memory.control('failed')).to.include('Tare: out of memory: ');
-    expect(used.UsedMemory).to.equal(figuresOf(memory.record).UsedMemory);
-  });
+  it('says that a job was over its memory', () => saysOverMemory(job('memory')));
 
-  it('has the last figures of a job that arckill killed', async () => {
-    const killed = job('killed');
-    await killed.running();
-    await until('a note of two seconds', () => /^tare_UserTime=2s/m.test(killed.diag), 60);
-    await killed.kill();
-    const used = await killed.finished();
-    expect(used.UsedCPUUserTime).to.equal(2);
-    expect(used.UsedWalltime).to.be.above(1);
-    await until('the end of its processes', () => ce().processes().length === 0, 20);
-  });
+  it('has the last figures of a job that arckill killed', () => keepsFiguresWhenKilled(job('killed'), ce()));
 });
 
 describe('ARC over HTCondor, and Tare is the wrapper of both', () => {

@@ -4,7 +4,17 @@ import {expect} from 'chai';
 import type {ArcJob} from '../../support/ce.js';
 import {need} from '../../support/need.js';
 import {isRoot, payload, processes, program, until} from '../../support/tare.js';
-import {ceFor, ECHO, figuresOf, hitsOf, MAIN_JOB} from './ces.js';
+import {
+  ARGUMENTS_ECHOED,
+  ARGUMENTS_JOB,
+  ceFor,
+  figuresOf,
+  hitsOf,
+  keepsFiguresWhenKilled,
+  MAIN_JOB,
+  MEMORY_JOB,
+  saysOverMemory,
+} from './ces.js';
 
 describe('ARC over Slurm', () => {
   before(function () {
@@ -20,12 +30,8 @@ describe('ARC over Slurm', () => {
 
   before(async function () {
     this.timeout(120_000);
-    jobs['arguments'] = await ce().submit({
-      script: ECHO,
-      arguments: ['two words', "quo'te", 'dou"ble', 'back\\slash', '*'],
-      xrsl: '(memory=300)',
-    });
-    jobs['memory'] = await ce().submit({script: `#!/bin/sh\necho ready; ${payload('touch-memory')} 290 --hold 60\n`, xrsl: '(memory=300)'});
+    jobs['arguments'] = await ce().submit(ARGUMENTS_JOB);
+    jobs['memory'] = await ce().submit(MEMORY_JOB);
     jobs['main'] = await ce().submit(MAIN_JOB);
     jobs['wall'] = await ce().submit({
       script: `#!/bin/sh\necho ready; exec ${payload('trap-term')} TERM\n`,
@@ -38,19 +44,13 @@ describe('ARC over Slurm', () => {
     const echo = job('arguments');
     const used = await echo.finished();
     expect(used.ExitCode, echo.control('errors').slice(-2000)).to.equal(0);
-    expect(echo.session('out.txt')).to.equal(`ready\n<two words><quo'te><dou"ble><back\\slash><*>\n0\n`);
+    expect(echo.session('out.txt')).to.equal(ARGUMENTS_ECHOED);
     const {record} = echo;
     expect([record.mode, record.lrms.type, record.within]).to.deep.equal(['box', 'arc', null]);
     expect(record.lrms.localJobId).to.match(/^\d+$/);
   });
 
-  it('says that a job was over its memory', async () => {
-    const memory = job('memory');
-    const used = await memory.finished();
-    expect(used.ExitCode).to.equal(137);
-    expect(memory.control('failed')).to.include('Tare: out of memory: ');
-    expect(used.UsedMemory).to.equal(figuresOf(memory.record).UsedMemory);
-  });
+  it('says that a job was over its memory', () => saysOverMemory(job('memory')));
 
   it('runs the main job to the same result, with the figures of the record, and not Slurm’s', async () => {
     const main = job('main');
@@ -72,15 +72,8 @@ describe('ARC over Slurm', () => {
   });
 
   it('has the last figures of a job that arckill killed', async () => {
-    const killed = job('killed');
-    await killed.running();
-    await until('a note of two seconds', () => /^tare_UserTime=2s/m.test(killed.diag), 60);
-    await until('the payload’s second half', () => processes().some(({argv}) => argv.includes('987653')), 20);
-    await killed.kill();
-    const used = await killed.finished();
-    expect(used.UsedCPUUserTime).to.equal(2);
-    expect(used.UsedWalltime).to.be.above(1);
-    await until('the end of its processes', () => ce().processes().length === 0, 20);
-    expect(processes().filter(({argv}) => argv.includes('987653'))).to.deep.equal([]);
+    const sleeper = () => processes().filter(({argv}) => argv.includes('987653'));
+    await keepsFiguresWhenKilled(job('killed'), ce(), () => until('the payload’s second half', () => sleeper().length > 0, 20));
+    expect(sleeper()).to.deep.equal([]);
   });
 });
