@@ -20,6 +20,10 @@ const KINDS: [string, Kind][] = [
   ...(real === null ? [] : [['cvmfs2', () => real] as [string, Kind]]),
 ];
 
+/** Each has a client of its own. */
+const JOBS = Math.min(50, Number(process.env.TARE_BOXES ?? '50'));
+const AT_ONCE = 5;
+
 const isStopped = (pid: number): boolean =>
   readdirSync(`/proc/${String(pid)}/task`).every((task) =>
     readFileSync(`/proc/${String(pid)}/task/${task}/stat`, 'latin1').includes(') T '),
@@ -264,6 +268,29 @@ for (const [title, kind] of KINDS)
         const cache = join(shared, account ?? '');
         expect(statSync(cache).mode & 0o7777).to.equal(0o700);
         expect(readdirSync(cache)).to.not.have.length(0);
+      });
+
+      it(`after ${String(JOBS)} jobs on one cache, half of them killed: no client, lock or folder is left, and the next has it`, async function () {
+        this.timeout(patience(300_000));
+        const shared = join(place, 'shared');
+        mkdirSync(shared, {mode: 0o755});
+        if (role === 'user') site.give(shared);
+        const cache = {cache: {shared}};
+        const one = async (index: number): Promise<void> => {
+          const {pid, end, go} = await begin('"$1/$2/bin/analyse"', {}, cache);
+          if (index % 2 === 0) for (const {pid: victim} of below(pid).slice(0, 2)) send(victim, 'SIGKILL');
+          else go();
+          const {code, stdout, stderr} = await end;
+          if (index % 2 === 1) expect([code, stdout], stderr).to.deep.equal([0, 'ready\nsum 55\n']);
+        };
+        for (let index = 0; index < JOBS; index += AT_ONCE)
+          await Promise.all([...Array(Math.min(AT_ONCE, JOBS - index)).keys()].map((more) => one(index + more)));
+        await until('the end of all clients', () => clients().length === 0, 20);
+        const file = site.policy(policy());
+        for (const limit = Date.now() + patience(30_000); site.leftovers().length > 0 && Date.now() < limit;)
+          await site.command(['records', 'sweep', '--policy', file]);
+        const next = await run(['--cvmfs', first(), ...shell('"$1/$2/bin/analyse"', first())], {}, cache);
+        expect(next.stdout, next.stderr).to.equal('sum 55\n');
       });
 
       it('doctor --cvmfs says that Tare would mount it, and whether it can', async () => {
