@@ -1,8 +1,8 @@
 import {Args, Command, Flags} from '@oclif/core';
 import {printable} from '../report/table.js';
-import {diffBox, type Change} from '../run/diff.js';
-import {becomeOwner} from '../run/live.js';
-import {readState} from '../run/state.js';
+import {diffBox, type Change} from '../live/diff.js';
+import {becomeOwner} from '../live/live.js';
+import {readState} from '../box/state.js';
 import {oneBox, openNode} from './shared/boxes.js';
 import {complain, explain, Output} from './shared/output.js';
 

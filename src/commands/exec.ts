@@ -1,6 +1,6 @@
 import {Args, Command, Flags} from '@oclif/core';
-import {execAsOwner, execInBox} from '../run/exec.js';
-import {narrowTo} from '../run/live.js';
+import {execAsOwner, execInBox} from '../live/exec.js';
+import {narrowTo} from '../live/live.js';
 import {meet} from '../run/serve.js';
 import {boxFlags, introduce, oneBox, openNode} from './shared/boxes.js';
 import {frontDescriptor, runThroughFront} from './shared/front.js';

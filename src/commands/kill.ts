@@ -1,9 +1,9 @@
 import {existsSync} from 'node:fs';
 import {Command} from '@oclif/core';
 import {placesOf} from '../policy/places.js';
-import {killBox} from '../run/kill.js';
-import {becomeOwner} from '../run/live.js';
-import {sweepBoxes} from '../run/sweep.js';
+import {killBox} from '../live/kill.js';
+import {becomeOwner} from '../live/live.js';
+import {sweepBoxes} from '../sweep/sweep.js';
 import {boxArgs, oneBox, openNode, policyFlag, signalFlag} from './shared/boxes.js';
 import {explain, say} from './shared/output.js';
 

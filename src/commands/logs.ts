@@ -1,7 +1,7 @@
 import {closeSync} from 'node:fs';
 import {Command, Flags} from '@oclif/core';
-import {copyOutput, onlyLines, openSource} from '../run/output.js';
-import {becomeOwner} from '../run/live.js';
+import {copyOutput, onlyLines, openSource} from '../live/output.js';
+import {becomeOwner} from '../live/live.js';
 import {boxArgs, boxFlags, introduce, oneBox, openNode} from './shared/boxes.js';
 import {explain, Output} from './shared/output.js';
 import {withoutControls} from './shared/plain-bytes.js';

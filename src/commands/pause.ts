@@ -1,7 +1,7 @@
 import {Command} from '@oclif/core';
 import {TareError} from '../errors.js';
-import {pauseBox} from '../run/freeze.js';
-import {becomeOwner, groupsOf} from '../run/live.js';
+import {pauseBox} from '../follow/freeze.js';
+import {becomeOwner, groupsOf} from '../live/live.js';
 import {boxArgs, oneBox, openNode, policyFlag} from './shared/boxes.js';
 import {explain, say} from './shared/output.js';
 

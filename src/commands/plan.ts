@@ -6,9 +6,9 @@ import {effects} from '../batch/effects.js';
 import {PLUGINS} from '../plugins.js';
 import {explainPlan} from '../plan/explain.js';
 import {renderTable} from '../report/table.js';
-import {readPolicy} from '../run/documents.js';
-import {NATIVE} from '../run/native.js';
-import {newKnown, prepare, type Source} from '../run/prepare.js';
+import {readPolicy} from '../files/documents.js';
+import {NATIVE} from '../process/native.js';
+import {newKnown, prepare, type Source} from '../prepare/prepare.js';
 import {jobFlags, readJobFlags} from './shared/job-flags.js';
 
 export default class PlanCommand extends Command {

@@ -1,6 +1,6 @@
 import {Command, Flags} from '@oclif/core';
 import {renderJobs, type JobRow} from '../report/jobs.js';
-import {epochUs} from '../run/clock.js';
+import {epochUs} from '../process/clock.js';
 import {liveJobs, openNode, policyFlag, terminal, type Node} from './shared/boxes.js';
 import {complain, explain, say, sayJson} from './shared/output.js';
 
@@ -35,7 +35,7 @@ export default class Ps extends Command {
 
 /** Loaded only when it is asked for. */
 async function ended({policy, uid}: Node, most: number): Promise<JobRow[]> {
-  const {endedJobs} = await import('../run/ended.js');
+  const {endedJobs} = await import('../live/ended.js');
   const {records, cut} = endedJobs(policy, uid, most);
   if (cut) complain('there are too many records to look at all of them: some of the latest may be missing (see tare records list)');
   return records.map(({recordId, payload, user, pattern, allocation, net, time, outcome}) => ({

@@ -1,6 +1,6 @@
 import {Command} from '@oclif/core';
-import {resumeBox} from '../run/freeze.js';
-import {becomeOwner, groupsOf} from '../run/live.js';
+import {resumeBox} from '../follow/freeze.js';
+import {becomeOwner, groupsOf} from '../live/live.js';
 import {boxArgs, oneBox, openNode, policyFlag} from './shared/boxes.js';
 import {explain, say} from './shared/output.js';
 

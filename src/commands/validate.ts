@@ -1,6 +1,6 @@
 import {Args, Command} from '@oclif/core';
 import {asTareError, EXIT} from '../errors.js';
-import {validateFile} from '../run/validate.js';
+import {validateFile} from '../prepare/validate.js';
 
 export default class Validate extends Command {
   static override summary = 'Check job descriptors, policies, plans and records.';

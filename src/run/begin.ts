@@ -9,20 +9,20 @@ import type {LaunchContext} from '../engine/launch.js';
 import {stepsOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../record/record.js';
-import {attemptOf} from './attempt.js';
+import {attemptOf} from '../prepare/attempt.js';
 import {writeBundle} from './bundle.js';
-import type {Channel} from './channel.js';
-import {disconnect, identityOf, lease, named as withName} from './connect.js';
-import type {Hello} from './hello.js';
-import {takeImage} from './image.js';
-import {launch} from './life.js';
-import type {Log} from './log.js';
-import {tellAround} from './around.js';
-import {outputFileOf} from './output-file.js';
-import {pauseAt} from './pause.js';
-import type {Known, Prepared} from './prepare.js';
-import {wrapperOf} from './presence.js';
-import type {RunRequest} from './request.js';
+import type {Channel} from '../process/channel.js';
+import {disconnect, identityOf, lease, named as withName} from '../box/connect.js';
+import type {Hello} from '../process/hello.js';
+import {takeImage} from '../prepare/image.js';
+import {launch} from '../follow/life.js';
+import type {Log} from '../process/log.js';
+import {tellAround} from '../box/around.js';
+import {outputFileOf} from '../box/output-file.js';
+import {pauseAt} from '../process/pause.js';
+import type {Known, Prepared} from '../prepare/prepare.js';
+import {wrapperOf} from '../process/presence.js';
+import type {RunRequest} from '../prepare/request.js';
 import {
   makeScratch,
   makeState,
@@ -33,7 +33,7 @@ import {
   stateDirectory,
   writeState,
   type BoxState,
-} from './state.js';
+} from '../box/state.js';
 
 export interface Begun {
   state: BoxState;

@@ -7,11 +7,11 @@ import {parseMountinfo} from '../host/mountinfo.js';
 import {mountStep, repositoryOf} from '../plan/cvmfs.js';
 import {matchesGlob} from '../policy/glob.js';
 import {placesOf} from '../policy/places.js';
-import {readPolicy} from './documents.js';
-import {callerIdentity, defaultIdentity} from './identity.js';
-import {silentLog} from './log.js';
-import {here} from './presence.js';
-import {examineOwn, examineRepository} from './repositories.js';
+import {readPolicy} from '../files/documents.js';
+import {callerIdentity, defaultIdentity} from '../prepare/identity.js';
+import {silentLog} from '../process/log.js';
+import {here} from '../process/presence.js';
+import {examineOwn, examineRepository} from '../repositories/repositories.js';
 
 export interface ExaminedRepositories {
   root: string;

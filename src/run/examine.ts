@@ -9,10 +9,10 @@ import {readFacts} from '../host/index.js';
 import {spawnBriefly} from '../host/spawn.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
-import {readPolicy} from './documents.js';
-import {callerIdentity} from './identity.js';
-import {NATIVE} from './native.js';
-import {tryView} from './trial.js';
+import {readPolicy} from '../files/documents.js';
+import {callerIdentity} from '../prepare/identity.js';
+import {NATIVE} from '../process/native.js';
+import {tryView} from '../prepare/trial.js';
 
 /** The machine as an inventory would name it. */
 export interface Machine {

@@ -3,8 +3,8 @@
 import {asTareError} from '../errors.js';
 import {formatDuration} from '../job/quantity.js';
 import {placesOf} from '../policy/places.js';
-import {readPolicy} from './documents.js';
-import {nodeFailures} from './failures.js';
+import {readPolicy} from '../files/documents.js';
+import {nodeFailures} from '../box/failures.js';
 
 export interface Health {
   healthy: boolean;

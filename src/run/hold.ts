@@ -1,9 +1,9 @@
 /** The wrapper of a box that tasks join: it executes nothing itself, and tells them by the folder of their step what became of it. */
 
-import {processId} from './process.js';
-import type {RunRequest, RunResult} from './request.js';
+import {processId} from '../process/process.js';
+import type {RunRequest, RunResult} from '../prepare/request.js';
 import {serve} from './serve.js';
-import {readNote, writeNote} from './step-folder.js';
+import {readNote, writeNote} from '../step/folder.js';
 
 /**
  * @param descriptor of the socket to the front

@@ -4,11 +4,11 @@ import {existsSync} from 'node:fs';
 import type {BatchJob} from '@tare/contract';
 import type {IdentityFacts} from '../host/facts.js';
 import type {Policy} from '../policy/policy.js';
-import type {Channel} from './channel.js';
-import type {Hello} from './hello.js';
-import {payloadIdentity} from './identity.js';
-import {loadJob, type Request} from './prepare.js';
-import type {RunResult} from './request.js';
+import type {Channel} from '../process/channel.js';
+import type {Hello} from '../process/hello.js';
+import {payloadIdentity} from '../prepare/identity.js';
+import {loadJob, type Request} from '../prepare/prepare.js';
+import type {RunResult} from '../prepare/request.js';
 
 const DEFAULT_SWITCH = '/etc/tare/off';
 

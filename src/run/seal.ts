@@ -15,8 +15,8 @@ import {isOwn, makeDirectory, writeDurably} from '../record/durable.js';
 import {readRecordText, type RecordText} from '../record/read.js';
 import type {UsageRecord} from '../record/record.js';
 import {records} from '../record/spool.js';
-import {readPolicy} from './documents.js';
-import {userSpools} from './user-places.js';
+import {readPolicy} from '../files/documents.js';
+import {userSpools} from '../box/user-places.js';
 
 export interface SealSummary {
   sealed: number;

@@ -1,10 +1,10 @@
 /** A brain's whole task: meet the front, run what it was called for, tell the front how to end. */
 
 import {asTareError} from '../errors.js';
-import {Channel} from './channel.js';
-import {parseHello, type Hello} from './hello.js';
-import type {Quit} from './quit.js';
-import type {RunRequest, RunResult} from './request.js';
+import {Channel} from '../process/channel.js';
+import {parseHello, type Hello} from '../process/hello.js';
+import type {Quit} from '../process/quit.js';
+import type {RunRequest, RunResult} from '../prepare/request.js';
 import {runJob} from './run.js';
 
 /**

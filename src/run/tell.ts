@@ -3,10 +3,10 @@
 import type {BatchJob, BatchSettings, Effects, Failure, Plugin} from '@tare/contract';
 import {adapterOf} from '../batch/detect.js';
 import type {UsageRecord} from '../record/record.js';
-import type {Seen} from './life.js';
-import type {Quit} from './quit.js';
-import type {RunResult} from './request.js';
-import type {BoxState} from './state.js';
+import type {Seen} from '../follow/life.js';
+import type {Quit} from '../process/quit.js';
+import type {RunResult} from '../prepare/request.js';
+import type {BoxState} from '../box/state.js';
 
 export interface Told {
   batch: BatchJob;

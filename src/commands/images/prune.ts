@@ -2,7 +2,7 @@ import {existsSync} from 'node:fs';
 import {Command, Flags} from '@oclif/core';
 import {pruneCache} from '../../image/cache.js';
 import {formatBytes, parseDuration} from '../../job/quantity.js';
-import {cacheContext} from '../../run/image.js';
+import {cacheContext} from '../../prepare/image.js';
 import {imageFlags, openImages} from '../shared/images.js';
 import {explain, say, sayJson} from '../shared/output.js';
 

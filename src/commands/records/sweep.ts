@@ -1,7 +1,7 @@
 import {Command, Flags} from '@oclif/core';
 import {EXIT} from '../../errors.js';
 import {renderSweep} from '../../report/sweep.js';
-import {sweepNode} from '../../run/sweep-node.js';
+import {sweepNode} from '../../sweep/node.js';
 import {explain, say} from '../shared/output.js';
 
 export default class RecordsSweep extends Command {

@@ -2,13 +2,13 @@
 
 import {Args, Flags} from '@oclif/core';
 import {constants} from 'node:os';
-import {readPolicy} from '../../run/documents.js';
+import {readPolicy} from '../../files/documents.js';
 import type {Policy} from '../../policy/policy.js';
 import type {JobRow} from '../../report/jobs.js';
 import {printable} from '../../report/table.js';
-import {figuresOf} from '../../run/figures.js';
+import {figuresOf} from '../../live/figures.js';
 import {complain} from './output.js';
-import {findBox, groupsOf, liveBoxes, type LiveBox} from '../../run/live.js';
+import {findBox, groupsOf, liveBoxes, type LiveBox} from '../../live/live.js';
 
 export const policyFlag = {
   policy: Flags.string({description: 'policy file instead of /etc/tare/policy.yaml and /etc/tare/policy.d/', helpValue: 'FILE'}),

@@ -4,7 +4,7 @@ import {spawn} from 'node:child_process';
 import {existsSync} from 'node:fs';
 import {constants} from 'node:os';
 import {EXIT, TareError} from '../../errors.js';
-import {NATIVE} from '../../run/native.js';
+import {NATIVE} from '../../process/native.js';
 
 const MARK = /^@front=(\d+)$/;
 

@@ -8,7 +8,7 @@ import {allowsImage} from '../../policy/images.js';
 import {imagesPlace} from '../../policy/places.js';
 import type {Policy} from '../../policy/policy.js';
 import {renderTable} from '../../report/table.js';
-import {readPolicy} from '../../run/documents.js';
+import {readPolicy} from '../../files/documents.js';
 import {complain} from './output.js';
 
 export const imageFlags = {

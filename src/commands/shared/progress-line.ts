@@ -4,12 +4,12 @@ import {closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync, st
 import {isatty} from 'node:tty';
 import {formatProgress} from '../../report/progress.js';
 import {printable} from '../../report/table.js';
-import {processesIn} from '../../run/box-processes.js';
-import {monotonicUs} from '../../run/clock.js';
-import {measure} from '../../run/figures.js';
-import {statFields} from '../../run/process.js';
-import {Rates} from '../../run/rates.js';
-import type {RunningBox} from '../../run/request.js';
+import {processesIn} from '../../follow/box-processes.js';
+import {monotonicUs} from '../../process/clock.js';
+import {measure} from '../../live/figures.js';
+import {statFields} from '../../process/process.js';
+import {Rates} from '../../live/rates.js';
+import type {RunningBox} from '../../prepare/request.js';
 
 const PERIOD_MS = 1_000;
 /** To look at what more have open would take too long. */

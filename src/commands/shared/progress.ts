@@ -1,8 +1,8 @@
 /** One line on the terminal of `tare run`, while it waits. What the payload writes is never mixed with it. */
 
 import {readlinkSync} from 'node:fs';
-import {pidNamespace} from '../../run/process.js';
-import type {RunRequest} from '../../run/request.js';
+import {pidNamespace} from '../../process/process.js';
+import type {RunRequest} from '../../prepare/request.js';
 
 export const PROGRESS_MODES = ['never', 'auto', 'always'] as const;
 export type ProgressMode = (typeof PROGRESS_MODES)[number];

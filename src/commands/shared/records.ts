@@ -9,8 +9,8 @@ import type {ReadEvents} from '../../export/export.js';
 import {takeLock} from '../../export/lock.js';
 import {exportersPlace, placesOf, sealedPlace} from '../../policy/places.js';
 import type {Policy} from '../../policy/policy.js';
-import {readPolicy} from '../../run/documents.js';
-import {isRunning, processId} from '../../run/process.js';
+import {readPolicy} from '../../files/documents.js';
+import {isRunning, processId} from '../../process/process.js';
 import {complain} from './output.js';
 
 export const placeFlags = {

@@ -4,7 +4,7 @@ import type {Step} from '../../../src/plan/step.js';
 import {stepOf} from '../../../src/plan/step.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import {diagnose} from '../../../src/report/doctor.js';
-import {checkSavedPlan} from '../../../src/run/saved-plan.js';
+import {checkSavedPlan} from '../../../src/prepare/saved-plan.js';
 import {asUser, facts, no, plan, policy, ROOT, thrown, USER, yes, type Parts} from './build.js';
 
 const NETWORK: NetworkFacts = {

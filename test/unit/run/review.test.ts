@@ -9,16 +9,16 @@ import {finalRecord, hostOf, NO_TARE, NO_TIME, NO_USAGE, startedRecord} from '..
 import {RUNNING} from '../../../src/record/outcome.js';
 import {recordId} from '../../../src/record/uuid.js';
 import {formatSummary} from '../../../src/report/summary.js';
-import {payloadIdentity} from '../../../src/run/identity.js';
-import {Sampler} from '../../../src/run/sampler.js';
-import {checkSavedPlan} from '../../../src/run/saved-plan.js';
-import {makeScratch} from '../../../src/run/state.js';
+import {payloadIdentity} from '../../../src/prepare/identity.js';
+import {Sampler} from '../../../src/follow/sampler.js';
+import {checkSavedPlan} from '../../../src/prepare/saved-plan.js';
+import {makeScratch} from '../../../src/box/state.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import {facts, job, plan, policy, thrown, USER, grid} from '../plan/build.js';
-import {fakeFiles, fakeProc} from './proc.js';
+import {fakeFiles, fakeProc} from '../process/proc.js';
 
 describe('defects of runs', () => {
-  it('the sampler counts a process once, though one look missed it (src/run/sampler.ts, sample)', () => {
+  it('the sampler counts a process once, though one look missed it (src/follow/sampler.ts, sample)', () => {
     // its parent ended between two reads of the tree: it hung below neither its parent nor init then
     const looks = [
       fakeProc([
@@ -41,12 +41,12 @@ describe('defects of runs', () => {
     expect(sampler.report().cpuUs).to.equal(520 * 10_000);
   });
 
-  it('a saved plan whose engine was taken away is not run unboxed and recorded as a box (src/run/saved-plan.ts)', () => {
+  it('a saved plan whose engine was taken away is not run unboxed and recorded as a box (src/prepare/saved-plan.ts)', () => {
     const saved: Plan = {...plan(), engine: {name: 'none', path: null, version: null, because: ''}};
     expect(thrown(() => checkSavedPlan(saved, 'plan.json', facts(), policy())).code).to.equal('PLAN_MISMATCH');
   });
 
-  it('a saved plan has its cgroup.write steps in groups that it makes (src/run/saved-plan.ts)', () => {
+  it('a saved plan has its cgroup.write steps in groups that it makes (src/prepare/saved-plan.ts)', () => {
     const made = plan({job: {limits: {memory: '1GiB'}}});
     const steps = made.steps.map((step) =>
       step.op === 'cgroup.write' ? {...step, directory: '/sys/fs/cgroup/other/tare-{id}/payload'} : step,
@@ -54,7 +54,7 @@ describe('defects of runs', () => {
     expect(thrown(() => checkSavedPlan({...made, steps}, 'plan.json', facts(), policy())).code).to.equal('PLAN_MISMATCH');
   });
 
-  it('a scratch directory with a dollar in its name is taken letter by letter (src/run/state.ts, makeScratch and removeScratch)', () => {
+  it('a scratch directory with a dollar in its name is taken letter by letter (src/box/state.ts, makeScratch and removeScratch)', () => {
     const base = mkdtempSync(join(tmpdir(), 'tare-$$-'));
     try {
       const made = plan();
@@ -67,7 +67,7 @@ describe('defects of runs', () => {
     }
   });
 
-  it('a node without getent(1) is no defect of Tare’s (src/run/identity.ts, ask: stdout is null)', () => {
+  it('a node without getent(1) is no defect of Tare’s (src/prepare/identity.ts, ask: stdout is null)', () => {
     // whatever keeps getent from starting: here its argument is longer than the kernel lets one be
     expect(() =>
       payloadIdentity({...job(), user: {value: 'x'.repeat(200_000), provenance: {source: 'job', at: 'job.yaml#/user'}}}, policy(), USER),

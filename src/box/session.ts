@@ -1,0 +1,76 @@
+/** Somebody looks into a live job (condor_ssh_to_job): the command joins the box and its control groups, and is weighed with them. */
+
+import {join} from 'node:path';
+import type {BatchJob} from '@tare/contract';
+import {openGroups, type Part} from '../cgroup/manager.js';
+import {joinArgv} from '../engine/join.js';
+import {placesOf} from '../policy/places.js';
+import type {Policy} from '../policy/policy.js';
+import {isOwn} from '../record/durable.js';
+import type {Channel, Frame} from '../process/channel.js';
+import {isRunning, type ProcessId} from '../process/process.js';
+import type {Quit} from '../process/quit.js';
+import {boxesIn, type BoxState} from './state.js';
+
+/** The live box of the same job for the same user; null when there is none. */
+export function findLiveBox(policy: Policy, uid: number, {lrms, slot}: BatchJob): BoxState | null {
+  const {state: place} = placesOf(policy, uid);
+  // what others wrote there would say which groups to join, and whose process
+  if (!isOwn(place, uid) || !isOwn(join(place, 'boxes'), uid) || lrms.globalJobId === null) return null;
+  const isIt = ({batch, plan, init}: BoxState): boolean =>
+    init != null && batch.lrms.globalJobId === lrms.globalJobId && plan.slot.name === slot.name && isRunning(init);
+  return boxesIn(place).find(isIt) ?? null;
+}
+
+/** How a command that joined a box ended; or why it was not run. */
+export type Joined = {quit: Quit} | {failure: {step: string; text: string}};
+
+/**
+ * Runs a command in the namespaces and groups of a live box, and ends it with the box. Resolves when it has ended.
+ * @param inside a process of the payload
+ * @param command of the launch frame, all but what joins (native/README.md)
+ * @param part whose group: where there are several applications no process is in the payload's own
+ * @param seen is told of all that the front reports
+ */
+export async function joinBox(
+  {id, plan, init, inside}: Pick<BoxState, 'id' | 'plan' | 'init'> & {inside: ProcessId | null},
+  command: readonly string[],
+  part: Part,
+  channel: Channel,
+  seen: (frame: Frame) => void = () => undefined,
+): Promise<Joined> {
+  const groups = openGroups(plan.steps, id);
+  const strings = [...groups.joins('engine').map((path) => `J${path}`), ...groups.joins(part).map((path) => `j${path}`)];
+  // in a small machine the payload is where init is not, among the processes of the image's init
+  const pid = (plan.pattern.value === 'vm-lite' ? inside : init)?.pid ?? 0;
+  if (plan.mode.value === 'box') strings.push(...joinArgv(plan, pid).map((argument) => `E${argument}`));
+  channel.send('L', ...strings, ...command);
+  // without a PID namespace or a group nothing else ends it with the box
+  const watch = setInterval(() => {
+    if (init === null || !isRunning(init)) channel.send('A');
+  }, WATCH_MS);
+  try {
+    return await runLaunched(channel, seen);
+  } finally {
+    clearInterval(watch);
+  }
+}
+
+const WATCH_MS = 500;
+
+/** Follows what was launched to its end. */
+export async function runLaunched(channel: Channel, seen: (frame: Frame) => void = () => undefined): Promise<Joined> {
+  let joined: Joined = {quit: ['signal', SIGKILL]};
+  for (let frame = await channel.next(); frame !== null; frame = await channel.next()) {
+    const [first = '', , text = ''] = frame.strings;
+    seen(frame);
+    if (frame.tag === 'R') channel.send('G');
+    if (frame.tag === 'X') channel.send('C', '1'); // a reader sees when the command closes its own
+    if (frame.tag === 'F') joined = {failure: {step: first, text}};
+    if (frame.tag === 'E') joined = {quit: ['status', Number(first)]};
+    if (frame.tag === 'B') break;
+  }
+  return joined;
+}
+
+const SIGKILL = 9;

@@ -1,0 +1,349 @@
+/**
+ * The wrapper's folders: one per live box, with all that a brain needs to finish what another began, and one on scratch for the box's
+ * private directories. Made so that nobody else can put anything in our way.
+ */
+
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import {join} from 'node:path';
+import type {BatchJob, BatchSettings} from '@tare/contract';
+import type {Looked} from '../cvmfs/judge.js';
+import {TareError} from '../errors.js';
+import type {BubblewrapAbilities} from '../host/facts.js';
+import {childProcess} from '../host/spawn.js';
+import {FEATURES} from '../plan/features.js';
+import {IDENTITY} from '../plan/network.js';
+import {isContained} from '../plan/scratch.js';
+import {inBox, stepOf, stepsOf, type StepOf} from '../plan/step.js';
+import {isOwn, makeDirectory} from '../record/durable.js';
+import type {Verdict} from '../cgroup/manager.js';
+import type {Stop} from '../record/outcome.js';
+import type {RecordParts} from '../record/parts.js';
+import {makeImage} from '../follow/contain.js';
+import {writeIdentity, type Connection} from './connect.js';
+import {writeFeatures} from './features.js';
+import type {Seen} from '../follow/life.js';
+import type {Around} from './around.js';
+import type {OutputFile} from './output-file.js';
+import {runTool} from '../process/tool.js';
+import type {ProcessId} from '../process/process.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import type {RecordApplication} from '../record/record.js';
+import type {UsageRecord} from '../schema/generated/record-1.js';
+import type {Weighing} from '../follow/weigh.js';
+
+/** What is on disk of a live box. */
+export interface BoxState {
+  id: string;
+  plan: Plan;
+  started: UsageRecord;
+  /** The attempt as its batch system tells it, and how that is told of the end. */
+  batch: BatchJob;
+  settings: BatchSettings;
+  /** What was found of the repositories before the payload ran; absent: nobody looked. */
+  looked?: Looked[];
+  /** Process 1 of the box, or what stands for it, as the front's namespace sees it; null until it is there. */
+  init: ProcessId | null;
+  /** The payload's first process, of the same namespace; null until it is there. */
+  payload: ProcessId | null;
+  /** Of several applications, how each stands, and its keeper while it runs. */
+  applications: {name: string; state: string; service: boolean; keeper: ProcessId | null}[];
+  /** What their records would say now, without what they used: of a wrapper that is killed nobody else knows. */
+  noted: RecordApplication[];
+  /** Where the lines of several applications go: the files that the caller gave as standard output and error; null: no files. */
+  output: {stdout: OutputFile | null; stderr: OutputFile | null} | null;
+  /** Host name and addresses; null: the node's, or not leased yet. */
+  connection: Connection | null;
+  /** The box was connected; nobody does it again. */
+  connected: boolean;
+  /** The program that stands for its network. */
+  helper: ProcessId | null;
+  /** Event counters of the memory groups before the payload ran. */
+  memoryBefore: unknown;
+  abilities: BubblewrapAbilities;
+  /** CLOCK_MONOTONIC µs of the front's start. */
+  frontStartedUs: number;
+  cpus: number;
+  /** What the caller wants to be told at the end. */
+  recordCopy: string | null;
+  /** Calendar time of the payload's exec, µs; null until then. */
+  startEpochUs: number | null;
+  /** The limit that was found exceeded; null until then. */
+  stop: Stop | null;
+  /** When that was found, on the front's monotonic clock. */
+  stopUs: number | null;
+  /** What was weighed before the groups were removed; null until then. */
+  weighed: Weighing | null;
+  /** Its closed record is in a spool, or was: whoever collects records may take it before the box is gone. */
+  recorded: boolean;
+  /** The box that this one is in; absent: written by a version that did not note it. */
+  around?: Around | null;
+  /** Wrappers in the box, as they told; null: nobody listened yet. */
+  parts: RecordParts | null;
+  /** Whose limit killed, as a sweep found before it removed the groups; null until then. */
+  oom: Verdict | null;
+}
+
+const STATE_FILE = 'box.json';
+const SEEN_FILE = 'seen.json';
+/** A box's folder has its id for a name; one that a sweep has claimed has more. */
+export const BOX_ID = /^[0-9a-f]+$/;
+
+/** The folder of a live box. */
+export const stateDirectory = (plan: Plan, id: string): string => join(plan.directories.state, 'boxes', id);
+/** The box's folder on scratch. */
+export const scratchDirectory = (plan: Plan, id: string): string => join(plan.directories.scratch, `tare-${id}`);
+
+/**
+ * Makes the places of all boxes, and the folder of one with its state: from then on a sweep finds whatever else is made.
+ * @throws TareError STATE_DIRECTORY
+ */
+export function makeState(box: BoxState, caller: {uid: number}): void {
+  const {id, plan} = box;
+  const {state, spools, scratch} = plan.directories;
+  // others may pass through to a folder that is theirs, but not look around
+  ensureOwn(state, 0o711, caller.uid);
+  ensureOwn(join(state, 'boxes'), 0o700, caller.uid);
+  ensureOwn(scratch, 0o711, caller.uid);
+  for (const spool of spools) {
+    try {
+      makeDirectory(spool, 0o755); // it must exist before it can be hidden in the box
+    } catch {
+      // it will take no record either, and another place does
+    }
+  }
+  guard(() => {
+    mkdirSync(stateDirectory(plan, id), {mode: 0o700});
+  });
+  writeState(box);
+}
+
+/**
+ * Makes the box's folder on scratch and what the plan wants in it.
+ * @throws TareError STATE_DIRECTORY, SCRATCH_FAILED
+ */
+export function makeScratch(plan: Plan, id: string, recordId: string, identity: UsageRecord['identity'] = null): void {
+  guard(() => {
+    mkdirSync(scratchDirectory(plan, id), {mode: 0o711});
+    const owner = stepsOf(plan, 'identity.take')[0];
+    for (const step of stepsOf(plan, 'features.provide')) writeFeatures(step, inBox(FEATURES, scratchDirectory(plan, id)), id, recordId);
+    writeIdentity(plan, id, identity, scratchDirectory(plan, id));
+    for (const {path, mode, owner: whose} of stepsOf(plan, 'directory.create')) {
+      if (isContained(path)) continue; // enter's, on the box's own disk
+      const place = inBox(path, scratchDirectory(plan, id));
+      mkdirSync(place, {mode: 0o700});
+      chmodSync(place, Number.parseInt(mode, 8));
+      if (whose === 'job' && owner !== undefined) chownSync(place, owner.uid, owner.gid);
+    }
+    const contain = stepOf(plan, 'scratch.contain');
+    if (contain?.image != null) makeImage(contain, inBox(contain.image, scratchDirectory(plan, id)));
+  });
+}
+
+/** Makes a directory, or checks that the one there is a directory of ours that no other can write to. */
+export function ensureOwn(path: string, mode: number, uid: number): void {
+  guard(() => {
+    makeDirectory(path, mode);
+  });
+  if (isOwn(path, uid)) return;
+  const found = lstatSync(path);
+  throw new TareError('STATE_DIRECTORY', {
+    message: `${path} cannot be used safely`,
+    found: found.isDirectory() ? `owner ${String(found.uid)}, mode ${(found.mode & 0o7777).toString(8)}` : 'not a directory',
+    allowed: `a directory of uid ${String(uid)} or root that nobody else can write to`,
+    remedy: 'remove it, or set directories in the policy',
+  });
+}
+
+/**
+ * Replaced whole: a brain that dies while it writes leaves the state before.
+ * @throws TareError STATE_DIRECTORY
+ */
+export function writeState(state: BoxState, directory = stateDirectory(state.plan, state.id)): void {
+  const path = join(directory, STATE_FILE);
+  guard(() => {
+    writeFileSync(`${path}.new`, JSON.stringify(state), {mode: 0o600});
+    renameSync(`${path}.new`, path);
+  });
+}
+
+/** How far the payload had come; what cannot be written is not missed before a sweep wants it. */
+export function writeSeen({plan, id}: BoxState, seen: Seen): void {
+  const path = join(stateDirectory(plan, id), SEEN_FILE);
+  try {
+    writeFileSync(`${path}.new`, JSON.stringify(seen), {mode: 0o600});
+    renameSync(`${path}.new`, path);
+  } catch {
+    // the disk is full, or the folder gone
+  }
+}
+
+/** null when nothing was noted. */
+export function readSeen(directory: string): Seen | null {
+  try {
+    return JSON.parse(readPlainFile(join(directory, SEEN_FILE)).text) as Seen;
+  } catch {
+    return null;
+  }
+}
+
+/** @throws TareError STATE_DIRECTORY when another brain's state cannot be read */
+export function readState(directory: string): BoxState {
+  return guard(() => JSON.parse(readPlainFile(join(directory, STATE_FILE)).text) as BoxState);
+}
+
+/** The same with the owner of the file: whoever reads what another wrote has to check each value. @throws Error */
+export function readForeignState(directory: string): {state: unknown; uid: number} {
+  const {text, uid} = readPlainFile(join(directory, STATE_FILE));
+  return {state: JSON.parse(text), uid};
+}
+
+/** More than any plan with its environment. */
+const LARGEST_FILE = 16 * 1024 * 1024;
+
+/** A named pipe of a user's would hold up root's look at everybody's, and a link lead it elsewhere. @throws Error */
+export function readPlainFile(path: string): {text: string; uid: number} {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  try {
+    const stats = fstatSync(descriptor);
+    if (!stats.isFile()) throw new Error('not a plain file');
+    if (stats.size > LARGEST_FILE) throw new Error(`${stats.size} bytes are too many`);
+    return {text: readFileSync(descriptor, 'utf8'), uid: stats.uid};
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * Removes a box's private directories, and its folder on scratch.
+ * @returns what could not be removed
+ */
+export function removeScratch(plan: Plan, id: string): string[] {
+  const scratch = scratchDirectory(plan, id);
+  const owner = stepsOf(plan, 'identity.take')[0];
+  const made = stepsOf(plan, 'directory.create').filter(({path}) => !isContained(path));
+  for (const {path, owner: whose} of made) {
+    const isBelow = made.some((other) => path.startsWith(`${other.path}/`));
+    if (!isBelow) removePrivate(inBox(path, scratch), whose === 'job' ? owner : undefined, stepOf(plan, 'view.unshare')?.root ?? null);
+  }
+  const image = stepOf(plan, 'scratch.contain')?.image;
+  if (image != null) {
+    remove(scratch, () => {
+      rmSync(inBox(image, scratch), {force: true});
+    });
+  }
+  for (const own of [FEATURES, IDENTITY])
+    remove(inBox(own, scratch), () => {
+      rmSync(inBox(own, scratch), {recursive: true, force: true});
+    });
+  // root never walks a tree that the payload's user can change under its feet
+  return remove(scratch, () => {
+    if (owner === undefined) rmSync(scratch, {recursive: true, force: true});
+    else rmdirSync(scratch);
+  });
+}
+
+/** The boxes below one's own state directory, as far as their state can be read: one can be just being made, or removed. */
+export function boxesIn(directory: string): BoxState[] {
+  const boxes = join(directory, 'boxes');
+  return namesIn(boxes).flatMap((id) => {
+    try {
+      const state = BOX_ID.test(id) ? readState(join(boxes, id)) : null;
+      if (state === null) return [];
+      return Array.isArray(state.plan.steps) ? [state] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** What is in a directory; nothing when it is not there or cannot be read. */
+export function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+/** Removes the folder of a live box: the last thing, since a brain that follows reads it. */
+export function removeState(plan: Plan, id: string): string[] {
+  const directory = stateDirectory(plan, id);
+  return remove(directory, () => {
+    rmSync(directory, {recursive: true, force: true});
+  });
+}
+
+function remove(directory: string, action: () => void): string[] {
+  try {
+    action();
+    return [];
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? [] : [directory];
+  }
+}
+
+/** What a payload, or overlayfs, made unreadable is still to go. */
+const EMPTY_DIRECTORY = 'find "$1" -mindepth 1 -delete 2>/dev/null || { chmod -R u+rwX "$1"; find "$1" -mindepth 1 -delete; }';
+
+/**
+ * A directory that the payload wrote to. Root takes the payload's identity first: another process of that user could exchange a
+ * directory for a link while it is being removed. A view's layers, which hold what is root's, lie where no user can reach them.
+ */
+export function removePrivate(
+  directory: string,
+  owner: {uid: number; gid: number} | undefined,
+  root: StepOf<'view.unshare'>['root'],
+): void {
+  try {
+    if (root !== null && root.uids.count > 0 && !isEmpty(directory)) {
+      // some of it belongs to ids that are the user's only in a user namespace
+      const {uids, gids} = root;
+      runTool('tare-clear', [...[uids.start, uids.count, gids.start, gids.count].map(String), directory]);
+    } else if (!isEmpty(directory)) {
+      const asOwner = owner === undefined ? {} : {uid: owner.uid, gid: owner.gid};
+      childProcess().execFileSync('/bin/sh', ['-c', EMPTY_DIRECTORY, 'sh', directory], {
+        ...asOwner,
+        cwd: '/',
+        stdio: 'ignore',
+        env: {PATH: '/usr/bin:/bin'},
+      });
+    }
+    rmdirSync(directory);
+  } catch {
+    // whatever is left is reported by the removal of the whole folder
+  }
+}
+
+/** What cannot be looked into is taken for full. */
+function isEmpty(directory: string): boolean {
+  try {
+    return readdirSync(directory).length === 0;
+  } catch {
+    return false;
+  }
+}
+
+function guard<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof TareError) throw error;
+    const {message, code} = error as NodeJS.ErrnoException;
+    throw new TareError('STATE_DIRECTORY', {message, found: code, remedy: 'see directories in the policy', cause: error});
+  }
+}

@@ -1,0 +1,92 @@
+/** Whether an application is ready for those that need it, seen from outside of the box. */
+
+import {existsSync, lstatSync, readdirSync, readFileSync, readlinkSync} from 'node:fs';
+import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
+import {liesIn} from '../policy/glob.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import {existsSquashed} from '../files/squashed.js';
+import {readTree} from '../process/tree.js';
+
+export interface Where {
+  plan: Plan;
+  /** null when it does not run any more. */
+  keeperPid: number | null;
+  initPid: number | null;
+}
+
+/** By its file or its port; otherwise by what it does, which is not seen here. */
+export function isReady({ready}: StepOf<'application.execute'>, {plan, keeperPid, initPid}: Where): boolean {
+  if (ready.when === 'port') return keeperPid !== null && listens(ready.port, keeperPid);
+  if (ready.when !== 'file') return false;
+  if (isOutside(ready.path, plan)) return isThereOutside(ready.path, plan);
+  // init and keepers let nobody look but root; what they started does
+  const witnesses = [keeperPid, initPid].flatMap((pid) => (pid === null ? [] : [...readTree(pid).map((process) => process.pid), pid]));
+  return witnesses.some((pid) => isThere(ready.path, pid));
+}
+
+/** The same file under the same name outside of the box. */
+function isOutside(path: string, plan: Plan): boolean {
+  const mounts = stepsOf(plan, 'mount.bind');
+  return (
+    mounts.length === 0 ||
+    mounts.some(({source, destination, options}) => options.includes('rw') && source === destination && liesIn(path, destination))
+  );
+}
+
+/** Root looks as the job's account: see alsoSquashed. */
+function isThereOutside(path: string, plan: Plan): boolean {
+  const account = stepOf(plan, 'identity.take');
+  return account === undefined ? existsSync(path) : existsSquashed(path, account);
+}
+
+/** A path in the box of a process. Links in it that are absolute lead elsewhere: then it is not there. */
+function isThere(path: string, pid: number): boolean {
+  try {
+    return lstatSync(`/proc/${String(pid)}/root${path}`, {throwIfNoEntry: false}) !== undefined;
+  } catch {
+    return false; // the process is gone, or is not ours to look at
+  }
+}
+
+/** TCP_LISTEN of the kernel's include/net/tcp_states.h. */
+const LISTENS = '0A';
+
+/** A process below `pid` listens on a port of TCP (the kernel's proc_net_tcp: addresses in hex, the state, the inode). */
+function listens(port: number, pid: number): boolean {
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const tree = readTree(pid);
+  const inodes = new Set(
+    ['tcp', 'tcp6'].flatMap((name) =>
+      read(`/proc/${String(tree[0]?.pid ?? pid)}/net/${name}`)
+        .split('\n')
+        .slice(1)
+        .map((line) => line.trim().split(/\s+/))
+        .filter(([, local = '', , state]) => state === LISTENS && local.endsWith(suffix))
+        .map((fields) => `socket:[${fields[9] ?? ''}]`),
+    ),
+  );
+  return inodes.size > 0 && tree.some((process) => holdsAny(process.pid, inodes));
+}
+
+function holdsAny(pid: number, inodes: ReadonlySet<string>): boolean {
+  const directory = `/proc/${String(pid)}/fd`;
+  try {
+    return readdirSync(directory).some((descriptor) => {
+      try {
+        return inodes.has(readlinkSync(`${directory}/${descriptor}`));
+      } catch {
+        return false; // closed meanwhile
+      }
+    });
+  } catch {
+    return false;
+  }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+}

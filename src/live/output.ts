@@ -1,0 +1,172 @@
+/**
+ * What a payload writes, where that is a file: found by what its first process has open, and read through that, so that no path is followed.
+ * Nothing is stored about it anywhere.
+ */
+
+import {closeSync, constants, fstatSync, openSync, readFileSync, readlinkSync, readSync, type Stats} from 'node:fs';
+import {TareError} from '../errors.js';
+import {sleep} from '../process/clock.js';
+import {narrowTo, type LiveBox} from './live.js';
+import {openOutputFile} from '../box/output-file.js';
+import {isRunning, type ProcessId} from '../process/process.js';
+
+/** open(2): a file that is named and not opened, so that looking at it does nothing to it; missing in Node's constants. */
+const O_PATH = 0o10000000;
+/** Bits of O_ACCMODE in the flags of /proc/PID/fdinfo (proc_pid_fdinfo(5)), which are octal. */
+const O_ACCMODE = 0o3;
+
+export const STREAMS = {stdout: 1, stderr: 2} as const;
+export type Stream = keyof typeof STREAMS;
+
+const NAMES = {stdout: 'standard output', stderr: 'standard error'} as const;
+
+/**
+ * The file that the payload's first process writes to as this stream, opened for reading.
+ * @returns a descriptor, the caller's to close
+ * @throws TareError BOX_STATE, OUTPUT_ELSEWHERE, OUTPUT_UNREADABLE
+ */
+export function openOutput({id, payload}: LiveBox, stream: Stream): number {
+  if (payload === null || !isRunning(payload)) {
+    throw new TareError('BOX_STATE', {
+      message: `nothing runs in the box ${id}`,
+      remedy: 'what a job that has ended wrote is where its batch system put it',
+    });
+  }
+  const number = STREAMS[stream];
+  const what = `the ${NAMES[stream]} of ${id}`;
+  const link = `/proc/${payload.pid}/fd/${number}`;
+  let named: number | null = null;
+  try {
+    named = openSync(link, O_PATH);
+    const stats = fstatSync(named);
+    if (!stats.isFile()) throw elsewhere(what, kindOf(stats, link));
+    // what it cannot write to is no output of its: it could show root any file by a descriptor without rights
+    if (!isWritten(payload.pid, number)) throw elsewhere(what, 'a file that it only reads');
+    const descriptor = openSync(`/proc/self/fd/${named}`, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    // the number can be another process's by now
+    if (isRunning(payload)) return descriptor;
+    closeSync(descriptor);
+    throw new TareError('BOX_STATE', {message: `the box ${id} has just ended`});
+  } catch (error) {
+    if (error instanceof TareError) throw error;
+    const {code} = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw elsewhere(what, 'closed');
+    throw new TareError('OUTPUT_UNREADABLE', {
+      message: `${what} cannot be read`,
+      found: code,
+      remedy: 'call it as root, or as whoever may read the file',
+      cause: error,
+    });
+  } finally {
+    if (named !== null) closeSync(named);
+  }
+}
+
+/** What is to be read for one stream of a box. */
+export interface Source {
+  /** The caller's to close. */
+  descriptor: number;
+  /** Only lines with this before them, which is then left out; null: all. */
+  prefix: string | null;
+  /** It is written to until this has ended. */
+  writer: ProcessId | null;
+}
+
+/**
+ * The payload's output. Of several applications: all lines, or those of one, or the file that one has of its own.
+ * @throws TareError APPLICATION_UNKNOWN, BOX_STATE, OUTPUT_ELSEWHERE, OUTPUT_UNREADABLE
+ */
+export function openSource(box: LiveBox, application: string | undefined, stream: Stream): Source {
+  const narrowed = narrowTo(box, application);
+  if (box.applications.length === 0) return {descriptor: openOutput(box, stream), prefix: null, writer: box.payload};
+  const own = application === undefined ? null : ownFile(narrowed, stream);
+  if (own !== null) return {descriptor: own, prefix: null, writer: narrowed.payload};
+  const what = `the ${NAMES[stream]} of ${box.id}`;
+  const file = box.output[stream];
+  const descriptor = file === null ? null : openOutputFile(file);
+  if (descriptor === null)
+    throw elsewhere(what, file === null ? 'what the caller of the wrapper gave is none' : 'it is not there any more');
+  return {descriptor, prefix: application === undefined ? null : `${application}: `, writer: box.init};
+}
+
+/** Of an application that writes to a file of its own, and runs. */
+function ownFile(box: LiveBox, stream: Stream): number | null {
+  try {
+    return openOutput(box, stream);
+  } catch (error) {
+    if (error instanceof TareError && (error.code === 'OUTPUT_ELSEWHERE' || error.code === 'BOX_STATE')) return null;
+    throw error;
+  }
+}
+
+/** Passes on the lines that begin with a prefix, without it; what is no whole line yet waits. */
+export function onlyLines(prefix: string, write: (bytes: Buffer) => boolean): (bytes: Buffer) => boolean {
+  const before = Buffer.from(prefix);
+  let rest: Buffer = Buffer.alloc(0);
+  return (bytes) => {
+    const all = Buffer.concat([rest, bytes]);
+    const end = all.lastIndexOf(NEWLINE) + 1;
+    rest = all.subarray(end);
+    const wanted: Buffer[] = [];
+    for (let at = 0; at < end;) {
+      const next = all.indexOf(NEWLINE, at) + 1;
+      const line = all.subarray(at, next);
+      if (line.subarray(0, before.length).equals(before)) wanted.push(line.subarray(before.length));
+      at = next;
+    }
+    return write(Buffer.concat(wanted));
+  };
+}
+
+const NEWLINE = 0x0a;
+
+const elsewhere = (what: string, found: string): TareError =>
+  new TareError('OUTPUT_ELSEWHERE', {message: `${what} is no file`, found, remedy: 'whoever called the wrapper has it'});
+
+function isWritten(pid: number, number: number): boolean {
+  const flags = /^flags:\s+([0-7]+)$/m.exec(readFileSync(`/proc/${pid}/fdinfo/${number}`, 'latin1'))?.[1] ?? '0';
+  return (Number.parseInt(flags, 8) & O_ACCMODE) !== constants.O_RDONLY;
+}
+
+function kindOf(stats: Stats, link: string): string {
+  if (stats.isFIFO()) return 'a pipe';
+  if (stats.isSocket()) return 'a socket';
+  const target = readlinkSync(link);
+  if (stats.isCharacterDevice() && /^\/dev\/(?:pts\/\d+|tty\w*|console)$/.test(target)) return `a terminal (${target})`;
+  if (stats.isCharacterDevice() && target === '/dev/null') return '/dev/null';
+  return stats.isCharacterDevice() || stats.isBlockDevice() ? 'a device' : 'no plain file';
+}
+
+const CHUNK_BYTES = 64 * 1024;
+/** How soon is looked for more; a change of a file on NFS tells nobody. */
+const LOOK_MS = {first: 100, most: 1_000} as const;
+
+/**
+ * Passes on what is in the file, and with `follow` what comes until the box has ended.
+ * @param write false when nobody reads any more
+ */
+export async function copyOutput(
+  descriptor: number,
+  writer: ProcessId | null,
+  {follow, write}: {follow: boolean; write: (bytes: Buffer) => boolean},
+): Promise<void> {
+  const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+  let at = 0;
+  let waitMs: number = LOOK_MS.first;
+  for (;;) {
+    // asked before the last look: what was written until the end is seen
+    const lives = follow && writer !== null && isRunning(writer);
+    // it was cut off, and begins anew
+    if (fstatSync(descriptor).size < at) at = 0;
+    for (let count = readAt(descriptor, chunk, at); count > 0; count = readAt(descriptor, chunk, at)) {
+      at += count;
+      waitMs = LOOK_MS.first;
+      if (!write(chunk.subarray(0, count))) return;
+    }
+    if (!lives) return;
+    await sleep(waitMs);
+    waitMs = Math.min(LOOK_MS.most, 2 * waitMs);
+  }
+}
+
+const readAt = (descriptor: number, chunk: Buffer, at: number): number => readSync(descriptor, chunk, 0, chunk.length, at);

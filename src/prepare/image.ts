@@ -1,0 +1,148 @@
+/** The image of a job: looked at before the plan, and unpacked when the box is begun. */
+
+import {join} from 'node:path';
+import {TareError} from '../errors.js';
+import {noteUse, obtain, openCache, shrinkCache, type CacheContext} from '../image/cache.js';
+import {firstProgram, lookAtImage, openBlobs} from '../image/look.js';
+import {nodeArchitecture} from '../image/architecture.js';
+import {BlobError} from '../image/blobs.js';
+import {OtherArchitecture, readManifest} from '../image/manifest.js';
+import {BrokenImage, CannotUnpack, copyVerified, unpackLayers, ZSTD} from '../image/unpack.js';
+import type {Init, Valued} from '../job/job.js';
+import {INITS} from '../plan/inits.js';
+import {repositoryOf} from '../plan/cvmfs.js';
+import type {ImageFound} from '../plan/image.js';
+import type {Inputs} from '../plan/inputs.js';
+import {selectPattern} from '../plan/pattern.js';
+import {stepOf, type StepOf} from '../plan/step.js';
+import {allowsPath, namesDigests} from '../policy/images.js';
+import {applyRules} from '../policy/match.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import {runAbandonable} from '../host/abandon.js';
+import {isRunning, processId} from '../process/process.js';
+import {stateDirectory} from '../box/state.js';
+
+/**
+ * Only what the policy may allow is looked at: a look can wake an automount.
+ * @param isBoxed plans without a look, which throws the policy's refusals; false: there is no box, and so no image
+ * @returns null: nobody needs to know
+ * @throws TareError IMAGE_UNUSABLE, IMAGE_BROKEN, IMAGE_ARCHITECTURE, IMAGE_NOT_UNPACKED
+ */
+export async function findImage(
+  {value: path, provenance}: Valued<string>,
+  inputs: Inputs,
+  isBoxed: () => boolean,
+): Promise<ImageFound | null> {
+  const {job, facts, call} = inputs;
+  const {value: identity} = call.identity;
+  const {policy} = applyRules(inputs.policy, {vo: job.vo, user: identity.name, queue: job.queue, pattern: selectPattern(job).value});
+  const images = policy.images.value;
+  const allowed = allowsPath(images, path);
+  if (!(allowed || namesDigests(images)) || (allowed && !isBoxed())) return null;
+  const looked = await lookAtImage(path, {
+    identity: facts.caller.uid === 0 ? {uid: identity.uid, gid: identity.gid} : null,
+    where: provenance.at,
+    digest: !allowed,
+    user: facts.views?.user ?? facts.caller.uid !== 0,
+  });
+  const {kind, digest, architecture, mount} = looked;
+  return {path, kind, digest, architecture, mount};
+}
+
+/** Whether an image that is allowed by its path lies in a repository, which the plan says how to look at. */
+export function isInRepository(path: string, {policy, job, call}: Inputs): boolean {
+  const user = call.identity.value.name;
+  const ruled = applyRules(policy, {vo: job.vo, user, queue: job.queue, pattern: selectPattern(job).value}).policy;
+  return allowsPath(ruled.images.value, path) && repositoryOf(path, ruled.cvmfs.value.root) !== null;
+}
+
+const STAT = '/usr/bin/stat';
+
+/**
+ * Where an unpacked image has the init that the job names; null for the wrapper's own, and where the image has to be opened first.
+ * @throws TareError INIT_UNAVAILABLE
+ */
+export async function findInit({path, kind}: ImageFound, init: Valued<Init> | null): Promise<string | null> {
+  if (init === null || init.value === 'tare' || kind !== 'directory') return null;
+  const {paths} = INITS[init.value];
+  for (const candidate of paths) {
+    // links in an image lead to what it has there, not to the node's
+    const {code, out} = await runAbandonable(STAT, ['-c', '%F', '--', path + candidate], null);
+    if (code === 0 && !out.toString('latin1').startsWith('directory')) return candidate;
+  }
+  throw new TareError('INIT_UNAVAILABLE', {
+    message: `the image has no ${init.value}`,
+    where: init.provenance.at,
+    found: `${path} without ${paths.join(' and ')}`,
+    remedy: 'name the init that the image has, or leave init out: then the wrapper starts the services',
+  });
+}
+
+/**
+ * What the plan takes from the cache is there, whole, and stays until the box's folder is gone.
+ * @throws TareError IMAGE_BROKEN, IMAGE_NOT_UNPACKED
+ */
+export async function takeImage(plan: Plan, id: string, uid: number, maxBytes: number | null): Promise<void> {
+  const step = stepOf(plan, 'image.take');
+  if (step?.tree == null || step.digest === null) return;
+  const context = cacheContext(join(step.tree, '../..'), uid);
+  openCache(context);
+  const {digest} = step;
+  noteUse(context, digest, {id, folder: stateDirectory(plan, id)});
+  await obtain(context, digest, async (directory) => fill(step, digest, directory, maxBytes));
+  if (maxBytes !== null) shrinkCache(context, maxBytes);
+}
+
+export function cacheContext(directory: string, uid: number): CacheContext {
+  const self = processId(process.pid);
+  if (self === null)
+    throw new TareError('IMAGE_NOT_UNPACKED', {message: 'nothing in /proc says who we are', found: `/proc/${String(process.pid)}`});
+  return {directory, uid, self, isRunning};
+}
+
+type Filled = Awaited<ReturnType<Parameters<typeof obtain>[2]>>;
+
+async function fill(step: StepOf<'image.take'>, digest: string, directory: string, maxBytes: number | null): Promise<Filled> {
+  const {path, kind} = step;
+  const about = {source: path, name: null, architecture: null};
+  try {
+    if (kind === 'directory') throw new TypeError('a directory is not unpacked');
+    if (kind === 'squashfs') {
+      const bytes = await copyVerified(path, join(directory, 'image.squashfs'), digest, maxBytes);
+      return {...about, kind, files: 1, bytes};
+    }
+    const blobs = openBlobs(path, kind);
+    try {
+      const manifest = readManifest(blobs, nodeArchitecture());
+      if (manifest.digest !== digest) throw new BrokenImage(`it has become another one: ${manifest.digest} instead of ${digest}`);
+      const {files, bytes} = await unpackLayers(blobs, manifest.layers, directory, {mostBytes: maxBytes, zstd: firstProgram(ZSTD)});
+      return {...about, kind, name: manifest.name, architecture: manifest.architecture, files, bytes};
+    } finally {
+      blobs.close();
+    }
+  } catch (error) {
+    throw asImageError(error, path, step.because);
+  }
+}
+
+function asImageError(error: unknown, path: string, where: string): unknown {
+  if (error instanceof BrokenImage || error instanceof BlobError || error instanceof OtherArchitecture) {
+    const remedy = 'fetch or make it anew';
+    return new TareError('IMAGE_BROKEN', {message: `the image is broken: ${error.message}`, where, found: path, remedy, cause: error});
+  }
+  if (error instanceof CannotUnpack)
+    return new TareError('IMAGE_NOT_UNPACKED', {
+      message: `the image cannot be unpacked: ${error.message}`,
+      where,
+      found: path,
+      cause: error,
+    });
+  const {code, syscall} = error as NodeJS.ErrnoException;
+  if (code === undefined || error instanceof TareError) return error;
+  return new TareError('IMAGE_NOT_UNPACKED', {
+    message: 'the image cannot be unpacked',
+    where,
+    found: `${path}: ${code} (${syscall ?? ''})`,
+    cause: error,
+  });
+}

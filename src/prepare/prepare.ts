@@ -1,0 +1,371 @@
+/** Everything that is decided before anything is touched: documents, facts, plan. */
+
+import {randomBytes} from 'node:crypto';
+import {realpathSync, statfsSync, statSync} from 'node:fs';
+import {basename, dirname, join} from 'node:path';
+import type {BatchJob, BatchSettings} from '@tare/contract';
+import type {Looked} from '../cvmfs/judge.js';
+import {TareError} from '../errors.js';
+import type {Facts, IdentityFacts} from '../host/facts.js';
+import {readFacts} from '../host/index.js';
+import type {Front} from '../host/within.js';
+import {spawnBriefly} from '../host/spawn.js';
+import type {Job, Valued} from '../job/job.js';
+import {applyFlags, type JobFlags} from '../job/flags.js';
+import {jobFromCommand, jobFromDocument} from '../job/load.js';
+import {formatDuration} from '../job/quantity.js';
+import type {Call, CallSlot, Inputs} from '../plan/inputs.js';
+import {makePlan} from '../plan/plan.js';
+import {stepOf, stepsOf} from '../plan/step.js';
+import {BUILTIN} from '../policy/builtin.js';
+import {liesIn} from '../policy/glob.js';
+import {placesOf} from '../policy/places.js';
+import type {Policy} from '../policy/policy.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import {readDocument} from '../files/documents.js';
+import {ownFailures} from '../box/failures.js';
+import {callerIdentity, payloadIdentity} from './identity.js';
+import {findImage, findInit, isInRepository} from './image.js';
+import {aroundOf, type Around} from '../box/around.js';
+import {leadsTo} from '../files/network-path.js';
+import {pinnedCpus} from '../box/pinned.js';
+import {checkSavedPlan} from './saved-plan.js';
+import {isSquashed, realSquashed, statSquashed} from '../files/squashed.js';
+import {tryView} from './trial.js';
+
+/** Where the job comes from. */
+export type Source =
+  | {kind: 'descriptor'; file: string}
+  /** `callerArgvIndex`: where the command begins in the caller's argv, which is then passed on byte for byte. */
+  | {kind: 'command'; argv: string[]; callerArgvIndex: number | null}
+  | {kind: 'plan'; file: string};
+
+export interface Request {
+  source: Source;
+  flags: JobFlags;
+  /** The policy file that was named, null for the node's own. */
+  policyFile: string | null;
+  /** Folder of a step whose tasks the box is for: nothing is executed but what they bring. Absent: the box is for the payload. */
+  stepDirectory?: string;
+}
+
+export interface Prepared {
+  plan: Plan;
+  facts: Facts;
+  identity: IdentityFacts;
+  caller: IdentityFacts;
+  callerArgvIndex: number | null;
+  /** The same with what its image is, which lies in a repository that is to be looked at before; null: nothing is left to be seen. @throws TareError as findImage */
+  withImage: (() => Promise<Prepared>) | null;
+  /** Whether the plan has it, and could be made anew without. */
+  canDoWithout: (lack: Lack) => boolean;
+  /** The same job, planned for a node that lacks it. @throws TareError when the policy requires it */
+  without: (lack: Lack, because: string) => Prepared;
+}
+
+/** What can turn out not to work although the facts promised it. */
+export type Lack = 'box' | 'groups' | 'disk';
+
+/** What is known even when preparing fails: the record of a refusal is made of it. */
+export interface Known {
+  id: string;
+  role: 'wrapper' | 'command';
+  /** The attempt as its batch system tells it. */
+  batch: BatchJob;
+  settings: BatchSettings;
+  /** The front of this call. */
+  front: Front | undefined;
+  caller: IdentityFacts;
+  policy: Policy | null;
+  job: Job | null;
+  facts: Facts | null;
+  /** The box that this one is in already. */
+  around: Around | null;
+  /** What was found of the repositories that the job needs. */
+  looked: Looked[];
+}
+
+export const newKnown = (batch: BatchJob, role: Known['role'], front?: Front): Known => ({
+  id: randomBytes(8).toString('hex'),
+  role,
+  batch,
+  settings: {oom: BUILTIN.batch.oom.value},
+  front,
+  caller: callerIdentity(),
+  policy: null,
+  job: null,
+  facts: null,
+  around: null,
+  looked: [],
+});
+
+/**
+ * @param known is filled as things become known
+ * @throws TareError | TareErrors; nothing was touched then
+ */
+export async function prepare(
+  request: Request,
+  policy: Policy,
+  environment: Readonly<Record<string, string>>,
+  cwd: string,
+  known: Known,
+): Promise<Prepared> {
+  const {caller, batch} = known;
+  if (request.source.kind === 'plan') return prepareSaved(request.source.file, policy, environment, known);
+  const {job, callerArgvIndex} = await loadJob(request, cwd, batch);
+  known.job = job;
+  checkWorkDirectory(job, policy);
+  const identity = payloadIdentity(job, policy, caller);
+  const facts = gatherFacts(policy, wants(job, policy), known);
+  known.facts = facts;
+  known.around = aroundOf(facts.within, environment, caller.uid);
+  const call: Call = {
+    identity,
+    environment,
+    ownVariables: batch.ownVariables ?? [],
+    writable: (batch.writable ?? []).map(({value, at}) => ({value, provenance: {source: 'slot', at}})),
+    slot: slotOf(batch),
+    batchId: batch.lrms.localJobId,
+    tasks: request.stepDirectory === undefined ? undefined : batch.together?.count,
+    unboxed: unboxedReason(known, policy),
+    sample: Number.parseInt(known.id.slice(0, 8), 16) / 2 ** 32,
+  };
+  const inputs: Inputs = {job, policy, facts, call};
+  const {image} = job;
+  if (image === null) return prepareFrom(inputs, callerArgvIndex);
+  const withImage = (): Promise<Prepared> => prepareImage(image, inputs, callerArgvIndex);
+  return isInRepository(image.value, inputs) ? prepareFrom(inputs, callerArgvIndex, withImage) : withImage();
+}
+
+async function prepareImage(image: Valued<string>, inputs: Inputs, callerArgvIndex: number | null): Promise<Prepared> {
+  const {job, facts, call} = inputs;
+  const looked = await findImage(image, inputs, () => prepareFrom(inputs, callerArgvIndex).plan.mode.value === 'box');
+  if (looked === null) return prepareFrom(inputs, callerArgvIndex);
+  const init = await findInit(looked, job.init);
+  const system = facts.system === null ? null : {...facts.system, init};
+  return prepareFrom({...inputs, facts: {...facts, system}, call: {...call, image: looked}}, callerArgvIndex);
+}
+
+function prepareFrom(inputs: Inputs, callerArgvIndex: number | null, withImage: Prepared['withImage'] = null): Prepared {
+  const {facts, call} = inputs;
+  const plan = makePlan(inputs);
+  checkDevices(inputs.job);
+  checkRealPlaces(plan, inputs.job.workDirectory.provenance.at, inputs.policy);
+  return {
+    plan,
+    facts,
+    identity: call.identity.value,
+    caller: facts.caller,
+    callerArgvIndex,
+    withImage,
+    canDoWithout: (lack) => HAS[lack](plan),
+    without: (lack, because) => prepareFrom({...inputs, facts: lacking(facts, lack, because)}, callerArgvIndex),
+  };
+}
+
+const HAS: Readonly<Record<Lack, (plan: Plan) => boolean>> = {
+  // a small machine without is none
+  box: ({mode, pattern}) => mode.value === 'box' && pattern.value !== 'vm-lite',
+  groups: (plan) => stepOf(plan, 'cgroup.create') !== undefined,
+  disk: (plan) => stepOf(plan, 'scratch.contain') !== undefined,
+};
+
+function lacking(facts: Facts, lack: Lack, because: string): Facts {
+  if (lack === 'box') return {...facts, bubblewrap: {...facts.bubblewrap, path: null, how: because}};
+  if (lack === 'disk') {
+    const no = {available: false, how: because, remedy: null};
+    return {...facts, scratch: {...facts.scratch, containers: {...facts.scratch.containers, loop: no, tmpfs: no}}};
+  }
+  return {...facts, cgroup: {...facts.cgroup, controllers: {}, toEnable: [], toEmpty: null, how: because}};
+}
+
+async function prepareSaved(file: string, policy: Policy, environment: Readonly<Record<string, string>>, known: Known): Promise<Prepared> {
+  const plan = await readDocument(file, 'plan');
+  const facts = gatherFacts(
+    policy,
+    {
+      pins: false,
+      view: stepOf(plan, 'mount.overlay') !== undefined,
+      system: plan.pattern.value === 'vm-lite',
+      network: stepOf(plan, 'hostname.set') !== undefined,
+    },
+    known,
+  );
+  known.facts = facts;
+  known.around = aroundOf(facts.within, environment, known.caller.uid);
+  const identity = checkSavedPlan(plan, file, facts, policy);
+  const workDirectory = stepOf(plan, 'payload.execute')?.workDirectory ?? '/';
+  if (!leadsTo(workDirectory, policy.cvmfs.value.root)) requireDirectory(workDirectory, file);
+  checkRealPlaces(plan, file, policy);
+  return {
+    plan,
+    facts,
+    identity,
+    caller: known.caller,
+    callerArgvIndex: null,
+    withImage: null,
+    canDoWithout: () => false,
+    without: () => {
+      throw new TypeError('a saved plan is not made anew');
+    },
+  };
+}
+
+/** The job, with what the batch system knows of it: that is who it is, whatever its descriptor says. */
+export async function loadJob(
+  {source, flags}: Request,
+  cwd: string,
+  {about, lrms, descriptor, pattern}: BatchJob,
+): Promise<{job: Job; callerArgvIndex: number | null}> {
+  const load = async (): Promise<{job: Job; callerArgvIndex: number | null}> => {
+    if (source.kind === 'plan') throw new TypeError('a plan is no job');
+    if (source.kind === 'descriptor') {
+      const job = jobFromDocument(await readDocument(source.file, 'job'), {file: source.file, callerDirectory: cwd});
+      return {job, callerArgvIndex: null};
+    }
+    const {argv: command, callerArgvIndex} = source;
+    if (descriptor === null || callerArgvIndex === null) return {job: jobFromCommand(command, cwd), callerArgvIndex};
+    const document = await readDocument(descriptor.value, 'job');
+    const job = jobFromDocument(document, {file: descriptor.value, callerDirectory: cwd, command});
+    return {job, callerArgvIndex: document.command === undefined ? callerArgvIndex : null};
+  };
+  const {job, callerArgvIndex} = await load();
+  const known = {...job, name: job.name ?? about.name, vo: about.vo ?? job.vo, queue: lrms.queue ?? job.queue};
+  const asked = pattern == null ? known : applyFlags(known, {pattern: pattern.value}, cwd, () => pattern.at);
+  return {job: applyFlags(asked, flags, cwd), callerArgvIndex};
+}
+
+function slotOf({slot}: BatchJob): CallSlot {
+  const valued = (read: {value: number; at: string} | null) =>
+    read === null ? null : {value: read.value, provenance: {source: 'slot' as const, at: read.at}};
+  return {
+    name: slot.name,
+    cores: valued(slot.cores),
+    memoryBytes: valued(slot.memoryBytes),
+    scratchBytes: valued(slot.scratchBytes),
+    gpus: valued(slot.gpus),
+    wallTimeUs: valued(slot.wallTimeUs),
+    cpuTimeUs: valued(slot.cpuTimeUs),
+  };
+}
+
+/** A container runtime brings its own namespaces; and a node on which boxes fail again and again does without. */
+function unboxedReason({batch, caller}: Known, policy: Policy): Call['unboxed'] {
+  if (batch.kind === 'container') return {because: batch.because, always: true};
+  const {blackHole} = policy.batch;
+  if (blackHole?.then !== 'unboxed') return null;
+  const {length} = ownFailures(policy, caller.uid, blackHole);
+  if (length < blackHole.failures) return null;
+  const because = `${String(length)} failures of the wrapper in ${formatDuration(blackHole.withinUs)} (${blackHole.provenance.at})`;
+  return {because, always: false};
+}
+
+/** One in a repository is not looked at: init says whether it is there. */
+function checkWorkDirectory({workDirectory: {value, provenance}}: Job, policy: Policy): void {
+  if (!leadsTo(value, policy.cvmfs.value.root)) requireDirectory(value, provenance.at);
+}
+
+function checkDevices({devices}: Job): void {
+  for (const {value, provenance} of devices) {
+    if (statSync(value, {throwIfNoEntry: false}) === undefined)
+      throw new TareError('DEVICE_MISSING', {message: 'the device does not exist on this node', where: provenance.at, found: value});
+  }
+}
+
+/** What the payload may write to, links followed, must not hold the wrapper's own folders (decision 13: it could forge its record). */
+function checkRealPlaces(plan: Plan, where: string, policy: Policy): void {
+  const own = [plan.directories.state, ...plan.directories.spools, plan.directories.scratch].map(realPlace);
+  for (const {source, options} of stepsOf(plan, 'mount.bind')) {
+    if (!options.includes('rw') || source.startsWith('{box}') || leadsTo(source, policy.cvmfs.value.root)) continue;
+    const real = realPlace(source);
+    if (isOnControlGroups(real)) {
+      throw new TareError('WORK_DIRECTORY', {
+        message: 'a payload that could write to control groups could leave its limits',
+        where,
+        found: `${source} (${real})`,
+        remedy: 'start the job elsewhere',
+      });
+    }
+    const held = own.find((place) => liesIn(place, real));
+    if (held !== undefined) {
+      throw new TareError('OWN_DIRECTORY', {
+        message: 'the payload may not write where the wrapper keeps its own',
+        where,
+        found: `${source} (${real}), which holds ${held}`,
+        remedy: 'start the job elsewhere, or set directories in the policy',
+      });
+    }
+  }
+}
+
+/** CGROUP_SUPER_MAGIC and CGROUP2_SUPER_MAGIC of linux/magic.h. */
+const CGROUP_MAGIC: readonly number[] = [0x27e0eb, 0x63677270];
+
+function isOnControlGroups(path: string): boolean {
+  try {
+    return CGROUP_MAGIC.includes(statfsSync(path).type);
+  } catch {
+    return false; // not there: the engine will say so
+  }
+}
+
+/** The path without links, as far as it exists. */
+function realPlace(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    const real = isSquashed(error) ? realSquashed(path) : null;
+    if (real !== null) return real;
+    return path === '/' ? path : join(realPlace(dirname(path)), basename(path));
+  }
+}
+
+function requireDirectory(directory: string, where: string): void {
+  try {
+    if (statSync(directory).isDirectory()) return;
+  } catch (error) {
+    if (isSquashed(error) && statSquashed(directory)?.isDirectory === true) return;
+    throw new TareError('WORK_DIRECTORY', {
+      message: 'the work directory cannot be used',
+      where,
+      found: `${directory}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`,
+    });
+  }
+  throw new TareError('WORK_DIRECTORY', {message: 'the work directory is not a directory', where, found: directory});
+}
+
+/** Facts that cost something, and are found only for those who need them. */
+interface Wanted {
+  pins: boolean;
+  view: boolean;
+  system: boolean;
+  network: boolean;
+}
+
+/** What a rule of the policy may want counts too: which one matches is the plan's to say. */
+function wants(job: Job, policy: Policy): Wanted {
+  const settings = [policy, ...policy.rules.map(({set}) => set)];
+  const pins = [job.limits, policy.defaults, policy.maxima].some(({pinCores}) => pinCores?.value === 1);
+  const view =
+    job.image !== null ||
+    (job.filesystem === null
+      ? settings.some(({filesystem}) => (filesystem?.value[0] ?? 'node') !== 'node')
+      : job.filesystem.value !== 'node');
+  const system = job.pattern.value === 'vm-lite' || job.init !== null || job.services.length > 0 || job.identity !== null;
+  return {pins, view, system, network: job.identity !== null};
+}
+
+function gatherFacts(policy: Policy, {pins, view, system, network}: Wanted, {caller, front}: Known): Facts {
+  const {state, scratch} = placesOf(policy, caller.uid);
+  return readFacts({
+    caller,
+    scratchDirectory: scratch,
+    front,
+    pinned: pins ? pinnedCpus(state) : [],
+    spawn: spawnBriefly,
+    trial: view ? tryView : undefined,
+    system,
+    network,
+    cacheFile: `${state}/facts.json`,
+  });
+}

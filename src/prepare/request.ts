@@ -1,0 +1,46 @@
+/** What a run is asked for, and what comes of it. */
+
+import type {Failure, Plugin} from '@tare/contract';
+import type {Groups} from '../cgroup/manager.js';
+import type {UsageRecord} from '../record/record.js';
+import type {Request} from './prepare.js';
+import type {ProcessId} from '../process/process.js';
+import type {Quit} from '../process/quit.js';
+
+export interface RunRequest extends Request {
+  /** Where a copy of the final record goes. */
+  recordCopy: string | null;
+  /** Log lines on standard error. */
+  verbose: boolean;
+  /** Something is printed on standard output at the end. */
+  usesStdout: boolean;
+  /** Who called: the batch system itself, or somebody by the command line. */
+  role: 'wrapper' | 'command';
+  /** Called when the payload executes; what it returns, when the box is gone. null: nobody looks on. */
+  onRunning: ((box: RunningBox) => () => void) | null;
+  plugins: readonly Plugin[];
+  /** Version of Tare, for the record. */
+  version: string;
+}
+
+/** What somebody who looks on is told of a box. */
+export interface RunningBox {
+  groups: Groups;
+  init: ProcessId | null;
+  memoryLimitBytes: number | null;
+  applications: () => readonly {name: string; state: string}[];
+}
+
+export interface RunResult {
+  quit: Quit;
+  /** null only under the kill switch. */
+  record: UsageRecord | null;
+  /** Path of the record in the spool. */
+  path: string | null;
+  /** Messages for people: nothing was run, or the record could not be written. */
+  messages: string[];
+  /** Why nothing was run, and whose fault that is; null when the payload ran. */
+  failure: Omit<Failure, 'record'> | null;
+  /** Signals that the wrapper was sent and passed on. */
+  signals: readonly number[];
+}

@@ -1,0 +1,86 @@
+/** The static program that keeps a repository mounted for a job (native/README.md, Tools): started, waited for, ended. */
+
+import {isRunning, killProcess, processId, type ProcessId} from '../process/process.js';
+import {startTool} from '../process/tool.js';
+import {sleep} from '../process/clock.js';
+
+export interface MounterOrder {
+  /** It ends with this process. */
+  frontPid: number;
+  /** Where the client's output goes. */
+  folder: string;
+  /** Where it mounts, in mounts of its own. */
+  place: string;
+  /** Who runs the client; null: the caller. */
+  identity: {uid: number; gid: number; groups: readonly number[]} | null;
+  /** The client's argv; the descriptor of its mount comes last. */
+  client: readonly string[];
+}
+
+/** It gives its client two times one second. */
+const LEAVE_MS = 3000;
+
+/**
+ * Until the kernel has mounted: the client is only starting then, and whoever touches the mount waits for it.
+ * @param onEnd is told how the client ended, if it does before it is told to
+ * @returns the process in whose mounts it is, or why there is none
+ */
+export function startMounter(order: MounterOrder, deadlineMs: number, onEnd: (how: string) => void): Promise<ProcessId | string> {
+  const {frontPid, folder, place, identity, client} = order;
+  const who = identity === null ? '-' : `${String(identity.uid)} ${String(identity.gid)} ${identity.groups.join(',')}`;
+  return new Promise((resolve) => {
+    let text = '';
+    // two processes say it, in either order
+    let isMounted = false;
+    let mounter: ProcessId | null = null;
+    const child = startTool('tare-mounter', [String(frontPid), folder, place, who, ...client]);
+    const settle = (found: ProcessId | string): void => {
+      clearTimeout(timer);
+      if (typeof found === 'string') child.kill('SIGKILL');
+      // this process does not wait for it
+      child.unref();
+      (child.stdout as unknown as {unref(): void} | null)?.unref();
+      resolve(found);
+    };
+    const timer = setTimeout(() => {
+      settle('the kernel did not mount it in time');
+    }, deadlineMs);
+    child.stdout?.setEncoding('utf8').on('data', (more: string) => {
+      text += more;
+      const lines = text.split('\n');
+      text = lines.pop() ?? '';
+      for (const line of lines) {
+        const [key = '', value = ''] = line.split('\t');
+        if (key === 'mounter') mounter = processId(Number(value));
+        if (key === 'mounted') isMounted = true;
+        if (isMounted && mounter !== null) settle(mounter);
+        if (key === 'failed') settle(value);
+        if (key === 'ended') onEnd(value);
+      }
+    });
+    child.on('error', ({message}) => {
+      settle(message);
+    });
+    child.on('close', () => {
+      settle('it ended early');
+    });
+  });
+}
+
+/** Unmounts, and ends the client. Returns when nothing of it is left, or it cannot be killed. */
+export async function endMounter(mounter: ProcessId): Promise<void> {
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    if (!isRunning(mounter)) return;
+    if (signal === 'SIGKILL') killProcess(mounter.pid);
+    else terminate(mounter.pid);
+    for (let waited = 0; waited < LEAVE_MS && isRunning(mounter); waited += 10) await sleep(10);
+  }
+}
+
+function terminate(pid: number): void {
+  try {
+    process.kill(pid, 'SIGTERM');
+  } catch {
+    // it is gone
+  }
+}

@@ -1,0 +1,182 @@
+/** Repositories that Tare mounts for a job: a folder for each on scratch, its client in namespaces of its own, and all of it gone at the end. */
+
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import {hostname} from 'node:os';
+import {join} from 'node:path';
+import type {OwnMount} from '../cvmfs/judge.js';
+import {configText} from '../policy/cvmfs-mount.js';
+import type {StepOf} from '../plan/step.js';
+import {makeDirectory} from '../record/durable.js';
+import type {Log} from '../process/log.js';
+import {endMounter, startMounter} from './mounter.js';
+import {presenceOf, wrapperOf, type Here, type WhoBegan} from '../process/presence.js';
+import {ensureOwn, namesIn, removePrivate} from '../box/state.js';
+
+type Mount = StepOf<'cvmfs.mount'>;
+
+export interface Context {
+  /** The wrapper's directory on disk. */
+  scratch: string;
+  /** Whose clients they are; null: the caller's. */
+  identity: {uid: number; gid: number; groups: readonly number[]} | null;
+  id: string;
+  frontPid: number;
+  bootId: string | null;
+  log: Log;
+}
+
+const NAME = /^tare-cvmfs-[0-9a-f]+-[A-Za-z0-9]{6}$/;
+/** Whose folder it is, for a sweep. */
+const OWNER = 'owner.json';
+/** A folder that does not say whose it is was just being made. */
+const HALF_MADE_MS = 60_000;
+/** Of what a client said. */
+const LAST_BYTES = 2000;
+const LAST_LINES = 3;
+
+/** @returns what was mounted (its client need not answer yet), or why nothing was */
+export async function mountOwn(step: Mount, {scratch, identity, id, frontPid, bootId, log}: Context): Promise<OwnMount | string> {
+  const {repository} = step;
+  let folder: string | null = null;
+  try {
+    folder = makeFolder(step, {scratch, identity, id}, {host: {node: hostname(), bootId}, wrapper: wrapperOf(frontPid)});
+    const place = join(folder, 'mnt', repository);
+    const files = [...step.config, join(folder, 'config')];
+    const client = [step.client, '-f', '-o', `config=${files.join(':')}`, repository];
+    const mounter = await startMounter({frontPid, folder, place, identity, client}, step.deadlineUs / 1000, (how) => {
+      log.info('the client of a repository has ended', {repository, how});
+    });
+    if (typeof mounter !== 'string') return {mounter, folder, place};
+    removeFolder(folder);
+    return mounter;
+  } catch (error) {
+    if (folder !== null) removeFolder(folder);
+    return (error as Error).message;
+  }
+}
+
+function makeFolder(
+  {repository, parameters, sharedCache}: Mount,
+  {scratch, identity, id}: Pick<Context, 'scratch' | 'identity' | 'id'>,
+  owner: WhoBegan,
+): string {
+  ensureOwn(scratch, 0o711, process.getuid?.() ?? -1);
+  const folder = mkdtempSync(join(scratch, `tare-cvmfs-${id}-`));
+  writeFileSync(join(folder, OWNER), JSON.stringify(owner), {mode: 0o600});
+  writeFileSync(join(folder, 'config'), configText(parameters, folder));
+  for (const path of ['mnt', `mnt/${repository}`]) mkdirSync(join(folder, path), {mode: 0o755});
+  for (const [path, mode] of [
+    ['mnt', 0o755],
+    ['config', 0o644],
+    ['.', 0o711],
+  ] as const)
+    chmodSync(join(folder, path), mode);
+  makeFor(identity, join(folder, 'cache'));
+  if (sharedCache !== null) {
+    makeDirectory(join(sharedCache, '..'), 0o711);
+    makeFor(identity, sharedCache);
+  }
+  return folder;
+}
+
+/** A directory that the client's account alone can enter. @throws Error when it is another's */
+function makeFor(identity: Context['identity'], path: string): void {
+  const uid = identity?.uid ?? process.getuid?.() ?? -1;
+  try {
+    mkdirSync(path, {mode: 0o700});
+    if (identity !== null) chownSync(path, identity.uid, identity.gid);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  const found = lstatSync(path);
+  if (!found.isDirectory() || found.uid !== uid || (found.mode & 0o022) !== 0)
+    throw new Error(`${path} is no directory of uid ${String(uid)} that nobody else can write to`);
+}
+
+/** What its client said last, for people; null: nothing. */
+export function lastWords({folder}: OwnMount): string | null {
+  try {
+    const file = openSync(join(folder, 'client.log'), 'r');
+    try {
+      const {size} = fstatSync(file);
+      const text = Buffer.alloc(Math.min(size, LAST_BYTES));
+      readSync(file, text, 0, text.length, size - text.length);
+      const lines = text
+        .toString('utf8')
+        .split('\n')
+        .map((line) => line.trim())
+        .filter((line) => line !== '');
+      return lines.length === 0 ? null : lines.slice(-LAST_LINES).join(' | ');
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return null;
+  }
+}
+
+/** @returns what could not be removed */
+export async function endOwn(mounts: readonly (OwnMount | null | undefined)[]): Promise<string[]> {
+  const left = await Promise.all(
+    mounts.map(async (one) => {
+      if (one == null) return [];
+      await endMounter(one.mounter);
+      return removeFolder(one.folder);
+    }),
+  );
+  return left.flat();
+}
+
+/** The cache is the account's, who may have put anything in it. */
+function removeFolder(folder: string): string[] {
+  const cache = join(folder, 'cache');
+  const found = lstatSync(cache, {throwIfNoEntry: false});
+  if (found !== undefined) removePrivate(cache, process.getuid?.() === 0 && found.uid !== 0 ? found : undefined, null);
+  try {
+    rmSync(folder, {recursive: true, force: true});
+    return [];
+  } catch {
+    return [folder];
+  }
+}
+
+/**
+ * Folders whose job is gone: its mounts and clients went with it.
+ * @returns those that were removed, and those that cannot be
+ */
+export function sweepOwn(scratch: string, at: Here): {removed: string[]; left: string[]} {
+  const swept = {removed: [] as string[], left: [] as string[]};
+  for (const name of namesIn(scratch)) {
+    const folder = join(scratch, name);
+    if (!NAME.test(name) || !isAbandoned(folder, at)) continue;
+    const left = removeFolder(folder);
+    swept.removed.push(...(left.length === 0 ? [folder] : []));
+    swept.left.push(...left);
+  }
+  return swept;
+}
+
+function isAbandoned(folder: string, at: Here): boolean {
+  const found = statSync(folder, {throwIfNoEntry: false});
+  if (found === undefined || found.uid !== process.getuid?.()) return false;
+  try {
+    const owner = JSON.parse(readFileSync(join(folder, OWNER), 'utf8')) as WhoBegan;
+    return ['gone', 'restarted'].includes(presenceOf(owner, at));
+  } catch {
+    return Date.now() - found.mtimeMs > HALF_MADE_MS;
+  }
+}

@@ -1,0 +1,266 @@
+/** The repositories of a job: looked at before its box is built, and after its end, never by this process itself. */
+
+import {lstatSync} from 'node:fs';
+import {dirname, join} from 'node:path';
+import {readAnswer, wholeNumber, type Answer} from '../cvmfs/answer.js';
+import {closeEntry, entryOf, judge, type Entry, type Looked, type OwnMount, type Verdict, type Wanted} from '../cvmfs/judge.js';
+import {look} from '../cvmfs/look.js';
+import {TareError, TareErrors} from '../errors.js';
+import {formatDuration} from '../job/quantity.js';
+import {digest} from '../plan/canonical.js';
+import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import {epochUs, monotonicUs, sleep} from '../process/clock.js';
+import {KeptSignals} from '../process/kept-signals.js';
+import type {Log} from '../process/log.js';
+import {endOwn, lastWords, mountOwn, type Context} from './own.js';
+import {ensureOwn} from '../box/state.js';
+import {startTool} from '../process/tool.js';
+
+type Probe = StepOf<'cvmfs.probe'>;
+type Mount = StepOf<'cvmfs.mount'>;
+
+/** From one look to the next while a job waits for a repository. */
+const AGAIN_US = 2e6;
+/** At the end nobody is kept waiting long for the record. */
+const LAST_DEADLINE_US = 5e6;
+/** The payload's end and a look that began at that moment are the same time. */
+const CLOCKS_US = 1000;
+
+/** For whom they are looked at. */
+export interface Asked {
+  plan: Plan;
+  id: string;
+  frontPid: number;
+  bootId: string | null;
+  log: Log;
+  /** What ends the wait. */
+  kept: KeptSignals;
+}
+
+/**
+ * Looks at all of them at once, and as often as the plan says at those that cannot be used. What the node has not got is mounted where the
+ * plan says how: whoever calls has to end that (`endOwn`).
+ * @returns what was found, in the plan's order
+ */
+export async function lookAtRepositories(context: Asked): Promise<Looked[]> {
+  const {plan, log} = context;
+  const probes = stepsOf(plan, 'cvmfs.probe');
+  if (probes.length === 0) return [];
+  const folder = answersFolder(plan.directories.state, log);
+  return Promise.all(probes.map((probe) => lookUntilUsable(probe, folder, context)));
+}
+
+async function lookUntilUsable(probe: Probe, folder: string | null, context: Asked): Promise<Looked> {
+  const {plan, frontPid, log, kept} = context;
+  const mount = stepsOf(plan, 'cvmfs.mount').find(({repository}) => repository === probe.repository);
+  const endUs = monotonicUs() + probe.waitUs;
+  for (let ageUs = probe.shareUs; ; ageUs = Math.min(probe.shareUs, AGAIN_US)) {
+    const answer = await kept.orWhile(lookOnce(probe, plan, folder, {ageUs, deadlineUs: probe.deadlineUs}), notWaited);
+    const verdict = judge(answer, probe);
+    const found =
+      verdict.state === 'absent' && mount !== undefined
+        ? await lookAtOwn(probe, mount, context)
+        : {entry: entryOf(probe, answer, verdict), errors: errorsOf(answer)};
+    // nobody waits any more when the front is gone
+    const isOver = monotonicUs() + AGAIN_US > endUs || process.ppid !== frontPid || kept.first !== null;
+    if (found.entry.state === 'ok' || isOver) return found;
+    log.warn('a repository cannot be used yet', {repository: probe.repository, reason: found.entry.reason});
+    await kept.orWhile(sleep(AGAIN_US / 1000), () => undefined);
+  }
+}
+
+async function lookAtOwn(probe: Probe, mount: Mount, {plan, kept, ...asked}: Asked): Promise<Looked> {
+  const {scratch} = plan.directories;
+  const identity = stepOf(plan, 'identity.take') ?? null;
+  const isView = stepsOf(plan, 'mount.overlay').some(({lower}) => lower === '/');
+  const root = lstatSync(mount.root, {throwIfNoEntry: false});
+  // elsewhere enter makes it, but what lies above a layer is not in the layer
+  const obstacle = isView && root === undefined ? `the view of the node needs a directory ${mount.root} there: make it, empty` : null;
+  return tryOwn(probe, mount, {scratch, identity, ...asked}, {obstacle, kept});
+}
+
+/** Mounts it and looks at that; what cannot be used then is not kept. */
+async function tryOwn(
+  wanted: Wanted,
+  mount: Mount,
+  context: Context,
+  {obstacle = null, kept = new KeptSignals()}: {obstacle?: string | null; kept?: KeptSignals} = {},
+): Promise<Looked> {
+  const {repository} = wanted;
+  const {identity} = context;
+  const beganUs = monotonicUs();
+  const own = obstacle ?? (await mountOwn(mount, context));
+  if (typeof own === 'string') {
+    const answer = {...readAnswer(''), epochUs: epochUs(), us: monotonicUs() - beganUs};
+    return {entry: entryOf(wanted, answer, {state: 'broken', reason: `Tare could not mount it: ${own}`}), errors: null};
+  }
+  const leftUs = Math.max(1, mount.deadlineUs - (monotonicUs() - beganUs));
+  const answer = await kept.orWhile(lookAtMount(own, repository, identity, leftUs), notWaited);
+  const verdict = judge(answer, wanted);
+  if (verdict.state === 'ok') return {entry: entryOf(wanted, answer, verdict, true), errors: errorsOf(answer), own};
+  const words = lastWords(own);
+  await endOwn([own]);
+  const reason = `mounted by Tare (${mount.client}): ${verdict.reason ?? verdict.state}${words === null ? '' : `; its client said: ${words}`}`;
+  return {entry: {...entryOf(wanted, answer, {state: verdict.state, reason}), mounted: null, fileSystem: null}, errors: null};
+}
+
+/** Nobody wants the answer any more. */
+const notWaited = (signal: string): Answer => ({...readAnswer(''), epochUs: epochUs(), error: `${signal} came`});
+
+/** The answer is for this job alone. */
+const lookAtMount = (own: OwnMount, repository: string, identity: Context['identity'], deadlineUs: number): Promise<Answer> =>
+  look((argv) => startTool('tare-repository', argv), {
+    ...{root: dirname(own.place), repository, file: '', ageUs: 0},
+    ...{deadlineUs, identity, mounter: own.mounter.pid},
+  });
+
+/** For whoever examines a node: mounts it, looks at it, and ends all of that. */
+export async function examineOwn(mount: Mount, minimumRevision: number | null, context: Context): Promise<Entry> {
+  const {entry, own} = await tryOwn({repository: mount.repository, minimumRevision}, mount, context);
+  await endOwn([own]);
+  return entry;
+}
+
+/** @param endedUs when the payload ended, on the monotonic clock: an answer from then on counts */
+export async function lookAgain(plan: Plan, looked: readonly Looked[], endedUs: number, log: Log): Promise<Entry[]> {
+  const probes = stepsOf(plan, 'cvmfs.probe');
+  if (looked.length === 0) return [];
+  const folder = answersFolder(plan.directories.state, log);
+  return Promise.all(
+    looked.map(async ({entry, errors, own}) => {
+      const probe = probes.find(({repository}) => repository === entry.repository);
+      if (probe === undefined) return entry;
+      const ageUs = monotonicUs() - endedUs + CLOCKS_US;
+      const answer = await lookOnce(probe, plan, folder, {
+        ageUs,
+        deadlineUs: Math.min(probe.deadlineUs, LAST_DEADLINE_US),
+        at: 'end',
+        own,
+      });
+      const closed = closeEntry(entry, answer, errors);
+      if (closed.stateAtEnd !== entry.state)
+        log.warn('a repository is no longer what it was', {repository: entry.repository, reason: closed.reasonAtEnd});
+      return closed;
+    }),
+  );
+}
+
+function lookOnce(
+  {repository, root}: Probe,
+  plan: Plan,
+  folder: string | null,
+  {ageUs, deadlineUs, at = 'start', own}: {ageUs: number; deadlineUs: number; at?: 'start' | 'end'; own?: OwnMount | undefined},
+): Promise<Answer> {
+  const identity = stepOf(plan, 'identity.take') ?? null;
+  if (own !== undefined) return lookAtMount(own, repository, identity, deadlineUs);
+  const file = folder === null ? '' : join(folder, `${String(identity?.uid ?? 'own')}-${digest(root).slice(-8)}-${at}-${repository}`);
+  return look((argv) => startTool('tare-repository', argv), {root, repository, file, ageUs, deadlineUs, identity});
+}
+
+/** A repository that answered and then hangs the engine: the next look, whose answer others get too, tells. */
+export function holdUpOf(plan: Plan, looked: readonly Looked[], log: Log): {afterMs: number; look: () => Promise<string | null>} | null {
+  const probes = stepsOf(plan, 'cvmfs.probe').filter(({otherwise}) => otherwise !== 'record');
+  if (probes.length === 0) return null;
+  const afterMs = Math.max(...probes.map(({deadlineUs}) => deadlineUs)) / 1000;
+  return {
+    afterMs,
+    look: async () => {
+      const folder = answersFolder(plan.directories.state, log);
+      const found = await Promise.all(
+        probes.map(async (probe) => {
+          const own = looked.find(({entry}) => entry.repository === probe.repository)?.own;
+          const answer = await lookOnce(probe, plan, folder, {ageUs: (afterMs * 1000) / 2, deadlineUs: probe.deadlineUs, own});
+          const verdict = judge(answer, probe);
+          return verdict.state === 'ok' ? [] : [`${probe.repository}: ${verdict.reason ?? verdict.state}`];
+        }),
+      );
+      const reasons = found.flat();
+      return reasons.length === 0 ? null : `the box waits for a repository: ${reasons.join(', ')}`;
+    },
+  };
+}
+
+/** The same look, for whoever examines a node: nobody's answer but its own. */
+export async function examineRepository(
+  root: string,
+  repository: string,
+  deadlineUs: number,
+  minimumRevision: number | null,
+): Promise<Entry> {
+  const wanted = {repository, minimumRevision};
+  const answer = await look((argv) => startTool('tare-repository', argv), {
+    root,
+    repository,
+    file: '',
+    ageUs: 0,
+    deadlineUs,
+    identity: null,
+  });
+  return entryOf(wanted, answer, judge(answer, wanted));
+}
+
+const errorsOf = ({attributes}: Answer): number | null => wholeNumber(attributes['nioerr']);
+
+/** Where answers are kept: nobody else's to write to, or nowhere. */
+function answersFolder(state: string, log: Log): string | null {
+  const uid = process.getuid?.() ?? -1;
+  const folder = join(state, 'cvmfs');
+  try {
+    ensureOwn(state, 0o711, uid);
+    ensureOwn(folder, 0o700, uid);
+    return folder;
+  } catch (error) {
+    log.warn('looks at repositories are not shared', {error: (error as Error).message});
+    return null;
+  }
+}
+
+/**
+ * The plan for what was found: without repositories that cannot be used, where the plan says that the job runs without.
+ * @throws TareError | TareErrors CVMFS_UNUSABLE
+ */
+export function withUsable(whole: Plan, looked: readonly Looked[]): Plan {
+  const plan = withoutMounts(whole, looked);
+  const unusable = looked.map(({entry}) => entry).filter(({state}) => state !== 'ok');
+  if (unusable.length === 0) return plan;
+  const probes = stepsOf(plan, 'cvmfs.probe');
+  const refused = unusable.flatMap((entry) => {
+    const probe = probes.find(({repository}) => repository === entry.repository);
+    return probe?.otherwise === 'refuse' ? [unusableError(probe, entry)] : [];
+  });
+  const [only, ...others] = refused;
+  if (only !== undefined) throw others.length === 0 ? only : new TareErrors(refused);
+  const names = unusable.map(({repository}) => repository);
+  const isGone = (step: Plan['steps'][number]): boolean =>
+    (step.op === 'cvmfs.bind' || step.op === 'cvmfs.hold' || step.op === 'cvmfs.mount') && names.includes(step.repository);
+  const steps = plan.steps.filter((step) => !isGone(step));
+  // where there is nothing to be mounted upon, nothing is to be hidden
+  const {root} = probes[0] ?? {root: ''};
+  const hasRoot = looked.some(({entry}) => entry.state !== 'absent') || stepOf({...plan, steps}, 'cvmfs.bind') !== undefined;
+  return {
+    ...plan,
+    steps: hasRoot
+      ? steps
+      : steps.filter((step) => !((step.op === 'mount.tmpfs' || step.op === 'mount.readonly') && step.destination === root)),
+    flags: [...plan.flags, 'cvmfs-missing'],
+  };
+}
+
+/** What Tare has mounted is not the node's to hold, and what the node has is not mounted. */
+function withoutMounts(plan: Plan, looked: readonly Looked[]): Plan {
+  const own = looked.flatMap(({entry, own: mount}) => (mount === undefined ? [] : [entry.repository]));
+  const isLeft = (step: Plan['steps'][number]): boolean =>
+    (step.op !== 'cvmfs.mount' || own.includes(step.repository)) && (step.op !== 'cvmfs.hold' || !own.includes(step.repository));
+  return {...plan, steps: plan.steps.filter(isLeft)};
+}
+
+function unusableError({repository, root, waitUs, because}: Probe, {state, reason}: Verdict): TareError {
+  const waited = waitUs === 0 ? '' : ` within ${formatDuration(waitUs)}`;
+  return new TareError('CVMFS_UNUSABLE', {
+    message: `the repository ${repository} cannot be used on this node${waited}`,
+    where: because,
+    found: `${state}: ${reason ?? ''}`,
+    remedy: `look at ${root}/${repository} on the node (\`tare doctor --cvmfs\`), or see cvmfs.onFailure in the policy`,
+  });
+}

@@ -1,0 +1,137 @@
+/**
+ * Where the tasks of a step find each other on their node, and the box that they share: a folder in the user's state directory, which nobody
+ * else can write to. Who makes it makes the box. It stays after the step, so that a task which comes late makes no second box of one id.
+ */
+
+import {linkSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {TareError} from '../errors.js';
+import {isOwn} from '../record/durable.js';
+import type {UsageRecord} from '../record/record.js';
+import type {ProcessId} from '../process/process.js';
+import {isRunning} from '../process/process.js';
+import type {BoxNote, Noted, TaskEnd, TaskNote} from '../follow/step-note.js';
+import {ensureOwn, namesIn, readPlainFile} from '../box/state.js';
+
+/** Each kind of note, by its name. */
+interface Notes {
+  /** The task that made the folder, and is to start the holder. */
+  maker: {front: ProcessId};
+  /** The front of the box. */
+  holder: {front: ProcessId};
+  box: BoxNote;
+  /** The record, when it is closed. */
+  over: {record: UsageRecord | null};
+}
+
+const STEPS = 'steps';
+/** After so long without a change nobody comes any more. */
+const KEPT_MS = 10 * 60_000;
+
+/**
+ * @param state the user's state directory
+ * @throws TareError STATE_DIRECTORY
+ */
+export function openStep(state: string, uid: number, step: string): {directory: string; isMaker: boolean} {
+  ensureOwn(state, 0o711, uid);
+  const steps = join(state, STEPS);
+  ensureOwn(steps, 0o700, uid);
+  const directory = join(steps, encodeURIComponent(step));
+  try {
+    mkdirSync(directory, {mode: 0o700});
+    return {directory, isMaker: true};
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST' && isOwn(directory, uid)) return {directory, isMaker: false};
+    throw new TareError('STATE_DIRECTORY', {message: `${directory} cannot be used: ${(error as Error).message}`, cause: error});
+  }
+}
+
+export function writeNote<Name extends keyof Notes>(directory: string, name: Name, note: Notes[Name]): void {
+  replace(join(directory, `${name}.json`), note);
+}
+
+/** null when there is none. */
+export const readNote = <Name extends keyof Notes>(directory: string, name: Name): Notes[Name] | null =>
+  read(join(directory, `${name}.json`)) as Notes[Name] | null;
+
+/** @returns false when this task has come before: it joins once */
+export function comeAs(directory: string, index: number, note: TaskNote): boolean {
+  const path = taskPath(directory, index);
+  const temporary = `${path}.${String(process.pid)}`;
+  writeFileSync(temporary, JSON.stringify(note), {mode: 0o600});
+  try {
+    linkSync(temporary, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const before = read(path) as TaskNote | null;
+    // a brain before this one
+    return before?.front.pid === note.front.pid && before.front.startTicks === note.front.startTicks && readEnd(directory, index) === null;
+  } finally {
+    rmSync(temporary, {force: true});
+  }
+}
+
+export function noteTask(directory: string, index: number, note: TaskNote): void {
+  replace(taskPath(directory, index), note);
+}
+
+export function noteEnd(directory: string, index: number, end: TaskEnd): void {
+  replace(endPath(directory, index), end);
+}
+
+export const readTask = (directory: string, index: number): TaskNote | null => read(taskPath(directory, index)) as TaskNote | null;
+export const readEnd = (directory: string, index: number): TaskEnd | null => read(endPath(directory, index)) as TaskEnd | null;
+
+/** Those that have come, and of these those that have ended. */
+export function tasksIn(directory: string): ReturnType<Noted['tasks']> {
+  const names = namesIn(directory);
+  const numbers = (pattern: RegExp): number[] => names.flatMap((name) => pattern.exec(name)?.[1] ?? []).map(Number);
+  return {come: numbers(/^task-(\d+)\.json$/).sort((a, b) => a - b), ended: new Set(numbers(/^ended-(\d+)\.json$/))};
+}
+
+/** The folder as whoever holds the box reads it. */
+export const notedIn = (directory: string): Noted => ({
+  tasks: () => tasksIn(directory),
+  task: (index) => readTask(directory, index),
+  end: (index) => readEnd(directory, index),
+});
+
+/** Folders of steps that are over, or that a crash left. */
+export function sweepSteps(state: string, uid: number): void {
+  const steps = join(state, STEPS);
+  if (!isOwn(steps, uid)) return;
+  for (const name of namesIn(steps)) {
+    const directory = join(steps, name);
+    const changed = statSync(directory, {throwIfNoEntry: false})?.mtimeMs ?? Infinity;
+    if (Date.now() - changed < KEPT_MS || isLive(directory)) continue;
+    rmSync(directory, {recursive: true, force: true});
+  }
+}
+
+function isLive(directory: string): boolean {
+  const fronts = [
+    readNote(directory, 'maker'),
+    readNote(directory, 'holder'),
+    ...tasksIn(directory).come.map((at) => readTask(directory, at)),
+  ];
+  return fronts.some((one) => one !== null && isRunning(one.front));
+}
+
+const taskPath = (directory: string, index: number): string => join(directory, `task-${String(index)}.json`);
+const endPath = (directory: string, index: number): string => join(directory, `ended-${String(index)}.json`);
+
+/** Whole, or not there. */
+function replace(path: string, note: object): void {
+  const temporary = `${path}.${String(process.pid)}`;
+  writeFileSync(temporary, JSON.stringify(note), {mode: 0o600});
+  renameSync(temporary, path);
+}
+
+function read(path: string): unknown {
+  try {
+    return JSON.parse(readPlainFile(path).text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,94 @@
+/** A sweep of all users of this node, as root; of one's own, as anybody else. */
+
+import {lstatSync} from 'node:fs';
+import {promisify} from 'node:util';
+import {placesOf} from '../policy/places.js';
+import type {Policy} from '../policy/policy.js';
+import {isClosed, readRecord, records} from '../record/spool.js';
+import {childProcess} from '../host/spawn.js';
+import {readPolicy} from '../files/documents.js';
+import {groupOf} from '../files/as-owner.js';
+import {NATIVE} from '../process/native.js';
+import {trimSharedCaches} from '../repositories/shared-cache.js';
+import {sweep, type Swept} from './sweep.js';
+import {userPlaces} from '../box/user-places.js';
+
+export interface SweptOf extends Swept {
+  uid: number;
+}
+
+/** Another user's sweep can be held up by that user. */
+const DEADLINE_MS = 120_000;
+/** Of what another user's sweep says. */
+const MOST_BYTES = 16 * 1024 * 1024;
+/** Of its first line on standard error. */
+const MOST_WORDS = 1000;
+
+/** @throws TareError when the policy cannot be read */
+export async function sweepNode(policyFile: string | null): Promise<SweptOf[]> {
+  const uid = process.getuid?.() ?? -1;
+  const policy = await readPolicy(policyFile, uid);
+  const swept = (await sweep(placesOf(policy, uid), {uid, pauseAt: policy.pauseAt})).map((one) => ({...one, uid}));
+  trimSharedCaches(policy, uid);
+  if (uid !== 0) return swept;
+  for (const owner of ownersIn(policy)) swept.push(...(await sweepAs(owner, policyFile)));
+  return swept;
+}
+
+/** Users who may have left something. Only the owners of directories and files are looked at, nothing that they wrote is followed. */
+function ownersIn(policy: Policy): Set<number> {
+  const owners = new Set<number>();
+  for (const {state, uid} of userPlaces(policy)) {
+    const found = lstatSync(state, {throwIfNoEntry: false});
+    if (found?.isDirectory() === true && (uid === null || found.uid === uid)) owners.add(found.uid);
+  }
+  for (const spool of placesOf(policy, 0).spools)
+    for (const {id, owner} of records(spool)) if (!owners.has(owner) && !isClosed(readRecord(spool, id, owner))) owners.add(owner);
+  owners.delete(0);
+  return owners;
+}
+
+/**
+ * The same program as that user, in a process of its own: nothing that the user's files say can then do more than the user could.
+ * What it prints is the user's word.
+ */
+async function sweepAs(uid: number, policyFile: string | null): Promise<SweptOf[]> {
+  const argv = ['records', 'sweep', '--json', ...(policyFile === null ? [] : ['--policy', policyFile])];
+  const left = (message: string): SweptOf[] => [{uid, recordId: null, result: 'left', message}];
+  try {
+    const run = promisify(childProcess().execFile);
+    const {stdout} = await run(NATIVE, argv, {
+      ...{uid, gid: groupOf(uid), argv0: 'tare'},
+      cwd: '/',
+      env: {PATH: '/usr/bin:/bin'},
+      timeout: DEADLINE_MS,
+      killSignal: 'SIGKILL',
+      maxBuffer: MOST_BYTES,
+    });
+    return parse(stdout, uid);
+  } catch (error) {
+    const {stdout = '', stderr = '', message, killed} = error as Error & {stdout?: string; stderr?: string; killed?: boolean};
+    const said = parse(stdout, uid);
+    if (said.length > 0) return said;
+    const [words = ''] = (stderr === '' ? message : stderr).split('\n');
+    const why = killed === true ? `it was killed after ${String(DEADLINE_MS / 1000)} s` : words.slice(0, MOST_WORDS);
+    return left(`the sweep as uid ${String(uid)} failed: ${why}`);
+  }
+}
+
+const RESULTS = ['closed', 'cleaned', 'left'];
+
+function parse(text: string, uid: number): SweptOf[] {
+  let said: unknown;
+  try {
+    said = JSON.parse(text);
+  } catch {
+    return [];
+  }
+  if (!Array.isArray(said)) return [];
+  return said.flatMap((one: unknown) => {
+    const {recordId, result, message} = (one ?? {}) as Record<string, unknown>;
+    if (!RESULTS.includes(result as string) || typeof message !== 'string') return [];
+    return [{uid, recordId: typeof recordId === 'string' ? recordId : null, result: result as Swept['result'], message}];
+  });
+}

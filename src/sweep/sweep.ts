@@ -1,0 +1,263 @@
+/**
+ * Closes what a crash left open, for the user whose process this is: stops what still runs of boxes whose wrapper is gone, weighs what
+ * their groups still tell, removes them, and closes their records. Whatever kills a sweep, another goes on where it was.
+ */
+
+import {lstatSync, renameSync, rmSync, statSync} from 'node:fs';
+import {join} from 'node:path';
+import {openGroups, verdictFromOutside, type Groups, type MemoryEvents} from '../cgroup/manager.js';
+import {asTareError, TareError} from '../errors.js';
+import type {Places} from '../policy/places.js';
+import {isOwn, removeUnfinished} from '../record/durable.js';
+import {lostRecord} from '../record/lost.js';
+import {NO_USAGE, type UsageRecord} from '../record/record.js';
+import {find, journal} from '../record/journal.js';
+import {isClosed, pathOf, recordsOf} from '../record/spool.js';
+import {sleep} from '../process/clock.js';
+import {disconnect, stopHelper, sweepLeases} from '../box/connect.js';
+import {readKills} from '../box/kills.js';
+import {sweepOwn} from '../repositories/own.js';
+import {pauseAt} from '../process/pause.js';
+import {here, presenceOf, type Here, type Presence} from '../process/presence.js';
+import {isRunning, killProcess, processId, type ProcessId} from '../process/process.js';
+import {namesIn, readSeen, readState, removeScratch, writeState, type BoxState} from '../box/state.js';
+import {sweepSteps} from '../step/folder.js';
+import {weighPayload} from '../follow/weigh.js';
+
+/** What a sweep did about one attempt. */
+export interface Swept {
+  /** null where a folder did not say whose it was. */
+  recordId: string | null;
+  /** `closed`: the record is now `lost`; `cleaned`: it was final already; `left`: something could not be stopped or removed. */
+  result: 'closed' | 'cleaned' | 'left';
+  /** For people. */
+  message: string;
+}
+
+export interface SweepOptions {
+  uid: number;
+  /** After so long no further box is begun, and none is waited for that long. Absent: all are begun, and 10 s waited for each, ms. */
+  patienceMs?: number;
+  /** Steps to stop at, for tests. */
+  pauseAt?: readonly string[];
+}
+
+/** How long a killed box may take to be empty. */
+const EMPTY_DEADLINE_MS = 10_000;
+/** How long an init may take to find out that its front is gone. */
+const KILL_MS = 200;
+/** A folder without a readable state is one that is just being made, or that a crash left half made. */
+const HALF_MADE_MS = 60_000;
+
+/** Of one user: all boxes, then the records that no box stands for any more. */
+export async function sweep(places: Places, options: SweepOptions): Promise<Swept[]> {
+  const at = here();
+  const boxes = await sweepBoxes(places, options, at);
+  return [...boxes, ...sweepRecords(places, options, at)];
+}
+
+/** The boxes alone: what a wrapper does for its user in passing. */
+export async function sweepBoxes(
+  {state, scratch}: Places,
+  {uid, patienceMs, pauseAt: pauses = []}: SweepOptions,
+  at = here(),
+): Promise<Swept[]> {
+  const folder = join(state, 'boxes');
+  // what others could have put there is not obeyed
+  const strange = [state, folder].find((place) => !isOwn(place, uid));
+  // another's is that one's to sweep
+  if (strange !== undefined) return ownerOf(strange) === uid ? [{recordId: null, result: 'left', message: notOwn(strange, uid)}] : [];
+  const swept: Swept[] = [];
+  const end = performance.now() + (patienceMs ?? Infinity);
+  for (const name of namesIn(folder)) {
+    if (performance.now() > end) break;
+    try {
+      const one = await sweepBox(folder, name, at, {patienceMs: patienceMs ?? EMPTY_DEADLINE_MS, pauses});
+      if (one !== null) swept.push(one);
+    } catch (error) {
+      swept.push({recordId: null, result: 'left', message: `${join(folder, name)}: ${asTareError(error).message}`});
+    }
+  }
+  sweepSteps(state, uid);
+  const own = sweepOwn(scratch, at);
+  swept.push(
+    ...own.removed.map((folder): Swept => ({
+      recordId: null,
+      result: 'cleaned',
+      message: `${folder} was kept for a client whose job is gone`,
+    })),
+    ...own.left.map((folder): Swept => ({recordId: null, result: 'left', message: `cannot be removed: ${folder}`})),
+  );
+  await sweepLeases(state, (box) => namesIn(folder).some((name) => name === box || name.startsWith(`${box}.`)));
+  return swept;
+}
+
+const ownerOf = (path: string): number | undefined => lstatSync(path, {throwIfNoEntry: false})?.uid;
+
+const notOwn = (place: string, uid: number): string =>
+  `boxes in ${place} are not swept: it is no directory of uid ${String(uid)} or root that nobody else can write to; mend its owner and mode`;
+
+interface How {
+  patienceMs: number;
+  pauses: readonly string[];
+}
+
+/** `ID`, or `ID.sweep-PID-STARTTICKS` when a sweep has claimed it. */
+const NAME = /^([0-9a-f]+)(?:\.sweep-(\d+)-(\d+))?$/;
+
+async function sweepBox(folder: string, name: string, at: Here, how: How): Promise<Swept | null> {
+  const [, id, pid, startTicks] = NAME.exec(name) ?? [];
+  const directory = join(folder, name);
+  if (id === undefined || (pid !== undefined && isRunning({pid: Number(pid), startTicks: Number(startTicks)}))) return null;
+  const state = stateIn(directory);
+  if (state === null) return removeHalfMade(directory);
+  const presence = presenceOf(state.started, at);
+  if (presence === 'here' || presence === 'unknown') return null;
+  const claimed = claim(folder, id, name);
+  // read again: what was read before the claim may be older
+  const box = claimed === null ? null : stateIn(claimed);
+  return claimed === null || box === null ? null : close(box, claimed, presence, how);
+}
+
+/** Renaming is what only one can do. @returns the folder's new place, null when another was faster */
+function claim(folder: string, id: string, name: string): string | null {
+  const self = processId(process.pid);
+  const claimed = join(folder, `${id}.sweep-${String(process.pid)}-${String(self?.startTicks ?? 0)}`);
+  try {
+    renameSync(join(folder, name), claimed);
+    return claimed;
+  } catch {
+    return null;
+  }
+}
+
+/** Stops, weighs, removes, records; the folder goes last, so that who comes after a crash finds it. */
+async function close(box: BoxState, directory: string, presence: Over, {patienceMs, pauses}: How): Promise<Swept> {
+  const {plan, started, id} = box;
+  const {recordId} = started;
+  const {spools} = plan.directories;
+  const groups = openGroups(plan.steps, id);
+  const left: string[] = [];
+  pauseAt(pauses, 'sweep-claimed');
+  if (presence === 'gone' && !(await stop(groups, box.init, patienceMs))) {
+    return {recordId, result: 'left', message: `processes of the box ${id} cannot be killed; the next sweep tries again`};
+  }
+  const remains = remainsOf(box, groups, directory, presence);
+  pauseAt(pauses, 'sweep-weighed');
+  stopHelper(box.helper);
+  left.push(...(await groups.remove()), ...removeScratch(plan, id), ...(await disconnect(plan, id)));
+  pauseAt(pauses, 'sweep-removed');
+  const closed = box.recorded || isClosed(find(spools, recordId)?.record ?? null);
+  if (!closed) {
+    journal(spools, lostRecord(started, remains));
+    box.recorded = true;
+    writeState(box, directory);
+  }
+  for (const spool of spools) removeUnfinished(pathOf(spool, recordId));
+  pauseAt(pauses, 'sweep-recorded');
+  // what is left is looked at again: its folder says where it is
+  if (left.length > 0) return {recordId, result: 'left', message: `cannot be removed: ${left.join(', ')}`};
+  rmSync(directory, {recursive: true, force: true});
+  return {recordId, result: closed ? 'cleaned' : 'closed', message: closed ? 'its wrapper was killed after its end' : remains.reason};
+}
+
+/** false when something of the box does not die. */
+async function stop(groups: Groups, init: ProcessId | null, patienceMs: number): Promise<boolean> {
+  groups.kill('box');
+  // where there is no group, the box goes with its init, which ends by itself when the front does
+  for (let waited = 0; init !== null && isRunning(init); waited += 20) {
+    if (waited === KILL_MS) killProcess(init.pid);
+    if (waited > patienceMs) return false;
+    await sleep(20);
+  }
+  return groups.waitEmpty(patienceMs, 'box');
+}
+
+/** What is noted is kept: a sweep that follows finds no groups any more. */
+function remainsOf(box: BoxState, groups: Groups, directory: string, presence: Over): Parameters<typeof lostRecord>[1] {
+  const {startEpochUs, memoryBefore} = box;
+  const seen = readSeen(directory);
+  const counted =
+    box.weighed !== null || presence !== 'gone'
+      ? null
+      : weighPayload(box.plan, groups, {sampler: null, levels: null, init: null, applications: []});
+  box.weighed ??=
+    counted !== null && hasFigures(counted.usage) ? counted : (seen?.weighing ?? {usage: NO_USAGE, applications: [], flags: []});
+  const before = memoryBefore as MemoryEvents;
+  box.oom ??= presence === 'gone' ? (groups.verdict(before, groups.memoryEvents()) ?? verdictFromOutside(before)) : null;
+  writeState(box, directory);
+  return {
+    reason: REASONS[presence],
+    startEpochUs,
+    seen,
+    noted: box.noted,
+    parts: box.parts,
+    ...box.weighed,
+    oom: box.oom,
+    kills: readKills(directory),
+  };
+}
+
+/** Why nobody will end it. */
+type Over = Exclude<Presence, 'here' | 'unknown'>;
+
+const REASONS = {
+  gone: 'the wrapper was killed, and all with it',
+  restarted: 'the node went down',
+} as const satisfies Record<Over, string>;
+
+/** A group that is gone tells nothing. */
+const hasFigures = ({cpuUserUs, memPeakBytes}: UsageRecord['net']): boolean => cpuUserUs !== null || memPeakBytes !== null;
+
+function stateIn(directory: string): BoxState | null {
+  try {
+    const state = readState(directory);
+    return Array.isArray(state.plan.steps) && typeof state.started.recordId === 'string' ? state : null;
+  } catch {
+    return null;
+  }
+}
+
+function removeHalfMade(directory: string): Swept | null {
+  if (!isOld(directory)) return null;
+  rmSync(directory, {recursive: true, force: true});
+  return {recordId: null, result: 'cleaned', message: `${directory} was begun and never finished`};
+}
+
+function isOld(directory: string): boolean {
+  const found = statSync(directory, {throwIfNoEntry: false});
+  return found !== undefined && Date.now() - found.mtimeMs > HALF_MADE_MS;
+}
+
+/** Started records whose box is gone with the state directory: on a file system in memory, say, before the node was restarted. */
+function sweepRecords({state, spools}: Places, {uid}: SweepOptions, at: Here): Swept[] {
+  const boxes = join(state, 'boxes');
+  const known = new Set(namesIn(boxes).flatMap((name) => stateIn(join(boxes, name))?.started.recordId ?? []));
+  const swept: Swept[] = [];
+  for (const spool of spools) {
+    for (const recordId of recordsOf(spool, uid)) {
+      const one = known.has(recordId) ? null : sweepRecord(spools, recordId, at);
+      if (one !== null) swept.push(one);
+    }
+  }
+  return swept;
+}
+
+function sweepRecord(spools: readonly string[], recordId: string, at: Here): Swept | null {
+  const found = find(spools, recordId);
+  if (found?.record.state !== 'started') return null;
+  const {record, path} = found;
+  try {
+    const presence = presenceOf(record, at);
+    if (presence === 'here' || presence === 'unknown') return null;
+    // another sweep may just have closed it, with more than we know: it removes the box's folder after that
+    if (isClosed(find(spools, recordId)?.record ?? null)) return null;
+    const reason = REASONS[presence];
+    journal(spools, lostRecord(record, {reason, startEpochUs: null, seen: null, usage: NO_USAGE, applications: [], flags: [], oom: null}));
+    return {recordId, result: 'closed', message: `${reason}; its box is not known any more`};
+  } catch (error) {
+    // what was written by something else keeps no other from being closed
+    const message = error instanceof TareError ? error.message : `${path} is no record of a wrapper (tare records verify); remove it`;
+    return {recordId, result: 'left', message};
+  }
+}
