@@ -89,6 +89,8 @@ export interface BatchJob {
   ownVariables?: readonly string[];
   /** Processes that wait for the payload, where the death of one is the only word that the job was cancelled; absent: signals say so. */
   callers?: readonly number[];
+  /** The job's own script calls the wrapper, and can call it again, also at the same time; absent: the batch system does, once an attempt. */
+  severalCalls?: true;
   /** The tasks that were started on this node together with this one, and may share a box; absent: this call is alone. */
   together?: Together;
   /** The adapter's own notes for its reports: JSON. */

@@ -33,6 +33,7 @@ function read({environment, cwd, role}: BatchCall, effects: Effects): BatchJob {
     kind: 'job',
     because: 'a job of Slurm',
     descriptor: reports && effects.exists(path) ? {value: path, at: DESCRIPTOR} : null,
+    severalCalls: true,
     ...(reports ? togetherOf(environment) : {}),
     own: {reports},
     remarks: [],

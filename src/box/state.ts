@@ -30,6 +30,7 @@ import {IDENTITY} from '../plan/network.js';
 import {isContained} from '../plan/scratch.js';
 import {inBox, stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import {isOwn, makeDirectory} from '../record/durable.js';
+import {find} from '../record/journal.js';
 import type {Verdict} from '../cgroup/manager.js';
 import type {Stop} from '../record/outcome.js';
 import type {RecordParts} from '../record/parts.js';
@@ -269,6 +270,17 @@ export function boxesIn(directory: string): BoxState[] {
       return [];
     }
   });
+}
+
+/**
+ * Whether another call has this box's record. Who has made its folder sees all that were there before, so that of several at once at most one
+ * sees nobody; and a box that ends has its record in the spool before its folder goes.
+ */
+export function isRecordTaken({id, plan, started, batch}: BoxState): boolean {
+  const {state, spools} = plan.directories;
+  const {recordId} = started;
+  const isSame = (other: BoxState): boolean => other.id !== id && other.started.recordId === recordId;
+  return (batch.severalCalls === true && boxesIn(state).some(isSame)) || find(spools, recordId) !== null;
 }
 
 /** What is in a directory; nothing when it is not there or cannot be read. */

@@ -8,15 +8,15 @@ import {hostOf, type Attempt, type UsageRecord} from '../record/record.js';
 import type {Known} from './prepare.js';
 
 export function attemptOf(
-  {id, batch, role, policy, job, facts, caller, looked, around}: Known,
+  {id, batch, role, policy, job, facts, caller, looked, around, again}: Known,
   identity: IdentityFacts,
   version: string,
 ): Attempt {
   const node = facts?.node.hostname ?? hostname();
   const {lrms, about} = batch;
   const within = around === null ? null : {recordId: around.recordId, how: around.how};
-  // one record is the job's; what is wrapped in it, or by somebody in it, is a part with an id of its own
-  const isJobs = role === 'wrapper' && batch.kind !== 'session' && within === null;
+  // one record is the job's; what is wrapped in it, or by somebody in it, or after it, is a part with an id of its own
+  const isJobs = role === 'wrapper' && batch.kind !== 'session' && within === null && again !== true;
   const globalJobId = lrms.globalJobId === null ? `${node}#${id}` : isJobs ? lrms.globalJobId : `${lrms.globalJobId}#${id}`;
   return {
     lrms: {...lrms, type: batch.system, host: lrms.host ?? node, queue: job?.queue ?? lrms.queue, globalJobId},

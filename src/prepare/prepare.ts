@@ -83,6 +83,8 @@ export interface Known {
   around: Around | null;
   /** What was found of the repositories that the job needs. */
   looked: Looked[];
+  /** Another call has the record of this attempt already, so that this one's has a name of its own; null: nobody has looked yet. */
+  again: boolean | null;
 }
 
 export const newKnown = (batch: BatchJob, role: Known['role'], front?: Front): Known => ({
@@ -97,6 +99,7 @@ export const newKnown = (batch: BatchJob, role: Known['role'], front?: Front): K
   facts: null,
   around: null,
   looked: [],
+  again: null,
 });
 
 /**

@@ -1,6 +1,7 @@
 /** The record of a job that did not run. */
 
 import {TareError, type TareErrors} from '../errors.js';
+import {find} from '../record/journal.js';
 import {notRunOutcome} from '../record/outcome.js';
 import {finalRecord, NO_TARE, NO_TIME, NO_USAGE, startedRecord, type UsageRecord} from '../record/record.js';
 import {placesOf, type Places} from '../policy/places.js';
@@ -16,10 +17,13 @@ export function refusalRecord(
 ): {record: UsageRecord; places: Places} {
   const {caller, policy} = known;
   const first = firstOf(error);
-  const started = startedRecord(attemptOf(known, caller, version), plan);
+  const newRecord = (): UsageRecord => startedRecord(attemptOf(known, caller, version), plan);
+  const places = placesOf(policy, caller.uid);
+  known.again ??= find(places.spools, newRecord().recordId) !== null;
+  const started = newRecord();
   const outcome = notRunOutcome(first.kind === 'refused' ? 'refused' : 'wrapper-failure', first.code, error.message, first.exit);
   const record = finalRecord(started, {time: NO_TIME, net: NO_USAGE, tare: NO_TARE, watch: null, outcome, flags: []});
-  return {record, places: placesOf(policy, caller.uid)};
+  return {record, places};
 }
 
 export const firstOf = (error: TareError | TareErrors): TareError =>

@@ -24,6 +24,7 @@ import type {Known, Prepared} from '../prepare/prepare.js';
 import {wrapperOf} from '../process/presence.js';
 import type {RunRequest} from '../prepare/request.js';
 import {
+  isRecordTaken,
   makeScratch,
   makeState,
   readState,
@@ -54,7 +55,11 @@ export async function begin(
 ): Promise<Begun> {
   const {id} = known;
   let named = plan;
-  const started = {...startedRecord(attemptOf(known, identity, request.version), plan), wrapper: wrapperOf(hello.frontPid)};
+  const newRecord = (): UsageRecord => ({
+    ...startedRecord(attemptOf(known, identity, request.version), plan),
+    wrapper: wrapperOf(hello.frontPid),
+  });
+  let started = newRecord();
   const state: BoxState = {
     id,
     plan,
@@ -89,6 +94,8 @@ export async function begin(
   try {
     channel.send('S', stateDirectory(plan, id));
     makeState(state, caller);
+    known.again ??= isRecordTaken(state);
+    if (known.again) state.started = started = newRecord();
     await takeImage(plan, id, caller.uid, known.policy?.imageStore.maxBytes ?? null);
     state.connection = await lease(plan, id, facts.node.bootId, hello.frontPid);
     pauseAt(plan.pauseAt, 'brain-leased');

@@ -76,6 +76,8 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
     if (hello.brain > 1) prepared.plan.pauseAt = [];
     return await start(prepared, request, hello, channel, known);
   } catch (error) {
+    // a brain before this one can have refused the same call
+    if (hello.brain > 1) known.again ??= false;
     return await refuse(asTareError(error), request, known);
   }
 }

@@ -111,4 +111,30 @@ describe('Slurm', () => {
     expect(record?.allocation).to.include({cores: 2, memoryLimitBytes: (1000 - 64) * 2 ** 20});
     expect(record?.outcome).to.include({status: 'completed'});
   });
+
+  it('has a record for each call of the wrapper in a batch script, also of calls at the same time, and of refused ones', async () => {
+    const script = slurm().at('home/calls');
+    const calls = [
+      `${WRAPPER} sh -c 'exit 3'`,
+      `${WRAPPER} sh -c 'exit 4' & ${WRAPPER} sh -c 'exit 5' &`,
+      'wait',
+      `mkdir refused; cd refused; echo 'no: descriptor' >.tare.yaml; ${WRAPPER} true; ${WRAPPER} true`,
+      'echo all done',
+    ];
+    writeFileSync(script, `#!/bin/sh\n${calls.join('\n')}\n`);
+    chmodSync(script, 0o755);
+    const {stdout, stderr} = await slurm().run(['sbatch', '--parsable', '-n1', '--mem=1000', '--output=calls.out', 'calls']);
+    const job = stdout.trim();
+    expect(job, stderr).to.match(/^\d+$/);
+    await until('the script’s end', () => slurm().read('calls.out').includes('all done'), 60);
+    const records = slurm().records(job);
+    expect(records.map(({state, outcome: {status, exitCode}}) => `${state} ${status} ${String(exitCode)}`)).to.have.members([
+      ...['final failed 3', 'final failed 4', 'final failed 5'],
+      ...['final wrapper-failure null', 'final wrapper-failure null'],
+    ]);
+    const ids = records.map(({lrms}) => lrms.globalJobId);
+    expect(ids.filter((id) => id === `test#${job}`)).to.have.lengthOf(1);
+    expect(new Set(ids).size).to.equal(records.length);
+    expect(ids.every((id) => id === `test#${job}` || id.startsWith(`test#${job}#`))).to.equal(true);
+  });
 });
