@@ -5,7 +5,7 @@ import Mocha from 'mocha';
 import {hasFailures, none, sentence} from './counts.mjs';
 
 const {Base} = Mocha.reporters;
-const {EVENT_RUN_END, EVENT_TEST_FAIL, EVENT_TEST_PASS, EVENT_TEST_PENDING} = Mocha.Runner.constants;
+const {EVENT_RUN_END, EVENT_SUITE_BEGIN, EVENT_SUITE_END, EVENT_TEST_FAIL, EVENT_TEST_PASS, EVENT_TEST_PENDING} = Mocha.Runner.constants;
 
 /** test/support/need.ts leaves the reason on the test, or on the suite whose `before` was skipped. */
 function reason(node) {
@@ -38,6 +38,16 @@ export default class Reporter extends Base {
       count(test, 'skipped');
       skipped.set(reason(test), [...(skipped.get(reason(test)) ?? []), test.fullTitle()]);
     });
+    // where there is somebody to read it, and minutes pass
+    if (process.env.TARE_TEST_PROGRESS === '1') {
+      let began;
+      runner.on(EVENT_SUITE_BEGIN, ({parent}) => {
+        if (parent?.root) began = performance.now();
+      });
+      runner.on(EVENT_SUITE_END, ({parent, title}) => {
+        if (parent?.root) console.log(`${title}: ${((performance.now() - began) / 1000).toFixed(0)} s`);
+      });
+    }
     runner.once(EVENT_RUN_END, () => {
       // What a test wrote may not have ended its line.
       console.log();

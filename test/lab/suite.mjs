@@ -50,7 +50,13 @@ async function runWay(name, files, {checkout, all, alone}) {
   const status = await runInLab({
     ...WAYS[name],
     command: [...mocha, ...options, ...files.map((file) => `test/${file}.test.js`)],
-    environment: {TARE_MUST_WORK: '1', TARE_TEST_SLOWNESS: String(SLOWNESS), TARE_BIN: BIN, ...repeatsOf(name, all)},
+    environment: {
+      TARE_MUST_WORK: '1',
+      TARE_TEST_SLOWNESS: String(SLOWNESS),
+      TARE_BIN: BIN,
+      ...(alone ? {TARE_TEST_PROGRESS: '1'} : {}),
+      ...repeatsOf(name, all),
+    },
     checkout,
     seconds: all ? SECONDS.all : SECONDS.usual,
     streams: {out: said, err: said},
