@@ -547,9 +547,7 @@ int launch_specification(const struct launch *launch, const struct command *comm
 	FILE *file = fd < 0 ? NULL : fdopen(dup(fd), "w");
 
 	if (!file) {
-		int error = errno;
-		close(fd);
-		errno = error;
+		close_kept(fd);
 		return -1;
 	}
 	write_specification(file, launch, command, caller);

@@ -43,9 +43,7 @@ int parts_make(const char *place)
 	int fd = above_standard(open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
 	/* the caller's umask may have taken something */
 	if (fd >= 0 && (fchmod(fd, 0600) || (uid >= 0 && fchown(fd, (uid_t)uid, (gid_t)gid)))) {
-		int error = errno;
-		close(fd);
-		errno = error;
+		close_kept(fd);
 		return -1;
 	}
 	return fd;

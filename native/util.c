@@ -77,10 +77,17 @@ int above_standard(int fd)
 		return set_cloexec(fd, true) ? fd : -1;
 
 	int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	int error = errno;
-	close(fd);
-	errno = error;
+	close_kept(fd);
 	return moved;
+}
+
+void close_kept(int fd)
+{
+	int error = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = error;
 }
 
 bool set_cloexec(int fd, bool on)

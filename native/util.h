@@ -25,6 +25,9 @@ bool parse_number(const char *text, long min, long max, long *number);
  * and makes it close-on-exec. Takes -1, and returns -1, with errno. */
 int above_standard(int fd);
 
+/* Closes what is open, and keeps errno: it says why the caller fails. */
+void close_kept(int fd);
+
 bool set_cloexec(int fd, bool on);
 
 /* Closes all descriptors but the count listed ones. False when /proc cannot tell. */

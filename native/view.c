@@ -56,11 +56,7 @@ static bool write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	bool written = fd >= 0 && write_all(fd, text, strlen(text));
-	int error = errno;
-
-	if (fd >= 0)
-		close(fd);
-	errno = error;
+	close_kept(fd);
 	return written;
 }
 
@@ -201,18 +197,13 @@ static int open_loop(int file, char *name, size_t size)
 		if (device < 0)
 			break;
 		if (!configure_loop(device, file)) {
-			int error = errno;
-			close(device);
+			close_kept(device);
 			device = -1;
-			errno = error;
-			if (error != EBUSY)
+			if (errno != EBUSY)
 				break;
 		}
 	}
-	int error = errno;
-	if (control >= 0)
-		close(control);
-	errno = error;
+	close_kept(control);
 	return device;
 }
 
@@ -224,13 +215,8 @@ static bool op_loop(char *const *words)
 	/* nothing of it is to outlast the box: no barriers, and no thread that writes empty inode tables */
 	bool mounted = device >= 0 && mount(name, words[2], "ext4", MS_NOSUID | MS_NODEV, "nobarrier,noinit_itable") == 0 &&
 		       chmod(words[2], 0711) == 0;
-	int error = errno;
-
-	if (device >= 0)
-		close(device);
-	if (file >= 0)
-		close(file);
-	errno = error;
+	close_kept(device);
+	close_kept(file);
 	return mounted;
 }
 
@@ -291,12 +277,9 @@ static void layers_close(struct layers *layers)
 {
 	int error = errno;
 
-	if (layers->lower >= 0)
-		close(layers->lower);
-	if (layers->upper >= 0)
-		close(layers->upper);
-	if (layers->work >= 0)
-		close(layers->work);
+	close_kept(layers->lower);
+	close_kept(layers->upper);
+	close_kept(layers->work);
 	free(layers->text);
 	errno = error;
 }
@@ -339,13 +322,8 @@ static bool mount_squashfs(const char *path, const char *directory)
 	int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	int device = file < 0 ? -1 : open_loop(file, name, sizeof name);
 	bool mounted = device >= 0 && mount(name, directory, "squashfs", MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) == 0;
-	int error = errno;
-
-	if (device >= 0)
-		close(device);
-	if (file >= 0)
-		close(file);
-	errno = error;
+	close_kept(device);
+	close_kept(file);
 	return mounted;
 }
 
@@ -450,9 +428,7 @@ static bool op_graft(char *const *words)
 		return false;
 	bool attached = syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof attributes) == 0 &&
 			attach_tree(tree, words[2]);
-	int error = errno;
-	close(tree);
-	errno = error;
+	close_kept(tree);
 	return attached;
 }
 
@@ -556,12 +532,8 @@ static bool copy_entry(const struct dirent *entry, const char *aside)
 		int file = S_ISREG(found.st_mode) ? open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0444) : -1;
 		/* what may not be copied is left out: nobody but its owner gets there */
 		done = tree < 0 || ((S_ISREG(found.st_mode) ? file >= 0 : mkdir(to, 0755) == 0) && attach_tree(tree, to));
-		int error = errno;
-		if (tree >= 0)
-			close(tree);
-		if (file >= 0)
-			close(file);
-		errno = error;
+		close_kept(tree);
+		close_kept(file);
 	}
 	free(from);
 	free(to);
@@ -779,12 +751,8 @@ bool replace_proc(void)
 	while (made >= 0 && umount2("/proc", DETACH | NO_LINK) == 0)
 		; /* until it is no mount any more, or one that is locked: then over it */
 	bool attached = made >= 0 && attach_tree(made, "/proc");
-	int error = errno;
-	if (made >= 0)
-		close(made);
-	if (context >= 0)
-		close(context);
-	errno = error;
+	close_kept(made);
+	close_kept(context);
 	return attached;
 }
 
@@ -831,11 +799,7 @@ static bool swap_in(const struct view_swap *swap)
 	bool root = !strcmp(swap->destination, "/");
 	/* a root has to be a mount of this namespace's own, so it is attached first, over itself */
 	bool done = tree >= 0 && attach_tree(tree, root ? swap->source : swap->destination) && (!root || change_root(swap->source));
-	int error = errno;
-
-	if (tree >= 0)
-		close(tree);
-	errno = error;
+	close_kept(tree);
 	return done;
 }
 
