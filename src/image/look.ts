@@ -171,21 +171,42 @@ async function digestOfFile(path: string, {identity, where}: LookOptions): Promi
 }
 
 function mounterOf(path: string, {user, where}: LookOptions): NonNullable<ImageFound['mount']> {
-  const program = firstProgram(SQUASHFUSE);
+  const programs = SQUASHFUSE.filter(isProgram);
   // a module is loaded at the first mount
-  if (!user && existsSync('/dev/loop-control') && (hasSquashfs() || program === null)) return {by: 'loop', program: null, options: []};
+  if (!user && existsSync('/dev/loop-control') && (hasSquashfs() || programs.length === 0)) return {by: 'loop', program: null, options: []};
   const fuse = mayUse('/dev/fuse');
-  if (program !== null && fuse) return {by: 'squashfuse', program, options: user ? ownersOf(program) : ['allow_other']};
+  const found = fuse ? squashfuseOf(programs, user ? userOf() : null, helpOf) : null;
+  if (found !== null) return {by: 'squashfuse', ...found};
   throw new TareError('IMAGE_NOT_UNPACKED', {
     message: 'this node cannot mount a squashfs file',
     where,
-    found: `${path}; ${program === null ? `no squashfuse: looked for ${SQUASHFUSE.join(', ')}` : '/dev/fuse is not there or not for everybody'}`,
-    remedy: program === null ? 'install squashfuse' : 'let users read and write /dev/fuse',
+    found: `${path}; ${programs.length === 0 ? `no squashfuse: looked for ${SQUASHFUSE.join(', ')}` : '/dev/fuse is not there or not for everybody'}`,
+    remedy: programs.length === 0 ? 'install squashfuse' : 'let users read and write /dev/fuse',
   });
 }
 
-/** The kernel lets nobody change a file in a user namespace whose owner has no number there: so all of it is shown as the user's own. */
-function ownersOf(program: string): string[] {
+/**
+ * The kernel lets nobody change a file in a user namespace whose owner has no number there: so all of it is shown as the user's own.
+ * squashfuse_ll can do so from 0.5 on. squashfuse always could, by options of libfuse's (fuse(8): uid, gid), and is slower.
+ */
+export function squashfuseOf(
+  programs: readonly string[],
+  user: {uid: number; gid: number} | null,
+  help: (program: string) => string,
+): {program: string; options: string[]} | null {
+  const [first] = programs;
+  if (first === undefined) return null;
+  if (user === null) return {program: first, options: ['allow_other']};
+  const isHigh = (program: string): boolean => !program.endsWith('_ll');
+  const knows = (program: string): boolean => ['-o uid=', '-o gid='].every((option) => help(program).includes(option));
+  const program = programs.find((one) => !isHigh(one) && knows(one)) ?? programs.find(isHigh);
+  if (program === undefined) return {program: first, options: []};
+  return {program, options: [`uid=${String(user.uid)}`, `gid=${String(user.gid)}`]};
+}
+
+const userOf = (): {uid: number; gid: number} => ({uid: process.getuid?.() ?? -1, gid: process.getgid?.() ?? -1});
+
+function helpOf(program: string): string {
   const {stdout, stderr} = childProcess().spawnSync(program, ['--help'], {
     cwd: '/',
     env: {},
@@ -193,8 +214,7 @@ function ownersOf(program: string): string[] {
     encoding: 'utf8',
     timeout: 2000,
   });
-  const knows = (stdout + stderr).includes('-o uid=') && (stdout + stderr).includes('-o gid=');
-  return knows ? [`uid=${String(process.getuid?.())}`, `gid=${String(process.getgid?.())}`] : [];
+  return stdout + stderr;
 }
 
 function mayUse(device: string): boolean {
@@ -214,17 +234,15 @@ function hasSquashfs(): boolean {
   }
 }
 
-export function firstProgram(paths: readonly string[]): string | null {
-  return (
-    paths.find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    }) ?? null
-  );
+export const firstProgram = (paths: readonly string[]): string | null => paths.find(isProgram) ?? null;
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const otherArchitecture = (path: string, found: readonly string[], where: string): TareError =>

@@ -16,6 +16,8 @@ export const WAYS = {
   none: {machine: trixie, account: 'grid', delegate: 'none'},
   condor23: {machine: trixie, account: 'grid', delegate: 'condor23'},
   systemd: {machine: machine('trixie', 'systemd'), account: 'grid', delegate: 'systemd'},
+  'bookworm-v2': {machine: machine('bookworm', 'systemd'), account: 'root', delegate: 'none'},
+  'bullseye-v2': {machine: machine('bullseye', 'systemd'), account: 'root', delegate: 'none'},
   bookworm: {machine: bookworm, account: 'root', delegate: 'none'},
   'bookworm-condor': {machine: bookworm, account: 'grid', delegate: 'condor'},
   bullseye: {machine: bullseye, account: 'root', delegate: 'none'},
@@ -36,7 +38,7 @@ const others = (...usual) => ({usual, also: [...ROOT, ...DELEGATED, 'none'].filt
 const WITH_OVERLAYS = {usual: ['root', 'condor'], also: ['bookworm', 'hybrid', 'condor23', 'systemd', 'bookworm-condor', 'none']};
 
 /** What is in test/lab/v2 and has no row: tests that make their own groups, as root. */
-const OF_VERSION_2 = {usual: ['v2'], also: ['bookworm', 'bullseye']};
+const OF_VERSION_2 = {usual: ['v2'], also: ['bookworm-v2', 'bullseye-v2']};
 
 /** How often what is repeated is repeated in `npm test`; with `--all`, as often as the tests say themselves. */
 const SHORT = {TARE_LAB_TIMES: '2', TARE_BOXES: '10'};

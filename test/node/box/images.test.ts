@@ -174,8 +174,8 @@ for (const role of ROLES) {
     it('a squashfs file is mounted for the box, and gone with it', async function () {
       need(
         this,
-        role === 'root' || (existsSync('/dev/fuse') && program('squashfuse_ll') !== null),
-        'squashfuse_ll and /dev/fuse are needed',
+        role === 'root' || (existsSync('/dev/fuse') && ['squashfuse_ll', 'squashfuse'].some((name) => program(name) !== null)),
+        'squashfuse and /dev/fuse are needed',
       );
       const file = squashfs();
       const before = readFileSync(file);
@@ -194,8 +194,8 @@ for (const role of ROLES) {
     it('by its digest an image is allowed wherever it lies, and only that one', async function () {
       need(
         this,
-        role === 'root' || (existsSync('/dev/fuse') && program('squashfuse_ll') !== null),
-        'squashfuse_ll and /dev/fuse are needed',
+        role === 'root' || (existsSync('/dev/fuse') && ['squashfuse_ll', 'squashfuse'].some((name) => program(name) !== null)),
+        'squashfuse and /dev/fuse are needed',
       );
       const digest = layout([firstMembers()]);
       layout([firstMembers(), SECOND], {}, 'other');
@@ -470,10 +470,10 @@ for (const role of ROLES) {
       child.kill('SIGTERM');
       await end;
       expect((await images('prune', '--older-than', '1h')).stdout).to.match(/kept: 1 used since/);
-      expect((await images('prune', '--older-than', '0s', '--dry-run')).stdout).to.match(/1 images would be removed, 1\.9\d* MiB freed/);
+      expect((await images('prune', '--older-than', '0s', '--dry-run')).stdout).to.match(/1 images would be removed, \d\.\d+ MiB freed/);
       expect(trees()).to.deep.equal([digest.slice(7)]);
       expect((await images('prune', '--older-than', '0s')).stdout).to.match(
-        new RegExp(`^${digest} .*\n1 images removed, 1\\.9\\d* MiB freed\n$`),
+        new RegExp(`^${digest} .*\n1 images removed, \\d\\.\\d+ MiB freed\n$`),
       );
       expect([trees(), readdirSync(join(cache(), 'uses'))]).to.deep.equal([[], []]);
     });

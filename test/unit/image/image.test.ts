@@ -2,6 +2,7 @@
 import {expect} from 'chai';
 import {architecturesIn, nodeArchitecture, runsHere} from '../../../src/image/architecture.js';
 import {BlobError, type Blobs} from '../../../src/image/blobs.js';
+import {squashfuseOf} from '../../../src/image/look.js';
 import {OtherArchitecture, readManifest} from '../../../src/image/manifest.js';
 import {readSuperblock} from '../../../src/image/squashfs.js';
 import {planImage, type ImageFound} from '../../../src/plan/image.js';
@@ -183,5 +184,25 @@ describe('what a view lies over', () => {
     ]);
     const [mount] = planImage(image, squashfs, policy({images: [DIGEST]}), 0).mounts;
     expect(mount).to.include({op: 'mount.squashfs', source: `/var/lib/tare/images/trees/${'ab'.repeat(32)}/image.squashfs`});
+  });
+});
+
+describe('squashfuse', () => {
+  const [ll, high, other] = ['/usr/bin/squashfuse_ll', '/usr/bin/squashfuse', '/usr/local/bin/squashfuse_ll'] as const;
+  const user = {uid: 7, gid: 8};
+  const options = ['uid=7', 'gid=8'];
+  const old = '-o offset=N';
+  const help = (program: string): string => (program === other ? `${old}\n-o uid=N set file owner\n-o gid=N` : old);
+
+  it('is the one that shows files as the user’s own', () => {
+    expect(squashfuseOf([ll, high], user, () => help(other))).to.deep.equal({program: ll, options});
+    expect(squashfuseOf([ll, high, other], user, help)).to.deep.equal({program: other, options});
+    expect(squashfuseOf([ll, high], user, help)).to.deep.equal({program: high, options});
+    expect(squashfuseOf([ll], user, help)).to.deep.equal({program: ll, options: []});
+  });
+
+  it('is the first there is for root, whom all may read', () => {
+    expect(squashfuseOf([ll, high], null, help)).to.deep.equal({program: ll, options: ['allow_other']});
+    expect(squashfuseOf([], null, help)).to.equal(null);
   });
 });
