@@ -31,6 +31,7 @@ import {
   type Member,
 } from '../../support/images.js';
 import {need} from '../../support/need.js';
+import {patience} from '../../support/pace.js';
 import {below, ending, isRoot, processes, program, ROLES, send, Site, until, type Ended} from '../../support/tare.js';
 
 const BUSYBOX = program('busybox');
@@ -66,7 +67,7 @@ const SEEN = ['0', '/data:', 'new', '', '/usr/lib:', 'through', 'through', 'new'
 
 for (const role of ROLES) {
   describe(`images, ${role}`, function () {
-    this.timeout(60_000);
+    this.timeout(patience(60_000));
     let site: Site;
     let place: string;
     let policy: object;
