@@ -10,5 +10,8 @@ export const hasGroups = (role: Role): boolean => role === 'root' || (!isRoot &&
 export const HIERARCHY = existsSync('/sys/fs/cgroup/cgroup.controllers') ? 'cgroup2' : 'cgroup1';
 
 const [major = 0, minor = 0] = release().split('.').map(Number);
+/** Whether the kernel is as new as this one, or newer. */
+export const kernelSince = (since: number, point: number): boolean => major > since || (major === since && minor >= point);
+
 /** Whether the kernel keeps the largest use of memory of a group (memory.peak since 5.19); else it is what was seen now and then. */
-export const KEEPS_PEAK = HIERARCHY === 'cgroup1' || major > 5 || (major === 5 && minor >= 19);
+export const KEEPS_PEAK = HIERARCHY === 'cgroup1' || kernelSince(5, 19);

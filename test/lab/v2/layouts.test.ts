@@ -8,6 +8,7 @@ import type {Controller, Facts} from '../../../src/host/facts.js';
 import type {UsageRecord} from '../../../src/record/record.js';
 import type {Diagnosis} from '../../../src/report/doctor.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
+import {kernelSince} from '../../support/groups.js';
 import {bin, ending, payload, processes, Site, until} from '../../support/tare.js';
 import {below, delegate, Ground, handOn, NOBODY, requirePureV2, start, words} from './node.js';
 
@@ -34,7 +35,14 @@ interface Layout {
 const KERNEL = {memory: 'cgroup2:memory.max', swap: 'cgroup2:memory.swap.max', cores: 'cgroup2:cpu.max', processes: 'cgroup2:pids.max'};
 const AFFINITY = {...KERNEL, pinCores: 'sched_setaffinity'};
 const CPUSET = {...KERNEL, pinCores: 'cgroup2:cpuset.cpus'};
-const WATCHED = {memory: 'watch.memory', cores: null, processes: 'RLIMIT_NPROC', pinCores: 'sched_setaffinity'};
+/** Linux 5.14 counts RLIMIT_NPROC per user namespace; before, it would count all that the user has on the node. */
+const PER_NAMESPACE = kernelSince(5, 14);
+const WATCHED = {
+  memory: 'watch.memory',
+  cores: null,
+  processes: PER_NAMESPACE ? 'RLIMIT_NPROC' : 'watch.processes',
+  pinCores: 'sched_setaffinity',
+};
 const CONDOR: readonly Controller[] = ['memory', 'pids', 'cpu', 'io'];
 
 /** The job's group of HTCondor before 24.8: the delegated group itself. */
@@ -289,9 +297,11 @@ describe('layouts of cgroup v2', function () {
       expect(own[0]).to.match(new RegExp(`/user@${String(uid)}\\.service/app\\.slice/${UNIT}\\.scope$`));
       expect(facts.cgroup.controllers.memory?.parent).to.equal(`/sys/fs/cgroup${own[0] ?? ''}`);
       expect(facts.cgroup.toEmpty?.directory).to.equal(facts.cgroup.controllers.memory?.parent);
-      // user@.service hands on cpu, memory and pids
+      // user@.service hands on memory and pids, and cpu since systemd 250
+      const given = words(`/sys/fs/cgroup/user.slice/user-${String(uid)}.slice/user@${String(uid)}.service/cgroup.controllers`);
+      expect(given).to.include.members(['memory', 'pids']);
       expect(record.limits?.memory.by).to.equal('cgroup2:memory.max');
-      expect(record.limits?.cores.by).to.equal('cgroup2:cpu.max');
+      expect(record.limits?.cores.by).to.equal(given.includes('cpu') ? 'cgroup2:cpu.max' : null);
       expect(record.limits?.pinCores.by).to.equal('sched_setaffinity');
       expect(record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
       expect(own[1]).to.equal(own[0]);
