@@ -88,7 +88,7 @@ const ROWS = {
   'node/box/spool': ofRoot,
   'node/box/seal': ofRoot,
   'node/box/forge': ofRoot,
-  'node/cgroup/aside': ofRoot,
+  'node/cgroup/aside': {usual: [], also: ROOT.filter((way) => way !== 'hybrid')}, // where version 2 has a controller
   // these read and write files, as on any system
   'node/export/arc': {usual: [], also: []},
   'node/export/dirq': {usual: [], also: []},
