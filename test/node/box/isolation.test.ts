@@ -47,7 +47,7 @@ for (const role of ROLES) {
         const bomb = 'i=0; while test $i -lt 100; do sleep 600 & i=$((i + 1)); done; wait';
         const {record} = await site.run(['--processes', '50', '--', '/bin/sh', '-c', bomb]);
         expect(record.limits?.processes).to.include({value: 50, enforcement: 'watched', by: 'watch.processes'});
-        expect(record.outcome).to.include({status: 'limit', limit: 'processes', whose: 'payload'});
+        expect(record.outcome).to.include({status: 'limit', limit: 'processes'});
         return;
       }
       const {stdout, record, code} = await site.run(['--processes', '50', '--', payload('forkbomb'), '--max', '500']);
