@@ -778,12 +778,12 @@ static void settle_unsent(struct front *front)
 	box_kill(front);
 }
 
-/* A killed bubblewrap leaves a child that waits for it for ever, with init's socket in hand. */
+/* A bubblewrap that is killed, or fails, leaves a child that waits for it for ever, with init's socket in hand. */
 static bool settle_orphans(struct front *front)
 {
 	struct box *box = &front->box;
 
-	return box->engine_reaped && !box->init && (box->killed || WIFSIGNALED(box->engine_status)) &&
+	return box->engine_reaped && !box->init && (box->killed || box->engine_status) &&
 	       kill_children(of_a_brain, &front->talk);
 }
 

@@ -6,7 +6,7 @@ import {join} from 'node:path';
 import {expect} from 'chai';
 import {KEEPS_PEAK} from '../../support/groups.js';
 import {patience} from '../../support/pace.js';
-import {bin, ending, isRoot, payload, ROLES, Site, until} from '../../support/tare.js';
+import {bin, ending, isRoot, payload, processes, ROLES, Site, until} from '../../support/tare.js';
 
 for (const role of ROLES) {
   describe(`limits, ${role}`, () => {
@@ -172,11 +172,15 @@ for (const role of ROLES) {
 if (isRoot)
   describe('a node where the engine does not work', () => {
     /** `tare run`, where a program that fails lies over bubblewrap. */
-    async function runWithBrokenEngine(site: Site, policy: object): Promise<{code: number | null; stdout: string; stderr: string}> {
+    async function runWithBrokenEngine(
+      site: Site,
+      policy: object,
+      engine = '/bin/false',
+    ): Promise<{code: number | null; stdout: string; stderr: string}> {
       const argv = ['run', '--policy', site.policy(policy), '--', '/bin/sh', '-c', 'echo ran; readlink /proc/self/ns/pid'];
-      const script = 'mount --make-rprivate / && mount --bind /bin/false /usr/bin/bwrap && exec "$@"';
+      const script = 'mount --make-rprivate / && mount --bind "$0" /usr/bin/bwrap && exec "$@"';
       return ending(
-        spawn('/usr/bin/unshare', ['--mount', '/bin/sh', '-c', script, 'sh', bin('tare'), ...argv], {
+        spawn('/usr/bin/unshare', ['--mount', '/bin/sh', '-c', script, engine, bin('tare'), ...argv], {
           cwd: site.work,
           stdio: ['ignore', 'pipe', 'pipe'],
         }),
@@ -192,6 +196,20 @@ if (isRoot)
         expect(record?.mode).to.equal('limits-only');
         expect(record?.flags).to.include('unboxed');
         expect(site.leftovers()).to.deep.equal([]);
+      } finally {
+        site.remove();
+      }
+    });
+
+    it('nor waits for what it forked before it failed', async () => {
+      const site = new Site('root');
+      try {
+        const engine = join(site.directory, 'engine');
+        writeFileSync(engine, '#!/bin/sh\ncase "$*" in *tare-init*) sleep 600.25 & esac\nexit 1\n', {mode: 0o755});
+        const {code, stdout, stderr} = await runWithBrokenEngine(site, {}, engine);
+        expect([code, stdout], stderr).to.deep.equal([0, `ran\n${readlinkSync('/proc/self/ns/pid')}\n`]);
+        expect(site.leftovers()).to.deep.equal([]);
+        expect(processes().filter(({argv}) => argv.includes('600.25'))).to.deep.equal([]);
       } finally {
         site.remove();
       }
