@@ -198,7 +198,10 @@ export function squashfuseOf(
   if (first === undefined) return null;
   if (user === null) return {program: first, options: ['allow_other']};
   const isHigh = (program: string): boolean => !program.endsWith('_ll');
-  const knows = (program: string): boolean => ['-o uid=', '-o gid='].every((option) => help(program).includes(option));
+  const knows = (program: string): boolean => {
+    const text = help(program);
+    return text.includes('-o uid=') && text.includes('-o gid=');
+  };
   const program = programs.find((one) => !isHigh(one) && knows(one)) ?? programs.find(isHigh);
   if (program === undefined) return {program: first, options: []};
   return {program, options: [`uid=${String(user.uid)}`, `gid=${String(user.gid)}`]};
