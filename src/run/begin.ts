@@ -95,7 +95,10 @@ export async function begin(
     channel.send('S', stateDirectory(plan, id));
     makeState(state, caller);
     known.again ??= isRecordTaken(state);
-    if (known.again) state.started = started = newRecord();
+    if (known.again) {
+      state.started = started = newRecord();
+      writeState(state); // a sweep would take the other's record for this one's
+    }
     await takeImage(plan, id, caller.uid, known.policy?.imageStore.maxBytes ?? null);
     state.connection = await lease(plan, id, facts.node.bootId, hello.frontPid);
     pauseAt(plan.pauseAt, 'brain-leased');
