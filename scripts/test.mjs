@@ -1,6 +1,8 @@
 // npm test, npm run test:NAME: sets up, builds, runs the suites one after the other and sums up. Options are for the one suite that is named.
+// npm run test:long (--long before any name): also what takes too long for every change; TARE_LONG=1 tells the tests.
 // A suite is any command whose last line of the form `N passed, N failed[, N skipped]` says what it did.
 import {spawn} from 'node:child_process';
+import {mkdtempSync, readdirSync, rmSync} from 'node:fs';
 import path from 'node:path';
 import {build} from './build.mjs';
 import {add, countsOf, filesWithFailures, none, sentence} from './counts.mjs';
@@ -45,26 +47,25 @@ const sideBySide = (folder, alone, ...options) => ({
 const ALL = undefined;
 const ALL_AND_DIST = ['native', 'payloads', 'schemas', 'tsc', 'manifest', 'bits', 'dist'];
 
-/** Compiled, a start takes a third of the time. */
-const DIST = {TARE_BIN: process.env.TARE_BIN ?? path.join(root, 'dist/tare/bin')};
-
 /**
- * `builds`: steps of scripts/build.mjs, ALL of them when absent; `system`: what setup.mjs can install; `wanted`: the same, but the tests are
- * skipped where it cannot; `seconds`: until it is killed; `whole`: more options in a run of all suites.
+ * What each suite runs is the folder for worker nodes (test/support/tare.ts). `builds`: steps of scripts/build.mjs, ALL of them when absent;
+ * `system`: what setup.mjs can install; `wanted`: the same, but the tests are skipped where it cannot; `budget`: the seconds that it may take
+ * of `npm test` on 2 CPUs, building left out: all together less than 25 minutes; `seconds`: until it is killed; `whole`: more options in a run
+ * of all suites; `long`: more options of a long run.
  */
 const SUITES = [
-  {name: 'lint', command: ['node', 'scripts/lint.mjs'], builds: ['schemas', 'tsc', 'manifest']},
-  {name: 'unit', ...mocha('unit'), builds: ['schemas']},
-  {name: 'golden', ...mocha('golden'), builds: ['schemas']},
-  {name: 'cli', ...mocha('cli', '--timeout', '20000'), builds: ALL, system: BOX},
+  {name: 'lint', command: ['node', 'scripts/lint.mjs'], builds: ['schemas', 'tsc', 'manifest'], budget: 75},
+  {name: 'unit', ...mocha('unit'), builds: ['schemas'], budget: 35},
+  {name: 'golden', ...mocha('golden'), builds: ['schemas'], budget: 5},
+  {name: 'cli', ...mocha('cli', '--timeout', '20000'), builds: ALL_AND_DIST, system: BOX, budget: 60},
   {
     name: 'node',
     // times of cores are compared there
     ...sideBySide('node', ['box/cores.test.ts'], '--timeout', '60000'),
     builds: ALL_AND_DIST,
-    environment: DIST,
     system: BOX,
     wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...NETWORK, ...SYSTEMS, ...REPOSITORIES],
+    budget: 400,
     seconds: 1500,
   },
   {
@@ -72,6 +73,7 @@ const SUITES = [
     command: ['make', '--no-print-directory', '-C', 'native', 'test'],
     builds: ['native'],
     system: [...TOOLCHAIN, ...C_TESTS, ...BOX],
+    budget: 60,
   },
   {
     name: 'dist',
@@ -79,24 +81,43 @@ const SUITES = [
     builds: ['native', 'schemas', 'tsc', 'manifest', 'dist'],
     system: BOX,
     wanted: PACKAGERS,
+    budget: 50,
   },
-  {name: 'htcondor', ...sideBySide('e2e/htcondor', [], '--timeout', '120000'), builds: ALL_AND_DIST, system: BOX, wanted: POOL},
-  {name: 'arc', ...mocha('e2e/arc', '--timeout', '120000'), builds: ALL, system: BOX, wanted: [...CE, ...POOL, ...CLUSTER]},
-  {name: 'slurm', ...mocha('e2e/slurm', '--timeout', '60000'), builds: ALL, system: BOX, wanted: CLUSTER},
+  {
+    name: 'htcondor',
+    ...sideBySide('e2e/htcondor', [], '--timeout', '120000'),
+    builds: ALL_AND_DIST,
+    system: BOX,
+    wanted: POOL,
+    budget: 180,
+  },
+  {
+    name: 'arc',
+    ...mocha('e2e/arc', '--timeout', '120000'),
+    builds: ALL_AND_DIST,
+    system: BOX,
+    wanted: [...CE, ...POOL, ...CLUSTER],
+    budget: 100,
+  },
+  {name: 'slurm', ...mocha('e2e/slurm', '--timeout', '60000'), builds: ALL_AND_DIST, system: BOX, wanted: CLUSTER, budget: 50},
   {
     name: 'lab',
     command: ['node', 'test/lab/suite.mjs'],
     whole: ['--again'],
+    long: ['--all'],
     builds: ALL_AND_DIST,
     system: TOOLCHAIN,
     wanted: LAB,
+    budget: 330,
     seconds: 7200,
   },
-  {name: 'payloads', command: ['sh', 'fixtures/payloads/test.sh'], builds: ['payloads'], system: TOOLCHAIN},
+  {name: 'payloads', command: ['sh', 'fixtures/payloads/test.sh'], builds: ['payloads'], system: TOOLCHAIN, budget: 15},
 ];
 const SECONDS = 900;
 /** All suites together: who waits for them, as CI does, is told how they ended. */
 const ALL_SECONDS = 4800;
+/** The same of a long run. */
+const LONG_SECONDS = {each: 7200, all: 36_000};
 /** From SIGTERM, on which a suite ends what it runs, to SIGKILL. */
 const GRACE = 3000;
 
@@ -161,11 +182,11 @@ function run({command, environment = {}, seconds = SECONDS}) {
  * Files with failures once more, one at a time, when all else has ended: what failed on a busy machine and passes alone is unsteady.
  * What fails twice has failed.
  */
-async function again(suite, result, left) {
+async function again(suite, result, environment, left) {
   if (suite?.once === undefined || !result.troubles.startsWith('exit status')) return;
   for (const [file, before] of filesWithFailures(result.lines)) {
     console.log(`\n# ${suite.name}, once more: ${file}`);
-    const {counts, lines} = await run({...suite, command: [...suite.once, file], seconds: left(suite)});
+    const {counts, lines} = await run({command: [...suite.once, file], environment, seconds: left(suite)});
     add(result.counts, before, -1);
     add(result.counts, counts);
     result.lines = [...result.lines.filter((line) => !FAILED.test(line)), ...lines];
@@ -176,8 +197,15 @@ async function again(suite, result, left) {
 
 function table(results) {
   const rows = [
-    ['suite', 'passed', 'failed', 'skipped', 'seconds'],
-    ...results.map(({name, counts, seconds}) => [name, counts.passed, counts.failed, counts.skipped, seconds.toFixed(1)]),
+    ['suite', 'passed', 'failed', 'skipped', 'seconds', 'budget'],
+    ...results.map(({name, counts, seconds, budget}) => [
+      name,
+      counts.passed,
+      counts.failed,
+      counts.skipped,
+      seconds.toFixed(1),
+      budget ?? '',
+    ]),
   ];
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => String(row[column]).length)));
   return rows.map((row, index) => {
@@ -187,8 +215,28 @@ function table(results) {
   });
 }
 
+/**
+ * Where the files of a suite find one copy of what they run, should accounts not reach the checkout (test/support/tare.ts). `remove` takes the
+ * copy away, since the next suite may have been built anew.
+ */
+function placeForCopy() {
+  for (const base of ['/srv', '/opt', '/var/lib']) {
+    try {
+      const place = mkdtempSync(path.join(base, 'tare-installed-'));
+      const remove = () => readdirSync(place).forEach((name) => rmSync(path.join(place, name), {recursive: true}));
+      process.on('exit', () => rmSync(place, {recursive: true, force: true}));
+      return {environment: {TARE_INSTALLED: place}, remove};
+    } catch {
+      // not ours to write to
+    }
+  }
+  return {environment: {}, remove: () => {}};
+}
+
 await main(async () => {
   const argv = process.argv.slice(2);
+  const long = argv[0] === '--long';
+  if (long) argv.shift();
   const names = argv.filter((each, index) => argv.slice(0, index + 1).every((before) => !before.startsWith('-')));
   const options = argv.slice(names.length);
   if (options.length > 0 && names.length !== 1)
@@ -196,12 +244,17 @@ await main(async () => {
   const unknown = names.find((name) => !SUITES.some((suite) => suite.name === name));
   if (unknown !== undefined) throw new Stop(`${unknown}: no such suite; there are ${SUITES.map(({name}) => name).join(', ')}`);
   const chosen = names.length === 0 ? SUITES : SUITES.filter(({name}) => names.includes(name));
+  const copy = placeForCopy();
+  const environment = {...copy.environment, ...(long ? {TARE_LONG: '1'} : {})};
 
   const results = [];
   const start = performance.now();
   /** How many seconds a suite may take. */
-  const left = ({seconds = SECONDS}) =>
-    names.length > 0 ? seconds : Math.max(1, Math.min(seconds, ALL_SECONDS - (performance.now() - start) / 1000));
+  const left = ({seconds = SECONDS}) => {
+    const most = long ? LONG_SECONDS.each : seconds;
+    const all = long ? LONG_SECONDS.all : ALL_SECONDS;
+    return names.length > 0 ? most : Math.max(1, Math.min(most, all - (performance.now() - start) / 1000));
+  };
   /** Setting up or building for a suite; false, with a row of its own in the table, when that failed. */
   const prepared = (name, body) => {
     const began = performance.now();
@@ -227,9 +280,12 @@ await main(async () => {
       systemPackagesIfPossible(suite.wanted ?? []);
       build(suite.builds);
     });
-    const all = names.length === 0 ? (suite.whole ?? []) : [];
-    if (built)
-      results.push({name: suite.name, ...(await run({...suite, command: [...suite.command, ...all, ...options], seconds: left(suite)}))});
+    const more = [...(names.length === 0 ? (suite.whole ?? []) : []), ...(long ? (suite.long ?? []) : [])];
+    if (!built) continue;
+    const {name, budget} = suite;
+    const command = [...suite.command, ...more, ...options];
+    results.push({name, ...(long ? {} : {budget}), ...(await run({command, environment, seconds: left(suite)}))});
+    copy.remove();
   }
   // Not where one suite is asked for: who does that looks at its failures.
   if (names.length === 0) {
@@ -237,6 +293,7 @@ await main(async () => {
       await again(
         chosen.find(({name}) => name === result.name),
         result,
+        environment,
         left,
       );
   }
@@ -246,6 +303,9 @@ await main(async () => {
     add(sum, counts);
     for (const line of lines.filter((each) => FAILED.test(each) || UNSTEADY.test(each))) console.log(`${name}: ${line}`);
   }
+  // A budget depends on the machine, so it is said and fails nothing.
+  for (const {name, seconds, budget = Infinity} of results)
+    if (seconds > budget) console.log(`${name}: took ${seconds.toFixed(0)} s of the ${budget} s that it may take`);
   console.log(sentence(sum));
   return sum.failed === 0 ? 0 : 1;
 });

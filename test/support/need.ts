@@ -18,3 +18,9 @@ export function need(context: Context, present: boolean, reason: string): void {
   skipped.skipReason = reason;
   context.skip();
 }
+
+/**
+ * Set in `npm run test:long`: tests that take too long for every change are defined where it is true, and only there.
+ * Each says beside it what it takes.
+ */
+export const LONG = process.env.TARE_LONG === '1';

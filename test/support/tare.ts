@@ -1,17 +1,17 @@
 /** Runs the real wrapper for a test: built, as root or as an unprivileged user, with folders of its own. */
 
-import {spawn, type ChildProcess, type SpawnOptions} from 'node:child_process';
+import {execFileSync, spawn, type ChildProcess, type SpawnOptions} from 'node:child_process';
 import {
   accessSync,
   chmodSync,
   chownSync,
   constants,
-  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -281,12 +281,38 @@ let copy: string | null = null;
 
 /**
  * The checkout; or a copy of what runs, where an unprivileged user cannot reach the checkout (in a home directory, say), or where it lies
- * below a directory that is private in the box.
+ * below a directory that is private in the box. scripts/test.mjs names a place (TARE_INSTALLED), so that the files of a suite share one copy.
  */
 export function installed(): string {
-  copy ??= reachable(checkout) ? checkout : copyTo(placeForCopy());
+  copy ??= reachable(checkout) ? checkout : copyOf(checkout);
   return copy;
 }
+
+function copyOf(from: string): string {
+  const shared = process.env.TARE_INSTALLED;
+  const place = shared ?? placeForCopy();
+  if (shared === undefined) {
+    process.on('exit', () => {
+      rmSync(place, {recursive: true, force: true});
+    });
+  }
+  const ready = join(place, 'checkout');
+  if (existsSync(ready)) return ready;
+  const fresh = mkdtempSync(join(place, 'copy-'));
+  for (const each of [place, fresh]) chmodSync(each, 0o755);
+  const there = RUN_FROM.filter((name) => existsSync(join(from, name)));
+  // hard links where both lie on one file system: a copy has hundreds of MB
+  const script = 'cd "$1" && shift && { cp -al --parents "$@" 2>/dev/null || cp -a --parents "$@"; }';
+  execFileSync('/bin/sh', ['-c', script, 'copy', from, ...there, fresh]);
+  try {
+    renameSync(fresh, ready);
+  } catch {
+    rmSync(fresh, {recursive: true}); // another file of the suite was first
+  }
+  return ready;
+}
+
+const RUN_FROM = ['bin', 'build', 'dist', 'native/build', 'fixtures', 'configs', 'package.json', 'oclif.manifest.json', 'node_modules'];
 
 function placeForCopy(): string {
   for (const base of ['/srv', '/opt', '/var/lib', homedir()]) {
@@ -299,28 +325,6 @@ function placeForCopy(): string {
   throw new Error(`an unprivileged user cannot run what lies in ${checkout}, and there is no place for a copy`);
 }
 
-function copyTo(place: string): string {
-  process.on('exit', () => {
-    rmSync(place, {recursive: true, force: true});
-  });
-  chmodSync(place, 0o755);
-  for (const name of [
-    'bin',
-    'build',
-    'dist',
-    'native/build',
-    'fixtures',
-    'configs',
-    'package.json',
-    'oclif.manifest.json',
-    'node_modules',
-  ]) {
-    const from = join(checkout, name);
-    if (existsSync(from)) cpSync(from, join(place, name), {recursive: true, verbatimSymlinks: true});
-  }
-  return place;
-}
-
 function reachable(path: string): boolean {
   if (/^\/(?:var\/)?tmp\//.test(path)) return false;
   if (!isRoot) return true;
@@ -328,8 +332,11 @@ function reachable(path: string): boolean {
   return true;
 }
 
-/** A program to test: the checkout's, or that of a folder for worker nodes where TARE_BIN says so. */
-export const bin = (name: 'tare' | 'tare-wrap'): string => join(process.env.TARE_BIN ?? join(installed(), 'bin'), name);
+/** A program to test: that of the folder for worker nodes, which is what ships; TARE_BIN names another directory of programs, as the checkout's `bin`. */
+export const bin = (name: 'tare' | 'tare-wrap'): string => join(reached(process.env.TARE_BIN ?? join(checkout, 'dist/tare/bin')), name);
+
+/** A path of the checkout where everybody can reach it; any other path as it is. */
+const reached = (path: string): string => (path.startsWith(`${checkout}/`) ? join(installed(), path.slice(checkout.length)) : path);
 
 /** A payload program of fixtures/payloads. */
 export const payload = (name: string): string => join(installed(), 'fixtures/payloads/build', name);

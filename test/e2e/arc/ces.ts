@@ -7,9 +7,9 @@ import {expect} from 'chai';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {need} from '../../support/need.js';
 import {Ce, type ArcJob, type CeOptions, type Description, type Used} from '../../support/ce.js';
-import {installed, isRoot, payload, program, until} from '../../support/tare.js';
+import {bin, installed, isRoot, payload, program, until} from '../../support/tare.js';
 
-export const WRAPPER = join(installed(), 'bin/tare-wrap');
+export const WRAPPER = bin('tare-wrap');
 
 /** What each argument becomes, and what is there of the wrapper's own. */
 export const ECHO = '#!/bin/sh\necho ready\nfor each; do printf "<%s>" "$each"; done\necho\nenv | grep -c TARE_\nexit 0\n';

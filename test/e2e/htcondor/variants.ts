@@ -2,9 +2,9 @@
 
 import {existsSync} from 'node:fs';
 import {join} from 'node:path';
-import {need} from '../../support/need.js';
+import {LONG, need} from '../../support/need.js';
 import {Pool, type PoolOptions} from '../../support/pool.js';
-import {installed, isRoot, program} from '../../support/tare.js';
+import {bin, installed, isRoot, program} from '../../support/tare.js';
 
 export interface Variant {
   name: string;
@@ -12,9 +12,10 @@ export interface Variant {
   wrapper: string | null;
 }
 
+/** The folder for worker nodes; a long run has the checkout too, which takes as long again. */
 export const WRAPPERS: readonly (Variant & {wrapper: string})[] = [
-  {name: 'bin/tare-wrap', wrapper: join(installed(), 'bin/tare-wrap')},
-  {name: 'dist/tare/bin/tare-wrap', wrapper: join(installed(), 'dist/tare/bin/tare-wrap')},
+  {name: 'dist/tare/bin/tare-wrap', wrapper: bin('tare-wrap')},
+  ...(LONG ? [{name: 'bin/tare-wrap', wrapper: join(installed(), 'bin/tare-wrap')}] : []),
 ];
 export const WITHOUT: Variant = {name: 'no wrapper', wrapper: null};
 
