@@ -44,7 +44,6 @@ const sideBySide = (folder, alone, ...options) => ({
   ],
   once: ['node_modules/.bin/mocha', '--exit', ...options],
 });
-const ALL = undefined;
 const ALL_AND_DIST = ['native', 'payloads', 'schemas', 'tsc', 'manifest', 'bits', 'dist'];
 
 /**
