@@ -6,7 +6,7 @@ const IMPURE_FILES = `^src/(${pure.except.join('|')})`;
 
 /** One row per folder, lowest first. `host/facts` is the types of the facts; reading them (`host`) is for those who have effects. */
 const DATA = ['schema', 'job', 'policy', 'plan'];
-const BELOW_A_BOX = ['host', 'record', 'export', 'engine', 'cgroup', 'network', 'cvmfs', 'process', 'files', 'follow'];
+const BELOW_A_BOX = ['host', 'record', 'node-state', 'export', 'engine', 'cgroup', 'network', 'cvmfs', 'process', 'files', 'follow'];
 const MAY_IMPORT = {
   schema: [],
   job: ['schema'],
@@ -15,6 +15,7 @@ const MAY_IMPORT = {
   host: [],
   batch: [],
   record: DATA,
+  'node-state': [...DATA, 'record'],
   export: [...DATA, 'record'],
   image: [...DATA, 'host', 'record', 'export'],
   engine: DATA,

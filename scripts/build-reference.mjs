@@ -4,7 +4,7 @@ import {readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {Stop, main, root} from './steps.mjs';
 
-const KINDS = ['job', 'policy', 'plan', 'record'];
+const KINDS = ['job', 'policy', 'plan', 'record', 'health'];
 const MARKED = /^<!-- fields: (\S+) -->\n[^]*?^<!-- end -->$/gm;
 
 const schemas = new Map(
@@ -97,6 +97,7 @@ const APART = {
   policy: ['limits', 'rule', 'enforcement'],
   plan: ['limits', 'limit', 'provenance'],
   record: ['usage', 'limit', 'provenance'],
+  health: ['box'],
 };
 
 /** `job` is the whole document, `job/limits` one of its definitions, `plan/steps` all steps of a plan. */

@@ -1,6 +1,6 @@
 import {Args, Command} from '@oclif/core';
 
-const KINDS = ['job', 'policy', 'plan', 'record'] as const;
+const KINDS = ['job', 'policy', 'plan', 'record', 'health'] as const;
 
 export default class SchemaCommand extends Command {
   static override summary = 'Print the JSON Schema (2020-12) of a document, for editors.';
@@ -19,4 +19,5 @@ const SCHEMAS: Readonly<Record<(typeof KINDS)[number], () => Promise<unknown>>> 
   policy: () => import('../schema/generated/policy-1.schema.js'),
   plan: () => import('../schema/generated/plan-1.schema.js'),
   record: () => import('../schema/generated/record-1.schema.js'),
+  health: () => import('../schema/generated/health-1.schema.js'),
 };

@@ -61,7 +61,7 @@ export const BUILTIN: Readonly<Policy> = {
     address: builtin(['user', 'none', 'host']),
     pools: [],
   },
-  directories: {state: null, spools: null, scratch: null, exporters: null, sealed: null, log: null},
+  directories: {state: null, spools: null, scratch: null, node: null, exporters: null, sealed: null, log: null},
   log: {level: 'warn', format: 'human'},
   imageStore: {places: [], cache: null, maxBytes: null},
   killSwitch: builtin('/etc/tare/off'),

@@ -22,6 +22,7 @@ const CHECKS: readonly Check[] = [
   neverReached,
   ({exporters}) => auditorAndWhere(exporters['auditor']),
   twiceToApel,
+  nodeOfOneAccount,
   (policy) => policy.rules.flatMap((rule) => refusesAndSets(rule)),
   (policy) => policy.rules.flatMap((rule) => inRule(policy, rule)),
 ];
@@ -32,6 +33,11 @@ export function contradictions(policy: Policy): TareError[] {
 
 function contradiction(where: string, message: string, found: string | undefined, allowed: string, remedy?: string): TareError {
   return new TareError('POLICY_CONTRADICTION', {message, where, found, allowed, remedy});
+}
+
+function nodeOfOneAccount({directories: {node}}: Policy): TareError[] {
+  if (node?.value.includes('%u') !== true) return [];
+  return [contradiction(node.provenance.at, 'the node has one place for what all accounts report', show(node.value), 'a path without %u')];
 }
 
 function twiceToApel({exporters}: Policy): TareError[] {

@@ -57,6 +57,7 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
       state: directory('state'),
       spools: spools(),
       scratch: directory('scratch'),
+      node: directory('node'),
       exporters: directory('exporters'),
       sealed: directory('sealed'),
       log: directory('log'),

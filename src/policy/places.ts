@@ -30,6 +30,22 @@ export const imagesPlace = (policy: Policy, uid: number): string => {
 /** Where root keeps the records that it has taken over from users. */
 export const sealedPlace = (policy: Policy): string => written(policy, 'sealed', 0) ?? `${placesOf(policy, 0).state}/sealed`;
 
+/** Where the node's own state is: its health, and what wrappers report. */
+export interface NodePlaces {
+  uid: number;
+  /** Root's, for all accounts. */
+  shared: string;
+  /** The account's own, which counts for that account only: where there is no shared one. */
+  own: string;
+}
+
+/** @param policy null when it could not be read: then the built-in places */
+export const nodePlaces = (policy: Policy | null, uid: number): NodePlaces => ({
+  uid,
+  shared: policy?.directories.node?.value ?? '/var/lib/tare/node',
+  own: `${placesOf(policy, uid).state}/node`,
+});
+
 function written(policy: Policy | null, name: Exclude<keyof Policy['directories'], 'spools'>, uid: number): string | null {
   const path = policy?.directories[name]?.value;
   return path === undefined ? null : fill(path, uid);

@@ -101,7 +101,9 @@ export interface Policy extends Ruled {
     pools: Pool[];
   };
   /** `%u` not yet replaced; null: the built-in place, which depends on the caller. */
-  directories: Record<'state' | 'scratch' | 'exporters' | 'sealed' | 'log', Valued<string> | null> & {spools: Valued<string[]> | null};
+  directories: Record<'state' | 'scratch' | 'node' | 'exporters' | 'sealed' | 'log', Valued<string> | null> & {
+    spools: Valued<string[]> | null;
+  };
   log: {level: 'error' | 'warn' | 'info' | 'debug'; format: 'json' | 'human'};
   /** `cache`: `%u` not yet replaced; null: the built-in place. `maxBytes` null: what the disk has. */
   imageStore: {places: string[]; cache: Valued<string> | null; maxBytes: number | null};

@@ -19,11 +19,11 @@ import {makePlan} from '../plan/plan.js';
 import {stepOf, stepsOf} from '../plan/step.js';
 import {BUILTIN} from '../policy/builtin.js';
 import {liesIn} from '../policy/glob.js';
-import {placesOf} from '../policy/places.js';
+import {nodePlaces, placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {readDocument} from '../files/documents.js';
-import {ownFailures} from '../box/failures.js';
+import {readReports} from '../node-state/reports.js';
 import {callerIdentity, payloadIdentity} from './identity.js';
 import {findImage, findInit, isInRepository} from './image.js';
 import {aroundOf, type Around} from '../box/around.js';
@@ -257,7 +257,11 @@ function unboxedReason({batch, caller}: Known, policy: Policy): Call['unboxed'] 
   if (batch.kind === 'container') return {because: batch.because, always: true};
   const {blackHole} = policy.batch;
   if (blackHole?.then !== 'unboxed') return null;
-  const {length} = ownFailures(policy, caller.uid, blackHole);
+  const nowMs = Date.now();
+  const since = nowMs - blackHole.withinUs / 1000;
+  const {length} = (readReports(nodePlaces(policy, caller.uid), nowMs) ?? []).filter(
+    ({uid, kind, epochMs}) => uid === caller.uid && kind === 'failed' && epochMs > since,
+  );
   if (length < blackHole.failures) return null;
   const because = `${String(length)} failures of the wrapper in ${formatDuration(blackHole.withinUs)} (${blackHole.provenance.at})`;
   return {because, always: false};

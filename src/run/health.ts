@@ -1,10 +1,11 @@
 /** Whether this node should be sent jobs: what a batch system's node check asks. */
 
 import {asTareError} from '../errors.js';
-import {formatDuration} from '../job/quantity.js';
-import {placesOf} from '../policy/places.js';
 import {readPolicy} from '../files/documents.js';
-import {nodeFailures} from '../box/failures.js';
+import {formatDuration} from '../job/quantity.js';
+import {readHealth} from '../node-state/health.js';
+import {readReports} from '../node-state/reports.js';
+import {nodePlaces, placesOf} from '../policy/places.js';
 
 export interface Health {
   healthy: boolean;
@@ -18,16 +19,24 @@ export interface Health {
 
 const SOMEBODY = 1;
 
-/** A policy that cannot be read makes every job fail: such a node is not healthy. */
+/**
+ * As the node's last probe found it; where there was none, by what can be read of the reports.
+ * A policy that cannot be read makes every job fail: such a node is not healthy.
+ */
 export async function examineHealth(policyFile: string | null): Promise<Health> {
+  const uid = process.getuid?.() ?? -1;
   try {
-    const policy = await readPolicy(policyFile, process.getuid?.() ?? -1);
+    const policy = await readPolicy(policyFile, uid);
     const {blackHole} = policy.batch;
     const {
       spools: [spool = null],
     } = placesOf(policy, SOMEBODY);
+    const probed = readHealth(nodePlaces(policy, uid));
+    if (probed !== null) return {healthy: probed.healthy, failures: probed.failures, reason: probed.reason, spool};
     if (blackHole === null) return {healthy: true, failures: null, reason: null, spool};
-    const found = nodeFailures(policy, blackHole);
+    const nowMs = Date.now();
+    const since = nowMs - blackHole.withinUs / 1000;
+    const found = (readReports(nodePlaces(policy, uid), nowMs) ?? []).filter(({kind, epochMs}) => kind === 'failed' && epochMs > since);
     const healthy = blackHole.then !== 'drain' || found.length < blackHole.failures;
     if (healthy) return {healthy, failures: found.length, reason: null, spool};
     const codes = [...new Set(found.map(({code}) => code))].sort().join(' ');

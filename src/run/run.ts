@@ -18,7 +18,9 @@ import type {Channel} from '../process/channel.js';
 import {connect, correctAddresses} from '../box/connect.js';
 import {readPolicy} from '../files/documents.js';
 import {withinReach} from './reach.js';
-import {noteFailure} from '../box/failures.js';
+import {kindOfFailure} from '../node-state/counts.js';
+import {reportNode} from '../node-state/reports.js';
+import {nodePlaces} from '../policy/places.js';
 import {failureText, finish, isBoxesFault, isDisksFault, store} from './finish.js';
 import type {Hello} from '../process/hello.js';
 import {isDefaultSwitchOn, isSwitchOn, plainExec} from './kill-switch.js';
@@ -72,6 +74,7 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
       if ('result' in shared) return await tellTask(shared.result, shared.over, known, request);
       batch.remarks.push(`not in one box with the other tasks of its step: ${shared.apart}`);
     }
+    if (known.role === 'wrapper') reportNode(nodePlaces(policy, known.caller.uid), {kind: 'started', code: 'job', id: known.id});
     const prepared = await prepare(request, policy, hello.environment, hello.cwd, known);
     if (hello.brain > 1) prepared.plan.pauseAt = [];
     return await start(prepared, request, hello, channel, known);
@@ -176,8 +179,7 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
       return await without('box', `the engine failed: ${failureText(life)}`);
     }
     const result = await conclude(state, groups, life, request, log);
-    if (known.role === 'wrapper' && result.failure?.fault === 'node')
-      noteFailure(known.policy, known.caller.uid, known.id, result.failure.code);
+    if (result.failure?.fault === 'node') reportFailure(known, result.failure.code);
     return result;
   } catch (error) {
     return await refuse(asTareError(error), request, known, plan, log);
@@ -359,8 +361,15 @@ async function refuse(
   const first = firstOf(error);
   const failure = {fault: faultOf(first, known), code: first.code, message: messages.join('; '), exit: error.exit};
   const result: RunResult = {quit: ['code', error.exit], record, path, messages: [...new Set(messages)], failure, signals: []};
-  const {batch, settings, policy, caller, id, role} = known;
-  // whoever calls the command line in a job could call it for ever
-  if (role === 'wrapper' && failure.fault === 'node') noteFailure(policy, caller.uid, id, first.code);
+  const {batch, settings} = known;
+  if (failure.fault === 'node') reportFailure(known, first.code);
   return tellBatchSystem(result, {batch, settings, plugins: request.plugins, effects: effectsWith(log)});
+}
+
+/** Whoever calls the command line in a job could call it for ever: only the batch system's wrapper reports. */
+function reportFailure({role, policy, batch, job, looked, caller, id}: Known, code: string): void {
+  if (role !== 'wrapper') return;
+  const unusable = looked.flatMap(({entry}) => (entry.state === 'ok' ? [] : [entry.repository]));
+  const kind = kindOfFailure(code, {job, policy, policyByJob: batch.policy != null, unusable});
+  if (kind !== null) reportNode(nodePlaces(policy, caller.uid), {kind, code, id});
 }

@@ -68,6 +68,7 @@ export class Site {
       state: join(this.directory, 'state'),
       spool: join(this.directory, 'spool'),
       scratch: join(this.directory, 'scratch'),
+      node: join(this.directory, 'node'),
     };
     writeFileSync(
       file,
@@ -93,6 +94,16 @@ export class Site {
     const child = this.start(argv, options);
     child.stdin?.end();
     return ending(child);
+  }
+
+  /** As a wrapper of this site's account that failed just now would have left it. */
+  failed(): void {
+    const node = join(this.directory, this.role === 'root' && isRoot ? 'node' : 'state/node');
+    mkdirSync(join(node, 'reports'), {recursive: true});
+    const uid = this.credentials.uid ?? process.getuid?.() ?? 0;
+    const report = join(node, 'reports', String(uid));
+    writeFileSync(report, `${String(Date.now())} failed ENGINE_FAILED ab12\n`, {mode: 0o600});
+    this.give(node, join(node, 'reports'), report);
   }
 
   /** Makes files the role's. */

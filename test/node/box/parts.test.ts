@@ -1,7 +1,7 @@
 /** Wrappers in a box, in the record of the box around: as they told, whatever becomes of them or of who listens. */
 
 import {expect} from 'chai';
-import {existsSync, mkdirSync, writeFileSync} from 'node:fs';
+import {existsSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {MOST_PARTS, type RecordPart} from '../../../src/record/parts.js';
 import type {UsageRecord} from '../../../src/record/record.js';
@@ -75,11 +75,7 @@ for (const role of ROLES) {
     });
 
     it('are told without a box too, and name the record of the wrapper around', async () => {
-      const folder = join(site.directory, 'state/failures');
-      mkdirSync(folder, {recursive: true});
-      const note = join(folder, `${String(Date.now())}-ab12`);
-      writeFileSync(note, 'ENGINE_FAILED');
-      site.give(folder, note);
+      site.failed();
       const {stdout, record} = await site.run(shell(`${INNER} --json -- /bin/true`), {
         policy: {batch: {blackHole: {failures: 1, within: '1h', then: 'unboxed'}}},
         env: {PATH: process.env.PATH, HOME: site.directory},

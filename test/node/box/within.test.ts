@@ -1,7 +1,7 @@
 /** What a box tells its payload about itself, and a wrapper that is called in a box. */
 
 import {expect} from 'chai';
-import {mkdirSync, writeFileSync} from 'node:fs';
+import {writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {patience} from '../../support/pace.js';
@@ -9,15 +9,6 @@ import {bin, ROLES, Site} from '../../support/tare.js';
 
 /** Payloads that never get a box of their own. */
 const UNBOXED = {batch: {blackHole: {failures: 1, within: '1h', then: 'unboxed'}}} as const;
-
-/** As a wrapper of the site's user that failed just now would have left it. */
-function fail(site: Site): void {
-  const folder = join(site.directory, 'state/failures');
-  mkdirSync(folder, {recursive: true});
-  const note = join(folder, `${String(Date.now())}-ab12`);
-  writeFileSync(note, 'ENGINE_FAILED');
-  site.give(folder, note);
-}
 
 for (const role of ROLES) {
   describe(`within a box (${role})`, () => {
@@ -30,7 +21,7 @@ for (const role of ROLES) {
     });
 
     const failed = (): void => {
-      fail(site);
+      site.failed();
     };
     const LIST = 'cd "$1" && for f in *; do echo "$f=$(cat "$f")"; done';
     const features = (stdout: string): Record<string, string> =>
@@ -136,7 +127,7 @@ describe('a node’s health', () => {
       const demanding = site.policy({batch, enforcement: {cores: 'kernel'}}); // which this user cannot have
       await site.command(['run', '--policy', demanding, '--cores', '1', '--', '/bin/true']);
       expect(await health(drain)).to.deep.equal(['TareHealthy = True', 'TareFailures = 0']);
-      fail(site);
+      site.failed();
       expect(await health(drain)).to.deep.equal(['TareHealthy = False', 'TareFailures = 1']);
       const broken = join(site.directory, 'broken.yaml');
       writeFileSync(broken, 'schema: tare/policy/v1\nbatch: {oom: maybe}\n');

@@ -89,6 +89,7 @@ describe('policyFromDocuments', () => {
       scratch: at('/directories/scratch', '/scratch/tare-%u'),
       exporters: null,
       sealed: null,
+      node: null,
       log: at('/directories/log', '/var/log/tare/tare.log'),
     });
     expect(policy.killSwitch).to.deep.equal(at('/killSwitch', '/run/tare.off'));

@@ -1,0 +1,81 @@
+/** `health.json`: what the last probe found, for whoever wants to know whether this node should get jobs. */
+
+import {randomBytes} from 'node:crypto';
+import {chmodSync, closeSync, constants, fstatSync, futimesSync, openSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {dirname, join} from 'node:path';
+import type {NodePlaces} from '../policy/places.js';
+import {isOwn, makeDirectory} from '../record/durable.js';
+import type {HealthResult} from '../schema/generated/health-1.js';
+import validate from '../schema/generated/health-1.validator.js';
+
+export type {HealthResult};
+export type HealthProbe = HealthResult['probes'][number];
+export type HealthCheck = HealthResult['checks'][number];
+export type ProbedBox = HealthProbe['got'];
+
+const FILE = 'health.json';
+const LARGEST = 4 * 1024 * 1024;
+
+/**
+ * The node's; where root keeps none, this account's own. `at` is when the file was last changed: a look that finds nothing new changes only
+ * that. null: there is none that can be believed, which is one that root or this account wrote, and nobody else can write. Never throws.
+ */
+export function readHealth({shared, own, uid}: NodePlaces): HealthResult | null {
+  return readFile(join(shared, FILE), uid) ?? readFile(join(own, FILE), uid);
+}
+
+/** As root for all; as an account for itself. @throws Error when it cannot be written */
+export function writeHealth(places: NodePlaces, health: HealthResult): void {
+  const folder = folderOf(places);
+  const path = join(folder, FILE);
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    writeFileSync(temporary, `${JSON.stringify(health)}\n`, {flag: 'wx', mode: 0o644});
+    chmodSync(temporary, 0o644); // whatever the umask
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, {force: true});
+    throw error;
+  }
+}
+
+/** Root's place; an account's own. @throws Error */
+export function folderOf({shared, own, uid}: NodePlaces): string {
+  const folder = uid === 0 ? shared : own;
+  makeDirectory(dirname(folder), 0o711);
+  makeDirectory(folder, 0o755);
+  if (!isOwn(folder, uid)) throw new Error(`${folder} is no directory of uid ${String(uid)} that nobody else can write to`);
+  return folder;
+}
+
+/** Says that the node was looked at now and nothing had changed. @returns false when there is nothing to say it of */
+export function touchHealth({shared, own, uid}: NodePlaces): boolean {
+  try {
+    const descriptor = openSync(join(uid === 0 ? shared : own, FILE), constants.O_WRONLY | constants.O_NOFOLLOW);
+    try {
+      futimesSync(descriptor, new Date(), new Date());
+      return true;
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch {
+    return false;
+  }
+}
+
+function readFile(path: string, uid: number): HealthResult | null {
+  try {
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      const stats = fstatSync(descriptor);
+      const ours = stats.isFile() && (stats.uid === 0 || stats.uid === uid) && (stats.mode & 0o022) === 0;
+      if (!ours || stats.size > LARGEST) return null;
+      const found: unknown = JSON.parse(readFileSync(descriptor, 'utf8'));
+      return validate(found) ? {...(found as HealthResult), at: Math.round(stats.mtimeMs * 1000)} : null;
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * Whether a node should get jobs. A fault that was seen closes it at once; one that was only not answered, when that happened twice in a
+ * row. What jobs report is their word: it asks for a probe, and closes the node only when two accounts say it.
+ */
+
+import type {HealthResult} from '../schema/generated/health-1.js';
+import type {Report} from './report.js';
+
+type Probe = HealthResult['probes'][number];
+type Check = HealthResult['checks'][number];
+
+/** When so many failures count, and for how long; as the policy's `batch.blackHole`. */
+export interface Hole {
+  failures: number;
+  withinUs: number;
+  /** Whether they close the node. */
+  drains: boolean;
+}
+
+/** Where the policy counts nothing: for whoever wants to see them. */
+export const NO_HOLE: Hole = {failures: 1, withinUs: 600e6, drains: false};
+
+export interface Evidence {
+  nowUs: number;
+  hole: Hole;
+  checks: readonly Check[];
+  /** The last of each account. */
+  probes: readonly Probe[];
+  /** null: they cannot be read. */
+  reports: readonly Report[] | null;
+  /** What was found the last time; null: nothing. */
+  before: HealthResult | null;
+}
+
+export type Judgement = Pick<
+  HealthResult,
+  'healthy' | 'reason' | 'closedSince' | 'boxed' | 'failures' | 'failuresByAccount' | 'degraded' | 'forgivenAt'
+>;
+
+export function judge(evidence: Evidence): Judgement {
+  const {nowUs, checks, probes, reports, before} = evidence;
+  const forgivenAt = forgiven(evidence);
+  const counted = countedFailures(evidence, forgivenAt);
+  const byJobs = closedByJobs(counted, evidence.hole);
+  const faults = [...checks.flatMap((check) => faultOfCheck(check, before)), ...probes.flatMap(faultOfProbe), ...byJobs];
+  const healthy = faults.length === 0;
+  const less = [...checks.filter(({state}) => state !== 'ok').map(wordsOf), ...probes.flatMap(lessThanWanted)];
+  const said = healthy ? less : faults;
+  return {
+    healthy,
+    reason: said.length === 0 ? null : clip(said.join('; ')),
+    closedSince: healthy ? null : (before?.closedSince ?? nowUs),
+    boxed: boxedOf(probes),
+    failures: reports === null ? null : counted.length,
+    failuresByAccount: byAccount(counted),
+    degraded: count((reports ?? []).filter(({kind}) => kind === 'degraded').map(({code}) => code)),
+    forgivenAt,
+  };
+}
+
+/** A full probe is wanted: some job has failed since the last one of its account began. */
+export const asksForProbe = (reports: readonly Report[], probes: readonly Probe[]): boolean =>
+  reports.some(({kind, uid, epochMs}) => {
+    if (kind !== 'failed' && kind !== 'suspected') return false;
+    const last = probes.find((probe) => probe.uid === uid) ?? null;
+    return last === null || epochMs * 1000 > last.at;
+  });
+
+/** Accounts that had jobs in the last day, in the order of their numbers. */
+export const accountsIn = (reports: readonly Report[]): number[] => [...new Set(reports.map(({uid}) => uid))].sort((a, b) => a - b);
+
+const MOST_WORDS = 2000;
+const clip = (text: string): string => (text.length > MOST_WORDS ? `${text.slice(0, MOST_WORDS)} …` : text);
+
+const wordsOf = ({name, because}: Check): string => (because === null ? name : `${name}: ${because}`);
+
+function faultOfCheck(check: Check, before: HealthResult | null): string[] {
+  if (check.state === 'missing') return [wordsOf(check)];
+  if (check.state !== 'unknown') return [];
+  const last = before?.checks.find(({name}) => name === check.name)?.state;
+  return last === 'unknown' || (last === 'missing' && before?.healthy === false) ? [`${wordsOf(check)}, twice in a row`] : [];
+}
+
+function faultOfProbe({uid, user, healthy, timeouts, because}: Probe): string[] {
+  const whose = `a box as ${user ?? `uid ${String(uid)}`}`;
+  if (healthy === false) return [`${whose}: ${because ?? 'it failed'}`];
+  return healthy === null && timeouts >= 2 ? [`${whose}: ${because ?? 'it did not end in time'}, ${String(timeouts)} times in a row`] : [];
+}
+
+const lessThanWanted = ({uid, user, healthy, because}: Probe): string[] =>
+  healthy === true && because !== null ? [`a box as ${user ?? `uid ${String(uid)}`}: ${because}`] : [];
+
+/** Only failures after the last reset and the last forgiveness. */
+function countedFailures({nowUs, hole, reports, before}: Evidence, forgivenAt: number | null): Report[] {
+  const since = Math.max(nowUs - hole.withinUs, before?.resetAt ?? 0, forgivenAt ?? 0);
+  return (reports ?? []).filter(({kind, epochMs}) => kind === 'failed' && epochMs * 1000 > since);
+}
+
+function closedByJobs(counted: readonly Report[], {failures, withinUs, drains}: Hole): string[] {
+  const accounts = new Set(counted.map(({uid}) => uid)).size;
+  if (!drains || accounts < 2 || counted.length < failures) return [];
+  const codes = [...new Set(counted.map(({code}) => code))].sort().join(' ');
+  const minutes = Math.round(withinUs / 60e6);
+  const time = minutes > 0 ? `${String(minutes)} min` : `${String(Math.round(withinUs / 1e6))} s`;
+  return [`${String(counted.length)} failures of the wrapper in ${time}, of ${String(accounts)} accounts: ${codes}`];
+}
+
+/**
+ * What closed the node by the word of jobs is forgotten when a probe of everybody who reported it has succeeded since the last of it: once in
+ * the time for which failures count. If it closes again within that time, no probe sees what is wrong, and the time itself must pass.
+ */
+function forgiven({nowUs, hole, probes, reports, before}: Evidence): number | null {
+  const last = before?.forgivenAt ?? null;
+  const counted = countedFailures({nowUs, hole, reports, before} as Evidence, last);
+  const closedSince = before?.healthy === false ? before.closedSince : null;
+  if (closedSince === null || closedByJobs(counted, hole).length === 0) return last;
+  if (last !== null && nowUs - last < hole.withinUs) return last;
+  const lastFailureUs = Math.max(...counted.map(({epochMs}) => epochMs * 1000));
+  const isMended = [...new Set(counted.map(({uid}) => uid))].every((uid) =>
+    probes.some((probe) => probe.uid === uid && probe.healthy === true && probe.at > Math.max(lastFailureUs, closedSince)),
+  );
+  return isMended ? nowUs : last;
+}
+
+function boxedOf(probes: readonly Probe[]): boolean | null {
+  const ended = probes.filter(({healthy}) => healthy !== null);
+  if (ended.length === 0) return null;
+  return ended.every(({got, wanted}) => got !== null && wanted !== null && got.mode === wanted.mode);
+}
+
+const MOST_CODES = 20;
+
+function byAccount(counted: readonly Report[]): HealthResult['failuresByAccount'] {
+  const uids = [...new Set(counted.map(({uid}) => uid))].sort((a, b) => a - b);
+  return uids.map((uid) => {
+    const own = counted.filter((report) => report.uid === uid);
+    return {uid, count: own.length, codes: [...new Set(own.map(({code}) => code))].sort().slice(0, MOST_CODES)};
+  });
+}
+
+function count(words: readonly string[]): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+  return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
