@@ -8,8 +8,10 @@ import {TarError, TarReader} from './tar.js';
 export interface Blobs {
   /** null: there is none of that name. @throws BlobError when it is longer */
   text: (name: string, most: number) => Buffer | null;
-  /** @throws BlobError when there is none */
-  stream: (name: string) => {stream: Readable; bytes: number};
+  /** Its size, without opening anything of it. @throws BlobError when there is none */
+  bytes: (name: string) => number;
+  /** To be read until `close`, and not after it. @throws BlobError when there is none */
+  stream: (name: string) => Readable;
   close: () => void;
 }
 
@@ -55,10 +57,12 @@ export function blobsOfDirectory(directory: string): Blobs {
         closeSync(opened.file);
       }
     },
-    stream: (name) => {
+    bytes: (name) => {
       const {file, bytes} = need(name);
-      return {stream: createReadStream('', {fd: file, autoClose: true, highWaterMark: PIECE}), bytes};
+      closeSync(file);
+      return bytes;
     },
+    stream: (name) => createReadStream('', {fd: need(name).file, autoClose: true, highWaterMark: PIECE}),
     close: () => undefined,
   };
 }
@@ -80,19 +84,22 @@ export function blobsOfArchive(path: string): Blobs {
     closeSync(file);
     throw error instanceof TarError ? new BlobError(`the archive: ${error.message}`) : error;
   }
+  const need = (name: string): Place => {
+    const place = places.get(name);
+    if (place === undefined) throw new BlobError(`${name} is missing`);
+    if (place.bytes === 0) throw new BlobError(`${name} is empty`);
+    return place;
+  };
   return {
     text: (name, most) => {
       const place = places.get(name);
       return place === undefined ? null : whole(file, place.offset, place.bytes, most, name);
     },
+    bytes: (name) => need(name).bytes,
     stream: (name) => {
-      const place = places.get(name);
-      if (place === undefined) throw new BlobError(`${name} is missing`);
-      const end = place.offset + place.bytes - 1;
-      if (place.bytes === 0) throw new BlobError(`${name} is empty`);
+      const {offset, bytes} = need(name);
       // by its number under /proc: every stream has a place of its own in the file then, which was opened once
-      const path = `/proc/self/fd/${String(file)}`;
-      return {stream: createReadStream(path, {start: place.offset, end, highWaterMark: PIECE}), bytes: place.bytes};
+      return createReadStream(`/proc/self/fd/${String(file)}`, {start: offset, end: offset + bytes - 1, highWaterMark: PIECE});
     },
     close: () => {
       closeSync(file);

@@ -123,8 +123,7 @@ function lookAtLayout(path: string, seen: 'oci-layout' | 'archive', {where}: Loo
     const bytes = layers.every((layer) => layer.bytes !== null) ? layers.reduce((sum, layer) => sum + (layer.bytes ?? 0), 0) : null;
     // each is looked for now: its content is checked when it is unpacked
     for (const layer of layers) {
-      const {stream, bytes: found} = blobs.stream(layer.name);
-      stream.destroy();
+      const found = blobs.bytes(layer.name);
       if (layer.bytes !== null && found !== layer.bytes)
         throw new BlobError(`${layer.name} has ${String(found)} bytes, and should have ${String(layer.bytes)}`);
     }

@@ -126,10 +126,11 @@ function wrongWith(error: unknown): string | null {
 }
 
 async function readLayer(blobs: Blobs, layer: Layer, tree: ImageTree, store: Store, zstd: string | null): Promise<void> {
-  const {stream, bytes} = blobs.stream(layer.name);
+  const bytes = blobs.bytes(layer.name);
+  if (layer.bytes !== null && layer.bytes !== bytes)
+    throw new BlobError(`it has ${String(bytes)} bytes, and should have ${String(layer.bytes)}`);
+  const stream = blobs.stream(layer.name);
   try {
-    if (layer.bytes !== null && layer.bytes !== bytes)
-      throw new BlobError(`it has ${String(bytes)} bytes, and should have ${String(layer.bytes)}`);
     const packed = createHash('sha256');
     const plain = createHash('sha256');
     const hashed = new Transform({

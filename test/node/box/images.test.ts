@@ -219,6 +219,27 @@ for (const role of ROLES) {
       expect(existsSync(join(cache(), 'trees', sum.slice(7), 'image.squashfs'))).to.equal(true);
     });
 
+    it('an archive of either kind is inspected and planned, and neither unpacks it', async () => {
+      const layers = [tar(firstMembers()), tar(SECOND)];
+      const oci = layoutFiles(layers);
+      const docker = dockerArchive(layers);
+      writeFileSync(join(place, 'oci.tar'), archiveOf(oci.files));
+      writeFileSync(join(place, 'docker.tar'), docker.bytes);
+      const file = site.policy(policy);
+      for (const [name, kind, digest] of [
+        ['oci.tar', 'oci-archive', oci.digest],
+        ['docker.tar', 'docker-archive', docker.digest],
+      ] as const) {
+        const inspected = await site.command(['images', 'inspect', join(place, name), '--json', '--policy', file]);
+        expect([inspected.code, inspected.stderr]).to.deep.equal([0, '']);
+        expect(JSON.parse(inspected.stdout)).to.include({kind, digest, layers: 2, allowed: true});
+        const planned = await site.command(['plan', '--policy', file, '--image', join(place, name), '--', '/bin/true']);
+        expect([planned.code, planned.stderr]).to.deep.equal([0, '']);
+        expect(planned.stdout).to.contain(digest);
+      }
+      expect(trees()).to.deep.equal([]);
+    });
+
     it('what the policy does not allow is not looked at', async () => {
       await refused('nothing', 'IMAGE_FORBIDDEN', /allowed: \/elsewhere\/\* /, {images: ['/elsewhere/*']});
     });

@@ -38,6 +38,7 @@ describe('images of a policy', () => {
 /** Files in memory. */
 const blobs = (files: ReadonlyMap<string, Buffer>): Blobs => ({
   text: (name) => files.get(name) ?? null,
+  bytes: (name) => files.get(name)?.length ?? 0,
   stream: () => {
     throw new BlobError('a test reads no layers');
   },
