@@ -1,15 +1,15 @@
 import {closeSync} from 'node:fs';
 import {Command, Flags} from '@oclif/core';
-import {copyOutput, onlyLines, openSource} from '../live/output.js';
+import {copyOutput, onlyLines, openSource, refuseItself} from '../live/output.js';
 import {becomeOwner} from '../live/live.js';
 import {boxArgs, boxFlags, introduce, oneBox, openNode} from './shared/boxes.js';
-import {explain, Output} from './shared/output.js';
+import {explain, Output, STDOUT} from './shared/output.js';
 import {withoutControls} from './shared/plain-bytes.js';
 
 export default class Logs extends Command {
   static override summary = 'Print what a job has written on its standard output, where that is a file.';
   static override description =
-    'The file is found by what the payload’s first process has open; a pipe, a terminal or a socket is not read, and said to be one. Of several applications it is what the caller gave, with the lines of all or of one, or the file that one has of its own while it runs. To root’s terminal control characters of another user are printed as ?. Exit status: 0; 125 when there is no such box, it is another user’s, or its output is no file or cannot be read.';
+    'The file is found by what the payload’s first process has open; a pipe, a terminal or a socket is not read, and said to be one. Of several applications it is what the caller gave, with the lines of all or of one, or the file that one has of its own while it runs. To root’s terminal control characters of another user are printed as ?. Exit status: 0; 125 when there is no such box, it is another user’s, its output is no file or cannot be read, or that file is where this command writes to.';
   static override examples = ['<%= config.bin %> logs 5c1f', '<%= config.bin %> logs 5c1f --stderr --follow'];
   static override args = boxArgs;
   static override flags = {
@@ -24,7 +24,10 @@ export default class Logs extends Command {
       const node = await openNode(flags.policy);
       const box = oneBox(node, args.id);
       becomeOwner(box);
-      const {descriptor, prefix, writer} = openSource(box, flags.application, flags.stderr ? 'stderr' : 'stdout');
+      const stream = flags.stderr ? 'stderr' : 'stdout';
+      const source = openSource(box, flags.application, stream);
+      refuseItself(box, source, stream, STDOUT);
+      const {descriptor, prefix, writer} = source;
       introduce(box);
       const output = new Output();
       const isOthers = node.uid === 0 && (box.uid !== 0 || box.user !== 'root');

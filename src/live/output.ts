@@ -89,6 +89,21 @@ export function openSource(box: LiveBox, application: string | undefined, stream
   return {descriptor, prefix: application === undefined ? null : `${application}: `, writer: box.init};
 }
 
+/**
+ * What is written to the file that is read comes back, until the disk is full: cat(1) compares the same two numbers.
+ * @param output the descriptor that will be written to
+ * @throws TareError OUTPUT_ITSELF
+ */
+export function refuseItself({id}: LiveBox, {descriptor}: Source, stream: Stream, output: number): void {
+  const [read, written] = [fstatSync(descriptor, {bigint: true}), fstatSync(output, {bigint: true})];
+  if (!written.isFile() || read.dev !== written.dev || read.ino !== written.ino) return;
+  throw new TareError('OUTPUT_ITSELF', {
+    message: `the ${NAMES[stream]} of ${id} is the file that this command writes to`,
+    found: readlinkSync(`/proc/self/fd/${output}`),
+    remedy: 'it would read what it has written, for ever: send its output elsewhere',
+  });
+}
+
 /** Of an application that writes to a file of its own, and runs. */
 function ownFile(box: LiveBox, stream: Stream): number | null {
   try {
@@ -142,7 +157,7 @@ const CHUNK_BYTES = 64 * 1024;
 const LOOK_MS = {first: 100, most: 1_000} as const;
 
 /**
- * Passes on what is in the file, and with `follow` what comes until the box has ended.
+ * Passes on what is in the file now, and with `follow` what comes until the box has ended.
  * @param write false when nobody reads any more
  */
 export async function copyOutput(
@@ -153,20 +168,21 @@ export async function copyOutput(
   const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
   let at = 0;
   let waitMs: number = LOOK_MS.first;
+  // a payload can write faster than somebody reads, and what is read can come back by a pipe
+  const end = follow ? Infinity : fstatSync(descriptor).size;
   for (;;) {
     // asked before the last look: what was written until the end is seen
     const lives = follow && writer !== null && isRunning(writer);
     // it was cut off, and begins anew
     if (fstatSync(descriptor).size < at) at = 0;
-    for (let count = readAt(descriptor, chunk, at); count > 0; count = readAt(descriptor, chunk, at)) {
+    for (let count = 1; at < end && count > 0;) {
+      count = readSync(descriptor, chunk, 0, Math.min(chunk.length, end - at), at);
       at += count;
-      waitMs = LOOK_MS.first;
-      if (!write(chunk.subarray(0, count))) return;
+      if (count > 0) waitMs = LOOK_MS.first;
+      if (count > 0 && !write(chunk.subarray(0, count))) return;
     }
     if (!lives) return;
     await sleep(waitMs);
     waitMs = Math.min(LOOK_MS.most, 2 * waitMs);
   }
 }
-
-const readAt = (descriptor: number, chunk: Buffer, at: number): number => readSync(descriptor, chunk, 0, chunk.length, at);

@@ -36,7 +36,7 @@ export function explain(error: unknown): number {
 }
 
 const PIECE = 64 * 1024;
-const STDOUT = 1;
+export const STDOUT = 1;
 const STDERR = 2;
 const PATIENCE_MS = 5;
 

@@ -153,6 +153,43 @@ for (const role of ROLES) {
       await said('kill', other.id);
     });
 
+    it('logs into the file that it reads is refused, however that was opened', async () => {
+      const {box} = await begin('echo one; echo two >&2; exec sleep 60');
+      const file = (name: string): string => join(site.directory, name);
+      await until('its first words', () => readFileSync(file('err'), 'utf8') === 'two\n');
+      const cases = [
+        ['out', 'a', []],
+        ['out', 'r+', []],
+        ['out', 'a', ['--follow']],
+        ['err', 'a', ['--stderr']],
+        ['err', 'a', ['--stderr', '--follow']],
+      ] as const;
+      for (const [name, opening, flags] of cases) {
+        const output = openSync(file(name), opening);
+        // what a defect writes is bounded
+        const child = spawn('/usr/bin/prlimit', ['--fsize=1048576', bin('tare'), 'logs', '--policy', policy, box.id, ...flags], {
+          cwd: site.work,
+          stdio: ['ignore', output, 'pipe'],
+          ...site.credentials,
+        });
+        closeSync(output);
+        const stream = name === 'out' ? 'output' : 'error';
+        const {code, stderr} = await ending(child);
+        expect([flags, code, stderr]).to.deep.equal([
+          flags,
+          125,
+          `tare: the standard ${stream} of ${box.id} is the file that this command writes to; found: ${file(name)}; it would read what it has written, for ever: send its output elsewhere\n`,
+        ]);
+        expect(readFileSync(file(name), 'utf8')).to.equal(name === 'out' ? 'one\n' : 'two\n');
+      }
+      // each into the other's file is no loop
+      const other = openSync(file('err'), 'a');
+      expect((await ending(site.start(['logs', '--policy', policy, box.id], {stdio: ['ignore', other, 'pipe']}))).code).to.equal(0);
+      closeSync(other);
+      expect(readFileSync(file('err'), 'utf8')).to.equal('two\none\n');
+      await said('kill', box.id);
+    });
+
     it('pause and resume: nothing moves, the time is not counted; a paused one can be killed', async () => {
       const {box, over} = await begin('while :; do echo x; sleep 0.02; done', '--wall-time', `${String(patience(60))}s`);
       const size = (): number => readFileSync(join(site.directory, 'out')).length;
