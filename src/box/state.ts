@@ -36,6 +36,7 @@ import type {Stop} from '../record/outcome.js';
 import type {RecordParts} from '../record/parts.js';
 import {makeImage} from '../follow/contain.js';
 import {writeIdentity, type Connection} from './connect.js';
+import {isWaiting, keepRoom} from './waiting.js';
 import {writeFeatures} from './features.js';
 import type {Seen} from '../follow/life.js';
 import type {Around} from './around.js';
@@ -131,6 +132,7 @@ export function makeState(box: BoxState, caller: {uid: number}): void {
     mkdirSync(stateDirectory(plan, id), {mode: 0o700});
   });
   writeState(box);
+  keepRoom(stateDirectory(plan, id), box.started);
 }
 
 /**
@@ -274,13 +276,13 @@ export function boxesIn(directory: string): BoxState[] {
 
 /**
  * Whether another call has this box's record. Who has made its folder sees all that were there before, so that of several at once at most one
- * sees nobody; and a box that ends has its record in the spool before its folder goes.
+ * sees nobody; and a box that ends has its record in the spool before its folder goes, or keeps the folder while it waits for a spool.
  */
 export function isRecordTaken({id, plan, started, batch}: BoxState): boolean {
   const {state, spools} = plan.directories;
   const {recordId} = started;
   const isSame = (other: BoxState): boolean => other.id !== id && other.started.recordId === recordId;
-  return (batch.severalCalls === true && boxesIn(state).some(isSame)) || find(spools, recordId) !== null;
+  return (batch.severalCalls === true && boxesIn(state).some(isSame)) || find(spools, recordId) !== null || isWaiting(state, recordId);
 }
 
 /** What is in a directory; nothing when it is not there or cannot be read. */

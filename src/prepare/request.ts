@@ -37,6 +37,8 @@ export interface RunResult {
   record: UsageRecord | null;
   /** Path of the record in the spool. */
   path: string | null;
+  /** Where the record waits for a sweep, because no spool took it: the state of the box then stays. Absent or null: it does not wait. */
+  waits?: string | null;
   /** Messages for people: nothing was run, or the record could not be written. */
   messages: string[];
   /** Why nothing was run, and whose fault that is; null when the payload ran. */

@@ -1,25 +1,32 @@
-/** Where a record goes that no spool takes: the wrapper's log, and without one the node's. */
+/** The node's own log, for what an administrator has to see and the wrapper has no log for. */
 
+import {statSync} from 'node:fs';
 import {childProcess} from '../host/spawn.js';
-import type {UsageRecord} from '../record/record.js';
-import type {Log} from './log.js';
 
 const LOGGER = ['/usr/bin/logger', '/bin/logger'];
+/** The socket of the node's log (syslog(3)); without it logger(1) drops the line and exits with 0. */
+const SOCKET = '/dev/log';
 /** More than any record has; logger(1) cuts at 1 KiB otherwise. */
 const MOST_BYTES = '256KiB';
 const DEADLINE_MS = 2000;
 
-/** @returns where, for people; null when there is no such place either */
-export function keepInLog(record: UsageRecord, logFile: string | null, log: Log): string | null {
-  if (logFile !== null) {
-    log.error('no spool took the record', {record});
-    return logFile;
+/**
+ * Never throws.
+ * @returns whether the node's log took it; that it was also written to a disk nobody tells
+ */
+export function tellNodesLog(text: string): boolean {
+  try {
+    if (!statSync(SOCKET).isSocket()) return false;
+  } catch {
+    return false;
   }
-  const argv = ['--tag', 'tare', '--priority', 'daemon.err', '--size', MOST_BYTES, '--', `record ${JSON.stringify(record)}`];
+  const argv = ['--tag', 'tare', '--priority', 'daemon.err', '--socket-errors=on', '--size', MOST_BYTES, '--', text];
   for (const program of LOGGER) {
     const {status, error} = childProcess().spawnSync(program, argv, {timeout: DEADLINE_MS, stdio: 'ignore', env: {}});
-    if (status === 0) return 'the node’s log (logger, tag tare)';
-    if (error === undefined) return null;
+    if (error === undefined) return status === 0;
   }
-  return null;
+  return false;
 }
+
+/** Where the node's log is, for people. */
+export const NODES_LOG = 'the node’s log (logger, tag tare)';

@@ -1,18 +1,30 @@
 /** Log lines. Nothing is loaded and nothing written unless somebody wants to read them: winston costs 35 ms. */
 
-import {createWriteStream, openSync, type WriteStream} from 'node:fs';
+import {constants, createWriteStream, openSync, writeSync, type WriteStream} from 'node:fs';
 
 export interface Log {
   error(message: string, fields?: object): void;
   warn(message: string, fields?: object): void;
   info(message: string, fields?: object): void;
   debug(message: string, fields?: object): void;
+  /** An error that has to be there: written before this returns. @returns whether the file took it; false without a file */
+  keep(message: string, fields?: object): boolean;
+  /** Why the file does not take lines, as far as is known by now; null: it does, or there is none. */
+  trouble(): string | null;
   /** Resolves when everything is written. */
   close(): Promise<void>;
 }
 
 const drop = (): void => undefined;
-export const silentLog: Log = {error: drop, warn: drop, info: drop, debug: drop, close: () => Promise.resolve()};
+export const silentLog: Log = {
+  error: drop,
+  warn: drop,
+  info: drop,
+  debug: drop,
+  keep: () => false,
+  trouble: () => null,
+  close: () => Promise.resolve(),
+};
 
 export interface LogOptions {
   /** Appended to; null: none. */
@@ -34,8 +46,13 @@ export async function openLog({file, stderr, level, format, job}: LogOptions): P
     const rest = Object.keys(fields).length === 0 ? '' : ` ${JSON.stringify(fields)}`;
     return `${String(at)} ${name} [${String(id)}] ${String(message)}${rest}`;
   });
-  // a log never costs a job: what cannot be written is dropped
-  const stream = file === null ? null : openStream(file);
+  // a log never costs a job: what cannot be written is dropped, and the first reason kept
+  let trouble: string | null = null;
+  const failed = (error: unknown): void => {
+    trouble ??= `cannot write ${file ?? ''}: ${(error as Error).message}`;
+  };
+  const descriptor = file === null ? null : openFile(file, failed);
+  const stream = file === null || descriptor === null ? null : streamTo(file, descriptor, failed);
   const logger = winston.createLogger({
     level,
     defaultMeta: {job},
@@ -58,6 +75,19 @@ export async function openLog({file, stderr, level, format, job}: LogOptions): P
     warn: write('warn'),
     info: write('info'),
     debug: write('debug'),
+    keep: (message, fields = {}) => {
+      if (descriptor === null) return false;
+      const line = {job, level: 'error', message, timestamp: new Date().toISOString(), ...fields};
+      try {
+        const text = format === 'json' ? JSON.stringify(line) : `${line.timestamp} error [${job}] ${message} ${JSON.stringify(fields)}`;
+        writeWhole(descriptor, `${text}\n`);
+        return true;
+      } catch (error) {
+        failed(error);
+        return false;
+      }
+    },
+    trouble: () => trouble,
     close: () =>
       new Promise((resolve) => {
         const written = (): void => {
@@ -74,13 +104,24 @@ export async function openLog({file, stderr, level, format, job}: LogOptions): P
 /** A log on a file system that hangs is not waited for. */
 const CLOSE_DEADLINE_MS = 1000;
 
-/** Appends to a file; null when it cannot be opened. */
-function openStream(file: string): WriteStream | null {
+/** For appending; null when it cannot be opened. A named pipe that nobody reads is not waited for. */
+function openFile(file: string, failed: (error: unknown) => void): number | null {
   try {
-    const stream = createWriteStream(file, {fd: openSync(file, 'a', 0o644)});
-    stream.on('error', drop);
-    return stream;
-  } catch {
+    return openSync(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK, 0o644);
+  } catch (error) {
+    failed(error);
     return null;
   }
+}
+
+function streamTo(file: string, descriptor: number, failed: (error: unknown) => void): WriteStream {
+  const stream = createWriteStream(file, {fd: descriptor});
+  stream.on('error', failed);
+  return stream;
+}
+
+/** On a full disk the kernel takes a part of a line. @throws Error */
+function writeWhole(descriptor: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done, bytes.length - done);
 }

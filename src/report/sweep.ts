@@ -3,7 +3,7 @@
 export interface SweptLine {
   uid: number;
   recordId: string | null;
-  result: 'closed' | 'cleaned' | 'left';
+  result: 'closed' | 'written' | 'cleaned' | 'left';
   message: string;
 }
 
@@ -13,5 +13,5 @@ export function renderSweep(swept: readonly SweptLine[]): string {
     `${result.padEnd(7)}  uid ${String(uid)}  ${recordId ?? '-'}  ${message}`.replaceAll(/\p{Cc}/gu, '?'),
   );
   const count = (result: SweptLine['result']): string => `${String(swept.filter((one) => one.result === result).length)} ${result}`;
-  return [...lines, [count('closed'), count('cleaned'), count('left')].join(', ')].join('\n');
+  return [...lines, [count('closed'), count('written'), count('cleaned'), count('left')].join(', ')].join('\n');
 }

@@ -134,7 +134,7 @@ function mountedIn(looked: Known['looked']): LaunchContext['mounted'] {
   );
 }
 
-/** A record that cannot be written costs no job: at its end there is another try, and then the log. */
+/** A record that cannot be written costs no job: at its end there is another try, and then it waits for a sweep. */
 export function recordStart({directories}: Plan, started: UsageRecord, log: Log): void {
   try {
     journal(directories.spools, started);

@@ -12,7 +12,7 @@ import {epochUs, monotonicUs} from '../process/clock.js';
 import {disconnect, stopHelper} from '../box/connect.js';
 import type {Cause} from '../follow/gathering.js';
 import {readKills} from '../box/kills.js';
-import {keepInLog} from '../process/last-resort.js';
+import {NODES_LOG, tellNodesLog} from '../process/last-resort.js';
 import {NETWORK_STEP, type Life} from '../follow/life.js';
 import type {Log} from '../process/log.js';
 import {tellAround} from '../box/around.js';
@@ -23,6 +23,7 @@ import {endOwn} from '../repositories/own.js';
 import {lookAgain} from '../repositories/repositories.js';
 import {failureOf} from './tell.js';
 import {isSquashed, writeSquashed} from '../files/squashed.js';
+import {DELAYED, keepWaiting, readWaiting} from '../box/waiting.js';
 import {removeScratch, stateDirectory, writeState, type BoxState} from '../box/state.js';
 import {weighPayload, weighTare} from '../follow/weigh.js';
 
@@ -33,7 +34,9 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   const {plan, started, id} = state;
   // a brain died between its record and its end; else such a record is not ours
   const before = life.brainsLost > 0 ? findFinal(plan.directories.spools, started.recordId) : null;
-  if (before !== null) return resultOf(before.record, before.path, [], life);
+  if (before !== null) return resultOf(before.record, {path: before.path, waits: null}, [], life);
+  const waiting = life.brainsLost > 0 ? readWaiting(stateDirectory(plan, id), plan.directories, id) : null;
+  if (waiting !== null) return resultOf(waiting, {path: null, waits: stateDirectory(plan, id)}, [], life);
   const {sampler, levels, init} = life;
   state.weighed ??= weighPayload(plan, groups, {sampler, levels, init, applications: life.applications?.totals() ?? []});
   const {usage, applications, flags} = state.weighed;
@@ -83,12 +86,13 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   });
   if (life.brainsLost > 0) for (const spool of plan.directories.spools) removeUnfinished(pathOf(spool, started.recordId));
   const messages = (!ran || outcome.code === 'SERVICES_FAILED') && outcome.reason !== null ? [outcome.reason] : [];
-  const path = store(plan.directories, state.recordCopy, record, messages, log);
-  if (path !== null) keep(Object.assign(state, {recorded: true}), log);
-  await tellAround(state.around ?? null, record);
+  const stored = store({places: plan.directories, id, copy: state.recordCopy, messages, log}, record);
+  if (stored.path !== null) keep(Object.assign(state, {recorded: true}), log);
+  await tellAround(state.around ?? null, stored.record);
   pauseAt(plan.pauseAt, 'brain-recorded');
-  log.info('ended', {status: outcome.status, exitCode: outcome.exitCode, signal: outcome.signal, reason: outcome.reason, record: path});
-  return resultOf(record, path, messages, life);
+  const {status, exitCode, signal, reason} = outcome;
+  log.info('ended', {status, exitCode, signal, reason, record: stored.path ?? stored.waits});
+  return resultOf(stored.record, stored, messages, life);
 }
 
 function causeOf({verdict, stop}: Life): Cause {
@@ -103,37 +107,68 @@ function keep(state: BoxState, log: Log): void {
   }
 }
 
-function resultOf(record: UsageRecord, path: string | null, messages: string[], life: Life): RunResult {
+function resultOf(record: UsageRecord, {path, waits}: Pick<Stored, 'path' | 'waits'>, messages: string[], life: Life): RunResult {
   const quit = quitOf(life, record.outcome);
-  return {quit, record, path, messages, failure: failureOf(record, quit), signals: life.noted};
+  return {quit, record, path, waits, messages, failure: failureOf(record, quit), signals: life.noted};
+}
+
+export interface Stored {
+  /** As it was written: flagged when no spool took it. */
+  record: UsageRecord;
+  /** In the spool; null when no spool took it. */
+  path: string | null;
+  /** Where it waits for a sweep; null when it is in a spool, or nowhere. */
+  waits: string | null;
+}
+
+interface Storing {
+  places: Pick<Places, 'spools' | 'state' | 'scratch' | 'log'>;
+  /** The box, or the call that has none. */
+  id: string;
+  /** A file that somebody asked for. */
+  copy: string | null;
+  /** A failure becomes a message here. */
+  messages: string[];
+  log: Log;
 }
 
 /**
- * Writes the record to the first spool that takes it, else to the log, and the copy that somebody asked for. A failure becomes a message.
- * @returns the path in the spool, null when it could not be written
+ * Writes the record to the first spool that takes it; where none does, to the state of the box, in which it waits for a sweep; where that
+ * fails too, to the wrapper's log or the node's. And the copy that somebody asked for.
  */
-export function store(
-  places: Pick<Places, 'spools' | 'log'>,
-  copy: string | null,
-  record: UsageRecord,
-  messages: string[],
-  log: Log,
-): string | null {
-  let path: string | null = null;
+export function store({places, id, copy, messages, log}: Storing, record: UsageRecord): Stored {
+  let stored: Stored = {record, path: null, waits: null};
   try {
-    path = journal(places.spools, record);
+    stored.path = journal(places.spools, record);
   } catch (error) {
-    const kept = keepInLog(record, places.log, log);
-    messages.push(`${asTareError(error).message}; ${kept === null ? 'the record is lost' : `the record is in ${kept}`}`);
+    stored = keepElsewhere(asTareError(error).message, {places, id, messages, log}, record);
   }
   try {
-    if (copy !== null) writeCopy(copy, record);
+    if (copy !== null) writeCopy(copy, stored.record);
   } catch (error) {
     const {message, cause} = asTareError(error);
-    const written = copy !== null && isSquashed(cause) && writeSquashed(copy, textOf(record));
+    const written = copy !== null && isSquashed(cause) && writeSquashed(copy, textOf(stored.record));
     if (!written) messages.push(message);
   }
-  return path;
+  return stored;
+}
+
+/** The message says where the record is, and claims no place that did not take it. */
+function keepElsewhere(why: string, {places, id, messages, log}: Omit<Storing, 'copy'>, given: UsageRecord): Stored {
+  const record = {...given, flags: [...new Set([...given.flags, DELAYED])].sort()};
+  const waits = keepWaiting(places, id, record);
+  const isLogged = log.keep('no spool took the record', {because: why, waits, record});
+  if (waits !== null) {
+    messages.push(`${why}; the record waits in ${waits}: tare records sweep writes it to the spool when there is room`);
+    if (!isLogged) tellNodesLog(`${why}; the record ${record.recordId} waits in ${waits}`);
+  } else if (isLogged) {
+    messages.push(`${why}; the record is in ${places.log ?? 'the log'} and nowhere else`);
+  } else if (tellNodesLog(`record ${JSON.stringify(record)}`)) {
+    messages.push(`${why}; the record is in ${NODES_LOG} and nowhere else`);
+  } else {
+    messages.push(`${why}; no other place took the record: it is lost`);
+  }
+  return {record, path: null, waits};
 }
 
 /** Why the box was not built, with what the engine said. */

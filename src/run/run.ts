@@ -225,8 +225,8 @@ async function adopt(request: RunRequest, hello: Hello, channel: Channel): Promi
 async function conclude(state: BoxState, groups: Groups, life: Life, {plugins}: RunRequest, log: Log): Promise<RunResult> {
   const result = await finish(state, groups, life, log);
   const told = await tellBatchSystem(result, {batch: state.batch, settings: state.settings, plugins, effects: effectsWith(log)});
-  // it leads a sweep to what could not be killed
-  if (!life.unkillable) removeState(state.plan, state.id);
+  // it leads a sweep to what could not be killed, and to a record that waits for a spool
+  if (!life.unkillable && result.waits == null) removeState(state.plan, state.id);
   await sweepInPassing(state.plan, log);
   return told;
 }
@@ -355,12 +355,12 @@ async function refuse(
 ): Promise<RunResult> {
   await endMounted(known);
   const messages = error.message.split('\n');
-  const {record, places} = refusalRecord(error, known, plan, request.version);
-  const path = store(places, request.recordCopy, record, messages, log);
+  const {record: refused, places} = refusalRecord(error, known, plan, request.version);
+  const {record, path, waits} = store({places, id: known.id, copy: request.recordCopy, messages, log}, refused);
   for (const told of [{...record, state: 'started' as const}, record]) await tellAround(known.around, told);
   const first = firstOf(error);
   const failure = {fault: faultOf(first, known), code: first.code, message: messages.join('; '), exit: error.exit};
-  const result: RunResult = {quit: ['code', error.exit], record, path, messages: [...new Set(messages)], failure, signals: []};
+  const result: RunResult = {quit: ['code', error.exit], record, path, waits, messages: [...new Set(messages)], failure, signals: []};
   const {batch, settings} = known;
   if (failure.fault === 'node') reportFailure(known, first.code);
   return tellBatchSystem(result, {batch, settings, plugins: request.plugins, effects: effectsWith(log)});

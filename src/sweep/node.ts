@@ -76,7 +76,7 @@ async function sweepAs(uid: number, policyFile: string | null): Promise<SweptOf[
   }
 }
 
-const RESULTS = ['closed', 'cleaned', 'left'];
+const RESULTS = ['closed', 'written', 'cleaned', 'left'];
 
 function parse(text: string, uid: number): SweptOf[] {
   let said: unknown;

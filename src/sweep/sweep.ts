@@ -20,6 +20,7 @@ import {sweepOwn} from '../repositories/own.js';
 import {pauseAt} from '../process/pause.js';
 import {here, presenceOf, type Here, type Presence} from '../process/presence.js';
 import {isRunning, killProcess, processId, type ProcessId} from '../process/process.js';
+import {readWaiting, removeWaiting, waitingSinceMs} from '../box/waiting.js';
 import {namesIn, readSeen, readState, removeScratch, writeState, type BoxState} from '../box/state.js';
 import {sweepSteps} from '../step/folder.js';
 import {weighPayload} from '../follow/weigh.js';
@@ -28,8 +29,11 @@ import {weighPayload} from '../follow/weigh.js';
 export interface Swept {
   /** null where a folder did not say whose it was. */
   recordId: string | null;
-  /** `closed`: the record is now `lost`; `cleaned`: it was final already; `left`: something could not be stopped or removed. */
-  result: 'closed' | 'cleaned' | 'left';
+  /**
+   * `closed`: the record is now `lost`; `written`: no spool had taken the final record, and one has it now; `cleaned`: it was final already;
+   * `left`: something could not be stopped, removed or written.
+   */
+  result: 'closed' | 'written' | 'cleaned' | 'left';
   /** For people. */
   message: string;
 }
@@ -48,6 +52,8 @@ const EMPTY_DEADLINE_MS = 10_000;
 const KILL_MS = 200;
 /** A folder without a readable state is one that is just being made, or that a crash left half made. */
 const HALF_MADE_MS = 60_000;
+/** A wrapper that cannot be seen from here has told its batch system of the end by then, and needs its record no more. */
+const TOLD_MS = 600_000;
 
 /** Of one user: all boxes, then the records that no box stands for any more. */
 export async function sweep(places: Places, options: SweepOptions): Promise<Swept[]> {
@@ -57,11 +63,8 @@ export async function sweep(places: Places, options: SweepOptions): Promise<Swep
 }
 
 /** The boxes alone: what a wrapper does for its user in passing. */
-export async function sweepBoxes(
-  {state, scratch}: Places,
-  {uid, patienceMs, pauseAt: pauses = []}: SweepOptions,
-  at = here(),
-): Promise<Swept[]> {
+export async function sweepBoxes(places: Places, {uid, patienceMs, pauseAt: pauses = []}: SweepOptions, at = here()): Promise<Swept[]> {
+  const {state, scratch} = places;
   const folder = join(state, 'boxes');
   // what others could have put there is not obeyed
   const strange = [state, folder].find((place) => !isOwn(place, uid));
@@ -72,7 +75,7 @@ export async function sweepBoxes(
   for (const name of namesIn(folder)) {
     if (performance.now() > end) break;
     try {
-      const one = await sweepBox(folder, name, at, {patienceMs: patienceMs ?? EMPTY_DEADLINE_MS, pauses});
+      const one = await sweepBox(folder, name, at, {patienceMs: patienceMs ?? EMPTY_DEADLINE_MS, pauses, places});
       if (one !== null) swept.push(one);
     } catch (error) {
       swept.push({recordId: null, result: 'left', message: `${join(folder, name)}: ${asTareError(error).message}`});
@@ -100,6 +103,8 @@ const notOwn = (place: string, uid: number): string =>
 interface How {
   patienceMs: number;
   pauses: readonly string[];
+  /** Of the account, by the policy of today. */
+  places: Places;
 }
 
 /** `ID`, or `ID.sweep-PID-STARTTICKS` when a sweep has claimed it. */
@@ -110,9 +115,10 @@ async function sweepBox(folder: string, name: string, at: Here, how: How): Promi
   const directory = join(folder, name);
   if (id === undefined || (pid !== undefined && isRunning({pid: Number(pid), startTicks: Number(startTicks)}))) return null;
   const state = stateIn(directory);
-  if (state === null) return removeHalfMade(directory);
+  if (state === null) return writeOfNoBox(directory, id, how) ?? removeHalfMade(directory);
   const presence = presenceOf(state.started, at);
-  if (presence === 'here' || presence === 'unknown') return null;
+  if (presence === 'unknown') return writeOfUnseen(state, directory, how);
+  if (presence === 'here') return null;
   const claimed = claim(folder, id, name);
   // read again: what was read before the claim may be older
   const box = claimed === null ? null : stateIn(claimed);
@@ -132,24 +138,26 @@ function claim(folder: string, id: string, name: string): string | null {
 }
 
 /** Stops, weighs, removes, records; the folder goes last, so that who comes after a crash finds it. */
-async function close(box: BoxState, directory: string, presence: Over, {patienceMs, pauses}: How): Promise<Swept> {
+async function close(box: BoxState, directory: string, presence: Over, {patienceMs, pauses, places}: How): Promise<Swept> {
   const {plan, started, id} = box;
   const {recordId} = started;
-  const {spools} = plan.directories;
+  const spools = spoolsOf(box, places);
+  const waiting = readWaiting(directory, plan.directories, id);
   const groups = openGroups(plan.steps, id);
   const left: string[] = [];
   pauseAt(pauses, 'sweep-claimed');
   if (presence === 'gone' && !(await stop(groups, box.init, patienceMs))) {
     return {recordId, result: 'left', message: `processes of the box ${id} cannot be killed; the next sweep tries again`};
   }
-  const remains = remainsOf(box, groups, directory, presence);
+  const remains = waiting === null ? remainsOf(box, groups, directory, presence) : null;
   pauseAt(pauses, 'sweep-weighed');
   stopHelper(box.helper);
   left.push(...(await groups.remove()), ...removeScratch(plan, id), ...(await disconnect(plan, id)));
   pauseAt(pauses, 'sweep-removed');
   const closed = box.recorded || isClosed(find(spools, recordId)?.record ?? null);
   if (!closed) {
-    journal(spools, lostRecord(started, remains));
+    if (remains === null) writeWaiting(spools, waiting);
+    else journal(spools, lostRecord(started, remains));
     box.recorded = true;
     writeState(box, directory);
   }
@@ -157,8 +165,51 @@ async function close(box: BoxState, directory: string, presence: Over, {patience
   pauseAt(pauses, 'sweep-recorded');
   // what is left is looked at again: its folder says where it is
   if (left.length > 0) return {recordId, result: 'left', message: `cannot be removed: ${left.join(', ')}`};
+  removeWaiting(plan.directories, id);
   rmSync(directory, {recursive: true, force: true});
-  return {recordId, result: closed ? 'cleaned' : 'closed', message: closed ? 'its wrapper was killed after its end' : remains.reason};
+  if (closed) return {recordId, result: 'cleaned', message: 'its wrapper was killed after its end'};
+  return remains === null ? {recordId, result: 'written', message: WRITTEN} : {recordId, result: 'closed', message: remains.reason};
+}
+
+const WRITTEN = 'no spool had taken its record';
+
+/** The job's own, and those of today: a policy may have been mended since. */
+const spoolsOf = ({plan}: BoxState, {spools}: Places): string[] => [...new Set([...plan.directories.spools, ...spools])];
+
+/** @throws TareError SPOOL_UNWRITABLE: it waits on */
+function writeWaiting(spools: readonly string[], record: UsageRecord | null): void {
+  if (record === null) return;
+  try {
+    journal(spools, record);
+  } catch (error) {
+    const {message} = asTareError(error);
+    throw new TareError('SPOOL_UNWRITABLE', {message: `the record ${record.recordId} waits for a spool: ${message}`, cause: error});
+  }
+}
+
+/** Of a job that was not run; null when no record waits there. @throws TareError SPOOL_UNWRITABLE */
+function writeOfNoBox(directory: string, id: string, {places}: How): Swept | null {
+  const record = readWaiting(directory, places, id);
+  if (record === null) return null;
+  const {recordId} = record;
+  if (!isClosed(find(places.spools, recordId)?.record ?? null)) writeWaiting(places.spools, record);
+  removeWaiting(places, id);
+  rmSync(directory, {recursive: true, force: true});
+  return {recordId, result: 'written', message: WRITTEN};
+}
+
+/** A wrapper that cannot be seen from here is touched only when it was at its very end: with its record in the folder nothing is left of it. */
+function writeOfUnseen(box: BoxState, directory: string, {places}: How): Swept | null {
+  const since = waitingSinceMs(directory);
+  if (since === null || Date.now() - since < TOLD_MS) return null;
+  const record = readWaiting(directory, box.plan.directories, box.id);
+  if (record === null || record.flags.includes('left-behind')) return null;
+  const {recordId} = record;
+  const spools = spoolsOf(box, places);
+  if (!isClosed(find(spools, recordId)?.record ?? null)) writeWaiting(spools, record);
+  removeWaiting(box.plan.directories, box.id);
+  rmSync(directory, {recursive: true, force: true});
+  return {recordId, result: 'written', message: WRITTEN};
 }
 
 /** false when something of the box does not die. */
@@ -230,9 +281,14 @@ function isOld(directory: string): boolean {
 }
 
 /** Started records whose box is gone with the state directory: on a file system in memory, say, before the node was restarted. */
-function sweepRecords({state, spools}: Places, {uid}: SweepOptions, at: Here): Swept[] {
+function sweepRecords({state, scratch, spools}: Places, {uid}: SweepOptions, at: Here): Swept[] {
   const boxes = join(state, 'boxes');
-  const known = new Set(namesIn(boxes).flatMap((name) => stateIn(join(boxes, name))?.started.recordId ?? []));
+  const idOf = (name: string): string[] => {
+    const directory = join(boxes, name);
+    const found = stateIn(directory)?.started ?? readWaiting(directory, {state, scratch}, name.split('.')[0] ?? name);
+    return found === null ? [] : [found.recordId];
+  };
+  const known = new Set(namesIn(boxes).flatMap(idOf));
   const swept: Swept[] = [];
   for (const spool of spools) {
     for (const recordId of recordsOf(spool, uid)) {
