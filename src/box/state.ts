@@ -36,7 +36,7 @@ import type {Stop} from '../record/outcome.js';
 import type {RecordParts} from '../record/parts.js';
 import {makeImage} from '../follow/contain.js';
 import {writeIdentity, type Connection} from './connect.js';
-import {isWaiting, keepRoom} from './waiting.js';
+import {isWaiting, keepRoom, waitingSinceMs} from './waiting.js';
 import {writeFeatures} from './features.js';
 import type {Seen} from '../follow/life.js';
 import type {Around} from './around.js';
@@ -260,12 +260,12 @@ export function removeScratch(plan: Plan, id: string): string[] {
   });
 }
 
-/** The boxes below one's own state directory, as far as their state can be read: one can be just being made, or removed. */
+/** The live boxes below one's own state directory, as far as their state can be read: one can be just being made, or removed. */
 export function boxesIn(directory: string): BoxState[] {
   const boxes = join(directory, 'boxes');
   return namesIn(boxes).flatMap((id) => {
     try {
-      const state = BOX_ID.test(id) ? readState(join(boxes, id)) : null;
+      const state = BOX_ID.test(id) && waitingSinceMs(join(boxes, id)) === null ? readState(join(boxes, id)) : null;
       if (state === null) return [];
       return Array.isArray(state.plan.steps) ? [state] : [];
     } catch {
