@@ -45,7 +45,10 @@ function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilit
       return step.namespaces.flatMap((kind) => NAMESPACE_OPTIONS[kind] ?? []);
     case 'hostname.set':
       return ['--hostname', step.hostname];
+    case 'mount.closed':
+      return ['--bind', inBox(step.at, boxDirectory), step.destination];
     case 'mount.bind': {
+      if (step.inside !== undefined) return [];
       const option = step.options.includes('dev') ? '--dev-bind' : step.options.includes('rw') ? '--bind' : '--ro-bind';
       return [step.optional ? `${option}-try` : option, inBox(step.source, boxDirectory), step.destination];
     }
@@ -58,6 +61,7 @@ function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilit
     case 'mount.readonly':
       return ['--remount-ro', step.destination];
     case 'mount.tmpfs': {
+      if (step.inside !== undefined) return [];
       const perms = abilities.perms ? ['--perms', step.mode] : [];
       const size = abilities.tmpfsSize && step.sizeBytes !== null ? ['--size', String(step.sizeBytes)] : [];
       return [...perms, ...size, '--tmpfs', step.destination];

@@ -179,7 +179,7 @@ function repositoryWords(plan: Plan, mounted: NonNullable<LaunchContext['mounted
 }
 
 /** What enter does before the engine (native/README.md, Views): op and arguments; nothing for other steps. */
-function prepared(step: Step, place: (path: string) => string, owner: {uid: number; gid: number} | undefined): string[] {
+function prepared(step: Step, place: (path: string) => string, owner: StepOf<'identity.take'> | undefined): string[] {
   switch (step.op) {
     case 'view.unshare': {
       const {root} = step;
@@ -205,6 +205,15 @@ function prepared(step: Step, place: (path: string) => string, owner: {uid: numb
     }
     case 'mount.squashfs':
       return ['squashfs', step.source, place(step.at), step.program ?? '', step.options.join(',')];
+    case 'mount.closed':
+      return ['closed', place(step.source), place(step.at), step.readOnly ? 'ro' : 'rw', lookedUpAs(owner)];
+    case 'mount.bind': {
+      if (step.inside === undefined) return [];
+      const kind = step.options.includes('rw') ? 'rw' : 'ro';
+      return ['inside', kind, place(step.source), place(step.inside.at), step.inside.path, lookedUpAs(owner)];
+    }
+    case 'mount.tmpfs':
+      return step.inside === undefined ? [] : ['inside', 'tmpfs', step.mode, place(step.inside.at), step.inside.path, lookedUpAs(owner)];
     case 'mount.graft':
       return ['graft', step.source, place(step.at)];
     case 'cvmfs.hold':
@@ -213,3 +222,6 @@ function prepared(step: Step, place: (path: string) => string, owner: {uid: numb
       return [];
   }
 }
+
+/** Root looks up what the job names as the job's user: nothing is mounted that the user could not reach. */
+const lookedUpAs = (owner: StepOf<'identity.take'> | undefined): string => (owner === undefined ? '' : identityText(owner));

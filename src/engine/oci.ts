@@ -141,6 +141,8 @@ function translate(step: Step, {boxDirectory, exists}: OciContext): Mount[] {
       const size = step.sizeBytes === null ? [] : [`size=${String(step.sizeBytes)}`];
       return [{destination: step.destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', `mode=${step.mode}`, ...size]}];
     }
+    case 'mount.closed':
+      throw new TareError('ENGINE_FAILED', {message: `an OCI runtime binds nothing for ${step.destination}: that is for bubblewrap`});
     case 'mount.readonly':
       throw new TareError('ENGINE_FAILED', {message: `an OCI runtime cannot make ${step.destination} read-only afterwards`});
     case 'hostname.set':

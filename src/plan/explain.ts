@@ -257,6 +257,8 @@ function mountRow(step: Step): string[][] {
       return [[step.destination, step.source, 'ro,nosuid,nodev', step.because]];
     case 'cvmfs.mount':
       return [[`${step.root}/${step.repository}`, step.client, `ro,nosuid,nodev, cache ${step.sharedCache ?? 'of its own'}`, step.because]];
+    case 'mount.closed':
+      return [[step.destination, step.source, `${step.readOnly ? 'ro' : 'rw'},recursive`, step.because]];
     case 'mount.graft':
       return [[step.at, step.source, 'ro,recursive', step.because]];
     case 'image.take':

@@ -15,6 +15,10 @@ export interface Call {
   ownVariables?: readonly string[];
   /** Files that the batch system's own script writes to, outside the work directory; absent: none. */
   writable?: readonly Valued<string>[];
+  /** Directories above what is mounted that the job's user may pass through and not list, the outermost first; absent: none. */
+  closed?: readonly string[];
+  /** Where paths lead that go through links: each as it is written, and without them; absent: none does. */
+  real?: Readonly<Record<string, string>>;
   /** What the batch system granted, null where it does not say. */
   slot: CallSlot;
   /** What the batch system calls the job. */

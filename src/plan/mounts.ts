@@ -3,14 +3,15 @@
 import type {Valued} from '../job/job.js';
 import {normalize} from 'node:path/posix';
 import {liesIn, matchesPathGlob} from '../policy/glob.js';
-import {imagesPlace, placesOf} from '../policy/places.js';
+import {ownPlaces} from '../policy/places.js';
+import {throughClosed} from './closed.js';
 import {planImage, type ImagePlan} from './image.js';
 import type {CvmfsPlan} from './cvmfs.js';
 import type {Inputs} from './inputs.js';
 import type {PlannedLimits} from './limits.js';
 import {identityMounts, type IdentityChoice} from './network.js';
 import {CONTAINED, planContainer, planScratchWatch} from './scratch.js';
-import type {Step} from './step.js';
+import type {Step, StepOf} from './step.js';
 import {SERVICE_LOGS} from './system.js';
 import {chooseView, planEntrances, planView, type ViewPlan} from './view.js';
 
@@ -74,9 +75,11 @@ export interface MountParts {
 export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, system, own, cvmfs}: MountParts): MountPlan {
   const {job, facts} = inputs;
   const work = job.workDirectory.value;
-  const isReadOnly = (path: string): boolean => isNeverWritable(path) || liesIn(path, cvmfs.root);
-  const further = [...job.writable, ...(inputs.call.writable ?? [])].filter(({value}) => !isReadOnly(value));
-  const writable = [...(isReadOnly(work) ? [] : [job.workDirectory]), ...further];
+  const choice = chooseView(inputs);
+  const real = realPaths(inputs, choice.image !== null);
+  const isReadOnly = (path: string): boolean => [path, real(path)].some((one) => isNeverWritable(one) || liesIn(one, cvmfs.root));
+  const asked = [job.workDirectory, ...job.writable, ...(inputs.call.writable ?? [])].filter(({value}) => !isReadOnly(value));
+  const writable = asked.map(({value, provenance}) => ({value: real(value), provenance}));
   const bind = (source: string, destination: string, options: BindOption[], because: string, optional = false): Step => ({
     op: 'mount.bind',
     source,
@@ -90,7 +93,6 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
   // users of a small machine's own write there: nobody on the node is to reach it
   const private_ = system === null ? place : `${place}/private`;
   const [temporary, varTemporary] = [`${private_}/tmp`, `${private_}/var-tmp`];
-  const choice = chooseView(inputs);
   const credentials = planCredentials(inputs, writable, choice.image !== null);
   const identity = identityMounts(own, choice.image !== null);
   const repositories = cvmfs.binds.length === 0 ? [] : [cvmfs.root];
@@ -117,7 +119,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
           destinations,
           cvmfs: {root: cvmfs.root, replaced: repositories.length > 0},
         });
-  const hidden = choice.image === null ? hidePlaces(inputs) : [];
+  const hidden = choice.image === null ? hidePlaces(inputs, real) : [];
   const written: ('rw' | 'late')[] = system !== null && (job.init?.value ?? 'tare') !== 'tare' ? ['rw', 'late'] : ['rw'];
   const [mode, owner] = system === null ? (['0700', 'job'] as const) : (['1777', 'caller'] as const);
   const privates: Step[] = [
@@ -125,8 +127,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
     {op: 'directory.create', path: temporary, mode, owner, because: 'private /tmp on disk: a tmpfs would be charged as memory'},
     {op: 'directory.create', path: varTemporary, mode, owner, because: 'private /var/tmp on disk'},
   ];
-  const steps: Step[] = [
-    ...planPreparation(inputs, view, container, system),
+  const ofEngine: Step[] = [
     ...(view?.base ?? [bind('/', '/', ['ro'], 'the node’s file system, read-only')]),
     {op: 'mount.proc', destination: '/proc', because: 'shows the box’s processes only'},
     {op: 'mount.dev', destination: '/dev', because: 'no devices but the harmless ones'},
@@ -157,17 +158,20 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
     ...identity,
     ...credentials.map(({path, because}) => bind(path, path, ['ro'], because, true)),
     ...writable.map(({value, provenance}) =>
-      bind(value, value, written, value === work ? 'the work directory' : `writable (${provenance.at})`),
+      bind(value, value, written, value === real(work) ? 'the work directory' : `writable (${provenance.at})`),
     ),
     // what is hidden in the box is hidden in a view too
     ...(view === null ? [] : planEntrances(view, [...destinations, ...hidden])),
   ];
+  const boxed = system === null && choice.image === null ? throughClosed(ofEngine, closedHere(inputs)) : ofEngine;
+  const closed = boxed.filter((step) => step.op === 'mount.closed');
+  const steps = [...planPreparation(inputs, view, container, system, closed), ...boxed];
   const layers = view === null ? [] : [`${place}/layers`];
   return {
     steps,
     watches: planScratchWatch(inputs, limits, [temporary, varTemporary, ...layers]),
     whyUnwritable: (path) => {
-      if (['/tmp', '/var/tmp'].includes(path) || writable.some(({value}) => liesIn(path, value))) return null;
+      if (['/tmp', '/var/tmp'].includes(path) || [...asked, ...writable].some(({value}) => liesIn(path, value))) return null;
       return isCovered(path) ? 'is not in the box' : view === null ? 'is read-only in the box' : null;
     },
   };
@@ -216,9 +220,15 @@ function planSystemMounts({job, call}: Inputs, image: ImagePlan | null, bind: Bi
 }
 
 /** What enter does before the engine: a namespace of its own, the disk, the layers and what is mounted of them. */
-function planPreparation({facts, call}: Inputs, view: ViewPlan | null, container: Step | null, system: MountedSystem | null): Step[] {
+function planPreparation(
+  {facts, call}: Inputs,
+  view: ViewPlan | null,
+  container: Step | null,
+  system: MountedSystem | null,
+  closed: readonly StepOf<'mount.closed'>[],
+): Step[] {
   const user = facts.views?.user ?? facts.scratch.containers.user;
-  if (view === null && container === null) return [];
+  if (view === null && container === null && closed.length === 0) return [];
   const {uid, gid} = call.identity.value;
   const ids = facts.system?.subordinate;
   const root = system !== null && user && ids !== undefined ? {uid, gid, uids: ids.uids, gids: ids.gids} : null;
@@ -237,13 +247,28 @@ function planPreparation({facts, call}: Inputs, view: ViewPlan | null, container
     ),
     ...(view?.points ?? []),
     ...(view?.mounts ?? []),
+    ...closed.map(({at}) => make(at, '0755', 'for what the engine cannot mount')),
   ];
 }
 
+/** Where enter can mount as the engine could not: a setuid bubblewrap is of no use in a user namespace, and older than what would need it. */
+function closedHere({facts, call}: Inputs): readonly string[] {
+  const user = facts.views?.user ?? facts.scratch.containers.user;
+  if (user && (facts.bubblewrap.setuid || !facts.namespaces.user.available)) return [];
+  return (call.closed ?? []).filter((directory) => !isCovered(directory));
+}
+
+/**
+ * A mount goes where the path leads: some versions of bubblewrap mount on no link, and some below none. Not where the link itself is not in the
+ * box: in an image, or in a private directory.
+ */
+function realPaths({call}: Inputs, image: boolean): (path: string) => string {
+  return (path) => (image || isCovered(path) ? path : (call.real?.[path] ?? path));
+}
+
 /** The wrapper's own folders, each once, but where something private covers them anyway. */
-function hidePlaces({policy, facts}: Inputs): string[] {
-  const {state, spools, scratch} = placesOf(policy, facts.caller.uid);
-  const places = [...new Set([state, ...spools, scratch, imagesPlace(policy, facts.caller.uid)])].filter((place) => !isCovered(place));
+function hidePlaces({policy, facts}: Inputs, real: (path: string) => string): string[] {
+  const places = [...new Set(ownPlaces(policy, facts.caller.uid).map(real))].filter((place) => !isCovered(place));
   return places.filter((place) => !places.some((other) => other !== place && liesIn(place, other)));
 }
 

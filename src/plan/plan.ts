@@ -5,7 +5,7 @@ import type {Pattern} from '../job/job.js';
 import {applyRules} from '../policy/match.js';
 import {formatDuration} from '../job/quantity.js';
 import {liesIn} from '../policy/glob.js';
-import {imagesPlace, placesOf} from '../policy/places.js';
+import {ownPlaces, placesOf} from '../policy/places.js';
 import {refusals} from '../policy/refusals.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {planApplications, planFate} from './applications.js';
@@ -227,9 +227,8 @@ function planEngine({facts: {bubblewrap, system}}: Inputs, mode: ModeChoice, pat
 
 /** A payload that could write to the spool could write its own record. Links are the runner's business. */
 function checkOwnPlaces({job, policy, facts}: Inputs): void {
-  const {state, spools, scratch} = placesOf(policy, facts.caller.uid);
   for (const {value, provenance} of [job.workDirectory, ...job.writable]) {
-    const own = [state, ...spools, scratch, imagesPlace(policy, facts.caller.uid)].find((place) => liesIn(place, value));
+    const own = ownPlaces(policy, facts.caller.uid).find((place) => liesIn(place, value));
     if (own === undefined || isNeverWritable(value)) continue;
     throw new TareError('OWN_DIRECTORY', {
       message: 'the payload may not write where the wrapper keeps its own',

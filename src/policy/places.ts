@@ -27,6 +27,12 @@ export const imagesPlace = (policy: Policy, uid: number): string => {
   return path === undefined ? `${placesOf(policy, uid).state}/images` : fill(path, uid);
 };
 
+/** All that is the wrapper's own and a job comes near. */
+export function ownPlaces(policy: Policy, uid: number): string[] {
+  const {state, spools, scratch} = placesOf(policy, uid);
+  return [...new Set([state, ...spools, scratch, imagesPlace(policy, uid)])];
+}
+
 /** Where root keeps the records that it has taken over from users. */
 export const sealedPlace = (policy: Policy): string => written(policy, 'sealed', 0) ?? `${placesOf(policy, 0).state}/sealed`;
 

@@ -1,8 +1,7 @@
 /** Everything that is decided before anything is touched: documents, facts, plan. */
 
 import {randomBytes} from 'node:crypto';
-import {realpathSync, statfsSync, statSync} from 'node:fs';
-import {basename, dirname, join} from 'node:path';
+import {statfsSync, statSync} from 'node:fs';
 import type {BatchJob, BatchSettings} from '@tare/contract';
 import type {Looked} from '../cvmfs/judge.js';
 import {TareError} from '../errors.js';
@@ -19,7 +18,7 @@ import {makePlan} from '../plan/plan.js';
 import {stepOf, stepsOf} from '../plan/step.js';
 import {BUILTIN} from '../policy/builtin.js';
 import {liesIn} from '../policy/glob.js';
-import {nodePlaces, placesOf} from '../policy/places.js';
+import {nodePlaces, ownPlaces, placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {readDocument} from '../files/documents.js';
@@ -30,7 +29,9 @@ import {aroundOf, type Around} from '../box/around.js';
 import {leadsTo} from '../files/network-path.js';
 import {pinnedCpus} from '../box/pinned.js';
 import {checkSavedPlan} from './saved-plan.js';
-import {isSquashed, realSquashed, statSquashed} from '../files/squashed.js';
+import {closedAbove} from '../files/closed.js';
+import {realPlace} from '../files/real-place.js';
+import {isSquashed, statSquashed} from '../files/squashed.js';
 import {tryView} from './trial.js';
 
 /** Where the job comes from. */
@@ -131,6 +132,7 @@ export async function prepare(
     batchId: batch.lrms.localJobId,
     tasks: request.stepDirectory === undefined ? undefined : batch.together?.count,
     unboxed: unboxedReason(known, policy),
+    ...mountPaths(job, batch, policy, caller.uid, identity.value),
     sample: Number.parseInt(known.id.slice(0, 8), 16) / 2 ** 32,
   };
   const inputs: Inputs = {job, policy, facts, call};
@@ -138,6 +140,19 @@ export async function prepare(
   if (image === null) return prepareFrom(inputs, callerArgvIndex);
   const withImage = (): Promise<Prepared> => prepareImage(image, inputs, callerArgvIndex);
   return isInRepository(image.value, inputs) ? prepareFrom(inputs, callerArgvIndex, withImage) : withImage();
+}
+
+/** Of what is mounted in a box: where links lead, and what the job's user cannot list on the way. A repository is not touched. */
+function mountPaths(job: Job, batch: BatchJob, policy: Policy, callerUid: number, account: IdentityFacts): Pick<Call, 'closed' | 'real'> {
+  const asked = [job.workDirectory, ...job.writable, ...(batch.writable ?? [])].map(({value}) => value);
+  const paths = [...new Set([...ownPlaces(policy, callerUid), ...asked])].filter((path) => !leadsTo(path, policy.cvmfs.value.root));
+  const places = paths.map((path): [string, string] => [path, realPlace(path)]);
+  const real = places.filter(([path, place]) => path !== place);
+  const closed = closedAbove(
+    places.map(([, place]) => place),
+    account,
+  );
+  return {...(closed.length === 0 ? {} : {closed}), ...(real.length === 0 ? {} : {real: Object.fromEntries(real)})};
 }
 
 async function prepareImage(image: Valued<string>, inputs: Inputs, callerArgvIndex: number | null): Promise<Prepared> {
@@ -313,17 +328,6 @@ function isOnControlGroups(path: string): boolean {
     return CGROUP_MAGIC.includes(statfsSync(path).type);
   } catch {
     return false; // not there: the engine will say so
-  }
-}
-
-/** The path without links, as far as it exists. */
-function realPlace(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch (error) {
-    const real = isSquashed(error) ? realSquashed(path) : null;
-    if (real !== null) return real;
-    return path === '/' ? path : join(realPlace(dirname(path)), basename(path));
   }
 }
 

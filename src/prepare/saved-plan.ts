@@ -163,6 +163,14 @@ function checkViews(plan: Plan, facts: Facts, policy: Policy, mismatch: Mismatch
     if (ability?.available !== true)
       throw mismatch('its views cannot be made', ability?.how ?? 'not tried', 'a node as it was planned for');
   }
+  const inner = [...stepsOf(plan, 'mount.bind'), ...stepsOf(plan, 'mount.tmpfs')].map(({inside}) => inside).filter((one) => one != null);
+  for (const {at, path} of inner)
+    if (!isOwn(at) || path.split('/').includes('..'))
+      throw mismatch('it mounts outside the box’s own folder', `${at}/${path}`, 'below {box}');
+  for (const {at, source, readOnly} of stepsOf(plan, 'mount.closed')) {
+    if (!isOwn(at)) throw mismatch('it mounts outside the box’s own folder', at, 'below {box}');
+    if (!readOnly && isNeverWritable(source)) throw mismatch('it makes the node writable', source, 'a work directory');
+  }
   for (const {at} of stepsOf(plan, 'mount.graft'))
     if (!isOwn(at)) throw mismatch('it mounts outside the box’s own folder', at, 'below {box}');
   for (const {upper} of stepsOf(plan, 'mount.point'))

@@ -59,6 +59,8 @@ const ROWS = {
   'node/box/cores': others('condor'),
   'node/box/limits': others(),
   'node/box/isolation': others('condor'),
+  // bullseye's kernel makes each mount read-only by itself
+  'node/box/closed': {usual: ['bullseye'], also: ['root', 'bookworm', 'hybrid']},
   'node/box/view': WITH_OVERLAYS,
   'node/box/images': {usual: [], also: ['root', 'bookworm', 'none']},
   'node/box/scratch': WITH_OVERLAYS,

@@ -46,9 +46,10 @@ export class Site {
   readonly work: string;
   private count = 0;
 
-  constructor(role: Role) {
+  /** @param parent where its directory is made: by default one that is private in a box */
+  constructor(role: Role, parent = tmpdir()) {
     this.role = role;
-    this.directory = mkdtempSync(join(tmpdir(), 'tare-test-'));
+    this.directory = mkdtempSync(join(parent, 'tare-test-'));
     chmodSync(this.directory, 0o755);
     this.work = join(this.directory, 'work');
     mkdirSync(this.work);

@@ -1,7 +1,19 @@
 /** Copy-on-write views: what is written is seen in the box, gone at its end, and told by `tare diff` while it lives; the node's files stay. */
 import {expect} from 'chai';
 import {execFileSync, spawnSync} from 'node:child_process';
-import {chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import {homedir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -324,4 +336,26 @@ function makeImage(path: string): string {
 function mkdirFor(path: string): string {
   mkdirSync(dirname(path), {recursive: true});
   return path;
+}
+
+for (const role of isRoot ? ROLES : []) {
+  describe(`views below a directory that the user cannot list, ${role}`, () => {
+    for (const filesystem of ['shared', 'private'] as const) {
+      it(`${filesystem}: the work directory stays real, and the wrapper’s own is hidden`, async () => {
+        const site = new Site(role, '/var/lib');
+        chmodSync(site.directory, 0o711);
+        try {
+          const script = 'pwd && echo written >out && cat /proc/1/comm && ls -A ../spool';
+          const options = {policy: {box: 'required'}};
+          const {code, stdout, stderr, record} = await site.run(['--filesystem', filesystem, '--', '/bin/sh', '-c', script], options);
+          expect([code, stdout], stderr).to.deep.equal([0, `${site.work}\ntare-init\n`]);
+          expect(record.mode).to.equal('box');
+          expect(readFileSync(join(site.work, 'out'), 'utf8')).to.equal('written\n');
+          expect(site.leftovers()).to.deep.equal([]);
+        } finally {
+          site.remove();
+        }
+      });
+    }
+  });
 }

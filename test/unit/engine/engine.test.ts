@@ -150,6 +150,11 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     [{op: 'mount.point', lower: '/i', upper: '{box}/u', path: '/x', because}, []],
     [OVERLAY, []],
     [{op: 'mount.graft', source: '/cvmfs', at: '{box}/view/0/cvmfs', because}, []],
+    [
+      {op: 'mount.closed', source: '/x', at: '{box}/closed-0', destination: '/x', readOnly: true, because},
+      ['--bind', '/scratch/tare-1/closed-0', '/x'],
+    ],
+    [{op: 'mount.tmpfs', destination: '/x/z', mode: '0555', sizeBytes: null, inside: {at: '{box}/closed-0', path: 'z'}, because}, []],
     [PROBE, []],
     [{op: 'cvmfs.hold', repository: 'a.b', path: '/cvmfs/a.b', because}, []],
     [MOUNT, []],
@@ -359,6 +364,21 @@ describe('what enter mounts, in the launch frame', () => {
       ['Mfuse', 'm/opt/{box}', 'm/b/layers/0-0-upper', 'm/b/layers/0-0-work', 'm/b/view/0-0'],
     ],
     [{op: 'mount.graft', source: '/cvmfs', at: '{box}/view/0/cvmfs', because}, ['Mgraft', 'm/cvmfs', 'm/b/view/0/cvmfs']],
+    [
+      {op: 'mount.closed', source: '/x', at: '{box}/closed-0', destination: '/x', readOnly: true, because},
+      ['Mclosed', 'm/x', 'm/b/closed-0', 'mro', 'm7 8 9'],
+    ],
+    [
+      {
+        ...{op: 'mount.bind', source: '/x/y', destination: '/x/y', options: ['rw'], optional: false, because},
+        inside: {at: '{box}/closed-0', path: 'y'},
+      },
+      ['Minside', 'mrw', 'm/x/y', 'm/b/closed-0', 'my', 'm7 8 9'],
+    ],
+    [
+      {op: 'mount.tmpfs', destination: '/x/z', mode: '0555', sizeBytes: null, inside: {at: '{box}/closed-0', path: 'z'}, because},
+      ['Minside', 'mtmpfs', 'm0555', 'm/b/closed-0', 'mz', 'm7 8 9'],
+    ],
   ];
   for (const [step, words] of rows)
     it(`${step.op} ${words.join(' ')}`, () => {

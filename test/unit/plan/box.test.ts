@@ -420,3 +420,71 @@ describe('a plan in words', () => {
     for (const [value, unit, text] of rows) expect(formatLimit({value, unit})).to.equal(text);
   });
 });
+
+describe('mounts below directories that the job’s user cannot list', () => {
+  const OWN = {directories: {state: '/srv/users/%u'}, writable: ['/srv']};
+  const inner = (made: Plan): string[] =>
+    made.steps.flatMap((step) =>
+      (step.op === 'mount.bind' || step.op === 'mount.tmpfs') && step.inside !== undefined
+        ? [`${step.destination} in ${step.inside.at}/${step.inside.path}`]
+        : [],
+    );
+  const bound = (made: Plan): string[] =>
+    stepsOf(made, 'mount.closed').map(({source, at, destination, readOnly}) => `${readOnly ? 'ro' : 'rw'} ${source} ${at} ${destination}`);
+
+  it('are made in the outermost, which is bound once, read-only, after namespaces of enter’s own', () => {
+    const made = plan({policy: OWN, job: {writable: ['/srv/users/data']}, call: {closed: ['/home', '/srv/users', '/srv/users/1001']}});
+    expect(bound(made)).to.deep.equal(['ro /srv/users {box}/closed-0 /srv/users', 'ro /home {box}/closed-1 /home']);
+    expect(inner(made)).to.deep.equal([
+      '/srv/users/1001 in {box}/closed-0/1001',
+      `${WORK} in {box}/closed-1${WORK.slice('/home'.length)}`,
+      '/srv/users/data in {box}/closed-0/data',
+    ]);
+    expect(stepsOf(made, 'directory.create').map(({path}) => path)).to.include.members(['{box}/closed-0', '{box}/closed-1']);
+    const ops = made.steps.map(({op}) => op);
+    expect(ops.indexOf('view.unshare')).to.be.within(0, ops.indexOf('mount.closed'));
+  });
+
+  it('stay the engine’s without such a directory, and where only the engine can mount', () => {
+    for (const made of [
+      plan({policy: OWN}),
+      plan({policy: OWN, call: {closed: ['/other']}}),
+      plan({policy: OWN, call: {closed: ['/srv/users']}, facts: {bubblewrap: {...facts().bubblewrap, setuid: true}}}),
+      plan({policy: OWN, call: {closed: ['/srv/users']}, facts: {namespaces: {...facts().namespaces, user: no}}}),
+    ])
+      expect([...bound(made), ...inner(made)]).to.deep.equal([]);
+  });
+
+  it('do not count in a private directory, which the engine makes', () => {
+    const made = plan({job: {workDirectory: '/tmp/closed/work'}, call: {closed: ['/tmp/closed']}});
+    expect([...bound(made), ...inner(made)]).to.deep.equal([]);
+  });
+
+  it('lie in what may be written to as in what may not', () => {
+    const parts = {
+      job: {workDirectory: '/data', writable: ['/data/closed/more']},
+      call: {closed: ['/data/closed']},
+      policy: {writable: ['/data']},
+    };
+    expect(bound(plan(parts))).to.deep.equal(['rw /data/closed {box}/closed-0 /data/closed']);
+  });
+});
+
+describe('paths through links', () => {
+  it('are mounted where they lead, but for what is private', () => {
+    const real = {'/link/work': '/data/work', '/link/tare': '/srv/tare', '/tmp/link': '/data/other'};
+    const made = plan({
+      policy: {directories: {state: '/link/tare'}, writable: ['/tmp']},
+      job: {workDirectory: '/link/work', writable: ['/tmp/link']},
+      call: {real},
+    });
+    expect(binds(made)).to.include.members(['rw /data/work', 'rw /tmp/link']);
+    expect(stepsOf(made, 'mount.tmpfs').map(({destination}) => destination)).to.include('/srv/tare');
+    expect(stepOf(made, 'payload.execute')?.workDirectory).to.equal('/link/work');
+  });
+
+  it('do not make what is never writable so', () => {
+    const made = plan({job: {workDirectory: '/link'}, call: {real: {'/link': '/var'}}});
+    expect(binds(made).filter((one) => /\/(?:link|var)$/.test(one))).to.deep.equal([]);
+  });
+});

@@ -68,10 +68,11 @@ describe('a saved plan with a view', () => {
   it('is obeyed where it was made', () => {
     for (const document of [{filesystem: 'shared'}, {filesystem: 'private'}, {image: '/images/el9'}] as const)
       expect(obey(made(document))).to.deep.equal(USER);
-    for (const saved of [squashfs, layout]) expect(obey(saved)).to.deep.equal(USER);
+    for (const saved of [squashfs, layout, closed]) expect(obey(saved)).to.deep.equal(USER);
   });
   const shared = made({filesystem: 'shared'});
   const image = made({image: '/images/el9'});
+  const closed = plan({facts: node, policy: {images: ['/images/*']}, call: {closed: ['/home']}});
   const looked = (found: ImageFound): Plan =>
     plan({job: {image: '/images/el9'}, facts: node, policy: {images: ['/images/*']}, call: {image: found}});
   const squashfs = looked({
@@ -96,6 +97,9 @@ describe('a saved plan with a view', () => {
     ['options of its own', change(squashfs, 'mount.squashfs', () => ({options: ['suid']}))],
     ['an overlay by a program that is not here', change(shared, 'mount.overlay', () => ({by: 'fuse-overlayfs'}))],
     ['a mount put elsewhere', change(image, 'mount.graft', () => ({at: '/etc'}))],
+    ['a closed directory bound elsewhere', change(closed, 'mount.closed', () => ({at: '/etc'}))],
+    ['a closed directory of the node made writable', change(closed, 'mount.closed', () => ({source: '/etc', readOnly: false}))],
+    ['a mount outside a closed directory', change(closed, 'mount.tmpfs', () => ({inside: {at: '{box}/closed-0', path: '../../x'}}))],
     ['files made elsewhere', change(image, 'mount.point', () => ({upper: '/etc'}))],
     ['a disk elsewhere', change(shared, 'scratch.contain', () => ({destination: '/etc'}))],
     ['a disk’s file elsewhere', change(shared, 'scratch.contain', () => ({image: '/etc/passwd'}))],
