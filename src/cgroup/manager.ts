@@ -13,7 +13,9 @@ import {noGroups} from './none.js';
 import {removeOnce} from './remove.js';
 
 export {noGroups} from './none.js';
+export {eventsAround} from './memory-events.js';
 export {verdictFromOutside} from './outside.js';
+export {verdictAround} from './verdict.js';
 export type {EventFiles, Freeze, GroupEvents, GroupLevel, Groups, GroupUsage, MemoryEvents, Part, Verdict} from './groups.js';
 export type {StallReading} from './stall.js';
 

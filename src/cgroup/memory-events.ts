@@ -22,6 +22,28 @@ export function memoryEvents(tree: Tree | undefined): MemoryEvents {
   return {version, oomKills: groups.find(({level}) => level === 'payload')?.oomKills ?? null, groups};
 }
 
+/** Where the box has no group for memory: those around the payload, which is in the caller's own, and nothing of them is the payload's alone. */
+export function eventsAround(own: {version: 1 | 2; own: string} | undefined): MemoryEvents {
+  if (own === undefined) return {version: null, oomKills: null, groups: []};
+  const {version, own: directory} = own;
+  const groups = around(`${directory}/box`).map((at): GroupEvents => ({
+    directory: at,
+    inode: inodeOf(at),
+    level: 'ancestor',
+    ...memoryCounters(version, reader(at)),
+  }));
+  return {version, oomKills: null, groups};
+}
+
+/** The counters of the same group now; null when it is gone, or was made anew under its name. */
+export function readAgain(group: GroupEvents): GroupEvents | null {
+  const {directory, level, inode} = group;
+  if (inode === null || inodeOf(directory) !== inode) return null;
+  const read = reader(directory);
+  const version = read('cgroup.controllers') === null ? 1 : 2;
+  return {directory, level, inode, ...memoryCounters(version, read)};
+}
+
 /** v1 counts a kill and a hit limit only in their own group, so those that the payload made below are added. v2 adds by itself. */
 export function withBelow(version: 1 | 2, directory: string): MemoryCounters {
   if (version === 2) return memoryCounters(2, reader(directory));

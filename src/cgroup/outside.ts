@@ -3,9 +3,8 @@
  * the slot, as HTCondor sets it, the kernel kills the wrapper with all the rest when the slot's limit is reached.
  */
 
-import {inodeOf, reader} from './files.js';
 import type {GroupEvents, MemoryEvents, Verdict} from './groups.js';
-import {memoryCounters} from './memory.js';
+import {readAgain} from './memory-events.js';
 
 /**
  * The groups around the box, the nearest first, before the payload ran and now. One that is gone, or that was made anew under its name,
@@ -41,12 +40,4 @@ export function verdictFromOutside(before: MemoryEvents, now: (group: GroupEvent
   }
   if (killed === null) return null;
   return {whose: 'node', evidence: `${killed}, and no limit of a group that can be seen from here was hit`, certain: false};
-}
-
-function readAgain(group: GroupEvents): GroupEvents | null {
-  const {directory, level, inode} = group;
-  if (inode === null || inodeOf(directory) !== inode) return null;
-  const read = reader(directory);
-  const version = read('cgroup.controllers') === null ? 1 : 2;
-  return {directory, level, inode, ...memoryCounters(version, read)};
 }

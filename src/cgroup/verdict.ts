@@ -1,5 +1,6 @@
 import type {GroupEvents, MemoryEvents, Verdict} from './groups.js';
 import type {LoggedKill} from './kernel-log.js';
+import {readAgain} from './memory-events.js';
 
 /**
  * Whose limit killed, from two looks at the event counters. Peaks never say *that* something was killed.
@@ -28,6 +29,28 @@ export function verdict(before: MemoryEvents, after: MemoryEvents, log: () => re
   const logged = log().at(-1);
   if (logged === undefined) return counted;
   return {whose: logged.whose, evidence: `${counted.evidence}; kernel log: ${logged.line}`, certain: true};
+}
+
+/**
+ * The same where the box has no group for memory: its processes are then in the caller's own group, whose counters tell of others too. So only a
+ * kill there together with a limit that was hit is a verdict, and never a certain one; whoever asks knows that the payload was killed.
+ * @param before groups around the payload, the caller's own first
+ */
+export function verdictAround(before: MemoryEvents, now: (group: GroupEvents) => GroupEvents | null = readAgain): Verdict | null {
+  const {version, groups} = before;
+  const [own] = groups;
+  if (version === null || own === undefined || groups.some(({level}) => level !== 'ancestor')) return null;
+  const later = new Map(groups.map((group) => [group.directory, now(group)]));
+  const rise: Rise = (group, key) => Math.max(0, (later.get(group.directory)?.[key] ?? 0) - (group[key] ?? 0));
+  const kills = rise(own, 'oomKills');
+  if (kills === 0) return null;
+  const reached = groups.map((group) => ({
+    ...group,
+    memswReached: later.get(group.directory)?.memswReached === true && !group.memswReached,
+  }));
+  const hits = version === 2 ? hitsV2([], groups, rise) : hitsV1([], reached, rise);
+  if (hits.ancestors.length === 0) return null;
+  return {whose: 'slot', evidence: [`oom_kill +${kills} in ${own.directory}`, ...hits.ancestors].join(', '), certain: false};
 }
 
 interface Hits {

@@ -3,7 +3,7 @@
  * here too, and is told again what had happened.
  */
 
-import type {Groups, MemoryEvents, Verdict} from '../cgroup/manager.js';
+import {verdictAround, type Groups, type MemoryEvents, type Verdict} from '../cgroup/manager.js';
 import {asTareError} from '../errors.js';
 import {launchStrings, type LaunchContext} from '../engine/launch.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
@@ -232,7 +232,14 @@ class Follower {
     this.endGathering?.();
     await this.life.gathering?.settle();
     if (this.life.init !== null) this.life.init = this.life.gathering?.merged(this.life.init) ?? this.life.init;
-    this.life.verdict = this.context.groups.verdict(this.context.memoryBefore, this.context.groups.memoryEvents());
+    const {groups, memoryBefore} = this.context;
+    this.life.verdict = groups.verdict(memoryBefore, groups.memoryEvents()) ?? this.verdictAround();
+  }
+
+  /** A payload that ended well, or by a watch, was not ended by whatever else was killed in the slot. */
+  private verdictAround(): Verdict | null {
+    const {init, stop} = this.life;
+    return stop === null && init?.rawStatus !== 0 ? verdictAround(this.context.memoryBefore) : null;
   }
 
   /** A file system that no longer answers is not waited for as long as a busy node. */

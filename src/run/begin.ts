@@ -1,10 +1,11 @@
 /** From a plan to a launched box: folders, groups, the launch frame, and the record that says that it started. */
 
 import {existsSync} from 'node:fs';
-import {createGroups, noGroups, openGroups, type Groups} from '../cgroup/manager.js';
+import {createGroups, eventsAround, noGroups, openGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
 import {startedRecord} from '../record/record.js';
 import {journal} from '../record/journal.js';
 import {asTareError} from '../errors.js';
+import type {Facts} from '../host/facts.js';
 import type {LaunchContext} from '../engine/launch.js';
 import {stepsOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
@@ -107,7 +108,7 @@ export async function begin(
     started.identity = identityOf(named, state.connection);
     makeScratch(named, id, started.recordId, started.identity);
     groups = createGroups(plan.steps, id);
-    state.memoryBefore = groups.memoryEvents();
+    state.memoryBefore = memoryEventsNow(groups, facts);
     writeState(state);
     pauseAt(plan.pauseAt, 'brain-made');
     await writeBundle(named, id, scratchDirectory(plan, id));
@@ -125,6 +126,12 @@ export async function begin(
     await takeBack(plan, id, groups);
     throw error;
   }
+}
+
+/** Of the box's own groups, or else of those that the payload is in with the wrapper. */
+function memoryEventsNow(groups: Groups, {cgroup}: Facts): MemoryEvents {
+  const own = groups.memoryEvents();
+  return own.version === null ? eventsAround(cgroup.controllers.memory) : own;
 }
 
 /** Where enter finds what was mounted for the job. */
