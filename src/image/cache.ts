@@ -157,7 +157,8 @@ function synchronize(directory: string): Promise<void> {
   });
 }
 
-const namespaceNow = (): string => /\d+/.exec(linkOr('/proc/self/ns/pid'))?.[0] ?? '0';
+/** Numbers of processes, and their starts, say nothing in another. */
+const namespaceNow = (): string => ['pid', 'time'].map((kind) => /\d+/.exec(linkOr(`/proc/self/ns/${kind}`))?.[0] ?? '0').join('.');
 
 function linkOr(path: string): string {
   try {

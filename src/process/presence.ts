@@ -3,7 +3,7 @@
 import {readdirSync, readFileSync} from 'node:fs';
 import {hostname} from 'node:os';
 import type {UsageRecord} from '../record/record.js';
-import {isRunning, pidNamespace, processId, statFields, type ProcessId} from './process.js';
+import {isRunning, pidNamespace, processId, statFields, timeNamespace, type ProcessId} from './process.js';
 
 /** `gone`: dead on this node; `restarted`: the node was started anew since; `unknown`: cannot be seen from here, so nothing may be done. */
 export type Presence = 'here' | 'gone' | 'restarted' | 'unknown';
@@ -13,21 +13,22 @@ export interface Here {
   node: string;
   bootId: string | null;
   pidNamespace: string | null;
+  timeNamespace: string | null;
 }
 
 /** The namespace of the node's own process 1: PROC_PID_INIT_INO of include/linux/proc_ns.h. */
 const NODES_NAMESPACE = 'pid:[4026531836]';
 
 export function here(): Here {
-  return {node: hostname(), bootId: bootId(), pidNamespace: pidNamespace()};
+  return {node: hostname(), bootId: bootId(), pidNamespace: pidNamespace(), timeNamespace: timeNamespace()};
 }
 
 /** For the record that is on disk while this brain is at work. */
 export function wrapperOf(frontPid: number): NonNullable<UsageRecord['wrapper']> {
   const namespace = pidNamespace();
   // whatever /proc has under a number then is another process: what is not known is not swept
-  if (namespace === null) return {pidNamespace: null, front: null, brain: null};
-  return {pidNamespace: namespace, front: processId(frontPid), brain: processId(process.pid)};
+  if (namespace === null) return {pidNamespace: null, timeNamespace: null, front: null, brain: null};
+  return {pidNamespace: namespace, timeNamespace: timeNamespace(), front: processId(frontPid), brain: processId(process.pid)};
 }
 
 /** What a record says of its wrapper, or a folder of its maker. */
@@ -41,6 +42,8 @@ export function presenceOf({host, wrapper}: WhoBegan, at: Here): Presence {
   // a boot's id is the node's own whatever the node is called; another boot's is ours only by the name
   if (host.bootId !== at.bootId) return host.node === at.node ? 'restarted' : 'unknown';
   if (wrapper?.pidNamespace == null) return 'unknown';
+  // a start that was noted in another is another number here; versions before 0.2 noted none
+  if (wrapper.timeNamespace !== undefined && wrapper.timeNamespace !== at.timeNamespace) return 'unknown';
   const parts = [wrapper.front, wrapper.brain].filter((part) => part !== null);
   if (parts.length === 0) return 'unknown';
   if (wrapper.pidNamespace === at.pidNamespace) return parts.some(isRunning) ? 'here' : 'gone';

@@ -38,6 +38,18 @@ export function pidNamespace(): string | null {
 }
 
 /**
+ * The namespace that starts of processes are told in: /proc shifts them by whoever reads (time_namespaces(7), Linux 5.6). null where the kernel
+ * has none, or /proc is another's.
+ */
+export function timeNamespace(): string | null {
+  try {
+    return readlinkSync('/proc/self/ns/time');
+  } catch {
+    return null;
+  }
+}
+
+/**
  * The fields of /proc/PID/stat from the third on, the state; null when it cannot be read. The command's name before them may hold spaces
  * and brackets: fields are counted after the last bracket.
  */

@@ -61,6 +61,7 @@ const ROWS = {
   'node/box/isolation': others('condor'),
   // bullseye's kernel makes each mount read-only by itself
   'node/box/closed': {usual: ['bullseye'], also: ['root', 'bookworm', 'hybrid']},
+  'node/box/slot-memory': {usual: [], also: ROOT},
   'node/box/view': WITH_OVERLAYS,
   'node/box/images': {usual: [], also: ['root', 'bookworm', 'none']},
   'node/box/scratch': WITH_OVERLAYS,

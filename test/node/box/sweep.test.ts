@@ -4,6 +4,7 @@ import {execFileSync, spawn} from 'node:child_process';
 import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {UsageRecord} from '../../../src/record/record.js';
+import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
 import {below, bin, ending, isRoot, processes, send, ROLES, Site, until, type Role} from '../../support/tare.js';
 
@@ -134,6 +135,28 @@ for (const role of ROLES) {
         ['closed', 'the node went down; its box is not known any more'],
       ]);
       expect(site.records().map(({state, outcome}) => [state, outcome.reason])).to.deep.equal([['lost', 'the node went down']]);
+    });
+
+    it('leaves a live job in another time namespace alone, whose starts are other numbers there', async function () {
+      need(this, isRoot && existsSync('/proc/self/ns/time'), 'only root makes time namespaces, since Linux 5.6');
+      const boxes = join(site.directory, 'state/boxes');
+      const before = namesIn(boxes);
+      const account = role === 'user' ? ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'] : [];
+      const apart = ['-T', '--monotonic', '100000', '--boottime', '100000', ...account, bin('tare')];
+      const script = 'while [ ! -e swept ]; do sleep 0.1; done; exit 5';
+      const child = spawn('unshare', [...apart, 'run', '--policy', site.policy(), '--', '/bin/sh', '-c', script], {cwd: site.work});
+      const end = ending(child);
+      try {
+        await until('a payload', () => isRunning(boxes, before), 30);
+        expect(await sweep(site)).to.deep.equal([]);
+        expect(namesIn(boxes)).to.have.length(1);
+      } finally {
+        writeFileSync(join(site.work, 'swept'), '');
+      }
+      const {code, signal, stderr} = await end;
+      rmSync(join(site.work, 'swept'));
+      expect([code, signal], stderr).to.deep.equal([5, null]);
+      expect(site.records().map(({state}) => state)).to.deep.equal(['final']);
     });
 
     it('says that a state directory is not swept into which others could have put something', async () => {
