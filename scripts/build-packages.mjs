@@ -1,9 +1,9 @@
-// npm run build:packages: dist/tare as a tarball, a deb and an RPM. The packages hold the folder as /opt/tare, with links where a shell
+// npm run build:packages [-- NAME…]: dist/tare as a tarball, a deb and an RPM, or those that are named. The packages hold the folder as /opt/tare, with links where a shell
 // and man look. One whose packager this machine lacks is left out, with a line that says what to install.
 import {spawnSync} from 'node:child_process';
 import {cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
-import {main, root, step, which} from './steps.mjs';
+import {Stop, main, root, step, which} from './steps.mjs';
 
 const dist = path.join(root, 'dist');
 const {version, description, license} = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
@@ -110,16 +110,21 @@ ${Object.keys(LINKS)
 }
 
 const PACKAGES = [
+  {name: 'tarball', program: 'tar', remedy: 'install tar', make: tarball},
   {name: 'deb', program: 'dpkg-deb', remedy: 'install dpkg', make: deb},
   {name: 'RPM', program: 'rpmbuild', remedy: 'install rpm (Debian, Ubuntu) or rpm-build (Enterprise Linux, Fedora)', make: rpm},
 ];
 
 await main(() => {
+  const chosen = process.argv.slice(2);
+  const unknown = chosen.find((each) => !PACKAGES.some(({name}) => name.toLowerCase() === each));
+  if (unknown !== undefined)
+    throw new Stop(`${unknown}: no such package; there are ${PACKAGES.map(({name}) => name.toLowerCase()).join(', ')}`);
   // Not in the system's temporary directory, which may be small.
   const work = mkdtempSync(path.join(dist, 'packages-'));
   try {
-    tarball();
     for (const {name, program, remedy, make} of PACKAGES) {
+      if (chosen.length > 0 && !chosen.includes(name.toLowerCase())) continue;
       if (which(program) === null) process.stderr.write(`no ${name}: ${program} is missing; ${remedy}\n`);
       else make(work);
     }

@@ -104,6 +104,7 @@ const SYSTEM = {
     apt: ['slurmctld', 'slurmd', 'slurm-client', 'munge', 'iproute2'],
     dnf: ['slurm-slurmctld', 'slurm-slurmd', 'slurm', 'munge', 'iproute'],
   },
+  jq: {what: 'jq', present: () => which('jq') !== null, apt: ['jq'], dnf: ['jq']},
   bubblewrap: {what: 'bubblewrap', present: () => which('bwrap') !== null, apt: ['bubblewrap'], dnf: ['bubblewrap']},
 };
 
@@ -133,6 +134,8 @@ export const SYSTEMS = ['crun', 'uidmap', 'busybox', 'ociSchema', 'mmdebstrap'];
 export const REPOSITORIES = ['squashfuse', 'mkfs', 'python', 'autofs', 'pythonFuse'];
 /** Programs that read what exporters write. */
 export const CONSUMERS = ['dirq', 'arex'];
+/** What readers of the documents use. */
+export const READERS = ['jq', 'iproute'];
 /** What the C tests need besides. */
 export const C_TESTS = ['sanitizers', 'python'];
 

@@ -20,6 +20,7 @@ import {
   VIEWS,
   PACKAGERS,
   POOL,
+  READERS,
   TOOLCHAIN,
   nodeModules,
   nodeVersion,
@@ -81,6 +82,14 @@ const SUITES = [
     system: BOX,
     wanted: PACKAGERS,
     budget: 50,
+  },
+  {
+    name: 'docs',
+    ...mocha('docs', '--timeout', '60000'),
+    builds: ALL_AND_DIST,
+    system: BOX,
+    wanted: READERS,
+    budget: 90,
   },
   {
     name: 'htcondor',

@@ -1,0 +1,115 @@
+/**
+ * README.md and docs/, followed by a reader: on a node on which Tare's package is installed, each block of a document in order, in one shell of
+ * an account's and one of root's.
+ */
+
+import {execFileSync} from 'node:child_process';
+import {readdirSync, readFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {expect} from 'chai';
+import {TARE_VERSION} from '../../src/version.js';
+import {need} from '../support/need.js';
+import {PrivateNode} from '../support/private-node.js';
+import {installed, isRoot, payload, program} from '../support/tare.js';
+import {blocksOf, type Block} from './blocks.js';
+import {difference} from './compare.js';
+
+const checkout = join(import.meta.dirname, '../..');
+const MOST_SKIPPED = 0.1;
+const ACCOUNT = 'alice';
+
+const documents = ['README.md', 'CONTRIBUTING.md', ...markdownBelow('docs')];
+const all = documents.map((name) => ({name, ...read(name)}));
+
+function read(name: string): {blocks: Block[]; wrong: Error | null} {
+  try {
+    return {blocks: blocksOf(name, readFileSync(join(checkout, name), 'utf8')), wrong: null};
+  } catch (error) {
+    return {blocks: [], wrong: error as Error};
+  }
+}
+
+function markdownBelow(folder: string): string[] {
+  return (readdirSync(join(checkout, folder), {recursive: true}) as string[])
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join(folder, name))
+    .sort();
+}
+
+/** A node as the documents take for granted: the package, an account, and a program of that account's own. */
+async function nodeFor(name: string): Promise<PrivateNode> {
+  const node = await PrivateNode.start();
+  const root = async (script: string): Promise<void> => {
+    const {status, text} = await node.sh(script);
+    if (status !== 0) throw new Error(`${script}: ${text}`);
+  };
+  await node.addAccount(ACCOUNT, 1000);
+  await root(`dpkg --install ${join(checkout, `dist/tare_${TARE_VERSION}_amd64.deb`)}`);
+  await root(`install -o ${ACCOUNT} ${payload('mcsim')} /home/${ACCOUNT}/simulate`);
+  if (name === 'README.md') {
+    // its reader is in a checkout
+    const parts = ['bin', 'build', 'native', 'configs', 'dist', 'node_modules', 'package.json', 'oclif.manifest.json'];
+    const here = `/home/${ACCOUNT}/tare`;
+    await root(`install -d -o ${ACCOUNT} ${here}; for name in ${parts.join(' ')}; do ln -s "${installed()}/$name" ${here}/; done`);
+    await root(`mv /home/${ACCOUNT}/simulate ${here}/`);
+    await node.sh(`cd ${here}`, {account: ACCOUNT});
+  }
+  return node;
+}
+
+/** As its reader would write it to a file: with a first line that says what it is, where it is a part of a document. */
+async function checkYaml(node: PrivateNode, {text, part, file}: Block): Promise<void> {
+  const whole = part === null || /^schema:/m.test(text) ? text : `schema: tare/${part}/v1\n${text}`;
+  const where = file ?? '/tmp/part.yaml';
+  const path = where.startsWith('/') ? where : `/home/${ACCOUNT}/${where}`;
+  await node.write(path, whole, {owner: where.startsWith('/') ? 'root' : ACCOUNT});
+  if (!/^schema: tare\//m.test(whole)) return;
+  const {status, text: said} = await node.sh(`tare validate ${path}`);
+  expect(status, said).to.equal(0);
+}
+
+describe('documents', () => {
+  it('say of each block what it is, and are run: at most one in ten is not', () => {
+    for (const {wrong} of all) if (wrong !== null) throw wrong;
+    const blocks = all.flatMap(({blocks: each}) => each);
+    const skipped = blocks.filter(({skip}) => skip !== null);
+    console.log(`${String(blocks.length)} blocks, ${String(skipped.length)} not run`);
+    expect(skipped.length).to.be.at.most(blocks.length * MOST_SKIPPED);
+  });
+
+  before(function () {
+    this.timeout(120_000);
+    need(this, isRoot, 'only root can make a node of the test’s own');
+    need(this, program('dpkg') !== null, 'dpkg is not installed');
+    execFileSync(process.execPath, [join(checkout, 'scripts/build-packages.mjs'), 'deb'], {stdio: 'ignore'});
+    const versions = execFileSync('dpkg-query', ['--show', 'bubblewrap', 'libc6', 'jq'], {encoding: 'utf8'});
+    console.log(`packages of the node: ${versions.trim().replaceAll('\t', ' ').replaceAll('\n', ', ')}`);
+  });
+
+  for (const {name, blocks} of all.filter((each) => each.blocks.length > 0)) {
+    describe(name, function () {
+      this.timeout(120_000);
+      let node: PrivateNode;
+      before(async () => {
+        node = await nodeFor(name);
+      });
+      after(async () => {
+        await node.stop();
+      });
+
+      for (const [index, block] of blocks.entries()) {
+        const {line, kind, text, account, status, skip} = block;
+        if (skip !== null || kind === 'output') continue;
+        it(`${name}:${String(line)}`, async () => {
+          if (kind === 'yaml') return checkYaml(node, block);
+          const said = await node.sh(text, {account: account === 'root' ? 'root' : ACCOUNT});
+          const next = blocks[index + 1];
+          const shows = next?.kind === 'output' && next.skip === null ? next : null;
+          expect(said.status, `${text}\n${said.text}`).to.equal(status);
+          const differs = shows === null ? null : difference(shows.text, said.text);
+          if (differs !== null) throw new Error(`shown: ${differs.shown}\ncame:  ${differs.came}\nall that came:\n${said.text}`);
+        });
+      }
+    });
+  }
+});
