@@ -13,6 +13,8 @@ export interface Looked {
   errors: number | null;
   /** Where Tare has mounted it; absent: it is the node's. */
   own?: OwnMount;
+  /** Why its client was ended before the box was gone; absent: it was not. */
+  clientEnded?: string;
 }
 
 /** A repository that was mounted for the job. */
@@ -123,6 +125,13 @@ export function closeEntry(entry: Entry, answer: Answer, errorsBefore: number | 
     ioErrorsGained: gained === null || gained < 0 ? null : gained,
   };
 }
+
+/** The same of one whose client was ended since the payload could not be: nobody is left to be asked. */
+export const closeEnded = (entry: Entry, because: string): Entry => ({
+  ...entry,
+  stateAtEnd: 'hung',
+  reasonAtEnd: `${because}: Tare ended its client`,
+});
 
 function decimal(text: string | undefined): number | null {
   const value = text === undefined || !/^\d+(\.\d+)?$/.test(text.trim()) ? NaN : Number(text);

@@ -16,6 +16,7 @@ import type {UsageRecord} from '../schema/generated/record-1.js';
 import type {Channel, Frame} from '../process/channel.js';
 import {Applications, type Actions, type KeeperReport} from './applications.js';
 import {after, epochUs, monotonicUs, sleep} from '../process/clock.js';
+import {endClientsWhenStuck, type Ending} from './clients.js';
 import {resumeBox} from './freeze.js';
 import type {Gathering} from './gathering.js';
 import type {Log} from '../process/log.js';
@@ -113,6 +114,8 @@ export interface LifeContext {
   connect: ((initPid: number) => Promise<void>) | null;
   /** When the box takes longer than that to be built: what of the node holds it up; null: nothing that is known. */
   holdUp: {afterMs: number; look: () => Promise<string | null>} | null;
+  /** Ends clients of file systems that were started for this box alone; null: there are none. */
+  endClients: ((because: string) => void) | null;
   /** Done when the payload's process waits for its go: the `started` record goes to disk here. */
   beforeExec: () => void;
   /** Done when the payload runs. */
@@ -187,6 +190,9 @@ class Follower {
   private gone = false;
   private endGrace: (() => void) | null = null;
   private endGathering: (() => void) | null = null;
+  private endClientLooks: (() => void) | null = null;
+  /** All of the box has been sent SIGKILL. */
+  private killing = false;
   /** The applications are still to be told of the stop of a brain before this one. */
   private stopToTell: boolean;
 
@@ -224,6 +230,7 @@ class Follower {
     this.clearDeadline();
     if (!this.gone && !this.life.unkillable) this.life.frontLost = this.life.init === null;
     this.life.suspended ??= this.watches?.suspended() ?? null;
+    this.endClientLooks?.();
     this.watches?.end();
     this.life.watch = this.watches?.report() ?? null;
     this.life.levels = this.watches?.levels() ?? null;
@@ -253,6 +260,7 @@ class Follower {
         if (because === null || !isWaiting()) return;
         this.life.failure = {step: 'engine', errno: 0, text: because};
         this.kill();
+        this.context.endClients?.(because);
         this.giveUpIn(GONE_DEADLINE_MS);
       });
     }, holdUp.afterMs).unref();
@@ -371,6 +379,7 @@ class Follower {
     });
     this.seeIn(1000);
     this.lookForCaller();
+    this.lookForClients();
     // init has nobody else to wait for
     this.endGathering =
       this.life.gathering?.watch(() => {
@@ -479,6 +488,34 @@ class Follower {
     }, CALLER_LOOK_MS).unref();
   }
 
+  /** What the kernel lets no signal end goes when the clients that it waits for are gone. */
+  private lookForClients(): void {
+    const {endClients, log} = this.context;
+    if (endClients === null) return;
+    const roots = (): number[] => [...(this.initPid === null ? [] : [this.initPid]), ...(this.life.gathering?.inits() ?? [])];
+    this.endClientLooks = endClientsWhenStuck(
+      () => this.ending(),
+      roots,
+      (waitedUs) => {
+        log.warn('a process of the payload waits for a client of Tare’s own, and no signal ends it: the clients are ended', {waitedUs});
+        endClients('a process of the payload that was to end waited for it');
+      },
+    );
+  }
+
+  private ending(): Ending | null {
+    if (this.life.init !== null || this.gone) return null;
+    const {plan, isKilled} = this.context;
+    const isPayloadGone = this.life.applications === null && this.life.gathering === null && this.payloadIsGone();
+    const all = this.killing || isPayloadGone;
+    const signals = [...this.life.noted, ...(this.life.stop !== null || this.life.callerLost ? [SIGTERM] : [])];
+    return all || signals.length > 0 || isKilled() ? {all, signals, graceUs: plan.grace.us} : null;
+  }
+
+  private payloadIsGone(): boolean {
+    return this.payloadPid !== null && this.payloadPid > 0 && processId(this.payloadPid) === null;
+  }
+
   private readonly stopPayload = (stop: Stop, how: 'hard' | 'soft', graceUs: number): void => {
     if (this.life.stop !== null || this.life.init !== null) return;
     this.life.stop = stop;
@@ -510,6 +547,7 @@ class Follower {
 
   /** Everything in the box, by its groups and by init. */
   private kill(): void {
+    this.killing = true;
     this.context.groups.kill('payload');
     this.context.channel.send('A');
     // a front that is stopped (SIGSTOP) passes nothing on; then the box goes with its init, and its report with it

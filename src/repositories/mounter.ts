@@ -67,14 +67,22 @@ export function startMounter(order: MounterOrder, deadlineMs: number, onEnd: (ho
   });
 }
 
-/** Unmounts, and ends the client. Returns when nothing of it is left, or it cannot be killed. */
-export async function endMounter(mounter: ProcessId): Promise<void> {
-  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+/**
+ * Unmounts, and ends the client. Returns when nothing of it is left, or it cannot be killed.
+ * @param how `kill`: the client is not asked first, since it does not answer
+ */
+export async function endMounter(mounter: ProcessId, how: 'ask' | 'kill' = 'ask'): Promise<void> {
+  for (const signal of how === 'ask' ? (['SIGTERM', 'SIGKILL'] as const) : (['SIGKILL'] as const)) {
     if (!isRunning(mounter)) return;
     if (signal === 'SIGKILL') killProcess(mounter.pid);
     else terminate(mounter.pid);
     for (let waited = 0; waited < LEAVE_MS && isRunning(mounter); waited += 10) await sleep(10);
   }
+}
+
+/** With process 1 of its PID namespace the client ends, and with the client all requests that wait for it (ENOTCONN, ECONNABORTED). */
+export function killMounter(mounter: ProcessId): void {
+  if (isRunning(mounter)) killProcess(mounter.pid);
 }
 
 function terminate(pid: number): void {

@@ -17,12 +17,12 @@ import {
 } from 'node:fs';
 import {hostname} from 'node:os';
 import {join} from 'node:path';
-import type {OwnMount} from '../cvmfs/judge.js';
+import type {Entry, Looked, OwnMount} from '../cvmfs/judge.js';
 import {configText} from '../policy/cvmfs-mount.js';
 import type {StepOf} from '../plan/step.js';
 import {makeDirectory} from '../record/durable.js';
 import type {Log} from '../process/log.js';
-import {endMounter, startMounter} from './mounter.js';
+import {endMounter, killMounter, startMounter} from './mounter.js';
 import {presenceOf, wrapperOf, type Here, type WhoBegan} from '../process/presence.js';
 import {ensureOwn, namesIn, removePrivate} from '../box/state.js';
 
@@ -129,16 +129,36 @@ export function lastWords({folder}: OwnMount): string | null {
   }
 }
 
-/** @returns what could not be removed */
-export async function endOwn(mounts: readonly (OwnMount | null | undefined)[]): Promise<string[]> {
+/**
+ * @param atEnd what the last look has found: a client that hangs is not asked to end
+ * @returns what could not be removed
+ */
+export async function endOwn(
+  looked: readonly Pick<Looked, 'own' | 'clientEnded' | 'entry'>[],
+  atEnd: readonly Entry[] = [],
+): Promise<string[]> {
   const left = await Promise.all(
-    mounts.map(async (one) => {
-      if (one == null) return [];
-      await endMounter(one.mounter);
-      return removeFolder(one.folder);
+    looked.map(async ({own, clientEnded, entry}) => {
+      if (own === undefined) return [];
+      const isHung =
+        clientEnded !== undefined || atEnd.some(({repository, stateAtEnd}) => repository === entry.repository && stateAtEnd === 'hung');
+      await endMounter(own.mounter, isHung ? 'kill' : 'ask');
+      return removeFolder(own.folder);
     }),
   );
   return left.flat();
+}
+
+/**
+ * Kills the clients at once, without waiting; their folders stay for `endOwn`.
+ * @returns what was looked at, with the reason at each whose client was killed
+ */
+export function killClients(looked: readonly Looked[], because: string): Looked[] {
+  return looked.map((one) => {
+    if (one.own === undefined) return one;
+    killMounter(one.own.mounter);
+    return {...one, clientEnded: one.clientEnded ?? because};
+  });
 }
 
 /** The cache is the account's, who may have put anything in it. */

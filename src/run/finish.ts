@@ -63,7 +63,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   if (scratch.enforcement === 'watched' && scratch.value !== null && (bytes ?? 0) > scratch.value) flags.push('over-limit');
   const cvmfs = await again;
   // the box is gone, and with it what used them
-  left.push(...(await endOwn((state.looked ?? []).map(({own}) => own))));
+  left.push(...(await endOwn(state.looked ?? [], cvmfs ?? [])));
   const ran = life.executedUs !== null;
   const record = finalRecord(started, {
     time: timeOf(life, endedUs),

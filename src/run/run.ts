@@ -28,7 +28,7 @@ import {follow, type Life} from '../follow/life.js';
 import {tellAround} from '../box/around.js';
 import {listen} from '../box/listen.js';
 import {openLog, silentLog, type Log} from '../process/log.js';
-import {endOwn} from '../repositories/own.js';
+import {endOwn, killClients} from '../repositories/own.js';
 import {newKnown, prepare, type Known, type Lack, type Prepared} from '../prepare/prepare.js';
 import {wrapperOf} from '../process/presence.js';
 import {processId} from '../process/process.js';
@@ -264,6 +264,13 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
     cpus: state.cpus,
     memoryBefore: state.memoryBefore as MemoryEvents,
     holdUp: holdUpOf(plan, state.looked ?? [], log),
+    endClients:
+      state.looked?.some(({own}) => own !== undefined) === true
+        ? (because) => {
+            state.looked = killClients(state.looked ?? [], because);
+            keep(state, log);
+          }
+        : null,
     brainsLost: hello.brain - 1,
     callers: (state.batch.callers ?? []).map(processId).filter((caller) => caller !== null),
     stop: state.stop,
@@ -341,7 +348,7 @@ function keep(state: BoxState, log: Log): void {
 
 /** What was mounted for a box that is not built. */
 async function endMounted(known: Known): Promise<void> {
-  await endOwn(known.looked.map(({own}) => own));
+  await endOwn(known.looked);
   known.looked = known.looked.map(({entry, errors}) => ({entry, errors}));
 }
 

@@ -5,13 +5,17 @@
  */
 
 import {execFileSync} from 'node:child_process';
-import {chmodSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync} from 'node:fs';
+import {randomBytes} from 'node:crypto';
+import {chmodSync, cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {delimiter, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 
 const TREE = fileURLToPath(new URL('../../fixtures/cvmfs', import.meta.url));
 const STAND_IN = fileURLToPath(new URL('cvmfs-stand-in.sh', import.meta.url));
+const SERVER = fileURLToPath(new URL('cvmfs-server.py', import.meta.url));
 const PYTHON = '/usr/bin/python3';
+/** More than the kernel reads ahead. */
+const LARGE = 8 * 2 ** 20;
 
 /** How to mount two repositories with the tree of `fixtures/cvmfs`. */
 export interface TestClient {
@@ -24,15 +28,26 @@ export interface TestClient {
   take?: (name: string) => void;
   give?: (name: string) => void;
   silence?: (name: string) => void;
+  /** Has another server than squashfuse, which can do more; its tree has a file `data/large` besides. */
+  serve?: (name: string, attributes: Record<string, string>) => void;
+  /** That server tells other extended attributes from now on. */
+  attribute?: (name: string, attributes: Record<string, string>) => void;
+  /** That server takes the next read, and never answers. */
+  hang?: (name: string) => void;
+  /** It has. */
+  isHung?: (name: string) => boolean;
 }
 
 /** @param place a directory that everybody can read */
 export function standIn(place: string): TestClient {
   const folder = join(place, 'client');
   mkdirSync(folder);
+  // its server, which may be an unprivileged user's, says there that it hangs
+  chmodSync(folder, 0o777);
   const client = join(folder, 'cvmfs2');
   cpSync(STAND_IN, client);
   chmodSync(client, 0o755);
+  cpSync(SERVER, join(folder, 'cvmfs-server.py'));
   const image = (name: string): string => join(folder, `${name}.sqfs`);
   const give = (name: string): void => {
     const tree = join(folder, 'tree');
@@ -42,6 +57,11 @@ export function standIn(place: string): TestClient {
     execFileSync(PYTHON, ['-c', script, tree, `fqrn=${name}`, 'revision=17', 'version=2.12.0.0', 'nioerr=0', 'host=http://server/']);
     execFileSync('mksquashfs', [tree, image(name), '-quiet', '-noappend', '-all-root'], {stdio: 'ignore'});
     rmSync(tree, {recursive: true});
+  };
+  const attribute = (name: string, attributes: Record<string, string>): void => {
+    const file = join(folder, `${name}.attributes`);
+    writeFileSync(`${file}.new`, JSON.stringify({fqrn: name, revision: '17', version: '2.12.0.0', nioerr: '0', ...attributes}));
+    renameSync(`${file}.new`, file);
   };
   const names: [string, string] = ['sim.example.org', 'other.example.org'];
   names.forEach(give);
@@ -54,6 +74,17 @@ export function standIn(place: string): TestClient {
     silence: (name) => {
       writeFileSync(join(folder, `${name}.silent`), '');
     },
+    serve: (name, attributes) => {
+      const tree = join(folder, `${name}.tree`);
+      cpSync(TREE, tree, {recursive: true});
+      writeFileSync(join(tree, 'data/large'), randomBytes(LARGE));
+      attribute(name, attributes);
+    },
+    attribute,
+    hang: (name) => {
+      writeFileSync(join(folder, `${name}.hang`), '');
+    },
+    isHung: (name) => existsSync(join(folder, `${name}.hung`)),
   };
 }
 

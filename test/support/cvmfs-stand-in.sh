@@ -1,7 +1,8 @@
 #!/bin/bash
 # Stands in for the CVMFS client where that is not installed: cvmfs2 -f -o config=FILE:FILE... REPOSITORY /dev/fd/N.
 # As the client does, it reads parameters, keeps a lock in its cache for as long as it serves, and logs to standard error;
-# what it serves is CVMFS_STAND_IN/REPOSITORY.sqfs, by squashfuse (a real FUSE file system, libfuse 3).
+# what it serves is CVMFS_STAND_IN/REPOSITORY.sqfs, by squashfuse (a real FUSE file system, libfuse 3), or the directory REPOSITORY.tree,
+# by a server whose extended attributes change and which can hang (cvmfs-server.py).
 set -u
 options=
 while getopts fo: option; do [ "$option" = o ] && options=$OPTARG; done
@@ -17,5 +18,6 @@ cache=${CVMFS_ALIEN_CACHE:-$CVMFS_CACHE_BASE/$1}
 # processes of several jobs have the same number in their namespaces
 fetched=$(mktemp "$cache/fetchXXXXXX") && echo "$CVMFS_QUOTA_LIMIT" >"$fetched" && mv "$fetched" "$cache/quota" || exit 1
 if [ -e "$CVMFS_STAND_IN/$1.silent" ]; then exec sleep 1000; fi
+if [ -d "$CVMFS_STAND_IN/$1.tree" ]; then exec /usr/bin/python3 "${0%/*}/cvmfs-server.py" "$CVMFS_STAND_IN/$1.tree" "$2" "$CVMFS_STAND_IN/$1"; fi
 [ -e "$CVMFS_STAND_IN/$1.sqfs" ] || { echo "failed to load root catalog of $1" >&2; exit 1; }
 exec squashfuse -f -o ro "$CVMFS_STAND_IN/$1.sqfs" "$2"

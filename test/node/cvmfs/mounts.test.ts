@@ -20,6 +20,14 @@ const KINDS: [string, Kind][] = [
   ...(real === null ? [] : [['cvmfs2', () => real] as [string, Kind]]),
 ];
 
+const PYTHON = '/usr/bin/python3';
+/** Maps a file, and touches its last page when it is told to. */
+const TOUCH = `import mmap, sys
+with open(sys.argv[1], 'rb') as file: pages = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+print('ready', pages[0], flush=True)
+sys.stdin.readline()
+print(pages[len(pages) - 1])`;
+
 /** Each has a client of its own. */
 const JOBS = Math.min(50, Number(process.env.TARE_BOXES ?? '50'));
 const AT_ONCE = 5;
@@ -223,6 +231,42 @@ for (const [title, kind] of KINDS)
         expect(longestMs).to.be.below(700);
         expect(site.records()[0]?.cvmfs[0]).to.include({state: 'ok', stateAtEnd: 'hung'});
       });
+
+      if (kind === standIn)
+        for (const [what, flags, end] of [
+          ['its wall time', ['--wall-time', '3s'], null],
+          ['SIGTERM', [], 'SIGTERM'],
+        ] as const)
+          it(`its client hangs with what the payload’s page fault waits for: ${what} ends all within 5 s, and nothing is left`, async function () {
+            need(this, existsSync(PYTHON), 'python3 is not installed');
+            client.serve?.(first(), {});
+            const file = join(root, first(), 'data/large');
+            const child = site.start([
+              ...['run', '--policy', site.policy(policy()), '--cvmfs', first(), ...flags],
+              ...['--', PYTHON, '-c', TOUCH, file],
+            ]);
+            const ended = ending(child);
+            await Promise.race([new Promise((resolve) => child.stdout?.once('data', resolve)), ended]);
+            client.hang?.(first());
+            child.stdin?.end('go\n');
+            await until('a client that hangs', () => client.isHung?.(first()));
+            const asked = Date.now();
+            if (end !== null) send(child.pid ?? 0, end);
+            const {code, signal, stderr} = await ended;
+            const [record] = site.records();
+            if (record === undefined) throw new Error(stderr);
+            const {startEpochUs, wallUs} = record.time;
+            const overMs = Date.now() - (end === null ? Number(startEpochUs) / 1000 + 3000 : asked);
+            if (process.env.TARE_TELL !== undefined) process.stderr.write(`${what}, ${role}: ${overMs.toFixed(0)} ms\n`);
+            expect(overMs).to.be.below(patience(5000));
+            expect([code, signal], stderr).to.deep.equal([null, 'SIGTERM']);
+            expect(record.outcome.status).to.equal(end === null ? 'limit' : 'stopped');
+            expect(record.flags).to.not.include('left-behind');
+            // until the payload was gone, and no longer
+            expect(Math.abs(Number(wallUs) / 1000 - (Date.now() - Number(startEpochUs) / 1000))).to.be.below(patience(3000));
+            expect(record.cvmfs[0]).to.include({state: 'ok', stateAtEnd: 'hung', mounted: 'tare'});
+            expect(record.cvmfs[0]?.reasonAtEnd).to.match(/: Tare ended its client$/);
+          });
 
       for (const victims of ['front', 'brain', 'front and brain', 'mounter'] as const)
         it(`SIGKILL to ${victims}: no client, mount, lock or folder is left`, async () => {
