@@ -20,9 +20,9 @@ import {join} from 'node:path';
 import type {Entry, Looked, OwnMount} from '../cvmfs/judge.js';
 import {configText} from '../policy/cvmfs-mount.js';
 import type {StepOf} from '../plan/step.js';
-import {makeDirectory} from '../record/durable.js';
 import type {Log} from '../process/log.js';
 import {endMounter, killMounter, startMounter} from './mounter.js';
+import {makeAccountCache} from './shared-cache.js';
 import {presenceOf, wrapperOf, type Here, type WhoBegan} from '../process/presence.js';
 import {ensureOwn, namesIn, removePrivate} from '../box/state.js';
 
@@ -76,6 +76,21 @@ function makeFolder(
 ): string {
   ensureOwn(scratch, 0o711, process.getuid?.() ?? -1);
   const folder = mkdtempSync(join(scratch, `tare-cvmfs-${id}-`));
+  try {
+    fillFolder(folder, {repository, parameters, sharedCache}, identity, owner);
+    return folder;
+  } catch (error) {
+    removeFolder(folder);
+    throw error;
+  }
+}
+
+function fillFolder(
+  folder: string,
+  {repository, parameters, sharedCache}: Pick<Mount, 'repository' | 'parameters' | 'sharedCache'>,
+  identity: Context['identity'],
+  owner: WhoBegan,
+): void {
   writeFileSync(join(folder, OWNER), JSON.stringify(owner), {mode: 0o600});
   writeFileSync(join(folder, 'config'), configText(parameters, folder));
   for (const path of ['mnt', `mnt/${repository}`]) mkdirSync(join(folder, path), {mode: 0o755});
@@ -86,11 +101,7 @@ function makeFolder(
   ] as const)
     chmodSync(join(folder, path), mode);
   makeFor(identity, join(folder, 'cache'));
-  if (sharedCache !== null) {
-    makeDirectory(join(sharedCache, '..'), 0o711);
-    makeFor(identity, sharedCache);
-  }
-  return folder;
+  if (sharedCache !== null) makeAccountCache(sharedCache, identity);
 }
 
 /** A directory that the client's account alone can enter. @throws Error when it is another's */

@@ -1,7 +1,10 @@
-/** The cache of an account for all its jobs: no client keeps to a quota there, so a sweep does. */
+/**
+ * The cache of an account for all its jobs. Root makes it where others may be able to make things too, so nothing of the way there may be
+ * another account's. No client keeps to a quota there, so a sweep does.
+ */
 
-import {lstatSync, rmSync} from 'node:fs';
-import {join} from 'node:path';
+import {closeSync, constants, fchownSync, fstatSync, lstatSync, mkdirSync, openSync, realpathSync, rmSync} from 'node:fs';
+import {basename, dirname, join} from 'node:path';
 import {cacheOf} from '../policy/cvmfs-mount.js';
 import type {Policy} from '../policy/policy.js';
 import {isOwn} from '../record/durable.js';
@@ -12,6 +15,92 @@ const LEFT = 0.9;
 /** As the client names the directories of its files, by the first byte of their hash. */
 const FILES = /^[0-9a-f]{2}$/;
 const BLOCK = 512;
+
+const WRITABLE_BY_OTHERS = 0o022;
+const STICKY = 0o1000;
+
+export interface Account {
+  uid: number;
+  gid: number;
+}
+
+/**
+ * Makes the directory of an account in a shared cache, and the shared cache itself where only the caller could have made it.
+ * @param path `SHARED/UID`
+ * @param account whose it is; null: the caller's
+ * @throws Error when something of the way there could be another account's
+ */
+export function makeAccountCache(path: string, account: Account | null): void {
+  const caller = process.getuid?.() ?? -1;
+  const shared = dirname(path);
+  makeShared(shared, caller);
+  // from here on no link is followed: whoever could put one there is root or the caller
+  makeOwn(join(realpathSync(shared), basename(path)), account, caller);
+}
+
+function makeShared(shared: string, caller: number): void {
+  if (lstatSync(shared, {throwIfNoEntry: false}) === undefined) {
+    const parent = dirname(shared);
+    const above = requireTrusted(parent, caller, 'the directory above cache.shared');
+    const isOurs = above.uid === caller && (above.mode & WRITABLE_BY_OTHERS) === 0;
+    if (caller !== 0 && !isOurs)
+      throw new Error(
+        `there is no ${shared}: root makes it, of mode 1777 where accounts are to use it; or name a directory of the account's own`,
+      );
+    try {
+      mkdirSync(shared, {mode: 0o711});
+    } catch (error) {
+      // another job was faster
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
+  requireTrusted(shared, caller, 'cache.shared');
+}
+
+/** All of the way to a directory is root's or the caller's, and what others may write to is sticky. @returns what the directory is */
+function requireTrusted(path: string, caller: number, what: string): {uid: number; mode: number} {
+  const real = realpathSync(path);
+  for (let at = real; ; at = dirname(at)) {
+    const {uid, mode} = lstatSync(at);
+    const because =
+      uid !== 0 && uid !== caller
+        ? `it belongs to uid ${String(uid)}`
+        : (mode & WRITABLE_BY_OTHERS) !== 0 && (mode & STICKY) === 0
+          ? `others may write to it (mode ${(mode & 0o7777).toString(8)}, without the sticky bit)`
+          : null;
+    if (because !== null)
+      throw new Error(
+        `${what}: ${at === real ? path : at} cannot be trusted: ${because}; allowed: of root${caller === 0 ? '' : ' or the account'}, and 1777 where others write`,
+      );
+    if (at === '/') break;
+  }
+  return lstatSync(real);
+}
+
+function makeOwn(path: string, account: Account | null, caller: number): void {
+  let isNew = true;
+  try {
+    mkdirSync(path, {mode: 0o700});
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    isNew = false;
+  }
+  const uid = account?.uid ?? caller;
+  const wrong = new Error(`${path} is no directory of uid ${String(uid)} that nobody else can write to`);
+  let directory: number;
+  try {
+    directory = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch {
+    throw wrong;
+  }
+  try {
+    if (isNew && account !== null && fstatSync(directory).uid === caller) fchownSync(directory, account.uid, account.gid);
+    const found = fstatSync(directory);
+    if (found.uid !== uid || (found.mode & WRITABLE_BY_OTHERS) !== 0) throw wrong;
+  } finally {
+    closeSync(directory);
+  }
+}
 
 /** Those that the policy names, of one account. @returns bytes that were removed */
 export function trimSharedCaches(policy: Policy, uid: number): number {

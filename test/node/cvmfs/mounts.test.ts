@@ -3,7 +3,7 @@
  * once more the real one where the machine has it.
  */
 import {expect} from 'chai';
-import {chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync} from 'node:fs';
+import {chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync} from 'node:fs';
 import {homedir} from 'node:os';
 import {join} from 'node:path';
 import {realClient, standIn, type TestClient} from '../../support/cvmfs-client.js';
@@ -312,6 +312,24 @@ for (const [title, kind] of KINDS)
         const cache = join(shared, account ?? '');
         expect(statSync(cache).mode & 0o7777).to.equal(0o700);
         expect(readdirSync(cache)).to.not.have.length(0);
+      });
+
+      it('a cache for all jobs that another account owns, or could replace, is not used', async function () {
+        need(this, isRoot, 'only root can make what another account has made');
+        const shared = join(place, 'shared');
+        mkdirSync(shared, {mode: 0o755});
+        chownSync(shared, 12345, 12345);
+        const refused = await run(['--cvmfs', first(), ...shell('echo never')], {}, {cache: {shared}});
+        expect(refused).to.include({code: 125, stdout: ''});
+        expect(refused.stderr).to.match(/Tare could not mount it: cache\.shared: .*\/shared cannot be trusted: it belongs to uid 12345/);
+        expect(readdirSync(shared)).to.deep.equal([]);
+        rmdirSync(shared);
+        if (role === 'root') return;
+        // the account must not make what root would then use
+        chmodSync(place, 0o1777);
+        const lacking = await run(['--cvmfs', first(), ...shell('echo never')], {}, {cache: {shared}});
+        expect(lacking.stderr).to.match(/there is no .*\/shared: root makes it/);
+        expect(existsSync(shared)).to.equal(false);
       });
 
       it(`after ${String(JOBS)} jobs on one cache, half of them killed: no client, lock or folder is left, and the next has it`, async function () {
