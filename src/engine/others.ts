@@ -25,6 +25,7 @@ const OTHERS = [
   'watch.cpuTime',
   'watch.processes',
   'weigh.processes',
+  'weigh.scratch',
   'watch.scratch',
   'view.unshare',
   'view.enter',

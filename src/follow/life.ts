@@ -27,6 +27,8 @@ import {isRunning, killProcess, processId, type ProcessId} from '../process/proc
 import {Sampler} from './sampler.js';
 import {meterFor, type ScratchMeter} from './scratch.js';
 import type {LevelPeaks} from './levels.js';
+import type {Observation} from './observation.js';
+import type {Marks} from '../record/observed.js';
 import {startWatches, type Suspended, type Watches} from './watches.js';
 import {readSmapsRollup, readTree} from '../process/tree.js';
 import {weighPayload, weighProcesses, type EngineReport, type InitReport, type Weighing} from './weigh.js';
@@ -82,6 +84,8 @@ export interface Life {
   /** null when nothing was watched. */
   suspended: Suspended | null;
   levels: LevelPeaks | null;
+  /** null where the payload is not only observed. */
+  observation: Observation | null;
   /** null where there is one payload. */
   applications: Applications | null;
   /** null where the payload is executed in the box itself. */
@@ -110,6 +114,8 @@ export interface LifeContext {
   stop: Stop | null;
   stopUs: number | null;
   onStop: (stop: Stop, us: number) => void;
+  /** Of a payload that is only observed, what a brain before this one saw; null: nothing. */
+  marks: Marks | null;
   /** Connects the box to its network before its payload runs; null where nothing is to be done. @throws Error */
   connect: ((initPid: number) => Promise<void>) | null;
   /** When the box takes longer than that to be built: what of the node holds it up; null: nothing that is known. */
@@ -176,6 +182,7 @@ class Follower {
     watch: null,
     suspended: null,
     levels: null,
+    observation: null,
     applications: null,
     gathering: null,
     processes: [],
@@ -351,12 +358,12 @@ class Follower {
     // a brain before this one has sent SIGTERM already
     if (this.life.stop !== null) this.killAfter(plan.grace.us);
     // whatever no controller counts is sampled
-    const sampled = groups.cpuUs() === null || stepOf(plan, 'watch.memory') !== undefined || stepOf(plan, 'watch.processes') !== undefined;
+    const sampled = groups.cpuUs() === null || isSampled(plan);
     const wanted = sampled || stepOf(plan, 'weigh.processes') !== undefined;
     if (wanted && this.initPid !== null)
       this.life.sampler = new Sampler(this.initPid, plan.mode.value === 'box', this.life.gathering?.inits);
     this.life.scratch = meterFor(plan, boxDirectory, this.initPid);
-    const box = {groups, sampler: this.life.sampler, sampled, scratch: this.life.scratch, executedUs, cpus};
+    const box = {groups, sampler: this.life.sampler, sampled, scratch: this.life.scratch, executedUs, cpus, marks: this.context.marks};
     this.watches = startWatches(plan, box, {
       stop: this.stopPayload,
       overMemory: (over) => {
@@ -377,6 +384,7 @@ class Follower {
         log.warn(what, details);
       },
     });
+    this.life.observation = this.watches.observation;
     this.seeIn(1000);
     this.lookForCaller();
     this.lookForClients();
@@ -462,7 +470,14 @@ class Follower {
       const {groups, onSeen} = this.context;
       const wallUs = monotonicUs() - (this.life.executedUs ?? 0);
       const {sampler, applications} = this.life;
-      const witnesses = {sampler, levels: this.watches?.levels() ?? null, init: null, applications: applications?.totals() ?? []};
+      const {observation} = this.life;
+      const witnesses = {
+        sampler,
+        levels: this.watches?.levels() ?? null,
+        init: null,
+        applications: applications?.totals() ?? [],
+        observation,
+      };
       const weighing = weighPayload(this.context.plan, groups, witnesses);
       onSeen({wallUs, suspendedUs: this.watches?.suspended().us ?? null, weighing});
       this.seeIn(Math.min(2 * ms, SEEN_MS));
@@ -609,6 +624,12 @@ class Follower {
     if (this.deadline !== null) clearTimeout(this.deadline);
     this.deadline = null;
   }
+}
+
+/** A limit holds, or would hold if the payload were not only observed, by looking at its processes. */
+function isSampled(plan: Plan): boolean {
+  const {memory, processes} = plan.observed?.limits ?? plan.limits;
+  return memory.by === 'watch.memory' || processes.by === 'watch.processes';
 }
 
 /** The application whose processes hold most, shared pages counted once. */

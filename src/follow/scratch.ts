@@ -43,7 +43,7 @@ export interface ScratchMeter {
 export function meterFor(plan: Plan, boxDirectory: string, initPid: number | null): ScratchMeter | null {
   const contain = stepOf(plan, 'scratch.contain');
   if (contain !== undefined) return new ContainedMeter(initPid, contain.image === null ? null : inBox(contain.image, boxDirectory));
-  const watch = stepOf(plan, 'watch.scratch');
+  const watch = stepOf(plan, 'watch.scratch') ?? stepOf(plan, 'weigh.scratch');
   return watch === undefined
     ? null
     : new WalkMeter(

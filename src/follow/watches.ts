@@ -9,6 +9,8 @@ import type {UsageRecord} from '../schema/generated/record-1.js';
 import {LONGEST_TIMER_MS, monotonicUs} from '../process/clock.js';
 import {Levels, type LevelPeaks} from './levels.js';
 import {Notices} from './notices.js';
+import {Observation} from './observation.js';
+import type {Marks} from '../record/observed.js';
 import type {Sampler} from './sampler.js';
 import type {ScratchMeter} from './scratch.js';
 import {StallJudge, stallLookMs} from './stall.js';
@@ -31,6 +33,8 @@ export interface WatchedBox {
   executedUs: number;
   /** CPUs of the node: CPU time cannot grow faster. */
   cpus: number;
+  /** Of a payload that is only observed, what a brain before this one saw of it; absent: nothing. */
+  marks?: Marks | null;
 }
 
 /** `hard`: killed at once; else SIGTERM and a grace come first. */
@@ -52,6 +56,8 @@ export interface Watches {
   suspended(): Suspended;
   /** Peaks of what the kernel keeps no peak of; null without control groups. */
   levels(): LevelPeaks | null;
+  /** null where the payload is not only observed. */
+  observation: Observation | null;
   report(): NonNullable<UsageRecord['watch']>;
 }
 
@@ -181,6 +187,9 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, overMemory, oom
     });
   }
 
+  const observation = observationOf(plan, box, suspension);
+  if (observation !== null) timers.repeat(() => observation.look());
+
   for (const {limitUs, graceUs} of stepsOf(plan, 'watch.cpuTime')) {
     timers.repeat(() => {
       const usedUs = box.groups.cpuUs() ?? box.sampler?.readCpuUs() ?? 0;
@@ -197,6 +206,7 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, overMemory, oom
     },
     suspended: () => ({us: suspension.look(), source: suspension.source, counted}),
     levels: () => levels?.report() ?? null,
+    observation,
     report: () => {
       const polled = groups.has('payload') && rest !== undefined && files.memory === null;
       const events = notices.by ?? (polled ? 'polled' : null);
@@ -216,6 +226,17 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, overMemory, oom
       return {events, ...looked, overshootBytes, lookUs, ...pss};
     },
   };
+}
+
+/** The looks at what would have been; null where the payload is not only observed. */
+function observationOf(
+  {observed}: Plan,
+  {groups, sampler, scratch, executedUs, marks}: WatchedBox,
+  suspension: Suspension,
+): Observation | null {
+  if (observed === undefined) return null;
+  const countedWallUs = (): number => monotonicUs() - executedUs - (observed.suspended === 'counted' ? 0 : suspension.look());
+  return new Observation(observed, {groups, sampler, scratch, executedUs, countedWallUs}, marks ?? null);
 }
 
 /** Where there is no freezer, a payload is paused by SIGSTOP: when none of its processes can let another go on. */

@@ -5,6 +5,8 @@ import {stepsOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {NO_USAGE, type RecordApplication, type RecordTare, type RecordUsage} from '../record/record.js';
 import type {LevelPeaks} from './levels.js';
+import type {Observation} from './observation.js';
+import type {Marks} from '../record/observed.js';
 import type {Sampled, Sampler} from './sampler.js';
 import {readParent, readSmapsRollup} from '../process/tree.js';
 
@@ -36,6 +38,8 @@ export interface Weighing {
   /** Of each of several applications, in their order. */
   applications: RecordApplication['net'][];
   flags: string[];
+  /** Of a payload that is only observed, what was seen while it ran; absent: it is not. */
+  marks?: Marks;
 }
 
 /** What tells how much was used, beside the groups. */
@@ -45,6 +49,8 @@ export interface Witnesses {
   init: InitReport | null;
   /** Of several applications, what their keepers reported. */
   applications: readonly KeeperTotals[];
+  /** Absent: the payload is not only observed. */
+  observation?: Observation | null;
 }
 
 /** Sums over all starts of one application; null as long as none has ended. */
@@ -55,7 +61,7 @@ export interface KeeperTotals {
 }
 
 /** The payload's usage. Counted where a controller counts, else sampled or by rusage, flagged. */
-export function weighPayload(plan: Plan, groups: Groups, {sampler, levels, init, applications}: Witnesses): Weighing {
+export function weighPayload(plan: Plan, groups: Groups, {sampler, levels, init, applications, observation}: Witnesses): Weighing {
   const counted = groups.usage('payload');
   const events = groups.memoryEvents();
   const sampled = sampler?.report() ?? null;
@@ -104,7 +110,8 @@ export function weighPayload(plan: Plan, groups: Groups, {sampler, levels, init,
   const each = stepsOf(plan, 'application.execute').map(({name}, index) =>
     weighApplication(groups, `app-${name}`, applications[index] ?? null),
   );
-  return {usage: {...usage, ...memory, ...cpu}, applications: each, flags};
+  const marks = observation?.marks(init?.largestProcessBytes ?? null);
+  return {usage: {...usage, ...memory, ...cpu}, applications: each, flags, ...(marks === undefined ? {} : {marks})};
 }
 
 function weighApplication(groups: Groups, part: Part, keeper: KeeperTotals | null): RecordApplication['net'] {

@@ -74,6 +74,7 @@ export function explainPlan(plan: Plan): ExplainedSection[] {
       }),
     },
   ];
+  if (plan.observed !== undefined) sections.push(observedSection(plan.observed));
   add(sections, 'Control groups', ['step', 'where', 'value', 'why'], plan.steps.flatMap(groupRow));
   add(sections, 'Box', ['step', 'what', 'why'], plan.steps.flatMap(boxRow));
   add(sections, 'Mounts', ['destination', 'source', 'options', 'why'], plan.steps.flatMap(mountRow));
@@ -329,7 +330,24 @@ function watchRow(step: Step): string[][] {
       return [['processes', String(step.limit), step.because]];
     case 'weigh.processes':
       return [['memory of processes', formatDuration(step.periodMs * 1000), step.because]];
+    case 'weigh.scratch':
+      return [['scratch, weighed only', step.directories.join(', '), step.because]];
     default:
       return [];
   }
+}
+
+/** Of a job that is only observed: what its record compares it with. */
+function observedSection({refused, mode, limits}: NonNullable<Plan['observed']>): ExplainedSection {
+  const rows =
+    refused !== null
+      ? [['the job', `refused (${refused.code})`, refused.reason]]
+      : [
+          ['mode', mode?.value ?? '-', mode?.because ?? '-'],
+          ...LIMIT_NAMES.filter((name) => limits[name].value !== null).map((name) => {
+            const limit = limits[name];
+            return [LIMIT_LABELS[name], `${formatLimit(limit)}, ${limit.enforcement}`, limit.because];
+          }),
+        ];
+  return {title: 'What would be, with mode enforce', head: ['what', 'value', 'why'], rows};
 }

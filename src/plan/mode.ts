@@ -60,7 +60,8 @@ function needsBox(network: 'host' | 'none', {value, because}: ViewChoice): strin
   return value === 'node' ? null : `${because}: the file system ${value}`;
 }
 
-function observeReason({mode}: Policy, call: Call): string | null {
+/** Why a job is only observed; null: it is not. */
+export function observeReason({mode}: Pick<Policy, 'mode'>, call: Pick<Call, 'slot' | 'sample'>): string | null {
   const {value, provenance} = mode;
   if (value === 'enforce') return null;
   if (value === 'observe') return `mode observe (${provenance.at})`;

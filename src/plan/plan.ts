@@ -18,9 +18,10 @@ import {planEnvironment} from './environment.js';
 import {planFeatures} from './features.js';
 import type {Inputs} from './inputs.js';
 import {planLimits, type PlannedLimits} from './limits.js';
-import {chooseMode, type ModeChoice} from './mode.js';
+import {chooseMode, observeReason, type ModeChoice} from './mode.js';
 import {isNeverWritable, planMounts} from './mounts.js';
 import {chooseIdentity, planConnection, planIdentity, type IdentityChoice} from './network.js';
+import {planObserved, planScratchWeighing, type Observed} from './observed.js';
 import {checkAvailable, selectPattern} from './pattern.js';
 import {planScratchWatch} from './scratch.js';
 import type {Step, StepOf} from './step.js';
@@ -41,7 +42,9 @@ export function makePlan(original: Inputs): Plan {
   const ruled = applyRules(original.policy, {vo: job.vo, user: call.identity.value.name, queue: job.queue, pattern: pattern.value});
   const refused = refusals(job, pattern.value, ruled, call.image?.digest ?? null);
   const [only, ...others] = refused;
-  if (only !== undefined) throw others.length === 0 ? only : new TareErrors(refused);
+  // one that is only observed runs as it would without Tare, and its record says that it would not have; a small machine is never observed
+  const isObserved = observeReason(ruled.policy, call) !== null && pattern.value !== 'vm-lite';
+  if (only !== undefined && !isObserved) throw others.length === 0 ? only : new TareErrors(refused);
   const inputs: Inputs = {...original, policy: ruled.policy};
   const {policy} = inputs;
   checkAvailable(pattern, job);
@@ -55,6 +58,7 @@ export function makePlan(original: Inputs): Plan {
   if (pattern.value === 'vm-lite') checkInit(inputs);
   if (mode.value === 'box') checkView(view, inputs);
   const limits = planLimits(inputs, mode);
+  const observed = mode.value === 'observe' ? planObserved(original, policy, limits, makePlan) : null;
   return {
     schema: 'tare/plan/v1',
     inputs: {job: digest({job, call}), policy: digest(original.policy), facts: digest(facts)},
@@ -65,6 +69,7 @@ export function makePlan(original: Inputs): Plan {
     engine: planEngine(inputs, mode, pattern.value),
     rule: ruled.rule,
     limits,
+    ...(observed === null ? {} : {observed}),
     grace: {us: policy.graceUs.value, provenance: policy.graceUs.provenance},
     applications: planFate(job.applications, pattern.value, pattern.value === 'vm-lite' ? planServices(inputs).length : 0),
     slot: {
@@ -75,7 +80,7 @@ export function makePlan(original: Inputs): Plan {
       gpus: call.slot.gpus?.value ?? null,
       memoryDirectory: facts.slot.memoryDirectory,
     },
-    steps: planSteps(inputs, {mode, limits, network, pattern: pattern.value, own: identity}),
+    steps: planSteps(inputs, {mode, limits, network, pattern: pattern.value, own: identity, observed}),
     directories: placesOf(policy, facts.caller.uid),
     log: policy.log,
     pauseAt: policy.pauseAt,
@@ -89,9 +94,10 @@ interface Chosen {
   network: 'host' | 'none';
   pattern: Pattern;
   own: IdentityChoice | null;
+  observed: Observed | null;
 }
 
-function planSteps(inputs: Inputs, {mode, limits, network, pattern, own}: Chosen): Step[] {
+function planSteps(inputs: Inputs, {mode, limits, network, pattern, own, observed}: Chosen): Step[] {
   const {job, policy, facts, call} = inputs;
   const system = pattern === 'vm-lite';
   const boxed = mode.value === 'box';
@@ -139,7 +145,8 @@ function planSteps(inputs: Inputs, {mode, limits, network, pattern, own}: Chosen
   steps.push(...planRlimits(limits, mode));
   steps.push(...planEnvironment(inputs, limits, mode, mounts?.whyUnwritable ?? (() => null)));
   steps.push(...planWatches(inputs, limits, mode), ...planWeighing(inputs));
-  if (mode.value !== 'observe') steps.push(...(mounts?.watches ?? planScratchWatch(inputs, limits, [])));
+  if (observed !== null) steps.push(...planScratchWeighing(inputs, observed));
+  else steps.push(...(mounts?.watches ?? planScratchWatch(inputs, limits, [])));
   if (job.applications === null && !system)
     steps.push({
       op: 'payload.execute',

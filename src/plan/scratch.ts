@@ -77,3 +77,9 @@ export function planScratchWatch(inputs: Inputs, {scratch}: Plan['limits'], dire
   const work = countsWork(inputs) ? [inputs.job.workDirectory.value] : [];
   return [{op: 'watch.scratch', limitBytes: value, directories: [...directories, ...work], periodMs: WATCH_PERIOD_MS, because}];
 }
+
+/** What an observed payload has of that: the work directory, where it counts. */
+export function scratchOfWork(inputs: Inputs, because: string): Step[] {
+  if (!countsWork(inputs)) return [];
+  return [{op: 'weigh.scratch', directories: [inputs.job.workDirectory.value], periodMs: WATCH_PERIOD_MS, because}];
+}

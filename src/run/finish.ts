@@ -4,6 +4,7 @@ import type {Groups} from '../cgroup/manager.js';
 import {asTareError, EXIT} from '../errors.js';
 import type {Places} from '../policy/places.js';
 import {endedOutcome, notRunOutcome, type Kill, type Outcome} from '../record/outcome.js';
+import {NO_MARKS, withObserved} from '../record/observed.js';
 import {finalRecord, NO_TIME, NO_USAGE, type RecordTime, type UsageRecord} from '../record/record.js';
 import {removeUnfinished} from '../record/durable.js';
 import {findFinal, journal} from '../record/journal.js';
@@ -37,8 +38,8 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   if (before !== null) return resultOf(before.record, {path: before.path, waits: null}, [], life);
   const waiting = life.brainsLost > 0 ? readWaiting(stateDirectory(plan, id), plan.directories, id) : null;
   if (waiting !== null) return resultOf(waiting, {path: null, waits: stateDirectory(plan, id)}, [], life);
-  const {sampler, levels, init} = life;
-  state.weighed ??= weighPayload(plan, groups, {sampler, levels, init, applications: life.applications?.totals() ?? []});
+  const {sampler, levels, init, observation} = life;
+  state.weighed ??= weighPayload(plan, groups, {sampler, levels, init, applications: life.applications?.totals() ?? [], observation});
   const {usage, applications, flags} = state.weighed;
   const {bytes, source} = life.scratch?.peak() ?? {bytes: null, source: null};
   if (bytes !== null) Object.assign(state.weighed.usage, {scratchPeakBytes: bytes, scratchPeakSource: source});
@@ -65,7 +66,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   // the box is gone, and with it what used them
   left.push(...(await endOwn(state.looked ?? [], cvmfs ?? [])));
   const ran = life.executedUs !== null;
-  const record = finalRecord(started, {
+  const closed = finalRecord(started, {
     time: timeOf(life, endedUs),
     net: ran ? usage : NO_USAGE,
     tare: weighTare(
@@ -84,6 +85,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
     parts: state.parts,
     flags: [...(ran ? flags : []), ...flagsOf(life, outcome, left)],
   });
+  const record = withObserved(closed, plan, state.weighed.marks ?? NO_MARKS);
   if (life.brainsLost > 0) for (const spool of plan.directories.spools) removeUnfinished(pathOf(spool, started.recordId));
   const messages = (!ran || outcome.code === 'SERVICES_FAILED') && outcome.reason !== null ? [outcome.reason] : [];
   const stored = store({places: plan.directories, id, copy: state.recordCopy, messages, log}, record);

@@ -38,7 +38,7 @@ import type {RunRequest, RunResult} from '../prepare/request.js';
 import {readKills} from '../box/kills.js';
 import {Gathering} from '../follow/gathering.js';
 import {findLiveBox, joinBox, type Joined} from '../box/session.js';
-import {readState, removeState, scratchDirectory, stateDirectory, writeSeen, writeState, type BoxState} from '../box/state.js';
+import {readSeen, readState, removeState, scratchDirectory, stateDirectory, writeSeen, writeState, type BoxState} from '../box/state.js';
 import {notedIn, writeNote} from '../step/folder.js';
 import {sweepBoxes} from '../sweep/sweep.js';
 import {apartBecause, joinTasks} from '../step/together.js';
@@ -286,6 +286,7 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
     },
     isKilled: () => readKills(stateDirectory(plan, state.id)).some(asksForEnd),
     stopUs: state.stopUs,
+    marks: hello.brain > 1 ? (readSeen(stateDirectory(plan, state.id))?.weighing.marks ?? null) : null,
     onStop: (stop, us) => {
       Object.assign(state, {stop, stopUs: us});
       keep(state, log);

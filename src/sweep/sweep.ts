@@ -9,6 +9,7 @@ import {openGroups, verdictFromOutside, type Groups, type MemoryEvents} from '..
 import {asTareError, TareError} from '../errors.js';
 import type {Places} from '../policy/places.js';
 import {isOwn, removeUnfinished} from '../record/durable.js';
+import {NO_MARKS, withObserved, type Marks} from '../record/observed.js';
 import {lostRecord} from '../record/lost.js';
 import {NO_USAGE, type UsageRecord} from '../record/record.js';
 import {find, journal} from '../record/journal.js';
@@ -157,7 +158,7 @@ async function close(box: BoxState, directory: string, presence: Over, {patience
   const closed = box.recorded || isClosed(find(spools, recordId)?.record ?? null);
   if (!closed) {
     if (remains === null) writeWaiting(spools, waiting);
-    else journal(spools, lostRecord(started, remains));
+    else journal(spools, withObserved(lostRecord(started, remains), plan, readMarks(directory, box)));
     box.recorded = true;
     writeState(box, directory);
   }
@@ -248,6 +249,9 @@ function remainsOf(box: BoxState, groups: Groups, directory: string, presence: O
     kills: readKills(directory),
   };
 }
+
+/** What its wrapper saw of a payload that was only observed. */
+const readMarks = (directory: string, box: BoxState): Marks => box.weighed?.marks ?? readSeen(directory)?.weighing.marks ?? NO_MARKS;
 
 /** Why nobody will end it. */
 type Over = Exclude<Presence, 'here' | 'unknown'>;

@@ -143,6 +143,7 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     [{op: 'watch.processes', limit: 1, periodMs: 1, because}, []],
     [{op: 'weigh.processes', periodMs: 1, because}, []],
     [{op: 'watch.scratch', limitBytes: 1, directories: [], periodMs: 1, because}, []],
+    [{op: 'weigh.scratch', directories: [], periodMs: 1, because}, []],
     [{op: 'view.unshare', user: true, root: null, because}, []],
     [{op: 'scratch.contain', by: 'tmpfs', image: null, program: null, destination: '{box}/disk', bytes: 1, because}, []],
     [{op: 'image.take', path: '/i', kind: 'directory', digest: null, tree: null, because}, []],

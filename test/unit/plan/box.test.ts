@@ -202,9 +202,9 @@ describe('mounts', () => {
     });
   }
 
-  it('that are forbidden are refused also where no box can be built, or the job is only observed, and all at once', () => {
+  it('that are forbidden are refused also where no box can be built, and all at once; observed, the plan says so and lets the job run', () => {
     const job = {devices: ['/dev/kvm'], writable: ['/data'], network: 'none' as const};
-    const parts: Parts[] = [{}, {facts: {newProc: no}}, {policy: {mode: 'observe'}}];
+    const parts: Parts[] = [{}, {facts: {newProc: no}}];
     for (const {policy, ...rest} of parts) {
       expect(() => plan({job, policy: {network: ['host'], ...policy}, ...rest}))
         .to.throw(TareErrors)
@@ -212,6 +212,11 @@ describe('mounts', () => {
           ({errors}: TareErrors) => errors.map(({code}) => code).join() === 'NETWORK_FORBIDDEN,DEVICE_FORBIDDEN,WRITABLE_FORBIDDEN',
         );
     }
+    const {mode, observed, steps} = plan({job, policy: {network: ['host'], mode: 'observe'}});
+    expect(mode.value).to.equal('observe');
+    expect(observed?.refused?.code).to.equal('NETWORK_FORBIDDEN');
+    for (const forbidden of ['network', 'device', 'writing there']) expect(observed?.refused?.reason).to.contain(forbidden);
+    expect(steps.some(({op}) => op.startsWith('mount.'))).to.equal(false);
   });
 });
 

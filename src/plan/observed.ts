@@ -1,0 +1,53 @@
+/** What would be done with a job that is only observed: its plan under the same policy, with mode enforce. */
+
+import {TareError, TareErrors} from '../errors.js';
+import type {Policy} from '../policy/policy.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import type {Inputs} from './inputs.js';
+import {scratchOfWork} from './scratch.js';
+import {stepsOf, type Step} from './step.js';
+
+export type Observed = NonNullable<Plan['observed']>;
+
+/**
+ * @param inputs with the rules of the policy not yet applied
+ * @param ruled the policy with the rule that matches
+ * @param limits as they are observed: of a job that would have been refused nothing else is known
+ * @param make how a plan is made; what it throws as TareError is what the job would have been refused with
+ */
+export function planObserved(inputs: Inputs, ruled: Policy, limits: Plan['limits'], make: (inputs: Inputs) => Plan): Observed {
+  const suspended = ruled.suspendedTime.value;
+  try {
+    const plan = make({...inputs, policy: enforcing(inputs.policy)});
+    const {mode, limits: held, flags} = plan;
+    const own = new Set(stepsOf(plan, 'cvmfs.mount').map(({repository}) => repository));
+    const repositories = stepsOf(plan, 'cvmfs.probe')
+      .filter(({repository, otherwise}) => otherwise === 'refuse' && !own.has(repository))
+      .map(({repository}) => repository);
+    return {refused: null, mode, unboxed: flags.includes('unboxed'), limits: held, repositories, suspended};
+  } catch (error) {
+    if (!(error instanceof TareError || error instanceof TareErrors)) throw error;
+    const first = error instanceof TareError ? error : error.errors[0];
+    const refused = {code: first?.code ?? 'INTERNAL', reason: error.message};
+    return {refused, mode: null, unboxed: false, limits, repositories: [], suspended};
+  }
+}
+
+/** The scratch that the limit would have counted, as far as an observed payload has any: the rest of it is a box's own. */
+export function planScratchWeighing(inputs: Inputs, {limits}: Observed): Step[] {
+  const {value, because} = limits.scratch;
+  return value === null ? [] : scratchOfWork(inputs, because);
+}
+
+/** The same policy; rules set no other mode either. */
+function enforcing(policy: Policy): Policy {
+  const {provenance} = policy.mode;
+  return {
+    ...policy,
+    mode: {value: 'enforce', provenance},
+    rules: policy.rules.map((rule) => {
+      const {mode: _, ...set} = rule.set;
+      return {...rule, set};
+    }),
+  };
+}
