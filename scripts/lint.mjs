@@ -52,7 +52,8 @@ const unchanged = (name) =>
   process.env.CI === 'true' ? [] : ['--cache', '--cache-strategy', 'content', '--cache-location', `node_modules/.cache/tare/${name}`];
 
 const CHECKS = {
-  types: () => complaint(tool('tsc', '--noEmit', '--project', 'test')),
+  types: () =>
+    complaint(tool('tsc', '--noEmit', '--incremental', '--tsBuildInfoFile', 'node_modules/.cache/tare/types.json', '--project', 'test')),
   eslint: () => complaint(tool('eslint', ...unchanged('eslint'), '--max-warnings', '0', '.')),
   prettier: () => complaint(tool('prettier', ...unchanged('prettier'), '--check', '--log-level', 'warn', '.')),
   arrows,
