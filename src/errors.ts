@@ -99,6 +99,7 @@ export const ERRORS = {
   NETWORK_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the box could not be connected to the network'},
   PLAN_MISMATCH: {exit: EXIT.failure, kind: 'input', summary: 'a saved plan does not fit this node or this caller'},
   STATE_DIRECTORY: {exit: EXIT.failure, kind: 'node', summary: 'the state directory cannot be used safely'},
+  NODE_STATE: {exit: EXIT.failure, kind: 'node', summary: 'what is found of this node cannot be written'},
   SPOOL_UNWRITABLE: {exit: EXIT.failure, kind: 'node', summary: 'a record cannot be written'},
   SPOOL_UNREADABLE: {exit: EXIT.failure, kind: 'node', summary: 'a spool cannot be read'},
   RECORD_UNKNOWN: {exit: EXIT.failure, kind: 'input', summary: 'there is no record of that id, or it is none'},

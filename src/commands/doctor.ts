@@ -2,14 +2,16 @@ import {Command, Flags} from '@oclif/core';
 import {asTareError, EXIT} from '../errors.js';
 import {PLUGINS} from '../plugins.js';
 import {diagnose, renderDiagnosis} from '../report/doctor.js';
+import {renderTried} from '../report/health.js';
 import {renderRepositories} from '../report/repositories.js';
 import {examineRepositories} from '../run/examine-repositories.js';
 import {examineNode} from '../run/examine.js';
+import {tryBox} from '../run/probe-account.js';
 
 export default class Doctor extends Command {
   static override summary = 'Say what this node can do, what each missing thing costs, and how to mend it.';
   static override description =
-    'Exit status 1 when the node cannot run a pattern that the policy allows; with --cvmfs, when one of the repositories cannot be used.';
+    'It also starts a real box with this account’s own directories, policy and slot, writes and reads a record, and takes it all away again. Exit status 1 when the node cannot run a pattern that the policy allows, or the box got less than the policy wants; with --cvmfs, when one of the repositories cannot be used.';
   static override examples = ['<%= config.bin %> doctor', '<%= config.bin %> doctor --cvmfs --json'];
   static override flags = {
     policy: Flags.string({description: 'policy file instead of the node’s own', helpValue: 'FILE'}),
@@ -21,6 +23,11 @@ export default class Doctor extends Command {
       helpValue: 'NAME',
       multiple: true,
       dependsOn: ['cvmfs'],
+    }),
+    user: Flags.string({
+      description: 'as root: start the box as this account, by its name or number',
+      helpValue: 'NAME',
+      exclusive: ['cvmfs'],
     }),
     json: Flags.boolean({description: 'print what was found as JSON'}),
   };
@@ -39,12 +46,14 @@ export default class Doctor extends Command {
       }
       const examined = await examineNode(flags.policy ?? null, PLUGINS, process.env as Record<string, string>);
       const diagnosis = diagnose(examined);
+      const tried = await tryBox(flags.user ?? null, flags.policy ?? null);
       this.log(
         flags.json
-          ? JSON.stringify({facts: examined.facts, machine: examined.machine, ...diagnosis}, null, 2)
+          ? JSON.stringify({facts: examined.facts, machine: examined.machine, ...diagnosis, tried}, null, 2)
           : renderDiagnosis(diagnosis, process.stdout.isTTY ? {width: process.stdout.columns} : {}).trimEnd(),
       );
-      if (!diagnosis.healthy) this.exit(EXIT.unhealthy);
+      if (!flags.json) this.log(renderTried(tried));
+      if (!diagnosis.healthy || tried.healthy !== true || tried.less) this.exit(EXIT.unhealthy);
     } catch (error) {
       if ((error as {oclif?: object}).oclif !== undefined) throw error;
       const trouble = asTareError(error);

@@ -7,6 +7,7 @@ import {canonicalJson} from '../plan/canonical.js';
 import type {Source} from '../prepare/prepare.js';
 import type {RunResult} from '../prepare/request.js';
 import {serve} from '../run/serve.js';
+import {examineTrial, newTrial} from '../run/trial.js';
 import {TARE_VERSION} from '../version.js';
 import {frontDescriptor, runThroughFront} from './shared/front.js';
 import {jobFlags, readJobFlags} from './shared/job-flags.js';
@@ -33,6 +34,7 @@ export default class Run extends Command {
       default: 'auto',
     })(),
     json: Flags.boolean({description: 'print the record on standard output at the end'}),
+    probe: Flags.boolean({description: 'only try: print what came of it, and leave nothing', hidden: true}),
     verbose: Flags.boolean({char: 'v', description: 'log to standard error, and say at the end what was allowed and used'}),
   };
 
@@ -48,6 +50,7 @@ export default class Run extends Command {
     }
     const {flags, files, command} = await this.read();
     const onRunning = await openProgress(flags.progress, flags.verbose);
+    const trial = flags.probe ? newTrial() : null;
     await serve(
       descriptor ?? 0,
       ({argv}) => ({
@@ -56,14 +59,17 @@ export default class Run extends Command {
         policyFile: flags.policy ?? null,
         recordCopy: flags.record ?? null,
         verbose: flags.verbose,
-        usesStdout: flags.json,
+        usesStdout: flags.json || flags.probe,
         role: 'command',
         onRunning,
-        plugins: PLUGINS,
+        // a trial is nobody's job: no batch system is told of it
+        plugins: trial === null ? PLUGINS : [],
+        ...(trial === null ? {} : {probe: trial}),
         version: TARE_VERSION,
       }),
       (result) => {
-        this.report(result, flags);
+        if (trial === null) this.report(result, flags);
+        else this.log(JSON.stringify(examineTrial(result, trial)));
       },
     );
   }
@@ -109,5 +115,6 @@ interface RunFlags extends JobFlags {
   record?: string | undefined;
   progress: ProgressMode;
   json: boolean;
+  probe: boolean;
   verbose: boolean;
 }

@@ -123,7 +123,8 @@ function forgiven({nowUs, hole, probes, reports, before}: Evidence): number | nu
 }
 
 function boxedOf(probes: readonly Probe[]): boolean | null {
-  const ended = probes.filter(({healthy}) => healthy !== null);
+  // where the policy refuses, or the kill switch is on, no box is wanted
+  const ended = probes.filter(({healthy, wanted}) => healthy === false || (healthy !== null && wanted !== null));
   if (ended.length === 0) return null;
   return ended.every(({got, wanted}) => got !== null && wanted !== null && got.mode === wanted.mode);
 }

@@ -8,7 +8,7 @@ import {hostOf, type Attempt, type UsageRecord} from '../record/record.js';
 import type {Known} from './prepare.js';
 
 export function attemptOf(
-  {id, batch, role, policy, job, facts, caller, looked, around, again}: Known,
+  {id, batch, role, policy, job, facts, caller, looked, around, again, probe}: Known,
   identity: IdentityFacts,
   version: string,
 ): Attempt {
@@ -23,6 +23,7 @@ export function attemptOf(
     identity,
     grid: {global: about.subject, issuer: about.issuer, vo: job?.vo ?? about.vo, fqan: about.fqan, groups: about.groups},
     name: job?.name ?? about.name,
+    probe,
     within,
     host: facts === null ? {node, bootId: null, kernel: null, cpuModel: null, tareVersion: version} : hostOf(facts, version),
     trust: caller.uid === 0 ? 'root' : 'user',

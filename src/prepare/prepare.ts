@@ -86,6 +86,8 @@ export interface Known {
   looked: Looked[];
   /** Another call has the record of this attempt already, so that this one's has a name of its own; null: nobody has looked yet. */
   again: boolean | null;
+  /** A box is only tried. */
+  probe: boolean;
 }
 
 export const newKnown = (batch: BatchJob, role: Known['role'], front?: Front): Known => ({
@@ -101,6 +103,7 @@ export const newKnown = (batch: BatchJob, role: Known['role'], front?: Front): K
   around: null,
   looked: [],
   again: null,
+  probe: false,
 });
 
 /**

@@ -5,7 +5,9 @@ import type {Groups} from '../cgroup/manager.js';
 import type {UsageRecord} from '../record/record.js';
 import type {Request} from './prepare.js';
 import type {ProcessId} from '../process/process.js';
+import type {Policy} from '../policy/policy.js';
 import type {Quit} from '../process/quit.js';
+import type {Plan} from '../schema/generated/plan-1.js';
 
 export interface RunRequest extends Request {
   /** Where a copy of the final record goes. */
@@ -19,8 +21,22 @@ export interface RunRequest extends Request {
   /** Called when the payload executes; what it returns, when the box is gone. null: nobody looks on. */
   onRunning: ((box: RunningBox) => () => void) | null;
   plugins: readonly Plugin[];
+  /** A box is only tried: what comes of it is filled in. Absent: it is a job. */
+  probe?: Trial;
   /** Version of Tare, for the record. */
   version: string;
+}
+
+/** A box that is only tried. */
+export interface Trial {
+  /** Where records of jobs go. */
+  spools: string[];
+  /** The policy for a plain job of this account; null: it did not come so far. */
+  policy: Policy | null;
+  /** What was carried out at last; null: it did not come so far. */
+  plan: Plan | null;
+  /** Why jobs run without Tare; null: they do not. */
+  off: string | null;
 }
 
 /** What somebody who looks on is told of a box. */

@@ -97,6 +97,8 @@ export interface Attempt {
   identity: IdentityFacts;
   /** Identity outside this node, as far as the batch system tells. */
   grid: Omit<UsageRecord['user'], 'local' | 'uid'>;
+  /** Nobody's job: a box is only tried. */
+  probe?: boolean;
   /** The box around. */
   within: UsageRecord['within'];
   name: string | null;
@@ -123,6 +125,7 @@ export function startedRecord(attempt: Attempt, plan: Plan | null): UsageRecord 
     state: 'started',
     trust: attempt.trust,
     sealed: null,
+    ...(attempt.probe === true ? {probe: true as const} : {}),
     site,
     ce: {id: null},
     lrms,

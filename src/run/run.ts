@@ -45,6 +45,7 @@ import {apartBecause, joinTasks} from '../step/together.js';
 import {firstProcessOf} from '../process/tree.js';
 import {alsoSquashed} from '../files/squashed.js';
 import {progressTeller, tellBatchSystem} from './tell.js';
+import {notTried, policyOfTrial} from './trial.js';
 
 /** Runs a job, or finishes one whose brain died, and tells the batch system. Never throws for what a job, a policy or a node can cause. */
 export async function runJob(request: RunRequest, hello: Hello, channel: Channel): Promise<RunResult> {
@@ -56,13 +57,18 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
   const batch = ofStep(await readBatchJob(plugins, call, effectsWith(silentLog)), stepDirectory);
   // who holds a box was started by a task, whose front is above it
   const known = newKnown(batch, role, stepDirectory === undefined ? {pid: hello.frontPid, executable: null} : undefined);
+  known.probe = request.probe !== undefined;
   try {
     if (hello.state === 'prepared') await takeBackPrepared(hello.stateDirectory);
+    if (request.probe !== undefined && isDefaultSwitchOn()) return notTried(request.probe, 'the kill switch is on');
     if (isDefaultSwitchOn() && stepDirectory !== undefined) return apart(stepDirectory, 'the kill switch is on');
     if (isDefaultSwitchOn()) return await plainExec(request, batch, policyFromDocuments([]), known.caller, hello, channel);
-    const policy = withinReach(await readPolicy(request.policyFile ?? batch.policy?.value ?? null, known.caller.uid), known.caller.uid);
+    const read = withinReach(await readPolicy(request.policyFile ?? batch.policy?.value ?? null, known.caller.uid), known.caller.uid);
+    const policy = request.probe === undefined ? read : policyOfTrial(read, known, request.probe);
     known.policy = policy;
     known.settings = {oom: policy.batch.oom.value};
+    if (request.probe !== undefined && isSwitchOn(policy))
+      return notTried(request.probe, `the kill switch is on: ${policy.killSwitch.value}`);
     if (isSwitchOn(policy) && stepDirectory !== undefined) return apart(stepDirectory, 'the kill switch is on');
     if (isSwitchOn(policy)) return await plainExec(request, batch, policy, known.caller, hello, channel);
     if (batch.kind === 'session') {
@@ -130,6 +136,7 @@ function joinSession(live: BoxState, cwd: string, channel: Channel): Promise<Joi
 async function start(first: Prepared, request: RunRequest, hello: Hello, channel: Channel, known: Known): Promise<RunResult> {
   let prepared = first;
   let {plan} = first;
+  if (request.probe !== undefined) request.probe.plan = plan;
   const {stepDirectory} = request;
   const why = stepDirectory === undefined ? null : apartBecause(first);
   if (stepDirectory !== undefined && why !== null) return apart(stepDirectory, why);

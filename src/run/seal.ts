@@ -83,6 +83,7 @@ function readAsOwner(path: string, id: string, owner: number, validate: Validato
   if (problem !== undefined) throw rejected(problem);
   const record = JSON.parse(file.text) as UsageRecord;
   const {state, trust, sealed, user, time} = record;
+  if (record.probe === true) throw rejected('it is marked as a probe, which is nobody’s job');
   if (state === 'started') return null;
   if (user.uid !== owner) throw rejected(`#/user/uid: ${String(user.uid)} in a file of uid ${String(owner)}`);
   if (trust !== 'user' || sealed !== null) throw rejected('it says that root wrote or sealed it');

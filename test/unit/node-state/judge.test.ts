@@ -38,6 +38,7 @@ describe('the judgement of a node', () => {
       forgivenAt: null,
     });
     expect(look({probes: []}).boxed).to.equal(null);
+    expect(look({probes: [probe({got: null, wanted: null, because: 'refused'})]}).boxed).to.equal(null);
   });
 
   it('closes at once on a fault that was seen', () => {

@@ -1,0 +1,40 @@
+import {Command, Flags} from '@oclif/core';
+import {EXIT} from '../../errors.js';
+import {renderHealth} from '../../report/health.js';
+import {probeInto, probeNode} from '../../run/node-probe.js';
+import {TARE_VERSION} from '../../version.js';
+import {explain, say} from '../shared/output.js';
+
+export default class NodeProbe extends Command {
+  static override summary = 'Look at this node, and write down whether it should get jobs: what root’s timer does every 20 seconds.';
+  static override description =
+    'Cheap checks each time; every ten minutes, and after a job reported a failure, a real box as an account that has jobs here, with a record that is written, read and removed. The result is health.json in directories.node. Without root: for the own account. Exit status 1 when the node should get no jobs.';
+  static override examples = ['<%= config.bin %> node probe', '<%= config.bin %> node probe --full --json'];
+  static override flags = {
+    policy: Flags.string({description: 'policy file instead of the node’s own', helpValue: 'FILE'}),
+    full: Flags.boolean({description: 'try a box now, and wait for it'}),
+    json: Flags.boolean({description: 'print what was found as JSON'}),
+    quiet: Flags.boolean({char: 'q', description: 'print nothing of a node that should get jobs, for cron', exclusive: ['json']}),
+    as: Flags.string({description: 'account to try', hidden: true, dependsOn: ['into']}),
+    into: Flags.string({description: 'where what was found goes', hidden: true}),
+  };
+
+  async run(): Promise<void> {
+    const {flags} = await this.parse(NodeProbe);
+    const policyFile = flags.policy ?? null;
+    let healthy = true;
+    try {
+      if (flags.as !== undefined && flags.into !== undefined) {
+        await probeInto(flags.as, flags.into, policyFile);
+        return;
+      }
+      const health = await probeNode({policyFile, full: flags.full, rendered: [], version: TARE_VERSION});
+      ({healthy} = health);
+      if (flags.json) say(JSON.stringify(health));
+      else if (!flags.quiet || !healthy) say(renderHealth(health));
+    } catch (error) {
+      this.exit(explain(error));
+    }
+    if (!healthy) this.exit(EXIT.unhealthy);
+  }
+}

@@ -1,0 +1,30 @@
+import {Command, Flags} from '@oclif/core';
+import {EXIT} from '../../errors.js';
+import {renderHealth} from '../../report/health.js';
+import {resetNode} from '../../run/node-probe.js';
+import {TARE_VERSION} from '../../version.js';
+import {explain, say} from '../shared/output.js';
+
+export default class NodeReset extends Command {
+  static override summary = 'Forget the failures that jobs have reported on this node so far, and look at it again.';
+  static override description =
+    'What is wrong now stays wrong: only what jobs reported is forgotten. Exit status 1 when the node should still get no jobs.';
+  static override examples = ['<%= config.bin %> node reset'];
+  static override flags = {
+    policy: Flags.string({description: 'policy file instead of the node’s own', helpValue: 'FILE'}),
+    json: Flags.boolean({description: 'print what was found as JSON'}),
+  };
+
+  async run(): Promise<void> {
+    const {flags} = await this.parse(NodeReset);
+    let healthy = true;
+    try {
+      const health = await resetNode({policyFile: flags.policy ?? null, full: false, rendered: [], version: TARE_VERSION});
+      ({healthy} = health);
+      say(flags.json ? JSON.stringify(health) : renderHealth(health));
+    } catch (error) {
+      this.exit(explain(error));
+    }
+    if (!healthy) this.exit(EXIT.unhealthy);
+  }
+}

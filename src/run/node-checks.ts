@@ -1,0 +1,97 @@
+/** What can be seen of a node without a box: cheap, so that it can be looked at often. */
+
+import {accessSync, constants, existsSync, lstatSync, statfsSync} from 'node:fs';
+import type {TareError} from '../errors.js';
+import {spawnBriefly} from '../host/spawn.js';
+import type {HealthCheck} from '../node-state/health.js';
+import {placesOf} from '../policy/places.js';
+import type {Policy} from '../policy/policy.js';
+import {NATIVE} from '../process/native.js';
+import {isOwn} from '../record/durable.js';
+import {tryPlace} from './trial.js';
+
+/** As src/host/bubblewrap.ts looks for it. */
+export const ENGINES = ['/usr/bin/bwrap', '/usr/local/bin/bwrap', '/bin/bwrap'];
+/** What one record, one box's state and one line of a report take, with room for some. */
+export const LEAST_BYTES = 4 * 2 ** 20;
+export const LEAST_INODES = 64;
+
+const ok = (name: string): HealthCheck => ({name, state: 'ok', because: null});
+
+/**
+ * @param policy or the error that reading it gave
+ * @param uids accounts whose places are looked at
+ */
+export function checkNode(policy: Policy | TareError, uids: readonly number[]): HealthCheck[] {
+  if (policy instanceof Error) return [checkFolder(), {name: 'policy', state: 'missing', because: policy.message}];
+  return [checkFolder(), ok('policy'), checkEngine(policy), checkSwitch(policy), ...checkPlaces(policy, uids)];
+}
+
+function checkFolder(): HealthCheck {
+  try {
+    accessSync(NATIVE, constants.X_OK);
+    return ok('folder');
+  } catch (error) {
+    return {name: 'folder', state: 'missing', because: (error as Error).message};
+  }
+}
+
+/** Whether jobs run without a box is the policy's to say, and its full probe's to find out: here only that the program is there and runs. */
+function checkEngine({box, mode}: Policy): HealthCheck {
+  if (mode.value === 'observe') return ok('engine');
+  const path = ENGINES.find((place) => existsSync(place));
+  const because =
+    path === undefined
+      ? `bubblewrap is in none of ${ENGINES.join(', ')}`
+      : spawnBriefly(path, ['--version']) === null
+        ? `${path} --version fails`
+        : null;
+  if (because === null) return ok('engine');
+  return box.value === 'required'
+    ? {name: 'engine', state: 'missing', because: `${because}, and the policy requires a box (${box.provenance.at})`}
+    : {name: 'engine', state: 'limited', because: `${because}: jobs run without a box`};
+}
+
+function checkSwitch({killSwitch}: Policy): HealthCheck {
+  const file = ['/etc/tare/off', killSwitch.value].find((path) => existsSync(path));
+  return file === undefined
+    ? ok('switch')
+    : {name: 'switch', state: 'limited', because: `the kill switch is on (${file}): jobs run without Tare`};
+}
+
+/** Of places that several accounts share, each once. Root writes nothing where another account could have put links. */
+function checkPlaces(policy: Policy, uids: readonly number[]): HealthCheck[] {
+  const self = process.getuid?.() ?? -1;
+  const spools = new Set<string>();
+  const others = new Set<string>();
+  for (const uid of uids) {
+    const {state, spools: places, scratch} = placesOf(policy, uid);
+    for (const place of places) spools.add(place);
+    others.add(state).add(scratch);
+  }
+  const refusing = [...spools].flatMap((place) => (existsSync(place) && isOwn(place, self) ? (tryPlace(place) ?? []) : []));
+  const full = [...new Set([...spools, ...others])].flatMap((place) => roomIn(place) ?? []);
+  const listed = policy.directories.spools?.value.length ?? 1;
+  return [
+    refusing.length === 0
+      ? ok('spool')
+      : {name: 'spool', state: listed > 1 && refusing.length < spools.size ? 'limited' : 'missing', because: refusing.join('; ')},
+    full.length === 0 ? ok('space') : {name: 'space', state: 'missing', because: full.join('; ')},
+  ];
+}
+
+/** What is not there yet is made by the first job, and its parent's file system then says it. @returns what is too little, or null */
+function roomIn(place: string): string | null {
+  try {
+    if (lstatSync(place, {throwIfNoEntry: false}) === undefined) return null;
+    const {bavail, bsize, ffree, files} = statfsSync(place);
+    if (bavail * bsize < LEAST_BYTES)
+      return `${place}: ${String(bavail * bsize)} bytes are free, and at least ${String(LEAST_BYTES)} are needed`;
+    // some file systems count no inodes
+    return files > 0 && ffree < LEAST_INODES
+      ? `${place}: ${String(ffree)} inodes are free, and at least ${String(LEAST_INODES)} are needed`
+      : null;
+  } catch {
+    return null;
+  }
+}
