@@ -28,7 +28,8 @@ function fill(folder) {
   symlinkSync('tare', at('bin/tare-wrap'));
   writeFileSync(at('bin/tare.brain'), BRAIN);
   step('compiled brain', compiler(), [...COMPILE, local('bin/standalone.js'), '--outfile', at('libexec/tare')]);
-  for (const name of ['bin/tare', 'libexec/tare']) chmodSync(at(name), 0o755);
+  copyFileSync(local('scripts/packages/tare-versions'), at('libexec/tare-versions'));
+  for (const name of ['bin/tare', 'libexec/tare', 'libexec/tare-versions']) chmodSync(at(name), 0o755);
   cpSync(local('configs'), at('configs'), {recursive: true});
   copyFileSync(local('docs/man/tare-wrap.1'), at('share/man/man1/tare-wrap.1'));
   writeFileSync(at('share/man/man1/tare.1'), commandLinePage(manifest));

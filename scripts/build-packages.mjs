@@ -1,18 +1,36 @@
-// npm run build:packages [-- NAME…]: dist/tare as a tarball, a deb and an RPM, or those that are named. The packages hold the folder as /opt/tare, with links where a shell
-// and man look. One whose packager this machine lacks is left out, with a line that says what to install.
+// npm run build:packages [-- NAME…]: dist/tare as a tarball, a deb and an RPM, or those that are named. The packages install the folder as /opt/tare, with links where a shell
+// and man look, and what a node needs besides: scripts/packages, configs. One whose packager this machine lacks is left out, with a line that says what to install.
 import {spawnSync} from 'node:child_process';
-import {cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {Stop, main, root, step, which} from './steps.mjs';
 
 const dist = path.join(root, 'dist');
 const {version, description, license} = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+/** Where a package has the folder. Jobs run from a copy that the package manager does not know: scripts/packages/installed. */
+const INSIDE = `usr/lib/tare/${version}`;
 const LINKS = {
   'usr/bin/tare': '../../opt/tare/bin/tare',
   'usr/bin/tare-wrap': '../../opt/tare/bin/tare-wrap',
   'usr/share/man/man1/tare.1': '../../../../opt/tare/share/man/man1/tare.1',
   'usr/share/man/man1/tare-wrap.1': '../../../../opt/tare/share/man/man1/tare-wrap.1',
 };
+/** Files of configs/ that a node finds where it looks for them; those in /etc are the site's to change. */
+const FILES = {
+  'usr/lib/tmpfiles.d/tare.conf': 'tmpfiles.d/tare.conf',
+  ...Object.fromEntries(
+    readdirSync(path.join(root, 'configs/systemd')).map((name) => [`usr/lib/systemd/system/${name}`, `systemd/${name}`]),
+  ),
+  'etc/cron.d/tare': 'cron.d/tare',
+  'etc/logrotate.d/tare': 'logrotate.d/tare',
+  'etc/tare/policy.yaml.example': 'policies/example.yaml',
+};
+const OF_THE_SITE = Object.keys(FILES).filter((name) => name.startsWith('etc/'));
+
+/** A script of scripts/packages as the packages run it, without its first line. */
+const script = (name) => readFileSync(path.join(root, 'scripts/packages', name), 'utf8').replace(/^#!.*\n/, '');
+const INSTALLED = `set -- ${version}\n${script('installed')}`;
+const REMOVED = script('removed');
 
 /** When the last commit was made: the same sources are the same packages. */
 function sourceDate() {
@@ -22,7 +40,11 @@ function sourceDate() {
 const env = {SOURCE_DATE_EPOCH: process.env.SOURCE_DATE_EPOCH ?? sourceDate()};
 
 function installedTree(place) {
-  cpSync(path.join(dist, 'tare'), path.join(place, 'opt/tare'), {recursive: true, verbatimSymlinks: true});
+  cpSync(path.join(dist, 'tare'), path.join(place, INSIDE), {recursive: true, verbatimSymlinks: true});
+  for (const [name, from] of Object.entries(FILES)) {
+    mkdirSync(path.join(place, path.dirname(name)), {recursive: true});
+    copyFileSync(path.join(root, 'configs', from), path.join(place, name));
+  }
   for (const [link, target] of Object.entries(LINKS)) {
     mkdirSync(path.join(place, path.dirname(link)), {recursive: true});
     symlinkSync(target, path.join(place, link));
@@ -63,6 +85,9 @@ function deb(work) {
       '',
     ].join('\n'),
   );
+  writeFileSync(path.join(tree, 'DEBIAN/conffiles'), OF_THE_SITE.map((name) => `/${name}\n`).join(''));
+  const scripts = {postinst: `[ "$1" = configure ] || exit 0\n${INSTALLED}`, prerm: `[ "$1" = remove ] || exit 0\n${REMOVED}`};
+  for (const [name, text] of Object.entries(scripts)) writeFileSync(path.join(tree, 'DEBIAN', name), `#!/bin/sh\n${text}`, {mode: 0o755});
   const file = path.join(dist, `tare_${version}_amd64.deb`);
   step('deb', 'dpkg-deb', ['--root-owner-group', '-Zgzip', '--build', tree, file], {env});
 }
@@ -93,11 +118,15 @@ AutoReqProv: no
 ${description}
 %install
 cp -a ${tree}/. %{buildroot}
+%post
+${INSTALLED.replaceAll('%', '%%')}
+%preun
+[ "$1" = 0 ] || exit 0
+${REMOVED.replaceAll('%', '%%')}
 %files
-/opt/tare
-${Object.keys(LINKS)
-  .map((link) => `/${link}`)
-  .join('\n')}
+%dir /usr/lib/tare
+/${INSIDE}
+${[...Object.keys(LINKS), ...Object.keys(FILES)].map((name) => `${OF_THE_SITE.includes(name) ? '%config(noreplace) ' : ''}/${name}`).join('\n')}
 `,
   );
   const define = (name, value) => ['--define', `${name} ${value}`];

@@ -62,7 +62,7 @@ const STEPS = [
     name: 'dist',
     from: [
       ...['bin', 'build', 'native/build', 'configs', 'docs/man', 'LICENSE', 'package.json', 'oclif.manifest.json'],
-      ...['scripts/build-dist.mjs', 'scripts/man-page.mjs', 'node_modules/@oven'],
+      ...['scripts/build-dist.mjs', 'scripts/man-page.mjs', 'scripts/packages', 'node_modules/@oven'],
     ],
     to: ['dist/tare/bin/tare', 'dist/tare/libexec/tare'],
     npm: true,

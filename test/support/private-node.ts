@@ -34,6 +34,10 @@ for path in ${EMPTY.join(' ')}; do
 done
 chmod 1777 ${STICKY.join(' ')}
 chmod 700 /root
+# accounts of people, and of other tests
+for file in passwd group; do
+  awk -F: '$3 < 1000 || $3 > 60000' "/etc/$file" >"$place/$file" && cat "$place/$file" >"/etc/$file"
+done
 echo '127.0.0.1 localhost node1.example.org node1' >/etc/hosts
 : >"$place/up/ready"
 # a shell that waits for a child waits for every orphan too

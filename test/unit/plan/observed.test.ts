@@ -30,7 +30,7 @@ describe('what would be done with an observed job', () => {
   });
 
   it('less than a box where none can be built, and why; refused where the policy requires one', () => {
-    const facts = {bubblewrap: NO_BUBBLEWRAP} as unknown as Parts['facts'];
+    const facts = {bubblewrap: NO_BUBBLEWRAP} as unknown as NonNullable<Parts['facts']>;
     const without = observe({facts}).observed;
     expect([without?.mode?.value, without?.unboxed]).to.deep.equal(['limits-only', true]);
     expect(without?.mode?.because).to.contain('not found');
@@ -39,7 +39,7 @@ describe('what would be done with an observed job', () => {
   });
 
   it('refused for what the slot or the node cannot give, which stops no observed job', () => {
-    const cgroup = {cgroup: {controllers: {}, toEnable: [], toEmpty: null, how: 'none'}} as unknown as Parts['facts'];
+    const cgroup = {cgroup: {controllers: {}, toEnable: [], toEmpty: null, how: 'none'}} as unknown as NonNullable<Parts['facts']>;
     const {mode, observed} = observe({job: {limits: {memory: '1GiB'}}, policy: {enforcement: {memory: 'kernel'}}, facts: cgroup});
     expect([mode.value, observed?.refused?.code]).to.deep.equal(['observe', 'ENFORCEMENT_UNAVAILABLE']);
   });

@@ -1,0 +1,119 @@
+/** The packages on a node without network: installed, replaced by another version while a job runs, put back, removed. */
+import {execFileSync} from 'node:child_process';
+import {existsSync} from 'node:fs';
+import {dirname, join} from 'node:path';
+import {expect} from 'chai';
+import {TARE_VERSION} from '../../src/version.js';
+import {FOLDER} from '../support/folder.js';
+import {need} from '../support/need.js';
+import {PrivateNode} from '../support/private-node.js';
+import {isRoot, program} from '../support/tare.js';
+
+const dist = dirname(FOLDER);
+const DEB = join(dist, `tare_${TARE_VERSION}_amd64.deb`);
+const RPM = join(dist, `tare-${TARE_VERSION}-1.x86_64.rpm`);
+const NEXT = '9.9.9';
+
+/** The same package under another version. */
+const AS_NEXT = `
+set -e
+cd /tmp
+dpkg-deb --raw-extract ${DEB} next
+mv next/usr/lib/tare/${TARE_VERSION} next/usr/lib/tare/${NEXT}
+echo ${NEXT} >next/usr/lib/tare/${NEXT}/VERSION
+sed -i 's/^Version: .*/Version: ${NEXT}/' next/DEBIAN/control
+sed -i 's/^set -- .*/set -- ${NEXT}/' next/DEBIAN/postinst
+dpkg-deb -Znone --build next next.deb >/dev/null
+rm -rf next`;
+
+const KINDS = [
+  {kind: 'deb', tool: 'dpkg', file: DEB, install: `dpkg --install ${DEB}`, remove: 'dpkg --remove tare'},
+  {kind: 'RPM', tool: 'rpm', file: RPM, install: `rpm --install --nodeps ${RPM}`, remove: 'rpm --erase tare'},
+];
+
+before(function () {
+  this.timeout(300_000);
+  need(this, isRoot, 'only root can make a node of the test’s own');
+  if (!existsSync(DEB)) execFileSync(process.execPath, [join(dist, '../scripts/build-packages.mjs')], {stdio: 'ignore'});
+});
+
+for (const {kind, tool, install, remove} of KINDS) {
+  describe(`the ${kind}, installed`, function () {
+    this.timeout(120_000);
+    let node: PrivateNode;
+    before(async function () {
+      need(this, program(tool) !== null, `${tool} is not installed`);
+      need(this, kind !== 'RPM' || program('rpmbuild') !== null, 'rpmbuild is not installed');
+      node = await PrivateNode.start();
+      await node.addAccount('alice', 1000);
+      const {status, text} = await node.sh(install);
+      expect(status, text).to.equal(0);
+    });
+    after(async () => {
+      await node.stop();
+    });
+    const says = async (script: string, account = 'root'): Promise<string> => {
+      const {status, text} = await node.sh(script, {account});
+      expect(status, `${script}\n${text}`).to.equal(0);
+      return text.trim();
+    };
+
+    it('brings the places that accounts share, and what root does from time to time', async () => {
+      const modes = await says('stat -c "%n %a %U" /var/lib/tare-users /var/spool/tare /var/lib/tare/node /var/lib/tare/node/reports');
+      expect(modes.split('\n')).to.deep.equal([
+        '/var/lib/tare-users 1777 root',
+        '/var/spool/tare 1777 root',
+        '/var/lib/tare/node 755 root',
+        '/var/lib/tare/node/reports 1733 root',
+      ]);
+      await says('ls /usr/lib/systemd/system/tare-{sweep,export,prune}.{service,timer} /etc/cron.d/tare /etc/logrotate.d/tare');
+      // what the units and the cron table call is there
+      const called = await says('grep -ho "/opt/tare/[a-z/-]*" /usr/lib/systemd/system/tare-* /etc/cron.d/tare | sort -u | xargs ls -L');
+      expect(called.split('\n')).to.include.members(['/opt/tare/bin/tare', '/opt/tare/libexec/tare-versions']);
+    });
+
+    it('its policy is valid, and counts for nobody until it is copied', async () => {
+      expect(await says('tare plan --json -- true | grep -c policy.yaml || true', 'alice')).to.equal('0');
+      await says('cp /etc/tare/policy.yaml.example /etc/tare/policy.yaml && tare validate /etc/tare/policy.yaml');
+    });
+
+    it('runs jobs of an account that has no folder yet, with records in the shared spool', async () => {
+      await says(
+        "printf 'mode: enforce\\nbox: required\\nschema: tare/policy/v1\\n' >/etc/tare/policy.d.yaml; mkdir -p /etc/tare/policy.d; mv /etc/tare/policy.d.yaml /etc/tare/policy.d/10.yaml",
+      );
+      expect(await says('tare run --record r.json -- echo in a box; grep -o \'"mode":"[a-z-]*"\' r.json', 'alice')).to.equal(
+        'in a box\n"mode":"box"',
+      );
+      expect(await says('ls /var/spool/tare | wc -l')).to.equal('1');
+      expect(await says('stat -c %U /var/lib/tare-users/1000')).to.equal('alice');
+    });
+
+    if (kind === 'deb') {
+      it('another version takes nothing away from a job that runs, and goes back the same way', async () => {
+        await says(AS_NEXT);
+        await says(
+          '(tare run -- /bin/sh -c "while [ ! -e go ]; do sleep 0.1; done; exit 7" >out 2>&1; echo $? >status) & sleep 2',
+          'alice',
+        );
+        await says('dpkg --install /tmp/next.deb');
+        expect(await says('readlink /opt/tare')).to.equal(`tare-${NEXT}`);
+        // nothing that would be removed is looked at earlier
+        await says('touch --no-dereference --date="11 minutes ago" /opt/tare; /opt/tare/libexec/tare-versions');
+        expect(await says('echo /opt/tare-*')).to.equal(`/opt/tare-${TARE_VERSION} /opt/tare-${NEXT}`);
+        // a brain that follows another is a program of the job's own version
+        await says(`pkill -KILL -f '^/opt/tare-${TARE_VERSION}/bin/../libexec/tare @front=' && sleep 1`);
+        await says('touch go; for i in $(seq 100); do [ -s status ] && break; sleep 0.1; done; grep -qx 7 status', 'alice');
+        await says('/opt/tare/libexec/tare-versions');
+        expect(await says('echo /opt/tare-*')).to.equal(`/opt/tare-${NEXT}`);
+        await says(`dpkg --install --force-downgrade ${DEB}; tare --version`);
+        expect(await says('readlink /opt/tare')).to.equal(`tare-${TARE_VERSION}`);
+      });
+    }
+
+    it('is removed without a trace but records, state and policy', async () => {
+      await says(remove);
+      expect(await says('ls -d /opt/tare* /usr/bin/tare* /usr/lib/tare 2>/dev/null || true')).to.equal('');
+      expect(await says('ls /var/spool/tare | wc -l')).not.to.equal('0');
+    });
+  });
+}
