@@ -51,6 +51,27 @@ static void die_by(int signo)
 	sig_set_mask(SIG_EVERY & ~SIG_BIT(signo));
 }
 
+/* Descriptor 2 and the file of the batch system may lie where nothing answers: a child can be left there. */
+static void last_words(struct front *front, const char *line)
+{
+	pid_t child = fork();
+
+	if (child <= 0) {
+		int keep[] = { 2 };
+		if (child == 0)
+			close_all_but(keep, 1);
+		if (!front->command_line)
+			starter_tell(front->caller, line);
+		front_say(line);
+		if (child == 0)
+			_exit(0);
+		return;
+	}
+	for (int waited = 0; waited < SAY_MS * 2 && waitpid(child, NULL, WNOHANG) == 0; waited++)
+		usleep(1000);
+	kill(child, SIGKILL);
+}
+
 static _Noreturn void end_now(struct front *front)
 {
 	int status = front->end_status;
@@ -65,9 +86,7 @@ static _Noreturn void end_now(struct front *front)
 	speech_finish(&front->speech);
 	if (front->last_words) {
 		char *line = xprintf("tare: %s", front->last_words);
-		front_say(line);
-		if (!front->command_line)
-			starter_tell(front->caller, line);
+		last_words(front, line);
 	}
 	if (WIFEXITED(status))
 		_exit(WEXITSTATUS(status));
@@ -101,6 +120,7 @@ static void take_signal(struct front *front, const struct signalfd_siginfo *info
 		terminal_continue(front);
 		return;
 	}
+	patience_signal(front, signo);
 	box_signal(front, signo, true);
 	if (signo == SIGTSTP && front->box.several)
 		terminal_suspend(front, signo);
@@ -175,9 +195,10 @@ _Noreturn void front_main(struct caller *caller, const struct brain_file *file, 
 	speech_keep(&front.speech, command_line);
 	talk_start(&front);
 	for (;;) {
+		int left = patience_check(&front);
 		if (front.ending && (!front.box.there || box_is_stuck(&front)))
 			end_now(&front);
-		wait_and_take(&front, soon ? WATCH_MS : -1);
+		wait_and_take(&front, soon ? WATCH_MS : left);
 		soon = box_settle(&front) || (front.ending && front.box.killed);
 	}
 }

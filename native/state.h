@@ -69,12 +69,25 @@ struct talk {
 	size_t told_count;
 };
 
+/* How far the job is, as far as a wait for the brain goes. */
+enum phase { PHASE_NONE, PHASE_BEFORE, PHASE_BUILDING, PHASE_READY, PHASE_RUNNING, PHASE_OVER };
+
+struct patience {
+	enum phase phase;
+	long long until_us; /* CLOCK_MONOTONIC; 0: for ever */
+	long long asked_us; /* the same after a signal that asks for the end; 0: none came */
+	bool looked; /* whether the brain works, at the end of the time */
+	long ticks; /* CPU time of its processes then */
+	char *doing; /* what the brain has said that it does */
+};
+
 struct front {
 	struct caller *caller;
 	const struct brain_file *file;
 	bool command_line;
 	int signals; /* signalfd */
 	struct talk talk;
+	struct patience patience;
 	struct speech speech; /* of the command line's brain */
 	struct box box;
 	int parts; /* the pipe of `T`, open to the end: a brain that follows reads what one before did not; -1: none */
@@ -96,7 +109,13 @@ void talk_kept(struct front *front, int signo); /* nothing is launched yet */
 void talk_read(struct front *front);
 void talk_reaped(struct front *front, int status); /* the brain is dead: hear it out, then do without */
 void talk_box_gone(struct front *front);
+void talk_give_up(struct front *front, const char *why); /* it is killed, and no other started */
 void talk_end(struct front *front); /* the brain has said its last */
+
+/* patience.c */
+bool patience_take(struct front *front, struct frame *frame);
+void patience_signal(struct front *front, int signo);
+int patience_check(struct front *front); /* ms until the next look; -1: there is none */
 
 /* box.c */
 void box_launch(struct front *front, struct frame *frame);

@@ -205,6 +205,15 @@ static void lost(struct front *front, const char *why)
 	}
 }
 
+void talk_give_up(struct front *front, const char *why)
+{
+	struct talk *talk = &front->talk;
+
+	kill(-talk->pid, SIGKILL); /* what it has started is of its session */
+	talk->started = BRAINS;
+	lost(front, why);
+}
+
 void talk_box_gone(struct front *front)
 {
 	if (front->talk.start_when_gone && !front->ending) {
@@ -326,6 +335,8 @@ static bool take_frame(struct front *front, struct frame *frame)
 			return box_kill_one(front, frame);
 		box_kill(front);
 		return true;
+	case 'V':
+		return patience_take(front, frame);
 	case 'W':
 		box_wind_up(front);
 		return true;

@@ -117,6 +117,7 @@ export const ERRORS = {
   OUTPUT_ITSELF: {exit: EXIT.failure, kind: 'input', summary: 'a command would read the file that it writes'},
   OUTPUT_UNREADABLE: {exit: EXIT.failure, kind: 'node', summary: 'the file that a payload writes to cannot be read'},
   CGROUP_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the kernel refused a change of a control group'},
+  LAUNCH_TIMEOUT: {exit: EXIT.failure, kind: 'node', summary: 'the wrapper did not get so far as to start the payload'},
   ENGINE_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the engine did not build the box'},
   FRONT_LOST: {exit: EXIT.failure, kind: 'bug', summary: 'the front and its brain no longer understand each other'},
   NOT_BUILT: {exit: EXIT.failure, kind: 'node', summary: 'a part of Tare is missing on this machine'},

@@ -84,6 +84,8 @@ export interface Known {
   around: Around | null;
   /** What was found of the repositories that the job needs. */
   looked: Looked[];
+  /** Says what is done, and for how long the front may wait for it (`Channel.doing`); absent: nobody waits. */
+  doing?: (what: string, patienceMs?: number | null) => void;
   /** Another call has the record of this attempt already, so that this one's has a name of its own; null: nobody has looked yet. */
   again: boolean | null;
   /** A box is only tried. */
@@ -141,7 +143,10 @@ export async function prepare(
   const inputs: Inputs = {job, policy, facts, call};
   const {image} = job;
   if (image === null) return prepareFrom(inputs, callerArgvIndex);
-  const withImage = (): Promise<Prepared> => prepareImage(image, inputs, callerArgvIndex);
+  const withImage = (): Promise<Prepared> => {
+    known.doing?.(`looking at the image ${image.value}`, null);
+    return prepareImage(image, inputs, callerArgvIndex);
+  };
   return isInRepository(image.value, inputs) ? prepareFrom(inputs, callerArgvIndex, withImage) : withImage();
 }
 

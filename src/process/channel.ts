@@ -108,6 +108,14 @@ export class Channel {
     }
   }
 
+  /**
+   * What the brain does from now on, for the message of a front that has waited for it in vain.
+   * @param patienceMs how long the front waits from now on, before it looks whether the brain works; null: for ever; absent: as long as before
+   */
+  doing(what: string, patienceMs?: number | null): void {
+    this.send('V', patienceMs === undefined ? '' : String(patienceMs ?? 0), what);
+  }
+
   private listen(): void {
     read(this.descriptor, this.chunk, 0, CHUNK_BYTES, null, (error, count) => {
       this.take(error === null ? count : 0);

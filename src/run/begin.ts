@@ -7,7 +7,7 @@ import {journal} from '../record/journal.js';
 import {asTareError} from '../errors.js';
 import type {Facts} from '../host/facts.js';
 import type {LaunchContext} from '../engine/launch.js';
-import {stepsOf} from '../plan/step.js';
+import {stepOf, stepsOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../record/record.js';
 import {attemptOf} from '../prepare/attempt.js';
@@ -100,7 +100,9 @@ export async function begin(
       state.started = started = newRecord();
       writeState(state); // a sweep would take the other's record for this one's
     }
+    if (stepOf(plan, 'image.take') !== undefined) channel.doing('unpacking the image', null);
     await takeImage(plan, id, caller.uid, known.policy?.imageStore.maxBytes ?? null);
+    channel.doing(`making the box’s directories in ${plan.directories.scratch}`, PATIENCE_MS);
     state.connection = await lease(plan, id, facts.node.bootId, hello.frontPid);
     pauseAt(plan.pauseAt, 'brain-leased');
     named = withName(plan, state.connection);
@@ -116,6 +118,7 @@ export async function begin(
     const place = {id, boxDirectory: scratchDirectory(plan, id), mounted};
     launch({channel, plan: withoutMissing(named), groups}, place, state.abilities, callerArgvIndex);
     launched = true;
+    channel.doing(`writing to the spool ${plan.directories.spools.join(', ')}`);
     // written while the engine builds the box; the payload waits for it
     recordStart(plan, started, log);
     await tellAround(known.around, started);
@@ -127,6 +130,9 @@ export async function begin(
     throw error;
   }
 }
+
+/** Of a front, as in run.ts. */
+const PATIENCE_MS = 50_000;
 
 /** Of the box's own groups, or else of those that the payload is in with the wrapper. */
 function memoryEventsNow(groups: Groups, {cgroup}: Facts): MemoryEvents {

@@ -8,7 +8,7 @@ import {asTareError, TareError, type TareErrors} from '../errors.js';
 import {policyFromDocuments} from '../policy/load.js';
 import type {Policy} from '../policy/policy.js';
 import {sessionStrings} from '../engine/launch.js';
-import {stepsOf} from '../plan/step.js';
+import {stepOf, stepsOf} from '../plan/step.js';
 import {findFinal} from '../record/journal.js';
 import {asksForEnd} from '../record/outcome.js';
 import type {UsageRecord} from '../record/record.js';
@@ -58,7 +58,11 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
   // who holds a box was started by a task, whose front is above it
   const known = newKnown(batch, role, stepDirectory === undefined ? {pid: hello.frontPid, executable: null} : undefined);
   known.probe = request.probe !== undefined;
+  known.doing = (what, patienceMs) => {
+    channel.doing(what, patienceMs);
+  };
   try {
+    channel.doing('reading the policy');
     if (hello.state === 'prepared') await takeBackPrepared(hello.stateDirectory);
     if (request.probe !== undefined && isDefaultSwitchOn()) return notTried(request.probe, 'the kill switch is on');
     if (isDefaultSwitchOn() && stepDirectory !== undefined) return apart(stepDirectory, 'the kill switch is on');
@@ -76,10 +80,12 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
       if (joined !== null) return joined;
     }
     if (batch.together !== undefined && stepDirectory === undefined && policy.batch.tasks.value === 'together' && hello.state === 'fresh') {
+      channel.doing('waiting for the other tasks of the step', null);
       const shared = await joinTasks(batch.together, policy, hello, channel);
       if ('result' in shared) return await tellTask(shared.result, shared.over, known, request);
       batch.remarks.push(`not in one box with the other tasks of its step: ${shared.apart}`);
     }
+    channel.doing('reading the job and looking at its directories', PATIENCE_MS);
     if (known.role === 'wrapper') reportNode(nodePlaces(policy, known.caller.uid), {kind: 'started', code: 'job', id: known.id});
     const prepared = await prepare(request, policy, hello.environment, hello.cwd, known);
     if (hello.brain > 1) prepared.plan.pauseAt = [];
@@ -140,6 +146,7 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
   const {stepDirectory} = request;
   const why = stepDirectory === undefined ? null : apartBecause(first);
   if (stepDirectory !== undefined && why !== null) return apart(stepDirectory, why);
+  channel.doing(`opening the log ${plan.directories.log ?? ''}`.trimEnd(), PATIENCE_MS);
   const log = await openLog({
     file: plan.directories.log,
     stderr: request.verbose,
@@ -154,6 +161,7 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
     return start(prepared.without(lack, because), request, hello, channel, known);
   };
   try {
+    if (stepOf(plan, 'cvmfs.probe') !== undefined) channel.doing('waiting for repositories', null);
     known.looked = await lookAtRepositories({
       plan,
       id: known.id,
@@ -166,6 +174,7 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
     prepared = (await first.withImage?.()) ?? first;
     ({plan} = prepared);
     const usable = {...prepared, plan: withUsable(plan, known.looked)};
+    channel.doing(`making the box’s directories in ${plan.directories.state} and ${plan.directories.scratch}`, PATIENCE_MS);
     let begun: Begun;
     try {
       begun = await begin(usable, known, request, hello, channel, log);
@@ -194,6 +203,9 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
     await log.close();
   }
 }
+
+/** How long a front waits before it looks whether its brain works; then it waits 10 s more (native/patience.c). */
+const PATIENCE_MS = 50_000;
 
 const effectsWith = (log: Log): Effects =>
   alsoSquashed(

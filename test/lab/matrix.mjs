@@ -68,6 +68,7 @@ const ROWS = {
   'node/box/fuse': {usual: [], also: []},
   'node/box/squashed': {usual: [], also: []},
   'node/box/stuck': {usual: [], also: []},
+  'node/box/hung': {usual: [], also: []},
   // small machines have a way of their own: these need an OCI runtime
   'node/system/services': {usual: [], also: ['small', 'small-condor']},
   // takes Debian's packages from outside

@@ -1,0 +1,165 @@
+/* How long the front waits for a brain. What can hang is the brain's to touch (policy, job, directories, spool, log): a file server or a FUSE
+ * that never answers holds it for ever, and SIGKILL may not end it either. The front touches none of it, so it has the clock. */
+#include "state.h"
+#include "util.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	/* Then it is looked whether the brain works, and again after this. */
+	AGAIN_MS = 10000,
+	BEFORE_MS = 50000,
+	/* From the launch to `R` the brain has a deadline of its own. */
+	BUILDING_MS = 140000,
+	READY_MS = 50000,
+	OVER_MS = 50000,
+	/* From a signal that asks for the end. */
+	ASKED_MS = 5000,
+	/* Of all the brain's processes between two looks, 10 ms each: less is what timers take. */
+	BUSY_TICKS = 5,
+};
+
+static enum phase phase_of(const struct front *front)
+{
+	const struct box *box = &front->box;
+
+	if (front->launched_once)
+		return box->there ? PHASE_RUNNING : PHASE_OVER;
+	return !box->there ? PHASE_BEFORE : box->ready ? PHASE_READY : PHASE_BUILDING;
+}
+
+static void set_until(struct patience *patience, long milliseconds)
+{
+	patience->until_us = milliseconds ? monotonic_us() + milliseconds * 1000LL : 0;
+	patience->looked = false;
+}
+
+static void follow_phase(struct front *front)
+{
+	static const long lengths[] = { [PHASE_NONE] = 0,	    [PHASE_BEFORE] = BEFORE_MS, [PHASE_BUILDING] = BUILDING_MS,
+					[PHASE_READY] = READY_MS, [PHASE_RUNNING] = 0,	[PHASE_OVER] = OVER_MS };
+	struct patience *patience = &front->patience;
+	enum phase phase = phase_of(front);
+
+	if (phase == patience->phase)
+		return;
+	patience->phase = phase;
+	set_until(patience, lengths[phase]);
+	if (phase == PHASE_RUNNING)
+		patience->asked_us = 0;
+}
+
+bool patience_take(struct front *front, struct frame *frame)
+{
+	const char *length = frame_string(frame), *doing = frame_string(frame);
+	long milliseconds;
+
+	if (!length || !doing)
+		return false;
+	if (*length && !parse_number(length, 0, 1000L * 86400 * 365, &milliseconds))
+		return false;
+	follow_phase(front);
+	if (*length)
+		set_until(&front->patience, milliseconds);
+	free(front->patience.doing);
+	front->patience.doing = xmemdup(doing, strlen(doing) + 1);
+	return true;
+}
+
+void patience_signal(struct front *front, int signo)
+{
+	struct patience *patience = &front->patience;
+
+	follow_phase(front);
+	if (signo != SIGTERM && signo != SIGINT && signo != SIGHUP && signo != SIGQUIT)
+		return;
+	if (patience->phase != PHASE_RUNNING && !patience->asked_us)
+		patience->asked_us = monotonic_us() + ASKED_MS * 1000LL;
+}
+
+/* State, session and CPU time of proc_pid_stat(5), which asks nothing of what the process waits for. */
+static void add_process(const char *name, pid_t session, bool *runs, long *ticks)
+{
+	char path[64], text[1024], state;
+	int its;
+	unsigned long user, system;
+
+	snprintf(path, sizeof path, "/proc/%.20s/stat", name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+	if (fd >= 0)
+		close(fd);
+	if (size <= 0)
+		return;
+	text[size] = 0;
+	const char *rest = strrchr(text, ')');
+	if (!rest || sscanf(rest + 2, "%c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &state, &its, &user, &system) != 4 ||
+	    its != session)
+		return;
+	*runs = *runs || state == 'R';
+	*ticks += (long)(user + system);
+}
+
+/* A brain on a node that is merely busy gets on. */
+static bool is_busy(struct front *front)
+{
+	struct patience *patience = &front->patience;
+	DIR *all = opendir("/proc");
+	bool runs = false;
+	long ticks = 0, before = patience->ticks;
+
+	for (const struct dirent *entry; all && (entry = readdir(all));)
+		if (isdigit((unsigned char)entry->d_name[0]))
+			add_process(entry->d_name, front->talk.pid, &runs, &ticks);
+	if (all)
+		closedir(all);
+	patience->ticks = ticks;
+	return runs || ticks - before >= BUSY_TICKS;
+}
+
+static void give_up(struct front *front, bool asked)
+{
+	struct patience *patience = &front->patience;
+	const char *doing = patience->doing ? patience->doing : "starting";
+	char *why = asked ? xprintf("LAUNCH_TIMEOUT: asked to end, and the wrapper did not answer within %d s while %s", ASKED_MS / 1000,
+				    doing)
+			  : xprintf("LAUNCH_TIMEOUT: the wrapper did not get on within %d s while %s: a file system that does not answer?",
+				    (BEFORE_MS + AGAIN_MS) / 1000, doing);
+
+	talk_give_up(front, why);
+	free(why);
+}
+
+int patience_check(struct front *front)
+{
+	struct patience *patience = &front->patience;
+	long long now = monotonic_us(), until;
+
+	follow_phase(front);
+	if (front->ending || front->alone || front->talk.pid <= 0)
+		return -1;
+	bool asked = patience->asked_us && (!patience->until_us || patience->asked_us < patience->until_us);
+	until = asked ? patience->asked_us : patience->until_us;
+	if (!until)
+		return -1;
+	if (now < until)
+		return (int)((until - now) / 1000) + 1;
+	/* what cleans up is not disturbed: its record is about to be written */
+	bool look = !asked || patience->phase == PHASE_OVER;
+	bool busy = look && is_busy(front);
+	if (look && (busy || !patience->looked)) {
+		patience->until_us = now + AGAIN_MS * 1000LL;
+		patience->asked_us = 0;
+		patience->looked = true;
+		return AGAIN_MS;
+	}
+	give_up(front, asked);
+	return 0;
+}
