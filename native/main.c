@@ -1,6 +1,7 @@
 /* Which of the three roles this process plays. */
 #include "brain.h"
 #include "front.h"
+#include "glance.h"
 #include "init.h"
 #include "join.h"
 #include "mounter.h"
@@ -87,6 +88,8 @@ int main(int argc, char **argv, char **environment)
 	caller.argc = argc;
 	caller.argv = argv;
 	caller.environment = environment;
+	if (command_line && glance_asked(argc, argv) && glance_unchanged())
+		return 0;
 	if (command_line && !has_front(argc, argv)) {
 		locate(&file, NULL);
 		brain_become(&file, &caller);

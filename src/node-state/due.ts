@@ -39,3 +39,16 @@ export function nextProbe({nowUs, accounts, probes, reports, changed}: Schedule)
   const isDue = changed || nowUs - latest >= FULL_PERIOD_US || latest > nowUs;
   return isDue ? oldestOf(accounts) : null;
 }
+
+/** When a probe may next be due although nothing changes, µs since 1970. */
+export function nextDueUs({nowUs, accounts, probes, reports}: Omit<Schedule, 'changed'>): number {
+  const latest = Math.max(0, ...probes.map(({at}) => at));
+  const waiting = accounts.flatMap((uid) => {
+    const last = probes.find((probe) => probe.uid === uid)?.at ?? 0;
+    const asks = reports.some(
+      ({kind, ...report}) => report.uid === uid && (kind === 'failed' || kind === 'suspected') && report.epochMs * 1000 > last,
+    );
+    return asks ? [last + ASKED_PERIOD_US] : [];
+  });
+  return Math.max(nowUs, Math.min(latest + FULL_PERIOD_US, ...waiting));
+}

@@ -59,31 +59,56 @@ function checkSwitch({killSwitch}: Policy): HealthCheck {
     : {name: 'switch', state: 'limited', because: `the kill switch is on (${file}): jobs run without Tare`};
 }
 
-/** Of places that several accounts share, each once. Root writes nothing where another account could have put links. */
-function checkPlaces(policy: Policy, uids: readonly number[]): HealthCheck[] {
+/** Places of jobs, each once. */
+export interface NodesPlaces {
+  /** Where root may try to write: no other account can have put links there. */
+  spools: string[];
+  /** Whose file systems need room. */
+  rooms: string[];
+  /** The accounts' own. */
+  own: string[];
+}
+
+export function placesOn(policy: Policy, uids: readonly number[]): NodesPlaces {
   const self = process.getuid?.() ?? -1;
   const spools = new Set<string>();
-  const others = new Set<string>();
+  const own = new Set<string>();
   for (const uid of uids) {
     const {state, spools: places, scratch} = placesOf(policy, uid);
     for (const place of places) spools.add(place);
-    others.add(state).add(scratch);
+    own.add(state).add(scratch);
   }
-  const refusing = [...spools].flatMap((place) => (existsSync(place) && isOwn(place, self) ? (tryPlace(place) ?? []) : []));
-  const full = [...new Set([...spools, ...others])].flatMap((place) => roomIn(place) ?? []);
-  const listed = policy.directories.spools?.value.length ?? 1;
+  const there = [...spools, ...own].filter(isThere);
+  return {
+    spools: [...new Set(there)].filter((place) => spools.has(place) && isOwn(place, self)),
+    rooms: [...new Set(there)],
+    own: there.filter((place) => own.has(place)),
+  };
+}
+
+/** What the first job makes is not there yet; a file in the place of a directory above it is what a box that is tried finds. */
+function isThere(path: string): boolean {
+  try {
+    return lstatSync(path, {throwIfNoEntry: false}) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+function checkPlaces(policy: Policy, uids: readonly number[]): HealthCheck[] {
+  const {spools, rooms} = placesOn(policy, uids);
+  const refusing = spools.flatMap((place) => tryPlace(place) ?? []);
+  const full = rooms.flatMap((place) => roomIn(place) ?? []);
+  const another = (policy.directories.spools?.value.length ?? 1) > 1 && refusing.length < spools.length;
   return [
-    refusing.length === 0
-      ? ok('spool')
-      : {name: 'spool', state: listed > 1 && refusing.length < spools.size ? 'limited' : 'missing', because: refusing.join('; ')},
+    refusing.length === 0 ? ok('spool') : {name: 'spool', state: another ? 'limited' : 'missing', because: refusing.join('; ')},
     full.length === 0 ? ok('space') : {name: 'space', state: 'missing', because: full.join('; ')},
   ];
 }
 
-/** What is not there yet is made by the first job, and its parent's file system then says it. @returns what is too little, or null */
+/** @returns what is too little, or null */
 function roomIn(place: string): string | null {
   try {
-    if (lstatSync(place, {throwIfNoEntry: false}) === undefined) return null;
     const {bavail, bsize, ffree, files} = statfsSync(place);
     if (bavail * bsize < LEAST_BYTES)
       return `${place}: ${String(bavail * bsize)} bytes are free, and at least ${String(LEAST_BYTES)} are needed`;

@@ -3,12 +3,13 @@
  * takes long is left to a process of its own: the next call takes up what it found.
  */
 
-import {lstatSync, readFileSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs';
-import {join} from 'node:path';
+import {existsSync, lstatSync, readFileSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {dirname, join} from 'node:path';
 import {asTareError, TareError, type TareErrors} from '../errors.js';
 import {policyFiles, readPolicy} from '../files/documents.js';
 import {childProcess} from '../host/spawn.js';
-import {nextProbe} from '../node-state/due.js';
+import {nextDueUs, nextProbe} from '../node-state/due.js';
+import {glanceText, type Stamp} from '../node-state/glance.js';
 import {folderOf, readHealth, writeHealth, type HealthProbe, type HealthResult} from '../node-state/health.js';
 import {accountsIn, judge, NO_HOLE, type Hole} from '../node-state/judge.js';
 import {openReports, readReports} from '../node-state/reports.js';
@@ -18,7 +19,7 @@ import type {Policy} from '../policy/policy.js';
 import {epochUs, sleep} from '../process/clock.js';
 import {NATIVE} from '../process/native.js';
 import {isRunning, processId, type ProcessId} from '../process/process.js';
-import {checkNode} from './node-checks.js';
+import {checkNode, ENGINES, LEAST_BYTES, LEAST_INODES, placesOn} from './node-checks.js';
 import {probeAs} from './probe-account.js';
 
 /** A file that is written with each result, for who reads no JSON. */
@@ -63,6 +64,8 @@ export async function probeNode(options: ProbeOptions): Promise<HealthResult> {
   // what was found before the node was started anew says nothing of it now
   const before = kept !== null && kept.bootId === bootId ? kept : null;
   const marks = marksOf(policy, options);
+  const beganMs = Date.now() - CLOCK_STEP_MS;
+  forgetGlance(options, self);
   const context = {places, folder, policy, options, before, resetAt: kept?.resetAt ?? null, bootId, self};
   let probes = before?.probes ?? [];
   probes = takeUp(folder, probes);
@@ -81,8 +84,12 @@ export async function probeNode(options: ProbeOptions): Promise<HealthResult> {
     // judged by what the last call found, not by what this one has written meanwhile
     result = look(context, probes, reports);
   }
+  if (!(policy instanceof Error) && !isUnderWay(folder)) writeGlance({options, policy, places, folder, result, beganMs});
   return result.health;
 }
+
+/** A file's time is that of the kernel's last tick. */
+const CLOCK_STEP_MS = 20;
 
 /** Forgets the failures that jobs have reported so far, and looks again. @throws TareError NODE_STATE */
 export async function resetNode(options: ProbeOptions): Promise<HealthResult> {
@@ -309,4 +316,73 @@ function readBootId(): string | null {
   } catch {
     return null;
   }
+}
+
+/** Where native/glance.c looks: it knows no policy. */
+const GLANCE = '/var/lib/tare/node/glance';
+
+/** Only root's timer, with the node's own policy, has use for it. */
+const isTimers = ({policyFile}: ProbeOptions, self: number): boolean => self === 0 && policyFile === null;
+
+/** While this call looks, whatever was written down before is no more to be compared with. */
+function forgetGlance(options: ProbeOptions, self: number): void {
+  if (isTimers(options, self)) rmSync(GLANCE, {force: true});
+}
+
+interface ToGlance {
+  options: ProbeOptions;
+  policy: Policy;
+  places: NodePlaces;
+  folder: string;
+  result: Looked;
+  beganMs: number;
+}
+
+/** Only of a node on which nothing is wrong: any other is looked at properly each time. */
+function writeGlance({options, policy, places, folder, result, beganMs}: ToGlance): void {
+  const {health, reports, accounts, probes} = result;
+  const {healthy, checks, bootId} = health;
+  const settled =
+    healthy && checks.every(({name, state}) => state === 'ok' || (state === 'limited' && name !== 'switch' && name !== 'spool'));
+  if (!isTimers(options, places.uid) || !settled || bootId === null) return;
+  try {
+    const {spools, rooms, own} = placesOn(policy, accounts);
+    const engine = ENGINES.find((path) => existsSync(path));
+    const files = [
+      NATIVE,
+      `${NATIVE}.brain`,
+      process.execPath,
+      ...filesOf(),
+      '/etc/tare',
+      '/etc/tare/policy.d',
+      ...(engine === undefined ? [] : [engine]),
+    ];
+    const switches = ['/etc/tare/off', policy.killSwitch.value];
+    const before = engine === undefined ? ENGINES : ENGINES.slice(0, ENGINES.indexOf(engine));
+    const text = glanceText({
+      result: join(folder, 'health.json'),
+      bootId,
+      beforeS: nextDueUs({nowUs: health.at, accounts, probes, reports}) / 1e6,
+      same: files.filter((path) => existsSync(path)).map(stampOf),
+      kinds: own.map(kindOf),
+      gone: [...new Set([...files.filter((path) => !existsSync(path)), ...switches, ...before])],
+      room: rooms.map((path) => ({path, bytes: LEAST_BYTES, inodes: LEAST_INODES})),
+      write: spools,
+      runs: engine === undefined ? [] : [engine],
+      quiet: {path: join(places.shared, 'reports'), sinceMs: beganMs},
+    });
+    if (text !== null && existsSync(dirname(GLANCE))) replace(GLANCE, text, 0o600);
+  } catch {
+    // something is no longer what it was: the next call looks properly
+  }
+}
+
+function stampOf(path: string): Stamp {
+  const {size, mtimeNs, ino} = statSync(path, {bigint: true});
+  return {path, size, mtimeNs, inode: ino};
+}
+
+function kindOf(path: string): {path: string; uid: number; mode: number} {
+  const {uid, mode} = lstatSync(path);
+  return {path, uid, mode};
 }
