@@ -73,6 +73,12 @@ const SYSTEM = {
     apt: ['python3-dirq'],
     dnf: ['python3-dirq'],
   },
+  promtool: {
+    what: 'promtool, which checks metrics and alert rules',
+    present: () => which('promtool') !== null,
+    apt: ['promtool'],
+    dnf: ['golang-github-prometheus'],
+  },
   arex: {
     what: 'ARC’s accounting, which our records are compared with',
     present: () => which('arcctl') !== null,
@@ -133,7 +139,7 @@ export const SYSTEMS = ['crun', 'uidmap', 'busybox', 'ociSchema', 'mmdebstrap'];
 /** What stands for the client of CVMFS. */
 export const REPOSITORIES = ['squashfuse', 'mkfs', 'python', 'autofs', 'pythonFuse'];
 /** Programs that read what exporters write. */
-export const CONSUMERS = ['dirq', 'arex'];
+export const CONSUMERS = ['dirq', 'arex', 'promtool'];
 /** What readers of the documents use. */
 export const READERS = ['jq', 'iproute'];
 /** What the C tests need besides. */

@@ -209,7 +209,16 @@ export interface RecordView {
   };
   host: {node: string; tareVersion: string};
   flags: readonly string[];
+  /** Of a job that was only observed, what would have been; absent or null: it was not. */
+  observed?: {
+    limits: Readonly<Partial<Record<LimitName, {exceededBy: number | null}>>>;
+    refused: {code: string; reason: string} | null;
+    boxed: {value: boolean; because: string} | null;
+  } | null;
 }
+
+export type LimitName =
+  'cores' | 'pinCores' | 'memory' | 'memoryHigh' | 'swap' | 'processes' | 'wallTime' | 'cpuTime' | 'openFiles' | 'coreSize' | 'scratch';
 
 /** What an adapter may do. */
 export interface Effects {
@@ -268,6 +277,8 @@ export type ExporterSettings = Readonly<Record<string, unknown>>;
 export interface ExportNode {
   /** What a core is worth, for records that do not say. */
   benchmarks: readonly Benchmark[];
+  /** Codes that errors of this version can have (docs/reference/errors.md); absent: none is told from the others. */
+  codes?: readonly string[];
 }
 
 export interface Benchmark {
@@ -304,6 +315,35 @@ export interface Exporter {
   deliver(items: readonly ExportItem[], effects: ExportEffects): Promise<Delivery[]>;
   /** The core has remembered these: they are not delivered again. */
   acknowledge?(items: readonly ExportItem[], effects: ExportEffects): void;
+  /** Done at the end of each run, also of one that found no record. @throws Error */
+  conclude?(run: ExportRun, effects: ExportEffects): void;
+}
+
+/** What a run of the export saw beside the closed records. Unknown is null. */
+export interface ExportRun {
+  /** Records that are not over. */
+  open: number;
+  /** Files that are not what a record is. */
+  unreadable: number;
+  /** Records that no spool took so far, and that a sweep will write. */
+  waiting: number | null;
+  /** What the last probe of the node found; null: nobody probes this node, or the result cannot be believed. */
+  health: NodeHealth | null;
+}
+
+/** Of `health.json`, what is told to others. */
+export interface NodeHealth {
+  /** When the node was last looked at, µs since 1970. */
+  at: number;
+  healthy: boolean;
+  closedSince: number | null;
+  /** Whether every full probe got the mode that the policy wants. */
+  boxed: boolean | null;
+  failures: number | null;
+  failuresByAccount: readonly {uid: number; count: number}[];
+  checks: readonly {name: string; state: string}[];
+  /** Jobs of the last day that ran with less than was asked, by flag. */
+  degraded: Readonly<Record<string, number>>;
 }
 
 export interface ExportSource {
@@ -419,9 +459,27 @@ export interface ExportRecord {
     privateMemoryBytes: number | null;
   };
   benchmarks: readonly Benchmark[];
-  outcome: {status: string; exitCode: number | null; signal: string | null; limit: string | null; whose: string | null};
+  outcome: {
+    status: string;
+    exitCode: number | null;
+    signal: string | null;
+    limit: string | null;
+    whose: string | null;
+    code: string | null;
+  };
+  /** Of a job that was only observed, what would have been; null: it was not. */
+  observed: ExportObserved | null;
   host: {node: string; cpuModel: string | null; tareVersion: string};
   flags: readonly string[];
+}
+
+export interface ExportObserved {
+  /** Limits that it exceeded. */
+  exceeded: readonly string[];
+  /** Limits of which nobody can tell whether it did. */
+  unknown: readonly string[];
+  /** Code of the refusal that it would have met; null: it would have run. */
+  refused: string | null;
 }
 
 export type NetFigure =

@@ -16,7 +16,7 @@ const NAME = /^Chirp\w+$/;
 /** The starter takes 993 bytes. */
 const LONGEST_EXPRESSION = 900;
 /** Of the 100 of CHIRP_DELAYED_UPDATE_MAX_ATTRS; the others are the job's. */
-const MOST_ATTRIBUTES = 25;
+const MOST_ATTRIBUTES = 32;
 /** For all of it. */
 const BUDGET_MS = 1000;
 

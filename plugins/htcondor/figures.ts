@@ -7,7 +7,7 @@ import type {Attributes, Value} from './chirp.js';
  * Times are in microseconds (`Usec`), sizes in bytes (`Bytes`), the cores in thousandths, since only whole numbers are sent. What is unknown is
  * left out, never 0; but after the first attempt it is null, since what the attempt before this one said is still in the queue.
  * `ChirpTareAttempt` is the job's NumJobStarts while these attributes are this attempt's: an expression that acts on them should ask.
- * 25 attributes, as many as are sent.
+ * `ChirpTareWould*` are of jobs that were only observed. 29 attributes, no more than are sent.
  *
  * @param attempt the first is 1
  * @param hold whether the schedd is to hold the job at its end (configs/htcondor/schedd.conf)
@@ -40,8 +40,20 @@ export function figuresOf(record: RecordView, attempt: number, hold: boolean): A
     ReadBytes: net.ioReadBytes,
     WriteBytes: net.ioWriteBytes,
     ProcessesPeak: net.pidsPeak,
+    ...wouldBe(record.observed ?? null),
   };
   const known: Record<string, Value> = {};
   for (const [name, value] of Object.entries(all)) if (value !== null || attempt > 1) known[`ChirpTare${name}`] = value;
   return known;
+}
+
+/** What would have been: the limits by name, with spaces between, since accounting tools split at commas. */
+function wouldBe(observed: NonNullable<RecordView['observed']> | null): Record<string, Value> {
+  const exceeded = Object.entries(observed?.limits ?? {}).filter(([, {exceededBy}]) => (exceededBy ?? 0) > 0);
+  return {
+    WouldExceed: exceeded.length === 0 ? null : exceeded.map(([name]) => name).join(' '),
+    WouldExceedMemoryBytes: observed?.limits.memory?.exceededBy ?? null,
+    WouldRefuse: observed?.refused?.code ?? null,
+    WouldBox: observed?.boxed?.value ?? null,
+  };
 }

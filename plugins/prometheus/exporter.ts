@@ -1,10 +1,10 @@
 /**
- * Counters of a node in a file for node_exporter's textfile collector. A record is counted once, also over a crash between counting it and
+ * Counters of a node, and its state, in a file for node_exporter's textfile collector, which is replaced as a whole. A record is counted once, also over a crash between counting it and
  * remembering that: the totals have with them whom they count that may not be remembered yet.
  */
 
-import type {ExportEffects, ExportItem, Exporter, ExporterSettings} from '@tare/contract';
-import {addTo, increments, render, type Increments, type Totals} from './metrics.js';
+import type {ExportEffects, ExportItem, Exporter, ExporterSettings, ExportNode} from '@tare/contract';
+import {addTo, AT_FIRST, increments, render, renderNode, type Increments, type Totals} from './metrics.js';
 
 interface Counted {
   totals: Totals;
@@ -12,7 +12,7 @@ interface Counted {
   pending: string[];
 }
 
-export function openPrometheus(settings: ExporterSettings): Exporter {
+export function openPrometheus(settings: ExporterSettings, {codes = []}: Pick<ExportNode, 'codes'> = {}): Exporter {
   const file = settings['file'] as string;
   return {
     name: 'prometheus',
@@ -23,7 +23,7 @@ export function openPrometheus(settings: ExporterSettings): Exporter {
     corrections: 'ignore',
     warnings: file.endsWith('.prom') ? [] : [`${file}: node_exporter reads files named *.prom only`],
     select: (record) => (record.isPart ? 'a part of another record, which is counted' : null),
-    convert: ({record}) => ({text: JSON.stringify(increments(record)), changed: []}),
+    convert: ({record}) => ({text: JSON.stringify(increments(record, codes)), changed: []}),
     join: (texts) => {
       const totals: Totals = {};
       for (const text of texts) addTo(totals, JSON.parse(text) as Increments);
@@ -35,9 +35,12 @@ export function openPrometheus(settings: ExporterSettings): Exporter {
       for (const {id, text} of items) if (!before.has(id)) addTo(counted.totals, JSON.parse(text) as Increments);
       counted.pending = [...new Set([...counted.pending, ...items.map(({id}) => id)])];
       write(counted, effects);
-      effects.makeDirectory(file.slice(0, file.lastIndexOf('/')) || '/');
-      effects.replace(file, render(counted.totals));
       return Promise.resolve(items.map(() => ({is: 'delivered'})));
+    },
+    // one file a run: a node that runs nothing tells its health all the same
+    conclude: (run, effects) => {
+      effects.makeDirectory(file.slice(0, file.lastIndexOf('/')) || '/');
+      effects.replace(file, render({...AT_FIRST, ...read(effects).totals}) + renderNode(run, effects.nowUs()));
     },
     acknowledge: (items: readonly ExportItem[], effects) => {
       const counted = read(effects);

@@ -3,7 +3,8 @@
  * that adding is exact; labels are from fixed lists, so that no job can make new series. Pure.
  */
 
-import type {ExportRecord} from '@tare/contract';
+import type {ExportRecord, ExportRun} from '@tare/contract';
+import {CHECKS, DEGRADED, ENFORCEMENTS, FLAGS, LIMITS, MODES, oneOf, OUTCOMES} from './labels.js';
 
 /** Series, as it is written, to its value in the unit of its metric. */
 export type Totals = Record<string, string>;
@@ -23,6 +24,17 @@ const GIB = 2 ** 30;
 
 const METRICS = {
   jobs: {name: 'tare_jobs_total', help: 'Attempts that are over, by how they ended.', per: 1},
+  modes: {name: 'tare_jobs_by_mode_total', help: 'Attempts that are over, by whether they were boxed.', per: 1},
+  flags: {name: 'tare_job_flags_total', help: 'Attempts that are over, by the flags of their records.', per: 1},
+  failures: {name: 'tare_job_failures_total', help: 'Attempts that ended with an error of Tare, by its code.', per: 1},
+  userless: {name: 'tare_jobs_user_unknown_total', help: 'Attempts whose account has no name that the node knows.', per: 1},
+  exceeded: {name: 'tare_would_exceed_total', help: 'Observed attempts that exceeded what a limit would have allowed.', per: 1},
+  untold: {
+    name: 'tare_would_exceed_unknown_total',
+    help: 'Observed attempts of which nobody can tell whether they exceeded a limit.',
+    per: 1,
+  },
+  refusals: {name: 'tare_would_refuse_total', help: 'Observed attempts that would have been refused, by the code of the refusal.', per: 1},
   limits: {name: 'tare_limit_hits_total', help: 'Attempts that a limit ended.', per: 1},
   cpu: {name: 'tare_job_cpu_seconds_total', help: 'CPU time of payloads.', per: US},
   wall: {name: 'tare_job_wall_seconds_total', help: 'Wall time of payloads, not multiplied by cores.', per: US},
@@ -55,13 +67,11 @@ const METRICS = {
   },
 } as const satisfies Record<string, Metric>;
 
-const OUTCOMES = ['completed', 'failed', 'signalled', 'limit', 'stopped', 'killed', 'refused', 'wrapper-failure', 'lost', 'killed-by-slot'];
-const LIMITS = ['cores', 'pinCores', 'memory', 'swap', 'processes', 'wallTime', 'cpuTime', 'openFiles', 'coreSize', 'scratch'];
-const ENFORCEMENTS = ['kernel', 'watched', 'none'];
-
-const oneOf = (known: readonly string[], value: string): string => (known.includes(value) ? value : 'other');
-
-export function increments({outcome, net, time, enforcement, tare}: ExportRecord): Increments {
+/** @param codes of errors that are counted by name */
+export function increments(
+  {outcome, net, time, enforcement, tare, mode, flags, user, observed}: ExportRecord,
+  codes: readonly string[] = [],
+): Increments {
   const found: Increments = {};
   const add = ({name}: Metric, labels: string, value: number | null): void => {
     if (value !== null) found[`${name}${labels}`] = (found[`${name}${labels}`] ?? 0) + value;
@@ -75,6 +85,13 @@ export function increments({outcome, net, time, enforcement, tare}: ExportRecord
     add({...metric, name: `${metric.name}_count`}, '', 1);
   };
   add(METRICS.jobs, `{outcome="${oneOf(OUTCOMES, outcome.status)}"}`, 1);
+  add(METRICS.modes, `{mode="${mode === null ? 'none' : oneOf(MODES, mode)}"}`, 1);
+  for (const flag of new Set(flags.map((each) => oneOf(FLAGS, each)))) add(METRICS.flags, `{flag="${flag}"}`, 1);
+  if (outcome.code !== null) add(METRICS.failures, `{code="${oneOf(codes, outcome.code)}"}`, 1);
+  if (user.local === null || user.local === 'unknown') add(METRICS.userless, '', 1);
+  for (const limit of observed?.exceeded ?? []) add(METRICS.exceeded, `{limit="${oneOf(LIMITS, limit)}"}`, 1);
+  for (const limit of observed?.unknown ?? []) add(METRICS.untold, `{limit="${oneOf(LIMITS, limit)}"}`, 1);
+  if (observed !== null && observed.refused !== null) add(METRICS.refusals, `{code="${oneOf(codes, observed.refused)}"}`, 1);
   if (outcome.limit !== null) add(METRICS.limits, `{limit="${oneOf(LIMITS, outcome.limit)}"}`, 1);
   if (time.startEpochUs !== null && net.cpuUserUs === null) add(METRICS.unknown, '', 1);
   add(METRICS.cpu, '{mode="user"}', net.cpuUserUs);
@@ -94,6 +111,108 @@ export function increments({outcome, net, time, enforcement, tare}: ExportRecord
 export function addTo(totals: Totals, more: Increments): void {
   // sums of microseconds over a node's life do not fit a double
   for (const [series, value] of Object.entries(more)) totals[series] = String(BigInt(totals[series] ?? 0) + BigInt(value));
+}
+
+/** Series that are there from the start: what appears with its first count has no increase that Prometheus could see. */
+export const AT_FIRST: Totals = Object.fromEntries(
+  [
+    ...OUTCOMES.map((outcome) => `${METRICS.jobs.name}{outcome="${outcome}"}`),
+    ...MODES.map((mode) => `${METRICS.modes.name}{mode="${mode}"}`),
+    ...FLAGS.map((flag) => `${METRICS.flags.name}{flag="${flag}"}`),
+    METRICS.userless.name,
+  ].map((series) => [series, '0']),
+);
+
+interface Gauge {
+  name: string;
+  help: string;
+  /** Labels and value; null: not known, and so not there. */
+  samples: readonly (readonly [labels: string, value: number | null])[];
+}
+
+/** What is true of the node now, in the same format. Unknown is absent, never 0. */
+export function renderNode({open, unreadable, waiting, health}: ExportRun, nowUs: number): string {
+  const seconds = (us: number): number => Math.round(us / 1000) / 1000;
+  const flag = (value: boolean | null | undefined): number | null => (value == null ? null : Number(value));
+  const gauges: Gauge[] = [
+    {name: 'tare_export_time_seconds', help: 'When this was written, since 1970.', samples: [['', seconds(nowUs)]]},
+    {
+      name: 'tare_records',
+      help: 'Records that are not over, that no spool took so far, and files that are no records.',
+      samples: [
+        ['{state="open"}', open],
+        ['{state="waiting"}', waiting],
+        ['{state="unreadable"}', unreadable],
+      ],
+    },
+    {name: 'tare_node_healthy', help: 'Whether this node should get jobs.', samples: [['', flag(health?.healthy)]]},
+    {
+      name: 'tare_node_health_time_seconds',
+      help: 'When the node was last looked at, since 1970.',
+      samples: [['', health === null ? null : seconds(health.at)]],
+    },
+    {
+      name: 'tare_node_closed_since_seconds',
+      help: 'Since when the node is not healthy, since 1970.',
+      samples: [['', health?.closedSince == null ? null : seconds(health.closedSince)]],
+    },
+    {
+      name: 'tare_node_boxed',
+      help: 'Whether every probe of an account got the box that the policy wants.',
+      samples: [['', flag(health?.boxed)]],
+    },
+    {
+      name: 'tare_node_failures',
+      help: 'Failures of the wrapper that jobs reported and that count.',
+      samples: [['', health?.failures ?? null]],
+    },
+    {
+      name: 'tare_node_failed_accounts',
+      help: 'Accounts whose jobs reported them.',
+      samples: [['', health?.failures == null ? null : health.failuresByAccount.length]],
+    },
+    {
+      name: 'tare_node_degraded_jobs',
+      help: 'Jobs of the last day that ran with less than was asked, by what was less.',
+      samples: health === null ? [] : sums([...DEGRADED, 'other'], Object.entries(health.degraded), DEGRADED, 'code'),
+    },
+    {
+      name: 'tare_node_checks',
+      help: 'What the last look at the node found, by state.',
+      samples:
+        health === null
+          ? []
+          : sums(
+              CHECKS,
+              health.checks.map(({state}) => [state, 1] as const),
+              CHECKS,
+              'state',
+            ),
+    },
+  ];
+  return gauges
+    .map(({name, help, samples}) => {
+      const known = samples.filter(([, value]) => value !== null);
+      if (known.length === 0) return '';
+      return [
+        `# HELP ${name} ${help}`,
+        `# TYPE ${name} gauge`,
+        ...known.map(([labels, value]) => `${name}${labels} ${String(value)}`),
+        '',
+      ].join('\n');
+    })
+    .join('');
+}
+
+function sums(
+  shown: readonly string[],
+  counts: readonly (readonly [string, number])[],
+  known: readonly string[],
+  label: string,
+): [string, number][] {
+  const found = new Map<string, number>(shown.map((each) => [each, 0]));
+  for (const [value, count] of counts) found.set(oneOf(known, value), (found.get(oneOf(known, value)) ?? 0) + count);
+  return [...found].map(([value, count]) => [`{${label}="${value}"}`, count]);
 }
 
 /** The text that node_exporter reads; the same totals give the same bytes. */

@@ -5,7 +5,7 @@
 
 import {mkdirSync} from 'node:fs';
 import {join} from 'node:path';
-import type {Delivery, ExportEffects, ExportItem, ExportRecord, Exporter} from '@tare/contract';
+import type {Delivery, ExportEffects, ExportItem, ExportRecord, ExportRun, Exporter} from '@tare/contract';
 import {readRecordText, recordFilesIn, type SpoolEvents} from '../record/read.js';
 import {Ledger, LEDGER, type Note} from './ledger.js';
 import {isClosed, viewOf} from './view.js';
@@ -124,6 +124,16 @@ class Line {
     this.bytes = 0;
   }
 
+  /** A failure is told, and changes nothing of what was delivered. */
+  conclude(run: ExportRun): void {
+    const {exporter, effects} = this.opened;
+    try {
+      exporter.conclude?.(run, effects);
+    } catch (error) {
+      this.tally.stopped ??= (error as Error).message;
+    }
+  }
+
   private isStopped(): boolean {
     return this.tally.stopped !== null;
   }
@@ -211,12 +221,16 @@ export function readOne(path: string, id: string | null): ReadRecord | null {
   return {path, record, text: read.text.trimEnd(), writtenUs: read.writtenUs};
 }
 
-/** @param wanted of the closed records, those that are to go */
+/**
+ * @param wanted of the closed records, those that are to go
+ * @param node what the exporters are told of the node at the end
+ */
 export async function exportRecords(
   spools: readonly string[],
   exporters: readonly Opened[],
   wanted: (record: ExportRecord, writtenUs: number) => boolean,
   events: ReadEvents = {},
+  node: () => Pick<ExportRun, 'waiting' | 'health'> = () => ({waiting: null, health: null}),
 ): Promise<ExportSummary> {
   const lines = exporters.map((opened) => new Line(opened));
   const summary: ExportSummary = {records: 0, open: 0, unreadable: 0, tallies: lines.map(({tally}) => tally)};
@@ -234,5 +248,7 @@ export async function exportRecords(
     if (lines.length > 0 && lines.every(({tally}) => tally.stopped !== null)) break;
   }
   for (const line of lines) await line.flush();
+  const {open, unreadable} = summary;
+  for (const line of lines) line.conclude({open, unreadable, ...node()});
   return summary;
 }

@@ -2,7 +2,7 @@
 
 import {statSync} from 'node:fs';
 import type {ExporterEntry, Plugin} from '@tare/contract';
-import {TareError} from '../errors.js';
+import {ERRORS, TareError} from '../errors.js';
 import {makeDirectory} from '../record/durable.js';
 import {exportersPlace} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
@@ -38,7 +38,7 @@ export async function openExporters(policy: Policy, plugins: readonly Plugin[], 
   return Promise.all(
     wanted.map(async (entry) => {
       const settings = policy.exporters[entry.name] ?? {};
-      const exporter = (await entry.load()).open(settings, {benchmarks: policy.benchmarks});
+      const exporter = (await entry.load()).open(settings, {benchmarks: policy.benchmarks, codes: Object.keys(ERRORS)});
       return openExporter(exporter, place, settings['sealedOnly'] === true, exportEffects);
     }),
   );

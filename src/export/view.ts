@@ -3,7 +3,7 @@
  * What this version does not know is left out, and what an older version did not have is null. Pure.
  */
 
-import type {Benchmark, ExportRecord, NetFigure} from '@tare/contract';
+import type {Benchmark, ExportObserved, ExportRecord, NetFigure} from '@tare/contract';
 
 type Tree = Record<string, unknown>;
 
@@ -96,7 +96,9 @@ export function viewOf(value: unknown): ExportRecord {
       signal: name(outcome, 'signal', '/outcome'),
       limit: name(outcome, 'limit', '/outcome'),
       whose: name(outcome, 'whose', '/outcome'),
+      code: name(outcome, 'code', '/outcome'),
     },
+    observed: observed(record['observed']),
     host: {node: text(host, 'node', '/host'), cpuModel: name(host, 'cpuModel', '/host'), tareVersion: text(host, 'tareVersion', '/host')},
     flags: list(record['flags'], '/flags').map((flag, index) => text({flag}, 'flag', `/flags/${String(index)}`)),
   };
@@ -174,6 +176,21 @@ function enforcement(limits: unknown): Record<string, string> {
     if (isGiven(one['value'])) found[limit] = text(one, 'enforcement', pointer);
   }
   return found;
+}
+
+function observed(value: unknown): ExportObserved | null {
+  if (value === undefined || value === null) return null;
+  const found = tree(value, '/observed');
+  const limits = Object.entries(tree(found['limits'], '/observed/limits')).map(([limit, each]) => {
+    const pointer = `/observed/limits/${limit}`;
+    return {limit, by: number(tree(each, pointer), 'exceededBy', pointer)};
+  });
+  const refused = found['refused'] ?? null;
+  return {
+    exceeded: limits.filter(({by}) => by !== null && by > 0).map(({limit}) => limit),
+    unknown: limits.filter(({by}) => by === null).map(({limit}) => limit),
+    refused: refused === null ? null : text(tree(refused, '/observed/refused'), 'code', '/observed/refused'),
+  };
 }
 
 function benchmarks(value: unknown): Benchmark[] {

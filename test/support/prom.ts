@@ -9,7 +9,7 @@ export function problemsOfProm(text: string): string[] {
   const types = new Map<string, string>();
   const seen = new Set<string>();
   for (const line of text.split('\n').slice(0, -1)) {
-    const type = /^# TYPE (\S+) (counter|histogram)$/.exec(line);
+    const type = /^# TYPE (\S+) (counter|histogram|gauge)$/.exec(line);
     if (type !== null) types.set(type[1] ?? '', type[2] ?? '');
     if (line.startsWith('# ')) continue;
     const sample = SAMPLE.exec(line);

@@ -1,10 +1,14 @@
 import {Args, Command, Flags} from '@oclif/core';
+import type {NodeHealth} from '@tare/contract';
+import {waitingIn} from '../../box/waiting.js';
 import {EXIT, TareError} from '../../errors.js';
 import {exportRecords, type Tally} from '../../export/export.js';
 import {openExporters} from '../../export/registry.js';
+import {readHealth} from '../../node-state/health.js';
 import {PLUGINS} from '../../plugins.js';
+import {nodePlaces, placesOf} from '../../policy/places.js';
 import {complain, explain} from '../shared/output.js';
-import {alone, complaining, filterFlags, openPlace, placeFlags, readFilter} from '../shared/records.js';
+import {alone, complaining, filterFlags, openPlace, placeFlags, readFilter, type Place} from '../shared/records.js';
 
 export default class RecordsExport extends Command {
   static override summary = 'Deliver records to the exporters that the policy switches on.';
@@ -36,7 +40,9 @@ export default class RecordsExport extends Command {
       }
       for (const {exporter} of opened) for (const warning of exporter.warnings) complain(`WARNING: ${exporter.name}: ${warning}`);
       const fits = readFilter(flags);
-      const summary = await alone(place, () => exportRecords(place.spools, opened, fits, complaining(place.spools)));
+      const summary = await alone(place, () =>
+        exportRecords(place.spools, opened, fits, complaining(place.spools, flags.spool === undefined), () => nodeOf(place)),
+      );
       isDelivered = summary.tallies.every(({failed, stopped}) => failed === 0 && stopped === null);
       if (flags.json) this.log(JSON.stringify(summary));
       else if (!flags.quiet || !isDelivered) for (const tally of summary.tallies) this.log(line(tally));
@@ -49,6 +55,12 @@ export default class RecordsExport extends Command {
     }
     if (!isDelivered) this.exit(EXIT.unhealthy);
   }
+}
+
+/** What exporters tell of the node beside its records. */
+function nodeOf({policy, uid}: Place): {waiting: number; health: NodeHealth | null} {
+  const {state, scratch} = placesOf(policy, uid);
+  return {waiting: waitingIn({state, scratch}).length, health: readHealth(nodePlaces(policy, uid))};
 }
 
 function line({exporter, delivered, changed, before, passed, refused, failed}: Tally): string {

@@ -72,12 +72,16 @@ export function readFilter(flags: FilterFlags): (record: ExportRecord, writtenUs
   return (record, writtenUs) => fits(filter, record, writtenUs);
 }
 
-/** What cannot be read is said on standard error, and the rest is read. @throws TareError SPOOL_UNREADABLE for the spool itself */
-export function complaining(spools: readonly string[]): ReadEvents {
+/**
+ * What cannot be read is said on standard error, and the rest is read.
+ * @param mayBeMissing a node that has run no job has no spool
+ * @throws TareError SPOOL_UNREADABLE for the spool itself
+ */
+export function complaining(spools: readonly string[], mayBeMissing = false): ReadEvents {
   return {
     unreadable: (directory, error) => {
       // of several places not all have ever been needed
-      if (spools.length > 1 && (error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      if ((spools.length > 1 || mayBeMissing) && (error as NodeJS.ErrnoException).code === 'ENOENT') return;
       if (!spools.includes(directory)) {
         complain(`${directory}: ${error.message}`);
         return;

@@ -116,10 +116,10 @@ describe('attributes through Chirp', () => {
     expect(c!.endsWith('z..."')).to.equal(true);
   });
 
-  it('are not more than 25', async () => {
-    const remarks = await set(Object.fromEntries(Array.from({length: 27}, (_, index) => [`ChirpA${index}`, index])));
-    expect(starter.lines).to.have.length(26);
-    expect(remarks).to.deep.equal(['Chirp: ChirpA25 is one too many', 'Chirp: ChirpA26 is one too many']);
+  it('are not more than 32', async () => {
+    const remarks = await set(Object.fromEntries(Array.from({length: 34}, (_, index) => [`ChirpA${index}`, index])));
+    expect(starter.lines).to.have.length(33);
+    expect(remarks).to.deep.equal(['Chirp: ChirpA32 is one too many', 'Chirp: ChirpA33 is one too many']);
   });
 
   it('have a name that HTCondor takes, and whole numbers', async () => {

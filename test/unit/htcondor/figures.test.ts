@@ -34,6 +34,15 @@ const RECORD: RecordView = {
   host: {node: 'wn01', tareVersion: '0.1.0'},
   flags: [],
 };
+const OBSERVED: RecordView = {
+  ...RECORD,
+  mode: 'observe',
+  observed: {
+    limits: {memory: {exceededBy: 164 * 2 ** 20}, cpuTime: {exceededBy: null}, wallTime: {exceededBy: 1}, processes: {exceededBy: 0}},
+    refused: {code: 'POLICY_REFUSED', reason: 'x'},
+    boxed: {value: false, because: 'x'},
+  },
+};
 const UNKNOWN: RecordView = {
   ...RECORD,
   pattern: null,
@@ -86,7 +95,19 @@ describe('the figures for HTCondor', () => {
     });
   });
 
-  it('are not more than are sent', () => expect(Object.keys(figuresOf(RECORD, 1, true))).to.have.length.at.most(25));
+  it('are not more than are sent', () => expect(Object.keys(figuresOf(OBSERVED, 1, true))).to.have.length.at.most(32));
+
+  it('say of an observed job what would have been', () => {
+    expect(figuresOf(OBSERVED, 1, false)).to.include({
+      ChirpTareWouldExceed: 'memory wallTime',
+      ChirpTareWouldExceedMemoryBytes: 171_966_464,
+      ChirpTareWouldRefuse: 'POLICY_REFUSED',
+      ChirpTareWouldBox: false,
+    });
+    const held = {...OBSERVED, observed: {limits: {memory: {exceededBy: 0}}, refused: null, boxed: {value: true, because: 'x'}}};
+    expect(figuresOf(held, 1, false)).to.include({ChirpTareWouldExceedMemoryBytes: 0, ChirpTareWouldBox: true});
+    expect(figuresOf(held, 1, false)).not.to.have.any.keys('ChirpTareWouldExceed', 'ChirpTareWouldRefuse');
+  });
 
   it('leave out what is unknown', () => {
     expect(figuresOf(UNKNOWN, 1, false)).to.deep.equal({
@@ -99,7 +120,8 @@ describe('the figures for HTCondor', () => {
 
   it('take back what an earlier attempt said and this one does not know', () => {
     const figures = figuresOf(UNKNOWN, 2, false);
-    expect(Object.keys(figures)).to.deep.equal(Object.keys(figuresOf(RECORD, 2, true)));
+    expect(Object.keys(figures)).to.deep.equal(Object.keys(figuresOf(OBSERVED, 2, true)));
+    expect(figures).to.include({ChirpTareWouldExceed: null, ChirpTareWouldBox: null});
     expect(figures).to.include({ChirpTareAttempt: 2, ChirpTareHold: null, ChirpTareReason: null, ChirpTareMemoryPeakBytes: null});
   });
 });

@@ -53,7 +53,7 @@ describe('what would be done with an observed job', () => {
 
   it('names the repositories without which it would be refused', () => {
     const job = {cvmfs: ['atlas.cern.ch']};
-    const policy = (then: 'refuse' | 'without') => ({cvmfs: {allowed: ['*.cern.ch'], onFailure: {then}}}) as Parts['policy'];
+    const policy = (then: 'refuse' | 'without') => ({cvmfs: {allowed: ['*.cern.ch'], onFailure: {then}}}) as NonNullable<Parts['policy']>;
     expect(observe({job, policy: policy('refuse')}).observed?.repositories).to.deep.equal(['atlas.cern.ch']);
     expect(observe({job, policy: policy('without')}).observed?.repositories).to.deep.equal([]);
   });

@@ -1,0 +1,60 @@
+/** The values that labels can have: what a record says beside is `other`, so that no job can make new series. */
+
+export const OUTCOMES = [
+  'completed',
+  'failed',
+  'signalled',
+  'limit',
+  'stopped',
+  'killed',
+  'refused',
+  'wrapper-failure',
+  'lost',
+  'killed-by-slot',
+];
+/** `none`: nothing was run. */
+export const MODES = ['box', 'limits-only', 'observe', 'none'];
+export const LIMITS = [
+  'cores',
+  'pinCores',
+  'memory',
+  'memoryHigh',
+  'memory-stall',
+  'swap',
+  'processes',
+  'wallTime',
+  'cpuTime',
+  'openFiles',
+  'coreSize',
+  'scratch',
+];
+export const ENFORCEMENTS = ['kernel', 'watched', 'none'];
+/** As docs/accounting.md has them. */
+export const FLAGS = [
+  'brain-lost',
+  'clock-step',
+  'cores-unknown',
+  'cpu-eff-gt-1.05',
+  'cvmfs-missing',
+  'killed',
+  'left-behind',
+  'log-unwritable',
+  'nested',
+  'no-benchmark',
+  'observe',
+  'oom-verdict-uncertain',
+  'over-limit',
+  'partial',
+  'record-delayed',
+  'sampled-memory',
+  'unboxed',
+  'watched-memory',
+  'would-be-unboxed',
+  'would-exceed',
+  'would-refuse',
+];
+/** Of jobs that ran with less than was asked, as the node counts them. */
+export const DEGRADED = ['log-unwritable', 'record-unspooled', 'unboxed', 'watched-memory'];
+export const CHECKS = ['ok', 'limited', 'missing', 'unknown'];
+
+export const oneOf = (known: readonly string[], value: string): string => (known.includes(value) ? value : 'other');
