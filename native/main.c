@@ -1,5 +1,6 @@
 /* Which of the three roles this process plays. */
 #include "brain.h"
+#include "clock.h"
 #include "front.h"
 #include "glance.h"
 #include "init.h"
@@ -76,6 +77,8 @@ int main(int argc, char **argv, char **environment)
 		return clear_main(argv + 2, argv + 6);
 	if (is_role(argc, argv, "tare-trial"))
 		return trial_main(argc, argv);
+	if (argc == 3 && is_role(argc, argv, "tare-clock"))
+		return clock_main();
 	if (is_role(argc, argv, "tare-join"))
 		join_main(argc, argv);
 	if (is_role(argc, argv, "tare-repository"))

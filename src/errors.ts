@@ -93,6 +93,12 @@ export const ERRORS = {
     kind: 'node',
     summary: 'the box cannot be built and the policy does not let the payload run without',
   },
+  NODE_DEGRADED: {
+    exit: EXIT.failure,
+    kind: 'node',
+    summary: 'this node can run the job only with less than was asked for, and the policy refuses that',
+  },
+  RESERVE_LOW: {exit: EXIT.failure, kind: 'node', summary: 'a disk of the wrapper has less room than the reserve that the policy keeps'},
   SLOT_TOO_SMALL: {exit: EXIT.refused, kind: 'refused', summary: 'the slot is smaller than the reserve that the policy keeps back'},
   SCRATCH_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the file system that holds a box’s scratch cannot be made'},
   ADDRESSES_EXHAUSTED: {exit: EXIT.failure, kind: 'node', summary: 'no address, or no number for a host name, is free'},

@@ -29,6 +29,7 @@ import {FEATURES} from '../plan/features.js';
 import {IDENTITY} from '../plan/network.js';
 import {isContained} from '../plan/scratch.js';
 import {inBox, stepOf, stepsOf, type StepOf} from '../plan/step.js';
+import type {NodePlaces} from '../policy/places.js';
 import {isOwn, makeDirectory} from '../record/durable.js';
 import {find} from '../record/journal.js';
 import type {Verdict} from '../cgroup/manager.js';
@@ -94,6 +95,8 @@ export interface BoxState {
   recorded: boolean;
   /** The box that this one is in; absent: written by a version that did not note it. */
   around?: Around | null;
+  /** Where less than was asked for is counted; null: nowhere. Absent: written by a version that did not count. */
+  node?: NodePlaces | null;
   /** Wrappers in the box, as they told; null: nobody listened yet. */
   parts: RecordParts | null;
   /** Whose limit killed, as a sweep found before it removed the groups; null until then. */

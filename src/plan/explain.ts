@@ -42,6 +42,16 @@ export interface ExplainedSection {
   rows: string[][];
 }
 
+/** What is less than was asked for, and what follows; nothing where the policy says no more than what is built in, and nothing is less. */
+function degradedRows({degraded}: Plan): string[][] {
+  if (degraded === undefined) return [];
+  const {then, provenance, what} = degraded;
+  return [
+    ['less than asked', then, provenance.at],
+    ...what.map(({code, because}) => [`less: ${code}`, then === 'allow' ? 'flagged' : 'flagged and counted', because]),
+  ];
+}
+
 /** The plan as titled tables; the caller lays them out. */
 export function explainPlan(plan: Plan): ExplainedSection[] {
   const sections: ExplainedSection[] = [
@@ -56,6 +66,7 @@ export function explainPlan(plan: Plan): ExplainedSection[] {
         ...(plan.slot.name === null ? [] : [['slot', plan.slot.name, 'as the batch system calls it']]),
         ['runs as', plan.job.user ?? 'the caller', stepsOf(plan, 'identity.take')[0]?.because ?? 'the caller'],
         ['grace', formatDuration(plan.grace.us), plan.grace.provenance.at],
+        ...degradedRows(plan),
       ],
     },
     {

@@ -27,6 +27,8 @@ export interface Call {
   unboxed: {because: string; always: boolean} | null;
   /** So many tasks join the box; absent: the payload is the only one. */
   tasks?: number | undefined;
+  /** What this node has by its facts and could not give this job; absent: nothing. */
+  lost?: readonly ('box' | 'groups' | 'disk')[] | undefined;
   /** What the job's image is; absent: there is none, or nobody has looked yet. */
   image?: ImageFound | undefined;
   /** A number in [0, 1) that belongs to the job: decides whether it is in the observed share. */

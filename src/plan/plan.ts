@@ -14,6 +14,7 @@ import {planGroups} from './cgroup.js';
 import {chooseCpus} from './cpus.js';
 import type {Facts} from '../host/facts.js';
 import {planCvmfs} from './cvmfs.js';
+import {degradations, planDegraded, type Degradation} from './degraded.js';
 import {planEnvironment} from './environment.js';
 import {planFeatures} from './features.js';
 import type {Inputs} from './inputs.js';
@@ -59,6 +60,8 @@ export function makePlan(original: Inputs): Plan {
   if (mode.value === 'box') checkView(view, inputs);
   const limits = planLimits(inputs, mode);
   const observed = mode.value === 'observe' ? planObserved(original, policy, limits, makePlan) : null;
+  const less = degradations(mode, limits, facts, call);
+  const degraded = planDegraded(policy, mode, less);
   return {
     schema: 'tare/plan/v1',
     inputs: {job: digest({job, call}), policy: digest(original.policy), facts: digest(facts)},
@@ -71,6 +74,7 @@ export function makePlan(original: Inputs): Plan {
     limits,
     ...(observed === null ? {} : {observed}),
     grace: {us: policy.graceUs.value, provenance: policy.graceUs.provenance},
+    ...(degraded === undefined ? {} : {degraded}),
     applications: planFate(job.applications, pattern.value, pattern.value === 'vm-lite' ? planServices(inputs).length : 0),
     slot: {
       name: call.slot.name,
@@ -84,7 +88,7 @@ export function makePlan(original: Inputs): Plan {
     directories: placesOf(policy, facts.caller.uid),
     log: policy.log,
     pauseAt: policy.pauseAt,
-    flags: planFlags(mode, limits, facts),
+    flags: planFlags(mode, limits, facts, less),
   };
 }
 
@@ -266,11 +270,12 @@ function checkIdentity({policy, call, facts}: Inputs): void {
   }
 }
 
-function planFlags(mode: ModeChoice, limits: PlannedLimits, {within}: Facts): string[] {
+function planFlags(mode: ModeChoice, limits: PlannedLimits, {within}: Facts, less: readonly Degradation[]): string[] {
   const flags: string[] = [];
   if (within !== null) flags.push('nested');
   else if (mode.value === 'limits-only') flags.push('unboxed');
   if (mode.value === 'observe') flags.push('observe');
   if (limits.memory.enforcement === 'watched') flags.push('sampled-memory');
+  for (const {code} of less) if (!flags.includes(code)) flags.push(code);
   return flags;
 }

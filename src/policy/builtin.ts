@@ -26,6 +26,8 @@ export const BUILTIN: Readonly<Policy> = {
   defaults: {swap: builtin(0)},
   maxima: {},
   reserveBytes: builtin(64 * 2 ** 20),
+  // a site knows how large its disks are; a job whose record finds no room does not lose it
+  reserveDisk: {bytes: null, inodes: null},
   enforcement: {
     // Cores can be watched only by looking on: without a cgroup there is nothing to hold a job to its share.
     cores: builtin('none'),
@@ -37,6 +39,7 @@ export const BUILTIN: Readonly<Policy> = {
     scratch: builtin('none'),
   },
   box: builtin('optional'),
+  degraded: builtin('alarm'),
   graceUs: builtin(10e6),
   // ending a payload that would have proceeded is worse than ending one late
   memoryStallUs: builtin(600e6),

@@ -23,6 +23,7 @@ const CHECKS: readonly Check[] = [
   ({exporters}) => auditorAndWhere(exporters['auditor']),
   twiceToApel,
   nodeOfOneAccount,
+  unboxedAndRefused,
   (policy) => policy.rules.flatMap((rule) => refusesAndSets(rule)),
   (policy) => policy.rules.flatMap((rule) => inRule(policy, rule)),
 ];
@@ -38,6 +39,19 @@ function contradiction(where: string, message: string, found: string | undefined
 function nodeOfOneAccount({directories: {node}}: Policy): TareError[] {
   if (node?.value.includes('%u') !== true) return [];
   return [contradiction(node.provenance.at, 'the node has one place for what all accounts report', show(node.value), 'a path without %u')];
+}
+
+/** Jobs of a node that fails would be run unboxed by the one, and refused for it by the other. */
+function unboxedAndRefused({batch: {blackHole}, degraded}: Policy): TareError[] {
+  if (blackHole?.then !== 'unboxed' || degraded.value !== 'refuse') return [];
+  return [
+    contradiction(
+      degraded.provenance.at,
+      `jobs without a box are refused, and batch.blackHole wants them (${blackHole.provenance.at})`,
+      'refuse',
+      'alarm or allow; or batch.blackHole with then: drain',
+    ),
+  ];
 }
 
 function twiceToApel({exporters}: Policy): TareError[] {

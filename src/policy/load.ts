@@ -32,6 +32,15 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
   const reserve = document.reserve?.memory;
   const reserveBytes =
     reserve === undefined ? undefined : (problems.attempt(() => parseSize(reserve, locate('/reserve/memory'))) ?? undefined);
+  const reserveDisk = (): Policy['reserveDisk'] => {
+    const {disk, inodes} = document.reserve ?? {};
+    const bytes = disk === undefined ? null : problems.attempt(() => parseSize(disk, locate('/reserve/disk')));
+    const source = 'policy' as const;
+    return {
+      bytes: bytes === null ? null : {value: bytes, provenance: {source, at: locate('/reserve/disk')}},
+      inodes: inodes === undefined ? null : {value: inodes, provenance: {source, at: locate('/reserve/inodes')}},
+    };
+  };
   const duration = (written: string | number | undefined, pointer: string): number | null =>
     written === undefined ? null : problems.attempt(() => parseDuration(written, locate(pointer)));
   const {cache: store, maxSize} = document.imageStore ?? {};
@@ -45,6 +54,7 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
     ...applySetting(BUILTIN, readRuled(document, locate, problems)),
     site: {...BUILTIN.site, ...document.site},
     reserveBytes: or(reserveBytes, '/reserve/memory', BUILTIN.reserveBytes),
+    reserveDisk: reserveDisk(),
     credentials: or(document.credentials, '/credentials', BUILTIN.credentials),
     identity: {
       user: or(document.identity?.user, '/identity/user', BUILTIN.identity.user),

@@ -19,6 +19,8 @@ export interface Ruled {
   maxima: Limits;
   enforcement: Record<EnforcedName, Valued<Enforcement>>;
   box: Valued<'optional' | 'required'>;
+  /** What happens with a job that this node can run only with less than was asked for. */
+  degraded: Valued<'allow' | 'alarm' | 'refuse'>;
   graceUs: Valued<number>;
   /** A stall at the memory limit is ended after this; null: never. */
   memoryStallUs: Valued<number | null>;
@@ -90,6 +92,8 @@ export interface BlackHole {
 export interface Policy extends Ruled {
   site: {name: string | null; infrastructure: string | null; description: string | null};
   reserveBytes: Valued<number>;
+  /** Room and inodes that the disks of spool, state and scratch have to have before a job starts; null: any. */
+  reserveDisk: {bytes: Valued<number> | null; inodes: Valued<number> | null};
   credentials: Valued<string[]>;
   identity: {
     user: Valued<string>;

@@ -17,8 +17,22 @@ export type WrittenRuled = Omit<RuleDocument, 'name' | 'match' | 'refuse'>;
 
 export function readRuled(written: WrittenRuled, locate: Locate, problems: Problems): Setting {
   const setting: Setting = {};
-  const {mode, patterns, defaults, maxima, enforcement, box, grace, memoryStall, suspendedTime, processMemory, network, devices, writable} =
-    written;
+  const {
+    mode,
+    patterns,
+    defaults,
+    maxima,
+    enforcement,
+    box,
+    degraded,
+    grace,
+    memoryStall,
+    suspendedTime,
+    processMemory,
+    network,
+    devices,
+    writable,
+  } = written;
   const {filesystem, images, services, seccomp, scratch, cvmfs} = written;
   const valued = <T>(value: T, pointer: string): Valued<T> => ({value, provenance: {source: 'policy', at: locate(pointer)}});
   if (mode !== undefined) setting.mode = valued(readMode(mode), '/mode');
@@ -27,6 +41,7 @@ export function readRuled(written: WrittenRuled, locate: Locate, problems: Probl
     setting.defaults = readLimits(defaults, 'policy.defaults', (name) => locate(below('/defaults', name)), problems);
   if (maxima !== undefined) setting.maxima = readLimits(maxima, 'policy.maxima', (name) => locate(below('/maxima', name)), problems);
   if (box !== undefined) setting.box = valued(box, '/box');
+  if (degraded !== undefined) setting.degraded = valued(degraded, '/degraded');
   if (grace !== undefined) {
     const us = problems.attempt(() => parseDuration(grace, locate('/grace')));
     if (us !== null) setting.graceUs = valued(us, '/grace');

@@ -185,7 +185,10 @@ function prepareFrom(inputs: Inputs, callerArgvIndex: number | null, withImage: 
     callerArgvIndex,
     withImage,
     canDoWithout: (lack) => HAS[lack](plan),
-    without: (lack, because) => prepareFrom({...inputs, facts: lacking(facts, lack, because)}, callerArgvIndex),
+    without: (lack, because) => {
+      const lost = [...(call.lost ?? []), lack];
+      return prepareFrom({...inputs, facts: lacking(facts, lack, because), call: {...call, lost}}, callerArgvIndex);
+    },
   };
 }
 

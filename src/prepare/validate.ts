@@ -1,7 +1,11 @@
 /** Checks one document of any kind, as `tare run` would. */
 
+import {statSync} from 'node:fs';
+import {TareError} from '../errors.js';
 import {parseDocument, type Kind} from '../job/document.js';
 import {jobFromDocument} from '../job/load.js';
+import {show} from '../job/show.js';
+import type {Policy} from '../policy/policy.js';
 import {policyFromDocuments} from '../policy/load.js';
 import {readText} from '../files/documents.js';
 
@@ -16,7 +20,18 @@ export async function validateFile(file: string): Promise<string> {
   const {text} = readText(file, 'document');
   const kind = (KIND.exec(text)?.[1] ?? 'job') as Kind;
   if (kind === 'job') jobFromDocument(await parseDocument({text, file, kind}), {file, callerDirectory: process.cwd()});
-  else if (kind === 'policy') policyFromDocuments([{file, document: await parseDocument({text, file, kind})}]);
+  else if (kind === 'policy') checkHere(policyFromDocuments([{file, document: await parseDocument({text, file, kind})}]));
   else await parseDocument({text, file, kind});
   return `a valid ${kind} (tare/${kind}/v1)`;
+}
+
+/** What a document cannot tell. The node that it is for may be another: only what no node can mean is wrong. @throws TareError */
+function checkHere({directories: {log}}: Policy): void {
+  if (log === null || statSync(log.value, {throwIfNoEntry: false})?.isDirectory() !== true) return;
+  throw new TareError('POLICY_CONTRADICTION', {
+    message: 'the log is a directory',
+    where: log.provenance.at,
+    found: show(log.value),
+    allowed: 'a file, which is made when there is none',
+  });
 }

@@ -41,7 +41,10 @@ export function lostRecord(
     net: executed ? usage : NO_USAGE,
     tare: NO_TARE,
     watch: null,
-    outcome: lostOutcome(reason, executed ? oom : null, executed ? kills : undefined),
+    outcome: lostOutcome(reason, executed ? oom : null, executed ? kills : undefined, {
+      allowedBytes: started.limits?.memory.value ?? null,
+      usedBytes: usage.memPeakBytes,
+    }),
     applications: started.applications.map((one, index) => ({
       ...one,
       outcome: {...one.outcome, status: executed ? 'lost' : 'not-started'},

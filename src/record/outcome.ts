@@ -1,6 +1,7 @@
 /** How a job ended: from the wait status, the counters and what the watches did. Pure. */
 
 import type {ErrorCode} from '../errors.js';
+import {formatBytes} from '../job/quantity.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
 import {decodeWaitStatus, signalName} from './wait-status.js';
 
@@ -29,6 +30,14 @@ export interface Kill {
   signal: string;
 }
 
+/** In bytes; null: not known, or no limit. */
+export interface MemoryFigures {
+  allowedBytes: number | null;
+  usedBytes: number | null;
+}
+
+const NO_FIGURES: MemoryFigures = {allowedBytes: null, usedBytes: null};
+
 export interface Ending {
   /** null when nobody can tell any more, for instance because init was killed. */
   rawStatus: number | null;
@@ -41,6 +50,8 @@ export interface Ending {
   kills?: readonly Kill[];
   /** Whoever waited for the payload was killed: that is how some batch systems cancel a job. */
   callerLost?: boolean;
+  /** The payload's memory limit, and the most that was seen in use; absent: neither is known. */
+  memory?: MemoryFigures;
   /** What went wrong with the wrapper itself. */
   trouble: string | null;
   killedProcesses: number | null;
@@ -62,7 +73,17 @@ const NOTHING: Outcome = {
 export const RUNNING: Outcome = NOTHING;
 
 /** The payload ran and is over. */
-export function endedOutcome({rawStatus, stop, oom, noted, kills = [], callerLost = false, trouble, killedProcesses}: Ending): Outcome {
+export function endedOutcome({
+  rawStatus,
+  stop,
+  oom,
+  noted,
+  kills = [],
+  callerLost = false,
+  memory,
+  trouble,
+  killedProcesses,
+}: Ending): Outcome {
   const ended = rawStatus === null ? {exitCode: null, signal: null} : decodeWaitStatus(rawStatus);
   const base: Outcome = {
     ...NOTHING,
@@ -74,7 +95,7 @@ export function endedOutcome({rawStatus, stop, oom, noted, kills = [], callerLos
   const kill = stop === null ? kills.findLast(({signal}) => explains(signal, base, rawStatus)) : undefined;
   if (kill !== undefined) return {...base, status: 'killed', killedBy: kill, reason: killReason(kill)};
   if (oom !== null)
-    return {...base, status: 'limit', limit: 'memory', whose: oom.whose, evidence: oom.evidence, reason: MEMORY_REASONS[oom.whose]};
+    return {...base, status: 'limit', limit: 'memory', whose: oom.whose, evidence: oom.evidence, reason: memoryReason(oom.whose, memory)};
   if (stop !== null) {
     return {
       ...base,
@@ -82,7 +103,7 @@ export function endedOutcome({rawStatus, stop, oom, noted, kills = [], callerLos
       limit: stop.limit,
       whose: stop.limit === 'memory' || stop.limit === 'memory-stall' ? 'payload' : null,
       evidence: stop.evidence,
-      reason: stop.limit === 'memory-stall' ? 'it made no progress at its memory limit' : `over its limit on ${LIMIT_WORDS[stop.limit]}`,
+      reason: stopReason(stop, memory),
     };
   }
   if (trouble !== null) return {...base, status: 'wrapper-failure', reason: trouble};
@@ -103,25 +124,46 @@ function explains(asked: string, {signal, exitCode}: Outcome, rawStatus: number 
 
 const killReason = ({uid, signal}: Kill): string => `uid ${uid} ended it by tare kill (${signal})`;
 
+/** For people, who have to know by how much; what is not known is left out. */
+export function memoryReason(whose: Verdict['whose'], {allowedBytes, usedBytes} = NO_FIGURES): string {
+  const figures = [
+    ...(allowedBytes === null ? [] : [`${formatBytes(allowedBytes)} allowed`]),
+    ...(usedBytes === null ? [] : [`${formatBytes(usedBytes)} used`]),
+  ].join(', ');
+  return figures === '' ? MEMORY_REASONS[whose] : `${MEMORY_REASONS[whose]}: ${figures}`;
+}
+
 const MEMORY_REASONS = {
-  payload: 'the payload went over its own memory limit',
+  payload: 'over its memory limit',
   slot: 'the slot’s memory limit was reached, above the payload’s own',
   node: 'the node ran out of memory',
 } as const;
 
-const LIMIT_WORDS = {memory: 'memory', processes: 'processes', wallTime: 'wall time', cpuTime: 'CPU time', scratch: 'scratch'} as const;
+function stopReason({limit}: Stop, memory = NO_FIGURES): string {
+  if (limit === 'memory') return memoryReason('payload', memory);
+  if (limit !== 'memory-stall') return `over its limit on ${LIMIT_WORDS[limit]}`;
+  const {allowedBytes} = memory;
+  return `it made no progress at its memory limit${allowedBytes === null ? '' : `: ${formatBytes(allowedBytes)} allowed`}`;
+}
+
+const LIMIT_WORDS = {processes: 'processes', wallTime: 'wall time', cpuTime: 'CPU time', scratch: 'scratch'} as const;
 
 /** Not every signal that `tare kill` sends asks for an end. */
 export const asksForEnd = ({signal}: Kill): boolean => signal === 'SIGKILL' || signal === 'SIGTERM';
 
 /** Nobody was left to say how it ended: the payload was killed with its wrapper, or the node went down. */
-export function lostOutcome(reason: string, oom: (Verdict & {certain: boolean}) | null, kills: readonly Kill[] = []): Outcome {
+export function lostOutcome(
+  reason: string,
+  oom: (Verdict & {certain: boolean}) | null,
+  kills: readonly Kill[] = [],
+  memory: MemoryFigures = NO_FIGURES,
+): Outcome {
   const kill = kills.findLast(asksForEnd);
   if (kill !== undefined) return {...NOTHING, status: 'killed', killedBy: kill, reason: `${killReason(kill)}; ${reason}`};
   const base: Outcome = {...NOTHING, status: 'lost', reason};
   if (oom === null) return base;
   const limited: Outcome = {...base, limit: 'memory', whose: oom.whose, evidence: oom.evidence};
-  return oom.whose === 'slot' && oom.certain ? {...limited, status: 'killed-by-slot', reason: MEMORY_REASONS.slot} : limited;
+  return oom.whose === 'slot' && oom.certain ? {...limited, status: 'killed-by-slot', reason: memoryReason('slot', memory)} : limited;
 }
 
 /** The payload did not run. */

@@ -8,6 +8,7 @@ import {boxObstacle, systemObstacle} from '../plan/mode.js';
 import {networkObstacle} from '../plan/network.js';
 import type {Policy} from '../policy/policy.js';
 import {layoutName, remedyFor} from './delegation.js';
+import {checkNode, type NodeFound} from './node-checks.js';
 import {printable, renderTable, wrapWords} from './table.js';
 import type {TableOptions} from './table.js';
 
@@ -31,7 +32,7 @@ export interface PatternVerdict {
 export interface Diagnosis {
   checks: Check[];
   patterns: Record<Pattern, PatternVerdict>;
-  /** Every pattern that the policy allows can be run here. */
+  /** Every pattern that the policy allows can be run here, and the disks have the room that it keeps. */
   healthy: boolean;
 }
 
@@ -46,12 +47,14 @@ export interface DoctorInputs {
   tools: DoctorTools;
   /** What the batch system of this job says; absent: it is no job, or it says nothing. */
   batch?: BatchFinding | null;
+  /** Of the node's own state; absent: nobody looked. */
+  node?: NodeFound;
 }
 
 const PATTERNS: readonly Pattern[] = ['ulimit++', 'quotas++', 'vm-lite'];
 
 export function diagnose(inputs: DoctorInputs): Diagnosis {
-  const {facts, policy, tools, batch} = inputs;
+  const {facts, policy, tools, batch, node} = inputs;
   const patterns = {} as Record<Pattern, PatternVerdict>;
   for (const pattern of PATTERNS) patterns[pattern] = judge(pattern, inputs);
   return {
@@ -74,9 +77,10 @@ export function diagnose(inputs: DoctorInputs): Diagnosis {
       checkMemory(facts),
       checkSlot(facts),
       checkNative(tools),
+      ...(node === undefined ? [] : checkNode(node)),
     ],
     patterns,
-    healthy: PATTERNS.every((pattern) => !counts(pattern, policy) || patterns[pattern].runnable),
+    healthy: (node?.shortages ?? []).length === 0 && PATTERNS.every((pattern) => !counts(pattern, policy) || patterns[pattern].runnable),
   };
 }
 

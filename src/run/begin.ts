@@ -22,6 +22,8 @@ import {tellAround} from '../box/around.js';
 import {outputFileOf} from '../box/output-file.js';
 import {pauseAt} from '../process/pause.js';
 import type {Known, Prepared} from '../prepare/prepare.js';
+import {refuseLess, UNSPOOLED} from './less.js';
+import {nodePlaces} from '../policy/places.js';
 import {wrapperOf} from '../process/presence.js';
 import type {RunRequest} from '../prepare/request.js';
 import {
@@ -88,6 +90,7 @@ export async function begin(
     recorded: false,
     oom: null,
     around: known.around,
+    node: known.role === 'wrapper' ? nodePlaces(known.policy, known.caller.uid) : null,
     parts: null,
   };
   let groups: Groups = noGroups;
@@ -120,7 +123,7 @@ export async function begin(
     launched = true;
     channel.doing(`writing to the spool ${plan.directories.spools.join(', ')}`);
     // written while the engine builds the box; the payload waits for it
-    recordStart(plan, started, log);
+    refuseLess(plan, UNSPOOLED, recordStart(plan, started, log));
     await tellAround(known.around, started);
     pauseAt(plan.pauseAt, 'brain-started');
     return {state, groups};
@@ -147,12 +150,15 @@ function mountedIn(looked: Known['looked']): LaunchContext['mounted'] {
   );
 }
 
-/** A record that cannot be written costs no job: at its end there is another try, and then it waits for a sweep. */
-export function recordStart({directories}: Plan, started: UsageRecord, log: Log): void {
+/** A record that cannot be written costs no job: at its end there is another try, and then it waits for a sweep. @returns why it could not be written; null: it was */
+export function recordStart({directories}: Plan, started: UsageRecord, log: Log): string | null {
   try {
     journal(directories.spools, started);
+    return null;
   } catch (error) {
-    log.error('nothing on disk says that this job runs', {error: asTareError(error).message});
+    const {message} = asTareError(error);
+    log.error('nothing on disk says that this job runs', {error: message});
+    return message;
   }
 }
 

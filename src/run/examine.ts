@@ -7,12 +7,20 @@ import {effects} from '../batch/effects.js';
 import type {Facts} from '../host/facts.js';
 import {readFacts} from '../host/index.js';
 import {spawnBriefly} from '../host/spawn.js';
-import {placesOf} from '../policy/places.js';
+import {logObstacle} from '../box/log-place.js';
+import {belowReserve, shortageText} from '../box/reserve.js';
+import {waitingIn} from '../box/waiting.js';
+import {readHealth} from '../node-state/health.js';
+import type {Report} from '../node-state/report.js';
+import {readReports} from '../node-state/reports.js';
+import {nodePlaces, placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import {readPolicy} from '../files/documents.js';
 import {callerIdentity} from '../prepare/identity.js';
 import {NATIVE} from '../process/native.js';
+import {readClock} from '../process/synchronised.js';
 import {tryView} from '../prepare/trial.js';
+import type {NodeFound} from '../report/node-checks.js';
 
 /** The machine as an inventory would name it. */
 export interface Machine {
@@ -28,6 +36,8 @@ export interface Examined {
   tools: {native: {path: string | null; because: string | null}};
   /** What the batch system of this job says; null outside of one. */
   batch: BatchFinding | null;
+  /** Of the node's own state, as far as this account sees it. */
+  node: NodeFound;
 }
 
 /** @throws TareError when the policy cannot be read */
@@ -54,7 +64,27 @@ export async function examineNode(
     call,
     effects(() => undefined),
   );
-  return {facts, policy, machine: await readMachine(), tools: {native: checkNative()}, batch};
+  return {facts, policy, machine: await readMachine(), tools: {native: checkNative()}, batch, node: findNode(policy, caller.uid)};
+}
+
+function findNode(policy: Policy, uid: number): NodeFound {
+  const places = placesOf(policy, uid);
+  const {bytes, inodes} = policy.reserveDisk;
+  const at = nodePlaces(policy, uid);
+  return {
+    clock: readClock(),
+    shortages: bytes === null && inodes === null ? null : belowReserve(policy, uid).map(shortageText),
+    log: places.log === null ? null : {file: places.log, obstacle: logObstacle(places.log)},
+    waiting: waitingIn(places).length,
+    degraded: readHealth(at)?.degraded ?? countDegraded(readReports(at, Date.now())),
+  };
+}
+
+function countDegraded(reports: readonly Report[] | null): Record<string, number> | null {
+  if (reports === null) return null;
+  const counts: Record<string, number> = {};
+  for (const {kind, code} of reports) if (kind === 'degraded') counts[code] = (counts[code] ?? 0) + 1;
+  return counts;
 }
 
 async function readMachine(): Promise<Machine> {

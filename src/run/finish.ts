@@ -3,9 +3,9 @@
 import type {Groups} from '../cgroup/manager.js';
 import {asTareError, EXIT} from '../errors.js';
 import type {Places} from '../policy/places.js';
-import {endedOutcome, notRunOutcome, type Kill, type Outcome} from '../record/outcome.js';
+import {endedOutcome, notRunOutcome, type Kill, type MemoryFigures, type Outcome} from '../record/outcome.js';
 import {NO_MARKS, withObserved} from '../record/observed.js';
-import {finalRecord, NO_TIME, NO_USAGE, type RecordTime, type UsageRecord} from '../record/record.js';
+import {finalRecord, NO_TIME, NO_USAGE, type RecordTime, type RecordUsage, type UsageRecord} from '../record/record.js';
 import {removeUnfinished} from '../record/durable.js';
 import {findFinal, journal} from '../record/journal.js';
 import {pathOf, textOf, writeCopy} from '../record/spool.js';
@@ -15,6 +15,7 @@ import type {Cause} from '../follow/gathering.js';
 import {readKills} from '../box/kills.js';
 import {NODES_LOG, tellNodesLog} from '../process/last-resort.js';
 import {NETWORK_STEP, type Life} from '../follow/life.js';
+import {UNLOGGED} from './less.js';
 import type {Log} from '../process/log.js';
 import {tellAround} from '../box/around.js';
 import {pauseAt} from '../process/pause.js';
@@ -57,8 +58,9 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   if (left.length > 0) log.error('left behind', {left});
   pauseAt(plan.pauseAt, 'brain-removed');
 
-  const outcome = outcomeOf(life, readKills(stateDirectory(plan, id)));
   const {memory, scratch} = plan.limits;
+  const figures = {allowedBytes: memory.value, usedBytes: usedMemory(usage, life.watch, memory.value)};
+  const outcome = outcomeOf(life, readKills(stateDirectory(plan, id)), figures);
   // a payload that was over and gone between two looks
   if (memory.enforcement === 'watched' && memory.value !== null && (usage.memPeakBytes ?? 0) > memory.value) flags.push('over-limit');
   if (scratch.enforcement === 'watched' && scratch.value !== null && (bytes ?? 0) > scratch.value) flags.push('over-limit');
@@ -83,7 +85,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
     ...(parts === undefined ? {} : {applications: parts}),
     ...(cvmfs === null ? {} : {cvmfs}),
     parts: state.parts,
-    flags: [...(ran ? flags : []), ...flagsOf(life, outcome, left)],
+    flags: [...(ran ? flags : []), ...flagsOf(life, outcome, left), ...(log.trouble() === null ? [] : [UNLOGGED])],
   });
   const record = withObserved(closed, plan, state.weighed.marks ?? NO_MARKS);
   if (life.brainsLost > 0) for (const spool of plan.directories.spools) removeUnfinished(pathOf(spool, started.recordId));
@@ -199,7 +201,14 @@ export const isDisksFault = (life: Life): boolean =>
 /** The payload's own fault: it is not there, cannot be executed, or has no place for its output. */
 const isPayloadsFault = ({failure}: Life): boolean => ['exec', 'chdir', 'output'].includes(failure?.step ?? '');
 
-function outcomeOf(life: Life, kills: readonly Kill[]): Outcome {
+/** The peak; where memory was watched, at least what the watch found at the kill. */
+function usedMemory({memPeakBytes}: RecordUsage, watch: UsageRecord['watch'], limitBytes: number | null): number | null {
+  const overshoot = watch?.overshootBytes ?? null;
+  const found = overshoot === null || limitBytes === null ? null : limitBytes + overshoot;
+  return memPeakBytes === null ? found : Math.max(memPeakBytes, found ?? 0);
+}
+
+function outcomeOf(life: Life, kills: readonly Kill[], memory: MemoryFigures): Outcome {
   const {init, failure, stop, spared, verdict, noted, frontLost, executedUs} = life;
   const killed = life.applications?.killedForMemory() ?? [];
   const fault = stop === null && verdict === null ? (life.applications?.servicesFault() ?? null) : null;
@@ -238,6 +247,7 @@ function outcomeOf(life: Life, kills: readonly Kill[]): Outcome {
     noted,
     kills,
     callerLost: life.callerLost,
+    memory,
     trouble: init === null ? troubleOf(life) : null,
     killedProcesses: init?.killedProcesses ?? null,
   });

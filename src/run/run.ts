@@ -25,6 +25,8 @@ import {failureText, finish, isBoxesFault, isDisksFault, store} from './finish.j
 import type {Hello} from '../process/hello.js';
 import {isDefaultSwitchOn, isSwitchOn, plainExec} from './kill-switch.js';
 import {follow, type Life} from '../follow/life.js';
+import {refuseLess, tellLess, UNLOGGED} from './less.js';
+import {requireReserve} from '../box/reserve.js';
 import {tellAround} from '../box/around.js';
 import {listen} from '../box/listen.js';
 import {openLog, silentLog, type Log} from '../process/log.js';
@@ -161,6 +163,10 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
     return start(prepared.without(lack, because), request, hello, channel, known);
   };
   try {
+    refuseLess(plan, UNLOGGED, log.trouble());
+    // what is only observed runs in any case, and for a wrapper in a box the one around has looked
+    if (known.policy !== null && plan.mode.value !== 'observe' && first.facts.within === null)
+      requireReserve(known.policy, known.caller.uid);
     if (stepOf(plan, 'cvmfs.probe') !== undefined) channel.doing('waiting for repositories', null);
     known.looked = await lookAtRepositories({
       plan,
@@ -243,6 +249,7 @@ async function adopt(request: RunRequest, hello: Hello, channel: Channel): Promi
 /** From a life that is over to its record and what the batch system is told; until then another brain could do the same. */
 async function conclude(state: BoxState, groups: Groups, life: Life, {plugins}: RunRequest, log: Log): Promise<RunResult> {
   const result = await finish(state, groups, life, log);
+  tellLess({plan: state.plan, id: state.id, log, node: state.node ?? null}, result.path === null ? (result.waits ?? '') : null);
   const told = await tellBatchSystem(result, {batch: state.batch, settings: state.settings, plugins, effects: effectsWith(log)});
   // it leads a sweep to what could not be killed, and to a record that waits for a spool
   if (!life.unkillable && result.waits == null) removeState(state.plan, state.id);
@@ -383,7 +390,10 @@ async function refuse(
   await endMounted(known);
   const messages = error.message.split('\n');
   const {record: refused, places} = refusalRecord(error, known, plan, request.version);
-  const {record, path, waits} = store({places, id: known.id, copy: request.recordCopy, messages, log}, refused);
+  const {record, path, waits} = store(
+    {places, id: known.id, copy: request.recordCopy, messages, log},
+    log.trouble() === null ? refused : {...refused, flags: [...refused.flags, UNLOGGED].sort()},
+  );
   for (const told of [{...record, state: 'started' as const}, record]) await tellAround(known.around, told);
   const first = firstOf(error);
   const failure = {fault: faultOf(first, known), code: first.code, message: messages.join('; '), exit: error.exit};

@@ -172,7 +172,7 @@ describe('ARC that runs jobs itself, with the callout', () => {
     const memory = job('memory');
     const used = await memory.finished();
     expect(used.ExitCode).to.equal(137);
-    expect(memory.control('failed')).to.match(/^LRMS error: \(137\)[^\n]*\nTare: out of memory: over its limit on memory/);
+    expect(memory.control('failed')).to.match(/^LRMS error: \(137\)[^\n]*\nTare: out of memory: over its memory limit: /);
     expect(memory.record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
     expect(used.UsedMemory)
       .to.equal(figuresOf(memory.record).UsedMemory)

@@ -144,7 +144,27 @@ describe('outcomes', () => {
     [
       'the payload’s own memory limit',
       {rawStatus: 9, oom: {...oom, whose: 'payload'}},
-      {whose: 'payload', reason: 'the payload went over its own memory limit'},
+      {whose: 'payload', reason: 'over its memory limit'},
+    ],
+    [
+      'the payload’s own memory limit, with figures',
+      {rawStatus: 9, oom: {...oom, whose: 'payload'}, memory: {allowedBytes: 100 * 2 ** 20, usedBytes: 100 * 2 ** 20}},
+      {whose: 'payload', reason: 'over its memory limit: 100 MiB allowed, 100 MiB used'},
+    ],
+    [
+      'the slot’s memory limit, with figures',
+      {rawStatus: 9, oom, memory: {allowedBytes: 100 * 2 ** 20, usedBytes: null}},
+      {whose: 'slot', reason: 'the slot’s memory limit was reached, above the payload’s own: 100 MiB allowed'},
+    ],
+    [
+      'watched memory, with figures',
+      {rawStatus: 9, stop: {limit: 'memory', evidence: 'PSS'}, memory: {allowedBytes: 100 * 2 ** 20, usedBytes: 159 * 2 ** 20}},
+      {whose: 'payload', reason: 'over its memory limit: 100 MiB allowed, 159 MiB used'},
+    ],
+    [
+      'no progress at the memory limit',
+      {rawStatus: 15, stop: {limit: 'memory-stall', evidence: 'x'}, memory: {allowedBytes: 100 * 2 ** 20, usedBytes: null}},
+      {limit: 'memory-stall', reason: 'it made no progress at its memory limit: 100 MiB allowed'},
     ],
     [
       'the slot’s memory limit',
@@ -155,7 +175,7 @@ describe('outcomes', () => {
     [
       'watched memory',
       {rawStatus: 9, stop: {limit: 'memory', evidence: 'PSS'}},
-      {status: 'limit', limit: 'memory', whose: 'payload', reason: 'over its limit on memory'},
+      {status: 'limit', limit: 'memory', whose: 'payload', reason: 'over its memory limit'},
     ],
     [
       'processes',
