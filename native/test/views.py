@@ -233,6 +233,11 @@ def register(test, equal, launch, boxes, Skip):
         equal(tool(bench, 'tare-trial', kind, folder)[0], 125)
 
     @test('', builds=('static', 'sane'))
+    def the_clock_is_asked(bench):
+        code, said = tool(bench, 'tare-clock', 'now')
+        equal((code, said.split(b' ')[0] in (b'synchronised', b'unsynchronised')), (0, True))
+
+    @test('', builds=('static', 'sane'))
     def opaque_directories_are_listed(bench):
         folder = bench.folder()
         os.makedirs(f'{folder}/a/b\n/c')

@@ -7,21 +7,11 @@ import {formatBytes} from '../job/quantity.js';
 import {boxObstacle, systemObstacle} from '../plan/mode.js';
 import {networkObstacle} from '../plan/network.js';
 import type {Policy} from '../policy/policy.js';
+import type {Check, State} from './check.js';
 import {layoutName, remedyFor} from './delegation.js';
 import {checkNode, type NodeFound} from './node-checks.js';
 import {printable, renderTable, wrapWords} from './table.js';
 import type {TableOptions} from './table.js';
-
-export type State = 'ok' | 'limited' | 'missing';
-
-export interface Check {
-  name: string;
-  state: State;
-  found: string;
-  /** What is lost without it. */
-  costs: string;
-  remedy: string | null;
-}
 
 export interface PatternVerdict {
   allowed: boolean;

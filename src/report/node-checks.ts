@@ -1,6 +1,6 @@
 /** What doctor says of the node's own state: its clock, room on its disks, its log, records that wait, and jobs that had less than asked. */
 
-import type {Check} from './doctor.js';
+import type {Check} from './check.js';
 
 /** What was found of it; each is null when nobody looked. */
 export interface NodeFound {

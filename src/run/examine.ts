@@ -18,15 +18,24 @@ import type {Policy} from '../policy/policy.js';
 import {readPolicy} from '../files/documents.js';
 import {callerIdentity} from '../prepare/identity.js';
 import {NATIVE} from '../process/native.js';
-import {readClock} from '../process/synchronised.js';
+import {readClock, type ClockFound} from '../process/synchronised.js';
 import {tryView} from '../prepare/trial.js';
-import type {NodeFound} from '../report/node-checks.js';
 
 /** The machine as an inventory would name it. */
 export interface Machine {
   cpu: {manufacturer: string; brand: string; physicalCores: number; cores: number};
   os: {distro: string; release: string; arch: string};
   memoryTotalBytes: number;
+}
+
+/** As the report wants it; null: nobody looked, or nothing is there to look at. */
+export interface NodeState {
+  clock: ClockFound;
+  /** Disks below the policy's reserve, in words. */
+  shortages: string[] | null;
+  log: {file: string; obstacle: string | null} | null;
+  waiting: number;
+  degraded: Readonly<Record<string, number>> | null;
 }
 
 export interface Examined {
@@ -37,7 +46,7 @@ export interface Examined {
   /** What the batch system of this job says; null outside of one. */
   batch: BatchFinding | null;
   /** Of the node's own state, as far as this account sees it. */
-  node: NodeFound;
+  node: NodeState;
 }
 
 /** @throws TareError when the policy cannot be read */
@@ -67,7 +76,7 @@ export async function examineNode(
   return {facts, policy, machine: await readMachine(), tools: {native: checkNative()}, batch, node: findNode(policy, caller.uid)};
 }
 
-function findNode(policy: Policy, uid: number): NodeFound {
+function findNode(policy: Policy, uid: number): NodeState {
   const places = placesOf(policy, uid);
   const {bytes, inodes} = policy.reserveDisk;
   const at = nodePlaces(policy, uid);

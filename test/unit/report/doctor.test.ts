@@ -2,7 +2,8 @@ import {expect} from 'chai';
 import {BUILTIN} from '../../../src/policy/builtin.js';
 import type {Policy} from '../../../src/policy/policy.js';
 import {diagnose, renderDiagnosis} from '../../../src/report/doctor.js';
-import type {Diagnosis, DoctorTools, State} from '../../../src/report/doctor.js';
+import type {State} from '../../../src/report/check.js';
+import type {Diagnosis, DoctorTools} from '../../../src/report/doctor.js';
 import {factsOf} from '../host/hosts.js';
 
 const TOOLS: DoctorTools = {native: {path: '/opt/tare/libexec/tare-native', because: null}};
