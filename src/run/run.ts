@@ -251,8 +251,9 @@ async function conclude(state: BoxState, groups: Groups, life: Life, {plugins}: 
   const result = await finish(state, groups, life, log);
   tellLess({plan: state.plan, id: state.id, log, node: state.node ?? null}, result.path === null ? (result.waits ?? '') : null);
   const told = await tellBatchSystem(result, {batch: state.batch, settings: state.settings, plugins, effects: effectsWith(log)});
-  // it leads a sweep to what could not be killed, and to a record that waits for a spool
-  if (!life.unkillable && result.waits == null) removeState(state.plan, state.id);
+  // it leads a sweep to what could not be killed or removed, and to a record that waits for a spool
+  const isLeft = life.unkillable || result.record?.flags.includes('left-behind') === true;
+  if (!isLeft && result.waits == null) removeState(state.plan, state.id);
   await sweepInPassing(state.plan, log);
   return told;
 }

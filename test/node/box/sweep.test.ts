@@ -159,6 +159,38 @@ for (const role of ROLES) {
       expect(site.records().map(({state}) => state)).to.deep.equal(['final']);
     });
 
+    it('removes what could not be removed when the job ended: scratch had become read-only', async function () {
+      need(this, isRoot, 'only root mounts file systems');
+      const scratch = join(site.directory, 'scratch');
+      const remount = (access: 'ro' | 'rw'): void => {
+        execFileSync('mount', ['-o', `remount,${access}`, scratch]);
+      };
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'mode=0755', 'tare-test', scratch]);
+      site.give(scratch);
+      try {
+        const boxes = join(site.directory, 'state/boxes');
+        const before = namesIn(boxes);
+        const script = 'while [ ! -e readonly ]; do sleep 0.1; done; exit 3';
+        const child = site.start(['run', '--policy', site.policy(), '--', '/bin/sh', '-c', script]);
+        const end = ending(child);
+        await until('a payload', () => isRunning(boxes, before), 30);
+        remount('ro');
+        writeFileSync(join(site.work, 'readonly'), '');
+        const {code, stderr} = await end;
+        rmSync(join(site.work, 'readonly'));
+        expect(code, stderr).to.equal(3);
+        expect(site.records().map(({state, flags}) => [state, flags.includes('left-behind')])).to.deep.equal([['final', true]]);
+        expect(namesIn(scratch)).to.have.length(1);
+        expect((await sweep(site)).map(({result}) => result)).to.deep.equal(['left']);
+        remount('rw');
+        expect((await sweep(site)).map(({result}) => result)).to.deep.equal(['cleaned']);
+        expect(site.leftovers()).to.deep.equal([]);
+        expect(site.records().map(({state}) => state)).to.deep.equal(['final']);
+      } finally {
+        execFileSync('umount', ['-l', scratch]);
+      }
+    });
+
     it('says that a state directory is not swept into which others could have put something', async () => {
       await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
       const boxes = join(site.directory, 'state/boxes');
