@@ -15,6 +15,7 @@ import type {SeccompProfile} from './seccomp.js';
 /** Of the specification; what both runtimes of every distribution know. */
 const OCI_VERSION = '1.0.2';
 /** So many ids has a user namespace that maps all of them (user_namespaces(7)). */
+const SYS = '/sys';
 const ALL_IDS = 4_294_967_295;
 
 const NAMESPACES = {user: 'user', pid: 'pid', mount: 'mount', ipc: 'ipc', uts: 'uts', network: 'network', cgroup: 'cgroup'} as const;
@@ -104,7 +105,19 @@ function groupsOf(plan: Plan, id: string): {cgroupsPath?: string} {
   });
 }
 
+/**
+ * Of the node's, with what the node mounts below it later: an automounter's mount comes by propagation. The root that the runtime binds
+ * is private in all its mounts, so what the view has there already is bound once more.
+ */
+const followed = (path: string): Mount => ({
+  destination: path,
+  type: 'bind',
+  source: path,
+  options: ['rbind', 'ro', 'nosuid', 'nodev', 'rslave'],
+});
+
 function translate(step: Step, {boxDirectory, exists}: OciContext): Mount[] {
+  if (step.op === 'mount.graft' && step.source !== SYS) return [followed(step.source)];
   if (isDoneByOthers(step)) return [];
   switch (step.op) {
     case 'mount.bind': {
@@ -121,7 +134,7 @@ function translate(step: Step, {boxDirectory, exists}: OciContext): Mount[] {
       ];
     }
     case 'cvmfs.bind':
-      return [{destination: step.destination, type: 'bind', source: step.source, options: ['rbind', 'ro', 'nosuid', 'nodev', 'rslave']}];
+      return [{...followed(step.source), destination: step.destination}];
     case 'mount.proc':
       return [{destination: step.destination, type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev']}];
     case 'mount.sys':

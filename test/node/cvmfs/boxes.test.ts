@@ -411,6 +411,20 @@ for (const role of ROLES) {
       expect(cvmfs.isMounted(NAME)).to.equal(true);
     });
 
+    it('the automounter, vm-lite: where none is named, what the payload wants is mounted after its start', async function () {
+      need(this, hasAutomounter(), 'autofs is not installed, or not in this kernel');
+      need(this, program('crun') !== null || program('runc') !== null, 'neither crun nor runc is installed');
+      need(this, existsSync(BUSYBOX), 'busybox-static is not installed');
+      await cvmfs.automount({[NAME]: CLIENT}, 60);
+      const image = busyboxImage(join(site.directory, 'image'));
+      const ended = await site.run(
+        ['--pattern', 'vm-lite', '--image', image, '--', '/bin/sh', '-c', `cat ${cvmfs.path(NAME)}/data/numbers`],
+        {policy: {...policy(), images: [image]}},
+      );
+      expect(ended.stdout, ended.stderr).to.equal(readFileSync(join(cvmfs.path(NAME), 'data/numbers'), 'utf8'));
+      expect(ended.record.pattern).to.equal('vm-lite');
+    });
+
     it('doctor --cvmfs tells a health check', async () => {
       cvmfs.attributed(NAME, CLIENT);
       await cvmfs.squashfuse(OTHER);
