@@ -28,13 +28,14 @@
 enum {
 	ANSWER_MAX = 16 * 1024,
 	VALUE_MAX = 1024,
+	LOG_MAX = 32 * 1024, /* the client keeps 10 lines */
 	WRITABLE_BY_OTHERS = 022,
 };
 
 #define FORMAT "tare-repository/1"
 
 /* As its client names them; of other file systems all are absent. */
-static const char *const attributes[] = { "fqrn", "revision", "root_hash", "version", "nioerr", "hitrate", "host", "proxy" };
+static const char *const attributes[] = { "fqrn", "revision", "root_hash", "version", "nioerr", "hitrate", "host", "proxy", "rx", "ndownload" };
 
 struct question {
 	const char *file, *root, *name;
@@ -137,6 +138,30 @@ static void tell_attributes(int out, int directory)
 	}
 }
 
+/* The last place of the word in the text; NULL: none. */
+static const char *last_of(const char *text, const char *word)
+{
+	const char *last = NULL;
+
+	for (const char *found = text; (found = strstr(found, word)); found++)
+		last = found;
+	return last;
+}
+
+/* The client says in its log alone that it cannot reach its servers, or can again (fuse_remount.cc). */
+static void tell_offline(int out, int directory)
+{
+	static char text[LOG_MAX];
+	ssize_t size = fgetxattr(directory, "user.logbuffer", text, sizeof text - 1);
+
+	if (size < 0)
+		return;
+	text[size] = 0;
+	const char *entered = last_of(text, "entering offline mode"), *left = last_of(text, "recovered from offline mode");
+	if (entered || left)
+		say(out, "offline", "%s", entered && (!left || entered > left) ? "yes" : "no");
+}
+
 static bool has_entry(int out, int directory)
 {
 	DIR *stream = fdopendir(dup(directory));
@@ -193,6 +218,7 @@ static _Noreturn void look(const struct question *question, int out)
 	say(out, "entries", "%s", has_entry(out, directory) ? "yes" : "no");
 	say(out, "step", "attributes");
 	tell_attributes(out, directory);
+	tell_offline(out, directory);
 	say(out, "done", "yes");
 	_exit(0);
 }

@@ -23,6 +23,8 @@ export interface Answer {
   done: boolean;
   /** Somebody else had asked. */
   shared: boolean;
+  /** Whether the client cannot reach its servers; null: it does not tell. */
+  offline: boolean | null;
   /** What the client tells of itself, without `user.`. */
   attributes: Readonly<Record<string, string>>;
 }
@@ -56,6 +58,7 @@ export function readAnswer(text: string): Answer {
     late: flag('late') === true,
     done: flag('done') === true,
     shared: flag('shared') === true,
+    offline: flag('offline'),
     attributes,
   };
 }

@@ -11,10 +11,20 @@ export interface Looked {
   entry: Entry;
   /** What the client had counted (user.nioerr); null: it does not tell. */
   errors: number | null;
+  /** What it had fetched; absent: nobody asked. */
+  fetched?: Fetched;
   /** Where Tare has mounted it; absent: it is the node's. */
   own?: OwnMount;
   /** Why its client was ended before the box was gone; absent: it was not. */
   clientEnded?: string;
+}
+
+/** Counters of a client; null: it does not tell. */
+export interface Fetched {
+  /** user.ndownload */
+  files: number | null;
+  /** user.rx, in KiB */
+  kib: number | null;
 }
 
 /** A repository that was mounted for the job. */
@@ -105,15 +115,28 @@ export function entryOf({repository}: Wanted, answer: Answer, {state, reason}: V
     revisionAtEnd: null,
     rootHashAtEnd: null,
     ioErrorsGained: null,
+    downloads: null,
+    downloadedBytes: null,
+    offline: answer.offline,
+    clientCpuUs: null,
+    clientMemoryBytes: null,
   };
 }
 
 /** The same, with what a look after the payload's end has found. `errorsBefore`: what the client had counted at the first look. */
-export function closeEntry(entry: Entry, answer: Answer, errorsBefore: number | null): Entry {
+export function closeEntry(
+  entry: Entry,
+  answer: Answer,
+  errorsBefore: number | null,
+  fetchedBefore: Fetched = {files: null, kib: null},
+): Entry {
   const {attributes} = answer;
   const {state, reason} = judge(answer, {repository: entry.repository, minimumRevision: null});
   const errors = wholeNumber(attributes['nioerr']);
   const gained = errors === null || errorsBefore === null ? null : errors - errorsBefore;
+  const before = entry.mounted === 'tare' ? {files: 0, kib: 0} : fetchedBefore;
+  const {files, kib} = fetchedOf(answer);
+  const bytes = gainOf(kib, before.kib);
   return {
     ...entry,
     hitRate: decimal(attributes['hitrate']),
@@ -123,8 +146,25 @@ export function closeEntry(entry: Entry, answer: Answer, errorsBefore: number | 
     rootHashAtEnd: attributes['root_hash'] ?? null,
     // a client that was started anew counts from 0
     ioErrorsGained: gained === null || gained < 0 ? null : gained,
+    downloads: gainOf(files, before.files),
+    downloadedBytes: bytes === null ? null : bytes * KIB,
+    offline: answer.offline,
   };
 }
+
+const KIB = 1024;
+
+export const fetchedOf = ({attributes}: Answer): Fetched => ({
+  files: wholeNumber(attributes['ndownload']),
+  kib: wholeNumber(attributes['rx']),
+});
+
+/** null also where it was started anew, and counts from 0. */
+const gainOf = (after: number | null, before: number | null): number | null =>
+  after === null || before === null || after < before ? null : after - before;
+
+/** A repository that the payload had, and had no longer at its end. */
+export const wasLost = ({state, stateAtEnd}: Entry): boolean => state === 'ok' && stateAtEnd !== null && stateAtEnd !== 'ok';
 
 /** The same of one whose client was ended since the payload could not be: nobody is left to be asked. */
 export const closeEnded = (entry: Entry, because: string): Entry => ({

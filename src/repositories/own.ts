@@ -23,6 +23,8 @@ import type {StepOf} from '../plan/step.js';
 import type {Log} from '../process/log.js';
 import {endMounter, killMounter, startMounter} from './mounter.js';
 import {makeAccountCache} from './shared-cache.js';
+import {isRunning} from '../process/process.js';
+import {readTree} from '../process/tree.js';
 import {presenceOf, wrapperOf, type Here, type WhoBegan} from '../process/presence.js';
 import {ensureOwn, namesIn, removePrivate} from '../box/state.js';
 
@@ -170,6 +172,26 @@ export function killClients(looked: readonly Looked[], because: string): Looked[
     killMounter(one.own.mounter);
     return {...one, clientEnded: one.clientEnded ?? because};
   });
+}
+
+/** What the client's processes have used so far; nulls where they are gone. */
+export function usageOf({mounter}: OwnMount): {clientCpuUs: number | null; clientMemoryBytes: number | null} {
+  const processes = isRunning(mounter) ? readTree(mounter.pid) : [];
+  if (processes.length === 0) return {clientCpuUs: null, clientMemoryBytes: null};
+  return {
+    clientCpuUs: processes.reduce((sum, {cpuUs, waitedUs}) => sum + cpuUs + waitedUs, 0),
+    clientMemoryBytes: processes.reduce((sum, {pid, rssBytes}) => sum + (peakOf(pid) ?? rssBytes), 0),
+  };
+}
+
+/** VmHWM (proc_pid_status(5)), bytes. */
+function peakOf(pid: number): number | null {
+  try {
+    const kib = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${String(pid)}/status`, 'latin1'))?.[1];
+    return kib === undefined ? null : Number(kib) * 1024;
+  } catch {
+    return null;
+  }
 }
 
 /** The cache is the account's, who may have put anything in it. */

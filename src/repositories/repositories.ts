@@ -3,7 +3,18 @@
 import {lstatSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {readAnswer, wholeNumber, type Answer} from '../cvmfs/answer.js';
-import {closeEnded, closeEntry, entryOf, judge, type Entry, type Looked, type OwnMount, type Verdict, type Wanted} from '../cvmfs/judge.js';
+import {
+  closeEnded,
+  closeEntry,
+  entryOf,
+  fetchedOf,
+  judge,
+  type Entry,
+  type Looked,
+  type OwnMount,
+  type Verdict,
+  type Wanted,
+} from '../cvmfs/judge.js';
 import {look} from '../cvmfs/look.js';
 import {TareError, TareErrors} from '../errors.js';
 import {formatDuration} from '../job/quantity.js';
@@ -13,7 +24,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {epochUs, monotonicUs, sleep} from '../process/clock.js';
 import {KeptSignals} from '../process/kept-signals.js';
 import type {Log} from '../process/log.js';
-import {endOwn, lastWords, mountOwn, type Context} from './own.js';
+import {endOwn, lastWords, mountOwn, usageOf, type Context} from './own.js';
 import {ensureOwn} from '../box/state.js';
 import {startTool} from '../process/tool.js';
 
@@ -63,13 +74,24 @@ async function lookUntilUsable(probe: Probe, folder: string | null, context: Ask
     const found =
       verdict.state === 'absent' && mount !== undefined
         ? await lookAtOwn(probe, mount, context)
-        : {entry: entryOf(probe, answer, verdict), errors: errorsOf(answer)};
+        : {
+            entry: entryOf(probe, answer, {...verdict, reason: withAge(verdict.reason, answer)}),
+            errors: errorsOf(answer),
+            fetched: fetchedOf(answer),
+          };
     // nobody waits any more when the front is gone
     const isOver = monotonicUs() + AGAIN_US > endUs || process.ppid !== frontPid || kept.first !== null;
     if (found.entry.state === 'ok' || isOver) return found;
     log.warn('a repository cannot be used yet', {repository: probe.repository, reason: found.entry.reason});
     await kept.orWhile(sleep(AGAIN_US / 1000), () => undefined);
   }
+}
+
+/** Whoever looks at it now may find something else. */
+function withAge(reason: string | null, {shared, epochUs: at}: Answer): string | null {
+  if (reason === null || !shared || at === null) return reason;
+  const age = Math.max(0, Math.round((epochUs() - at) / 1e6));
+  return `${reason}; found ${String(age)} s ago by a look for another job, which counts for cvmfs.shareFor`;
 }
 
 async function lookAtOwn(probe: Probe, mount: Mount, {plan, kept, ...asked}: Asked): Promise<Looked> {
@@ -124,13 +146,22 @@ export async function examineOwn(mount: Mount, minimumRevision: number | null, c
   return looked.entry;
 }
 
-/** @param endedUs when the payload ended, on the monotonic clock: an answer from then on counts */
-export async function lookAgain(plan: Plan, looked: readonly Looked[], endedUs: number, log: Log): Promise<Entry[]> {
+/**
+ * @param endedUs when the payload ended, on the monotonic clock: an answer from then on counts
+ * @param frontLost Tare's own clients have ended with the front: nothing is known of what the payload had
+ */
+export async function lookAgain(
+  plan: Plan,
+  looked: readonly Looked[],
+  endedUs: number,
+  {frontLost, log}: {frontLost: boolean; log: Log},
+): Promise<Entry[]> {
   const probes = stepsOf(plan, 'cvmfs.probe');
   if (looked.length === 0) return [];
   const folder = answersFolder(plan.directories.state, log);
   return Promise.all(
-    looked.map(async ({entry, errors, own, clientEnded}) => {
+    looked.map(async ({entry, errors, fetched, own, clientEnded}) => {
+      if (own !== undefined && frontLost) return entry;
       if (clientEnded !== undefined) return closeEnded(entry, clientEnded);
       const probe = probes.find(({repository}) => repository === entry.repository);
       if (probe === undefined) return entry;
@@ -141,7 +172,7 @@ export async function lookAgain(plan: Plan, looked: readonly Looked[], endedUs: 
         at: 'end',
         own,
       });
-      const closed = closeEntry(entry, answer, errors);
+      const closed = {...closeEntry(entry, answer, errors, fetched), ...(own === undefined ? {} : usageOf(own))};
       if (closed.stateAtEnd !== entry.state)
         log.warn('a repository is no longer what it was', {repository: entry.repository, reason: closed.reasonAtEnd});
       return closed;

@@ -21,6 +21,7 @@ import {tellAround} from '../box/around.js';
 import {pauseAt} from '../process/pause.js';
 import type {Quit} from '../process/quit.js';
 import type {RunResult} from '../prepare/request.js';
+import {wasLost} from '../cvmfs/judge.js';
 import {endOwn} from '../repositories/own.js';
 import {lookAgain} from '../repositories/repositories.js';
 import {failureOf} from './tell.js';
@@ -50,7 +51,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   pauseAt(plan.pauseAt, 'brain-weighed');
   stopHelper(state.helper);
   const endedUs = life.init?.endedUs ?? monotonicUs();
-  const again = life.executedUs === null ? null : lookAgain(plan, state.looked ?? [], endedUs, log);
+  const again = life.executedUs === null ? null : lookAgain(plan, state.looked ?? [], endedUs, {frontLost: life.frontLost, log});
   // what cannot be killed has it still: a sweep removes it later
   const left = life.unkillable
     ? [`processes of ${id}, which cannot be killed`]
@@ -65,6 +66,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
   if (memory.enforcement === 'watched' && memory.value !== null && (usage.memPeakBytes ?? 0) > memory.value) flags.push('over-limit');
   if (scratch.enforcement === 'watched' && scratch.value !== null && (bytes ?? 0) > scratch.value) flags.push('over-limit');
   const cvmfs = await again;
+  if (cvmfs?.some(wasLost) === true) flags.push('cvmfs-lost');
   // the box is gone, and with it what used them
   left.push(...(await endOwn(state.looked ?? [], cvmfs ?? [])));
   const ran = life.executedUs !== null;

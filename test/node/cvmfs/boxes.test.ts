@@ -236,6 +236,18 @@ for (const role of ROLES) {
       expect(await run(shell('echo fine'))).to.include({code: 0, stdout: 'fine\n'});
     });
 
+    it('a bad answer that is shared says how old it is', async () => {
+      const options = {shareFor: '60s'};
+      await run(['--cvmfs', NAME, ...shell('echo never')], options);
+      await cvmfs.squashfuse(NAME);
+      const ended = await run(['--cvmfs', NAME, ...shell('echo never')], options);
+      expect(entryOf(ended).reason).to.match(
+        /^no such directory; found \d+ s ago by a look for another job, which counts for cvmfs\.shareFor$/,
+      );
+      const {stdout} = await site.command(['doctor', '--cvmfs', '--repository', NAME, '--policy', site.policy(policy(options))]);
+      expect(stdout).to.match(/sim\.example\.org +ok /);
+    });
+
     it('hung between the look and the box: noticed, and refused', async () => {
       await cvmfs.squashfuse(NAME);
       const options = {deadline: '2s', shareFor: '60s'};

@@ -205,6 +205,7 @@ for (const [title, kind] of KINDS)
         go();
         expect((await end).stderr).to.match(/Transport endpoint is not connected|Software caused connection abort/);
         expect(site.records()[0]?.cvmfs[0]).to.include({state: 'ok', stateAtEnd: 'broken', mounted: 'tare'});
+        expect(site.records()[0]?.flags).to.include('cvmfs-lost');
         expect(site.records()[0]?.cvmfs[0]?.reasonAtEnd).to.match(/Transport endpoint is not connected: its client has died$/);
       });
 
@@ -285,6 +286,9 @@ for (const [title, kind] of KINDS)
           await until('the end of all clients', () => clients().length === 0, 20);
           if (victims === 'brain') expect(site.records()[0]?.cvmfs[0]).to.include({state: 'ok', stateAtEnd: 'ok'});
           if (victims === 'mounter') expect(site.records()[0]?.cvmfs[0]).to.include({state: 'ok', stateAtEnd: 'broken'});
+          // its own clients end with the front: nothing is known of what the payload had
+          if (victims === 'front') expect(site.records()[0]?.cvmfs[0]).to.include({state: 'ok', stateAtEnd: null});
+          expect(site.records()[0]?.flags.includes('cvmfs-lost')).to.equal(victims === 'mounter');
           if (!victims.startsWith('front')) return;
           const file = site.policy(policy());
           for (const limit = Date.now() + patience(30_000); site.leftovers().length > 0 && Date.now() < limit;)
@@ -367,6 +371,22 @@ for (const [title, kind] of KINDS)
       });
 
       if (kind === standIn) {
+        it('the record has what its client fetched and used, and that it went offline', async function () {
+          need(this, existsSync(PYTHON), 'python3 is not installed');
+          client.serve?.(first(), {rx: '3', ndownload: '1', logbuffer: 'mounted'});
+          const {end, go} = await begin('ls "$1/$2" >/dev/null');
+          client.attribute?.(first(), {rx: '5003', ndownload: '41', logbuffer: 'recovered from offline mode\nentering offline mode'});
+          go();
+          const {code, stderr} = await end;
+          expect(code, stderr).to.equal(0);
+          const [record] = site.records();
+          const entry = record?.cvmfs[0];
+          expect(entry).to.include({stateAtEnd: 'ok', downloads: 41, downloadedBytes: 5003 * 1024, offline: true});
+          expect(entry?.clientCpuUs).to.be.above(0);
+          expect(entry?.clientMemoryBytes).to.be.within(2 ** 20, 2 ** 30);
+          expect(record?.flags).to.not.include('cvmfs-lost');
+        });
+
         it('a client that never answers: refused within the deadline', async () => {
           client.silence?.(first());
           const start = Date.now();
