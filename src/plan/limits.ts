@@ -24,7 +24,7 @@ export function planLimits(inputs: Inputs, mode: ModeChoice): PlannedLimits {
   const {job, policy, facts, call} = inputs;
   const slots: Partial<Record<LimitName, Valued<number> | null>> = {
     cores: call.slot.cores ?? factual(facts.slot.cores, facts.slot.how),
-    memory: memoryOfSlot(policy, facts, call.slot.memoryBytes, mode),
+    memory: memoryOfSlot(inputs, call.slot.memoryBytes, mode),
     processes: factual(facts.slot.processes, facts.slot.how),
     wallTime: call.slot.wallTimeUs,
     cpuTime: call.slot.cpuTimeUs,
@@ -175,13 +175,13 @@ const factual = (value: number | null, how: string): Valued<number> | null =>
   value === null ? null : {value, provenance: {source: 'slot', at: how}};
 
 /** The slot's memory less the reserve: the payload's limit must be hit before the slot's, which would kill the wrapper too. */
-function memoryOfSlot(policy: Policy, facts: Facts, granted: Valued<number> | null, mode: ModeChoice): Valued<number> | null {
+function memoryOfSlot({job, policy, facts}: Inputs, granted: Valued<number> | null, mode: ModeChoice): Valued<number> | null {
   const known = [granted, factual(facts.slot.memoryLimitBytes, facts.slot.how)].filter((value) => value !== null);
   const slot = known.sort((a, b) => a.value - b.value)[0];
   if (slot === undefined) return null;
   // nothing is enforced, or the box around keeps a reserve already
   if (mode.value === 'observe' || facts.within !== null) return slot;
-  const reserve = reserveOf(policy, slot.value);
+  const reserve = reserveOf(policy, slot.value, clientsOf(job, policy));
   if (slot.value <= reserve) {
     throw new TareError('SLOT_TOO_SMALL', {
       message: 'the slot has no memory left after the reserve',
@@ -193,17 +193,25 @@ function memoryOfSlot(policy: Policy, facts: Facts, granted: Valued<number> | nu
   return {value: slot.value - reserve, provenance: {source: 'slot', at: `${slot.provenance.at} less reserve ${formatBytes(reserve)}`}};
 }
 
+/** Clients of repositories that Tare may have to start for the job, in the slot and not under the job's limit. */
+function clientsOf({cvmfs}: Inputs['job'], {cvmfs: {value: rule}}: Policy): number {
+  return rule.mount === null ? 0 : new Set([...cvmfs.map(({value}) => value), ...rule.required]).size;
+}
+
 /**
- * As the policy says. The built-in reserve is less in a small slot: HTCondor's starter (since 23.1, cgroup v2) takes a kill for memory
+ * As the policy says, and more for each client of a repository. The built-in reserve is less in a small slot: HTCondor's starter (since 23.1, cgroup v2) takes a kill for memory
  * below nine tenths of the slot for the node's trouble, and starts the job again, for ever.
  */
-function reserveOf({reserveBytes: {value, provenance}}: Policy, slotBytes: number): number {
+function reserveOf({reserveBytes: {value, provenance}}: Policy, slotBytes: number, clients: number): number {
+  const wanted = value + clients * CLIENT_RESERVE;
   return provenance.source === 'builtin'
-    ? Math.min(value, Math.max(LEAST_RESERVE, Math.floor((slotBytes * RESERVE_SHARE) / MIB) * MIB))
-    : value;
+    ? Math.min(wanted, Math.max(LEAST_RESERVE, Math.floor((slotBytes * RESERVE_SHARE) / MIB) * MIB))
+    : wanted;
 }
 
 const MIB = 2 ** 20;
+/** What a client of a repository holds: cvmfs2 2.12 has some 37 MiB resident. */
+const CLIENT_RESERVE = 40 * MIB;
 const RESERVE_SHARE = 0.08;
 /** What the wrapper itself takes. */
 const LEAST_RESERVE = 16 * MIB;

@@ -36,6 +36,17 @@ describe('limits: how much, and why', () => {
       at: 'policy.yaml#/defaults/memory',
     },
     {
+      title: 'the slot’s less a reserve that grows with the clients of repositories that Tare may mount',
+      parts: {
+        facts: {slot: slotOf({memoryLimitBytes: 8 * GIB})},
+        job: {cvmfs: ['a.example.org', 'b.example.org']},
+        policy: {cvmfs: {required: ['b.example.org', 'c.example.org'], mount: {servers: ['http://s/@fqrn@'], proxies: 'DIRECT'}}},
+      },
+      name: 'memory',
+      value: 8 * GIB - (64 + 3 * 40) * MIB,
+      at: `${facts().slot.how} less reserve 184 MiB`,
+    },
+    {
       title: 'the wish over the default',
       parts: {job: {limits: {memory: '3GiB'}}, policy: {defaults: {memory: '2GiB'}}},
       name: 'memory',
