@@ -36,10 +36,12 @@ export default class Doctor extends Command {
     const {flags} = await this.parse(Doctor);
     try {
       if (flags.cvmfs) {
-        const {root, repositories, healthy} = await examineRepositories(flags.policy ?? null, flags.repository ?? []);
+        const {root, repositories, mount, healthy} = await examineRepositories(flags.policy ?? null, flags.repository ?? []);
         const options = process.stdout.isTTY ? {width: process.stdout.columns} : {};
         this.log(
-          flags.json ? JSON.stringify({root, repositories, healthy}, null, 2) : renderRepositories(root, repositories, options).trimEnd(),
+          flags.json
+            ? JSON.stringify({root, repositories, mount, healthy}, null, 2)
+            : renderRepositories(root, repositories, mount, options).trimEnd(),
         );
         if (!healthy) this.exit(EXIT.unhealthy);
         return;

@@ -60,7 +60,7 @@ export function planCvmfs(
       hold,
       ...(rule.mount === null || !isVisible
         ? []
-        : [mountStep(repository, rule.mount, {root, account, isUser, repositories: visible.length, at: provenance.at})]),
+        : [mountStep(repository, rule.mount, {root, account, isUser, repositories: visible.length})]),
     ];
   });
   if (mode.value !== 'box' || job.cvmfs.length === 0) return {looks, binds: [], root};
@@ -79,7 +79,7 @@ export function planCvmfs(
 export const mountStep = (
   repository: string,
   mount: CvmfsMountRule,
-  {root, account, isUser, repositories, at}: {root: string; account: number; isUser: boolean; repositories: number; at: string},
+  {root, account, isUser, repositories}: {root: string; account: number; isUser: boolean; repositories: number},
 ): StepOf<'cvmfs.mount'> => ({
   op: 'cvmfs.mount',
   repository,
@@ -90,7 +90,7 @@ export const mountStep = (
   sharedCache: mount.sharedCache === null ? null : cacheOf(mount.sharedCache, account),
   deadlineUs: mount.deadlineUs,
   user: isUser,
-  because: `where the node has not got it (${at}/mount)`,
+  because: `where the node has not got it (${mount.at})`,
 });
 
 /** The repository that a path lies in; null: in none. */

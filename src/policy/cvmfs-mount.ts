@@ -18,6 +18,8 @@ export interface CvmfsMountRule {
   /** Of an own cache what it may take, of a shared one what a sweep leaves of it; null: whatever it takes. */
   quotaBytes: number | null;
   deadlineUs: number;
+  /** Where the policy says so. */
+  at: string;
 }
 
 /** The client's own folder, in the values of parameters; its name is known when the job is begun. */
@@ -34,6 +36,9 @@ const LEAST_QUOTA = 64 * MIB;
 const OWN =
   /^CVMFS_(CACHE_.*|ALIEN_CACHE|SHARED_CACHE|QUOTA_LIMIT|WORKSPACE|RELOAD_SOCKETS|NFS_.*|SYSTEMD_NOKILL|USER|SUID|CONFIG_REPOSITORY.*|MOUNT_RW)$/;
 
+/** A shell reads them: these change what it does, or what the client is. */
+const SHELL = /^(PATH|IFS|ENV|HOME|SHELLOPTS|PS4|BASH.*|LD_.*|GCONV_PATH)$/;
+
 export function readCvmfsMount(written: CvmfsMountDocument, locate: Locate, problems: Problems): CvmfsMountRule {
   const {client, config = [], servers, proxies, keys, parameters = {}, cache = {}, deadline} = written;
   const given = [
@@ -46,6 +51,15 @@ export function readCvmfsMount(written: CvmfsMountDocument, locate: Locate, prob
     const at = locate(below('/parameters', name));
     const key = given.find((one) => one.name === name)?.key;
     if (OWN.test(name)) problems.add(wrong('Tare sets this parameter of the client itself', at, value, 'others; for the cache see cache'));
+    if (SHELL.test(name))
+      problems.add(
+        wrong(
+          'the variable changes how the client’s files are read, or what the client is',
+          at,
+          value,
+          'parameters of the client (CVMFS_…), and variables that links in repositories have, such as OSG_APP',
+        ),
+      );
     if (key !== undefined) problems.add(wrong('the parameter is given twice', at, `${name} and ${key}`, 'one of them'));
   }
   if (config.length === 0) {
@@ -73,6 +87,7 @@ export function readCvmfsMount(written: CvmfsMountDocument, locate: Locate, prob
   const shared = cache.shared?.replace(/\/+$/, '') ?? null;
   return {
     client: client ?? DEFAULT_CLIENT,
+    at: locate(''),
     config,
     parameters: [...given.map(({name, value}) => ({name, value})), ...more],
     sharedCache: shared,

@@ -48,13 +48,17 @@ function over(earlier: Tree, later: Tree, pointer: string, remember: (pointer: s
   return result;
 }
 
-/** A value lies where the nearest remembered thing around it lies: an element in its list, a rule's key in its rule. */
+/**
+ * A value lies where the nearest remembered thing around it lies: an element in its list, a rule's key in its rule. A group of values that
+ * several files may have set lies where the last of them is.
+ */
 function locate(origins: ReadonlyMap<string, string>, pointer: string): string {
   for (let around: string | null = pointer; around !== null; around = parentOf(around)) {
     const origin = origins.get(around);
     if (origin !== undefined) return origin + pointer.slice(around.length);
   }
-  return 'builtin';
+  const inside = pointer === '' ? undefined : [...origins].findLast(([key]) => key.startsWith(`${pointer}/`));
+  return inside === undefined ? 'builtin' : inside[1].slice(0, inside[1].length - (inside[0].length - pointer.length));
 }
 
 function isTree(value: unknown): value is Tree {

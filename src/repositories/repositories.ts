@@ -18,7 +18,9 @@ import {
 import {look} from '../cvmfs/look.js';
 import {TareError, TareErrors} from '../errors.js';
 import {formatDuration} from '../job/quantity.js';
+import type {Valued} from '../job/job.js';
 import {digest} from '../plan/canonical.js';
+import {repositoryOf} from '../plan/cvmfs.js';
 import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {epochUs, monotonicUs, sleep} from '../process/clock.js';
@@ -125,8 +127,16 @@ async function tryOwn(
   if (verdict.state === 'ok') return {entry: entryOf(wanted, answer, verdict, true), errors: errorsOf(answer), own};
   const words = lastWords(own);
   await endOwn([{own, entry: entryOf(wanted, answer, verdict)}]);
-  const reason = `mounted by Tare (${mount.client}): ${verdict.reason ?? verdict.state}${words === null ? '' : `; its client said: ${words}`}`;
+  const said = words === null ? '' : `; its client said: ${words}${meaningOf(words, mount)}`;
+  const reason = `mounted by Tare (${mount.client}): ${verdict.reason ?? verdict.state}${said}`;
   return {entry: {...entryOf(wanted, answer, {state: verdict.state, reason}), mounted: null, fileSystem: null}, errors: null};
+}
+
+/** A client that reaches no server says only that it has no catalog. */
+function meaningOf(words: string, {parameters, config}: Mount): string {
+  if (!/catalog|manifest|host serving|proxy/i.test(words)) return '';
+  const value = (name: string): string => parameters.find((one) => one.name === name)?.value ?? `as in ${config.join(', ')}`;
+  return `: it could not fetch the catalog, or not believe it; proxies: ${value('CVMFS_HTTP_PROXY')}, servers: ${value('CVMFS_SERVER_URL')}`;
 }
 
 /** Nobody wants the answer any more. */
@@ -250,11 +260,29 @@ function answersFolder(state: string, log: Log): string | null {
   }
 }
 
+/** An image has to be there before the box is, and Tare's own mounts are for the box. @throws TareError CVMFS_UNUSABLE */
+function requireNodesImage(plan: Plan, looked: readonly Looked[], {value, provenance}: Valued<string>): void {
+  const probe = stepsOf(plan, 'cvmfs.probe').find(({repository, root}) => repositoryOf(value, root) === repository);
+  const found = looked.find(({entry}) => entry.repository === probe?.repository);
+  if (probe === undefined || found === undefined) return;
+  const isAbsent = found.entry.state === 'absent' && probe.otherwise === 'refuse';
+  if (found.own === undefined && !isAbsent) return;
+  throw new TareError('CVMFS_UNUSABLE', {
+    message: `the image lies in the repository ${probe.repository}, which this node has not got`,
+    where: provenance.at,
+    found: value,
+    allowed: 'a repository that the node mounts: what Tare mounts itself (cvmfs.mount) is for the payload, and no image is taken from it',
+    remedy: `have the node mount ${probe.root}/${probe.repository}, or use an image that lies elsewhere`,
+  });
+}
+
 /**
  * The plan for what was found: without repositories that cannot be used, where the plan says that the job runs without.
+ * @param image that of the job
  * @throws TareError | TareErrors CVMFS_UNUSABLE
  */
-export function withUsable(whole: Plan, looked: readonly Looked[]): Plan {
+export function withUsable(whole: Plan, looked: readonly Looked[], image: Valued<string> | null = null): Plan {
+  if (image !== null) requireNodesImage(whole, looked, image);
   const plan = withoutMounts(whole, looked);
   const unusable = looked.map(({entry}) => entry).filter(({state}) => state !== 'ok');
   if (unusable.length === 0) return plan;

@@ -1,10 +1,11 @@
 /** All repositories of a node, for `tare doctor --cvmfs`. */
 
 import {randomBytes} from 'node:crypto';
-import {readFileSync} from 'node:fs';
+import {accessSync, constants, readFileSync} from 'node:fs';
 import type {Entry} from '../cvmfs/judge.js';
 import {parseMountinfo} from '../host/mountinfo.js';
 import {mountStep, repositoryOf} from '../plan/cvmfs.js';
+import type {CvmfsMountRule} from '../policy/cvmfs-mount.js';
 import {matchesGlob} from '../policy/glob.js';
 import {placesOf} from '../policy/places.js';
 import {readPolicy} from '../files/documents.js';
@@ -16,8 +17,16 @@ import {examineOwn, examineRepository} from '../repositories/repositories.js';
 export interface ExaminedRepositories {
   root: string;
   repositories: Entry[];
-  /** All of them can be used. */
+  /** What mounts those that the node has not got; null: the policy says nothing of it. */
+  mount: ExaminedMount | null;
+  /** All of them can be used, and what would mount others is there. */
   healthy: boolean;
+}
+
+export interface ExaminedMount {
+  client: string;
+  /** What is missing, for people; null: nothing that can be seen without a repository. */
+  reason: string | null;
 }
 
 /**
@@ -40,15 +49,44 @@ export async function examineRepositories(policyFile: string | null, given: read
       if (entry.state !== 'absent' || mount === null) return entry;
       // as for a job: only that shows that it can be
       const account = identity?.uid ?? caller.uid;
-      const how = {root, account, isUser: caller.uid !== 0, repositories: 1, at: policy.cvmfs.provenance.at};
+      const how = {root, account, isUser: caller.uid !== 0, repositories: 1};
       return examineOwn(mountStep(name, mount, how), least, {
         ...{scratch: placesOf(policy, caller.uid).scratch, identity, id: randomBytes(8).toString('hex')},
         ...{frontPid: process.pid, bootId: here().bootId, log: silentLog},
       });
     }),
   );
-  return {root, repositories, healthy: repositories.every(({state}) => state === 'ok')};
+  const examined = mount === null ? null : examineMount(mount);
+  return {
+    root,
+    repositories,
+    mount: examined,
+    healthy: (examined?.reason ?? null) === null && repositories.every(({state}) => state === 'ok'),
+  };
 }
+
+/** Jobs are refused where one of these is missing, whatever repository they name. */
+function examineMount({client, config, parameters, at}: CvmfsMountRule): ExaminedMount {
+  const keys = parameters.find(({name}) => name === 'CVMFS_KEYS_DIR')?.value;
+  const wanted: [string, number][] = [
+    [client, constants.X_OK],
+    [DEVICE, constants.R_OK | constants.W_OK],
+    // those of one repository alone may be missing
+    ...config.filter((path) => !/%[rd]/.test(path)).map((path): [string, number] => [path, constants.R_OK]),
+    ...(keys === undefined ? [] : [[keys, constants.R_OK | constants.X_OK] as [string, number]]),
+  ];
+  const missing = wanted.flatMap(([path, mode]) => {
+    try {
+      accessSync(path, mode);
+      return [];
+    } catch (error) {
+      return [(error as NodeJS.ErrnoException).code === 'ENOENT' ? `${path} is not there` : `${path} cannot be used by this account`];
+    }
+  });
+  return {client, reason: missing.length === 0 ? null : `${missing.join(', ')} (${at})`};
+}
+
+const DEVICE = '/dev/fuse';
 
 function mountedIn(root: string): string[] {
   return parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8')).flatMap(({point}) => {

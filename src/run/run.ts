@@ -176,7 +176,7 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
       log,
       kept: channel.kept,
     });
-    withUsable(plan, known.looked); // an image in a repository that cannot be used is not looked at
+    withUsable(plan, known.looked, known.job?.image ?? null); // an image in a repository that cannot be used is not looked at
     prepared = (await first.withImage?.()) ?? first;
     ({plan} = prepared);
     const usable = {...prepared, plan: withUsable(plan, known.looked)};

@@ -190,12 +190,40 @@ for (const [title, kind] of KINDS)
         expect(refused).to.include({code: 125, stdout: ''});
         expect(refused.record.outcome).to.include({status: 'wrapper-failure', code: 'CVMFS_UNUSABLE'});
         expect(refused.record.cvmfs[0]).to.include({state: 'broken', mounted: null});
-        expect(refused.stderr).to.match(/gone\.example\.org cannot be used on this node.*mounted by Tare .*its client said: .*[a-z]/);
+        expect(refused.stderr).to.match(
+          /gone\.example\.org cannot be used on this node.*mounted by Tare .*its client said: .*[a-z].*proxies: .*, servers: /,
+        );
         const without = await run(['--cvmfs', names, ...shell('echo ran')], {onFailure: 'without'}, {deadline: '20s'});
         expect(without, without.stderr).to.include({code: 0, stdout: 'ran\n'});
         expect(without.record.flags).to.include('cvmfs-missing');
         const missing = await run(['--cvmfs', first(), ...shell('echo never')], {}, {client: '/nowhere/cvmfs2'});
         expect(missing.stderr).to.match(/\/nowhere\/cvmfs2: No such file or directory/);
+      });
+
+      it('an image in it: refused, and told that the node has to mount that', async () => {
+        for (const named of [[], ['--cvmfs', first()]]) {
+          const image = join(root, first(), 'data');
+          const ended = await site.run([...named, '--image', image, '--', '/bin/true'], {policy: {...policy(), images: [image]}});
+          expect(ended.code, ended.stderr).to.equal(125);
+          expect(ended.stderr).to.match(/the image lies in the repository .*, which this node has not got/);
+          expect(ended.stderr).to.match(/allowed: a repository that the node mounts/);
+          expect(ended.record.outcome.code).to.equal('CVMFS_UNUSABLE');
+        }
+      });
+
+      it('doctor --cvmfs says what is missing for it, also where no repository is named', async () => {
+        const doctor = (mount: object = {}): ReturnType<Site['command']> =>
+          site.command(['doctor', '--cvmfs', '--policy', site.policy(policy({}, mount))]);
+        const well = await doctor();
+        expect([well.code, well.stdout], well.stderr).to.deep.equal([
+          0,
+          `nothing is mounted in ${root}, and the policy names no repository\nTare mounts what the node has not got, by ${String(client.mount.client)}: whether it can is known when a repository is named\n`,
+        ]);
+        const ill = await doctor({client: '/nowhere/cvmfs2', config: ['/nowhere/default.conf', '/nowhere/%d.conf']});
+        expect(ill.code).to.equal(1);
+        expect(ill.stdout).to.match(
+          /Tare cannot mount .*\/nowhere\/cvmfs2 is not there, \/nowhere\/default\.conf is not there \(.*\/cvmfs\/mount\); every job/,
+        );
       });
 
       it('its client is killed during the job: recorded, and not started again', async () => {

@@ -1,6 +1,6 @@
 import {expect} from 'chai';
 import {readAnswer, wholeNumber} from '../../../src/cvmfs/answer.js';
-import {closeEntry, entryOf, judge, type Verdict} from '../../../src/cvmfs/judge.js';
+import {closeEntry, entryOf, judge, wasLost, type Verdict} from '../../../src/cvmfs/judge.js';
 
 const NAME = 'atlas.cern.ch';
 const say = (...lines: string[]): string => `${lines.map((line) => line.replace(' ', '\t')).join('\n')}\n`;
@@ -63,7 +63,17 @@ describe('the record’s entry', () => {
     expect(entry).to.deep.equal({
       ...{repository: NAME, state: 'ok', reason: null, revision: 7, probedEpochUs: 1700000000000000, probeUs: 1500, mounted: 'before'},
       ...{fileSystem: 'nfs4', rootHash: 'abc', clientVersion: null, server: null, proxy: null, hitRate: null, stateAtEnd: null},
-      ...{reasonAtEnd: null, revisionAtEnd: null, rootHashAtEnd: null, ioErrorsGained: null},
+      ...{
+        reasonAtEnd: null,
+        revisionAtEnd: null,
+        rootHashAtEnd: null,
+        ioErrorsGained: null,
+        downloads: null,
+        downloadedBytes: null,
+        offline: null,
+        clientCpuUs: null,
+        clientMemoryBytes: null,
+      },
     });
   });
   it('at the end: revision, errors gained, state', () => {
@@ -90,5 +100,23 @@ describe('the record’s entry', () => {
     const look = (was: string, is: string): string | null =>
       entryOf(wanted(), readAnswer(say(`before ${was}`, `mounted ${is}`)), {state: 'ok', reason: null}).mounted;
     expect([look('', 'fuse'), look('fuse', 'fuse'), look('', '')]).to.deep.equal(['automount', 'before', null]);
+  });
+
+  it('what was fetched is the client’s since its start where it is Tare’s own, else what was gained', () => {
+    const answer = readAnswer('user.ndownload\t50\nuser.rx\t7\noffline\tyes\ndone\tyes\n');
+    const entry = entryOf({repository: 'a.b', minimumRevision: null}, readAnswer('done\tyes\n'), {state: 'ok', reason: null});
+    const own = {...entry, mounted: 'tare' as const};
+    expect(closeEntry(own, answer, null, {files: 20, kib: 3})).to.include({downloads: 50, downloadedBytes: 7168, offline: true});
+    expect(closeEntry(entry, answer, null, {files: 20, kib: 3})).to.include({downloads: 30, downloadedBytes: 4096});
+    // it was started anew
+    expect(closeEntry(entry, answer, null, {files: 60, kib: 3})).to.include({downloads: null, downloadedBytes: 4096});
+    expect(closeEntry(entry, answer, null)).to.include({downloads: null, downloadedBytes: null});
+  });
+
+  it('lost is what could be used before, and could not at the end', () => {
+    const entry = entryOf({repository: 'a.b', minimumRevision: null}, readAnswer('done\tyes\n'), {state: 'ok', reason: null});
+    const ends = ['ok', 'broken', 'hung', 'absent', null] as const;
+    expect(ends.map((stateAtEnd) => wasLost({...entry, stateAtEnd}))).to.deep.equal([false, true, true, true, false]);
+    expect(wasLost({...entry, state: 'broken', stateAtEnd: 'broken'})).to.equal(false);
   });
 });

@@ -66,9 +66,21 @@ describe('how Tare mounts a repository', () => {
     ]);
   });
 
+  it('variables for links in repositories are the client’s too; where the rule is written is known', () => {
+    const rule = read({...NEEDED, parameters: {OSG_APP: '/cvmfs/app', atlas_site: 'X'}});
+    expect(configText(parametersFor(rule, 1, 1), '/s')).to.include("OSG_APP='/cvmfs/app'\natlas_site='X'\n");
+    expect(rule.at)
+      .to.match(/\/cvmfs\/mount$/)
+      .and.not.match(/^builtin/);
+    expect(policy({cvmfs: {mount: NEEDED}}).cvmfs.provenance.at)
+      .to.match(/\/cvmfs$/)
+      .and.not.match(/^builtin/);
+  });
+
   const wrong: [string, CvmfsMountDocument, RegExp][] = [
     ['no servers and no proxies', {}, /neither servers nor config(.|\n)*neither proxies nor config/],
     ['no proxies', {servers: NEEDED.servers}, /neither proxies nor config/],
+    ['what a shell heeds', {...NEEDED, parameters: {LD_PRELOAD: '/x'}}, /parameters\/LD_PRELOAD: .*changes how the client(.|\n)*OSG_APP/],
     ['a cache that is set twice', {...NEEDED, parameters: {CVMFS_CACHE_BASE: '/x'}}, /parameters\/CVMFS_CACHE_BASE: .*Tare sets this/],
     [
       'a parameter that is given twice',
