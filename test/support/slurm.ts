@@ -27,6 +27,12 @@ export interface Ran {
   stderr: string;
 }
 
+export interface ClusterOptions {
+  within?: number | null;
+  cpus?: number;
+  config?: readonly string[];
+}
+
 /** Its one partition. */
 export const PARTITION = 'grid';
 
@@ -35,17 +41,22 @@ export class Cluster {
   readonly directory = mkdtempSync('/var/lib/tare-slurm-');
   private readonly within: number | null;
   private readonly cpus: number;
+  private readonly config: readonly string[];
   private holder: ChildProcess | null = null;
   private first = 0;
 
-  private constructor(within: number | null, cpus: number) {
+  private constructor(within: number | null, cpus: number, config: readonly string[]) {
     this.within = within;
     this.cpus = cpus;
+    this.config = config;
   }
 
-  /** @param within process 1 of the namespaces in which all of it is to be, and where the policy is; absent: it makes its own */
-  static async start({within = null, cpus = 2}: {within?: number | null; cpus?: number} = {}): Promise<Cluster> {
-    const cluster = new Cluster(within, cpus);
+  /**
+   * @param options.within process 1 of the namespaces in which all of it is to be, and where the policy is; absent: it makes its own
+   * @param options.config more lines of slurm.conf; `DIRECTORY` in them is the cluster's own
+   */
+  static async start({within = null, cpus = 2, config = []}: ClusterOptions = {}): Promise<Cluster> {
+    const cluster = new Cluster(within, cpus, config);
     try {
       await cluster.launch();
       return cluster;
@@ -100,6 +111,7 @@ export class Cluster {
       'SchedulerParameters=sched_interval=2,sched_min_interval=0,bf_interval=1',
       `NodeName=${node} NodeAddr=${ADDRESS} CPUs=${String(this.cpus)} RealMemory=4000 State=UNKNOWN`,
       `PartitionName=${PARTITION} Nodes=ALL Default=YES State=UP`,
+      ...this.config.map((line) => line.replaceAll('DIRECTORY', this.directory)),
       '',
     ];
     writeFileSync(this.at('slurm.conf'), lines.join('\n'));
