@@ -2,26 +2,51 @@
 
 export interface NodeHealth {
   healthy: boolean;
+  /** Whether the last probes got the box that the policy wants; null: nothing has tried it. */
+  boxed: boolean | null;
   failures: number | null;
+  /** Jobs that ran with less than was asked, by flag. */
+  degraded: Readonly<Record<string, number>>;
   reason: string | null;
-  spool: string | null;
+  /** Where an account's records go; null, or not there: nobody has looked. */
+  spool?: string | null;
 }
 
 /** MOUNT_UNDER_SCRATCH, by default: what a job writes there is gone with the job. */
 const UNDER_SCRATCH = /^\/(?:tmp|var\/tmp)(?:\/|$)/;
+/** An ad is a line for people, and no report. */
+const LONGEST = 500;
 
-/** Attributes, then the line that ends them. */
-export function healthAd({healthy, failures, reason, spool}: NodeHealth): string {
-  const quoted = (text: string): string => `"${text.replaceAll(/["\\]/g, "'").replaceAll(/[\r\n]+/g, ' ')}"`;
+/** What root's timer leaves for the startd's program (configs/htcondor/tare-health.sh), which adds the times. */
+export function renderedAd({healthy, boxed, failures, degraded, reason, spool = null}: NodeHealth): string {
   const lost =
     spool !== null && UNDER_SCRATCH.test(spool)
       ? `records would be lost: ${spool} is each job's own under HTCondor; set directories.spool and state in the policy`
       : null;
-  const remark = reason ?? lost;
-  return [
-    `TareHealthy = ${healthy ? 'True' : 'False'}`,
-    `TareFailures = ${failures === null ? 'undefined' : String(failures)}`,
-    `TareReason = ${remark === null ? 'undefined' : quoted(remark)}`,
-    '-',
-  ].join('\n');
+  const less = Object.entries(degraded).filter(([, jobs]) => jobs > 0);
+  const attributes: [string, string | null][] = [
+    ['TareHealthy', booleanOf(healthy)],
+    ['TareBoxed', boxed === null ? null : booleanOf(boxed)],
+    ['TareFailures', failures === null ? null : String(failures)],
+    ['TareDegraded', less.length === 0 ? null : quoted(less.map(([flag, jobs]) => `${flag} ${String(jobs)}`).join(', '))],
+    ['TareReason', quotedOrNull(reason ?? lost)],
+  ];
+  return attributes.map(([name, value]) => `${name} = ${value ?? 'undefined'}\n`).join('');
 }
+
+/** What is kept beside `health.json` for that program: written whenever that is. */
+export const rendered = [{name: 'health.ad', text: renderedAd}];
+
+/** The whole answer of a startd cron job: attributes, then the line that ends them. @param nowUs when it was asked, µs since 1970 */
+export const healthAd = (health: NodeHealth, nowUs: number): string =>
+  `${renderedAd(health)}TareHealthTime = ${String(Math.floor(nowUs / 1e6))}\n-`;
+
+const booleanOf = (value: boolean): string => (value ? 'True' : 'False');
+const quotedOrNull = (text: string | null): string | null => (text === null ? null : quoted(text));
+/** ASCII, since others read ads byte by byte. */
+const quoted = (text: string): string =>
+  `"${text
+    .replaceAll(/["\\’]/g, "'")
+    .replaceAll(/[\r\n]+/g, ' ')
+    .replaceAll(/[^\x20-\x7e]/g, '?')
+    .slice(0, LONGEST)}"`;

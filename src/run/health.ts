@@ -3,12 +3,16 @@
 import {asTareError} from '../errors.js';
 import {readPolicy} from '../files/documents.js';
 import {formatDuration} from '../job/quantity.js';
-import {readHealth} from '../node-state/health.js';
+import {readHealth, type HealthResult} from '../node-state/health.js';
 import {readReports} from '../node-state/reports.js';
 import {nodePlaces, placesOf} from '../policy/places.js';
 
 export interface Health {
   healthy: boolean;
+  /** Whether the last probes got the box that the policy wants; null: nothing has tried it. */
+  boxed: boolean | null;
+  /** Jobs of the last day that ran with less than was asked, by flag. */
+  degraded: Readonly<Record<string, number>>;
   /** Failures of the wrapper in the policy's time; null when the policy does not count them. */
   failures: number | null;
   /** Why not, or null. */
@@ -18,6 +22,10 @@ export interface Health {
 }
 
 const SOMEBODY = 1;
+/** Three periods of root's timer: what it found before tells nothing any more. */
+const OLDEST_US = 60e6;
+/** Nothing has probed. */
+const UNTRIED = {boxed: null, degraded: {}};
 
 /**
  * As the node's last probe found it; where there was none, by what can be read of the reports.
@@ -32,17 +40,25 @@ export async function examineHealth(policyFile: string | null): Promise<Health> 
       spools: [spool = null],
     } = placesOf(policy, SOMEBODY);
     const probed = readHealth(nodePlaces(policy, uid));
-    if (probed !== null) return {healthy: probed.healthy, failures: probed.failures, reason: probed.reason, spool};
-    if (blackHole === null) return {healthy: true, failures: null, reason: null, spool};
+    if (probed !== null) return {...asOf(probed, Date.now() * 1000), spool};
+    if (blackHole === null) return {...UNTRIED, healthy: true, failures: null, reason: null, spool};
     const nowMs = Date.now();
     const since = nowMs - blackHole.withinUs / 1000;
     const found = (readReports(nodePlaces(policy, uid), nowMs) ?? []).filter(({kind, epochMs}) => kind === 'failed' && epochMs > since);
     const healthy = blackHole.then !== 'drain' || found.length < blackHole.failures;
-    if (healthy) return {healthy, failures: found.length, reason: null, spool};
+    if (healthy) return {...UNTRIED, healthy, failures: found.length, reason: null, spool};
     const codes = [...new Set(found.map(({code}) => code))].sort().join(' ');
     const counted = `${String(found.length)} failures of the wrapper in ${formatDuration(blackHole.withinUs)}`;
-    return {healthy, failures: found.length, reason: `${counted}: ${codes}`, spool};
+    return {...UNTRIED, healthy, failures: found.length, reason: `${counted}: ${codes}`, spool};
   } catch (error) {
-    return {healthy: false, failures: null, reason: asTareError(error).message, spool: null};
+    return {...UNTRIED, healthy: false, failures: null, reason: asTareError(error).message, spool: null};
   }
+}
+
+function asOf({at, healthy, boxed, failures, degraded, reason}: HealthResult, nowUs: number): Omit<Health, 'spool'> {
+  const found = {boxed, failures, degraded};
+  // of the future: the clock was set back
+  if (Math.abs(nowUs - at) <= OLDEST_US) return {...found, healthy, reason};
+  const age = `the node was last looked at ${formatDuration(Math.round(Math.abs(nowUs - at) / 1e6) * 1e6)} ${at > nowUs ? 'in the future' : 'ago'}`;
+  return {...found, healthy: false, reason: `${age}, and what was found counts for ${formatDuration(OLDEST_US)}: see \`tare node probe\``};
 }

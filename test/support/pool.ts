@@ -74,7 +74,7 @@ export class Pool {
     this.submitter = submitter;
     this.environment = {PATH: process.env.PATH, CONDOR_CONFIG: join(this.directory, 'condor_config')};
     chmodSync(this.directory, 0o755);
-    for (const name of ['log', 'spool', 'lock', 'etc', 'home', 'jobs', 'tare']) mkdirSync(join(this.directory, name));
+    for (const name of ['log', 'spool', 'lock', 'etc', 'home', 'jobs', 'tare', 'tare/node']) mkdirSync(join(this.directory, name));
     for (const name of ['execute', 'tare/state', 'tare/spool', 'tare/scratch']) {
       mkdirSync(join(this.directory, name));
       chmodSync(join(this.directory, name), 0o1777);
@@ -183,7 +183,7 @@ export class Pool {
     const document = {
       schema: 'tare/policy/v1',
       site: {name: 'TEST-SITE'},
-      directories: {state: inPool('state/%u'), spool: inPool('spool'), scratch: inPool('scratch')},
+      directories: {state: inPool('state/%u'), spool: inPool('spool'), scratch: inPool('scratch'), node: inPool('node')},
       ...policy,
     };
     writeFileSync(join(this.directory, 'etc/policy.yaml'), JSON.stringify(document));
@@ -196,6 +196,11 @@ export class Pool {
 
   async uncover(target: string): Promise<void> {
     await this.inside(['umount', target]);
+  }
+
+  /** What root's other timer does: ends with 1 where the node should get no jobs. */
+  async probe(tare: string): Promise<void> {
+    await this.inside([tare, 'node', 'probe', '--quiet']).catch(() => undefined);
   }
 
   private async inside(argv: readonly string[]): Promise<string> {

@@ -3,13 +3,15 @@ import {configuration, PARTS, type Part} from '../../../plugins/htcondor/configu
 
 export default class HtcondorConfig extends Command {
   static override summary = 'Print what goes into HTCondor’s configuration.';
-  static override description = 'For a worker node (`node`, the default) or for a schedd (`schedd`); each line says what it is for.';
+  static override description =
+    'For a worker node (`node`, the default), for a schedd (`schedd`), or the program by which a worker node’s startd learns whether the node is healthy (`cron`). Each line says what it is for.';
   static override examples = [
-    '<%= config.bin %> htcondor config > /etc/condor/config.d/60-tare.conf',
-    '<%= config.bin %> htcondor config --for schedd > /etc/condor/config.d/60-tare.conf',
+    '<%= config.bin %> htcondor config > /etc/condor/config.d/60-tare-node.conf',
+    '<%= config.bin %> htcondor config --for cron > /usr/libexec/condor/tare-health',
+    '<%= config.bin %> htcondor config --for schedd > /etc/condor/config.d/61-tare-schedd.conf',
   ];
   static override flags = {
-    for: Flags.option({options: PARTS, default: 'node' as Part, description: 'which machine it is for'})(),
+    for: Flags.option({options: PARTS, default: 'node' as Part, description: 'what it is for'})(),
     directory: Flags.string({default: '/opt/tare', description: 'where Tare lies on the nodes', helpValue: 'DIR'}),
   };
 

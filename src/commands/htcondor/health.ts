@@ -1,16 +1,30 @@
 import {Command, Flags} from '@oclif/core';
-import {healthAd} from '../../../plugins/htcondor/health.js';
+import {healthAd, rendered} from '../../../plugins/htcondor/health.js';
 import {examineHealth} from '../../run/health.js';
+import {resetNode} from '../../run/node-probe.js';
+import {TARE_VERSION} from '../../version.js';
+import {explain} from '../shared/output.js';
 
 export default class HtcondorHealth extends Command {
   static override summary = 'Say whether this node should get jobs, as a startd cron job does.';
   static override description =
-    'Prints TareHealthy, TareFailures and TareReason. Not healthy: the policy cannot be read, or the wrapper failed as often as batch.blackHole says with `then: drain`. `tare htcondor config` shows how START uses it.';
-  static override examples = ['<%= config.bin %> htcondor health'];
-  static override flags = {policy: Flags.string({description: 'policy file instead of the node’s own', helpValue: 'FILE'})};
+    'Prints TareHealthy, TareHealthTime, TareBoxed, TareFailures, TareDegraded and TareReason. What the last probe of the node found (`tare node probe`), which counts for a minute; where nothing has probed: not healthy when the policy cannot be read, or the wrapper failed as often as batch.blackHole says with `then: drain`. `tare htcondor config` shows how START uses it.';
+  static override examples = ['<%= config.bin %> htcondor health', '<%= config.bin %> htcondor health --reset'];
+  static override flags = {
+    policy: Flags.string({description: 'policy file instead of the node’s own', helpValue: 'FILE'}),
+    reset: Flags.boolean({
+      description: 'forget what jobs have reported so far and look at the node again, as `node reset` does: as root for all accounts',
+    }),
+  };
 
   async run(): Promise<void> {
     const {flags} = await this.parse(HtcondorHealth);
-    this.log(healthAd(await examineHealth(flags.policy ?? null)));
+    const policyFile = flags.policy ?? null;
+    try {
+      if (flags.reset) await resetNode({policyFile, full: false, rendered, version: TARE_VERSION});
+    } catch (error) {
+      this.exit(explain(error));
+    }
+    this.log(healthAd(await examineHealth(policyFile), Date.now() * 1000));
   }
 }

@@ -1,4 +1,5 @@
 import {Command, Flags} from '@oclif/core';
+import {rendered} from '../../../plugins/htcondor/health.js';
 import {EXIT} from '../../errors.js';
 import {renderHealth} from '../../report/health.js';
 import {probeInto, probeNode} from '../../run/node-probe.js';
@@ -28,7 +29,7 @@ export default class NodeProbe extends Command {
         await probeInto(flags.as, flags.into, policyFile);
         return;
       }
-      const health = await probeNode({policyFile, full: flags.full, rendered: [], version: TARE_VERSION});
+      const health = await probeNode({policyFile, full: flags.full, rendered, version: TARE_VERSION});
       ({healthy} = health);
       if (flags.json) say(JSON.stringify(health));
       else if (!flags.quiet || !healthy) say(renderHealth(health));

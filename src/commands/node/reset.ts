@@ -1,4 +1,5 @@
 import {Command, Flags} from '@oclif/core';
+import {rendered} from '../../../plugins/htcondor/health.js';
 import {EXIT} from '../../errors.js';
 import {renderHealth} from '../../report/health.js';
 import {resetNode} from '../../run/node-probe.js';
@@ -19,7 +20,7 @@ export default class NodeReset extends Command {
     const {flags} = await this.parse(NodeReset);
     let healthy = true;
     try {
-      const health = await resetNode({policyFile: flags.policy ?? null, full: false, rendered: [], version: TARE_VERSION});
+      const health = await resetNode({policyFile: flags.policy ?? null, full: false, rendered, version: TARE_VERSION});
       ({healthy} = health);
       say(flags.json ? JSON.stringify(health) : renderHealth(health));
     } catch (error) {

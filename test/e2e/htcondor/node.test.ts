@@ -1,47 +1,125 @@
-/** A node whose wrapper fails, configured as configs/htcondor/node.conf says: it gets no more jobs, until it is mended. */
-import {readFileSync} from 'node:fs';
+/** A node on which Tare cannot work, configured as configs/htcondor/node.conf says: it gets no more jobs, says why, and opens when it is mended. */
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {expect} from 'chai';
-import {installed} from '../../support/tare.js';
-import {shell, sleep} from './jobs.js';
-import {poolFor, WRAPPERS} from './variants.js';
+import type {Job} from '../../support/pool.js';
+import {bin, installed} from '../../support/tare.js';
+import {shell, sleep, started, WAITS} from './jobs.js';
+import {poolFor} from './variants.js';
 
 const FAILURES = 3;
+const PERIOD_S = 5;
+/** From the fault to a node that takes no more jobs; and back. */
+const DEADLINE_S = 60;
+/** The most that may be lost meanwhile, by jobs that come one by one. */
+const MOST_LOST = 3;
 const policy = (within: string): object => ({box: 'required', batch: {blackHole: {failures: FAILURES, within, then: 'drain'}}});
 
-for (const variant of WRAPPERS) {
-  describe(`a node that fails, ${variant.name}`, () => {
-    const place = dirname(dirname(variant.wrapper));
-    const node = readFileSync(join(installed(), 'configs/htcondor/node.conf'), 'utf8').replaceAll('/opt/tare', place).split('\n');
-    const pool = poolFor(variant, {
-      config: [...node, 'STARTD_CRON_TARE_PERIOD = 1s', 'CLAIM_WORKLIFE = 0'],
+describe('a node on which Tare cannot work', () => {
+  const folder = dirname(dirname(bin('tare-wrap')));
+  const file = (name: string): string => join(installed(), 'configs/htcondor', name);
+  const node = readFileSync(file('node.conf'), 'utf8')
+    .replaceAll('/opt/tare', folder)
+    .replace('/var/lib/tare/node', '$(LOCAL_DIR)/tare/node');
+  const pool = poolFor(
+    {name: 'dist', wrapper: bin('tare-wrap')},
+    {
+      config: [
+        ...node.split('\n'),
+        ...readFileSync(file('schedd.conf'), 'utf8').split('\n'),
+        `TARE_HEALTH_PROGRAM = ${file('tare-health.sh')}`,
+        `TARE_HEALTH_PERIOD = ${String(PERIOD_S)}`,
+        `TARE_HEALTH_OLDEST = ${String(3 * PERIOD_S)}`,
+        'TARE_FAILED_STARTS = 100',
+        // a schedd of this version forgets a job that waits, until something happens to one
+        'TARE_COOL_DOWN = 1',
+      ],
       policy: policy('10m'),
-    });
-    const health = async (): Promise<string[]> =>
-      (await pool().tool('condor_status', ['-af', 'TareHealthy', 'TareFailures', 'TareReason'])).trim().split('\n');
-
-    it('is healthy first', async () => {
-      await pool().poll('its health', async () => (await health())[0]?.startsWith('true 0') === true);
-    });
-
-    it('gets no more jobs after its failures, and then says why', async () => {
-      await pool().cover('/usr/bin/bwrap', '/dev/null');
-      const job = await pool().submit(shell('echo ran'));
-      await job.wait('remote-error', {times: FAILURES});
-      await pool().poll('a node that is not healthy', async () =>
-        (await health()).some((line) => /^false \d+ .*BOX_UNAVAILABLE/.test(line)),
-      );
-      await sleep(3000); // a claim that there was already
-      const starts = job.events('executing').length;
-      await sleep(6000);
-      expect(job.events('executing')).to.have.length(starts);
-      expect(job.events('terminated').length + job.events('held').length).to.equal(0);
-      expect((await job.ad()).get('JobStatus')).to.equal('1');
-
-      await pool().uncover('/usr/bin/bwrap');
-      pool().setPolicy(policy('1s'));
-      await job.wait('terminated');
-      expect(job.output).to.equal('ran\n');
-    });
+    },
+  );
+  /** Root's timer. */
+  let looks: Promise<void> | null = null;
+  let ended = false;
+  before(() => {
+    looks = (async () => {
+      while (!ended) {
+        await pool().probe(bin('tare'));
+        await sleep(PERIOD_S * 1000);
+      }
+    })();
   });
-}
+  after(async () => {
+    ended = true;
+    await looks;
+  });
+  const health = async (): Promise<string> => {
+    const lines = await pool().tool('condor_status', ['-constraint', 'PartitionableSlot', '-af', 'TareHealthy', 'Start', 'TareReason']);
+    return lines.trim();
+  };
+  const becomes = async (pattern: RegExp): Promise<void> => {
+    await pool().poll(`a node that is ${String(pattern)}`, async () => pattern.test(await health()), DEADLINE_S);
+  };
+  /** Jobs one after the other while something is broken. */
+  const whileBroken = async (reason: RegExp, mend: () => Promise<void>): Promise<void> => {
+    const job = await pool().submit(shell('echo ran'));
+    await becomes(new RegExp(`^false false .*${reason.source}`));
+    await sleep(2000); // what had been matched before
+    const starts = job.events('executing').length;
+    const second = await pool().submit(shell('echo ran'));
+    await sleep(3 * PERIOD_S * 1000);
+    const all = (each: Job): number => each.events('executing').length;
+    expect([all(job), all(second)], 'starts on a closed node').to.deep.equal([starts, 0]);
+    await mend();
+    await becomes(/^true true/);
+    await Promise.all([job, second].map(async (each) => each.wait('terminated')));
+    expect(starts, 'starts that were lost').to.be.at.most(MOST_LOST);
+  };
+
+  it('is healthy first, and by whose word and when', async () => {
+    await becomes(/^true true/);
+    const [time = '', now] = (await pool().tool('condor_status', ['-af', 'TareHealthTime', 'MyCurrentTime'])).trim().split(' ');
+    expect(Number(now) - Number(time)).to.be.within(0, 3 * PERIOD_S);
+  });
+
+  it('the folder is gone: closed, and what runs goes on', async () => {
+    const runs = await started(pool(), shell(`${WAITS.replace('while :', 'while ! test -e end')}; echo whole`));
+    const nothing = mkdtempSync(join(tmpdir(), 'tare-nothing-'));
+    try {
+      await pool().cover(folder, nothing);
+      await whileBroken(/bin and libexec are not there/, async () => pool().uncover(folder));
+      expect(runs.events('evicted')).to.have.length(0);
+      await runs.command('condor_rm');
+    } finally {
+      rmSync(nothing, {recursive: true});
+    }
+  });
+
+  it('bubblewrap is gone, and the policy wants a box: closed', async () => {
+    await pool().cover('/usr/bin/bwrap', '/dev/null');
+    await whileBroken(/b(ox|wrap|ubblewrap)/, async () => pool().uncover('/usr/bin/bwrap'));
+  });
+
+  it('the spool cannot be written: closed, since records would be lost', async () => {
+    const spool = join(pool().directory, 'tare/spool');
+    const nothing = mkdtempSync(join(tmpdir(), 'tare-nothing-')); // of root, 0700
+    try {
+      await pool().cover(spool, nothing);
+      await whileBroken(/spool/, async () => pool().uncover(spool));
+    } finally {
+      rmSync(nothing, {recursive: true});
+    }
+  });
+
+  it('a hundred failures that one account invents: open', async () => {
+    const reports = join(pool().directory, 'tare/node/reports');
+    const {uid, gid} = pool().submitter;
+    const lines = Array.from({length: 100}, (_, index) => `${String(Date.now())} failed BOX_UNAVAILABLE ${index.toString(16)}`);
+    await pool().tool('sh', ['-c', `printf '%s\\n' "$@" >>${join(reports, String(uid))}`, 'sh', ...lines], {uid, gid});
+    await sleep(3 * PERIOD_S * 1000);
+    await becomes(/^true true/);
+    const job = await pool().submit(shell('echo ran'));
+    await job.wait('terminated');
+    expect(await health()).to.match(/^true true/);
+  });
+});

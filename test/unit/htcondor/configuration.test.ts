@@ -1,12 +1,13 @@
 import {expect} from 'chai';
 import {readFileSync} from 'node:fs';
 import {configuration, PARTS} from '../../../plugins/htcondor/configuration.js';
-import {healthAd} from '../../../plugins/htcondor/health.js';
+import {renderedAd, healthAd} from '../../../plugins/htcondor/health.js';
 
 describe('the configuration for HTCondor', () => {
   for (const part of PARTS) {
     it(`is the file in configs/: ${part}`, () => {
-      const file = readFileSync(new URL(`../../../configs/htcondor/${part}.conf`, import.meta.url), 'utf8');
+      const name = {node: 'node.conf', schedd: 'schedd.conf', cron: 'tare-health.sh'}[part];
+      const file = readFileSync(new URL(`../../../configs/htcondor/${name}`, import.meta.url), 'utf8');
       expect(configuration(part, '/opt/tare')).to.equal(file);
     });
   }
@@ -19,17 +20,28 @@ describe('the configuration for HTCondor', () => {
 });
 
 describe('a node’s health', () => {
+  const fine = {healthy: true, boxed: true, failures: 0, degraded: {}, reason: null, spool: '/var/spool/tare'};
+
   it('is an ad', () => {
-    expect(healthAd({healthy: true, failures: 0, reason: null, spool: '/var/spool/tare'})).to.equal(
-      'TareHealthy = True\nTareFailures = 0\nTareReason = undefined\n-',
+    expect(healthAd(fine, 1_700_000_000_999_999)).to.equal(
+      'TareHealthy = True\nTareBoxed = True\nTareFailures = 0\nTareDegraded = undefined\nTareReason = undefined\nTareHealthTime = 1700000000\n-',
     );
-    expect(healthAd({healthy: false, failures: null, reason: 'a "b"\nc\\', spool: null})).to.equal(
-      `TareHealthy = False\nTareFailures = undefined\nTareReason = "a 'b' c'"\n-`,
+    expect(
+      renderedAd({
+        healthy: false,
+        boxed: null,
+        failures: null,
+        degraded: {unboxed: 2, odd: 0},
+        reason: 'a "b"\nc\\ root’s é',
+        spool: null,
+      }),
+    ).to.equal(
+      `TareHealthy = False\nTareBoxed = undefined\nTareFailures = undefined\nTareDegraded = "unboxed 2"\nTareReason = "a 'b' c' root's ?"\n`,
     );
   });
 
   it('warns of a spool that HTCondor gives to each job alone', () => {
-    const of = (spool: string) => healthAd({healthy: true, failures: 0, reason: null, spool});
+    const of = (spool: string) => renderedAd({...fine, spool});
     expect(of('/var/tmp/tare-1/spool')).to.include('TareHealthy = True').and.include('records would be lost');
     for (const fine of ['/var/spool/tare', '/var/tmpfiles', '/tmpx']) expect(of(fine)).to.include('TareReason = undefined');
   });
