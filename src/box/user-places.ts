@@ -22,19 +22,24 @@ export function userPlaces(policy: Policy): UserPlace[] {
   const place = basename(pattern);
   if (!place.includes(String(MARK))) return [root];
   const [before = '', after = ''] = place.split(String(MARK));
+  // with a number behind it where another account had taken the name (files/own-state.ts)
+  const named = new RegExp(`^${literally(before)}(\\d+)${literally(after)}(?:\\.[1-9])?$`);
   const found = namesIn(dirname(pattern)).flatMap((name) => {
-    const number = name.startsWith(before) && name.endsWith(after) ? name.slice(before.length, name.length - after.length) : '';
-    return /^\d+$/.test(number) ? [{state: join(dirname(pattern), name), uid: Number(number)}] : [];
+    const number = named.exec(name)?.[1];
+    return number === undefined ? [] : [{state: join(dirname(pattern), name), uid: Number(number)}];
   });
   return [root, ...found.filter(({state}) => state !== root.state)];
 }
 
+const literally = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+
 /** Places that all write to, and those of each user on this node. */
 export function userSpools(policy: Policy): Set<string> {
   const spools = new Set(placesOf(policy, 0).spools);
-  for (const {state} of userPlaces(policy)) {
+  for (const {state, uid} of userPlaces(policy)) {
     const found = lstatSync(state, {throwIfNoEntry: false});
-    if (found?.isDirectory() === true) for (const spool of placesOf(policy, found.uid).spools) spools.add(spool);
+    if (found?.isDirectory() === true && found.uid === uid && policy.directories.spools === null) spools.add(join(state, 'spool'));
+    else if (found?.isDirectory() === true) for (const spool of placesOf(policy, found.uid).spools) spools.add(spool);
   }
   return spools;
 }

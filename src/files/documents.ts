@@ -6,6 +6,7 @@ import {TareError} from '../errors.js';
 import {parseDocument, type Documents, type Kind} from '../job/document.js';
 import {policyFromDocuments} from '../policy/load.js';
 import type {Policy} from '../policy/policy.js';
+import {withOwnState} from './own-state.js';
 import {isSquashed, readSquashed} from './squashed.js';
 
 const POLICY_FILE = '/etc/tare/policy.yaml';
@@ -44,7 +45,7 @@ export async function readPolicy(named: string | null, uid: number): Promise<Pol
     if (uid === 0) checkOwner(file, stats);
     return {file, document: await parseDocument({text, file, kind: 'policy'})};
   });
-  return policyFromDocuments(await Promise.all(parts));
+  return withOwnState(policyFromDocuments(await Promise.all(parts)), uid);
 }
 
 /** Policy files of this node, in the order in which they are merged. */

@@ -293,7 +293,8 @@ function ownerElsewhere(policy: Policy, uid: number, id: string): number | null 
   for (const {state, uid: named} of userPlaces(policy)) {
     const owner = ownerOf(state);
     if (owner === null || owner === uid) continue;
-    if (ownerOf(join(placesOf(policy, named ?? owner).scratch, `tare-${id}`)) !== null) return owner;
+    const scratch = policy.directories.scratch === null ? join(state, 'scratch') : placesOf(policy, named ?? owner).scratch;
+    if (ownerOf(join(scratch, `tare-${id}`)) !== null) return owner;
   }
   return null;
 }
