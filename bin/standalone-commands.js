@@ -40,7 +40,7 @@ const COMMANDS = {
 };
 
 const root = dirname(process.execPath);
-const {name, version, oclif} = pjson;
+const {name, description, version, oclif} = pjson;
 const plugin = {
   alias: name,
   commandIDs: Object.keys(COMMANDS),
@@ -51,7 +51,7 @@ const plugin = {
   moduleType: 'module',
   name,
   options: {root},
-  pjson: {name, version, oclif: {...oclif, commands: undefined}},
+  pjson: {name, description, version, oclif: {...oclif, commands: undefined}},
   root,
   topics: Object.entries(oclif.topics).map(([topic, about]) => ({name: topic, ...about})),
   type: 'core',
@@ -64,6 +64,9 @@ const plugin = {
   },
 };
 
+// without an argument the compiler's own writes to standard output
+const {error} = console;
+console.error = (...words) => error.apply(console, words.length === 0 ? [''] : words);
 process.argv = [...process.argv.slice(0, 2), ...attachFront(process.argv.slice(2))];
 settings.enableAutoTranspile = false;
 delete process.env.NODE_ENV;

@@ -21,6 +21,10 @@ char *const clean_environment[] = {
 	NULL,
 };
 
+/* The command line asks the name service where these are missing: that fails for a uid without an account, and takes as long as the name
+ * service wants. It has no use for either. */
+static char *const neutral[] = { (char *)"HOME=/", (char *)"SHELL=/bin/sh" };
+
 static char *line_of(char **rest)
 {
 	char *line = strsep(rest, "\n");
@@ -127,8 +131,11 @@ static _Noreturn void run_brain(const struct brain_file *file, const struct call
 	setsid();
 	brain_descriptors(socket, output);
 	umask(022);
-	if (command_line)
-		pass_variables(environment, 2, caller, passed);
+	if (command_line) {
+		environment[2] = neutral[0];
+		environment[3] = neutral[1];
+		pass_variables(environment, 4, caller, passed);
+	}
 	/* A missing script is the interpreter's to report, on a descriptor 2 that nobody may see. */
 	if (script && access(script, R_OK))
 		tell_not_executed(FRONT_FD, script);
@@ -162,12 +169,11 @@ pid_t brain_start(const struct brain_file *file, const struct caller *caller, bo
 _Noreturn void brain_become(const struct brain_file *file, const struct caller *caller)
 {
 	/* the last ones: which job doctor is called in */
-	static const char *const passed[] = { "PATH", "HOME",	  "TERM",     "LANG",	      "LC_ALL",
-					      "TZ",   "COLUMNS",  "NO_COLOR", "SLURM_JOB_ID", "SLURM_CONF",
-					      NULL };
-	char *environment[ENVIRONMENT_MAX];
+	static const char *const passed[] = { "PATH",	 "TERM",     "LANG",	     "LC_ALL",	   "TZ",
+					      "COLUMNS", "NO_COLOR", "SLURM_JOB_ID", "SLURM_CONF", NULL };
+	char *environment[ENVIRONMENT_MAX] = { neutral[0], neutral[1], NULL };
 
-	pass_variables(environment, 0, caller, passed);
+	pass_variables(environment, 2, caller, passed);
 	execve(file->interpreter, brain_argv(file->interpreter, file->command_line, NULL, caller, true), environment);
 	die("%s: %s", file->interpreter, strerror(errno));
 }

@@ -98,6 +98,15 @@ const SYSTEM = {
     apt: ['golang-github-opencontainers-specs-dev'],
     dnf: ['golang-github-opencontainers-runtime-spec-devel'],
   },
+  extrausers: {
+    what: 'a module of the name service that knows accounts of its own',
+    present: () =>
+      ['/lib/x86_64-linux-gnu', '/lib/aarch64-linux-gnu', '/lib64', '/usr/lib'].some((place) =>
+        existsSync(`${place}/libnss_extrausers.so.2`),
+      ),
+    apt: ['libnss-extrausers'],
+    dnf: [],
+  },
   ce: {
     what: 'a computing element of ARC, its client, and what they use',
     present: () => ['arcctl', 'arcsub', 'sqlite3', 'openssl', 'ip'].every((name) => which(name) !== null) && existsSync('/usr/bin/time'),
@@ -138,6 +147,8 @@ export const NETWORK = ['iproute', 'nftables', 'passt', 'slirp4netns', 'python']
 export const SYSTEMS = ['crun', 'uidmap', 'busybox', 'ociSchema', 'mmdebstrap'];
 /** What stands for the client of CVMFS. */
 export const REPOSITORIES = ['squashfuse', 'mkfs', 'python', 'autofs', 'pythonFuse'];
+/** What gives accounts that are not in /etc/passwd. */
+export const ACCOUNTS = ['extrausers', 'python', 'compiler'];
 /** Programs that read what exporters write. */
 export const CONSUMERS = ['dirq', 'arex', 'promtool'];
 /** What readers of the documents use. */

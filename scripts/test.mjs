@@ -7,6 +7,7 @@ import path from 'node:path';
 import {build} from './build.mjs';
 import {add, countsOf, filesWithFailures, none, sentence} from './counts.mjs';
 import {
+  ACCOUNTS,
   BOX,
   CE,
   CLUSTER,
@@ -64,7 +65,7 @@ const SUITES = [
     ...sideBySide('node', ['box/cores.test.ts'], '--timeout', '60000'),
     builds: ALL_AND_DIST,
     system: BOX,
-    wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...NETWORK, ...SYSTEMS, ...REPOSITORIES],
+    wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...NETWORK, ...SYSTEMS, ...REPOSITORIES, ...ACCOUNTS],
     budget: 400,
     seconds: 1500,
   },

@@ -40,6 +40,11 @@ export const ERRORS = {
   },
   DEVICE_MISSING: {exit: EXIT.failure, kind: 'node', summary: 'a device that the job asks for does not exist on this node'},
   USER_UNKNOWN: {exit: EXIT.failure, kind: 'input', summary: 'the job names an account that does not exist'},
+  NAME_SERVICE_SILENT: {
+    exit: EXIT.failure,
+    kind: 'node',
+    summary: 'the node’s name service does not answer, and who the account is or which groups it has must be known',
+  },
   USER_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the payload may not run as that account'},
   POLICY_REFUSED: {exit: EXIT.refused, kind: 'refused', summary: 'a rule of the policy refuses the job'},
   PATTERN_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the policy does not allow the pattern that the job needs'},

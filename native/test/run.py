@@ -238,7 +238,7 @@ os.dup2(1, 7, inheritable=True)
 def command_line_brain(bench):
     job = bench.job(['run', '--flag'], name='tare', env={'NO_COLOR': '1', 'TERM': 'dumb', 'X': 'y', 'SLURM_JOB_ID': '5'})
     brain = job.brain()
-    equal((brain.argv, brain.environment), ('@front=3 run --flag', 'PATH,LANG,TERM,NO_COLOR'))
+    equal((brain.argv, brain.environment), ('@front=3 run --flag', 'PATH,LANG,HOME,SHELL,TERM,NO_COLOR'))
     assert brain.out.startswith('pipe:')
     launch(brain, 'bwrap', 'a/bin/echo', 'ahi')
     brain.expect('R')

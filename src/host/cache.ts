@@ -3,8 +3,7 @@
  * and never for cgroups: what it says wrongly may cost a feature, not a limit.
  */
 
-import {closeSync, constants, fstatSync, openSync, readFileSync, renameSync, unlinkSync, writeSync} from 'node:fs';
-import {randomBytes} from 'node:crypto';
+import {readTrusted, writeWhole} from './trusted-file.js';
 
 export interface Cached {
   get(key: string): string | undefined;
@@ -14,7 +13,6 @@ export interface Cached {
 }
 
 const FORMAT = 'tare/facts-cache/v1';
-const WRITABLE_BY_OTHERS = 0o022;
 const MOST_BYTES = 64 * 1024;
 
 interface Content {
@@ -24,7 +22,7 @@ interface Content {
 }
 
 export function openCache(file: string, bootId: string, uid: number): Cached {
-  const entries = new Map(Object.entries(readTrusted(file, bootId, uid)));
+  const entries = new Map(Object.entries(readEntries(file, bootId, uid)));
   let changed = false;
   return {
     get: (key) => entries.get(key),
@@ -33,26 +31,18 @@ export function openCache(file: string, bootId: string, uid: number): Cached {
       changed = true;
     },
     save: () => {
-      if (changed) write(file, {format: FORMAT, bootId, entries: Object.fromEntries(entries)});
+      if (changed) writeWhole(file, `${JSON.stringify({format: FORMAT, bootId, entries: Object.fromEntries(entries)})}\n`);
       changed = false;
     },
   };
 }
 
-function readTrusted(file: string, bootId: string, uid: number): Record<string, string> {
-  let descriptor: number | null = null;
+function readEntries(file: string, bootId: string, uid: number): Record<string, string> {
   try {
-    // Neither through a link, nor waiting for whoever would write a FIFO.
-    descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    const stat = fstatSync(descriptor);
-    const trusted = stat.isFile() && (stat.uid === uid || stat.uid === 0) && (stat.mode & WRITABLE_BY_OTHERS) === 0 && stat.nlink === 1;
-    if (!trusted || stat.size > MOST_BYTES) return {};
-    const content: unknown = JSON.parse(readFileSync(descriptor, 'utf8'));
+    const content: unknown = JSON.parse(readTrusted(file, [uid, 0], MOST_BYTES) ?? 'null');
     return isContent(content) && content.bootId === bootId ? content.entries : {};
   } catch {
     return {};
-  } finally {
-    if (descriptor !== null) closeSync(descriptor);
   }
 }
 
@@ -66,23 +56,4 @@ function isContent(value: unknown): value is Content {
     entries !== null &&
     Object.values(entries).every((entry) => typeof entry === 'string')
   );
-}
-
-function write(file: string, content: Content): void {
-  const temporary = `${file}.${randomBytes(6).toString('hex')}`;
-  try {
-    const descriptor = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o644);
-    try {
-      writeSync(descriptor, `${JSON.stringify(content)}\n`);
-    } finally {
-      closeSync(descriptor);
-    }
-    renameSync(temporary, file);
-  } catch {
-    try {
-      unlinkSync(temporary);
-    } catch {
-      // It was never made.
-    }
-  }
 }

@@ -1,23 +1,19 @@
-/** Name and home of an account, from the node's own passwd file; accounts of a directory service have neither here. */
+/** Whoever runs the wrapper; of a captured node, by its passwd file. */
 
 import type {IdentityFacts} from './facts.js';
+import {findRow} from './passwd.js';
 import type {Tree} from './tree.js';
 
 export interface Caller {
   uid: number;
   gid: number;
   groups: number[];
+  /** As the name service knows it, null where it does not; absent: /etc/passwd is asked, which a captured node has. */
+  name?: string | null;
+  home?: string | null;
 }
 
-export function readIdentity(tree: Tree, caller: Caller): IdentityFacts {
-  const row = findAccount(tree.text('/etc/passwd') ?? '', caller.uid);
-  return {uid: caller.uid, gid: caller.gid, groups: [...caller.groups], name: row?.name ?? null, home: row?.home ?? null};
-}
-
-function findAccount(passwd: string, uid: number): {name: string; home: string | null} | null {
-  for (const line of passwd.split('\n')) {
-    const [name, , id, , , home] = line.split(':');
-    if (name !== undefined && name !== '' && id === String(uid)) return {name, home: home === undefined || home === '' ? null : home};
-  }
-  return null;
+export function readIdentity(tree: Tree, {uid, gid, groups, name, home}: Caller): IdentityFacts {
+  const known = name === undefined ? findRow(tree.text('/etc/passwd') ?? '', uid) : {name, home: home ?? null};
+  return {uid, gid, groups: [...groups], name: known?.name ?? null, home: known?.home ?? null};
 }

@@ -7,7 +7,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import type {Channel} from '../process/channel.js';
 import {figuresOf} from './figures.js';
 import {readEnvironment} from '../process/environ.js';
-import {accountOf} from '../prepare/identity.js';
+import {accountOf} from '../files/as-owner.js';
 import {groupsOf, type LiveBox} from './live.js';
 import {NATIVE} from '../process/native.js';
 import {isRunning} from '../process/process.js';

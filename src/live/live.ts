@@ -12,7 +12,7 @@ import type {Policy} from '../policy/policy.js';
 import {isOwn} from '../record/durable.js';
 import type {UsageRecord} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import {accountOf} from '../prepare/identity.js';
+import {accountOf} from '../files/as-owner.js';
 import {here, presenceOf, type Here} from '../process/presence.js';
 import type {OutputFile} from '../box/output-file.js';
 import type {ProcessId} from '../process/process.js';

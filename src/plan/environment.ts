@@ -40,13 +40,15 @@ export function planEnvironment(
   const {value: identity, provenance} = call.identity;
   if (facts.caller.uid !== identity.uid) {
     // root's own would send the payload to a home that it cannot use
+    const because = `runs as ${identity.name ?? `uid ${String(identity.uid)}, which has no name`} (${provenance.at})`;
     for (const [name, value] of [
-      ['HOME', identity.home],
+      ['HOME', identity.home ?? job.workDirectory.value],
       ['LOGNAME', identity.name],
       ['USER', identity.name],
     ] as const) {
-      if (value !== null && call.environment[name] !== undefined && !(name in job.environment))
-        set(name, value, `runs as ${identity.name ?? String(identity.uid)} (${provenance.at})`);
+      if (call.environment[name] === undefined || name in job.environment) continue;
+      if (value === null) steps.push({op: 'environment.unset', name, because});
+      else set(name, value, because);
     }
   }
   for (const name of call.ownVariables ?? [])

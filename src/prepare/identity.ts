@@ -1,70 +1,94 @@
 /** Whom the payload runs as. */
 
 import {statSync} from 'node:fs';
-import {userInfo} from 'node:os';
+import {join} from 'node:path';
 import {TareError} from '../errors.js';
+import {keepAccount, readCachedAccount} from '../host/account-cache.js';
 import type {IdentityFacts} from '../host/facts.js';
-import {childProcess} from '../host/spawn.js';
+import {askFor, inFirstFile, type Answer, type Member, type Silent, type Wish} from '../host/name-service.js';
 import type {Job, Valued} from '../job/job.js';
+import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
+import {NOGROUP} from '../files/as-owner.js';
 import {leadsTo} from '../files/network-path.js';
 import {isSquashed, statSquashed} from '../files/squashed.js';
 
-/** Whoever runs this process. */
+/**
+ * Whoever runs this process: the ids as the kernel has them; name and home only where /etc/passwd has the name service's answer, else null
+ * until `nameCaller` has asked. The environment is not asked: USER and HOME are the caller's word.
+ */
 export function callerIdentity(): IdentityFacts {
   const uid = process.getuid?.() ?? -1;
   const gid = process.getgid?.() ?? -1;
-  const groups = process.getgroups?.() ?? [];
-  try {
-    const {username, homedir} = userInfo();
-    return {uid, gid, groups, name: username, home: homedir};
-  } catch {
-    return {uid, gid, groups, name: null, home: null}; // an account that no database knows
-  }
+  // a compiled program does not count its own group among them
+  const groups = [...new Set([...(process.getgroups?.() ?? []), gid])];
+  const row = inFirstFile(uid);
+  return {uid, gid, groups, name: row?.name ?? null, home: row?.home ?? null};
 }
+
+export interface NamedCaller {
+  caller: IdentityFacts;
+  /** Why the name service gave no answer; null: it did, also that there is no such account. */
+  silent: Silent | null;
+}
+
+/** The caller with name and home, by the name service; at most 10 s. Never fails: what that means is the policy's to say (`requireAnswer`). */
+export async function nameCaller(caller: IdentityFacts, policy: Policy): Promise<NamedCaller> {
+  if (caller.name !== null) return {caller, silent: null};
+  const answer = await lookUp(String(caller.uid), policy, caller, {sure: ruleOnUsers(policy) !== null});
+  if (answer.state === 'found') {
+    const {name, home} = answer.account;
+    return {caller: {...caller, name, home}, silent: null};
+  }
+  return {caller, silent: answer.state === 'silent' ? answer : null};
+}
+
+/**
+ * A job whose user is not known would be fitted by no rule on users, and so escape each of them.
+ * @throws TareError NAME_SERVICE_SILENT where a rule names users
+ */
+export function requireAnswer({caller, silent}: NamedCaller, policy: Policy): void {
+  const rule = ruleOnUsers(policy);
+  if (silent === null || rule === null) return;
+  throw new TareError('NAME_SERVICE_SILENT', {
+    message: `the node’s name service does not say who uid ${String(caller.uid)} is, which rule "${rule.name}" of the policy asks`,
+    where: rule.at,
+    found: silent.because,
+    remedy: `mend the name service of this node: \`getent passwd ${String(caller.uid)}\` has to answer`,
+  });
+}
+
+const ruleOnUsers = ({rules}: Policy): Policy['rules'][number] | null => rules.find(({match}) => match.user !== null) ?? null;
 
 /**
  * The caller itself; for root the account that the job names, else the owner of the work directory, else the policy's.
  * Whether that is allowed, the plan decides.
- * @throws TareError USER_UNKNOWN
+ * @throws TareError USER_UNKNOWN, NAME_SERVICE_SILENT
  */
-export function payloadIdentity(job: Job, policy: Policy, caller: IdentityFacts): Valued<IdentityFacts> {
+export async function payloadIdentity(job: Job, policy: Policy, caller: IdentityFacts): Promise<Valued<IdentityFacts>> {
   if (job.user !== null) {
     const {value: name, provenance} = job.user;
     if (name === caller.name) return {value: caller, provenance};
-    return {value: lookUp(name, provenance.at), provenance};
+    return {value: await accountNamed(name, provenance.at, policy, caller), provenance};
   }
   if (caller.uid !== 0) return {value: caller, provenance: {source: 'caller', at: 'the caller'}};
   const {root} = policy.cvmfs.value;
   const owner = leadsTo(job.workDirectory.value, root) ? null : ownerOf(job.workDirectory.value);
   if (owner !== null && owner !== 0) {
-    return {
-      value: lookUp(String(owner), 'the owner of the work directory'),
-      provenance: {source: 'caller', at: 'the owner of the work directory'},
-    };
+    const at = 'the owner of the work directory';
+    return {value: await accountOfOwner(owner, at, policy, caller), provenance: {source: 'caller', at}};
   }
   return defaultIdentity(policy, caller);
 }
 
 /**
  * For root, whoever is not named: the policy's account.
- * @throws TareError USER_UNKNOWN
+ * @throws TareError USER_UNKNOWN, NAME_SERVICE_SILENT
  */
-export function defaultIdentity(policy: Policy, caller: IdentityFacts): Valued<IdentityFacts> {
+export async function defaultIdentity(policy: Policy, caller: IdentityFacts): Promise<Valued<IdentityFacts>> {
   const {value: name, provenance} = policy.identity.user;
-  return {value: name === caller.name ? caller : lookUp(name, provenance.at), provenance};
+  return {value: name === caller.name ? caller : await accountNamed(name, provenance.at, policy, caller), provenance};
 }
-
-/** The account of a user of this node, to become it; one that no database knows has no group. */
-export function accountOf(uid: number): {gid: number; groups: number[]} {
-  try {
-    return lookUp(String(uid), 'the owner of a box');
-  } catch {
-    return {gid: NOGROUP, groups: []};
-  }
-}
-
-const NOGROUP = 65534;
 
 function ownerOf(directory: string): number | null {
   try {
@@ -74,24 +98,45 @@ function ownerOf(directory: string): number | null {
   }
 }
 
-/** An account by name or number, from every source that the node's name service has (getent(1), id(1)). */
-function lookUp(key: string, at: string): IdentityFacts {
-  const entry = ask('getent', ['passwd', '--', key])?.split(':');
-  const [name, , uid, gid, , home] = entry ?? [];
-  if (name === undefined || uid === undefined || gid === undefined) {
-    throw new TareError('USER_UNKNOWN', {message: 'no such account on this node', where: at, found: key});
-  }
-  const groups = ask('id', ['-G', '--', name])?.split(/\s+/).map(Number) ?? [Number(gid)];
-  return {uid: Number(uid), gid: Number(gid), groups, name, home: home ?? null};
+/** Whoever becomes another needs its groups: without an answer there is no running as it. */
+async function accountNamed(key: string, at: string, policy: Policy, caller: IdentityFacts): Promise<IdentityFacts> {
+  const answer = await lookUp(key, policy, caller, {groups: true, sure: true});
+  if (answer.state === 'found') return answer.account;
+  if (answer.state === 'silent') throw noAnswer(key, at, answer);
+  throw new TareError('USER_UNKNOWN', {message: 'no such account on this node', where: at, found: key});
 }
 
-function ask(program: string, argv: string[]): string | null {
-  const {status, stdout} = childProcess().spawnSync(program, argv, {
-    encoding: 'utf8',
-    env: {PATH: '/usr/bin:/bin'},
-    timeout: 10_000,
-    stdio: ['ignore', 'pipe', 'ignore'],
+/** Files can be owned by a number that is no account's: its payload runs with this number, in nobody's group. */
+async function accountOfOwner(uid: number, at: string, policy: Policy, caller: IdentityFacts): Promise<IdentityFacts> {
+  const answer = await lookUp(String(uid), policy, caller, {groups: true, sure: true});
+  if (answer.state === 'found') return answer.account;
+  if (answer.state === 'silent') throw noAnswer(String(uid), at, answer);
+  return {uid, gid: NOGROUP, groups: [NOGROUP], name: null, home: null};
+}
+
+const noAnswer = (key: string, at: string, {because}: Silent): TareError =>
+  new TareError('NAME_SERVICE_SILENT', {
+    message: `the node’s name service does not say which groups ${key} has`,
+    where: at,
+    found: because,
+    remedy: `mend the name service of this node: \`getent passwd ${key}\` and \`id ${key}\` have to answer`,
   });
-  const text = (stdout as string | null)?.trim() ?? ''; // null when the program is not there
-  return status === 0 && text !== '' ? text : null;
+
+const CACHE = 'accounts.json';
+
+/**
+ * By a cache that may be believed, else by the name service. Root's cache is anybody's to read. A user's own is believed only where no rule
+ * of the policy names users: the user can write anything into it.
+ */
+async function lookUp(key: string, policy: Policy, {uid}: IdentityFacts, wish: Wish): Promise<Answer<Member>> {
+  const own = join(placesOf(policy, uid).state, CACHE);
+  const caches: [file: string, owner: number][] = [[join(placesOf(policy, 0).state, CACHE), 0]];
+  if (uid !== 0 && ruleOnUsers(policy) === null) caches.push([own, uid]);
+  for (const [file, owner] of caches) {
+    const known = readCachedAccount(file, [owner], key, {groups: wish.groups === true, now: Date.now()});
+    if (known !== null) return {state: 'found', account: known};
+  }
+  const answer = await askFor(key, wish);
+  if (answer.state === 'found') keepAccount(own, uid, key, answer.account, Date.now());
+  return answer;
 }

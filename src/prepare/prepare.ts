@@ -23,7 +23,7 @@ import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {readDocument} from '../files/documents.js';
 import {readReports} from '../node-state/reports.js';
-import {callerIdentity, payloadIdentity} from './identity.js';
+import {callerIdentity, nameCaller, payloadIdentity, requireAnswer, type NamedCaller} from './identity.js';
 import {findImage, findInit, isInRepository} from './image.js';
 import {aroundOf, type Around} from '../box/around.js';
 import {leadsTo} from '../files/network-path.js';
@@ -119,15 +119,34 @@ export async function prepare(
   cwd: string,
   known: Known,
 ): Promise<Prepared> {
-  const {caller, batch} = known;
-  if (request.source.kind === 'plan') return prepareSaved(request.source.file, policy, environment, known);
+  // a program may have to be asked, which takes its time beside what follows
+  const naming = nameCaller(known.caller, policy);
+  try {
+    const {source} = request;
+    if (source.kind === 'plan') return await prepareSaved(source.file, policy, environment, known, naming);
+    return await prepareJob(request, policy, environment, cwd, known, naming);
+  } finally {
+    // the record of a refusal says who it was
+    known.caller = (await naming).caller;
+  }
+}
+
+async function prepareJob(
+  request: Request,
+  policy: Policy,
+  environment: Readonly<Record<string, string>>,
+  cwd: string,
+  known: Known,
+  naming: Promise<NamedCaller>,
+): Promise<Prepared> {
+  const {batch} = known;
   const {job, callerArgvIndex} = await loadJob(request, cwd, batch);
   known.job = job;
   checkWorkDirectory(job, policy);
-  const identity = payloadIdentity(job, policy, caller);
-  const facts = gatherFacts(policy, wants(job, policy), known);
-  known.facts = facts;
-  known.around = aroundOf(facts.within, environment, caller.uid);
+  const facts = await gatherFacts(policy, wants(job, policy), known, naming);
+  known.around = aroundOf(facts.within, environment, facts.caller.uid);
+  requireAnswer(await naming, policy);
+  const identity = await payloadIdentity(job, policy, facts.caller);
   const call: Call = {
     identity,
     environment,
@@ -137,7 +156,7 @@ export async function prepare(
     batchId: batch.lrms.localJobId,
     tasks: request.stepDirectory === undefined ? undefined : batch.together?.count,
     unboxed: unboxedReason(known, policy),
-    ...mountPaths(job, batch, policy, caller.uid, identity.value),
+    ...mountPaths(job, batch, policy, facts.caller.uid, identity.value),
     sample: Number.parseInt(known.id.slice(0, 8), 16) / 2 ** 32,
   };
   const inputs: Inputs = {job, policy, facts, call};
@@ -208,9 +227,15 @@ function lacking(facts: Facts, lack: Lack, because: string): Facts {
   return {...facts, cgroup: {...facts.cgroup, controllers: {}, toEnable: [], toEmpty: null, how: because}};
 }
 
-async function prepareSaved(file: string, policy: Policy, environment: Readonly<Record<string, string>>, known: Known): Promise<Prepared> {
+async function prepareSaved(
+  file: string,
+  policy: Policy,
+  environment: Readonly<Record<string, string>>,
+  known: Known,
+  naming: Promise<NamedCaller>,
+): Promise<Prepared> {
   const plan = await readDocument(file, 'plan');
-  const facts = gatherFacts(
+  const facts = await gatherFacts(
     policy,
     {
       pins: false,
@@ -219,9 +244,10 @@ async function prepareSaved(file: string, policy: Policy, environment: Readonly<
       network: stepOf(plan, 'hostname.set') !== undefined,
     },
     known,
+    naming,
   );
-  known.facts = facts;
-  known.around = aroundOf(facts.within, environment, known.caller.uid);
+  known.around = aroundOf(facts.within, environment, facts.caller.uid);
+  requireAnswer(await naming, policy);
   const identity = checkSavedPlan(plan, file, facts, policy);
   const workDirectory = stepOf(plan, 'payload.execute')?.workDirectory ?? '/';
   if (!leadsTo(workDirectory, policy.cvmfs.value.root)) requireDirectory(workDirectory, file);
@@ -230,7 +256,7 @@ async function prepareSaved(file: string, policy: Policy, environment: Readonly<
     plan,
     facts,
     identity,
-    caller: known.caller,
+    caller: facts.caller,
     callerArgvIndex: null,
     withImage: null,
     canDoWithout: () => false,
@@ -377,12 +403,15 @@ function wants(job: Job, policy: Policy): Wanted {
   return {pins, view, system, network: job.identity !== null};
 }
 
-function gatherFacts(policy: Policy, {pins, view, system, network}: Wanted, {caller, front}: Known): Facts {
+/** Who the caller is comes last, unless something is looked for in its home or by its name. */
+async function gatherFacts(policy: Policy, wanted: Wanted, known: Known, naming: Promise<NamedCaller>): Promise<Facts> {
+  const {pins, view, system, network} = wanted;
+  const caller = view || system ? (await naming).caller : known.caller;
   const {state, scratch} = placesOf(policy, caller.uid);
-  return readFacts({
+  const facts = readFacts({
     caller,
     scratchDirectory: scratch,
-    front,
+    front: known.front,
     pinned: pins ? pinnedCpus(state) : [],
     spawn: spawnBriefly,
     trial: view ? tryView : undefined,
@@ -390,4 +419,8 @@ function gatherFacts(policy: Policy, {pins, view, system, network}: Wanted, {cal
     network,
     cacheFile: `${state}/facts.json`,
   });
+  known.facts = facts;
+  const named = {...facts, caller: (await naming).caller};
+  known.facts = named;
+  return named;
 }

@@ -37,7 +37,7 @@ export async function examineRepositories(policyFile: string | null, given: read
   const caller = callerIdentity();
   const policy = await readPolicy(policyFile, caller.uid);
   const {root, deadlineUs, minimumRevision, mount} = policy.cvmfs.value;
-  const identity = mount !== null && caller.uid === 0 ? defaultIdentity(policy, caller).value : null;
+  const identity = mount !== null && caller.uid === 0 ? (await defaultIdentity(policy, caller)).value : null;
   const named = [policy, ...policy.rules.map(({set}) => set)].flatMap(({cvmfs}) =>
     cvmfs === undefined ? [] : [...cvmfs.value.required, ...cvmfs.value.allowed.filter((name) => !name.includes('*'))],
   );

@@ -16,7 +16,7 @@ import {readReports} from '../node-state/reports.js';
 import {nodePlaces, placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import {readPolicy} from '../files/documents.js';
-import {callerIdentity} from '../prepare/identity.js';
+import {callerIdentity, nameCaller} from '../prepare/identity.js';
 import {NATIVE} from '../process/native.js';
 import {readClock, type ClockFound} from '../process/synchronised.js';
 import {tryView} from '../prepare/trial.js';
@@ -55,8 +55,9 @@ export async function examineNode(
   plugins: readonly Plugin[],
   environment: Readonly<Record<string, string>>,
 ): Promise<Examined> {
-  const caller = callerIdentity();
-  const policy = await readPolicy(policyFile, caller.uid);
+  const ids = callerIdentity();
+  const policy = await readPolicy(policyFile, ids.uid);
+  const {caller} = await nameCaller(ids, policy);
   const {scratch} = placesOf(policy, caller.uid);
   const facts = readFacts({
     caller,

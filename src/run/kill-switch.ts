@@ -31,7 +31,7 @@ export async function plainExec(
   for (const [name, {value}] of Object.entries(job.environment)) strings.push(value === null ? `u${name}` : `e${name}=${value}`);
   strings.push(`d${job.workDirectory.value}`);
   // no box, but not as root either
-  const {uid, gid, groups} = payloadIdentity(job, policy, caller).value;
+  const {uid, gid, groups} = (await payloadIdentity(job, policy, caller)).value;
   if (uid !== caller.uid) strings.push(`U${String(uid)} ${String(gid)} ${groups.join(',')}`);
   channel.send('D', ...strings);
   return {quit: ['code', 0], record: null, path: null, messages: [], failure: null, signals: []};

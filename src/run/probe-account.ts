@@ -3,6 +3,7 @@
 import {promisify} from 'node:util';
 import {TareError} from '../errors.js';
 import {groupOf} from '../files/as-owner.js';
+import {askNow} from '../host/name-service.js';
 import {childProcess} from '../host/spawn.js';
 import type {HealthProbe, ProbedBox} from '../node-state/health.js';
 import {epochUs, monotonicUs} from '../process/clock.js';
@@ -75,15 +76,17 @@ export function tryBox(user: string | null, policyFile: string | null): Promise<
 }
 
 function uidOf(user: string): number {
-  const {status, stdout} = childProcess().spawnSync('getent', ['passwd', '--', user], {
-    encoding: 'utf8',
-    env: {PATH: '/usr/bin:/bin'},
-    timeout: 10_000,
-  });
-  const uid = status === 0 ? stdout.split(':')[2] : undefined;
-  if (uid !== undefined && /^\d+$/.test(uid)) return Number(uid);
+  const answer = askNow(user, {});
+  if (answer.state === 'found') return answer.account.uid;
   if (/^\d{1,10}$/.test(user)) return Number(user);
-  throw new TareError('USER_UNKNOWN', {message: 'no such account on this node', where: '--user', found: user});
+  if (answer.state === 'absent')
+    throw new TareError('USER_UNKNOWN', {message: 'no such account on this node', where: '--user', found: user});
+  throw new TareError('NAME_SERVICE_SILENT', {
+    message: `the node’s name service does not say who ${user} is`,
+    where: '--user',
+    found: answer.because,
+    remedy: `mend the name service of this node: \`getent passwd ${user}\` has to answer`,
+  });
 }
 
 /** What is left of what another account says: nothing that steers a terminal, and no more than a page. */

@@ -31,6 +31,7 @@ import {tellAround} from '../box/around.js';
 import {listen} from '../box/listen.js';
 import {openLog, silentLog, type Log} from '../process/log.js';
 import {endOwn, killClients} from '../repositories/own.js';
+import {nameCaller} from '../prepare/identity.js';
 import {newKnown, prepare, type Known, type Lack, type Prepared} from '../prepare/prepare.js';
 import {wrapperOf} from '../process/presence.js';
 import {processId} from '../process/process.js';
@@ -70,6 +71,8 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
     if (isDefaultSwitchOn() && stepDirectory !== undefined) return apart(stepDirectory, 'the kill switch is on');
     if (isDefaultSwitchOn()) return await plainExec(request, batch, policyFromDocuments([]), known.caller, hello, channel);
     const read = withinReach(await readPolicy(request.policyFile ?? batch.policy?.value ?? null, known.caller.uid), known.caller.uid);
+    // a trial is held against the rule that is for its account
+    if (request.probe !== undefined) known.caller = (await nameCaller(known.caller, read)).caller;
     const policy = request.probe === undefined ? read : policyOfTrial(read, known, request.probe);
     known.policy = policy;
     known.settings = {oom: policy.batch.oom.value};

@@ -21,6 +21,8 @@ export interface SweptOf extends Swept {
 const DEADLINE_MS = 120_000;
 /** Of what another user's sweep says. */
 const MOST_BYTES = 16 * 1024 * 1024;
+/** A line of a program's source, or of a stack, as a crash shows them. */
+const SOURCE = /^\s*(?:\d+ \||\^|at )/;
 /** Of its first line on standard error. */
 const MOST_WORDS = 1000;
 
@@ -70,7 +72,7 @@ async function sweepAs(uid: number, policyFile: string | null): Promise<SweptOf[
     const {stdout = '', stderr = '', message, killed} = error as Error & {stdout?: string; stderr?: string; killed?: boolean};
     const said = parse(stdout, uid);
     if (said.length > 0) return said;
-    const [words = ''] = (stderr === '' ? message : stderr).split('\n');
+    const words = (stderr === '' ? message : stderr).split('\n').find((line) => line.trim() !== '' && !SOURCE.test(line)) ?? '';
     const why = killed === true ? `it was killed after ${String(DEADLINE_MS / 1000)} s` : words.slice(0, MOST_WORDS);
     return left(`the sweep as uid ${String(uid)} failed: ${why}`);
   }

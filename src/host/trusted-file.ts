@@ -1,0 +1,45 @@
+/** Small files that Tare keeps for itself between jobs: what they say is believed only where nobody else could have written it. */
+
+import {closeSync, constants, fstatSync, openSync, readFileSync, renameSync, unlinkSync, writeSync} from 'node:fs';
+import {randomBytes} from 'node:crypto';
+
+const WRITABLE_BY_OTHERS = 0o022;
+
+/**
+ * What a plain file says; null where it cannot be read, is not one of these accounts', can be written by others, has another name, or is
+ * longer than so many bytes.
+ */
+export function readTrusted(file: string, owners: readonly number[], mostBytes: number): string | null {
+  let descriptor: number | null = null;
+  try {
+    // Neither through a link, nor waiting for whoever would write a FIFO.
+    descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const stat = fstatSync(descriptor);
+    const trusted = stat.isFile() && owners.includes(stat.uid) && (stat.mode & WRITABLE_BY_OTHERS) === 0 && stat.nlink === 1;
+    return trusted && stat.size <= mostBytes ? readFileSync(descriptor, 'utf8') : null;
+  } catch {
+    return null;
+  } finally {
+    if (descriptor !== null) closeSync(descriptor);
+  }
+}
+
+/** Whole, in place of what was there, for everybody to read. A failure is no failure of ours: what was not kept is found out again. */
+export function writeWhole(file: string, text: string): void {
+  const temporary = `${file}.${randomBytes(6).toString('hex')}`;
+  try {
+    const descriptor = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o644);
+    try {
+      writeSync(descriptor, text);
+    } finally {
+      closeSync(descriptor);
+    }
+    renameSync(temporary, file);
+  } catch {
+    try {
+      unlinkSync(temporary);
+    } catch {
+      // It was never made.
+    }
+  }
+}
