@@ -67,6 +67,9 @@ const METRICS = {
   },
 } as const satisfies Record<string, Metric>;
 
+/** Each once: a record counts once in a series, whatever it says. */
+const labels = (limits: readonly string[] = []): Set<string> => new Set(limits.map((limit) => oneOf(LIMITS, limit)));
+
 /** @param codes of errors that are counted by name */
 export function increments(
   {outcome, net, time, enforcement, tare, mode, flags, user, observed}: ExportRecord,
@@ -89,8 +92,8 @@ export function increments(
   for (const flag of new Set(flags.map((each) => oneOf(FLAGS, each)))) add(METRICS.flags, `{flag="${flag}"}`, 1);
   if (outcome.code !== null) add(METRICS.failures, `{code="${oneOf(codes, outcome.code)}"}`, 1);
   if (user.local === null || user.local === 'unknown') add(METRICS.userless, '', 1);
-  for (const limit of observed?.exceeded ?? []) add(METRICS.exceeded, `{limit="${oneOf(LIMITS, limit)}"}`, 1);
-  for (const limit of observed?.unknown ?? []) add(METRICS.untold, `{limit="${oneOf(LIMITS, limit)}"}`, 1);
+  for (const limit of labels(observed?.exceeded)) add(METRICS.exceeded, `{limit="${limit}"}`, 1);
+  for (const limit of labels(observed?.unknown)) add(METRICS.untold, `{limit="${limit}"}`, 1);
   if (observed !== null && observed.refused !== null) add(METRICS.refusals, `{code="${oneOf(codes, observed.refused)}"}`, 1);
   if (outcome.limit !== null) add(METRICS.limits, `{limit="${oneOf(LIMITS, outcome.limit)}"}`, 1);
   if (time.startEpochUs !== null && net.cpuUserUs === null) add(METRICS.unknown, '', 1);

@@ -1,6 +1,6 @@
 /** What would be done with a job that is only observed: its plan under the same policy, with mode enforce. */
 
-import {TareError, TareErrors} from '../errors.js';
+import {asTareError, TareError} from '../errors.js';
 import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {Inputs} from './inputs.js';
@@ -13,7 +13,7 @@ export type Observed = NonNullable<Plan['observed']>;
  * @param inputs with the rules of the policy not yet applied
  * @param ruled the policy with the rule that matches
  * @param limits as they are observed: of a job that would have been refused nothing else is known
- * @param make how a plan is made; what it throws as TareError is what the job would have been refused with
+ * @param make how a plan is made; what it throws is what the job would have been refused with
  */
 export function planObserved(inputs: Inputs, ruled: Policy, limits: Plan['limits'], make: (inputs: Inputs) => Plan): Observed {
   const suspended = ruled.suspendedTime.value;
@@ -26,9 +26,10 @@ export function planObserved(inputs: Inputs, ruled: Policy, limits: Plan['limits
       .map(({repository}) => repository);
     return {refused: null, mode, unboxed: flags.includes('unboxed'), limits: held, repositories, suspended};
   } catch (error) {
-    if (!(error instanceof TareError || error instanceof TareErrors)) throw error;
-    const first = error instanceof TareError ? error : error.errors[0];
-    const refused = {code: first?.code ?? 'INTERNAL', reason: error.message};
+    // a mistake of ours in planning what is not done costs no job either
+    const thrown = asTareError(error);
+    const first = thrown instanceof TareError ? thrown : thrown.errors[0];
+    const refused = {code: first?.code ?? 'INTERNAL', reason: thrown.message};
     return {refused, mode: null, unboxed: false, limits, repositories: [], suspended};
   }
 }

@@ -85,6 +85,8 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
       'a plan as it was made',
     );
   }
+  if (plan.mode.value !== 'observe' && plan.observed !== undefined)
+    throw mismatch('it is not observed, and says what would be if it were', plan.mode.value, 'a plan as it was made');
   if (plan.engine.name === 'bubblewrap') {
     const lacking = boxObstacle(facts);
     if (lacking !== null) throw mismatch('the box cannot be built', lacking, 'a node as it was planned for');

@@ -87,7 +87,7 @@ describe('what Prometheus is told of records', () => {
         whose: null,
         code: `MADE_UP_${String(index)}`,
       },
-      observed: {exceeded: [`e${String(index)}`], unknown: [`u${String(index)}`], refused: `R_${String(index)}`},
+      observed: {exceeded: [`e${String(index)}`, 'another'], unknown: [`u${String(index)}`], refused: `R_${String(index)}`},
       enforcement: {[`n${String(index)}`]: `by${String(index)}`},
     });
     const series = (text: string): number => text.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length;
@@ -97,6 +97,7 @@ describe('what Prometheus is told of records', () => {
     expect(series(many)).to.equal(series(one));
     expect(of(many, 'tare_job_flags_total{flag="other"}')).to.equal(200);
     expect(of(many, 'tare_job_failures_total{code="other"}')).to.equal(200);
+    expect(of(many, 'tare_would_exceed_total{limit="other"}')).to.equal(200);
   });
 
   it('every flag of docs/accounting.md and every limit by name', () => {

@@ -1,5 +1,6 @@
 import {expect} from 'chai';
 import type {makePlan} from '../../../src/plan/plan.js';
+import {planObserved} from '../../../src/plan/observed.js';
 import {stepsOf} from '../../../src/plan/step.js';
 import {MIB, plan, type Parts} from './build.js';
 
@@ -49,6 +50,16 @@ describe('what would be done with an observed job', () => {
     expect(stepsOf(scratch(true), 'weigh.scratch').map(({directories}) => directories)).to.deep.equal([['/home/atlas001/job']]);
     expect(stepsOf(scratch(false), 'weigh.scratch')).to.deep.equal([]);
     expect(stepsOf(observe({policy: {scratch: {workDirectory: true}}}), 'weigh.scratch')).to.deep.equal([]);
+  });
+
+  it('costs no job, whatever goes wrong in it', () => {
+    const {limits} = plan({});
+    const policy = {mode: {value: 'observe', provenance: {}}, suspendedTime: {value: 'excluded'}, rules: []} as never;
+    const {refused} = planObserved({policy} as never, policy, limits, () => {
+      throw new TypeError('nobody thought of this');
+    });
+    expect(refused?.code).to.equal('INTERNAL');
+    expect(refused?.reason).to.contain('nobody thought of this');
   });
 
   it('names the repositories without which it would be refused', () => {

@@ -441,3 +441,13 @@ describe('a saved plan of a small machine', () => {
       expect(thrown(() => checkIt(by(made()))).code).to.equal('PLAN_MISMATCH');
     });
 });
+
+describe('a saved plan that says what would be', () => {
+  it('is of an observed job, or is refused', () => {
+    const {observed} = plan({...PINNED, policy: {mode: 'observe'}});
+    if (observed === undefined) throw new Error('nothing is said');
+    const saved = plan(PINNED);
+    expect(() => check(saved)).not.to.throw();
+    expect(thrown(() => check({...saved, observed})).message).to.contain('it is not observed');
+  });
+});
