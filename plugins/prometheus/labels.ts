@@ -35,6 +35,7 @@ export const FLAGS = [
   'clock-step',
   'cores-unknown',
   'cpu-eff-gt-1.05',
+  'cvmfs-lost',
   'cvmfs-missing',
   'killed',
   'left-behind',
