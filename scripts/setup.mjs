@@ -41,6 +41,12 @@ const SYSTEM = {
     dnf: ['qemu-system-x86-core'],
   },
   mmdebstrap: {what: 'mmdebstrap', present: () => which('mmdebstrap') !== null, apt: ['mmdebstrap'], dnf: ['mmdebstrap']},
+  strace: {
+    what: 'strace, which makes a system call fail in a test',
+    present: () => which('strace') !== null,
+    apt: ['strace'],
+    dnf: ['strace'],
+  },
   dpkg: {what: 'dpkg-deb', present: () => which('dpkg-deb') !== null, apt: ['dpkg'], dnf: ['dpkg']},
   zstd: {what: 'zstd', present: () => which('zstd') !== null, apt: ['zstd'], dnf: ['zstd']},
   xz: {what: 'xz', present: () => which('xz') !== null, apt: ['xz-utils'], dnf: ['xz']},
@@ -139,8 +145,8 @@ export const CLUSTER = ['slurm'];
 export const LAB = ['qemu', 'mmdebstrap', 'dpkg', 'zstd', 'xz', 'mkfs', 'cpio', 'depmod', 'patchelf'];
 /** What views are made of where the kernel has no overlay for users, and what a limit on scratch is. */
 export const VIEWS = ['fuseOverlayfs', 'mkfs', 'python'];
-/** What payloads use. */
-export const PAYLOADS = ['squashfuse'];
+/** What payloads use, and what makes their wrapper's system calls fail. */
+export const PAYLOADS = ['squashfuse', 'strace'];
 /** What gives boxes addresses of their own. */
 export const NETWORK = ['iproute', 'nftables', 'passt', 'slirp4netns', 'python'];
 /** What makes small machines, and images for them. */

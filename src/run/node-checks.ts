@@ -13,8 +13,8 @@ import {tryPlace} from './trial.js';
 /** As src/host/bubblewrap.ts looks for it. */
 export const ENGINES = ['/usr/bin/bwrap', '/usr/local/bin/bwrap', '/bin/bwrap'];
 /** What one record, one box's state and one line of a report take, with room for some. */
-export const LEAST_BYTES = 4 * 2 ** 20;
-export const LEAST_INODES = 64;
+const LEAST_BYTES = 4 * 2 ** 20;
+const LEAST_INODES = 64;
 
 const ok = (name: string): HealthCheck => ({name, state: 'ok', because: null});
 
@@ -98,7 +98,8 @@ function isThere(path: string): boolean {
 function checkPlaces(policy: Policy, uids: readonly number[]): HealthCheck[] {
   const {spools, rooms} = placesOn(policy, uids);
   const refusing = spools.flatMap((place) => tryPlace(place) ?? []);
-  const full = rooms.flatMap((place) => roomIn(place) ?? []);
+  const least = leastRoom(policy);
+  const full = rooms.flatMap((place) => roomIn(place, least) ?? []);
   const another = (policy.directories.spools?.value.length ?? 1) > 1 && refusing.length < spools.length;
   return [
     refusing.length === 0 ? ok('spool') : {name: 'spool', state: another ? 'limited' : 'missing', because: refusing.join('; ')},
@@ -106,15 +107,21 @@ function checkPlaces(policy: Policy, uids: readonly number[]): HealthCheck[] {
   ];
 }
 
+/** What a disk needs for the node to get jobs: the policy's reserve, and never less than a job takes. */
+export const leastRoom = ({reserveDisk: {bytes, inodes}}: Policy): {bytes: number; inodes: number} => ({
+  bytes: Math.max(LEAST_BYTES, bytes?.value ?? 0),
+  inodes: Math.max(LEAST_INODES, inodes?.value ?? 0),
+});
+
 /** @returns what is too little, or null */
-function roomIn(place: string): string | null {
+function roomIn(place: string, least: {bytes: number; inodes: number}): string | null {
   try {
     const {bavail, bsize, ffree, files} = statfsSync(place);
-    if (bavail * bsize < LEAST_BYTES)
-      return `${place}: ${String(bavail * bsize)} bytes are free, and at least ${String(LEAST_BYTES)} are needed`;
+    if (bavail * bsize < least.bytes)
+      return `${place}: ${String(bavail * bsize)} bytes are free, and at least ${String(least.bytes)} are needed`;
     // some file systems count no inodes
-    return files > 0 && ffree < LEAST_INODES
-      ? `${place}: ${String(ffree)} inodes are free, and at least ${String(LEAST_INODES)} are needed`
+    return files > 0 && ffree < least.inodes
+      ? `${place}: ${String(ffree)} inodes are free, and at least ${String(least.inodes)} are needed`
       : null;
   } catch {
     return null;

@@ -19,7 +19,7 @@ import type {Policy} from '../policy/policy.js';
 import {epochUs, sleep} from '../process/clock.js';
 import {NATIVE} from '../process/native.js';
 import {isRunning, processId, type ProcessId} from '../process/process.js';
-import {checkNode, ENGINES, LEAST_BYTES, LEAST_INODES, placesOn} from './node-checks.js';
+import {checkNode, ENGINES, leastRoom, placesOn} from './node-checks.js';
 import {probeAs} from './probe-account.js';
 
 /** A file that is written with each result, for who reads no JSON. */
@@ -366,7 +366,7 @@ function writeGlance({options, policy, places, folder, result, beganMs}: ToGlanc
       same: files.filter((path) => existsSync(path)).map(stampOf),
       kinds: own.map(kindOf),
       gone: [...new Set([...files.filter((path) => !existsSync(path)), ...switches, ...before])],
-      room: rooms.map((path) => ({path, bytes: LEAST_BYTES, inodes: LEAST_INODES})),
+      room: rooms.map((path) => ({path, ...leastRoom(policy)})),
       write: spools,
       runs: engine === undefined ? [] : [engine],
       quiet: {path: join(places.shared, 'reports'), sinceMs: beganMs},
