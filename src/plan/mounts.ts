@@ -9,6 +9,7 @@ import {planImage, type ImagePlan} from './image.js';
 import type {CvmfsPlan} from './cvmfs.js';
 import type {Inputs} from './inputs.js';
 import type {PlannedLimits} from './limits.js';
+import type {Plan} from '../schema/generated/plan-1.js';
 import {identityMounts, type IdentityChoice} from './network.js';
 import {CONTAINED, planContainer, planScratchWatch} from './scratch.js';
 import type {Step, StepOf} from './step.js';
@@ -42,6 +43,16 @@ const NEVER_WRITABLE: readonly string[] = [
 /** Whether a path of the node is covered by something private in the box. */
 function isCovered(path: string): boolean {
   return PRIVATE.some((directory) => liesIn(path, directory));
+}
+
+/** For whoever does not find in the box what is there on the node; null where the box has what lies at the path. */
+export function whyNotInBox({mode, steps}: Pick<Plan, 'mode' | 'steps'>, path: string): string | null {
+  if (mode.value !== 'box') return null;
+  const place = PRIVATE.find((directory) => liesIn(path, directory));
+  const isBound = steps.some(
+    (step) => step.op === 'mount.bind' && step.source === step.destination && step.source !== '/' && liesIn(path, step.source),
+  );
+  return place === undefined || isBound ? null : `${place} is private in the box: put it elsewhere, or into the work directory`;
 }
 
 /** A directory that is in every box as it is on the node: read-only. */

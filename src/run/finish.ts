@@ -5,6 +5,9 @@ import {asTareError, EXIT} from '../errors.js';
 import type {Places} from '../policy/places.js';
 import {endedOutcome, notRunOutcome, type Kill, type MemoryFigures, type Outcome} from '../record/outcome.js';
 import {NO_MARKS, withObserved} from '../record/observed.js';
+import {whyNotInBox} from '../plan/mounts.js';
+import {stepOf} from '../plan/step.js';
+import type {Plan} from '../schema/generated/plan-1.js';
 import {finalRecord, NO_TIME, NO_USAGE, type RecordTime, type RecordUsage, type UsageRecord} from '../record/record.js';
 import {removeUnfinished} from '../record/durable.js';
 import {findFinal, journal} from '../record/journal.js';
@@ -61,7 +64,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
 
   const {memory, scratch} = plan.limits;
   const figures = {allowedBytes: memory.value, usedBytes: usedMemory(usage, life.watch, memory.value)};
-  const outcome = outcomeOf(life, readKills(stateDirectory(plan, id)), figures);
+  const outcome = outcomeOf(life, readKills(stateDirectory(plan, id)), figures, hintOf(plan));
   // a payload that was over and gone between two looks
   if (memory.enforcement === 'watched' && memory.value !== null && (usage.memPeakBytes ?? 0) > memory.value) flags.push('over-limit');
   if (scratch.enforcement === 'watched' && scratch.value !== null && (bytes ?? 0) > scratch.value) flags.push('over-limit');
@@ -210,7 +213,14 @@ function usedMemory({memPeakBytes}: RecordUsage, watch: UsageRecord['watch'], li
   return memPeakBytes === null ? found : Math.max(memPeakBytes, found ?? 0);
 }
 
-function outcomeOf(life: Life, kills: readonly Kill[], memory: MemoryFigures): Outcome {
+/** Why what is to be executed is not in the box though the node has it. */
+function hintOf(plan: Plan): string {
+  const [program = ''] = stepOf(plan, 'payload.execute')?.argv ?? [];
+  const why = program.startsWith('/') ? whyNotInBox(plan, program) : null;
+  return why === null ? '' : `; ${why}`;
+}
+
+function outcomeOf(life: Life, kills: readonly Kill[], memory: MemoryFigures, hint: string): Outcome {
   const {init, failure, stop, spared, verdict, noted, frontLost, executedUs} = life;
   const killed = life.applications?.killedForMemory() ?? [];
   const fault = stop === null && verdict === null ? (life.applications?.servicesFault() ?? null) : null;
@@ -231,7 +241,7 @@ function outcomeOf(life: Life, kills: readonly Kill[], memory: MemoryFigures): O
       return notRunOutcome(
         'failed',
         'PAYLOAD_NOT_EXECUTABLE',
-        `the payload could not be executed: ${failure?.text ?? ''}`,
+        `the payload could not be executed: ${failure?.text ?? ''}${failure?.step === 'exec' ? hint : ''}`,
         EXIT.notExecutable,
       );
     }

@@ -99,6 +99,12 @@ function suite(role: Role): void {
       expect(stderr).to.match(/^tare: the payload could not be executed: .*No such file.*\n$/);
       expect(record.outcome).to.include({status: 'failed', exitCode: 127, code: 'PAYLOAD_NOT_EXECUTABLE'});
     });
+
+    it('a program below a directory that is private in the box: the line says so', async () => {
+      const {code, stderr} = await site.run(['--', join(site.directory, 'program')]);
+      expect(code).to.equal(127);
+      expect(stderr).to.match(/^tare: the payload could not be executed: .*No such file.*; \/tmp is private in the box: put it elsewhere/);
+    });
   });
 }
 

@@ -2,6 +2,7 @@ import {expect} from 'chai';
 import {EXIT, TareErrors} from '../../../src/errors.js';
 import {canonicalJson} from '../../../src/plan/canonical.js';
 import {explainPlan, formatLimit} from '../../../src/plan/explain.js';
+import {whyNotInBox} from '../../../src/plan/mounts.js';
 import {stepOf, stepsOf} from '../../../src/plan/step.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import {asUser, facts, GIB, no, NO_CGROUP, plan, ROOT, thrown, USER, v1, WORK, type Parts} from './build.js';
@@ -491,5 +492,14 @@ describe('paths through links', () => {
   it('do not make what is never writable so', () => {
     const made = plan({job: {workDirectory: '/link'}, call: {real: {'/link': '/var'}}});
     expect(binds(made).filter((one) => /\/(?:link|var)$/.test(one))).to.deep.equal([]);
+  });
+});
+
+describe('what is not in the box', () => {
+  it('is said of what a private directory hides, and of nothing else', () => {
+    const boxed = plan({job: {workDirectory: '/tmp/work'}});
+    expect(whyNotInBox(boxed, '/var/tmp/x')).to.match(/^\/var\/tmp is private in the box: /);
+    for (const path of ['/tmp/work/x', '/usr/bin/x']) expect(whyNotInBox(boxed, path)).to.equal(null);
+    expect(whyNotInBox(plan({facts: {namespaces: {...facts().namespaces, user: no}}}), '/tmp/x')).to.equal(null);
   });
 });
