@@ -76,6 +76,7 @@ export const ERRORS = {
   IMAGE_BROKEN: {exit: EXIT.failure, kind: 'input', summary: 'the image that the job asks for is damaged, incomplete or malicious'},
   IMAGE_ARCHITECTURE: {exit: EXIT.failure, kind: 'input', summary: 'the image that the job asks for is for another kind of processor'},
   IMAGE_NOT_UNPACKED: {exit: EXIT.failure, kind: 'node', summary: 'this node cannot unpack or mount the image that the job asks for'},
+  INTERRUPTED: {exit: EXIT.failure, kind: 'input', summary: 'a signal asked for the end before the payload ran'},
   CVMFS_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the policy does not allow a repository of CVMFS that the job names'},
   CVMFS_UNUSABLE: {exit: EXIT.failure, kind: 'node', summary: 'a repository of CVMFS that the job needs cannot be used on this node'},
   FILESYSTEM_UNAVAILABLE: {

@@ -14,7 +14,7 @@ await serve(DESCRIPTOR, ({argv}) => ({
   verbose: false,
   usesStdout: false,
   role: 'wrapper',
-  onRunning: null,
+  onlooker: null,
   plugins: PLUGINS,
   version: TARE_VERSION,
 }));

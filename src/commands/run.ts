@@ -49,7 +49,7 @@ export default class Run extends Command {
       }
     }
     const {flags, files, command} = await this.read();
-    const onRunning = await openProgress(flags.progress, flags.verbose);
+    const onlooker = await openProgress(flags.progress, flags.verbose);
     const trial = flags.probe ? newTrial() : null;
     await serve(
       descriptor ?? 0,
@@ -61,7 +61,7 @@ export default class Run extends Command {
         verbose: flags.verbose,
         usesStdout: flags.json || flags.probe,
         role: 'command',
-        onRunning,
+        onlooker,
         // a trial is nobody's job: no batch system is told of it
         plugins: trial === null ? PLUGINS : [],
         ...(trial === null ? {} : {probe: trial}),

@@ -87,12 +87,15 @@ export function noteUse({directory}: CacheContext, digest: string, box: {id: str
 /**
  * The folder of the image, made when it is not there: by one job, while the others wait.
  * @param fill makes the content in an empty directory, and tells about it
+ * @param wait `aborted` ends it, and its reason is thrown; `onWait` is called at each look while another job is at it
  */
 export async function obtain(
   context: CacheContext,
   digest: string,
   fill: (directory: string) => Promise<Omit<CachedImage, 'digest' | 'createdEpochUs'>>,
+  wait: {aborted?: AbortSignal | undefined; onWait?: () => void} = {},
 ): Promise<string> {
+  const {aborted, onWait} = wait;
   const tree = treeOf(context.directory, digest);
   const work = join(context.directory, 'work', hexOf(digest));
   for (;;) {
@@ -100,6 +103,8 @@ export async function obtain(
     makeDirectory(work, 0o700);
     const lock = takeLock(work, context.self, context.isRunning);
     if ('owner' in lock) {
+      aborted?.throwIfAborted();
+      onWait?.();
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       continue;
     }
@@ -116,7 +121,7 @@ export async function obtain(
         const about = await fill(staging);
         const record: CachedImage = {...about, digest, createdEpochUs: Date.now() * 1000};
         writeFileSync(join(staging, 'image.json'), JSON.stringify(record), {mode: 0o600});
-        await synchronize(staging);
+        await synchronize(staging, aborted);
         publish(staging, tree);
       } finally {
         removeTree(staging);
@@ -140,10 +145,17 @@ function publish(staging: string, tree: string): void {
 }
 
 /** After a power cut a name is not to be there without what it names. */
-function synchronize(directory: string): Promise<void> {
+function synchronize(directory: string, aborted?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
+    // sync(1) may be in the kernel until all is written, and is not waited for
+    const stop = (): void => {
+      reject(aborted?.reason as Error);
+    };
+    if (aborted?.aborted === true) stop();
+    aborted?.addEventListener('abort', stop, {once: true});
     const options = {cwd: '/', env: {LC_ALL: 'C'}, timeout: SYNC_DEADLINE_MS, killSignal: 'SIGKILL' as const};
     childProcess().execFile(SYNC, ['-f', directory], options, (error) => {
+      aborted?.removeEventListener('abort', stop);
       if (error === null) resolve();
       else
         reject(

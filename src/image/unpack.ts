@@ -43,7 +43,17 @@ export interface Unpacked {
   left: number;
 }
 
+/** How far it is, for whoever waits. */
+export interface Unpacking {
+  /** Of the layers as they are stored: read so far, and in all. */
+  bytes: number;
+  of: number;
+}
+
 export interface UnpackOptions {
+  /** Tells that it is not wanted any more; what is thrown then is the reason of the abort. */
+  aborted?: AbortSignal;
+  onProgress?: (progress: Unpacking) => void;
   /** The most that its contents may be; null: what there is room for. */
   mostBytes: number | null;
   /** Of the zstd program; null: it is not there. */
@@ -65,19 +75,27 @@ const LOOK_EVERY = 64 * 2 ** 20;
 export async function unpackLayers(blobs: Blobs, layers: readonly Layer[], directory: string, options: UnpackOptions): Promise<Unpacked> {
   const tree = new ImageTree();
   const store = new Store(join(directory, 'contents'), options.mostBytes);
+  const of = layers.reduce((sum, {name}) => sum + sizeOf(blobs, name), 0);
+  let bytes = 0;
+  const seen = (count: number): void => {
+    options.aborted?.throwIfAborted();
+    bytes += count;
+    options.onProgress?.({bytes, of});
+  };
   try {
     for (const [index, layer] of layers.entries()) {
       tree.nextLayer();
       try {
-        await readLayer(blobs, layer, tree, store, options.zstd);
+        await readLayer(blobs, layer, tree, store, {zstd: options.zstd, seen});
       } catch (error) {
+        options.aborted?.throwIfAborted();
         const what = wrongWith(error);
         if (what === null) throw error;
         throw new BrokenImage(`layer ${String(index + 1)} (${layer.name}): ${what}`, {cause: error});
       }
     }
     const root = join(directory, 'root');
-    const files = new Writer(store).write(tree.root, root);
+    const files = await new Writer(store, options.aborted).write(tree.root, root);
     rmSync(store.directory, {recursive: true});
     return {files, bytes: store.room.bytes, left: store.left};
   } catch (error) {
@@ -89,11 +107,25 @@ export async function unpackLayers(blobs: Blobs, layers: readonly Layer[], direc
   }
 }
 
+/** 0 of one that is missing: whoever reads it says so. */
+function sizeOf(blobs: Blobs, name: string): number {
+  try {
+    return blobs.bytes(name);
+  } catch {
+    return 0;
+  }
+}
+
 /**
  * A file that is an image as a whole. @returns its size
  * @throws BrokenImage, CannotUnpack
  */
-export async function copyVerified(from: string, to: string, digest: string, mostBytes: number | null): Promise<number> {
+export async function copyVerified(
+  from: string,
+  to: string,
+  digest: string,
+  {mostBytes, aborted, onProgress}: Omit<UnpackOptions, 'zstd'>,
+): Promise<number> {
   const opened = openPlain(from);
   if (opened === null) throw new BrokenImage('it is gone');
   if (mostBytes !== null && opened.bytes > mostBytes) {
@@ -105,9 +137,11 @@ export async function copyVerified(from: string, to: string, digest: string, mos
   const room = new Room(to, null);
   try {
     for await (const piece of createReadStream('', {fd: opened.file, autoClose: true, highWaterMark: 1 << 20}) as AsyncIterable<Buffer>) {
+      aborted?.throwIfAborted();
       hash.update(piece);
       room.take(piece.length);
       for (let rest = piece; rest.length > 0;) rest = rest.subarray(writeSync(target, rest));
+      onProgress?.({bytes: room.bytes, of: opened.bytes});
     }
   } finally {
     closeSync(target);
@@ -125,7 +159,14 @@ function wrongWith(error: unknown): string | null {
   return code !== undefined && /^Z_[A-Z]+_ERROR$/.test(code) ? `it is cut off or damaged (${(error as Error).message})` : null;
 }
 
-async function readLayer(blobs: Blobs, layer: Layer, tree: ImageTree, store: Store, zstd: string | null): Promise<void> {
+/** @param seen is told of each piece of the layer as it is stored, and throws when no more is wanted */
+async function readLayer(
+  blobs: Blobs,
+  layer: Layer,
+  tree: ImageTree,
+  store: Store,
+  {zstd, seen}: {zstd: string | null; seen: (bytes: number) => void},
+): Promise<void> {
   const bytes = blobs.bytes(layer.name);
   if (layer.bytes !== null && layer.bytes !== bytes)
     throw new BlobError(`it has ${String(bytes)} bytes, and should have ${String(layer.bytes)}`);
@@ -135,6 +176,12 @@ async function readLayer(blobs: Blobs, layer: Layer, tree: ImageTree, store: Sto
     const plain = createHash('sha256');
     const hashed = new Transform({
       transform(piece: Buffer, _, done) {
+        try {
+          seen(piece.length);
+        } catch (error) {
+          done(error as Error);
+          return;
+        }
         packed.update(piece);
         done(null, piece);
       },
@@ -351,33 +398,45 @@ class Room {
   }
 }
 
+/** So many names are made at once. */
+const TURN = 2000;
+
 /** Names on disk: no link is there before everything that lies in directories is. */
 class Writer {
   private readonly store: Store;
   private readonly made = new Map<Content, string>();
   private readonly links: {path: string; target: string}[] = [];
+  private readonly aborted: AbortSignal | undefined;
   private files = 0;
 
-  constructor(store: Store) {
+  constructor(store: Store, aborted: AbortSignal | undefined) {
     this.store = store;
+    this.aborted = aborted;
   }
 
-  write(root: DirectoryNode, path: string): number {
-    this.directory(root, path);
+  async write(root: DirectoryNode, path: string): Promise<number> {
+    await this.directory(root, path);
     for (const link of this.links) symlinkSync(link.target, link.path);
     this.modes(root, path);
     return this.files;
   }
 
-  private directory({children}: DirectoryNode, path: string): void {
+  private async directory({children}: DirectoryNode, path: string): Promise<void> {
     mkdirSync(path, {mode: 0o700});
     for (const [name, node] of children) {
       const place = `${path}/${name}`;
-      if (node.kind === 'directory') this.directory(node, place);
+      if (node.kind === 'directory') await this.directory(node, place);
       else if (node.kind === 'symlink') this.links.push({path: place, target: node.target});
       else this.file(node.content, place);
       this.files++;
+      if (this.files % TURN === 0) await this.turn();
     }
+  }
+
+  /** Nothing is heard of a signal between two turns of the event loop. */
+  private async turn(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    this.aborted?.throwIfAborted();
   }
 
   private file(content: Content, path: string): void {

@@ -7,7 +7,7 @@ import {firstProgram, lookAtImage, openBlobs} from '../image/look.js';
 import {nodeArchitecture} from '../image/architecture.js';
 import {BlobError} from '../image/blobs.js';
 import {OtherArchitecture, readManifest} from '../image/manifest.js';
-import {BrokenImage, CannotUnpack, copyVerified, unpackLayers, ZSTD} from '../image/unpack.js';
+import {BrokenImage, CannotUnpack, copyVerified, unpackLayers, ZSTD, type Unpacking} from '../image/unpack.js';
 import type {Init, Valued} from '../job/job.js';
 import {INITS} from '../plan/inits.js';
 import {repositoryOf} from '../plan/cvmfs.js';
@@ -19,6 +19,7 @@ import {allowsPath, namesDigests} from '../policy/images.js';
 import {applyRules} from '../policy/match.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {runAbandonable} from '../host/abandon.js';
+import {Interrupted} from '../process/kept-signals.js';
 import {isRunning, processId} from '../process/process.js';
 import {stateDirectory} from '../box/state.js';
 
@@ -78,20 +79,43 @@ export async function findInit({path, kind}: ImageFound, init: Valued<Init> | nu
   });
 }
 
+/** Of somebody who waits for an image. */
+export interface Waiting {
+  /** Aborted when nobody waits any more; the reason is an `Interrupted`. */
+  aborted: AbortSignal;
+  onProgress: (progress: TakeProgress) => void;
+}
+
+export type TakeProgress = {path: string} & ({by: 'another'} | {by: 'us'; bytes: number; of: number});
+
 /**
  * What the plan takes from the cache is there, whole, and stays until the box's folder is gone.
- * @throws TareError IMAGE_BROKEN, IMAGE_NOT_UNPACKED
+ * @throws TareError IMAGE_BROKEN, IMAGE_NOT_UNPACKED, INTERRUPTED; nothing of the image is left in the cache then
  */
-export async function takeImage(plan: Plan, id: string, uid: number, maxBytes: number | null): Promise<void> {
+export async function takeImage(plan: Plan, id: string, uid: number, maxBytes: number | null, waiting: Waiting): Promise<void> {
   const step = stepOf(plan, 'image.take');
   if (step?.tree == null || step.digest === null) return;
   const context = cacheContext(join(step.tree, '../..'), uid);
   openCache(context);
   const {digest} = step;
   noteUse(context, digest, {id, folder: stateDirectory(plan, id)});
-  await obtain(context, digest, async (directory) => fill(step, digest, directory, maxBytes));
+  const {path} = step;
+  const {aborted, onProgress} = waiting;
+  const onWait = (): void => {
+    onProgress({path, by: 'another'});
+  };
+  try {
+    await obtain(context, digest, async (directory) => fill(step, digest, directory, maxBytes, waiting), {aborted, onWait});
+  } catch (error) {
+    if (error instanceof Interrupted) throw interrupted(error, 'unpacked', path);
+    throw error;
+  }
   if (maxBytes !== null) shrinkCache(context, maxBytes);
 }
+
+/** @param how what became of the image meanwhile */
+export const interrupted = (cause: Interrupted, how: 'looked at' | 'unpacked', path: string): TareError =>
+  new TareError('INTERRUPTED', {message: `${cause.signal} came while the image was ${how}`, found: path, cause});
 
 export function cacheContext(directory: string, uid: number): CacheContext {
   const self = processId(process.pid);
@@ -102,20 +126,33 @@ export function cacheContext(directory: string, uid: number): CacheContext {
 
 type Filled = Awaited<ReturnType<Parameters<typeof obtain>[2]>>;
 
-async function fill(step: StepOf<'image.take'>, digest: string, directory: string, maxBytes: number | null): Promise<Filled> {
+async function fill(
+  step: StepOf<'image.take'>,
+  digest: string,
+  directory: string,
+  mostBytes: number | null,
+  {aborted, onProgress}: Waiting,
+): Promise<Filled> {
   const {path, kind} = step;
+  const waiting = {
+    aborted,
+    mostBytes,
+    onProgress: (progress: Unpacking): void => {
+      onProgress({path, by: 'us', ...progress});
+    },
+  };
   const about = {source: path, name: null, architecture: null};
   try {
     if (kind === 'directory') throw new TypeError('a directory is not unpacked');
     if (kind === 'squashfs') {
-      const bytes = await copyVerified(path, join(directory, 'image.squashfs'), digest, maxBytes);
+      const bytes = await copyVerified(path, join(directory, 'image.squashfs'), digest, waiting);
       return {...about, kind, files: 1, bytes};
     }
     const blobs = openBlobs(path, kind);
     try {
       const manifest = readManifest(blobs, nodeArchitecture());
       if (manifest.digest !== digest) throw new BrokenImage(`it has become another one: ${manifest.digest} instead of ${digest}`);
-      const {files, bytes} = await unpackLayers(blobs, manifest.layers, directory, {mostBytes: maxBytes, zstd: firstProgram(ZSTD)});
+      const {files, bytes} = await unpackLayers(blobs, manifest.layers, directory, {...waiting, zstd: firstProgram(ZSTD)});
       return {...about, kind, name: manifest.name, architecture: manifest.architecture, files, bytes};
     } finally {
       blobs.close();
@@ -138,7 +175,7 @@ function asImageError(error: unknown, path: string, where: string): unknown {
       cause: error,
     });
   const {code, syscall} = error as NodeJS.ErrnoException;
-  if (code === undefined || error instanceof TareError) return error;
+  if (code === undefined || error instanceof TareError || error instanceof Interrupted) return error;
   return new TareError('IMAGE_NOT_UNPACKED', {
     message: 'the image cannot be unpacked',
     where,

@@ -1,6 +1,7 @@
 /** The record of a job that did not run. */
 
 import {TareError, type TareErrors} from '../errors.js';
+import {Interrupted} from '../process/kept-signals.js';
 import {find} from '../record/journal.js';
 import {notRunOutcome} from '../record/outcome.js';
 import {finalRecord, NO_TARE, NO_TIME, NO_USAGE, startedRecord, type UsageRecord} from '../record/record.js';
@@ -22,7 +23,10 @@ export function refusalRecord(
   known.again ??= find(places.spools, newRecord().recordId) !== null;
   const started = newRecord();
   const outcome = notRunOutcome(first.kind === 'refused' ? 'refused' : 'wrapper-failure', first.code, error.message, first.exit);
-  const record = finalRecord(started, {time: NO_TIME, net: NO_USAGE, tare: NO_TARE, watch: null, outcome, flags: []});
+  const {cause} = first;
+  const stopped = cause instanceof Interrupted ? {status: 'stopped' as const, signal: cause.signal} : {};
+  const figures = {time: NO_TIME, net: NO_USAGE, tare: NO_TARE, watch: null};
+  const record = finalRecord(started, {...figures, outcome: {...outcome, ...stopped}, flags: []});
   return {record, places};
 }
 

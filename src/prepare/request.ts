@@ -3,6 +3,7 @@
 import type {Failure, Plugin} from '@tare/contract';
 import type {Groups} from '../cgroup/manager.js';
 import type {UsageRecord} from '../record/record.js';
+import type {TakeProgress} from './image.js';
 import type {Request} from './prepare.js';
 import type {ProcessId} from '../process/process.js';
 import type {Policy} from '../policy/policy.js';
@@ -18,8 +19,8 @@ export interface RunRequest extends Request {
   usesStdout: boolean;
   /** Who called: the batch system itself, or somebody by the command line. */
   role: 'wrapper' | 'command';
-  /** Called when the payload executes; what it returns, when the box is gone. null: nobody looks on. */
-  onRunning: ((box: RunningBox) => () => void) | null;
+  /** null: nobody looks on. */
+  onlooker: Onlooker | null;
   plugins: readonly Plugin[];
   /** A box is only tried: what comes of it is filled in. Absent: it is a job. */
   probe?: Trial;
@@ -37,6 +38,14 @@ export interface Trial {
   plan: Plan | null;
   /** Why jobs run without Tare; null: they do not. */
   off: string | null;
+}
+
+/** Somebody who looks on: what each call returns is called when that is over. */
+export interface Onlooker {
+  /** The job waits for its image; null: there is nothing to say yet. */
+  waiting: (look: () => TakeProgress | null) => () => void;
+  /** The payload executes, until the box is gone. */
+  running: (box: RunningBox) => () => void;
 }
 
 /** What somebody who looks on is told of a box. */

@@ -5,20 +5,37 @@ import {signalName} from '../record/wait-status.js';
 /** What a batch system or a person sends to end a job; others say nothing about whether it is still wanted. */
 const ENDING = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGXCPU'];
 
+/** The reason of an abort: which signal asked for the end. */
+export class Interrupted extends Error {
+  readonly signal: string;
+
+  constructor(signal: string) {
+    super(`${signal} came`);
+    this.signal = signal;
+  }
+}
+
 export class KeptSignals {
   private name: string | null = null;
+  private readonly controller = new AbortController();
   private readonly waiting: ((name: string) => void)[] = [];
 
   note(number: number): void {
     const name = signalName(number);
     if (this.name !== null || !ENDING.includes(name)) return;
     this.name = name;
+    this.controller.abort(new Interrupted(name));
     for (const resolve of this.waiting.splice(0)) resolve(name);
   }
 
   /** The first that asks for the end; null until there is one. */
   get first(): string | null {
     return this.name;
+  }
+
+  /** For work that looks itself whether it is still wanted; the reason of the abort is an `Interrupted`. */
+  get aborted(): AbortSignal {
+    return this.controller.signal;
   }
 
   /** The work's result, or what is made of the first such signal, if that comes before. The work goes on unheeded. */

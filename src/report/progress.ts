@@ -13,6 +13,24 @@ export interface ProgressLine {
   applications: readonly {name: string; state: string}[];
 }
 
+/** Of a job that waits for its image. */
+export interface WaitLine {
+  waitedUs: number;
+  image: string;
+  /** Another job unpacks it. */
+  byAnother: boolean;
+  /** Of the image as it is stored, read so far and in all; `of` 0: not known. */
+  bytes: number;
+  of: number;
+}
+
+export function formatWait({waitedUs, image, byAnother, bytes, of}: WaitLine): string {
+  const time = roughDuration(Math.round(waitedUs / 1e6) * 1e6);
+  if (byAnother) return `tare: ${time}, waiting for another job that unpacks ${image}`;
+  const part = of === 0 ? '' : ` (${String(Math.floor((100 * bytes) / of))}%)`;
+  return `tare: ${time}, unpacking ${image}: ${roughBytes(bytes)}${of === 0 ? '' : ` of ${roughBytes(of)}`}${part}`;
+}
+
 export function formatProgress({wallUs, rate, memoryBytes, memoryLimitBytes, isPaused, applications}: ProgressLine): string {
   const limit = memoryLimitBytes === null ? '' : ` of ${roughBytes(memoryLimitBytes)}`;
   const parts = [

@@ -15,7 +15,7 @@ import {writeBundle} from './bundle.js';
 import type {Channel} from '../process/channel.js';
 import {disconnect, identityOf, lease, named as withName} from '../box/connect.js';
 import type {Hello} from '../process/hello.js';
-import {takeImage} from '../prepare/image.js';
+import {takeImage, type TakeProgress} from '../prepare/image.js';
 import {launch} from '../follow/life.js';
 import type {Log} from '../process/log.js';
 import {tellAround} from '../box/around.js';
@@ -104,7 +104,7 @@ export async function begin(
       writeState(state); // a sweep would take the other's record for this one's
     }
     if (stepOf(plan, 'image.take') !== undefined) channel.doing('unpacking the image', null);
-    await takeImage(plan, id, caller.uid, known.policy?.imageStore.maxBytes ?? null);
+    await waitForImage(plan, known, request, channel, log);
     channel.doing(`making the box’s directories in ${plan.directories.scratch}`, PATIENCE_MS);
     state.connection = await lease(plan, id, facts.node.bootId, hello.frontPid);
     pauseAt(plan.pauseAt, 'brain-leased');
@@ -141,6 +141,22 @@ const PATIENCE_MS = 50_000;
 function memoryEventsNow(groups: Groups, {cgroup}: Facts): MemoryEvents {
   const own = groups.memoryEvents();
   return own.version === null ? eventsAround(cgroup.controllers.memory) : own;
+}
+
+/** Unpacking can take minutes: whoever looks on sees how far it is, and a signal that asks for the end ends it. */
+async function waitForImage(plan: Plan, {id, caller, policy}: Known, {onlooker}: RunRequest, channel: Channel, log: Log): Promise<void> {
+  let latest: TakeProgress | null = null;
+  const onProgress = (progress: TakeProgress): void => {
+    if (latest?.by !== progress.by)
+      log.info(progress.by === 'us' ? 'the image is unpacked' : 'another job unpacks the image', {image: progress.path});
+    latest = progress;
+  };
+  const over = onlooker?.waiting(() => latest);
+  try {
+    await takeImage(plan, id, caller.uid, policy?.imageStore.maxBytes ?? null, {aborted: channel.kept.aborted, onProgress});
+  } finally {
+    over?.();
+  }
 }
 
 /** Where enter finds what was mounted for the job. */

@@ -29,7 +29,7 @@ export async function holdBox(
         usesStdout: false,
         stepDirectory: directory,
         role: 'wrapper',
-        onRunning: null,
+        onlooker: null,
         plugins,
         version,
       };

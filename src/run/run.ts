@@ -4,6 +4,7 @@ import type {BatchJob, Effects} from '@tare/contract';
 import {readBatchJob} from '../batch/detect.js';
 import {effects} from '../batch/effects.js';
 import {openGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
+import {constants} from 'node:os';
 import {asTareError, TareError, type TareErrors} from '../errors.js';
 import {policyFromDocuments} from '../policy/load.js';
 import type {Policy} from '../policy/policy.js';
@@ -15,6 +16,7 @@ import type {UsageRecord} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {begin, recordStart, takeBack, takeBackPrepared, type Begun} from './begin.js';
 import type {Channel} from '../process/channel.js';
+import {Interrupted} from '../process/kept-signals.js';
 import {connect, correctAddresses} from '../box/connect.js';
 import {readPolicy} from '../files/documents.js';
 import {withinReach} from './reach.js';
@@ -36,6 +38,7 @@ import {newKnown, prepare, type Known, type Lack, type Prepared} from '../prepar
 import {wrapperOf} from '../process/presence.js';
 import {processId} from '../process/process.js';
 import {holdUpOf, lookAtRepositories, withUsable} from '../repositories/repositories.js';
+import {interrupted} from '../prepare/image.js';
 import {faultOf, firstOf, refusalRecord} from '../prepare/refusal.js';
 import type {RunRequest, RunResult} from '../prepare/request.js';
 import {readKills} from '../box/kills.js';
@@ -180,7 +183,7 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
       kept: channel.kept,
     });
     withUsable(plan, known.looked, known.job?.image ?? null); // an image in a repository that cannot be used is not looked at
-    prepared = (await first.withImage?.()) ?? first;
+    prepared = await lookAtImage(first, known, channel);
     ({plan} = prepared);
     const usable = {...prepared, plan: withUsable(plan, known.looked)};
     channel.doing(`making the box’s directories in ${plan.directories.state} and ${plan.directories.scratch}`, PATIENCE_MS);
@@ -215,6 +218,14 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
 
 /** How long a front waits before it looks whether its brain works; then it waits 10 s more (native/patience.c). */
 const PATIENCE_MS = 50_000;
+
+/** Of a large file its digest is wanted, which takes as long as reading it. */
+async function lookAtImage(first: Prepared, {job}: Known, {kept}: Channel): Promise<Prepared> {
+  if (first.withImage === null) return first;
+  const looked = await kept.orWhile<Prepared | Interrupted>(first.withImage(), (signal) => new Interrupted(signal));
+  if (looked instanceof Interrupted) throw interrupted(looked, 'looked at', job?.image?.value ?? '');
+  return looked;
+}
 
 const effectsWith = (log: Log): Effects =>
   alsoSquashed(
@@ -351,7 +362,7 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
       state.startEpochUs ??= startEpochUs;
       keep(state, log);
       if (stepDirectory !== undefined) writeNote(stepDirectory, 'box', {directory: stateDirectory(plan, state.id), cwd: hello.cwd});
-      lookedOn = request.onRunning?.({
+      lookedOn = request.onlooker?.running({
         groups,
         init: state.init,
         memoryLimitBytes: plan.limits.memory.value,
@@ -403,8 +414,15 @@ async function refuse(
   const failure = {fault: faultOf(first, known), code: first.code, message: messages.join('; '), exit: error.exit};
   const result: RunResult = {quit: ['code', error.exit], record, path, waits, messages: [...new Set(messages)], failure, signals: []};
   const {batch, settings} = known;
+  const told = {batch, settings, plugins: request.plugins, effects: effectsWith(log)};
+  const {cause} = first;
+  if (cause instanceof Interrupted) {
+    // it ends as a payload would that had it: nothing has failed
+    const signal = constants.signals[cause.signal as NodeJS.Signals];
+    return tellBatchSystem({...result, quit: ['signal', signal], failure: null, signals: [signal]}, told);
+  }
   if (failure.fault === 'node') reportFailure(known, first.code);
-  return tellBatchSystem(result, {batch, settings, plugins: request.plugins, effects: effectsWith(log)});
+  return tellBatchSystem(result, told);
 }
 
 /** Whoever calls the command line in a job could call it for ever: only the batch system's wrapper reports. */

@@ -3,6 +3,7 @@ import {spawn, type ChildProcess} from 'node:child_process';
 import {openSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {writeSlowLayout} from '../support/images.js';
 import {need} from '../support/need.js';
 import {bin, ending, processes, program, ROLES, send, Site, until} from '../support/tare.js';
 
@@ -62,6 +63,26 @@ describe(`on a terminal, ${role}`, function () {
       shown('exec >/dev/null 2>&1; (exec >/dev/tty; sleep 1.6; echo two)'),
     ]);
     expect(texts).to.deep.equal(['onetwo\r\n', 'two\r\n', 'two\r\n', 'two\r\n']);
+  });
+
+  it('tare run: how far an image is unpacked, and Ctrl-C ends that', async function () {
+    need(this, program('zstd') !== null, 'zstd is needed');
+    this.timeout(120_000); // the image takes its time to be made
+    const image = join(site.directory, 'slow');
+    writeSlowLayout(image);
+    const policy = site.policy({images: [image]});
+    const terminal = onTerminal(`${bin('tare')} run --policy ${policy} --image ${image} -- /bin/true`);
+    let text = '';
+    terminal.stdout?.setEncoding('utf8').on('data', (piece: string) => {
+      text += piece;
+    });
+    const ended = ending(terminal);
+    const line = /\r\u001B\[\?7ltare: \d+s, unpacking \S+\/slow: [\d.]+ \w+ of [\d.]+ \w+ \(\d+%\)\u001B\[K\u001B\[\?7h/;
+    await until('the line', () => line.test(text), 20);
+    terminal.stdin?.write('\u0003');
+    await ended;
+    expect(text).to.contain(`${ERASED}tare: SIGINT came while the image was unpacked; found: ${image}`);
+    expect(site.leftovers()).to.deep.equal([]);
   });
 
   it('tare top: a screen of its own, and the terminal as it was, by key and by signal', async () => {

@@ -108,6 +108,16 @@ export function layoutFiles(
   return {files, digest: manifest.digest};
 }
 
+/** An OCI layout that is small and takes seconds to unpack: one file of 2 GiB of zeros. */
+export function writeSlowLayout(directory: string): string {
+  mkdirSync(directory);
+  const script = 'truncate -s 2G zeros && tar -cf - zeros | zstd -qc; rm zeros';
+  const stored = execFileSync('sh', ['-c', script], {cwd: directory, maxBuffer: 2 ** 28});
+  const {files, digest} = layoutFiles([Buffer.from('only what is stored is checked')], {compress: () => stored});
+  writeLayout(directory, files);
+  return digest;
+}
+
 export const goArchitecture = (): string => ({x64: 'amd64', arm64: 'arm64'})[process.arch as 'x64' | 'arm64'];
 
 export function writeLayout(directory: string, files: ReadonlyMap<string, Buffer>): void {

@@ -2,14 +2,15 @@
 
 import {closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync, statSync, writeSync} from 'node:fs';
 import {isatty} from 'node:tty';
-import {formatProgress} from '../../report/progress.js';
+import {formatProgress, formatWait} from '../../report/progress.js';
 import {printable} from '../../report/table.js';
 import {processesIn} from '../../follow/box-processes.js';
 import {monotonicUs} from '../../process/clock.js';
 import {measure} from '../../live/figures.js';
 import {statFields} from '../../process/process.js';
 import {Rates} from '../../live/rates.js';
-import type {RunningBox} from '../../prepare/request.js';
+import type {TakeProgress} from '../../prepare/image.js';
+import type {Onlooker, RunningBox} from '../../prepare/request.js';
 
 const PERIOD_MS = 1_000;
 /** To look at what more have open would take too long. */
@@ -34,7 +35,7 @@ export class Progress {
   }
 
   /** A terminal that is stopped (Ctrl-S) must not stop the brain, and O_NONBLOCK on the caller's open file would be the payload's too. */
-  static open(path: string, frontPid: number, always: boolean): ((box: RunningBox) => () => void) | null {
+  static open(path: string, frontPid: number, always: boolean): Onlooker | null {
     let terminal: number;
     try {
       terminal = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
@@ -45,7 +46,31 @@ export class Progress {
       closeSync(terminal);
       return null;
     }
-    return (box) => new Progress(terminal, frontPid, always).follow(box);
+    return {
+      waiting: (look) => new Progress(terminal, frontPid, always).wait(look),
+      running: (box) => new Progress(terminal, frontPid, always).follow(box),
+    };
+  }
+
+  /** Nothing of a payload has the terminal yet. */
+  private wait(look: () => TakeProgress | null): () => void {
+    const timer = setInterval(() => {
+      const progress = look();
+      if (progress === null) return;
+      if (!this.isOurs()) {
+        this.isShown = false;
+        return;
+      }
+      const {path: image, by} = progress;
+      const amount = by === 'us' ? {bytes: progress.bytes, of: progress.of} : {bytes: 0, of: 0};
+      const waitedUs = monotonicUs() - this.startUs;
+      this.write(DRAW.before + printable(formatWait({waitedUs, image, byAnother: by === 'another', ...amount})) + DRAW.after);
+      this.isShown = true;
+    }, PERIOD_MS);
+    return () => {
+      clearInterval(timer);
+      this.erase();
+    };
   }
 
   private follow(box: RunningBox): () => void {

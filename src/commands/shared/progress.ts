@@ -14,7 +14,7 @@ const TERMINAL = /^\/dev\/(?:pts\/\d+|tty\w+|console)$/;
  * Our own descriptor 2 is a pipe to the front, which has the caller's until the payload has it.
  * @returns what `tare run` calls; null when nothing is to be shown, and then nothing of it is loaded
  */
-export async function openProgress(mode: ProgressMode, isVerbose: boolean): Promise<RunRequest['onRunning']> {
+export async function openProgress(mode: ProgressMode, isVerbose: boolean): Promise<RunRequest['onlooker']> {
   // log lines would be mixed with it
   if (mode === 'never' || (mode === 'auto' && isVerbose) || (process.env['TERM'] ?? 'dumb') === 'dumb') return null;
   // where /proc is of another namespace, our parent's number is somebody else's

@@ -27,6 +27,7 @@ import {
   sha256,
   tar,
   writeLayout,
+  writeSlowLayout,
   zstd,
   type Member,
 } from '../../support/images.js';
@@ -238,6 +239,35 @@ for (const role of ROLES) {
         expect(planned.stdout).to.contain(digest);
       }
       expect(trees()).to.deep.equal([]);
+    });
+
+    it('a signal that asks for the end ends unpacking, and waiting for another that unpacks; nothing is left', async () => {
+      const digest = writeSlowLayout(join(place, 'slow'));
+      const start = (): ReturnType<Site['start']> =>
+        site.start(['run', '--policy', site.policy(policy), '--image', join(place, 'slow'), '--', '/bin/true']);
+      const first = start();
+      const [unpacking] = [ending(first), await until('the first to unpack', () => stagings().length > 0, 60)];
+      const second = start();
+      const waiting = ending(second);
+      await until('the second to wait', () => namesIn(join(cache(), 'uses', digest.slice(7))).length === 2, 60);
+      second.kill('SIGTERM');
+      const found = `found: ${join(place, 'slow')}\n`;
+      expect(await waiting).to.deep.equal({
+        code: null,
+        signal: 'SIGTERM',
+        stdout: '',
+        stderr: `tare: SIGTERM came while the image was unpacked; ${found}`,
+      });
+      first.kill('SIGINT');
+      expect(await unpacking).to.include({
+        code: null,
+        signal: 'SIGINT',
+        stderr: `tare: SIGINT came while the image was unpacked; ${found}`,
+      });
+      expect([trees(), stagings()]).to.deep.equal([[], []]);
+      for (const {outcome, time} of site.records())
+        expect([outcome.status, outcome.code, time.startEpochUs]).to.deep.equal(['stopped', 'INTERRUPTED', null]);
+      expect(site.records().map(({outcome}) => outcome.signal)).to.have.members(['SIGINT', 'SIGTERM']);
     });
 
     it('what the policy does not allow is not looked at', async () => {
