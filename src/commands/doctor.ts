@@ -1,12 +1,14 @@
 import {Command, Flags} from '@oclif/core';
-import {asTareError, EXIT} from '../errors.js';
+import {EXIT} from '../errors.js';
 import {PLUGINS} from '../plugins.js';
 import {diagnose, renderDiagnosis} from '../report/doctor.js';
 import {renderTried} from '../report/health.js';
 import {renderRepositories} from '../report/repositories.js';
 import {examineRepositories} from '../run/examine-repositories.js';
 import {examineNode} from '../run/examine.js';
+import {switchOn, switchText} from '../run/kill-switch.js';
 import {tryBox} from '../run/probe-account.js';
+import {complain, explain} from './shared/output.js';
 
 export default class Doctor extends Command {
   static override summary = 'Say what this node can do, what each missing thing costs, and how to mend it.';
@@ -58,9 +60,10 @@ export default class Doctor extends Command {
       if (!diagnosis.healthy || tried.healthy !== true || tried.less) this.exit(EXIT.unhealthy);
     } catch (error) {
       if ((error as {oclif?: object}).oclif !== undefined) throw error;
-      const trouble = asTareError(error);
-      process.stderr.write(`tare: ${trouble.message}\n`);
-      this.exit(trouble.exit);
+      // it is looked at before the policy, and so helps against a broken one
+      const switched = switchOn(null);
+      if (switched !== null) complain(switchText(switched));
+      this.exit(explain(error));
     }
   }
 }

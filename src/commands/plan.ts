@@ -1,6 +1,6 @@
 import {existsSync, realpathSync} from 'node:fs';
 import {Args, Command, Flags} from '@oclif/core';
-import {asTareError, TareError} from '../errors.js';
+import {TareError} from '../errors.js';
 import {readBatchJob} from '../batch/detect.js';
 import {effects} from '../batch/effects.js';
 import {PLUGINS} from '../plugins.js';
@@ -9,7 +9,9 @@ import {renderTable} from '../report/table.js';
 import {readPolicy} from '../files/documents.js';
 import {NATIVE} from '../process/native.js';
 import {newKnown, prepare, type Source} from '../prepare/prepare.js';
+import {switchOn, switchText} from '../run/kill-switch.js';
 import {jobFlags, readJobFlags} from './shared/job-flags.js';
+import {complain, explain} from './shared/output.js';
 
 export default class PlanCommand extends Command {
   static override summary = 'Say what `tare run` would do, and why; touch nothing.';
@@ -38,6 +40,8 @@ export default class PlanCommand extends Command {
       );
       const request = {source, flags: readJobFlags(flags), policyFile: flags.policy ?? null};
       const policy = await readPolicy(request.policyFile, known.caller.uid);
+      const switched = switchOn(policy);
+      if (switched !== null) complain(switchText(switched));
       const prepared = await prepare(request, policy, environment, call.cwd, known);
       const {plan} = (await prepared.withImage?.()) ?? prepared;
       if (flags.json) this.log(JSON.stringify(plan, null, 2));
@@ -53,14 +57,9 @@ export default class PlanCommand extends Command {
         }
       }
     } catch (error) {
-      const trouble = asTareError(error);
-      process.stderr.write(
-        trouble.message
-          .split('\n')
-          .map((line) => `tare: ${line}\n`)
-          .join(''),
-      );
-      this.exit(trouble.exit);
+      const switched = switchOn(null);
+      if (switched !== null) complain(switchText(switched));
+      this.exit(explain(error));
     }
   }
 }

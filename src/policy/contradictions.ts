@@ -14,6 +14,7 @@ type Check = (policy: Policy) => TareError[];
 const CHECKS: readonly Check[] = [
   (policy) => aboveMaximum(policy),
   (policy) => noPattern(policy),
+  (policy) => noSuchLimit(policy.enforcement),
   reserveAboveMaximum,
   rootUnwanted,
   withoutPool,
@@ -97,6 +98,27 @@ function noPattern({patterns}: Pick<Ruled, 'patterns'>): TareError[] {
       'a rule with refuse refuses jobs with a reason',
     ),
   ];
+}
+
+/** No node could run a job that has such a limit. */
+function noSuchLimit(enforcement: Partial<Ruled['enforcement']>): TareError[] {
+  return (
+    [
+      ['wallTime', 'wall time'],
+      ['cpuTime', 'the CPU time of a process tree'],
+    ] as const
+  ).flatMap(([name, words]) => {
+    const level = enforcement[name];
+    if (level?.value !== 'kernel') return [];
+    return [
+      contradiction(
+        level.provenance.at,
+        `no kernel has a limit on ${words}: every job with such a limit would be refused`,
+        'kernel',
+        'watched, none',
+      ),
+    ];
+  });
 }
 
 function reserveAboveMaximum({reserveBytes, maxima: {memory}}: Policy): TareError[] {
@@ -187,6 +209,7 @@ function inRule(policy: Policy, rule: Rule): TareError[] {
     // Only the rule's own defaults: that a rule lowers a maximum below the policy's default is what it is for.
     ...aboveMaximum({defaults: rule.set.defaults ?? {}, maxima: applied.maxima}),
     ...(rule.set.patterns === undefined ? [] : noPattern(applied)),
+    ...noSuchLimit(rule.set.enforcement ?? {}),
   ].map((error) => new TareError(error.code, {...error.details, message: `${error.details.message}, for jobs of the rule "${rule.name}"`}));
   const {patterns} = applied;
   if (rule.refuse === null && rule.match.pattern !== null && !rule.match.pattern.some((pattern) => patterns.value.includes(pattern))) {

@@ -24,6 +24,8 @@ export interface Diagnosis {
   patterns: Record<Pattern, PatternVerdict>;
   /** Every pattern that the policy allows can be run here, and the disks have the room that it keeps. */
   healthy: boolean;
+  /** The file that switches Tare off; null: it is not there. Jobs run all the same, so the node is no less healthy. */
+  switchedOffBy: string | null;
 }
 
 export interface DoctorTools {
@@ -39,16 +41,19 @@ export interface DoctorInputs {
   batch?: BatchFinding | null;
   /** Of the node's own state; absent: nobody looked. */
   node?: NodeFound;
+  /** Absent: nobody looked. */
+  killSwitch?: {file: string; on: boolean};
 }
 
 const PATTERNS: readonly Pattern[] = ['ulimit++', 'quotas++', 'vm-lite'];
 
 export function diagnose(inputs: DoctorInputs): Diagnosis {
-  const {facts, policy, tools, batch, node} = inputs;
+  const {facts, policy, tools, batch, node, killSwitch} = inputs;
   const patterns = {} as Record<Pattern, PatternVerdict>;
   for (const pattern of PATTERNS) patterns[pattern] = judge(pattern, inputs);
   return {
     checks: [
+      ...(killSwitch === undefined ? [] : [checkKillSwitch(killSwitch)]),
       checkKernel(facts),
       ...(batch == null ? [] : [checkBatch(batch, facts)]),
       checkCgroupMode(facts),
@@ -71,6 +76,7 @@ export function diagnose(inputs: DoctorInputs): Diagnosis {
     ],
     patterns,
     healthy: (node?.shortages ?? []).length === 0 && PATTERNS.every((pattern) => !counts(pattern, policy) || patterns[pattern].runnable),
+    switchedOffBy: killSwitch?.on === true ? killSwitch.file : null,
   };
 }
 
@@ -90,10 +96,12 @@ function judge(pattern: Pattern, {facts, policy, tools}: DoctorInputs): PatternV
     runnable: true,
     because: allowed ? because : `${because}; but the policy does not allow it (${policy.patterns.provenance.at})`,
   });
-  if (pattern === 'vm-lite') return judgeSystem(facts, yes, no);
-  if (policy.mode.value === 'observe') return yes(`mode observe (${policy.mode.provenance.at}): jobs are weighed only`);
+  const isObserved = policy.mode.value === 'observe';
+  if (isObserved && pattern !== 'vm-lite') return yes(`mode observe (${policy.mode.provenance.at}): jobs are weighed only`);
+  if (isObserved) return no(`mode observe (${policy.mode.provenance.at}): without a box there is no small machine`);
   const unenforced = lackingEnforcement(facts, policy);
   if (unenforced !== null) return no(unenforced);
+  if (pattern === 'vm-lite') return judgeSystem(facts, yes, no);
   const obstacle = boxObstacle(facts);
   if (obstacle === null) return yes('the box can be built');
   if (policy.box.value === 'required') return no(`${obstacle}; the policy requires a box (${policy.box.provenance.at})`);
@@ -139,18 +147,18 @@ function checkOci(facts: Facts): Check[] {
 }
 
 /** An enforcement by the kernel that the policy requires and no controller here gives: every job with that limit is refused. */
-function lackingEnforcement(facts: Facts, {enforcement}: Policy): string | null {
+function lackingEnforcement(facts: Facts, {enforcement, scratch}: Policy): string | null {
   const required = (name: keyof typeof enforcement): string =>
     `the policy requires ${name} to be enforced (${enforcement[name].value}, ${enforcement[name].provenance.at})`;
-  for (const name of ['wallTime', 'cpuTime'] as const) {
-    if (enforcement[name].value === 'kernel') return `${required(name)}, and the kernel has no such limit`;
-  }
   if (enforcement.cores.value !== 'none' && !usable(facts, 'cpu')) return `${required('cores')}, and the cpu controller cannot be used`;
   if (enforcement.memory.value === 'kernel' && !usable(facts, 'memory'))
     return `${required('memory')}, and the memory controller cannot be used`;
   if (enforcement.processes.value === 'kernel' && !usable(facts, 'pids') && !countsPerBox(facts)) {
     return `${required('processes')}, and neither the pids controller nor a box’s own RLIMIT_NPROC can be used`;
   }
+  const {loop, tmpfs} = facts.scratch.containers;
+  if (enforcement.scratch.value === 'kernel' && !loop.available && !(scratch.value.inMemory && tmpfs.available))
+    return `${required('scratch')}, and no file system of a box’s own can hold it: ${loop.how}`;
   return null;
 }
 
@@ -221,6 +229,16 @@ function checkBatch({found, remedy}: BatchFinding, {cgroup, caller}: Facts): Che
     found: `${found}; ${delegated}`,
     costs: 'what Tare only watches, the batch system does not limit either',
     remedy,
+  };
+}
+
+function checkKillSwitch({file, on}: {file: string; on: boolean}): Check {
+  return {
+    name: 'kill switch',
+    state: on ? 'missing' : 'ok',
+    found: on ? `on: ${file} exists` : `off: there is no ${file}`,
+    costs: 'every job is executed without box, limits and record',
+    remedy: on ? `remove ${file} when it is no longer needed` : null,
   };
 }
 
@@ -461,7 +479,10 @@ const MARKS: Readonly<Record<State, string>> = {ok: 'ok', limited: 'limited', mi
 const COLOURS: Readonly<Record<State, number>> = {ok: 32, limited: 33, missing: 31};
 
 /** For people: the checks, what to do about those that are not ok, and which patterns can run. */
-export function renderDiagnosis({checks, patterns, healthy}: Diagnosis, {width = Infinity, colour = false}: TableOptions = {}): string {
+export function renderDiagnosis(
+  {checks, patterns, healthy, switchedOffBy}: Diagnosis,
+  {width = Infinity, colour = false}: TableOptions = {},
+): string {
   const rows = checks.map(({name, state, found}) => [MARKS[state], name, found]);
   const table = renderTable([{header: 'state'}, {header: 'check'}, {header: 'found', wrap: true}], rows, {width, colour});
   const verdicts = PATTERNS.map((pattern) => {
@@ -477,6 +498,7 @@ export function renderDiagnosis({checks, patterns, healthy}: Diagnosis, {width =
     colour ? paint(table) : table,
     ...remedies(checks, width),
     patternTable,
+    ...(switchedOffBy === null ? [] : [printable(`switched off by ${switchedOffBy}: no job has box, limits or record\n`)]),
     `${healthy ? 'healthy' : 'not healthy: a pattern that the policy allows cannot run'}\n`,
   ];
   return parts.join('\n');

@@ -20,6 +20,7 @@ import {callerIdentity, nameCaller} from '../prepare/identity.js';
 import {NATIVE} from '../process/native.js';
 import {readClock, type ClockFound} from '../process/synchronised.js';
 import {tryView} from '../prepare/trial.js';
+import {switchOn} from './kill-switch.js';
 
 /** The machine as an inventory would name it. */
 export interface Machine {
@@ -47,6 +48,7 @@ export interface Examined {
   batch: BatchFinding | null;
   /** Of the node's own state, as far as this account sees it. */
   node: NodeState;
+  killSwitch: {file: string; on: boolean};
 }
 
 /** @throws TareError when the policy cannot be read */
@@ -68,13 +70,15 @@ export async function examineNode(
     system: true,
     network: true,
   });
+  const on = switchOn(policy);
+  const killSwitch = {file: on ?? policy.killSwitch.value, on: on !== null};
   const call = {role: 'command' as const, argv: [], environment, cwd: process.cwd(), uid: caller.uid};
   const batch = await examineBatch(
     plugins,
     call,
     effects(() => undefined),
   );
-  return {facts, policy, machine: await readMachine(), tools: {native: checkNative()}, batch, node: findNode(policy, caller.uid)};
+  return {facts, policy, machine: await readMachine(), tools: {native: checkNative()}, batch, node: findNode(policy, caller.uid), killSwitch};
 }
 
 function findNode(policy: Policy, uid: number): NodeState {

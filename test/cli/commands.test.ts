@@ -1,9 +1,10 @@
 /** The commands as a person calls them. */
-import {writeFileSync} from 'node:fs';
+import {spawn} from 'node:child_process';
+import {closeSync, openSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {Ajv2020} from 'ajv/dist/2020.js';
 import {expect} from 'chai';
-import {ending, installed, ROLES, Site} from '../support/tare.js';
+import {bin, ending, installed, ROLES, Site} from '../support/tare.js';
 
 for (const role of ROLES) {
   describe(`commands, ${role}`, function () {
@@ -55,9 +56,82 @@ for (const role of ROLES) {
       expect(healthy.stdout).to.contain('bubblewrap');
       const json = await tare('doctor', '--json', '--policy', site.policy({patterns: ['ulimit++']}));
       expect(JSON.parse(json.stdout)).to.have.property('facts');
+      const wanting = await tare('doctor', '--policy', site.policy({directories: {scratch: '/proc/nowhere'}}));
+      expect(wanting.code, wanting.stdout).to.equal(1);
       // the kernel has no such limit
-      const wanting = await tare('doctor', '--policy', site.policy({enforcement: {wallTime: 'kernel'}}));
-      expect(wanting.code).to.equal(1);
+      const contradictory = await tare('doctor', '--policy', site.policy({enforcement: {wallTime: 'kernel'}}));
+      expect([contradictory.code, contradictory.stdout]).to.deep.equal([125, '']);
+      expect(contradictory.stderr).to.match(/^tare: \S+#\/enforcement\/wallTime: no kernel has a limit on wall time: /);
+    });
+
+    it('doctor and plan say that the kill switch is on, also where the policy is broken', async () => {
+      const policy = site.policy();
+      const file = join(site.directory, 'off');
+      const said = `tare: the kill switch is on: while ${file} exists every job is executed without box, limits and record\n`;
+      expect((await tare('doctor', '--policy', policy)).stdout).to.contain(`off: there is no ${file}`);
+      writeFileSync(file, '');
+      try {
+        const doctor = await tare('doctor', '--policy', policy);
+        expect(doctor.stdout)
+          .to.match(/^missing +kill switch +on: /m)
+          .and.contain(`remove ${file} when`)
+          .and.contain(`\nswitched off by ${file}: no job has box, limits or record\n`);
+        expect((JSON.parse((await tare('doctor', '--json', '--policy', policy)).stdout) as {switchedOffBy: string}).switchedOffBy).to.equal(
+          file,
+        );
+        const plan = await tare('plan', '--policy', policy, '--', '/bin/true');
+        expect([plan.code, plan.stderr]).to.deep.equal([0, said]);
+        const json = await tare('plan', '--json', '--policy', policy, '--', '/bin/true');
+        expect([JSON.parse(json.stdout), json.stderr][1]).to.equal(said);
+      } finally {
+        rmSync(file);
+      }
+    });
+
+    it('output that cannot be written is one line and exit status 125; a reader who has gone is none', async () => {
+      const policy = site.policy();
+      const commands = [
+        ['plan', '--policy', policy, '--', '/bin/true'],
+        ['plan', '--json', '--policy', policy, '--', '/bin/true'],
+        ['doctor', '--policy', policy],
+        ['doctor', '--json', '--policy', policy],
+        ['ps', '--policy', policy],
+        ['ps', '--json', '--policy', policy],
+        ['top', '--once', '--policy', policy],
+        ['records', 'list', '--policy', policy],
+        ['records', 'prune', '--older-than', '1d', '--policy', policy],
+        ['records', 'sweep', '--policy', policy],
+        ['images', 'list', '--json', '--policy', policy],
+        ['validate', policy],
+        ['schema', 'record'],
+        ['htcondor', 'config', '--for', 'node'],
+        ['--version'],
+        ['--help'],
+        ['plan', '--help'],
+      ];
+      const line = 'tare: standard output cannot be written; found: ENOSPC (no space left on device); ';
+      expect((await tare('run', '--policy', policy, '--', '/bin/true')).code).to.equal(0);
+      for (const argv of commands) {
+        const full = openSync('/dev/full', 'w');
+        const {code, stderr} = await ending(site.start(argv, {stdio: ['ignore', full, 'pipe']}));
+        expect([argv, stderr.slice(0, line.length), stderr.split('\n').length, code]).to.deep.equal([argv, line, 2, 125]);
+        const unheard = await ending(site.start(argv, {stdio: ['ignore', 'ignore', full]}));
+        expect([argv, unheard.code]).to.deep.equal([argv, 0]);
+        closeSync(full);
+      }
+      for (const argv of commands) {
+        const shell = spawn('/bin/sh', ['-c', '"$@" | :; exit 0', 'sh', bin('tare'), ...argv], {
+          ...site.credentials,
+          stdio: ['ignore', 'ignore', 'pipe'],
+        });
+        expect([argv, (await ending(shell)).stderr]).to.deep.equal([argv, '']);
+      }
+      const full = openSync('/dev/full', 'w');
+      const ran = await ending(
+        site.start(['run', '--json', '--policy', policy, '--', '/bin/sh', '-c', 'exit 7'], {stdio: ['ignore', full, 'pipe']}),
+      );
+      closeSync(full);
+      expect([ran.code, ran.stderr.slice(0, line.length)]).to.deep.equal([7, line]);
     });
 
     it('validate: every good fixture, and exit 1 for a bad one', async () => {

@@ -86,7 +86,7 @@ describe('plans of jobs, policies and hosts', () => {
     expect(here[3])
       .to.match(/^[0-9a-f]{64}$/)
       .and.to.equal(there[3]);
-  }).timeout(10_000);
+  }).timeout(60_000);
 });
 
 describe('bubblewrap’s argv', () => {
