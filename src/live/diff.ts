@@ -30,6 +30,8 @@ interface Layer {
   destination: string;
   /** Ids of the lower side say nothing: its directories are the user's in the upper one. */
   foreignIds: boolean;
+  /** Directories below it upon which another layer is mounted: what this one has there is not seen in the box. */
+  hidden: readonly string[];
 }
 
 /**
@@ -58,10 +60,21 @@ function layersOf({plan, id, init}: BoxState, application: string | null): Layer
   const foreignIds = stepOf(plan, 'view.unshare')?.user === true;
   // an image that is mounted for the box is seen where its engine is
   const under = (lower: string): string => (lower.startsWith('{box}/') ? engineRoot(init) + inBox(lower, box) : lower);
-  const layers: Layer[] = views.map(({upper, lower, destination}) => ({upper: place(upper), lower: under(lower), destination, foreignIds}));
-  for (const {source, destination} of stepsOf(plan, 'mount.bind'))
-    if (destination === '/tmp' || destination === '/var/tmp') layers.push({upper: place(source), lower: null, destination, foreignIds});
-  return layers;
+  const own = stepsOf(plan, 'mount.bind').filter(({destination}) => destination === '/tmp' || destination === '/var/tmp');
+  const hiddenIn = (above: string, of: string | null): string[] =>
+    [...own, ...views.filter((view) => view.application === null || view.application === of)]
+      .map(({destination}) => destination)
+      .filter((destination) => destination !== above && destination.startsWith(above === '/' ? '/' : `${above}/`));
+  return [
+    ...views.map(({upper, lower, destination, application: of}) => ({
+      upper: place(upper),
+      lower: under(lower),
+      destination,
+      foreignIds,
+      hidden: hiddenIn(destination, of),
+    })),
+    ...own.map(({source, destination}) => ({upper: place(source), lower: null, destination, foreignIds, hidden: []})),
+  ];
 }
 
 /** The box's own disk is mounted where the engine is, and nowhere else. */
@@ -144,7 +157,8 @@ class LayerWalk {
       const inner = relative === '' ? name.toString('latin1') : `${relative}/${name.toString('latin1')}`;
       const next = join(upper, name);
       const base = under?.isDirectory() === true && lower !== null ? join(lower, name) : null;
-      const entriesInside = this.entriesOf(next, base, inner);
+      const isHidden = this.layer.hidden.some((destination) => here.equals(Buffer.from(destination)));
+      const entriesInside = isHidden ? [] : this.entriesOf(next, base, inner);
       const isChanged = kind !== null || !isMerged || entriesInside.some((entry) => entry.kind === 'A' || entry.kind === 'D');
       if (isChanged) yield {kind: kind ?? 'C', path: here, type: 'directory'};
       yield* this.below(entriesInside, next, base, here, inner);

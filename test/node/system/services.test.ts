@@ -76,6 +76,25 @@ for (const role of ROLES) {
       expect(existsSync(join(site.work, 'made'))).to.equal(true);
     });
 
+    it('diff says each path once, though the work directory’s mount point is in the view and in /tmp', async () => {
+      const file = site.policy(policy());
+      const child = site.start([
+        'run',
+        '--policy',
+        file,
+        site.job({image: image(), services: [HTTPD], command: sh('touch /tmp/own; echo up; exec sleep 60')}),
+      ]);
+      const end = ending(child);
+      await new Promise((resolve) => child.stdout?.once('data', resolve));
+      const [{id} = {id: ''}] = JSON.parse((await site.command(['ps', '--json', '--policy', file])).stdout) as {id: string}[];
+      const {stdout, stderr} = await site.command(['diff', id, '--policy', file]);
+      const lines = stdout.trimEnd().split('\n');
+      expect(lines, stderr).to.include('A /tmp/own').and.include(`A ${site.work}`);
+      expect(new Set(lines).size, stdout).to.equal(lines.length);
+      child.kill('SIGTERM');
+      await end;
+    });
+
     it('an image’s init is process 1, boots before the payload, and is told to shut down after it', async () => {
       const ended = await run({
         image: image({boot: 'sleep 0.3', services: {web: webService(8098)}}),
