@@ -2,6 +2,7 @@
 import {dirname} from 'node:path';
 import {execute, settings} from '@oclif/core';
 import {attachFront} from '../build/src/commands/shared/front.js';
+import {takeConsole} from '../build/src/commands/shared/output.js';
 import manifest from '../oclif.manifest.json' with {type: 'json'};
 import pjson from '../package.json' with {type: 'json'};
 
@@ -70,4 +71,5 @@ console.error = (...words) => error.apply(console, words.length === 0 ? [''] : w
 process.argv = [...process.argv.slice(0, 2), ...attachFront(process.argv.slice(2))];
 settings.enableAutoTranspile = false;
 delete process.env.NODE_ENV;
+takeConsole();
 await execute({loadOptions: {root, plugins: [plugin], userPlugins: false, devPlugins: false}});

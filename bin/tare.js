@@ -3,9 +3,11 @@
 import {fileURLToPath} from 'node:url';
 import {execute, settings} from '@oclif/core';
 import {attachFront} from '../build/src/commands/shared/front.js';
+import {takeConsole} from '../build/src/commands/shared/output.js';
 
 process.argv = [...process.argv.slice(0, 2), ...attachFront(process.argv.slice(2))];
 // Neither the job's NODE_ENV nor a file below its HOME may load code into us.
 settings.enableAutoTranspile = false;
 delete process.env.NODE_ENV;
+takeConsole();
 await execute({loadOptions: {root: fileURLToPath(new URL('..', import.meta.url)), userPlugins: false, devPlugins: false}});

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { LISTENER_MS = 1000 };
@@ -74,6 +76,8 @@ static void give(struct stream *stream)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
+	if (n < 0 && errno != EPIPE)
+		stream->failed = errno;
 	if (n < 0 || (size_t)n == stream->size) { /* a listener that is gone hears nothing */
 		stream->size = 0;
 		return;
@@ -104,4 +108,8 @@ void speech_finish(struct speech *speech)
 		stream->size = 0;
 		stop(stream);
 	}
+	if (speech->streams[0].failed && speech->streams[1].to >= 0)
+		dprintf(speech->streams[1].to, "tare: standard output cannot be written; found: %s; what was to be said is cut off\n",
+			strerror(speech->streams[0].failed));
+	speech->streams[0].failed = 0;
 }

@@ -13,6 +13,7 @@ struct stream {
 	int to; /* a copy of the caller's descriptor, -1 when it was closed */
 	char pending[SPEECH_CHUNK];
 	size_t size;
+	int failed; /* errno of what could not be written; a reader that is gone (EPIPE) is no failure */
 };
 
 struct speech {

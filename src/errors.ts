@@ -126,6 +126,7 @@ export const ERRORS = {
   BOX_NOT_JOINED: {exit: EXIT.failure, kind: 'node', summary: 'a live box cannot be joined'},
   APPLICATION_UNKNOWN: {exit: EXIT.failure, kind: 'input', summary: 'the box has no application of that name'},
   OUTPUT_ELSEWHERE: {exit: EXIT.failure, kind: 'input', summary: 'what a payload writes goes to no file'},
+  OUTPUT_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'what a command has to say cannot be written'},
   OUTPUT_ITSELF: {exit: EXIT.failure, kind: 'input', summary: 'a command would read the file that it writes'},
   OUTPUT_UNREADABLE: {exit: EXIT.failure, kind: 'node', summary: 'the file that a payload writes to cannot be read'},
   CGROUP_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the kernel refused a change of a control group'},

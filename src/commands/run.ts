@@ -1,7 +1,7 @@
 import {Args, Command, Flags} from '@oclif/core';
 import {TareError} from '../errors.js';
 import type {JobFlags} from '../job/flags.js';
-import {formatSummary} from '../report/summary.js';
+import {formatSummary, stopText} from '../report/summary.js';
 import {PLUGINS} from '../plugins.js';
 import {canonicalJson} from '../plan/canonical.js';
 import type {Source} from '../prepare/prepare.js';
@@ -10,6 +10,7 @@ import {serve} from '../run/serve.js';
 import {examineTrial, newTrial} from '../run/trial.js';
 import {TARE_VERSION} from '../version.js';
 import {frontDescriptor, runThroughFront} from './shared/front.js';
+import {complain, explain, say, sayOnError} from './shared/output.js';
 import {jobFlags, readJobFlags} from './shared/job-flags.js';
 import {openProgress, PROGRESS_MODES, type ProgressMode} from './shared/progress.js';
 
@@ -101,11 +102,14 @@ export default class Run extends Command {
 
   private report({record, path, messages}: RunResult, {json, verbose}: RunFlags): void {
     if (record === null) return;
-    if (json) this.log(canonicalJson(record));
-    if (verbose) process.stderr.write(formatSummary(record, path));
-    else if (record.outcome.status === 'limit')
-      process.stderr.write(`tare: the payload was stopped: ${record.outcome.reason ?? ''} (${record.outcome.evidence ?? ''})\n`);
-    if (record.time.startEpochUs !== null) for (const message of messages) process.stderr.write(`tare: ${message}\n`);
+    try {
+      if (json) say(canonicalJson(record));
+    } catch (error) {
+      explain(error); // the payload's exit status stays
+    }
+    if (verbose) sayOnError(formatSummary(record, path).trimEnd());
+    else if (record.outcome.status === 'limit') complain(stopText(record.outcome));
+    if (record.time.startEpochUs !== null) for (const message of messages) complain(message);
   }
 }
 

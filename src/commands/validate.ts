@@ -1,6 +1,7 @@
 import {Args, Command} from '@oclif/core';
-import {asTareError, EXIT} from '../errors.js';
+import {EXIT} from '../errors.js';
 import {validateFile} from '../prepare/validate.js';
+import {explain} from './shared/output.js';
 
 export default class Validate extends Command {
   static override summary = 'Check job descriptors, policies, plans and records.';
@@ -13,17 +14,14 @@ export default class Validate extends Command {
     const {argv} = await this.parse(Validate);
     let healthy = true;
     for (const file of argv as string[]) {
+      let valid: string | null = null;
       try {
-        this.log(`${file}: ${await validateFile(file)}`);
+        valid = await validateFile(file);
       } catch (error) {
         healthy = false;
-        process.stderr.write(
-          asTareError(error)
-            .message.split('\n')
-            .map((line) => `tare: ${line}\n`)
-            .join(''),
-        );
+        explain(error);
       }
+      if (valid !== null) this.log(`${file}: ${valid}`);
     }
     if (!healthy) this.exit(EXIT.unhealthy);
   }

@@ -498,7 +498,7 @@ export function renderDiagnosis(
     colour ? paint(table) : table,
     ...remedies(checks, width),
     patternTable,
-    ...(switchedOffBy === null ? [] : [printable(`switched off by ${switchedOffBy}: no job has box, limits or record\n`)]),
+    ...(switchedOffBy === null ? [] : [`${printable(`switched off by ${switchedOffBy}: no job has box, limits or record`)}\n`]),
     `${healthy ? 'healthy' : 'not healthy: a pattern that the policy allows cannot run'}\n`,
   ];
   return parts.join('\n');

@@ -27,6 +27,14 @@ export function formatSummary(record: UsageRecord, path: string | null): string 
   return `${lines.join('\n')}\n`;
 }
 
+/**
+ * One line for whoever waits: which limit stopped the payload. Of memory the reason has the numbers; which counter said so is the record's.
+ */
+export function stopText({limit, reason, evidence}: UsageRecord['outcome']): string {
+  const detail = limit === 'memory' || evidence === null ? '' : ` (${evidence})`;
+  return `the payload was stopped: ${reason ?? `over its limit on ${limit ?? 'something'}`}${detail}`;
+}
+
 type Described = Pick<UsageRecord['outcome'], 'exitCode' | 'signal' | 'reason' | 'evidence'> & {status: string; whose: string | null};
 
 export function describeOutcome({status, exitCode, signal, reason, whose, evidence}: Described): string {

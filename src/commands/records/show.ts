@@ -11,7 +11,7 @@ import {exportersPlace} from '../../policy/places.js';
 import {recordFilesIn} from '../../record/read.js';
 import type {UsageRecord} from '../../record/record.js';
 import {printable} from '../../report/table.js';
-import {explain} from '../shared/output.js';
+import {explain, Output} from '../shared/output.js';
 import {complaining, openPlace, placeFlags, type Place} from '../shared/records.js';
 
 const FORMATS = ['jsonl', 'apel', 'car', 'auditor', 'prmon', 'prometheus'];
@@ -38,7 +38,7 @@ export default class RecordsShow extends Command {
       const found = find(args.record, place);
       if (flags.json) this.log(found.text);
       else if (flags.as === undefined) this.log((await forPeople(found, place)).trimEnd());
-      else process.stdout.write(await converted(found, flags.as, place));
+      else new Output().pass(Buffer.from(await converted(found, flags.as, place)));
     } catch (error) {
       this.exit(explain(error));
     }

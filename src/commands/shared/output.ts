@@ -1,13 +1,39 @@
 /** What commands say, on standard output and standard error: whole, whatever exit follows. */
 
 import {writeSync} from 'node:fs';
-import {asTareError} from '../../errors.js';
+import {format, getSystemErrorMap} from 'node:util';
+import {asTareError, TareError} from '../../errors.js';
 
 export function complain(message: string): void {
-  // at once: what waits in a pipe is cut off by the exit that may follow
-  const output = new Output(STDERR);
-  output.write(`tare: ${message.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?')}`);
-  output.flush();
+  sayOnError(`tare: ${message.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?')}`);
+}
+
+/** At once: what waits in a pipe is cut off by the exit that may follow. Where that cannot be written, nobody can be told so. */
+export function sayOnError(text: string): void {
+  try {
+    const output = new Output(STDERR);
+    output.write(text);
+    output.flush();
+  } catch {
+    // ENOSPC, EIO
+  }
+}
+
+/**
+ * What oclif prints (help, the version, what is wrong with a command line) and `this.log` of commands, by way of this module: a disk that is
+ * full is one line and an exit status then, not a stack of ours.
+ */
+export function takeConsole(): void {
+  console.log = (...words: unknown[]): void => {
+    try {
+      say(format(...words));
+    } catch (error) {
+      process.exit(explain(error));
+    }
+  };
+  console.error = console.warn = (...words: unknown[]): void => {
+    sayOnError(format(...words));
+  };
 }
 
 /** One text on standard output, whole whatever exit follows. @returns false when nobody reads any more */
@@ -84,8 +110,17 @@ export class Output {
         if (code === 'EPIPE') this.isClosed = true;
         // the runtime has made the pipe one that does not block
         else if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PATIENCE_MS);
-        else throw error;
+        else throw unwritable(this.descriptor, code);
       }
     }
   }
+}
+
+function unwritable(descriptor: number, code: string | undefined): TareError {
+  const [, text] = [...getSystemErrorMap().values()].find(([name]) => name === code) ?? [];
+  return new TareError('OUTPUT_FAILED', {
+    message: `standard ${descriptor === STDOUT ? 'output' : 'error'} cannot be written`,
+    found: text === undefined ? code : `${code ?? ''} (${text})`,
+    remedy: 'what was to be done may be done: only what was to be said is cut off',
+  });
 }
