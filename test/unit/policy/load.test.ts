@@ -196,6 +196,14 @@ describe('contradictions', () => {
     ],
     ['rules: [{match: {vo: [x, "a*s"]}, box: required}, {match: {vo: ["at*las", x]}, box: optional}]', /"rule 2" can never count/],
     ['identity: {user: "0"}', /run as root/],
+    [
+      'enforcement: {wallTime: kernel}',
+      /#\/enforcement\/wallTime: no kernel has a limit on wall time: .*; found: kernel; allowed: watched, none/,
+    ],
+    [
+      'rules: [{match: {vo: [a]}, enforcement: {cpuTime: kernel}}]',
+      /#\/rules\/0\/enforcement\/cpuTime: no kernel has a limit on the CPU time of a process tree: .*, for jobs of the rule "rule 1"/,
+    ],
   ];
   for (const [text, message] of refused) it(text, async () => expect(await policyOf(text).then(() => '', String)).to.match(message));
 
@@ -203,6 +211,7 @@ describe('contradictions', () => {
     'defaults: {memory: 2GiB}\nmaxima: {memory: 2GiB}',
     'defaults: {pinCores: true}\nmaxima: {pinCores: false}',
     'maxima: {memory: 32MiB}',
+    'enforcement: {wallTime: watched, cpuTime: none}',
     'reserve: {memory: 1GiB}\nmaxima: {memory: 1GiB}',
     'identity: {user: root, allowRoot: true}',
     'rules: [{match: {vo: ["*"]}}, {match: {}}]',

@@ -1,5 +1,5 @@
 import {expect} from 'chai';
-import {KeptSignals} from '../../../src/process/kept-signals.js';
+import {Interrupted, KeptSignals} from '../../../src/process/kept-signals.js';
 
 const never = new Promise<string>(() => undefined);
 
@@ -18,6 +18,15 @@ describe('signals that come before anything is launched', () => {
     kept.note(15);
     expect(await Promise.all(waits)).to.deep.equal(['SIGINT 1', 'SIGINT 2']);
     expect(await kept.orWhile(never, (name) => name)).to.equal('SIGINT');
+  });
+
+  it('work that looks itself is aborted, and told by which', () => {
+    const kept = new KeptSignals();
+    const {aborted} = kept;
+    kept.note(10);
+    expect(aborted.aborted).to.equal(false);
+    kept.note(2);
+    expect(aborted.reason).to.be.instanceOf(Interrupted).and.include({signal: 'SIGINT', message: 'SIGINT came'});
   });
 
   it('others mean nothing', async () => {

@@ -135,6 +135,15 @@ describe('the doctor', () => {
     expect(examine('debian13-v1root', {patterns: written(['ulimit++'])}).healthy).to.equal(true);
   });
 
+  it('says that the kill switch is on, and leaves the node as healthy as it is', () => {
+    const inputs = {facts: factsOf('debian13-v1root'), policy: BUILTIN, tools: TOOLS};
+    const off = diagnose({...inputs, killSwitch: {file: '/etc/tare/off', on: false}});
+    expect([state(off, 'kill switch'), off.switchedOffBy]).to.deep.equal(['ok', null]);
+    const on = diagnose({...inputs, killSwitch: {file: '/etc/tare/off', on: true}});
+    expect([state(on, 'kill switch'), on.switchedOffBy, on.healthy]).to.deep.equal(['missing', '/etc/tare/off', off.healthy]);
+    expect(renderDiagnosis(on)).to.contain('\nswitched off by /etc/tare/off: no job has box, limits or record\n\nhealthy\n');
+  });
+
   it('finds a node ill without the static program', () => {
     const diagnosis = examine('debian13-v1root', {}, {native: {path: null, because: 'not built'}});
     expect(diagnosis.healthy).to.equal(false);

@@ -1,7 +1,8 @@
 import {expect} from 'chai';
 import {endedOutcome} from '../../../src/record/outcome.js';
 import {finalRecord, hostOf, NO_TARE, NO_TIME, NO_USAGE, startedRecord, type UsageRecord} from '../../../src/record/record.js';
-import {describeOutcome, formatSummary} from '../../../src/report/summary.js';
+import {formatWait} from '../../../src/report/progress.js';
+import {describeOutcome, formatSummary, stopText} from '../../../src/report/summary.js';
 import {facts, GIB, MIB, plan, USER, grid, type Parts} from '../plan/build.js';
 
 const outcome = endedOutcome({rawStatus: 0, stop: null, oom: null, noted: [], trouble: null, killedProcesses: 0});
@@ -127,6 +128,32 @@ describe('the summary of a job', () => {
       ['open files', '1024', '-'],
     );
     expect(GIB).to.equal(2 ** 30);
+  });
+});
+
+describe('a limit that stopped the payload, in one line', () => {
+  const stopped = {...outcome, status: 'limit' as const};
+  it('of memory is the reason, with its numbers: the counters are the record’s', () => {
+    const reason = 'over its memory limit: 100 MiB allowed, 100 MiB used';
+    const evidence = 'memory.failcnt rose by 8 in /sys/fs/cgroup/memory/tare-1';
+    expect(stopText({...stopped, limit: 'memory', whose: 'payload', reason, evidence})).to.equal(`the payload was stopped: ${reason}`);
+  });
+
+  it('of another has the reading that said so', () => {
+    const found = {limit: 'wallTime' as const, reason: 'over its limit on wall time', evidence: '1.1s, allowed 1s'};
+    expect(stopText({...stopped, ...found})).to.equal('the payload was stopped: over its limit on wall time (1.1s, allowed 1s)');
+  });
+});
+
+describe('a job that waits for its image, in one line', () => {
+  const wait = {waitedUs: 12_400_000, image: '/images/el9.tar', byAnother: false, bytes: 310 * MIB, of: 1240 * MIB};
+  it('says how much of it is read', () => {
+    expect(formatWait(wait)).to.match(/^tare: 12s, unpacking \/images\/el9\.tar: 310 MiB of 1\.2\d* GiB \(25%\)$/);
+    expect(formatWait({...wait, of: 0})).to.equal('tare: 12s, unpacking /images/el9.tar: 310 MiB');
+  });
+
+  it('says that another job is at it', () => {
+    expect(formatWait({...wait, byAnother: true})).to.equal('tare: 12s, waiting for another job that unpacks /images/el9.tar');
   });
 });
 
