@@ -78,7 +78,15 @@ export async function examineNode(
     call,
     effects(() => undefined),
   );
-  return {facts, policy, machine: await readMachine(), tools: {native: checkNative()}, batch, node: findNode(policy, caller.uid), killSwitch};
+  return {
+    facts,
+    policy,
+    machine: await readMachine(),
+    tools: {native: checkNative()},
+    batch,
+    node: findNode(policy, caller.uid),
+    killSwitch,
+  };
 }
 
 function findNode(policy: Policy, uid: number): NodeState {
