@@ -125,6 +125,7 @@ const SYSTEM = {
     apt: ['slurmctld', 'slurmd', 'slurm-client', 'munge', 'iproute2'],
     dnf: ['slurm-slurmctld', 'slurm-slurmd', 'slurm', 'munge', 'iproute'],
   },
+  ansible: {what: 'Ansible', present: () => which('ansible-playbook') !== null, apt: ['ansible-core'], dnf: ['ansible-core']},
   jq: {what: 'jq', present: () => which('jq') !== null, apt: ['jq'], dnf: ['jq']},
   bubblewrap: {what: 'bubblewrap', present: () => which('bwrap') !== null, apt: ['bubblewrap'], dnf: ['bubblewrap']},
 };
@@ -135,6 +136,8 @@ export const TOOLCHAIN = ['compiler', 'libc', 'make'];
 export const BOX = ['bubblewrap'];
 /** What makes packages besides dpkg-deb, which a Debian system has. */
 export const PACKAGERS = ['rpmbuild'];
+/** What sets nodes up. */
+export const FLEET = ['ansible'];
 /** What runs a pool of HTCondor. */
 export const POOL = ['condor', 'sshd'];
 /** What runs a computing element of ARC. */

@@ -12,6 +12,7 @@ import {
   CE,
   CLUSTER,
   CONSUMERS,
+  FLEET,
   C_TESTS,
   LAB,
   NETWORK,
@@ -81,7 +82,7 @@ const SUITES = [
     ...mocha('dist', '--timeout', '60000'),
     builds: ['native', 'schemas', 'tsc', 'manifest', 'dist'],
     system: BOX,
-    wanted: PACKAGERS,
+    wanted: [...PACKAGERS, ...FLEET, 'iproute'],
     budget: 50,
   },
   {
