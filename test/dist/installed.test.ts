@@ -66,7 +66,7 @@ for (const {kind, tool, install, remove} of KINDS) {
         '/var/lib/tare/node 755 root',
         '/var/lib/tare/node/reports 1733 root',
       ]);
-      await says('ls /usr/lib/systemd/system/tare-{sweep,export,prune}.{service,timer} /etc/cron.d/tare /etc/logrotate.d/tare');
+      await says('ls /usr/lib/systemd/system/tare-{probe,sweep,export,prune}.{service,timer} /etc/cron.d/tare /etc/logrotate.d/tare');
       // what the units and the cron table call is there
       const called = await says('grep -ho "/opt/tare/[a-z/-]*" /usr/lib/systemd/system/tare-* /etc/cron.d/tare | sort -u | xargs ls -L');
       expect(called.split('\n')).to.include.members(['/opt/tare/bin/tare', '/opt/tare/libexec/tare-versions']);
