@@ -44,7 +44,8 @@ async function nodeFor(name: string): Promise<PrivateNode> {
     if (status !== 0) throw new Error(`${script}: ${text}`);
   };
   await node.addAccount(ACCOUNT, 1000);
-  await root(`dpkg --install ${join(checkout, `dist/tare_${TARE_VERSION}_amd64.deb`)}`);
+  const deb = join(checkout, `dist/tare_${TARE_VERSION}_amd64.deb`);
+  await root(`cp ${deb} /root/ && dpkg --install ${deb}`);
   await root(`install -o ${ACCOUNT} ${payload('mcsim')} /home/${ACCOUNT}/simulate`);
   if (name === 'README.md') {
     // its reader is in a checkout
@@ -61,7 +62,7 @@ async function nodeFor(name: string): Promise<PrivateNode> {
 async function checkYaml(node: PrivateNode, {text, part, file}: Block): Promise<void> {
   const whole = part === null || /^schema:/m.test(text) ? text : `schema: tare/${part}/v1\n${text}`;
   const where = file ?? '/tmp/part.yaml';
-  const path = where.startsWith('/') ? where : `/home/${ACCOUNT}/${where}`;
+  const path = where.startsWith('/') ? where : join((await node.sh('pwd', {account: ACCOUNT})).text.trim(), where);
   await node.write(path, whole, {owner: where.startsWith('/') ? 'root' : ACCOUNT});
   if (!/^schema: tare\//m.test(whole)) return;
   const {status, text: said} = await node.sh(`tare validate ${path}`);
