@@ -71,6 +71,14 @@ const SUITES = [
     seconds: 1500,
   },
   {
+    name: 'parity',
+    ...mocha('parity', '--timeout', '60000'),
+    builds: ALL_AND_DIST,
+    system: BOX,
+    wanted: [...SYSTEMS, 'python'],
+    budget: 60,
+  },
+  {
     name: 'native',
     command: ['make', '--no-print-directory', '-C', 'native', 'test'],
     builds: ['native'],
