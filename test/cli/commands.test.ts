@@ -122,6 +122,7 @@ for (const role of ROLES) {
       for (const argv of commands.filter(([name]) => name !== 'doctor')) {
         const shell = spawn('/bin/sh', ['-c', '"$@" | :; exit 0', 'sh', bin('tare'), ...argv], {
           ...site.credentials,
+          cwd: site.work,
           stdio: ['ignore', 'ignore', 'pipe'],
         });
         expect([argv, (await ending(shell)).stderr]).to.deep.equal([argv, '']);
