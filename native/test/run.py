@@ -259,7 +259,7 @@ def other_command_lines_are_only_executed(bench):
         f.write('/usr/bin/env\n\n\n')
     out = subprocess.run([os.path.join(tree.path, 'tare')], env={'NODE_OPTIONS': 'x', 'PATH': '/bin', 'TZ': 'UTC'},
                          capture_output=True)
-    equal(out.stdout, b'PATH=/bin\nTZ=UTC\n')
+    equal(out.stdout, b'HOME=/\nSHELL=/bin/sh\nPATH=/bin\nTZ=UTC\n')
 
 
 @test('', builds=('static', 'sane'))
