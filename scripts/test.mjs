@@ -98,7 +98,7 @@ const SUITES = [
     ...mocha('docs', '--timeout', '60000'),
     builds: ALL_AND_DIST,
     system: BOX,
-    wanted: READERS,
+    wanted: [...READERS, ...SYSTEMS],
     budget: 90,
   },
   {

@@ -284,7 +284,9 @@ if (isRoot) {
         const end = ending(child);
         await until('the payload', () => processes().some(({argv}) => argv.join(' ') === '/bin/sleep 2.71'));
         // what /proc has under our numbers is another process, and says nothing of ours when it ends
-        expect(roots.records().map(({wrapper}) => wrapper)).to.deep.equal([{pidNamespace: null, front: null, brain: null}]);
+        expect(roots.records().map(({wrapper}) => wrapper)).to.deep.equal([
+          {pidNamespace: null, timeNamespace: null, front: null, brain: null},
+        ]);
         expect(await sweep(roots)).to.deep.equal([]);
         expect(await end).to.include({code: 0});
         expect(roots.leftovers()).to.deep.equal([]);
