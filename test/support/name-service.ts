@@ -4,12 +4,12 @@ import {execFileSync, spawn, type ChildProcess, type SpawnOptions} from 'node:ch
 import {existsSync, mkdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import type {Site} from './tare.js';
+import {installed, type Site} from './tare.js';
 
 /** Both ways in which Tare is run: under Node.js and compiled. */
 export const BRAINS = {
-  checkout: fileURLToPath(new URL('../../bin', import.meta.url)),
-  folder: fileURLToPath(new URL('../../dist/tare/bin', import.meta.url)),
+  checkout: join(installed(), 'bin'),
+  folder: join(installed(), 'dist/tare/bin'),
 } as const;
 export type Brain = keyof typeof BRAINS;
 
