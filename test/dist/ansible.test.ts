@@ -9,23 +9,26 @@ import {PrivateNode, type Said} from '../support/private-node.js';
 import {isRoot, program} from '../support/tare.js';
 
 const DEB = join(dirname(FOLDER), `tare_${TARE_VERSION}_amd64.deb`);
-const PLAYBOOK = join(FOLDER, 'configs/ansible/site.yml');
 
 describe('the role of Ansible', function () {
   this.timeout(180_000);
   let node: PrivateNode;
+  let deb: string;
+  let playbook: string;
   before(async function () {
     need(this, isRoot, 'only root can make a node of the test’s own');
     need(this, program('ansible-playbook') !== null, 'Ansible is not installed');
     node = await PrivateNode.start();
+    stop = () => node.stop();
+    deb = node.bring(DEB);
+    playbook = join(node.bring(join(FOLDER, 'configs/ansible')), 'site.yml');
     await node.write('/root/policy.yaml', readFileSync(join(FOLDER, 'configs/policies/wlcg-tier2-htcondor.yaml'), 'utf8'));
   });
-  after(async () => {
-    await node.stop();
-  });
+  let stop = (): Promise<void> => Promise.resolve();
+  after(() => stop());
   const play = (settings: Record<string, string>, ...flags: string[]): Promise<Said> => {
-    const variables = JSON.stringify({tare_package: DEB, tare_policy: '/root/policy.yaml', ...settings});
-    return node.sh(`cd /root; ansible-playbook -i localhost, -c local -e '${variables}' ${flags.join(' ')} ${PLAYBOOK}`, {seconds: 120});
+    const variables = JSON.stringify({tare_package: deb, tare_policy: '/root/policy.yaml', ...settings});
+    return node.sh(`cd /root; ansible-playbook -i localhost, -c local -e '${variables}' ${flags.join(' ')} ${playbook}`, {seconds: 120});
   };
   const read = async (path: string): Promise<string> => (await node.sh(`cat ${path}`)).text;
 

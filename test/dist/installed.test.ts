@@ -15,10 +15,10 @@ const RPM = join(dist, `tare-${TARE_VERSION}-1.x86_64.rpm`);
 const NEXT = '9.9.9';
 
 /** The same package under another version. */
-const AS_NEXT = `
+const asNext = (deb: string): string => `
 set -e
 cd /tmp
-dpkg-deb --raw-extract ${DEB} next
+dpkg-deb --raw-extract ${deb} next
 mv next/usr/lib/tare/${TARE_VERSION} next/usr/lib/tare/${NEXT}
 echo ${NEXT} >next/usr/lib/tare/${NEXT}/VERSION
 sed -i 's/^Version: .*/Version: ${NEXT}/' next/DEBIAN/control
@@ -27,8 +27,8 @@ dpkg-deb -Znone --build next next.deb >/dev/null
 rm -rf next`;
 
 const KINDS = [
-  {kind: 'deb', tool: 'dpkg', file: DEB, install: `dpkg --install ${DEB}`, remove: 'dpkg --remove tare'},
-  {kind: 'RPM', tool: 'rpm', file: RPM, install: `rpm --install --nodeps ${RPM}`, remove: 'rpm --erase tare'},
+  {kind: 'deb', tool: 'dpkg', file: DEB, install: 'dpkg --install', remove: 'dpkg --remove tare'},
+  {kind: 'RPM', tool: 'rpm', file: RPM, install: 'rpm --install --nodeps', remove: 'rpm --erase tare'},
 ];
 
 before(function () {
@@ -37,21 +37,23 @@ before(function () {
   if (!existsSync(DEB)) execFileSync(process.execPath, [join(dist, '../scripts/build-packages.mjs')], {stdio: 'ignore'});
 });
 
-for (const {kind, tool, install, remove} of KINDS) {
+for (const {kind, tool, file, install, remove} of KINDS) {
   describe(`the ${kind}, installed`, function () {
     this.timeout(120_000);
     let node: PrivateNode;
+    let there: string;
     before(async function () {
       need(this, program(tool) !== null, `${tool} is not installed`);
       need(this, kind !== 'RPM' || program('rpmbuild') !== null, 'rpmbuild is not installed');
       node = await PrivateNode.start();
+      stop = () => node.stop();
+      there = node.bring(file);
       await node.addAccount('alice', 1000);
-      const {status, text} = await node.sh(install);
+      const {status, text} = await node.sh(`${install} ${there}`);
       expect(status, text).to.equal(0);
     });
-    after(async () => {
-      await node.stop();
-    });
+    let stop = (): Promise<void> => Promise.resolve();
+    after(() => stop());
     const says = async (script: string, account = 'root'): Promise<string> => {
       const {status, text} = await node.sh(script, {account});
       expect(status, `${script}\n${text}`).to.equal(0);
@@ -90,7 +92,7 @@ for (const {kind, tool, install, remove} of KINDS) {
 
     if (kind === 'deb') {
       it('another version takes nothing away from a job that runs, and goes back the same way', async () => {
-        await says(AS_NEXT);
+        await says(asNext(there));
         await says(
           '(tare run -- /bin/sh -c "while [ ! -e go ]; do sleep 0.1; done; exit 7" >out 2>&1; echo $? >status) & sleep 2',
           'alice',
@@ -105,7 +107,7 @@ for (const {kind, tool, install, remove} of KINDS) {
         await says('touch go; for i in $(seq 100); do [ -s status ] && break; sleep 0.1; done; grep -qx 7 status', 'alice');
         await says('/opt/tare/libexec/tare-versions');
         expect(await says('echo /opt/tare-*')).to.equal(`/opt/tare-${NEXT}`);
-        await says(`dpkg --install --force-downgrade ${DEB}; tare --version`);
+        await says(`dpkg --install --force-downgrade ${there}; tare --version`);
         expect(await says('readlink /opt/tare')).to.equal(`tare-${TARE_VERSION}`);
       });
     }

@@ -44,7 +44,7 @@ async function nodeFor(name: string): Promise<PrivateNode> {
     if (status !== 0) throw new Error(`${script}: ${text}`);
   };
   await node.addAccount(ACCOUNT, 1000);
-  const deb = join(checkout, `dist/tare_${TARE_VERSION}_amd64.deb`);
+  const deb = node.bring(join(checkout, `dist/tare_${TARE_VERSION}_amd64.deb`));
   await root(`cp ${deb} /root/ && dpkg --install ${deb}`);
   await root(`install -o ${ACCOUNT} ${payload('mcsim')} /home/${ACCOUNT}/simulate`);
   if (name === 'README.md') {

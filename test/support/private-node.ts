@@ -5,17 +5,17 @@
 
 import {spawn, type ChildProcess} from 'node:child_process';
 import {once} from 'node:events';
-import {chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
-import {join} from 'node:path';
+import {chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {basename, join} from 'node:path';
 import type {Readable, Writable} from 'node:stream';
 import {processes, until} from './tare.js';
 
 /** Below none of the directories that the node has copies of. */
 const PLACE = '/srv';
 /** What can be changed: seen through an overlay, whose changes are the node's own. */
-const COPIED = ['etc', 'opt', 'usr', 'var'];
+const COPIED = ['etc', 'opt', 'run', 'usr', 'var'];
 /** Empty on a new node, and on a disk itself: no view can be made on an overlay, nor may /tmp show what tests have there. */
-const EMPTY = ['/home', '/root', '/tmp', '/var/tmp', '/var/lib/tare', '/var/spool', '/etc/tare'];
+const EMPTY = ['/home', '/root', '/tmp', '/var/tmp', '/var/lib/tare', '/etc/tare'];
 const STICKY = ['/tmp', '/var/tmp'];
 
 const MAKE = `
@@ -95,6 +95,13 @@ export class PrivateNode {
     const plain = `groupadd --gid ${String(uid)} ${name} && useradd --uid ${String(uid)} --gid ${String(uid)} --create-home --shell /bin/bash ${name}`;
     const {status, text} = await this.sh(nss ? extra : plain);
     if (status !== 0) throw new Error(`${name}: ${text}`);
+  }
+
+  /** A file or directory of the machine's, copied to where the node has it: a checkout below /tmp is not there. */
+  bring(path: string): string {
+    const to = join(this.directory, 'brought', basename(path));
+    cpSync(path, to, {recursive: true, verbatimSymlinks: true});
+    return to;
   }
 
   /** A file of the node; its directory is made where it is not there. */
