@@ -72,6 +72,13 @@ const STEPS = [
       step('folder for worker nodes', process.execPath, [local('scripts/build-dist.mjs')]);
     },
   },
+  {
+    name: 'packages',
+    from: ['dist/tare', 'configs', 'scripts/packages', 'scripts/build-packages.mjs', 'package.json'],
+    to: [],
+    onlyNamed: true,
+    build: () => step('packages', process.execPath, [local('scripts/build-packages.mjs')]),
+  },
 ];
 
 function compile() {

@@ -48,6 +48,7 @@ const sideBySide = (folder, alone, ...options) => ({
   once: ['node_modules/.bin/mocha', '--exit', ...options],
 });
 const ALL_AND_DIST = ['native', 'payloads', 'schemas', 'tsc', 'manifest', 'bits', 'dist'];
+const AND_PACKAGES = [...ALL_AND_DIST, 'packages'];
 
 /**
  * What each suite runs is the folder for worker nodes (test/support/tare.ts). `builds`: steps of scripts/build.mjs, ALL of them when absent;
@@ -88,26 +89,26 @@ const SUITES = [
   {
     name: 'dist',
     ...mocha('dist', '--timeout', '60000'),
-    builds: ['native', 'schemas', 'tsc', 'manifest', 'dist'],
+    builds: AND_PACKAGES,
     system: BOX,
     wanted: [...PACKAGERS, ...FLEET, 'iproute'],
-    budget: 50,
+    budget: 60,
   },
   {
     name: 'docs',
     ...mocha('docs', '--timeout', '60000'),
-    builds: ALL_AND_DIST,
+    builds: AND_PACKAGES,
     system: BOX,
-    wanted: [...READERS, ...SYSTEMS],
-    budget: 90,
+    wanted: [...PACKAGERS, ...READERS, ...SYSTEMS],
+    budget: 45,
   },
   {
     name: 'htcondor',
     ...sideBySide('e2e/htcondor', [], '--timeout', '120000'),
-    builds: ALL_AND_DIST,
+    builds: AND_PACKAGES,
     system: BOX,
-    wanted: POOL,
-    budget: 180,
+    wanted: [...PACKAGERS, ...POOL, ...ACCOUNTS, 'dirq', 'iproute'],
+    budget: 240,
   },
   {
     name: 'arc',

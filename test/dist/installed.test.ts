@@ -1,6 +1,4 @@
 /** The packages on a node without network: installed, replaced by another version while a job runs, put back, removed. */
-import {execFileSync} from 'node:child_process';
-import {existsSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {expect} from 'chai';
 import {TARE_VERSION} from '../../src/version.js';
@@ -34,7 +32,6 @@ const KINDS = [
 before(function () {
   this.timeout(300_000);
   need(this, isRoot, 'only root can make a node of the test’s own');
-  if (!existsSync(DEB)) execFileSync(process.execPath, [join(dist, '../scripts/build-packages.mjs')], {stdio: 'ignore'});
 });
 
 for (const {kind, tool, file, install, remove} of KINDS) {

@@ -9,16 +9,12 @@ import {need} from '../support/need.js';
 import {isRoot, program} from '../support/tare.js';
 
 const dist = dirname(FOLDER);
-const checkout = dirname(dist);
 /** Where a package has the folder. */
 const INSIDE = `usr/lib/tare/${TARE_VERSION}`;
 
 describe('packages', function () {
   this.timeout(300_000);
   let root: string;
-  before(() => {
-    execFileSync(process.execPath, [join(checkout, 'scripts/build-packages.mjs')], {stdio: 'ignore'});
-  });
   beforeEach(() => {
     root = mkdtempSync(join(dist, 'root-'));
     chmodSync(root, 0o755);

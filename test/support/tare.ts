@@ -324,7 +324,10 @@ function copyOf(from: string): string {
   return ready;
 }
 
-const RUN_FROM = ['bin', 'build', 'dist', 'native/build', 'fixtures', 'configs', 'package.json', 'oclif.manifest.json', 'node_modules'];
+const RUN_FROM = [
+  ...['bin', 'build', 'dist', 'native/build', 'fixtures', 'configs', 'package.json', 'oclif.manifest.json', 'node_modules'],
+  ...['src', 'plugins', 'test', 'tsconfig.json'],
+];
 
 function placeForCopy(): string {
   for (const base of ['/srv', '/opt', '/var/lib', homedir()]) {

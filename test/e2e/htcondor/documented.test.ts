@@ -3,7 +3,6 @@
  * accounts, one of which only the name service knows. The test is the site's part: the pool's own configuration, and root's timers, which it calls.
  */
 
-import {execFileSync} from 'node:child_process';
 import {existsSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
@@ -73,7 +72,6 @@ describe('a node set up as docs/htcondor.md says', function () {
     need(this, isRoot, 'only root can make a node of the test’s own');
     need(this, program('condor_master') !== null && program('dpkg') !== null, 'HTCondor and dpkg are not installed');
     need(this, existsSync(EXTRAUSERS), 'libnss-extrausers is not installed');
-    execFileSync(process.execPath, [join(checkout, 'scripts/build-packages.mjs'), 'deb'], {stdio: 'ignore'});
     node = await PrivateNode.start();
     stop = () => node.stop();
     await node.addAccount('alice', 1000);

@@ -130,7 +130,7 @@ for (const role of ROLES) {
       rmSync(recordFile);
     });
 
-    it('a spool that cannot be written to costs no job: one line says so, nothing is left', async () => {
+    it('a spool that cannot be written to costs no job: one line says so, and the record waits for a sweep', async () => {
       for (const spool of ['/proc/nospool', '/dev/null/spool']) {
         const directories = {state: join(site.directory, 'state'), scratch: join(site.directory, 'scratch'), spool};
         const {code, stdout, stderr} = await ending(site.start(['run', '--policy', site.policy({directories}), '--', '/bin/echo', 'ran']));
@@ -138,8 +138,16 @@ for (const role of ROLES) {
         expect(stderr)
           .to.contain(spool)
           .and.match(/^(tare: .+\n)+$/);
+        expect(site.leftovers()).to.have.length(1);
+        const swept = await site.command(['records', 'sweep', '--policy', site.policy()]);
+        expect(swept.stdout).to.contain('1 written');
         expect(site.leftovers()).to.deep.equal([]);
       }
+      const late = site.records().filter(({flags}) => flags.includes('record-delayed'));
+      expect(late.map(({state, outcome}) => [state, outcome.status])).to.deep.equal([
+        ['final', 'completed'],
+        ['final', 'completed'],
+      ]);
     });
 
     it('a saved plan runs as it stands, and is refused when it was tampered with or made under another policy', async () => {

@@ -2,16 +2,16 @@ import {expect} from 'chai';
 import {spawnSync} from 'node:child_process';
 import {chownSync, existsSync, mkdirSync, readdirSync, rmdirSync} from 'node:fs';
 import {cpus, hostname, totalmem} from 'node:os';
-import {fileURLToPath} from 'node:url';
 import type {Facts} from '../../../src/host/facts.js';
 import {readFacts} from '../../../src/host/index.js';
 import {spawnBriefly} from '../../../src/host/spawn.js';
 import {patience} from '../../support/pace.js';
+import {installed} from '../../support/tare.js';
 import {tryParents} from './try-parents.js';
 
 const NOBODY = 65534;
-const CHILD = fileURLToPath(new URL('facts-of-child.ts', import.meta.url));
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const ROOT = installed();
+const CHILD = `${ROOT}/test/node/host/facts-of-child.ts`;
 const UID = process.getuid!();
 
 /** Skipped where it cannot be, failed where it must be (TARE_MUST_WORK=1). */
