@@ -33,7 +33,8 @@ import {Stop, main, root} from './steps.mjs';
 
 /** `once`: how files of the suite are run alone, should they have had failures. */
 const mocha = (folder, ...options) => ({
-  command: ['node_modules/.bin/mocha', '--recursive', ...options, `test/${folder}`],
+  // what a failed test left running keeps no suite from its end
+  command: ['node_modules/.bin/mocha', '--recursive', '--exit', ...options, `test/${folder}`],
   once: ['node_modules/.bin/mocha', '--exit', ...options],
 });
 const sideBySide = (folder, alone, ...options) => ({

@@ -39,6 +39,16 @@ function markdownBelow(folder: string): string[] {
 /** A node as the documents take for granted: the package, an account, and a program of that account's own. */
 async function nodeFor(name: string): Promise<PrivateNode> {
   const node = await PrivateNode.start();
+  try {
+    await prepare(node, name);
+    return node;
+  } catch (error) {
+    await node.stop();
+    throw error;
+  }
+}
+
+async function prepare(node: PrivateNode, name: string): Promise<void> {
   const root = async (script: string): Promise<void> => {
     const {status, text} = await node.sh(script);
     if (status !== 0) throw new Error(`${script}: ${text}`);
@@ -55,7 +65,6 @@ async function nodeFor(name: string): Promise<PrivateNode> {
     await root(`mv /home/${ACCOUNT}/simulate ${here}/`);
     await node.sh(`cd ${here}`, {account: ACCOUNT});
   }
-  return node;
 }
 
 /** As its reader would write it to a file: with a first line that says what it is, where it is a part of a document. */
@@ -90,12 +99,12 @@ describe('documents', () => {
     describe(name, function () {
       this.timeout(120_000);
       let node: PrivateNode;
+      let stop = (): Promise<void> => Promise.resolve();
       before(async () => {
         node = await nodeFor(name);
+        stop = () => node.stop();
       });
-      after(async () => {
-        await node.stop();
-      });
+      after(() => stop());
 
       for (const [index, block] of blocks.entries()) {
         const {line, kind, text, account, status, skip} = block;
