@@ -1,4 +1,5 @@
-// node scripts/side-by-side.mjs FOLDER [--alone FILE …] [-- MOCHA OPTIONS]: the test files of a folder, one mocha for each, two at a time. They wait more than they work.
+// node scripts/side-by-side.mjs FOLDER [--alone FILE …] [--waits FILE …] [-- MOCHA OPTIONS]: the test files of a folder, one mocha for each, two at a
+// time, since they wait more than they work. Those that do nothing but wait run beside these, one after the other.
 import {spawn} from 'node:child_process';
 import {readdirSync, statSync} from 'node:fs';
 import path from 'node:path';
@@ -64,21 +65,23 @@ function run(file, options) {
 }
 
 await main(async () => {
-  const {values, positionals} = parseArgs({options: {alone: {type: 'string', multiple: true, default: []}}, allowPositionals: true});
+  const names = {type: 'string', multiple: true, default: []};
+  const {values, positionals} = parseArgs({options: {alone: names, waits: names}, allowPositionals: true});
   const [folder, ...options] = positionals;
   const files = readdirSync(path.join(root, folder), {recursive: true})
     .filter((name) => name.endsWith('.test.ts'))
     .map((name) => path.join(folder, name))
     // the longest first, by what is known before
     .sort((a, b) => statSync(path.join(root, b)).size - statSync(path.join(root, a)).size);
-  const unknown = values.alone.find((file) => !files.includes(file));
+  const apart = [...values.alone, ...values.waits];
+  const unknown = apart.find((file) => !files.includes(file));
   if (unknown !== undefined) throw new Stop(`${unknown}: there is no such file in ${folder}`);
   const results = [];
-  const together = files.filter((file) => !values.alone.includes(file));
+  const together = files.filter((file) => !apart.includes(file));
   const work = async (queue) => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) results.push(await run(file, options));
   };
-  await Promise.all(Array.from({length: AT_ONCE}, () => work(together)));
+  await Promise.all([work([...values.waits]), ...Array.from({length: AT_ONCE}, () => work(together))]);
   await work([...values.alone]);
   const longest = results.toSorted((a, b) => b.seconds - a.seconds).slice(0, 8);
   console.log(`longest: ${longest.map(({file, seconds}) => `${path.relative(folder, file)} ${seconds.toFixed(0)} s`).join(', ')}`);
