@@ -38,7 +38,7 @@ const DELEGATED = ['condor', 'condor23', 'systemd', 'bookworm-condor', 'bullseye
 const others = (...usual) => ({usual, also: [...ROOT, ...DELEGATED, 'none'].filter((way) => !usual.includes(way))});
 
 /** bullseye's kernel lets no user mount an overlay, and has no mount_setattr(2). */
-const WITH_OVERLAYS = {usual: ['root', 'condor'], also: ['bookworm', 'hybrid', 'condor23', 'systemd', 'bookworm-condor', 'none']};
+const WITH_OVERLAYS = {usual: ['root'], also: ['condor', 'bookworm', 'hybrid', 'condor23', 'systemd', 'bookworm-condor', 'none']};
 
 /** What is in test/lab/v2 and has no row: tests that make their own groups, as root. */
 const OF_VERSION_2 = {usual: ['v2'], also: ['bookworm-v2', 'bullseye-v2']};
@@ -63,7 +63,7 @@ const ROWS = {
   'node/box/limits': others(),
   'node/box/isolation': others('condor'),
   // bullseye's kernel makes each mount read-only by itself
-  'node/box/closed': {usual: ['bullseye'], also: ['root', 'bookworm', 'hybrid']},
+  'node/box/closed': {usual: [], also: ['bullseye', 'root', 'bookworm', 'hybrid']},
   'node/box/slot-memory': {usual: [], also: ROOT},
   'node/box/view': WITH_OVERLAYS,
   'node/box/images': {usual: [], also: ['root', 'bookworm', 'none']},
@@ -91,8 +91,17 @@ const ROWS = {
   'node/box/many': others(),
   // every status and signal, the same whatever the kernel: minutes
   'node/box/endings': {usual: [], also: ['root', 'condor', 'none']},
-  'node/box/sweep': others('condor'),
+  'node/box/sweep': others(),
   'node/box/spool': ofRoot,
+  'node/box/waiting': ofRoot,
+  'node/box/observed': others(),
+  'node/box/degraded': others(),
+  'node/state/probe': others(),
+  'node/state/squatted': ofRoot,
+  // it reads files only
+  'node/state/glance': {usual: [], also: []},
+  // it compiles a module of the name service
+  'node/box/accounts': {usual: [], also: []},
   'node/box/seal': ofRoot,
   'node/box/forge': ofRoot,
   'node/cgroup/aside': {usual: [], also: ROOT.filter((way) => way !== 'hybrid')}, // where version 2 has a controller
@@ -101,12 +110,15 @@ const ROWS = {
   'node/export/dirq': {usual: [], also: []},
   'node/export/killed': {usual: [], also: []},
   'node/export/mtls': {usual: [], also: []},
+  'node/export/promtool': {usual: [], also: []},
   // how often memory is read follows from what a reading costs: where all is emulated, too seldom for its figures
   'node/export/prmon': {usual: [], also: []},
   // needs nftables, pasta and slirp4netns, which the lab's machines do not have
   'node/box/network': {usual: [], also: []},
   'node/box/faults': ofRoot,
   'lab/v2/system': {usual: ['small-condor'], also: ['small']},
+  // a machine for each way in which a batch system makes groups: minutes
+  'lab/v2/layouts': {usual: [], also: [...OF_VERSION_2.usual, ...OF_VERSION_2.also]},
   'lab/v2/many': {usual: [], also: ['v2']},
   // minutes each: a stall has to last, and a slot is filled by several jobs again and again
   'lab/v2/stall': {usual: [], also: ['v2']},

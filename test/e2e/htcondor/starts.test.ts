@@ -5,7 +5,7 @@ import {expect} from 'chai';
 import type {Ad, Job} from '../../support/pool.js';
 import {installed} from '../../support/tare.js';
 import {pick, shell, sleep, started, WAITS} from './jobs.js';
-import {poolFor, WRAPPERS} from './variants.js';
+import {nudged, poolFor, WRAPPERS} from './variants.js';
 
 const MOST = 3;
 const schedd = readFileSync(join(installed(), 'configs/htcondor/schedd.conf'), 'utf8').split('\n');
@@ -18,20 +18,6 @@ for (const variant of WRAPPERS) {
       policy: {box: 'required'},
     });
     const counted = async (job: Job): Promise<string> => (await pool().tool('condor_q', [job.id, '-af', 'TareFailedStarts'])).trim();
-    /** A schedd of this version forgets a job that waits, until something happens to one: on a site's schedd something always does. */
-    const nudged = async <T>(job: Job, work: () => Promise<T>): Promise<T> => {
-      let priority = 0;
-      const timer = setInterval(() => {
-        void pool()
-          .tool('condor_prio', ['-p', String(++priority), job.id])
-          .catch(() => undefined);
-      }, 2000);
-      try {
-        return await work();
-      } finally {
-        clearInterval(timer);
-      }
-    };
     const broken = async (target: string, work: () => Promise<void>): Promise<void> => {
       await pool().cover(target, '/dev/null');
       try {
@@ -41,7 +27,7 @@ for (const variant of WRAPPERS) {
       }
     };
     const held = async (job: Job): Promise<Ad> => {
-      await nudged(job, async () => job.wait('held'));
+      await nudged(pool(), job, async () => job.wait('held'));
       const ad = await job.heldAd();
       expect(pick(ad, 'HoldReasonCode', 'HoldReasonSubCode')).to.deep.equal({HoldReasonCode: '26', HoldReasonSubCode: '2'});
       return ad;
@@ -56,11 +42,11 @@ for (const variant of WRAPPERS) {
         expect(await counted(job)).to.equal(String(MOST));
 
         await job.command('condor_release'); // one more try
-        await nudged(job, async () => job.wait('held', {times: 2}));
+        await nudged(pool(), job, async () => job.wait('held', {times: 2}));
         expect(job.events('executing')).to.have.length(MOST + 1);
       });
       await job.command('condor_release');
-      await nudged(job, async () => job.wait('terminated'));
+      await nudged(pool(), job, async () => job.wait('terminated'));
       expect(job.output).to.equal('ran\n');
     });
 

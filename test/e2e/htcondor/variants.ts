@@ -3,7 +3,7 @@
 import {existsSync} from 'node:fs';
 import {join} from 'node:path';
 import {LONG, need} from '../../support/need.js';
-import {Pool, type PoolOptions} from '../../support/pool.js';
+import {Pool, type Job, type PoolOptions} from '../../support/pool.js';
 import {bin, installed, isRoot, program} from '../../support/tare.js';
 
 export interface Variant {
@@ -38,4 +38,20 @@ export function poolFor({wrapper}: Variant, options: Omit<PoolOptions, 'wrapper'
     if (pool === null) throw new Error('the pool has not been started');
     return pool;
   };
+}
+
+/**
+ * While the work is waited for, something happens to the job every 2 s: before 24.0.11 a schedd forgets a job that cools down until something does,
+ * and on a site's schedd something always does.
+ */
+export async function nudged<T>(pool: Pool, job: Job, work: () => Promise<T>): Promise<T> {
+  let priority = 0;
+  const timer = setInterval(() => {
+    void pool.tool('condor_prio', ['-p', String(++priority), job.id]).catch(() => undefined);
+  }, 2000);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
 }

@@ -6,7 +6,7 @@ import type {UsageRecord} from '../../../src/record/record.js';
 import type {Ad, Job} from '../../support/pool.js';
 import {installed, payload, until} from '../../support/tare.js';
 import {pick, shell, sleep, started, WAITS} from './jobs.js';
-import {poolFor, WRAPPERS} from './variants.js';
+import {nudged, poolFor, WRAPPERS} from './variants.js';
 
 const MIB = 1024 * 1024;
 /** The built-in reserve is 8 % of a small slot. */
@@ -17,7 +17,7 @@ const TOO_MUCH = {executable: payload('touch-memory'), arguments: '600 --hold 60
 for (const variant of WRAPPERS) {
   describe(`under HTCondor, ${variant.name}`, () => {
     const pool = poolFor(variant, {
-      config: [...schedd, 'ApelSpecs = [HEPscore23 = 14.37; HS06 = 3]', 'STARTD_ATTRS = $(STARTD_ATTRS) ApelSpecs'],
+      config: [...schedd, 'TARE_COOL_DOWN = 1', 'ApelSpecs = [HEPscore23 = 14.37; HS06 = 3]', 'STARTD_ATTRS = $(STARTD_ATTRS) ApelSpecs'],
     });
 
     /** The only record of a job's attempt. */
@@ -167,12 +167,14 @@ for (const variant of WRAPPERS) {
       await pool().cover('/usr/bin/bwrap', '/dev/null');
       try {
         const job = await pool().submit(shell('echo ran'));
-        expect(await job.wait('remote-error', {times: 2})).to.match(/The job wrapper failed to execute the job: tare: .*box/);
+        expect(await nudged(pool(), job, () => job.wait('remote-error', {times: 2}))).to.match(
+          /The job wrapper failed to execute the job: tare: .*box/,
+        );
         expect(pool().starterLog()).to.match(/The job wrapper failed to execute the job: tare: .*box/);
         expect(job.events('held').length + job.events('terminated').length).to.equal(0);
         expect((await job.ad()).get('JobStatus')).to.be.oneOf(['1', '2']);
         await pool().uncover('/usr/bin/bwrap');
-        await job.wait('terminated');
+        await nudged(pool(), job, () => job.wait('terminated'));
         const ad = await job.finalAd();
         expect([ad.get('ExitCode'), job.output]).to.deep.equal(['0', 'ran\n']);
         expect(recordOf(ad, 1).outcome).to.deep.include({status: 'wrapper-failure', code: 'BOX_UNAVAILABLE'});
