@@ -162,7 +162,7 @@ export const CASES: readonly Case[] = [
     argv: [site.job({command: ['/bin/true'], devices: ['/dev/none']})],
     policy: {devices: ['/dev/*']},
   })),
-  run('an enforcement that no node has', 126, {
+  run('an enforcement that no kernel has', 125, {
     argv: ['--wall-time', '1h', '--', '/bin/true'],
     policy: {enforcement: {wallTime: 'kernel'}},
   }),
