@@ -741,6 +741,11 @@ static bool widen_root(const char *directory)
 {
 	/* any directory will do that is there on every node: it is to be seen again when the root is changed */
 	static const char aside[] = "/dev";
+	if (strchr(directory + 1, '/')) {
+		/* it would be made in a directory of the node's */
+		errno = ENOENT;
+		return false;
+	}
 	int tree = open_tree_of(aside), old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *entries = old < 0 ? NULL : fdopendir(old);
 	bool done = tree >= 0 && entries && mount("tmpfs", aside, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") == 0;

@@ -16,6 +16,7 @@ import {
   type Wanted,
 } from '../cvmfs/judge.js';
 import {look} from '../cvmfs/look.js';
+import {proxiesIn} from '../cvmfs/proxies.js';
 import {TareError, TareErrors} from '../errors.js';
 import {formatDuration} from '../job/quantity.js';
 import type {Valued} from '../job/job.js';
@@ -26,6 +27,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {epochUs, monotonicUs, sleep} from '../process/clock.js';
 import {KeptSignals} from '../process/kept-signals.js';
 import type {Log} from '../process/log.js';
+import {deadOf, inBestOrder} from './proxies.js';
 import {endOwn, lastWords, mountOwn, usageOf, type Context} from './own.js';
 import {ensureOwn} from '../box/state.js';
 import {startTool} from '../process/tool.js';
@@ -75,7 +77,7 @@ async function lookUntilUsable(probe: Probe, folder: string | null, context: Ask
     const verdict = judge(answer, probe);
     const found =
       verdict.state === 'absent' && mount !== undefined
-        ? await lookAtOwn(probe, mount, context)
+        ? await lookAtOwn(probe, mount, folder, context)
         : {
             entry: entryOf(probe, answer, {...verdict, reason: withAge(verdict.reason, answer)}),
             errors: errorsOf(answer),
@@ -96,26 +98,35 @@ function withAge(reason: string | null, {shared, epochUs: at}: Answer): string |
   return `${reason}; found ${String(age)} s ago by a look for another job, which counts for cvmfs.shareFor`;
 }
 
-async function lookAtOwn(probe: Probe, mount: Mount, {plan, kept, ...asked}: Asked): Promise<Looked> {
+async function lookAtOwn(probe: Probe, mount: Mount, folder: string | null, {plan, kept, ...asked}: Asked): Promise<Looked> {
   const {scratch} = plan.directories;
   const identity = stepOf(plan, 'identity.take') ?? null;
   const isView = stepsOf(plan, 'mount.overlay').some(({lower}) => lower === '/');
   const root = lstatSync(mount.root, {throwIfNoEntry: false});
-  // elsewhere enter makes it, but what lies above a layer is not in the layer
-  const obstacle = isView && root === undefined ? `the view of the node needs a directory ${mount.root} there: make it, empty` : null;
-  return tryOwn(probe, mount, {scratch, identity, ...asked}, {obstacle, kept});
+  // enter makes one right below /, but what lies above a layer is not in the layer
+  const obstacle =
+    root !== undefined
+      ? null
+      : isView
+        ? `the view of the node needs a directory ${mount.root} there: make it, empty`
+        : dirname(mount.root) !== '/'
+          ? `the box needs a directory ${mount.root} on the node, since it does not lie right below /: make it, empty`
+          : null;
+  const proxies = folder === null ? null : join(folder, 'proxies.json');
+  return tryOwn(probe, mount, {scratch, identity, ...asked}, {obstacle, kept, proxies});
 }
 
 /** Mounts it and looks at that; what cannot be used then is not kept. */
 async function tryOwn(
   wanted: Wanted,
-  mount: Mount,
+  step: Mount,
   context: Context,
-  {obstacle = null, kept = new KeptSignals()}: {obstacle?: string | null; kept?: KeptSignals} = {},
+  {obstacle = null, kept = new KeptSignals(), proxies = null}: {obstacle?: string | null; kept?: KeptSignals; proxies?: string | null} = {},
 ): Promise<Looked> {
   const {repository} = wanted;
   const {identity} = context;
   const beganUs = monotonicUs();
+  const mount = {...step, parameters: await withBestProxies(step, proxies, context.log)};
   const own = obstacle ?? (await mountOwn(mount, context));
   if (typeof own === 'string') {
     const answer = {...readAnswer(''), epochUs: epochUs(), us: monotonicUs() - beganUs};
@@ -127,16 +138,30 @@ async function tryOwn(
   if (verdict.state === 'ok') return {entry: entryOf(wanted, answer, verdict, true), errors: errorsOf(answer), own};
   const words = lastWords(own);
   await endOwn([{own, entry: entryOf(wanted, answer, verdict)}]);
-  const said = words === null ? '' : `; its client said: ${words}${meaningOf(words, mount)}`;
+  const said = words === null ? '' : `; its client said: ${words}${await meaningOf(words, step)}`;
   const reason = `mounted by Tare (${mount.client}): ${verdict.reason ?? verdict.state}${said}`;
   return {entry: {...entryOf(wanted, answer, {state: verdict.state, reason}), mounted: null, fileSystem: null}, errors: null};
 }
 
+const PROXIES = 'CVMFS_HTTP_PROXY';
+const SERVERS = 'CVMFS_SERVER_URL';
+
+/** @param file where it is kept what does not answer; null: nowhere */
+const withBestProxies = ({parameters}: Mount, file: string | null, log: Log): Promise<Mount['parameters']> =>
+  Promise.all(parameters.map(async ({name, value}) => ({name, value: name === PROXIES ? await inBestOrder(value, file, log) : value})));
+
 /** A client that reaches no server says only that it has no catalog. */
-function meaningOf(words: string, {parameters, config}: Mount): string {
+async function meaningOf(words: string, {repository, parameters, config}: Mount): Promise<string> {
   if (!/catalog|manifest|host serving|proxy/i.test(words)) return '';
-  const value = (name: string): string => parameters.find((one) => one.name === name)?.value ?? `as in ${config.join(', ')}`;
-  return `: it could not fetch the catalog, or not believe it; proxies: ${value('CVMFS_HTTP_PROXY')}, servers: ${value('CVMFS_SERVER_URL')}`;
+  const value = (name: string): string | undefined => parameters.find((one) => one.name === name)?.value;
+  const shown = (name: string): string => value(name) ?? `as in ${config.join(', ')}`;
+  const proxies = value(PROXIES) ?? '';
+  const servers = /(^|[|;])DIRECT([|;]|$)/.test(proxies) ? (value(SERVERS) ?? '').replaceAll('@fqrn@', repository).split(';') : [];
+  const dead = (await Promise.all([deadOf(proxiesIn(proxies)), deadOf(servers)])).map((found) =>
+    Object.entries(found).map(([url, because]) => `${url} (${because})`),
+  );
+  const silent = ['proxy', 'server'].flatMap((what, index) => (dead[index] ?? []).map((one) => `the ${what} ${one} does not answer`));
+  return `: it could not fetch the catalog, or not believe it; ${[...silent, `proxies: ${shown(PROXIES)}`, `servers: ${shown(SERVERS)}`].join(', ')}`;
 }
 
 /** Nobody wants the answer any more. */

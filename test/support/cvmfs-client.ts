@@ -6,7 +6,7 @@
 
 import {execFileSync} from 'node:child_process';
 import {randomBytes} from 'node:crypto';
-import {chmodSync, cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {delimiter, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 
@@ -30,6 +30,8 @@ export interface TestClient {
   silence?: (name: string) => void;
   /** Has another server than squashfuse, which can do more; its tree has a file `data/large` besides. */
   serve?: (name: string, attributes: Record<string, string>) => void;
+  /** The proxies that its clients tried, in their order; forgotten with that. */
+  tried?: (name: string) => string[];
   /** That server tells other extended attributes from now on. */
   attribute?: (name: string, attributes: Record<string, string>) => void;
   /** That server takes the next read, and never answers. */
@@ -81,6 +83,12 @@ export function standIn(place: string): TestClient {
       attribute(name, attributes);
     },
     attribute,
+    tried: (name) => {
+      const file = join(folder, `${name}.tried`);
+      const tried = readFileSync(file, 'utf8').trim().split('\n');
+      rmSync(file);
+      return tried;
+    },
     hang: (name) => {
       writeFileSync(join(folder, `${name}.hang`), '');
     },

@@ -4,6 +4,7 @@
  */
 import {expect} from 'chai';
 import {chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync} from 'node:fs';
+import {createServer, type AddressInfo} from 'node:net';
 import {homedir} from 'node:os';
 import {join} from 'node:path';
 import {realClient, standIn, type TestClient} from '../../support/cvmfs-client.js';
@@ -31,6 +32,17 @@ print(pages[len(pages) - 1])`;
 /** Each has a client of its own. */
 const JOBS = Math.min(50, Number(process.env.TARE_BOXES ?? '50'));
 const AT_ONCE = 5;
+
+/** On which nobody listens. */
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const {port} = server.address() as AddressInfo;
+      server.close(() => {
+        resolve(port);
+      });
+    });
+  });
 
 const isStopped = (pid: number): boolean =>
   readdirSync(`/proc/${String(pid)}/task`).every((task) =>
@@ -137,6 +149,16 @@ for (const [title, kind] of KINDS)
         ]);
         const required = await run(shell('"$1/$2/bin/analyse"', first()), {required: [first()]});
         expect(required.stdout, required.stderr).to.equal('sum 55\n');
+      });
+
+      it('the node has no directory for repositories, and it would not lie right below /: refused, and none is made there', async () => {
+        rmdirSync(root);
+        const ended = await run(['--cvmfs', first(), ...shell('true')]);
+        expect(ended.code, ended.stderr).to.equal(125);
+        expect(ended.stderr).to.include(
+          `the box needs a directory ${root} on the node, since it does not lie right below /: make it, empty`,
+        );
+        expect(existsSync(root)).to.equal(false);
       });
 
       it('the node has no directory for repositories: there is one in the box', async () => {
@@ -413,6 +435,24 @@ for (const [title, kind] of KINDS)
           expect(entry?.clientCpuUs).to.be.above(0);
           expect(entry?.clientMemoryBytes).to.be.within(2 ** 20, 2 ** 30);
           expect(record?.flags).to.not.include('cvmfs-lost');
+        });
+
+        it('a proxy that does not answer is put behind the others, also for the next jobs; where there is no other the message says so', async () => {
+          const dead = `http://127.0.0.1:${String(await freePort())}`;
+          const proxies = `${dead};DIRECT`;
+          const ended = await run(['--cvmfs', first(), ...shell('"$1/$2/bin/analyse"', first())], {}, {proxies});
+          expect(ended, ended.stderr).to.include({code: 0, stdout: 'sum 55\n'});
+          expect(client.tried?.(first())).to.deep.equal(['DIRECT']);
+          const server = createServer().listen(Number(new URL(dead).port), '127.0.0.1');
+          try {
+            await run(['--cvmfs', first(), ...shell('true')], {}, {proxies});
+            expect(client.tried?.(first())).to.deep.equal(['DIRECT']);
+          } finally {
+            server.close();
+          }
+          const refused = await run(['--cvmfs', first(), ...shell('echo never')], {}, {proxies: dead});
+          expect(refused).to.include({code: 125, stdout: ''});
+          expect(refused.stderr).to.include(`the proxy ${dead} (ECONNREFUSED) does not answer`);
         });
 
         it('a client that never answers: refused within the deadline', async () => {
