@@ -1,12 +1,19 @@
 // npm run build:packages [-- NAME…]: dist/tare as a tarball, a deb and an RPM, or those that are named. The packages install the folder as /opt/tare, with links where a shell
 // and man look, and what a node needs besides: scripts/packages, configs. One whose packager this machine lacks is left out, with a line that says what to install.
+// --as VERSION --to FOLDER: the same under another version, not packed, for tests of upgrades.
 import {spawnSync} from 'node:child_process';
 import {copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
+import {parseArgs} from 'node:util';
 import {Stop, main, root, step, which} from './steps.mjs';
 
 const dist = path.join(root, 'dist');
-const {version, description, license} = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+const {values: other, positionals: chosen} = parseArgs({options: {as: {type: 'string'}, to: {type: 'string'}}, allowPositionals: true});
+const {version: own, description, license} = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+const version = other.as ?? own;
+/** gzip, which every version of dpkg and rpm reads. */
+const PACKED = other.as === undefined ? {deb: '-Zgzip', rpm: 'w6.gzdio'} : {deb: '-Znone', rpm: 'w.ufdio'};
+const to = path.resolve(other.to ?? dist);
 /** Where a package has the folder. Jobs run from a copy that the package manager does not know: scripts/packages/installed. */
 const INSIDE = `usr/lib/tare/${version}`;
 const LINKS = {
@@ -27,10 +34,9 @@ const FILES = {
 };
 const OF_THE_SITE = Object.keys(FILES).filter((name) => name.startsWith('etc/'));
 
-/** A script of scripts/packages as the packages run it, without its first line. */
-const script = (name) => readFileSync(path.join(root, 'scripts/packages', name), 'utf8').replace(/^#!.*\n/, '');
-const INSTALLED = `set -- ${version}\n${script('installed')}`;
-const REMOVED = script('removed');
+/** A script of scripts/packages as the packages run it, with their version and without its first line. */
+const script = (name) => `set -- ${version}\n${readFileSync(path.join(root, 'scripts/packages', name), 'utf8').replace(/^#!.*\n/, '')}`;
+const [INSTALLED, REMOVED] = ['installed', 'removed'].map(script);
 
 /** When the last commit was made: the same sources are the same packages. */
 function sourceDate() {
@@ -41,6 +47,7 @@ const env = {SOURCE_DATE_EPOCH: process.env.SOURCE_DATE_EPOCH ?? sourceDate()};
 
 function installedTree(place) {
   cpSync(path.join(dist, 'tare'), path.join(place, INSIDE), {recursive: true, verbatimSymlinks: true});
+  writeFileSync(path.join(place, INSIDE, 'VERSION'), `${version}\n`);
   for (const [name, from] of Object.entries(FILES)) {
     mkdirSync(path.join(place, path.dirname(name)), {recursive: true});
     copyFileSync(path.join(root, 'configs', from), path.join(place, name));
@@ -59,13 +66,12 @@ function tarball() {
     '--create',
     '--use-compress-program=gzip --no-name',
     '--file',
-    path.join(dist, `${name}.tar.gz`),
+    path.join(to, `${name}.tar.gz`),
     ...same,
     ...inside,
   ]);
 }
 
-/** gzip, which every version of dpkg and rpm reads. */
 function deb(work) {
   const tree = path.join(work, 'deb');
   installedTree(tree);
@@ -88,8 +94,8 @@ function deb(work) {
   writeFileSync(path.join(tree, 'DEBIAN/conffiles'), OF_THE_SITE.map((name) => `/${name}\n`).join(''));
   const scripts = {postinst: `[ "$1" = configure ] || exit 0\n${INSTALLED}`, prerm: `[ "$1" = remove ] || exit 0\n${REMOVED}`};
   for (const [name, text] of Object.entries(scripts)) writeFileSync(path.join(tree, 'DEBIAN', name), `#!/bin/sh\n${text}`, {mode: 0o755});
-  const file = path.join(dist, `tare_${version}_amd64.deb`);
-  step('deb', 'dpkg-deb', ['--root-owner-group', '-Zgzip', '--build', tree, file], {env});
+  const file = path.join(to, `tare_${version}_amd64.deb`);
+  step('deb', 'dpkg-deb', ['--root-owner-group', PACKED.deb, '--build', tree, file], {env});
 }
 
 /** The programs are as they were tested: rpm neither strips them nor looks into them. */
@@ -110,7 +116,7 @@ AutoReqProv: no
 %global debug_package %{nil}
 %global __os_install_post %{nil}
 %global _build_id_links none
-%global _binary_payload w6.gzdio
+%global _binary_payload ${PACKED.rpm}
 %global source_date_epoch_from_changelog 0
 %global use_source_date_epoch_as_buildtime 1
 %global clamp_mtime_to_source_date_epoch 1
@@ -132,7 +138,7 @@ ${[...Object.keys(LINKS), ...Object.keys(FILES)].map((name) => `${OF_THE_SITE.in
   const define = (name, value) => ['--define', `${name} ${value}`];
   const places = [
     ...define('_topdir', path.join(work, 'rpmbuild')),
-    ...define('_rpmdir', dist),
+    ...define('_rpmdir', to),
     ...define('_build_name_fmt', '%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm'),
   ];
   step('RPM', 'rpmbuild', ['-bb', '--quiet', '--target', 'x86_64', ...places, ...define('_buildhost', 'localhost'), spec], {env});
@@ -145,12 +151,11 @@ const PACKAGES = [
 ];
 
 await main(() => {
-  const chosen = process.argv.slice(2);
   const unknown = chosen.find((each) => !PACKAGES.some(({name}) => name.toLowerCase() === each));
   if (unknown !== undefined)
     throw new Stop(`${unknown}: no such package; there are ${PACKAGES.map(({name}) => name.toLowerCase()).join(', ')}`);
   // Not in the system's temporary directory, which may be small.
-  const work = mkdtempSync(path.join(dist, 'packages-'));
+  const work = mkdtempSync(path.join(to, 'packages-'));
   try {
     for (const {name, program, remedy, make} of PACKAGES) {
       if (chosen.length > 0 && !chosen.includes(name.toLowerCase())) continue;

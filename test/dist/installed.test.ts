@@ -1,5 +1,8 @@
 /** The packages on a node without network: installed, replaced by another version while a job runs, put back, removed. */
+import {execFileSync} from 'node:child_process';
+import {mkdtempSync} from 'node:fs';
 import {dirname, join} from 'node:path';
+import {fileURLToPath} from 'node:url';
 import {expect} from 'chai';
 import {TARE_VERSION} from '../../src/version.js';
 import {FOLDER} from '../support/folder.js';
@@ -10,23 +13,29 @@ import {isRoot, program} from '../support/tare.js';
 const dist = dirname(FOLDER);
 const DEB = join(dist, `tare_${TARE_VERSION}_amd64.deb`);
 const RPM = join(dist, `tare-${TARE_VERSION}-1.x86_64.rpm`);
+/** Which another version is made from. */
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const NEXT = '9.9.9';
 
-/** The same package under another version. */
-const asNext = (deb: string): string => `
-set -e
-cd /tmp
-dpkg-deb --raw-extract ${deb} next
-mv next/usr/lib/tare/${TARE_VERSION} next/usr/lib/tare/${NEXT}
-echo ${NEXT} >next/usr/lib/tare/${NEXT}/VERSION
-sed -i 's/^Version: .*/Version: ${NEXT}/' next/DEBIAN/control
-sed -i 's/^set -- .*/set -- ${NEXT}/' next/DEBIAN/postinst
-dpkg-deb -Znone --build next next.deb >/dev/null
-rm -rf next`;
-
 const KINDS = [
-  {kind: 'deb', tool: 'dpkg', file: DEB, install: 'dpkg --install', remove: 'dpkg --remove tare'},
-  {kind: 'RPM', tool: 'rpm', file: RPM, install: 'rpm --install --nodeps', remove: 'rpm --erase tare'},
+  {
+    kind: 'deb',
+    tool: 'dpkg',
+    file: DEB,
+    next: `tare_${NEXT}_amd64.deb`,
+    install: 'dpkg --install',
+    over: 'dpkg --install --force-downgrade',
+    remove: 'dpkg --remove tare',
+  },
+  {
+    kind: 'RPM',
+    tool: 'rpm',
+    file: RPM,
+    next: `tare-${NEXT}-1.x86_64.rpm`,
+    install: 'rpm --install --nodeps',
+    over: 'rpm --upgrade --oldpackage --nodeps',
+    remove: 'rpm --erase tare',
+  },
 ];
 
 before(function () {
@@ -34,7 +43,7 @@ before(function () {
   need(this, isRoot, 'only root can make a node of the test’s own');
 });
 
-for (const {kind, tool, file, install, remove} of KINDS) {
+for (const {kind, tool, file, next, install, over, remove} of KINDS) {
   describe(`the ${kind}, installed`, function () {
     this.timeout(120_000);
     let node: PrivateNode;
@@ -87,32 +96,51 @@ for (const {kind, tool, file, install, remove} of KINDS) {
       expect(await says('stat -c %U /var/lib/tare-users/1000')).to.equal('alice');
     });
 
-    if (kind === 'deb') {
-      it('another version takes nothing away from a job that runs, and goes back the same way', async () => {
-        await says(asNext(there));
-        await says(
-          '(tare run -- /bin/sh -c "while [ ! -e go ]; do sleep 0.1; done; exit 7" >out 2>&1; echo $? >status) & sleep 2',
-          'alice',
-        );
-        await says('dpkg --install /tmp/next.deb');
-        expect(await says('readlink /opt/tare')).to.equal(`tare-${NEXT}`);
-        // nothing that would be removed is looked at earlier
-        await says('touch --no-dereference --date="11 minutes ago" /opt/tare; /opt/tare/libexec/tare-versions');
-        expect(await says('echo /opt/tare-*')).to.equal(`/opt/tare-${TARE_VERSION} /opt/tare-${NEXT}`);
-        // a brain that follows another is a program of the job's own version
-        await says(`pkill -KILL -f '^/opt/tare-${TARE_VERSION}/bin/../libexec/tare @front=' && sleep 1`);
-        await says('touch go; for i in $(seq 100); do [ -s status ] && break; sleep 0.1; done; grep -qx 7 status', 'alice');
-        await says('/opt/tare/libexec/tare-versions');
-        expect(await says('echo /opt/tare-*')).to.equal(`/opt/tare-${NEXT}`);
-        await says(`dpkg --install --force-downgrade ${there}; tare --version`);
-        expect(await says('readlink /opt/tare')).to.equal(`tare-${TARE_VERSION}`);
-      });
-    }
+    /** A job of alice's, which ends with 7 when her file `go` is there. */
+    const job = '(tare run -- /bin/sh -c "while [ ! -e go ]; do sleep 0.1; done; exit 7" >out 2>&1; echo $? >status) & sleep 2';
+    const ended = 'touch go; for i in $(seq 100); do [ -s status ] && break; sleep 0.1; done; grep -qx 7 status; rm go status';
+    const folders = (): Promise<string> => says('echo /opt/tare-*');
+    /** Nothing that would be removed is looked at earlier. */
+    const later = 'touch --no-dereference --date="11 minutes ago" /opt/tare; /opt/tare/libexec/tare-versions';
 
-    it('is removed without a trace but records, state and policy', async () => {
+    it('another version takes nothing away from a job that runs, and goes back the same way', async () => {
+      const place = mkdtempSync(join(node.directory, 'next-'));
+      const packager = ['scripts/build-packages.mjs', '--as', NEXT, '--to', place, kind.toLowerCase()];
+      execFileSync('node', packager, {cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit']});
+      await says(job, 'alice');
+      await says(`${over} ${join(place, next)}`);
+      expect(await says('readlink /opt/tare')).to.equal(`tare-${NEXT}`);
+      await says(later);
+      expect(await folders()).to.equal(`/opt/tare-${TARE_VERSION} /opt/tare-${NEXT}`);
+      // a brain that follows another is a program of the job's own version
+      await says(`pkill -KILL -f '^/opt/tare-${TARE_VERSION}/bin/../libexec/tare @front=' && sleep 1`);
+      await says(ended, 'alice');
+      await says('/opt/tare/libexec/tare-versions');
+      expect(await folders()).to.equal(`/opt/tare-${NEXT}`);
+
+      await says(job, 'alice');
+      await says(`${over} ${there}; tare --version`);
+      expect(await says('readlink /opt/tare')).to.equal(`tare-${TARE_VERSION}`);
+      await says(later);
+      expect(await folders()).to.equal(`/opt/tare-${TARE_VERSION} /opt/tare-${NEXT}`);
+      await says(ended, 'alice');
+      await says('/opt/tare/libexec/tare-versions');
+      expect(await folders()).to.equal(`/opt/tare-${TARE_VERSION}`);
+    });
+
+    it('is removed without a trace but records, state and policy, and the folder of a job that runs', async () => {
+      await says(job, 'alice');
+      expect(await says(remove)).to.include(`jobs run from /opt/tare-${TARE_VERSION}`);
+      await says(ended, 'alice');
+      expect(await says('ls -d /opt/tare* /usr/bin/tare* /usr/lib/tare 2>/dev/null || true')).to.equal(`/opt/tare-${TARE_VERSION}`);
+      expect(await says('ls /var/spool/tare | wc -l')).to.equal('4');
+    });
+
+    it('is removed whole when no job runs', async () => {
+      await says(`${install} ${there}`);
       await says(remove);
       expect(await says('ls -d /opt/tare* /usr/bin/tare* /usr/lib/tare 2>/dev/null || true')).to.equal('');
-      expect(await says('ls /var/spool/tare | wc -l')).not.to.equal('0');
+      expect(await says('ls /var/spool/tare | wc -l')).to.equal('4');
     });
   });
 }
