@@ -120,6 +120,7 @@ export function entryOf({repository}: Wanted, answer: Answer, {state, reason}: V
     offline: answer.offline,
     clientCpuUs: null,
     clientMemoryBytes: null,
+    timeouts: null,
   };
 }
 

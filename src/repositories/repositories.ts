@@ -29,6 +29,7 @@ import {KeptSignals} from '../process/kept-signals.js';
 import type {Log} from '../process/log.js';
 import {deadOf, inBestOrder} from './proxies.js';
 import {endOwn, lastWords, mountOwn, usageOf, type Context} from './own.js';
+import {timeoutsOf} from './talk.js';
 import {ensureOwn} from '../box/state.js';
 import {startTool} from '../process/tool.js';
 
@@ -207,7 +208,8 @@ export async function lookAgain(
         at: 'end',
         own,
       });
-      const closed = {...closeEntry(entry, answer, errors, fetched), ...(own === undefined ? {} : usageOf(own))};
+      const told = own === undefined ? {} : {...usageOf(own), timeouts: await timeoutsOf(own, entry.repository)};
+      const closed = {...closeEntry(entry, answer, errors, fetched), ...told};
       if (closed.stateAtEnd !== entry.state)
         log.warn('a repository is no longer what it was', {repository: entry.repository, reason: closed.reasonAtEnd});
       return closed;

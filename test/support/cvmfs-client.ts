@@ -34,6 +34,8 @@ export interface TestClient {
   tried?: (name: string) => string[];
   /** That server tells other extended attributes from now on. */
   attribute?: (name: string, attributes: Record<string, string>) => void;
+  /** The client's counters, as lines of its answer to `internal affairs`. */
+  count?: (name: string, affairs: string) => void;
   /** That server takes the next read, and never answers. */
   hang?: (name: string) => void;
   /** It has. */
@@ -88,6 +90,9 @@ export function standIn(place: string): TestClient {
       const tried = readFileSync(file, 'utf8').trim().split('\n');
       rmSync(file);
       return tried;
+    },
+    count: (name, affairs) => {
+      writeFileSync(join(folder, `${name}.affairs`), affairs);
     },
     hang: (name) => {
       writeFileSync(join(folder, `${name}.hang`), '');

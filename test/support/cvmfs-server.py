@@ -1,6 +1,7 @@
 """Serves a directory tree read-only by the kernel's FUSE protocol (linux/fuse.h, 7.31), as a client of CVMFS with a given descriptor does:
 cvmfs-server.py TREE FD CONTROL. What it does besides is told by files, looked at for each request:
 CONTROL.attributes  a JSON object: the extended attributes of the root, without `user.`
+CONTROL.affairs     lines in its answer to "internal affairs" on ./cvmfs_io.REPOSITORY, as cvmfs/talk.cc and statistics.cc (PrintList) write them
 CONTROL.hang        a read that comes is taken and never answered; it is deaf to SIGTERM then, and says so by CONTROL.hung
 """
 
@@ -8,9 +9,11 @@ import errno
 import json
 import os
 import signal
+import socket
 import stat
 import struct
 import sys
+import threading
 
 TREE, FD, CONTROL = os.path.abspath(sys.argv[1]), int(sys.argv[2].rsplit("/", 1)[-1]), sys.argv[3]
 HEADER = struct.Struct("=IIQQIIIHH")
@@ -112,6 +115,19 @@ def answer(opcode, node, body):
     raise OSError(errno.ENOSYS, "unknown")
 
 
+def talk():
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind("./cvmfs_io." + os.path.basename(CONTROL))
+    listener.listen(1)
+    while True:
+        peer, _ = listener.accept()
+        if peer.recv(512) == b"internal affairs" and os.path.exists(CONTROL + ".affairs"):
+            with open(CONTROL + ".affairs", "rb") as file:
+                peer.sendall(b"Inode Generation:\n  1\nName|Value|Description\n" + file.read())
+        peer.close()
+
+
+threading.Thread(target=talk, daemon=True).start()
 while True:
     try:
         request = os.read(FD, 1 << 20)

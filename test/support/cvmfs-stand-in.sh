@@ -36,6 +36,6 @@ reach() {
 }
 [ -w "$CVMFS_STAND_IN" ] && IFS=' ' reach "$1"
 if [ -e "$CVMFS_STAND_IN/$1.silent" ]; then exec sleep 1000; fi
-if [ -d "$CVMFS_STAND_IN/$1.tree" ]; then exec /usr/bin/python3 "${0%/*}/cvmfs-server.py" "$CVMFS_STAND_IN/$1.tree" "$2" "$CVMFS_STAND_IN/$1"; fi
+if [ -d "$CVMFS_STAND_IN/$1.tree" ]; then cd "$CVMFS_CACHE_BASE/$1" && exec /usr/bin/python3 "${0%/*}/cvmfs-server.py" "$CVMFS_STAND_IN/$1.tree" "$2" "$CVMFS_STAND_IN/$1"; fi
 [ -e "$CVMFS_STAND_IN/$1.sqfs" ] || { echo "failed to load root catalog of $1" >&2; exit 1; }
 exec squashfuse -f -o ro "$CVMFS_STAND_IN/$1.sqfs" "$2"

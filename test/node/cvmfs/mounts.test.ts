@@ -425,13 +425,17 @@ for (const [title, kind] of KINDS)
           need(this, existsSync(PYTHON), 'python3 is not installed');
           client.serve?.(first(), {rx: '3', ndownload: '1', logbuffer: 'mounted'});
           const {end, go} = await begin('ls "$1/$2" >/dev/null');
+          client.count?.(
+            first(),
+            'download.n_host_failover|1|hosts\ndownload.n_proxy_failover|2|proxies\ndownload.n_requests|9|all\ndownload.n_retries|4|tries\n',
+          );
           client.attribute?.(first(), {rx: '5003', ndownload: '41', logbuffer: 'recovered from offline mode\nentering offline mode'});
           go();
           const {code, stderr} = await end;
           expect(code, stderr).to.equal(0);
           const [record] = site.records();
           const entry = record?.cvmfs[0];
-          expect(entry).to.include({stateAtEnd: 'ok', downloads: 41, downloadedBytes: 5003 * 1024, offline: true});
+          expect(entry).to.include({stateAtEnd: 'ok', downloads: 41, downloadedBytes: 5003 * 1024, offline: true, timeouts: 7});
           expect(entry?.clientCpuUs).to.be.above(0);
           expect(entry?.clientMemoryBytes).to.be.within(2 ** 20, 2 ** 30);
           expect(record?.flags).to.not.include('cvmfs-lost');

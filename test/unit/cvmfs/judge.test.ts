@@ -73,6 +73,7 @@ describe('the record’s entry', () => {
         offline: null,
         clientCpuUs: null,
         clientMemoryBytes: null,
+        timeouts: null,
       },
     });
   });
