@@ -1,4 +1,4 @@
-/* `tare-mounter FRONT FOLDER PLACE IDENTITY CLIENT ARGUMENT…`: a repository of CVMFS, mounted for one job where the node has it not.
+/* `tare-mounter FRONT FOLDER PLACE IDENTITY WITHIN CLIENT ARGUMENT…`: a repository of CVMFS, mounted for one job where the node has it not.
  *
  * Mounts and client are in namespaces of their own: process 1 of the PID namespace, which is this program, keeps them, and with it
  * the kernel ends the client, the mount and the client's locks, whoever is killed. It ends when the front does, or by SIGTERM;
@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 enum {
-	FIRST_ARGUMENT = 7,
+	FIRST_ARGUMENT = 8,
 	LEAVE_MS = 1000, /* for a client whose mount is gone, and once more after SIGTERM */
 };
 
@@ -79,9 +79,13 @@ bool mounts_join(pid_t pid)
 	return joined;
 }
 
-static void isolate(bool user)
+static void isolate(bool user, pid_t within)
 {
-	if (user && !user_namespace(geteuid(), getegid()))
+	/* of a configuration repository that another mounter keeps: it is in all mounts that are copied from there */
+	if (within) {
+		if (!mounts_join(within))
+			fail("mounts of the configuration repository");
+	} else if (user && !user_namespace(geteuid(), getegid()))
 		fail("user namespace");
 	if (unshare(CLONE_NEWPID) || !own_mounts())
 		fail("namespaces");
@@ -220,11 +224,12 @@ static _Noreturn void keep_mounted(struct mounter *mounter)
 int mounter_main(int argc, char **argv)
 {
 	static struct mounter mounter;
-	long front;
+	long front, within = 0;
 	int status = 0;
 
 	if (argc < FIRST_ARGUMENT || !parse_number(argv[2], 1, 1L << 30, &front) ||
-	    (strcmp(argv[5], "-") && !identity_parse(&mounter.identity, argv[5])))
+	    (strcmp(argv[5], "-") && !identity_parse(&mounter.identity, argv[5])) ||
+	    (strcmp(argv[6], "-") && !parse_number(argv[6], 1, 1L << 30, &within)))
 		return EXIT_WRAPPER;
 	mounter.folder = argv[3];
 	mounter.place = argv[4];
@@ -239,7 +244,7 @@ int mounter_main(int argc, char **argv)
 	if (mounter.front < 0)
 		fail("front");
 	mounter.front = above_standard(mounter.front);
-	isolate(mounter.user);
+	isolate(mounter.user, (pid_t)within);
 	pid_t pid = fork();
 	if (pid < 0)
 		fail("fork");

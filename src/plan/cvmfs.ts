@@ -86,6 +86,8 @@ export const mountStep = (
   root,
   client: mount.client,
   config: configFor(mount, repository),
+  ...(mount.configDirectory === null ? {} : {configDirectory: mount.configDirectory}),
+  ...(mount.configRepository === null ? {} : {configRepository: mount.configRepository}),
   parameters: parametersFor(mount, account, repositories),
   sharedCache: mount.sharedCache === null ? null : cacheOf(mount.sharedCache, account),
   deadlineUs: mount.deadlineUs,

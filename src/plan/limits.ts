@@ -195,7 +195,9 @@ function memoryOfSlot({job, policy, facts}: Inputs, granted: Valued<number> | nu
 
 /** Clients of repositories that Tare may have to start for the job, in the slot and not under the job's limit. */
 function clientsOf({cvmfs}: Inputs['job'], {cvmfs: {value: rule}}: Policy): number {
-  return rule.mount === null ? 0 : new Set([...cvmfs.map(({value}) => value), ...rule.required]).size;
+  const names = new Set([...cvmfs.map(({value}) => value), ...rule.required]);
+  // and one for the configuration repository
+  return rule.mount === null ? 0 : names.size + (names.size > 0 && rule.mount.configDirectory !== null ? 1 : 0);
 }
 
 /**

@@ -11,6 +11,10 @@ export interface CvmfsMountRule {
   client: string;
   /** Files of its parameters, with `%r` and `%d`. */
   config: string[];
+  /** The client's own directory of parameters; null: it reads none. */
+  configDirectory: string | null;
+  /** null: the one that configDirectory names. */
+  configRepository: string | null;
   /** What is set beside them, in the client's names. */
   parameters: {name: string; value: string}[];
   /** Where accounts have a cache for all their jobs; null: each job has its own. */
@@ -40,7 +44,7 @@ const OWN =
 const SHELL = /^(PATH|IFS|ENV|HOME|SHELLOPTS|PS4|BASH.*|LD_.*|GCONV_PATH)$/;
 
 export function readCvmfsMount(written: CvmfsMountDocument, locate: Locate, problems: Problems): CvmfsMountRule {
-  const {client, config = [], servers, proxies, keys, parameters = {}, cache = {}, deadline} = written;
+  const {client, config = [], configDirectory, configRepository, servers, proxies, keys, parameters = {}, cache = {}, deadline} = written;
   const given = [
     ...(servers === undefined ? [] : [{name: 'CVMFS_SERVER_URL', value: servers.join(';'), key: 'servers'}]),
     ...(proxies === undefined ? [] : [{name: 'CVMFS_HTTP_PROXY', value: proxies, key: 'proxies'}]),
@@ -62,7 +66,18 @@ export function readCvmfsMount(written: CvmfsMountDocument, locate: Locate, prob
       );
     if (key !== undefined) problems.add(wrong('the parameter is given twice', at, `${name} and ${key}`, 'one of them'));
   }
-  if (config.length === 0) {
+  if (configDirectory === undefined ? configRepository !== undefined : config.length > 0)
+    problems.add(
+      wrong(
+        configDirectory === undefined
+          ? 'a configuration repository is used with configDirectory alone'
+          : 'the client’s files are named twice',
+        locate(configDirectory === undefined ? '/configRepository' : '/config'),
+        configDirectory ?? configRepository ?? '',
+        'configDirectory, with or without configRepository, or config',
+      ),
+    );
+  if (config.length === 0 && configDirectory === undefined) {
     const somewhere = locate(below('', Object.keys(written)[0] ?? 'servers'));
     for (const [key, name] of [
       ['servers', 'CVMFS_SERVER_URL'],
@@ -74,7 +89,7 @@ export function readCvmfsMount(written: CvmfsMountDocument, locate: Locate, prob
             'the client of cvmfs.mount cannot know what it needs',
             somewhere,
             `neither ${key} nor config`,
-            `${key}, or config files with ${name}`,
+            `${key}, or config files or a configDirectory with ${name}`,
           ),
         );
   }
@@ -89,6 +104,8 @@ export function readCvmfsMount(written: CvmfsMountDocument, locate: Locate, prob
     client: client ?? DEFAULT_CLIENT,
     at: locate(''),
     config,
+    configDirectory: configDirectory ?? null,
+    configRepository: configRepository ?? null,
     parameters: [...given.map(({name, value}) => ({name, value})), ...more],
     sharedCache: shared,
     quotaBytes: quota ?? (shared === null ? DEFAULT_QUOTA : null),

@@ -13,6 +13,8 @@ export interface MounterOrder {
   place: string;
   /** Who runs the client; null: the caller. */
   identity: {uid: number; gid: number; groups: readonly number[]} | null;
+  /** In whose mounts it begins; null: in ours. */
+  within: number | null;
   /** The client's argv; the descriptor of its mount comes last. */
   client: readonly string[];
 }
@@ -26,14 +28,14 @@ const LEAVE_MS = 3000;
  * @returns the process in whose mounts it is, or why there is none
  */
 export function startMounter(order: MounterOrder, deadlineMs: number, onEnd: (how: string) => void): Promise<ProcessId | string> {
-  const {frontPid, folder, place, identity, client} = order;
+  const {frontPid, folder, place, identity, within, client} = order;
   const who = identity === null ? '-' : `${String(identity.uid)} ${String(identity.gid)} ${identity.groups.join(',')}`;
   return new Promise((resolve) => {
     let text = '';
     // two processes say it, in either order
     let isMounted = false;
     let mounter: ProcessId | null = null;
-    const child = startTool('tare-mounter', [String(frontPid), folder, place, who, ...client]);
+    const child = startTool('tare-mounter', [String(frontPid), folder, place, who, within === null ? '-' : String(within), ...client]);
     const settle = (found: ProcessId | string): void => {
       clearTimeout(timer);
       if (typeof found === 'string') child.kill('SIGKILL');

@@ -18,10 +18,10 @@ import {
 import {hostname} from 'node:os';
 import {join} from 'node:path';
 import type {Entry, Looked, OwnMount} from '../cvmfs/judge.js';
-import {configText} from '../policy/cvmfs-mount.js';
 import type {StepOf} from '../plan/step.js';
 import type {Log} from '../process/log.js';
 import {endMounter, killMounter, startMounter} from './mounter.js';
+import {configOf, type ConfigPlace} from './config-repository.js';
 import {makeAccountCache} from './shared-cache.js';
 import {isRunning} from '../process/process.js';
 import {readTree} from '../process/tree.js';
@@ -50,18 +50,30 @@ const HALF_MADE_MS = 60_000;
 const LAST_BYTES = 2000;
 const LAST_LINES = 3;
 
-/** @returns what was mounted (its client need not answer yet), or why nothing was */
-export async function mountOwn(step: Mount, {scratch, identity, id, frontPid, bootId, log}: Context): Promise<OwnMount | string> {
+/**
+ * @param config where the configuration repository is; null: there is none
+ * @returns what was mounted (its client need not answer yet), or why nothing was
+ */
+export async function mountOwn(
+  step: Mount,
+  {scratch, identity, id, frontPid, bootId, log}: Context,
+  config: ConfigPlace | null,
+): Promise<OwnMount | string> {
   const {repository} = step;
   let folder: string | null = null;
   try {
-    folder = makeFolder(step, {scratch, identity, id}, {host: {node: hostname(), bootId}, wrapper: wrapperOf(frontPid)});
+    folder = makeFolder({scratch, id});
+    const {own, files} = configOf(step, folder, config);
+    fillFolder(folder, {...step, own}, identity, {host: {node: hostname(), bootId}, wrapper: wrapperOf(frontPid)});
     const place = join(folder, 'mnt', repository);
-    const files = [...step.config, join(folder, 'config')];
     const client = [step.client, '-f', '-o', `config=${files.join(':')}`, repository];
-    const mounter = await startMounter({frontPid, folder, place, identity, client}, step.deadlineUs / 1000, (how) => {
-      log.info('the client of a repository has ended', {repository, how});
-    });
+    const mounter = await startMounter(
+      {frontPid, folder, place, identity, within: config?.mounter ?? null, client},
+      step.deadlineUs / 1000,
+      (how) => {
+        log.info('the client of a repository has ended', {repository, how});
+      },
+    );
     if (typeof mounter !== 'string') return {mounter, folder, place};
     removeFolder(folder);
     return mounter;
@@ -71,37 +83,23 @@ export async function mountOwn(step: Mount, {scratch, identity, id, frontPid, bo
   }
 }
 
-function makeFolder(
-  {repository, parameters, sharedCache}: Mount,
-  {scratch, identity, id}: Pick<Context, 'scratch' | 'identity' | 'id'>,
-  owner: WhoBegan,
-): string {
+function makeFolder({scratch, id}: Pick<Context, 'scratch' | 'id'>): string {
   ensureOwn(scratch, 0o711, process.getuid?.() ?? -1);
-  const folder = mkdtempSync(join(scratch, `tare-cvmfs-${id}-`));
-  try {
-    fillFolder(folder, {repository, parameters, sharedCache}, identity, owner);
-    return folder;
-  } catch (error) {
-    removeFolder(folder);
-    throw error;
-  }
+  return mkdtempSync(join(scratch, `tare-cvmfs-${id}-`));
 }
 
 function fillFolder(
   folder: string,
-  {repository, parameters, sharedCache}: Pick<Mount, 'repository' | 'parameters' | 'sharedCache'>,
+  {repository, own, sharedCache}: Pick<Mount, 'repository' | 'sharedCache'> & {own: Record<string, string>},
   identity: Context['identity'],
   owner: WhoBegan,
 ): void {
   writeFileSync(join(folder, OWNER), JSON.stringify(owner), {mode: 0o600});
-  writeFileSync(join(folder, 'config'), configText(parameters, folder));
+  for (const [name, text] of Object.entries(own)) writeFileSync(join(folder, name), text);
   for (const path of ['mnt', `mnt/${repository}`]) mkdirSync(join(folder, path), {mode: 0o755});
-  for (const [path, mode] of [
-    ['mnt', 0o755],
-    ['config', 0o644],
-    ['.', 0o711],
-  ] as const)
-    chmodSync(join(folder, path), mode);
+  chmodSync(join(folder, 'mnt'), 0o755);
+  for (const name of Object.keys(own)) chmodSync(join(folder, name), 0o644);
+  chmodSync(folder, 0o711);
   makeFor(identity, join(folder, 'cache'));
   if (sharedCache !== null) makeAccountCache(sharedCache, identity);
 }

@@ -29,6 +29,7 @@ import {KeptSignals} from '../process/kept-signals.js';
 import type {Log} from '../process/log.js';
 import {deadOf, inBestOrder} from './proxies.js';
 import {endOwn, lastWords, mountOwn, usageOf, type Context} from './own.js';
+import {configRepositoryOf, placeOf, type ConfigPlace} from './config-repository.js';
 import {timeoutsOf} from './talk.js';
 import {ensureOwn} from '../box/state.js';
 import {startTool} from '../process/tool.js';
@@ -66,10 +67,46 @@ export async function lookAtRepositories(context: Asked): Promise<Looked[]> {
   const probes = stepsOf(plan, 'cvmfs.probe');
   if (probes.length === 0) return [];
   const folder = answersFolder(plan.directories.state, log);
-  return Promise.all(probes.map((probe) => lookUntilUsable(probe, folder, context)));
+  const looks = new Map<string, Promise<Looked>>();
+  // configuration repositories that the job does not name
+  const others = new Map<string, Promise<Looked>>();
+  const configuration = async (step: Mount): Promise<Configuration> => {
+    const name = configRepositoryOf(step);
+    if (name === null) return NO_CONFIGURATION;
+    const finding = looks.get(name) ?? others.get(name) ?? lookForConfiguration({...step, repository: name}, folder, context);
+    if (!looks.has(name)) others.set(name, finding);
+    const found = await finding;
+    if (found.entry.state !== 'ok') others.delete(name);
+    return {place: placeOf(found, step.root), entry: found.entry};
+  };
+  for (const probe of probes) looks.set(probe.repository, lookUntilUsable(probe, folder, {...context, configuration}));
+  const found = await Promise.all(looks.values());
+  const more = await Promise.all(others.values());
+  return [...found, ...more.filter(({own}) => own !== undefined)];
 }
 
-async function lookUntilUsable(probe: Probe, folder: string | null, context: Asked): Promise<Looked> {
+/** What a client that Tare starts finds of the configuration repository. */
+interface Configuration {
+  place: ConfigPlace | null;
+  /** null: there is none. */
+  entry: Entry | null;
+}
+
+const NO_CONFIGURATION: Configuration = {place: null, entry: null};
+
+async function lookForConfiguration(step: Mount, folder: string | null, context: Asked): Promise<Looked> {
+  const {plan, kept} = context;
+  const wanted = {repository: step.repository, root: step.root, minimumRevision: null};
+  const answer = await kept.orWhile(lookOnce(wanted, plan, folder, {ageUs: 0, deadlineUs: step.deadlineUs}), notWaited);
+  const verdict = judge(answer, wanted);
+  if (verdict.state !== 'absent') return {entry: entryOf(wanted, answer, verdict), errors: errorsOf(answer)};
+  return lookAtOwn(wanted, step, folder, {...context, configuration: () => Promise.resolve(NO_CONFIGURATION)});
+}
+
+/** How the configuration repository of a client is found. */
+type Finding = (step: Mount) => Promise<Configuration>;
+
+async function lookUntilUsable(probe: Probe, folder: string | null, context: Asked & {configuration: Finding}): Promise<Looked> {
   const {plan, frontPid, log, kept} = context;
   const mount = stepsOf(plan, 'cvmfs.mount').find(({repository}) => repository === probe.repository);
   const endUs = monotonicUs() + probe.waitUs;
@@ -99,7 +136,12 @@ function withAge(reason: string | null, {shared, epochUs: at}: Answer): string |
   return `${reason}; found ${String(age)} s ago by a look for another job, which counts for cvmfs.shareFor`;
 }
 
-async function lookAtOwn(probe: Probe, mount: Mount, folder: string | null, {plan, kept, ...asked}: Asked): Promise<Looked> {
+async function lookAtOwn(
+  wanted: Wanted,
+  mount: Mount,
+  folder: string | null,
+  {plan, kept, configuration, ...asked}: Asked & {configuration: Finding},
+): Promise<Looked> {
   const {scratch} = plan.directories;
   const identity = stepOf(plan, 'identity.take') ?? null;
   const isView = stepsOf(plan, 'mount.overlay').some(({lower}) => lower === '/');
@@ -114,7 +156,15 @@ async function lookAtOwn(probe: Probe, mount: Mount, folder: string | null, {pla
           ? `the box needs a directory ${mount.root} on the node, since it does not lie right below /: make it, empty`
           : null;
   const proxies = folder === null ? null : join(folder, 'proxies.json');
-  return tryOwn(probe, mount, {scratch, identity, ...asked}, {obstacle, kept, proxies});
+  return tryOwn(wanted, mount, {scratch, identity, ...asked}, {obstacle, kept, proxies, configuration});
+}
+
+interface How {
+  obstacle?: string | null;
+  kept?: KeptSignals;
+  /** Where it is kept which proxies do not answer. */
+  proxies?: string | null;
+  configuration: Finding;
 }
 
 /** Mounts it and looks at that; what cannot be used then is not kept. */
@@ -122,13 +172,14 @@ async function tryOwn(
   wanted: Wanted,
   step: Mount,
   context: Context,
-  {obstacle = null, kept = new KeptSignals(), proxies = null}: {obstacle?: string | null; kept?: KeptSignals; proxies?: string | null} = {},
+  {obstacle = null, kept = new KeptSignals(), proxies = null, configuration}: How,
 ): Promise<Looked> {
   const {repository} = wanted;
   const {identity} = context;
+  const {place, entry: configEntry} = obstacle === null ? await configuration(step) : NO_CONFIGURATION;
   const beganUs = monotonicUs();
   const mount = {...step, parameters: await withBestProxies(step, proxies, context.log)};
-  const own = obstacle ?? (await mountOwn(mount, context));
+  const own = obstacle ?? (await mountOwn(mount, context, place));
   if (typeof own === 'string') {
     const answer = {...readAnswer(''), epochUs: epochUs(), us: monotonicUs() - beganUs};
     return {entry: entryOf(wanted, answer, {state: 'broken', reason: `Tare could not mount it: ${own}`}), errors: null};
@@ -140,7 +191,11 @@ async function tryOwn(
   const words = lastWords(own);
   await endOwn([{own, entry: entryOf(wanted, answer, verdict)}]);
   const said = words === null ? '' : `; its client said: ${words}${await meaningOf(words, step)}`;
-  const reason = `mounted by Tare (${mount.client}): ${verdict.reason ?? verdict.state}${said}`;
+  const without =
+    configEntry === null || place !== null
+      ? ''
+      : `; without the configuration repository ${configEntry.repository}: ${configEntry.reason ?? configEntry.state}`;
+  const reason = `mounted by Tare (${mount.client}): ${verdict.reason ?? verdict.state}${said}${without}`;
   return {entry: {...entryOf(wanted, answer, {state: verdict.state, reason}), mounted: null, fileSystem: null}, errors: null};
 }
 
@@ -177,8 +232,20 @@ const lookAtMount = (own: OwnMount, repository: string, identity: Context['ident
 
 /** For whoever examines a node: mounts it, looks at it, and ends all of that. */
 export async function examineOwn(mount: Mount, minimumRevision: number | null, context: Context): Promise<Entry> {
-  const looked = await tryOwn({repository: mount.repository, minimumRevision}, mount, context);
-  await endOwn([looked]);
+  const name = configRepositoryOf(mount);
+  const config: Looked[] = [];
+  const configuration = async (): Promise<Configuration> => {
+    if (name === null) return NO_CONFIGURATION;
+    const entry = await examineRepository(mount.root, name, mount.deadlineUs, null);
+    const none = (): Promise<Configuration> => Promise.resolve(NO_CONFIGURATION);
+    const wanted = {repository: name, minimumRevision: null};
+    const found =
+      entry.state === 'absent' ? await tryOwn(wanted, {...mount, repository: name}, context, {configuration: none}) : {entry, errors: null};
+    config.push(found);
+    return {place: placeOf(found, mount.root), entry: found.entry};
+  };
+  const looked = await tryOwn({repository: mount.repository, minimumRevision}, mount, context, {configuration});
+  await endOwn([looked, ...config]);
   return looked.entry;
 }
 
@@ -199,7 +266,10 @@ export async function lookAgain(
     looked.map(async ({entry, errors, fetched, own, clientEnded}) => {
       if (own !== undefined && frontLost) return entry;
       if (clientEnded !== undefined) return closeEnded(entry, clientEnded);
-      const probe = probes.find(({repository}) => repository === entry.repository);
+      // none of a configuration repository
+      const probe =
+        probes.find(({repository}) => repository === entry.repository) ??
+        (own === undefined ? undefined : {repository: entry.repository, root: '', deadlineUs: LAST_OWN_DEADLINE_US});
       if (probe === undefined) return entry;
       const ageUs = monotonicUs() - endedUs + CLOCKS_US;
       const answer = await lookOnce(probe, plan, folder, {
@@ -218,7 +288,7 @@ export async function lookAgain(
 }
 
 function lookOnce(
-  {repository, root}: Probe,
+  {repository, root}: Pick<Probe, 'repository' | 'root'>,
   plan: Plan,
   folder: string | null,
   {ageUs, deadlineUs, at = 'start', own}: {ageUs: number; deadlineUs: number; at?: 'start' | 'end'; own?: OwnMount | undefined},

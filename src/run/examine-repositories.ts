@@ -66,13 +66,14 @@ export async function examineRepositories(policyFile: string | null, given: read
 }
 
 /** Jobs are refused where one of these is missing, whatever repository they name. */
-function examineMount({client, config, parameters, at}: CvmfsMountRule): ExaminedMount {
+function examineMount({client, config, configDirectory, parameters, at}: CvmfsMountRule): ExaminedMount {
   const keys = parameters.find(({name}) => name === 'CVMFS_KEYS_DIR')?.value;
   const wanted: [string, number][] = [
     [client, constants.X_OK],
     [DEVICE, constants.R_OK | constants.W_OK],
     // those of one repository alone may be missing
     ...config.filter((path) => !/%[rd]/.test(path)).map((path): [string, number] => [path, constants.R_OK]),
+    ...(configDirectory === null ? [] : [[configDirectory, constants.R_OK | constants.X_OK] as [string, number]]),
     ...(keys === undefined ? [] : [[keys, constants.R_OK | constants.X_OK] as [string, number]]),
   ];
   const missing = wanted.flatMap(([path, mode]) => {

@@ -7,7 +7,7 @@
 import {execFileSync} from 'node:child_process';
 import {randomBytes} from 'node:crypto';
 import {chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
-import {delimiter, join} from 'node:path';
+import {delimiter, dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 
 const TREE = fileURLToPath(new URL('../../fixtures/cvmfs', import.meta.url));
@@ -30,6 +30,8 @@ export interface TestClient {
   silence?: (name: string) => void;
   /** Has another server than squashfuse, which can do more; its tree has a file `data/large` besides. */
   serve?: (name: string, attributes: Record<string, string>) => void;
+  /** A configuration repository is served too, which alone says where the servers of the others are; and the client's own directory that names it. */
+  configure?: () => {repository: string; directory: string};
   /** The proxies that its clients tried, in their order; forgotten with that. */
   tried?: (name: string) => string[];
   /** That server tells other extended attributes from now on. */
@@ -40,6 +42,13 @@ export interface TestClient {
   hang?: (name: string) => void;
   /** It has. */
   isHung?: (name: string) => boolean;
+}
+
+function writeFiles(directory: string, files: Record<string, string>): void {
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(directory, name)), {recursive: true});
+    writeFileSync(join(directory, name), text);
+  }
 }
 
 /** @param place a directory that everybody can read */
@@ -53,9 +62,10 @@ export function standIn(place: string): TestClient {
   chmodSync(client, 0o755);
   cpSync(SERVER, join(folder, 'cvmfs-server.py'));
   const image = (name: string): string => join(folder, `${name}.sqfs`);
-  const give = (name: string): void => {
+  const give = (name: string, files: Record<string, string> = {}): void => {
     const tree = join(folder, 'tree');
     cpSync(TREE, tree, {recursive: true});
+    writeFiles(tree, files);
     const script =
       'import os, sys\nfor pair in sys.argv[2:]: os.setxattr(sys.argv[1], *[f(x) for f, x in zip((lambda k: "user." + k, str.encode), pair.split("=", 1))])';
     execFileSync(PYTHON, ['-c', script, tree, `fqrn=${name}`, 'revision=17', 'version=2.12.0.0', 'nioerr=0', 'host=http://server/']);
@@ -68,7 +78,7 @@ export function standIn(place: string): TestClient {
     renameSync(`${file}.new`, file);
   };
   const names: [string, string] = ['sim.example.org', 'other.example.org'];
-  names.forEach(give);
+  for (const name of names) give(name);
   return {
     ...{title: 'a stand-in for the client', names, give},
     mount: {client, servers: ['http://127.0.0.1/cvmfs/@fqrn@'], proxies: 'DIRECT', parameters: {CVMFS_STAND_IN: folder}, deadline: '30s'},
@@ -85,6 +95,25 @@ export function standIn(place: string): TestClient {
       attribute(name, attributes);
     },
     attribute,
+    configure: () => {
+      const repository = 'config.example.org';
+      // as in that of CERN: what several files need lies beside them, and the keys lie in the repository
+      give(repository, {
+        'etc/cvmfs/common.conf': 'CVMFS_SERVER_URL=http://127.0.0.1/cvmfs/@fqrn@\n',
+        'etc/cvmfs/default.conf': `CVMFS_HTTP_PROXY=DIRECT\nCVMFS_STAND_IN=${folder}\n`,
+        'etc/cvmfs/domain.d/example.org.conf':
+          '. ../common.conf\nCVMFS_KEYS_DIR=$CVMFS_MOUNT_DIR/$CVMFS_CONFIG_REPOSITORY/etc/cvmfs/keys/example.org\n',
+        'etc/cvmfs/keys/example.org/example.pub': 'a key\n',
+      });
+      const directory = join(folder, 'etc');
+      writeFiles(directory, {
+        // as mount/default.conf of the client has it
+        'default.conf': 'if [ "x$CVMFS_BASE_ENV" = "x" ]; then\n  readonly CVMFS_MOUNT_DIR=/cvmfs\n  readonly CVMFS_BASE_ENV=1\nfi\n',
+        'default.d/50-site.conf': `CVMFS_CONFIG_REPOSITORY=${repository}\n`,
+        [`config.d/${repository}.conf`]: `CVMFS_SERVER_URL=http://127.0.0.1/cvmfs/@fqrn@\nCVMFS_HTTP_PROXY=DIRECT\nCVMFS_STAND_IN=${folder}\n`,
+      });
+      return {repository, directory};
+    },
     tried: (name) => {
       const file = join(folder, `${name}.tried`);
       const tried = readFileSync(file, 'utf8').trim().split('\n');

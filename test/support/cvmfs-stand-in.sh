@@ -11,8 +11,13 @@ options=
 while getopts fo: option; do [ "$option" = o ] && options=$OPTARG; done
 shift $((OPTIND - 1))
 IFS=: read -ra files <<<"${options#config=}"
+# each in its directory, and what is set is in the environment of the next (cvmfs/options.cc, ParsePath)
+set -a
 # shellcheck source=/dev/null
-for file in "${files[@]}"; do [ -e "$file" ] && . "$file"; done
+for file in "${files[@]}"; do [ -r "$file" ] && cd "${file%/*}" && . "$file"; done
+set +a
+cd /
+[ -z "${CVMFS_KEYS_DIR:-}" ] || [ -r "$CVMFS_KEYS_DIR/example.pub" ] || { echo "failed to load public key (2 - no public key)" >&2; exit 1; }
 [ -n "${CVMFS_SERVER_URL:-}" ] || { echo "CVMFS_SERVER_URL is not set" >&2; exit 1; }
 mkdir -p "$CVMFS_CACHE_BASE/$1" || exit 1
 exec 9>"$CVMFS_CACHE_BASE/$1/lock.$1"

@@ -441,6 +441,25 @@ for (const [title, kind] of KINDS)
           expect(record?.flags).to.not.include('cvmfs-lost');
         });
 
+        it('the configuration repository that the client’s files name is mounted first, and says where the others are', async () => {
+          const {repository, directory} = client.configure?.() ?? {repository: '', directory: ''};
+          const mount = {servers: undefined, proxies: undefined, parameters: undefined, configDirectory: directory};
+          const both = await run(['--cvmfs', client.names.join(), ...shell('"$1/$2/bin/analyse"; ls "$1"', first())], {}, mount);
+          expect(both.stdout, both.stderr).to.equal(`sum 55\n${[...client.names].sort().join('\n')}\n`);
+          expect(
+            both.record.cvmfs.map(({repository: name, mounted, state, stateAtEnd}) => [name, mounted, state, stateAtEnd]),
+          ).to.deep.equal([...client.names, repository].map((name) => [name, 'tare', 'ok', 'ok']));
+          const named = await run(['--cvmfs', `${repository},${first()}`, ...shell('ls "$1/$2/etc/cvmfs"', repository)], {}, mount);
+          expect(named.stdout, named.stderr).to.equal('common.conf\ndefault.conf\ndomain.d\nkeys\n');
+          expect(named.record.cvmfs).to.have.length(2);
+          const doctor = await site.command(['doctor', '--cvmfs', '--repository', first(), '--policy', site.policy(policy({}, mount))]);
+          expect(doctor.stdout, doctor.stderr).to.match(/ok .*Tare mounts it/);
+          client.take?.(repository);
+          const refused = await run(['--cvmfs', first(), ...shell('echo never')], {}, mount);
+          expect(refused).to.include({code: 125, stdout: ''});
+          expect(refused.stderr).to.match(/without the configuration repository config\.example\.org: .*failed to load root catalog/);
+        });
+
         it('a proxy that does not answer is put behind the others, also for the next jobs; where there is no other the message says so', async () => {
           const dead = `http://127.0.0.1:${String(await freePort())}`;
           const proxies = `${dead};DIRECT`;

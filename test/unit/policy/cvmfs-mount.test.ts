@@ -66,6 +66,11 @@ describe('how Tare mounts a repository', () => {
     ]);
   });
 
+  it('the client’s own directory is enough too', () => {
+    const rule = read({configDirectory: '/etc/cvmfs', configRepository: 'config.example.org'});
+    expect(rule).to.include({configDirectory: '/etc/cvmfs', configRepository: 'config.example.org'});
+  });
+
   it('variables for links in repositories are the client’s too; where the rule is written is known', () => {
     const rule = read({...NEEDED, parameters: {OSG_APP: '/cvmfs/app', atlas_site: 'X'}});
     expect(configText(parametersFor(rule, 1, 1), '/s')).to.include("OSG_APP='/cvmfs/app'\natlas_site='X'\n");
@@ -81,6 +86,16 @@ describe('how Tare mounts a repository', () => {
     ['no servers and no proxies', {}, /neither servers nor config(.|\n)*neither proxies nor config/],
     ['no proxies', {servers: NEEDED.servers}, /neither proxies nor config/],
     ['what a shell heeds', {...NEEDED, parameters: {LD_PRELOAD: '/x'}}, /parameters\/LD_PRELOAD: .*changes how the client(.|\n)*OSG_APP/],
+    [
+      'the client’s files twice',
+      {config: ['/a'], configDirectory: '/b'},
+      /mount\/config: the client’s files are named twice; found: .*\/b/,
+    ],
+    [
+      'a configuration repository without its use',
+      {...NEEDED, configRepository: 'config.example.org'},
+      /configRepository: a configuration repository is used with configDirectory alone/,
+    ],
     ['a cache that is set twice', {...NEEDED, parameters: {CVMFS_CACHE_BASE: '/x'}}, /parameters\/CVMFS_CACHE_BASE: .*Tare sets this/],
     [
       'a parameter that is given twice',
