@@ -89,6 +89,8 @@ export interface BatchJob {
   ownVariables?: readonly string[];
   /** Processes that wait for the payload, where the death of one is the only word that the job was cancelled; absent: signals say so. */
   callers?: readonly number[];
+  /** Ends of the payload after which the batch system calls the wrapper again for the same attempt; absent: there are none. */
+  checkpoint?: Checkpoint;
   /** The job's own script calls the wrapper, and can call it again, also at the same time; absent: the batch system does, once an attempt. */
   severalCalls?: true;
   /** The tasks that were started on this node together with this one, and may share a box; absent: this call is alone. */
@@ -97,6 +99,16 @@ export interface BatchJob {
   own: Record<string, string | number | boolean | null>;
   /** What could not be read or understood: for the log. */
   remarks: string[];
+}
+
+/** How a payload ends that has made a checkpoint and is to be called again. */
+export interface Checkpoint {
+  /** null: it ends by a signal. */
+  exitCode: number | null;
+  /** Its number; null: it exits. */
+  signal: number | null;
+  /** Numbers of the signals that end the attempt: to a payload that was sent one and makes a checkpoint, nothing follows. */
+  endedBy: readonly number[];
 }
 
 /** Processes that a batch system starts on one node as one (MPI), each by a call of the wrapper. */
@@ -197,6 +209,8 @@ export interface RecordView {
     scratchPeakBytes: number | null;
   };
   tare: {launchUs: number | null; teardownUs: number | null};
+  /** Figures are of all of them; absent: there was one. Between two of them the record's state is `started`. */
+  phases?: {count: number};
   outcome: {
     status: string;
     exitCode: number | null;

@@ -39,6 +39,7 @@ function read(call: BatchCall, effects: Effects): BatchJob {
     slot: slotOf(ads, environment),
     about: aboutOf(ads.job),
     ...(benchmarks.length > 0 && {benchmarks}),
+    ...(reports && checkpointOf(ads.job)),
     kind,
     because,
     // in the job it would take the place of what was asked for
@@ -77,6 +78,18 @@ function descriptorOf(jobAd: Ad, cwd: string, effects: Effects): BatchJob['descr
 function arcsFile(jobAd: Ad, cwd: string, effects: Effects): NonNullable<BatchJob['writable']> {
   const path = `${cwd}.diag`;
   return jobAd.string('NordugridQueue') !== null && effects.exists(path) ? [{value: path, at: 'ARC’s measurements'}] : [];
+}
+
+/**
+ * The starter starts a job again, in the same sandbox, that ends as its ad says of a checkpoint (HTCondor manual, Self-Checkpointing Applications;
+ * computeDesiredExitStatus of the starter: an exit code is 0 unless it is named).
+ */
+function checkpointOf(jobAd: Ad): Pick<BatchJob, 'checkpoint'> {
+  if (jobAd.boolean('WantFTOnCheckpoint') !== true) return {};
+  const bySignal = jobAd.boolean('SuccessCheckpointExitBySignal') === true;
+  const endedBy = stopSignals(jobAd).split(' ').map(Number);
+  const [exitCode, signal] = [jobAd.integer('SuccessCheckpointExitCode') ?? 0, jobAd.integer('SuccessCheckpointExitSignal')];
+  return {checkpoint: bySignal ? {exitCode: null, signal, endedBy} : {exitCode, signal: null, endedBy}};
 }
 
 /** Numbers of the signals that the starter may stop this job with (HTCondor manual, condor_submit: kill_sig, remove_kill_sig, hold_kill_sig). */

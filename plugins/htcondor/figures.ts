@@ -5,9 +5,9 @@ import type {Attributes, Value} from './chirp.js';
 
 /**
  * Times are in microseconds (`Usec`), sizes in bytes (`Bytes`), the cores in thousandths, since only whole numbers are sent. What is unknown is
- * left out, never 0; but after the first attempt it is null, since what the attempt before this one said is still in the queue.
+ * left out, never 0; but after the first attempt or phase it is null, since what the one before this said is still in the queue.
  * `ChirpTareAttempt` is the job's NumJobStarts while these attributes are this attempt's: an expression that acts on them should ask.
- * `ChirpTareWould*` are of jobs that were only observed. 29 attributes, no more than are sent.
+ * `ChirpTareWould*` are of jobs that were only observed. 30 attributes, no more than are sent.
  *
  * @param attempt the first is 1
  * @param hold whether the schedd is to hold the job at its end (configs/htcondor/schedd.conf)
@@ -16,6 +16,7 @@ export function figuresOf(record: RecordView, attempt: number, hold: boolean): A
   const {allocation, host, net, outcome, tare, time} = record;
   const all: Record<string, Value> = {
     Attempt: attempt,
+    Phases: record.phases?.count ?? null,
     Hold: hold ? true : null,
     RecordId: record.recordId,
     Version: host.tareVersion,
@@ -42,8 +43,9 @@ export function figuresOf(record: RecordView, attempt: number, hold: boolean): A
     ProcessesPeak: net.pidsPeak,
     ...wouldBe(record.observed ?? null),
   };
+  const isFirst = attempt === 1 && (record.phases?.count ?? 1) === 1;
   const known: Record<string, Value> = {};
-  for (const [name, value] of Object.entries(all)) if (value !== null || attempt > 1) known[`ChirpTare${name}`] = value;
+  for (const [name, value] of Object.entries(all)) if (value !== null || !isFirst) known[`ChirpTare${name}`] = value;
   return known;
 }
 

@@ -32,6 +32,7 @@ import {inBox, stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import type {NodePlaces} from '../policy/places.js';
 import {isOwn, makeDirectory} from '../record/durable.js';
 import {find} from '../record/journal.js';
+import {afterPhases} from '../record/phases.js';
 import type {Verdict} from '../cgroup/manager.js';
 import type {Stop} from '../record/outcome.js';
 import type {RecordParts} from '../record/parts.js';
@@ -99,6 +100,8 @@ export interface BoxState {
   node?: NodePlaces | null;
   /** Wrappers in the box, as they told; null: nobody listened yet. */
   parts: RecordParts | null;
+  /** The attempt can have several phases (prepare/earlier.ts); null: it has none. Absent: written by a version that knew of none. */
+  phases?: {caller: ProcessId; earlier: UsageRecord | null} | null;
   /** Whose limit killed, as a sweep found before it removed the groups; null until then. */
   oom: Verdict | null;
 }
@@ -110,6 +113,8 @@ export const BOX_ID = /^[0-9a-f]+$/;
 
 /** The folder of a live box. */
 export const stateDirectory = (plan: Plan, id: string): string => join(plan.directories.state, 'boxes', id);
+/** The record as it is in the spool while the payload runs: with the phases before this one. */
+export const startedOf = ({phases, started}: BoxState): UsageRecord => afterPhases(phases?.earlier ?? null, started);
 /** The box's folder on scratch. */
 export const scratchDirectory = (plan: Plan, id: string): string => join(plan.directories.scratch, `tare-${id}`);
 

@@ -33,10 +33,15 @@ export function verifyRecord(text: string, id: string, validate: Validator): str
   if (record.recordId !== id) problems.push(`#/recordId: ${record.recordId} in a file of another name`);
   const made = recordId({site: site.name, globalJobId: lrms.globalJobId, attempt: lrms.attempt, application: payload.index});
   if (made !== record.recordId) problems.push(`#/recordId: not that of site, job, attempt and application, which is ${made}`);
-  const {startEpochUs, endEpochUs, wallUs} = time;
-  if (startEpochUs !== null && endEpochUs !== null && wallUs !== null && endEpochUs !== startEpochUs + wallUs)
-    problems.push(`#/time: end is not start + wall, by ${String(endEpochUs - startEpochUs - wallUs)} us`);
-  if (wallUs !== null && wallUs < 0) problems.push('#/time/wallUs: negative');
+  // between phases there is time that is none of the payload's
+  const spans =
+    record.phases === undefined
+      ? [{at: '/time', ...time}]
+      : record.phases.list.map((phase, index) => ({at: `/phases/list/${String(index)}`, ...phase}));
+  for (const {at, startEpochUs, endEpochUs, wallUs} of spans)
+    if (startEpochUs !== null && endEpochUs !== null && wallUs !== null && endEpochUs !== startEpochUs + wallUs)
+      problems.push(`#${at}: end is not start + wall, by ${String(endEpochUs - startEpochUs - wallUs)} us`);
+  if (time.wallUs !== null && time.wallUs < 0) problems.push('#/time/wallUs: negative');
   if ((state === 'started') !== (outcome.status === 'running'))
     problems.push(`#/outcome/status: ${outcome.status} in a record that is ${state}`);
   if (outcome.exitCode !== null && outcome.signal !== null) problems.push('#/outcome: both an exit code and a signal');

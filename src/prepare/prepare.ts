@@ -26,6 +26,7 @@ import {readReports} from '../node-state/reports.js';
 import {callerIdentity, nameCaller, payloadIdentity, requireAnswer, type NamedCaller} from './identity.js';
 import {findImage, findInit, isInRepository} from './image.js';
 import {aroundOf, type Around} from '../box/around.js';
+import type {Phases} from './earlier.js';
 import {leadsTo} from '../files/network-path.js';
 import {pinnedCpus} from '../box/pinned.js';
 import {checkSavedPlan} from './saved-plan.js';
@@ -88,6 +89,8 @@ export interface Known {
   doing?: (what: string, patienceMs?: number | null) => void;
   /** Another call has the record of this attempt already, so that this one's has a name of its own; null: nobody has looked yet. */
   again: boolean | null;
+  /** The attempt can have several phases; null: this call is all of it. */
+  phases: Phases | null;
   /** A box is only tried. */
   probe: boolean;
 }
@@ -105,6 +108,7 @@ export const newKnown = (batch: BatchJob, role: Known['role'], front?: Front): K
   around: null,
   looked: [],
   again: null,
+  phases: null,
   probe: false,
 });
 

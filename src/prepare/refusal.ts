@@ -4,10 +4,12 @@ import {TareError, type TareErrors} from '../errors.js';
 import {Interrupted} from '../process/kept-signals.js';
 import {find} from '../record/journal.js';
 import {notRunOutcome} from '../record/outcome.js';
+import {afterPhases} from '../record/phases.js';
 import {finalRecord, NO_TARE, NO_TIME, NO_USAGE, startedRecord, type UsageRecord} from '../record/record.js';
 import {placesOf, type Places} from '../policy/places.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {attemptOf} from './attempt.js';
+import {findEarlier} from './earlier.js';
 import type {Known} from './prepare.js';
 
 export function refusalRecord(
@@ -20,14 +22,15 @@ export function refusalRecord(
   const first = firstOf(error);
   const newRecord = (): UsageRecord => startedRecord(attemptOf(known, caller, version), plan);
   const places = placesOf(policy, caller.uid);
-  known.again ??= find(places.spools, newRecord().recordId) !== null;
+  const {recordId} = newRecord();
+  findEarlier(known, places.spools, recordId, () => find(places.spools, recordId) !== null);
   const started = newRecord();
   const outcome = notRunOutcome(first.kind === 'refused' ? 'refused' : 'wrapper-failure', first.code, error.message, first.exit);
   const {cause} = first;
   const stopped = cause instanceof Interrupted ? {status: 'stopped' as const, signal: cause.signal} : {};
   const figures = {time: NO_TIME, net: NO_USAGE, tare: NO_TARE, watch: null};
   const record = finalRecord(started, {...figures, outcome: {...outcome, ...stopped}, flags: []});
-  return {record, places};
+  return {record: afterPhases(known.phases?.earlier ?? null, record), places};
 }
 
 export const firstOf = (error: TareError | TareErrors): TareError =>

@@ -44,7 +44,7 @@ export function presenceOf({host, wrapper}: WhoBegan, at: Here): Presence {
   if (wrapper?.pidNamespace == null) return 'unknown';
   // a start that was noted in another is another number here; versions before 0.2 noted none
   if (wrapper.timeNamespace !== undefined && wrapper.timeNamespace !== at.timeNamespace) return 'unknown';
-  const parts = [wrapper.front, wrapper.brain].filter((part) => part !== null);
+  const parts = [wrapper.front, wrapper.brain, wrapper.caller ?? null].filter((part) => part !== null);
   if (parts.length === 0) return 'unknown';
   if (wrapper.pidNamespace === at.pidNamespace) return parts.some(isRunning) ? 'here' : 'gone';
   // from a namespace above all others everything can be seen, under other numbers

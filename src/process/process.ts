@@ -62,6 +62,12 @@ export function statFields(pid: number): string[] | null {
   }
 }
 
+/** Who started a process, or took it over; null when that cannot be seen. */
+export function parentOf(pid: number): ProcessId | null {
+  const parent = Number(statFields(pid)?.[1] ?? 0);
+  return parent > 1 ? processId(parent) : null;
+}
+
 function startOf(pid: number): number | null {
   const fields = statFields(pid);
   return fields === null || fields[0] === 'Z' ? null : Number(fields[19]);

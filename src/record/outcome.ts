@@ -166,6 +166,25 @@ export function lostOutcome(
   return oom.whose === 'slot' && oom.certain ? {...limited, status: 'killed-by-slot', reason: memoryReason('slot', memory)} : limited;
 }
 
+/** Whether a payload ended as one that has made a checkpoint does; absent: such an end is not agreed. */
+export function hasCheckpoint(
+  {status}: Outcome,
+  rawStatus: number | null,
+  agreed?: {exitCode: number | null; signal: number | null},
+): boolean {
+  if (agreed === undefined || rawStatus === null || !['completed', 'failed', 'signalled', 'stopped'].includes(status)) return false;
+  const {exitCode, signal} = decodeWaitStatus(rawStatus);
+  return exitCode === agreed.exitCode && signal === agreed.signal;
+}
+
+/** It ended so that its batch system could go on with the attempt, which did not go on. */
+export const checkpointOutcome = (ended: Pick<Outcome, 'exitCode' | 'signal'> & Partial<Outcome>, because: string): Outcome => ({
+  ...NOTHING,
+  ...ended,
+  status: 'stopped',
+  reason: `it ended with a checkpoint, and ${because}`,
+});
+
 /** The payload did not run. */
 export function notRunOutcome(kind: 'refused' | 'wrapper-failure' | 'failed', code: ErrorCode, reason: string, exitCode: number): Outcome {
   return {...NOTHING, status: kind, exitCode: kind === 'failed' ? exitCode : null, reason, code};

@@ -16,6 +16,7 @@ export function formatSummary(record: UsageRecord, path: string | null): string 
     ...(record.applications.length === 0
       ? []
       : [renderTable(columns('application', 'CPU time', 'memory', 'wall time', 'how it ended'), record.applications.map(applicationRow))]),
+    ...phaseLines(record),
     ...partLines(record),
     renderTable(columns('the wrapper itself', ''), costRows(record)),
     ...(record.within === null
@@ -64,6 +65,21 @@ function applicationRow({name, starts, net, wallUs, outcome}: UsageRecord['appli
   const cpuUs = net.cpuUserUs === null || net.cpuSystemUs === null ? null : net.cpuUserUs + net.cpuSystemUs;
   const how = describeOutcome({...outcome, evidence: null});
   return [name, duration(cpuUs), bytes(net.memPeakBytes), duration(wallUs), starts > 1 ? `${how}; started ${String(starts)} times` : how];
+}
+
+/** Of a payload that has made checkpoints. */
+function phaseLines({phases}: UsageRecord): string[] {
+  if (phases === undefined) return [];
+  const headers = columns('phase', 'CPU time', 'memory', 'wall time', 'how it ended');
+  const first = phases.count - phases.list.length + 1;
+  const rows = phases.list.map(({cpuUserUs, cpuSystemUs, memPeakBytes, wallUs, status, exitCode, signal}, index) => [
+    String(first + index),
+    duration(cpuUserUs === null || cpuSystemUs === null ? null : cpuUserUs + cpuSystemUs),
+    bytes(memPeakBytes),
+    duration(wallUs),
+    describeOutcome({status, exitCode, signal, reason: null, whose: null, evidence: null}),
+  ]);
+  return [renderTable(headers, rows)];
 }
 
 /** Nobody adds them up: their usage is in the job's. */

@@ -15,6 +15,7 @@ import {writeBundle} from './bundle.js';
 import type {Channel} from '../process/channel.js';
 import {disconnect, identityOf, lease, named as withName} from '../box/connect.js';
 import type {Hello} from '../process/hello.js';
+import {findEarlier} from '../prepare/earlier.js';
 import {takeImage, type TakeProgress} from '../prepare/image.js';
 import {launch} from '../follow/life.js';
 import type {Log} from '../process/log.js';
@@ -34,6 +35,7 @@ import {
   removeScratch,
   removeState,
   scratchDirectory,
+  startedOf,
   stateDirectory,
   writeState,
   type BoxState,
@@ -92,17 +94,18 @@ export async function begin(
     around: known.around,
     node: known.role === 'wrapper' ? nodePlaces(known.policy, known.caller.uid) : null,
     parts: null,
+    phases: null,
   };
   let groups: Groups = noGroups;
   let launched = false;
   try {
     channel.send('S', stateDirectory(plan, id));
     makeState(state, caller);
-    known.again ??= isRecordTaken(state);
-    if (known.again) {
-      state.started = started = newRecord();
-      writeState(state); // a sweep would take the other's record for this one's
-    }
+    findEarlier(known, plan.directories.spools, started.recordId, () => isRecordTaken(state));
+    state.phases = known.phases;
+    if (known.again === true) state.started = started = newRecord();
+    // a sweep would take the other's record for this one's, or leave out the phases before
+    if (known.again === true || known.phases?.earlier != null) writeState(state);
     if (stepOf(plan, 'image.take') !== undefined) channel.doing('unpacking the image', null);
     await waitForImage(plan, known, request, channel, log);
     channel.doing(`making the box’s directories in ${plan.directories.scratch}`, PATIENCE_MS);
@@ -123,7 +126,7 @@ export async function begin(
     launched = true;
     channel.doing(`writing to the spool ${plan.directories.spools.join(', ')}`);
     // written while the engine builds the box; the payload waits for it
-    refuseLess(plan, UNSPOOLED, recordStart(plan, started, log));
+    refuseLess(plan, UNSPOOLED, recordStart(plan, startedOf(state), log));
     await tellAround(known.around, started);
     pauseAt(plan.pauseAt, 'brain-started');
     return {state, groups};

@@ -3,8 +3,18 @@
 import type {Groups} from '../cgroup/manager.js';
 import {asTareError, EXIT} from '../errors.js';
 import type {Places} from '../policy/places.js';
-import {endedOutcome, notRunOutcome, type Kill, type MemoryFigures, type Outcome} from '../record/outcome.js';
+import {
+  checkpointOutcome,
+  endedOutcome,
+  hasCheckpoint,
+  notRunOutcome,
+  type Kill,
+  type MemoryFigures,
+  type Outcome,
+} from '../record/outcome.js';
 import {NO_MARKS, withObserved} from '../record/observed.js';
+import {afterPhases, atCheckpoint} from '../record/phases.js';
+import {signalName} from '../record/wait-status.js';
 import {whyNotInBox} from '../plan/mounts.js';
 import {stepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
@@ -64,7 +74,11 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
 
   const {memory, scratch} = plan.limits;
   const figures = {allowedBytes: memory.value, usedBytes: usedMemory(usage, life.watch, memory.value)};
-  const outcome = outcomeOf(life, readKills(stateDirectory(plan, id)), figures, hintOf(plan));
+  const ended = outcomeOf(life, readKills(stateDirectory(plan, id)), figures, hintOf(plan));
+  const isCheckpoint = hasCheckpoint(ended, life.init?.rawStatus ?? null, state.batch.checkpoint);
+  const isLast = life.noted.some((signal) => state.batch.checkpoint?.endedBy.includes(signal));
+  const outcome =
+    isCheckpoint && isLast ? checkpointOutcome(ended, `the wrapper was sent ${life.noted.map(signalName).join(', ')}`) : ended;
   // a payload that was over and gone between two looks
   if (memory.enforcement === 'watched' && memory.value !== null && (usage.memPeakBytes ?? 0) > memory.value) flags.push('over-limit');
   if (scratch.enforcement === 'watched' && scratch.value !== null && (bytes ?? 0) > scratch.value) flags.push('over-limit');
@@ -92,7 +106,13 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
     parts: state.parts,
     flags: [...(ran ? flags : []), ...flagsOf(life, outcome, left), ...(log.trouble() === null ? [] : [UNLOGGED])],
   });
-  const record = withObserved(closed, plan, state.weighed.marks ?? NO_MARKS);
+  const own = withObserved(closed, plan, state.weighed.marks ?? NO_MARKS);
+  const {caller = null, earlier = null} = state.phases ?? {};
+  const {wrapper} = started;
+  const record =
+    isCheckpoint && !isLast && caller !== null && wrapper !== null
+      ? atCheckpoint(earlier, own, {...wrapper, front: null, brain: null, caller})
+      : afterPhases(earlier, own);
   if (life.brainsLost > 0) for (const spool of plan.directories.spools) removeUnfinished(pathOf(spool, started.recordId));
   const messages = (!ran || outcome.code === 'SERVICES_FAILED') && outcome.reason !== null ? [outcome.reason] : [];
   const stored = store({places: plan.directories, id, copy: state.recordCopy, messages, log}, record);

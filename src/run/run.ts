@@ -33,6 +33,7 @@ import {tellAround} from '../box/around.js';
 import {listen} from '../box/listen.js';
 import {openLog, silentLog, type Log} from '../process/log.js';
 import {endOwn, killClients} from '../repositories/own.js';
+import {phasesOf} from '../prepare/earlier.js';
 import {nameCaller} from '../prepare/identity.js';
 import {newKnown, prepare, type Known, type Lack, type Prepared} from '../prepare/prepare.js';
 import {wrapperOf} from '../process/presence.js';
@@ -44,7 +45,17 @@ import type {RunRequest, RunResult} from '../prepare/request.js';
 import {readKills} from '../box/kills.js';
 import {Gathering} from '../follow/gathering.js';
 import {findLiveBox, joinBox, type Joined} from '../box/session.js';
-import {readSeen, readState, removeState, scratchDirectory, stateDirectory, writeSeen, writeState, type BoxState} from '../box/state.js';
+import {
+  readSeen,
+  readState,
+  removeState,
+  scratchDirectory,
+  startedOf,
+  stateDirectory,
+  writeSeen,
+  writeState,
+  type BoxState,
+} from '../box/state.js';
 import {notedIn, writeNote} from '../step/folder.js';
 import {sweepBoxes} from '../sweep/sweep.js';
 import {apartBecause, joinTasks} from '../step/together.js';
@@ -64,6 +75,7 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
   // who holds a box was started by a task, whose front is above it
   const known = newKnown(batch, role, stepDirectory === undefined ? {pid: hello.frontPid, executable: null} : undefined);
   known.probe = request.probe !== undefined;
+  known.phases = phasesOf(batch, hello.frontPid);
   known.doing = (what, patienceMs) => {
     channel.doing(what, patienceMs);
   };
@@ -353,7 +365,7 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
           },
     beforeExec: () => {
       // the brain before may have died before it wrote it, or after it wrote the final one
-      if (hello.brain > 1 && findFinal(plan.directories.spools, started.recordId) === null) recordStart(plan, started, log);
+      if (hello.brain > 1 && findFinal(plan.directories.spools, started.recordId) === null) recordStart(plan, startedOf(state), log);
     },
     afterExec: (startEpochUs, initPid, payloadPid) => {
       state.init = initPid === null ? null : processId(initPid);

@@ -11,6 +11,7 @@ import type {Places} from '../policy/places.js';
 import {isOwn, removeUnfinished} from '../record/durable.js';
 import {NO_MARKS, withObserved, type Marks} from '../record/observed.js';
 import {lostRecord} from '../record/lost.js';
+import {afterPhases, closedBetweenPhases, isBetweenPhases} from '../record/phases.js';
 import {NO_USAGE, type UsageRecord} from '../record/record.js';
 import {find, journal} from '../record/journal.js';
 import {isClosed, pathOf, recordsOf} from '../record/spool.js';
@@ -158,7 +159,11 @@ async function close(box: BoxState, directory: string, presence: Over, {patience
   const closed = box.recorded || isClosed(find(spools, recordId)?.record ?? null);
   if (!closed) {
     if (remains === null) writeWaiting(spools, waiting);
-    else journal(spools, withObserved(lostRecord(started, remains), plan, readMarks(directory, box)));
+    else
+      journal(
+        spools,
+        afterPhases(box.phases?.earlier ?? null, withObserved(lostRecord(started, remains), plan, readMarks(directory, box))),
+      );
     box.recorded = true;
     writeState(box, directory);
   }
@@ -312,8 +317,13 @@ function sweepRecord(spools: readonly string[], recordId: string, at: Here): Swe
     if (presence === 'here' || presence === 'unknown') return null;
     // another sweep may just have closed it, with more than we know: it removes the box's folder after that
     if (isClosed(find(spools, recordId)?.record ?? null)) return null;
+    if (isBetweenPhases(record)) {
+      journal(spools, closedBetweenPhases(record));
+      return {recordId, result: 'closed', message: 'its last phase ended with a checkpoint, and no other followed'};
+    }
     const reason = REASONS[presence];
-    journal(spools, lostRecord(record, {reason, startEpochUs: null, seen: null, usage: NO_USAGE, applications: [], flags: [], oom: null}));
+    const lost = lostRecord(record, {reason, startEpochUs: null, seen: null, usage: NO_USAGE, applications: [], flags: [], oom: null});
+    journal(spools, record.phases === undefined ? lost : afterPhases(record, lost));
     return {recordId, result: 'closed', message: `${reason}; its box is not known any more`};
   } catch (error) {
     // what was written by something else keeps no other from being closed

@@ -85,6 +85,8 @@ const ROWS = {
   'node/box/told': others(),
   'node/box/within': others(),
   'node/box/parts': others(),
+  // on a node of its own
+  'node/box/phases': {usual: [], also: []},
   'node/box/applications': others(),
   'node/box/inside': others(),
   'node/box/crash': others(),

@@ -36,6 +36,71 @@ for (const variant of WRAPPERS) {
       return {ad, record: recordOf(ad)};
     };
 
+    it('the phases of a job that makes checkpoints are one record, and condor_history has their sums', async () => {
+      const script =
+        'n=$(cat n 2>/dev/null || echo 0); n=$((n+1)); echo $n >n; i=0; while [ $i -lt 90000 ]; do i=$((i+1)); done; test $n -gt 2 || exit 85; cat n';
+      const job = await pool().submit({...shell(script), checkpoint_exit_code: 85, transfer_checkpoint_files: 'n'});
+      const {ad, record} = await ended(job);
+      expect(job.output).to.equal('3\n');
+      expect([record.state, record.outcome.status, record.phases?.count]).to.deep.equal(['final', 'completed', 3]);
+      const {list = []} = record.phases ?? {};
+      expect(list.map(({status, exitCode}) => [status, exitCode])).to.deep.equal([
+        ['checkpoint', 85],
+        ['checkpoint', 85],
+        ['completed', 0],
+      ]);
+      const total = (values: (number | null)[]): number => values.reduce<number>((all, one) => all + (one ?? NaN), 0);
+      expect(record.time.wallUs).to.equal(total(list.map(({wallUs}) => wallUs)));
+      expect(record.net.cpuUserUs).to.equal(total(list.map(({cpuUserUs}) => cpuUserUs)));
+      for (const {cpuUserUs, wallUs} of list) expect(Math.min(cpuUserUs ?? 0, wallUs ?? 0)).to.be.above(10_000);
+      expect(
+        pick(ad, 'NumJobStarts', 'ChirpTareAttempt', 'ChirpTarePhases', 'ChirpTareStatus', 'ChirpTareWallUsec', 'ChirpTareCpuUserUsec'),
+      ).to.deep.equal({
+        NumJobStarts: '1',
+        ChirpTareAttempt: '1',
+        ChirpTarePhases: '3',
+        ChirpTareStatus: '"completed"',
+        ChirpTareWallUsec: String(record.time.wallUs),
+        ChirpTareCpuUserUsec: String(record.net.cpuUserUs),
+      });
+      // the processors' time by HTCondor's own count is of all phases too, with the wrapper's
+      expect(Number(ad.get('RemoteUserCpu')) * 1e6 + 1e6).to.be.above(record.net.cpuUserUs ?? Infinity);
+    });
+
+    it('a checkpoint can be told by a signal', async () => {
+      const script = `test -f n && exec cat n; echo saved >n; exec ${payload('die-by')} USR2`;
+      const job = await pool().submit({
+        ...shell(script),
+        transfer_checkpoint_files: 'n',
+        '+WantFTOnCheckpoint': true,
+        '+SuccessCheckpointExitBySignal': true,
+        '+SuccessCheckpointExitSignal': 12,
+      });
+      const {record} = await ended(job);
+      expect(record.phases?.list.map(({status, signal}) => [status, signal])).to.deep.equal([
+        ['checkpoint', 'SIGUSR2'],
+        ['completed', null],
+      ]);
+    });
+
+    it('a checkpoint at an eviction ends its attempt as stopped', async () => {
+      const script = 'test -f n && exec cat n; echo saved >n; trap "exit 85" TERM; : >ready; while :; do sleep 0.1; done';
+      const job = await started(pool(), {
+        ...shell(script),
+        checkpoint_exit_code: 85,
+        transfer_checkpoint_files: 'n',
+        when_to_transfer_output: 'ON_EXIT_OR_EVICT',
+      });
+      await job.command('condor_vacate_job');
+      await job.wait('evicted');
+      await job.wait('terminated');
+      const ad = await job.finalAd();
+      expect(job.output).to.equal('saved\n');
+      const [first, second] = [recordOf(ad, 1), recordOf(ad, 2)];
+      expect([first.state, first.outcome.status, first.outcome.exitCode, first.phases]).to.deep.equal(['final', 'stopped', 85, undefined]);
+      expect([second.state, second.outcome.status]).to.deep.equal(['final', 'completed']);
+    });
+
     it('limits a job to its slot, and condor_history has the record’s figures', async () => {
       const job = await pool().submit({
         executable: payload('mcsim'),

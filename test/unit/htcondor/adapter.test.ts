@@ -81,6 +81,22 @@ describe('HTCondor: from the slot to the job', () => {
     expect([of(''), of('KillSig = "SIGUSR2"\nRemoveKillSig = 2\nHoldKillSig = "NONSENSE"')]).to.deep.equal(['15', '15 12 2']);
   });
 
+  it('knows how a job ends that has made a checkpoint, which only the starter’s own wrapper goes on from', () => {
+    const of = (ad: string, role: 'wrapper' | 'command' = 'wrapper') =>
+      adapter.read(call(['/bin/true'], role), world({[`${SCRATCH}/.job.ad`]: ad}).effects).checkpoint;
+    const wants = 'WantFTOnCheckpoint = true\n';
+    expect(of('SuccessCheckpointExitCode = 85\n')).to.equal(undefined);
+    expect(of(`${wants}SuccessCheckpointExitCode = 85\n`)).to.deep.equal({exitCode: 85, signal: null, endedBy: [15]});
+    expect(of(`${wants}SuccessCheckpointExitCode = 85\n`, 'command')).to.equal(undefined);
+    expect(of(`${wants}SuccessCheckpointExitBySignal = true\nSuccessCheckpointExitSignal = 12\nKillSig = "SIGINT"\n`)).to.deep.equal({
+      exitCode: null,
+      signal: 12,
+      endedBy: [15, 2],
+    });
+    // as the starter takes it
+    expect(of(wants)).to.deep.equal({exitCode: 0, signal: null, endedBy: [15]});
+  });
+
   it('finds the descriptor that came with the job', () => {
     const of = (files: Record<string, string>) => adapter.read(call(), world(files).effects).descriptor?.value ?? null;
     expect(of({[`${SCRATCH}/.tare.yaml`]: ''})).to.equal(`${SCRATCH}/.tare.yaml`);

@@ -1,0 +1,48 @@
+/** Which record is this call's: the attempt's own, that of the phases of the attempt before this one, or one of its own. */
+
+import type {BatchJob} from '@tare/contract';
+import type {Around} from '../box/around.js';
+import {here, presenceOf} from '../process/presence.js';
+import {parentOf, type ProcessId} from '../process/process.js';
+import {find} from '../record/journal.js';
+import {isBetweenPhases} from '../record/phases.js';
+import type {UsageRecord} from '../record/record.js';
+
+/** Of a job that makes checkpoints. */
+export interface Phases {
+  /** Who calls the wrapper again for the next phase. */
+  caller: ProcessId;
+  /** The record of those that are over; null: there are none. */
+  earlier: UsageRecord | null;
+}
+
+/** null: its batch system goes on with no attempt, or who would do so cannot be seen, which is a remark. */
+export function phasesOf(batch: BatchJob, frontPid: number): Phases | null {
+  if (batch.checkpoint === undefined) return null;
+  const caller = here().pidNamespace === null ? null : parentOf(frontPid);
+  if (caller !== null) return {caller, earlier: null};
+  batch.remarks.push('each phase after a checkpoint has a record of its own: who calls the wrapper cannot be seen here');
+  return null;
+}
+
+interface Call {
+  phases: Phases | null;
+  around: Around | null;
+  again: boolean | null;
+}
+
+/** Looks once: after that the record in the spool can be this call's own. */
+export function findEarlier(call: Call, spools: readonly string[], recordId: string, isTaken: () => boolean): void {
+  if (call.again !== null) return;
+  // in another's box each call has a record of its own, which is gone with that box
+  if (call.around !== null) call.phases = null;
+  if (call.phases !== null) call.phases.earlier = ofCaller(find(spools, recordId)?.record ?? null, call.phases.caller);
+  call.again = call.phases?.earlier == null && isTaken();
+  if (call.again) call.phases = null;
+}
+
+function ofCaller(record: UsageRecord | null, {pid, startTicks}: ProcessId): UsageRecord | null {
+  if (record === null || !isBetweenPhases(record) || presenceOf(record, here()) !== 'here') return null;
+  const caller = record.wrapper?.caller;
+  return caller?.pid === pid && caller.startTicks === startTicks ? record : null;
+}
