@@ -215,7 +215,7 @@ function repositoriesOf(before: Repositories, after: Repositories): Repositories
     const a = before.find(({repository}) => repository === b.repository);
     if (a === undefined) return b;
     const {stateAtEnd, reasonAtEnd, revisionAtEnd, rootHashAtEnd, hitRate} = b;
-    const counted = (['downloads', 'downloadedBytes', 'clientCpuUs'] as const).filter((key) => key in a || key in b);
+    const counted = (['downloads', 'downloadedBytes', 'timeouts', 'clientCpuUs'] as const).filter((key) => key in a || key in b);
     return {
       ...a,
       ...b,
