@@ -1,6 +1,7 @@
 /** Who an attempt is, for its record: as the batch system calls it, else by the box's own id. */
 
 import {hostname} from 'node:os';
+import {basename} from 'node:path';
 import type {BatchJob} from '@tare/contract';
 import type {IdentityFacts} from '../host/facts.js';
 import type {Policy} from '../policy/policy.js';
@@ -22,7 +23,8 @@ export function attemptOf(
     lrms: {...lrms, type: batch.system, host: lrms.host ?? node, queue: job?.queue ?? lrms.queue, globalJobId},
     identity,
     grid: {global: about.subject, issuer: about.issuer, vo: job?.vo ?? about.vo, fqan: about.fqan, groups: about.groups},
-    name: job?.name ?? about.name,
+    // what the batch system calls the job is the name of the job alone: each part of a pilot's would be called pilot.sh
+    name: job?.name ?? (within === null ? about.name : programOf(job)),
     probe,
     within,
     host: facts === null ? {node, bootId: null, kernel: null, cpuModel: null, tareVersion: version} : hostOf(facts, version),
@@ -32,6 +34,9 @@ export function attemptOf(
     cvmfs: looked.map(({entry}) => entry),
   };
 }
+
+/** null: the job is not known, or has several. */
+const programOf = (job: Known['job']): string | null => basename(job?.command[0] ?? '') || null;
 
 /** What the batch system says of this node counts more than what the policy says of all. */
 function benchmarksOf(told: NonNullable<BatchJob['benchmarks']>, policy: Policy | null): UsageRecord['benchmarks'] {

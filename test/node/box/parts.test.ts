@@ -49,6 +49,7 @@ for (const role of ROLES) {
         ['final', 'failed', 3],
         ['final', refused?.outcome.status, null],
       ]);
+      expect([failed?.name, refused?.name]).to.deep.equal(['sh', 'true']);
       expect(refused?.outcome.status).to.be.oneOf(['refused', 'wrapper-failure']);
       expect([burner?.recordId, burner?.name, burner?.pattern, burner?.mode, burner?.limits.memory]).to.deep.equal([
         inner.recordId,
@@ -64,7 +65,6 @@ for (const role of ROLES) {
         memPeakBytes: inner.net.memPeakBytes,
       });
       expect(inner.within?.recordId).to.equal(record.recordId);
-      expect(failed?.name).to.equal(null);
       // a second of CPU, and what three wrappers cost: not two
       expect((record.net.cpuUserUs ?? 0) / (burner?.net.cpuUserUs ?? 1)).to.be.above(0.9);
       expect(site.leftovers()).to.deep.equal([]);
