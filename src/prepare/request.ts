@@ -30,6 +30,8 @@ export interface RunRequest extends Request {
 
 /** A box that is only tried. */
 export interface Trial {
+  /** Name of the account that it is tried as; null: it has none, or nobody has asked yet. */
+  user: string | null;
   /** Where records of jobs go. */
   spools: string[];
   /** The policy for a plain job of this account; null: it did not come so far. */

@@ -37,7 +37,7 @@ export interface Tried {
   because: string | null;
 }
 
-export const newTrial = (): Trial => ({spools: [], policy: null, plan: null, off: null});
+export const newTrial = (): Trial => ({user: null, spools: [], policy: null, plan: null, off: null});
 
 const PREFIX = 'probe-';
 /** What a trial that was killed has left. */
@@ -49,6 +49,7 @@ const STALE_MS = 3_600_000;
  */
 export function policyOfTrial(policy: Policy, known: Known, trial: Trial): Policy {
   const {state, spools} = placesOf(policy, known.caller.uid);
+  trial.user = known.caller.name;
   trial.spools = spools;
   trial.policy = applyRules(policy, {vo: null, user: known.caller.name, queue: null, pattern: 'ulimit++'}).policy;
   clearStale(state);
@@ -74,8 +75,7 @@ export function notTried(trial: Trial, because: string): RunResult {
 
 /** What came of it. Removes the record and its folder. */
 export function examineTrial({record, path, failure, messages}: RunResult, trial: Trial): Tried {
-  const user = record?.user.local ?? null;
-  const {off, policy, plan} = trial;
+  const {user, off, policy, plan} = trial;
   if (off !== null) return {healthy: true, less: true, user, got: null, wanted: null, because: `${off}: jobs run without Tare`};
   const unread = path === null ? 'its record was not written' : readBack(path, record);
   if (failure?.fault === 'policy')
