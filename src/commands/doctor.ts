@@ -1,7 +1,7 @@
 import {Command, Flags} from '@oclif/core';
 import {EXIT} from '../errors.js';
 import {PLUGINS} from '../plugins.js';
-import {diagnose, renderDiagnosis} from '../report/doctor.js';
+import {diagnose, renderDiagnosis, verdictOf} from '../report/doctor.js';
 import {renderTried} from '../report/health.js';
 import {renderRepositories} from '../report/repositories.js';
 import {examineRepositories} from '../run/examine-repositories.js';
@@ -56,8 +56,9 @@ export default class Doctor extends Command {
           ? JSON.stringify({facts: examined.facts, machine: examined.machine, ...diagnosis, tried}, null, 2)
           : renderDiagnosis(diagnosis, process.stdout.isTTY ? {width: process.stdout.columns} : {}).trimEnd(),
       );
-      if (!flags.json) this.log(renderTried(tried));
-      if (!diagnosis.healthy || tried.healthy !== true || tried.less) this.exit(EXIT.unhealthy);
+      const verdict = verdictOf(diagnosis.healthy, tried);
+      if (!flags.json) this.log(`${renderTried(tried)}\n${verdict}`);
+      if (verdict !== 'healthy') this.exit(EXIT.unhealthy);
     } catch (error) {
       if ((error as {oclif?: object}).oclif !== undefined) throw error;
       // it is looked at before the policy, and so helps against a broken one

@@ -480,7 +480,7 @@ const COLOURS: Readonly<Record<State, number>> = {ok: 32, limited: 33, missing: 
 
 /** For people: the checks, what to do about those that are not ok, and which patterns can run. */
 export function renderDiagnosis(
-  {checks, patterns, healthy, switchedOffBy}: Diagnosis,
+  {checks, patterns, switchedOffBy}: Diagnosis,
   {width = Infinity, colour = false}: TableOptions = {},
 ): string {
   const rows = checks.map(({name, state, found}) => [MARKS[state], name, found]);
@@ -499,9 +499,15 @@ export function renderDiagnosis(
     ...remedies(checks, width),
     patternTable,
     ...(switchedOffBy === null ? [] : [`${printable(`switched off by ${switchedOffBy}: no job has box, limits or record`)}\n`]),
-    `${healthy ? 'healthy' : 'not healthy: a pattern that the policy allows cannot run'}\n`,
   ];
   return parts.join('\n');
+}
+
+/** The last line: whether a job of that account would run here, and get all that the policy wants. */
+export function verdictOf(healthy: boolean, tried: {healthy: boolean | null; less: boolean}): string {
+  if (tried.healthy !== true) return 'not healthy: the box that was tried does not work';
+  if (!healthy) return 'not healthy: a pattern that the policy allows cannot run, or a disk has too little room';
+  return tried.less ? 'not healthy: the box that was tried got less than the policy wants' : 'healthy';
 }
 
 function remedies(checks: readonly Check[], width: number): string[] {

@@ -1,7 +1,7 @@
 import {expect} from 'chai';
 import {BUILTIN} from '../../../src/policy/builtin.js';
 import type {Policy} from '../../../src/policy/policy.js';
-import {diagnose, renderDiagnosis} from '../../../src/report/doctor.js';
+import {diagnose, renderDiagnosis, verdictOf} from '../../../src/report/doctor.js';
 import type {State} from '../../../src/report/check.js';
 import type {Diagnosis, DoctorTools} from '../../../src/report/doctor.js';
 import {factsOf} from '../host/hosts.js';
@@ -135,13 +135,27 @@ describe('the doctor', () => {
     expect(examine('debian13-v1root', {patterns: written(['ulimit++'])}).healthy).to.equal(true);
   });
 
+  it('ends with one verdict on the parts and on the box that was tried', () => {
+    expect([
+      verdictOf(true, {healthy: true, less: false}),
+      verdictOf(true, {healthy: true, less: true}),
+      verdictOf(true, {healthy: false, less: true}),
+      verdictOf(false, {healthy: true, less: false}),
+    ]).to.deep.equal([
+      'healthy',
+      'not healthy: the box that was tried got less than the policy wants',
+      'not healthy: the box that was tried does not work',
+      'not healthy: a pattern that the policy allows cannot run, or a disk has too little room',
+    ]);
+  });
+
   it('says that the kill switch is on, and leaves the node as healthy as it is', () => {
     const inputs = {facts: factsOf('debian13-v1root'), policy: BUILTIN, tools: TOOLS};
     const off = diagnose({...inputs, killSwitch: {file: '/etc/tare/off', on: false}});
     expect([state(off, 'kill switch'), off.switchedOffBy]).to.deep.equal(['ok', null]);
     const on = diagnose({...inputs, killSwitch: {file: '/etc/tare/off', on: true}});
     expect([state(on, 'kill switch'), on.switchedOffBy, on.healthy]).to.deep.equal(['missing', '/etc/tare/off', off.healthy]);
-    expect(renderDiagnosis(on)).to.contain('\nswitched off by /etc/tare/off: no job has box, limits or record\n\nhealthy\n');
+    expect(renderDiagnosis(on)).to.contain('\nswitched off by /etc/tare/off: no job has box, limits or record\n');
   });
 
   it('finds a node ill without the static program', () => {
@@ -156,7 +170,7 @@ describe('the doctor', () => {
     expect(Math.max(...text.split('\n').map((line) => line.length))).to.be.at.most(100);
     expect(text)
       .to.match(/memory controller: memory is watched/)
-      .and.match(/\nhealthy\n$/)
+
       .and.not.include('\u001B');
     expect(renderDiagnosis(diagnosis, {colour: true})).to.include('\u001B[31mmissing\u001B[39m');
   });
