@@ -10,6 +10,7 @@
 #include "starter.h"
 #include "util.h"
 #include "view.h"
+#include "within.h"
 
 #include <errno.h>
 #include <string.h>
@@ -85,6 +86,8 @@ int main(int argc, char **argv, char **environment)
 		return repository_main(argc, argv);
 	if (is_role(argc, argv, "tare-mounter"))
 		return mounter_main(argc, argv);
+	if (is_role(argc, argv, "tare-within"))
+		return within_main(argc, argv);
 	/* By the path that was executed: argv[0] is the caller's to choose, and HTCondor's cron chooses a name of its own. */
 	const char *executed = (const char *)getauxval(AT_EXECFN);
 	bool command_line = !strcmp(last_component(executed ? executed : argc > 0 ? argv[0] : ""), "tare");

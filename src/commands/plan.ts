@@ -8,7 +8,8 @@ import {explainPlan} from '../plan/explain.js';
 import {renderTable} from '../report/table.js';
 import {readPolicy} from '../files/documents.js';
 import {NATIVE} from '../process/native.js';
-import {newKnown, prepare, type Source} from '../prepare/prepare.js';
+import {stepOf, stepsOf} from '../plan/step.js';
+import {newKnown, prepare, type Prepared, type Source} from '../prepare/prepare.js';
 import {switchOn, switchText} from '../run/kill-switch.js';
 import {jobFlags, readJobFlags} from './shared/job-flags.js';
 import {complain, explain} from './shared/output.js';
@@ -43,7 +44,7 @@ export default class PlanCommand extends Command {
       const switched = switchOn(policy);
       if (switched !== null) complain(switchText(switched));
       const prepared = await prepare(request, policy, environment, call.cwd, known);
-      const {plan} = (await prepared.withImage?.()) ?? prepared;
+      const {plan} = await withImage(prepared);
       if (flags.json) this.log(JSON.stringify(plan, null, 2));
       else {
         for (const {title, head, rows} of explainPlan(plan)) {
@@ -76,4 +77,17 @@ function sourceOf(files: string[], command: string[] | null): Source {
     found: String(files.length),
     allowed: 'JOB, or -- COMMAND',
   });
+}
+
+/** Nothing is mounted for a plan: an image in a repository that Tare would mount is taken for what it has to be there, a directory tree. */
+async function withImage(prepared: Prepared): Promise<Prepared> {
+  const {plan} = prepared;
+  const image = stepOf(plan, 'image.take')?.path ?? '';
+  const isMounted = stepsOf(plan, 'cvmfs.mount').some(({root, repository}) => image.startsWith(`${root}/${repository}/`));
+  try {
+    return (await prepared.withImage?.(null)) ?? prepared;
+  } catch (error) {
+    if (isMounted && error instanceof TareError && error.code === 'IMAGE_UNUSABLE') return prepared;
+    throw error;
+  }
 }

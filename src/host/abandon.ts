@@ -15,18 +15,29 @@ export interface Answer {
   late: boolean;
 }
 
+/** A program that changes what the other one sees and who runs it, and becomes it. */
+export interface Through {
+  program: string;
+  argv0: string;
+  args: readonly string[];
+}
+
 /**
  * @param identity who runs it; null: the caller. Root sees more than others
- * @param options `enough`: so many bytes are asked for, and then it is ended
+ * @param options `enough`: so many bytes are asked for, and then it is ended; `through`: what becomes it, and takes the identity
  */
 export function runAbandonable(
   program: string,
   args: readonly string[],
   identity: {uid: number; gid: number} | null,
-  {enough = MOST_OUT, deadlineMs = LOOK_DEADLINE_MS}: {enough?: number; deadlineMs?: number} = {},
+  {enough = MOST_OUT, deadlineMs = LOOK_DEADLINE_MS, through = null}: {enough?: number; deadlineMs?: number; through?: Through | null} = {},
 ): Promise<Answer> {
   return new Promise((resolve) => {
-    const child = childProcess().spawn(program, [...args], {...identity, cwd: '/', env: {LC_ALL: 'C'}, stdio: ['ignore', 'pipe', 'pipe']});
+    const child = childProcess().spawn(through?.program ?? program, through === null ? [...args] : [...through.args, program, ...args], {
+      ...(through === null ? identity : {argv0: through.argv0}),
+      ...{cwd: '/', env: {LC_ALL: 'C'}},
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const pieces: Buffer[] = [];
     let bytes = 0;
     let said = '';

@@ -6,7 +6,7 @@
 import {accessSync, closeSync, constants, existsSync, readFileSync, readSync} from 'node:fs';
 import {join} from 'node:path';
 import {TareError} from '../errors.js';
-import {LOOK_DEADLINE_MS, runAbandonable} from '../host/abandon.js';
+import {LOOK_DEADLINE_MS, runAbandonable, type Through} from '../host/abandon.js';
 import {childProcess} from '../host/spawn.js';
 import type {ImageFound, ImageKind} from '../plan/image.js';
 import {architecturesIn, nodeArchitecture, runsHere, WELL_KNOWN} from './architecture.js';
@@ -37,6 +37,8 @@ export interface LookOptions {
   digest: boolean;
   /** In a user namespace the kernel mounts no disk. */
   user: boolean;
+  /** How it can be seen; absent: as it is. Then it has to be a directory tree, as all else is read by this process. */
+  through?: Through | null;
 }
 
 /** More about an image than a plan needs. */
@@ -75,13 +77,20 @@ export const openBlobs = (path: string, kind: ImageKind): Blobs => (kind === 'oc
 
 type Seen = 'directory' | 'oci-layout' | 'archive' | 'squashfs';
 
-async function kindOf(path: string, {identity, where}: LookOptions): Promise<Seen> {
+async function kindOf(path: string, {identity, where, through = null}: LookOptions): Promise<Seen> {
   const unusable = (message: string, found: string): TareError =>
     new TareError('IMAGE_UNUSABLE', {message, where, found: `${path}: ${found}`, allowed: ALLOWED});
-  const {out, error} = await runAbandonable(STAT, ['-L', '-c', '%F|%n', '--', path, join(path, 'oci-layout')], identity);
+  const {out, error} = await runAbandonable(STAT, ['-L', '-c', '%F|%n', '--', path, join(path, 'oci-layout')], identity, {through});
   const lines = out.toString('utf8').split('\n');
   const type = lines.find((line) => line.endsWith(`|${path}`))?.split('|')[0];
   if (type === undefined) throw unusable('the image cannot be read', error);
+  if (through !== null && (type !== 'directory' || lines.some((line) => line.endsWith('|' + join(path, 'oci-layout')))))
+    throw new TareError('IMAGE_UNUSABLE', {
+      message: 'an image in a repository that Tare mounts can be a directory tree only',
+      where,
+      found: `${path}: ${type === 'directory' ? 'an OCI layout' : type}`,
+      allowed: 'a directory tree; others where the node mounts the repository',
+    });
   if (type === 'directory') return lines.some((line) => line.endsWith('|' + join(path, 'oci-layout'))) ? 'oci-layout' : 'directory';
   if (!type.includes('file')) throw unusable('the image is no directory and no file', type);
   const begin = await runAbandonable(HEAD, ['-c', String(BEGIN), '--', path], identity);
@@ -103,10 +112,10 @@ function kindOfFile(begin: Buffer): string {
   return KINDS_OF_FILES.find(({at, magic}) => begin.toString('latin1', at, at + magic.length) === magic)?.name ?? 'an unknown file';
 }
 
-async function lookAtTree(path: string, {identity, where}: LookOptions): Promise<Looked> {
+async function lookAtTree(path: string, {identity, where, through = null}: LookOptions): Promise<Looked> {
   const candidates = WELL_KNOWN.map((name) => join(path, name));
   // what is missing is no news; nor is that there is none of them
-  const {out, late} = await runAbandonable(HEAD, ['-q', '-c', String(ELF_BEGIN), '--', ...candidates], identity);
+  const {out, late} = await runAbandonable(HEAD, ['-q', '-c', String(ELF_BEGIN), '--', ...candidates], identity, {through});
   if (late) throw unanswered(path, where);
   const architectures = architecturesIn(out);
   if (architectures.length > 0 && !architectures.some(runsHere)) throw otherArchitecture(path, architectures, where);

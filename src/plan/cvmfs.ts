@@ -53,14 +53,10 @@ export function planCvmfs(
       because: 'no automounter takes it away under the payload',
     };
     if (observed) return [look];
-    // what an image lies in is opened before anything of the box is there
-    const isVisible = visible.some(([name]) => name === repository);
     return [
       look,
       hold,
-      ...(rule.mount === null || !isVisible
-        ? []
-        : [mountStep(repository, rule.mount, {root, account, isUser, repositories: visible.length})]),
+      ...(rule.mount === null ? [] : [mountStep(repository, rule.mount, {root, account, isUser, repositories: named.size})]),
     ];
   });
   if (mode.value !== 'box' || job.cvmfs.length === 0) return {looks, binds: [], root};

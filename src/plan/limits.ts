@@ -7,6 +7,7 @@ import {formatBytes} from '../job/quantity.js';
 import {resolveLimit, type ResolvedLimit} from '../policy/clamp.js';
 import {ENFORCED_NAMES, type Enforcement, type Policy} from '../policy/policy.js';
 import type {Plan, PlannedLimit} from '../schema/generated/plan-1.js';
+import {repositoryOf} from './cvmfs.js';
 import type {Inputs} from './inputs.js';
 import type {ModeChoice} from './mode.js';
 import {scratchEnforcer} from './scratch.js';
@@ -194,8 +195,9 @@ function memoryOfSlot({job, policy, facts}: Inputs, granted: Valued<number> | nu
 }
 
 /** Clients of repositories that Tare may have to start for the job, in the slot and not under the job's limit. */
-function clientsOf({cvmfs}: Inputs['job'], {cvmfs: {value: rule}}: Policy): number {
-  const names = new Set([...cvmfs.map(({value}) => value), ...rule.required]);
+function clientsOf({cvmfs, image}: Inputs['job'], {cvmfs: {value: rule}}: Policy): number {
+  const lower = image === null ? null : repositoryOf(image.value, rule.root);
+  const names = new Set([...cvmfs.map(({value}) => value), ...rule.required, ...(lower === null ? [] : [lower])]);
   // and one for the configuration repository
   return rule.mount === null ? 0 : names.size + (names.size > 0 && rule.mount.configDirectory !== null ? 1 : 0);
 }

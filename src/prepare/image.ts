@@ -18,7 +18,7 @@ import {stepOf, type StepOf} from '../plan/step.js';
 import {allowsPath, namesDigests} from '../policy/images.js';
 import {applyRules} from '../policy/match.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import {runAbandonable} from '../host/abandon.js';
+import {runAbandonable, type Through} from '../host/abandon.js';
 import {Interrupted} from '../process/kept-signals.js';
 import {isRunning, processId} from '../process/process.js';
 import {stateDirectory} from '../box/state.js';
@@ -26,6 +26,7 @@ import {stateDirectory} from '../box/state.js';
 /**
  * Only what the policy may allow is looked at: a look can wake an automount.
  * @param isBoxed plans without a look, which throws the policy's refusals; false: there is no box, and so no image
+ * @param through how it can be seen where Tare has mounted its repository
  * @returns null: nobody needs to know
  * @throws TareError IMAGE_UNUSABLE, IMAGE_BROKEN, IMAGE_ARCHITECTURE, IMAGE_NOT_UNPACKED
  */
@@ -33,6 +34,7 @@ export async function findImage(
   {value: path, provenance}: Valued<string>,
   inputs: Inputs,
   isBoxed: () => boolean,
+  through: Through | null,
 ): Promise<ImageFound | null> {
   const {job, facts, call} = inputs;
   const {value: identity} = call.identity;
@@ -45,6 +47,7 @@ export async function findImage(
     where: provenance.at,
     digest: !allowed,
     user: facts.views?.user ?? facts.caller.uid !== 0,
+    through,
   });
   const {kind, digest, architecture, mount} = looked;
   return {path, kind, digest, architecture, mount};
@@ -63,12 +66,12 @@ const STAT = '/usr/bin/stat';
  * Where an unpacked image has the init that the job names; null for the wrapper's own, and where the image has to be opened first.
  * @throws TareError INIT_UNAVAILABLE
  */
-export async function findInit({path, kind}: ImageFound, init: Valued<Init> | null): Promise<string | null> {
+export async function findInit({path, kind}: ImageFound, init: Valued<Init> | null, through: Through | null): Promise<string | null> {
   if (init === null || init.value === 'tare' || kind !== 'directory') return null;
   const {paths} = INITS[init.value];
   for (const candidate of paths) {
     // links in an image lead to what it has there, not to the node's
-    const {code, out} = await runAbandonable(STAT, ['-c', '%F', '--', path + candidate], null);
+    const {code, out} = await runAbandonable(STAT, ['-c', '%F', '--', path + candidate], null, {through});
     if (code === 0 && !out.toString('latin1').startsWith('directory')) return candidate;
   }
   throw new TareError('INIT_UNAVAILABLE', {

@@ -2,6 +2,7 @@
 
 import {randomBytes} from 'node:crypto';
 import {statfsSync, statSync} from 'node:fs';
+import type {Through} from '../host/abandon.js';
 import type {BatchJob, BatchSettings} from '@tare/contract';
 import type {Looked} from '../cvmfs/judge.js';
 import {TareError} from '../errors.js';
@@ -58,7 +59,7 @@ export interface Prepared {
   caller: IdentityFacts;
   callerArgvIndex: number | null;
   /** The same with what its image is, which lies in a repository that is to be looked at before; null: nothing is left to be seen. @throws TareError as findImage */
-  withImage: (() => Promise<Prepared>) | null;
+  withImage: ((through: Through | null) => Promise<Prepared>) | null;
   /** Whether the plan has it, and could be made anew without. */
   canDoWithout: (lack: Lack) => boolean;
   /** The same job, planned for a node that lacks it. @throws TareError when the policy requires it */
@@ -166,11 +167,11 @@ async function prepareJob(
   const inputs: Inputs = {job, policy, facts, call};
   const {image} = job;
   if (image === null) return prepareFrom(inputs, callerArgvIndex);
-  const withImage = (): Promise<Prepared> => {
+  const withImage = (through: Through | null): Promise<Prepared> => {
     known.doing?.(`looking at the image ${image.value}`, null);
-    return prepareImage(image, inputs, callerArgvIndex);
+    return prepareImage(image, inputs, callerArgvIndex, through);
   };
-  return isInRepository(image.value, inputs) ? prepareFrom(inputs, callerArgvIndex, withImage) : withImage();
+  return isInRepository(image.value, inputs) ? prepareFrom(inputs, callerArgvIndex, withImage) : withImage(null);
 }
 
 /** Of what is mounted in a box: where links lead, and what the job's user cannot list on the way. A repository is not touched. */
@@ -186,11 +187,16 @@ function mountPaths(job: Job, batch: BatchJob, policy: Policy, callerUid: number
   return {...(closed.length === 0 ? {} : {closed}), ...(real.length === 0 ? {} : {real: Object.fromEntries(real)})};
 }
 
-async function prepareImage(image: Valued<string>, inputs: Inputs, callerArgvIndex: number | null): Promise<Prepared> {
+async function prepareImage(
+  image: Valued<string>,
+  inputs: Inputs,
+  callerArgvIndex: number | null,
+  through: Through | null,
+): Promise<Prepared> {
   const {job, facts, call} = inputs;
-  const looked = await findImage(image, inputs, () => prepareFrom(inputs, callerArgvIndex).plan.mode.value === 'box');
+  const looked = await findImage(image, inputs, () => prepareFrom(inputs, callerArgvIndex).plan.mode.value === 'box', through);
   if (looked === null) return prepareFrom(inputs, callerArgvIndex);
-  const init = await findInit(looked, job.init);
+  const init = await findInit(looked, job.init, through);
   const system = facts.system === null ? null : {...facts.system, init};
   return prepareFrom({...inputs, facts: {...facts, system}, call: {...call, image: looked}}, callerArgvIndex);
 }

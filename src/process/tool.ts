@@ -1,8 +1,11 @@
 /** Runs the static program in one of its other roles: by the name that is given to it, which nobody else has a reason to use. */
 
 import type {ChildProcess} from 'node:child_process';
+import type {Through} from '../host/abandon.js';
 import {childProcess} from '../host/spawn.js';
 import {NATIVE} from './native.js';
+
+export type {Through};
 
 const DEADLINE_MS = 10_000;
 const MOST_BYTES = 64 * 1024 * 1024;
@@ -35,3 +38,10 @@ export function startTool(role: 'tare-repository' | 'tare-mounter', argv: readon
     detached: true,
   });
 }
+
+/** A program that becomes another one, which sees what this one has arranged. */
+export const throughTool = (role: 'tare-within', args: readonly string[]): Through => ({
+  program: NATIVE,
+  argv0: `/proc/self/fd/${role}`,
+  args: [role, ...args],
+});

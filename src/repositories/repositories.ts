@@ -32,7 +32,7 @@ import {endOwn, lastWords, mountOwn, usageOf, type Context} from './own.js';
 import {configRepositoryOf, placeOf, type ConfigPlace} from './config-repository.js';
 import {timeoutsOf} from './talk.js';
 import {ensureOwn} from '../box/state.js';
-import {startTool} from '../process/tool.js';
+import {startTool, throughTool, type Through} from '../process/tool.js';
 
 type Probe = StepOf<'cvmfs.probe'>;
 type Mount = StepOf<'cvmfs.mount'>;
@@ -357,18 +357,29 @@ function answersFolder(state: string, log: Log): string | null {
   }
 }
 
-/** An image has to be there before the box is, and Tare's own mounts are for the box. @throws TareError CVMFS_UNUSABLE */
-function requireNodesImage(plan: Plan, looked: readonly Looked[], {value, provenance}: Valued<string>): void {
+/** How the image of a job can be seen whose repository Tare has mounted; null: as it is. */
+export function throughOf(plan: Plan, looked: readonly Looked[], image: string | null): Through | null {
+  const [mount, own] = stepsOf(plan, 'cvmfs.mount').flatMap((step) => {
+    const found = looked.find(({entry}) => entry.repository === step.repository)?.own;
+    return image !== null && found !== undefined && repositoryOf(image, step.root) === step.repository ? [step, found] : [];
+  }) as [Mount, OwnMount] | [];
+  if (mount === undefined || own === undefined) return null;
+  const identity = stepOf(plan, 'identity.take') ?? null;
+  const who = identity === null ? '-' : `${String(identity.uid)} ${String(identity.gid)} ${identity.groups.join(',')}`;
+  const args = [mount.user ? 'user' : 'mount', who, String(own.mounter.pid), own.place, mount.repository, mount.root];
+  return throughTool('tare-within', args);
+}
+
+/** An image has to be there before the box is. @throws TareError CVMFS_UNUSABLE */
+function requireImage(plan: Plan, looked: readonly Looked[], {value, provenance}: Valued<string>): void {
   const probe = stepsOf(plan, 'cvmfs.probe').find(({repository, root}) => repositoryOf(value, root) === repository);
   const found = looked.find(({entry}) => entry.repository === probe?.repository);
-  if (probe === undefined || found === undefined) return;
-  const isAbsent = found.entry.state === 'absent' && probe.otherwise === 'refuse';
-  if (found.own === undefined && !isAbsent) return;
+  if (probe === undefined || found?.entry.state !== 'absent' || probe.otherwise !== 'refuse') return;
   throw new TareError('CVMFS_UNUSABLE', {
     message: `the image lies in the repository ${probe.repository}, which this node has not got`,
     where: provenance.at,
     found: value,
-    allowed: 'a repository that the node mounts: what Tare mounts itself (cvmfs.mount) is for the payload, and no image is taken from it',
+    allowed: 'a repository that the node mounts, or that Tare can mount (cvmfs.mount in the policy)',
     remedy: `have the node mount ${probe.root}/${probe.repository}, or use an image that lies elsewhere`,
   });
 }
@@ -379,7 +390,7 @@ function requireNodesImage(plan: Plan, looked: readonly Looked[], {value, proven
  * @throws TareError | TareErrors CVMFS_UNUSABLE
  */
 export function withUsable(whole: Plan, looked: readonly Looked[], image: Valued<string> | null = null): Plan {
-  if (image !== null) requireNodesImage(whole, looked, image);
+  if (image !== null) requireImage(whole, looked, image);
   const plan = withoutMounts(whole, looked);
   const unusable = looked.map(({entry}) => entry).filter(({state}) => state !== 'ok');
   if (unusable.length === 0) return plan;

@@ -38,7 +38,7 @@ import {nameCaller} from '../prepare/identity.js';
 import {newKnown, prepare, type Known, type Lack, type Prepared} from '../prepare/prepare.js';
 import {wrapperOf} from '../process/presence.js';
 import {processId} from '../process/process.js';
-import {holdUpOf, lookAtRepositories, withUsable} from '../repositories/repositories.js';
+import {holdUpOf, lookAtRepositories, throughOf, withUsable} from '../repositories/repositories.js';
 import {interrupted} from '../prepare/image.js';
 import {faultOf, firstOf, refusalRecord} from '../prepare/refusal.js';
 import type {RunRequest, RunResult} from '../prepare/request.js';
@@ -232,9 +232,12 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
 const PATIENCE_MS = 50_000;
 
 /** Of a large file its digest is wanted, which takes as long as reading it. */
-async function lookAtImage(first: Prepared, {job}: Known, {kept}: Channel): Promise<Prepared> {
+async function lookAtImage(first: Prepared, {job, looked: repositories}: Known, {kept}: Channel): Promise<Prepared> {
   if (first.withImage === null) return first;
-  const looked = await kept.orWhile<Prepared | Interrupted>(first.withImage(), (signal) => new Interrupted(signal));
+  const looked = await kept.orWhile<Prepared | Interrupted>(
+    first.withImage(throughOf(first.plan, repositories, job?.image?.value ?? null)),
+    (signal) => new Interrupted(signal),
+  );
   if (looked instanceof Interrupted) throw interrupted(looked, 'looked at', job?.image?.value ?? '');
   return looked;
 }

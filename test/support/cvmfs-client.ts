@@ -30,6 +30,8 @@ export interface TestClient {
   silence?: (name: string) => void;
   /** Has another server than squashfuse, which can do more; its tree has a file `data/large` besides. */
   serve?: (name: string, attributes: Record<string, string>) => void;
+  /** What it serves from now on has more in it. */
+  fill?: (name: string, fill: (tree: string) => void) => void;
   /** A configuration repository is served too, which alone says where the servers of the others are; and the client's own directory that names it. */
   configure?: () => {repository: string; directory: string};
   /** The proxies that its clients tried, in their order; forgotten with that. */
@@ -62,10 +64,11 @@ export function standIn(place: string): TestClient {
   chmodSync(client, 0o755);
   cpSync(SERVER, join(folder, 'cvmfs-server.py'));
   const image = (name: string): string => join(folder, `${name}.sqfs`);
-  const give = (name: string, files: Record<string, string> = {}): void => {
+  const give = (name: string, files: Record<string, string> = {}, fill: (tree: string) => void = () => undefined): void => {
     const tree = join(folder, 'tree');
     cpSync(TREE, tree, {recursive: true});
     writeFiles(tree, files);
+    fill(tree);
     const script =
       'import os, sys\nfor pair in sys.argv[2:]: os.setxattr(sys.argv[1], *[f(x) for f, x in zip((lambda k: "user." + k, str.encode), pair.split("=", 1))])';
     execFileSync(PYTHON, ['-c', script, tree, `fqrn=${name}`, 'revision=17', 'version=2.12.0.0', 'nioerr=0', 'host=http://server/']);
@@ -80,7 +83,10 @@ export function standIn(place: string): TestClient {
   const names: [string, string] = ['sim.example.org', 'other.example.org'];
   for (const name of names) give(name);
   return {
-    ...{title: 'a stand-in for the client', names, give},
+    ...{title: 'a stand-in for the client', names},
+    give: (name) => {
+      give(name);
+    },
     mount: {client, servers: ['http://127.0.0.1/cvmfs/@fqrn@'], proxies: 'DIRECT', parameters: {CVMFS_STAND_IN: folder}, deadline: '30s'},
     take: (name) => {
       rmSync(image(name));
@@ -95,6 +101,9 @@ export function standIn(place: string): TestClient {
       attribute(name, attributes);
     },
     attribute,
+    fill: (name, fill) => {
+      give(name, {}, fill);
+    },
     configure: () => {
       const repository = 'config.example.org';
       // as in that of CERN: what several files need lies beside them, and the keys lie in the repository

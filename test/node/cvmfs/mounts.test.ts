@@ -3,7 +3,19 @@
  * once more the real one where the machine has it.
  */
 import {expect} from 'chai';
-import {chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync} from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import {createServer, type AddressInfo} from 'node:net';
 import {homedir} from 'node:os';
 import {join} from 'node:path';
@@ -222,16 +234,57 @@ for (const [title, kind] of KINDS)
         expect(missing.stderr).to.match(/\/nowhere\/cvmfs2: No such file or directory/);
       });
 
-      it('an image in it: refused, and told that the node has to mount that', async () => {
-        for (const named of [[], ['--cvmfs', first()]]) {
-          const image = join(root, first(), 'data');
-          const ended = await site.run([...named, '--image', image, '--', '/bin/true'], {policy: {...policy(), images: [image]}});
-          expect(ended.code, ended.stderr).to.equal(125);
-          expect(ended.stderr).to.match(/the image lies in the repository .*, which this node has not got/);
-          expect(ended.stderr).to.match(/allowed: a repository that the node mounts/);
-          expect(ended.record.outcome.code).to.equal('CVMFS_UNUSABLE');
-        }
+      it('an image in one that nobody mounts: refused, and told what could', async () => {
+        const image = join(root, first(), 'data');
+        const ended = await site.run(['--image', image, '--', '/bin/true'], {policy: {...policy({mount: undefined}), images: [image]}});
+        expect(ended.code, ended.stderr).to.equal(125);
+        expect(ended.stderr).to.match(/the image lies in the repository .*, which this node has not got.*allowed: .*cvmfs\.mount/);
+        expect(ended.record.outcome.code).to.equal('CVMFS_UNUSABLE');
       });
+
+      if (kind === standIn)
+        for (const pattern of ['ulimit++', 'vm-lite'] as const)
+          it(`${pattern}: an image in it is used there, by a link of its own`, async function () {
+            need(this, existsSync(BUSYBOX), 'busybox-static is not installed');
+            need(
+              this,
+              pattern === 'ulimit++' || program('crun') !== null || program('runc') !== null,
+              'neither crun nor runc is installed',
+            );
+            const image = join(root, first(), 'images/latest');
+            client.fill?.(first(), (tree) => {
+              busyboxImage(join(tree, 'images/.flat/one'), {init: false});
+              symlinkSync(join(root, first(), 'images/.flat/one'), join(tree, 'images/latest'));
+            });
+            const other = client.names[1];
+            for (const [named, listing] of [
+              [[], []],
+              [[other], [other]],
+              [client.names, [...client.names].sort()],
+            ] as const) {
+              const job = site.job({
+                ...{
+                  image,
+                  network: 'none',
+                  pattern,
+                  command: ['/bin/sh', '-c', `cat /etc/hello; [ $# = 0 ] || ls ${root}; touch /tmp/new && echo new`, 'sh', ...named],
+                },
+                ...(named.length === 0 ? {} : {cvmfs: named}),
+              });
+              const ended = await site.run([job], {policy: {...policy(), images: [image]}});
+              expect(ended.stdout, ended.stderr).to.equal(['hello', ...listing, 'new', ''].join('\n'));
+              expect(ended.record.image).to.include({path: image, kind: 'directory'});
+              expect(ended.record.cvmfs.find(({repository}) => repository === first())).to.include({
+                state: 'ok',
+                stateAtEnd: 'ok',
+                mounted: 'tare',
+              });
+            }
+            const file = join(root, first(), 'README.md');
+            const refused = await site.run(['--image', file, '--', '/bin/true'], {policy: {...policy(), images: [file]}});
+            expect(refused.code, refused.stderr).to.equal(125);
+            expect(refused.stderr).to.match(/an image in a repository that Tare mounts can be a directory tree only/);
+          });
 
       it('doctor --cvmfs says what is missing for it, also where no repository is named', async () => {
         const doctor = (mount: object = {}): ReturnType<Site['command']> =>

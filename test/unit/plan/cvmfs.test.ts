@@ -65,7 +65,7 @@ describe('repositories in a plan', () => {
 
   const MOUNT = {client: '/opt/cvmfs2', servers: ['http://s/cvmfs/@fqrn@'], proxies: 'DIRECT', cache: {quota: '1 GiB'}};
 
-  it('where the policy says how, each is mounted that the node has not got; not that of an image, nor when only observed', () => {
+  it('where the policy says how, each is mounted that the node has not got, that of an image too; none when only observed', () => {
     const mounts = stepsOf(plan({policy: {cvmfs: {mount: MOUNT}}, job: {cvmfs: NAMES}}), 'cvmfs.mount');
     expect(mounts.map(({repository}) => repository)).to.deep.equal(NAMES);
     expect(mounts[0]).to.include({root: '/cvmfs', client: '/opt/cvmfs2', sharedCache: null, deadlineUs: 60e6, user: true});
@@ -76,7 +76,7 @@ describe('repositories in a plan', () => {
       ...{job: {image: '/cvmfs/unpacked.cern.ch/x'}, policy: {images: ['/cvmfs/unpacked.cern.ch/*'], cvmfs: {mount: MOUNT}}},
       facts: {views: {user: false, overlay: YES, options: [], fuse: YES, mounts: [], writable: []}},
     });
-    expect(stepsOf(image, 'cvmfs.mount')).to.deep.equal([]);
+    expect(stepsOf(image, 'cvmfs.mount').map(({repository}) => repository)).to.deep.equal(['unpacked.cern.ch']);
     expect(stepsOf(plan({policy: {mode: 'observe', cvmfs: {mount: MOUNT}}, job: {cvmfs: NAMES}}), 'cvmfs.mount')).to.deep.equal([]);
   });
 
