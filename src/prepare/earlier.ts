@@ -32,17 +32,20 @@ interface Call {
 }
 
 /** Looks once: after that the record in the spool can be this call's own. */
-export function findEarlier(call: Call, spools: readonly string[], recordId: string, isTaken: () => boolean): void {
+export async function findEarlier(call: Call, spools: readonly string[], recordId: string, isTaken: () => boolean): Promise<void> {
   if (call.again !== null) return;
   // in another's box each call has a record of its own, which is gone with that box
   if (call.around !== null) call.phases = null;
-  if (call.phases !== null) call.phases.earlier = ofCaller(find(spools, recordId)?.record ?? null, call.phases.caller);
+  if (call.phases !== null) call.phases.earlier = await ofCaller(find(spools, recordId)?.record ?? null, call.phases.caller);
   call.again = call.phases?.earlier == null && isTaken();
   if (call.again) call.phases = null;
 }
 
-function ofCaller(record: UsageRecord | null, {pid, startTicks}: ProcessId): UsageRecord | null {
+/** What the account has made of its own record is added to no other. */
+async function ofCaller(record: UsageRecord | null, {pid, startTicks}: ProcessId): Promise<UsageRecord | null> {
   if (record === null || !isBetweenPhases(record) || presenceOf(record, here()) !== 'here') return null;
   const caller = record.wrapper?.caller;
-  return caller?.pid === pid && caller.startTicks === startTicks ? record : null;
+  if (caller?.pid !== pid || caller.startTicks !== startTicks) return null;
+  const {default: validate} = await import('../schema/generated/record-1.validator.js');
+  return validate(record) ? record : null;
 }

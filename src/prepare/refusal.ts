@@ -12,18 +12,18 @@ import {attemptOf} from './attempt.js';
 import {findEarlier} from './earlier.js';
 import type {Known} from './prepare.js';
 
-export function refusalRecord(
+export async function refusalRecord(
   error: TareError | TareErrors,
   known: Known,
   plan: Plan | null,
   version: string,
-): {record: UsageRecord; places: Places} {
+): Promise<{record: UsageRecord; places: Places}> {
   const {caller, policy} = known;
   const first = firstOf(error);
   const newRecord = (): UsageRecord => startedRecord(attemptOf(known, caller, version), plan);
   const places = placesOf(policy, caller.uid);
   const {recordId} = newRecord();
-  findEarlier(known, places.spools, recordId, () => find(places.spools, recordId) !== null);
+  await findEarlier(known, places.spools, recordId, () => find(places.spools, recordId) !== null);
   const started = newRecord();
   const outcome = notRunOutcome(first.kind === 'refused' ? 'refused' : 'wrapper-failure', first.code, error.message, first.exit);
   const {cause} = first;

@@ -101,7 +101,7 @@ export async function begin(
   try {
     channel.send('S', stateDirectory(plan, id));
     makeState(state, caller);
-    findEarlier(known, plan.directories.spools, started.recordId, () => isRecordTaken(state));
+    await findEarlier(known, plan.directories.spools, started.recordId, () => isRecordTaken(state));
     state.phases = known.phases;
     if (known.again === true) state.started = started = newRecord();
     // a sweep would take the other's record for this one's, or leave out the phases before

@@ -419,7 +419,7 @@ async function refuse(
 ): Promise<RunResult> {
   await endMounted(known);
   const messages = error.message.split('\n');
-  const {record: refused, places} = refusalRecord(error, known, plan, request.version);
+  const {record: refused, places} = await refusalRecord(error, known, plan, request.version);
   const {record, path, waits} = store(
     {places, id: known.id, copy: request.recordCopy, messages, log},
     log.trouble() === null ? refused : {...refused, flags: [...refused.flags, UNLOGGED].sort()},

@@ -172,6 +172,17 @@ for (const account of ['root', 'grid']) {
       expect(record.time.wallUs).to.equal(record.phases?.list[0]?.wallUs);
     });
 
+    it('what the account has made of the open record is not gone on with', async () => {
+      await starter(JOB, `sed -i 's/"cpuUserUs":[0-9][0-9]*/"cpuUserUs":"much"/' /var/tmp/spool/*.json`);
+      const found = (await run('cat /var/tmp/spool/*.json'))
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as UsageRecord);
+      const whole = found.filter((record) => validate(structuredClone(record)));
+      expect([found.length, whole.length]).to.deep.equal([3, 1]);
+      expect([whole[0]?.outcome.status, whole[0]?.phases]).to.deep.equal(['completed', undefined]);
+    });
+
     it('another starter of the same attempt has a record of its own', async () => {
       await starter(JOB, 'exit');
       await starter('exit 0');
