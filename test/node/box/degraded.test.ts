@@ -1,7 +1,7 @@
 /** Less than was asked for is seen: a line, a flag, a count; and refused where the policy says so, as the node's fault. */
 import {expect} from 'chai';
 import {execFileSync, spawn} from 'node:child_process';
-import {existsSync, mkdirSync, readdirSync, readFileSync} from 'node:fs';
+import {existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 
 import {need} from '../../support/need.js';
@@ -95,6 +95,18 @@ for (const role of ROLES) {
       const doctor = await site.command(['doctor', '--policy', policy({reserve: {disk: '1000TiB'}})]);
       expect(doctor.code).to.equal(1);
       expect(doctor.stdout).to.match(/missing\s+reserve/);
+    });
+
+    it('a repository that only a job names, and that is not there, takes no box from the account’s other jobs', async () => {
+      const file = policy({batch: {blackHole: {failures: 1, within: '1h', then: 'unboxed'}}});
+      const descriptor = join(site.work, '.tare.yaml');
+      writeFileSync(descriptor, 'schema: tare/job/v1\ncvmfs: [no.such.repository]\n');
+      for (const code of [125, 125]) expect((await wrap(file, ['/bin/true'])).code).to.equal(code);
+      rmSync(descriptor);
+      expect((await wrap(file, ['/bin/true'])).code).to.equal(0);
+      const found = site.records().map(({outcome, mode}) => [outcome.code, mode]);
+      expect(found.filter(([code]) => code === 'CVMFS_UNUSABLE')).to.have.length(2);
+      expect(found.filter(([code]) => code === null)).to.deep.equal([[null, 'box']]);
     });
 
     it('doctor says whether the clock is synchronised', async () => {
