@@ -30,6 +30,7 @@
 
 enum {
 	FIRST_ARGUMENT = 8,
+	LOOK_MS = 200,	 /* how often is looked whether the front lives, where the kernel does not tell */
 	LEAVE_MS = 1000, /* for a client whose mount is gone, and once more after SIGTERM */
 };
 
@@ -38,7 +39,8 @@ struct mounter {
 	struct identity identity;
 	char **client; /* argv, and room for the descriptor */
 	size_t words;
-	int front; /* pidfd */
+	int front; /* pidfd, or -1 before Linux 5.3: then its directory in /proc */
+	int front_directory;
 	bool user;
 	pid_t pid; /* the client's; 0: it has ended */
 };
@@ -160,15 +162,50 @@ static void reap(struct mounter *mounter)
 	}
 }
 
+static bool front_lives(const struct mounter *mounter)
+{
+	char text[512];
+	int fd = openat(mounter->front_directory, "stat", O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[size > 0 ? size : 0] = 0;
+	/* the name, in which anything may be, ends with the last parenthesis */
+	const char *state = strrchr(text, ')');
+	return state && strlen(state) > 2 && !strchr("ZX", state[2]);
+}
+
+static void watch_front(struct mounter *mounter, pid_t front)
+{
+	mounter->front = (int)syscall(SYS_pidfd_open, front, 0);
+	mounter->front_directory = -1;
+	if (mounter->front >= 0) {
+		mounter->front = above_standard(mounter->front);
+		return;
+	}
+	if (errno != ENOSYS)
+		fail("front");
+	/* of this very process: another one with its number is not found there */
+	char *path = xprintf("/proc/%d", front);
+	mounter->front_directory = above_standard(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+	free(path);
+	if (mounter->front_directory < 0)
+		fail("front");
+}
+
 /* Until a signal comes, or the front has ended; false: it is time to go. */
 static bool wait_on(struct mounter *mounter, int signals, int timeout_ms)
 {
+	bool looks = timeout_ms < 0 && mounter->front < 0;
 	struct pollfd ready[] = { { .fd = signals, .events = POLLIN }, { .fd = mounter->front, .events = POLLIN } };
 	struct signalfd_siginfo info;
-	int found = poll(ready, 2, timeout_ms);
+	int found = poll(ready, 2, looks ? LOOK_MS : timeout_ms);
 
 	if (found < 0 && errno == EINTR)
 		return true;
+	if (found == 0 && looks)
+		return front_lives(mounter);
 	if (found <= 0 || ready[1].revents)
 		return false;
 	if (read(signals, &info, sizeof info) != sizeof info || info.ssi_signo == SIGTERM)
@@ -240,10 +277,9 @@ int mounter_main(int argc, char **argv)
 	mounter.user = geteuid() != 0;
 	umask(022);
 	signal(SIGPIPE, SIG_IGN);
-	mounter.front = (int)syscall(SYS_pidfd_open, (pid_t)front, 0);
-	if (mounter.front < 0)
-		fail("front");
-	mounter.front = above_standard(mounter.front);
+	if (syscall(SYS_open_tree, -1, "", 0) < 0 && errno == ENOSYS)
+		fail("the kernel cannot hand a mount to a box, which Linux can from 5.2 on");
+	watch_front(&mounter, (pid_t)front);
 	isolate(mounter.user, (pid_t)within);
 	pid_t pid = fork();
 	if (pid < 0)

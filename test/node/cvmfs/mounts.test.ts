@@ -3,6 +3,7 @@
  * once more the real one where the machine has it.
  */
 import {expect} from 'chai';
+import {spawn, type ChildProcess} from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -15,16 +16,31 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import {createServer, type AddressInfo} from 'node:net';
 import {homedir} from 'node:os';
+import {fileURLToPath} from 'node:url';
 import {join} from 'node:path';
 import {realClient, standIn, type TestClient} from '../../support/cvmfs-client.js';
 import {hasSquashfuse} from '../../support/cvmfs.js';
 import {BUSYBOX, busyboxImage} from '../../support/machine.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {below, ending, isRoot, processes, program, ROLES, send, Site, until, type Ended, type ProcessEntry} from '../../support/tare.js';
+import {
+  below,
+  bin,
+  ending,
+  isRoot,
+  processes,
+  program,
+  ROLES,
+  send,
+  Site,
+  until,
+  type Ended,
+  type ProcessEntry,
+} from '../../support/tare.js';
 
 type Kind = (place: string) => TestClient;
 const real = realClient();
@@ -34,6 +50,8 @@ const KINDS: [string, Kind][] = [
 ];
 
 const PYTHON = '/usr/bin/python3';
+const WITHOUT = fileURLToPath(new URL('../../support/without-syscalls.py', import.meta.url));
+const [OPEN_TREE, PIDFD_OPEN] = ['428', '434'];
 /** Maps a file, and touches its last page when it is told to. */
 const TOUCH = `import mmap, sys
 with open(sys.argv[1], 'rb') as file: pages = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
@@ -397,6 +415,43 @@ for (const [title, kind] of KINDS)
           for (const limit = Date.now() + patience(30_000); site.leftovers().length > 0 && Date.now() < limit;)
             await site.command(['records', 'sweep', '--policy', file]);
         });
+
+      it('a kernel without pidfd_open(2): all the same, and a front that is killed takes its client along; without open_tree(2): refused, and told', async function () {
+        need(this, existsSync(PYTHON), 'python3 is not installed');
+        const start = (calls: string, ...argv: string[]): ChildProcess =>
+          spawn(PYTHON, [WITHOUT, calls, bin('tare'), 'run', '--policy', site.policy(policy()), '--cvmfs', first(), ...argv], {
+            ...{cwd: site.work, ...site.credentials},
+          });
+        const well = start(PIDFD_OPEN, ...shell('"$1/$2/bin/analyse"', first()));
+        well.stdin?.end();
+        expect(await ending(well)).to.include({code: 0, stdout: 'sum 55\n'});
+        const killed = start(PIDFD_OPEN, ...shell('echo ready; read -r _'));
+        const end = ending(killed);
+        await Promise.race([new Promise((resolve) => killed.stdout?.once('data', resolve)), end]);
+        expect(servers()).to.not.have.length(0);
+        send(killed.pid ?? 0, 'SIGKILL');
+        await end;
+        await until('the end of all clients', () => clients().length === 0, 20);
+        const file = site.policy(policy());
+        for (const limit = Date.now() + patience(30_000); site.leftovers().length > 0 && Date.now() < limit;)
+          await site.command(['records', 'sweep', '--policy', file]);
+        const refused = start(`${PIDFD_OPEN},${OPEN_TREE}`, ...shell('true'));
+        refused.stdin?.end();
+        const {code, stderr} = await ending(refused);
+        expect(code, stderr).to.equal(125);
+        expect(stderr).to.match(/Tare could not mount it: the kernel cannot hand a mount to a box, which Linux can from 5\.2 on/);
+      });
+
+      it('a part of the job that is run by a wrapper in its box has repositories of its own', async () => {
+        const inner = join(place, 'inner.json');
+        const directories = Object.fromEntries(['state', 'spool', 'scratch'].map((name) => [name, `/tmp/inner/${name}`]));
+        writeFileSync(inner, JSON.stringify({schema: 'tare/policy/v1', directories, ...policy()}));
+        const ended = await run([
+          ...['--cvmfs', first()],
+          ...shell('"$2" run --policy "$3" --cvmfs "$4" -- ls "$1"; ls "$1"', bin('tare'), inner, client.names[1]),
+        ]);
+        expect(ended.stdout, ended.stderr).to.equal(`${client.names[1]}\n${first()}\n`);
+      });
 
       it('a cache for all jobs: several at once use it, and it stays; a job’s own is gone with it', async () => {
         const shared = join(place, 'shared');
