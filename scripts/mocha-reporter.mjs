@@ -38,16 +38,18 @@ export default class Reporter extends Base {
       count(test, 'skipped');
       skipped.set(reason(test), [...(skipped.get(reason(test)) ?? []), test.fullTitle()]);
     });
-    // where there is somebody to read it, and minutes pass
-    if (process.env.TARE_TEST_PROGRESS === '1') {
-      let began;
-      runner.on(EVENT_SUITE_BEGIN, ({parent}) => {
-        if (parent?.root) began = performance.now();
-      });
-      runner.on(EVENT_SUITE_END, ({parent, title}) => {
-        if (parent?.root) console.log(`${title}: ${((performance.now() - began) / 1000).toFixed(0)} s`);
-      });
-    }
+    const seconds = new Map();
+    let began;
+    runner.on(EVENT_SUITE_BEGIN, ({parent}) => {
+      if (parent?.root) began = performance.now();
+    });
+    runner.on(EVENT_SUITE_END, (suite) => {
+      if (!suite.parent?.root) return;
+      const taken = (performance.now() - began) / 1000;
+      seconds.set(fileOf(suite), (seconds.get(fileOf(suite)) ?? 0) + taken);
+      // where there is somebody to read it, and minutes pass
+      if (process.env.TARE_TEST_PROGRESS === '1') console.log(`${fileOf(suite)}, ${suite.title}: ${taken.toFixed(0)} s`);
+    });
     runner.once(EVENT_RUN_END, () => {
       // What a test wrote may not have ended its line.
       console.log();
@@ -55,6 +57,9 @@ export default class Reporter extends Base {
       if (this.failures.length > 0) Base.list(this.failures);
       for (const [why, titles] of skipped)
         console.log(`skipped (${why}): ${titles.length > 3 ? `${titles.length} tests, the first is ${titles[0]}` : titles.join('; ')}`);
+      const longest = [...seconds].filter(([, taken]) => taken >= 1).toSorted(([, a], [, b]) => b - a);
+      if (seconds.size > 1 && longest.length > 0)
+        console.log(`longest: ${longest.map(([file, taken]) => `${file} ${taken.toFixed(0)} s`).join(', ')}`);
       const sum = none();
       for (const [file, counts] of files) {
         if (counts.failed > 0) console.log(hasFailures(file, counts));

@@ -8,125 +8,131 @@ const machine = (suite, init, more = {}) => ({suite, init, ...more});
  */
 const PROGRAMS = {packages: ['condor', 'crun', 'passt', 'slirp4netns', 'nftables', 'nginx-light'], memoryMiB: 3072};
 const [trixie, systemd] = ['plain', 'systemd'].map((init) => machine('trixie', init, PROGRAMS));
+/** On which a package sets a node up: its own image, without what it does not need. */
+const site = machine('trixie', 'systemd', {packages: ['ansible-core', 'cron', 'logrotate']});
 const [bookworm, bullseye] = ['bookworm', 'bullseye'].map((suite) => machine(suite, 'plain'));
 
-/** Where tests run: the machine, who runs them, and in which control groups (order/execute). The longest come first. */
+/**
+ * Where tests run: the machine, who runs them, and in which control groups (order/execute). The longest come first. `budget`: the seconds that its
+ * files may take of `--all`, on two CPUs that have another machine to emulate as well.
+ */
 export const WAYS = {
-  v2: {machine: systemd, account: 'root', delegate: 'none'},
-  root: {machine: trixie, account: 'root', delegate: 'none'},
-  condor: {machine: trixie, account: 'grid', delegate: 'condor'},
-  pool: {machine: systemd, account: 'root', delegate: 'none'},
-  none: {machine: trixie, account: 'grid', delegate: 'none'},
-  condor23: {machine: trixie, account: 'grid', delegate: 'condor23'},
-  systemd: {machine: systemd, account: 'grid', delegate: 'systemd'},
-  'bookworm-v2': {machine: machine('bookworm', 'systemd'), account: 'root', delegate: 'none'},
-  'bullseye-v2': {machine: machine('bullseye', 'systemd'), account: 'root', delegate: 'none'},
-  bookworm: {machine: bookworm, account: 'root', delegate: 'none'},
-  'bookworm-condor': {machine: bookworm, account: 'grid', delegate: 'condor'},
-  bullseye: {machine: bullseye, account: 'root', delegate: 'none'},
-  'bullseye-condor': {machine: bullseye, account: 'grid', delegate: 'condor'},
-  small: {machine: trixie, account: 'root', delegate: 'none'},
-  'small-condor': {machine: trixie, account: 'grid', delegate: 'condor'},
-  hybrid: {machine: machine('bookworm', 'systemd', {append: HYBRID}), account: 'root', delegate: 'none'},
+  v2: {machine: systemd, account: 'root', delegate: 'none', budget: 900},
+  root: {machine: trixie, account: 'root', delegate: 'none', budget: 800},
+  condor: {machine: trixie, account: 'grid', delegate: 'condor', budget: 1000},
+  installed: {machine: site, account: 'root', delegate: 'none', budget: 700},
+  pool: {machine: systemd, account: 'root', delegate: 'none', budget: 150},
+  none: {machine: trixie, account: 'grid', delegate: 'none', budget: 60},
+  condor23: {machine: trixie, account: 'grid', delegate: 'condor23', budget: 60},
+  systemd: {machine: systemd, account: 'grid', delegate: 'systemd', budget: 60},
+  'bookworm-v2': {machine: machine('bookworm', 'systemd'), account: 'root', delegate: 'none', budget: 250},
+  'bullseye-v2': {machine: machine('bullseye', 'systemd'), account: 'root', delegate: 'none', budget: 250},
+  bookworm: {machine: bookworm, account: 'root', delegate: 'none', budget: 300},
+  'bookworm-condor': {machine: bookworm, account: 'grid', delegate: 'condor', budget: 120},
+  bullseye: {machine: bullseye, account: 'root', delegate: 'none', budget: 350},
+  'bullseye-condor': {machine: bullseye, account: 'grid', delegate: 'condor', budget: 400},
+  small: {machine: trixie, account: 'root', delegate: 'none', budget: 150},
+  'small-condor': {machine: trixie, account: 'grid', delegate: 'condor', budget: 250},
+  hybrid: {machine: machine('bookworm', 'systemd', {append: HYBRID}), account: 'root', delegate: 'none', budget: 200},
 };
 
-/** As root, who plays every part. */
-const ROOT = ['root', 'bookworm', 'bullseye', 'hybrid'];
-const ofRoot = {usual: [], also: ROOT};
-const DELEGATED = ['condor', 'condor23', 'systemd', 'bookworm-condor', 'bullseye-condor'];
-/** Every way in which node tests run that is not already usual. */
-const others = (...usual) => ({usual, also: [...ROOT, ...DELEGATED, 'none'].filter((way) => !usual.includes(way))});
-
-/** bullseye's kernel lets no user mount an overlay, and has no mount_setattr(2). */
-const WITH_OVERLAYS = {usual: ['root'], also: ['condor', 'bookworm', 'hybrid', 'condor23', 'systemd', 'bookworm-condor', 'none']};
+/**
+ * `npm test` runs all of test/node on the machine itself, as root and as a user. Here a file runs again where it can find out something that it
+ * cannot there, so that `--all` takes no longer than a person waits for it (all budgets of ways, halved):
+ *
+ * version 2  `root`, who plays a user without groups as well, and `condor`, a user with groups, on the newest kernel
+ * kernel     what an older one has not got: bullseye's has no cgroup.kill, memory.peak, mount_setattr(2), nor an overlay for users; bookworm's
+ *            is between it and the newest
+ * layout     where groups are, and whose: `none`, `condor23`, `systemd`, or in hierarchies of version 1 as systemd makes them, `hybrid`
+ */
+const BY_KERNEL_AND_LAYOUT = ['bookworm', 'bullseye', 'condor23', 'systemd', 'hybrid', 'bookworm-condor', 'bullseye-condor'];
+/** A row that is not of `npm test`. */
+const long = (...also) => ({usual: [], also});
 
 /** What is in test/lab/v2 and has no row: tests that make their own groups, as root. */
 const OF_VERSION_2 = {usual: ['v2'], also: ['bookworm-v2', 'bullseye-v2']};
 
-/** How often what is repeated is repeated in `npm test`; with `--all`, as often as the tests say themselves. */
+/** How often what is repeated is repeated: in `npm test`, and with `--all`. The suite `node` repeats its part as often as the tests say themselves. */
 const SHORT = {TARE_LAB_TIMES: '2', TARE_BOXES: '10'};
-
-/** On older kernels and a second layout of groups what is repeated is repeated less: the kernels differ in what they offer, not in how often. */
-const FEWER = {TARE_JOBS: '40'};
-const NEWEST = ['v2', 'root', 'condor', 'none', 'pool'];
-export const repeatsOf = (way, all) => (all ? (NEWEST.includes(way) ? {} : FEWER) : SHORT);
+const LONG = {TARE_LAB_TIMES: '10', TARE_BOXES: '50', TARE_JOBS: '40'};
+export const repeatsOf = (all) => (all ? LONG : SHORT);
 
 /** Files below test/, without `.test.ts`. `usual`: the ways of `npm test`; `also`: those that `--all` adds. Each file of test/node has a row. */
 const ROWS = {
-  'node/cgroup/groups': {
-    usual: ['root', 'condor'],
-    also: ['bullseye', 'bookworm', 'hybrid', 'condor23', 'systemd', 'bookworm-condor', 'bullseye-condor'],
-  },
-  'node/host/facts': others('root', 'condor', 'none'),
-  'node/box/memory': others('root', 'condor', 'none'),
-  'node/box/cores': others('condor'),
-  'node/box/limits': others(),
-  'node/box/isolation': others('condor'),
-  // bullseye's kernel makes each mount read-only by itself
-  'node/box/closed': {usual: [], also: ['bullseye', 'root', 'bookworm', 'hybrid']},
-  'node/box/slot-memory': {usual: [], also: ROOT},
-  'node/box/view': WITH_OVERLAYS,
-  'node/box/images': {usual: [], also: ['root', 'bookworm', 'none']},
-  'node/box/scratch': WITH_OVERLAYS,
-  'node/box/fuse': {usual: [], also: []},
-  'node/box/squashed': {usual: [], also: []},
-  'node/box/stuck': {usual: [], also: []},
-  'node/box/hung': {usual: [], also: []},
+  // what groups there are, and what the kernel counts and kills there
+  'node/cgroup/groups': {usual: ['root', 'condor'], also: BY_KERNEL_AND_LAYOUT},
+  'node/host/facts': {usual: ['root', 'condor', 'none'], also: BY_KERNEL_AND_LAYOUT},
+  'node/box/memory': {usual: ['root', 'condor', 'none'], also: BY_KERNEL_AND_LAYOUT},
+  'node/box/slot-memory': long('root', 'bullseye', 'hybrid'),
+  'node/box/cores': {usual: ['condor'], also: ['root', 'none']},
+  'node/box/cpu-time': long('root', 'condor', 'bullseye'),
+  'node/box/limits': long('root', 'condor', 'bullseye', 'hybrid'),
+  'node/cgroup/aside': long('root', 'bullseye'), // where version 2 has a controller
+  'node/box/delegated': long('hybrid'),
+  // what is made, killed, weighed and removed in groups
+  'node/box/applications': long('condor', 'bullseye-condor'),
+  'node/box/sweep': long('condor', 'bullseye-condor'),
+  'node/box/crash': long('condor'),
+  'node/box/many': long('condor'),
+  'node/box/inside': long('condor'),
+  'node/box/within': long('condor'),
+  'node/box/observed': long('condor'),
+  'node/box/degraded': long('condor'),
+  'node/state/probe': long('condor'),
+  // the main job, once for each kernel and kind of user
+  'node/box/hits': long('root', 'condor', 'bookworm-condor', 'bullseye-condor'),
+  // mounts and namespaces; bullseye's kernel makes each mount of `closed` read-only by itself, and lets no user mount an overlay
+  'node/box/isolation': {usual: ['condor'], also: ['root', 'bullseye']},
+  'node/box/closed': long('root', 'bullseye'),
+  'node/box/view': {usual: ['root'], also: ['bookworm']},
+  'node/box/scratch': {usual: ['root'], also: ['bookworm']},
+  'node/box/images': long('root'),
+  'node/box/forge': long('root'),
+  // how processes of ours live and end, and what is written of them: as on any system
+  'node/box/endings': long(),
+  'node/box/exec': long(),
+  'node/box/told': long(),
+  'node/box/parts': long(),
+  'node/box/faults': long(),
+  'node/box/spool': long(),
+  'node/box/waiting': long(),
+  'node/box/seal': long(),
+  'node/state/squatted': long(),
   // small machines have a way of their own: these need an OCI runtime
-  'node/system/services': {usual: [], also: ['small', 'small-condor']},
-  // takes Debian's packages from outside
-  'node/system/machine': {usual: [], also: []},
-  // its stand-ins are served by root, and it plays the user's part too
-  'node/cvmfs/boxes': {usual: [], also: []},
-  'node/cvmfs/mounts': {usual: [], also: []},
-  'node/box/cpu-time': others(),
-  'node/box/hits': others(),
-  'node/box/exec': others(),
-  'node/box/told': others(),
-  'node/box/within': others(),
-  'node/box/parts': others(),
-  // on a node of its own
-  'node/box/phases': {usual: [], also: []},
-  'node/box/applications': others(),
-  'node/box/inside': others(),
-  'node/box/crash': others(),
-  'node/box/many': others(),
-  // every status and signal, the same whatever the kernel: minutes
-  'node/box/endings': {usual: [], also: ['root', 'condor', 'none']},
-  'node/box/sweep': others(),
-  'node/box/spool': ofRoot,
-  'node/box/waiting': ofRoot,
-  'node/box/observed': others(),
-  'node/box/degraded': others(),
-  'node/state/probe': others(),
-  'node/state/squatted': ofRoot,
-  // it reads files only
-  'node/state/glance': {usual: [], also: []},
-  // it compiles a module of the name service
-  'node/box/accounts': {usual: [], also: []},
-  'node/box/seal': ofRoot,
-  'node/box/forge': ofRoot,
-  'node/cgroup/aside': {usual: [], also: ROOT.filter((way) => way !== 'hybrid')}, // where version 2 has a controller
-  // these read and write files, as on any system
-  'node/export/arc': {usual: [], also: []},
-  'node/export/dirq': {usual: [], also: []},
-  'node/export/killed': {usual: [], also: []},
-  'node/export/mtls': {usual: [], also: []},
-  'node/export/promtool': {usual: [], also: []},
-  // how often memory is read follows from what a reading costs: where all is emulated, too seldom for its figures
-  'node/export/prmon': {usual: [], also: []},
-  // needs nftables, pasta and slirp4netns, which the lab's machines do not have
-  'node/box/network': {usual: [], also: []},
-  'node/box/faults': ofRoot,
+  'node/system/services': long('small-condor'),
   'lab/v2/system': {usual: ['small-condor'], also: ['small']},
-  // a machine for each way in which a batch system makes groups: minutes
-  'lab/v2/layouts': {usual: [], also: [...OF_VERSION_2.usual, ...OF_VERSION_2.also]},
-  'lab/v2/many': {usual: [], also: ['v2']},
+  // a machine for each way in which a batch system makes groups
+  'lab/v2/layouts': long('v2', 'bookworm-v2', 'bullseye-v2'),
+  'lab/v2/many': long('v2'),
   // minutes each: a stall has to last, and a slot is filled by several jobs again and again
-  'lab/v2/stall': {usual: [], also: ['v2']},
-  'lab/v2/verdicts': {usual: [], also: ['v2']},
+  'lab/v2/stall': long('v2'),
+  'lab/v2/verdicts': long('v2'),
+  // minutes each: timers that fire, and Ansible, which an emulated machine is slow at
+  'lab/packages/installed': long('installed'),
+  'lab/packages/ansible': long('installed'),
   'lab/htcondor/version2': {usual: ['pool'], also: []},
-  'node/box/delegated': {usual: [], also: ['hybrid']},
+  // these read and write files, as on any system
+  'node/export/arc': long(),
+  'node/export/dirq': long(),
+  'node/export/killed': long(),
+  'node/export/mtls': long(),
+  'node/export/promtool': long(),
+  'node/state/glance': long(),
+  // how often memory is read follows from what a reading costs: where all is emulated, too seldom for its figures
+  'node/export/prmon': long(),
+  // what they need the lab's machines do not have: FUSE's Python, strace, nftables with pasta, a compiler, Debian's packages from outside;
+  // the stand-ins of CVMFS are served by root, and play the user's part too
+  'node/box/fuse': long(),
+  'node/box/squashed': long(),
+  'node/box/stuck': long(),
+  'node/box/hung': long(),
+  'node/box/network': long(),
+  'node/box/accounts': long(),
+  // on a node of its own
+  'node/box/phases': long(),
+  'node/system/machine': long(),
+  'node/cvmfs/boxes': long(),
+  'node/cvmfs/mounts': long(),
 };
 
 /** The table with the rows that go without saying; `files` are all that there are. */

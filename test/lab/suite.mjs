@@ -14,7 +14,7 @@ import {PLACE} from './recipe.mjs';
 import {runInLab} from './run.mjs';
 
 /** For one way, from its first test to its last. */
-const SECONDS = {all: 7200, usual: 900};
+const SECONDS = {all: 3600, usual: 900};
 /** The folder for worker nodes is tested: compiled, its start takes a third of the time. */
 const BIN = `${PLACE}/dist/tare/bin`;
 /** How much slower than a machine without emulation the tests' own deadlines take it to be (test/support/pace.ts). */
@@ -55,7 +55,7 @@ async function runWay(name, files, {checkout, all, alone}) {
       TARE_TEST_SLOWNESS: String(SLOWNESS),
       TARE_BIN: BIN,
       ...(alone ? {TARE_TEST_PROGRESS: '1'} : {}),
-      ...repeatsOf(name, all),
+      ...repeatsOf(all),
     },
     checkout,
     seconds: all ? SECONDS.all : SECONDS.usual,
@@ -66,15 +66,21 @@ async function runWay(name, files, {checkout, all, alone}) {
   });
   const lines = text.split('\n');
   const counts = lines.map(countsOf).findLast((each) => each !== null) ?? none();
-  const seconds = ((performance.now() - began) / 1000).toFixed(0);
+  const seconds = (performance.now() - began) / 1000;
   // A machine that ended badly, or on which nothing ran, and that counted no failure has failed all the same.
   const bad = counts.failed === 0 && (status !== 0 || counts.passed === 0);
   if (bad) counts.failed = 1;
-  console.log(`${alone ? '' : `${title}\n${text.trim()}\n`}## ${name}: ${seconds} s${bad ? `, ended with ${status}` : ''}`);
+  console.log(`${alone ? '' : `${title}\n${text.trim()}\n`}## ${name}: ${seconds.toFixed(0)} s${bad ? `, ended with ${status}` : ''}`);
   const troubled = filesWithFailures(lines);
   // nothing is known of its files one by one
-  if (bad) return {name, counts, troubled: new Map([[files.join(' '), counts]]), again: files};
-  return {name, counts, troubled, again: [...troubled.keys()].map((file) => file.replace(/^test\//, '').replace(/\.test\.js$/, ''))};
+  if (bad) return {name, counts, seconds, troubled: new Map([[files.join(' '), counts]]), again: files};
+  return {
+    name,
+    counts,
+    seconds,
+    troubled,
+    again: [...troubled.keys()].map((file) => file.replace(/^test\//, '').replace(/\.test\.js$/, '')),
+  };
 }
 
 /** A way's files with failures on a machine that has the node for itself. */
@@ -134,7 +140,12 @@ await main(async () => {
     checkout.remove();
   }
   const sum = none();
-  for (const {counts} of results) add(sum, counts);
+  console.log();
+  for (const {name, counts, seconds} of results) {
+    add(sum, counts);
+    const budget = all ? `, budget ${WAYS[name].budget} s${seconds > WAYS[name].budget ? ': too long' : ''}` : '';
+    console.log(`${name}: ${sentence(counts)}, ${seconds.toFixed(0)} s${budget}`);
+  }
   console.log(`\n${sentence(sum)}`);
   return sum.failed === 0 && sum.passed > 0 ? 0 : 1;
 });
