@@ -107,7 +107,8 @@ const SUITES = [
   },
   {
     name: 'htcondor',
-    ...sideBySide('e2e/htcondor', {}, '--timeout', '120000'),
+    // its last test, of a long run, loads the machine
+    ...sideBySide('e2e/htcondor', {alone: ['breakages.test.ts']}, '--timeout', '120000'),
     builds: AND_PACKAGES,
     system: BOX,
     wanted: [...PACKAGERS, ...POOL, ...ACCOUNTS, 'dirq', 'iproute'],

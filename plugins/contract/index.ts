@@ -350,6 +350,8 @@ export interface NodeHealth {
   /** When the node was last looked at, µs since 1970. */
   at: number;
   healthy: boolean;
+  /** What closes it; absent: nobody has said so. */
+  faults?: readonly string[];
   closedSince: number | null;
   /** Whether every full probe got the mode that the policy wants. */
   boxed: boolean | null;

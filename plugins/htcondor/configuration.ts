@@ -29,7 +29,7 @@ STARTD_CRON_TARE_MODE = Periodic
 STARTD_CRON_TARE_PERIOD = $(TARE_HEALTH_PERIOD)s
 # One that hangs, as on a file system that does not answer, is ended; until then its last answer grows old, which closes the node too.
 STARTD_CRON_TARE_KILL = True
-# It keeps what it said last here.
+# It keeps what it said last here, and the same for Prometheus.
 STARTD_CRON_TARE_CWD = $(LOCK)
 # MyCurrentTime is the node's clock, also where the negotiator looks at the ad.
 START = ($(START)) && TareHealthy =?= True && (MyCurrentTime - TareHealthTime <= $(TARE_HEALTH_OLDEST)) =?= True

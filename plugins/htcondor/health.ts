@@ -8,6 +8,8 @@ export interface NodeHealth {
   /** Jobs that ran with less than was asked, by flag. */
   degraded: Readonly<Record<string, number>>;
   reason: string | null;
+  /** What closes the node, in words that a program can tell apart. */
+  faults?: readonly string[] | undefined;
   /** Where an account's records go; null, or not there: nobody has looked. */
   spool?: string | null;
 }
@@ -18,7 +20,7 @@ const UNDER_SCRATCH = /^\/(?:tmp|var\/tmp)(?:\/|$)/;
 const LONGEST = 500;
 
 /** What root's timer leaves for the startd's program (configs/htcondor/tare-health.sh), which adds the times. */
-export function renderedAd({healthy, boxed, failures, degraded, reason, spool = null}: NodeHealth): string {
+export function renderedAd({healthy, boxed, failures, degraded, reason, faults = [], spool = null}: NodeHealth): string {
   const lost =
     spool !== null && UNDER_SCRATCH.test(spool)
       ? `records would be lost: ${spool} is each job's own under HTCondor; set directories.spool and state in the policy`
@@ -29,6 +31,7 @@ export function renderedAd({healthy, boxed, failures, degraded, reason, spool = 
     ['TareBoxed', boxed === null ? null : booleanOf(boxed)],
     ['TareFailures', failures === null ? null : String(failures)],
     ['TareDegraded', less.length === 0 ? null : quoted(less.map(([flag, jobs]) => `${flag} ${String(jobs)}`).join(', '))],
+    ['TareFault', faults.length === 0 ? null : quoted(faults.join(' '))],
     ['TareReason', quotedOrNull(reason ?? lost)],
   ];
   return attributes.map(([name, value]) => `${name} = ${value ?? 'undefined'}\n`).join('');

@@ -56,6 +56,8 @@ export const FLAGS = [
 ];
 /** Of jobs that ran with less than was asked, as the node counts them. */
 export const DEGRADED = ['log-unwritable', 'record-unspooled', 'unboxed', 'watched-memory'];
+/** What closes a node. */
+export const FAULTS = ['folder', 'policy', 'engine', 'spool', 'space', 'box', 'jobs'];
 export const CHECKS = ['ok', 'limited', 'missing', 'unknown'];
 
 export const oneOf = (known: readonly string[], value: string): string => (known.includes(value) ? value : 'other');

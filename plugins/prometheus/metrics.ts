@@ -4,7 +4,7 @@
  */
 
 import type {ExportRecord, ExportRun} from '@tare/contract';
-import {CHECKS, DEGRADED, ENFORCEMENTS, FLAGS, LIMITS, MODES, oneOf, OUTCOMES} from './labels.js';
+import {CHECKS, DEGRADED, ENFORCEMENTS, FAULTS, FLAGS, LIMITS, MODES, oneOf, OUTCOMES} from './labels.js';
 
 /** Series, as it is written, to its value in the unit of its metric. */
 export type Totals = Record<string, string>;
@@ -149,6 +149,19 @@ export function renderNode({open, unreadable, waiting, health}: ExportRun, nowUs
       ],
     },
     {name: 'tare_node_healthy', help: 'Whether this node should get jobs.', samples: [['', flag(health?.healthy)]]},
+    {
+      name: 'tare_node_fault',
+      help: 'What closes the node, each 0 where it does not.',
+      samples:
+        health?.faults === undefined
+          ? []
+          : sums(
+              [...FAULTS, 'other'],
+              [...new Set(health.faults.map((each) => oneOf(FAULTS, each)))].map((each) => [each, 1] as const),
+              FAULTS,
+              'fault',
+            ),
+    },
     {
       name: 'tare_node_health_time_seconds',
       help: 'When the node was last looked at, since 1970.',

@@ -13,7 +13,18 @@ const DEADLINE_MS = 2000;
 const MOST_BYTES = 4096;
 
 export const spawnBriefly: Spawn = (path, args) => {
-  const {status, stdout} = childProcess().spawnSync(path, [...args], {
+  const {status, stdout} = spawned(path, args);
+  return status === 0 ? stdout : null;
+};
+
+/** Whether a program runs; null: it did not end in time, which a loaded node explains too. */
+export function runs(path: string, args: readonly string[]): boolean | null {
+  const {status, error} = spawned(path, args);
+  return (error as NodeJS.ErrnoException | undefined)?.code === 'ETIMEDOUT' ? null : status === 0;
+}
+
+const spawned = (path: string, args: readonly string[]): ChildProcess.SpawnSyncReturns<string> =>
+  childProcess().spawnSync(path, [...args], {
     cwd: '/',
     env: {LC_ALL: 'C'},
     stdio: ['ignore', 'pipe', 'ignore'],
@@ -22,5 +33,3 @@ export const spawnBriefly: Spawn = (path, args) => {
     killSignal: 'SIGKILL',
     maxBuffer: MOST_BYTES,
   });
-  return status === 0 ? stdout : null;
-};

@@ -34,7 +34,7 @@ export interface Evidence {
 
 export type Judgement = Pick<
   HealthResult,
-  'healthy' | 'reason' | 'closedSince' | 'boxed' | 'failures' | 'failuresByAccount' | 'degraded' | 'forgivenAt'
+  'healthy' | 'reason' | 'faults' | 'closedSince' | 'boxed' | 'failures' | 'failuresByAccount' | 'degraded' | 'forgivenAt'
 >;
 
 export function judge(evidence: Evidence): Judgement {
@@ -42,13 +42,16 @@ export function judge(evidence: Evidence): Judgement {
   const forgivenAt = forgiven(evidence);
   const counted = countedFailures(evidence, forgivenAt);
   const byJobs = closedByJobs(counted, evidence.hole);
-  const faults = [...checks.flatMap((check) => faultOfCheck(check, before)), ...probes.flatMap(faultOfProbe), ...byJobs];
+  const ofChecks = checks.map((check) => ({kind: kindOf(check.name), said: faultOfCheck(check, before)}));
+  const found = [...ofChecks, {kind: 'box' as const, said: probes.flatMap(faultOfProbe)}, {kind: 'jobs' as const, said: byJobs}];
+  const faults = found.flatMap(({said}) => said);
   const healthy = faults.length === 0;
   const less = [...checks.filter(({state}) => state !== 'ok').map(wordsOf), ...probes.flatMap(lessThanWanted)];
   const said = healthy ? less : faults;
   return {
     healthy,
     reason: said.length === 0 ? null : clip(said.join('; ')),
+    faults: [...new Set(found.filter(({said: words}) => words.length > 0).map(({kind}) => kind))],
     closedSince: healthy ? null : (before?.closedSince ?? nowUs),
     boxed: boxedOf(probes),
     failures: reports === null ? null : counted.length,
@@ -73,6 +76,11 @@ const MOST_WORDS = 2000;
 const clip = (text: string): string => (text.length > MOST_WORDS ? `${text.slice(0, MOST_WORDS)} …` : text);
 
 const wordsOf = ({name, because}: Check): string => (because === null ? name : `${name}: ${because}`);
+
+type Fault = NonNullable<HealthResult['faults']>[number];
+/** Checks that can close a node. */
+const CHECKS: readonly Fault[] = ['folder', 'policy', 'engine', 'spool', 'space'];
+const kindOf = (name: string): Fault => CHECKS.find((each) => each === name) ?? 'other';
 
 function faultOfCheck(check: Check, before: HealthResult | null): string[] {
   if (check.state === 'missing') return [wordsOf(check)];

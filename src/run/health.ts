@@ -17,6 +17,8 @@ export interface Health {
   failures: number | null;
   /** Why not, or null. */
   reason: string | null;
+  /** What closes the node, in words that a program can tell apart. */
+  faults: readonly string[];
   /** Where an unprivileged job's record goes; null when the policy cannot be read. */
   spool: string | null;
 }
@@ -25,7 +27,7 @@ const SOMEBODY = 1;
 /** Three periods of root's timer: what it found before tells nothing any more. */
 const OLDEST_US = 60e6;
 /** Nothing has probed. */
-const UNTRIED = {boxed: null, degraded: {}};
+const UNTRIED = {boxed: null, degraded: {}, faults: []};
 
 /**
  * As the node's last probe found it; where there was none, by what can be read of the reports.
@@ -49,16 +51,21 @@ export async function examineHealth(policyFile: string | null): Promise<Health> 
     if (healthy) return {...UNTRIED, healthy, failures: found.length, reason: null, spool};
     const codes = [...new Set(found.map(({code}) => code))].sort().join(' ');
     const counted = `${String(found.length)} failures of the wrapper in ${formatDuration(blackHole.withinUs)}`;
-    return {...UNTRIED, healthy, failures: found.length, reason: `${counted}: ${codes}`, spool};
+    return {...UNTRIED, healthy, failures: found.length, reason: `${counted}: ${codes}`, faults: ['jobs'], spool};
   } catch (error) {
-    return {...UNTRIED, healthy: false, failures: null, reason: asTareError(error).message, spool: null};
+    return {...UNTRIED, healthy: false, failures: null, reason: asTareError(error).message, faults: ['policy'], spool: null};
   }
 }
 
-function asOf({at, healthy, boxed, failures, degraded, reason}: HealthResult, nowUs: number): Omit<Health, 'spool'> {
-  const found = {boxed, failures, degraded};
+function asOf({at, healthy, boxed, failures, degraded, reason, faults = []}: HealthResult, nowUs: number): Omit<Health, 'spool'> {
+  const found = {boxed, failures, degraded, faults};
   // of the future: the clock was set back
   if (Math.abs(nowUs - at) <= OLDEST_US) return {...found, healthy, reason};
   const age = `the node was last looked at ${formatDuration(Math.round(Math.abs(nowUs - at) / 1e6) * 1e6)} ${at > nowUs ? 'in the future' : 'ago'}`;
-  return {...found, healthy: false, reason: `${age}, and what was found counts for ${formatDuration(OLDEST_US)}: see \`tare node probe\``};
+  return {
+    ...found,
+    faults: ['timer'],
+    healthy: false,
+    reason: `${age}, and what was found counts for ${formatDuration(OLDEST_US)}: see \`tare node probe\``,
+  };
 }

@@ -2,7 +2,7 @@
 
 import {accessSync, constants, existsSync, lstatSync, statfsSync} from 'node:fs';
 import type {TareError} from '../errors.js';
-import {spawnBriefly} from '../host/spawn.js';
+import {runs} from '../host/spawn.js';
 import type {HealthCheck} from '../node-state/health.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
@@ -40,13 +40,11 @@ function checkFolder(): HealthCheck {
 function checkEngine({box, mode}: Policy): HealthCheck {
   if (mode.value === 'observe') return ok('engine');
   const path = ENGINES.find((place) => existsSync(place));
-  const because =
-    path === undefined
-      ? `bubblewrap is in none of ${ENGINES.join(', ')}`
-      : spawnBriefly(path, ['--version']) === null
-        ? `${path} --version fails`
-        : null;
-  if (because === null) return ok('engine');
+  const answer = path === undefined ? false : runs(path, ['--version']);
+  if (answer === true) return ok('engine');
+  if (answer === null && box.value === 'required')
+    return {name: 'engine', state: 'unknown', because: `${path ?? ''} --version does not end`};
+  const because = path === undefined ? `bubblewrap is in none of ${ENGINES.join(', ')}` : `${path} --version fails`;
   return box.value === 'required'
     ? {name: 'engine', state: 'missing', because: `${because}, and the policy requires a box (${box.provenance.at})`}
     : {name: 'engine', state: 'limited', because: `${because}: jobs run without a box`};

@@ -81,7 +81,7 @@ for (const role of ROLES) {
       const result = {
         ...{schema: 'tare/health/v1', at: 1, bootId: null, version: '0.1.0', healthy: true, reason: null, closedSince: null, boxed: true},
         ...{failures: 0, failuresByAccount: [], probes: [], checks: [{name: 'spool', state: 'ok', because: null}], degraded: {}},
-        ...{resetAt: null, ...change},
+        ...{resetAt: null, faults: [], ...change},
       };
       writeFileSync(health, JSON.stringify(result), {mode: 0o644});
     };
@@ -128,7 +128,8 @@ for (const role of ROLES) {
       const {status, said} = promtool(['check', 'metrics'], text);
       expect([status, said]).to.deep.equal([0, '']);
       const asked = new Set(readFileSync(RULES, 'utf8').match(/\btare_[a-z_]+/g));
-      for (const name of asked) expect(text, name).to.match(new RegExp(`^${name}[ {]`, 'm'));
+      // what the batch system was told is in a file of its own
+      for (const name of asked) if (!name.startsWith('tare_batch_')) expect(text, name).to.match(new RegExp(`^${name}[ {]`, 'm'));
       const page = readFileSync(at('docs/reference/exporters.md'), 'utf8');
       for (const [, name = ''] of text.matchAll(/^# TYPE (\S+)/gm)) expect(page, name).to.contain(`\`${name}\``);
     });

@@ -130,6 +130,23 @@ for (const role of ROLES) {
       ]);
     };
 
+    it('an engine that is late closes the node when it is so twice in a row: a node may be loaded', async function () {
+      need(this, isRoot, 'only root covers bubblewrap');
+      const fake = join(site.directory, 'slow-bwrap');
+      writeFileSync(fake, '#!/bin/sh\nexec sleep 9\n');
+      chmodSync(fake, 0o755);
+      const policy = site.policy({box: 'required'});
+      expect((await probe(policy, '--full')).code).to.equal(0);
+      const look = async (): Promise<unknown[]> => {
+        const {code, stdout} = await within(fake, ['node', 'probe', '--json', '--policy', policy]);
+        const {healthy, faults, checks} = JSON.parse(stdout) as HealthResult;
+        return [code, healthy, faults, checks.find(({name}) => name === 'engine')?.state];
+      };
+      expect(await look()).to.deep.equal([0, true, [], 'unknown']);
+      expect(await look()).to.deep.equal([1, false, ['engine'], 'unknown']);
+      expect((await probe(policy)).health).to.deep.include({healthy: true, faults: []});
+    });
+
     it('doctor fails where jobs would run unboxed, and the node’s probe says so', async function () {
       need(this, isRoot, 'only root covers bubblewrap');
       const closed = join(site.directory, 'closed');

@@ -17,6 +17,7 @@ const counted = (...records: ExportRecord[]): string => {
 const HEALTH: NodeHealth = {
   at: 1_795_518_500_123_456,
   healthy: false,
+  faults: ['spool', 'made-up'],
   closedSince: 1_795_518_000e6,
   boxed: false,
   failures: 4,
@@ -128,6 +129,9 @@ describe('what Prometheus is told of the node', () => {
       ['tare_node_healthy', 0],
       ['tare_node_health_time_seconds', 1_795_518_500.123],
       ['tare_node_closed_since_seconds', 1_795_518_000],
+      ['tare_node_fault{fault="spool"}', 1],
+      ['tare_node_fault{fault="box"}', 0],
+      ['tare_node_fault{fault="other"}', 1],
       ['tare_node_boxed', 0],
       ['tare_node_failures', 4],
       ['tare_node_failed_accounts', 2],

@@ -24,7 +24,7 @@ describe('a node’s health', () => {
 
   it('is an ad', () => {
     expect(healthAd(fine, 1_700_000_000_999_999)).to.equal(
-      'TareHealthy = True\nTareBoxed = True\nTareFailures = 0\nTareDegraded = undefined\nTareReason = undefined\nTareHealthTime = 1700000000\n-',
+      'TareHealthy = True\nTareBoxed = True\nTareFailures = 0\nTareDegraded = undefined\nTareFault = undefined\nTareReason = undefined\nTareHealthTime = 1700000000\n-',
     );
     expect(
       renderedAd({
@@ -33,10 +33,11 @@ describe('a node’s health', () => {
         failures: null,
         degraded: {unboxed: 2, odd: 0},
         reason: 'a "b"\nc\\ root’s é',
+        faults: ['spool', 'box'],
         spool: null,
       }),
     ).to.equal(
-      `TareHealthy = False\nTareBoxed = undefined\nTareFailures = undefined\nTareDegraded = "unboxed 2"\nTareReason = "a 'b' c' root's ?"\n`,
+      `TareHealthy = False\nTareBoxed = undefined\nTareFailures = undefined\nTareDegraded = "unboxed 2"\nTareFault = "spool box"\nTareReason = "a 'b' c' root's ?"\n`,
     );
   });
 

@@ -7,6 +7,7 @@ import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {expect} from 'chai';
 import {renderedAd} from '../../../plugins/htcondor/health.js';
+import {problemsOfProm, sampleOf} from '../../support/prom.js';
 
 const PROGRAM = fileURLToPath(new URL('../../../configs/htcondor/tare-health.sh', import.meta.url));
 const HEALTHY = renderedAd({healthy: true, boxed: true, failures: 1, degraded: {unboxed: 2}, reason: null, spool: null});
@@ -37,8 +38,12 @@ describe('the health program of the startd', () => {
     const then = Date.now() / 1000 - secondsAgo;
     utimesSync(at('node/health.json'), then, then);
   };
-  const ask = (): {ad: Record<string, string>; end: string} => {
-    const {stdout, stderr, status} = spawnSync('sh', [PROGRAM, at('folder'), at('node'), '60'], {cwd: at('cwd'), encoding: 'utf8'});
+  const ask = (env: NodeJS.ProcessEnv = {}): {ad: Record<string, string>; end: string} => {
+    const {stdout, stderr, status} = spawnSync('sh', [PROGRAM, at('folder'), at('node'), '60'], {
+      cwd: at('cwd'),
+      encoding: 'utf8',
+      env: {...process.env, ...env},
+    });
     expect([stderr, status]).to.deep.equal(['', 0]);
     const lines = stdout.trimEnd().split('\n');
     return {ad: Object.fromEntries(lines.slice(0, -1).map((line) => line.split(' = ') as [string, string])), end: lines.at(-1) ?? ''};
@@ -54,6 +59,7 @@ describe('the health program of the startd', () => {
       TareBoxed: 'True',
       TareFailures: '1',
       TareDegraded: '"unboxed 2"',
+      TareFault: 'undefined',
       TareReason: 'undefined',
     });
   });
@@ -72,7 +78,7 @@ describe('the health program of the startd', () => {
     expect([ask().end, ask().end]).to.deep.equal(['- update:true', '-']);
   });
 
-  const broken: Record<string, [does: () => void, reason: RegExp]> = {
+  const broken: Record<string, [does: () => void, reason: RegExp, fault?: string]> = {
     'the folder is gone': [() => rmSync(at('folder'), {recursive: true}), /folder: bin and libexec are not there/],
     'libexec is gone': [() => rmSync(at('folder/libexec'), {recursive: true}), /not there/],
     'the wrapper cannot be executed': [() => chmodSync(at('folder/bin/tare-wrap'), 0o644), /cannot be executed/],
@@ -84,32 +90,60 @@ describe('the health program of the startd', () => {
       /not there/,
     ],
     'Tare does not run': [() => put('folder/bin/tare', 'exit 1'), /bin\/tare --version fails/],
-    'root’s timer has stopped': [() => looked(HEALTHY, 100), /the timer of root has not looked at this node for more than 60 s/],
-    'root’s timer looked in the future': [() => looked(HEALTHY, -100), /the timer of root has not looked/],
-    'the result is empty': [() => looked(''), /does not say whether this node is healthy/],
-    'the result has no time': [() => rmSync(at('node/health.json')), /the timer of root has not looked/],
+    'root’s timer has stopped': [() => looked(HEALTHY, 100), /the timer of root has not looked at this node for more than 60 s/, 'timer'],
+    'root’s timer looked in the future': [() => looked(HEALTHY, -100), /the timer of root has not looked/, 'timer'],
+    'the result is empty': [() => looked(''), /does not say whether this node is healthy/, 'timer'],
+    'the result has no time': [() => rmSync(at('node/health.json')), /the timer of root has not looked/, 'timer'],
     'root’s timer found a fault': [
-      () => looked(renderedAd({healthy: false, boxed: false, failures: 3, degraded: {}, reason: 'no bubblewrap', spool: null})),
+      () =>
+        looked(renderedAd({healthy: false, boxed: false, failures: 3, degraded: {}, reason: 'no bubblewrap', faults: ['engine', 'box']})),
       /^"no bubblewrap"$/,
+      'engine box',
     ],
   };
-  for (const [what, [breakIt, reason]] of Object.entries(broken)) {
+  for (const [what, [breakIt, reason, fault = 'folder']] of Object.entries(broken)) {
     it(`not healthy, with the reason: ${what}`, () => {
       ask(); // all was well
       breakIt();
       for (let time = 0; time < 2; time++) {
         const {ad} = ask();
-        expect(ad).to.include({TareHealthy: 'False'});
+        expect(ad).to.include({TareHealthy: 'False', TareFault: `"${fault}"`});
         expect(ad['TareReason']).to.match(reason);
       }
+      const prom = readFileSync(at('cwd/tare-health.prom'), 'utf8');
+      expect(problemsOfProm(prom)).to.deep.equal([]);
+      expect(sampleOf(prom, 'tare_batch_healthy')).to.equal(0);
+      for (const each of fault.split(' ')) expect(sampleOf(prom, `tare_batch_fault{fault="${each}"}`), each).to.equal(1);
     });
   }
+
+  for (const [what, program] of [
+    ['Tare', '--version'],
+    ['the file system', '-L'],
+  ] as const)
+    it(`${what} is late: not healthy when it is so twice in a row, since a node may be loaded`, () => {
+      ask();
+      mkdirSync(at('slow'));
+      put('folder/libexec/tare', 'exit 0; # another');
+      put('slow/timeout', `case "$*" in *${program}*) exit 124 ;; esac; exec /usr/bin/timeout "$@"`);
+      const slow = (): string | undefined => ask({PATH: `${at('slow')}:${process.env.PATH ?? ''}`}).ad['TareHealthy'];
+      expect([slow(), ask().ad['TareHealthy'], slow(), slow(), ask().ad['TareHealthy']]).to.deep.equal(
+        program === '-L' ? ['True', 'True', 'True', 'False', 'True'] : ['True', 'True', 'True', 'True', 'True'],
+      );
+      put('folder/libexec/tare', 'exit 0; # yet another');
+      expect([slow(), slow(), slow(), ask().ad['TareHealthy']]).to.deep.equal(['True', 'False', 'False', 'True']);
+    });
 
   it('healthy again when all is well again', () => {
     rmSync(at('folder/libexec/tare'));
     expect(ask().ad).to.include({TareHealthy: 'False'});
     put('folder/libexec/tare', 'exit 0');
-    expect(ask().ad).to.include({TareHealthy: 'True', TareReason: 'undefined'});
+    expect(ask().ad).to.include({TareHealthy: 'True', TareFault: 'undefined', TareReason: 'undefined'});
+    const prom = readFileSync(at('cwd/tare-health.prom'), 'utf8');
+    expect(sampleOf(prom, 'tare_batch_healthy')).to.equal(1);
+    expect(Math.abs((sampleOf(prom, 'tare_batch_time_seconds') ?? 0) - Date.now() / 1000)).to.be.below(10);
+    expect(prom).not.to.include('tare_batch_fault');
+    expect(problemsOfProm(prom)).to.deep.equal([]);
   });
 
   it('asks Tare itself where root has no timer, and believes no silence', () => {

@@ -30,6 +30,7 @@ describe('the judgement of a node', () => {
     expect(look()).to.deep.equal({
       healthy: true,
       reason: null,
+      faults: [],
       closedSince: null,
       boxed: true,
       failures: 0,
@@ -44,8 +45,10 @@ describe('the judgement of a node', () => {
   it('closes at once on a fault that was seen', () => {
     const missing = look({checks: [{name: 'engine', state: 'missing', because: '/usr/bin/bwrap is gone'}]});
     expect([missing.healthy, missing.reason, missing.closedSince]).to.deep.equal([false, 'engine: /usr/bin/bwrap is gone', NOW]);
+    expect(missing.faults).to.deep.equal(['engine']);
     const failed = look({probes: [probe({healthy: false, got: null, because: 'ENGINE_FAILED'})]});
     expect([failed.healthy, failed.reason, failed.boxed]).to.deep.equal([false, 'a box as a: ENGINE_FAILED', false]);
+    expect(failed.faults).to.deep.equal(['box']);
   });
 
   it('closes when something was not answered twice in a row, and not before', () => {
@@ -104,7 +107,9 @@ describe('the judgement of a node', () => {
     const before = after(look(), {resetAt: NOW - MINUTE});
     expect(look({reports: [...failures(1001, 5), ...failures(1002, 5)], before})).to.include({healthy: true, failures: 0});
     const again = [...failures(1001, 5, NOW - 1e6), ...failures(1002, 5, NOW - 1e6)];
-    expect(look({reports: again, before})).to.include({healthy: false, failures: 10});
+    const closed = look({reports: again, before});
+    expect(closed).to.include({healthy: false, failures: 10});
+    expect(closed.faults).to.deep.equal(['jobs']);
   });
 
   it('opens again as soon as the cause is gone', () => {
