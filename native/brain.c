@@ -170,7 +170,7 @@ _Noreturn void brain_become(const struct brain_file *file, const struct caller *
 {
 	/* the last ones: which job doctor is called in */
 	static const char *const passed[] = { "PATH",	 "TERM",     "LANG",	     "LC_ALL",	   "TZ",
-					      "COLUMNS", "NO_COLOR", "SLURM_JOB_ID", "SLURM_CONF", NULL };
+					      "COLUMNS", "NO_COLOR", "SLURM_JOB_ID", "SLURM_CONF", "_CONDOR_JOB_AD", "_CONDOR_SCRATCH_DIR", NULL };
 	char *environment[ENVIRONMENT_MAX] = { neutral[0], neutral[1], NULL };
 
 	pass_variables(environment, 2, caller, passed);

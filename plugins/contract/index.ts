@@ -51,6 +51,8 @@ export interface BatchAdapter {
   reportFailure(job: BatchJob, failure: Failure, settings: BatchSettings, effects: Effects): Promise<Ending>;
   /** What the batch system holds of a job by itself, for `tare doctor` in that job. May be absent. */
   examine?(call: Pick<BatchCall, 'environment'>, effects: Pick<Effects, 'readText'>): BatchFinding;
+  /** Flags of the record by what the batch system does with such a job, whoever called the wrapper in it. May be absent. */
+  flags?(call: Pick<BatchCall, 'environment'>, effects: Pick<Effects, 'readText'>): readonly string[];
 }
 
 /** Of a batch system, for people. */
@@ -59,6 +61,8 @@ export interface BatchFinding {
   found: string;
   /** What is to be changed in the batch system's configuration, one sentence; null: nothing. */
   remedy: string | null;
+  /** What it costs if it stays; absent: the batch system limits no more than Tare. */
+  costs?: string;
 }
 
 /** One attempt of a job as the batch system tells it. Plain data: it is kept on disk for a brain that takes over. */
@@ -87,6 +91,8 @@ export interface BatchJob {
   writable?: readonly Read<string>[];
   /** Variables that the batch system sets for the wrapper, and not for the payload; absent: none. */
   ownVariables?: readonly string[];
+  /** Flags of the record that the batch systems of the job are the reason for; absent: none. */
+  flags?: readonly string[];
   /** Processes that wait for the payload, where the death of one is the only word that the job was cancelled; absent: signals say so. */
   callers?: readonly number[];
   /** Ends of the payload after which the batch system calls the wrapper again for the same attempt; absent: there are none. */

@@ -2,11 +2,12 @@
 
 import {constants} from 'node:os';
 import {dirname, isAbsolute, join} from 'node:path';
-import type {BatchAdapter, BatchCall, BatchJob, BatchSettings, Effects, Ended, Ending, Failure} from '@tare/contract';
+import type {BatchAdapter, BatchCall, BatchFinding, BatchJob, BatchSettings, Effects, Ended, Ending, Failure} from '@tare/contract';
 import {readChirpConfig, setJobAttributes} from './chirp.js';
 import {parseAd, type Ad} from './classad.js';
 import {figuresOf} from './figures.js';
 import {kindOf} from './kind.js';
+import {comparedBy, groupOf} from './memory-count.js';
 import {aboutOf, benchmarksOf, lrmsOf, slotOf} from './slot.js';
 
 const SIGKILL = 9;
@@ -15,7 +16,7 @@ const SIGTERM = 15;
 const KILLED = 128 + SIGKILL;
 const DESCRIPTOR = '.tare.yaml';
 
-export const adapter: BatchAdapter = {read, reportOutcome, reportFailure};
+export const adapter: BatchAdapter = {read, reportOutcome, reportFailure, examine, flags};
 
 function read(call: BatchCall, effects: Effects): BatchJob {
   const {environment, cwd, role} = call;
@@ -54,6 +55,36 @@ function read(call: BatchCall, effects: Effects): BatchJob {
       stops: stopSignals(ads.job),
     },
     remarks,
+  };
+}
+
+type Asked = [call: Pick<BatchCall, 'environment'>, effects: Pick<Effects, 'readText'>];
+
+function memoryOf(...[{environment}, effects]: Asked): {group: string | null; compared: string[]; job: Ad} {
+  const job = parseAd(effects.readText(environment['_CONDOR_JOB_AD'] ?? '') ?? '');
+  return {group: groupOf(effects.readText('/proc/self/cgroup') ?? ''), compared: comparedBy(job), job};
+}
+
+/** The job may be removed although it is within its memory: what its processes share, the wrapper's too, is counted for each of them. */
+function flags(...asked: Asked): string[] {
+  const {group, compared} = memoryOf(...asked);
+  return group === null && compared.length > 0 ? ['memory-misjudged'] : [];
+}
+
+/** In a job that HTCondor has put into no control group. */
+export function examine(...asked: Asked): BatchFinding {
+  const {group, compared, job} = memoryOf(...asked);
+  const id = `job ${String(job.integer('ClusterId') ?? '?')}.${String(job.integer('ProcId') ?? '?')} of HTCondor`;
+  if (group !== null) return {found: `${id} in ${group}`, remedy: null};
+  return {
+    found: `${id}, in no control group of its own${compared.length === 0 ? '' : `; it is judged by ${compared.join(', ')}`}`,
+    costs: `HTCondor adds up the memory of the job's processes and counts what they share for each, some 80 MB for a wrapper: ${
+      compared.length === 0
+        ? 'what compares MemoryUsage or ResidentSetSize ends healthy jobs'
+        : 'it may remove this job while it is healthy'
+    }`,
+    remedy:
+      'start condor_master as root where it can make control groups (BASE_CGROUP; condor.service does); else let the expressions allow for it, as docs/htcondor.md says',
   };
 }
 

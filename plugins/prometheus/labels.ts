@@ -40,6 +40,7 @@ export const FLAGS = [
   'killed',
   'left-behind',
   'log-unwritable',
+  'memory-misjudged',
   'nested',
   'no-benchmark',
   'observe',

@@ -5,6 +5,20 @@ import {PLAIN, plainJob} from './plain.js';
 
 /** The job as its batch system tells it, by the first that knows the call. What goes wrong with it is a remark: a plugin costs no job. */
 export async function readBatchJob(plugins: readonly Plugin[], call: BatchCall, effects: Effects): Promise<BatchJob> {
+  const job = await readFirst(plugins, call, effects);
+  const flags: string[] = [];
+  // ARC's job in HTCondor is of both
+  for (const system of systemsOf(plugins).filter((one) => one.detect(call))) {
+    try {
+      flags.push(...((await system.load()).flags?.(call, effects) ?? []));
+    } catch (error) {
+      job.remarks.push(`${system.name}: ${String(error)}`);
+    }
+  }
+  return flags.length === 0 ? job : {...job, flags};
+}
+
+async function readFirst(plugins: readonly Plugin[], call: BatchCall, effects: Effects): Promise<BatchJob> {
   for (const system of systemsOf(plugins)) {
     if (!system.detect(call)) continue;
     try {
@@ -22,8 +36,11 @@ export async function examineBatch(
   call: BatchCall,
   effects: Pick<Effects, 'readText'>,
 ): Promise<BatchFinding | null> {
-  const system = systemsOf(plugins).find((one) => one.detect(call));
-  return (await system?.load())?.examine?.(call, effects) ?? null;
+  for (const system of systemsOf(plugins).filter((one) => one.detect(call))) {
+    const finding = (await system.load()).examine?.(call, effects);
+    if (finding !== undefined) return finding;
+  }
+  return null;
 }
 
 /** Who reports to the batch system of a job. */

@@ -32,6 +32,7 @@ export function attemptOf(
     site: policy?.site ?? {name: null, infrastructure: null, description: null},
     benchmarks: benchmarksOf(batch.benchmarks ?? [], policy),
     cvmfs: looked.map(({entry}) => entry),
+    flags: batch.flags ?? [],
   };
 }
 

@@ -109,6 +109,8 @@ export interface Attempt {
   benchmarks?: UsageRecord['benchmarks'];
   /** What was found of its repositories; absent: it needs none, or nobody looked. */
   cvmfs?: UsageRecord['cvmfs'];
+  /** By what the batch system does; absent: none. */
+  flags?: readonly string[];
 }
 
 export function hostOf(facts: Facts, tareVersion: string): UsageRecord['host'] {
@@ -148,7 +150,7 @@ export function startedRecord(attempt: Attempt, plan: Plan | null): UsageRecord 
     benchmarks: attempt.benchmarks ?? [],
     outcome: RUNNING,
     host: attempt.host,
-    flags: [...(plan?.flags ?? [])],
+    flags: [...(plan?.flags ?? []), ...(attempt.flags ?? [])],
   };
 }
 

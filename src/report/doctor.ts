@@ -220,14 +220,14 @@ function checkNetwork(network: NetworkFacts, {caller}: Facts, {identity}: Policy
 }
 
 /** What holds around the box, and whether the job's user may make groups in it. */
-function checkBatch({found, remedy}: BatchFinding, {cgroup, caller}: Facts): Check {
+function checkBatch({found, remedy, costs}: BatchFinding, {cgroup, caller}: Facts): Check {
   const isUsable = Object.values(cgroup.controllers).some(({parent}) => parent !== null);
   const delegated = caller.uid === 0 ? 'root needs no delegation' : isUsable ? 'delegated to this user' : 'not delegated to this user';
   return {
     name: 'batch system',
     state: remedy === null ? 'ok' : 'limited',
     found: `${found}; ${delegated}`,
-    costs: 'what Tare only watches, the batch system does not limit either',
+    costs: costs ?? 'what Tare only watches, the batch system does not limit either',
     remedy,
   };
 }

@@ -28,7 +28,7 @@ import {processes, until} from './tare.js';
 
 export interface CeOptions {
   /** A pool of HTCondor in the same namespaces, behind it; absent: it runs jobs itself. `wrapper`: USER_JOB_WRAPPER. */
-  condor?: {wrapper?: string};
+  condor?: {wrapper?: string; config?: readonly string[]};
   /** A cluster of Slurm in the same namespaces, behind it. */
   slurm?: boolean;
   /** tare-wrap on the nodes; null: no ENV/TARE for all jobs. */

@@ -1,8 +1,11 @@
 /** ENV/TARE on a real CE of ARC that submits to HTCondor, whose figures ARC takes for its own unless the callout has the last word. */
 
+import {readFileSync} from 'node:fs';
+import {join} from 'node:path';
 import {expect} from 'chai';
-import type {ArcJob} from '../../support/ce.js';
-import {payload} from '../../support/tare.js';
+import type {ArcJob, Description} from '../../support/ce.js';
+import {need} from '../../support/need.js';
+import {bin, payload} from '../../support/tare.js';
 import {ARGUMENTS_ECHOED, ARGUMENTS_JOB, ceFor, figuresOf, keepsFiguresWhenKilled, MEMORY_JOB, saysOverMemory, WRAPPER} from './ces.js';
 
 describe('ARC over HTCondor', () => {
@@ -77,4 +80,35 @@ describe('ARC over HTCondor, and Tare is the wrapper of both', () => {
     expect((used.UsedWalltime - 1) * 1_000_000).to.be.below(outer.time.wallUs ?? 0);
     expect(used.UsedMemory).to.be.within(100 * 1024, 130 * 1024);
   });
+});
+
+/** Uses a fifth of what it asks for, and runs for longer than HTCondor takes to see its memory and to compare it. */
+const SMALL_JOB: Description = {script: `#!/bin/sh\n${payload('touch-memory')} 20 --hold 20\n`, xrsl: '(memory=100)'};
+const page = readFileSync(join(import.meta.dirname, '../../../docs/arc.md'), 'utf8');
+const [, ALLOWS = ''] = /```ini\n([^`]*JOB_TRANSFORM_TareArc[^`]*)```/.exec(page) ?? [];
+
+describe('ARC over HTCondor that has no control groups, where ARC compares the memory that HTCondor counts', () => {
+  for (const [what, config] of [
+    ['as ARC has it, the healthy job is removed, and its record and doctor say so', []],
+    ['with what docs/arc.md says, it ends well', ALLOWS.split('\n')],
+  ] as const)
+    describe(what, () => {
+      const ce = ceFor({callout: true, condor: {wrapper: WRAPPER, config}});
+
+      it('a job that asks for 100 MB and uses 20', async function () {
+        const job = await ce().submit(SMALL_JOB);
+        const doctor = await ce().submit({script: `#!/bin/sh\n${bin('tare')} doctor\nexit 0\n`, xrsl: '(memory=2000)'});
+        const used = await job.finished(90);
+        await doctor.finished();
+        need(this, doctor.session('out.txt').includes('in no control group of its own'), 'HTCondor has control groups here');
+        expect(doctor.session('out.txt')).to.match(/it is judged by PeriodicRemove \(ResidentSetSize\)/);
+        expect(
+          ce()
+            .records()
+            .map(({flags}) => flags.includes('memory-misjudged')),
+        ).to.deep.equal([true, true]);
+        if (config.length === 0) expect(job.control('failed')).to.include('job killed: vmem');
+        else expect([used.ExitCode, job.control('failed')]).to.deep.equal([0, '']);
+      });
+    });
 });
