@@ -1,4 +1,4 @@
-/** Slurm's health check of a node with Tare, run by slurmd: the node is drained with the reason, and resumed when that is gone. */
+/** Slurm's health check of a node with Tare, and the Prolog that can take its place, run by slurmd. */
 
 import {chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
@@ -7,7 +7,7 @@ import {renderedAd} from '../../../plugins/htcondor/health.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
 import {Cluster} from '../../support/slurm.js';
-import {installed, isRoot, program} from '../../support/tare.js';
+import {installed, isRoot, program, until} from '../../support/tare.js';
 
 const HEALTHY = renderedAd({healthy: true, boxed: true, failures: 0, degraded: {}, reason: null, spool: null});
 
@@ -24,33 +24,37 @@ describe('a node of Slurm and its health', () => {
     ] as const)
       writeFileSync(slurm().at('node', name), text);
   };
-  before(async function () {
-    need(this, isRoot, 'a cluster whose jobs run as their user needs root');
-    need(this, program('slurmctld') !== null && program('slurmd') !== null && program('munged') !== null, 'Slurm is not installed');
-    cluster = await Cluster.start({
-      config: ['HealthCheckProgram=DIRECTORY/check', 'HealthCheckInterval=1', 'HealthCheckNodeState=ANY'],
-    });
-    const put = (name: string, text: string): void => {
-      writeFileSync(slurm().at(name), text);
-      chmodSync(slurm().at(name), 0o755);
-    };
-    for (const name of ['folder', 'folder/bin', 'folder/libexec', 'node']) mkdirSync(slurm().at(name));
-    for (const name of ['bin/tare', 'bin/tare-wrap', 'libexec/tare']) put(`folder/${name}`, '#!/bin/sh\nexit 0\n');
-    put('health', readFileSync(join(installed(), 'configs/htcondor/tare-health.sh'), 'utf8'));
-    look(HEALTHY);
-    looks = setInterval(() => {
-      look(HEALTHY);
-    }, 2000);
-    const check = readFileSync(join(installed(), 'configs/slurm/tare-health-check.sh'), 'utf8');
+  const put = (name: string, text: string): void => {
+    writeFileSync(slurm().at(name), text);
+    chmodSync(slurm().at(name), 0o755);
+  };
+  /** A program of configs/slurm, with the test's places in it. */
+  const ours = (name: string): string => {
     const places: Record<string, string> = {
       '/usr/libexec/tare-health': 'health',
       '/opt/tare': 'folder',
       '/var/lib/tare/node': 'node',
       '/run/tare-slurm': 'kept',
     };
-    const own = Object.entries(places).reduce((text, [path, name]) => text.replace(path, slurm().at(name)), check);
+    const text = readFileSync(join(installed(), 'configs/slurm', name), 'utf8');
+    return Object.entries(places).reduce((changed, [path, at]) => changed.replaceAll(path, slurm().at(at)), text);
+  };
+  before(async function () {
+    need(this, isRoot, 'a cluster whose jobs run as their user needs root');
+    need(this, program('slurmctld') !== null && program('slurmd') !== null && program('munged') !== null, 'Slurm is not installed');
+    cluster = await Cluster.start({
+      config: ['HealthCheckProgram=DIRECTORY/check', 'HealthCheckInterval=1', 'HealthCheckNodeState=ANY', 'Prolog=DIRECTORY/prolog'],
+    });
+    for (const name of ['folder', 'folder/bin', 'folder/libexec', 'node']) mkdirSync(slurm().at(name));
+    for (const name of ['bin/tare', 'bin/tare-wrap', 'libexec/tare']) put(`folder/${name}`, '#!/bin/sh\nexit 0\n');
+    put('health', readFileSync(join(installed(), 'configs/htcondor/tare-health.sh'), 'utf8'));
+    look(HEALTHY);
+    put('prolog', '#!/bin/sh\nexit 0\n');
+    looks = setInterval(() => {
+      look(HEALTHY);
+    }, 2000);
     // a site's is where scontrol looks for it
-    put('check', own.replace('\n\n', `\nexport SLURM_CONF=${slurm().at('slurm.conf')}\n\n`));
+    put('check', ours('tare-health-check.sh').replace('\n\n', `\nexport SLURM_CONF=${slurm().at('slurm.conf')}\n\n`));
   });
   afterEach(function () {
     if (this.currentTest?.state === 'failed' && cluster !== null) console.log(cluster.logs());
@@ -105,5 +109,36 @@ describe('a node of Slurm and its health', () => {
     expect(await node()).to.match(/^drain\w* a new fan/);
     await scontrol('State=RESUME');
     await becomes(/^idle/);
+  });
+
+  it('the Prolog alone: the node is drained and the job goes back, until an administrator resumes both', async () => {
+    put('check', '#!/bin/sh\nexit 0\n');
+    put('prolog', ours('tare-prolog.sh'));
+    put('home/job', '#!/bin/sh\necho ran\n');
+    const state = async (job: string): Promise<string> =>
+      (await slurm().run(['squeue', '-h', '-j', job, '-o', '%T %r'], {root: true})).stdout.trim();
+    const submit = async (): Promise<string> => {
+      const {stdout, stderr} = await slurm().run(['sbatch', '--parsable', '--output=prolog.%j', 'job']);
+      expect(stdout.trim(), stderr).to.match(/^\d+$/);
+      return stdout.trim();
+    };
+    const ends = (job: string): Promise<unknown> => until(`job ${job} to run`, () => slurm().read(`prolog.${job}`) === 'ran\n', 30);
+    await ends(await submit());
+
+    renameSync(slurm().at('folder'), slurm().at('gone'));
+    const job = await submit();
+    await becomes(/^drain\w* Prolog error/);
+    let found = '';
+    for (const deadline = Date.now() + patience(20_000); !found.startsWith('PENDING') && Date.now() < deadline;) found = await state(job);
+    expect(found).to.match(/^PENDING .*held/);
+    expect(slurm().read(`prolog.${job}`)).to.equal('');
+
+    renameSync(slurm().at('gone'), slurm().at('folder'));
+    await scontrol('State=RESUME');
+    await slurm().run(['scontrol', 'release', job], {root: true});
+    // else two minutes after it was put back
+    await slurm().run(['scontrol', 'update', `JobId=${job}`, 'StartTime=now'], {root: true});
+    await ends(job);
+    expect(await node()).to.match(/^(idle|mixed|allocated|completing)/);
   });
 });

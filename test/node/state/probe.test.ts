@@ -2,7 +2,18 @@
 
 import {expect} from 'chai';
 import {spawn} from 'node:child_process';
-import {chmodSync, chownSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import {join} from 'node:path';
 import type {HealthResult} from '../../../src/node-state/health.js';
 import {need} from '../../support/need.js';
@@ -241,6 +252,57 @@ describe('a node with several accounts', function () {
     const after = JSON.parse(reset.stdout) as HealthResult;
     expect([reset.code, after.healthy, after.failures]).to.deep.equal([0, true, 0]);
     expect((await probe(policy)).healthy).to.equal(true);
+  });
+
+  it('opens for the batch system after `htcondor health --reset`, which only root may say', async () => {
+    const policy = sharing(hole);
+    await probe(policy);
+    for (const uid of [NOBODY, DAEMON]) report(uid, 'failed', 3);
+    expect((await probe(policy)).healthy).to.equal(false);
+    const health = (...flags: string[]): ReturnType<Site['command']> => site.command(['htcondor', 'health', '--policy', policy, ...flags]);
+    expect((await health()).stdout).to.match(/^TareHealthy = False$.*^TareFault = "jobs"$.*of 2 accounts/ms);
+    const anothers = await run([
+      ...['setpriv', `--reuid=${String(NOBODY)}`, `--regid=${String(NOBODY)}`, '--clear-groups'],
+      ...[bin('tare'), 'htcondor', 'health', '--reset', '--policy', policy],
+    ]);
+    expect([anothers.code, anothers.stdout]).to.deep.equal([125, '']);
+    expect(anothers.stderr).to.include('only root resets a node');
+    const {code, stdout} = await health('--reset');
+    expect(code).to.equal(0);
+    expect(stdout).to.match(/^TareHealthy = True$.*^TareFailures = 0$.*^TareFault = undefined$/ms);
+    expect((await probe(policy)).healthy).to.equal(true);
+  });
+
+  it('doctor --user starts a box of that account’s, and says what is wrong with its place', async () => {
+    const policy = sharing();
+    const doctor = (user: string): ReturnType<Site['command']> => site.command(['doctor', '--user', user, '--policy', policy]);
+    const place = join(site.directory, 'users', String(NOBODY));
+    rmSync(place, {recursive: true, force: true});
+    const well = await doctor('nobody');
+    expect(well.stdout).to.match(/^a box as nobody \(uid 65534\): works \(\d+ ms\), box with /m);
+    expect(existsSync(place)).to.equal(true);
+    expect((await doctor(String(NOBODY))).stdout).to.include('a box as nobody (uid 65534): works');
+    rmSync(place, {recursive: true});
+    writeFileSync(place, '');
+    const ill = await doctor('nobody');
+    expect([ill.code, ill.stdout]).to.satisfy(
+      ([code, text]: [number, string]) => code === 1 && /a box as .*FAILED.*users\/65534/.test(text),
+      ill.stdout,
+    );
+    rmSync(place);
+    const nobody = await doctor('no-such-account');
+    expect([nobody.code, nobody.stderr]).to.satisfy(
+      ([code, text]: [number, string]) => code === 125 && text.includes('no such account on this node'),
+      nobody.stderr,
+    );
+    const forbidden = await run([
+      ...['setpriv', `--reuid=${String(NOBODY)}`, `--regid=${String(NOBODY)}`, '--clear-groups'],
+      ...[bin('tare'), 'doctor', '--user', 'root', '--policy', policy],
+    ]);
+    expect([forbidden.code, forbidden.stderr]).to.satisfy(
+      ([code, text]: [number, string]) => code !== 0 && text.includes('only root may start a box as another account'),
+      forbidden.stderr,
+    );
   });
 
   it('closes when the place of one account is broken, names that account, and opens when it is mended', async () => {
