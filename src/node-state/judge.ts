@@ -34,16 +34,17 @@ export interface Evidence {
 
 export type Judgement = Pick<
   HealthResult,
-  'healthy' | 'reason' | 'faults' | 'closedSince' | 'boxed' | 'failures' | 'failuresByAccount' | 'degraded' | 'forgivenAt'
+  'healthy' | 'reason' | 'faults' | 'closedSince' | 'boxed' | 'failures' | 'failuresByAccount' | 'degraded' | 'forgivenAt' | 'explainedAt'
 >;
 
 export function judge(evidence: Evidence): Judgement {
   const {nowUs, checks, probes, reports, before} = evidence;
-  const forgivenAt = forgiven(evidence);
-  const counted = countedFailures(evidence, forgivenAt);
-  const byJobs = closedByJobs(counted, evidence.hole);
   const ofChecks = checks.map((check) => ({kind: kindOf(check.name), said: faultOfCheck(check, before)}));
-  const found = [...ofChecks, {kind: 'box' as const, said: probes.flatMap(faultOfProbe)}, {kind: 'jobs' as const, said: byJobs}];
+  const seen = [...ofChecks, {kind: 'box' as const, said: probes.flatMap(faultOfProbe)}];
+  const explainedAt = explained(evidence, !seen.some(({said}) => said.length > 0));
+  const forgivenAt = forgiven(evidence, explainedAt);
+  const counted = countedFailures(evidence, forgivenAt, explainedAt);
+  const found = [...seen, {kind: 'jobs' as const, said: closedByJobs(counted, evidence.hole)}];
   const faults = found.flatMap(({said}) => said);
   const healthy = faults.length === 0;
   const less = [...checks.filter(({state}) => state !== 'ok').map(wordsOf), ...probes.flatMap(lessThanWanted)];
@@ -58,6 +59,7 @@ export function judge(evidence: Evidence): Judgement {
     failuresByAccount: byAccount(counted),
     degraded: count((reports ?? []).filter(({kind}) => kind === 'degraded').map(({code}) => code)),
     forgivenAt,
+    explainedAt,
   };
 }
 
@@ -98,9 +100,9 @@ function faultOfProbe({uid, user, healthy, timeouts, because}: Probe): string[] 
 const lessThanWanted = ({uid, user, healthy, because}: Probe): string[] =>
   healthy === true && because !== null ? [`a box as ${user ?? `uid ${String(uid)}`}: ${because}`] : [];
 
-/** Only failures after the last reset and the last forgiveness. */
-function countedFailures({nowUs, hole, reports, before}: Evidence, forgivenAt: number | null): Report[] {
-  const since = Math.max(nowUs - hole.withinUs, before?.resetAt ?? 0, forgivenAt ?? 0);
+/** Only failures after the last reset, the last forgiveness, and the last fault that was seen and mended. */
+function countedFailures({nowUs, hole, reports, before}: Evidence, forgivenAt: number | null, explainedAt: number | null): Report[] {
+  const since = Math.max(nowUs - hole.withinUs, before?.resetAt ?? 0, forgivenAt ?? 0, explainedAt ?? 0);
   return (reports ?? []).filter(({kind, epochMs}) => kind === 'failed' && epochMs * 1000 > since);
 }
 
@@ -113,13 +115,20 @@ function closedByJobs(counted: readonly Report[], {failures, withinUs, drains}: 
   return [`${String(counted.length)} failures of the wrapper in ${time}, of ${String(accounts)} accounts: ${codes}`];
 }
 
+/** A fault that was seen explains what jobs have reported until it was mended. */
+const explained = ({nowUs, before}: Evidence, isMended: boolean): number | null =>
+  isMended && before?.healthy === false && before.faults?.some((fault) => fault !== 'jobs') === true
+    ? nowUs
+    : (before?.explainedAt ?? null);
+
 /**
  * What closed the node by the word of jobs is forgotten when a probe of everybody who reported it has succeeded since the last of it: once in
  * the time for which failures count. If it closes again within that time, no probe sees what is wrong, and the time itself must pass.
  */
-function forgiven({nowUs, hole, probes, reports, before}: Evidence): number | null {
+function forgiven(evidence: Evidence, explainedAt: number | null): number | null {
+  const {nowUs, hole, probes, before} = evidence;
   const last = before?.forgivenAt ?? null;
-  const counted = countedFailures({nowUs, hole, reports, before} as Evidence, last);
+  const counted = countedFailures(evidence, last, explainedAt);
   const closedSince = before?.healthy === false ? before.closedSince : null;
   if (closedSince === null || closedByJobs(counted, hole).length === 0) return last;
   if (last !== null && nowUs - last < hole.withinUs) return last;

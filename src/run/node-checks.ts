@@ -1,6 +1,6 @@
 /** What can be seen of a node without a box: cheap, so that it can be looked at often. */
 
-import {accessSync, constants, existsSync, lstatSync, statfsSync} from 'node:fs';
+import {accessSync, constants, existsSync, lstatSync, statfsSync, statSync} from 'node:fs';
 import type {TareError} from '../errors.js';
 import {runs} from '../host/spawn.js';
 import type {HealthCheck} from '../node-state/health.js';
@@ -95,7 +95,7 @@ function isThere(path: string): boolean {
 
 function checkPlaces(policy: Policy, uids: readonly number[]): HealthCheck[] {
   const {spools, rooms} = placesOn(policy, uids);
-  const refusing = spools.flatMap((place) => tryPlace(place) ?? []);
+  const refusing = spools.flatMap((place) => tryPlace(place) ?? refusedBy(place, policy, uids) ?? []);
   const least = leastRoom(policy);
   const full = rooms.flatMap((place) => roomIn(place, least) ?? []);
   const another = (policy.directories.spools?.value.length ?? 1) > 1 && refusing.length < spools.length;
@@ -103,6 +103,15 @@ function checkPlaces(policy: Policy, uids: readonly number[]): HealthCheck[] {
     refusing.length === 0 ? ok('spool') : {name: 'spool', state: another ? 'limited' : 'missing', because: refusing.join('; ')},
     full.length === 0 ? ok('space') : {name: 'space', state: 'missing', because: full.join('; ')},
   ];
+}
+
+/** Root may write where accounts may not. Of groups and access lists, which both are in the group's bits, nothing is said. */
+function refusedBy(spool: string, policy: Policy, uids: readonly number[]): string | null {
+  const {uid: owner, mode} = statSync(spool);
+  const other = uids.find((uid) => uid !== 0 && uid !== owner && placesOf(policy, uid).spools.includes(spool));
+  return other === undefined || (mode & 0o022) !== 0
+    ? null
+    : `${spool}: uid ${String(other)} may not write there (mode ${(mode & 0o7777).toString(8)}); a spool of all accounts has mode 1777`;
 }
 
 /** What a disk needs for the node to get jobs: the policy's reserve, and never less than a job takes. */

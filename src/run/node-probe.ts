@@ -159,7 +159,7 @@ const withOne = (uids: number[], self: number): number[] => (uids.length === 0 ?
 /** Of a node of which only is known when it was reset. */
 const blank = (resetAt: number): HealthResult => ({
   ...{schema: 'tare/health/v1', at: 0, bootId: null, version: '', healthy: true, reason: null, closedSince: null, boxed: null, failures: 0},
-  ...{failuresByAccount: [], probes: [], checks: [], degraded: {}, resetAt, forgivenAt: null},
+  ...{failuresByAccount: [], probes: [], checks: [], degraded: {}, resetAt, forgivenAt: null, explainedAt: null},
 });
 
 function dueNow({accounts, probes, reports}: Looked, changed: boolean): number | null {
@@ -364,7 +364,7 @@ function writeGlance({options, policy, places, folder, result, beganMs}: ToGlanc
       bootId,
       beforeS: nextDueUs({nowUs: health.at, accounts, probes, reports}) / 1e6,
       same: files.filter((path) => existsSync(path)).map(stampOf),
-      kinds: own.map(kindOf),
+      kinds: [...own, ...spools].map(kindOf),
       gone: [...new Set([...files.filter((path) => !existsSync(path)), ...switches, ...before])],
       room: rooms.map((path) => ({path, ...leastRoom(policy)})),
       write: spools,

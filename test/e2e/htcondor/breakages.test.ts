@@ -82,7 +82,7 @@ const BREAKAGES: readonly Breakage[] = [
     name: 'the spool cannot be written',
     breaks: 'chmod 755 /var/spool/tare',
     mends: 'chmod 1777 /var/spool/tare',
-    reason: /spool/,
+    reason: /spool: \/var\/spool\/tare: uid \d+ may not write there/,
     fault: 'spool',
   },
   {

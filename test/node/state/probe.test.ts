@@ -254,6 +254,19 @@ describe('a node with several accounts', function () {
     expect((await probe(policy)).healthy).to.equal(true);
   });
 
+  it('closes when accounts may not write to the spool, although root may', async () => {
+    const policy = sharing(hole);
+    await probe(policy);
+    report(NOBODY, 'started', 1);
+    expect((await probe(policy, '--full')).healthy).to.equal(true);
+    chmodSync(join(site.directory, 'spool'), 0o755);
+    const {healthy, faults, reason} = await probe(policy);
+    expect([healthy, faults]).to.deep.equal([false, ['spool']]);
+    expect(reason).to.match(/spool: uid \d+ may not write there \(mode 755\)/);
+    chmodSync(join(site.directory, 'spool'), 0o1777);
+    expect((await probe(policy)).healthy).to.equal(true);
+  });
+
   it('opens for the batch system after `htcondor health --reset`, which only root may say', async () => {
     const policy = sharing(hole);
     await probe(policy);

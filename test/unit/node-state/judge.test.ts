@@ -37,6 +37,7 @@ describe('the judgement of a node', () => {
       failuresByAccount: [],
       degraded: {},
       forgivenAt: null,
+      explainedAt: null,
     });
     expect(look({probes: []}).boxed).to.equal(null);
     expect(look({probes: [probe({got: null, wanted: null, because: 'refused'})]}).boxed).to.equal(null);
@@ -137,6 +138,22 @@ describe('the judgement of a node', () => {
     const fresh = [probe({at: later + 3e6}), probe({uid: 1002, at: later + 3e6})];
     expect(look({reports: again, before: after(second), nowUs: later + 4e6, probes: fresh}).healthy).to.equal(false);
     expect(look({reports: again, before: after(second), nowUs: later + 11 * MINUTE, probes: fresh}).healthy).to.equal(true);
+  });
+
+  it('that a fault closed opens when that is mended, as often as it may be: what jobs reported meanwhile is explained', () => {
+    const checks = [{name: 'policy', state: 'missing' as const, because: null}];
+    let before = after(look(), {forgivenAt: NOW - MINUTE});
+    for (const nowUs of [NOW + MINUTE, NOW + 3 * MINUTE]) {
+      const reports = [...failures(1001, 5, nowUs - 1e6), ...failures(1002, 5, nowUs - 1e6)];
+      const closed = look({nowUs, checks, reports, before});
+      expect([closed.healthy, closed.faults]).to.deep.equal([false, ['policy', 'jobs']]);
+      const open = look({nowUs: nowUs + 1e6, reports, before: after(closed)});
+      expect([open.healthy, open.failures, open.forgivenAt, open.explainedAt]).to.deep.equal([true, 0, NOW - MINUTE, nowUs + 1e6]);
+      before = after(open);
+    }
+    // what nothing explains closes it as ever
+    const more = [...failures(1001, 5, NOW + 4 * MINUTE), ...failures(1002, 5, NOW + 4 * MINUTE)];
+    expect(look({nowUs: NOW + 4 * MINUTE, reports: more, before}).faults).to.deep.equal(['jobs']);
   });
 
   it('counts what ran with less, by flag', () => {
