@@ -121,7 +121,8 @@ const SUITES = [
     builds: ALL_AND_DIST,
     system: BOX,
     wanted: [...CE, ...POOL, ...CLUSTER],
-    budget: 100,
+    budget: 125,
+    longBudget: 220,
   },
   {name: 'slurm', ...mocha('e2e/slurm', '--timeout', '60000'), builds: ALL_AND_DIST, system: BOX, wanted: CLUSTER, budget: 50},
   {

@@ -1,7 +1,7 @@
 /**
  * What breaks on a node that was set up as docs/htcondor.md says, one thing after the other, while jobs of two accounts come: the node closes,
  * says why in its ad and to Prometheus, and opens when it is mended. At the periods that ship it takes some 12 minutes, so only a long run does
- * it; TARE_HEALTH_PERIOD=5 takes less.
+ * it; TARE_HEALTH_PERIOD=5 takes less. A long run then loads the machine for ten minutes, which is no reason to close.
  */
 
 import {readFileSync} from 'node:fs';
