@@ -82,7 +82,9 @@ for (const role of ROLES) {
       mkdirSync(place);
       policy = {images: [`${place}/**`], imageStore: {places: [place]}};
     });
-    afterEach(() => {
+    afterEach(async () => {
+      // a sync(1) that was killed ends when the disk has answered
+      await until('sync to end', () => !site.leftovers().some((each) => each.includes('/sync -f ')), 30);
       expect(site.leftovers()).to.deep.equal([]);
       site.remove();
     });
