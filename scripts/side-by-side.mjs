@@ -1,5 +1,5 @@
 // node scripts/side-by-side.mjs FOLDER [--alone FILE …] [--waits FILE …] [-- MOCHA OPTIONS]: the test files of a folder, one mocha for each, two at a
-// time, since they wait more than they work. Those that do nothing but wait run beside these, one after the other.
+// time, since they wait more than they work. Those that do hardly anything but wait run beside these, two at a time as well.
 import {spawn} from 'node:child_process';
 import {readdirSync, statSync} from 'node:fs';
 import path from 'node:path';
@@ -81,7 +81,8 @@ await main(async () => {
   const work = async (queue) => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) results.push(await run(file, options));
   };
-  await Promise.all([work([...values.waits]), ...Array.from({length: AT_ONCE}, () => work(together))]);
+  const waiting = [...values.waits];
+  await Promise.all(Array.from({length: AT_ONCE}, () => [work(waiting), work(together)]).flat());
   await work([...values.alone]);
   const longest = results.toSorted((a, b) => b.seconds - a.seconds).slice(0, 8);
   console.log(`longest: ${longest.map(({file, seconds}) => `${path.relative(folder, file)} ${seconds.toFixed(0)} s`).join(', ')}`);

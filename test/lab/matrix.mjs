@@ -85,8 +85,8 @@ const ROWS = {
   // mounts and namespaces; bullseye's kernel makes each mount of `closed` read-only by itself, and lets no user mount an overlay
   'node/box/isolation': {usual: ['condor'], also: ['root', 'bullseye']},
   'node/box/closed': long('root', 'bullseye'),
-  'node/box/view': {usual: ['root'], also: ['bookworm']},
-  'node/box/scratch': {usual: ['root'], also: ['bookworm']},
+  'node/box/view': long('root', 'bookworm'),
+  'node/box/scratch': long('root', 'bookworm'),
   'node/box/images': long('root'),
   'node/box/forge': long('root'),
   // how processes of ours live and end, and what is written of them: as on any system
