@@ -60,20 +60,19 @@ function read(call: BatchCall, effects: Effects): BatchJob {
 
 type Asked = [call: Pick<BatchCall, 'environment'>, effects: Pick<Effects, 'readText'>];
 
-function memoryOf(...[{environment}, effects]: Asked): {group: string | null; compared: string[]; job: Ad} {
-  const job = parseAd(effects.readText(environment['_CONDOR_JOB_AD'] ?? '') ?? '');
-  return {group: groupOf(effects.readText('/proc/self/cgroup') ?? ''), compared: comparedBy(job), job};
-}
+const jobOf = (...[{environment}, effects]: Asked): Ad => parseAd(effects.readText(environment['_CONDOR_JOB_AD'] ?? '') ?? '');
+const ownGroup = (effects: Asked[1]): string | null => groupOf(effects.readText('/proc/self/cgroup') ?? '');
 
 /** The job may be removed although it is within its memory: what its processes share, the wrapper's too, is counted for each of them. */
 function flags(...asked: Asked): string[] {
-  const {group, compared} = memoryOf(...asked);
-  return group === null && compared.length > 0 ? ['memory-misjudged'] : [];
+  // nearly every job has a group: its ad need not be read once more
+  return ownGroup(asked[1]) === null && comparedBy(jobOf(...asked)).length > 0 ? ['memory-misjudged'] : [];
 }
 
 /** In a job that HTCondor has put into no control group. */
 export function examine(...asked: Asked): BatchFinding {
-  const {group, compared, job} = memoryOf(...asked);
+  const job = jobOf(...asked);
+  const [group, compared] = [ownGroup(asked[1]), comparedBy(job)];
   const id = `job ${String(job.integer('ClusterId') ?? '?')}.${String(job.integer('ProcId') ?? '?')} of HTCondor`;
   if (group !== null) return {found: `${id} in ${group}`, remedy: null};
   return {

@@ -11,21 +11,36 @@ const ROUNDS = 20;
 const FREEZE_MS = 100;
 
 /**
- * SIGKILL to everything in the groups. cgroup.kill (v2, Linux 5.14) does it at once, forks included. Elsewhere: stop
- * all, kill each, let go, until nobody is found. What cannot be stopped is kept from forking by pids.max instead.
+ * SIGKILL to everything in the groups. cgroup.kill (v2, Linux 5.14) does it at once, forks included. Elsewhere each is killed until nobody is
+ * found; while new ones come, all are stopped first, or kept from forking by pids.max where nothing stops them. Only then: whoever
+ * calls and is killed between the two writes leaves a group frozen, which no signal reaches.
  */
 export function killAll(groups: readonly Doomed[]): void {
   const rest = groups.filter(({version, directory}) => !(version === 2 && tryWrite(directory, 'cgroup.kill', '1')));
+  const killed = new Set<number>();
   for (let round = 0; round < ROUNDS; round++) {
-    if (rest.every(({directory}) => processesBelow(directory).length === 0)) return;
-    const stopped = setFrozen(rest, true);
-    if (!stopped) for (const {directory} of rest) tryWrite(directory, 'pids.max', '0');
-    if (stopped) waitFrozen(rest);
-    for (const id of new Set(rest.flatMap(({directory}) => processesBelow(directory)))) sigkill(id);
+    let found = processesOf(rest);
+    if (found.size === 0) return;
+    if (round > 0 && [...found].some((id) => !killed.has(id))) {
+      stop(rest);
+      found = processesOf(rest);
+    }
+    for (const id of found) {
+      sigkill(id);
+      killed.add(id);
+    }
     // A v1 freezer keeps even SIGKILL waiting, and a group that the payload froze itself does so too.
-    if (stopped) setFrozen(rest, false);
+    setFrozen(rest, false);
     pause(Math.min(1 + round, 10));
   }
+}
+
+const processesOf = (groups: readonly Doomed[]): Set<number> => new Set(groups.flatMap(({directory}) => processesBelow(directory)));
+
+/** For a round: what forks faster than it is found gets no further. */
+function stop(groups: readonly Doomed[]): void {
+  if (setFrozen(groups, true)) waitFrozen(groups);
+  else for (const {directory} of groups) tryWrite(directory, 'pids.max', '0');
 }
 
 /** false when none of the groups has a freezer. Thawing goes through groups below, which may have been frozen on their own. */

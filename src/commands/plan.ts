@@ -7,6 +7,7 @@ import {PLUGINS} from '../plugins.js';
 import {explainPlan} from '../plan/explain.js';
 import {renderTable} from '../report/table.js';
 import {readPolicy} from '../files/documents.js';
+import {repositoryOf} from '../plan/cvmfs.js';
 import {NATIVE} from '../process/native.js';
 import {stepOf, stepsOf} from '../plan/step.js';
 import {newKnown, prepare, type Prepared, type Source} from '../prepare/prepare.js';
@@ -83,7 +84,7 @@ function sourceOf(files: string[], command: string[] | null): Source {
 async function withImage(prepared: Prepared): Promise<Prepared> {
   const {plan} = prepared;
   const image = stepOf(plan, 'image.take')?.path ?? '';
-  const isMounted = stepsOf(plan, 'cvmfs.mount').some(({root, repository}) => image.startsWith(`${root}/${repository}/`));
+  const isMounted = stepsOf(plan, 'cvmfs.mount').some(({root, repository}) => repositoryOf(image, root) === repository);
   try {
     return (await prepared.withImage?.(null)) ?? prepared;
   } catch (error) {

@@ -4,6 +4,7 @@
  */
 
 import type {ChildProcess} from 'node:child_process';
+import {accountOrOwn, type Account} from '../plan/account.js';
 import {readAnswer, type Answer} from './answer.js';
 
 /** Starts the static program as `tare-repository`, with a pipe for its output. */
@@ -20,7 +21,7 @@ export interface Question {
   /** In whose mounts it is; absent: in ours. */
   mounter?: number | undefined;
   /** Who looks; null: this process's own account. */
-  identity: {uid: number; gid: number; groups: readonly number[]} | null;
+  identity: Account | null;
 }
 
 /** The tool keeps the deadline itself; this is for a tool that cannot. */
@@ -29,14 +30,13 @@ const SLACK_MS = 2000;
 /** Never rejects. */
 export function look(start: Start, question: Question): Promise<Answer> {
   const {root, repository, file, ageUs, deadlineUs, identity, mounter} = question;
-  const who = identity === null ? '-' : `${String(identity.uid)} ${String(identity.gid)} ${identity.groups.join(',')}`;
   return new Promise((resolve) => {
     let text = '';
     const child = start([
       file,
       String(Math.round(ageUs)),
       String(Math.round(deadlineUs)),
-      who,
+      accountOrOwn(identity),
       root,
       repository,
       ...(mounter === undefined ? [] : [String(mounter)]),

@@ -1,6 +1,7 @@
 /** Plan to the front's launch frame (native/README.md): what enter and init do, and the engine's argv between them. Pure. */
 
 import type {BubblewrapAbilities} from '../host/facts.js';
+import {accountText} from '../plan/account.js';
 import {isContained} from '../plan/scratch.js';
 import {inBox, stepOf, stepsOf, type Step, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
@@ -27,14 +28,12 @@ const isSystem = ({engine}: Plan): boolean => engine.name === 'crun' || engine.n
 /** What holds for each process that the front starts in a box: identity, place among the out-of-memory killer's choices, CPUs, limits. */
 function processStrings(plan: Plan): string[] {
   return [
-    ...(isSystem(plan) ? [] : stepsOf(plan, 'identity.take').map((identity) => `U${identityText(identity)}`)),
+    ...(isSystem(plan) ? [] : stepsOf(plan, 'identity.take').map((identity) => `U${accountText(identity)}`)),
     ...stepsOf(plan, 'oom.adjust').map(({value}) => `O${value}`),
     ...stepsOf(plan, 'affinity.set').map(({cpus}) => `C${cpus.join(',')}`),
     ...stepsOf(plan, 'rlimit.set').map(({name, soft, hard}) => `r${name} ${soft} ${hard}`),
   ];
 }
-
-const identityText = ({uid, gid, groups}: StepOf<'identity.take'>): string => `${String(uid)} ${String(gid)} ${groups.join(',')}`;
 
 /** The payload's user in a small machine, without capabilities and without a way to any. */
 function payloadStrings(plan: Plan): string[] {
@@ -42,7 +41,7 @@ function payloadStrings(plan: Plan): string[] {
   const root = stepOf(plan, 'view.unshare')?.root;
   // a user is the root of its box, and itself again in a user namespace below
   const own = root == null ? [] : [`x${String(root.uid)} ${String(root.gid)}`];
-  return [...(identity === undefined ? own : [`q${identityText(identity)}`]), 'c0', 'n'];
+  return [...(identity === undefined ? own : [`q${accountText(identity)}`]), 'c0', 'n'];
 }
 
 /** Of a session, which is run as it was called: whose it is in the box, where the engine's root is another. */
@@ -224,4 +223,4 @@ function prepared(step: Step, place: (path: string) => string, owner: StepOf<'id
 }
 
 /** Root looks up what the job names as the job's user: nothing is mounted that the user could not reach. */
-const lookedUpAs = (owner: StepOf<'identity.take'> | undefined): string => (owner === undefined ? '' : identityText(owner));
+const lookedUpAs = (owner: StepOf<'identity.take'> | undefined): string => (owner === undefined ? '' : accountText(owner));

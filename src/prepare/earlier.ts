@@ -3,7 +3,7 @@
 import type {BatchJob} from '@tare/contract';
 import type {Around} from '../box/around.js';
 import {here, presenceOf} from '../process/presence.js';
-import {parentOf, type ProcessId} from '../process/process.js';
+import {parentOf, pidNamespace, type ProcessId} from '../process/process.js';
 import {find} from '../record/journal.js';
 import {isBetweenPhases} from '../record/phases.js';
 import type {UsageRecord} from '../record/record.js';
@@ -19,7 +19,7 @@ export interface Phases {
 /** null: its batch system goes on with no attempt, or who would do so cannot be seen, which is a remark. */
 export function phasesOf(batch: BatchJob, frontPid: number): Phases | null {
   if (batch.checkpoint === undefined) return null;
-  const caller = here().pidNamespace === null ? null : parentOf(frontPid);
+  const caller = pidNamespace() === null ? null : parentOf(frontPid);
   if (caller !== null) return {caller, earlier: null};
   batch.remarks.push('each phase after a checkpoint has a record of its own: who calls the wrapper cannot be seen here');
   return null;

@@ -12,7 +12,8 @@ export type RecordPart = RecordParts['list'][number];
 export const LINE_BYTES = 4096;
 /** So many are listed, the others counted. */
 export const MOST_PARTS = 64;
-const MOST_OTHERS = 1_000_000;
+/** Told by the job: a number that has an end. */
+export const MOST_OTHERS = 1_000_000;
 const NAME_CHARACTERS = 100;
 
 export const NO_PARTS: RecordParts = {trust: 'told', list: [], others: 0};

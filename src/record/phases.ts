@@ -5,6 +5,7 @@
 
 import {LIMIT_NAMES} from '../job/job.js';
 import {checkpointOutcome, RUNNING, type Outcome} from './outcome.js';
+import {MOST_OTHERS, MOST_PARTS} from './parts.js';
 import type {RecordApplication, RecordTare, RecordTime, RecordUsage, UsageRecord} from './record.js';
 
 export type RecordPhase = NonNullable<UsageRecord['phases']>['list'][number];
@@ -13,7 +14,6 @@ type Repositories = UsageRecord['cvmfs'];
 
 /** The last ones are listed: a job can make a checkpoint every minute for days. */
 const MOST_PHASES = 100;
-const MOST_PARTS = 64;
 
 /** The record of an attempt with the phases before this one; as it is where there were none. */
 export function afterPhases(earlier: UsageRecord | null, record: UsageRecord): UsageRecord {
@@ -206,7 +206,8 @@ function applicationOf(a: RecordApplication | undefined, b: RecordApplication): 
 function partsOf(a: Parts, b: Parts): Parts {
   if (a == null || b == null) return b ?? a;
   const all = [...a.list, ...b.list];
-  return {...b, list: all.slice(0, MOST_PARTS), others: a.others + b.others + Math.max(0, all.length - MOST_PARTS)};
+  const others = a.others + b.others + Math.max(0, all.length - MOST_PARTS);
+  return {...b, list: all.slice(0, MOST_PARTS), others: Math.min(others, MOST_OTHERS)};
 }
 
 /** As the first phase found them, and as the last one left them. */

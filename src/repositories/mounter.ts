@@ -1,5 +1,6 @@
 /** The static program that keeps a repository mounted for a job (native/README.md, Tools): started, waited for, ended. */
 
+import {accountOrOwn, type Account} from '../plan/account.js';
 import {isRunning, killProcess, processId, type ProcessId} from '../process/process.js';
 import {startTool} from '../process/tool.js';
 import {sleep} from '../process/clock.js';
@@ -12,7 +13,7 @@ export interface MounterOrder {
   /** Where it mounts, in mounts of its own. */
   place: string;
   /** Who runs the client; null: the caller. */
-  identity: {uid: number; gid: number; groups: readonly number[]} | null;
+  identity: Account | null;
   /** In whose mounts it begins; null: in ours. */
   within: number | null;
   /** The client's argv; the descriptor of its mount comes last. */
@@ -29,13 +30,13 @@ const LEAVE_MS = 3000;
  */
 export function startMounter(order: MounterOrder, deadlineMs: number, onEnd: (how: string) => void): Promise<ProcessId | string> {
   const {frontPid, folder, place, identity, within, client} = order;
-  const who = identity === null ? '-' : `${String(identity.uid)} ${String(identity.gid)} ${identity.groups.join(',')}`;
   return new Promise((resolve) => {
     let text = '';
     // two processes say it, in either order
     let isMounted = false;
     let mounter: ProcessId | null = null;
-    const child = startTool('tare-mounter', [String(frontPid), folder, place, who, within === null ? '-' : String(within), ...client]);
+    const argv = [String(frontPid), folder, place, accountOrOwn(identity), within === null ? '-' : String(within), ...client];
+    const child = startTool('tare-mounter', argv);
     const settle = (found: ProcessId | string): void => {
       clearTimeout(timer);
       if (typeof found === 'string') child.kill('SIGKILL');

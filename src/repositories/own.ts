@@ -18,6 +18,7 @@ import {
 import {hostname} from 'node:os';
 import {join} from 'node:path';
 import type {Entry, Looked, OwnMount} from '../cvmfs/judge.js';
+import type {Account} from '../plan/account.js';
 import type {StepOf} from '../plan/step.js';
 import type {Log} from '../process/log.js';
 import {endMounter, killMounter, startMounter} from './mounter.js';
@@ -34,7 +35,7 @@ export interface Context {
   /** The wrapper's directory on disk. */
   scratch: string;
   /** Whose clients they are; null: the caller's. */
-  identity: {uid: number; gid: number; groups: readonly number[]} | null;
+  identity: Account | null;
   id: string;
   frontPid: number;
   bootId: string | null;

@@ -20,6 +20,7 @@ import {proxiesIn} from '../cvmfs/proxies.js';
 import {TareError, TareErrors} from '../errors.js';
 import {formatDuration} from '../job/quantity.js';
 import type {Valued} from '../job/job.js';
+import {accountOrOwn} from '../plan/account.js';
 import {digest} from '../plan/canonical.js';
 import {repositoryOf} from '../plan/cvmfs.js';
 import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
@@ -145,18 +146,17 @@ async function lookAtOwn(
   const {scratch} = plan.directories;
   const identity = stepOf(plan, 'identity.take') ?? null;
   const isView = stepsOf(plan, 'mount.overlay').some(({lower}) => lower === '/');
-  const root = lstatSync(mount.root, {throwIfNoEntry: false});
-  // enter makes one right below /, but what lies above a layer is not in the layer
-  const obstacle =
-    root !== undefined
-      ? null
-      : isView
-        ? `the view of the node needs a directory ${mount.root} there: make it, empty`
-        : dirname(mount.root) !== '/'
-          ? `the box needs a directory ${mount.root} on the node, since it does not lie right below /: make it, empty`
-          : null;
   const proxies = folder === null ? null : join(folder, 'proxies.json');
-  return tryOwn(wanted, mount, {scratch, identity, ...asked}, {obstacle, kept, proxies, configuration});
+  return tryOwn(wanted, mount, {scratch, identity, ...asked}, {obstacle: obstacleOf(mount.root, isView), kept, proxies, configuration});
+}
+
+/** Why a box could not show what is mounted there; null: it can. */
+function obstacleOf(root: string, isView: boolean): string | null {
+  if (lstatSync(root, {throwIfNoEntry: false}) !== undefined) return null;
+  // enter makes one right below /, but what lies above a layer is not in the layer
+  if (isView) return `the view of the node needs a directory ${root} there: make it, empty`;
+  if (dirname(root) === '/') return null;
+  return `the box needs a directory ${root} on the node, since it does not lie right below /: make it, empty`;
 }
 
 interface How {
@@ -365,7 +365,7 @@ export function throughOf(plan: Plan, looked: readonly Looked[], image: string |
   }) as [Mount, OwnMount] | [];
   if (mount === undefined || own === undefined) return null;
   const identity = stepOf(plan, 'identity.take') ?? null;
-  const who = identity === null ? '-' : `${String(identity.uid)} ${String(identity.gid)} ${identity.groups.join(',')}`;
+  const who = accountOrOwn(identity);
   const args = [mount.user ? 'user' : 'mount', who, String(own.mounter.pid), own.place, mount.repository, mount.root];
   return throughTool('tare-within', args);
 }

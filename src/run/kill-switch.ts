@@ -2,6 +2,7 @@
 
 import {existsSync} from 'node:fs';
 import type {BatchJob} from '@tare/contract';
+import {accountText} from '../plan/account.js';
 import type {IdentityFacts} from '../host/facts.js';
 import type {Policy} from '../policy/policy.js';
 import type {Channel} from '../process/channel.js';
@@ -41,8 +42,8 @@ export async function plainExec(
   for (const [name, {value}] of Object.entries(job.environment)) strings.push(value === null ? `u${name}` : `e${name}=${value}`);
   strings.push(`d${job.workDirectory.value}`);
   // no box, but not as root either
-  const {uid, gid, groups} = (await payloadIdentity(job, policy, caller)).value;
-  if (uid !== caller.uid) strings.push(`U${String(uid)} ${String(gid)} ${groups.join(',')}`);
+  const account = (await payloadIdentity(job, policy, caller)).value;
+  if (account.uid !== caller.uid) strings.push(`U${accountText(account)}`);
   channel.send('D', ...strings);
   return {quit: ['code', 0], record: null, path: null, messages: [], failure: null, signals: []};
 }

@@ -1,5 +1,5 @@
 import {expect} from 'chai';
-import {execFileSync} from 'node:child_process';
+import {execFileSync, spawn} from 'node:child_process';
 import {existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, closeSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
@@ -13,6 +13,8 @@ const MiB = 2 ** 20;
 const HOG = ['tail', '/dev/zero'];
 const BOMB = ['perl', '-e', 'while (1) { fork }'];
 const SLEEPER = ['sleep', '1000'];
+/** Prints each state of a freezer that is not the one before. */
+const WATCH = '$| = 1; open F, "<", shift; while (1) { sysseek F, 0, 0; sysread F, $s, 99; print $s if $s ne $last; $last = $s }';
 
 describe('groups on this kernel', function () {
   this.timeout(patience(60_000));
@@ -212,6 +214,27 @@ describe('groups on this kernel', function () {
       await until(() => (groups.usage('payload').pidsNow ?? 0) > 100);
       groups.kill('payload');
       expect(await groups.waitEmpty(20_000)).to.equal(true);
+    });
+
+  if (version === 1)
+    it('v1: what does not fork is killed unfrozen: a killer that is killed leaves nothing that no signal reaches', async function () {
+      const freezer = all.find(({controllers}) => controllers.includes('freezer'));
+      need(this, freezer !== undefined, 'no freezer');
+      make();
+      sleepers('payload', 50);
+      await until(() => groups.processes('payload').length === 50);
+      const join = groups.joins('payload').find((file) => file.includes('/freezer/'));
+      expect(join).to.be.a('string');
+      const watcher = spawn('perl', ['-e', WATCH, join!.replace('cgroup.procs', 'freezer.state')], {stdio: ['ignore', 'pipe', 'inherit']});
+      const end = ended(watcher);
+      let seen = '';
+      watcher.stdout.on('data', (data: Buffer) => (seen += data.toString()));
+      await until(() => seen === 'THAWED\n');
+      groups.kill('payload');
+      expect(await groups.waitEmpty(10_000)).to.equal(true);
+      watcher.kill();
+      await end;
+      expect(seen).to.equal('THAWED\n');
     });
 
   it("kill('payload') leaves the engine alone; groups that the payload made are killed and removed", async () => {
