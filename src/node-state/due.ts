@@ -7,8 +7,8 @@ type Probe = HealthResult['probes'][number];
 
 /** A full probe without a reason. */
 export const FULL_PERIOD_US = 600e6;
-/** Between two probes of one account that its jobs ask for: what they report is their word. */
-export const ASKED_PERIOD_US = 60e6;
+/** After a probe of an account for which its jobs asked in vain: what they report is their word. */
+export const VAIN_PERIOD_US = 60e6;
 
 export interface Schedule {
   nowUs: number;
@@ -16,23 +16,35 @@ export interface Schedule {
   accounts: readonly number[];
   probes: readonly Probe[];
   reports: readonly Report[];
+  /** Failures before this moment are explained by a fault that was mended then, µs since 1970; null: there was none. */
+  explainedAt: number | null;
   /** What the last probes found may not hold any more: the policy or Tare has changed. */
   changed: boolean;
 }
 
+type Known = Pick<Schedule, 'probes' | 'reports' | 'explainedAt'>;
+
+const lastOf = ({probes}: Pick<Known, 'probes'>, uid: number): Probe | undefined => probes.find((probe) => probe.uid === uid);
+
+/** Whether jobs of an account have failed since it was last tried, and nothing explains it. */
+export function isAsking(known: Known, uid: number): boolean {
+  const sinceUs = Math.max(lastOf(known, uid)?.at ?? 0, known.explainedAt ?? 0);
+  return known.reports.some(
+    ({kind, ...report}) => report.uid === uid && (kind === 'failed' || kind === 'suspected') && report.epochMs * 1000 > sinceUs,
+  );
+}
+
+/** When an account that asks may be tried, µs since 1970. */
+const answeredFromUs = (known: Known, uid: number): number => (lastOf(known, uid)?.vainAt ?? -VAIN_PERIOD_US) + VAIN_PERIOD_US;
+
 /** null: none is due. First those who were found faulty, so that a node that is mended opens; then who asks; then who was not tried for longest. */
-export function nextProbe({nowUs, accounts, probes, reports, changed}: Schedule): number | null {
-  const last = (uid: number): number => probes.find((probe) => probe.uid === uid)?.at ?? 0;
+export function nextProbe({nowUs, accounts, changed, ...known}: Schedule): number | null {
+  const {probes} = known;
+  const last = (uid: number): number => lastOf(known, uid)?.at ?? 0;
   const oldestOf = (uids: readonly number[]): number | null => [...uids].sort((a, b) => last(a) - last(b) || a - b)[0] ?? null;
   const faulty = accounts.filter((uid) => probes.some((probe) => probe.uid === uid && probe.healthy !== true));
   if (faulty.length > 0) return oldestOf(faulty);
-  const asking = accounts.filter(
-    (uid) =>
-      nowUs - last(uid) >= ASKED_PERIOD_US &&
-      reports.some(
-        ({kind, ...report}) => report.uid === uid && (kind === 'failed' || kind === 'suspected') && report.epochMs * 1000 > last(uid),
-      ),
-  );
+  const asking = accounts.filter((uid) => nowUs >= answeredFromUs(known, uid) && isAsking(known, uid));
   if (asking.length > 0) return oldestOf(asking);
   const latest = Math.max(0, ...probes.map(({at}) => at));
   // a clock that was set back
@@ -41,14 +53,8 @@ export function nextProbe({nowUs, accounts, probes, reports, changed}: Schedule)
 }
 
 /** When a probe may next be due although nothing changes, µs since 1970. */
-export function nextDueUs({nowUs, accounts, probes, reports}: Omit<Schedule, 'changed'>): number {
-  const latest = Math.max(0, ...probes.map(({at}) => at));
-  const waiting = accounts.flatMap((uid) => {
-    const last = probes.find((probe) => probe.uid === uid)?.at ?? 0;
-    const asks = reports.some(
-      ({kind, ...report}) => report.uid === uid && (kind === 'failed' || kind === 'suspected') && report.epochMs * 1000 > last,
-    );
-    return asks ? [last + ASKED_PERIOD_US] : [];
-  });
+export function nextDueUs({nowUs, accounts, ...known}: Omit<Schedule, 'changed'>): number {
+  const latest = Math.max(0, ...known.probes.map(({at}) => at));
+  const waiting = accounts.filter((uid) => isAsking(known, uid)).map((uid) => answeredFromUs(known, uid));
   return Math.max(nowUs, Math.min(latest + FULL_PERIOD_US, ...waiting));
 }

@@ -63,14 +63,6 @@ export function judge(evidence: Evidence): Judgement {
   };
 }
 
-/** A full probe is wanted: some job has failed since the last one of its account began. */
-export const asksForProbe = (reports: readonly Report[], probes: readonly Probe[]): boolean =>
-  reports.some(({kind, uid, epochMs}) => {
-    if (kind !== 'failed' && kind !== 'suspected') return false;
-    const last = probes.find((probe) => probe.uid === uid) ?? null;
-    return last === null || epochMs * 1000 > last.at;
-  });
-
 /** Accounts that had jobs in the last day, in the order of their numbers. */
 export const accountsIn = (reports: readonly Report[]): number[] => [...new Set(reports.map(({uid}) => uid))].sort((a, b) => a - b);
 

@@ -8,7 +8,7 @@ import {dirname, join} from 'node:path';
 import {asTareError, TareError, type TareErrors} from '../errors.js';
 import {policyFiles, readPolicy} from '../files/documents.js';
 import {childProcess} from '../host/spawn.js';
-import {nextDueUs, nextProbe} from '../node-state/due.js';
+import {isAsking, nextDueUs, nextProbe} from '../node-state/due.js';
 import {glanceText, type Stamp} from '../node-state/glance.js';
 import {folderOf, readHealth, writeHealth, type HealthProbe, type HealthResult} from '../node-state/health.js';
 import {accountsIn, judge, NO_HOLE, type Hole} from '../node-state/judge.js';
@@ -50,6 +50,8 @@ const FOUND = 'probed.json';
 interface UnderWay {
   uid: number;
   at: number;
+  /** Jobs of a node on which nothing was found have asked for it. */
+  asked: boolean;
   process: ProcessId | null;
 }
 
@@ -72,10 +74,11 @@ export async function probeNode(options: ProbeOptions): Promise<HealthResult> {
   let result = look(context, probes);
   const {reports, accounts} = result;
   const uid = options.full
-    ? (nextProbe({...result, nowUs: epochUs(), changed: true}) ?? self)
+    ? (nextProbe({...result, ...timesOf(result), changed: true}) ?? self)
     : dueNow(result, marks !== readMarks(folder));
   if (uid !== null && !(policy instanceof Error) && !isUnderWay(folder)) {
-    start(folder, uid, options.policyFile, probes);
+    const asked = result.health.healthy && isAsking({...result, ...timesOf(result)}, uid);
+    start(folder, {uid, asked}, options.policyFile, probes);
     writeMarks(folder, marks);
   }
   if (isUnderWay(folder)) {
@@ -162,9 +165,12 @@ const blank = (resetAt: number): HealthResult => ({
   ...{failuresByAccount: [], probes: [], checks: [], degraded: {}, resetAt, forgivenAt: null, explainedAt: null},
 });
 
-function dueNow({accounts, probes, reports}: Looked, changed: boolean): number | null {
-  return nextProbe({nowUs: epochUs(), accounts, probes, reports, changed});
-}
+const timesOf = ({health}: Looked): {nowUs: number; explainedAt: number | null} => ({
+  nowUs: epochUs(),
+  explainedAt: health.explainedAt ?? null,
+});
+
+const dueNow = (looked: Looked, changed: boolean): number | null => nextProbe({...looked, ...timesOf(looked), changed});
 
 function holeOf(policy: Policy | TareError): Hole {
   const hole = policy instanceof Error ? null : policy.batch.blackHole;
@@ -209,7 +215,12 @@ function replace(path: string, text: string, mode: number): void {
 }
 
 /** The box is tried by a process that outlives this one. */
-function start(folder: string, uid: number, policyFile: string | null, probes: readonly HealthProbe[]): void {
+function start(
+  folder: string,
+  {uid, asked}: Pick<UnderWay, 'uid' | 'asked'>,
+  policyFile: string | null,
+  probes: readonly HealthProbe[],
+): void {
   rmSync(join(folder, FOUND), {force: true});
   const timeouts = probes.find((probe) => probe.uid === uid)?.timeouts ?? 0;
   const argv = ['node', 'probe', '--as', `${String(uid)}:${String(timeouts)}`, '--into', join(folder, FOUND)];
@@ -222,7 +233,7 @@ function start(folder: string, uid: number, policyFile: string | null, probes: r
   });
   child.on('error', () => undefined); // it is lost, which the next call sees
   child.unref();
-  const underWay: UnderWay = {uid, at: epochUs(), process: child.pid === undefined ? null : processId(child.pid)};
+  const underWay: UnderWay = {uid, asked, at: epochUs(), process: child.pid === undefined ? null : processId(child.pid)};
   replace(join(folder, UNDER_WAY), JSON.stringify(underWay), 0o600);
 }
 
@@ -257,7 +268,9 @@ function takeUp(folder: string, probes: readonly HealthProbe[]): HealthProbe[] {
   // it may have ended between the two looks
   const last = found ?? readFound(folder) ?? lost(underWay, probes);
   for (const name of [FOUND, UNDER_WAY]) rmSync(join(folder, name), {force: true});
-  return [...probes.filter(({uid}) => uid !== last.uid), last].sort((a, b) => a.uid - b.uid);
+  const vainAt = underWay.asked && last.healthy === true ? last.at : probes.find(({uid}) => uid === last.uid)?.vainAt;
+  const probe = vainAt === undefined ? last : {...last, vainAt};
+  return [...probes.filter(({uid}) => uid !== last.uid), probe].sort((a, b) => a.uid - b.uid);
 }
 
 function lost({uid, at}: UnderWay, probes: readonly HealthProbe[]): HealthProbe {
@@ -362,7 +375,7 @@ function writeGlance({options, policy, places, folder, result, beganMs}: ToGlanc
     const text = glanceText({
       result: join(folder, 'health.json'),
       bootId,
-      beforeS: nextDueUs({nowUs: health.at, accounts, probes, reports}) / 1e6,
+      beforeS: nextDueUs({...timesOf(result), nowUs: health.at, accounts, probes, reports}) / 1e6,
       same: files.filter((path) => existsSync(path)).map(stampOf),
       kinds: [...own, ...spools].map(kindOf),
       gone: [...new Set([...files.filter((path) => !existsSync(path)), ...switches, ...before])],

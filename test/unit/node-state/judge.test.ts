@@ -1,5 +1,5 @@
 import {expect} from 'chai';
-import {accountsIn, asksForProbe, judge, NO_HOLE, type Evidence, type Hole, type Judgement} from '../../../src/node-state/judge.js';
+import {accountsIn, judge, NO_HOLE, type Evidence, type Hole, type Judgement} from '../../../src/node-state/judge.js';
 import type {Report} from '../../../src/node-state/report.js';
 import type {HealthResult} from '../../../src/schema/generated/health-1.js';
 
@@ -164,11 +164,7 @@ describe('the judgement of a node', () => {
     });
   });
 
-  it('wants a probe after a failure of an account that was not tried since', () => {
-    expect(asksForProbe(failures(1001, 1), [])).to.equal(true);
-    expect(asksForProbe(failures(1001, 1), [probe({at: NOW})])).to.equal(false);
-    expect(asksForProbe(failures(1001, 1, NOW, {kind: 'suspected'}), [probe()])).to.equal(true);
-    expect(asksForProbe(failures(1001, 1, NOW, {kind: 'started'}), [probe()])).to.equal(false);
+  it('knows the accounts that have jobs', () => {
     expect(accountsIn([...failures(1002, 2), ...failures(1001, 1)])).to.deep.equal([1001, 1002]);
   });
 });
