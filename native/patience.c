@@ -73,17 +73,6 @@ bool patience_take(struct front *front, struct frame *frame)
 	return true;
 }
 
-void patience_signal(struct front *front, int signo)
-{
-	struct patience *patience = &front->patience;
-
-	follow_phase(front);
-	if (signo != SIGTERM && signo != SIGINT && signo != SIGHUP && signo != SIGQUIT)
-		return;
-	if (patience->phase != PHASE_RUNNING && !patience->asked_us)
-		patience->asked_us = monotonic_us() + ASKED_MS * 1000LL;
-}
-
 /* State, session and CPU time of proc_pid_stat(5), which asks nothing of what the process waits for. */
 static void add_process(const char *name, pid_t session, bool *runs, long *ticks)
 {
@@ -124,6 +113,20 @@ static bool is_busy(struct front *front)
 	return runs || ticks - before >= BUSY_TICKS;
 }
 
+void patience_signal(struct front *front, int signo)
+{
+	struct patience *patience = &front->patience;
+
+	follow_phase(front);
+	if (signo != SIGTERM && signo != SIGINT && signo != SIGHUP && signo != SIGQUIT)
+		return;
+	if (patience->phase == PHASE_RUNNING || patience->asked_us)
+		return;
+	patience->asked_us = monotonic_us() + ASKED_MS * 1000LL;
+	/* from here on its CPU time counts */
+	is_busy(front);
+}
+
 static void give_up(struct front *front, bool asked)
 {
 	struct patience *patience = &front->patience;
@@ -151,9 +154,13 @@ int patience_check(struct front *front)
 		return -1;
 	if (now < until)
 		return (int)((until - now) / 1000) + 1;
+	bool busy = is_busy(front);
 	/* what cleans up is not disturbed: its record is about to be written */
 	bool look = !asked || patience->phase == PHASE_OVER;
-	bool busy = look && is_busy(front);
+	if (!look && busy) {
+		patience->asked_us = now + ASKED_MS * 1000LL;
+		return ASKED_MS;
+	}
 	if (look && (busy || !patience->looked)) {
 		patience->until_us = now + AGAIN_MS * 1000LL;
 		patience->asked_us = 0;

@@ -31,8 +31,10 @@ import {
   zstd,
   type Member,
 } from '../../support/images.js';
-import {need} from '../../support/need.js';
+import {createGroups} from '../../../src/cgroup/manager.js';
+import {LONG, need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
+import {hierarchies, Slot, steps} from '../cgroup/machine.js';
 import {below, ending, isRoot, processes, program, ROLES, send, Site, until, type Ended} from '../../support/tare.js';
 
 const BUSYBOX = program('busybox');
@@ -271,6 +273,33 @@ for (const role of ROLES) {
         expect([outcome.status, outcome.code, time.startEpochUs]).to.deep.equal(['stopped', 'INTERRUPTED', null]);
       expect(site.records().map(({outcome}) => outcome.signal)).to.have.members(['SIGINT', 'SIGTERM']);
     });
+
+    // 20 s each
+    if (LONG)
+      it('a signal is answered however little CPU time the wrapper gets', async function () {
+        this.timeout(patience(180_000));
+        need(this, isRoot && hierarchies().some(({controllers}) => controllers.includes('cpu')), 'only root makes groups everywhere');
+        writeSlowLayout(join(place, 'slow'));
+        const child = site.start(['run', '--policy', site.policy(policy), '--image', join(place, 'slow'), '--', '/bin/true']);
+        const end = ending(child);
+        await until('it to unpack', () => stagings().length > 0, 60);
+        // more than this takes longer than a front waits for a wrapper that does nothing
+        const slot = new Slot(`test-slot-${role}-${String(process.pid)}`, hierarchies());
+        const share: [string, string, string] =
+          slot.holder('cpu').version === 2 ? ['cpu', 'cpu.max', '20000 100000'] : ['cpu', 'cpu.cfs_quota_us', '20000'];
+        const groups = createGroups(steps(slot, [share], ['cpu']), `${process.pid.toString(16)}-c0`);
+        try {
+          for (const {pid} of below(child.pid ?? 0)) for (const file of groups.joins('payload')) writeFileSync(file, String(pid));
+          child.kill('SIGTERM');
+          expect(await end).to.include({code: null, signal: 'SIGTERM'});
+        } finally {
+          groups.kill();
+          await groups.waitEmpty(10_000);
+          expect(await groups.remove()).to.deep.equal([]);
+          slot.remove();
+        }
+        expect([trees(), stagings(), site.leftovers()]).to.deep.equal([[], [], []]);
+      });
 
     it('what the policy does not allow is not looked at', async () => {
       await refused('nothing', 'IMAGE_FORBIDDEN', /allowed: \/elsewhere\/\* /, {images: ['/elsewhere/*']});
