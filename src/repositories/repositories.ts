@@ -365,8 +365,7 @@ export function throughOf(plan: Plan, looked: readonly Looked[], image: string |
   }) as [Mount, OwnMount] | [];
   if (mount === undefined || own === undefined) return null;
   const identity = stepOf(plan, 'identity.take') ?? null;
-  const who = accountOrOwn(identity);
-  const args = [mount.user ? 'user' : 'mount', who, String(own.mounter.pid), own.place, mount.repository, mount.root];
+  const args = [mount.user ? 'user' : 'mount', accountOrOwn(identity), String(own.mounter.pid), own.place, mount.repository, mount.root];
   return throughTool('tare-within', args);
 }
 

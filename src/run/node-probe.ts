@@ -73,11 +73,11 @@ export async function probeNode(options: ProbeOptions): Promise<HealthResult> {
   probes = takeUp(folder, probes);
   let result = look(context, probes);
   const {reports, accounts} = result;
-  const uid = options.full
-    ? (nextProbe({...result, ...timesOf(result), changed: true}) ?? self)
-    : dueNow(result, marks !== readMarks(folder));
+  const known = {...result, explainedAt: explainedAtOf(result)};
+  const changed = options.full || marks !== readMarks(folder);
+  const uid = nextProbe({...known, nowUs: epochUs(), changed}) ?? (options.full ? self : null);
   if (uid !== null && !(policy instanceof Error) && !isUnderWay(folder)) {
-    const asked = result.health.healthy && isAsking({...result, ...timesOf(result)}, uid);
+    const asked = result.health.healthy && isAsking(known, uid);
     start(folder, {uid, asked}, options.policyFile, probes);
     writeMarks(folder, marks);
   }
@@ -165,12 +165,8 @@ const blank = (resetAt: number): HealthResult => ({
   ...{failuresByAccount: [], probes: [], checks: [], degraded: {}, resetAt, forgivenAt: null, explainedAt: null},
 });
 
-const timesOf = ({health}: Looked): {nowUs: number; explainedAt: number | null} => ({
-  nowUs: epochUs(),
-  explainedAt: health.explainedAt ?? null,
-});
-
-const dueNow = (looked: Looked, changed: boolean): number | null => nextProbe({...looked, ...timesOf(looked), changed});
+/** The schema leaves it open, since older versions did not write it. */
+const explainedAtOf = ({health}: Looked): number | null => health.explainedAt ?? null;
 
 function holeOf(policy: Policy | TareError): Hole {
   const hole = policy instanceof Error ? null : policy.batch.blackHole;
@@ -375,7 +371,7 @@ function writeGlance({options, policy, places, folder, result, beganMs}: ToGlanc
     const text = glanceText({
       result: join(folder, 'health.json'),
       bootId,
-      beforeS: nextDueUs({...timesOf(result), nowUs: health.at, accounts, probes, reports}) / 1e6,
+      beforeS: nextDueUs({explainedAt: explainedAtOf(result), nowUs: health.at, accounts, probes, reports}) / 1e6,
       same: files.filter((path) => existsSync(path)).map(stampOf),
       kinds: [...own, ...spools].map(kindOf),
       gone: [...new Set([...files.filter((path) => !existsSync(path)), ...switches, ...before])],
