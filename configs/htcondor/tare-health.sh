@@ -3,10 +3,11 @@
 # is gone: /usr/libexec/condor/tare-health, of root, 0755. What root's timer found is read from a file, since Tare itself is too dear to start
 # every 20 seconds; here it is started every ten minutes, after it changed, and where there is no such file.
 #
-#   tare-health FOLDER NODE OLDEST: Tare's folder, root's directory for the node's state, and how many seconds what root found counts.
+#   tare-health FOLDER NODE OLDEST [PERIOD]: Tare's folder, root's directory for the node's state, and how many seconds what root found counts.
+# With PERIOD, the seconds until it is called again, it stays for most of them, and says at once what root's timer finds meanwhile.
 # The working directory keeps what was said last, to tell the collector at once of a change, and the same for Prometheus (tare-health.prom).
 
-folder=$1 node=$2 oldest=$3 kept=tare-health.last told=tare-health.prom
+folder=$1 node=$2 oldest=$3 stay=$((${4:-0} - 5)) kept=tare-health.last told=tare-health.prom
 now=$(date +%s)
 healthy= reason= fault= tried=0 late=0 was_late=0 said= then= rest=
 { read -r said tried was_late then <"$kept"; } 2>/dev/null
@@ -84,4 +85,9 @@ printf '%s %s %s %s\n' "$healthy" "$tried" "$late" "$programs" 2>/dev/null >"$ke
   [ "$healthy" = True ] || metric tare_batch_fault 'Why not.'
   [ "$healthy" = True ] || for each in ${fault:-other}; do echo "tare_batch_fault{fault=\"$each\"} 1"; done
 } 2>/dev/null >$told.new && mv -f $told.new $told 2>/dev/null
+while [ $stay -ge 5 ]; do
+  sleep 5
+  [ ! "$node/health.ad" -nt "$kept" ] || exec sh "$0" "$folder" "$node" "$oldest" $stay
+  stay=$((stay - 5))
+done
 exit 0

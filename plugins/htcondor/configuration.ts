@@ -24,7 +24,7 @@ TARE_HEALTH_PERIOD = 20
 TARE_HEALTH_OLDEST = 60
 STARTD_CRON_JOBLIST = $(STARTD_CRON_JOBLIST) TARE
 STARTD_CRON_TARE_EXECUTABLE = $(TARE_HEALTH_PROGRAM)
-STARTD_CRON_TARE_ARGS = /opt/tare /var/lib/tare/node $(TARE_HEALTH_OLDEST)
+STARTD_CRON_TARE_ARGS = /opt/tare /var/lib/tare/node $(TARE_HEALTH_OLDEST) $(TARE_HEALTH_PERIOD)
 STARTD_CRON_TARE_MODE = Periodic
 STARTD_CRON_TARE_PERIOD = $(TARE_HEALTH_PERIOD)s
 # One that hangs, as on a file system that does not answer, is ended; until then its last answer grows old, which closes the node too.

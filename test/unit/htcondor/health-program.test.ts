@@ -72,6 +72,37 @@ describe('the health program of the startd', () => {
     expect(calls()).to.equal('--version\n--version\n');
   });
 
+  it('stays, where it is told for how long, and says at once what root’s timer finds meanwhile', () => {
+    mkdirSync(at('bin'));
+    // the shells differ in how small a difference of two times they see
+    put(
+      'bin/sleep',
+      `echo "$@" >>${at('sleeps')}
+case $(wc -l <${at('sleeps')}) in
+  2) mv ${at('node/next.ad')} ${at('node/health.ad')} ;;
+  3) touch -d @0 ${at('node/health.ad')} ;;
+esac`,
+    );
+    writeFileSync(
+      at('node/next.ad'),
+      renderedAd({healthy: false, boxed: false, failures: 3, degraded: {}, reason: 'a box as alice: no', spool: null}),
+    );
+    const then = Date.now() / 1000 + 100;
+    utimesSync(at('node/next.ad'), then, then);
+    const {stdout} = spawnSync('sh', [PROGRAM, at('folder'), at('node'), '60', '20'], {
+      cwd: at('cwd'),
+      encoding: 'utf8',
+      env: {...process.env, PATH: `${at('bin')}:${process.env['PATH'] ?? ''}`},
+    });
+    expect(stdout.match(/^(?:TareHealthy.*|-.*)$/gm)).to.deep.equal([
+      'TareHealthy = True',
+      '- update:true',
+      'TareHealthy = False',
+      '- update:true',
+    ]);
+    expect(readFileSync(at('sleeps'), 'utf8')).to.equal('5\n5\n5\n');
+  });
+
   it('asks for an update of the collector when the answer changed, and not otherwise', () => {
     expect([ask().end, ask().end]).to.deep.equal(['- update:true', '-']);
     rmSync(at('folder'), {recursive: true});
