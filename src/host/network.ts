@@ -31,6 +31,7 @@ export function readNetwork(inputs: NetworkInputs): NetworkFacts {
   const works = admin.available ? tryDevices(inputs, programs) : [];
   const device = (name: string, option: string): Ability => {
     if (!admin.available) return admin;
+    if (works === null) return untried;
     return works.includes(name)
       ? yes(`${programs.ip ?? 'ip'} made one in a network namespace`)
       : no(`${programs.ip ?? 'ip'} could make none in a network namespace`, `use a kernel with ${option}, or load its module`);
@@ -52,6 +53,11 @@ export function readNetwork(inputs: NetworkInputs): NetworkFacts {
 
 const yes = (how: string): Ability => ({available: true, how, remedy: null});
 const no = (how: string, remedy: string | null): Ability => ({available: false, how, remedy});
+/** Says nothing of the kernel: a busy node explains it too. */
+const untried = no(
+  'devices in a network namespace could not be tried: unshare failed, or took more than 10 s',
+  'see whether "unshare --net true" works',
+);
 const isOn = (tree: Tree, name: string): boolean => !['0', ''].includes(tree.text(`/proc/sys/net/${name}`)?.trim() ?? '0');
 
 function adminAbility({netAdmin, sysAdmin}: ProcessStatus, programs: NetworkFacts['programs']): Ability {
@@ -61,9 +67,10 @@ function adminAbility({netAdmin, sysAdmin}: ProcessStatus, programs: NetworkFact
   return yes(`CAP_NET_ADMIN in CapEff of /proc/self/status, ${programs.ip}`);
 }
 
-function nftAbility(admin: Ability, {nft}: NetworkFacts['programs'], works: readonly string[]): Ability {
+function nftAbility(admin: Ability, {nft}: NetworkFacts['programs'], works: readonly string[] | null): Ability {
   if (!admin.available) return admin;
   if (nft === null) return no(`nft is in none of ${FOLDERS.join(', ')}`, 'install nftables');
+  if (works === null) return untried;
   return works.includes('nft')
     ? yes(`${nft} made a table in a network namespace`)
     : no(`${nft} could make no table`, 'use a kernel with CONFIG_NF_TABLES and CONFIG_NFT_MASQ');
@@ -77,12 +84,13 @@ const TRIAL = [
   '[ -x "$1" ] && "$1" add table inet tare && "$1" "add chain inet tare p { type nat hook postrouting priority 100; }" && echo nft; true',
 ].join(' ');
 
-/** Only that all works is kept: what does not may be mended before the next boot. */
-function tryDevices({spawn, cache, tree}: NetworkInputs, {ip, nft, unshare}: NetworkFacts['programs']): string[] {
-  if (spawn === undefined || ip === null || unshare === null) return [];
+/** Null: it was not found out. Only that all works is kept: what does not may be mended before the next boot. */
+function tryDevices({spawn, cache, tree}: NetworkInputs, {ip, nft, unshare}: NetworkFacts['programs']): string[] | null {
+  if (spawn === undefined || ip === null || unshare === null) return null;
   const age = (path: string | null): string => String((path === null ? null : tree.program(path))?.mtimeMs ?? '');
   const key = `network ${ip} ${age(ip)} ${nft ?? ''} ${age(nft)}`;
-  const said = cache?.get(key) ?? spawn(unshare, ['--net', '/bin/sh', '-c', TRIAL, ip, nft ?? '']) ?? '';
+  const said = cache?.get(key) ?? spawn(unshare, ['--net', '/bin/sh', '-c', TRIAL, ip, nft ?? '']);
+  if (said === null) return null;
   const works = said.split('\n').filter((word) => word !== '');
   if (works.length === 3) cache?.put(key, said);
   return works;

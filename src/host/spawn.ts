@@ -9,7 +9,8 @@ import type {Spawn} from './bubblewrap.js';
  */
 export const childProcess = (): typeof ChildProcess => process.getBuiltinModule('node:child_process');
 
-const DEADLINE_MS = 2000;
+/** On a node with a load of 50, what takes milliseconds may take some seconds. */
+const DEADLINE_MS = 10_000;
 const MOST_BYTES = 4096;
 
 export const spawnBriefly: Spawn = (path, args) => {
