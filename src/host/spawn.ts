@@ -11,26 +11,28 @@ export const childProcess = (): typeof ChildProcess => process.getBuiltinModule(
 
 /** On a node with a load of 50, what takes milliseconds may take some seconds. */
 const DEADLINE_MS = 10_000;
+/** Of who asks again before anything follows from it. */
+const LOOK_MS = 2000;
 const MOST_BYTES = 4096;
 
 export const spawnBriefly: Spawn = (path, args) => {
-  const {status, stdout} = spawned(path, args);
+  const {status, stdout} = spawned(path, args, DEADLINE_MS);
   return status === 0 ? stdout : null;
 };
 
 /** Whether a program runs; null: it did not end in time, which a loaded node explains too. */
 export function runs(path: string, args: readonly string[]): boolean | null {
-  const {status, error} = spawned(path, args);
+  const {status, error} = spawned(path, args, LOOK_MS);
   return (error as NodeJS.ErrnoException | undefined)?.code === 'ETIMEDOUT' ? null : status === 0;
 }
 
-const spawned = (path: string, args: readonly string[]): ChildProcess.SpawnSyncReturns<string> =>
+const spawned = (path: string, args: readonly string[], timeout: number): ChildProcess.SpawnSyncReturns<string> =>
   childProcess().spawnSync(path, [...args], {
     cwd: '/',
     env: {LC_ALL: 'C'},
     stdio: ['ignore', 'pipe', 'ignore'],
     encoding: 'utf8',
-    timeout: DEADLINE_MS,
+    timeout,
     killSignal: 'SIGKILL',
     maxBuffer: MOST_BYTES,
   });
