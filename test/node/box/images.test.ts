@@ -274,8 +274,8 @@ for (const role of ROLES) {
       expect(site.records().map(({outcome}) => outcome.signal)).to.have.members(['SIGINT', 'SIGTERM']);
     });
 
-    // 20 s each
-    if (LONG)
+    // 20 s each; some minutes where the machine is emulated
+    if (LONG && patience(1) === 1)
       it('a signal is answered however little CPU time the wrapper gets', async function () {
         this.timeout(patience(180_000));
         need(this, isRoot && hierarchies().some(({controllers}) => controllers.includes('cpu')), 'only root makes groups everywhere');
