@@ -162,7 +162,9 @@ describe('the deb on a machine that systemd runs', function () {
       'for i in $(seq 700); do journalctl -u cron -o cat | grep -q "(root) CMD.*tare node probe" && break; sleep 0.1; done; sleep 2',
     );
     const journal = await says('journalctl -u cron -o cat');
-    expect(journal).to.match(/\(root\) CMD \(\[ -d \/run\/systemd\/system \] \|\| for n in 1 2 3 4 5 6; do \/opt\/tare\/bin\/tare node probe/);
+    expect(journal).to.match(
+      /\(root\) CMD \(\[ -d \/run\/systemd\/system \] \|\| for n in 1 2 3 4 5 6; do \/opt\/tare\/bin\/tare node probe/,
+    );
     expect(journal).not.to.match(/error|bad|insecure/i);
     expect(looked()).to.equal(last);
     await says(`systemctl stop cron; systemctl start ${TIMERS.join(' ')}`);
