@@ -17,10 +17,10 @@ const [bookworm, bullseye] = ['bookworm', 'bullseye'].map((suite) => machine(sui
  * files may take of `--all`, on two CPUs that have another machine to emulate as well.
  */
 export const WAYS = {
-  v2: {machine: systemd, account: 'root', delegate: 'none', budget: 900},
-  root: {machine: trixie, account: 'root', delegate: 'none', budget: 900},
+  v2: {machine: systemd, account: 'root', delegate: 'none', budget: 1500},
+  root: {machine: trixie, account: 'root', delegate: 'none', budget: 1700},
   condor: {machine: trixie, account: 'grid', delegate: 'condor', budget: 900},
-  installed: {machine: site, account: 'root', delegate: 'none', budget: 700},
+  installed: {machine: site, account: 'root', delegate: 'none', budget: 800},
   pool: {machine: systemd, account: 'root', delegate: 'none', budget: 150},
   none: {machine: trixie, account: 'grid', delegate: 'none', budget: 80},
   condor23: {machine: trixie, account: 'grid', delegate: 'condor23', budget: 80},
