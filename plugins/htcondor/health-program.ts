@@ -6,7 +6,7 @@ export const healthProgram = `#!/bin/sh
 # every 20 seconds; here it is started every ten minutes, after it changed, and where there is no such file.
 #
 #   tare-health FOLDER NODE OLDEST [PERIOD]: Tare's folder, root's directory for the node's state, and how many seconds what root found counts.
-# With PERIOD, the seconds until it is called again, it stays for most of them, and says at once what root's timer finds meanwhile.
+# With PERIOD, the seconds until it is called again, it stays for most of them, and says within 5 seconds what root's timer finds meanwhile.
 # The working directory keeps what was said last, to tell the collector at once of a change, and the same for Prometheus (tare-health.prom).
 
 folder=$1 node=$2 oldest=$3 stay=$((\${4:-0} - 5)) kept=tare-health.last told=tare-health.prom

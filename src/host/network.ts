@@ -29,10 +29,10 @@ export function readNetwork(inputs: NetworkInputs): NetworkFacts {
   const programs = Object.fromEntries(NAMES.map((name) => [name, find(name)])) as NetworkFacts['programs'];
   const admin = adminAbility(status, programs);
   const works = admin.available ? tryDevices(inputs, programs) : [];
+  const tried = works === null ? untried : admin;
   const device = (name: string, option: string): Ability => {
-    if (!admin.available) return admin;
-    if (works === null) return untried;
-    return works.includes(name)
+    if (!tried.available) return tried;
+    return works?.includes(name) === true
       ? yes(`${programs.ip ?? 'ip'} made one in a network namespace`)
       : no(`${programs.ip ?? 'ip'} could make none in a network namespace`, `use a kernel with ${option}, or load its module`);
   };
@@ -41,7 +41,7 @@ export function readNetwork(inputs: NetworkInputs): NetworkFacts {
     admin,
     bridge: device('bridge', 'CONFIG_BRIDGE and CONFIG_VETH'),
     macvlan: device('macvlan', 'CONFIG_MACVLAN'),
-    nft: nftAbility(admin, programs, works),
+    nft: nftAbility(tried, programs, works ?? []),
     user: userAbility(inputs, programs),
     forwarding: {4: isOn(tree, 'ipv4/ip_forward'), 6: isOn(tree, 'ipv6/conf/all/forwarding')},
     ipv4: {global: hasRoute4(tree)},
@@ -55,7 +55,7 @@ const yes = (how: string): Ability => ({available: true, how, remedy: null});
 const no = (how: string, remedy: string | null): Ability => ({available: false, how, remedy});
 /** Says nothing of the kernel: a busy node explains it too. */
 const untried = no(
-  'devices in a network namespace could not be tried: unshare failed, or took more than 10 s',
+  'devices in a network namespace could not be tried: unshare failed, or did not end in time',
   'see whether "unshare --net true" works',
 );
 const isOn = (tree: Tree, name: string): boolean => !['0', ''].includes(tree.text(`/proc/sys/net/${name}`)?.trim() ?? '0');
@@ -67,10 +67,9 @@ function adminAbility({netAdmin, sysAdmin}: ProcessStatus, programs: NetworkFact
   return yes(`CAP_NET_ADMIN in CapEff of /proc/self/status, ${programs.ip}`);
 }
 
-function nftAbility(admin: Ability, {nft}: NetworkFacts['programs'], works: readonly string[] | null): Ability {
-  if (!admin.available) return admin;
+function nftAbility(tried: Ability, {nft}: NetworkFacts['programs'], works: readonly string[]): Ability {
+  if (!tried.available) return tried;
   if (nft === null) return no(`nft is in none of ${FOLDERS.join(', ')}`, 'install nftables');
-  if (works === null) return untried;
   return works.includes('nft')
     ? yes(`${nft} made a table in a network namespace`)
     : no(`${nft} could make no table`, 'use a kernel with CONFIG_NF_TABLES and CONFIG_NFT_MASQ');
