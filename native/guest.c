@@ -251,7 +251,11 @@ bool guest_become(const struct guest *guest, const char **what)
 			return false;
 	}
 	*what = "capabilities";
-	if (!guest->bounded)
-		return true;
-	return (!guest->nested || bound_set(guest->capabilities)) && bound_capabilities(guest->capabilities);
+	return !guest->bounded || !guest->nested || bound_set(guest->capabilities);
+}
+
+bool guest_give_up(const struct guest *guest, const char **what)
+{
+	*what = "capabilities";
+	return !guest->bounded || bound_capabilities(guest->capabilities);
 }

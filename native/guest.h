@@ -39,7 +39,8 @@ bool guest_prepare(struct guest *guest, pid_t keeper, const char **what);
 void guest_release(const struct guest *guest);
 /* In the payload's process: mounts and namespaces. */
 bool guest_enter(const struct guest *guest, const char **what);
-/* And then whose it is. */
+/* And then whose it is; its rights over the box are still there, and go last. */
 bool guest_become(const struct guest *guest, const char **what);
+bool guest_give_up(const struct guest *guest, const char **what);
 
 #endif

@@ -1,6 +1,7 @@
 /* `L`, the brain's order, made into something that enter and init can follow without asking. Nothing in it is
  * ignored: what is not understood fails the launch. */
 #include "launch.h"
+#include "filter.h"
 #include "guest.h"
 #include "parts.h"
 #include "util.h"
@@ -276,6 +277,9 @@ static bool parse_command_key(struct command *command, const char *string, const
 	case 'n':
 		command->no_new_privs = true;
 		return !*rest;
+	case 'f':
+		replace(&command->filter, rest);
+		return filter_valid(rest);
 	case 'H':
 		command->holds = true;
 		return !*rest;
@@ -327,10 +331,12 @@ static bool add_command(struct launch *launch, const char *name, const struct co
 	launch->commands = xrealloc(launch->commands, (launch->command_count + 1) * sizeof *launch->commands);
 	struct command *command = &launch->commands[launch->command_count++];
 	*command = *common;
-	command->name = command->directory = NULL;
+	command->name = command->directory = command->filter = NULL;
 	replace(&command->name, name);
 	if (common->directory)
 		replace(&command->directory, common->directory);
+	if (common->filter)
+		replace(&command->filter, common->filter);
 	command->changes = list_copy(&common->changes);
 	command->guest = (struct list){ NULL, 0 };
 	return true;
@@ -375,6 +381,7 @@ static void command_free(struct command *command)
 	list_free(&command->guest);
 	free(command->hidden);
 	free(command->directory);
+	free(command->filter);
 	free(command->files[1]);
 	free(command->files[2]);
 }
@@ -419,7 +426,7 @@ static const char *parse_keys(struct launch *launch, struct frame *frame, struct
 
 	while ((string = frame_string(frame))) {
 		struct command *command = launch->command_count ? &launch->commands[launch->command_count - 1] : common;
-		const char *allowed = !launch->several ? "javdr0euwkhnqxcH" : command == common ? "dr0eun" : "javdr0euwkhIo12nqxcPbgyzQRS";
+		const char *allowed = !launch->several ? "javdr0euwkhnfqxcH" : command == common ? "dr0eunf" : "javdr0euwkhIo12nfqxcPbgyzQRS";
 		if (string[0] == 'N' ? !add_command(launch, string + 1, common) :
 		    string[0] && strchr(allowed, string[0]) ? !parse_command_key(command, string, caller) :
 							      !parse_box_key(launch, string))
@@ -467,7 +474,7 @@ bool launch_is_plain(const struct launch *launch)
 {
 	return !launch->several && !launch->engine.count && !launch->joins.count &&
 	       !launch->commands[0].joins.count && !launch->has_cpus && !launch->oom_score_adj &&
-	       !launch->commands[0].no_new_privs && !launch->commands[0].guest.count && !launch->pause && !launch->parts && !launch->view.count &&
+	       !launch->commands[0].no_new_privs && !launch->commands[0].filter && !launch->commands[0].guest.count && !launch->pause && !launch->parts && !launch->view.count &&
 	       !launch->commands[0].swaps.count && !launch->commands[0].holds;
 }
 
@@ -514,6 +521,8 @@ static void write_specification(FILE *file, const struct launch *launch, const s
 		write_key(file, 'O', launch->oom_score_adj);
 	if (command->no_new_privs)
 		write_key(file, 'n', "");
+	if (command->filter)
+		write_key(file, 'f', command->filter);
 	if (command->holds)
 		write_key(file, 'H', "");
 	for (size_t i = 0; i < command->guest.count; i++)

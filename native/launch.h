@@ -27,6 +27,7 @@ struct command {
 	struct rlimit limits[RLIM_NLIMITS];
 	bool input, prefixed, service;
 	bool no_new_privs;
+	char *filter; /* on system calls, as filter_load() takes it; NULL: none */
 	bool holds; /* nothing is executed: others join the box */
 	struct list guest; /* keys and values, as guest_load() takes them */
 	char *files[3]; /* for descriptors 1 and 2; NULL: none */

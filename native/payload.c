@@ -1,6 +1,7 @@
 /* The payload's process between fork and exec: everything is made as the caller had it, in an order in which no
  * step takes away what a later one needs. */
 #include "payload.h"
+#include "filter.h"
 #include "frame.h"
 #include "util.h"
 
@@ -79,6 +80,9 @@ static void load_key(struct payload *payload, char *string, char ***argument, ch
 		break;
 	case 'd':
 		payload->directory = string + 1;
+		break;
+	case 'f':
+		payload->filter = string + 1;
 		break;
 	case 'O':
 		payload->oom_score_adj = string + 1;
@@ -313,6 +317,13 @@ static void take_view(const struct payload *payload, int link)
 		fail(link, "system", errno, what);
 	if (!guest_become(&payload->guest, &what))
 		fail(link, "identity", errno, what);
+	if (payload->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		fail(link, "no_new_privs", errno, "prctl");
+	/* when the namespaces are made, which it may deny, and before a service's rights are given up, which loading it takes */
+	if (payload->filter && !filter_load(payload->filter))
+		fail(link, "seccomp", errno, "seccomp");
+	if (!guest_give_up(&payload->guest, &what))
+		fail(link, "identity", errno, what);
 }
 
 /* All but the descriptors and the mask. */
@@ -320,8 +331,6 @@ static void restore(const struct payload *payload, int link)
 {
 	if (payload->directory && chdir(payload->directory))
 		fail(link, "chdir", errno, payload->directory);
-	if (payload->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		fail(link, "no_new_privs", errno, "prctl");
 	umask(payload->umask);
 	open_files(payload, link);
 	sig_ignore(payload->ignored);

@@ -23,6 +23,7 @@ struct payload {
 	sigmask mask, ignored;
 	mode_t umask;
 	const char *directory, *oom_score_adj, *pause; /* NULL: none */
+	const char *filter; /* for filter_load(); NULL: none */
 	bool no_new_privs, terminal;
 	bool holds; /* waits in place of an exec */
 	const char *name; /* NULL: it is the only payload, not one of several applications */

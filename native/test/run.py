@@ -202,6 +202,20 @@ def no_new_privs_oom_and_cpus(bench):
     equal(job.run(bench.box, 'a@1', 'O500')[1], b'800\n')
 
 
+UNAME = {'x86_64': 63, 'aarch64': 160}.get(os.uname().machine)
+# load its number; is it uname's; error 77; allowed
+NO_UNAME = '0020000000000000' f'00150001{UNAME or 0:08x}' '000600000005004d' '000600007fff0000'
+
+
+@test('none', 'bwrap')
+def a_filter_is_the_payload_s_alone(bench):
+    if UNAME is None:
+        raise Skip('its number of uname(2) is not known here')
+    script = 'grep -H ^Seccomp: /proc/$PPID/status /proc/self/status; uname -s 2>/dev/null || echo denied'
+    out = bench.sh(script).run(bench.box, 'a@1', 'n', f'f{NO_UNAME}')[1].decode()
+    equal([line.rpartition(':')[2].strip() for line in out.splitlines()], ['0', '2', 'denied'])
+
+
 @test('none', 'bwrap', builds=('static',))
 def identity(bench):
     if os.getuid():
@@ -746,7 +760,8 @@ def each_failing_step_says_so(bench):
     cases = [(['J/proc/nowhere/cgroup.procs'], b'join', 2), (['C1023'], b'affinity', 22),
              (['j/proc/nowhere/cgroup.procs'], b'cgroup', 2), (['d/proc/nowhere'], b'chdir', 2),
              (['rnonsense 1 1'], b'protocol', 22), (['zsomething'], b'protocol', 22), (['O5000'], b'protocol', 22),
-             (['e=x'], b'protocol', 22), (['C'], b'protocol', 22), (['U1'], b'protocol', 22), ([''], b'protocol', 22),
+             (['e=x'], b'protocol', 22), (['f'], b'protocol', 22), (['f' + 15 * '0'], b'protocol', 22), (['f' + 16 * 'G'], b'protocol', 22),
+             (['f' + 4097 * 16 * '0'], b'protocol', 22), (['n', f'f{NO_UNAME[:32]}'], b'seccomp', 22), (['C'], b'protocol', 22), (['U1'], b'protocol', 22), ([''], b'protocol', 22),
              (['j/proc/self/comm'], b'cgroup', 22)]
     for keys, step, error in cases:
         job = bench.sh('echo ran')
