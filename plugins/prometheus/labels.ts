@@ -50,6 +50,7 @@ export const FLAGS = [
   'record-delayed',
   'sampled-memory',
   'unboxed',
+  'unfiltered',
   'watched-memory',
   'would-be-unboxed',
   'would-exceed',

@@ -6,6 +6,7 @@ import {openGroups, type Part} from '../cgroup/manager.js';
 import {joinArgv} from '../engine/join.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
+import {filterOf} from '../follow/filter.js';
 import {isOwn} from '../record/durable.js';
 import type {Channel, Frame} from '../process/channel.js';
 import {isRunning, type ProcessId} from '../process/process.js';
@@ -44,6 +45,8 @@ export async function joinBox(
   // in a small machine the payload is where init is not, among the processes of the image's init
   const pid = (plan.pattern.value === 'vm-lite' ? inside : init)?.pid ?? 0;
   if (plan.mode.value === 'box') strings.push(...joinArgv(plan, pid).map((argument) => `E${argument}`));
+  const filter = filterOf(plan);
+  if (filter !== null) strings.push(`f${filter}`);
   channel.send('L', ...strings, ...command);
   // without a PID namespace or a group nothing else ends it with the box
   const watch = setInterval(() => {

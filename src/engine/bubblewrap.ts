@@ -71,7 +71,6 @@ function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilit
       return step.capabilities === 'none' ? ['--cap-drop', 'ALL'] : [];
     case 'mount.sys':
     case 'paths.protect':
-    case 'seccomp.load':
     case 'accounts.provide':
       throw new TareError('ENGINE_FAILED', {message: `bubblewrap cannot do ${step.op}: that is of small machines`});
     default:

@@ -18,6 +18,8 @@ export interface LaunchContext {
   joins: {engine: readonly string[]; payload: readonly string[]; applications: readonly (readonly string[])[]};
   /** Repositories that were mounted for the job, by name: a process in whose mounts each is, and where it is there. */
   mounted?: Readonly<Record<string, {pid: number; place: string}>> | undefined;
+  /** The filter on system calls, as `filterText()` writes it; null, or absent: none. */
+  filter?: string | null;
   /** Index of the payload's argv in the caller's, when it came from there: it is then passed on byte for byte. */
   callerArgvIndex: number | null;
 }
@@ -70,7 +72,10 @@ export function taskStrings(plan: Plan, boxDirectory: string, workDirectory: str
 }
 
 /** Strings of an `L` frame, each with its key before it. */
-export function launchStrings(plan: Plan, {boxDirectory, abilities, id, joins, mounted = {}, callerArgvIndex}: LaunchContext): string[] {
+export function launchStrings(
+  plan: Plan,
+  {boxDirectory, abilities, id, joins, mounted = {}, filter = null, callerArgvIndex}: LaunchContext,
+): string[] {
   const strings: string[] = [];
   const add = (key: string, ...values: (string | number)[]): void => {
     for (const value of values) strings.push(`${key}${String(value)}`);
@@ -91,6 +96,7 @@ export function launchStrings(plan: Plan, {boxDirectory, abilities, id, joins, m
   }
   if (unshare === undefined) [...gifts.taken, ...gifts.namespace, ...gifts.given].forEach(prepare);
   strings.push(...processStrings(plan));
+  if (filter !== null) add('f', filter);
   const environment = environmentStrings(plan, boxDirectory);
   if (!isSystem(plan)) strings.push(...environment);
   if (plan.engine.name === 'bubblewrap') add('E', ...bubblewrapArgv(plan, boxDirectory, abilities));

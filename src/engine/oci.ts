@@ -10,7 +10,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {ALL_CAPABILITIES} from './capabilities.js';
 import {handedOn, initArgv} from './init.js';
 import {isDoneByOthers} from './others.js';
-import type {SeccompProfile} from './seccomp.js';
+import {runtimeProfile, type SeccompProfile} from './seccomp.js';
 
 /** Of the specification; what both runtimes of every distribution know. */
 const OCI_VERSION = '1.0.2';
@@ -31,8 +31,8 @@ export interface OciContext {
   /** The box's own folder on disk. */
   boxDirectory: string;
   id: string;
-  /** Of `seccomp.load`; null where there is none. */
-  seccomp: SeccompProfile | null;
+  /** Of this processor, as libseccomp calls them. */
+  architectures: string[];
   /** Whether something is at a path of the node: for what is bound if it is there. */
   exists: (path: string) => boolean;
 }
@@ -59,6 +59,7 @@ export function ociConfig(plan: Plan, context: OciContext): Record<string, unkno
   const mapped = namespaces.includes('user');
   const name = stepOf(plan, 'hostname.set');
   const protect = stepOf(plan, 'paths.protect');
+  const filter = filterOf(plan, context.architectures);
   // what an init is to be process 1 of gets a /proc of its own, which the kernel gives only to who sees all of another
   const covers = !stepsOf(plan, 'application.execute').some(({system}) => system?.first === true);
   const ids = [{containerID: 0, hostID: 0, size: ALL_IDS}];
@@ -81,10 +82,25 @@ export function ociConfig(plan: Plan, context: OciContext): Record<string, unkno
       ...(mapped ? {uidMappings: ids, gidMappings: ids} : {}),
       ...(plan.engine.name === 'runc' ? groupsOf(plan, context.id) : {}),
       rootfsPropagation: 'slave',
-      ...(context.seccomp === null ? {} : {seccomp: context.seccomp}),
+      ...(filter === null ? {} : {seccomp: filter}),
       ...(protect !== undefined && covers ? {maskedPaths: protect.masked, readonlyPaths: protect.readOnly} : {}),
     },
   };
+}
+
+/**
+ * A second one below the payload's own, which init loads: it is of process 1 too, and not of what joins the box. None where the site has a filter of
+ * its own, which may allow more, nor where the runtime would have the kernel slow down whatever has a filter.
+ */
+function filterOf(plan: Plan, architectures: string[]): SeccompProfile | null {
+  const profile = stepOf(plan, 'seccomp.load')?.profile;
+  return profile === undefined || profile.startsWith('/') || !knowsSpecAllow(plan.engine) ? null : runtimeProfile(architectures);
+}
+
+/** runc has taken flags of a filter since 1.2.0 and refused them before; each crun that Tare uses takes them. */
+function knowsSpecAllow({name, version}: Plan['engine']): boolean {
+  const [major = 0, minor = 0] = (version ?? '').split('.').map(Number);
+  return name === 'crun' || major > 1 || (major === 1 && minor >= 2);
 }
 
 /** runc makes groups unless it is told of one: it is told of the one that it is in. Of version 1 it has to be the same path in all hierarchies. */
@@ -162,7 +178,6 @@ function translate(step: Step, {boxDirectory, exists}: OciContext): Mount[] {
     case 'namespace.unshare':
     case 'privileges.drop':
     case 'paths.protect':
-    case 'seccomp.load':
       return []; // read for the configuration as a whole, and by init for each application
     case 'accounts.provide':
       return []; // the brain's

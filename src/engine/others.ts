@@ -45,6 +45,7 @@ const OTHERS = [
   'network.nat',
   'network.apart',
   'network.user',
+  'seccomp.load',
   'cvmfs.probe',
   'cvmfs.hold',
   'cvmfs.mount',

@@ -6,6 +6,7 @@
 import {verdictAround, type Groups, type MemoryEvents, type Verdict} from '../cgroup/manager.js';
 import {asTareError} from '../errors.js';
 import {launchStrings, type LaunchContext} from '../engine/launch.js';
+import {filterOf} from './filter.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
 import {stepOf, stepsOf} from '../plan/step.js';
 import type {Stop} from '../record/outcome.js';
@@ -153,7 +154,7 @@ export function launch(
     payload: groups.joins('payload'),
     applications: stepsOf(plan, 'application.execute').map(({name}) => groups.joins(`app-${name}`)),
   };
-  channel.send('L', ...launchStrings(plan, {boxDirectory, id, mounted, abilities, joins, callerArgvIndex}));
+  channel.send('L', ...launchStrings(plan, {boxDirectory, id, mounted, abilities, joins, filter: filterOf(plan), callerArgvIndex}));
 }
 
 /** Follows the box until nothing of it is left. */

@@ -188,6 +188,8 @@ export interface Facts {
   /** Mounting a new /proc in a new PID namespace: impossible where /proc is partly hidden, as in most containers. */
   newProc: Ability;
   bubblewrap: BubblewrapFacts;
+  /** Filters on system calls: whether the kernel takes them, and Tare makes them for this processor. */
+  seccomp: Ability;
   cpu: {
     /** CPUs that are online. */
     online: number[];

@@ -23,6 +23,7 @@ import {readNetwork} from './network.js';
 import {readRoot} from './root.js';
 import {readScratch} from './scratch.js';
 import {readSlot} from './slot.js';
+import {readSeccomp} from './seccomp.js';
 import {readStatus} from './status.js';
 import {readSubordinate} from './subordinate.js';
 import {realTree} from './tree.js';
@@ -53,13 +54,15 @@ export interface FactsOptions {
   system?: boolean | undefined;
   /** Also what can give a box an address of its own, which is tried out. */
   network?: boolean;
+  /** As Node.js calls it; absent: one for which there is all that Tare has. */
+  processor?: string;
   /** File for facts that hold until the next boot; only for the machine itself. */
   cacheFile?: string | undefined;
 }
 
 /** The facts of this machine, or of a captured one. Reads only, but for the cache file. */
 export function readFacts({root = '/', ...options}: FactsOptions): Facts {
-  if (root === '/') return factsFrom(realTree('/'), options);
+  if (root === '/') return factsFrom(realTree('/'), {processor: process.arch, ...options});
   const access = readAccess(root);
   if (access === null) return factsFrom(realTree(root), {...options, cacheFile: undefined});
   const spawn: Spawn = (path) => {
@@ -90,6 +93,7 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Fact
     namespaces,
     newProc: readNewProc(mounts, namespaces, bubblewrap),
     bubblewrap,
+    seccomp: readSeccomp(status, options.processor),
     cpu: readCpu(
       tree,
       status,

@@ -114,7 +114,7 @@ function bubblewrapProfile(tree: Tree): string | null {
 
 /** Docker's own filter lets only CAP_SYS_ADMIN call unshare and clone with namespaces; what other filters do cannot be read. */
 function filter(tree: Tree, status: ProcessStatus): Ability | null {
-  if (!status.filtered || !tree.exists('/.dockerenv')) return null;
+  if (status.filtered !== true || !tree.exists('/.dockerenv')) return null;
   return no(
     'a Docker container (/.dockerenv) with a seccomp filter',
     'start the container with --security-opt seccomp=unconfined, or a profile that allows unshare, clone, mount and pivot_root',
@@ -131,7 +131,7 @@ function el7(tree: Tree, kernel: KernelVersion): Ability | null {
 function userHow({tree, status}: NamespaceInputs): string {
   const profile = tree.text('/proc/sys/kernel/apparmor_restrict_unprivileged_userns')?.trim() === '1' ? bubblewrapProfile(tree) : null;
   if (profile !== null) return `AppArmor profile /etc/apparmor.d/${profile}, for bubblewrap alone`;
-  return `/proc/sys/user/max_user_namespaces${status.filtered ? '; a seccomp filter is active and may refuse' : ''}`;
+  return `/proc/sys/user/max_user_namespaces${status.filtered === true ? '; a seccomp filter is active and may refuse' : ''}`;
 }
 
 /** Lines of `inside outside count`. */

@@ -9,8 +9,8 @@ export interface ProcessStatus {
   sysAdmin: boolean;
   netAdmin: boolean;
   noNewPrivileges: boolean;
-  /** A seccomp filter is active. */
-  filtered: boolean;
+  /** A seccomp filter is active; null: this kernel knows of none. */
+  filtered: boolean | null;
   cpusAllowed: string | null;
 }
 
@@ -22,7 +22,7 @@ export function readStatus(tree: Tree): ProcessStatus {
     netAdmin: capabilities !== null && ((BigInt(`0x${capabilities}`) >> CAP_NET_ADMIN) & 1n) === 1n,
     sysAdmin: capabilities !== null && ((BigInt(`0x${capabilities}`) >> CAP_SYS_ADMIN) & 1n) === 1n,
     noNewPrivileges: value('NoNewPrivs') === '1',
-    filtered: value('Seccomp') === '2',
+    filtered: value('Seccomp') === null ? null : value('Seccomp') === '2',
     cpusAllowed: value('Cpus_allowed_list'),
   };
 }

@@ -12,7 +12,6 @@ import {planApplications, planFate} from './applications.js';
 import {digest} from './canonical.js';
 import {planGroups} from './cgroup.js';
 import {chooseCpus} from './cpus.js';
-import type {Facts} from '../host/facts.js';
 import {planCvmfs} from './cvmfs.js';
 import {degradations, planDegraded, type Degradation} from './degraded.js';
 import {planEnvironment} from './environment.js';
@@ -88,7 +87,7 @@ export function makePlan(original: Inputs): Plan {
     directories: placesOf(policy, facts.caller.uid),
     log: policy.log,
     pauseAt: policy.pauseAt,
-    flags: planFlags(mode, limits, facts, less),
+    flags: planFlags(mode, limits, inputs, less),
   };
 }
 
@@ -102,7 +101,7 @@ interface Chosen {
 }
 
 function planSteps(inputs: Inputs, {mode, limits, network, pattern, own, observed}: Chosen): Step[] {
-  const {job, policy, facts, call} = inputs;
+  const {job, facts, call} = inputs;
   const system = pattern === 'vm-lite';
   const boxed = mode.value === 'box';
   const cpus =
@@ -143,7 +142,8 @@ function planSteps(inputs: Inputs, {mode, limits, network, pattern, own, observe
       because: `isolation of ${network === 'none' ? 'processes and network' : 'processes; the network is the node’s'}`,
     });
     steps.push(...planIdentity(own), ...planConnection(own), ...(mounts?.steps ?? []));
-    if (system) steps.push(...planProtection(policy));
+    if (system) steps.push({op: 'paths.protect', ...PROTECTED, because: 'what tells of the node, or changes it'});
+    steps.push(...planFilter(inputs));
     steps.push({op: 'privileges.drop', noNewPrivs: true, capabilities: 'none', because: 'setuid programs gain nothing in the box'});
   }
   steps.push(...planRlimits(limits, mode));
@@ -163,14 +163,10 @@ function planSteps(inputs: Inputs, {mode, limits, network, pattern, own, observe
   return steps;
 }
 
-function planProtection({seccomp}: Inputs['policy']): Step[] {
-  const {value: profile, provenance} = seccomp;
-  return [
-    {op: 'paths.protect', ...PROTECTED, because: 'what tells of the node, or changes it'},
-    ...(profile === 'unconfined'
-      ? []
-      : [{op: 'seccomp.load' as const, profile, because: `system calls that no service needs (${provenance.at})`}]),
-  ];
+function planFilter({policy, facts}: Inputs): Step[] {
+  const {value: profile, provenance} = policy.seccomp;
+  if (profile === 'unconfined' || !facts.seccomp.available) return [];
+  return [{op: 'seccomp.load', profile, because: `system calls that no payload needs are denied (${provenance.at})`}];
 }
 
 function planRlimits(limits: PlannedLimits, mode: ModeChoice): Step[] {
@@ -270,12 +266,13 @@ function checkIdentity({policy, call, facts}: Inputs): void {
   }
 }
 
-function planFlags(mode: ModeChoice, limits: PlannedLimits, {within}: Facts, less: readonly Degradation[]): string[] {
+function planFlags(mode: ModeChoice, limits: PlannedLimits, {facts, policy}: Inputs, less: readonly Degradation[]): string[] {
   const flags: string[] = [];
-  if (within !== null) flags.push('nested');
+  if (facts.within !== null) flags.push('nested');
   else if (mode.value === 'limits-only') flags.push('unboxed');
   if (mode.value === 'observe') flags.push('observe');
   if (limits.memory.enforcement === 'watched') flags.push('sampled-memory');
+  if (mode.value === 'box' && policy.seccomp.value !== 'unconfined' && !facts.seccomp.available) flags.push('unfiltered');
   for (const {code} of less) if (!flags.includes(code)) flags.push(code);
   return flags;
 }

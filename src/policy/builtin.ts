@@ -52,7 +52,7 @@ export const BUILTIN: Readonly<Policy> = {
   filesystem: builtin(['node', 'shared', 'private']),
   images: builtin([]),
   servicesWithinUs: builtin(120e6),
-  seccomp: builtin('builtin'),
+  seccomp: builtin('default'),
   scratch: builtin({fromSlot: false, workDirectory: false, inMemory: false}),
   cvmfs: builtin(DEFAULT_CVMFS),
   credentials: builtin(['X509_USER_PROXY', 'X509_USER_CERT', 'X509_USER_KEY', 'BEARER_TOKEN_FILE', 'KRB5CCNAME', '_CONDOR_CREDS']),

@@ -39,7 +39,7 @@ export interface Ruled {
   images: Valued<string[]>;
   /** So long the services of a small machine may take to be ready, and so long to end. */
   servicesWithinUs: Valued<number>;
-  /** `builtin`, `unconfined`, or a file. */
+  /** Which system calls are denied: `default`, `pilot`, `unconfined`, or a file. */
   seccomp: Valued<string>;
   /** What the limit on scratch covers, and what may enforce it. */
   scratch: Valued<ScratchRule>;

@@ -67,7 +67,8 @@ export function readRuled(written: WrittenRuled, locate: Locate, problems: Probl
     const us = problems.attempt(() => parseDuration(within, locate('/services/within')));
     if (us !== null) setting.servicesWithinUs = valued(us, '/services/within');
   }
-  if (seccomp !== undefined) setting.seccomp = valued(seccomp, '/seccomp');
+  // as it was called while it was of small machines alone
+  if (seccomp !== undefined) setting.seccomp = valued(seccomp === 'builtin' ? 'default' : seccomp, '/seccomp');
   if (scratch !== undefined) setting.scratch = valued({...NO_SCRATCH_RULE, ...scratch}, '/scratch');
   if (cvmfs !== undefined)
     setting.cvmfs = valued(

@@ -93,12 +93,20 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
     if (plan.engine.path !== facts.bubblewrap.path)
       throw mismatch('bubblewrap is elsewhere', plan.engine.path ?? 'none', facts.bubblewrap.path ?? 'none');
   }
+  if (boxed) checkFilter(plan, facts, policy, mismatch);
   if (boxed && system) checkSystem(plan, facts, policy, mismatch);
   checkNetwork(plan, facts, policy, mismatch);
   const cpus = stepOf(plan, 'affinity.set')?.cpus ?? [];
   if (!cpus.every((cpu) => facts.cpu.allowed.includes(cpu)))
     throw mismatch('its CPUs are not all here', cpus.join(','), facts.cpu.allowed.join(','));
   return planIdentity(plan, facts, policy, mismatch);
+}
+
+function checkFilter(plan: Plan, {seccomp}: Facts, policy: Policy, mismatch: Mismatch): void {
+  const rule = policy.rules.find(({name}) => name === plan.rule);
+  const wanted = seccomp.available ? (rule?.set.seccomp ?? policy.seccomp).value : 'unconfined';
+  const found = stepOf(plan, 'seccomp.load')?.profile ?? 'unconfined';
+  if (found !== wanted) throw mismatch('its filter on system calls is another', found, wanted);
 }
 
 /** What keeps a small machine from the node is as the policy and this node make it. */
@@ -113,9 +121,6 @@ function checkSystem(plan: Plan, facts: Facts, policy: Policy, mismatch: Mismatc
   const same = (what: string, found: unknown, wanted: unknown): void => {
     if (canonicalJson(found) !== canonicalJson(wanted)) throw mismatch(what, canonicalJson(found), canonicalJson(wanted));
   };
-  const rule = policy.rules.find(({name}) => name === plan.rule);
-  const seccomp = (rule?.set.seccomp ?? policy.seccomp).value;
-  same('its filter on system calls is another', stepOf(plan, 'seccomp.load')?.profile ?? 'unconfined', seccomp);
   const protect = stepOf(plan, 'paths.protect');
   same('it shows what is hidden', {masked: protect?.masked, readOnly: protect?.readOnly}, PROTECTED);
   same(

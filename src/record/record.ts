@@ -140,6 +140,7 @@ export function startedRecord(attempt: Attempt, plan: Plan | null): UsageRecord 
     allocation: allocation(plan),
     pattern: plan?.pattern.value ?? null,
     mode: plan?.mode.value ?? null,
+    seccomp: plan === null ? null : (stepOf(plan, 'seccomp.load')?.profile ?? null),
     image: imageOf(plan),
     limits: plan === null ? null : limitsOf(plan),
     net: NO_USAGE,

@@ -62,6 +62,7 @@ export function diagnose(inputs: DoctorInputs): Diagnosis {
       ...NAMESPACE_COSTS.map(([kind, costs]) => fromAbility(`${kind} namespace`, facts.namespaces[kind], costs)),
       fromAbility('new /proc', facts.newProc, 'no box: a payload would see the processes outside of it'),
       checkBubblewrap(facts),
+      checkFilter(facts, policy),
       checkFuse(facts),
       checkScratch(facts),
       ...(facts.views === null ? [] : [checkViews(facts.views)]),
@@ -381,6 +382,17 @@ function checkBubblewrap({bubblewrap}: Facts): Check {
     found: `${found}; no ${lacking.join(', ')}`,
     costs: 'the sizes and modes of a box’s own file systems are the built-in ones',
     remedy: setuid ? 'take its setuid bit away, where user namespaces are available' : 'use bubblewrap 0.7.0 or later',
+  };
+}
+
+function checkFilter({seccomp: {available, how, remedy}}: Facts, {seccomp: {value, provenance}}: Policy): Check {
+  const profile = `${value === 'unconfined' ? 'none' : value} (${provenance.at})`;
+  return {
+    name: 'system call filter',
+    state: available ? 'ok' : 'limited',
+    found: available ? profile : `${profile}; ${how}`,
+    costs: 'payloads may make every system call',
+    remedy,
   };
 }
 

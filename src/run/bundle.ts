@@ -1,11 +1,11 @@
 /** What an OCI runtime is given of a small machine: its bundle, and the accounts that are bound into it. */
 
-import {readFileSync, writeFileSync} from 'node:fs';
+import {writeFileSync} from 'node:fs';
 import {asTareError, TareError} from '../errors.js';
+import {architecturesOf, isProcessor} from '../engine/bpf.js';
 import {ociConfig} from '../engine/oci.js';
-import {BUILTIN_SECCOMP, type SeccompProfile} from '../engine/seccomp.js';
 import {ACCOUNTS, BUNDLE} from '../plan/mounts.js';
-import {inBox, stepOf, stepsOf} from '../plan/step.js';
+import {inBox, stepsOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {runAbandonable} from '../host/abandon.js';
 import {provideAccounts} from './accounts.js';
@@ -19,12 +19,11 @@ export async function writeBundle(plan: Plan, id: string, boxDirectory: string):
   const there = await whatIsThere(
     stepsOf(plan, 'mount.bind').flatMap(({source, optional}) => (optional ? [inBox(source, boxDirectory)] : [])),
   );
-  const seccomp = stepOf(plan, 'seccomp.load');
   try {
     for (const step of stepsOf(plan, 'accounts.provide')) await provideAccounts(step, inBox(ACCOUNTS, boxDirectory));
     const config = ociConfig(plan, {
       ...{boxDirectory, id},
-      seccomp: seccomp === undefined ? null : readProfile(seccomp.profile),
+      architectures: isProcessor(process.arch) ? architecturesOf(process.arch) : [],
       exists: (path) => there.has(path),
     });
     writeFileSync(`${inBox(BUNDLE, boxDirectory)}/config.json`, JSON.stringify(config, null, 1), {mode: 0o600});
@@ -36,27 +35,6 @@ export async function writeBundle(plan: Plan, id: string, boxDirectory: string):
       cause: error,
     });
   }
-}
-
-function readProfile(profile: string): SeccompProfile {
-  if (profile === 'builtin') return BUILTIN_SECCOMP;
-  const wrong = (found: string, cause?: unknown): TareError =>
-    new TareError('ENGINE_FAILED', {
-      message: 'the filter on system calls cannot be read',
-      where: profile,
-      found,
-      allowed: 'a seccomp object of the OCI runtime specification, such as configs/seccomp.json',
-      cause,
-    });
-  let read: unknown;
-  try {
-    read = JSON.parse(readFileSync(profile, 'utf8'));
-  } catch (error) {
-    throw wrong(String(error), error);
-  }
-  if (typeof read !== 'object' || read === null || typeof (read as {defaultAction?: unknown}).defaultAction !== 'string')
-    throw wrong('no object with a defaultAction');
-  return read as SeccompProfile;
 }
 
 /** Of paths of the node, some of which may lie on what hangs: those that are there. The answers are numbers, since a name can hold anything. */

@@ -1,7 +1,7 @@
 /** Bundles of small machines as they are made, for a check against the specification. */
 
+import {architecturesOf} from '../../src/engine/bpf.js';
 import {ociConfig} from '../../src/engine/oci.js';
-import {BUILTIN_SECCOMP} from '../../src/engine/seccomp.js';
 import type {Facts, OciFacts} from '../../src/host/facts.js';
 import {facts, no, plan, yes} from '../unit/plan/build.js';
 
@@ -15,7 +15,7 @@ export function bundleForTest(): [about: string, config: Record<string, unknown>
           policy: {images: ['/i']},
           facts: factsFor(name, uid),
         });
-        const context = {boxDirectory: '/b', id: 'ab', seccomp: BUILTIN_SECCOMP, exists: () => true};
+        const context = {boxDirectory: '/b', id: 'ab', architectures: architecturesOf('x64'), exists: () => true};
         return [`${name}, uid ${String(uid)}, ${init}`, JSON.parse(JSON.stringify(ociConfig(made, context))) as Record<string, unknown>];
       }),
     ),

@@ -120,43 +120,63 @@ for (const role of ROLES) {
       }
     });
 
-    describe('what unprivileged apptainer needs', () => {
-      it('bubblewrap nested in the box, with a user namespace and a /proc of its own', async () => {
-        const script =
-          'bwrap --unshare-all --ro-bind / / --proc /proc --dev /dev -- /bin/sh -c "echo \\$\\$; ls -d /proc/[0-9]* | wc -l; grep -c . /proc/self/mountinfo >/dev/null"';
-        const {stdout, code, stderr} = await site.run(['--', '/bin/sh', '-c', script]);
-        expect(code, stderr).to.equal(0);
-        expect(stdout).to.match(/^2\n[3-5]\n$/);
-      });
+    /** docs/admin.md has them as a table. */
+    describe('what unprivileged apptainer needs is there by the profile pilot, and not by default', () => {
+      const IMAGE = 'mkdir -p tree mount && echo inside >tree/file && mksquashfs tree image.sqfs -noappend -quiet >/dev/null';
+      const rows: [what: string, script: string, prints: RegExp, lacking: () => string | null][] = [
+        [
+          'bubblewrap nested in the box, with a user namespace and a /proc of its own',
+          'bwrap --unshare-all --ro-bind / / --proc /proc --dev /dev -- /bin/sh -c "echo \\$\\$; ls -d /proc/[0-9]* | wc -l; grep -c . /proc/self/mountinfo >/dev/null"',
+          /^2\n[3-5]\n$/,
+          () => null,
+        ],
+        [
+          'a user namespace with its own /proc, by unshare',
+          'unshare --user --map-root-user --pid --fork --mount --mount-proc /bin/sh -c "echo \\$\\$ \\$(id -u)"',
+          /^1 0\n$/,
+          () => null,
+        ],
+        [
+          'squashfuse on /dev/fuse',
+          `${IMAGE} && unshare --user --map-root-user --mount sh -c "squashfuse image.sqfs mount && cat mount/file && umount mount"`,
+          /^inside\n$/,
+          () => {
+            if (!existsSync('/dev/fuse')) return 'there is no /dev/fuse';
+            return program('squashfuse') === null || program('mksquashfs') === null ? 'squashfuse and mksquashfs are not installed' : null;
+          },
+        ],
+      ];
+      for (const [what, script, prints, lacking] of rows)
+        it(what, async function () {
+          const reason = lacking();
+          need(this, reason === null, reason ?? '');
+          // as udev has it on every worker node (50-udev-default.rules)
+          if (isRoot && existsSync('/dev/fuse')) chmodSync('/dev/fuse', 0o666);
+          const pilot = await site.run(['--', '/bin/sh', '-c', script], {policy: {seccomp: 'pilot'}});
+          expect(pilot.code, pilot.stderr).to.equal(0);
+          expect(pilot.stdout).to.match(prints);
+          const {code, stdout, stderr} = await site.run(['--', '/bin/sh', '-c', script]);
+          expect([code === 0, stdout]).to.deep.equal([false, '']);
+          expect(stderr).to.match(/Operation not permitted|No permissions to create a? ?new namespace/);
+        });
+    });
 
-      it('a user namespace with its own /proc, by unshare', async () => {
-        const {stdout, code, stderr} = await site.run([
-          '--',
-          '/usr/bin/unshare',
-          '--user',
-          '--map-root-user',
-          '--pid',
-          '--fork',
-          '--mount',
-          '--mount-proc',
-          '/bin/sh',
-          '-c',
-          'echo $$ $(id -u)',
-        ]);
-        expect([stdout, code], stderr).to.deep.equal(['1 0\n', 0]);
-      });
-
-      it('squashfuse on /dev/fuse', async function () {
-        need(this, existsSync('/dev/fuse'), 'there is no /dev/fuse');
-        need(this, program('squashfuse') !== null && program('mksquashfs') !== null, 'squashfuse and mksquashfs are not installed');
-        // as udev has it on every worker node (50-udev-default.rules)
-        if (isRoot) chmodSync('/dev/fuse', 0o666);
-        const script =
-          'mkdir -p tree mount && echo inside >tree/file && mksquashfs tree image.sqfs -noappend -quiet >/dev/null && ' +
-          'unshare --user --map-root-user --mount sh -c "squashfuse image.sqfs mount && cat mount/file && umount mount"';
-        const {stdout, code, stderr} = await site.run(['--', '/bin/sh', '-c', script]);
-        expect([stdout, code], stderr).to.deep.equal(['inside\n', 0]);
-      });
+    describe('by default there is what these need', () => {
+      const rows: [name: string, script: string, prints: RegExp][] = [
+        ['gdb', 'gdb -nx -batch -ex "break main" -ex run -ex bt --args PROBE 2>/dev/null', /^#0 .*main/m],
+        ['strace', 'strace -f -e trace=execve -o trace sh -c "true; exit 7"; echo $?; cat trace', /^7\n.*execve\(/s],
+        [
+          'python3',
+          'python3 -c "import threading, multiprocessing as m; t = threading.Thread(target=print, args=(1,)); t.start(); t.join(); print(m.get_context(\'spawn\').Pool(2).map(abs, [-2, -3]))"',
+          /^1\n\[2, 3\]\n$/,
+        ],
+      ];
+      for (const [name, script, prints] of rows)
+        it(name, async function () {
+          need(this, program(name) !== null, `${name} is not installed`);
+          const {stdout, stderr} = await site.run(['--', '/bin/sh', '-c', script.replace('PROBE', payload('burn'))]);
+          expect(stdout, stderr).to.match(prints);
+        });
     });
 
     it('what the payload made unreadable in /tmp is removed all the same', async () => {

@@ -77,7 +77,6 @@ const APPLICATION: Step = {
 const SYSTEM: Step[] = [
   {op: 'mount.sys', destination: '/sys', because},
   {op: 'paths.protect', masked: [], readOnly: [], because},
-  {op: 'seccomp.load', profile: 'builtin', because},
   {op: 'accounts.provide', image: '/i', account: {name: 'a', uid: 1, gid: 1, home: '/h'}, because},
 ];
 
@@ -130,6 +129,7 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     [{op: 'identity.take', uid: 1, gid: 1, groups: [], because}, []],
     [{op: 'affinity.set', cpus: [0], because}, []],
     [{op: 'oom.adjust', value: 500, because}, []],
+    [{op: 'seccomp.load', profile: 'default', because}, []],
     [{op: 'rlimit.set', name: 'core', soft: 0, hard: 0, because}, []],
     [{op: 'environment.set', name: 'A', value: '1', because}, []],
     [{op: 'environment.unset', name: 'A', because}, []],

@@ -1,6 +1,6 @@
 import {readFileSync} from 'node:fs';
 import {expect} from 'chai';
-import {BUILTIN_SECCOMP} from '../../../src/engine/seccomp.js';
+import {builtinProfile, runtimeProfile} from '../../../src/engine/seccomp.js';
 import {launchStrings} from '../../../src/engine/launch.js';
 import {ociArgv, ociConfig} from '../../../src/engine/oci.js';
 import {TareError} from '../../../src/errors.js';
@@ -45,11 +45,11 @@ const asRoot = (change: Change = {}): Plan =>
     },
   });
 const config = (made: Plan, exists = true) =>
-  ociConfig(made, {boxDirectory: '/b', id: 'ab', seccomp: BUILTIN_SECCOMP, exists: () => exists}) as {
+  ociConfig(made, {boxDirectory: '/b', id: 'ab', architectures: ['SCMP_ARCH_X86_64'], exists: () => exists}) as {
     root: {path: string};
     process: {args: string[]};
     mounts: {destination: string; source: string; options: string[]}[];
-    linux: {namespaces: {type: string}[]; uidMappings?: object[]; maskedPaths?: string[]; cgroupsPath?: string};
+    linux: {seccomp?: object; namespaces: {type: string}[]; uidMappings?: object[]; maskedPaths?: string[]; cgroupsPath?: string};
   };
 const launched = (made: Plan, callerArgvIndex: number | null = null): string[] =>
   launchStrings(made, {
@@ -190,6 +190,15 @@ describe('the bundle', () => {
     const destinations = (network: 'host' | 'none') => config(small({job: {network}})).mounts.map(({destination}) => destination);
     expect([destinations('none').includes('/sys'), destinations('host').includes('/sys')]).to.deep.equal([true, false]);
   });
+  it('the runtime has a filter on system calls as well, where it takes one that leaves speculation alone', () => {
+    const filter = (change: Change): unknown => config(small(change)).linux.seccomp ?? null;
+    const wanted = runtimeProfile(['SCMP_ARCH_X86_64']);
+    const runc = (version: string | null): Change => ({system: {oci: {path: '/usr/sbin/runc', name: 'runc', version, how: 'a test'}}});
+    expect([filter({}), filter(runc('1.2.0'))]).to.deep.equal([wanted, wanted]);
+    expect([filter(runc('1.1.15')), filter(runc(null))]).to.deep.equal([null, null]);
+    // what a site allows could be denied there
+    expect([filter({policy: {seccomp: 'unconfined'}}), filter({policy: {seccomp: '/etc/tare/calls.json'}})]).to.deep.equal([null, null]);
+  });
   it('crun leaves groups alone; runc is told of the one that it is in', () => {
     expect(ociArgv(small(), '/b', 'ab')).to.deep.equal([
       '/usr/bin/crun',
@@ -254,8 +263,8 @@ describe('inits of images', () => {
 });
 
 describe('configs/seccomp.json', () => {
-  it('is the built-in filter, for sites to begin with', () => {
+  it('is the profile default, for sites to begin with', () => {
     const file = new URL('../../../configs/seccomp.json', import.meta.url);
-    expect(JSON.parse(readFileSync(file, 'utf8'))).to.deep.equal(BUILTIN_SECCOMP);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).to.deep.equal(builtinProfile('default', false));
   });
 });

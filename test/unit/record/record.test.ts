@@ -255,6 +255,7 @@ describe('the started record', () => {
       trust: 'user',
       pattern: 'ulimit++',
       mode: 'box',
+      seccomp: 'default',
       recordId: recordId({site: 'UKI', globalJobId: 'wn001#ab', attempt: 1, application: 0}),
     });
     expect(record.user).to.include({local: 'atlas001', uid: 1001, vo: 'atlas', global: null});

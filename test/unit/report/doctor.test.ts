@@ -111,6 +111,20 @@ describe('the doctor', () => {
     expect(check?.costs).to.match(/^memory is watched, not enforced/);
   });
 
+  it('says which filter on system calls payloads have, and where the kernel takes none', () => {
+    const found = (policy?: Partial<Policy>) => examine('el9-v2-condor24', policy).checks.find(({name}) => name === 'system call filter');
+    expect(found()).to.include({state: 'ok', found: 'default (builtin)'});
+    expect(found({seccomp: written('pilot')})).to.include({state: 'ok', found: 'pilot (site.yaml:/x)'});
+    expect(found({seccomp: written('unconfined')})).to.include({state: 'ok', found: 'none (site.yaml:/x)'});
+    const facts = {...factsOf('el9-v2-condor24'), seccomp: {available: false, how: 'no line Seccomp', remedy: 'another kernel'}};
+    const lacking = diagnose({facts, policy: BUILTIN, tools: TOOLS});
+    expect(lacking.checks.find(({name}) => name === 'system call filter')).to.deep.equal({
+      ...{name: 'system call filter', state: 'limited', found: 'default (builtin); no line Seccomp'},
+      ...{costs: 'payloads may make every system call', remedy: 'another kernel'},
+    });
+    expect(lacking.healthy).to.equal(true);
+  });
+
   it('finds a node ill when the policy requires what it does not have', () => {
     const kernel = {...BUILTIN.enforcement, memory: written('kernel' as const)};
     const cases: [Partial<Policy>, RegExp][] = [

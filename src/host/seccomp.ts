@@ -1,0 +1,14 @@
+/** Whether a payload can have a filter on system calls here. */
+
+import type {Ability} from './facts.js';
+import type {ProcessStatus} from './status.js';
+
+/** Of Node.js's names; src/engine/bpf.ts has their numbers of system calls. */
+export const PROCESSORS: readonly string[] = ['x64', 'arm64'];
+
+export function readSeccomp({filtered}: ProcessStatus, processor = 'x64'): Ability {
+  if (filtered === null)
+    return {available: false, how: '/proc/self/status has no line Seccomp', remedy: 'run a kernel with CONFIG_SECCOMP_FILTER'};
+  if (!PROCESSORS.includes(processor)) return {available: false, how: `no filter is made for the processor ${processor}`, remedy: null};
+  return {available: true, how: '/proc/self/status', remedy: null};
+}

@@ -1,0 +1,227 @@
+/** The filter on system calls, as a payload meets it: in every pattern, beside the payload, and for what joins its box. */
+
+import {copyFileSync, existsSync, writeFileSync} from 'node:fs';
+import {spawn, spawnSync} from 'node:child_process';
+import {join} from 'node:path';
+import {expect} from 'chai';
+import type {JobDocument} from '../../../src/schema/generated/job-1.js';
+import {BUSYBOX, busyboxImage} from '../../support/machine.js';
+import {need} from '../../support/need.js';
+import {patience} from '../../support/pace.js';
+import {bin, ending, isRoot, payload, program, ROLES, Site} from '../../support/tare.js';
+
+const NO = 'EPERM';
+const LACKS = 'ENOSYS';
+const [ALWAYS, OBSOLETE, FAMILIES, NESTED] = [
+  [
+    ...['acct', 'bpf', 'clock_settime', 'delete_module', 'finit_module', 'init_module', 'kexec_load', 'open_by_handle_at', 'quotactl'],
+    ...['quotactl_fd', 'settimeofday', 'swapoff', 'swapon', 'syslog', 'userfaultfd', 'vhangup', 'prlimit64/set-other'],
+    ...['ioctl/TIOCSTI', 'ioctl/TIOCSTI+high', 'ioctl/TIOCLINUX', 'ioctl/TIOCLINUX+high'],
+  ],
+  ['io_uring_setup', 'io_uring_enter', 'io_uring_register', 'lookup_dcookie', 'nfsservctl'],
+  ['ax25', 'x25', 'key', 'rds', 'can', 'tipc', 'bluetooth', 'rxrpc', 'alg', 'vsock', 'xdp', 'vsock+high'].map((name) => `socket/${name}`),
+  [
+    ...['time', 'mount', 'cgroup', 'uts', 'ipc', 'user', 'pid', 'net'].map((kind) => `unshare/${kind}`),
+    ...['mount', 'cgroup', 'uts', 'ipc', 'user', 'pid', 'net'].map((kind) => `clone/${kind}`),
+    ...['setns', 'mount', 'umount2', 'open_tree', 'open_tree_attr', 'mount_setattr', 'fsconfig'],
+  ],
+];
+const KEYS = ['keyctl', 'add_key'];
+const NEVER = [
+  ...[
+    'socket/unix',
+    'socket/inet',
+    'socket/inet6',
+    'socket/netlink',
+    'prlimit64/get-other',
+    'prlimit64/set-own',
+    'ptrace',
+    'process_vm_readv',
+  ],
+  ...['unshare/files', 'clone/none', 'sched_setaffinity', 'sched_setscheduler', 'sched_setattr', 'personality', 'mbind', 'perf_event_open'],
+  'ioctl/TIOCGWINSZ',
+];
+const rows = (names: readonly string[], answer: string): [string, string][] => names.map((name) => [name, answer]);
+const DENIED = [...rows(ALWAYS, NO), ...rows(OBSOLETE, LACKS), ...rows(FAMILIES, NO), ['socketpair/vsock', NO]] as const;
+/** `open`: whatever the kernel says, but that it is not allowed or not there. */
+const TABLE: Readonly<Record<'default' | 'pilot', Readonly<Record<string, string>>>> = {
+  default: Object.fromEntries([...DENIED, ...rows(NESTED, NO), ['clone3', LACKS], ...rows(NEVER, 'open')]),
+  pilot: Object.fromEntries([...DENIED, ...rows([...NESTED, 'clone3', ...NEVER], 'open')]),
+};
+/** Of x86 alone. The i386 gate is not in every kernel. */
+const X86 = {
+  ...Object.fromEntries(rows(['iopl', 'ioperm'], NO)),
+  ...Object.fromEntries(rows(['sysfs', 'uselib', 'ustat', '_sysctl', 'x32/getpid'], LACKS)),
+};
+const GATE = {
+  ...Object.fromEntries(rows(['init_module', 'socketcall/socket', 'socket/vsock', 'ioctl/TIOCSTI', 'unshare/user', 'umount'], NO)),
+  ...{clone3: LACKS, io_uring_setup: LACKS, getpid: 'open', 'socketcall/bind': 'open', 'socket/unix': 'open'},
+};
+const GATE_OF_DEFAULT = ['unshare/user', 'umount', 'clone3'];
+
+/** What the prober has printed, and what of it is not as the profile says. */
+function parse(stdout: string, prefix = ''): Record<string, string> {
+  return Object.fromEntries(
+    stdout
+      .split('\n')
+      .filter((line) => line.startsWith(prefix) && / (?:ok|none|[A-Z]+|-?\d+)$/.test(line))
+      .map((line) => line.slice(prefix.length).split(' ') as [string, string]),
+  );
+}
+
+function expectTable(
+  found: Record<string, string>,
+  profile: 'default' | 'pilot',
+  {keys}: {keys: 'open' | typeof NO} = {keys: 'open'},
+): void {
+  const wanted: Record<string, string> = {...TABLE[profile], ...Object.fromEntries(rows(KEYS, keys))};
+  if (process.arch === 'x64') {
+    Object.assign(wanted, X86);
+    if (found['i386/getpid'] !== 'none')
+      for (const [name, answer] of Object.entries(GATE))
+        wanted[`i386/${name}`] = profile === 'pilot' && GATE_OF_DEFAULT.includes(name) ? 'open' : answer;
+  }
+  const seen = Object.fromEntries(
+    Object.entries(wanted).map(([name, answer]) => {
+      const said = found[name] ?? 'not tried';
+      return [name, answer === 'open' && said !== NO && said !== LACKS && said !== 'not tried' ? 'open' : said];
+    }),
+  );
+  expect(seen).to.deep.equal(wanted);
+}
+
+const LEVEL = '; echo; grep -H ^Seccomp: /proc/1/status /proc/self/status';
+const sh = (script: string): string[] => ['/bin/sh', '-c', script];
+const levels = (stdout: string): string[] =>
+  [...stdout.matchAll(/\/proc\/(\w+)\/status:Seccomp:\t(\d)/g)].map(([, who, level]) => `${who ?? ''} ${level ?? ''}`);
+
+for (const role of ROLES) {
+  describe(`system calls of a payload, ${role}`, function () {
+    this.timeout(patience(60_000));
+    let site: Site;
+    before(() => {
+      site = new Site(role);
+    });
+    after(() => {
+      site.remove();
+    });
+    afterEach(() => {
+      expect(site.leftovers()).to.deep.equal([]);
+    });
+
+    /** As whom the box runs it, without a box. */
+    const outside = (): Record<string, string> =>
+      parse(spawnSync(payload('calls'), {encoding: 'utf8', ...(isRoot ? {uid: 65534, gid: 65534} : {})}).stdout);
+
+    it('ulimit++: by the profile default; init has no filter, and speculation is as outside', async () => {
+      const {stdout, record} = await site.run(['--', ...sh(payload('calls') + LEVEL)]);
+      const found = parse(stdout);
+      expectTable(found, 'default');
+      expect(levels(stdout)).to.deep.equal(['1 0', 'self 2']);
+      expect(record).to.include({pattern: 'ulimit++', seccomp: 'default'});
+      const bare = outside();
+      const kinds = Object.keys(found).filter((name) => name.startsWith('speculation/'));
+      expect(kinds).to.have.length(3);
+      for (const kind of kinds) expect(found[kind], kind).to.equal(bare[kind]);
+    });
+
+    it('ulimit++: by pilot namespaces and mounts are the payload’s, and all else is denied as before', async () => {
+      const {stdout, record} = await site.run(['--', payload('calls')], {policy: {seccomp: 'pilot'}});
+      expectTable(parse(stdout), 'pilot');
+      expect(record.seccomp).to.equal('pilot');
+    });
+
+    it('unconfined there is none', async () => {
+      const {stdout, record} = await site.run(['--', ...sh(payload('calls') + LEVEL)], {policy: {seccomp: 'unconfined'}});
+      const found = parse(stdout);
+      expect(levels(stdout)).to.deep.equal(['1 0', 'self 0']);
+      expect(found).to.include({'prlimit64/set-other': 'ok', 'unshare/user': 'ok', 'ioctl/TIOCSTI': '9'});
+      expect(record.seccomp).to.equal(null);
+    });
+
+    it('quotas++: of each application, and no rule of one is another’s', async () => {
+      const one = (name: string): NonNullable<JobDocument['applications']>[number] => ({name, command: sh(payload('calls') + LEVEL)});
+      const {stdout, record} = await site.run([site.job({applications: [one('a'), one('b')]})]);
+      for (const name of ['a', 'b']) expectTable(parse(stdout, `${name}: `), 'default');
+      expect(levels(stdout).sort()).to.deep.equal(['1 0', '1 0', 'self 2', 'self 2']);
+      expect(record).to.include({pattern: 'quotas++', seccomp: 'default'});
+    });
+
+    /** A box whose payload waits for the end of its input, and what `tare exec` in it prints. */
+    const joined = async (argv: string[], command: string[], policy: object = {}): Promise<string> => {
+      const file = site.policy(policy);
+      const child = site.start(['run', '--policy', file, ...argv]);
+      const end = ending(child);
+      try {
+        await new Promise((resolve) => child.stdout?.once('data', resolve));
+        const [{id} = {id: ''}] = JSON.parse((await site.command(['ps', '--json', '--policy', file])).stdout) as {id: string}[];
+        const {code, stdout, stderr} = await site.command(['exec', id, '--policy', file, '--', ...command]);
+        expect(code, stderr).to.equal(0);
+        return stdout;
+      } finally {
+        child.stdin?.end();
+        await end;
+      }
+    };
+
+    it('what joins the box has the box’s filter', async () => {
+      const stdout = await joined(['--', ...sh('echo up; cat')], sh(payload('calls') + LEVEL));
+      expectTable(parse(stdout), 'default');
+      expect(levels(stdout)).to.deep.equal(['1 0', 'self 2']);
+    });
+
+    it('vm-lite: of the payload, of a service, which is the box’s root, and of what joins', async function () {
+      need(this, program('crun') !== null, 'crun is not installed');
+      need(this, existsSync(BUSYBOX), 'busybox-static is not installed');
+      const image = busyboxImage(join(site.directory, 'image'));
+      copyFileSync(payload('calls'), join(image, 'bin/calls'));
+      const web = {name: 'web', command: sh('calls > /run/calls; touch /run/up; exec sleep 1000'), ready: {file: '/run/up', within: '60s'}};
+      const command = sh(`calls${LEVEL}; echo; grep -v ^speculation /run/calls | while read line; do echo "web: $line"; done; cat`);
+      const policy = {images: [`${site.directory}/*`]};
+      const job = site.job({image, services: [web], network: 'none', command});
+      const {stdout, stderr, code, record} = await site.run([job], {policy});
+      expect(code, stderr).to.equal(0);
+      expect(record).to.include({pattern: 'vm-lite', seccomp: 'default'});
+      expectTable(parse(stdout), 'default', {keys: NO});
+      expectTable(parse(stdout, 'web: '), 'default', {keys: NO});
+      expect(levels(stdout)).to.include('self 2');
+      expectTable(parse(await joined([job], ['calls'], policy)), 'default', {keys: NO});
+    });
+
+    it('a site’s own file counts in every pattern; one that says what no filter can stops the job', async () => {
+      const file = join(site.directory, 'calls.json');
+      const write = (action: string): void => {
+        const syscalls = [{names: ['sched_setattr'], action, errnoRet: 77}];
+        writeFileSync(file, JSON.stringify({defaultAction: 'SCMP_ACT_ALLOW', syscalls}));
+      };
+      write('SCMP_ACT_ERRNO');
+      const {stdout, record} = await site.run(['--', payload('calls')], {policy: {seccomp: file}});
+      expect(parse(stdout)).to.include({sched_setattr: '77', 'prlimit64/set-other': 'ok', 'unshare/user': 'ok'});
+      expect(record.seccomp).to.equal(file);
+      write('SCMP_ACT_NOTIFY');
+      const refused = await site.run(['--', 'true'], {policy: {seccomp: file}});
+      expect(refused.code).to.equal(125);
+      expect(refused.stderr).to.include(`${file}: `).and.include('found: SCMP_ACT_NOTIFY');
+    });
+
+    it('nobody lowers a limit of init’s', async function () {
+      need(this, program('prlimit') !== null, 'prlimit (util-linux) is not there');
+      const look = 'prlimit --pid 1 --cpu --output=SOFT,HARD --noheadings --raw';
+      const {stdout, record} = await site.run(['--', ...sh(`${look}; prlimit --pid 1 --cpu=1:1 || echo denied; ${look}`)]);
+      const [before, denied, after] = stdout.trim().split('\n');
+      expect([denied, after]).to.deep.equal(['denied', before]);
+      expect(record.outcome.status).to.equal('completed');
+    });
+
+    it('nothing types into the caller’s terminal', async function () {
+      need(this, program('script') !== null, 'there is no script(1)');
+      const run = `${bin('tare')} run --policy ${site.policy()} -- ${payload('calls')} --terminal`;
+      const child = spawn(program('script') ?? '', ['-qec', run, '/dev/null'], {
+        ...{...site.credentials, cwd: site.work, stdio: ['pipe', 'pipe', 'pipe']},
+        env: {PATH: '/usr/bin:/bin', SHELL: '/bin/sh', TERM: 'dumb'},
+      });
+      const {stdout} = await ending(child);
+      expect(parse(stdout.replaceAll('\r', ''))).to.deep.equal({TIOCSTI: NO, 'TIOCSTI+high': NO, TIOCLINUX: NO});
+    });
+  });
+}
