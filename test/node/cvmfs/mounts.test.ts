@@ -454,11 +454,14 @@ for (const [title, kind] of KINDS)
         const inner = join(place, 'inner.json');
         const directories = Object.fromEntries(['state', 'spool', 'scratch'].map((name) => [name, `/tmp/inner/${name}`]));
         writeFileSync(inner, JSON.stringify({schema: 'tare/policy/v1', directories, ...policy()}));
-        const ended = await run([
-          ...['--cvmfs', first()],
-          ...shell('"$2" run --policy "$3" --cvmfs "$4" -- ls "$1"; ls "$1"', bin('tare'), inner, client.names[1]),
-        ]);
+        const part = shell('"$2" run --policy "$3" --cvmfs "$4" -- ls "$1"; ls "$1"', bin('tare'), inner, client.names[1]);
+        const runWith = (seccomp: string): Promise<Ended> => site.run(['--cvmfs', first(), ...part], {policy: {...policy(), seccomp}});
+        const ended = await runWith('pilot');
         expect(ended.stdout, ended.stderr).to.equal(`${client.names[1]}\n${first()}\n`);
+        // mounts are not the payload's by default
+        const denied = await runWith('default');
+        expect(denied.stdout, denied.stderr).to.equal(`${first()}\n`);
+        expect(denied.stderr).to.include('Operation not permitted');
       });
 
       it('a cache for all jobs: several at once use it, and it stays; a job’s own is gone with it', async () => {
