@@ -46,8 +46,14 @@ function payloadStrings(plan: Plan): string[] {
   return [...(identity === undefined ? own : [`q${accountText(identity)}`]), 'c0', 'n'];
 }
 
-/** Of a session, which is run as it was called: whose it is in the box, where the engine's root is another. */
-export const sessionStrings = (plan: Plan): string[] => (isSystem(plan) ? payloadStrings(plan) : []);
+/**
+ * What a command that joins the box has no more rights by than the payload; a session, which is run as it was called, has nothing else.
+ * bubblewrap sets no_new_privs for what it starts, and a command that joins afterwards has to be told.
+ */
+export function rightsStrings(plan: Plan): string[] {
+  if (plan.engine.name === 'bubblewrap') return ['n'];
+  return isSystem(plan) ? payloadStrings(plan) : [];
+}
 
 export interface CommandContext {
   /** Whole: nothing of the caller's is added. */
@@ -60,15 +66,12 @@ export interface CommandContext {
 /** A command beside the payload, as the payload was started; which box and groups it joins, whoever sends the frame adds. */
 export function commandStrings(plan: Plan, {environment, workDirectory, callerArgvIndex}: CommandContext): string[] {
   const variables = Object.entries(environment).map(([name, value]) => `e${name}=${value}`);
-  // bubblewrap sets no_new_privs for the payload; a command that joins afterwards has to be told
-  const privileges = plan.engine.name === 'bubblewrap' ? ['n'] : isSystem(plan) ? payloadStrings(plan) : [];
-  return [...processStrings(plan), ...privileges, '0', ...variables, `a@${callerArgvIndex}`, `d${workDirectory}`];
+  return [...processStrings(plan), ...rightsStrings(plan), '0', ...variables, `a@${callerArgvIndex}`, `d${workDirectory}`];
 }
 
 /** One of the tasks that share a box: as the payload is launched there, with its own argv, environment and descriptors. */
 export function taskStrings(plan: Plan, boxDirectory: string, workDirectory: string): string[] {
-  const privileges = plan.engine.name === 'bubblewrap' ? ['n'] : [];
-  return [...processStrings(plan), ...privileges, ...environmentStrings(plan, boxDirectory), 'a@1', `d${workDirectory}`];
+  return [...processStrings(plan), ...rightsStrings(plan), ...environmentStrings(plan, boxDirectory), 'a@1', `d${workDirectory}`];
 }
 
 /** Strings of an `L` frame, each with its key before it. */

@@ -8,7 +8,7 @@ import {constants} from 'node:os';
 import {asTareError, TareError, type TareErrors} from '../errors.js';
 import {policyFromDocuments} from '../policy/load.js';
 import type {Policy} from '../policy/policy.js';
-import {sessionStrings} from '../engine/launch.js';
+import {rightsStrings} from '../engine/launch.js';
 import {stepOf, stepsOf} from '../plan/step.js';
 import {findFinal} from '../record/journal.js';
 import {asksForEnd} from '../record/outcome.js';
@@ -155,7 +155,7 @@ function joinSession(live: BoxState, cwd: string, channel: Channel): Promise<Joi
   const keeper = applications.find(({name}) => name === first?.name)?.keeper ?? null;
   const inside = first === undefined || keeper === null ? payload : firstProcessOf(keeper);
   const part = first === undefined ? 'payload' : (`app-${first.name}` as const);
-  return joinBox({...live, inside}, ['a@1', `d${cwd}`, ...sessionStrings(plan)], part, channel);
+  return joinBox({...live, inside}, ['a@1', `d${cwd}`, ...rightsStrings(plan)], part, channel);
 }
 
 /** Begins and follows; when something of the box cannot be had and the policy does not require it, once more without. */

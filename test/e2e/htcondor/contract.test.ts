@@ -171,16 +171,17 @@ for (const variant of [WITHOUT, ...WRAPPERS]) {
 
       it('condor_ssh_to_job: a shell beside the job', async function () {
         need(this, program('sshd') !== null, 'there is no sshd');
-        const job = await started(pool(), shell(`readlink /proc/self/ns/pid >ready.tmp; mv ready.tmp ready; exec sleep 60`));
-        const seen = await job
-          .command('condor_ssh_to_job', ['-auto-retry'], ['readlink /proc/self/ns/pid; pwd; id -un; test -e ready && exit 5'])
-          .then(
-            () => 'exit 0',
-            (error: unknown) => error as {code: number; stdout: string},
-          );
+        const rights = '{ readlink /proc/self/ns/pid; grep -E "^(NoNewPrivs|Seccomp):" /proc/self/status; }';
+        const job = await started(pool(), shell(`${rights} >ready.tmp; mv ready.tmp ready; exec sleep 60`));
+        const seen = await job.command('condor_ssh_to_job', ['-auto-retry'], [`${rights}; pwd; id -un; test -e ready && exit 5`]).then(
+          () => 'exit 0',
+          (error: unknown) => error as {code: number; stdout: string},
+        );
         if (typeof seen === 'string') throw new Error('its exit code was lost');
-        const namespace = readFileSync(join(job.sandbox() ?? '', 'ready'), 'utf8').trim();
-        expect([seen.code, seen.stdout.trim().split('\n')]).to.deep.equal([5, [namespace, job.sandbox(), pool().submitter.name]]);
+        const payloads = readFileSync(join(job.sandbox() ?? '', 'ready'), 'utf8')
+          .trim()
+          .split('\n');
+        expect([seen.code, seen.stdout.trim().split('\n')]).to.deep.equal([5, [...payloads, job.sandbox(), pool().submitter.name]]);
         await job.command('condor_rm');
         await job.wait('aborted');
       });
