@@ -47,6 +47,7 @@ const SYSTEM = {
     apt: ['strace'],
     dnf: ['strace'],
   },
+  gdb: {what: 'gdb, which debugs a payload in a test', present: () => which('gdb') !== null, apt: ['gdb'], dnf: ['gdb']},
   dpkg: {what: 'dpkg-deb', present: () => which('dpkg-deb') !== null, apt: ['dpkg'], dnf: ['dpkg']},
   zstd: {what: 'zstd', present: () => which('zstd') !== null, apt: ['zstd'], dnf: ['zstd']},
   xz: {what: 'xz', present: () => which('xz') !== null, apt: ['xz-utils'], dnf: ['xz']},
@@ -149,7 +150,7 @@ export const LAB = ['qemu', 'mmdebstrap', 'dpkg', 'zstd', 'xz', 'mkfs', 'cpio', 
 /** What views are made of where the kernel has no overlay for users, and what a limit on scratch is. */
 export const VIEWS = ['fuseOverlayfs', 'mkfs', 'python'];
 /** What payloads use, and what makes their wrapper's system calls fail. */
-export const PAYLOADS = ['squashfuse', 'strace'];
+export const PAYLOADS = ['squashfuse', 'strace', 'gdb'];
 /** What gives boxes addresses of their own. */
 export const NETWORK = ['iproute', 'nftables', 'passt', 'slirp4netns', 'python'];
 /** What makes small machines, and images for them. */

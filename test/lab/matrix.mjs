@@ -122,12 +122,13 @@ const ROWS = {
   'node/state/glance': long(),
   // how often memory is read follows from what a reading costs: where all is emulated, too seldom for its figures
   'node/export/prmon': long(),
-  // what they need the lab's machines do not have: FUSE's Python, strace, nftables with pasta, a compiler, Debian's packages from outside;
+  // what they need the lab's machines do not have: FUSE's Python, strace, gdb, nftables with pasta, a compiler, Debian's packages from outside;
   // the stand-ins of CVMFS are served by root, and play the user's part too
   'node/box/fuse': long(),
   'node/box/squashed': long(),
   'node/box/stuck': long(),
   'node/box/hung': long(),
+  'node/box/debuggers': long(),
   'node/box/network': long(),
   'node/box/accounts': long(),
   // on a node of its own
