@@ -3,6 +3,7 @@
  * reported, or for a killed one when nothing is left of its application. */
 #include "applications.h"
 #include "keeper.h"
+#include "limited.h"
 #include "reap.h"
 #include "step.h"
 #include "util.h"
@@ -26,7 +27,7 @@ enum {
 	/* A keeper that does not read (it was stopped) loses signals from here on. */
 	SIGNALS_MAX = 64 << 10,
 	/* Entries of the loop's poll that are no keeper's. */
-	OWN_POLLS = 2,
+	OWN_POLLS = 1,
 };
 
 /* What `E` says, in its order. Negative: not known. */
@@ -195,6 +196,12 @@ static void reaped(void *context, pid_t pid, int status, const struct rusage *us
 	struct box *box = context;
 	struct application *application = kept_by(box, pid);
 
+	/* whoever has its uid may stop a keeper, and nobody else would continue it */
+	if (WIFSTOPPED(status)) {
+		if (application)
+			kill(pid, SIGCONT);
+		return;
+	}
 	if (application) {
 		keeper_reaped(box, application, usage);
 		return;
@@ -242,7 +249,6 @@ static _Noreturn void become_keeper(struct box *box, struct application *applica
 
 	prctl(PR_SET_NAME, "tare-keeper");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	close(box->reaper.children);
 	for (size_t i = 0; i < box->count; i++) {
 		struct application *other = &box->applications[i];
 		channel_close(&other->control);
@@ -442,24 +448,21 @@ static _Noreturn void finish(struct box *box)
 static void wait_and_take(struct box *box, struct pollfd *ready, int timeout)
 {
 	ready[0] = (struct pollfd){ .fd = box->ending ? -1 : box->control.fd, .events = POLLIN };
-	ready[1] = (struct pollfd){ .fd = box->reaper.children, .events = POLLIN };
 	for (size_t i = 0; i < box->count; i++) {
 		const struct channel *control = &box->applications[i].control;
 		ready[OWN_POLLS + i] =
 			(struct pollfd){ .fd = control->fd, .events = control->out ? POLLIN | POLLOUT : POLLIN };
 	}
-	if (poll(ready, OWN_POLLS + box->count, timeout) < 0)
-		return;
+	bool dead = reaper_wait(&box->reaper, ready, OWN_POLLS + box->count, timeout);
+	limited_look(box->control.fd);
 	for (size_t i = 0; i < box->count; i++) {
 		if (ready[OWN_POLLS + i].revents & POLLOUT)
 			channel_flush(&box->applications[i].control);
 		if (ready[OWN_POLLS + i].revents & ~POLLOUT)
 			read_keeper(box, &box->applications[i]);
 	}
-	if (ready[1].revents) {
-		reap_heard(&box->reaper);
-		reap(&box->reaper, 0, false);
-	}
+	if (dead)
+		reap(&box->reaper, WUNTRACED, false);
 	if (ready[0].revents)
 		read_control(box);
 }
@@ -468,10 +471,11 @@ static void begin(struct box *box)
 {
 	struct message message;
 
-	box->reaper = (struct reaper){ sig_open(SIG_BIT(SIGCHLD)), reaped, box };
+	box->reaper = (struct reaper){ .reaped = reaped, .context = box };
+	reaper_begin();
 	box->lock = memfd_create("tare-lines", MFD_CLOEXEC);
-	if (box->reaper.children < 0 || box->lock < 0) {
-		message_failed(&message, "init", errno, "signalfd, memfd");
+	if (box->lock < 0) {
+		message_failed(&message, "init", errno, "memfd");
 		message_send(&message, box->control.fd);
 		_exit(EXIT_WRAPPER);
 	}

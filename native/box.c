@@ -76,6 +76,7 @@ static void tell_gone(struct front *front)
 	message_add_number(&message, microseconds(own.ru_utime));
 	message_add_number(&message, microseconds(own.ru_stime));
 	message_add_bytes(&message, box->errors_text, box->errors_size);
+	message_add(&message, box->limited ? "cpu" : "");
 	front->any_ended = true;
 	talk_tell(front, &message);
 }
@@ -628,6 +629,8 @@ static bool take_application_frame(struct front *front, struct frame *frame)
 		return on_one_ended(front, frame);
 	case 'E':
 		return !box->ended && on_ended(front, frame);
+	case 'L':
+		return box->limited = true;
 	default:
 		return false;
 	}
@@ -668,6 +671,8 @@ static bool take_frame(struct front *front, struct frame *frame)
 		return true;
 	case 'E':
 		return box->executed && !box->ended && on_ended(front, frame);
+	case 'L':
+		return box->limited = true;
 	case 'S':
 		if (!frame_number(frame, 1, SIG_LAST, &signo))
 			return false;

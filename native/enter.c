@@ -2,6 +2,7 @@
  * rights (groups, mounts) comes before the identity is given up. */
 #include "enter.h"
 #include "brain.h"
+#include "oom.h"
 #include "step.h"
 #include "util.h"
 
@@ -41,6 +42,15 @@ static void join(const struct launch *launch, int control)
 			fail(control, "join", errno, path);
 		close(fd);
 	}
+}
+
+/* Of who joins a box, out here: there those of its uid could look into it (oom.h). Of a box, init is not raised, and the payload's process does it. */
+static void raise_oom_score(const struct launch *launch, int control)
+{
+	bool joins = launch->engine.count > 1 && !strcmp(launch->engine.items[1], "tare-join");
+
+	if (joins && launch->oom_score_adj && !oom_score_raise(launch->oom_score_adj))
+		fail(control, "oom_score_adj", errno, OOM_SCORE_FILE);
 }
 
 static void build_view(const struct launch *launch, int control)
@@ -131,6 +141,7 @@ _Noreturn void enter_main(const struct launch *launch, int control, int errors)
 		fail(control, "affinity", errno, "sched_setaffinity");
 	stop_at(launch, "enter-joined", control);
 	build_view(launch, control);
+	raise_oom_score(launch, control);
 	if (!identity_take(&launch->identity, &what))
 		fail(control, "identity", errno, what);
 	char **argv = engine_argv(launch);

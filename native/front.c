@@ -3,6 +3,7 @@
 #include "starter.h"
 #include "state.h"
 #include "util.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -22,7 +23,7 @@ void front_say(const char *text)
 	struct pollfd out = { .fd = 2, .events = POLLOUT };
 	char *line = xprintf("%s\n", text);
 
-	if (poll(&out, 1, SAY_MS) > 0 && out.revents & POLLOUT)
+	if (wait_for(&out, 1, SAY_MS, SIG_EVERY) > 0 && out.revents & POLLOUT)
 		write_all(2, line, strlen(line));
 	free(line);
 }
@@ -157,8 +158,7 @@ static void wait_and_take(struct front *front, int timeout)
 
 	for (int i = 0; i < 2; i++)
 		ready[4 + i].fd = speech_wanted(&streams[i], &ready[4 + i].events);
-	if (poll(ready, 6, timeout) < 0)
-		return;
+	wait_for(ready, 6, timeout, SIG_EVERY);
 	for (int i = 0; i < 2; i++)
 		if (ready[4 + i].revents)
 			speech_move(&streams[i]);

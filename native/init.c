@@ -4,9 +4,11 @@
 #include "applications.h"
 #include "frame.h"
 #include "keeper.h"
+#include "limited.h"
 #include "reap.h"
 #include "util.h"
 #include "view.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -106,8 +108,7 @@ static void prepare(struct init *init)
 
 	while (!init->told_begin) {
 		struct pollfd ready = { .fd = init->control.fd, .events = POLLIN };
-		if (poll(&ready, 1, -1) < 0)
-			continue;
+		wait_for(&ready, 1, -1, SIG_STANDARD);
 		if (channel_receive(&init->control) == CHANNEL_END)
 			_exit(EXIT_WRAPPER);
 		while (!init->told_begin && (got = channel_next(&init->control, &frame)) == FRAME_WHOLE)
@@ -146,6 +147,7 @@ static void begin(struct init *init, const char *control)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	sig_set_mask(SIG_EVERY);
 	sig_default_all(); /* an ignored SIGCHLD would lose the payload's status */
+	sig_withstand();
 	raise_nofile();
 	channel_open(&init->control, (int)fd);
 	message_begin(&message, 'I');
@@ -158,6 +160,7 @@ _Noreturn void init_main(const char *control)
 
 	begin(&init, control);
 	prepare(&init);
+	limited_prepare(init.count);
 	if (init.payloads[0].name)
 		applications_main(init.payloads, init.count, init.descriptors, init.descriptor_count, &init.control);
 	init.payloads[0].descriptors = init.descriptors;

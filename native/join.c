@@ -5,8 +5,10 @@
  * outer one, which its maker may enter, all that belong to it, then the inner one. */
 #include "join.h"
 #include "brain.h"
+#include "init.h"
 #include "sig.h"
 #include "util.h"
+#include "view.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,6 +32,7 @@ static const struct kind {
 	{ "cgroup", CLONE_NEWCGROUP }, { "ipc", CLONE_NEWIPC }, { "uts", CLONE_NEWUTS },   { "net", CLONE_NEWNET },
 	{ "pid", CLONE_NEWPID },       { "mnt", CLONE_NEWNS },  { "user", CLONE_NEWUSER },
 };
+static const char SELF[] = "/proc/self/fd/";
 enum { PID = 4, USER = 6, COUNT = sizeof KINDS / sizeof *KINDS };
 
 static _Noreturn void fail(const char *name)
@@ -121,17 +125,35 @@ static void become_child(void)
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_WRAPPER);
 }
 
+/* This program itself. */
+static bool is_init(int argc, char **argv)
+{
+	return argc == 7 && !strncmp(argv[4], SELF, strlen(SELF)) && !strcmp(argv[5], "tare-init");
+}
+
+/* An exec would make it dumpable: until it forbids that again, whoever is in the box under its uid could trace it, and take its socket to the
+ * front (the class of CVE-2016-9962). Rights over the box, which an exec takes from all but its root, go here. */
+static _Noreturn void become_init(const char *control)
+{
+	if (geteuid() && !bound_capabilities(0))
+		die("the box cannot be entered without rights over it: %s", strerror(errno));
+	init_main(control);
+}
+
 _Noreturn void join_main(int argc, char **argv)
 {
 	int fds[COUNT];
 	long pid;
 
+	prctl(PR_SET_DUMPABLE, 0);
 	if (argc < 5 || !parse_number(argv[2], 1, 1L << 30, &pid))
 		_exit(EXIT_WRAPPER);
 	open_all(argv[2], argv[3], fds);
 	enter_all(fds);
 	if (fds[PID] >= 0)
 		become_child();
+	if (is_init(argc, argv))
+		become_init(argv[6]);
 	execve(argv[4], argv + 4, clean_environment);
 	die("%s: %s", argv[4], strerror(errno));
 }

@@ -2,10 +2,12 @@
  * a PID namespace, a subreaper) and its orders come from the front; one of several applications has a process of its
  * own for it, and init in the front's place. */
 #include "keeper.h"
+#include "limited.h"
 #include "lines.h"
 #include "reap.h"
 #include "step.h"
 #include "util.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -159,17 +161,17 @@ static void pass_on_the_rest(struct keeper *keeper)
 			return;
 		int timeout = lines_of_both(keeper, ready);
 		*control = (struct pollfd){ .fd = keeper->told_end ? -1 : keeper->control.fd, .events = POLLIN };
-		poll(ready, 2 * LINES_POLLS + 1, until && timeout < 0 ? LAST_LINES_MS : timeout);
+		wait_for(ready, 2 * LINES_POLLS + 1, until && timeout < 0 ? LAST_LINES_MS : timeout, SIG_STANDARD);
 	}
 }
 
-static void read_link(struct keeper *keeper);
+static void settle_link(struct keeper *keeper);
 
 /* Of an application each start is answered for, also one that was ended on its way to the exec. */
 static void settle_start(struct keeper *keeper, bool alone)
 {
-	while (alone && keeper->link >= 0 && !keeper->failed)
-		read_link(keeper); /* its other end is dead: it says what became of the exec */
+	if (alone && !keeper->failed)
+		settle_link(keeper); /* its other end is dead: it says what became of the exec */
 	if (!keeper->executed)
 		report_failed(keeper, "init", 0, "the application was ended before its exec");
 }
@@ -223,7 +225,6 @@ static _Noreturn void become_payload(struct keeper *keeper, int link)
 	int control = keeper->control.fd;
 
 	close(keeper->link);
-	close(keeper->reaper.children);
 	if (keeper->post) {
 		close(control);
 		close(keeper->post->front);
@@ -358,7 +359,8 @@ static void link_ended(struct keeper *keeper)
 	report_executed(keeper);
 }
 
-static void read_link(struct keeper *keeper)
+/* False when there was nothing to read. */
+static bool read_link(struct keeper *keeper)
 {
 	struct message message;
 	char text[8192];
@@ -366,10 +368,10 @@ static void read_link(struct keeper *keeper)
 	ssize_t n = recv(keeper->link, text, sizeof text, MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
+		return false;
 	if (n < 5) { /* the end, or less than a frame */
 		link_ended(keeper);
-		return;
+		return true;
 	}
 	/* passed on as it is */
 	message = (struct message){ .data = xmemdup(text, (size_t)n), .size = (size_t)n };
@@ -378,14 +380,20 @@ static void read_link(struct keeper *keeper)
 	finish(keeper);
 }
 
+/* Once the payload's process is dead: what it has said is all, though somebody else may have got hold of its end. */
+static void settle_link(struct keeper *keeper)
+{
+	while (keeper->link >= 0)
+		if (!read_link(keeper))
+			link_ended(keeper);
+}
+
 static void read_children(struct keeper *keeper)
 {
-	reap_heard(&keeper->reaper);
 	reap(&keeper->reaper, keeper->payload->terminal ? WUNTRACED : 0, false);
 	if (!keeper->ended)
 		return;
-	while (keeper->link >= 0)
-		read_link(keeper);
+	settle_link(keeper);
 	pause_at(keeper, "ended");
 	finish(keeper);
 }
@@ -396,25 +404,23 @@ _Noreturn void keeper_main(struct payload *payload, const struct channel *contro
 
 	keeper.lines[0].from = keeper.lines[0].to = keeper.lines[1].from = keeper.lines[1].to = -1;
 	keeper.reaper = (struct reaper){ .reaped = reaped, .context = &keeper };
-	keeper.reaper.children = sig_open(SIG_BIT(SIGCHLD));
-	if (keeper.reaper.children < 0)
-		die("signalfd: %s", strerror(errno));
+	reaper_begin();
 	start_payload(&keeper);
 	for (;;) {
-		struct pollfd ready[2 * LINES_POLLS + 3];
+		struct pollfd ready[2 * LINES_POLLS + 2];
 		int timeout = lines_of_both(&keeper, ready);
 		struct pollfd *rest = ready + 2 * LINES_POLLS;
 		rest[0] = (struct pollfd){ .fd = keeper.control.fd, .events = POLLIN };
-		rest[1] = (struct pollfd){ .fd = keeper.reaper.children, .events = POLLIN };
-		rest[2] = (struct pollfd){ .fd = keeper.link, .events = POLLIN };
-		if (poll(ready, 2 * LINES_POLLS + 3, timeout) < 0)
-			continue;
-		if (rest[2].revents && keeper.link >= 0)
+		rest[1] = (struct pollfd){ .fd = keeper.link, .events = POLLIN };
+		bool dead = reaper_wait(&keeper.reaper, ready, 2 * LINES_POLLS + 2, timeout);
+		if (!post)
+			limited_look(keeper.control.fd);
+		if (rest[1].revents && keeper.link >= 0)
 			read_link(&keeper);
 		move_lines(&keeper, ready);
 		if (rest[0].revents)
 			read_control(&keeper);
-		if (rest[1].revents)
+		if (dead)
 			read_children(&keeper);
 	}
 }

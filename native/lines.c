@@ -3,6 +3,7 @@
  * memfd: the kernel takes it back from a keeper that is killed, and nothing of the caller's is locked. */
 #include "lines.h"
 #include "util.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -141,7 +142,7 @@ static bool takes_more(int to)
 {
 	struct pollfd now = { .fd = to, .events = POLLOUT };
 
-	return poll(&now, 1, 0) > 0;
+	return wait_for(&now, 1, 0, SIG_STANDARD) > 0;
 }
 
 static void give(struct lines *lines, const struct lines *other)

@@ -3,6 +3,7 @@
 #include "payload.h"
 #include "filter.h"
 #include "frame.h"
+#include "oom.h"
 #include "util.h"
 
 #include <errno.h>
@@ -201,20 +202,8 @@ static void join_cgroups(const struct payload *payload, int link)
 
 static void raise_oom_score(const struct payload *payload, int link)
 {
-	static const char file[] = "/proc/self/oom_score_adj";
-	char now[16] = "";
-
-	if (!payload->oom_score_adj)
-		return;
-	/* init is not dumpable, so its child's files in /proc are root's until this. The exec does it anyway. */
-	prctl(PR_SET_DUMPABLE, 1);
-	int fd = open(file, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || read(fd, now, sizeof now - 1) < 0)
-		fail(link, "oom_score_adj", errno, file);
-	/* Lowering is root's: where a batch system has raised it further (HTCondor: 800), that serves as well. */
-	if (atoi(payload->oom_score_adj) > atoi(now) && !write_all(fd, payload->oom_score_adj, strlen(payload->oom_score_adj)))
-		fail(link, "oom_score_adj", errno, file);
-	close(fd);
+	if (payload->oom_score_adj && !oom_score_raise(payload->oom_score_adj))
+		fail(link, "oom_score_adj", errno, OOM_SCORE_FILE);
 }
 
 static void report_ready(int control, int link)
@@ -364,11 +353,13 @@ static _Noreturn void hold(int link)
 
 _Noreturn void payload_run(struct payload *payload, int control, int link)
 {
+	sig_set_mask(SIG_EVERY);
+	sig_default_all();
 	setpgid(0, 0);
 	join_cgroups(payload, link);
-	raise_oom_score(payload, link);
 	report_ready(control, link);
 	await_go(link);
+	raise_oom_score(payload, link); /* when the socket to the front is closed: see oom.h */
 	take_view(payload, link); /* first: it has descriptors of its own, whose numbers may be wanted */
 	link = place_descriptors(payload, link);
 	restore(payload, link);

@@ -1,9 +1,10 @@
 /* Reaping; and finding and killing children by /proc, where no PID namespace does it for us. */
 #include "reap.h"
+#include "sig.h"
 #include "util.h"
+#include "wait.h"
 
 #include <dirent.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,15 @@ enum {
 	/* One that waits in the kernel, for a file server say, dies when that lets it: nobody waits for it longer than 20 s, of
 	 * time in which this process runs and none of them dies. Who is suspended meanwhile has not waited. */
 	KILL_LOOKS = 1000,
+	/* So many SIGCHLD in vain in such a time are heard, and no more until it is over: whoever sends them wakes this process 20 times a second. Some
+	 * are usual: a child was reaped with the one before. */
+	VAIN = 5,
+	VAIN_MS = 250,
 };
+
+static volatile sig_atomic_t heard; /* a SIGCHLD */
+static const char CHILDREN_FILE[] = "/proc/thread-self/children";
+static FILE *children; /* opened before somebody of the same uid can forbid that; NULL: not yet, or the kernel has none */
 
 struct hunt {
 	bool (*spare)(pid_t pid, const void *context);
@@ -33,14 +42,13 @@ static void strike(struct hunt *hunt, pid_t pid)
 
 static bool by_children_file(struct hunt *hunt)
 {
-	FILE *children = fopen("/proc/thread-self/children", "re");
 	int pid;
 
-	if (!children)
+	if (!children && !(children = fopen(CHILDREN_FILE, "re")))
 		return false;
+	rewind(children);
 	while (fscanf(children, "%d", &pid) == 1)
 		strike(hunt, pid);
-	fclose(children);
 	return true;
 }
 
@@ -68,6 +76,8 @@ static void by_parent(struct hunt *hunt)
 	struct dirent *entry;
 	long pid;
 
+	if (!proc && getpid() == 1)
+		_exit(EXIT_WRAPPER); /* the kernel kills the rest */
 	if (!proc)
 		return;
 	while ((entry = readdir(proc)))
@@ -99,41 +109,80 @@ size_t kill_children(bool (*spare)(pid_t pid, const void *context), const void *
 	return hunt.found;
 }
 
-bool reap(const struct reaper *reaper, int flags, bool killing)
+static void hear(int signo)
 {
+	(void)signo;
+	heard = 1;
+}
+
+void reaper_begin(void)
+{
+	struct sigaction action = { .sa_handler = hear };
+
+	sigaction(SIGCHLD, &action, NULL);
+	if (children) /* of the process that this one was forked from */
+		fclose(children);
+	children = fopen(CHILDREN_FILE, "re");
+}
+
+bool reaper_wait(const struct reaper *reaper, struct pollfd *ready, size_t count, int timeout_ms)
+{
+	long long quiet_us = reaper->vain < VAIN ? 0 : reaper->vain_until_us - monotonic_us();
+
+	if (quiet_us > 0) {
+		int quiet_ms = (int)(quiet_us / 1000) + 1;
+		wait_for(ready, count, timeout_ms < 0 || timeout_ms > quiet_ms ? quiet_ms : timeout_ms, SIG_STANDARD);
+		return false;
+	}
+	heard = 0;
+	wait_for(ready, count, timeout_ms, SIG_STANDARD & ~SIG_BIT(SIGCHLD));
+	/* a wait that ends with something ready leaves the signal pending */
+	return heard || sig_take(SIGCHLD, 0);
+}
+
+static void note_vain(struct reaper *reaper)
+{
+	long long now = monotonic_us();
+
+	if (now >= reaper->vain_until_us) {
+		reaper->vain_until_us = now + VAIN_MS * 1000;
+		reaper->vain = 0;
+	}
+	reaper->vain++;
+}
+
+bool reap(struct reaper *reaper, int flags, bool killing)
+{
+	unsigned long before = reaper->dead;
 	struct rusage usage;
 	pid_t pid;
 	int status;
 
-	while ((pid = wait4(-1, &status, WNOHANG | flags, &usage)) > 0)
+	while ((pid = wait4(-1, &status, WNOHANG | flags, &usage)) > 0) {
+		reaper->dead += !WIFSTOPPED(status);
 		reaper->reaped(reaper->context, pid, status, &usage, killing);
+	}
+	if (reaper->dead == before)
+		note_vain(reaper);
 	return pid == 0;
 }
 
-void reap_heard(const struct reaper *reaper)
-{
-	char buffer[1024];
-
-	while (read(reaper->children, buffer, sizeof buffer) > 0)
-		;
-}
-
-bool kill_all(const struct reaper *reaper)
+bool kill_all(struct reaper *reaper)
 {
 	int looks = KILL_LOOKS;
 	bool somebody = reap(reaper, 0, false); /* what was dead before was not killed by us */
 
 	while (somebody && looks > 0) {
-		struct pollfd dead = { .fd = reaper->children, .events = POLLIN };
+		unsigned long before = reaper->dead;
 		if (getpid() == 1)
 			kill(-1, SIGKILL);
 		else
 			kill_children(NULL, NULL);
 		/* The timeout is for a child that was reparented to us after the kill. */
-		if (poll(&dead, 1, KILL_AGAIN_MS) == 0)
-			looks--;
-		reap_heard(reaper);
+		reaper_wait(reaper, NULL, 0, KILL_AGAIN_MS);
 		somebody = reap(reaper, 0, true);
+		if (reaper->dead == before)
+			looks--;
 	}
 	return !somebody;
 }

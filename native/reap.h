@@ -2,6 +2,7 @@
 #ifndef TARE_REAP_H
 #define TARE_REAP_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/resource.h>
@@ -17,18 +18,24 @@ size_t kill_children(bool (*spare)(pid_t pid, const void *context), const void *
 
 /* Who is told of each child that is reaped, or (with WUNTRACED) stopped. `killing`: by kill_all. */
 struct reaper {
-	int children; /* signalfd for SIGCHLD */
 	void (*reaped)(void *context, pid_t pid, int status, const struct rusage *usage, bool killing);
 	void *context;
+	unsigned long dead; /* so many were reaped */
+	int vain; /* looks that found nobody dead, in the time that ends at `vain_until_us` (CLOCK_MONOTONIC) */
+	long long vain_until_us;
 };
 
-/* Reaps what is dead. False when there are no children left. */
-bool reap(const struct reaper *reaper, int flags, bool killing);
+/* Once in a process that reaps, with the signals of sig_withstand and before another process of its uid can lower its limits. */
+void reaper_begin(void);
 
-/* Empties the signalfd, which says that something may be dead. */
-void reap_heard(const struct reaper *reaper);
+/* As wait_for; true when there may be something to reap. SIGCHLD that others send are soon not heard for a
+ * while. */
+bool reaper_wait(const struct reaper *reaper, struct pollfd *ready, size_t count, int timeout_ms);
+
+/* Reaps what is dead. False when there are no children left. */
+bool reap(struct reaper *reaper, int flags, bool killing);
 
 /* Kills and reaps all that is left. True when this process is alone; false when something does not die in time. */
-bool kill_all(const struct reaper *reaper);
+bool kill_all(struct reaper *reaper);
 
 #endif

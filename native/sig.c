@@ -64,6 +64,12 @@ void sig_ignore(sigmask ignored)
 			set_handler(signo, SIG_IGN);
 }
 
+void sig_withstand(void)
+{
+	sig_ignore(~SIG_STANDARD);
+	sig_set_mask(SIG_STANDARD);
+}
+
 void sig_discard_pending(void)
 {
 	sig_ignore(SIG_EVERY); /* the kernel drops a pending signal that becomes ignored */

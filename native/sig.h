@@ -12,6 +12,8 @@ typedef uint64_t sigmask; /* bit n-1 is signal n */
 
 #define SIG_BIT(n) ((sigmask)1 << ((n) - 1))
 #define SIG_EVERY (~(sigmask)0)
+/* All but those that queue. */
+#define SIG_STANDARD (((sigmask)1 << 31) - 1)
 
 /* Sets the signal mask, returns the one before. */
 sigmask sig_set_mask(sigmask mask);
@@ -19,6 +21,10 @@ sigmask sig_set_mask(sigmask mask);
 sigmask sig_ignored(void);
 void sig_default_all(void);
 void sig_ignore(sigmask ignored);
+
+/* For a process that others of its uid may flood. What it blocks waits once, however often it is sent, and wakes nobody; what queues is ignored,
+ * or each look at what is pending would go through all of it. The handlers before: sig_default_all. */
+void sig_withstand(void);
 
 /* Forgets what is pending (a signal to the caller's group that came before this process left that group).
  * All dispositions are the default ones after it. */

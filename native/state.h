@@ -48,6 +48,7 @@ struct box {
 	pid_t engine, init, payload; /* 0 until known; several have no payload */
 	bool ready; /* `R` */
 	bool engine_reaped, init_reaped;
+	bool limited; /* init has found its limit of CPU time lowered */
 	int engine_status;
 	struct rusage engine_usage;
 	bool go_wanted, go_sent, executed, failed, ended, killed;

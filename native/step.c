@@ -1,6 +1,7 @@
 /* Pause points: a test stops a role here, kills what it likes, and looks at what is left. */
 #include "step.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,7 @@ bool step(const char *wanted, const char *name, int lifeline)
 	for (;;) {
 		/* not POLLIN: frames may wait to be read, they do not end the pause */
 		struct pollfd end = { .fd = lifeline, .events = POLLRDHUP };
-		if (poll(&end, 1, -1) > 0)
+		if (poll(&end, 1, -1) > 0 || errno != EINTR)
 			return true;
 	}
 }

@@ -47,6 +47,8 @@ const SIGTERM = 15;
 const SEEN_MS = 60_000;
 /** How often a caller is looked for. */
 const CALLER_LOOK_MS = 500;
+/** How long an init may take to end when its front is gone. */
+const INIT_DEADLINE_MS = 1_000;
 /** How long the front may take to pass a kill on. */
 const FRONT_DEADLINE_MS = 3_000;
 
@@ -191,6 +193,8 @@ class Follower {
   };
   private readonly context: LifeContext;
   private initPid: number | null = null;
+  /** null where /proc hides it (proc(5), hidepid). */
+  private initId: ProcessId | null = null;
   private payloadPid: number | null = null;
   private watches: Watches | null = null;
   private deadline: NodeJS.Timeout | null = null;
@@ -311,6 +315,7 @@ class Follower {
           frontUserUs: number(3),
           frontSystemUs: number(4),
           stderr: (strings[5] ?? '').trim(),
+          limited: strings[6] === 'cpu',
         };
         this.gone = true;
         break;
@@ -333,6 +338,7 @@ class Follower {
 
   private async ready(initPid: number, payloadPid: number): Promise<void> {
     this.initPid = initPid;
+    this.initId = processId(initPid);
     this.payloadPid = payloadPid;
     this.clearDeadline();
     this.context.beforeExec();
@@ -599,10 +605,20 @@ class Follower {
     const {groups, plan} = this.context;
     if (groups.populated('box')) groups.kill('box');
     if (!(await groups.waitEmpty(this.life.unkillable ? 0 : EMPTY_DEADLINE_MS, 'box'))) this.life.unkillable = true;
-    // without groups init is all there is to wait for; it ends by itself when the front does
-    for (let waited = 0; this.life.frontLost && this.initPid !== null && isAlive(this.initPid) && waited < EMPTY_DEADLINE_MS; waited += 20)
-      await sleep(20);
+    if (this.life.frontLost && !(await this.initEnds())) this.life.unkillable = true;
     pauseAt(plan.pauseAt, 'brain-empty');
+  }
+
+  /** Without groups it is all there is to wait for. It ends by itself when the front does; one that does not is killed. */
+  private async initEnds(): Promise<boolean> {
+    const [pid, id] = [this.initPid, this.initId];
+    if (pid === null) return true;
+    for (let waited = 0; id === null ? isAlive(pid) : isRunning(id); waited += 20) {
+      if (waited === INIT_DEADLINE_MS) killProcess(pid);
+      if (waited > EMPTY_DEADLINE_MS) return false;
+      await sleep(20);
+    }
+    return true;
   }
 
   /** The front has to say soon that nothing is left, or something cannot be killed. */

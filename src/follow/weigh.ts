@@ -31,6 +31,8 @@ export interface EngineReport {
   frontUserUs: number;
   frontSystemUs: number;
   stderr: string;
+  /** Init had found that somebody had lowered its limit of CPU time, at which the kernel kills it. */
+  limited: boolean;
 }
 
 export interface Weighing {

@@ -272,17 +272,19 @@ function outcomeOf(life: Life, kills: readonly Kill[], memory: MemoryFigures, hi
   const unexecuted = life.applications?.payloadFault() ?? null;
   if (unexecuted !== null && verdict === null)
     return notRunOutcome('failed', 'PAYLOAD_NOT_EXECUTABLE', `the payload could not be executed: ${unexecuted}`, EXIT.notExecutable);
+  const limited = init === null && life.engine?.limited === true;
   const outcome = endedOutcome({
-    rawStatus: init?.rawStatus ?? null,
+    rawStatus: init?.rawStatus ?? (limited ? SIGKILL : null),
     stop: stop === null || stop.limit === 'memory' ? named(stop ?? spared, killed) : stop,
     oom: verdict === null ? null : named({whose: verdict.whose, evidence: verdict.evidence}, killed),
     noted,
     kills,
     callerLost: life.callerLost,
     memory,
-    trouble: init === null ? troubleOf(life) : null,
+    trouble: init === null && !limited ? troubleOf(life) : null,
     killedProcesses: init?.killedProcesses ?? null,
   });
+  if (limited && outcome.status === 'signalled') return {...outcome, reason: INIT_LIMITED};
   const own = life.applications?.killedForOwnLimit() ?? [];
   if (verdict !== null && own.length > 0) return {...outcome, reason: `over a memory limit of its own: ${own.join(', ')}`};
   const service = life.applications?.serviceFailure() ?? null;
@@ -292,9 +294,13 @@ function outcomeOf(life: Life, kills: readonly Kill[], memory: MemoryFigures, hi
 }
 
 function troubleOf({frontLost, unkillable}: Life): string {
-  if (frontLost) return 'the front was killed, and the payload with it';
-  return unkillable ? 'it could not be killed: a process of it waits in the kernel' : 'init was killed, and the payload with it';
+  const lost = frontLost ? 'the front was killed' : 'init was killed';
+  if (!unkillable) return `${lost}, and the payload with it`;
+  return `${frontLost ? `${lost}, and the payload` : 'it'} could not be killed: a process of it waits in the kernel`;
 }
+
+/** Only who has its uid can have done that; a batch system is not to run such a job again. */
+const INIT_LIMITED = 'a process of the payload lowered the limit of CPU time of init, which was killed, and all with it';
 
 /** With the applications that it is about. */
 const named = <T extends {evidence: string} | null>(what: T, applications: readonly string[]): T =>

@@ -95,7 +95,7 @@ describe('the payload’s weight', () => {
 });
 
 describe('the wrapper’s own weight', () => {
-  const ENGINE: EngineReport = {rawStatus: 0, userUs: 1000, systemUs: 500, frontUserUs: 10, frontSystemUs: 20, stderr: ''};
+  const ENGINE: EngineReport = {rawStatus: 0, userUs: 1000, systemUs: 500, frontUserUs: 10, frontSystemUs: 20, stderr: '', limited: false};
   const processes = [
     {name: 'front', privateBytes: 10, privateDirtyBytes: 1},
     {name: 'brain', privateBytes: 20, privateDirtyBytes: 2},
