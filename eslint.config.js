@@ -7,6 +7,29 @@ const pure = JSON.parse(readFileSync(new URL('scripts/pure.json', import.meta.ur
 /** What a pure folder would have to be given as an argument: it may not ask for it. */
 const notPure = 'a pure folder is told the time, chance and the surroundings: take it as an argument';
 
+/** Of the files that a job's paths come to, those that touch only what is the wrapper's own or the node's. */
+const OWN_PLACES = ['accounts', 'bundle', 'examine-repositories', 'node-probe', 'seal', 'trial'].map((name) => `src/run/${name}.ts`);
+const oneWay =
+  'a path may be a job’s: root goes there as the job’s account, by src/files/job-files.ts; what is the wrapper’s own has a module of its own';
+/** To look at a path (stat) is free; what opens, makes, changes or removes what it leads to is not. */
+const LOOKS = [
+  'accessSync',
+  'closeSync',
+  'constants',
+  'existsSync',
+  'fstatSync',
+  'lstatSync',
+  'readlinkSync',
+  'realpathSync',
+  'statfsSync',
+  'statSync',
+];
+const ONE_WAY = [
+  {name: 'node:fs', allowImportNames: LOOKS, allowTypeImports: true, message: oneWay},
+  ...['fs', 'fs/promises', 'node:fs/promises'].map((name) => ({name, message: oneWay})),
+];
+const NO_OCLIF = {group: ['@oclif/*'], message: 'only src/commands imports oclif'};
+
 export default defineConfig(
   globalIgnores(['build/', 'dist/', 'coverage/', 'fixtures/', 'native/', 'src/schema/generated/', '**/node_modules/']),
   {linterOptions: {reportUnusedDisableDirectives: 'error'}},
@@ -52,11 +75,17 @@ export default defineConfig(
     ignores: ['src/commands/**', 'plugins/*/commands/**'],
     rules: {
       'no-console': 'error',
-      '@typescript-eslint/no-restricted-imports': [
-        'error',
-        {patterns: [{group: ['@oclif/*'], message: 'only src/commands imports oclif'}]},
-      ],
+      '@typescript-eslint/no-restricted-imports': ['error', {patterns: [NO_OCLIF]}],
     },
+  },
+  {
+    files: ['src/batch/**/*.ts', 'src/prepare/**/*.ts', 'src/run/**/*.ts', 'plugins/**/*.ts'],
+    ignores: ['plugins/*/commands/**', ...OWN_PLACES],
+    rules: {'@typescript-eslint/no-restricted-imports': ['error', {paths: ONE_WAY, patterns: [NO_OCLIF]}]},
+  },
+  {
+    files: ['src/commands/*.ts', 'plugins/*/commands/**/*.ts'],
+    rules: {'@typescript-eslint/no-restricted-imports': ['error', {paths: ONE_WAY}]},
   },
   {
     files: ['src/commands/**/*.ts'],
@@ -106,7 +135,7 @@ export default defineConfig(
             {name: 'node:crypto', allowImportNames: ['createHash', 'hash'], message: notPure},
             {name: 'node:os', allowImportNames: ['constants'], message: notPure},
           ],
-          patterns: [{group: ['@oclif/*'], message: 'only src/commands imports oclif'}],
+          patterns: [NO_OCLIF],
         },
       ],
     },

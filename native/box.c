@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -258,11 +259,50 @@ void box_launch(struct front *front, struct frame *frame)
 	step(box->launch.pause, "front-launched", -1);
 }
 
+/* A directory, or what is named only (O_PATH): openat(2) starts there, whatever the box hides (CVE-2024-21626). */
+static bool leads_out(int fd)
+{
+	struct stat found;
+	int flags = fcntl(fd, F_GETFL);
+
+	return (flags >= 0 && flags & O_PATH) || (!fstat(fd, &found) && S_ISDIR(found.st_mode));
+}
+
+/* The caller's descriptors. In a box one that leads out of it is closed, and 0, 1 or 2 is /dev/null: a program would take the next
+ * file that it opens for it. */
+static void send_descriptors(struct front *front)
+{
+	const struct caller *caller = front->caller;
+	bool boxed = front->box.launch.engine.count > 0;
+	int null = -1, count = 0; /* null stays open: what is queued is sent later */
+	struct message message;
+
+	for (size_t i = 0; i < caller->fd_count; i++) {
+		int number = caller->fds[i], fd = number;
+		if (boxed && leads_out(fd)) {
+			if (null < 0)
+				null = above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));
+			if (number > 2 || null < 0)
+				continue;
+			fd = null;
+		}
+		if (!count++)
+			message_begin(&message, 'D');
+		message_add_number(&message, number);
+		message_add_fd(&message, fd);
+		if (count < FRAME_FDS)
+			continue;
+		channel_send(&front->box.control, &message);
+		count = 0;
+	}
+	if (count)
+		channel_send(&front->box.control, &message);
+}
+
 /* init is there: all that it needs, then `B`. It reads as we write, so few descriptors are in flight at a time. */
 static void send_preparations(struct front *front)
 {
 	struct box *box = &front->box;
-	const struct caller *caller = front->caller;
 	const int *cgroup = box->cgroups;
 	struct message message;
 
@@ -278,14 +318,7 @@ static void send_preparations(struct front *front)
 			channel_send(&box->control, &message);
 		}
 	}
-	for (size_t done = 0; done < caller->fd_count;) {
-		message_begin(&message, 'D');
-		for (int n = 0; n < FRAME_FDS && done < caller->fd_count; n++, done++) {
-			message_add_number(&message, caller->fds[done]);
-			message_add_fd(&message, caller->fds[done]);
-		}
-		channel_send(&box->control, &message);
-	}
+	send_descriptors(front);
 	send_plain(box, 'B');
 }
 

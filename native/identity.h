@@ -17,7 +17,7 @@ struct identity {
 /* `uid gid group,group,…`. False when it is no such text. */
 bool identity_parse(struct identity *identity, const char *text);
 
-/* Takes it, if wanted. False, with errno and the name of the call. */
+/* Takes it, if wanted, and leaves the session keyring behind when the uid becomes another. False, with errno and the name of the call. */
 bool identity_take(const struct identity *identity, const char **what);
 
 #endif

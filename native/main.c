@@ -1,4 +1,5 @@
 /* Which of the three roles this process plays. */
+#include "account.h"
 #include "brain.h"
 #include "clock.h"
 #include "front.h"
@@ -88,6 +89,8 @@ int main(int argc, char **argv, char **environment)
 		return mounter_main(argc, argv);
 	if (is_role(argc, argv, "tare-within"))
 		return within_main(argc, argv);
+	if (is_role(argc, argv, "tare-account"))
+		return account_main(argc, argv);
 	/* By the path that was executed: argv[0] is the caller's to choose, and HTCondor's cron chooses a name of its own. */
 	const char *executed = (const char *)getauxval(AT_EXECFN);
 	bool command_line = !strcmp(last_component(executed ? executed : argc > 0 ? argv[0] : ""), "tare");

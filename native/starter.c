@@ -1,6 +1,7 @@
 /* A wrapper without a brain must not look like a finished job: HTCondor's starter gives a job back to the queue when the file that it names
  * exists (HTCondor manual, USER_JOB_WRAPPER). Everything else that a batch system is told is the brain's business. */
 #include "starter.h"
+#include "identity.h"
 #include "util.h"
 
 #include <fcntl.h>
@@ -8,6 +9,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* By convention, the uid and the gid of who has no account. */
+enum { NOBODY = 65534 };
 
 /* condor_ssh_to_job: the file would end the job that is being looked into. */
 static bool is_session(const struct caller *caller)
@@ -30,11 +34,26 @@ void starter_forget(const struct caller *caller)
 		unlink(path);
 }
 
+/* Whoever set the environment chose the path: root is the job's account from here on, for good, as far as it is known without the brain.
+ * That is the owner of the directory that the job was started in; of root's own, nobody. */
+static bool become_account(void)
+{
+	struct stat here;
+	struct identity account = { .wanted = true, .uid = NOBODY, .gid = NOBODY };
+	const char *what;
+
+	if (geteuid() != 0)
+		return true;
+	if (!stat(".", &here) && here.st_uid != 0)
+		account.uid = here.st_uid;
+	return identity_take(&account, &what);
+}
+
 void starter_tell(const struct caller *caller, const char *line)
 {
 	const char *path = error_file(caller);
 
-	if (!path)
+	if (!path || !become_account())
 		return;
 	int fd = above_standard(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644));
 	if (fd < 0)

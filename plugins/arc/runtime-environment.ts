@@ -18,7 +18,7 @@ export const runtimeEnvironment = ({wrapper}: Defaults): string => SCRIPT.replac
 
 const SCRIPT = String.raw`# description: runs the job in a box that keeps its limits, and weighs it for accounting (Tare)
 # param:TARE_WRAPPER:string:/opt/tare/bin/tare-wrap:path of tare-wrap on the nodes; a node without it runs the job unwrapped
-# param:TARE_POLICY:string::path of the policy on the nodes; empty: the node's own, /etc/tare/policy.yaml
+# param:TARE_POLICY:string::path of the policy on the nodes, in /etc/tare/policies; empty: the node's own, /etc/tare/policy.yaml
 # param:TARE_PATTERN:string::pattern of jobs that name none and have no descriptor: ulimit++ or quotas++; empty: by what they run
 # param:TARE_JOB:string::descriptor of jobs that name none: path on the nodes, or in the session directory
 #

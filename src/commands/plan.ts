@@ -7,6 +7,8 @@ import {PLUGINS} from '../plugins.js';
 import {explainPlan} from '../plan/explain.js';
 import {renderTable} from '../report/table.js';
 import {readPolicy} from '../files/documents.js';
+import {jobFiles} from '../files/job-files.js';
+import {accountIn} from '../prepare/identity.js';
 import {repositoryOf} from '../plan/cvmfs.js';
 import {NATIVE} from '../process/native.js';
 import {stepOf, stepsOf} from '../plan/step.js';
@@ -31,13 +33,15 @@ export default class PlanCommand extends Command {
       const source = sourceOf(argv as string[], command);
       const environment = process.env as Record<string, string>;
       const call = {role: 'command' as const, argv: command ?? [], environment, cwd: process.cwd(), uid: process.getuid?.() ?? -1};
+      const files = jobFiles(accountIn(call.cwd), call.cwd);
       const known = newKnown(
         await readBatchJob(
           PLUGINS,
           call,
-          effects(() => undefined),
+          effects(files, () => undefined),
         ),
         call.role,
+        files,
         existsSync(NATIVE) ? {pid: process.pid, executable: realpathSync(NATIVE)} : undefined,
       );
       const request = {source, flags: readJobFlags(flags), policyFile: flags.policy ?? null};

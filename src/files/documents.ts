@@ -1,37 +1,53 @@
 /** Reads descriptor, policy and plan files, and looks where a site keeps its policy. */
 
 import {closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, type Stats} from 'node:fs';
-import {join} from 'node:path';
+import {basename, dirname, join, normalize} from 'node:path/posix';
+import type {Read} from '@tare/contract';
 import {TareError} from '../errors.js';
 import {parseDocument, type Documents, type Kind} from '../job/document.js';
 import {policyFromDocuments} from '../policy/load.js';
 import type {Policy} from '../policy/policy.js';
 import {withOwnState} from './own-state.js';
-import {isSquashed, readSquashed} from './squashed.js';
+import type {JobFiles} from './job-files.js';
+import {isSquashed} from './squashed.js';
 
 const POLICY_FILE = '/etc/tare/policy.yaml';
 const POLICY_FOLDER = '/etc/tare/policy.d';
+/** Policies that jobs may be run under instead of the node's own, if whoever calls the wrapper names one. */
+const OFFERED_FOLDER = '/etc/tare/policies';
 const LARGEST_DOCUMENT = 1024 * 1024;
 /** A plan with a large environment may be larger than what people write. */
 const LARGEST_PLAN = 16 * 1024 * 1024;
 
-/** @throws TareError DOCUMENT_UNREADABLE and what parsing throws */
-export async function readDocument<K extends Kind>(file: string, kind: K): Promise<Documents[K]> {
-  const {text, stats} = kind === 'job' ? readJob(file) : readText(file, kind);
-  // root obeys a plan as it obeys a policy
-  if (kind === 'plan' && stats !== null && process.getuid?.() === 0) checkOwner(file, stats);
-  return parseDocument({text, file, kind});
+/** Root obeys a plan as it obeys a policy. @throws TareError DOCUMENT_UNREADABLE, POLICY_INSECURE and what parsing throws */
+export async function readPlan(file: string): Promise<Documents['plan']> {
+  const {text, stats} = readText(file, 'plan');
+  if (process.getuid?.() === 0) checkOwner(file, stats);
+  return parseDocument({text, file, kind: 'plan'});
 }
 
-/** A descriptor is its job's, and can lie where root is nobody. @throws TareError DOCUMENT_UNREADABLE */
-function readJob(file: string): {text: string; stats: null} {
+/**
+ * A descriptor that the caller names, which can lie where root is nobody.
+ * @throws TareError DOCUMENT_UNREADABLE and what parsing throws
+ */
+export async function readNamedJob(file: string, files: JobFiles): Promise<Documents['job']> {
   try {
-    return {text: readText(file, 'job').text, stats: null};
+    return await parseDocument({text: readText(file, 'job').text, file, kind: 'job'});
   } catch (error) {
-    const text = isSquashed((error as TareError).cause) ? readSquashed(file, LARGEST_DOCUMENT) : null;
-    if (text === null) throw error;
-    return {text, stats: null};
+    if (!isSquashed((error as TareError).cause)) throw error;
+    return readOwnJob(file, files);
   }
+}
+
+/** A descriptor that came with its job. @throws TareError DOCUMENT_UNREADABLE and what parsing throws */
+export async function readOwnJob(file: string, files: JobFiles): Promise<Documents['job']> {
+  let text: string;
+  try {
+    text = files.read(file, LARGEST_DOCUMENT);
+  } catch (error) {
+    throw unreadable(file, 'job', error);
+  }
+  return parseDocument({text, file, kind: 'job'});
 }
 
 /**
@@ -46,6 +62,23 @@ export async function readPolicy(named: string | null, uid: number): Promise<Pol
     return {file, document: await parseDocument({text, file, kind: 'policy'})};
   });
   return withOwnState(policyFromDocuments(await Promise.all(parts)), uid);
+}
+
+/**
+ * A policy that a job's environment names. The environment is the job's, whatever set it: so it chooses among what the site has put into one folder.
+ * @throws TareError POLICY_INSECURE
+ */
+export function offeredPolicy(named: Read<string> | null | undefined): string | null {
+  if (named == null) return null;
+  const {value: file, at} = named;
+  if (dirname(file) === OFFERED_FOLDER && /^[^/]+\.(?:ya?ml|json)$/.test(basename(file)) && normalize(file) === file) return file;
+  throw new TareError('POLICY_INSECURE', {
+    message: 'the environment of a job chooses its policy only among those that the node offers',
+    where: at,
+    found: file,
+    allowed: `a file in ${OFFERED_FOLDER}`,
+    remedy: `put it there on the nodes, and name it ${join(OFFERED_FOLDER, basename(file))}`,
+  });
 }
 
 /** Policy files of this node, in the order in which they are merged. */
@@ -79,13 +112,7 @@ export function readText(file: string, kind: Kind | 'document'): {text: string; 
     // a named pipe must not hang us
     descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    const {code} = error as NodeJS.ErrnoException;
-    throw new TareError('DOCUMENT_UNREADABLE', {
-      message: `the ${kind} cannot be read`,
-      where: file,
-      found: code === 'ENOENT' ? 'no such file' : (code ?? String(error)),
-      cause: error,
-    });
+    throw unreadable(file, kind, error);
   }
   try {
     const stats = fstatSync(descriptor);
@@ -103,6 +130,17 @@ export function readText(file: string, kind: Kind | 'document'): {text: string; 
   } finally {
     closeSync(descriptor);
   }
+}
+
+function unreadable(file: string, kind: string, error: unknown): TareError {
+  const {code} = error as NodeJS.ErrnoException;
+  const why = code === 'EINVAL' ? 'is not a file' : code === 'EFBIG' ? 'is too large' : 'cannot be read';
+  return new TareError('DOCUMENT_UNREADABLE', {
+    message: `the ${kind} ${why}`,
+    where: file,
+    found: code === 'ENOENT' ? 'no such file' : (code ?? String(error)),
+    cause: error,
+  });
 }
 
 function checkOwner(file: string, {uid, mode}: Stats): void {

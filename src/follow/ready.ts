@@ -1,10 +1,11 @@
 /** Whether an application is ready for those that need it, seen from outside of the box. */
 
-import {existsSync, lstatSync, readdirSync, readFileSync, readlinkSync} from 'node:fs';
+import {lstatSync, readdirSync, readFileSync, readlinkSync} from 'node:fs';
+import {dirname} from 'node:path';
 import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import {liesIn} from '../policy/glob.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import {existsSquashed} from '../files/squashed.js';
+import {jobFiles} from '../files/job-files.js';
 import {readTree} from '../process/tree.js';
 
 export interface Where {
@@ -33,10 +34,12 @@ function isOutside(path: string, plan: Plan): boolean {
   );
 }
 
-/** Root looks as the job's account: see alsoSquashed. */
 function isThereOutside(path: string, plan: Plan): boolean {
-  const account = stepOf(plan, 'identity.take');
-  return account === undefined ? existsSync(path) : existsSquashed(path, account);
+  try {
+    return jobFiles(stepOf(plan, 'identity.take') ?? null, dirname(path)).exists(path);
+  } catch {
+    return false; // it cannot be told
+  }
 }
 
 /** A path in the box of a process. Links in it that are absolute lead elsewhere: then it is not there. */

@@ -20,8 +20,8 @@ import {chooseView, planEntrances, planView, type ViewPlan} from './view.js';
 const PRIVATE = ['/tmp', '/var/tmp', '/dev', '/proc'] as const;
 /** Private directories in which a credential can lie. Neither they themselves nor /proc and /dev are ever brought back: that would undo them. */
 const HIDES_CREDENTIALS = ['/tmp', '/var/tmp', '/dev/shm'] as const;
-/** Nothing below these is made writable: a control group that is writable in the box is a way out of its limits. */
-const NEVER_BELOW = ['/proc', '/sys'];
+/** Nothing below these is made writable: a control group that is writable in the box is a way out of its limits, and what lies in the node's /dev/shm is nobody's memory when the job is over. */
+const NEVER_BELOW = ['/dev', '/proc', '/sys'];
 /** A work directory that is one of these stays read-only: making it writable would be making the node writable. */
 const NEVER_WRITABLE: readonly string[] = [
   '/',
@@ -88,8 +88,10 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
   const work = job.workDirectory.value;
   const choice = chooseView(inputs);
   const real = realPaths(inputs, choice.image !== null);
-  const isReadOnly = (path: string): boolean => [path, real(path)].some((one) => isNeverWritable(one) || liesIn(one, cvmfs.root));
-  const asked = [job.workDirectory, ...job.writable, ...(inputs.call.writable ?? [])].filter(({value}) => !isReadOnly(value));
+  const isReadOnly = (path: string): boolean =>
+    [path, inputs.call.real?.[path] ?? path].some((one) => isNeverWritable(one) || liesIn(one, cvmfs.root));
+  const started = isOwnDirectory(inputs) ? [job.workDirectory] : [];
+  const asked = [...started, ...job.writable, ...(inputs.call.writable ?? [])].filter(({value}) => !isReadOnly(value));
   const writable = asked.map(({value, provenance}) => ({value: real(value), provenance}));
   const bind = (source: string, destination: string, options: BindOption[], because: string, optional = false): Step => ({
     op: 'mount.bind',
@@ -168,6 +170,9 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
     ...cvmfs.binds,
     ...identity,
     ...credentials.map(({path, because}) => bind(path, path, ['ro'], because, true)),
+    ...(started.length === 0 && !isReadOnly(work) && !isPrivate(work) && (choice.image !== null || isCovered(work))
+      ? [bind(work, work, ['ro'], 'the work directory, which is not the job’s own')]
+      : []),
     ...writable.map(({value, provenance}) =>
       bind(value, value, written, value === real(work) ? 'the work directory' : `writable (${provenance.at})`),
     ),
@@ -182,11 +187,18 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
     steps,
     watches: planScratchWatch(inputs, limits, [temporary, varTemporary, ...layers]),
     whyUnwritable: (path) => {
-      if (['/tmp', '/var/tmp'].includes(path) || [...asked, ...writable].some(({value}) => liesIn(path, value))) return null;
+      if (isPrivate(path) || [...asked, ...writable].some(({value}) => liesIn(path, value))) return null;
       return isCovered(path) ? 'is not in the box' : view === null ? 'is read-only in the box' : null;
     },
   };
 }
+
+/** Whether a job may write where it starts: else a work directory would be a way around the policy's `writable` and the private /tmp. */
+export const isOwnDirectory = ({job, policy, call}: Inputs): boolean =>
+  call.foreignDirectory !== true || policy.writable.value.some((directory) => liesIn(job.workDirectory.value, directory));
+
+/** A job that is to start in the node's starts in the private one. */
+const isPrivate = (path: string): boolean => ['/tmp', '/var/tmp'].includes(path);
 
 type BindOption = 'ro' | 'rw' | 'dev' | 'late';
 type Bind = (source: string, destination: string, options: BindOption[], because: string, optional?: boolean) => Step;

@@ -19,7 +19,7 @@ import {planFeatures} from './features.js';
 import type {Inputs} from './inputs.js';
 import {planLimits, type PlannedLimits} from './limits.js';
 import {chooseMode, observeReason, type ModeChoice} from './mode.js';
-import {isNeverWritable, planMounts} from './mounts.js';
+import {isNeverWritable, isOwnDirectory, planMounts} from './mounts.js';
 import {chooseIdentity, planConnection, planIdentity, type IdentityChoice} from './network.js';
 import {planObserved, planScratchWeighing, type Observed} from './observed.js';
 import {checkAvailable, selectPattern} from './pattern.js';
@@ -233,8 +233,9 @@ function planEngine({facts: {bubblewrap, system}}: Inputs, mode: ModeChoice, pat
 }
 
 /** A payload that could write to the spool could write its own record. Links are the runner's business. */
-function checkOwnPlaces({job, policy, facts}: Inputs): void {
-  for (const {value, provenance} of [job.workDirectory, ...job.writable]) {
+function checkOwnPlaces(inputs: Inputs): void {
+  const {job, policy, facts} = inputs;
+  for (const {value, provenance} of [...(isOwnDirectory(inputs) ? [job.workDirectory] : []), ...job.writable]) {
     const own = ownPlaces(policy, facts.caller.uid).find((place) => liesIn(place, value));
     if (own === undefined || isNeverWritable(value)) continue;
     throw new TareError('OWN_DIRECTORY', {

@@ -7,9 +7,10 @@ import {keepAccount, readCachedAccount} from '../host/account-cache.js';
 import type {IdentityFacts} from '../host/facts.js';
 import {askFor, inFirstFile, type Answer, type Member, type Silent, type Wish} from '../host/name-service.js';
 import type {Job, Valued} from '../job/job.js';
+import type {Account} from '../plan/account.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
-import {NOGROUP} from '../files/as-owner.js';
+import {groupOf, NOGROUP} from '../files/as-owner.js';
 import {leadsTo} from '../files/network-path.js';
 import {isSquashed, statSquashed} from '../files/squashed.js';
 
@@ -63,17 +64,39 @@ const ruleOnUsers = ({rules}: Policy): Policy['rules'][number] | null => rules.f
 /**
  * The caller itself; for root the account that the job names, else the owner of the work directory, else the policy's.
  * Whether that is allowed, the plan decides.
- * @throws TareError USER_UNKNOWN, NAME_SERVICE_SILENT
+ * @param cameTo where the job was started, for one whose descriptor came with it: it does not choose its account, that is the owner there; null: whoever calls has named what the job says
+ * @throws TareError USER_UNKNOWN, NAME_SERVICE_SILENT, USER_FORBIDDEN
  */
-export async function payloadIdentity(job: Job, policy: Policy, caller: IdentityFacts): Promise<Valued<IdentityFacts>> {
+export async function payloadIdentity(
+  job: Job,
+  policy: Policy,
+  caller: IdentityFacts,
+  cameTo: string | null,
+): Promise<Valued<IdentityFacts>> {
+  if (cameTo !== null && caller.uid === 0) {
+    const own = await ownerIdentity(cameTo, policy, caller);
+    const {name, uid} = own.value;
+    if (job.user === null || [name, String(uid)].includes(job.user.value)) return own;
+    throw new TareError('USER_FORBIDDEN', {
+      message: 'a descriptor that came with the job does not choose its account',
+      where: job.user.provenance.at,
+      found: job.user.value,
+      allowed: `${name ?? String(uid)}, ${own.provenance.at}`,
+      remedy: 'leave `user` out; root may name another account by `tare run FILE`',
+    });
+  }
   if (job.user !== null) {
     const {value: name, provenance} = job.user;
     if (name === caller.name) return {value: caller, provenance};
     return {value: await accountNamed(name, provenance.at, policy, caller), provenance};
   }
   if (caller.uid !== 0) return {value: caller, provenance: {source: 'caller', at: 'the caller'}};
-  const {root} = policy.cvmfs.value;
-  const owner = leadsTo(job.workDirectory.value, root) ? null : ownerOf(job.workDirectory.value);
+  return ownerIdentity(job.workDirectory.value, policy, caller);
+}
+
+/** For root: the owner of a directory; the policy's account where that is root's own, or in a repository. */
+async function ownerIdentity(directory: string, policy: Policy, caller: IdentityFacts): Promise<Valued<IdentityFacts>> {
+  const owner = leadsTo(directory, policy.cvmfs.value.root) ? null : ownerOf(directory);
   if (owner !== null && owner !== 0) {
     const at = 'the owner of the work directory';
     return {value: await accountOfOwner(owner, at, policy, caller), provenance: {source: 'caller', at}};
@@ -88,6 +111,16 @@ export async function payloadIdentity(job: Job, policy: Policy, caller: Identity
 export async function defaultIdentity(policy: Policy, caller: IdentityFacts): Promise<Valued<IdentityFacts>> {
   const {value: name, provenance} = policy.identity.user;
   return {value: name === caller.name ? caller : await accountNamed(name, provenance.at, policy, caller), provenance};
+}
+
+/**
+ * Whose a job is before its policy and its batch system are known: the owner of the directory that root was called in, in its own group; of root's
+ * own, nobody. null: the caller, who is not root.
+ */
+export function accountIn(directory: string): Account | null {
+  if (process.getuid?.() !== 0) return null;
+  const uid = ownerOf(directory) ?? 0;
+  return uid === 0 ? {uid: NOGROUP, gid: NOGROUP, groups: []} : {uid, gid: groupOf(uid), groups: []};
 }
 
 function ownerOf(directory: string): number | null {

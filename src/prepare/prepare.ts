@@ -16,13 +16,15 @@ import {jobFromCommand, jobFromDocument} from '../job/load.js';
 import {formatDuration} from '../job/quantity.js';
 import type {Call, CallSlot, Inputs} from '../plan/inputs.js';
 import {makePlan} from '../plan/plan.js';
+import {slotHere} from '../plan/slot.js';
 import {stepOf, stepsOf} from '../plan/step.js';
 import {BUILTIN} from '../policy/builtin.js';
 import {liesIn} from '../policy/glob.js';
 import {nodePlaces, ownPlaces, placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import {readDocument} from '../files/documents.js';
+import {readNamedJob, readOwnJob, readPlan} from '../files/documents.js';
+import {jobFiles, type JobFiles} from '../files/job-files.js';
 import {readReports} from '../node-state/reports.js';
 import {callerIdentity, nameCaller, payloadIdentity, requireAnswer, type NamedCaller} from './identity.js';
 import {findImage, findInit, isInRepository} from './image.js';
@@ -94,9 +96,11 @@ export interface Known {
   phases: Phases | null;
   /** A box is only tried. */
   probe: boolean;
+  /** The way to files that the job names, as whose it is by what is known so far. */
+  files: JobFiles;
 }
 
-export const newKnown = (batch: BatchJob, role: Known['role'], front?: Front): Known => ({
+export const newKnown = (batch: BatchJob, role: Known['role'], files: JobFiles, front?: Front): Known => ({
   id: randomBytes(8).toString('hex'),
   role,
   batch,
@@ -111,6 +115,7 @@ export const newKnown = (batch: BatchJob, role: Known['role'], front?: Front): K
   again: null,
   phases: null,
   probe: false,
+  files,
 });
 
 /**
@@ -145,22 +150,24 @@ async function prepareJob(
   naming: Promise<NamedCaller>,
 ): Promise<Prepared> {
   const {batch} = known;
-  const {job, callerArgvIndex} = await loadJob(request, cwd, batch);
+  const {job, callerArgvIndex, cameTo} = await loadJob(request, cwd, batch, known.files);
   known.job = job;
   checkWorkDirectory(job, policy);
   const facts = await gatherFacts(policy, wants(job, policy), known, naming);
   known.around = aroundOf(facts.within, environment, facts.caller.uid);
   requireAnswer(await naming, policy);
-  const identity = await payloadIdentity(job, policy, facts.caller);
+  const identity = await payloadIdentity(job, policy, facts.caller, cameTo);
+  known.files = jobFiles(identity.value, cwd);
   const call: Call = {
     identity,
     environment,
     ownVariables: batch.ownVariables ?? [],
     writable: (batch.writable ?? []).map(({value, at}) => ({value, provenance: {source: 'slot', at}})),
-    slot: slotOf(batch),
+    slot: slotHere(slotOf(batch), facts),
     batchId: batch.lrms.localJobId,
     tasks: request.stepDirectory === undefined ? undefined : batch.together?.count,
     unboxed: unboxedReason(known, policy),
+    ...(isForeign(job.workDirectory, cwd, policy, identity.value) ? {foreignDirectory: true as const} : {}),
     ...mountPaths(job, batch, policy, facts.caller.uid, identity.value),
     sample: Number.parseInt(known.id.slice(0, 8), 16) / 2 ** 32,
   };
@@ -185,6 +192,21 @@ function mountPaths(job: Job, batch: BatchJob, policy: Policy, callerUid: number
     account,
   );
   return {...(closed.length === 0 ? {} : {closed}), ...(real.length === 0 ? {} : {real: Object.fromEntries(real)})};
+}
+
+/**
+ * Whether a job is to start in a directory that it cannot call its own: one for all to write to, as /tmp is, or one that its descriptor names and that
+ * neither lies where the job was called nor is its account's.
+ */
+function isForeign({value, provenance}: Job['workDirectory'], cwd: string, policy: Policy, account: IdentityFacts): boolean {
+  if (leadsTo(value, policy.cvmfs.value.root)) return false;
+  try {
+    const {uid, mode} = statSync(value);
+    if (uid === account.uid) return false;
+    return (mode & 0o002) !== 0 || (provenance.source === 'job' && !liesIn(realPlace(value), cwd));
+  } catch {
+    return false; // root is nobody there, and its owner is the account
+  }
 }
 
 async function prepareImage(
@@ -244,7 +266,7 @@ async function prepareSaved(
   known: Known,
   naming: Promise<NamedCaller>,
 ): Promise<Prepared> {
-  const plan = await readDocument(file, 'plan');
+  const plan = await readPlan(file);
   const facts = await gatherFacts(
     policy,
     {
@@ -276,28 +298,36 @@ async function prepareSaved(
   };
 }
 
+interface Loaded {
+  job: Job;
+  callerArgvIndex: number | null;
+  /** Where the job was started, when its descriptor came with it; null: the caller has named it, or there is none. */
+  cameTo: string | null;
+}
+
 /** The job, with what the batch system knows of it: that is who it is, whatever its descriptor says. */
 export async function loadJob(
   {source, flags}: Request,
   cwd: string,
   {about, lrms, descriptor, pattern}: BatchJob,
-): Promise<{job: Job; callerArgvIndex: number | null}> {
-  const load = async (): Promise<{job: Job; callerArgvIndex: number | null}> => {
+  files: JobFiles,
+): Promise<Loaded> {
+  const load = async (): Promise<Loaded> => {
     if (source.kind === 'plan') throw new TypeError('a plan is no job');
     if (source.kind === 'descriptor') {
-      const job = jobFromDocument(await readDocument(source.file, 'job'), {file: source.file, callerDirectory: cwd});
-      return {job, callerArgvIndex: null};
+      const job = jobFromDocument(await readNamedJob(source.file, files), {file: source.file, callerDirectory: cwd});
+      return {job, callerArgvIndex: null, cameTo: null};
     }
     const {argv: command, callerArgvIndex} = source;
-    if (descriptor === null || callerArgvIndex === null) return {job: jobFromCommand(command, cwd), callerArgvIndex};
-    const document = await readDocument(descriptor.value, 'job');
+    if (descriptor === null || callerArgvIndex === null) return {job: jobFromCommand(command, cwd), callerArgvIndex, cameTo: null};
+    const document = await readOwnJob(descriptor.value, files);
     const job = jobFromDocument(document, {file: descriptor.value, callerDirectory: cwd, command});
-    return {job, callerArgvIndex: document.command === undefined ? callerArgvIndex : null};
+    return {job, callerArgvIndex: document.command === undefined ? callerArgvIndex : null, cameTo: cwd};
   };
-  const {job, callerArgvIndex} = await load();
+  const {job, callerArgvIndex, cameTo} = await load();
   const known = {...job, name: job.name ?? about.name, vo: about.vo ?? job.vo, queue: lrms.queue ?? job.queue};
   const asked = pattern == null ? known : applyFlags(known, {pattern: pattern.value}, cwd, () => pattern.at);
-  return {job: applyFlags(asked, flags, cwd), callerArgvIndex};
+  return {job: applyFlags(asked, flags, cwd), callerArgvIndex, cameTo};
 }
 
 function slotOf({slot}: BatchJob): CallSlot {

@@ -47,6 +47,13 @@ export function writeDurably(path: string, text: string): void {
   }
 }
 
+/** The same where somebody wants it: through a link, and into a pipe or a device, which stay. */
+export function replaceOrWrite(path: string, text: string): void {
+  const there = lstatSync(path, {throwIfNoEntry: false});
+  if (there === undefined || there.isFile()) writeDurably(path, text);
+  else writeFileSync(path, text);
+}
+
 /** What a brain that died while writing left beside a file. */
 export function removeUnfinished(path: string): void {
   const directory = dirname(path);

@@ -1,11 +1,11 @@
 /** The canonical spool: one file per attempt, `RECORDID.json`. A reader sees the old record or the new one, never a part. */
 
-import {lstatSync, writeFileSync, type Stats} from 'node:fs';
+import {lstatSync, type Stats} from 'node:fs';
 import {dirname, join, resolve} from 'node:path';
 import {TareError} from '../errors.js';
 import {canonicalJson} from '../plan/canonical.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
-import {isOwn, makeDirectory, writeDurably} from './durable.js';
+import {isOwn, makeDirectory, replaceOrWrite, writeDurably} from './durable.js';
 import {readRecordText, recordFiles} from './read.js';
 
 /**
@@ -28,12 +28,10 @@ function checkSpool(spool: string): void {
   throw Object.assign(new Error('others may remove what is in it; it has to be sticky, or one’s own'), {code: 'EPERM'});
 }
 
-/** A copy of a record, wherever somebody wants it; a pipe or a device is written to and not replaced. @throws TareError SPOOL_UNWRITABLE */
-export function writeCopy(path: string, record: UsageRecord): void {
-  attempt(path, 'name a file in a directory that exists and can be written to', () => {
-    const there = lstatSync(path, {throwIfNoEntry: false});
-    if (there === undefined || there.isFile()) writeDurably(path, textOf(record));
-    else writeFileSync(path, textOf(record));
+/** A copy of a record, wherever somebody wants it. @throws TareError SPOOL_UNWRITABLE */
+export function writeCopy(path: string, record: UsageRecord, write = replaceOrWrite): void {
+  attempt(path, 'name a file in a directory that exists and that the job’s account can write to', () => {
+    write(path, textOf(record));
   });
 }
 

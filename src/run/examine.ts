@@ -16,7 +16,8 @@ import {readReports} from '../node-state/reports.js';
 import {nodePlaces, placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import {readPolicy} from '../files/documents.js';
-import {callerIdentity, nameCaller} from '../prepare/identity.js';
+import {accountIn, callerIdentity, nameCaller} from '../prepare/identity.js';
+import {jobFiles} from '../files/job-files.js';
 import {NATIVE} from '../process/native.js';
 import {readClock, type ClockFound} from '../process/synchronised.js';
 import {tryView} from '../prepare/trial.js';
@@ -76,7 +77,7 @@ export async function examineNode(
   const batch = await examineBatch(
     plugins,
     call,
-    effects(() => undefined),
+    effects(jobFiles(accountIn(call.cwd), call.cwd), () => undefined),
   );
   return {
     facts,

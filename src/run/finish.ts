@@ -21,7 +21,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {finalRecord, NO_TIME, NO_USAGE, type RecordTime, type RecordUsage, type UsageRecord} from '../record/record.js';
 import {removeUnfinished} from '../record/durable.js';
 import {findFinal, journal} from '../record/journal.js';
-import {pathOf, textOf, writeCopy} from '../record/spool.js';
+import {pathOf, writeCopy} from '../record/spool.js';
 import {epochUs, monotonicUs} from '../process/clock.js';
 import {disconnect, stopHelper} from '../box/connect.js';
 import type {Cause} from '../follow/gathering.js';
@@ -38,7 +38,7 @@ import {wasLost} from '../cvmfs/judge.js';
 import {endOwn} from '../repositories/own.js';
 import {lookAgain} from '../repositories/repositories.js';
 import {failureOf} from './tell.js';
-import {isSquashed, writeSquashed} from '../files/squashed.js';
+import type {JobFiles} from '../files/job-files.js';
 import {DELAYED, keepWaiting, readWaiting} from '../box/waiting.js';
 import {removeScratch, stateDirectory, writeState, type BoxState} from '../box/state.js';
 import {weighPayload, weighTare} from '../follow/weigh.js';
@@ -46,7 +46,7 @@ import {weighPayload, weighTare} from '../follow/weigh.js';
 const SIGKILL = 9;
 
 /** The state on disk stays until the batch system was told: a brain that follows tells it again. */
-export async function finish(state: BoxState, groups: Groups, life: Life, log: Log): Promise<RunResult> {
+export async function finish(state: BoxState, groups: Groups, life: Life, files: JobFiles, log: Log): Promise<RunResult> {
   const {plan, started, id} = state;
   // a brain died between its record and its end; else such a record is not ours
   const before = life.brainsLost > 0 ? findFinal(plan.directories.spools, started.recordId) : null;
@@ -115,7 +115,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, log: L
       : afterPhases(earlier, own);
   if (life.brainsLost > 0) for (const spool of plan.directories.spools) removeUnfinished(pathOf(spool, started.recordId));
   const messages = (!ran || outcome.code === 'SERVICES_FAILED') && outcome.reason !== null ? [outcome.reason] : [];
-  const stored = store({places: plan.directories, id, copy: state.recordCopy, messages, log}, record);
+  const stored = store({places: plan.directories, id, copy: state.recordCopy, files, messages, log}, record);
   if (stored.path !== null) keep(Object.assign(state, {recorded: true}), log);
   await tellAround(state.around ?? null, stored.record);
   pauseAt(plan.pauseAt, 'brain-recorded');
@@ -156,6 +156,8 @@ interface Storing {
   id: string;
   /** A file that somebody asked for. */
   copy: string | null;
+  /** The way to it. */
+  files: JobFiles;
   /** A failure becomes a message here. */
   messages: string[];
   log: Log;
@@ -165,7 +167,7 @@ interface Storing {
  * Writes the record to the first spool that takes it; where none does, to the state of the box, in which it waits for a sweep; where that
  * fails too, to the wrapper's log or the node's. And the copy that somebody asked for.
  */
-export function store({places, id, copy, messages, log}: Storing, record: UsageRecord): Stored {
+export function store({places, id, copy, files, messages, log}: Storing, record: UsageRecord): Stored {
   let stored: Stored = {record, path: null, waits: null};
   try {
     stored.path = journal(places.spools, record);
@@ -173,17 +175,15 @@ export function store({places, id, copy, messages, log}: Storing, record: UsageR
     stored = keepElsewhere(asTareError(error).message, {places, id, messages, log}, record);
   }
   try {
-    if (copy !== null) writeCopy(copy, stored.record);
+    if (copy !== null) writeCopy(copy, stored.record, files.replace);
   } catch (error) {
-    const {message, cause} = asTareError(error);
-    const written = copy !== null && isSquashed(cause) && writeSquashed(copy, textOf(stored.record));
-    if (!written) messages.push(message);
+    messages.push(asTareError(error).message);
   }
   return stored;
 }
 
 /** The message says where the record is, and claims no place that did not take it. */
-function keepElsewhere(why: string, {places, id, messages, log}: Omit<Storing, 'copy'>, given: UsageRecord): Stored {
+function keepElsewhere(why: string, {places, id, messages, log}: Omit<Storing, 'copy' | 'files'>, given: UsageRecord): Stored {
   const record = {...given, flags: [...new Set([...given.flags, DELAYED])].sort()};
   const waits = keepWaiting(places, id, record);
   const isLogged = log.keep('no spool took the record', {because: why, waits, record});

@@ -3,6 +3,7 @@
 import {existsSync} from 'node:fs';
 import type {BatchJob} from '@tare/contract';
 import {accountText} from '../plan/account.js';
+import type {JobFiles} from '../files/job-files.js';
 import type {IdentityFacts} from '../host/facts.js';
 import type {Policy} from '../policy/policy.js';
 import type {Channel} from '../process/channel.js';
@@ -34,15 +35,16 @@ export async function plainExec(
   batch: BatchJob,
   policy: Policy,
   caller: IdentityFacts,
+  files: JobFiles,
   hello: Hello,
   channel: Channel,
 ): Promise<RunResult> {
-  const {job, callerArgvIndex} = await loadJob(request, hello.cwd, batch);
+  const {job, callerArgvIndex, cameTo} = await loadJob(request, hello.cwd, batch, files);
   const strings = callerArgvIndex === null ? job.command.map((argument) => `v${argument}`) : [`a@${String(callerArgvIndex)}`];
   for (const [name, {value}] of Object.entries(job.environment)) strings.push(value === null ? `u${name}` : `e${name}=${value}`);
   strings.push(`d${job.workDirectory.value}`);
   // no box, but not as root either
-  const account = (await payloadIdentity(job, policy, caller)).value;
+  const account = (await payloadIdentity(job, policy, caller, cameTo)).value;
   if (account.uid !== caller.uid) strings.push(`U${accountText(account)}`);
   channel.send('D', ...strings);
   return {quit: ['code', 0], record: null, path: null, messages: [], failure: null, signals: []};

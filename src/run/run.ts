@@ -18,7 +18,7 @@ import {begin, recordStart, takeBack, takeBackPrepared, type Begun} from './begi
 import type {Channel} from '../process/channel.js';
 import {Interrupted} from '../process/kept-signals.js';
 import {connect, correctAddresses} from '../box/connect.js';
-import {readPolicy} from '../files/documents.js';
+import {offeredPolicy, readPolicy} from '../files/documents.js';
 import {withinReach} from './reach.js';
 import {kindOfFailure} from '../node-state/counts.js';
 import {reportNode} from '../node-state/reports.js';
@@ -34,7 +34,7 @@ import {listen} from '../box/listen.js';
 import {openLog, silentLog, type Log} from '../process/log.js';
 import {endOwn, killClients} from '../repositories/own.js';
 import {phasesOf} from '../prepare/earlier.js';
-import {nameCaller} from '../prepare/identity.js';
+import {accountIn, nameCaller} from '../prepare/identity.js';
 import {newKnown, prepare, type Known, type Lack, type Prepared} from '../prepare/prepare.js';
 import {wrapperOf} from '../process/presence.js';
 import {processId} from '../process/process.js';
@@ -60,7 +60,7 @@ import {notedIn, writeNote} from '../step/folder.js';
 import {sweepBoxes} from '../sweep/sweep.js';
 import {apartBecause, joinTasks} from '../step/together.js';
 import {firstProcessOf} from '../process/tree.js';
-import {alsoSquashed} from '../files/squashed.js';
+import {jobFiles, type JobFiles} from '../files/job-files.js';
 import {progressTeller, tellBatchSystem} from './tell.js';
 import {notTried, policyOfTrial} from './trial.js';
 
@@ -71,9 +71,10 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
   const argv = request.source.kind === 'command' ? request.source.argv : [];
   const call = {role, argv, environment: hello.environment, cwd: hello.cwd, uid: process.getuid?.() ?? -1};
   const {stepDirectory} = request;
-  const batch = ofStep(await readBatchJob(plugins, call, effectsWith(silentLog)), stepDirectory);
+  const files = jobFiles(accountIn(hello.cwd), hello.cwd);
+  const batch = ofStep(await readBatchJob(plugins, call, effectsWith(files, silentLog)), stepDirectory);
   // who holds a box was started by a task, whose front is above it
-  const known = newKnown(batch, role, stepDirectory === undefined ? {pid: hello.frontPid, executable: null} : undefined);
+  const known = newKnown(batch, role, files, stepDirectory === undefined ? {pid: hello.frontPid, executable: null} : undefined);
   known.probe = request.probe !== undefined;
   known.phases = phasesOf(batch, hello.frontPid);
   known.doing = (what, patienceMs) => {
@@ -84,8 +85,8 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
     if (hello.state === 'prepared') await takeBackPrepared(hello.stateDirectory);
     if (request.probe !== undefined && isDefaultSwitchOn()) return notTried(request.probe, 'the kill switch is on');
     if (isDefaultSwitchOn() && stepDirectory !== undefined) return apart(stepDirectory, 'the kill switch is on');
-    if (isDefaultSwitchOn()) return await plainExec(request, batch, policyFromDocuments([]), known.caller, hello, channel);
-    const read = withinReach(await readPolicy(request.policyFile ?? batch.policy?.value ?? null, known.caller.uid), known.caller.uid);
+    if (isDefaultSwitchOn()) return await plainExec(request, batch, policyFromDocuments([]), known.caller, known.files, hello, channel);
+    const read = withinReach(await readPolicy(await policyFileOf(request, known), known.caller.uid), known.caller.uid);
     // a trial is held against the rule that is for its account
     if (request.probe !== undefined) known.caller = (await nameCaller(known.caller, read)).caller;
     const policy = request.probe === undefined ? read : policyOfTrial(read, known, request.probe);
@@ -94,7 +95,7 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
     if (request.probe !== undefined && isSwitchOn(policy))
       return notTried(request.probe, `the kill switch is on: ${policy.killSwitch.value}`);
     if (isSwitchOn(policy) && stepDirectory !== undefined) return apart(stepDirectory, 'the kill switch is on');
-    if (isSwitchOn(policy)) return await plainExec(request, batch, policy, known.caller, hello, channel);
+    if (isSwitchOn(policy)) return await plainExec(request, batch, policy, known.caller, known.files, hello, channel);
     if (batch.kind === 'session') {
       const joined = await join(known, policy, hello, channel);
       if (joined !== null) return joined;
@@ -117,6 +118,16 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
   }
 }
 
+/** null: the node's own, which is also where the record of a refusal goes. @throws TareError POLICY_INSECURE */
+async function policyFileOf({policyFile}: RunRequest, known: Known): Promise<string | null> {
+  try {
+    return policyFile ?? offeredPolicy(known.batch.policy);
+  } catch (error) {
+    known.policy = withinReach(await readPolicy(null, known.caller.uid), known.caller.uid);
+    throw error;
+  }
+}
+
 /** Of a box for all the tasks of a step on this node, what they have together. */
 function ofStep(batch: BatchJob, stepDirectory: string | undefined): BatchJob {
   const {together} = batch;
@@ -133,8 +144,8 @@ function apart(stepDirectory: string, because: string): RunResult {
 /** A task that was killed with its box ends as a payload would that the same has killed. */
 async function tellTask(result: RunResult, record: UsageRecord | null, known: Known, {plugins}: RunRequest): Promise<RunResult> {
   if (record === null || (record.outcome.status !== 'limit' && record.outcome.status !== 'wrapper-failure')) return result;
-  const {batch, settings} = known;
-  const told = await tellBatchSystem({...result, record}, {batch, settings, plugins, effects: effectsWith(silentLog)});
+  const {batch, settings, files} = known;
+  const told = await tellBatchSystem({...result, record}, {batch, settings, plugins, effects: effectsWith(files, silentLog)});
   return {...told, record: null};
 }
 
@@ -218,7 +229,7 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
       await takeBack(plan, known.id, groups);
       return await without('box', `the engine failed: ${failureText(life)}`);
     }
-    const result = await conclude(state, groups, life, request, log);
+    const result = await conclude(state, groups, life, request, filesOf(state, hello), log);
     if (result.failure?.fault === 'node') reportFailure(known, result.failure.code);
     return result;
   } catch (error) {
@@ -242,12 +253,13 @@ async function lookAtImage(first: Prepared, {job, looked: repositories}: Known, 
   return looked;
 }
 
-const effectsWith = (log: Log): Effects =>
-  alsoSquashed(
-    effects((level, message, details) => {
-      log[level](message, details);
-    }),
-  );
+const effectsWith = (files: JobFiles, log: Log): Effects =>
+  effects(files, (level, message, details) => {
+    log[level](message, details);
+  });
+
+/** Of a box that another brain may have begun. */
+const filesOf = ({plan}: BoxState, {cwd}: Hello): JobFiles => jobFiles(stepOf(plan, 'identity.take') ?? null, cwd);
 
 /** Groups cannot be made here, as opposed to a value that the kernel does not take. */
 function isPlacesFault(error: unknown): error is TareError {
@@ -270,16 +282,16 @@ async function adopt(request: RunRequest, hello: Hello, channel: Channel): Promi
   keep(adopted, log);
   const life = await live(adopted, groups, channel, log, hello, request);
   if (life.startEpochUs !== null) life.startEpochUs = state.startEpochUs ?? life.startEpochUs;
-  const result = await conclude(adopted, groups, life, request, log);
+  const result = await conclude(adopted, groups, life, request, filesOf(adopted, hello), log);
   await log.close();
   return result;
 }
 
 /** From a life that is over to its record and what the batch system is told; until then another brain could do the same. */
-async function conclude(state: BoxState, groups: Groups, life: Life, {plugins}: RunRequest, log: Log): Promise<RunResult> {
-  const result = await finish(state, groups, life, log);
+async function conclude(state: BoxState, groups: Groups, life: Life, {plugins}: RunRequest, files: JobFiles, log: Log): Promise<RunResult> {
+  const result = await finish(state, groups, life, files, log);
   tellLess({plan: state.plan, id: state.id, log, node: state.node ?? null}, result.path === null ? (result.waits ?? '') : null);
-  const told = await tellBatchSystem(result, {batch: state.batch, settings: state.settings, plugins, effects: effectsWith(log)});
+  const told = await tellBatchSystem(result, {batch: state.batch, settings: state.settings, plugins, effects: effectsWith(files, log)});
   // it leads a sweep to what could not be killed or removed, and to a record that waits for a spool
   const isLeft = life.unkillable || result.record?.flags.includes('left-behind') === true;
   if (!isLeft && result.waits == null) removeState(state.plan, state.id);
@@ -305,7 +317,7 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
   const listener = listen(state, () => {
     keep(state, log);
   });
-  const teller = await progressTeller(state, request.plugins, effectsWith(log));
+  const teller = await progressTeller(state, request.plugins, effectsWith(filesOf(state, hello), log));
   const {stepDirectory} = request;
   const {together} = state.batch;
   const gathering = stepDirectory === undefined ? null : new Gathering(notedIn(stepDirectory), together?.count ?? 1);
@@ -421,7 +433,7 @@ async function refuse(
   const messages = error.message.split('\n');
   const {record: refused, places} = await refusalRecord(error, known, plan, request.version);
   const {record, path, waits} = store(
-    {places, id: known.id, copy: request.recordCopy, messages, log},
+    {places, id: known.id, copy: request.recordCopy, files: known.files, messages, log},
     log.trouble() === null ? refused : {...refused, flags: [...refused.flags, UNLOGGED].sort()},
   );
   for (const told of [{...record, state: 'started' as const}, record]) await tellAround(known.around, told);
@@ -429,7 +441,7 @@ async function refuse(
   const failure = {fault: faultOf(first, known), code: first.code, message: messages.join('; '), exit: error.exit};
   const result: RunResult = {quit: ['code', error.exit], record, path, waits, messages: [...new Set(messages)], failure, signals: []};
   const {batch, settings} = known;
-  const told = {batch, settings, plugins: request.plugins, effects: effectsWith(log)};
+  const told = {batch, settings, plugins: request.plugins, effects: effectsWith(known.files, log)};
   const {cause} = first;
   if (cause instanceof Interrupted) {
     // it ends as a payload would that had it: nothing has failed

@@ -79,6 +79,7 @@ const ROWS = {
   // what was wanted of the kernel, and what there was; root alone can hide it from one process
   'node/box/observed': long('root'),
   'node/box/degraded': long('root'),
+  'node/box/came-with-job': long('root', 'bullseye'), // what a kernel lets root's session keyring and directories do
   'node/state/probe': long('root'),
   // the main job, once for each kernel and kind of user
   'node/box/hits': long('root', 'condor', 'bookworm-condor', 'bullseye-condor'),

@@ -39,6 +39,13 @@ export interface Ended {
   record: UsageRecord;
 }
 
+export interface WrapOptions {
+  policy?: object;
+  offered?: Record<string, object>;
+  cwd?: string;
+  env?: Record<string, string>;
+}
+
 /** A place for one test file: state, spool and work directories of the role, and the policy that names them. */
 export class Site {
   readonly role: Role;
@@ -125,6 +132,30 @@ export class Site {
     const record = JSON.parse(readFileSync(recordFile, 'utf8')) as UsageRecord;
     rmSync(recordFile);
     return {code, signal, stdout, stderr, record};
+  }
+
+  /** `tare-wrap ARGV` to its end, as a batch system calls it, with nothing but what its environment has. */
+  wrap(
+    argv: readonly string[],
+    {policy = {}, offered = {}, cwd = this.work, env = {}}: WrapOptions = {},
+  ): Promise<Omit<Ended, 'record'>> {
+    const [program = '', ...words] = this.wrapper(argv, {policy, offered});
+    return ending(spawn(program, words, {cwd, stdio: ['ignore', 'pipe', 'pipe'], env: {PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...env}}));
+  }
+
+  /**
+   * The same as words, for the site's role: a node whose policy this is, in a view of /etc of its own, which only root can make. `offered`: policies
+   * that the node offers to jobs, by name.
+   */
+  wrapper(argv: readonly string[], {policy = {}, offered = {}}: Pick<WrapOptions, 'policy' | 'offered'> = {}): string[] {
+    const etc = join(this.directory, `etc-${String(this.count++)}`);
+    mkdirSync(join(etc, 'tare/policies'), {recursive: true});
+    renameSync(this.policy(policy), join(etc, 'tare/policy.yaml'));
+    for (const [name, extra] of Object.entries(offered)) renameSync(this.policy(extra), join(etc, 'tare/policies', name));
+    const {uid, gid} = this.credentials;
+    const become = uid === undefined ? [] : ['setpriv', `--reuid=${String(uid)}`, `--regid=${String(gid)}`, '--clear-groups'];
+    const script = 'mount -t overlay -o "lowerdir=$1:/etc" overlay /etc && shift && exec "$@"';
+    return ['unshare', '--mount', 'sh', '-c', script, 'sh', etc, ...become, bin('tare-wrap'), ...argv];
   }
 
   /** The records in the spool. */

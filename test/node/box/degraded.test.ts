@@ -1,12 +1,12 @@
 /** Less than was asked for is seen: a line, a flag, a count; and refused where the policy says so, as the node's fault. */
 import {expect} from 'chai';
-import {execFileSync, spawn} from 'node:child_process';
+import {execFileSync} from 'node:child_process';
 import {existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {bin, ending, isRoot, ROLES, Site} from '../../support/tare.js';
+import {type ending, isRoot, ROLES, Site} from '../../support/tare.js';
 
 for (const role of ROLES) {
   describe(`less than asked, ${role}`, function () {
@@ -26,14 +26,7 @@ for (const role of ROLES) {
       site.policy({directories: {...places(), ...directories}, ...extra});
     /** As a batch system calls it. */
     const wrap = (file: string, argv: readonly string[]): ReturnType<typeof ending> =>
-      ending(
-        spawn(bin('tare-wrap'), argv, {
-          cwd: site.work,
-          stdio: ['ignore', 'pipe', 'pipe'],
-          env: {PATH: '/usr/bin:/bin', TARE_ARC: `policy=${file}`, SLURM_JOB_ID: '5', ...process.env},
-          ...site.credentials,
-        }),
-      );
+      site.wrap(argv, {policy: JSON.parse(readFileSync(file, 'utf8')) as object, env: {SLURM_JOB_ID: '5'}});
     const counted = (): string[] =>
       [join(site.directory, 'node/reports'), join(site.directory, 'state/node/reports')]
         .filter(existsSync)
@@ -41,7 +34,8 @@ for (const role of ROLES) {
         .flatMap((text) => text.trim().split('\n'))
         .flatMap((line) => (line.split(' ')[1] === 'degraded' ? [line.split(' ')[2] ?? ''] : []));
 
-    it('a log that is a directory: flagged, counted by the batch system’s wrapper, refused by validate and where the policy refuses', async () => {
+    it('a log that is a directory: flagged, counted by the batch system’s wrapper, refused by validate and where the policy refuses', async function () {
+      need(this, isRoot, 'only root can give a wrapper a policy of the node’s');
       const log = join(site.directory, 'log');
       mkdirSync(log);
       const file = policy({}, {log});
@@ -97,7 +91,8 @@ for (const role of ROLES) {
       expect(doctor.stdout).to.match(/missing\s+reserve/);
     });
 
-    it('a repository that only a job names, and that is not there, takes no box from the account’s other jobs', async () => {
+    it('a repository that only a job names, and that is not there, takes no box from the account’s other jobs', async function () {
+      need(this, isRoot, 'only root can give a wrapper a policy of the node’s');
       const file = policy({batch: {blackHole: {failures: 1, within: '1h', then: 'unboxed'}}});
       const descriptor = join(site.work, '.tare.yaml');
       writeFileSync(descriptor, 'schema: tare/job/v1\ncvmfs: [no.such.repository]\n');

@@ -96,9 +96,9 @@ command: [/bin/sh, -c, 'id -un; pwd']
 
   it('has what ARC is told', async () => {
     home.as('echo Processors=1 >"$HERE/job.diag"; printf "%s\\n" "schema: tare/job/v1" "limits: {memory: 300MiB}" >"$HERE/sub/.tare.yaml"');
-    const told = ['wrapper=x', `policy=${site.policy()}`, 'id=abc', 'ce=ce.example', 'lrms=fork', `diag=${home.directory}/job.diag`];
-    const env = {PATH: '/usr/bin:/bin', TARE_ARC: told.join('\n')};
-    const {code, stderr} = await inside(join(home.directory, 'sub'), [bin('tare-wrap'), '/bin/sh', '-c', 'sleep 2; exit 4'], env);
+    const told = ['wrapper=x', 'id=abc', 'ce=ce.example', 'lrms=fork', `diag=${home.directory}/job.diag`];
+    const env = {PATH: '/usr/sbin:/usr/bin:/sbin:/bin', TARE_ARC: told.join('\n')};
+    const {code, stderr} = await inside(join(home.directory, 'sub'), site.wrapper(['/bin/sh', '-c', 'sleep 2; exit 4']), env);
     expect(code, stderr).to.equal(4);
     const record = lastRecord();
     expect([record?.lrms.type, record?.limits?.memory.value]).to.deep.equal(['arc', 300 * 2 ** 20]);

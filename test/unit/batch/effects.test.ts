@@ -4,6 +4,7 @@ import {mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'nod
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {effects} from '../../../src/batch/effects.js';
+import {jobFiles} from '../../../src/files/job-files.js';
 
 describe('what plugins may do to files', () => {
   let base: string;
@@ -13,7 +14,7 @@ describe('what plugins may do to files', () => {
   after(() => {
     rmSync(base, {recursive: true, force: true});
   });
-  const files = effects(() => undefined);
+  const files = effects(jobFiles(null, '/'), () => undefined);
 
   it('is not held up by a named pipe that somebody put there', () => {
     const pipe = join(base, 'pipe');

@@ -4,11 +4,13 @@ import {chmodSync, chownSync, mkdtempSync, rmSync, truncateSync, writeFileSync} 
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {EXIT, TareError} from '../../../src/errors.js';
-import {policyFiles, readDocument, readPolicy, readText} from '../../../src/files/documents.js';
+import {policyFiles, readNamedJob, readPolicy, readText} from '../../../src/files/documents.js';
+import {jobFiles} from '../../../src/files/job-files.js';
 import {need} from '../../support/need.js';
 import {thrown} from '../plan/build.js';
 import {fakeFiles} from '../process/proc.js';
 
+const files = jobFiles(null, '/');
 const UID = process.getuid?.() ?? -1;
 
 describe('documents', () => {
@@ -64,7 +66,7 @@ describe('documents', () => {
     it(`that are ${title} are refused at once`, async () => {
       const file = make();
       const began = performance.now();
-      const error = await rejected(readDocument(file, 'job'));
+      const error = await rejected(readNamedJob(file, files));
       expect(performance.now() - began).to.be.below(1000);
       expect([error.code, error.exit, error.details.where, error.details.message, error.details.found]).to.deep.equal([
         'DOCUMENT_UNREADABLE',
@@ -88,11 +90,11 @@ describe('documents', () => {
   });
 
   it('are checked', async () => {
-    expect(await readDocument(write('job.yaml', 'schema: tare/job/v1\ncommand: [a]\n'), 'job')).to.deep.equal({
+    expect(await readNamedJob(write('job.yaml', 'schema: tare/job/v1\ncommand: [a]\n'), files)).to.deep.equal({
       schema: 'tare/job/v1',
       command: ['a'],
     });
-    expect((await rejected(readDocument(write('job.yaml', 'schema: tare/job/v1\ncommand: []\n'), 'job'))).code).to.equal(
+    expect((await rejected(readNamedJob(write('job.yaml', 'schema: tare/job/v1\ncommand: []\n'), files))).code).to.equal(
       'DOCUMENT_INVALID',
     );
   });
