@@ -42,6 +42,15 @@ const STEPS = [
     build: () => step('payload programs', 'make', ['-C', 'fixtures/payloads']),
   },
   {
+    name: 'attacks',
+    from: ['test/attacks'],
+    but: ['test/attacks/build'],
+    to: ['test/attacks/build/payload/keys'],
+    system: TOOLCHAIN,
+    onlyNamed: true,
+    build: () => step('attacks', 'make', ['-C', 'test/attacks']),
+  },
+  {
     name: 'schemas',
     from: ['src/schema', 'scripts/build-schemas.mjs'],
     but: ['src/schema/generated'],

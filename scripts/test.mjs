@@ -90,6 +90,16 @@ const SUITES = [
     budget: 60,
   },
   {
+    name: 'attacks',
+    // each ends by itself or at a limit
+    ...sideBySide('attacks', {}, '--timeout', '60000'),
+    builds: [...ALL_AND_DIST, 'attacks'],
+    system: [...TOOLCHAIN, ...BOX],
+    wanted: [...SYSTEMS, ...NETWORK, 'python', 'strace'],
+    budget: 120,
+    longBudget: 900,
+  },
+  {
     name: 'native',
     command: ['make', '--no-print-directory', '-C', 'native', 'test'],
     builds: ['native'],
