@@ -135,10 +135,7 @@ export class Site {
   }
 
   /** `tare-wrap ARGV` to its end, as a batch system calls it, with nothing but what its environment has. */
-  wrap(
-    argv: readonly string[],
-    {policy = {}, offered = {}, cwd = this.work, env = {}}: WrapOptions = {},
-  ): Promise<Omit<Ended, 'record'>> {
+  wrap(argv: readonly string[], {policy = {}, offered = {}, cwd = this.work, env = {}}: WrapOptions = {}): Promise<Omit<Ended, 'record'>> {
     const [program = '', ...words] = this.wrapper(argv, {policy, offered});
     return ending(spawn(program, words, {cwd, stdio: ['ignore', 'pipe', 'pipe'], env: {PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...env}}));
   }

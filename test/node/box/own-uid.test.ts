@@ -91,7 +91,8 @@ for (const role of ROLES) {
     it('every signal, as fast as two processes send it: init hardly wakes', async () => {
       const seconds = LONG ? 30 : 1;
       const {over, init} = await begin('begin', 'say=begin', `flood=${String(seconds)}`, 'exit=7');
-      const woken = (): number => Number(/^voluntary_ctxt_switches:\t(\d+)$/m.exec(readFileSync(`/proc/${String(init)}/status`, 'utf8'))?.[1]);
+      const woken = (): number =>
+        Number(/^voluntary_ctxt_switches:\t(\d+)$/m.exec(readFileSync(`/proc/${String(init)}/status`, 'utf8'))?.[1]);
       const usedNs = (): number => Number(readFileSync(`/proc/${String(init)}/schedstat`, 'latin1').split(' ')[0]);
       const [wakes, ns, began] = [woken(), usedNs(), performance.now()];
       await new Promise((resolve) => {
@@ -127,9 +128,7 @@ for (const role of ROLES) {
       for (const words of [['deaf', 'weigh-down', 'look-into'], ['stop'], ...(LONG ? [['flood=3'], ['spend=3']] : [])]) {
         rmSync(join(site.work, 'go'), {force: true});
         const {code, stdout, stderr, record} = await runTwo(...words, `daemon=${MARK}`, 'say=done', 'touch=go', 'exit=7');
-        expect(stdout, stderr)
-          .to.include('done')
-          .and.not.include('THROUGH');
+        expect(stdout, stderr).to.include('done').and.not.include('THROUGH');
         const ends = Object.fromEntries(record.applications.map(({name, outcome}) => [name, [outcome.status, outcome.exitCode]]));
         expect(ends, `${words.join(' ')}: ${stderr}`).to.deep.equal({attacker: ['failed', 7], other: ['failed', 3]});
         expect(code).to.be.oneOf([3, 7]);

@@ -1,6 +1,17 @@
 import {expect} from 'chai';
 import {execFileSync} from 'node:child_process';
-import {lstatSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync} from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {jobFiles, placeOf, type JobFiles} from '../../../src/files/job-files.js';
@@ -69,7 +80,10 @@ describe('files that a job has named', () => {
       ];
       for (const act of acts) expect(act).to.throw(/ENOTDIR|ELOOP/);
     }
-    expect([readFileSync(join(outside, 'file'), 'utf8'), readFileSync(join(outside, 'b/file'), 'utf8')]).to.deep.equal(['precious', 'precious']);
+    expect([readFileSync(join(outside, 'file'), 'utf8'), readFileSync(join(outside, 'b/file'), 'utf8')]).to.deep.equal([
+      'precious',
+      'precious',
+    ]);
     const link = join(root, 'link');
     symlinkSync(join(outside, 'file'), link);
     for (const act of [() => files.writeText(link, 'x'), () => files.append(link, 'x'), () => files.overwrite(link, 0, 'x')])

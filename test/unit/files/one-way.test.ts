@@ -17,7 +17,7 @@ describe('other ways to files of a job than the one', () => {
       plugins: {'@typescript-eslint': tseslint.plugin},
       rules: {[RULE]: config.rules[RULE]},
     };
-    return new Linter().verify(text, [only] as unknown as Linter.Config[], file).map(({message}) => message);
+    return new Linter().verify(text, [only], file).map(({message}) => message);
   };
 
   for (const file of [

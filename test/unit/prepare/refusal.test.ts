@@ -8,7 +8,10 @@ import {policy} from '../plan/build.js';
 
 describe('whose fault it is that nothing ran', () => {
   const fault = (code: 'BOX_UNAVAILABLE' | 'DOCUMENT_INVALID', kind: 'job' | 'container', read = true) =>
-    faultOf(new TareError(code, {message: 'm'}), {...newKnown({...plainJob(), kind}, 'wrapper', jobFiles(null, '/')), policy: read ? policy() : null});
+    faultOf(new TareError(code, {message: 'm'}), {
+      ...newKnown({...plainJob(), kind}, 'wrapper', jobFiles(null, '/')),
+      policy: read ? policy() : null,
+    });
 
   it('a node without bubblewrap is at fault; a container job that wants a box around it is itself, or every node would fail in turn', () => {
     expect([fault('BOX_UNAVAILABLE', 'job'), fault('BOX_UNAVAILABLE', 'container')]).to.deep.equal(['node', 'job']);
