@@ -70,14 +70,15 @@ def deaf(lowest='0'):
     wake()
 
 
-def flood(seconds, signals=range(1, 65)):
-    """Signals to every target, as fast as two processes send them."""
+def flood(until, signals=range(1, 65)):
+    """Signals to every target, as fast as two processes send them: for so many seconds, or until there is such a file."""
     numbers = [number for number in signals if number != signal.SIGKILL]
     pids, own = targets(), os.getpid()
     second = os.fork()
-    end = time.monotonic() + float(seconds)
+    began = time.monotonic()
+    over = (lambda: time.monotonic() > began + float(until)) if until[0].isdigit() else (lambda: os.path.exists(until))
     sent = 0
-    while time.monotonic() < end:
+    while not over():
         for number in numbers:
             for pid in pids:
                 libc.kill(pid, number)
