@@ -27,7 +27,6 @@ export interface Known {
 }
 
 const WATCHED = 'X13: what is watched is the memory that processes have mapped; a control group sees all of it';
-const ROOT = 'root’s wrapper does with its own rights what came with a job';
 
 export const KNOWN: readonly Known[] = [
   ...['memfd', 'sysv', 'sockets', 'pipes', 'page-tables', 'dentries', 'epoll'].map((kind): Known => ({
@@ -55,44 +54,16 @@ export const KNOWN: readonly Known[] = [
     reason: 'X1: init of a user’s small machine can be dumped, so that its files in /proc are the payload’s',
   },
   {
-    attack: 'exec-race',
-    what: /that joins/,
-    where: 'everywhere',
-    reason: 'X7: who joins can be traced until its second exec',
-    race: true,
-  },
-  {
-    attack: 'descriptors',
-    what: /is a directory/,
-    where: 'everywhere',
-    reason: 'X14: what the caller has open is the payload’s, directories too',
-  },
-  {attack: 'root-files', what: /^root/, where: 'everywhere', reason: `X2: ${ROOT}`},
-  {attack: 'descriptor-identity', what: /^a job of alice/, where: 'everywhere', reason: `X3: ${ROOT}`},
-  {attack: 'record-link', what: /^root/, where: 'everywhere', reason: `X5: ${ROOT}`},
-  {
     attack: 'environment-policy',
     what: /policy of its own|slot of a job/,
     where: 'everywhere',
     reason: 'X6: the environment is believed',
   },
   {
-    attack: 'session-keyring',
-    what: /session keyring/,
-    where: 'everywhere',
-    reason: 'X8: the payload has the keyring of who starts the wrapper',
-  },
-  {
     attack: 'machine-root',
     what: /uid 0|hierarchy|root group/,
     where: 'everywhere',
     reason: 'X9: uid 0 of root’s small machines is the node’s',
-  },
-  {
-    attack: 'work-directory',
-    what: /is written to|is seen/,
-    where: 'everywhere',
-    reason: 'X10: the work directory is writable wherever it is',
   },
   {
     attack: 'neighbours',
