@@ -1,33 +1,47 @@
 /** Which batch system called, of those that there are plugins for. */
 
-import type {BatchAdapter, BatchCall, BatchFinding, BatchJob, Effects, Plugin} from '@tare/contract';
+import type {BatchAdapter, BatchCall, BatchFinding, BatchJob, Effects, Plugin, Read, Slot} from '@tare/contract';
 import {PLAIN, plainJob} from './plain.js';
 
-/** The job as its batch system tells it, by the first that knows the call. What goes wrong with it is a remark: a plugin costs no job. */
+/**
+ * The job as its batch system tells it, by the first that knows the call. Others that know it too (ARC's job in Slurm is of both) lower the slot
+ * and add their flags: a variable that a job sets can make its slot smaller, and not larger. What goes wrong is a remark: a plugin costs no job.
+ */
 export async function readBatchJob(plugins: readonly Plugin[], call: BatchCall, effects: Effects): Promise<BatchJob> {
-  const job = await readFirst(plugins, call, effects);
+  const jobs: BatchJob[] = [];
   const flags: string[] = [];
-  // ARC's job in HTCondor is of both
+  const remarks: string[] = [];
   for (const system of systemsOf(plugins).filter((one) => one.detect(call))) {
     try {
-      flags.push(...((await system.load()).flags?.(call, effects) ?? []));
+      const adapter = await system.load();
+      jobs.push(adapter.read(call, effects));
+      flags.push(...(adapter.flags?.(call, effects) ?? []));
     } catch (error) {
-      job.remarks.push(`${system.name}: ${String(error)}`);
+      remarks.push(`${system.name}: ${String(error)}`);
     }
   }
-  return flags.length === 0 ? job : {...job, flags};
+  const [job = plainJob(), ...others] = jobs;
+  return {
+    ...job,
+    slot: others.map(({slot}) => slot).reduce(smallerOf, job.slot),
+    remarks: [...job.remarks, ...remarks],
+    ...(flags.length === 0 ? {} : {flags}),
+  };
 }
 
-async function readFirst(plugins: readonly Plugin[], call: BatchCall, effects: Effects): Promise<BatchJob> {
-  for (const system of systemsOf(plugins)) {
-    if (!system.detect(call)) continue;
-    try {
-      return (await system.load()).read(call, effects);
-    } catch (error) {
-      return {...plainJob(), remarks: [`${system.name}: ${String(error)}`]};
-    }
-  }
-  return plainJob();
+/** Of two tellings of one slot; its name is the first's. */
+function smallerOf(one: Slot, other: Slot): Slot {
+  const smaller = (a: Read<number> | null, b: Read<number> | null): Read<number> | null =>
+    a === null || (b !== null && b.value < a.value) ? b : a;
+  return {
+    name: one.name ?? other.name,
+    cores: smaller(one.cores, other.cores),
+    memoryBytes: smaller(one.memoryBytes, other.memoryBytes),
+    scratchBytes: smaller(one.scratchBytes, other.scratchBytes),
+    gpus: smaller(one.gpus, other.gpus),
+    wallTimeUs: smaller(one.wallTimeUs, other.wallTimeUs),
+    cpuTimeUs: smaller(one.cpuTimeUs, other.cpuTimeUs),
+  };
 }
 
 /** What the caller's batch system holds of its job by itself; null where there is none that has a say. */

@@ -9,7 +9,7 @@ import type {Verdict, Way} from './attack.js';
 /** Where an attack gets through. */
 const WHERE = {
   everywhere: () => true,
-  'where memory is watched': ({role}) => !hasGroups(role),
+  'without control groups': ({role}) => !hasGroups(role),
   'where scratch is watched': ({role}) => role === 'user',
   'in small machines of users': ({role, pattern}) => role === 'user' && pattern === 'vm-lite',
   'in boxes that are no small machines': ({pattern}) => pattern !== 'vm-lite',
@@ -32,7 +32,7 @@ export const KNOWN: readonly Known[] = [
   ...['memfd', 'sysv', 'sockets', 'pipes', 'page-tables', 'dentries', 'epoll'].map((kind): Known => ({
     attack: `memory-${kind}`,
     what: /./,
-    where: 'where memory is watched',
+    where: 'without control groups',
     reason: WATCHED,
   })),
   ...['deleted', 'locked', 'inodes'].map((kind): Known => ({
@@ -41,6 +41,13 @@ export const KNOWN: readonly Known[] = [
     where: 'where scratch is watched',
     reason: 'what is watched are the files that are found; root gives a box a file system of that size',
   })),
+  {
+    attack: 'affinity',
+    what: /cores of/,
+    where: 'without control groups',
+    reason: 'only the kernel’s groups hold cores; the plan and the record say that they are not held',
+    race: true,
+  },
   {
     attack: 'sockets',
     what: /a pathname socket/,
@@ -52,12 +59,6 @@ export const KNOWN: readonly Known[] = [
     what: /descriptors of|core dumps of/,
     where: 'in small machines of users',
     reason: 'X1: init of a user’s small machine can be dumped, so that its files in /proc are the payload’s',
-  },
-  {
-    attack: 'environment-policy',
-    what: /policy of its own|slot of a job/,
-    where: 'everywhere',
-    reason: 'X6: the environment is believed',
   },
   {
     attack: 'machine-root',

@@ -80,6 +80,9 @@ for (const role of ROLES) {
                 policy,
                 child,
                 options: {...site.credentials, cwd: site.work},
+              }).then((count) => {
+                writeFileSync(join(site.work, 'done'), '');
+                return count;
               });
         const {ended, stdout, stderr} = await endingWithin(child, patience(SECONDS));
         const execs = await meanwhile;

@@ -25,18 +25,18 @@ static bool take(pid_t pid) {
         if (copy >= 0) close(copy);
     }
     if (process >= 0) close(process);
-    snprintf(path, sizeof path, "/proc/%d/comm", pid);
-    char name[32];
-    read_from(path, name, sizeof name);
     if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0) {
+        // its name once it is stopped: ptrace(2) waits for an execve(2) that has begun
+        ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
+        waitpid(pid, NULL, __WALL);
+        char name[32];
+        snprintf(path, sizeof path, "/proc/%d/comm", pid);
         // the command itself may be traced: it is the payload's equal; so only what is still the wrapper's
-        if (strcmp(name, "true\n") != 0) {
+        if (strcmp(read_from(path, name, sizeof name), "true\n") != 0 && name[0] != 0) {
             survived("the process that joins, by ptrace, as %s", strtok(name, "\n"));
             taken = true;
         }
         // else its end would be this process's to wait for, and the caller of tare exec would wait as well
-        ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
-        waitpid(pid, NULL, __WALL);
         ptrace(PTRACE_DETACH, pid, NULL, NULL);
     }
     return taken;
