@@ -3,7 +3,7 @@
 // hours; TARE_LONG=1 tells the tests.
 // A suite is any command whose last line of the form `N passed, N failed[, N skipped]` says what it did.
 import {spawn} from 'node:child_process';
-import {mkdtempSync, readdirSync, rmSync} from 'node:fs';
+import {mkdtempSync, rmSync} from 'node:fs';
 import path from 'node:path';
 import {build} from './build.mjs';
 import {add, countsOf, filesWithFailures, none, sentence} from './counts.mjs';
@@ -57,13 +57,46 @@ const AND_PACKAGES = [...ALL_AND_DIST, 'packages'];
  * What each suite runs is the folder for worker nodes (test/support/tare.ts). `builds`: steps of scripts/build.mjs, ALL of them when absent;
  * `system`: what setup.mjs can install; `wanted`: the same, but the tests are skipped where it cannot; `budget`: the seconds that it may take
  * of `npm test` on 2 CPUs, building left out: all together less than 25 minutes; `seconds`: until it is killed; `whole`: more options in a run
- * of all suites; `long`: more options of a long run, `longBudget`: its seconds where they are others.
+ * of all suites; `long`: more options of a long run, `longBudget`: its seconds where they are others; `waits`: it waits for a batch system more
+ * than it works, so that a run of all suites has it beside the others, and the long one, which loads the machine there, has not.
  */
 const SUITES = [
   {name: 'lint', command: ['node', 'scripts/lint.mjs'], builds: ['schemas', 'tsc', 'manifest'], budget: 80},
   {name: 'unit', ...mocha('unit'), builds: ['schemas'], budget: 35},
   {name: 'golden', ...mocha('golden'), builds: ['schemas'], budget: 5},
   {name: 'cli', ...mocha('cli', '--timeout', '20000'), builds: ALL_AND_DIST, system: BOX, budget: 60},
+  {
+    name: 'parity',
+    ...mocha('parity', '--timeout', '60000'),
+    builds: ALL_AND_DIST,
+    system: BOX,
+    wanted: [...SYSTEMS, 'python'],
+    budget: 60,
+  },
+  {
+    name: 'native',
+    command: ['make', '--no-print-directory', '-C', 'native', 'test'],
+    builds: ['native'],
+    system: [...TOOLCHAIN, ...C_TESTS, ...BOX],
+    budget: 60,
+  },
+  {name: 'payloads', command: ['sh', 'fixtures/payloads/test.sh'], builds: ['payloads'], system: TOOLCHAIN, budget: 15},
+  {
+    name: 'dist',
+    ...mocha('dist', '--timeout', '60000'),
+    builds: AND_PACKAGES,
+    system: BOX,
+    wanted: [...PACKAGERS, ...FLEET, 'iproute'],
+    budget: 80,
+  },
+  {
+    name: 'docs',
+    ...mocha('docs', '--timeout', '60000'),
+    builds: AND_PACKAGES,
+    system: BOX,
+    wanted: [...PACKAGERS, ...READERS, ...SYSTEMS],
+    budget: 45,
+  },
   {
     name: 'node',
     // times of cores are compared there; a minute is waited for here, several times
@@ -82,14 +115,6 @@ const SUITES = [
     seconds: 1500,
   },
   {
-    name: 'parity',
-    ...mocha('parity', '--timeout', '60000'),
-    builds: ALL_AND_DIST,
-    system: BOX,
-    wanted: [...SYSTEMS, 'python'],
-    budget: 60,
-  },
-  {
     name: 'attacks',
     // each ends by itself or at a limit
     ...sideBySide('attacks', {}, '--timeout', '60000'),
@@ -100,30 +125,8 @@ const SUITES = [
     longBudget: 900,
   },
   {
-    name: 'native',
-    command: ['make', '--no-print-directory', '-C', 'native', 'test'],
-    builds: ['native'],
-    system: [...TOOLCHAIN, ...C_TESTS, ...BOX],
-    budget: 60,
-  },
-  {
-    name: 'dist',
-    ...mocha('dist', '--timeout', '60000'),
-    builds: AND_PACKAGES,
-    system: BOX,
-    wanted: [...PACKAGERS, ...FLEET, 'iproute'],
-    budget: 80,
-  },
-  {
-    name: 'docs',
-    ...mocha('docs', '--timeout', '60000'),
-    builds: AND_PACKAGES,
-    system: BOX,
-    wanted: [...PACKAGERS, ...READERS, ...SYSTEMS],
-    budget: 45,
-  },
-  {
     name: 'htcondor',
+    waits: true,
     // its last test, of a long run, loads the machine
     // `node` breaks one, and waits for HTCondor to notice
     ...sideBySide('e2e/htcondor', {alone: ['breakages.test.ts'], waits: ['node.test.ts']}, '--timeout', '120000'),
@@ -135,6 +138,7 @@ const SUITES = [
   },
   {
     name: 'arc',
+    waits: true,
     ...mocha('e2e/arc', '--timeout', '120000'),
     builds: ALL_AND_DIST,
     system: BOX,
@@ -142,7 +146,7 @@ const SUITES = [
     budget: 125,
     longBudget: 220,
   },
-  {name: 'slurm', ...mocha('e2e/slurm', '--timeout', '60000'), builds: ALL_AND_DIST, system: BOX, wanted: CLUSTER, budget: 50},
+  {name: 'slurm', waits: true, ...mocha('e2e/slurm', '--timeout', '60000'), builds: ALL_AND_DIST, system: BOX, wanted: CLUSTER, budget: 50},
   {
     name: 'lab',
     command: ['node', 'test/lab/suite.mjs'],
@@ -155,10 +159,11 @@ const SUITES = [
     longBudget: 4200,
     seconds: 7200,
   },
-  {name: 'payloads', command: ['sh', 'fixtures/payloads/test.sh'], builds: ['payloads'], system: TOOLCHAIN, budget: 15},
 ];
 const SECONDS = 900;
-/** All suites together: who waits for them, as CI does, is told how they ended. */
+/** All suites together, with what is built, on 2 CPUs. */
+const WANTED_SECONDS = 1500;
+/** Until they are cut off: who waits for them, as CI does, is told how they ended. */
 const ALL_SECONDS = 4800;
 /** The same of a long run. */
 const LONG_SECONDS = {each: 5400, all: 9000};
@@ -170,8 +175,8 @@ const FAILED = /^(?:failed: |FAILED? +)\S/;
 /** A test that failed beside others, and passed alone. */
 const UNSTEADY = /^unsteady: \S/;
 
-/** Runs a command with its output shown: what it counted, said, and how it ended. */
-function run({command, environment = {}, seconds = SECONDS}) {
+/** Runs a command with its output shown, at once, or in one piece below its title (`apart`): what it counted, said, and how it ended. */
+function run({command, environment = {}, seconds = SECONDS, apart = ''}) {
   return new Promise((resolve) => {
     const began = performance.now();
     let text = '';
@@ -200,7 +205,7 @@ function run({command, environment = {}, seconds = SECONDS}) {
       killAll();
     }, seconds * 1000);
     child.stdout.setEncoding('utf8').on('data', (chunk) => {
-      process.stdout.write(chunk);
+      if (apart === '') process.stdout.write(chunk);
       text += chunk;
     });
     child.on('error', (error) => (troubles = error.message));
@@ -211,6 +216,7 @@ function run({command, environment = {}, seconds = SECONDS}) {
     });
     child.on('close', () => {
       clearTimeout(timer);
+      if (apart !== '') process.stdout.write(`${apart}${text}`);
       process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
       const lines = text.split('\n');
       const counts = lines.map(countsOf).findLast((each) => each !== null) ?? none();
@@ -259,22 +265,18 @@ function table(results) {
   });
 }
 
-/**
- * Where the files of a suite find one copy of what they run, should accounts not reach the checkout (test/support/tare.ts). `remove` takes the
- * copy away, since the next suite may have been built anew.
- */
+/** Where the files of all suites find one copy of what they run, should accounts not reach the checkout (test/support/tare.ts). */
 function placeForCopy() {
   for (const base of ['/srv', '/opt', '/var/lib']) {
     try {
       const place = mkdtempSync(path.join(base, 'tare-installed-'));
-      const remove = () => readdirSync(place).forEach((name) => rmSync(path.join(place, name), {recursive: true}));
       process.on('exit', () => rmSync(place, {recursive: true, force: true}));
-      return {environment: {TARE_INSTALLED: place}, remove};
+      return {TARE_INSTALLED: place};
     } catch {
       // not ours to write to
     }
   }
-  return {environment: {}, remove: () => {}};
+  return {};
 }
 
 await main(async () => {
@@ -288,8 +290,7 @@ await main(async () => {
   const unknown = names.find((name) => !SUITES.some((suite) => suite.name === name));
   if (unknown !== undefined) throw new Stop(`${unknown}: no such suite; there are ${SUITES.map(({name}) => name).join(', ')}`);
   const chosen = names.length === 0 ? SUITES : SUITES.filter(({name}) => names.includes(name));
-  const copy = placeForCopy();
-  const environment = {...copy.environment, ...(long ? {TARE_LONG: '1'} : {})};
+  const environment = {...placeForCopy(), ...(long ? {TARE_LONG: '1'} : {})};
 
   const results = [];
   const start = performance.now();
@@ -317,26 +318,35 @@ await main(async () => {
     nodeVersion();
     nodeModules();
   });
-  for (const suite of ready ? chosen : []) {
-    console.log(`\n# ${suite.name}`);
-    const built = prepared(suite.name, () => {
-      systemPackages(suite.system ?? []);
-      systemPackagesIfPossible(suite.wanted ?? []);
-      build(suite.builds);
-    });
-    const more = [...(names.length === 0 ? (suite.whole ?? []) : []), ...(long ? (suite.long ?? []) : [])];
-    if (!built) continue;
-    const {name, budget} = suite;
-    const command = [...suite.command, ...more, ...options];
-    results.push({
-      name,
-      budget: long ? (suite.longBudget ?? budget) : budget,
-      ...(await run({command, environment, seconds: left(suite)})),
-    });
-    copy.remove();
-  }
+  // All is built before anything runs: suites run beside each other, and from one copy.
+  const built = (ready ? chosen : []).filter(({name, system = [], wanted = [], builds}) =>
+    prepared(name, () => {
+      systemPackages(system);
+      systemPackagesIfPossible(wanted);
+      build(builds);
+    }),
+  );
+  const whole = names.length === 0;
+  const one = async (suite, apart) => {
+    const {name, budget, longBudget = budget} = suite;
+    const command = [...suite.command, ...(whole ? (suite.whole ?? []) : []), ...(long ? (suite.long ?? []) : []), ...options];
+    if (!apart) console.log(`\n# ${name}`);
+    const result = await run({command, environment, seconds: left(suite), apart: apart ? `\n# ${name}\n` : ''});
+    results.push({name, budget: long ? longBudget : budget, ...result});
+  };
+  const inTurn = async (suites, apart) => {
+    for (const suite of suites) await one(suite, apart);
+  };
+  const beside = whole && !long ? built.filter(({waits}) => waits === true) : [];
+  await Promise.all([
+    inTurn(beside, true),
+    inTurn(
+      built.filter((suite) => !beside.includes(suite)),
+      false,
+    ),
+  ]);
   // Not where one suite is asked for: who does that looks at its failures.
-  if (names.length === 0) {
+  if (whole) {
     for (const result of results)
       await again(
         chosen.find(({name}) => name === result.name),
@@ -345,6 +355,8 @@ await main(async () => {
         left,
       );
   }
+  const place = ({name}) => SUITES.findIndex((suite) => suite.name === name);
+  results.sort((a, b) => place(a) - place(b));
   console.log(`\n${table(results).join('\n')}\n`);
   const sum = none();
   for (const {name, counts, lines} of results) {
@@ -354,10 +366,7 @@ await main(async () => {
   // A budget depends on the machine, so it is said and fails nothing.
   for (const {name, seconds, budget = Infinity} of results)
     if (seconds > budget) console.log(`${name}: took ${seconds.toFixed(0)} s of the ${budget} s that it may take`);
-  if (names.length === 0) {
-    const total = (of) => results.reduce((so, each) => so + (each[of] ?? 0), 0).toFixed(0);
-    console.log(`all: ${total('seconds')} s of ${total('budget')} s`);
-  }
+  if (whole) console.log(`all: ${((performance.now() - start) / 1000).toFixed(0)} s of ${long ? LONG_SECONDS.all : WANTED_SECONDS} s`);
   console.log(sentence(sum));
   return sum.failed === 0 ? 0 : 1;
 });

@@ -11,7 +11,7 @@ import {BUSYBOX, busyboxImage} from '../support/machine.js';
 import {BRAINS} from '../support/name-service.js';
 import {LONG, need} from '../support/need.js';
 import {patience} from '../support/pace.js';
-import {processes, program, ROLES, send, Site} from '../support/tare.js';
+import {processes, program, ROLES, send, Site, type Role} from '../support/tare.js';
 import {attacksOf, isBuilt, verdictsOf, waysOf, type Attack, type Verdict, type Way} from './attack.js';
 import {contentOf, evilImage} from './images.js';
 import {complaints, knownOf} from './known.js';
@@ -21,11 +21,12 @@ const LIMITS = {memory: '256MiB', processes: 100, wallTime: '60s'};
 /** Until a wrapper that does not end is killed. */
 const SECONDS = 150;
 
-for (const role of ROLES) {
+export function payloadAttacks(role: Role): void {
   describe(`attacks of a payload, ${role}`, function () {
     this.timeout(patience(SECONDS + 60) * 1000);
     let site: Site;
     before(function () {
+      need(this, ROLES.includes(role), 'it takes root');
       need(this, isBuilt(), 'test/attacks is not built: node scripts/build.mjs attacks');
     });
     beforeEach(() => {

@@ -1,0 +1,3 @@
+import {payloadAttacks} from './from-payload.js';
+
+payloadAttacks('root');
