@@ -27,15 +27,16 @@ export async function readPlan(file: string): Promise<Documents['plan']> {
 }
 
 /**
- * A descriptor that the caller names, which can lie where root is nobody.
+ * A descriptor that the caller names.
+ * @param ofOwner the way there of its directory's owner, for one that lies where root is nobody
  * @throws TareError DOCUMENT_UNREADABLE and what parsing throws
  */
-export async function readNamedJob(file: string, files: JobFiles): Promise<Documents['job']> {
+export async function readNamedJob(file: string, ofOwner: () => JobFiles): Promise<Documents['job']> {
   try {
     return await parseDocument({text: readText(file, 'job').text, file, kind: 'job'});
   } catch (error) {
     if (!isSquashed((error as TareError).cause)) throw error;
-    return readOwnJob(file, files);
+    return readOwnJob(file, ofOwner());
   }
 }
 

@@ -88,10 +88,13 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
   const work = job.workDirectory.value;
   const choice = chooseView(inputs);
   const real = realPaths(inputs, choice.image !== null);
-  const isReadOnly = (path: string): boolean =>
-    [path, inputs.call.real?.[path] ?? path].some((one) => isNeverWritable(one) || liesIn(one, cvmfs.root));
-  const started = isOwnDirectory(inputs) ? [job.workDirectory] : [];
-  const asked = [...started, ...job.writable, ...(inputs.call.writable ?? [])].filter(({value}) => !isReadOnly(value));
+  const places = (path: string): string[] => [path, inputs.call.real?.[path] ?? path];
+  const isNever = (path: string): boolean => isNeverWritable(path) || liesIn(path, cvmfs.root);
+  // a slot's directories can lie on a RAM disk: who makes them there removes them
+  const canStart = places(work).every((path) => path.startsWith('/dev/shm/') || !isNever(path));
+  const started = canStart && isOwnDirectory(inputs) ? [job.workDirectory] : [];
+  const more = [...job.writable, ...(inputs.call.writable ?? [])].filter(({value}) => !places(value).some(isNever));
+  const asked = [...started, ...more];
   const writable = asked.map(({value, provenance}) => ({value: real(value), provenance}));
   const bind = (source: string, destination: string, options: BindOption[], because: string, optional = false): Step => ({
     op: 'mount.bind',
@@ -170,7 +173,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
     ...cvmfs.binds,
     ...identity,
     ...credentials.map(({path, because}) => bind(path, path, ['ro'], because, true)),
-    ...(started.length === 0 && !isReadOnly(work) && !isPrivate(work) && (choice.image !== null || isCovered(work))
+    ...(started.length === 0 && canStart && !isPrivate(work) && (choice.image !== null || isCovered(work))
       ? [bind(work, work, ['ro'], 'the work directory, which is not the job’s own')]
       : []),
     ...writable.map(({value, provenance}) =>

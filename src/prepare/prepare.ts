@@ -2,6 +2,7 @@
 
 import {randomBytes} from 'node:crypto';
 import {statfsSync, statSync} from 'node:fs';
+import {dirname, resolve} from 'node:path';
 import type {Through} from '../host/abandon.js';
 import type {BatchJob, BatchSettings} from '@tare/contract';
 import type {Looked} from '../cvmfs/judge.js';
@@ -26,7 +27,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {readNamedJob, readOwnJob, readPlan} from '../files/documents.js';
 import {jobFiles, type JobFiles} from '../files/job-files.js';
 import {readReports} from '../node-state/reports.js';
-import {callerIdentity, nameCaller, payloadIdentity, requireAnswer, type NamedCaller} from './identity.js';
+import {accountIn, callerIdentity, nameCaller, payloadIdentity, requireAnswer, type NamedCaller} from './identity.js';
 import {findImage, findInit, isInRepository} from './image.js';
 import {aroundOf, type Around} from '../box/around.js';
 import type {Phases} from './earlier.js';
@@ -315,7 +316,9 @@ export async function loadJob(
   const load = async (): Promise<Loaded> => {
     if (source.kind === 'plan') throw new TypeError('a plan is no job');
     if (source.kind === 'descriptor') {
-      const job = jobFromDocument(await readNamedJob(source.file, files), {file: source.file, callerDirectory: cwd});
+      const directory = dirname(resolve(cwd, source.file));
+      const document = await readNamedJob(source.file, () => jobFiles(accountIn(directory), directory));
+      const job = jobFromDocument(document, {file: source.file, callerDirectory: cwd});
       return {job, callerArgvIndex: null, cameTo: null};
     }
     const {argv: command, callerArgvIndex} = source;

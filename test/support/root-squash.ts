@@ -50,7 +50,7 @@ export class SquashedHome {
   inside(directory: string, argv: readonly string[]): [program: string, argv: string[]] {
     const enter = `import os, sys
 os.setegid(${String(this.gid)}); os.seteuid(${String(this.uid)}); os.chdir(sys.argv[1]); os.seteuid(0); os.setegid(0)
-os.execv(sys.argv[2], sys.argv[2:])`;
+os.execvp(sys.argv[2], sys.argv[2:])`;
     return [PYTHON, ['-I', '-c', enter, directory, ...argv]];
   }
 

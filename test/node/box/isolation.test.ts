@@ -1,6 +1,6 @@
 /** What a payload may leave behind, hurt or need. */
 import {execFileSync, spawn} from 'node:child_process';
-import {chmodSync, existsSync, mkdirSync, statSync, writeFileSync} from 'node:fs';
+import {chmodSync, chownSync, existsSync, mkdirSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {hasGroups, HIERARCHY, kernelSince} from '../../support/groups.js';
@@ -112,7 +112,7 @@ for (const role of ROLES) {
     it('a work directory below /tmp, below /dev/shm and /tmp itself', async () => {
       for (const directory of ['/tmp/tare-test-work', '/dev/shm/tare-test-work']) {
         mkdirSync(directory, {recursive: true});
-        chmodSync(directory, 0o777);
+        if (isRoot) chownSync(directory, 65534, 65534);
         const {stdout, code, stderr} = await site.run(['--work-directory', directory, '--', '/bin/sh', '-c', 'touch made && pwd']);
         expect([stdout, code], stderr).to.deep.equal([`${directory}\n`, 0]);
         expect(existsSync(join(directory, 'made'))).to.equal(true);

@@ -51,7 +51,7 @@ for (const account of ['root', 'grid']) {
     const starter = async (job: string, between = ':', ad = AD): Promise<string> => {
       await node.write('/var/tmp/starter', starterScript(tare, job, between), {mode: '755'});
       await node.write('/var/tmp/job.ad', ad);
-      await node.sh(`rm -rf /home/sandbox; install -d -m 777 -o ${account} /home/sandbox`);
+      await node.sh(`rm -rf /home/sandbox; install -d -m 700 -o ${account === 'root' ? 65534 : account} /home/sandbox`);
       return run('cd /home/sandbox; sh /var/tmp/starter; cd /');
     };
     const records = async (): Promise<UsageRecord[]> => {
@@ -229,7 +229,8 @@ while :; do
   ${tare}/bin/tare-wrap /bin/sh -c ${quoted} & wrapper=$!
   while kill -0 $wrapper 2>/dev/null && ! test -e ready -o -e killme -o -e killbrain; do sleep 0.05; done
   test -e ready && kill -TERM $wrapper
-  test -e killme && kill -KILL $(pgrep -P $wrapper) $wrapper
+  # one that is stopped starts no brain anew meanwhile
+  test -e killme && kill -STOP $wrapper && kill -KILL $(pgrep -P $wrapper) $wrapper
   test -e killbrain && pkill -KILL -P $wrapper -f @front=
   rm -f ready killme killbrain
   wait $wrapper; status=$?

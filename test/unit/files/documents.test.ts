@@ -66,7 +66,7 @@ describe('documents', () => {
     it(`that are ${title} are refused at once`, async () => {
       const file = make();
       const began = performance.now();
-      const error = await rejected(readNamedJob(file, files));
+      const error = await rejected(readNamedJob(file, () => files));
       expect(performance.now() - began).to.be.below(1000);
       expect([error.code, error.exit, error.details.where, error.details.message, error.details.found]).to.deep.equal([
         'DOCUMENT_UNREADABLE',
@@ -90,11 +90,11 @@ describe('documents', () => {
   });
 
   it('are checked', async () => {
-    expect(await readNamedJob(write('job.yaml', 'schema: tare/job/v1\ncommand: [a]\n'), files)).to.deep.equal({
+    expect(await readNamedJob(write('job.yaml', 'schema: tare/job/v1\ncommand: [a]\n'), () => files)).to.deep.equal({
       schema: 'tare/job/v1',
       command: ['a'],
     });
-    expect((await rejected(readNamedJob(write('job.yaml', 'schema: tare/job/v1\ncommand: []\n'), files))).code).to.equal(
+    expect((await rejected(readNamedJob(write('job.yaml', 'schema: tare/job/v1\ncommand: []\n'), () => files))).code).to.equal(
       'DOCUMENT_INVALID',
     );
   });
