@@ -303,6 +303,10 @@ export class Ce {
       await this.inside([this.at('run', script)]);
     }
     await until('A-REX', () => existsSync(this.at('control/info.xml')) && statSync(this.at('control/info.xml')).size > 0, 30);
+    const port = PORT.toString(16).toUpperCase().padStart(4, '0');
+    const listens = new RegExp(`:${port} [0:]+ 0A `, 'm'); // proc(5), /proc/PID/net/tcp
+    const tables = ['tcp', 'tcp6'].map((name) => `/proc/${String(this.first)}/net/${name}`);
+    await until('the REST interface', () => tables.some((table) => listens.test(readFileSync(table, 'utf8'))), 30);
     await this.inside(['arcproxy', '-c', 'validityPeriod=12h'], {client: true});
   }
 
