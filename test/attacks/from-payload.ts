@@ -6,7 +6,6 @@ import {basename, join} from 'node:path';
 import {expect} from 'chai';
 import type {JobDocument} from '../../src/schema/generated/job-1.js';
 import type {UsageRecord} from '../../src/record/record.js';
-import {hasGroups} from '../support/groups.js';
 import {BUSYBOX, busyboxImage} from '../support/machine.js';
 import {BRAINS} from '../support/name-service.js';
 import {LONG, need} from '../support/need.js';
@@ -41,7 +40,6 @@ export function payloadAttacks(role: Role): void {
         it(`${attack.name}${kind === null ? '' : ` (${kind})`}, ${way.pattern}, ${way.brain}: ${attack.attack}`, async function () {
           need(this, existsSync(join(BRAINS[way.brain], 'tare')), `${BRAINS[way.brain]} is not built`);
           need(this, attack.listen !== true || mayListen(), 'only root listens in /run');
-          need(this, attack.needs !== 'groups' || hasGroups(role), 'memory is watched here, and this is faster');
           if (way.pattern === 'vm-lite' || kind !== null) {
             need(this, program('crun') !== null || program('runc') !== null, 'neither crun nor runc is installed');
             need(this, existsSync(BUSYBOX), 'busybox-static is not installed');
