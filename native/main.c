@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "front.h"
 #include "glance.h"
+#include "held.h"
 #include "init.h"
 #include "join.h"
 #include "mounter.h"
@@ -91,6 +92,8 @@ int main(int argc, char **argv, char **environment)
 		return within_main(argc, argv);
 	if (is_role(argc, argv, "tare-account"))
 		return account_main(argc, argv);
+	if (is_role(argc, argv, "tare-held"))
+		return held_main(argc, argv);
 	/* By the path that was executed: argv[0] is the caller's to choose, and HTCondor's cron chooses a name of its own. */
 	const char *executed = (const char *)getauxval(AT_EXECFN);
 	bool command_line = !strcmp(last_component(executed ? executed : argc > 0 ? argv[0] : ""), "tare");

@@ -1,5 +1,5 @@
 """The tests of views: what enter mounts before the engine, and the view that a payload's process enters by itself."""
-import os, shutil, stat, subprocess
+import os, shutil, stat, subprocess, sys
 
 
 def sub(folder, *names):
@@ -21,6 +21,25 @@ def tool(bench, role, *arguments, uid=None, gid=None):
     run = subprocess.run([f'/proc/self/fd/{role}', role, *map(str, arguments)], executable=os.path.join(bench.tree.path, 'tare'),
                          capture_output=True, timeout=20, **account)
     return run.returncode, run.stdout
+
+
+# Has memory and space in a child, until its input ends.
+HOLDER = """
+import os, sys
+if os.fork():
+    os.wait()
+memory = os.memfd_create('held')
+os.write(memory, bytes(3 << 20))
+ends = os.pipe()
+os.write(ends[1], bytes(5000))
+for path in ('deleted', 'locked/file'):
+    fd = os.open(path, os.O_CREAT | os.O_WRONLY)
+    os.write(fd, bytes(1 << 20))
+os.unlink('deleted')
+os.chmod('locked', 0)
+print('ready', flush=True)
+sys.stdin.read()
+"""
 
 
 def register(test, equal, launch, boxes, Skip):
@@ -236,6 +255,28 @@ def register(test, equal, launch, boxes, Skip):
     def the_clock_is_asked(bench):
         code, said = tool(bench, 'tare-clock', 'now')
         equal((code, said.split(b' ')[0] in (b'synchronised', b'unsynchronised')), (0, True))
+
+    @test('', builds=('static', 'sane'))
+    def what_is_held_is_found(bench):
+        folder = bench.folder()
+        os.mkdir(f'{folder}/locked')
+        holder = subprocess.Popen([sys.executable, '-c', HOLDER], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            equal(holder.stdout.readline(), b'ready\n')
+            code, said = tool(bench, 'tare-held', holder.pid, 5000, 'watched', folder, 'locked', f'{folder}/locked')
+            lines = [line.split('\t') for line in said.decode().splitlines()]
+            found = {line[0]: int(line[-1]) for line in lines if line[0] not in ('unseen', 'end')}
+            equal((code, lines[-1]), (0, ['end']))
+            equal([found[key] for key in ('memfd', 'pipes', 'lockedFiles')], [3 << 20, 8192, 1])
+            equal([1 << 20 <= found[key] < 2 << 20 for key in ('deleted', 'locked')], [True, True])
+            # it is in the node's namespaces, whose files and segments in memory are nobody's
+            equal([key in [line[1] for line in lines if line[0] == 'unseen'] for key in ('tmpfs', 'sysv', 'memfd')], [True, True, False])
+        finally:
+            holder.communicate()
+            os.chmod(f'{folder}/locked', 0o700)
+        equal(tool(bench, 'tare-held', holder.pid, 5000)[0], 0)
+        equal(tool(bench, 'tare-held', 'x', 5000)[0], 125)
+        equal(tool(bench, 'tare-held', 1)[0], 125)
 
     @test('', builds=('static', 'sane'))
     def opaque_directories_are_listed(bench):

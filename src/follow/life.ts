@@ -19,6 +19,7 @@ import {Applications, type Actions, type KeeperReport} from './applications.js';
 import {after, epochUs, monotonicUs, sleep} from '../process/clock.js';
 import {endClientsWhenStuck, type Ending} from './clients.js';
 import {resumeBox} from './freeze.js';
+import {Holdings} from './held.js';
 import type {Gathering} from './gathering.js';
 import type {Log} from '../process/log.js';
 import {pauseAt} from '../process/pause.js';
@@ -369,8 +370,11 @@ class Follower {
     const wanted = sampled || stepOf(plan, 'weigh.processes') !== undefined;
     if (wanted && this.initPid !== null)
       this.life.sampler = new Sampler(this.initPid, plan.mode.value === 'box', this.life.gathering?.inits);
-    this.life.scratch = meterFor(plan, boxDirectory, this.initPid);
-    const box = {groups, sampler: this.life.sampler, sampled, scratch: this.life.scratch, executedUs, cpus, marks: this.context.marks};
+    const inits = (): number[] => [...(this.initPid === null ? [] : [this.initPid]), ...(this.life.gathering?.inits() ?? [])];
+    this.life.scratch = meterFor(plan, boxDirectory, this.initPid, inits);
+    const holdings = stepOf(plan, 'watch.memory') === undefined || this.initPid === null ? null : new Holdings(inits);
+    const watched = {sampler: this.life.sampler, holdings, sampled, scratch: this.life.scratch};
+    const box = {groups, ...watched, executedUs, cpus, marks: this.context.marks};
     this.watches = startWatches(plan, box, {
       stop: this.stopPayload,
       overMemory: (over) => {

@@ -21,6 +21,8 @@ export interface Sampled {
   pssAverageBytes: number | null;
   vmemAverageBytes: number | null;
   swapAverageBytes: number | null;
+  /** Proportional sizes, and what is held without being mapped. */
+  weightPeakBytes: number | null;
   largestProcessBytes: number | null;
   pidsPeak: number | null;
   /** Sum over all processes ever seen of their own CPU time when last seen. */
@@ -56,6 +58,7 @@ export class Sampler {
     pssPeakBytes: null,
     vmemPeakBytes: null,
     swapPeakBytes: null,
+    weightPeakBytes: null,
     largestProcessBytes: null,
     pidsPeak: null,
     cpuUs: null,
@@ -72,7 +75,7 @@ export class Sampler {
   /** Resident sum at the largest proportional size. */
   private rssAtPssPeak = 0;
   /** The last proportional size, when it was taken, how long that took, and the resident sum then. */
-  private lastPss: {bytes: number; rssBytes: number; atUs: number; costUs: number} | null = null;
+  private lastPss: {bytes: number; mappedBytes: number; rssBytes: number; atUs: number; costUs: number} | null = null;
 
   /**
    * @param ownShm whether the box has a /dev/shm of its own; the node's is everybody's
@@ -187,7 +190,7 @@ export class Sampler {
     const costUs = atUs - startUs;
     const {peaks} = this;
     const rssBytes = this.rssBytes;
-    this.lastPss = {bytes: total, rssBytes, atUs, costUs};
+    this.lastPss = {bytes: total, mappedBytes: pss, rssBytes, atUs, costUs};
     // of a process that is gone, or that is not ours to read, nothing is known
     const known = readings > 0;
     if (known) {
@@ -205,6 +208,17 @@ export class Sampler {
       pssLongestUs: Math.max(peaks.pssLongestUs, longestUs),
     };
     return total;
+  }
+
+  /**
+   * The whole weight now; costs a walk of every mapping.
+   * @param heldBytes what is held without being mapped, files of the box's /dev/shm among it
+   */
+  weighWith(heldBytes: number): number {
+    this.readPssBytes();
+    const weight = (this.lastPss?.mappedBytes ?? 0) + heldBytes;
+    this.peaks = {...this.peaks, weightPeakBytes: Math.max(this.peaks.weightPeakBytes ?? 0, weight)};
+    return weight;
   }
 
   /** CPU time now: what init has waited for, and what lives. */

@@ -7,6 +7,7 @@ import type {Stop} from '../record/outcome.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
 import {LONGEST_TIMER_MS, monotonicUs} from '../process/clock.js';
+import {explainHeld, type HeldReport, type Holdings} from './held.js';
 import {Levels, type LevelPeaks} from './levels.js';
 import {Notices} from './notices.js';
 import {Observation} from './observation.js';
@@ -19,6 +20,8 @@ import {LOOK_MS, Suspension} from './suspension.js';
 /** Part of a memory limit from which resident memory is looked at more often. */
 const NEAR = 0.7;
 const NEAR_PERIOD_MS = 50;
+/** Part of a memory limit that what is held without being mapped has to be, for it to be weighed. */
+const MATTERS = 0.02;
 /** Bounds of the time between two looks at CPU time. */
 const CPU_PERIOD_MS = {least: 20, most: 1000} as const;
 
@@ -26,6 +29,8 @@ export interface WatchedBox {
   groups: Groups;
   /** null where control groups count everything, and the plan wants no more. */
   sampler: Sampler | null;
+  /** null where memory is not watched. */
+  holdings: Holdings | null;
   /** Whether the sampler is all there is for some figure: then it looks often. */
   sampled: boolean;
   /** null where scratch has no limit. */
@@ -115,7 +120,11 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, overMemory, oom
       }
       if (weighing !== undefined && sampler.isPssPeakDue) sampler.readPssBytes();
       const near = Math.max(NEAR_PERIOD_MS, sampler.leastPeriodMs);
-      if (memory === undefined || sampler.rssBytes < memory.limitBytes * NEAR) return Math.max(periodMs, sampler.leastPeriodMs);
+      if (memory === undefined) return Math.max(periodMs, sampler.leastPeriodMs);
+      const {holdings} = box;
+      if (holdings?.isDue(holdings.suspects(memory.limitBytes - sampler.rssBytes)) === true)
+        void lookAtHeld(memory.limitBytes, holdings, sampler);
+      if (sampler.rssBytes + (holdings?.lastBytes ?? 0) < memory.limitBytes * NEAR) return Math.max(periodMs, sampler.leastPeriodMs);
       // the resident sum counts shared pages once per process: only the proportional one can say that the limit is exceeded
       if (sampler.rssBytes <= memory.limitBytes || !sampler.isPssDue(memory.limitBytes)) return near;
       const pss = sampler.readPssBytes();
@@ -128,13 +137,27 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, overMemory, oom
     });
   }
 
+  /** The other looks go on meanwhile. */
+  async function lookAtHeld(limitBytes: number, holdings: Holdings, taken: Sampler): Promise<void> {
+    const held = await holdings.look();
+    if (held === null || timers.ended || held.bytes < limitBytes * MATTERS) return;
+    taken.sample();
+    const weight = taken.weighWith(held.bytes);
+    if (weight <= limitBytes) return;
+    overshootBytes = Math.max(overshootBytes ?? 0, weight - limitBytes);
+    const ways = explainHeld(held);
+    const evidence = `sampled PSS ${formatBytes(weight - held.bytes)} and ${ways}, allowed ${formatBytes(limitBytes)}`;
+    stop({limit: 'memory', evidence, held: ways}, 'hard', 0);
+  }
+
   if (box.scratch !== null) {
     const {scratch} = box;
     const most = stepOf(plan, 'watch.scratch')?.limitBytes ?? Infinity;
     timers.repeat(() => {
       const nextMs = scratch.look();
-      if (scratch.bytes <= most) return nextMs;
-      stop({limit: 'scratch', evidence: `found ${formatBytes(scratch.bytes)} on scratch, allowed ${formatBytes(most)}`}, 'hard', 0);
+      const over = scratch.over(most);
+      if (over === null) return nextMs;
+      stop({limit: 'scratch', ...over}, 'hard', 0);
       return null;
     });
   }
@@ -203,6 +226,8 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, overMemory, oom
     end: () => {
       timers.end();
       notices.end();
+      box.holdings?.end();
+      box.scratch?.end();
     },
     suspended: () => ({us: suspension.look(), source: suspension.source, counted}),
     levels: () => levels?.report() ?? null,
@@ -223,10 +248,25 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, overMemory, oom
               longestGapUs: level?.longestGapUs ?? null,
               samples: level?.samples ?? null,
             };
-      return {events, ...looked, overshootBytes, lookUs, ...pss};
+      return {events, ...looked, overshootBytes, lookUs, ...pss, ...heldOf([box.holdings?.report(), box.scratch?.held()])};
     },
   };
 }
+
+/** What was looked at for memory and for scratch, together. */
+function heldOf(all: readonly (HeldReport | null | undefined)[]): Pick<Watch, 'heldReads' | 'heldUs' | 'heldPeakBytes' | 'unseen'> {
+  const reports = all.filter((one): one is HeldReport => one != null);
+  const sum = (of: (one: HeldReport) => number): number | null =>
+    reports.length === 0 ? null : reports.reduce((total, one) => total + of(one), 0);
+  return {
+    heldReads: sum(({reads}) => reads),
+    heldUs: sum(({us}) => us),
+    heldPeakBytes: reports[0]?.peakBytes ?? null,
+    unseen: [...new Set(reports.flatMap(({unseen}) => unseen))].sort(),
+  };
+}
+
+type Watch = NonNullable<UsageRecord['watch']>;
 
 /** The looks at what would have been; null where the payload is not only observed. */
 function observationOf(
@@ -296,6 +336,10 @@ class Timers {
     );
     if (this.running === null) clearTimeout(timer);
     else this.running.add(timer);
+  }
+
+  get ended(): boolean {
+    return this.running === null;
   }
 
   end(): void {

@@ -162,6 +162,7 @@ function sampledPeaks(counted: GroupUsage, levels: LevelPeaks | null, sampled: S
 function memoryWithoutGroup(init: InitReport | null, sampled: Sampled | null): Partial<RecordUsage> {
   const seen: [string, number | null][] = [
     ['sampled:pss', sampled?.pssPeakBytes ?? null],
+    ['sampled:pss, and what is held without being mapped', sampled?.weightPeakBytes ?? null],
     // the sum of resident sizes counts shared pages more than once: only where no proportional size was taken
     ['sampled:rss', sampled?.pssPeakBytes == null ? (sampled?.rssPeakBytes ?? null) : null],
     ['rusage:largest process', init?.largestProcessBytes ?? null],

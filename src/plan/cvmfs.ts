@@ -7,7 +7,7 @@ import {cacheOf, configFor, parametersFor, type CvmfsMountRule} from '../policy/
 import {matchesGlob} from '../policy/glob.js';
 import type {Inputs} from './inputs.js';
 import type {ModeChoice} from './mode.js';
-import type {Step, StepOf} from './step.js';
+import {COVER_BYTES, type Step, type StepOf} from './step.js';
 
 export interface CvmfsPlan {
   /** Before anything is mounted for the box. */
@@ -61,7 +61,13 @@ export function planCvmfs(
   });
   if (mode.value !== 'box' || job.cvmfs.length === 0) return {looks, binds: [], root};
   const binds: Step[] = [
-    {op: 'mount.tmpfs', destination: root, mode: '0755', sizeBytes: null, because: 'only the repositories that the job named are there'},
+    {
+      op: 'mount.tmpfs',
+      destination: root,
+      mode: '0755',
+      sizeBytes: COVER_BYTES,
+      because: 'only the repositories that the job named are there',
+    },
     ...visible.map(([repository, because]): Step => {
       const path = `${root}/${repository}`;
       return {op: 'cvmfs.bind', repository, source: path, destination: path, because};

@@ -12,7 +12,7 @@ import type {PlannedLimits} from './limits.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {identityMounts, type IdentityChoice} from './network.js';
 import {CONTAINED, planContainer, planScratchWatch} from './scratch.js';
-import type {Step, StepOf} from './step.js';
+import {COVER_BYTES, type Step, type StepOf} from './step.js';
 import {SERVICE_LOGS} from './system.js';
 import {chooseView, planEntrances, planView, type ViewPlan} from './view.js';
 
@@ -156,18 +156,18 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
       op: 'mount.tmpfs',
       destination: '/dev/shm',
       mode: '1777',
-      sizeBytes: null,
+      sizeBytes: sizeInMemory(limits),
       because: 'private shared memory; its pages are the payload’s memory',
     },
     ...privates,
     bind(temporary, '/tmp', ['rw'], 'private, gone at the end'),
     bind(varTemporary, '/var/tmp', ['rw'], 'private, gone at the end'),
-    ...(system === null ? [] : planSystemMounts(inputs, image, bind)),
+    ...(system === null ? [] : planSystemMounts(inputs, limits, image, bind)),
     ...hidden.map((place): Step => ({
       op: 'mount.tmpfs',
       destination: place,
       mode: '0555',
-      sizeBytes: null,
+      sizeBytes: COVER_BYTES,
       because: 'records and boxes are not the payload’s to see',
     })),
     ...cvmfs.binds,
@@ -203,6 +203,9 @@ export const isOwnDirectory = ({job, policy, call}: Inputs): boolean =>
 /** A job that is to start in the node's starts in the private one. */
 const isPrivate = (path: string): boolean => ['/tmp', '/var/tmp'].includes(path);
 
+/** Twice the memory: who is over is to be found so and killed, and not to be told that a file system is full; null: no limit. */
+const sizeInMemory = ({memory}: PlannedLimits): number | null => (memory.value === null ? null : 2 * memory.value);
+
 type BindOption = 'ro' | 'rw' | 'dev' | 'late';
 type Bind = (source: string, destination: string, options: BindOption[], because: string, optional?: boolean) => Step;
 
@@ -224,7 +227,7 @@ function planSystemDirectories(own: string): Step[] {
   ];
 }
 
-function planSystemMounts({job, call}: Inputs, image: ImagePlan | null, bind: Bind): Step[] {
+function planSystemMounts({job, call}: Inputs, limits: PlannedLimits, image: ImagePlan | null, bind: Bind): Step[] {
   // a file system in a file is not mounted yet when the accounts are read
   const mounted = image?.mounts.find((step) => step.op === 'mount.squashfs');
   const source = mounted?.op === 'mount.squashfs' ? mounted.source : (image?.lower ?? '/');
@@ -235,7 +238,7 @@ function planSystemMounts({job, call}: Inputs, image: ImagePlan | null, bind: Bi
       op: 'mount.tmpfs',
       destination: '/run',
       mode: '0755',
-      sizeBytes: null,
+      sizeBytes: sizeInMemory(limits),
       because: 'the state of services; its pages are the box’s memory',
     },
     bind(SERVICE_LOGS.place, SERVICE_LOGS.inBox, ['rw'], 'what services say, for the record'),

@@ -18,3 +18,6 @@ export function stepOf<Op extends Step['op']>(plan: Plan, op: Op): StepOf<Op> | 
 /** A path of the plan on this node: `{box}` at its beginning is the box's own folder; a job's directory may be called so too. */
 export const inBox = (path: string, boxDirectory: string): string =>
   path.startsWith('{box}/') ? boxDirectory + path.slice('{box}'.length) : path;
+
+/** The size of a file system in memory that only covers something: room for the names of what is mounted in it. */
+export const COVER_BYTES = 64 * 1024;

@@ -28,7 +28,7 @@ export function runTool(
 }
 
 /** The same without waiting: whoever starts it keeps its deadline. */
-export function startTool(role: 'tare-repository' | 'tare-mounter', argv: readonly string[]): ChildProcess {
+export function startTool(role: 'tare-repository' | 'tare-mounter' | 'tare-held', argv: readonly string[]): ChildProcess {
   return childProcess().spawn(NATIVE, [role, ...argv], {
     argv0: `/proc/self/fd/${role}`,
     cwd: '/',

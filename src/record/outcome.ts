@@ -12,6 +12,8 @@ export interface Stop {
   limit: 'memory' | 'memory-stall' | 'processes' | 'wallTime' | 'cpuTime' | 'scratch';
   /** The reading that said so. */
   evidence: string;
+  /** What of memory or scratch no walk and no size of a process shows, in words; absent: nothing that matters. */
+  held?: string;
 }
 
 /** Whose memory limit the kernel killed for. */
@@ -139,9 +141,10 @@ const MEMORY_REASONS = {
   node: 'the node ran out of memory',
 } as const;
 
-function stopReason({limit}: Stop, memory = NO_FIGURES): string {
-  if (limit === 'memory') return memoryReason('payload', memory);
-  if (limit !== 'memory-stall') return `over its limit on ${LIMIT_WORDS[limit]}`;
+function stopReason({limit, held}: Stop, memory = NO_FIGURES): string {
+  const way = held === undefined ? '' : `, ${held}`;
+  if (limit === 'memory') return memoryReason('payload', memory) + way;
+  if (limit !== 'memory-stall') return `over its limit on ${LIMIT_WORDS[limit]}${way}`;
   const {allowedBytes} = memory;
   return `it made no progress at its memory limit${allowedBytes === null ? '' : `: ${formatBytes(allowedBytes)} allowed`}`;
 }

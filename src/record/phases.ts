@@ -185,6 +185,13 @@ function watchOf(a: UsageRecord['watch'], b: UsageRecord['watch']): UsageRecord[
     ...b,
     ...each(['samples', 'lookUs', 'pssReads', 'pssUs'], sum, a, b),
     ...each(['longestGapUs', 'overshootBytes', 'pssLongestUs'], most, a, b),
+    ...(a.unseen === undefined && b.unseen === undefined
+      ? {} // records of older versions
+      : {
+          ...each(['heldReads', 'heldUs'], sum, a, b),
+          ...each(['heldPeakBytes'], most, a, b),
+          unseen: [...new Set([...(a.unseen ?? []), ...(b.unseen ?? [])])].sort(),
+        }),
   };
 }
 
