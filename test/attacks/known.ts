@@ -10,7 +10,6 @@ import type {Verdict, Way} from './attack.js';
 const WHERE = {
   everywhere: () => true,
   'without control groups': ({role}) => !hasGroups(role),
-  'where scratch is watched': ({role}) => role === 'user',
   'in small machines of users': ({role, pattern}) => role === 'user' && pattern === 'vm-lite',
   'in boxes that are no small machines': ({pattern}) => pattern !== 'vm-lite',
 } satisfies Record<string, (way: Way) => boolean>;
@@ -26,21 +25,14 @@ export interface Known {
   race?: true;
 }
 
-const WATCHED = 'X13: what is watched is the memory that processes have mapped; a control group sees all of it';
-
 export const KNOWN: readonly Known[] = [
-  ...['memfd', 'sysv', 'sockets', 'pipes', 'page-tables', 'dentries', 'epoll'].map((kind): Known => ({
-    attack: `memory-${kind}`,
-    what: /./,
+  {
+    attack: 'memory-epoll',
+    what: /watches of epoll/,
     where: 'without control groups',
-    reason: WATCHED,
-  })),
-  ...['deleted', 'locked', 'inodes'].map((kind): Known => ({
-    attack: `scratch-${kind}`,
-    what: /./,
-    where: 'where scratch is watched',
-    reason: 'what is watched are the files that are found; root gives a box a file system of that size',
-  })),
+    reason:
+      'X13: no list says whose an instance of epoll is that processes share; the kernel allows an account 4 % of the node’s memory for them',
+  },
   {
     attack: 'affinity',
     what: /cores of/,

@@ -63,6 +63,7 @@ const ROWS = {
   'node/cgroup/groups': {usual: ['root', 'condor'], also: BY_KERNEL_AND_LAYOUT},
   'node/host/facts': {usual: ['root', 'condor', 'none'], also: BY_KERNEL_AND_LAYOUT},
   'node/box/memory': {usual: ['root', 'condor', 'none'], also: BY_KERNEL_AND_LAYOUT},
+  'node/box/held': long('none', 'bullseye'),
   'node/box/slot-memory': long('root', 'bullseye', 'hybrid'),
   'node/box/cores': {usual: ['condor'], also: ['root', 'none']},
   'node/box/cpu-time': long('root', 'condor', 'bullseye'),

@@ -23,6 +23,7 @@ const PEAKS: Sampled = {
   pssPeakBytes: null,
   vmemPeakBytes: null,
   swapPeakBytes: null,
+  weightPeakBytes: null,
   rssAverageBytes: null,
   pssAverageBytes: null,
   vmemAverageBytes: null,
@@ -83,6 +84,13 @@ describe('the payload’s weight', () => {
   const memory: [title: string, peaks: Partial<Sampled> | null, init: InitReport | null, bytes: number | null, source: string | null][] = [
     ['the resident sum', {}, INIT, 20 * MIB, 'sampled:rss'],
     ['the proportional size where it was taken', {pssPeakBytes: 12 * MIB}, INIT, 12 * MIB, 'sampled:pss'],
+    [
+      'with what is held besides, where that is more',
+      {pssPeakBytes: 12 * MIB, weightPeakBytes: 30 * MIB},
+      INIT,
+      30 * MIB,
+      'sampled:pss, and what is held without being mapped',
+    ],
     ['the largest process where no sample was taken', null, INIT, 5 * MIB, 'rusage:largest process'],
     ['unknown', null, null, null, null],
   ];
@@ -158,7 +166,7 @@ describe('watches', () => {
   }
   const watch = async (step: Step, box: Partial<WatchedBox>, ms = 30): Promise<Seen> => {
     const seen: Seen = {stops: [], oomKills: 0, watch: null, notes: []};
-    const full: WatchedBox = {groups: noGroups, sampler: null, sampled: true, scratch: null, executedUs: monotonicUs(), cpus: 2, ...box};
+    const full: WatchedBox = {groups: noGroups, sampler: null, holdings: null, sampled: true, scratch: null, executedUs: monotonicUs(), cpus: 2, ...box};
     const watches = startWatches({...plan(), steps: [step]}, full, {
       stop: (...stop) => seen.stops.push(stop),
       overMemory: () => false,
@@ -219,6 +227,10 @@ describe('watches', () => {
       pssReads: 2,
       pssUs: 8,
       pssLongestUs: 5,
+      heldReads: null,
+      heldUs: null,
+      heldPeakBytes: null,
+      unseen: [],
     });
     // the walk of every mapping is made only when the cheap sum is over
     let walks = 0;
