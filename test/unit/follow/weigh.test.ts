@@ -166,7 +166,16 @@ describe('watches', () => {
   }
   const watch = async (step: Step, box: Partial<WatchedBox>, ms = 30): Promise<Seen> => {
     const seen: Seen = {stops: [], oomKills: 0, watch: null, notes: []};
-    const full: WatchedBox = {groups: noGroups, sampler: null, holdings: null, sampled: true, scratch: null, executedUs: monotonicUs(), cpus: 2, ...box};
+    const full: WatchedBox = {
+      groups: noGroups,
+      sampler: null,
+      holdings: null,
+      sampled: true,
+      scratch: null,
+      executedUs: monotonicUs(),
+      cpus: 2,
+      ...box,
+    };
     const watches = startWatches({...plan(), steps: [step]}, full, {
       stop: (...stop) => seen.stops.push(stop),
       overMemory: () => false,
