@@ -225,7 +225,7 @@ describe('the bundle', () => {
     const made = small({job: {cvmfs: ['a.example.org', 'b.example.org']}});
     const own = config(made).mounts.filter(({destination}) => destination.startsWith('/cvmfs'));
     expect(own.map(({destination, options}) => [destination, options])).to.deep.equal([
-      ['/cvmfs', ['nosuid', 'nodev', 'mode=0755']],
+      ['/cvmfs', ['nosuid', 'nodev', 'mode=0755', 'size=65536']],
       ['/cvmfs/a.example.org', ['rbind', 'ro', 'nosuid', 'nodev', 'rslave']],
       ['/cvmfs/b.example.org', ['rbind', 'ro', 'nosuid', 'nodev', 'rslave']],
     ]);
