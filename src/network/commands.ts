@@ -55,7 +55,7 @@ export function connectCommands(steps: readonly Step[], id: string, pid: number,
           steps.find((one) => one.op === 'network.address'),
         );
       case 'network.address':
-        return [noAdvertisements(step, pid), inBox(step, pid, addressLines(step, addresses))];
+        return [noAdvertisements(step, pid), pingForAll(step, pid), inBox(step, pid, addressLines(step, addresses))];
       case 'network.nat':
       case 'network.apart':
         return [rules(step, addresses)];
@@ -128,9 +128,16 @@ function addressLines({device}: StepOf<'network.address'>, addresses: readonly B
 }
 
 /** What routers advertise is no lease: no further address, no other way out. The device is still down. Without IPv6 there is nothing to switch off. */
-const noAdvertisements = ({device, nsenter}: StepOf<'network.address'>, pid: number): Command => ({
+const noAdvertisements = (step: StepOf<'network.address'>, pid: number): Command =>
+  setting(step, pid, `echo 0 >/proc/sys/net/ipv6/conf/${step.device}/accept_ra`);
+
+/** ping without CAP_NET_RAW, for every group, as the kernel has it for none (icmp(7)). */
+const pingForAll = (step: StepOf<'network.address'>, pid: number): Command =>
+  setting(step, pid, 'echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range');
+
+const setting = ({nsenter}: StepOf<'network.address'>, pid: number, script: string): Command => ({
   program: nsenter,
-  argv: [`--net=/proc/${pid}/ns/net`, '--', '/bin/sh', '-c', 'echo 0 >"/proc/sys/net/ipv6/conf/$0/accept_ra"', device],
+  argv: [`--net=/proc/${pid}/ns/net`, '--', '/bin/sh', '-c', script],
   input: null,
   optional: true,
 });

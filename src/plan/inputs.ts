@@ -19,6 +19,8 @@ export interface Call {
   closed?: readonly string[];
   /** Where paths lead that go through links: each as it is written, and without them; absent: none does. */
   real?: Readonly<Record<string, string>>;
+  /** Of the node's /run what the payload's account can reach: entries of the policy's, and files that the environment names as credentials. Absent: nothing. */
+  run?: readonly string[];
   /** The job starts in a directory that is not its own: neither where it was called nor its account's, or one for all to write to. Absent: it is its own. */
   foreignDirectory?: true;
   /** What the batch system granted, null where it does not say. */

@@ -1,25 +1,26 @@
 /** The box's file system: the node's, read-only, with private temporary directories, and what the job may write to. */
 
 import type {Valued} from '../job/job.js';
-import {normalize} from 'node:path/posix';
 import {liesIn, matchesPathGlob} from '../policy/glob.js';
 import {ownPlaces} from '../policy/places.js';
 import {throughClosed} from './closed.js';
+import {credentialsOf, type Credential} from './credentials.js';
 import {planImage, type ImagePlan} from './image.js';
 import type {CvmfsPlan} from './cvmfs.js';
 import type {Inputs} from './inputs.js';
 import type {PlannedLimits} from './limits.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {identityMounts, type IdentityChoice} from './network.js';
+import {checkStartInRun, planRun, RUN} from './run.js';
 import {CONTAINED, planContainer, planScratchWatch} from './scratch.js';
 import {COVER_BYTES, type Step, type StepOf} from './step.js';
 import {SERVICE_LOGS} from './system.js';
 import {chooseView, planEntrances, planView, type ViewPlan} from './view.js';
 
 /** Directories of the node that are replaced by private ones: what lies there is not in the box unless it is bound. */
-const PRIVATE = ['/tmp', '/var/tmp', '/dev', '/proc'] as const;
+const PRIVATE = ['/tmp', '/var/tmp', '/dev', '/proc', RUN] as const;
 /** Private directories in which a credential can lie. Neither they themselves nor /proc and /dev are ever brought back: that would undo them. */
-const HIDES_CREDENTIALS = ['/tmp', '/var/tmp', '/dev/shm'] as const;
+const HIDES_CREDENTIALS = ['/tmp', '/var/tmp', '/dev/shm', RUN] as const;
 /** Nothing below these is made writable: a control group that is writable in the box is a way out of its limits, and what lies in the node's /dev/shm is nobody's memory when the job is over. */
 const NEVER_BELOW = ['/dev', '/proc', '/sys'];
 /** A work directory that is one of these stays read-only: making it writable would be making the node writable. */
@@ -73,6 +74,8 @@ export interface MountedSystem {
 
 /** What a box has beside the node's files. */
 export interface MountParts {
+  /** The box's network is not the node's. */
+  ownNetwork: boolean;
   /** What the box is told about itself, on its own /dev before that becomes read-only. */
   features: readonly Step[];
   /** null: it is no small machine. */
@@ -83,7 +86,7 @@ export interface MountParts {
   cvmfs: CvmfsPlan;
 }
 
-export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, system, own, cvmfs}: MountParts): MountPlan {
+export function planMounts(inputs: Inputs, limits: PlannedLimits, {ownNetwork, features, system, own, cvmfs}: MountParts): MountPlan {
   const {job, facts} = inputs;
   const work = job.workDirectory.value;
   const choice = chooseView(inputs);
@@ -111,13 +114,17 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
   const [temporary, varTemporary] = [`${private_}/tmp`, `${private_}/var-tmp`];
   const credentials = planCredentials(inputs, writable, choice.image !== null);
   const identity = identityMounts(own, choice.image !== null);
+  // an image has a /run of its own, and a small machine an empty one
+  const run = system === null && choice.image === null ? planRun(inputs, ownNetwork) : null;
+  checkStartInRun(inputs, inputs.call.real?.[work] ?? work, isOwnDirectory(inputs));
   const repositories = cvmfs.binds.length === 0 ? [] : [cvmfs.root];
   const destinations = [
     '/proc',
     '/dev',
     '/tmp',
     '/var/tmp',
-    ...(system === null ? [] : ['/sys', '/run', '/etc/passwd', '/etc/group']),
+    ...(run === null ? [] : [RUN]),
+    ...(system === null ? [] : ['/sys', RUN, '/etc/passwd', '/etc/group']),
     ...repositories,
     ...credentials.map(({path}) => path),
     ...writable.map(({value}) => value),
@@ -159,6 +166,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
       sizeBytes: sizeInMemory(limits),
       because: 'private shared memory; its pages are the payload’s memory',
     },
+    ...(run?.before ?? []),
     ...privates,
     bind(temporary, '/tmp', ['rw'], 'private, gone at the end'),
     bind(varTemporary, '/var/tmp', ['rw'], 'private, gone at the end'),
@@ -179,6 +187,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {features, sys
     ...writable.map(({value, provenance}) =>
       bind(value, value, written, value === real(work) ? 'the work directory' : `writable (${provenance.at})`),
     ),
+    ...(run?.after ?? []),
     // what is hidden in the box is hidden in a view too
     ...(view === null ? [] : planEntrances(view, [...destinations, ...hidden])),
   ];
@@ -236,7 +245,7 @@ function planSystemMounts({job, call}: Inputs, limits: PlannedLimits, image: Ima
   return [
     {
       op: 'mount.tmpfs',
-      destination: '/run',
+      destination: RUN,
       mode: '0755',
       sizeBytes: sizeInMemory(limits),
       because: 'the state of services; its pages are the box’s memory',
@@ -309,30 +318,16 @@ function planDevices({job, policy, facts}: Inputs): Valued<string>[] {
 }
 
 /** Credential files that a private directory would hide. A file elsewhere is visible as it is, but in an image: then `all` are needed. */
-function planCredentials({policy, call}: Inputs, writable: Valued<string>[], all: boolean): {path: string; because: string}[] {
-  const {uid} = call.identity.value;
-  const candidates = policy.credentials.value.flatMap((name) => {
-    const path = credentialPath(call.environment[name]);
-    return path === null ? [] : [{path, because: `credential named by ${name}`}];
-  });
-  candidates.push(
-    {path: `/tmp/x509up_u${String(uid)}`, because: 'where a proxy certificate lies by default'},
-    {path: `/tmp/bt_u${String(uid)}`, because: 'where a bearer token lies by default (WLCG bearer token discovery)'},
-    {path: `/tmp/krb5cc_${String(uid)}`, because: 'where a Kerberos ticket lies by default'},
-  );
+function planCredentials({policy, call}: Inputs, writable: Valued<string>[], all: boolean): Credential[] {
+  const candidates = credentialsOf(policy, call);
   const isHidden = (path: string): boolean => HIDES_CREDENTIALS.some((directory) => path.startsWith(`${directory}/`));
   const hidden = candidates.filter(({path}) => isHidden(path) || (all && !isNeverWritable(path) && !isCovered(path)));
   return hidden.filter(({path}, index) => {
     const first = hidden.findIndex((other) => other.path === path) === index;
     // what lies below another is bound with it, or cannot be there
     const alone = !hidden.some((other) => other.path !== path && liesIn(path, other.path));
-    return first && alone && !writable.some(({value}) => liesIn(path, value));
+    // in /run a name could lead to whoever listens there
+    const isFile = !liesIn(path, RUN) || call.run?.includes(path) === true;
+    return first && alone && isFile && !writable.some(({value}) => liesIn(path, value));
   });
-}
-
-/** The file in the value of a credential variable; KRB5CCNAME may say FILE:, DIR: or DIR:: before it, other kinds are no files. */
-function credentialPath(value: string | undefined): string | null {
-  const path = value?.replace(/^(?:FILE:|DIR::?)/, '');
-  // `..` and a final slash would name the private directory itself, or what lies beside it
-  return path?.startsWith('/') === true ? normalize(path).replace(/\/$/, '') : null;
 }

@@ -127,7 +127,7 @@ function planSteps(inputs: Inputs, {mode, limits, network, pattern, own, observe
   const cvmfs = planCvmfs(inputs, mode, system);
   steps.push(...cvmfs.looks);
   const ownNetwork = network === 'none';
-  const parts = {features: planFeatures(inputs, limits, mode), system: system ? {ownNetwork} : null, own, cvmfs};
+  const parts = {ownNetwork, features: planFeatures(inputs, limits, mode), system: system ? {ownNetwork} : null, own, cvmfs};
   const mounts = boxed ? planMounts(inputs, limits, parts) : null;
   if (!boxed) steps.push(...planFeatures(inputs, limits, mode));
   if (boxed) {

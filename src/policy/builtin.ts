@@ -49,6 +49,23 @@ export const BUILTIN: Readonly<Policy> = {
   network: builtin(['host', 'none']),
   devices: builtin(['/dev/fuse', '/dev/nvidia*', '/dev/dri/*', '/dev/kfd']),
   writable: builtin([]),
+  run: builtin([
+    // name services; sssd's pipes are in /var/lib/sss, but for that of its Kerberos cache
+    '/run/.heim_org.h5l.kcm-socket',
+    '/run/nscd',
+    '/run/nslcd',
+    '/run/samba/winbindd',
+    '/run/systemd/userdb',
+    // who a command of the batch system is: munge's socket, or Slurm's own, beside the configuration that slurmd was sent
+    '/run/munge',
+    '/run/slurm',
+    // what /etc/resolv.conf leads to
+    '/run/systemd/resolve',
+    '/run/resolvconf',
+    '/run/NetworkManager/resolv.conf',
+    '/run/NetworkManager/no-stub-resolv.conf',
+    '/run/netconfig',
+  ]),
   filesystem: builtin(['node', 'shared', 'private']),
   images: builtin([]),
   servicesWithinUs: builtin(120e6),

@@ -33,6 +33,8 @@ export interface Ruled {
   /** Patterns with `*`. */
   devices: Valued<string[]>;
   writable: Valued<string[]>;
+  /** What a box has of the node’s /run. */
+  run: Valued<string[]>;
   /** The first is the default. */
   filesystem: Valued<FileSystem[]>;
   /** Patterns with `*`, and digests. */

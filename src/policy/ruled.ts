@@ -33,7 +33,7 @@ export function readRuled(written: WrittenRuled, locate: Locate, problems: Probl
     devices,
     writable,
   } = written;
-  const {filesystem, images, services, seccomp, scratch, cvmfs} = written;
+  const {run, filesystem, images, services, seccomp, scratch, cvmfs} = written;
   const valued = <T>(value: T, pointer: string): Valued<T> => ({value, provenance: {source: 'policy', at: locate(pointer)}});
   if (mode !== undefined) setting.mode = valued(readMode(mode), '/mode');
   if (patterns !== undefined) setting.patterns = valued(patterns, '/patterns');
@@ -60,6 +60,7 @@ export function readRuled(written: WrittenRuled, locate: Locate, problems: Probl
   if (network !== undefined) setting.network = valued(network, '/network');
   if (devices !== undefined) setting.devices = valued(devices, '/devices');
   if (writable !== undefined) setting.writable = valued(writable, '/writable');
+  if (run !== undefined) setting.run = valued(run, '/run');
   if (filesystem !== undefined) setting.filesystem = valued(filesystem, '/filesystem');
   if (images !== undefined) setting.images = valued(images, '/images');
   const within = services?.within;

@@ -1,7 +1,7 @@
 /** Everything that is decided before anything is touched: documents, facts, plan. */
 
 import {randomBytes} from 'node:crypto';
-import {statfsSync, statSync} from 'node:fs';
+import {realpathSync, statfsSync, statSync} from 'node:fs';
 import {dirname, resolve} from 'node:path';
 import type {Through} from '../host/abandon.js';
 import type {BatchJob, BatchSettings} from '@tare/contract';
@@ -15,8 +15,10 @@ import type {Job, Valued} from '../job/job.js';
 import {applyFlags, type JobFlags} from '../job/flags.js';
 import {jobFromCommand, jobFromDocument} from '../job/load.js';
 import {formatDuration} from '../job/quantity.js';
+import {credentialsOf} from '../plan/credentials.js';
 import type {Call, CallSlot, Inputs} from '../plan/inputs.js';
 import {makePlan} from '../plan/plan.js';
+import {RUN} from '../plan/run.js';
 import {slotHere} from '../plan/slot.js';
 import {stepOf, stepsOf} from '../plan/step.js';
 import {BUILTIN} from '../policy/builtin.js';
@@ -34,7 +36,7 @@ import type {Phases} from './earlier.js';
 import {leadsTo} from '../files/network-path.js';
 import {pinnedCpus} from '../box/pinned.js';
 import {checkSavedPlan} from './saved-plan.js';
-import {closedAbove} from '../files/closed.js';
+import {closedAbove, isWithinReach} from '../files/closed.js';
 import {realPlace} from '../files/real-place.js';
 import {isSquashed, statSquashed} from '../files/squashed.js';
 import {tryView} from './trial.js';
@@ -169,6 +171,7 @@ async function prepareJob(
     tasks: request.stepDirectory === undefined ? undefined : batch.together?.count,
     unboxed: unboxedReason(known, policy),
     ...(isForeign(job.workDirectory, cwd, policy, identity.value) ? {foreignDirectory: true as const} : {}),
+    run: reachableInRun(policy, {identity, environment}),
     ...mountPaths(job, batch, policy, facts.caller.uid, identity.value),
     sample: Number.parseInt(known.id.slice(0, 8), 16) / 2 ** 32,
   };
@@ -193,6 +196,22 @@ function mountPaths(job: Job, batch: BatchJob, policy: Policy, callerUid: number
     account,
   );
   return {...(closed.length === 0 ? {} : {closed}), ...(real.length === 0 ? {} : {real: Object.fromEntries(real)})};
+}
+
+/** Of the node's /run: what the policy or a rule of it may show, and credentials, which are no sockets. A directory that is closed to the account would fail the box. */
+function reachableInRun(policy: Policy, call: Pick<Call, 'identity' | 'environment'>): string[] {
+  const named = [policy.run.value, ...policy.rules.map(({set}) => set.run?.value ?? [])].flat();
+  const credentials = credentialsOf(policy, call).flatMap(({path}) => (liesIn(path, RUN) ? [path] : []));
+  const isThere = (path: string, file: boolean): boolean => {
+    try {
+      const place = realpathSync(path);
+      return (!file || statSync(place).isFile()) && isWithinReach(place, call.identity.value);
+    } catch {
+      return false;
+    }
+  };
+  const found = [...named.filter((path) => isThere(path, false)), ...credentials.filter((path) => isThere(path, true))];
+  return [...new Set(found)];
 }
 
 /**

@@ -11,7 +11,6 @@ const WHERE = {
   everywhere: () => true,
   'without control groups': ({role}) => !hasGroups(role),
   'in small machines of users': ({role, pattern}) => role === 'user' && pattern === 'vm-lite',
-  'in boxes that are no small machines': ({pattern}) => pattern !== 'vm-lite',
 } satisfies Record<string, (way: Way) => boolean>;
 
 export interface Known {
@@ -41,12 +40,6 @@ export const KNOWN: readonly Known[] = [
     race: true,
   },
   {
-    attack: 'sockets',
-    what: /a pathname socket/,
-    where: 'in boxes that are no small machines',
-    reason: 'low of X: /run of the node is seen, with the sockets of its services; they are out of reach in an image',
-  },
-  {
     attack: 'init-reach',
     what: /descriptors of|core dumps of/,
     where: 'in small machines of users',
@@ -57,12 +50,6 @@ export const KNOWN: readonly Known[] = [
     what: /uid 0|hierarchy|root group/,
     where: 'everywhere',
     reason: 'X9: uid 0 of root’s small machines is the node’s',
-  },
-  {
-    attack: 'neighbours',
-    what: /becomes another/,
-    where: 'everywhere',
-    reason: 'X16: a service may send raw frames, and the node believes them',
   },
 ];
 

@@ -1,6 +1,6 @@
 /** The limit on scratch: the kernel's where a file system of its own holds it, else watched; the peak is in the record. */
 import {expect} from 'chai';
-import {existsSync, readdirSync} from 'node:fs';
+import {chmodSync, existsSync, mkdirSync, readdirSync, rmSync} from 'node:fs';
 import {imageBytes} from '../../../src/follow/contain.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
@@ -52,17 +52,16 @@ for (const role of ROLES) {
 
       it('holds what is written to the view, too', async function () {
         need(this, program('mkfs.ext4') !== null && existsSync('/dev/loop-control'), 'there are no loop devices, or no mkfs.ext4');
-        const {stdout, stderr} = await site.run([
-          '--scratch',
-          '30MiB',
-          '--filesystem',
-          'shared',
-          '--',
-          '/bin/sh',
-          '-c',
-          fill('/run/lock', 60),
-        ]);
-        expect(stdout, stderr).to.match(/^(No space left\n3\d{7}\n)?$/);
+        const open = '/srv/tare-test-open';
+        mkdirSync(open);
+        chmodSync(open, 0o1777);
+        try {
+          const job = ['--scratch', '30MiB', '--filesystem', 'shared', '--', '/bin/sh', '-c', fill(open, 60)];
+          const {stdout, stderr} = await site.run(job);
+          expect(stdout, stderr).to.match(/^No space left\n3\d{7}\n$/);
+        } finally {
+          rmSync(open, {recursive: true});
+        }
       });
 
       it('is watched where the file system cannot be made', async () => {

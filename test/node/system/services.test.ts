@@ -76,6 +76,19 @@ for (const role of ROLES) {
       expect(existsSync(join(site.work, 'made'))).to.equal(true);
     });
 
+    it('a service has the capabilities that the field gives, but none for raw frames', async () => {
+      const command = sh('grep CapBnd /proc/self/status >/run/caps; mv /run/caps /run/said; exec sleep 1000');
+      const {stdout, stderr} = await run({
+        image: image(),
+        network: 'none',
+        services: [{name: 'says', command, ready: {file: '/run/said', within: '60s'}}],
+        command: sh('cat /run/said'),
+      });
+      const [, set = ''] = /CapBnd:\t(\w+)/.exec(stdout) ?? [];
+      // CAP_CHOWN and CAP_NET_RAW, by their numbers
+      expect([0n, 13n].map((bit) => (BigInt(`0x${set || '0'}`) >> bit) & 1n), stdout + stderr).to.deep.equal([1n, 0n]);
+    });
+
     it('diff says each path once, though the work directory’s mount point is in the view and in /tmp', async () => {
       const file = site.policy(policy());
       const child = site.start([

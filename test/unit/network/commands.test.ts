@@ -52,7 +52,8 @@ describe('network: commands', () => {
       {address: 'fd00::2', prefix: 64, gateway: 'fd00::1'},
     ];
     expect(lines([{op: 'network.address', device: 'eth0', program: 'ip', nsenter: 'nsenter', because}], both)).to.deep.equal([
-      'nsenter --net=/proc/77/ns/net -- /bin/sh -c echo 0 >"/proc/sys/net/ipv6/conf/$0/accept_ra" eth0',
+      'nsenter --net=/proc/77/ns/net -- /bin/sh -c echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_ra',
+      'nsenter --net=/proc/77/ns/net -- /bin/sh -c echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range',
       'nsenter --net=/proc/77/ns/net -- ip -batch -',
       'link set dev lo up',
       'address replace 10.0.0.2/24 dev eth0',

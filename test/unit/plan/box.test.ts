@@ -28,6 +28,7 @@ describe('mounts', () => {
       'mount.bind /dev/tare',
       'mount.readonly /dev',
       'mount.tmpfs /dev/shm',
+      'mount.tmpfs /run',
       'mount.bind /tmp',
       'mount.bind /var/tmp',
       'mount.bind /tmp/x509up_u1001',
@@ -35,6 +36,7 @@ describe('mounts', () => {
       'mount.bind /tmp/krb5cc_1001',
       `mount.bind ${WORK}`,
       'mount.bind /data/atlas',
+      'mount.readonly /run',
     ]);
     expect(stepsOf(made, 'directory.create').map(({path, mode, owner}) => [path, mode, owner])).to.deep.equal([
       ['{box}/tmp', '0700', 'job'],

@@ -246,7 +246,7 @@ describe('services in the launch frame', () => {
   it('get no signal of the caller’s, none of its environment, and few capabilities', () => {
     const strings = launched(small());
     const web = strings.slice(strings.indexOf('Nweb'), strings.indexOf('Npayload'));
-    expect(web).to.include.members(['S', '0', 'ca80425fb', 'vnginx', 'vdaemon off;']);
+    expect(web).to.include.members(['S', '0', 'ca80405fb', 'vnginx', 'vdaemon off;']);
   });
   it('the payload’s argv is the caller’s, byte for byte', () => {
     expect(launched(small(), 2)).to.include('a@2');
