@@ -78,6 +78,8 @@ int main(int argc, char **argv, char **environment)
 		return opaque_main(argv[2]);
 	if (argc > 6 && is_role(argc, argv, "tare-clear"))
 		return clear_main(argv + 2, argv + 6);
+	if (argc > 8 && is_role(argc, argv, "tare-own"))
+		return own_main(argv + 2);
 	if (is_role(argc, argv, "tare-trial"))
 		return trial_main(argc, argv);
 	if (argc == 3 && is_role(argc, argv, "tare-clock"))

@@ -16,7 +16,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-enum { OPEN_AT_ONCE = 32 };
+enum {
+	OPEN_AT_ONCE = 32,
+	OWN_DEPTH = 400, /* each has a descriptor open */
+};
 
 static bool advanced; /* something of the tree was removed, or brought nearer */
 
@@ -186,4 +189,59 @@ int clear_main(char **ids, char **directories)
 		left = left || access(*directories, F_OK) == 0 || errno != ENOENT;
 	}
 	return left ? EXIT_WRAPPER : 0;
+}
+
+struct ids {
+	long first, count, own;
+};
+
+static bool parse_ids(struct ids *ids, char **words)
+{
+	return parse_number(words[0], 0, 0xfffffffeL, &ids->first) && parse_number(words[1], 0, 0xffffffffL, &ids->count) &&
+	       parse_number(words[2], 0, 0xfffffffeL, &ids->own);
+}
+
+static unsigned owned(const struct ids *ids, unsigned id)
+{
+	return id >= ids->first && id < ids->first + ids->count ? (unsigned)ids->own : (unsigned)-1;
+}
+
+/* The file that is looked at is the one that is changed, whatever is put in its place meanwhile. */
+static void own_at(int at, const char *name, dev_t device, const struct ids *ids, int depth)
+{
+	struct stat found;
+	int fd = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	/* a path that was made to lead elsewhere leads to no directory of the account's */
+	if (fd < 0 || fstat(fd, &found) || (device ? found.st_dev != device : found.st_uid != (uid_t)ids[0].own)) {
+		close_kept(fd);
+		return;
+	}
+	unsigned uid = owned(&ids[0], found.st_uid), gid = owned(&ids[1], found.st_gid);
+	if (uid != (unsigned)-1 || gid != (unsigned)-1)
+		fchownat(fd, "", uid, gid, AT_EMPTY_PATH);
+	int inner = S_ISDIR(found.st_mode) && depth < OWN_DEPTH ? openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	close_kept(fd);
+	DIR *directory = inner < 0 ? NULL : fdopendir(inner);
+	if (!directory) {
+		close_kept(inner);
+		return;
+	}
+	for (const struct dirent *entry; (entry = readdir(directory));)
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			own_at(inner, entry->d_name, found.st_dev, ids, depth + 1);
+	closedir(directory);
+}
+
+/* `tare-own UID COUNT OWN GID COUNT OWN DIRECTORY…`: what is below a directory, on its disk, and belongs to an id of the range becomes
+ * OWN's. The directory itself has to be OWN's. Links are not followed. */
+int own_main(char **words)
+{
+	struct ids ids[2];
+
+	if (!parse_ids(&ids[0], words) || !parse_ids(&ids[1], words + 3))
+		die("tare-own: uids and gids as start, count and whose they become, then directories");
+	for (words += 6; *words; words++)
+		own_at(AT_FDCWD, *words, 0, ids, 0);
+	return 0;
 }

@@ -165,6 +165,69 @@ static bool op_root(char *const *words)
 	return mapped && setgid(0) == 0 && setuid(0) == 0 && own_mounts();
 }
 
+/* A process that is in a user namespace with these maps, until its end of the pipe is closed; -1: it cannot be had. */
+static pid_t namespace_holder(const char *uids, const char *gids, int *release)
+{
+	int begun[2], end[2];
+	char word;
+
+	if (pipe2(begun, O_CLOEXEC))
+		return -1;
+	if (pipe2(end, O_CLOEXEC)) {
+		close_kept(begun[0]);
+		close_kept(begun[1]);
+		return -1;
+	}
+	pid_t holder = fork();
+	if (holder == 0) {
+		close(end[1]);
+		if (unshare(CLONE_NEWUSER) == 0 && write(begun[1], "n", 1) == 1 && read(end[0], &word, 1) >= 0)
+			_exit(0);
+		_exit(1);
+	}
+	close_kept(begun[1]);
+	close_kept(end[0]);
+	char *uid_map = xprintf("/proc/%d/uid_map", holder), *gid_map = xprintf("/proc/%d/gid_map", holder);
+	bool made = holder > 0 && read(begun[0], &word, 1) == 1 && write_file(uid_map, uids) && write_file(gid_map, gids);
+	close_kept(begun[0]);
+	free(uid_map);
+	free(gid_map);
+	*release = end[1];
+	if (made)
+		return holder;
+	close_kept(end[1]);
+	if (holder > 0)
+		await_child(holder);
+	errno = EPERM;
+	return -1;
+}
+
+/* SOURCE, with what is mounted below it left out, at DIRECTORY with the owners that a user namespace with these maps has for its files. */
+static bool op_shift(char *const *words)
+{
+	int release, tree = (int)syscall(SYS_open_tree, AT_FDCWD, words[1], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (tree < 0)
+		return false;
+	pid_t holder = namespace_holder(words[3], words[4], &release);
+	if (holder < 0) {
+		close_kept(tree);
+		return false;
+	}
+	char *path = xprintf("/proc/%d/ns/user", holder);
+	int namespace = open(path, O_RDONLY | O_CLOEXEC);
+	struct mount_attr attributes = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (unsigned)namespace };
+	bool done = namespace >= 0 && syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes) == 0 &&
+		    attach_tree(tree, words[2]);
+	int error = errno;
+	close_kept(namespace);
+	close_kept(release);
+	close_kept(tree);
+	free(path);
+	await_child(holder);
+	errno = error;
+	return done;
+}
+
 /* FILE becomes a file system at DIRECTORY; the device is gone with its last mount. */
 static bool configure_loop(int device, int file)
 {
@@ -817,8 +880,11 @@ static bool descend(int *lower, int *upper, const char *name)
 	if (!made && errno != EEXIST)
 		return false;
 	int fresh = open_directory_at(*upper, name);
-	/* whatever the umask */
-	if (fresh < 0 || (made && fchmod(fresh, 0755)) || (below >= 0 && !mirror(below, fresh)))
+	struct stat above;
+	/* whatever the umask; what the lower side lacks is whose the directory above it is */
+	bool given = !made || (fresh >= 0 && fchmod(fresh, 0755) == 0 && fstat(*upper, &above) == 0 &&
+			       fchown(fresh, above.st_uid, above.st_gid) == 0);
+	if (fresh < 0 || !given || (below >= 0 && !mirror(below, fresh)))
 		return false;
 	close(*upper);
 	if (*lower >= 0)
@@ -878,6 +944,7 @@ static const struct known {
 	{ "tmpfs", 3, 1, op_tmpfs },
 	{ "directory", 5, 1, op_directory },
 	{ "point", 4, 3, op_point },
+	{ "shift", 5, 1, op_shift },
 	{ "overlay", 6, 4, op_overlay },
 	{ "fuse", 5, 4, op_fuse },
 	{ "squashfs", 5, 1, op_squashfs },

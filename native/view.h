@@ -68,5 +68,6 @@ bool bound_capabilities(unsigned long long kept);
 int trial_main(int argc, char **argv);
 int opaque_main(const char *directory);
 int clear_main(char **ids, char **directories);
+int own_main(char **words);
 
 #endif

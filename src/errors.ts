@@ -63,6 +63,7 @@ export const ERRORS = {
   },
   IMAGE_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the policy does not allow the image that the job asks for'},
   INIT_UNAVAILABLE: {exit: EXIT.failure, kind: 'node', summary: 'the image has no such init, or this node cannot run it'},
+  MACHINE_IDS: {exit: EXIT.failure, kind: 'node', summary: 'ids that accounts of a small machine were to have are somebody’s on this node'},
   SERVICES_FAILED: {
     exit: EXIT.failure,
     kind: 'input',

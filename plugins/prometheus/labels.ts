@@ -43,6 +43,7 @@ export const FLAGS = [
   'memory-misjudged',
   'nested',
   'no-benchmark',
+  'node-root',
   'observe',
   'oom-verdict-uncertain',
   'over-limit',

@@ -27,6 +27,7 @@ import type {BubblewrapAbilities} from '../host/facts.js';
 import {childProcess} from '../host/spawn.js';
 import {FEATURES} from '../plan/features.js';
 import {IDENTITY} from '../plan/network.js';
+import {rootOf, type IdMaps} from '../plan/machine-ids.js';
 import {isContained} from '../plan/scratch.js';
 import {inBox, stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import type {NodePlaces} from '../policy/places.js';
@@ -151,6 +152,7 @@ export function makeScratch(plan: Plan, id: string, recordId: string, identity: 
   guard(() => {
     mkdirSync(scratchDirectory(plan, id), {mode: 0o711});
     const owner = stepsOf(plan, 'identity.take')[0];
+    const root = rootOf(stepOf(plan, 'namespace.unshare')?.maps);
     for (const step of stepsOf(plan, 'features.provide')) writeFeatures(step, inBox(FEATURES, scratchDirectory(plan, id)), id, recordId);
     writeIdentity(plan, id, identity, scratchDirectory(plan, id));
     for (const {path, mode, owner: whose} of stepsOf(plan, 'directory.create')) {
@@ -158,7 +160,8 @@ export function makeScratch(plan: Plan, id: string, recordId: string, identity: 
       const place = inBox(path, scratchDirectory(plan, id));
       mkdirSync(place, {mode: 0o700});
       chmodSync(place, Number.parseInt(mode, 8));
-      if (whose === 'job' && owner !== undefined) chownSync(place, owner.uid, owner.gid);
+      const given = whose === 'root' ? root : whose === 'job' ? owner : undefined;
+      if (given !== undefined) chownSync(place, given.uid, given.gid);
     }
     const contain = stepOf(plan, 'scratch.contain');
     if (contain?.image != null) makeImage(contain, inBox(contain.image, scratchDirectory(plan, id)));
@@ -251,6 +254,7 @@ export function removeScratch(plan: Plan, id: string): string[] {
     const isBelow = made.some((other) => path.startsWith(`${other.path}/`));
     if (!isBelow) removePrivate(inBox(path, scratch), whose === 'job' ? owner : undefined, stepOf(plan, 'view.unshare')?.root ?? null);
   }
+  giveBack(plan);
   const image = stepOf(plan, 'scratch.contain')?.image;
   if (image != null) {
     remove(scratch, () => {
@@ -317,6 +321,22 @@ function remove(directory: string, action: () => void): string[] {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT' ? [] : [directory];
   }
+}
+
+/** What services of root's small machine made where the job may write belongs to ids that nobody on the node has: it becomes the account's. */
+function giveBack(plan: Plan): void {
+  const maps = stepOf(plan, 'namespace.unshare')?.maps;
+  const [root, owner] = [rootOf(maps), stepOf(plan, 'identity.take')];
+  if (maps === undefined || root === undefined || owner === undefined) return;
+  const places = stepsOf(plan, 'mount.bind').flatMap(({source, options}) =>
+    options.includes('rw') && !source.startsWith('{box}') ? [source] : [],
+  );
+  const ids = (map: IdMaps['uids'], own: number): string[] => {
+    const first = Math.min(...map.filter(({inside, outside}) => inside !== outside).map(({outside}) => outside));
+    const last = Math.max(...map.filter(({inside, outside}) => inside !== outside).map(({outside, count}) => outside + count));
+    return [first, last - first, own].map(String);
+  };
+  if (places.length > 0) runTool('tare-own', [...ids(maps.uids, owner.uid), ...ids(maps.gids, owner.gid), ...places]);
 }
 
 /** What a payload, or overlayfs, made unreadable is still to go. */

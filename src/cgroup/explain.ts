@@ -2,7 +2,7 @@ import {getSystemErrorMap} from 'node:util';
 import {TareError} from '../errors.js';
 
 export interface FailedChange {
-  doing: 'make' | 'write' | 'enable' | 'use' | 'empty';
+  doing: 'make' | 'write' | 'enable' | 'use' | 'empty' | 'give away';
   directory: string;
   file?: string;
   value?: string;
@@ -20,6 +20,7 @@ export function cgroupFailed(change: FailedChange): TareError {
     make: `cannot make the control group ${directory}`,
     write: `cannot write '${value}' to ${directory}/${file}`,
     enable: `cannot write '${value}' to ${directory}/${file}`,
+    'give away': `cannot give the control group ${directory} to root of the small machine`,
     empty: `cannot move the processes of the control group ${directory} to a leaf below it`,
     use: `cannot use the control group ${directory}`,
   }[doing];

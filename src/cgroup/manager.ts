@@ -1,6 +1,6 @@
 /** The only place that chooses between hierarchies, versions and none. */
-import {mkdirSync, realpathSync} from 'node:fs';
-import type {CgroupEvacuate, Plan} from '../schema/generated/plan-1.js';
+import {chownSync, mkdirSync, realpathSync} from 'node:fs';
+import type {CgroupCreate, CgroupEvacuate, Plan} from '../schema/generated/plan-1.js';
 import {stepAside, stepBack} from './aside.js';
 import {BoxGroups} from './box-groups.js';
 import {cpusetFill} from './cpuset.js';
@@ -65,6 +65,7 @@ export function openGroups(steps: Plan['steps'], id: string, options: Options = 
 function perform(step: CgroupStep, made: string[], isGroup: (directory: string) => boolean): void {
   if (step.op === 'cgroup.create') {
     make(step.directory, step.controllers, made, isGroup);
+    if (step.owner !== undefined) giveAway(step, step.owner);
     if (step.version === 1 && step.controllers.includes('cpuset')) {
       const parent = step.directory.slice(0, step.directory.lastIndexOf('/'));
       for (const {file, value} of cpusetFill(reader(parent), reader(step.directory))) write(step.directory, file, value, ['cpuset']);
@@ -75,6 +76,15 @@ function perform(step: CgroupStep, made: string[], isGroup: (directory: string) 
     evacuate(step);
   } else {
     enable(step.directory, step.controllers);
+  }
+}
+
+/** What a delegation is (admin-guide/cgroup-v2): the directory, and the files by which groups are made and processes moved below it. */
+function giveAway({directory, controllers}: CgroupCreate, {uid, gid}: {uid: number; gid: number}): void {
+  try {
+    for (const name of ['.', 'cgroup.procs', 'cgroup.threads', 'cgroup.subtree_control']) chownSync(`${directory}/${name}`, uid, gid);
+  } catch (error) {
+    throw cgroupFailed({doing: 'give away', directory, controllers, error});
   }
 }
 

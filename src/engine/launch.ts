@@ -2,6 +2,7 @@
 
 import type {BubblewrapAbilities} from '../host/facts.js';
 import {accountText} from '../plan/account.js';
+import {mapText, rootOf, type IdMaps} from '../plan/machine-ids.js';
 import {isContained} from '../plan/scratch.js';
 import {inBox, stepOf, stepsOf, type Step, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
@@ -91,10 +92,11 @@ export function launchStrings(
   };
   const gifts = repositoryWords(plan, mounted);
   const unshare = stepOf(plan, 'view.unshare');
+  const maps = stepOf(plan, 'namespace.unshare')?.maps;
   for (const step of plan.steps) {
     // in hand before this process has mounts of its own, and in place as soon as it has
     if (step === unshare) gifts.taken.forEach(prepare);
-    prepare(prepared(step, (path) => inBox(path, boxDirectory), owner));
+    prepare(prepared(step, (path) => inBox(path, boxDirectory), owner, maps));
     if (step === unshare) gifts.given.forEach(prepare);
   }
   if (unshare === undefined) [...gifts.taken, ...gifts.namespace, ...gifts.given].forEach(prepare);
@@ -187,7 +189,12 @@ function repositoryWords(plan: Plan, mounted: NonNullable<LaunchContext['mounted
 }
 
 /** What enter does before the engine (native/README.md, Views): op and arguments; nothing for other steps. */
-function prepared(step: Step, place: (path: string) => string, owner: StepOf<'identity.take'> | undefined): string[] {
+function prepared(
+  step: Step,
+  place: (path: string) => string,
+  owner: StepOf<'identity.take'> | undefined,
+  maps: IdMaps | undefined,
+): string[] {
   switch (step.op) {
     case 'view.unshare': {
       const {root} = step;
@@ -202,11 +209,22 @@ function prepared(step: Step, place: (path: string) => string, owner: StepOf<'id
         : ['loop', place(step.image), place(step.destination)];
     case 'directory.create': {
       if (!isContained(step.path)) return []; // the brain's
-      const ids = step.owner === 'job' && owner !== undefined ? [String(owner.uid), String(owner.gid)] : ['', ''];
+      const whose = step.owner === 'root' ? rootOf(maps) : step.owner === 'job' ? owner : undefined;
+      const ids = whose === undefined ? ['', ''] : [String(whose.uid), String(whose.gid)];
       return ['directory', place(step.path), step.mode, ...ids];
     }
     case 'mount.point':
       return ['point', place(step.lower), place(step.upper), step.path];
+    case 'mount.shift':
+      return maps === undefined
+        ? []
+        : [
+            'shift',
+            step.source.startsWith('{box}') ? place(step.source) : step.source,
+            place(step.at),
+            mapText(maps.uids),
+            mapText(maps.gids),
+          ];
     case 'mount.overlay': {
       const layers = [place(step.lower), place(step.upper), place(step.work), place(step.at)];
       return step.by === 'overlayfs' ? ['overlay', ...layers, step.options.join(',')] : ['fuse', ...layers];

@@ -5,7 +5,8 @@
 
 import {TareError} from '../errors.js';
 import {BUNDLE, RUNTIME} from '../plan/mounts.js';
-import {inBox, stepOf, stepsOf, type Step} from '../plan/step.js';
+import type {IdMaps} from '../plan/machine-ids.js';
+import {inBox, stepOf, stepsOf, type Step, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {ALL_CAPABILITIES} from './capabilities.js';
 import {handedOn, initArgv} from './init.js';
@@ -62,7 +63,6 @@ export function ociConfig(plan: Plan, context: OciContext): Record<string, unkno
   const filter = filterOf(plan, context.architectures);
   // what an init is to be process 1 of gets a /proc of its own, which the kernel gives only to who sees all of another
   const covers = !stepsOf(plan, 'application.execute').some(({system}) => system?.first === true);
-  const ids = [{containerID: 0, hostID: 0, size: ALL_IDS}];
   return {
     ociVersion: OCI_VERSION,
     ...(name === undefined ? {} : {hostname: name.hostname}),
@@ -79,13 +79,20 @@ export function ociConfig(plan: Plan, context: OciContext): Record<string, unkno
     mounts: mounts.filter((mount) => mount !== root),
     linux: {
       namespaces: namespaces.map((kind) => ({type: NAMESPACES[kind]})),
-      ...(mapped ? {uidMappings: ids, gidMappings: ids} : {}),
+      ...(mapped ? mappingsOf(stepOf(plan, 'namespace.unshare')?.maps) : {}),
       ...(plan.engine.name === 'runc' ? groupsOf(plan, context.id) : {}),
       rootfsPropagation: 'slave',
       ...(filter === null ? {} : {seccomp: filter}),
       ...(protect !== undefined && covers ? {maskedPaths: protect.masked, readonlyPaths: protect.readOnly} : {}),
     },
   };
+}
+
+function mappingsOf(maps: StepOf<'namespace.unshare'>['maps']): {uidMappings: object[]; gidMappings: object[]} {
+  const all = [{inside: 0, outside: 0, count: ALL_IDS}];
+  const of = (map: IdMaps['uids']): object[] =>
+    map.map(({inside, outside, count}) => ({containerID: inside, hostID: outside, size: count}));
+  return {uidMappings: of(maps?.uids ?? all), gidMappings: of(maps?.gids ?? all)};
 }
 
 /**

@@ -33,6 +33,7 @@ const OTHERS = [
   'image.take',
   'mount.squashfs',
   'mount.point',
+  'mount.shift',
   'mount.overlay',
   'mount.graft',
   'mount.cover',

@@ -13,7 +13,13 @@ import type {Tree} from './tree.js';
 /** The order in which people are shown them. */
 export const CONTROLLERS: readonly Controller[] = ['memory', 'cpu', 'cpuacct', 'pids', 'freezer', 'cpuset', 'io'];
 
-export function readCgroup(tree: Tree, hierarchies: readonly Hierarchy[], kernel: KernelVersion, mover: Mover): CgroupFacts {
+export function readCgroup(
+  tree: Tree,
+  hierarchies: readonly Hierarchy[],
+  kernel: KernelVersion,
+  mover: Mover,
+  others: ReadonlyMap<string, Hierarchy> = new Map(),
+): CgroupFacts {
   const found = new Map<Controller, ControllerFact>();
   const assumed: Controller[] = [];
   let toEnable: Controller[] = [];
@@ -39,6 +45,10 @@ export function readCgroup(tree: Tree, hierarchies: readonly Hierarchy[], kernel
     controllers,
     toEnable: CONTROLLERS.filter((name) => toEnable.includes(name)),
     toEmpty,
+    others: [...others].flatMap(([name, hierarchy]) => {
+      const {parent} = findV1Parent(tree, hierarchy);
+      return parent === null ? [] : [{name, parent}];
+    }),
     layout: layoutOf(tree, hierarchies),
     how: explain(hierarchies, assumed, kernel),
   };

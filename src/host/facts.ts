@@ -45,6 +45,8 @@ export interface CgroupFacts {
   toEnable: Controller[];
   /** The v2 parent, when processes are in it that must move to a leaf before it can hand controllers on; null when none are. */
   toEmpty: {directory: string; into: string; because: string} | null;
+  /** Hierarchies of version 1 without a controller of the above, by the name in /proc/self/cgroup, and where groups can be made in them; those without a place are left out. */
+  others: {name: string; parent: string}[];
   /** Who made the caller's group, as far as its name tells. */
   layout: Layout;
   how: string;

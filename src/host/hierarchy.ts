@@ -32,7 +32,7 @@ export function findHierarchies(tree: Tree, mounts: readonly Mount[]): Hierarchy
   const groups = parseOwnGroups(tree.text('/proc/self/cgroup') ?? '');
   const found: Hierarchy[] = [];
   const taken = new Set<Controller>();
-  for (const set of mountsByHierarchy(mounts)) {
+  for (const set of mountsByHierarchy(mounts, v1Names).values()) {
     const hierarchy = best(set.map((mount) => locate(tree, mount, groups)));
     // A controller is in one hierarchy at a time; a second mount of it is the same hierarchy.
     hierarchy.controllers = hierarchy.controllers.filter((controller) => !taken.has(controller));
@@ -40,6 +40,15 @@ export function findHierarchies(tree: Tree, mounts: readonly Mount[]): Hierarchy
     if (hierarchy.version === 2 || hierarchy.controllers.length > 0) found.push(hierarchy);
   }
   return found;
+}
+
+/** Those of version 1 that no controller of Tare is in, by their names: `devices`, `name=systemd`. */
+export function findOtherHierarchies(tree: Tree, mounts: readonly Mount[]): Map<string, Hierarchy> {
+  const groups = parseOwnGroups(tree.text('/proc/self/cgroup') ?? '');
+  const isOther = ({type, superOptions}: Mount): boolean => type === 'cgroup' && !superOptions.some((option) => option in V1_NAMES);
+  const names = ({superOptions}: Mount): string[] => superOptions.filter((option) => groups.has(option)).sort();
+  const sets = mountsByHierarchy(mounts.filter(isOther), names);
+  return new Map([...sets].map(([key, set]) => [key, best(set.map((mount) => locate(tree, mount, groups, names(mount))))]));
 }
 
 /** `hierarchy:controllers:path` per line; the path of v2 is under the empty name. */
@@ -54,26 +63,26 @@ function parseOwnGroups(text: string): Map<string, string> {
 }
 
 /** Mounts of one hierarchy together; of several at one mount point only the last, which hides the others. */
-function mountsByHierarchy(mounts: readonly Mount[]): Mount[][] {
+function mountsByHierarchy(mounts: readonly Mount[], v1: (mount: Mount) => string[]): Map<string, Mount[]> {
   const visible = new Map<string, Mount>();
   for (const mount of mounts) visible.set(mount.point, mount);
   const sets = new Map<string, Mount[]>();
   for (const mount of visible.values()) {
     if (mount.type !== 'cgroup' && mount.type !== 'cgroup2') continue;
-    const key = mount.type === 'cgroup2' ? '' : v1Names(mount).join(',');
+    const key = mount.type === 'cgroup2' ? '' : v1(mount).join(',');
     if (mount.type === 'cgroup' && key === '') continue;
     sets.set(key, [...(sets.get(key) ?? []), mount]);
   }
-  return [...sets.values()];
+  return sets;
 }
 
 function v1Names(mount: Mount): string[] {
   return mount.superOptions.filter((option) => option in V1_NAMES).sort();
 }
 
-function locate(tree: Tree, mount: Mount, groups: ReadonlyMap<string, string>): Hierarchy {
+function locate(tree: Tree, mount: Mount, groups: ReadonlyMap<string, string>, named: string[] = v1Names(mount)): Hierarchy {
   const version = mount.type === 'cgroup2' ? 2 : 1;
-  const names = version === 2 ? [''] : v1Names(mount);
+  const names = version === 2 ? [''] : named;
   const own = names.map((name) => groups.get(name)).find((path) => path !== undefined);
   const path = own === undefined ? [] : directoriesUp(mount, own);
   return {

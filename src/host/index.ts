@@ -11,7 +11,7 @@ import {readCpu, readCpuModel} from './cpu.js';
 import {readDevices} from './devices.js';
 import type {Facts} from './facts.js';
 import {fixtureTree, readAccess} from './fixture.js';
-import {findHierarchies} from './hierarchy.js';
+import {findHierarchies, findOtherHierarchies} from './hierarchy.js';
 import {readIdentity} from './identity.js';
 import type {Caller} from './identity.js';
 import {readKernel, readNode} from './kernel.js';
@@ -89,7 +89,13 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Fact
     kernel,
     node,
     caller: identity,
-    cgroup: readCgroup(tree, hierarchies, kernel.version, {uid: caller.uid, family: familyOf(tree, front?.pid)}),
+    cgroup: readCgroup(
+      tree,
+      hierarchies,
+      kernel.version,
+      {uid: caller.uid, family: familyOf(tree, front?.pid)},
+      findOtherHierarchies(tree, mounts),
+    ),
     namespaces,
     newProc: readNewProc(mounts, namespaces, bubblewrap),
     bubblewrap,

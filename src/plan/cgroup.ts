@@ -26,7 +26,8 @@ const CONTROLLERS: readonly Controller[] = ['memory', 'cpu', 'cpuacct', 'pids', 
 interface Hierarchy {
   version: 1 | 2;
   parent: string;
-  controllers: Controller[];
+  /** Controllers, or the name of a hierarchy that has none of Tare's. */
+  controllers: string[];
 }
 
 export interface GroupInputs {
@@ -39,6 +40,10 @@ export interface GroupInputs {
   applications: readonly StepOf<'application.execute'>[];
   /** Whether an application is killed for memory alone, and the others spared. */
   sparesOthers: boolean;
+  /** Of a small machine, where it is not the caller. */
+  root: {uid: number; gid: number} | null;
+  /** In each hierarchy of version 1, whether or not its controllers are of use: root of a small machine may mount any. */
+  everywhere: boolean;
 }
 
 /**
@@ -56,21 +61,22 @@ export function planGroups(inputs: GroupInputs): Step[] {
   return steps;
 }
 
-function findHierarchies({facts, limits, applications}: GroupInputs): Hierarchy[] {
+function findHierarchies({facts, limits, applications, everywhere}: GroupInputs): Hierarchy[] {
   const found = new Map<string, Hierarchy>();
   const someCores = limits.cores.value !== null || applications.some((one) => one.limits.cores !== null);
   for (const name of CONTROLLERS) {
     const fact = facts.cgroup.controllers[name];
     if (fact === undefined || fact.parent === null) continue;
     // cpuset is of use only for pinning; a v1 group of it cannot be joined before it is filled, so it is not made for nothing.
-    if (name === 'cpuset' && limits.pinCores.value === null) continue;
+    if (name === 'cpuset' && limits.pinCores.value === null && !(everywhere && fact.version === 1)) continue;
     // every v2 group counts its CPU time; the controller is for limits only, and costs each switch between tasks
     if (name === 'cpu' && fact.version === 2 && !someCores) continue;
     const hierarchy = found.get(fact.parent) ?? {version: fact.version, parent: fact.parent, controllers: []};
     hierarchy.controllers.push(name);
     found.set(fact.parent, hierarchy);
   }
-  return [...found.values()];
+  const others = everywhere ? facts.cgroup.others : [];
+  return [...found.values(), ...others.map(({name, parent}): Hierarchy => ({version: 1, parent, controllers: [name]}))];
 }
 
 function createSteps({version, parent, controllers}: Hierarchy, facts: Facts): Step[] {
@@ -82,7 +88,7 @@ function createSteps({version, parent, controllers}: Hierarchy, facts: Facts): S
     const aside = toEmpty?.directory === parent;
     if (aside) steps.push({op: 'cgroup.evacuate', directory: parent, into: toEmpty.into, because: toEmpty.because});
     // what another box has switched on in such a group is switched off when that one ends
-    const toEnable = controllers.filter((controller) => aside || facts.cgroup.toEnable.includes(controller));
+    const toEnable = controllers.filter((controller) => aside || facts.cgroup.toEnable.some((name) => name === controller));
     if (toEnable.length > 0) {
       steps.push({
         op: 'cgroup.enable',
@@ -118,13 +124,13 @@ function createSteps({version, parent, controllers}: Hierarchy, facts: Facts): S
 }
 
 /** One group for each application. Made after the limits are written: a v1 cpuset may not become smaller than one below it. */
-function applicationSteps(hierarchy: Hierarchy, {facts, mode, applications, sparesOthers}: GroupInputs): Step[] {
+function applicationSteps(hierarchy: Hierarchy, {facts, mode, applications, sparesOthers, root}: GroupInputs): Step[] {
   const {version, parent, controllers} = hierarchy;
   const payload = `${parent}/tare-{id}/payload`;
   const steps: Step[] = [];
   if (version === 2)
     steps.push({op: 'cgroup.enable', directory: payload, controllers, because: 'applications are weighed each on its own'});
-  for (const {name: application, limits} of applications) {
+  for (const {name: application, limits, system} of applications) {
     const directory = `${payload}/app-${application}`;
     const because = `the application ${application}: weighed on its own`;
     steps.push({op: 'cgroup.create', group: 'application', application, version, controllers, directory, because});
@@ -136,7 +142,8 @@ function applicationSteps(hierarchy: Hierarchy, {facts, mode, applications, spar
       if (controllers.includes('cpu') && limits.cores !== null)
         writeQuota(version, limits.cores.value, `the limit on cores of ${application}`, write);
     }
-    steps.push({...jobStep(hierarchy), directory: `${directory}/job`, application});
+    const owner = root !== null && version === 2 && system?.ownGroups === true ? {owner: root} : {};
+    steps.push({...jobStep(hierarchy), directory: `${directory}/job`, application, ...owner});
   }
   return steps;
 }

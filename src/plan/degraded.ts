@@ -6,6 +6,7 @@ import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {Call} from './inputs.js';
 import type {PlannedLimits} from './limits.js';
+import type {MachineIds} from './machine-ids.js';
 import type {ModeChoice} from './mode.js';
 
 export type PlannedDegraded = NonNullable<Plan['degraded']>;
@@ -15,7 +16,13 @@ export type Degradation = PlannedDegraded['what'][number];
  * A wrapper in a box, and a job in a container of its batch system, do without a box by design, and what is only observed asks for nothing:
  * none of these is less than was asked for. A watched limit is, where this node has groups that could not be made for this job.
  */
-export function degradations(mode: ModeChoice, limits: PlannedLimits, {within}: Facts, {unboxed, lost = []}: Call): Degradation[] {
+export function degradations(
+  mode: ModeChoice,
+  limits: PlannedLimits,
+  {within}: Facts,
+  {unboxed, lost = []}: Call,
+  ids: MachineIds,
+): Degradation[] {
   if (mode.value === 'observe' || within !== null) return [];
   const what: Degradation[] = [];
   if (mode.value === 'limits-only' && unboxed?.always !== true) what.push({code: 'unboxed', because: mode.because});
@@ -28,6 +35,7 @@ export function degradations(mode: ModeChoice, limits: PlannedLimits, {within}: 
   less('memory', 'groups');
   less('processes', 'groups');
   less('scratch', 'disk');
+  if (ids.lacking !== null) what.push({code: 'node-root', because: `root of the small machine is the node’s: ${ids.lacking}`});
   return what;
 }
 

@@ -277,6 +277,8 @@ function mountRow(step: Step): string[][] {
       return [['the image', step.path, [step.kind, ...(step.digest === null ? [] : [step.digest])].join(' '), step.because]];
     case 'mount.squashfs':
       return [[step.at, step.source, [step.by, 'ro', ...step.options].join(','), step.because]];
+    case 'mount.shift':
+      return [[step.at, step.source, 'owners of the box', step.because]];
     case 'mount.point':
       return [[step.path, '-', 'made if lacking', step.because]];
     case 'scratch.contain':

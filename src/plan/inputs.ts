@@ -32,9 +32,11 @@ export interface Call {
   /** So many tasks join the box; absent: the payload is the only one. */
   tasks?: number | undefined;
   /** What this node has by its facts and could not give this job; absent: nothing. */
-  lost?: readonly ('box' | 'groups' | 'disk')[] | undefined;
+  lost?: readonly ('box' | 'groups' | 'disk' | 'ids')[] | undefined;
   /** What the job's image is; absent: there is none, or nobody has looked yet. */
   image?: ImageFound | undefined;
+  /** Who has an id of the policy's for small machines; absent: nobody. */
+  idsTaken?: string;
   /** A number in [0, 1) that belongs to the job: decides whether it is in the observed share. */
   sample: number;
 }

@@ -10,6 +10,7 @@ import type {CvmfsPlan} from './cvmfs.js';
 import type {Inputs} from './inputs.js';
 import type {PlannedLimits} from './limits.js';
 import type {Plan} from '../schema/generated/plan-1.js';
+import type {IdMaps} from './machine-ids.js';
 import {identityMounts, type IdentityChoice} from './network.js';
 import {checkStartInRun, planRun, RUN} from './run.js';
 import {CONTAINED, planContainer, planScratchWatch} from './scratch.js';
@@ -70,6 +71,8 @@ export interface MountPlan {
 /** A small machine: its init mounts and writes where a payload alone does not. */
 export interface MountedSystem {
   ownNetwork: boolean;
+  /** null: each id is itself in it. */
+  maps: IdMaps | null;
 }
 
 /** What a box has beside the node's files. */
@@ -144,9 +147,9 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {ownNetwork, f
         });
   const hidden = choice.image === null ? hidePlaces(inputs, real) : [];
   const written: ('rw' | 'late')[] = system !== null && (job.init?.value ?? 'tare') !== 'tare' ? ['rw', 'late'] : ['rw'];
-  const [mode, owner] = system === null ? (['0700', 'job'] as const) : (['1777', 'caller'] as const);
+  const [mode, owner] = system === null ? (['0700', 'job'] as const) : (['1777', rootOwner(system)] as const);
   const privates: Step[] = [
-    ...(system === null ? [] : planSystemDirectories(private_)),
+    ...(system === null ? [] : planSystemDirectories(private_, system)),
     {op: 'directory.create', path: temporary, mode, owner, because: 'private /tmp on disk: a tmpfs would be charged as memory'},
     {op: 'directory.create', path: varTemporary, mode, owner, because: 'private /var/tmp on disk'},
   ];
@@ -225,8 +228,13 @@ export const ACCOUNTS = '{box}/accounts';
 export const BUNDLE = '{box}/bundle';
 export const RUNTIME = '{box}/runtime';
 
-function planSystemDirectories(own: string): Step[] {
-  const make = (path: string, mode: string, because: string): Step => ({op: 'directory.create', path, mode, owner: 'caller', because});
+const rootOwner = ({maps}: MountedSystem): 'caller' | 'root' => (maps === null ? 'caller' : 'root');
+
+function planSystemDirectories(own: string, system: MountedSystem): Step[] {
+  const make = (path: string, mode: string, because: string): Step => {
+    const owner = path === SERVICE_LOGS.place ? rootOwner(system) : 'caller';
+    return {op: 'directory.create', path, mode, owner, because};
+  };
   return [
     make(own, '0700', 'services have users of their own, and nobody on the node is to reach what they write'),
     make(SERVICE_LOGS.place, '0755', 'what services say'),
@@ -271,7 +279,11 @@ function planPreparation(
   const ids = facts.system?.subordinate;
   const root = system !== null && user && ids !== undefined ? {uid, gid, uids: ids.uids, gids: ids.gids} : null;
   const cover = system === null ? null : (facts.system?.unifiedAt ?? null);
-  const make = (path: string, mode: string, because: string): Step => ({op: 'directory.create', path, mode, owner: 'caller', because});
+  const make = (path: string, mode: string, because: string): Step => {
+    // what is made there for mounts is root's of the box
+    const owner = path.endsWith('-upper') && system !== null ? rootOwner(system) : 'caller';
+    return {op: 'directory.create', path, mode, owner, because};
+  };
   return [
     ...(view?.taken ?? []),
     {op: 'view.unshare', user, root, because: 'what is mounted for the box is gone with it, however it ends'},
@@ -283,6 +295,7 @@ function planPreparation(
       // the layers themselves are nobody's to reach but the wrapper's, who removes them
       path.endsWith('/layers') ? make(path, '0700', 'what is written to the view') : make(path, '0755', 'for the view'),
     ),
+    ...(view?.lowers ?? []),
     ...(view?.points ?? []),
     ...(view?.mounts ?? []),
     ...closed.map(({at}) => make(at, '0755', 'for what the engine cannot mount')),
@@ -319,15 +332,14 @@ function planDevices({job, policy, facts}: Inputs): Valued<string>[] {
 
 /** Credential files that a private directory would hide. A file elsewhere is visible as it is, but in an image: then `all` are needed. */
 function planCredentials({policy, call}: Inputs, writable: Valued<string>[], all: boolean): Credential[] {
-  const candidates = credentialsOf(policy, call);
+  // in /run a name could lead to whoever listens there
+  const candidates = credentialsOf(policy, call).filter(({path}) => !liesIn(path, RUN) || call.run?.includes(path) === true);
   const isHidden = (path: string): boolean => HIDES_CREDENTIALS.some((directory) => path.startsWith(`${directory}/`));
   const hidden = candidates.filter(({path}) => isHidden(path) || (all && !isNeverWritable(path) && !isCovered(path)));
   return hidden.filter(({path}, index) => {
     const first = hidden.findIndex((other) => other.path === path) === index;
     // what lies below another is bound with it, or cannot be there
     const alone = !hidden.some((other) => other.path !== path && liesIn(path, other.path));
-    // in /run a name could lead to whoever listens there
-    const isFile = !liesIn(path, RUN) || call.run?.includes(path) === true;
-    return first && alone && isFile && !writable.some(({value}) => liesIn(path, value));
+    return first && alone && !writable.some(({value}) => liesIn(path, value));
   });
 }

@@ -18,6 +18,7 @@ import {planEnvironment} from './environment.js';
 import {planFeatures} from './features.js';
 import type {Inputs} from './inputs.js';
 import {planLimits, type PlannedLimits} from './limits.js';
+import {machineIds, rootOf, type IdMaps, type MachineIds} from './machine-ids.js';
 import {chooseMode, observeReason, type ModeChoice} from './mode.js';
 import {isNeverWritable, isOwnDirectory, planMounts} from './mounts.js';
 import {chooseIdentity, planConnection, planIdentity, type IdentityChoice} from './network.js';
@@ -57,9 +58,10 @@ export function makePlan(original: Inputs): Plan {
   const mode = chooseMode(policy, facts, call, {network, view, pattern, identity: identity !== null});
   if (pattern.value === 'vm-lite') checkInit(inputs);
   if (mode.value === 'box') checkView(view, inputs);
+  const ids: MachineIds = pattern.value === 'vm-lite' ? machineIds(inputs, view.image !== null) : {maps: null, lacking: null};
   const limits = planLimits(inputs, mode);
   const observed = mode.value === 'observe' ? planObserved(original, policy, limits, makePlan) : null;
-  const less = degradations(mode, limits, facts, call);
+  const less = degradations(mode, limits, facts, call, ids);
   const degraded = planDegraded(policy, mode, less);
   return {
     schema: 'tare/plan/v1',
@@ -83,7 +85,7 @@ export function makePlan(original: Inputs): Plan {
       gpus: call.slot.gpus?.value ?? null,
       memoryDirectory: facts.slot.memoryDirectory,
     },
-    steps: planSteps(inputs, {mode, limits, network, pattern: pattern.value, own: identity, observed}),
+    steps: planSteps(inputs, {mode, limits, network, pattern: pattern.value, own: identity, observed, maps: ids.maps}),
     directories: placesOf(policy, facts.caller.uid),
     log: policy.log,
     pauseAt: policy.pauseAt,
@@ -98,9 +100,11 @@ interface Chosen {
   pattern: Pattern;
   own: IdentityChoice | null;
   observed: Observed | null;
+  /** Of a small machine's user namespace. */
+  maps: IdMaps | null;
 }
 
-function planSteps(inputs: Inputs, {mode, limits, network, pattern, own, observed}: Chosen): Step[] {
+function planSteps(inputs: Inputs, {mode, limits, network, pattern, own, observed, maps}: Chosen): Step[] {
   const {job, facts, call} = inputs;
   const system = pattern === 'vm-lite';
   const boxed = mode.value === 'box';
@@ -109,7 +113,17 @@ function planSteps(inputs: Inputs, {mode, limits, network, pattern, own, observe
       ? null
       : chooseCpus(facts, Math.ceil(limits.cores.value ?? facts.cpu.allowed.length));
   const applications = planApplications(inputs, limits, mode, pattern);
-  const steps: Step[] = planGroups({facts, limits, mode, cpus, applications, sparesOthers: job.applications?.onOom === 'kill-application'});
+  const steps: Step[] = planGroups({
+    facts,
+    limits,
+    mode,
+    cpus,
+    applications,
+    sparesOthers: job.applications?.onOom === 'kill-application',
+    root: rootOf(maps) ?? null,
+    // runc makes groups in every hierarchy itself, at one path in all
+    everywhere: system && facts.caller.uid === 0 && facts.system?.oci.name !== 'runc',
+  });
   if (cpus !== null)
     steps.push({op: 'affinity.set', cpus, because: `pinned to ${String(cpus.length)} of ${String(facts.cpu.allowed.length)} CPUs`});
   if (mode.value !== 'observe')
@@ -127,7 +141,7 @@ function planSteps(inputs: Inputs, {mode, limits, network, pattern, own, observe
   const cvmfs = planCvmfs(inputs, mode, system);
   steps.push(...cvmfs.looks);
   const ownNetwork = network === 'none';
-  const parts = {ownNetwork, features: planFeatures(inputs, limits, mode), system: system ? {ownNetwork} : null, own, cvmfs};
+  const parts = {ownNetwork, features: planFeatures(inputs, limits, mode), system: system ? {ownNetwork, maps} : null, own, cvmfs};
   const mounts = boxed ? planMounts(inputs, limits, parts) : null;
   if (!boxed) steps.push(...planFeatures(inputs, limits, mode));
   if (boxed) {
@@ -139,6 +153,7 @@ function planSteps(inputs: Inputs, {mode, limits, network, pattern, own, observe
     steps.push({
       op: 'namespace.unshare',
       namespaces,
+      ...(maps === null ? {} : {maps}),
       because: `isolation of ${network === 'none' ? 'processes and network' : 'processes; the network is the node’s'}`,
     });
     steps.push(...planIdentity(own), ...planConnection(own), ...(mounts?.steps ?? []));

@@ -11,12 +11,15 @@ import {TareError} from '../errors.js';
 import type {Ability, ViewFacts, VisibleMount} from '../host/facts.js';
 import type {FileSystem, Valued} from '../job/job.js';
 import {liesIn} from '../policy/glob.js';
+import type {IdMaps} from './machine-ids.js';
 import type {ImagePlan} from './image.js';
 import type {Inputs} from './inputs.js';
 import type {Step} from './step.js';
 
 /** Where enter puts a view together. */
 const VIEW = '{box}/view';
+/** Where an image lies with other owners. */
+export const SHIFTED = '{box}/view/shifted';
 /** Where the views of applications stand ready in the box, on its own /dev. */
 const READY = '/dev/tare-views';
 /** The box's own on every view, or bound with what lies below it. */
@@ -71,6 +74,8 @@ export interface ViewPlan {
   taken: Step[];
   /** For enter, in this order: directories first, then mounts. */
   directories: string[];
+  /** What overlays lie on, which may have to be mounted itself. */
+  lowers: Step[];
   points: Step[];
   mounts: Step[];
   /** What the engine puts at `/`, and over it. */
@@ -91,7 +96,7 @@ export interface ViewInputs {
   /** Directories that stay real. */
   writable: readonly string[];
   /** It is a small machine's. */
-  system: {ownNetwork: boolean} | null;
+  system: {ownNetwork: boolean; maps: IdMaps | null} | null;
   /** Of a private view with several: a view for each. */
   applications: readonly string[];
   /** The directory of all repositories, and whether the box has another in its place. */
@@ -102,11 +107,11 @@ export interface ViewInputs {
 export function planView(inputs: ViewInputs): ViewPlan {
   const {choice, views, image, place, applications} = inputs;
   const own = choice.value === 'private' && applications.length > 1 ? applications : [null];
-  const plan: ViewPlan = {taken: [], directories: [`${place}/layers`, VIEW], points: [], mounts: [], base: [], ready: []};
+  const plan: ViewPlan = {taken: [], directories: [`${place}/layers`, VIEW], lowers: [], points: [], mounts: [], base: [], ready: []};
   if (image !== null) {
     plan.taken.push(image.take);
     plan.directories.push(...image.directories);
-    plan.mounts.push(...image.mounts);
+    plan.lowers.push(...image.mounts);
   }
   const why = `${choice.value} (${choice.because})`;
   const readOnlyRoot = bind('/', '/', 'the node’s file system, read-only');
@@ -115,7 +120,7 @@ export function planView(inputs: ViewInputs): ViewPlan {
     plan.base.push(image === null ? readOnlyRoot : bind(`${VIEW}/0`, '/', 'the image, read-only, with what is mounted upon'));
   for (const [index, application] of own.entries()) {
     const context: OverlayContext = {inputs, plan, application, key: String(index), why};
-    if (image !== null) overImage(context, image.lower);
+    if (image !== null) overImage(context, shifted(inputs, plan, image.lower));
     else if (views.user) overPlaces(context);
     else overNode(context);
   }
@@ -195,6 +200,14 @@ function overPlaces(context: OverlayContext): void {
     plan.directories.push(at);
     overlay(context, lower, at, lower);
   }
+}
+
+/** The image with the owners that its files have in the box. */
+function shifted({system}: ViewInputs, plan: ViewPlan, lower: string): string {
+  if (system?.maps == null) return lower;
+  plan.directories.push(SHIFTED);
+  plan.lowers.push({op: 'mount.shift', source: lower, at: SHIFTED, because: 'the image’s root is the machine’s, not the node’s'});
+  return SHIFTED;
 }
 
 function overImage(context: OverlayContext, image: string): void {

@@ -80,6 +80,8 @@ export const BUILTIN: Readonly<Policy> = {
     // what needs no address of the site's
     address: builtin(['user', 'none', 'host']),
     pools: [],
+    // the last 65536 of those that systemd keeps for containers (systemd, UIDS-GIDS.md): systemd-nspawn takes them by a hash of a name
+    machineIds: builtin({start: 1_878_982_656, count: 65_536}),
   },
   directories: {state: null, spools: null, scratch: null, node: null, exporters: null, sealed: null, log: null},
   log: {level: 'warn', format: 'human'},

@@ -46,6 +46,7 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
   const {cache: store, maxSize} = document.imageStore ?? {};
   const blackHole = document.batch?.blackHole;
   const hostname = document.identity?.hostname;
+  const machineIds = document.identity?.machineIds;
   if (hostname !== undefined)
     problems.attempt(() => {
       checkHostname(hostname, locate('/identity/hostname'));
@@ -61,6 +62,11 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
       allowRoot: or(document.identity?.allowRoot, '/identity/allowRoot', BUILTIN.identity.allowRoot),
       hostname: or(document.identity?.hostname, '/identity/hostname', BUILTIN.identity.hostname),
       address: or(document.identity?.address, '/identity/address', BUILTIN.identity.address),
+      machineIds: or(
+        machineIds === undefined ? undefined : {count: 65_536, ...machineIds},
+        '/identity/machineIds',
+        BUILTIN.identity.machineIds,
+      ),
       pools: readPools(document.identity?.pools ?? [], locate, problems),
     },
     directories: {

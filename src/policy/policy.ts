@@ -105,6 +105,8 @@ export interface Policy extends Ruled {
     /** The first is the default. */
     address: Valued<AddressKind[]>;
     pools: Pool[];
+    /** Of the node, for the accounts of root's small machines. */
+    machineIds: Valued<{start: number; count: number}>;
   };
   /** `%u` not yet replaced; null: the built-in place, which depends on the caller. */
   directories: Record<'state' | 'scratch' | 'node' | 'exporters' | 'sealed' | 'log', Valued<string> | null> & {

@@ -37,6 +37,7 @@ import {leadsTo} from '../files/network-path.js';
 import {pinnedCpus} from '../box/pinned.js';
 import {checkSavedPlan} from './saved-plan.js';
 import {closedAbove, isWithinReach} from '../files/closed.js';
+import {holderOf} from '../host/taken-ids.js';
 import {realPlace} from '../files/real-place.js';
 import {isSquashed, statSquashed} from '../files/squashed.js';
 import {tryView} from './trial.js';
@@ -72,7 +73,7 @@ export interface Prepared {
 }
 
 /** What can turn out not to work although the facts promised it. */
-export type Lack = 'box' | 'groups' | 'disk';
+export type Lack = 'box' | 'groups' | 'disk' | 'ids';
 
 /** What is known even when preparing fails: the record of a refusal is made of it. */
 export interface Known {
@@ -171,6 +172,7 @@ async function prepareJob(
     tasks: request.stepDirectory === undefined ? undefined : batch.together?.count,
     unboxed: unboxedReason(known, policy),
     ...(isForeign(job.workDirectory, cwd, policy, identity.value) ? {foreignDirectory: true as const} : {}),
+    ...(facts.caller.uid === 0 && facts.system !== null ? takenIds(policy) : {}),
     run: reachableInRun(policy, {identity, environment}),
     ...mountPaths(job, batch, policy, facts.caller.uid, identity.value),
     sample: Number.parseInt(known.id.slice(0, 8), 16) / 2 ** 32,
@@ -196,6 +198,12 @@ function mountPaths(job: Job, batch: BatchJob, policy: Policy, callerUid: number
     account,
   );
   return {...(closed.length === 0 ? {} : {closed}), ...(real.length === 0 ? {} : {real: Object.fromEntries(real)})};
+}
+
+/** Who has an id that accounts of small machines are to have. */
+function takenIds(policy: Policy): Pick<Call, 'idsTaken'> {
+  const holder = holderOf(policy.identity.machineIds.value);
+  return holder === null ? {} : {idsTaken: holder};
 }
 
 /** Of the node's /run: what the policy or a rule of it may show, and credentials, which are no sockets. A directory that is closed to the account would fail the box. */
@@ -268,9 +276,11 @@ const HAS: Readonly<Record<Lack, (plan: Plan) => boolean>> = {
   box: ({mode, pattern}) => mode.value === 'box' && pattern.value !== 'vm-lite',
   groups: (plan) => stepOf(plan, 'cgroup.create') !== undefined,
   disk: (plan) => stepOf(plan, 'scratch.contain') !== undefined,
+  ids: (plan) => stepOf(plan, 'mount.shift') !== undefined,
 };
 
 function lacking(facts: Facts, lack: Lack, because: string): Facts {
+  if (lack === 'ids') return facts;
   if (lack === 'box') return {...facts, bubblewrap: {...facts.bubblewrap, path: null, how: because}};
   if (lack === 'disk') {
     const no = {available: false, how: because, remedy: null};

@@ -15,6 +15,7 @@ import {stepOf, stepsOf, type Step, type StepOf} from '../plan/step.js';
 import {allowsImage, allowsPath} from '../policy/images.js';
 import {imagesPlace, placesOf} from '../policy/places.js';
 import {connectionSteps, networkObstacle, userSteps} from '../plan/network.js';
+import {SHIFTED} from '../plan/view.js';
 import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
@@ -40,7 +41,10 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
   const tasks = stepOf(plan, 'payload.execute')?.tasks;
   if (tasks !== undefined)
     throw mismatch('tasks of a batch system are to join it, and none would', String(tasks), 'a payload that is executed');
-  const parents = new Map(Object.values(facts.cgroup.controllers).map(({parent, version}) => [parent, version]));
+  const parents = new Map<string | null, 1 | 2>([
+    ...Object.values(facts.cgroup.controllers).map(({parent, version}) => [parent, version] as const),
+    ...facts.cgroup.others.map(({parent}) => [parent, 1] as const),
+  ]);
   for (const step of stepsOf(plan, 'cgroup.create')) {
     const parent = step.directory.slice(0, step.directory.indexOf('/tare-{id}'));
     if (!step.directory.includes('/tare-{id}') || parents.get(parent) !== step.version) {
@@ -164,7 +168,7 @@ function checkViews(plan: Plan, facts: Facts, policy: Policy, mismatch: Mismatch
   const lowers = taken === undefined ? [] : checkImage(plan, taken, imagesPlace(policy, facts.caller.uid), mismatch);
   for (const {lower, upper, work, at, by} of stepsOf(plan, 'mount.overlay')) {
     if (![upper, work, at].every(isOwn)) throw mismatch('it mounts outside the box’s own folder', at, 'below {box}');
-    if (!offered.includes(lower) && !lowers.includes(lower))
+    if (!offered.includes(lower) && !lowers.includes(lower) && lower !== SHIFTED)
       throw mismatch('a view lies over what is no layer here', lower, [...offered, ...lowers].join(', '));
     const ability = by === 'overlayfs' ? views?.overlay : views?.fuse;
     if (ability?.available !== true)
@@ -180,6 +184,9 @@ function checkViews(plan: Plan, facts: Facts, policy: Policy, mismatch: Mismatch
   }
   for (const {at} of stepsOf(plan, 'mount.graft'))
     if (!isOwn(at)) throw mismatch('it mounts outside the box’s own folder', at, 'below {box}');
+  for (const {source, at} of stepsOf(plan, 'mount.shift'))
+    if (at !== SHIFTED || !lowers.includes(source))
+      throw mismatch('it changes owners of what is no image', source, lowers.join(', ') || 'no image');
   for (const {upper} of stepsOf(plan, 'mount.point'))
     if (!isOwn(upper)) throw mismatch('it makes files outside the box’s own folder', upper, 'below {box}');
   for (const {image, program, destination} of stepsOf(plan, 'scratch.contain')) {

@@ -1,6 +1,6 @@
 /** Accounts of a small machine: those of its image, and the payload's user, who is of the node. */
 
-import {chmodSync, writeFileSync} from 'node:fs';
+import {chmodSync, chownSync, writeFileSync} from 'node:fs';
 import type {StepOf} from '../plan/step.js';
 import {runAbandonable, type Answer} from '../host/abandon.js';
 
@@ -12,8 +12,12 @@ const UNSQUASHFS = '/usr/bin/unsquashfs';
 const MOST_LINES = 100_000;
 const MOST_BYTES = 8 << 20;
 
-/** Writes `passwd` and `group` below the directory. An image without any gets root. */
-export async function provideAccounts({image, account}: StepOf<'accounts.provide'>, directory: string): Promise<void> {
+/** Writes `passwd` and `group` below the directory, for whoever is root in the box. An image without any gets root. */
+export async function provideAccounts(
+  {image, account}: StepOf<'accounts.provide'>,
+  directory: string,
+  owner?: {uid: number; gid: number},
+): Promise<void> {
   const ask = (program: string, argv: string[]): Promise<Answer> => runAbandonable(program, argv, null, {enough: MOST_BYTES});
   const read = async (name: string): Promise<string> => {
     const plain = await ask(CAT, ['--', `${image}/etc/${name}`]);
@@ -23,6 +27,7 @@ export async function provideAccounts({image, account}: StepOf<'accounts.provide
   const [passwd, group] = await Promise.all([read('passwd'), read('group')]);
   write(`${directory}/passwd`, withUser(passwd, account));
   write(`${directory}/group`, withGroup(group, account));
+  if (owner !== undefined) for (const name of ['passwd', 'group']) chownSync(`${directory}/${name}`, owner.uid, owner.gid);
 }
 
 /** passwd(5). One of the same name or uid gives way. */

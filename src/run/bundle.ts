@@ -5,7 +5,8 @@ import {asTareError, TareError} from '../errors.js';
 import {architecturesOf, isProcessor} from '../engine/bpf.js';
 import {ociConfig} from '../engine/oci.js';
 import {ACCOUNTS, BUNDLE} from '../plan/mounts.js';
-import {inBox, stepsOf} from '../plan/step.js';
+import {rootOf} from '../plan/machine-ids.js';
+import {inBox, stepOf, stepsOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {runAbandonable} from '../host/abandon.js';
 import {provideAccounts} from './accounts.js';
@@ -19,8 +20,9 @@ export async function writeBundle(plan: Plan, id: string, boxDirectory: string):
   const there = await whatIsThere(
     stepsOf(plan, 'mount.bind').flatMap(({source, optional}) => (optional ? [inBox(source, boxDirectory)] : [])),
   );
+  const root = rootOf(stepOf(plan, 'namespace.unshare')?.maps);
   try {
-    for (const step of stepsOf(plan, 'accounts.provide')) await provideAccounts(step, inBox(ACCOUNTS, boxDirectory));
+    for (const step of stepsOf(plan, 'accounts.provide')) await provideAccounts(step, inBox(ACCOUNTS, boxDirectory), root);
     const config = ociConfig(plan, {
       ...{boxDirectory, id},
       architectures: isProcessor(process.arch) ? architecturesOf(process.arch) : [],

@@ -223,6 +223,10 @@ export const isBoxesFault = (life: Life): boolean =>
 export const isDisksFault = (life: Life): boolean =>
   isBoxesFault(life) && (life.failure?.step === 'loop' || life.failure?.step === 'tmpfs');
 
+/** The image could not be shown with other owners, or no overlay lie over it then (before Linux 5.19). */
+export const isIdsFault = (life: Life): boolean =>
+  isBoxesFault(life) && (life.failure?.step === 'shift' || life.failure?.step === 'overlay');
+
 /** The payload's own fault: it is not there, cannot be executed, or has no place for its output. */
 const isPayloadsFault = ({failure}: Life): boolean => ['exec', 'chdir', 'output'].includes(failure?.step ?? '');
 

@@ -23,7 +23,7 @@ import {withinReach} from './reach.js';
 import {kindOfFailure} from '../node-state/counts.js';
 import {reportNode} from '../node-state/reports.js';
 import {nodePlaces} from '../policy/places.js';
-import {failureText, finish, isBoxesFault, isDisksFault, store} from './finish.js';
+import {failureText, finish, isBoxesFault, isDisksFault, isIdsFault, store} from './finish.js';
 import type {Hello} from '../process/hello.js';
 import {isDefaultSwitchOn, isSwitchOn, plainExec} from './kill-switch.js';
 import {follow, type Life} from '../follow/life.js';
@@ -224,6 +224,10 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
     if (isDisksFault(life) && prepared.canDoWithout('disk')) {
       await takeBack(plan, known.id, groups);
       return await without('disk', failureText(life));
+    }
+    if (isIdsFault(life) && prepared.canDoWithout('ids')) {
+      await takeBack(plan, known.id, groups);
+      return await without('ids', failureText(life));
     }
     if (isBoxesFault(life) && prepared.canDoWithout('box')) {
       await takeBack(plan, known.id, groups);

@@ -45,12 +45,6 @@ export const KNOWN: readonly Known[] = [
     where: 'in small machines of users',
     reason: 'X1: init of a user’s small machine can be dumped, so that its files in /proc are the payload’s',
   },
-  {
-    attack: 'machine-root',
-    what: /uid 0|hierarchy|root group/,
-    where: 'everywhere',
-    reason: 'X9: uid 0 of root’s small machines is the node’s',
-  },
 ];
 
 const applies = (known: Known, attack: string, way: Way): boolean => known.attack === attack && WHERE[known.where](way);

@@ -3,7 +3,7 @@
 # row: X9
 # needs: small machines
 cd /home/alice/job
-printf 'images: [/home/*]\nservices: {within: 60s}\n' | policy
+printf 'images: [/home/*]\nservices: {within: 60s}\nseccomp: pilot\n' | policy
 "$BUILD/peer" tare-attack-peer >peers & peer=$!
 victims=$(for h in /sys/fs/cgroup/cpuset /sys/fs/cgroup/devices; do [ -d $h ] && mkdir -p $h/tare-attack-victim && echo $h/tare-attack-victim; done)
 cp "$BUILD"/peer "$BUILD"/node-groups "$IMAGE/bin/"

@@ -1,10 +1,11 @@
 /** Small machines (vm-lite) on this node's kernel and a real OCI runtime: services beside a payload, as root and as a user. */
 
-import {chmodSync, cpSync, existsSync, readFileSync} from 'node:fs';
+import {execFileSync} from 'node:child_process';
+import {chmodSync, cpSync, existsSync, mkdirSync, readFileSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import type {JobDocument} from '../../../src/schema/generated/job-1.js';
-import {hasGroups} from '../../support/groups.js';
+import {hasGroups, HIERARCHY} from '../../support/groups.js';
 import {BUSYBOX, busyboxImage, webService, type BusyboxParts} from '../../support/machine.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
@@ -86,8 +87,89 @@ for (const role of ROLES) {
       });
       const [, set = ''] = /CapBnd:\t(\w+)/.exec(stdout) ?? [];
       // CAP_CHOWN and CAP_NET_RAW, by their numbers
-      expect([0n, 13n].map((bit) => (BigInt(`0x${set || '0'}`) >> bit) & 1n), stdout + stderr).to.deep.equal([1n, 0n]);
+      expect(
+        [0n, 13n].map((bit) => (BigInt(`0x${set || '0'}`) >> bit) & 1n),
+        stdout + stderr,
+      ).to.deep.equal([1n, 0n]);
     });
+
+    if (role === 'root')
+      it('its root is nobody of the node’s, owns its image, and what it makes in the work directory is the account’s', async () => {
+        const made = [`${site.work}/by-root`, `${site.work}/deep/by-web`];
+        const script = [
+          `cat /proc/self/uid_map >/run/said; touch ${made[0]}; mkdir -m 777 ${site.work}/deep; touch ${made[1]}; chown 33:33 ${made[1]}`,
+          'echo x >>/etc/passwd && touch /var/own && stat -c "%u %n" /etc /var/own /bin/busybox /tmp >>/run/said; touch /run/up; exec sleep 1000',
+        ].join('; ');
+        const ended = await run({
+          image: image(),
+          network: 'none',
+          services: [{name: 'root', command: sh(`mkdir -p /var; ${script}`), ready: {file: '/run/up', within: '60s'}}],
+          command: sh('cat /run/said; touch own; stat -c %u own'),
+        });
+        expect(ended.code, ended.stderr).to.equal(0);
+        const [first = '', ...lines] = ended.stdout.trim().split('\n');
+        expect(first.trim().split(/ +/).slice(0, 2)).to.deep.equal(['0', '1878982656']);
+        expect(lines.slice(-5)).to.deep.equal(['0 /etc', '0 /var/own', '0 /bin/busybox', '0 /tmp', '65534']);
+        expect(ended.record.flags).to.not.include('node-root');
+        expect([...made, `${site.work}/own`, `${site.work}/deep`].map((path) => statSync(path).uid)).to.deep.equal([
+          65534, 65534, 65534, 65534,
+        ]);
+      });
+
+    if (role === 'root')
+      it('has groups in every hierarchy of version 1, and a sysfs of its own network', async function () {
+        const child = site.start([
+          'run',
+          '--policy',
+          site.policy(policy()),
+          site.job({
+            image: image(),
+            network: 'none',
+            services: [HTTPD],
+            command: sh('ls /sys/class/net >seen; touch up; exec sleep 1000'),
+          }),
+        ]);
+        const end = ending(child);
+        await until('the payload', () => existsSync(join(site.work, 'up')));
+        const groups = below(child.pid ?? 0)
+          .filter(({comm}) => comm === 'httpd' || comm === 'sleep')
+          .map(({pid}) =>
+            readFileSync(`/proc/${String(pid)}/cgroup`, 'utf8')
+              .trim()
+              .split('\n'),
+          );
+        child.kill('SIGTERM');
+        await end;
+        expect(groups).to.have.length(2);
+        const outside = groups.flat().filter((line) => !/^0:|\/tare-[0-9a-f]+\/payload\/app-(web|payload)\/job$/.test(line));
+        expect(outside).to.deep.equal([]);
+        expect(readFileSync(join(site.work, 'seen'), 'utf8')).to.equal('lo\n');
+        need(this, HIERARCHY === 'cgroup1', 'this machine has no hierarchies of version 1');
+        expect(groups[0]?.filter((line) => !line.startsWith('0:')).length).to.be.above(7);
+      });
+
+    if (role === 'root')
+      it('ids that are somebody’s are refused, and a machine that cannot have others is flagged, or refused where the policy says so', async () => {
+        const document = {image: image(), network: 'none' as const, services: [HTTPD], command: sh('cat /proc/self/uid_map')};
+        const taken = await run(document, {identity: {machineIds: {start: 65_000}}});
+        expect([taken.code, taken.record.outcome.code], taken.stderr).to.deep.equal([125, 'MACHINE_IDS']);
+        // the kernel shows the files of an overlay with no other owners
+        const [empty, over] = [join(site.directory, 'empty'), join(site.directory, 'image-over')];
+        for (const directory of [empty, over]) mkdirSync(directory);
+        execFileSync('mount', ['-t', 'overlay', '-o', `lowerdir=${image()}:${empty}`, 'none', over]);
+        try {
+          const lying = {...document, image: over};
+          const flagged = await run(lying);
+          expect([flagged.code, flagged.stdout.trim().split(/ +/)], flagged.stderr).to.deep.equal([0, ['0', '0', '4294967295']]);
+          expect(flagged.record.flags).to.include('node-root');
+          const refused = await run(lying, {degraded: 'refuse'});
+          expect([refused.code, refused.record.outcome.code], refused.stderr).to.deep.equal([125, 'NODE_DEGRADED']);
+        } finally {
+          execFileSync('umount', [over]);
+        }
+        const flagged = await run({...document, user: 'root'}, {identity: {allowRoot: true}});
+        expect(flagged.record.flags, flagged.stderr).to.include('node-root');
+      });
 
     it('diff says each path once, though the work directory’s mount point is in the view and in /tmp', async () => {
       const file = site.policy(policy());
@@ -230,7 +312,9 @@ for (const role of ROLES) {
       expect(code, stderr).to.equal(0);
       const {net, time, applications} = record;
       const used = (net.cpuUserUs ?? 0) + (net.cpuSystemUs ?? 0);
-      expect(used / (time.wallUs ?? 1)).to.be.within(0.5, 1.1);
+      // the payload alone uses 2 s; a node that is busy gives less than the limit
+      expect(used).to.be.above(2_000_000);
+      expect(used / (time.wallUs ?? 1)).to.be.below(1.1);
       expect(applications.map((one) => (one.net.cpuUserUs ?? 0) > 500_000)).to.deep.equal([true, true]);
     });
 

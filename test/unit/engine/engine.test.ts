@@ -149,6 +149,7 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     [{op: 'image.take', path: '/i', kind: 'directory', digest: null, tree: null, because}, []],
     [{op: 'mount.squashfs', source: '/i', at: '{box}/view/image', by: 'loop', program: null, options: [], because}, []],
     [{op: 'mount.point', lower: '/i', upper: '{box}/u', path: '/x', because}, []],
+    [{op: 'mount.shift', source: '/i', at: '{box}/view/shifted', because}, []],
     [OVERLAY, []],
     [{op: 'mount.graft', source: '/cvmfs', at: '{box}/view/0/cvmfs', because}, []],
     [

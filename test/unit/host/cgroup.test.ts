@@ -2,7 +2,7 @@ import {expect} from 'chai';
 import type {Mover} from '../../../src/host/aside.js';
 import {readCgroup} from '../../../src/host/cgroup.js';
 import type {CgroupFacts, Controller} from '../../../src/host/facts.js';
-import {findHierarchies} from '../../../src/host/hierarchy.js';
+import {findHierarchies, findOtherHierarchies} from '../../../src/host/hierarchy.js';
 import {parseMountinfo} from '../../../src/host/mountinfo.js';
 import {readSlot} from '../../../src/host/slot.js';
 import {factsOf} from './hosts.js';
@@ -368,5 +368,32 @@ describe('a v1 hierarchy', () => {
     expect(controllers.cpu).to.include({own: '/sys/fs/cgroup/cpu,cpuacct', parent: null});
     expect(controllers.cpuacct?.mount).to.equal('/sys/fs/cgroup/cpu,cpuacct');
     expect(readSlot(tree, hierarchies)).to.include({memoryLimitBytes: 1073741824, cores: 0.5, processes: null});
+  });
+
+  it('without a controller of Tare has a place for groups too, by its name', () => {
+    const files = {
+      '/proc/self/cgroup': '9:name=systemd:/user\n5:devices:/slot\n4:memory:/slot\n3:net_cls,net_prio:/\n',
+      ...Object.fromEntries(
+        ['devices', 'devices/slot', 'systemd', 'systemd/user', 'net_cls', 'memory', 'memory/slot'].map((group) => [
+          `/sys/fs/cgroup/${group}/cgroup.procs`,
+          '',
+        ]),
+      ),
+    };
+    const names = ['memory', 'devices', 'systemd', 'net_cls'];
+    const options = ['memory', 'devices', 'xattr,release_agent=/lib/x,name=systemd', 'net_cls,net_prio'];
+    const all = parseMountinfo(
+      names.map((name, index) => `${31 + index} 23 0:28 / /sys/fs/cgroup/${name} rw - cgroup cgroup rw,${options[index] ?? ''}\n`).join(''),
+    );
+    const tree = memoryTree(
+      files,
+      ['devices/slot', 'systemd', 'memory/slot'].map((group) => `/sys/fs/cgroup/${group}`),
+    );
+    const {others, controllers} = readCgroup(tree, findHierarchies(tree, all), [5, 10], NOBODY, findOtherHierarchies(tree, all));
+    expect(others).to.deep.equal([
+      {name: 'devices', parent: '/sys/fs/cgroup/devices/slot'},
+      {name: 'name=systemd', parent: '/sys/fs/cgroup/systemd'},
+    ]);
+    expect(Object.keys(controllers)).to.deep.equal(['memory']);
   });
 });

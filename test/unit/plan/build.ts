@@ -34,6 +34,7 @@ export function v2(
     controllers: Object.fromEntries(controllers.map((name) => [name, fact])),
     toEnable,
     toEmpty,
+    others: [],
     layout: 'htcondor-scope',
     how: 'a test',
   };
@@ -54,12 +55,21 @@ export function v1(mounts: Partial<Record<Controller, string>>, files: string[] 
     controllers: Object.fromEntries(Object.entries(mounts).map(([name, mount]) => [name, fact(mount)])),
     toEnable: [],
     toEmpty: null,
+    others: [],
     layout: 'htcondor',
     how: 'a test',
   };
 }
 
-export const NO_CGROUP: CgroupFacts = {mode: 'none', controllers: {}, toEnable: [], toEmpty: null, layout: 'none', how: 'a test'};
+export const NO_CGROUP: CgroupFacts = {
+  mode: 'none',
+  controllers: {},
+  toEnable: [],
+  toEmpty: null,
+  others: [],
+  layout: 'none',
+  how: 'a test',
+};
 
 export const yes: Ability = {available: true, how: 'a test', remedy: null};
 export const no: Ability = {available: false, how: 'a test says no', remedy: 'mend it'};

@@ -10,7 +10,7 @@ import {INITS} from '../../../src/plan/inits.js';
 import {stepOf, stepsOf} from '../../../src/plan/step.js';
 import type {JobDocument} from '../../../src/schema/generated/job-1.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
-import {BUBBLEWRAP, CONTAINERS, NO_CGROUP, no, plan, v1, yes, type Parts} from './build.js';
+import {call, BUBBLEWRAP, CONTAINERS, NO_CGROUP, no, plan, v1, yes, type Parts} from './build.js';
 
 const SYSTEM: SystemFacts = {
   oci: {path: '/usr/bin/crun', name: 'crun', version: '1.21', how: 'a test'},
@@ -26,9 +26,11 @@ interface Change {
   facts?: Partial<Facts>;
   system?: Partial<SystemFacts>;
   policy?: NonNullable<Parts['policy']>;
+  call?: Parts['call'];
 }
-function small({job, facts, system, policy}: Change = {}): Plan {
+function small({job, facts, system, policy, call: called}: Change = {}): Plan {
   return plan({
+    ...(called === undefined ? {} : {call: called}),
     job: {image: '/i', services: [{name: 'web', command: ['nginx', '-g', 'daemon off;']}], ...job},
     policy: {images: ['/i'], ...policy},
     facts: {system: {...SYSTEM, ...system}, views: VIEWS, ...facts},
@@ -150,9 +152,56 @@ describe('a small machine of a user', () => {
 });
 
 describe('a small machine of root', () => {
-  it('has all ids in a user namespace, where root has no rights on the node', () => {
+  it('has ids that nobody has in a user namespace, but for the payload’s account, and an image that is shown so', () => {
     expect(stepOf(asRoot(), 'namespace.unshare')?.namespaces[0]).to.equal('user');
-    expect(config(asRoot()).linux.uidMappings).to.deep.equal([{containerID: 0, hostID: 0, size: 4_294_967_295}]);
+    expect(config(asRoot()).linux.uidMappings).to.deep.equal([
+      {containerID: 0, hostID: 1_878_982_656, size: 1001},
+      {containerID: 1001, hostID: 1001, size: 1},
+      {containerID: 1002, hostID: 1_878_983_658, size: 64_534},
+    ]);
+    expect(stepOf(asRoot(), 'mount.overlay')?.lower).to.equal(stepOf(asRoot(), 'mount.shift')?.at);
+    expect(asRoot().flags).to.not.include('node-root');
+  });
+  it('is refused where its ids are somebody’s: by a file of the node, or the payload’s own', () => {
+    const refusal = (change: Change): string | undefined => {
+      try {
+        asRoot(change);
+        return undefined;
+      } catch (error) {
+        const {code, details} = error as TareError;
+        return `${code}: ${String(details.found)}`;
+      }
+    };
+    const idsTaken = 'carol (1879000000) in /etc/passwd';
+    expect(refusal({call: call({idsTaken})})).to.equal(`MACHINE_IDS: ${idsTaken}`);
+    const machineIds = (start: number) => ({policy: {identity: {machineIds: {start}}}});
+    expect(refusal(machineIds(1001))).to.equal('MACHINE_IDS: 1001, the payload’s account or a group of it');
+    expect(refusal(machineIds(1002))).to.equal(undefined);
+    expect(refusal({...machineIds(1002), call: call({idsTaken})})).to.match(/^MACHINE_IDS/);
+  });
+  it('has groups in every hierarchy of version 1, whether or not there is a limit; runc makes them itself', () => {
+    const others = [
+      {name: 'devices', parent: '/sys/fs/cgroup/devices/slot'},
+      {name: 'name=systemd', parent: '/sys/fs/cgroup/systemd/slot'},
+    ];
+    const cgroup = {...v1({memory: 'memory', cpuset: 'cpuset'}), others};
+    const hierarchies = (made: Plan, leaf: string): string[] =>
+      stepsOf(made, 'cgroup.create').flatMap(({directory, controllers}) =>
+        directory.endsWith(leaf) ? [`${directory.split('/')[4] ?? ''} ${controllers.join()}`] : [],
+      );
+    const all = ['memory memory', 'cpuset cpuset', 'devices devices', 'systemd name=systemd'];
+    const made = asRoot({facts: {cgroup}});
+    for (const leaf of ['/tare-{id}', '/engine', '/app-web/job', '/app-payload/job'])
+      expect(hierarchies(made, leaf), leaf).to.deep.equal(all);
+    expect(hierarchies(small({facts: {cgroup}}), '/engine')).to.deep.equal(['memory memory']);
+    const runc = {...SYSTEM.oci, path: '/usr/bin/runc', name: 'runc' as const};
+    expect(hierarchies(asRoot({facts: {cgroup}, system: {oci: runc}}), '/engine')).to.deep.equal(['memory memory']);
+  });
+  it('has the node’s ids where the image cannot be shown with others, which is flagged', () => {
+    const made = asRoot({call: call({lost: ['ids']})});
+    expect(config(made).linux.uidMappings).to.deep.equal([{containerID: 0, hostID: 0, size: 4_294_967_295}]);
+    expect([stepOf(made, 'mount.shift'), made.degraded?.what.map(({code}) => code)]).to.deep.equal([undefined, ['node-root']]);
+    expect(made.steps.flatMap((step) => (step.op === 'directory.create' && step.owner === 'root' ? [step.path] : []))).to.deep.equal([]);
   });
   it('its payload becomes the job’s user, who is not made at the engine', () => {
     const strings = launched(asRoot());

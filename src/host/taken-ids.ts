@@ -1,0 +1,29 @@
+/** Whether ids are somebody's on this node: an account's or a group's, or given to a user to map (subuid(5), subgid(5)). */
+
+import {readFileSync} from 'node:fs';
+import type {IdRange} from './facts.js';
+
+/** Root may map any, and what it keeps for containers it may keep for these. */
+const OWN = ['root', '0'];
+
+/** The first that is found, in words; null: nobody. @param read a file's text, empty where there is none */
+export function holderOf({start, count}: IdRange, read: (path: string) => string = textOf): string | null {
+  const overlaps = (first: number, many: number): boolean => first < start + count && start < first + many;
+  for (const path of ['/etc/passwd', '/etc/group'])
+    for (const [name = '', , id] of fieldsOf(read(path)))
+      if (id !== undefined && id !== '' && overlaps(Number(id), 1)) return `${name} (${id}) in ${path}`;
+  for (const path of ['/etc/subuid', '/etc/subgid'])
+    for (const [who = '', first, many] of fieldsOf(read(path)))
+      if (!OWN.includes(who) && overlaps(Number(first), Number(many))) return `${who} (${many ?? ''} from ${first ?? ''}) in ${path}`;
+  return null;
+}
+
+const fieldsOf = (text: string): string[][] => text.split('\n').map((line) => line.trim().split(':'));
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
