@@ -129,6 +129,14 @@ static void take_report(struct box *box, struct application *application, struct
 {
 	const char *string;
 
+	if (frame->tag == 'S') { /* it has stopped at its terminal */
+		struct message stopped;
+		message_begin(&stopped, 'S');
+		while ((string = frame_string(frame)))
+			message_add(&stopped, string);
+		message_send(&stopped, box->control.fd);
+		return;
+	}
 	if (frame->tag == 'F') {
 		message_begin(&application->failed, 'F');
 		while ((string = frame_string(frame)))
@@ -372,6 +380,24 @@ static bool take_signal(struct box *box, struct frame *frame)
 	return application;
 }
 
+/* Of the caller's terminal, to whom has it: `f`, `b`, and `k` with a signal. */
+static bool take_terminal(struct box *box, struct frame *frame)
+{
+	const char *string = frame_string(frame);
+
+	for (size_t i = 0; i < box->count; i++) {
+		struct application *application = &box->applications[i];
+		struct message message;
+		if (!application->payload->terminal || !application->keeper || application->told_end_us)
+			continue;
+		message_begin(&message, frame->tag);
+		if (string)
+			message_add(&message, string);
+		channel_send(&application->control, &message);
+	}
+	return true;
+}
+
 static bool take_frame(struct box *box, struct frame *frame)
 {
 	struct application *application;
@@ -385,6 +411,10 @@ static bool take_frame(struct box *box, struct frame *frame)
 		if ((application = named(box, frame)))
 			tell_end(application);
 		return application;
+	case 'f':
+	case 'b':
+	case 'k':
+		return take_terminal(box, frame);
 	case 'W':
 		wind_up(box);
 		return true;

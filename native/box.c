@@ -215,7 +215,7 @@ static void fork_enter(struct front *front)
 	}
 	pid_t pid = fork();
 	if (pid == 0)
-		enter_main(&box->launch, control[1], errors[1]);
+		enter_main(&box->launch, front->caller->terminal >= 0, control[1], errors[1]);
 	int error = errno;
 	close(control[1]);
 	close(errors[1]);
@@ -279,6 +279,8 @@ static void send_descriptors(struct front *front)
 
 	for (size_t i = 0; i < caller->fd_count; i++) {
 		int number = caller->fds[i], fd = number;
+		if (caller_at_terminal(caller, number))
+			continue;
 		if (boxed && leads_out(fd)) {
 			if (null < 0)
 				null = above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));
@@ -297,6 +299,20 @@ static void send_descriptors(struct front *front)
 	}
 	if (count)
 		channel_send(&front->box.control, &message);
+}
+
+/* The numbers under which the payload gets a terminal of the box's in place of the caller's. */
+static void send_terminal(struct front *front)
+{
+	const struct caller *caller = front->caller;
+	struct message message;
+
+	if (!caller->terminal_count)
+		return;
+	message_begin(&message, 'T');
+	for (size_t i = 0; i < caller->terminal_count; i++)
+		message_add_number(&message, caller->terminals[i]);
+	channel_send(&front->box.control, &message);
 }
 
 /* init is there: all that it needs, then `B`. It reads as we write, so few descriptors are in flight at a time. */
@@ -319,6 +335,7 @@ static void send_preparations(struct front *front)
 		}
 	}
 	send_descriptors(front);
+	send_terminal(front);
 	send_plain(box, 'B');
 }
 
@@ -643,6 +660,7 @@ static bool take_application_frame(struct front *front, struct frame *frame)
 	struct box *box = &front->box;
 	struct seat *seat;
 	size_t index;
+	long signo;
 
 	switch (frame->tag) {
 	case 'X':
@@ -664,6 +682,10 @@ static bool take_application_frame(struct front *front, struct frame *frame)
 		return !box->ended && on_ended(front, frame);
 	case 'L':
 		return box->limited = true;
+	case 'S':
+		if (frame_number(frame, 1, SIG_LAST, &signo))
+			terminal_stopped(front, (int)signo);
+		return true;
 	default:
 		return false;
 	}
@@ -683,6 +705,8 @@ static bool take_frame(struct front *front, struct frame *frame)
 		box->init = frame->sender;
 		send_preparations(front);
 		return true;
+	case 'M':
+		return box->init && !box->ready && terminal_open(front, channel_take_fd(&box->control));
 	case 'R':
 		if (!box->init || box->ready)
 			return false;
@@ -850,7 +874,7 @@ bool box_settle(struct front *front)
 		return true;
 	box_read_errors(front);
 	explain(front);
-	terminal_take(front);
+	terminal_over(front);
 	tell_gone(front);
 	box_clear(box);
 	talk_box_gone(front);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,12 +37,30 @@ static void capture_limits(struct caller *caller)
 
 static void capture_terminal(struct caller *caller)
 {
-	/* fails unless descriptor 0 is the controlling terminal */
-	pid_t foreground = tcgetpgrp(0);
+	unsigned first = 0, device, number;
 
 	caller->terminal = -1;
-	if (foreground > 0 && foreground == getpgrp())
-		caller->terminal = fcntl(0, F_DUPFD_CLOEXEC, 3);
+	for (size_t i = 0; i < caller->fd_count; i++) {
+		int fd = caller->fds[i];
+		/* the same terminal also where it was opened as /dev/tty; the other end of one (TIOCGPTN) is none */
+		if (ioctl(fd, TIOCGDEV, &device) || ioctl(fd, TIOCGPTN, &number) == 0)
+			continue;
+		if (caller->terminal < 0) {
+			first = device;
+			caller->terminal = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+			caller->terminals = xrealloc(NULL, caller->fd_count * sizeof *caller->terminals);
+		}
+		if (device == first)
+			caller->terminals[caller->terminal_count++] = fd;
+	}
+}
+
+bool caller_at_terminal(const struct caller *caller, int fd)
+{
+	for (size_t i = 0; i < caller->terminal_count; i++)
+		if (caller->terminals[i] == fd)
+			return true;
+	return false;
 }
 
 void caller_capture(struct caller *caller, int argc, char **argv, char **environment)

@@ -19,12 +19,17 @@ struct caller {
 	int *fds; /* open descriptors, ascending */
 	size_t fd_count;
 	long long started; /* CLOCK_MONOTONIC, µs: when the caller executed us, near enough */
-	int terminal; /* a copy of descriptor 0 where that is our controlling terminal and we are in front; else -1 */
+	int terminal; /* a copy of the first descriptor that is a terminal, -1: none */
+	int *terminals; /* those of `fds` that are this terminal */
+	size_t terminal_count;
 };
 
 /* Takes note of everything, then makes this process fit to be the front: all signals blocked and at their default,
  * the caller's descriptors close-on-exec, the limits that could hurt the wrapper raised. */
 void caller_capture(struct caller *caller, int argc, char **argv, char **environment);
+
+/* Whether that descriptor was the caller's terminal. */
+bool caller_at_terminal(const struct caller *caller, int fd);
 
 /* Puts /dev/null in place of 0, 1 and 2 and closes the rest. */
 void caller_release(struct caller *caller);

@@ -122,10 +122,12 @@ static sigmask engine_mask(void)
 	return mask;
 }
 
-_Noreturn void enter_main(const struct launch *launch, int control, int errors)
+_Noreturn void enter_main(const struct launch *launch, bool at_terminal, int control, int errors)
 {
 	const char *what = NULL;
-	setpgid(0, 0);
+	/* in another session nobody can type into the caller's terminal, not even who gets hold of it (TIOCSTI) */
+	if (!at_terminal || setsid() < 0)
+		setpgid(0, 0);
 	sig_discard_pending();
 	engine_descriptors(control, errors);
 	int self = open("/proc/self/exe", O_PATH | O_CLOEXEC);

@@ -84,6 +84,7 @@ static _Noreturn void end_now(struct front *front)
 	}
 
 	talk_end(front);
+	terminal_end(front);
 	speech_finish(&front->speech);
 	if (front->last_words) {
 		char *line = xprintf("tare: %s", front->last_words);
@@ -108,6 +109,12 @@ static void reap(struct front *front)
 	}
 }
 
+/* Then nobody waits any longer for who does not read. */
+static bool asks_for_end(int signo)
+{
+	return signo == SIGTERM || signo == SIGINT || signo == SIGHUP || signo == SIGQUIT;
+}
+
 static void take_signal(struct front *front, const struct signalfd_siginfo *info)
 {
 	int signo = (int)info->ssi_signo;
@@ -117,10 +124,14 @@ static void take_signal(struct front *front, const struct signalfd_siginfo *info
 	/* Our own, from a write to descriptor 2. */
 	if (signo == SIGPIPE && info->ssi_pid == (uint32_t)getpid())
 		return;
-	if (signo == SIGCONT && front->caller->terminal >= 0 && !front->box.several) {
+	if (signo == SIGCONT && front->terminal.leads && (!front->box.several || front->terminal.engaged)) {
 		terminal_continue(front);
 		return;
 	}
+	if (signo == SIGWINCH && terminal_resized(front))
+		return;
+	if (asks_for_end(signo) && front->terminal.over)
+		terminal_end(front);
 	patience_signal(front, signo);
 	box_signal(front, signo, true);
 	if (signo == SIGTSTP && front->box.several)
@@ -143,6 +154,15 @@ static short wanted(const struct channel *channel)
 	return channel->out ? POLLIN | POLLOUT : POLLIN;
 }
 
+static void speak(struct front *front, const struct pollfd ready[2])
+{
+	terminal_cook(front, true);
+	for (int i = 0; i < 2; i++)
+		if (ready[i].revents)
+			speech_move(&front->speech.streams[i]);
+	terminal_cook(front, false);
+}
+
 static void wait_and_take(struct front *front, int timeout)
 {
 	struct channel *control = &front->box.control, *brain = &front->talk.channel;
@@ -154,14 +174,19 @@ static void wait_and_take(struct front *front, int timeout)
 		{ .fd = brain->fd, .events = wanted(brain) },
 		{ .fd = -1 },
 		{ .fd = -1 },
+		{ .fd = -1 },
+		{ .fd = -1 },
 	};
 
-	for (int i = 0; i < 2; i++)
+	int look = terminal_wanted(front, &ready[6]);
+	if (look >= 0 && (timeout < 0 || look < timeout))
+		timeout = look;
+	for (int i = 0; i < 2 && !terminal_has_more(front); i++)
 		ready[4 + i].fd = speech_wanted(&streams[i], &ready[4 + i].events);
-	wait_for(ready, 6, timeout, SIG_EVERY);
-	for (int i = 0; i < 2; i++)
-		if (ready[4 + i].revents)
-			speech_move(&streams[i]);
+	wait_for(ready, 6 + TERMINAL_POLLS, timeout, SIG_EVERY);
+	if (ready[4].revents || ready[5].revents)
+		speak(front, &ready[4]);
+	terminal_move(front, &ready[6]);
 	/* The box first: what the brain says may depend on it, and a dead init has often sent its report. */
 	if (ready[1].revents & POLLOUT)
 		channel_flush(control);
@@ -192,11 +217,12 @@ _Noreturn void front_main(struct caller *caller, const struct brain_file *file, 
 	if (front.signals < 0)
 		die("signalfd: %s", strerror(errno));
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	terminal_begin(&front);
 	speech_keep(&front.speech, command_line);
 	talk_start(&front);
 	for (;;) {
 		int left = patience_check(&front);
-		if (front.ending && (!front.box.there || box_is_stuck(&front)))
+		if (front.ending && ((!front.box.there && !terminal_has_more(&front)) || box_is_stuck(&front)))
 			end_now(&front);
 		wait_and_take(&front, soon ? WATCH_MS : left);
 		soon = box_settle(&front) || (front.ending && front.box.killed);

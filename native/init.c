@@ -5,12 +5,14 @@
 #include "frame.h"
 #include "keeper.h"
 #include "limited.h"
+#include "pty.h"
 #include "reap.h"
 #include "util.h"
 #include "view.h"
 #include "wait.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -38,10 +40,8 @@ static void raise_nofile(void)
 	}
 }
 
-static bool add_received(struct received **all, size_t *count, struct channel *control, int target)
+static bool add_received(struct received **all, size_t *count, int fd, int target)
 {
-	int fd = channel_take_fd(control);
-
 	if (fd < 0)
 		return false;
 	*all = xrealloc(*all, (*count + 1) * sizeof **all);
@@ -67,7 +67,7 @@ static bool take_descriptors(struct init *init, struct frame *frame)
 
 	while ((string = frame_string(frame)))
 		if (!parse_number(string, 0, 1L << 30, &target) ||
-		    !add_received(&init->descriptors, &init->descriptor_count, &init->control, (int)target))
+		    !add_received(&init->descriptors, &init->descriptor_count, channel_take_fd(&init->control), (int)target))
 			return false;
 	return true;
 }
@@ -79,9 +79,38 @@ static bool take_cgroups(struct init *init, struct frame *frame)
 
 	while (frame_string(frame))
 		if (!payload ||
-		    !add_received(&payload->cgroups, &payload->cgroup_count, &init->control, -1))
+		    !add_received(&payload->cgroups, &payload->cgroup_count, channel_take_fd(&init->control), -1))
 			return false;
 	return true;
+}
+
+/* Before anybody is in the box who could be in the way. */
+static bool take_terminal(struct init *init, struct frame *frame)
+{
+	struct message message;
+	struct pty pty;
+	const char *string;
+	long target;
+
+	if (!pty_open(&pty)) {
+		message_failed(&message, "terminal", errno, "/dev/ptmx");
+		message_send(&message, init->control.fd);
+		_exit(EXIT_WRAPPER);
+	}
+	while ((string = frame_string(frame)))
+		if (!parse_number(string, 0, 1L << 30, &target) ||
+		    !add_received(&init->descriptors, &init->descriptor_count, fcntl(pty.slave, F_DUPFD_CLOEXEC, 3), (int)target))
+			return false;
+	for (size_t i = 0; i < init->count; i++) {
+		init->payloads[i].tty = pty.slave;
+		if (init->payloads[i].terminal)
+			pty_give(pty.slave, &init->payloads[i].guest.identity);
+	}
+	message_begin(&message, 'M');
+	message_add_fd(&message, pty.master);
+	bool sent = message_send(&message, init->control.fd);
+	close(pty.master);
+	return sent;
 }
 
 static bool take_frame(struct init *init, struct frame *frame)
@@ -93,6 +122,8 @@ static bool take_frame(struct init *init, struct frame *frame)
 		return take_descriptors(init, frame);
 	case 'C':
 		return take_cgroups(init, frame);
+	case 'T':
+		return take_terminal(init, frame);
 	case 'B':
 		return init->told_begin = init->count > 0;
 	default:

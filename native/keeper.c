@@ -4,6 +4,7 @@
 #include "keeper.h"
 #include "limited.h"
 #include "lines.h"
+#include "pty.h"
 #include "reap.h"
 #include "step.h"
 #include "util.h"
@@ -33,6 +34,7 @@ struct keeper {
 	const struct post *post; /* NULL: for the only payload */
 	struct lines lines[2]; /* descriptors 1 and 2 */
 	pid_t pid; /* the payload's, 0 before the fork */
+	pid_t foreground; /* group in front in the box when its caller took its terminal back, 0: none but the payload's */
 	int link; /* to the payload's process until its exec; -1 then */
 	bool told_go, executed, failed, ended;
 	bool told_end; /* by the end of the control socket */
@@ -256,6 +258,10 @@ static void start_payload(struct keeper *keeper)
 		finish(keeper);
 	}
 	keeper->link = link[0];
+	if (payload->terminal && !pty_lead(payload->tty)) {
+		report_failed(keeper, "terminal", errno, "TIOCSCTTY");
+		finish(keeper);
+	}
 	const char *what = NULL;
 	if (keeper->post && !guest_prepare(&payload->guest, keeper->post->host, &what)) {
 		report_failed(keeper, "system", errno, what);
@@ -288,11 +294,32 @@ static bool take_signal(struct keeper *keeper, struct frame *frame, bool to_grou
 
 	if (!frame_number(frame, 1, SIG_LAST, &signo))
 		return false;
-	/* Who sends a signal to every process of a job (Slurm) has sent it to the payload too. All are blocked here, so it is pending. */
-	if (keeper->executed && sig_take((int)signo, TO_ALL_MS))
+	/* Who sends a signal to every process of a job (Slurm) has sent it to the payload too. All are blocked here, so it is pending.
+	 * What the box's terminal may have sent says nothing of the payload. */
+	bool of_terminal = keeper->payload->terminal && pty_sends((int)signo);
+	if (keeper->executed && !of_terminal && sig_take((int)signo, TO_ALL_MS))
 		return true;
 	if (keeper->pid && !keeper->ended) /* not reaped, so the pid is still the payload's */
 		kill(to_group ? -keeper->pid : keeper->pid, (int)signo);
+	return true;
+}
+
+/* Who runs in the box may have put another group in front, as shells do. */
+static bool take_foreground(struct keeper *keeper, bool in_front)
+{
+	struct payload *payload = keeper->payload;
+
+	if (!payload->terminal || !keeper->pid || keeper->ended)
+		return true;
+	if (in_front) {
+		if (!keeper->foreground || kill(-keeper->foreground, 0) || tcsetpgrp(payload->tty, keeper->foreground))
+			pty_foreground(payload->tty, keeper->pid);
+		keeper->foreground = 0;
+		return true;
+	}
+	pid_t now = tcgetpgrp(payload->tty);
+	keeper->foreground = now > 0 && now != getpgrp() ? now : 0;
+	tcsetpgrp(payload->tty, getpgrp());
 	return true;
 }
 
@@ -305,6 +332,9 @@ static bool take_frame(struct keeper *keeper, struct frame *frame)
 		return take_signal(keeper, frame, false);
 	case 'k':
 		return take_signal(keeper, frame, true);
+	case 'f':
+	case 'b':
+		return take_foreground(keeper, frame->tag == 'f');
 	default:
 		return false;
 	}

@@ -537,7 +537,7 @@ static void write_specification(FILE *file, const struct launch *launch, const s
 		write_key(file, 'h', command->hidden);
 	if (launch->pause)
 		write_key(file, 'p', launch->pause);
-	if (caller->terminal >= 0 && !command->name)
+	if (caller_at_terminal(caller, 0) && (!command->name || command->input))
 		write_key(file, 't', "");
 	if (command->name)
 		write_key(file, 'N', command->name);

@@ -135,7 +135,7 @@ bool payload_load(struct payload *payload, int memfd)
 {
 	size_t size = 0, arguments = 0, variables = 0;
 
-	payload->guest.host = -1;
+	payload->guest.host = payload->tty = -1;
 	payload->text = read_all(memfd, &size);
 	close(memfd);
 	if (!payload->text)

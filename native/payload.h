@@ -24,7 +24,9 @@ struct payload {
 	mode_t umask;
 	const char *directory, *oom_score_adj, *pause; /* NULL: none */
 	const char *filter; /* for filter_load(); NULL: none */
-	bool no_new_privs, terminal;
+	bool no_new_privs;
+	bool terminal; /* leads a session on `tty` */
+	int tty; /* the box's end of the caller's terminal, -1: there is none */
 	bool holds; /* waits in place of an exec */
 	const char *name; /* NULL: it is the only payload, not one of several applications */
 	bool input, prefixed;

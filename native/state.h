@@ -8,10 +8,13 @@
 #include "launch.h"
 #include "speech.h"
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/types.h>
+#include <termios.h>
 
 enum {
 	BRAINS_FRESH = 2, /* how many brains may be started before `S` */
@@ -82,6 +85,22 @@ struct patience {
 	char *doing; /* what the brain has said that it does */
 };
 
+/* Between the caller's terminal and the box's. */
+struct terminal {
+	int master; /* of the box's, -1: none */
+	int outside; /* the caller's, opened so as not to block where that is allowed; -1: not yet */
+	bool leads; /* the payload has it as descriptor 0 */
+	bool alone; /* no pipeline of which others may read keys */
+	bool engaged; /* the caller's is raw, and its keys go to the payload */
+	bool plain; /* the box's passes on what is written as it is: the caller's does the rest */
+	bool over; /* the box is gone */
+	bool known; /* `before` is set */
+	struct termios before; /* modes of the caller's */
+	struct winsize size; /* the box's has */
+	char in[4096], out[16384];
+	size_t in_size, out_size;
+};
+
 struct front {
 	struct caller *caller;
 	const struct brain_file *file;
@@ -91,6 +110,7 @@ struct front {
 	struct patience patience;
 	struct speech speech; /* of the command line's brain */
 	struct box box;
+	struct terminal terminal;
 	int parts; /* the pipe of `T`, open to the end: a brain that follows reads what one before did not; -1: none */
 	bool launched_once; /* the payload may have run: no second launch */
 	bool any_ended; /* a box ended or is gone: `ended` in `H` */
@@ -134,11 +154,21 @@ bool box_settle(struct front *front); /* true: look again soon */
 bool box_is_stuck(const struct front *front); /* killed long ago, and not gone: nobody waits for it any more */
 
 /* terminal.c */
-void terminal_give(struct front *front);
-void terminal_take(struct front *front);
+enum { TERMINAL_POLLS = 2 };
+
+void terminal_begin(struct front *front);
+bool terminal_open(struct front *front, int master); /* takes it; false: it is no such thing */
+void terminal_give(struct front *front); /* the payload is about to be let go */
 void terminal_stopped(struct front *front, int signo);
 void terminal_continue(struct front *front);
 void terminal_suspend(struct front *front, int signo);
+bool terminal_resized(struct front *front); /* true: who is in front in the box knows */
+int terminal_wanted(const struct front *front, struct pollfd ready[TERMINAL_POLLS]); /* ms until it is to be asked again, -1: when something happens */
+void terminal_move(struct front *front, const struct pollfd ready[TERMINAL_POLLS]);
+void terminal_cook(struct front *front, bool on); /* the brain speaks; it has spoken */
+void terminal_over(struct front *front); /* the box is gone */
+bool terminal_has_more(struct front *front); /* of what the payload has written */
+void terminal_end(struct front *front); /* what nobody has read is lost */
 
 /* front.c */
 void front_end(struct front *front, int raw_status);

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import applications, guests  # their tests
 from harness import (BOXES, NOBODY, PYTHON, TESTS, Bench, Ended, Skip, Tree, b, cgroup_folders, comm, equal, launch,
                      named, remove_cgroup, test, wait_for)
-import views
+import terminals, views
 
 TOGETHER = 4
 
@@ -889,7 +889,7 @@ def usage_is_reported(bench):
     assert own >= 250000 and all_ >= own and 64 << 20 <= rss < 256 << 20 and killed == 0, frames['E']
 
 
-# --- cgroups, terminal -------------------------------------------------------------------------------------------
+# --- cgroups -------------------------------------------------------------------------------------------
 
 @test('none', 'bwrap')
 def cgroups_are_joined(bench):
@@ -933,80 +933,6 @@ def cgroup_is_joined_with_the_opener_s_rights(bench):
     finally:
         for folder in folders:
             remove_cgroup(folder)
-
-
-@test('none', 'bwrap')
-def terminal(bench):
-    import pty
-    master, slave = pty.openpty()
-    # a shell with job control above the front, which stops and continues it
-    shell = subprocess.Popen(['/bin/bash', '--norc', '--noprofile', '-i'], stdin=slave, stdout=slave, stderr=slave,
-                             start_new_session=True, env={'PATH': os.environ['PATH'], 'PS1': '$ ', 'TERM': 'dumb',
-                             'TARE_TEST_SOCKET': ''},
-                             preexec_fn=lambda: __import__('fcntl').ioctl(0, 0x540E, 0))
-    os.close(slave)
-    seen = b''
-
-    def read_until(text, seconds=8):
-        nonlocal seen
-        import select
-        end = time.time() + seconds
-        while text not in seen:
-            assert time.time() < end, f'no {text!r} in {seen!r}'
-            if select.select([master], [], [], 0.05)[0]:
-                seen += os.read(master, 65536)
-        seen = seen[seen.index(text) + len(text):]
-
-    def type_(text):
-        os.write(master, text.encode())
-    job = bench.job(['/bin/true'], bare=True)  # only for its socket
-    job.wait()
-    try:
-        read_until(b'$ ')
-        type_(f'export TARE_TEST_SOCKET={job.folder}/s\n')
-        read_until(b'$ ')
-        type_(f"{bench.tree.path}/tare-wrap /bin/sh -c 'trap \"echo got-int\" INT; echo up; read a; echo \"<$a>\"; "
-              f"read a; echo \"<$a>\"; exit 3'; echo code-$?\n")
-        brain = job.brain()
-        launch(brain, bench.box, 'a@1')
-        brain.expect('R')
-        brain.send('G')
-        brain.expect('X')
-        read_until(b'up\r\n')
-        type_('one\n')
-        read_until(b'<one>')
-        type_('\x1a')
-        read_until(b'Stopped')
-        type_('fg\n')
-        read_until(b'fg')
-        time.sleep(0.2)
-        type_('two\n')
-        read_until(b'<two>')
-        status = brain.until('B')['E'][0]
-        equal(status, b'768')
-        brain.send('Q', 'status', status)
-        read_until(b'$ ')
-        type_('echo the-shell-has-it\n')
-        read_until(b'the-shell-has-it\r\n')
-        type_(f"{bench.tree.path}/tare-wrap /bin/sh -c 'echo up; exec sleep 30'\n")
-        brain = job.brain()
-        launch(brain, bench.box, 'a@1')
-        brain.expect('R')
-        brain.send('G')
-        brain.expect('X')
-        read_until(b'up\r\n')
-        time.sleep(0.1)
-        type_('\x03')
-        frames = brain.until('B')
-        equal(frames['E'][0], b'2')
-        brain.send('Q', 'status', 2)
-        read_until(b'$ ')
-        type_('echo end-$?\n')
-        read_until(b'end-130\r\n')
-    finally:
-        shell.kill()
-        shell.wait()
-        os.close(master)
 
 
 # --- views -------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 /** The line itself: drawn while nothing in the box has the terminal for its output, and erased before anything else is written. */
 
-import {closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync, statSync, writeSync} from 'node:fs';
+import {closeSync, constants, openSync, readdirSync, readlinkSync, writeSync} from 'node:fs';
 import {isatty} from 'node:tty';
 import {formatProgress, formatWait} from '../../report/progress.js';
 import {printable} from '../../report/table.js';
@@ -11,6 +11,7 @@ import {statFields} from '../../process/process.js';
 import {Rates} from '../../live/rates.js';
 import type {TakeProgress} from '../../prepare/image.js';
 import type {Onlooker, RunningBox} from '../../prepare/request.js';
+import {TERMINAL} from './terminals.js';
 
 const PERIOD_MS = 1_000;
 /** To look at what more have open would take too long. */
@@ -108,29 +109,13 @@ export class Progress {
     const fields = statFields(this.frontPid);
     if (fields === null || fields[0] === 'T') return false;
     const [group, foreground] = [fields[2], Number(fields[5])];
-    if (foreground <= 0 || group === fields[5]) return true;
-    // the payload's group is in front while it runs
-    return Number(statFields(foreground)?.[2]) === foreground && isBelow(foreground, this.frontPid);
+    return foreground <= 0 || group === fields[5];
   }
 
-  /** Some process has it open, other than as standard input; what cannot be looked at may have. */
+  /** Some process has the box's own terminal open, other than as standard input: what it writes comes out here. What cannot be looked at may have. */
   private isUsedIn({init}: RunningBox): boolean {
     const processes = processesIn(init);
-    return processes.length > MOST_PROCESSES || processes.some(({pid, state}) => state !== 'Z' && this.isOpenIn(pid));
-  }
-
-  private isOpenIn(pid: number): boolean {
-    const directory = `/proc/${pid}/fd`;
-    return unlessGone(() => readdirSync(directory).some((name) => name !== '0' && unlessGone(() => this.isIt(`${directory}/${name}`))));
-  }
-
-  private isIt(link: string): boolean {
-    const target = readlinkSync(link);
-    // a file on a server that does not answer is not touched
-    if (!target.startsWith('/dev/')) return false;
-    if (target === '/dev/tty') return true;
-    const [ours, found] = [fstatSync(this.terminal), statSync(link)];
-    return ours.ino === found.ino && ours.dev === found.dev;
+    return processes.length > MOST_PROCESSES || processes.some(({pid, state}) => state !== 'Z' && isOpenIn(pid));
   }
 
   private erase(): void {
@@ -147,6 +132,14 @@ export class Progress {
   }
 }
 
+function isOpenIn(pid: number): boolean {
+  const directory = `/proc/${pid}/fd`;
+  return unlessGone(() => readdirSync(directory).some((name) => name !== '0' && unlessGone(() => isTerminal(`${directory}/${name}`))));
+}
+
+/** By its name alone: a file on a server that does not answer is not touched. */
+const isTerminal = (link: string): boolean => TERMINAL.test(readlinkSync(link));
+
 /** A process that has ended, or a descriptor that is closed, has nothing open; of what may not be looked at, nobody knows. */
 function unlessGone(look: () => boolean): boolean {
   try {
@@ -155,13 +148,3 @@ function unlessGone(look: () => boolean): boolean {
     return !['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '');
   }
 }
-
-function isBelow(pid: number, ancestor: number): boolean {
-  for (let at = pid, depth = 0; at > 1 && depth < MOST_DEPTH; depth++) {
-    if (at === ancestor) return true;
-    at = Number(statFields(at)?.[1] ?? 0);
-  }
-  return false;
-}
-/** Front, engine, init, payload. */
-const MOST_DEPTH = 8;

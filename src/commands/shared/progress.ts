@@ -3,12 +3,10 @@
 import {readlinkSync} from 'node:fs';
 import {pidNamespace} from '../../process/process.js';
 import type {RunRequest} from '../../prepare/request.js';
+import {TERMINAL} from './terminals.js';
 
 export const PROGRESS_MODES = ['never', 'auto', 'always'] as const;
 export type ProgressMode = (typeof PROGRESS_MODES)[number];
-
-/** Where the kernel has terminals: proc_pid_fd(5) names what is open so. */
-const TERMINAL = /^\/dev\/(?:pts\/\d+|tty\w+|console)$/;
 
 /**
  * Our own descriptor 2 is a pipe to the front, which has the caller's until the payload has it.
