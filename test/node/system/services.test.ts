@@ -1,6 +1,6 @@
 /** Small machines (vm-lite) on this node's kernel and a real OCI runtime: services beside a payload, as root and as a user. */
 
-import {execFileSync} from 'node:child_process';
+import {execFileSync, spawn} from 'node:child_process';
 import {chmodSync, cpSync, existsSync, mkdirSync, readFileSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
@@ -9,7 +9,7 @@ import {hasGroups, HIERARCHY} from '../../support/groups.js';
 import {BUSYBOX, busyboxImage, webService, type BusyboxParts} from '../../support/machine.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {below, ending, payload, processes, program, ROLES, Site, until, type Ended} from '../../support/tare.js';
+import {below, bin, ending, payload, processes, program, ROLES, Site, until, type Ended} from '../../support/tare.js';
 
 const MIB = 2 ** 20;
 const sh = (script: string): string[] => ['/bin/sh', '-c', script];
@@ -55,6 +55,25 @@ for (const role of ROLES) {
       expect(ended.record).to.include({pattern: 'vm-lite', mode: 'box'});
       expect(outcomes(ended)).to.deep.equal({web: ['stopped', 'SIGTERM'], payload: ['failed', 3]});
       expect(ended.record.applications.map((one) => one.role)).to.deep.equal(['service', 'payload']);
+    });
+
+    it('at a terminal the payload has one of the machine’s own, and reads what is typed', async function () {
+      need(this, program('script') !== null, 'there is no script(1)');
+      const command = sh('tty; ls -l $(tty) | cut -c1-10; echo up; read a; echo "<$a>"; echo seen > /dev/stdout; exit 3');
+      const file = site.policy(policy());
+      const job = site.job({image: image(), services: [HTTPD], network: 'none', command});
+      const terminal = spawn(program('script') ?? '', ['-qec', `${bin('tare')} run --policy ${file} ${job}`, '/dev/null'], {
+        ...{...site.credentials, cwd: site.work, stdio: ['pipe', 'pipe', 'pipe']},
+        env: {PATH: '/usr/bin:/bin', SHELL: '/bin/sh', TERM: 'dumb'},
+      });
+      let text = '';
+      terminal.stdout.setEncoding('utf8').on('data', (piece: string) => {
+        text += piece;
+        if (text.endsWith('up\r\n')) terminal.stdin.write('typed\n');
+      });
+      const {code} = await ending(terminal);
+      expect(code, text).to.equal(3);
+      expect(text).to.match(/^\/dev\/pts\/0\r+\ncrw--w----\r+\nup\r+\n(?:typed\r+\n)+<typed>\r+\nseen\r+\n$/);
     });
 
     it('the payload has the caller’s descriptors and its own user, no capability, and no way to one', async () => {
