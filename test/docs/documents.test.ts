@@ -1,5 +1,5 @@
 /**
- * README.md and docs/, followed by a reader: on a node on which Tare's package is installed, each block of a document in order, in one shell of
+ * README.md, CONTRIBUTING.md, SECURITY.md and docs/, followed by a reader: on a node on which Tare's package is installed, each block of a document in order, in one shell of
  * an account's and one of root's.
  */
 
@@ -18,7 +18,7 @@ const checkout = join(import.meta.dirname, '../..');
 const MOST_SKIPPED = 0.1;
 const ACCOUNT = 'alice';
 
-const documents = ['README.md', 'CONTRIBUTING.md', ...markdownBelow('docs')];
+const documents = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...markdownBelow('docs')];
 const all = documents.map((name) => ({name, ...read(name)}));
 
 function read(name: string): {blocks: Block[]; wrong: Error | null} {
