@@ -42,7 +42,9 @@ static char *beside(const char *directory, const char *path)
 
 char *brain_locate(struct brain_file *file)
 {
-	char directory[PATH_MAX], text[3 * PATH_MAX + 4], *rest = text;
+	/* static: a caller may have left us little stack */
+	static char directory[PATH_MAX], text[3 * PATH_MAX + 4];
+	char *rest = text;
 	ssize_t length = readlink("/proc/self/exe", directory, sizeof directory - 1);
 
 	if (length < 0)

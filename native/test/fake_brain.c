@@ -79,7 +79,7 @@ static size_t describe(char *text, size_t room, char **argv, char **environment)
 
 int main(int argc, char **argv, char **environment)
 {
-	char text[16384];
+	static char text[16384];
 	size_t about = describe(text, sizeof text, argv, environment), size = read_hello();
 	int test = connect_to_test(size);
 	unsigned char length[4] = { (unsigned char)about, (unsigned char)(about >> 8), 0, 0 };

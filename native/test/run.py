@@ -141,6 +141,14 @@ def low_nofile(bench):
     equal(*both(bench, nofile='12', open='4, 5, 6, 7, 11'))
 
 
+@test('', builds=('static',))
+def low_stack(bench):
+    # the kernel leaves up to 8 KiB of it unused
+    prep = 'resource.setrlimit(resource.RLIMIT_STACK, (18 << 10, 18 << 10))'
+    job = bench.job(['true'], prep=prep, env={'PATH': '/usr/bin:/bin'})
+    equal(job.quit(job.brain(), 'code', 7)[0], 7)
+
+
 @test('none', 'bwrap')
 def environment_and_directory_keys(bench):
     job = bench.job(['/bin/sh', '-c', 'x'], env={'A': '1', 'B': '2', 'C': '3', 'PATH': '/usr/bin:/bin'})
