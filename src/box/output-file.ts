@@ -8,6 +8,9 @@ export interface OutputFile {
   inode: number;
 }
 
+/** Nothing has the name any more, or what has it now is a link or lies below no directory. */
+const NOT_IT = new Set(['ENOENT', 'ELOOP', 'ENOTDIR']);
+
 /** What a process has open under a number; null where that is no plain file, or it is not ours to look at. */
 export function outputFileOf(pid: number, descriptor: number): OutputFile | null {
   const link = `/proc/${String(pid)}/fd/${String(descriptor)}`;
@@ -25,7 +28,7 @@ export function openOutputFile({path, device, inode}: OutputFile): number | null
   try {
     opened = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | constants.O_NOFOLLOW);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if (NOT_IT.has((error as NodeJS.ErrnoException).code ?? '')) return null;
     throw error;
   }
   const stats = fstatSync(opened);

@@ -7,7 +7,7 @@ import {closeSync, constants, fstatSync, openSync, readFileSync, readlinkSync, r
 import {TareError} from '../errors.js';
 import {sleep} from '../process/clock.js';
 import {narrowTo, type LiveBox} from './live.js';
-import {openOutputFile} from '../box/output-file.js';
+import {openOutputFile, type OutputFile} from '../box/output-file.js';
 import {isRunning, type ProcessId} from '../process/process.js';
 
 /** open(2): a file that is named and not opened, so that looking at it does nothing to it; missing in Node's constants. */
@@ -51,12 +51,7 @@ export function openOutput({id, payload}: LiveBox, stream: Stream): number {
     if (error instanceof TareError) throw error;
     const {code} = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') throw elsewhere(what, 'closed');
-    throw new TareError('OUTPUT_UNREADABLE', {
-      message: `${what} cannot be read`,
-      found: code,
-      remedy: 'call it as root, or as whoever may read the file',
-      cause: error,
-    });
+    throw unreadable(what, error);
   } finally {
     if (named !== null) closeSync(named);
   }
@@ -83,11 +78,27 @@ export function openSource(box: LiveBox, application: string | undefined, stream
   if (own !== null) return {descriptor: own, prefix: null, writer: narrowed.payload};
   const what = `the ${NAMES[stream]} of ${box.id}`;
   const file = box.output[stream];
-  const descriptor = file === null ? null : openOutputFile(file);
+  const descriptor = file === null ? null : openGiven(file, what);
   if (descriptor === null)
     throw elsewhere(what, file === null ? 'what the caller of the wrapper gave is none' : 'it is not there any more');
   return {descriptor, prefix: application === undefined ? null : `${application}: `, writer: box.init};
 }
+
+function openGiven(file: OutputFile, what: string): number | null {
+  try {
+    return openOutputFile(file);
+  } catch (error) {
+    throw unreadable(what, error);
+  }
+}
+
+const unreadable = (what: string, cause: unknown): TareError =>
+  new TareError('OUTPUT_UNREADABLE', {
+    message: `${what} cannot be read`,
+    found: (cause as NodeJS.ErrnoException).code,
+    remedy: 'call it as root, or as whoever may read the file',
+    cause,
+  });
 
 /**
  * What is written to the file that is read comes back, until the disk is full: cat(1) compares the same two numbers.

@@ -1,0 +1,62 @@
+import {expect} from 'chai';
+import {chmodSync, closeSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import type {TareError} from '../../../src/errors.js';
+import type {LiveBox} from '../../../src/live/live.js';
+import {openSource} from '../../../src/live/output.js';
+
+const NOBODY = 65534;
+
+describe('what several applications write, where that is a file', () => {
+  let directory: string;
+  let path: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'tare-output-'));
+    path = join(directory, 'out');
+    writeFileSync(path, 'words');
+  });
+  afterEach(() => {
+    rmSync(directory, {recursive: true});
+  });
+
+  const boxOf = (): LiveBox => {
+    const {dev, ino} = statSync(path);
+    return {id: 'b', applications: [{name: 'a'}], output: {stdout: {path, device: dev, inode: ino}}, init: null} as unknown as LiveBox;
+  };
+  const refused = (box: LiveBox): Pick<TareError, 'code' | 'details'> => {
+    try {
+      closeSync(openSource(box, undefined, 'stdout').descriptor);
+    } catch (error) {
+      return error as TareError;
+    }
+    throw new Error('it was opened');
+  };
+
+  it('is opened', () => {
+    closeSync(openSource(boxOf(), undefined, 'stdout').descriptor);
+  });
+
+  it('is said to be gone where something else has its name', () => {
+    const box = boxOf();
+    rmSync(path);
+    expect(refused(box).code).to.equal('OUTPUT_ELSEWHERE');
+    symlinkSync('/etc/passwd', path);
+    expect(refused(box).code).to.equal('OUTPUT_ELSEWHERE');
+    expect(refused({...box, output: {stdout: {path: '/etc/passwd/x', device: 1, inode: 1}}} as LiveBox).code).to.equal('OUTPUT_ELSEWHERE');
+  });
+
+  it('is said to be nobody’s to read who asks', () => {
+    const box = boxOf();
+    chmodSync(directory, 0o755);
+    chmodSync(path, 0);
+    const isRoot = process.getuid?.() === 0;
+    if (isRoot) process.seteuid?.(NOBODY);
+    try {
+      const {code, details} = refused(box);
+      expect([code, details.found]).to.deep.equal(['OUTPUT_UNREADABLE', 'EACCES']);
+    } finally {
+      if (isRoot) process.seteuid?.(0);
+    }
+  });
+});
