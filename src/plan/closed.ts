@@ -22,7 +22,7 @@ export function throughClosed(steps: readonly Step[], closed: readonly string[])
       ? closed.find((directory) => step.destination !== directory && liesIn(step.destination, directory))
       : undefined;
     if (top === undefined) {
-      made.push(step);
+      if (!isCoverBelow(step, closed)) made.push(step);
       continue;
     }
     let bound = made.find((one): one is StepOf<'mount.closed'> => one.op === 'mount.closed' && one.destination === top);
@@ -38,6 +38,10 @@ export function throughClosed(steps: readonly Step[], closed: readonly string[])
 
 const isMoved = (step: Step): step is Moved =>
   step.op === 'mount.tmpfs' || (step.op === 'mount.bind' && !step.options.includes('dev') && step.destination !== '/');
+
+/** The engine would have to go there to make it read-only; what enter has made there is nobody's in the box to change. */
+const isCoverBelow = (step: Step, closed: readonly string[]): boolean =>
+  step.op === 'mount.readonly' && closed.some((directory) => step.destination !== directory && liesIn(step.destination, directory));
 
 /** As the box has the directory so far: the node's, or a view's. */
 function bindClosed(top: string, before: readonly Step[]): StepOf<'mount.closed'> {

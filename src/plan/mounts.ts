@@ -193,6 +193,7 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {ownNetwork, f
     ...(run?.after ?? []),
     // what is hidden in the box is hidden in a view too
     ...(view === null ? [] : planEntrances(view, [...destinations, ...hidden])),
+    ...hidden.map((place): Step => ({op: 'mount.readonly', destination: place, because: 'nothing is stored here'})),
   ];
   const boxed = system === null && choice.image === null ? throughClosed(ofEngine, closedHere(inputs)) : ofEngine;
   const closed = boxed.filter((step) => step.op === 'mount.closed');

@@ -34,7 +34,8 @@ for (const role of ROLES) {
       try {
         chownSync(work, NOBODY, NOBODY);
         const look = ['state', 'spool', 'scratch'].map((name) => `ls -A ${join(site.directory, name)}`).join(' && ');
-        const script = `${look} && ! touch ${site.directory}/spool/forged 2>/dev/null && echo written >out && cat /proc/1/comm`;
+        const forged = `{ chmod 700 ${site.directory}/spool; touch ${site.directory}/spool/forged; } 2>/dev/null`;
+        const script = `${look} && ! ${forged} && echo written >out && cat /proc/1/comm`;
         const {code, stdout, stderr, record} = await site.run(['--', '/bin/sh', '-c', script], {...boxed, cwd: work});
         expect([code, stdout], stderr).to.deep.equal([0, 'tare-init\n']);
         expect(record.mode).to.equal('box');
