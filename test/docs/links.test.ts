@@ -34,7 +34,7 @@ const anchors = new Map(
 const linksOf = (name: string): string[] =>
   (parsed.get(name) ?? [])
     .flatMap(({children}) => children ?? [])
-    .flatMap((token) => (token.type === 'link_open' ? [token.attrGet('href') ?? ''] : []))
+    .flatMap((token) => (token.type === 'link_open' ? [String(token.attrGet('href'))] : []))
     .filter((link) => !/^[a-z]+:/.test(link));
 
 describe('links of documents', () => {
