@@ -463,6 +463,14 @@ describe('mounts below directories that the job’s user cannot list', () => {
       expect([...bound(made), ...inner(made)]).to.deep.equal([]);
   });
 
+  it('need no cover made read-only there, which the engine could not, and which is nobody’s in the box to change', () => {
+    const covers = (closed: string[]): string[] =>
+      stepsOf(plan({policy: OWN, call: {closed}}), 'mount.readonly')
+        .map(({destination}) => destination)
+        .filter((destination) => destination.startsWith('/srv'));
+    expect([covers([]), covers(['/srv/users'])]).to.deep.equal([['/srv/users/1001'], []]);
+  });
+
   it('do not count in a private directory, which the engine makes', () => {
     const made = plan({job: {workDirectory: '/tmp/closed/work'}, call: {closed: ['/tmp/closed']}});
     expect([...bound(made), ...inner(made)]).to.deep.equal([]);
