@@ -37,6 +37,7 @@ struct keeper {
 	pid_t foreground; /* group in front in the box when its caller took its terminal back, 0: none but the payload's */
 	int link; /* to the payload's process until its exec; -1 then */
 	bool told_go, executed, failed, ended;
+	sigmask kept[2]; /* standard signals that have come: for the payload, for its group */
 	bool told_end; /* by the end of the control socket */
 	long long go_us, ended_us; /* CLOCK_MONOTONIC: just before the exec, and when the payload was reaped */
 	int status;
@@ -288,20 +289,44 @@ static void start_payload(struct keeper *keeper)
 		take_go(keeper);
 }
 
+static void pass_on(struct keeper *keeper, int signo, bool to_group)
+{
+	/* Who sends a signal to every process of a job (Slurm) has sent it to the payload too. All are blocked here, so it is pending.
+	 * What the box's terminal may have sent says nothing of the payload. */
+	bool of_terminal = keeper->payload->terminal && pty_sends(signo);
+	if (keeper->executed && !of_terminal && sig_take(signo, TO_ALL_MS))
+		return;
+	if (keeper->pid && !keeper->ended) /* not reaped, so the pid is still the payload's */
+		kill(to_group ? -keeper->pid : keeper->pid, signo);
+}
+
+/* Standard signals are kept until all that has come is read: the kernel too has each once, however often it was sent (signal(7)). So a
+ * flood of one keeps no other waiting. One that stops takes SIGCONT away, and that takes those away. */
 static bool take_signal(struct keeper *keeper, struct frame *frame, bool to_group)
 {
+	static const sigmask stops = SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU);
+	sigmask *kept = &keeper->kept[to_group];
 	long signo;
 
 	if (!frame_number(frame, 1, SIG_LAST, &signo))
 		return false;
-	/* Who sends a signal to every process of a job (Slurm) has sent it to the payload too. All are blocked here, so it is pending.
-	 * What the box's terminal may have sent says nothing of the payload. */
-	bool of_terminal = keeper->payload->terminal && pty_sends((int)signo);
-	if (keeper->executed && !of_terminal && sig_take((int)signo, TO_ALL_MS))
+	if (signo >= 32) {
+		pass_on(keeper, (int)signo, to_group);
 		return true;
-	if (keeper->pid && !keeper->ended) /* not reaped, so the pid is still the payload's */
-		kill(to_group ? -keeper->pid : keeper->pid, (int)signo);
+	}
+	*kept &= signo == SIGCONT ? ~stops : SIG_BIT(signo) & stops ? ~SIG_BIT(SIGCONT) : SIG_EVERY;
+	*kept |= SIG_BIT(signo);
 	return true;
+}
+
+static void pass_on_kept(struct keeper *keeper)
+{
+	for (int to_group = 0; to_group < 2; to_group++) {
+		for (int signo = 1; signo < 32; signo++)
+			if (keeper->kept[to_group] & SIG_BIT(signo))
+				pass_on(keeper, signo, to_group);
+		keeper->kept[to_group] = 0;
+	}
 }
 
 /* Who runs in the box may have put another group in front, as shells do. */
@@ -352,6 +377,7 @@ static void read_control(struct keeper *keeper)
 	while ((got = channel_next(&keeper->control, &frame)) == FRAME_WHOLE)
 		if (!take_frame(keeper, &frame))
 			break;
+	pass_on_kept(keeper);
 	if (got != FRAME_NONE) {
 		if (!keeper->executed)
 			report_failed(keeper, "protocol", EPROTO, "init was sent what it does not understand");
