@@ -8,6 +8,16 @@ SECONDS = 30  # no test is about how fast it goes
 LFLAG, OFLAG = 3, 1
 
 
+def in_front(pid):
+    """Whether a process is of its terminal's foreground group (proc(5), stat)."""
+    try:
+        with open(f'/proc/{pid}/stat') as f:
+            fields = f.read().rpartition(')')[2].split()
+    except OSError:
+        return False
+    return fields[2] == fields[5]
+
+
 class Terminal:
     """A terminal, and what is seen on it."""
 
@@ -293,7 +303,8 @@ def one_of_several_reads(bench, shell):
     shell.until(b'other-int')
     open(os.path.join(shell.job.folder, 'go'), 'w').close()
     shell.until(b'reader\r')
-    wait_for(shell.is_raw, SECONDS, what='the reader to be in front')
+    wait_for(shell.is_raw, SECONDS, what='the keys to be the box’s')
+    wait_for(lambda: any(b'reader-int' in line and in_front(pid) for pid, _, line in shell.job.left()), SECONDS, what='the reader to be in front')
     shell.type('\x03one\n')
     shell.until(b'reader-int')
     assert b'other-int' not in shell.until(b'<one>')
