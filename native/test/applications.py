@@ -938,7 +938,7 @@ def applications_at_a_terminal(bench):
         read_until(b'$ ')
         type_(f'export TARE_TEST_SOCKET={job.folder}/s; {bench.tree.path}/tare-wrap x\n')
         brain = job.brain()
-        ready = 'trap "echo got-$0; exit 0" INT; echo up; while :; do sleep 0.05; done'
+        ready = 'trap "echo got-$0; exit 0" INT; echo up; sleep 600 & while :; do wait $!; done'
         launch(brain, bench.box, *sh('a', ready, 'va', 'oprefix'), *sh('b', ready, 'vb', 'oprefix'))
         brain.expect('R')
         keepers = []

@@ -282,7 +282,7 @@ def no_new_privileges_are_common_or_own(bench):
 @test('none', 'bwrap', 'user')
 def services_get_no_signal_of_the_caller_s(bench):
     folder = bench.folder()
-    ready = lambda name: f'trap "echo {name} got; exit 3" TERM; : >{folder}/{name}; while :; do sleep 0.05; done'
+    ready = lambda name: f'trap "echo {name} got; exit 3" TERM; : >{folder}/{name}; sleep 600 & while :; do wait $!; done'
     run = Applications(bench, *sh('service', ready('service'), 'S'), *sh('job', ready('job')))
     run.started(0, 1)
     wait_for(lambda: len(os.listdir(folder)) == 2, what='both')

@@ -290,9 +290,9 @@ def one_of_several_reads(bench, shell):
     shell.type(f'{bench.tree.path}/tare-wrap x; echo code-$?\n')
     brain = shell.job.brain()
     brain.socket.settimeout(SECONDS)
-    other = 'trap "echo other-int" INT; test -t 1 && echo other; while :; do sleep 0.05; done'
+    other = 'trap "echo other-int" INT; sleep 600 & test -t 1 && echo other; while :; do wait $!; done'
     reads = 'trap "echo reader-int" INT; echo reader; while ! read a; do :; done; echo "<$a>"; read a; echo "<$a>"; exit 3'
-    launch(brain, bench.box, *sh('a', other, 'va'), *sh('b', f'trap "" INT; while [ ! -e go ]; do sleep 0.05; done; {reads}', 'vb', 'I', f'd{shell.job.folder}'))
+    launch(brain, bench.box, *sh('a', other, 'va'), *sh('b', f': {shell.job.folder}; trap "" INT; while [ ! -e go ]; do sleep 0.05; done; {reads}', 'vb', 'I', f'd{shell.job.folder}'))
     brain.expect('R')
     for index in range(2):
         brain.send('G', index, 1)
@@ -304,7 +304,7 @@ def one_of_several_reads(bench, shell):
     open(os.path.join(shell.job.folder, 'go'), 'w').close()
     shell.until(b'reader\r')
     wait_for(shell.is_raw, SECONDS, what='the keys to be the box’s')
-    wait_for(lambda: any(b'reader-int' in line and in_front(pid) for pid, _, line in shell.job.left()), SECONDS, what='the reader to be in front')
+    wait_for(lambda: any(b'reader-int' in line and in_front(pid) for pid, _, line in shell.job.left(f': {shell.job.folder};')), SECONDS, what='the reader to be in front')
     shell.type('\x03one\n')
     shell.until(b'reader-int')
     assert b'other-int' not in shell.until(b'<one>')
