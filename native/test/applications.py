@@ -415,7 +415,7 @@ def a_keeper_killed_on_its_way_to_the_exec_is_answered_for(bench):
 
 @test('none', 'bwrap', 'user')
 def one_that_ignores_sigterm_is_killed_alone(bench):
-    run = Applications(bench, *sh('a', f'trap "" TERM; echo ready; while :; do sleep 60; done'), *sh('b', 'trap "exit 4" TERM; echo ready; while :; do sleep 0.05; done'))
+    run = Applications(bench, *sh('a', f'trap "" TERM; echo ready; while :; do sleep 60; done'), *sh('b', 'trap "exit 4" TERM; echo ready; sleep 600 & while :; do wait $!; done'))
     run.started(0, 1)
     for _ in range(2):
         equal(run.job.process.stdout.readline(), b'ready\n')
@@ -434,7 +434,7 @@ def one_that_ignores_sigterm_is_killed_alone(bench):
 @test('none', 'bwrap', builds=('sane',))
 def a_stopped_keeper_does_not_save_its_application(bench):
     """Whoever has its uid may stop it: it is continued, and its application ends as it would have."""
-    run = Applications(bench, *sh('a', 'trap "exit 5" TERM; echo ready; while :; do sleep 0.05; done'), *sh('b', STUBBORN))
+    run = Applications(bench, *sh('a', 'trap "exit 5" TERM; echo ready; sleep 600 & while :; do wait $!; done'), *sh('b', STUBBORN))
     keepers = run.started(0, 1)
     equal(run.job.process.stdout.readline(), b'ready\n')
     os.kill(keepers[0], signal.SIGSTOP)

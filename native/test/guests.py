@@ -6,7 +6,7 @@ from harness import BOXES, BWRAP, NOBODY, Skip, equal, launch, named, test, wait
 from views import sub, tool, words
 
 # process 1 of the system: says what it sees, then runs until it is told to end
-FIRST = 'ls -d /proc/[0-9]* 2>/dev/null | wc -l; echo $$; trap "exit 5" TERM; : >"$0/up"; while :; do sleep 0.05; done'
+FIRST = 'ls -d /proc/[0-9]* 2>/dev/null | wc -l; echo $$; trap "exit 5" TERM; : >"$0/up"; sleep 600 & while :; do wait $!; done'
 STATUS = 'import re; s = open("/proc/self/status").read(); g = lambda k: " ".join(re.search(k + r":[ \\t]*(.*)", s).group(1).split()); '
 
 

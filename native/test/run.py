@@ -624,7 +624,7 @@ def the_pipe_has_the_owner_that_is_asked_for(bench):
 
 @test('none', 'bwrap')
 def signals_reach_a_payload_without_a_brain(bench):
-    job, brain = bench.started('trap "exit 17" TERM; while :; do sleep 0.05; done')
+    job, brain = bench.started('trap "exit 17" TERM; sleep 600 & while :; do wait $!; done')
     for _ in range(2):
         os.kill(brain.pid, signal.SIGKILL)
         brain = job.brain()

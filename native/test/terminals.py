@@ -538,7 +538,7 @@ def the_end_of_the_terminal(bench):
     """The payload's hangs up too, and the signal that the front gets for it comes to the payload: who reads and who does not ends."""
     for script, statuses in (('trap "exit 8" HUP; echo up; read a || exit 9; exit 7', (8 << 8, 9 << 8)),
                              ('echo up; exec sleep 60', (signal.SIGHUP,)),
-                             ('trap "exit 8" HUP; echo up; while :; do sleep 0.05; done', (8 << 8,))):
+                             ('trap "exit 8" HUP; echo up; sleep 600 & while :; do wait $!; done', (8 << 8,))):
         terminal = Alone(bench, ['/bin/sh', '-c', script])
         try:
             terminal.until(b'up\r\n')
