@@ -103,13 +103,18 @@ describe('bubblewrap’s argv', () => {
   });
 
   for (const [name, versions] of Object.entries(argv)) {
-    it(`of 0.4.1 has no option that is newer, and of 0.11.0 has the mode of /dev/shm: ${name}`, () => {
+    it(`of 0.4.1 has no option that is newer, and of 0.11.0 has mode and size of /dev/shm: ${name}`, () => {
       const {'0.4.1': old = [], '0.11.0': fresh = []} = versions;
       expect(old.filter((argument) => argument.startsWith('--') && !IN_0_4_1.includes(argument))).to.deep.equal([]);
       const at = fresh.indexOf('--perms');
-      expect(fresh.slice(at, at + 4)).to.deep.equal(['--perms', '1777', '--tmpfs', '/dev/shm']);
-      const isPerms = (index: number): boolean => fresh[index] === '--perms' || fresh[index - 1] === '--perms';
-      expect(fresh.filter((_, index) => !isPerms(index))).to.deep.equal(old);
+      expect(fresh.slice(at, at + 6).filter((argument) => !/^\d{5,}$|^--size$/.test(argument))).to.deep.equal([
+        '--perms',
+        '1777',
+        '--tmpfs',
+        '/dev/shm',
+      ]);
+      const isNew = (argument: string | undefined): boolean => argument === '--perms' || argument === '--size';
+      expect(fresh.filter((argument, index) => !isNew(argument) && !isNew(fresh[index - 1]))).to.deep.equal(old);
     });
   }
 
