@@ -33,6 +33,7 @@ static bool find(struct place *place, const char *directory, char *below)
 		if (end)
 			*end = 0;
 		if (!strcmp(part, "..") || !*part) {
+			close(at);
 			errno = EINVAL;
 			return false;
 		}

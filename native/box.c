@@ -623,14 +623,14 @@ static bool on_one_ended(struct front *front, struct frame *frame)
 	struct frame copy = *frame;
 	size_t index;
 	struct seat *seat = busy_seat(box, *frame, 0, &index);
-	long status;
+	int status;
 
 	frame_string(&copy);
 	frame_string(&copy);
-	if (!seat || !frame_number(&copy, 0, 0xffff, &status))
+	if (!seat || !frame_status(&copy, &status))
 		return false;
 	seat->busy = false;
-	seat->status = (int)status;
+	seat->status = status;
 	box->may_have_run = true;
 	pass_on(front, frame);
 	return true;
@@ -639,13 +639,13 @@ static bool on_one_ended(struct front *front, struct frame *frame)
 static bool on_ended(struct front *front, struct frame *frame)
 {
 	struct frame copy = *frame;
-	long status;
+	int status;
 
-	if (!frame_number(&copy, 0, 0xffff, &status))
+	if (!frame_status(&copy, &status))
 		return false;
 	front->box.ended = true;
 	if (!front->box.several)
-		front->box.status = (int)status;
+		front->box.status = status;
 	else if (!front->box.may_have_run)
 		front->launched_once = false;
 	front->any_ended = true;

@@ -1,6 +1,7 @@
 /* Framing, with descriptors and credentials beside the bytes. A frame with descriptors is written by one
  * sendmsg and is small, so its descriptors are here no later than its last byte. */
 #include "frame.h"
+#include "sig.h"
 #include "util.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { HEADER = 4, READ_SIZE = 64 << 10 };
@@ -149,6 +151,16 @@ bool frame_number(struct frame *frame, long min, long max, long *number)
 	const char *string = frame_string(frame);
 
 	return string && parse_number(string, min, max, number);
+}
+
+bool frame_status(struct frame *frame, int *status)
+{
+	long number;
+
+	if (!frame_number(frame, 0, 0xffff, &number))
+		return false;
+	*status = (int)number;
+	return WIFEXITED(*status) || (WIFSIGNALED(*status) && WTERMSIG(*status) <= SIG_LAST);
 }
 
 void channel_open(struct channel *channel, int fd)

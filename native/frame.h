@@ -42,6 +42,8 @@ struct frame {
 
 const char *frame_string(struct frame *frame); /* the next one; NULL after the last */
 bool frame_number(struct frame *frame, long min, long max, long *number);
+/* A raw wait status, of a process that ended. */
+bool frame_status(struct frame *frame, int *status);
 
 struct pending;
 

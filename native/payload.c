@@ -131,6 +131,14 @@ static void load_key(struct payload *payload, char *string, char ***argument, ch
 	}
 }
 
+/* What a key says of another, which has to be there. */
+static bool has_parts(const struct payload *payload)
+{
+	const struct own_view *view = &payload->view;
+
+	return (!payload->prefixed || payload->name) && (!view->swap_count || view->swaps[view->swap_count - 1].destination);
+}
+
 bool payload_load(struct payload *payload, int memfd)
 {
 	size_t size = 0, arguments = 0, variables = 0;
@@ -152,7 +160,7 @@ bool payload_load(struct payload *payload, int memfd)
 		load_key(payload, string, &argument, &variable);
 	*argument = *variable = NULL;
 	errno = EINVAL;
-	return arguments > 0;
+	return arguments > 0 && has_parts(payload);
 }
 
 void payload_set_descriptor(struct payload *payload, int target, int fd)

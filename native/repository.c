@@ -4,6 +4,7 @@
 #include "repository.h"
 #include "enter.h"
 #include "mounter.h"
+#include "mountinfo.h"
 #include "util.h"
 
 #include <dirent.h>
@@ -74,23 +75,6 @@ static long long clock_us(clockid_t clock)
 	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
 }
 
-/* The kernel writes a blank, a tab, a newline and a backslash as octal numbers. */
-static void unescape(char *text)
-{
-	char *out = text;
-
-	for (const char *in = text; *in; out++) {
-		unsigned value;
-		if (*in == '\\' && sscanf(in + 1, "%3o", &value) == 1) {
-			*out = (char)value;
-			in += 4;
-		} else {
-			*out = *in++;
-		}
-	}
-	*out = 0;
-}
-
 /* Type of the file system that is mounted at the path: of several the last, which hides the others. False: none is. */
 static bool mounted_at(int proc, const char *path, char *type, size_t size)
 {
@@ -104,7 +88,7 @@ static bool mounted_at(int proc, const char *path, char *type, size_t size)
 		const char *dash = strstr(line, " - ");
 		if (!dash || sscanf(line, "%*s %*s %*s %*s %4095s", point) != 1 || sscanf(dash, " - %63s", kind) != 1)
 			continue;
-		unescape(point);
+		mountinfo_unescape(point);
 		if (strcmp(point, path))
 			continue;
 		snprintf(type, size, "%s", kind);

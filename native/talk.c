@@ -226,17 +226,18 @@ static bool take_quit(struct front *front, struct frame *frame)
 {
 	const char *kind = frame_string(frame);
 	long number;
+	int status;
 
-	if (!kind || !frame_number(frame, 0, 0xffff, &number))
+	if (!kind)
 		return false;
-	if (!strcmp(kind, "code") && number <= 255)
-		number <<= 8;
-	else if (!strcmp(kind, "signal") ? number < 1 || number > SIG_LAST : strcmp(kind, "status"))
-		return false;
-	if (!WIFEXITED(number) && !WIFSIGNALED(number))
+	if (!strcmp(kind, "code") && frame_number(frame, 0, 255, &number))
+		status = (int)number << 8;
+	else if (!strcmp(kind, "signal") && frame_number(frame, 1, SIG_LAST, &number))
+		status = (int)number;
+	else if (strcmp(kind, "status") || !frame_status(frame, &status))
 		return false;
 	box_kill(front);
-	front_end(front, (int)number);
+	front_end(front, status);
 	return true;
 }
 

@@ -2,6 +2,7 @@
 #include "view.h"
 #include "identity.h"
 #include "mounter.h"
+#include "mountinfo.h"
 #include "util.h"
 
 #include <dirent.h>
@@ -496,21 +497,6 @@ static bool op_graft(char *const *words)
 	return attached;
 }
 
-/* What mountinfo writes as \ooo. */
-static void unescape(char *text)
-{
-	char *to = text;
-
-	for (const char *from = text; *from; to++)
-		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] && from[3]) {
-			*to = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
-			from += 4;
-		} else {
-			*to = *from++;
-		}
-	*to = 0;
-}
-
 /* What a mount has must stay: in a user namespace the kernel lets nobody take it away. */
 static unsigned long mount_flags(char *options)
 {
@@ -546,7 +532,7 @@ static bool remount_each(const char *top)
 		}
 		if (!point || !options)
 			continue;
-		unescape(point);
+		mountinfo_unescape(point);
 		if (strncmp(point, top, length) || (point[length] && point[length] != '/'))
 			continue;
 		unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY | mount_flags(options);

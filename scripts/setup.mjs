@@ -12,6 +12,21 @@ function compilerHas(file) {
   return answer.status === 0 && path.isAbsolute(answer.stdout.trim());
 }
 
+/** A clang that links libFuzzer, the newest first: its runtime is a package of its own. null: there is none. */
+export function clangWithFuzzer() {
+  const processor = {x64: 'x86_64', arm64: 'aarch64'}[process.arch];
+  for (const name of ['clang', ...[22, 21, 20, 19, 18, 17, 16, 15, 14].map((version) => `clang-${version}`)]) {
+    const clang = which(name);
+    if (clang === null) continue;
+    // it answers with the bare name when it does not have the file; where that lies depends on the version
+    const places = [`libclang_rt.fuzzer-${processor}.a`, 'libclang_rt.fuzzer.a'].map((file) =>
+      (spawnSync(clang, [`-print-file-name=${file}`], {encoding: 'utf8'}).stdout ?? '').trim(),
+    );
+    if (places.some((place) => path.isAbsolute(place) && existsSync(place))) return clang;
+  }
+  return null;
+}
+
 const pythonHas = (module) => spawnSync('/usr/bin/python3', ['-c', `import ${module}`]).status === 0;
 
 /** Everything that does not come from npm: how to see that it is there, and the packages that bring it. */
@@ -23,6 +38,12 @@ const SYSTEM = {
     present: () => compilerHas('libasan.so'),
     apt: ['gcc'],
     dnf: ['gcc', 'libasan', 'libubsan'],
+  },
+  fuzzer: {
+    what: 'a clang with libFuzzer',
+    present: () => clangWithFuzzer() !== null,
+    apt: ['clang', 'libclang-rt-dev'],
+    dnf: ['clang', 'compiler-rt'],
   },
   make: {what: 'make', present: () => which('make') !== null, apt: ['make'], dnf: ['make']},
   python: {what: 'Python 3', present: () => which('python3') !== null, apt: ['python3'], dnf: ['python3']},
@@ -165,6 +186,8 @@ export const CONSUMERS = ['dirq', 'arex', 'promtool'];
 export const READERS = ['jq', 'iproute'];
 /** What the C tests need besides. */
 export const C_TESTS = ['sanitizers', 'python'];
+/** What feeds the harnesses of the native program. */
+export const FUZZ = ['fuzzer'];
 
 /** Enterprise Linux has the static libraries in a repository that is not switched on by default. */
 function dnfOptions() {

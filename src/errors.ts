@@ -197,10 +197,18 @@ export function asTareError(error: unknown): TareError | TareErrors {
   return new TareError('INTERNAL', {message: message.replaceAll('\n', ' | '), remedy: 'please report it', cause: error});
 }
 
+/** Characters of each part of an error: a name in an image can be a megabyte. */
+const MOST_CHARACTERS = 2000;
+
+/** What jobs and images wrote is in it, and people read it on their terminals: no control characters, and none that turn the text. */
 function oneLine({where, message, found, allowed, remedy}: ErrorDetails): string {
   const parts = [where === undefined ? message : `${where}: ${message}`];
   if (found !== undefined) parts.push(`found: ${found}`);
   if (allowed !== undefined) parts.push(`allowed: ${allowed}`);
   if (remedy !== undefined) parts.push(remedy);
-  return parts.join('; ').replaceAll(/[\r\n]+/g, ' ');
+  return parts
+    .map((part) => (part.length > MOST_CHARACTERS ? `${part.slice(0, MOST_CHARACTERS)}…` : part))
+    .join('; ')
+    .replaceAll(/[\r\n]+|\t/g, ' ')
+    .replaceAll(/[\p{Cc}\p{Cf}]/gu, '?');
 }

@@ -849,6 +849,7 @@ def bad_frames_are_a_dead_brain(bench):
     bad = [struct.pack('<I', 0), struct.pack('<I', (16 << 20) + 1) + b'L', struct.pack('<I', 3) + b'Lab',
            struct.pack('<I', 1) + b'?', struct.pack('<I', 1) + b'S', struct.pack('<I', 1) + b'Q',
            struct.pack('<I', 5) + b'Kxyz\0', struct.pack('<I', 4) + b'K65\0', struct.pack('<I', 14) + b'Qstatus\x00127\0\0\0',
+           struct.pack('<I', 13) + b'Qstatus\x00126\0\0',  # as by signal 126, which there is not
            b'\xff' * 64]
     for data in bad:
         job = bench.sh('x')

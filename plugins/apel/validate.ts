@@ -230,7 +230,10 @@ function checkMonth(fields: ReadonlyMap<string, Value>, nowUs: number): void {
     if (Number(fields.get(key) ?? 0) < 0) throw new Rejection(`Negative ${key}`);
 }
 
-const pythonTime = (epoch: number): string => new Date(epoch * 1000).toISOString().slice(0, 19).replace('T', ' ');
+function pythonTime(epoch: number): string {
+  const date = new Date(epoch * 1000);
+  return Number.isNaN(date.getTime()) ? `${String(epoch)} s` : date.toISOString().slice(0, 19).replace('T', ' ');
+}
 
 /** The named texts of a CAR job record, as APEL checks them when they go into its database. */
 export function readCarFields(written: ReadonlyMap<string, string>, nowUs: number): Verdict {

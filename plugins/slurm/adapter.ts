@@ -99,13 +99,16 @@ export function slotOf(
   };
 }
 
-/** `SLURM_STEP_TASKS_PER_NODE` is `2(x3),1`, by the order of the nodes. */
+/** `SLURM_STEP_TASKS_PER_NODE` is `2(x3),1`, by the order of the nodes. Nothing is made of the number of nodes: a job chooses its environment. */
 function tasksHere(environment: Environment): number {
-  const counts = (environment['SLURM_STEP_TASKS_PER_NODE'] ?? '').split(',').flatMap((part) => {
-    const [, tasks, nodes = '1'] = /^(\d{1,6})(?:\(x(\d{1,6})\))?$/.exec(part) ?? [];
-    return tasks === undefined ? [] : Array<number>(Number(nodes)).fill(Number(tasks));
-  });
-  return Math.max(1, counts[number(environment, 'SLURM_NODEID') ?? 0] ?? 1);
+  let nodes = number(environment, 'SLURM_NODEID') ?? 0;
+  for (const part of (environment['SLURM_STEP_TASKS_PER_NODE'] ?? '').split(',')) {
+    const [, tasks, times = '1'] = /^(\d{1,6})(?:\(x(\d{1,6})\))?$/.exec(part) ?? [];
+    if (tasks === undefined) continue;
+    nodes -= Number(times);
+    if (nodes < 0) return Math.max(1, Number(tasks));
+  }
+  return 1;
 }
 
 function reportOutcome(job: BatchJob, {record}: Ended, _: BatchSettings, __: Effects): Promise<Ending> {

@@ -68,6 +68,8 @@ const X32 = 0x4000_0000;
 const SKIPPED = 0xffff_ffff;
 /** Conditional jumps reach so far. */
 const REACH = 255;
+/** Comparisons of one rule: five instructions each, which a jump has to reach over. */
+const MOST_ARGUMENTS = 32;
 /** BPF_MAXINSNS of linux/bpf_common.h. */
 const MOST = 4096;
 
@@ -142,10 +144,11 @@ function codeOf(rules: readonly SeccompRule[], otherwise: number): Instruction[]
   const [first, ...rest] = rules;
   if (first === undefined) return [end(otherwise)];
   const action = end(actionOf(first.names.join(' '), first.action, first.errnoRet));
-  if ((first.args ?? []).length === 0) return [action];
-  return (first.args ?? [])
-    .reduceRight<Instruction[]>((then, argument) => conditional(argument, then), [action])
-    .concat(codeOf(rest, otherwise));
+  const {args = []} = first;
+  if (args.length === 0) return [action];
+  if (args.length > MOST_ARGUMENTS)
+    throw wrong(`the arguments of ${first.names.join(' ')}`, String(args.length), `at most ${String(MOST_ARGUMENTS)}`);
+  return args.reduceRight<Instruction[]>((then, argument) => conditional(argument, then), [action]).concat(codeOf(rest, otherwise));
 }
 
 /** `then` where the condition holds; else what follows. */
@@ -192,7 +195,7 @@ function halves(value: number): {high: number; low: number} {
 }
 
 function actionOf(where: string, name: string, errno: number | undefined): number {
-  const action = ACTIONS[name];
+  const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
   if (action === undefined) throw wrong(`the action of ${where}`, name, Object.keys(ACTIONS).join(', '));
   if (action !== ERRNO) return action;
   const number = errno ?? EPERM;

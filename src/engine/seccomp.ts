@@ -28,6 +28,27 @@ export interface SeccompArgument {
   op: string;
 }
 
+/** Of a site's file. What its names and numbers mean is the compiler's to judge. @throws Error when it has not that form */
+export function parseProfile(text: string): SeccompProfile {
+  const profile: unknown = JSON.parse(text);
+  if (!isObject(profile) || typeof profile['defaultAction'] !== 'string') throw new Error('no object with a defaultAction');
+  for (const rule of listOf(profile['syscalls'], 'syscalls')) {
+    if (!isObject(rule) || typeof rule['action'] !== 'string') throw new Error('a rule without an action');
+    if (!listOf(rule['names'] ?? null, 'names').every((name) => typeof name === 'string')) throw new Error('a name that is no text');
+    if (!listOf(rule['args'], 'args').every(isObject)) throw new Error('an argument that is no object');
+  }
+  return profile as unknown as SeccompProfile;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** What is absent is empty. */
+function listOf(value: unknown, name: string): unknown[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) throw new Error(`${name} is no list`);
+  return value;
+}
+
 const EPERM = 1;
 const ENOSYS = 38;
 

@@ -18,7 +18,8 @@ function open(settings: ExporterSettings): Exporter {
     corrections: 'deliver',
     warnings: [],
     select: () => null,
-    convert: ({text}) => ({text, changed: []}),
+    // blanks of JSON, which has no others: whoever wrote the record could put a line of its own between
+    convert: ({text}) => ({text: text.replaceAll(/[\r\n]+/g, ' '), changed: []}),
     join: join_,
     deliver: (items, effects) => {
       const text = join_(items.map((item) => item.text));

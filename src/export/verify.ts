@@ -12,6 +12,30 @@ export interface Validator {
 
 const SHOWN = 3;
 
+/** Where below a value others are that are `wrong`. */
+function* found(value: unknown, at: string, wrong: (inner: unknown) => boolean): Generator<string> {
+  if (wrong(value)) yield at;
+  if (typeof value === 'object' && value !== null)
+    for (const [key, inner] of Object.entries(value)) yield* found(inner, `${at}/${printable(key)}`, wrong);
+}
+
+/** Whoever wrote the record has words in it, and people read them on their terminals. */
+const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?');
+
+/** Figures are amounts. */
+const negatives = (value: unknown, at: string): string[] => first(found(value, at, (inner) => typeof inner === 'number' && inner < 0));
+const nuls = (value: unknown, at: string): string[] =>
+  first(found(value, at, (inner) => typeof inner === 'string' && inner.includes('\0')));
+
+function first(places: Generator<string>): string[] {
+  const shown: string[] = [];
+  for (const place of places) {
+    shown.push(place);
+    if (shown.length === SHOWN) break;
+  }
+  return shown;
+}
+
 /**
  * @param text of the file
  * @param id from its name
@@ -22,7 +46,7 @@ export function verifyRecord(text: string, id: string, validate: Validator): str
   try {
     value = JSON.parse(text);
   } catch (error) {
-    return [`not JSON: ${(error as Error).message}`];
+    return [`not JSON: ${printable((error as Error).message)}`];
   }
   if (!validate(value))
     return (validate.errors ?? []).slice(0, SHOWN).map(({instancePath, message}) => `#${instancePath}: ${message ?? 'wrong'}`);
@@ -42,6 +66,11 @@ export function verifyRecord(text: string, id: string, validate: Validator): str
     if (startEpochUs !== null && endEpochUs !== null && wallUs !== null && endEpochUs !== startEpochUs + wallUs)
       problems.push(`#${at}: end is not start + wall, by ${String(endEpochUs - startEpochUs - wallUs)} us`);
   if (time.wallUs !== null && time.wallUs < 0) problems.push('#/time/wallUs: negative');
+  for (const at of negatives({net: record.net, tare: record.tare}, '#')) problems.push(`${at}: negative`);
+  for (const at of nuls(record, '#')) problems.push(`${at}: a NUL, which no text of a system has`);
+  const names = record.tare.processes.map(({name}) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) problems.push(`#/tare/processes: ${JSON.stringify(twice)} twice`);
   if ((state === 'started') !== (outcome.status === 'running'))
     problems.push(`#/outcome/status: ${outcome.status} in a record that is ${state}`);
   if (outcome.exitCode !== null && outcome.signal !== null) problems.push('#/outcome: both an exit code and a signal');

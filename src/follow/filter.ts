@@ -3,7 +3,7 @@
 import {readFileSync} from 'node:fs';
 import {TareError} from '../errors.js';
 import {compile, filterText, isProcessor} from '../engine/bpf.js';
-import {builtinProfile, DEFAULT, PILOT, type SeccompProfile} from '../engine/seccomp.js';
+import {builtinProfile, DEFAULT, parseProfile, PILOT, type SeccompProfile} from '../engine/seccomp.js';
 import {stepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
@@ -27,21 +27,15 @@ export function filterOf(plan: Plan): string | null {
 }
 
 function readProfile(file: string): SeccompProfile {
-  const wrong = (found: string, cause?: unknown): TareError =>
-    new TareError('ENGINE_FAILED', {
+  try {
+    return parseProfile(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new TareError('ENGINE_FAILED', {
       message: 'the filter on system calls cannot be read',
       where: file,
-      found,
+      found: String(error),
       allowed: 'a seccomp object of the OCI runtime specification, such as configs/seccomp.json',
-      cause,
+      cause: error,
     });
-  let read: unknown;
-  try {
-    read = JSON.parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    throw wrong(String(error), error);
   }
-  if (typeof read !== 'object' || read === null || typeof (read as {defaultAction?: unknown}).defaultAction !== 'string')
-    throw wrong('no object with a defaultAction');
-  return read as SeccompProfile;
 }

@@ -23,12 +23,15 @@ export function readCpuModel(tree: Tree): string | null {
   return /^model name\s*:\s*(.+?)\s*$/m.exec(tree.head('/proc/cpuinfo') ?? '')?.[1] ?? null;
 }
 
-/** The kernel's list format: `0-3,8,10-11`. */
+/** No kernel has as many (CONFIG_NR_CPUS is at most 8192). */
+const MOST_CPUS = 65_536;
+
+/** The kernel's list format: `0-3,8,10-11`. What names a CPU that no kernel has is left out. */
 export function parseCpuList(text: string): number[] {
   const cpus: number[] = [];
   for (const part of text.trim().split(',')) {
     const [, first, last] = /^(\d+)(?:-(\d+))?$/.exec(part) ?? [];
-    if (first === undefined) continue;
+    if (first === undefined || Number(last ?? first) >= MOST_CPUS) continue;
     for (let cpu = Number(first); cpu <= Number(last ?? first); cpu++) cpus.push(cpu);
   }
   return cpus;

@@ -36,10 +36,10 @@ export function processesLimit(tree: Tree, directory: string): number | null {
   return finite(tree.text(`${directory}/pids.max`));
 }
 
-/** A number in a file, null when there is none: no file, or `max`. */
+/** A number of 64 bits in a file, null when there is none: no file, or `max`. */
 export function finite(text: string | null): number | null {
   const trimmed = text?.trim() ?? '';
-  return /^\d+$/.test(trimmed) ? Number(trimmed) : null;
+  return /^\d{1,20}$/.test(trimmed) ? Number(trimmed) : null;
 }
 
 function v1Memory(text: string | null): number | null {

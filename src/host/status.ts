@@ -17,7 +17,8 @@ export interface ProcessStatus {
 export function readStatus(tree: Tree): ProcessStatus {
   const text = tree.text('/proc/self/status') ?? '';
   const value = (name: string): string | null => new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(text)?.[1] ?? null;
-  const capabilities = value('CapEff');
+  const written = value('CapEff');
+  const capabilities = written !== null && /^[0-9a-f]{1,16}$/.test(written) ? written : null;
   return {
     netAdmin: capabilities !== null && ((BigInt(`0x${capabilities}`) >> CAP_NET_ADMIN) & 1n) === 1n,
     sysAdmin: capabilities !== null && ((BigInt(`0x${capabilities}`) >> CAP_SYS_ADMIN) & 1n) === 1n,

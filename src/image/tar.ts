@@ -178,10 +178,16 @@ function paxOf(body: Buffer): {path?: string; target?: string; size?: number; mt
     if (key === 'path') found.path = value;
     else if (key === 'linkpath') found.target = value;
     else if (key === 'size') found.size = wholeNumber(value);
-    else if (key === 'mtime') found.mtime = Number.isFinite(Number(value)) ? Number(value) : 0;
+    else if (key === 'mtime') found.mtime = timeOf(value);
     at += length;
   }
   return found;
+}
+
+/** Seconds, as POSIX writes them. No file system has a time of more digits, and the kernel refuses what is none. */
+function timeOf(text: string): number {
+  if (!/^-?\d{1,15}(\.\d*)?$/.test(text)) throw new TarError('a time in it is none');
+  return Number(text);
 }
 
 function wholeNumber(text: string): number {

@@ -36,6 +36,8 @@ const OPAQUE = '.wh..wh..opq';
 /** As the kernel: more links in one path are a loop. */
 const MOST_LINKS = 40;
 const MOST_NAME = 255;
+/** PATH_MAX of symlink(2), without its NUL. */
+const MOST_TARGET = 4095;
 const MOST_DEPTH = 512;
 /** Of one image; a name and its node take some 300 bytes of memory. */
 const MOST_ENTRIES = 3_000_000;
@@ -86,6 +88,8 @@ export class ImageTree {
 
   putSymlink(path: string, target: string): void {
     if (target === '' || target.includes('\0')) throw new TreeError(`the link ${path} has no target`);
+    if (Buffer.byteLength(target) > MOST_TARGET)
+      throw new TreeError(`the link ${path} has a target of more than ${String(MOST_TARGET)} bytes`);
     const {above, name} = this.place(stepsOf(path));
     this.put(above, name, {kind: 'symlink', layer: this.layer, target});
   }
@@ -101,6 +105,7 @@ export class ImageTree {
   }
 
   private put(above: DirectoryNode, name: string, node: Node): void {
+    if (Buffer.byteLength(name) > MOST_NAME) throw new TreeError(`it has a name of more than ${String(MOST_NAME)} bytes`);
     if (++this.entries > MOST_ENTRIES) throw new TreeError(`it has more than ${String(MOST_ENTRIES)} files`);
     above.children.set(name, node);
   }
@@ -170,7 +175,5 @@ function stepsOf(path: string): string[] {
   const steps = path.split('/').filter((step) => step !== '' && step !== '.');
   if (steps.includes('..')) throw new TreeError(`the name ${path} leads out of the image`);
   if (steps.length > MOST_DEPTH) throw new TreeError('its directories are nested too deeply');
-  const long = steps.find((step) => Buffer.byteLength(step) > MOST_NAME);
-  if (long !== undefined) throw new TreeError(`it has a name of more than ${String(MOST_NAME)} bytes`);
   return steps;
 }

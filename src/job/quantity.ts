@@ -38,7 +38,7 @@ const COUNT_ALLOWED = 'a whole number, 1 or more';
 export function parseSize(value: string | number, where?: string): number {
   if (typeof value === 'number') return exact(value, value, 'size', SIZE_ALLOWED, where);
   const [, number, unit = 'B'] = /^(\d+(?:\.\d+)?) ?([A-Za-z]+)?$/.exec(value.trim()) ?? [];
-  const factor = number === undefined ? undefined : SIZES[unit];
+  const factor = number === undefined ? undefined : factorOf(SIZES, unit);
   // Half a byte is no amount of memory: whoever wrote 1.5 forgot the unit.
   if (number === undefined || factor === undefined || (factor === 1 && number.includes('.'))) {
     throw invalid(value, 'size', SIZE_ALLOWED, where, unitHint(unit, SIZES));
@@ -65,7 +65,7 @@ export function parseDuration(value: string | number, where?: string): number {
   let rest = text;
   do {
     const [part, number, unit = ''] = /^(\d+(?:\.\d+)?) ?([A-Za-z]+) ?/.exec(rest) ?? [];
-    const factor = DURATIONS[unit];
+    const factor = factorOf(DURATIONS, unit);
     if (part === undefined || number === undefined || factor === undefined || factor >= smallest) {
       throw invalid(value, 'duration', DURATION_ALLOWED, where, unitHint(unit, DURATIONS));
     }
@@ -89,6 +89,10 @@ export function parseCount(value: string | number, where?: string): number {
   if (!(count >= 1)) throw invalid(value, 'number', COUNT_ALLOWED, where);
   return exact(count, value, 'number', COUNT_ALLOWED, where);
 }
+
+/** Not what all objects have, such as `toString`. */
+const factorOf = (units: Readonly<Record<string, number>>, unit: string): number | undefined =>
+  Object.hasOwn(units, unit) ? units[unit] : undefined;
 
 /** Decimal text times a whole factor, rounded down, exact below 2^53. */
 function times(decimal: string, factor: number): number {

@@ -185,7 +185,8 @@ function readBox(boxes: string, id: string, owner: number, at: Here): LiveBox | 
   }
 }
 
-function viewOf(state: unknown, known: Pick<LiveBox, 'id' | 'uid' | 'directory'>): LiveBox {
+/** Of what box.json says only what has the form that it should have. */
+export function viewOf(state: unknown, known: Pick<LiveBox, 'id' | 'uid' | 'directory'>): LiveBox {
   const applications = applicationsOf(state);
   return {
     ...known,

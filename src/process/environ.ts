@@ -12,9 +12,14 @@ export function readEnvironment(pid: number): Record<string, string> {
     const {code} = error as NodeJS.ErrnoException;
     throw new TareError('BOX_NOT_JOINED', {message: 'the payload’s environment cannot be read', found: code, cause: error});
   }
+  return environmentOf(text.split('\0'));
+}
+
+/** Of `NAME=value` each: of a name that is there twice the first counts, as for getenv(3). */
+export function environmentOf(entries: readonly string[]): Record<string, string> {
   // no name of a variable is one of JavaScript's
   const environment = Object.create(null) as Record<string, string>;
-  for (const entry of text.split('\0')) {
+  for (const entry of entries) {
     const equals = entry.indexOf('=');
     if (equals > 0) environment[entry.slice(0, equals)] ??= entry.slice(equals + 1);
   }

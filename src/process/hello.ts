@@ -1,5 +1,6 @@
 /** The front's first frame: who called, and what has happened already. */
 
+import {environmentOf} from './environ.js';
 import type {Frame} from './channel.js';
 
 export interface Hello {
@@ -24,11 +25,6 @@ export function parseHello({tag, strings}: Frame): Hello {
   if (tag !== 'H' || (state !== 'fresh' && state !== 'prepared' && state !== 'running' && state !== 'ended') || argc === undefined)
     throw new Error('no hello from the front');
   const count = Number(argc);
-  const environment: Record<string, string> = Object.create(null) as Record<string, string>;
-  for (const entry of rest.slice(count + 1)) {
-    const equals = entry.indexOf('=');
-    if (equals > 0) environment[entry.slice(0, equals)] ??= entry.slice(equals + 1);
-  }
   return {
     state,
     stateDirectory: stateDirectory ?? '',
@@ -38,6 +34,6 @@ export function parseHello({tag, strings}: Frame): Hello {
     brain: Number(brain),
     argv: rest.slice(0, count),
     cwd: rest[count] ?? '/',
-    environment,
+    environment: environmentOf(rest.slice(count + 1)),
   };
 }

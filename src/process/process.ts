@@ -49,18 +49,17 @@ export function timeNamespace(): string | null {
   }
 }
 
-/**
- * The fields of /proc/PID/stat from the third on, the state; null when it cannot be read. The command's name before them may hold spaces
- * and brackets: fields are counted after the last bracket.
- */
+/** The fields of /proc/PID/stat from the third on, the state; null when it cannot be read. */
 export function statFields(pid: number): string[] | null {
   try {
-    const stat = readFileSync(`/proc/${String(pid)}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return splitStat(readFileSync(`/proc/${String(pid)}/stat`, 'latin1'));
   } catch {
     return null;
   }
 }
+
+/** The command's name, which a process chooses, may hold spaces and brackets: fields are counted after the last bracket. */
+export const splitStat = (stat: string): string[] => stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 
 /** Who started a process, or took it over; null when that cannot be seen. */
 export function parentOf(pid: number): ProcessId | null {

@@ -1,5 +1,7 @@
 /** What a sweep did, for people. */
 
+import {printable} from './table.js';
+
 export interface SweptLine {
   uid: number;
   recordId: string | null;
@@ -10,7 +12,7 @@ export interface SweptLine {
 /** One line for each attempt, and the sum. What another user's sweep said is printed without control characters. */
 export function renderSweep(swept: readonly SweptLine[]): string {
   const lines = swept.map(({uid, recordId, result, message}) =>
-    `${result.padEnd(7)}  uid ${String(uid)}  ${recordId ?? '-'}  ${message}`.replaceAll(/\p{Cc}/gu, '?'),
+    printable(`${result.padEnd(7)}  uid ${String(uid)}  ${recordId ?? '-'}  ${message}`),
   );
   const count = (result: SweptLine['result']): string => `${String(swept.filter((one) => one.result === result).length)} ${result}`;
   return [...lines, [count('closed'), count('written'), count('cleaned'), count('left')].join(', ')].join('\n');

@@ -67,10 +67,10 @@ async function sweepAs(uid: number, policyFile: string | null): Promise<SweptOf[
       killSignal: 'SIGKILL',
       maxBuffer: MOST_BYTES,
     });
-    return parse(stdout, uid);
+    return parseSwept(stdout, uid);
   } catch (error) {
     const {stdout = '', stderr = '', message, killed} = error as Error & {stdout?: string; stderr?: string; killed?: boolean};
-    const said = parse(stdout, uid);
+    const said = parseSwept(stdout, uid);
     if (said.length > 0) return said;
     const words = (stderr === '' ? message : stderr).split('\n').find((line) => line.trim() !== '' && !SOURCE.test(line)) ?? '';
     const why = killed === true ? `it was killed after ${String(DEADLINE_MS / 1000)} s` : words.slice(0, MOST_WORDS);
@@ -80,7 +80,8 @@ async function sweepAs(uid: number, policyFile: string | null): Promise<SweptOf[
 
 const RESULTS = ['closed', 'written', 'cleaned', 'left'];
 
-function parse(text: string, uid: number): SweptOf[] {
+/** What another user's sweep printed. */
+export function parseSwept(text: string, uid: number): SweptOf[] {
   let said: unknown;
   try {
     said = JSON.parse(text);

@@ -47,6 +47,16 @@ describe('coded errors', () => {
     expect(new TareError('INTERNAL', {message: 'x'}).message).to.equal('x');
   });
 
+  it('have no control characters, and an end: what others wrote is in them', () => {
+    const {message} = new TareError('IMAGE_BROKEN', {
+      message: 'the name \u001b[31m\u202e\ta',
+      found: 'x'.repeat(1 << 20),
+      remedy: 'fetch it',
+    });
+    expect(message).to.match(/^the name \?\[31m\? a; found: x+…; fetch it$/);
+    expect(message).to.have.length.lessThan(3000);
+  });
+
   it('keep what caused them, and only that', () => {
     const cause = new Error('why');
     expect(new TareError('INTERNAL', {message: 'x', cause}).cause).to.equal(cause);

@@ -1,6 +1,6 @@
 import {expect} from 'chai';
 import {architecturesOf, BPF, compile, filterText, isProcessor, OFFSET, type Instruction, type Processor} from '../../../src/engine/bpf.js';
-import {builtinProfile, runtimeProfile, type SeccompArgument, type SeccompProfile} from '../../../src/engine/seccomp.js';
+import {builtinProfile, parseProfile, runtimeProfile, type SeccompArgument, type SeccompProfile} from '../../../src/engine/seccomp.js';
 import {ABIS, systemCallNumber, type Abi} from '../../../src/engine/system-calls.js';
 import {PROCESSORS} from '../../../src/host/seccomp.js';
 import {TareError} from '../../../src/errors.js';
@@ -261,6 +261,7 @@ describe('the filter on system calls, run as the kernel runs it', () => {
 
   const wrong: [what: string, profile: SeccompProfile, found: string][] = [
     ['action', {defaultAction: 'SCMP_ACT_NOTIFY'}, 'SCMP_ACT_NOTIFY'],
+    ['action, of a name that all objects have', {defaultAction: 'constructor'}, 'constructor'],
     ['error', {defaultAction: 'SCMP_ACT_ERRNO', defaultErrnoRet: 5000}, '5000'],
     [
       'comparison',
@@ -284,6 +285,20 @@ describe('the filter on system calls, run as the kernel runs it', () => {
       '-1',
     ],
   ];
+  const FORMS: readonly [text: string, message: RegExp][] = [
+    ['[]', /defaultAction/],
+    ['{"defaultAction": 1}', /defaultAction/],
+    ['{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": {}}', /syscalls is no list/],
+    ['{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [null]}', /without an action/],
+    ['{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"action": "SCMP_ACT_TRAP"}]}', /names is no list/],
+    ['{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"action": "SCMP_ACT_TRAP", "names": [5]}]}', /no text/],
+    ['{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"action": "SCMP_ACT_TRAP", "names": ["read"], "args": [1]}]}', /no object/],
+  ];
+  it('a site’s file of another form is no profile', () => {
+    for (const [text, message] of FORMS) expect(() => parseProfile(text), text).to.throw(Error, message);
+    expect(parseProfile('{"defaultAction": "SCMP_ACT_ALLOW", "architectures": []}')).to.have.property('defaultAction');
+  });
+
   for (const [what, profile, found] of wrong)
     it(`an unknown ${what} is said, not left out`, () => {
       let error: unknown;

@@ -93,6 +93,10 @@ describe('APEL’s rules', () => {
     expect(readMessage(good.replace('1790002600', String(now + 3 * 86_400)), now * 1e6))
       .to.have.property('error')
       .that.contains('in the future');
+    for (const digits of ['9'.repeat(14), '9'.repeat(400)])
+      expect(readMessage(good.replace('1790002600', digits), now * 1e6), 'no calendar has it')
+        .to.have.property('error')
+        .that.contains('in the future');
     expect(readMessage('APEL-individual-job-message v0.3\n', 0)).to.include({error: 'Message header is incorrect: substring not found'});
   });
 });

@@ -46,6 +46,13 @@ describe('what exporters make of a record', () => {
     expect(convertWith(exporters['record.jsonl']!, source(record)).text).to.equal(`${canonicalJson(record)}\n`);
   });
 
+  it('is one line for jsonl, also of a file of several, in which one could look like a record of another job', () => {
+    const record = measured();
+    const text = canonicalJson({...record, other: {recordId: 'x'}}).replace('{"recordId":"x"}', '\r\n{"recordId":"x"}\n');
+    expect(text.split('\n')).to.have.length(3);
+    expect(convertWith(exporters['record.jsonl']!, {record: view(record), text}).text.trimEnd()).to.match(/^.+$/);
+  });
+
   it('is the same bytes in every zone and language', function () {
     this.timeout(20_000);
     const script = fileURLToPath(new URL('../../support/convert-all.ts', import.meta.url));

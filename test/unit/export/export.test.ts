@@ -422,10 +422,18 @@ describe('verifying', () => {
       /not that of site/,
     );
     expect(verifyRecord('{', record.recordId, validate).join()).to.match(/^not JSON/);
+    expect(verifyRecord('\u001b[31m', record.recordId, validate).join(), 'people read it on their terminals').to.match(
+      /^not JSON[^\p{Cc}]*$/u,
+    );
     expect(wrong({time: {wallUs: 5}})).to.match(/end is not start \+ wall, by 3599999995 us/);
     expect(wrong({outcome: {signal: 'SIGKILL'}})).to.match(/both an exit code and a signal/);
     expect(wrong({state: 'started'})).to.match(/completed in a record that is started/);
     expect(wrong({trust: 'nobody'})).to.match(/#\/trust/);
+    expect(wrong({net: {memPeakBytes: -1}})).to.match(/#\/net\/memPeakBytes: negative/);
+    const front = {name: 'front', privateBytes: 4096, privateDirtyBytes: 4096};
+    expect(wrong({tare: {processes: [{...front, privateBytes: -4096}]}})).to.match(/#\/tare\/processes\/0\/privateBytes: negative/);
+    expect(wrong({tare: {processes: [front, front]}})).to.match(/#\/tare\/processes: "front" twice/);
+    expect(wrong({payload: {name: 'a\0b'}})).to.match(/#\/payload\/name: a NUL/);
   });
 });
 

@@ -51,6 +51,17 @@ describe('a tar archive', () => {
       expect(found.every(({ended}) => ended)).to.equal(true);
       expect([found[1]?.entry.mode, found[3]?.entry.target, found[5]?.entry.target]).to.deep.equal([0o4755, '../x', LONG]);
     });
+  it('has times, or is none', () => {
+    const pax = (mtime: string): Member => {
+      const rest = ` mtime=${mtime}\n`;
+      let length = rest.length;
+      while (String(length).length + rest.length !== length) length = String(length).length + rest.length;
+      return {path: 'pax', type: 'x', content: `${String(length)}${rest}`};
+    };
+    const timeOf = (mtime: string) => read(tar([pax(mtime), {path: 'f'}])).find(({entry}) => entry.path === 'f')?.entry.mtime;
+    expect([timeOf('1700000000.25'), timeOf('-1.5')]).to.deep.equal([1_700_000_000.25, -1.5]);
+    for (const wrong of ['1e300', 'Infinity', '', '0x10', '9'.repeat(400)]) expect(() => timeOf(wrong)).to.throw(TarError, 'a time');
+  });
   it('says where contents lie', () => {
     const offset = read(whole)[1]?.entry.offset ?? 0;
     expect(whole.toString('latin1', offset, offset + 3)).to.equal('xxx');

@@ -132,8 +132,18 @@ describe('layers of an image', () => {
     ['a hard link to nothing of the image', (tree) => tree.putHardLink('x', '/etc/shadow'), /is to no file of the image/],
     ['a hard link to a directory', (tree) => (tree.putDirectory('d', 0o755), tree.putHardLink('x', 'd')), /is to no file of the image/],
     ['links in a circle', (tree) => (tree.putSymlink('a', 'b'), tree.putSymlink('b', 'a'), tree.putFile('a/x', content(1))), /in a circle/],
+    [
+      'a link whose target is a megabyte',
+      (tree) => (tree.putSymlink('l', '/'.repeat(1 << 20)), tree.putFile('l/x', content(1))),
+      /more than 4095 bytes/,
+    ],
     ['something below a file', (tree) => (tree.putFile('f', content(1)), tree.putFile('f/x', content(2))), /below a file/],
     ['a name that is too long', (tree) => tree.putFile('x'.repeat(256), content(1)), /more than 255 bytes/],
+    [
+      'a link to a name that is too long',
+      (tree) => (tree.putSymlink('l', 'x'.repeat(256)), tree.putFile('l/x', content(1))),
+      /more than 255 bytes/,
+    ],
     ['a NUL', (tree) => tree.putFile('a\0b', content(1)), /NUL/],
     ['directories without end', (tree) => tree.putFile('a/'.repeat(1000), content(1)), /too deeply/],
     ['a root that is a file', (tree) => tree.putFile('./', content(1)), /root is no directory/],

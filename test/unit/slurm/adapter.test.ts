@@ -32,6 +32,14 @@ describe('Slurm: from the slot to the job', () => {
     expect(slot({...step, SLURM_STEP_TASKS_PER_NODE: 'x(9', SLURM_NODEID: '7'})).to.deep.equal([8, 16_000]);
   });
 
+  it('takes no memory for nodes that a list only names', () => {
+    const step = {...BATCH, SLURM_STEP_ID: '0', SLURM_STEP_TASKS_PER_NODE: Array(200).fill('4(x999999)').join(), SLURM_NODEID: '150000000'};
+    const before = process.memoryUsage().rss;
+    expect(slot(step)).to.deep.equal([2, 4000]);
+    expect(slot({...step, SLURM_NODEID: '200000000'})).to.deep.equal([8, 16_000]);
+    expect(process.memoryUsage().rss - before).to.be.lessThan(100 * 2 ** 20);
+  });
+
   it('takes nothing from what is no number, and 0 for all', () => {
     expect(slot({SLURM_CPUS_ON_NODE: 'many', SLURM_MEM_PER_CPU: '-1'})).to.deep.equal([null, null]);
     expect(slot({SLURM_CPUS_ON_NODE: '2', SLURM_MEM_PER_NODE: '0'})).to.deep.equal([2, null]);

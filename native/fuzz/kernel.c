@@ -1,0 +1,85 @@
+/* Files that the kernel, a client of CVMFS, another program of Tare or a caller wrote. The first byte says who reads the rest. */
+#include "world.h"
+#define take take_tree
+#include "../view.c"
+#undef take
+#define say say_line
+#include "../repository.c"
+#undef say
+#define give_up give_up_brain
+#include "../patience.c"
+#undef give_up
+#include "../reap.c"
+
+/* Nothing that can be read twice: a backslash is written as an escape too. */
+static void paths(char *text)
+{
+	char *copy = xmemdup(text, strlen(text) + 1);
+	const char *backslash = strchr(text, '\\');
+	size_t size = strlen(text);
+
+	mountinfo_unescape(text);
+	if (strlen(text) > size || (!backslash && strcmp(text, copy)))
+		broken("a path without escapes is the path");
+	free(copy);
+}
+
+static void table(void)
+{
+	char type[64];
+
+	if (mounted_at(-1, "/mnt/a b", type, sizeof type) && strlen(type) >= sizeof type)
+		broken("the type of a file system has an end");
+	remount_each("/mnt");
+}
+
+static void answers(void)
+{
+	static struct answer answer;
+	static const struct question question = { .age_us = 1L << 50 };
+
+	answer.size = 0;
+	if (world_file >= 0 && recall(&question, world_file, &answer) && answer.size > sizeof answer.text)
+		broken("an answer fits");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct view view = { 0 };
+	bool runs = false;
+	long ticks = 0;
+
+	if (!size)
+		return 0;
+	char *text = text_of(data + 1, size - 1);
+	world_file_is(data + 1, size - 1);
+	switch (*data) {
+	case 'p':
+		paths(text);
+		break;
+	case 'm':
+		table();
+		break;
+	case 'o':
+		mount_flags(text);
+		break;
+	case 'a':
+		answers();
+		break;
+	case 's':
+		parent_of("1");
+		add_process("1", 1, &runs, &ticks);
+		break;
+	case 'v':
+		view_add(&view, 'M', text);
+		view_add(&view, 'm', "x");
+		free(view_wrong(&view));
+		view_free(&view);
+		break;
+	default:
+		break;
+	}
+	free(text);
+	return 0;
+}
