@@ -114,10 +114,10 @@ for (const role of ['user', 'root'] as const) {
 
     it('weighs what all tasks use', async () => {
       const script = [
-        `${payload('burn')} 1; ${payload('touch-memory')} 100 --hold 600 & `,
+        `began=$(date +%s); ${payload('burn')} 1; ${payload('touch-memory')} 100 --hold 600 & `,
         "until grep -q 'VmRSS:.* [0-9]\\{6\\} kB' /proc/$!/status; do sleep 0.05; done; touch /dev/shm/r$SLURM_PROCID; ",
-        // where memory is watched and far from its limit, looks at it come 1, 3 and 7 s after the start
-        'until test -e /dev/shm/r$((1 - SLURM_PROCID)); do sleep 0.05; done; sleep 6; kill $!; exit 0',
+        // where memory is watched and far from its limit, looks at it come 1, 3, 7, 15 s after the start: one of them in twice the time that has gone
+        'until test -e /dev/shm/r$((1 - SLURM_PROCID)); do sleep 0.05; done; sleep $(($(date +%s) - began + 4)); kill $!; exit 0',
       ];
       const {code, stderr} = await srun(script.join(''));
       expect(code, stderr).to.equal(0);
