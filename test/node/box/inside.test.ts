@@ -322,7 +322,8 @@ for (const role of ROLES) {
       need(this, script !== null, 'there is no script(1)');
       const {box} = await begin('sleep 60');
       const command = `${bin('tare')} exec ${box.id} --policy ${policy} -- sh -c 'test -t 0 && test -t 1 && ps -o pgid=,tpgid= -p $$; echo done'`;
-      const child = spawn(script ?? '', ['-qec', command, '/dev/null'], {...site.credentials, cwd: '/', stdio: ['ignore', 'pipe', 'pipe']});
+      // its standard input stays open: script(1) would type its end
+      const child = spawn(script ?? '', ['-qec', command, '/dev/null'], {...site.credentials, cwd: '/', stdio: 'pipe'});
       const {stdout} = await ending(child);
       const [group, foreground] = stdout.trim().split(/\s+/);
       expect(group, stdout).to.match(/^\d+$/);
