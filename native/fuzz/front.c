@@ -145,6 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	channel_open(&front.talk.channel, -1);
 	channel_open(&front.box.control, -1);
 	front.box.errors = -1;
+	terminal_begin(&front);
 	brain = pair(&front.talk.channel);
 	front.talk.pid = front.talk.past[front.talk.started++] = BRAIN;
 	init = -1;

@@ -111,8 +111,9 @@ for (const role of ROLES) {
       ).to.deep.equal(['lo']);
     });
 
-    it('of /run it has what the policy names, whatever its network', async function () {
-      need(this, isRoot, 'only root listens in /run');
+    // only root listens there
+    const asRoot = isRoot ? it : () => undefined;
+    asRoot('of /run it has what the policy names, whatever its network', async () => {
       const [seen, hidden] = [`/run/tare-test-${process.pid}-seen`, `/run/tare-test-${process.pid}-hidden`];
       const sockets = await Promise.all([seen, hidden].map(listenIn));
       const connect = `perl -MSocket -e 'for (@ARGV) {socket S, AF_UNIX, SOCK_STREAM, 0; print connect(S, sockaddr_un $_) ? "connected" : $!+0, "\\n"}'`;
