@@ -367,7 +367,7 @@ def double_forks_are_gone_before_the_end_is_told(bench):
     figures = run.ended()[0, 1]
     equal(having(run, token), [])
     equal((figures[0], figures[6]), (b'1280', b'4'))
-    equal([comm(pid) for pid in children(other)], ['sleep'])
+    wait_for(lambda: [comm(pid) for pid in children(other)] == ['sleep'], what='the other to live on')
     run.brain.send('A', 1)
     run.ended()
     run.close()
