@@ -129,18 +129,20 @@ interface Amount {
   files: number;
 }
 
-class WalkMeter implements ScratchMeter {
+type Looks = Pick<Holdings, 'isDue' | 'look' | 'report' | 'end'>;
+
+export class WalkMeter implements ScratchMeter {
   private readonly roots: readonly string[];
   private readonly periodMs: number;
   private readonly mostBytes: number;
-  private readonly holdings: Holdings | null;
+  private readonly holdings: Looks | null;
   private last: Amount = {bytes: 0, files: 0};
   /** What no walk sees, when it was last looked for: at the walk before that look. */
   private beside: Amount & {walked: Amount; words: string} = {...this.last, walked: this.last, words: ''};
   private before: Held | null = null;
   private peakBytes: number | null = null;
   private walk: Walk | null = null;
-  /** What the disks had, when the last complete walk began and when what no walk sees was last found out. */
+  /** What the disks had, when the last complete walk began and when what no walk sees was last looked for. */
   private diskAtWalk: Amount;
   private diskAtBegin: Amount;
   private diskAtBeside: Amount;
@@ -149,7 +151,7 @@ class WalkMeter implements ScratchMeter {
   /** There were directories deeper than a path can be long. */
   private isDeep = false;
 
-  constructor(roots: readonly string[], periodMs: number, mostBytes: number, holdings: Holdings | null) {
+  constructor(roots: readonly string[], periodMs: number, mostBytes: number, holdings: Looks | null) {
     this.roots = roots;
     this.periodMs = periodMs;
     this.mostBytes = mostBytes;
@@ -221,8 +223,9 @@ class WalkMeter implements ScratchMeter {
     if (begunUs !== null) this.calmUntilUs = monotonicUs() + CALM * (monotonicUs() - begunUs);
     this.last = found;
     this.diskAtWalk = this.diskAtBegin;
-    const {beside, holdings} = this;
-    const sum = {bytes: beside.bytes + found.bytes, files: beside.files + found.files};
+    const {holdings} = this;
+    const seen = seenBy(this.before);
+    const sum = {bytes: seen.bytes + found.bytes, files: seen.files + found.files};
     if (holdings?.isDue(locked.length > 0 || this.mayBeOver(sum, this.diskAtBeside)) === true)
       void this.lookBeside(holdings, found, locked);
   }
@@ -231,7 +234,7 @@ class WalkMeter implements ScratchMeter {
    * A file can be deleted after the walk has counted it, or get a name again: what was deleted before the walk and after it was in none of it.
    * No walk begins meanwhile.
    */
-  private async lookBeside(holdings: Holdings, walked: Amount, locked: readonly string[]): Promise<void> {
+  private async lookBeside(holdings: Looks, walked: Amount, locked: readonly string[]): Promise<void> {
     this.busy = true;
     const disk = this.disk();
     const {before} = this;
@@ -239,7 +242,7 @@ class WalkMeter implements ScratchMeter {
     this.busy = false;
     this.before = after;
     if (after === null) return;
-    if (before !== null) this.diskAtBeside = disk;
+    this.diskAtBeside = disk;
     const stayed = [...after.deleted].filter(([name]) => before?.deleted.has(name) === true);
     const deleted = stayed.reduce((sum, [name, bytes]) => sum + Math.min(bytes, before?.deleted.get(name) ?? 0), 0);
     const files = stayed.length + after.lockedFiles;
@@ -280,6 +283,15 @@ class WalkMeter implements ScratchMeter {
     this.peakBytes = Math.max(this.peakBytes ?? 0, bytes);
   }
 }
+
+/** All that a look has seen, also what another has to confirm. */
+const seenBy = (held: Held | null): Amount =>
+  held === null
+    ? {bytes: 0, files: 0}
+    : {
+        bytes: [...held.deleted.values()].reduce((sum, bytes) => sum + bytes, held.lockedBytes),
+        files: held.deleted.size + held.lockedFiles,
+      };
 
 /** A walk through directories that others change meanwhile. Follows no link. */
 class Walk {

@@ -10,7 +10,6 @@ import type {Verdict, Way} from './attack.js';
 const WHERE = {
   everywhere: () => true,
   'without control groups': ({role}) => !hasGroups(role),
-  'where scratch is watched': ({role}) => role === 'user',
   'in small machines of users': ({role, pattern}) => role === 'user' && pattern === 'vm-lite',
 } satisfies Record<string, (way: Way) => boolean>;
 
@@ -38,13 +37,6 @@ export const KNOWN: readonly Known[] = [
     what: /cores of/,
     where: 'without control groups',
     reason: 'only the kernel’s groups hold cores; the plan and the record say that they are not held',
-    race: true,
-  },
-  {
-    attack: 'scratch-deleted',
-    what: /deleted file/,
-    where: 'where scratch is watched',
-    reason: 'a look now and then misses a deleted file that is open: about one payload in ten is not stopped within 20 s',
     race: true,
   },
   {
