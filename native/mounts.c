@@ -1,5 +1,6 @@
 /* File systems in memory of a box's mount namespace, also those that others are mounted over, and mounts that show what is watched. */
 #include "held.h"
+#include "mountinfo.h"
 #include "util.h"
 
 #include <dirent.h>
@@ -67,19 +68,11 @@ struct mounted {
 	bool memory, view;
 };
 
-/* proc_pid_mountinfo(5): a space and the like is a backslash and three octal digits. */
-static char *decoded(const char *text)
+static char *unescaped(const char *text)
 {
-	char *plain = xmemdup(text, strlen(text) + 1), *to = plain;
+	char *plain = xmemdup(text, strlen(text) + 1);
 
-	for (const char *at = text; *at; at++) {
-		if (*at == '\\' && at[1] && at[2] && at[3]) {
-			*to++ = (char)((at[1] - '0') << 6 | (at[2] - '0') << 3 | (at[3] - '0'));
-			at += 3;
-		} else
-			*to++ = *at;
-	}
-	*to = 0;
+	mountinfo_unescape(plain);
 	return plain;
 }
 
@@ -103,7 +96,7 @@ static struct mounted *read_mounts(int proc, size_t *count)
 		bool memory = !strncmp(type + 3, "tmpfs ", 6) || !strncmp(type + 3, "ramfs ", 6), view = !strncmp(type + 3, "overlay ", 8);
 		line[root_end] = line[place_end] = 0;
 		list = xrealloc(list, (*count + 1) * sizeof *list);
-		list[(*count)++] = (struct mounted){ id, makedev(major_, minor_), decoded(line + root_at), decoded(line + place_at), memory, view };
+		list[(*count)++] = (struct mounted){ id, makedev(major_, minor_), unescaped(line + root_at), unescaped(line + place_at), memory, view };
 	}
 	free(line);
 	if (mounts)

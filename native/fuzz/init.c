@@ -36,15 +36,7 @@ static void release(struct init *init)
 {
 	for (size_t i = 0; i < init->count; i++) {
 		struct payload *payload = &init->payloads[i];
-		free(payload->text);
-		free(payload->argv);
-		free(payload->environment);
-		free(payload->view.swaps);
-		free(payload->view.kept);
-		free(payload->guest.identity.groups);
-		free(payload->guest.masked);
-		free(payload->guest.read_only);
-		free(payload->guest.writable);
+		payload_release(payload);
 		for (size_t k = 0; k < payload->cgroup_count; k++)
 			close(payload->cgroups[k].fd);
 		free(payload->cgroups);

@@ -85,15 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			drain(front[1]);
 		}
 	}
-	free(payload.text);
-	free(payload.argv);
-	free(payload.environment);
-	free(payload.view.swaps);
-	free(payload.view.kept);
-	free(payload.guest.identity.groups);
-	free(payload.guest.masked);
-	free(payload.guest.read_only);
-	free(payload.guest.writable);
+	payload_release(&payload);
 	for (size_t i = 0; i < payload.descriptor_count; i++)
 		close(payload.descriptors[i].fd);
 	free(payload.descriptors);

@@ -20,19 +20,6 @@ static bool same(char *const *one, char *const *other)
 	return !*one && !*other;
 }
 
-static void payload_free(struct payload *payload)
-{
-	free(payload->text);
-	free(payload->argv);
-	free(payload->environment);
-	free(payload->view.swaps);
-	free(payload->view.kept);
-	free(payload->guest.identity.groups);
-	free(payload->guest.masked);
-	free(payload->guest.read_only);
-	free(payload->guest.writable);
-}
-
 static void read_back(const struct launch *launch, const struct command *command, const struct caller *caller)
 {
 	struct payload payload = { 0 };
@@ -53,7 +40,7 @@ static void read_back(const struct launch *launch, const struct command *command
 		broken("lines that get a name have one");
 	if (payload.no_new_privs != command->no_new_privs || (payload.name != NULL) != (command->name != NULL))
 		broken("flags come as they are");
-	payload_free(&payload);
+	payload_release(&payload);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -188,3 +188,16 @@ _Noreturn void world__exit(int status)
 {
 	longjmp(world_end, 1);
 }
+
+void payload_release(struct payload *payload)
+{
+	free(payload->text);
+	free(payload->argv);
+	free(payload->environment);
+	free(payload->view.swaps);
+	free(payload->view.kept);
+	free(payload->guest.identity.groups);
+	free(payload->guest.masked);
+	free(payload->guest.read_only);
+	free(payload->guest.writable);
+}

@@ -4,6 +4,7 @@
 #define TARE_FUZZ_WORLD_H
 
 #include "../frame.h"
+#include "../payload.h"
 
 #include <setjmp.h>
 #include <stdbool.h>
@@ -40,5 +41,8 @@ bool script_next(struct script *script);
 struct frame script_frame(struct script *script);
 /* Into a socket that is not read meanwhile: what has no room is left away. */
 void script_write(struct script *script, int socket);
+
+/* What payload_load has taken: in the program it lives until the exec. */
+void payload_release(struct payload *payload);
 
 #endif
