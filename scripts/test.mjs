@@ -1,5 +1,5 @@
-// npm test, npm run test:NAME: sets up, builds, runs the suites one after the other and sums up. Options are for the one suite that is named.
-// npm run test:long (--long before any name): also what takes too long for every change, in a time that one waits for before a release, some two
+// npm test, npm run test:NAME: sets up, builds, runs the suites and sums up. Options are for the one suite that is named.
+// npm run test:long (--long before any name): also what takes too long for every change, in a time that one waits for before a release, some three
 // hours; TARE_LONG=1 tells the tests.
 // A suite is any command whose last line of the form `N passed, N failed[, N skipped]` says what it did.
 import {spawn} from 'node:child_process';
@@ -185,8 +185,9 @@ const FAILED = /^(?:failed: |FAILED? +)\S/;
 /** A test that failed beside others, and passed alone. */
 const UNSTEADY = /^unsteady: \S/;
 
-/** Runs a command with its output shown, at once, or in one piece below its title (`apart`): what it counted, said, and how it ended. */
-function run({command, environment = {}, seconds = SECONDS, apart = ''}) {
+/** Runs a command with its output shown below a title, at once, or in one piece at its end (`apart`): what it counted, said, and how it ended. */
+function run({title, command, environment = {}, seconds = SECONDS, apart = false}) {
+  if (!apart) console.log(title);
   return new Promise((resolve) => {
     const began = performance.now();
     let text = '';
@@ -215,7 +216,7 @@ function run({command, environment = {}, seconds = SECONDS, apart = ''}) {
       killAll();
     }, seconds * 1000);
     child.stdout.setEncoding('utf8').on('data', (chunk) => {
-      if (apart === '') process.stdout.write(chunk);
+      if (!apart) process.stdout.write(chunk);
       text += chunk;
     });
     child.on('error', (error) => (troubles = error.message));
@@ -226,7 +227,7 @@ function run({command, environment = {}, seconds = SECONDS, apart = ''}) {
     });
     child.on('close', () => {
       clearTimeout(timer);
-      if (apart !== '') process.stdout.write(`${apart}${text}`);
+      if (apart) process.stdout.write(`${title}\n${text}`);
       process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
       const lines = text.split('\n');
       const counts = lines.map(countsOf).findLast((each) => each !== null) ?? none();
@@ -245,8 +246,8 @@ function run({command, environment = {}, seconds = SECONDS, apart = ''}) {
 async function again(suite, result, environment, left) {
   if (suite?.once === undefined || !result.troubles.startsWith('exit status')) return;
   for (const [file, before] of filesWithFailures(result.lines)) {
-    console.log(`\n# ${suite.name}, once more: ${file}`);
-    const {counts, lines} = await run({command: [...suite.once, file], environment, seconds: left(suite)});
+    const title = `\n# ${suite.name}, once more: ${file}`;
+    const {counts, lines} = await run({title, command: [...suite.once, file], environment, seconds: left(suite)});
     add(result.counts, before, -1);
     add(result.counts, counts);
     result.lines = [...result.lines.filter((line) => !FAILED.test(line)), ...lines];
@@ -340,8 +341,7 @@ await main(async () => {
   const one = async (suite, apart) => {
     const {name, budget, longBudget = budget} = suite;
     const command = [...suite.command, ...(whole ? (suite.whole ?? []) : []), ...(long ? (suite.long ?? []) : []), ...options];
-    if (!apart) console.log(`\n# ${name}`);
-    const result = await run({command, environment, seconds: left(suite), apart: apart ? `\n# ${name}\n` : ''});
+    const result = await run({title: `\n# ${name}`, command, environment, seconds: left(suite), apart});
     results.push({name, budget: long ? longBudget : budget, ...result});
   };
   const inTurn = async (suites, apart) => {
