@@ -197,6 +197,9 @@ export function asTareError(error: unknown): TareError | TareErrors {
   return new TareError('INTERNAL', {message: message.replaceAll('\n', ' | '), remedy: 'please report it', cause: error});
 }
 
+/** Control characters, and those that turn the text, must not reach a terminal: a host name, a path or a record of somebody's may hold them. */
+export const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?');
+
 /** Characters of each part of an error: a name in an image can be a megabyte. */
 const MOST_CHARACTERS = 2000;
 
@@ -206,9 +209,6 @@ function oneLine({where, message, found, allowed, remedy}: ErrorDetails): string
   if (found !== undefined) parts.push(`found: ${found}`);
   if (allowed !== undefined) parts.push(`allowed: ${allowed}`);
   if (remedy !== undefined) parts.push(remedy);
-  return parts
-    .map((part) => (part.length > MOST_CHARACTERS ? `${part.slice(0, MOST_CHARACTERS)}…` : part))
-    .join('; ')
-    .replaceAll(/[\r\n]+|\t/g, ' ')
-    .replaceAll(/[\p{Cc}\p{Cf}]/gu, '?');
+  const line = parts.map((part) => (part.length > MOST_CHARACTERS ? `${part.slice(0, MOST_CHARACTERS)}…` : part)).join('; ');
+  return printable(line.replaceAll(/[\r\n]+|\t/g, ' '));
 }

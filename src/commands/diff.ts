@@ -1,5 +1,5 @@
 import {Args, Command, Flags} from '@oclif/core';
-import {printable} from '../report/table.js';
+import {printable} from '../errors.js';
 import {diffBox, type Change} from '../live/diff.js';
 import {becomeOwner} from '../live/live.js';
 import {readState} from '../box/state.js';

@@ -1,5 +1,6 @@
 /** Whether a record is what it says: its form, its schema, its identity, and its figures among each other. Pure. */
 
+import {printable} from '../errors.js';
 import {canonicalJson} from '../plan/canonical.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
 import {recordId} from '../record/uuid.js';
@@ -18,9 +19,6 @@ function* found(value: unknown, at: string, wrong: (inner: unknown) => boolean):
   if (typeof value === 'object' && value !== null)
     for (const [key, inner] of Object.entries(value)) yield* found(inner, `${at}/${printable(key)}`, wrong);
 }
-
-/** Whoever wrote the record has words in it, and people read them on their terminals. */
-const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?');
 
 /** Figures are amounts. */
 const negatives = (value: unknown, at: string): string[] => first(found(value, at, (inner) => typeof inner === 'number' && inner < 0));

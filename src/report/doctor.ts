@@ -10,7 +10,8 @@ import type {Policy} from '../policy/policy.js';
 import type {Check, State} from './check.js';
 import {layoutName, remedyFor} from './delegation.js';
 import {checkNode, type NodeFound} from './node-checks.js';
-import {printable, renderTable, wrapWords} from './table.js';
+import {printable} from '../errors.js';
+import {renderTable, wrapWords} from './table.js';
 import type {TableOptions} from './table.js';
 
 export interface PatternVerdict {

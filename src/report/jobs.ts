@@ -1,7 +1,8 @@
 /** The jobs of a node as a table: `tare ps` and `tare top`. */
 
 import {formatDuration} from '../job/quantity.js';
-import {printable, renderTable, type Column, type TableOptions} from './table.js';
+import {printable} from '../errors.js';
+import {renderTable, type Column, type TableOptions} from './table.js';
 
 /** One application of a job: its state, or its outcome, and its own weight. */
 export interface ApplicationRow {

@@ -2,7 +2,8 @@
 
 import {formatDuration} from '../job/quantity.js';
 import type {UsageRecord} from '../record/record.js';
-import {printable, renderTable, type Column, type TableOptions} from './table.js';
+import {printable} from '../errors.js';
+import {renderTable, type Column, type TableOptions} from './table.js';
 
 const COLUMNS = [
   {header: 'repository'},

@@ -4,7 +4,8 @@ import {formatBytes, formatDuration} from '../job/quantity.js';
 import {LIMIT_NAMES} from '../job/job.js';
 import {formatLimit, LIMIT_LABELS} from '../plan/explain.js';
 import type {UsageRecord} from '../record/record.js';
-import {printable, renderTable, type Column} from './table.js';
+import {printable} from '../errors.js';
+import {renderTable, type Column} from './table.js';
 
 export function formatSummary(record: UsageRecord, path: string | null): string {
   const {outcome, pattern, mode, payload, time, flags} = record;

@@ -1,6 +1,6 @@
 /** What a sweep did, for people. */
 
-import {printable} from './table.js';
+import {printable} from '../errors.js';
 
 export interface SweptLine {
   uid: number;

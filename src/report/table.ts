@@ -1,5 +1,7 @@
 /** Plain-text tables that fit a terminal. */
 
+import {printable} from '../errors.js';
+
 export interface Column {
   header: string;
   align?: 'left' | 'right';
@@ -34,11 +36,6 @@ export function renderTable(
     ...cells.flatMap((row) => layOut(columns, row, widths)),
   ];
   return `${lines.join('\n')}\n`;
-}
-
-/** Control characters, which a host name or a path may hold, must not reach the terminal. */
-export function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?');
 }
 
 function fit(columns: readonly Column[], cells: readonly (readonly string[])[], width: number): number[] {

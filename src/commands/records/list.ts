@@ -5,7 +5,7 @@ import {openExporters} from '../../export/registry.js';
 import {isClosed} from '../../export/view.js';
 import {formatBytes, formatDuration} from '../../job/quantity.js';
 import {PLUGINS} from '../../plugins.js';
-import {printable} from '../../report/table.js';
+import {printable} from '../../errors.js';
 import {explain, Output} from '../shared/output.js';
 import {complaining, filterFlags, openPlace, placeFlags, readFilter} from '../shared/records.js';
 

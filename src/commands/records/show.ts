@@ -1,7 +1,7 @@
 import {basename, join} from 'node:path';
 import {Args, Command, Flags} from '@oclif/core';
 import type {ExporterModule} from '@tare/contract';
-import {TareError} from '../../errors.js';
+import {TareError, printable} from '../../errors.js';
 import {readOne, type ReadRecord} from '../../export/export.js';
 import {Ledger, LEDGER, ledgersIn} from '../../export/ledger.js';
 import {exporterEntries} from '../../export/registry.js';
@@ -10,7 +10,6 @@ import {PLUGINS} from '../../plugins.js';
 import {exportersPlace} from '../../policy/places.js';
 import {recordFilesIn} from '../../record/read.js';
 import type {UsageRecord} from '../../record/record.js';
-import {printable} from '../../report/table.js';
 import {explain, Output} from '../shared/output.js';
 import {complaining, openPlace, placeFlags, type Place} from '../shared/records.js';
 

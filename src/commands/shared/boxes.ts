@@ -5,7 +5,7 @@ import {constants} from 'node:os';
 import {readPolicy} from '../../files/documents.js';
 import type {Policy} from '../../policy/policy.js';
 import type {JobRow} from '../../report/jobs.js';
-import {printable} from '../../report/table.js';
+import {printable} from '../../errors.js';
 import {figuresOf} from '../../live/figures.js';
 import {complain} from './output.js';
 import {findBox, groupsOf, liveBoxes, type LiveBox} from '../../live/live.js';

@@ -2,10 +2,10 @@
 
 import {writeSync} from 'node:fs';
 import {format, getSystemErrorMap} from 'node:util';
-import {asTareError, TareError} from '../../errors.js';
+import {asTareError, TareError, printable} from '../../errors.js';
 
 export function complain(message: string): void {
-  sayOnError(`tare: ${message.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?')}`);
+  sayOnError(`tare: ${printable(message)}`);
 }
 
 /** At once: what waits in a pipe is cut off by the exit that may follow. Where that cannot be written, nobody can be told so. */

@@ -1,5 +1,6 @@
 import {expect} from 'chai';
-import {printable, renderTable, wrapWords} from '../../../src/report/table.js';
+import {printable} from '../../../src/errors.js';
+import {renderTable, wrapWords} from '../../../src/report/table.js';
 
 const COLUMNS = [{header: 'name'}, {header: 'n', align: 'right'}, {header: 'what', wrap: true}] as const;
 
