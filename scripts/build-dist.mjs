@@ -28,8 +28,9 @@ function fill(folder) {
   symlinkSync('tare', at('bin/tare-wrap'));
   writeFileSync(at('bin/tare.brain'), BRAIN);
   step('compiled brain', compiler(), [...COMPILE, local('bin/standalone.js'), '--outfile', at('libexec/tare')]);
+  copyFileSync(local('native/build/tare-attacks'), at('libexec/tare-attacks'));
   copyFileSync(local('scripts/packages/tare-versions'), at('libexec/tare-versions'));
-  for (const name of ['bin/tare', 'libexec/tare', 'libexec/tare-versions']) chmodSync(at(name), 0o755);
+  for (const name of ['bin/tare', 'libexec/tare', 'libexec/tare-attacks', 'libexec/tare-versions']) chmodSync(at(name), 0o755);
   cpSync(local('configs'), at('configs'), {recursive: true});
   copyFileSync(local('docs/man/tare-wrap.1'), at('share/man/man1/tare-wrap.1'));
   writeFileSync(at('share/man/man1/tare.1'), commandLinePage(manifest));

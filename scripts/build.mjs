@@ -27,9 +27,9 @@ const tool = (name) => local(`node_modules/.bin/${name}`);
 const STEPS = [
   {
     name: 'native',
-    from: ['native'],
-    but: ['native/build'],
-    to: ['native/build/tare'],
+    from: ['native', 'test/attacks'],
+    but: ['native/build', 'test/attacks/build'],
+    to: ['native/build/tare', 'native/build/tare-attacks'],
     system: TOOLCHAIN,
     build: () => step('native program', 'make', ['-C', 'native']),
   },

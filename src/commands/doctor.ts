@@ -1,6 +1,7 @@
 import {Command, Flags} from '@oclif/core';
 import {EXIT} from '../errors.js';
 import {PLUGINS} from '../plugins.js';
+import {isOpen, renderAttacks} from '../report/attacks.js';
 import {diagnose, renderDiagnosis, verdictOf} from '../report/doctor.js';
 import {renderTried} from '../report/health.js';
 import {renderRepositories} from '../report/repositories.js';
@@ -8,13 +9,14 @@ import {examineRepositories} from '../run/examine-repositories.js';
 import {examineNode} from '../run/examine.js';
 import {switchOn, switchText} from '../run/kill-switch.js';
 import {tryBox} from '../run/probe-account.js';
+import {tryAttacks} from '../run/try-attacks.js';
 import {complain, explain} from './shared/output.js';
 
 export default class Doctor extends Command {
   static override summary = 'Say what this node can do, what each missing thing costs, and how to mend it.';
   static override description =
-    'It also starts a real box with this account’s own directories, policy and slot, writes and reads a record, and takes it all away again. Exit status 1 when the node cannot run a pattern that the policy allows, or the box got less than the policy wants; with --cvmfs, when one of the repositories cannot be used.';
-  static override examples = ['<%= config.bin %> doctor', '<%= config.bin %> doctor --cvmfs --json'];
+    'It also starts a real box with this account’s own directories, policy and slot, writes and reads a record, and takes it all away again. Exit status 1 when the node cannot run a pattern that the policy allows, or the box got less than the policy wants; with --cvmfs, when one of the repositories cannot be used; with --attacks, when one got through.';
+  static override examples = ['<%= config.bin %> doctor', '<%= config.bin %> doctor --cvmfs --json', '<%= config.bin %> doctor --attacks'];
   static override flags = {
     policy: Flags.string({description: 'policy file instead of the node’s own', helpValue: 'FILE'}),
     cvmfs: Flags.boolean({
@@ -30,6 +32,11 @@ export default class Doctor extends Command {
       description: 'as root: start the box as this account, by its name or number',
       helpValue: 'NAME',
       exclusive: ['cvmfs'],
+    }),
+    attacks: Flags.boolean({
+      description:
+        'also attack real boxes of each engine that is installed, as the holes of the last years did, by behaviour and not by version; nothing of the node is changed',
+      exclusive: ['cvmfs', 'user'],
     }),
     json: Flags.boolean({description: 'print what was found as JSON'}),
   };
@@ -51,12 +58,16 @@ export default class Doctor extends Command {
       const examined = await examineNode(flags.policy ?? null, PLUGINS, process.env as Record<string, string>);
       const diagnosis = diagnose(examined);
       const tried = await tryBox(flags.user ?? null, flags.policy ?? null);
+      const attacks = flags.attacks ? await tryAttacks(examined.facts, examined.policy, flags.policy ?? null) : null;
+      const options = process.stdout.isTTY ? {width: process.stdout.columns} : {};
+      const tries = {tried, ...(attacks === null ? {} : {attacks})};
       this.log(
         flags.json
-          ? JSON.stringify({facts: examined.facts, machine: examined.machine, ...diagnosis, tried}, null, 2)
-          : renderDiagnosis(diagnosis, process.stdout.isTTY ? {width: process.stdout.columns} : {}).trimEnd(),
+          ? JSON.stringify({facts: examined.facts, machine: examined.machine, ...diagnosis, ...tries}, null, 2)
+          : renderDiagnosis(diagnosis, options).trimEnd(),
       );
-      const verdict = verdictOf(diagnosis.healthy, tried);
+      if (attacks !== null && !flags.json) this.log(`\n${renderAttacks(attacks, options)}`);
+      const verdict = verdictOf(diagnosis.healthy, tried, attacks !== null && isOpen(attacks));
       if (!flags.json) this.log(`${renderTried(tried)}\n${verdict}`);
       if (verdict !== 'healthy') this.exit(EXIT.unhealthy);
     } catch (error) {

@@ -36,6 +36,13 @@ export default class Run extends Command {
     })(),
     json: Flags.boolean({description: 'print the record on standard output at the end'}),
     probe: Flags.boolean({description: 'only try: print what came of it, and leave nothing', hidden: true}),
+    attacks: Flags.string({
+      description: 'with --probe: the job attacks its box, and its images lie in this directory',
+      helpValue: 'DIRECTORY',
+      hidden: true,
+      dependsOn: ['probe'],
+    }),
+    bare: Flags.boolean({description: 'with --attacks: without a box', hidden: true, dependsOn: ['attacks']}),
     verbose: Flags.boolean({char: 'v', description: 'log to standard error, and say at the end what was allowed and used'}),
   };
 
@@ -51,7 +58,8 @@ export default class Run extends Command {
     }
     const {flags, files, command} = await this.read();
     const onlooker = await openProgress(flags.progress, flags.verbose);
-    const trial = flags.probe ? newTrial() : null;
+    const attacks = flags.attacks === undefined ? null : {directory: flags.attacks, bare: flags.bare};
+    const trial = flags.probe ? newTrial(attacks) : null;
     await serve(
       descriptor ?? 0,
       ({argv}) => ({
@@ -120,5 +128,7 @@ interface RunFlags extends JobFlags {
   progress: ProgressMode;
   json: boolean;
   probe: boolean;
+  attacks?: string | undefined;
+  bare: boolean;
   verbose: boolean;
 }

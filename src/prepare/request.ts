@@ -28,8 +28,17 @@ export interface RunRequest extends Request {
   version: string;
 }
 
+export interface AttackedAs {
+  /** Images lie in there, whatever the policy allows. */
+  directory: string;
+  /** Without a box, as under the mode observe. */
+  bare: boolean;
+}
+
 /** A box that is only tried. */
 export interface Trial {
+  /** It is attacked from inside (`tare doctor --attacks`): by which job; null: it is not. */
+  attacks: AttackedAs | null;
   /** Name of the account that it is tried as; null: it has none, or nobody has asked yet. */
   user: string | null;
   /** Where records of jobs go. */

@@ -1,4 +1,4 @@
-/** Where the static C program is: every job's front. */
+/** Where the static C programs are: every job's front, and what `tare doctor --attacks` runs. */
 
 import {basename, dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -9,3 +9,5 @@ const isCompiled = basename(process.execPath) === 'tare';
 export const NATIVE = isCompiled
   ? join(dirname(process.execPath), '../bin/tare')
   : fileURLToPath(new URL('../../../native/build/tare', import.meta.url));
+
+export const ATTACKS = isCompiled ? join(dirname(process.execPath), 'tare-attacks') : join(dirname(NATIVE), 'tare-attacks');

@@ -517,9 +517,10 @@ export function renderDiagnosis(
 }
 
 /** The last line: whether a job of that account would run here, and get all that the policy wants. */
-export function verdictOf(healthy: boolean, tried: {healthy: boolean | null; less: boolean}): string {
+export function verdictOf(healthy: boolean, tried: {healthy: boolean | null; less: boolean}, open = false): string {
   if (tried.healthy !== true) return 'not healthy: the box that was tried does not work';
   if (!healthy) return 'not healthy: a pattern that the policy allows cannot run, or a disk has too little room';
+  if (open) return 'not healthy: an attack got through';
   return tried.less ? 'not healthy: the box that was tried got less than the policy wants' : 'healthy';
 }
 

@@ -10,9 +10,10 @@ import {namesIn} from '../box/state.js';
 import {applyRules} from '../policy/match.js';
 import {placesOf} from '../policy/places.js';
 import {ENFORCED_NAMES, type EnforcedName, type Enforcement, type Policy, type Setting} from '../policy/policy.js';
+import type {Provenance} from '../job/job.js';
 import {canonicalJson} from '../plan/canonical.js';
 import type {Known} from '../prepare/prepare.js';
-import type {RunResult, Trial} from '../prepare/request.js';
+import type {AttackedAs, RunResult, Trial} from '../prepare/request.js';
 import {isOwn, makeDirectory} from '../record/durable.js';
 import {readRecordText} from '../record/read.js';
 import type {UsageRecord} from '../record/record.js';
@@ -37,7 +38,9 @@ export interface Tried {
   because: string | null;
 }
 
-export const newTrial = (): Trial => ({user: null, spools: [], policy: null, plan: null, off: null});
+export const newTrial = (attacks: AttackedAs | null = null): Trial => ({
+  ...{attacks, user: null, spools: [], policy: null, plan: null, off: null},
+});
 
 const PREFIX = 'probe-';
 /** What a trial that was killed has left. */
@@ -57,13 +60,26 @@ export function policyOfTrial(policy: Policy, known: Known, trial: Trial): Polic
   const none = {value: 'none' as const, provenance};
   const lowered = Object.fromEntries(ENFORCED_NAMES.map((name) => [name, none])) as Record<EnforcedName, typeof none>;
   const undemanding = (set: Setting): Setting => ({...set, ...(set.enforcement === undefined ? {} : {enforcement: lowered})});
+  const attacked = attackedAs(trial.attacks, provenance);
   return {
     ...policy,
+    ...attacked,
     enforcement: lowered,
-    rules: policy.rules.map((rule) => ({...rule, set: undemanding(rule.set)})),
+    rules: policy.rules.map((rule) => ({...rule, set: {...undemanding(rule.set), ...attacked}})),
     directories: {...policy.directories, spools: {value: [join(state, `${PREFIX}${known.id}`)], provenance}},
     batch: {...policy.batch, blackHole: null},
     pauseAt: [],
+  };
+}
+
+/** What the jobs of attacks need; what is held against them is the site's. */
+function attackedAs(attacks: AttackedAs | null, provenance: Provenance): Setting {
+  if (attacks === null) return {};
+  return {
+    mode: {value: attacks.bare ? 'observe' : 'enforce', provenance},
+    network: {value: ['host', 'none'], provenance},
+    filesystem: {value: ['node', 'shared', 'private'], provenance},
+    images: {value: [join(attacks.directory, '*')], provenance},
   };
 }
 

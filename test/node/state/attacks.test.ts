@@ -1,0 +1,114 @@
+/** `tare doctor --attacks`: what this node's engines hold, and that it says so when one does not. */
+
+import {spawn} from 'node:child_process';
+import {chmodSync, copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {dirname, join} from 'node:path';
+import {expect} from 'chai';
+import type {TriedAttack} from '../../../src/run/try-attacks.js';
+import {need} from '../../support/need.js';
+import {patience} from '../../support/pace.js';
+import {bin, ending, isRoot, program, ROLES, Site} from '../../support/tare.js';
+
+const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+/** Whether the kernel lets anybody type into a terminal; where it is not there, it does. */
+const TYPING = '/proc/sys/dev/tty/legacy_tiocsti';
+/** The holes whose classes have to be tried. */
+const NUMBERS = [
+  ...['CVE-2016-9962', 'CVE-2017-5226', 'CVE-2019-5736', 'CVE-2020-15257', 'CVE-2024-21626'],
+  ...['CVE-2025-31133', 'CVE-2025-52565', 'CVE-2025-52881', 'CVE-2026-41163', 'CVE-2026-87766'],
+];
+
+interface Said {
+  attacks: TriedAttack[];
+  healthy: boolean;
+  tried: {less: boolean; healthy: boolean};
+}
+
+/** `engine number: result` of each attack. */
+const results = ({attacks}: Said, engine: string): string[] =>
+  attacks.filter((one) => one.engine === engine).map(({name, result, found}) => `${name}: ${result}${result === 'held' ? '' : ` (${found ?? ''})`}`);
+
+for (const role of ROLES) {
+  describe(`attacks of doctor's, ${role}`, function () {
+    this.timeout(patience(120_000));
+    let site: Site;
+    beforeEach(() => {
+      site = new Site(role);
+    });
+    afterEach(() => {
+      site.remove();
+    });
+
+    it('are held by the engines of this node, each class is tried, and nothing is left', async function () {
+      need(this, program('crun') !== null || program('runc') !== null, 'neither crun nor runc is installed');
+      const {code, stdout, stderr} = await site.command(['doctor', '--attacks', '--json', '--policy', site.policy()]);
+      const said = JSON.parse(stdout) as Said;
+      expect([...new Set(said.attacks.flatMap(({numbers}) => numbers))].sort()).to.deep.equal(NUMBERS);
+      const machine = program('crun') === null ? 'runc' : 'crun';
+      for (const engine of ['bubblewrap', machine])
+        for (const result of results(said, engine)) expect(result, `${engine}\n${stderr}`).to.match(/: held$/);
+      expect(results(said, 'none').filter((text) => !text.includes('not tried'))).to.deep.equal(['terminal: held']);
+      expect(code).to.equal(said.healthy && !said.tried.less ? 0 : 1);
+      expect([...site.leftovers(), ...readdirSync(join(site.directory, 'spool'))]).to.deep.equal([]);
+      expect(own()).to.deep.equal([]);
+    });
+  });
+}
+
+/** Directories of doctors that have ended. */
+const own = (): string[] =>
+  readdirSync('/var/tmp').filter((name) => name.startsWith('tare-attacks-') && !existsSync(join('/proc', name.split('-')[2] ?? '')));
+
+describe('attacks of doctor’s that get through', function () {
+  this.timeout(patience(120_000));
+
+  it('are open, and the node is not healthy', async function () {
+    need(this, isRoot, 'only root covers bubblewrap');
+    const site = new Site('user');
+    try {
+      const policy = site.policy();
+      const argv = [bin('tare'), 'doctor', '--attacks', '--json', '--policy', policy];
+      const cover = 'mount --bind "$1" /usr/bin/bwrap && shift && exec "$@"';
+      const command = ['--mount', '--propagation', 'private', 'sh', '-c', cover, 'sh', weakBubblewrap(site), ...NOBODY, ...argv];
+      const {code, stdout, stderr} = await ending(spawn('unshare', command, {cwd: '/', stdio: ['ignore', 'pipe', 'pipe']}));
+      const said = JSON.parse(stdout) as Said;
+      const open = results(said, 'bubblewrap').filter((text) => text.includes(': open'));
+      expect(open.map((text) => text.split(':')[0]), stderr).to.deep.equal(['abstract sockets', 'places that are links']);
+      expect(open[1]).to.include('made');
+      expect(code).to.equal(1);
+    } finally {
+      site.remove();
+    }
+  });
+
+  it('are seen by the program that tries them when there is no box at all', async () => {
+    const attacks = join(dirname(bin('tare')), '../libexec/tare-attacks');
+    const file = existsSync(attacks) ? attacks : join(dirname(bin('tare')), '../native/build/tare-attacks');
+    const name = `tare-attacks-test-${process.pid}`;
+    const env = {ATTACK_ABSTRACT: name};
+    const {stdout} = await ending(spawn(file, ['outside', '30', name, file, 'box'], {cwd: '/', env, stdio: ['ignore', 'pipe', 'pipe']}));
+    const sections = stdout.split(/^== /m).filter((text) => text.includes('\nSURVIVED '));
+    const typing = !existsSync(TYPING) || readFileSync(TYPING, 'utf8').startsWith('1') ? ['terminal'] : [];
+    expect(sections.map((text) => text.split('\n')[0])).to.deep.equal(['directories', 'sockets', 'runtime', 'program', ...typing]);
+  });
+});
+
+/** Not bubblewrap: a script that stands for one that shares the node's network, and that makes directories where links in the root lead. */
+function weakBubblewrap(site: Site): string {
+  const real = join(site.directory, 'real-bwrap');
+  copyFileSync('/usr/bin/bwrap', real);
+  const weak = join(site.directory, 'weak-bwrap');
+  const script = `#!/bin/bash
+words=() root= last=
+for word; do
+  [ "$word" != / ] || root=$last
+  [ "$last" != --dir ] || mkdir -p "$root$word"
+  [ "$word" = --unshare-net ] || words+=("$word")
+  last=$word
+done
+exec ${real} "\${words[@]}"
+`;
+  writeFileSync(weak, script);
+  for (const file of [real, weak]) chmodSync(file, 0o755);
+  return weak;
+}
