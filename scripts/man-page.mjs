@@ -19,7 +19,9 @@ function command([id, {summary, description, usage, args, flags, examples = []}]
     `.SS ${id}\n${plain(summary)}\n`,
     description === undefined ? '' : `.PP\n${plain(description)}\n`,
     ...usages.map((each) => `.PP\n.B tare ${plain(each)}\n`),
-    ...Object.entries(flags).map(flag),
+    ...Object.entries(flags)
+      .filter(([, {hidden}]) => !hidden)
+      .map(flag),
     ...examples.map((each) => `.PP\nExample: ${plain(each)}\n`),
   ].join('');
 }

@@ -4,25 +4,13 @@
  * links of evil images lead into it, and what opens for writing is not written to.
  */
 
-import {
-  chmodSync,
-  copyFileSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readlinkSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import {dirname, join} from 'node:path';
+import {readlinkSync, statSync} from 'node:fs';
 import {TareError} from '../errors.js';
 import type {Facts} from '../host/facts.js';
 import {childProcess} from '../host/spawn.js';
 import type {Policy} from '../policy/policy.js';
 import {ATTACKS, NATIVE} from '../process/native.js';
+import {AttackPlace, EVIL, type Evil} from './attack-place.js';
 
 /** `none`: no box. */
 export type AttackedEngine = 'bubblewrap' | 'crun' | 'runc' | 'none';
@@ -41,8 +29,6 @@ export interface TriedAttack {
 }
 
 type Section = 'directories' | 'runtime' | 'program' | 'terminal' | 'sockets';
-type Evil = 'devices' | 'kernel' | 'places';
-
 interface Attack {
   name: string;
   numbers: readonly string[];
@@ -58,7 +44,7 @@ const CLASSES: readonly Attack[] = [
   },
   {
     ...{name: 'the runtime’s descriptors', numbers: ['CVE-2016-9962'], by: 'runtime'},
-    tried: 'the payload traces process 1 and what joins the box, reads their memory and takes their descriptors',
+    tried: 'the payload traces process 1, and in bubblewrap’s box what joins it, reads their memory and takes their descriptors',
   },
   {
     ...{name: 'own program', numbers: ['CVE-2019-5736'], by: 'program'},
@@ -82,20 +68,14 @@ const CLASSES: readonly Attack[] = [
   },
   {
     ...{name: 'places that are links', numbers: ['CVE-2026-87766'], by: 'places'},
-    tried: 'in the image /dev, /etc, /run, /tmp and what is above the work directory are links to the node; bubblewrap is also called by itself',
+    tried:
+      'in the image /dev, /etc, /run, /tmp and what is above the work directory are links to the node; bubblewrap is also called by itself',
   },
   {
     ...{name: 'setuid engine', numbers: ['CVE-2026-41163'], by: 'setuid'},
     tried: 'an account takes hold of the helper of an engine that has more rights than its caller',
   },
 ];
-
-/** What becomes a link in the image, and where it leads: below the directory of its victim. */
-const LINKS: Readonly<Record<Evil, (work: string) => Readonly<Record<string, string>>>> = {
-  devices: () => ({'dev/null': 'file', 'dev/console': 'file', 'dev/pts': 'directory'}),
-  kernel: () => ({proc: 'directory', sys: 'directory'}),
-  places: (work) => ({dev: 'directory', etc: 'directory', run: 'directory', tmp: 'directory', [dirname(work).slice(1)]: 'directory'}),
-};
 
 /** Whose name a box is found by. */
 const NAME = `tare-doctor-${String(process.pid)}`;
@@ -106,7 +86,6 @@ const MOST_WORDS = 300;
 /** Commands that are run in a box whose payload waits for them. */
 const JOINS = 3;
 const SETUID = 0o4000;
-const PLACE = '/var/tmp';
 
 interface Heard {
   /** Lines by their section; of an evil image they have none. */
@@ -123,7 +102,7 @@ interface Job {
 
 /** Of one examination. */
 interface Site {
-  directory: string;
+  place: AttackPlace;
   policyFile: string | null;
 }
 
@@ -131,23 +110,26 @@ export async function tryAttacks(facts: Facts, policy: Policy, policyFile: strin
   const oci = facts.system?.oci ?? null;
   const machine = oci?.name ?? 'crun';
   const engines = ['bubblewrap', machine, 'none'] as const;
-  let directory: string | null = null;
+  let place: AttackPlace | null = null;
   try {
-    directory = mkdtempSync(join(PLACE, `tare-attacks-${String(process.pid)}-`));
-    chmodSync(directory, 0o755);
-    const site = {directory, policyFile};
+    place = new AttackPlace();
+    const site = {place, policyFile};
+    const {patterns} = policy;
     const [boxed, machined, bare] = await Promise.all([
       facts.bubblewrap.path === null ? `there is no bubblewrap (${facts.bubblewrap.how})` : tryBoxes(site, facts.bubblewrap.path),
-      oci?.path == null ? `there is no OCI runtime${oci === null ? '' : ` (${oci.how})`}` : tryMachines(site, oci.path),
+      oci?.path == null
+        ? `there is no OCI runtime${oci === null ? '' : ` (${oci.how})`}`
+        : patterns.value.includes('vm-lite')
+          ? tryMachines(site, oci.path)
+          : `the policy allows no small machines (${patterns.provenance.at})`,
       isAlwaysBoxed(policy) ? `the policy runs no job without a box (${policy.box.provenance.at})` : tryBare(site),
     ]);
     const found = {bubblewrap: boxed, [machine]: machined, none: bare} as Record<AttackedEngine, Found | string>;
     return CLASSES.flatMap((attack) => engines.map((engine) => row(attack, engine, answer(attack, engine, found[engine]))));
   } catch (error) {
-    const because = `not tried: ${(error as Error).message}`;
-    return CLASSES.flatMap((attack) => engines.map((engine) => row(attack, engine, {result: 'not tried', found: because})));
+    return CLASSES.flatMap((attack) => engines.map((engine) => row(attack, engine, notTried((error as Error).message))));
   } finally {
-    if (directory !== null) rmSync(directory, {recursive: true, force: true});
+    place?.remove();
   }
 }
 
@@ -200,7 +182,8 @@ function ofLines(lines: Heard['lines']): Answer | null {
 
 function ofImage(heard: OfImage | undefined, all: readonly Heard[]): Answer {
   if (heard === undefined) return notTried('it runs no images');
-  if (heard.made.length > 0) return {result: 'open', found: `what was made or changed on the node: ${heard.made.join(', ')}`.slice(0, MOST_WORDS)};
+  if (heard.made.length > 0)
+    return {result: 'open', found: `what was made or changed on the node: ${heard.made.join(', ')}`.slice(0, MOST_WORDS)};
   const said = ofLines(heard.lines);
   if (said !== null) return said;
   // a box that runs no image at all holds nothing
@@ -210,7 +193,7 @@ function ofImage(heard: OfImage | undefined, all: readonly Heard[]): Answer {
 /** bubblewrap: a box that shows the node, and one of each evil image. */
 async function tryBoxes(site: Site, engine: string): Promise<Found> {
   const pattern = 'ulimit++';
-  const {work, program} = workDirectory(site, 'box');
+  const {work, program} = site.place.work('box');
   const [heard, evil, alone] = await Promise.all([
     fromOutside(site, 'box', {pattern, network: 'none', workDirectory: work, command: [program, 'box']}, true),
     tryImages(site, 'box-', (image, place) => ({pattern, network: 'none', image, workDirectory: place, command: ['/bin/attacks', 'look']})),
@@ -222,105 +205,64 @@ async function tryBoxes(site: Site, engine: string): Promise<Found> {
 
 /** By bubblewrap without Tare, which leads it through no link: what it makes on the node where a link in the root of its box leads. */
 async function madeAlone(site: Site, engine: string): Promise<string[]> {
-  const [root, victim] = [join(site.directory, 'alone'), join(site.directory, 'alone-victim')];
-  mkdirSync(root);
-  mkdirSync(victim);
-  symlinkSync(outOf(victim), join(root, 'link'));
-  await ended(engine, ['--unshare-user', '--unshare-pid', '--bind', root, '/', '--dir', '/link/made', '--', '/nothing'], '/');
-  return contentOf(victim).map((line) => `${line}, by bubblewrap itself`);
+  const {image, made} = site.place.evilRoot('alone');
+  await ended(engine, ['--unshare-user', '--unshare-pid', '--bind', image, '/', '--dir', '/link/made', '--', '/nothing'], '/');
+  return made().map((line) => `${line}, by bubblewrap itself`);
 }
-
-/** From within an image: enough `..` for any place of it. */
-const outOf = (path: string): string => `${'../'.repeat(20)}${path.slice(1)}`;
 
 /** The OCI runtime: a small machine one of whose services attacks it, and one of each evil image. */
 async function tryMachines(site: Site, engine: string): Promise<Found> {
   const common = {pattern: 'vm-lite', identity: {address: 'none'}};
-  const image = makeImage(site, 'machine-image');
+  const image = site.place.image('machine-image');
   const services = [{name: 'evil', command: ['/bin/attacks', 'service']}];
-  const {work} = workDirectory(site, 'machine');
+  const {work} = site.place.work('machine');
   const [heard, evil] = await Promise.all([
     fromOutside(site, 'machine', {...common, image, services, workDirectory: work, command: ['/bin/attacks', 'machine']}, true),
-    tryImages(site, 'machine-', (evilImage, place) => ({...common, image: evilImage, workDirectory: place, command: ['/bin/attacks', 'look']})),
+    tryImages(site, 'machine-', (evilImage, place) => ({
+      ...common,
+      image: evilImage,
+      workDirectory: place,
+      command: ['/bin/attacks', 'look'],
+    })),
   ]);
   return {heard, evil, setuid: hasSetuid(engine) ? notTried('only how bubblewrap is called so is known') : unprivileged(engine)};
 }
 
 async function tryBare(site: Site): Promise<Found> {
-  const {work, program} = workDirectory(site, 'bare');
+  const {work, program} = site.place.work('bare');
   const heard = await fromOutside(site, 'bare', {pattern: 'ulimit++', workDirectory: work, command: [program, 'bare']}, false);
   return {heard, evil: {}, setuid: notTried('there is no engine')};
 }
 
 async function tryImages(site: Site, prefix: string, job: (image: string, work: string) => Job): Promise<Found['evil']> {
-  const all = (Object.keys(LINKS) as Evil[]).map(async (kind) => {
+  const all = EVIL.map(async (kind) => {
     const name = `${prefix}${kind}`;
-    const {work} = workDirectory(site, name);
-    const victim = join(site.directory, `${name}-victim`);
-    mkdirSync(join(victim, 'directory'), {recursive: true});
-    writeFileSync(join(victim, 'file'), '');
-    const image = makeImage(site, `${name}-image`);
-    for (const [path, to] of Object.entries(LINKS[kind](work))) {
-      mkdirSync(dirname(join(image, path)), {recursive: true});
-      rmSync(join(image, path), {recursive: true, force: true});
-      symlinkSync(outOf(join(victim, to)), join(image, path));
-    }
-    const before = contentOf(victim);
-    const argv = runArgv(site, name, {name: `${NAME}-${name}`, ...job(image, work)});
-    const heard = await listenTo(NATIVE, argv, work);
-    return [kind, {...heard, made: contentOf(victim).filter((line) => !before.includes(line))}] as const;
+    const {work} = site.place.work(name);
+    const {image, made} = site.place.evilImage(`${name}-image`, kind, work);
+    const heard = await listenTo(NATIVE, runArgv(site, name, job(image, work)), work);
+    return [kind, {...heard, made: made()}] as const;
   });
   return Object.fromEntries(await Promise.all(all));
 }
 
-/** Names, kinds, modes, owners and sizes. */
-const contentOf = (directory: string): string[] =>
-  readdirSync(directory, {recursive: true, encoding: 'utf8'}).map((name) => {
-    const status = lstatSync(join(directory, name));
-    const size = status.isFile() ? `, ${String(status.size)} bytes` : '';
-    return `${name} (mode ${status.mode.toString(8)}, uid ${String(status.uid)}${size})`;
-  });
-
-/** The work directory of a job, with the program: of an account's in its box too, wherever Tare itself lies. */
-function workDirectory({directory}: Site, name: string): {work: string; program: string} {
-  const work = join(directory, name);
-  mkdirSync(work);
-  const program = join(work, 'tare-attacks');
-  copyFileSync(ATTACKS, program);
-  chmodSync(program, 0o755);
-  return {work, program};
-}
-
-function makeImage({directory}: Site, name: string): string {
-  const image = join(directory, name);
-  for (const path of ['bin', 'dev', 'etc', 'proc', 'run', 'sys', 'tmp', 'var/tmp']) mkdirSync(join(image, path), {recursive: true});
-  // no link: a payload that may write to its image would change what others run
-  copyFileSync(ATTACKS, join(image, 'bin/attacks'));
-  chmodSync(join(image, 'bin/attacks'), 0o755);
-  writeFileSync(join(image, 'etc/passwd'), 'root:x:0:0:root:/:/bin/attacks\n');
-  writeFileSync(join(image, 'etc/group'), 'root:x:0:\n');
-  return image;
-}
-
 const LIMITS = {memory: '256MiB', processes: 100, wallTime: `${String(DEADLINE_S)}s`};
 
-function runArgv({directory, policyFile}: Site, name: string, job: object, more: readonly string[] = []): string[] {
-  const file = join(directory, `${name}.json`);
-  writeFileSync(file, JSON.stringify({schema: 'tare/job/v1', limits: LIMITS, ...job}));
+function runArgv({place, policyFile}: Site, name: string, job: object, more: readonly string[] = []): string[] {
+  const file = place.file(`${name}.json`, JSON.stringify({schema: 'tare/job/v1', name: `${NAME}-${name}`, limits: LIMITS, ...job}));
   const policy = policyFile === null ? [] : ['--policy', policyFile];
-  return ['run', '--probe', '--attacks', directory, ...more, '--progress', 'never', ...policy, file];
+  return ['run', '--probe', '--attacks', place.directory, ...more, '--progress', 'never', ...policy, file];
 }
 
 /** At a terminal, with directories open and a socket that listens; meanwhile commands are run in the box. */
 async function fromOutside(site: Site, kind: string, job: Job, joins: boolean): Promise<Heard> {
   const name = `${NAME}-${kind}`;
   const environment = {ATTACK_ABSTRACT: name, ATTACK_PIDS: readlinkSync('/proc/self/ns/pid')};
-  const argv = runArgv(site, kind, {name, environment, ...job}, joins ? [] : ['--bare']);
+  const argv = runArgv(site, kind, {environment, ...job}, joins ? [] : ['--bare']);
   return listenTo(ATTACKS, ['outside', String(DEADLINE_S), name, NATIVE, ...argv], job.workDirectory, async () => {
     try {
       await joinBox(site, name);
     } finally {
-      writeFileSync(join(job.workDirectory, 'done'), '');
+      site.place.file(`${kind}/done`, '');
     }
   });
 }
@@ -336,12 +278,12 @@ async function joinBox({policyFile}: Site, name: string): Promise<void> {
 
 /** @param ready is called once the payload waits for somebody to come in */
 async function listenTo(program: string, argv: readonly string[], cwd: string, ready?: () => Promise<void>): Promise<Heard> {
-  let joining: Promise<void> | null = null;
+  const joining: Promise<void>[] = [];
   const {stdout, stderr} = await ended(program, argv, cwd, (text) => {
-    if (ready !== undefined && joining === null && /^READY\r?$/m.test(text)) joining = ready().catch(() => undefined);
+    // what cannot be entered is not attacked that way, and the payload says so
+    if (ready !== undefined && joining.length === 0 && /^READY\r?$/m.test(text)) joining.push(ready().catch(() => undefined));
   });
-  // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- it is set by what is called back
-  if (joining !== null) await joining;
+  await Promise.all(joining);
   return {lines: linesOf(stdout), because: becauseOf(stdout) ?? words(stderr) ?? 'the payload said nothing'};
 }
 

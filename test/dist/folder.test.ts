@@ -11,9 +11,20 @@ const AT_ONCE = 8;
 
 describe('the folder', () => {
   it('has programs, policies, manual pages, licence and version', () => {
-    const files = ['bin/tare', 'bin/tare-wrap', 'bin/tare.brain', 'libexec/tare', 'configs/policies/tier3.yaml', 'LICENSE'];
+    const files = [
+      'bin/tare',
+      'bin/tare-wrap',
+      'bin/tare.brain',
+      'libexec/tare',
+      'libexec/tare-attacks',
+      'configs/policies/tier3.yaml',
+      'LICENSE',
+    ];
     for (const name of [...files, 'share/man/man1/tare.1', 'share/man/man1/tare-wrap.1'])
       expect(existsSync(join(FOLDER, name)), name).to.be.true;
+    const page = readFileSync(join(FOLDER, 'share/man/man1/tare.1'), 'utf8');
+    // what is nobody's to call is not in the manual
+    expect([page.includes('\\-\\-attacks'), page.includes('\\-\\-probe')]).to.deep.equal([true, false]);
     expect(readFileSync(join(FOLDER, 'VERSION'), 'utf8')).to.equal(`${TARE_VERSION}\n`);
     expect(lstatSync(join(FOLDER, 'bin/tare-wrap')).isSymbolicLink()).to.be.true;
   });

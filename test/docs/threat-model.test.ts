@@ -11,6 +11,8 @@ const checkout = join(import.meta.dirname, '../..');
 const MODEL = 'docs/threat-model.md';
 /** In the place of a test's file: the suite of attacks, by their names. */
 const ATTACKS = 'test/attacks';
+/** So many holes of other sandboxes are told apart at least. */
+const LEAST_HOLES = 10;
 /** What a reason has at least, in letters. */
 const REASON = 40;
 
@@ -71,6 +73,13 @@ describe(MODEL, () => {
     const named = tried.filter(({file}) => file === ATTACKS).flatMap(({what}) => codes(what));
     const attacks = [...attacksOf('payload'), ...attacksOf('outside')].map(({name}) => name);
     expect([...new Set(named)].sort()).to.deep.equal(attacks.sort());
+  });
+
+  it('has an attack of the class of each hole that doctor tries the node’s engines for', () => {
+    const suite = [...attacksOf('payload'), ...attacksOf('outside')].map((attack) => attack.class ?? '').join(' ');
+    const numbers = [...contentOf('src/run/try-attacks.ts').matchAll(/'(CVE-[-0-9]+)'/g)].map(([, number]) => number ?? '');
+    expect(numbers.length).to.be.at.least(LEAST_HOLES);
+    expect(numbers.filter((number) => !suite.includes(number))).to.deep.equal([]);
   });
 
   it('says of each attack that gets through where it does, and why', () => {

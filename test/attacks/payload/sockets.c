@@ -1,4 +1,5 @@
 // attack: sockets of the node from a box without a network: abstract, loopback, by pathname, and families that have no namespaces
+// class: CVE-2020-15257
 // network: none
 // listen: true
 #include "attack.h"
