@@ -5,7 +5,7 @@
  */
 
 import {readlinkSync, statSync} from 'node:fs';
-import {TareError} from '../errors.js';
+import {EXIT, TareError} from '../errors.js';
 import type {Facts} from '../host/facts.js';
 import {childProcess} from '../host/spawn.js';
 import type {Policy} from '../policy/policy.js';
@@ -85,6 +85,7 @@ const MOST_BYTES = 64 * 1024;
 const MOST_WORDS = 300;
 /** Commands that are run in a box whose payload waits for them. */
 const JOINS = 3;
+const MOST_TRIES = 5;
 const SETUID = 0o4000;
 
 interface Heard {
@@ -273,7 +274,9 @@ async function joinBox({policyFile}: Site, name: string): Promise<void> {
   const listed = await ended(NATIVE, ['ps', '--json', ...policy], '/');
   const boxes = JSON.parse(listed.stdout || '[]') as {id: string; name: string | null}[];
   const id = boxes.find((box) => box.name === name)?.id;
-  for (let count = 0; id !== undefined && count < JOINS; count++) await ended(NATIVE, ['exec', ...policy, id, '--', '/bin/true'], '/');
+  // the payload may have spoken before all of the wrapper knows that it runs
+  for (let [tries, joined] = [0, 0]; id !== undefined && joined < JOINS && tries < MOST_TRIES; tries++)
+    if ((await ended(NATIVE, ['exec', ...policy, id, '--', '/bin/true'], '/')).code !== EXIT.failure) joined++;
 }
 
 /** @param ready is called once the payload waits for somebody to come in */
@@ -284,7 +287,9 @@ async function listenTo(program: string, argv: readonly string[], cwd: string, r
     if (ready !== undefined && joining.length === 0 && /^READY\r?$/m.test(text)) joining.push(ready().catch(() => undefined));
   });
   await Promise.all(joining);
-  return {lines: linesOf(stdout), because: becauseOf(stdout) ?? words(stderr) ?? 'the payload said nothing'};
+  const lines = linesOf(stdout);
+  const prevented = lines.find(({section, word}) => section === '' && word === 'INFO')?.what;
+  return {lines, because: becauseOf(stdout) ?? prevented ?? words(stderr) ?? 'the payload said nothing'};
 }
 
 function linesOf(text: string): Heard['lines'] {
@@ -325,7 +330,7 @@ function ended(
   argv: readonly string[],
   cwd: string,
   hear: (text: string) => void = () => undefined,
-): Promise<{stdout: string; stderr: string}> {
+): Promise<{code: number | null; stdout: string; stderr: string}> {
   return new Promise((resolve, reject) => {
     const child = childProcess().spawn(program, argv, {cwd, env: {PATH: '/usr/bin:/bin'}, stdio: ['ignore', 'pipe', 'pipe']});
     let [stdout, stderr] = ['', ''];
@@ -341,9 +346,9 @@ function ended(
       clearTimeout(timer);
       reject(new TareError('NOT_BUILT', {message: `it cannot be started: ${error.message}`, where: program}));
     });
-    child.on('close', () => {
+    child.on('close', (code) => {
       clearTimeout(timer);
-      resolve({stdout, stderr});
+      resolve({code, stdout, stderr});
     });
   });
 }

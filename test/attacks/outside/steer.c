@@ -85,6 +85,7 @@ int main(int argc, char **argv) {
         waitpid(command, NULL, 0);
     }
     info("%d times a process of this account worked for root", came);
-    if (!taken) held("no process that works for root can be taken hold of");
+    if (argc > 2 && came == 0) survived("nothing: no process of the engine works for root");
+    else if (!taken) held("no process that works for root can be taken hold of");
     return 0;
 }
