@@ -816,7 +816,7 @@ static bool of_a_brain(pid_t pid, const void *context)
 static void explain(struct front *front)
 {
 	struct box *box = &front->box;
-	char text[ENGINE_ERRORS + 1];
+	static char text[ENGINE_ERRORS + 1]; /* the caller's stack may be as small */
 
 	if (box->executed || box->go_sent || box->ended)
 		return; /* it may have run: `B` without `E` says so */

@@ -13,7 +13,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { HEADER = 4, READ_SIZE = 64 << 10 };
+enum {
+	HEADER = 4,
+	READ_SIZE = 64 << 10,
+	/* How long the kernel may lack memory for a message. */
+	SCARCE_MS = 100,
+};
 
 struct pending {
 	struct pending *next;
@@ -93,7 +98,9 @@ static void finish(struct message *message)
 		message->data[i] = (char)(length >> 8 * i);
 }
 
-/* One sendmsg; the descriptors go with the first byte. */
+/* One sendmsg; the descriptors go with the first byte. A peer that is not told something would wait for it, so when that fails it finds
+ * the end of the socket, as if we were dead; and so do we. Not after EPIPE: then the peer is gone, or we have said that no more comes
+ * and it may still report. */
 static ssize_t send_some(int socket, const struct message *message, size_t sent, int flags)
 {
 	union {
@@ -114,10 +121,19 @@ static ssize_t send_some(int socket, const struct message *message, size_t sent,
 		part->cmsg_len = CMSG_LEN(size);
 		memcpy(CMSG_DATA(part), message->fds, size);
 	}
-	for (;;) {
+	for (int scarce = 0;;) {
 		ssize_t n = sendmsg(socket, &header, MSG_NOSIGNAL | flags);
-		if (n >= 0 || errno != EINTR)
+		if (n >= 0 || errno == EPIPE || (errno == EAGAIN && flags & MSG_DONTWAIT))
 			return n;
+		if (errno == EINTR)
+			continue;
+		if ((errno != ENOBUFS && errno != ENOMEM && errno != EAGAIN) || ++scarce > SCARCE_MS) {
+			int error = errno;
+			shutdown(socket, SHUT_RDWR);
+			errno = error;
+			return n;
+		}
+		usleep(1000);
 	}
 }
 
@@ -243,6 +259,10 @@ enum channel_got channel_receive(struct channel *channel)
 		.msg_controllen = sizeof control,
 	};
 	ssize_t n = recvmsg(channel->fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n < 0 && (errno == ENOMEM || errno == ENOBUFS)) {
+		usleep(1000); /* it is there still, and the next poll says so at once */
+		return CHANNEL_NOTHING;
+	}
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? CHANNEL_NOTHING : CHANNEL_END;
 	keep_control(channel, &header);

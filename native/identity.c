@@ -11,7 +11,8 @@
 /* `uid gid group,group,…`; the groups may be none. */
 bool identity_parse(struct identity *identity, const char *text)
 {
-	char copy[65536], *rest = copy, *word;
+	static char copy[65536]; /* more than a small stack has */
+	char *rest = copy, *word;
 	long number;
 
 	if (strlen(text) >= sizeof copy)

@@ -135,6 +135,17 @@ const SUITES = [
     longBudget: 900,
   },
   {
+    name: 'faults',
+    // 200 of them; in a long run 10,000
+    command: ['node', '--import=tsx', 'test/faults/faults.ts'],
+    long: ['10000'],
+    builds: ALL_AND_DIST,
+    system: BOX,
+    wanted: ['strace', 'python', 'pythonFuse'],
+    budget: 75,
+    longBudget: 3600,
+  },
+  {
     name: 'htcondor',
     waits: true,
     // its last test, of a long run, loads the machine

@@ -1,5 +1,5 @@
 """The tests of native/. One line per test; the last line counts. TARE_MUST_WORK=1: a skip is a failure."""
-import glob, os, re, shutil, signal, stat, struct, subprocess, sys, tempfile, time, traceback
+import errno, glob, os, re, shutil, signal, stat, struct, subprocess, sys, tempfile, time, traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import applications, guests  # their tests
@@ -694,6 +694,42 @@ def stopped_brain_does_not_stop_the_front(bench):
     os.kill(brain.pid, signal.SIGCONT)
     status = brain.until('B')['E'][0]
     equal(job.quit(brain, 'status', status)[0], 5)
+
+
+# sendmsg(2) fails, by seccomp(2), in the front and in all that it starts
+NO_MEMORY_FOR_MESSAGES = f"""
+import ctypes, struct
+sendmsg = {{'x86_64': 46, 'aarch64': 211}}[os.uname().machine]
+code = b''.join(struct.pack('=HBBI', *one) for one in ((0x20, 0, 0, 0), (0x15, 0, 1, sendmsg), (6, 0, 0, 0x50000 | {errno.ENOBUFS}),
+                                                       (6, 0, 0, 0x7fff0000)))
+code = ctypes.create_string_buffer(code)
+libc = ctypes.CDLL(None)
+assert not libc.prctl(38, 1, 0, 0, 0) and not libc.prctl(22, 2, struct.pack('@HP', 4, ctypes.addressof(code)), 0, 0)
+"""
+
+
+@test('', builds=('static',))
+def a_brain_that_cannot_be_told_is_not_waited_for(bench):
+    status, _, said = bench.job(['/bin/true'], prep=NO_MEMORY_FOR_MESSAGES).wait()
+    equal(status, 125)
+    assert b'the brain died' in said, said
+
+
+@test('', builds=('sane',))
+def an_end_by_a_signal_that_there_is_not_breaks_the_protocol(bench):
+    job = bench.sh('exit 3')
+    job.brain().send('Q', 'status', 100)
+    equal(job.quit(job.brain(), 'code', 7)[0], 7)
+
+
+@test('', builds=('static',))
+def a_stack_of_16_kib_is_enough_for_the_front(bench):
+    tree = Tree(bench.build, '/bin/false', '/dev/null')
+    bench.trees.append(tree)
+    small = 'import os, resource, sys; resource.setrlimit(resource.RLIMIT_STACK, (16384, 16384)); os.execve(sys.argv[1], sys.argv[1:], {})'
+    out = subprocess.run([PYTHON, '-I', '-c', small, tree.wrap(), '/bin/true'], capture_output=True, timeout=10)
+    equal(out.returncode, 125)
+    assert b'the brain died' in out.stderr, out
 
 
 @test('', builds=('static', 'sane'))

@@ -37,13 +37,16 @@ export function tryWrite(directory: string, file: string, value: string): boolea
   }
 }
 
-/** A group and all groups below it, the deepest first. Symbolic links are not directories here. */
+/**
+ * A group and all groups below it, the deepest first; none where it is not there. One that cannot be looked into stands for all below it:
+ * it cannot be removed then, which whoever tries is told. Symbolic links are not directories here.
+ */
 export function deepestFirst(directory: string): string[] {
   let entries;
   try {
     entries = readdirSync(directory, {withFileTypes: true});
-  } catch {
-    return [];
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? [] : [directory];
   }
   const below = entries.filter((entry) => entry.isDirectory()).flatMap((entry) => deepestFirst(`${directory}/${entry.name}`));
   return [...below, directory];

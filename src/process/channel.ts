@@ -48,12 +48,24 @@ function decode(body: Buffer): Frame {
 
 const CHUNK_BYTES = 64 * 1024;
 
-/** 0 at the end, however that came. */
+/** What a socket says whose other end is gone (unix(7)). */
+const GONE: ReadonlySet<string | undefined> = new Set(['EPIPE', 'ECONNRESET']);
+
+/**
+ * The front waits for what a brain did not get, or could not say: a brain that fails so ends, and the front starts another.
+ * @returns when the front is gone
+ */
+function endUnlessGone(error: unknown): void {
+  if (!GONE.has((error as NodeJS.ErrnoException).code)) process.exit(1);
+}
+
+/** 0 at the end. */
 function readNow(descriptor: number, chunk: Buffer): number {
   try {
     return readSync(descriptor, chunk);
-  } catch {
-    return 0; // ECONNRESET
+  } catch (error) {
+    endUnlessGone(error);
+    return 0;
   }
 }
 
@@ -103,8 +115,8 @@ export class Channel {
     const bytes = encodeFrame(tag, strings);
     try {
       for (let sent = 0; sent < bytes.length;) sent += writeSync(this.descriptor, bytes, sent);
-    } catch {
-      // EPIPE
+    } catch (error) {
+      endUnlessGone(error);
     }
   }
 
@@ -118,6 +130,7 @@ export class Channel {
 
   private listen(): void {
     read(this.descriptor, this.chunk, 0, CHUNK_BYTES, null, (error, count) => {
+      if (error !== null) endUnlessGone(error);
       this.take(error === null ? count : 0);
       if (!this.closed) this.listen();
     });

@@ -112,11 +112,14 @@ export function endedOutcome({
   if (callerLost) return {...base, status: 'stopped', reason: 'what had started it and waited for it was killed'};
   // a SIGUSR1 hours ago does not make a stop of a crash
   if (ended.signal !== null && noted.includes(ended.signal)) {
-    return {...base, status: 'stopped', reason: `the wrapper was sent ${noted.map(signalName).join(', ')}`};
+    return {...base, status: 'stopped', reason: sentReason(noted)};
   }
   if (ended.signal !== null) return {...base, status: 'signalled', reason: null};
   return {...base, status: ended.exitCode === 0 ? 'completed' : 'failed'};
 }
+
+/** Each signal once, in order: a storm of them has no room in a record. */
+export const sentReason = (noted: readonly number[]): string => `the wrapper was sent ${[...new Set(noted)].map(signalName).join(', ')}`;
 
 /** Death by it; or for SIGTERM, which asks for an end, any exit. Who was killed with its init has left no status. */
 function explains(asked: string, {signal, exitCode}: Outcome, rawStatus: number | null): boolean {

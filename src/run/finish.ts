@@ -8,13 +8,13 @@ import {
   endedOutcome,
   hasCheckpoint,
   notRunOutcome,
+  sentReason,
   type Kill,
   type MemoryFigures,
   type Outcome,
 } from '../record/outcome.js';
 import {NO_MARKS, withObserved} from '../record/observed.js';
 import {afterPhases, atCheckpoint} from '../record/phases.js';
-import {signalName} from '../record/wait-status.js';
 import {whyNotInBox} from '../plan/mounts.js';
 import {stepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
@@ -77,8 +77,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, files:
   const ended = outcomeOf(life, readKills(stateDirectory(plan, id)), figures, hintOf(plan));
   const isCheckpoint = hasCheckpoint(ended, life.init?.rawStatus ?? null, state.batch.checkpoint);
   const isLast = life.noted.some((signal) => state.batch.checkpoint?.endedBy.includes(signal));
-  const outcome =
-    isCheckpoint && isLast ? checkpointOutcome(ended, `the wrapper was sent ${life.noted.map(signalName).join(', ')}`) : ended;
+  const outcome = isCheckpoint && isLast ? checkpointOutcome(ended, sentReason(life.noted)) : ended;
   // a payload that was over and gone between two looks
   if (memory.enforcement === 'watched' && memory.value !== null && (usage.memPeakBytes ?? 0) > memory.value) flags.push('over-limit');
   if (scratch.enforcement === 'watched' && scratch.value !== null && (bytes ?? 0) > scratch.value) flags.push('over-limit');

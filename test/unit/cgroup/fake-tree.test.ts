@@ -1,5 +1,7 @@
 import {expect} from 'chai';
 import {existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import fs from 'node:fs';
+import {syncBuiltinESMExports} from 'node:module';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {TareError} from '../../../src/errors.js';
@@ -40,6 +42,28 @@ describe('cgroup: manager on a fake tree', () => {
     file,
     value,
     because,
+  });
+
+  it('a group that could not be looked into for a moment is removed all the same, and one that never can be is said to be left', async () => {
+    const box = join(root, 'memory/tare-ab12');
+    mkdirSync(join(box, 'payload'), {recursive: true});
+    const {readdirSync: read} = fs;
+    let failures = 2;
+    fs.readdirSync = ((...args: Parameters<typeof read>) => {
+      if (failures-- > 0) throw Object.assign(new Error('EMFILE: too many open files'), {code: 'EMFILE'});
+      return read(...args);
+    }) as typeof read;
+    syncBuiltinESMExports();
+    try {
+      expect(await removeBoxes([box], 'ab12')).to.deep.equal([]);
+      expect(existsSync(box)).to.equal(false);
+      mkdirSync(join(box, 'payload'), {recursive: true});
+      failures = Infinity;
+      expect(await removeBoxes([box], 'ab12', 50)).to.deep.equal([box]);
+    } finally {
+      fs.readdirSync = read;
+      syncBuiltinESMExports();
+    }
   });
 
   beforeEach(() => {

@@ -85,6 +85,7 @@ describe('a tar archive', () => {
     ['a name of megabytes', tar([{path: 'x', type: 'L', content: 'x'.repeat(2 << 20)}]), /megabyte/],
     ['a header of pax that is none', tar([{path: 'x', type: 'x', content: '99999 path=x\n'}, {path: 'y'}]), /pax/],
     ['a header of pax whose lengths go nowhere', tar([{path: 'x', type: 'x', content: '0 path=x\n'}, {path: 'y'}]), /pax/],
+    ['a time that no file can have', tar([{path: 'x', type: 'x', content: '15 mtime=1e300\n'}, {path: 'y'}]), /a time in it/],
     ['a size that is no number', tar([{path: 'x', type: 'x', content: '11 size=-1\n'}, {path: 'y'}]), /no number/],
   ];
   for (const [what, archive, message] of bad)

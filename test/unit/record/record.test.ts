@@ -118,6 +118,11 @@ describe('outcomes', () => {
       {rawStatus: 2, noted: [10, 2]},
       {status: 'stopped', signal: 'SIGINT', reason: 'the wrapper was sent SIGUSR1, SIGINT'},
     ],
+    [
+      'stopped by a storm of signals',
+      {rawStatus: 2, noted: [10, ...Array<number>(1000).fill(2), 10]},
+      {status: 'stopped', signal: 'SIGINT', reason: 'the wrapper was sent SIGUSR1, SIGINT'},
+    ],
     ['a crash after a signal that did no harm', {rawStatus: SEGV, noted: [10]}, {status: 'signalled', signal: 'SIGSEGV', reason: null}],
     ['an exit after a signal', {rawStatus: 1 << 8, noted: [15]}, {status: 'failed', exitCode: 1}],
     ['a clean exit after a signal', {noted: [15]}, {status: 'completed', exitCode: 0}],

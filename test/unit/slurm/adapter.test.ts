@@ -29,6 +29,11 @@ describe('Slurm: from the slot to the job', () => {
     expect(slot(step)).to.deep.equal([2, 4000]);
     expect(slot({...step, SLURM_CPUS_PER_TASK: '1', SLURM_MEM_PER_NODE: '4000'})).to.deep.equal([1, 1000]);
     expect(slot({...step, SLURM_NODEID: '2'})).to.deep.equal([4, 8000]);
+    const far = {...step, SLURM_STEP_TASKS_PER_NODE: '1(x3),8', SLURM_NODEID: '3'};
+    expect([slot(far), slot({...far, SLURM_NODEID: '4'})]).to.deep.equal([
+      [1, 2000],
+      [8, 16_000],
+    ]);
     expect(slot({...step, SLURM_STEP_TASKS_PER_NODE: 'x(9', SLURM_NODEID: '7'})).to.deep.equal([8, 16_000]);
   });
 

@@ -1,0 +1,154 @@
+/** One fault, from a fresh site to a judged and removed one. */
+
+import {execFileSync} from 'node:child_process';
+import {existsSync, readdirSync, readFileSync, utimesSync} from 'node:fs';
+import {join} from 'node:path';
+import type {UsageRecord} from '../../src/record/record.js';
+import {patience} from '../support/pace.js';
+import {isRoot, program} from '../support/tare.js';
+import {judge, leftOf, mayNeedSweep, records} from './checks.js';
+import type {Fault, Need} from './fault.js';
+import {Scene, sleep} from './scene.js';
+
+/** A launch may take 60 s, and what waits for the kernel 30 more; a loaded machine is slower. */
+const HANGS_S = 130;
+/** For what dies to be dead. */
+const GONE_S = 10;
+
+const HAVE: Readonly<Record<Need, () => boolean>> = {
+  root: () => isRoot,
+  strace: () => program('strace') !== null,
+  fuse: () => program('fusermount') !== null || program('fusermount3') !== null,
+  'memory v1': () => existsSync('/sys/fs/cgroup/memory/memory.limit_in_bytes'),
+};
+
+export interface Met {
+  result: 'held' | 'failed' | 'skipped';
+  /** Whether a sweep had to finish it. */
+  swept: boolean;
+  /** What the fault came to, for counts: the outcome of the record. */
+  outcome: string;
+  wrong: string[];
+  /** What the fault did not come to do. */
+  said: string[];
+  ms: number;
+}
+
+const live = new Set<Scene>();
+
+/** Ends all that runs, when somebody ends the program. */
+export function abandon(): void {
+  for (const scene of live) {
+    scene.kill();
+    dispose(scene);
+  }
+}
+
+export async function meet(fault: Fault, launchMs: number): Promise<Met> {
+  const start = performance.now();
+  const {harm, way} = fault;
+  const met = (result: Met['result'], more: Partial<Met> = {}): Met => ({
+    ...{result, swept: false, outcome: 'none', wrong: [], said: [], ms: performance.now() - start},
+    ...more,
+  });
+  const lacking = (harm.needs ?? []).find((need) => !HAVE[need]());
+  // version 2 alone has no such group: the tests of the lab are for it
+  if (lacking !== undefined && lacking !== 'memory v1' && process.env.TARE_MUST_WORK === '1')
+    return met('failed', {wrong: [`TARE_MUST_WORK is set, but there is no ${lacking}`]});
+  if (lacking !== undefined || (way.role === 'root' && !isRoot)) return met('skipped', {outcome: lacking ?? 'root'});
+  const scene = new Scene(way, launchMs);
+  live.add(scene);
+  try {
+    await harm.before?.(scene);
+    const ending = scene.start(harm);
+    const looking = setInterval(() => {
+      scene.look();
+    }, 50);
+    const during = harm.during?.(scene).catch((error: unknown) => {
+      scene.said.push(String(error));
+    });
+    const isOver = await within(Promise.all([ending, during]), patience(HANGS_S) * 1000);
+    clearInterval(looking);
+    if (!isOver) {
+      const wrong = [`no end after ${String(patience(HANGS_S))} s`, ...said(scene)];
+      scene.kill();
+      await within(ending, 10_000);
+      await harm.after?.(scene);
+      return met('failed', {wrong});
+    }
+    await harm.after?.(scene);
+    return met('held', {...(await judged(scene, fault)), said: scene.said});
+  } finally {
+    dispose(scene);
+  }
+}
+
+async function judged(scene: Scene, {harm}: Fault): Promise<Partial<Met>> {
+  let {all} = records(scene);
+  const isOpen = (): boolean => all.some(({state}) => state === 'started') || leftOf(scene).length > 0;
+  for (let tries = 0; isOpen() && tries < 20; tries++) {
+    await sleep(Math.min(5 * 2 ** tries, 200));
+    ({all} = records(scene));
+    if (all.some(({flags}) => flags.includes('left-behind'))) break;
+    if (tries > 4 && mayNeedSweep(scene, harm, all)) break;
+  }
+  const swept = isOpen();
+  const wrong: string[] = [];
+  if (swept && !mayNeedSweep(scene, harm, all))
+    wrong.push(
+      `left without a word: ${[...all.filter(({state}) => state === 'started').map(() => 'a record that is started'), ...leftOf(scene)].join(', ')}`,
+    );
+  for (const end = Date.now() + patience(GONE_S) * 1000; isOpen() && Date.now() < end; await sleep(100)) {
+    age(scene.inSite('state/boxes'));
+    await scene.site.command(['records', 'sweep', '--policy', scene.policyFile]);
+    ({all} = records(scene));
+  }
+  const left = leftOf(scene);
+  if (left.length > 0) wrong.push(`a sweep leaves ${left.join(', ')}`);
+  wrong.push(...records(scene).wrong, ...judge(scene, harm, all));
+  const [record] = all;
+  return {
+    result: wrong.length === 0 ? 'held' : 'failed',
+    swept,
+    outcome: record?.outcome.status ?? `none, exit ${String(scene.ended?.code)}`,
+    wrong: wrong.length === 0 ? [] : [...wrong, ...said(scene), ...all.map(summaryOf)],
+  };
+}
+
+const summaryOf = ({state, payload, outcome, flags, time, lrms}: UsageRecord): string =>
+  `${state} ${payload.name ?? ''} ${String(payload.index)} ${lrms.globalJobId} ${String(time.startEpochUs)} ${JSON.stringify(outcome)} ${flags.join(' ')}`;
+
+const said = ({said: words, ended, brains, hasBegun, isDone}: Scene): string[] => [
+  ...words,
+  `${ended === null ? 'not ended' : (ended.signal ?? `exit ${String(ended.code)}`)}, brains ${String(brains)}, begun ${String(hasBegun)}, done ${String(isDone)}`,
+  ...(ended === null ? [] : [`stderr: ${ended.stderr.slice(0, 600).trim()}`]),
+];
+
+/** A folder that a brain was killed over before it had written its state is left alone for a minute: it is over. */
+function age(boxes: string): void {
+  const before = Date.now() / 1000 - 120;
+  for (const name of existsSync(boxes) ? readdirSync(boxes) : [])
+    if (!existsSync(join(boxes, name, 'box.json'))) utimesSync(join(boxes, name), before, before);
+}
+
+async function within(what: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => {
+      resolve(false);
+    }, ms);
+  });
+  const isOver = await Promise.race([what.then(() => true as const), late]);
+  clearTimeout(timer);
+  return isOver;
+}
+
+function dispose(scene: Scene): void {
+  live.delete(scene);
+  const points = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '')
+    .filter((point) => point.startsWith(`${scene.site.directory}/`));
+  for (const point of points.reverse()) execFileSync('umount', ['-l', point]);
+  scene.site.remove();
+}
