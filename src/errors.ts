@@ -3,6 +3,8 @@
  * docs/reference/errors.md (a test compares the two). A code is never reused for something else.
  */
 
+import {fileURLToPath} from 'node:url';
+
 /** How `tare` and `tare-wrap` end when nothing was run (design: exit and failure). */
 export const EXIT = {
   /** The wrapper failed, or what it was given is wrong. */
@@ -134,7 +136,7 @@ export const ERRORS = {
   LAUNCH_TIMEOUT: {exit: EXIT.failure, kind: 'node', summary: 'the wrapper did not get so far as to start the payload'},
   ENGINE_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the engine did not build the box'},
   FRONT_LOST: {exit: EXIT.failure, kind: 'bug', summary: 'the front and its brain no longer understand each other'},
-  NOT_BUILT: {exit: EXIT.failure, kind: 'node', summary: 'a part of Tare is missing on this machine'},
+  NOT_BUILT: {exit: EXIT.failure, kind: 'node', summary: 'a part of Tare is missing on this machine, or cannot be read'},
   PAYLOAD_NOT_EXECUTABLE: {exit: EXIT.notExecutable, kind: 'input', summary: 'the payload could not be executed'},
   INTERNAL: {exit: EXIT.failure, kind: 'bug', summary: 'a defect of Tare'},
 } as const satisfies Record<string, Row>;
@@ -190,9 +192,17 @@ export class TareErrors extends Error {
   }
 }
 
-/** Anything thrown, as a coded error: what is not one is a defect of ours. */
+/** Where the programs of Tare lie, and the libraries that they load. */
+const OWN_FILES = fileURLToPath(new URL('..', import.meta.url)).replace(/build\/$/, '');
+
+/** Anything thrown, as a coded error: a file of ours that the node does not give is the node's, and what else has no code is a defect of ours. */
 export function asTareError(error: unknown): TareError | TareErrors {
   if (error instanceof TareError || error instanceof TareErrors) return error;
+  const {path, syscall} = Object(error) as NodeJS.ErrnoException;
+  if (syscall !== undefined && path?.startsWith(OWN_FILES) === true) {
+    const remedy = 'look at the disk or file system that it is on, or install Tare again';
+    return new TareError('NOT_BUILT', {message: 'a part of Tare cannot be read', where: path, found: (error as Error).message, remedy});
+  }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return new TareError('INTERNAL', {message: message.replaceAll('\n', ' | '), remedy: 'please report it', cause: error});
 }

@@ -197,6 +197,8 @@ class Follower {
   /** null where /proc hides it (proc(5), hidepid). */
   private initId: ProcessId | null = null;
   private payloadPid: number | null = null;
+  /** When the front was last told that something is to be executed. */
+  private goUs: number | null = null;
   private watches: Watches | null = null;
   private deadline: NodeJS.Timeout | null = null;
   private late: ((frame: null) => void) | null = null;
@@ -242,6 +244,8 @@ class Follower {
     }
     this.clearDeadline();
     if (!this.gone && !this.life.unkillable) this.life.frontLost = this.life.init === null;
+    // a front that is killed in these microseconds cannot tell that the payload was executed: it counts as if it was
+    if (this.life.frontLost && this.life.executedUs === null && this.life.failure === null && this.goUs !== null) this.note(this.goUs);
     this.life.suspended ??= this.watches?.suspended() ?? null;
     this.endClientLooks?.();
     this.watches?.end();
@@ -353,15 +357,23 @@ class Follower {
       return;
     }
     pauseAt(this.context.plan.pauseAt, 'brain-connected');
-    if (this.life.applications === null) this.context.channel.send('G');
+    if (this.life.applications === null) this.go();
     else this.life.applications.begin();
+  }
+
+  private go(...application: string[]): void {
+    this.goUs = monotonicUs();
+    this.context.channel.send('G', ...application);
+  }
+
+  private note(executedUs: number): number {
+    this.life.executedUs = executedUs;
+    return (this.life.startEpochUs = epochUs() - (monotonicUs() - executedUs));
   }
 
   private executed(executedUs: number): void {
     const {channel, plan, groups, cpus, log, frontPid, boxDirectory} = this.context;
-    this.life.executedUs = executedUs;
-    this.life.startEpochUs = epochUs() - (monotonicUs() - executedUs);
-    this.context.afterExec(this.life.startEpochUs, this.initPid, this.payloadPid);
+    this.context.afterExec(this.note(executedUs), this.initPid, this.payloadPid);
     pauseAt(plan.pauseAt, 'brain-executed');
     // a brain before this one has sent SIGTERM already
     if (this.life.stop !== null) this.killAfter(plan.grace.us);
@@ -419,7 +431,7 @@ class Follower {
     const steps = stepsOf(plan, 'application.execute');
     return {
       start: (index, start) => {
-        channel.send('G', String(index), String(start));
+        this.go(String(index), String(start));
       },
       signal: (index, signal) => {
         channel.send('K', String(signal), String(index));

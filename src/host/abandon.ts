@@ -1,5 +1,6 @@
 /** A program that looks at what may never answer, as a repository of CVMFS: when it is late it is left alone, and costs one process. */
 
+import type {ChildProcess} from 'node:child_process';
 import {childProcess} from './spawn.js';
 
 /** A first look at a repository can fetch its catalogue. */
@@ -33,7 +34,7 @@ export function runAbandonable(
   {enough = MOST_OUT, deadlineMs = LOOK_DEADLINE_MS, through = null}: {enough?: number; deadlineMs?: number; through?: Through | null} = {},
 ): Promise<Answer> {
   return new Promise((resolve) => {
-    const child = childProcess().spawn(through?.program ?? program, through === null ? [...args] : [...through.args, program, ...args], {
+    const child: ChildProcess = childProcess().spawn(through?.program ?? program, through === null ? [...args] : [...through.args, program, ...args], {
       ...(through === null ? identity : {argv0: through.argv0}),
       ...{cwd: '/', env: {LC_ALL: 'C'}},
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -43,8 +44,8 @@ export function runAbandonable(
     let said = '';
     const answer = (code: number | null, error: string, late = false): void => {
       clearTimeout(timer);
-      child.stdout.destroy();
-      child.stderr.destroy();
+      child.stdout?.destroy();
+      child.stderr?.destroy();
       child.unref();
       resolve({code, out: Buffer.concat(pieces), error, late});
     };
@@ -52,14 +53,14 @@ export function runAbandonable(
       child.kill('SIGKILL');
       answer(null, `no answer within ${String(deadlineMs / 1000)} s`, true);
     }, deadlineMs);
-    child.stdout.on('data', (piece: Buffer) => {
+    child.stdout?.on('data', (piece: Buffer) => {
       pieces.push(piece);
       bytes += piece.length;
       if (bytes < enough) return;
       child.kill('SIGKILL');
       answer(0, '');
     });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(0, 4096)));
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(0, 4096)));
     child.on('error', ({message}) => {
       answer(null, message);
     });

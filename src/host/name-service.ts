@@ -6,6 +6,7 @@
 
 import {closeSync, constants, openSync, readFileSync} from 'node:fs';
 import {findRow, isFilesFirst, parseRow, remoteSources, type Account} from './passwd.js';
+import type {ChildProcess} from 'node:child_process';
 import {childProcess} from './spawn.js';
 
 /** With its groups, the first one's too. */
@@ -153,11 +154,11 @@ const late = (ms: number): string => `gave no answer within ${(ms / 1000).toFixe
 function ask({program, argv}: Question, leftMs: number): Promise<Said> {
   const ms = Math.max(1, Math.round(leftMs));
   return new Promise((resolve) => {
-    const child = childProcess().spawn(program, [...argv], {cwd: '/', env: ENVIRONMENT, stdio: ['ignore', 'pipe', 'ignore']});
+    const child: ChildProcess = childProcess().spawn(program, [...argv], {cwd: '/', env: ENVIRONMENT, stdio: ['ignore', 'pipe', 'ignore']});
     let text = '';
     const answer = (status: number | null, because: string, missing = false): void => {
       clearTimeout(timer);
-      child.stdout.destroy();
+      child.stdout?.destroy();
       child.unref();
       resolve({status, text, because, missing});
     };
@@ -165,7 +166,7 @@ function ask({program, argv}: Question, leftMs: number): Promise<Said> {
       child.kill('SIGKILL');
       answer(null, late(ms));
     }, ms);
-    child.stdout.setEncoding('utf8').on('data', (piece: string) => {
+    child.stdout?.setEncoding('utf8').on('data', (piece: string) => {
       text = (text + piece).slice(0, MOST_BYTES);
     });
     child.on('error', ({code = 'no reason is known'}: NodeJS.ErrnoException) => {

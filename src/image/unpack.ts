@@ -4,6 +4,7 @@
  * Everything becomes the unpacking account's own, without setuid, setgid and capabilities; devices and pipes are left out.
  */
 
+import type {ChildProcess} from 'node:child_process';
 import {createHash} from 'node:crypto';
 import {
   chmodSync,
@@ -249,22 +250,22 @@ function decompressorFor(begin: Buffer, zstd: string | null): NodeJS.ReadWriteSt
 /** What decompresses bytes that came from anywhere has no rights. */
 function byZstd(program: string): NodeJS.ReadWriteStream {
   const identity = process.getuid?.() === 0 ? {uid: NOBODY, gid: NOBODY} : {};
-  const child = childProcess().spawn(program, ['-dcq', '--memory=256MB'], {
+  const child: ChildProcess = childProcess().spawn(program, ['-dcq', '--memory=256MB'], {
     ...identity,
     cwd: '/',
     env: {LC_ALL: 'C'},
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-500)));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-500)));
   const stream = new Transform({
     readableHighWaterMark: 1 << 20,
     transform(piece: Buffer, _, done) {
-      if (child.stdin.write(piece)) done();
+      if (child.stdin?.write(piece) !== false) done();
       else child.stdin.once('drain', done);
     },
     flush(done) {
-      child.stdin.end();
+      child.stdin?.end();
       // all of its output was passed on then
       ended.then(() => {
         done();
@@ -272,16 +273,16 @@ function byZstd(program: string): NodeJS.ReadWriteStream {
     },
     destroy(error, done) {
       // at the end of all it said it ends by itself, and its status tells whether that was all
-      if (error !== null || !child.stdout.readableEnded) child.kill('SIGKILL');
+      if (error !== null || child.stdout?.readableEnded !== true) child.kill('SIGKILL');
       done(error);
     },
   });
-  child.stdin.on('error', () => undefined); // it ended before all was written: what it said tells why
-  child.stdout.on('data', (piece: Buffer) => {
+  child.stdin?.on('error', () => undefined); // it ended before all was written: what it said tells why
+  child.stdout?.on('data', (piece: Buffer) => {
     if (stream.push(piece)) return;
-    child.stdout.pause();
+    child.stdout?.pause();
     setImmediate(function again() {
-      if (stream.destroyed || stream.readableLength < stream.readableHighWaterMark) child.stdout.resume();
+      if (stream.destroyed || stream.readableLength < stream.readableHighWaterMark) child.stdout?.resume();
       else setTimeout(again, 1);
     });
   });

@@ -15,7 +15,7 @@ export function runTool(
   argv: readonly string[],
   encoding: 'utf8' | 'latin1' = 'utf8',
 ): {status: number | null; stdout: string} {
-  return childProcess().spawnSync(NATIVE, [role, ...argv], {
+  const {status, stdout, error} = childProcess().spawnSync(NATIVE, [role, ...argv], {
     argv0: `/proc/self/fd/${role}`,
     cwd: '/',
     env: {},
@@ -25,6 +25,8 @@ export function runTool(
     killSignal: 'SIGKILL',
     maxBuffer: MOST_BYTES,
   });
+  // one that could not be started, for want of descriptors say, has no output (child_process)
+  return {status, stdout: error === undefined ? stdout : ''};
 }
 
 /** The same without waiting: whoever starts it keeps its deadline. */

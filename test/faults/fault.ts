@@ -15,10 +15,17 @@ import type {Scene} from './scene.js';
 export interface Way {
   role: Role;
   brain: Brain;
-  pattern: 'ulimit++' | 'quotas++';
+  pattern: 'ulimit++' | 'quotas++' | 'vm-lite';
+  /** `observe`: no box, no engine, and nothing that a limit ends. */
+  mode: 'enforce' | 'observe';
+  /** Whose slot it is in, as far as the environment and its files tell. */
+  batch: Batch;
   /** How long the payload takes, and how it ends. */
   payload: {ms: number; exit: number};
 }
+
+export const BATCHES = ['none', 'htcondor', 'slurm'] as const;
+export type Batch = (typeof BATCHES)[number];
 
 /** What happens to it. Each part is optional; `after` is always called, and mends what lasts longer than the job. */
 export interface Harm {
@@ -40,7 +47,7 @@ export interface Harm {
   after?: (scene: Scene) => Promise<void> | void;
 }
 
-export type Need = 'root' | 'strace' | 'fuse' | 'memory v1';
+export type Need = 'root' | 'strace' | 'fuse' | 'memory v1' | 'a runtime and busybox';
 
 export interface Kind {
   name: string;
@@ -62,10 +69,13 @@ const ALL_WEIGHTS = KINDS.reduce((sum, {weight}) => sum + weight, 0);
 /** @param only the name of a kind: all are of that one; null: of any */
 export function faultOf(seed: number, number: number, only: string | null = null): Fault {
   const random = new Random(seed, number);
+  const pattern = random.chance(0.25) ? 'quotas++' : random.chance(0.15) ? 'vm-lite' : 'ulimit++';
   const way: Way = {
     role: random.chance(0.5) ? 'root' : 'user',
     brain: random.chance(0.3) ? 'checkout' : 'folder',
-    pattern: random.chance(0.25) ? 'quotas++' : 'ulimit++',
+    pattern,
+    mode: pattern !== 'vm-lite' && random.chance(0.15) ? 'observe' : 'enforce',
+    batch: random.chance(0.3) ? random.pick(BATCHES) : 'none',
     payload: {ms: random.scaled(20, 500), exit: random.pick([0, 0, 7])},
   };
   const drawn = kindAt(random.next() * ALL_WEIGHTS);
@@ -87,4 +97,4 @@ function named(name: string): Kind {
 }
 
 export const wordsOf = ({kind, way, harm}: Fault): string =>
-  `${kind}: ${harm.words}; ${way.role}, ${way.brain}, ${way.pattern}, ${String(way.payload.ms)} ms, exit ${String(way.payload.exit)}`;
+  `${kind}: ${harm.words}; ${way.role}, ${way.brain}, ${way.pattern}, ${way.mode}, batch system ${way.batch}, ${String(way.payload.ms)} ms, exit ${String(way.payload.exit)}`;

@@ -3,10 +3,12 @@
 import {spawn, type ChildProcess} from 'node:child_process';
 import {chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {busyboxImage} from '../support/machine.js';
 import {BRAINS} from '../support/name-service.js';
 import {patience} from '../support/pace.js';
 import {ending, Site} from '../support/tare.js';
 import type {Harm, Way} from './fault.js';
+import {slotOf} from './slot.js';
 
 export type Part = 'front' | 'brain' | 'engine' | 'init' | 'keeper' | 'payload';
 
@@ -69,9 +71,17 @@ export class Scene {
   /** Starts the job. */
   start(harm: Harm): Promise<Ending> {
     const programs = harm.brainPrefix === undefined ? BRAINS[this.way.brain] : this.programs(harm.brainPrefix);
-    this.policyFile = this.site.policy(this.policyExtra);
+    const {mode, pattern} = this.way;
+    const machine = pattern === 'vm-lite' ? {images: [`${this.site.directory}/*`], services: {within: `${String(patience(60))}s`}} : {};
+    this.policyFile = this.site.policy({mode, ...machine, ...this.policyExtra});
     const argv = [...(harm.prefix?.(this) ?? []), join(programs, 'tare'), 'run', '--policy', this.policyFile, this.job()];
-    const child = spawn(argv[0] ?? '', argv.slice(1), {cwd: this.site.work, stdio: ['ignore', 'pipe', 'pipe'], ...this.site.credentials});
+    const env = {...process.env, ...slotOf(this)};
+    const child = spawn(argv[0] ?? '', argv.slice(1), {
+      cwd: this.site.work,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env,
+      ...this.site.credentials,
+    });
     this.child = child;
     child.stdout.on('data', (text: Buffer) => {
       this.stdout += text.toString();
@@ -92,13 +102,19 @@ export class Scene {
     const what =
       pattern === 'ulimit++'
         ? {command}
-        : {
-            applications: [
-              {name: 'one', command},
-              {name: 'two', command: ['/bin/sleep', seconds]},
-            ],
-          };
+        : pattern === 'vm-lite'
+          ? {image: this.image(), services: [{name: 'service', command: ['/bin/sleep', '1000']}], network: 'none', command}
+          : {
+              applications: [
+                {name: 'one', command},
+                {name: 'two', command: ['/bin/sleep', seconds]},
+              ],
+            };
     return this.site.job({pattern, workDirectory: this.workDirectory, ...what});
+  }
+
+  private image(): string {
+    return busyboxImage(this.inSite('image'), {init: false});
   }
 
   /** A folder of programs in which each brain is started with words before it, and counted. */

@@ -25,6 +25,8 @@ export const WAYS = {
   none: {machine: trixie, account: 'grid', delegate: 'none', budget: 80},
   condor23: {machine: trixie, account: 'grid', delegate: 'condor23', budget: 80},
   systemd: {machine: systemd, account: 'grid', delegate: 'systemd', budget: 80},
+  attacks: {machine: trixie, account: 'root', delegate: 'none', budget: 1500},
+  'attacks-condor': {machine: trixie, account: 'grid', delegate: 'condor', budget: 900},
   'bookworm-v2': {machine: machine('bookworm', 'systemd'), account: 'root', delegate: 'none', budget: 250},
   'bullseye-v2': {machine: machine('bullseye', 'systemd'), account: 'root', delegate: 'none', budget: 250},
   bookworm: {machine: bookworm, account: 'root', delegate: 'none', budget: 300},
@@ -57,7 +59,7 @@ const SHORT = {TARE_LAB_TIMES: '2', TARE_BOXES: '10'};
 const LONG = {TARE_LAB_TIMES: '10', TARE_BOXES: '50', TARE_JOBS: '40'};
 export const repeatsOf = (all) => (all ? LONG : SHORT);
 
-/** Files below test/, without `.test.ts`. `usual`: the ways of `npm test`; `also`: those that `--all` adds. Each file of test/node has a row. */
+/** Files below test/, without `.test.ts`. `usual`: the ways of `npm test`; `also`: those that `--all` adds. Each file of test/node and test/attacks has a row. */
 const ROWS = {
   // what groups there are, and what the kernel counts and kills there
   'node/cgroup/groups': {usual: ['root', 'condor'], also: BY_KERNEL_AND_LAYOUT},
@@ -105,6 +107,10 @@ const ROWS = {
   'node/box/waiting': long(),
   'node/box/seal': long(),
   'node/state/squatted': long(),
+  // the suite of attacks on version 2: of root and on root, of a user without groups, of one with groups
+  'attacks/outside': long('attacks'),
+  'attacks/payload-root': long('attacks'),
+  'attacks/payload-user': long('attacks', 'attacks-condor'),
   // small machines have a way of their own: these need an OCI runtime
   'node/system/services': long('small-condor'),
   'lab/v2/system': {usual: ['small-condor'], also: ['small']},

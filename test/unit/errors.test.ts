@@ -1,5 +1,6 @@
 import {expect} from 'chai';
 import {readFileSync} from 'node:fs';
+import {fileURLToPath} from 'node:url';
 import {asTareError, ERRORS, EXIT, TareError, TareErrors, type ErrorCode} from '../../src/errors.js';
 
 const page = readFileSync(new URL('../../docs/reference/errors.md', import.meta.url), 'utf8');
@@ -79,6 +80,9 @@ describe('coded errors', () => {
     expect(defect.message)
       .to.match(/^TypeError: oh \| .*; please report it$/)
       .and.not.include('\n');
+    const unread = Object.assign(new Error('EIO: i/o error, read'), {code: 'EIO', syscall: 'read', path: fileURLToPath(import.meta.url)});
+    expect(asTareError(unread)).to.include({code: 'NOT_BUILT', exit: 125});
+    expect(asTareError(Object.assign(unread, {path: '/etc/passwd'}))).to.include({code: 'INTERNAL'});
     expect(asTareError('text').message).to.equal('text; please report it');
     const bare = new Error('no stack');
     delete bare.stack;
