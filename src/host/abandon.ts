@@ -1,7 +1,6 @@
 /** A program that looks at what may never answer, as a repository of CVMFS: when it is late it is left alone, and costs one process. */
 
-import type {ChildProcess} from 'node:child_process';
-import {childProcess} from './spawn.js';
+import {start} from './spawn.js';
 
 /** A first look at a repository can fetch its catalogue. */
 export const LOOK_DEADLINE_MS = 30_000;
@@ -34,7 +33,7 @@ export function runAbandonable(
   {enough = MOST_OUT, deadlineMs = LOOK_DEADLINE_MS, through = null}: {enough?: number; deadlineMs?: number; through?: Through | null} = {},
 ): Promise<Answer> {
   return new Promise((resolve) => {
-    const child: ChildProcess = childProcess().spawn(through?.program ?? program, through === null ? [...args] : [...through.args, program, ...args], {
+    const child = start(through?.program ?? program, through === null ? args : [...through.args, program, ...args], {
       ...(through === null ? identity : {argv0: through.argv0}),
       ...{cwd: '/', env: {LC_ALL: 'C'}},
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -6,8 +6,7 @@
 
 import {closeSync, constants, openSync, readFileSync} from 'node:fs';
 import {findRow, isFilesFirst, parseRow, remoteSources, type Account} from './passwd.js';
-import type {ChildProcess} from 'node:child_process';
-import {childProcess} from './spawn.js';
+import {childProcess, start} from './spawn.js';
 
 /** With its groups, the first one's too. */
 export interface Member extends Account {
@@ -154,7 +153,7 @@ const late = (ms: number): string => `gave no answer within ${(ms / 1000).toFixe
 function ask({program, argv}: Question, leftMs: number): Promise<Said> {
   const ms = Math.max(1, Math.round(leftMs));
   return new Promise((resolve) => {
-    const child: ChildProcess = childProcess().spawn(program, [...argv], {cwd: '/', env: ENVIRONMENT, stdio: ['ignore', 'pipe', 'ignore']});
+    const child = start(program, argv, {cwd: '/', env: ENVIRONMENT, stdio: ['ignore', 'pipe', 'ignore']});
     let text = '';
     const answer = (status: number | null, because: string, missing = false): void => {
       clearTimeout(timer);

@@ -9,6 +9,21 @@ import type {Spawn} from './bubblewrap.js';
  */
 export const childProcess = (): typeof ChildProcess => process.getBuiltinModule('node:child_process');
 
+/**
+ * Starts a program and waits for nothing. One that cannot be started says so by `error`, whatever the reason is: Node.js throws some of them,
+ * Bun throws others. Then there are no pipes, as the type says and that of Node.js does not.
+ */
+export function start(program: string, argv: readonly string[], options: ChildProcess.SpawnOptions): ChildProcess.ChildProcess {
+  const {spawn, ChildProcess: Child} = childProcess();
+  try {
+    return spawn(program, [...argv], options);
+  } catch (error) {
+    const none = new Child();
+    setImmediate(() => none.emit('error', error));
+    return none;
+  }
+}
+
 /** On a node with a load of 50, what takes milliseconds may take some seconds. */
 const DEADLINE_MS = 10_000;
 /** Of who asks again before anything follows from it. */

@@ -4,7 +4,6 @@
  * Everything becomes the unpacking account's own, without setuid, setgid and capabilities; devices and pipes are left out.
  */
 
-import type {ChildProcess} from 'node:child_process';
 import {createHash} from 'node:crypto';
 import {
   chmodSync,
@@ -25,7 +24,7 @@ import {join} from 'node:path';
 import {PassThrough, Transform, type Readable} from 'node:stream';
 import {pipeline} from 'node:stream/promises';
 import {createGunzip} from 'node:zlib';
-import {childProcess} from '../host/spawn.js';
+import {start} from '../host/spawn.js';
 import {BlobError, openPlain, type Blobs} from './blobs.js';
 import type {Layer} from './manifest.js';
 import {TarError, TarReader, type TarEntry} from './tar.js';
@@ -250,7 +249,7 @@ function decompressorFor(begin: Buffer, zstd: string | null): NodeJS.ReadWriteSt
 /** What decompresses bytes that came from anywhere has no rights. */
 function byZstd(program: string): NodeJS.ReadWriteStream {
   const identity = process.getuid?.() === 0 ? {uid: NOBODY, gid: NOBODY} : {};
-  const child: ChildProcess = childProcess().spawn(program, ['-dcq', '--memory=256MB'], {
+  const child = start(program, ['-dcq', '--memory=256MB'], {
     ...identity,
     cwd: '/',
     env: {LC_ALL: 'C'},

@@ -55,7 +55,9 @@ export function chooseIdentity({job, policy, facts, call}: Inputs): IdentityChoi
   }
   const pool = policy.identity.pools.find((one) => one.kind === kind && (wanted.pool === null || one.name === wanted.pool.value)) ?? null;
   const template = wanted.hostname ?? policy.identity.hostname;
-  const hostname = fillHostname(template.value, {node: facts.node.hostname});
+  // uname(2) says `(none)` of a node that was given no name
+  const isNamed = hostnameFault(facts.node.hostname) === null;
+  const hostname = fillHostname(template.value, {node: isNamed ? facts.node.hostname : 'localhost'});
   const fault = hostnameFault(fillHostname(hostname, {n: String(PLACEHOLDERS.n), id: PLACEHOLDERS.id}));
   if (fault !== null) {
     throw new TareError('NETWORK_UNAVAILABLE', {
@@ -74,7 +76,8 @@ export function chooseIdentity({job, policy, facts, call}: Inputs): IdentityChoi
       remedy: lacking.remedy ?? undefined,
     });
   }
-  return {hostname, hostnameBecause: template.provenance.at, kind, because, pool, network, nameservers: pool?.nameservers ?? null};
+  const unnamed = isNamed || !template.value.includes('{node}') ? '' : `; the node’s own, ${facts.node.hostname}, is no host name`;
+  return {hostname, hostnameBecause: template.provenance.at + unnamed, kind, because, pool, network, nameservers: pool?.nameservers ?? null};
 }
 
 interface Obstacle {

@@ -2,7 +2,7 @@
 
 import type {ChildProcess} from 'node:child_process';
 import type {Through} from '../host/abandon.js';
-import {childProcess} from '../host/spawn.js';
+import {childProcess, start} from '../host/spawn.js';
 import {NATIVE} from './native.js';
 
 export type {Through};
@@ -31,7 +31,7 @@ export function runTool(
 
 /** The same without waiting: whoever starts it keeps its deadline. */
 export function startTool(role: 'tare-repository' | 'tare-mounter' | 'tare-held', argv: readonly string[]): ChildProcess {
-  return childProcess().spawn(NATIVE, [role, ...argv], {
+  return start(NATIVE, [role, ...argv], {
     argv0: `/proc/self/fd/${role}`,
     cwd: '/',
     env: {},

@@ -7,7 +7,7 @@ import {existsSync, lstatSync, readFileSync, renameSync, rmSync, statSync, write
 import {dirname, join} from 'node:path';
 import {asTareError, TareError, type TareErrors} from '../errors.js';
 import {policyFiles, readPolicy} from '../files/documents.js';
-import {childProcess} from '../host/spawn.js';
+import {start as startProgram} from '../host/spawn.js';
 import {isAsking, nextDueUs, nextProbe} from '../node-state/due.js';
 import {glanceText, type Stamp} from '../node-state/glance.js';
 import {folderOf, readHealth, writeHealth, type HealthProbe, type HealthResult} from '../node-state/health.js';
@@ -220,7 +220,7 @@ function start(
   rmSync(join(folder, FOUND), {force: true});
   const timeouts = probes.find((probe) => probe.uid === uid)?.timeouts ?? 0;
   const argv = ['node', 'probe', '--as', `${String(uid)}:${String(timeouts)}`, '--into', join(folder, FOUND)];
-  const child = childProcess().spawn(NATIVE, [...argv, ...(policyFile === null ? [] : ['--policy', policyFile])], {
+  const child = startProgram(NATIVE, [...argv, ...(policyFile === null ? [] : ['--policy', policyFile])], {
     argv0: 'tare',
     cwd: '/',
     env: {PATH: '/usr/bin:/bin'},

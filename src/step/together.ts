@@ -6,7 +6,7 @@
 import type {Together} from '@tare/contract';
 import {taskStrings} from '../engine/launch.js';
 import {EXIT} from '../errors.js';
-import {childProcess} from '../host/spawn.js';
+import {start} from '../host/spawn.js';
 import {stepOf} from '../plan/step.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
@@ -83,7 +83,7 @@ function leave(directory: string, index: number, reason: string): void {
 
 /** In a session of its own: no signal to the task's group, and no end of the task, is the holder's. */
 function startHolder(directory: string, {argv, cwd, environment}: Hello): void {
-  const holder = childProcess().spawn(NATIVE, ['hold', directory, '--', ...argv.slice(1)], {
+  const holder = start(NATIVE, ['hold', directory, '--', ...argv.slice(1)], {
     argv0: 'tare',
     cwd,
     env: environment,

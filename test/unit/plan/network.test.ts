@@ -100,6 +100,14 @@ describe('identity: the plan', () => {
     expect(step(parts, 'network.veth').isolated).to.equal(false);
   });
 
+  it('a name, on a node that has none of its own', () => {
+    const parts = build({identity: {address: 'none'}});
+    parts.facts = {...facts(parts.facts), node: {hostname: '(none)', bootId: '5f3c', how: 'a test'}};
+    const {hostname, because} = step(parts, 'hostname.set');
+    expect(hostname).to.equal('tare-{n}.localhost');
+    expect(because).to.contain('the node’s own, (none), is no host name');
+  });
+
   it('macvlan, by the name of its pool', () => {
     const parts = build({identity: {pool: 'm', hostname: 'x-{id}'}});
     expect(ops(parts)).to.deep.equal(['hostname.set', 'identity.provide', 'network.lease', 'network.macvlan', 'network.address']);
