@@ -174,10 +174,15 @@ export function ensureOwn(path: string, mode: number, uid: number): void {
     makeDirectory(path, mode);
   });
   if (isOwn(path, uid)) return;
-  const found = lstatSync(path);
+  const found = lstatSync(path, {throwIfNoEntry: false});
   throw new TareError('STATE_DIRECTORY', {
     message: `${path} cannot be used safely`,
-    found: found.isDirectory() ? `owner ${String(found.uid)}, mode ${(found.mode & 0o7777).toString(8)}` : 'not a directory',
+    found:
+      found === undefined
+        ? 'nothing: somebody removes it'
+        : found.isDirectory()
+          ? `owner ${String(found.uid)}, mode ${(found.mode & 0o7777).toString(8)}`
+          : 'not a directory',
     allowed: `a directory of uid ${String(uid)} or root that nobody else can write to`,
     remedy: 'remove it, or set directories in the policy',
   });
