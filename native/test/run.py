@@ -744,6 +744,13 @@ def brain_that_cannot_be_executed(bench):
         assert name.encode() in out.stderr and b'No such file' in out.stderr and out.stderr.count(b'\n') == 1, out
 
 
+@test('', builds=('static',))
+def the_program_has_no_fixed_addresses(bench):
+    with open(bench.build, 'rb') as f:
+        head = f.read(18)
+    equal(struct.unpack('<H', head[16:])[0], 3)  # ET_DYN of elf(5)
+
+
 @test('', builds=('static', 'sane'))
 def the_role_is_chosen_by_the_path_and_not_by_argv0(bench):
     tree = Tree(bench.build, '/bin/echo', '/dev/null')

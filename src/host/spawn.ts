@@ -1,5 +1,6 @@
 /** Runs a program of the node for one line of output: nothing of the job's environment, and not for long. */
 
+import {EventEmitter} from 'node:events';
 import type * as ChildProcess from 'node:child_process';
 import type {Spawn} from './bubblewrap.js';
 
@@ -14,13 +15,13 @@ export const childProcess = (): typeof ChildProcess => process.getBuiltinModule(
  * Bun throws others. Then there are no pipes, as the type says and that of Node.js does not.
  */
 export function start(program: string, argv: readonly string[], options: ChildProcess.SpawnOptions): ChildProcess.ChildProcess {
-  const {spawn, ChildProcess: Child} = childProcess();
   try {
-    return spawn(program, [...argv], options);
+    return childProcess().spawn(program, [...argv], options);
   } catch (error) {
-    const none = new Child();
-    setImmediate(() => none.emit('error', error));
-    return none;
+    const none = {stdin: null, stdout: null, stderr: null, pid: undefined, kill: () => false, unref: () => undefined};
+    const child = Object.assign(new EventEmitter(), none);
+    setImmediate(() => child.emit('error', error));
+    return child as unknown as ChildProcess.ChildProcess;
   }
 }
 

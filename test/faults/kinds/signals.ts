@@ -9,6 +9,9 @@ import {signal, sleep, type Part, type Scene} from '../scene.js';
 const FIRST_REALTIME = 34;
 const SIGNALS = [...Object.values(constants.signals).filter((each) => each !== 9 && each !== 19), FIRST_REALTIME, FIRST_REALTIME + 13, 64];
 
+/** A payload is in a process group of its own, which these stop. */
+const STOPPING: ReadonlySet<number> = new Set([constants.signals.SIGTSTP, constants.signals.SIGTTIN, constants.signals.SIGTTOU]);
+
 /** Of a job with one payload init is the keeper too. */
 const partsOf = ({pattern}: Way): readonly Part[] =>
   pattern === 'quotas++' ? ['front', 'brain', 'engine', 'init', 'keeper', 'payload'] : ['front', 'brain', 'engine', 'init', 'payload'];
@@ -35,6 +38,10 @@ export const storm: Kind = {
           for (const each of signals) if (!signal(pid, each)) return;
           if (round % 100 === 99) await sleep(1);
         }
+        if (pid === null || !signals.some((each) => STOPPING.has(each))) return;
+        // who stops a job continues it; until then it waits, and its wrapper with it
+        await sleep(20);
+        signal(pid, 'SIGCONT');
       },
     };
   },
