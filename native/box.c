@@ -102,7 +102,7 @@ static void forget_preparations(struct box *box)
 	box->cgroup_count = 0;
 }
 
-/* No application's success hides that another has failed, or was not run. */
+/* No application's success hides that another has failed, or was not run. How a service ends means nothing: it is ended. */
 static void judge_several(struct box *box)
 {
 	box->status = 0;
@@ -113,7 +113,7 @@ static void judge_several(struct box *box)
 			box->status = EXIT_WRAPPER << 8;
 			return;
 		}
-		if (!box->status)
+		if (!box->status && !box->launch.commands[i].service)
 			box->status = seat->status;
 	}
 }
@@ -486,6 +486,22 @@ void box_wind_up(struct front *front)
 	box->wound_up = true;
 	if (box->ready)
 		send_plain(box, 'W');
+}
+
+void box_end_services(struct front *front)
+{
+	const struct box *box = &front->box;
+	bool any = false;
+
+	for (size_t i = 0; box->seats && i < box->launch.command_count; i++) {
+		if (!box->seats[i].busy)
+			continue;
+		if (!box->launch.commands[i].service)
+			return;
+		any = true;
+	}
+	if (any)
+		box_kill(front);
 }
 
 static void forward(struct front *front, struct kept signal)

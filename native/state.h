@@ -147,6 +147,7 @@ bool box_signal_one(struct front *front, int signo, struct frame *frame);
 void box_kill(struct front *front);
 bool box_kill_one(struct front *front, struct frame *frame);
 void box_wind_up(struct front *front);
+void box_end_services(struct front *front); /* when nothing else runs: without a brain nobody would */
 void box_read(struct front *front);
 void box_read_errors(struct front *front);
 void box_reaped(struct front *front, pid_t pid, int status, const struct rusage *usage);

@@ -746,7 +746,7 @@ def brain_that_cannot_be_executed(bench):
 
 @test('', builds=('static',))
 def the_program_has_no_fixed_addresses(bench):
-    with open(bench.build, 'rb') as f:
+    with open(os.path.join(bench.tree.path, 'tare'), 'rb') as f:
         head = f.read(18)
     equal(struct.unpack('<H', head[16:])[0], 3)  # ET_DYN of elf(5)
 

@@ -244,8 +244,6 @@ class Follower {
     }
     this.clearDeadline();
     if (!this.gone && !this.life.unkillable) this.life.frontLost = this.life.init === null;
-    // a front that is killed in these microseconds cannot tell that the payload was executed: it counts as if it was
-    if (this.life.frontLost && this.life.executedUs === null && this.life.failure === null && this.goUs !== null) this.note(this.goUs);
     this.life.suspended ??= this.watches?.suspended() ?? null;
     this.endClientLooks?.();
     this.watches?.end();
@@ -258,6 +256,9 @@ class Follower {
     if (this.life.init !== null) this.life.init = this.life.gathering?.merged(this.life.init) ?? this.life.init;
     const {groups, memoryBefore} = this.context;
     this.life.verdict = groups.verdict(memoryBefore, groups.memoryEvents()) ?? this.verdictAround();
+    // a front or an init that is killed in these microseconds cannot tell that the payload was executed: it counts as if it was
+    const {executedUs, failure, verdict} = this.life;
+    if (executedUs === null && failure === null && verdict === null && this.goUs !== null) this.note(this.goUs);
   }
 
   /** A payload that ended well, or by a watch, was not ended by whatever else was killed in the slot. */

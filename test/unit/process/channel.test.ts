@@ -1,9 +1,12 @@
 import {expect} from 'chai';
-import {execFileSync, spawnSync} from 'node:child_process';
+import {execFileSync, spawn, spawnSync} from 'node:child_process';
+import {once} from 'node:events';
 import {closeSync, mkdtempSync, openSync, rmSync, writeSync} from 'node:fs';
+import {connect, createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {encodeFrame} from '../../../src/process/channel.js';
+import {ending} from '../../support/tare.js';
 
 /** A brain that is told the time, sends a frame and says what it thinks of its front. */
 const BRAIN = `
@@ -13,6 +16,8 @@ channel.send('G');
 console.log(await channel.next() === null ? 'the front is gone' : 'the front speaks');
 process.kill(process.pid, 'SIGKILL'); // a read under way keeps Node from its end
 `;
+
+const ARGV = ['--import=tsx', '--input-type=module', '-e', BRAIN];
 
 describe('the socket to the front', function () {
   this.timeout(20_000);
@@ -25,7 +30,7 @@ describe('the socket to the front', function () {
   });
 
   const brain = (descriptor: number): [status: number | null, said: string] => {
-    const {status, stdout} = spawnSync(process.execPath, ['--import=tsx', '--input-type=module', '-e', BRAIN], {
+    const {status, stdout} = spawnSync(process.execPath, ARGV, {
       stdio: ['ignore', 'pipe', 'inherit', descriptor],
       encoding: 'utf8',
       timeout: 10_000,
@@ -42,6 +47,17 @@ describe('the socket to the front', function () {
     for (const frame of [encodeFrame('T', ['1']), encodeFrame('H', ['fresh'])]) writeSync(front, frame);
     expect(brain(descriptor)).to.deep.equal([1, '']);
     for (const each of [front, descriptor]) closeSync(each);
+  });
+
+  it('a brain whose socket ends while its front lives was cut off, and ends: another one takes over', async () => {
+    const path = join(folder, 'front');
+    const front = createServer((socket) => socket.end(encodeFrame('T', ['1']))).listen(path);
+    const socket = connect(path);
+    await once(socket, 'connect');
+    const ended = await ending(spawn(process.execPath, ARGV, {stdio: ['ignore', 'pipe', 'inherit', socket]}));
+    socket.destroy();
+    front.close();
+    expect(ended).to.include({code: 1, stdout: ''});
   });
 
   it('a brain ends when it cannot read what the front says: that is not the front’s end', () => {
