@@ -50,6 +50,7 @@ const CHUNK_BYTES = 64 * 1024;
 /** For a front that is killed to be gone, on a node with a load of 50. */
 const PARTING_MS = 2000;
 const LOOK_MS = 5;
+const standStill = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 /** What a socket says whose other end is gone (unix(7)). */
 const GONE: ReadonlySet<string | undefined> = new Set(['EPIPE', 'ECONNRESET']);
@@ -164,22 +165,17 @@ export class Channel {
     resolve(frame);
   }
 
+  /**
+   * A process that is killed closes its sockets, and a moment later its children are others'. A front that stays has cut this brain off, and
+   * starts another: two must not write one record, so this one does nothing more.
+   */
   private end(): void {
     this.closed = true;
     closeSync(this.descriptor);
-    this.look(0);
-  }
-
-  /**
-   * A process that is killed closes its sockets, and a moment later its children are others'. A front that stays has cut this brain off, and
-   * starts another: two must not write one record.
-   */
-  private look(waitedMs: number): void {
-    if (process.ppid !== this.front) this.deliver(null);
-    else if (waitedMs >= PARTING_MS) process.exit(1);
-    else
-      setTimeout(() => {
-        this.look(waitedMs + LOOK_MS);
-      }, LOOK_MS);
+    for (let waitedMs = 0; process.ppid === this.front; waitedMs += LOOK_MS) {
+      if (waitedMs >= PARTING_MS) process.exit(1);
+      standStill(LOOK_MS);
+    }
+    this.deliver(null);
   }
 }
