@@ -7,7 +7,7 @@
 import {readlinkSync, statSync} from 'node:fs';
 import {EXIT, TareError} from '../errors.js';
 import type {Facts} from '../host/facts.js';
-import {childProcess} from '../host/spawn.js';
+import {start} from '../host/spawn.js';
 import type {Policy} from '../policy/policy.js';
 import {ATTACKS, NATIVE} from '../process/native.js';
 import {AttackPlace, EVIL, type Evil} from './attack-place.js';
@@ -332,13 +332,13 @@ function ended(
   hear: (text: string) => void = () => undefined,
 ): Promise<{code: number | null; stdout: string; stderr: string}> {
   return new Promise((resolve, reject) => {
-    const child = childProcess().spawn(program, argv, {cwd, env: {PATH: '/usr/bin:/bin'}, stdio: ['ignore', 'pipe', 'pipe']});
+    const child = start(program, argv, {cwd, env: {PATH: '/usr/bin:/bin'}, stdio: ['ignore', 'pipe', 'pipe']});
     let [stdout, stderr] = ['', ''];
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       if (stdout.length < MOST_BYTES) stdout += text;
       hear(stdout);
     });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       if (stderr.length < MOST_BYTES) stderr += text;
     });
     const timer = setTimeout(() => child.kill('SIGKILL'), (DEADLINE_S + 10) * 1000);
