@@ -159,7 +159,14 @@ function translate(step: Step, {boxDirectory, exists}: OciContext): Mount[] {
     case 'cvmfs.bind':
       return [{...followed(step.source), destination: step.destination}];
     case 'mount.proc':
-      return [{destination: step.destination, type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev']}];
+      return [
+        {
+          destination: step.destination,
+          type: 'proc',
+          source: 'proc',
+          options: ['nosuid', 'noexec', 'nodev', ...(step.closed === true ? ['hidepid=1'] : [])],
+        },
+      ];
     case 'mount.sys':
       return [{destination: step.destination, type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro']}];
     case 'mount.dev':

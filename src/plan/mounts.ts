@@ -155,7 +155,15 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, {ownNetwork, f
   ];
   const ofEngine: Step[] = [
     ...(view?.base ?? [bind('/', '/', ['ro'], 'the node’s file system, read-only')]),
-    {op: 'mount.proc', destination: '/proc', because: 'shows the box’s processes only'},
+    // init of a user's small machine is of the payload's own account, whom the kernel gives its files there
+    system !== null && facts.caller.uid !== 0
+      ? {
+          op: 'mount.proc',
+          destination: '/proc',
+          closed: true,
+          because: 'shows the box’s processes only, and of others’ nothing but their numbers',
+        }
+      : {op: 'mount.proc', destination: '/proc', because: 'shows the box’s processes only'},
     {op: 'mount.dev', destination: '/dev', because: 'no devices but the harmless ones'},
     ...(system?.ownNetwork === true ? [{op: 'mount.sys' as const, destination: '/sys', because: 'shows the box’s own network'}] : []),
     ...planDevices(inputs).map((device) => bind(device.value, device.value, ['dev'], `allowed by ${device.provenance.at}`)),

@@ -10,7 +10,6 @@ import type {Verdict, Way} from './attack.js';
 const WHERE = {
   everywhere: () => true,
   'without control groups': ({role}) => !hasGroups(role),
-  'in small machines of users': ({role, pattern}) => role === 'user' && pattern === 'vm-lite',
 } satisfies Record<string, (way: Way) => boolean>;
 
 export interface Known {
@@ -38,12 +37,6 @@ export const KNOWN: readonly Known[] = [
     where: 'without control groups',
     reason: 'only the kernel’s groups hold cores; the plan and the record say that they are not held',
     race: true,
-  },
-  {
-    attack: 'init-reach',
-    what: /descriptors of|core dumps of/,
-    where: 'in small machines of users',
-    reason: 'X1: init of a user’s small machine can be dumped, so that its files in /proc are the payload’s',
   },
 ];
 

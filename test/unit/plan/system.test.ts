@@ -149,6 +149,10 @@ describe('a small machine of a user', () => {
     expect(strings.some((each) => each.startsWith('U') || each.startsWith('q'))).to.equal(false);
     expect(config(small()).linux.uidMappings).to.equal(undefined);
   });
+  it('has a /proc that is closed: else the kernel gives the payload’s account files of init’s', () => {
+    const options = (one: Plan) => config(one).mounts.find(({destination}) => destination === '/proc')?.options;
+    expect([options(small()), options(asRoot())].map((each) => each?.includes('hidepid=1'))).to.deep.equal([true, false]);
+  });
 });
 
 describe('a small machine of root', () => {
