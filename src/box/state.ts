@@ -319,12 +319,14 @@ export function removeState(plan: Plan, id: string): string[] {
   });
 }
 
-function remove(directory: string, action: () => void): string[] {
+/** What fails once, for want of memory say, is tried once more. */
+function remove(directory: string, action: () => void, isSecond = false): string[] {
   try {
     action();
     return [];
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? [] : [directory];
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    return isSecond ? [directory] : remove(directory, action, true);
   }
 }
 

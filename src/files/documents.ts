@@ -128,6 +128,8 @@ export function readText(file: string, kind: Kind | 'document'): {text: string; 
       });
     }
     return {text: readFileSync(descriptor, 'utf8'), stats};
+  } catch (error) {
+    throw error instanceof TareError ? error : unreadable(file, kind, error);
   } finally {
     closeSync(descriptor);
   }

@@ -298,7 +298,8 @@ async function conclude(state: BoxState, groups: Groups, life: Life, {plugins}: 
   const told = await tellBatchSystem(result, {batch: state.batch, settings: state.settings, plugins, effects: effectsWith(files, log)});
   // it leads a sweep to what could not be killed or removed, and to a record that waits for a spool
   const isLeft = life.unkillable || result.record?.flags.includes('left-behind') === true;
-  if (!isLeft && result.waits == null) removeState(state.plan, state.id);
+  const left = isLeft || result.waits != null ? [] : removeState(state.plan, state.id);
+  if (left.length > 0) log.error('left behind, for a sweep', {left});
   await sweepInPassing(state.plan, log);
   return told;
 }

@@ -82,6 +82,8 @@ describe('documents', () => {
     const file = write('large', '');
     truncateSync(file, 2 ** 20);
     expect(readText(file, 'policy').text).to.have.length(2 ** 20);
+    // it is opened, and its first page cannot be read
+    expect(() => readText('/proc/self/mem', 'policy')).to.throw(TareError, '/proc/self/mem: the policy cannot be read; found: EIO');
     truncateSync(file, 16 * 2 ** 20);
     for (const kind of ['plan', 'record'] as const) expect(readText(file, kind).text).to.have.length(16 * 2 ** 20);
     expect(thrown(() => readText(file, 'policy')).details.allowed).to.equal('1048576 bytes');
