@@ -69,6 +69,15 @@ const SYSTEM = {
     dnf: ['strace'],
   },
   gdb: {what: 'gdb, which debugs a payload in a test', present: () => which('gdb') !== null, apt: ['gdb'], dnf: ['gdb']},
+  openmpi: {
+    what: 'OpenMPI with its compiler',
+    present: () => which('mpirun') !== null && which('mpicc') !== null,
+    apt: ['openmpi-bin', 'libopenmpi-dev'],
+    dnf: [],
+  },
+  java: {what: 'a Java compiler', present: () => which('javac') !== null, apt: ['default-jdk-headless'], dnf: ['java-devel']},
+  perf: {what: 'perf', present: () => which('perf') !== null, apt: ['linux-perf'], dnf: ['perf']},
+  numpy: {what: 'Python’s numpy', present: () => pythonHas('numpy'), apt: ['python3-numpy'], dnf: ['python3-numpy']},
   dpkg: {what: 'dpkg-deb', present: () => which('dpkg-deb') !== null, apt: ['dpkg'], dnf: ['dpkg']},
   zstd: {what: 'zstd', present: () => which('zstd') !== null, apt: ['zstd'], dnf: ['zstd']},
   xz: {what: 'xz', present: () => which('xz') !== null, apt: ['xz-utils'], dnf: ['xz']},
@@ -172,6 +181,8 @@ export const LAB = ['qemu', 'mmdebstrap', 'dpkg', 'zstd', 'xz', 'mkfs', 'cpio', 
 export const VIEWS = ['fuseOverlayfs', 'mkfs', 'python'];
 /** What payloads use, and what makes their wrapper's system calls fail. */
 export const PAYLOADS = ['squashfuse', 'strace', 'gdb'];
+/** The same in a long run: hundreds of MB. */
+export const LARGE_PAYLOADS = ['openmpi', 'java', 'perf', 'numpy'];
 /** What gives boxes addresses of their own. */
 export const NETWORK = ['iproute', 'nftables', 'passt', 'slirp4netns', 'python'];
 /** What makes small machines, and images for them. */

@@ -19,6 +19,7 @@ import {
   LAB,
   NETWORK,
   SYSTEMS,
+  LARGE_PAYLOADS,
   PAYLOADS,
   REPOSITORIES,
   VIEWS,
@@ -56,10 +57,10 @@ const AND_PACKAGES = [...ALL_AND_DIST, 'packages'];
 
 /**
  * What each suite runs is the folder for worker nodes (test/support/tare.ts). `builds`: steps of scripts/build.mjs, ALL of them when absent;
- * `system`: what setup.mjs can install; `wanted`: the same, but the tests are skipped where it cannot; `budget`: the seconds that it may take
- * of `npm test` on 2 CPUs, building left out: all together less than 25 minutes; `seconds`: until it is killed; `whole`: more options in a run
- * of all suites; `long`: more options of a long run, `longBudget`: its seconds where they are others; `waits`: it waits for a batch system more
- * than it works, so that a run of all suites has it beside the others, and the long one, which loads the machine there, has not.
+ * `system`: what setup.mjs can install; `wanted`: the same, but the tests are skipped where it cannot; `longWanted`: more of that in a long run; `budget`: the
+ * seconds that it may take of `npm test` on 2 CPUs, building left out: all together less than 25 minutes; `seconds`: until it is killed; `whole`:
+ * more options in a run of all suites; `long`: more options of a long run, `longBudget`: its seconds where they are others; `waits`: it waits for
+ * a batch system more than it works, so that a run of all suites has it beside the others, and the long one, which loads the machine there, has not.
  */
 const SUITES = [
   {name: 'lint', command: ['node', 'scripts/lint.mjs'], builds: ['schemas', 'tsc', 'manifest'], budget: 80},
@@ -121,7 +122,9 @@ const SUITES = [
     builds: ALL_AND_DIST,
     system: BOX,
     wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...NETWORK, ...SYSTEMS, ...REPOSITORIES, ...ACCOUNTS],
+    longWanted: LARGE_PAYLOADS,
     budget: 360,
+    longBudget: 600,
     seconds: 1500,
   },
   {
@@ -341,10 +344,10 @@ await main(async () => {
     nodeModules();
   });
   // All is built before anything runs: suites run beside each other, and from one copy.
-  const built = (ready ? chosen : []).filter(({name, system = [], wanted = [], builds}) =>
+  const built = (ready ? chosen : []).filter(({name, system = [], wanted = [], longWanted = [], builds}) =>
     prepared(name, () => {
       systemPackages(system);
-      systemPackagesIfPossible(wanted);
+      systemPackagesIfPossible(long ? [...wanted, ...longWanted] : wanted);
       build(builds);
     }),
   );

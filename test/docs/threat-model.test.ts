@@ -1,13 +1,12 @@
 /** docs/threat-model.md against the tests and attacks that it names: a promise that nothing tries, or a hole that it does not tell, fails here. */
 
-import {existsSync, readFileSync} from 'node:fs';
+import {existsSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
-import MarkdownIt from 'markdown-it';
 import {attacksOf} from '../attacks/attack.js';
 import {KNOWN} from '../attacks/known.js';
+import {checkout, codes, contentOf, tableBelow} from './tables.js';
 
-const checkout = join(import.meta.dirname, '../..');
 const MODEL = 'docs/threat-model.md';
 /** In the place of a test's file: the suite of attacks, by their names. */
 const ATTACKS = 'test/attacks';
@@ -15,30 +14,6 @@ const ATTACKS = 'test/attacks';
 const LEAST_HOLES = 10;
 /** What a reason has at least, in letters. */
 const REASON = 40;
-
-const contentOf = (name: string): string => readFileSync(join(checkout, name), 'utf8');
-
-/** The rows of the first table below a heading, without its head; each cell as it is written. */
-function tableBelow(heading: string): string[][] {
-  const tokens = new MarkdownIt().parse(contentOf(MODEL), {});
-  const start = tokens.findIndex(
-    ({type, content}, index) => type === 'inline' && content === heading && tokens[index - 1]?.type === 'heading_open',
-  );
-  expect(start, `${MODEL} has no heading "${heading}"`).to.be.at.least(0);
-  const body = tokens.slice(tokens.findIndex(({type}, index) => index > start && type === 'tbody_open'));
-  const rows: string[][] = [];
-  for (const {type, content} of body.slice(
-    0,
-    body.findIndex((token) => token.type === 'tbody_close'),
-  )) {
-    if (type === 'tr_open') rows.push([]);
-    else if (type === 'inline') rows.at(-1)?.push(content);
-  }
-  return rows;
-}
-
-/** What a cell has between backticks. */
-const codes = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, code]) => code ?? '');
 
 /** Titles of the tests of a file that are run; `…` stands for what is filled in. */
 function titlesOf(file: string): string[] {
@@ -49,8 +24,8 @@ function titlesOf(file: string): string[] {
 }
 
 describe(MODEL, () => {
-  const promises = tableBelow('What is promised, and what is not').map(([number = '', promised = '']) => ({number, promised}));
-  const tried = tableBelow('How each promise is tested').map(([number = '', where = '', what = '']) => ({
+  const promises = tableBelow(MODEL, 'What is promised, and what is not').map(([number = '', promised = '']) => ({number, promised}));
+  const tried = tableBelow(MODEL, 'How each promise is tested').map(([number = '', where = '', what = '']) => ({
     number,
     file: codes(where)[0] ?? '',
     what,
@@ -83,7 +58,7 @@ describe(MODEL, () => {
   });
 
   it('says of each attack that gets through where it does, and why', () => {
-    const told = tableBelow('What gets through').map(([attack = '', where = '', reason = '']) => ({
+    const told = tableBelow(MODEL, 'What gets through').map(([attack = '', where = '', reason = '']) => ({
       attack: codes(attack)[0] ?? '',
       where,
       reason,

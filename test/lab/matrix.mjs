@@ -89,6 +89,7 @@ const ROWS = {
   'node/box/hits': long('root', 'condor', 'bookworm-condor', 'bullseye-condor'),
   // mounts and namespaces; bullseye's kernel makes each mount of `closed` read-only by itself, and lets no user mount an overlay
   'node/box/isolation': {usual: ['condor'], also: ['root', 'bullseye']},
+  'node/box/nested': {usual: ['condor'], also: ['root', 'bullseye']},
   'node/box/closed': long('root', 'bullseye'),
   'node/box/calls': long('root', 'bullseye'), // a kernel before 5.16, which takes speculation from who has a filter without the flag
   'node/box/view': long('root', 'bookworm'),
@@ -139,7 +140,7 @@ const ROWS = {
   'node/box/squashed': long(),
   'node/box/stuck': long(),
   'node/box/hung': long(),
-  'node/box/debuggers': long(),
+  'node/box/programs': long(),
   'node/box/network': long(),
   'node/box/accounts': long(),
   // on a node of its own

@@ -6,8 +6,7 @@ import {createServer, type Server} from 'node:net';
 import {basename, join} from 'node:path';
 import {expect} from 'chai';
 import {hasGroups, HIERARCHY, kernelSince} from '../../support/groups.js';
-import {need} from '../../support/need.js';
-import {isRoot, payload, processes, program, ROLES, Site} from '../../support/tare.js';
+import {isRoot, payload, processes, ROLES, Site} from '../../support/tare.js';
 
 for (const role of ROLES) {
   describe(`the box, ${role}`, () => {
@@ -145,47 +144,6 @@ for (const role of ROLES) {
         expect(existsSync(join(directory, 'made'))).to.equal(true);
         execFileSync('/bin/rm', ['-r', directory]);
       }
-    });
-
-    /** docs/admin.md has them as a table. */
-    describe('what unprivileged apptainer needs is there by the profile pilot, and not by default', () => {
-      const IMAGE = 'mkdir -p tree mount && echo inside >tree/file && mksquashfs tree image.sqfs -noappend -quiet >/dev/null';
-      const rows: [what: string, script: string, prints: RegExp, lacking: () => string | null][] = [
-        [
-          'bubblewrap nested in the box, with a user namespace and a /proc of its own',
-          'bwrap --unshare-all --ro-bind / / --proc /proc --dev /dev -- /bin/sh -c "echo \\$\\$; ls -d /proc/[0-9]* | wc -l; grep -c . /proc/self/mountinfo >/dev/null"',
-          /^2\n[3-5]\n$/,
-          () => null,
-        ],
-        [
-          'a user namespace with its own /proc, by unshare',
-          'unshare --user --map-root-user --pid --fork --mount --mount-proc /bin/sh -c "echo \\$\\$ \\$(id -u)"',
-          /^1 0\n$/,
-          () => null,
-        ],
-        [
-          'squashfuse on /dev/fuse',
-          `${IMAGE} && unshare --user --map-root-user --mount sh -c "squashfuse image.sqfs mount && cat mount/file && umount mount"`,
-          /^inside\n$/,
-          () => {
-            if (!existsSync('/dev/fuse')) return 'there is no /dev/fuse';
-            return program('squashfuse') === null || program('mksquashfs') === null ? 'squashfuse and mksquashfs are not installed' : null;
-          },
-        ],
-      ];
-      for (const [what, script, prints, lacking] of rows)
-        it(what, async function () {
-          const reason = lacking();
-          need(this, reason === null, reason ?? '');
-          // as udev has it on every worker node (50-udev-default.rules)
-          if (isRoot && existsSync('/dev/fuse')) chmodSync('/dev/fuse', 0o666);
-          const pilot = await site.run(['--', '/bin/sh', '-c', script], {policy: {seccomp: 'pilot'}});
-          expect(pilot.code, pilot.stderr).to.equal(0);
-          expect(pilot.stdout).to.match(prints);
-          const {code, stdout, stderr} = await site.run(['--', '/bin/sh', '-c', script]);
-          expect([code === 0, stdout]).to.deep.equal([false, '']);
-          expect(stderr).to.match(/Operation not permitted|No permissions to create a? ?new namespace/);
-        });
     });
 
     it('what the payload made unreadable in /tmp is removed all the same', async () => {
