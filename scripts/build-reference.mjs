@@ -1,11 +1,17 @@
-// Writes the field tables of docs/reference from src/schema/*.json, between the markers `<!-- fields: … -->` and `<!-- end -->`.
+// Writes the tables of docs/reference between the markers `<!-- fields: … -->` or `<!-- calls -->` and `<!-- end -->`: of fields from
+// src/schema/*.json, of system calls from src/engine.
 // With --check it writes nothing, and ends with 1 when a page is not what it would write.
 import {readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
+import {tsImport} from 'tsx/esm/api';
 import {Stop, main, root} from './steps.mjs';
 
+const source = (file) => tsImport(path.join(root, file), import.meta.url);
+const {NEW_NAMESPACE, TIOCLINUX, TIOCSTI, builtinProfile} = await source('src/engine/seccomp.ts');
+const {ABIS, systemCallNumber} = await source('src/engine/system-calls.ts');
+
 const KINDS = ['job', 'policy', 'plan', 'record', 'health'];
-const MARKED = /^<!-- fields: (\S+) -->\n[^]*?^<!-- end -->$/gm;
+const MARKED = /^(<!-- (?:fields: (\S+)|calls) -->)\n[^]*?^<!-- end -->$/gm;
 
 const schemas = new Map(
   KINDS.map((kind) => [`urn:tare:${kind}:v1`, JSON.parse(readFileSync(path.join(root, `src/schema/${kind}-1.json`), 'utf8'))]),
@@ -85,10 +91,9 @@ function rowsOf({schema, home, prefix}, apart, document = home) {
 /** A list of steps, each of which says by its `op` what it is: a table per step, not one for all. */
 const isTagged = ({items}) => (items?.oneOf ?? []).some(({$ref}) => $ref !== undefined);
 
-function table(rows) {
-  const head = ['field', 'type', 'required', 'meaning'];
+function table(rows, head = ['field', 'type', 'required', 'meaning']) {
   const line = (cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
-  return [line(head), '|---|---|---|---|', ...rows.map(line)].join('\n');
+  return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)].join('\n');
 }
 
 /** Definitions with a table of their own: `limits` of a job is everywhere the same. */
@@ -120,22 +125,89 @@ function step(written, owner) {
   return [`### \`${op.const}\``, ...(schema.description === undefined ? [] : [schema.description]), '', body].join('\n');
 }
 
+const hex = (value) => `0x${value.toString(16)}`;
+/** What arguments are called in their headers, by system call. */
+const namespaces = Object.entries(NEW_NAMESPACE).map(([name, flag]) => [flag, `a new ${name} namespace`]);
+const NAMES = {
+  clone: new Map(namespaces),
+  unshare: new Map(namespaces),
+  ioctl: new Map([
+    [TIOCSTI, 'TIOCSTI'],
+    [TIOCLINUX, 'TIOCLINUX'],
+  ]),
+};
+const WORD = 0xffff_ffff;
+
+/** When a condition of a rule holds: about which argument, and what of it. */
+function condition(call, {index, op, value, valueTwo}) {
+  const named = (number) =>
+    NAMES[call]?.has(number) ? `${hex(number)} (${NAMES[call].get(number)})` : number > 255 ? hex(number) : String(number);
+  const about = `argument ${index + 1}`;
+  if (op === 'SCMP_CMP_NE') return [`${about} is not`, named(value)];
+  if (op === 'SCMP_CMP_EQ' || (op === 'SCMP_CMP_MASKED_EQ' && value === WORD)) return [`${about} is`, named(valueTwo ?? value)];
+  if (op !== 'SCMP_CMP_MASKED_EQ') throw new Stop(`${call}: ${op} has no words here`);
+  if (value === valueTwo) return [`${about} has`, named(value)];
+  const block = WORD - value;
+  if ((block & (block + 1)) !== 0) throw new Stop(`${call}: a mask of ${hex(value)} has no words here`);
+  return [`${about} is`, `${valueTwo} to ${valueTwo + block}`];
+}
+
+/** Of all rules of one call, of which any has to hold. */
+function when(call, rules) {
+  if (rules.some(({args = []}) => args.length === 0)) return 'always';
+  const single = new Map();
+  for (const [about, value] of rules.filter(({args}) => args.length === 1).map(({args: [one]}) => condition(call, one)))
+    single.set(about, [...(single.get(about) ?? []), value]);
+  const several = rules
+    .filter(({args}) => args.length > 1)
+    .map(({args}) => args.map((one) => condition(call, one).join(' ')).join(' and '));
+  return [...[...single].map(([about, values]) => `${about} ${values.join(', ')}`), ...several].join('; or ');
+}
+
+/** One row for each system call that a profile denies, for whatever it denies of it. */
+function calls() {
+  const [small, all, pilot] = [
+    ['default', true],
+    ['default', false],
+    ['pilot', false],
+  ].map((of) => builtinProfile(...of).syscalls);
+  const rulesOf = (rules, call) => rules.filter(({names}) => names.includes(call));
+  const answer = (rules, call) => {
+    const errors = [...new Set(rulesOf(rules, call).map(({errnoRet}) => errnoRet))];
+    if (errors.length > 1) throw new Stop(`${call}: it ends with ${errors.join(' and ')}`);
+    return {1: 'EPERM', 38: 'ENOSYS'}[errors[0]] ?? 'through';
+  };
+  const names = [...new Set(small.flatMap((rule) => rule.names))].sort();
+  const rows = names.map((call) => {
+    const have = ABIS.filter((abi) => systemCallNumber(abi, call) !== null);
+    if (have.length === 0) throw new Stop(`${call}: no ABI has it`);
+    const machine = answer(small, call);
+    if (![0, rulesOf(all, call).length].includes(rulesOf(pilot, call).length))
+      throw new Stop(`${call}: pilot denies a part of what default does`);
+    const seen = [all, pilot].map((rules) =>
+      answer(rules, call) === 'through' && rulesOf(all, call).length === 0 ? `through; in a small machine ${machine}` : answer(rules, call),
+    );
+    return [code(call), have.length === ABIS.length ? 'all' : have.join(', '), when(call, rulesOf(small, call)), ...seen, 'through'];
+  });
+  return table(rows, ['call', 'of', 'denied where', '`default`', '`pilot`', '`unconfined`']);
+}
+
 await main(() => {
   const check = process.argv.includes('--check');
   const stale = [];
-  for (const kind of KINDS) {
+  for (const kind of [...KINDS, 'system-calls']) {
     const page = `docs/reference/${kind}.md`;
     const before = readFileSync(path.join(root, page), 'utf8');
     let tables = 0;
-    const after = before.replaceAll(MARKED, (_, what) => {
+    const after = before.replaceAll(MARKED, (_, marker, what) => {
       tables++;
-      return `<!-- fields: ${what} -->\n${fields(what)}\n<!-- end -->`;
+      return `${marker}\n${what === undefined ? calls() : fields(what)}\n<!-- end -->`;
     });
-    if (tables === 0) throw new Stop(`${page}: no marker <!-- fields: ${kind} -->`);
+    if (tables === 0) throw new Stop(`${page}: no marker such as <!-- fields: ${kind} -->`);
     if (after === before) continue;
     stale.push(page);
     if (!check) writeFileSync(path.join(root, page), after);
   }
-  if (check && stale.length > 0) throw new Stop(`${stale.join(', ')}: not as src/schema has it; run node scripts/build-reference.mjs`);
+  if (check && stale.length > 0) throw new Stop(`${stale.join(', ')}: not as src/ has it; run node scripts/build-reference.mjs`);
   return 0;
 });

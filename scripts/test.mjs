@@ -57,10 +57,11 @@ const AND_PACKAGES = [...ALL_AND_DIST, 'packages'];
 
 /**
  * What each suite runs is the folder for worker nodes (test/support/tare.ts). `builds`: steps of scripts/build.mjs, ALL of them when absent;
- * `system`: what setup.mjs can install; `wanted`: the same, but the tests are skipped where it cannot; `longWanted`: more of that in a long run; `budget`: the
- * seconds that it may take of `npm test` on 2 CPUs, building left out: all together less than 25 minutes; `seconds`: until it is killed; `whole`:
- * more options in a run of all suites; `long`: more options of a long run, `longBudget`: its seconds where they are others; `waits`: it waits for
- * a batch system more than it works, so that a run of all suites has it beside the others, and the long one, which loads the machine there, has not.
+ * `system`: what setup.mjs can install; `wanted`: the same, but the tests are skipped where it cannot; `longWanted`: more of that in a long run;
+ * `budget`: the seconds that it may take of `npm test` on 2 CPUs, building left out: all together less than 25 minutes; `seconds`: until it is
+ * killed; `whole`: more options in a run of all suites; `long`: more options of a long run, `longBudget`: its seconds where they are others;
+ * `waits`: it waits for a batch system more than it works, so that a run of all suites has it beside the others, and the long one, which loads the
+ * machine there, has not.
  */
 const SUITES = [
   {name: 'lint', command: ['node', 'scripts/lint.mjs'], builds: ['schemas', 'tsc', 'manifest'], budget: 80},

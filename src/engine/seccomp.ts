@@ -53,7 +53,7 @@ const EPERM = 1;
 const ENOSYS = 38;
 
 /** `sched.h` */
-const NEW_NAMESPACE = {
+export const NEW_NAMESPACE = {
   time: 0x80,
   mount: 0x2_0000,
   cgroup: 0x200_0000,
@@ -64,7 +64,7 @@ const NEW_NAMESPACE = {
   network: 0x4000_0000,
 } as const;
 /** `asm-generic/ioctls.h`; x86 and ARM have them under these numbers. */
-const [TIOCSTI, TIOCLINUX] = [0x5412, 0x541c];
+export const [TIOCSTI, TIOCLINUX] = [0x5412, 0x541c];
 /** `net.h`: of the multiplexer of 32-bit x86. */
 const SYS_SOCKET = 1;
 const WORD = 0xffff_ffff;

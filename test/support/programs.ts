@@ -145,7 +145,8 @@ export const PROGRAMS: readonly Program[] = [
   {
     name: 'Java: threads, and each collector of garbage',
     by: 'default',
-    script: () => 'javac -d . "$programs/Threads.java" && for one in Serial Parallel G1 Z; do java -Xmx64m -XX:+Use"$one"GC -cp . Threads || exit; done',
+    script: () =>
+      'javac -d . "$programs/Threads.java" && for one in Serial Parallel G1 Z; do java -Xmx64m -XX:+Use"$one"GC -cp . Threads || exit; done',
     prints: /^(?:4 true\n){4}$/,
     lacking: () => without('java', 'javac'),
     long: true,

@@ -4,6 +4,8 @@ import {copyFileSync, existsSync, writeFileSync} from 'node:fs';
 import {spawn, spawnSync} from 'node:child_process';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {builtinProfile, type SeccompArgument, type SeccompProfile} from '../../../src/engine/seccomp.js';
+import {systemCallNumber} from '../../../src/engine/system-calls.js';
 import type {JobDocument} from '../../../src/schema/generated/job-1.js';
 import {BUSYBOX, busyboxImage} from '../../support/machine.js';
 import {need} from '../../support/need.js';
@@ -90,6 +92,65 @@ function expectTable(
   expect(seen).to.deep.equal(wanted);
 }
 
+interface Attempt {
+  /** As the prober prints it. */
+  name: string;
+  call: string;
+  arguments: readonly bigint[];
+  /** Of the prober. */
+  word: string;
+}
+
+const HIGH = 1n << 32n;
+const MOST_ARGUMENTS = 5;
+const ALL_ONES = (1n << 64n) - 1n;
+
+/** For which a condition holds. */
+const meets = ({op, value, valueTwo = 0}: SeccompArgument): bigint =>
+  op === 'SCMP_CMP_NE' ? BigInt(value) + 1n : BigInt(op === 'SCMP_CMP_MASKED_EQ' ? valueTwo : value);
+
+const holds = ({index, op, value, valueTwo = 0}: SeccompArgument, given: readonly bigint[]): boolean => {
+  const found = given[index] ?? 0n;
+  if (op === 'SCMP_CMP_MASKED_EQ') return (found & BigInt(value)) === BigInt(valueTwo);
+  return (found === BigInt(value)) === (op === 'SCMP_CMP_EQ');
+};
+
+/** The error with which a profile denies it; null: it lets it through. */
+const denial = ({syscalls = []}: SeccompProfile, {call, arguments: given}: Attempt): number | null =>
+  syscalls.find(({names, args = []}) => names.includes(call) && args.every((one) => holds(one, given)))?.errnoRet ?? null;
+
+/**
+ * Of every call that a profile denies by this processor's numbers, by those of 32 bits too: what each of its rules denies, and, where that depends on
+ * arguments, the same with bits above 32, and the call with other arguments. None of them does anything where it is let through.
+ */
+function attempts({syscalls = []}: SeccompProfile): Attempt[] {
+  const all = syscalls.flatMap(({names, args = []}, rule) => {
+    const met = Array.from({length: MOST_ARGUMENTS}, (_, index) => {
+      const one = args.find((each) => each.index === index);
+      return one === undefined ? (args.length === 0 ? ALL_ONES : 0n) : meets(one);
+    });
+    const ways: [string, bigint[]][] = [[String(rule), met]];
+    if (args.length > 0) ways.push(['other', met.map(() => 0n)]);
+    return (process.arch === 'x64' ? (['x86_64', 'i386'] as const) : (['aarch64'] as const)).flatMap((abi) =>
+      names.flatMap((call) => {
+        const number = systemCallNumber(abi, call);
+        if (number === null) return [];
+        const high: typeof ways =
+          args.length === 1 && abi !== 'i386' ? [[`${String(rule)}+high`, met.map((one) => (one === 0n ? one : one + HIGH))]] : [];
+        return [...ways, ...high].map(([way, given]) => {
+          const name = `${abi}/${call}/${way}`;
+          return {name, call, arguments: given, word: `${name}=${[number, ...given].join(',')}`};
+        });
+      }),
+    );
+  });
+  return [...new Map(all.map((one) => [one.name, one])).values()];
+}
+
+const ERRORS: Readonly<Record<number, string>> = {1: NO, 38: LACKS};
+/** What a site's file says in place of EPERM and ENOSYS: no call ends with it by itself. */
+const MARK = 900;
+
 const LEVEL = '; echo; grep -H ^Seccomp: /proc/1/status /proc/self/status';
 const sh = (script: string): string[] => ['/bin/sh', '-c', script];
 const levels = (stdout: string): string[] =>
@@ -139,6 +200,39 @@ for (const role of ROLES) {
       expect(record.seccomp).to.equal(null);
     });
 
+    it('every call of the list ends as each profile says: denied by the filter, or as without one', async () => {
+      const [standard, pilot] = [builtinProfile('default', false), builtinProfile('pilot', false)];
+      const marked = join(site.directory, 'marked.json');
+      const syscalls = standard.syscalls?.map((rule) => ({...rule, errnoRet: MARK + (rule.errnoRet ?? 0)}));
+      writeFileSync(marked, JSON.stringify({...standard, syscalls}));
+      const tried = attempts(standard);
+      const [byDefault, byPilot, byFile, without] = await Promise.all(
+        ['default', 'pilot', marked, 'unconfined'].map(async (seccomp) => {
+          const {stdout, stderr, code} = await site.run(['--', payload('calls'), '--try', ...tried.map(({word}) => word)], {
+            policy: {seccomp},
+          });
+          expect(code, stderr).to.equal(0);
+          return parse(stdout);
+        }),
+      );
+      // the i386 gate is not in every kernel
+      const there = tried.filter(({name}) => without?.[name] !== 'none');
+      const table = (found: Record<string, string> = {}): Record<string, string> =>
+        Object.fromEntries(there.map(({name}) => [name, found[name] ?? 'not tried']));
+      const wanted = (profile: SeccompProfile, said: (errno: number) => string): Record<string, string> =>
+        Object.fromEntries(
+          there.map((one) => {
+            const errno = denial(profile, one);
+            return [one.name, errno === null ? (without?.[one.name] ?? 'not tried') : said(errno)];
+          }),
+        );
+      expect(Object.keys(without ?? {})).to.have.length(tried.length);
+      expect(table(byDefault)).to.deep.equal(wanted(standard, (errno) => ERRORS[errno] ?? String(errno)));
+      expect(table(byPilot)).to.deep.equal(wanted(pilot, (errno) => ERRORS[errno] ?? String(errno)));
+      // where the kernel says the same by itself
+      expect(table(byFile)).to.deep.equal(wanted(standard, (errno) => String(MARK + errno)));
+    });
+
     it('quotas++: of each application, and no rule of one is another’s', async () => {
       const one = (name: string): NonNullable<JobDocument['applications']>[number] => ({name, command: sh(payload('calls') + LEVEL)});
       const {stdout, record} = await site.run([site.job({applications: [one('a'), one('b')]})]);
@@ -176,13 +270,24 @@ for (const role of ROLES) {
       const image = busyboxImage(join(site.directory, 'image'));
       copyFileSync(payload('calls'), join(image, 'bin/calls'));
       const web = {name: 'web', command: sh('calls > /run/calls; touch /run/up; exec sleep 1000'), ready: {file: '/run/up', within: '60s'}};
-      const command = sh(`calls${LEVEL}; echo; grep -v ^speculation /run/calls | while read line; do echo "web: $line"; done; cat`);
+      const machine = builtinProfile('default', true);
+      const tried = attempts(machine);
+      const words = tried.map(({word}) => word).join(' ');
+      const command = sh(
+        `calls${LEVEL}; echo; calls --try ${words}; grep -v ^speculation /run/calls | while read line; do echo "web: $line"; done; cat`,
+      );
       const policy = {images: [`${site.directory}/*`]};
       const job = site.job({image, services: [web], network: 'none', command});
       const {stdout, stderr, code, record} = await site.run([job], {policy});
       expect(code, stderr).to.equal(0);
       expect(record).to.include({pattern: 'vm-lite', seccomp: 'default'});
-      expectTable(parse(stdout), 'default', {keys: NO});
+      const found = parse(stdout);
+      expectTable(found, 'default', {keys: NO});
+      const denied = tried.flatMap((one) => {
+        const errno = denial(machine, one);
+        return errno === null || found[one.name] === 'none' ? [] : [[one.name, ERRORS[errno]]];
+      });
+      expect(denied.map(([name = '']) => [name, found[name]])).to.deep.equal(denied);
       expectTable(parse(stdout, 'web: '), 'default', {keys: NO});
       expect(levels(stdout)).to.include('self 2');
       expectTable(parse(await joined([job], ['calls'], policy)), 'default', {keys: NO});
