@@ -2,19 +2,22 @@
 // npm run bench -- memory [JOBS]: private memory of the wrapper's own processes while the payload sleeps.
 // npm run bench -- ps [BOXES]: what `tare ps` takes while so many boxes live.
 // npm run bench -- records [COUNT [EXPORTER...]]: what listing and exporting a spool of a million records takes, in time and memory.
+// npm run bench -- filter [ROUNDS [WORD]]: what the filter on system calls costs payloads (those with WORD in their line), in CPU time: three boxes
+// take turns, two of them without it.
 // npm run bench -- machine [RUNS]: from start to payload of a small machine, beside containers and an emulated machine that boot the same tree.
 // The commands take turns, so that a machine whose speed drifts slows all of them; medians and ratios are what counts.
 import {spawn, spawnSync} from 'node:child_process';
-import {chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync} from 'node:fs';
+import {chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import {createInterface} from 'node:readline';
 import {fileURLToPath} from 'node:url';
 import {peers} from './bench-containers.mjs';
 import {build} from './build.mjs';
 import {BOX, TOOLCHAIN, nodeModules, nodeVersion, systemPackages} from './setup.mjs';
 import {Stop, main, root, which} from './steps.mjs';
 
-const RUNS = {launch: 30, memory: 4, ps: 50, records: 1_000_000, machine: 10};
+const RUNS = {launch: 30, memory: 4, ps: 50, records: 1_000_000, filter: 120, machine: 10};
 /** Of each, once the boxes live. */
 const LOOKS = 20;
 const WARM_UP = 3;
@@ -191,6 +194,93 @@ async function ps(boxes, place) {
   }
 }
 
+const GETPPIDS = 1_000_000;
+/** Then there are new ones. */
+const ROUNDS_OF_A_BOX = 10;
+/** What each turn runs in the box; of the loop the CPU time of a million calls in ms is that of one in ns. */
+const TURNS = (program) => [
+  ['mcsim, 40 events, 2 workers', program('mcsim'), '--events', '40', '--workers', '2', '--output', '/tmp/hits'],
+  ['100 processes', '/bin/sh', '-c', 'i=0; while [ $i -lt 100 ]; do /bin/true; i=$((i+1)); done'],
+  ['64 MiB written and read, by 64 KiB', '/bin/sh', '-c', 'dd if=/dev/zero of=/tmp/x bs=64k count=1000; dd if=/tmp/x of=/dev/null bs=64k'],
+  ['64 MiB written and read, by 4 KiB', '/bin/sh', '-c', 'dd if=/dev/zero of=/tmp/x bs=4k count=16000; dd if=/tmp/x of=/dev/null bs=4k'],
+  ['getppid, ns a call', program('calls'), '--loop', String(GETPPIDS)],
+];
+
+/** A box in which a program waits for its turns. */
+function waiting(policy, work, argv) {
+  const command = ['run', '--policy', policy, '--work-directory', work, '--', path.join(root, 'fixtures/payloads/build/turns'), ...argv];
+  const child = spawn(path.join(FOLDER, 'bin/tare'), command, {cwd: work, stdio: ['pipe', 'pipe', 'inherit']});
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  const lines = createInterface({input: child.stdout})[Symbol.asyncIterator]();
+  return {
+    /** Milliseconds of CPU time. */
+    turn: async () => {
+      child.stdin.write('\n');
+      const {value = ''} = await lines.next();
+      const us = /^cpu_us=(\d+)$/.exec(value)?.[1];
+      if (us === undefined) throw new Stop(`${command.join(' ')} ended with ${await ended}`);
+      return Number(us) / 1000;
+    },
+    end: () => {
+      child.stdin.end();
+      return ended;
+    },
+  };
+}
+
+/** At the given part of all, from the least. */
+const quantile = (values, part) => [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(part * values.length))];
+
+/** Two boxes without the filter, so that it is seen what the machine's unrest alone makes of two that are the same. */
+async function filter(rounds, place, words) {
+  const work = owned(path.join(place, 'work'), NOBODY);
+  const sides = ['unconfined', 'default', 'unconfined'];
+  /** Of each side with the directories of each: where files lie costs some per cent too, so the sides change them. */
+  const policies = sides.map((seccomp, side) =>
+    sides.map((_, at) => {
+      const directories = Object.fromEntries(
+        ['state', 'spool', 'scratch'].map((name) => [name, owned(path.join(place, String(at), name), process.getuid())]),
+      );
+      const file = path.join(place, `${side}-${at}.json`);
+      writeFileSync(file, JSON.stringify({schema: 'tare/policy/v1', directories, seccomp}));
+      return file;
+    }),
+  );
+  const columns = (...cells) => cells.map((cell) => cell.padStart(9)).join(' ');
+  const percent = (ratio) => `${(100 * (ratio - 1)).toFixed(2)} %`;
+  console.log(
+    `${rounds} rounds, ms of CPU time, medians; ratios of each round (${os.cpus()[0].model}, ${os.cpus().length} CPUs, Linux ${os.release()})`,
+  );
+  console.log(columns('without', 'with', 'more', 'quartile', 'quartile', 'median ±', 'unrest'));
+  const payloads = TURNS((payload) => path.join(root, 'fixtures/payloads/build', payload));
+  for (const [name, ...argv] of payloads.filter(([name]) => words.every((word) => name.includes(word)))) {
+    const times = sides.map(() => []);
+    for (let done = 0; done < rounds; done += ROUNDS_OF_A_BOX) {
+      const boxes = policies.map((of, side) => waiting(of[(side + done / ROUNDS_OF_A_BOX) % sides.length], work, argv));
+      try {
+        for (let round = -WARM_UP; round < Math.min(ROUNDS_OF_A_BOX, rounds - done); round++)
+          for (let turn = 0; turn < boxes.length; turn++) {
+            const side = (turn + round + WARM_UP) % boxes.length;
+            const ms = await boxes[side].turn();
+            if (round >= 0) times[side].push(ms);
+          }
+      } finally {
+        await Promise.all(boxes.map((box) => box.end()));
+      }
+    }
+    const [without, having, again] = times;
+    const ratios = (side) => side.map((ms, round) => (2 * ms) / (without[round] + again[round]));
+    const more = ratios(having);
+    // of 20 such medians 19 lie between these ranks
+    const reach = 0.98 / Math.sqrt(rounds);
+    const spread = (quantile(more, 0.5 + reach) - quantile(more, 0.5 - reach)) / 2;
+    const unrest = median(again.map((ms, round) => ms / without[round]));
+    const ms = [median([...without, ...again]), median(having)].map((each) => each.toFixed(2));
+    const shares = [median(more), quantile(more, 0.25), quantile(more, 0.75), 1 + spread, unrest].map(percent);
+    console.log(`${columns(...ms, ...shares)}  ${name}`);
+  }
+}
+
 /** Those that take what the tests make, which is in TypeScript. */
 function withTsx(script, ...args) {
   const argv = ['--import=tsx', path.join(root, 'scripts', script), ...args.map(String)];
@@ -201,11 +291,11 @@ function withTsx(script, ...args) {
 const records = (count, place, exporters) => withTsx('bench-records.mjs', count, place, ...exporters);
 const machine = (runs, place) => withTsx('bench-machine.mjs', runs, place);
 
-const BENCHES = {launch, memory, ps, records, machine};
+const BENCHES = {launch, memory, ps, records, filter, machine};
 /** Does not run the compiled folder. */
 const CHECKOUT = ['records'];
 /** Needs no mount namespace; a daemon beside it would not see what is mounted there. */
-const PLAIN = ['records', 'machine'];
+const PLAIN = ['records', 'filter', 'machine'];
 
 /** Root works in a mount namespace of its own: the state that tare-wrap chooses is not the node's then. */
 function inOwnNamespace() {

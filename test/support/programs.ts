@@ -1,6 +1,6 @@
 /** Programs that people run in jobs, and by which filter on system calls: what programs.test.ts and nested.test.ts of test/node/box try, and docs/admin.md has as a table. */
 
-import {accessSync, constants, existsSync, readFileSync} from 'node:fs';
+import {existsSync, readFileSync} from 'node:fs';
 import {spawnSync} from 'node:child_process';
 import {join} from 'node:path';
 import {bin, installed, payload, program} from './tare.js';
@@ -31,12 +31,7 @@ function setting(name: string, otherwise: number): number {
 }
 
 function withoutFuse(...names: readonly string[]): string | null {
-  try {
-    accessSync('/dev/fuse', constants.F_OK);
-  } catch {
-    return 'there is no /dev/fuse';
-  }
-  return without('squashfuse', 'mksquashfs', ...names);
+  return existsSync('/dev/fuse') ? without('squashfuse', 'mksquashfs', ...names) : 'there is no /dev/fuse';
 }
 
 const withoutNumpy = (): string | null =>

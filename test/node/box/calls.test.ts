@@ -61,6 +61,13 @@ const GATE = {
 };
 const GATE_OF_DEFAULT = ['unshare/user', 'umount', 'clone3'];
 
+/** What the kernel says of each kind of it (prctl(2), PR_GET_SPECULATION_CTRL). */
+function speculation(found: Record<string, string>): [string, string][] {
+  const kinds = Object.entries(found).filter(([name]) => name.startsWith('speculation/'));
+  expect(kinds).to.have.length(3);
+  return kinds;
+}
+
 /** What the prober has printed, and what of it is not as the profile says. */
 function parse(stdout: string, prefix = ''): Record<string, string> {
   return Object.fromEntries(
@@ -180,10 +187,7 @@ for (const role of ROLES) {
       expectTable(found, 'default');
       expect(levels(stdout)).to.deep.equal(['1 0', 'self 2']);
       expect(record).to.include({pattern: 'ulimit++', seccomp: 'default'});
-      const bare = outside();
-      const kinds = Object.keys(found).filter((name) => name.startsWith('speculation/'));
-      expect(kinds).to.have.length(3);
-      for (const kind of kinds) expect(found[kind], kind).to.equal(bare[kind]);
+      expect(speculation(found)).to.deep.equal(speculation(outside()));
     });
 
     it('ulimit++: by pilot namespaces and mounts are the payload’s, and all else is denied as before', async () => {
@@ -236,7 +240,12 @@ for (const role of ROLES) {
     it('quotas++: of each application, and no rule of one is another’s', async () => {
       const one = (name: string): NonNullable<JobDocument['applications']>[number] => ({name, command: sh(payload('calls') + LEVEL)});
       const {stdout, record} = await site.run([site.job({applications: [one('a'), one('b')]})]);
-      for (const name of ['a', 'b']) expectTable(parse(stdout, `${name}: `), 'default');
+      const bare = speculation(outside());
+      for (const name of ['a', 'b']) {
+        const found = parse(stdout, `${name}: `);
+        expectTable(found, 'default');
+        expect(speculation(found)).to.deep.equal(bare);
+      }
       expect(levels(stdout).sort()).to.deep.equal(['1 0', '1 0', 'self 2', 'self 2']);
       expect(record).to.include({pattern: 'quotas++', seccomp: 'default'});
     });
@@ -260,8 +269,10 @@ for (const role of ROLES) {
 
     it('what joins the box has the box’s filter', async () => {
       const stdout = await joined(['--', ...sh('echo up; cat')], sh(payload('calls') + LEVEL));
-      expectTable(parse(stdout), 'default');
+      const found = parse(stdout);
+      expectTable(found, 'default');
       expect(levels(stdout)).to.deep.equal(['1 0', 'self 2']);
+      expect(speculation(found)).to.deep.equal(speculation(outside()));
     });
 
     it('vm-lite: of the payload, of a service, which is the box’s root, and of what joins', async function () {
@@ -283,6 +294,7 @@ for (const role of ROLES) {
       expect(record).to.include({pattern: 'vm-lite', seccomp: 'default'});
       const found = parse(stdout);
       expectTable(found, 'default', {keys: NO});
+      expect(speculation(found)).to.deep.equal(speculation(outside()));
       const denied = tried.flatMap((one) => {
         const errno = denial(machine, one);
         return errno === null || found[one.name] === 'none' ? [] : [[one.name, ERRORS[errno]]];
