@@ -5,6 +5,7 @@
 #include "wait.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -80,9 +81,11 @@ static void by_parent(struct hunt *hunt)
 		_exit(EXIT_WRAPPER); /* the kernel kills the rest */
 	if (!proc)
 		return;
-	while ((entry = readdir(proc)))
+	while ((errno = 0, entry = readdir(proc)))
 		if (parse_number(entry->d_name, 1, 1L << 30, &pid) && parent_of(entry->d_name) == getpid())
 			strike(hunt, (pid_t)pid);
+	if (errno && getpid() == 1)
+		_exit(EXIT_WRAPPER);
 	closedir(proc);
 }
 

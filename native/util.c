@@ -113,7 +113,7 @@ bool list_descriptors(int **numbers, size_t *count)
 	*count = 0;
 	if (!directory)
 		return false;
-	while ((entry = readdir(directory))) {
+	while ((errno = 0, entry = readdir(directory))) {
 		if (!parse_number(entry->d_name, 0, 1L << 30, &fd) || fd == dirfd(directory))
 			continue;
 		if (*count == capacity) {
@@ -122,7 +122,13 @@ bool list_descriptors(int **numbers, size_t *count)
 		}
 		(*numbers)[(*count)++] = (int)fd;
 	}
+	int error = errno;
 	closedir(directory);
+	errno = error;
+	if (error) {
+		free(*numbers);
+		return false;
+	}
 	if (*count)
 		qsort(*numbers, *count, sizeof **numbers, ascending);
 	return true;

@@ -3,8 +3,6 @@
  * docs/reference/errors.md (a test compares the two). A code is never reused for something else.
  */
 
-import {fileURLToPath} from 'node:url';
-
 /** How `tare` and `tare-wrap` end when nothing was run (design: exit and failure). */
 export const EXIT = {
   /** The wrapper failed, or what it was given is wrong. */
@@ -193,7 +191,7 @@ export class TareErrors extends Error {
 }
 
 /** Where the programs of Tare lie, and the libraries that they load. */
-const OWN_FILES = fileURLToPath(new URL('..', import.meta.url)).replace(/build\/$/, '');
+const OWN_FILES = decodeURIComponent(new URL('..', import.meta.url).pathname).replace(/build\/$/, '');
 
 /** Anything thrown, as a coded error: a file of ours that the node does not give is the node's, and what else has no code is a defect of ours. */
 export function asTareError(error: unknown): TareError | TareErrors {

@@ -696,11 +696,12 @@ def stopped_brain_does_not_stop_the_front(bench):
     equal(job.quit(brain, 'status', status)[0], 5)
 
 
-# sendmsg(2) fails, by seccomp(2), in the front and in all that it starts
-NO_MEMORY_FOR_MESSAGES = f"""
+def failing(call, error):
+    """A system call fails, by seccomp(2), in the front and in all that it starts."""
+    number = {'x86_64': {'sendmsg': 46, 'getdents64': 217}, 'aarch64': {'sendmsg': 211, 'getdents64': 61}}[os.uname().machine][call]
+    return f"""
 import ctypes, struct
-sendmsg = {{'x86_64': 46, 'aarch64': 211}}[os.uname().machine]
-code = b''.join(struct.pack('=HBBI', *one) for one in ((0x20, 0, 0, 0), (0x15, 0, 1, sendmsg), (6, 0, 0, 0x50000 | {errno.ENOBUFS}),
+code = b''.join(struct.pack('=HBBI', *one) for one in ((0x20, 0, 0, 0), (0x15, 0, 1, {number}), (6, 0, 0, 0x50000 | {error}),
                                                        (6, 0, 0, 0x7fff0000)))
 code = ctypes.create_string_buffer(code)
 libc = ctypes.CDLL(None)
@@ -708,11 +709,19 @@ assert not libc.prctl(38, 1, 0, 0, 0) and not libc.prctl(22, 2, struct.pack('@HP
 """
 
 
+
 @test('', builds=('static',))
 def a_brain_that_cannot_be_told_is_not_waited_for(bench):
-    status, _, said = bench.job(['/bin/true'], prep=NO_MEMORY_FOR_MESSAGES).wait()
+    status, _, said = bench.job(['/bin/true'], prep=failing('sendmsg', errno.ENOBUFS)).wait()
     equal(status, 125)
     assert b'the brain died' in said, said
+
+
+@test('', builds=('static',))
+def descriptors_that_cannot_be_listed_are_not_lost(bench):
+    status, out, said = bench.job(['/bin/echo', 'x'], prep=failing('getdents64', errno.EIO)).wait()
+    equal((status, out), (125, b''))
+    assert b'/proc/self/fd' in said, said
 
 
 @test('', builds=('sane',))

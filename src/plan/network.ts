@@ -77,7 +77,15 @@ export function chooseIdentity({job, policy, facts, call}: Inputs): IdentityChoi
     });
   }
   const unnamed = isNamed || !template.value.includes('{node}') ? '' : `; the node’s own, ${facts.node.hostname}, is no host name`;
-  return {hostname, hostnameBecause: template.provenance.at + unnamed, kind, because, pool, network, nameservers: pool?.nameservers ?? null};
+  return {
+    hostname,
+    hostnameBecause: template.provenance.at + unnamed,
+    kind,
+    because,
+    pool,
+    network,
+    nameservers: pool?.nameservers ?? null,
+  };
 }
 
 interface Obstacle {
