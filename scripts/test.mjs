@@ -147,7 +147,8 @@ const SUITES = [
     system: BOX,
     wanted: ['strace', 'python', 'pythonFuse'],
     budget: 75,
-    longBudget: 3600,
+    longBudget: 2700,
+    seconds: 5400,
   },
   {
     name: 'htcondor',

@@ -16,7 +16,12 @@ import {contentOf, evilImage} from './images.js';
 import {complaints, knownOf} from './known.js';
 import {endingWithin, execAgain, listen, mayListen} from './node-side.js';
 
-const LIMITS = {memory: '256MiB', processes: 100, wallTime: `${patience(60)}s`};
+const LIMITS = {memory: '256MiB', processes: 100, wallTime: '60s'};
+/** An attack says how long it takes on a machine that is not emulated. */
+const limitsOf = ({limits = {}}: Attack): typeof limits => {
+  const {wallTime, ...others} = {...LIMITS, ...limits};
+  return {...others, wallTime: `${patience(parseInt(wallTime))}s`};
+};
 /** Until a wrapper that does not end is killed. */
 const SECONDS = 150;
 
@@ -112,7 +117,7 @@ export function payloadAttacks(role: Role): void {
       copyFileSync(attack.file, place);
       chmodSync(place, 0o755);
       const command = attack.file.endsWith('.sh') ? ['/bin/sh', place] : [place];
-      const common = {pattern, limits: {...LIMITS, ...attack.limits}, workDirectory: site.work};
+      const common = {pattern, limits: limitsOf(attack), workDirectory: site.work};
       const network = attack.network ?? 'host';
       if (pattern === 'ulimit++') return {...common, network, command, environment, ...(evil === null ? {} : {image: evil})};
       if (pattern === 'quotas++') {
