@@ -4,6 +4,7 @@
 #include "applications.h"
 #include "frame.h"
 #include "keeper.h"
+#include "landlock.h"
 #include "limited.h"
 #include "pty.h"
 #include "reap.h"
@@ -154,6 +155,26 @@ static void prepare(struct init *init)
 	}
 }
 
+/* Once for all that will run here, so that they may look into each other (ptrace(2)), and when the last is open that has a place of its own. */
+static void wall_up(const struct init *init)
+{
+	const struct landlock *wall = &init->payloads[0].wall;
+	const char *what = NULL;
+	struct message message;
+
+	if (!wall->rights)
+		return;
+	int *fds = xrealloc(NULL, (init->descriptor_count + 1) * sizeof *fds);
+	for (size_t i = 0; i < init->descriptor_count; i++)
+		fds[i] = init->descriptors[i].fd;
+	if (!landlock_restrict(wall, fds, init->descriptor_count, &what)) {
+		message_failed(&message, "landlock", errno, what);
+		message_send(&message, init->control.fd);
+		_exit(EXIT_WRAPPER);
+	}
+	free(fds);
+}
+
 static void begin(struct init *init, const char *control)
 {
 	struct message message;
@@ -191,6 +212,7 @@ _Noreturn void init_main(const char *control)
 
 	begin(&init, control);
 	prepare(&init);
+	wall_up(&init);
 	limited_prepare(init.count);
 	if (init.payloads[0].name)
 		applications_main(init.payloads, init.count, init.descriptors, init.descriptor_count, &init.control);

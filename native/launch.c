@@ -3,6 +3,7 @@
 #include "launch.h"
 #include "filter.h"
 #include "guest.h"
+#include "landlock.h"
 #include "parts.h"
 #include "util.h"
 
@@ -197,6 +198,7 @@ static bool parse_cpus(cpu_set_t *cpus, const char *text)
 static bool parse_box_key(struct launch *launch, const char *string)
 {
 	const char *rest = string + 1;
+	unsigned long long rights;
 	long number;
 
 	switch (string[0]) {
@@ -214,6 +216,12 @@ static bool parse_box_key(struct launch *launch, const char *string)
 	case 'O':
 		replace(&launch->oom_score_adj, rest);
 		return parse_number(rest, -1000, 1000, &number);
+	case 'l':
+		replace(&launch->rights, rest);
+		return landlock_rights(rest, &rights);
+	case 'L':
+		list_add(&launch->writable, rest);
+		return rest[0] == '/';
 	case 'C':
 		launch->has_cpus = true;
 		return parse_cpus(&launch->cpus, rest);
@@ -464,16 +472,15 @@ char *launch_parse(struct launch *launch, struct frame *frame, const struct call
 		if ((bad = wrong_guest(launch, command)) || (bad = make_environment(command, caller)))
 			return xprintf("launch: cannot take '%.200s'", bad);
 	}
-	char *wrong = view_wrong(&launch->view);
-	if (wrong)
-		return wrong;
-	return NULL;
+	if (launch->writable.count && !launch->rights)
+		return xprintf("launch: '%.200s' is writable, and nothing says what needs permission", launch->writable.items[0]);
+	return view_wrong(&launch->view);
 }
 
 bool launch_is_plain(const struct launch *launch)
 {
 	return !launch->several && !launch->engine.count && !launch->joins.count &&
-	       !launch->commands[0].joins.count && !launch->has_cpus && !launch->oom_score_adj &&
+	       !launch->commands[0].joins.count && !launch->has_cpus && !launch->oom_score_adj && !launch->rights &&
 	       !launch->commands[0].no_new_privs && !launch->commands[0].filter && !launch->commands[0].guest.count && !launch->pause && !launch->parts && !launch->view.count &&
 	       !launch->commands[0].swaps.count && !launch->commands[0].holds;
 }
@@ -488,6 +495,8 @@ void launch_free(struct launch *launch)
 		command_free(&launch->commands[i]);
 	free(launch->commands);
 	free(launch->oom_score_adj);
+	free(launch->rights);
+	list_free(&launch->writable);
 	free(launch->pause);
 	free(launch->parts);
 	memset(launch, 0, sizeof *launch);
@@ -519,6 +528,10 @@ static void write_specification(FILE *file, const struct launch *launch, const s
 		write_key(file, 'd', directory);
 	if (launch->oom_score_adj)
 		write_key(file, 'O', launch->oom_score_adj);
+	if (launch->rights)
+		write_key(file, 'l', launch->rights);
+	for (size_t i = 0; i < launch->writable.count; i++)
+		write_key(file, 'L', launch->writable.items[i]);
 	if (command->no_new_privs)
 		write_key(file, 'n', "");
 	if (command->filter)

@@ -41,6 +41,8 @@ struct launch {
 	bool has_cpus;
 	cpu_set_t cpus;
 	char *oom_score_adj; /* NULL: untouched */
+	char *rights; /* of the wall, as landlock_rights() takes them; NULL: none */
+	struct list writable; /* what is before it */
 	char *pause; /* NULL: none */
 	char *parts; /* where wrappers in the box tell of themselves, see parts.h; NULL: nowhere */
 	bool several; /* applications, each with a name */

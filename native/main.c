@@ -7,6 +7,7 @@
 #include "held.h"
 #include "init.h"
 #include "join.h"
+#include "landlock.h"
 #include "mounter.h"
 #include "repository.h"
 #include "starter.h"
@@ -84,6 +85,8 @@ int main(int argc, char **argv, char **environment)
 		return trial_main(argc, argv);
 	if (argc == 3 && is_role(argc, argv, "tare-clock"))
 		return clock_main();
+	if (argc == 3 && is_role(argc, argv, "tare-landlock"))
+		return landlock_main();
 	if (is_role(argc, argv, "tare-join"))
 		join_main(argc, argv);
 	if (is_role(argc, argv, "tare-repository"))

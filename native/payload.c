@@ -85,6 +85,13 @@ static void load_key(struct payload *payload, char *string, char ***argument, ch
 	case 'f':
 		payload->filter = string + 1;
 		break;
+	case 'l':
+		landlock_rights(string + 1, &payload->wall.rights);
+		break;
+	case 'L':
+		payload->wall.places = xrealloc(payload->wall.places, (payload->wall.count + 1) * sizeof(char *));
+		payload->wall.places[payload->wall.count++] = string + 1;
+		break;
 	case 'O':
 		payload->oom_score_adj = string + 1;
 		break;

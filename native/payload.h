@@ -3,6 +3,7 @@
 #define TARE_PAYLOAD_H
 
 #include "guest.h"
+#include "landlock.h"
 #include "sig.h"
 #include "view.h"
 
@@ -24,6 +25,7 @@ struct payload {
 	mode_t umask;
 	const char *directory, *oom_score_adj, *pause; /* NULL: none */
 	const char *filter; /* for filter_load(); NULL: none */
+	struct landlock wall; /* of the box, which init puts up */
 	bool no_new_privs;
 	bool terminal; /* leads a session on `tty` */
 	int tty; /* the box's end of the caller's terminal, -1: there is none */

@@ -196,6 +196,7 @@ void payload_release(struct payload *payload)
 	free(payload->environment);
 	free(payload->view.swaps);
 	free(payload->view.kept);
+	free(payload->wall.places);
 	free(payload->guest.identity.groups);
 	free(payload->guest.masked);
 	free(payload->guest.read_only);

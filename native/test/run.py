@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import applications, guests  # their tests
 from harness import (BOXES, NOBODY, PYTHON, TESTS, Bench, Ended, Skip, Tree, b, cgroup_folders, comm, equal, launch,
                      named, remove_cgroup, test, wait_for)
-import terminals, views
+import terminals, views, walls
 
 TOGETHER = 4
 
@@ -833,7 +833,8 @@ def each_failing_step_says_so(bench):
              (['j/proc/nowhere/cgroup.procs'], b'cgroup', 2), (['d/proc/nowhere'], b'chdir', 2),
              (['rnonsense 1 1'], b'protocol', 22), (['zsomething'], b'protocol', 22), (['O5000'], b'protocol', 22),
              (['e=x'], b'protocol', 22), (['f'], b'protocol', 22), (['f' + 15 * '0'], b'protocol', 22), (['f' + 16 * 'G'], b'protocol', 22),
-             (['f' + 4097 * 16 * '0'], b'protocol', 22), (['n', f'f{NO_UNAME[:32]}'], b'seccomp', 22), (['C'], b'protocol', 22), (['U1'], b'protocol', 22), ([''], b'protocol', 22),
+             (['f' + 4097 * 16 * '0'], b'protocol', 22), (['n', f'f{NO_UNAME[:32]}'], b'seccomp', 22), (['l'], b'protocol', 22), (['l0'], b'protocol', 22), (['lg'], b'protocol', 22), (['l' + 17 * '1'], b'protocol', 22),
+             (['L/tmp'], b'protocol', 22), (['l2', 'Ltmp'], b'protocol', 22), (['C'], b'protocol', 22), (['U1'], b'protocol', 22), ([''], b'protocol', 22),
              (['j/proc/self/comm'], b'cgroup', 22)]
     for keys, step, error in cases:
         job = bench.sh('echo ran')

@@ -57,7 +57,7 @@ function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilit
     case 'mount.proc':
       return ['--proc', step.destination];
     case 'mount.dev':
-      return ['--dev', step.destination];
+      return ['--dev', step.destination, ...(step.queues === undefined ? [] : ['--mqueue', step.queues])];
     case 'mount.readonly':
       return ['--remount-ro', step.destination];
     case 'mount.tmpfs': {

@@ -8,6 +8,7 @@ import {inBox, stepOf, stepsOf, type Step, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {bubblewrapArgv} from './bubblewrap.js';
 import {INIT_CAPABILITIES, SERVICE_CAPABILITIES} from './capabilities.js';
+import {landlockStrings} from './landlock.js';
 import {ociArgv} from './oci.js';
 
 export interface LaunchContext {
@@ -102,6 +103,7 @@ export function launchStrings(
   if (unshare === undefined) [...gifts.taken, ...gifts.namespace, ...gifts.given].forEach(prepare);
   strings.push(...processStrings(plan));
   if (filter !== null) add('f', filter);
+  strings.push(...landlockStrings(plan));
   const environment = environmentStrings(plan, boxDirectory);
   if (!isSystem(plan)) strings.push(...environment);
   if (plan.engine.name === 'bubblewrap') add('E', ...bubblewrapArgv(plan, boxDirectory, abilities));

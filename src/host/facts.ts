@@ -192,6 +192,8 @@ export interface Facts {
   bubblewrap: BubblewrapFacts;
   /** Filters on system calls: whether the kernel takes them, and Tare makes them for this processor. */
   seccomp: Ability;
+  /** `abi`: version of the kernel's interface of Landlock, null: none. `queues`: it has POSIX message queues, whose file system can be mounted. */
+  landlock: {abi: number | null; queues: boolean; how: string; remedy: string | null};
   cpu: {
     /** CPUs that are online. */
     online: number[];

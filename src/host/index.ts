@@ -15,6 +15,7 @@ import {findHierarchies, findOtherHierarchies} from './hierarchy.js';
 import {readIdentity} from './identity.js';
 import type {Caller} from './identity.js';
 import {readKernel, readNode} from './kernel.js';
+import {readLandlock} from './landlock.js';
 import {readMemory} from './memory.js';
 import {parseMountinfo} from './mountinfo.js';
 import {readNamespaces, readNewProc} from './namespaces.js';
@@ -48,6 +49,8 @@ export interface FactsOptions {
   front?: Front | undefined;
   /** Runs a program, for its version; without, versions are unknown (or the capture's). */
   spawn?: Spawn | undefined;
+  /** Asks the kernel for the version of its Landlock; without, none is known. */
+  landlock?: (() => string | null) | undefined;
   /** How to try an overlay, when somebody asks for a view; without, there are no facts of views. */
   trial?: Trial | undefined;
   /** Somebody asks for a small machine. */
@@ -100,6 +103,7 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Fact
     newProc: readNewProc(mounts, namespaces, bubblewrap),
     bubblewrap,
     seccomp: readSeccomp(status, options.processor),
+    landlock: readLandlock(tree, status, options.landlock, cache),
     cpu: readCpu(
       tree,
       status,

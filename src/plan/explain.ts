@@ -87,7 +87,7 @@ export function explainPlan(plan: Plan): ExplainedSection[] {
   ];
   if (plan.observed !== undefined) sections.push(observedSection(plan.observed));
   add(sections, 'Control groups', ['step', 'where', 'value', 'why'], plan.steps.flatMap(groupRow));
-  add(sections, 'Box', ['step', 'what', 'why'], plan.steps.flatMap(boxRow));
+  add(sections, 'Box', ['step', 'what', 'why'], [...plan.steps.flatMap(boxRow), ...landlockRow(plan)]);
   add(sections, 'Mounts', ['destination', 'source', 'options', 'why'], plan.steps.flatMap(mountRow));
   add(
     sections,
@@ -189,6 +189,10 @@ function groupRow(step: Step): string[][] {
   return [];
 }
 
+function landlockRow({landlock}: Plan): string[][] {
+  return landlock === undefined ? [] : [['Landlock', landlock.abi === null ? 'none' : `version ${String(landlock.abi)}`, landlock.because]];
+}
+
 function boxRow(step: Step): string[][] {
   switch (step.op) {
     case 'namespace.unshare':
@@ -288,7 +292,10 @@ function mountRow(step: Step): string[][] {
     case 'mount.proc':
       return [[step.destination, 'proc', 'new', step.because]];
     case 'mount.dev':
-      return [[step.destination, 'dev', 'new', step.because]];
+      return [
+        [step.destination, 'dev', 'new', step.because],
+        ...(step.queues === undefined ? [] : [[step.queues, 'mqueue', 'new', 'POSIX message queues']]),
+      ];
     case 'mount.sys':
       return [[step.destination, 'sysfs', 'new', step.because]];
     case 'mount.cover':

@@ -17,6 +17,7 @@ import {degradations, planDegraded, type Degradation} from './degraded.js';
 import {planEnvironment} from './environment.js';
 import {planFeatures} from './features.js';
 import type {Inputs} from './inputs.js';
+import {planLandlock, QUEUES} from './landlock.js';
 import {planLimits, type PlannedLimits} from './limits.js';
 import {machineIds, rootOf, type IdMaps, type MachineIds} from './machine-ids.js';
 import {chooseMode, observeReason, type ModeChoice} from './mode.js';
@@ -63,6 +64,9 @@ export function makePlan(original: Inputs): Plan {
   const observed = mode.value === 'observe' ? planObserved(original, policy, limits, makePlan) : null;
   const less = degradations(mode, limits, facts, call, ids);
   const degraded = planDegraded(policy, mode, less);
+  const engine = planEngine(inputs, mode, pattern.value);
+  const steps = planSteps(inputs, {mode, limits, network, pattern: pattern.value, own: identity, observed, maps: ids.maps});
+  const landlock = planLandlock({engine, steps}, facts.landlock);
   return {
     schema: 'tare/plan/v1',
     inputs: {job: digest({job, call}), policy: digest(original.policy), facts: digest(facts)},
@@ -70,7 +74,8 @@ export function makePlan(original: Inputs): Plan {
     site: policy.site,
     pattern,
     mode,
-    engine: planEngine(inputs, mode, pattern.value),
+    engine,
+    ...(landlock === undefined ? {} : {landlock}),
     rule: ruled.rule,
     limits,
     ...(observed === null ? {} : {observed}),
@@ -85,13 +90,15 @@ export function makePlan(original: Inputs): Plan {
       gpus: call.slot.gpus?.value ?? null,
       memoryDirectory: facts.slot.memoryDirectory,
     },
-    steps: planSteps(inputs, {mode, limits, network, pattern: pattern.value, own: identity, observed, maps: ids.maps}),
+    steps: landlock?.writable.includes(QUEUES) === true ? withQueues(steps) : steps,
     directories: placesOf(policy, facts.caller.uid),
     log: policy.log,
     pauseAt: policy.pauseAt,
     flags: planFlags(mode, limits, inputs, less),
   };
 }
+
+const withQueues = (steps: readonly Step[]): Step[] => steps.map((step) => (step.op === 'mount.dev' ? {...step, queues: QUEUES} : step));
 
 interface Chosen {
   mode: ModeChoice;

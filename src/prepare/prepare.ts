@@ -40,7 +40,7 @@ import {closedAbove, isWithinReach} from '../files/closed.js';
 import {holderOf} from '../host/taken-ids.js';
 import {realPlace} from '../files/real-place.js';
 import {isSquashed, statSquashed} from '../files/squashed.js';
-import {tryView} from './trial.js';
+import {askLandlock, tryView} from './trial.js';
 
 /** Where the job comes from. */
 export type Source =
@@ -486,6 +486,7 @@ async function gatherFacts(policy: Policy, wanted: Wanted, known: Known, naming:
     front: known.front,
     pinned: pins ? pinnedCpus(state) : [],
     spawn: spawnBriefly,
+    landlock: askLandlock,
     trial: view ? tryView : undefined,
     system,
     network,

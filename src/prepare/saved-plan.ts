@@ -9,6 +9,7 @@ import {fillHostname, hostnameFault} from '../job/hostname.js';
 import {LIMIT_NAMES} from '../job/job.js';
 import {canonicalJson, digest} from '../plan/canonical.js';
 import {mountStep, repositoryOf} from '../plan/cvmfs.js';
+import {planLandlock} from '../plan/landlock.js';
 import {cachedTree, MOUNTED} from '../plan/image.js';
 import {PROTECTED} from '../plan/system.js';
 import {stepOf, stepsOf, type Step, type StepOf} from '../plan/step.js';
@@ -98,6 +99,8 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
       throw mismatch('bubblewrap is elsewhere', plan.engine.path ?? 'none', facts.bubblewrap.path ?? 'none');
   }
   if (boxed) checkFilter(plan, facts, policy, mismatch);
+  const [wall, wanted] = [plan.landlock, planLandlock(plan, facts.landlock)].map((each) => canonicalJson(each ?? null));
+  if (wall !== wanted) throw mismatch('what Landlock lets it write to is another', wall ?? '', wanted ?? '');
   if (boxed && system) checkSystem(plan, facts, policy, mismatch);
   checkNetwork(plan, facts, policy, mismatch);
   const cpus = stepOf(plan, 'affinity.set')?.cpus ?? [];

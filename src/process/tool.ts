@@ -11,7 +11,7 @@ const DEADLINE_MS = 10_000;
 const MOST_BYTES = 64 * 1024 * 1024;
 
 export function runTool(
-  role: 'tare-trial' | 'tare-opaque' | 'tare-clear' | 'tare-own' | 'tare-clock',
+  role: 'tare-trial' | 'tare-opaque' | 'tare-clear' | 'tare-own' | 'tare-clock' | 'tare-landlock',
   argv: readonly string[],
   encoding: 'utf8' | 'latin1' = 'utf8',
 ): {status: number | null; stdout: string} {

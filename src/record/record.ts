@@ -141,6 +141,7 @@ export function startedRecord(attempt: Attempt, plan: Plan | null): UsageRecord 
     pattern: plan?.pattern.value ?? null,
     mode: plan?.mode.value ?? null,
     seccomp: plan === null ? null : (stepOf(plan, 'seccomp.load')?.profile ?? null),
+    landlock: plan?.landlock === undefined ? null : {abi: plan.landlock.abi, because: plan.landlock.because},
     image: imageOf(plan),
     limits: plan === null ? null : limitsOf(plan),
     net: NO_USAGE,

@@ -4,6 +4,7 @@ import type {BatchFinding} from '@tare/contract';
 import type {Ability, Controller, ControllerFact, Facts, NetworkFacts, ViewFacts} from '../host/facts.js';
 import type {Pattern} from '../job/job.js';
 import {formatBytes} from '../job/quantity.js';
+import {usesLandlock} from '../plan/landlock.js';
 import {boxObstacle, systemObstacle} from '../plan/mode.js';
 import {networkObstacle} from '../plan/network.js';
 import type {Policy} from '../policy/policy.js';
@@ -64,6 +65,7 @@ export function diagnose(inputs: DoctorInputs): Diagnosis {
       fromAbility('new /proc', facts.newProc, 'no box: a payload would see the processes outside of it'),
       checkBubblewrap(facts),
       checkFilter(facts, policy),
+      checkLandlock(facts, policy),
       checkFuse(facts),
       checkScratch(facts),
       ...(facts.views === null ? [] : [checkViews(facts.views)]),
@@ -394,6 +396,17 @@ function checkFilter({seccomp: {available, how, remedy}}: Facts, {seccomp: {valu
     found: available ? profile : `${profile}; ${how}`,
     costs: 'payloads may make every system call',
     remedy,
+  };
+}
+
+function checkLandlock({landlock: {abi, how, remedy}}: Facts, {seccomp: {value, provenance}}: Policy): Check {
+  const unused = value === 'default' ? '' : `; not used: seccomp is ${value} (${provenance.at})`;
+  return {
+    name: 'Landlock',
+    state: usesLandlock(abi) ? 'ok' : 'limited',
+    found: `${abi === null ? how : `version ${String(abi)}`}${unused}`,
+    costs: 'nothing but mounts keeps payloads from writing to what is read-only',
+    remedy: abi === null || usesLandlock(abi) ? remedy : 'use Linux 5.19 or later',
   };
 }
 

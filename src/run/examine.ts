@@ -20,7 +20,7 @@ import {accountIn, callerIdentity, nameCaller} from '../prepare/identity.js';
 import {jobFiles} from '../files/job-files.js';
 import {NATIVE} from '../process/native.js';
 import {readClock, type ClockFound} from '../process/synchronised.js';
-import {tryView} from '../prepare/trial.js';
+import {askLandlock, tryView} from '../prepare/trial.js';
 import {switchOn} from './kill-switch.js';
 
 /** The machine as an inventory would name it. */
@@ -67,6 +67,7 @@ export async function examineNode(
     scratchDirectory: scratch,
     pinned: [],
     spawn: spawnBriefly,
+    landlock: askLandlock,
     trial: tryView,
     system: true,
     network: true,

@@ -132,6 +132,17 @@ export function goldenFiles(): string[] {
   return [...list(PLANS), ...list(new URL('other/', PLANS))];
 }
 
+/** First release with each version (Documentation/userspace-api/landlock.rst). */
+const LANDLOCK: readonly [readonly [number, number], string][] = [
+  [[5, 13], '1'],
+  [[5, 19], '2'],
+  [[6, 2], '3'],
+  [[6, 7], '4'],
+  [[6, 10], '5'],
+  [[6, 12], '6'],
+  [[6, 15], '7'],
+];
+
 function factsOf(host: string): Facts {
   const root = new URL(`fixtures/hosts/${host}`, ROOT).pathname;
   const access = readAccess(root);
@@ -140,7 +151,8 @@ function factsOf(host: string): Facts {
   const [major, minor] = readFacts(options).kernel.version;
   // as the kernel's releases have it: a captured host cannot be tried
   const hasOverlays = major > 5 || (major === 5 && minor >= 12);
-  return readFacts({...options, trial: () => (hasOverlays ? 'ok' : 'overlay: Operation not permitted')});
+  const landlock = LANDLOCK.findLast(([first]) => major > first[0] || (major === first[0] && minor >= first[1]))?.[1] ?? '0';
+  return readFacts({...options, landlock: () => landlock, trial: () => (hasOverlays ? 'ok' : 'overlay: Operation not permitted')});
 }
 
 /** The same call everywhere: root's jobs run as a pool account, a user's as the user. */

@@ -96,6 +96,7 @@ export function facts(change: Partial<Facts> = {}): Facts {
     newProc: yes,
     bubblewrap: BUBBLEWRAP,
     seccomp: yes,
+    landlock: {abi: 7, queues: true, how: 'a test', remedy: null},
     cpu: {online: [0, 1, 2, 3, 4, 5, 6, 7], allowed: [2, 3, 4, 5], pinned: [], model: 'a CPU', how: 'a test'},
     memory: {totalBytes: 64 * GIB, swapBytes: 4 * GIB, how: 'a test'},
     slot: {memoryLimitBytes: null, memoryDirectory: null, cores: null, processes: null, how: 'the slot’s group'},

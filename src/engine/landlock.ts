@@ -1,0 +1,17 @@
+/** What of the plan's Landlock is for the launch frame (native/README.md, keys `l` and `L`). Pure. */
+
+import type {Plan} from '../schema/generated/plan-1.js';
+
+/** linux/landlock.h: LANDLOCK_ACCESS_FS_WRITE_FILE; _REMOVE_DIR, _REMOVE_FILE, _MAKE_CHAR, _DIR, _REG, _SOCK, _FIFO, _BLOCK, _SYM; _REFER; _TRUNCATE. */
+const WRITE_FILE = 1 << 1;
+const REMOVE_AND_MAKE = 0x1ff0;
+const REFER = 1 << 13;
+const TRUNCATE = 1 << 14;
+
+/** Only writing needs permission. Version 2 has no right to truncate. */
+const rightsOf = (abi: number): number => WRITE_FILE | REMOVE_AND_MAKE | REFER | (abi >= 3 ? TRUNCATE : 0);
+
+export function landlockStrings({landlock}: Plan): string[] {
+  if (landlock?.abi == null) return [];
+  return [`l${rightsOf(landlock.abi).toString(16)}`, ...landlock.writable.map((place) => `L${place}`)];
+}

@@ -1,0 +1,62 @@
+/**
+ * A second wall around what is read-only in a box: the kernel lets its processes write only where the plan has something writable (landlock(7)), also
+ * where a mount that should be read-only is not. init puts it up for all in the box, so nobody in it may mount any more.
+ */
+
+import type {Facts} from '../host/facts.js';
+import {liesIn} from '../policy/glob.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import {stepOf, stepsOf} from './step.js';
+
+/** Where POSIX message queues have their file system: without a place none could be opened. */
+export const QUEUES = '/dev/mqueue';
+/** The first that lets a file be renamed into another directory (LANDLOCK_ACCESS_FS_REFER, Linux 5.19). */
+const LEAST_ABI = 2;
+
+/** Whether the version is of use. */
+export const usesLandlock = (abi: number | null): boolean => abi !== null && abi >= LEAST_ABI;
+
+/** @returns undefined where there is no box */
+export function planLandlock(plan: Pick<Plan, 'engine' | 'steps'>, {abi, queues, how}: Facts['landlock']): Plan['landlock'] {
+  if (plan.engine.name === 'none') return undefined;
+  const writable = writableIn(plan);
+  const obstacle = obstacleTo(plan, writable);
+  const none = (because: string): Plan['landlock'] => ({abi: null, writable: [], because});
+  if (obstacle !== null) return none(obstacle);
+  if (abi === null) return none(how);
+  if (!usesLandlock(abi)) return none(`version ${String(abi)} lets no file be renamed into another directory`);
+  return {abi, writable: [...writable, ...(queues ? [QUEUES] : [])], because: 'what is read-only stays so where a mount does not'};
+}
+
+/** What in the box could not be done any more. */
+function obstacleTo({engine, steps}: Pick<Plan, 'engine' | 'steps'>, writable: readonly string[]): string | null {
+  const plan = {steps} as Plan;
+  if (engine.name !== 'bubblewrap') return 'services of a small machine make mounts';
+  const profile = stepOf(plan, 'seccomp.load')?.profile ?? 'unconfined';
+  if (profile !== 'default') return `the filter on system calls is ${profile}: a payload may make mounts`;
+  if (stepOf(plan, 'view.enter') !== undefined) return 'applications mount views of their own';
+  if (writable.includes('/')) return 'all of the box’s files are a writable view';
+  if (stepOf(plan, 'payload.execute')?.tasks !== undefined) return 'tasks come from outside, and have to look into each other (ptrace(2))';
+  return null;
+}
+
+/** The outermost places in the box that something can be written to. */
+function writableIn({steps}: Pick<Plan, 'steps'>): string[] {
+  const covers = stepsOf({steps} as Plan, 'mount.readonly').map(({destination}) => destination);
+  const all = steps.flatMap((step) => {
+    switch (step.op) {
+      case 'mount.bind':
+        return step.options.includes('ro') ? [] : [step.destination];
+      case 'mount.tmpfs':
+        return covers.includes(step.destination) ? [] : [step.destination];
+      // of these some is read-only, and devices are not
+      case 'mount.dev':
+      case 'mount.proc':
+        return [step.destination];
+      default:
+        return [];
+    }
+  });
+  const places = [...new Set(all)];
+  return places.filter((place) => !places.some((other) => other !== place && liesIn(place, other)));
+}

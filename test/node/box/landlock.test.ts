@@ -1,0 +1,174 @@
+/** The second wall around what is read-only in a box: it has to stand where the mount does not, and to be in nobody's way. */
+
+import {execFileSync, spawnSync} from 'node:child_process';
+import {chmodSync, closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {expect} from 'chai';
+import type {JobDocument} from '../../../src/schema/generated/job-1.js';
+import type {UsageRecord} from '../../../src/record/record.js';
+import {need} from '../../support/need.js';
+import {patience} from '../../support/pace.js';
+import {below, bin, ending, isRoot, program, ROLES, Site, until} from '../../support/tare.js';
+
+const version = Number(spawnSync(bin('tare'), ['tare-landlock', 'version'], {argv0: '/proc/self/fd/tool', encoding: 'utf8'}).stdout);
+const hasWall = version >= 2;
+const python = program('python3');
+
+/** mount(2): what a place in the box lies in may be written to from now on; whoever would do so has broken out of the box, or found a hole in the kernel. */
+function makeWritable(pid: number, place: string): void {
+  const points = readFileSync(`/proc/${String(pid)}/mountinfo`, 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '')
+    .filter((point) => point === '/' || place === point || place.startsWith(`${point}/`));
+  const [point = '/'] = points.sort((a, b) => b.length - a.length);
+  const [remount, bind] = [32, 4096];
+  const call = `import ctypes, os; libc = ctypes.CDLL(None, use_errno=True)
+if libc.mount(None, ${JSON.stringify(point)}.encode(), None, ${String(remount | bind)}, None): raise OSError(ctypes.get_errno(), 'mount')`;
+  execFileSync('nsenter', ['--target', String(pid), '--mount', '--', python ?? 'python3', '-I', '-c', call]);
+}
+
+/** Waits to be told, then tries to write to the directory, in all ways that need different rights, and says which went through. */
+const tries = (kept: string): string => `
+  echo ready; while [ ! -e go ]; do sleep 0.05; done; cd ${kept}
+  for do in 'echo x >new' 'echo x >>old' ': >old' 'mkdir d' 'rm there' 'mv old other' 'ln -s x link' 'mkfifo pipe'  "ln old twin"; do
+    (eval "$do") 2>/tmp/why && echo "$do" || grep -q 'Permission denied' /tmp/why || cat /tmp/why
+  done`;
+
+for (const role of ROLES) {
+  describe(`Landlock, ${role}`, function () {
+    this.timeout(patience(60_000));
+    let site: Site;
+    before(() => {
+      // where a box sees the site's directory as it is, read-only
+      site = new Site(role, isRoot ? '/var/lib' : undefined);
+    });
+    after(() => {
+      site.remove();
+    });
+    afterEach(() => {
+      expect(site.leftovers()).to.deep.equal([]);
+    });
+
+    /** What goes through when a mount of the box's is not read-only any more. */
+    async function broken(argv: (script: string) => string[], seccomp: string): Promise<{told: string[]; record: UsageRecord}> {
+      const kept = join(site.directory, 'kept');
+      mkdirSync(kept);
+      for (const name of ['old', 'there']) writeFileSync(join(kept, name), '');
+      for (const path of [kept, join(kept, 'old')]) chmodSync(path, 0o777);
+      const copy = join(site.directory, 'spool/copy.json');
+      const child = site.start(['run', '--policy', site.policy({seccomp}), '--record', copy, ...argv(tries(kept))]);
+      try {
+        let output = '';
+        child.stdout?.on('data', (text: Buffer) => (output += text.toString()));
+        const ended = ending(child);
+        child.stdin?.end();
+        await until('the payload', () => output.includes('ready'));
+        const init = below(child.pid ?? 0).find(({comm}) => comm === 'tare-init');
+        makeWritable(init?.pid ?? 0, kept);
+        writeFileSync(join(site.work, 'go'), '');
+        const {code, stdout} = await ended;
+        expect(code).to.equal(0);
+        const told = stdout.split('\n').map((line) => line.replace(/^one: /, ''));
+        return {told: told.filter((line) => line !== '' && line !== 'ready'), record: JSON.parse(readFileSync(copy, 'utf8')) as UsageRecord};
+      } finally {
+        for (const path of [kept, copy, join(site.work, 'go')]) rmSync(path, {recursive: true, force: true});
+      }
+    }
+    const alone = (script: string): string[] => ['--', '/bin/sh', '-c', `${script}; true`];
+    const several = (script: string): string[] => [
+      site.job({applications: [{name: 'one', command: ['/bin/sh', '-c', `${script}; true`]}]} satisfies Partial<JobDocument>),
+    ];
+
+    for (const [pattern, argv] of [
+      ['ulimit++', alone],
+      ['quotas++', several],
+    ] as const)
+      it(`${pattern}: a mount that is not read-only any more lets nothing be written`, async function () {
+        need(this, isRoot && python !== null, 'root changes a mount of the box, with Python');
+        need(this, hasWall, 'the kernel has no Landlock of version 2');
+        const {told, record} = await broken(argv, 'default');
+        // version 2 has no right to truncate
+        expect(told).to.deep.equal(version < 3 ? [': >old'] : []);
+        expect(record).to.include({pattern});
+        expect(record.landlock).to.deep.equal({abi: version, because: 'what is read-only stays so where a mount does not'});
+      });
+
+    it('without it such a mount is all that was in the way', async function () {
+      need(this, isRoot && python !== null, 'root changes a mount of the box, with Python');
+      const {told, record} = await broken(alone, 'unconfined');
+      expect(told.slice(0, 8)).to.deep.equal(['echo x >new', 'echo x >>old', ': >old', 'mkdir d', 'rm there', 'mv old other', 'ln -s x link', 'mkfifo pipe']);
+      expect(record.landlock).to.deep.equal({abi: null, because: 'the filter on system calls is unconfined: a payload may make mounts'});
+    });
+
+    it('a payload writes where it could without it', async function () {
+      need(this, python !== null, 'Python is not installed');
+      // between directories, to a file outside that it has open, to a queue, in its own Landlock
+      writeFileSync(
+        join(site.work, 'payload.py'),
+        `import ctypes, os, tempfile
+libc = ctypes.CDLL(None, use_errno=True)
+os.makedirs('a/b'); open('a/f', 'w').write('x'); os.rename('a/f', 'a/b/f'); os.link('a/b/f', 'f'); os.truncate('f', 0)
+for place in '/tmp', '/var/tmp', '/dev/shm': tempfile.TemporaryFile(dir=place).write(b'x')
+open('/proc/self/comm', 'w').write('renamed'); open('/dev/null', 'w').write('x')
+print('again', file=open('/dev/stdout', 'a')); print('and again', file=open('/proc/self/fd/1', 'a'))
+pipe = os.pipe(); os.write(os.open(f'/proc/self/fd/{pipe[1]}', os.O_WRONLY), b'x')
+queue = libc.mq_open(b'/tare', os.O_CREAT | os.O_RDWR, 0o600, None); print(queue >= 0, libc.mq_unlink(b'/tare'))
+rights = ctypes.c_uint64(2); ruleset = libc.syscall(444, ctypes.byref(rights), 8, 0)
+print(ruleset < 0 or libc.syscall(446, ruleset, 0))
+try: open('f', 'w'); print('open')
+except PermissionError: print('closed by itself')
+`,
+      );
+      const out = join(site.directory, 'out');
+      const file = openSync(out, 'a');
+      if (isRoot) chmodSync(out, 0o666);
+      try {
+        const {code, stderr} = await site.run(['--', python ?? '', 'payload.py'], {stdio: ['pipe', file, 'pipe']});
+        expect(code, stderr).to.equal(0);
+        expect(readFileSync(out, 'utf8').split('\n').slice(0, 3)).to.deep.equal(['again', 'and again', 'True 0']);
+        if (version > 0) expect(readFileSync(out, 'utf8')).to.match(/\n0\nclosed by itself\n$/);
+      } finally {
+        closeSync(file);
+        for (const path of [out, join(site.work, 'a'), join(site.work, 'f')]) rmSync(path, {recursive: true, force: true});
+      }
+    });
+
+    it('applications look into each other', async function () {
+      need(this, program('gdb') !== null && python !== null, 'gdb and Python are not installed');
+      writeFileSync(
+        join(site.work, 'look.py'),
+        `import ctypes, os, time
+pid = 0
+for again in range(1000):
+    pid = next((int(each) for each in os.listdir('/proc') if each.isdigit() and 'sleep\\x001234.5' in open(f'/proc/{each}/cmdline').read()), 0)
+    if pid: break
+    time.sleep(0.05)
+class iovec(ctypes.Structure): _fields_ = [('base', ctypes.c_void_p), ('size', ctypes.c_size_t)]
+start = int(next(line for line in open(f'/proc/{pid}/maps') if ' rw-p ' in line).split('-')[0], 16)
+here = iovec(ctypes.addressof(ctypes.create_string_buffer(8)), 8)
+print('read', ctypes.CDLL(None).process_vm_readv(pid, ctypes.byref(here), 1, ctypes.byref(iovec(start, 8)), 1, 0), flush=True)
+os.system(f'gdb -nx -batch -p {pid} -ex "print 6 * 7" 2>/dev/null')
+os.kill(pid, 9)
+`,
+      );
+      const job = site.job({
+        applications: [
+          {name: 'seen', command: ['/bin/sleep', '1234.5']},
+          {name: 'looks', command: [python ?? '', 'look.py']},
+        ],
+      });
+      const {stdout, stderr, record} = await site.run([job]);
+      expect(stdout, stderr).to.match(/^looks: read 8$/m).and.match(/^looks: \$1 = 42$/m);
+      if (hasWall) expect(record.landlock?.abi).to.equal(version);
+    });
+
+    it('with pilot a payload makes boxes of its own', async function () {
+      const bwrap = program('bwrap');
+      need(this, bwrap !== null, 'bubblewrap is not installed');
+      const nested = [bwrap ?? '', '--unshare-user', '--ro-bind', '/', '/', '--tmpfs', '/tmp', '--', '/bin/sh', '-c', 'echo x >/tmp/x && cat /tmp/x'];
+      const {stdout, stderr, record} = await site.run(['--', ...nested], {policy: {seccomp: 'pilot'}});
+      expect(stdout, stderr).to.equal('x\n');
+      expect(record.landlock).to.deep.equal({abi: null, because: 'the filter on system calls is pilot: a payload may make mounts'});
+    });
+  });
+}
