@@ -107,6 +107,7 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     [bind('/home/{box}/x', ['rw']), ['--bind', '/home/{box}/x', '/d']],
     [{op: 'mount.proc', destination: '/proc', because}, ['--proc', '/proc']],
     [{op: 'mount.dev', destination: '/dev', because}, ['--dev', '/dev']],
+    [{op: 'mount.dev', destination: '/dev', queues: '/dev/mqueue', because}, ['--dev', '/dev', '--mqueue', '/dev/mqueue']],
     [{op: 'mount.readonly', destination: '/dev', because}, ['--remount-ro', '/dev']],
     [
       {op: 'mount.tmpfs', destination: '/t', mode: '1777', sizeBytes: null, because},
@@ -438,7 +439,7 @@ describe('the launch frame', () => {
     const known = [...readme.matchAll(/^\| `(.)` \|/gm)].map(([, key]) => key);
     expect(known).to.include.members(['E', 'J', 'j', 'U', 'O', 'C', 'a', 'v', 'e', 'u', 'd', 'r', 'p']);
     const used = new Set(strings(full, {joins: {engine: ['/e'], payload: ['/p'], applications: []}}).map((text) => text[0]));
-    expect([...used].sort()).to.deep.equal(['C', 'E', 'J', 'O', 'T', 'U', 'd', 'e', 'j', 'p', 'r', 'u', 'v']);
+    expect([...used].sort()).to.deep.equal(['C', 'E', 'J', 'L', 'O', 'T', 'U', 'd', 'e', 'j', 'l', 'p', 'r', 'u', 'v']);
     for (const key of used) expect(known).to.include(key);
   });
 

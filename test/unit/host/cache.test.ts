@@ -4,8 +4,12 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {askVersion} from '../../../src/host/bubblewrap.js';
 import {openCache} from '../../../src/host/cache.js';
+import {readLandlock} from '../../../src/host/landlock.js';
+import {readStatus} from '../../../src/host/status.js';
+import {memoryTree} from './memory-tree.js';
 
 const UID = process.getuid?.() ?? 0;
+const STATUS = {...readStatus(memoryTree({})), filtered: false};
 
 describe('the cache of facts', () => {
   let directory: string;
@@ -65,6 +69,40 @@ describe('the cache of facts', () => {
     cache.put('a', '1');
     cache.save();
     expect(cache.get('a')).to.equal('1');
+  });
+
+  it('saves a second question about Landlock, also where there is none, until a filter is on', () => {
+    const read = (said: string, filtered: boolean) => {
+      const cache = openCache(file, 'boot-1', UID);
+      const answers = [said, said].map((answer) => {
+        let asked = false;
+        const ask = () => {
+          asked = true;
+          return answer;
+        };
+        const {abi} = readLandlock(memoryTree({}), {...STATUS, filtered}, ask, cache);
+        return [abi, asked];
+      });
+      cache.save();
+      return answers;
+    };
+    expect(read('7\n', false)).to.deep.equal([
+      [7, true],
+      [7, false],
+    ]);
+    expect(read('0\n', true)).to.deep.equal([
+      [null, true],
+      [null, false],
+    ]);
+    expect(read('3\n', false)[0]).to.deep.equal([7, false]);
+  });
+
+  it('does not keep that Landlock could not be asked for', () => {
+    const cache = openCache(file, 'boot-1', UID);
+    const read = (ask?: () => string | null) => readLandlock(memoryTree({'/proc/filesystems': 'nodev\tmqueue\n'}), STATUS, ask, cache);
+    expect(read(() => null)).to.include({abi: null, queues: true, how: 'landlock_create_ruleset(2) could not be tried'});
+    expect(read()).to.include({abi: null, how: 'it was not asked for'});
+    expect(read(() => '4')).to.include({abi: 4, remedy: null});
   });
 
   it('saves a second start of bubblewrap, until the file changes', () => {

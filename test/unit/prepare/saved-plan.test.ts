@@ -127,6 +127,12 @@ describe('a saved plan', () => {
   });
 
   const tampered: [title: string, make: (saved: Plan) => Plan, says: string][] = [
+    ['no Landlock', ({landlock: _, ...saved}) => saved, 'what Landlock lets it write to'],
+    [
+      'a Landlock that lets it write anywhere',
+      (saved) => ({...saved, landlock: {abi: 7, writable: ['/'], because: 'what is read-only stays so where a mount does not'}}),
+      'what Landlock lets it write to',
+    ],
     [
       'groups of another parent',
       (saved) => change(saved, 'cgroup.create', ({directory}) => ({directory: directory.replace(SLOT, '/sys/fs/cgroup/other')})),

@@ -266,6 +266,8 @@ describe('the started record', () => {
     expect(record.user).to.include({local: 'atlas001', uid: 1001, vo: 'atlas', global: null});
     expect(record.host).to.deep.equal({node: 'wn001', bootId: '5f3c', kernel: '6.1.0', cpuModel: 'a CPU', tareVersion: '0.1.0'});
     expect(record.outcome).to.equal(RUNNING);
+    expect(record.landlock).to.deep.equal({abi: 7, because: 'what is read-only stays so where a mount does not'});
+    expect(startedRecord(attempt, plan({policy: {mode: 'observe'}})).landlock).to.equal(null);
     for (const part of [record.net, record.time]) for (const [name, value] of Object.entries(part)) expect(value, name).to.equal(null);
     const {because: _, ...memory} = made.limits.memory;
     expect(record.limits?.memory).to.deep.equal(memory);

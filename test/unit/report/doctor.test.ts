@@ -125,6 +125,19 @@ describe('the doctor', () => {
     expect(lacking.healthy).to.equal(true);
   });
 
+  it('says which Landlock the kernel has, and where it is not used', () => {
+    const found = (abi: number | null, policy: Partial<Policy> = {}) => {
+      const landlock = {abi, queues: true, how: 'none here', remedy: abi === null ? 'another kernel' : null};
+      const diagnosed = diagnose({facts: {...factsOf('el9-v2-condor24'), landlock}, policy: {...BUILTIN, ...policy}, tools: TOOLS});
+      expect(diagnosed.healthy).to.equal(true);
+      return diagnosed.checks.find(({name}) => name === 'Landlock');
+    };
+    expect(found(7)).to.include({state: 'ok', found: 'version 7', remedy: null});
+    expect(found(7, {seccomp: written('pilot')})).to.include({state: 'ok', found: 'version 7; not used: seccomp is pilot (site.yaml:/x)'});
+    expect(found(1)).to.include({state: 'limited', found: 'version 1', remedy: 'use Linux 5.19 or later'});
+    expect(found(null)).to.include({state: 'limited', found: 'none here', remedy: 'another kernel'});
+  });
+
   it('finds a node ill when the policy requires what it does not have', () => {
     const kernel = {...BUILTIN.enforcement, memory: written('kernel' as const)};
     const cases: [Partial<Policy>, RegExp][] = [
