@@ -52,6 +52,10 @@ function degradedRows({degraded}: Plan): string[][] {
   ];
 }
 
+function landlockRow({landlock}: Plan): string[][] {
+  return landlock === undefined ? [] : [['Landlock', landlock.abi === null ? 'none' : `version ${String(landlock.abi)}`, landlock.because]];
+}
+
 /** The plan as titled tables; the caller lays them out. */
 export function explainPlan(plan: Plan): ExplainedSection[] {
   const sections: ExplainedSection[] = [
@@ -62,6 +66,7 @@ export function explainPlan(plan: Plan): ExplainedSection[] {
         ['pattern', plan.pattern.value, plan.pattern.because],
         ['mode', plan.mode.value, plan.mode.because],
         ['engine', plan.engine.version === null ? plan.engine.name : `${plan.engine.name} ${plan.engine.version}`, plan.engine.because],
+        ...landlockRow(plan),
         ['rule', plan.rule ?? 'none', plan.rule === null ? 'no rule of the policy matches' : 'the first rule that matches'],
         ...(plan.slot.name === null ? [] : [['slot', plan.slot.name, 'as the batch system calls it']]),
         ['runs as', plan.job.user ?? 'the caller', stepsOf(plan, 'identity.take')[0]?.because ?? 'the caller'],
@@ -87,7 +92,7 @@ export function explainPlan(plan: Plan): ExplainedSection[] {
   ];
   if (plan.observed !== undefined) sections.push(observedSection(plan.observed));
   add(sections, 'Control groups', ['step', 'where', 'value', 'why'], plan.steps.flatMap(groupRow));
-  add(sections, 'Box', ['step', 'what', 'why'], [...plan.steps.flatMap(boxRow), ...landlockRow(plan)]);
+  add(sections, 'Box', ['step', 'what', 'why'], plan.steps.flatMap(boxRow));
   add(sections, 'Mounts', ['destination', 'source', 'options', 'why'], plan.steps.flatMap(mountRow));
   add(
     sections,
@@ -189,10 +194,6 @@ function groupRow(step: Step): string[][] {
   return [];
 }
 
-function landlockRow({landlock}: Plan): string[][] {
-  return landlock === undefined ? [] : [['Landlock', landlock.abi === null ? 'none' : `version ${String(landlock.abi)}`, landlock.because]];
-}
-
 function boxRow(step: Step): string[][] {
   switch (step.op) {
     case 'namespace.unshare':
@@ -292,10 +293,7 @@ function mountRow(step: Step): string[][] {
     case 'mount.proc':
       return [[step.destination, 'proc', 'new', step.because]];
     case 'mount.dev':
-      return [
-        [step.destination, 'dev', 'new', step.because],
-        ...(step.queues === undefined ? [] : [[step.queues, 'mqueue', 'new', 'POSIX message queues']]),
-      ];
+      return [[step.destination, 'dev', step.queues === undefined ? 'new' : 'new, message queues', step.because]];
     case 'mount.sys':
       return [[step.destination, 'sysfs', 'new', step.because]];
     case 'mount.cover':

@@ -1,18 +1,19 @@
 /** The second wall around what is read-only in a box: it has to stand where the mount does not, and to be in nobody's way. */
 
-import {execFileSync, spawnSync} from 'node:child_process';
-import {chmodSync, closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {execFileSync, spawn, spawnSync} from 'node:child_process';
+import {chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import type {JobDocument} from '../../../src/schema/generated/job-1.js';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {below, bin, ending, isRoot, program, ROLES, Site, until} from '../../support/tare.js';
+import {below, bin, ending, installed, isRoot, program, ROLES, Site, until} from '../../support/tare.js';
 
 const version = Number(spawnSync(bin('tare'), ['tare-landlock', 'version'], {argv0: '/proc/self/fd/tool', encoding: 'utf8'}).stdout);
 const hasWall = version >= 2;
 const python = program('python3');
+const WITHOUT_SYSTEM_CALLS = join(installed(), 'test/support/without-syscalls.py');
 
 /** mount(2): what a place in the box lies in may be written to from now on; whoever would do so has broken out of the box, or found a hole in the kernel. */
 function makeWritable(pid: number, place: string): void {
@@ -45,6 +46,24 @@ const tries = (kept: string): string => `
   for do in ${WRITES.map((write) => `'${write}'`).join(' ')}; do
     (eval "$do") 2>/tmp/why && echo "$do" || grep -q 'Permission denied' /tmp/why || cat /tmp/why
   done`;
+
+/** Reads the memory of a `sleep`, traces it, and ends it. */
+const LOOK = `import ctypes, os, time
+libc = ctypes.CDLL(None)
+for again in range(1000):
+    pid = next((int(each) for each in os.listdir('/proc') if each.isdigit() and 'sleep\\x001234.5' in open(f'/proc/{each}/cmdline').read()), 0)
+    if pid: break
+    time.sleep(0.05)
+class iovec(ctypes.Structure): _fields_ = [('base', ctypes.c_void_p), ('size', ctypes.c_size_t)]
+start = int(next(line for line in open(f'/proc/{pid}/maps') if ' rw-p ' in line).split('-')[0], 16)
+here = iovec(ctypes.addressof(ctypes.create_string_buffer(8)), 8)
+print('read', libc.process_vm_readv(pid, ctypes.byref(here), 1, ctypes.byref(iovec(start, 8)), 1, 0), flush=True)
+print('traced', libc.ptrace(16, pid, 0, 0), os.waitpid(pid, 0x40000000)[0] == pid, libc.ptrace(17, pid, 0, 0), flush=True)
+os.kill(pid, 9)
+`;
+/** Where Yama lets a process trace its descendants only, nobody looks into another one anyway. */
+const YAMA = '/proc/sys/kernel/yama/ptrace_scope';
+const mayTrace = !existsSync(YAMA) || readFileSync(YAMA, 'utf8').trim() === '0';
 
 for (const role of ROLES) {
   describe(`Landlock, ${role}`, function () {
@@ -115,6 +134,31 @@ for (const role of ROLES) {
       expect(record.landlock).to.deep.equal({abi: null, because: 'the filter on system calls is unconfined: a payload may make mounts'});
     });
 
+    it('a kernel that has none runs the job, and the record says so', async function () {
+      need(this, python !== null, 'Python is not installed');
+      const copy = join(site.directory, 'spool/copy.json');
+      const create = '444';
+      const argv = [
+        WITHOUT_SYSTEM_CALLS,
+        create,
+        bin('tare'),
+        'run',
+        '--policy',
+        site.policy(),
+        '--record',
+        copy,
+        '--',
+        '/bin/echo',
+        'ran',
+      ];
+      const {stdout, stderr} = await ending(spawn(python ?? '', argv, {cwd: site.work, ...site.credentials}));
+      expect(stdout, stderr).to.equal('ran\n');
+      const {landlock, flags} = JSON.parse(readFileSync(copy, 'utf8')) as UsageRecord;
+      rmSync(copy);
+      expect(landlock).to.deep.equal({abi: null, because: 'landlock_create_ruleset(2): the kernel has no Landlock'});
+      expect(flags).not.to.include('unfiltered');
+    });
+
     it('a payload writes where it could without it', async function () {
       need(this, python !== null, 'Python is not installed');
       // between directories, to a file outside that it has open, to a queue, in its own Landlock
@@ -149,23 +193,8 @@ except PermissionError: print('closed by itself')
     });
 
     it('applications look into each other', async function () {
-      need(this, python !== null, 'Python is not installed');
-      writeFileSync(
-        join(site.work, 'look.py'),
-        `import ctypes, os, time
-libc = ctypes.CDLL(None)
-for again in range(1000):
-    pid = next((int(each) for each in os.listdir('/proc') if each.isdigit() and 'sleep\\x001234.5' in open(f'/proc/{each}/cmdline').read()), 0)
-    if pid: break
-    time.sleep(0.05)
-class iovec(ctypes.Structure): _fields_ = [('base', ctypes.c_void_p), ('size', ctypes.c_size_t)]
-start = int(next(line for line in open(f'/proc/{pid}/maps') if ' rw-p ' in line).split('-')[0], 16)
-here = iovec(ctypes.addressof(ctypes.create_string_buffer(8)), 8)
-print('read', libc.process_vm_readv(pid, ctypes.byref(here), 1, ctypes.byref(iovec(start, 8)), 1, 0), flush=True)
-print('traced', libc.ptrace(16, pid, 0, 0), os.waitpid(pid, 0x40000000)[0] == pid, libc.ptrace(17, pid, 0, 0), flush=True)
-os.kill(pid, 9)
-`,
-      );
+      need(this, python !== null && mayTrace, 'Python is not installed, or Yama lets nobody trace');
+      writeFileSync(join(site.work, 'look.py'), LOOK);
       const job = site.job({
         applications: [
           {name: 'seen', command: ['/bin/sleep', '1234.5']},
@@ -177,6 +206,20 @@ os.kill(pid, 9)
         .to.match(/^looks: read 8$/m)
         .and.match(/^looks: traced 0 True 0$/m);
       if (hasWall) expect(record.landlock?.abi).to.equal(version);
+    });
+
+    it('what joins by tare exec looks into the payload', async function () {
+      need(this, python !== null && mayTrace, 'Python is not installed, or Yama lets nobody trace');
+      writeFileSync(join(site.work, 'look.py'), LOOK);
+      const file = site.policy();
+      const child = site.start(['run', '--policy', file, '--', '/bin/sh', '-c', 'echo up; exec sleep 1234.5']);
+      const end = ending(child);
+      await new Promise((resolve) => child.stdout?.once('data', resolve));
+      const [{id} = {id: ''}] = JSON.parse((await site.command(['ps', '--json', '--policy', file])).stdout) as {id: string}[];
+      const {stdout, stderr} = await site.command(['exec', id, '--policy', file, '--', python ?? '', 'look.py']);
+      child.kill();
+      await end;
+      expect(stdout, stderr).to.equal('read 8\ntraced 0 True 0\n');
     });
 
     it('with pilot a payload makes boxes of its own', async function () {
