@@ -29,9 +29,8 @@ export function planLandlock(plan: Pick<Plan, 'engine' | 'steps'>, {abi, queues,
 }
 
 /** What in the box could not be done any more. */
-function obstacleTo({engine, steps}: Pick<Plan, 'engine' | 'steps'>, writable: readonly string[]): string | null {
-  const plan = {steps} as Plan;
-  if (engine.name !== 'bubblewrap') return 'services of a small machine make mounts';
+function obstacleTo(plan: Pick<Plan, 'engine' | 'steps'>, writable: readonly string[]): string | null {
+  if (plan.engine.name !== 'bubblewrap') return 'services of a small machine make mounts';
   const profile = stepOf(plan, 'seccomp.load')?.profile ?? 'unconfined';
   if (profile !== 'default') return `the filter on system calls is ${profile}: a payload may make mounts`;
   if (stepOf(plan, 'view.enter') !== undefined) return 'applications mount views of their own';
@@ -41,9 +40,9 @@ function obstacleTo({engine, steps}: Pick<Plan, 'engine' | 'steps'>, writable: r
 }
 
 /** The outermost places in the box that something can be written to. */
-function writableIn({steps}: Pick<Plan, 'steps'>): string[] {
-  const covers = stepsOf({steps} as Plan, 'mount.readonly').map(({destination}) => destination);
-  const all = steps.flatMap((step) => {
+function writableIn(plan: Pick<Plan, 'steps'>): string[] {
+  const covers = stepsOf(plan, 'mount.readonly').map(({destination}) => destination);
+  const all = plan.steps.flatMap((step) => {
     switch (step.op) {
       case 'mount.bind':
         return step.options.includes('ro') ? [] : [step.destination];

@@ -6,12 +6,12 @@ export type Step = Plan['steps'][number];
 export type StepOf<Op extends Step['op']> = Extract<Step, {op: Op}>;
 
 /** All steps of one kind, in order. */
-export function stepsOf<Op extends Step['op']>(plan: Plan, op: Op): StepOf<Op>[] {
+export function stepsOf<Op extends Step['op']>(plan: Pick<Plan, 'steps'>, op: Op): StepOf<Op>[] {
   return plan.steps.filter((step): step is StepOf<Op> => step.op === op);
 }
 
 /** The only step of a kind, or undefined. */
-export function stepOf<Op extends Step['op']>(plan: Plan, op: Op): StepOf<Op> | undefined {
+export function stepOf<Op extends Step['op']>(plan: Pick<Plan, 'steps'>, op: Op): StepOf<Op> | undefined {
   return stepsOf(plan, op)[0];
 }
 

@@ -28,7 +28,7 @@ if libc.mount(None, ${JSON.stringify(point)}.encode(), None, ${String(remount | 
   execFileSync('nsenter', ['--target', String(pid), '--mount', '--', python ?? 'python3', '-I', '-c', call]);
 }
 
-/** Waits to be told, then tries to write to the directory, in all ways that need different rights, and says which went through. */
+/** Each takes another right. */
 const WRITES = [
   'echo x >new',
   'echo x >>old',
@@ -41,6 +41,7 @@ const WRITES = [
   'ln -s x link',
   'mkfifo pipe',
 ];
+/** Waits to be told, then tries to write to the directory, in all ways that need different rights, and says which went through. */
 const tries = (kept: string): string => `
   echo ready; while [ ! -e go ]; do sleep 0.05; done; cd ${kept}
   for do in ${WRITES.map((write) => `'${write}'`).join(' ')}; do
