@@ -51,8 +51,11 @@ const tries = (kept: string): string => `
 /** Reads the memory of a `sleep`, traces it, and ends it. */
 const LOOK = `import ctypes, os, time
 libc = ctypes.CDLL(None)
+def sleeps(pid):
+    try: return 'sleep\\x001234.5' in open(f'/proc/{pid}/cmdline').read()
+    except OSError: return False # it has ended meanwhile
 for again in range(1000):
-    pid = next((int(each) for each in os.listdir('/proc') if each.isdigit() and 'sleep\\x001234.5' in open(f'/proc/{each}/cmdline').read()), 0)
+    pid = next((int(each) for each in os.listdir('/proc') if each.isdigit() and sleeps(each)), 0)
     if pid: break
     time.sleep(0.05)
 class iovec(ctypes.Structure): _fields_ = [('base', ctypes.c_void_p), ('size', ctypes.c_size_t)]
