@@ -20,7 +20,7 @@ const LIMITS = {memory: '256MiB', processes: 100, wallTime: '60s'};
 /** An attack says how long it takes on a machine that is not emulated. */
 const limitsOf = ({limits = {}}: Attack): typeof limits => {
   const {wallTime, ...others} = {...LIMITS, ...limits};
-  return {...others, wallTime: `${patience(parseInt(wallTime))}s`};
+  return {...others, wallTime: `${patience(parseInt(String(wallTime)))}s`};
 };
 /** Until a wrapper that does not end is killed. */
 const SECONDS = 150;
