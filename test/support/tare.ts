@@ -10,6 +10,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  type Dirent,
   readFileSync,
   renameSync,
   rmSync,
@@ -218,7 +219,7 @@ export function ending(child: ChildProcess): Promise<{code: number | null; signa
 export function groups(): string[] {
   const found: string[] = [];
   const search = (directory: string, depth: number): void => {
-    for (const entry of readdirSync(directory, {withFileTypes: true})) {
+    for (const entry of entriesOf(directory)) {
       if (!entry.isDirectory()) continue;
       const path = join(directory, entry.name);
       if (/^tare-[0-9a-f]+$/.test(entry.name)) found.push(path);
@@ -227,6 +228,16 @@ export function groups(): string[] {
   };
   if (existsSync('/sys/fs/cgroup')) search('/sys/fs/cgroup', 5);
   return found;
+}
+
+/** None where it has just been removed. */
+function entriesOf(directory: string): Dirent[] {
+  try {
+    return readdirSync(directory, {withFileTypes: true});
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 export interface ProcessEntry {

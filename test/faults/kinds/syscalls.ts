@@ -140,7 +140,10 @@ async function attach(scene: Scene, options: readonly string[]): Promise<void> {
   const tracer = spawn('strace', [...options, '-p', String(pid)], {stdio: 'ignore'});
   for (const end = Date.now() + patience(5000); Date.now() < end && !isTraced(pid);) await sleep(3);
   signal(pid, 'SIGCONT');
+  // at times it stays when what it traced is gone
+  const looking = setInterval(() => scene.ended !== null && tracer.kill('SIGKILL'), patience(1000));
   await new Promise((resolve) => tracer.on('close', resolve).on('error', resolve));
+  clearInterval(looking);
 }
 
 function isTraced(pid: number): boolean {
