@@ -102,7 +102,7 @@ static void reap(struct front *front)
 	pid_t pid;
 	int status;
 
-	while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
+	while ((pid = wait_any(&status, 0, &usage)) > 0) {
 		box_reaped(front, pid, status, &usage);
 		if (pid == front->talk.pid)
 			talk_reaped(front, status);

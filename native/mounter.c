@@ -10,6 +10,7 @@
 #include "identity.h"
 #include "sig.h"
 #include "util.h"
+#include "wait.h"
 #include "view.h"
 
 #include <errno.h>
@@ -151,7 +152,7 @@ static void reap(struct mounter *mounter)
 {
 	int status;
 
-	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+	for (pid_t pid; (pid = wait_any(&status, 0, NULL)) > 0;) {
 		if (pid != mounter->pid)
 			continue;
 		mounter->pid = 0;

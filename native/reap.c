@@ -161,7 +161,7 @@ bool reap(struct reaper *reaper, int flags, bool killing)
 	pid_t pid;
 	int status;
 
-	while ((pid = wait4(-1, &status, WNOHANG | flags, &usage)) > 0) {
+	while ((pid = wait_any(&status, flags, &usage)) > 0) {
 		reaper->dead += !WIFSTOPPED(status);
 		reaper->reaped(reaper->context, pid, status, &usage, killing);
 	}

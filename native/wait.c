@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -103,4 +104,14 @@ int wait_for(struct pollfd *ready, size_t count, int timeout_ms, sigmask mask)
 	if (found < 0 && errno != EINTR)
 		return blindly(ready, count);
 	return found < 0 ? 0 : found;
+}
+
+pid_t wait_any(int *status, int flags, struct rusage *usage)
+{
+	pid_t pid;
+
+	do
+		pid = wait4(-1, status, WNOHANG | flags, usage);
+	while (pid < 0 && errno == EINTR);
+	return pid;
 }
