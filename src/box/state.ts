@@ -311,10 +311,11 @@ export function namesIn(directory: string): string[] {
   }
 }
 
-/** Removes the folder of a live box: the last thing, since a brain that follows reads it. */
+/** Removes the folder of a live box: the last thing, since a brain that follows reads it; and of it the state last. */
 export function removeState(plan: Plan, id: string): string[] {
   const directory = stateDirectory(plan, id);
   return remove(directory, () => {
+    for (const name of readdirSync(directory)) if (name !== STATE_FILE) rmSync(join(directory, name), {recursive: true, force: true});
     rmSync(directory, {recursive: true, force: true});
   });
 }

@@ -33,7 +33,7 @@ export async function writeBundle(plan: Plan, id: string, boxDirectory: string):
     if (error instanceof TareError) throw error;
     throw new TareError('ENGINE_FAILED', {
       message: 'the bundle for the OCI runtime cannot be written',
-      found: asTareError(error).message,
+      found: (error as NodeJS.ErrnoException).syscall === undefined ? asTareError(error).message : (error as Error).message,
       cause: error,
     });
   }
