@@ -133,7 +133,7 @@ export function payloadAttacks(role: Role): void {
         return {
           ...common,
           image,
-          services: [{name: 'svc', command: ['/bin/sleep', '100']}],
+          services: [{name: 'svc', command: ['/bin/sleep', '1000']}],
           identity: {address: network},
           command,
           environment,
@@ -141,7 +141,7 @@ export function payloadAttacks(role: Role): void {
       // a service does not see the work directory
       copyFileSync(place, join(image, 'bin/attack'));
       const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-      const service = `${variables.join(' ')} /bin/attack >/tmp/said 2>&1; touch /tmp/done; sleep 100`;
+      const service = `${variables.join(' ')} /bin/attack >/tmp/said 2>&1; touch /tmp/done; sleep 1000`;
       const payload = 'while ! [ -e /tmp/done ]; do [ ! -e done ] || touch /tmp/stop; sleep 0.1; done; cat /tmp/said';
       const sh = (script: string): string[] => ['/bin/sh', '-c', script];
       return {...common, image, services: [{name: 'svc', command: sh(service)}], identity: {address: network}, command: sh(payload)};

@@ -6,7 +6,7 @@ const machine = (suite, init, more = {}) => ({suite, init, ...more});
  * HTCondor, an OCI runtime, user-mode networks, a service. All ways of trixie have one image and two snapshots: making one takes longer than many
  * of their tests.
  */
-const PROGRAMS = {packages: ['condor', 'crun', 'passt', 'slirp4netns', 'nftables', 'nginx-light'], memoryMiB: 3072};
+const PROGRAMS = {packages: ['condor', 'crun', 'passt', 'slirp4netns', 'nftables', 'nginx-light', 'strace'], memoryMiB: 3072};
 const [trixie, systemd] = ['plain', 'systemd'].map((init) => machine('trixie', init, PROGRAMS));
 /** On which a package sets a node up: its own image, without what it does not need. */
 const site = machine('trixie', 'systemd', {packages: ['ansible-core', 'cron', 'logrotate']});
@@ -25,7 +25,7 @@ export const WAYS = {
   none: {machine: trixie, account: 'grid', delegate: 'none', budget: 80},
   condor23: {machine: trixie, account: 'grid', delegate: 'condor23', budget: 80},
   systemd: {machine: systemd, account: 'grid', delegate: 'systemd', budget: 80},
-  attacks: {machine: trixie, account: 'root', delegate: 'none', budget: 1500},
+  attacks: {machine: trixie, account: 'root', delegate: 'none', budget: 1800},
   'attacks-condor': {machine: trixie, account: 'grid', delegate: 'condor', budget: 900},
   'bookworm-v2': {machine: machine('bookworm', 'systemd'), account: 'root', delegate: 'none', budget: 250},
   'bullseye-v2': {machine: machine('bullseye', 'systemd'), account: 'root', delegate: 'none', budget: 250},
