@@ -223,7 +223,8 @@ _Noreturn void front_main(struct caller *caller, const struct brain_file *file, 
 	for (;;) {
 		int left = patience_check(&front);
 		if (front.ending && ((!front.box.there && !terminal_has_more(&front)) || box_is_stuck(&front)))
-			end_now(&front);
+			if (front.box.there || !talk_last(&front))
+				end_now(&front);
 		wait_and_take(&front, soon ? WATCH_MS : left);
 		if (front.alone)
 			box_end_services(&front);

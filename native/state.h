@@ -18,7 +18,7 @@
 
 enum {
 	BRAINS_FRESH = 2, /* how many brains may be started before `S` */
-	BRAINS = 3, /* and in all */
+	BRAINS = 3, /* and while a box lives */
 	ENGINE_ERRORS = 8 << 10,
 	WATCH_MS = 20, /* how soon to look again for something that sends no event */
 };
@@ -64,9 +64,10 @@ struct box {
 struct talk {
 	struct channel channel;
 	pid_t pid; /* 0 when none is running */
-	pid_t past[BRAINS]; /* all that were started; each leads a session of its own */
+	pid_t past[BRAINS + 1]; /* all that were started; each leads a session of its own */
 	int started;
 	bool reaped; /* but what it sent may still be in the socket */
+	bool last; /* no other will come, also when the box is gone */
 	bool start_when_gone; /* a fresh one, when the box that was not yet allowed to run is gone */
 	char *directory; /* `S`; NULL before */
 	struct message *told; /* the R X F Z E B so far, for a replay */
@@ -130,6 +131,7 @@ void talk_kept(struct front *front, int signo); /* nothing is launched yet */
 void talk_read(struct front *front);
 void talk_reaped(struct front *front, int status); /* the brain is dead: hear it out, then do without */
 void talk_box_gone(struct front *front);
+bool talk_last(struct front *front); /* whether there is one more brain for a box that is gone */
 void talk_give_up(struct front *front, const char *why); /* it is killed, and no other started */
 void talk_end(struct front *front); /* the brain has said its last */
 

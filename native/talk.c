@@ -156,7 +156,7 @@ static void go_on_alone(struct front *front, const char *why)
 		box_kill(front);
 		return;
 	}
-	/* What runs may end in peace; when nothing of its box is left, so do we. */
+	/* What runs may end in peace; when nothing of its box is left, so do we, if the last brain does not know better. */
 	box_wind_up(front);
 	front->alone = front->ending = true;
 }
@@ -205,12 +205,28 @@ static void lost(struct front *front, const char *why)
 	}
 }
 
+/* What brains died of may have been the box's doing: without it one more writes the record. */
+bool talk_last(struct front *front)
+{
+	struct talk *talk = &front->talk;
+
+	if (!front->alone || talk->last || !talk->directory)
+		return false;
+	talk->last = true;
+	front->alone = front->ending = false;
+	talk_start(front);
+	if (!talk->pid)
+		front->alone = front->ending = true;
+	return true;
+}
+
 void talk_give_up(struct front *front, const char *why)
 {
 	struct talk *talk = &front->talk;
 
 	kill(-talk->pid, SIGKILL); /* what it has started is of its session */
 	talk->started = BRAINS;
+	talk->last = true;
 	lost(front, why);
 }
 
@@ -262,6 +278,7 @@ static bool take_not_executed(struct front *front, struct frame *frame)
 		return false;
 	char *why = xprintf("cannot execute %s: %s", path, strerror((int)error));
 	front->talk.started = BRAINS;
+	front->talk.last = true;
 	lost(front, why);
 	free(why);
 	return true;

@@ -564,6 +564,9 @@ def without_brains(run):
         os.kill(run.brain.pid, signal.SIGKILL)
         run.brain = run.job.brain()
     os.kill(run.brain.pid, signal.SIGKILL)
+    last = run.job.brain()  # once nothing of the box is left
+    equal(last.hello[0], b'ended')
+    os.kill(last.pid, signal.SIGKILL)
     return run.job.wait()
 
 

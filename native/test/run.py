@@ -563,13 +563,27 @@ def brain_has_successors(bench):
     equal(job.quit(third, 'status', frames[2][1][0])[0], 9)
 
 
-@test('none', 'bwrap')
-def three_dead_brains_and_the_payload_ends_in_peace(bench):
-    job, brain = bench.started('sleep 0.5; kill -15 $$')
+def three_dead_brains(bench, script):
+    job, brain = bench.started(script)
     for _ in range(2):
         os.kill(brain.pid, signal.SIGKILL)
         brain = job.brain()
     os.kill(brain.pid, signal.SIGKILL)
+    return job, job.brain()
+
+
+@test('none', 'bwrap')
+def after_three_dead_brains_the_payload_ends_in_peace_and_one_more_concludes(bench):
+    job, last = three_dead_brains(bench, 'sleep 0.5; kill -15 $$')
+    equal((last.hello[0], last.hello[1], last.hello[5]), (b'ended', b(job.folder), b'4'))
+    equal(''.join(last.get()[0] for _ in range(4)), 'RXEB')
+    equal(job.quit(last, 'code', 3)[0], 3)
+
+
+@test('none', 'bwrap')
+def without_the_last_brain_the_end_is_the_payload_s(bench):
+    job, last = three_dead_brains(bench, 'sleep 0.5; kill -15 $$')
+    os.kill(last.pid, signal.SIGKILL)
     equal(job.wait()[0], -15)
     assert job.gone(seconds=0)
 
@@ -631,6 +645,7 @@ def signals_reach_a_payload_without_a_brain(bench):
     os.kill(brain.pid, signal.SIGKILL)
     time.sleep(0.1)
     os.kill(job.pid, signal.SIGTERM)
+    os.kill(job.brain().pid, signal.SIGKILL)
     equal(job.wait()[0], 17)
 
 

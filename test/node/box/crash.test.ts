@@ -2,6 +2,8 @@
  * SIGKILL to a part of the wrapper at each named step: within a second no payload runs that nobody watches, nothing is left, and the
  * record tells. Pause points stop a process exactly there (policy: debug.pauseAt).
  */
+import {writeFileSync} from 'node:fs';
+import {join} from 'node:path';
 import {expect} from 'chai';
 import {patience} from '../../support/pace.js';
 import {ending, processes, ROLES, Site, until, type ProcessEntry} from '../../support/tare.js';
@@ -99,6 +101,33 @@ for (const role of ROLES) {
         }
       });
     }
+
+    it('three brains while the payload runs: one more writes the record when the box is gone', async () => {
+      const site = new Site(role);
+      try {
+        const script = `sleep ${MARK} & until test -e go; do sleep 0.05; done; kill $!; exit 3`;
+        const child = site.start(['run', '--policy', site.policy({box: 'required'}), '--', '/bin/sh', '-c', script]);
+        const ended = ending(child);
+        let last: number | undefined;
+        for (let killed = 0; killed < 3; killed++) {
+          const next = (): number | null => {
+            const {brain} = find(child.pid ?? 0, 'running') ?? {};
+            return brain === undefined || brain === last ? null : brain;
+          };
+          last = await until('a brain', next);
+          process.kill(last, 'SIGKILL');
+        }
+        writeFileSync(join(site.work, 'go'), '');
+        expect((await ended).code).to.equal(3);
+        expect(site.leftovers()).to.deep.equal([]);
+        const [record, ...more] = site.records();
+        expect(more).to.deep.equal([]);
+        expect(record?.outcome).to.include({status: 'failed', exitCode: 3});
+        expect(record?.flags).to.include('brain-lost');
+      } finally {
+        site.remove();
+      }
+    });
   });
 }
 
