@@ -23,7 +23,7 @@ import {pauseAt} from '../process/pause.js';
 import {here, presenceOf, type Here, type Presence} from '../process/presence.js';
 import {isRunning, killProcess, processId, type ProcessId} from '../process/process.js';
 import {readWaiting, removeWaiting, waitingSinceMs} from '../box/waiting.js';
-import {namesIn, readSeen, readState, removeScratch, writeState, type BoxState} from '../box/state.js';
+import {namesIn, readSeen, readState, removePrivate, removeScratch, writeState, type BoxState} from '../box/state.js';
 import {sweepSteps} from '../step/folder.js';
 import {weighPayload} from '../follow/weigh.js';
 
@@ -84,6 +84,7 @@ export async function sweepBoxes(places: Places, {uid, patienceMs, pauseAt: paus
     }
   }
   sweepSteps(state, uid);
+  sweepTrials(scratch);
   const own = sweepOwn(scratch, at);
   swept.push(
     ...own.removed.map((folder): Swept => ({
@@ -95,6 +96,15 @@ export async function sweepBoxes(places: Places, {uid, patienceMs, pauseAt: paus
   );
   await sweepLeases(state, (box) => namesIn(folder).some((name) => name === box || name.startsWith(`${box}.`)));
   return swept;
+}
+
+/** What was made in the scratch directory to try an overlay out, by who was killed over it. */
+function sweepTrials(scratch: string): void {
+  for (const name of namesIn(scratch).filter((one) => one.startsWith('.tare-trial-'))) {
+    const path = join(scratch, name);
+    const found = lstatSync(path, {throwIfNoEntry: false});
+    if (found?.uid === process.getuid?.() && Date.now() - (found?.mtimeMs ?? 0) > HALF_MADE_MS) removePrivate(path, undefined, null);
+  }
 }
 
 const ownerOf = (path: string): number | undefined => lstatSync(path, {throwIfNoEntry: false})?.uid;

@@ -103,6 +103,7 @@ async function judged(scene: Scene, {harm}: Fault): Promise<Partial<Met>> {
     );
   for (const end = Date.now() + patience(GONE_S) * 1000; isOpen() && Date.now() < end; await sleep(100)) {
     age(scene.inSite('state/boxes'));
+    ageTrials(scene.inSite('scratch'));
     await scene.site.command(['records', 'sweep', '--policy', scene.policyFile]);
     ({all} = records(scene));
   }
@@ -132,6 +133,13 @@ function age(boxes: string): void {
   const before = Date.now() / 1000 - 120;
   for (const name of existsSync(boxes) ? readdirSync(boxes) : [])
     if (!existsSync(join(boxes, name, 'box.json'))) utimesSync(join(boxes, name), before, before);
+}
+
+/** So is one that was trying an overlay out. */
+function ageTrials(scratch: string): void {
+  const before = Date.now() / 1000 - 120;
+  for (const name of existsSync(scratch) ? readdirSync(scratch) : [])
+    if (name.startsWith('.tare-trial-')) utimesSync(join(scratch, name), before, before);
 }
 
 async function within(what: Promise<unknown>, ms: number): Promise<boolean> {

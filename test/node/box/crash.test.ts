@@ -23,7 +23,8 @@ const CASES: Case[] = [
   {victim: 'front', step: 'enter-start', payload: 'never ran'},
   {victim: 'front', step: 'enter-joined', payload: 'never ran'},
   {victim: 'front', step: 'init-start', payload: 'never ran'},
-  {victim: 'front', step: 'init-forked', payload: 'never ran'},
+  // told to go, and so it may have run
+  {victim: 'front', step: 'init-forked', payload: 'killed'},
   {victim: 'front', step: 'running', payload: 'killed'},
   {victim: 'front', step: 'front-running', payload: 'killed'},
   {victim: 'brain', step: 'brain-made', payload: 'lives'},
@@ -41,7 +42,7 @@ const CASES: Case[] = [
   {victim: 'engine', step: 'enter-joined', payload: 'never ran'},
   {victim: 'engine', step: 'running', payload: 'lives'},
   {victim: 'init', step: 'init-start', payload: 'never ran'},
-  {victim: 'init', step: 'init-forked', payload: 'never ran'},
+  {victim: 'init', step: 'init-forked', payload: 'killed'},
   {victim: 'init', step: 'running', payload: 'killed'},
   {victim: 'init', step: 'init-ended', payload: 'killed'},
 ];

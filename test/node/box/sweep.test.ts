@@ -1,7 +1,7 @@
 /** SIGKILL to the whole wrapper at once, at named steps: a sweep leaves nothing of it, and one record. */
 import {expect} from 'chai';
 import {execFileSync, spawn} from 'node:child_process';
-import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {need} from '../../support/need.js';
@@ -107,6 +107,27 @@ for (const role of ROLES) {
         if (role === 'root') expect(records[0]?.net.cpuUserUs).to.be.above(0);
       });
     }
+
+    it('removes what was made to try an overlay out, by who was killed over it, and leaves one alone that is under way', async () => {
+      const [scratch, boxes] = ['scratch', 'state/boxes'].map((name) => join(site.directory, name)) as [string, string];
+      mkdirSync(boxes, {mode: 0o700});
+      site.give(boxes);
+      const make = (name: string): string => {
+        const place = join(scratch, name);
+        for (const folder of [place, join(place, 'work'), join(place, 'work/work')]) {
+          mkdirSync(folder);
+          site.give(folder);
+        }
+        chmodSync(join(place, 'work/work'), 0);
+        return place;
+      };
+      const [old, fresh] = [make('.tare-trial-aaaaaa'), make('.tare-trial-bbbbbb')];
+      const before = Date.now() / 1000 - 120;
+      utimesSync(old, before, before);
+      await sweep(site);
+      expect([existsSync(old), existsSync(fresh)]).to.deep.equal([false, true]);
+      rmSync(fresh, {recursive: true});
+    });
 
     it('takes over the claim of a dead sweep', async () => {
       await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
