@@ -436,6 +436,7 @@ def modes_are_restored_at_every_end(bench):
             if number < 2:
                 terminal.brain = terminal.job.brain()
         os.kill(terminal.payload, signal.SIGKILL)
+        os.kill(terminal.job.brain().pid, signal.SIGKILL)
         return terminal.wait()
 
     def quit_by_the_brain(terminal):
