@@ -276,7 +276,7 @@ for (const role of ROLES) {
       expect(await said('kill', box.id)).to.equal(`${box.id} ended\n`);
       await over;
       expect(site.records().map(({state, outcome: {status, killedBy}}) => [state, status, killedBy?.signal])).to.deep.equal([
-        ['lost', 'killed', 'SIGKILL'],
+        ['final', 'killed', 'SIGKILL'],
       ]);
       expect(site.leftovers()).to.deep.equal([]);
     });
