@@ -68,6 +68,7 @@ export async function sweep(places: Places, options: SweepOptions): Promise<Swep
 export async function sweepBoxes(places: Places, {uid, patienceMs, pauseAt: pauses = []}: SweepOptions, at = here()): Promise<Swept[]> {
   const {state, scratch} = places;
   const folder = join(state, 'boxes');
+  sweepTrials(scratch); // of an account that has had no box yet, too
   // what others could have put there is not obeyed
   const strange = [state, folder].find((place) => !isOwn(place, uid));
   // another's is that one's to sweep
@@ -84,7 +85,6 @@ export async function sweepBoxes(places: Places, {uid, patienceMs, pauseAt: paus
     }
   }
   sweepSteps(state, uid);
-  sweepTrials(scratch);
   const own = sweepOwn(scratch, at);
   swept.push(
     ...own.removed.map((folder): Swept => ({

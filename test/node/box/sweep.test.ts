@@ -109,9 +109,7 @@ for (const role of ROLES) {
     }
 
     it('removes what was made to try an overlay out, by who was killed over it, and leaves one alone that is under way', async () => {
-      const [scratch, boxes] = ['scratch', 'state/boxes'].map((name) => join(site.directory, name)) as [string, string];
-      mkdirSync(boxes, {mode: 0o700});
-      site.give(boxes);
+      const scratch = join(site.directory, 'scratch');
       const make = (name: string): string => {
         const place = join(scratch, name);
         for (const folder of [place, join(place, 'work'), join(place, 'work/work')]) {
