@@ -197,7 +197,7 @@ const OWN_FILES = decodeURIComponent(new URL('..', import.meta.url).pathname).re
 export function asTareError(error: unknown): TareError | TareErrors {
   if (error instanceof TareError || error instanceof TareErrors) return error;
   const {path, syscall} = Object(error) as NodeJS.ErrnoException;
-  if (syscall !== undefined && path?.startsWith(OWN_FILES) === true) {
+  if (syscall !== undefined && typeof path === 'string' && path.startsWith(OWN_FILES)) {
     const remedy = 'look at the disk or file system that it is on, or install Tare again';
     return new TareError('NOT_BUILT', {message: 'a part of Tare cannot be read', where: path, found: (error as Error).message, remedy});
   }
@@ -207,6 +207,15 @@ export function asTareError(error: unknown): TareError | TareErrors {
 
 /** Control characters, and those that turn the text, must not reach a terminal: a host name, a path or a record of somebody's may hold them. */
 export const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?');
+
+/** What others say, as a line for people: nothing that steers a terminal, and no more than so many characters. What is no text is nothing. */
+export const briefly = (text: unknown, most: number): string =>
+  typeof text === 'string'
+    ? text
+        .replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ')
+        .trim()
+        .slice(0, most)
+    : '';
 
 /** Characters of each part of an error: a name in an image can be a megabyte. */
 const MOST_CHARACTERS = 2000;

@@ -1,7 +1,7 @@
 /** The brain's end of the socket to the front: frames in, frames out (native/README.md, Frames). */
 
 import {closeSync, read, readSync, writeSync} from 'node:fs';
-import {monotonicUs, setClock} from './clock.js';
+import {monotonicUs, setClock, standStill} from './clock.js';
 import {KeptSignals} from './kept-signals.js';
 
 export interface Frame {
@@ -50,7 +50,6 @@ const CHUNK_BYTES = 64 * 1024;
 /** For a front that is killed to be gone, on a node with a load of 50. */
 const PARTING_MS = 2000;
 const LOOK_MS = 5;
-const standStill = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 /** What a socket says whose other end is gone (unix(7)). */
 const GONE: ReadonlySet<string | undefined> = new Set(['EPIPE', 'ECONNRESET']);

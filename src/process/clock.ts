@@ -25,6 +25,11 @@ export const sleep = (ms: number): Promise<void> =>
     setTimeout(resolve, ms);
   });
 
+/** The same with all of the process, in which nothing else is done meanwhile. Without a time: for ever. */
+export function standStill(ms = Infinity): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
 /** setTimeout's longest delay; it takes a longer one for 1 ms. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 

@@ -1,5 +1,6 @@
 /** What a probe of a node found, for people. */
 
+import {printable} from '../errors.js';
 import type {HealthResult} from '../schema/generated/health-1.js';
 
 /** First whether it should get jobs; then what is not as it should be; then each box that was tried. */
@@ -12,7 +13,7 @@ export function renderHealth({healthy, reason, failures, checks, probes, degrade
   if (failures !== null && failures > 0) lines.push(`  ${String(failures)} failures of the wrapper were reported by jobs`);
   const less = Object.entries(degraded).map(([code, count]) => `${code} ${String(count)}`);
   if (less.length > 0) lines.push(`  jobs of the last day that ran with less: ${less.join(', ')}`);
-  return lines.map((line) => line.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?')).join('\n');
+  return lines.map(printable).join('\n');
 }
 
 type Tried = Pick<HealthResult['probes'][number], 'uid' | 'user' | 'healthy' | 'got' | 'wanted' | 'because' | 'tookUs'>;

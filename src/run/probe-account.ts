@@ -1,7 +1,7 @@
 /** Tries a box as an account of this node, in a process of that account's own: what it says of its own folders is that account's word. */
 
 import {promisify} from 'node:util';
-import {TareError} from '../errors.js';
+import {briefly, TareError} from '../errors.js';
 import {groupOf} from '../files/as-owner.js';
 import {askNow} from '../host/name-service.js';
 import {childProcess} from '../host/spawn.js';
@@ -89,14 +89,7 @@ function uidOf(user: string): number {
   });
 }
 
-/** What is left of what another account says: nothing that steers a terminal, and no more than a page. */
-const words = (text: unknown): string =>
-  typeof text === 'string'
-    ? text
-        .replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ')
-        .trim()
-        .slice(0, MOST_WORDS)
-    : '';
+const words = (text: unknown): string => briefly(text, MOST_WORDS);
 
 function read(text: string): Pick<ProbedAs, 'healthy' | 'because' | 'user' | 'got' | 'wanted' | 'less'> | null {
   let parsed: unknown;

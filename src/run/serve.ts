@@ -1,6 +1,6 @@
 /** A brain's whole task: meet the front, run what it was called for, tell the front how to end. */
 
-import {asTareError} from '../errors.js';
+import {asTareError, printable} from '../errors.js';
 import {Channel} from '../process/channel.js';
 import {parseHello, type Hello} from '../process/hello.js';
 import type {Quit} from '../process/quit.js';
@@ -49,7 +49,7 @@ export async function meet(descriptor: number, work: (hello: Hello, channel: Cha
     // a payload runs, and this brain cannot take it over: the front sees to its end without one
     if (followed) process.exit(1);
     const trouble = asTareError(error);
-    for (const line of trouble.message.split('\n')) channel.send('Y', `tare: ${line.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?')}`);
+    for (const line of trouble.message.split('\n')) channel.send('Y', `tare: ${printable(line)}`);
     channel.send('Q', 'code', String(trouble.exit));
   }
 }

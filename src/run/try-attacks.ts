@@ -5,7 +5,7 @@
  */
 
 import {readlinkSync, statSync} from 'node:fs';
-import {EXIT, TareError} from '../errors.js';
+import {briefly, EXIT, TareError} from '../errors.js';
 import type {Facts} from '../host/facts.js';
 import {start} from '../host/spawn.js';
 import type {Policy} from '../policy/policy.js';
@@ -315,14 +315,8 @@ function becauseOf(text: string): string | null {
   }
 }
 
-/** What others say: nothing that steers a terminal, and no more than a few lines. */
-const words = (text: unknown): string | null =>
-  (typeof text === 'string' &&
-    text
-      .replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ')
-      .trim()
-      .slice(0, MOST_WORDS)) ||
-  null;
+/** null: nothing. */
+const words = (text: unknown): string | null => briefly(text, MOST_WORDS) || null;
 
 /** A program to its end, with nothing of the caller's environment. */
 function ended(

@@ -2,7 +2,7 @@
 
 import {execFileSync} from 'node:child_process';
 import {existsSync, readdirSync, readFileSync, utimesSync} from 'node:fs';
-import {join} from 'node:path';
+import {basename, join} from 'node:path';
 import type {UsageRecord} from '../../src/record/record.js';
 import {BUSYBOX} from '../support/machine.js';
 import {patience} from '../support/pace.js';
@@ -102,8 +102,7 @@ async function judged(scene: Scene, {harm}: Fault): Promise<Partial<Met>> {
       `left without a word: ${[...all.filter(({state}) => state === 'started').map(() => 'a record that is started'), ...leftOf(scene)].join(', ')}`,
     );
   for (const end = Date.now() + patience(GONE_S) * 1000; isOpen() && Date.now() < end; await sleep(100)) {
-    age(scene.inSite('state/boxes'));
-    ageTrials(scene.inSite('scratch'));
+    age(scene);
     await scene.site.command(['records', 'sweep', '--policy', scene.policyFile]);
     ({all} = records(scene));
   }
@@ -128,18 +127,18 @@ const said = ({said: words, ended, brains, hasBegun, isDone}: Scene): string[] =
   ...(ended === null ? [] : [`stderr: ${ended.stderr.slice(0, 600).trim()}`]),
 ];
 
-/** A folder that a brain was killed over before it had written its state is left alone for a minute: it is over. */
-function age(boxes: string): void {
+/**
+ * What a sweep leaves alone for a minute, as it may be under way: a folder that a brain was killed over before it had written its state, and
+ * one in which an overlay was tried out. The minute is over.
+ */
+function age(scene: Scene): void {
   const before = Date.now() / 1000 - 120;
-  for (const name of existsSync(boxes) ? readdirSync(boxes) : [])
-    if (!existsSync(join(boxes, name, 'box.json'))) utimesSync(join(boxes, name), before, before);
-}
-
-/** So is one that was trying an overlay out. */
-function ageTrials(scratch: string): void {
-  const before = Date.now() / 1000 - 120;
-  for (const name of existsSync(scratch) ? readdirSync(scratch) : [])
-    if (name.startsWith('.tare-trial-')) utimesSync(join(scratch, name), before, before);
+  const [boxes, scratch] = [scene.inSite('state/boxes'), scene.inSite('scratch')];
+  const inside = (directory: string): string[] =>
+    existsSync(directory) ? readdirSync(directory).map((name) => join(directory, name)) : [];
+  const halfMade = inside(boxes).filter((box) => !existsSync(join(box, 'box.json')));
+  const trials = inside(scratch).filter((path) => basename(path).startsWith('.tare-trial-'));
+  for (const path of [...halfMade, ...trials]) utimesSync(path, before, before);
 }
 
 async function within(what: Promise<unknown>, ms: number): Promise<boolean> {

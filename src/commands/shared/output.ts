@@ -3,6 +3,7 @@
 import {writeSync} from 'node:fs';
 import {format, getSystemErrorMap} from 'node:util';
 import {asTareError, TareError, printable} from '../../errors.js';
+import {standStill} from '../../process/clock.js';
 
 export function complain(message: string): void {
   sayOnError(`tare: ${printable(message)}`);
@@ -109,7 +110,7 @@ export class Output {
         const {code} = error as NodeJS.ErrnoException;
         if (code === 'EPIPE') this.isClosed = true;
         // the runtime has made the pipe one that does not block
-        else if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PATIENCE_MS);
+        else if (code === 'EAGAIN') standStill(PATIENCE_MS);
         else throw unwritable(this.descriptor, code);
       }
     }
