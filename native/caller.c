@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { STACK_COMMON = 8 << 20 };
+
 static void capture_descriptors(struct caller *caller)
 {
 	if (!list_descriptors(&caller->fds, &caller->fd_count))
@@ -20,7 +22,8 @@ static void capture_descriptors(struct caller *caller)
 		set_cloexec(caller->fds[i], true);
 }
 
-/* A job's soft limits are for the payload; a brain or an engine that dies of them would be our failure. */
+/* A job's soft limits are for the payload; a brain or an engine that dies of them would be our failure. The stack is raised to what is common
+ * only: without an end the kernel places all else otherwise (mmap_base of mmap_is_legacy). */
 static void capture_limits(struct caller *caller)
 {
 	static const int raised[] = { RLIMIT_AS,  RLIMIT_DATA,	RLIMIT_FSIZE,
@@ -33,6 +36,38 @@ static void capture_limits(struct caller *caller)
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(raised[i], &limit);
 	}
+	struct rlimit stack = caller->limits[RLIMIT_STACK];
+	if (stack.rlim_cur < STACK_COMMON) {
+		stack.rlim_cur = stack.rlim_max < STACK_COMMON ? stack.rlim_max : STACK_COMMON;
+		setrlimit(RLIMIT_STACK, &stack);
+	}
+}
+
+char *caller_cramped(const struct caller *caller)
+{
+	/* several times what the runtimes need that the brain is made for */
+	static const struct {
+		int which;
+		const char *name, *unit;
+		rlim_t enough, units;
+	} needs[] = {
+		{ RLIMIT_AS, "address space", " KiB", 4UL << 30, 1024 },
+		{ RLIMIT_DATA, "data", " KiB", 1UL << 30, 1024 },
+		{ RLIMIT_STACK, "stack", " KiB", 1UL << 20, 1024 },
+		{ RLIMIT_NPROC, "processes of the account", "", 4096, 1 },
+	};
+	char *words = NULL;
+
+	for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
+		rlim_t most = caller->limits[needs[i].which].rlim_max;
+		if (most >= needs[i].enough)
+			continue;
+		char *more = xprintf("%s%s%s: at most %llu%s", words ? words : "", words ? ", " : "", needs[i].name,
+				     (unsigned long long)(most / needs[i].units), needs[i].unit);
+		free(words);
+		words = more;
+	}
+	return words;
 }
 
 static void capture_terminal(struct caller *caller)

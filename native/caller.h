@@ -31,6 +31,9 @@ void caller_capture(struct caller *caller, int argc, char **argv, char **environ
 /* Whether that descriptor was the caller's terminal. */
 bool caller_at_terminal(const struct caller *caller, int fd);
 
+/* The hard limits within which a brain may not be able to start, in words; NULL when it has all that it wants. */
+char *caller_cramped(const struct caller *caller);
+
 /* Puts /dev/null in place of 0, 1 and 2 and closes the rest. */
 void caller_release(struct caller *caller);
 

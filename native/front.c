@@ -181,7 +181,7 @@ static void wait_and_take(struct front *front, int timeout)
 	int look = terminal_wanted(front, &ready[6]);
 	if (look >= 0 && (timeout < 0 || look < timeout))
 		timeout = look;
-	for (int i = 0; i < 2 && !terminal_has_more(front); i++)
+	for (int i = 0; i < 2 && !front->speech.held && !terminal_has_more(front); i++)
 		ready[4 + i].fd = speech_wanted(&streams[i], &ready[4 + i].events);
 	wait_for(ready, 6 + TERMINAL_POLLS, timeout, SIG_EVERY);
 	if (ready[4].revents || ready[5].revents)
@@ -219,6 +219,7 @@ _Noreturn void front_main(struct caller *caller, const struct brain_file *file, 
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	terminal_begin(&front);
 	speech_keep(&front.speech, command_line);
+	front.cramped = caller_cramped(caller);
 	talk_start(&front);
 	for (;;) {
 		int left = patience_check(&front);

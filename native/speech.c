@@ -53,6 +53,14 @@ void speech_drop(struct speech *speech, int descriptor)
 	stop(stream);
 }
 
+void speech_forget(struct speech *speech)
+{
+	for (int i = 0; i < 2; i++) {
+		speech->streams[i].size = 0;
+		stop(&speech->streams[i]);
+	}
+}
+
 int speech_wanted(const struct stream *stream, short *events)
 {
 	*events = stream->size ? POLLOUT : POLLIN;

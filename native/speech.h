@@ -18,6 +18,7 @@ struct stream {
 
 struct speech {
 	struct stream streams[2]; /* descriptors 1 and 2 */
+	bool held; /* nothing is passed on until the brain works */
 };
 
 /* Before the payload can change what 1 and 2 are: keeps copies of the caller's, when there is a brain that speaks. */
@@ -25,6 +26,9 @@ void speech_keep(struct speech *speech, bool speaks);
 
 /* Pipes for a new brain: its ends, to become its 1 and 2. -1: nobody listens. */
 void speech_open(struct speech *speech, int brain_ends[2]);
+
+/* Takes back what the brain has said and nobody has heard yet. */
+void speech_forget(struct speech *speech);
 
 /* For poll: which descriptor to wait for, and whether for writing. -1: none. */
 int speech_wanted(const struct stream *stream, short *events);

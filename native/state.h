@@ -106,6 +106,7 @@ struct front {
 	struct caller *caller;
 	const struct brain_file *file;
 	bool command_line;
+	const char *cramped; /* the caller's limits that a brain may be too large for, NULL: none */
 	int signals; /* signalfd */
 	struct talk talk;
 	struct patience patience;

@@ -96,6 +96,7 @@ void talk_start(struct front *front)
 	int output[2] = { -1, -1 };
 	if (front->command_line)
 		speech_open(&front->speech, output);
+	front->speech.held = front->cramped;
 	pid_t pid = brain_start(front->file, front->caller, front->command_line, socket[1], output);
 	int error = errno;
 	for (int i = 0; i < 2; i++)
@@ -193,6 +194,11 @@ static void lost(struct front *front, const char *why)
 	talk->pid = 0;
 	if (front->ending)
 		return;
+	char *where = NULL;
+	if (front->speech.held) { /* what its runtime says of that is not the caller's to read */
+		speech_forget(&front->speech);
+		why = where = xprintf("%s within the caller's limits (%s), before it did anything: raise them", why, front->cramped);
+	}
 	if (talk->directory && talk->started < BRAINS) {
 		talk_start(front);
 	} else if (!talk->directory && !payload_may_have_run(front) && talk->started < BRAINS_FRESH) {
@@ -203,6 +209,7 @@ static void lost(struct front *front, const char *why)
 	} else {
 		go_on_alone(front, why);
 	}
+	free(where);
 }
 
 /* What brains died of may have been the box's doing: without it one more writes the record. */
@@ -380,6 +387,7 @@ static bool take_frames(struct front *front)
 	enum frame_got got;
 
 	while ((got = channel_next(channel, &frame)) == FRAME_WHOLE) {
+		front->speech.held = false;
 		if (!take_frame(front, &frame))
 			return false;
 		if (front->ending || front->talk.pid != pid)

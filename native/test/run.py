@@ -756,6 +756,26 @@ def a_stack_of_16_kib_is_enough_for_the_front(bench):
     assert b'the brain died' in out.stderr, out
 
 
+@test('', builds=('static',))
+def what_a_runtime_says_of_its_death_within_small_limits_is_not_passed_on(bench):
+    tree = Tree(bench.build, '/bin/sh', '')
+    bench.trees.append(tree)
+    with open(os.path.join(tree.path, 'dies.sh'), 'w') as f:
+        f.write('echo BANNER; echo BANNER >&2; kill -ABRT $$\n')
+    with open(os.path.join(tree.path, 'tare.brain'), 'w') as f:
+        f.write('/bin/sh\ndies.sh\ndies.sh\n')
+    small = 'import os, resource, sys; resource.setrlimit(resource.RLIMIT_DATA, (100 << 20, 100 << 20)); os.execve(sys.argv[1], sys.argv[1:], {})'
+    argv = [os.path.join(tree.path, 'tare'), 'run', '--', '/bin/true']
+    out = subprocess.run([PYTHON, '-I', '-c', small, *argv], capture_output=True, timeout=10)
+    equal((out.returncode, out.stdout), (125, b''))
+    equal(out.stderr, b"tare: the brain died within the caller's limits (data: at most 102400 KiB), before it did anything: raise them; "
+                      b'the payload was not run\n')
+    # where it has all that it wants, what it says is the only hint that there is
+    out = subprocess.run(argv, capture_output=True, timeout=10)
+    equal((out.returncode, set(out.stdout.split())), (125, {b'BANNER'}))
+    assert out.stderr.endswith(b'BANNER\ntare: the brain died; the payload was not run\n'), out
+
+
 @test('', builds=('static', 'sane'))
 def brain_that_cannot_be_executed(bench):
     for interpreter, script, name in (('/proc/nowhere/node', 'x', '/proc/nowhere/node'), ('/bin/sh', 'missing.js', 'missing.js')):

@@ -18,7 +18,8 @@ const ROWS = [
   ['little data', '--data=20000000'],
   ['a small stack', '--stack=65536'],
   ['hardly a stack', '--stack=18432'],
-];
+] as const;
+const BEGINNINGS = [['tare-wrap'], ['tare', 'run', '--']] as const;
 
 describe('a caller with hardly anything', function () {
   this.timeout(patience(SECONDS * 2) * 1000);
@@ -31,9 +32,10 @@ describe('a caller with hardly anything', function () {
     rmSync(`/var/tmp/tare-${String(UID)}`, {recursive: true, force: true});
   });
 
-  for (const [what, option] of ROWS)
-    it(`${what}: ends, and says no more than one line`, async () => {
-      const argv = [option ?? '', bin('tare-wrap'), '/bin/true'];
+  for (const [what, option, begin] of ROWS.flatMap(([what, option]) => BEGINNINGS.map((begin) => [what, option, begin] as const)))
+    it(`${begin.join(' ')}, ${what}: ends, and says no more than one line`, async () => {
+      const [name, ...rest] = begin;
+      const argv = [option, bin(name), ...rest, '/bin/true'];
       // what lies on a stack from the start is the environment
       const env = {PATH: process.env['PATH']};
       const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe'];
@@ -43,4 +45,12 @@ describe('a caller with hardly anything', function () {
       expect(code, stderr).to.be.oneOf([0, 125]);
       expect(stderr).to.match(code === 0 ? /^$/ : /^tare: [^\n]+\n$/);
     });
+
+  it('a soft limit of the stack that is small is the payload’s, and the brain has what it needs', async () => {
+    const argv = ['--stack=65536:unlimited', bin('tare'), 'run', '--', '/bin/sh', '-c', 'ulimit -s'];
+    const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe'];
+    const child = spawn('prlimit', argv, {cwd: tmpdir(), env: {PATH: process.env['PATH']}, uid: UID, gid: UID, stdio, timeout: 60_000});
+    const {code, stdout, stderr} = await ending(child);
+    expect([code, stdout, stderr]).to.deep.equal([0, '64\n', '']);
+  });
 });

@@ -117,7 +117,9 @@ function isSame(how: Volatile | undefined, left: unknown, right: unknown): boole
   return left === right;
 }
 
-export const withoutNumbers = (text: string): string => text.replaceAll(/\b[0-9a-f]{8,}(?:-[0-9a-f]{4,})*\b|\d+(?:\.\d+)?/g, '#');
+/** A number goes with its unit: what is a round number of MiB is said in MiB. */
+export const withoutNumbers = (text: string): string =>
+  text.replaceAll(/\b[0-9a-f]{8,}(?:-[0-9a-f]{4,})*\b|\d+(?:\.\d+)?(?: [KMGT]iB\b)?/g, '#');
 
 /** Leaves by their paths; an empty list or object is one. */
 function fieldsOf(value: unknown, path = '', into = new Map<string, unknown>()): Map<string, unknown> {
