@@ -30,11 +30,14 @@ export function formatSummary(record: UsageRecord, path: string | null): string 
 }
 
 /**
- * One line for whoever waits: which limit stopped the payload. Of memory the reason has the numbers; which counter said so is the record's.
+ * One line for whoever waits: which limit was reached. Of memory the reason has the numbers; which counter said so is the record's. A payload can end by
+ * itself all the same: the kernel killed one process of several, or it caught the SIGTERM that told it to stop.
  */
-export function stopText({limit, reason, evidence}: UsageRecord['outcome']): string {
+export function stopText({limit, reason, evidence, exitCode}: UsageRecord['outcome']): string {
+  const what =
+    exitCode === null ? 'the payload was stopped' : `a limit was reached, and the payload ended with exit code ${String(exitCode)}`;
   const detail = limit === 'memory' || evidence === null ? '' : ` (${evidence})`;
-  return `the payload was stopped: ${reason ?? `over its limit on ${limit ?? 'something'}`}${detail}`;
+  return `${what}: ${reason ?? `over its limit on ${limit ?? 'something'}`}${detail}`;
 }
 
 type Described = Pick<UsageRecord['outcome'], 'exitCode' | 'signal' | 'reason' | 'evidence'> & {status: string; whose: string | null};

@@ -92,7 +92,9 @@ export function judge(scene: Scene, harm: Harm, all: readonly UsageRecord[]): st
   if (ownEnd && outcome.exitCode !== code && !(harm.sweep === true && signal === 'SIGKILL'))
     wrong.push(`the wrapper ended with ${how}, ${told}`);
   if (outcome.status === 'completed' && (!isDone || way.payload.exit !== 0)) wrong.push(`the payload has not come to a good end, ${told}`);
-  if (code === 0 && !unnamed && outcome.status !== 'completed' && outcome.status !== 'lost')
+  // the kernel killed a child of its, and it went on
+  const livedOn = outcome.status === 'limit' && outcome.exitCode === 0 && isDone && way.payload.exit === 0;
+  if (code === 0 && !unnamed && !livedOn && outcome.status !== 'completed' && outcome.status !== 'lost')
     wrong.push(`the wrapper ended with 0, ${told}`);
   if (ownEnd && isDone && outcome.exitCode !== way.payload.exit)
     wrong.push(`the payload came to its end with ${String(way.payload.exit)}, ${told}`);

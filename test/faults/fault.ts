@@ -47,7 +47,7 @@ export interface Harm {
   after?: (scene: Scene) => Promise<void> | void;
 }
 
-export type Need = 'root' | 'strace' | 'fuse' | 'memory v1' | 'a runtime and busybox';
+export type Need = 'root' | 'strace' | 'fuse' | 'groups of memory' | 'a runtime and busybox';
 
 export interface Kind {
   name: string;

@@ -4,6 +4,7 @@ import {execFileSync} from 'node:child_process';
 import {existsSync, readdirSync, readFileSync, utimesSync} from 'node:fs';
 import {basename, join} from 'node:path';
 import type {UsageRecord} from '../../src/record/record.js';
+import {HIERARCHY} from '../support/groups.js';
 import {BUSYBOX} from '../support/machine.js';
 import {patience} from '../support/pace.js';
 import {isRoot, program} from '../support/tare.js';
@@ -21,7 +22,7 @@ const HAVE: Readonly<Record<Need, () => boolean>> = {
   strace: () => program('strace') !== null,
   fuse: () => program('fusermount') !== null || program('fusermount3') !== null,
   'a runtime and busybox': () => existsSync(BUSYBOX) && (program('crun') ?? program('runc')) !== null,
-  'memory v1': () => existsSync('/sys/fs/cgroup/memory/memory.limit_in_bytes'),
+  'groups of memory': () => isRoot && (HIERARCHY === 'cgroup2' || existsSync('/sys/fs/cgroup/memory')),
 };
 
 export interface Met {
@@ -55,8 +56,7 @@ export async function meet(fault: Fault, launchMs: number): Promise<Met> {
   });
   const needs: readonly Need[] = [...(harm.needs ?? []), ...(way.pattern === 'vm-lite' ? (['a runtime and busybox'] as const) : [])];
   const lacking = needs.find((need) => !HAVE[need]());
-  // version 2 alone has no such group: the tests of the lab are for it
-  if (lacking !== undefined && lacking !== 'memory v1' && process.env.TARE_MUST_WORK === '1')
+  if (lacking !== undefined && process.env.TARE_MUST_WORK === '1')
     return met('failed', {wrong: [`TARE_MUST_WORK is set, but there is no ${lacking}`]});
   if (lacking !== undefined || (way.role === 'root' && !isRoot)) return met('skipped', {outcome: lacking ?? 'root'});
   const scene = new Scene(way, launchMs);

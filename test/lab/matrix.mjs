@@ -113,6 +113,7 @@ const ROWS = {
   'attacks/outside': long('attacks'),
   'attacks/payload-root': long('attacks'),
   'attacks/payload-user': long('attacks', 'attacks-condor'),
+  'lab/v2/faults': long('attacks'),
   // small machines have a way of their own: these need an OCI runtime
   'node/system/services': long('small-condor'),
   'lab/v2/system': {usual: ['small-condor'], also: ['small']},

@@ -1,13 +1,23 @@
-/** A caller whose control group of memory has hardly any left: the kernel kills in it whom it likes (memcg of cgroup v1). */
+/** A caller whose control group of memory has hardly any left: the kernel kills in it whom it likes. */
 
 import {spawn, type ChildProcess} from 'node:child_process';
-import {chownSync, mkdirSync, readFileSync, rmdirSync, writeFileSync} from 'node:fs';
+import {appendFileSync, mkdirSync, readFileSync, rmdirSync, writeFileSync} from 'node:fs';
 import {basename} from 'node:path';
+import {HIERARCHY} from '../../support/groups.js';
 import type {Kind} from '../fault.js';
 import {signal, sleep, type Scene} from '../scene.js';
 
 const MIB = 1024 * 1024;
-const groupOf = (scene: Scene): string => `/sys/fs/cgroup/memory/faults-${basename(scene.site.directory)}`;
+const ROOT = '/sys/fs/cgroup';
+const {place, limit, none} =
+  HIERARCHY === 'cgroup2'
+    ? {place: ROOT, limit: 'memory.max', none: 'max'}
+    : {place: `${ROOT}/memory`, limit: 'memory.limit_in_bytes', none: '-1'};
+const groupOf = (scene: Scene): string => `${place}/faults-${basename(scene.site.directory)}`;
+/** It becomes the job as soon as it is in the group, into which it is put: on version 2 a user may not go there alone. Builtins only: nothing else is to
+ * be killed there. */
+const ONCE_INSIDE =
+  'while :; do exec 9</proc/self/cgroup; while read -r line <&9; do case $line in *faults-*) exec "$@" 9<&-;; esac; done; done';
 
 export const pressure: Kind = {
   name: 'memory',
@@ -19,24 +29,24 @@ export const pressure: Kind = {
     let eater: ChildProcess | null = null;
     return {
       words: `${String(mib)} MiB for all, of which another process wants ${String(Math.round(eaten * mib))} MiB`,
-      needs: ['root', 'memory v1'],
+      needs: ['root', 'groups of memory'],
       sweep: true,
       before: (scene) => {
         const group = groupOf(scene);
+        if (HIERARCHY === 'cgroup2') appendFileSync(`${place}/cgroup.subtree_control`, '+memory');
         mkdirSync(group);
-        writeFileSync(`${group}/memory.limit_in_bytes`, String(mib * MIB));
-        const {uid} = scene.site.credentials;
-        if (uid !== undefined) chownSync(`${group}/cgroup.procs`, uid, -1);
+        writeFileSync(`${group}/${limit}`, String(mib * MIB));
       },
-      prefix: (scene) => ['/bin/sh', '-c', 'echo $$ >"$0/cgroup.procs" && shift 0 && exec "$@"', groupOf(scene)],
+      prefix: () => ['/bin/sh', '-c', ONCE_INSIDE, 'sh'],
       during: async (scene) => {
+        writeFileSync(`${groupOf(scene)}/cgroup.procs`, String(scene.front));
         await scene.until(moment);
         const script = `echo $$ >"$0/cgroup.procs" && exec head -c ${String(Math.round(eaten * mib * MIB))} /dev/zero | tail -c ${String(1024 * MIB)} | sleep 100`;
         eater = spawn('/bin/sh', ['-c', script, groupOf(scene)], {stdio: 'ignore', detached: true});
       },
       after: async (scene) => {
         if (eater?.pid !== undefined) signal(-eater.pid, 'SIGKILL');
-        writeFileSync(`${groupOf(scene)}/memory.limit_in_bytes`, '-1');
+        writeFileSync(`${groupOf(scene)}/${limit}`, none);
         for (let tries = 0; tries < 500; tries++) {
           try {
             rmdirSync(groupOf(scene));

@@ -132,7 +132,7 @@ describe('the summary of a job', () => {
 });
 
 describe('a limit that stopped the payload, in one line', () => {
-  const stopped = {...outcome, status: 'limit' as const};
+  const stopped = {...outcome, status: 'limit' as const, exitCode: null};
   it('of memory is the reason, with its numbers: the counters are the record’s', () => {
     const reason = 'over its memory limit: 100 MiB allowed, 100 MiB used';
     const evidence = 'memory.failcnt rose by 8 in /sys/fs/cgroup/memory/tare-1';
@@ -142,6 +142,13 @@ describe('a limit that stopped the payload, in one line', () => {
   it('of another has the reading that said so', () => {
     const found = {limit: 'wallTime' as const, reason: 'over its limit on wall time', evidence: '1.1s, allowed 1s'};
     expect(stopText({...stopped, ...found})).to.equal('the payload was stopped: over its limit on wall time (1.1s, allowed 1s)');
+  });
+
+  it('and a payload that ended by itself was not stopped', () => {
+    const reason = 'the slot’s memory limit was reached, above the payload’s own';
+    expect(stopText({...stopped, exitCode: 0, limit: 'memory', whose: 'slot', reason})).to.equal(
+      `a limit was reached, and the payload ended with exit code 0: ${reason}`,
+    );
   });
 });
 
