@@ -1,8 +1,9 @@
 // The command line of the compiled program: as tare.js, but oclif finds no folder to look for commands in, so it is given them.
 import {dirname} from 'node:path';
-import {execute, settings} from '@oclif/core';
+import {settings} from '@oclif/core';
 import {attachFront} from '../build/src/commands/shared/front.js';
 import {takeConsole} from '../build/src/commands/shared/output.js';
+import {startCommandLine} from '../build/src/commands/shared/start.js';
 import manifest from '../oclif.manifest.json' with {type: 'json'};
 import pjson from '../package.json' with {type: 'json'};
 
@@ -72,4 +73,4 @@ process.argv = [...process.argv.slice(0, 2), ...attachFront(process.argv.slice(2
 settings.enableAutoTranspile = false;
 delete process.env.NODE_ENV;
 takeConsole();
-await execute({loadOptions: {root, plugins: [plugin], userPlugins: false, devPlugins: false}});
+await startCommandLine({root, plugins: [plugin], userPlugins: false, devPlugins: false});

@@ -58,7 +58,9 @@ static void last_words(struct front *front, const char *line)
 	pid_t child = fork();
 
 	if (child <= 0) {
-		int keep[] = { 2 };
+		int keep[] = { 2 }, ours = front->speech.streams[1].to;
+		if (ours >= 0) /* a box that was launched has taken ours */
+			dup2(ours, 2);
 		if (child == 0)
 			close_all_but(keep, 1);
 		if (!front->command_line)
@@ -80,7 +82,7 @@ static _Noreturn void end_now(struct front *front)
 	if (front->alone) {
 		status = front->box.status;
 		if (front->box.some_not_given)
-			front->last_words = xprintf("the brain died; not every application was run");
+			front->last_words = xprintf("%s; not every application was run", front->last_words ? front->last_words : "the brain died");
 	}
 
 	talk_end(front);

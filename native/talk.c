@@ -159,6 +159,10 @@ static void go_on_alone(struct front *front, const char *why)
 	}
 	/* What runs may end in peace; when nothing of its box is left, so do we, if the last brain does not know better. */
 	box_wind_up(front);
+	if (front->command_line && front->talk.directory) { /* else descriptor 2 is the payload's alone by now */
+		free(front->last_words);
+		front->last_words = xprintf("%s; the record is left to a sweep (tare records sweep)", why);
+	}
 	front->alone = front->ending = true;
 }
 
@@ -221,6 +225,8 @@ bool talk_last(struct front *front)
 		return false;
 	talk->last = true;
 	front->alone = front->ending = false;
+	free(front->last_words);
+	front->last_words = NULL;
 	talk_start(front);
 	if (!talk->pid)
 		front->alone = front->ending = true;

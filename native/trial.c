@@ -63,12 +63,16 @@ static void remove_at(int top, int depth, int at, const char *name)
 	advanced = advanced || gone;
 }
 
+/* What fails once, for want of descriptors say, is tried once more. */
 static void remove_tree(const char *path)
 {
+	int in_vain = 0;
+
 	do {
 		advanced = false;
 		remove_at(-1, 0, AT_FDCWD, path);
-	} while (advanced && access(path, F_OK) == 0);
+		in_vain = advanced ? 0 : in_vain + 1;
+	} while (in_vain < 2 && access(path, F_OK) == 0);
 }
 
 static bool make_file(const char *path)

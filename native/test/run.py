@@ -563,8 +563,7 @@ def brain_has_successors(bench):
     equal(job.quit(third, 'status', frames[2][1][0])[0], 9)
 
 
-def three_dead_brains(bench, script):
-    job, brain = bench.started(script)
+def three_dead_brains(job, brain):
     for _ in range(2):
         os.kill(brain.pid, signal.SIGKILL)
         brain = job.brain()
@@ -574,18 +573,32 @@ def three_dead_brains(bench, script):
 
 @test('none', 'bwrap')
 def after_three_dead_brains_the_payload_ends_in_peace_and_one_more_concludes(bench):
-    job, last = three_dead_brains(bench, 'sleep 0.5; kill -15 $$')
+    job, last = three_dead_brains(*bench.started('sleep 0.5; kill -15 $$'))
     equal((last.hello[0], last.hello[1], last.hello[5]), (b'ended', b(job.folder), b'4'))
     equal(''.join(last.get()[0] for _ in range(4)), 'RXEB')
-    equal(job.quit(last, 'code', 3)[0], 3)
+    equal(job.quit(last, 'code', 3), (3, b'', b''))
 
 
 @test('none', 'bwrap')
 def without_the_last_brain_the_end_is_the_payload_s(bench):
-    job, last = three_dead_brains(bench, 'sleep 0.5; kill -15 $$')
+    job, last = three_dead_brains(*bench.started('sleep 0.5; kill -15 $$'))
     os.kill(last.pid, signal.SIGKILL)
-    equal(job.wait()[0], -15)
+    equal(job.wait(), (-15, b'', b''))
     assert job.gone(seconds=0)
+
+
+@test('none', 'bwrap')
+def the_command_line_says_that_the_record_is_left_to_a_sweep(bench):
+    job = bench.job(['run'], name='tare')
+    brain = job.brain()
+    brain.send('S', job.folder)
+    launch(brain, bench.box, 'a/bin/sh', 'a-c', 'asleep 0.5; exit 3')
+    brain.expect('R')
+    brain.send('G')
+    brain.expect('X')
+    job, last = three_dead_brains(job, brain)
+    os.kill(last.pid, signal.SIGKILL)
+    equal(job.wait(), (3, b'', b'tare: the brain died; the record is left to a sweep (tare records sweep)\n'))
 
 
 @test('none', 'bwrap', 'user')

@@ -99,7 +99,7 @@ async function judged(scene: Scene, {harm}: Fault): Promise<Partial<Met>> {
   const wrong: string[] = [];
   if (swept && !mayNeedSweep(scene, harm, all))
     wrong.push(
-      `left without a word: ${[...all.filter(({state}) => state === 'started').map(() => 'a record that is started'), ...leftOf(scene)].join(', ')}`,
+      `left without a word: ${[...all.filter(({state}) => state === 'started').map(() => 'a record that is started'), ...leftOf(scene).map(withNames)].join(', ')}`,
     );
   for (const end = Date.now() + patience(GONE_S) * 1000; isOpen() && Date.now() < end; await sleep(100)) {
     age(scene);
@@ -116,6 +116,15 @@ async function judged(scene: Scene, {harm}: Fault): Promise<Partial<Met>> {
     outcome: record?.outcome.status ?? `none, exit ${String(scene.ended?.code)}`,
     wrong: wrong.length === 0 ? [] : [...wrong, ...said(scene), ...all.map(summaryOf)],
   };
+}
+
+/** A folder, with what is in it. */
+function withNames(path: string): string {
+  try {
+    return `${path} (${readdirSync(path).join(' ') || 'empty'})`;
+  } catch {
+    return path;
+  }
 }
 
 const summaryOf = ({state, payload, outcome, flags, time, lrms}: UsageRecord): string =>
