@@ -98,6 +98,20 @@ static void finish(struct message *message)
 		message->data[i] = (char)(length >> 8 * i);
 }
 
+ssize_t send_patiently(int socket, const struct msghdr *header, int flags)
+{
+	for (int scarce = 0;;) {
+		ssize_t n = sendmsg(socket, header, MSG_NOSIGNAL | flags);
+		if (n >= 0 || errno == EPIPE || (errno == EAGAIN && flags & MSG_DONTWAIT))
+			return n;
+		if (errno == EINTR)
+			continue;
+		if ((errno != ENOBUFS && errno != ENOMEM && errno != EAGAIN) || ++scarce > SCARCE_MS)
+			return n;
+		usleep(1000);
+	}
+}
+
 /* One sendmsg; the descriptors go with the first byte. A peer that is not told something would wait for it, so when that fails it finds
  * the end of the socket, as if we were dead; and so do we. Not after EPIPE: then the peer is gone, or we have said that no more comes
  * and it may still report. */
@@ -121,20 +135,13 @@ static ssize_t send_some(int socket, const struct message *message, size_t sent,
 		part->cmsg_len = CMSG_LEN(size);
 		memcpy(CMSG_DATA(part), message->fds, size);
 	}
-	for (int scarce = 0;;) {
-		ssize_t n = sendmsg(socket, &header, MSG_NOSIGNAL | flags);
-		if (n >= 0 || errno == EPIPE || (errno == EAGAIN && flags & MSG_DONTWAIT))
-			return n;
-		if (errno == EINTR)
-			continue;
-		if ((errno != ENOBUFS && errno != ENOMEM && errno != EAGAIN) || ++scarce > SCARCE_MS) {
-			int error = errno;
-			shutdown(socket, SHUT_RDWR);
-			errno = error;
-			return n;
-		}
-		usleep(1000);
+	ssize_t n = send_patiently(socket, &header, flags);
+	if (n < 0 && errno != EPIPE && !(errno == EAGAIN && flags & MSG_DONTWAIT)) {
+		int error = errno;
+		shutdown(socket, SHUT_RDWR);
+		errno = error;
 	}
+	return n;
 }
 
 bool message_send(struct message *message, int socket)

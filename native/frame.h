@@ -27,6 +27,11 @@ void message_add_number(struct message *message, long long number);
 void message_add_fd(struct message *message, int fd);
 void message_free(struct message *message);
 
+struct msghdr;
+
+/* sendmsg(2) without SIGPIPE, again and again while the kernel has no room for it, for so long; -1 with errno. */
+ssize_t send_patiently(int socket, const struct msghdr *header, int flags);
+
 /* Blocking, for processes that have nothing else to do. */
 bool message_send(struct message *message, int socket);
 

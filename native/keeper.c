@@ -242,8 +242,15 @@ static bool take_go(struct keeper *keeper)
 		return false;
 	keeper->told_go = true;
 	keeper->go_us = monotonic_us();
+	char go = 'g';
+	struct iovec bytes = { &go, 1 };
+	const struct msghdr header = { .msg_iov = &bytes, .msg_iovlen = 1 };
 	/* It may be dead already; that is found out elsewhere. */
-	return send(keeper->link, "g", 1, MSG_NOSIGNAL) == 1 || errno == EPIPE || errno == ECONNRESET;
+	if (send_patiently(keeper->link, &header, 0) != 1 && errno != EPIPE && errno != ECONNRESET) {
+		report_failed(keeper, "fork", errno, "the payload's process, which waits to be let go");
+		finish(keeper); /* and with it what waits */
+	}
+	return true;
 }
 
 static void start_payload(struct keeper *keeper)
