@@ -70,6 +70,8 @@ struct talk {
 	bool last; /* no other will come, also when the box is gone */
 	bool start_when_gone; /* a fresh one, when the box that was not yet allowed to run is gone */
 	char *directory; /* `S`; NULL before */
+	bool over; /* `O`: nothing is to be told any more */
+	int over_status; /* raw: how the front ends then, should no brain quit */
 	struct message *told; /* the R X F Z E B so far, for a replay */
 	size_t told_count;
 };

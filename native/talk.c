@@ -31,6 +31,8 @@ static const char *state_word(const struct front *front)
 {
 	if (!front->talk.directory)
 		return "fresh";
+	if (front->talk.over)
+		return "over";
 	if (front->any_ended)
 		return "ended";
 	return front->box.there ? "running" : "prepared";
@@ -152,6 +154,11 @@ void talk_kept(struct front *front, int signo)
 /* No brain will come any more. */
 static void go_on_alone(struct front *front, const char *why)
 {
+	if (front->talk.over) {
+		box_kill(front);
+		front_end(front, front->talk.over_status);
+		return;
+	}
 	if (!payload_may_have_run(front)) {
 		front_fail(front, xprintf("%s; the payload was not run", why));
 		box_kill(front);
@@ -251,22 +258,44 @@ void talk_box_gone(struct front *front)
 	}
 }
 
-static bool take_quit(struct front *front, struct frame *frame)
+/* Kind and number of `Q` and `O`. */
+static bool quit_status(const struct talk *talk, struct frame *frame, int *status)
 {
 	const char *kind = frame_string(frame);
 	long number;
-	int status;
 
 	if (!kind)
 		return false;
-	if (!strcmp(kind, "code") && frame_number(frame, 0, 255, &number))
-		status = (int)number << 8;
+	if (talk->over && !strcmp(kind, "over"))
+		*status = talk->over_status;
+	else if (!strcmp(kind, "code") && frame_number(frame, 0, 255, &number))
+		*status = (int)number << 8;
 	else if (!strcmp(kind, "signal") && frame_number(frame, 1, SIG_LAST, &number))
-		status = (int)number;
-	else if (strcmp(kind, "status") || !frame_status(frame, &status))
+		*status = (int)number;
+	else if (strcmp(kind, "status") || !frame_status(frame, status))
+		return false;
+	return true;
+}
+
+static bool take_quit(struct front *front, struct frame *frame)
+{
+	int status;
+
+	if (!quit_status(&front->talk, frame, &status))
 		return false;
 	box_kill(front);
 	front_end(front, status);
+	return true;
+}
+
+/* All is told, also to the batch system: a brain that follows has only to remove what this one keeps. */
+static bool take_over(struct front *front, struct frame *frame)
+{
+	struct talk *talk = &front->talk;
+
+	if (!talk->directory || !quit_status(talk, frame, &talk->over_status))
+		return false;
+	talk->over = true;
 	return true;
 }
 
@@ -375,6 +404,8 @@ static bool take_frame(struct front *front, struct frame *frame)
 		return take_time(front);
 	case 'Y':
 		return take_say(front, frame);
+	case 'O':
+		return take_over(front, frame);
 	case 'Q':
 		return take_quit(front, frame);
 	case '!':

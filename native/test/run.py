@@ -601,6 +601,27 @@ def the_command_line_says_that_the_record_is_left_to_a_sweep(bench):
     equal(job.wait(), (3, b'', b'tare: the brain died; the record is left to a sweep (tare records sweep)\n'))
 
 
+@test('none', 'bwrap')
+def after_a_brain_that_has_told_all_nothing_is_told_again(bench):
+    for dead in (1, 3):
+        job, brain = bench.started('exit 3')
+        brain.until('B')
+        brain.send('O', 'code', 9)
+        brain.send('T')
+        brain.expect('T')  # the front has both
+        for number in range(2, dead + 2):
+            os.kill(brain.pid, signal.SIGKILL)
+            if number > 3:
+                break
+            brain = job.brain()
+            equal((brain.hello[0], brain.hello[1], brain.hello[5]), (b'over', b(job.folder), b(number)))
+        equal(job.wait() if dead == 3 else job.quit(brain, 'over', 0), (9, b'', b''))
+    # who has told nothing has nothing to refer to
+    job = bench.sh('exit 3')
+    job.brain().send('Q', 'over')
+    equal(job.quit(job.brain(), 'code', 7)[0], 7)
+
+
 @test('none', 'bwrap', 'user')
 def what_is_told_in_the_pipe_outlives_a_brain(bench):
     folder = bench.folder()

@@ -312,8 +312,7 @@ export function namesIn(directory: string): string[] {
 }
 
 /** Removes the folder of a live box: the last thing, since a brain that follows reads it; and of it the state last. */
-export function removeState(plan: Plan, id: string): string[] {
-  const directory = stateDirectory(plan, id);
+export function removeState(directory: string): string[] {
   return remove(directory, () => {
     for (const name of readdirSync(directory)) if (name !== STATE_FILE) rmSync(join(directory, name), {recursive: true, force: true});
     rmSync(directory, {recursive: true, force: true});

@@ -3,9 +3,14 @@
 import {environmentOf} from './environ.js';
 import type {Frame} from './channel.js';
 
+const STATES = ['fresh', 'prepared', 'running', 'ended', 'over'] as const;
+
 export interface Hello {
-  /** `fresh`: the first brain, or as good as; `prepared`: one died before it launched anything; else this brain follows one that died. */
-  state: 'fresh' | 'prepared' | 'running' | 'ended';
+  /**
+   * `fresh`: the first brain, or as good as; `prepared`: one died before it launched anything; else this brain follows one that died: `over`, when
+   * all was told, and only what it kept is to be removed.
+   */
+  state: (typeof STATES)[number];
   /** Folder of the live box, empty when fresh. */
   stateDirectory: string;
   frontPid: number;
@@ -21,9 +26,9 @@ export interface Hello {
 
 /** @throws Error when the frame is not a hello */
 export function parseHello({tag, strings}: Frame): Hello {
-  const [state, stateDirectory, frontPid, startedUs, umask, brain, argc, ...rest] = strings;
-  if (tag !== 'H' || (state !== 'fresh' && state !== 'prepared' && state !== 'running' && state !== 'ended') || argc === undefined)
-    throw new Error('no hello from the front');
+  const [word, stateDirectory, frontPid, startedUs, umask, brain, argc, ...rest] = strings;
+  const state = STATES.find((one) => one === word);
+  if (tag !== 'H' || state === undefined || argc === undefined) throw new Error('no hello from the front');
   const count = Number(argc);
   return {
     state,

@@ -200,7 +200,12 @@ async function untilGone(channel: Channel): Promise<void> {
  * @returns what could not be removed
  */
 export async function takeBack(plan: Plan, id: string, groups: Groups): Promise<string[]> {
-  return [...(await groups.remove()), ...removeScratch(plan, id), ...(await disconnect(plan, id)), ...removeState(plan, id)];
+  return [
+    ...(await groups.remove()),
+    ...removeScratch(plan, id),
+    ...(await disconnect(plan, id)),
+    ...removeState(stateDirectory(plan, id)),
+  ];
 }
 
 /** Takes back what a brain made that died before it launched anything. */

@@ -61,11 +61,13 @@ import {sweepBoxes} from '../sweep/sweep.js';
 import {apartBecause, joinTasks} from '../step/together.js';
 import {firstProcessOf} from '../process/tree.js';
 import {jobFiles, type JobFiles} from '../files/job-files.js';
+import {pauseAt} from '../process/pause.js';
 import {progressTeller, tellBatchSystem} from './tell.js';
 import {notTried, policyOfTrial} from './trial.js';
 
 /** Runs a job, or finishes one whose brain died, and tells the batch system. Never throws for what a job, a policy or a node can cause. */
 export async function runJob(request: RunRequest, hello: Hello, channel: Channel): Promise<RunResult> {
+  if (hello.state === 'over') return concluded(hello);
   if (hello.state === 'running' || hello.state === 'ended') return adopt(request, hello, channel);
   const {role, plugins} = request;
   const argv = request.source.kind === 'command' ? request.source.argv : [];
@@ -186,6 +188,7 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
     job: known.id,
   });
   for (const remark of known.batch.remarks) log.warn('the batch system’s description of the job', {remark});
+  let isClosed = false;
   const without = async (lack: Lack, because: string): Promise<RunResult> => {
     log.warn(`once more without ${lack}`, {because});
     await endMounted(known);
@@ -234,12 +237,13 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
       return await without('box', `the engine failed: ${failureText(life)}`);
     }
     const result = await conclude(state, groups, life, request, filesOf(state, hello), log);
+    isClosed = true; // or will be
     if (result.failure?.fault === 'node') reportFailure(known, result.failure.code);
     return result;
   } catch (error) {
     return await refuse(asTareError(error), request, known, plan, log);
   } finally {
-    await log.close();
+    if (!isClosed) await log.close();
   }
 }
 
@@ -286,22 +290,41 @@ async function adopt(request: RunRequest, hello: Hello, channel: Channel): Promi
   keep(adopted, log);
   const life = await live(adopted, groups, channel, log, hello, request);
   if (life.startEpochUs !== null) life.startEpochUs = state.startEpochUs ?? life.startEpochUs;
-  const result = await conclude(adopted, groups, life, request, filesOf(adopted, hello), log);
-  await log.close();
-  return result;
+  return conclude(adopted, groups, life, request, filesOf(adopted, hello), log);
 }
 
-/** From a life that is over to its record and what the batch system is told; until then another brain could do the same. */
+/** From a life that is over to its record and what the batch system is told; until that is known to the front another brain could do the same. */
 async function conclude(state: BoxState, groups: Groups, life: Life, {plugins}: RunRequest, files: JobFiles, log: Log): Promise<RunResult> {
+  const {plan, id} = state;
   const result = await finish(state, groups, life, files, log);
-  tellLess({plan: state.plan, id: state.id, log, node: state.node ?? null}, result.path === null ? (result.waits ?? '') : null);
+  tellLess({plan, id, log, node: state.node ?? null}, result.path === null ? (result.waits ?? '') : null);
   const told = await tellBatchSystem(result, {batch: state.batch, settings: state.settings, plugins, effects: effectsWith(files, log)});
   // it leads a sweep to what could not be killed or removed, and to a record that waits for a spool
-  const isLeft = life.unkillable || result.record?.flags.includes('left-behind') === true;
-  const left = isLeft || result.waits != null ? [] : removeState(state.plan, state.id);
-  if (left.length > 0) log.error('left behind, for a sweep', {left});
-  await sweepInPassing(state.plan, log);
-  return told;
+  const isLeft = life.unkillable || result.record?.flags.includes('left-behind') === true || result.waits != null;
+  const end = async (): Promise<void> => {
+    await sweepInPassing(plan, log);
+    await log.close();
+  };
+  if (isLeft) {
+    await end();
+    return told;
+  }
+  return {
+    ...told,
+    forget: async () => {
+      pauseAt(plan.pauseAt, 'brain-told');
+      const left = removeState(stateDirectory(plan, id));
+      if (left.length > 0) log.error('left behind, for a sweep', {left});
+      pauseAt(plan.pauseAt, 'brain-forgotten');
+      await end();
+    },
+  };
+}
+
+/** A brain before has told all there was to tell, and died over the removal of what it kept. */
+function concluded({stateDirectory: directory}: Hello): RunResult {
+  removeState(directory);
+  return {quit: ['over'], record: null, path: null, messages: [], failure: null, signals: []};
 }
 
 /** Boxes of the same user that a crash left: a site may have no timer for the sweep, and nobody waits for this one for long. */

@@ -22,6 +22,10 @@ export function serve(
     report(result);
     const notRun = result.record?.time.startEpochUs == null;
     if (notRun) for (const message of result.messages) channel.send('Y', `tare: ${message}`);
+    if (result.forget !== undefined) {
+      channel.send('O', ...result.quit.map(String));
+      await result.forget();
+    }
     return result.quit;
   });
 }
@@ -42,9 +46,9 @@ export async function meet(descriptor: number, work: (hello: Hello, channel: Cha
   let followed = false;
   try {
     const hello = parseHello(first);
-    followed = hello.state === 'running' || hello.state === 'ended';
-    const [how, value] = await work(hello, channel);
-    channel.send('Q', how, String(value));
+    followed = ['running', 'ended', 'over'].includes(hello.state);
+    const quit = await work(hello, channel);
+    channel.send('Q', ...quit.map(String));
   } catch (error) {
     // a payload runs, and this brain cannot take it over: the front sees to its end without one
     if (followed) process.exit(1);

@@ -2,7 +2,7 @@
  * SIGKILL to a part of the wrapper at each named step: within a second no payload runs that nobody watches, nothing is left, and the
  * record tells. Pause points stop a process exactly there (policy: debug.pauseAt).
  */
-import {writeFileSync} from 'node:fs';
+import {mkdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {patience} from '../../support/pace.js';
@@ -38,6 +38,8 @@ const CASES: Case[] = [
   {victim: 'brain', step: 'brain-weighed', payload: 'lives'},
   {victim: 'brain', step: 'brain-removed', payload: 'lives'},
   {victim: 'brain', step: 'brain-recorded', payload: 'lives'},
+  {victim: 'brain', step: 'brain-told', payload: 'lives'},
+  {victim: 'brain', step: 'brain-forgotten', payload: 'lives'},
   {victim: 'engine', step: 'enter-start', payload: 'never ran'},
   {victim: 'engine', step: 'enter-joined', payload: 'never ran'},
   {victim: 'engine', step: 'running', payload: 'lives'},
@@ -102,6 +104,26 @@ for (const role of ROLES) {
         }
       });
     }
+
+    it('brain over the removal of its state, whose folder is left empty: the next removes it, and nobody writes another record', async () => {
+      const site = new Site(role);
+      try {
+        const pauses = {box: 'required', debug: {pauseAt: ['brain-forgotten']}};
+        const child = site.start(['run', '--policy', site.policy(pauses), '--', '/bin/sh', '-c', 'exit 3']);
+        const ended = ending(child);
+        const brain = (await until('the end', () => find(child.pid ?? 0, 'brain-forgotten'))).brain ?? 0;
+        const [record] = site.records();
+        expect(record?.state).to.equal('final');
+        // as it is between the removal of the state and that of its folder
+        mkdirSync(join(site.directory, 'state/boxes', record?.lrms.globalJobId.split('#')[1] ?? ''));
+        process.kill(brain, 'SIGKILL');
+        expect(await ended).to.deep.include({code: 3, stderr: ''});
+        expect(site.leftovers()).to.deep.equal([]);
+        expect(site.records()).to.deep.equal([record]);
+      } finally {
+        site.remove();
+      }
+    });
 
     it('three brains while the payload runs: one more writes the record when the box is gone', async () => {
       const site = new Site(role);

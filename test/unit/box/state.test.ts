@@ -36,7 +36,7 @@ import {asUser, plan, ROOT, thrown, USER, grid} from '../plan/build.js';
 const UID = process.getuid?.() ?? -1;
 const mode = (path: string): number => statSync(path).mode & 0o7777;
 
-const removeAll = (plan: Plan, id: string): string[] => [...removeScratch(plan, id), ...removeState(plan, id)];
+const removeAll = (plan: Plan, id: string): string[] => [...removeScratch(plan, id), ...removeState(stateDirectory(plan, id))];
 
 describe('the wrapper’s folders', () => {
   let base: string;
