@@ -283,7 +283,9 @@ export class Pool {
   /** The ends of the logs, for the report of a failure. */
   logs(lines = 25): string {
     const tail = (names: RegExp): string => this.log(names).trimEnd().split('\n').slice(-lines).join('\n');
-    return ['StarterLog', 'ShadowLog', 'SchedLog'].map((name) => `--- ${name}\n${tail(new RegExp(`^${name}`))}`).join('\n');
+    return ['StarterLog', 'ShadowLog', 'SchedLog', 'StartLog', 'NegotiatorLog']
+      .map((name) => `--- ${name}\n${tail(new RegExp(`^${name}`))}`)
+      .join('\n');
   }
 
   /** The wrapper's records on this node. */
@@ -431,7 +433,8 @@ export class Job {
     try {
       return await until(`job ${this.id} ${kind}`, () => this.events(kind)[times - 1], seconds);
     } catch (error) {
-      throw new Error(`${(error as Error).message}\n--- log of the job\n${this.userLog}\n${this.pool.logs()}`, {cause: error});
+      const why = await this.pool.tool('condor_q', ['-better-analyze', this.id]).catch(String);
+      throw new Error(`${(error as Error).message}\n--- log of the job\n${this.userLog}\n${why}\n${this.pool.logs()}`, {cause: error});
     }
   }
 
