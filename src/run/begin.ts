@@ -213,8 +213,10 @@ export async function takeBackPrepared(directory: string): Promise<void> {
   let state: BoxState;
   try {
     state = readState(directory);
-  } catch {
-    return; // it died before it made anything
+  } catch (error) {
+    // it died before it made anything but the folder
+    if (((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') removeState(directory);
+    return;
   }
   await takeBack(state.plan, state.id, openGroups(state.plan.steps, state.id));
 }

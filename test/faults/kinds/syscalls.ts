@@ -139,11 +139,13 @@ async function attach(scene: Scene, options: readonly string[]): Promise<void> {
   const pid = await scene.part('init');
   if (pid === null || !signal(pid, 'SIGSTOP')) return;
   const tracer = spawn('strace', [...options, '-p', String(pid)], {stdio: 'ignore'});
+  // it can be gone before anybody waits for it
+  const over = new Promise((resolve) => tracer.on('close', resolve).on('error', resolve));
   for (const end = Date.now() + patience(5000); Date.now() < end && !isTraced(pid);) await sleep(3);
   signal(pid, 'SIGCONT');
   // at times it stays when what it traced is gone
   const looking = setInterval(() => scene.ended !== null && tracer.kill('SIGKILL'), patience(1000));
-  await new Promise((resolve) => tracer.on('close', resolve).on('error', resolve));
+  await over;
   clearInterval(looking);
 }
 
