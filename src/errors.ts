@@ -123,7 +123,11 @@ export const ERRORS = {
   BOX_AMBIGUOUS: {exit: EXIT.failure, kind: 'input', summary: 'several live boxes have an id that begins so'},
   BOX_FORBIDDEN: {exit: EXIT.failure, kind: 'input', summary: 'the box is another user’s'},
   BOX_STATE: {exit: EXIT.failure, kind: 'input', summary: 'the box is not in a state for what was asked'},
-  BOX_LEFT: {exit: EXIT.failure, kind: 'node', summary: 'processes of a box do not stop, or do not die'},
+  BOX_LEFT: {
+    exit: EXIT.failure,
+    kind: 'node',
+    summary: 'processes of a box do not stop, or do not die; or what was made of a box cannot be removed',
+  },
   BOX_NOT_JOINED: {exit: EXIT.failure, kind: 'node', summary: 'a live box cannot be joined'},
   APPLICATION_UNKNOWN: {exit: EXIT.failure, kind: 'input', summary: 'the box has no application of that name'},
   OUTPUT_ELSEWHERE: {exit: EXIT.failure, kind: 'input', summary: 'what a payload writes goes to no file'},

@@ -100,6 +100,8 @@ export interface Known {
   phases: Phases | null;
   /** A box is only tried. */
   probe: boolean;
+  /** What could not be removed of a box that was begun, and was to be taken back. */
+  left: string[];
   /** The way to files that the job names, as whose it is by what is known so far. */
   files: JobFiles;
 }
@@ -119,6 +121,7 @@ export const newKnown = (batch: BatchJob, role: Known['role'], files: JobFiles, 
   again: null,
   phases: null,
   probe: false,
+  left: [],
   files,
 });
 

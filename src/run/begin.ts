@@ -132,7 +132,7 @@ export async function begin(
     return {state, groups};
   } catch (error) {
     if (launched) await untilGone(channel);
-    await takeBack(plan, id, groups);
+    known.left.push(...(await takeBack(plan, id, groups)));
     throw error;
   }
 }
@@ -196,16 +196,12 @@ async function untilGone(channel: Channel): Promise<void> {
 }
 
 /**
- * Removes folders and groups of a box in which nothing runs and nothing ran.
+ * Removes folders and groups of a box in which nothing runs and nothing ran. Its state stays when something else does: it leads a sweep there.
  * @returns what could not be removed
  */
 export async function takeBack(plan: Plan, id: string, groups: Groups): Promise<string[]> {
-  return [
-    ...(await groups.remove()),
-    ...removeScratch(plan, id),
-    ...(await disconnect(plan, id)),
-    ...removeState(stateDirectory(plan, id)),
-  ];
+  const left = [...(await groups.remove()), ...removeScratch(plan, id), ...(await disconnect(plan, id))];
+  return left.length > 0 ? left : removeState(stateDirectory(plan, id));
 }
 
 /** Takes back what a brain made that died before it launched anything. */

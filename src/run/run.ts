@@ -217,6 +217,7 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
     try {
       begun = await begin(usable, known, request, hello, channel, log);
     } catch (error) {
+      if (known.left.length > 0) throw error;
       if (error instanceof TareError && error.code === 'SCRATCH_FAILED' && prepared.canDoWithout('disk'))
         return await without('disk', error.message);
       if (isPlacesFault(error) && prepared.canDoWithout('groups')) return await without('groups', error.message);
@@ -225,15 +226,15 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
     const {state, groups} = begun;
     const life = await live(state, groups, channel, log, hello, request);
     if (isDisksFault(life) && prepared.canDoWithout('disk')) {
-      await takeBack(plan, known.id, groups);
+      await takeAllBack(state, groups, known, life);
       return await without('disk', failureText(life));
     }
     if (isIdsFault(life) && prepared.canDoWithout('ids')) {
-      await takeBack(plan, known.id, groups);
+      await takeAllBack(state, groups, known, life);
       return await without('ids', failureText(life));
     }
     if (isBoxesFault(life) && prepared.canDoWithout('box')) {
-      await takeBack(plan, known.id, groups);
+      await takeAllBack(state, groups, known, life);
       return await without('box', `the engine failed: ${failureText(life)}`);
     }
     const result = await conclude(state, groups, life, request, filesOf(state, hello), log);
@@ -268,6 +269,17 @@ const effectsWith = (files: JobFiles, log: Log): Effects =>
 
 /** Of a box that another brain may have begun. */
 const filesOf = ({plan}: BoxState, {cwd}: Hello): JobFiles => jobFiles(stepOf(plan, 'identity.take') ?? null, cwd);
+
+/** So that it can be begun once more. @throws TareError BOX_LEFT when something is left of it */
+async function takeAllBack({plan, id}: BoxState, groups: Groups, {left}: Known, life: Life): Promise<void> {
+  left.push(...(await takeBack(plan, id, groups)));
+  if (left.length === 0) return;
+  throw new TareError('BOX_LEFT', {
+    message: `the box could not be built (${failureText(life)}), and what was made of it cannot be removed`,
+    found: left.join(', '),
+    remedy: '`tare records sweep` tries again',
+  });
+}
 
 /** Groups cannot be made here, as opposed to a value that the kernel does not take. */
 function isPlacesFault(error: unknown): error is TareError {
@@ -458,11 +470,15 @@ async function refuse(
   log: Log = silentLog,
 ): Promise<RunResult> {
   await endMounted(known);
+  if (known.left.length > 0) log.error('left behind, for a sweep', {left: known.left});
   const messages = error.message.split('\n');
   const {record: refused, places} = await refusalRecord(error, known, plan, request.version);
   const {record, path, waits} = store(
     {places, id: known.id, copy: request.recordCopy, files: known.files, messages, log},
-    log.trouble() === null ? refused : {...refused, flags: [...refused.flags, UNLOGGED].sort()},
+    {
+      ...refused,
+      flags: [...refused.flags, ...(log.trouble() === null ? [] : [UNLOGGED]), ...(known.left.length === 0 ? [] : ['left-behind'])].sort(),
+    },
   );
   for (const told of [{...record, state: 'started' as const}, record]) await tellAround(known.around, told);
   const first = firstOf(error);
