@@ -377,6 +377,7 @@ static bool take_frame(struct front *front, struct frame *frame)
 		/* A payload runs once; another launch is for one that failed. */
 		if (front->box.there || payload_may_have_run(front))
 			return false;
+		forget_told(&front->talk); /* a brain that follows is told of this launch, not of one that failed */
 		box_launch(front, frame);
 		return true;
 	case 'D':

@@ -563,6 +563,25 @@ def brain_has_successors(bench):
     equal(job.quit(third, 'status', frames[2][1][0])[0], 9)
 
 
+@test('none', 'bwrap')
+def who_follows_is_told_of_the_last_launch_alone(bench):
+    job = bench.sh('sleep 0.6; exit 9')
+    brain = job.brain()
+    brain.send('S', job.folder)
+    brain.send('L', 'E/proc/nowhere/engine', 'a@1')
+    brain.until('B')
+    launch(brain, bench.box, 'a@1')
+    brain.expect('R')
+    brain.send('G')
+    brain.expect('X')
+    os.kill(brain.pid, signal.SIGKILL)
+    second = job.brain()
+    equal(second.hello[0], b'running')
+    status = second.until('B')
+    equal(''.join(tag for tag in ('R', 'X', 'F', 'E') if tag in status), 'RXE')
+    equal(job.quit(second, 'status', status['E'][0])[0], 9)
+
+
 def three_dead_brains(job, brain):
     for _ in range(2):
         os.kill(brain.pid, signal.SIGKILL)
