@@ -10,6 +10,12 @@ import {signal, sleep} from '../scene.js';
 const FUSE = fileURLToPath(new URL('../../support/slow-fuse.py', import.meta.url));
 const PLACES = ['spool', 'state', 'scratch', 'log', 'killSwitch', 'work'] as const;
 
+/** Those that stand still: nothing that waits for one ends before it does. */
+const servers = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const server of servers) server.kill('SIGKILL');
+});
+
 export const hungFile: Kind = {
   name: 'hung',
   weight: 1,
@@ -28,7 +34,7 @@ export const hungFile: Kind = {
         server = spawn('/usr/bin/python3', [FUSE, tree, '0', hung], {stdio: 'ignore'});
         await until('the file system', () => readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${hung} `), 30);
         server.kill('SIGSTOP');
-        process.once('exit', () => server?.kill('SIGKILL'));
+        servers.add(server);
         const at = `${hung}/place`;
         const own = Object.fromEntries(['state', 'spool', 'scratch'].map((name) => [name, scene.inSite(name)]));
         if (place === 'killSwitch') scene.policyExtra = {killSwitch: `${at}/off`};
@@ -40,6 +46,7 @@ export const hungFile: Kind = {
         signal(scene.front, asked);
       },
       after: async (scene) => {
+        if (server !== null) servers.delete(server);
         server?.kill('SIGKILL'); // the kernel ends all that waits for it
         await until('the end of what waits there', () => scene.site.leftovers().every((what) => !what.startsWith('process')), 20);
         execFileSync('umount', ['-l', scene.inSite('hung')]);
