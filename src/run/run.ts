@@ -14,6 +14,7 @@ import {findFinal} from '../record/journal.js';
 import {asksForEnd} from '../record/outcome.js';
 import type {UsageRecord} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';
+import {BrainFailed, orNextBrain} from './brain-failed.js';
 import {begin, recordStart, takeBack, takeBackPrepared, type Begun} from './begin.js';
 import type {Channel} from '../process/channel.js';
 import {Interrupted} from '../process/kept-signals.js';
@@ -114,6 +115,7 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
     if (hello.brain > 1) prepared.plan.pauseAt = [];
     return await start(prepared, request, hello, channel, known);
   } catch (error) {
+    if (error instanceof BrainFailed) throw error;
     // a brain before this one can have refused the same call
     if (hello.brain > 1) known.again ??= false;
     return await refuse(asTareError(error), request, known);
@@ -224,7 +226,7 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
       throw error;
     }
     const {state, groups} = begun;
-    const life = await live(state, groups, channel, log, hello, request);
+    const life = await orNextBrain(live(state, groups, channel, log, hello, request), log);
     if (isDisksFault(life) && prepared.canDoWithout('disk')) {
       await takeAllBack(state, groups, known, life);
       return await without('disk', failureText(life));
@@ -237,11 +239,15 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
       await takeAllBack(state, groups, known, life);
       return await without('box', `the engine failed: ${failureText(life)}`);
     }
-    const result = await conclude(state, groups, life, request, filesOf(state, hello), log);
+    const result = await orNextBrain(conclude(state, groups, life, request, filesOf(state, hello), log), log);
     isClosed = true; // or will be
     if (result.failure?.fault === 'node') reportFailure(known, result.failure.code);
     return result;
   } catch (error) {
+    if (error instanceof BrainFailed) {
+      isClosed = true;
+      throw error;
+    }
     return await refuse(asTareError(error), request, known, plan, log);
   } finally {
     if (!isClosed) await log.close();

@@ -5,6 +5,7 @@ import {Channel} from '../process/channel.js';
 import {parseHello, type Hello} from '../process/hello.js';
 import type {Quit} from '../process/quit.js';
 import type {RunRequest, RunResult} from '../prepare/request.js';
+import {BrainFailed} from './brain-failed.js';
 import {runJob} from './run.js';
 
 /**
@@ -51,7 +52,7 @@ export async function meet(descriptor: number, work: (hello: Hello, channel: Cha
     channel.send('Q', ...quit.map(String));
   } catch (error) {
     // a payload runs, and this brain cannot take it over: the front sees to its end without one
-    if (followed) process.exit(1);
+    if (followed || error instanceof BrainFailed) process.exit(1);
     const trouble = asTareError(error);
     for (const line of trouble.message.split('\n')) channel.send('Y', `tare: ${printable(line)}`);
     channel.send('Q', 'code', String(trouble.exit));

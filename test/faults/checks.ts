@@ -86,7 +86,9 @@ export function judge(scene: Scene, harm: Harm, all: readonly UsageRecord[]): st
   const {state, outcome, time} = record;
   const told = `the record says ${outcome.status}, exit ${String(outcome.exitCode)}, signal ${String(outcome.signal)}`;
   if (state === 'started') wrong.push('the record is open');
-  if ((state === 'lost') !== (outcome.status === 'lost')) wrong.push(`the record is ${state}, ${told}`);
+  // whoever sweeps can find who has killed it
+  const isLost = outcome.status === 'lost' || (state === 'lost' && ['killed-by-slot', 'killed'].includes(outcome.status));
+  if ((state === 'lost') !== isLost) wrong.push(`the record is ${state}, ${told}`);
   const ownEnd = outcome.status === 'completed' || outcome.status === 'failed';
   // a wrapper that is killed when it has written the record can tell nothing
   if (ownEnd && outcome.exitCode !== code && !(harm.sweep === true && signal === 'SIGKILL'))
