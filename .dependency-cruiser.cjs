@@ -5,13 +5,14 @@ const PURE = `^src/(${pure.folders.join('|')})/`;
 const IMPURE_FILES = `^src/(${pure.except.join('|')})`;
 
 /** One row per folder, lowest first. `host/facts` is the types of the facts; reading them (`host`) is for those who have effects. */
-const DATA = ['schema', 'job', 'policy', 'plan'];
+const DATA = ['schema', 'job', 'policy', 'plan', 'steps'];
 const BELOW_A_BOX = ['host', 'record', 'node-state', 'export', 'engine', 'cgroup', 'network', 'cvmfs', 'process', 'files', 'follow'];
 const MAY_IMPORT = {
   schema: [],
   job: ['schema'],
   policy: ['schema', 'job'],
   plan: ['schema', 'job', 'policy'],
+  steps: ['schema', 'job', 'policy', 'plan'],
   host: [],
   batch: [],
   record: DATA,

@@ -4,7 +4,7 @@ import {TareError} from '../errors.js';
 import {readBatchJob} from '../batch/detect.js';
 import {effects} from '../batch/effects.js';
 import {PLUGINS} from '../plugins.js';
-import {explainPlan} from '../plan/explain.js';
+import {explainPlan} from '../steps/explain.js';
 import {renderTable} from '../report/table.js';
 import {readPolicy} from '../files/documents.js';
 import {jobFiles} from '../files/job-files.js';

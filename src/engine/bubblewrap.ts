@@ -5,10 +5,9 @@
 
 import type {BubblewrapAbilities} from '../host/facts.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import {TareError} from '../errors.js';
 import {inBox, stepOf, type Step} from '../plan/step.js';
 import {initArgv} from './init.js';
-import {isDoneByOthers} from './others.js';
+import {translate, type Translators} from './translate.js';
 
 const NAMESPACE_OPTIONS = {
   user: '--unshare-user',
@@ -29,7 +28,8 @@ export function bubblewrapArgv(plan: Plan, boxDirectory: string, abilities: Bubb
   // the user's program can enter no namespace below those that bubblewrap nests: this one is made around it
   const around = user === undefined ? [] : [user.unshare, '--user', '--map-current-user', '--net', '--'];
   const argv = [...around, plan.engine.path ?? 'bwrap'];
-  for (const step of plan.steps) argv.push(...translate(user === undefined ? step : withoutNetwork(step), boxDirectory, abilities));
+  const translated = translate('bubblewrap', TRANSLATORS, plan, {boxDirectory, abilities}, user === undefined ? undefined : withoutNetwork);
+  argv.push(...translated.flat());
   // init is process 1 itself: it reaps, forwards signals and reports, which bubblewrap's own does not.
   argv.push('--as-pid-1', '--', ...initArgv(plan));
   return argv;
@@ -38,46 +38,33 @@ export function bubblewrapArgv(plan: Plan, boxDirectory: string, abilities: Bubb
 const withoutNetwork = (step: Step): Step =>
   step.op === 'namespace.unshare' ? {...step, namespaces: step.namespaces.filter((kind) => kind !== 'network')} : step;
 
-function translate(step: Step, boxDirectory: string, abilities: BubblewrapAbilities): string[] {
-  if (isDoneByOthers(step)) return [];
-  switch (step.op) {
-    case 'namespace.unshare':
-      return step.namespaces.flatMap((kind) => NAMESPACE_OPTIONS[kind] ?? []);
-    case 'hostname.set':
-      return ['--hostname', step.hostname];
-    case 'mount.closed':
-      return ['--bind', inBox(step.at, boxDirectory), step.destination];
-    case 'mount.bind': {
-      if (step.inside !== undefined) return [];
-      const option = step.options.includes('dev') ? '--dev-bind' : step.options.includes('rw') ? '--bind' : '--ro-bind';
-      return [step.optional ? `${option}-try` : option, inBox(step.source, boxDirectory), step.destination];
-    }
-    case 'cvmfs.bind':
-      return ['--ro-bind', inBox(step.source, boxDirectory), step.destination];
-    case 'mount.proc':
-      return ['--proc', step.destination];
-    case 'mount.dev':
-      return ['--dev', step.destination, ...(step.queues === undefined ? [] : ['--mqueue', step.queues])];
-    case 'mount.readonly':
-      return ['--remount-ro', step.destination];
-    case 'mount.tmpfs': {
-      if (step.inside !== undefined) return [];
-      const perms = abilities.perms ? ['--perms', step.mode] : [];
-      const size = abilities.tmpfsSize && step.sizeBytes !== null ? ['--size', String(step.sizeBytes)] : [];
-      return [...perms, ...size, '--tmpfs', step.destination];
-    }
-    case 'privileges.drop':
-      // no_new_privs is always set by bubblewrap.
-      return step.capabilities === 'none' ? ['--cap-drop', 'ALL'] : [];
-    case 'mount.sys':
-    case 'paths.protect':
-    case 'accounts.provide':
-      throw new TareError('ENGINE_FAILED', {message: `bubblewrap cannot do ${step.op}: that is of small machines`});
-    default:
-      return unknown(step);
-  }
+interface Context {
+  /** Replaces `{box}`: the box's own folder on disk. */
+  boxDirectory: string;
+  abilities: BubblewrapAbilities;
 }
 
-function unknown(step: never): never {
-  throw new TareError('ENGINE_FAILED', {message: `bubblewrap cannot do the step ${JSON.stringify(step)}`});
-}
+/** What bubblewrap does of a step; a step that is an engine's and has no row is refused. */
+const TRANSLATORS: Translators<Context, string[]> = {
+  'namespace.unshare': ({namespaces}) => namespaces.flatMap((kind) => NAMESPACE_OPTIONS[kind] ?? []),
+  'hostname.set': ({hostname}) => ['--hostname', hostname],
+  'mount.graft': () => [], // enter has done it
+  'mount.closed': ({at, destination}, {boxDirectory}) => ['--bind', inBox(at, boxDirectory), destination],
+  'mount.bind': ({source, destination, options, optional, inside}, {boxDirectory}) => {
+    if (inside !== undefined) return [];
+    const option = options.includes('dev') ? '--dev-bind' : options.includes('rw') ? '--bind' : '--ro-bind';
+    return [optional ? `${option}-try` : option, inBox(source, boxDirectory), destination];
+  },
+  'cvmfs.bind': ({source, destination}, {boxDirectory}) => ['--ro-bind', inBox(source, boxDirectory), destination],
+  'mount.proc': ({destination}) => ['--proc', destination],
+  'mount.dev': ({destination, queues}) => ['--dev', destination, ...(queues === undefined ? [] : ['--mqueue', queues])],
+  'mount.readonly': ({destination}) => ['--remount-ro', destination],
+  'mount.tmpfs': ({destination, mode, sizeBytes, inside}, {abilities}) => {
+    if (inside !== undefined) return [];
+    const perms = abilities.perms ? ['--perms', mode] : [];
+    const size = abilities.tmpfsSize && sizeBytes !== null ? ['--size', String(sizeBytes)] : [];
+    return [...perms, ...size, '--tmpfs', destination];
+  },
+  // no_new_privs is always set by bubblewrap
+  'privileges.drop': ({capabilities}) => (capabilities === 'none' ? ['--cap-drop', 'ALL'] : []),
+};

@@ -2,10 +2,9 @@
 
 import type {BubblewrapAbilities} from '../host/facts.js';
 import {accountText} from '../plan/account.js';
-import {mapText, rootOf, type IdMaps} from '../plan/machine-ids.js';
-import {isContained} from '../plan/scratch.js';
-import {inBox, stepOf, stepsOf, type Step, type StepOf} from '../plan/step.js';
+import {inBox, stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
+import {defOf} from '../steps/table.js';
 import {bubblewrapArgv} from './bubblewrap.js';
 import {INIT_CAPABILITIES, SERVICE_CAPABILITIES} from './capabilities.js';
 import {landlockStrings} from './landlock.js';
@@ -94,10 +93,11 @@ export function launchStrings(
   const gifts = repositoryWords(plan, mounted);
   const unshare = stepOf(plan, 'view.unshare');
   const maps = stepOf(plan, 'namespace.unshare')?.maps;
+  const ground = {place: (path: string) => inBox(path, boxDirectory), owner, maps};
   for (const step of plan.steps) {
     // in hand before this process has mounts of its own, and in place as soon as it has
     if (step === unshare) gifts.taken.forEach(prepare);
-    prepare(prepared(step, (path) => inBox(path, boxDirectory), owner, maps));
+    prepare(defOf(step).enter?.(step, ground) ?? []);
     if (step === unshare) gifts.given.forEach(prepare);
   }
   if (unshare === undefined) [...gifts.taken, ...gifts.namespace, ...gifts.given].forEach(prepare);
@@ -189,67 +189,3 @@ function repositoryWords(plan: Plan, mounted: NonNullable<LaunchContext['mounted
     given: [...stepsOf(plan, 'cvmfs.hold').map(({path, repository}) => ['retain', path, repository]), ['give', first.step.root]],
   };
 }
-
-/** What enter does before the engine (native/README.md, Views): op and arguments; nothing for other steps. */
-function prepared(
-  step: Step,
-  place: (path: string) => string,
-  owner: StepOf<'identity.take'> | undefined,
-  maps: IdMaps | undefined,
-): string[] {
-  switch (step.op) {
-    case 'view.unshare': {
-      const {root} = step;
-      if (root === null) return ['namespace', step.user ? 'user' : 'mount'];
-      return ['root', ...[root.uids.start, root.uids.count, root.gids.start, root.gids.count].map(String)];
-    }
-    case 'mount.cover':
-      return ['tmpfs', step.at, '4096'];
-    case 'scratch.contain':
-      return step.image === null
-        ? ['tmpfs', place(step.destination), String(step.bytes)]
-        : ['loop', place(step.image), place(step.destination)];
-    case 'directory.create': {
-      if (!isContained(step.path)) return []; // the brain's
-      const whose = step.owner === 'root' ? rootOf(maps) : step.owner === 'job' ? owner : undefined;
-      const ids = whose === undefined ? ['', ''] : [String(whose.uid), String(whose.gid)];
-      return ['directory', place(step.path), step.mode, ...ids];
-    }
-    case 'mount.point':
-      return ['point', place(step.lower), place(step.upper), step.path];
-    case 'mount.shift':
-      return maps === undefined
-        ? []
-        : [
-            'shift',
-            step.source.startsWith('{box}') ? place(step.source) : step.source,
-            place(step.at),
-            mapText(maps.uids),
-            mapText(maps.gids),
-          ];
-    case 'mount.overlay': {
-      const layers = [place(step.lower), place(step.upper), place(step.work), place(step.at)];
-      return step.by === 'overlayfs' ? ['overlay', ...layers, step.options.join(',')] : ['fuse', ...layers];
-    }
-    case 'mount.squashfs':
-      return ['squashfs', step.source, place(step.at), step.program ?? '', step.options.join(',')];
-    case 'mount.closed':
-      return ['closed', place(step.source), place(step.at), step.readOnly ? 'ro' : 'rw', lookedUpAs(owner)];
-    case 'mount.bind': {
-      if (step.inside === undefined) return [];
-      const kind = step.options.includes('rw') ? 'rw' : 'ro';
-      return ['inside', kind, place(step.source), place(step.inside.at), step.inside.path, lookedUpAs(owner)];
-    }
-    case 'mount.tmpfs':
-      return step.inside === undefined ? [] : ['inside', 'tmpfs', step.mode, place(step.inside.at), step.inside.path, lookedUpAs(owner)];
-    case 'mount.graft':
-      return ['graft', step.source, place(step.at)];
-    case 'cvmfs.hold':
-      return ['hold', step.path];
-    default:
-      return [];
-  }
-}
-
-/** Root looks up what the job names as the job's user: nothing is mounted that the user could not reach. */
-const lookedUpAs = (owner: StepOf<'identity.take'> | undefined): string => (owner === undefined ? '' : accountText(owner));

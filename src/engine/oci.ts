@@ -6,12 +6,12 @@
 import {TareError} from '../errors.js';
 import {BUNDLE, RUNTIME} from '../plan/mounts.js';
 import type {IdMaps} from '../plan/machine-ids.js';
-import {inBox, stepOf, stepsOf, type Step, type StepOf} from '../plan/step.js';
+import {inBox, stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {ALL_CAPABILITIES} from './capabilities.js';
 import {handedOn, initArgv} from './init.js';
-import {isDoneByOthers} from './others.js';
 import {runtimeProfile, type SeccompProfile} from './seccomp.js';
+import {translate, type Translators} from './translate.js';
 
 /** Of the specification; what both runtimes of every distribution know. */
 const OCI_VERSION = '1.0.2';
@@ -54,7 +54,7 @@ export function ociArgv(plan: Plan, boxDirectory: string, id: string): string[] 
  * @throws TareError ENGINE_FAILED for a step that OCI runtimes cannot do
  */
 export function ociConfig(plan: Plan, context: OciContext): Record<string, unknown> {
-  const mounts = plan.steps.flatMap((step) => translate(step, context));
+  const mounts = translate('an OCI runtime', TRANSLATORS, plan, context).flat();
   const root = mounts.find(({destination}) => destination === '/');
   const namespaces = stepOf(plan, 'namespace.unshare')?.namespaces ?? [];
   const mapped = namespaces.includes('user');
@@ -139,67 +139,45 @@ const followed = (path: string): Mount => ({
   options: ['rbind', 'ro', 'nosuid', 'nodev', 'rslave'],
 });
 
-function translate(step: Step, {boxDirectory, exists}: OciContext): Mount[] {
-  if (step.op === 'mount.graft' && step.source !== SYS) return [followed(step.source)];
-  if (isDoneByOthers(step)) return [];
-  switch (step.op) {
-    case 'mount.bind': {
-      const source = inBox(step.source, boxDirectory);
-      if (step.optional && !exists(source)) return [];
-      const access = step.options.includes('ro') || step.options.includes('late') ? 'ro' : 'rw';
-      return [
-        {
-          destination: step.destination,
-          type: 'bind',
-          source,
-          options: ['rbind', access, ...(step.options.includes('dev') ? [] : ['nodev'])],
-        },
-      ];
-    }
-    case 'cvmfs.bind':
-      return [{...followed(step.source), destination: step.destination}];
-    case 'mount.proc':
-      return [
-        {
-          destination: step.destination,
-          type: 'proc',
-          source: 'proc',
-          options: ['nosuid', 'noexec', 'nodev', ...(step.closed === true ? ['hidepid=1'] : [])],
-        },
-      ];
-    case 'mount.sys':
-      return [{destination: step.destination, type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro']}];
-    case 'mount.dev':
-      return [
-        {destination: step.destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k']},
-        {
-          destination: `${step.destination}/pts`,
-          type: 'devpts',
-          source: 'devpts',
-          options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620'],
-        },
-        {destination: `${step.destination}/mqueue`, type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev']},
-      ];
-    case 'mount.tmpfs': {
-      const size = step.sizeBytes === null ? [] : [`size=${String(step.sizeBytes)}`];
-      return [{destination: step.destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', `mode=${step.mode}`, ...size]}];
-    }
-    case 'mount.closed':
-      throw new TareError('ENGINE_FAILED', {message: `an OCI runtime binds nothing for ${step.destination}: that is for bubblewrap`});
-    case 'mount.readonly':
-      throw new TareError('ENGINE_FAILED', {message: `an OCI runtime cannot make ${step.destination} read-only afterwards`});
-    case 'hostname.set':
-    case 'namespace.unshare':
-    case 'privileges.drop':
-    case 'paths.protect':
-      return []; // read for the configuration as a whole, and by init for each application
-    case 'accounts.provide':
-      return []; // the brain's
-    default:
-      return unknown(step);
-  }
-}
-
-function unknown(step: never): never {
-  throw new TareError('ENGINE_FAILED', {message: `an OCI runtime cannot do the step ${JSON.stringify(step)}`});
-}
+/** What an OCI runtime mounts for a step; a step that is an engine's and has no row is refused. */
+const TRANSLATORS: Translators<OciContext, Mount[]> = {
+  // for all that is shown of the node but its sysfs, which enter has put there
+  'mount.graft': ({source}) => (source === SYS ? [] : [followed(source)]),
+  'mount.bind': ({source: path, destination, options, optional}, {boxDirectory, exists}) => {
+    const source = inBox(path, boxDirectory);
+    if (optional && !exists(source)) return [];
+    const access = options.includes('ro') || options.includes('late') ? 'ro' : 'rw';
+    return [{destination, type: 'bind', source, options: ['rbind', access, ...(options.includes('dev') ? [] : ['nodev'])]}];
+  },
+  'cvmfs.bind': ({source, destination}) => [{...followed(source), destination}],
+  'mount.proc': ({destination, closed}) => [
+    {
+      destination,
+      type: 'proc',
+      source: 'proc',
+      options: ['nosuid', 'noexec', 'nodev', ...(closed === true ? ['hidepid=1'] : [])],
+    },
+  ],
+  'mount.sys': ({destination}) => [{destination, type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro']}],
+  'mount.dev': ({destination}) => [
+    {destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k']},
+    {
+      destination: `${destination}/pts`,
+      type: 'devpts',
+      source: 'devpts',
+      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620'],
+    },
+    {destination: `${destination}/mqueue`, type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev']},
+  ],
+  'mount.tmpfs': ({destination, mode, sizeBytes}) => {
+    const size = sizeBytes === null ? [] : [`size=${String(sizeBytes)}`];
+    return [{destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', `mode=${mode}`, ...size]}];
+  },
+  // read for the configuration as a whole, and by init for each application
+  'hostname.set': () => [],
+  'namespace.unshare': () => [],
+  'privileges.drop': () => [],
+  'paths.protect': () => [],
+  // the brain writes the accounts into the layers of the box
+  'accounts.provide': () => [],
+};

@@ -8,7 +8,7 @@ import {join} from 'node:path';
 import {TareError} from '../errors.js';
 import {LOOK_DEADLINE_MS, runAbandonable, type Through} from '../host/abandon.js';
 import {childProcess} from '../host/spawn.js';
-import type {ImageFound, ImageKind} from '../plan/image.js';
+import {SQUASHFUSE, type ImageFound, type ImageKind} from '../plan/image.js';
 import {architecturesIn, nodeArchitecture, runsHere, WELL_KNOWN} from './architecture.js';
 import {BlobError, blobsOfArchive, blobsOfDirectory, openPlain, type Blobs} from './blobs.js';
 import {isLayout, OtherArchitecture, readManifest} from './manifest.js';
@@ -22,7 +22,6 @@ const STAT = '/usr/bin/stat';
 const HEAD = '/usr/bin/head';
 const SHA256SUM = '/usr/bin/sha256sum';
 const UNSQUASHFS = ['/usr/bin/unsquashfs', '/usr/sbin/unsquashfs', '/usr/local/bin/unsquashfs'];
-export const SQUASHFUSE = ['/usr/bin/squashfuse_ll', '/usr/bin/squashfuse', '/usr/local/bin/squashfuse_ll', '/usr/local/bin/squashfuse'];
 const BEGIN = 512;
 const ELF_BEGIN = 20;
 const ALLOWED =

@@ -33,6 +33,8 @@ export interface ImagePlan {
   take: Step;
 }
 
+export const SQUASHFUSE = ['/usr/bin/squashfuse_ll', '/usr/bin/squashfuse', '/usr/local/bin/squashfuse_ll', '/usr/local/bin/squashfuse'];
+
 /** Where a file system in a file is mounted. */
 export const MOUNTED = '{box}/view/image';
 

@@ -2,7 +2,7 @@
 
 import {formatBytes, formatDuration} from '../job/quantity.js';
 import {LIMIT_NAMES} from '../job/job.js';
-import {formatLimit, LIMIT_LABELS} from '../plan/explain.js';
+import {formatLimit, LIMIT_LABELS} from '../plan/limit-words.js';
 import type {UsageRecord} from '../record/record.js';
 import {printable} from '../errors.js';
 import {renderTable, type Column} from './table.js';

@@ -1,7 +1,8 @@
 import {expect} from 'chai';
 import {EXIT, TareErrors} from '../../../src/errors.js';
 import {canonicalJson} from '../../../src/plan/canonical.js';
-import {explainPlan, formatLimit} from '../../../src/plan/explain.js';
+import {formatLimit} from '../../../src/plan/limit-words.js';
+import {explainPlan} from '../../../src/steps/explain.js';
 import {whyNotInBox} from '../../../src/plan/mounts.js';
 import {stepOf, stepsOf} from '../../../src/plan/step.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';

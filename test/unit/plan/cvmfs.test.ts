@@ -1,6 +1,6 @@
 import {expect} from 'chai';
 import {repositoryOf} from '../../../src/plan/cvmfs.js';
-import {explainPlan} from '../../../src/plan/explain.js';
+import {explainPlan} from '../../../src/steps/explain.js';
 import {stepsOf} from '../../../src/plan/step.js';
 import {plan, ROOT, thrown} from './build.js';
 

@@ -1,5 +1,5 @@
 import {expect} from 'chai';
-import {explainPlan} from '../../../src/plan/explain.js';
+import {explainPlan} from '../../../src/steps/explain.js';
 import {BUBBLEWRAP, call, facts, NO_CGROUP, plan, policy, thrown} from './build.js';
 
 const noBox = {facts: facts({bubblewrap: {...BUBBLEWRAP, path: null, how: 'not found'}})};

@@ -1,7 +1,7 @@
 import {expect} from 'chai';
 import {launchStrings} from '../../../src/engine/launch.js';
 import type {Facts} from '../../../src/host/facts.js';
-import {explainPlan} from '../../../src/plan/explain.js';
+import {explainPlan} from '../../../src/steps/explain.js';
 import {stepOf} from '../../../src/plan/step.js';
 import {BUBBLEWRAP, call, no, plan, ROOT, USER, WORK, yes, type Parts} from './build.js';
 

@@ -1,5 +1,5 @@
 import {expect} from 'chai';
-import {explainPlan} from '../../../src/plan/explain.js';
+import {explainPlan} from '../../../src/steps/explain.js';
 import {stepOf} from '../../../src/plan/step.js';
 import {BUBBLEWRAP, no, plan, type Parts} from './build.js';
 

@@ -5,7 +5,7 @@ import {launchStrings} from '../../../src/engine/launch.js';
 import {ociArgv, ociConfig} from '../../../src/engine/oci.js';
 import {TareError} from '../../../src/errors.js';
 import type {Facts, SystemFacts, ViewFacts} from '../../../src/host/facts.js';
-import {explainPlan} from '../../../src/plan/explain.js';
+import {explainPlan} from '../../../src/steps/explain.js';
 import {INITS} from '../../../src/plan/inits.js';
 import {stepOf, stepsOf} from '../../../src/plan/step.js';
 import type {JobDocument} from '../../../src/schema/generated/job-1.js';

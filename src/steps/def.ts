@@ -1,0 +1,74 @@
+/** What a step of a plan is: who performs it, how it is told, how a saved one is checked, and what the shim is sent of it. */
+
+import type {Facts} from '../host/facts.js';
+import type {IdMaps} from '../plan/machine-ids.js';
+import type {Step, StepOf} from '../plan/step.js';
+import type {Policy} from '../policy/policy.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+
+/**
+ * Who performs a step, and so when: `node`: the brain, on the node, before the launch; `shim`: the front's enter, in the box's mounts, before
+ * the engine; `engine`: bubblewrap or the OCI runtime; `init`: process 1 of the box, for what it starts; `watch`: the brain, while it runs.
+ */
+export type By = 'node' | 'shim' | 'engine' | 'init' | 'watch';
+
+/** The table of `tare plan` that lists a step, and the heads of its columns. */
+export const SECTIONS = {
+  'Control groups': ['step', 'where', 'value', 'why'],
+  Box: ['step', 'what', 'why'],
+  Mounts: ['destination', 'source', 'options', 'why'],
+  Repositories: ['repository', 'oldest revision', 'deadline', 'if it cannot be used', 'why'],
+  Environment: ['variable', 'value', 'why'],
+  Watches: ['watch', 'limit', 'why'],
+} as const;
+export type Section = keyof typeof SECTIONS;
+
+/** Without its last column, which is why the step is there; a row of four has its own. */
+export type Row = readonly string[];
+
+/** What a saved plan is held against. */
+export interface Here {
+  plan: Plan;
+  facts: Facts;
+  policy: Policy;
+}
+
+/** Why a step of a saved plan cannot be obeyed here. */
+export interface Misfit {
+  /** What is wrong with the plan, after `the plan does not fit this node: `. */
+  message: string;
+  found: string;
+  allowed: string;
+}
+
+/** Where the paths of a plan are on this node, and whose what is made there is. */
+export interface Ground {
+  /** A path of the plan on this node. */
+  place: (path: string) => string;
+  owner: StepOf<'identity.take'> | undefined;
+  maps: IdMaps | undefined;
+}
+
+export interface StepDef<S extends Step> {
+  by: readonly By[];
+  /** null: the step has a table of its own. */
+  section: Section | null;
+  /** Rows of the section's table without the reason, which is the step's. */
+  rows?: (step: S) => readonly Row[];
+  /** A saved step on this node; absent: it can do no harm, or the plan as a whole is checked (src/prepare/saved-plan.ts). */
+  check?: (step: S, here: Here) => Misfit | null;
+  /** What enter does of it: an operation of native/README.md, Views, and its arguments; empty: nothing. */
+  enter?: (step: S, ground: Ground) => readonly string[];
+}
+
+/** A row for each of some kinds of steps. */
+export type Steps<Op extends Step['op']> = {[O in Op]: StepDef<StepOf<O>>};
+
+/** What a box makes lies in its own folder. */
+export const isOwn = (path: string | null): boolean => path === null || (path.startsWith('{box}/') && !path.split('/').includes('..'));
+
+export const mountsOutside = (at: string): Misfit => ({
+  message: 'it mounts outside the box’s own folder',
+  found: at,
+  allowed: 'below {box}',
+});

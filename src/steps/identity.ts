@@ -1,0 +1,54 @@
+/** Who the payload is, what its rights and its share of the node's processors are. */
+
+import {hostnameFault, fillHostname} from '../job/hostname.js';
+import type {Steps} from './def.js';
+import {filesOfLayers} from './image.js';
+
+export const IDENTITY_STEPS = {
+  // that it is the caller's to take is checked with the plan as a whole
+  'identity.take': {by: ['init'], section: 'Box', rows: ({uid, gid}) => [['identity', `uid ${String(uid)} gid ${String(gid)}`]]},
+  'identity.provide': {by: ['node'], section: 'Box', rows: ({files}) => [['files', files.join(' ')]]},
+  'accounts.provide': {
+    by: ['engine'],
+    section: 'Box',
+    rows: ({account}) => [['account', `${account.name} (uid ${String(account.uid)})`]],
+    check: ({image}, {plan}) => {
+      const files = filesOfLayers(plan);
+      if (files.includes(image)) return null;
+      return {message: 'its accounts are of something else than its image', found: image, allowed: files.join(', ') || 'no image'};
+    },
+  },
+  'hostname.set': {
+    by: ['engine'],
+    section: 'Box',
+    rows: ({hostname}) => [['host name', hostname]],
+    check: ({hostname}, {facts}) => {
+      const fault = hostnameFault(fillHostname(hostname, {n: '0', id: '0'}));
+      return fault === null ? null : {message: `its host name ${fault}`, found: hostname, allowed: `a name on ${facts.node.hostname}`};
+    },
+  },
+  'privileges.drop': {by: ['engine'], section: 'Box', rows: () => [['privileges', 'no_new_privs, no capabilities']]},
+  'affinity.set': {
+    by: ['init'],
+    section: 'Box',
+    rows: ({cpus}) => [['CPUs', cpus.join(',')]],
+    check: ({cpus}, {facts}) => {
+      const {allowed} = facts.cpu;
+      if (cpus.every((cpu) => allowed.includes(cpu))) return null;
+      return {message: 'its CPUs are not all here', found: cpus.join(','), allowed: allowed.join(',')};
+    },
+  },
+  'oom.adjust': {by: ['init'], section: 'Box', rows: ({value}) => [['oom_score_adj', String(value)]]},
+  'rlimit.set': {by: ['init'], section: 'Box', rows: ({name, soft}) => [[`rlimit ${name}`, String(soft)]]},
+  'seccomp.load': {by: ['init'], section: 'Box', rows: ({profile}) => [['system calls', profile]]},
+} satisfies Steps<
+  | 'identity.take'
+  | 'identity.provide'
+  | 'accounts.provide'
+  | 'hostname.set'
+  | 'privileges.drop'
+  | 'affinity.set'
+  | 'oom.adjust'
+  | 'rlimit.set'
+  | 'seccomp.load'
+>;

@@ -1,0 +1,30 @@
+/** What is executed, and what it finds in its environment. */
+
+import type {Steps} from './def.js';
+
+export const PAYLOAD_STEPS = {
+  'environment.set': {by: ['init'], section: 'Environment', rows: ({name, value}) => [[name, value]]},
+  'environment.unset': {by: ['init'], section: 'Environment', rows: ({name}) => [[name, '(taken away)']]},
+  'features.provide': {
+    // the brain writes the files, init names their place to the payload
+    by: ['node', 'init'],
+    section: 'Environment',
+    rows: ({place, machine}) => [[machine === null ? 'JOBFEATURES' : 'JOBFEATURES, MACHINEFEATURES', `below ${place}`]],
+  },
+  'parts.collect': {by: ['shim', 'watch'], section: 'Box', rows: ({path}) => [['named pipe', path]]},
+  'payload.execute': {
+    by: ['init'],
+    section: null,
+    check: ({tasks}) =>
+      tasks === undefined
+        ? null
+        : {
+            message: 'tasks of a batch system are to join it, and none would',
+            found: String(tasks),
+            allowed: 'a payload that is executed',
+          },
+  },
+  'application.execute': {by: ['init'], section: null},
+} satisfies Steps<
+  'environment.set' | 'environment.unset' | 'features.provide' | 'parts.collect' | 'payload.execute' | 'application.execute'
+>;
