@@ -209,6 +209,9 @@ export function asTareError(error: unknown): TareError | TareErrors {
   return new TareError('INTERNAL', {message: message.replaceAll('\n', ' | '), remedy: 'please report it', cause: error});
 }
 
+/** Name of the system's error (errno(3)), `ENOENT` say; undefined: it is none of the system's. */
+export const errnoOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | null | undefined)?.code;
+
 /** Control characters, and those that turn the text, must not reach a terminal: a host name, a path or a record of somebody's may hold them. */
 export const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?');
 

@@ -38,7 +38,7 @@ import type {UsageRecord} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {sleep} from '../process/clock.js';
 import {wrapperOf} from '../process/presence.js';
-import {isRunning, killProcess, processId, statFields, type ProcessId} from '../process/process.js';
+import {isRunning, killGroup, processId, statFields, type ProcessId} from '../process/process.js';
 
 /** A command of iproute2 or nftables; a program that stands for a network takes as long until it is ready. */
 const COMMAND_MS = 10_000;
@@ -338,27 +338,12 @@ const slirpArgv = ({device}: StepOf<'network.user'>, {user, net}: {user: string;
   ...[`--userns-path=${user}`, '--netns-type=path', net, device],
 ];
 
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    killProcess(pid);
-  }
-}
-
-/** Of a box that is gone. */
-export function stopHelper(helper: ProcessId | null | undefined): void {
-  if (helper != null && isRunning(helper)) killGroup(helper.pid);
-}
-
 /**
- * Removes what the box had on the node, and its leases last: whoever is killed in between leaves them to a sweep.
+ * Frees what the box has leased, and removes the devices and rules that go with it.
+ * @param state the state directory
  * @returns what could not be removed
  */
-export async function disconnect(plan: Plan, id: string): Promise<string[]> {
-  const {state} = plan.directories;
-  return stepOf(plan, 'hostname.set') === undefined ? [] : takeDown(state, leasesOf(leasePlace(state), id));
-}
+export const releaseLeases = (state: string, id: string): Promise<string[]> => takeDown(state, leasesOf(leasePlace(state), id));
 
 async function takeDown(state: string, found: readonly Lease[]): Promise<string[]> {
   if (found.length === 0) return [];

@@ -15,7 +15,6 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  rmdirSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -24,12 +23,10 @@ import type {BatchJob, BatchSettings} from '@tare/contract';
 import type {Looked} from '../cvmfs/judge.js';
 import {TareError} from '../errors.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
-import {childProcess} from '../host/spawn.js';
 import {FEATURES} from '../plan/features.js';
-import {IDENTITY} from '../plan/network.js';
-import {rootOf, type IdMaps} from '../plan/machine-ids.js';
+import {rootOf} from '../plan/machine-ids.js';
 import {isContained} from '../plan/scratch.js';
-import {inBox, stepOf, stepsOf, type StepOf} from '../plan/step.js';
+import {inBox, stepOf, stepsOf} from '../plan/step.js';
 import type {NodePlaces} from '../policy/places.js';
 import {isOwn, makeDirectory} from '../record/durable.js';
 import {find} from '../record/journal.js';
@@ -40,11 +37,13 @@ import type {RecordParts} from '../record/parts.js';
 import {makeImage} from '../follow/contain.js';
 import {writeIdentity, type Connection} from './connect.js';
 import {isWaiting, keepRoom, waitingSinceMs} from './waiting.js';
+import {migrateBox} from '../migrate/box.js';
+import type {Undo} from '../steps/def.js';
 import {writeFeatures} from './features.js';
+import {remove} from './trees.js';
 import type {Seen} from '../follow/life.js';
 import type {Around} from './around.js';
 import type {OutputFile} from './output-file.js';
-import {runTool} from '../process/tool.js';
 import type {ProcessId} from '../process/process.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {RecordApplication} from '../record/record.js';
@@ -53,6 +52,7 @@ import type {Weighing} from '../follow/weigh.js';
 
 /** What is on disk of a live box. */
 export interface BoxState {
+  schema: 'tare/box/v1';
   id: string;
   plan: Plan;
   started: UsageRecord;
@@ -75,8 +75,8 @@ export interface BoxState {
   connection: Connection | null;
   /** The box was connected; nobody does it again. */
   connected: boolean;
-  /** The program that stands for its network. */
-  helper: ProcessId | null;
+  /** What takes away what the box has on the node. */
+  undo: Undo[];
   /** Event counters of the memory groups before the payload ran. */
   memoryBefore: unknown;
   abilities: BubblewrapAbilities;
@@ -222,7 +222,7 @@ export function readSeen(directory: string): Seen | null {
 
 /** @throws TareError STATE_DIRECTORY when another brain's state cannot be read */
 export function readState(directory: string): BoxState {
-  return guard(() => JSON.parse(readPlainFile(join(directory, STATE_FILE)).text) as BoxState);
+  return guard(() => migrateBox(JSON.parse(readPlainFile(join(directory, STATE_FILE)).text)) as BoxState);
 }
 
 /** The same with the owner of the file: whoever reads what another wrote has to check each value. @throws Error */
@@ -245,36 +245,6 @@ export function readPlainFile(path: string): {text: string; uid: number} {
   } finally {
     closeSync(descriptor);
   }
-}
-
-/**
- * Removes a box's private directories, and its folder on scratch.
- * @returns what could not be removed
- */
-export function removeScratch(plan: Plan, id: string): string[] {
-  const scratch = scratchDirectory(plan, id);
-  const owner = stepsOf(plan, 'identity.take')[0];
-  const made = stepsOf(plan, 'directory.create').filter(({path}) => !isContained(path));
-  for (const {path, owner: whose} of made) {
-    const isBelow = made.some((other) => path.startsWith(`${other.path}/`));
-    if (!isBelow) removePrivate(inBox(path, scratch), whose === 'job' ? owner : undefined, stepOf(plan, 'view.unshare')?.root ?? null);
-  }
-  giveBack(plan);
-  const image = stepOf(plan, 'scratch.contain')?.image;
-  if (image != null) {
-    remove(scratch, () => {
-      rmSync(inBox(image, scratch), {force: true});
-    });
-  }
-  for (const own of [FEATURES, IDENTITY])
-    remove(inBox(own, scratch), () => {
-      rmSync(inBox(own, scratch), {recursive: true, force: true});
-    });
-  // root never walks a tree that the payload's user can change under its feet
-  return remove(scratch, () => {
-    if (owner === undefined) rmSync(scratch, {recursive: true, force: true});
-    else rmdirSync(scratch);
-  });
 }
 
 /** The live boxes below one's own state directory, as far as their state can be read: one can be just being made, or removed. */
@@ -311,80 +281,16 @@ export function namesIn(directory: string): string[] {
   }
 }
 
-/** Removes the folder of a live box: the last thing, since a brain that follows reads it; and of it the state last. */
+/**
+ * Removes the folder of a live box: the last thing, since a brain that follows reads it; and of it the state last.
+ * @returns the folder with the reason, if it is still there
+ */
 export function removeState(directory: string): string[] {
-  return remove(directory, () => {
+  const because = remove(() => {
     for (const name of readdirSync(directory)) if (name !== STATE_FILE) rmSync(join(directory, name), {recursive: true, force: true});
     rmSync(directory, {recursive: true, force: true});
   });
-}
-
-/** What fails once, for want of memory say, is tried once more. */
-function remove(directory: string, action: () => void, isSecond = false): string[] {
-  try {
-    action();
-    return [];
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    return isSecond ? [directory] : remove(directory, action, true);
-  }
-}
-
-/** What services of root's small machine made where the job may write belongs to ids that nobody on the node has: it becomes the account's. */
-function giveBack(plan: Plan): void {
-  const maps = stepOf(plan, 'namespace.unshare')?.maps;
-  const [root, owner] = [rootOf(maps), stepOf(plan, 'identity.take')];
-  if (maps === undefined || root === undefined || owner === undefined) return;
-  const places = stepsOf(plan, 'mount.bind').flatMap(({source, options}) =>
-    options.includes('rw') && !source.startsWith('{box}') ? [source] : [],
-  );
-  const ids = (map: IdMaps['uids'], own: number): string[] => {
-    const first = Math.min(...map.filter(({inside, outside}) => inside !== outside).map(({outside}) => outside));
-    const last = Math.max(...map.filter(({inside, outside}) => inside !== outside).map(({outside, count}) => outside + count));
-    return [first, last - first, own].map(String);
-  };
-  if (places.length > 0) runTool('tare-own', [...ids(maps.uids, owner.uid), ...ids(maps.gids, owner.gid), ...places]);
-}
-
-/** What a payload, or overlayfs, made unreadable is still to go. */
-const EMPTY_DIRECTORY = 'find "$1" -mindepth 1 -delete 2>/dev/null || { chmod -R u+rwX "$1"; find "$1" -mindepth 1 -delete; }';
-
-/**
- * A directory that the payload wrote to. Root takes the payload's identity first: another process of that user could exchange a
- * directory for a link while it is being removed. A view's layers, which hold what is root's, lie where no user can reach them.
- */
-export function removePrivate(
-  directory: string,
-  owner: {uid: number; gid: number} | undefined,
-  root: StepOf<'view.unshare'>['root'],
-): void {
-  try {
-    if (root !== null && root.uids.count > 0 && !isEmpty(directory)) {
-      // some of it belongs to ids that are the user's only in a user namespace
-      const {uids, gids} = root;
-      runTool('tare-clear', [...[uids.start, uids.count, gids.start, gids.count].map(String), directory]);
-    } else if (!isEmpty(directory)) {
-      const asOwner = owner === undefined ? {} : {uid: owner.uid, gid: owner.gid};
-      childProcess().execFileSync('/bin/sh', ['-c', EMPTY_DIRECTORY, 'sh', directory], {
-        ...asOwner,
-        cwd: '/',
-        stdio: 'ignore',
-        env: {PATH: '/usr/bin:/bin'},
-      });
-    }
-    rmdirSync(directory);
-  } catch {
-    // whatever is left is reported by the removal of the whole folder
-  }
-}
-
-/** What cannot be looked into is taken for full. */
-function isEmpty(directory: string): boolean {
-  try {
-    return readdirSync(directory).length === 0;
-  } catch {
-    return false;
-  }
+  return because === null ? [] : [`${directory} (${because})`];
 }
 
 function guard<T>(action: () => T): T {

@@ -1,6 +1,3 @@
-import {setTimeout as sleep} from 'node:timers/promises';
-import type {CgroupEvacuate} from '../schema/generated/plan-1.js';
-import {stepBack} from './aside.js';
 import {cpuTimes, cpuTotalUs, throttling} from './cpu.js';
 import {processesBelow, reader} from './files.js';
 import {isFrozen} from './freezer.js';
@@ -8,14 +5,13 @@ import type {EventFiles, Freeze, GroupLevel, Groups, GroupUsage, MemoryEvents, P
 import {ioUsage} from './io.js';
 import {parseKernelLog, readKernelLog} from './kernel-log.js';
 import {keyed, parseCount, sumKnown} from './keyed.js';
-import {killAll, setFrozen, type Doomed} from './kill.js';
+import {isPopulated, killAll, setFrozen, waitEmpty, type Doomed} from './kill.js';
 import type {Tree} from './layout.js';
 import {memoryEvents, withBelow} from './memory-events.js';
 import {memoryCounters, memoryLevel, memoryUsage} from './memory.js';
 import {unknownUsage} from './none.js';
 import {pidsUsage} from './pids.js';
 import {pressureUsage} from './pressure.js';
-import {removeBoxes} from './remove.js';
 import {stallReading, type StallReading} from './stall.js';
 import {verdict} from './verdict.js';
 
@@ -23,12 +19,10 @@ import {verdict} from './verdict.js';
 export class BoxGroups implements Groups {
   readonly #id: string;
   readonly #trees: readonly Tree[];
-  readonly #evacuations: readonly CgroupEvacuate[];
 
-  constructor(id: string, trees: readonly Tree[], evacuations: readonly CgroupEvacuate[]) {
+  constructor(id: string, trees: readonly Tree[]) {
     this.#id = id;
     this.#trees = trees;
-    this.#evacuations = evacuations;
   }
 
   has(part: Part): boolean {
@@ -148,30 +142,11 @@ export class BoxGroups implements Groups {
   }
 
   populated(what: Part | 'box' = 'box'): boolean {
-    return this.#groups(what).some(({version, directory}) => {
-      // v2 says it itself, for processes that have no number in our PID namespace too.
-      const populated = version === 2 ? keyed(reader(directory)('cgroup.events'), 'populated') : null;
-      return populated === null ? processesBelow(directory).length > 0 : populated === 1;
-    });
+    return isPopulated(this.#groups(what));
   }
 
-  async waitEmpty(timeoutMs: number, what: Part | 'box' = 'box'): Promise<boolean> {
-    const start = performance.now();
-    for (let delay = 1; this.populated(what); delay = Math.min(delay * 2, 20)) {
-      const left = timeoutMs - (performance.now() - start);
-      if (left <= 0) return false;
-      await sleep(Math.min(delay, left));
-    }
-    return true;
-  }
-
-  async remove(): Promise<string[]> {
-    const left = await removeBoxes(
-      this.#trees.map(({box}) => box),
-      this.#id,
-    );
-    this.#evacuations.forEach(stepBack);
-    return left;
+  waitEmpty(timeoutMs: number, what: Part | 'box' = 'box'): Promise<boolean> {
+    return waitEmpty(this.#groups(what), timeoutMs);
   }
 
   #cpuUs(part: Part): number | null {

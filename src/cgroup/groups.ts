@@ -95,6 +95,4 @@ export interface Groups {
   populated(what?: Part | 'box'): boolean;
   /** true when empty within the time. */
   waitEmpty(timeoutMs: number, what?: Part | 'box'): Promise<boolean>;
-  /** Removes all groups of the box, those that the payload made too; returns the directories that are left. */
-  remove(): Promise<string[]>;
 }

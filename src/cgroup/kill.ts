@@ -1,5 +1,7 @@
+import {setTimeout as sleep} from 'node:timers/promises';
 import {deepestFirst, processesBelow, reader, tryWrite} from './files.js';
 import {freezerFile, isFrozen} from './freezer.js';
+import {keyed} from './keyed.js';
 
 /** A group, with all below it, that is to be emptied. The same processes can be in several, one for each hierarchy. */
 export interface Doomed {
@@ -75,4 +77,23 @@ function sigkill(id: number): void {
 /** Blocks for so long: a fork bomb must not get the event loop's time. */
 export function pause(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+/** A process is left in one of the groups, or below. */
+export const isPopulated = (groups: readonly Doomed[]): boolean =>
+  groups.some(({version, directory}) => {
+    // v2 says it itself, for processes that have no number in our PID namespace too
+    const populated = version === 2 ? keyed(reader(directory)('cgroup.events'), 'populated') : null;
+    return populated === null ? processesBelow(directory).length > 0 : populated === 1;
+  });
+
+/** true when all are empty within so many ms. */
+export async function waitEmpty(groups: readonly Doomed[], timeoutMs: number): Promise<boolean> {
+  const start = performance.now();
+  for (let delay = 1; isPopulated(groups); delay = Math.min(delay * 2, 20)) {
+    const left = timeoutMs - (performance.now() - start);
+    if (left <= 0) return false;
+    await sleep(Math.min(delay, left));
+  }
+  return true;
 }

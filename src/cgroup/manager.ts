@@ -13,6 +13,9 @@ import {noGroups} from './none.js';
 import {removeOnce} from './remove.js';
 
 export {noGroups} from './none.js';
+export {killAll, waitEmpty} from './kill.js';
+export {removeGroups} from './remove.js';
+export {stepBack as restoreGroup} from './aside.js';
 export {eventsAround} from './memory-events.js';
 export {verdictFromOutside} from './outside.js';
 export {verdictAround} from './verdict.js';
@@ -32,7 +35,7 @@ export function createGroups(steps: Plan['steps'], id: string, options: Options 
     const made: string[] = [];
     try {
       for (const step of own) perform(step, made, options.isCgroup ?? isCgroup);
-      return new BoxGroups(id, trees, evacuations);
+      return new BoxGroups(id, trees);
     } catch (error) {
       for (const {box} of trees) if (made.includes(box)) removeOnce(box);
       if (evacuations.length === 0 || attempt === ATTEMPTS || !isPassing(error)) {
@@ -57,9 +60,9 @@ function isPassing(error: unknown): boolean {
 export function openGroups(steps: Plan['steps'], id: string, options: Options = {}): Groups {
   const exists = options.isCgroup ?? isCgroup;
   const there = (groups: ReadonlyMap<Part, string>): Map<Part, string> => new Map([...groups].filter(([, directory]) => exists(directory)));
-  const {trees: planned, evacuations} = layout(steps, id);
+  const {trees: planned} = layout(steps, id);
   const trees = planned.filter(({box}) => exists(box)).map((tree): Tree => ({...tree, parts: there(tree.parts), jobs: there(tree.jobs)}));
-  return trees.length === 0 && evacuations.length === 0 ? noGroups : new BoxGroups(id, trees, evacuations);
+  return trees.length === 0 ? noGroups : new BoxGroups(id, trees);
 }
 
 function perform(step: CgroupStep, made: string[], isGroup: (directory: string) => boolean): void {

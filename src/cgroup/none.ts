@@ -52,5 +52,4 @@ export const noGroups: Groups = {
   stallReading: () => null,
   populated: () => false,
   waitEmpty: () => Promise.resolve(true),
-  remove: () => Promise.resolve([]),
 };

@@ -1,19 +1,21 @@
 import {rmdirSync} from 'node:fs';
-import {basename} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
+import {errnoOf} from '../errors.js';
 import {deepestFirst} from './files.js';
 
 /** EBUSY: a process is dying in it; ENOTEMPTY cannot happen on cgroupfs, but a group may be made while we look. */
 const PASSING = new Set(['EBUSY', 'ENOTEMPTY', 'EAGAIN']);
 
-/** Removes boxes with all groups below, the deepest first; tries again for so long. Returns what is left. */
-export async function removeBoxes(boxes: readonly string[], id: string, timeoutMs = 2000): Promise<string[]> {
+/**
+ * Removes a box's group with all groups below, those that the payload made too, the deepest first; tries again for so long.
+ * @returns what is left, each with the kernel's reason
+ */
+export async function removeGroups(box: string, timeoutMs = 2000): Promise<string[]> {
   const start = performance.now();
-  const ours = boxes.filter((box) => basename(box) === `tare-${id}`);
   for (let delay = 2; ; delay = Math.min(delay * 2, 50)) {
-    const failures = ours.flatMap(removeOnce);
+    const failures = removeOnce(box);
     const again = failures.some(({code}) => PASSING.has(code));
-    if (!again || performance.now() - start > timeoutMs) return failures.map(({directory}) => directory);
+    if (!again || performance.now() - start > timeoutMs) return failures.map(({directory, code}) => `${directory} (${code})`);
     await sleep(delay);
   }
 }
@@ -25,7 +27,7 @@ export function removeOnce(box: string): {directory: string; code: string}[] {
     try {
       rmdirSync(directory);
     } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+      const code = errnoOf(error) ?? 'unknown';
       if (code !== 'ENOENT') failures.push({directory, code});
     }
   }

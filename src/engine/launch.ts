@@ -5,6 +5,7 @@ import {accountText} from '../plan/account.js';
 import {inBox, stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {defOf} from '../steps/table.js';
+import {groundOf} from '../steps/undo.js';
 import {bubblewrapArgv} from './bubblewrap.js';
 import {INIT_CAPABILITIES, SERVICE_CAPABILITIES} from './capabilities.js';
 import {landlockStrings} from './landlock.js';
@@ -92,8 +93,7 @@ export function launchStrings(
   };
   const gifts = repositoryWords(plan, mounted);
   const unshare = stepOf(plan, 'view.unshare');
-  const maps = stepOf(plan, 'namespace.unshare')?.maps;
-  const ground = {place: (path: string) => inBox(path, boxDirectory), owner, maps};
+  const ground = groundOf(plan, id, boxDirectory);
   for (const step of plan.steps) {
     // in hand before this process has mounts of its own, and in place as soon as it has
     if (step === unshare) gifts.taken.forEach(prepare);

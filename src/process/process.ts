@@ -25,6 +25,15 @@ export function killProcess(pid: number): void {
   }
 }
 
+/** SIGKILL to its group, or to it alone when it leads none. */
+export function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    killProcess(pid);
+  }
+}
+
 /**
  * The namespace that our numbers of processes are of (pid_namespaces(7)); null where /proc does not tell, or is one of another namespace
  * (`unshare --pid` without `--mount-proc`): our numbers are other processes' there.

@@ -27,7 +27,8 @@ import {makeAccountCache} from './shared-cache.js';
 import {isRunning} from '../process/process.js';
 import {readTree} from '../process/tree.js';
 import {presenceOf, wrapperOf, type Here, type WhoBegan} from '../process/presence.js';
-import {ensureOwn, namesIn, removePrivate} from '../box/state.js';
+import {ensureOwn, namesIn} from '../box/state.js';
+import {removePrivate} from '../box/trees.js';
 
 type Mount = StepOf<'cvmfs.mount'>;
 
@@ -197,7 +198,7 @@ function peakOf(pid: number): number | null {
 function removeFolder(folder: string): string[] {
   const cache = join(folder, 'cache');
   const found = lstatSync(cache, {throwIfNoEntry: false});
-  if (found !== undefined) removePrivate(cache, process.getuid?.() === 0 && found.uid !== 0 ? found : undefined, null);
+  if (found !== undefined) removePrivate(cache, process.getuid?.() === 0 && found.uid !== 0 ? found : null, null);
   try {
     rmSync(folder, {recursive: true, force: true});
     return [];

@@ -1,10 +1,10 @@
 /** From a plan to a launched box: folders, groups, the launch frame, and the record that says that it started. */
 
 import {existsSync} from 'node:fs';
-import {createGroups, eventsAround, noGroups, openGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
+import {createGroups, eventsAround, noGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
 import {startedRecord} from '../record/record.js';
 import {journal} from '../record/journal.js';
-import {asTareError} from '../errors.js';
+import {asTareError, errnoOf} from '../errors.js';
 import type {Facts} from '../host/facts.js';
 import type {LaunchContext} from '../engine/launch.js';
 import {stepOf, stepsOf} from '../plan/step.js';
@@ -13,7 +13,7 @@ import type {UsageRecord} from '../record/record.js';
 import {attemptOf} from '../prepare/attempt.js';
 import {writeBundle} from './bundle.js';
 import type {Channel} from '../process/channel.js';
-import {disconnect, identityOf, lease, named as withName} from '../box/connect.js';
+import {identityOf, lease, named as withName} from '../box/connect.js';
 import type {Hello} from '../process/hello.js';
 import {findEarlier} from '../prepare/earlier.js';
 import {takeImage, type TakeProgress} from '../prepare/image.js';
@@ -22,6 +22,8 @@ import type {Log} from '../process/log.js';
 import {tellAround} from '../box/around.js';
 import {outputFileOf} from '../box/output-file.js';
 import {pauseAt} from '../process/pause.js';
+import {undoOf} from '../steps/undo.js';
+import {teardown} from '../box/teardown.js';
 import type {Known, Prepared} from '../prepare/prepare.js';
 import {refuseLess, UNSPOOLED} from './less.js';
 import {nodePlaces} from '../policy/places.js';
@@ -32,7 +34,6 @@ import {
   makeScratch,
   makeState,
   readState,
-  removeScratch,
   removeState,
   scratchDirectory,
   startedOf,
@@ -66,6 +67,7 @@ export async function begin(
   });
   let started = newRecord();
   const state: BoxState = {
+    schema: 'tare/box/v1',
     id,
     plan,
     started,
@@ -78,7 +80,7 @@ export async function begin(
     noted: [],
     connection: null,
     connected: false,
-    helper: null,
+    undo: undoOf(plan, id, scratchDirectory(plan, id)),
     output: plan.applications === null ? null : {stdout: outputFileOf(hello.frontPid, 1), stderr: outputFileOf(hello.frontPid, 2)},
     memoryBefore: noGroups.memoryEvents(),
     abilities: facts.bubblewrap.abilities,
@@ -132,7 +134,7 @@ export async function begin(
     return {state, groups};
   } catch (error) {
     if (launched) await untilGone(channel);
-    known.left.push(...(await takeBack(plan, id, groups)));
+    known.left.push(...(await takeBack(state)));
     throw error;
   }
 }
@@ -196,11 +198,11 @@ async function untilGone(channel: Channel): Promise<void> {
 }
 
 /**
- * Removes folders and groups of a box in which nothing runs and nothing ran. Its state stays when something else does: it leads a sweep there.
- * @returns what could not be removed
+ * Takes away a box in which nothing runs and nothing ran. Its state stays when something else does: it leads a sweep there.
+ * @returns what could not be removed, each with the reason
  */
-export async function takeBack(plan: Plan, id: string, groups: Groups): Promise<string[]> {
-  const left = [...(await groups.remove()), ...removeScratch(plan, id), ...(await disconnect(plan, id))];
+export async function takeBack({plan, id, undo}: BoxState): Promise<string[]> {
+  const left = await teardown(undo, id);
   return left.length > 0 ? left : removeState(stateDirectory(plan, id));
 }
 
@@ -211,8 +213,8 @@ export async function takeBackPrepared(directory: string): Promise<void> {
     state = readState(directory);
   } catch (error) {
     // it died before it made anything but the folder
-    if (((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') removeState(directory);
+    if (errnoOf((error as Error).cause) === 'ENOENT') removeState(directory);
     return;
   }
-  await takeBack(state.plan, state.id, openGroups(state.plan.steps, state.id));
+  await takeBack(state);
 }

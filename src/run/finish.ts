@@ -23,7 +23,7 @@ import {removeUnfinished} from '../record/durable.js';
 import {findFinal, journal} from '../record/journal.js';
 import {pathOf, writeCopy} from '../record/spool.js';
 import {epochUs, monotonicUs} from '../process/clock.js';
-import {disconnect, stopHelper} from '../box/connect.js';
+import {teardown} from '../box/teardown.js';
 import type {Cause} from '../follow/gathering.js';
 import {readKills} from '../box/kills.js';
 import {NODES_LOG, tellNodesLog} from '../process/last-resort.js';
@@ -40,7 +40,7 @@ import {lookAgain} from '../repositories/repositories.js';
 import {failureOf} from './tell.js';
 import type {JobFiles} from '../files/job-files.js';
 import {DELAYED, keepWaiting, readWaiting} from '../box/waiting.js';
-import {removeScratch, stateDirectory, writeState, type BoxState} from '../box/state.js';
+import {stateDirectory, writeState, type BoxState} from '../box/state.js';
 import {weighPayload, weighTare} from '../follow/weigh.js';
 
 const SIGKILL = 9;
@@ -62,13 +62,10 @@ export async function finish(state: BoxState, groups: Groups, life: Life, files:
   // with what services said, which is about to be removed
   const parts = life.applications?.report(applications, life.verdict?.whose ?? null) ?? life.gathering?.report(causeOf(life), life.noted);
   pauseAt(plan.pauseAt, 'brain-weighed');
-  stopHelper(state.helper);
   const endedUs = life.init?.endedUs ?? monotonicUs();
   const again = life.executedUs === null ? null : lookAgain(plan, state.looked ?? [], endedUs, {frontLost: life.frontLost, log});
   // what cannot be killed has it still: a sweep removes it later
-  const left = life.unkillable
-    ? [`processes of ${id}, which cannot be killed`]
-    : [...(await groups.remove()), ...removeScratch(plan, id), ...(await disconnect(plan, id))];
+  const left = life.unkillable ? [`processes of ${id}, which cannot be killed`] : await teardown(state.undo, id);
   if (left.length > 0) log.error('left behind', {left});
   pauseAt(plan.pauseAt, 'brain-removed');
 

@@ -228,15 +228,15 @@ async function start(first: Prepared, request: RunRequest, hello: Hello, channel
     const {state, groups} = begun;
     const life = await orNextBrain(live(state, groups, channel, log, hello, request), log);
     if (isDisksFault(life) && prepared.canDoWithout('disk')) {
-      await takeAllBack(state, groups, known, life);
+      await takeAllBack(state, known, life);
       return await without('disk', failureText(life));
     }
     if (isIdsFault(life) && prepared.canDoWithout('ids')) {
-      await takeAllBack(state, groups, known, life);
+      await takeAllBack(state, known, life);
       return await without('ids', failureText(life));
     }
     if (isBoxesFault(life) && prepared.canDoWithout('box')) {
-      await takeAllBack(state, groups, known, life);
+      await takeAllBack(state, known, life);
       return await without('box', `the engine failed: ${failureText(life)}`);
     }
     const result = await orNextBrain(conclude(state, groups, life, request, filesOf(state, hello), log), log);
@@ -277,8 +277,8 @@ const effectsWith = (files: JobFiles, log: Log): Effects =>
 const filesOf = ({plan}: BoxState, {cwd}: Hello): JobFiles => jobFiles(stepOf(plan, 'identity.take') ?? null, cwd);
 
 /** So that it can be begun once more. @throws TareError BOX_LEFT when something is left of it */
-async function takeAllBack({plan, id}: BoxState, groups: Groups, {left}: Known, life: Life): Promise<void> {
-  left.push(...(await takeBack(plan, id, groups)));
+async function takeAllBack(state: BoxState, {left}: Known, life: Life): Promise<void> {
+  left.push(...(await takeBack(state)));
   if (left.length === 0) return;
   throw new TareError('BOX_LEFT', {
     message: `the box could not be built (${failureText(life)}), and what was made of it cannot be removed`,
@@ -415,7 +415,7 @@ async function live(state: BoxState, groups: Groups, channel: Channel, log: Log,
             const user = await connect({plan, id: state.id, connection: state.connection, boxDirectory, initPid, joins});
             const {identity} = state.started;
             if (user !== null && identity != null) {
-              state.helper = user.helper;
+              state.undo.push({op: 'process.kill', ...user.helper});
               if (user.addresses.join() !== identity.addresses.join()) {
                 identity.addresses = user.addresses;
                 correctAddresses(plan, state.id, identity, boxDirectory);

@@ -31,6 +31,7 @@ export const CGROUP_STEPS = {
         allowed: toEmpty?.directory ?? 'none',
       };
     },
+    undo: ({directory, into}) => [{op: 'group.restore', directory, into}],
   },
   'cgroup.enable': {
     by: ['node'],
@@ -58,6 +59,9 @@ export const CGROUP_STEPS = {
       if (directory.includes('/tare-{id}') && parents.get(parent) === version) return null;
       return noGroups(directory, parents);
     },
+    // all below it goes with it
+    undo: ({directory, version}, {id}) =>
+      directory.endsWith('/tare-{id}') ? [{op: 'group.remove', version, directory: directory.replaceAll('{id}', id)}] : [],
   },
   'cgroup.write': {
     by: ['node'],

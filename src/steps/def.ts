@@ -5,6 +5,7 @@ import type {IdMaps} from '../plan/machine-ids.js';
 import type {Step, StepOf} from '../plan/step.js';
 import type {Policy} from '../policy/policy.js';
 import type {Plan} from '../schema/generated/plan-1.js';
+import type {UndoList} from '../schema/generated/undo-1.js';
 
 /**
  * Who performs a step, and so when: `node`: the brain, on the node, before the launch; `shim`: the front's enter, in the box's mounts, before
@@ -43,6 +44,8 @@ export interface Misfit {
 
 /** Where the paths of a plan are on this node, and whose what is made there is. */
 export interface Ground {
+  plan: Plan;
+  id: string;
   /** A path of the plan on this node. */
   place: (path: string) => string;
   owner: StepOf<'identity.take'> | undefined;
@@ -59,7 +62,12 @@ export interface StepDef<S extends Step> {
   check?: (step: S, here: Here) => Misfit | null;
   /** What enter does of it: an operation of native/README.md, Views, and its arguments; empty: nothing. */
   enter?: (step: S, ground: Ground) => readonly string[];
+  /** What takes away what the step makes on the node; absent: it makes nothing that is there when the box is gone. */
+  undo?: (step: S, ground: Ground) => readonly Undo[];
 }
+
+/** An instruction of the closed vocabulary of src/schema/undo-1.json. */
+export type Undo = UndoList[number];
 
 /** A row for each of some kinds of steps. */
 export type Steps<Op extends Step['op']> = {[O in Op]: StepDef<StepOf<O>>};

@@ -1,13 +1,19 @@
 /** Who the payload is, what its rights and its share of the node's processors are. */
 
 import {hostnameFault, fillHostname} from '../job/hostname.js';
+import {IDENTITY} from '../plan/network.js';
 import type {Steps} from './def.js';
 import {filesOfLayers} from './image.js';
 
 export const IDENTITY_STEPS = {
   // that it is the caller's to take is checked with the plan as a whole
   'identity.take': {by: ['init'], section: 'Box', rows: ({uid, gid}) => [['identity', `uid ${String(uid)} gid ${String(gid)}`]]},
-  'identity.provide': {by: ['node'], section: 'Box', rows: ({files}) => [['files', files.join(' ')]]},
+  'identity.provide': {
+    by: ['node'],
+    section: 'Box',
+    rows: ({files}) => [['files', files.join(' ')]],
+    undo: (_, {place}) => [{op: 'own.remove', path: place(IDENTITY)}],
+  },
   'accounts.provide': {
     by: ['engine'],
     section: 'Box',
@@ -26,6 +32,8 @@ export const IDENTITY_STEPS = {
       const fault = hostnameFault(fillHostname(hostname, {n: '0', id: '0'}));
       return fault === null ? null : {message: `its host name ${fault}`, found: hostname, allowed: `a name on ${facts.node.hostname}`};
     },
+    // its number, its addresses, and the devices and rules that go with these
+    undo: (_, {plan}) => [{op: 'lease.release', state: plan.directories.state}],
   },
   'privileges.drop': {by: ['engine'], section: 'Box', rows: () => [['privileges', 'no_new_privs, no capabilities']]},
   'affinity.set': {

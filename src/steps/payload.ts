@@ -1,5 +1,6 @@
 /** What is executed, and what it finds in its environment. */
 
+import {FEATURES} from '../plan/features.js';
 import type {Steps} from './def.js';
 
 export const PAYLOAD_STEPS = {
@@ -10,6 +11,7 @@ export const PAYLOAD_STEPS = {
     by: ['node', 'init'],
     section: 'Environment',
     rows: ({place, machine}) => [[machine === null ? 'JOBFEATURES' : 'JOBFEATURES, MACHINEFEATURES', `below ${place}`]],
+    undo: (_, {place}) => [{op: 'own.remove', path: place(FEATURES)}],
   },
   'parts.collect': {by: ['shim', 'watch'], section: 'Box', rows: ({path}) => [['named pipe', path]]},
   'payload.execute': {

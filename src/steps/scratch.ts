@@ -3,10 +3,13 @@
 import {formatBytes} from '../job/quantity.js';
 import {rootOf} from '../plan/machine-ids.js';
 import {isContained} from '../plan/scratch.js';
+import {stepOf, stepsOf} from '../plan/step.js';
 import {isOwn, mountsOutside, type Steps} from './def.js';
 
 /** The box's own, its disk's, and below `layers`, `view` and `private`. */
 const OWN_DIRECTORY = /^\{box\}\/(?:disk\/)?(?:(?:layers|view|private)\/)?[a-z0-9-]+$/;
+
+const NO_ROOT = {uids: {start: 0, count: 0}, gids: {start: 0, count: 0}};
 
 export const SCRATCH_STEPS = {
   'directory.create': {
@@ -20,6 +23,13 @@ export const SCRATCH_STEPS = {
       if (!isContained(path)) return [];
       const whose = owner === 'root' ? rootOf(maps) : owner === 'job' ? account : undefined;
       return ['directory', place(path), mode, ...(whose === undefined ? ['', ''] : [String(whose.uid), String(whose.gid)])];
+    },
+    undo: ({path, owner: whose}, {plan, place, owner}) => {
+      const isBelow = stepsOf(plan, 'directory.create').some((other) => path.startsWith(`${other.path}/`));
+      if (isBelow || isContained(path)) return []; // it goes with the other, or with the disk
+      const {uids, gids} = stepOf(plan, 'view.unshare')?.root ?? NO_ROOT;
+      const as = whose === 'job' && owner !== undefined ? {uid: owner.uid, gid: owner.gid} : null;
+      return [{op: 'tree.remove', path: place(path), as, ids: uids.count > 0 ? {uids, gids} : null}];
     },
   },
   'scratch.contain': {
@@ -36,6 +46,7 @@ export const SCRATCH_STEPS = {
     },
     enter: ({image, destination, bytes}, {place}) =>
       image === null ? ['tmpfs', place(destination), String(bytes)] : ['loop', place(image), place(destination)],
+    undo: ({image}, {place}) => (image === null ? [] : [{op: 'own.remove', path: place(image)}]),
   },
   'mount.point': {
     by: ['shim'],

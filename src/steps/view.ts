@@ -1,10 +1,11 @@
 /** What the box's processes see: namespaces and mounts. */
 
 import {accountText} from '../plan/account.js';
+import {rootOf, type IdMaps} from '../plan/machine-ids.js';
 import {isNeverWritable} from '../plan/mounts.js';
 import {SHIFTED} from '../plan/view.js';
-import type {StepOf} from '../plan/step.js';
-import {isOwn, mountsOutside, type Ground, type Here, type Misfit, type Row, type Steps} from './def.js';
+import {stepsOf, type StepOf} from '../plan/step.js';
+import {isOwn, mountsOutside, type Ground, type Here, type Misfit, type Row, type Steps, type Undo} from './def.js';
 import {layersOf} from './image.js';
 
 /** Root looks up what the job names as the job's user: nothing is mounted that the user could not reach. */
@@ -37,8 +38,28 @@ function checkInside(inside: StepOf<'mount.bind'>['inside']): Misfit | null {
   return mountsOutside(`${inside.at}/${inside.path}`);
 }
 
+/** What services of root's small machine made where the job may write belongs to ids that nobody on the node has: it becomes the account's. */
+function returnTrees({maps}: StepOf<'namespace.unshare'>, {plan, owner}: Ground): Undo[] {
+  if (maps === undefined || rootOf(maps) === undefined || owner === undefined) return [];
+  const paths = stepsOf(plan, 'mount.bind').flatMap(({source, options}) =>
+    options.includes('rw') && !source.startsWith('{box}') ? [source] : [],
+  );
+  const range = (map: IdMaps['uids']): {start: number; count: number} => {
+    const shifted = map.filter(({inside, outside}) => inside !== outside);
+    const start = Math.min(...shifted.map(({outside}) => outside));
+    return {start, count: Math.max(...shifted.map(({outside, count}) => outside + count)) - start};
+  };
+  const as = {uid: owner.uid, gid: owner.gid};
+  return paths.length === 0 ? [] : [{op: 'tree.return', paths, uids: range(maps.uids), gids: range(maps.gids), as}];
+}
+
 export const VIEW_STEPS = {
-  'namespace.unshare': {by: ['engine'], section: 'Box', rows: ({namespaces}) => [['namespaces', namespaces.join(' ')]]},
+  'namespace.unshare': {
+    by: ['engine'],
+    section: 'Box',
+    rows: ({namespaces}) => [['namespaces', namespaces.join(' ')]],
+    undo: returnTrees,
+  },
   'view.unshare': {
     by: ['shim'],
     section: 'Box',

@@ -15,15 +15,16 @@ import {afterPhases, closedBetweenPhases, isBetweenPhases} from '../record/phase
 import {NO_USAGE, type UsageRecord} from '../record/record.js';
 import {find, journal} from '../record/journal.js';
 import {isClosed, pathOf, recordsOf} from '../record/spool.js';
-import {sleep} from '../process/clock.js';
-import {disconnect, stopHelper, sweepLeases} from '../box/connect.js';
+import {sweepLeases} from '../box/connect.js';
 import {readKills} from '../box/kills.js';
 import {sweepOwn} from '../repositories/own.js';
 import {pauseAt} from '../process/pause.js';
 import {here, presenceOf, type Here, type Presence} from '../process/presence.js';
-import {isRunning, killProcess, processId, type ProcessId} from '../process/process.js';
+import {isRunning, processId} from '../process/process.js';
 import {readWaiting, removeWaiting, waitingSinceMs} from '../box/waiting.js';
-import {namesIn, readSeen, readState, removePrivate, removeScratch, writeState, type BoxState} from '../box/state.js';
+import {namesIn, readSeen, readState, writeState, type BoxState} from '../box/state.js';
+import {stopBox, teardown} from '../box/teardown.js';
+import {removePrivate} from '../box/trees.js';
 import {sweepSteps} from '../step/folder.js';
 import {weighPayload} from '../follow/weigh.js';
 
@@ -50,8 +51,6 @@ export interface SweepOptions {
 
 /** How long a killed box may take to be empty. */
 const EMPTY_DEADLINE_MS = 10_000;
-/** How long an init may take to find out that its front is gone. */
-const KILL_MS = 200;
 /** A folder without a readable state is one that is just being made, or that a crash left half made. */
 const HALF_MADE_MS = 60_000;
 /** A wrapper that cannot be seen from here has told its batch system of the end by then, and needs its record no more. */
@@ -103,7 +102,7 @@ function sweepTrials(scratch: string): void {
   for (const name of namesIn(scratch).filter((one) => one.startsWith('.tare-trial-'))) {
     const path = join(scratch, name);
     const found = lstatSync(path, {throwIfNoEntry: false});
-    if (found?.uid === process.getuid?.() && Date.now() - (found?.mtimeMs ?? 0) > HALF_MADE_MS) removePrivate(path, undefined, null);
+    if (found?.uid === process.getuid?.() && Date.now() - (found?.mtimeMs ?? 0) > HALF_MADE_MS) removePrivate(path, null, null);
   }
 }
 
@@ -156,15 +155,13 @@ async function close(box: BoxState, directory: string, presence: Over, {patience
   const spools = spoolsOf(box, places);
   const waiting = readWaiting(directory, plan.directories, id);
   const groups = openGroups(plan.steps, id);
-  const left: string[] = [];
   pauseAt(pauses, 'sweep-claimed');
-  if (presence === 'gone' && !(await stop(groups, box.init, patienceMs))) {
+  if (presence === 'gone' && !(await stopBox(box.undo, id, box.init, patienceMs))) {
     return {recordId, result: 'left', message: `processes of the box ${id} cannot be killed; the next sweep tries again`};
   }
   const remains = waiting === null ? remainsOf(box, groups, directory, presence) : null;
   pauseAt(pauses, 'sweep-weighed');
-  stopHelper(box.helper);
-  left.push(...(await groups.remove()), ...removeScratch(plan, id), ...(await disconnect(plan, id)));
+  const left = await teardown(box.undo, id);
   pauseAt(pauses, 'sweep-removed');
   const closed = box.recorded || isClosed(find(spools, recordId)?.record ?? null);
   if (!closed) {
@@ -226,18 +223,6 @@ function writeOfUnseen(box: BoxState, directory: string, {places}: How): Swept |
   removeWaiting(box.plan.directories, box.id);
   rmSync(directory, {recursive: true, force: true});
   return {recordId, result: 'written', message: WRITTEN};
-}
-
-/** false when something of the box does not die. */
-async function stop(groups: Groups, init: ProcessId | null, patienceMs: number): Promise<boolean> {
-  groups.kill('box');
-  // where there is no group, the box goes with its init, which ends by itself when the front does
-  for (let waited = 0; init !== null && isRunning(init); waited += 20) {
-    if (waited === KILL_MS) killProcess(init.pid);
-    if (waited > patienceMs) return false;
-    await sleep(20);
-  }
-  return groups.waitEmpty(patienceMs, 'box');
 }
 
 /** What is noted is kept: a sweep that follows finds no groups any more. */

@@ -34,6 +34,7 @@ import {
 import {createGroups} from '../../../src/cgroup/manager.js';
 import {LONG, need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
+import {removeGroupsOf} from '../../support/undo.js';
 import {hierarchies, Slot, steps} from '../cgroup/machine.js';
 import {below, ending, isRoot, processes, program, ROLES, send, Site, until, type Ended} from '../../support/tare.js';
 
@@ -287,7 +288,9 @@ for (const role of ROLES) {
         const slot = new Slot(`test-slot-${role}-${String(process.pid)}`, hierarchies());
         const share: [string, string, string] =
           slot.holder('cpu').version === 2 ? ['cpu', 'cpu.max', '20000 100000'] : ['cpu', 'cpu.cfs_quota_us', '20000'];
-        const groups = createGroups(steps(slot, [share], ['cpu']), `${process.pid.toString(16)}-c0`);
+        const plan = steps(slot, [share], ['cpu']);
+        const id = `${process.pid.toString(16)}-c0`;
+        const groups = createGroups(plan, id);
         try {
           for (const {pid} of below(child.pid ?? 0)) for (const file of groups.joins('payload')) writeFileSync(file, String(pid));
           child.kill('SIGTERM');
@@ -295,7 +298,7 @@ for (const role of ROLES) {
         } finally {
           groups.kill();
           await groups.waitEmpty(10_000);
-          expect(await groups.remove()).to.deep.equal([]);
+          expect(await removeGroupsOf(plan, id)).to.deep.equal([]);
           slot.remove();
         }
         expect([trees(), stagings(), site.leftovers()]).to.deep.equal([[], [], []]);

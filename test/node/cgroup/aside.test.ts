@@ -27,7 +27,7 @@ function findV2(): {mount: string; controller: string} | null {
 /** What a wrapper does in its group, and nothing else of it. */
 const WRAPPER = `
   const [manager, directory, id, controller, least, most] = process.argv.slice(1);
-  const {createGroups} = await import(manager);
+  const {createGroups, removeGroups, restoreGroup} = await import(manager);
   const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
   const because = 'test', controllers = [controller], box = directory + '/tare-{id}';
   const steps = [
@@ -37,11 +37,12 @@ const WRAPPER = `
     {op: 'cgroup.enable', directory: box, controllers, because},
     {op: 'cgroup.create', group: 'payload', version: 2, controllers, directory: box + '/payload', because},
   ];
-  const groups = createGroups(steps, id);
+  createGroups(steps, id);
   await sleep(Number(least) + Math.random() * Number(most));
   const {readFileSync} = await import('node:fs');
   const inside = readFileSync(directory + '/tare-' + id + '/payload/cgroup.controllers', 'utf8').trim();
-  const left = await groups.remove();
+  const left = await removeGroups(directory + '/tare-' + id);
+  restoreGroup(steps[0]);
   console.log(inside === controller && left.length === 0 ? 'good' : JSON.stringify({inside, left}));
 `;
 

@@ -22,13 +22,14 @@ import {
   makeScratch,
   makeState,
   readState,
-  removeScratch,
   removeState,
   scratchDirectory,
   stateDirectory,
   type BoxState,
 } from '../../../src/box/state.js';
+import {teardown} from '../../../src/box/teardown.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
+import {undoOf} from '../../../src/steps/undo.js';
 import {startedRecord} from '../../../src/record/record.js';
 import {need} from '../../support/need.js';
 import {asUser, plan, ROOT, thrown, USER, grid} from '../plan/build.js';
@@ -36,7 +37,10 @@ import {asUser, plan, ROOT, thrown, USER, grid} from '../plan/build.js';
 const UID = process.getuid?.() ?? -1;
 const mode = (path: string): number => statSync(path).mode & 0o7777;
 
-const removeAll = (plan: Plan, id: string): string[] => [...removeScratch(plan, id), ...removeState(stateDirectory(plan, id))];
+const removeAll = async (plan: Plan, id: string): Promise<string[]> => [
+  ...(await teardown(undoOf(plan, id, scratchDirectory(plan, id)), id)),
+  ...removeState(stateDirectory(plan, id)),
+];
 
 describe('the wrapper’s folders', () => {
   let base: string;
@@ -53,13 +57,14 @@ describe('the wrapper’s folders', () => {
   });
   const caller = {uid: UID};
   const state = (saved: Plan, id: string): BoxState => ({
+    schema: 'tare/box/v1',
     id,
     plan: saved,
     batch: plainJob(),
     settings: {oom: 'hold'},
     connection: null,
     connected: false,
-    helper: null,
+    undo: undoOf(saved, id, scratchDirectory(saved, id)),
     init: null,
     payload: null,
     applications: [],
@@ -107,7 +112,7 @@ describe('the wrapper’s folders', () => {
     expect(mode(join(scratchDirectory(saved, 'ab12'), 'tmp'))).to.equal(0o700);
   });
 
-  it('are the payload’s account’s, where root makes them', function () {
+  it('are the payload’s account’s, where root makes them', async function () {
     need(this, UID === 0, 'only root can give directories away');
     const saved = made(plan({facts: {caller: ROOT}, call: asUser(USER)}));
     makeDirectories(saved, 'ab12');
@@ -116,7 +121,7 @@ describe('the wrapper’s folders', () => {
     expect(owner(scratchDirectory(saved, 'ab12'))).to.deep.equal([0, 0]);
     writeFileSync(join(scratchDirectory(saved, 'ab12'), 'tmp', 'file'), '');
     chownSync(join(scratchDirectory(saved, 'ab12'), 'tmp', 'file'), 1001, 100);
-    expect(removeAll(saved, 'ab12')).to.deep.equal([]);
+    expect(await removeAll(saved, 'ab12')).to.deep.equal([]);
     expect(readdirSync(saved.directories.scratch)).to.deep.equal([]);
   });
 
@@ -125,7 +130,7 @@ describe('the wrapper’s folders', () => {
     expect(thrown(() => makeDirectories(made(), 'ab12'))).to.include({code: 'STATE_DIRECTORY'});
   });
 
-  it('are removed with all that a payload put there, and nothing beside them', () => {
+  it('are removed with all that a payload put there, and nothing beside them', async () => {
     const saved = made();
     makeDirectories(saved, 'ab12');
     makeDirectories(saved, 'cd34');
@@ -139,11 +144,11 @@ describe('the wrapper’s folders', () => {
     symlinkSync(outside, join(tmp, 'link'));
     chmodSync(join(tmp, 'deep'), 0);
     chmodSync(tmp, 0);
-    expect(removeAll(saved, 'ab12')).to.deep.equal([]);
+    expect(await removeAll(saved, 'ab12')).to.deep.equal([]);
     expect(existsSync(stateDirectory(saved, 'ab12'))).to.equal(false);
     expect(readdirSync(saved.directories.scratch)).to.deep.equal(['tare-cd34']);
     expect(readdirSync(outside)).to.deep.equal(['file']);
-    expect(removeAll(saved, 'ab12'), 'again').to.deep.equal([]);
+    expect(await removeAll(saved, 'ab12'), 'again').to.deep.equal([]);
   });
 
   const fine: [title: string, make: (path: string) => void][] = [

@@ -8,7 +8,9 @@ import {TareError} from '../../../src/errors.js';
 import {cgroupFailed} from '../../../src/cgroup/explain.js';
 import {deepestFirst} from '../../../src/cgroup/files.js';
 import {createGroups, noGroups, openGroups, type Groups} from '../../../src/cgroup/manager.js';
-import {removeBoxes} from '../../../src/cgroup/remove.js';
+import {removeGroups} from '../../../src/cgroup/remove.js';
+import {teardown} from '../../../src/box/teardown.js';
+import {removeGroupsOf} from '../../support/undo.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import {plan, SLOT} from '../plan/build.js';
 
@@ -55,11 +57,11 @@ describe('cgroup: manager on a fake tree', () => {
     }) as typeof read;
     syncBuiltinESMExports();
     try {
-      expect(await removeBoxes([box], 'ab12')).to.deep.equal([]);
+      expect(await removeGroups(box)).to.deep.equal([]);
       expect(existsSync(box)).to.equal(false);
       mkdirSync(join(box, 'payload'), {recursive: true});
       failures = Infinity;
-      expect(await removeBoxes([box], 'ab12', 50)).to.deep.equal([box]);
+      expect(await removeGroups(box, 50)).to.deep.equal([`${box} (ENOTEMPTY)`]);
     } finally {
       fs.readdirSync = read;
       syncBuiltinESMExports();
@@ -200,13 +202,14 @@ describe('cgroup: manager on a fake tree', () => {
   it('a group that nobody is in is left as it is when the box is gone', async () => {
     for (const file of ['cgroup.procs', 'cgroup.subtree_control']) writeFileSync(join(root, 'memory', file), '');
     const aside = {op: 'cgroup.evacuate', directory: `${root}/memory`, into: `${root}/memory/tare-caller`, because} as const;
-    const groups = createGroups([aside, ...tree('memory', 2, ['memory'])], 'ab', {isCgroup: () => true});
+    const steps = [aside, ...tree('memory', 2, ['memory'])];
+    createGroups(steps, 'ab', {isCgroup: () => true});
     expect(readdirSync(join(root, 'memory')).sort()).to.deep.equal(['cgroup.procs', 'cgroup.subtree_control', 'tare-ab', 'tare-caller']);
-    expect(await groups.remove()).to.deep.equal([]);
+    expect(await removeGroupsOf(steps, 'ab')).to.deep.equal([]);
     expect(readdirSync(join(root, 'memory')).sort()).to.deep.equal(['cgroup.procs', 'cgroup.subtree_control']);
     // a brain that follows finds no box, and steps back all the same
     mkdirSync(join(root, 'memory/tare-caller'));
-    await openGroups([aside, ...tree('memory', 2, ['memory'])], 'ab', {isCgroup: existsSync}).remove();
+    expect(await removeGroupsOf(steps, 'ab')).to.deep.equal([]);
     expect(readdirSync(join(root, 'memory')).sort()).to.deep.equal(['cgroup.procs', 'cgroup.subtree_control']);
   });
 
@@ -269,8 +272,7 @@ describe('cgroup: manager on a fake tree', () => {
       groups.verdict(groups.memoryEvents(), groups.memoryEvents()),
       groups.populated(),
       await groups.waitEmpty(0),
-      await groups.remove(),
-    ]).to.deep.equal([null, null, false, true, []]);
+    ]).to.deep.equal([null, null, false, true]);
     groups.kill();
     groups.freeze(true);
   });
@@ -282,9 +284,11 @@ describe('cgroup: manager on a fake tree', () => {
     expect(deepestFirst(join(root, 'memory/tare-ab'))).to.deep.equal(
       ['payload/inner', 'payload', ''].map((name) => join(root, 'memory/tare-ab', name)),
     );
-    expect(await removeBoxes([join(root, 'memory/tare-ab'), join(root, 'outside')], 'ab', 0)).to.include(
+    expect((await removeGroups(join(root, 'memory/tare-ab'), 0)).map((one) => one.replace(/ \(.*/, ''))).to.include(
       join(root, 'memory/tare-ab/payload'),
     );
+    const other = {op: 'group.remove', version: 2, directory: join(root, 'outside')} as const;
+    expect(await teardown([other], 'ab')).to.have.length(1);
     expect(existsSync(join(root, 'outside/deep'))).to.equal(true);
   });
 });

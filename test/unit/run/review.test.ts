@@ -52,7 +52,7 @@ describe('defects of runs', () => {
     expect(thrown(() => checkSavedPlan({...made, steps}, 'plan.json', facts(), policy())).code).to.equal('PLAN_MISMATCH');
   });
 
-  it('a scratch directory with a dollar in its name is taken letter by letter (src/box/state.ts, makeScratch and removeScratch)', () => {
+  it('a scratch directory with a dollar in its name is taken letter by letter (src/box/state.ts, makeScratch, and teardown)', () => {
     const base = mkdtempSync(join(tmpdir(), 'tare-$$-'));
     try {
       const made = plan();

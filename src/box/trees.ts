@@ -1,0 +1,75 @@
+/** Directory trees that are taken away: those of the payload by its account, since another process of it could exchange a directory for a link. */
+
+import {readdirSync, rmdirSync, rmSync} from 'node:fs';
+import {errnoOf} from '../errors.js';
+import {childProcess} from '../host/spawn.js';
+import {runTool} from '../process/tool.js';
+import type {UndoAccount, UndoIds, UndoOwners} from '../schema/generated/undo-1.js';
+
+/** What a payload, or overlayfs, made unreadable is still to go. */
+const EMPTY_DIRECTORY = 'find "$1" -mindepth 1 -delete 2>/dev/null || { chmod -R u+rwX "$1"; find "$1" -mindepth 1 -delete; }';
+
+/**
+ * A directory that the payload wrote to. Root takes the payload's identity first. A view's layers, which hold what is root's, lie where no
+ * user can reach them.
+ * @param as whose it is; null: the caller's
+ * @param ids of the account's user namespace, some of it may belong to these
+ * @returns why it is still there; null: it is gone
+ */
+export function removePrivate(directory: string, as: UndoAccount | null, ids: UndoIds | null): string | null {
+  try {
+    if (ids !== null && !isEmpty(directory)) {
+      runTool('tare-clear', [...[ids.uids.start, ids.uids.count, ids.gids.start, ids.gids.count].map(String), directory]);
+    } else if (!isEmpty(directory)) {
+      childProcess().execFileSync('/bin/sh', ['-c', EMPTY_DIRECTORY, 'sh', directory], {
+        ...(as === null ? {} : {uid: as.uid, gid: as.gid}),
+        cwd: '/',
+        stdio: 'ignore',
+        env: {PATH: '/usr/bin:/bin'},
+      });
+    }
+  } catch {
+    // what is in it still is found by its removal
+  }
+  return remove(() => {
+    rmdirSync(directory);
+  });
+}
+
+/** What cannot be looked into is taken for full. */
+function isEmpty(directory: string): boolean {
+  try {
+    return readdirSync(directory).length === 0;
+  } catch {
+    return false;
+  }
+}
+
+/** What in directories of the job belongs to ids of its small machine becomes the account's. @returns why not */
+export function returnTrees({paths, uids, gids, as}: UndoOwners): string | null {
+  const ids = [uids.start, uids.count, as.uid, gids.start, gids.count, as.gid].map(String);
+  return runTool('tare-own', [...ids, ...paths]).status === 0 ? null : 'it keeps owners that nobody on the node is';
+}
+
+/** What nobody else could write to: a file, or a directory with all that is in it. @returns why it is still there */
+export const removeOwn = (path: string): string | null =>
+  remove(() => {
+    rmSync(path, {recursive: true, force: true});
+  });
+
+/** @returns why it is still there */
+export const removeEmpty = (path: string): string | null =>
+  remove(() => {
+    rmdirSync(path);
+  });
+
+/** What fails once, for want of memory say, is tried once more. @returns the reason of the second failure; null: it is gone now */
+export function remove(action: () => void, isSecond = false): string | null {
+  try {
+    action();
+    return null;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    return isSecond ? (errnoOf(error) ?? String(error)) : remove(action, true);
+  }
+}

@@ -1,0 +1,33 @@
+import {expect} from 'chai';
+import {migrateBox} from '../../../src/migrate/box.js';
+import type {Undo} from '../../../src/steps/def.js';
+import {undoOf} from '../../../src/steps/undo.js';
+import {plan, v1} from '../plan/build.js';
+
+interface Box {
+  schema: string;
+  undo: Undo[];
+  helper?: unknown;
+}
+
+describe('migrate: the state of a box that another version began', () => {
+  const made = plan({job: {limits: {memory: '1GiB'}}, facts: {cgroup: v1({memory: 'memory'})}});
+  const places = `${made.directories.scratch}/tare-ab12`;
+
+  it('of 0.1.0 gets the instructions that its plan stands for', () => {
+    const box = migrateBox({id: 'ab12', plan: made, helper: null}) as Box;
+    expect(box.schema).to.equal('tare/box/v1');
+    expect(box.undo).to.deep.equal(undoOf(made, 'ab12', places));
+    expect(box).not.to.have.property('helper');
+  });
+
+  it('of 0.1.0 has the program of its network among them', () => {
+    const box = migrateBox({id: 'ab12', plan: made, helper: {pid: 77, startTicks: 5}}) as Box;
+    expect(box.undo.at(-1)).to.deep.equal({op: 'process.kill', pid: 77, startTicks: 5});
+  });
+
+  it('of this version is read as it is', () => {
+    const box = {schema: 'tare/box/v1', id: 'ab12', plan: made, undo: []};
+    expect(migrateBox(box)).to.equal(box);
+  });
+});
