@@ -93,12 +93,6 @@ export async function lease(plan: Plan, id: string, bootId: string | null, front
   return connection;
 }
 
-/** The plan with the box's own name in it. */
-export const named = (plan: Plan, connection: Connection | null): Plan =>
-  connection === null
-    ? plan
-    : {...plan, steps: plan.steps.map((step) => (step.op === 'hostname.set' ? {...step, hostname: connection.hostname} : step))};
-
 /** For the record. */
 export function identityOf(plan: Plan, connection: Connection | null): Identity {
   if (connection === null) return null;

@@ -12,7 +12,16 @@ import {accountIn} from '../prepare/identity.js';
 import {repositoryOf} from '../plan/cvmfs.js';
 import {NATIVE} from '../process/native.js';
 import {stepOf, stepsOf} from '../plan/step.js';
-import {newKnown, prepare, type Prepared, type Source} from '../prepare/prepare.js';
+import {newKnown, type Known} from '../prepare/known.js';
+import {resolve} from '../plan/resolve.js';
+import {KeptSignals} from '../process/kept-signals.js';
+import {silentLog} from '../process/log.js';
+import {foundOf} from '../repositories/repositories.js';
+import {lookAtWorld} from '../run/look.js';
+import {endMounted} from '../run/refuse.js';
+import {prepare} from '../prepare/prepare.js';
+import type {Prepared} from '../prepare/planned.js';
+import type {Source} from '../prepare/load-job.js';
 import {switchOn, switchText} from '../run/kill-switch.js';
 import {jobFlags, readJobFlags} from './shared/job-flags.js';
 import {complain, explain} from './shared/output.js';
@@ -23,7 +32,11 @@ export default class PlanCommand extends Command {
   static override examples = ['<%= config.bin %> plan job.yaml', '<%= config.bin %> plan job.yaml --json > plan.json'];
   static override strict = false;
   static override args = {job: Args.string({description: 'job descriptor', ignoreStdin: true})};
-  static override flags = {...jobFlags, json: Flags.boolean({description: 'print the plan itself, as `tare run --plan` takes it'})};
+  static override flags = {
+    ...jobFlags,
+    json: Flags.boolean({description: 'print the plan itself, as `tare run --plan` takes it'}),
+    probe: Flags.boolean({description: 'look at repositories and the image as a run would, and say what was decided; nothing is run'}),
+  };
 
   async run(): Promise<void> {
     const dashes = this.argv.indexOf('--');
@@ -49,7 +62,7 @@ export default class PlanCommand extends Command {
       const switched = switchOn(policy);
       if (switched !== null) complain(switchText(switched));
       const prepared = await prepare(request, policy, environment, call.cwd, known);
-      const {plan} = await withImage(prepared);
+      const {plan} = flags.probe ? await resolved(prepared, known) : await withImage(prepared);
       if (flags.json) this.log(JSON.stringify(plan, null, 2));
       else {
         for (const {title, head, rows} of explainPlan(plan)) {
@@ -82,6 +95,17 @@ function sourceOf(files: string[], command: string[] | null): Source {
     found: String(files.length),
     allowed: 'JOB, or -- COMMAND',
   });
+}
+
+/** As a run resolves it before it makes anything; what was mounted for that is gone again. Names and addresses are not leased. */
+async function resolved(prepared: Prepared, known: Known): Promise<Prepared> {
+  try {
+    const looking = {frontPid: process.ppid, doing: () => undefined, kept: new KeptSignals(), log: silentLog};
+    const {plan, ...looked} = await lookAtWorld(prepared, known, looking);
+    return {...looked, plan: resolve(plan, {repositories: foundOf(known.looked), hostname: null, exists: existsSync})};
+  } finally {
+    await endMounted(known);
+  }
 }
 
 /** Nothing is mounted for a plan: an image in a repository that Tare would mount is taken for what it has to be there, a directory tree. */

@@ -4,7 +4,7 @@ import type {JobFlags} from '../job/flags.js';
 import {formatSummary, stopText} from '../report/summary.js';
 import {PLUGINS} from '../plugins.js';
 import {canonicalJson} from '../plan/canonical.js';
-import type {Source} from '../prepare/prepare.js';
+import type {Source} from '../prepare/load-job.js';
 import type {RunResult} from '../prepare/request.js';
 import {serve} from '../run/serve.js';
 import {examineTrial, newTrial} from '../run/trial.js';

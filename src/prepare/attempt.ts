@@ -6,7 +6,7 @@ import type {BatchJob} from '@tare/contract';
 import type {IdentityFacts} from '../host/facts.js';
 import type {Policy} from '../policy/policy.js';
 import {hostOf, type Attempt, type UsageRecord} from '../record/record.js';
-import type {Known} from './prepare.js';
+import type {Known} from './known.js';
 
 export function attemptOf(
   {id, batch, role, policy, job, facts, caller, looked, around, again, probe}: Known,

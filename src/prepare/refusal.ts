@@ -10,7 +10,7 @@ import {placesOf, type Places} from '../policy/places.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {attemptOf} from './attempt.js';
 import {findEarlier} from './earlier.js';
-import type {Known} from './prepare.js';
+import type {Known} from './known.js';
 
 export async function refusalRecord(
   error: TareError | TareErrors,

@@ -4,7 +4,7 @@ import type {Failure, Plugin} from '@tare/contract';
 import type {Groups} from '../cgroup/manager.js';
 import type {UsageRecord} from '../record/record.js';
 import type {TakeProgress} from './image.js';
-import type {Request} from './prepare.js';
+import type {Request} from './load-job.js';
 import type {ProcessId} from '../process/process.js';
 import type {Policy} from '../policy/policy.js';
 import type {Quit} from '../process/quit.js';

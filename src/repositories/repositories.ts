@@ -23,6 +23,7 @@ import type {Valued} from '../job/job.js';
 import {accountOrOwn} from '../plan/account.js';
 import {digest} from '../plan/canonical.js';
 import {repositoryOf} from '../plan/cvmfs.js';
+import type {RepositoryFound} from '../plan/resolve.js';
 import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {epochUs, monotonicUs, sleep} from '../process/clock.js';
@@ -384,45 +385,29 @@ function requireImage(plan: Plan, looked: readonly Looked[], {value, provenance}
 }
 
 /**
- * The plan for what was found: without repositories that cannot be used, where the plan says that the job runs without.
+ * What was found lets the job run, as the plan says.
  * @param image that of the job
  * @throws TareError | TareErrors CVMFS_UNUSABLE
  */
-export function withUsable(whole: Plan, looked: readonly Looked[], image: Valued<string> | null = null): Plan {
-  if (image !== null) requireImage(whole, looked, image);
-  const plan = withoutMounts(whole, looked);
-  const unusable = looked.map(({entry}) => entry).filter(({state}) => state !== 'ok');
-  if (unusable.length === 0) return plan;
-  const probes = stepsOf(plan, 'cvmfs.probe');
-  const refused = unusable.flatMap((entry) => {
-    const probe = probes.find(({repository}) => repository === entry.repository);
-    return probe?.otherwise === 'refuse' ? [unusableError(probe, entry)] : [];
+export function requireUsable(plan: Plan, looked: readonly Looked[], image: Valued<string> | null): void {
+  if (image !== null) requireImage(plan, looked, image);
+  const refused = looked.flatMap(({entry}) => {
+    const probe = stepsOf(plan, 'cvmfs.probe').find(({repository}) => repository === entry.repository);
+    return entry.state !== 'ok' && probe?.otherwise === 'refuse' ? [unusableError(probe, entry)] : [];
   });
   const [only, ...others] = refused;
   if (only !== undefined) throw others.length === 0 ? only : new TareErrors(refused);
-  const names = unusable.map(({repository}) => repository);
-  const isGone = (step: Plan['steps'][number]): boolean =>
-    (step.op === 'cvmfs.bind' || step.op === 'cvmfs.hold' || step.op === 'cvmfs.mount') && names.includes(step.repository);
-  const steps = plan.steps.filter((step) => !isGone(step));
-  // where there is nothing to be mounted upon, nothing is to be hidden
-  const {root} = probes[0] ?? {root: ''};
-  const hasRoot = looked.some(({entry}) => entry.state !== 'absent') || stepOf({...plan, steps}, 'cvmfs.bind') !== undefined;
-  return {
-    ...plan,
-    steps: hasRoot
-      ? steps
-      : steps.filter((step) => !((step.op === 'mount.tmpfs' || step.op === 'mount.readonly') && step.destination === root)),
-    flags: [...plan.flags, 'cvmfs-missing'],
-  };
 }
 
-/** What Tare has mounted is not the node's to hold, and what the node has is not mounted. */
-function withoutMounts(plan: Plan, looked: readonly Looked[]): Plan {
-  const own = looked.flatMap(({entry, own: mount}) => (mount === undefined ? [] : [entry.repository]));
-  const isLeft = (step: Plan['steps'][number]): boolean =>
-    (step.op !== 'cvmfs.mount' || own.includes(step.repository)) && (step.op !== 'cvmfs.hold' || !own.includes(step.repository));
-  return {...plan, steps: plan.steps.filter(isLeft)};
-}
+/** For the plan's resolution. */
+export const foundOf = (looked: readonly Looked[]): RepositoryFound[] =>
+  looked.map(({entry: {repository, state, reason}, own}) => ({
+    repository,
+    present: state !== 'absent',
+    usable: state === 'ok',
+    own: own !== undefined,
+    because: reason,
+  }));
 
 function unusableError({repository, root, waitUs, because}: Probe, {state, reason}: Verdict): TareError {
   const waited = waitUs === 0 ? '' : ` within ${formatDuration(waitUs)}`;

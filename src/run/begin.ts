@@ -7,13 +7,15 @@ import {journal} from '../record/journal.js';
 import {asTareError, errnoOf} from '../errors.js';
 import type {Facts} from '../host/facts.js';
 import type {LaunchContext} from '../engine/launch.js';
-import {stepOf, stepsOf} from '../plan/step.js';
+import {resolve} from '../plan/resolve.js';
+import {stepOf} from '../plan/step.js';
+import {foundOf} from '../repositories/repositories.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../record/record.js';
 import {attemptOf} from '../prepare/attempt.js';
 import {writeBundle} from './bundle.js';
 import type {Channel} from '../process/channel.js';
-import {identityOf, lease, named as withName} from '../box/connect.js';
+import {identityOf, lease} from '../box/connect.js';
 import type {Hello} from '../process/hello.js';
 import {findEarlier} from '../prepare/earlier.js';
 import {takeImage, type TakeProgress} from '../prepare/image.js';
@@ -24,7 +26,8 @@ import {outputFileOf} from '../box/output-file.js';
 import {pauseAt} from '../process/pause.js';
 import {undoOf} from '../steps/undo.js';
 import {teardown} from '../box/teardown.js';
-import type {Known, Prepared} from '../prepare/prepare.js';
+import type {Known} from '../prepare/known.js';
+import type {Prepared} from '../prepare/planned.js';
 import {refuseLess, UNSPOOLED} from './less.js';
 import {nodePlaces} from '../policy/places.js';
 import {wrapperOf} from '../process/presence.js';
@@ -113,7 +116,7 @@ export async function begin(
     channel.doing(`making the box’s directories in ${plan.directories.scratch}`, PATIENCE_MS);
     state.connection = await lease(plan, id, facts.node.bootId, hello.frontPid);
     pauseAt(plan.pauseAt, 'brain-leased');
-    named = withName(plan, state.connection);
+    named = resolve(plan, {repositories: foundOf(known.looked), hostname: state.connection?.hostname ?? null, exists: existsSync});
     state.plan = named;
     started.identity = identityOf(named, state.connection);
     makeScratch(named, id, started.recordId, started.identity);
@@ -124,7 +127,7 @@ export async function begin(
     await writeBundle(named, id, scratchDirectory(plan, id));
     const mounted = mountedIn(known.looked);
     const place = {id, boxDirectory: scratchDirectory(plan, id), mounted};
-    launch({channel, plan: withoutMissing(named), groups}, place, state.abilities, callerArgvIndex);
+    launch({channel, plan: named, groups}, place, state.abilities, callerArgvIndex);
     launched = true;
     channel.doing(`writing to the spool ${plan.directories.spools.join(', ')}`);
     // written while the engine builds the box; the payload waits for it
@@ -181,14 +184,6 @@ export function recordStart({directories}: Plan, started: UsageRecord, log: Log)
     log.error('nothing on disk says that this job runs', {error: message});
     return message;
   }
-}
-
-/** A place of the wrapper's that is not there cannot be hidden, and there is nothing in it to hide. */
-function withoutMissing(plan: Plan): Plan {
-  const missing = stepsOf(plan, 'mount.tmpfs').flatMap(({destination}) =>
-    destination === '/dev/shm' || existsSync(destination) ? [] : [destination],
-  );
-  return {...plan, steps: plan.steps.filter((step) => step.op !== 'mount.tmpfs' || !missing.includes(step.destination))};
 }
 
 /** A box that was launched and may not run: init is told to end, and nothing is removed under its feet. */

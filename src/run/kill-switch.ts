@@ -9,7 +9,7 @@ import type {Policy} from '../policy/policy.js';
 import type {Channel} from '../process/channel.js';
 import type {Hello} from '../process/hello.js';
 import {payloadIdentity} from '../prepare/identity.js';
-import {loadJob, type Request} from '../prepare/prepare.js';
+import {loadJob, type Request} from '../prepare/load-job.js';
 import type {RunResult} from '../prepare/request.js';
 
 const DEFAULT_SWITCH = '/etc/tare/off';

@@ -2,11 +2,20 @@
 
 import type {BatchJob, BatchSettings, Effects, Failure, Plugin} from '@tare/contract';
 import {adapterOf} from '../batch/detect.js';
+import {effects} from '../batch/effects.js';
+import type {JobFiles} from '../files/job-files.js';
+import type {Log} from '../process/log.js';
 import type {UsageRecord} from '../record/record.js';
 import type {Seen} from '../follow/life.js';
 import type {Quit} from '../process/quit.js';
 import type {RunResult} from '../prepare/request.js';
 import type {BoxState} from '../box/state.js';
+
+/** How a plugin acts: with files as whose job it is, and lines in its log. */
+export const effectsWith = (files: JobFiles, log: Log): Effects =>
+  effects(files, (level, message, details) => {
+    log[level](message, details);
+  });
 
 export interface Told {
   batch: BatchJob;

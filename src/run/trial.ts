@@ -12,7 +12,7 @@ import {placesOf} from '../policy/places.js';
 import {ENFORCED_NAMES, type EnforcedName, type Enforcement, type Policy, type Setting} from '../policy/policy.js';
 import type {Provenance} from '../job/job.js';
 import {canonicalJson} from '../plan/canonical.js';
-import type {Known} from '../prepare/prepare.js';
+import type {Known} from '../prepare/known.js';
 import type {AttackedAs, RunResult, Trial} from '../prepare/request.js';
 import {isOwn, makeDirectory} from '../record/durable.js';
 import {readRecordText} from '../record/read.js';

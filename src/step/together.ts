@@ -15,7 +15,7 @@ import type {Channel, Frame} from '../process/channel.js';
 import {epochUs, sleep} from '../process/clock.js';
 import type {Hello} from '../process/hello.js';
 import {NATIVE} from '../process/native.js';
-import type {Prepared} from '../prepare/prepare.js';
+import type {Prepared} from '../prepare/planned.js';
 import {isRunning, processId, type ProcessId} from '../process/process.js';
 import type {RunResult} from '../prepare/request.js';
 import {joinBox} from '../box/session.js';

@@ -3,6 +3,7 @@
 import {LIMIT_NAMES} from '../job/job.js';
 import {formatBytes, formatCores, formatDuration} from '../job/quantity.js';
 import {formatLimit, LIMIT_LABELS} from '../plan/limit-words.js';
+import {openChoices} from '../plan/resolve.js';
 import {stepsOf, type Step, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {SECTIONS, type Row, type Section} from './def.js';
@@ -103,6 +104,13 @@ export function explainPlan(plan: Plan): ExplainedSection[] {
         ['one is killed for memory', onOom === 'stop-all' ? 'all are stopped' : 'it alone goes', 'onOom'],
       ],
     });
+  }
+  if (plan.resolved === undefined) {
+    const open = openChoices(plan).map(({choice, rule}) => [choice, rule]);
+    add(sections, 'Decided only when it runs', ['what', 'rule'], open);
+  } else {
+    const decided = plan.resolved.map(({choice, chose, because}) => [choice, chose, because]);
+    add(sections, 'Decided on this node', ['what', 'decision', 'why'], decided);
   }
   sections.push({
     title: 'Directories',

@@ -2,7 +2,7 @@ import {expect} from 'chai';
 import {plainJob} from '../../../src/batch/plain.js';
 import {TareError} from '../../../src/errors.js';
 import {jobFiles} from '../../../src/files/job-files.js';
-import {newKnown} from '../../../src/prepare/prepare.js';
+import {newKnown} from '../../../src/prepare/known.js';
 import {faultOf} from '../../../src/prepare/refusal.js';
 import {policy} from '../plan/build.js';
 

@@ -1,0 +1,39 @@
+/** Once more without something that the facts promised, and that does not work. */
+
+import type {Facts} from '../host/facts.js';
+import {stepOf} from '../plan/step.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import {prepareFrom, type Prepared} from './planned.js';
+
+/** What can turn out not to work although the facts promised it. */
+export type Capability = 'box' | 'groups' | 'disk' | 'ids';
+
+const USES: Readonly<Record<Capability, (plan: Plan) => boolean>> = {
+  // a small machine without is none
+  box: ({mode, pattern}) => mode.value === 'box' && pattern.value !== 'vm-lite',
+  groups: (plan) => stepOf(plan, 'cgroup.create') !== undefined,
+  disk: (plan) => stepOf(plan, 'scratch.contain') !== undefined,
+  ids: (plan) => stepOf(plan, 'mount.shift') !== undefined,
+};
+
+/** The node as it would be without. */
+function lacking(facts: Facts, lack: Capability, because: string): Facts {
+  if (lack === 'ids') return facts;
+  if (lack === 'box') return {...facts, bubblewrap: {...facts.bubblewrap, path: null, how: because}};
+  if (lack === 'disk') {
+    const no = {available: false, how: because, remedy: null};
+    return {...facts, scratch: {...facts.scratch, containers: {...facts.scratch.containers, loop: no, tmpfs: no}}};
+  }
+  return {...facts, cgroup: {...facts.cgroup, controllers: {}, toEnable: [], toEmpty: null, how: because}};
+}
+
+/** Whether the plan uses it, and could be made anew without. */
+export const canDegrade = ({plan, inputs}: Prepared, capability: Capability): boolean => inputs !== null && USES[capability](plan);
+
+/** The same job, planned for a node that lacks it. @throws TareError when the policy requires it */
+export function degrade({inputs, callerArgvIndex}: Prepared, capability: Capability, because: string): Prepared {
+  if (inputs === null) throw new TypeError('a saved plan is not made anew');
+  const {facts, call} = inputs;
+  const lost = [...(call.lost ?? []), capability];
+  return prepareFrom({...inputs, facts: lacking(facts, capability, because), call: {...call, lost}}, callerArgvIndex);
+}

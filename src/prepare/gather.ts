@@ -1,0 +1,56 @@
+/** The facts of the node that a job needs. */
+
+import {pinnedCpus} from '../box/pinned.js';
+import type {Facts} from '../host/facts.js';
+import {readFacts} from '../host/index.js';
+import {spawnBriefly} from '../host/spawn.js';
+import type {Job} from '../job/job.js';
+import {placesOf} from '../policy/places.js';
+import type {Policy} from '../policy/policy.js';
+import type {NamedCaller} from './identity.js';
+import type {Known} from './known.js';
+import {askLandlock, tryView} from './trial.js';
+
+/** Facts that cost something, and are found only for those who need them. */
+export interface Wanted {
+  pins: boolean;
+  view: boolean;
+  system: boolean;
+  network: boolean;
+}
+
+/** What a rule of the policy may want counts too: which one matches is the plan's to say. */
+export function wants(job: Job, policy: Policy): Wanted {
+  const settings = [policy, ...policy.rules.map(({set}) => set)];
+  const pins = [job.limits, policy.defaults, policy.maxima].some(({pinCores}) => pinCores?.value === 1);
+  const view =
+    job.image !== null ||
+    (job.filesystem === null
+      ? settings.some(({filesystem}) => (filesystem?.value[0] ?? 'node') !== 'node')
+      : job.filesystem.value !== 'node');
+  const system = job.pattern.value === 'vm-lite' || job.init !== null || job.services.length > 0 || job.identity !== null;
+  return {pins, view, system, network: job.identity !== null};
+}
+
+/** Who the caller is comes last, unless something is looked for in its home or by its name. */
+export async function gatherFacts(policy: Policy, wanted: Wanted, known: Known, naming: Promise<NamedCaller>): Promise<Facts> {
+  const {pins, view, system, network} = wanted;
+  const caller = view || system ? (await naming).caller : known.caller;
+  const {state, scratch} = placesOf(policy, caller.uid);
+  const facts = readFacts({
+    caller,
+    scratchDirectory: scratch,
+    front: known.front,
+    pinned: pins ? pinnedCpus(state) : [],
+    spawn: spawnBriefly,
+    landlock: askLandlock,
+    trial: view ? tryView : undefined,
+    system,
+    network,
+    cacheFile: `${state}/facts.json`,
+  });
+  known.facts = facts;
+  const named = {...facts, caller: (await naming).caller};
+  known.facts = named;
+  return named;
+}

@@ -1,0 +1,60 @@
+/** The job that is asked for, from its document or its command line, with what the batch system knows of it. */
+
+import {dirname, resolve} from 'node:path';
+import type {BatchJob} from '@tare/contract';
+import {readNamedJob, readOwnJob} from '../files/documents.js';
+import {jobFiles, type JobFiles} from '../files/job-files.js';
+import {applyFlags, type JobFlags} from '../job/flags.js';
+import type {Job} from '../job/job.js';
+import {jobFromCommand, jobFromDocument} from '../job/load.js';
+import {accountIn} from './identity.js';
+
+/** Where the job comes from. */
+export type Source =
+  | {kind: 'descriptor'; file: string}
+  /** `callerArgvIndex`: where the command begins in the caller's argv, which is then passed on byte for byte. */
+  | {kind: 'command'; argv: string[]; callerArgvIndex: number | null}
+  | {kind: 'plan'; file: string};
+
+export interface Request {
+  source: Source;
+  flags: JobFlags;
+  /** The policy file that was named, null for the node's own. */
+  policyFile: string | null;
+  /** Folder of a step whose tasks the box is for: nothing is executed but what they bring. Absent: the box is for the payload. */
+  stepDirectory?: string;
+}
+
+interface Loaded {
+  job: Job;
+  callerArgvIndex: number | null;
+  /** Where the job was started, when its descriptor came with it; null: the caller has named it, or there is none. */
+  cameTo: string | null;
+}
+
+/** The job, with what the batch system knows of it: that is who it is, whatever its descriptor says. */
+export async function loadJob(
+  {source, flags}: Request,
+  cwd: string,
+  {about, lrms, descriptor, pattern}: BatchJob,
+  files: JobFiles,
+): Promise<Loaded> {
+  const load = async (): Promise<Loaded> => {
+    if (source.kind === 'plan') throw new TypeError('a plan is no job');
+    if (source.kind === 'descriptor') {
+      const directory = dirname(resolve(cwd, source.file));
+      const document = await readNamedJob(source.file, () => jobFiles(accountIn(directory), directory));
+      const job = jobFromDocument(document, {file: source.file, callerDirectory: cwd});
+      return {job, callerArgvIndex: null, cameTo: null};
+    }
+    const {argv: command, callerArgvIndex} = source;
+    if (descriptor === null || callerArgvIndex === null) return {job: jobFromCommand(command, cwd), callerArgvIndex, cameTo: null};
+    const document = await readOwnJob(descriptor.value, files);
+    const job = jobFromDocument(document, {file: descriptor.value, callerDirectory: cwd, command});
+    return {job, callerArgvIndex: document.command === undefined ? callerArgvIndex : null, cameTo: cwd};
+  };
+  const {job, callerArgvIndex, cameTo} = await load();
+  const known = {...job, name: job.name ?? about.name, vo: about.vo ?? job.vo, queue: lrms.queue ?? job.queue};
+  const asked = pattern == null ? known : applyFlags(known, {pattern: pattern.value}, cwd, () => pattern.at);
+  return {job: applyFlags(asked, flags, cwd), callerArgvIndex, cameTo};
+}

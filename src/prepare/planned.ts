@@ -1,0 +1,54 @@
+/** A job with its plan. */
+
+import type {Through} from '../host/abandon.js';
+import type {Facts, IdentityFacts} from '../host/facts.js';
+import type {Valued} from '../job/job.js';
+import type {Inputs} from '../plan/inputs.js';
+import {makePlan} from '../plan/plan.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import {findImage, findInit} from './image.js';
+import {checkDevices, checkRealPlaces} from './places.js';
+
+export interface Prepared {
+  plan: Plan;
+  facts: Facts;
+  identity: IdentityFacts;
+  caller: IdentityFacts;
+  callerArgvIndex: number | null;
+  /** The same with what its image is, which lies in a repository that is to be looked at before; null: nothing is left to be seen. @throws TareError as findImage */
+  withImage: ((through: Through | null) => Promise<Prepared>) | null;
+  /** What the plan was made of; null: it was saved, and is not made anew. */
+  inputs: Inputs | null;
+}
+
+/** Plans, and looks at what the plan names. @throws TareError */
+export function prepareFrom(inputs: Inputs, callerArgvIndex: number | null, withImage: Prepared['withImage'] = null): Prepared {
+  const {facts, call} = inputs;
+  const plan = makePlan(inputs);
+  checkDevices(inputs.job);
+  checkRealPlaces(plan, inputs.job.workDirectory.provenance.at, inputs.policy);
+  return {
+    plan,
+    facts,
+    identity: call.identity.value,
+    caller: facts.caller,
+    callerArgvIndex,
+    withImage,
+    inputs,
+  };
+}
+
+/** Plans with what a look at the image finds. @throws TareError as findImage */
+export async function prepareImage(
+  image: Valued<string>,
+  inputs: Inputs,
+  callerArgvIndex: number | null,
+  through: Through | null,
+): Promise<Prepared> {
+  const {job, facts, call} = inputs;
+  const looked = await findImage(image, inputs, () => prepareFrom(inputs, callerArgvIndex).plan.mode.value === 'box', through);
+  if (looked === null) return prepareFrom(inputs, callerArgvIndex);
+  const init = await findInit(looked, job.init, through);
+  const system = facts.system === null ? null : {...facts.system, init};
+  return prepareFrom({...inputs, facts: {...facts, system}, call: {...call, image: looked}}, callerArgvIndex);
+}

@@ -1,0 +1,86 @@
+/** From a life that is over to its record and what the batch system is told; and what a brain that follows another does. */
+
+import {openGroups} from '../cgroup/manager.js';
+import {readState, removeState, stateDirectory, type BoxState} from '../box/state.js';
+import {asTareError, TareError} from '../errors.js';
+import type {Life} from '../follow/life.js';
+import type {RunRequest, RunResult} from '../prepare/request.js';
+import type {Channel} from '../process/channel.js';
+import type {Hello} from '../process/hello.js';
+import {openLog, type Log} from '../process/log.js';
+import {pauseAt} from '../process/pause.js';
+import {wrapperOf} from '../process/presence.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import {sweepBoxes} from '../sweep/sweep.js';
+import {orNextBrain} from './brain-failed.js';
+import {finish} from './finish.js';
+import {tellLess} from './less.js';
+import {filesOf, keep, live, type Following} from './live-box.js';
+import {effectsWith, tellBatchSystem} from './tell.js';
+
+/** Finishes what another brain began. */
+export async function adopt(request: RunRequest, hello: Hello, channel: Channel): Promise<RunResult> {
+  // a session has none: the front ends it as it ended
+  if (hello.stateDirectory === '') throw new TareError('STATE_DIRECTORY', {message: 'nothing was begun here'});
+  const state = readState(hello.stateDirectory);
+  const {id} = state;
+  const plan: Plan = {...state.plan, pauseAt: []};
+  const groups = openGroups(plan.steps, id);
+  const log = await openLog({file: plan.directories.log, stderr: request.verbose, level: plan.log.level, format: plan.log.format, job: id});
+  log.warn('a brain died; this one takes over', {brain: hello.brain});
+  const started = {...state.started, wrapper: wrapperOf(hello.frontPid)};
+  const adopted: BoxState = {...state, plan, started};
+  keep(adopted, log);
+  const following = {groups, channel, log, hello, request};
+  const life = await orNextBrain(live(adopted, following), log);
+  if (life.startEpochUs !== null) life.startEpochUs = state.startEpochUs ?? life.startEpochUs;
+  return orNextBrain(conclude(adopted, life, following), log);
+}
+
+/** From a life that is over to its record and what the batch system is told; until that is known to the front another brain could do the same. */
+export async function conclude(state: BoxState, life: Life, {groups, log, hello, request}: Following): Promise<RunResult> {
+  const {plan, id} = state;
+  const files = filesOf(state, hello);
+  const {plugins} = request;
+  const result = await finish(state, groups, life, files, log);
+  tellLess({plan, id, log, node: state.node ?? null}, result.path === null ? (result.waits ?? '') : null);
+  const told = await tellBatchSystem(result, {batch: state.batch, settings: state.settings, plugins, effects: effectsWith(files, log)});
+  // it leads a sweep to what could not be killed or removed, and to a record that waits for a spool
+  const isLeft = life.unkillable || result.record?.flags.includes('left-behind') === true || result.waits != null;
+  const end = async (): Promise<void> => {
+    await sweepInPassing(plan, log);
+    await log.close();
+  };
+  if (isLeft) {
+    await end();
+    return told;
+  }
+  return {
+    ...told,
+    forget: async () => {
+      pauseAt(plan.pauseAt, 'brain-told');
+      const left = removeState(stateDirectory(plan, id));
+      if (left.length > 0) log.error('left behind, for a sweep', {left});
+      pauseAt(plan.pauseAt, 'brain-forgotten');
+      await end();
+    },
+  };
+}
+
+/** A brain before has told all there was to tell, and died over the removal of what it kept. */
+export function concluded({stateDirectory: directory}: Hello): RunResult {
+  removeState(directory);
+  return {quit: ['over'], record: null, path: null, messages: [], failure: null, signals: []};
+}
+
+/** Boxes of the same user that a crash left: a site may have no timer for the sweep, and nobody waits for this one for long. */
+async function sweepInPassing({directories}: Plan, log: Log): Promise<void> {
+  try {
+    const swept = await sweepBoxes(directories, {uid: process.getuid?.() ?? -1, patienceMs: SWEEP_MS});
+    for (const {recordId, result, message} of swept) log.warn('a box that a crash left', {recordId, result, message});
+  } catch (error) {
+    log.warn('boxes that a crash left cannot be swept', {error: asTareError(error).message});
+  }
+}
+
+const SWEEP_MS = 500;

@@ -1,0 +1,161 @@
+/** A job that is run in a box: begun and followed, and once more without what turns out not to work, if the policy does not require it. */
+
+import type {BoxState} from '../box/state.js';
+import {asTareError, TareError} from '../errors.js';
+import type {Life} from '../follow/life.js';
+import {canDegrade, degrade, type Capability} from '../prepare/degrade.js';
+import type {Known} from '../prepare/known.js';
+import type {Prepared} from '../prepare/planned.js';
+import type {RunRequest, RunResult} from '../prepare/request.js';
+import type {Channel} from '../process/channel.js';
+import type {Hello} from '../process/hello.js';
+import {openLog, type Log} from '../process/log.js';
+import {apartBecause} from '../step/together.js';
+import {writeNote} from '../step/folder.js';
+import {begin, takeBack, type Begun} from './begin.js';
+import {BrainFailed, orNextBrain} from './brain-failed.js';
+import {conclude} from './conclude.js';
+import {failureText, isBoxesFault, isDisksFault, isIdsFault} from './finish.js';
+import {refuseLess, UNLOGGED} from './less.js';
+import {live} from './live-box.js';
+import {lookAtWorld, type Looking} from './look.js';
+import {endMounted, refuse, reportFailure} from './refuse.js';
+
+interface Starting {
+  request: RunRequest;
+  hello: Hello;
+  channel: Channel;
+  known: Known;
+  log: Log;
+}
+
+/** What was found not to work. */
+interface Lost {
+  capability: Capability;
+  because: string;
+}
+
+/** @throws BrainFailed when the next brain has to go on */
+export async function start(first: Prepared, request: RunRequest, hello: Hello, channel: Channel, known: Known): Promise<RunResult> {
+  const {plan} = first;
+  channel.doing(`opening the log ${plan.directories.log ?? ''}`.trimEnd(), PATIENCE_MS);
+  const log = await openLog({
+    file: plan.directories.log,
+    stderr: request.verbose,
+    level: request.verbose ? 'info' : plan.log.level,
+    format: plan.log.format,
+    job: known.id,
+  });
+  for (const remark of known.batch.remarks) log.warn('the batch system’s description of the job', {remark});
+  const starting = {request, hello, channel, known, log};
+  for (let prepared = first; ;) {
+    const end = await attempt(prepared, starting);
+    if ('quit' in end) return end;
+    prepared = end;
+  }
+}
+
+/** @returns how the job ended; or how it is to be tried once more */
+async function attempt(prepared: Prepared, starting: Starting): Promise<RunResult | Prepared> {
+  const {request, known, log} = starting;
+  const {stepDirectory, probe} = request;
+  if (probe !== undefined) probe.plan = prepared.plan;
+  const why = stepDirectory === undefined ? null : apartBecause(prepared);
+  if (stepDirectory !== undefined && why !== null) {
+    await log.close();
+    return apart(stepDirectory, why);
+  }
+  let whole = prepared;
+  try {
+    refuseLess(prepared.plan, UNLOGGED, log.trouble());
+    whole = await lookAtWorld(prepared, known, lookingOf(starting));
+    const lost = await runBox(whole, starting);
+    if ('quit' in lost) return lost;
+    const {capability, because} = lost;
+    log.warn(`once more without ${capability}`, {because});
+    await endMounted(known);
+    return degrade(whole, capability, because);
+  } catch (error) {
+    // whoever failed after the launch has closed the log
+    if (error instanceof BrainFailed) throw error;
+    const refused = await refuse(asTareError(error), request, known, whole.plan, log);
+    await log.close();
+    return refused;
+  }
+}
+
+/** One box, from its begin to its end. @returns what was found not to work, where the policy lets the job run without */
+async function runBox(prepared: Prepared, {request, hello, channel, known, log}: Starting): Promise<RunResult | Lost> {
+  const {plan} = prepared;
+  const orThrow = (capability: Capability, error: TareError): Lost => {
+    if (!canDegrade(prepared, capability)) throw error;
+    return {capability, because: error.message};
+  };
+  channel.doing(`making the box’s directories in ${plan.directories.state} and ${plan.directories.scratch}`, PATIENCE_MS);
+  let begun: Begun;
+  try {
+    begun = await begin(prepared, known, request, hello, channel, log);
+  } catch (error) {
+    if (!(error instanceof TareError) || known.left.length > 0) throw error;
+    if (error.code === 'SCRATCH_FAILED') return orThrow('disk', error);
+    if (isPlacesFault(error)) return orThrow('groups', error);
+    throw error;
+  }
+  const {state, groups} = begun;
+  const following = {groups, channel, log, hello, request};
+  const life = await orNextBrain(live(state, following), log);
+  const lost = lostOf(life).find(({capability}) => canDegrade(prepared, capability));
+  if (lost !== undefined) {
+    await takeAllBack(state, known, life);
+    return lost;
+  }
+  const result = await orNextBrain(conclude(state, life, following), log);
+  if (result.failure?.fault === 'node') reportFailure(known, result.failure.code);
+  return result;
+}
+
+/** What a box could not be built for, the smaller loss first. */
+function lostOf(life: Life): Lost[] {
+  const because = failureText(life);
+  const lost = (capability: Capability, isLost: boolean, text = because): Lost[] => (isLost ? [{capability, because: text}] : []);
+  return [
+    ...lost('disk', isDisksFault(life)),
+    ...lost('ids', isIdsFault(life)),
+    ...lost('box', isBoxesFault(life), `the engine failed: ${because}`),
+  ];
+}
+
+const lookingOf = ({hello, channel, log}: Starting): Looking => ({
+  frontPid: hello.frontPid,
+  doing: (what, patienceMs) => {
+    channel.doing(what, patienceMs);
+  },
+  kept: channel.kept,
+  log,
+});
+
+/** How long a front waits before it looks whether its brain works; then it waits 10 s more (native/patience.c). */
+const PATIENCE_MS = 50_000;
+
+/** So that it can be begun once more. @throws TareError BOX_LEFT when something is left of it */
+async function takeAllBack(state: BoxState, {left}: Known, life: Life): Promise<void> {
+  left.push(...(await takeBack(state)));
+  if (left.length === 0) return;
+  throw new TareError('BOX_LEFT', {
+    message: `the box could not be built (${failureText(life)}), and what was made of it cannot be removed`,
+    found: left.join(', '),
+    remedy: '`tare records sweep` tries again',
+  });
+}
+
+/** Groups cannot be made here, as opposed to a value that the kernel does not take. */
+function isPlacesFault(error: unknown): error is TareError {
+  const {code} = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+  return error instanceof TareError && error.code === 'CGROUP_FAILED' && !['EINVAL', 'ERANGE', 'ENOMEM'].includes(code ?? '');
+}
+
+/** The tasks have to do without one box, and each makes its own. */
+export function apart(stepDirectory: string, because: string): RunResult {
+  writeNote(stepDirectory, 'box', {apart: because});
+  return {quit: ['code', 0], record: null, path: null, messages: [], failure: null, signals: []};
+}
