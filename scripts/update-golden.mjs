@@ -1,9 +1,9 @@
 // npm run golden:update: writes fixtures/plans anew (node --import=tsx scripts/update-golden.mjs). Read the diff before you commit it.
 import {existsSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
-import {goldenFiles, goldens, REFUSED} from '../test/golden/cases.ts';
+import path from 'node:path';
+import {goldenFiles, goldens, readOutcomes} from '../test/golden/files.ts';
 
-mkdirSync(new URL('.', REFUSED), {recursive: true});
-const wanted = await goldens();
+const wanted = goldens(await readOutcomes());
 let changed = 0;
 for (const file of goldenFiles()) {
   if (wanted.has(file)) continue;
@@ -12,6 +12,7 @@ for (const file of goldenFiles()) {
 }
 for (const [file, text] of wanted) {
   if (existsSync(file) && readFileSync(file, 'utf8') === text) continue;
+  mkdirSync(path.dirname(file), {recursive: true});
   writeFileSync(file, text);
   changed++;
 }

@@ -1,4 +1,4 @@
-/** Which job, policy and host are planned together, and how: for the goldens, and for scripts/update-golden.mjs, which writes them. */
+/** Which job, policy and host are planned together, and how. */
 
 import {readdirSync, readFileSync} from 'node:fs';
 import {basename, extname} from 'node:path';
@@ -6,8 +6,6 @@ import {TareError, TareErrors} from '../../src/errors.js';
 import type {Facts} from '../../src/host/facts.js';
 import {readAccess} from '../../src/host/fixture.js';
 import {readFacts} from '../../src/host/index.js';
-import {bubblewrapArgv} from '../../src/engine/bubblewrap.js';
-import type {BubblewrapAbilities} from '../../src/host/facts.js';
 import {parseDocument} from '../../src/job/document.js';
 import type {Job} from '../../src/job/job.js';
 import {jobFromDocument} from '../../src/job/load.js';
@@ -16,11 +14,11 @@ import {makePlan} from '../../src/plan/plan.js';
 import {policyFromDocuments} from '../../src/policy/load.js';
 import type {Policy} from '../../src/policy/policy.js';
 import type {Plan} from '../../src/schema/generated/plan-1.js';
+import {SPECIAL} from './special.js';
 
 const ROOT = new URL('../../', import.meta.url);
-export const PLANS = new URL('fixtures/plans/', ROOT);
-export const REFUSED = new URL('other/refused.json', PLANS);
-export const ARGV = new URL('other/argv.json', PLANS);
+
+const CALLER_DIRECTORY = '/var/lib/condor/execute/dir_42';
 
 /** Every job meets every policy here. */
 const HOME_HOST = 'el9-v2-condor24';
@@ -34,20 +32,6 @@ const EVERYWHERE: readonly (readonly [job: string, policy: string])[] = [
   ['full', 'rules'],
   ['view', 'builtin'],
 ];
-/** bubblewrap's argv is kept of these, for two versions of bubblewrap. */
-const WITH_ARGV = [
-  'el9-v2-condor24.mcsim.builtin',
-  'el9-v2-condor24.full.rules',
-  'el9-v2-condor24.no-network.builtin',
-  'debian13-v1root.pilot.builtin',
-  'el9-v2-undelegated.mcsim.builtin',
-  'debian13-v1root.view.builtin',
-  'el9-v2-undelegated.view.builtin',
-];
-export const VERSIONS: Readonly<Record<string, BubblewrapAbilities>> = {
-  '0.4.1': {tmpfsSize: false, perms: false, overlay: false, disableUserns: false},
-  '0.11.0': {tmpfsSize: true, perms: true, overlay: true, disableUserns: true},
-};
 
 export interface Case {
   /** HOST.JOB.POLICY */
@@ -55,11 +39,17 @@ export interface Case {
   inputs: Inputs;
 }
 
-/** What was refused, and with which words: one message for each reason. */
+/** Why there is no plan: one code and one message for each reason. */
 export interface Refusal {
   codes: string[];
   exit: number;
   messages: string[];
+}
+
+/** A case with its plan, or its refusal. */
+export interface Outcome {
+  name: string;
+  planned: Plan | Refusal;
 }
 
 export async function readCases(): Promise<Case[]> {
@@ -68,14 +58,31 @@ export async function readCases(): Promise<Case[]> {
     .filter((entry) => entry.isDirectory())
     .map(({name}) => name)
     .sort();
-  return hosts.flatMap((host) => {
-    const facts = factsOf(host);
+  const known = new Map(hosts.map((host) => [host, factsOf(host)]));
+  const ofHosts = [...known].flatMap(([host, facts]) => {
     const pairs =
       host === HOME_HOST ? [...jobs.keys()].flatMap((job) => [...policies.keys()].map((policy) => [job, policy] as const)) : EVERYWHERE;
     return pairs.map(([job, policy]) => ({
       name: `${host}.${job}.${policy}`,
       inputs: {job: named(jobs, job), policy: named(policies, policy), facts, call: callOf(facts)},
     }));
+  });
+  return [...ofHosts, ...specialCases(known)];
+}
+
+function specialCases(known: ReadonlyMap<string, Facts>): Case[] {
+  return SPECIAL.map(({name, job, policy, facts: change, call}) => {
+    const [host = ''] = name.split('.');
+    const facts = {...named(known, host), ...change};
+    return {
+      name,
+      inputs: {
+        job: jobFromDocument({schema: 'tare/job/v1', ...job}, {file: 'job.yaml', callerDirectory: CALLER_DIRECTORY}),
+        policy: policyFromDocuments([{file: 'policy.yaml', document: {schema: 'tare/policy/v1', ...policy}}]),
+        facts,
+        call: {...callOf(facts), ...call},
+      },
+    };
   });
 }
 
@@ -88,48 +95,6 @@ export function planCase({inputs}: Case): Plan | Refusal {
     const errors = error instanceof TareErrors ? error.errors : [error];
     return {codes: errors.map(({code}) => code), exit: error.exit, messages: errors.map(({message}) => message)};
   }
-}
-
-/** A plan as it lies in a golden: its inputs' digests, which change with every word of a fact, are left out. */
-export function goldenText(plan: Plan): string {
-  const digest = '(a digest)';
-  return jsonText({...plan, inputs: {job: digest, policy: digest, facts: digest}});
-}
-
-export function jsonText(value: unknown): string {
-  return `${JSON.stringify(value, null, 1)}\n`;
-}
-
-/** All golden files by their place, as they should be. */
-export async function goldens(): Promise<Map<string, string>> {
-  const files = new Map<string, string>();
-  const refused: Record<string, Refusal> = {};
-  const argv: Record<string, Record<string, string[]>> = {};
-  for (const each of await readCases()) {
-    const planned = planCase(each);
-    if ('codes' in planned) {
-      refused[each.name] = planned;
-      continue;
-    }
-    files.set(new URL(`${each.name}.json`, PLANS).pathname, goldenText(planned));
-    if (WITH_ARGV.includes(each.name)) {
-      argv[each.name] = Object.fromEntries(
-        Object.entries(VERSIONS).map(([version, abilities]) => [version, bubblewrapArgv(planned, '/BOX', abilities)]),
-      );
-    }
-  }
-  files.set(REFUSED.pathname, jsonText(refused));
-  files.set(ARGV.pathname, jsonText(argv));
-  return files;
-}
-
-/** Golden files that there are. */
-export function goldenFiles(): string[] {
-  const list = (folder: URL): string[] =>
-    readdirSync(folder)
-      .filter((name) => name.endsWith('.json'))
-      .map((name) => new URL(name, folder).pathname);
-  return [...list(PLANS), ...list(new URL('other/', PLANS))];
 }
 
 /** First release with each version (Documentation/userspace-api/landlock.rst). */
@@ -185,7 +150,7 @@ async function readJobs(): Promise<Map<string, Job>> {
     await Promise.all(
       list('fixtures/jobs/good/').map(async ({name, file, text}): Promise<[string, Job]> => [
         name,
-        jobFromDocument(await parseDocument({text, file, kind: 'job'}), {file, callerDirectory: '/var/lib/condor/execute/dir_42'}),
+        jobFromDocument(await parseDocument({text, file, kind: 'job'}), {file, callerDirectory: CALLER_DIRECTORY}),
       ]),
     ),
   );

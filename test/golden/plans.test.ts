@@ -6,28 +6,37 @@ import {pathToFileURL} from 'node:url';
 import {promisify} from 'node:util';
 import {canonicalJson} from '../../src/plan/canonical.js';
 import {makePlan} from '../../src/plan/plan.js';
+import {stepsOf} from '../../src/plan/step.js';
 import validatePlan from '../../src/schema/generated/plan-1.validator.js';
-import {ARGV, goldenFiles, goldens, planCase, readCases, REFUSED, VERSIONS, type Case, type Refusal} from './cases.js';
 import type {Plan} from '../../src/schema/generated/plan-1.js';
+import {planCase, readCases, type Case, type Outcome} from './cases.js';
+import {argvOf, goldenFiles, goldens, outcomesOf, WHOLE, WITH_ARGV, type Argv} from './files.js';
 
 // not by top-level await: mocha would then load src/ a second time, beside the copy that other files use
 let cases: Case[] = [];
 let wanted = new Map<string, string>();
+let outcomes: Outcome[] = [];
 let planned: [Case, Plan][] = [];
 before(async () => {
   cases = await readCases();
-  wanted = await goldens();
-  planned = cases.flatMap((each): [Case, Plan][] => {
-    const plan = planCase(each);
-    return 'codes' in plan ? [] : [[each, plan]];
+  outcomes = outcomesOf(cases);
+  wanted = goldens(outcomes);
+  planned = outcomes.flatMap(({planned: plan}, index): [Case, Plan][] => {
+    const each = cases[index];
+    return each === undefined || 'codes' in plan ? [] : [[each, plan]];
   });
 });
-const golden = <T>(place: URL): Record<string, T> => JSON.parse(readFileSync(place, 'utf8')) as Record<string, T>;
 
 describe('plans of jobs, policies and hosts', () => {
   it('are the files of fixtures/plans, no more and no less', () => {
     expect(goldenFiles().sort()).to.deep.equal([...wanted.keys()].sort());
-    expect(planned.length).to.be.at.least(75);
+    expect(planned.length).to.be.at.least(120);
+  });
+
+  it('keep 9 to 15 plans whole, and have at most 12,000 lines', () => {
+    expect(goldenFiles().filter((file) => file.endsWith('.json'))).to.have.lengthOf(WHOLE.length);
+    expect(WHOLE.length).to.be.within(9, 15);
+    expect([...wanted.values()].join('').split('\n').length).to.be.at.most(12_000);
   });
 
   for (const file of goldenFiles()) {
@@ -89,22 +98,52 @@ describe('plans of jobs, policies and hosts', () => {
   }).timeout(60_000);
 });
 
+describe('the goldens together', () => {
+  const wholes = (): Plan[] => planned.flatMap(([{name}, plan]) => (WHOLE.includes(name) ? [plan] : []));
+  const all = (): Plan[] => planned.map(([, plan]) => plan);
+
+  it('have every op of the schema', () => {
+    const ops = new Set<string>(all().flatMap(({steps}) => steps.map(({op}) => op)));
+    expect([...ops].sort()).to.deep.equal(schemaOps().sort());
+  });
+
+  it('have every pattern, mode, engine, role and cgroup version of the schema, all but runc in a whole plan', () => {
+    const {properties, $defs} = schema;
+    const kinds: [values: readonly unknown[], of: (plan: Plan) => unknown[]][] = [
+      [valuesAt(properties, 'pattern', 'value'), ({pattern}) => [pattern.value]],
+      [valuesAt($defs, 'mode', 'value'), ({mode}) => [mode.value]],
+      [valuesAt(properties, 'engine', 'name'), ({engine}) => [engine.name]],
+      [valuesAt($defs, 'systemPart', 'role'), (plan) => stepsOf(plan, 'application.execute').map(({system}) => system?.role)],
+      [valuesAt($defs, 'CgroupCreate', 'version'), (plan) => stepsOf(plan, 'cgroup.create').map(({version}) => version)],
+    ];
+    for (const [values, of] of kinds) {
+      expect(values).to.not.be.empty;
+      expect(all().flatMap(of)).to.include.members([...values]);
+      expect(wholes().flatMap(of)).to.include.members(values.filter((value) => value !== 'runc'));
+    }
+  });
+});
+
 describe('bubblewrap’s argv', () => {
-  const argv = golden<Record<string, string[]>>(ARGV);
   /** Options that bubblewrap 0.4.1 (EL9) has, of those that Tare could want: its own --help. */
   const IN_0_4_1 = [
     '--unshare-user --unshare-pid --unshare-ipc --unshare-uts --unshare-net --unshare-cgroup --bind --bind-try --dev-bind --dev-bind-try',
     '--ro-bind --ro-bind-try --remount-ro --proc --dev --tmpfs --mqueue --dir --symlink --cap-drop --cap-add --as-pid-1 --die-with-parent --new-session --',
   ].flatMap((line) => line.split(' '));
 
-  it('is kept for plans of three hosts, and for two versions', () => {
-    expect(new Set(Object.keys(argv).map((name) => name.split('.')[0]))).to.have.property('size', 3);
-    for (const versions of Object.values(argv)) expect(Object.keys(versions)).to.deep.equal(Object.keys(VERSIONS));
+  const argv = (name: string): Argv => {
+    const plan = planned.find(([each]) => each.name === name)?.[1];
+    if (plan === undefined) throw new Error(`there is no plan ${name}`);
+    return argvOf(plan);
+  };
+
+  it('is kept for plans of three hosts', () => {
+    expect(new Set(WITH_ARGV.map((name) => name.split('.')[0]))).to.have.property('size', 3);
   });
 
-  for (const [name, versions] of Object.entries(argv)) {
+  for (const name of WITH_ARGV) {
     it(`of 0.4.1 has no option that is newer, and of 0.11.0 has mode and size of /dev/shm: ${name}`, () => {
-      const {'0.4.1': old = [], '0.11.0': fresh = []} = versions;
+      const {'0.4.1': old, '0.11.0': fresh} = argv(name);
       expect(old.filter((argument) => argument.startsWith('--') && !IN_0_4_1.includes(argument))).to.deep.equal([]);
       const at = fresh.indexOf('--perms');
       expect(fresh.slice(at, at + 6).filter((argument) => !/^\d{5,}$|^--size$/.test(argument))).to.deep.equal([
@@ -119,26 +158,39 @@ describe('bubblewrap’s argv', () => {
   }
 
   it('ends with init as process 1, and makes the network namespace only where it is wanted', () => {
-    for (const versions of Object.values(argv)) {
-      for (const one of Object.values(versions))
-        expect(one.slice(-5)).to.deep.equal(['--as-pid-1', '--', '/proc/self/fd/4', 'tare-init', '3']);
-    }
-    const isolated = Object.entries(argv).filter(([, versions]) => versions['0.4.1']?.includes('--unshare-net'));
-    expect(isolated.map(([name]) => name)).to.deep.equal(['el9-v2-condor24.no-network.builtin']);
+    for (const one of WITH_ARGV.flatMap((name) => Object.values(argv(name))))
+      expect(one.slice(-5)).to.deep.equal(['--as-pid-1', '--', '/proc/self/fd/4', 'tare-init', '3']);
+    const isolated = WITH_ARGV.filter((name) => argv(name)['0.4.1'].includes('--unshare-net'));
+    expect(isolated).to.deep.equal(['el9-v2-condor24.no-network.builtin']);
   });
 });
 
 describe('refusals of jobs, policies and hosts', () => {
-  const refused = golden<Refusal>(REFUSED);
-
   it('each name the place in the file that is why, on one line', () => {
-    expect(Object.keys(refused)).to.have.length.above(10);
-    for (const [name, {messages}] of Object.entries(refused)) {
-      expect(messages, name).to.have.length.above(0);
-      for (const message of messages) expect(message, name).to.match(/^fixtures\/(jobs|policies)\/good\/\S+#\/\S+: [^\n]+$/);
+    const refused = outcomes.flatMap(({name, planned: made}) => ('codes' in made ? [{name, ...made}] : []));
+    expect(refused).to.have.length.above(20);
+    for (const {name, codes, messages} of refused) {
+      expect(messages, name).to.have.lengthOf(codes.length).above(0);
+      for (const message of messages) expect(message, name).to.match(PLACE);
     }
   });
 });
+
+/** A pattern that was not asked for is named by the reason for it, which has the place. */
+const PLACE = /^(services of its own \()?(fixtures\/(jobs|policies)\/good\/[\w.-]+|job\.yaml|policy\.yaml)#\/\S+: [^\n]+$/;
+
+interface Schema {
+  properties: Record<string, Schema>;
+  $defs: Record<string, Schema>;
+  items: {oneOf: {$ref: string}[]};
+  enum?: readonly unknown[];
+  const?: string;
+}
+const schema = JSON.parse(readFileSync(new URL('../../src/schema/plan-1.json', import.meta.url), 'utf8')) as Schema;
+const valuesAt = (definitions: Record<string, Schema>, name: string, property: string): readonly unknown[] =>
+  definitions[name]?.properties[property]?.enum ?? [];
+const schemaOps = (): string[] =>
+  schema.properties.steps?.items.oneOf.map(({$ref}) => schema.$defs[$ref.slice('#/$defs/'.length)]?.properties.op?.const ?? $ref) ?? [];
 
 /** The same value, every object with its keys the other way round. */
 function reordered<T>(value: T): T {
