@@ -202,12 +202,20 @@ export function asTareError(error: unknown): TareError | TareErrors {
   if (error instanceof TareError || error instanceof TareErrors) return error;
   const {path, syscall} = Object(error) as NodeJS.ErrnoException;
   if (syscall !== undefined && typeof path === 'string' && path.startsWith(OWN_FILES)) {
-    const remedy = 'look at the disk or file system that it is on, or install Tare again';
-    return new TareError('NOT_BUILT', {message: 'a part of Tare cannot be read', where: path, found: (error as Error).message, remedy});
+    return notBuilt(error as NodeJS.ErrnoException);
   }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return new TareError('INTERNAL', {message: message.replaceAll('\n', ' | '), remedy: 'please report it', cause: error});
 }
+
+/** A file of Tare's own could not be read. */
+export const notBuilt = ({message, path}: NodeJS.ErrnoException): TareError =>
+  new TareError('NOT_BUILT', {
+    message: 'a part of Tare cannot be read',
+    where: path,
+    found: message,
+    remedy: 'look at the disk or file system that it is on, or install Tare again',
+  });
 
 /** Name of the system's error (errno(3)), `ENOENT` say; undefined: it is none of the system's. */
 export const errnoOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | null | undefined)?.code;

@@ -20,7 +20,8 @@ export function serve(
 ): Promise<void> {
   return meet(descriptor, async (hello, channel) => {
     const result = await runJob(makeRequest(hello), hello, channel);
-    report(result);
+    // a brain before has told all there was to tell
+    if (result.quit[0] !== 'over') report(result);
     const notRun = result.record?.time.startEpochUs == null;
     if (notRun) for (const message of result.messages) channel.send('Y', `tare: ${message}`);
     if (result.forget !== undefined) {

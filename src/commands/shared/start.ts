@@ -1,7 +1,7 @@
 /** The beginning of both command lines: oclif's own, but that a file of ours that cannot be read is said as what it is. */
 
 import {flush, handle, run, type Interfaces} from '@oclif/core';
-import {TareError} from '../../errors.js';
+import {notBuilt} from '../../errors.js';
 import {explain} from './output.js';
 
 export async function startCommandLine(options: Interfaces.LoadOptions): Promise<void> {
@@ -9,18 +9,10 @@ export async function startCommandLine(options: Interfaces.LoadOptions): Promise
     await run(process.argv.slice(2), options);
     void flush();
   } catch (error) {
-    if (isUnread(error)) process.exit(explain(unread(error)));
+    if (isUnread(error)) process.exit(explain(notBuilt(error)));
     await handle(error as Error);
   }
 }
 
 /** What a command does has words of its own: what is left is what loads it. */
 const isUnread = (error: unknown): error is NodeJS.ErrnoException => error instanceof Error && 'syscall' in error && !('oclif' in error);
-
-const unread = ({message, path}: NodeJS.ErrnoException): TareError =>
-  new TareError('NOT_BUILT', {
-    message: 'a part of Tare cannot be read',
-    ...(path === undefined ? {} : {where: path}),
-    found: message,
-    remedy: 'look at the disk or file system that it is on, or install Tare again',
-  });
