@@ -61,6 +61,10 @@ export function carFields(text: string): ReadonlyMap<string, string>[] | {error:
   return [...elements(root)].filter(({name}) => name === 'UsageRecord').map(fieldsOf);
 }
 
+/** These fields as a message of jobs: APEL holds those of both formats to the same rules. */
+export const asMessage = (records: readonly ReadonlyMap<string, string>[]): string =>
+  `APEL-individual-job-message: v0.3\n${records.map((fields) => [...fields].map(([name, value]) => `${name}: ${value}\n`).join('')).join('%%\n')}`;
+
 function fieldsOf(record: CarElement): ReadonlyMap<string, string> {
   const all = [...elements(record)];
   const named = (name: string, attribute?: [string, string]): CarElement | undefined =>

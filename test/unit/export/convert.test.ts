@@ -3,12 +3,12 @@ import {readFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
 import {expect} from 'chai';
 import type {Exporter} from '@tare/contract';
-import {ownRefusals, readCarFields, readMessage} from '../../../plugins/apel/validate.js';
+import {ownRefusals, readMessage} from '../../../plugins/apel/validate.js';
 import {openApel} from '../../../plugins/apel/exporter.js';
 import {canonicalJson} from '../../../src/plan/canonical.js';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {problemsOfRecordAdd} from '../../support/auditor.js';
-import {carFields, elements, parseXml} from '../../support/car.js';
+import {asMessage, carFields, elements, parseXml} from '../../support/car.js';
 import {partLine, readPart} from '../../../src/record/parts.js';
 import {allExporters, convertWith} from '../../support/exporters.js';
 import {problemsOfProm} from '../../support/prom.js';
@@ -83,10 +83,9 @@ describe('what exporters make of a record', () => {
       });
       expect(ownRefusals(golden(name))).to.deep.equal([]);
     }
-    const [car] = carFields(golden('car.xml')) as ReadonlyMap<string, string>[];
-    const verdict = readCarFields(car ?? new Map(), NOW_US);
-    expect(verdict).to.have.property('verdict', 'accept');
-    expect(Object.fromEntries(car ?? [])).to.include({CpuDuration: '26000', EndTime: '1790002600', ServiceLevelType: 'HEPscore23'});
+    const car = carFields(golden('car.xml')) as ReadonlyMap<string, string>[];
+    expect(readMessage(asMessage(car), NOW_US)).to.have.property('verdict', 'accept');
+    expect(Object.fromEntries(car[0] ?? [])).to.include({CpuDuration: '26000', EndTime: '1790002600', ServiceLevelType: 'HEPscore23'});
   });
 
   it('has the elements of ARC 7’s own, in its order, with its attributes', () => {
@@ -146,7 +145,7 @@ describe('names that somebody chose', () => {
       const car = carFields(made('car.xml').text);
       if ('error' in car) throw new Error(car.error);
       expect(car).to.have.length(1);
-      expect(readCarFields(car[0] ?? new Map(), NOW_US)).to.have.property('verdict', 'accept');
+      expect(readMessage(asMessage(car), NOW_US)).to.have.property('verdict', 'accept');
       if (kind === 'markup') expect(car[0]?.get('VO')).to.equal(text);
 
       const auditor = made('auditor.jsonl');
