@@ -3,12 +3,9 @@
 // With --check it writes nothing, and ends with 1 when a page is not what it would write.
 import {readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
-import {tsImport} from 'tsx/esm/api';
+import {NEW_NAMESPACE, TIOCLINUX, TIOCSTI, builtinProfile} from '../src/engine/seccomp.js';
+import {ABIS, systemCallNumber} from '../src/engine/system-calls.js';
 import {Stop, main, root} from './steps.mjs';
-
-const source = (file) => tsImport(path.join(root, file), import.meta.url);
-const {NEW_NAMESPACE, TIOCLINUX, TIOCSTI, builtinProfile} = await source('src/engine/seccomp.ts');
-const {ABIS, systemCallNumber} = await source('src/engine/system-calls.ts');
 
 const KINDS = ['job', 'policy', 'plan', 'record', 'health'];
 const MARKED = /^(<!-- (?:fields: (\S+)|calls) -->)\n[^]*?^<!-- end -->$/gm;
@@ -208,6 +205,6 @@ await main(() => {
     stale.push(page);
     if (!check) writeFileSync(path.join(root, page), after);
   }
-  if (check && stale.length > 0) throw new Stop(`${stale.join(', ')}: not as src/ has it; run node scripts/build-reference.mjs`);
+  if (check && stale.length > 0) throw new Stop(`${stale.join(', ')}: not as src/ has it; run npm run reference:update`);
   return 0;
 });

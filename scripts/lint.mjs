@@ -57,7 +57,8 @@ const CHECKS = {
   eslint: () => complaint(tool('eslint', ...unchanged('eslint'), '--max-warnings', '0', '.')),
   prettier: () => complaint(tool('prettier', ...unchanged('prettier'), '--check', '--log-level', 'warn', '.')),
   arrows,
-  reference: () => complaint(run(process.execPath, 'scripts/build-reference.mjs', '--check')),
+  unused: () => complaint(tool('knip', '--no-progress')),
+  reference: () => complaint(run(process.execPath, '--import=tsx', 'scripts/build-reference.mjs', '--check')),
 };
 
 await main(() => {

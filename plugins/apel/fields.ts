@@ -32,7 +32,7 @@ export interface ApelFields {
   benchmarks: readonly [ServiceLevel, ...ServiceLevel[]];
 }
 
-export interface ServiceLevel {
+interface ServiceLevel {
   type: ServiceLevelType;
   /** Per core. */
   value: number;
@@ -40,7 +40,7 @@ export interface ServiceLevel {
 
 /** APEL's own names, by themselves in lower case, in the order in which it prefers them (apel 2.5.0). */
 const SERVICE_LEVELS = {hepscore23: 'HEPscore23', hepspec: 'HEPSPEC', si2k: 'si2k'} as const;
-export type ServiceLevelType = (typeof SERVICE_LEVELS)[keyof typeof SERVICE_LEVELS];
+type ServiceLevelType = (typeof SERVICE_LEVELS)[keyof typeof SERVICE_LEVELS];
 
 export interface ApelSettings {
   directory: string;

@@ -16,7 +16,7 @@ const MARKER = 'tare_record=';
 /** Bytes of what is written again and again in its place: more than its longest text. */
 const ROOM = 512;
 
-export function figureLines({wallUs, cpuUserUs, cpuSystemUs, memPeakBytes}: Figures): string[] {
+function figureLines({wallUs, cpuUserUs, cpuSystemUs, memPeakBytes}: Figures): string[] {
   const seconds = (us: number | null): string | null => (us === null ? null : `${String(Math.round(us / 1e6))}s`);
   const all: [key: string, value: string | null][] = [
     ['WallTime', seconds(wallUs)],

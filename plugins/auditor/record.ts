@@ -10,7 +10,7 @@ const FORBIDDEN = /[/()"<>\\{}]/g;
 /** An amount is a 64-bit integer there, and a JSON number here. */
 const LARGEST = Number.MAX_SAFE_INTEGER;
 
-export interface RecordAdd {
+interface RecordAdd {
   record_id: string;
   meta: Record<string, string[]>;
   components: {name: string; amount: number; scores: {name: string; value: number}[]}[];

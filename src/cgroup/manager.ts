@@ -19,7 +19,7 @@ export {stepBack as restoreGroup} from './aside.js';
 export {eventsAround} from './memory-events.js';
 export {verdictFromOutside} from './outside.js';
 export {verdictAround} from './verdict.js';
-export type {EventFiles, Freeze, GroupEvents, GroupLevel, Groups, GroupUsage, MemoryEvents, Part, Verdict} from './groups.js';
+export type {Freeze, GroupEvents, Groups, GroupUsage, MemoryEvents, Part, Verdict} from './groups.js';
 export type {StallReading} from './stall.js';
 
 export interface Options {

@@ -8,7 +8,7 @@ export interface Pressure {
   fullUs: number | null;
 }
 
-export interface Pressures {
+interface Pressures {
   memory: Pressure;
   cpu: Pressure;
   io: Pressure;

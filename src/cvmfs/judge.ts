@@ -4,7 +4,7 @@ import type {UsageRecord} from '../schema/generated/record-1.js';
 import {wholeNumber, type Answer} from './answer.js';
 
 export type Entry = UsageRecord['cvmfs'][number];
-export type State = Entry['state'];
+type State = Entry['state'];
 
 /** What a look before the payload found. */
 export interface Looked {

@@ -218,4 +218,4 @@ export const runtimeProfile = (architectures: string[]): SeccompProfile & {flags
 });
 
 /** Without it kernels before 5.16 take speculation from whoever has a filter (seccomp(2)). */
-export const SPEC_ALLOW = 'SECCOMP_FILTER_FLAG_SPEC_ALLOW';
+const SPEC_ALLOW = 'SECCOMP_FILTER_FLAG_SPEC_ALLOW';

@@ -26,7 +26,7 @@ export interface Note {
   changed: readonly string[];
 }
 
-export type ExportState = 'pending' | 'delivered' | 'refused' | 'failed';
+type ExportState = 'pending' | 'delivered' | 'refused' | 'failed';
 
 export interface Standing {
   state: ExportState;

@@ -1,19 +1,9 @@
-/** Root does what a user's files say only as that user, in a process of its own: nothing that they say can then do more than the user could. */
+/**
+ * Groups of the account that root becomes. Root does what a user's files say only as that user, in a process of its own: nothing that they say can
+ * then do more than the user could.
+ */
 
-import {EXIT} from '../errors.js';
 import {askNow, inFirstFile} from '../host/name-service.js';
-import {childProcess} from '../host/spawn.js';
-import {NATIVE} from '../process/native.js';
-
-/** `tare ARGV` as that user, with our standard streams. @returns its exit status */
-export function asOwner(uid: number, argv: readonly string[]): number {
-  const {status} = childProcess().spawnSync(NATIVE, argv, {
-    ...{uid, gid: groupOf(uid), argv0: 'tare'},
-    env: {PATH: '/usr/bin:/bin'},
-    stdio: 'inherit',
-  });
-  return status ?? EXIT.failure;
-}
 
 /** The account's own group, from the name service; nobody's where there is no such account, or no answer. */
 export function groupOf(uid: number): number {

@@ -54,7 +54,7 @@ const INIT_DEADLINE_MS = 1_000;
 const FRONT_DEADLINE_MS = 3_000;
 
 /** A step that enter or init could not do: the payload did not run. */
-export interface Failure {
+interface Failure {
   step: string;
   errno: number;
   text: string;

@@ -8,7 +8,7 @@ import {watch, type FSWatcher} from 'node:fs';
 /** After a change the next one is awaited so much later: a payload at its limit changes the file all the time. */
 const PAUSE_MS = 1000;
 /** Where nothing tells. */
-export const POLL_MS = 1000;
+const POLL_MS = 1000;
 
 export class Notices {
   /** null: nothing was listened to. */

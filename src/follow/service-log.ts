@@ -6,7 +6,7 @@ import {inBox} from '../plan/step.js';
 
 const MOST_BYTES = 4096;
 
-export const serviceLog = (boxDirectory: string, name: string): string => `${inBox(SERVICE_LOGS.place, boxDirectory)}/${name}.log`;
+const serviceLog = (boxDirectory: string, name: string): string => `${inBox(SERVICE_LOGS.place, boxDirectory)}/${name}.log`;
 
 /** Its last lines; null when there are none. What the box wrote is not trusted to be a file, or text. */
 export function readServiceLog(boxDirectory: string, name: string): string | null {

@@ -11,7 +11,7 @@ import type {Parent, Parents} from './parent.js';
 import type {Tree} from './tree.js';
 
 /** The order in which people are shown them. */
-export const CONTROLLERS: readonly Controller[] = ['memory', 'cpu', 'cpuacct', 'pids', 'freezer', 'cpuset', 'io'];
+const CONTROLLERS: readonly Controller[] = ['memory', 'cpu', 'cpuacct', 'pids', 'freezer', 'cpuset', 'io'];
 
 export function readCgroup(
   tree: Tree,

@@ -8,7 +8,7 @@ import {join} from 'node:path';
 import {byName, realTree} from './tree.js';
 import type {Entry, Kind, Tree} from './tree.js';
 
-export const ACCESS_FILE = '.access.json';
+const ACCESS_FILE = '.access.json';
 
 export interface Access {
   /** How the tree came to be: captured where, or made from which documentation. */

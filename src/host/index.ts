@@ -32,8 +32,6 @@ import type {Tree} from './tree.js';
 import {readViews, type Trial, type TrialKind} from './views.js';
 import {readWithin, type Front} from './within.js';
 
-export type {Spawn} from './bubblewrap.js';
-export type {Caller} from './identity.js';
 export type {Tree} from './tree.js';
 export type {Trial} from './views.js';
 

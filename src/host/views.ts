@@ -85,7 +85,7 @@ function tryFuse({tree, trial}: ViewInputs, place: string): Ability {
 }
 
 /** Those that can be reached, the outermost first: not what another mount lies over. */
-export function visibleMounts(mounts: readonly Mount[]): Mount[] {
+function visibleMounts(mounts: readonly Mount[]): Mount[] {
   const root = mounts.findLast(({point}) => point === '/');
   if (root === undefined) return [];
   const found: Mount[] = [];

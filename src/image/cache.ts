@@ -41,9 +41,9 @@ const ABANDONED_MS = 24 * 3_600_000;
 const SYNC_DEADLINE_MS = 600_000;
 const SYNC = '/usr/bin/sync';
 
-export const hexOf = (digest: string): string => digest.replace(/^sha256:/, '');
+const hexOf = (digest: string): string => digest.replace(/^sha256:/, '');
 /** The folder of an image. */
-export const treeOf = (cache: string, digest: string): string => join(cache, 'trees', hexOf(digest));
+const treeOf = (cache: string, digest: string): string => join(cache, 'trees', hexOf(digest));
 
 /** Makes the cache. @throws TareError IMAGE_NOT_UNPACKED */
 export function openCache({directory, uid}: CacheContext): void {

@@ -14,7 +14,7 @@ import {BlobError, blobsOfArchive, blobsOfDirectory, openPlain, type Blobs} from
 import {isLayout, OtherArchitecture, readManifest} from './manifest.js';
 import {isSquashfs, readSuperblock, SUPERBLOCK_BYTES} from './squashfs.js';
 
-export type Identity = {uid: number; gid: number} | null;
+type Identity = {uid: number; gid: number} | null;
 
 /** For all of a file of some gigabytes. */
 const DIGEST_DEADLINE_MS = 600_000;

@@ -4,7 +4,7 @@
  */
 
 /** Of what a tar can hold: `other` are devices, pipes and what nobody knows. */
-export type TarKind = 'file' | 'directory' | 'symlink' | 'hardlink' | 'other';
+type TarKind = 'file' | 'directory' | 'symlink' | 'hardlink' | 'other';
 
 export interface TarEntry {
   path: string;

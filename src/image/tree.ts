@@ -15,12 +15,12 @@ interface Made {
   /** The last layer that wrote it. */
   layer: number;
 }
-export interface FileNode extends Made {
+interface FileNode extends Made {
   kind: 'file';
   /** The same object in each of several hard links. */
   content: Content;
 }
-export interface LinkNode extends Made {
+interface LinkNode extends Made {
   kind: 'symlink';
   target: string;
 }

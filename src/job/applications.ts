@@ -11,7 +11,7 @@ import {parseDuration} from './quantity.js';
 import {show} from './show.js';
 
 /** How long an application may take to be ready by a file or a port. */
-export const READY_WITHIN_US = 300e6;
+const READY_WITHIN_US = 300e6;
 
 /** null when the job has a command instead. */
 export function readApplications(document: JobDocument, workDirectory: string, locate: Locate, problems: Problems): Applications | null {

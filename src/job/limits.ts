@@ -39,7 +39,7 @@ export function readLimits(written: WrittenLimits, source: Provenance['source'],
   return limits;
 }
 
-export function readLimit(name: LimitName, written: Written | boolean, where: string): number {
+function readLimit(name: LimitName, written: Written | boolean, where: string): number {
   const value = READ[LIMIT_UNITS[name]](typeof written === 'boolean' ? Number(written) : written, where);
   if (value === 0 && NEVER_ZERO.has(name)) {
     throw new TareError('QUANTITY_INVALID', {

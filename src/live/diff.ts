@@ -12,7 +12,7 @@ import {scratchDirectory, type BoxState} from '../box/state.js';
 import {runTool} from '../process/tool.js';
 import {readParent} from '../process/tree.js';
 
-export type FileKind = 'file' | 'directory' | 'link' | 'other';
+type FileKind = 'file' | 'directory' | 'link' | 'other';
 
 export interface Change {
   /** Added, changed, deleted. */

@@ -10,7 +10,7 @@ import {isRunning, type ProcessId} from '../process/process.js';
 import {readSeen} from '../box/state.js';
 import {readProcess, readTree, standsStill, type ProcessSample} from '../process/tree.js';
 
-export type BoxStanding = 'starting' | 'running' | 'paused' | 'ending';
+type BoxStanding = 'starting' | 'running' | 'paused' | 'ending';
 
 export interface Figures {
   standing: BoxStanding;

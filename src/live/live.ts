@@ -56,7 +56,7 @@ export interface LiveBox {
 }
 
 /** One of several applications of a live box. */
-export interface LiveApplication {
+interface LiveApplication {
   name: string;
   state: string;
   /** Of a small machine: no payload. */

@@ -15,7 +15,7 @@ const O_PATH = 0o10000000;
 /** Bits of O_ACCMODE in the flags of /proc/PID/fdinfo (proc_pid_fdinfo(5)), which are octal. */
 const O_ACCMODE = 0o3;
 
-export const STREAMS = {stdout: 1, stderr: 2} as const;
+const STREAMS = {stdout: 1, stderr: 2} as const;
 export type Stream = keyof typeof STREAMS;
 
 const NAMES = {stdout: 'standard output', stderr: 'standard error'} as const;
@@ -25,7 +25,7 @@ const NAMES = {stdout: 'standard output', stderr: 'standard error'} as const;
  * @returns a descriptor, the caller's to close
  * @throws TareError BOX_STATE, OUTPUT_ELSEWHERE, OUTPUT_UNREADABLE
  */
-export function openOutput({id, payload}: LiveBox, stream: Stream): number {
+function openOutput({id, payload}: LiveBox, stream: Stream): number {
   if (payload === null || !isRunning(payload)) {
     throw new TareError('BOX_STATE', {
       message: `nothing runs in the box ${id}`,

@@ -19,7 +19,7 @@ export interface BoxAddress {
 }
 
 /** Of nftables: Tare's alone. */
-export const TABLE = 'inet tare';
+const TABLE = 'inet tare';
 
 /** The end of a veth pair on the node: at most 15 characters, which a box's id has 16 of. */
 export const hostDevice = (id: string): string => `tare${id.slice(0, 11)}`;

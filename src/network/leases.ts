@@ -10,7 +10,7 @@ import type {StepOf} from '../plan/step.js';
 import {formatAddress, parseAddress, type Address} from '../policy/addresses.js';
 
 /** How a box with this address is connected, for whoever takes it down. null: a macvlan device, which goes with its box. */
-export interface LeasedConnection {
+interface LeasedConnection {
   bridge: string;
   /** Removed after the last box. */
   make: boolean;

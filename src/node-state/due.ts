@@ -6,9 +6,9 @@ import type {Report} from './report.js';
 type Probe = HealthResult['probes'][number];
 
 /** A full probe without a reason. */
-export const FULL_PERIOD_US = 600e6;
+const FULL_PERIOD_US = 600e6;
 /** After a probe of an account for which its jobs asked in vain: what they report is their word. */
-export const VAIN_PERIOD_US = 60e6;
+const VAIN_PERIOD_US = 60e6;
 
 export interface Schedule {
   nowUs: number;

@@ -1,7 +1,7 @@
 /** `health.json`: what the last probe found, for whoever wants to know whether this node should get jobs. */
 
 import {randomBytes} from 'node:crypto';
-import {chmodSync, closeSync, constants, fstatSync, futimesSync, openSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {chmodSync, closeSync, constants, fstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import type {NodePlaces} from '../policy/places.js';
 import {isOwn, makeDirectory} from '../record/durable.js';
@@ -17,8 +17,8 @@ const FILE = 'health.json';
 const LARGEST = 4 * 1024 * 1024;
 
 /**
- * The node's; where root keeps none, this account's own. `at` is when the file was last changed: a look that finds nothing new changes only
- * that. null: there is none that can be believed, which is one that root or this account wrote, and nobody else can write. Never throws.
+ * The node's; where root keeps none, this account's own. `at` is when the file was last changed. null: there is none that can be believed,
+ * which is one that root or this account wrote, and nobody else can write. Never throws.
  */
 export function readHealth({shared, own, uid}: NodePlaces): HealthResult | null {
   return readFile(join(shared, FILE), uid) ?? readFile(join(own, FILE), uid);
@@ -46,21 +46,6 @@ export function folderOf({shared, own, uid}: NodePlaces): string {
   makeDirectory(folder, 0o755);
   if (!isOwn(folder, uid)) throw new Error(`${folder} is no directory of uid ${String(uid)} that nobody else can write to`);
   return folder;
-}
-
-/** Says that the node was looked at now and nothing had changed. @returns false when there is nothing to say it of */
-export function touchHealth({shared, own, uid}: NodePlaces): boolean {
-  try {
-    const descriptor = openSync(join(uid === 0 ? shared : own, FILE), constants.O_WRONLY | constants.O_NOFOLLOW);
-    try {
-      futimesSync(descriptor, new Date(), new Date());
-      return true;
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch {
-    return false;
-  }
 }
 
 function readFile(path: string, uid: number): HealthResult | null {

@@ -4,7 +4,7 @@
  * `failed`: the wrapper failed by the node's fault, which counts. `suspected`: it failed, and what only the job named may be why: that
  * asks for a probe and does not count. `degraded`: a job ran with less than was asked. `started`: an account has jobs here.
  */
-export const REPORT_KINDS = ['failed', 'suspected', 'degraded', 'started'] as const;
+const REPORT_KINDS = ['failed', 'suspected', 'degraded', 'started'] as const;
 export type ReportKind = (typeof REPORT_KINDS)[number];
 
 export interface NewReport {

@@ -69,7 +69,7 @@ export interface MountPlan {
 }
 
 /** A small machine: its init mounts and writes where a payload alone does not. */
-export interface MountedSystem {
+interface MountedSystem {
   ownNetwork: boolean;
   /** null: each id is itself in it. */
   maps: IdMaps | null;

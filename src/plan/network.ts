@@ -217,7 +217,7 @@ function need({programs}: NetworkFacts, name: NetworkProgram): string {
 }
 
 /** Files of the node that the box has its own of, and where each lies in it: a link of the node's leads to the same place in the box. */
-export function filesOf({network, kind}: IdentityChoice): {name: IdentityFile; path: string}[] {
+function filesOf({network, kind}: IdentityChoice): {name: IdentityFile; path: string}[] {
   const wanted = FILES.filter((name) => name !== 'resolv.conf' || kind !== 'host');
   return wanted.flatMap((name) => {
     const path = network.files[name];

@@ -242,10 +242,10 @@ export function planEntrances({mounts}: ViewPlan, destinations: readonly string[
 }
 
 /** Not mounted onto another view. */
-export const isTop = (at: string): boolean => at.startsWith(`${VIEW}/`) && !at.slice(VIEW.length + 1).includes('/');
+const isTop = (at: string): boolean => at.startsWith(`${VIEW}/`) && !at.slice(VIEW.length + 1).includes('/');
 
 /** Where a view of an application's stands ready in the box. */
-export const readyAt = (at: string): string => READY + at.slice(VIEW.length);
+const readyAt = (at: string): string => READY + at.slice(VIEW.length);
 
 const bind = (source: string, destination: string, because: string): Extract<Step, {op: 'mount.bind'}> => ({
   op: 'mount.bind',

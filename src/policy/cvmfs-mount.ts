@@ -27,7 +27,7 @@ export interface CvmfsMountRule {
 }
 
 /** The client's own folder, in the values of parameters; its name is known when the job is begun. */
-export const FOLDER = '{folder}';
+const FOLDER = '{folder}';
 
 const DEFAULT_CLIENT = '/usr/bin/cvmfs2';
 const DEFAULT_DEADLINE_US = 60e6;

@@ -84,7 +84,7 @@ export interface Rule {
 }
 
 /** After `failures` of the wrapper in `withinUs` on this node. */
-export interface BlackHole {
+interface BlackHole {
   failures: number;
   withinUs: number;
   then: 'unboxed' | 'drain';

@@ -8,13 +8,13 @@ import type {PoolDocument} from '../schema/generated/policy-1.js';
 import {bitsOf, formatAddress, networkOf, parseAddress, type Address, type Family} from './addresses.js';
 
 /** From the first to the last address, both of them a box's. */
-export interface AddressRange {
+interface AddressRange {
   first: string;
   last: string;
 }
 
 /** What a pool has of one family. */
-export interface PoolNetwork {
+interface PoolNetwork {
   family: Family;
   prefix: number;
   ranges: AddressRange[];

@@ -4,7 +4,7 @@ import {LIMIT_NAMES, type LimitName} from '../job/job.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {RecordTime, RecordUsage, UsageRecord} from './record.js';
 
-export type RecordObserved = NonNullable<UsageRecord['observed']>;
+type RecordObserved = NonNullable<UsageRecord['observed']>;
 
 /** What was seen while it ran, of what no counter keeps. Unknown is null. */
 export interface Marks {
@@ -20,7 +20,7 @@ export interface Marks {
 export const NO_MARKS: Marks = {memoryBytes: null, memorySource: null, cores: null, sinceUs: {}};
 
 /** What is known of an attempt that is over. */
-export interface Used {
+interface Used {
   net: RecordUsage;
   time: Pick<RecordTime, 'wallUs' | 'suspendedUs'>;
   marks: Marks;

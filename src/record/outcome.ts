@@ -130,7 +130,7 @@ function explains(asked: string, {signal, exitCode}: Outcome, rawStatus: number 
 const killReason = ({uid, signal}: Kill): string => `uid ${uid} ended it by tare kill (${signal})`;
 
 /** For people, who have to know by how much; what is not known is left out. */
-export function memoryReason(whose: Verdict['whose'], {allowedBytes, usedBytes} = NO_FIGURES): string {
+function memoryReason(whose: Verdict['whose'], {allowedBytes, usedBytes} = NO_FIGURES): string {
   const figures = [
     ...(allowedBytes === null ? [] : [`${formatBytes(allowedBytes)} allowed`]),
     ...(usedBytes === null ? [] : [`${formatBytes(usedBytes)} used`]),

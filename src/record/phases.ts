@@ -8,7 +8,7 @@ import {checkpointOutcome, RUNNING, type Outcome} from './outcome.js';
 import {MOST_OTHERS, MOST_PARTS} from './parts.js';
 import type {RecordApplication, RecordTare, RecordTime, RecordUsage, UsageRecord} from './record.js';
 
-export type RecordPhase = NonNullable<UsageRecord['phases']>['list'][number];
+type RecordPhase = NonNullable<UsageRecord['phases']>['list'][number];
 type Parts = UsageRecord['parts'];
 type Repositories = UsageRecord['cvmfs'];
 

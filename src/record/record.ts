@@ -13,7 +13,7 @@ export type RecordUsage = UsageRecord['net'];
 export type RecordTare = UsageRecord['tare'];
 export type RecordTime = UsageRecord['time'];
 export type RecordApplication = UsageRecord['applications'][number];
-export type RecordLrms = UsageRecord['lrms'];
+type RecordLrms = UsageRecord['lrms'];
 
 /** Nothing is known; an unknown figure is null and never 0. */
 export const NO_USAGE: RecordUsage = {

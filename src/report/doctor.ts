@@ -15,7 +15,7 @@ import {printable} from '../errors.js';
 import {renderTable, wrapWords} from './table.js';
 import type {TableOptions} from './table.js';
 
-export interface PatternVerdict {
+interface PatternVerdict {
   allowed: boolean;
   runnable: boolean;
   because: string;

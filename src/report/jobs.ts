@@ -5,7 +5,7 @@ import {printable} from '../errors.js';
 import {renderTable, type Column, type TableOptions} from './table.js';
 
 /** One application of a job: its state, or its outcome, and its own weight. */
-export interface ApplicationRow {
+interface ApplicationRow {
   name: string;
   state: string;
   memoryBytes: number | null;

@@ -23,7 +23,7 @@ export interface ExaminedRepositories {
   healthy: boolean;
 }
 
-export interface ExaminedMount {
+interface ExaminedMount {
   client: string;
   /** What is missing, for people; null: nothing that can be seen without a repository. */
   reason: string | null;

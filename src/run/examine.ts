@@ -24,14 +24,14 @@ import {askLandlock, tryView} from '../prepare/trial.js';
 import {switchOn} from './kill-switch.js';
 
 /** The machine as an inventory would name it. */
-export interface Machine {
+interface Machine {
   cpu: {manufacturer: string; brand: string; physicalCores: number; cores: number};
   os: {distro: string; release: string; arch: string};
   memoryTotalBytes: number;
 }
 
 /** As the report wants it; null: nobody looked, or nothing is there to look at. */
-export interface NodeState {
+interface NodeState {
   clock: ClockFound;
   /** Disks below the policy's reserve, in words. */
   shortages: string[] | null;

@@ -23,7 +23,7 @@ import {checkNode, ENGINES, leastRoom, placesOn} from './node-checks.js';
 import {probeAs} from './probe-account.js';
 
 /** A file that is written with each result, for who reads no JSON. */
-export interface Rendered {
+interface Rendered {
   name: string;
   text: (health: HealthResult) => string;
 }

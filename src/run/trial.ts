@@ -19,7 +19,7 @@ import {readRecordText} from '../record/read.js';
 import type {UsageRecord} from '../record/record.js';
 
 /** What a box had, or what the policy wants it to have. */
-export interface TriedBox {
+interface TriedBox {
   mode: string | null;
   flags: string[];
   /** By name, how it is enforced. */

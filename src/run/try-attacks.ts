@@ -13,7 +13,7 @@ import {ATTACKS, NATIVE} from '../process/native.js';
 import {AttackPlace, EVIL, type Evil} from './attack-place.js';
 
 /** `none`: no box. */
-export type AttackedEngine = 'bubblewrap' | 'crun' | 'runc' | 'none';
+type AttackedEngine = 'bubblewrap' | 'crun' | 'runc' | 'none';
 
 export interface TriedAttack {
   /** Of the class. */

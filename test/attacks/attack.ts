@@ -7,8 +7,8 @@ import type {LimitsDocument} from '../../src/schema/generated/job-1.js';
 import {installed, type Role} from '../support/tare.js';
 import type {Brain} from '../support/name-service.js';
 
-export const PATTERNS = ['ulimit++', 'quotas++', 'vm-lite'] as const;
-export type Pattern = (typeof PATTERNS)[number];
+const PATTERNS = ['ulimit++', 'quotas++', 'vm-lite'] as const;
+type Pattern = (typeof PATTERNS)[number];
 
 /** How an attack is run. */
 export interface Way {

@@ -15,11 +15,6 @@ const BRAINS_MAX = 3;
 /** An error that nobody has caught. */
 const STACK = /^\s+at .+:\d+|AddressSanitizer|Error: E[A-Z]+:/m;
 
-export interface Found {
-  record: UsageRecord | null;
-  wrong: string[];
-}
-
 /** Records in the spool of the scene, with what is wrong with each by itself. */
 export function records(scene: Scene): {all: UsageRecord[]; wrong: string[]} {
   const spool = scene.inSite('spool');

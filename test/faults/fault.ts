@@ -24,7 +24,7 @@ export interface Way {
   payload: {ms: number; exit: number};
 }
 
-export const BATCHES = ['none', 'htcondor', 'slurm'] as const;
+const BATCHES = ['none', 'htcondor', 'slurm'] as const;
 export type Batch = (typeof BATCHES)[number];
 
 /** What happens to it. Each part is optional; `after` is always called, and mends what lasts longer than the job. */

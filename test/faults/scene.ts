@@ -219,7 +219,7 @@ const childrenOf = (pid: number): number[] => {
 };
 
 /** A process and all below it. */
-export function familyOf(pid: number): number[] {
+function familyOf(pid: number): number[] {
   return [pid, ...childrenOf(pid).flatMap(familyOf)];
 }
 

@@ -12,8 +12,8 @@ import {removeFolder, run, temporaryFolder} from './tools.mjs';
 
 /** Ways in which the account of a run can be given control groups, see order/execute. */
 export const DELEGATES = ['none', 'systemd', 'condor', 'condor23'];
-export const TIMED_OUT = 124;
-export const LAB_FAILED = 125;
+const TIMED_OUT = 124;
+const LAB_FAILED = 125;
 
 /**
  * Runs `command` and gives its exit status; 124: it took longer than `seconds`, 125: the machine ended without one.

@@ -6,7 +6,7 @@ import {BUSYBOX, busyboxImage} from '../support/machine.js';
 import {program, type Role, type Site} from '../support/tare.js';
 import type {DocumentKind} from './compare.js';
 
-export interface Called {
+interface Called {
   /** Of the site; of `tare-wrap` the node's own. */
   policy?: object;
   /** Instead of `policy`: a file that is there. */

@@ -80,7 +80,7 @@ const DOCTOR: Readonly<Record<string, Volatile>> = {
   'facts.cgroup.toEmpty.because': 'text',
 };
 
-export const VOLATILE = {
+const VOLATILE = {
   record: {
     ...RECORD,
     ...APPLICATION,

@@ -5,18 +5,7 @@
 
 import {execFile, spawn, type ChildProcess} from 'node:child_process';
 import {randomBytes} from 'node:crypto';
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import {chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
 import {CALLOUT, runtimeEnvironment} from '../../plugins/arc/runtime-environment.js';
 import type {UsageRecord} from '../../src/record/record.js';
@@ -485,9 +474,4 @@ function run(command: string, argv: readonly string[], env: NodeJS.ProcessEnv = 
       else reject(new Error(`${command} ${argv.join(' ')}: ${error.message}\n${stdout}${stderr}`, {cause: error}));
     });
   });
-}
-
-/** For a file that the jobs' account is to own. */
-export function give(ce: Ce, path: string): void {
-  chownSync(path, ce.account.uid, ce.account.gid);
 }

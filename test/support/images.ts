@@ -118,7 +118,7 @@ export function writeSlowLayout(directory: string): string {
   return digest;
 }
 
-export const goArchitecture = (): string => ({x64: 'amd64', arm64: 'arm64'})[process.arch as 'x64' | 'arm64'];
+const goArchitecture = (): string => ({x64: 'amd64', arm64: 'arm64'})[process.arch as 'x64' | 'arm64'];
 
 export function writeLayout(directory: string, files: ReadonlyMap<string, Buffer>): void {
   mkdirSync(join(directory, 'blobs/sha256'), {recursive: true});

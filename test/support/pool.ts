@@ -475,7 +475,7 @@ export class Job {
 }
 
 /** Ads in the long form, one empty line between two. */
-export function parseAds(text: string): Ad[] {
+function parseAds(text: string): Ad[] {
   return text
     .split(/\n(?:\n|\*\*\*[^\n]*\n)/)
     .map((block) => new Map([...block.matchAll(/^([A-Za-z_]\w*) = (.*)$/gm)].map(([, name = '', value = '']) => [name, value] as const)))

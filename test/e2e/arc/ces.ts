@@ -12,7 +12,7 @@ import {bin, installed, isRoot, payload, program, until} from '../../support/tar
 export const WRAPPER = bin('tare-wrap');
 
 /** What each argument becomes, and what is there of the wrapper's own. */
-export const ECHO = '#!/bin/sh\necho ready\nfor each; do printf "<%s>" "$each"; done\necho\nenv | grep -c TARE_\nexit 0\n';
+const ECHO = '#!/bin/sh\necho ready\nfor each; do printf "<%s>" "$each"; done\necho\nenv | grep -c TARE_\nexit 0\n';
 
 /** Arguments that a shell would take apart. */
 export const ARGUMENTS_JOB: Description = {

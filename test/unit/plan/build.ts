@@ -21,7 +21,7 @@ export const WORK = '/home/atlas001/job';
 export const SLOT = '/sys/fs/cgroup/slot';
 
 export const V2_FILES = ['memory.oom.group', 'memory.swap.max', 'cgroup.kill'];
-export const V1_FILES = ['memory.memsw.limit_in_bytes', 'cpu.cfs_quota_us'];
+const V1_FILES = ['memory.memsw.limit_in_bytes', 'cpu.cfs_quota_us'];
 
 /** Controllers of one v2 hierarchy with a usable parent. */
 export function v2(
