@@ -2,6 +2,7 @@
 
 import {closeSync, constants, fstatSync, openSync, writeSync} from 'node:fs';
 import {dirname, join} from 'node:path';
+import {errnoOf} from '../errors.js';
 import type {Facts} from '../host/facts.js';
 import {LINE_BYTES, partLine} from '../record/parts.js';
 import type {UsageRecord} from '../record/record.js';
@@ -69,7 +70,7 @@ function writeLine(path: string, line: Buffer): boolean {
     writeSync(pipe, line);
     return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'EAGAIN';
+    return errnoOf(error) !== 'EAGAIN';
   } finally {
     closeSync(pipe);
   }

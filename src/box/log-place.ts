@@ -2,6 +2,7 @@
 
 import {accessSync, constants, statSync} from 'node:fs';
 import {dirname} from 'node:path';
+import {errnoOf} from '../errors.js';
 
 /** @returns why not; null: it can, as far as can be seen from here */
 export function logObstacle(file: string): string | null {
@@ -12,6 +13,6 @@ export function logObstacle(file: string): string | null {
     accessSync(place, found === undefined ? constants.W_OK | constants.X_OK : constants.W_OK);
     return null;
   } catch (error) {
-    return `${place}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`;
+    return `${place}: ${errnoOf(error) ?? String(error)}`;
   }
 }

@@ -1,6 +1,7 @@
 /** A plain file by its name, and what it was when it had that name: so that it is not taken for another later. */
 
 import {closeSync, constants, fstatSync, openSync, readlinkSync, statSync} from 'node:fs';
+import {errnoOf} from '../errors.js';
 
 export interface OutputFile {
   path: string;
@@ -28,7 +29,7 @@ export function openOutputFile({path, device, inode}: OutputFile): number | null
   try {
     opened = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | constants.O_NOFOLLOW);
   } catch (error) {
-    if (NOT_IT.has((error as NodeJS.ErrnoException).code ?? '')) return null;
+    if (NOT_IT.has(errnoOf(error) ?? '')) return null;
     throw error;
   }
   const stats = fstatSync(opened);

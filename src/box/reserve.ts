@@ -2,7 +2,7 @@
 
 import {statfsSync} from 'node:fs';
 import {dirname} from 'node:path';
-import {TareError} from '../errors.js';
+import {errnoOf, TareError} from '../errors.js';
 import {formatBytes} from '../job/quantity.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
@@ -48,7 +48,7 @@ function freeAt(place: string): {bytes: number; inodes: number | null} | null {
     return {bytes: bavail * bsize, inodes: files === 0 ? null : ffree};
   } catch (error) {
     // it is made when the first job needs it
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' && dirname(place) !== place ? freeAt(dirname(place)) : null;
+    return errnoOf(error) === 'ENOENT' && dirname(place) !== place ? freeAt(dirname(place)) : null;
   }
 }
 

@@ -21,7 +21,7 @@ import {
 import {join} from 'node:path';
 import type {BatchJob, BatchSettings} from '@tare/contract';
 import type {Looked} from '../cvmfs/judge.js';
-import {TareError} from '../errors.js';
+import {errnoOf, TareError} from '../errors.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
 import {FEATURES} from '../plan/features.js';
 import {rootOf} from '../plan/machine-ids.js';
@@ -298,7 +298,7 @@ function guard<T>(action: () => T): T {
     return action();
   } catch (error) {
     if (error instanceof TareError) throw error;
-    const {message, code} = error as NodeJS.ErrnoException;
-    throw new TareError('STATE_DIRECTORY', {message, found: code, remedy: 'see directories in the policy', cause: error});
+    const {message} = error as Error;
+    throw new TareError('STATE_DIRECTORY', {message, found: errnoOf(error), remedy: 'see directories in the policy', cause: error});
   }
 }

@@ -5,6 +5,7 @@
 
 import {mkdirSync, readdirSync, rmdirSync} from 'node:fs';
 import {basename} from 'node:path';
+import {errnoOf} from '../errors.js';
 import type {CgroupEvacuate} from '../schema/generated/plan-1.js';
 import {reader, tryWrite, writeGroupFile} from './files.js';
 
@@ -20,7 +21,7 @@ export function stepAside({directory, into}: Pick<CgroupEvacuate, 'directory' | 
     try {
       mkdirSync(into);
     } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw error;
+      if (errnoOf(error) !== 'EEXIST') throw error;
     }
     const there = processesIn(directory);
     if (there.length === 0) return;
@@ -29,7 +30,7 @@ export function stepAside({directory, into}: Pick<CgroupEvacuate, 'directory' | 
         writeGroupFile(into, 'cgroup.procs', String(pid));
       } catch (error) {
         // ESRCH: it has ended; ENOENT, ENODEV: another wrapper, the last of those before, has just removed the leaf
-        if (!['ESRCH', 'ENOENT', 'ENODEV'].includes(codeOf(error))) throw error;
+        if (!['ESRCH', 'ENOENT', 'ENODEV'].includes(errnoOf(error) ?? '')) throw error;
       }
     }
   }
@@ -53,7 +54,7 @@ export function stepBack({directory, into}: Pick<CgroupEvacuate, 'directory' | '
       rmdirSync(into);
       return;
     } catch (error) {
-      if (codeOf(error) !== 'EBUSY') return;
+      if (errnoOf(error) !== 'EBUSY') return;
     }
   }
 }
@@ -64,7 +65,7 @@ function tryMove(directory: string, pid: number): boolean {
     writeGroupFile(directory, 'cgroup.procs', String(pid));
     return true;
   } catch (error) {
-    return codeOf(error) === 'ESRCH';
+    return errnoOf(error) === 'ESRCH';
   }
 }
 
@@ -85,5 +86,3 @@ function groupsIn(directory: string): string[] {
     return [];
   }
 }
-
-const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? '';

@@ -1,4 +1,5 @@
 import {closeSync, constants, openSync, readdirSync, readFileSync, statfsSync, statSync, writeSync} from 'node:fs';
+import {errnoOf} from '../errors.js';
 import type {Read} from './keyed.js';
 
 /** Reads files of one group. Missing and forbidden are both "not known". */
@@ -46,7 +47,7 @@ export function deepestFirst(directory: string): string[] {
   try {
     entries = readdirSync(directory, {withFileTypes: true});
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? [] : [directory];
+    return errnoOf(error) === 'ENOENT' ? [] : [directory];
   }
   const below = entries.filter((entry) => entry.isDirectory()).flatMap((entry) => deepestFirst(`${directory}/${entry.name}`));
   return [...below, directory];

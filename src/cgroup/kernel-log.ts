@@ -1,4 +1,5 @@
 import {closeSync, constants, openSync, readSync} from 'node:fs';
+import {errnoOf} from '../errors.js';
 
 /** Whose limit a kill was for, as the kernel's log tells it. */
 export interface LoggedKill {
@@ -44,7 +45,7 @@ export function readKernelLog(): string | null {
       try {
         records.push(buffer.toString('utf8', 0, readSync(descriptor, buffer)));
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EPIPE') break;
+        if (errnoOf(error) !== 'EPIPE') break;
       }
     }
   } finally {

@@ -1,5 +1,6 @@
 /** The only place that chooses between hierarchies, versions and none. */
 import {chownSync, mkdirSync, realpathSync} from 'node:fs';
+import {errnoOf} from '../errors.js';
 import type {CgroupCreate, CgroupEvacuate, Plan} from '../schema/generated/plan-1.js';
 import {stepAside, stepBack} from './aside.js';
 import {BoxGroups} from './box-groups.js';
@@ -52,7 +53,7 @@ const ATTEMPTS = 10;
 
 /** ENOENT, ENODEV: a controller or a leaf is gone again; EBUSY: somebody has come into the group again. */
 function isPassing(error: unknown): boolean {
-  const {code} = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
+  const code = errnoOf((error as Error).cause ?? error);
   return code === 'ENOENT' || code === 'ENODEV' || code === 'EBUSY';
 }
 
@@ -105,7 +106,7 @@ function make(directory: string, controllers: readonly string[], made: string[],
   try {
     mkdirSync(directory);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST' && made.some((other) => realpathSync(other) === realpathSync(directory))) return;
+    if (errnoOf(error) === 'EEXIST' && made.some((other) => realpathSync(other) === realpathSync(directory))) return;
     throw cgroupFailed({doing: 'make', directory, controllers, error});
   }
   made.push(directory);

@@ -4,6 +4,7 @@ import {closeSync, constants, fstatSync, linkSync, openSync, readFileSync, rmSyn
 import {request as requestPlain} from 'node:http';
 import {request as requestTls} from 'node:https';
 import type {ExportEffects, HttpRequest} from '@tare/contract';
+import {errnoOf} from '../errors.js';
 import {makeDirectory, syncDirectory, writeAndSync, writeDurably} from '../record/durable.js';
 
 /** @param own the exporter's directory */
@@ -14,7 +15,7 @@ export function exportEffects(own: string): ExportEffects {
       try {
         return readFileSync(path, 'utf8');
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+        if (errnoOf(error) === 'ENOENT') return null;
         throw error;
       }
     },

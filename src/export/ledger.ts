@@ -11,6 +11,7 @@
 
 import {closeSync, existsSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {errnoOf} from '../errors.js';
 import {makeDirectory} from '../record/durable.js';
 
 export interface Note {
@@ -57,7 +58,7 @@ export class Ledger {
     try {
       text = readFileSync(this.notePath(id), 'utf8');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      if (errnoOf(error) === 'ENOENT') return null;
       throw error;
     }
     try {

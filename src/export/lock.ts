@@ -2,6 +2,7 @@
 
 import {linkSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {errnoOf} from '../errors.js';
 
 export interface Owner {
   pid: number;
@@ -22,7 +23,7 @@ export function takeLock(place: string, self: Owner, isRunning: (owner: Owner) =
         linkSync(mine, path);
         return {release: () => rmSync(path, {force: true})};
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt > 3) throw error;
+        if (errnoOf(error) !== 'EEXIST' || attempt > 3) throw error;
       }
       const owner = read(path);
       if (owner !== null && isRunning(owner)) return {owner};
@@ -32,7 +33,7 @@ export function takeLock(place: string, self: Owner, isRunning: (owner: Owner) =
         renameSync(path, aside);
         rmSync(aside, {force: true});
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+        if (errnoOf(error) !== 'ENOENT') throw error;
       }
     }
   } finally {

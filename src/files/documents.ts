@@ -3,7 +3,7 @@
 import {closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, type Stats} from 'node:fs';
 import {basename, dirname, join, normalize} from 'node:path/posix';
 import type {Read} from '@tare/contract';
-import {TareError} from '../errors.js';
+import {errnoOf, TareError} from '../errors.js';
 import {parseDocument, type Documents, type Kind} from '../job/document.js';
 import {policyFromDocuments} from '../policy/load.js';
 import type {Policy} from '../policy/policy.js';
@@ -95,10 +95,10 @@ function list(directory: string): string[] {
   try {
     return readdirSync(directory);
   } catch (error) {
-    const {code, message} = error as NodeJS.ErrnoException;
+    const code = errnoOf(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return [];
     throw new TareError('DOCUMENT_UNREADABLE', {
-      message: `the policy cannot be read: ${message}`,
+      message: `the policy cannot be read: ${(error as Error).message}`,
       where: directory,
       found: code,
       cause: error,
@@ -136,7 +136,7 @@ export function readText(file: string, kind: Kind | 'document'): {text: string; 
 }
 
 function unreadable(file: string, kind: string, error: unknown): TareError {
-  const {code} = error as NodeJS.ErrnoException;
+  const code = errnoOf(error);
   const why = code === 'EINVAL' ? 'is not a file' : code === 'EFBIG' ? 'is too large' : 'cannot be read';
   return new TareError('DOCUMENT_UNREADABLE', {
     message: `the ${kind} ${why}`,

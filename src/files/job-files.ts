@@ -22,6 +22,7 @@ import {
 import {constants as system} from 'node:os';
 import {dirname, join, relative, resolve} from 'node:path';
 import type {Effects} from '@tare/contract';
+import {errnoOf} from '../errors.js';
 import {childProcess} from '../host/spawn.js';
 import {accountText, type Account} from '../plan/account.js';
 import {NATIVE} from '../process/native.js';
@@ -84,7 +85,7 @@ function asAccount(account: Account, root: string): OneWay {
         ask('exists', path);
         return true;
       } catch (error) {
-        if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+        if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return false;
         throw error;
       }
     },

@@ -5,6 +5,7 @@
 
 import {statSync} from 'node:fs';
 import {resolve} from 'node:path';
+import {errnoOf} from '../errors.js';
 import {childProcess} from '../host/spawn.js';
 import {groupOf} from './as-owner.js';
 
@@ -13,8 +14,7 @@ const MOST_BYTES = 64 * 1024;
 const DEADLINE_MS = 10_000;
 
 /** Root was refused, which no file system of the node's own does. */
-export const isSquashed = (error: unknown): boolean =>
-  process.getuid?.() === 0 && ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException | null)?.code ?? '');
+export const isSquashed = (error: unknown): boolean => process.getuid?.() === 0 && ['EACCES', 'EPERM'].includes(errnoOf(error) ?? '');
 
 /** Owner and kind of what a path leads to; null when it leads nowhere, or the owner cannot see it either. */
 export function statSquashed(path: string): {uid: number; isDirectory: boolean} | null {

@@ -4,7 +4,7 @@
  */
 
 import {verdictAround, type Groups, type MemoryEvents, type Verdict} from '../cgroup/manager.js';
-import {asTareError} from '../errors.js';
+import {asTareError, errnoOf} from '../errors.js';
 import {launchStrings, type LaunchContext} from '../engine/launch.js';
 import {filterOf} from './filter.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
@@ -687,6 +687,6 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    return errnoOf(error) === 'EPERM';
   }
 }

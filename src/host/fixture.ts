@@ -5,6 +5,7 @@
 
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {errnoOf} from '../errors.js';
 import {byName, realTree} from './tree.js';
 import type {Entry, Kind, Tree} from './tree.js';
 
@@ -27,7 +28,7 @@ export function readAccess(root: string): Access | null {
   try {
     return JSON.parse(readFileSync(join(root, ACCESS_FILE), 'utf8')) as Access;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if (errnoOf(error) === 'ENOENT') return null;
     throw error;
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import {closeSync, constants, openSync, readFileSync} from 'node:fs';
+import {errnoOf} from '../errors.js';
 import {findRow, isFilesFirst, parseRow, remoteSources, type Account} from './passwd.js';
 import {childProcess, start} from './spawn.js';
 
@@ -183,7 +184,7 @@ function askAtOnce({program, argv}: Question, leftMs: number): Said {
     ...{cwd: '/', env: ENVIRONMENT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore']},
     ...{timeout: ms, killSignal: 'SIGKILL', maxBuffer: MOST_BYTES},
   });
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  const code = errnoOf(error);
   const because = code === 'ETIMEDOUT' || signal === 'SIGKILL' ? late(ms) : notStarted(code ?? signal ?? 'no reason is known');
   return {status: error === undefined ? status : null, text: error === undefined ? stdout : '', because, missing: code === 'ENOENT'};
 }

@@ -2,6 +2,7 @@
 
 import {EventEmitter} from 'node:events';
 import type * as ChildProcess from 'node:child_process';
+import {errnoOf} from '../errors.js';
 import type {Spawn} from './bubblewrap.js';
 
 /**
@@ -39,7 +40,7 @@ export const spawnBriefly: Spawn = (path, args) => {
 /** Whether a program runs; null: it did not end in time, which a loaded node explains too. */
 export function runs(path: string, args: readonly string[]): boolean | null {
   const {status, error} = spawned(path, args, LOOK_MS);
-  return (error as NodeJS.ErrnoException | undefined)?.code === 'ETIMEDOUT' ? null : status === 0;
+  return errnoOf(error) === 'ETIMEDOUT' ? null : status === 0;
 }
 
 const spawned = (path: string, args: readonly string[], timeout: number): ChildProcess.SpawnSyncReturns<string> =>

@@ -3,6 +3,7 @@
 import {closeSync, constants, createReadStream, fstatSync, openSync, readSync} from 'node:fs';
 import {join, normalize} from 'node:path/posix';
 import type {Readable} from 'node:stream';
+import {errnoOf} from '../errors.js';
 import {TarError, TarReader} from './tar.js';
 
 export interface Blobs {
@@ -31,7 +32,7 @@ export function openPlain(path: string): {file: number; bytes: number} | null {
   try {
     file = openSync(path, FLAGS);
   } catch (error) {
-    const {code} = error as NodeJS.ErrnoException;
+    const code = errnoOf(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;
     throw new BlobError(`${path}: ${code ?? 'cannot be opened'}`);
   }

@@ -20,7 +20,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import {join} from 'node:path';
-import {TareError} from '../errors.js';
+import {errnoOf, TareError} from '../errors.js';
 import {takeLock, type Owner} from '../export/lock.js';
 import {childProcess} from '../host/spawn.js';
 import {isOwn, makeDirectory, syncDirectory} from '../record/durable.js';
@@ -53,7 +53,7 @@ export function openCache({directory, uid}: CacheContext): void {
   } catch (error) {
     throw new TareError('IMAGE_NOT_UNPACKED', {
       message: 'the place for unpacked images cannot be made',
-      found: `${directory}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`,
+      found: `${directory}: ${errnoOf(error) ?? String(error)}`,
       remedy: 'set imageStore.cache in the policy',
       cause: error,
     });
@@ -79,7 +79,7 @@ export function noteUse({directory}: CacheContext, digest: string, box: {id: str
       return;
     } catch (error) {
       // a prune has just removed it
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries > 3) throw error;
+      if (errnoOf(error) !== 'ENOENT' || tries > 3) throw error;
     }
   }
 }
@@ -138,7 +138,7 @@ function publish(staging: string, tree: string): void {
     renameSync(staging, tree);
     syncDirectory(join(tree, '..'));
   } catch (error) {
-    const {code} = error as NodeJS.ErrnoException;
+    const code = errnoOf(error);
     // one in another PID namespace, which cannot see that we run, was faster
     if (code !== 'EEXIST' && code !== 'ENOTEMPTY') throw error;
   }

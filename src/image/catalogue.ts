@@ -2,6 +2,7 @@
 
 import {closeSync, readdirSync, readSync, statSync, type Stats} from 'node:fs';
 import {join} from 'node:path';
+import {errnoOf} from '../errors.js';
 import type {ImageKind} from '../plan/image.js';
 import {nodeArchitecture} from './architecture.js';
 import {BlobError, blobsOfArchive, blobsOfDirectory, openPlain, type Blobs} from './blobs.js';
@@ -44,7 +45,7 @@ function* below(path: string, depth: number, complain: (message: string) => void
     if (!found.isDirectory()) return;
     names = readdirSync(path);
   } catch (error) {
-    complain(`${path}: ${error instanceof BlobError ? error.message : ((error as NodeJS.ErrnoException).code ?? String(error))}`);
+    complain(`${path}: ${error instanceof BlobError ? error.message : (errnoOf(error) ?? String(error))}`);
     return;
   }
   if (names.includes('oci-layout')) yield ofBlobs(path, 'oci-layout', null, () => blobsOfDirectory(path));
@@ -88,7 +89,7 @@ function ofBlobs(path: string, kind: ImageKind, bytes: number | null, open: () =
     return {...unknown, kind: layout ? kind : 'docker-archive', digest, name, architecture, bytes: bytes ?? stored};
   } catch (error) {
     if (error instanceof OtherArchitecture) return {...unknown, architecture: error.found.join(','), problem: 'for another architecture'};
-    return {...unknown, problem: error instanceof BlobError ? error.message : ((error as NodeJS.ErrnoException).code ?? String(error))};
+    return {...unknown, problem: error instanceof BlobError ? error.message : (errnoOf(error) ?? String(error))};
   } finally {
     blobs?.close();
   }

@@ -24,6 +24,7 @@ import {join} from 'node:path';
 import {PassThrough, Transform, type Readable} from 'node:stream';
 import {pipeline} from 'node:stream/promises';
 import {createGunzip} from 'node:zlib';
+import {errnoOf} from '../errors.js';
 import {start} from '../host/spawn.js';
 import {BlobError, openPlain, type Blobs} from './blobs.js';
 import type {Layer} from './manifest.js';
@@ -99,7 +100,7 @@ export async function unpackLayers(blobs: Blobs, layers: readonly Layer[], direc
     rmSync(store.directory, {recursive: true});
     return {files, bytes: store.room.bytes, left: store.left};
   } catch (error) {
-    const {code} = error as NodeJS.ErrnoException;
+    const code = errnoOf(error);
     if (code === 'ENOSPC' || code === 'EDQUOT') throw new CannotUnpack(`there is no room for it in ${directory}`, {cause: error});
     throw error;
   } finally {
@@ -154,7 +155,7 @@ export async function copyVerified(
 /** null: nothing of the image's */
 function wrongWith(error: unknown): string | null {
   if (error instanceof TarError || error instanceof TreeError || error instanceof BlobError) return error.message;
-  const {code} = error as NodeJS.ErrnoException;
+  const code = errnoOf(error);
   // zlib's
   return code !== undefined && /^Z_[A-Z]+_ERROR$/.test(code) ? `it is cut off or damaged (${(error as Error).message})` : null;
 }

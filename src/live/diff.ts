@@ -4,7 +4,7 @@
  */
 
 import {lstatSync, readdirSync, type Stats} from 'node:fs';
-import {TareError} from '../errors.js';
+import {errnoOf, TareError} from '../errors.js';
 import {isContained} from '../plan/scratch.js';
 import {inBox, stepOf, stepsOf} from '../plan/step.js';
 import {isRunning} from '../process/process.js';
@@ -209,7 +209,7 @@ class LayerWalk {
     try {
       return readdirSync(directory, {encoding: 'buffer'}).sort((a, b) => Buffer.compare(a, b));
     } catch (error) {
-      const {code} = error as NodeJS.ErrnoException;
+      const code = errnoOf(error);
       if (code !== 'ENOENT') this.complain(`${directory.toString('utf8')} cannot be read (${code ?? String(error)})`);
       return [];
     }

@@ -4,7 +4,7 @@
  */
 
 import {existsSync} from 'node:fs';
-import {TareError} from '../errors.js';
+import {errnoOf, TareError} from '../errors.js';
 import {epochUs, sleep} from '../process/clock.js';
 import {resumeBox} from '../follow/freeze.js';
 import {readKills, writeKills} from '../box/kills.js';
@@ -67,7 +67,7 @@ function signalProcess({pid}: ProcessId, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, signal);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    if (errnoOf(error) === 'ESRCH') return false;
     throw error;
   }
 }

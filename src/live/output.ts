@@ -4,7 +4,7 @@
  */
 
 import {closeSync, constants, fstatSync, openSync, readFileSync, readlinkSync, readSync, type Stats} from 'node:fs';
-import {TareError} from '../errors.js';
+import {errnoOf, TareError} from '../errors.js';
 import {sleep} from '../process/clock.js';
 import {narrowTo, type LiveBox} from './live.js';
 import {openOutputFile, type OutputFile} from '../box/output-file.js';
@@ -49,8 +49,7 @@ function openOutput({id, payload}: LiveBox, stream: Stream): number {
     throw new TareError('BOX_STATE', {message: `the box ${id} has just ended`});
   } catch (error) {
     if (error instanceof TareError) throw error;
-    const {code} = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw elsewhere(what, 'closed');
+    if (errnoOf(error) === 'ENOENT') throw elsewhere(what, 'closed');
     throw unreadable(what, error);
   } finally {
     if (named !== null) closeSync(named);
@@ -95,7 +94,7 @@ function openGiven(file: OutputFile, what: string): number | null {
 const unreadable = (what: string, cause: unknown): TareError =>
   new TareError('OUTPUT_UNREADABLE', {
     message: `${what} cannot be read`,
-    found: (cause as NodeJS.ErrnoException).code,
+    found: errnoOf(cause),
     remedy: 'call it as root, or as whoever may read the file',
     cause,
   });

@@ -5,7 +5,7 @@
 
 import {linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {TareError} from '../errors.js';
+import {errnoOf, TareError} from '../errors.js';
 import type {StepOf} from '../plan/step.js';
 import {formatAddress, parseAddress, type Address} from '../policy/addresses.js';
 
@@ -112,7 +112,7 @@ function take(place: string, {name, ...content}: Lease): boolean {
     linkSync(path, join(place, name));
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    if (errnoOf(error) === 'EEXIST') return false;
     throw error;
   } finally {
     rmSync(path, {force: true});

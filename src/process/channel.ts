@@ -1,6 +1,7 @@
 /** The brain's end of the socket to the front: frames in, frames out (native/README.md, Frames). */
 
 import {closeSync, read, readSync, writeSync} from 'node:fs';
+import {errnoOf} from '../errors.js';
 import {monotonicUs, setClock, standStill} from './clock.js';
 import {KeptSignals} from './kept-signals.js';
 
@@ -59,7 +60,7 @@ const GONE: ReadonlySet<string | undefined> = new Set(['EPIPE', 'ECONNRESET']);
  * @returns when the front is gone
  */
 function endUnlessGone(error: unknown): void {
-  if (!GONE.has((error as NodeJS.ErrnoException).code)) process.exit(1);
+  if (!GONE.has(errnoOf(error))) process.exit(1);
 }
 
 /** 0 at the end. */

@@ -1,7 +1,7 @@
 /** The environment that a process was started with (proc_pid_environ(5)). */
 
 import {readFileSync} from 'node:fs';
-import {TareError} from '../errors.js';
+import {errnoOf, TareError} from '../errors.js';
 
 /** @throws TareError BOX_NOT_JOINED when it may not be read, or the process is gone */
 export function readEnvironment(pid: number): Record<string, string> {
@@ -9,8 +9,7 @@ export function readEnvironment(pid: number): Record<string, string> {
   try {
     text = readFileSync(`/proc/${pid}/environ`, 'utf8');
   } catch (error) {
-    const {code} = error as NodeJS.ErrnoException;
-    throw new TareError('BOX_NOT_JOINED', {message: 'the payload’s environment cannot be read', found: code, cause: error});
+    throw new TareError('BOX_NOT_JOINED', {message: 'the payload’s environment cannot be read', found: errnoOf(error), cause: error});
   }
   return environmentOf(text.split('\0'));
 }

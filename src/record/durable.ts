@@ -3,6 +3,7 @@
 import {randomBytes} from 'node:crypto';
 import {closeSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
+import {errnoOf} from '../errors.js';
 
 /**
  * Makes a directory and those above it that are missing. Node's own recursive mkdir never returns where a file system answers ENOENT
@@ -12,7 +13,7 @@ export function makeDirectory(path: string, mode: number): void {
   try {
     mkdirSync(path, {mode});
   } catch (error) {
-    const {code} = error as NodeJS.ErrnoException;
+    const code = errnoOf(error);
     if (code === 'EEXIST') return;
     if (code !== 'ENOENT' || dirname(path) === path) throw error;
     makeDirectory(dirname(path), mode);
@@ -20,7 +21,7 @@ export function makeDirectory(path: string, mode: number): void {
       mkdirSync(path, {mode});
     } catch (again) {
       // another job that starts now was faster
-      if ((again as NodeJS.ErrnoException).code !== 'EEXIST') throw again;
+      if (errnoOf(again) !== 'EEXIST') throw again;
     }
   }
 }

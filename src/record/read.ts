@@ -2,6 +2,7 @@
 
 import {closeSync, constants, fstatSync, opendirSync, openSync, readSync, type Dir} from 'node:fs';
 import {join} from 'node:path';
+import {errnoOf} from '../errors.js';
 
 /** `RECORDID.json`; with the number of its user where another had taken that name. */
 const NAME = /^([0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})(?:\.\d+)?\.json$/;
@@ -69,7 +70,7 @@ export function readRecordText(path: string): RecordText | null {
     // a spool that others write to may hold links and named pipes
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if (errnoOf(error) === 'ENOENT') return null;
     throw error;
   }
   try {

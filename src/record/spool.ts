@@ -2,7 +2,7 @@
 
 import {lstatSync, type Stats} from 'node:fs';
 import {dirname, join, resolve} from 'node:path';
-import {TareError} from '../errors.js';
+import {errnoOf, TareError} from '../errors.js';
 import {canonicalJson} from '../plan/canonical.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
 import {isOwn, makeDirectory, replaceOrWrite, writeDurably} from './durable.js';
@@ -42,8 +42,8 @@ function attempt(path: string, remedy: string, write: () => void): void {
   try {
     write();
   } catch (error) {
-    const {code, message} = error as NodeJS.ErrnoException;
-    throw new TareError('SPOOL_UNWRITABLE', {message: `cannot write ${path}: ${message}`, found: code, remedy, cause: error});
+    const {message} = error as Error;
+    throw new TareError('SPOOL_UNWRITABLE', {message: `cannot write ${path}: ${message}`, found: errnoOf(error), remedy, cause: error});
   }
 }
 

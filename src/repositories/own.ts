@@ -17,6 +17,7 @@ import {
 } from 'node:fs';
 import {hostname} from 'node:os';
 import {join} from 'node:path';
+import {errnoOf} from '../errors.js';
 import type {Entry, Looked, OwnMount} from '../cvmfs/judge.js';
 import type {Account} from '../plan/account.js';
 import type {StepOf} from '../plan/step.js';
@@ -113,7 +114,7 @@ function makeFor(identity: Context['identity'], path: string): void {
     mkdirSync(path, {mode: 0o700});
     if (identity !== null) chownSync(path, identity.uid, identity.gid);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (errnoOf(error) !== 'EEXIST') throw error;
   }
   const found = lstatSync(path);
   if (!found.isDirectory() || found.uid !== uid || (found.mode & 0o022) !== 0)

@@ -5,6 +5,7 @@
 
 import {closeSync, constants, fchownSync, fstatSync, lstatSync, mkdirSync, openSync, realpathSync, rmSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
+import {errnoOf} from '../errors.js';
 import {cacheOf} from '../policy/cvmfs-mount.js';
 import type {Policy} from '../policy/policy.js';
 import {isOwn} from '../record/durable.js';
@@ -51,7 +52,7 @@ function makeShared(shared: string, caller: number): void {
       mkdirSync(shared, {mode: 0o711});
     } catch (error) {
       // another job was faster
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      if (errnoOf(error) !== 'EEXIST') throw error;
     }
   }
   requireTrusted(shared, caller, 'cache.shared');
@@ -82,7 +83,7 @@ function makeOwn(path: string, account: Account | null, caller: number): void {
   try {
     mkdirSync(path, {mode: 0o700});
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (errnoOf(error) !== 'EEXIST') throw error;
     isNew = false;
   }
   const uid = account?.uid ?? caller;

@@ -2,6 +2,7 @@
 
 import {randomBytes} from 'node:crypto';
 import {accessSync, constants, readFileSync} from 'node:fs';
+import {errnoOf} from '../errors.js';
 import type {Entry} from '../cvmfs/judge.js';
 import {parseMountinfo} from '../host/mountinfo.js';
 import {mountStep, repositoryOf} from '../plan/cvmfs.js';
@@ -81,7 +82,7 @@ function examineMount({client, config, configDirectory, parameters, at}: CvmfsMo
       accessSync(path, mode);
       return [];
     } catch (error) {
-      return [(error as NodeJS.ErrnoException).code === 'ENOENT' ? `${path} is not there` : `${path} cannot be used by this account`];
+      return [errnoOf(error) === 'ENOENT' ? `${path} is not there` : `${path} cannot be used by this account`];
     }
   });
   return {client, reason: missing.length === 0 ? null : `${missing.join(', ')} (${at})`};

@@ -2,6 +2,7 @@
 
 import {accessSync, constants} from 'node:fs';
 import type {BatchFinding, Plugin} from '@tare/contract';
+import {errnoOf} from '../errors.js';
 import {examineBatch} from '../batch/detect.js';
 import {effects} from '../batch/effects.js';
 import type {Facts} from '../host/facts.js';
@@ -126,6 +127,6 @@ function checkNative(): Examined['tools']['native'] {
     accessSync(NATIVE, constants.X_OK);
     return {path: NATIVE, because: null};
   } catch (error) {
-    return {path: null, because: `${NATIVE}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`};
+    return {path: null, because: `${NATIVE}: ${errnoOf(error) ?? String(error)}`};
   }
 }

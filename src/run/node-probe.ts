@@ -5,7 +5,7 @@
 
 import {existsSync, lstatSync, readFileSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
-import {asTareError, TareError, type TareErrors} from '../errors.js';
+import {asTareError, errnoOf, TareError, type TareErrors} from '../errors.js';
 import {policyFiles, readPolicy} from '../files/documents.js';
 import {start as startProgram} from '../host/spawn.js';
 import {isAsking, nextDueUs, nextProbe} from '../node-state/due.js';
@@ -194,11 +194,11 @@ function guard<T>(places: NodePlaces, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    const {message, code} = error as NodeJS.ErrnoException;
+    const {message} = error as Error;
     throw new TareError('NODE_STATE', {
       message: `what is found of this node cannot be written: ${message}`,
       where: places.uid === 0 ? places.shared : places.own,
-      found: code,
+      found: errnoOf(error),
       remedy: 'see directories.node in the policy',
       cause: error,
     });

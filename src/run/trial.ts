@@ -187,7 +187,7 @@ export function tryPlace(directory: string, uid = process.getuid?.() ?? -1): str
     }
     return null;
   } catch (error) {
-    return `${directory}: ${(error as NodeJS.ErrnoException).message}`;
+    return `${directory}: ${(error as Error).message}`;
   } finally {
     if (made) {
       try {

@@ -5,7 +5,7 @@
 
 import {linkSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {TareError} from '../errors.js';
+import {errnoOf, TareError} from '../errors.js';
 import {isOwn} from '../record/durable.js';
 import type {UsageRecord} from '../record/record.js';
 import type {ProcessId} from '../process/process.js';
@@ -41,7 +41,7 @@ export function openStep(state: string, uid: number, step: string): {directory: 
     mkdirSync(directory, {mode: 0o700});
     return {directory, isMaker: true};
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST' && isOwn(directory, uid)) return {directory, isMaker: false};
+    if (errnoOf(error) === 'EEXIST' && isOwn(directory, uid)) return {directory, isMaker: false};
     throw new TareError('STATE_DIRECTORY', {message: `${directory} cannot be used: ${(error as Error).message}`, cause: error});
   }
 }
@@ -63,7 +63,7 @@ export function comeAs(directory: string, index: number, note: TaskNote): boolea
     linkSync(temporary, path);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (errnoOf(error) !== 'EEXIST') throw error;
     const before = read(path) as TaskNote | null;
     // a brain before this one
     return before?.front.pid === note.front.pid && before.front.startTicks === note.front.startTicks && readEnd(directory, index) === null;

@@ -2,7 +2,7 @@
 
 import {writeSync} from 'node:fs';
 import {format, getSystemErrorMap} from 'node:util';
-import {asTareError, TareError, printable} from '../../errors.js';
+import {asTareError, errnoOf, printable, TareError} from '../../errors.js';
 import {standStill} from '../../process/clock.js';
 
 export function complain(message: string): void {
@@ -107,7 +107,7 @@ export class Output {
       try {
         bytes = bytes.subarray(writeSync(this.descriptor, bytes));
       } catch (error) {
-        const {code} = error as NodeJS.ErrnoException;
+        const code = errnoOf(error);
         if (code === 'EPIPE') this.isClosed = true;
         // the runtime has made the pipe one that does not block
         else if (code === 'EAGAIN') standStill(PATIENCE_MS);

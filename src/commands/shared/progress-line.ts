@@ -3,7 +3,7 @@
 import {closeSync, constants, openSync, readdirSync, readlinkSync, writeSync} from 'node:fs';
 import {isatty} from 'node:tty';
 import {formatProgress, formatWait} from '../../report/progress.js';
-import {printable} from '../../errors.js';
+import {errnoOf, printable} from '../../errors.js';
 import {processesIn} from '../../follow/box-processes.js';
 import {monotonicUs} from '../../process/clock.js';
 import {measure} from '../../live/figures.js';
@@ -145,6 +145,6 @@ function unlessGone(look: () => boolean): boolean {
   try {
     return look();
   } catch (error) {
-    return !['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '');
+    return !['ENOENT', 'ESRCH'].includes(errnoOf(error) ?? '');
   }
 }

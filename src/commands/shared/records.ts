@@ -3,7 +3,7 @@
 import {existsSync} from 'node:fs';
 import {Flags} from '@oclif/core';
 import type {ExportRecord} from '@tare/contract';
-import {TareError} from '../../errors.js';
+import {errnoOf, TareError} from '../../errors.js';
 import {fits, parseMoment, type Filter} from '../../export/filter.js';
 import type {ReadEvents} from '../../export/export.js';
 import {takeLock} from '../../export/lock.js';
@@ -81,7 +81,7 @@ export function complaining(spools: readonly string[], mayBeMissing = false): Re
   return {
     unreadable: (directory, error) => {
       // of several places not all have ever been needed
-      if ((spools.length > 1 || mayBeMissing) && (error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      if ((spools.length > 1 || mayBeMissing) && errnoOf(error) === 'ENOENT') return;
       if (!spools.includes(directory)) {
         complain(`${directory}: ${error.message}`);
         return;
