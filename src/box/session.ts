@@ -8,6 +8,7 @@ import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import {filterOf} from '../follow/filter.js';
 import {isOwn} from '../record/durable.js';
+import {SIGKILL} from '../record/wait-status.js';
 import type {Channel, Frame} from '../process/channel.js';
 import {isRunning, type ProcessId} from '../process/process.js';
 import type {Quit} from '../process/quit.js';
@@ -75,5 +76,3 @@ export async function runLaunched(channel: Channel, seen: (frame: Frame) => void
   }
   return joined;
 }
-
-const SIGKILL = 9;

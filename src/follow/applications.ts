@@ -4,7 +4,7 @@
  */
 
 import type {StepOf} from '../plan/step.js';
-import {decodeWaitStatus, signalName} from '../record/wait-status.js';
+import {decodeWaitStatus, SIGKILL, signalName, SIGTERM} from '../record/wait-status.js';
 import {NO_APPLICATION_USAGE, type RecordApplication} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {KeeperTotals} from './weigh.js';
@@ -84,8 +84,6 @@ const READY_MS = {first: 50, most: 1000} as const;
 const NOT_EXECUTED = 127 << 8;
 /** Of one that failed in another way than by its own status. */
 const FAILED = 1 << 8;
-const SIGKILL = 9;
-const SIGTERM = 15;
 /** Signals by which somebody wants an end: nothing is started after one of them. */
 const ENDING_SIGNALS: readonly number[] = [1, 2, 3, 15];
 

@@ -1,6 +1,6 @@
 /** The tasks that share a box, as the brain of that box sees them: by what they note in the folder of their step. */
 
-import {decodeWaitStatus, signalName} from '../record/wait-status.js';
+import {decodeWaitStatus, SIGKILL, signalName, SIGTERM} from '../record/wait-status.js';
 import {NO_APPLICATION_USAGE, type RecordApplication} from '../record/record.js';
 import {monotonicUs, sleep} from '../process/clock.js';
 import {isRunning} from '../process/process.js';
@@ -14,8 +14,6 @@ const FRONT_LOOK_US = 1_000_000;
 const LATE_US = 5_000_000;
 /** How long those whose box was killed may take to say so. */
 const SETTLE_MS = 5_000;
-const SIGKILL = 9;
-const SIGTERM = 15;
 
 interface Task {
   note: TaskNote;

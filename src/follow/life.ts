@@ -11,7 +11,7 @@ import type {BubblewrapAbilities} from '../host/facts.js';
 import {stepOf, stepsOf} from '../plan/step.js';
 import type {Stop} from '../record/outcome.js';
 import type {RecordTare} from '../record/record.js';
-import {signalName} from '../record/wait-status.js';
+import {signalName, SIGTERM} from '../record/wait-status.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
 import type {Channel, Frame} from '../process/channel.js';
@@ -43,7 +43,6 @@ const GONE_DEADLINE_MS = 30_000;
 const EMPTY_DEADLINE_MS = 10_000;
 /** From the kill to init's report. A process that waits in the kernel for a file server that is gone can take for ever. */
 const KILL_DEADLINE_MS = 30_000;
-const SIGTERM = 15;
 /** The longest time between two notes of how far the payload has come; it begins with a second and doubles. */
 const SEEN_MS = 60_000;
 /** How often a caller is looked for. */

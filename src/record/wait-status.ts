@@ -2,6 +2,9 @@
 
 import {constants} from 'node:os';
 
+/** Numbers of signals; each is also the raw wait status of a process that it ended, since neither leaves a core. */
+export const {SIGKILL, SIGTERM} = constants.signals;
+
 export interface Ended {
   exitCode: number | null;
   /** Signal number, null when it exited. */

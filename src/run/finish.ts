@@ -22,6 +22,7 @@ import {finalRecord, NO_TIME, NO_USAGE, type RecordTime, type RecordUsage, type 
 import {removeUnfinished} from '../record/durable.js';
 import {findFinal, journal} from '../record/journal.js';
 import {pathOf, writeCopy} from '../record/spool.js';
+import {SIGKILL} from '../record/wait-status.js';
 import {epochUs, monotonicUs} from '../process/clock.js';
 import {teardown} from '../box/teardown.js';
 import type {Cause} from '../follow/gathering.js';
@@ -42,8 +43,6 @@ import type {JobFiles} from '../files/job-files.js';
 import {DELAYED, keepWaiting, readWaiting} from '../box/waiting.js';
 import {stateDirectory, writeState, type BoxState} from '../box/state.js';
 import {weighPayload, weighTare} from '../follow/weigh.js';
-
-const SIGKILL = 9;
 
 /** The state on disk stays until the batch system was told: a brain that follows tells it again. */
 export async function finish(state: BoxState, groups: Groups, life: Life, files: JobFiles, log: Log): Promise<RunResult> {

@@ -11,6 +11,7 @@ import {stepOf} from '../plan/step.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import type {UsageRecord} from '../record/record.js';
+import {SIGKILL} from '../record/wait-status.js';
 import type {Channel, Frame} from '../process/channel.js';
 import {epochUs, sleep} from '../process/clock.js';
 import type {Hello} from '../process/hello.js';
@@ -32,7 +33,6 @@ const MAKER_MS = 10_000;
 const SIGN_MS = 3_000;
 /** From the end of the last task to the record. */
 const OVER_MS = 60_000;
-const SIGKILL = 9;
 
 /** How a task has ended; `over`: the record of its box, where that ended with it. Or why it does not share the box. */
 export type Shared = {result: RunResult; over: UsageRecord | null} | {apart: string};
