@@ -21,7 +21,7 @@ const MAY_IMPORT = {
   image: [...DATA, 'host', 'record', 'export'],
   engine: DATA,
   cgroup: DATA,
-  network: DATA,
+  network: [...DATA, 'record'],
   cvmfs: DATA,
   process: [...DATA, 'host', 'record'],
   files: [...DATA, 'host', 'record', 'process'],

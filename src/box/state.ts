@@ -28,7 +28,7 @@ import {rootOf} from '../plan/machine-ids.js';
 import {isContained} from '../plan/scratch.js';
 import {inBox, stepOf, stepsOf} from '../plan/step.js';
 import type {NodePlaces} from '../policy/places.js';
-import {isOwn, makeDirectory} from '../record/durable.js';
+import {isOwn, makeDirectory, namesIn} from '../record/durable.js';
 import {find} from '../record/journal.js';
 import {afterPhases} from '../record/phases.js';
 import type {Verdict} from '../cgroup/manager.js';

@@ -4,7 +4,7 @@ import {lstatSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
-import {namesIn} from './state.js';
+import {namesIn} from '../record/durable.js';
 
 export interface UserPlace {
   state: string;

@@ -4,22 +4,10 @@
  * be the one that is full.
  */
 
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import {closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, rmSync, statSync, writeFileSync, writeSync} from 'node:fs';
 import {join} from 'node:path';
 import {readRecordText} from '../record/read.js';
-import {isOwn, makeDirectory, writeDurably} from '../record/durable.js';
+import {isOwn, makeDirectory, namesIn, writeDurably} from '../record/durable.js';
 import {textOf} from '../record/spool.js';
 import type {UsageRecord} from '../record/record.js';
 
@@ -126,14 +114,6 @@ export function waitingSinceMs(directory: string): number | null {
 export function waitingIn(places: WaitingPlaces): UsageRecord[] {
   const boxes = join(places.state, 'boxes');
   return namesIn(boxes).flatMap((name) => readWaiting(join(boxes, name), places, name.split('.')[0] ?? name) ?? []);
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }
 
 /** Whether a record of that id waits. Rooms are not looked into: there is one for each live box. */

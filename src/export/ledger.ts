@@ -9,10 +9,10 @@
  * of something that is safe. A note that a crash left empty or broken counts as none.
  */
 
-import {closeSync, existsSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {errnoOf} from '../errors.js';
-import {makeDirectory} from '../record/durable.js';
+import {makeDirectory, namesIn} from '../record/durable.js';
 
 export interface Note {
   state: 'delivered' | 'refused' | 'failed';
@@ -108,11 +108,7 @@ export class Ledger {
 
 /** Exporters that have ever kept something there, also those that the policy has switched off since. */
 export function ledgersIn(place: string): string[] {
-  try {
-    return readdirSync(place).filter((name) => existsSync(join(place, name, LEDGER)));
-  } catch {
-    return [];
-  }
+  return namesIn(place).filter((name) => existsSync(join(place, name, LEDGER)));
 }
 
 /** Below an exporter's directory. */

@@ -1,6 +1,8 @@
 /** Processes that a kill does not end, since they wait in the kernel for whoever serves a file system. */
 
-import {readdirSync, readFileSync} from 'node:fs';
+import {readFileSync} from 'node:fs';
+import {namesIn} from '../record/durable.js';
+import {SIGKILL} from '../record/wait-status.js';
 import {readTree} from '../process/tree.js';
 
 /** PF_EXITING (include/linux/sched.h): the thread has taken its kill, and waits on its way out. */
@@ -8,7 +10,6 @@ const EXITING = 0x4;
 /** Place of the flags in /proc/PID/stat (proc_pid_stat(5)). */
 const FLAGS = 9;
 const START = 22;
-const SIGKILL = 9;
 
 /** A thread that waits in the kernel (state D). */
 export interface WaitingThread {
@@ -22,15 +23,7 @@ export interface WaitingThread {
 
 /** All threads in state D below these processes. One that ends meanwhile is left out. */
 export function waitingThreads(roots: readonly number[]): WaitingThread[] {
-  return roots.flatMap((root) => readTree(root)).flatMap(({pid}) => namesOf(`/proc/${String(pid)}/task`).flatMap((tid) => look(pid, tid)));
-}
-
-function namesOf(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
+  return roots.flatMap((root) => readTree(root)).flatMap(({pid}) => namesIn(`/proc/${String(pid)}/task`).flatMap((tid) => look(pid, tid)));
 }
 
 function look(pid: number, tid: string): WaitingThread[] {

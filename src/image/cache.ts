@@ -9,7 +9,6 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
@@ -23,7 +22,7 @@ import {join} from 'node:path';
 import {errnoOf, TareError} from '../errors.js';
 import {takeLock, type Owner} from '../export/lock.js';
 import {childProcess} from '../host/spawn.js';
-import {isOwn, makeDirectory, syncDirectory} from '../record/durable.js';
+import {isOwn, makeDirectory, namesIn, syncDirectory} from '../record/durable.js';
 import {isRecord} from './entry.js';
 import type {CachedImage} from './entry.js';
 
@@ -324,12 +323,4 @@ function recordOf(path: string): CachedImage | null {
 /** Also where the image has directories that their owner cannot write to. */
 function removeTree(path: string): void {
   rmSync(path, {recursive: true, force: true});
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }

@@ -9,14 +9,14 @@ import {noGroups, openGroups, type Groups} from '../cgroup/manager.js';
 import {TareError} from '../errors.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
-import {isOwn} from '../record/durable.js';
+import {isOwn, namesIn} from '../record/durable.js';
 import type {UsageRecord} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {accountOf} from '../files/as-owner.js';
 import {here, presenceOf, type Here} from '../process/presence.js';
 import type {OutputFile} from '../box/output-file.js';
 import type {ProcessId} from '../process/process.js';
-import {BOX_ID, namesIn, readForeignState} from '../box/state.js';
+import {BOX_ID, readForeignState} from '../box/state.js';
 import {firstProcessOf} from '../process/tree.js';
 import {userPlaces} from '../box/user-places.js';
 

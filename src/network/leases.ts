@@ -3,11 +3,12 @@
  * two wrappers one gets it. A file outlives whoever made it: it says whose box it is for, and a sweep frees what nobody has any more.
  */
 
-import {linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {linkSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {errnoOf, TareError} from '../errors.js';
 import type {StepOf} from '../plan/step.js';
 import {formatAddress, parseAddress, type Address} from '../policy/addresses.js';
+import {namesIn} from '../record/durable.js';
 
 /** How a box with this address is connected, for whoever takes it down. null: a macvlan device, which goes with its box. */
 interface LeasedConnection {
@@ -121,12 +122,4 @@ function take(place: string, {name, ...content}: Lease): boolean {
 
 export function free(place: string, name: string): void {
   rmSync(join(place, name), {force: true});
-}
-
-function namesIn(place: string): string[] {
-  try {
-    return readdirSync(place);
-  } catch {
-    return [];
-  }
 }

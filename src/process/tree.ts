@@ -1,6 +1,7 @@
 /** The processes of a box as /proc shows them (proc_pid_stat(5), proc_pid_statm(5)): what is left where no controller counts. */
 
-import {readdirSync, readFileSync} from 'node:fs';
+import {readFileSync} from 'node:fs';
+import {namesIn} from '../record/durable.js';
 import {isRunning, statFields, type ProcessId} from './process.js';
 
 /** Kernel ticks of utime and stime per second: USER_HZ is 100 on every architecture that Linux has grid nodes of (time(7)). */
@@ -48,8 +49,7 @@ export function readTree(root: number, withRoot = false): ProcessSample[] {
 /** Children of all threads of a process: /proc/PID/task/TID/children (CONFIG_PROC_CHILDREN). */
 function readChildren(pid: number): number[] {
   const task = `/proc/${String(pid)}/task`;
-  const threads = attempt(() => readdirSync(task)) ?? [];
-  return threads.flatMap((thread) =>
+  return namesIn(task).flatMap((thread) =>
     (attempt(() => readFileSync(`${task}/${thread}/children`, 'latin1')) ?? '').split(' ').filter(Boolean).map(Number),
   );
 }

@@ -1,4 +1,4 @@
-/** Files that are whole or not there: what a crash must not lose. */
+/** Directories, and files that are whole or not there: what a crash must not lose. */
 
 import {randomBytes} from 'node:crypto';
 import {closeSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
@@ -33,6 +33,15 @@ export function isOwn(path: string, uid: number): boolean {
   return (found.mode & 0o022) === 0 || (found.mode & 0o1000) !== 0;
 }
 
+/** What is in a directory; nothing when it is not there or cannot be read. */
+export function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
 /** Writes a whole file so that a crash leaves the old one or the new one: file synced, renamed, directory synced. */
 export function writeDurably(path: string, text: string): void {
   const directory = dirname(path);
@@ -58,13 +67,7 @@ export function replaceOrWrite(path: string, text: string): void {
 /** What a brain that died while writing left beside a file. */
 export function removeUnfinished(path: string): void {
   const directory = dirname(path);
-  let names: string[];
-  try {
-    names = readdirSync(directory);
-  } catch {
-    return; // the directory is gone, or not ours to look into
-  }
-  for (const name of names) if (name.startsWith(`${basename(path)}.`) && name.endsWith('.tmp')) discard(join(directory, name));
+  for (const name of namesIn(directory)) if (name.startsWith(`${basename(path)}.`) && name.endsWith('.tmp')) discard(join(directory, name));
 }
 
 /** Whatever keeps it from being removed is no news: the error before it is. */

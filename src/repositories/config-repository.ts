@@ -5,7 +5,7 @@
 
 import {readFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
-import {namesIn} from '../box/state.js';
+import {namesIn} from '../record/durable.js';
 import type {Looked} from '../cvmfs/judge.js';
 import type {StepOf} from '../plan/step.js';
 import {configText} from '../policy/cvmfs-mount.js';

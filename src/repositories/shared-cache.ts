@@ -8,8 +8,7 @@ import {basename, dirname, join} from 'node:path';
 import {errnoOf} from '../errors.js';
 import {cacheOf} from '../policy/cvmfs-mount.js';
 import type {Policy} from '../policy/policy.js';
-import {isOwn} from '../record/durable.js';
-import {namesIn} from '../box/state.js';
+import {isOwn, namesIn} from '../record/durable.js';
 
 /** What is left of the quota's amount, so that the next sweep need not begin again. */
 const LEFT = 0.9;

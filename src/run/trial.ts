@@ -6,7 +6,6 @@
 import {randomBytes} from 'node:crypto';
 import {closeSync, constants, fsyncSync, openSync, rmSync, statSync, unlinkSync, writeSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
-import {namesIn} from '../box/state.js';
 import {applyRules} from '../policy/match.js';
 import {placesOf} from '../policy/places.js';
 import {ENFORCED_NAMES, type EnforcedName, type Enforcement, type Policy, type Setting} from '../policy/policy.js';
@@ -14,7 +13,7 @@ import type {Provenance} from '../job/job.js';
 import {canonicalJson} from '../plan/canonical.js';
 import type {Known} from '../prepare/known.js';
 import type {AttackedAs, RunResult, Trial} from '../prepare/request.js';
-import {isOwn, makeDirectory} from '../record/durable.js';
+import {isOwn, makeDirectory, namesIn} from '../record/durable.js';
 import {readRecordText} from '../record/read.js';
 import type {UsageRecord} from '../record/record.js';
 

@@ -6,12 +6,12 @@
 import {linkSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {errnoOf, TareError} from '../errors.js';
-import {isOwn} from '../record/durable.js';
+import {isOwn, namesIn} from '../record/durable.js';
 import type {UsageRecord} from '../record/record.js';
 import type {ProcessId} from '../process/process.js';
 import {isRunning} from '../process/process.js';
 import type {BoxNote, Noted, TaskEnd, TaskNote} from '../follow/step-note.js';
-import {ensureOwn, namesIn, readPlainFile} from '../box/state.js';
+import {ensureOwn, readPlainFile} from '../box/state.js';
 
 /** Each kind of note, by its name. */
 interface Notes {

@@ -8,7 +8,7 @@ import {join} from 'node:path';
 import {openGroups, verdictFromOutside, type Groups, type MemoryEvents} from '../cgroup/manager.js';
 import {asTareError, TareError} from '../errors.js';
 import type {Places} from '../policy/places.js';
-import {isOwn, removeUnfinished} from '../record/durable.js';
+import {isOwn, namesIn, removeUnfinished} from '../record/durable.js';
 import {NO_MARKS, withObserved, type Marks} from '../record/observed.js';
 import {lostRecord} from '../record/lost.js';
 import {afterPhases, closedBetweenPhases, isBetweenPhases} from '../record/phases.js';

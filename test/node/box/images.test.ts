@@ -32,6 +32,7 @@ import {
   type Member,
 } from '../../support/images.js';
 import {createGroups} from '../../../src/cgroup/manager.js';
+import {namesIn} from '../../../src/record/durable.js';
 import {LONG, need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
 import {removeGroupsOf} from '../../support/undo.js';
@@ -564,12 +565,4 @@ for (const role of ROLES) {
       expect([trees(), readdirSync(join(cache(), 'uses'))]).to.deep.equal([[], []]);
     });
   });
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }

@@ -3,6 +3,7 @@ import {expect} from 'chai';
 import {execFileSync, spawn} from 'node:child_process';
 import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {namesIn} from '../../../src/record/durable.js';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
@@ -387,8 +388,6 @@ async function killAllAt(site: Site, step: string, script: string, seconds = 0.3
 
 /** Paused processes are called after the step (prctl(2), PR_SET_NAME). */
 const isAt = (front: number, step: string): boolean => below(front).some(({comm}) => comm === `@${step}`.slice(0, 15));
-
-const namesIn = (directory: string): string[] => (existsSync(directory) ? readdirSync(directory) : []);
 
 /** The payload of a new box runs, and its box says so. */
 function isRunning(boxes: string, before: readonly string[]): boolean {
