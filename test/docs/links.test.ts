@@ -1,4 +1,4 @@
-/** Links between documents lead to a file that is there, and to a heading in it. */
+/** Links between documents lead to a file that is there, and to a heading in it; and what they call a file of the checkout is one. */
 
 import {existsSync, readdirSync, readFileSync} from 'node:fs';
 import {dirname, join} from 'node:path/posix';
@@ -31,6 +31,14 @@ const anchors = new Map(
   ]),
 );
 
+/** `src/x.ts` and its like in the text. What is built, and what stands for a name (`plugins/NAME`), is not looked for. */
+const pathsOf = (name: string): string[] =>
+  (parsed.get(name) ?? [])
+    .flatMap(({children}) => children ?? [])
+    .flatMap(({type, content}) => (type === 'code_inline' ? [content] : []))
+    .filter((path) => /^(?:src|plugins|native|scripts|test|docs|fixtures|configs)\/[\w./-]+$/.test(path))
+    .filter((path) => !/\/(?:build|generated)(?:\/|$)|(?:^|\/)[A-Z]+(?:\/|\.|$)/.test(path));
+
 const linksOf = (name: string): string[] =>
   (parsed.get(name) ?? [])
     .flatMap(({children}) => children ?? [])
@@ -47,5 +55,11 @@ describe('links of documents', () => {
     });
     expect(links.length).to.be.at.least(100);
     expect(dead.map(({name, link}) => `${name}: ${link}`)).to.deep.equal([]);
+  });
+
+  it('are not needed where a file of the checkout is named: it is there', () => {
+    const named = documents.filter((name) => name !== 'CHANGELOG.md').flatMap((name) => pathsOf(name).map((path) => ({name, path})));
+    expect(named.length).to.be.at.least(200);
+    expect(named.filter(({path}) => !existsSync(join(checkout, path))).map(({name, path}) => `${name}: ${path}`)).to.deep.equal([]);
   });
 });
