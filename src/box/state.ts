@@ -272,15 +272,6 @@ export function isRecordTaken({id, plan, started, batch}: BoxState): boolean {
   return (batch.severalCalls === true && boxesIn(state).some(isSame)) || find(spools, recordId) !== null || isWaiting(state, recordId);
 }
 
-/** What is in a directory; nothing when it is not there or cannot be read. */
-export function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
-}
-
 /**
  * Removes the folder of a live box: the last thing, since a brain that follows reads it; and of it the state last.
  * @returns the folder with the reason, if it is still there

@@ -1,7 +1,7 @@
 /** What a job names is there, and is nothing that the payload may not have. */
 
 import {statfsSync, statSync} from 'node:fs';
-import {TareError} from '../errors.js';
+import {errnoOf, TareError} from '../errors.js';
 import {leadsTo} from '../files/network-path.js';
 import {realPlace} from '../files/real-place.js';
 import {isSquashed, statSquashed} from '../files/squashed.js';
@@ -68,7 +68,7 @@ export function requireDirectory(directory: string, where: string): void {
     throw new TareError('WORK_DIRECTORY', {
       message: 'the work directory cannot be used',
       where,
-      found: `${directory}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`,
+      found: `${directory}: ${errnoOf(error) ?? String(error)}`,
     });
   }
   throw new TareError('WORK_DIRECTORY', {message: 'the work directory is not a directory', where, found: directory});

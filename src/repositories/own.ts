@@ -28,7 +28,8 @@ import {makeAccountCache} from './shared-cache.js';
 import {isRunning} from '../process/process.js';
 import {readTree} from '../process/tree.js';
 import {presenceOf, wrapperOf, type Here, type WhoBegan} from '../process/presence.js';
-import {ensureOwn, namesIn} from '../box/state.js';
+import {ensureOwn} from '../box/state.js';
+import {namesIn} from '../record/durable.js';
 import {removePrivate} from '../box/trees.js';
 
 type Mount = StepOf<'cvmfs.mount'>;

@@ -15,7 +15,7 @@ import {SCRATCH_STEPS} from './scratch.js';
 import {VIEW_STEPS} from './view.js';
 import {WATCH_STEPS} from './watch.js';
 
-export const STEPS = {
+const STEPS = {
   ...CGROUP_STEPS,
   ...SCRATCH_STEPS,
   ...IDENTITY_STEPS,

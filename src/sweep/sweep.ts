@@ -22,7 +22,7 @@ import {pauseAt} from '../process/pause.js';
 import {here, presenceOf, type Here, type Presence} from '../process/presence.js';
 import {isRunning, processId} from '../process/process.js';
 import {readWaiting, removeWaiting, waitingSinceMs} from '../box/waiting.js';
-import {namesIn, readSeen, readState, writeState, type BoxState} from '../box/state.js';
+import {readSeen, readState, writeState, type BoxState} from '../box/state.js';
 import {stopBox, teardown} from '../box/teardown.js';
 import {removePrivate} from '../box/trees.js';
 import {sweepSteps} from '../step/folder.js';

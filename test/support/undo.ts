@@ -6,7 +6,7 @@ import type {Plan} from '../../src/schema/generated/plan-1.js';
 import type {Ground, Undo} from '../../src/steps/def.js';
 import {defOf} from '../../src/steps/table.js';
 
-export function undoOfGroups(steps: Plan['steps'], id: string): Undo[] {
+function undoOfGroups(steps: Plan['steps'], id: string): Undo[] {
   const ground = {id} as Ground; // all that those of control groups look at
   return steps.flatMap((step: Step) => (step.op.startsWith('cgroup.') ? (defOf(step).undo?.(step, ground) ?? []) : []));
 }

@@ -17,7 +17,7 @@ const coversRoot = (made: Plan): boolean => stepsOf(made, 'mount.tmpfs').some(({
 
 describe('resolve: from what is wanted to what runs', () => {
   const mount = {client: '/opt/cvmfs2', config: ['/etc/cvmfs/default.conf']};
-  const wanted = plan({job: {cvmfs: [NAME]}, policy: {cvmfs: {onFailure: {then: 'without'}}}});
+  const wanted = plan({job: {cvmfs: [NAME]}, policy: {cvmfs: {onFailure: 'without'}}});
 
   it('a plan without choices is the same, and says that nothing was decided', () => {
     const made = plan();
