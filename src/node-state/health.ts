@@ -17,8 +17,9 @@ const FILE = 'health.json';
 const LARGEST = 4 * 1024 * 1024;
 
 /**
- * The node's; where root keeps none, this account's own. `at` is when the file was last changed. null: there is none that can be believed,
- * which is one that root or this account wrote, and nobody else can write. Never throws.
+ * The node's; where root keeps none, this account's own. `at` is when the file was last changed: a look that finds nothing new renews only
+ * that (native/README.md). null: there is none that can be believed, which is one that root or this account wrote, and nobody else can write.
+ * Never throws.
  */
 export function readHealth({shared, own, uid}: NodePlaces): HealthResult | null {
   return readFile(join(shared, FILE), uid) ?? readFile(join(own, FILE), uid);
