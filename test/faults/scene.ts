@@ -233,7 +233,12 @@ function partsOf(front: number): Partial<Record<Part, number>> {
       if (!isTracer && !/(?:^|\/)sh$/.test(argv[0] ?? '')) parts.brain ??= child;
     } else if (!isTracer) parts.engine ??= child;
   }
-  const [init] = parts.engine === undefined ? [] : childrenOf(parts.engine);
+  if (parts.engine === undefined) return parts;
+  const child = parts.engine;
+  // without an engine the front's child becomes init itself
+  const isInit = read(`/proc/${String(child)}/cmdline`).split('\0').includes('tare-init');
+  if (isInit) delete parts.engine;
+  const init = isInit ? child : childrenOf(child)[0];
   if (init === undefined) return parts;
   parts.init = init;
   const below = childrenOf(init);
