@@ -90,6 +90,13 @@ void close_kept(int fd)
 	errno = error;
 }
 
+void close_once(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 bool set_cloexec(int fd, bool on)
 {
 	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) == 0;
@@ -158,6 +165,11 @@ long long monotonic_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
+long long time_us(struct timeval time)
+{
+	return time.tv_sec * 1000000LL + time.tv_usec;
 }
 
 bool write_all(int fd, const void *data, size_t size)

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/time.h>
 #include <sys/types.h>
 
 enum {
@@ -27,6 +28,8 @@ int above_standard(int fd);
 
 /* Closes what is open, and keeps errno: it says why the caller fails. */
 void close_kept(int fd);
+/* Closes what is open, and makes it -1. */
+void close_once(int *fd);
 
 bool set_cloexec(int fd, bool on);
 
@@ -38,6 +41,9 @@ bool list_descriptors(int **numbers, size_t *count);
 
 /* CLOCK_MONOTONIC in microseconds: the brain's clock too. */
 long long monotonic_us(void);
+
+struct timeval;
+long long time_us(struct timeval time);
 
 bool write_all(int fd, const void *data, size_t size);
 
