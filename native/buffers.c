@@ -1,6 +1,6 @@
-/* What waits in sockets of a network namespace, as sock_diag(7) tells. */
-#include "held.h"
-#include "util.h"
+/* See buffers.h. */
+#include "buffers.h"
+#include "look.h"
 
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -50,7 +50,7 @@ static long long inet_bytes(const struct nlmsghdr *header, const struct held *he
 
 typedef long long teller(const struct nlmsghdr *header, const struct held *held, bool shared);
 
-/* False: the kernel tells nothing of such sockets. */
+/* Adds to the sum what the sockets hold that the request is about. False: the kernel tells nothing of such sockets. */
 static bool dump(const struct held *held, bool shared, const void *request, size_t size, teller *bytes_of, long long *sum)
 {
 	struct {
@@ -70,7 +70,7 @@ static bool dump(const struct held *held, bool shared, const void *request, size
 		close(fd);
 		return false;
 	}
-	for (bool more = true; more && !is_late();) {
+	for (bool more = true; more && !look_is_late();) {
 		ssize_t n = recv(fd, answer, sizeof answer, 0);
 		unsigned left = n < 0 ? 0 : (unsigned)n;
 		more = n > 0;
@@ -88,7 +88,7 @@ static bool dump(const struct held *held, bool shared, const void *request, size
 	return whole;
 }
 
-void look_at_sockets(const struct held *held, bool shared)
+void buffers_look(const struct held *held, bool shared)
 {
 	const struct unix_diag_req local = { .sdiag_family = AF_UNIX,
 					     .udiag_states = ~0U,
@@ -99,7 +99,7 @@ void look_at_sockets(const struct held *held, bool shared)
 	if (shared && !held->sockets.count)
 		return;
 	if (!dump(held, shared, &local, sizeof local, unix_bytes, &bytes))
-		report((struct found){ .what = FOUND_UNSEEN, .number = WAY_SOCKETS });
+		look_report_unseen(WAY_SOCKETS);
 	for (size_t i = 0; i < 4; i++) {
 		const struct inet_diag_req_v2 request = { .sdiag_family = (uint8_t)families[i / 2],
 							  .sdiag_protocol = (uint8_t)protocols[i % 2],
@@ -107,5 +107,5 @@ void look_at_sockets(const struct held *held, bool shared)
 							  .idiag_states = ~0U };
 		dump(held, shared, &request, sizeof request, inet_bytes, &bytes);
 	}
-	report((struct found){ .what = FOUND_SOCKETS, .bytes = bytes });
+	look_report((struct found){ .what = FOUND_SOCKETS, .bytes = bytes });
 }

@@ -5,6 +5,7 @@
 #include "oom.h"
 #include "step.h"
 #include "util.h"
+#include "view_cvmfs.h"
 
 #include <errno.h>
 #include <fcntl.h>

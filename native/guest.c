@@ -1,8 +1,9 @@
 /* See guest.h. The kernel's rules are in pid_namespaces(7), cgroup_namespaces(7), user_namespaces(7) and capabilities(7). */
 #include "guest.h"
+#include "capabilities.h"
 #include "reap.h"
 #include "util.h"
-#include "view.h"
+#include "namespaces.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,7 +9,7 @@
 #include "pty.h"
 #include "reap.h"
 #include "util.h"
-#include "view.h"
+#include "view_cvmfs.h"
 #include "wait.h"
 
 #include <errno.h>

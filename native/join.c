@@ -5,10 +5,10 @@
  * outer one, which its maker may enter, all that belong to it, then the inner one. */
 #include "join.h"
 #include "brain.h"
+#include "capabilities.h"
 #include "init.h"
 #include "sig.h"
 #include "util.h"
-#include "view.h"
 
 #include <errno.h>
 #include <fcntl.h>

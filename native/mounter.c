@@ -8,10 +8,10 @@
 #include "mounter.h"
 #include "brain.h"
 #include "identity.h"
+#include "namespaces.h"
 #include "sig.h"
 #include "util.h"
 #include "wait.h"
-#include "view.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,25 +61,6 @@ static _Noreturn void fail(const char *step)
 
 	say("failed", text);
 	_exit(EXIT_WRAPPER);
-}
-
-bool mounts_join(pid_t pid)
-{
-	char *path = xprintf("/proc/%d/ns/user", pid), *mounts_path = xprintf("/proc/%d/ns/mnt", pid);
-	int user = open(path, O_RDONLY | O_CLOEXEC), mounts = open(mounts_path, O_RDONLY | O_CLOEXEC);
-	struct stat theirs, ours;
-	bool joined = user >= 0 && mounts >= 0 && fstat(user, &theirs) == 0 && stat("/proc/self/ns/user", &ours) == 0 &&
-		      (theirs.st_ino == ours.st_ino || setns(user, CLONE_NEWUSER) == 0) && setns(mounts, CLONE_NEWNS) == 0;
-	int error = errno;
-
-	if (user >= 0)
-		close(user);
-	if (mounts >= 0)
-		close(mounts);
-	free(path);
-	free(mounts_path);
-	errno = error;
-	return joined;
 }
 
 static void isolate(bool user, pid_t within)

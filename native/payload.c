@@ -315,7 +315,7 @@ static void take_view(const struct payload *payload, int link)
 {
 	const char *what = NULL;
 
-	if (payload->view.swap_count && !view_enter(&payload->view, &what))
+	if (payload->view.swap_count && !own_view_enter(&payload->view, &what))
 		fail(link, "view", errno, what);
 	if (!guest_enter(&payload->guest, &what))
 		fail(link, "system", errno, what);

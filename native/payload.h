@@ -5,7 +5,7 @@
 #include "guest.h"
 #include "landlock.h"
 #include "sig.h"
-#include "view.h"
+#include "own_view.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,8 +2,8 @@
  * this process only waits for it, so that one that hangs in the kernel costs itself and nobody else. Whoever asks meanwhile
  * waits for the same answer, which is kept in a file for a while. */
 #include "repository.h"
-#include "enter.h"
-#include "mounter.h"
+#include "identity.h"
+#include "namespaces.h"
 #include "mountinfo.h"
 #include "util.h"
 

@@ -1,5 +1,6 @@
 /* Three tools of the brain's: whether an overlay works here, which directories of an upper layer are opaque, and the removal of
  * what a user's small machine has left under other ids. */
+#include "trial.h"
 #include "util.h"
 #include "view.h"
 

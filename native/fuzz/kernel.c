@@ -1,15 +1,10 @@
 /* Files that the kernel, a client of CVMFS, another program of Tare or a caller wrote. The first byte says who reads the rest. */
 #include "world.h"
-#define take take_tree
-#include "../view.c"
-#undef take
-#define say say_line
-#include "../repository.c"
-#undef say
-#define give_up give_up_brain
 #include "../patience.c"
-#undef give_up
 #include "../reap.c"
+#include "../repository.c"
+#include "../view.h"
+#include "../view_cover.c"
 
 /* Nothing that can be read twice: a backslash is written as an escape too. */
 static void paths(char *text)
