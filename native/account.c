@@ -87,7 +87,7 @@ static bool is_file(int fd)
 }
 
 /* Links are followed: as the account they lead to nothing that it could not read. */
-static bool give(const char *path, const char *most)
+static bool give_file(const char *path, const char *most)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat found;
@@ -140,7 +140,7 @@ static bool act(const char *what, const char *directory, char *below, char **wor
 
 	if (!strcmp(what, "exists") || !strcmp(what, "read")) {
 		char *path = xprintf("%s/%s", directory, below);
-		return *what == 'e' ? !lstat(path, &found) : give(path, words[0]);
+		return *what == 'e' ? !lstat(path, &found) : give_file(path, words[0]);
 	}
 	if (!find(&place, directory, below))
 		return false;

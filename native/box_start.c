@@ -3,6 +3,7 @@
 #include "box_end.h"
 #include "enter.h"
 #include "parts.h"
+#include "specification.h"
 #include "step.h"
 #include "util.h"
 
@@ -39,7 +40,7 @@ static bool write_specifications(struct box *box)
 	for (size_t i = 0; i < count; i++)
 		box->specifications[i] = -1;
 	for (size_t i = 0; i < count; i++) {
-		box->specifications[i] = launch_specification(&box->launch, &box->launch.commands[i], box->job.caller);
+		box->specifications[i] = specification_make(&box->launch, &box->launch.commands[i], box->job.caller);
 		if (box->specifications[i] < 0)
 			return false;
 	}

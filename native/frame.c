@@ -26,7 +26,7 @@ struct pending {
 	size_t sent;
 };
 
-static void append(struct message *message, const char *bytes, size_t size)
+static void append_bytes(struct message *message, const char *bytes, size_t size)
 {
 	if (message->capacity - message->size < size) {
 		message->capacity = 2 * (message->capacity + size);
@@ -42,19 +42,19 @@ void message_begin(struct message *message, char tag)
 	message->data = xrealloc(NULL, message->capacity);
 	message->size = 0;
 	message->fd_count = 0;
-	append(message, "\0\0\0", HEADER);
-	append(message, &tag, 1);
+	append_bytes(message, "\0\0\0", HEADER);
+	append_bytes(message, &tag, 1);
 }
 
 void message_add(struct message *message, const char *string)
 {
-	append(message, string, strlen(string) + 1);
+	append_bytes(message, string, strlen(string) + 1);
 }
 
 void message_add_bytes(struct message *message, const char *bytes, size_t size)
 {
-	append(message, bytes, size);
-	append(message, "", 1);
+	append_bytes(message, bytes, size);
+	append_bytes(message, "", 1);
 }
 
 void message_add_number(struct message *message, long long number)
@@ -90,7 +90,7 @@ void message_failed(struct message *message, const char *step, int error, const 
 	message_add(message, text);
 }
 
-static void finish(struct message *message)
+static void write_length(struct message *message)
 {
 	uint32_t length = (uint32_t)(message->size - HEADER);
 
@@ -148,7 +148,7 @@ bool message_send(struct message *message, int socket)
 {
 	size_t sent = 0;
 
-	finish(message);
+	write_length(message);
 	while (sent < message->size) {
 		ssize_t n = send_some(socket, message, sent, 0);
 		if (n < 0)
@@ -319,7 +319,7 @@ void channel_send(struct channel *channel, struct message *message)
 		return;
 	}
 	struct pending *last = xrealloc(NULL, sizeof *last);
-	finish(message);
+	write_length(message);
 	*last = (struct pending){ .message = *message };
 	*channel->out_end = last;
 	channel->out_end = &last->next;

@@ -14,7 +14,7 @@ enum {
 
 /* A frame that is being written. */
 struct message {
-	char *data; /* with the length in front, which message_finish fills in */
+	char *data; /* with the length in front, which is filled in last */
 	size_t size, capacity;
 	int fds[FRAME_FDS]; /* sent along, still the sender's to close */
 	size_t fd_count;

@@ -65,7 +65,7 @@ static bool take_number(char **rest, long long *number)
 }
 
 /* same SIZE SECONDS NANOSECONDS INODE PATH */
-static bool is_same(char *rest)
+static bool is_same_file(char *rest)
 {
 	long long size, seconds, nanoseconds, inode;
 	struct stat found;
@@ -194,7 +194,7 @@ static bool holds(char *line)
 	if (!rest)
 		return false;
 	if (!strcmp(what, "same"))
-		return is_same(rest);
+		return is_same_file(rest);
 	if (!strcmp(what, "kind"))
 		return is_kind(rest);
 	if (!strcmp(what, "room"))

@@ -35,7 +35,7 @@ static const struct kind {
 static const char SELF[] = "/proc/self/fd/";
 enum { PID = 4, USER = 6, COUNT = sizeof KINDS / sizeof *KINDS };
 
-static _Noreturn void fail(const char *name)
+static _Noreturn void fail_to_enter(const char *name)
 {
 	die("the box's %s namespace cannot be entered: %s", name, strerror(errno));
 }
@@ -43,10 +43,10 @@ static _Noreturn void fail(const char *name)
 static void enter(int fd, size_t kind)
 {
 	if (setns(fd, KINDS[kind].flag))
-		fail(KINDS[kind].name);
+		fail_to_enter(KINDS[kind].name);
 }
 
-static bool is_same(int one, int other)
+static bool is_same_namespace(int one, int other)
 {
 	struct stat a, b;
 
@@ -73,7 +73,7 @@ static void open_all(const char *pid, const char *list, int *fds)
 		char *path = xprintf("/proc/%s/ns/%s", pid, KINDS[i].name);
 		fds[i] = open(path, O_RDONLY | O_CLOEXEC);
 		if (fds[i] < 0)
-			fail(KINDS[i].name);
+			fail_to_enter(KINDS[i].name);
 		free(path);
 	}
 }
@@ -93,15 +93,15 @@ static void enter_all(const int *fds)
 	bool root = geteuid() == 0;
 
 	/* a process cannot enter the user namespace that it is in */
-	bool has_outer = inner >= 0 && outer >= 0 && !is_same(outer, inner) && !is_same(outer, own);
-	bool is_first = inner >= 0 && !has_outer && !is_same(outer, own);
+	bool has_outer = inner >= 0 && outer >= 0 && !is_same_namespace(outer, inner) && !is_same_namespace(outer, own);
+	bool is_first = inner >= 0 && !has_outer && !is_same_namespace(outer, own);
 	if (has_outer)
 		enter(outer, USER);
 	if (is_first)
 		enter(inner, USER);
 	/* root is nobody in a small machine with ids of its own, and would have no rights there after the next exec */
 	if (root && geteuid() != 0 && (setresgid(0, 0, 0) || setresuid(0, 0, 0)))
-		fail(KINDS[USER].name);
+		fail_to_enter(KINDS[USER].name);
 	for (size_t i = 0; i < USER; i++)
 		if (fds[i] >= 0)
 			enter(fds[i], i);

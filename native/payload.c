@@ -184,7 +184,7 @@ void payload_set_descriptor(struct payload *payload, int target, int fd)
 	payload->descriptors[payload->descriptor_count++] = (struct received){ fd, target };
 }
 
-static _Noreturn void fail(int link, const char *step, int error, const char *what)
+static _Noreturn void fail_payload(int link, const char *step, int error, const char *what)
 {
 	struct message message;
 
@@ -211,14 +211,14 @@ static void join_cgroups(const struct payload *payload, int link)
 		snprintf(name, sizeof name, "/proc/self/fd/%d", payload->cgroups[i].fd);
 		ssize_t length = readlink(name, path, sizeof path - 1);
 		path[length < 0 ? 0 : length] = 0;
-		fail(link, "cgroup", error, *path ? path : "cgroup.procs");
+		fail_payload(link, "cgroup", error, *path ? path : "cgroup.procs");
 	}
 }
 
 static void raise_oom_score(const struct payload *payload, int link)
 {
 	if (payload->oom_score_adj && !oom_score_raise(payload->oom_score_adj))
-		fail(link, "oom_score_adj", errno, OOM_SCORE_FILE);
+		fail_payload(link, "oom_score_adj", errno, OOM_SCORE_FILE);
 }
 
 static void report_ready(int control, int link)
@@ -229,7 +229,7 @@ static void report_ready(int control, int link)
 		return;
 	message_begin(&ready, 'R'); /* the kernel adds who we are */
 	if (!message_send(&ready, control))
-		fail(link, "protocol", errno, "control socket");
+		fail_payload(link, "protocol", errno, "control socket");
 	close(control);
 }
 
@@ -250,7 +250,7 @@ static int moved_away(int fd, int link)
 	int fresh = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 
 	if (fresh < 0)
-		fail(link, "descriptors", errno, "dup");
+		fail_payload(link, "descriptors", errno, "dup");
 	close(fd);
 	return fresh;
 }
@@ -274,7 +274,7 @@ static int place_descriptors(struct payload *payload, int link)
 			if (all[later].fd == target)
 				all[later].fd = moved_away(target, link);
 		if (dup2(all[i].fd, target) < 0)
-			fail(link, "descriptors", errno, "dup2");
+			fail_payload(link, "descriptors", errno, "dup2");
 		close(all[i].fd);
 	}
 	return link;
@@ -291,7 +291,7 @@ static void restore_limits(const struct payload *payload, int link)
 			int error = errno;
 			char name[32];
 			snprintf(name, sizeof name, "limit %d", i);
-			fail(link, "rlimit", error, name);
+			fail_payload(link, "rlimit", error, name);
 		}
 	}
 }
@@ -305,7 +305,7 @@ static void open_files(const struct payload *payload, int link)
 			continue;
 		int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0666);
 		if (fd < 0 || (fd == target ? fcntl(fd, F_SETFD, 0) : dup2(fd, target)) < 0)
-			fail(link, "output", errno, path);
+			fail_payload(link, "output", errno, path);
 		if (fd != target)
 			close(fd);
 	}
@@ -316,25 +316,25 @@ static void take_view(const struct payload *payload, int link)
 	const char *what = NULL;
 
 	if (payload->view.swap_count && !own_view_enter(&payload->view, &what))
-		fail(link, "view", errno, what);
+		fail_payload(link, "view", errno, what);
 	if (!guest_enter(&payload->guest, &what))
-		fail(link, "system", errno, what);
+		fail_payload(link, "system", errno, what);
 	if (!guest_become(&payload->guest, &what))
-		fail(link, "identity", errno, what);
+		fail_payload(link, "identity", errno, what);
 	if (payload->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		fail(link, "no_new_privs", errno, "prctl");
+		fail_payload(link, "no_new_privs", errno, "prctl");
 	/* when the namespaces are made, which it may deny, and before a service's rights are given up, which loading it takes */
 	if (payload->filter && !filter_load(payload->filter))
-		fail(link, "seccomp", errno, "seccomp");
+		fail_payload(link, "seccomp", errno, "seccomp");
 	if (!guest_give_up(&payload->guest, &what))
-		fail(link, "identity", errno, what);
+		fail_payload(link, "identity", errno, what);
 }
 
 /* All but the descriptors and the mask. */
 static void restore(const struct payload *payload, int link)
 {
 	if (payload->directory && chdir(payload->directory))
-		fail(link, "chdir", errno, payload->directory);
+		fail_payload(link, "chdir", errno, payload->directory);
 	umask(payload->umask);
 	open_files(payload, link);
 	sig_ignore(payload->ignored);
@@ -349,7 +349,7 @@ static _Noreturn void execute(const struct payload *payload, int link)
 		execve(payload->argv[0], payload->argv, payload->environment);
 	else
 		execvp(payload->argv[0], payload->argv);
-	fail(link, "exec", errno, payload->argv[0]);
+	fail_payload(link, "exec", errno, payload->argv[0]);
 }
 
 /* Keeps the box for those who join it, until it is killed with the box. What it is sent is for them. The end of the link, which
@@ -361,7 +361,7 @@ static _Noreturn void hold(int link)
 	sig_set_mask(0);
 	prctl(PR_SET_DUMPABLE, 1); /* as an exec does it: it has nothing, and is looked at as any payload is */
 	if (!close_all_but(NULL, 0))
-		fail(link, "descriptors", errno, "/proc/self/fd");
+		fail_payload(link, "descriptors", errno, "/proc/self/fd");
 	for (;;)
 		pause();
 }

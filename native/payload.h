@@ -42,7 +42,7 @@ struct payload {
 	size_t cgroup_count;
 };
 
-/* Reads what launch_specification() wrote, and closes the memfd. False, with errno. */
+/* Reads what specification_make() wrote, and closes the memfd. False, with errno. */
 bool payload_load(struct payload *payload, int memfd);
 
 /* What becomes its descriptor `target` is `fd` from now on; closed before where there was another. */

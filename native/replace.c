@@ -2,6 +2,7 @@
 #include "replace.h"
 #include "box_signals.h"
 #include "payload.h"
+#include "specification.h"
 #include "util.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@ char *replace_front(const struct box *box, struct frame *frame)
 		return wrong;
 	if (!launch_is_plain(&launch))
 		return xprintf("this needs a box");
-	if ((memfd = launch_specification(&launch, launch.commands, caller)) < 0 || !payload_load(&payload, memfd))
+	if ((memfd = specification_make(&launch, launch.commands, caller)) < 0 || !payload_load(&payload, memfd))
 		return xprintf("memfd: %s", strerror(errno));
 	/* so that the payload has no child that it never made */
 	kill(box->job.talk->pid, SIGKILL);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <sys/time.h>
 #include <sys/types.h>
+#include <time.h>
 
 enum {
 	EXIT_WRAPPER = 125, /* the wrapper failed, not the payload */
@@ -39,9 +40,9 @@ bool close_all_but(const int *keep, size_t count);
 /* Numbers of all open descriptors, ascending; the caller frees it. False, with errno, when /proc cannot tell. */
 bool list_descriptors(int **numbers, size_t *count);
 
-/* CLOCK_MONOTONIC in microseconds: the brain's clock too. */
+/* Microseconds: of a clock, of CLOCK_MONOTONIC (the brain's clock too), of a time. */
+long long clock_us(clockid_t clock);
 long long monotonic_us(void);
-
 struct timeval;
 long long time_us(struct timeval time);
 

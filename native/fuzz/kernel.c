@@ -2,7 +2,8 @@
 #include "world.h"
 #include "../patience.c"
 #include "../reap.c"
-#include "../repository.c"
+#include "../repository_answer.h"
+#include "../repository_look.c"
 #include "../view.h"
 #include "../view_cover.c"
 
@@ -30,11 +31,10 @@ static void table(void)
 
 static void answers(void)
 {
-	static struct answer answer;
-	static const struct question question = { .age_us = 1L << 50 };
+	static struct repository_answer answer;
 
 	answer.size = 0;
-	if (world_file >= 0 && recall(&question, world_file, &answer) && answer.size > sizeof answer.text)
+	if (world_file >= 0 && answer_recall(world_file, 1L << 50, &answer) && answer.size > sizeof answer.text)
 		broken("an answer fits");
 }
 
