@@ -98,11 +98,17 @@ static void write_length(struct message *message)
 		message->data[i] = (char)(length >> 8 * i);
 }
 
+/* Why sendmsg(2) has just failed is not the kernel's trouble: the peer is gone, or there is no room and nobody wants to wait. */
+static bool is_peers_doing(int flags)
+{
+	return errno == EPIPE || (errno == EAGAIN && flags & MSG_DONTWAIT);
+}
+
 ssize_t send_patiently(int socket, const struct msghdr *header, int flags)
 {
 	for (int scarce = 0;;) {
 		ssize_t n = sendmsg(socket, header, MSG_NOSIGNAL | flags);
-		if (n >= 0 || errno == EPIPE || (errno == EAGAIN && flags & MSG_DONTWAIT))
+		if (n >= 0 || is_peers_doing(flags))
 			return n;
 		if (errno == EINTR)
 			continue;
@@ -136,7 +142,7 @@ static ssize_t send_some(int socket, const struct message *message, size_t sent,
 		memcpy(CMSG_DATA(part), message->fds, size);
 	}
 	ssize_t n = send_patiently(socket, &header, flags);
-	if (n < 0 && errno != EPIPE && !(errno == EAGAIN && flags & MSG_DONTWAIT)) {
+	if (n < 0 && !is_peers_doing(flags)) {
 		int error = errno;
 		shutdown(socket, SHUT_RDWR);
 		errno = error;
