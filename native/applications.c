@@ -26,6 +26,7 @@ enum {
 	OWN_POLLS = 1,
 };
 
+/* Reads the reports of one keeper, and closes its socket at the end. */
 static void read_keeper(struct applications *box, struct application *application)
 {
 	struct frame frame;
@@ -58,6 +59,7 @@ static void keeper_reaped(struct applications *box, struct application *applicat
 	}
 }
 
+/* The application of that keeper; NULL: it is no keeper. */
 static struct application *kept_by(const struct applications *box, pid_t keeper)
 {
 	for (size_t i = 0; i < box->count; i++)
@@ -66,6 +68,7 @@ static struct application *kept_by(const struct applications *box, pid_t keeper)
 	return NULL;
 }
 
+/* The first application whose killed keeper left processes; NULL: none. */
 static struct application *first_lost(const struct applications *box)
 {
 	for (size_t i = 0; i < box->count; i++)
@@ -97,6 +100,7 @@ static void child_reaped(void *context, pid_t pid, int status, const struct rusa
 		figures[KILLED]++;
 }
 
+/* Spares keepers in kill_children(). */
 static bool is_keeper(pid_t pid, const void *context)
 {
 	return kept_by(context, pid);
@@ -137,6 +141,7 @@ static int settle_late(struct applications *box)
 	return soonest;
 }
 
+/* Whether no application is busy. */
 static bool all_ended(const struct applications *box)
 {
 	for (size_t i = 0; i < box->count; i++)
@@ -145,6 +150,7 @@ static bool all_ended(const struct applications *box)
 	return true;
 }
 
+/* Kills what came into the box from outside, sends `E` and exits. */
 static _Noreturn void finish_box(struct applications *box)
 {
 	step(box->applications[0].payload->pause, "init-ended", box->control.fd);
@@ -153,7 +159,8 @@ static _Noreturn void finish_box(struct applications *box)
 	_exit(0);
 }
 
-/* For one of these to happen, or so many milliseconds (-1: any), and does what is to be done then. `ready`: room for OWN_POLLS and all keepers. */
+/* For one of these to happen, or so many milliseconds (-1: any), and does what is to be done then. `ready`: room for OWN_POLLS and all
+ * keepers. */
 static void wait_and_serve(struct applications *box, struct pollfd *ready, int timeout)
 {
 	ready[0] = (struct pollfd){ .fd = box->ending ? -1 : box->control.fd, .events = POLLIN };
@@ -176,6 +183,7 @@ static void wait_and_serve(struct applications *box, struct pollfd *ready, int t
 		applications_read_orders(box);
 }
 
+/* Sets up the reaper and the lock for lines, and sends `R`. */
 static void begin_applications(struct applications *box)
 {
 	struct message message;

@@ -18,6 +18,7 @@ static void tell_end(struct application *application)
 	shutdown(application->control.fd, SHUT_WR);
 }
 
+/* Signals the application through its keeper, if it runs. Drops the signal when the keeper does not read. */
 static void signal_keeper(struct application *application, int signo)
 {
 	struct message message;
@@ -38,6 +39,7 @@ static void wind_up(struct applications *box)
 	box->descriptor_count = 0;
 }
 
+/* Ends all applications: the front is gone, or broke the protocol. */
 static void end_all(struct applications *box)
 {
 	box->ending = true;
@@ -54,6 +56,7 @@ static struct application *named(struct applications *box, struct frame *frame)
 	return frame_number(frame, 0, (long)box->count - 1, &index) ? &box->applications[index] : NULL;
 }
 
+/* `G`: starts an application. */
 static bool take_start(struct applications *box, struct frame *frame)
 {
 	struct application *application = named(box, frame);
@@ -67,6 +70,7 @@ static bool take_start(struct applications *box, struct frame *frame)
 	return true;
 }
 
+/* `K`: signals one application, or without an index all but services. */
 static bool take_signal_of_front(struct applications *box, struct frame *frame)
 {
 	struct application *application;
@@ -103,6 +107,7 @@ static bool take_terminal_order(struct applications *box, struct frame *frame)
 	return true;
 }
 
+/* Takes one frame. */
 static bool take_front_frame(struct applications *box, struct frame *frame)
 {
 	struct application *application;

@@ -4,8 +4,7 @@
 
 #include "applications_state.h"
 
-/* There is something to read in the front's socket: takes all frames that are whole. At its end, or where they are not to be understood, all
- * applications are told to end. */
+/* Reads the front's socket once and takes all whole frames. Ends all applications at its end and at a frame that it cannot take. */
 void applications_read_orders(struct applications *box);
 
 #endif

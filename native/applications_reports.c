@@ -9,6 +9,7 @@ size_t applications_index(const struct applications *box, const struct applicati
 	return (size_t)(application - box->applications);
 }
 
+/* Adds index and start. */
 static void add_place(struct message *message, const struct applications *box, const struct application *application)
 {
 	message_add_number(message, (long long)applications_index(box, application));
@@ -24,6 +25,7 @@ void applications_report_unstarted(const struct applications *box, const struct 
 	message_send(&message, box->control.fd);
 }
 
+/* Adds each figure; an unknown one is an empty string. */
 static void add_figures(struct message *message, const long figures[FIGURES])
 {
 	for (int i = 0; i < FIGURES; i++)

@@ -6,6 +6,7 @@
 
 #include <sys/resource.h>
 
+/* The index under which the front knows it. */
 size_t applications_index(const struct applications *box, const struct application *application);
 
 /* `F`: no keeper could be had for this start, for the reason that errno says. */

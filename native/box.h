@@ -67,25 +67,25 @@ struct box {
 	int status; /* as which a front without a brain ends */
 };
 
-/* Before the first launch. What it is given outlives it. */
+/* Before the first launch. What it is given must outlive it. */
 void box_begin(struct box *box, struct caller *caller, struct talk *talk, struct terminal *terminal);
-/* Before each launch: all but the job is new. Nothing of the box before is left. */
+/* Before each launch: clears all but the job. Frees nothing: box_end() has. */
 void box_reset(struct box *box);
 
 /* A frame without strings for init. */
 void box_send(struct box *box, char tag);
 
-/* Tells the brain `F`, at most once for a launch. `error`: errno, 0: none. */
+/* Tells the brain `F`, once for a launch; later calls do nothing. `error`: errno, 0: none. */
 void box_tell_failed(struct box *box, const char *step_name, int error, const char *what);
 
-/* Kills the box: nothing when there is none, or it was killed before. init kills what is in it, and can still report; before init is there,
- * the engine is killed. */
+/* Kills the box, if there is one and it was not killed before. init kills what is in it, and can still report; before init is there the
+ * engine is killed. */
 void box_kill(struct box *box);
 
 /* The seat whose index is next in the frame, and that index; NULL when there is none. */
 struct seat *box_seat(struct box *box, struct frame *frame, size_t *index);
 
-/* What init has received by the time of its `R`, and we need no more. */
+/* Closes and frees what init has received by the time of its `R`. */
 void box_forget_preparations(struct box *box);
 
 #endif

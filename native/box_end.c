@@ -13,6 +13,7 @@
 /* From the kill to the end of a front that is to end: its brain has waited before. */
 enum { STUCK_MS = 10000 };
 
+/* Sends `B`: status and usage of the engine, own usage, the engine's stderr with NULs replaced. */
 static void tell_gone(struct box *box)
 {
 	struct rusage own;

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+/* Sends `G` once it was asked for and the box is ready. */
 static void send_go(struct box *box)
 {
 	if (!box->go_wanted || box->go_sent || !box->ready || box->killed)
@@ -13,6 +14,7 @@ static void send_go(struct box *box)
 	box_send(box, 'G');
 }
 
+/* Sends `G` for the last start that the application was given. */
 static void send_start(struct box *box, size_t index)
 {
 	struct message message;

@@ -9,6 +9,7 @@
 /* A flood of real-time signals before the exec is cut here, as the kernel's own queue would cut it. */
 enum { KEPT_MAX = 4096 };
 
+/* Sends the signal to init, and `N` to the brain if `noted`. */
 static void forward(struct box *box, struct kept signal)
 {
 	struct message message;

@@ -6,15 +6,14 @@
 
 #include <stdbool.h>
 
-/* Forwards it, or keeps it. `noted`: it came to the front, and the brain is told that it was forwarded; or, where nothing is launched and the
- * payload would hear of it, that it is kept. */
+/* Forwards the signal, or keeps it until the payload has executed. `noted`: it came to the front. Then the brain is told when it is
+ * forwarded (`N`), and before a launch also that it is kept (`P`), unless the payload would ignore or block it. */
 void box_signal(struct box *box, int signo, bool noted);
 
-/* The payload has executed: forwards what was kept. */
+/* Forwards what was kept. Called when the payload has executed. */
 void box_forward_kept(struct box *box);
 
-/* This process becomes the payload: signals that came already, and would have met it, are sent to this process once more. They are blocked,
- * and wait for the payload's mask. */
+/* Sends the kept signals to this process, which is about to become the payload: they are blocked, and wait for the payload's mask. */
 void box_raise_kept(const struct box *box);
 
 #endif

@@ -47,6 +47,7 @@ static bool write_specifications(struct box *box)
 	return true;
 }
 
+/* Allocates a seat for each command, also after a parse error. */
 static void take_seats(struct box *box)
 {
 	size_t size = box->launch.command_count * sizeof *box->seats;

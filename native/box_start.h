@@ -4,7 +4,7 @@
 
 #include "box.h"
 
-/* `L`: reads it, opens what it names, and forks the box. Where that fails the brain is told `F` and `B`, and there is no box. */
+/* `L`: parses the frame, opens what it names, and forks the box. On an error the brain is told `F` and `B`, and there is no box. */
 void box_launch(struct box *box, struct frame *frame);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Copies the frame to the brain. Consumes its strings. */
 static void pass_to_brain(struct box *box, struct frame *frame)
 {
 	struct message message;
@@ -77,6 +78,7 @@ static struct seat *busy_seat(struct box *box, struct frame frame, int others, s
 	return seat && seat->busy && frame_number(&frame, seat->given, seat->given, &start) ? seat : NULL;
 }
 
+/* `F` of one start: the application was not executed. */
 static bool on_one_failed(struct box *box, struct frame *frame)
 {
 	size_t index;
@@ -90,6 +92,7 @@ static bool on_one_failed(struct box *box, struct frame *frame)
 	return true;
 }
 
+/* `Z`: one start has ended and left no process. */
 static bool on_one_ended(struct box *box, struct frame *frame)
 {
 	struct frame copy = *frame;
@@ -108,6 +111,7 @@ static bool on_one_ended(struct box *box, struct frame *frame)
 	return true;
 }
 
+/* `E`: the payload, or all applications, have ended. */
 static bool on_ended(struct box *box, struct frame *frame)
 {
 	struct frame copy = *frame;
@@ -126,6 +130,7 @@ static bool on_ended(struct box *box, struct frame *frame)
 	return true;
 }
 
+/* `F`: the payload was not executed. */
 static bool on_failed(struct box *box, struct frame *frame)
 {
 	if (box->failed || box->executed)
@@ -137,6 +142,7 @@ static bool on_failed(struct box *box, struct frame *frame)
 	return true;
 }
 
+/* `S`: the payload has stopped at its terminal. */
 static bool on_stopped(struct box *box, struct frame *frame)
 {
 	long signo;
@@ -174,6 +180,7 @@ static bool take_application_frame(struct box *box, struct frame *frame)
 	}
 }
 
+/* Takes one frame. */
 static bool take_init_frame(struct box *box, struct frame *frame)
 {
 	if (box->several && box->ready)

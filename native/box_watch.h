@@ -4,12 +4,12 @@
 
 #include "box.h"
 
-/* There is something to read in init's socket. At its end, or when init is not to be understood, it is closed: an init that still lives then
- * kills everything and ends. The engine ends by itself, and may have something to say before. */
+/* Reads init's socket once and takes all whole frames. Closes it at its end and at a frame that it cannot take: an init that still lives
+ * then kills everything and ends. The engine ends by itself, and may write to its stderr before. */
 void box_read(struct box *box);
 
-/* There is something to read from the engine's descriptor 2. Keeps the first ENGINE_ERRORS bytes and reads on, so that nobody blocks on
- * writing. */
+/* Reads what the engine has written to its descriptor 2. Keeps the first ENGINE_ERRORS bytes and drops the rest, so that the engine never
+ * blocks on writing. */
 void box_read_errors(struct box *box);
 
 #endif

@@ -33,6 +33,7 @@ static long long unix_bytes(const struct nlmsghdr *header, const struct held *he
 	return written + (has_peer ? 0 : waiting);
 }
 
+/* Bytes that wait in one socket of TCP or UDP. */
 static long long inet_bytes(const struct nlmsghdr *header, const struct held *held, bool shared)
 {
 	const struct inet_diag_msg *message = NLMSG_DATA(header);
@@ -56,7 +57,9 @@ static bool dump(const struct held *held, bool shared, const void *request, size
 	struct {
 		struct nlmsghdr header;
 		char request[128];
-	} ask = { .header = { .nlmsg_len = (uint32_t)NLMSG_LENGTH(size), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP } };
+	} ask = { .header = { .nlmsg_len = (uint32_t)NLMSG_LENGTH(size),
+			      .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			      .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP } };
 	static char answer[65536] __attribute__((aligned(8)));
 	const struct timeval patience = { .tv_sec = 1 };
 	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
@@ -74,7 +77,8 @@ static bool dump(const struct held *held, bool shared, const void *request, size
 		ssize_t n = recv(fd, answer, sizeof answer, 0);
 		unsigned left = n < 0 ? 0 : (unsigned)n;
 		more = n > 0;
-		for (const struct nlmsghdr *header = (const struct nlmsghdr *)answer; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
+		for (const struct nlmsghdr *header = (const struct nlmsghdr *)answer; NLMSG_OK(header, left);
+		     header = NLMSG_NEXT(header, left)) {
 			if (header->nlmsg_type == NLMSG_DONE)
 				whole = true;
 			if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR) {

@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/* Programs that this process executes get no capabilities but these (bit N is capability N). For one whose uid is 0 an exec would bring them all
- * back. */
+/* Programs that this process executes get no capabilities but these (bit N is capability N). For one whose uid is 0 an exec would bring
+ * them all back. */
 bool bound_set(unsigned long long kept);
 /* And itself has no others. */
 bool bound_capabilities(unsigned long long kept);

@@ -41,30 +41,62 @@ static bool add_guest_key(struct command *command, const char *string)
 	return good;
 }
 
+/* The list that a key adds to; NULL: it is no such key. */
+static struct list *list_of_key(struct command *command, char key)
+{
+	switch (key) {
+	case 'j':
+		return &command->joins;
+	case 'v':
+		return &command->argv;
+	case 'w':
+		return &command->swaps;
+	case 'k':
+		return &command->kept;
+	default:
+		return NULL;
+	}
+}
+
+/* What a key without text sets; NULL: it is no such key. */
+static bool *flag_of_command_key(struct command *command, char key)
+{
+	switch (key) {
+	case 'n':
+		return &command->no_new_privs;
+	case 'H':
+		return &command->holds;
+	case 'S':
+		return &command->service;
+	case 'I':
+		return &command->input;
+	default:
+		return NULL;
+	}
+}
+
 bool command_take(struct command *command, const char *string, const struct caller *caller)
 {
+	struct list *list = list_of_key(command, string[0]);
+	bool *flag = flag_of_command_key(command, string[0]);
 	const char *rest = string + 1;
 
-	switch (string[0]) {
-	case 'j':
-		list_add(&command->joins, rest);
+	if (list) {
+		list_add(list, rest);
 		return true;
+	}
+	if (flag) {
+		*flag = true;
+		return !*rest;
+	}
+	switch (string[0]) {
 	case 'a':
 		return add_argument(command, rest, caller);
-	case 'v':
-		list_add(&command->argv, rest);
-		return true;
 	case 'd':
 		text_replace(&command->directory, rest);
 		return true;
 	case 'r':
 		return limit_parse(command->limits, rest, caller->limits);
-	case 'w':
-		list_add(&command->swaps, rest);
-		return true;
-	case 'k':
-		list_add(&command->kept, rest);
-		return true;
 	case 'h':
 		text_replace(&command->hidden, rest);
 		return true;
@@ -73,15 +105,9 @@ bool command_take(struct command *command, const char *string, const struct call
 	case 'u': /* see command_make_environment */
 		list_add(&command->changes, string);
 		return true;
-	case 'n':
-		command->no_new_privs = true;
-		return !*rest;
 	case 'f':
 		text_replace(&command->filter, rest);
 		return filter_valid(rest);
-	case 'H':
-		command->holds = true;
-		return !*rest;
 	case 'q':
 	case 'x':
 	case 'c':
@@ -93,12 +119,6 @@ bool command_take(struct command *command, const char *string, const struct call
 	case 'Q':
 	case 'R':
 		return add_guest_key(command, string);
-	case 'S':
-		command->service = true;
-		return !*rest;
-	case 'I':
-		command->input = true;
-		return !*rest;
 	case 'o':
 		command->prefixed = true;
 		return !strcmp(rest, "prefix");
@@ -137,6 +157,7 @@ bool command_begin(struct command *command, const char *name, const struct comma
 	return true;
 }
 
+/* Applies one change of the keys `e`, `u`, `0`. False: it is malformed. */
 static bool change_environment(struct list *environment, const char *change)
 {
 	switch (change[0]) {

@@ -28,12 +28,12 @@ struct command {
 /* One string of `L`, whose key is a command's. False: it is none, or cannot be taken. */
 bool command_take(struct command *command, const char *string, const struct caller *caller);
 
-/* `N`: a command of that name which begins with what is common to all. The name stands before every line of the application's: false when it is
- * none. */
+/* `N`: a command of that name which begins with what is common to all. The name stands before every line of the application's: false
+ * when it is none. */
 bool command_begin(struct command *command, const char *name, const struct command *common);
 
-/* After the last string: its environment, from the caller's and the changes, of which `0` may stand anywhere. The change that cannot be made,
- * or NULL. */
+/* After the last string: its environment, from the caller's and the changes, of which `0` may stand anywhere. The change that cannot be
+ * made, or NULL. */
 const char *command_make_environment(struct command *command, const struct caller *caller);
 
 /* Its first string for guest_load() whose key is one of these; NULL: none. */

@@ -66,6 +66,7 @@ static bool is_below(const char *path, const char *directory)
 	return !strncmp(path, directory, length) && path[length] == '/';
 }
 
+/* Whether the file lies in a watched directory, by its mount or by its path. */
 static bool is_on_scratch(const struct held *held, const char *directory, const char *name, int at)
 {
 	char path[4096];
@@ -81,7 +82,8 @@ static bool is_on_scratch(const struct held *held, const char *directory, const 
 	return false;
 }
 
-/* The number of a file is given to another one as soon as it is free: its time of birth tells them apart, where the file system keeps it. */
+/* The number of a file is given to another one as soon as it is free: its time of birth tells them apart, where the file system keeps
+ * it. */
 static void tell_deleted(const struct statx *file, uint64_t device)
 {
 	long long born = file->stx_mask & STATX_BTIME ? file->stx_btime.tv_sec * 1000000000LL + file->stx_btime.tv_nsec : 0;
@@ -90,6 +92,7 @@ static void tell_deleted(const struct statx *file, uint64_t device)
 	       (long long)file->stx_blocks * BLOCK_UNIT);
 }
 
+/* Counts memfds, and prints deleted files of scratch. */
 static void look_at_file(struct held *held, const struct statx *file, uint64_t device, const char *directory, const char *name, int at)
 {
 	if (device == memfd_device()) {

@@ -17,7 +17,7 @@ void ending_with(struct ending *ending, int raw_status);
 /* The end is due, as the wrapper's failure (EXIT_WRAPPER). Takes the words over; they replace those before. */
 void ending_failed(struct ending *ending, char *words);
 
-/* Writes the text and a newline to descriptor 2, which is the caller's: it may be closed, or full for ever, and is waited for SAY_MS. */
+/* Writes the text and a newline to descriptor 2. That is the caller's: it may be closed or full, so this waits at most SAY_MS for it. */
 enum { SAY_MS = 1000 };
 void ending_say(const char *text);
 

@@ -19,6 +19,7 @@
 /* What an engine executes in the box: `/proc/self/fd/4 tare-init 3`, with what init holds after a comma each: `3,5,6`. */
 enum { ENGINE_CONTROL = 3, ENGINE_INIT = 4, ENGINE_HELD = 5 };
 
+/* Sends `F` to the front and exits. */
 static _Noreturn void fail_launch(int control, const char *step_name, int error, const char *what)
 {
 	struct message message;
@@ -28,12 +29,14 @@ static _Noreturn void fail_launch(int control, const char *step_name, int error,
 	_exit(EXIT_WRAPPER);
 }
 
+/* Pauses for a test. Exits when the front is gone after it. */
 static void stop_at(const struct launch *launch, const char *name, int control)
 {
 	if (step(launch->pause, name, control))
 		_exit(EXIT_WRAPPER);
 }
 
+/* Joins the control groups of the box. Exits on an error. */
 static void join(const struct launch *launch, int control)
 {
 	for (size_t i = 0; i < launch->joins.count; i++) {
@@ -45,7 +48,8 @@ static void join(const struct launch *launch, int control)
 	}
 }
 
-/* Of who joins a box, out here: there those of its uid could look into it (oom.h). Of a box, init is not raised, and the payload's process does it. */
+/* Of who joins a box, out here: there those of its uid could look into it (oom.h). Of a box, init is not raised, and the payload's
+ * process does it. */
 static void raise_score_of_joiner(const struct launch *launch, int control)
 {
 	bool joins = launch->engine.count > 1 && !strcmp(launch->engine.items[1], "tare-join");
@@ -54,6 +58,7 @@ static void raise_score_of_joiner(const struct launch *launch, int control)
 		fail_launch(control, "oom_score_adj", errno, OOM_SCORE_FILE);
 }
 
+/* Mounts what the launch asks for. Exits on an error. */
 static void build_view(const struct launch *launch, int control)
 {
 	const char *step_name = NULL, *what = NULL;
@@ -62,6 +67,7 @@ static void build_view(const struct launch *launch, int control)
 		fail_launch(control, step_name, errno, what);
 }
 
+/* Makes 0 and 1 /dev/null and 2 the pipe to the front. Exits on an error. */
 static void engine_descriptors(int control, int errors)
 {
 	int null = above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));

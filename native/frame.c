@@ -26,6 +26,7 @@ struct pending {
 	size_t sent;
 };
 
+/* Appends, and grows the buffer when needed. */
 static void append_bytes(struct message *message, const char *bytes, size_t size)
 {
 	if (message->capacity - message->size < size) {
@@ -90,6 +91,7 @@ void message_failed(struct message *message, const char *step, int error, const 
 	message_add(message, text);
 }
 
+/* Fills in the length, once all strings are added. */
 static void write_length(struct message *message)
 {
 	uint32_t length = (uint32_t)(message->size - HEADER);
@@ -98,8 +100,8 @@ static void write_length(struct message *message)
 		message->data[i] = (char)(length >> 8 * i);
 }
 
-/* Why sendmsg(2) has just failed is not the kernel's trouble: the peer is gone, or there is no room and nobody wants to wait. */
-static bool is_peers_doing(int flags)
+/* sendmsg(2) has failed. Whether that needs no more tries: the peer is gone, or there is no room and the caller does not wait. */
+static bool is_final(int flags)
 {
 	return errno == EPIPE || (errno == EAGAIN && flags & MSG_DONTWAIT);
 }
@@ -108,7 +110,7 @@ ssize_t send_patiently(int socket, const struct msghdr *header, int flags)
 {
 	for (int scarce = 0;;) {
 		ssize_t n = sendmsg(socket, header, MSG_NOSIGNAL | flags);
-		if (n >= 0 || is_peers_doing(flags))
+		if (n >= 0 || is_final(flags))
 			return n;
 		if (errno == EINTR)
 			continue;
@@ -142,7 +144,7 @@ static ssize_t send_some(int socket, const struct message *message, size_t sent,
 		memcpy(CMSG_DATA(part), message->fds, size);
 	}
 	ssize_t n = send_patiently(socket, &header, flags);
-	if (n < 0 && !is_peers_doing(flags)) {
+	if (n < 0 && !is_final(flags)) {
 		int error = errno;
 		shutdown(socket, SHUT_RDWR);
 		errno = error;
@@ -199,6 +201,7 @@ void channel_open(struct channel *channel, int fd)
 	channel->out_end = &channel->out;
 }
 
+/* Frees all messages that wait to be sent. */
 static void drop_output(struct channel *channel)
 {
 	while (channel->out) {
@@ -224,6 +227,7 @@ void channel_close(struct channel *channel)
 	channel_open(channel, -1);
 }
 
+/* Keeps the credentials and descriptors that came with the bytes. */
 static void keep_control(struct channel *channel, struct msghdr *header)
 {
 	for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
@@ -243,6 +247,7 @@ static void keep_control(struct channel *channel, struct msghdr *header)
 	}
 }
 
+/* Makes room for READ_SIZE more bytes. */
 static void make_room(struct channel *channel)
 {
 	if (channel->in_used) {

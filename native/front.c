@@ -25,7 +25,15 @@
 enum { WATCH_MS = 20 }; /* how soon to look again for something that sends no event */
 
 /* What the loop waits for: entries of its poll. */
-enum { POLL_SIGNALS, POLL_BOX, POLL_ERRORS, POLL_BRAIN, POLL_SPEECH, POLL_TERMINAL = POLL_SPEECH + 2, POLLS = POLL_TERMINAL + TERMINAL_POLLS };
+enum {
+	POLL_SIGNALS,
+	POLL_BOX,
+	POLL_ERRORS,
+	POLL_BRAIN,
+	POLL_SPEECH,
+	POLL_TERMINAL = POLL_SPEECH + 2,
+	POLLS = POLL_TERMINAL + TERMINAL_POLLS
+};
 
 /* Dies by the payload's signal. The core, if any, was the payload's. */
 static void die_by(int signo)
@@ -61,6 +69,7 @@ static void say_last(struct talk *talk, const char *line)
 	kill(child, SIGKILL);
 }
 
+/* Says the last words and ends this process with the status of the payload, the brain or the failure. */
 static _Noreturn void end_now(struct front *front)
 {
 	struct ending *ending = &front->ending;
@@ -85,6 +94,7 @@ static _Noreturn void end_now(struct front *front)
 	_exit(128 + WTERMSIG(status)); /* process 1 of a container does not die of its own signal */
 }
 
+/* Reaps all dead children: the engine, init, brains, orphans of the box. */
 static void reap_children(struct front *front)
 {
 	struct rusage usage;
@@ -129,6 +139,7 @@ static void take_caller_signal(struct front *front, const struct signalfd_siginf
 		box_signal(&front->box, SIGCONT, false);
 }
 
+/* Takes all pending signals, then reaps: one SIGCHLD may stand for several children. */
 static void read_signals(struct front *front)
 {
 	struct signalfd_siginfo info[16];
@@ -140,6 +151,7 @@ static void read_signals(struct front *front)
 	reap_children(front);
 }
 
+/* The poll events of a channel. */
 static short wanted_of(const struct channel *channel)
 {
 	return channel->out ? POLLIN | POLLOUT : POLLIN;
@@ -218,6 +230,7 @@ static void end_when_due(struct front *front)
 			end_now(front);
 }
 
+/* Sets up all parts. Dies when the kernel gives no signalfd. */
 static void begin_front(struct front *front, struct caller *caller, const struct brain_file *file, bool command_line)
 {
 	front->signals = sig_open(SIG_EVERY);

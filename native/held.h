@@ -30,7 +30,8 @@ struct held {
 	size_t space_count;
 	uint64_t namespaces; /* the device that files of namespaces are on */
 	struct things own; /* kind, inode: namespaces that this process is in */
-	struct things devices; /* device, 0: of file systems that the node has mounted, or that were looked at; device, 1: that are counted */
+	struct things
+		devices; /* device, 0: of file systems that the node has mounted, or that were looked at; device, 1: that are counted */
 	struct things files; /* memfds, segments and pipes that were counted */
 	struct things sockets; /* 0, inode: those with a descriptor */
 	struct things scratch; /* of the directories that are watched; and 0, device: their file systems */

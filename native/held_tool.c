@@ -28,7 +28,8 @@ enum {
 	LEAST_MAPPED = 1 << 20, /* less is not worth a walk through all mappings, during which a process cannot change them */
 };
 
-static const char *const WAY_NAMES[WAYS] = { "tmpfs", "memfd", "sysv", "sockets", "pipes", "page-tables", "deleted-files", "locked-directories" };
+static const char *const WAY_NAMES[WAYS] = { "tmpfs", "memfd", "sysv", "sockets",
+					     "pipes", "page-tables", "deleted-files", "locked-directories" };
 
 /* Children of all threads of a process go to the end of the list. */
 static void add_children(struct held *held, pid_t pid)
@@ -134,6 +135,7 @@ static long long cpu_us(int whose)
 	return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000LL + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
 }
 
+/* Prints a line for each figure, and for each way that was not seen. */
 static void print_held(const struct held *held)
 {
 	const struct {

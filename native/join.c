@@ -53,6 +53,7 @@ static bool is_same_namespace(int one, int other)
 	return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+/* Whether the comma-separated list has the name. */
 static bool is_wanted(const char *list, const char *name)
 {
 	size_t length = strlen(name);
@@ -87,6 +88,7 @@ static int owner_of(const int *fds)
 	return -1;
 }
 
+/* Enters the namespaces in the order that the top of this file explains. Dies on an error. */
 static void enter_all(const int *fds)
 {
 	int own = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC), inner = fds[USER], outer = owner_of(fds);
@@ -135,8 +137,8 @@ static bool is_init(int argc, char **argv)
 	return argc == 7 && !strncmp(argv[4], SELF, strlen(SELF)) && !strcmp(argv[5], "tare-init");
 }
 
-/* An exec would make it dumpable: until it forbids that again, whoever is in the box under its uid could trace it, and take its socket to the
- * front (the class of CVE-2016-9962). Rights over the box, which an exec takes from all but its root, go here. */
+/* An exec would make it dumpable: until it forbids that again, whoever is in the box under its uid could trace it, and take its socket
+ * to the front (the class of CVE-2016-9962). Rights over the box, which an exec takes from all but its root, go here. */
 static _Noreturn void become_init(const char *control)
 {
 	if (geteuid() && !bound_capabilities(0))

@@ -6,6 +6,7 @@
 #include "keeper_reports.h"
 #include "keeper_signals.h"
 #include "limited.h"
+#include "payload_run.h"
 #include "pty.h"
 #include "reap.h"
 #include "step.h"
@@ -101,6 +102,7 @@ static _Noreturn void become_payload(struct keeper *keeper, int link)
 	payload_run(keeper->payload, control, link);
 }
 
+/* `G`: lets the payload's process execute. False: it was let go before. */
 static bool take_go(struct keeper *keeper)
 {
 	if (keeper->link < 0 || keeper->told_go)
@@ -118,6 +120,7 @@ static bool take_go(struct keeper *keeper)
 	return true;
 }
 
+/* Forks the payload's process. One of several applications is let go at once. */
 static void start_payload(struct keeper *keeper)
 {
 	struct payload *payload = keeper->payload;
@@ -155,6 +158,7 @@ static void start_payload(struct keeper *keeper)
 		take_go(keeper);
 }
 
+/* Takes one frame. False: it is unknown or malformed. */
 static bool take_control_frame(struct keeper *keeper, struct frame *frame)
 {
 	switch (frame->tag) {
@@ -173,6 +177,7 @@ static bool take_control_frame(struct keeper *keeper, struct frame *frame)
 	}
 }
 
+/* Reads orders. Finishes at the end of the socket and at a frame that it cannot take. */
 static void read_control(struct keeper *keeper)
 {
 	struct frame frame;
@@ -232,6 +237,7 @@ static void settle_link(struct keeper *keeper)
 			link_ended(keeper);
 }
 
+/* Reaps dead children. Finishes when the payload's process is among them. */
 static void read_children(struct keeper *keeper)
 {
 	reap(&keeper->reaper, keeper->payload->terminal ? WUNTRACED : 0, false);

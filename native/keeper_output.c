@@ -25,6 +25,7 @@ bool keeper_open_lines(struct keeper *keeper)
 	return true;
 }
 
+/* Whether any output is not passed on yet. */
 static bool has_lines(const struct keeper *keeper)
 {
 	return !lines_done(&keeper->lines[0]) || !lines_done(&keeper->lines[1]);

@@ -9,15 +9,16 @@
 
 enum { KEEPER_LINES_POLLS = 2 * LINES_POLLS };
 
-/* Before the payload's process is forked: pipes in place of the descriptors that the application would have written to. False, with errno. */
+/* Puts pipes in place of the descriptors that the application would write to, before its process is forked. False, with errno. */
 bool keeper_open_lines(struct keeper *keeper);
 
 /* For poll: entries for both streams. Returns the longest wait in milliseconds, -1: any. */
 int keeper_lines_wanted(const struct keeper *keeper, struct pollfd *ready);
-/* What can be moved without waiting. */
+/* Moves what can be moved without waiting. */
 void keeper_lines_move(struct keeper *keeper, const struct pollfd *ready);
 
-/* What the application has written, now that nobody of it is left: waits for its readers, but when the keeper is told to end not for long. */
+/* Passes on what is left of the output, when no process of the application is left. Waits for the readers; once the keeper is told to end,
+ * LAST_LINES_MS. */
 void keeper_pass_on_rest(struct keeper *keeper);
 
 #endif

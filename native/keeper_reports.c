@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Sends it to the front or to init, and frees it. */
 static void send_frame(const struct keeper *keeper, struct message *message)
 {
 	message_send(message, keeper->control.fd);

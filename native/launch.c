@@ -101,6 +101,7 @@ static const char *wrong_guest(const struct launch *launch, const struct command
 	return NULL;
 }
 
+/* Whether any string has the key `N`. */
 static bool has_several(struct frame frame)
 {
 	const char *string;
@@ -119,7 +120,9 @@ static const char *parse_keys(struct launch *launch, struct frame *frame, struct
 
 	while ((string = frame_string(frame))) {
 		struct command *command = launch->command_count ? &launch->commands[launch->command_count - 1] : common;
-		const char *allowed = !launch->several ? "javdr0euwkhnfqxcH" : command == common ? "dr0eunf" : "javdr0euwkhIo12nfqxcPbgyzQRS";
+		const char *allowed = !launch->several	? "javdr0euwkhnfqxcH" :
+				      command == common ? "dr0eunf" :
+							  "javdr0euwkhIo12nfqxcPbgyzQRS";
 		if (string[0] == 'N' ? !add_command(launch, string + 1, common) :
 		    string[0] && strchr(allowed, string[0]) ? !command_take(command, string, caller) :
 							      !parse_box_key(launch, string))
@@ -165,7 +168,8 @@ char *launch_parse(struct launch *launch, struct frame *frame, const struct call
 /* Whether the command asks for what only a box can give. */
 static bool needs_box(const struct command *command)
 {
-	return command->joins.count || command->no_new_privs || command->filter || command->guest.count || command->swaps.count || command->holds;
+	return command->joins.count || command->no_new_privs || command->filter || command->guest.count || command->swaps.count ||
+	       command->holds;
 }
 
 bool launch_is_plain(const struct launch *launch)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Parses a number or `unlimited`. */
 static bool parse_limit_value(const char *text, rlim_t *value)
 {
 	long number;

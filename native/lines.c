@@ -32,6 +32,7 @@ int lines_open(struct lines *lines, int to, int lock)
 	return ends[1];
 }
 
+/* Sets the lock (F_WRLCK) or removes it (F_UNLCK). False: another process has it. */
 static bool lock(const struct lines *lines, short type)
 {
 	struct flock range = { .l_type = type, .l_whence = SEEK_SET, .l_start = lines->lock_at, .l_len = 1 };
@@ -48,8 +49,7 @@ static void unlock(struct lines *lines)
 
 static void close_from(struct lines *lines)
 {
-	if (lines->from >= 0)
-		close(lines->from);
+	close_kept(lines->from);
 	lines->from = -1;
 }
 
@@ -66,6 +66,7 @@ static void drop_lines(struct lines *lines)
 	lines->in_size = lines->in_at = lines->out_size = lines->out_sent = 0;
 }
 
+/* Closes the job's descriptor once all lines are written and none will come. */
 static void end_if_done(struct lines *lines)
 {
 	if (!has_ended(lines) || lines->in_at < lines->in_size || lines->out_size || lines->to < 0)
@@ -82,6 +83,7 @@ bool lines_done(const struct lines *lines)
 	return lines->to < 0;
 }
 
+/* Reads what the application has written. Closes the pipe at its end. */
 static void read_more(struct lines *lines)
 {
 	memmove(lines->in, lines->in + lines->in_at, lines->in_size - lines->in_at);
@@ -111,6 +113,7 @@ static bool next_line(const struct lines *lines, size_t *size, size_t *step)
 	return left > LINE_BYTES || (left && has_ended(lines));
 }
 
+/* Copies, and returns where the next part goes. */
 static char *append_part(char *at, const char *bytes, size_t size)
 {
 	memcpy(at, bytes, size);
@@ -145,6 +148,7 @@ static bool takes_more(int to)
 	return wait_for(&now, 1, 0, SIG_STANDARD) > 0;
 }
 
+/* Takes the lock and writes at most PIPE_BUF bytes. Keeps the lock until the line is complete. */
 static void write_line(struct lines *lines, const struct lines *other)
 {
 	/* A record lock is the process's: the other stream's is not seen as one. */

@@ -18,7 +18,8 @@ static _Noreturn void walk_locked(pid_t user_of, char *const *directories)
 {
 	char *path = xprintf("/proc/%d/ns/mnt", user_of);
 	int fd = open(path, O_RDONLY | O_CLOEXEC), owner = fd < 0 ? -1 : ioctl(fd, NS_GET_USERNS);
-	bool rights = geteuid() == 0 || (owner >= 0 && !is_own_user_namespace(owner) ? setns(owner, CLONE_NEWUSER) == 0 : user_namespace(geteuid(), getegid()));
+	bool rights = geteuid() == 0 || (owner >= 0 && !is_own_user_namespace(owner) ? setns(owner, CLONE_NEWUSER) == 0 :
+										       user_namespace(geteuid(), getegid()));
 
 	if (!rights)
 		look_report_unseen(WAY_LOCKED);

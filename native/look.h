@@ -1,5 +1,4 @@
-/* A look at what can hang, since it is the payload's: a child looks, and reports what it finds to its parent, which waits for it no longer than
- * it wants. */
+/* Looking at what belongs to the payload can hang: a child looks and reports to its parent, which waits only for a time. */
 #ifndef TARE_LOOK_H
 #define TARE_LOOK_H
 
@@ -34,6 +33,7 @@ struct answer {
 
 /* CLOCK_MONOTONIC, in microseconds: when all looking of this process is to end. */
 void look_until(long long end_us);
+/* Whether that time has come. */
 bool look_is_late(void);
 
 /* Forks, and reads what the child reports until it ends or its time is up. True in the child, which reports and exits. */

@@ -1,5 +1,6 @@
-/* Mounts in hand: the calls of Linux 5.2 and later, of which glibc has no wrappers everywhere. sys/mount.h and linux/mount.h cannot both be had
- * with every C library, so what needs the latter is here, and who calls mount(2) has the former. All return -1 or false with errno. */
+/* Mounts as descriptors: the calls of Linux 5.2 and later, for which not every C library has wrappers. sys/mount.h and linux/mount.h
+ * cannot both be included with every C library: only this module includes the latter, and whatever calls mount(2) the former. All
+ * functions return -1 or false with errno. */
 #ifndef TARE_MOUNT_TREE_H
 #define TARE_MOUNT_TREE_H
 

@@ -46,6 +46,7 @@ struct mounter {
 	pid_t pid; /* the client's; 0: it has ended */
 };
 
+/* Prints a line: a key, a tab, a value. */
 static void tell_brain(const char *key, const char *value)
 {
 	char *line = xprintf("%s\t%s\n", key, value);
@@ -55,6 +56,7 @@ static void tell_brain(const char *key, const char *value)
 	free(line);
 }
 
+/* Reports the step and errno to the brain, and exits. */
 static _Noreturn void fail_to_mount(const char *step)
 {
 	char *text = xprintf("%s: %s", step, strerror(errno));
@@ -63,6 +65,7 @@ static _Noreturn void fail_to_mount(const char *step)
 	_exit(EXIT_WRAPPER);
 }
 
+/* Makes the namespaces of client and mount. The next child is process 1 of the PID namespace. Exits on an error. */
 static void isolate(bool user, pid_t within)
 {
 	/* of a configuration repository that another mounter keeps: it is in all mounts that are copied from there */
@@ -94,6 +97,7 @@ static int mount_fuse(const struct mounter *mounter)
 	return device;
 }
 
+/* In the child: executes the client as its account. Failures go to its log. */
 static _Noreturn void become_client(const struct mounter *mounter, int device, int log)
 {
 	const char *what = NULL;
@@ -111,6 +115,7 @@ static _Noreturn void become_client(const struct mounter *mounter, int device, i
 	_exit(EXIT_WRAPPER);
 }
 
+/* Forks the client, which gets the descriptor of the mount. Exits on an error. */
 static void start_client(struct mounter *mounter, int device)
 {
 	char *path = xprintf("%s/client.log", mounter->folder);
@@ -144,20 +149,21 @@ static void reap_client(struct mounter *mounter)
 	}
 }
 
+/* Looks at /proc, for kernels without pidfd_open(2). */
 static bool front_lives(const struct mounter *mounter)
 {
 	char text[512];
 	int fd = openat(mounter->front_directory, "stat", O_RDONLY | O_CLOEXEC);
 	ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
 
-	if (fd >= 0)
-		close(fd);
+	close_kept(fd);
 	text[size > 0 ? size : 0] = 0;
 	/* the name, in which anything may be, ends with the last parenthesis */
 	const char *state = strrchr(text, ')');
 	return state && strlen(state) > 2 && !strchr("ZX", state[2]);
 }
 
+/* Opens a pidfd of the front, or its directory in /proc. Exits when it is gone. */
 static void watch_front(struct mounter *mounter, pid_t front)
 {
 	mounter->front = (int)syscall(SYS_pidfd_open, front, 0);
@@ -196,6 +202,7 @@ static bool wait_on(struct mounter *mounter, int signals, int timeout_ms)
 	return true;
 }
 
+/* Unmounts and waits for the client: LEAVE_MS, then SIGTERM and LEAVE_MS more. */
 static void leave(struct mounter *mounter, int signals)
 {
 	long long begin_us = monotonic_us();
@@ -215,6 +222,7 @@ static void leave(struct mounter *mounter, int signals)
 	}
 }
 
+/* In process 1 of the namespaces: mounts, starts the client, and keeps both until the front ends or SIGTERM comes. */
 static _Noreturn void keep_mounted(struct mounter *mounter)
 {
 	sigset_t wanted;

@@ -28,6 +28,7 @@ struct mounted {
 	bool memory, view;
 };
 
+/* The caller frees it. */
 static char *unescaped(const char *text)
 {
 	char *plain = xmemdup(text, strlen(text) + 1);
@@ -51,12 +52,15 @@ static struct mounted *read_mounts(int proc, size_t *count)
 		unsigned major_, minor_;
 		int root_at = 0, root_end = 0, place_at = 0, place_end = 0;
 		const char *type = strstr(line, " - ");
-		if (sscanf(line, "%llu %*s %u:%u %n%*s%n %n%*s%n", &id, &major_, &minor_, &root_at, &root_end, &place_at, &place_end) != 3 || !type)
+		if (!type || sscanf(line, "%llu %*s %u:%u %n%*s%n %n%*s%n", &id, &major_, &minor_,
+				    &root_at, &root_end, &place_at, &place_end) != 3)
 			continue;
 		bool memory = !strncmp(type + 3, "tmpfs ", 6) || !strncmp(type + 3, "ramfs ", 6), view = !strncmp(type + 3, "overlay ", 8);
 		line[root_end] = line[place_end] = 0;
 		list = xrealloc(list, (*count + 1) * sizeof *list);
-		list[(*count)++] = (struct mounted){ id, makedev(major_, minor_), unescaped(line + root_at), unescaped(line + place_at), memory, view };
+		list[(*count)++] = (struct mounted){
+			id, makedev(major_, minor_), unescaped(line + root_at), unescaped(line + place_at), memory, view
+		};
 	}
 	free(line);
 	if (mounts)

@@ -1,5 +1,5 @@
-/* File systems in memory of a box's mount namespace, also those that others are mounted over, and mounts that show what is watched. In a child
- * (look.h), which reports them. */
+/* File systems in memory of a box's mount namespace, also those that others are mounted over, and mounts that show what is watched. In a
+ * child (look.h), which reports them. */
 #ifndef TARE_MOUNTS_H
 #define TARE_MOUNTS_H
 

@@ -15,8 +15,8 @@ bool own_mounts(void);
 /* This process into the mounts of another, and into its user namespace where that is another one. */
 bool mounts_join(pid_t pid);
 
-/* A /proc of this process's PID namespace in place of what is there, in its mount namespace. The one that was there shows others. It goes last,
- * since the kernel gives a new one only to who sees all of another. */
+/* A /proc of this process's PID namespace in place of what is there, in its mount namespace. The one that was there shows others. It
+ * goes last, since the kernel gives a new one only to who sees all of another. */
 bool replace_proc(void);
 /* The mount at `source` becomes the root of this process's mounts, and the directory that it is in. */
 bool change_root(const char *source);

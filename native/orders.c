@@ -1,5 +1,5 @@
-/* See orders.h; what each frame means is in the README, brain → front. A function that takes a frame returns false where the brain has broken
- * the protocol. */
+/* See orders.h; what each frame means is in the README, brain → front. A function that takes a frame returns false where the brain has
+ * broken the protocol. */
 #include "orders.h"
 #include "box_orders.h"
 #include "box_signals.h"
@@ -36,6 +36,7 @@ static bool quit_status(const struct talk *talk, struct frame *frame, int *statu
 	return true;
 }
 
+/* `Q`: kills the box and ends the front with the given status. */
 static bool take_quit(struct front *front, struct frame *frame)
 {
 	int status;
@@ -56,6 +57,7 @@ static bool take_over(struct talk *talk, struct frame *frame)
 	return true;
 }
 
+/* `S`: keeps the state directory. From now on another brain follows one that dies. */
 static bool take_state(struct talk *talk, struct frame *frame)
 {
 	const char *directory = frame_string(frame);
@@ -81,6 +83,7 @@ static bool take_not_executed(struct front *front, struct frame *frame)
 	return true;
 }
 
+/* `Y`: writes a line to descriptor 2, unless the payload may have it already. */
 static bool take_say(const struct box *box, struct frame *frame)
 {
 	const char *text = frame_string(frame);
@@ -90,6 +93,7 @@ static bool take_say(const struct box *box, struct frame *frame)
 	return text;
 }
 
+/* `C`: closes the caller's descriptor 1 or 2, which the brain no longer needs. */
 static bool take_drop(struct talk *talk, struct frame *frame)
 {
 	long descriptor;
@@ -100,6 +104,7 @@ static bool take_drop(struct talk *talk, struct frame *frame)
 	return true;
 }
 
+/* `K`: signals the payload, or with an index one application. */
 static bool take_signal_order(struct box *box, struct frame *frame)
 {
 	long signo;
@@ -112,6 +117,7 @@ static bool take_signal_order(struct box *box, struct frame *frame)
 	return true;
 }
 
+/* `A`: kills the box, or with an index one application. */
 static bool take_kill_order(struct box *box, struct frame *frame)
 {
 	if (frame->at < frame->end)
@@ -120,6 +126,7 @@ static bool take_kill_order(struct box *box, struct frame *frame)
 	return true;
 }
 
+/* `L`: launches a box. */
 static bool take_launch(struct front *front, struct frame *frame)
 {
 	if (!may_launch(front))
@@ -141,6 +148,7 @@ static bool take_replace(struct front *front, struct frame *frame)
 	return true;
 }
 
+/* Takes one frame. */
 static bool take_order(struct front *front, struct frame *frame)
 {
 	switch (frame->tag) {

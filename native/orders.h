@@ -4,11 +4,10 @@
 
 #include "state.h"
 
-/* There is something to read in the brain's socket: takes all frames that are whole, or notices that the brain has ended or broken the
- * protocol. */
+/* Reads the brain's socket once and takes all whole frames. Finds another brain when this one has ended or broken the protocol. */
 void orders_read(struct front *front);
 
-/* The brain is dead, with this raw status: what it has sent still counts, then it is done without. */
+/* The brain is dead, with this raw status: takes what it has sent, then finds another brain. */
 void orders_brain_reaped(struct front *front, int status);
 
 #endif

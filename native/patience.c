@@ -25,6 +25,7 @@ enum {
 	BUSY_TICKS = 5,
 };
 
+/* Derives the phase from the box. */
 static enum phase phase_of(const struct box *box)
 {
 	if (box->job.launched_once)
@@ -81,8 +82,7 @@ static void add_process(const char *name, pid_t session, bool *runs, long *ticks
 	snprintf(path, sizeof path, "/proc/%.20s/stat", name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-	if (fd >= 0)
-		close(fd);
+	close_kept(fd);
 	if (size <= 0)
 		return;
 	text[size] = 0;
@@ -122,6 +122,7 @@ void patience_signal(struct patience *patience, const struct box *box, pid_t bra
 	is_at_work(patience, brain);
 }
 
+/* The text for the end of the job. The caller frees it. */
 static char *reason(const struct patience *patience, bool asked)
 {
 	const char *doing = patience->doing ? patience->doing : "starting";

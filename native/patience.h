@@ -1,5 +1,5 @@
-/* How long the front waits for a brain. What can hang is the brain's to touch (policy, job, directories, spool, log): a file server or a FUSE
- * that never answers holds it for ever, and SIGKILL may not end it either. The front touches none of it, so it has the clock. */
+/* How long the front waits for a brain. What can hang is the brain's to touch (policy, job, directories, spool, log): a file server or a
+ * FUSE that never answers holds it for ever, and SIGKILL may not end it either. The front touches none of it, so it has the clock. */
 #ifndef TARE_PATIENCE_H
 #define TARE_PATIENCE_H
 
@@ -27,8 +27,8 @@ bool patience_take(struct patience *patience, const struct box *box, struct fram
 /* A signal came to the front. After one that asks for the end the brain is given less time. */
 void patience_signal(struct patience *patience, const struct box *box, pid_t brain, int signo);
 
-/* Milliseconds until the next look; -1: there is none. `brain` 0: none is waited for. Where `why` is set the brain is to be given up for that
- * reason, which is the caller's to free. */
+/* Milliseconds until the next look; -1: there is none. `brain` 0: none is waited for. Where `why` is set the brain is to be given up for
+ * that reason, which is the caller's to free. */
 int patience_check(struct patience *patience, const struct box *box, pid_t brain, char **why);
 
 #endif

@@ -1,7 +1,7 @@
 /* See replace.h. */
 #include "replace.h"
 #include "box_signals.h"
-#include "payload.h"
+#include "payload_run.h"
 #include "specification.h"
 #include "util.h"
 

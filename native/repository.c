@@ -49,8 +49,7 @@ static void ask(const struct repository_question *question, int lock, long long 
 		die("pipe: %s", strerror(errno));
 	pid_t pid = fork();
 	if (pid == 0) {
-		if (lock >= 0)
-			close(lock);
+		close_kept(lock);
 		close(link[0]);
 		/* whoever reads what this process says is not to wait for the child */
 		close(1);

@@ -50,6 +50,7 @@ int answer_open(const char *path)
 	return -1;
 }
 
+/* A handled signal interrupts flock(2). */
 static void no_more(int signo)
 {
 	(void)signo;
@@ -73,14 +74,14 @@ bool answer_lock(int fd, long long end_us)
 	return locked;
 }
 
+/* Reads the id into a static buffer; empty when it cannot be read. */
 static char *boot_id(void)
 {
 	static char id[64];
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	ssize_t size = fd < 0 ? 0 : read(fd, id, sizeof id - 1);
 
-	if (fd >= 0)
-		close(fd);
+	close_kept(fd);
 	id[size > 0 ? size : 0] = 0;
 	id[strcspn(id, "\n")] = 0;
 	return id;

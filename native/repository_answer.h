@@ -1,4 +1,5 @@
-/* What was found of a repository of CVMFS, and the file in which it is kept for a while: whoever asks meanwhile waits for the same answer. */
+/* What was found of a repository of CVMFS, and the file in which it is kept for a while: whoever asks meanwhile waits for the same
+ * answer. */
 #ifndef TARE_REPOSITORY_ANSWER_H
 #define TARE_REPOSITORY_ANSWER_H
 
@@ -19,7 +20,8 @@ void answer_keep_line(struct repository_answer *answer, const char *key, long lo
 
 /* A file of ours alone, or -1: then nobody is told what we find. */
 int answer_open(const char *path);
-/* Waits for the file's lock until that time (CLOCK_MONOTONIC, µs). False when whoever has it keeps it until then. Sets SIGALRM's handler. */
+/* Waits for the file's lock until that time (CLOCK_MONOTONIC, µs). False when whoever has it keeps it until then. Sets SIGALRM's
+ * handler. */
 bool answer_lock(int fd, long long end_us);
 
 /* What the file says, if it is whole, of this boot, and not older than `age_us`; else false. */

@@ -25,7 +25,8 @@ enum {
 };
 
 /* As its client names them; of other file systems all are absent. */
-static const char *const attributes[] = { "fqrn", "revision", "root_hash", "version", "nioerr", "hitrate", "host", "proxy", "rx", "ndownload" };
+static const char *const attributes[] = { "fqrn",    "revision", "root_hash", "version", "nioerr",
+					  "hitrate", "host",	 "proxy",     "rx",	 "ndownload" };
 
 /* One line: a key, a tab, a value in which nothing ends a line. */
 static void say(int fd, const char *key, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -78,6 +79,7 @@ static _Noreturn void give_up(int out)
 	_exit(0);
 }
 
+/* Prints the attributes that the client has. */
 static void tell_attributes(int out, int directory)
 {
 	for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
@@ -117,6 +119,7 @@ static void tell_offline(int out, int directory)
 		say(out, "offline", "%s", entered && (!left || entered > left) ? "yes" : "no");
 }
 
+/* Whether the directory has an entry. Ends the look on an error. */
 static bool has_entry(int out, int directory)
 {
 	DIR *stream = fdopendir(dup(directory));

@@ -13,8 +13,8 @@ struct repository_question {
 	struct identity identity;
 };
 
-/* In a child: writes lines, each a key, a tab and a value, to `out`, and exits. What it does next it says before, so that whoever waits in vain
- * knows for what. It ends with its parent. */
+/* In a child: writes lines, each a key, a tab and a value, to `out`, and exits. What it does next it says before, so that whoever waits
+ * in vain knows for what. It ends with its parent. */
 _Noreturn void repository_look(const struct repository_question *question, int out);
 
 #endif

@@ -79,6 +79,7 @@ static bool enter_owner(int fd)
 	return owner >= 0 && (is_own_user_namespace(owner) || setns(owner, CLONE_NEWUSER) == 0);
 }
 
+/* Opens a table below `proc`; NULL, with errno. */
 static FILE *open_table(int proc, const char *name)
 {
 	int fd = openat(proc, name, O_RDONLY | O_CLOEXEC);
@@ -89,7 +90,8 @@ static FILE *open_table(int proc, const char *name)
 /* sysvipc(7): /proc/sysvipc shows the namespace of whoever opens it. */
 static void look_at_ipc(int proc)
 {
-	FILE *segments = open_table(proc, "sysvipc/shm"), *queues = open_table(proc, "sysvipc/msg"), *sets = open_table(proc, "sysvipc/sem");
+	FILE *segments = open_table(proc, "sysvipc/shm"), *queues = open_table(proc, "sysvipc/msg"),
+	     *sets = open_table(proc, "sysvipc/sem");
 	char line[512];
 	unsigned long long id, bytes;
 
@@ -122,6 +124,7 @@ static _Noreturn void look_in(struct held *held, const struct space *space, bool
 	_exit(0);
 }
 
+/* Adds one finding of a child to what is known. */
 static void take_found(struct held *held, const struct found *found)
 {
 	switch (found->what) {
@@ -151,6 +154,7 @@ static void take_found(struct held *held, const struct found *found)
 	}
 }
 
+/* Adds all findings of a child, and frees them. */
 static void take_all(struct held *held, struct answer *answer, enum way way)
 {
 	if (!answer->whole)

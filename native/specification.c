@@ -14,6 +14,7 @@ static void write_key(FILE *file, char key, const char *text)
 	fwrite(text, 1, strlen(text) + 1, file);
 }
 
+/* Nothing for NULL. */
 static void write_if(FILE *file, char key, const char *text)
 {
 	if (text)
@@ -48,6 +49,7 @@ static void write_inheritance(FILE *file, const struct launch *launch, const str
 		write_key(file, 'd', directory);
 }
 
+/* Writes all keys of one command. */
 static void write_specification(FILE *file, const struct launch *launch, const struct command *command,
 				const struct caller *caller)
 {

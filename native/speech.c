@@ -20,10 +20,10 @@ void speech_keep(struct speech *speech, bool speaks)
 	}
 }
 
+/* Closes our end of the brain's pipe. */
 static void stop(struct stream *stream)
 {
-	if (stream->from >= 0)
-		close(stream->from);
+	close_kept(stream->from);
 	stream->from = -1;
 }
 
@@ -46,8 +46,7 @@ void speech_drop(struct speech *speech, int descriptor)
 {
 	struct stream *stream = &speech->streams[descriptor - 1];
 
-	if (stream->to >= 0)
-		close(stream->to);
+	close_kept(stream->to);
 	stream->to = -1;
 	stream->size = 0;
 	stop(stream);
@@ -78,6 +77,7 @@ static int listen_once(struct stream *stream)
 	return n > 0;
 }
 
+/* Writes pending bytes to the caller's descriptor. Records an error other than EPIPE, and drops the rest. */
 static void speak(struct stream *stream)
 {
 	ssize_t n = write(stream->to, stream->pending, stream->size);

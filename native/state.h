@@ -1,5 +1,5 @@
-/* What the front is made of. For those that see all of it: front.c (loop, signals, end), orders.c (what the brain says), succession.c (which
- * brain comes next). Each part knows only itself, and what is below it. */
+/* What the front is made of. For those that see all of it: front.c (loop, signals, end), orders.c (what the brain says), succession.c
+ * (which brain comes next). Each part knows only itself, and what is below it. */
 #ifndef TARE_STATE_H
 #define TARE_STATE_H
 

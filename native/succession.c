@@ -12,6 +12,7 @@ enum {
 	EXIT_USAGE = 64, /* the command line was wrong (src/errors.ts, EXIT.usage) */
 };
 
+/* The state that `H` reports. */
 static const char *state_word(const struct front *front)
 {
 	if (!front->talk.directory)

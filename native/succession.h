@@ -6,25 +6,26 @@
 
 #include <stdbool.h>
 
-/* Starts a brain; where that fails the front is to end. */
+/* Starts a brain. Ends the front when that fails. */
 void succession_start(struct front *front);
 
-/* The brain is dead, or as good as dead, for this reason: another one is started where that may help. */
+/* The brain has died or broken the protocol, for the reason `why`: kills what is left of it and starts another, unless too many have
+ * died. */
 void succession_lost(struct front *front, const char *why);
-/* The same, and no other will help. */
+/* The same, but starts no other. */
 void succession_ends(struct front *front, const char *why);
-/* The same of a brain that lives but does not get on: it is killed with all that it has started. */
+/* The same for a brain that lives but does not get on: kills it with all that it has started. */
 void succession_give_up(struct front *front, const char *why);
 
-/* The command line's brain has ended with this raw status: true when there was no job to run, since it was asked for help or called wrongly.
- * Then the front is to end as it did. */
+/* The command line's brain has ended with this raw status. True when it had no job to run, since it was asked for help or called
+ * wrongly: then the front ends with that status. */
 bool succession_was_no_job(struct front *front, int status);
 
-/* Nothing is left of the box: a fresh brain that waited for that is started. */
+/* The box is gone: starts the fresh brain that waits for that, if one does. */
 void succession_box_gone(struct front *front);
 
-/* At the end without a brain: what brains died of may have been the box's doing, so one more writes the record. True when it was started, or
- * tried to be; the front does not end yet. */
+/* Starts one more brain when the front would end without one: the brains may have died because of the box, and this one may write the
+ * record. True: it was tried, so the front does not end yet. */
 bool succession_last(struct front *front);
 
 #endif

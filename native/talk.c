@@ -30,6 +30,7 @@ void talk_begin(struct talk *talk, const struct caller *caller, const struct bra
 	talk->cramped = caller_cramped(caller);
 }
 
+/* Sends `H`, the first frame to every brain. */
 static void send_hello(struct talk *talk, const char *state)
 {
 	const struct caller *caller = talk->caller;
@@ -53,6 +54,7 @@ static void send_hello(struct talk *talk, const char *state)
 	channel_send(&talk->channel, &hello);
 }
 
+/* Copies the bytes of a message, not its descriptors: frames that are replayed have none. */
 static struct message copy_of(const struct message *message)
 {
 	return (struct message){ .data = xmemdup(message->data, message->size),
@@ -60,6 +62,7 @@ static struct message copy_of(const struct message *message)
 				 .capacity = message->size };
 }
 
+/* Sends all kept frames again, in order. */
 static void replay(struct talk *talk)
 {
 	for (size_t i = 0; i < talk->told_count; i++) {
@@ -94,8 +97,7 @@ char *talk_start(struct talk *talk, const char *state)
 	pid_t pid = brain_start(talk->file, talk->caller, talk->command_line, socket[1], output);
 	int error = errno;
 	for (int i = 0; i < 2; i++)
-		if (output[i] >= 0)
-			close(output[i]);
+		close_kept(output[i]);
 	close(socket[1]);
 	if (pid < 0) {
 		close(socket[0]);
@@ -120,6 +122,7 @@ void talk_tell(struct talk *talk, struct message *message)
 	channel_send(&talk->channel, message);
 }
 
+/* Sends a note about a signal. Drops it when more than NOTES_MAX bytes wait for the brain. */
 static void send_note(struct talk *talk, char tag, int signo)
 {
 	struct message note;

@@ -43,20 +43,21 @@ char *talk_start(struct talk *talk, const char *state);
 
 /* Sends one of R X F Z E B, which is kept for a replay. Takes the message over. */
 void talk_tell(struct talk *talk, struct message *message);
-/* A fresh brain, or a new launch, starts from nothing: nothing is kept any more. */
+/* Drops what is kept: a fresh brain and a new launch start from nothing. */
 void talk_forget_told(struct talk *talk);
 
-/* `N`: a signal was forwarded to the payload. `P`: one is kept, and nothing is launched yet. A brain that does not read loses them. */
+/* Send `N`: a signal was forwarded to the payload; and `P`: a signal is kept, and nothing is launched yet. A brain that does not read loses
+ * them. */
 void talk_note(struct talk *talk, int signo);
 void talk_note_kept(struct talk *talk, int signo);
-/* `T`: the front's clock. A JavaScript runtime may count its own from anywhere. */
+/* Sends `T`, the front's clock: a JavaScript runtime may count its own from anywhere. */
 void talk_send_time(struct talk *talk);
 
-/* For a brain whose socket has ended, and which is about to end. False: it has not within BRAIN_EXIT_MS; else its raw status. */
+/* Waits at most BRAIN_EXIT_MS for a brain whose socket has ended. True: it has ended with that raw status. */
 bool talk_await_end(struct talk *talk, int *status);
-/* The brain is of no use any more: it is killed unless it was reaped (two brains must not write one record), and its socket closed. */
+/* Kills the brain, unless it was reaped, and closes its socket: two brains must not write one record. */
 void talk_drop(struct talk *talk);
-/* At the end of the front: whoever sees that must not find a process of ours. */
+/* Kills and reaps the brain at the end of the front: after that no process of ours may be left. Waits at most BRAIN_KILL_MS. */
 void talk_end(struct talk *talk);
 
 /* Whether that process is a brain, or of a brain's session. `talk` is a struct talk: for kill_children(). */

@@ -39,6 +39,7 @@ static void tell_init(const struct terminal *terminal, char tag, int signo)
 	channel_send(terminal->control, &message);
 }
 
+/* Makes init continue the payload's group. */
 static void continue_payload(const struct terminal *terminal)
 {
 	tell_init(terminal, 'k', SIGCONT); /* the whole group was stopped */
@@ -167,6 +168,7 @@ static void stop_with(pid_t whom, int signo)
 	sig_set_mask(SIG_EVERY);
 }
 
+/* Stops this process by the payload's signal, with the caller's modes restored; engages again after SIGCONT. */
 static void stop_as(struct terminal *terminal, int signo)
 {
 	bool was_engaged = terminal->engaged, asks = signo == SIGTTIN || signo == SIGTTOU;

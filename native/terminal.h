@@ -1,11 +1,10 @@
 /* The caller's terminal, where one of its descriptors is that: which modes it has, and who is in front. The payload never gets it, but a
  * pseudo-terminal of the box's own; what goes from one to the other terminal_move.c moves.
- *
- * A payload that has the terminal as descriptor 0 leads a session on the box's one. As long as it is in front (engaged), the caller's terminal
- * is raw: every key, Ctrl-C too, is the box's terminal's to interpret, and that has the modes that the caller's had. It is in front from
- * the start where descriptor 1 is the terminal too; else, and in the background, from when it reads or sets a mode: the kernel stops it for that (SIGTTIN, SIGTTOU).
- * Until then, and for payloads that have the terminal only for output, nothing of the caller's terminal is changed, since others may use it
- * (`tare run -- simulate | less`), and the box's one passes bytes on as they are. */
+ * A payload that has the terminal as descriptor 0 leads a session on the box's one. As long as it is in front (engaged), the caller's
+ * terminal is raw: every key, Ctrl-C too, is the box's terminal's to interpret, and that has the modes that the caller's had. It is in
+ * front from the start where descriptor 1 is the terminal too; else, and in the background, from when it reads or sets a mode: the
+ * kernel stops it for that (SIGTTIN, SIGTTOU). Until then, and for payloads that have the terminal only for output, nothing of the
+ * caller's terminal is changed, since others may use it (`tare run -- simulate | less`), and the box's one passes bytes on as they are. */
 #ifndef TARE_TERMINAL_H
 #define TARE_TERMINAL_H
 
@@ -40,33 +39,35 @@ void terminal_begin(struct terminal *terminal, const struct caller *caller, stru
 /* init has made the box's one: takes its master over. False: it is no such thing, or there is one already. */
 bool terminal_open(struct terminal *terminal, int master);
 
-/* The payload is about to be let go: its first look at its terminal finds all as it stays. */
+/* Called just before the payload is let go: engages when descriptor 1 is the terminal too, so that the payload finds its modes as they
+ * stay. */
 void terminal_give(struct terminal *terminal);
 
-/* The payload leads a session on the box's one, and that is there. */
+/* Whether the payload leads a session on the box's terminal. */
 bool terminal_leads(const struct terminal *terminal);
-/* Whether our group is in front at the caller's terminal. Of one that is not our controlling one nobody is, and nobody else asks: true. */
+/* Whether our group is in front at the caller's terminal. True for a terminal that is not our controlling one. */
 bool terminal_in_front(const struct terminal *terminal);
 
-/* The payload has stopped by that signal: this process stops too, or the terminal is given to the payload. `several`: there are others. */
+/* The payload has stopped by that signal. Gives it the terminal when it asked for that and may have it, else stops this process too, and
+ * then continues the payload. `several`: there are other applications. */
 void terminal_stopped(struct terminal *terminal, int signo, bool several);
-/* This process was continued: somebody has set other modes, in all likelihood a shell. */
+/* This process was continued: engages again, since a shell has most likely set other modes. */
 void terminal_continue(struct terminal *terminal);
-/* Of several applications none is in front until it asks: what is typed (SIGTSTP) comes to us. They are in groups of their own, which the
- * kernel stops also where it does not stop ours. True: this process has stopped and goes on, and they are to be continued. */
+/* Of several applications none is in front until it asks, so a typed SIGTSTP comes to this process. Stops it by that signal. True: it has
+ * stopped and goes on, so the applications, which are in groups of their own, are to be continued. */
 bool terminal_suspend(const struct terminal *terminal, int signo);
 
-/* The caller's terminal may have another size now. True: who is in front in the box knows by the kernel. */
+/* Passes on the size of the caller's terminal. True: it has changed, and the kernel tells the group in front in the box. */
 bool terminal_resized(struct terminal *terminal);
 
-/* The brain speaks (on), or has spoken: while the terminal is raw its modes for output are as they were, but for the keys. */
+/* Restores the modes for output while the brain speaks (on), and makes them raw after it. Only while the terminal is raw. */
 void terminal_cook(const struct terminal *terminal, bool on);
 
-/* The box's one is closed; what is still to be written to it is lost. */
+/* Closes the box's terminal. Keys that were not written to it are lost. */
 void terminal_close_master(struct terminal *terminal);
-/* The caller's gets its modes back, where we are in front: else they are of whoever is. */
+/* Restores the modes of the caller's terminal, unless another group is in front there. */
 void terminal_disengage(struct terminal *terminal);
-/* At the end of the front: what nobody has read is lost. */
+/* At the end of the front. Output that was not written is lost. */
 void terminal_end(struct terminal *terminal);
 
 #endif

@@ -24,6 +24,7 @@ int terminal_wanted(const struct terminal *terminal, bool executed, struct pollf
 	return may_listen && !listens ? FRONT_LOOK_MS : -1;
 }
 
+/* Whether a read(2) or write(2) that returned n may succeed later. */
 static bool is_nothing_yet(ssize_t n)
 {
 	return n < 0 && (errno == EAGAIN || errno == EINTR);
@@ -36,6 +37,7 @@ static void drop_first(char *bytes, size_t *size, ssize_t n)
 	memmove(bytes, bytes + n, *size);
 }
 
+/* Writes payload output to the caller's terminal. Drops it on an error. */
 static void write_out(struct terminal *terminal)
 {
 	ssize_t n = terminal->out_size ? write(terminal->outside, terminal->out, terminal->out_size) : 0;
@@ -57,6 +59,7 @@ static void read_out(struct terminal *terminal)
 		terminal_close_master(terminal);
 }
 
+/* Writes keys to the box's terminal. Drops them on an error. */
 static void write_in(struct terminal *terminal)
 {
 	ssize_t n = write(terminal->master, terminal->in, terminal->in_size);

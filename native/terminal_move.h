@@ -14,9 +14,9 @@ int terminal_wanted(const struct terminal *terminal, bool executed, struct pollf
 /* Moves what can be moved without waiting. */
 void terminal_move(struct terminal *terminal, const struct pollfd ready[TERMINAL_POLLS]);
 
-/* The box is gone. All that it has written is in the kernel, and is passed on before anybody else speaks there. */
+/* The box is gone. What it has written is in the kernel, and is passed on before the brain speaks there. */
 void terminal_over(struct terminal *terminal);
-/* Whether there is more of what the payload has written. If not, and the box is gone or the front is `ending`, the caller's has its modes back. */
+/* Whether payload output is still to be written. If not, and the box is gone or the front is `ending`, it restores the caller's modes. */
 bool terminal_has_more(struct terminal *terminal, bool ending);
 
 #endif

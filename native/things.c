@@ -16,6 +16,7 @@ static size_t place_of(const struct things *things, uint64_t device, uint64_t nu
 	return at;
 }
 
+/* Doubles the room. */
 static void grow(struct things *things)
 {
 	struct things larger = { .count = things->count, .room = things->room ? things->room * 2 : 64 };

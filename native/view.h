@@ -1,5 +1,5 @@
-/* File systems that the box's engine does not make: overlays and what they lie on, mounted by enter before the engine builds the box from them.
- * A view is a list of ops, which are done in their order (README, Views); what they do is in view_*.c. */
+/* File systems that the box's engine does not make: overlays and what they lie on, mounted by enter before the engine builds the box
+ * from them. A view is a list of ops, which are done in their order (README, Views); what they do is in view_*.c. */
 #ifndef TARE_VIEW_H
 #define TARE_VIEW_H
 

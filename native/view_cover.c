@@ -53,7 +53,8 @@ static bool remount_each(const char *top)
 		if (strncmp(point, top, length) || (point[length] && point[length] != '/'))
 			continue;
 		unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY | mount_flags(options);
-		done = mount(NULL, point, NULL, flags, NULL) == 0 || (point[length] && (errno == EACCES || errno == EINVAL || errno == ENOENT));
+		done = mount(NULL, point, NULL, flags, NULL) == 0 ||
+		       (point[length] && (errno == EACCES || errno == EINVAL || errno == ENOENT));
 	}
 	int error = errno;
 	free(line);
@@ -125,6 +126,7 @@ static int open_below(const char *directory, const char *path)
 	return fd;
 }
 
+/* Mounts on an open directory or file. False, with errno. */
 static bool mount_at(const char *source, int target, const char *type, unsigned long flags, const char *data)
 {
 	char *to = xprintf("/proc/self/fd/%d", target);
@@ -136,6 +138,7 @@ static bool mount_at(const char *source, int target, const char *type, unsigned 
 	return done;
 }
 
+/* Binds an open mount, with all below it, on an open directory or file. False, with errno. */
 static bool bind_open(int source, int target)
 {
 	char *from = xprintf("/proc/self/fd/%d", source);

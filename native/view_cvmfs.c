@@ -137,6 +137,7 @@ static bool copy_entry(const struct dirent *entry, const char *aside)
 	return done;
 }
 
+/* Makes a root of this process's own that has all entries of the node's, and the directory. False, with errno. */
 static bool widen_root(const char *directory)
 {
 	/* any directory will do that is there on every node: it is to be seen again when the root is changed */
@@ -165,8 +166,7 @@ static bool widen_root(const char *directory)
 	done = done && mkdir(point, 0755) == 0 && change_root(aside);
 	int error = errno;
 	free(point);
-	if (tree >= 0)
-		close(tree);
+	close_kept(tree);
 	if (entries)
 		closedir(entries);
 	errno = error;

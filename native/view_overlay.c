@@ -97,6 +97,7 @@ bool op_fuse(char *const *words)
 	return served;
 }
 
+/* -1, with errno, for a link too. */
 static int open_directory_at(int at, const char *name)
 {
 	return at < 0 ? -1 : openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -127,8 +128,7 @@ static bool descend(int *lower, int *upper, const char *name)
 	if (fresh < 0 || !given || (below >= 0 && !mirror(below, fresh)))
 		return false;
 	close(*upper);
-	if (*lower >= 0)
-		close(*lower);
+	close_kept(*lower);
 	*upper = fresh;
 	*lower = below;
 	return true;
@@ -158,14 +158,11 @@ bool op_point(char *const *words)
 		}
 		int file = openat(upper, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 		made = file >= 0 && fchmod(file, 0644) == 0;
-		if (file >= 0)
-			close(file);
+		close_kept(file);
 	}
 	int error = errno;
-	if (lower >= 0)
-		close(lower);
-	if (upper >= 0)
-		close(upper);
+	close_kept(lower);
+	close_kept(upper);
 	free(copy);
 	errno = error;
 	return made;

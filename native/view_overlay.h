@@ -1,5 +1,5 @@
-/* Ops of views about overlays (README, Views): a lower directory, which stays as it is, and an upper one, which gets the changes. Each returns
- * false, with errno. */
+/* Ops of views about overlays (README, Views): a lower directory, which stays as it is, and an upper one, which gets the changes. Each
+ * returns false, with errno. */
 #ifndef TARE_VIEW_OVERLAY_H
 #define TARE_VIEW_OVERLAY_H
 

@@ -5,7 +5,7 @@
 #include "../box_watch.h"
 #include "../orders.h"
 #include "../parts.h"
-#include "../payload.h"
+#include "../payload_run.h"
 #include "../state.h"
 #include "../step.h"
 #include "../succession.h"
