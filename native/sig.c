@@ -27,6 +27,7 @@ sigmask sig_set_mask(sigmask mask)
 	return before;
 }
 
+/* Sets SIG_DFL or SIG_IGN. */
 static void set_handler(int signo, void (*handler)(int))
 {
 	struct kernel_sigaction action;
