@@ -21,9 +21,16 @@ static void forward(struct box *box, struct kept signal)
 		talk_note(box->job.talk, signal.signo);
 }
 
-/* Kept in the order of arrival. A standard signal that waits already is not kept again: the kernel would not. */
+/* Kept in the order of arrival, as the kernel would: a standard signal that waits already is not kept again, and a stop and SIGCONT take each
+ * other out of the queue, so that the last one holds. */
 static void keep_signal(struct job *job, struct kept signal)
 {
+	size_t left = 0;
+
+	for (size_t i = 0; i < job->kept_count; i++)
+		if (job->kept[i].signo >= 32 || !(SIG_BIT(job->kept[i].signo) & sig_cancels(signal.signo)))
+			job->kept[left++] = job->kept[i];
+	job->kept_count = left;
 	for (size_t i = 0; i < job->kept_count; i++)
 		if (job->kept[i].signo == signal.signo && signal.signo < 32) {
 			job->kept[i].noted = job->kept[i].noted || signal.noted;

@@ -22,7 +22,6 @@ static void signal_payload(struct keeper *keeper, int signo, bool to_group)
 
 bool keeper_take_signal(struct keeper *keeper, struct frame *frame, bool to_group)
 {
-	static const sigmask stops = SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU);
 	sigmask *kept = &keeper->kept[to_group];
 	long signo;
 
@@ -32,7 +31,7 @@ bool keeper_take_signal(struct keeper *keeper, struct frame *frame, bool to_grou
 		signal_payload(keeper, (int)signo, to_group);
 		return true;
 	}
-	*kept &= signo == SIGCONT ? ~stops : SIG_BIT(signo) & stops ? ~SIG_BIT(SIGCONT) : SIG_EVERY;
+	*kept &= ~sig_cancels((int)signo);
 	*kept |= SIG_BIT(signo);
 	return true;
 }

@@ -38,6 +38,15 @@ static void set_handler(int signo, void (*handler)(int))
 	syscall(SYS_rt_sigaction, signo, &action, NULL, sizeof(sigmask));
 }
 
+sigmask sig_cancels(int signo)
+{
+	static const sigmask stops = SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU);
+
+	if (signo == SIGCONT)
+		return stops;
+	return signo < 32 && (SIG_BIT(signo) & stops) ? SIG_BIT(SIGCONT) : 0;
+}
+
 sigmask sig_ignored(void)
 {
 	sigmask ignored = 0;

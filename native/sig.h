@@ -15,6 +15,9 @@ typedef uint64_t sigmask; /* bit n-1 is signal n */
 /* All but those that queue. */
 #define SIG_STANDARD (((sigmask)1 << 31) - 1)
 
+/* What the kernel takes out of the queue when this signal comes (kernel/signal.c, prepare_signal): SIGCONT the stops, and a stop SIGCONT. */
+sigmask sig_cancels(int signo);
+
 /* Sets the signal mask, returns the one before. */
 sigmask sig_set_mask(sigmask mask);
 
