@@ -107,7 +107,7 @@ function resolveMissing({steps, choices, flags}: Resolving, {exists}: Found): Re
 /** It lies in the box's own /dev. */
 const IN_DEV = '/dev/shm';
 
-/** What is decided only when the job runs, and by which rule. */
+/** What is decided only when the job runs, and by which rule; but for places that are hidden if they are there. */
 export function openChoices(plan: Plan): {choice: string; rule: string}[] {
   const repositories = stepsOf(plan, 'cvmfs.probe').map(({repository, otherwise}) => {
     const isMounted = stepsOf(plan, 'cvmfs.mount').some((step) => step.repository === repository);
@@ -116,13 +116,10 @@ export function openChoices(plan: Plan): {choice: string; rule: string}[] {
   });
   const name = stepOf(plan, 'hostname.set')?.hostname;
   const lease = stepOf(plan, 'network.lease');
-  const {spools, state, scratch} = plan.directories;
-  const hidden = stepsOf(plan, 'mount.tmpfs').filter(({destination}) => [...spools, state, scratch].includes(destination));
   return [
     ...repositories,
     ...(name?.includes('{n}') === true ? [{choice: `the host name ${name}`, rule: 'n is the smallest number that no other box has'}] : []),
     ...(lease === undefined ? [] : [{choice: `addresses of the pool ${lease.pool}`, rule: 'the first that are free'}]),
-    ...hidden.map(({destination}) => ({choice: `an empty ${destination}`, rule: 'left out where the node has nothing there'})),
   ];
 }
 
