@@ -62,17 +62,26 @@ const TABLE: {[Op in Undo['op']]: Row<UndoOf<Op>>} = {
 
 const rowOf = (undo: Undo): Row<Undo> | undefined => (TABLE as unknown as Partial<Record<string, Row<Undo>>>)[undo.op];
 
-/** @returns what is left, each with the reason; an instruction of another version that this one does not know is left, too */
-export async function teardown(undo: readonly Undo[], id: string): Promise<string[]> {
+/**
+ * @param after called when so many instructions have been obeyed: 1, 2, …; tests kill the process there
+ * @returns what is left, each with the reason; an instruction of another version that this one does not know is left, too
+ */
+export async function teardown(undo: readonly Undo[], id: string, after: (obeyed: number) => void = () => undefined): Promise<string[]> {
   const known = undo.flatMap((one) => {
     const row = rowOf(one);
     return row?.isOurs(one, id) === true ? [{one, row}] : [];
   });
   const strange = undo.filter((one) => !known.some((other) => other.one === one));
   const remains = strange.map((one) => `${JSON.stringify(one)} (this version does not do that for the box ${id})`);
+  let obeyed = 0;
+  const obey = async ({one, row}: (typeof known)[number]): Promise<string[]> => {
+    const kept = await row.run(one, id);
+    after(++obeyed);
+    return kept;
+  };
   for (const rank of [...new Set(known.map(({row}) => row.rank))].sort()) {
     const together = known.filter(({row}) => row.rank === rank).reverse();
-    remains.push(...(await Promise.all(together.map(({one, row}) => row.run(one, id)))).flat());
+    remains.push(...(await Promise.all(together.map(obey))).flat());
   }
   return remains;
 }

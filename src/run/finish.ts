@@ -50,7 +50,11 @@ export async function finish(state: BoxState, groups: Groups, life: Life, files:
   const endedUs = life.init?.endedUs ?? monotonicUs();
   const again = life.executedUs === null ? null : lookAgain(plan, state.looked ?? [], endedUs, {frontLost: life.frontLost, log});
   // what cannot be killed has it still: a sweep removes it later
-  const left = life.unkillable ? [`processes of ${id}, which cannot be killed`] : await teardown(state.undo, id);
+  const left = life.unkillable
+    ? [`processes of ${id}, which cannot be killed`]
+    : await teardown(state.undo, id, (obeyed) => {
+        pauseAt(plan.pauseAt, `brain-undo-${String(obeyed)}`);
+      });
   if (left.length > 0) log.error('left behind', {left});
   pauseAt(plan.pauseAt, 'brain-removed');
 

@@ -161,7 +161,9 @@ async function close(box: BoxState, directory: string, presence: Over, {patience
   }
   const remains = waiting === null ? remainsOf(box, groups, directory, presence) : null;
   pauseAt(pauses, 'sweep-weighed');
-  const left = await teardown(box.undo, id);
+  const left = await teardown(box.undo, id, (obeyed) => {
+    pauseAt(pauses, `sweep-undo-${String(obeyed)}`);
+  });
   pauseAt(pauses, 'sweep-removed');
   const closed = box.recorded || isClosed(find(spools, recordId)?.record ?? null);
   if (!closed) {

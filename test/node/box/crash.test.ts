@@ -2,11 +2,12 @@
  * SIGKILL to a part of the wrapper at each named step: within a second no payload runs that nobody watches, nothing is left, and the
  * record tells. Pause points stop a process exactly there (policy: debug.pauseAt).
  */
-import {mkdirSync, writeFileSync} from 'node:fs';
+import {mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {LONG} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {ending, processes, ROLES, Site, until, type ProcessEntry} from '../../support/tare.js';
+import {ending, processes, ROLES, Site, until, type ProcessEntry, type Role} from '../../support/tare.js';
 
 type Victim = 'front' | 'brain' | 'engine' | 'init';
 
@@ -56,54 +57,15 @@ for (const role of ROLES) {
   describe(`killed by SIGKILL, ${role}`, function () {
     this.timeout(patience(20_000));
 
-    for (const {victim, step, payload} of CASES) {
-      it(`${victim} at ${step}: the payload ${payload}`, async () => {
-        const site = new Site(role);
-        try {
-          const pauses = step === 'running' ? [] : [step];
-          const child = site.start([
-            'run',
-            '--policy',
-            site.policy({box: 'required', debug: {pauseAt: pauses}}),
-            '--',
-            '/bin/sh',
-            '-c',
-            `sleep ${MARK}; sleep 0`,
-          ]);
-          const ended = ending(child);
-          const front = child.pid ?? 0;
-          const parts = await until(`${step} of ${victim}`, () => find(front, step));
-          const pid = parts[victim];
-          expect(pid, `no ${victim}`).to.be.a('number');
-          process.kill(pid ?? 0, 'SIGKILL');
-          const killedAt = Date.now();
+    for (const one of CASES) it(`${one.victim} at ${one.step}: the payload ${one.payload}`, () => survives(role, one));
 
-          if (payload === 'lives') {
-            const {code, signal, stderr} = await ended;
-            expect([code, signal], stderr).to.deep.equal([0, null]);
-          } else {
-            await until('the payload to be gone', () => sleepers().length === 0, 1);
-            expect(Date.now() - killedAt).to.be.below(patience(1500));
-            await ended;
-          }
-          await until('everything to be gone', () => site.leftovers().length === 0, 10);
-          const records = site.records();
-          const started = records.filter(({state}) => state === 'started');
-          const finals = records.filter(({state}) => state === 'final');
-          // whoever is killed, somebody is left to finish the record
-          expect([started.length, finals.length], JSON.stringify(records.map(({state, outcome}) => [state, outcome]))).to.deep.equal([
-            0, 1,
-          ]);
-          const [record] = finals;
-          if (payload === 'lives') expect(record?.outcome).to.include({status: 'completed', exitCode: 0});
-          else if (payload === 'never ran') expect(record?.time.startEpochUs).to.equal(null);
-          else expect(record?.outcome.status).to.be.oneOf(['wrapper-failure', 'signalled', 'stopped']);
-        } finally {
-          for (const {pid} of processes().filter(({argv}) => argv.some((argument) => argument.includes(site.directory)))) kill(pid);
-          site.remove();
-        }
-      });
-    }
+    it('brain after an instruction that takes the box away (in a long run after each): the payload lives', async function () {
+      this.timeout(patience(300_000));
+      const count = await instructions(role);
+      const all = Array.from({length: count}, (_, index) => index + 1);
+      for (const obeyed of LONG ? all : [1, count])
+        await survives(role, {victim: 'brain', step: `brain-undo-${String(obeyed)}`, payload: 'lives'});
+    });
 
     it('brain over the removal of its state, whose folder is left empty: the next removes it, and nobody writes another record', async () => {
       const site = new Site(role);
@@ -152,6 +114,70 @@ for (const role of ROLES) {
       }
     });
   });
+}
+
+/** SIGKILL to the victim where the step is reached, and what is true then. */
+async function survives(role: Role, {victim, step, payload}: Case): Promise<void> {
+  const site = new Site(role);
+  try {
+    const pauses = step === 'running' ? [] : [step];
+    const child = site.start([
+      'run',
+      '--policy',
+      site.policy({box: 'required', debug: {pauseAt: pauses}}),
+      '--',
+      '/bin/sh',
+      '-c',
+      `sleep ${MARK}; sleep 0`,
+    ]);
+    const ended = ending(child);
+    const front = child.pid ?? 0;
+    const parts = await until(`${step} of ${victim}`, () => find(front, step));
+    const pid = parts[victim];
+    expect(pid, `no ${victim}`).to.be.a('number');
+    process.kill(pid ?? 0, 'SIGKILL');
+    const killedAt = Date.now();
+
+    if (payload === 'lives') {
+      const {code, signal, stderr} = await ended;
+      expect([code, signal], stderr).to.deep.equal([0, null]);
+    } else {
+      await until('the payload to be gone', () => sleepers().length === 0, 1);
+      expect(Date.now() - killedAt).to.be.below(patience(1500));
+      await ended;
+    }
+    await until('everything to be gone', () => site.leftovers().length === 0, 10);
+    const records = site.records();
+    const started = records.filter(({state}) => state === 'started');
+    const finals = records.filter(({state}) => state === 'final');
+    // whoever is killed, somebody is left to finish the record
+    expect([started.length, finals.length], JSON.stringify(records.map(({state, outcome}) => [state, outcome]))).to.deep.equal([0, 1]);
+    const [record] = finals;
+    if (payload === 'lives') expect(record?.outcome).to.include({status: 'completed', exitCode: 0});
+    else if (payload === 'never ran') expect(record?.time.startEpochUs).to.equal(null);
+    else expect(record?.outcome.status).to.be.oneOf(['wrapper-failure', 'signalled', 'stopped']);
+  } finally {
+    for (const {pid} of processes().filter(({argv}) => argv.some((argument) => argument.includes(site.directory)))) kill(pid);
+    site.remove();
+  }
+}
+
+/** How many instructions take a box of this role away here. */
+async function instructions(role: Role): Promise<number> {
+  const site = new Site(role);
+  try {
+    const child = site.start(['run', '--policy', site.policy({box: 'required'}), '--', '/bin/sh', '-c', `sleep ${MARK}`]);
+    const ended = ending(child);
+    await until('the payload', () => sleepers().length > 0);
+    const boxes = join(site.directory, 'state/boxes');
+    const [id = ''] = readdirSync(boxes);
+    const {undo} = JSON.parse(readFileSync(join(boxes, id, 'box.json'), 'utf8')) as {undo: unknown[]};
+    for (const {pid} of sleepers()) kill(pid);
+    await ended;
+    return undo.length;
+  } finally {
+    site.remove();
+  }
 }
 
 const sleepers = (all = processes()): ProcessEntry[] =>

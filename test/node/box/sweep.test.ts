@@ -91,7 +91,7 @@ for (const role of ROLES) {
       expect(site.leftovers()).to.deep.equal([]);
     });
 
-    for (const step of ['sweep-claimed', 'sweep-weighed', 'sweep-removed', 'sweep-recorded']) {
+    for (const step of ['sweep-claimed', 'sweep-weighed', 'sweep-undo-1', 'sweep-undo-2', 'sweep-removed', 'sweep-recorded']) {
       it(`goes on where a sweep was killed: ${step}`, async () => {
         await killAllAt(site, 'running', `${BURN} sleep 1.62831; exit 0`);
         const child = site.start(['records', 'sweep', '--policy', site.policy({debug: {pauseAt: [step]}})]);
