@@ -16,25 +16,25 @@ function plain(text) {
   return {includes, code};
 }
 
-/** What stands outside of all braces: each declaration as `head`, with what was in its braces as `body`. */
+/** What stands outside of all braces: each declaration as `head`, with what was in its braces as `body`, and whether that is a function's. */
 function declarations(code) {
   const found = [];
   let head = '';
   let body = '';
   let depth = 0;
-  const end = () => {
-    if (head.trim() !== '') found.push({head: head.trim(), body});
+  const end = (isFunction) => {
+    if (head.trim() !== '') found.push({head: head.trim(), body, isFunction});
     head = body = '';
   };
   for (const character of code) {
     if (character === '{' && depth++ === 0) continue;
     if (character === '}' && --depth === 0) {
       // a function has no semicolon
-      if (/\)\s*$/.test(head) && !head.includes('=')) end();
+      if (/\)\s*$/.test(head) && !head.includes('=')) end(true);
       continue;
     }
     if (depth > 0) body += character;
-    else if (character === ';') end();
+    else if (character === ';') end(false);
     else head += character;
   }
   return found;
@@ -55,10 +55,9 @@ function variables(head) {
 function read(text) {
   const {includes, code} = plain(text);
   const file = {includes, exported: [], statics: [], declared: [], named: new Set()};
-  for (const {head, body} of declarations(code)) {
+  for (const {head, body, isFunction} of declarations(code)) {
     const isStatic = /\bstatic\b/.test(head);
-    const isPrototype = body === '' && head.includes('(') && !head.includes('=');
-    const isFunction = !isPrototype && /^[^=(]*\w\s*\(.*\)$/s.test(head);
+    const isPrototype = !isFunction && head.includes('(') && !head.includes('=');
     const name = /(\w+)\s*\(/.exec(head)?.[1];
     if (/^(?:typedef|_Static_assert)\b/.test(head)) continue;
     if (isPrototype && !isStatic) file.declared.push(name);

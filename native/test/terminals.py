@@ -505,7 +505,10 @@ def modes_are_restored_while_it_is_stopped(bench):
     box = Terminal()
     job = bench.job(python(STOPPED, f'{bench.tree.path}/tare-wrap', '/bin/sh', '-c', 'echo up; while read a; do echo "<$a>"; done; exit 5'), bare=True,
                     stdin=box.slave, stdout=box.slave, stderr=box.slave, pass_fds=[orders[0], reports[1]],
-                    prep=f'import fcntl\nfcntl.ioctl(0, {termios.TIOCSCTTY}, 0)\nos.dup2({orders[0]}, 8); os.dup2({reports[1]}, 9)')
+                    prep=f'import fcntl\nfcntl.ioctl(0, {termios.TIOCSCTTY}, 0)\n'
+                         # one may be 8 or 9 itself
+                         f'high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 20) for fd in ({orders[0]}, {reports[1]})]\n'
+                         'os.dup2(high[0], 8); os.dup2(high[1], 9)')
     try:
         brain = job.brain()
         brain.socket.settimeout(SECONDS)
