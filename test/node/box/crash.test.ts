@@ -5,8 +5,9 @@
 import {mkdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {describeSite} from '../../support/describe-site.js';
 import {patience} from '../../support/pace.js';
-import {ending, processes, ROLES, Site, until, type ProcessEntry} from '../../support/tare.js';
+import {ending, processes, until, type ProcessEntry} from '../../support/tare.js';
 
 type Victim = 'front' | 'brain' | 'engine' | 'init';
 
@@ -52,107 +53,89 @@ const CASES: Case[] = [
 /** Sleeps so long that only its end, or a kill, ends it; the number makes it ours. */
 const MARK = '1.31415';
 
-for (const role of ROLES) {
-  describe(`killed by SIGKILL, ${role}`, function () {
-    this.timeout(patience(20_000));
-
-    for (const {victim, step, payload} of CASES) {
-      it(`${victim} at ${step}: the payload ${payload}`, async () => {
-        const site = new Site(role);
-        try {
-          const pauses = step === 'running' ? [] : [step];
-          const child = site.start([
-            'run',
-            '--policy',
-            site.policy({box: 'required', debug: {pauseAt: pauses}}),
-            '--',
-            '/bin/sh',
-            '-c',
-            `sleep ${MARK}; sleep 0`,
-          ]);
-          const ended = ending(child);
-          const front = child.pid ?? 0;
-          const parts = await until(`${step} of ${victim}`, () => find(front, step));
-          const pid = parts[victim];
-          expect(pid, `no ${victim}`).to.be.a('number');
-          process.kill(pid ?? 0, 'SIGKILL');
-          const killedAt = Date.now();
-
-          if (payload === 'lives') {
-            const {code, signal, stderr} = await ended;
-            expect([code, signal], stderr).to.deep.equal([0, null]);
-          } else {
-            await until('the payload to be gone', () => sleepers().length === 0, 1);
-            expect(Date.now() - killedAt).to.be.below(patience(1500));
-            await ended;
-          }
-          await until('everything to be gone', () => site.leftovers().length === 0, 10);
-          const records = site.records();
-          const started = records.filter(({state}) => state === 'started');
-          const finals = records.filter(({state}) => state === 'final');
-          // whoever is killed, somebody is left to finish the record
-          expect([started.length, finals.length], JSON.stringify(records.map(({state, outcome}) => [state, outcome]))).to.deep.equal([
-            0, 1,
-          ]);
-          const [record] = finals;
-          if (payload === 'lives') expect(record?.outcome).to.include({status: 'completed', exitCode: 0});
-          else if (payload === 'never ran') expect(record?.time.startEpochUs).to.equal(null);
-          else expect(record?.outcome.status).to.be.oneOf(['wrapper-failure', 'signalled', 'stopped']);
-        } finally {
-          for (const {pid} of processes().filter(({argv}) => argv.some((argument) => argument.includes(site.directory)))) kill(pid);
-          site.remove();
-        }
-      });
-    }
-
-    it('brain over the removal of its state, whose folder is left empty: the next removes it, and nobody writes another record', async () => {
-      const site = new Site(role);
-      try {
-        const pauses = {box: 'required', debug: {pauseAt: ['brain-forgotten']}};
-        const child = site.start(['run', '--policy', site.policy(pauses), '--', '/bin/sh', '-c', 'exit 3']);
-        const ended = ending(child);
-        const brain = (await until('the end', () => find(child.pid ?? 0, 'brain-forgotten'))).brain ?? 0;
-        const [record] = site.records();
-        expect(record?.state).to.equal('final');
-        // as it is between the removal of the state and that of its folder
-        mkdirSync(join(site.directory, 'state/boxes', record?.lrms.globalJobId.split('#')[1] ?? ''));
-        process.kill(brain, 'SIGKILL');
-        expect(await ended).to.deep.include({code: 3, stderr: ''});
-        expect(site.leftovers()).to.deep.equal([]);
-        expect(site.records()).to.deep.equal([record]);
-      } finally {
-        site.remove();
-      }
-    });
-
-    it('three brains while the payload runs: one more writes the record when the box is gone', async () => {
-      const site = new Site(role);
-      try {
-        const script = `sleep ${MARK} & until test -e go; do sleep 0.05; done; kill $!; exit 3`;
-        const child = site.start(['run', '--policy', site.policy({box: 'required'}), '--', '/bin/sh', '-c', script]);
-        const ended = ending(child);
-        let last: number | undefined;
-        for (let killed = 0; killed < 3; killed++) {
-          const next = (): number | null => {
-            const {brain} = find(child.pid ?? 0, 'running') ?? {};
-            return brain === undefined || brain === last ? null : brain;
-          };
-          last = await until('a brain', next);
-          process.kill(last, 'SIGKILL');
-        }
-        writeFileSync(join(site.work, 'go'), '');
-        expect((await ended).code).to.equal(3);
-        expect(site.leftovers()).to.deep.equal([]);
-        const [record, ...more] = site.records();
-        expect(more).to.deep.equal([]);
-        expect(record?.outcome).to.include({status: 'failed', exitCode: 3});
-        expect(record?.flags).to.include('brain-lost');
-      } finally {
-        site.remove();
-      }
-    });
+describeSite('killed by SIGKILL, %s', {each: true, mayLeave: true, timeout: patience(20_000)}, (site) => {
+  afterEach(() => {
+    for (const {pid} of processes().filter(({argv}) => argv.some((argument) => argument.includes(site.directory)))) kill(pid);
   });
-}
+
+  for (const {victim, step, payload} of CASES) {
+    it(`${victim} at ${step}: the payload ${payload}`, async () => {
+      const pauses = step === 'running' ? [] : [step];
+      const child = site.start([
+        'run',
+        '--policy',
+        site.policy({box: 'required', debug: {pauseAt: pauses}}),
+        '--',
+        '/bin/sh',
+        '-c',
+        `sleep ${MARK}; sleep 0`,
+      ]);
+      const ended = ending(child);
+      const front = child.pid ?? 0;
+      const parts = await until(`${step} of ${victim}`, () => find(front, step));
+      const pid = parts[victim];
+      expect(pid, `no ${victim}`).to.be.a('number');
+      process.kill(pid ?? 0, 'SIGKILL');
+      const killedAt = Date.now();
+
+      if (payload === 'lives') {
+        const {code, signal, stderr} = await ended;
+        expect([code, signal], stderr).to.deep.equal([0, null]);
+      } else {
+        await until('the payload to be gone', () => sleepers().length === 0, 1);
+        expect(Date.now() - killedAt).to.be.below(patience(1500));
+        await ended;
+      }
+      await until('everything to be gone', () => site.leftovers().length === 0, 10);
+      const records = site.records();
+      const started = records.filter(({state}) => state === 'started');
+      const finals = records.filter(({state}) => state === 'final');
+      // whoever is killed, somebody is left to finish the record
+      expect([started.length, finals.length], JSON.stringify(records.map(({state, outcome}) => [state, outcome]))).to.deep.equal([0, 1]);
+      const [record] = finals;
+      if (payload === 'lives') expect(record?.outcome).to.include({status: 'completed', exitCode: 0});
+      else if (payload === 'never ran') expect(record?.time.startEpochUs).to.equal(null);
+      else expect(record?.outcome.status).to.be.oneOf(['wrapper-failure', 'signalled', 'stopped']);
+    });
+  }
+
+  it('brain over the removal of its state, whose folder is left empty: the next removes it, and nobody writes another record', async () => {
+    const pauses = {box: 'required', debug: {pauseAt: ['brain-forgotten']}};
+    const child = site.start(['run', '--policy', site.policy(pauses), '--', '/bin/sh', '-c', 'exit 3']);
+    const ended = ending(child);
+    const brain = (await until('the end', () => find(child.pid ?? 0, 'brain-forgotten'))).brain ?? 0;
+    const [record] = site.records();
+    expect(record?.state).to.equal('final');
+    // as it is between the removal of the state and that of its folder
+    mkdirSync(join(site.directory, 'state/boxes', record?.lrms.globalJobId.split('#')[1] ?? ''));
+    process.kill(brain, 'SIGKILL');
+    expect(await ended).to.deep.include({code: 3, stderr: ''});
+    expect(site.leftovers()).to.deep.equal([]);
+    expect(site.records()).to.deep.equal([record]);
+  });
+
+  it('three brains while the payload runs: one more writes the record when the box is gone', async () => {
+    const script = `sleep ${MARK} & until test -e go; do sleep 0.05; done; kill $!; exit 3`;
+    const child = site.start(['run', '--policy', site.policy({box: 'required'}), '--', '/bin/sh', '-c', script]);
+    const ended = ending(child);
+    let last: number | undefined;
+    for (let killed = 0; killed < 3; killed++) {
+      const next = (): number | null => {
+        const {brain} = find(child.pid ?? 0, 'running') ?? {};
+        return brain === undefined || brain === last ? null : brain;
+      };
+      last = await until('a brain', next);
+      process.kill(last, 'SIGKILL');
+    }
+    writeFileSync(join(site.work, 'go'), '');
+    expect((await ended).code).to.equal(3);
+    expect(site.leftovers()).to.deep.equal([]);
+    const [record, ...more] = site.records();
+    expect(more).to.deep.equal([]);
+    expect(record?.outcome).to.include({status: 'failed', exitCode: 3});
+    expect(record?.flags).to.include('brain-lost');
+  });
+});
 
 const sleepers = (all = processes()): ProcessEntry[] =>
   all.filter(({argv, state}) => argv[0] === 'sleep' && argv[1] === MARK && state !== 'Z');

@@ -6,25 +6,22 @@ import {existsSync, readFileSync, readdirSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {hasPythonFuse} from '../../support/cvmfs.js';
+import {describeSite} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
 import {SquashedHome} from '../../support/root-squash.js';
-import {bin, ending, isRoot, Site} from '../../support/tare.js';
+import {bin, ending, isRoot} from '../../support/tare.js';
 
-describe('a directory in which root is nobody', function () {
-  this.timeout(patience(60_000));
-  let site: Site;
+describeSite('a directory in which root is nobody', {roles: ['root'], mayLeave: true, timeout: patience(60_000)}, (site) => {
   let home: SquashedHome;
   before(async function () {
     need(this, isRoot, 'only root mounts for all');
     need(this, hasPythonFuse(), 'python3-fuse is not installed');
-    site = new Site('root');
     home = new SquashedHome();
     await home.mount();
     home.as('cd "$HERE"; mkdir -m 700 sub; ln -s sub link');
   });
   after(() => {
-    site.remove();
     home.remove();
   });
 

@@ -7,11 +7,12 @@ import {Ajv} from 'ajv';
 import {expect} from 'chai';
 import {bundleForTest} from '../../support/bundle.js';
 import type {UsageRecord} from '../../../src/record/record.js';
+import {describeSite} from '../../support/describe-site.js';
 import {BUSYBOX, busyboxImage, debianImage, debianObstacle, webService} from '../../support/machine.js';
 import {need} from '../../support/need.js';
 import {Net} from '../../support/net.js';
 import {patience} from '../../support/pace.js';
-import {below, ending, isRoot, payload, program, send, Site, until} from '../../support/tare.js';
+import {below, ending, isRoot, payload, program, send, until} from '../../support/tare.js';
 
 const PORT = 8080;
 const POOL = {name: 'own', kind: 'bridge', bridge: 'tbr1', make: true, ranges: ['10.98.0.0/24', 'fd00:98::/64']};
@@ -24,9 +25,9 @@ interface Listed {
   state: string;
 }
 
-describe('small machines with an address of their own, root', function () {
-  this.timeout(patience(240_000));
-  let site: Site;
+const BY_ROOT = {roles: ['root'], each: true, mayLeave: true, timeout: patience(240_000)} as const;
+
+describeSite('small machines with an address of their own, %s', BY_ROOT, (site) => {
   let net: Net;
   const running: ChildProcess[] = [];
   before(function () {
@@ -36,7 +37,6 @@ describe('small machines with an address of their own, root', function () {
     need(this, program('ip') !== null && program('nft') !== null, 'ip (iproute2) or nft (nftables) is not there');
   });
   beforeEach(async () => {
-    site = new Site('root');
     net = await Net.make();
   });
   afterEach(async () => {
@@ -49,7 +49,6 @@ describe('small machines with an address of their own, root', function () {
         .map(ending),
     );
     net.remove();
-    site.remove();
   });
 
   const rules = (more: object = {}): string =>
