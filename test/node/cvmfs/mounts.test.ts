@@ -1,5 +1,5 @@
 /**
- * Repositories that the node has not got, and that Tare mounts for the job. The client is a stand-in (test/support/cvmfs-client.ts), and
+ * Repositories that the node has not got, and that Tare mounts for the job. The client is a stand-in (client.ts), and
  * once more the real one where the machine has it.
  */
 import {expect} from 'chai';
@@ -23,13 +23,13 @@ import {createServer, type AddressInfo} from 'node:net';
 import {homedir} from 'node:os';
 import {fileURLToPath} from 'node:url';
 import {join} from 'node:path';
-import {realClient, standIn, type TestClient} from '../../support/cvmfs-client.js';
 import {hasSquashfuse} from '../../support/cvmfs.js';
 import {describeSite} from '../../support/describe-site.js';
 import {BUSYBOX, busyboxImage} from '../../support/machine.js';
 import {LONG, need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
 import {below, bin, ending, isRoot, processes, program, send, until, type Ended, type ProcessEntry, type Site} from '../../support/tare.js';
+import {realClient, standIn, type TestClient} from './client.js';
 
 type Kind = (place: string) => TestClient;
 const real = realClient();
