@@ -236,7 +236,9 @@ function partsOf(front: number): Partial<Record<Part, number>> {
   if (parts.engine === undefined) return parts;
   const child = parts.engine;
   // without an engine the front's child becomes init itself
-  const isInit = read(`/proc/${String(child)}/cmdline`).split('\0').includes('tare-init');
+  const isInit = read(`/proc/${String(child)}/cmdline`)
+    .split('\0')
+    .includes('tare-init');
   if (isInit) delete parts.engine;
   const init = isInit ? child : childrenOf(child)[0];
   if (init === undefined) return parts;

@@ -339,7 +339,8 @@ describe('a plan in words', () => {
     facts: {caller: ROOT, cgroup: NO_CGROUP, kernel: {...facts().kernel, version: [5, 4]}},
   };
   const titles = (made: Plan): string[] => explainPlan(made).map(({title}) => title);
-  const rowsOf = (made: Plan, title: string): readonly (readonly string[])[] => explainPlan(made).find((section) => section.title === title)?.rows ?? [];
+  const rowsOf = (made: Plan, title: string): readonly (readonly string[])[] =>
+    explainPlan(made).find((section) => section.title === title)?.rows ?? [];
 
   it('has a section for all that is in it, and none for what is not', () => {
     expect(titles(plan(everything))).to.deep.equal([
