@@ -48,6 +48,7 @@ static bool find(struct place *place, const char *directory, char *below)
 	return false;
 }
 
+/* Copies until the end of `from`. False, with errno. */
 static bool copy(int from, int to)
 {
 	char bytes[65536];
@@ -76,6 +77,7 @@ static bool put_input(int fd, off_t offset)
 	return done;
 }
 
+/* False, with errno; EINVAL: it is no regular file. */
 static bool is_file(int fd)
 {
 	struct stat found;
@@ -87,7 +89,7 @@ static bool is_file(int fd)
 }
 
 /* Links are followed: as the account they lead to nothing that it could not read. */
-static bool give(const char *path, const char *most)
+static bool give_file(const char *path, const char *most)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat found;
@@ -98,6 +100,7 @@ static bool give(const char *path, const char *most)
 	return found.st_size <= atoll(most) && copy(fd, 1);
 }
 
+/* Writes standard input into the file. `offset` -1: at its present position. False, with errno. */
 static bool put(const struct place *place, int flags, off_t offset)
 {
 	int fd = openat(place->parent, place->name, O_WRONLY | CAREFUL | flags, 0644);
@@ -133,6 +136,7 @@ static bool let_pass(const struct place *place)
 	return fd >= 0 && !fstat(fd, &found) && !fchmod(fd, (found.st_mode & 07777) | 0111);
 }
 
+/* Does what the words say. False, with errno. */
 static bool act(const char *what, const char *directory, char *below, char **words)
 {
 	struct stat found;
@@ -140,7 +144,7 @@ static bool act(const char *what, const char *directory, char *below, char **wor
 
 	if (!strcmp(what, "exists") || !strcmp(what, "read")) {
 		char *path = xprintf("%s/%s", directory, below);
-		return *what == 'e' ? !lstat(path, &found) : give(path, words[0]);
+		return *what == 'e' ? !lstat(path, &found) : give_file(path, words[0]);
 	}
 	if (!find(&place, directory, below))
 		return false;

@@ -25,6 +25,7 @@ char *const clean_environment[] = {
  * service wants. It has no use for either. */
 static char *const neutral[] = { (char *)"HOME=/", (char *)"SHELL=/bin/sh" };
 
+/* The next line without its newline; empty at the end. */
 static char *line_of(char **rest)
 {
 	char *line = strsep(rest, "\n");
@@ -64,12 +65,13 @@ char *brain_locate(struct brain_file *file)
 		if (!file->interpreter)
 			wrong = xprintf("%s: names no interpreter", path);
 	}
-	if (fd >= 0)
-		close(fd);
+	close_kept(fd);
 	free(path);
 	return wrong;
 }
 
+/* Appends the named variables of the caller to an environment that has `used`, and terminates it. Never frees them:
+ * the process execs. */
 static void pass_variables(char **environment, size_t used, const struct caller *caller, const char *const *names)
 {
 	for (; *names; names++) {
@@ -111,6 +113,7 @@ static _Noreturn void tell_not_executed(int socket, const char *path)
 	_exit(EXIT_WRAPPER);
 }
 
+/* Sets up 0, 1, 2 and the socket, and closes all other descriptors. */
 static void brain_descriptors(int socket, const int output[2])
 {
 	int null = above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));
@@ -123,6 +126,7 @@ static void brain_descriptors(int socket, const int output[2])
 	close_all_but(keep, 4);
 }
 
+/* In the child: executes the brain. Reports a failure on the socket. */
 static _Noreturn void run_brain(const struct brain_file *file, const struct caller *caller, bool command_line,
 				int socket, const int output[2])
 {
@@ -171,8 +175,8 @@ pid_t brain_start(const struct brain_file *file, const struct caller *caller, bo
 _Noreturn void brain_become(const struct brain_file *file, const struct caller *caller)
 {
 	/* the last ones: which job doctor is called in */
-	static const char *const passed[] = { "PATH",	 "TERM",     "LANG",	     "LC_ALL",	   "TZ",
-					      "COLUMNS", "NO_COLOR", "SLURM_JOB_ID", "SLURM_CONF", "_CONDOR_JOB_AD", "_CONDOR_SCRATCH_DIR", NULL };
+	static const char *const passed[] = { "PATH", "TERM", "LANG", "LC_ALL", "TZ", "COLUMNS", "NO_COLOR",
+					      "SLURM_JOB_ID", "SLURM_CONF", "_CONDOR_JOB_AD", "_CONDOR_SCRATCH_DIR", NULL };
 	char *environment[ENVIRONMENT_MAX] = { neutral[0], neutral[1], NULL };
 
 	pass_variables(environment, 2, caller, passed);

@@ -13,9 +13,11 @@ struct brain_file {
 	char *wrap, *command_line; /* scripts; NULL when the interpreter is the program itself */
 };
 
+/* Reads it. NULL, or what is wrong, which the caller frees. */
 char *brain_locate(struct brain_file *file);
 
-/* Starts a brain on `socket`, `output` its descriptors 1 and 2 (-1: /dev/null). A brain that cannot be executed sends the one frame `!`: errno, path. -1 with errno. */
+/* Starts a brain on `socket`, `output` its descriptors 1 and 2 (-1: /dev/null). A brain that cannot be executed sends the one frame `!`:
+ * errno, path. -1 with errno. */
 pid_t brain_start(const struct brain_file *file, const struct caller *caller, bool command_line, int socket,
 		  const int output[2]);
 

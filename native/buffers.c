@@ -1,6 +1,6 @@
-/* What waits in sockets of a network namespace, as sock_diag(7) tells. */
-#include "held.h"
-#include "util.h"
+/* See buffers.h. */
+#include "buffers.h"
+#include "look.h"
 
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -33,6 +33,7 @@ static long long unix_bytes(const struct nlmsghdr *header, const struct held *he
 	return written + (has_peer ? 0 : waiting);
 }
 
+/* Bytes that wait in one socket of TCP or UDP. */
 static long long inet_bytes(const struct nlmsghdr *header, const struct held *held, bool shared)
 {
 	const struct inet_diag_msg *message = NLMSG_DATA(header);
@@ -50,13 +51,15 @@ static long long inet_bytes(const struct nlmsghdr *header, const struct held *he
 
 typedef long long teller(const struct nlmsghdr *header, const struct held *held, bool shared);
 
-/* False: the kernel tells nothing of such sockets. */
+/* Adds to the sum what the sockets hold that the request is about. False: the kernel tells nothing of such sockets. */
 static bool dump(const struct held *held, bool shared, const void *request, size_t size, teller *bytes_of, long long *sum)
 {
 	struct {
 		struct nlmsghdr header;
 		char request[128];
-	} ask = { .header = { .nlmsg_len = (uint32_t)NLMSG_LENGTH(size), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP } };
+	} ask = { .header = { .nlmsg_len = (uint32_t)NLMSG_LENGTH(size),
+			      .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			      .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP } };
 	static char answer[65536] __attribute__((aligned(8)));
 	const struct timeval patience = { .tv_sec = 1 };
 	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
@@ -70,11 +73,12 @@ static bool dump(const struct held *held, bool shared, const void *request, size
 		close(fd);
 		return false;
 	}
-	for (bool more = true; more && !is_late();) {
+	for (bool more = true; more && !look_is_late();) {
 		ssize_t n = recv(fd, answer, sizeof answer, 0);
 		unsigned left = n < 0 ? 0 : (unsigned)n;
 		more = n > 0;
-		for (const struct nlmsghdr *header = (const struct nlmsghdr *)answer; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
+		for (const struct nlmsghdr *header = (const struct nlmsghdr *)answer; NLMSG_OK(header, left);
+		     header = NLMSG_NEXT(header, left)) {
 			if (header->nlmsg_type == NLMSG_DONE)
 				whole = true;
 			if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR) {
@@ -88,7 +92,7 @@ static bool dump(const struct held *held, bool shared, const void *request, size
 	return whole;
 }
 
-void look_at_sockets(const struct held *held, bool shared)
+void buffers_look(const struct held *held, bool shared)
 {
 	const struct unix_diag_req local = { .sdiag_family = AF_UNIX,
 					     .udiag_states = ~0U,
@@ -99,7 +103,7 @@ void look_at_sockets(const struct held *held, bool shared)
 	if (shared && !held->sockets.count)
 		return;
 	if (!dump(held, shared, &local, sizeof local, unix_bytes, &bytes))
-		report((struct found){ .what = FOUND_UNSEEN, .number = WAY_SOCKETS });
+		look_report_unseen(WAY_SOCKETS);
 	for (size_t i = 0; i < 4; i++) {
 		const struct inet_diag_req_v2 request = { .sdiag_family = (uint8_t)families[i / 2],
 							  .sdiag_protocol = (uint8_t)protocols[i % 2],
@@ -107,5 +111,5 @@ void look_at_sockets(const struct held *held, bool shared)
 							  .idiag_states = ~0U };
 		dump(held, shared, &request, sizeof request, inet_bytes, &bytes);
 	}
-	report((struct found){ .what = FOUND_SOCKETS, .bytes = bytes });
+	look_report((struct found){ .what = FOUND_SOCKETS, .bytes = bytes });
 }

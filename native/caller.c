@@ -13,6 +13,7 @@
 
 enum { STACK_COMMON = 8 << 20 };
 
+/* Lists the open descriptors and makes them close-on-exec. Dies without /proc. */
 static void capture_descriptors(struct caller *caller)
 {
 	if (!list_descriptors(&caller->fds, &caller->fd_count))
@@ -22,8 +23,8 @@ static void capture_descriptors(struct caller *caller)
 		set_cloexec(caller->fds[i], true);
 }
 
-/* A job's soft limits are for the payload; a brain or an engine that dies of them would be our failure. The stack is raised to what is common
- * only: without an end the kernel places all else otherwise (mmap_base of mmap_is_legacy). */
+/* A job's soft limits are for the payload; a brain or an engine that dies of them would be our failure. The stack is raised to what is
+ * common only: without an end the kernel places all else otherwise (mmap_base of mmap_is_legacy). */
 static void capture_limits(struct caller *caller)
 {
 	static const int raised[] = { RLIMIT_AS,  RLIMIT_DATA,	RLIMIT_FSIZE,
@@ -70,6 +71,7 @@ char *caller_cramped(const struct caller *caller)
 	return words;
 }
 
+/* Finds the first descriptor that is a terminal, and all that are the same terminal. */
 static void capture_terminal(struct caller *caller)
 {
 	unsigned first = 0, device, number;
@@ -125,8 +127,7 @@ void caller_release(struct caller *caller)
 		if (fd > 2 || null < 0 || dup3(null, fd, O_CLOEXEC) < 0)
 			close(fd);
 	}
-	if (null >= 0)
-		close(null);
+	close_kept(null);
 	free(caller->fds);
 	caller->fds = NULL;
 	caller->fd_count = 0;

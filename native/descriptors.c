@@ -1,54 +1,22 @@
-/* What the descriptors of a box's processes hold: memfds, pipes, file systems that are mounted nowhere any more, deleted files. */
-#include "held.h"
+/* See descriptors.h. */
+#include "descriptors.h"
+#include "look.h"
+#include "spaces.h"
 #include "util.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-
-#ifndef SYS_memfd_secret
-#define SYS_memfd_secret 447 /* the same everywhere; Linux 5.14 */
-#endif
-
-enum { NO_DEVICE = -1 };
-
-static uint64_t device_of(int fd)
-{
-	struct stat status;
-	uint64_t device = fd >= 0 && fstat(fd, &status) == 0 ? status.st_dev : (uint64_t)NO_DEVICE;
-
-	close_kept(fd);
-	return device;
-}
-
-uint64_t memfd_device(void)
-{
-	static uint64_t device;
-
-	if (!device)
-		device = device_of(memfd_create("tare", MFD_CLOEXEC));
-	return device;
-}
-
-/* Of memfd_secret(2). These tell no blocks; what was never touched of one counts too. */
-static uint64_t secret_device(void)
-{
-	static uint64_t device;
-
-	if (!device)
-		device = device_of((int)syscall(SYS_memfd_secret, O_CLOEXEC));
-	return device;
-}
 
 /* The value of a field of /proc/PID/fdinfo/N (proc_pid_fdinfo(5)), -1 when there is none. */
 static long long info_of(const char *directory, const char *name, const char *format)
@@ -98,6 +66,7 @@ static bool is_below(const char *path, const char *directory)
 	return !strncmp(path, directory, length) && path[length] == '/';
 }
 
+/* Whether the file lies in a watched directory, by its mount or by its path. */
 static bool is_on_scratch(const struct held *held, const char *directory, const char *name, int at)
 {
 	char path[4096];
@@ -113,7 +82,8 @@ static bool is_on_scratch(const struct held *held, const char *directory, const 
 	return false;
 }
 
-/* The number of a file is given to another one as soon as it is free: its time of birth tells them apart, where the file system keeps it. */
+/* The number of a file is given to another one as soon as it is free: its time of birth tells them apart, where the file system keeps
+ * it. */
 static void tell_deleted(const struct statx *file, uint64_t device)
 {
 	long long born = file->stx_mask & STATX_BTIME ? file->stx_btime.tv_sec * 1000000000LL + file->stx_btime.tv_nsec : 0;
@@ -122,6 +92,7 @@ static void tell_deleted(const struct statx *file, uint64_t device)
 	       (long long)file->stx_blocks * BLOCK_UNIT);
 }
 
+/* Counts memfds, and prints deleted files of scratch. */
 static void look_at_file(struct held *held, const struct statx *file, uint64_t device, const char *directory, const char *name, int at)
 {
 	if (device == memfd_device()) {
@@ -155,7 +126,7 @@ static void look_at_file_system(struct held *held, uint64_t device, const char *
 }
 
 /* What a file system knows of a file already: one of the payload's own, or one whose server is gone, is not asked. */
-static void look_at(struct held *held, const char *directory, int at, const char *name)
+static void look_at_descriptor(struct held *held, const char *directory, int at, const char *name)
 {
 	struct statx file;
 
@@ -191,13 +162,13 @@ static bool look_at_copies(struct held *held, pid_t pid)
 		sscanf(line, "FDSize: %d", &size);
 	if (status)
 		fclose(status);
-	for (int fd = 0; allowed && fd < size && !is_late(); fd++) {
+	for (int fd = 0; allowed && fd < size && !look_is_late(); fd++) {
 		int copy = (int)syscall(SYS_pidfd_getfd, process, fd, 0);
 		allowed = copy >= 0 || errno == EBADF;
 		if (copy < 0)
 			continue;
 		snprintf(name, sizeof name, "%d", copy);
-		look_at(held, "/proc/self/fd", own, name);
+		look_at_descriptor(held, "/proc/self/fd", own, name);
 		close(copy);
 	}
 	close_kept(process);
@@ -205,16 +176,39 @@ static bool look_at_copies(struct held *held, pid_t pid)
 	return allowed;
 }
 
-void descriptors_look(struct held *held, pid_t pid, const char *directory)
+/* Of one process, or of one thread that has a table of its own. */
+static void look_at_table(struct held *held, pid_t pid, const char *directory)
 {
 	DIR *listing = opendir(directory);
 	const struct dirent *entry;
 
 	if (!listing && errno == EACCES && !look_at_copies(held, pid))
 		held->unseen |= 1U << WAY_MEMFD | 1U << WAY_PIPES | 1U << WAY_DELETED;
-	while (listing && (entry = readdir(listing)) && !is_late())
+	while (listing && (entry = readdir(listing)) && !look_is_late())
 		if (isdigit((unsigned char)entry->d_name[0]))
-			look_at(held, directory, dirfd(listing), entry->d_name);
+			look_at_descriptor(held, directory, dirfd(listing), entry->d_name);
 	if (listing)
 		closedir(listing);
+}
+
+void descriptors_look(struct held *held, pid_t pid)
+{
+	char *tasks = xprintf("/proc/%d/task", pid), *path = xprintf("/proc/%d/fd", pid);
+	DIR *directory = opendir(tasks);
+	const struct dirent *entry;
+
+	look_at_table(held, pid, path);
+	while (directory && (entry = readdir(directory))) {
+		int thread = atoi(entry->d_name);
+		/* one that has left its process's table (unshare(2), CLONE_FILES), or outlived its leader */
+		if (thread <= 0 || thread == pid || syscall(SYS_kcmp, pid, thread, KCMP_FILES, 0, 0) == 0)
+			continue;
+		char *own = xprintf("%s/%d/fd", tasks, thread);
+		look_at_table(held, thread, own);
+		free(own);
+	}
+	if (directory)
+		closedir(directory);
+	free(path);
+	free(tasks);
 }

@@ -5,6 +5,7 @@
 #include "oom.h"
 #include "step.h"
 #include "util.h"
+#include "view_cvmfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,8 @@
 /* What an engine executes in the box: `/proc/self/fd/4 tare-init 3`, with what init holds after a comma each: `3,5,6`. */
 enum { ENGINE_CONTROL = 3, ENGINE_INIT = 4, ENGINE_HELD = 5 };
 
-static _Noreturn void fail(int control, const char *step_name, int error, const char *what)
+/* Sends `F` to the front and exits. */
+static _Noreturn void fail_launch(int control, const char *step_name, int error, const char *what)
 {
 	struct message message;
 
@@ -27,46 +29,51 @@ static _Noreturn void fail(int control, const char *step_name, int error, const 
 	_exit(EXIT_WRAPPER);
 }
 
+/* Pauses for a test. Exits when the front is gone after it. */
 static void stop_at(const struct launch *launch, const char *name, int control)
 {
 	if (step(launch->pause, name, control))
 		_exit(EXIT_WRAPPER);
 }
 
+/* Joins the control groups of the box. Exits on an error. */
 static void join(const struct launch *launch, int control)
 {
 	for (size_t i = 0; i < launch->joins.count; i++) {
 		const char *path = launch->joins.items[i];
 		int fd = open(path, O_WRONLY | O_CLOEXEC);
 		if (fd < 0 || write(fd, "0\n", 2) != 2)
-			fail(control, "join", errno, path);
+			fail_launch(control, "join", errno, path);
 		close(fd);
 	}
 }
 
-/* Of who joins a box, out here: there those of its uid could look into it (oom.h). Of a box, init is not raised, and the payload's process does it. */
-static void raise_oom_score(const struct launch *launch, int control)
+/* Of who joins a box, out here: there those of its uid could look into it (oom.h). Of a box, init is not raised, and the payload's
+ * process does it. */
+static void raise_score_of_joiner(const struct launch *launch, int control)
 {
 	bool joins = launch->engine.count > 1 && !strcmp(launch->engine.items[1], "tare-join");
 
 	if (joins && launch->oom_score_adj && !oom_score_raise(launch->oom_score_adj))
-		fail(control, "oom_score_adj", errno, OOM_SCORE_FILE);
+		fail_launch(control, "oom_score_adj", errno, OOM_SCORE_FILE);
 }
 
+/* Mounts what the launch asks for. Exits on an error. */
 static void build_view(const struct launch *launch, int control)
 {
 	const char *step_name = NULL, *what = NULL;
 
 	if (!view_build(&launch->view, &step_name, &what))
-		fail(control, step_name, errno, what);
+		fail_launch(control, step_name, errno, what);
 }
 
+/* Makes 0 and 1 /dev/null and 2 the pipe to the front. Exits on an error. */
 static void engine_descriptors(int control, int errors)
 {
 	int null = above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));
 
 	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(errors, 2) < 0)
-		fail(control, "engine", errno, "/dev/null");
+		fail_launch(control, "engine", errno, "/dev/null");
 	close(null);
 }
 
@@ -80,16 +87,16 @@ static void place_init(int *control, int *self)
 	int socket = fcntl(*control, F_DUPFD_CLOEXEC, above), program = fcntl(*self, F_DUPFD_CLOEXEC, above);
 
 	if (socket < 0 || program < 0)
-		fail(*control, "engine", errno, "descriptors");
+		fail_launch(*control, "engine", errno, "descriptors");
 	*control = socket;
 	for (size_t i = 0; i < count; i++)
 		if ((moved[i] = fcntl(held[i], F_DUPFD_CLOEXEC, above)) < 0)
-			fail(*control, "engine", errno, "descriptors");
+			fail_launch(*control, "engine", errno, "descriptors");
 	for (size_t i = 0; i < count; i++)
 		if (dup2(moved[i], ENGINE_HELD + (int)i) < 0)
-			fail(*control, "engine", errno, "descriptors");
+			fail_launch(*control, "engine", errno, "descriptors");
 	if (dup2(program, ENGINE_INIT) < 0 || dup2(socket, ENGINE_CONTROL) < 0)
-		fail(*control, "engine", errno, "descriptors");
+		fail_launch(*control, "engine", errno, "descriptors");
 	*control = ENGINE_CONTROL;
 	*self = ENGINE_INIT;
 }
@@ -133,22 +140,22 @@ _Noreturn void enter_main(const struct launch *launch, bool at_terminal, int con
 	int self = open("/proc/self/exe", O_PATH | O_CLOEXEC);
 	int keep[] = { 0, 1, 2, self, control };
 	if (self < 0 || !close_all_but(keep, 5))
-		fail(control, "engine", errno, "/proc/self");
+		fail_launch(control, "engine", errno, "/proc/self");
 	stop_at(launch, "enter-start", control);
 	/* kernels before 6.2 forget the caller's mask when a group with another cpuset is joined */
 	cpu_set_t cpus = launch->cpus;
 	bool known = launch->has_cpus || sched_getaffinity(0, sizeof cpus, &cpus) == 0;
 	join(launch, control);
 	if (known && sched_setaffinity(0, sizeof cpus, &cpus))
-		fail(control, "affinity", errno, "sched_setaffinity");
+		fail_launch(control, "affinity", errno, "sched_setaffinity");
 	stop_at(launch, "enter-joined", control);
 	build_view(launch, control);
-	raise_oom_score(launch, control);
+	raise_score_of_joiner(launch, control);
 	if (!identity_take(&launch->identity, &what))
-		fail(control, "identity", errno, what);
+		fail_launch(control, "identity", errno, what);
 	char **argv = engine_argv(launch);
 	sig_set_mask(engine_mask());
 	place_init(&control, &self);
 	execve(argv[0], argv, clean_environment);
-	fail(control, "engine", errno, argv[0]);
+	fail_launch(control, "engine", errno, argv[0]);
 }

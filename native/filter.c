@@ -23,6 +23,7 @@ bool filter_valid(const char *text)
 	return !text[length] && length > 0 && length % DIGITS == 0 && length / DIGITS <= BPF_MAXINSNS;
 }
 
+/* Parses DIGITS hexadecimal digits. */
 static struct sock_filter instruction(const char *text)
 {
 	char digits[DIGITS + 1] = "";
@@ -40,7 +41,8 @@ bool filter_load(const char *text)
 
 	for (size_t i = 0; i < count; i++)
 		program[i] = instruction(text + i * DIGITS);
-	/* Without the flag kernels before 5.16 take speculation from the process, which slows it by half. Those before 4.17 know neither. */
+	/* Without the flag kernels before 5.16 take speculation from the process, which slows it by half. Those before 4.17 know
+	 * neither. */
 	long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &filter);
 	if (result && errno == EINVAL)
 		result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter);

@@ -26,7 +26,8 @@ struct pending {
 	size_t sent;
 };
 
-static void append(struct message *message, const char *bytes, size_t size)
+/* Appends, and grows the buffer when needed. */
+static void append_bytes(struct message *message, const char *bytes, size_t size)
 {
 	if (message->capacity - message->size < size) {
 		message->capacity = 2 * (message->capacity + size);
@@ -42,19 +43,19 @@ void message_begin(struct message *message, char tag)
 	message->data = xrealloc(NULL, message->capacity);
 	message->size = 0;
 	message->fd_count = 0;
-	append(message, "\0\0\0", HEADER);
-	append(message, &tag, 1);
+	append_bytes(message, "\0\0\0", HEADER);
+	append_bytes(message, &tag, 1);
 }
 
 void message_add(struct message *message, const char *string)
 {
-	append(message, string, strlen(string) + 1);
+	append_bytes(message, string, strlen(string) + 1);
 }
 
 void message_add_bytes(struct message *message, const char *bytes, size_t size)
 {
-	append(message, bytes, size);
-	append(message, "", 1);
+	append_bytes(message, bytes, size);
+	append_bytes(message, "", 1);
 }
 
 void message_add_number(struct message *message, long long number)
@@ -90,7 +91,8 @@ void message_failed(struct message *message, const char *step, int error, const 
 	message_add(message, text);
 }
 
-static void finish(struct message *message)
+/* Fills in the length, once all strings are added. */
+static void write_length(struct message *message)
 {
 	uint32_t length = (uint32_t)(message->size - HEADER);
 
@@ -98,11 +100,17 @@ static void finish(struct message *message)
 		message->data[i] = (char)(length >> 8 * i);
 }
 
+/* sendmsg(2) has failed. Whether that needs no more tries: the peer is gone, or there is no room and the caller does not wait. */
+static bool is_final(int flags)
+{
+	return errno == EPIPE || (errno == EAGAIN && flags & MSG_DONTWAIT);
+}
+
 ssize_t send_patiently(int socket, const struct msghdr *header, int flags)
 {
 	for (int scarce = 0;;) {
 		ssize_t n = sendmsg(socket, header, MSG_NOSIGNAL | flags);
-		if (n >= 0 || errno == EPIPE || (errno == EAGAIN && flags & MSG_DONTWAIT))
+		if (n >= 0 || is_final(flags))
 			return n;
 		if (errno == EINTR)
 			continue;
@@ -136,7 +144,7 @@ static ssize_t send_some(int socket, const struct message *message, size_t sent,
 		memcpy(CMSG_DATA(part), message->fds, size);
 	}
 	ssize_t n = send_patiently(socket, &header, flags);
-	if (n < 0 && errno != EPIPE && !(errno == EAGAIN && flags & MSG_DONTWAIT)) {
+	if (n < 0 && !is_final(flags)) {
 		int error = errno;
 		shutdown(socket, SHUT_RDWR);
 		errno = error;
@@ -148,7 +156,7 @@ bool message_send(struct message *message, int socket)
 {
 	size_t sent = 0;
 
-	finish(message);
+	write_length(message);
 	while (sent < message->size) {
 		ssize_t n = send_some(socket, message, sent, 0);
 		if (n < 0)
@@ -193,6 +201,7 @@ void channel_open(struct channel *channel, int fd)
 	channel->out_end = &channel->out;
 }
 
+/* Frees all messages that wait to be sent. */
 static void drop_output(struct channel *channel)
 {
 	while (channel->out) {
@@ -218,6 +227,7 @@ void channel_close(struct channel *channel)
 	channel_open(channel, -1);
 }
 
+/* Keeps the credentials and descriptors that came with the bytes. */
 static void keep_control(struct channel *channel, struct msghdr *header)
 {
 	for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
@@ -237,6 +247,7 @@ static void keep_control(struct channel *channel, struct msghdr *header)
 	}
 }
 
+/* Makes room for READ_SIZE more bytes. */
 static void make_room(struct channel *channel)
 {
 	if (channel->in_used) {
@@ -319,7 +330,7 @@ void channel_send(struct channel *channel, struct message *message)
 		return;
 	}
 	struct pending *last = xrealloc(NULL, sizeof *last);
-	finish(message);
+	write_length(message);
 	*last = (struct pending){ .message = *message };
 	*channel->out_end = last;
 	channel->out_end = &last->next;

@@ -65,7 +65,7 @@ static bool take_number(char **rest, long long *number)
 }
 
 /* same SIZE SECONDS NANOSECONDS INODE PATH */
-static bool is_same(char *rest)
+static bool is_same_file(char *rest)
 {
 	long long size, seconds, nanoseconds, inode;
 	struct stat found;
@@ -169,8 +169,7 @@ static bool is_boot(const char *id)
 	int fd = above_standard(open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
 	ssize_t length = fd < 0 ? -1 : read(fd, now, sizeof now - 1);
 
-	if (fd >= 0)
-		close(fd);
+	close_kept(fd);
 	if (length <= 0)
 		return false;
 	now[length] = 0;
@@ -187,6 +186,7 @@ static bool is_before(char *rest)
 	return take_number(&rest, &due) && now < due && due - now < LONGEST;
 }
 
+/* Whether a line still holds. An unknown line does not. */
 static bool holds(char *line)
 {
 	char *rest = line, *what = strsep(&rest, " ");
@@ -194,7 +194,7 @@ static bool holds(char *line)
 	if (!rest)
 		return false;
 	if (!strcmp(what, "same"))
-		return is_same(rest);
+		return is_same_file(rest);
 	if (!strcmp(what, "kind"))
 		return is_kind(rest);
 	if (!strcmp(what, "room"))
@@ -233,8 +233,7 @@ bool glance_unchanged(void)
 	if (unchanged) {
 		int fd = above_standard(open(result, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
 		unchanged = fd >= 0 && !futimens(fd, NULL);
-		if (fd >= 0)
-			close(fd);
+		close_kept(fd);
 	}
 	free(text);
 	return unchanged;

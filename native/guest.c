@@ -1,8 +1,9 @@
 /* See guest.h. The kernel's rules are in pid_namespaces(7), cgroup_namespaces(7), user_namespaces(7) and capabilities(7). */
 #include "guest.h"
+#include "capabilities.h"
 #include "reap.h"
 #include "util.h"
-#include "view.h"
+#include "namespaces.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,12 +23,14 @@ enum { KEPT_FLAGS = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIM
 /* In the order in which they are entered; the first holds for children only. */
 static const char *const namespace_files[GUEST_NAMESPACES] = { "pid", "cgroup", "mnt" };
 
+/* Appends the path, which must stay. */
 static void list_path(const char ***paths, size_t *count, const char *path)
 {
 	*paths = xrealloc(*paths, (*count + 1) * sizeof **paths);
 	(*paths)[(*count)++] = path;
 }
 
+/* Loads `uid gid`. */
 static bool load_nested(struct guest *guest, const char *text)
 {
 	char uid_text[16], gid_text[16], more;
@@ -42,6 +45,7 @@ static bool load_nested(struct guest *guest, const char *text)
 	return true;
 }
 
+/* Loads a hexadecimal mask. */
 static bool load_capabilities(struct guest *guest, const char *text)
 {
 	size_t digits = strspn(text, "0123456789abcdef");
@@ -148,8 +152,7 @@ bool guest_prepare(struct guest *guest, pid_t keeper, const char **what)
 void guest_release(const struct guest *guest)
 {
 	for (int i = 0; guest->host >= 0 && i < GUEST_NAMESPACES; i++)
-		if (guest->namespaces[i] >= 0)
-			close(guest->namespaces[i]);
+		close_kept(guest->namespaces[i]);
 }
 
 /* A file shows nothing, a directory is empty. What the kernel does not have needs no cover. */
@@ -183,6 +186,7 @@ static bool enter_groups(const struct guest *guest, const char **what)
 	return !guest->groups_at || mount("cgroup2", guest->groups_at, "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0;
 }
 
+/* Sets up mounts, /proc and cgroups for process 1 of a system. False, with errno and `what`. */
 static bool be_first(const struct guest *guest, const char **what)
 {
 	*what = "mount namespace";

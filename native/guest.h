@@ -41,6 +41,7 @@ void guest_release(const struct guest *guest);
 bool guest_enter(const struct guest *guest, const char **what);
 /* And then whose it is; its rights over the box are still there, and go last. */
 bool guest_become(const struct guest *guest, const char **what);
+/* Last, after the filter on system calls: drops the capabilities. */
 bool guest_give_up(const struct guest *guest, const char **what);
 
 #endif

@@ -9,7 +9,7 @@
 #include "pty.h"
 #include "reap.h"
 #include "util.h"
-#include "view.h"
+#include "view_cvmfs.h"
 #include "wait.h"
 
 #include <errno.h>
@@ -31,6 +31,7 @@ struct init {
 	bool told_begin;
 };
 
+/* Raises the soft limit to the hard one: init holds a descriptor for each of the caller's and for each application. */
 static void raise_nofile(void)
 {
 	struct rlimit limit;
@@ -41,6 +42,7 @@ static void raise_nofile(void)
 	}
 }
 
+/* Appends a descriptor. False: none came. */
 static bool add_received(struct received **all, size_t *count, int fd, int target)
 {
 	if (fd < 0)
@@ -50,6 +52,7 @@ static bool add_received(struct received **all, size_t *count, int fd, int targe
 	return true;
 }
 
+/* `P`: loads the specification of one command. */
 static bool take_payload(struct init *init)
 {
 	int memfd = channel_take_fd(&init->control);
@@ -61,6 +64,7 @@ static bool take_payload(struct init *init)
 	return payload_load(&init->payloads[init->count++], memfd);
 }
 
+/* `D`: takes the caller's descriptors and their numbers. */
 static bool take_descriptors(struct init *init, struct frame *frame)
 {
 	const char *string;
@@ -114,6 +118,7 @@ static bool take_terminal(struct init *init, struct frame *frame)
 	return sent;
 }
 
+/* Takes one frame. False: it is unknown, or its descriptor is missing. */
 static bool take_frame(struct init *init, struct frame *frame)
 {
 	switch (frame->tag) {
@@ -155,7 +160,8 @@ static void prepare(struct init *init)
 	}
 }
 
-/* Once for all that will run here, so that they may look into each other (ptrace(2)), and when the last is open that has a place of its own. */
+/* Once for all that will run here, so that they may look into each other (ptrace(2)), and when the last is open that has a place of its
+ * own. */
 static void wall_up(const struct init *init)
 {
 	const struct landlock *wall = &init->payloads[0].wall;
@@ -175,6 +181,8 @@ static void wall_up(const struct init *init)
 	free(fds);
 }
 
+/* Closes what the engine left open, sets up signals and limits, and sends `I`. Dies when `control` is not a list of
+ * descriptors. */
 static void begin(struct init *init, const char *control)
 {
 	struct message message;

@@ -5,10 +5,10 @@
  * outer one, which its maker may enter, all that belong to it, then the inner one. */
 #include "join.h"
 #include "brain.h"
+#include "capabilities.h"
 #include "init.h"
 #include "sig.h"
 #include "util.h"
-#include "view.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +35,7 @@ static const struct kind {
 static const char SELF[] = "/proc/self/fd/";
 enum { PID = 4, USER = 6, COUNT = sizeof KINDS / sizeof *KINDS };
 
-static _Noreturn void fail(const char *name)
+static _Noreturn void fail_to_enter(const char *name)
 {
 	die("the box's %s namespace cannot be entered: %s", name, strerror(errno));
 }
@@ -43,16 +43,17 @@ static _Noreturn void fail(const char *name)
 static void enter(int fd, size_t kind)
 {
 	if (setns(fd, KINDS[kind].flag))
-		fail(KINDS[kind].name);
+		fail_to_enter(KINDS[kind].name);
 }
 
-static bool is_same(int one, int other)
+static bool is_same_namespace(int one, int other)
 {
 	struct stat a, b;
 
 	return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+/* Whether the comma-separated list has the name. */
 static bool is_wanted(const char *list, const char *name)
 {
 	size_t length = strlen(name);
@@ -73,7 +74,7 @@ static void open_all(const char *pid, const char *list, int *fds)
 		char *path = xprintf("/proc/%s/ns/%s", pid, KINDS[i].name);
 		fds[i] = open(path, O_RDONLY | O_CLOEXEC);
 		if (fds[i] < 0)
-			fail(KINDS[i].name);
+			fail_to_enter(KINDS[i].name);
 		free(path);
 	}
 }
@@ -87,21 +88,22 @@ static int owner_of(const int *fds)
 	return -1;
 }
 
+/* Enters the namespaces in the order that the top of this file explains. Dies on an error. */
 static void enter_all(const int *fds)
 {
 	int own = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC), inner = fds[USER], outer = owner_of(fds);
 	bool root = geteuid() == 0;
 
 	/* a process cannot enter the user namespace that it is in */
-	bool has_outer = inner >= 0 && outer >= 0 && !is_same(outer, inner) && !is_same(outer, own);
-	bool is_first = inner >= 0 && !has_outer && !is_same(outer, own);
+	bool has_outer = inner >= 0 && outer >= 0 && !is_same_namespace(outer, inner) && !is_same_namespace(outer, own);
+	bool is_first = inner >= 0 && !has_outer && !is_same_namespace(outer, own);
 	if (has_outer)
 		enter(outer, USER);
 	if (is_first)
 		enter(inner, USER);
 	/* root is nobody in a small machine with ids of its own, and would have no rights there after the next exec */
 	if (root && geteuid() != 0 && (setresgid(0, 0, 0) || setresuid(0, 0, 0)))
-		fail(KINDS[USER].name);
+		fail_to_enter(KINDS[USER].name);
 	for (size_t i = 0; i < USER; i++)
 		if (fds[i] >= 0)
 			enter(fds[i], i);
@@ -135,8 +137,8 @@ static bool is_init(int argc, char **argv)
 	return argc == 7 && !strncmp(argv[4], SELF, strlen(SELF)) && !strcmp(argv[5], "tare-init");
 }
 
-/* An exec would make it dumpable: until it forbids that again, whoever is in the box under its uid could trace it, and take its socket to the
- * front (the class of CVE-2016-9962). Rights over the box, which an exec takes from all but its root, go here. */
+/* An exec would make it dumpable: until it forbids that again, whoever is in the box under its uid could trace it, and take its socket
+ * to the front (the class of CVE-2016-9962). Rights over the box, which an exec takes from all but its root, go here. */
 static _Noreturn void become_init(const char *control)
 {
 	if (geteuid() && !bound_capabilities(0))

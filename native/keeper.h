@@ -2,19 +2,10 @@
 #ifndef TARE_KEEPER_H
 #define TARE_KEEPER_H
 
-#include "frame.h"
-#include "payload.h"
-
-/* Where one start of an application is kept, beside `control`. */
-struct post {
-	long index, start;
-	int front; /* init's socket to the front, for the one frame that must say who sends it */
-	int lock; /* see lines.h */
-	pid_t host; /* keeper of the application whose guest it is, 0: nobody's, or it does not run */
-};
+#include "keeper_state.h"
 
 /* The payload is started now. `control`: orders come from there, reports go there, and its end is ours. `post`:
- * NULL for the only payload, which waits for `G`. */
+ * NULL for the only payload, which waits for `G`. All is taken over. */
 _Noreturn void keeper_main(struct payload *payload, const struct channel *control, const struct post *post);
 
 #endif

@@ -1,5 +1,5 @@
-/* See landlock.h. The kernel's rules are in landlock(7) and Documentation/userspace-api/landlock.rst; which rights and places the brain says
- * (src/plan/landlock.ts). Numbers are here, since headers of a machine that builds may be older than the kernel that runs. */
+/* See landlock.h. The kernel's rules are in landlock(7) and Documentation/userspace-api/landlock.rst; which rights and places the brain
+ * says (src/plan/landlock.ts). Numbers are here, since headers of a machine that builds may be older than the kernel that runs. */
 #include "landlock.h"
 #include "util.h"
 
@@ -33,6 +33,7 @@ bool landlock_rights(const char *text, unsigned long long *rights)
 	return *rights != 0;
 }
 
+/* Gives a file the rights that its type can have. False, with errno. */
 static bool allow(int ruleset, int fd, unsigned long long rights)
 {
 	struct stat found;
@@ -43,6 +44,7 @@ static bool allow(int ruleset, int fd, unsigned long long rights)
 	return !rule.rights || !syscall(ADD_RULE, ruleset, PATH_BENEATH, &rule, 0);
 }
 
+/* Gives a path the rights. True for a path that does not exist or cannot be reached. False, with errno. */
 static bool allow_place(int ruleset, const char *path, unsigned long long rights)
 {
 	int fd = open(path, O_PATH | O_CLOEXEC);
@@ -50,9 +52,7 @@ static bool allow_place(int ruleset, const char *path, unsigned long long rights
 	if (fd < 0)
 		return errno == ENOENT || errno == ENOTDIR || errno == EACCES;
 	bool good = allow(ruleset, fd, rights);
-	int error = errno;
-	close(fd);
-	errno = error;
+	close_kept(fd);
 	return good;
 }
 
@@ -64,6 +64,7 @@ static bool allow_open(int ruleset, int fd, unsigned long long rights)
 	return flags < 0 || (flags & O_ACCMODE) == O_RDONLY || allow(ruleset, fd, rights) || errno == EBADFD;
 }
 
+/* Gives the rights to all places and descriptors. False, with errno and `what`. */
 static bool allow_all(int ruleset, const struct landlock *wall, const int *fds, size_t count, const char **what)
 {
 	for (size_t i = 0; i < wall->count; i++)
@@ -89,9 +90,7 @@ bool landlock_restrict(const struct landlock *wall, const int *fds, size_t count
 		*what = "landlock_restrict_self";
 		good = !syscall(RESTRICT_SELF, ruleset, 0);
 	}
-	int error = errno;
-	close(ruleset);
-	errno = error;
+	close_kept(ruleset);
 	return good;
 }
 

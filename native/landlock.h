@@ -15,8 +15,8 @@ struct landlock {
 bool landlock_rights(const char *text, unsigned long long *rights);
 
 /* For this process and all that it will start, for good. `fds`: what is open for writing there stays so when it is opened once more
- * (/proc/self/fd). A place that is not there, or cannot be reached, is nobody's to write here. Takes no_new_privs. False, with errno; `what` then
- * says what it is about. */
+ * (/proc/self/fd). A place that is not there, or cannot be reached, is nobody's to write here. Takes no_new_privs. False, with errno;
+ * `what` then says what it is about. */
 bool landlock_restrict(const struct landlock *wall, const int *fds, size_t count, const char **what);
 
 /* `tare-landlock version`: prints the version of the kernel's interface, 0 where there is none. */

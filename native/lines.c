@@ -32,6 +32,7 @@ int lines_open(struct lines *lines, int to, int lock)
 	return ends[1];
 }
 
+/* Sets the lock (F_WRLCK) or removes it (F_UNLCK). False: another process has it. */
 static bool lock(const struct lines *lines, short type)
 {
 	struct flock range = { .l_type = type, .l_whence = SEEK_SET, .l_start = lines->lock_at, .l_len = 1 };
@@ -48,8 +49,7 @@ static void unlock(struct lines *lines)
 
 static void close_from(struct lines *lines)
 {
-	if (lines->from >= 0)
-		close(lines->from);
+	close_kept(lines->from);
 	lines->from = -1;
 }
 
@@ -59,13 +59,14 @@ static bool has_ended(const struct lines *lines)
 }
 
 /* Nobody reads any more, or nothing can be written: the application's next write says so to it. */
-static void give_up(struct lines *lines)
+static void drop_lines(struct lines *lines)
 {
 	unlock(lines);
 	close_from(lines);
 	lines->in_size = lines->in_at = lines->out_size = lines->out_sent = 0;
 }
 
+/* Closes the job's descriptor once all lines are written and none will come. */
 static void end_if_done(struct lines *lines)
 {
 	if (!has_ended(lines) || lines->in_at < lines->in_size || lines->out_size || lines->to < 0)
@@ -82,7 +83,8 @@ bool lines_done(const struct lines *lines)
 	return lines->to < 0;
 }
 
-static void take(struct lines *lines)
+/* Reads what the application has written. Closes the pipe at its end. */
+static void read_more(struct lines *lines)
 {
 	memmove(lines->in, lines->in + lines->in_at, lines->in_size - lines->in_at);
 	lines->in_size -= lines->in_at;
@@ -111,7 +113,8 @@ static bool next_line(const struct lines *lines, size_t *size, size_t *step)
 	return left > LINE_BYTES || (left && has_ended(lines));
 }
 
-static char *append(char *at, const char *bytes, size_t size)
+/* Copies, and returns where the next part goes. */
+static char *append_part(char *at, const char *bytes, size_t size)
 {
 	memcpy(at, bytes, size);
 	return at + size;
@@ -128,9 +131,9 @@ static void make_out(struct lines *lines, const char *name)
 		size_t whole = name_size + 2 + size + 1;
 		if (lines->out_size && lines->out_size + whole > PIPE_BUF)
 			return;
-		char *at = append(lines->out + lines->out_size, name, name_size);
-		at = append(at, ": ", 2);
-		at = append(at, lines->in + lines->in_at, size);
+		char *at = append_part(lines->out + lines->out_size, name, name_size);
+		at = append_part(at, ": ", 2);
+		at = append_part(at, lines->in + lines->in_at, size);
 		*at = '\n';
 		lines->out_size += whole;
 		lines->in_at += step;
@@ -145,7 +148,8 @@ static bool takes_more(int to)
 	return wait_for(&now, 1, 0, SIG_STANDARD) > 0;
 }
 
-static void give(struct lines *lines, const struct lines *other)
+/* Takes the lock and writes at most PIPE_BUF bytes. Keeps the lock until the line is complete. */
+static void write_line(struct lines *lines, const struct lines *other)
 {
 	/* A record lock is the process's: the other stream's is not seen as one. */
 	bool ours = other->holding && other->lock_at == lines->lock_at;
@@ -162,7 +166,7 @@ static void give(struct lines *lines, const struct lines *other)
 	if (takes_more(lines->to))
 		n = write(lines->to, lines->out + lines->out_sent, left < PIPE_BUF ? left : PIPE_BUF);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
-		give_up(lines);
+		drop_lines(lines);
 		return;
 	}
 	if (n > 0)
@@ -185,12 +189,12 @@ void lines_move(struct lines *lines, const struct lines *other, const char *name
 	if (lines_done(lines))
 		return;
 	if (ready[1].revents & (POLLERR | POLLHUP | POLLNVAL))
-		give_up(lines);
+		drop_lines(lines);
 	if (lines->out_size && (ready[1].revents || lines->locked_out))
-		give(lines, other);
+		write_line(lines, other);
 	do {
 		if (!lines->out_size && !has_ended(lines) && (ready[0].revents || lines->last))
-			take(lines);
+			read_more(lines);
 		if (!lines->out_size)
 			make_out(lines, name);
 	} while (lines->last && !lines->out_size && !has_ended(lines));

@@ -35,6 +35,7 @@ void lines_wanted(const struct lines *lines, struct pollfd *ready);
 /* What can be done without waiting. `other`: the application's other stream, which may have the lock. */
 void lines_move(struct lines *lines, const struct lines *other, const char *name, const struct pollfd *ready);
 
+/* All is passed on and nothing will come, or there is no stream. */
 bool lines_done(const struct lines *lines);
 
 #endif

@@ -4,15 +4,15 @@
 #include "clock.h"
 #include "front.h"
 #include "glance.h"
-#include "held.h"
+#include "held_tool.h"
 #include "init.h"
 #include "join.h"
 #include "landlock.h"
 #include "mounter.h"
 #include "repository.h"
 #include "starter.h"
+#include "trial.h"
 #include "util.h"
-#include "view.h"
 #include "within.h"
 
 #include <errno.h>

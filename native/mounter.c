@@ -8,10 +8,10 @@
 #include "mounter.h"
 #include "brain.h"
 #include "identity.h"
+#include "namespaces.h"
 #include "sig.h"
 #include "util.h"
 #include "wait.h"
-#include "view.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,7 +46,8 @@ struct mounter {
 	pid_t pid; /* the client's; 0: it has ended */
 };
 
-static void say(const char *key, const char *value)
+/* Prints a line: a key, a tab, a value. */
+static void tell_brain(const char *key, const char *value)
 {
 	char *line = xprintf("%s\t%s\n", key, value);
 
@@ -55,43 +56,26 @@ static void say(const char *key, const char *value)
 	free(line);
 }
 
-static _Noreturn void fail(const char *step)
+/* Reports the step and errno to the brain, and exits. */
+static _Noreturn void fail_to_mount(const char *step)
 {
 	char *text = xprintf("%s: %s", step, strerror(errno));
 
-	say("failed", text);
+	tell_brain("failed", text);
 	_exit(EXIT_WRAPPER);
 }
 
-bool mounts_join(pid_t pid)
-{
-	char *path = xprintf("/proc/%d/ns/user", pid), *mounts_path = xprintf("/proc/%d/ns/mnt", pid);
-	int user = open(path, O_RDONLY | O_CLOEXEC), mounts = open(mounts_path, O_RDONLY | O_CLOEXEC);
-	struct stat theirs, ours;
-	bool joined = user >= 0 && mounts >= 0 && fstat(user, &theirs) == 0 && stat("/proc/self/ns/user", &ours) == 0 &&
-		      (theirs.st_ino == ours.st_ino || setns(user, CLONE_NEWUSER) == 0) && setns(mounts, CLONE_NEWNS) == 0;
-	int error = errno;
-
-	if (user >= 0)
-		close(user);
-	if (mounts >= 0)
-		close(mounts);
-	free(path);
-	free(mounts_path);
-	errno = error;
-	return joined;
-}
-
+/* Makes the namespaces of client and mount. The next child is process 1 of the PID namespace. Exits on an error. */
 static void isolate(bool user, pid_t within)
 {
 	/* of a configuration repository that another mounter keeps: it is in all mounts that are copied from there */
 	if (within) {
 		if (!mounts_join(within))
-			fail("mounts of the configuration repository");
+			fail_to_mount("mounts of the configuration repository");
 	} else if (user && !user_namespace(geteuid(), getegid()))
-		fail("user namespace");
+		fail_to_mount("user namespace");
 	if (unshare(CLONE_NEWPID) || !own_mounts())
-		fail("namespaces");
+		fail_to_mount("namespaces");
 	/* whoever looks at the repository joins these namespaces by way of /proc */
 	prctl(PR_SET_DUMPABLE, 1);
 }
@@ -102,17 +86,18 @@ static int mount_fuse(const struct mounter *mounter)
 	int device = open("/dev/fuse", O_RDWR);
 
 	if (device < 0)
-		fail("/dev/fuse");
+		fail_to_mount("/dev/fuse");
 	uid_t uid = mounter->identity.wanted ? mounter->identity.uid : geteuid();
 	gid_t gid = mounter->identity.wanted ? mounter->identity.gid : getegid();
 	/* in a user namespace others than the user are not let in: these would have to be in it, and the box is not */
 	char *options = xprintf("fd=%d,rootmode=40000,user_id=%u,group_id=%u%s", device, uid, gid, mounter->user ? "" : ",allow_other");
 	if (mount("cvmfs2", mounter->place, "fuse", MS_RDONLY | MS_NOSUID | MS_NODEV, options))
-		fail("mount");
+		fail_to_mount("mount");
 	free(options);
 	return device;
 }
 
+/* In the child: executes the client as its account. Failures go to its log. */
 static _Noreturn void become_client(const struct mounter *mounter, int device, int log)
 {
 	const char *what = NULL;
@@ -130,17 +115,18 @@ static _Noreturn void become_client(const struct mounter *mounter, int device, i
 	_exit(EXIT_WRAPPER);
 }
 
+/* Forks the client, which gets the descriptor of the mount. Exits on an error. */
 static void start_client(struct mounter *mounter, int device)
 {
 	char *path = xprintf("%s/client.log", mounter->folder);
 	int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
 
 	if (log < 0)
-		fail("log");
+		fail_to_mount("log");
 	mounter->client[mounter->words] = xprintf("/dev/fd/%d", device);
 	mounter->pid = fork();
 	if (mounter->pid < 0)
-		fail("fork");
+		fail_to_mount("fork");
 	if (mounter->pid == 0)
 		become_client(mounter, device, log);
 	close(log);
@@ -148,7 +134,7 @@ static void start_client(struct mounter *mounter, int device)
 }
 
 /* All that is in the namespace has this process for its last parent. */
-static void reap(struct mounter *mounter)
+static void reap_client(struct mounter *mounter)
 {
 	int status;
 
@@ -158,25 +144,26 @@ static void reap(struct mounter *mounter)
 		mounter->pid = 0;
 		char *how = WIFSIGNALED(status) ? xprintf("by signal %d", WTERMSIG(status)) :
 						  xprintf("with status %d", WEXITSTATUS(status));
-		say("ended", how);
+		tell_brain("ended", how);
 		free(how);
 	}
 }
 
+/* Looks at /proc, for kernels without pidfd_open(2). */
 static bool front_lives(const struct mounter *mounter)
 {
 	char text[512];
 	int fd = openat(mounter->front_directory, "stat", O_RDONLY | O_CLOEXEC);
 	ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
 
-	if (fd >= 0)
-		close(fd);
+	close_kept(fd);
 	text[size > 0 ? size : 0] = 0;
 	/* the name, in which anything may be, ends with the last parenthesis */
 	const char *state = strrchr(text, ')');
 	return state && strlen(state) > 2 && !strchr("ZX", state[2]);
 }
 
+/* Opens a pidfd of the front, or its directory in /proc. Exits when it is gone. */
 static void watch_front(struct mounter *mounter, pid_t front)
 {
 	mounter->front = (int)syscall(SYS_pidfd_open, front, 0);
@@ -186,13 +173,13 @@ static void watch_front(struct mounter *mounter, pid_t front)
 		return;
 	}
 	if (errno != ENOSYS)
-		fail("front");
+		fail_to_mount("front");
 	/* of this very process: another one with its number is not found there */
 	char *path = xprintf("/proc/%d", front);
 	mounter->front_directory = above_standard(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
 	free(path);
 	if (mounter->front_directory < 0)
-		fail("front");
+		fail_to_mount("front");
 }
 
 /* Until a signal comes, or the front has ended; false: it is time to go. */
@@ -211,10 +198,11 @@ static bool wait_on(struct mounter *mounter, int signals, int timeout_ms)
 		return false;
 	if (read(signals, &info, sizeof info) != sizeof info || info.ssi_signo == SIGTERM)
 		return false;
-	reap(mounter);
+	reap_client(mounter);
 	return true;
 }
 
+/* Unmounts and waits for the client: LEAVE_MS, then SIGTERM and LEAVE_MS more. */
 static void leave(struct mounter *mounter, int signals)
 {
 	long long begin_us = monotonic_us();
@@ -234,6 +222,7 @@ static void leave(struct mounter *mounter, int signals)
 	}
 }
 
+/* In process 1 of the namespaces: mounts, starts the client, and keeps both until the front ends or SIGTERM comes. */
 static _Noreturn void keep_mounted(struct mounter *mounter)
 {
 	sigset_t wanted;
@@ -246,13 +235,13 @@ static _Noreturn void keep_mounted(struct mounter *mounter)
 	sigprocmask(SIG_BLOCK, &wanted, NULL);
 	int signals = signalfd(-1, &wanted, SFD_CLOEXEC);
 	if (signals < 0)
-		fail("signalfd");
+		fail_to_mount("signalfd");
 	/* where the kernel refuses it the client sees the node's, which it can live with */
 	replace_proc();
 	int device = mount_fuse(mounter);
 	start_client(mounter, device);
 	close(device);
-	say("mounted", mounter->place);
+	tell_brain("mounted", mounter->place);
 	while (wait_on(mounter, signals, -1))
 		;
 	leave(mounter, signals);
@@ -279,16 +268,16 @@ int mounter_main(int argc, char **argv)
 	umask(022);
 	signal(SIGPIPE, SIG_IGN);
 	if (syscall(SYS_open_tree, -1, "", 0) < 0 && errno == ENOSYS)
-		fail("the kernel cannot hand a mount to a box, which Linux can from 5.2 on");
+		fail_to_mount("the kernel cannot hand a mount to a box, which Linux can from 5.2 on");
 	watch_front(&mounter, (pid_t)front);
 	isolate(mounter.user, (pid_t)within);
 	pid_t pid = fork();
 	if (pid < 0)
-		fail("fork");
+		fail_to_mount("fork");
 	if (pid == 0)
 		keep_mounted(&mounter);
 	char *text = xprintf("%d", pid);
-	say("mounter", text);
+	tell_brain("mounter", text);
 	free(text);
 	prctl(PR_SET_NAME, "tare-mounter");
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

@@ -1,9 +1,10 @@
-/* File systems in memory of a box's mount namespace, also those that others are mounted over, and mounts that show what is watched. */
-#include "held.h"
+/* See mounts.h. */
+#include "mounts.h"
+#include "look.h"
 #include "mountinfo.h"
 #include "util.h"
+#include "walk.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sched.h>
@@ -18,49 +19,8 @@
 
 enum {
 	TMPFS_FILE_BYTES = 1024, /* an inode and a name of a tmpfs: some 0.9 KiB of the kernel's memory */
-	MOST_DEPTH = 256,
 	MOST_MOUNTS = 10000,
 };
-
-static bool walk_level(int directory, dev_t device, int depth, struct things *links, long long *bytes, long long *files)
-{
-	DIR *listing = fdopendir(directory);
-	const struct dirent *entry;
-	struct stat status;
-	bool whole = listing && depth < MOST_DEPTH;
-
-	if (!listing)
-		close(directory);
-	while (listing && (entry = readdir(listing))) {
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
-		if (fstatat(directory, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) || status.st_dev != device)
-			continue;
-		if (S_ISDIR(status.st_mode) || status.st_nlink < 2 || things_add(links, 0, status.st_ino)) {
-			*bytes += status.st_blocks * BLOCK_UNIT;
-			++*files;
-		}
-		if (is_late())
-			whole = false;
-		if (!S_ISDIR(status.st_mode) || !whole)
-			continue;
-		int below = openat(directory, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		whole = below >= 0 && walk_level(below, device, depth + 1, links, bytes, files) && whole;
-	}
-	if (listing)
-		closedir(listing);
-	return whole;
-}
-
-bool walk_tree(int directory, long long *bytes, long long *files)
-{
-	struct things links = { 0 };
-	struct stat status;
-	bool whole = fstat(directory, &status) == 0 && walk_level(directory, status.st_dev, 0, &links, bytes, files);
-
-	free(links.items);
-	return whole;
-}
 
 struct mounted {
 	uint64_t id, device;
@@ -68,6 +28,7 @@ struct mounted {
 	bool memory, view;
 };
 
+/* The caller frees it. */
 static char *unescaped(const char *text)
 {
 	char *plain = xmemdup(text, strlen(text) + 1);
@@ -91,12 +52,15 @@ static struct mounted *read_mounts(int proc, size_t *count)
 		unsigned major_, minor_;
 		int root_at = 0, root_end = 0, place_at = 0, place_end = 0;
 		const char *type = strstr(line, " - ");
-		if (sscanf(line, "%llu %*s %u:%u %n%*s%n %n%*s%n", &id, &major_, &minor_, &root_at, &root_end, &place_at, &place_end) != 3 || !type)
+		if (!type || sscanf(line, "%llu %*s %u:%u %n%*s%n %n%*s%n", &id, &major_, &minor_,
+				    &root_at, &root_end, &place_at, &place_end) != 3)
 			continue;
 		bool memory = !strncmp(type + 3, "tmpfs ", 6) || !strncmp(type + 3, "ramfs ", 6), view = !strncmp(type + 3, "overlay ", 8);
 		line[root_end] = line[place_end] = 0;
 		list = xrealloc(list, (*count + 1) * sizeof *list);
-		list[(*count)++] = (struct mounted){ id, makedev(major_, minor_), unescaped(line + root_at), unescaped(line + place_at), memory, view };
+		list[(*count)++] = (struct mounted){
+			id, makedev(major_, minor_), unescaped(line + root_at), unescaped(line + place_at), memory, view
+		};
 	}
 	free(line);
 	if (mounts)
@@ -104,6 +68,7 @@ static struct mounted *read_mounts(int proc, size_t *count)
 	return list;
 }
 
+/* Whether the path leads to that file system, and to which file of it (NULL: not asked). */
 static bool shows(const char *place, uint64_t device, uint64_t *inode)
 {
 	struct stat status;
@@ -116,7 +81,7 @@ static bool shows(const char *place, uint64_t device, uint64_t *inode)
 }
 
 /* Without a limit of its own (ramfs; tmpfs with size=0) a file system does not tell how much it holds. */
-void look_at_memory(uint64_t device, const char *place)
+void mounts_look_at_memory(uint64_t device, const char *place)
 {
 	struct found found = { .what = FOUND_TMPFS, .number = device };
 	struct statfs system;
@@ -129,12 +94,12 @@ void look_at_memory(uint64_t device, const char *place)
 		long long bytes = 0, files = 0;
 		int fd = open(place, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0 || !walk_tree(fd, &bytes, &files))
-			report((struct found){ .what = FOUND_UNSEEN, .number = WAY_TMPFS });
+			look_report_unseen(WAY_TMPFS);
 		found.bytes = system.f_blocks ? found.bytes : bytes;
 		found.files = system.f_files ? found.files : files;
 	}
 	found.bytes += found.files * TMPFS_FILE_BYTES;
-	report(found);
+	look_report(found);
 }
 
 static bool is_in(const char *path, const char *directory)
@@ -151,13 +116,13 @@ static void report_watched(const struct held *held, const struct mounted *mounts
 
 	for (size_t i = 0; i < count; i++) {
 		if (mounts[i].view && !things_have(&held->devices, mounts[i].device, 0))
-			report((struct found){ .what = FOUND_SHOWS, .number = mounts[i].id });
+			look_report((struct found){ .what = FOUND_SHOWS, .number = mounts[i].id });
 		if (!things_have(&held->scratch, 0, mounts[i].device) || !shows(mounts[i].place, mounts[i].device, &inode) ||
 		    !things_have(&held->scratch, mounts[i].device, inode))
 			continue;
 		for (size_t k = 0; k < count; k++)
 			if (mounts[k].device == mounts[i].device && is_in(mounts[k].root, mounts[i].root))
-				report((struct found){ .what = FOUND_SHOWS, .number = mounts[k].id });
+				look_report((struct found){ .what = FOUND_SHOWS, .number = mounts[k].id });
 	}
 }
 
@@ -165,14 +130,14 @@ static void report_watched(const struct held *held, const struct mounted *mounts
 static void peel(const struct mounted *mounts, size_t count, struct things *wanted)
 {
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)) {
-		report((struct found){ .what = FOUND_UNSEEN, .number = WAY_TMPFS });
+		look_report_unseen(WAY_TMPFS);
 		return;
 	}
 	size_t seen = 0;
-	for (size_t i = count; i-- > 0 && !is_late();) {
+	for (size_t i = count; i-- > 0 && !look_is_late();) {
 		if (things_have(wanted, 0, mounts[i].device) && shows(mounts[i].place, mounts[i].device, NULL) &&
 		    things_add(wanted, 1, mounts[i].device)) {
-			look_at_memory(mounts[i].device, mounts[i].place);
+			mounts_look_at_memory(mounts[i].device, mounts[i].place);
 			seen++;
 		}
 		if (strcmp(mounts[i].place, "/"))
@@ -180,10 +145,10 @@ static void peel(const struct mounted *mounts, size_t count, struct things *want
 	}
 	for (size_t i = 0; i < count; i++)
 		if (things_have(wanted, 0, mounts[i].device) && !things_have(wanted, 1, mounts[i].device))
-			report((struct found){ .what = FOUND_UNSEEN, .number = WAY_TMPFS });
+			look_report_unseen(WAY_TMPFS);
 }
 
-void look_at_mounts(struct held *held, int proc)
+void mounts_look(struct held *held, int proc)
 {
 	struct things covered = { 0 };
 	size_t count;
@@ -196,7 +161,7 @@ void look_at_mounts(struct held *held, int proc)
 		if (!shows(mounts[i].place, mounts[i].device, NULL))
 			things_add(&covered, 0, mounts[i].device);
 		else if (things_add(&held->devices, mounts[i].device, 0))
-			look_at_memory(mounts[i].device, mounts[i].place);
+			mounts_look_at_memory(mounts[i].device, mounts[i].place);
 	}
 	bool any = false;
 	for (size_t i = 0; i < count; i++)

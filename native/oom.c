@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+/* Reads the score of this process. False, with errno. */
 static bool read_score(int *score)
 {
 	char text[16] = "";

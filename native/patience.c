@@ -1,6 +1,5 @@
-/* How long the front waits for a brain. What can hang is the brain's to touch (policy, job, directories, spool, log): a file server or a FUSE
- * that never answers holds it for ever, and SIGKILL may not end it either. The front touches none of it, so it has the clock. */
-#include "state.h"
+/* See patience.h. */
+#include "patience.h"
 #include "util.h"
 
 #include <ctype.h>
@@ -26,27 +25,27 @@ enum {
 	BUSY_TICKS = 5,
 };
 
-static enum phase phase_of(const struct front *front)
+/* Derives the phase from the box. */
+static enum phase phase_of(const struct box *box)
 {
-	const struct box *box = &front->box;
-
-	if (front->launched_once)
+	if (box->job.launched_once)
 		return box->there ? PHASE_RUNNING : PHASE_OVER;
 	return !box->there ? PHASE_BEFORE : box->ready ? PHASE_READY : PHASE_BUILDING;
 }
 
+/* 0: for ever. */
 static void set_until(struct patience *patience, long milliseconds)
 {
 	patience->until_us = milliseconds ? monotonic_us() + milliseconds * 1000LL : 0;
 	patience->looked = false;
 }
 
-static void follow_phase(struct front *front)
+/* A new phase begins with its own time. */
+static void follow_phase(struct patience *patience, const struct box *box)
 {
 	static const long lengths[] = { [PHASE_NONE] = 0,	    [PHASE_BEFORE] = BEFORE_MS, [PHASE_BUILDING] = BUILDING_MS,
 					[PHASE_READY] = READY_MS, [PHASE_RUNNING] = 0,	[PHASE_OVER] = OVER_MS };
-	struct patience *patience = &front->patience;
-	enum phase phase = phase_of(front);
+	enum phase phase = phase_of(box);
 
 	if (phase == patience->phase)
 		return;
@@ -56,7 +55,7 @@ static void follow_phase(struct front *front)
 		patience->asked_us = 0;
 }
 
-bool patience_take(struct front *front, struct frame *frame)
+bool patience_take(struct patience *patience, const struct box *box, struct frame *frame)
 {
 	const char *length = frame_string(frame), *doing = frame_string(frame);
 	long milliseconds;
@@ -65,11 +64,11 @@ bool patience_take(struct front *front, struct frame *frame)
 		return false;
 	if (*length && !parse_number(length, 0, 1000L * 86400 * 365, &milliseconds))
 		return false;
-	follow_phase(front);
+	follow_phase(patience, box);
 	if (*length)
-		set_until(&front->patience, milliseconds);
-	free(front->patience.doing);
-	front->patience.doing = xmemdup(doing, strlen(doing) + 1);
+		set_until(patience, milliseconds);
+	free(patience->doing);
+	patience->doing = xmemdup(doing, strlen(doing) + 1);
 	return true;
 }
 
@@ -83,8 +82,7 @@ static void add_process(const char *name, pid_t session, bool *runs, long *ticks
 	snprintf(path, sizeof path, "/proc/%.20s/stat", name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-	if (fd >= 0)
-		close(fd);
+	close_kept(fd);
 	if (size <= 0)
 		return;
 	text[size] = 0;
@@ -96,57 +94,51 @@ static void add_process(const char *name, pid_t session, bool *runs, long *ticks
 	*ticks += (long)(user + system);
 }
 
-/* A brain on a node that is merely busy gets on. */
-static bool is_busy(struct front *front)
+/* Whether processes of that session run, or have used CPU since the last look: a brain on a node that is merely busy gets on. */
+static bool is_at_work(struct patience *patience, pid_t brain)
 {
-	struct patience *patience = &front->patience;
 	DIR *all = opendir("/proc");
 	bool runs = false;
 	long ticks = 0, before = patience->ticks;
 
 	for (const struct dirent *entry; all && (entry = readdir(all));)
 		if (isdigit((unsigned char)entry->d_name[0]))
-			add_process(entry->d_name, front->talk.pid, &runs, &ticks);
+			add_process(entry->d_name, brain, &runs, &ticks);
 	if (all)
 		closedir(all);
 	patience->ticks = ticks;
 	return runs || ticks - before >= BUSY_TICKS;
 }
 
-void patience_signal(struct front *front, int signo)
+void patience_signal(struct patience *patience, const struct box *box, pid_t brain, int signo)
 {
-	struct patience *patience = &front->patience;
-
-	follow_phase(front);
+	follow_phase(patience, box);
 	if (signo != SIGTERM && signo != SIGINT && signo != SIGHUP && signo != SIGQUIT)
 		return;
 	if (patience->phase == PHASE_RUNNING || patience->asked_us)
 		return;
 	patience->asked_us = monotonic_us() + ASKED_MS * 1000LL;
 	/* from here on its CPU time counts */
-	is_busy(front);
+	is_at_work(patience, brain);
 }
 
-static void give_up(struct front *front, bool asked)
+/* The text for the end of the job. The caller frees it. */
+static char *reason(const struct patience *patience, bool asked)
 {
-	struct patience *patience = &front->patience;
 	const char *doing = patience->doing ? patience->doing : "starting";
-	char *why = asked ? xprintf("LAUNCH_TIMEOUT: asked to end, and the wrapper did not answer within %d s while %s", ASKED_MS / 1000,
-				    doing)
-			  : xprintf("LAUNCH_TIMEOUT: the wrapper did not get on within %d s while %s: a file system that does not answer?",
-				    (BEFORE_MS + AGAIN_MS) / 1000, doing);
 
-	talk_give_up(front, why);
-	free(why);
+	if (asked)
+		return xprintf("LAUNCH_TIMEOUT: asked to end, and the wrapper did not answer within %d s while %s", ASKED_MS / 1000, doing);
+	return xprintf("LAUNCH_TIMEOUT: the wrapper did not get on within %d s while %s: a file system that does not answer?",
+		       (BEFORE_MS + AGAIN_MS) / 1000, doing);
 }
 
-int patience_check(struct front *front)
+int patience_check(struct patience *patience, const struct box *box, pid_t brain, char **why)
 {
-	struct patience *patience = &front->patience;
 	long long now = monotonic_us(), until;
 
-	follow_phase(front);
-	if (front->ending || front->alone || front->talk.pid <= 0)
+	follow_phase(patience, box);
+	if (brain <= 0)
 		return -1;
 	bool asked = patience->asked_us && (!patience->until_us || patience->asked_us < patience->until_us);
 	until = asked ? patience->asked_us : patience->until_us;
@@ -154,7 +146,7 @@ int patience_check(struct front *front)
 		return -1;
 	if (now < until)
 		return (int)((until - now) / 1000) + 1;
-	bool busy = is_busy(front);
+	bool busy = is_at_work(patience, brain);
 	/* what cleans up is not disturbed: its record is about to be written */
 	bool look = !asked || patience->phase == PHASE_OVER;
 	if (!look && busy) {
@@ -167,6 +159,6 @@ int patience_check(struct front *front)
 		patience->looked = true;
 		return AGAIN_MS;
 	}
-	give_up(front, asked);
+	*why = reason(patience, asked);
 	return 0;
 }

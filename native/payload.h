@@ -1,11 +1,11 @@
-/* The payload's process between fork and exec. */
+/* A payload as it is to be executed: the only one of a box, or one of several applications. */
 #ifndef TARE_PAYLOAD_H
 #define TARE_PAYLOAD_H
 
 #include "guest.h"
 #include "landlock.h"
 #include "sig.h"
-#include "view.h"
+#include "own_view.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,17 +42,10 @@ struct payload {
 	size_t cgroup_count;
 };
 
-/* Reads what launch_specification() wrote, and closes the memfd. False, with errno. */
+/* Reads what specification_make() wrote, and closes the memfd. False, with errno. */
 bool payload_load(struct payload *payload, int memfd);
 
 /* What becomes its descriptor `target` is `fd` from now on; closed before where there was another. */
 void payload_set_descriptor(struct payload *payload, int target, int fd);
-
-/* In the forked child. Joins its cgroups, reports `R` on `control` (-1: nowhere), waits for a byte on `link`, executes.
- * What fails is a `F` frame on `link`, which the exec closes. */
-_Noreturn void payload_run(struct payload *payload, int control, int link);
-
-/* The kill switch: executes in the front's own place, without a box. What fails is a line on descriptor 2. */
-_Noreturn void payload_replace(const struct payload *payload);
 
 #endif

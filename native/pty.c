@@ -9,8 +9,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* Who is in the box may have put something else there: it is not waited for, and only a master can do all of this. TIOCGPTPEER (Linux 4.13) asks
- * for no path. */
+/* Who is in the box may have put something else there: it is not waited for, and only a master can do all of this. TIOCGPTPEER (Linux
+ * 4.13) asks for no path. */
 bool pty_open(struct pty *pty)
 {
 	int locked = 0;

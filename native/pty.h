@@ -1,4 +1,5 @@
-/* The box's own end of the caller's terminal: a pseudo-terminal of the box's devpts. Its other end (the master) is the front's, see terminal.c. */
+/* The box's own end of the caller's terminal: a pseudo-terminal of the box's devpts. Its other end (the master) is the front's, see
+ * terminal.c. */
 #ifndef TARE_PTY_H
 #define TARE_PTY_H
 
@@ -20,7 +21,8 @@ void pty_give(int slave, const struct identity *owner);
 /* This process becomes the leader of a session whose terminal it is, and the terminal's foreground group is its own. */
 bool pty_lead(int slave);
 
-/* Whether the kernel sends that to who leads the session too: when the terminal hangs up, and when its size changes while the leader's group is in front. */
+/* Whether the kernel sends that to who leads the session too: when the terminal hangs up, and when its size changes while the leader's
+ * group is in front. */
 bool pty_sends(int signo);
 
 /* Makes the group of that process the foreground group; `pid` leads it, or is about to. */

@@ -17,8 +17,8 @@ enum {
 	/* One that waits in the kernel, for a file server say, dies when that lets it: nobody waits for it longer than 20 s, of
 	 * time in which this process runs and none of them dies. Who is suspended meanwhile has not waited. */
 	KILL_LOOKS = 1000,
-	/* So many SIGCHLD in vain in such a time are heard, and no more until it is over: whoever sends them wakes this process 20 times a second. Some
-	 * are usual: a child was reaped with the one before. */
+	/* So many SIGCHLD in vain in such a time are heard, and no more until it is over: whoever sends them wakes this process 20 times
+	 * a second. Some are usual: a child was reaped with the one before. */
 	VAIN = 5,
 	VAIN_MS = 250,
 };
@@ -33,6 +33,7 @@ struct hunt {
 	size_t found;
 };
 
+/* Kills the process, unless it is spared. */
 static void strike(struct hunt *hunt, pid_t pid)
 {
 	if (hunt->spare && hunt->spare(pid, hunt->context))
@@ -41,6 +42,7 @@ static void strike(struct hunt *hunt, pid_t pid)
 	kill(pid, SIGKILL);
 }
 
+/* Kills the children that the kernel lists. False: it has no such list. */
 static bool by_children_file(struct hunt *hunt)
 {
 	int pid;
@@ -53,6 +55,7 @@ static bool by_children_file(struct hunt *hunt)
 	return true;
 }
 
+/* Reads the parent of a process; 0: the process is gone. */
 static pid_t parent_of(const char *pid)
 {
 	char path[64], stat[512];
@@ -143,6 +146,7 @@ bool reaper_wait(const struct reaper *reaper, struct pollfd *ready, size_t count
 	return heard || sig_take(SIGCHLD, 0);
 }
 
+/* Counts a look that found nobody dead. */
 static void note_vain(struct reaper *reaper)
 {
 	long long now = monotonic_us();

@@ -27,6 +27,7 @@ sigmask sig_set_mask(sigmask mask)
 	return before;
 }
 
+/* Sets SIG_DFL or SIG_IGN. */
 static void set_handler(int signo, void (*handler)(int))
 {
 	struct kernel_sigaction action;
@@ -35,6 +36,15 @@ static void set_handler(int signo, void (*handler)(int))
 	action.handler = handler;
 	/* fails for SIGKILL and SIGSTOP, which have the default one always */
 	syscall(SYS_rt_sigaction, signo, &action, NULL, sizeof(sigmask));
+}
+
+sigmask sig_cancels(int signo)
+{
+	static const sigmask stops = SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU);
+
+	if (signo == SIGCONT)
+		return stops;
+	return signo < 32 && (SIG_BIT(signo) & stops) ? SIG_BIT(SIGCONT) : 0;
 }
 
 sigmask sig_ignored(void)

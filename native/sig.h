@@ -15,15 +15,21 @@ typedef uint64_t sigmask; /* bit n-1 is signal n */
 /* All but those that queue. */
 #define SIG_STANDARD (((sigmask)1 << 31) - 1)
 
+/* What the kernel takes out of the queue when this signal comes (kernel/signal.c, prepare_signal): SIGCONT the stops, and a stop SIGCONT. */
+sigmask sig_cancels(int signo);
+
 /* Sets the signal mask, returns the one before. */
 sigmask sig_set_mask(sigmask mask);
 
+/* The signals that this process ignores. */
 sigmask sig_ignored(void);
+/* Sets the default disposition of all signals. */
 void sig_default_all(void);
+/* Ignores these signals; the others stay as they are. */
 void sig_ignore(sigmask ignored);
 
-/* For a process that others of its uid may flood. What it blocks waits once, however often it is sent, and wakes nobody; what queues is ignored,
- * or each look at what is pending would go through all of it. The handlers before: sig_default_all. */
+/* For a process that others of its uid may flood. What it blocks waits once, however often it is sent, and wakes nobody; what queues is
+ * ignored, or each look at what is pending would go through all of it. The handlers before: sig_default_all. */
 void sig_withstand(void);
 
 /* Forgets what is pending (a signal to the caller's group that came before this process left that group).

@@ -1,97 +1,85 @@
-/* Enters the namespaces of a box: each by a child, after the user namespace that owns it, in which its maker has every right.
+/* See spaces.h. Each is entered by a child, after the user namespace that owns it, in which its maker has every right.
  * A child that hangs in a file system of the payload's takes no more than its own time. */
-#include "held.h"
+#include "spaces.h"
+#include "buffers.h"
+#include "look.h"
+#include "mounts.h"
+#include "namespaces.h"
 #include "util.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
-#include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum {
-	SEMAPHORE_BYTES = 64, /* a cache line each */
-	CHILD_US = 2000000,
-};
+enum { SEMAPHORE_BYTES = 64 }; /* a cache line each */
+
+static const char *const SPACE_NAMES[KINDS] = { "mnt", "ipc", "net" };
 
 static const int FLAGS[KINDS] = { CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWNET };
 static const enum way WAYS_OF[KINDS] = { WAY_TMPFS, WAY_SYSV, WAY_SOCKETS };
 
-static int to_parent;
-
-void report(struct found found)
+void spaces_note_own(struct held *held)
 {
-	write_all(to_parent, &found, sizeof found);
+	struct stat status;
+
+	for (enum kind kind = 0; kind < KINDS; kind++) {
+		char *path = xprintf("/proc/self/ns/%s", SPACE_NAMES[kind]);
+		if (stat(path, &status) == 0) {
+			things_add(&held->own, kind, status.st_ino);
+			held->namespaces = status.st_dev;
+		}
+		free(path);
+	}
 }
 
-static bool is_own_user(int fd)
+void spaces_add(struct held *held, const char *path)
 {
-	struct stat one, own;
+	char name[64];
+	ssize_t length = readlink(path, name, sizeof name - 1);
+	unsigned long long number;
 
-	return fstat(fd, &one) == 0 && stat("/proc/self/ns/user", &own) == 0 && one.st_ino == own.st_ino;
+	if (length < 0)
+		return;
+	name[length] = 0;
+	for (enum kind kind = 0; kind < KINDS; kind++) {
+		size_t size = strlen(SPACE_NAMES[kind]);
+		if (strncmp(name, SPACE_NAMES[kind], size) || sscanf(name + size, ":[%llu]", &number) != 1)
+			continue;
+		for (size_t i = 0; i < held->space_count; i++)
+			if (held->spaces[i].kind == kind && held->spaces[i].number == number)
+				return;
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return;
+		held->spaces = xrealloc(held->spaces, (held->space_count + 1) * sizeof *held->spaces);
+		held->spaces[held->space_count++] = (struct space){ kind, number, fd, false };
+	}
 }
 
+void spaces_add_of(struct held *held, pid_t pid)
+{
+	for (enum kind kind = 0; kind < KINDS; kind++) {
+		char *path = xprintf("/proc/%d/ns/%s", pid, SPACE_NAMES[kind]);
+		spaces_add(held, path);
+		free(path);
+	}
+}
+
+/* The user namespace that owns the one that is open, unless this process is in it. */
 static bool enter_owner(int fd)
 {
 	int owner = ioctl(fd, NS_GET_USERNS);
 
-	return owner >= 0 && (is_own_user(owner) || setns(owner, CLONE_NEWUSER) == 0);
+	return owner >= 0 && (is_own_user_namespace(owner) || setns(owner, CLONE_NEWUSER) == 0);
 }
 
-struct answer {
-	struct found *list;
-	size_t count;
-	bool whole;
-};
-
-/* Forks, and reads what the child reports until it ends or its time is up. True in the child. */
-static bool in_child(struct answer *answer)
-{
-	long long until = monotonic_us() + CHILD_US;
-	size_t bytes = 0, room = 0;
-	int ends[2];
-
-	*answer = (struct answer){ 0 };
-	if (pipe2(ends, O_CLOEXEC))
-		return false;
-	pid_t child = fork();
-	if (child == 0) {
-		close(ends[0]);
-		to_parent = ends[1];
-		return true;
-	}
-	close(ends[1]);
-	if (until > held_until)
-		until = held_until;
-	while (child > 0 && !answer->whole) {
-		struct pollfd ready = { .fd = ends[0], .events = POLLIN };
-		long long left = until - monotonic_us();
-		if (left <= 0 || poll(&ready, 1, (int)(left / 1000) + 1) <= 0)
-			break;
-		if (bytes + 65536 > room)
-			answer->list = xrealloc(answer->list, room += 131072);
-		ssize_t n = read(ends[0], (char *)answer->list + bytes, 65536);
-		answer->whole = n == 0;
-		bytes += n > 0 ? (size_t)n : 0;
-	}
-	close(ends[0]);
-	if (child > 0)
-		kill(child, SIGKILL);
-	/* one that waits for a file system of the payload's may not end: it is nobody's to wait for */
-	for (int tries = 0; child > 0 && waitpid(child, NULL, WNOHANG) == 0 && tries < 20; tries++)
-		usleep(500);
-	answer->count = bytes / sizeof *answer->list;
-	return false;
-}
-
+/* Opens a table below `proc`; NULL, with errno. */
 static FILE *open_table(int proc, const char *name)
 {
 	int fd = openat(proc, name, O_RDONLY | O_CLOEXEC);
@@ -102,39 +90,42 @@ static FILE *open_table(int proc, const char *name)
 /* sysvipc(7): /proc/sysvipc shows the namespace of whoever opens it. */
 static void look_at_ipc(int proc)
 {
-	FILE *segments = open_table(proc, "sysvipc/shm"), *queues = open_table(proc, "sysvipc/msg"), *sets = open_table(proc, "sysvipc/sem");
+	FILE *segments = open_table(proc, "sysvipc/shm"), *queues = open_table(proc, "sysvipc/msg"),
+	     *sets = open_table(proc, "sysvipc/sem");
 	char line[512];
 	unsigned long long id, bytes;
 
 	if (!segments)
-		report((struct found){ .what = FOUND_UNSEEN, .number = WAY_SYSV });
+		look_report_unseen(WAY_SYSV);
 	while (segments && fgets(line, sizeof line, segments))
 		if (sscanf(line, "%*d %llu %*s %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %llu", &id, &bytes) == 2)
-			report((struct found){ .what = FOUND_SEGMENT, .number = id, .bytes = (long long)bytes });
+			look_report((struct found){ .what = FOUND_SEGMENT, .number = id, .bytes = (long long)bytes });
 	while (queues && fgets(line, sizeof line, queues))
 		if (sscanf(line, "%*d %*u %*s %llu", &bytes) == 1)
-			report((struct found){ .what = FOUND_QUEUES, .bytes = (long long)bytes });
+			look_report((struct found){ .what = FOUND_QUEUES, .bytes = (long long)bytes });
 	while (sets && fgets(line, sizeof line, sets))
 		if (sscanf(line, "%*d %*u %*s %llu", &bytes) == 1)
-			report((struct found){ .what = FOUND_QUEUES, .bytes = (long long)bytes * SEMAPHORE_BYTES });
+			look_report((struct found){ .what = FOUND_QUEUES, .bytes = (long long)bytes * SEMAPHORE_BYTES });
 }
 
+/* The child: enters the namespace, unless it is the node's own (`shared`), reports and exits. */
 static _Noreturn void look_in(struct held *held, const struct space *space, bool shared)
 {
 	int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (!shared && (!enter_owner(space->fd) || setns(space->fd, FLAGS[space->kind])))
-		report((struct found){ .what = FOUND_UNSEEN, .number = WAYS_OF[space->kind] });
+		look_report_unseen(WAYS_OF[space->kind]);
 	else if (space->kind == OF_MOUNTS)
-		look_at_mounts(held, proc);
+		mounts_look(held, proc);
 	else if (space->kind == OF_IPC)
 		look_at_ipc(proc);
 	else
-		look_at_sockets(held, shared);
+		buffers_look(held, shared);
 	_exit(0);
 }
 
-static void take(struct held *held, const struct found *found)
+/* Adds one finding of a child to what is known. */
+static void take_found(struct held *held, const struct found *found)
 {
 	switch (found->what) {
 	case FOUND_TMPFS:
@@ -163,12 +154,13 @@ static void take(struct held *held, const struct found *found)
 	}
 }
 
+/* Adds all findings of a child, and frees them. */
 static void take_all(struct held *held, struct answer *answer, enum way way)
 {
 	if (!answer->whole)
 		held->unseen |= 1U << way;
 	for (size_t i = 0; i < answer->count; i++)
-		take(held, &answer->list[i]);
+		take_found(held, &answer->list[i]);
 	free(answer->list);
 }
 
@@ -187,7 +179,7 @@ void spaces_look(struct held *held, enum kind kind)
 			held->unseen |= 1U << WAYS_OF[kind];
 			continue;
 		}
-		if (in_child(&answer))
+		if (look_in_child(&answer))
 			look_in(held, space, shared);
 		take_all(held, &answer, WAYS_OF[kind]);
 	}
@@ -197,65 +189,9 @@ void spaces_look_at_file_system(struct held *held, uint64_t device, const char *
 {
 	struct answer answer;
 
-	if (in_child(&answer)) {
-		look_at_memory(device, path);
+	if (look_in_child(&answer)) {
+		mounts_look_at_memory(device, path);
 		_exit(0);
 	}
 	take_all(held, &answer, WAY_TMPFS);
-}
-
-/* A user namespace of our own, in which we have every right over files of our own. */
-static bool own_rights(void)
-{
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	const char *files[] = { "/proc/self/setgroups", "/proc/self/uid_map", "/proc/self/gid_map" };
-	char *texts[] = { xprintf("deny"), xprintf("%u %u 1", uid, uid), xprintf("%u %u 1", gid, gid) };
-
-	if (unshare(CLONE_NEWUSER))
-		return false;
-	for (size_t i = 0; i < 3; i++) {
-		int fd = open(files[i], O_WRONLY | O_CLOEXEC);
-		bool written = fd >= 0 && write_all(fd, texts[i], strlen(texts[i]));
-		if (fd >= 0)
-			close(fd);
-		if (!written)
-			return false;
-	}
-	return true;
-}
-
-static _Noreturn void walk_locked(pid_t user_of, char *const *directories)
-{
-	char *path = xprintf("/proc/%d/ns/mnt", user_of);
-	int fd = open(path, O_RDONLY | O_CLOEXEC), owner = fd < 0 ? -1 : ioctl(fd, NS_GET_USERNS);
-	bool rights = geteuid() == 0 || (owner >= 0 && !is_own_user(owner) ? setns(owner, CLONE_NEWUSER) == 0 : own_rights());
-
-	if (!rights)
-		report((struct found){ .what = FOUND_UNSEEN, .number = WAY_LOCKED });
-	for (; rights && *directories; directories++) {
-		struct found found = { .what = FOUND_TREE };
-		int directory = open(*directories, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (directory < 0 && errno == ENOENT)
-			continue;
-		if (directory < 0 || !walk_tree(directory, &found.bytes, &found.files))
-			report((struct found){ .what = FOUND_UNSEEN, .number = WAY_LOCKED });
-		report(found);
-	}
-	_exit(0);
-}
-
-bool locked_walk(pid_t user_of, char *const *directories, long long *bytes, long long *files)
-{
-	struct answer answer;
-
-	if (in_child(&answer))
-		walk_locked(user_of, directories);
-	for (size_t i = 0; i < answer.count; i++) {
-		answer.whole = answer.whole && answer.list[i].what == FOUND_TREE;
-		*bytes += answer.list[i].bytes;
-		*files += answer.list[i].files;
-	}
-	free(answer.list);
-	return answer.whole;
 }

@@ -20,10 +20,10 @@ void speech_keep(struct speech *speech, bool speaks)
 	}
 }
 
+/* Closes our end of the brain's pipe. */
 static void stop(struct stream *stream)
 {
-	if (stream->from >= 0)
-		close(stream->from);
+	close_kept(stream->from);
 	stream->from = -1;
 }
 
@@ -46,8 +46,7 @@ void speech_drop(struct speech *speech, int descriptor)
 {
 	struct stream *stream = &speech->streams[descriptor - 1];
 
-	if (stream->to >= 0)
-		close(stream->to);
+	close_kept(stream->to);
 	stream->to = -1;
 	stream->size = 0;
 	stop(stream);
@@ -68,7 +67,7 @@ int speech_wanted(const struct stream *stream, short *events)
 }
 
 /* False at the end of the stream, or when there is nothing now. */
-static int take(struct stream *stream)
+static int listen_once(struct stream *stream)
 {
 	ssize_t n = read(stream->from, stream->pending, sizeof stream->pending);
 
@@ -78,7 +77,8 @@ static int take(struct stream *stream)
 	return n > 0;
 }
 
-static void give(struct stream *stream)
+/* Writes pending bytes to the caller's descriptor. Records an error other than EPIPE, and drops the rest. */
+static void speak(struct stream *stream)
 {
 	ssize_t n = write(stream->to, stream->pending, stream->size);
 
@@ -98,20 +98,20 @@ static void give(struct stream *stream)
 void speech_move(struct stream *stream)
 {
 	if (stream->size)
-		give(stream);
+		speak(stream);
 	else
-		take(stream);
+		listen_once(stream);
 }
 
 void speech_finish(struct speech *speech)
 {
 	for (int i = 0; i < 2; i++) {
 		struct stream *stream = &speech->streams[i];
-		while (stream->size || (stream->from >= 0 && take(stream))) {
+		while (stream->size || (stream->from >= 0 && listen_once(stream))) {
 			struct pollfd out = { .fd = stream->to, .events = POLLOUT };
 			if (poll(&out, 1, LISTENER_MS) <= 0)
 				break;
-			give(stream);
+			speak(stream);
 		}
 		stream->size = 0;
 		stop(stream);

@@ -32,6 +32,7 @@ void speech_forget(struct speech *speech);
 
 /* For poll: which descriptor to wait for, and whether for writing. -1: none. */
 int speech_wanted(const struct stream *stream, short *events);
+/* Reads or writes once, which does not block when poll said so. */
 void speech_move(struct stream *stream);
 
 /* Descriptor 1 or 2 is of no use to the brain any more: who reads it shall see the payload's end of it. */

@@ -21,6 +21,7 @@ static bool is_session(const struct caller *caller)
 	return slash && !strcmp(slash, "/sshd");
 }
 
+/* The path that HTCondor's starter looks at; NULL: none. */
 static const char *error_file(const struct caller *caller)
 {
 	return is_session(caller) ? NULL : environment_get(caller->environment, "_CONDOR_WRAPPER_ERROR_FILE");

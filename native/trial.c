@@ -1,5 +1,6 @@
 /* Three tools of the brain's: whether an overlay works here, which directories of an upper layer are opaque, and the removal of
  * what a user's small machine has left under other ids. */
+#include "trial.h"
 #include "util.h"
 #include "view.h"
 
@@ -25,6 +26,7 @@ static bool advanced; /* something of the tree was removed, or brought nearer */
 
 static void remove_at(int top, int depth, int at, const char *name);
 
+/* Removes all entries of a directory in a tree that begins at `top` (-1: at this directory). */
 static void empty(int top, int depth, int at, const char *name)
 {
 	/* overlayfs makes directories that nobody may enter, and others in them */
@@ -35,8 +37,7 @@ static void empty(int top, int depth, int at, const char *name)
 	struct dirent *entry;
 
 	if (!directory) {
-		if (fd >= 0)
-			close(fd);
+		close_kept(fd);
 		return;
 	}
 	fchmod(fd, 0700);
@@ -75,6 +76,7 @@ static void remove_tree(const char *path)
 	} while (in_vain < 2 && access(path, F_OK) == 0);
 }
 
+/* Makes an empty file. False, with errno. */
 static bool make_file(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -96,6 +98,7 @@ static const char *use(void)
 	return NULL;
 }
 
+/* Builds and uses an overlay in the present directory. NULL, or what failed, with errno. */
 static const char *try_in(const char *how, const char *options)
 {
 	static const char *step, *what;
@@ -151,6 +154,7 @@ int trial_main(int argc, char **argv)
 
 static size_t root_length;
 
+/* Prints an opaque directory; for nftw(3). */
 static int tell_opaque(const char *path, const struct stat *found, int kind, struct FTW *where)
 {
 	static const char *const names[] = { "trusted.overlay.opaque", "user.overlay.opaque", "trusted.fuseoverlayfs.opaque",
@@ -199,12 +203,14 @@ struct ids {
 	long first, count, own;
 };
 
+/* Parses first id, count, and new owner. */
 static bool parse_ids(struct ids *ids, char **words)
 {
 	return parse_number(words[0], 0, 0xfffffffeL, &ids->first) && parse_number(words[1], 0, 0xffffffffL, &ids->count) &&
 	       parse_number(words[2], 0, 0xfffffffeL, &ids->own);
 }
 
+/* The new owner of an id; -1: it stays. */
 static unsigned owned(const struct ids *ids, unsigned id)
 {
 	return id >= ids->first && id < ids->first + ids->count ? (unsigned)ids->own : (unsigned)-1;

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 _Noreturn void die(const char *format, ...)
@@ -90,6 +89,13 @@ void close_kept(int fd)
 	errno = error;
 }
 
+void close_once(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 bool set_cloexec(int fd, bool on)
 {
 	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) == 0;
@@ -152,12 +158,22 @@ bool close_all_but(const int *keep, size_t count)
 	return true;
 }
 
-long long monotonic_us(void)
+long long clock_us(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
+long long monotonic_us(void)
+{
+	return clock_us(CLOCK_MONOTONIC);
+}
+
+long long time_us(struct timeval time)
+{
+	return time.tv_sec * 1000000LL + time.tv_usec;
 }
 
 bool write_all(int fd, const void *data, size_t size)

@@ -4,7 +4,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/time.h>
 #include <sys/types.h>
+#include <time.h>
 
 enum {
 	EXIT_WRAPPER = 125, /* the wrapper failed, not the payload */
@@ -14,6 +16,7 @@ enum {
 /* Writes "tare: ..." and a newline to descriptor 2 and exits with EXIT_WRAPPER. */
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* As realloc(3) and the like; they die when there is no memory. The caller frees what they return. */
 void *xrealloc(void *old, size_t size);
 void *xmemdup(const void *data, size_t size);
 char *xprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -27,7 +30,10 @@ int above_standard(int fd);
 
 /* Closes what is open, and keeps errno: it says why the caller fails. */
 void close_kept(int fd);
+/* Closes what is open, and makes it -1. */
+void close_once(int *fd);
 
+/* False, with errno. */
 bool set_cloexec(int fd, bool on);
 
 /* Closes all descriptors but the count listed ones. False when /proc cannot tell. */
@@ -36,9 +42,15 @@ bool close_all_but(const int *keep, size_t count);
 /* Numbers of all open descriptors, ascending; the caller frees it. False, with errno, when /proc cannot tell. */
 bool list_descriptors(int **numbers, size_t *count);
 
-/* CLOCK_MONOTONIC in microseconds: the brain's clock too. */
+/* Microseconds of a clock. */
+long long clock_us(clockid_t clock);
+/* The same of CLOCK_MONOTONIC, which is the brain's clock too. */
 long long monotonic_us(void);
+struct timeval;
+/* A time in microseconds. */
+long long time_us(struct timeval time);
 
+/* Writes all bytes, in as many calls as that takes. False, with errno. */
 bool write_all(int fd, const void *data, size_t size);
 
 #endif

@@ -31,6 +31,7 @@ static void add(unsigned long *set, int fd)
 	set[(size_t)fd / BITS] |= 1UL << (size_t)fd % BITS;
 }
 
+/* Allocates the sets for select(2). A set is NULL when there is no memory. */
 static struct sets sets_of(const struct pollfd *ready, size_t count)
 {
 	struct sets sets = { .words = 1 };
@@ -49,12 +50,14 @@ static struct sets sets_of(const struct pollfd *ready, size_t count)
 	return sets;
 }
 
+/* NULL: no timeout. */
 static struct timespec *until(struct timespec *time, int timeout_ms)
 {
 	*time = (struct timespec){ timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
 	return timeout_ms < 0 ? NULL : time;
 }
 
+/* The fallback when ppoll(2) fails. -1, with errno. */
 static int by_select(struct pollfd *ready, size_t count, int timeout_ms, sigmask mask)
 {
 	struct sets sets = sets_of(ready, count);
@@ -81,6 +84,7 @@ static int by_select(struct pollfd *ready, size_t count, int timeout_ms, sigmask
 	return found;
 }
 
+/* Sleeps BLIND_MS and marks all descriptors as ready. */
 static int blindly(struct pollfd *ready, size_t count)
 {
 	struct timespec time;

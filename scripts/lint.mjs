@@ -2,6 +2,7 @@
 import {spawnSync} from 'node:child_process';
 import {existsSync} from 'node:fs';
 import path from 'node:path';
+import {nativeFaults} from './native-modules.mjs';
 import {main, root} from './steps.mjs';
 
 const tool = (name, ...args) => run(path.join(root, 'node_modules/.bin', name), ...args);
@@ -58,6 +59,7 @@ const CHECKS = {
   prettier: () => complaint(tool('prettier', ...unchanged('prettier'), '--check', '--log-level', 'warn', '.')),
   arrows,
   unused: () => complaint(tool('knip', '--no-progress')),
+  native: () => nativeFaults(path.join(root, 'native')),
   reference: () => complaint(run(process.execPath, '--import=tsx', 'scripts/build-reference.mjs', '--check')),
 };
 

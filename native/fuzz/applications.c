@@ -2,6 +2,9 @@
 #include "world.h"
 #include "../applications.c"
 
+#include <stdlib.h>
+#include <sys/socket.h>
+
 bool __wrap_kill_all(const struct reaper *reaper);
 bool __wrap_kill_all(const struct reaper *reaper)
 {
@@ -35,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct payload payloads[COUNT];
 	static struct application applications[COUNT];
-	static struct box box;
+	static struct applications box;
 	static struct script script;
 	static int front[2], keeper[2];
 	static const struct rusage usage;
@@ -52,8 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	channel_open(&applications[0].control, keeper[0]);
 	applications[0].keeper = 4000000;
 	applications[0].start = 1;
-	box = (struct box){ .applications = applications, .count = COUNT, .lock = -1 };
-	box.reaper = (struct reaper){ .reaped = reaped, .context = &box };
+	box = (struct applications){ .applications = applications, .count = COUNT, .lock = -1 };
+	box.reaper = (struct reaper){ .reaped = child_reaped, .context = &box };
 	box.sum[MAXRSS] = box.sum[ENDED] = -1;
 	channel_open(&box.control, front[0]);
 	script = (struct script){ .at = data, .end = data + size };
@@ -63,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				message_free(&script.frame);
 				if (applications[0].keeper) {
 					shutdown(keeper[1], SHUT_WR);
-					reaped(&box, applications[0].keeper, 0, &usage, false);
+					child_reaped(&box, applications[0].keeper, 0, &usage, false);
 				}
 			} else if (script.key == 'k') {
 				script_write(&script, keeper[1]);
@@ -71,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					read_keeper(&box, &applications[0]);
 			} else {
 				script_write(&script, front[1]);
-				read_control(&box);
+				applications_read_orders(&box);
 			}
 			settle_lost(&box);
 			drain(front[1]);

@@ -1,12 +1,6 @@
 /* Arguments and variables that a caller, a brain or a batch system chooses. The first byte says which. */
 #include "world.h"
-#define fail fail_to_join
-#define enter enter_namespace
-#define is_same is_same_namespace
 #include "../join.c"
-#undef fail
-#undef enter
-#undef is_same
 #include "../glance.c"
 #undef GLANCE_FILE
 #include "../brain.c"

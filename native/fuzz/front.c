@@ -1,11 +1,14 @@
 /* The front between a brain (`b` before a frame), an init (`i`) and their ends (`x`, `y`; `g`: the engine's): whatever they say, it
  * goes on or ends. */
 #include "world.h"
+#include "../box_end.h"
+#include "../box_watch.h"
+#include "../orders.h"
 #include "../parts.h"
-#include "../payload.h"
+#include "../payload_run.h"
 #include "../state.h"
 #include "../step.h"
-#include "../util.h"
+#include "../succession.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,21 +19,9 @@
 
 enum { ENGINE = 5000000, BRAIN = 6000000 };
 
-void front_say(const char *text)
+void __wrap_ending_say(const char *text);
+void __wrap_ending_say(const char *text)
 {
-}
-
-void front_end(struct front *front, int raw_status)
-{
-	front->ending = true;
-	front->end_status = raw_status;
-}
-
-void front_fail(struct front *front, char *words)
-{
-	free(front->last_words);
-	front->last_words = words;
-	front_end(front, EXIT_WRAPPER << 8);
 }
 
 pid_t __wrap_brain_start(const struct brain_file *file, const struct caller *caller, bool command_line, int socket, const int output[2]);
@@ -97,11 +88,11 @@ static void step_of(struct front *front, struct script *script, int brain, int *
 			box->control.sender = 7000000;
 		}
 		script_write(script, *init);
-		box_read(front);
+		box_read(box);
 		drain(*init);
 		break;
 	case 'g':
-		box_reaped(front, ENGINE, 256, &usage);
+		box_reaped(box, ENGINE, 256, &usage);
 		break;
 	case 'y':
 		if (*init >= 0)
@@ -114,12 +105,13 @@ static void step_of(struct front *front, struct script *script, int brain, int *
 		if (front->talk.channel.fd < 0)
 			break;
 		script_write(script, brain);
-		talk_read(front);
+		orders_read(front);
 		drain(brain);
 	}
 	if (script->frame.data)
 		message_free(&script->frame);
-	box_settle(front);
+	if (box_settle(box) == BOX_GONE)
+		succession_box_gone(front);
 	/* a brain that was followed by another: its socket is the other's */
 	if (front->talk.channel.fd < 0 && front->talk.pid)
 		broken("a brain has a socket");
@@ -140,29 +132,28 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct script script;
 
 	caller = (struct caller){ .argc = 2, .argv = argv, .environment = environment, .cwd = (char *)"/", .terminal = -1 };
-	front = (struct front){ .caller = &caller, .parts = -1, .command_line = false };
-	front.speech.streams[0] = front.speech.streams[1] = (struct stream){ .from = -1, .to = -1 };
-	channel_open(&front.talk.channel, -1);
-	channel_open(&front.box.control, -1);
-	front.box.errors = -1;
-	terminal_begin(&front);
+	memset(&front, 0, sizeof front);
+	box_begin(&front.box, &caller, &front.talk, &front.terminal);
+	terminal_begin(&front.terminal, &caller, &front.box.control);
+	front.talk.caller = &caller;
+	front.talk.speech.streams[0] = front.talk.speech.streams[1] = (struct stream){ .from = -1, .to = -1 };
 	brain = pair(&front.talk.channel);
 	front.talk.pid = front.talk.past[front.talk.started++] = BRAIN;
 	init = -1;
 	world_child = ENGINE;
 	script = (struct script){ .at = data, .end = data + size };
 	if (!setjmp(world_end))
-		while (!front.ending && !front.alone && script_next(&script))
+		while (!front.ending.due && !front.ending.alone && script_next(&script))
 			step_of(&front, &script, brain, &init);
-	if (!is_end(front.end_status) || !is_end(front.box.status))
+	if (!is_end(front.ending.status) || !is_end(front.box.status))
 		broken("the front ends as a process can end");
 	free(front.talk.directory);
 	for (size_t i = 0; i < front.talk.told_count; i++)
 		message_free(&front.talk.told[i]);
 	free(front.talk.told);
-	free(front.last_words);
+	free(front.ending.words);
 	free(front.patience.doing);
-	free(front.kept);
+	free(front.box.job.kept);
 	channel_close(&front.talk.channel);
 	if (front.box.there) {
 		channel_close(&front.box.control);

@@ -69,7 +69,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				/* as init decides who gets a post */
 				keeper.post = payload.name ? &post : NULL;
 				payload_set_descriptor(&payload, 1, dup(front[0]));
-				open_lines(&keeper);
+				if (!keeper_open_lines(&keeper))
+					broken("a pipe");
 				for (size_t i = 0; i < payload.view.swap_count; i++)
 					if (!payload.view.swaps[i].destination)
 						broken("a view has a destination");

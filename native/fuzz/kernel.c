@@ -1,15 +1,11 @@
 /* Files that the kernel, a client of CVMFS, another program of Tare or a caller wrote. The first byte says who reads the rest. */
 #include "world.h"
-#define take take_tree
-#include "../view.c"
-#undef take
-#define say say_line
-#include "../repository.c"
-#undef say
-#define give_up give_up_brain
 #include "../patience.c"
-#undef give_up
 #include "../reap.c"
+#include "../repository_answer.h"
+#include "../repository_look.c"
+#include "../view.h"
+#include "../view_cover.c"
 
 /* Nothing that can be read twice: a backslash is written as an escape too. */
 static void paths(char *text)
@@ -35,11 +31,10 @@ static void table(void)
 
 static void answers(void)
 {
-	static struct answer answer;
-	static const struct question question = { .age_us = 1L << 50 };
+	static struct repository_answer answer;
 
 	answer.size = 0;
-	if (world_file >= 0 && recall(&question, world_file, &answer) && answer.size > sizeof answer.text)
+	if (world_file >= 0 && answer_recall(world_file, 1L << 50, &answer) && answer.size > sizeof answer.text)
 		broken("an answer fits");
 }
 

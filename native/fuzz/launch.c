@@ -2,6 +2,7 @@
 #include "world.h"
 #include "../launch.h"
 #include "../payload.h"
+#include "../specification.h"
 #include "../util.h"
 
 #include <stdlib.h>
@@ -24,7 +25,7 @@ static void read_back(const struct launch *launch, const struct command *command
 {
 	struct payload payload = { 0 };
 	char *none[] = { NULL };
-	int memfd = launch_specification(launch, command, caller);
+	int memfd = specification_make(launch, command, caller);
 
 	if (memfd < 0 || !payload_load(&payload, memfd))
 		broken("init can read what was accepted");

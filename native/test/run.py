@@ -387,6 +387,21 @@ def early_signals_are_kept_until_the_exec(bench):
     equal(job.quit(brain, 'status', frames['E'][0])[0], -15)
 
 
+@test('none', 'bwrap')
+def of_early_stops_and_continuations_the_last_one_holds(bench):
+    job = bench.sh('sleep 0.1; exit 3')
+    brain = job.brain()
+    for signo in (signal.SIGCONT, signal.SIGTSTP, signal.SIGCONT):
+        os.kill(job.pid, signo)
+        equal(brain.expect('P'), [str(int(signo)).encode()])
+    launch(brain, bench.box, 'a@1')
+    brain.expect('R')
+    brain.send('G')
+    frames = brain.until('B')
+    equal(frames['N'], [b'18'])
+    equal(job.quit(brain, 'status', frames['E'][0])[0], 3)
+
+
 @test('none', builds=('static',))
 def pending_at_exec_stays_pending(bench):
     script = 'import signal; print(*map(int, signal.sigpending()), *map(int, signal.pthread_sigmask(signal.SIG_BLOCK, [])))'

@@ -52,13 +52,25 @@ export const FLAGS = [
   'sampled-memory',
   'unboxed',
   'unfiltered',
+  'unlimited-cores',
   'watched-memory',
+  'watched-processes',
+  'watched-scratch',
   'would-be-unboxed',
   'would-exceed',
   'would-refuse',
 ];
 /** Of jobs that ran with less than was asked, as the node counts them. */
-export const DEGRADED = ['log-unwritable', 'record-unspooled', 'unboxed', 'watched-memory'];
+export const DEGRADED = [
+  'log-unwritable',
+  'node-root',
+  'record-unspooled',
+  'unboxed',
+  'unlimited-cores',
+  'watched-memory',
+  'watched-processes',
+  'watched-scratch',
+];
 /** What closes a node. */
 export const FAULTS = ['folder', 'policy', 'engine', 'spool', 'space', 'box', 'jobs'];
 export const CHECKS = ['ok', 'limited', 'missing', 'unknown'];

@@ -13,7 +13,7 @@ import {Interrupted} from '../process/kept-signals.js';
 import {silentLog, type Log} from '../process/log.js';
 import {endOwn} from '../repositories/own.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import {store} from './finish.js';
+import {store} from './store.js';
 import {UNLOGGED} from './less.js';
 import {effectsWith, tellBatchSystem} from './tell.js';
 

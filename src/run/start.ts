@@ -15,7 +15,7 @@ import {writeNote} from '../step/folder.js';
 import {begin, takeBack, type Begun} from './begin.js';
 import {BrainFailed, orNextBrain} from './brain-failed.js';
 import {conclude} from './conclude.js';
-import {failureText, isBoxesFault, isDisksFault, isIdsFault} from './finish.js';
+import {failureText, isBoxesFault, isDisksFault, isIdsFault} from './outcome.js';
 import {refuseLess, UNLOGGED} from './less.js';
 import {live} from './live-box.js';
 import {lookAtWorld, type Looking} from './look.js';

@@ -6,7 +6,7 @@ import type {State} from '../../../src/report/check.js';
 import type {Diagnosis, DoctorTools} from '../../../src/report/doctor.js';
 import {factsOf} from '../host/hosts.js';
 
-const TOOLS: DoctorTools = {native: {path: '/opt/tare/libexec/tare-native', because: null}};
+const TOOLS: DoctorTools = {native: {path: '/opt/tare/bin/tare', because: null}};
 const written = <T>(value: T) => ({value, provenance: {source: 'policy' as const, at: 'site.yaml:/x'}});
 
 function examine(host: string, policy: Partial<Policy> = {}, tools = TOOLS): Diagnosis {

@@ -1,0 +1,42 @@
+/* What init of several applications is made of. For its parts: applications.c, applications_orders.c, applications_start.c,
+ * applications_reports.c. */
+#ifndef TARE_APPLICATIONS_STATE_H
+#define TARE_APPLICATIONS_STATE_H
+
+#include "frame.h"
+#include "payload.h"
+#include "reap.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* What `E` says, in its order. Negative: not known. */
+enum { STATUS, PAYLOAD_USER, PAYLOAD_SYSTEM, USER, SYSTEM, MAXRSS, KILLED, ENDED, FIGURES };
+
+struct application {
+	struct payload *payload;
+	struct channel control; /* to its keeper; closed when none runs */
+	pid_t keeper; /* 0: none runs */
+	long start;
+	long long told_end_us; /* 0: not told */
+	bool reported; /* its keeper did; `E` is in `figures` */
+	struct message failed; /* `F`, to be sent when the keeper is reaped; without data when it was `E` */
+	bool lost; /* its keeper was killed; what that left is not yet gone */
+	long figures[FIGURES];
+};
+
+struct applications {
+	struct channel control;
+	struct reaper reaper;
+	struct application *applications;
+	size_t count;
+	struct received *descriptors; /* of the caller, until nothing will be started any more */
+	size_t descriptor_count;
+	int lock;
+	bool winding_up;
+	bool ending; /* the front is gone or has said so */
+	long sum[FIGURES];
+};
+
+#endif

@@ -1,0 +1,91 @@
+/* The box as the front sees it: forked as the brain says (box_start.c), given what init needs (box_prepare.c), ordered about (box_orders.c,
+ * box_signals.c), watched through init's socket (box_watch.c), gone when the engine is reaped and that socket is closed (box_end.c). */
+#ifndef TARE_BOX_H
+#define TARE_BOX_H
+
+#include "caller.h"
+#include "frame.h"
+#include "launch.h"
+#include "talk.h"
+#include "terminal.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+enum { ENGINE_ERRORS = 8 << 10 };
+
+/* A signal for the payload that has not executed yet. */
+struct kept {
+	int signo;
+	bool noted; /* tell the brain when it is forwarded */
+};
+
+/* One of several applications. */
+struct seat {
+	long given; /* the last start that the brain has ordered; 0: none */
+	bool busy; /* that start is not answered for */
+	int status; /* of the last start; SIGKILL until it is reported */
+};
+
+/* What stays from one launch to the next. */
+struct job {
+	struct caller *caller;
+	struct talk *talk; /* who is told of the box */
+	struct terminal *terminal;
+	int parts; /* the pipe of `T`, open to the end: a brain that follows reads what one before did not; -1: none */
+	bool launched_once; /* the payload may have run: no second launch */
+	bool any_ended; /* a box ended or is gone: `ended` in `H` */
+	struct kept *kept;
+	size_t kept_count;
+};
+
+struct box {
+	struct job job;
+	bool there; /* launched, and not known to be gone */
+	struct launch launch;
+	int *specifications; /* memfds, one for each command */
+	int *cgroups; /* what the commands join, one after the other */
+	size_t cgroup_count;
+	bool several;
+	struct seat *seats; /* as many as launch.commands, when several */
+	struct channel control; /* init's socket */
+	int errors; /* the engine's descriptor 2 */
+	char errors_text[ENGINE_ERRORS];
+	size_t errors_size;
+	pid_t engine, init, payload; /* 0 until known; several have no payload */
+	bool ready; /* `R` */
+	bool engine_reaped, init_reaped;
+	bool limited; /* init has found its limit of CPU time lowered */
+	int engine_status;
+	struct rusage engine_usage;
+	bool go_wanted, go_sent, executed, failed, ended, killed;
+	long long killed_us; /* when it was killed, CLOCK_MONOTONIC; 0: it was not */
+	bool wound_up; /* nothing will be started any more */
+	bool may_have_run, some_not_given; /* of several: any one; any one not */
+	int status; /* as which a front without a brain ends */
+};
+
+/* Before the first launch. What it is given must outlive it. */
+void box_begin(struct box *box, struct caller *caller, struct talk *talk, struct terminal *terminal);
+/* Before each launch: clears all but the job. Frees nothing: box_end() has. */
+void box_reset(struct box *box);
+
+/* A frame without strings for init. */
+void box_send(struct box *box, char tag);
+
+/* Tells the brain `F`, once for a launch; later calls do nothing. `error`: errno, 0: none. */
+void box_tell_failed(struct box *box, const char *step_name, int error, const char *what);
+
+/* Kills the box, if there is one and it was not killed before. init kills what is in it, and can still report; before init is there the
+ * engine is killed. */
+void box_kill(struct box *box);
+
+/* The seat whose index is next in the frame, and that index; NULL when there is none. */
+struct seat *box_seat(struct box *box, struct frame *frame, size_t *index);
+
+/* Closes and frees what init has received by the time of its `R`. */
+void box_forget_preparations(struct box *box);
+
+#endif

@@ -1,0 +1,24 @@
+/* What the brain orders of a box. An order can come at any time: a box that is not ready keeps it, and without a box nothing is done.
+ * A function that takes a frame returns false when this box cannot be asked that. */
+#ifndef TARE_BOX_ORDERS_H
+#define TARE_BOX_ORDERS_H
+
+#include "box.h"
+
+#include <stdbool.h>
+
+/* `G`: lets the payload go, or gives an application its next start. */
+bool box_go(struct box *box, struct frame *frame);
+/* `K` and `A` with an index: signals or kills one application. The number of the signal was read from the frame already. */
+bool box_signal_one(struct box *box, int signo, struct frame *frame);
+bool box_kill_one(struct box *box, struct frame *frame);
+/* `W`: no application will be started any more. Does nothing to a box with one payload. */
+void box_wind_up(struct box *box);
+
+/* Passes on what was ordered before the box was ready. Called once, when it is. */
+void box_pass_orders(struct box *box);
+
+/* Kills a box in which only services run. For a front without a brain, which would end them. */
+void box_end_services(struct box *box);
+
+#endif

@@ -1,0 +1,84 @@
+/* See box_prepare.h. */
+#include "box_prepare.h"
+#include "util.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+/* A directory, or what is named only (O_PATH): openat(2) starts there, whatever the box hides (CVE-2024-21626). */
+static bool leads_out(int fd)
+{
+	struct stat found;
+	int flags = fcntl(fd, F_GETFL);
+
+	return (flags >= 0 && flags & O_PATH) || (!fstat(fd, &found) && S_ISDIR(found.st_mode));
+}
+
+/* The caller's descriptors. In a box one that leads out of it is closed, and 0, 1 or 2 is /dev/null: a program would take the next
+ * file that it opens for it. */
+static void send_descriptors(struct box *box)
+{
+	const struct caller *caller = box->job.caller;
+	bool boxed = box->launch.engine.count > 0;
+	int null = -1, count = 0; /* null stays open: what is queued is sent later */
+	struct message message;
+
+	for (size_t i = 0; i < caller->fd_count; i++) {
+		int number = caller->fds[i], fd = number;
+		if (caller_at_terminal(caller, number))
+			continue;
+		if (boxed && leads_out(fd)) {
+			if (null < 0)
+				null = above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));
+			if (number > 2 || null < 0)
+				continue;
+			fd = null;
+		}
+		if (!count++)
+			message_begin(&message, 'D');
+		message_add_number(&message, number);
+		message_add_fd(&message, fd);
+		if (count < FRAME_FDS)
+			continue;
+		channel_send(&box->control, &message);
+		count = 0;
+	}
+	if (count)
+		channel_send(&box->control, &message);
+}
+
+/* The numbers under which the payload gets a terminal of the box's in place of the caller's. */
+static void send_terminal(struct box *box)
+{
+	const struct caller *caller = box->job.caller;
+	struct message message;
+
+	if (!caller->terminal_count)
+		return;
+	message_begin(&message, 'T');
+	for (size_t i = 0; i < caller->terminal_count; i++)
+		message_add_number(&message, caller->terminals[i]);
+	channel_send(&box->control, &message);
+}
+
+void box_prepare(struct box *box)
+{
+	const int *cgroup = box->cgroups;
+	struct message message;
+
+	for (size_t i = 0; i < box->launch.command_count; i++) {
+		const struct list *joins = &box->launch.commands[i].joins;
+		message_begin(&message, 'P');
+		message_add_fd(&message, box->specifications[i]);
+		channel_send(&box->control, &message);
+		for (size_t k = 0; k < joins->count; k++) {
+			message_begin(&message, 'C');
+			message_add(&message, joins->items[k]);
+			message_add_fd(&message, *cgroup++);
+			channel_send(&box->control, &message);
+		}
+	}
+	send_descriptors(box);
+	send_terminal(box);
+	box_send(box, 'B');
+}

@@ -1,0 +1,8 @@
+/* What a box holds that no resident set shows, for the brain. */
+#ifndef TARE_HELD_TOOL_H
+#define TARE_HELD_TOOL_H
+
+/* The role `tare-held` (README, Tools). Returns an exit status. */
+int held_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,19 @@
+/* Signals for a payload, and its place at the terminal, as its keeper is told. */
+#ifndef TARE_KEEPER_SIGNALS_H
+#define TARE_KEEPER_SIGNALS_H
+
+#include "keeper_state.h"
+
+#include <stdbool.h>
+
+/* `K`, and `k` for the payload's group. Standard signals are kept until all that has come is read: the kernel too has each once, however
+ * often it was sent (signal(7)). So a flood of one keeps no other waiting. One that stops takes SIGCONT away, and that takes those away.
+ * False: it is no signal. */
+bool keeper_take_signal(struct keeper *keeper, struct frame *frame, bool to_group);
+/* All that has come is read: passes on what is kept. */
+void keeper_pass_on_signals(struct keeper *keeper);
+
+/* `f` and `b`: the payload's group, or who it has put in front, is in front at its terminal; or nobody is. */
+void keeper_take_foreground(struct keeper *keeper, bool in_front);
+
+#endif

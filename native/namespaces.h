@@ -1,0 +1,27 @@
+/* Namespaces of users and of mounts, which this process makes or joins. Where a function returns false, errno says why. */
+#ifndef TARE_NAMESPACES_H
+#define TARE_NAMESPACES_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* This process alone in a user namespace, where it is `uid` and `gid`. */
+bool user_namespace(uid_t uid, gid_t gid);
+/* Whether the descriptor is of this process's own user namespace. */
+bool is_own_user_namespace(int fd);
+
+/* Mounts of its own for this process: what the node mounts and unmounts later, an automounter above all, still arrives. */
+bool own_mounts(void);
+/* This process into the mounts of another, and into its user namespace where that is another one. */
+bool mounts_join(pid_t pid);
+
+/* A /proc of this process's PID namespace in place of what is there, in its mount namespace. The one that was there shows others. It
+ * goes last, since the kernel gives a new one only to who sees all of another. */
+bool replace_proc(void);
+/* The mount at `source` becomes the root of this process's mounts, and the directory that it is in. */
+bool change_root(const char *source);
+
+/* Writes the text to a file that is there. */
+bool write_file(const char *path, const char *text);
+
+#endif

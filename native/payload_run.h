@@ -1,0 +1,14 @@
+/* The payload's process between fork and exec. */
+#ifndef TARE_PAYLOAD_RUN_H
+#define TARE_PAYLOAD_RUN_H
+
+#include "payload.h"
+
+/* In the forked child. Joins its cgroups, reports `R` on `control` (-1: nowhere), waits for a byte on `link`, executes.
+ * What fails is a `F` frame on `link`, which the exec closes. */
+_Noreturn void payload_run(struct payload *payload, int control, int link);
+
+/* The kill switch: executes in the front's own place, without a box. What fails is a line on descriptor 2. */
+_Noreturn void payload_replace(const struct payload *payload);
+
+#endif

@@ -1,0 +1,98 @@
+/* See specification.h. A string for each key (payload.c): a letter, what belongs to it, a NUL. */
+#include "specification.h"
+#include "util.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static void write_key(FILE *file, char key, const char *text)
+{
+	fputc(key, file);
+	fwrite(text, 1, strlen(text) + 1, file);
+}
+
+/* Nothing for NULL. */
+static void write_if(FILE *file, char key, const char *text)
+{
+	if (text)
+		write_key(file, key, text);
+}
+
+static void write_flag(FILE *file, char key, bool flag)
+{
+	if (flag)
+		write_key(file, key, "");
+}
+
+static void write_list(FILE *file, char key, const struct list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		write_key(file, key, list->items[i]);
+}
+
+/* As the caller had it, but what the command says of it. */
+static void write_inheritance(FILE *file, const struct launch *launch, const struct command *command, const struct caller *caller)
+{
+	/* The engine has changed the directory. Without one it is still the caller's, path or no path. */
+	const char *directory = command->directory ? command->directory : launch->engine.count ? caller->cwd : "";
+
+	for (int i = 0; i < (int)RLIM_NLIMITS; i++)
+		fprintf(file, "r%d %llu %llu%c", i, (unsigned long long)command->limits[i].rlim_cur,
+			(unsigned long long)command->limits[i].rlim_max, 0);
+	fprintf(file, "m%llx%c", (unsigned long long)caller->mask, 0);
+	fprintf(file, "i%llx%c", (unsigned long long)caller->ignored, 0);
+	fprintf(file, "u%o%c", (unsigned)caller->umask, 0);
+	if (*directory)
+		write_key(file, 'd', directory);
+}
+
+/* Writes all keys of one command. */
+static void write_specification(FILE *file, const struct launch *launch, const struct command *command,
+				const struct caller *caller)
+{
+	write_list(file, 'a', &command->argv);
+	write_list(file, 'e', &command->environment);
+	write_inheritance(file, launch, command, caller);
+	write_if(file, 'O', launch->oom_score_adj);
+	write_if(file, 'l', launch->rights);
+	write_list(file, 'L', &launch->writable);
+	write_flag(file, 'n', command->no_new_privs);
+	write_if(file, 'f', command->filter);
+	write_flag(file, 'H', command->holds);
+	for (size_t i = 0; i < command->guest.count; i++)
+		write_key(file, command->guest.items[i][0], command->guest.items[i] + 1);
+	write_flag(file, 'S', command->service);
+	write_list(file, 'w', &command->swaps);
+	write_list(file, 'k', &command->kept);
+	write_if(file, 'h', command->hidden);
+	write_if(file, 'p', launch->pause);
+	write_flag(file, 't', caller_at_terminal(caller, 0) && (!command->name || command->input));
+	write_if(file, 'N', command->name);
+	write_flag(file, 'I', command->input);
+	write_flag(file, 'o', command->prefixed);
+	write_if(file, '1', command->files[1]);
+	write_if(file, '2', command->files[2]);
+}
+
+int specification_make(const struct launch *launch, const struct command *command, const struct caller *caller)
+{
+	int fd = above_standard(memfd_create("tare-payload", MFD_CLOEXEC));
+	FILE *file = fd < 0 ? NULL : fdopen(dup(fd), "w");
+
+	if (!file) {
+		close_kept(fd);
+		return -1;
+	}
+	write_specification(file, launch, command, caller);
+	bool failed = ferror(file);
+	if (fclose(file) || failed) {
+		int error = errno ? errno : EIO;
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	return fd;
+}

@@ -1,0 +1,22 @@
+/* What goes from the caller's terminal to the box's, and back. */
+#ifndef TARE_TERMINAL_MOVE_H
+#define TARE_TERMINAL_MOVE_H
+
+#include "terminal.h"
+
+#include <poll.h>
+#include <stdbool.h>
+
+enum { TERMINAL_POLLS = 2 };
+
+/* For poll: entries of both terminals. Milliseconds until it is to be asked again, -1: when something happens. `executed`: the payload. */
+int terminal_wanted(const struct terminal *terminal, bool executed, struct pollfd ready[TERMINAL_POLLS]);
+/* Moves what can be moved without waiting. */
+void terminal_move(struct terminal *terminal, const struct pollfd ready[TERMINAL_POLLS]);
+
+/* The box is gone. What it has written is in the kernel, and is passed on before the brain speaks there. */
+void terminal_over(struct terminal *terminal);
+/* Whether payload output is still to be written. If not, and the box is gone or the front is `ending`, it restores the caller's modes. */
+bool terminal_has_more(struct terminal *terminal, bool ending);
+
+#endif

@@ -1,0 +1,17 @@
+/* Ops of views that make file systems and directories (README, Views). Each returns false, with errno. */
+#ifndef TARE_VIEW_DISK_H
+#define TARE_VIEW_DISK_H
+
+#include <stdbool.h>
+
+/* loop FILE DIRECTORY: the file system (ext4) in FILE at DIRECTORY; the device is gone with its last mount. */
+bool op_loop(char *const *words);
+/* squashfs FILE DIRECTORY PROGRAM OPTIONS: the file system in a file that nobody writes to. By the kernel, or by the program that is
+ * named. */
+bool op_squashfs(char *const *words);
+/* tmpfs DIRECTORY BYTES */
+bool op_tmpfs(char *const *words);
+/* directory PATH MODE [UID GID] (empty: the caller's) */
+bool op_directory(char *const *words);
+
+#endif

@@ -1,0 +1,123 @@
+/** From a life that is over: whether the box was built, how the payload ended, and how the wrapper then ends. */
+
+import {EXIT} from '../errors.js';
+import {NETWORK_STEP, type Life} from '../follow/life.js';
+import {whyNotInBox} from '../plan/mounts.js';
+import {stepOf} from '../plan/step.js';
+import type {Quit} from '../process/quit.js';
+import {endedOutcome, notRunOutcome, type Kill, type MemoryFigures, type Outcome} from '../record/outcome.js';
+import {SIGKILL} from '../record/wait-status.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+
+/** Why the box was not built, with what the engine said. */
+export function failureText({failure, engine}: Life): string {
+  const engineSays = engine?.stderr ?? '';
+  const step = failure === null ? 'init never answered' : `${failure.step}: ${failure.text}`;
+  return engineSays === '' || step.includes(engineSays)
+    ? step.trim().replaceAll('\n', ' | ')
+    : `${step} (${engineSays.replaceAll('\n', ' | ')})`;
+}
+
+/** The box was not built (init says of one that was how it ended), nothing of it is left, and it may be tried without. */
+export const isBoxesFault = (life: Life): boolean =>
+  life.executedUs === null &&
+  life.failure !== null &&
+  life.init === null &&
+  life.verdict === null &&
+  life.engine !== null &&
+  life.failure.step !== NETWORK_STEP &&
+  !isPayloadsFault(life);
+
+/** The file system that was to hold the scratch could not be mounted. */
+export const isDisksFault = (life: Life): boolean =>
+  isBoxesFault(life) && (life.failure?.step === 'loop' || life.failure?.step === 'tmpfs');
+
+/** The image could not be shown with other owners, or no overlay lie over it then (before Linux 5.19). */
+export const isIdsFault = (life: Life): boolean =>
+  isBoxesFault(life) && (life.failure?.step === 'shift' || life.failure?.step === 'overlay');
+
+/** The payload's own fault: it is not there, cannot be executed, or has no place for its output. */
+const isPayloadsFault = ({failure}: Life): boolean => ['exec', 'chdir', 'output'].includes(failure?.step ?? '');
+
+/** Why what is to be executed is not in the box though the node has it. */
+function hintOf(plan: Plan): string {
+  const [program = ''] = stepOf(plan, 'payload.execute')?.argv ?? [];
+  const why = program.startsWith('/') ? whyNotInBox(plan, program) : null;
+  return why === null ? '' : `; ${why}`;
+}
+
+/** How the job ended. */
+export function outcomeOf(life: Life, kills: readonly Kill[], memory: MemoryFigures, plan: Plan): Outcome {
+  const {init, failure, stop, spared, verdict, noted, frontLost, executedUs} = life;
+  const killed = life.applications?.killedForMemory() ?? [];
+  const fault = stop === null && verdict === null ? (life.applications?.servicesFault() ?? null) : null;
+  if (fault !== null && kills.length === 0 && noted.length === 0)
+    return notRunOutcome('failed', 'SERVICES_FAILED', `the payload was not run: ${fault.name}: ${fault.reason}`, EXIT.failure);
+  if (executedUs === null) {
+    if (verdict !== null) {
+      return {
+        ...notRunOutcome('wrapper-failure', 'ENGINE_FAILED', 'the memory limit is too small to execute anything', EXIT.failure),
+        status: 'limit',
+        limit: 'memory',
+        whose: verdict.whose,
+        evidence: verdict.evidence,
+        code: null,
+      };
+    }
+    if (isPayloadsFault(life)) {
+      return notRunOutcome(
+        'failed',
+        'PAYLOAD_NOT_EXECUTABLE',
+        `the payload could not be executed: ${failure?.text ?? ''}${failure?.step === 'exec' ? hintOf(plan) : ''}`,
+        EXIT.notExecutable,
+      );
+    }
+    if (failure?.step === NETWORK_STEP && !frontLost) return notRunOutcome('wrapper-failure', 'NETWORK_FAILED', failure.text, EXIT.failure);
+    const reason = frontLost ? 'the front was killed before the payload ran' : `the box was not built: ${failureText(life)}`;
+    return notRunOutcome('wrapper-failure', frontLost ? 'FRONT_LOST' : 'ENGINE_FAILED', reason, EXIT.failure);
+  }
+  const unexecuted = life.applications?.payloadFault() ?? null;
+  if (unexecuted !== null && verdict === null)
+    return notRunOutcome('failed', 'PAYLOAD_NOT_EXECUTABLE', `the payload could not be executed: ${unexecuted}`, EXIT.notExecutable);
+  const limited = init === null && life.engine?.limited === true;
+  const outcome = endedOutcome({
+    rawStatus: init?.rawStatus ?? (limited ? SIGKILL : null),
+    stop: stop === null || stop.limit === 'memory' ? named(stop ?? spared, killed) : stop,
+    oom: verdict === null ? null : named({whose: verdict.whose, evidence: verdict.evidence}, killed),
+    noted,
+    kills,
+    callerLost: life.callerLost,
+    memory,
+    trouble: init === null && !limited ? troubleOf(life) : null,
+    killedProcesses: init?.killedProcesses ?? null,
+  });
+  if (limited && outcome.status === 'signalled') return {...outcome, reason: INIT_LIMITED};
+  const own = life.applications?.killedForOwnLimit() ?? [];
+  if (verdict !== null && own.length > 0) return {...outcome, reason: `over a memory limit of its own: ${own.join(', ')}`};
+  const service = life.applications?.serviceFailure() ?? null;
+  return service === null || outcome.reason !== null
+    ? outcome
+    : {...outcome, reason: `the service ${service.name} failed beside it: ${service.reason}`};
+}
+
+function troubleOf({frontLost, unkillable}: Life): string {
+  const lost = frontLost ? 'the front was killed' : 'init was killed';
+  if (!unkillable) return `${lost}, and the payload with it`;
+  return `${frontLost ? `${lost}, and the payload` : 'it'} could not be killed: a process of it waits in the kernel`;
+}
+
+/** Only who has its uid can have done that; a batch system is not to run such a job again. */
+const INIT_LIMITED = 'a process of the payload lowered the limit of CPU time of init, which was killed, and all with it';
+
+/** With the applications that it is about. */
+const named = <T extends {evidence: string} | null>(what: T, applications: readonly string[]): T =>
+  what === null || applications.length === 0 ? what : {...what, evidence: `${applications.join(', ')}: ${what.evidence}`};
+
+/** How the wrapper ends. */
+export function quitOf({init, executedUs}: Life, outcome: Outcome): Quit {
+  if (outcome.code === 'SERVICES_FAILED') return ['code', outcome.exitCode ?? EXIT.failure];
+  if (init !== null && executedUs !== null) return ['status', init.rawStatus];
+  // the payload ran and nobody knows how it ended: it was killed with its init
+  if (executedUs !== null) return ['signal', SIGKILL];
+  return ['code', outcome.exitCode ?? EXIT.failure];
+}
