@@ -1,18 +1,10 @@
 // The peers of `npm run bench -- launch`: each runs a static `true` with a memory limit, as root, on a root file system with nothing else.
-import {spawnSync} from 'node:child_process';
 import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
-import {Stop, which} from './steps.mjs';
+import {Stop, must, which} from './steps.mjs';
 
 const MEMORY_BYTES = 200 * 2 ** 20;
 const IMAGE = 'tare-bench';
-
-function must(program, args, options = {}) {
-  const {status, stdout, stderr, error} = spawnSync(program, args, {encoding: 'utf8', ...options});
-  if (status === 0) return stdout;
-  const said = (stderr ?? '').trim().split('\n').at(-1);
-  throw new Stop(said || (error?.message ?? `${program} ended with ${status}`));
-}
 
 function rootFileSystem(place) {
   const directory = path.join(place, 'rootfs');

@@ -12,7 +12,8 @@ import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {BUSYBOX, busyboxImage, debianImage, debianObstacle, webService} from '../test/support/machine.ts';
 import {mirror} from '../test/lab/recipe.mjs';
-import {Stop, main, which} from './steps.mjs';
+import {median} from './median.mjs';
+import {Stop, main, must, which} from './steps.mjs';
 
 const TARE = fileURLToPath(new URL('../dist/tare/bin/tare', import.meta.url));
 const NOBODY = 65534;
@@ -45,12 +46,6 @@ int main(int argc, char **argv) {
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const lastLine = (text) => text.trim().split('\n').at(-1) ?? '';
-
-function must(program, args, options = {}) {
-  const {status, stdout, stderr, error} = spawnSync(program, args, {encoding: 'utf8', maxBuffer: 2 ** 30, ...options});
-  if (status === 0) return stdout;
-  throw new Stop(lastLine(String(stderr ?? '')) || (error?.message ?? `${program} ended with ${status}`));
-}
 
 function family(pid) {
   try {
@@ -300,12 +295,6 @@ async function prepared(ways, place, image, shared) {
     }
   }
   return subjects;
-}
-
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 function table(title, subjects) {

@@ -7,6 +7,7 @@
 // npm run bench -- machine [RUNS]: from start to payload of a small machine, beside containers and an emulated machine that boot the same tree.
 // The commands take turns, so that a machine whose speed drifts slows all of them; medians and ratios are what counts.
 import {spawn, spawnSync} from 'node:child_process';
+import {once} from 'node:events';
 import {chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -14,6 +15,7 @@ import {createInterface} from 'node:readline';
 import {fileURLToPath} from 'node:url';
 import {peers} from './bench-containers.mjs';
 import {build} from './build.mjs';
+import {median} from './median.mjs';
 import {BOX, TOOLCHAIN, nodeModules, nodeVersion, systemPackages} from './setup.mjs';
 import {Stop, main, root, which} from './steps.mjs';
 
@@ -32,12 +34,6 @@ const BARE =
   '--unshare-user --unshare-pid --unshare-ipc --unshare-uts --ro-bind / / --proc /proc --dev /dev --tmpfs /tmp --cap-drop ALL --as-pid-1 -- /bin/true'.split(
     ' ',
   );
-
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
 
 /** Milliseconds from start to exit. */
 function time({command, options}) {
@@ -140,6 +136,12 @@ function family(pid) {
   return [pid, ...children.flatMap(family)];
 }
 
+async function end(children) {
+  const ended = children.map((child) => once(child, 'exit'));
+  for (const child of children) child.kill();
+  await Promise.all(ended);
+}
+
 const comm = (pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
 
 /** One job, and several at once: what all of them share (the programs' pages) is then no longer private to one. */
@@ -161,9 +163,7 @@ async function memory(jobs, place) {
       const mib = (kib) => (kib / 1024).toFixed(1).padStart(6);
       console.log(`${name}, ${count} at once: private ${mib(sum('clean') + sum('dirty'))} MiB, of which dirty ${mib(sum('dirty'))} MiB`);
       for (const part of parts) console.log(`  ${mib(part.clean + part.dirty)} ${mib(part.dirty)}  ${part.name}`);
-      const ended = children.map((child) => new Promise((resolve) => child.on('exit', resolve)));
-      for (const child of children) child.kill();
-      await Promise.all(ended);
+      await end(children);
     }
   }
 }
@@ -188,9 +188,7 @@ async function ps(boxes, place) {
       console.log(`tare ps, ${boxes} boxes, ${name}: median of ${LOOKS} ${median(times).toFixed(0)} ms`);
     }
   } finally {
-    const ended = jobs.map((job) => new Promise((resolve) => job.on('exit', resolve)));
-    for (const job of jobs) job.kill();
-    await Promise.all(ended);
+    await end(jobs);
   }
 }
 

@@ -1,9 +1,9 @@
 // Makes dist/tare: the folder to drop on a worker node. See docs/admin.md, "The folder".
-import {chmodSync, cpSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {chmodSync, cpSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {commandLinePage} from './man-page.mjs';
 import {compiler} from './setup.mjs';
-import {main, root, step} from './steps.mjs';
+import {main, replaceFolder, root, step} from './steps.mjs';
 
 const local = (name) => path.join(root, name);
 const {version} = JSON.parse(readFileSync(local('package.json'), 'utf8'));
@@ -39,14 +39,8 @@ function fill(folder) {
 }
 
 await main(() => {
-  // Beside the old one and then in its place: a job that starts meanwhile finds one of them whole.
-  const [fresh, old, now] = ['dist/tare.new', 'dist/tare.old', 'dist/tare'].map(local);
-  for (const each of [fresh, old]) rmSync(each, {recursive: true, force: true});
   process.umask(0o022);
-  fill(fresh);
-  mkdirSync(now, {recursive: true});
-  renameSync(now, old);
-  renameSync(fresh, now);
-  rmSync(old, {recursive: true, force: true});
+  // jobs start meanwhile
+  replaceFolder(local('dist/tare'), fill);
   return 0;
 });

@@ -1,21 +1,10 @@
 // npm run build [STEP…]: builds what is out of date; with names, those steps whether or not they are.
 import {createHash} from 'node:crypto';
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import {chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {TOOLCHAIN, compiler, nodeModules, nodeVersion, systemPackages} from './setup.mjs';
-import {Stop, main, root, step} from './steps.mjs';
+import {Stop, main, replaceFolder, root, step} from './steps.mjs';
 
 const local = (name) => path.join(root, name);
 const tool = (name) => local(`node_modules/.bin/${name}`);
@@ -91,18 +80,15 @@ const STEPS = [
 ];
 
 function compile() {
-  // Beside the old one and then in its place: a deleted source file leaves nothing that oclif would find, and jobs that start meanwhile run.
-  const [fresh, old] = [local('build.new'), local('build.old')];
-  for (const each of [fresh, old]) rmSync(each, {recursive: true, force: true});
-  step('TypeScript', tool('tsc'), ['--project', local('tsconfig.json'), '--outDir', fresh]);
-  // tsc does not copy the validators, which are JavaScript already.
-  const [from, to] = [local('src/schema/generated'), path.join(fresh, 'src/schema/generated')];
-  mkdirSync(to, {recursive: true});
-  for (const name of readdirSync(from).filter((each) => /\.validator\.(js|d\.ts)$/.test(each)))
-    copyFileSync(path.join(from, name), path.join(to, name));
-  if (existsSync(local('build'))) renameSync(local('build'), old);
-  renameSync(fresh, local('build'));
-  rmSync(old, {recursive: true, force: true});
+  // Anew: a deleted source file leaves nothing that oclif would find, and jobs that start meanwhile run.
+  replaceFolder(local('build'), (fresh) => {
+    step('TypeScript', tool('tsc'), ['--project', local('tsconfig.json'), '--outDir', fresh]);
+    // tsc does not copy the validators, which are JavaScript already.
+    const [from, to] = [local('src/schema/generated'), path.join(fresh, 'src/schema/generated')];
+    mkdirSync(to, {recursive: true});
+    for (const name of readdirSync(from).filter((each) => /\.validator\.(js|d\.ts)$/.test(each)))
+      copyFileSync(path.join(from, name), path.join(to, name));
+  });
 }
 
 function executableBits() {

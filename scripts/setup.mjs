@@ -29,9 +29,12 @@ export function clangWithFuzzer() {
 
 const pythonHas = (module) => spawnSync('/usr/bin/python3', ['-c', `import ${module}`]).status === 0;
 
-/** Everything that does not come from npm: how to see that it is there, and the packages that bring it. */
+/**
+ * Everything that does not come from npm. `programs`: it is there when all of them are (the entry's name when absent), or when `present` says so;
+ * `apt`: the packages that bring it (the entry's name when absent), `dnf`: the same where they are others.
+ */
 const SYSTEM = {
-  compiler: {what: 'a C compiler', present: () => which('gcc') !== null, apt: ['gcc'], dnf: ['gcc']},
+  compiler: {what: 'a C compiler', programs: ['gcc'], apt: ['gcc']},
   libc: {what: 'a static C library', present: () => compilerHas('libc.a'), apt: ['gcc', 'libc6-dev'], dnf: ['gcc', 'glibc-static']},
   sanitizers: {
     what: 'the compiler’s sanitizers',
@@ -45,90 +48,44 @@ const SYSTEM = {
     apt: ['clang', 'libclang-rt-dev'],
     dnf: ['clang', 'compiler-rt'],
   },
-  make: {what: 'make', present: () => which('make') !== null, apt: ['make'], dnf: ['make']},
-  python: {what: 'Python 3', present: () => which('python3') !== null, apt: ['python3'], dnf: ['python3']},
-  rpmbuild: {what: 'the builder of RPM packages', present: () => which('rpmbuild') !== null, apt: ['rpm'], dnf: ['rpm-build']},
-  condor: {what: 'HTCondor', present: () => which('condor_master') !== null, apt: ['condor'], dnf: ['condor']},
-  sshd: {
-    what: 'an SSH server, for condor_ssh_to_job',
-    present: () => which('sshd') !== null,
-    apt: ['openssh-server'],
-    dnf: ['openssh-server'],
-  },
-  qemu: {
-    what: 'QEMU for x86-64',
-    present: () => which('qemu-system-x86_64') !== null,
-    apt: ['qemu-system-x86'],
-    dnf: ['qemu-system-x86-core'],
-  },
-  mmdebstrap: {what: 'mmdebstrap', present: () => which('mmdebstrap') !== null, apt: ['mmdebstrap'], dnf: ['mmdebstrap']},
-  strace: {
-    what: 'strace, which makes a system call fail in a test',
-    present: () => which('strace') !== null,
-    apt: ['strace'],
-    dnf: ['strace'],
-  },
-  gdb: {what: 'gdb, which debugs a payload in a test', present: () => which('gdb') !== null, apt: ['gdb'], dnf: ['gdb']},
-  openmpi: {
-    what: 'OpenMPI with its compiler',
-    present: () => which('mpirun') !== null && which('mpicc') !== null,
-    apt: ['openmpi-bin', 'libopenmpi-dev'],
-    dnf: [],
-  },
-  java: {what: 'a Java compiler', present: () => which('javac') !== null, apt: ['default-jdk-headless'], dnf: ['java-devel']},
-  perf: {what: 'perf', present: () => which('perf') !== null, apt: ['linux-perf'], dnf: ['perf']},
-  numpy: {what: 'Python’s numpy', present: () => pythonHas('numpy'), apt: ['python3-numpy'], dnf: ['python3-numpy']},
-  dpkg: {what: 'dpkg-deb', present: () => which('dpkg-deb') !== null, apt: ['dpkg'], dnf: ['dpkg']},
-  zstd: {what: 'zstd', present: () => which('zstd') !== null, apt: ['zstd'], dnf: ['zstd']},
-  xz: {what: 'xz', present: () => which('xz') !== null, apt: ['xz-utils'], dnf: ['xz']},
-  mkfs: {what: 'mkfs.ext4', present: () => which('mkfs.ext4') !== null, apt: ['e2fsprogs'], dnf: ['e2fsprogs']},
-  cpio: {what: 'cpio', present: () => which('cpio') !== null, apt: ['cpio'], dnf: ['cpio']},
-  depmod: {what: 'depmod', present: () => which('depmod') !== null, apt: ['kmod'], dnf: ['kmod']},
-  patchelf: {what: 'patchelf', present: () => which('patchelf') !== null, apt: ['patchelf'], dnf: ['patchelf']},
+  make: {what: 'make'},
+  python: {what: 'Python 3', programs: ['python3'], apt: ['python3']},
+  rpmbuild: {what: 'the builder of RPM packages', apt: ['rpm'], dnf: ['rpm-build']},
+  condor: {what: 'HTCondor', programs: ['condor_master']},
+  sshd: {what: 'an SSH server, for condor_ssh_to_job', apt: ['openssh-server']},
+  qemu: {what: 'QEMU for x86-64', programs: ['qemu-system-x86_64'], apt: ['qemu-system-x86'], dnf: ['qemu-system-x86-core']},
+  mmdebstrap: {what: 'mmdebstrap'},
+  strace: {what: 'strace, which makes a system call fail in a test'},
+  gdb: {what: 'gdb, which debugs a payload in a test'},
+  openmpi: {what: 'OpenMPI with its compiler', programs: ['mpirun', 'mpicc'], apt: ['openmpi-bin', 'libopenmpi-dev'], dnf: []},
+  java: {what: 'a Java compiler', programs: ['javac'], apt: ['default-jdk-headless'], dnf: ['java-devel']},
+  perf: {what: 'perf', apt: ['linux-perf'], dnf: ['perf']},
+  numpy: {what: 'Python’s numpy', present: () => pythonHas('numpy'), apt: ['python3-numpy']},
+  dpkg: {what: 'dpkg-deb', programs: ['dpkg-deb']},
+  zstd: {what: 'zstd'},
+  xz: {what: 'xz', apt: ['xz-utils'], dnf: ['xz']},
+  mkfs: {what: 'mkfs.ext4', programs: ['mkfs.ext4'], apt: ['e2fsprogs']},
+  cpio: {what: 'cpio'},
+  depmod: {what: 'depmod', apt: ['kmod']},
+  patchelf: {what: 'patchelf'},
   squashfuse: {
     what: 'squashfuse and mksquashfs, which a payload uses in a test',
-    present: () => which('squashfuse') !== null && which('mksquashfs') !== null,
+    programs: ['squashfuse', 'mksquashfs'],
     apt: ['squashfuse', 'squashfs-tools'],
-    dnf: ['squashfuse', 'squashfs-tools'],
   },
-  fuseOverlayfs: {
-    what: 'fuse-overlayfs',
-    present: () => which('fuse-overlayfs') !== null,
-    apt: ['fuse-overlayfs'],
-    dnf: ['fuse-overlayfs'],
-  },
-  autofs: {what: 'the automounter of the kernel', present: () => which('automount') !== null, apt: ['autofs'], dnf: ['autofs']},
-  pythonFuse: {
-    what: 'Python’s fuse, which serves a slow repository in a test',
-    present: () => pythonHas('fuse'),
-    apt: ['python3-fuse'],
-    dnf: ['python3-fuse'],
-  },
-  dirq: {
-    what: 'Python’s dirq, which reads our queue in a test',
-    present: () => pythonHas('dirq.QueueSimple'),
-    apt: ['python3-dirq'],
-    dnf: ['python3-dirq'],
-  },
-  promtool: {
-    what: 'promtool, which checks metrics and alert rules',
-    present: () => which('promtool') !== null,
-    apt: ['promtool'],
-    dnf: ['golang-github-prometheus'],
-  },
-  arex: {
-    what: 'ARC’s accounting, which our records are compared with',
-    present: () => which('arcctl') !== null,
-    apt: ['nordugrid-arc-arex'],
-    dnf: ['nordugrid-arc-arex'],
-  },
-  iproute: {what: 'iproute2', present: () => which('ip') !== null, apt: ['iproute2'], dnf: ['iproute']},
-  nftables: {what: 'nftables', present: () => which('nft') !== null, apt: ['nftables'], dnf: ['nftables']},
-  passt: {what: 'pasta', present: () => which('pasta') !== null, apt: ['passt'], dnf: ['passt']},
-  slirp4netns: {what: 'slirp4netns', present: () => which('slirp4netns') !== null, apt: ['slirp4netns'], dnf: ['slirp4netns']},
-  crun: {what: 'crun, an OCI runtime', present: () => which('crun') !== null, apt: ['crun'], dnf: ['crun']},
-  uidmap: {what: 'newuidmap', present: () => which('newuidmap') !== null, apt: ['uidmap'], dnf: ['shadow-utils']},
-  busybox: {what: 'busybox', present: () => which('busybox') !== null, apt: ['busybox-static'], dnf: ['busybox']},
+  fuseOverlayfs: {what: 'fuse-overlayfs', programs: ['fuse-overlayfs'], apt: ['fuse-overlayfs']},
+  autofs: {what: 'the automounter of the kernel', programs: ['automount']},
+  pythonFuse: {what: 'Python’s fuse, which serves a slow repository in a test', present: () => pythonHas('fuse'), apt: ['python3-fuse']},
+  dirq: {what: 'Python’s dirq, which reads our queue in a test', present: () => pythonHas('dirq.QueueSimple'), apt: ['python3-dirq']},
+  promtool: {what: 'promtool, which checks metrics and alert rules', dnf: ['golang-github-prometheus']},
+  arex: {what: 'ARC’s accounting, which our records are compared with', programs: ['arcctl'], apt: ['nordugrid-arc-arex']},
+  iproute: {what: 'iproute2', programs: ['ip'], apt: ['iproute2'], dnf: ['iproute']},
+  nftables: {what: 'nftables', programs: ['nft']},
+  passt: {what: 'pasta', programs: ['pasta']},
+  slirp4netns: {what: 'slirp4netns'},
+  crun: {what: 'crun, an OCI runtime'},
+  uidmap: {what: 'newuidmap', programs: ['newuidmap'], apt: ['uidmap'], dnf: ['shadow-utils']},
+  busybox: {what: 'busybox', apt: ['busybox-static'], dnf: ['busybox']},
   ociSchema: {
     what: 'the schema of the OCI runtime specification',
     present: () => existsSync('/usr/share/gocode/src/github.com/opencontainers/runtime-spec/schema/config-schema.json'),
@@ -152,14 +109,24 @@ const SYSTEM = {
   },
   slurm: {
     what: 'Slurm and munge',
-    present: () => ['slurmctld', 'slurmd', 'srun', 'munged', 'ip'].every((name) => which(name) !== null),
+    programs: ['slurmctld', 'slurmd', 'srun', 'munged', 'ip'],
     apt: ['slurmctld', 'slurmd', 'slurm-client', 'munge', 'iproute2'],
     dnf: ['slurm-slurmctld', 'slurm-slurmd', 'slurm', 'munge', 'iproute'],
   },
-  ansible: {what: 'Ansible', present: () => which('ansible-playbook') !== null, apt: ['ansible-core'], dnf: ['ansible-core']},
-  jq: {what: 'jq', present: () => which('jq') !== null, apt: ['jq'], dnf: ['jq']},
-  bubblewrap: {what: 'bubblewrap', present: () => which('bwrap') !== null, apt: ['bubblewrap'], dnf: ['bubblewrap']},
+  ansible: {what: 'Ansible', programs: ['ansible-playbook'], apt: ['ansible-core']},
+  jq: {what: 'jq'},
+  bubblewrap: {what: 'bubblewrap', programs: ['bwrap']},
 };
+
+function isThere(name) {
+  const {programs = [name], present = () => programs.every((program) => which(program) !== null)} = SYSTEM[name];
+  return present();
+}
+
+function packagesOf(name, manager) {
+  const {apt = [name], dnf = apt} = SYSTEM[name];
+  return {apt, dnf}[manager];
+}
 
 /** What compiles native/ and the payload programs. */
 export const TOOLCHAIN = ['compiler', 'libc', 'make'];
@@ -210,28 +177,26 @@ function dnfOptions() {
 }
 
 /** What is not there of the named entries of SYSTEM, in words. */
-export const missing = (names) => names.filter((name) => !SYSTEM[name].present()).map((name) => SYSTEM[name].what);
+export const missing = (names) => names.filter((name) => !isThere(name)).map((name) => SYSTEM[name].what);
 
 /** Makes sure of the named entries of SYSTEM: installs what is missing as root, else says what to install. */
 export function systemPackages(names) {
-  const missing = names.filter((name) => !SYSTEM[name].present());
-  if (missing.length === 0) return;
-  const packages = (manager) => [...new Set(missing.flatMap((name) => SYSTEM[name][manager]))];
+  const absent = names.filter((name) => !isThere(name));
+  if (absent.length === 0) return;
+  const what = missing(absent).join(', ');
   const manager = which('apt-get') !== null ? 'apt' : which('dnf') !== null ? 'dnf' : null;
-  if (manager === null)
-    throw new Stop(`Missing: ${missing.map((name) => SYSTEM[name].what).join(', ')}. Install it with this system's package manager.`);
+  if (manager === null) throw new Stop(`Missing: ${what}. Install it with this system's package manager.`);
+  const packages = [...new Set(absent.flatMap((name) => packagesOf(name, manager)))];
   const command = {
-    apt: ['apt-get', 'install', '--yes', '--no-install-recommends', ...packages('apt')],
-    dnf: ['dnf', 'install', '--assumeyes', ...dnfOptions(), ...packages('dnf')],
+    apt: ['apt-get', 'install', '--yes', '--no-install-recommends', ...packages],
+    dnf: ['dnf', 'install', '--assumeyes', ...dnfOptions(), ...packages],
   }[manager];
-  if (process.getuid() !== 0) {
-    throw new Stop(`Missing: ${missing.map((name) => SYSTEM[name].what).join(', ')}. Install with: sudo ${command.join(' ')}`);
-  }
+  if (process.getuid() !== 0) throw new Stop(`Missing: ${what}. Install with: sudo ${command.join(' ')}`);
   const env = {DEBIAN_FRONTEND: 'noninteractive'};
   if (manager === 'apt') step('package lists', 'apt-get', ['update'], {env});
-  step(`system packages: ${packages(manager).join(' ')}`, command[0], command.slice(1), {env});
-  const still = missing.filter((name) => !SYSTEM[name].present());
-  if (still.length > 0) throw new Stop(`Still missing after ${command.join(' ')}: ${still.map((name) => SYSTEM[name].what).join(', ')}`);
+  step(`system packages: ${packages.join(' ')}`, command[0], command.slice(1), {env});
+  const still = missing(absent);
+  if (still.length > 0) throw new Stop(`Still missing after ${command.join(' ')}: ${still.join(', ')}`);
 }
 
 /** The same for what tests can do without: they say themselves that they were skipped. */
@@ -244,7 +209,7 @@ export function systemPackagesIfPossible(names) {
   }
 }
 
-function packagesOf(file) {
+function packagesIn(file) {
   try {
     return JSON.parse(readFileSync(path.join(root, file), 'utf8')).packages;
   } catch {
@@ -257,8 +222,8 @@ function packagesOf(file) {
  * Compared by content: after a checkout or a copy the files' times say nothing.
  */
 function modulesAreCurrent() {
-  const wanted = packagesOf('package-lock.json');
-  const installed = packagesOf('node_modules/.package-lock.json');
+  const wanted = packagesIn('package-lock.json');
+  const installed = packagesIn('node_modules/.package-lock.json');
   if (wanted === null || installed === null) return false;
   return Object.entries(wanted).every(([place, {version, optional, resolved, link}]) => {
     if (!place.startsWith('node_modules/')) return true;

@@ -2,11 +2,11 @@
 // npm run test:long (--long before any name): also what takes too long for every change, in a time that one waits for before a release, some three
 // hours; TARE_LONG=1 tells the tests.
 // A suite is any command whose last line of the form `N passed, N failed[, N skipped]` says what it did.
-import {spawn} from 'node:child_process';
 import {mkdtempSync, rmSync} from 'node:fs';
 import path from 'node:path';
 import {build} from './build.mjs';
-import {add, countsOf, filesWithFailures, none, sentence} from './counts.mjs';
+import {add, filesWithFailures, none, sentence} from './counts.mjs';
+import {run} from './run.mjs';
 import {
   ACCOUNTS,
   BOX,
@@ -32,50 +32,26 @@ import {
   systemPackages,
   systemPackagesIfPossible,
 } from './setup.mjs';
-import {Stop, main, root} from './steps.mjs';
+import {sideBySide} from './side-by-side.mjs';
+import {Stop, main} from './steps.mjs';
 
-/** `once`: how files of the suite are run alone, should they have had failures. */
-const mocha = (folder, ...options) => ({
-  // what a failed test left running keeps no suite from its end
-  command: ['node_modules/.bin/mocha', '--recursive', '--exit', ...options, `test/${folder}`],
-  once: ['node_modules/.bin/mocha', '--exit', ...options],
-});
-const sideBySide = (folder, {alone = [], waits = []}, ...options) => ({
-  command: [
-    'node',
-    'scripts/side-by-side.mjs',
-    `test/${folder}`,
-    ...alone.map((file) => `--alone=test/${folder}/${file}`),
-    ...waits.map((file) => `--waits=test/${folder}/${file}`),
-    '--',
-    ...options,
-  ],
-  once: ['node_modules/.bin/mocha', '--exit', ...options],
-});
-const ALL_AND_DIST = ['native', 'payloads', 'schemas', 'tsc', 'manifest', 'bits', 'dist'];
-const AND_PACKAGES = [...ALL_AND_DIST, 'packages'];
+const BUILT = ['native', 'payloads', 'schemas', 'tsc', 'manifest', 'bits', 'dist'];
+const AND_PACKAGES = [...BUILT, 'packages'];
 
 /**
- * What each suite runs is the folder for worker nodes (test/support/tare.ts). `builds`: steps of scripts/build.mjs, ALL of them when absent;
- * `system`: what setup.mjs can install; `wanted`: the same, but the tests are skipped where it cannot; `longWanted`: more of that in a long run;
- * `budget`: the seconds that it may take of `npm test` on 2 CPUs, building left out: all together less than 25 minutes; `seconds`: until it is
- * killed; `whole`: more options in a run of all suites; `long`: more options of a long run, `longBudget`: its seconds where they are others;
- * `waits`: it waits for a batch system more than it works, so that a run of all suites has it beside the others, and the long one, which loads the
- * machine there, has not.
+ * What each suite runs is the folder for worker nodes (test/support/tare.ts). `command`, or `mocha`: the tests of this folder, with their `timeout`
+ * in ms, and with `files` one file by one (side-by-side.mjs). `builds`: steps of scripts/build.mjs, BUILT when absent; `system`: what setup.mjs can
+ * install, BOX when absent; `wanted`: the same, but the tests are skipped where it cannot; `longWanted`: more of that in a long run; `budget`: the
+ * seconds that it may take of `npm test` on 2 CPUs, building left out: all together less than 25 minutes; `seconds`: until it is killed; `whole`:
+ * more options in a run of all suites; `long`: more options of a long run, `longBudget`: its seconds where they are others; `waits`: it waits for a
+ * batch system more than it works, so that a run of all suites has it beside the others, and the long one, which loads the machine there, has not.
  */
 const SUITES = [
-  {name: 'lint', command: ['node', 'scripts/lint.mjs'], builds: ['schemas', 'tsc', 'manifest'], budget: 80},
-  {name: 'unit', ...mocha('unit'), builds: ['schemas'], budget: 35},
-  {name: 'golden', ...mocha('golden'), builds: ['schemas'], budget: 5},
-  {name: 'cli', ...mocha('cli', '--timeout', '20000'), builds: ALL_AND_DIST, system: BOX, budget: 60},
-  {
-    name: 'parity',
-    ...mocha('parity', '--timeout', '60000'),
-    builds: ALL_AND_DIST,
-    system: BOX,
-    wanted: [...SYSTEMS, 'python'],
-    budget: 60,
-  },
+  {name: 'lint', command: ['node', 'scripts/lint.mjs'], builds: ['schemas', 'tsc', 'manifest'], system: [], budget: 80},
+  {name: 'unit', mocha: 'unit', builds: ['schemas'], system: [], budget: 35},
+  {name: 'golden', mocha: 'golden', builds: ['schemas'], system: [], budget: 5},
+  {name: 'cli', mocha: 'cli', budget: 60},
+  {name: 'parity', mocha: 'parity', timeout: 60_000, wanted: [...SYSTEMS, 'python'], budget: 60},
   {
     name: 'native',
     command: ['make', '--no-print-directory', '-C', 'native', 'test'],
@@ -93,35 +69,18 @@ const SUITES = [
     longBudget: 2200,
   },
   {name: 'payloads', command: ['sh', 'fixtures/payloads/test.sh'], builds: ['payloads'], system: TOOLCHAIN, budget: 15},
-  {
-    name: 'dist',
-    ...mocha('dist', '--timeout', '60000'),
-    builds: AND_PACKAGES,
-    system: BOX,
-    wanted: [...PACKAGERS, ...FLEET, 'iproute'],
-    budget: 80,
-  },
-  {
-    name: 'docs',
-    ...mocha('docs', '--timeout', '60000'),
-    builds: AND_PACKAGES,
-    system: BOX,
-    wanted: [...PACKAGERS, ...READERS, ...SYSTEMS],
-    budget: 45,
-  },
+  {name: 'dist', mocha: 'dist', timeout: 60_000, builds: AND_PACKAGES, wanted: [...PACKAGERS, ...FLEET, 'iproute'], budget: 80},
+  {name: 'docs', mocha: 'docs', timeout: 60_000, builds: AND_PACKAGES, wanted: [...PACKAGERS, ...READERS, ...SYSTEMS], budget: 45},
   {
     name: 'node',
-    // times of cores are compared there; a minute is waited for here, several times
-    ...sideBySide(
-      'node',
-      {
-        alone: ['box/cores.test.ts'],
-        waits: ['box/hung.test.ts', 'system/services.test.ts', 'box/stuck.test.ts', 'box/accounts.test.ts', 'box/crash.test.ts'],
-      },
-      ...['--timeout', '60000'],
-    ),
-    builds: ALL_AND_DIST,
-    system: BOX,
+    mocha: 'node',
+    timeout: 60_000,
+    files: {
+      // times of cores are compared there
+      alone: ['box/cores.test.ts'],
+      // a minute is waited for here, several times
+      waits: ['box/hung.test.ts', 'system/services.test.ts', 'box/stuck.test.ts', 'box/accounts.test.ts', 'box/crash.test.ts'],
+    },
     wanted: [...CONSUMERS, ...PAYLOADS, ...VIEWS, ...NETWORK, ...SYSTEMS, ...REPOSITORIES, ...ACCOUNTS],
     longWanted: LARGE_PAYLOADS,
     budget: 360,
@@ -131,8 +90,10 @@ const SUITES = [
   {
     name: 'attacks',
     // each ends by itself or at a limit
-    ...sideBySide('attacks', {}, '--timeout', '60000'),
-    builds: [...ALL_AND_DIST, 'attacks'],
+    mocha: 'attacks',
+    timeout: 60_000,
+    files: {},
+    builds: [...BUILT, 'attacks'],
     system: [...TOOLCHAIN, ...BOX],
     wanted: [...SYSTEMS, ...NETWORK, 'python', 'strace'],
     budget: 120,
@@ -143,8 +104,6 @@ const SUITES = [
     // 200 of them; in a long run 10,000
     command: ['node', '--import=tsx', 'test/faults/faults.ts'],
     long: ['10000'],
-    builds: ALL_AND_DIST,
-    system: BOX,
     wanted: ['strace', 'python', 'pythonFuse'],
     budget: 75,
     longBudget: 2700,
@@ -153,11 +112,15 @@ const SUITES = [
   {
     name: 'htcondor',
     waits: true,
-    // its last test, of a long run, loads the machine
-    // `node` breaks one, and waits for HTCondor to notice
-    ...sideBySide('e2e/htcondor', {alone: ['breakages.test.ts'], waits: ['node.test.ts']}, '--timeout', '120000'),
+    mocha: 'e2e/htcondor',
+    timeout: 120_000,
+    files: {
+      // its last test, of a long run, loads the machine
+      alone: ['breakages.test.ts'],
+      // it breaks a node, and waits for HTCondor to notice
+      waits: ['node.test.ts'],
+    },
     builds: AND_PACKAGES,
-    system: BOX,
     wanted: [...PACKAGERS, ...POOL, ...ACCOUNTS, 'dirq', 'iproute'],
     budget: 190,
     longBudget: 1700,
@@ -165,14 +128,13 @@ const SUITES = [
   {
     name: 'arc',
     waits: true,
-    ...mocha('e2e/arc', '--timeout', '120000'),
-    builds: ALL_AND_DIST,
-    system: BOX,
+    mocha: 'e2e/arc',
+    timeout: 120_000,
     wanted: [...CE, ...POOL, ...CLUSTER],
     budget: 125,
     longBudget: 220,
   },
-  {name: 'slurm', waits: true, ...mocha('e2e/slurm', '--timeout', '60000'), builds: ALL_AND_DIST, system: BOX, wanted: CLUSTER, budget: 50},
+  {name: 'slurm', waits: true, mocha: 'e2e/slurm', timeout: 60_000, wanted: CLUSTER, budget: 50},
   {
     name: 'lab',
     command: ['node', 'test/lab/suite.mjs'],
@@ -193,80 +155,46 @@ const WANTED_SECONDS = 1500;
 const ALL_SECONDS = 4800;
 /** The same of a long run. */
 const LONG_SECONDS = {each: 5400, all: 11_000};
-/** From SIGTERM, on which a suite ends what it runs, to SIGKILL. */
-const GRACE = 3000;
-
 /** As scripts/mocha-reporter.mjs and native's tests say it; said once more at the end, where it is looked for. */
 const FAILED = /^(?:failed: |FAILED? +)\S/;
 /** A test that failed beside others, and passed alone. */
 const UNSTEADY = /^unsteady: \S/;
 
-/** Runs a command with its output shown below a title, at once, or in one piece at its end (`apart`): what it counted, said, and how it ended. */
-function run({title, command, environment = {}, seconds = SECONDS, apart = false}) {
-  if (!apart) console.log(title);
-  return new Promise((resolve) => {
-    const began = performance.now();
-    let text = '';
-    let troubles = '';
-    // A group of its own, so that a suite that hangs is killed with all that it started.
-    const env = {...process.env, ...environment};
-    const child = spawn(command[0], command.slice(1), {cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'], detached: true});
-    const signalAll = (signal) => {
-      try {
-        process.kill(-child.pid, signal);
-      } catch {
-        // it has ended
-      }
-    };
-    const killAll = () => {
-      signalAll('SIGTERM');
-      setTimeout(() => signalAll('SIGKILL'), GRACE);
-    };
-    const interrupted = (signal) => {
-      killAll();
-      setTimeout(() => process.exit(signal === 'SIGINT' ? 130 : 143), GRACE + 100);
-    };
-    process.on('SIGINT', interrupted).on('SIGTERM', interrupted);
-    const timer = setTimeout(() => {
-      troubles = `still running after ${seconds} s, killed`;
-      killAll();
-    }, seconds * 1000);
-    child.stdout.setEncoding('utf8').on('data', (chunk) => {
-      if (!apart) process.stdout.write(chunk);
-      text += chunk;
-    });
-    child.on('error', (error) => (troubles = error.message));
-    // A daemon that a test left behind can hold the pipe open: the suite is over when its program is.
-    child.on('exit', (code, signal) => {
-      if (code !== 0 && troubles === '') troubles = signal ?? `exit status ${code}`;
-      setTimeout(() => child.stdout.destroy(), 1000);
-    });
-    child.on('close', () => {
-      clearTimeout(timer);
-      if (apart) process.stdout.write(`${title}\n${text}`);
-      process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
-      const lines = text.split('\n');
-      const counts = lines.map(countsOf).findLast((each) => each !== null) ?? none();
-      if (counts.passed + counts.failed + counts.skipped === 0) troubles ||= 'ran nothing';
-      // A suite that ended badly and counted no failure has failed all the same.
-      if (troubles !== '' && counts.failed === 0) counts.failed = 1;
-      resolve({counts, lines, troubles, seconds: (performance.now() - began) / 1000});
-    });
-  });
+/** What a failed test left running keeps no suite from its end. */
+const mochaOf = ({timeout}) => ['node_modules/.bin/mocha', '--exit', ...(timeout === undefined ? [] : ['--timeout', String(timeout)])];
+
+/** Runs a suite and shows what it says: as it comes or, if `apart`, in one piece when it has ended. */
+async function runSuite({name, command, mocha, files, timeout}, {options, seconds, apart}) {
+  const pieces = [];
+  const say = (text) => (apart ? pieces.push(text) : process.stdout.write(text));
+  say(`\n# ${name}\n`);
+  let result;
+  if (files === undefined) {
+    const whole = command ?? [...mochaOf({timeout}), '--recursive', `test/${mocha}`];
+    result = await run([...whole, ...options], {seconds, quiet: apart});
+    if (apart) say(result.text);
+  } else {
+    result = await sideBySide([...mochaOf({timeout}), ...options], {folder: `test/${mocha}`, ...files}, {seconds, say});
+  }
+  process.stdout.write(pieces.join(''));
+  return result;
 }
 
 /**
  * Files with failures once more, one at a time, when all else has ended: what failed on a busy machine and passes alone is unsteady.
  * What fails twice has failed.
  */
-async function again(suite, result, environment, left) {
-  if (suite?.once === undefined || !result.troubles.startsWith('exit status')) return;
-  for (const [file, before] of filesWithFailures(result.lines)) {
-    const title = `\n# ${suite.name}, once more: ${file}`;
-    const {counts, lines} = await run({title, command: [...suite.once, file], environment, seconds: left(suite)});
+async function again(result, left) {
+  const {suite} = result;
+  if (suite?.mocha === undefined || !result.troubles.startsWith('exit status')) return;
+  const troubled = filesWithFailures(result.lines);
+  result.lines = result.lines.filter((line) => !FAILED.test(line));
+  for (const [file, before] of troubled) {
+    console.log(`\n# ${suite.name}, once more: ${file}`);
+    const {counts, lines} = await run([...mochaOf(suite), file], {seconds: left(suite)});
     add(result.counts, before, -1);
     add(result.counts, counts);
-    result.lines = [...result.lines.filter((line) => !FAILED.test(line)), ...lines];
+    result.lines.push(...lines);
     if (counts.failed === 0) result.lines.push(`unsteady: ${file}, ${before.failed} failed at first`);
   }
   if (result.counts.failed === 0) result.troubles = '';
@@ -293,17 +221,17 @@ function table(results) {
 }
 
 /** Where the files of all suites find one copy of what they run, should accounts not reach the checkout (test/support/tare.ts). */
-function placeForCopy() {
+function makePlaceForCopy() {
   for (const base of ['/srv', '/opt', '/var/lib']) {
     try {
       const place = mkdtempSync(path.join(base, 'tare-installed-'));
       process.on('exit', () => rmSync(place, {recursive: true, force: true}));
-      return {TARE_INSTALLED: place};
+      process.env.TARE_INSTALLED = place;
+      return;
     } catch {
       // not ours to write to
     }
   }
-  return {};
 }
 
 await main(async () => {
@@ -317,7 +245,8 @@ await main(async () => {
   const unknown = names.find((name) => !SUITES.some((suite) => suite.name === name));
   if (unknown !== undefined) throw new Stop(`${unknown}: no such suite; there are ${SUITES.map(({name}) => name).join(', ')}`);
   const chosen = names.length === 0 ? SUITES : SUITES.filter(({name}) => names.includes(name));
-  const environment = {...placeForCopy(), ...(long ? {TARE_LONG: '1'} : {})};
+  if (long) process.env.TARE_LONG = '1';
+  makePlaceForCopy();
 
   const results = [];
   const start = performance.now();
@@ -346,7 +275,7 @@ await main(async () => {
     nodeModules();
   });
   // All is built before anything runs: suites run beside each other, and from one copy.
-  const built = (ready ? chosen : []).filter(({name, system = [], wanted = [], longWanted = [], builds}) =>
+  const built = (ready ? chosen : []).filter(({name, system = BOX, wanted = [], longWanted = [], builds = BUILT}) =>
     prepared(name, () => {
       systemPackages(system);
       systemPackagesIfPossible(long ? [...wanted, ...longWanted] : wanted);
@@ -354,33 +283,18 @@ await main(async () => {
     }),
   );
   const whole = names.length === 0;
-  const one = async (suite, apart) => {
-    const {name, budget, longBudget = budget} = suite;
-    const command = [...suite.command, ...(whole ? (suite.whole ?? []) : []), ...(long ? (suite.long ?? []) : []), ...options];
-    const result = await run({title: `\n# ${name}`, command, environment, seconds: left(suite), apart});
-    results.push({name, budget: long ? longBudget : budget, ...result});
-  };
   const inTurn = async (suites, apart) => {
-    for (const suite of suites) await one(suite, apart);
+    for (const suite of suites) {
+      const more = [...(whole ? (suite.whole ?? []) : []), ...(long ? (suite.long ?? []) : []), ...options];
+      const result = await runSuite(suite, {options: more, seconds: left(suite), apart});
+      results.push({name: suite.name, suite, budget: (long ? suite.longBudget : undefined) ?? suite.budget, ...result});
+    }
   };
   const beside = whole && !long ? built.filter(({waits}) => waits === true) : [];
-  await Promise.all([
-    inTurn(beside, true),
-    inTurn(
-      built.filter((suite) => !beside.includes(suite)),
-      false,
-    ),
-  ]);
+  const others = built.filter((suite) => !beside.includes(suite));
+  await Promise.all([inTurn(beside, true), inTurn(others, false)]);
   // Not where one suite is asked for: who does that looks at its failures.
-  if (whole) {
-    for (const result of results)
-      await again(
-        chosen.find(({name}) => name === result.name),
-        result,
-        environment,
-        left,
-      );
-  }
+  if (whole) for (const result of results) await again(result, left);
   const place = ({name}) => SUITES.findIndex((suite) => suite.name === name);
   results.sort((a, b) => place(a) - place(b));
   console.log(`\n${table(results).join('\n')}\n`);

@@ -6,11 +6,12 @@ import {basename, join} from 'node:path';
 import {expect} from 'chai';
 import type {JobDocument} from '../../src/schema/generated/job-1.js';
 import type {UsageRecord} from '../../src/record/record.js';
+import {describeSite} from '../support/describe-site.js';
 import {BUSYBOX, busyboxImage} from '../support/machine.js';
 import {BRAINS} from '../support/name-service.js';
 import {LONG, need} from '../support/need.js';
 import {patience} from '../support/pace.js';
-import {processes, program, ROLES, send, Site, type Role} from '../support/tare.js';
+import {processes, program, ROLES, send, type Role} from '../support/tare.js';
 import {attacksOf, isBuilt, verdictsOf, waysOf, type Attack, type Verdict, type Way} from './attack.js';
 import {contentOf, evilImage} from './images.js';
 import {complaints, knownOf} from './known.js';
@@ -26,18 +27,10 @@ const limitsOf = ({limits = {}}: Attack): typeof limits => {
 const SECONDS = 150;
 
 export function payloadAttacks(role: Role): void {
-  describe(`attacks of a payload, ${role}`, function () {
-    this.timeout(patience(SECONDS + 60) * 1000);
-    let site: Site;
+  describeSite('attacks of a payload, %s', {roles: [role], each: true, mayLeave: true, timeout: patience(SECONDS + 60) * 1000}, (site) => {
     before(function () {
       need(this, ROLES.includes(role), 'it takes root');
       need(this, isBuilt(), 'test/attacks is not built: node scripts/build.mjs attacks');
-    });
-    beforeEach(() => {
-      site = new Site(role);
-    });
-    afterEach(() => {
-      site.remove();
     });
 
     // only root listens in /run

@@ -3,26 +3,19 @@ import {spawn, type ChildProcess} from 'node:child_process';
 import {openSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {describeSite} from '../support/describe-site.js';
 import {writeSlowLayout} from '../support/images.js';
 import {need} from '../support/need.js';
-import {bin, ending, processes, program, ROLES, send, Site, until} from '../support/tare.js';
+import {bin, ending, processes, program, ROLES, send, until} from '../support/tare.js';
 
 const DRAWN = /\r\u001B\[\?7ltare: 1s, [\d.]+ CPUs, memory [\d.]+ \w+ of 200 MiB\u001B\[K\u001B\[\?7h/;
 const ERASED = '\r\u001B[K';
 const ENTER = '\u001B[?1049h\u001B[?25l';
 const LEAVE = '\u001B[?25h\u001B[?1049l';
 
-const role = ROLES.at(-1) ?? 'user';
-
-describe(`on a terminal, ${role}`, function () {
-  this.timeout(30_000);
-  let site: Site;
+describeSite('on a terminal, %s', {roles: ROLES.slice(-1), mayLeave: true, timeout: 30_000}, (site) => {
   before(function () {
     need(this, program('script') !== null, 'there is no script(1)');
-    site = new Site(role);
-  });
-  after(() => {
-    site.remove();
   });
 
   /** A shell command line on a terminal of 24 lines of 120. */

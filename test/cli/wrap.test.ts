@@ -3,43 +3,36 @@ import {spawn} from 'node:child_process';
 import {existsSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {describeSite} from '../support/describe-site.js';
 import {need} from '../support/need.js';
-import {bin, ending, installed, ROLES, Site} from '../support/tare.js';
+import {bin, ending, installed} from '../support/tare.js';
 
-for (const role of ROLES) {
-  describe(`tare-wrap, ${role}`, function () {
-    this.timeout(20_000);
-    let site: Site;
-    before(function () {
-      need(this, !existsSync('/etc/tare/policy.yaml'), 'this node has a policy of its own, which would rule the tests');
-      site = new Site(role);
-    });
-    after(() => {
-      site.remove();
-    });
-
-    it('takes its whole argv for the payload’s, options and `run` included', async () => {
-      const wrap = (...argv: string[]): Promise<{code: number | null; stdout: string; stderr: string}> =>
-        ending(spawn(bin('tare-wrap'), argv, {cwd: site.work, ...site.credentials}));
-      const {code, stdout, stderr} = await wrap('/bin/sh', '-c', 'echo "$@"; [ $$ -lt 10 ]; exit 7', 'sh', '--verbose', 'run', '--', '');
-      expect([code, stdout, stderr]).to.deep.equal([7, '--verbose run -- \n', '']);
-      const absent = await wrap('run', '--help');
-      expect(absent.code).to.equal(127);
-      expect(absent.stderr).to.match(/^tare: the payload could not be executed: .*run.*\n$/);
-    });
-
-    it('`node bin/tare.js run` starts a front of its own, and ends as the payload', async () => {
-      const direct = (...argv: string[]): Promise<{code: number | null; signal: string | null; stdout: string; stderr: string}> =>
-        ending(
-          spawn(process.execPath, [join(installed(), 'bin/tare.js'), 'run', '--policy', site.policy(), '--', ...argv], {
-            cwd: site.work,
-            ...site.credentials,
-          }),
-        );
-      const ended = await direct('/bin/sh', '-c', 'echo out; echo err >&2; exit 9');
-      expect([ended.code, ended.stdout, ended.stderr]).to.deep.equal([9, 'out\n', 'err\n']);
-      expect((await direct('/bin/sh', '-c', 'kill -TERM $$')).signal).to.equal('SIGTERM');
-      expect(site.leftovers()).to.deep.equal([]);
-    });
+describeSite('tare-wrap, %s', {mayLeave: true, timeout: 20_000}, (site) => {
+  before(function () {
+    need(this, !existsSync('/etc/tare/policy.yaml'), 'this node has a policy of its own, which would rule the tests');
   });
-}
+
+  it('takes its whole argv for the payload’s, options and `run` included', async () => {
+    const wrap = (...argv: string[]): Promise<{code: number | null; stdout: string; stderr: string}> =>
+      ending(spawn(bin('tare-wrap'), argv, {cwd: site.work, ...site.credentials}));
+    const {code, stdout, stderr} = await wrap('/bin/sh', '-c', 'echo "$@"; [ $$ -lt 10 ]; exit 7', 'sh', '--verbose', 'run', '--', '');
+    expect([code, stdout, stderr]).to.deep.equal([7, '--verbose run -- \n', '']);
+    const absent = await wrap('run', '--help');
+    expect(absent.code).to.equal(127);
+    expect(absent.stderr).to.match(/^tare: the payload could not be executed: .*run.*\n$/);
+  });
+
+  it('`node bin/tare.js run` starts a front of its own, and ends as the payload', async () => {
+    const direct = (...argv: string[]): Promise<{code: number | null; signal: string | null; stdout: string; stderr: string}> =>
+      ending(
+        spawn(process.execPath, [join(installed(), 'bin/tare.js'), 'run', '--policy', site.policy(), '--', ...argv], {
+          cwd: site.work,
+          ...site.credentials,
+        }),
+      );
+    const ended = await direct('/bin/sh', '-c', 'echo out; echo err >&2; exit 9');
+    expect([ended.code, ended.stdout, ended.stderr]).to.deep.equal([9, 'out\n', 'err\n']);
+    expect((await direct('/bin/sh', '-c', 'kill -TERM $$')).signal).to.equal('SIGTERM');
+    expect(site.leftovers()).to.deep.equal([]);
+  });
+});

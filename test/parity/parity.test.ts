@@ -8,9 +8,10 @@ import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, wri
 import {join} from 'node:path';
 import {expect} from 'chai';
 import type {UsageRecord} from '../../src/record/record.js';
+import {describeSite} from '../support/describe-site.js';
 import {need} from '../support/need.js';
 import {patience} from '../support/pace.js';
-import {ending, installed, isRoot, ROLES, Site, type Role} from '../support/tare.js';
+import {ending, installed, isRoot, type Site} from '../support/tare.js';
 import {ADS, CASES, type Case} from './cases.js';
 import {compareDocuments, withoutNumbers, type Difference} from './compare.js';
 
@@ -45,12 +46,10 @@ interface Said {
 /** One place for both brains: what they say of it is the same. */
 class Both {
   readonly site: Site;
-  readonly role: Role;
   private count = 0;
 
-  constructor(role: Role) {
-    this.role = role;
-    this.site = new Site(role);
+  constructor(site: Site) {
+    this.site = site;
     for (const [name, text] of Object.entries(ADS)) {
       writeFileSync(join(this.site.work, name), text);
       this.site.give(join(this.site.work, name));
@@ -100,11 +99,11 @@ class Both {
     for (const name of ['lib', 'tmp']) mkdirSync(join(place, name), {recursive: true});
     chmodSync(place, 0o755);
     chmodSync(join(place, 'tmp'), 0o1777);
-    return [join(place, 'lib'), join(place, 'tmp'), String(this.role === 'root' ? 0 : NOBODY)];
+    return [join(place, 'lib'), join(place, 'tmp'), String(this.site.role === 'root' ? 0 : NOBODY)];
   }
 
   private recordOf(place: string): string | null {
-    const spool = join(place, this.role === 'root' ? 'lib/tare/spool' : `tmp/tare-${String(NOBODY)}/spool`);
+    const spool = join(place, this.site.role === 'root' ? 'lib/tare/spool' : `tmp/tare-${String(NOBODY)}/spool`);
     const [name] = existsSync(spool) ? readdirSync(spool) : [];
     return name === undefined ? null : readFileSync(join(spool, name), 'utf8');
   }
@@ -148,38 +147,32 @@ describe('the comparison', () => {
   });
 });
 
-for (const role of ROLES) {
-  describe(`both brains, ${role}`, function () {
-    this.timeout(patience(20) * 1000);
-    let both: Both;
-    before(function () {
-      for (const folder of Object.values(BRAINS)) need(this, existsSync(join(installed(), folder, 'tare')), `${folder} is not built`);
-      both = new Both(role);
-    });
-    after(() => {
-      both.site.remove();
-    });
-
-    for (const one of CASES.filter(({role: only}) => only === undefined || only === role)) {
-      it(one.name, async function () {
-        const obstacle = one.obstacle?.() ?? null;
-        need(this, obstacle === null, obstacle ?? '');
-        need(
-          this,
-          one.kind !== 'wrap' || (isRoot && !existsSync('/etc/tare/policy.yaml')),
-          'tare-wrap’s places are covered by root only, and not a site’s own policy',
-        );
-        const said = await both.say(one);
-        const lines = differences(one, said).map(
-          ({field, checkout, folder}) => `${field}: checkout ${JSON.stringify(checkout)}, folder ${JSON.stringify(folder)}`,
-        );
-        expect(lines, 'differences').to.deep.equal([]);
-        expect(said.checkout.ends, said.checkout.stderr).to.equal(one.ends);
-      });
-    }
-
-    it('nothing is left', () => {
-      expect(both.site.leftovers()).to.deep.equal([]);
-    });
+describeSite('both brains, %s', {mayLeave: true, timeout: patience(20) * 1000}, (site, role) => {
+  let both: Both;
+  before(function () {
+    for (const folder of Object.values(BRAINS)) need(this, existsSync(join(installed(), folder, 'tare')), `${folder} is not built`);
+    both = new Both(site);
   });
-}
+
+  for (const one of CASES.filter(({role: only}) => only === undefined || only === role)) {
+    it(one.name, async function () {
+      const obstacle = one.obstacle?.() ?? null;
+      need(this, obstacle === null, obstacle ?? '');
+      need(
+        this,
+        one.kind !== 'wrap' || (isRoot && !existsSync('/etc/tare/policy.yaml')),
+        'tare-wrap’s places are covered by root only, and not a site’s own policy',
+      );
+      const said = await both.say(one);
+      const lines = differences(one, said).map(
+        ({field, checkout, folder}) => `${field}: checkout ${JSON.stringify(checkout)}, folder ${JSON.stringify(folder)}`,
+      );
+      expect(lines, 'differences').to.deep.equal([]);
+      expect(said.checkout.ends, said.checkout.stderr).to.equal(one.ends);
+    });
+  }
+
+  it('nothing is left', () => {
+    expect(site.leftovers()).to.deep.equal([]);
+  });
+});

@@ -3,10 +3,11 @@
 import {chmodSync, existsSync} from 'node:fs';
 import {expect} from 'chai';
 import type {Pattern} from '../../src/job/job.js';
+import {describeSite} from './describe-site.js';
 import {LONG, need} from './need.js';
 import {patience} from './pace.js';
 import {programsDirectory, type Program} from './programs.js';
-import {isRoot, ROLES, Site, type Ended} from './tare.js';
+import {isRoot, type Ended} from './tare.js';
 
 type Profile = Program['by'];
 /** With all of them the table takes some 4 minutes. */
@@ -15,47 +16,37 @@ const profilesOf = ({by}: Program): readonly Profile[] => (LONG || by === 'pilot
 
 /** A suite for each role. */
 export function tryInOneBox(about: string, programs: readonly Program[]): void {
-  for (const role of ROLES)
-    describe(`${about}, ${role}`, function () {
-      this.timeout(patience(LONG ? 180_000 : 60_000));
-      let site: Site;
-      before(() => {
-        site = new Site(role);
-        // as udev has it on every worker node (50-udev-default.rules)
-        if (isRoot && existsSync('/dev/fuse')) chmodSync('/dev/fuse', 0o666);
-      });
-      after(() => {
-        site.remove();
-      });
-      afterEach(() => {
-        expect(site.leftovers()).to.deep.equal([]);
-      });
-
-      const run = async ({script}: Program, pattern: Pattern, seccomp: Profile): Promise<Ended> => {
-        const prepare = `programs=${programsDirectory()}; cd "$(mktemp -d -p .)" && `;
-        const command = ['/bin/sh', '-c', prepare + script()];
-        const job = pattern === 'ulimit++' ? ['--', ...command] : [site.job({applications: [{name: 'a', command}]})];
-        const ended = await site.run(job, {policy: {seccomp}});
-        expect(ended.record).to.include({pattern, seccomp, mode: 'box'});
-        return {...ended, stdout: ended.stdout.replaceAll(/^a: /gm, ''), stderr: ended.stderr.replaceAll(/^a: /gm, '')};
-      };
-
-      for (const one of programs.filter(({long}) => LONG || !long))
-        for (const pattern of PATTERNS)
-          for (const profile of profilesOf(one)) {
-            const works = profile === 'pilot' || one.by === 'default';
-            it(`${one.name}: ${works ? 'works' : 'is refused'} by ${profile}, ${pattern}`, async function () {
-              const reason = one.lacking();
-              need(this, reason === null, reason ?? '');
-              const {code, stdout, stderr} = await run(one, pattern, profile);
-              if (works) {
-                expect(code, stderr).to.equal(0);
-                expect(stdout, stderr).to.match(one.prints);
-              } else {
-                expect([code === 0, stdout]).to.deep.equal([false, '']);
-                expect(stderr).to.match(/Operation not permitted|No permissions to create a? ?new namespace/);
-              }
-            });
-          }
+  describeSite(`${about}, %s`, {timeout: patience(LONG ? 180_000 : 60_000)}, (site) => {
+    before(() => {
+      // as udev has it on every worker node (50-udev-default.rules)
+      if (isRoot && existsSync('/dev/fuse')) chmodSync('/dev/fuse', 0o666);
     });
+
+    const run = async ({script}: Program, pattern: Pattern, seccomp: Profile): Promise<Ended> => {
+      const prepare = `programs=${programsDirectory()}; cd "$(mktemp -d -p .)" && `;
+      const command = ['/bin/sh', '-c', prepare + script()];
+      const job = pattern === 'ulimit++' ? ['--', ...command] : [site.job({applications: [{name: 'a', command}]})];
+      const ended = await site.run(job, {policy: {seccomp}});
+      expect(ended.record).to.include({pattern, seccomp, mode: 'box'});
+      return {...ended, stdout: ended.stdout.replaceAll(/^a: /gm, ''), stderr: ended.stderr.replaceAll(/^a: /gm, '')};
+    };
+
+    for (const one of programs.filter(({long}) => LONG || !long))
+      for (const pattern of PATTERNS)
+        for (const profile of profilesOf(one)) {
+          const works = profile === 'pilot' || one.by === 'default';
+          it(`${one.name}: ${works ? 'works' : 'is refused'} by ${profile}, ${pattern}`, async function () {
+            const reason = one.lacking();
+            need(this, reason === null, reason ?? '');
+            const {code, stdout, stderr} = await run(one, pattern, profile);
+            if (works) {
+              expect(code, stderr).to.equal(0);
+              expect(stdout, stderr).to.match(one.prints);
+            } else {
+              expect([code === 0, stdout]).to.deep.equal([false, '']);
+              expect(stderr).to.match(/Operation not permitted|No permissions to create a? ?new namespace/);
+            }
+          });
+        }
+  });
 }

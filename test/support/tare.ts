@@ -47,22 +47,29 @@ export interface WrapOptions {
   env?: Record<string, string>;
 }
 
-/** A place for one test file: state, spool and work directories of the role, and the policy that names them. */
+/**
+ * A place for tests: state, spool and work directories of the role, and the policy that names them. It is made when it is first asked for a path;
+ * after `remove`, the next time makes another one.
+ */
 export class Site {
   readonly role: Role;
-  readonly directory: string;
-  readonly work: string;
+  private readonly parent: string;
+  private made: string | null = null;
   private count = 0;
 
   /** @param parent where its directory is made: by default one that is private in a box */
   constructor(role: Role, parent = tmpdir()) {
     this.role = role;
-    this.directory = mkdtempSync(join(parent, 'tare-test-'));
-    chmodSync(this.directory, 0o755);
-    this.work = join(this.directory, 'work');
-    mkdirSync(this.work);
-    for (const name of ['state', 'spool', 'scratch']) this.own(mkdir(join(this.directory, name)));
-    if (isRoot) chownSync(this.work, NOBODY, NOBODY);
+    this.parent = parent;
+  }
+
+  get directory(): string {
+    this.made ??= this.make();
+    return this.made;
+  }
+
+  get work(): string {
+    return join(this.directory, 'work');
   }
 
   /** Who runs the wrapper here. */
@@ -183,7 +190,17 @@ export class Site {
   }
 
   remove(): void {
-    rmSync(this.directory, {recursive: true, force: true});
+    if (this.made !== null) rmSync(this.made, {recursive: true, force: true});
+    this.made = null;
+  }
+
+  private make(): string {
+    const directory = mkdtempSync(join(this.parent, 'tare-test-'));
+    chmodSync(directory, 0o755);
+    for (const name of ['state', 'spool', 'scratch']) this.own(mkdir(join(directory, name)));
+    const work = mkdir(join(directory, 'work'));
+    if (isRoot) chownSync(work, NOBODY, NOBODY);
+    return directory;
   }
 
   private own(path: string): void {

@@ -8,6 +8,7 @@ import type {Controller, Facts} from '../../../src/host/facts.js';
 import type {UsageRecord} from '../../../src/record/record.js';
 import type {Diagnosis} from '../../../src/report/doctor.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
+import {describeSite} from '../../support/describe-site.js';
 import {kernelSince} from '../../support/groups.js';
 import {bin, ending, payload, processes, Site, until} from '../../support/tare.js';
 import {below, delegate, Ground, handOn, NOBODY, requirePureV2, start, words} from './node.js';
@@ -322,17 +323,13 @@ function removed(ground: Ground): boolean {
   }
 }
 
-describe('a slot of cgroup v2', function () {
-  this.timeout(600_000);
+describeSite('a slot of cgroup v2', {roles: ['user'], each: true, mayLeave: true, timeout: 600_000}, (site) => {
   let ground: Ground;
-  let site: Site;
   before(requirePureV2);
   beforeEach(() => {
     ground = new Ground('slot');
-    site = new Site('user');
   });
   afterEach(async () => {
-    site.remove();
     await until('the groups to be removed', () => removed(ground));
   });
 

@@ -4,7 +4,8 @@ import {copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {expect} from 'chai';
-import {bin, ending, processes, Site, until} from '../../support/tare.js';
+import {describeSite} from '../../support/describe-site.js';
+import {bin, ending, processes, until} from '../../support/tare.js';
 import {below, delegate, Ground, handOn, requirePureV2, start, words} from './node.js';
 
 const BOXES = Number(process.env.TARE_BOXES ?? 100);
@@ -15,8 +16,9 @@ const BRAIN = /\/wrap\.js$|\/libexec\/tare$/;
 const MIB = 2 ** 20;
 const CONTROLLERS = ['memory', 'pids', 'cpu', 'io'];
 
-describe(`${String(BOXES)} boxes at once in one delegated group`, function () {
-  this.timeout(1_800_000);
+const TITLE = `${String(BOXES)} boxes at once in one delegated group`;
+
+describeSite(TITLE, {roles: ['user'], each: true, mayLeave: true, timeout: 1_800_000}, (site) => {
   before(() => {
     requirePureV2();
     if (existsSync(POLICY)) throw new Error(`${POLICY} is there: this node is not a guest that was made for these tests`);
@@ -28,7 +30,6 @@ describe(`${String(BOXES)} boxes at once in one delegated group`, function () {
   ] as const) {
     it(name, async () => {
       const ground = new Ground('many');
-      const site = new Site('user');
       try {
         const slot = ground.make('slot.slice', CONTROLLERS);
         if (inner) handOn(slot, CONTROLLERS);
@@ -81,7 +82,6 @@ describe(`${String(BOXES)} boxes at once in one delegated group`, function () {
         );
       } finally {
         rmSync(POLICY, {force: true});
-        site.remove();
         await until('the groups to be removed', () => removed(ground), 30);
       }
     });

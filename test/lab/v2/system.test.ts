@@ -4,10 +4,11 @@ import {execFileSync} from 'node:child_process';
 import {mkdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {describeSite} from '../../support/describe-site.js';
 import {hasGroups} from '../../support/groups.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {isRoot, program, Site} from '../../support/tare.js';
+import {isRoot, program} from '../../support/tare.js';
 
 /** Of this machine's Debian, as the tests' own account's files: without what takes long and nobody misses. */
 const PARTS = 'bin sbin lib lib64 etc usr';
@@ -25,14 +26,11 @@ const WITHOUT = [
   .join(' ');
 const GET = `exec 3<>/dev/tcp/127.0.0.1/80; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; head -1 <&3`;
 
-describe('a small machine with systemd', function () {
-  this.timeout(patience(60_000));
-  let site: Site;
+describeSite('a small machine with systemd', {roles: [isRoot ? 'root' : 'user'], timeout: patience(60_000)}, (site) => {
   let image: string;
   before(function () {
     need(this, program('crun') !== null && program('nginx') !== null, 'crun or nginx is not installed');
     need(this, hasGroups(isRoot ? 'root' : 'user'), 'no control groups are delegated');
-    site = new Site(isRoot ? 'root' : 'user');
     image = join(site.directory, 'image');
     for (const name of ['proc', 'sys', 'dev', 'run', 'tmp', 'root', 'var/tmp', 'var/log/nginx', 'var/lib/nginx', 'var/lib/systemd', 'home'])
       mkdirSync(join(image, name), {recursive: true});
@@ -50,9 +48,6 @@ describe('a small machine with systemd', function () {
       ],
       {cwd: image},
     );
-  });
-  after(() => {
-    (site as Site | undefined)?.remove();
   });
 
   it('boots, runs nginx, has groups of its own below the box’s, and shuts down after the payload', async () => {
@@ -78,7 +73,6 @@ describe('a small machine with systemd', function () {
     ]);
     expect(record.limits?.memory).to.include({enforcement: 'kernel'});
     for (const {name, net} of record.applications) expect(net.memPeakBytes, name).to.be.above(0);
-    expect(site.leftovers()).to.deep.equal([]);
   });
 
   it('has a name and an address of its own: of a pool as root, in user mode as a user', async () => {
@@ -107,7 +101,6 @@ describe('a small machine with systemd', function () {
     expect(stdout).to.match(/^small-0\n/);
     expect(record.identity).to.deep.include({hostname: 'small-0', kind: address, nat: isRoot ? 'none' : 'user-mode'});
     for (const each of record.identity?.addresses.filter((one) => one.includes('.')) ?? []) expect(stdout).to.include(each);
-    expect(site.leftovers()).to.deep.equal([]);
   });
 
   it('a service that fails: its journal is in the record', async () => {
@@ -119,6 +112,5 @@ describe('a small machine with systemd', function () {
     );
     expect(record.outcome).to.include({code: 'SERVICES_FAILED'});
     expect(record.applications[1]?.log).to.include('nothing-there');
-    expect(site.leftovers()).to.deep.equal([]);
   });
 });

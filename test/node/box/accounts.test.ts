@@ -4,10 +4,11 @@ import {chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, statS
 import {join} from 'node:path';
 import {expect} from 'chai';
 import type {UsageRecord} from '../../../src/record/record.js';
+import {describeSite} from '../../support/describe-site.js';
 import {BRAINS, EXTRAUSERS, hasHesiod, NameService, type Brain} from '../../support/name-service.js';
 import {LONG, need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {ending, isRoot, Site} from '../../support/tare.js';
+import {ending, isRoot} from '../../support/tare.js';
 
 /** Known to a source of the name service only. */
 const MEMBER = {name: 'tare-member', uid: 71_234, group: 71_250};
@@ -24,19 +25,11 @@ const ROWS = {
 const refuse = (...user: string[]): object => ({rules: [{name: 'users', match: {user}, refuse: 'not these'}]});
 
 for (const brain of Object.keys(BRAINS) as Brain[]) {
-  describe(`accounts, ${brain}`, function () {
-    this.timeout(patience(60) * 1000);
-    let site: Site;
+  describeSite(`accounts, ${brain}`, {roles: ['user'], each: true, mayLeave: true, timeout: patience(60) * 1000}, (site) => {
     let count = 0;
     before(function () {
       need(this, isRoot, 'only root can give a node another name service, in a mount namespace of its own');
       need(this, existsSync(join(BRAINS[brain], 'tare')), `${BRAINS[brain]} is not built`);
-    });
-    beforeEach(() => {
-      site = new Site('user');
-    });
-    afterEach(() => {
-      site.remove();
     });
 
     interface Done {

@@ -7,10 +7,11 @@ import {expect} from 'chai';
 import {builtinProfile, type SeccompArgument, type SeccompProfile} from '../../../src/engine/seccomp.js';
 import {systemCallNumber} from '../../../src/engine/system-calls.js';
 import type {JobDocument} from '../../../src/schema/generated/job-1.js';
+import {describeSite} from '../../support/describe-site.js';
 import {BUSYBOX, busyboxImage} from '../../support/machine.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {bin, ending, isRoot, payload, program, ROLES, Site} from '../../support/tare.js';
+import {bin, ending, isRoot, payload, program} from '../../support/tare.js';
 
 const NO = 'EPERM';
 const LACKS = 'ENOSYS';
@@ -163,182 +164,168 @@ const sh = (script: string): string[] => ['/bin/sh', '-c', script];
 const levels = (stdout: string): string[] =>
   [...stdout.matchAll(/\/proc\/(\w+)\/status:Seccomp:\t(\d)/g)].map(([, who, level]) => `${who ?? ''} ${level ?? ''}`);
 
-for (const role of ROLES) {
-  describe(`system calls of a payload, ${role}`, function () {
-    this.timeout(patience(60_000));
-    let site: Site;
-    before(() => {
-      site = new Site(role);
-    });
-    after(() => {
-      site.remove();
-    });
-    afterEach(() => {
-      expect(site.leftovers()).to.deep.equal([]);
-    });
+describeSite('system calls of a payload, %s', {timeout: patience(60_000)}, (site) => {
+  /** As whom the box runs it, without a box. */
+  const outside = (): Record<string, string> =>
+    parse(spawnSync(payload('calls'), {encoding: 'utf8', ...(isRoot ? {uid: 65534, gid: 65534} : {})}).stdout);
 
-    /** As whom the box runs it, without a box. */
-    const outside = (): Record<string, string> =>
-      parse(spawnSync(payload('calls'), {encoding: 'utf8', ...(isRoot ? {uid: 65534, gid: 65534} : {})}).stdout);
+  it('ulimit++: by the profile default; init has no filter, and speculation is as outside', async () => {
+    const {stdout, record} = await site.run(['--', ...sh(payload('calls') + LEVEL)]);
+    const found = parse(stdout);
+    expectTable(found, 'default');
+    expect(levels(stdout)).to.deep.equal(['1 0', 'self 2']);
+    expect(record).to.include({pattern: 'ulimit++', seccomp: 'default'});
+    expect(speculation(found)).to.deep.equal(speculation(outside()));
+  });
 
-    it('ulimit++: by the profile default; init has no filter, and speculation is as outside', async () => {
-      const {stdout, record} = await site.run(['--', ...sh(payload('calls') + LEVEL)]);
-      const found = parse(stdout);
-      expectTable(found, 'default');
-      expect(levels(stdout)).to.deep.equal(['1 0', 'self 2']);
-      expect(record).to.include({pattern: 'ulimit++', seccomp: 'default'});
-      expect(speculation(found)).to.deep.equal(speculation(outside()));
-    });
+  it('ulimit++: by pilot namespaces and mounts are the payload’s, and all else is denied as before', async () => {
+    const {stdout, record} = await site.run(['--', payload('calls')], {policy: {seccomp: 'pilot'}});
+    expectTable(parse(stdout), 'pilot');
+    expect(record.seccomp).to.equal('pilot');
+  });
 
-    it('ulimit++: by pilot namespaces and mounts are the payload’s, and all else is denied as before', async () => {
-      const {stdout, record} = await site.run(['--', payload('calls')], {policy: {seccomp: 'pilot'}});
-      expectTable(parse(stdout), 'pilot');
-      expect(record.seccomp).to.equal('pilot');
-    });
+  it('unconfined there is none', async () => {
+    const {stdout, record} = await site.run(['--', ...sh(payload('calls') + LEVEL)], {policy: {seccomp: 'unconfined'}});
+    const found = parse(stdout);
+    expect(levels(stdout)).to.deep.equal(['1 0', 'self 0']);
+    expect(found).to.include({'prlimit64/set-other': 'ok', 'unshare/user': 'ok', 'ioctl/TIOCSTI': '9'});
+    expect(record.seccomp).to.equal(null);
+  });
 
-    it('unconfined there is none', async () => {
-      const {stdout, record} = await site.run(['--', ...sh(payload('calls') + LEVEL)], {policy: {seccomp: 'unconfined'}});
-      const found = parse(stdout);
-      expect(levels(stdout)).to.deep.equal(['1 0', 'self 0']);
-      expect(found).to.include({'prlimit64/set-other': 'ok', 'unshare/user': 'ok', 'ioctl/TIOCSTI': '9'});
-      expect(record.seccomp).to.equal(null);
-    });
-
-    it('every call of the list ends as each profile says: denied by the filter, or as without one', async () => {
-      const [standard, pilot] = [builtinProfile('default', false), builtinProfile('pilot', false)];
-      const marked = join(site.directory, 'marked.json');
-      const syscalls = standard.syscalls?.map((rule) => ({...rule, errnoRet: MARK + (rule.errnoRet ?? 0)}));
-      writeFileSync(marked, JSON.stringify({...standard, syscalls}));
-      const tried = attempts(standard);
-      const [byDefault, byPilot, byFile, without] = await Promise.all(
-        ['default', 'pilot', marked, 'unconfined'].map(async (seccomp) => {
-          const {stdout, stderr, code} = await site.run(['--', payload('calls'), '--try', ...tried.map(({word}) => word)], {
-            policy: {seccomp},
-          });
-          expect(code, stderr).to.equal(0);
-          return parse(stdout);
+  it('every call of the list ends as each profile says: denied by the filter, or as without one', async () => {
+    const [standard, pilot] = [builtinProfile('default', false), builtinProfile('pilot', false)];
+    const marked = join(site.directory, 'marked.json');
+    const syscalls = standard.syscalls?.map((rule) => ({...rule, errnoRet: MARK + (rule.errnoRet ?? 0)}));
+    writeFileSync(marked, JSON.stringify({...standard, syscalls}));
+    const tried = attempts(standard);
+    const [byDefault, byPilot, byFile, without] = await Promise.all(
+      ['default', 'pilot', marked, 'unconfined'].map(async (seccomp) => {
+        const {stdout, stderr, code} = await site.run(['--', payload('calls'), '--try', ...tried.map(({word}) => word)], {
+          policy: {seccomp},
+        });
+        expect(code, stderr).to.equal(0);
+        return parse(stdout);
+      }),
+    );
+    // the i386 gate is not in every kernel
+    const there = tried.filter(({name}) => without?.[name] !== 'none');
+    const table = (found: Record<string, string> = {}): Record<string, string> =>
+      Object.fromEntries(there.map(({name}) => [name, found[name] ?? 'not tried']));
+    const wanted = (profile: SeccompProfile, said: (errno: number) => string): Record<string, string> =>
+      Object.fromEntries(
+        there.map((one) => {
+          const errno = denial(profile, one);
+          return [one.name, errno === null ? (without?.[one.name] ?? 'not tried') : said(errno)];
         }),
       );
-      // the i386 gate is not in every kernel
-      const there = tried.filter(({name}) => without?.[name] !== 'none');
-      const table = (found: Record<string, string> = {}): Record<string, string> =>
-        Object.fromEntries(there.map(({name}) => [name, found[name] ?? 'not tried']));
-      const wanted = (profile: SeccompProfile, said: (errno: number) => string): Record<string, string> =>
-        Object.fromEntries(
-          there.map((one) => {
-            const errno = denial(profile, one);
-            return [one.name, errno === null ? (without?.[one.name] ?? 'not tried') : said(errno)];
-          }),
-        );
-      expect(Object.keys(without ?? {})).to.have.length(tried.length);
-      expect(table(byDefault)).to.deep.equal(wanted(standard, (errno) => ERRORS[errno] ?? String(errno)));
-      expect(table(byPilot)).to.deep.equal(wanted(pilot, (errno) => ERRORS[errno] ?? String(errno)));
-      // where the kernel says the same by itself
-      expect(table(byFile)).to.deep.equal(wanted(standard, (errno) => String(MARK + errno)));
-    });
-
-    it('quotas++: of each application, and no rule of one is another’s', async () => {
-      const one = (name: string): NonNullable<JobDocument['applications']>[number] => ({name, command: sh(payload('calls') + LEVEL)});
-      const {stdout, record} = await site.run([site.job({applications: [one('a'), one('b')]})]);
-      const bare = speculation(outside());
-      for (const name of ['a', 'b']) {
-        const found = parse(stdout, `${name}: `);
-        expectTable(found, 'default');
-        expect(speculation(found)).to.deep.equal(bare);
-      }
-      expect(levels(stdout).sort()).to.deep.equal(['1 0', '1 0', 'self 2', 'self 2']);
-      expect(record).to.include({pattern: 'quotas++', seccomp: 'default'});
-    });
-
-    /** A box whose payload waits for the end of its input, and what `tare exec` in it prints. */
-    const joined = async (argv: string[], command: string[], policy: object = {}): Promise<string> => {
-      const file = site.policy(policy);
-      const child = site.start(['run', '--policy', file, ...argv]);
-      const end = ending(child);
-      try {
-        await new Promise((resolve) => child.stdout?.once('data', resolve));
-        const [{id} = {id: ''}] = JSON.parse((await site.command(['ps', '--json', '--policy', file])).stdout) as {id: string}[];
-        const {code, stdout, stderr} = await site.command(['exec', id, '--policy', file, '--', ...command]);
-        expect(code, stderr).to.equal(0);
-        return stdout;
-      } finally {
-        child.stdin?.end();
-        await end;
-      }
-    };
-
-    it('what joins the box has the box’s filter', async () => {
-      const stdout = await joined(['--', ...sh('echo up; cat')], sh(payload('calls') + LEVEL));
-      const found = parse(stdout);
-      expectTable(found, 'default');
-      expect(levels(stdout)).to.deep.equal(['1 0', 'self 2']);
-      expect(speculation(found)).to.deep.equal(speculation(outside()));
-    });
-
-    it('vm-lite: of the payload, of a service, which is the box’s root, and of what joins', async function () {
-      need(this, program('crun') !== null, 'crun is not installed');
-      need(this, existsSync(BUSYBOX), 'busybox-static is not installed');
-      const image = busyboxImage(join(site.directory, 'image'));
-      copyFileSync(payload('calls'), join(image, 'bin/calls'));
-      const web = {name: 'web', command: sh('calls > /run/calls; touch /run/up; exec sleep 1000'), ready: {file: '/run/up', within: '60s'}};
-      const machine = builtinProfile('default', true);
-      const tried = attempts(machine);
-      const words = tried.map(({word}) => word).join(' ');
-      const command = sh(
-        `calls${LEVEL}; echo; calls --try ${words}; grep -v ^speculation /run/calls | while read line; do echo "web: $line"; done; cat`,
-      );
-      const policy = {images: [`${site.directory}/*`]};
-      const job = site.job({image, services: [web], network: 'none', command});
-      const {stdout, stderr, code, record} = await site.run([job], {policy});
-      expect(code, stderr).to.equal(0);
-      expect(record).to.include({pattern: 'vm-lite', seccomp: 'default'});
-      const found = parse(stdout);
-      expectTable(found, 'default', {keys: NO});
-      expect(speculation(found)).to.deep.equal(speculation(outside()));
-      const denied = tried.flatMap((one) => {
-        const errno = denial(machine, one);
-        return errno === null || found[one.name] === 'none' ? [] : [[one.name, ERRORS[errno]]];
-      });
-      expect(denied.map(([name = '']) => [name, found[name]])).to.deep.equal(denied);
-      expectTable(parse(stdout, 'web: '), 'default', {keys: NO});
-      expect(levels(stdout)).to.include('self 2');
-      expectTable(parse(await joined([job], ['calls'], policy)), 'default', {keys: NO});
-    });
-
-    it('a site’s own file counts in every pattern; one that says what no filter can stops the job', async () => {
-      const file = join(site.directory, 'calls.json');
-      const write = (action: string): void => {
-        const syscalls = [{names: ['sched_setattr'], action, errnoRet: 77}];
-        writeFileSync(file, JSON.stringify({defaultAction: 'SCMP_ACT_ALLOW', syscalls}));
-      };
-      write('SCMP_ACT_ERRNO');
-      const {stdout, record} = await site.run(['--', payload('calls')], {policy: {seccomp: file}});
-      expect(parse(stdout)).to.include({sched_setattr: '77', 'prlimit64/set-other': 'ok', 'unshare/user': 'ok'});
-      expect(record.seccomp).to.equal(file);
-      write('SCMP_ACT_NOTIFY');
-      const refused = await site.run(['--', 'true'], {policy: {seccomp: file}});
-      expect(refused.code).to.equal(125);
-      expect(refused.stderr).to.include(`${file}: `).and.include('found: SCMP_ACT_NOTIFY');
-    });
-
-    it('nobody lowers a limit of init’s', async function () {
-      need(this, program('prlimit') !== null, 'prlimit (util-linux) is not there');
-      const look = 'prlimit --pid 1 --cpu --output=SOFT,HARD --noheadings --raw';
-      const {stdout, record} = await site.run(['--', ...sh(`${look}; prlimit --pid 1 --cpu=1:1 || echo denied; ${look}`)]);
-      const [before, denied, after] = stdout.trim().split('\n');
-      expect([denied, after]).to.deep.equal(['denied', before]);
-      expect(record.outcome.status).to.equal('completed');
-    });
-
-    it('nothing types into the caller’s terminal', async function () {
-      need(this, program('script') !== null, 'there is no script(1)');
-      const run = `${bin('tare')} run --policy ${site.policy()} -- ${payload('calls')} --terminal`;
-      const child = spawn(program('script') ?? '', ['-qec', run, '/dev/null'], {
-        ...{...site.credentials, cwd: site.work, stdio: ['pipe', 'pipe', 'pipe']},
-        env: {PATH: '/usr/bin:/bin', SHELL: '/bin/sh', TERM: 'dumb'},
-      });
-      const {stdout} = await ending(child);
-      expect(parse(stdout.replaceAll('\r', ''))).to.deep.equal({TIOCSTI: NO, 'TIOCSTI+high': NO, TIOCLINUX: NO});
-    });
+    expect(Object.keys(without ?? {})).to.have.length(tried.length);
+    expect(table(byDefault)).to.deep.equal(wanted(standard, (errno) => ERRORS[errno] ?? String(errno)));
+    expect(table(byPilot)).to.deep.equal(wanted(pilot, (errno) => ERRORS[errno] ?? String(errno)));
+    // where the kernel says the same by itself
+    expect(table(byFile)).to.deep.equal(wanted(standard, (errno) => String(MARK + errno)));
   });
-}
+
+  it('quotas++: of each application, and no rule of one is another’s', async () => {
+    const one = (name: string): NonNullable<JobDocument['applications']>[number] => ({name, command: sh(payload('calls') + LEVEL)});
+    const {stdout, record} = await site.run([site.job({applications: [one('a'), one('b')]})]);
+    const bare = speculation(outside());
+    for (const name of ['a', 'b']) {
+      const found = parse(stdout, `${name}: `);
+      expectTable(found, 'default');
+      expect(speculation(found)).to.deep.equal(bare);
+    }
+    expect(levels(stdout).sort()).to.deep.equal(['1 0', '1 0', 'self 2', 'self 2']);
+    expect(record).to.include({pattern: 'quotas++', seccomp: 'default'});
+  });
+
+  /** A box whose payload waits for the end of its input, and what `tare exec` in it prints. */
+  const joined = async (argv: string[], command: string[], policy: object = {}): Promise<string> => {
+    const file = site.policy(policy);
+    const child = site.start(['run', '--policy', file, ...argv]);
+    const end = ending(child);
+    try {
+      await new Promise((resolve) => child.stdout?.once('data', resolve));
+      const [{id} = {id: ''}] = JSON.parse((await site.command(['ps', '--json', '--policy', file])).stdout) as {id: string}[];
+      const {code, stdout, stderr} = await site.command(['exec', id, '--policy', file, '--', ...command]);
+      expect(code, stderr).to.equal(0);
+      return stdout;
+    } finally {
+      child.stdin?.end();
+      await end;
+    }
+  };
+
+  it('what joins the box has the box’s filter', async () => {
+    const stdout = await joined(['--', ...sh('echo up; cat')], sh(payload('calls') + LEVEL));
+    const found = parse(stdout);
+    expectTable(found, 'default');
+    expect(levels(stdout)).to.deep.equal(['1 0', 'self 2']);
+    expect(speculation(found)).to.deep.equal(speculation(outside()));
+  });
+
+  it('vm-lite: of the payload, of a service, which is the box’s root, and of what joins', async function () {
+    need(this, program('crun') !== null, 'crun is not installed');
+    need(this, existsSync(BUSYBOX), 'busybox-static is not installed');
+    const image = busyboxImage(join(site.directory, 'image'));
+    copyFileSync(payload('calls'), join(image, 'bin/calls'));
+    const web = {name: 'web', command: sh('calls > /run/calls; touch /run/up; exec sleep 1000'), ready: {file: '/run/up', within: '60s'}};
+    const machine = builtinProfile('default', true);
+    const tried = attempts(machine);
+    const words = tried.map(({word}) => word).join(' ');
+    const command = sh(
+      `calls${LEVEL}; echo; calls --try ${words}; grep -v ^speculation /run/calls | while read line; do echo "web: $line"; done; cat`,
+    );
+    const policy = {images: [`${site.directory}/*`]};
+    const job = site.job({image, services: [web], network: 'none', command});
+    const {stdout, stderr, code, record} = await site.run([job], {policy});
+    expect(code, stderr).to.equal(0);
+    expect(record).to.include({pattern: 'vm-lite', seccomp: 'default'});
+    const found = parse(stdout);
+    expectTable(found, 'default', {keys: NO});
+    expect(speculation(found)).to.deep.equal(speculation(outside()));
+    const denied = tried.flatMap((one) => {
+      const errno = denial(machine, one);
+      return errno === null || found[one.name] === 'none' ? [] : [[one.name, ERRORS[errno]]];
+    });
+    expect(denied.map(([name = '']) => [name, found[name]])).to.deep.equal(denied);
+    expectTable(parse(stdout, 'web: '), 'default', {keys: NO});
+    expect(levels(stdout)).to.include('self 2');
+    expectTable(parse(await joined([job], ['calls'], policy)), 'default', {keys: NO});
+  });
+
+  it('a site’s own file counts in every pattern; one that says what no filter can stops the job', async () => {
+    const file = join(site.directory, 'calls.json');
+    const write = (action: string): void => {
+      const syscalls = [{names: ['sched_setattr'], action, errnoRet: 77}];
+      writeFileSync(file, JSON.stringify({defaultAction: 'SCMP_ACT_ALLOW', syscalls}));
+    };
+    write('SCMP_ACT_ERRNO');
+    const {stdout, record} = await site.run(['--', payload('calls')], {policy: {seccomp: file}});
+    expect(parse(stdout)).to.include({sched_setattr: '77', 'prlimit64/set-other': 'ok', 'unshare/user': 'ok'});
+    expect(record.seccomp).to.equal(file);
+    write('SCMP_ACT_NOTIFY');
+    const refused = await site.run(['--', 'true'], {policy: {seccomp: file}});
+    expect(refused.code).to.equal(125);
+    expect(refused.stderr).to.include(`${file}: `).and.include('found: SCMP_ACT_NOTIFY');
+  });
+
+  it('nobody lowers a limit of init’s', async function () {
+    need(this, program('prlimit') !== null, 'prlimit (util-linux) is not there');
+    const look = 'prlimit --pid 1 --cpu --output=SOFT,HARD --noheadings --raw';
+    const {stdout, record} = await site.run(['--', ...sh(`${look}; prlimit --pid 1 --cpu=1:1 || echo denied; ${look}`)]);
+    const [before, denied, after] = stdout.trim().split('\n');
+    expect([denied, after]).to.deep.equal(['denied', before]);
+    expect(record.outcome.status).to.equal('completed');
+  });
+
+  it('nothing types into the caller’s terminal', async function () {
+    need(this, program('script') !== null, 'there is no script(1)');
+    const run = `${bin('tare')} run --policy ${site.policy()} -- ${payload('calls')} --terminal`;
+    const child = spawn(program('script') ?? '', ['-qec', run, '/dev/null'], {
+      ...{...site.credentials, cwd: site.work, stdio: ['pipe', 'pipe', 'pipe']},
+      env: {PATH: '/usr/bin:/bin', SHELL: '/bin/sh', TERM: 'dumb'},
+    });
+    const {stdout} = await ending(child);
+    expect(parse(stdout.replaceAll('\r', ''))).to.deep.equal({TIOCSTI: NO, 'TIOCSTI+high': NO, TIOCLINUX: NO});
+  });
+});

@@ -1,48 +1,36 @@
 /** Cores: by quota, and by pinning. */
 import {expect} from 'chai';
+import {describeSite} from '../../support/describe-site.js';
 import {hasGroups} from '../../support/groups.js';
 import {patience} from '../../support/pace.js';
-import {payload, ROLES, Site} from '../../support/tare.js';
+import {payload} from '../../support/tare.js';
 
-for (const role of ROLES) {
-  describe(`cores, ${role}`, () => {
-    let site: Site;
-    before(() => {
-      site = new Site(role);
-    });
-    after(() => {
-      site.remove();
-    });
-    afterEach(() => {
-      expect(site.leftovers()).to.deep.equal([]);
-    });
-
-    it('two busy workers under cores: 1', async () => {
-      const {record, code} = await site.run(['--cores', '1', '--', payload('burn'), '2', '--processes', '2']);
-      expect(code).to.equal(0);
-      const {cpuUserUs, cpuSystemUs} = record.net;
-      const ratio = ((cpuUserUs ?? 0) + (cpuSystemUs ?? 0)) / (record.time.wallUs ?? 1);
-      if (hasGroups(role)) {
-        expect(record.limits?.cores).to.include({enforcement: 'kernel'});
-        expect(ratio).to.be.within(0.95 / patience(1), 1.05);
-        expect(record.net.throttledUs).to.be.above(0);
-      } else {
-        expect(record.limits?.cores).to.include({enforcement: 'none', by: null});
-      }
-    });
-
-    it('pinned: one CPU in the affinity mask of everything in the box', async () => {
-      const {stdout, code} = await site.run([
-        '--cores',
-        '1',
-        '--pin-cores',
-        '--',
-        '/bin/sh',
-        '-c',
-        'grep Cpus_allowed_list /proc/self/status; nproc',
-      ]);
-      expect(code).to.equal(0);
-      expect(stdout).to.match(/^Cpus_allowed_list:\t\d+\n1\n$/);
-    });
+describeSite('cores, %s', {}, (site, role) => {
+  it('two busy workers under cores: 1', async () => {
+    const {record, code} = await site.run(['--cores', '1', '--', payload('burn'), '2', '--processes', '2']);
+    expect(code).to.equal(0);
+    const {cpuUserUs, cpuSystemUs} = record.net;
+    const ratio = ((cpuUserUs ?? 0) + (cpuSystemUs ?? 0)) / (record.time.wallUs ?? 1);
+    if (hasGroups(role)) {
+      expect(record.limits?.cores).to.include({enforcement: 'kernel'});
+      expect(ratio).to.be.within(0.95 / patience(1), 1.05);
+      expect(record.net.throttledUs).to.be.above(0);
+    } else {
+      expect(record.limits?.cores).to.include({enforcement: 'none', by: null});
+    }
   });
-}
+
+  it('pinned: one CPU in the affinity mask of everything in the box', async () => {
+    const {stdout, code} = await site.run([
+      '--cores',
+      '1',
+      '--pin-cores',
+      '--',
+      '/bin/sh',
+      '-c',
+      'grep Cpus_allowed_list /proc/self/status; nproc',
+    ]);
+    expect(code).to.equal(0);
+    expect(stdout).to.match(/^Cpus_allowed_list:\t\d+\n1\n$/);
+  });
+});

@@ -5,9 +5,10 @@
 import {mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {describeSite} from '../../support/describe-site.js';
 import {LONG} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {ending, processes, ROLES, Site, until, type ProcessEntry, type Role} from '../../support/tare.js';
+import {ending, processes, until, type ProcessEntry, type Site} from '../../support/tare.js';
 
 type Victim = 'front' | 'brain' | 'engine' | 'init';
 
@@ -53,131 +54,112 @@ const CASES: Case[] = [
 /** Sleeps so long that only its end, or a kill, ends it; the number makes it ours. */
 const MARK = '1.31415';
 
-for (const role of ROLES) {
-  describe(`killed by SIGKILL, ${role}`, function () {
-    this.timeout(patience(20_000));
-
-    for (const one of CASES) it(`${one.victim} at ${one.step}: the payload ${one.payload}`, () => survives(role, one));
-
-    it('brain after an instruction that takes the box away (in a long run after each): the payload lives', async function () {
-      this.timeout(patience(300_000));
-      const count = await instructions(role);
-      const all = Array.from({length: count}, (_, index) => index + 1);
-      for (const obeyed of LONG ? all : [1, count])
-        await survives(role, {victim: 'brain', step: `brain-undo-${String(obeyed)}`, payload: 'lives'});
-    });
-
-    it('brain over the removal of its state, whose folder is left empty: the next removes it, and nobody writes another record', async () => {
-      const site = new Site(role);
-      try {
-        const pauses = {box: 'required', debug: {pauseAt: ['brain-forgotten']}};
-        const child = site.start(['run', '--policy', site.policy(pauses), '--', '/bin/sh', '-c', 'exit 3']);
-        const ended = ending(child);
-        const brain = (await until('the end', () => find(child.pid ?? 0, 'brain-forgotten'))).brain ?? 0;
-        const [record] = site.records();
-        expect(record?.state).to.equal('final');
-        // as it is between the removal of the state and that of its folder
-        mkdirSync(join(site.directory, 'state/boxes', record?.lrms.globalJobId.split('#')[1] ?? ''));
-        process.kill(brain, 'SIGKILL');
-        expect(await ended).to.deep.include({code: 3, stderr: ''});
-        expect(site.leftovers()).to.deep.equal([]);
-        expect(site.records()).to.deep.equal([record]);
-      } finally {
-        site.remove();
-      }
-    });
-
-    it('three brains while the payload runs: one more writes the record when the box is gone', async () => {
-      const site = new Site(role);
-      try {
-        const script = `sleep ${MARK} & until test -e go; do sleep 0.05; done; kill $!; exit 3`;
-        const child = site.start(['run', '--policy', site.policy({box: 'required'}), '--', '/bin/sh', '-c', script]);
-        const ended = ending(child);
-        let last: number | undefined;
-        for (let killed = 0; killed < 3; killed++) {
-          const next = (): number | null => {
-            const {brain} = find(child.pid ?? 0, 'running') ?? {};
-            return brain === undefined || brain === last ? null : brain;
-          };
-          last = await until('a brain', next);
-          process.kill(last, 'SIGKILL');
-        }
-        writeFileSync(join(site.work, 'go'), '');
-        expect((await ended).code).to.equal(3);
-        expect(site.leftovers()).to.deep.equal([]);
-        const [record, ...more] = site.records();
-        expect(more).to.deep.equal([]);
-        expect(record?.outcome).to.include({status: 'failed', exitCode: 3});
-        expect(record?.flags).to.include('brain-lost');
-      } finally {
-        site.remove();
-      }
-    });
+describeSite('killed by SIGKILL, %s', {each: true, mayLeave: true, timeout: patience(20_000)}, (site) => {
+  afterEach(() => {
+    for (const {pid} of processes().filter(({argv}) => argv.some((argument) => argument.includes(site.directory)))) kill(pid);
   });
-}
+
+  for (const one of CASES) it(`${one.victim} at ${one.step}: the payload ${one.payload}`, () => survives(site, one));
+
+  it('brain after an instruction that takes the box away (in a long run after each): the payload lives', async function () {
+    this.timeout(patience(300_000));
+    const count = await instructions(site);
+    const all = Array.from({length: count}, (_, index) => index + 1);
+    for (const obeyed of LONG ? all : [1, count]) {
+      site.remove();
+      await survives(site, {victim: 'brain', step: `brain-undo-${String(obeyed)}`, payload: 'lives'});
+    }
+  });
+
+  it('brain over the removal of its state, whose folder is left empty: the next removes it, and nobody writes another record', async () => {
+    const pauses = {box: 'required', debug: {pauseAt: ['brain-forgotten']}};
+    const child = site.start(['run', '--policy', site.policy(pauses), '--', '/bin/sh', '-c', 'exit 3']);
+    const ended = ending(child);
+    const brain = (await until('the end', () => find(child.pid ?? 0, 'brain-forgotten'))).brain ?? 0;
+    const [record] = site.records();
+    expect(record?.state).to.equal('final');
+    // as it is between the removal of the state and that of its folder
+    mkdirSync(join(site.directory, 'state/boxes', record?.lrms.globalJobId.split('#')[1] ?? ''));
+    process.kill(brain, 'SIGKILL');
+    expect(await ended).to.deep.include({code: 3, stderr: ''});
+    expect(site.leftovers()).to.deep.equal([]);
+    expect(site.records()).to.deep.equal([record]);
+  });
+
+  it('three brains while the payload runs: one more writes the record when the box is gone', async () => {
+    const script = `sleep ${MARK} & until test -e go; do sleep 0.05; done; kill $!; exit 3`;
+    const child = site.start(['run', '--policy', site.policy({box: 'required'}), '--', '/bin/sh', '-c', script]);
+    const ended = ending(child);
+    let last: number | undefined;
+    for (let killed = 0; killed < 3; killed++) {
+      const next = (): number | null => {
+        const {brain} = find(child.pid ?? 0, 'running') ?? {};
+        return brain === undefined || brain === last ? null : brain;
+      };
+      last = await until('a brain', next);
+      process.kill(last, 'SIGKILL');
+    }
+    writeFileSync(join(site.work, 'go'), '');
+    expect((await ended).code).to.equal(3);
+    expect(site.leftovers()).to.deep.equal([]);
+    const [record, ...more] = site.records();
+    expect(more).to.deep.equal([]);
+    expect(record?.outcome).to.include({status: 'failed', exitCode: 3});
+    expect(record?.flags).to.include('brain-lost');
+  });
+});
 
 /** SIGKILL to the victim where the step is reached, and what is true then. */
-async function survives(role: Role, {victim, step, payload}: Case): Promise<void> {
-  const site = new Site(role);
-  try {
-    const pauses = step === 'running' ? [] : [step];
-    const child = site.start([
-      'run',
-      '--policy',
-      site.policy({box: 'required', debug: {pauseAt: pauses}}),
-      '--',
-      '/bin/sh',
-      '-c',
-      `sleep ${MARK}; sleep 0`,
-    ]);
-    const ended = ending(child);
-    const front = child.pid ?? 0;
-    const parts = await until(`${step} of ${victim}`, () => find(front, step));
-    const pid = parts[victim];
-    expect(pid, `no ${victim}`).to.be.a('number');
-    process.kill(pid ?? 0, 'SIGKILL');
-    const killedAt = Date.now();
+async function survives(site: Site, {victim, step, payload}: Case): Promise<void> {
+  const pauses = step === 'running' ? [] : [step];
+  const child = site.start([
+    'run',
+    '--policy',
+    site.policy({box: 'required', debug: {pauseAt: pauses}}),
+    '--',
+    '/bin/sh',
+    '-c',
+    `sleep ${MARK}; sleep 0`,
+  ]);
+  const ended = ending(child);
+  const front = child.pid ?? 0;
+  const parts = await until(`${step} of ${victim}`, () => find(front, step));
+  const pid = parts[victim];
+  expect(pid, `no ${victim}`).to.be.a('number');
+  process.kill(pid ?? 0, 'SIGKILL');
+  const killedAt = Date.now();
 
-    if (payload === 'lives') {
-      const {code, signal, stderr} = await ended;
-      expect([code, signal], stderr).to.deep.equal([0, null]);
-    } else {
-      await until('the payload to be gone', () => sleepers().length === 0, 1);
-      expect(Date.now() - killedAt).to.be.below(patience(1500));
-      await ended;
-    }
-    await until('everything to be gone', () => site.leftovers().length === 0, 10);
-    const records = site.records();
-    const started = records.filter(({state}) => state === 'started');
-    const finals = records.filter(({state}) => state === 'final');
-    // whoever is killed, somebody is left to finish the record
-    expect([started.length, finals.length], JSON.stringify(records.map(({state, outcome}) => [state, outcome]))).to.deep.equal([0, 1]);
-    const [record] = finals;
-    if (payload === 'lives') expect(record?.outcome).to.include({status: 'completed', exitCode: 0});
-    else if (payload === 'never ran') expect(record?.time.startEpochUs).to.equal(null);
-    else expect(record?.outcome.status).to.be.oneOf(['wrapper-failure', 'signalled', 'stopped']);
-  } finally {
-    for (const {pid} of processes().filter(({argv}) => argv.some((argument) => argument.includes(site.directory)))) kill(pid);
-    site.remove();
+  if (payload === 'lives') {
+    const {code, signal, stderr} = await ended;
+    expect([code, signal], stderr).to.deep.equal([0, null]);
+  } else {
+    await until('the payload to be gone', () => sleepers().length === 0, 1);
+    expect(Date.now() - killedAt).to.be.below(patience(1500));
+    await ended;
   }
+  await until('everything to be gone', () => site.leftovers().length === 0, 10);
+  const records = site.records();
+  const started = records.filter(({state}) => state === 'started');
+  const finals = records.filter(({state}) => state === 'final');
+  // whoever is killed, somebody is left to finish the record
+  expect([started.length, finals.length], JSON.stringify(records.map(({state, outcome}) => [state, outcome]))).to.deep.equal([0, 1]);
+  const [record] = finals;
+  if (payload === 'lives') expect(record?.outcome).to.include({status: 'completed', exitCode: 0});
+  else if (payload === 'never ran') expect(record?.time.startEpochUs).to.equal(null);
+  else expect(record?.outcome.status).to.be.oneOf(['wrapper-failure', 'signalled', 'stopped']);
 }
 
-/** How many instructions take a box of this role away here. */
-async function instructions(role: Role): Promise<number> {
-  const site = new Site(role);
-  try {
-    const child = site.start(['run', '--policy', site.policy({box: 'required'}), '--', '/bin/sh', '-c', `sleep ${MARK}`]);
-    const ended = ending(child);
-    await until('the payload', () => sleepers().length > 0);
-    const boxes = join(site.directory, 'state/boxes');
-    const [id = ''] = readdirSync(boxes);
-    const {undo} = JSON.parse(readFileSync(join(boxes, id, 'box.json'), 'utf8')) as {undo: unknown[]};
-    for (const {pid} of sleepers()) kill(pid);
-    await ended;
-    return undo.length;
-  } finally {
-    site.remove();
-  }
+/** How many instructions take a box away here. */
+async function instructions(site: Site): Promise<number> {
+  const child = site.start(['run', '--policy', site.policy({box: 'required'}), '--', '/bin/sh', '-c', `sleep ${MARK}`]);
+  const ended = ending(child);
+  await until('the payload', () => sleepers().length > 0);
+  const boxes = join(site.directory, 'state/boxes');
+  const [id = ''] = readdirSync(boxes);
+  const {undo} = JSON.parse(readFileSync(join(boxes, id, 'box.json'), 'utf8')) as {undo: unknown[]};
+  for (const {pid} of sleepers()) kill(pid);
+  await ended;
+  return undo.length;
 }
 
 const sleepers = (all = processes()): ProcessEntry[] =>

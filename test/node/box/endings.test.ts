@@ -3,8 +3,9 @@ import {spawn} from 'node:child_process';
 import {chmodSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {describeSite} from '../../support/describe-site.js';
 import {patience} from '../../support/pace.js';
-import {bin, ending, payload, ROLES, Site, type Role} from '../../support/tare.js';
+import {bin, ending, payload, type Site} from '../../support/tare.js';
 
 const AT_ONCE = 4;
 /** Signals whose default action ends a process (signal(7)), the first and last real-time ones among them. */
@@ -31,82 +32,74 @@ async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<voi
   );
 }
 
-function suite(role: Role): void {
-  describe(`endings, ${role}`, function () {
-    this.timeout(patience(300_000));
-    let site: Site;
-    let policy: string;
-    before(() => {
-      site = new Site(role);
-      policy = site.policy();
-      // root's copies of records lie where root alone writes
-      if (role === 'user') chmodSync(site.directory, 0o777);
-    });
-    after(() => {
-      expect(site.leftovers()).to.deep.equal([]);
-      site.remove();
-    });
-
-    it('every exit code from 0 to 255', async () => {
-      const wrong: string[] = [];
-      await inParallel(
-        Array.from({length: 256}, (_, code) => code),
-        async (code) => {
-          const status = await statusOf(site, policy, 'exit', String(code));
-          if (status !== code << 8) wrong.push(`exit ${String(code)} became status ${String(status)}`);
-        },
-      );
-      expect(wrong).to.deep.equal([]);
-    });
-
-    it('every deadly signal', async () => {
-      const wrong: string[] = [];
-      await inParallel(DEADLY, async (signal) => {
-        const status = await statusOf(site, policy, String(signal));
-        if (status !== signal) wrong.push(`signal ${String(signal)} became status ${String(status)}`);
-      });
-      expect(wrong).to.deep.equal([]);
-    });
-
-    it('exit 137 and death by SIGKILL differ, in the record and in how the wrapper ends', async () => {
-      const exited = await site.run(['--', payload('die-by'), 'exit', '137']);
-      expect([
-        exited.code,
-        exited.signal,
-        exited.record.outcome.status,
-        exited.record.outcome.exitCode,
-        exited.record.outcome.signal,
-      ]).to.deep.equal([137, null, 'failed', 137, null]);
-      const killed = await site.run(['--', payload('die-by'), 'KILL']);
-      expect([
-        killed.code,
-        killed.signal,
-        killed.record.outcome.status,
-        killed.record.outcome.exitCode,
-        killed.record.outcome.signal,
-      ]).to.deep.equal([null, 'SIGKILL', 'signalled', null, 'SIGKILL']);
-    });
-
-    it('a payload that finds its record in the spool and calls it final is weighed all the same', async () => {
-      const forge = `sed -i 's/"state":"started"/"state":"final"/' "$1"/*-*.json; exit 5`;
-      const {code, record} = await site.run(['--', 'sh', '-c', forge, 'sh', join(site.directory, 'spool')], {policy: {mode: 'observe'}});
-      expect([code, record.state, record.outcome.exitCode]).to.deep.equal([5, 'final', 5]);
-      expect(site.leftovers()).to.deep.equal([]);
-    });
-
-    it('a payload that cannot be executed: 127, one line, and a record', async () => {
-      const {code, stderr, record} = await site.run(['--', '/no/such/program']);
-      expect(code).to.equal(127);
-      expect(stderr).to.match(/^tare: the payload could not be executed: .*No such file.*\n$/);
-      expect(record.outcome).to.include({status: 'failed', exitCode: 127, code: 'PAYLOAD_NOT_EXECUTABLE'});
-    });
-
-    it('a program below a directory that is private in the box: the line says so', async () => {
-      const {code, stderr} = await site.run(['--', join(site.directory, 'program')]);
-      expect(code).to.equal(127);
-      expect(stderr).to.match(/^tare: the payload could not be executed: .*No such file.*; \/tmp is private in the box: put it elsewhere/);
-    });
+describeSite('endings, %s', {mayLeave: true, timeout: patience(300_000)}, (site, role) => {
+  let policy: string;
+  before(() => {
+    policy = site.policy();
+    // root's copies of records lie where root alone writes
+    if (role === 'user') chmodSync(site.directory, 0o777);
   });
-}
+  after(() => {
+    expect(site.leftovers()).to.deep.equal([]);
+  });
 
-for (const role of ROLES) suite(role);
+  it('every exit code from 0 to 255', async () => {
+    const wrong: string[] = [];
+    await inParallel(
+      Array.from({length: 256}, (_, code) => code),
+      async (code) => {
+        const status = await statusOf(site, policy, 'exit', String(code));
+        if (status !== code << 8) wrong.push(`exit ${String(code)} became status ${String(status)}`);
+      },
+    );
+    expect(wrong).to.deep.equal([]);
+  });
+
+  it('every deadly signal', async () => {
+    const wrong: string[] = [];
+    await inParallel(DEADLY, async (signal) => {
+      const status = await statusOf(site, policy, String(signal));
+      if (status !== signal) wrong.push(`signal ${String(signal)} became status ${String(status)}`);
+    });
+    expect(wrong).to.deep.equal([]);
+  });
+
+  it('exit 137 and death by SIGKILL differ, in the record and in how the wrapper ends', async () => {
+    const exited = await site.run(['--', payload('die-by'), 'exit', '137']);
+    expect([
+      exited.code,
+      exited.signal,
+      exited.record.outcome.status,
+      exited.record.outcome.exitCode,
+      exited.record.outcome.signal,
+    ]).to.deep.equal([137, null, 'failed', 137, null]);
+    const killed = await site.run(['--', payload('die-by'), 'KILL']);
+    expect([
+      killed.code,
+      killed.signal,
+      killed.record.outcome.status,
+      killed.record.outcome.exitCode,
+      killed.record.outcome.signal,
+    ]).to.deep.equal([null, 'SIGKILL', 'signalled', null, 'SIGKILL']);
+  });
+
+  it('a payload that finds its record in the spool and calls it final is weighed all the same', async () => {
+    const forge = `sed -i 's/"state":"started"/"state":"final"/' "$1"/*-*.json; exit 5`;
+    const {code, record} = await site.run(['--', 'sh', '-c', forge, 'sh', join(site.directory, 'spool')], {policy: {mode: 'observe'}});
+    expect([code, record.state, record.outcome.exitCode]).to.deep.equal([5, 'final', 5]);
+    expect(site.leftovers()).to.deep.equal([]);
+  });
+
+  it('a payload that cannot be executed: 127, one line, and a record', async () => {
+    const {code, stderr, record} = await site.run(['--', '/no/such/program']);
+    expect(code).to.equal(127);
+    expect(stderr).to.match(/^tare: the payload could not be executed: .*No such file.*\n$/);
+    expect(record.outcome).to.include({status: 'failed', exitCode: 127, code: 'PAYLOAD_NOT_EXECUTABLE'});
+  });
+
+  it('a program below a directory that is private in the box: the line says so', async () => {
+    const {code, stderr} = await site.run(['--', join(site.directory, 'program')]);
+    expect(code).to.equal(127);
+    expect(stderr).to.match(/^tare: the payload could not be executed: .*No such file.*; \/tmp is private in the box: put it elsewhere/);
+  });
+});

@@ -7,81 +7,77 @@ import {execFileSync} from 'node:child_process';
 import {existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {UsageRecord} from '../../../src/record/record.js';
+import {describeSite} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {below, ending, isRoot, ROLES, send, Site} from '../../support/tare.js';
+import {below, ending, isRoot, send, type Site} from '../../support/tare.js';
 
 const FAULTS = Number(process.env.TARE_FAULTS ?? 24);
 const AT_ONCE = 4;
 const KINDS = ['front', 'brain', 'one of all', 'all', 'all', 'brain twice', 'sweep'] as const;
 
-for (const role of ROLES) {
-  for (const full of [false, true]) {
-    describe(`${String(FAULTS)} random kills, ${role}${full ? ', the spool full' : ''}`, function () {
-      this.timeout(patience(60_000 + FAULTS * 1500));
-      let site: Site;
-      let first: string;
-      before(function () {
-        need(this, isRoot || !full, 'only root can mount a small file system');
-        site = new Site(role);
-        first = join(site.directory, full ? 'full' : 'spool');
-        if (!full) return;
-        mkdirSync(first);
-        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=1777', 'tare-test', first]);
-        try {
-          writeFileSync(join(first, 'filler'), Buffer.alloc(1024 * 1024));
-        } catch {
-          // full
-        }
-      });
-      after(() => {
-        if (full) execFileSync('umount', [first]);
-        site.remove();
-      });
-
-      it('one record for each attempt that executed, no usage without, nothing left', async () => {
-        const random = generator(20261124);
-        const inSite = (name: string): string => join(site.directory, name);
-        const policy = site.policy({
-          directories: {state: inSite('state'), scratch: inSite('scratch'), spool: full ? [first, inSite('spool')] : inSite('spool')},
-        });
-        // kills are spread over the life of a job, however slow the machine is
-        const startMs = Date.now();
-        await site.command(['run', '--policy', policy, '--name', 'first', '--', '/bin/sh', '-c', ': > executed-first; sleep 0.3']);
-        const lifeMs = Date.now() - startMs;
-        let next = 0;
-        const work = async (): Promise<void> => {
-          while (next < FAULTS) await fault(site, policy, next++, lifeMs * 1.5, random);
-        };
-        await Promise.all(Array.from({length: AT_ONCE}, work));
-        // what was paused or dying may take a moment
-        for (let look = 0; look < 40 && site.leftovers().length > 0; look++) {
-          age(inSite('state/boxes'));
-          await site.command(['records', 'sweep', '--policy', policy]);
-          await sleep(100);
-        }
-        expect(site.leftovers()).to.deep.equal([]);
-
-        const records = [first, inSite('spool')].filter((place, index, all) => all.indexOf(place) === index).flatMap(recordsIn);
-        expect(records.filter(({state}) => state === 'started')).to.deep.equal([]);
-        const names = records.map(({payload}) => payload.name);
-        expect(names.filter((name, index) => names.indexOf(name) !== index)).to.deep.equal([]);
-        const executed = readdirSync(site.work)
-          .filter((name) => name.startsWith('executed-'))
-          .map((name) => name.slice('executed-'.length));
-        expect(executed.filter((name) => !names.includes(name))).to.deep.equal([]);
-        const claims = records.filter(({time, net}) => time.startEpochUs === null && Object.values(net).some(isFigure));
-        expect(claims.map(({payload}) => payload.name)).to.deep.equal([]);
-        // killed between its exec and its first command: hardly ever
-        const silent = records.filter(({time, payload}) => time.startEpochUs !== null && !executed.includes(payload.name ?? ''));
-        expect(silent.length).to.be.at.most(1 + FAULTS / 50);
-        // the kills must have hit something at all
-        const isHit = ({outcome, flags}: UsageRecord): boolean => outcome.status !== 'completed' || flags.includes('brain-lost');
-        expect(records.filter(isHit).length).to.be.above(0);
-        expect(records.filter(({outcome}) => outcome.status === 'completed').length).to.be.above(0);
-      });
+for (const full of [false, true]) {
+  const title = `${String(FAULTS)} random kills, %s${full ? ', the spool full' : ''}`;
+  describeSite(title, {mayLeave: true, timeout: patience(60_000 + FAULTS * 1500)}, (site) => {
+    let first: string;
+    before(function () {
+      need(this, isRoot || !full, 'only root can mount a small file system');
+      first = join(site.directory, full ? 'full' : 'spool');
+      if (!full) return;
+      mkdirSync(first);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=1777', 'tare-test', first]);
+      try {
+        writeFileSync(join(first, 'filler'), Buffer.alloc(1024 * 1024));
+      } catch {
+        // full
+      }
     });
-  }
+    after(() => {
+      if (full) execFileSync('umount', [first]);
+    });
+
+    it('one record for each attempt that executed, no usage without, nothing left', async () => {
+      const random = generator(20261124);
+      const inSite = (name: string): string => join(site.directory, name);
+      const policy = site.policy({
+        directories: {state: inSite('state'), scratch: inSite('scratch'), spool: full ? [first, inSite('spool')] : inSite('spool')},
+      });
+      // kills are spread over the life of a job, however slow the machine is
+      const startMs = Date.now();
+      await site.command(['run', '--policy', policy, '--name', 'first', '--', '/bin/sh', '-c', ': > executed-first; sleep 0.3']);
+      const lifeMs = Date.now() - startMs;
+      let next = 0;
+      const work = async (): Promise<void> => {
+        while (next < FAULTS) await fault(site, policy, next++, lifeMs * 1.5, random);
+      };
+      await Promise.all(Array.from({length: AT_ONCE}, work));
+      // what was paused or dying may take a moment
+      for (let look = 0; look < 40 && site.leftovers().length > 0; look++) {
+        age(inSite('state/boxes'));
+        await site.command(['records', 'sweep', '--policy', policy]);
+        await sleep(100);
+      }
+      expect(site.leftovers()).to.deep.equal([]);
+
+      const records = [first, inSite('spool')].filter((place, index, all) => all.indexOf(place) === index).flatMap(recordsIn);
+      expect(records.filter(({state}) => state === 'started')).to.deep.equal([]);
+      const names = records.map(({payload}) => payload.name);
+      expect(names.filter((name, index) => names.indexOf(name) !== index)).to.deep.equal([]);
+      const executed = readdirSync(site.work)
+        .filter((name) => name.startsWith('executed-'))
+        .map((name) => name.slice('executed-'.length));
+      expect(executed.filter((name) => !names.includes(name))).to.deep.equal([]);
+      const claims = records.filter(({time, net}) => time.startEpochUs === null && Object.values(net).some(isFigure));
+      expect(claims.map(({payload}) => payload.name)).to.deep.equal([]);
+      // killed between its exec and its first command: hardly ever
+      const silent = records.filter(({time, payload}) => time.startEpochUs !== null && !executed.includes(payload.name ?? ''));
+      expect(silent.length).to.be.at.most(1 + FAULTS / 50);
+      // the kills must have hit something at all
+      const isHit = ({outcome, flags}: UsageRecord): boolean => outcome.status !== 'completed' || flags.includes('brain-lost');
+      expect(records.filter(isHit).length).to.be.above(0);
+      expect(records.filter(({outcome}) => outcome.status === 'completed').length).to.be.above(0);
+    });
+  });
 }
 
 const isFigure = (value: unknown): boolean => typeof value === 'number';

@@ -3,23 +3,20 @@ import {expect} from 'chai';
 import {execFileSync} from 'node:child_process';
 import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {describeSite} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {bin, isRoot, processes, program, Site} from '../../support/tare.js';
+import {bin, isRoot, processes, program} from '../../support/tare.js';
 
-describe('views by fuse-overlayfs', function () {
-  this.timeout(patience(60_000));
-  let site: Site;
+describeSite('views by fuse-overlayfs', {roles: ['user'], mayLeave: true, timeout: patience(60_000)}, (site) => {
   let place: string;
   before(function () {
     need(this, isRoot, 'only root can make a /dev/fuse that all may open');
     need(this, program('fuse-overlayfs') !== null && program('setpriv') !== null, 'fuse-overlayfs is not installed');
-    site = new Site('user');
     place = mkdtempSync('/srv/tare-fuse-');
     execFileSync('/bin/sh', ['-c', 'cd "$1" && mkdir dir && touch dir/old && echo old >f && chown -R 65534:65534 .', 'sh', place]);
   });
   after(() => {
-    site.remove();
     rmSync(place, {recursive: true, force: true});
   });
 

@@ -37,20 +37,19 @@ async function run(site: Site, name: string, ...argv: string[]): Promise<Seen> {
 /** All at once, so that they take little longer than one; each is judged by itself. */
 function together<Name extends string>(role: Role, jobs: Readonly<Record<Name, readonly string[]>>): (name: Name) => Promise<Seen> {
   const ended = new Map<string, Promise<Seen>>();
-  let site: Site | null = null;
+  const site = new Site(role);
   before(function () {
     need(this, role === 'user' || isRoot, 'only root can hide the groups');
-    const at = (site = new Site(role));
     for (const [name, argv] of Object.entries<readonly string[]>(jobs)) {
-      const end = run(at, name, ...argv);
+      const end = run(site, name, ...argv);
       end.catch(() => undefined); // whoever waits for it sees it
       ended.set(name, end);
     }
   });
   after(async () => {
     await Promise.allSettled(ended.values());
-    expect(site?.leftovers() ?? []).to.deep.equal([]);
-    site?.remove();
+    expect(site.leftovers()).to.deep.equal([]);
+    site.remove();
   });
   return (name) => ended.get(name) ?? Promise.reject(new Error(`${name} was not started`));
 }

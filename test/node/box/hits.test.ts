@@ -10,11 +10,7 @@ const sha256 = (file: string): string => createHash('sha256').update(readFileSyn
 
 describe('main job', () => {
   const known = readFileSync(join(installed(), 'fixtures/payloads/mcsim.sha256'), 'utf8').trim().split(/\s+/)[0];
-  let bare: Site;
-
-  before(() => {
-    bare = new Site('root');
-  });
+  const bare = new Site('root');
   after(() => {
     bare.remove();
   });

@@ -4,10 +4,11 @@ import type {ChildProcess} from 'node:child_process';
 import {existsSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {UsageRecord} from '../../../src/record/record.js';
+import {describeSite} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
 import {Net} from '../../support/net.js';
 import {patience} from '../../support/pace.js';
-import {below, ending, isRoot, processes, program, ROLES, send, Site, until} from '../../support/tare.js';
+import {below, ending, isRoot, processes, program, send, until, type Site} from '../../support/tare.js';
 
 const PORT = 7000;
 /** Listens on all its addresses until the file `stop` is there. */
@@ -32,9 +33,7 @@ interface Job {
 
 const canConnect = program('ip') !== null && program('nft') !== null && program('python3') !== null;
 
-describe('a box with an address of its own, root', function () {
-  this.timeout(patience(180_000));
-  let site: Site;
+describeSite('a box with an address of its own, %s', {roles: ['root'], each: true, mayLeave: true, timeout: patience(180_000)}, (site) => {
   let net: Net;
   const running: ChildProcess[] = [];
 
@@ -43,7 +42,6 @@ describe('a box with an address of its own, root', function () {
     need(this, canConnect, 'ip (iproute2), nft (nftables) or python3 is not there');
   });
   beforeEach(async () => {
-    site = new Site('root');
     net = await Net.make();
   });
   afterEach(async () => {
@@ -52,7 +50,6 @@ describe('a box with an address of its own, root', function () {
       running.splice(0).map(async (child) => (child.exitCode === null && child.signalCode === null ? ending(child) : null)),
     );
     net.remove();
-    site.remove();
   });
 
   const start = (policy: string, command: string[], identity: object = {}): ChildProcess => {
@@ -310,104 +307,98 @@ function leases(site: Site): string[] {
   return existsSync(place) ? readdirSync(place) : [];
 }
 
-for (const role of ROLES) {
-  describe(`a box with a user-mode network, ${role}`, function () {
-    this.timeout(patience(90_000));
-    let site: Site;
-    let net: Net;
-    let listener: ChildProcess;
-    let heard = '';
-    /** Of others. */
-    let others: number[] = [];
+describeSite('a box with a user-mode network, %s', {each: true, mayLeave: true, timeout: patience(90_000)}, (site) => {
+  let net: Net;
+  let listener: ChildProcess;
+  let heard = '';
+  /** Of others. */
+  let others: number[] = [];
 
-    before(function () {
-      need(this, isRoot, 'only root may make the network that the test is in');
-      need(this, canConnect, 'ip (iproute2), nft (nftables) or python3 is not there');
-      need(this, program('pasta') !== null && program('slirp4netns') !== null, 'pasta (passt) or slirp4netns is not there');
-      need(this, existsSync('/dev/net/tun'), '/dev/net/tun is not there');
-    });
-    beforeEach(async () => {
-      others = processes().map(({pid}) => pid);
-      site = new Site(role);
-      net = await Net.make();
-      net.sh(
-        'ip link add v0 type veth peer name v1; ip addr add 192.0.2.1/24 dev v0; ip addr add 2001:db8::1/64 dev v0 nodad; ip link set v0 up; ip link set v1 up',
-      );
-      heard = '';
-      listener = net.listen('192.0.2.1', 80);
-      listener.stdout?.setEncoding('utf8').on('data', (text: string) => (heard += text));
-      await until('the listener', () => heard.includes('ready'));
-    });
-    afterEach(() => {
-      listener.kill('SIGKILL');
-      net.remove();
-      site.remove();
-    });
-
-    const job = (command: string[]): string =>
-      site.job({pattern: 'ulimit++', identity: {address: 'user'}, workDirectory: site.work, command});
-    const PASTA = [program('pasta') ?? ''];
-    const CONNECT = 'hostname; exec 3<>/dev/tcp/192.0.2.1/80 && echo reached; exec 3<>/dev/tcp/127.0.0.1/80 || echo alone';
-
-    for (const by of ['pasta', 'slirp4netns'] as const) {
-      const hidden = by === 'pasta' ? [] : PASTA;
-      it(`by ${by}: reaches the node’s addresses and not its loopback; the program ends with the box`, async () => {
-        const child = net.tare(site, ['run', '--policy', site.policy(), job(['timeout', '20', 'bash', '-c', CONNECT])], {
-          hidden,
-          tun: true,
-        });
-        child.stdin?.end();
-        const {stdout, stderr} = await ending(child);
-        const [name, ...lines] = stdout.trim().split('\n');
-        expect(lines, stderr).to.deep.equal(['reached', 'alone']);
-        const [record] = site.records() as [UsageRecord];
-        expect(record.identity).to.deep.include({hostname: name, kind: 'user', nat: 'user-mode', pool: null});
-        expect(record.identity?.addresses).to.deep.equal(by === 'pasta' ? ['10.0.2.100', 'fd00:7461:7265::100'] : ['10.0.2.100']);
-        await until('the end of the program', () => helpers(by, others).length === 0);
-        expect([...leases(site), ...site.leftovers()]).to.deep.equal([]);
-      });
-
-      it(`by ${by}: the program goes when the front is killed`, async () => {
-        const child = net.tare(site, ['run', '--policy', site.policy(), job(['sleep', '60'])], {hidden, tun: true});
-        child.stdin?.end();
-        const front = child.pid ?? 0;
-        await until('the payload', () => below(front).some(({argv}) => argv.join(' ') === 'sleep 60'), 30);
-        expect(helpers(by, others)).to.not.deep.equal([]);
-        for (const {pid} of below(front).filter(({argv}) => argv[0] !== by)) send(pid, 'SIGKILL');
-        await ending(child);
-        await until('the end of the program', () => helpers(by, others).length === 0);
-        await ending(net.tare(site, ['records', 'sweep', '--policy', site.policy()]));
-        expect([...leases(site), ...site.leftovers()]).to.deep.equal([]);
-      });
-    }
-
-    it('without such a program: refused, with what to install', async () => {
-      const child = net.tare(site, ['run', '--policy', site.policy(), job(['true'])], {hidden: [...PASTA, program('slirp4netns') ?? '']});
-      child.stdin?.end();
-      const {code, stderr} = await ending(child);
-      expect(code).to.equal(125);
-      expect(stderr).to.contain('neither pasta nor slirp4netns is in one of');
-      expect(stderr).to.contain('install passt (or slirp4netns)');
-    });
-
-    it('none: a name of its own, and the loopback interface only', async () => {
-      const document = {
-        pattern: 'ulimit++',
-        identity: {address: 'none'},
-        workDirectory: site.work,
-        command: ['sh', '-c', 'hostname; ip -o link | wc -l; getent hosts "$(hostname)"'],
-      };
-      const child = net.tare(site, ['run', '--policy', site.policy(), site.job(document)]);
-      child.stdin?.end();
-      const {stdout} = await ending(child);
-      const [name = '', links, host] = stdout.trim().split('\n');
-      expect(name).to.match(/^tare-0\./);
-      expect(links).to.equal('1');
-      expect(host).to.match(/^127\.0\.1\.1\s/);
-      expect(site.records()[0]?.identity).to.deep.equal({hostname: name, addresses: [], kind: 'none', nat: 'none', pool: null});
-    });
+  before(function () {
+    need(this, isRoot, 'only root may make the network that the test is in');
+    need(this, canConnect, 'ip (iproute2), nft (nftables) or python3 is not there');
+    need(this, program('pasta') !== null && program('slirp4netns') !== null, 'pasta (passt) or slirp4netns is not there');
+    need(this, existsSync('/dev/net/tun'), '/dev/net/tun is not there');
   });
-}
+  beforeEach(async () => {
+    others = processes().map(({pid}) => pid);
+    net = await Net.make();
+    net.sh(
+      'ip link add v0 type veth peer name v1; ip addr add 192.0.2.1/24 dev v0; ip addr add 2001:db8::1/64 dev v0 nodad; ip link set v0 up; ip link set v1 up',
+    );
+    heard = '';
+    listener = net.listen('192.0.2.1', 80);
+    listener.stdout?.setEncoding('utf8').on('data', (text: string) => (heard += text));
+    await until('the listener', () => heard.includes('ready'));
+  });
+  afterEach(() => {
+    listener.kill('SIGKILL');
+    net.remove();
+  });
+
+  const job = (command: string[]): string =>
+    site.job({pattern: 'ulimit++', identity: {address: 'user'}, workDirectory: site.work, command});
+  const PASTA = [program('pasta') ?? ''];
+  const CONNECT = 'hostname; exec 3<>/dev/tcp/192.0.2.1/80 && echo reached; exec 3<>/dev/tcp/127.0.0.1/80 || echo alone';
+
+  for (const by of ['pasta', 'slirp4netns'] as const) {
+    const hidden = by === 'pasta' ? [] : PASTA;
+    it(`by ${by}: reaches the node’s addresses and not its loopback; the program ends with the box`, async () => {
+      const child = net.tare(site, ['run', '--policy', site.policy(), job(['timeout', '20', 'bash', '-c', CONNECT])], {
+        hidden,
+        tun: true,
+      });
+      child.stdin?.end();
+      const {stdout, stderr} = await ending(child);
+      const [name, ...lines] = stdout.trim().split('\n');
+      expect(lines, stderr).to.deep.equal(['reached', 'alone']);
+      const [record] = site.records() as [UsageRecord];
+      expect(record.identity).to.deep.include({hostname: name, kind: 'user', nat: 'user-mode', pool: null});
+      expect(record.identity?.addresses).to.deep.equal(by === 'pasta' ? ['10.0.2.100', 'fd00:7461:7265::100'] : ['10.0.2.100']);
+      await until('the end of the program', () => helpers(by, others).length === 0);
+      expect([...leases(site), ...site.leftovers()]).to.deep.equal([]);
+    });
+
+    it(`by ${by}: the program goes when the front is killed`, async () => {
+      const child = net.tare(site, ['run', '--policy', site.policy(), job(['sleep', '60'])], {hidden, tun: true});
+      child.stdin?.end();
+      const front = child.pid ?? 0;
+      await until('the payload', () => below(front).some(({argv}) => argv.join(' ') === 'sleep 60'), 30);
+      expect(helpers(by, others)).to.not.deep.equal([]);
+      for (const {pid} of below(front).filter(({argv}) => argv[0] !== by)) send(pid, 'SIGKILL');
+      await ending(child);
+      await until('the end of the program', () => helpers(by, others).length === 0);
+      await ending(net.tare(site, ['records', 'sweep', '--policy', site.policy()]));
+      expect([...leases(site), ...site.leftovers()]).to.deep.equal([]);
+    });
+  }
+
+  it('without such a program: refused, with what to install', async () => {
+    const child = net.tare(site, ['run', '--policy', site.policy(), job(['true'])], {hidden: [...PASTA, program('slirp4netns') ?? '']});
+    child.stdin?.end();
+    const {code, stderr} = await ending(child);
+    expect(code).to.equal(125);
+    expect(stderr).to.contain('neither pasta nor slirp4netns is in one of');
+    expect(stderr).to.contain('install passt (or slirp4netns)');
+  });
+
+  it('none: a name of its own, and the loopback interface only', async () => {
+    const document = {
+      pattern: 'ulimit++',
+      identity: {address: 'none'},
+      workDirectory: site.work,
+      command: ['sh', '-c', 'hostname; ip -o link | wc -l; getent hosts "$(hostname)"'],
+    };
+    const child = net.tare(site, ['run', '--policy', site.policy(), site.job(document)]);
+    child.stdin?.end();
+    const {stdout} = await ending(child);
+    const [name = '', links, host] = stdout.trim().split('\n');
+    expect(name).to.match(/^tare-0\./);
+    expect(links).to.equal('1');
+    expect(host).to.match(/^127\.0\.1\.1\s/);
+    expect(site.records()[0]?.identity).to.deep.equal({hostname: name, addresses: [], kind: 'none', nat: 'none', pool: null});
+  });
+});
 
 /** Programs that stand for a network and came since. */
 function helpers(by: string, others: readonly number[]): string[] {

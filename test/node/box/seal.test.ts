@@ -5,9 +5,10 @@ import {join} from 'node:path';
 import {canonicalJson} from '../../../src/plan/canonical.js';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {recordId} from '../../../src/record/uuid.js';
+import {describeSite} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {ending, isRoot, Site} from '../../support/tare.js';
+import {ending, isRoot} from '../../support/tare.js';
 
 interface Summary {
   sealed: number;
@@ -15,15 +16,9 @@ interface Summary {
   rejected: {path: string; uid: number; reason: string}[];
 }
 
-describe('sealing', function () {
-  this.timeout(patience(20_000));
-  let site: Site;
+describeSite('sealing', {roles: ['user'], each: true, mayLeave: true, timeout: patience(20_000)}, (site) => {
   beforeEach(function () {
     need(this, isRoot, 'only root seals');
-    site = new Site('user');
-  });
-  afterEach(() => {
-    site.remove();
   });
   const policy = (): string =>
     site.policy({

@@ -3,18 +3,17 @@ import {spawn} from 'node:child_process';
 import {existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {describeSite} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
-import {bin, ending, isRoot, payload, Site, until} from '../../support/tare.js';
+import {bin, ending, isRoot, payload, until} from '../../support/tare.js';
 import {hierarchies} from '../cgroup/machine.js';
 
-describe('the memory limit of a slot without groups of the box’s own', () => {
-  let site: Site | null = null;
+describeSite('the memory limit of a slot without groups of the box’s own', {roles: ['user'], mayLeave: true}, (site) => {
   let slot = '';
 
   before(function () {
     const memory = isRoot ? hierarchies().find(({controllers}) => controllers.includes('memory')) : undefined;
     need(this, memory !== undefined, 'only root can make a slot, and this needs a hierarchy with the memory controller');
-    site = new Site('user');
     slot = join(memory?.parent ?? '', `test-slot-${String(process.pid)}`);
     mkdirSync(slot);
     const file = ['memory.max', 'memory.limit_in_bytes'].map((name) => join(slot, name)).find(existsSync) ?? '';
@@ -23,19 +22,17 @@ describe('the memory limit of a slot without groups of the box’s own', () => {
     for (const name of ['memory.swap.max', 'memory.swappiness']) if (existsSync(join(slot, name))) writeFileSync(join(slot, name), '0');
   });
   after(async () => {
-    if (site === null) return;
+    if (slot === '') return;
     await until('an empty slot', () => readFileSync(join(slot, 'cgroup.procs'), 'utf8') === '');
     rmdirSync(slot);
-    site.remove();
   });
 
   async function run(...argv: string[]): Promise<{record: {outcome: object}; stderr: string}> {
-    const at = site ?? expect.fail('no site');
-    const copy = join(at.directory, 'spool/copy.json');
+    const copy = join(site.directory, 'spool/copy.json');
     const script = 'echo $$ >"$0/cgroup.procs" && exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"';
-    const tare = [bin('tare'), 'run', '--policy', at.policy(), '--record', copy, '--', ...argv];
-    const {stderr} = await ending(spawn('/bin/sh', ['-c', script, slot, ...tare], {cwd: at.work}));
-    expect(readdirSync(join(at.directory, 'spool')), stderr).to.include('copy.json');
+    const tare = [bin('tare'), 'run', '--policy', site.policy(), '--record', copy, '--', ...argv];
+    const {stderr} = await ending(spawn('/bin/sh', ['-c', script, slot, ...tare], {cwd: site.work}));
+    expect(readdirSync(join(site.directory, 'spool')), stderr).to.include('copy.json');
     return {record: JSON.parse(readFileSync(copy, 'utf8')) as {outcome: object}, stderr};
   }
 

@@ -1,30 +1,86 @@
 /** Root for an account whose directory lies on a file server with root_squash: what root may not touch it touches as that account. */
 
 import {expect} from 'chai';
-import {spawn} from 'node:child_process';
-import {existsSync, readFileSync, readdirSync, statSync} from 'node:fs';
+import {execFileSync, spawn, type ChildProcess} from 'node:child_process';
+import {chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync} from 'node:fs';
 import {join} from 'node:path';
+import {fileURLToPath} from 'node:url';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {hasPythonFuse} from '../../support/cvmfs.js';
+import {describeSite} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {SquashedHome} from '../../support/root-squash.js';
-import {bin, ending, isRoot, Site} from '../../support/tare.js';
+import {bin, ending, isRoot, send, until} from '../../support/tare.js';
 
-describe('a directory in which root is nobody', function () {
-  this.timeout(patience(60_000));
-  let site: Site;
+const SERVER = fileURLToPath(new URL('../../support/root-squash.py', import.meta.url));
+const PYTHON = '/usr/bin/python3';
+
+/** An account with a directory that is nobody else's on a file server that trusts no root: served by FUSE, as NFS with root_squash does it. */
+class SquashedHome {
+  /** One that every distribution has, and that is not nobody. */
+  readonly account = 'games';
+  readonly uid: number;
+  readonly gid: number;
+  /** The directory, as it is mounted. */
+  readonly directory: string;
+  /** The same on the server, where root is root. */
+  readonly behind: string;
+  private readonly place = mkdtempSync('/srv/tare-squash-');
+  private server: ChildProcess | null = null;
+
+  constructor() {
+    const [, , uid, gid] = execFileSync('getent', ['passwd', this.account], {encoding: 'utf8'}).split(':');
+    [this.uid, this.gid] = [Number(uid), Number(gid)];
+    chmodSync(this.place, 0o755);
+    const mountpoint = join(this.place, 'grid');
+    this.directory = join(mountpoint, 'job');
+    this.behind = join(this.place, 'served/job');
+    for (const directory of [mountpoint, join(this.place, 'served'), this.behind]) mkdirSync(directory, {mode: 0o755});
+    chownSync(this.behind, this.uid, this.gid);
+    chmodSync(this.behind, 0o700);
+  }
+
+  async mount(): Promise<void> {
+    const mountpoint = join(this.place, 'grid');
+    this.server = spawn(PYTHON, [SERVER, join(this.place, 'served'), mountpoint], {stdio: 'inherit'});
+    await until('the file server', () => readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${mountpoint} `));
+  }
+
+  /** A command as the account, in its directory. */
+  as(script: string): string {
+    const argv = ['--reuid', String(this.uid), '--regid', String(this.gid), '--clear-groups', '/bin/sh', '-euc', script];
+    return execFileSync('setpriv', argv, {cwd: '/', encoding: 'utf8', env: {PATH: '/usr/bin:/bin', HERE: this.directory}});
+  }
+
+  /** Runs a program as root whose work directory is one that only the account can enter: a batch system goes there as the account. */
+  inside(directory: string, argv: readonly string[]): [program: string, argv: string[]] {
+    const enter = `import os, sys
+os.setegid(${String(this.gid)}); os.seteuid(${String(this.uid)}); os.chdir(sys.argv[1]); os.seteuid(0); os.setegid(0)
+os.execvp(sys.argv[2], sys.argv[2:])`;
+    return [PYTHON, ['-I', '-c', enter, directory, ...argv]];
+  }
+
+  remove(): void {
+    try {
+      execFileSync('umount', ['--lazy', join(this.place, 'grid')], {stdio: 'ignore'});
+    } catch {
+      // it never was
+    }
+    if (this.server?.pid !== undefined) send(this.server.pid, 'SIGKILL');
+    rmSync(this.place, {recursive: true, force: true});
+  }
+}
+
+describeSite('a directory in which root is nobody', {roles: ['root'], mayLeave: true, timeout: patience(60_000)}, (site) => {
   let home: SquashedHome;
   before(async function () {
     need(this, isRoot, 'only root mounts for all');
     need(this, hasPythonFuse(), 'python3-fuse is not installed');
-    site = new Site('root');
     home = new SquashedHome();
     await home.mount();
     home.as('cd "$HERE"; mkdir -m 700 sub; ln -s sub link');
   });
   after(() => {
-    site.remove();
     home.remove();
   });
 

@@ -5,9 +5,10 @@ import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync,
 import {join} from 'node:path';
 import {namesIn} from '../../../src/record/durable.js';
 import type {UsageRecord} from '../../../src/record/record.js';
+import {describeSite, type SiteOptions} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {below, bin, ending, isRoot, processes, send, ROLES, Site, until, type Role} from '../../support/tare.js';
+import {below, bin, ending, isRoot, processes, send, Site, until, type Role} from '../../support/tare.js';
 
 interface Swept {
   uid: number;
@@ -33,339 +34,319 @@ const STEPS: {step: string; executed: boolean; ended?: boolean}[] = [
 
 const BURN = 'i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done;';
 
-for (const role of ROLES) {
-  describe(`the sweep, ${role}`, function () {
-    this.timeout(patience(30_000));
-    let site: Site;
-    beforeEach(() => {
-      site = new Site(role);
-    });
-    afterEach(() => {
-      site.remove();
-    });
-
-    for (const {step, executed, ended = false} of STEPS) {
-      it(`all killed at ${step}: one record, nothing left`, async () => {
-        await killAllAt(site, step, step.startsWith('brain-') && executed ? `${BURN} exit 0` : `${BURN} sleep 1.62831; exit 0`);
-        const swept = await sweep(site);
-        expect(site.leftovers(), JSON.stringify(swept)).to.deep.equal([]);
-        const records = site.records();
-        expect(records).to.have.length(1);
-        const [record] = records as [UsageRecord];
-        expect(swept.map(({result, recordId}) => [result, recordId])).to.deep.equal([[ended ? 'cleaned' : 'closed', record.recordId]]);
-        if (ended) {
-          expect(record.state).to.equal('final');
-        } else {
-          expect([record.state, record.outcome.status, record.wrapper]).to.deep.equal(['lost', 'lost', null]);
-          expect(record.outcome.reason).to.equal('the wrapper was killed, and all with it');
-          expect(record.time.startEpochUs === null).to.equal(!executed);
-          if (!executed) expect(Object.values(record.net).filter((figure) => figure !== null)).to.deep.equal([]);
-          else if (role === 'root') expect((record.net.cpuUserUs ?? 0) + (record.net.cpuSystemUs ?? 0)).to.be.above(10_000);
-        }
-        // a second one finds nothing
-        expect(await sweep(site)).to.deep.equal([]);
-      });
-    }
-
-    it('leaves jobs alone that run', async () => {
-      const child = site.start(['run', '--policy', site.policy(), '--', '/bin/sleep', '2']);
-      const end = ending(child);
-      await until('the payload', () => processes().some(({argv}) => argv.join(' ') === '/bin/sleep 2'));
-      for (let time = 0; time < 3; time++) expect(await sweep(site)).to.deep.equal([]);
-      expect(await end).to.include({code: 0});
-      expect(site.records().map(({state, outcome}) => [state, outcome.status])).to.deep.equal([['final', 'completed']]);
-    });
-
-    it('two at once close it once', async () => {
-      const {length} = [1, 2, 3];
-      for (let time = 0; time < length; time++) await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
-      const swept = await Promise.all([sweep(site), sweep(site), sweep(site)]);
-      const closed = swept.flat().filter(({result}) => result === 'closed');
-      expect(closed.map(({recordId}) => recordId).sort()).to.deep.equal(
-        site
-          .records()
-          .map(({recordId}) => recordId)
-          .sort(),
-      );
-      expect(closed).to.have.length(length);
-      expect(site.leftovers()).to.deep.equal([]);
-    });
-
-    for (const step of ['sweep-claimed', 'sweep-weighed', 'sweep-undo-1', 'sweep-undo-2', 'sweep-removed', 'sweep-recorded']) {
-      it(`goes on where a sweep was killed: ${step}`, async () => {
-        await killAllAt(site, 'running', `${BURN} sleep 1.62831; exit 0`);
-        const child = site.start(['records', 'sweep', '--policy', site.policy({debug: {pauseAt: [step]}})]);
-        const end = ending(child);
-        const front = child.pid ?? 0;
-        await until(step, () => isAt(front, step));
-        for (const {pid} of below(front)) send(pid, 'SIGKILL');
-        await end;
-        const swept = await sweep(site);
-        expect(swept.map(({result}) => result)).to.deep.equal([step === 'sweep-recorded' ? 'cleaned' : 'closed']);
-        expect(site.leftovers()).to.deep.equal([]);
-        const records = site.records();
-        expect(records.map(({state}) => state)).to.deep.equal(['lost']);
-        if (role === 'root') expect(records[0]?.net.cpuUserUs).to.be.above(0);
-      });
-    }
-
-    it('removes what was made to try an overlay out, by who was killed over it, and leaves one alone that is under way', async () => {
-      const scratch = join(site.directory, 'scratch');
-      const make = (name: string): string => {
-        const place = join(scratch, name);
-        for (const folder of [place, join(place, 'work'), join(place, 'work/work')]) {
-          mkdirSync(folder);
-          site.give(folder);
-        }
-        chmodSync(join(place, 'work/work'), 0);
-        return place;
-      };
-      const [old, fresh] = [make('.tare-trial-aaaaaa'), make('.tare-trial-bbbbbb')];
-      const before = Date.now() / 1000 - 120;
-      utimesSync(old, before, before);
-      await sweep(site);
-      expect([existsSync(old), existsSync(fresh)]).to.deep.equal([false, true]);
-      rmSync(fresh, {recursive: true});
-    });
-
-    it('takes over the claim of a dead sweep', async () => {
-      await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
-      const boxes = join(site.directory, 'state/boxes');
-      const [id = ''] = readdirSync(boxes);
-      renameSync(join(boxes, id), join(boxes, `${id}.sweep-4194304-77`));
-      expect((await sweep(site)).map(({result}) => result)).to.deep.equal(['closed']);
-      expect(site.leftovers()).to.deep.equal([]);
-    });
-
-    it('closes a record of another boot, and one whose box is not known any more', async () => {
-      await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
-      await sweep(site);
-      const [record] = site.records();
-      const started = {...record, state: 'started', wrapper: {pidNamespace: 'pid:[1]', front: {pid: 1, startTicks: 1}, brain: null}};
-      const path = join(site.directory, 'spool', `${record?.recordId ?? ''}.json`);
-      const give = (document: object): void => {
-        writeFileSync(path, JSON.stringify(document));
-        site.give(path);
-      };
-      // another node's is not ours to judge, nor one in a namespace that cannot be seen into
-      give({...started, host: {...record?.host, node: 'elsewhere', bootId: 'another'}});
+describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_000)}, (site, role) => {
+  for (const {step, executed, ended = false} of STEPS) {
+    it(`all killed at ${step}: one record, nothing left`, async () => {
+      await killAllAt(site, step, step.startsWith('brain-') && executed ? `${BURN} exit 0` : `${BURN} sleep 1.62831; exit 0`);
+      const swept = await sweep(site);
+      expect(site.leftovers(), JSON.stringify(swept)).to.deep.equal([]);
+      const records = site.records();
+      expect(records).to.have.length(1);
+      const [record] = records as [UsageRecord];
+      expect(swept.map(({result, recordId}) => [result, recordId])).to.deep.equal([[ended ? 'cleaned' : 'closed', record.recordId]]);
+      if (ended) {
+        expect(record.state).to.equal('final');
+      } else {
+        expect([record.state, record.outcome.status, record.wrapper]).to.deep.equal(['lost', 'lost', null]);
+        expect(record.outcome.reason).to.equal('the wrapper was killed, and all with it');
+        expect(record.time.startEpochUs === null).to.equal(!executed);
+        if (!executed) expect(Object.values(record.net).filter((figure) => figure !== null)).to.deep.equal([]);
+        else if (role === 'root') expect((record.net.cpuUserUs ?? 0) + (record.net.cpuSystemUs ?? 0)).to.be.above(10_000);
+      }
+      // a second one finds nothing
       expect(await sweep(site)).to.deep.equal([]);
-      give({...started, host: {...record?.host, bootId: 'another'}});
-      expect((await sweep(site)).map(({result, message}) => [result, message])).to.deep.equal([
-        ['closed', 'the node went down; its box is not known any more'],
-      ]);
-      expect(site.records().map(({state, outcome}) => [state, outcome.reason])).to.deep.equal([['lost', 'the node went down']]);
     });
+  }
 
-    // only root makes time namespaces (since Linux 5.6), and mounts file systems
-    const asRoot = isRoot ? it : null;
-    asRoot?.('leaves a live job in another time namespace alone, whose starts are other numbers there', async function () {
-      need(this, existsSync('/proc/self/ns/time'), 'the kernel has no time namespaces');
+  it('leaves jobs alone that run', async () => {
+    const child = site.start(['run', '--policy', site.policy(), '--', '/bin/sleep', '2']);
+    const end = ending(child);
+    await until('the payload', () => processes().some(({argv}) => argv.join(' ') === '/bin/sleep 2'));
+    for (let time = 0; time < 3; time++) expect(await sweep(site)).to.deep.equal([]);
+    expect(await end).to.include({code: 0});
+    expect(site.records().map(({state, outcome}) => [state, outcome.status])).to.deep.equal([['final', 'completed']]);
+  });
+
+  it('two at once close it once', async () => {
+    const {length} = [1, 2, 3];
+    for (let time = 0; time < length; time++) await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    const swept = await Promise.all([sweep(site), sweep(site), sweep(site)]);
+    const closed = swept.flat().filter(({result}) => result === 'closed');
+    expect(closed.map(({recordId}) => recordId).sort()).to.deep.equal(
+      site
+        .records()
+        .map(({recordId}) => recordId)
+        .sort(),
+    );
+    expect(closed).to.have.length(length);
+    expect(site.leftovers()).to.deep.equal([]);
+  });
+
+  for (const step of ['sweep-claimed', 'sweep-weighed', 'sweep-undo-1', 'sweep-undo-2', 'sweep-removed', 'sweep-recorded']) {
+    it(`goes on where a sweep was killed: ${step}`, async () => {
+      await killAllAt(site, 'running', `${BURN} sleep 1.62831; exit 0`);
+      const child = site.start(['records', 'sweep', '--policy', site.policy({debug: {pauseAt: [step]}})]);
+      const end = ending(child);
+      const front = child.pid ?? 0;
+      await until(step, () => isAt(front, step));
+      for (const {pid} of below(front)) send(pid, 'SIGKILL');
+      await end;
+      const swept = await sweep(site);
+      expect(swept.map(({result}) => result)).to.deep.equal([step === 'sweep-recorded' ? 'cleaned' : 'closed']);
+      expect(site.leftovers()).to.deep.equal([]);
+      const records = site.records();
+      expect(records.map(({state}) => state)).to.deep.equal(['lost']);
+      if (role === 'root') expect(records[0]?.net.cpuUserUs).to.be.above(0);
+    });
+  }
+
+  it('removes what was made to try an overlay out, by who was killed over it, and leaves one alone that is under way', async () => {
+    const scratch = join(site.directory, 'scratch');
+    const make = (name: string): string => {
+      const place = join(scratch, name);
+      for (const folder of [place, join(place, 'work'), join(place, 'work/work')]) {
+        mkdirSync(folder);
+        site.give(folder);
+      }
+      chmodSync(join(place, 'work/work'), 0);
+      return place;
+    };
+    const [old, fresh] = [make('.tare-trial-aaaaaa'), make('.tare-trial-bbbbbb')];
+    const before = Date.now() / 1000 - 120;
+    utimesSync(old, before, before);
+    await sweep(site);
+    expect([existsSync(old), existsSync(fresh)]).to.deep.equal([false, true]);
+    rmSync(fresh, {recursive: true});
+  });
+
+  it('takes over the claim of a dead sweep', async () => {
+    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    const boxes = join(site.directory, 'state/boxes');
+    const [id = ''] = readdirSync(boxes);
+    renameSync(join(boxes, id), join(boxes, `${id}.sweep-4194304-77`));
+    expect((await sweep(site)).map(({result}) => result)).to.deep.equal(['closed']);
+    expect(site.leftovers()).to.deep.equal([]);
+  });
+
+  it('closes a record of another boot, and one whose box is not known any more', async () => {
+    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    await sweep(site);
+    const [record] = site.records();
+    const started = {...record, state: 'started', wrapper: {pidNamespace: 'pid:[1]', front: {pid: 1, startTicks: 1}, brain: null}};
+    const path = join(site.directory, 'spool', `${record?.recordId ?? ''}.json`);
+    const give = (document: object): void => {
+      writeFileSync(path, JSON.stringify(document));
+      site.give(path);
+    };
+    // another node's is not ours to judge, nor one in a namespace that cannot be seen into
+    give({...started, host: {...record?.host, node: 'elsewhere', bootId: 'another'}});
+    expect(await sweep(site)).to.deep.equal([]);
+    give({...started, host: {...record?.host, bootId: 'another'}});
+    expect((await sweep(site)).map(({result, message}) => [result, message])).to.deep.equal([
+      ['closed', 'the node went down; its box is not known any more'],
+    ]);
+    expect(site.records().map(({state, outcome}) => [state, outcome.reason])).to.deep.equal([['lost', 'the node went down']]);
+  });
+
+  // only root makes time namespaces (since Linux 5.6), and mounts file systems
+  const asRoot = isRoot ? it : null;
+  asRoot?.('leaves a live job in another time namespace alone, whose starts are other numbers there', async function () {
+    need(this, existsSync('/proc/self/ns/time'), 'the kernel has no time namespaces');
+    const boxes = join(site.directory, 'state/boxes');
+    const before = namesIn(boxes);
+    const account = role === 'user' ? ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'] : [];
+    const apart = ['-T', '--monotonic', '100000', '--boottime', '100000', ...account, bin('tare')];
+    const script = 'while [ ! -e swept ]; do sleep 0.1; done; exit 5';
+    const child = spawn('unshare', [...apart, 'run', '--policy', site.policy(), '--', '/bin/sh', '-c', script], {cwd: site.work});
+    const end = ending(child);
+    try {
+      await until('a payload', () => isRunning(boxes, before), 30);
+      expect(await sweep(site)).to.deep.equal([]);
+      expect(namesIn(boxes)).to.have.length(1);
+    } finally {
+      writeFileSync(join(site.work, 'swept'), '');
+    }
+    const {code, signal, stderr} = await end;
+    rmSync(join(site.work, 'swept'));
+    expect([code, signal], stderr).to.deep.equal([5, null]);
+    expect(site.records().map(({state}) => state)).to.deep.equal(['final']);
+  });
+
+  asRoot?.('removes what could not be removed when the job ended: scratch had become read-only', async () => {
+    const scratch = join(site.directory, 'scratch');
+    const remount = (access: 'ro' | 'rw'): void => {
+      execFileSync('mount', ['-o', `remount,${access}`, scratch]);
+    };
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'mode=0755', 'tare-test', scratch]);
+    site.give(scratch);
+    try {
       const boxes = join(site.directory, 'state/boxes');
       const before = namesIn(boxes);
-      const account = role === 'user' ? ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'] : [];
-      const apart = ['-T', '--monotonic', '100000', '--boottime', '100000', ...account, bin('tare')];
-      const script = 'while [ ! -e swept ]; do sleep 0.1; done; exit 5';
-      const child = spawn('unshare', [...apart, 'run', '--policy', site.policy(), '--', '/bin/sh', '-c', script], {cwd: site.work});
+      const script = 'while [ ! -e readonly ]; do sleep 0.1; done; exit 3';
+      const child = site.start(['run', '--policy', site.policy(), '--', '/bin/sh', '-c', script]);
       const end = ending(child);
-      try {
-        await until('a payload', () => isRunning(boxes, before), 30);
-        expect(await sweep(site)).to.deep.equal([]);
-        expect(namesIn(boxes)).to.have.length(1);
-      } finally {
-        writeFileSync(join(site.work, 'swept'), '');
-      }
-      const {code, signal, stderr} = await end;
-      rmSync(join(site.work, 'swept'));
-      expect([code, signal], stderr).to.deep.equal([5, null]);
-      expect(site.records().map(({state}) => state)).to.deep.equal(['final']);
-    });
-
-    asRoot?.('removes what could not be removed when the job ended: scratch had become read-only', async () => {
-      const scratch = join(site.directory, 'scratch');
-      const remount = (access: 'ro' | 'rw'): void => {
-        execFileSync('mount', ['-o', `remount,${access}`, scratch]);
-      };
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'mode=0755', 'tare-test', scratch]);
-      site.give(scratch);
-      try {
-        const boxes = join(site.directory, 'state/boxes');
-        const before = namesIn(boxes);
-        const script = 'while [ ! -e readonly ]; do sleep 0.1; done; exit 3';
-        const child = site.start(['run', '--policy', site.policy(), '--', '/bin/sh', '-c', script]);
-        const end = ending(child);
-        await until('a payload', () => isRunning(boxes, before), 30);
-        remount('ro');
-        writeFileSync(join(site.work, 'readonly'), '');
-        const {code, stderr} = await end;
-        rmSync(join(site.work, 'readonly'));
-        expect(code, stderr).to.equal(3);
-        expect(site.records().map(({state, flags}) => [state, flags.includes('left-behind')])).to.deep.equal([['final', true]]);
-        expect(namesIn(scratch)).to.have.length(1);
-        expect((await sweep(site)).map(({result}) => result)).to.deep.equal(['left']);
-        remount('rw');
-        expect((await sweep(site)).map(({result}) => result)).to.deep.equal(['cleaned']);
-        expect(site.leftovers()).to.deep.equal([]);
-        expect(site.records().map(({state}) => state)).to.deep.equal(['final']);
-      } finally {
-        execFileSync('umount', ['-l', scratch]);
-      }
-    });
-
-    it('says that a state directory is not swept into which others could have put something', async () => {
-      await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
-      const boxes = join(site.directory, 'state/boxes');
-      chmodSync(boxes, 0o777);
-      expect((await sweep(site)).map(({result, message}) => [result, message.includes(`${boxes} are not swept`)])).to.deep.equal([
-        ['left', true],
-      ]);
-      chmodSync(boxes, 0o700);
-      expect((await sweep(site)).map(({result}) => result)).to.deep.equal(['closed']);
-    });
-
-    it('a file that is no record keeps no other from being closed', async () => {
-      await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
-      rmSync(join(site.directory, 'state/boxes'), {recursive: true});
-      const bad = ['00000000', 'ffffffff'].map((start) => join(site.directory, 'spool', `${start}-ad8d-51cd-b686-d1992a2495c5.json`));
-      for (const path of bad) writeFileSync(path, '{"state":"started"}');
-      site.give(...bad);
-      const swept = await sweep(site);
-      expect(swept.map(({result}) => result).sort()).to.deep.equal(['closed', 'left', 'left']);
-      for (const path of bad) expect(swept.map(({message}) => message).join()).to.include(`${path} is no record of a wrapper`);
-    });
-
-    it('says how far the payload had come', async () => {
-      await killAllAt(site, 'running', 'sleep 2.62831; exit 0', 1.5);
-      await sweep(site);
-      const [record] = site.records();
-      expect(record?.time.wallUs).to.be.within(900_000, 2_000_000);
-      expect(record?.time.endEpochUs).to.equal((record?.time.startEpochUs ?? 0) + (record?.time.wallUs ?? 0));
-      expect(record?.flags).to.include.members(['killed', 'partial']);
-    });
-
-    it('a job that ends sweeps what its user’s crashes left', async () => {
-      await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
-      const {code} = await site.command(['run', '--policy', site.policy(), '--', '/bin/true']);
-      expect(code).to.equal(0);
+      await until('a payload', () => isRunning(boxes, before), 30);
+      remount('ro');
+      writeFileSync(join(site.work, 'readonly'), '');
+      const {code, stderr} = await end;
+      rmSync(join(site.work, 'readonly'));
+      expect(code, stderr).to.equal(3);
+      expect(site.records().map(({state, flags}) => [state, flags.includes('left-behind')])).to.deep.equal([['final', true]]);
+      expect(namesIn(scratch)).to.have.length(1);
+      expect((await sweep(site)).map(({result}) => result)).to.deep.equal(['left']);
+      remount('rw');
+      expect((await sweep(site)).map(({result}) => result)).to.deep.equal(['cleaned']);
       expect(site.leftovers()).to.deep.equal([]);
-      expect(
-        site
-          .records()
-          .map(({state}) => state)
-          .sort(),
-      ).to.deep.equal(['final', 'lost']);
-    });
-
-    it('takes what is no box for no box', async () => {
-      await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
-      await sweep(site);
-      const boxes = join(site.directory, 'state/boxes');
-      for (const [name, text] of Object.entries({aa: '{', ab: '{"plan":{"steps":[]}}', ac: 'null', 'x y': '{}', ad: ''})) {
-        mkdirSync(join(boxes, name));
-        writeFileSync(join(boxes, name, 'box.json'), text);
-        site.give(join(boxes, name), join(boxes, name, 'box.json'));
-      }
-      writeFileSync(join(boxes, 'ae'), 'a file');
-      mkdirSync(join(boxes, 'af'));
-      execFileSync('mkfifo', [join(boxes, 'af/box.json')]);
-      site.give(join(boxes, 'af'), join(boxes, 'af/box.json'));
-      expect(await sweep(site)).to.deep.equal([]);
-    });
+      expect(site.records().map(({state}) => state)).to.deep.equal(['final']);
+    } finally {
+      execFileSync('umount', ['-l', scratch]);
+    }
   });
-}
+
+  it('says that a state directory is not swept into which others could have put something', async () => {
+    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    const boxes = join(site.directory, 'state/boxes');
+    chmodSync(boxes, 0o777);
+    expect((await sweep(site)).map(({result, message}) => [result, message.includes(`${boxes} are not swept`)])).to.deep.equal([
+      ['left', true],
+    ]);
+    chmodSync(boxes, 0o700);
+    expect((await sweep(site)).map(({result}) => result)).to.deep.equal(['closed']);
+  });
+
+  it('a file that is no record keeps no other from being closed', async () => {
+    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    rmSync(join(site.directory, 'state/boxes'), {recursive: true});
+    const bad = ['00000000', 'ffffffff'].map((start) => join(site.directory, 'spool', `${start}-ad8d-51cd-b686-d1992a2495c5.json`));
+    for (const path of bad) writeFileSync(path, '{"state":"started"}');
+    site.give(...bad);
+    const swept = await sweep(site);
+    expect(swept.map(({result}) => result).sort()).to.deep.equal(['closed', 'left', 'left']);
+    for (const path of bad) expect(swept.map(({message}) => message).join()).to.include(`${path} is no record of a wrapper`);
+  });
+
+  it('says how far the payload had come', async () => {
+    await killAllAt(site, 'running', 'sleep 2.62831; exit 0', 1.5);
+    await sweep(site);
+    const [record] = site.records();
+    expect(record?.time.wallUs).to.be.within(900_000, 2_000_000);
+    expect(record?.time.endEpochUs).to.equal((record?.time.startEpochUs ?? 0) + (record?.time.wallUs ?? 0));
+    expect(record?.flags).to.include.members(['killed', 'partial']);
+  });
+
+  it('a job that ends sweeps what its user’s crashes left', async () => {
+    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    const {code} = await site.command(['run', '--policy', site.policy(), '--', '/bin/true']);
+    expect(code).to.equal(0);
+    expect(site.leftovers()).to.deep.equal([]);
+    expect(
+      site
+        .records()
+        .map(({state}) => state)
+        .sort(),
+    ).to.deep.equal(['final', 'lost']);
+  });
+
+  it('takes what is no box for no box', async () => {
+    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    await sweep(site);
+    const boxes = join(site.directory, 'state/boxes');
+    for (const [name, text] of Object.entries({aa: '{', ab: '{"plan":{"steps":[]}}', ac: 'null', 'x y': '{}', ad: ''})) {
+      mkdirSync(join(boxes, name));
+      writeFileSync(join(boxes, name, 'box.json'), text);
+      site.give(join(boxes, name), join(boxes, name, 'box.json'));
+    }
+    writeFileSync(join(boxes, 'ae'), 'a file');
+    mkdirSync(join(boxes, 'af'));
+    execFileSync('mkfifo', [join(boxes, 'af/box.json')]);
+    site.give(join(boxes, 'af'), join(boxes, 'af/box.json'));
+    expect(await sweep(site)).to.deep.equal([]);
+  });
+});
 
 /** As root for everybody: nothing that a user's file says may reach what is not that user's. */
-if (isRoot) {
-  describe('the sweep of root over users’ files', function () {
-    this.timeout(patience(30_000));
-    let site: Site;
-    beforeEach(() => {
-      site = new Site('user');
-    });
-    afterEach(() => {
-      site.remove();
-    });
+const OF_USER: SiteOptions = {roles: isRoot ? ['user'] : [], each: true, mayLeave: true, timeout: patience(30_000)};
 
-    it('closes another user’s box as that user', async () => {
-      await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
-      const swept = await sweep(site, 'root');
-      expect(swept.map(({uid, result}) => [uid, result])).to.deep.equal([[65534, 'closed']]);
-      expect(site.leftovers()).to.deep.equal([]);
-      expect(site.records().map(({state, trust}) => [state, trust])).to.deep.equal([['lost', 'user']]);
-    });
-
-    it('leaves a job alone that cannot see its own processes: a PID namespace with the /proc of another', async () => {
-      const roots = new Site('root');
-      try {
-        const tare = [bin('tare'), 'run', '--policy', roots.policy(), '--', '/bin/sleep', '2.71'];
-        // bubblewrap looks for its child by its number: all that ours get are numbers of others too
-        const script =
-          'for i in $(seq 200); do sleep 20 >/dev/null 2>&1 & done; exec unshare --pid --fork sh -c \'echo $0 >/proc/sys/kernel/ns_last_pid; exec "$@"\' $$ "$@"';
-        const child = spawn('/bin/sh', ['-c', script, 'sh', ...tare], {cwd: roots.work});
-        const end = ending(child);
-        await until('the payload', () => processes().some(({argv}) => argv.join(' ') === '/bin/sleep 2.71'));
-        // what /proc has under our numbers is another process, and says nothing of ours when it ends
-        expect(roots.records().map(({wrapper}) => wrapper)).to.deep.equal([
-          {pidNamespace: null, timeNamespace: null, front: null, brain: null},
-        ]);
-        expect(await sweep(roots)).to.deep.equal([]);
-        expect(await end).to.include({code: 0});
-        expect(roots.leftovers()).to.deep.equal([]);
-      } finally {
-        roots.remove();
-      }
-    });
-
-    it('writes no second record where the first was taken away before the sweep came', async () => {
-      const directories = Object.fromEntries(['state', 'spool', 'scratch', 'sealed'].map((name) => [name, join(site.directory, name)]));
-      await killAllAt(site, 'brain-recorded', 'exit 0');
-      const argv = ['records', 'seal', '--json', '--policy', site.policy({directories})];
-      const {stdout} = await site.command(argv, {uid: 0, gid: 0});
-      expect(JSON.parse(stdout)).to.deep.equal({sealed: 1, open: 0, rejected: []});
-      expect((await sweep(site, 'root')).map(({result}) => result)).to.deep.equal(['cleaned']);
-      expect(site.records()).to.deep.equal([]);
-      expect(site.leftovers()).to.deep.equal([]);
-    });
-
-    it('says why a user’s sweep failed', async () => {
-      await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
-      const policy = site.policy();
-      chmodSync(policy, 0o600);
-      const {stdout, code} = await site.command(['records', 'sweep', '--policy', policy], {uid: 0, gid: 0});
-      expect(code).to.equal(1);
-      expect(stdout).to.include(`the sweep as uid 65534 failed: tare: ${policy}: the policy cannot be read`);
-    });
-
-    it('kills no process, removes no directory and writes no file that the user could not', async () => {
-      await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
-      const boxes = join(site.directory, 'state/boxes');
-      const [id = ''] = readdirSync(boxes);
-      const file = join(boxes, id, 'box.json');
-      const state = JSON.parse(readFileSync(file, 'utf8')) as {
-        init: unknown;
-        plan: {directories: Record<string, string>; steps: object[]};
-      };
-      const sleeper = spawn('/bin/sleep', ['31.4']);
-      const pid = sleeper.pid ?? 0;
-      const private_ = join(site.directory, 'roots');
-      mkdirSync(private_);
-      chmodSync(private_, 0o700);
-      mkdirSync(join(private_, `tare-${id}`));
-      writeFileSync(join(private_, `tare-${id}`, 'precious'), '');
-      const stat = readFileSync(`/proc/${String(pid)}/stat`, 'latin1');
-      const startTicks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
-      const hostile = {...state, init: {pid, startTicks}};
-      hostile.plan.directories = {...state.plan.directories, spool: private_, scratch: private_};
-      writeFileSync(file, JSON.stringify(hostile));
-      const swept = await sweep(site, 'root');
-      expect(swept.map(({result}) => result)).to.include('left');
-      expect([sleeper.exitCode, sleeper.signalCode]).to.deep.equal([null, null]);
-      expect(readdirSync(private_)).to.deep.equal([`tare-${id}`]);
-      expect(readdirSync(join(private_, `tare-${id}`))).to.deep.equal(['precious']);
-      sleeper.kill();
-    });
+describeSite('the sweep of root over users’ files', OF_USER, (site) => {
+  it('closes another user’s box as that user', async () => {
+    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    const swept = await sweep(site, 'root');
+    expect(swept.map(({uid, result}) => [uid, result])).to.deep.equal([[65534, 'closed']]);
+    expect(site.leftovers()).to.deep.equal([]);
+    expect(site.records().map(({state, trust}) => [state, trust])).to.deep.equal([['lost', 'user']]);
   });
-}
+
+  it('leaves a job alone that cannot see its own processes: a PID namespace with the /proc of another', async () => {
+    const roots = new Site('root');
+    try {
+      const tare = [bin('tare'), 'run', '--policy', roots.policy(), '--', '/bin/sleep', '2.71'];
+      // bubblewrap looks for its child by its number: all that ours get are numbers of others too
+      const script =
+        'for i in $(seq 200); do sleep 20 >/dev/null 2>&1 & done; exec unshare --pid --fork sh -c \'echo $0 >/proc/sys/kernel/ns_last_pid; exec "$@"\' $$ "$@"';
+      const child = spawn('/bin/sh', ['-c', script, 'sh', ...tare], {cwd: roots.work});
+      const end = ending(child);
+      await until('the payload', () => processes().some(({argv}) => argv.join(' ') === '/bin/sleep 2.71'));
+      // what /proc has under our numbers is another process, and says nothing of ours when it ends
+      expect(roots.records().map(({wrapper}) => wrapper)).to.deep.equal([
+        {pidNamespace: null, timeNamespace: null, front: null, brain: null},
+      ]);
+      expect(await sweep(roots)).to.deep.equal([]);
+      expect(await end).to.include({code: 0});
+      expect(roots.leftovers()).to.deep.equal([]);
+    } finally {
+      roots.remove();
+    }
+  });
+
+  it('writes no second record where the first was taken away before the sweep came', async () => {
+    const directories = Object.fromEntries(['state', 'spool', 'scratch', 'sealed'].map((name) => [name, join(site.directory, name)]));
+    await killAllAt(site, 'brain-recorded', 'exit 0');
+    const argv = ['records', 'seal', '--json', '--policy', site.policy({directories})];
+    const {stdout} = await site.command(argv, {uid: 0, gid: 0});
+    expect(JSON.parse(stdout)).to.deep.equal({sealed: 1, open: 0, rejected: []});
+    expect((await sweep(site, 'root')).map(({result}) => result)).to.deep.equal(['cleaned']);
+    expect(site.records()).to.deep.equal([]);
+    expect(site.leftovers()).to.deep.equal([]);
+  });
+
+  it('says why a user’s sweep failed', async () => {
+    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    const policy = site.policy();
+    chmodSync(policy, 0o600);
+    const {stdout, code} = await site.command(['records', 'sweep', '--policy', policy], {uid: 0, gid: 0});
+    expect(code).to.equal(1);
+    expect(stdout).to.include(`the sweep as uid 65534 failed: tare: ${policy}: the policy cannot be read`);
+  });
+
+  it('kills no process, removes no directory and writes no file that the user could not', async () => {
+    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    const boxes = join(site.directory, 'state/boxes');
+    const [id = ''] = readdirSync(boxes);
+    const file = join(boxes, id, 'box.json');
+    const state = JSON.parse(readFileSync(file, 'utf8')) as {
+      init: unknown;
+      plan: {directories: Record<string, string>; steps: object[]};
+    };
+    const sleeper = spawn('/bin/sleep', ['31.4']);
+    const pid = sleeper.pid ?? 0;
+    const private_ = join(site.directory, 'roots');
+    mkdirSync(private_);
+    chmodSync(private_, 0o700);
+    mkdirSync(join(private_, `tare-${id}`));
+    writeFileSync(join(private_, `tare-${id}`, 'precious'), '');
+    const stat = readFileSync(`/proc/${String(pid)}/stat`, 'latin1');
+    const startTicks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
+    const hostile = {...state, init: {pid, startTicks}};
+    hostile.plan.directories = {...state.plan.directories, spool: private_, scratch: private_};
+    writeFileSync(file, JSON.stringify(hostile));
+    const swept = await sweep(site, 'root');
+    expect(swept.map(({result}) => result)).to.include('left');
+    expect([sleeper.exitCode, sleeper.signalCode]).to.deep.equal([null, null]);
+    expect(readdirSync(private_)).to.deep.equal([`tare-${id}`]);
+    expect(readdirSync(join(private_, `tare-${id}`))).to.deep.equal(['precious']);
+    sleeper.kill();
+  });
+});
 
 /** Runs a job, waits for the step, kills front, brain, engine and init in one go, and waits until they are gone. */
 async function killAllAt(site: Site, step: string, script: string, seconds = 0.3): Promise<void> {

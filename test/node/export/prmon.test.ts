@@ -3,8 +3,9 @@
 import {mkdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {describeSite} from '../../support/describe-site.js';
 import {patience} from '../../support/pace.js';
-import {payload, ROLES, Site} from '../../support/tare.js';
+import {payload} from '../../support/tare.js';
 
 const MIB = 2 ** 20;
 
@@ -13,65 +14,55 @@ interface Summary {
   Avg: Record<string, number>;
 }
 
-for (const role of ROLES) {
-  describe(`memory for prmon, ${role}`, () => {
-    let site: Site;
-    before(() => {
-      site = new Site(role);
-    });
-    after(() => {
-      site.remove();
-    });
+describeSite('memory for prmon, %s', {mayLeave: true}, (site, role) => {
+  it('of two processes of 60 MiB', async () => {
+    const directory = join(site.directory, 'prmon');
+    mkdirSync(directory);
+    site.give(directory);
+    const policy = {
+      processMemory: '500ms',
+      exporters: {prmon: {directory}},
+      directories: {
+        state: join(site.directory, 'state'),
+        spool: join(site.directory, 'spool'),
+        scratch: join(site.directory, 'scratch'),
+        exporters: join(site.directory, 'state/exporters'),
+      },
+    };
+    const touch = `${payload('touch-memory')} 60 --hold ${String(patience(3))}`;
+    const {record, code, stderr} = await site.run(['--', '/bin/sh', '-c', `${touch} & ${touch} & wait`], {policy});
+    expect(code, stderr).to.equal(0);
+    const {net} = record;
+    // both at once, and no more than they touched and a shell needs
+    for (const name of ['rss', 'pss'] as const) {
+      expect(net[`${name}PeakBytes`], name).to.be.within(120 * MIB, 130 * MIB);
+      // there was a moment before they had touched it
+      expect(net[`${name}AverageBytes`], name).to.be.within(60 * MIB, net[`${name}PeakBytes`] ?? 0);
+    }
+    expect(net.pssPeakBytes).to.be.below(net.rssPeakBytes ?? 0);
+    expect(net.vmemPeakBytes).to.be.above(net.rssPeakBytes ?? Infinity);
+    expect(net.swapPeakBytes).to.equal(0);
+    expect(record.watch?.pssReads).to.be.at.least(3);
 
-    it('of two processes of 60 MiB', async () => {
-      const directory = join(site.directory, 'prmon');
-      mkdirSync(directory);
-      site.give(directory);
-      const policy = {
-        processMemory: '500ms',
-        exporters: {prmon: {directory}},
-        directories: {
-          state: join(site.directory, 'state'),
-          spool: join(site.directory, 'spool'),
-          scratch: join(site.directory, 'scratch'),
-          exporters: join(site.directory, 'state/exporters'),
-        },
-      };
-      const touch = `${payload('touch-memory')} 60 --hold ${String(patience(3))}`;
-      const {record, code, stderr} = await site.run(['--', '/bin/sh', '-c', `${touch} & ${touch} & wait`], {policy});
-      expect(code, stderr).to.equal(0);
-      const {net} = record;
-      // both at once, and no more than they touched and a shell needs
-      for (const name of ['rss', 'pss'] as const) {
-        expect(net[`${name}PeakBytes`], name).to.be.within(120 * MIB, 130 * MIB);
-        // there was a moment before they had touched it
-        expect(net[`${name}AverageBytes`], name).to.be.within(60 * MIB, net[`${name}PeakBytes`] ?? 0);
-      }
-      expect(net.pssPeakBytes).to.be.below(net.rssPeakBytes ?? 0);
-      expect(net.vmemPeakBytes).to.be.above(net.rssPeakBytes ?? Infinity);
-      expect(net.swapPeakBytes).to.equal(0);
-      expect(record.watch?.pssReads).to.be.at.least(3);
+    const exported = await site.command(['records', 'export', '--policy', site.policy(policy)]);
+    expect(exported.stdout, exported.stderr).to.contain('prmon: 1 delivered');
+    const file = join(directory, `${record.recordId}.memory_monitor_summary.json`);
+    const {Max, Avg} = JSON.parse(readFileSync(file, 'utf8')) as Summary;
+    // what the PanDA pilot reads, all of it or nothing (kB)
+    for (const name of ['vmem', 'rss', 'pss', 'swap']) {
+      expect(Max[name], name).to.be.a('number');
+      expect(Avg[name], name).to.be.a('number');
+    }
+    expect(Max['rss']).to.equal(Math.ceil((net.rssPeakBytes ?? 0) / 1024));
+    expect(Max['wtime']).to.be.within(patience(3), patience(6));
+  }).timeout(patience(30_000));
 
-      const exported = await site.command(['records', 'export', '--policy', site.policy(policy)]);
-      expect(exported.stdout, exported.stderr).to.contain('prmon: 1 delivered');
-      const file = join(directory, `${record.recordId}.memory_monitor_summary.json`);
-      const {Max, Avg} = JSON.parse(readFileSync(file, 'utf8')) as Summary;
-      // what the PanDA pilot reads, all of it or nothing (kB)
-      for (const name of ['vmem', 'rss', 'pss', 'swap']) {
-        expect(Max[name], name).to.be.a('number');
-        expect(Avg[name], name).to.be.a('number');
-      }
-      expect(Max['rss']).to.equal(Math.ceil((net.rssPeakBytes ?? 0) / 1024));
-      expect(Max['wtime']).to.be.within(patience(3), patience(6));
-    }).timeout(patience(30_000));
-
-    it('of a job that nobody looked at is not made up', async () => {
-      const {record} = await site.run(['--', '/bin/true'], {policy: {processMemory: 'never'}});
-      expect(record.net).to.include({
-        pssAverageBytes: null,
-        swapAverageBytes: null,
-        vmemAverageBytes: role === 'root' ? null : record.net.vmemAverageBytes,
-      });
+  it('of a job that nobody looked at is not made up', async () => {
+    const {record} = await site.run(['--', '/bin/true'], {policy: {processMemory: 'never'}});
+    expect(record.net).to.include({
+      pssAverageBytes: null,
+      swapAverageBytes: null,
+      vmemAverageBytes: role === 'root' ? null : record.net.vmemAverageBytes,
     });
   });
-}
+});

@@ -5,9 +5,10 @@ import {chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSyn
 import {dirname, join} from 'node:path';
 import {expect} from 'chai';
 import type {TriedAttack} from '../../../src/run/try-attacks.js';
+import {describeSite} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {bin, ending, isRoot, program, ROLES, Site} from '../../support/tare.js';
+import {bin, ending, isRoot, program, type Site} from '../../support/tare.js';
 
 const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
 /** Whether the kernel lets anybody type into a terminal; where it is not there, it does. */
@@ -30,36 +31,25 @@ const results = ({attacks}: Said, engine: string): string[] =>
     .filter((one) => one.engine === engine)
     .map(({name, result, found}) => `${name}: ${result}${result === 'held' ? '' : ` (${found ?? ''})`}`);
 
-for (const role of ROLES) {
-  describe(`attacks of doctor's, ${role}`, function () {
-    this.timeout(patience(120_000));
-    let site: Site;
-    beforeEach(() => {
-      site = new Site(role);
-    });
-    afterEach(() => {
-      site.remove();
-    });
-
-    it('are held by the engines of this node, each class is tried, and nothing is left', async function () {
-      need(this, program('crun') !== null || program('runc') !== null, 'neither crun nor runc is installed');
-      const stale = join('/var/tmp', `tare-attacks-${process.pid}-stale`);
-      mkdirSync(join(stale, 'box'), {recursive: true});
-      site.give(stale);
-      utimesSync(stale, 0, 0);
-      const {code, stdout, stderr} = await site.command(['doctor', '--attacks', '--json', '--policy', site.policy()]);
-      const said = JSON.parse(stdout) as Said;
-      expect([...new Set(said.attacks.flatMap(({numbers}) => numbers))].sort()).to.deep.equal(NUMBERS);
-      const machine = program('crun') === null ? 'runc' : 'crun';
-      for (const engine of ['bubblewrap', machine])
-        for (const result of results(said, engine)) expect(result, `${engine}\n${stderr}`).to.match(/: held$/);
-      expect(results(said, 'none').filter((text) => !text.includes('not tried'))).to.deep.equal(['terminal: held']);
-      expect(code).to.equal(said.healthy && !said.tried.less ? 0 : 1);
-      expect([...site.leftovers(), ...readdirSync(join(site.directory, 'spool'))]).to.deep.equal([]);
-      expect(own()).to.deep.equal([]);
-    });
+describeSite("attacks of doctor's, %s", {each: true, mayLeave: true, timeout: patience(120_000)}, (site) => {
+  it('are held by the engines of this node, each class is tried, and nothing is left', async function () {
+    need(this, program('crun') !== null || program('runc') !== null, 'neither crun nor runc is installed');
+    const stale = join('/var/tmp', `tare-attacks-${process.pid}-stale`);
+    mkdirSync(join(stale, 'box'), {recursive: true});
+    site.give(stale);
+    utimesSync(stale, 0, 0);
+    const {code, stdout, stderr} = await site.command(['doctor', '--attacks', '--json', '--policy', site.policy()]);
+    const said = JSON.parse(stdout) as Said;
+    expect([...new Set(said.attacks.flatMap(({numbers}) => numbers))].sort()).to.deep.equal(NUMBERS);
+    const machine = program('crun') === null ? 'runc' : 'crun';
+    for (const engine of ['bubblewrap', machine])
+      for (const result of results(said, engine)) expect(result, `${engine}\n${stderr}`).to.match(/: held$/);
+    expect(results(said, 'none').filter((text) => !text.includes('not tried'))).to.deep.equal(['terminal: held']);
+    expect(code).to.equal(said.healthy && !said.tried.less ? 0 : 1);
+    expect([...site.leftovers(), ...readdirSync(join(site.directory, 'spool'))]).to.deep.equal([]);
+    expect(own()).to.deep.equal([]);
   });
-}
+});
 
 /** Directories of doctors that have ended, and of this process. */
 const own = (): string[] =>
@@ -68,29 +58,22 @@ const own = (): string[] =>
     return pid !== '' && (pid === String(process.pid) || !existsSync(join('/proc', pid)));
   });
 
-describe('attacks of doctor’s that get through', function () {
-  this.timeout(patience(120_000));
-
+describeSite('attacks of doctor’s that get through', {roles: ['user'], mayLeave: true, timeout: patience(120_000)}, (site) => {
   it('are open, and the node is not healthy', async function () {
     need(this, isRoot, 'only root covers bubblewrap');
-    const site = new Site('user');
-    try {
-      const policy = site.policy();
-      const argv = [bin('tare'), 'doctor', '--attacks', '--json', '--policy', policy];
-      const cover = 'mount --bind "$1" /usr/bin/bwrap && shift && exec "$@"';
-      const command = ['--mount', '--propagation', 'private', 'sh', '-c', cover, 'sh', weakBubblewrap(site), ...NOBODY, ...argv];
-      const {code, stdout, stderr} = await ending(spawn('unshare', command, {cwd: '/', stdio: ['ignore', 'pipe', 'pipe']}));
-      const said = JSON.parse(stdout) as Said;
-      const open = results(said, 'bubblewrap').filter((text) => text.includes(': open'));
-      expect(
-        open.map((text) => text.split(':')[0]),
-        stderr,
-      ).to.deep.equal(['abstract sockets', 'devices that are links', 'places that are links']);
-      expect(open.at(-1)).to.include('made');
-      expect(code).to.equal(1);
-    } finally {
-      site.remove();
-    }
+    const policy = site.policy();
+    const argv = [bin('tare'), 'doctor', '--attacks', '--json', '--policy', policy];
+    const cover = 'mount --bind "$1" /usr/bin/bwrap && shift && exec "$@"';
+    const command = ['--mount', '--propagation', 'private', 'sh', '-c', cover, 'sh', weakBubblewrap(site), ...NOBODY, ...argv];
+    const {code, stdout, stderr} = await ending(spawn('unshare', command, {cwd: '/', stdio: ['ignore', 'pipe', 'pipe']}));
+    const said = JSON.parse(stdout) as Said;
+    const open = results(said, 'bubblewrap').filter((text) => text.includes(': open'));
+    expect(
+      open.map((text) => text.split(':')[0]),
+      stderr,
+    ).to.deep.equal(['abstract sockets', 'devices that are links', 'places that are links']);
+    expect(open.at(-1)).to.include('made');
+    expect(code).to.equal(1);
   });
 
   it('are seen by the program that tries them when there is no box at all', async () => {

@@ -5,13 +5,17 @@ import {chmodSync, cpSync, existsSync, readdirSync, readFileSync, writeFileSync}
 import {join} from 'node:path';
 import {Ajv} from 'ajv';
 import {expect} from 'chai';
-import {bundleForTest} from '../../support/bundle.js';
+import {architecturesOf} from '../../../src/engine/bpf.js';
+import {ociConfig} from '../../../src/engine/oci.js';
+import type {Facts, OciFacts} from '../../../src/host/facts.js';
 import type {UsageRecord} from '../../../src/record/record.js';
+import {describeSite} from '../../support/describe-site.js';
 import {BUSYBOX, busyboxImage, debianImage, debianObstacle, webService} from '../../support/machine.js';
 import {need} from '../../support/need.js';
 import {Net} from '../../support/net.js';
 import {patience} from '../../support/pace.js';
-import {below, ending, isRoot, payload, program, send, Site, until} from '../../support/tare.js';
+import {below, ending, isRoot, payload, program, send, until} from '../../support/tare.js';
+import {facts, no, plan, yes} from '../../unit/plan/build.js';
 
 const PORT = 8080;
 const POOL = {name: 'own', kind: 'bridge', bridge: 'tbr1', make: true, ranges: ['10.98.0.0/24', 'fd00:98::/64']};
@@ -24,9 +28,9 @@ interface Listed {
   state: string;
 }
 
-describe('small machines with an address of their own, root', function () {
-  this.timeout(patience(240_000));
-  let site: Site;
+const BY_ROOT = {roles: ['root'], each: true, mayLeave: true, timeout: patience(240_000)} as const;
+
+describeSite('small machines with an address of their own, %s', BY_ROOT, (site) => {
   let net: Net;
   const running: ChildProcess[] = [];
   before(function () {
@@ -36,7 +40,6 @@ describe('small machines with an address of their own, root', function () {
     need(this, program('ip') !== null && program('nft') !== null, 'ip (iproute2) or nft (nftables) is not there');
   });
   beforeEach(async () => {
-    site = new Site('root');
     net = await Net.make();
   });
   afterEach(async () => {
@@ -49,7 +52,6 @@ describe('small machines with an address of their own, root', function () {
         .map(ending),
     );
     net.remove();
-    site.remove();
   });
 
   const rules = (more: object = {}): string =>
@@ -212,6 +214,37 @@ describe('small machines with an address of their own, root', function () {
     expect(left()).to.deep.equal([]);
   });
 });
+
+/** Bundles of small machines as they are made, each with what it is of. */
+function bundleForTest(): [about: string, config: Record<string, unknown>][] {
+  return (['crun', 'runc'] as const).flatMap((name) =>
+    [0, 1001].flatMap((uid) =>
+      (['busybox', 'tare'] as const).map((init): [string, Record<string, unknown>] => {
+        const made = plan({
+          job: {image: '/i', network: 'none', init, services: init === 'tare' ? [{name: 'web', command: ['x']}] : ['web']},
+          policy: {images: ['/i']},
+          facts: factsFor(name, uid),
+        });
+        const context = {boxDirectory: '/b', id: 'ab', architectures: architecturesOf('x64'), exists: () => true};
+        return [`${name}, uid ${String(uid)}, ${init}`, JSON.parse(JSON.stringify(ociConfig(made, context))) as Record<string, unknown>];
+      }),
+    ),
+  );
+}
+
+function factsFor(name: NonNullable<OciFacts['name']>, uid: number): Partial<Facts> {
+  const range = {start: 100_000, count: 65_536};
+  return {
+    system: {
+      oci: {path: `/usr/bin/${name}`, name, version: '1.21', how: 'a test'},
+      subordinate: {uids: range, gids: range, how: 'a test', remedy: null},
+      unifiedAt: null,
+      init: null,
+    },
+    views: {user: uid !== 0, overlay: yes, options: [], fuse: no, mounts: [], writable: []},
+    caller: {...facts().caller, ...(uid === 0 ? {uid, gid: 0, groups: [0]} : {})},
+  };
+}
 
 /** Of Debian's package golang-github-opencontainers-specs-dev. */
 const SCHEMAS = '/usr/share/gocode/src/github.com/opencontainers/runtime-spec/schema';

@@ -10,7 +10,7 @@ import type {UsageRecord} from '../../../src/record/record.js';
 import {problemsOfRecordAdd} from '../../support/auditor.js';
 import {asMessage, carFields, elements, parseXml} from '../../support/car.js';
 import {partLine, readPart} from '../../../src/record/parts.js';
-import {allExporters, convertWith} from '../../support/exporters.js';
+import {allExporters, convertWith} from './exporters.js';
 import {problemsOfProm} from '../../support/prom.js';
 import {changed, measured, pilot, view} from '../../support/records.js';
 
@@ -55,7 +55,7 @@ describe('what exporters make of a record', () => {
 
   it('is the same bytes in every zone and language', function () {
     this.timeout(20_000);
-    const script = fileURLToPath(new URL('../../support/convert-all.ts', import.meta.url));
+    const script = fileURLToPath(new URL('convert-all.ts', import.meta.url));
     const made = [
       {TZ: 'UTC', LANG: 'C'},
       {TZ: 'Europe/Berlin', LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8'},

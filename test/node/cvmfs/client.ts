@@ -10,7 +10,7 @@ import {chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSy
 import {delimiter, dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 
-const TREE = fileURLToPath(new URL('../../fixtures/cvmfs', import.meta.url));
+const TREE = fileURLToPath(new URL('../../../fixtures/cvmfs', import.meta.url));
 const STAND_IN = fileURLToPath(new URL('cvmfs-stand-in.sh', import.meta.url));
 const SERVER = fileURLToPath(new URL('cvmfs-server.py', import.meta.url));
 const PYTHON = '/usr/bin/python3';

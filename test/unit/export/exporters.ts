@@ -1,11 +1,11 @@
 /** Every exporter, opened as a policy would. */
 
 import type {Exporter} from '@tare/contract';
-import {openApel, openCar} from '../../plugins/apel/exporter.js';
-import {openAuditor} from '../../plugins/auditor/exporter.js';
-import {openPrmon} from '../../plugins/prmon/exporter.js';
-import {openPrometheus} from '../../plugins/prometheus/exporter.js';
-import {jsonl} from '../../src/export/jsonl.js';
+import {openApel, openCar} from '../../../plugins/apel/exporter.js';
+import {openAuditor} from '../../../plugins/auditor/exporter.js';
+import {openPrmon} from '../../../plugins/prmon/exporter.js';
+import {openPrometheus} from '../../../plugins/prometheus/exporter.js';
+import {jsonl} from '../../../src/export/jsonl.js';
 
 const NODE = {benchmarks: []};
 

@@ -1,8 +1,8 @@
 /** Run by itself: what every exporter makes of one job, as JSON. Its zone and language are its environment’s. */
 
-import {canonicalJson} from '../../src/plan/canonical.js';
+import {canonicalJson} from '../../../src/plan/canonical.js';
 import {allExporters, convertWith} from './exporters.js';
-import {measured, view} from './records.js';
+import {measured, view} from '../../support/records.js';
 
 const record = measured();
 const source = {record: view(record), text: canonicalJson(record)};
