@@ -12,6 +12,7 @@ const COMMANDS = {
   'arc:rte': () => import('../build/src/commands/arc/rte.js'),
   diff: () => import('../build/src/commands/diff.js'),
   doctor: () => import('../build/src/commands/doctor.js'),
+  events: () => import('../build/src/commands/events.js'),
   exec: () => import('../build/src/commands/exec.js'),
   hold: () => import('../build/src/commands/hold.js'),
   'htcondor:config': () => import('../build/src/commands/htcondor/config.js'),

@@ -19,7 +19,7 @@ export interface Listener {
 }
 
 /** Hears what wrappers in the box tell, for `state.parts`; the front keeps the pipe, whichever brain reads it. */
-export function listen(state: BoxState, heard: () => void): Listener {
+export function listen(state: BoxState, heard: (parts: RecordParts) => void): Listener {
   const {plan, id} = state;
   const step = stepOf(plan, 'parts.collect');
   if (step === undefined) return {end: () => undefined};
@@ -38,8 +38,8 @@ export function listen(state: BoxState, heard: () => void): Listener {
     rest = lines.pop() ?? '';
     if (rest.length > LINE_BYTES) rest = ''; // nobody's line: no wrapper writes one in pieces
     const before = state.parts ?? NO_PARTS;
-    state.parts = lines.reduce(heardLine, before);
-    if (state.parts !== before) heard();
+    const parts = lines.reduce(heardLine, before);
+    if (parts !== before) heard(parts);
     return bytes > 0;
   };
   const lookIn = (ms: number): void => {

@@ -17,98 +17,37 @@ import {
   renameSync,
   rmSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import {join} from 'node:path';
-import type {BatchJob, BatchSettings} from '@tare/contract';
-import type {Looked} from '../cvmfs/judge.js';
 import {errnoOf, TareError} from '../errors.js';
-import type {BubblewrapAbilities} from '../host/facts.js';
 import {FEATURES} from '../plan/features.js';
 import {rootOf} from '../plan/machine-ids.js';
 import {isContained} from '../plan/scratch.js';
 import {inBox, stepOf, stepsOf} from '../plan/step.js';
-import type {NodePlaces} from '../policy/places.js';
 import {isOwn, makeDirectory, namesIn} from '../record/durable.js';
 import {find} from '../record/journal.js';
 import {afterPhases} from '../record/phases.js';
-import type {Verdict} from '../cgroup/manager.js';
-import type {Stop} from '../record/outcome.js';
-import type {RecordParts} from '../record/parts.js';
 import {makeImage} from '../follow/contain.js';
-import {writeIdentity, type Connection} from './connect.js';
+import {writeIdentity} from './connect.js';
 import {isWaiting, keepRoom, waitingSinceMs} from './waiting.js';
 import {migrateBox} from '../migrate/box.js';
-import type {Undo} from '../steps/def.js';
 import {writeFeatures} from './features.js';
+import type {BoxState} from './box-state.js';
+import {eventsIn, lineOf, reduce, type BoxEvent, type Happening} from './events.js';
 import {remove} from './trees.js';
+import {monotonicUs} from '../process/clock.js';
 import type {Seen} from '../follow/life.js';
-import type {Around} from './around.js';
-import type {OutputFile} from './output-file.js';
-import type {ProcessId} from '../process/process.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import type {RecordApplication} from '../record/record.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
-import type {Weighing} from '../follow/weigh.js';
 
-/** What is on disk of a live box. */
-export interface BoxState {
-  schema: 'tare/box/v1';
-  id: string;
-  plan: Plan;
-  started: UsageRecord;
-  /** The attempt as its batch system tells it, and how that is told of the end. */
-  batch: BatchJob;
-  settings: BatchSettings;
-  /** What was found of the repositories before the payload ran; absent: nobody looked. */
-  looked?: Looked[];
-  /** Process 1 of the box, or what stands for it, as the front's namespace sees it; null until it is there. */
-  init: ProcessId | null;
-  /** The payload's first process, of the same namespace; null until it is there. */
-  payload: ProcessId | null;
-  /** Of several applications, how each stands, and its keeper while it runs. */
-  applications: {name: string; state: string; service: boolean; keeper: ProcessId | null}[];
-  /** What their records would say now, without what they used: of a wrapper that is killed nobody else knows. */
-  noted: RecordApplication[];
-  /** Where the lines of several applications go: the files that the caller gave as standard output and error; null: no files. */
-  output: {stdout: OutputFile | null; stderr: OutputFile | null} | null;
-  /** Host name and addresses; null: the node's, or not leased yet. */
-  connection: Connection | null;
-  /** The box was connected; nobody does it again. */
-  connected: boolean;
-  /** What takes away what the box has on the node. */
-  undo: Undo[];
-  /** Event counters of the memory groups before the payload ran. */
-  memoryBefore: unknown;
-  abilities: BubblewrapAbilities;
-  /** CLOCK_MONOTONIC µs of the front's start. */
-  frontStartedUs: number;
-  cpus: number;
-  /** What the caller wants to be told at the end. */
-  recordCopy: string | null;
-  /** Calendar time of the payload's exec, µs; null until then. */
-  startEpochUs: number | null;
-  /** The limit that was found exceeded; null until then. */
-  stop: Stop | null;
-  /** When that was found, on the front's monotonic clock. */
-  stopUs: number | null;
-  /** What was weighed before the groups were removed; null until then. */
-  weighed: Weighing | null;
-  /** Its closed record is in a spool, or was: whoever collects records may take it before the box is gone. */
-  recorded: boolean;
-  /** The box that this one is in; absent: written by a version that did not note it. */
-  around?: Around | null;
-  /** Where less than was asked for is counted; null: nowhere. Absent: written by a version that did not count. */
-  node?: NodePlaces | null;
-  /** Wrappers in the box, as they told; null: nobody listened yet. */
-  parts: RecordParts | null;
-  /** The attempt can have several phases (prepare/earlier.ts); null: it has none. Absent: written by a version that knew of none. */
-  phases?: {caller: ProcessId; earlier: UsageRecord | null} | null;
-  /** Whose limit killed, as a sweep found before it removed the groups; null until then. */
-  oom: Verdict | null;
-}
+export type {BoxState} from './box-state.js';
 
 const STATE_FILE = 'box.json';
+const EVENTS_FILE = 'events.jsonl';
 const SEEN_FILE = 'seen.json';
+/** A larger file of events is replaced by the state that they lead to. */
+const MOST_EVENTS_BYTES = 256 * 1024;
 /** A box's folder has its id for a name; one that a sweep has claimed has more. */
 export const BOX_ID = /^[0-9a-f]+$/;
 
@@ -189,7 +128,7 @@ export function ensureOwn(path: string, mode: number, uid: number): void {
 }
 
 /**
- * Replaced whole: a brain that dies while it writes leaves the state before.
+ * Replaced whole, with all that has happened: a brain that dies while it writes leaves the state before.
  * @throws TareError STATE_DIRECTORY
  */
 export function writeState(state: BoxState, directory = stateDirectory(state.plan, state.id)): void {
@@ -197,6 +136,26 @@ export function writeState(state: BoxState, directory = stateDirectory(state.pla
   guard(() => {
     writeFileSync(`${path}.new`, JSON.stringify(state), {mode: 0o600});
     renameSync(`${path}.new`, path);
+    // those that are in the state are passed over, should this one be killed here
+    rmSync(join(directory, EVENTS_FILE), {force: true});
+  });
+}
+
+/**
+ * Something has happened: the state knows it from now on, and so does whoever follows.
+ * @throws TareError STATE_DIRECTORY when it cannot be written; the state in memory knows it all the same
+ */
+export function emit(state: BoxState, happening: Happening, directory = stateDirectory(state.plan, state.id)): void {
+  const event = {seq: state.seq + 1, us: monotonicUs(), ...happening};
+  Object.assign(state, reduce(state, event));
+  guard(() => {
+    const file = openSync(join(directory, EVENTS_FILE), constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+    try {
+      writeSync(file, lineOf(event));
+      if (fstatSync(file).size > MOST_EVENTS_BYTES) writeState(state, directory);
+    } finally {
+      closeSync(file);
+    }
   });
 }
 
@@ -222,13 +181,29 @@ export function readSeen(directory: string): Seen | null {
 
 /** @throws TareError STATE_DIRECTORY when another brain's state cannot be read */
 export function readState(directory: string): BoxState {
-  return guard(() => migrateBox(JSON.parse(readPlainFile(join(directory, STATE_FILE)).text)) as BoxState);
+  return guard(() => {
+    const events = readEvents(directory);
+    const {text} = readPlainFile(join(directory, STATE_FILE));
+    return events.reduce(reduce, migrateBox(JSON.parse(text)) as BoxState);
+  });
+}
+
+/** What has happened since the state was written whole; the file is only there when something has. Read before the state, which may be about to have them. */
+export function readEvents(directory: string): BoxEvent[] {
+  try {
+    return eventsIn(readPlainFile(join(directory, EVENTS_FILE)).text);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 /** The same with the owner of the file: whoever reads what another wrote has to check each value. @throws Error */
 export function readForeignState(directory: string): {state: unknown; uid: number} {
+  const events = readEvents(directory);
   const {text, uid} = readPlainFile(join(directory, STATE_FILE));
-  return {state: JSON.parse(text), uid};
+  const box = JSON.parse(text) as BoxState;
+  return {state: events.reduce(reduce, box), uid};
 }
 
 /** More than any plan with its environment. */

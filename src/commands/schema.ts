@@ -1,6 +1,6 @@
 import {Args, Command} from '@oclif/core';
 
-const KINDS = ['job', 'policy', 'plan', 'record', 'health'] as const;
+const KINDS = ['job', 'policy', 'plan', 'record', 'health', 'event'] as const;
 
 export default class SchemaCommand extends Command {
   static override summary = 'Print the JSON Schema (2020-12) of a document, for editors.';
@@ -20,4 +20,5 @@ const SCHEMAS: Readonly<Record<(typeof KINDS)[number], () => Promise<unknown>>> 
   plan: () => import('../schema/generated/plan-1.schema.js'),
   record: () => import('../schema/generated/record-1.schema.js'),
   health: () => import('../schema/generated/health-1.schema.js'),
+  event: () => import('../schema/generated/event-1.schema.js'),
 };

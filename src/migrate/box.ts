@@ -20,7 +20,7 @@ export function migrateBox(state: unknown): unknown {
   const {plan, id} = rest;
   const undo: Undo[] = undoOf(plan, id, `${plan.directories.scratch}/tare-${id}`);
   if (helper !== null) undo.push({op: 'process.kill', ...helper});
-  return {...rest, schema: 'tare/box/v1', undo};
+  return {...rest, schema: 'tare/box/v1', seq: 0, undo};
 }
 
 function isOf010(state: unknown): state is Box010 {

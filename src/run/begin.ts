@@ -71,6 +71,7 @@ export async function begin(
   let started = newRecord();
   const state: BoxState = {
     schema: 'tare/box/v1',
+    seq: 0,
     id,
     plan,
     started,

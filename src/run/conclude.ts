@@ -28,9 +28,8 @@ export async function adopt(request: RunRequest, hello: Hello, channel: Channel)
   const groups = openGroups(plan.steps, id);
   const log = await openLog({file: plan.directories.log, stderr: request.verbose, level: plan.log.level, format: plan.log.format, job: id});
   log.warn('a brain died; this one takes over', {brain: hello.brain});
-  const started = {...state.started, wrapper: wrapperOf(hello.frontPid)};
-  const adopted: BoxState = {...state, plan, started};
-  keep(adopted, log);
+  const adopted: BoxState = {...state, plan};
+  keep(adopted, {type: 'adopted', wrapper: wrapperOf(hello.frontPid)}, log);
   const following = {groups, channel, log, hello, request};
   const life = await orNextBrain(live(adopted, following), log);
   if (life.startEpochUs !== null) life.startEpochUs = state.startEpochUs ?? life.startEpochUs;

@@ -3,11 +3,10 @@
 import type {Groups} from '../cgroup/manager.js';
 import {tellAround} from '../box/around.js';
 import {readKills} from '../box/kills.js';
-import {stateDirectory, writeState, type BoxState} from '../box/state.js';
+import {stateDirectory, type BoxState} from '../box/state.js';
 import {teardown} from '../box/teardown.js';
 import {readWaiting} from '../box/waiting.js';
 import {wasLost} from '../cvmfs/judge.js';
-import {asTareError} from '../errors.js';
 import type {JobFiles} from '../files/job-files.js';
 import type {Cause} from '../follow/gathering.js';
 import type {Life} from '../follow/life.js';
@@ -26,6 +25,7 @@ import {pathOf} from '../record/spool.js';
 import {endOwn} from '../repositories/own.js';
 import {lookAgain} from '../repositories/repositories.js';
 import {UNLOGGED} from './less.js';
+import {keep} from './live-box.js';
 import {outcomeOf, quitOf} from './outcome.js';
 import {store, type Stored} from './store.js';
 import {failureOf} from './tell.js';
@@ -39,14 +39,16 @@ export async function finish(state: BoxState, groups: Groups, life: Life, files:
   const waiting = life.brainsLost > 0 ? readWaiting(stateDirectory(plan, id), plan.directories, id) : null;
   if (waiting !== null) return resultOf(waiting, {path: null, waits: stateDirectory(plan, id)}, [], life);
   const {sampler, levels, init, observation} = life;
-  state.weighed ??= weighPayload(plan, groups, {sampler, levels, init, applications: life.applications?.totals() ?? [], observation});
-  const {usage, applications, flags} = state.weighed;
   const {bytes, source} = life.scratch?.peak() ?? {bytes: null, source: null};
-  if (bytes !== null) Object.assign(state.weighed.usage, {scratchPeakBytes: bytes, scratchPeakSource: source});
-  keep(state, log); // whoever follows finds no groups any more
+  const weighing =
+    state.weighed ?? weighPayload(plan, groups, {sampler, levels, init, applications: life.applications?.totals() ?? [], observation});
+  const scratchPeak = bytes === null ? {} : {scratchPeakBytes: bytes, scratchPeakSource: source};
+  // whoever follows finds no groups any more
+  keep(state, {type: 'weighed', weighing: {...weighing, usage: {...weighing.usage, ...scratchPeak}}}, log);
+  const {usage, applications, flags: weighed} = state.weighed ?? weighing;
+  const flags = [...weighed];
   // with what services said, which is about to be removed
   const parts = life.applications?.report(applications, life.verdict?.whose ?? null) ?? life.gathering?.report(causeOf(life), life.noted);
-  pauseAt(plan.pauseAt, 'brain-weighed');
   const endedUs = life.init?.endedUs ?? monotonicUs();
   const again = life.executedUs === null ? null : lookAgain(plan, state.looked ?? [], endedUs, {frontLost: life.frontLost, log});
   // what cannot be killed has it still: a sweep removes it later
@@ -91,7 +93,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, files:
     parts: state.parts,
     flags: [...(ran ? flags : []), ...flagsOf(life, outcome, left), ...(log.trouble() === null ? [] : [UNLOGGED])],
   });
-  const own = withObserved(closed, plan, state.weighed.marks ?? NO_MARKS);
+  const own = withObserved(closed, plan, weighing.marks ?? NO_MARKS);
   const {caller = null, earlier = null} = state.phases ?? {};
   const {wrapper} = started;
   const record =
@@ -101,7 +103,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, files:
   if (life.brainsLost > 0) for (const spool of plan.directories.spools) removeUnfinished(pathOf(spool, started.recordId));
   const messages = (!ran || outcome.code === 'SERVICES_FAILED') && outcome.reason !== null ? [outcome.reason] : [];
   const stored = store({places: plan.directories, id, copy: state.recordCopy, files, messages, log}, record);
-  if (stored.path !== null) keep(Object.assign(state, {recorded: true}), log);
+  if (stored.path !== null) keep(state, {type: 'recorded'}, log);
   await tellAround(state.around ?? null, stored.record);
   pauseAt(plan.pauseAt, 'brain-recorded');
   const {status, exitCode, signal, reason} = outcome;
@@ -111,14 +113,6 @@ export async function finish(state: BoxState, groups: Groups, life: Life, files:
 
 function causeOf({verdict, stop}: Life): Cause {
   return {whose: verdict?.whose ?? (stop?.limit === 'memory' ? 'payload' : null), stopped: stop !== null};
-}
-
-function keep(state: BoxState, log: Log): void {
-  try {
-    writeState(state);
-  } catch (error) {
-    log.warn('the state of the box is gone', {error: asTareError(error).message});
-  }
 }
 
 function resultOf(record: UsageRecord, {path, waits}: Pick<Stored, 'path' | 'waits'>, messages: string[], life: Life): RunResult {

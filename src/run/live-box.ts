@@ -2,9 +2,11 @@
 
 import type {Groups, MemoryEvents} from '../cgroup/manager.js';
 import {connect, correctAddresses} from '../box/connect.js';
+import type {Happening} from '../box/events.js';
 import {readKills} from '../box/kills.js';
+import type {Undo} from '../steps/def.js';
 import {listen} from '../box/listen.js';
-import {readSeen, scratchDirectory, startedOf, stateDirectory, writeSeen, writeState, type BoxState} from '../box/state.js';
+import {emit, readSeen, scratchDirectory, startedOf, stateDirectory, writeSeen, type BoxState} from '../box/state.js';
 import {asTareError} from '../errors.js';
 import {jobFiles, type JobFiles} from '../files/job-files.js';
 import {Gathering} from '../follow/gathering.js';
@@ -14,6 +16,7 @@ import type {RunRequest} from '../prepare/request.js';
 import type {Channel} from '../process/channel.js';
 import type {Hello} from '../process/hello.js';
 import type {Log} from '../process/log.js';
+import {pauseAt} from '../process/pause.js';
 import {processId} from '../process/process.js';
 import {findFinal} from '../record/journal.js';
 import {asksForEnd} from '../record/outcome.js';
@@ -38,8 +41,8 @@ export const filesOf = ({plan}: BoxState, {cwd}: Hello): JobFiles => jobFiles(st
 export async function live(state: BoxState, {groups, channel, log, hello, request}: Following): Promise<Life> {
   const {plan, started} = state;
   let lookedOn: (() => void) | undefined;
-  const listener = listen(state, () => {
-    keep(state, log);
+  const listener = listen(state, (parts) => {
+    keep(state, {type: 'heard', parts}, log);
   });
   const teller = await progressTeller(state, request.plugins, effectsWith(filesOf(state, hello), log));
   const {stepDirectory} = request;
@@ -59,29 +62,26 @@ export async function live(state: BoxState, {groups, channel, log, hello, reques
     endClients:
       state.looked?.some(({own}) => own !== undefined) === true
         ? (because) => {
-            state.looked = killClients(state.looked ?? [], because);
-            keep(state, log);
+            keep(state, {type: 'clients-ended', looked: killClients(state.looked ?? [], because)}, log);
           }
         : null,
     brainsLost: hello.brain - 1,
     callers: (state.batch.callers ?? []).map(processId).filter((caller) => caller !== null),
     stop: state.stop,
     onApplications: (applications) => {
-      state.applications = applications.look().map(({name, state: how, service, keeperPid}) => ({
+      const standing = applications.look().map(({name, state: how, service, keeperPid}) => ({
         name,
         state: how,
         service,
         keeper: keeperPid === null ? null : processId(keeperPid),
       }));
-      state.noted = applications.report([], null);
-      keep(state, log);
+      keep(state, {type: 'applications', applications: standing, noted: applications.report([], null)}, log);
     },
     isKilled: () => readKills(stateDirectory(plan, state.id)).some(asksForEnd),
     stopUs: state.stopUs,
     marks: hello.brain > 1 ? (readSeen(stateDirectory(plan, state.id))?.weighing.marks ?? null) : null,
     onStop: (stop, us) => {
-      Object.assign(state, {stop, stopUs: us});
-      keep(state, log);
+      keep(state, {type: 'limit', stop, atUs: us}, log);
     },
     connect:
       state.connection === null || state.connected
@@ -92,26 +92,20 @@ export async function live(state: BoxState, {groups, channel, log, hello, reques
             const joins = groups.joins('engine');
             const user = await connect({plan, id: state.id, connection: state.connection, boxDirectory, initPid, joins});
             const {identity} = state.started;
-            if (user !== null && identity != null) {
-              state.undo.push({op: 'process.kill', ...user.helper});
-              if (user.addresses.join() !== identity.addresses.join()) {
-                identity.addresses = user.addresses;
-                correctAddresses(plan, state.id, identity, boxDirectory);
-              }
-            }
-            state.connected = true;
-            keep(state, log);
+            const isOther = user !== null && identity != null && user.addresses.join() !== identity.addresses.join();
+            if (isOther) correctAddresses(plan, state.id, {...identity, addresses: user.addresses}, boxDirectory);
+            const undo: Undo[] = user === null ? [] : [{op: 'process.kill', ...user.helper}];
+            keep(state, {type: 'connected', undo, addresses: isOther ? user.addresses : null}, log);
           },
     beforeExec: () => {
       // the brain before may have died before it wrote it, or after it wrote the final one
       if (hello.brain > 1 && findFinal(plan.directories.spools, started.recordId) === null) recordStart(plan, startedOf(state), log);
     },
     afterExec: (startEpochUs, initPid, payloadPid) => {
-      state.init = initPid === null ? null : processId(initPid);
-      state.payload = payloadPid === null ? null : processId(payloadPid);
+      const init = initPid === null ? null : processId(initPid);
+      const payload = payloadPid === null ? null : processId(payloadPid);
       if (!request.usesStdout) channel.send('C', '1'); // a reader sees when the payload closes its own
-      state.startEpochUs ??= startEpochUs;
-      keep(state, log);
+      keep(state, {type: 'executed', startEpochUs, init, payload}, log);
       if (stepDirectory !== undefined) writeNote(stepDirectory, 'box', {directory: stateDirectory(plan, state.id), cwd: hello.cwd});
       lookedOn = request.onlooker?.running({
         groups,
@@ -130,11 +124,12 @@ export async function live(state: BoxState, {groups, channel, log, hello, reques
   return life;
 }
 
-/** What only a brain that follows would miss costs the job nothing. */
-export function keep(state: BoxState, log: Log): void {
+/** Something has happened. That it cannot be written costs the job nothing: only a brain that follows would miss it. */
+export function keep(state: BoxState, happening: Happening, log: Log): void {
   try {
-    writeState(state);
+    emit(state, happening);
   } catch (error) {
     log.warn('the state of the box cannot be written; a brain that follows would not know', {error: asTareError(error).message});
   }
+  pauseAt(state.plan.pauseAt, `brain-${happening.type}`);
 }

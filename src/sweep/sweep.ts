@@ -22,7 +22,7 @@ import {pauseAt} from '../process/pause.js';
 import {here, presenceOf, type Here, type Presence} from '../process/presence.js';
 import {isRunning, processId} from '../process/process.js';
 import {readWaiting, removeWaiting, waitingSinceMs} from '../box/waiting.js';
-import {readSeen, readState, writeState, type BoxState} from '../box/state.js';
+import {emit, readSeen, readState, type BoxState} from '../box/state.js';
 import {stopBox, teardown} from '../box/teardown.js';
 import {removePrivate} from '../box/trees.js';
 import {sweepSteps} from '../step/folder.js';
@@ -173,8 +173,7 @@ async function close(box: BoxState, directory: string, presence: Over, {patience
         spools,
         afterPhases(box.phases?.earlier ?? null, withObserved(lostRecord(started, remains), plan, readMarks(directory, box))),
       );
-    box.recorded = true;
-    writeState(box, directory);
+    emit(box, {type: 'recorded'}, directory);
   }
   for (const spool of spools) removeUnfinished(pathOf(spool, recordId));
   pauseAt(pauses, 'sweep-recorded');
@@ -235,19 +234,21 @@ function remainsOf(box: BoxState, groups: Groups, directory: string, presence: O
     box.weighed !== null || presence !== 'gone'
       ? null
       : weighPayload(box.plan, groups, {sampler: null, levels: null, init: null, applications: []});
-  box.weighed ??=
-    counted !== null && hasFigures(counted.usage) ? counted : (seen?.weighing ?? {usage: NO_USAGE, applications: [], flags: []});
+  const weighing =
+    box.weighed ??
+    (counted !== null && hasFigures(counted.usage) ? counted : (seen?.weighing ?? {usage: NO_USAGE, applications: [], flags: []}));
   const before = memoryBefore as MemoryEvents;
-  box.oom ??= presence === 'gone' ? (groups.verdict(before, groups.memoryEvents()) ?? verdictFromOutside(before)) : null;
-  writeState(box, directory);
+  const oom = box.oom ?? (presence === 'gone' ? (groups.verdict(before, groups.memoryEvents()) ?? verdictFromOutside(before)) : null);
+  emit(box, {type: 'weighed', weighing}, directory);
+  emit(box, {type: 'killed-by', oom}, directory);
   return {
     reason: REASONS[presence],
     startEpochUs,
     seen,
     noted: box.noted,
     parts: box.parts,
-    ...box.weighed,
-    oom: box.oom,
+    ...weighing,
+    oom,
     kills: readKills(directory),
   };
 }

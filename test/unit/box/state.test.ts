@@ -58,6 +58,7 @@ describe('the wrapper’s folders', () => {
   const caller = {uid: UID};
   const state = (saved: Plan, id: string): BoxState => ({
     schema: 'tare/box/v1',
+    seq: 0,
     id,
     plan: saved,
     batch: plainJob(),

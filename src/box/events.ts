@@ -1,0 +1,78 @@
+/** What happens to a live box, and what is known of it after that: the state of a box is a fold of these. Pure. */
+
+import type {Looked} from '../cvmfs/judge.js';
+import type {Verdict} from '../cgroup/manager.js';
+import type {Weighing} from '../follow/weigh.js';
+import type {ProcessId} from '../process/process.js';
+import type {Stop} from '../record/outcome.js';
+import type {RecordParts} from '../record/parts.js';
+import type {RecordApplication, UsageRecord} from '../record/record.js';
+import isEvent from '../schema/generated/event-1.validator.js';
+import type {Undo} from '../steps/def.js';
+import type {BoxState} from './box-state.js';
+
+/** Without its number and its time; what each means says src/schema/event-1.json. */
+export type Happening =
+  | {type: 'adopted'; wrapper: UsageRecord['wrapper']}
+  | {type: 'connected'; undo: Undo[]; addresses: string[] | null}
+  | {type: 'executed'; startEpochUs: number; init: ProcessId | null; payload: ProcessId | null}
+  | {type: 'applications'; applications: BoxState['applications']; noted: RecordApplication[]}
+  | {type: 'heard'; parts: RecordParts}
+  | {type: 'limit'; stop: Stop; atUs: number}
+  | {type: 'clients-ended'; looked: Looked[]}
+  | {type: 'weighed'; weighing: Weighing}
+  | {type: 'killed-by'; oom: Verdict | null}
+  | {type: 'recorded'};
+
+/** `us`: when it was known, on the monotonic clock. */
+export type BoxEvent = {seq: number; us: number} & Happening;
+
+/** What is known after it. One that is known already changes nothing: a brain that follows reads all again. */
+export function reduce(state: BoxState, event: BoxEvent): BoxState {
+  return event.seq <= state.seq ? state : {...state, ...changes(state, event), seq: event.seq};
+}
+
+function changes(state: BoxState, event: BoxEvent): Partial<BoxState> {
+  const {started} = state;
+  switch (event.type) {
+    case 'adopted':
+      return {started: {...started, wrapper: event.wrapper}};
+    case 'connected': {
+      const {addresses} = event;
+      const {identity} = started;
+      const others = addresses === null || identity == null ? {} : {started: {...started, identity: {...identity, addresses}}};
+      return {connected: true, undo: [...state.undo, ...event.undo], ...others};
+    }
+    case 'executed':
+      return {init: event.init, payload: event.payload, startEpochUs: state.startEpochUs ?? event.startEpochUs};
+    case 'applications':
+      return {applications: event.applications, noted: event.noted};
+    case 'heard':
+      return {parts: event.parts};
+    case 'limit':
+      return {stop: event.stop, stopUs: event.atUs};
+    case 'clients-ended':
+      return {looked: event.looked};
+    case 'weighed':
+      return {weighed: event.weighing};
+    case 'killed-by':
+      return {oom: event.oom};
+    case 'recorded':
+      return {recorded: true};
+  }
+}
+
+/** What a file of events holds; a line that was cut off by a crash or a full disk, or that another version wrote, is left out. */
+export function eventsIn(text: string): BoxEvent[] {
+  return text.split('\n').flatMap((line) => {
+    try {
+      const event = JSON.parse(line) as unknown;
+      return isEvent(event) ? [event as BoxEvent] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** A line in a file of events. It begins with the end of the one before, which may have been cut off. */
+export const lineOf = (event: BoxEvent): string => `\n${JSON.stringify(event)}`;

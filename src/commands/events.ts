@@ -1,0 +1,30 @@
+import {Command, Flags} from '@oclif/core';
+import {showEvents} from '../live/events.js';
+import {becomeOwner} from '../live/live.js';
+import {boxArgs, oneBox, openNode, policyFlag} from './shared/boxes.js';
+import {explain, Output} from './shared/output.js';
+
+export default class Events extends Command {
+  static override summary = 'Print what has happened to a live job, as its wrapper noted it.';
+  static override description =
+    'One line for each event: when, what, and what it says (docs/reference/event.md): executed, applications, limit, weighed and others. What a brain that takes over, and a sweep, go by. Events from before the state was last written whole are not there any more. Exit status: 0; 125 when there is no such box or it is another user’s.';
+  static override examples = ['<%= config.bin %> events 5c1f', '<%= config.bin %> events 5c1f --follow --json'];
+  static override args = boxArgs;
+  static override flags = {
+    ...policyFlag,
+    follow: Flags.boolean({char: 'f', description: 'print what comes, until the job has ended'}),
+    json: Flags.boolean({description: 'print each event as it is kept: microseconds, the node’s monotonic clock'}),
+  };
+
+  async run(): Promise<void> {
+    const {args, flags} = await this.parse(Events);
+    try {
+      const box = oneBox(await openNode(flags.policy), args.id);
+      becomeOwner(box);
+      const output = new Output();
+      await showEvents(box, {...flags, write: (line) => output.pass(Buffer.from(`${line}\n`))});
+    } catch (error) {
+      this.exit(explain(error));
+    }
+  }
+}

@@ -1,0 +1,50 @@
+/** What has happened to a live box, from outside. */
+
+import type {BoxEvent} from '../box/events.js';
+import {readEvents} from '../box/state.js';
+import {printable} from '../errors.js';
+import {epochUs, monotonicUs, sleep} from '../process/clock.js';
+import {isRunning} from '../process/process.js';
+import type {LiveBox} from './live.js';
+
+/** How often new ones are looked for, ms. */
+const LOOK_MS = 250;
+
+export interface Showing {
+  follow: boolean;
+  /** Each event as it is kept. */
+  json: boolean;
+  /** @returns false when nobody reads any more */
+  write: (line: string) => boolean;
+}
+
+/** Those that the file of events has: since the state was last written whole. With `follow` until the box is gone. */
+export async function showEvents({directory, front}: LiveBox, {follow, json, write}: Showing): Promise<void> {
+  let last = 0;
+  const show = (): boolean => {
+    const events = read(directory).filter(({seq}) => seq > last);
+    last = events.at(-1)?.seq ?? last;
+    return events.every((event) => write(json ? JSON.stringify(event) : lineOf(event)));
+  };
+  let isRead = show();
+  while (follow && isRead && front !== null && isRunning(front)) {
+    await sleep(LOOK_MS);
+    isRead = show();
+  }
+}
+
+/** The folder is gone with the box. */
+function read(directory: string): BoxEvent[] {
+  try {
+    return readEvents(directory);
+  } catch {
+    return [];
+  }
+}
+
+/** Calendar time, type and what it says. */
+function lineOf({seq: _, us, type, ...what}: BoxEvent): string {
+  const at = new Date((epochUs() - monotonicUs() + us) / 1000).toISOString();
+  const words = Object.entries(what).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  return printable([at, type, ...words].join(' '));
+}
