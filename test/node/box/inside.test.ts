@@ -15,6 +15,7 @@ import {
 import {join} from 'node:path';
 import {expect} from 'chai';
 import type {JobRow} from '../../../src/report/jobs.js';
+import {readState} from '../../../src/box/state.js';
 import {describeSite} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
@@ -59,7 +60,7 @@ describeSite('live boxes, %s', {each: true, mayLeave: true, timeout: patience(30
   });
 
   const folder = (): string => join(site.directory, 'state/boxes');
-  const read = (id: string): Box => JSON.parse(readFileSync(join(folder(), id, 'box.json'), 'utf8')) as Box;
+  const read = (id: string): Box => readState(join(folder(), id)) as unknown as Box;
   const live = (): Box[] => {
     try {
       return readdirSync(folder()).map(read);
@@ -401,7 +402,7 @@ describeSite('live boxes, %s', {each: true, mayLeave: true, timeout: patience(30
         const huge = plant('aa03');
         as(huge, '');
         truncateSync(huge, 2 ** 40);
-        const good = JSON.parse(readFileSync(join(folder(), box.id, 'box.json'), 'utf8')) as Record<string, Record<string, unknown>>;
+        const good = readState(join(folder(), box.id)) as unknown as Record<string, Record<string, unknown>>;
         for (const [index, text] of [
           '',
           'null',

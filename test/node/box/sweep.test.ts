@@ -5,6 +5,7 @@ import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync,
 import {join} from 'node:path';
 import {namesIn} from '../../../src/record/durable.js';
 import type {UsageRecord} from '../../../src/record/record.js';
+import {readState} from '../../../src/box/state.js';
 import {describeSite, type SiteOptions} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
@@ -323,7 +324,7 @@ describeSite('the sweep of root over users’ files', OF_USER, (site) => {
     const boxes = join(site.directory, 'state/boxes');
     const [id = ''] = readdirSync(boxes);
     const file = join(boxes, id, 'box.json');
-    const state = JSON.parse(readFileSync(file, 'utf8')) as {
+    const state = readState(join(boxes, id)) as unknown as {
       init: unknown;
       plan: {directories: Record<string, string>; steps: object[]};
     };
@@ -374,7 +375,7 @@ const isAt = (front: number, step: string): boolean => below(front).some(({comm}
 function isRunning(boxes: string, before: readonly string[]): boolean {
   try {
     const id = readdirSync(boxes).find((name) => !before.includes(name)) ?? '';
-    return readFileSync(join(boxes, id, 'box.json'), 'utf8').includes('"startEpochUs":1');
+    return readState(join(boxes, id)).startEpochUs !== null;
   } catch {
     return false;
   }

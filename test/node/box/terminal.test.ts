@@ -1,8 +1,9 @@
 /** What a payload has of the caller's terminal: one of the box's own. native/test/terminals.py has modes, keys and ends. script(1) is the caller's. */
 import {spawn, type ChildProcess} from 'node:child_process';
-import {chmodSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {chmodSync, existsSync, mkdirSync, openSync, readdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
+import {readState} from '../../../src/box/state.js';
 import {describeSite} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
@@ -35,8 +36,7 @@ describeSite('terminals, %s', {each: true, mayLeave: true, timeout: patience(30_
     const over = ending(job);
     const boxes = join(site.directory, 'state/boxes');
     const isRunning = (name: string): boolean => {
-      const {payload: process} = JSON.parse(readFileSync(join(boxes, name, 'box.json'), 'utf8')) as {payload: object | null};
-      return process !== null;
+      return readState(join(boxes, name)).payload !== null;
     };
     const id = await until('a payload', () =>
       readdirSync(boxes).find((name) => existsSync(join(boxes, name, 'box.json')) && isRunning(name)),
