@@ -3,7 +3,7 @@ import {EXIT, TareErrors} from '../../../src/errors.js';
 import {canonicalJson} from '../../../src/plan/canonical.js';
 import {formatLimit} from '../../../src/plan/limit-words.js';
 import {explainPlan} from '../../../src/steps/explain.js';
-import {whyNotInBox} from '../../../src/plan/mounts.js';
+import {whyNotInBox} from '../../../src/plan/covered.js';
 import {stepOf, stepsOf} from '../../../src/plan/step.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import {asUser, facts, GIB, no, NO_CGROUP, plan, ROOT, thrown, USER, v1, WORK, type Parts} from './build.js';
@@ -339,7 +339,8 @@ describe('a plan in words', () => {
     facts: {caller: ROOT, cgroup: NO_CGROUP, kernel: {...facts().kernel, version: [5, 4]}},
   };
   const titles = (made: Plan): string[] => explainPlan(made).map(({title}) => title);
-  const rowsOf = (made: Plan, title: string): readonly (readonly string[])[] => explainPlan(made).find((section) => section.title === title)?.rows ?? [];
+  const rowsOf = (made: Plan, title: string): readonly (readonly string[])[] =>
+    explainPlan(made).find((section) => section.title === title)?.rows ?? [];
 
   it('has a section for all that is in it, and none for what is not', () => {
     expect(titles(plan(everything))).to.deep.equal([
