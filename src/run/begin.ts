@@ -1,37 +1,9 @@
 /** From a plan to a launched box: folders, groups, the launch frame, and the record that says that it started. */
 
 import {existsSync} from 'node:fs';
-import {createGroups, eventsAround, noGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
-import {startedRecord} from '../record/record.js';
-import {journal} from '../record/journal.js';
-import {asTareError, errnoOf} from '../errors.js';
-import type {Facts} from '../host/facts.js';
-import type {LaunchContext} from '../engine/launch.js';
-import {resolve} from '../plan/resolve.js';
-import {stepOf} from '../plan/step.js';
-import {foundOf} from '../repositories/repositories.js';
-import type {Plan} from '../schema/generated/plan-1.js';
-import type {UsageRecord} from '../record/record.js';
-import {attemptOf} from '../prepare/attempt.js';
-import {writeBundle} from './bundle.js';
-import type {Channel} from '../process/channel.js';
-import {identityOf, lease} from '../box/connect.js';
-import type {Hello} from '../process/hello.js';
-import {findEarlier} from '../prepare/earlier.js';
-import {takeImage, type TakeProgress} from '../prepare/image.js';
-import {launch} from '../follow/life.js';
-import type {Log} from '../process/log.js';
 import {tellAround} from '../box/around.js';
+import {lease} from '../box/network-leases.js';
 import {outputFileOf} from '../box/output-file.js';
-import {pauseAt} from '../process/pause.js';
-import {undoOf} from '../steps/undo.js';
-import {teardown} from '../box/teardown.js';
-import type {Known} from '../prepare/known.js';
-import type {Prepared} from '../prepare/planned.js';
-import {refuseLess, UNSPOOLED} from './less.js';
-import {nodePlaces} from '../policy/places.js';
-import {wrapperOf} from '../process/presence.js';
-import type {RunRequest} from '../prepare/request.js';
 import {
   isRecordTaken,
   makeScratch,
@@ -44,6 +16,34 @@ import {
   writeState,
   type BoxState,
 } from '../box/state.js';
+import {teardown} from '../box/teardown.js';
+import {createGroups, eventsAround, noGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
+import type {LaunchContext} from '../engine/launch.js';
+import {asTareError, errnoOf} from '../errors.js';
+import {launch} from '../follow/life.js';
+import type {Facts} from '../host/facts.js';
+import {identityOf} from '../network/identity.js';
+import {resolve} from '../plan/resolve.js';
+import {stepOf} from '../plan/step.js';
+import {nodePlaces} from '../policy/places.js';
+import {attemptOf} from '../prepare/attempt.js';
+import {findEarlier} from '../prepare/earlier.js';
+import {takeImage, type TakeProgress} from '../prepare/image.js';
+import type {Known} from '../prepare/known.js';
+import type {Prepared} from '../prepare/planned.js';
+import type {RunRequest} from '../prepare/request.js';
+import type {Channel} from '../process/channel.js';
+import type {Hello} from '../process/hello.js';
+import type {Log} from '../process/log.js';
+import {pauseAt} from '../process/pause.js';
+import {wrapperOf} from '../process/presence.js';
+import {journal} from '../record/journal.js';
+import {startedRecord, type UsageRecord} from '../record/record.js';
+import {foundOf} from '../repositories/repositories.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import {undoOf} from '../steps/undo.js';
+import {writeBundle} from './bundle.js';
+import {refuseLess, UNSPOOLED} from './less.js';
 
 export interface Begun {
   state: BoxState;

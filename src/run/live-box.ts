@@ -1,10 +1,11 @@
 /** The life of a box that was launched, followed from its launch or by a brain that takes over. */
 
-import type {Groups, MemoryEvents} from '../cgroup/manager.js';
-import {connect, correctAddresses} from '../box/connect.js';
+import {connect} from '../box/connect.js';
 import {readKills} from '../box/kills.js';
 import {listen} from '../box/listen.js';
+import {correctAddresses} from '../box/network-files.js';
 import {readSeen, scratchDirectory, startedOf, stateDirectory, writeSeen, writeState, type BoxState} from '../box/state.js';
+import type {Groups, MemoryEvents} from '../cgroup/manager.js';
 import {asTareError} from '../errors.js';
 import {jobFiles, type JobFiles} from '../files/job-files.js';
 import {Gathering} from '../follow/gathering.js';

@@ -5,28 +5,28 @@
 
 import {lstatSync, renameSync, rmSync, statSync} from 'node:fs';
 import {join} from 'node:path';
-import {openGroups, verdictFromOutside, type Groups, type MemoryEvents} from '../cgroup/manager.js';
-import {asTareError, TareError} from '../errors.js';
-import type {Places} from '../policy/places.js';
-import {isOwn, namesIn, removeUnfinished} from '../record/durable.js';
-import {NO_MARKS, withObserved, type Marks} from '../record/observed.js';
-import {lostRecord} from '../record/lost.js';
-import {afterPhases, closedBetweenPhases, isBetweenPhases} from '../record/phases.js';
-import {NO_USAGE, type UsageRecord} from '../record/record.js';
-import {find, journal} from '../record/journal.js';
-import {isClosed, pathOf, recordsOf} from '../record/spool.js';
-import {sweepLeases} from '../box/connect.js';
 import {readKills} from '../box/kills.js';
-import {sweepOwn} from '../repositories/own.js';
-import {pauseAt} from '../process/pause.js';
-import {here, presenceOf, type Here, type Presence} from '../process/presence.js';
-import {isRunning, processId} from '../process/process.js';
-import {readWaiting, removeWaiting, waitingSinceMs} from '../box/waiting.js';
+import {sweepLeases} from '../box/network-leases.js';
 import {readSeen, readState, writeState, type BoxState} from '../box/state.js';
 import {stopBox, teardown} from '../box/teardown.js';
 import {removePrivate} from '../box/trees.js';
-import {sweepSteps} from '../step/folder.js';
+import {readWaiting, removeWaiting, waitingSinceMs} from '../box/waiting.js';
+import {openGroups, verdictFromOutside, type Groups, type MemoryEvents} from '../cgroup/manager.js';
+import {asTareError, TareError} from '../errors.js';
 import {weighPayload} from '../follow/weigh.js';
+import type {Places} from '../policy/places.js';
+import {pauseAt} from '../process/pause.js';
+import {here, presenceOf, type Here, type Presence} from '../process/presence.js';
+import {isRunning, processId} from '../process/process.js';
+import {isOwn, namesIn, removeUnfinished} from '../record/durable.js';
+import {find, journal} from '../record/journal.js';
+import {lostRecord} from '../record/lost.js';
+import {NO_MARKS, withObserved, type Marks} from '../record/observed.js';
+import {afterPhases, closedBetweenPhases, isBetweenPhases} from '../record/phases.js';
+import {NO_USAGE, type UsageRecord} from '../record/record.js';
+import {isClosed, pathOf, recordsOf} from '../record/spool.js';
+import {sweepOwn} from '../repositories/own.js';
+import {sweepSteps} from '../step/folder.js';
 
 /** What a sweep did about one attempt. */
 export interface Swept {
