@@ -29,6 +29,7 @@ import {runCommand} from './network-command.js';
 
 /** Others hold the lock for some commands. */
 const LOCK_MS = 20_000;
+
 /**
  * Leases what the plan wants: a number for the host name, an address of each family.
  * @throws TareError ADDRESSES_EXHAUSTED, NETWORK_FAILED; what was leased stays until `disconnect`

@@ -16,6 +16,7 @@ import type {CachedImage} from './entry.js';
 
 /** How often one that waits looks whether the other is done. */
 const LOOK_MS = 100;
+
 /** Makes the cache. @throws TareError IMAGE_NOT_UNPACKED */
 export function openCache({directory, uid}: CacheContext): void {
   try {

@@ -8,6 +8,7 @@ import type {Step} from './step.js';
 
 /** How often a watch looks, in ms. */
 const WATCH_PERIOD_MS = 250;
+
 /** Watches of limits. */
 export function planWatches({facts, policy}: Inputs, limits: PlannedLimits, mode: ModeChoice): Step[] {
   if (mode.value === 'observe') return [];
