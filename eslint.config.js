@@ -8,9 +8,19 @@ const pure = JSON.parse(readFileSync(new URL('scripts/pure.json', import.meta.ur
 const notPure = 'a pure folder is told the time, chance and the surroundings: take it as an argument';
 
 /** Of the files that a job's paths come to, those that touch only what is the wrapper's own or the node's. */
-const OWN_PLACES = ['accounts', 'attack-place', 'bundle', 'examine-repositories', 'node-probe', 'seal', 'trial'].map(
-  (name) => `src/run/${name}.ts`,
-);
+const OWN_PLACES = [
+  'accounts',
+  'attack-place',
+  'bundle',
+  'examine-repositories',
+  'node-boxes',
+  'node-folder',
+  'node-glance',
+  'node-marks',
+  'node-probe',
+  'seal',
+  'trial',
+].map((name) => `src/run/${name}.ts`);
 const oneWay =
   'a path may be a job’s: root goes there as the job’s account, by src/files/job-files.ts; what is the wrapper’s own has a module of its own';
 /** To look at a path (stat) is free; what opens, makes, changes or removes what it leads to is not. */
