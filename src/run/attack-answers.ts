@@ -21,7 +21,7 @@ export const row = ({name, numbers, tried}: Attack, engine: AttackedEngine, answ
 });
 
 /** `made`: on the node, where a link of the image leads. */
-export interface OfImage extends Heard {
+interface OfImage extends Heard {
   made: string[];
 }
 

@@ -12,7 +12,7 @@ import {checkNode} from './node-checks.js';
 import {guard, replace} from './node-folder.js';
 
 /** A file that is written with each result, for who reads no JSON. */
-export interface Rendered {
+interface Rendered {
   name: string;
   text: (health: HealthResult) => string;
 }
