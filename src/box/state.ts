@@ -9,9 +9,9 @@ import {
   closeSync,
   constants,
   fstatSync,
-  openSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -20,35 +20,36 @@ import {
 } from 'node:fs';
 import {join} from 'node:path';
 import type {BatchJob, BatchSettings} from '@tare/contract';
+import type {Verdict} from '../cgroup/manager.js';
 import type {Looked} from '../cvmfs/judge.js';
 import {errnoOf, TareError} from '../errors.js';
+import {makeImage} from '../follow/contain.js';
+import type {Seen} from '../follow/life.js';
+import type {Weighing} from '../follow/weigh.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
+import {migrateBox} from '../migrate/box.js';
+import type {Connection} from '../network/identity.js';
 import {FEATURES} from '../plan/features.js';
 import {rootOf} from '../plan/machine-ids.js';
 import {isContained} from '../plan/scratch.js';
 import {inBox, stepOf, stepsOf} from '../plan/step.js';
 import type {NodePlaces} from '../policy/places.js';
+import type {ProcessId} from '../process/process.js';
 import {isOwn, makeDirectory, namesIn} from '../record/durable.js';
 import {find} from '../record/journal.js';
-import {afterPhases} from '../record/phases.js';
-import type {Verdict} from '../cgroup/manager.js';
 import type {Stop} from '../record/outcome.js';
 import type {RecordParts} from '../record/parts.js';
-import {makeImage} from '../follow/contain.js';
-import {writeIdentity, type Connection} from './connect.js';
-import {isWaiting, keepRoom, waitingSinceMs} from './waiting.js';
-import {migrateBox} from '../migrate/box.js';
-import type {Undo} from '../steps/def.js';
-import {writeFeatures} from './features.js';
-import {remove} from './trees.js';
-import type {Seen} from '../follow/life.js';
-import type {Around} from './around.js';
-import type {OutputFile} from './output-file.js';
-import type {ProcessId} from '../process/process.js';
-import type {Plan} from '../schema/generated/plan-1.js';
+import {afterPhases} from '../record/phases.js';
 import type {RecordApplication} from '../record/record.js';
+import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
-import type {Weighing} from '../follow/weigh.js';
+import type {Undo} from '../steps/def.js';
+import type {Around} from './around.js';
+import {writeFeatures} from './features.js';
+import {writeIdentity} from './network-files.js';
+import type {OutputFile} from './output-file.js';
+import {remove} from './trees.js';
+import {isWaiting, keepRoom, waitingSinceMs} from './waiting.js';
 
 /** What is on disk of a live box. */
 export interface BoxState {

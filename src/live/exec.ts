@@ -1,20 +1,21 @@
 /** A command beside the payload of a live box: with its namespaces, groups, limits, identity, environment and work directory. */
 
-import {TareError} from '../errors.js';
+import {joinBox, runLaunched} from '../box/session.js';
+import {readState} from '../box/state.js';
 import {commandStrings} from '../engine/launch.js';
-import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
-import type {Plan} from '../schema/generated/plan-1.js';
-import type {Channel} from '../process/channel.js';
-import {figuresOf} from './figures.js';
-import {readEnvironment} from '../process/environ.js';
+import {TareError} from '../errors.js';
 import {accountOf} from '../files/as-owner.js';
-import {groupsOf, type LiveBox} from './live.js';
+import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
+import type {Channel} from '../process/channel.js';
+import {readEnvironment} from '../process/environ.js';
+import type {Hello} from '../process/hello.js';
 import {NATIVE} from '../process/native.js';
 import {isRunning} from '../process/process.js';
 import type {Quit} from '../process/quit.js';
-import {joinBox, runLaunched} from '../box/session.js';
-import {readState} from '../box/state.js';
-import type {Hello} from '../process/hello.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import type {LiveBox} from './box-view.js';
+import {figuresOf} from './figures.js';
+import {groupsOf} from './live.js';
 
 export interface ExecRequest {
   /** Where the command begins in the caller's argv. */

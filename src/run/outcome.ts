@@ -2,7 +2,7 @@
 
 import {EXIT} from '../errors.js';
 import {NETWORK_STEP, type Life} from '../follow/life.js';
-import {whyNotInBox} from '../plan/mounts.js';
+import {whyNotInBox} from '../plan/covered.js';
 import {stepOf} from '../plan/step.js';
 import type {Quit} from '../process/quit.js';
 import {endedOutcome, notRunOutcome, type Kill, type MemoryFigures, type Outcome} from '../record/outcome.js';

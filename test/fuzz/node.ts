@@ -1,7 +1,7 @@
 /** What the kernel, the front, another program of Tare and other users' files say. The first byte says who reads the rest, where several do. */
 import {parseIoStat, parseServiceBytes} from '../../src/cgroup/io.js';
 import {parseKernelLog} from '../../src/cgroup/kernel-log.js';
-import {parseKeyed, parseCount} from '../../src/cgroup/keyed.js';
+import {parseCount, parseKeyed} from '../../src/cgroup/keyed.js';
 import {parsePressure} from '../../src/cgroup/pressure.js';
 import {readAnswer} from '../../src/cvmfs/answer.js';
 import {parseCpuList} from '../../src/host/cpu.js';
@@ -15,7 +15,8 @@ import {readStatus} from '../../src/host/status.js';
 import {readSubordinate} from '../../src/host/subordinate.js';
 import type {Tree} from '../../src/host/tree.js';
 import {readWithin} from '../../src/host/within.js';
-import {groupsOf, viewOf} from '../../src/live/live.js';
+import {viewOf} from '../../src/live/box-view.js';
+import {groupsOf} from '../../src/live/live.js';
 import {formatReport, parseReports} from '../../src/node-state/report.js';
 import {encodeFrame, FrameReader} from '../../src/process/channel.js';
 import {parseHello} from '../../src/process/hello.js';
