@@ -238,9 +238,16 @@ ${writes.join('')}  }
 `;
 }
 
-const wordType = ({type, range}) => (type === 'ids' ? 'readonly number[]' : range === undefined ? 'string' : 'number');
-const wordText = ({type, range}, value) =>
-  type === 'ids' ? `\${${value}.join(',')}` : range === undefined ? `\${${value}}` : `\${String(${value})}`;
+function wordType({type, range}) {
+  if (type === 'ids') return 'readonly number[]';
+  if (type === 'amount') return "number | 'unlimited'";
+  return range === undefined ? 'string' : 'number';
+}
+
+function wordText({type, range}, value) {
+  if (type === 'ids') return `\${${value}.join(',')}`;
+  return range === undefined && type !== 'amount' ? `\${${value}}` : `\${String(${value})}`;
+}
 
 /** `name: (arguments) => the string`. */
 function builderOf({key, name, value, prefix = '', separator = ' ', meaning}) {

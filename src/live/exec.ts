@@ -11,7 +11,7 @@ import {accountOf} from '../files/as-owner.js';
 import {groupsOf, type LiveBox} from './live.js';
 import {NATIVE} from '../process/native.js';
 import {isRunning} from '../process/process.js';
-import type {Quit} from '../process/quit.js';
+import {launchKey, type Ending as Quit} from '../schema/generated/protocol.js';
 import {joinBox, runLaunched} from '../box/session.js';
 import {readState} from '../box/state.js';
 import type {Hello} from '../process/hello.js';
@@ -94,13 +94,18 @@ function environmentFor(
 export async function execAsOwner(box: LiveBox, argv: readonly string[], hello: Hello, channel: Channel): Promise<Quit> {
   const {uid, id} = box;
   const {gid, groups} = accountOf(uid);
-  const joins = groupsOf(box)
-    .joins('engine')
-    .map((path) => `J${path}`);
+  const joins = groupsOf(box).joins('engine').map(launchKey.engineGroup);
   const {TERM} = hello.environment;
-  const variables = ['ePATH=/usr/bin:/bin', ...(TERM === undefined ? [] : [`eTERM=${TERM}`])];
-  const identity = `U${uid} ${gid} ${(groups.length === 0 ? [gid] : groups).join(',')}`;
-  channel.send('L', ...joins, identity, '0', ...variables, ...[NATIVE, 'exec', ...argv].map((each) => `v${each}`), 'd/');
+  const variables = {PATH: '/usr/bin:/bin', ...(TERM === undefined ? {} : {TERM})};
+  const keys = [
+    ...joins,
+    launchKey.identity({uid, gid, groups: groups.length === 0 ? [gid] : groups}),
+    launchKey.emptyEnvironment(),
+    ...Object.entries(variables).map(([name, value]) => launchKey.variable({name, value})),
+    ...[NATIVE, 'exec', ...argv].map(launchKey.argument),
+    launchKey.workDirectory('/'),
+  ];
+  channel.send({name: 'launch', keys});
   const joined = await runLaunched(channel);
   if ('quit' in joined) return joined.quit;
   const {step, text} = joined.failure;

@@ -109,7 +109,7 @@ export async function live(state: BoxState, {groups, channel, log, hello, reques
     afterExec: (startEpochUs, initPid, payloadPid) => {
       state.init = initPid === null ? null : processId(initPid);
       state.payload = payloadPid === null ? null : processId(payloadPid);
-      if (!request.usesStdout) channel.send('C', '1'); // a reader sees when the payload closes its own
+      if (!request.usesStdout) channel.send({name: 'close', descriptor: 1}); // a reader sees when the payload closes its own
       state.startEpochUs ??= startEpochUs;
       keep(state, log);
       if (stepDirectory !== undefined) writeNote(stepDirectory, 'box', {directory: stateDirectory(plan, state.id), cwd: hello.cwd});
