@@ -89,7 +89,7 @@ export function taskStrings(plan: Plan, boxDirectory: string, workDirectory: str
   ];
 }
 
-/** Strings of an `L` frame, each with its key before it. */
+/** Keys of a launch, each with what it says. */
 export function launchStrings(
   plan: Plan,
   {boxDirectory, abilities, id, joins, mounted = {}, filter = null, callerArgvIndex}: LaunchContext,
