@@ -74,7 +74,7 @@ export async function begin(
   let groups: Groups = noGroups;
   let launched = false;
   try {
-    channel.send('S', stateDirectory(plan, id));
+    channel.send({name: 'state', directory: stateDirectory(plan, id)});
     makeState(state, caller);
     await findEarlier(known, plan.directories.spools, started.recordId, () => isRecordTaken(state));
     state.phases = known.phases;
@@ -195,8 +195,8 @@ export function recordStart({directories}: Plan, started: UsageRecord, log: Log)
 
 /** A box that was launched and may not run: init is told to end, and nothing is removed under its feet. */
 async function untilGone(channel: Channel): Promise<void> {
-  channel.send('A');
-  for (let frame = await channel.next(); frame !== null && frame.tag !== 'B'; frame = await channel.next());
+  channel.send({name: 'kill'});
+  for (let frame = await channel.next(); frame !== null && frame.name !== 'gone'; frame = await channel.next());
 }
 
 /**

@@ -81,7 +81,7 @@ export async function live(state: BoxState, {groups, channel, log, hello, reques
     },
     afterExec: (startEpochUs, initPid, payloadPid) => {
       noteExec(state, startEpochUs, initPid, payloadPid);
-      if (!request.usesStdout) channel.send('C', '1'); // a reader sees when the payload closes its own
+      if (!request.usesStdout) channel.send({name: 'close', descriptor: 1}); // a reader sees when the payload closes its own
       keep(state, log);
       if (stepDirectory !== undefined) writeNote(stepDirectory, 'box', {directory: stateDirectory(plan, state.id), cwd: hello.cwd});
       lookedOn = request.onlooker?.running(onlookOf(state, groups));
