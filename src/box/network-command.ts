@@ -23,6 +23,7 @@ export function runCommand({program, argv, input, optional}: Command): string {
   throw failed(`${program} ${argv.join(' ')}`, error?.message ?? stderr, input);
 }
 
+/** NETWORK_FAILED, with the line of the input that the program complains about. @param said what the program wrote */
 export function failed(command: string, said: string, input: string | null = null): TareError {
   const words = said.trim().replaceAll('\n', ' | ');
   // ip and nft name the line of their input

@@ -15,6 +15,8 @@ export interface CacheContext {
 
 /** What was left by a process whose number says nothing here. */
 export const ABANDONED_MS = 24 * 3_600_000;
+
+/** The name of an image in the cache: its digest without the algorithm. */
 export const hexOf = (digest: string): string => digest.replace(/^sha256:/, '');
 /** The folder of an image. */
 export const treeOf = (cache: string, digest: string): string => join(cache, 'trees', hexOf(digest));

@@ -9,6 +9,7 @@ import {CannotUnpack} from './broken.js';
 /** Looked for in these places, and run as nobody when we are root. */
 export const ZSTD = ['/usr/bin/zstd', '/bin/zstd', '/usr/local/bin/zstd'];
 const NOBODY = 65534;
+
 const MAGICS: readonly {name: string; bytes: readonly number[]}[] = [
   {name: 'gzip', bytes: [0x1f, 0x8b]},
   {name: 'zstd', bytes: [0x28, 0xb5, 0x2f, 0xfd]},

@@ -134,6 +134,7 @@ export function value(root: unknown, ...path: string[]): unknown {
 
 const LONGEST_TEXT = 256;
 
+/** A text, cut at 256 characters; null where there is none. */
 export function text(root: unknown, ...path: string[]): string | null {
   const found = value(root, ...path);
   return typeof found === 'string' ? found.slice(0, LONGEST_TEXT) : null;

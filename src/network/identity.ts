@@ -39,4 +39,5 @@ export function identityOf(plan: Plan, connection: Connection | null): Identity 
   };
 }
 
+/** `10.0.2.15/24` is `10.0.2.15`. */
 export const withoutPrefix = (address: string): string => address.replace(/\/\d+$/, '');

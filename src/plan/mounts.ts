@@ -67,6 +67,7 @@ interface Layout {
   hidden: string[];
 }
 
+/** The steps in their order: what enter prepares, then what the engine mounts; a later one lies over an earlier one. @throws TareError WORK_DIRECTORY */
 export function planMounts(inputs: Inputs, limits: PlannedLimits, parts: MountParts): MountPlan {
   const layout = layOut(inputs, limits, parts);
   const {choice, work, container, place, temporary, varTemporary, view} = layout;

@@ -34,6 +34,7 @@ export interface Chosen {
   maps: IdMaps | null;
 }
 
+/** @throws TareError WORK_DIRECTORY */
 export function planSteps(inputs: Inputs, chosen: Chosen): Step[] {
   const {mode, limits, network, pattern, own, observed, maps} = chosen;
   const system = pattern === 'vm-lite';

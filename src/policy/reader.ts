@@ -7,6 +7,7 @@ import {parseDuration, parseSize} from '../job/quantity.js';
 
 type Quantity = string | number | undefined;
 
+/** Tells problems, and throws none. */
 export class Reader {
   readonly locate: Locate;
   readonly problems: Problems;

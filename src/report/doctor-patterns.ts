@@ -7,6 +7,7 @@ import type {Policy} from '../policy/policy.js';
 import {usable} from './doctor-cgroups.js';
 import type {DoctorInputs} from './doctor-inputs.js';
 
+/** In the order in which they are shown. */
 export const PATTERNS: readonly Pattern[] = ['ulimit++', 'quotas++', 'vm-lite'];
 
 export interface PatternVerdict {

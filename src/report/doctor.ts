@@ -19,6 +19,7 @@ export interface Diagnosis {
   switchedOffBy: string | null;
 }
 
+/** All rows, in the order in which they are shown. */
 export function diagnose(inputs: DoctorInputs): Diagnosis {
   const {facts, policy, tools, batch, node, killSwitch} = inputs;
   const patterns = {} as Record<Pattern, PatternVerdict>;

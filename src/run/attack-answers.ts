@@ -6,6 +6,7 @@ import type {Evil} from './attack-place.js';
 /** A text for people is cut there. */
 export const MOST_WORDS = 300;
 
+/** What a payload has said. */
 export interface Heard {
   /** Lines by their section; of an evil image they have none. */
   lines: {section: string; word: string; what: string}[];
@@ -15,6 +16,7 @@ export interface Heard {
 
 export type Answer = Pick<TriedAttack, 'result' | 'found'>;
 
+/** One row of the report. */
 export const row = ({name, numbers, tried}: Attack, engine: AttackedEngine, answered: Answer): TriedAttack => ({
   ...{name, numbers, engine, tried},
   ...answered,
@@ -32,8 +34,10 @@ export interface Found {
   setuid: Answer;
 }
 
+/** @param found why */
 export const notTried = (found: string): Answer => ({result: 'not tried', found});
 
+/** Whether an attack is held by an engine. @param found what was heard there; a text: why nothing was tried */
 export function answer({by}: Attack, engine: AttackedEngine, found: Found | string | undefined): Answer {
   if (typeof found === 'string' || found === undefined) return notTried(found ?? 'it is not there');
   if (engine === 'none' && by !== 'terminal') return notTried('without a box a payload reaches all that its account reaches');
@@ -49,6 +53,7 @@ export function answer({by}: Attack, engine: AttackedEngine, found: Found | stri
 /** Before the words of an attack that could try nothing, which for the suite is a fault. */
 const IN_VAIN = 'nothing: ';
 
+/** null: the lines say nothing of it. */
 export function ofLines(lines: Heard['lines']): Answer | null {
   const through = lines.filter(({word}) => word === 'SURVIVED').map(({what}) => what);
   const real = through.filter((what) => !what.startsWith(IN_VAIN));

@@ -28,6 +28,7 @@ export interface Attack {
   tried: string;
 }
 
+/** Each number is tried by the suite of attacks too. */
 export const CLASSES: readonly Attack[] = [
   {
     ...{name: 'leaked directories', numbers: ['CVE-2024-21626'], by: 'directories'},

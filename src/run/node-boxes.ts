@@ -57,10 +57,12 @@ export async function probeInto(as: string, into: string, policyFile: string | n
   replace(into, JSON.stringify(probe), 0o600);
 }
 
+/** A box is being tried, or its result was not taken up yet. */
 export function isUnderWay(folder: string): boolean {
   return readUnderWay(folder) !== null;
 }
 
+/** Until the box has ended or its process is lost, for so long at most. */
 export async function awaitEnd(folder: string, patienceMs: number): Promise<void> {
   const end = performance.now() + patienceMs;
   while (performance.now() < end) {

@@ -14,6 +14,7 @@ export function openPlace(places: NodePlaces): string {
   });
 }
 
+/** @throws TareError NODE_STATE in place of what the action throws */
 export function guard<T>(places: NodePlaces, action: () => T): T {
   try {
     return action();

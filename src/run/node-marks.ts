@@ -21,6 +21,7 @@ export function marksOf(policy: Policy | TareError, {policyFile, version}: {poli
   return canonicalJson({version, stamps, broken: policy instanceof Error});
 }
 
+/** None where they cannot be listed. */
 export function policyFilesNow(): string[] {
   try {
     return policyFiles();
@@ -29,6 +30,7 @@ export function policyFilesNow(): string[] {
   }
 }
 
+/** null: none are there. */
 export const readMarks = (folder: string): string | null => {
   try {
     return readFileSync(join(folder, MARKS), 'utf8');
