@@ -60,6 +60,7 @@ const STEPS = [
   },
   {
     name: 'schemas',
+    needs: ['protocol'],
     from: ['src/schema', 'scripts/build-schemas.mjs'],
     but: ['src/schema/generated', 'src/schema/protocol.json'],
     to: ['src/schema/generated/job-1.validator.js'],
