@@ -16,7 +16,8 @@ void applications_report_ended(struct applications *box, const struct applicatio
 /* All has ended. */
 void applications_report_all_ended(const struct applications *box);
 
-/* From the keeper: `stopped`, which is passed on, and `ended`, or `failed` of this start, which gets its place and is kept until the keeper was reaped. */
+/* From the keeper: `stopped`, which is passed on, and `ended`, or `failed` of this start, which gets its place and is kept until the
+ * keeper was reaped. */
 void applications_take_report(const struct applications *box, struct application *application, const struct frame *frame);
 
 /* Adds what a child that was reaped has used. */

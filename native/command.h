@@ -32,8 +32,8 @@ bool command_take(struct command *command, const char *string, const struct call
  * when it is none. */
 bool command_begin(struct command *command, const char *name, const struct command *common);
 
-/* After the last string: its environment, from the caller's and the changes, of which KEY_EMPTY_ENVIRONMENT may stand anywhere. The change that cannot be
- * made, or NULL. */
+/* After the last string: its environment, from the caller's and the changes, of which KEY_EMPTY_ENVIRONMENT may stand anywhere. The
+ * change that cannot be made, or NULL. */
 const char *command_make_environment(struct command *command, const struct caller *caller);
 
 /* Its first string for guest_load() whose key is one of these; NULL: none. */

@@ -37,8 +37,8 @@ struct talk {
 /* Before the first brain. Keeps copies of the caller's descriptors 1 and 2 for a brain that speaks. */
 void talk_begin(struct talk *talk, const struct caller *caller, const struct brain_file *file, bool command_line);
 
-/* Starts a brain and sends it `hello` with that state word; where there is a state directory, all that was told too. NULL when it runs, else
- * what is wrong, which is the caller's to free. */
+/* Starts a brain and sends it `hello` with that state word; where there is a state directory, all that was told too. NULL when it runs,
+ * else what is wrong, which is the caller's to free. */
 char *talk_start(struct talk *talk, const char *state);
 
 /* Sends what is told of the box, which is kept for a replay. Takes the message over. */
@@ -46,8 +46,8 @@ void talk_tell(struct talk *talk, struct message *message);
 /* Drops what is kept: a fresh brain and a new launch start from nothing. */
 void talk_forget_told(struct talk *talk);
 
-/* Send `noted`: a signal was forwarded to the payload; and `pending`: a signal is kept, and nothing is launched yet. A brain that does not read loses
- * them. */
+/* Send `noted`: a signal was forwarded to the payload; and `pending`: a signal is kept, and nothing is launched yet. A brain that does
+ * not read loses them. */
 void talk_note(struct talk *talk, int signo);
 void talk_note_kept(struct talk *talk, int signo);
 /* Sends `time`, the front's clock: a JavaScript runtime may count its own from anywhere. */
