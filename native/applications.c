@@ -5,6 +5,7 @@
 #include "applications_orders.h"
 #include "applications_reports.h"
 #include "applications_start.h"
+#include "failed.h"
 #include "limited.h"
 #include "reap.h"
 #include "step.h"
@@ -51,11 +52,13 @@ static void keeper_reaped(struct applications *box, struct application *applicat
 		applications_report_ended(box, application);
 	} else {
 		application->lost = true;
-		memset(application->figures, 0, sizeof application->figures);
-		application->figures[STATUS] = SIGKILL;
-		application->figures[PAYLOAD_USER] = application->figures[PAYLOAD_SYSTEM] = -1;
-		application->figures[ENDED] = (long)monotonic_us();
-		applications_add_usage(application->figures, usage); /* with all that it had reaped */
+		application->report = (struct report){
+			.raw_status = SIGKILL,
+			.payload_user_us = -1,
+			.payload_system_us = -1,
+			.ended_us = (long)monotonic_us(),
+		};
+		applications_add_usage(&application->report, usage); /* with all that it had reaped */
 	}
 }
 
@@ -94,10 +97,10 @@ static void child_reaped(void *context, pid_t pid, int status, const struct rusa
 		return;
 	}
 	application = first_lost(box);
-	long *figures = application ? application->figures : box->sum;
-	applications_add_usage(figures, usage);
+	struct report *report = application ? &application->report : &box->sum;
+	applications_add_usage(report, usage);
 	if ((application || killing) && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
-		figures[KILLED]++;
+		report->killed_processes++;
 }
 
 /* Spares keepers in kill_children(). */
@@ -150,7 +153,7 @@ static bool all_ended(const struct applications *box)
 	return true;
 }
 
-/* Kills what came into the box from outside, sends `E` and exits. */
+/* Kills what came into the box from outside, reports and exits. */
 static _Noreturn void finish_box(struct applications *box)
 {
 	step(box->applications[0].payload->pause, "init-ended", box->control.fd);
@@ -183,7 +186,7 @@ static void wait_and_serve(struct applications *box, struct pollfd *ready, int t
 		applications_read_orders(box);
 }
 
-/* Sets up the reaper and the lock for lines, and sends `R`. */
+/* Sets up the reaper and the lock for lines, and says that it waits. */
 static void begin_applications(struct applications *box)
 {
 	struct message message;
@@ -198,7 +201,7 @@ static void begin_applications(struct applications *box)
 	}
 	if (step(box->applications[0].payload->pause, "init-start", box->control.fd))
 		_exit(EXIT_WRAPPER);
-	message_begin(&message, 'R'); /* the kernel adds who we are */
+	message_begin(&message, FRAME_WAITING); /* the kernel adds who we are */
 	message_send(&message, box->control.fd);
 }
 
@@ -209,7 +212,7 @@ _Noreturn void applications_main(struct payload *payloads, size_t count, struct 
 			   .descriptor_count = descriptor_count };
 	struct pollfd *ready = xrealloc(NULL, (OWN_POLLS + count) * sizeof *ready);
 
-	box.sum[MAXRSS] = box.sum[ENDED] = -1;
+	box.sum.largest_process_bytes = box.sum.ended_us = -1;
 	box.applications = xrealloc(NULL, count * sizeof *box.applications);
 	for (size_t i = 0; i < count; i++) {
 		box.applications[i] = (struct application){ .payload = &payloads[i] };

@@ -25,8 +25,7 @@ static void signal_keeper(struct application *application, int signo)
 
 	if (!application->keeper || application->told_end_us || application->control.out_size > SIGNALS_MAX)
 		return;
-	message_begin(&message, 'K');
-	message_add_number(&message, signo);
+	write_signal_frame(&message, &(struct signal_frame){ .signal = signo });
 	channel_send(&application->control, &message);
 }
 
@@ -48,84 +47,95 @@ static void end_all(struct applications *box)
 		tell_end(&box->applications[i]);
 }
 
-/* The application whose index is next in the frame; NULL: there is none. */
-static struct application *named(struct applications *box, struct frame *frame)
+/* The application of that index; NULL: there is none. */
+static struct application *named(struct applications *box, long index)
 {
-	long index;
-
-	return frame_number(frame, 0, (long)box->count - 1, &index) ? &box->applications[index] : NULL;
+	return index < (long)box->count ? &box->applications[index] : NULL;
 }
 
-/* `G`: starts an application. */
-static bool take_start(struct applications *box, struct frame *frame)
+/* Starts an application. */
+static bool take_start(struct applications *box, const struct frame *frame)
 {
-	struct application *application = named(box, frame);
-	long number;
+	struct go_frame go;
 
-	if (!application || application_is_busy(application) || box->winding_up ||
-	    !frame_number(frame, application->start + 1, __LONG_MAX__, &number))
+	if (!read_go_frame(frame, &go) || !go.application.given)
 		return false;
-	application->start = number;
+	struct application *application = named(box, go.application.index);
+	if (!application || application_is_busy(application) || box->winding_up || go.application.start <= application->start)
+		return false;
+	application->start = go.application.start;
 	application_start(box, application);
 	return true;
 }
 
-/* `K`: signals one application, or without an index all but services. */
-static bool take_signal_of_front(struct applications *box, struct frame *frame)
+/* Signals one application, or without an index all but services. */
+static bool take_signal_of_front(struct applications *box, const struct frame *frame)
 {
-	struct application *application;
-	long signo;
+	struct signal_frame order;
 
-	if (!frame_number(frame, 1, SIG_LAST, &signo))
+	if (!read_signal_frame(frame, &order))
 		return false;
-	if (frame->at == frame->end) {
+	if (!order.has_index) {
 		for (size_t i = 0; i < box->count; i++)
 			if (!box->applications[i].payload->service)
-				signal_keeper(&box->applications[i], (int)signo);
+				signal_keeper(&box->applications[i], (int)order.signal);
 		return true;
 	}
-	if ((application = named(box, frame)))
-		signal_keeper(application, (int)signo);
+	struct application *application = named(box, order.index);
+	if (application)
+		signal_keeper(application, (int)order.signal);
 	return application;
 }
 
-/* Of the caller's terminal, to whom has it: `f`, `b`, and `k` with a signal. */
-static bool take_terminal_order(struct applications *box, struct frame *frame)
+/* Ends one application. */
+static bool take_kill_of_front(struct applications *box, const struct frame *frame)
 {
-	const char *string = frame_string(frame);
+	struct kill_frame order;
 
+	if (!read_kill_frame(frame, &order) || !order.has_index)
+		return false;
+	struct application *application = named(box, order.index);
+	if (application)
+		tell_end(application);
+	return application;
+}
+
+/* Of the caller's terminal, to whom has it. */
+static bool take_terminal_order(struct applications *box, const struct frame *frame)
+{
+	struct signal_group_frame order;
+
+	if (frame->tag == FRAME_SIGNAL_GROUP && !read_signal_group_frame(frame, &order))
+		return false;
 	for (size_t i = 0; i < box->count; i++) {
 		struct application *application = &box->applications[i];
 		struct message message;
 		if (!application->payload->terminal || !application->keeper || application->told_end_us)
 			continue;
-		message_begin(&message, frame->tag);
-		if (string)
-			message_add(&message, string);
+		if (frame->tag == FRAME_SIGNAL_GROUP)
+			write_signal_group_frame(&message, &order);
+		else
+			message_begin(&message, frame->tag);
 		channel_send(&application->control, &message);
 	}
 	return true;
 }
 
 /* Takes one frame. */
-static bool take_front_frame(struct applications *box, struct frame *frame)
+static bool take_front_frame(struct applications *box, const struct frame *frame)
 {
-	struct application *application;
-
 	switch (frame->tag) {
-	case 'G':
+	case FRAME_GO:
 		return take_start(box, frame);
-	case 'K':
+	case FRAME_SIGNAL:
 		return take_signal_of_front(box, frame);
-	case 'A':
-		if ((application = named(box, frame)))
-			tell_end(application);
-		return application;
-	case 'f':
-	case 'b':
-	case 'k':
+	case FRAME_KILL:
+		return take_kill_of_front(box, frame);
+	case FRAME_FOREGROUND:
+	case FRAME_BACKGROUND:
+	case FRAME_SIGNAL_GROUP:
 		return take_terminal_order(box, frame);
-	case 'W':
+	case FRAME_WIND_UP:
 		wind_up(box);
 		return true;
 	default:

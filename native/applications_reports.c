@@ -1,5 +1,6 @@
 /* See applications_reports.h. */
 #include "applications_reports.h"
+#include "failed.h"
 #include "util.h"
 
 #include <errno.h>
@@ -9,96 +10,95 @@ size_t applications_index(const struct applications *box, const struct applicati
 	return (size_t)(application - box->applications);
 }
 
-/* Adds index and start. */
-static void add_place(struct message *message, const struct applications *box, const struct application *application)
-{
-	message_add_number(message, (long long)applications_index(box, application));
-	message_add_number(message, application->start);
-}
-
 void applications_report_unstarted(const struct applications *box, const struct application *application, const char *what)
 {
 	struct message message;
 
-	message_failed(&message, "fork", errno, what);
-	add_place(&message, box, application);
+	message_failed_start(&message, "fork", errno, what, (long)applications_index(box, application), application->start);
 	message_send(&message, box->control.fd);
 }
 
-/* Adds each figure; an unknown one is an empty string. */
-static void add_figures(struct message *message, const long figures[FIGURES])
+static void add_figure(long *sum, long figure)
 {
-	for (int i = 0; i < FIGURES; i++)
-		if (figures[i] < 0)
-			message_add(message, "");
-		else
-			message_add_number(message, figures[i]);
+	if (figure > 0)
+		*sum += figure;
 }
 
-/* MAXRSS and ENDED are the largest. */
-static void add_up(long sum[FIGURES], const long figures[FIGURES])
+static void take_larger(long *most, long figure)
 {
-	for (int i = PAYLOAD_USER; i < FIGURES; i++) {
-		if (figures[i] < 0)
-			continue;
-		if (i == MAXRSS || i == ENDED)
-			sum[i] = sum[i] < figures[i] ? figures[i] : sum[i];
-		else
-			sum[i] += figures[i];
-	}
+	if (*most < figure)
+		*most = figure;
+}
+
+/* The status of all is 0. */
+static void add_up(struct report *sum, const struct report *report)
+{
+	add_figure(&sum->payload_user_us, report->payload_user_us);
+	add_figure(&sum->payload_system_us, report->payload_system_us);
+	add_figure(&sum->children_user_us, report->children_user_us);
+	add_figure(&sum->children_system_us, report->children_system_us);
+	take_larger(&sum->largest_process_bytes, report->largest_process_bytes);
+	add_figure(&sum->killed_processes, report->killed_processes);
+	take_larger(&sum->ended_us, report->ended_us);
 }
 
 void applications_report_ended(struct applications *box, const struct application *application)
 {
+	const struct application_ended_frame ended = {
+		.application = { (long)applications_index(box, application), application->start },
+		.report = application->report,
+	};
 	struct message message;
 
-	message_begin(&message, 'Z');
-	add_place(&message, box, application);
-	add_figures(&message, application->figures);
+	write_application_ended_frame(&message, &ended);
 	message_send(&message, box->control.fd);
-	add_up(box->sum, application->figures);
+	add_up(&box->sum, &application->report);
 }
 
 void applications_report_all_ended(const struct applications *box)
 {
 	struct message message;
 
-	message_begin(&message, 'E');
-	add_figures(&message, box->sum);
+	write_ended_frame(&message, &(struct ended_frame){ box->sum });
 	message_send(&message, box->control.fd);
 }
 
-void applications_add_usage(long figures[FIGURES], const struct rusage *usage)
+void applications_add_usage(struct report *report, const struct rusage *usage)
 {
-	long maxrss = usage->ru_maxrss * 1024L;
-
-	figures[USER] += usage->ru_utime.tv_sec * 1000000L + usage->ru_utime.tv_usec;
-	figures[SYSTEM] += usage->ru_stime.tv_sec * 1000000L + usage->ru_stime.tv_usec;
-	figures[MAXRSS] = figures[MAXRSS] < maxrss ? maxrss : figures[MAXRSS];
+	report->children_user_us += (long)time_us(usage->ru_utime);
+	report->children_system_us += (long)time_us(usage->ru_stime);
+	take_larger(&report->largest_process_bytes, usage->ru_maxrss * 1024L);
 }
 
-void applications_take_report(const struct applications *box, struct application *application, struct frame *frame)
+void applications_take_report(const struct applications *box, struct application *application, const struct frame *frame)
 {
-	const char *string;
+	struct stopped_frame stopped;
+	struct failed_frame failed;
+	struct ended_frame ended;
+	struct message message;
 
-	if (frame->tag == 'S') { /* it has stopped at its terminal */
-		struct message stopped;
-		message_begin(&stopped, 'S');
-		while ((string = frame_string(frame)))
-			message_add(&stopped, string);
-		message_send(&stopped, box->control.fd);
+	switch (frame->tag) {
+	case FRAME_STOPPED:
+		if (!read_stopped_frame(frame, &stopped))
+			return;
+		write_stopped_frame(&message, &stopped);
+		message_send(&message, box->control.fd);
 		return;
-	}
-	if (frame->tag == 'F') {
-		message_begin(&application->failed, 'F');
-		while ((string = frame_string(frame)))
-			message_add(&application->failed, string);
-		add_place(&application->failed, box, application);
+	case FRAME_FAILED:
+		if (!read_failed_frame(frame, &failed))
+			return;
+		failed.application.given = true;
+		failed.application.index = (long)applications_index(box, application);
+		failed.application.start = application->start;
+		write_failed_frame(&application->failed, &failed);
 		application->reported = true;
 		return;
+	case FRAME_ENDED:
+		application->reported = read_ended_frame(frame, &ended);
+		if (application->reported)
+			application->report = ended.report;
+		return;
+	default:
+		return;
 	}
-	bool whole = frame->tag == 'E';
-	for (int i = 0; whole && i < FIGURES; i++)
-		whole = frame_number(frame, 0, __LONG_MAX__, &application->figures[i]);
-	application->reported = whole;
 }

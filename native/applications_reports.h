@@ -9,17 +9,18 @@
 /* The index under which the front knows it. */
 size_t applications_index(const struct applications *box, const struct application *application);
 
-/* `F`: no keeper could be had for this start, for the reason that errno says. */
+/* No keeper could be had for this start, for the reason that errno says. */
 void applications_report_unstarted(const struct applications *box, const struct application *application, const char *what);
-/* `Z`: this start has ended. Its figures are in the sum from now on. */
+/* This start has ended. Its figures are in the sum from now on. */
 void applications_report_ended(struct applications *box, const struct application *application);
-/* `E`: all has ended. */
+/* All has ended. */
 void applications_report_all_ended(const struct applications *box);
 
-/* From the keeper: `S`, which is passed on, and `E`, or `F` of this start, which gets its place and is kept until the keeper was reaped. */
-void applications_take_report(const struct applications *box, struct application *application, struct frame *frame);
+/* From the keeper: `stopped`, which is passed on, and `ended`, or `failed` of this start, which gets its place and is kept until the
+ * keeper was reaped. */
+void applications_take_report(const struct applications *box, struct application *application, const struct frame *frame);
 
 /* Adds what a child that was reaped has used. */
-void applications_add_usage(long figures[FIGURES], const struct rusage *usage);
+void applications_add_usage(struct report *report, const struct rusage *usage);
 
 #endif

@@ -4,6 +4,7 @@
 #define TARE_APPLICATIONS_STATE_H
 
 #include "frame.h"
+#include "generated/protocol.h"
 #include "payload.h"
 #include "reap.h"
 
@@ -11,19 +12,16 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* What `E` says, in its order. Negative: not known. */
-enum { STATUS, PAYLOAD_USER, PAYLOAD_SYSTEM, USER, SYSTEM, MAXRSS, KILLED, ENDED, FIGURES };
-
 struct application {
 	struct payload *payload;
 	struct channel control; /* to its keeper; closed when none runs */
 	pid_t keeper; /* 0: none runs */
 	long start;
 	long long told_end_us; /* 0: not told */
-	bool reported; /* its keeper did; `E` is in `figures` */
-	struct message failed; /* `F`, to be sent when the keeper is reaped; without data when it was `E` */
+	bool reported; /* its keeper did; `ended` is in `report` */
+	struct message failed; /* `failed`, to be sent when the keeper is reaped; without data when it was `ended` */
 	bool lost; /* its keeper was killed; what that left is not yet gone */
-	long figures[FIGURES];
+	struct report report;
 };
 
 struct applications {
@@ -36,7 +34,7 @@ struct applications {
 	int lock;
 	bool winding_up;
 	bool ending; /* the front is gone or has said so */
-	long sum[FIGURES];
+	struct report sum;
 };
 
 #endif

@@ -1,5 +1,6 @@
 /* See box.h. */
 #include "box.h"
+#include "failed.h"
 #include "util.h"
 
 #include <signal.h>
@@ -23,11 +24,11 @@ void box_begin(struct box *box, struct caller *caller, struct talk *talk, struct
 	box_reset(box);
 }
 
-void box_send(struct box *box, char tag)
+void box_send(struct box *box, enum frame_tag tag)
 {
 	struct message message;
 
-	message_begin(&message, tag);
+	message_begin(&message, (char)tag);
 	channel_send(&box->control, &message);
 }
 
@@ -55,14 +56,9 @@ void box_kill(struct box *box)
 		kill(box->engine, SIGKILL);
 }
 
-struct seat *box_seat(struct box *box, struct frame *frame, size_t *index)
+struct seat *box_seat(struct box *box, long index)
 {
-	long number;
-
-	if (!box->several || !frame_number(frame, 0, (long)box->launch.command_count - 1, &number))
-		return NULL;
-	*index = (size_t)number;
-	return &box->seats[number];
+	return box->several && index < (long)box->launch.command_count ? &box->seats[index] : NULL;
 }
 
 void box_forget_preparations(struct box *box)

@@ -5,6 +5,7 @@
 
 #include "caller.h"
 #include "frame.h"
+#include "generated/protocol.h"
 #include "launch.h"
 #include "talk.h"
 #include "terminal.h"
@@ -34,9 +35,9 @@ struct job {
 	struct caller *caller;
 	struct talk *talk; /* who is told of the box */
 	struct terminal *terminal;
-	int parts; /* the pipe of `T`, open to the end: a brain that follows reads what one before did not; -1: none */
+	int parts; /* the pipe of the key `parts`, open to the end: a brain that follows reads what one before did not; -1: none */
 	bool launched_once; /* the payload may have run: no second launch */
-	bool any_ended; /* a box ended or is gone: `ended` in `H` */
+	bool any_ended; /* a box ended or is gone: `ended` in `hello` */
 	struct kept *kept;
 	size_t kept_count;
 };
@@ -52,10 +53,10 @@ struct box {
 	struct seat *seats; /* as many as launch.commands, when several */
 	struct channel control; /* init's socket */
 	int errors; /* the engine's descriptor 2 */
-	char errors_text[ENGINE_ERRORS];
+	char errors_text[ENGINE_ERRORS + 1];
 	size_t errors_size;
 	pid_t engine, init, payload; /* 0 until known; several have no payload */
-	bool ready; /* `R` */
+	bool ready; /* `ready` */
 	bool engine_reaped, init_reaped;
 	bool limited; /* init has found its limit of CPU time lowered */
 	int engine_status;
@@ -73,19 +74,19 @@ void box_begin(struct box *box, struct caller *caller, struct talk *talk, struct
 void box_reset(struct box *box);
 
 /* A frame without strings for init. */
-void box_send(struct box *box, char tag);
+void box_send(struct box *box, enum frame_tag tag);
 
-/* Tells the brain `F`, once for a launch; later calls do nothing. `error`: errno, 0: none. */
+/* Tells the brain `failed`, once for a launch; later calls do nothing. `error`: errno, 0: none. */
 void box_tell_failed(struct box *box, const char *step_name, int error, const char *what);
 
 /* Kills the box, if there is one and it was not killed before. init kills what is in it, and can still report; before init is there the
  * engine is killed. */
 void box_kill(struct box *box);
 
-/* The seat whose index is next in the frame, and that index; NULL when there is none. */
-struct seat *box_seat(struct box *box, struct frame *frame, size_t *index);
+/* The seat of that application; NULL: the box has no such one. */
+struct seat *box_seat(struct box *box, long index);
 
-/* Closes and frees what init has received by the time of its `R`. */
+/* Closes and frees what init has received by the time that it waits. */
 void box_forget_preparations(struct box *box);
 
 #endif

@@ -13,7 +13,7 @@
 /* From the kill to the end of a front that is to end: its brain has waited before. */
 enum { STUCK_MS = 10000 };
 
-/* Sends `B`: status and usage of the engine, own usage, the engine's stderr with NULs replaced. */
+/* Sends `gone`: status and usage of the engine, own usage, the engine's stderr with NULs replaced. */
 static void tell_gone(struct box *box)
 {
 	struct rusage own;
@@ -23,14 +23,17 @@ static void tell_gone(struct box *box)
 		if (!box->errors_text[i])
 			box->errors_text[i] = '?';
 	getrusage(RUSAGE_SELF, &own);
-	message_begin(&message, 'B');
-	message_add_number(&message, box->engine_status);
-	message_add_number(&message, time_us(box->engine_usage.ru_utime));
-	message_add_number(&message, time_us(box->engine_usage.ru_stime));
-	message_add_number(&message, time_us(own.ru_utime));
-	message_add_number(&message, time_us(own.ru_stime));
-	message_add_bytes(&message, box->errors_text, box->errors_size);
-	message_add(&message, box->limited ? "cpu" : "");
+	box->errors_text[box->errors_size] = 0;
+	const struct gone_frame gone = {
+		.raw_status = box->engine_status,
+		.user_us = (long)time_us(box->engine_usage.ru_utime),
+		.system_us = (long)time_us(box->engine_usage.ru_stime),
+		.front_user_us = (long)time_us(own.ru_utime),
+		.front_system_us = (long)time_us(own.ru_stime),
+		.engine_errors = box->errors_text,
+		.limited = box->limited,
+	};
+	write_gone_frame(&message, &gone);
 	box->job.any_ended = true;
 	talk_tell(box->job.talk, &message);
 }
@@ -95,7 +98,7 @@ static void explain(struct box *box)
 	static char text[ENGINE_ERRORS + 1]; /* the caller's stack may be as small */
 
 	if (box->executed || box->go_sent || box->ended)
-		return; /* it may have run: `B` without `E` says so */
+		return; /* it may have run: `gone` without `ended` says so */
 	if (box->init || box->killed) {
 		box_tell_failed(box, "init", 0, "the box ended before the payload was executed");
 		return;

@@ -14,13 +14,13 @@ void box_reaped(struct box *box, pid_t pid, int status, const struct rusage *usa
 enum box_left {
 	BOX_STAYS, /* there is a box, or there was none */
 	BOX_SOON, /* a process is being killed whose end sends no event: call again soon */
-	BOX_GONE, /* the box is gone since this call, and the brain was told `B` */
+	BOX_GONE, /* the box is gone since this call, and the brain was told `gone` */
 };
 
 /* Looks whether anything is left of the box, and ends it when not. */
 enum box_left box_settle(struct box *box);
 
-/* Ends a box of which nothing is left, or that was never forked: tells the brain `B` and releases all that is held for it. */
+/* Ends a box of which nothing is left, or that was never forked: tells the brain `gone` and releases all that is held for it. */
 void box_end(struct box *box);
 
 /* Whether the box was killed STUCK_MS ago and is not gone: the front does not wait for it any more. A process that waits in the kernel,

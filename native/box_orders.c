@@ -3,7 +3,7 @@
 
 #include <signal.h>
 
-/* Sends `G` once it was asked for and the box is ready. */
+/* Sends `go` once it was asked for and the box is ready. */
 static void send_go(struct box *box)
 {
 	if (!box->go_wanted || box->go_sent || !box->ready || box->killed)
@@ -11,30 +11,27 @@ static void send_go(struct box *box)
 	box->go_sent = true;
 	box->job.launched_once = true;
 	terminal_give(box->job.terminal);
-	box_send(box, 'G');
+	box_send(box, FRAME_GO);
 }
 
-/* Sends `G` for the last start that the application was given. */
+/* Sends `go` for the last start that the application was given. */
 static void send_start(struct box *box, size_t index)
 {
 	struct message message;
 
 	box->go_sent = true;
 	box->job.launched_once = true;
-	message_begin(&message, 'G');
-	message_add_number(&message, (long long)index);
-	message_add_number(&message, box->seats[index].given);
+	write_go_frame(&message, &(struct go_frame){ .application = { true, (long)index, box->seats[index].given } });
 	channel_send(&box->control, &message);
 }
 
 /* A start that was ordered before is a repetition; one too many, or too early, would run an application twice. */
-static bool start_one(struct box *box, struct frame *frame)
+static bool start_one(struct box *box, const struct go_frame *go)
 {
-	size_t index;
-	struct seat *seat = box_seat(box, frame, &index);
-	long start;
+	long start = go->application.start;
+	struct seat *seat = go->application.given ? box_seat(box, go->application.index) : NULL;
 
-	if (!seat || !frame_number(frame, 1, __LONG_MAX__, &start))
+	if (!seat)
 		return false;
 	if (start <= seat->given || box->wound_up || box->killed)
 		return true;
@@ -44,49 +41,53 @@ static bool start_one(struct box *box, struct frame *frame)
 	seat->busy = true;
 	seat->status = SIGKILL;
 	if (box->ready)
-		send_start(box, index);
+		send_start(box, (size_t)go->application.index);
 	return true;
 }
 
-bool box_go(struct box *box, struct frame *frame)
+bool box_go(struct box *box, const struct frame *frame)
 {
+	struct go_frame go;
+
+	if (!read_go_frame(frame, &go))
+		return false;
 	if (!box->there)
 		return true;
 	if (box->several)
-		return start_one(box, frame);
+		return start_one(box, &go);
 	box->go_wanted = true;
 	send_go(box);
 	return true;
 }
 
-/* To init, about one application. Of a box that is gone nothing runs, as of one that is not yet ready. `signo` 0: none is sent along. */
-static bool tell_one(struct box *box, char tag, int signo, struct frame *frame)
+bool box_signal_one(struct box *box, int signo, long index)
 {
 	struct message message;
-	size_t index;
 
 	if (!box->there)
 		return true;
-	if (!box_seat(box, frame, &index))
+	if (!box_seat(box, index))
 		return false;
 	if (!box->ready)
 		return true;
-	message_begin(&message, tag);
-	if (signo)
-		message_add_number(&message, signo);
-	message_add_number(&message, (long long)index);
+	write_signal_frame(&message, &(struct signal_frame){ signo, true, index });
 	channel_send(&box->control, &message);
 	return true;
 }
 
-bool box_signal_one(struct box *box, int signo, struct frame *frame)
+bool box_kill_one(struct box *box, long index)
 {
-	return tell_one(box, 'K', signo, frame);
-}
+	struct message message;
 
-bool box_kill_one(struct box *box, struct frame *frame)
-{
-	return tell_one(box, 'A', 0, frame);
+	if (!box->there)
+		return true;
+	if (!box_seat(box, index))
+		return false;
+	if (!box->ready)
+		return true;
+	write_kill_frame(&message, &(struct kill_frame){ true, index });
+	channel_send(&box->control, &message);
+	return true;
 }
 
 void box_wind_up(struct box *box)
@@ -95,7 +96,7 @@ void box_wind_up(struct box *box)
 		return;
 	box->wound_up = true;
 	if (box->ready)
-		box_send(box, 'W');
+		box_send(box, FRAME_WIND_UP);
 }
 
 void box_pass_orders(struct box *box)
@@ -105,7 +106,7 @@ void box_pass_orders(struct box *box)
 		if (box->seats[i].busy && !box->killed)
 			send_start(box, i);
 	if (box->wound_up)
-		box_send(box, 'W');
+		box_send(box, FRAME_WIND_UP);
 }
 
 void box_end_services(struct box *box)

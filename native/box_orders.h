@@ -7,12 +7,12 @@
 
 #include <stdbool.h>
 
-/* `G`: lets the payload go, or gives an application its next start. */
-bool box_go(struct box *box, struct frame *frame);
-/* `K` and `A` with an index: signals or kills one application. The number of the signal was read from the frame already. */
-bool box_signal_one(struct box *box, int signo, struct frame *frame);
-bool box_kill_one(struct box *box, struct frame *frame);
-/* `W`: no application will be started any more. Does nothing to a box with one payload. */
+/* `go`: lets the payload go, or gives an application its next start. */
+bool box_go(struct box *box, const struct frame *frame);
+/* `signal` and `kill` with an index: of a box that is gone nothing runs, as of one that is not yet ready. */
+bool box_signal_one(struct box *box, int signo, long index);
+bool box_kill_one(struct box *box, long index);
+/* `windUp`: no application will be started any more. Does nothing to a box with one payload. */
 void box_wind_up(struct box *box);
 
 /* Passes on what was ordered before the box was ready. Called once, when it is. */

@@ -14,14 +14,25 @@ static bool leads_out(int fd)
 	return (flags >= 0 && flags & O_PATH) || (!fstat(fd, &found) && S_ISDIR(found.st_mode));
 }
 
+static void send_some_descriptors(struct box *box, const int *numbers, const int *fds, size_t count)
+{
+	struct message message;
+
+	write_descriptors_frame(&message, numbers, count);
+	for (size_t i = 0; i < count; i++)
+		message_add_fd(&message, fds[i]);
+	channel_send(&box->control, &message);
+}
+
 /* The caller's descriptors. In a box one that leads out of it is closed, and 0, 1 or 2 is /dev/null: a program would take the next
  * file that it opens for it. */
 static void send_descriptors(struct box *box)
 {
 	const struct caller *caller = box->job.caller;
 	bool boxed = box->launch.engine.count > 0;
-	int null = -1, count = 0; /* null stays open: what is queued is sent later */
-	struct message message;
+	int null = -1; /* stays open: what is queued is sent later */
+	int numbers[FRAME_FDS], fds[FRAME_FDS];
+	size_t count = 0;
 
 	for (size_t i = 0; i < caller->fd_count; i++) {
 		int number = caller->fds[i], fd = number;
@@ -34,17 +45,15 @@ static void send_descriptors(struct box *box)
 				continue;
 			fd = null;
 		}
-		if (!count++)
-			message_begin(&message, 'D');
-		message_add_number(&message, number);
-		message_add_fd(&message, fd);
+		numbers[count] = number;
+		fds[count++] = fd;
 		if (count < FRAME_FDS)
 			continue;
-		channel_send(&box->control, &message);
+		send_some_descriptors(box, numbers, fds, count);
 		count = 0;
 	}
 	if (count)
-		channel_send(&box->control, &message);
+		send_some_descriptors(box, numbers, fds, count);
 }
 
 /* The numbers under which the payload gets a terminal of the box's in place of the caller's. */
@@ -55,9 +64,7 @@ static void send_terminal(struct box *box)
 
 	if (!caller->terminal_count)
 		return;
-	message_begin(&message, 'T');
-	for (size_t i = 0; i < caller->terminal_count; i++)
-		message_add_number(&message, caller->terminals[i]);
+	write_terminal_frame(&message, caller->terminals, caller->terminal_count);
 	channel_send(&box->control, &message);
 }
 
@@ -68,17 +75,16 @@ void box_prepare(struct box *box)
 
 	for (size_t i = 0; i < box->launch.command_count; i++) {
 		const struct list *joins = &box->launch.commands[i].joins;
-		message_begin(&message, 'P');
+		message_begin(&message, FRAME_PAYLOAD);
 		message_add_fd(&message, box->specifications[i]);
 		channel_send(&box->control, &message);
 		for (size_t k = 0; k < joins->count; k++) {
-			message_begin(&message, 'C');
-			message_add(&message, joins->items[k]);
+			write_cgroup_frame(&message, &(struct cgroup_frame){ joins->items[k] });
 			message_add_fd(&message, *cgroup++);
 			channel_send(&box->control, &message);
 		}
 	}
 	send_descriptors(box);
 	send_terminal(box);
-	box_send(box, 'B');
+	box_send(box, FRAME_BEGIN);
 }

@@ -9,13 +9,12 @@
 /* A flood of real-time signals before the exec is cut here, as the kernel's own queue would cut it. */
 enum { KEPT_MAX = 4096 };
 
-/* Sends the signal to init, and `N` to the brain if `noted`. */
+/* Sends the signal to init, and `noted` to the brain if `noted`. */
 static void forward(struct box *box, struct kept signal)
 {
 	struct message message;
 
-	message_begin(&message, 'K');
-	message_add_number(&message, signal.signo);
+	write_signal_frame(&message, &(struct signal_frame){ .signal = signal.signo });
 	channel_send(&box->control, &message);
 	if (signal.noted)
 		talk_note(box->job.talk, signal.signo);

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 /* Forwards the signal, or keeps it until the payload has executed. `noted`: it came to the front. Then the brain is told when it is
- * forwarded (`N`), and before a launch also that it is kept (`P`), unless the payload would ignore or block it. */
+ * forwarded (`noted`), and before a launch also that it is kept (`pending`), unless the payload would ignore or block it. */
 void box_signal(struct box *box, int signo, bool noted);
 
 /* Forwards what was kept. Called when the payload has executed. */

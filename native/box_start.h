@@ -4,7 +4,8 @@
 
 #include "box.h"
 
-/* `L`: parses the frame, opens what it names, and forks the box. On an error the brain is told `F` and `B`, and there is no box. */
+/* Parses the frame `launch`, opens what it names, and forks the box. On an error the brain is told `failed` and `gone`, and there is no
+ * box. */
 void box_launch(struct box *box, struct frame *frame);
 
 #endif

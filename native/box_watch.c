@@ -10,14 +10,15 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Copies the frame to the brain. Consumes its strings. */
-static void pass_to_brain(struct box *box, struct frame *frame)
+/* Copies the frame to the brain, with strings that a later version may add. */
+static void pass_to_brain(struct box *box, const struct frame *frame)
 {
+	struct frame rest = *frame;
 	struct message message;
 	const char *string;
 
 	message_begin(&message, frame->tag);
-	while ((string = frame_string(frame)))
+	while ((string = frame_string(&rest)))
 		message_add(&message, string);
 	talk_tell(box->job.talk, &message);
 }
@@ -25,16 +26,14 @@ static void pass_to_brain(struct box *box, struct frame *frame)
 /* `sender`: the payload's process, or of several init, which waits for orders. */
 static void on_ready(struct box *box, pid_t sender)
 {
+	struct ready_frame ready = { .init_pid = box->init, .has_payload_pid = !box->several, .payload_pid = sender };
 	struct message message;
 
 	box->ready = true;
 	box_forget_preparations(box);
-	message_begin(&message, 'R');
-	message_add_number(&message, box->init);
-	if (!box->several) {
+	if (!box->several)
 		box->payload = sender;
-		message_add_number(&message, sender);
-	}
+	write_ready_frame(&message, &ready);
 	talk_tell(box->job.talk, &message);
 	box_pass_orders(box);
 }
@@ -49,42 +48,41 @@ static void on_first_executed(struct box *box)
 	step(box->launch.pause, "front-running", -1);
 }
 
-/* A keeper says itself which process it is. */
-static void on_one_executed(struct box *box, struct frame *frame, size_t index)
+/* The seat of an application whose start is the one that runs; NULL: there is none. */
+static struct seat *busy_seat(struct box *box, long index, long start)
 {
+	struct seat *seat = box_seat(box, index);
+
+	return seat && seat->busy && start == seat->given ? seat : NULL;
+}
+
+/* A keeper says itself which process it is. */
+static bool on_one_executed(struct box *box, const struct frame *frame)
+{
+	struct executed_frame executed;
 	struct message message;
 
-	message_begin(&message, 'X');
-	message_add(&message, frame_string(frame));
-	message_add_number(&message, (long long)index);
-	message_add_number(&message, box->seats[index].given);
-	message_add_number(&message, frame->sender);
+	if (!read_executed_frame(frame, &executed) || !executed.application.given ||
+	    !busy_seat(box, executed.application.index, executed.application.start))
+		return false;
+	executed.has_keeper_pid = true;
+	executed.keeper_pid = frame->sender;
+	write_executed_frame(&message, &executed);
 	talk_tell(box->job.talk, &message);
 	box->may_have_run = true;
 	if (!box->executed)
 		on_first_executed(box);
+	return true;
 }
 
-/* The seat whose index and running start are the last strings of the frame, after as many others. */
-static struct seat *busy_seat(struct box *box, struct frame frame, int others, size_t *index)
+/* One start failed: the application was not executed. */
+static bool on_one_failed(struct box *box, const struct frame *frame)
 {
+	struct failed_frame failed;
 	struct seat *seat;
-	long start;
 
-	while (others-- > 0)
-		if (!frame_string(&frame))
-			return NULL;
-	seat = box_seat(box, &frame, index);
-	return seat && seat->busy && frame_number(&frame, seat->given, seat->given, &start) ? seat : NULL;
-}
-
-/* `F` of one start: the application was not executed. */
-static bool on_one_failed(struct box *box, struct frame *frame)
-{
-	size_t index;
-	struct seat *seat = busy_seat(box, *frame, 3, &index);
-
-	if (!seat)
+	if (!read_failed_frame(frame, &failed) || !failed.application.given ||
+	    !(seat = busy_seat(box, failed.application.index, failed.application.start)))
 		return false;
 	seat->busy = false;
 	seat->status = EXIT_NOT_EXECUTED << 8;
@@ -92,36 +90,31 @@ static bool on_one_failed(struct box *box, struct frame *frame)
 	return true;
 }
 
-/* `Z`: one start has ended and left no process. */
-static bool on_one_ended(struct box *box, struct frame *frame)
+/* One start has ended and left no process. */
+static bool on_one_ended(struct box *box, const struct frame *frame)
 {
-	struct frame copy = *frame;
-	size_t index;
-	struct seat *seat = busy_seat(box, *frame, 0, &index);
-	int status;
+	struct application_ended_frame ended;
+	struct seat *seat;
 
-	frame_string(&copy);
-	frame_string(&copy);
-	if (!seat || !frame_status(&copy, &status))
+	if (!read_application_ended_frame(frame, &ended) || !(seat = busy_seat(box, ended.application.index, ended.application.start)))
 		return false;
 	seat->busy = false;
-	seat->status = status;
+	seat->status = ended.report.raw_status;
 	box->may_have_run = true;
 	pass_to_brain(box, frame);
 	return true;
 }
 
-/* `E`: the payload, or all applications, have ended. */
-static bool on_ended(struct box *box, struct frame *frame)
+/* The payload, or all applications, have ended. */
+static bool on_ended(struct box *box, const struct frame *frame)
 {
-	struct frame copy = *frame;
-	int status;
+	struct ended_frame ended;
 
-	if (!frame_status(&copy, &status))
+	if (!read_ended_frame(frame, &ended))
 		return false;
 	box->ended = true;
 	if (!box->several)
-		box->status = status;
+		box->status = ended.report.raw_status;
 	else if (!box->may_have_run)
 		box->job.launched_once = false;
 	box->job.any_ended = true;
@@ -130,10 +123,12 @@ static bool on_ended(struct box *box, struct frame *frame)
 	return true;
 }
 
-/* `F`: the payload was not executed. */
-static bool on_failed(struct box *box, struct frame *frame)
+/* The payload was not executed. */
+static bool on_failed(struct box *box, const struct frame *frame)
 {
-	if (box->failed || box->executed)
+	struct failed_frame failed;
+
+	if (box->failed || box->executed || !read_failed_frame(frame, &failed))
 		return false;
 	box->failed = true;
 	if (box->go_sent) /* init says that it did not run */
@@ -142,37 +137,44 @@ static bool on_failed(struct box *box, struct frame *frame)
 	return true;
 }
 
-/* `S`: the payload has stopped at its terminal. */
-static bool on_stopped(struct box *box, struct frame *frame)
+/* The payload's exec succeeded. */
+static bool on_executed(struct box *box, const struct frame *frame)
 {
-	long signo;
+	struct executed_frame executed;
 
-	if (!frame_number(frame, 1, SIG_LAST, &signo))
+	if (!box->go_sent || box->executed || !read_executed_frame(frame, &executed))
 		return false;
-	terminal_stopped(box->job.terminal, (int)signo, box->several);
+	pass_to_brain(box, frame);
+	on_first_executed(box);
+	return true;
+}
+
+/* The payload has stopped at its terminal. */
+static bool on_stopped(struct box *box, const struct frame *frame)
+{
+	struct stopped_frame stopped;
+
+	if (!read_stopped_frame(frame, &stopped))
+		return false;
+	terminal_stopped(box->job.terminal, (int)stopped.signal, box->several);
 	return true;
 }
 
 /* What init of several says once it is ready. */
-static bool take_application_frame(struct box *box, struct frame *frame)
+static bool take_application_frame(struct box *box, const struct frame *frame)
 {
-	size_t index;
-
 	switch (frame->tag) {
-	case 'X':
-		if (!busy_seat(box, *frame, 1, &index))
-			return false;
-		on_one_executed(box, frame, index);
-		return true;
-	case 'F':
+	case FRAME_EXECUTED:
+		return on_one_executed(box, frame);
+	case FRAME_FAILED:
 		return on_one_failed(box, frame);
-	case 'Z':
+	case FRAME_APPLICATION_ENDED:
 		return on_one_ended(box, frame);
-	case 'E':
+	case FRAME_ENDED:
 		return !box->ended && on_ended(box, frame);
-	case 'L':
+	case FRAME_LIMITED:
 		return box->limited = true;
-	case 'S':
+	case FRAME_STOPPED:
 		on_stopped(box, frame); /* a keeper's words, which init passes on as they are */
 		return true;
 	default:
@@ -181,37 +183,33 @@ static bool take_application_frame(struct box *box, struct frame *frame)
 }
 
 /* Takes one frame. */
-static bool take_init_frame(struct box *box, struct frame *frame)
+static bool take_init_frame(struct box *box, const struct frame *frame)
 {
 	if (box->several && box->ready)
 		return take_application_frame(box, frame);
 	switch (frame->tag) {
-	case 'I':
+	case FRAME_INIT_HERE:
 		if (box->init)
 			return false;
 		box->init = frame->sender;
 		box_prepare(box);
 		return true;
-	case 'M':
+	case FRAME_MASTER:
 		return box->init && !box->ready && terminal_open(box->job.terminal, channel_take_fd(&box->control));
-	case 'R':
+	case FRAME_WAITING:
 		if (!box->init || box->ready)
 			return false;
 		on_ready(box, frame->sender);
 		return true;
-	case 'X':
-		if (!box->go_sent || box->executed)
-			return false;
-		pass_to_brain(box, frame);
-		on_first_executed(box);
-		return true;
-	case 'F':
+	case FRAME_EXECUTED:
+		return on_executed(box, frame);
+	case FRAME_FAILED:
 		return on_failed(box, frame);
-	case 'E':
+	case FRAME_ENDED:
 		return box->executed && !box->ended && on_ended(box, frame);
-	case 'L':
+	case FRAME_LIMITED:
 		return box->limited = true;
-	case 'S':
+	case FRAME_STOPPED:
 		return on_stopped(box, frame);
 	default:
 		return false;

@@ -1,7 +1,7 @@
 /* Finding and executing the JavaScript. Nothing of the job's environment reaches it: NODE_OPTIONS and its like
  * act before any script does. */
 #include "brain.h"
-#include "frame.h"
+#include "generated/protocol.h"
 #include "util.h"
 
 #include <errno.h>
@@ -106,9 +106,7 @@ static _Noreturn void tell_not_executed(int socket, const char *path)
 	struct message message;
 	int error = errno;
 
-	message_begin(&message, '!');
-	message_add_number(&message, error);
-	message_add(&message, path);
+	write_not_executed_frame(&message, &(struct not_executed_frame){ error, path });
 	message_send(&message, socket);
 	_exit(EXIT_WRAPPER);
 }

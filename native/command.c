@@ -1,6 +1,7 @@
 /* See command.h. */
 #include "command.h"
 #include "filter.h"
+#include "generated/protocol.h"
 #include "guest.h"
 #include "limits.h"
 #include "util.h"
@@ -45,13 +46,13 @@ static bool add_guest_key(struct command *command, const char *string)
 static struct list *list_of_key(struct command *command, char key)
 {
 	switch (key) {
-	case 'j':
+	case KEY_GROUP:
 		return &command->joins;
-	case 'v':
+	case KEY_ARGUMENT:
 		return &command->argv;
-	case 'w':
+	case KEY_SWAP:
 		return &command->swaps;
-	case 'k':
+	case KEY_KEPT:
 		return &command->kept;
 	default:
 		return NULL;
@@ -62,13 +63,13 @@ static struct list *list_of_key(struct command *command, char key)
 static bool *flag_of_command_key(struct command *command, char key)
 {
 	switch (key) {
-	case 'n':
+	case KEY_NO_NEW_PRIVILEGES:
 		return &command->no_new_privs;
-	case 'H':
+	case KEY_HOLD:
 		return &command->holds;
-	case 'S':
+	case KEY_SERVICE:
 		return &command->service;
-	case 'I':
+	case KEY_INPUT:
 		return &command->input;
 	default:
 		return NULL;
@@ -87,45 +88,45 @@ bool command_take(struct command *command, const char *string, const struct call
 	}
 	if (flag) {
 		*flag = true;
-		return !*rest;
+		return true;
 	}
 	switch (string[0]) {
-	case 'a':
+	case KEY_CALLER_ARGUMENTS:
 		return add_argument(command, rest, caller);
-	case 'd':
+	case KEY_WORK_DIRECTORY:
 		text_replace(&command->directory, rest);
 		return true;
-	case 'r':
+	case KEY_LIMIT:
 		return limit_parse(command->limits, rest, caller->limits);
-	case 'h':
+	case KEY_HIDDEN:
 		text_replace(&command->hidden, rest);
 		return true;
-	case '0':
-	case 'e':
-	case 'u': /* see command_make_environment */
+	case KEY_EMPTY_ENVIRONMENT:
+	case KEY_VARIABLE:
+	case KEY_NO_VARIABLE: /* see command_make_environment */
 		list_add(&command->changes, string);
 		return true;
-	case 'f':
+	case KEY_FILTER:
 		text_replace(&command->filter, rest);
 		return filter_valid(rest);
-	case 'q':
-	case 'x':
-	case 'c':
-	case 'P':
-	case 'b':
-	case 'g':
-	case 'y':
-	case 'z':
-	case 'Q':
-	case 'R':
+	case KEY_PAYLOAD_IDENTITY:
+	case KEY_USER_NAMESPACE:
+	case KEY_CAPABILITIES:
+	case KEY_FIRST_PROCESS:
+	case KEY_OWN_GROUPS:
+	case KEY_GROUPS_MOUNT:
+	case KEY_MASKED:
+	case KEY_READ_ONLY:
+	case KEY_GUEST_OF:
+	case KEY_WRITABLE_AGAIN:
 		return add_guest_key(command, string);
-	case 'o':
+	case KEY_PREFIX_OUTPUT:
 		command->prefixed = true;
-		return !strcmp(rest, "prefix");
-	case '1':
-	case '2':
-		text_replace(&command->files[string[0] - '0'], rest);
-		return *rest;
+		return true;
+	case KEY_OUTPUT_FILE:
+	case KEY_ERROR_FILE:
+		text_replace(&command->files[string[0] == KEY_OUTPUT_FILE ? 1 : 2], rest);
+		return true;
 	default:
 		return false;
 	}
@@ -157,16 +158,16 @@ bool command_begin(struct command *command, const char *name, const struct comma
 	return true;
 }
 
-/* Applies one change of the keys `e`, `u`, `0`. False: it is malformed. */
+/* Applies one change. False: it is malformed. */
 static bool change_environment(struct list *environment, const char *change)
 {
 	switch (change[0]) {
-	case 'e':
+	case KEY_VARIABLE:
 		return variable_set(environment, change + 1);
-	case 'u':
+	case KEY_NO_VARIABLE:
 		return variable_unset(environment, change + 1);
-	default: /* `0`: see command_make_environment */
-		return !change[1];
+	default: /* KEY_EMPTY_ENVIRONMENT: see command_make_environment */
+		return true;
 	}
 }
 
@@ -175,7 +176,7 @@ const char *command_make_environment(struct command *command, const struct calle
 	bool from_nothing = false;
 
 	for (size_t i = 0; i < command->changes.count; i++)
-		from_nothing = from_nothing || command->changes.items[i][0] == '0';
+		from_nothing = from_nothing || command->changes.items[i][0] == KEY_EMPTY_ENVIRONMENT;
 	for (char **entry = caller->environment; !from_nothing && *entry; entry++)
 		list_add(&command->environment, *entry);
 	for (size_t i = 0; i < command->changes.count; i++)

@@ -11,7 +11,7 @@
 struct command {
 	char *name; /* NULL: the only one */
 	struct list argv, environment;
-	struct list changes; /* to the caller's environment, as they came: `e u 0` */
+	struct list changes; /* to the caller's environment, as they came, with their keys */
 	struct list joins; /* cgroup.procs files for its process */
 	struct list swaps, kept; /* its own view: source and destination in turn */
 	char *hidden; /* NULL: none */
@@ -25,15 +25,15 @@ struct command {
 	char *files[3]; /* for descriptors 1 and 2; NULL: none */
 };
 
-/* One string of `L`, whose key is a command's. False: it is none, or cannot be taken. */
+/* One string of a launch, whose key is a command's and whose text is valid. False: it is none, or cannot be taken. */
 bool command_take(struct command *command, const char *string, const struct caller *caller);
 
-/* `N`: a command of that name which begins with what is common to all. The name stands before every line of the application's: false
+/* A command of that name which begins with what is common to all. The name stands before every line of the application's: false
  * when it is none. */
 bool command_begin(struct command *command, const char *name, const struct command *common);
 
-/* After the last string: its environment, from the caller's and the changes, of which `0` may stand anywhere. The change that cannot be
- * made, or NULL. */
+/* After the last string: its environment, from the caller's and the changes, of which KEY_EMPTY_ENVIRONMENT may stand anywhere. The
+ * change that cannot be made, or NULL. */
 const char *command_make_environment(struct command *command, const struct caller *caller);
 
 /* Its first string for guest_load() whose key is one of these; NULL: none. */

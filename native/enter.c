@@ -1,6 +1,7 @@
 /* From the front's child to the engine: cgroups, CPUs, identity, then exec. Order matters: what needs the front's
  * rights (groups, mounts) comes before the identity is given up. */
 #include "enter.h"
+#include "failed.h"
 #include "brain.h"
 #include "oom.h"
 #include "step.h"
@@ -19,7 +20,7 @@
 /* What an engine executes in the box: `/proc/self/fd/4 tare-init 3`, with what init holds after a comma each: `3,5,6`. */
 enum { ENGINE_CONTROL = 3, ENGINE_INIT = 4, ENGINE_HELD = 5 };
 
-/* Sends `F` to the front and exits. */
+/* Sends `failed` to the front and exits. */
 static _Noreturn void fail_launch(int control, const char *step_name, int error, const char *what)
 {
 	struct message message;

@@ -77,20 +77,6 @@ void message_free(struct message *message)
 	message->data = NULL;
 }
 
-void message_failed(struct message *message, const char *step, int error, const char *what)
-{
-	char text[4096];
-
-	if (error)
-		snprintf(text, sizeof text, "%.3900s: %s", what, strerror(error));
-	else
-		snprintf(text, sizeof text, "%.4000s", what);
-	message_begin(message, 'F');
-	message_add(message, step);
-	message_add_number(message, error);
-	message_add(message, text);
-}
-
 /* Fills in the length, once all strings are added. */
 static void write_length(struct message *message)
 {

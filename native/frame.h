@@ -39,9 +39,6 @@ ssize_t send_patiently(int socket, const struct msghdr *header, int flags);
 /* Sends it and frees it. Blocks, for processes that have nothing else to do. False, with errno: it was not sent whole. */
 bool message_send(struct message *message, int socket);
 
-/* `F`: step, errno, text. A zero errno adds no text of its own. */
-void message_failed(struct message *message, const char *step, int error, const char *what);
-
 /* A frame that was read. Its strings are the channel's, until the next call on the channel. */
 struct frame {
 	char tag;

@@ -1,6 +1,7 @@
 /* See guest.h. The kernel's rules are in pid_namespaces(7), cgroup_namespaces(7), user_namespaces(7) and capabilities(7). */
 #include "guest.h"
 #include "capabilities.h"
+#include "generated/protocol.h"
 #include "reap.h"
 #include "util.h"
 #include "namespaces.h"
@@ -58,31 +59,31 @@ static bool load_capabilities(struct guest *guest, const char *text)
 bool guest_load(struct guest *guest, char key, const char *text)
 {
 	switch (key) {
-	case 'q':
+	case KEY_PAYLOAD_IDENTITY:
 		return identity_parse(&guest->identity, text);
-	case 'x':
+	case KEY_USER_NAMESPACE:
 		return load_nested(guest, text);
-	case 'c':
+	case KEY_CAPABILITIES:
 		return load_capabilities(guest, text);
-	case 'P':
+	case KEY_FIRST_PROCESS:
 		guest->first = true;
-		return !*text;
-	case 'b':
+		return true;
+	case KEY_OWN_GROUPS:
 		guest->own_groups = true;
-		return !*text;
-	case 'g':
+		return true;
+	case KEY_GROUPS_MOUNT:
 		guest->groups_at = text;
-		return *text == '/';
-	case 'y':
+		return true;
+	case KEY_MASKED:
 		list_path(&guest->masked, &guest->masked_count, text);
-		return *text == '/';
-	case 'z':
+		return true;
+	case KEY_READ_ONLY:
 		list_path(&guest->read_only, &guest->read_only_count, text);
-		return *text == '/';
-	case 'R':
+		return true;
+	case KEY_WRITABLE_AGAIN:
 		list_path(&guest->writable, &guest->writable_count, text);
-		return *text == '/';
-	case 'Q':
+		return true;
+	case KEY_GUEST_OF:
 		return parse_number(text, 0, 1L << 20, &guest->host);
 	default:
 		return false;

@@ -29,7 +29,7 @@ struct guest {
 	unsigned long long capabilities; /* what is left of them then */
 };
 
-/* One key of a specification (`q x c P b g y z Q R`). False when it cannot be taken. The text must stay. */
+/* One key, with a text that is valid (launch_key_valid()). False when it cannot be taken. The text must stay. */
 bool guest_load(struct guest *guest, char key, const char *text);
 
 /* In the keeper, before its fork. `keeper`: of the application that it joins, 0: it does not run. False, with errno and `what`,

@@ -2,7 +2,8 @@
  * gets a keeper. */
 #include "init.h"
 #include "applications.h"
-#include "frame.h"
+#include "failed.h"
+#include "generated/protocol.h"
 #include "keeper.h"
 #include "landlock.h"
 #include "limited.h"
@@ -14,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -52,7 +54,7 @@ static bool add_received(struct received **all, size_t *count, int fd, int targe
 	return true;
 }
 
-/* `P`: loads the specification of one command. */
+/* Loads the specification of one command. */
 static bool take_payload(struct init *init)
 {
 	int memfd = channel_take_fd(&init->control);
@@ -64,54 +66,54 @@ static bool take_payload(struct init *init)
 	return payload_load(&init->payloads[init->count++], memfd);
 }
 
-/* `D`: takes the caller's descriptors and their numbers. */
-static bool take_descriptors(struct init *init, struct frame *frame)
+/* Takes the caller's descriptors and their numbers. */
+static bool take_descriptors(struct init *init, const struct frame *frame)
 {
-	const char *string;
+	struct descriptors_frame descriptors;
 	long target;
 
-	while ((string = frame_string(frame)))
-		if (!parse_number(string, 0, 1L << 30, &target) ||
-		    !add_received(&init->descriptors, &init->descriptor_count, channel_take_fd(&init->control), (int)target))
+	if (!read_descriptors_frame(frame, &descriptors))
+		return false;
+	while (frame_number(&descriptors.targets, 0, INT_MAX, &target))
+		if (!add_received(&init->descriptors, &init->descriptor_count, channel_take_fd(&init->control), (int)target))
 			return false;
 	return true;
 }
 
 /* Of the payload that came last. */
-static bool take_cgroups(struct init *init, struct frame *frame)
+static bool take_cgroup(struct init *init, const struct frame *frame)
 {
 	struct payload *payload = init->count ? &init->payloads[init->count - 1] : NULL;
+	struct cgroup_frame cgroup;
 
-	while (frame_string(frame))
-		if (!payload ||
-		    !add_received(&payload->cgroups, &payload->cgroup_count, channel_take_fd(&init->control), -1))
-			return false;
-	return true;
+	return read_cgroup_frame(frame, &cgroup) && payload &&
+	       add_received(&payload->cgroups, &payload->cgroup_count, channel_take_fd(&init->control), -1);
 }
 
 /* Before anybody is in the box who could be in the way. */
-static bool take_terminal(struct init *init, struct frame *frame)
+static bool take_terminal(struct init *init, const struct frame *frame)
 {
+	struct terminal_frame terminal;
 	struct message message;
 	struct pty pty;
-	const char *string;
 	long target;
 
+	if (!read_terminal_frame(frame, &terminal))
+		return false;
 	if (!pty_open(&pty)) {
 		message_failed(&message, "terminal", errno, "/dev/ptmx");
 		message_send(&message, init->control.fd);
 		_exit(EXIT_WRAPPER);
 	}
-	while ((string = frame_string(frame)))
-		if (!parse_number(string, 0, 1L << 30, &target) ||
-		    !add_received(&init->descriptors, &init->descriptor_count, fcntl(pty.slave, F_DUPFD_CLOEXEC, 3), (int)target))
+	while (frame_number(&terminal.targets, 0, INT_MAX, &target))
+		if (!add_received(&init->descriptors, &init->descriptor_count, fcntl(pty.slave, F_DUPFD_CLOEXEC, 3), (int)target))
 			return false;
 	for (size_t i = 0; i < init->count; i++) {
 		init->payloads[i].tty = pty.slave;
 		if (init->payloads[i].terminal)
 			pty_give(pty.slave, &init->payloads[i].guest.identity);
 	}
-	message_begin(&message, 'M');
+	message_begin(&message, FRAME_MASTER);
 	message_add_fd(&message, pty.master);
 	bool sent = message_send(&message, init->control.fd);
 	close(pty.master);
@@ -119,18 +121,18 @@ static bool take_terminal(struct init *init, struct frame *frame)
 }
 
 /* Takes one frame. False: it is unknown, or its descriptor is missing. */
-static bool take_frame(struct init *init, struct frame *frame)
+static bool take_frame(struct init *init, const struct frame *frame)
 {
 	switch (frame->tag) {
-	case 'P':
+	case FRAME_PAYLOAD:
 		return take_payload(init);
-	case 'D':
+	case FRAME_DESCRIPTORS:
 		return take_descriptors(init, frame);
-	case 'C':
-		return take_cgroups(init, frame);
-	case 'T':
+	case FRAME_CGROUP:
+		return take_cgroup(init, frame);
+	case FRAME_TERMINAL:
 		return take_terminal(init, frame);
-	case 'B':
+	case FRAME_BEGIN:
 		return init->told_begin = init->count > 0;
 	default:
 		return false;
@@ -181,7 +183,7 @@ static void wall_up(const struct init *init)
 	free(fds);
 }
 
-/* Closes what the engine left open, sets up signals and limits, and sends `I`. Dies when `control` is not a list of
+/* Closes what the engine left open, sets up signals and limits, and says so to the front. Dies when `control` is not a list of
  * descriptors. */
 static void begin(struct init *init, const char *control)
 {
@@ -210,7 +212,7 @@ static void begin(struct init *init, const char *control)
 	sig_withstand();
 	raise_nofile();
 	channel_open(&init->control, (int)fd);
-	message_begin(&message, 'I');
+	message_begin(&message, FRAME_INIT_HERE);
 	message_send(&message, init->control.fd);
 }
 

@@ -2,6 +2,7 @@
  * a PID namespace, a subreaper) and its orders come from the front; one of several applications has a process of its
  * own for it, and init in the front's place. */
 #include "keeper.h"
+#include "generated/protocol.h"
 #include "keeper_output.h"
 #include "keeper_reports.h"
 #include "keeper_signals.h"
@@ -102,7 +103,7 @@ static _Noreturn void become_payload(struct keeper *keeper, int link)
 	payload_run(keeper->payload, control, link);
 }
 
-/* `G`: lets the payload's process execute. False: it was let go before. */
+/* Lets the payload's process execute. False: it was let go before. */
 static bool take_go(struct keeper *keeper)
 {
 	if (keeper->link < 0 || keeper->told_go)
@@ -159,18 +160,27 @@ static void start_payload(struct keeper *keeper)
 }
 
 /* Takes one frame. False: it is unknown or malformed. */
-static bool take_control_frame(struct keeper *keeper, struct frame *frame)
+static bool take_control_frame(struct keeper *keeper, const struct frame *frame)
 {
+	struct signal_frame signal;
+	struct signal_group_frame to_group;
+
 	switch (frame->tag) {
-	case 'G':
+	case FRAME_GO:
 		return !keeper->post && take_go(keeper);
-	case 'K':
-		return keeper_take_signal(keeper, frame, false);
-	case 'k':
-		return keeper_take_signal(keeper, frame, true);
-	case 'f':
-	case 'b':
-		keeper_take_foreground(keeper, frame->tag == 'f');
+	case FRAME_SIGNAL:
+		if (!read_signal_frame(frame, &signal))
+			return false;
+		keeper_take_signal(keeper, (int)signal.signal, false);
+		return true;
+	case FRAME_SIGNAL_GROUP:
+		if (!read_signal_group_frame(frame, &to_group))
+			return false;
+		keeper_take_signal(keeper, (int)to_group.signal, true);
+		return true;
+	case FRAME_FOREGROUND:
+	case FRAME_BACKGROUND:
+		keeper_take_foreground(keeper, frame->tag == FRAME_FOREGROUND);
 		return true;
 	default:
 		return false;

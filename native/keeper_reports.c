@@ -1,5 +1,7 @@
 /* See keeper_reports.h. */
 #include "keeper_reports.h"
+#include "failed.h"
+#include "generated/protocol.h"
 #include "util.h"
 
 #include <sys/resource.h>
@@ -27,15 +29,17 @@ void keeper_report_executed(const struct keeper *keeper)
 {
 	const struct post *post = keeper->post;
 	struct message message;
+	struct executed_frame executed = { .at_us = (long)keeper->go_us };
 
-	message_begin(&message, 'X');
-	message_add_number(&message, keeper->go_us);
 	if (!post) {
+		write_executed_frame(&message, &executed);
 		send_frame(keeper, &message);
 		return;
 	}
-	message_add_number(&message, post->index);
-	message_add_number(&message, post->start);
+	executed.application.given = true;
+	executed.application.index = post->index;
+	executed.application.start = post->start;
+	write_executed_frame(&message, &executed);
 	message_send(&message, post->front); /* the kernel adds who we are */
 	close(post->front); /* whose end the front waits for */
 }
@@ -44,8 +48,7 @@ void keeper_report_stopped(const struct keeper *keeper, int status)
 {
 	struct message message;
 
-	message_begin(&message, 'S');
-	message_add_number(&message, WSTOPSIG(status));
+	write_stopped_frame(&message, &(struct stopped_frame){ WSTOPSIG(status) });
 	send_frame(keeper, &message);
 }
 
@@ -55,15 +58,17 @@ void keeper_report_ended(const struct keeper *keeper)
 	struct message message;
 
 	getrusage(RUSAGE_CHILDREN, &all);
-	message_begin(&message, 'E');
-	message_add_number(&message, keeper->status);
-	message_add_number(&message, time_us(keeper->usage.ru_utime));
-	message_add_number(&message, time_us(keeper->usage.ru_stime));
-	message_add_number(&message, time_us(all.ru_utime));
-	message_add_number(&message, time_us(all.ru_stime));
-	message_add_number(&message, all.ru_maxrss * 1024LL);
-	message_add_number(&message, keeper->killed);
-	message_add_number(&message, keeper->ended_us);
+	const struct ended_frame ended = { {
+		.raw_status = keeper->status,
+		.payload_user_us = (long)time_us(keeper->usage.ru_utime),
+		.payload_system_us = (long)time_us(keeper->usage.ru_stime),
+		.children_user_us = (long)time_us(all.ru_utime),
+		.children_system_us = (long)time_us(all.ru_stime),
+		.largest_process_bytes = all.ru_maxrss * 1024L,
+		.killed_processes = keeper->killed,
+		.ended_us = (long)keeper->ended_us,
+	} };
+	write_ended_frame(&message, &ended);
 	send_frame(keeper, &message);
 }
 

@@ -20,20 +20,16 @@ static void signal_payload(struct keeper *keeper, int signo, bool to_group)
 		kill(to_group ? -keeper->pid : keeper->pid, signo);
 }
 
-bool keeper_take_signal(struct keeper *keeper, struct frame *frame, bool to_group)
+void keeper_take_signal(struct keeper *keeper, int signo, bool to_group)
 {
 	sigmask *kept = &keeper->kept[to_group];
-	long signo;
 
-	if (!frame_number(frame, 1, SIG_LAST, &signo))
-		return false;
 	if (signo >= 32) {
-		signal_payload(keeper, (int)signo, to_group);
-		return true;
+		signal_payload(keeper, signo, to_group);
+		return;
 	}
-	*kept &= ~sig_cancels((int)signo);
+	*kept &= ~sig_cancels(signo);
 	*kept |= SIG_BIT(signo);
-	return true;
 }
 
 void keeper_pass_on_signals(struct keeper *keeper)

@@ -6,10 +6,10 @@
 
 #include <stdbool.h>
 
-/* `K`, and `k` for the payload's group. Standard signals are kept until all that has come is read: the kernel too has each once, however
+/* For the payload, or for its group. Standard signals are kept until all that has come is read: the kernel too has each once, however
  * often it was sent (signal(7)). So a flood of one keeps no other waiting. One that stops takes SIGCONT away, and that takes those away.
  * False: it is no signal. */
-bool keeper_take_signal(struct keeper *keeper, struct frame *frame, bool to_group);
+void keeper_take_signal(struct keeper *keeper, int signo, bool to_group);
 /* All that has come is read: passes on what is kept. */
 void keeper_pass_on_signals(struct keeper *keeper);
 

@@ -1,6 +1,7 @@
-/* `L`, the brain's order, made into something that enter and init can follow without asking. Nothing in it is
+/* The brain's order to launch, made into something that enter and init can follow without asking. Nothing in it is
  * ignored: what is not understood fails the launch. */
 #include "launch.h"
+#include "generated/protocol.h"
 #include "landlock.h"
 #include "parts.h"
 #include "util.h"
@@ -9,6 +10,8 @@
 #include <string.h>
 
 enum { COMMANDS_MAX = 1024 };
+
+static const char first_process[] = { KEY_FIRST_PROCESS, 0 }, guest_of[] = { KEY_GUEST_OF, 0 };
 
 /* `0-1,4` */
 static bool parse_cpus(cpu_set_t *cpus, const char *text)
@@ -38,36 +41,35 @@ static bool parse_box_key(struct launch *launch, const char *string)
 {
 	const char *rest = string + 1;
 	unsigned long long rights;
-	long number;
 
 	switch (string[0]) {
-	case 'E':
+	case KEY_ENGINE_ARGUMENT:
 		list_add(&launch->engine, rest);
 		return true;
-	case 'J':
+	case KEY_ENGINE_GROUP:
 		list_add(&launch->joins, rest);
 		return true;
-	case 'M':
-	case 'm':
-		return view_add(&launch->view, string[0], rest);
-	case 'U':
+	case KEY_VIEW:
+	case KEY_VIEW_ARGUMENT:
+		return view_add(&launch->view, string[0] == KEY_VIEW, rest);
+	case KEY_IDENTITY:
 		return identity_parse(&launch->identity, rest);
-	case 'O':
+	case KEY_OOM_SCORE:
 		text_replace(&launch->oom_score_adj, rest);
-		return parse_number(rest, -1000, 1000, &number);
-	case 'l':
+		return true;
+	case KEY_LANDLOCK:
 		text_replace(&launch->rights, rest);
 		return landlock_rights(rest, &rights);
-	case 'L':
+	case KEY_WRITABLE:
 		list_add(&launch->writable, rest);
-		return rest[0] == '/';
-	case 'C':
+		return true;
+	case KEY_CPUS:
 		launch->has_cpus = true;
 		return parse_cpus(&launch->cpus, rest);
-	case 'p':
+	case KEY_PAUSE:
 		text_replace(&launch->pause, rest);
 		return true;
-	case 'T':
+	case KEY_PARTS:
 		text_replace(&launch->parts, rest);
 		return parts_valid(rest);
 	default:
@@ -75,7 +77,7 @@ static bool parse_box_key(struct launch *launch, const char *string)
 	}
 }
 
-/* `N`: another application. False: there is no room, or it is no name. */
+/* Another application. False: there is no room, or it is no name. */
 static bool add_command(struct launch *launch, const char *name, const struct command *common)
 {
 	if (launch->command_count == COMMANDS_MAX)
@@ -90,24 +92,25 @@ static bool add_command(struct launch *launch, const char *name, const struct co
 /* What is of a system without process 1, or a guest of none: the string, or NULL. */
 static const char *wrong_guest(const struct launch *launch, const struct command *command)
 {
-	const char *host = command_guest_key(command, "Q");
+	static const char of_first[] = { KEY_OWN_GROUPS, KEY_GROUPS_MOUNT, KEY_MASKED, KEY_READ_ONLY, 0 };
+	const char *first = command_guest_key(command, first_process), *host = command_guest_key(command, guest_of);
 	long index;
 
-	if (!command_guest_key(command, "P") && command_guest_key(command, "bgyz"))
-		return command_guest_key(command, "bgyz");
-	if (host && (command_guest_key(command, "P") || !parse_number(host + 1, 0, (long)launch->command_count - 1, &index) ||
-		     !command_guest_key(&launch->commands[index], "P")))
+	if (!first && command_guest_key(command, of_first))
+		return command_guest_key(command, of_first);
+	if (host && (first || !parse_number(host + 1, 0, (long)launch->command_count - 1, &index) ||
+		     !command_guest_key(&launch->commands[index], first_process)))
 		return host;
 	return NULL;
 }
 
-/* Whether any string has the key `N`. */
+/* Whether any string begins an application. */
 static bool has_several(struct frame frame)
 {
 	const char *string;
 
 	while ((string = frame_string(&frame)))
-		if (string[0] == 'N')
+		if (string[0] == KEY_APPLICATION)
 			return true;
 	return false;
 }
@@ -120,16 +123,18 @@ static const char *parse_keys(struct launch *launch, struct frame *frame, struct
 
 	while ((string = frame_string(frame))) {
 		struct command *command = launch->command_count ? &launch->commands[launch->command_count - 1] : common;
-		const char *allowed = !launch->several	? "javdr0euwkhnfqxcH" :
-				      command == common ? "dr0eunf" :
-							  "javdr0euwkhIo12nfqxcPbgyzQRS";
-		if (string[0] == 'N' ? !add_command(launch, string + 1, common) :
+		const char *allowed = !launch->several	? KEYS_OF_PAYLOAD :
+				      command == common ? KEYS_OF_COMMON :
+							  KEYS_OF_APPLICATION;
+		if (!launch_key_valid(string[0], string + 1))
+			return string;
+		if (string[0] == KEY_APPLICATION	    ? !add_command(launch, string + 1, common) :
 		    string[0] && strchr(allowed, string[0]) ? !command_take(command, string, caller) :
 							      !parse_box_key(launch, string))
 			return string;
-		if (string[0] == 'I' && has_input)
+		if (string[0] == KEY_INPUT && has_input)
 			return string;
-		has_input = has_input || string[0] == 'I';
+		has_input = has_input || string[0] == KEY_INPUT;
 	}
 	return NULL;
 }

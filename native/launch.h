@@ -1,4 +1,4 @@
-/* What the brain asked for with `L`. */
+/* What the brain asked for with `launch`. */
 #ifndef TARE_LAUNCH_H
 #define TARE_LAUNCH_H
 
@@ -29,7 +29,7 @@ struct launch {
 	size_t command_count; /* one unless several */
 };
 
-/* Reads an `L` frame. NULL when it is good, else what is wrong with it. Both are the caller's to free. */
+/* Reads the keys of a launch. NULL when it is good, else what is wrong with it. Both are the caller's to free. */
 char *launch_parse(struct launch *launch, struct frame *frame, const struct caller *caller);
 /* Whether it asks for nothing that only a box can give. */
 bool launch_is_plain(const struct launch *launch);

@@ -1,6 +1,6 @@
 /* See limited.h. */
 #include "limited.h"
-#include "frame.h"
+#include "generated/protocol.h"
 
 #include <malloc.h>
 #include <stdbool.h>
@@ -48,6 +48,6 @@ void limited_look(int control)
 	if (getrlimit(RLIMIT_CPU, &limit) || limit.rlim_max >= cpu_limit)
 		return;
 	cpu_limit = limit.rlim_max;
-	message_begin(&message, 'L');
+	message_begin(&message, FRAME_LIMITED);
 	message_send(&message, control);
 }

@@ -4,6 +4,8 @@
 #include "box_orders.h"
 #include "box_signals.h"
 #include "box_start.h"
+#include "generated/protocol.h"
+#include "list.h"
 #include "replace.h"
 #include "succession.h"
 #include "util.h"
@@ -17,31 +19,25 @@ static bool may_launch(const struct front *front)
 	return !front->box.there && !front->box.job.launched_once;
 }
 
-/* Kind and number of `Q` and `O`, as a raw status. */
-static bool quit_status(const struct talk *talk, struct frame *frame, int *status)
+/* As a raw status. False: it is to be as nobody has said. */
+static bool ending_status(const struct talk *talk, const struct ending_field *ending, int *status)
 {
-	const char *kind = frame_string(frame);
-	long number;
-
-	if (!kind)
+	if (ending->kind == ENDING_OVER && !talk->over)
 		return false;
-	if (talk->over && !strcmp(kind, "over"))
+	if (ending->kind == ENDING_OVER)
 		*status = talk->over_status;
-	else if (!strcmp(kind, "code") && frame_number(frame, 0, 255, &number))
-		*status = (int)number << 8;
-	else if (!strcmp(kind, "signal") && frame_number(frame, 1, SIG_LAST, &number))
-		*status = (int)number;
-	else if (strcmp(kind, "status") || !frame_status(frame, status))
-		return false;
+	else
+		*status = ending->kind == ENDING_CODE ? (int)ending->value << 8 : (int)ending->value;
 	return true;
 }
 
-/* `Q`: kills the box and ends the front with the given status. */
-static bool take_quit(struct front *front, struct frame *frame)
+/* Kills the box and ends the front with the given status. */
+static bool take_quit(struct front *front, const struct frame *frame)
 {
+	struct quit_frame quit;
 	int status;
 
-	if (!quit_status(&front->talk, frame, &status))
+	if (!read_quit_frame(frame, &quit) || !ending_status(&front->talk, &quit.ending, &status))
 		return false;
 	box_kill(&front->box);
 	ending_with(&front->ending, status);
@@ -49,84 +45,90 @@ static bool take_quit(struct front *front, struct frame *frame)
 }
 
 /* All is told, also to the batch system: a brain that follows has only to remove what this one keeps. */
-static bool take_over(struct talk *talk, struct frame *frame)
+static bool take_over(struct talk *talk, const struct frame *frame)
 {
-	if (!talk->directory || !quit_status(talk, frame, &talk->over_status))
+	struct over_frame over;
+
+	if (!talk->directory || !read_over_frame(frame, &over) || !ending_status(talk, &over.ending, &talk->over_status))
 		return false;
 	talk->over = true;
 	return true;
 }
 
-/* `S`: keeps the state directory. From now on another brain follows one that dies. */
-static bool take_state(struct talk *talk, struct frame *frame)
+/* Keeps the state directory. From now on another brain follows one that dies. */
+static bool take_state(struct talk *talk, const struct frame *frame)
 {
-	const char *directory = frame_string(frame);
+	struct state_frame state;
 
-	if (!directory || !*directory)
+	if (!read_state_frame(frame, &state))
 		return false;
-	free(talk->directory);
-	talk->directory = xmemdup(directory, strlen(directory) + 1);
+	text_replace(&talk->directory, state.directory);
 	return true;
 }
 
 /* The brain could not be executed: no other one could. */
-static bool take_not_executed(struct front *front, struct frame *frame)
+static bool take_not_executed(struct front *front, const struct frame *frame)
 {
-	const char *path;
-	long error;
+	struct not_executed_frame failure;
 
-	if (!frame_number(frame, 0, 4095, &error) || !(path = frame_string(frame)))
+	if (!read_not_executed_frame(frame, &failure))
 		return false;
-	char *why = xprintf("cannot execute %s: %s", path, strerror((int)error));
+	char *why = xprintf("cannot execute %s: %s", failure.path, strerror((int)failure.error));
 	succession_ends(front, why);
 	free(why);
 	return true;
 }
 
-/* `Y`: writes a line to descriptor 2, unless the payload may have it already. */
-static bool take_say(const struct box *box, struct frame *frame)
+/* Writes a line to descriptor 2, unless the payload may have it already. */
+static bool take_say(const struct box *box, const struct frame *frame)
 {
-	const char *text = frame_string(frame);
+	struct say_frame say;
 
-	if (text && !box->job.launched_once)
-		ending_say(text);
-	return text;
-}
-
-/* `C`: closes the caller's descriptor 1 or 2, which the brain no longer needs. */
-static bool take_drop(struct talk *talk, struct frame *frame)
-{
-	long descriptor;
-
-	if (!frame_number(frame, 1, 2, &descriptor))
+	if (!read_say_frame(frame, &say))
 		return false;
-	speech_drop(&talk->speech, (int)descriptor);
+	if (!box->job.launched_once)
+		ending_say(say.text);
 	return true;
 }
 
-/* `K`: signals the payload, or with an index one application. */
-static bool take_signal_order(struct box *box, struct frame *frame)
+/* Closes the caller's descriptor 1 or 2, which the brain no longer needs. */
+static bool take_close(struct talk *talk, const struct frame *frame)
 {
-	long signo;
+	struct close_frame order;
 
-	if (!frame_number(frame, 1, SIG_LAST, &signo))
+	if (!read_close_frame(frame, &order))
 		return false;
-	if (frame->at < frame->end)
-		return box_signal_one(box, (int)signo, frame);
-	box_signal(box, (int)signo, false);
+	speech_drop(&talk->speech, (int)order.descriptor);
 	return true;
 }
 
-/* `A`: kills the box, or with an index one application. */
-static bool take_kill_order(struct box *box, struct frame *frame)
+/* Signals the payload, or with an index one application. */
+static bool take_signal_order(struct box *box, const struct frame *frame)
 {
-	if (frame->at < frame->end)
-		return box_kill_one(box, frame);
+	struct signal_frame order;
+
+	if (!read_signal_frame(frame, &order))
+		return false;
+	if (order.has_index)
+		return box_signal_one(box, (int)order.signal, order.index);
+	box_signal(box, (int)order.signal, false);
+	return true;
+}
+
+/* Kills the box, or with an index one application. */
+static bool take_kill_order(struct box *box, const struct frame *frame)
+{
+	struct kill_frame order;
+
+	if (!read_kill_frame(frame, &order))
+		return false;
+	if (order.has_index)
+		return box_kill_one(box, order.index);
 	box_kill(box);
 	return true;
 }
 
-/* `L`: launches a box. */
+/* Launches a box. */
 static bool take_launch(struct front *front, struct frame *frame)
 {
 	if (!may_launch(front))
@@ -152,35 +154,35 @@ static bool take_replace(struct front *front, struct frame *frame)
 static bool take_order(struct front *front, struct frame *frame)
 {
 	switch (frame->tag) {
-	case 'S':
+	case FRAME_STATE:
 		return take_state(&front->talk, frame);
-	case 'L':
+	case FRAME_LAUNCH:
 		return take_launch(front, frame);
-	case 'D':
+	case FRAME_REPLACE:
 		return take_replace(front, frame);
-	case 'G':
+	case FRAME_GO:
 		return box_go(&front->box, frame);
-	case 'C':
-		return take_drop(&front->talk, frame);
-	case 'K':
+	case FRAME_CLOSE:
+		return take_close(&front->talk, frame);
+	case FRAME_SIGNAL:
 		return take_signal_order(&front->box, frame);
-	case 'A':
+	case FRAME_KILL:
 		return take_kill_order(&front->box, frame);
-	case 'V':
+	case FRAME_DOING:
 		return patience_take(&front->patience, &front->box, frame);
-	case 'W':
+	case FRAME_WIND_UP:
 		box_wind_up(&front->box);
 		return true;
-	case 'T':
+	case FRAME_ASK_TIME:
 		talk_send_time(&front->talk);
 		return true;
-	case 'Y':
+	case FRAME_SAY:
 		return take_say(&front->box, frame);
-	case 'O':
+	case FRAME_OVER:
 		return take_over(&front->talk, frame);
-	case 'Q':
+	case FRAME_QUIT:
 		return take_quit(front, frame);
-	case '!':
+	case FRAME_NOT_EXECUTED:
 		return take_not_executed(front, frame);
 	default:
 		return false;
@@ -211,7 +213,7 @@ void orders_read(struct front *front)
 	pid_t pid = talk->pid;
 	int status = -1;
 
-	if (front->ending.due) { /* after `Q` there is nothing more to say */
+	if (front->ending.due) { /* after `quit` there is nothing more to say */
 		channel_close(&talk->channel);
 		return;
 	}

@@ -1,5 +1,7 @@
 /* See patience.h. */
 #include "patience.h"
+#include "generated/protocol.h"
+#include "list.h"
 #include "util.h"
 
 #include <ctype.h>
@@ -15,7 +17,7 @@ enum {
 	/* Then it is looked whether the brain works, and again after this. */
 	AGAIN_MS = 10000,
 	BEFORE_MS = 50000,
-	/* From the launch to `R` the brain has a deadline of its own. */
+	/* From the launch to `ready` the brain has a deadline of its own. */
 	BUILDING_MS = 140000,
 	READY_MS = 50000,
 	OVER_MS = 50000,
@@ -55,20 +57,16 @@ static void follow_phase(struct patience *patience, const struct box *box)
 		patience->asked_us = 0;
 }
 
-bool patience_take(struct patience *patience, const struct box *box, struct frame *frame)
+bool patience_take(struct patience *patience, const struct box *box, const struct frame *frame)
 {
-	const char *length = frame_string(frame), *doing = frame_string(frame);
-	long milliseconds;
+	struct doing_frame doing;
 
-	if (!length || !doing)
-		return false;
-	if (*length && !parse_number(length, 0, 1000L * 86400 * 365, &milliseconds))
+	if (!read_doing_frame(frame, &doing))
 		return false;
 	follow_phase(patience, box);
-	if (*length)
-		set_until(patience, milliseconds);
-	free(patience->doing);
-	patience->doing = xmemdup(doing, strlen(doing) + 1);
+	if (doing.patience_ms >= 0)
+		set_until(patience, doing.patience_ms);
+	text_replace(&patience->doing, doing.what);
 	return true;
 }
 

@@ -21,8 +21,8 @@ struct patience {
 	char *doing; /* what the brain has said that it does */
 };
 
-/* `V`: the brain says what it does, and how long it may take. False: it is no such frame. */
-bool patience_take(struct patience *patience, const struct box *box, struct frame *frame);
+/* `doing`: the brain says what it does, and how long it may take. False: it is no such frame. */
+bool patience_take(struct patience *patience, const struct box *box, const struct frame *frame);
 
 /* A signal came to the front. After one that asks for the end the brain is given less time. */
 void patience_signal(struct patience *patience, const struct box *box, pid_t brain, int signo);

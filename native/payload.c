@@ -1,5 +1,6 @@
 /* See payload.h. What specification_make() wrote: a string for each key, a letter and what belongs to it. */
 #include "payload.h"
+#include "generated/protocol.h"
 #include "util.h"
 
 #include <errno.h>
@@ -48,21 +49,21 @@ static void add_swap(struct own_view *view, const char *path)
 static const char **text_of_key(struct payload *payload, char key)
 {
 	switch (key) {
-	case 'd':
+	case SPECIFICATION_WORK_DIRECTORY:
 		return &payload->directory;
-	case 'f':
+	case SPECIFICATION_FILTER:
 		return &payload->filter;
-	case 'O':
+	case SPECIFICATION_OOM_SCORE:
 		return &payload->oom_score_adj;
-	case 'p':
+	case SPECIFICATION_PAUSE:
 		return &payload->pause;
-	case 'N':
+	case SPECIFICATION_APPLICATION:
 		return &payload->name;
-	case 'h':
+	case SPECIFICATION_HIDDEN:
 		return &payload->view.hidden;
-	case '1':
-	case '2':
-		return &payload->files[key - '0'];
+	case SPECIFICATION_OUTPUT_FILE:
+	case SPECIFICATION_ERROR_FILE:
+		return &payload->files[key == SPECIFICATION_OUTPUT_FILE ? 1 : 2];
 	default:
 		return NULL;
 	}
@@ -72,17 +73,17 @@ static const char **text_of_key(struct payload *payload, char key)
 static bool *flag_of_key(struct payload *payload, char key)
 {
 	switch (key) {
-	case 'n':
+	case SPECIFICATION_NO_NEW_PRIVILEGES:
 		return &payload->no_new_privs;
-	case 'H':
+	case SPECIFICATION_HOLD:
 		return &payload->holds;
-	case 't':
+	case SPECIFICATION_TERMINAL:
 		return &payload->terminal;
-	case 'I':
+	case SPECIFICATION_INPUT:
 		return &payload->input;
-	case 'S':
+	case SPECIFICATION_SERVICE:
 		return &payload->service;
-	case 'o':
+	case SPECIFICATION_PREFIX_OUTPUT:
 		return &payload->prefixed;
 	default:
 		return NULL;
@@ -120,34 +121,34 @@ static void load_key(struct payload *payload, char *string, char ***argument, ch
 	if (place || flag)
 		return;
 	switch (string[0]) {
-	case 'a':
+	case SPECIFICATION_ARGUMENT:
 		*(*argument)++ = text;
 		break;
-	case 'e':
+	case SPECIFICATION_VARIABLE:
 		*(*variable)++ = text;
 		break;
-	case 'r':
+	case SPECIFICATION_LIMIT:
 		load_limit(payload, text);
 		break;
-	case 'm':
+	case SPECIFICATION_BLOCKED_SIGNALS:
 		payload->mask = strtoull(text, NULL, 16);
 		break;
-	case 'i':
+	case SPECIFICATION_IGNORED_SIGNALS:
 		payload->ignored = strtoull(text, NULL, 16);
 		break;
-	case 'u':
+	case SPECIFICATION_UMASK:
 		payload->umask = (mode_t)strtoul(text, NULL, 8);
 		break;
-	case 'l':
+	case SPECIFICATION_LANDLOCK:
 		landlock_rights(text, &payload->wall.rights);
 		break;
-	case 'L':
+	case SPECIFICATION_WRITABLE:
 		add_text(&payload->wall.places, &payload->wall.count, text);
 		break;
-	case 'w':
+	case SPECIFICATION_SWAP:
 		add_swap(&payload->view, text);
 		break;
-	case 'k':
+	case SPECIFICATION_KEPT:
 		add_text(&payload->view.kept, &payload->view.kept_count, text);
 		break;
 	default:
@@ -174,8 +175,8 @@ bool payload_load(struct payload *payload, int memfd)
 		return false;
 	char *end = payload->text + size;
 	for (char *string = payload->text; string < end; string += strlen(string) + 1) {
-		arguments += *string == 'a';
-		variables += *string == 'e';
+		arguments += *string == SPECIFICATION_ARGUMENT;
+		variables += *string == SPECIFICATION_VARIABLE;
 	}
 	payload->argv = xrealloc(NULL, (arguments + 1) * sizeof(char *));
 	payload->environment = xrealloc(NULL, (variables + 1) * sizeof(char *));

@@ -1,8 +1,9 @@
 /* The payload's process between fork and exec: everything is made as the caller had it, in an order in which no
  * step takes away what a later one needs. */
 #include "payload_run.h"
+#include "failed.h"
 #include "filter.h"
-#include "frame.h"
+#include "generated/protocol.h"
 #include "oom.h"
 #include "util.h"
 
@@ -19,7 +20,7 @@ enum {
 	NO_LINK = -1, /* nobody to report to, see payload_replace */
 };
 
-/* Reports `F` to the keeper and exits; without a keeper it prints a line. */
+/* Reports a failure to the keeper and exits; without a keeper it prints a line. */
 static _Noreturn void fail_payload(int link, const char *step, int error, const char *what)
 {
 	struct message message;
@@ -58,14 +59,14 @@ static void raise_oom_score(const struct payload *payload, int link)
 		fail_payload(link, "oom_score_adj", errno, OOM_SCORE_FILE);
 }
 
-/* Sends `R` on `control`, unless that is -1. */
+/* Sends `waiting` on `control`, unless that is -1. */
 static void report_ready(int control, int link)
 {
 	struct message ready;
 
 	if (control < 0)
 		return;
-	message_begin(&ready, 'R'); /* the kernel adds who we are */
+	message_begin(&ready, FRAME_WAITING); /* the kernel adds who we are */
 	if (!message_send(&ready, control))
 		fail_payload(link, "protocol", errno, "control socket");
 	close(control);

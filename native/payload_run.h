@@ -4,8 +4,8 @@
 
 #include "payload.h"
 
-/* In the forked child. Joins its cgroups, reports `R` on `control` (-1: nowhere), waits for a byte on `link`, executes.
- * What fails is a `F` frame on `link`, which the exec closes. */
+/* In the forked child. Joins its cgroups, reports that it waits on `control` (-1: nowhere), waits for a byte on `link`, executes.
+ * What fails is a frame `failed` on `link`, which the exec closes. */
 _Noreturn void payload_run(struct payload *payload, int control, int link);
 
 /* The kill switch: executes in the front's own place, without a box. What fails is a line on descriptor 2. */

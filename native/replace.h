@@ -4,8 +4,8 @@
 
 #include "box.h"
 
-/* `D`: kills the brain and executes the payload in this process, without a box, with everything as the caller had it. Returns only for
- * an order that it cannot take, before it kills the brain: with what is wrong, which the caller frees. A later error is a line on
+/* `replace`: kills the brain and executes the payload in this process, without a box, with everything as the caller had it. Returns only
+ * for an order that it cannot take, before it kills the brain: with what is wrong, which the caller frees. A later error is a line on
  * descriptor 2 and EXIT_WRAPPER or EXIT_NOT_EXECUTED. */
 char *replace_front(const struct box *box, struct frame *frame);
 

@@ -1,5 +1,6 @@
 /* See specification.h. A string for each key (payload.c): a letter, what belongs to it, a NUL. */
 #include "specification.h"
+#include "generated/protocol.h"
 #include "util.h"
 
 #include <errno.h>
@@ -40,41 +41,41 @@ static void write_inheritance(FILE *file, const struct launch *launch, const str
 	const char *directory = command->directory ? command->directory : launch->engine.count ? caller->cwd : "";
 
 	for (int i = 0; i < (int)RLIM_NLIMITS; i++)
-		fprintf(file, "r%d %llu %llu%c", i, (unsigned long long)command->limits[i].rlim_cur,
+		fprintf(file, "%c%d %llu %llu%c", SPECIFICATION_LIMIT, i, (unsigned long long)command->limits[i].rlim_cur,
 			(unsigned long long)command->limits[i].rlim_max, 0);
-	fprintf(file, "m%llx%c", (unsigned long long)caller->mask, 0);
-	fprintf(file, "i%llx%c", (unsigned long long)caller->ignored, 0);
-	fprintf(file, "u%o%c", (unsigned)caller->umask, 0);
+	fprintf(file, "%c%llx%c", SPECIFICATION_BLOCKED_SIGNALS, (unsigned long long)caller->mask, 0);
+	fprintf(file, "%c%llx%c", SPECIFICATION_IGNORED_SIGNALS, (unsigned long long)caller->ignored, 0);
+	fprintf(file, "%c%o%c", SPECIFICATION_UMASK, (unsigned)caller->umask, 0);
 	if (*directory)
-		write_key(file, 'd', directory);
+		write_key(file, SPECIFICATION_WORK_DIRECTORY, directory);
 }
 
 /* Writes all keys of one command. */
 static void write_specification(FILE *file, const struct launch *launch, const struct command *command,
 				const struct caller *caller)
 {
-	write_list(file, 'a', &command->argv);
-	write_list(file, 'e', &command->environment);
+	write_list(file, SPECIFICATION_ARGUMENT, &command->argv);
+	write_list(file, SPECIFICATION_VARIABLE, &command->environment);
 	write_inheritance(file, launch, command, caller);
-	write_if(file, 'O', launch->oom_score_adj);
-	write_if(file, 'l', launch->rights);
-	write_list(file, 'L', &launch->writable);
-	write_flag(file, 'n', command->no_new_privs);
-	write_if(file, 'f', command->filter);
-	write_flag(file, 'H', command->holds);
+	write_if(file, SPECIFICATION_OOM_SCORE, launch->oom_score_adj);
+	write_if(file, SPECIFICATION_LANDLOCK, launch->rights);
+	write_list(file, SPECIFICATION_WRITABLE, &launch->writable);
+	write_flag(file, SPECIFICATION_NO_NEW_PRIVILEGES, command->no_new_privs);
+	write_if(file, SPECIFICATION_FILTER, command->filter);
+	write_flag(file, SPECIFICATION_HOLD, command->holds);
 	for (size_t i = 0; i < command->guest.count; i++)
 		write_key(file, command->guest.items[i][0], command->guest.items[i] + 1);
-	write_flag(file, 'S', command->service);
-	write_list(file, 'w', &command->swaps);
-	write_list(file, 'k', &command->kept);
-	write_if(file, 'h', command->hidden);
-	write_if(file, 'p', launch->pause);
-	write_flag(file, 't', caller_at_terminal(caller, 0) && (!command->name || command->input));
-	write_if(file, 'N', command->name);
-	write_flag(file, 'I', command->input);
-	write_flag(file, 'o', command->prefixed);
-	write_if(file, '1', command->files[1]);
-	write_if(file, '2', command->files[2]);
+	write_flag(file, SPECIFICATION_SERVICE, command->service);
+	write_list(file, SPECIFICATION_SWAP, &command->swaps);
+	write_list(file, SPECIFICATION_KEPT, &command->kept);
+	write_if(file, SPECIFICATION_HIDDEN, command->hidden);
+	write_if(file, SPECIFICATION_PAUSE, launch->pause);
+	write_flag(file, SPECIFICATION_TERMINAL, caller_at_terminal(caller, 0) && (!command->name || command->input));
+	write_if(file, SPECIFICATION_APPLICATION, command->name);
+	write_flag(file, SPECIFICATION_INPUT, command->input);
+	write_flag(file, SPECIFICATION_PREFIX_OUTPUT, command->prefixed);
+	write_if(file, SPECIFICATION_OUTPUT_FILE, command->files[1]);
+	write_if(file, SPECIFICATION_ERROR_FILE, command->files[2]);
 }
 
 int specification_make(const struct launch *launch, const struct command *command, const struct caller *caller)

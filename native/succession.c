@@ -8,11 +8,11 @@
 #include <sys/wait.h>
 
 enum {
-	BRAINS_FRESH = 2, /* how many brains may be started before `S`; while a box lives: BRAINS */
+	BRAINS_FRESH = 2, /* how many brains may be started before `state`; while a box lives: BRAINS */
 	EXIT_USAGE = 64, /* the command line was wrong (src/errors.ts, EXIT.usage) */
 };
 
-/* The state that `H` reports. */
+/* The state that `hello` reports. */
 static const char *state_word(const struct front *front)
 {
 	if (!front->talk.directory)

@@ -1,10 +1,10 @@
 /* See talk.h. */
 #include "talk.h"
+#include "generated/protocol.h"
 #include "util.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,27 +30,25 @@ void talk_begin(struct talk *talk, const struct caller *caller, const struct bra
 	talk->cramped = caller_cramped(caller);
 }
 
-/* Sends `H`, the first frame to every brain. */
+/* Sends `hello`, the first frame to every brain. */
 static void send_hello(struct talk *talk, const char *state)
 {
 	const struct caller *caller = talk->caller;
+	const struct hello_frame fields = {
+		.state = state,
+		.state_directory = talk->directory ? talk->directory : "",
+		.front_pid = getpid(),
+		.started_us = (long)caller->started,
+		.umask = (unsigned)caller->umask,
+		.brain = talk->started,
+		.argv_count = (size_t)caller->argc,
+		.argv = caller->argv,
+		.cwd = caller->cwd,
+		.environment = caller->environment,
+	};
 	struct message hello;
-	char mask[16];
 
-	message_begin(&hello, 'H');
-	message_add(&hello, state);
-	message_add(&hello, talk->directory ? talk->directory : "");
-	message_add_number(&hello, getpid());
-	message_add_number(&hello, caller->started);
-	snprintf(mask, sizeof mask, "%04o", (unsigned)caller->umask);
-	message_add(&hello, mask);
-	message_add_number(&hello, talk->started);
-	message_add_number(&hello, caller->argc);
-	for (int i = 0; i < caller->argc; i++)
-		message_add(&hello, caller->argv[i]);
-	message_add(&hello, caller->cwd);
-	for (char **entry = caller->environment; *entry; entry++)
-		message_add(&hello, *entry);
+	write_hello_frame(&hello, &fields);
 	channel_send(&talk->channel, &hello);
 }
 
@@ -122,34 +120,37 @@ void talk_tell(struct talk *talk, struct message *message)
 	channel_send(&talk->channel, message);
 }
 
-/* Sends a note about a signal. Drops it when more than NOTES_MAX bytes wait for the brain. */
-static void send_note(struct talk *talk, char tag, int signo)
+/* A brain that does not read loses notes. */
+static bool is_behind(const struct talk *talk)
 {
-	struct message note;
-
-	if (talk->channel.out_size > NOTES_MAX)
-		return;
-	message_begin(&note, tag);
-	message_add_number(&note, signo);
-	channel_send(&talk->channel, &note);
+	return talk->channel.out_size > NOTES_MAX;
 }
 
 void talk_note(struct talk *talk, int signo)
 {
-	send_note(talk, 'N', signo);
+	struct message note;
+
+	if (is_behind(talk))
+		return;
+	write_noted_frame(&note, &(struct noted_frame){ signo });
+	channel_send(&talk->channel, &note);
 }
 
 void talk_note_kept(struct talk *talk, int signo)
 {
-	send_note(talk, 'P', signo);
+	struct message note;
+
+	if (is_behind(talk))
+		return;
+	write_pending_frame(&note, &(struct pending_frame){ signo });
+	channel_send(&talk->channel, &note);
 }
 
 void talk_send_time(struct talk *talk)
 {
 	struct message time;
 
-	message_begin(&time, 'T');
-	message_add_number(&time, monotonic_us());
+	write_time_frame(&time, &(struct time_frame){ (long)monotonic_us() });
 	channel_send(&talk->channel, &time);
 }
 

@@ -27,30 +27,30 @@ struct talk {
 	bool reaped; /* but what it sent may still be in the socket */
 	bool last; /* no other will come, also when the box is gone */
 	bool start_when_gone; /* a fresh one, when the box that was not yet allowed to run is gone */
-	char *directory; /* `S`; NULL before */
-	bool over; /* `O`: nothing is to be told any more */
+	char *directory; /* `state`; NULL before */
+	bool over; /* `over`: nothing is to be told any more */
 	int over_status; /* raw: how the front ends then, should no brain quit */
-	struct message *told; /* the R X F Z E B so far, for a replay */
+	struct message *told; /* what of the box was told so far, for a replay */
 	size_t told_count;
 };
 
 /* Before the first brain. Keeps copies of the caller's descriptors 1 and 2 for a brain that speaks. */
 void talk_begin(struct talk *talk, const struct caller *caller, const struct brain_file *file, bool command_line);
 
-/* Starts a brain and sends it `H` with that state word; where there is a state directory, all that was told too. NULL when it runs, else
- * what is wrong, which is the caller's to free. */
+/* Starts a brain and sends it `hello` with that state word; where there is a state directory, all that was told too. NULL when it runs,
+ * else what is wrong, which is the caller's to free. */
 char *talk_start(struct talk *talk, const char *state);
 
-/* Sends one of R X F Z E B, which is kept for a replay. Takes the message over. */
+/* Sends what is told of the box, which is kept for a replay. Takes the message over. */
 void talk_tell(struct talk *talk, struct message *message);
 /* Drops what is kept: a fresh brain and a new launch start from nothing. */
 void talk_forget_told(struct talk *talk);
 
-/* Send `N`: a signal was forwarded to the payload; and `P`: a signal is kept, and nothing is launched yet. A brain that does not read loses
- * them. */
+/* Send `noted`: a signal was forwarded to the payload; and `pending`: a signal is kept, and nothing is launched yet. A brain that does
+ * not read loses them. */
 void talk_note(struct talk *talk, int signo);
 void talk_note_kept(struct talk *talk, int signo);
-/* Sends `T`, the front's clock: a JavaScript runtime may count its own from anywhere. */
+/* Sends `time`, the front's clock: a JavaScript runtime may count its own from anywhere. */
 void talk_send_time(struct talk *talk);
 
 /* Waits at most BRAIN_EXIT_MS for a brain whose socket has ended. True: it has ended with that raw status. */

@@ -1,5 +1,6 @@
 /* See terminal.h. */
 #include "terminal.h"
+#include "generated/protocol.h"
 #include "util.h"
 
 #include <errno.h>
@@ -28,21 +29,23 @@ static bool is_orphan(void)
 	return getsid(getppid()) != getsid(0);
 }
 
-/* An order for init: `f`, `b`, and `k` with a signal (0: none). */
-static void tell_init(const struct terminal *terminal, char tag, int signo)
+/* Tells init whether the payload is in front. */
+static void tell_in_front(const struct terminal *terminal, bool in_front)
 {
 	struct message message;
 
-	message_begin(&message, tag);
-	if (signo)
-		message_add_number(&message, signo);
+	message_begin(&message, in_front ? FRAME_FOREGROUND : FRAME_BACKGROUND);
 	channel_send(terminal->control, &message);
 }
 
 /* Makes init continue the payload's group. */
 static void continue_payload(const struct terminal *terminal)
 {
-	tell_init(terminal, 'k', SIGCONT); /* the whole group was stopped */
+	struct message message;
+
+	/* the whole group was stopped */
+	write_signal_group_frame(&message, &(struct signal_group_frame){ SIGCONT });
+	channel_send(terminal->control, &message);
 }
 
 /* Modes of the box's terminal are set by its master. What the caller's terminal does to what is written is not done twice. */
@@ -137,7 +140,7 @@ static bool engage(struct terminal *terminal)
 		process_output(terminal, true);
 		take_size(terminal);
 	}
-	tell_init(terminal, 'f', 0);
+	tell_in_front(terminal, true);
 	return true;
 }
 
@@ -150,7 +153,7 @@ void terminal_disengage(struct terminal *terminal)
 		tcsetattr(terminal->caller->terminal, TCSANOW, &terminal->before);
 	if (terminal->master >= 0) {
 		process_output(terminal, false);
-		tell_init(terminal, 'b', 0);
+		tell_in_front(terminal, false);
 	}
 }
 
@@ -188,14 +191,14 @@ void terminal_continue(struct terminal *terminal)
 		return;
 	terminal->engaged = false;
 	if (was_engaged && !engage(terminal))
-		tell_init(terminal, 'b', 0);
+		tell_in_front(terminal, false);
 	continue_payload(terminal);
 }
 
 /* As from a terminal that is gone, for a payload that would ask for ever. */
 static void end_input(struct terminal *terminal)
 {
-	tell_init(terminal, 'f', 0);
+	tell_in_front(terminal, true);
 	if (write(terminal->master, &terminal->before.c_cc[VEOF], 1) < 0)
 		terminal_close_master(terminal);
 }

@@ -115,7 +115,7 @@ static const char *try_in(const char *how, const char *options)
 		return "make a directory";
 	for (size_t i = 0; i < sizeof words / sizeof *words && words[i][0]; i++)
 		for (size_t j = 0; j < VIEW_WORDS && words[i][j]; j++)
-			view_add(&view, j ? 'm' : 'M', words[i][j]);
+			view_add(&view, j == 0, words[i][j]);
 	if (view_wrong(&view))
 		return "parse";
 	return view_build(&view, &step, &what) ? use() : step;
@@ -183,10 +183,10 @@ int clear_main(char **ids, char **directories)
 {
 	struct view view = { 0 };
 	const char *step = NULL, *what = NULL;
-	bool known = view_add(&view, 'M', "root");
+	bool known = view_add(&view, true, "root");
 
 	for (int i = 0; i < 4; i++)
-		known = known && view_add(&view, 'm', ids[i]);
+		known = known && view_add(&view, false, ids[i]);
 	if (!known || view_wrong(&view))
 		die("tare-clear: uids and gids as start and count, then directories");
 	if (!view_build(&view, &step, &what))

@@ -44,9 +44,9 @@ static const struct view_known *known_op(const struct view_op *op)
 	return NULL;
 }
 
-bool view_add(struct view *view, char key, const char *text)
+bool view_add(struct view *view, bool begins, const char *text)
 {
-	if (key == 'M') {
+	if (begins) {
 		view->ops = xrealloc(view->ops, (view->count + 1) * sizeof *view->ops);
 		view->ops[view->count++] = (struct view_op){ .count = 0 };
 	}

@@ -19,8 +19,8 @@ struct view {
 	size_t count;
 };
 
-/* `M`: begins an op, `m`: one more argument of the last. False: there is no room, or no op. */
-bool view_add(struct view *view, char key, const char *text);
+/* Begins an op, or adds one more argument to the last. False: there is no room, or no op. */
+bool view_add(struct view *view, bool begins, const char *text);
 /* What is wrong with it, NULL when each op is known and has all its arguments. The caller frees it. */
 char *view_wrong(const struct view *view);
 void view_free(struct view *view);

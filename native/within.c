@@ -22,12 +22,12 @@ int within_main(int argc, char **argv)
 	if (argc <= FIRST_WORD || (strcmp(argv[3], "-") && !identity_parse(&identity, argv[3])))
 		return EXIT_WRAPPER;
 	const struct {
-		char key;
+		bool begins;
 		const char *text;
-	} words[] = { { 'M', "take" }, { 'm', argv[4] },     { 'm', argv[5] }, { 'm', argv[6] },
-		      { 'M', "namespace" }, { 'm', argv[2] }, { 'M', "give" }, { 'm', argv[7] } };
+	} words[] = { { true, "take" }, { false, argv[4] },     { false, argv[5] }, { false, argv[6] },
+		      { true, "namespace" }, { false, argv[2] }, { true, "give" }, { false, argv[7] } };
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-		view_add(&view, words[i].key, words[i].text);
+		view_add(&view, words[i].begins, words[i].text);
 	if (!view_build(&view, &step, &what)) {
 		dprintf(2, "%s %s: %s\n", step, what, strerror(errno));
 		return EXIT_WRAPPER;

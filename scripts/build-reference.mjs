@@ -1,14 +1,18 @@
-// Writes the tables of docs/reference between the markers `<!-- fields: … -->` or `<!-- calls -->` and `<!-- end -->`: of fields from
-// src/schema/*.json, of system calls from src/engine.
+// Writes the tables of docs/reference between the markers `<!-- fields: … -->`, `<!-- protocol: … -->` or `<!-- calls -->` and `<!-- end -->`:
+// of fields from src/schema/*-1.json, of the protocol from src/schema/protocol.json, of system calls from src/engine. And the seeds of
+// harnesses that follow from the protocol, fixtures/fuzz/*/protocol-*.
 // With --check it writes nothing, and ends with 1 when a page is not what it would write.
-import {readFileSync, writeFileSync} from 'node:fs';
+import {readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {NEW_NAMESPACE, TIOCLINUX, TIOCSTI, builtinProfile} from '../src/engine/seccomp.js';
 import {ABIS, systemCallNumber} from '../src/engine/system-calls.js';
+import {protocolTable} from './protocol/page.mjs';
+import {protocolSeeds} from './protocol/seeds.mjs';
+import {readTable} from './protocol/table.mjs';
 import {Stop, main, root} from './steps.mjs';
 
 const KINDS = ['job', 'policy', 'plan', 'record', 'health'];
-const MARKED = /^(<!-- (?:fields: (\S+)|calls) -->)\n[^]*?^<!-- end -->$/gm;
+const MARKED = /^(<!-- (?:(fields|protocol): (\S+)|calls) -->)\n[^]*?^<!-- end -->$/gm;
 
 const schemas = new Map(
   KINDS.map((kind) => [`urn:tare:${kind}:v1`, JSON.parse(readFileSync(path.join(root, `src/schema/${kind}-1.json`), 'utf8'))]),
@@ -189,16 +193,43 @@ function calls() {
   return table(rows, ['call', 'of', 'denied where', '`default`', '`pilot`', '`unconfined`']);
 }
 
+const protocol = readTable();
+
+function protocolRows(what) {
+  const found = protocolTable(what, protocol);
+  if (found === undefined) throw new Stop(`${what}: no such table of the protocol`);
+  return table(found.rows, found.head);
+}
+
+/** @returns names of seeds that are not as the protocol has them; without `check` they are as it has them afterwards */
+function renewSeeds(check) {
+  const folder = path.join(root, 'fixtures/fuzz');
+  const wanted = protocolSeeds(protocol);
+  const there = readdirSync(folder).flatMap((target) =>
+    readdirSync(path.join(folder, target))
+      .filter((name) => name.startsWith('protocol-'))
+      .map((name) => `${target}/${name}`),
+  );
+  const old = there.filter((name) => !wanted.has(name));
+  const fresh = [...wanted].filter(([name, bytes]) => !there.includes(name) || !readFileSync(path.join(folder, name)).equals(bytes));
+  if (!check) {
+    for (const name of old) rmSync(path.join(folder, name));
+    for (const [name, bytes] of fresh) writeFileSync(path.join(folder, name), bytes);
+  }
+  return [...old, ...fresh.map(([name]) => name)].map((name) => `fixtures/fuzz/${name}`);
+}
+
 await main(() => {
   const check = process.argv.includes('--check');
-  const stale = [];
-  for (const kind of [...KINDS, 'system-calls']) {
+  const stale = renewSeeds(check);
+  for (const kind of [...KINDS, 'system-calls', 'protocol']) {
     const page = `docs/reference/${kind}.md`;
     const before = readFileSync(path.join(root, page), 'utf8');
     let tables = 0;
-    const after = before.replaceAll(MARKED, (_, marker, what) => {
+    const after = before.replaceAll(MARKED, (_, marker, of, what) => {
       tables++;
-      return `${marker}\n${what === undefined ? calls() : fields(what)}\n<!-- end -->`;
+      const text = {fields, protocol: protocolRows, undefined: calls}[of](what);
+      return `${marker}\n${text}\n<!-- end -->`;
     });
     if (tables === 0) throw new Stop(`${page}: no marker such as <!-- fields: ${kind} -->`);
     if (after === before) continue;

@@ -1,4 +1,4 @@
-// Compiles src/schema/*.json into src/schema/generated/: one self-contained schema, one TypeScript type file and one
+// Compiles src/schema/*-1.json into src/schema/generated/: one self-contained schema, one TypeScript type file and one
 // stand-alone ajv validator per document, so that nothing compiles a schema at run time (a validator made ahead costs 1 ms, ajv 80).
 import {mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
@@ -10,7 +10,8 @@ import {compile} from 'json-schema-to-typescript';
 const folder = fileURLToPath(new URL('../src/schema/', import.meta.url));
 const target = `${folder}generated/`;
 const read = (name) => JSON.parse(readFileSync(folder + name, 'utf8'));
-const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
+/** Documents; the protocol is no schema, and build-protocol.mjs makes something else of it. */
+const names = readdirSync(folder).filter((name) => /-\d+\.json$/.test(name));
 const byId = new Map(names.map((name) => [read(name).$id, read(name)]));
 
 /** Copies what a schema borrows from another (`urn:tare:job:v1#/$defs/size`) into its own $defs, so that it stands alone. */
@@ -41,8 +42,8 @@ function bundle(schema) {
   return {...own, $defs: definitions};
 }
 
-rmSync(target, {recursive: true, force: true});
 mkdirSync(target, {recursive: true});
+for (const name of readdirSync(target).filter((each) => each !== 'protocol.ts')) rmSync(target + name, {recursive: true});
 for (const name of names) {
   const base = name.replace(/\.json$/, '');
   const schema = bundle(read(name));

@@ -11,11 +11,19 @@ const tool = (name) => local(`node_modules/.bin/${name}`);
 
 /**
  * The steps, in the order in which they are taken. `from`: files and folders that it reads, without those named in `but`;
- * `to`: what must exist afterwards; `system`: see setup.mjs; `onlyNamed`: nobody needs it but who asks for it.
+ * `to`: what must exist afterwards; `needs`: steps that are taken before it, also where only it is named; `system`: see setup.mjs;
+ * `onlyNamed`: nobody needs it but who asks for it.
  */
 const STEPS = [
   {
+    name: 'protocol',
+    from: ['src/schema/protocol.json', 'scripts/build-protocol.mjs', 'scripts/protocol'],
+    to: ['src/schema/generated/protocol.ts', 'native/generated/protocol.h', 'native/generated/protocol.c'],
+    build: () => step('protocol', process.execPath, [local('scripts/build-protocol.mjs')]),
+  },
+  {
     name: 'native',
+    needs: ['protocol'],
     from: ['native', 'test/attacks'],
     but: ['native/build', 'test/attacks/build'],
     to: ['native/build/tare', 'native/build/tare-attacks'],
@@ -41,13 +49,21 @@ const STEPS = [
   },
   {
     name: 'schemas',
+    needs: ['protocol'],
     from: ['src/schema', 'scripts/build-schemas.mjs'],
-    but: ['src/schema/generated'],
+    but: ['src/schema/generated', 'src/schema/protocol.json'],
     to: ['src/schema/generated/job-1.validator.js'],
     npm: true,
     build: () => step('schemas', process.execPath, [local('scripts/build-schemas.mjs')]),
   },
-  {name: 'tsc', from: ['src', 'plugins', 'tsconfig.json'], to: ['build/src/wrap.js', 'build/src/commands'], npm: true, build: compile},
+  {
+    name: 'tsc',
+    needs: ['protocol'],
+    from: ['src', 'plugins', 'tsconfig.json'],
+    to: ['build/src/wrap.js', 'build/src/commands'],
+    npm: true,
+    build: compile,
+  },
   {
     name: 'manifest',
     from: ['build/src/commands', 'package.json', 'scripts/build-manifest.mjs'],
@@ -134,7 +150,8 @@ const USUAL = STEPS.filter(({onlyNamed}) => !onlyNamed).map(({name}) => name);
 export function build(names = USUAL, {force = false} = {}) {
   const unknown = names.find((name) => !STEPS.some((each) => each.name === name));
   if (unknown !== undefined) throw new Stop(`${unknown}: no such step; there are ${STEPS.map(({name}) => name).join(', ')}`);
-  const chosen = STEPS.filter(({name}) => names.includes(name));
+  const wanted = STEPS.flatMap(({name, needs = []}) => (names.includes(name) ? [name, ...needs] : []));
+  const chosen = STEPS.filter(({name}) => wanted.includes(name));
   if (chosen.some(({npm}) => npm)) nodeModules();
   for (const each of chosen) {
     const now = fingerprint(each);

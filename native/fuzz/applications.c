@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	applications[0].start = 1;
 	box = (struct applications){ .applications = applications, .count = COUNT, .lock = -1 };
 	box.reaper = (struct reaper){ .reaped = child_reaped, .context = &box };
-	box.sum[MAXRSS] = box.sum[ENDED] = -1;
+	box.sum.largest_process_bytes = box.sum.ended_us = -1;
 	channel_open(&box.control, front[0]);
 	script = (struct script){ .at = data, .end = data + size };
 	if (!setjmp(world_end)) {

@@ -67,8 +67,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		add_process("1", 1, &runs, &ticks);
 		break;
 	case 'v':
-		view_add(&view, 'M', text);
-		view_add(&view, 'm', "x");
+		view_add(&view, true, text);
+		view_add(&view, false, "x");
 		free(view_wrong(&view));
 		view_free(&view);
 		break;

@@ -11,7 +11,7 @@ import type {RecordApplication, UsageRecord} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {Undo} from '../steps/def.js';
 import type {Around} from './around.js';
-import type {Connection} from './connect.js';
+import type {Connection} from '../network/identity.js';
 import type {OutputFile} from './output-file.js';
 
 /** What is known of a live box: on disk as it was made (`box.json`), and what has happened since (`events.jsonl`). */

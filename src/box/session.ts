@@ -11,7 +11,7 @@ import {isOwn} from '../record/durable.js';
 import {SIGKILL} from '../record/wait-status.js';
 import type {Channel, Frame} from '../process/channel.js';
 import {isRunning, type ProcessId} from '../process/process.js';
-import type {Quit} from '../process/quit.js';
+import {launchKey, type Ending as Quit} from '../schema/generated/protocol.js';
 import {boxesIn, type BoxState} from './state.js';
 
 /** The live box of the same job for the same user; null when there is none. */
@@ -30,7 +30,7 @@ export type Joined = {quit: Quit} | {failure: {step: string; text: string}};
 /**
  * Runs a command in the namespaces and groups of a live box, and ends it with the box. Resolves when it has ended.
  * @param inside a process of the payload
- * @param command of the launch frame, all but what joins (native/README.md)
+ * @param command keys of the launch frame, all but what joins (docs/reference/protocol.md)
  * @param part whose group: where there are several applications no process is in the payload's own
  * @param seen is told of all that the front reports
  */
@@ -42,16 +42,16 @@ export async function joinBox(
   seen: (frame: Frame) => void = () => undefined,
 ): Promise<Joined> {
   const groups = openGroups(plan.steps, id);
-  const strings = [...groups.joins('engine').map((path) => `J${path}`), ...groups.joins(part).map((path) => `j${path}`)];
+  const keys = [...groups.joins('engine').map(launchKey.engineGroup), ...groups.joins(part).map(launchKey.group)];
   // in a small machine the payload is where init is not, among the processes of the image's init
   const pid = (plan.pattern.value === 'vm-lite' ? inside : init)?.pid ?? 0;
-  if (plan.mode.value === 'box') strings.push(...joinArgv(plan, pid).map((argument) => `E${argument}`));
+  if (plan.mode.value === 'box') keys.push(...joinArgv(plan, pid).map(launchKey.engineArgument));
   const filter = filterOf(plan);
-  if (filter !== null) strings.push(`f${filter}`);
-  channel.send('L', ...strings, ...command);
+  if (filter !== null) keys.push(launchKey.filter(filter));
+  channel.send({name: 'launch', keys: [...keys, ...command]});
   // without a PID namespace or a group nothing else ends it with the box
   const watch = setInterval(() => {
-    if (init === null || !isRunning(init)) channel.send('A');
+    if (init === null || !isRunning(init)) channel.send({name: 'kill'});
   }, WATCH_MS);
   try {
     return await runLaunched(channel, seen);
@@ -66,13 +66,12 @@ const WATCH_MS = 500;
 export async function runLaunched(channel: Channel, seen: (frame: Frame) => void = () => undefined): Promise<Joined> {
   let joined: Joined = {quit: ['signal', SIGKILL]};
   for (let frame = await channel.next(); frame !== null; frame = await channel.next()) {
-    const [first = '', , text = ''] = frame.strings;
     seen(frame);
-    if (frame.tag === 'R') channel.send('G');
-    if (frame.tag === 'X') channel.send('C', '1'); // a reader sees when the command closes its own
-    if (frame.tag === 'F') joined = {failure: {step: first, text}};
-    if (frame.tag === 'E') joined = {quit: ['status', Number(first)]};
-    if (frame.tag === 'B') break;
+    if (frame.name === 'ready') channel.send({name: 'go'});
+    if (frame.name === 'executed') channel.send({name: 'close', descriptor: 1}); // a reader sees when the command closes its own
+    if (frame.name === 'failed') joined = {failure: {step: frame.step, text: frame.text}};
+    if (frame.name === 'ended') joined = {quit: ['status', frame.report.rawStatus]};
+    if (frame.name === 'gone') break;
   }
   return joined;
 }

@@ -9,9 +9,9 @@ import {
   closeSync,
   constants,
   fstatSync,
-  openSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -29,7 +29,7 @@ import {isOwn, makeDirectory, namesIn} from '../record/durable.js';
 import {find} from '../record/journal.js';
 import {afterPhases} from '../record/phases.js';
 import {makeImage} from '../follow/contain.js';
-import {writeIdentity} from './connect.js';
+import {writeIdentity} from './network-files.js';
 import {isWaiting, keepRoom, waitingSinceMs} from './waiting.js';
 import {migrateBox} from '../migrate/box.js';
 import {writeFeatures} from './features.js';

@@ -8,7 +8,7 @@ import {killAll, removeGroups, restoreGroup, waitEmpty} from '../cgroup/manager.
 import {sleep} from '../process/clock.js';
 import {isRunning, killGroup, killProcess, type ProcessId} from '../process/process.js';
 import type {Undo} from '../steps/def.js';
-import {releaseLeases} from './connect.js';
+import {releaseLeases} from './network-leases.js';
 import {removeEmpty, removeOwn, removePrivate, returnTrees} from './trees.js';
 
 type UndoOf<Op extends Undo['op']> = Extract<Undo, {op: Op}>;

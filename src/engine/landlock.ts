@@ -1,6 +1,7 @@
-/** What of the plan's Landlock is for the launch frame (native/README.md, keys `l` and `L`). Pure. */
+/** What of the plan's Landlock is for the launch frame (keys `landlock` and `writable`). Pure. */
 
 import type {Plan} from '../schema/generated/plan-1.js';
+import {launchKey} from '../schema/generated/protocol.js';
 
 /** linux/landlock.h: LANDLOCK_ACCESS_FS_WRITE_FILE; _REMOVE_DIR, _REMOVE_FILE, _MAKE_CHAR, _DIR, _REG, _SOCK, _FIFO, _BLOCK, _SYM; _REFER; _TRUNCATE. */
 const WRITE_FILE = 1 << 1;
@@ -13,5 +14,5 @@ const rightsOf = (abi: number): number => WRITE_FILE | REMOVE_AND_MAKE | REFER |
 
 export function landlockStrings({landlock}: Plan): string[] {
   if (landlock?.abi == null) return [];
-  return [`l${rightsOf(landlock.abi).toString(16)}`, ...landlock.writable.map((place) => `L${place}`)];
+  return [launchKey.landlock(rightsOf(landlock.abi).toString(16)), ...landlock.writable.map(launchKey.writable)];
 }

@@ -1,9 +1,9 @@
-/** Plan to the front's launch frame (native/README.md): what enter and init do, and the engine's argv between them. Pure. */
+/** Plan to the front's launch frame (docs/reference/protocol.md): what enter and init do, and the engine's argv between them. Pure. */
 
 import type {BubblewrapAbilities} from '../host/facts.js';
-import {accountText} from '../plan/account.js';
 import {inBox, stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
+import {launchKey} from '../schema/generated/protocol.js';
 import {defOf} from '../steps/table.js';
 import {groundOf} from '../steps/undo.js';
 import {bubblewrapArgv} from './bubblewrap.js';
@@ -32,10 +32,10 @@ const isSystem = ({engine}: Plan): boolean => engine.name === 'crun' || engine.n
 /** What holds for each process that the front starts in a box: identity, place among the out-of-memory killer's choices, CPUs, limits. */
 function processStrings(plan: Plan): string[] {
   return [
-    ...(isSystem(plan) ? [] : stepsOf(plan, 'identity.take').map((identity) => `U${accountText(identity)}`)),
-    ...stepsOf(plan, 'oom.adjust').map(({value}) => `O${value}`),
-    ...stepsOf(plan, 'affinity.set').map(({cpus}) => `C${cpus.join(',')}`),
-    ...stepsOf(plan, 'rlimit.set').map(({name, soft, hard}) => `r${name} ${soft} ${hard}`),
+    ...(isSystem(plan) ? [] : stepsOf(plan, 'identity.take').map(launchKey.identity)),
+    ...stepsOf(plan, 'oom.adjust').map(({value}) => launchKey.oomScore(value)),
+    ...stepsOf(plan, 'affinity.set').map(({cpus}) => launchKey.cpus(cpus)),
+    ...stepsOf(plan, 'rlimit.set').map(launchKey.limit),
   ];
 }
 
@@ -44,8 +44,9 @@ function payloadStrings(plan: Plan): string[] {
   const identity = stepOf(plan, 'identity.take');
   const root = stepOf(plan, 'view.unshare')?.root;
   // a user is the root of its box, and itself again in a user namespace below
-  const own = root == null ? [] : [`x${String(root.uid)} ${String(root.gid)}`];
-  return [...(identity === undefined ? own : [`q${accountText(identity)}`]), 'c0', 'n'];
+  const own = root == null ? [] : [launchKey.userNamespace(root)];
+  const whose = identity === undefined ? own : [launchKey.payloadIdentity(identity)];
+  return [...whose, launchKey.capabilities('0'), launchKey.noNewPrivileges()];
 }
 
 /**
@@ -53,7 +54,7 @@ function payloadStrings(plan: Plan): string[] {
  * bubblewrap sets no_new_privs for what it starts, and a command that joins afterwards has to be told.
  */
 export function rightsStrings(plan: Plan): string[] {
-  if (plan.engine.name === 'bubblewrap') return ['n'];
+  if (plan.engine.name === 'bubblewrap') return [launchKey.noNewPrivileges()];
   return isSystem(plan) ? payloadStrings(plan) : [];
 }
 
@@ -67,29 +68,37 @@ export interface CommandContext {
 
 /** A command beside the payload, as the payload was started; which box and groups it joins, whoever sends the frame adds. */
 export function commandStrings(plan: Plan, {environment, workDirectory, callerArgvIndex}: CommandContext): string[] {
-  const variables = Object.entries(environment).map(([name, value]) => `e${name}=${value}`);
-  return [...processStrings(plan), ...rightsStrings(plan), '0', ...variables, `a@${callerArgvIndex}`, `d${workDirectory}`];
+  return [
+    ...processStrings(plan),
+    ...rightsStrings(plan),
+    launchKey.emptyEnvironment(),
+    ...Object.entries(environment).map(([name, value]) => launchKey.variable({name, value})),
+    launchKey.callerArguments(callerArgvIndex),
+    launchKey.workDirectory(workDirectory),
+  ];
 }
 
 /** One of the tasks that share a box: as the payload is launched there, with its own argv, environment and descriptors. */
 export function taskStrings(plan: Plan, boxDirectory: string, workDirectory: string): string[] {
-  return [...processStrings(plan), ...rightsStrings(plan), ...environmentStrings(plan, boxDirectory), 'a@1', `d${workDirectory}`];
+  return [
+    ...processStrings(plan),
+    ...rightsStrings(plan),
+    ...environmentStrings(plan, boxDirectory),
+    launchKey.callerArguments(1),
+    launchKey.workDirectory(workDirectory),
+  ];
 }
 
-/** Strings of an `L` frame, each with its key before it. */
+/** Keys of a launch, each with what it says. */
 export function launchStrings(
   plan: Plan,
   {boxDirectory, abilities, id, joins, mounted = {}, filter = null, callerArgvIndex}: LaunchContext,
 ): string[] {
-  const strings: string[] = [];
-  const add = (key: string, ...values: (string | number)[]): void => {
-    for (const value of values) strings.push(`${key}${String(value)}`);
-  };
-  add('J', ...joins.engine);
+  const keys: string[] = joins.engine.map(launchKey.engineGroup);
   const owner = stepOf(plan, 'identity.take');
   const prepare = ([op, ...words]: readonly string[]): void => {
-    if (op !== undefined) add('M', op);
-    add('m', ...words);
+    if (op !== undefined) keys.push(launchKey.view(op));
+    keys.push(...words.map(launchKey.viewArgument));
   };
   const gifts = repositoryWords(plan, mounted);
   const unshare = stepOf(plan, 'view.unshare');
@@ -101,75 +110,87 @@ export function launchStrings(
     if (step === unshare) gifts.given.forEach(prepare);
   }
   if (unshare === undefined) [...gifts.taken, ...gifts.namespace, ...gifts.given].forEach(prepare);
-  strings.push(...processStrings(plan));
-  if (filter !== null) add('f', filter);
-  strings.push(...landlockStrings(plan));
+  keys.push(...processStrings(plan));
+  if (filter !== null) keys.push(launchKey.filter(filter));
+  keys.push(...landlockStrings(plan));
   const environment = environmentStrings(plan, boxDirectory);
-  if (!isSystem(plan)) strings.push(...environment);
-  if (plan.engine.name === 'bubblewrap') add('E', ...bubblewrapArgv(plan, boxDirectory, abilities));
-  if (isSystem(plan)) add('E', ...ociArgv(plan, boxDirectory, id));
-  const rights = owner === undefined ? '' : `${String(owner.uid)} ${String(owner.gid)} `;
-  add('T', ...stepsOf(plan, 'parts.collect').map(({path}) => rights + inBox(path, boxDirectory)));
-  add('p', ...plan.pauseAt);
+  if (!isSystem(plan)) keys.push(...environment);
+  if (plan.engine.name === 'bubblewrap') keys.push(...bubblewrapArgv(plan, boxDirectory, abilities).map(launchKey.engineArgument));
+  if (isSystem(plan)) keys.push(...ociArgv(plan, boxDirectory, id).map(launchKey.engineArgument));
+  const rights = owner === undefined ? {} : {uid: owner.uid, gid: owner.gid};
+  keys.push(...stepsOf(plan, 'parts.collect').map(({path}) => launchKey.parts({...rights, path: inBox(path, boxDirectory)})));
+  keys.push(...plan.pauseAt.map(launchKey.pause));
   const payload = stepOf(plan, 'payload.execute');
   if (payload !== undefined) {
-    add('j', ...joins.payload);
-    if (callerArgvIndex !== null) add('a', `@${String(callerArgvIndex)}`);
-    else add('v', ...payload.argv);
-    add('d', payload.workDirectory);
-    if (payload.tasks !== undefined) add('H', '');
+    keys.push(
+      ...joins.payload.map(launchKey.group),
+      ...argvKeys(payload.argv, callerArgvIndex),
+      launchKey.workDirectory(payload.workDirectory),
+    );
+    if (payload.tasks !== undefined) keys.push(launchKey.hold());
   }
   for (const application of stepsOf(plan, 'application.execute')) {
-    add('N', application.name);
-    add('j', ...(joins.applications[application.index] ?? []));
+    const own = joins.applications[application.index] ?? [];
+    keys.push(launchKey.application(application.name), ...own.map(launchKey.group));
     const view = stepsOf(plan, 'view.enter').find((step) => step.application === application.name);
     if (view !== undefined) {
-      for (const {source, destination} of view.swaps) add('w', source, destination);
-      add('k', ...view.kept);
-      add('h', view.hidden);
+      for (const {source, destination} of view.swaps) keys.push(launchKey.swap(source), launchKey.swap(destination));
+      keys.push(...view.kept.map(launchKey.kept), launchKey.hidden(view.hidden));
     }
-    strings.push(...systemStrings(plan, application, environment));
-    if (application.output === 'caller' && callerArgvIndex !== null) add('a', `@${String(callerArgvIndex)}`);
-    else add('v', ...application.argv);
-    add('d', application.workDirectory);
-    for (const {name, value} of application.environment) add(value === null ? 'u' : 'e', value === null ? name : `${name}=${value}`);
-    if (application.stdin === 'caller') add('I', '');
-    if (application.output === 'prefixed') add('o', 'prefix');
-    else if (application.output !== 'caller') {
-      add('1', application.output.out);
-      add('2', application.output.err);
-    }
+    keys.push(...systemStrings(plan, application, environment), ...applicationKeys(application, callerArgvIndex));
   }
-  return strings;
+  return keys;
+}
+
+/** The caller's argv from an index on, byte for byte; null: this one. */
+const argvKeys = (argv: readonly string[], callerArgvIndex: number | null): string[] =>
+  callerArgvIndex === null ? argv.map(launchKey.argument) : [launchKey.callerArguments(callerArgvIndex)];
+
+/** What one of several applications executes, and where its input comes from and its output goes. */
+function applicationKeys(
+  {argv, workDirectory, environment, stdin, output}: StepOf<'application.execute'>,
+  callerArgvIndex: number | null,
+): string[] {
+  const keys = argvKeys(argv, output === 'caller' ? callerArgvIndex : null);
+  keys.push(launchKey.workDirectory(workDirectory));
+  for (const {name, value} of environment) keys.push(value === null ? launchKey.noVariable(name) : launchKey.variable({name, value}));
+  if (stdin === 'caller') keys.push(launchKey.input());
+  if (output === 'prefixed') keys.push(launchKey.prefixOutput());
+  else if (output !== 'caller') keys.push(launchKey.outputFile(output.out), launchKey.errorFile(output.err));
+  return keys;
 }
 
 function environmentStrings(plan: Plan, boxDirectory: string): string[] {
   return [
     ...stepsOf(plan, 'features.provide').flatMap(({place, machine}) => {
       const at = inBox(place, boxDirectory);
-      return [...(machine === null ? [] : [`eMACHINEFEATURES=${at}/machinefeatures`]), `eJOBFEATURES=${at}/jobfeatures`];
+      const ofMachine = {name: 'MACHINEFEATURES', value: `${at}/machinefeatures`};
+      return [...(machine === null ? [] : [ofMachine]), {name: 'JOBFEATURES', value: `${at}/jobfeatures`}].map(launchKey.variable);
     }),
-    ...stepsOf(plan, 'environment.set').map(({name, value}) => `e${name}=${value}`),
-    ...stepsOf(plan, 'environment.unset').map(({name}) => `u${name}`),
+    ...stepsOf(plan, 'environment.set').map(launchKey.variable),
+    ...stepsOf(plan, 'environment.unset').map(({name}) => launchKey.noVariable(name)),
   ];
 }
 
 /** What an application is in a small machine. Only the payload has the job's environment. */
 function systemStrings(plan: Plan, {system}: StepOf<'application.execute'>, environment: readonly string[]): string[] {
   if (system === null) return [];
-  const strings = system.role === 'payload' ? [...environment] : ['0'];
-  if (system.role === 'service') strings.push('S');
+  const keys = system.role === 'payload' ? [...environment] : [launchKey.emptyEnvironment()];
+  if (system.role === 'service') keys.push(launchKey.service());
   if (system.first) {
-    strings.push('P', ...(system.ownGroups ? ['b', `g${GROUPS_MOUNT}`] : []));
+    keys.push(launchKey.firstProcess());
+    if (system.ownGroups) keys.push(launchKey.ownGroups(), launchKey.groupsMount(GROUPS_MOUNT));
     for (const {masked, readOnly} of stepsOf(plan, 'paths.protect'))
-      strings.push(...masked.map((path) => `y${path}`), ...readOnly.map((path) => `z${path}`));
+      keys.push(...masked.map(launchKey.masked), ...readOnly.map(launchKey.readOnly));
   }
-  if (system.guestOf !== null) strings.push(`Q${String(system.guestOf)}`);
-  if (system.role === 'payload')
-    strings.push(...stepsOf(plan, 'mount.bind').flatMap(({options, destination}) => (options.includes('late') ? [`R${destination}`] : [])));
-  if (system.as === 'job') strings.push(...payloadStrings(plan));
-  else strings.push(`c${system.first || system.guestOf !== null ? INIT_CAPABILITIES : SERVICE_CAPABILITIES}`);
-  return strings;
+  if (system.guestOf !== null) keys.push(launchKey.guestOf(system.guestOf));
+  if (system.role === 'payload') {
+    const late = stepsOf(plan, 'mount.bind').filter(({options}) => options.includes('late'));
+    keys.push(...late.map(({destination}) => launchKey.writableAgain(destination)));
+  }
+  if (system.as === 'job') keys.push(...payloadStrings(plan));
+  else keys.push(launchKey.capabilities(system.first || system.guestOf !== null ? INIT_CAPABILITIES : SERVICE_CAPABILITIES));
+  return keys;
 }
 
 /** Where an init looks for the groups that are its own. */

@@ -4,7 +4,7 @@
  */
 
 import {TareError} from '../errors.js';
-import {BUNDLE, RUNTIME} from '../plan/mounts.js';
+import {BUNDLE, RUNTIME} from '../plan/system-mounts.js';
 import type {IdMaps} from '../plan/machine-ids.js';
 import {inBox, stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';

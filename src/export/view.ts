@@ -4,8 +4,7 @@
  */
 
 import type {Benchmark, ExportObserved, ExportRecord, NetFigure} from '@tare/contract';
-
-type Tree = Record<string, unknown>;
+import {count, integer, isGiven, list, name, number, text, tree, wrong, type Tree} from './fields.js';
 
 const NET: readonly NetFigure[] = [
   'cpuUserUs',
@@ -41,68 +40,85 @@ export function viewOf(value: unknown): ExportRecord {
     state: text(record, 'state', ''),
     trust: text(record, 'trust', ''),
     sealed: isGiven(record['sealed']),
-    site: {
-      name: name(site, 'name', '/site'),
-      infrastructure: name(site, 'infrastructure', '/site'),
-      description: name(site, 'description', '/site'),
-    },
+    site: siteOf(site),
     ce: {id: name(ce, 'id', '/ce')},
-    lrms: {
-      type: text(lrms, 'type', '/lrms'),
-      host: name(lrms, 'host', '/lrms'),
-      queue: name(lrms, 'queue', '/lrms'),
-      localJobId: name(lrms, 'localJobId', '/lrms'),
-      globalJobId: text(lrms, 'globalJobId', '/lrms'),
-      attempt: count(lrms, 'attempt', '/lrms') ?? 1,
-    },
+    lrms: lrmsOf(lrms),
     payload: {index: count(payload, 'index', '/payload') ?? 0, name: name(payload, 'name', '/payload')},
     isPart: isGiven(record['within']),
     partOf: isGiven(record['within']) ? name(part('within'), 'recordId', '/within') : null,
-    user: {
-      local: name(user, 'local', '/user'),
-      uid: count(user, 'uid', '/user'),
-      global: name(user, 'global', '/user'),
-      issuer: name(user, 'issuer', '/user'),
-      vo: name(user, 'vo', '/user'),
-      fqan: name(user, 'fqan', '/user'),
-    },
-    time: {
-      startEpochUs: integer(time, 'startEpochUs', '/time'),
-      endEpochUs: integer(time, 'endEpochUs', '/time'),
-      wallUs: integer(time, 'wallUs', '/time'),
-      suspendedUs: integer(time, 'suspendedUs', '/time'),
-    },
-    allocation: {
-      cores: number(allocation, 'cores', '/allocation'),
-      nodes: count(allocation, 'nodes', '/allocation'),
-      memoryLimitBytes: count(allocation, 'memoryLimitBytes', '/allocation'),
-      gpus: count(allocation, 'gpus', '/allocation'),
-    },
+    user: userOf(user),
+    time: timeOf(time),
+    allocation: allocationOf(allocation),
     pattern: name(record, 'pattern', ''),
     mode: name(record, 'mode', ''),
     enforcement: enforcement(record['limits']),
     net: Object.fromEntries(NET.map((figure) => [figure, count(net, figure, '/net')])) as ExportRecord['net'],
-    tare: {
-      launchUs: count(tare, 'launchUs', '/tare'),
-      teardownUs: count(tare, 'teardownUs', '/tare'),
-      cpuUserUs: count(tare, 'cpuUserUs', '/tare'),
-      cpuSystemUs: count(tare, 'cpuSystemUs', '/tare'),
-      privateMemoryBytes: count(tare, 'privateMemoryBytes', '/tare'),
-    },
+    tare: tareOf(tare),
     benchmarks: benchmarks(record['benchmarks']),
-    outcome: {
-      status: text(outcome, 'status', '/outcome'),
-      exitCode: count(outcome, 'exitCode', '/outcome'),
-      signal: name(outcome, 'signal', '/outcome'),
-      limit: name(outcome, 'limit', '/outcome'),
-      whose: name(outcome, 'whose', '/outcome'),
-      code: name(outcome, 'code', '/outcome'),
-    },
+    outcome: outcomeOf(outcome),
     observed: observed(record['observed']),
     host: {node: text(host, 'node', '/host'), cpuModel: name(host, 'cpuModel', '/host'), tareVersion: text(host, 'tareVersion', '/host')},
     flags: list(record['flags'], '/flags').map((flag, index) => text({flag}, 'flag', `/flags/${String(index)}`)),
   };
 }
+
+type Six = [Tree, Tree, Tree, Tree, Tree, Tree];
+type Five = [Tree, Tree, Tree, Tree, Tree];
+
+const siteOf = (site: Tree): ExportRecord['site'] => ({
+  name: name(site, 'name', '/site'),
+  infrastructure: name(site, 'infrastructure', '/site'),
+  description: name(site, 'description', '/site'),
+});
+
+const lrmsOf = (lrms: Tree): ExportRecord['lrms'] => ({
+  type: text(lrms, 'type', '/lrms'),
+  host: name(lrms, 'host', '/lrms'),
+  queue: name(lrms, 'queue', '/lrms'),
+  localJobId: name(lrms, 'localJobId', '/lrms'),
+  globalJobId: text(lrms, 'globalJobId', '/lrms'),
+  attempt: count(lrms, 'attempt', '/lrms') ?? 1,
+});
+
+const userOf = (user: Tree): ExportRecord['user'] => ({
+  local: name(user, 'local', '/user'),
+  uid: count(user, 'uid', '/user'),
+  global: name(user, 'global', '/user'),
+  issuer: name(user, 'issuer', '/user'),
+  vo: name(user, 'vo', '/user'),
+  fqan: name(user, 'fqan', '/user'),
+});
+
+const timeOf = (time: Tree): ExportRecord['time'] => ({
+  startEpochUs: integer(time, 'startEpochUs', '/time'),
+  endEpochUs: integer(time, 'endEpochUs', '/time'),
+  wallUs: integer(time, 'wallUs', '/time'),
+  suspendedUs: integer(time, 'suspendedUs', '/time'),
+});
+
+const allocationOf = (allocation: Tree): ExportRecord['allocation'] => ({
+  cores: number(allocation, 'cores', '/allocation'),
+  nodes: count(allocation, 'nodes', '/allocation'),
+  memoryLimitBytes: count(allocation, 'memoryLimitBytes', '/allocation'),
+  gpus: count(allocation, 'gpus', '/allocation'),
+});
+
+const tareOf = (tare: Tree): ExportRecord['tare'] => ({
+  launchUs: count(tare, 'launchUs', '/tare'),
+  teardownUs: count(tare, 'teardownUs', '/tare'),
+  cpuUserUs: count(tare, 'cpuUserUs', '/tare'),
+  cpuSystemUs: count(tare, 'cpuSystemUs', '/tare'),
+  privateMemoryBytes: count(tare, 'privateMemoryBytes', '/tare'),
+});
+
+const outcomeOf = (outcome: Tree): ExportRecord['outcome'] => ({
+  status: text(outcome, 'status', '/outcome'),
+  exitCode: count(outcome, 'exitCode', '/outcome'),
+  signal: name(outcome, 'signal', '/outcome'),
+  limit: name(outcome, 'limit', '/outcome'),
+  whose: name(outcome, 'whose', '/outcome'),
+  code: name(outcome, 'code', '/outcome'),
+});
 
 /** The attempt is over, whatever way a later version has of saying so. */
 export const isClosed = ({state, outcome}: Pick<ExportRecord, 'state' | 'outcome'>): boolean =>
@@ -114,56 +130,6 @@ const MOST_REVISIONS = 1000;
 function revision(record: Tree): number {
   const value = count(record, 'revision', '');
   if (value === null || value < 1 || value > MOST_REVISIONS) throw wrong('/revision', record['revision'], `1 to ${String(MOST_REVISIONS)}`);
-  return value;
-}
-
-type Six = [Tree, Tree, Tree, Tree, Tree, Tree];
-type Five = [Tree, Tree, Tree, Tree, Tree];
-
-const isGiven = (value: unknown): boolean => value !== undefined && value !== null && value !== false;
-
-function wrong(pointer: string, found: unknown, allowed: string): Error {
-  return new Error(`#${pointer}: found ${found === undefined ? 'nothing' : JSON.stringify(found).slice(0, 80)}; allowed ${allowed}`);
-}
-
-function tree(value: unknown, pointer: string): Tree {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(pointer, value, 'a map');
-  return value as Tree;
-}
-
-function list(value: unknown, pointer: string): unknown[] {
-  if (value === undefined || value === null) return [];
-  if (!Array.isArray(value)) throw wrong(pointer, value, 'a list');
-  return value;
-}
-
-function text(of: Tree, key: string, pointer: string): string {
-  const value = of[key];
-  if (typeof value !== 'string' || value === '') throw wrong(`${pointer}/${key}`, value, 'a text');
-  return value;
-}
-
-function name(of: Tree, key: string, pointer: string): string | null {
-  const value = of[key] ?? null;
-  if (value !== null && typeof value !== 'string') throw wrong(`${pointer}/${key}`, value, 'a text or null');
-  return value;
-}
-
-function number(of: Tree, key: string, pointer: string): number | null {
-  const value = of[key] ?? null;
-  if (value !== null && (typeof value !== 'number' || !Number.isFinite(value))) throw wrong(`${pointer}/${key}`, value, 'a number or null');
-  return value;
-}
-
-function integer(of: Tree, key: string, pointer: string): number | null {
-  const value = number(of, key, pointer);
-  if (value !== null && !Number.isSafeInteger(value)) throw wrong(`${pointer}/${key}`, value, 'an integer or null');
-  return value;
-}
-
-function count(of: Tree, key: string, pointer: string): number | null {
-  const value = integer(of, key, pointer);
-  if (value !== null && value < 0) throw wrong(`${pointer}/${key}`, value, '0 or more, or null');
   return value;
 }
 

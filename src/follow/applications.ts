@@ -7,6 +7,7 @@ import type {StepOf} from '../plan/step.js';
 import {decodeWaitStatus, SIGKILL, signalName, SIGTERM} from '../record/wait-status.js';
 import {NO_APPLICATION_USAGE, type RecordApplication} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';
+import type {Report} from '../schema/generated/protocol.js';
 import type {KeeperTotals} from './weigh.js';
 
 export type Execute = StepOf<'application.execute'>;
@@ -40,14 +41,8 @@ export interface Actions {
   note(what: string, details: Readonly<Record<string, unknown>>): void;
 }
 
-/** A `Z` frame: one start has ended. Numbers that nobody knows any more are null. */
-export interface KeeperReport {
-  rawStatus: number;
-  childrenUserUs: number | null;
-  childrenSystemUs: number | null;
-  largestProcessBytes: number | null;
-  endedUs: number | null;
-}
+/** How one start has ended. Numbers that nobody knows any more are null. */
+type KeeperReport = Omit<Report, 'payloadUserUs' | 'payloadSystemUs' | 'killedProcesses'>;
 
 /** How one application stands. */
 interface Standing {

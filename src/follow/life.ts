@@ -13,9 +13,10 @@ import type {Stop} from '../record/outcome.js';
 import type {RecordTare} from '../record/record.js';
 import {signalName, SIGTERM} from '../record/wait-status.js';
 import type {Plan} from '../schema/generated/plan-1.js';
+import type {Report} from '../schema/generated/protocol.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
 import type {Channel, Frame} from '../process/channel.js';
-import {Applications, type Actions, type KeeperReport} from './applications.js';
+import {Applications, type Actions} from './applications.js';
 import {after, epochUs, monotonicUs, sleep} from '../process/clock.js';
 import {endClientsWhenStuck, type Ending} from './clients.js';
 import {resumeBox} from './freeze.js';
@@ -156,7 +157,8 @@ export function launch(
     payload: groups.joins('payload'),
     applications: stepsOf(plan, 'application.execute').map(({name}) => groups.joins(`app-${name}`)),
   };
-  channel.send('L', ...launchStrings(plan, {boxDirectory, id, mounted, abilities, joins, filter: filterOf(plan), callerArgvIndex}));
+  const keys = launchStrings(plan, {boxDirectory, id, mounted, abilities, joins, filter: filterOf(plan), callerArgvIndex});
+  channel.send({name: 'launch', keys});
 }
 
 /** Follows the box until nothing of it is left. */
@@ -237,7 +239,7 @@ class Follower {
         }),
       ]);
       if (frame === null) break;
-      if (frame.tag === 'R') await this.ready(Number(frame.strings[0]), Number(frame.strings[1]));
+      if (frame.name === 'ready') await this.ready(frame.initPid, frame.payloadPid ?? null);
       else this.handle(frame);
       if (channel.isDrained) this.tellStop(Infinity);
     }
@@ -283,49 +285,53 @@ class Follower {
     }, holdUp.afterMs).unref();
   }
 
-  private handle({tag, strings}: Frame): void {
-    const number = (index: number): number => Number(strings[index]);
-    switch (tag) {
-      case 'X':
-        this.tellStop(number(0));
-        if (this.life.executedUs === null) this.executed(number(0));
-        this.life.applications?.executed(number(1), number(2), number(0), number(3));
+  private handle(frame: Frame): void {
+    const {applications} = this.life;
+    switch (frame.name) {
+      case 'executed': {
+        const {atUs, application, keeperPid} = frame;
+        this.tellStop(atUs);
+        if (this.life.executedUs === null) this.executed(atUs);
+        if (application !== undefined && keeperPid !== undefined)
+          applications?.executed(application.index, application.start, atUs, keeperPid);
         this.tellApplications();
         break;
-      case 'Z':
-        if (this.life.applications !== null && this.context.isKilled()) this.life.applications.signalled(SIGTERM);
-        this.tellStop(number(strings.length - 1));
-        this.killOrphans(number(0));
-        this.life.applications?.ended(number(0), number(1), keeperReport(strings.slice(2)));
+      }
+      case 'applicationEnded': {
+        const {
+          application: {index, start},
+          report,
+        } = frame;
+        if (applications !== null && this.context.isKilled()) applications.signalled(SIGTERM);
+        this.tellStop(report.endedUs ?? 0);
+        this.killOrphans(index);
+        applications?.ended(index, start, report);
         this.tellApplications();
         break;
-      case 'F':
-        if (strings.length > 3) this.life.applications?.failed(number(3), number(4), `${strings[0] ?? ''}: ${strings[2] ?? ''}`);
+      }
+      case 'failed': {
+        const {step, errno, text, application} = frame;
+        if (application !== undefined) applications?.failed(application.index, application.start, `${step}: ${text}`);
         this.tellApplications();
-        this.life.failure ??= {step: strings[0] ?? '', errno: number(1), text: this.nameOf(strings[3]) + (strings[2] ?? '')};
+        this.life.failure ??= {step, errno, text: this.nameOf(application?.index) + text};
         break;
-      case 'N':
-        this.life.noted.push(number(0));
-        this.life.applications?.signalled(number(0));
-        this.context.log.info('signal passed on to the payload', {signal: signalName(number(0))});
+      }
+      case 'noted':
+        this.life.noted.push(frame.signal);
+        applications?.signalled(frame.signal);
+        this.context.log.info('signal passed on to the payload', {signal: signalName(frame.signal)});
         break;
-      case 'E':
-        this.ended(strings);
+      case 'ended':
+        this.ended(frame.report);
         break;
-      case 'B':
-        this.life.engine = {
-          rawStatus: number(0),
-          userUs: number(1),
-          systemUs: number(2),
-          frontUserUs: number(3),
-          frontSystemUs: number(4),
-          stderr: (strings[5] ?? '').trim(),
-          limited: strings[6] === 'cpu',
-        };
+      case 'gone': {
+        const {name: _, engineErrors, ...engine} = frame;
+        this.life.engine = {...engine, stderr: engineErrors.trim()};
         this.gone = true;
         break;
+      }
       default:
-        this.context.log.warn('the front says something unknown', {tag});
+        this.context.log.warn('the front says something unknown', {tag: frame.name === 'unknown' ? frame.tag : frame.name});
     }
   }
 
@@ -336,12 +342,12 @@ class Follower {
   }
 
   /** To be set before what is about one of several applications. */
-  private nameOf(index: string | undefined): string {
-    const name = index === undefined ? undefined : stepsOf(this.context.plan, 'application.execute')[Number(index)]?.name;
+  private nameOf(index: number | undefined): string {
+    const name = index === undefined ? undefined : stepsOf(this.context.plan, 'application.execute')[index]?.name;
     return name === undefined ? '' : `${name}: `;
   }
 
-  private async ready(initPid: number, payloadPid: number): Promise<void> {
+  private async ready(initPid: number, payloadPid: number | null): Promise<void> {
     this.initPid = initPid;
     this.initId = processId(initPid);
     this.payloadPid = payloadPid;
@@ -361,9 +367,9 @@ class Follower {
     else this.life.applications.begin();
   }
 
-  private go(...application: string[]): void {
+  private go(application?: {index: number; start: number}): void {
     this.goUs = monotonicUs();
-    this.context.channel.send('G', ...application);
+    this.context.channel.send({name: 'go', ...(application === undefined ? {} : {application})});
   }
 
   private note(executedUs: number): number {
@@ -414,7 +420,7 @@ class Follower {
     // init has nobody else to wait for
     this.endGathering =
       this.life.gathering?.watch(() => {
-        channel.send('A');
+        channel.send({name: 'kill'});
       }, this.context.isKilled) ?? null;
     // not in the way of the payload's first moments
     setTimeout(() => {
@@ -431,14 +437,14 @@ class Follower {
     const steps = stepsOf(plan, 'application.execute');
     return {
       start: (index, start) => {
-        this.go(String(index), String(start));
+        this.go({index, start});
       },
       signal: (index, signal) => {
-        channel.send('K', String(signal), String(index));
+        channel.send({name: 'signal', signal, index});
       },
       stopAll: (because) => {
         log.info('the applications are told to stop', {because});
-        channel.send('K', String(SIGTERM));
+        channel.send({name: 'signal', signal: SIGTERM});
         this.killAfter(plan.grace.us);
       },
       killAll: (because) => {
@@ -450,17 +456,17 @@ class Follower {
         log.info('a service is told to end', {service: name, signal: signalName(signal)});
         // it may take longer than a payload's grace, but where the job is over a limit
         if (this.life.stop === null) this.endGrace?.();
-        channel.send('K', String(signal), String(index));
+        channel.send({name: 'signal', signal, index});
         setTimeout(() => {
-          if (this.life.init === null && !this.gone) channel.send('A', String(index));
+          if (this.life.init === null && !this.gone) channel.send({name: 'kill', index});
         }, withinUs / 1000).unref();
       },
       logOf: (index) => readServiceLog(boxDirectory, steps[index]?.name ?? ''),
       kill: (index) => {
-        channel.send('A', String(index));
+        channel.send({name: 'kill', index});
       },
       windUp: () => {
-        channel.send('W');
+        channel.send({name: 'windUp'});
       },
       later: (ms, then) => {
         setTimeout(() => {
@@ -518,7 +524,7 @@ class Follower {
         this.life.callerLost = true;
         log.warn('what waits for the job was killed; the payload is told to end');
         this.life.applications?.stopping();
-        channel.send('K', String(SIGTERM));
+        channel.send({name: 'signal', signal: SIGTERM});
         this.life.gathering?.signal(SIGTERM);
         this.resume();
         this.killAfter(plan.grace.us);
@@ -564,7 +570,7 @@ class Follower {
       this.kill();
       return;
     }
-    this.context.channel.send('K', String(SIGTERM));
+    this.context.channel.send({name: 'signal', signal: SIGTERM});
     this.life.gathering?.signal(SIGTERM);
     this.resume();
     this.killAfter(graceUs);
@@ -587,7 +593,7 @@ class Follower {
   private kill(): void {
     this.killing = true;
     this.context.groups.kill('payload');
-    this.context.channel.send('A');
+    this.context.channel.send({name: 'kill'});
     // a front that is stopped (SIGSTOP) passes nothing on; then the box goes with its init, and its report with it
     setTimeout(() => {
       if (this.life.init === null && !this.gone && this.initPid !== null) killProcess(this.initPid);
@@ -595,18 +601,16 @@ class Follower {
     this.deadline ??= setTimeout(this.giveUp, KILL_DEADLINE_MS);
   }
 
-  private ended(strings: string[]): void {
-    const [rawStatus, payloadUserUs, payloadSystemUs, childrenUserUs, childrenSystemUs, largestProcessBytes, killedProcesses, endedUs] =
-      strings.map(Number);
+  private ended(report: Report): void {
     this.life.init = {
-      rawStatus: this.life.applications?.rawStatus() ?? rawStatus ?? 0,
-      payloadUserUs: payloadUserUs ?? 0,
-      payloadSystemUs: payloadSystemUs ?? 0,
-      childrenUserUs: childrenUserUs ?? 0,
-      childrenSystemUs: childrenSystemUs ?? 0,
-      largestProcessBytes: largestProcessBytes ?? 0,
-      killedProcesses: killedProcesses ?? 0,
-      endedUs: endedUs ?? monotonicUs(),
+      rawStatus: this.life.applications?.rawStatus() ?? report.rawStatus,
+      payloadUserUs: report.payloadUserUs ?? 0,
+      payloadSystemUs: report.payloadSystemUs ?? 0,
+      childrenUserUs: report.childrenUserUs ?? 0,
+      childrenSystemUs: report.childrenSystemUs ?? 0,
+      largestProcessBytes: report.largestProcessBytes ?? 0,
+      killedProcesses: report.killedProcesses ?? 0,
+      endedUs: report.endedUs ?? 0,
     };
     this.life.suspended = this.watches?.suspended() ?? null;
     this.watches?.end();
@@ -672,13 +676,6 @@ function largestOf(keepers: readonly {index: number; pid: number}[]): number | n
     bytes: readTree(pid).reduce((sum, process) => sum + (readSmapsRollup(process.pid)?.pssBytes ?? process.rssBytes), 0),
   }));
   return sizes.sort((a, b) => b.bytes - a.bytes)[0]?.index ?? null;
-}
-
-function keeperReport(strings: readonly string[]): KeeperReport {
-  const [rawStatus = 0, , , childrenUserUs = null, childrenSystemUs = null, largestProcessBytes = null, , endedUs = null] = strings.map(
-    (text) => (text === '' ? undefined : Number(text)),
-  );
-  return {rawStatus, childrenUserUs, childrenSystemUs, largestProcessBytes, endedUs};
 }
 
 function isAlive(pid: number): boolean {

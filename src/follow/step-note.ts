@@ -1,7 +1,7 @@
 /** What the tasks of a step that share a box tell each other, and whoever holds it. */
 
 import type {ProcessId} from '../process/process.js';
-import type {Quit} from '../process/quit.js';
+import type {Ending as Quit} from '../schema/generated/protocol.js';
 
 /** A task that has come. */
 export interface TaskNote {

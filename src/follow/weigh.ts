@@ -10,7 +10,7 @@ import type {Marks} from '../record/observed.js';
 import type {Sampled, Sampler} from './sampler.js';
 import {readParent, readSmapsRollup} from '../process/tree.js';
 
-/** Init's report: an `E` frame. */
+/** Init's report, with 0 for what is not known. */
 export interface InitReport {
   rawStatus: number;
   payloadUserUs: number;
@@ -23,7 +23,7 @@ export interface InitReport {
   endedUs: number;
 }
 
-/** A `B` frame: the engine was reaped. */
+/** Of the engine, when it was reaped. */
 export interface EngineReport {
   rawStatus: number;
   userUs: number;

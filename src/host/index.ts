@@ -1,10 +1,8 @@
 /** What this node can do: reads everything once, decides nothing. */
 
 import {familyOf} from './aside.js';
-import {askVersion, readBubblewrap} from './bubblewrap.js';
-import type {Spawn} from './bubblewrap.js';
-import {openCache} from './cache.js';
-import type {Cached} from './cache.js';
+import {askVersion, readBubblewrap, type Spawn} from './bubblewrap.js';
+import {openCache, type Cached} from './cache.js';
 import {readCgroup} from './cgroup.js';
 import {readContainers} from './container.js';
 import {readCpu, readCpuModel} from './cpu.js';
@@ -12,23 +10,21 @@ import {readDevices} from './devices.js';
 import type {Facts} from './facts.js';
 import {fixtureTree, readAccess} from './fixture.js';
 import {findHierarchies, findOtherHierarchies} from './hierarchy.js';
-import {readIdentity} from './identity.js';
-import type {Caller} from './identity.js';
+import {readIdentity, type Caller} from './identity.js';
 import {readKernel, readNode} from './kernel.js';
 import {readLandlock} from './landlock.js';
 import {readMemory} from './memory.js';
-import {parseMountinfo} from './mountinfo.js';
+import {parseMountinfo, type Mount} from './mountinfo.js';
 import {readNamespaces, readNewProc} from './namespaces.js';
-import {askOciVersion, readOci} from './oci.js';
 import {readNetwork} from './network.js';
+import {askOciVersion, readOci} from './oci.js';
 import {readRoot} from './root.js';
 import {readScratch} from './scratch.js';
-import {readSlot} from './slot.js';
 import {readSeccomp} from './seccomp.js';
+import {readSlot} from './slot.js';
 import {readStatus} from './status.js';
 import {readSubordinate} from './subordinate.js';
-import {realTree} from './tree.js';
-import type {Tree} from './tree.js';
+import {realTree, type Tree} from './tree.js';
 import {readViews, type Trial, type TrialKind} from './views.js';
 import {readWithin, type Front} from './within.js';
 
@@ -120,15 +116,7 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Fact
             kernel: kernel.version,
             trial: cachedTrial(cache, trial),
           }),
-    system:
-      system === true
-        ? {
-            oci: readOci(tree, askOciVersion(spawn, cache)),
-            subordinate: readSubordinate(tree, identity),
-            unifiedAt: mounts.find(({point, type}) => type === 'cgroup2' && point !== '/sys/fs/cgroup')?.point ?? null,
-            init: null,
-          }
-        : null,
+    system: system === true ? readSystem(tree, mounts, identity, askOciVersion(spawn, cache)) : null,
     network: options.network === true ? readNetwork({tree, status, caller, namespaces, bubblewrap, spawn, cache}) : null,
     devices: readDevices(tree),
     root: readRoot(tree),
@@ -136,6 +124,19 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Fact
   cache?.save();
   return facts;
 }
+
+/** What a small machine needs of the node; the init of its image is known later. */
+const readSystem = (
+  tree: Tree,
+  mounts: readonly Mount[],
+  identity: Facts['caller'],
+  version: Parameters<typeof readOci>[1],
+): NonNullable<Facts['system']> => ({
+  oci: readOci(tree, version),
+  subordinate: readSubordinate(tree, identity),
+  unifiedAt: mounts.find(({point, type}) => type === 'cgroup2' && point !== '/sys/fs/cgroup')?.point ?? null,
+  init: null,
+});
 
 /** Only that it works is kept: why it does not may be mended before the next boot. */
 function cachedTrial(cache: Cached | null, trial: Trial): Trial {

@@ -5,44 +5,17 @@
  */
 
 import {randomBytes} from 'node:crypto';
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import {existsSync, mkdirSync, utimesSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {errnoOf, TareError} from '../errors.js';
-import {takeLock, type Owner} from '../export/lock.js';
+import {takeLock} from '../export/lock.js';
 import {childProcess} from '../host/spawn.js';
-import {isOwn, makeDirectory, namesIn, syncDirectory} from '../record/durable.js';
-import {isRecord} from './entry.js';
+import {isOwn, makeDirectory} from '../record/durable.js';
+import {clearWork, hexOf, namespaceNow, publish, removeTree, treeOf, type CacheContext} from './cache-folder.js';
 import type {CachedImage} from './entry.js';
-
-export interface CacheContext {
-  directory: string;
-  uid: number;
-  self: Owner;
-  isRunning: (owner: Owner) => boolean;
-}
 
 /** How often one that waits looks whether the other is done. */
 const LOOK_MS = 100;
-/** What was left by a process whose number says nothing here. */
-const ABANDONED_MS = 24 * 3_600_000;
-const SYNC_DEADLINE_MS = 600_000;
-const SYNC = '/usr/bin/sync';
-
-const hexOf = (digest: string): string => digest.replace(/^sha256:/, '');
-/** The folder of an image. */
-const treeOf = (cache: string, digest: string): string => join(cache, 'trees', hexOf(digest));
 
 /** Makes the cache. @throws TareError IMAGE_NOT_UNPACKED */
 export function openCache({directory, uid}: CacheContext): void {
@@ -132,16 +105,8 @@ export async function obtain(
   }
 }
 
-function publish(staging: string, tree: string): void {
-  try {
-    renameSync(staging, tree);
-    syncDirectory(join(tree, '..'));
-  } catch (error) {
-    const code = errnoOf(error);
-    // one in another PID namespace, which cannot see that we run, was faster
-    if (code !== 'EEXIST' && code !== 'ENOTEMPTY') throw error;
-  }
-}
+const SYNC_DEADLINE_MS = 600_000;
+const SYNC = '/usr/bin/sync';
 
 /** After a power cut a name is not to be there without what it names. */
 function synchronize(directory: string, aborted?: AbortSignal): Promise<void> {
@@ -166,161 +131,4 @@ function synchronize(directory: string, aborted?: AbortSignal): Promise<void> {
         );
     });
   });
-}
-
-/** Numbers of processes, and their starts, say nothing in another. */
-const namespaceNow = (): string => ['pid', 'time'].map((kind) => /\d+/.exec(linkOr(`/proc/self/ns/${kind}`))?.[0] ?? '0').join('.');
-
-function linkOr(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return '';
-  }
-}
-
-/** What was left by one that was killed in the middle. */
-function clearWork(work: string, {isRunning}: CacheContext): void {
-  for (const name of namesIn(work)) {
-    const [namespace, pid, startTicks] = name.split('-');
-    if (pid === undefined || startTicks === undefined) continue;
-    const path = join(work, name);
-    const isForeign = namespace !== namespaceNow();
-    const isOld = Date.now() - (lstatSync(path, {throwIfNoEntry: false})?.mtimeMs ?? 0) > ABANDONED_MS;
-    if (isForeign ? isOld : !isRunning({pid: Number(pid), startTicks: Number(startTicks)})) removeTree(path);
-  }
-}
-
-/** All images of a cache, whoever uses them. */
-export function listCache({
-  directory,
-}: {
-  directory: string;
-}): (CachedImage & {path: string; uses: number; lastUsedEpochUs: number | null})[] {
-  return namesIn(join(directory, 'trees')).flatMap((name) => {
-    const path = join(directory, 'trees', name);
-    const record = recordOf(path);
-    if (record === null) return [];
-    const used = lstatSync(join(directory, 'uses', name), {throwIfNoEntry: false});
-    return [
-      {...record, path, uses: usesOf(directory, name).length, lastUsedEpochUs: used === undefined ? null : Math.round(used.mtimeMs * 1000)},
-    ];
-  });
-}
-
-export interface Pruned {
-  digest: string;
-  source: string;
-  bytes: number;
-}
-
-/**
- * Removes what nobody uses and nobody used since then, and what unpacking left half made. One that gets used at the same moment stays, or
- * is unpacked once more.
- * @param remove false: only say what would go
- */
-export function pruneCache(
-  context: CacheContext,
-  beforeEpochUs: number,
-  remove: boolean,
-): {removed: Pruned[]; inUse: number; young: number} {
-  const {directory} = context;
-  const removed: Pruned[] = [];
-  let inUse = 0;
-  let young = 0;
-  for (const image of listCache(context)) {
-    if (image.uses > 0) inUse++;
-    else if ((image.lastUsedEpochUs ?? image.createdEpochUs) > beforeEpochUs) young++;
-    else if (!remove || takeAway(directory, hexOf(image.digest)))
-      removed.push({digest: image.digest, source: image.source, bytes: image.bytes});
-    else inUse++;
-  }
-  if (remove) clearAll(context);
-  return {removed, inUse, young};
-}
-
-/** Least recently used first, until all are no more than that. */
-export function shrinkCache(context: CacheContext, mostBytes: number): Pruned[] {
-  const images = listCache(context).sort((a, b) => (a.lastUsedEpochUs ?? a.createdEpochUs) - (b.lastUsedEpochUs ?? b.createdEpochUs));
-  let total = images.reduce((sum, {bytes}) => sum + bytes, 0);
-  const removed: Pruned[] = [];
-  for (const {digest, source, bytes, uses} of images) {
-    if (total <= mostBytes) break;
-    if (uses > 0 || !takeAway(context.directory, hexOf(digest))) continue;
-    total -= bytes;
-    removed.push({digest, source, bytes});
-  }
-  return removed;
-}
-
-/** Out of the way first, so that whoever wants it now does not find it; back again when somebody has noted a use before that. */
-function takeAway(directory: string, name: string): boolean {
-  const tree = join(directory, 'trees', name);
-  const gone = join(directory, 'work', `gone-${name}-${randomBytes(4).toString('hex')}`);
-  renameSync(tree, gone);
-  if (usesOf(directory, name).length > 0) {
-    publish(gone, tree);
-    return false;
-  }
-  removeTree(gone);
-  try {
-    rmdirSync(join(directory, 'uses', name));
-  } catch {
-    // somebody wants it again, and unpacks it anew
-  }
-  return true;
-}
-
-function clearAll(context: CacheContext): void {
-  const work = join(context.directory, 'work');
-  for (const name of namesIn(work)) {
-    const path = join(work, name);
-    if (name.startsWith('gone-')) {
-      // of a prune that was killed, or of one that is at it
-      if (Date.now() - (statSync(path, {throwIfNoEntry: false})?.ctimeMs ?? 0) > ABANDONED_MS) removeTree(path);
-      continue;
-    }
-    const lock = takeLock(path, context.self, context.isRunning);
-    if ('owner' in lock) continue;
-    try {
-      clearWork(path, context);
-    } finally {
-      lock.release();
-    }
-  }
-}
-
-/** Uses whose boxes are there; the others' marks are removed. */
-function usesOf(directory: string, name: string): string[] {
-  const uses = join(directory, 'uses', name);
-  return namesIn(uses).filter((id) => {
-    const mark = join(uses, id);
-    let folder: string;
-    try {
-      folder = readFileSync(mark, 'utf8');
-    } catch {
-      return false; // another one has just removed it
-    }
-    // one that is being written has nothing in it yet
-    if (folder === '' || existsSync(folder)) return true;
-    const before = statSync(uses, {throwIfNoEntry: false});
-    rmSync(mark, {force: true});
-    // removing is no use
-    if (before !== undefined) utimesSync(uses, before.atimeMs / 1000, before.mtimeMs / 1000);
-    return false;
-  });
-}
-
-function recordOf(path: string): CachedImage | null {
-  try {
-    const found: unknown = JSON.parse(readFileSync(join(path, 'image.json'), 'utf8'));
-    return isRecord(found) ? found : null;
-  } catch {
-    return null;
-  }
-}
-
-/** Also where the image has directories that their owner cannot write to. */
-function removeTree(path: string): void {
-  rmSync(path, {recursive: true, force: true});
 }

@@ -2,8 +2,8 @@
 
 import {TareError} from '../errors.js';
 import type {FileSystem, Job, Pattern, Valued} from './job.js';
-import {HOST} from './load.js';
 import {readLimits, type WrittenLimits} from './limits.js';
+import {HOST} from './load.js';
 import {absolute} from './path.js';
 import {Problems} from './problems.js';
 import {show} from './show.js';
@@ -45,6 +45,39 @@ const FILE_SYSTEMS: readonly FileSystem[] = ['node', 'shared', 'private'];
  */
 export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string, nameOf: (key: string) => string = flagName): Job {
   const problems = new Problems();
+  const {text, choice} = readerOf(flags, nameOf, problems);
+  const repositories = text('cvmfs');
+  const directory = text('workDirectory');
+  const image = text('image');
+  const applied: Job = {
+    ...job,
+    name: text('name')?.value ?? job.name,
+    pattern: choice('pattern', PATTERNS) ?? job.pattern,
+    workDirectory: directory === null ? job.workDirectory : {...directory, value: absolute(directory.value, callerDirectory)},
+    limits: {...job.limits, ...readLimits(flags as WrittenLimits, 'flag', nameOf, problems)},
+    filesystem: choice('filesystem', FILE_SYSTEMS) ?? job.filesystem,
+    image: image === null ? job.image : image.value === HOST ? null : {...image, value: absolute(image.value, callerDirectory)},
+    cvmfs: repositories === null ? job.cvmfs : readRepositories(repositories, problems),
+    network: choice('network', NETWORKS) ?? job.network,
+    user: text('user') ?? job.user,
+    vo: text('vo')?.value ?? job.vo,
+    queue: text('queue')?.value ?? job.queue,
+  };
+  if (applied.image !== null && applied.filesystem?.value === 'node')
+    problems.add(
+      new TareError('DOCUMENT_INVALID', {
+        message: 'an image cannot be had together with the node’s file system',
+        where: applied.filesystem.provenance.at,
+        found: 'node',
+        allowed: 'shared, private',
+      }),
+    );
+  problems.throwIfAny();
+  return applied;
+}
+
+/** Reads single flags: null for one that is not given. What is wrong becomes a problem. */
+function readerOf(flags: JobFlags, nameOf: (key: string) => string, problems: Problems) {
   const text = (key: keyof JobFlags): Valued<string> | null => {
     const value = flags[key];
     if (typeof value !== 'string') return null;
@@ -76,49 +109,23 @@ export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string, n
     );
     return null;
   };
-  const repositories = (): Valued<string>[] | null => {
-    const given = text('cvmfs');
-    if (given === null) return null;
-    const names = given.value.split(',');
-    const wrong = names.find((name) => !REPOSITORY.test(name));
-    if (wrong !== undefined)
-      problems.add(
-        new TareError('DOCUMENT_INVALID', {
-          message: 'not the name of a repository',
-          where: flagName('cvmfs'),
-          found: show(wrong),
-          allowed: 'names such as atlas.cern.ch, with commas between them',
-        }),
-      );
-    return [...new Set(names)].map((value) => ({...given, value}));
-  };
-  const directory = text('workDirectory');
-  const image = text('image');
-  const applied: Job = {
-    ...job,
-    name: text('name')?.value ?? job.name,
-    pattern: choice('pattern', PATTERNS) ?? job.pattern,
-    workDirectory: directory === null ? job.workDirectory : {...directory, value: absolute(directory.value, callerDirectory)},
-    limits: {...job.limits, ...readLimits(flags as WrittenLimits, 'flag', nameOf, problems)},
-    filesystem: choice('filesystem', FILE_SYSTEMS) ?? job.filesystem,
-    image: image === null ? job.image : image.value === HOST ? null : {...image, value: absolute(image.value, callerDirectory)},
-    cvmfs: repositories() ?? job.cvmfs,
-    network: choice('network', NETWORKS) ?? job.network,
-    user: text('user') ?? job.user,
-    vo: text('vo')?.value ?? job.vo,
-    queue: text('queue')?.value ?? job.queue,
-  };
-  if (applied.image !== null && applied.filesystem?.value === 'node')
+  return {text, choice};
+}
+
+/** Each repository once. */
+function readRepositories(given: Valued<string>, problems: Problems): Valued<string>[] {
+  const names = given.value.split(',');
+  const wrong = names.find((name) => !REPOSITORY.test(name));
+  if (wrong !== undefined)
     problems.add(
       new TareError('DOCUMENT_INVALID', {
-        message: 'an image cannot be had together with the node’s file system',
-        where: applied.filesystem.provenance.at,
-        found: 'node',
-        allowed: 'shared, private',
+        message: 'not the name of a repository',
+        where: flagName('cvmfs'),
+        found: show(wrong),
+        allowed: 'names such as atlas.cern.ch, with commas between them',
       }),
     );
-  problems.throwIfAny();
-  return applied;
+  return [...new Set(names)].map((value) => ({...given, value}));
 }
 
 /** `wallTime` is `--wall-time`. */

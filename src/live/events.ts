@@ -5,7 +5,7 @@ import {readEvents} from '../box/state.js';
 import {printable} from '../errors.js';
 import {epochUs, monotonicUs, sleep} from '../process/clock.js';
 import {isRunning} from '../process/process.js';
-import type {LiveBox} from './live.js';
+import type {LiveBox} from './box-view.js';
 
 /** How often new ones are looked for, ms. */
 const LOOK_MS = 250;

@@ -1,20 +1,21 @@
 /** A command beside the payload of a live box: with its namespaces, groups, limits, identity, environment and work directory. */
 
-import {TareError} from '../errors.js';
-import {commandStrings} from '../engine/launch.js';
-import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
-import type {Plan} from '../schema/generated/plan-1.js';
-import type {Channel} from '../process/channel.js';
-import {figuresOf} from './figures.js';
-import {readEnvironment} from '../process/environ.js';
-import {accountOf} from '../files/as-owner.js';
-import {groupsOf, type LiveBox} from './live.js';
-import {NATIVE} from '../process/native.js';
-import {isRunning} from '../process/process.js';
-import type {Quit} from '../process/quit.js';
 import {joinBox, runLaunched} from '../box/session.js';
 import {readState} from '../box/state.js';
+import {commandStrings} from '../engine/launch.js';
+import {TareError} from '../errors.js';
+import {accountOf} from '../files/as-owner.js';
+import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
+import type {Channel} from '../process/channel.js';
+import {readEnvironment} from '../process/environ.js';
 import type {Hello} from '../process/hello.js';
+import {NATIVE} from '../process/native.js';
+import {isRunning} from '../process/process.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import {launchKey, type Ending as Quit} from '../schema/generated/protocol.js';
+import type {LiveBox} from './box-view.js';
+import {figuresOf} from './figures.js';
+import {groupsOf} from './live.js';
 
 export interface ExecRequest {
   /** Where the command begins in the caller's argv. */
@@ -94,13 +95,18 @@ function environmentFor(
 export async function execAsOwner(box: LiveBox, argv: readonly string[], hello: Hello, channel: Channel): Promise<Quit> {
   const {uid, id} = box;
   const {gid, groups} = accountOf(uid);
-  const joins = groupsOf(box)
-    .joins('engine')
-    .map((path) => `J${path}`);
+  const joins = groupsOf(box).joins('engine').map(launchKey.engineGroup);
   const {TERM} = hello.environment;
-  const variables = ['ePATH=/usr/bin:/bin', ...(TERM === undefined ? [] : [`eTERM=${TERM}`])];
-  const identity = `U${uid} ${gid} ${(groups.length === 0 ? [gid] : groups).join(',')}`;
-  channel.send('L', ...joins, identity, '0', ...variables, ...[NATIVE, 'exec', ...argv].map((each) => `v${each}`), 'd/');
+  const variables = {PATH: '/usr/bin:/bin', ...(TERM === undefined ? {} : {TERM})};
+  const keys = [
+    ...joins,
+    launchKey.identity({uid, gid, groups: groups.length === 0 ? [gid] : groups}),
+    launchKey.emptyEnvironment(),
+    ...Object.entries(variables).map(([name, value]) => launchKey.variable({name, value})),
+    ...[NATIVE, 'exec', ...argv].map(launchKey.argument),
+    launchKey.workDirectory('/'),
+  ];
+  channel.send({name: 'launch', keys});
   const joined = await runLaunched(channel);
   if ('quit' in joined) return joined.quit;
   const {step, text} = joined.failure;

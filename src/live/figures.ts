@@ -1,14 +1,15 @@
 /** What a live box weighs now. Unknown is null. */
 
+import {readKills} from '../box/kills.js';
+import {readSeen} from '../box/state.js';
 import type {Groups} from '../cgroup/manager.js';
-import {asksForEnd} from '../record/outcome.js';
 import type {Weighing} from '../follow/weigh.js';
 import {epochUs} from '../process/clock.js';
-import {readKills} from '../box/kills.js';
-import {groupsOf, type LiveBox} from './live.js';
 import {isRunning, type ProcessId} from '../process/process.js';
-import {readSeen} from '../box/state.js';
 import {readProcess, readTree, standsStill, type ProcessSample} from '../process/tree.js';
+import {asksForEnd} from '../record/outcome.js';
+import type {LiveBox} from './box-view.js';
+import {groupsOf} from './live.js';
 
 type BoxStanding = 'starting' | 'running' | 'paused' | 'ending';
 

@@ -4,12 +4,13 @@
  */
 
 import {existsSync} from 'node:fs';
-import {errnoOf, TareError} from '../errors.js';
-import {epochUs, sleep} from '../process/clock.js';
-import {resumeBox} from '../follow/freeze.js';
 import {readKills, writeKills} from '../box/kills.js';
-import {groupsOf, type LiveBox} from './live.js';
+import {errnoOf, TareError} from '../errors.js';
+import {resumeBox} from '../follow/freeze.js';
+import {epochUs, sleep} from '../process/clock.js';
 import {isRunning, killProcess, type ProcessId} from '../process/process.js';
+import type {LiveBox} from './box-view.js';
+import {groupsOf} from './live.js';
 
 /** `ended`: the box is gone; `sent`: the payload was sent a signal that asks for no end. */
 export type KillResult = 'ended' | 'sent';

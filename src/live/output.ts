@@ -4,11 +4,12 @@
  */
 
 import {closeSync, constants, fstatSync, openSync, readFileSync, readlinkSync, readSync, type Stats} from 'node:fs';
+import {openOutputFile, type OutputFile} from '../box/output-file.js';
 import {errnoOf, TareError} from '../errors.js';
 import {sleep} from '../process/clock.js';
-import {narrowTo, type LiveBox} from './live.js';
-import {openOutputFile, type OutputFile} from '../box/output-file.js';
 import {isRunning, type ProcessId} from '../process/process.js';
+import type {LiveBox} from './box-view.js';
+import {narrowTo} from './live.js';
 
 /** open(2): a file that is named and not opened, so that looking at it does nothing to it; missing in Node's constants. */
 const O_PATH = 0o10000000;

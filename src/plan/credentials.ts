@@ -1,8 +1,15 @@
 /** Where a payload's credentials lie: files that its environment names, and those where they lie by default. */
 
 import {normalize} from 'node:path/posix';
+import type {Valued} from '../job/job.js';
+import {liesIn} from '../policy/glob.js';
 import type {Policy} from '../policy/policy.js';
-import type {Call} from './inputs.js';
+import {isCovered, isNeverWritable} from './covered.js';
+import type {Call, Inputs} from './inputs.js';
+import {RUN} from './run.js';
+
+/** Private directories in which a credential can lie. Neither they themselves nor /proc and /dev are ever brought back: that would undo them. */
+const HIDES_CREDENTIALS = ['/tmp', '/var/tmp', '/dev/shm', RUN] as const;
 
 export interface Credential {
   path: string;
@@ -29,4 +36,18 @@ function credentialPath(value: string | undefined): string | null {
   const path = value?.replace(/^(?:FILE:|DIR::?)/, '');
   // `..` and a final slash would name the private directory itself, or what lies beside it
   return path?.startsWith('/') === true ? normalize(path).replace(/\/$/, '') : null;
+}
+
+/** Credential files that a private directory would hide. A file elsewhere is visible as it is, but in an image: then `all` are needed. */
+export function planCredentials({policy, call}: Inputs, writable: Valued<string>[], all: boolean): Credential[] {
+  // in /run a name could lead to whoever listens there
+  const candidates = credentialsOf(policy, call).filter(({path}) => !liesIn(path, RUN) || call.run?.includes(path) === true);
+  const isHidden = (path: string): boolean => HIDES_CREDENTIALS.some((directory) => path.startsWith(`${directory}/`));
+  const hidden = candidates.filter(({path}) => isHidden(path) || (all && !isNeverWritable(path) && !isCovered(path)));
+  return hidden.filter(({path}, index) => {
+    const first = hidden.findIndex((other) => other.path === path) === index;
+    // what lies below another is bound with it, or cannot be there
+    const alone = !hidden.some((other) => other.path !== path && liesIn(path, other.path));
+    return first && alone && !writable.some(({value}) => liesIn(path, value));
+  });
 }

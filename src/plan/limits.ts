@@ -233,3 +233,6 @@ function require(name: (typeof ENFORCED_NAMES)[number], limit: PlannedLimit, pol
     remedy: '`tare doctor` tells how to mend it',
   });
 }
+
+/** Twice the memory: who is over is to be found so and killed, and not to be told that a file system is full; null: no limit. */
+export const sizeInMemory = ({memory}: PlannedLimits): number | null => (memory.value === null ? null : 2 * memory.value);

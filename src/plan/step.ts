@@ -21,3 +21,12 @@ export const inBox = (path: string, boxDirectory: string): string =>
 
 /** The size of a file system in memory that only covers something: room for the names of what is mounted in it. */
 export const COVER_BYTES = 64 * 1024;
+
+/** What lies at `source` appears at `destination`; an optional one only where it is there. */
+export const bind = (
+  source: string,
+  destination: string,
+  options: StepOf<'mount.bind'>['options'],
+  because: string,
+  optional = false,
+): StepOf<'mount.bind'> => ({op: 'mount.bind', source, destination, options, optional, because});

@@ -43,14 +43,42 @@ const OWN =
 /** A shell reads them: these change what it does, or what the client is. */
 const SHELL = /^(PATH|IFS|ENV|HOME|SHELLOPTS|PS4|BASH.*|LD_.*|GCONV_PATH)$/;
 
+/** @param locate where the policy says something, by its pointer below `cvmfs.mount` */
 export function readCvmfsMount(written: CvmfsMountDocument, locate: Locate, problems: Problems): CvmfsMountRule {
-  const {client, config = [], configDirectory, configRepository, servers, proxies, keys, parameters = {}, cache = {}, deadline} = written;
-  const given = [
-    ...(servers === undefined ? [] : [{name: 'CVMFS_SERVER_URL', value: servers.join(';'), key: 'servers'}]),
-    ...(proxies === undefined ? [] : [{name: 'CVMFS_HTTP_PROXY', value: proxies, key: 'proxies'}]),
-    ...(keys === undefined ? [] : [{name: 'CVMFS_KEYS_DIR', value: keys, key: 'keys'}]),
-  ];
+  const {client, config = [], configDirectory, configRepository, parameters = {}, cache = {}, deadline} = written;
+  const given = givenParameters(written);
   const more = Object.entries(parameters).map(([name, value]) => ({name, value}));
+  checkParameters(more, given, locate, problems);
+  checkFiles(written, [...given, ...more], locate, problems);
+  const shared = cache.shared?.replace(/\/+$/, '') ?? null;
+  return {
+    client: client ?? DEFAULT_CLIENT,
+    at: locate(''),
+    config,
+    configDirectory: configDirectory ?? null,
+    configRepository: configRepository ?? null,
+    parameters: [...given.map(({name, value}) => ({name, value})), ...more],
+    sharedCache: shared,
+    quotaBytes: readQuota(cache.quota, locate, problems) ?? (shared === null ? DEFAULT_QUOTA : null),
+    deadlineUs:
+      deadline === undefined
+        ? DEFAULT_DEADLINE_US
+        : (problems.attempt(() => parseDuration(deadline, locate('/deadline'))) ?? DEFAULT_DEADLINE_US),
+  };
+}
+
+/** A parameter of the client's; `key`: what the policy calls it. */
+type Parameter = CvmfsMountRule['parameters'][number] & {key?: string};
+
+/** Parameters that have a name of their own in the policy. */
+const givenParameters = ({servers, proxies, keys}: CvmfsMountDocument): Parameter[] => [
+  ...(servers === undefined ? [] : [{name: 'CVMFS_SERVER_URL', value: servers.join(';'), key: 'servers'}]),
+  ...(proxies === undefined ? [] : [{name: 'CVMFS_HTTP_PROXY', value: proxies, key: 'proxies'}]),
+  ...(keys === undefined ? [] : [{name: 'CVMFS_KEYS_DIR', value: keys, key: 'keys'}]),
+];
+
+/** Of those that are written in the client's names: which it may not be told, or not twice. */
+function checkParameters(more: readonly Parameter[], given: readonly Parameter[], locate: Locate, problems: Problems): void {
   for (const {name, value} of more) {
     const at = locate(below('/parameters', name));
     const key = given.find((one) => one.name === name)?.key;
@@ -66,6 +94,11 @@ export function readCvmfsMount(written: CvmfsMountDocument, locate: Locate, prob
       );
     if (key !== undefined) problems.add(wrong('the parameter is given twice', at, `${name} and ${key}`, 'one of them'));
   }
+}
+
+/** Whether the client finds its configuration, and in one place only. */
+function checkFiles(written: CvmfsMountDocument, known: readonly Parameter[], locate: Locate, problems: Problems): void {
+  const {config = [], configDirectory, configRepository} = written;
   if (configDirectory === undefined ? configRepository !== undefined : config.length > 0)
     problems.add(
       wrong(
@@ -77,43 +110,32 @@ export function readCvmfsMount(written: CvmfsMountDocument, locate: Locate, prob
         'configDirectory, with or without configRepository, or config',
       ),
     );
-  if (config.length === 0 && configDirectory === undefined) {
-    const somewhere = locate(below('', Object.keys(written)[0] ?? 'servers'));
-    for (const [key, name] of [
-      ['servers', 'CVMFS_SERVER_URL'],
-      ['proxies', 'CVMFS_HTTP_PROXY'],
-    ] as const)
-      if (![...given, ...more].some((one) => one.name === name))
-        problems.add(
-          wrong(
-            'the client of cvmfs.mount cannot know what it needs',
-            somewhere,
-            `neither ${key} nor config`,
-            `${key}, or config files or a configDirectory with ${name}`,
-          ),
-        );
-  }
-  const size = cache.quota;
-  const quota = size === undefined ? null : problems.attempt(() => parseSize(size, locate('/cache/quota')));
+  if (config.length > 0 || configDirectory !== undefined) return;
+  const somewhere = locate(below('', Object.keys(written)[0] ?? 'servers'));
+  for (const [key, name] of [
+    ['servers', 'CVMFS_SERVER_URL'],
+    ['proxies', 'CVMFS_HTTP_PROXY'],
+  ] as const)
+    if (!known.some((one) => one.name === name))
+      problems.add(
+        wrong(
+          'the client of cvmfs.mount cannot know what it needs',
+          somewhere,
+          `neither ${key} nor config`,
+          `${key}, or config files or a configDirectory with ${name}`,
+        ),
+      );
+}
+
+/** In bytes; null: none is written, or it is no size. */
+function readQuota(written: string | number | undefined, locate: Locate, problems: Problems): number | null {
+  if (written === undefined) return null;
+  const quota = problems.attempt(() => parseSize(written, locate('/cache/quota')));
   if (quota !== null && quota < LEAST_QUOTA)
     problems.add(
       wrong('the cache is too small for a client', locate('/cache/quota'), formatBytes(quota), `${formatBytes(LEAST_QUOTA)} or more`),
     );
-  const shared = cache.shared?.replace(/\/+$/, '') ?? null;
-  return {
-    client: client ?? DEFAULT_CLIENT,
-    at: locate(''),
-    config,
-    configDirectory: configDirectory ?? null,
-    configRepository: configRepository ?? null,
-    parameters: [...given.map(({name, value}) => ({name, value})), ...more],
-    sharedCache: shared,
-    quotaBytes: quota ?? (shared === null ? DEFAULT_QUOTA : null),
-    deadlineUs:
-      deadline === undefined
-        ? DEFAULT_DEADLINE_US
-        : (problems.attempt(() => parseDuration(deadline, locate('/deadline'))) ?? DEFAULT_DEADLINE_US),
-  };
+  return quota;
 }
 
 const wrong = (message: string, where: string, found: string, allowed: string): TareError =>

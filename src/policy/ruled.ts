@@ -15,75 +15,73 @@ const NO_SCRATCH_RULE: ScratchRule = {fromSlot: false, workDirectory: false, inM
 
 export type WrittenRuled = Omit<RuleDocument, 'name' | 'match' | 'refuse'>;
 
+/** @param locate where the policy says something, by its pointer below the policy or the rule */
 export function readRuled(written: WrittenRuled, locate: Locate, problems: Problems): Setting {
+  return {...readAsWritten(written, locate), ...readRequired(written, locate), ...readMeasured(written, locate, problems)};
+}
+
+const valued = <T>(value: T, locate: Locate, pointer: string): Valued<T> => ({value, provenance: {source: 'policy', at: locate(pointer)}});
+
+/** What is taken as it is written. */
+function readAsWritten(written: WrittenRuled, locate: Locate): Setting {
   const setting: Setting = {};
-  const {
-    mode,
-    patterns,
-    defaults,
-    maxima,
-    enforcement,
-    box,
-    degraded,
-    grace,
-    memoryStall,
-    suspendedTime,
-    processMemory,
-    network,
-    devices,
-    writable,
-  } = written;
-  const {run, filesystem, images, services, seccomp, scratch, cvmfs} = written;
-  const valued = <T>(value: T, pointer: string): Valued<T> => ({value, provenance: {source: 'policy', at: locate(pointer)}});
-  if (mode !== undefined) setting.mode = valued(readMode(mode), '/mode');
-  if (patterns !== undefined) setting.patterns = valued(patterns, '/patterns');
+  const given = <T>(value: T, pointer: string): Valued<T> => valued(value, locate, pointer);
+  const {mode, patterns, box, degraded, suspendedTime, network, devices, writable, run, filesystem, images, seccomp, scratch} = written;
+  if (mode !== undefined) setting.mode = given(readMode(mode), '/mode');
+  if (patterns !== undefined) setting.patterns = given(patterns, '/patterns');
+  if (box !== undefined) setting.box = given(box, '/box');
+  if (degraded !== undefined) setting.degraded = given(degraded, '/degraded');
+  if (suspendedTime !== undefined) setting.suspendedTime = given(suspendedTime, '/suspendedTime');
+  if (network !== undefined) setting.network = given(network, '/network');
+  if (devices !== undefined) setting.devices = given(devices, '/devices');
+  if (writable !== undefined) setting.writable = given(writable, '/writable');
+  if (run !== undefined) setting.run = given(run, '/run');
+  if (filesystem !== undefined) setting.filesystem = given(filesystem, '/filesystem');
+  if (images !== undefined) setting.images = given(images, '/images');
+  // as it was called while it was of small machines alone
+  if (seccomp !== undefined) setting.seccomp = given(seccomp === 'builtin' ? 'default' : seccomp, '/seccomp');
+  if (scratch !== undefined) setting.scratch = given({...NO_SCRATCH_RULE, ...scratch}, '/scratch');
+  return setting;
+}
+
+/** Which enforcement the policy demands, limit by limit. */
+function readRequired({enforcement}: WrittenRuled, locate: Locate): Setting {
+  if (enforcement === undefined) return {};
+  const levels: NonNullable<Setting['enforcement']> = {};
+  for (const name of ENFORCED_NAMES) {
+    const level = enforcement[name];
+    if (level !== undefined) levels[name] = valued(level, locate, below('/enforcement', name));
+  }
+  return {enforcement: levels};
+}
+
+/** Limits, times, and repositories, in plain units. What is wrong is a problem, and not set. */
+function readMeasured(written: WrittenRuled, locate: Locate, problems: Problems): Setting {
+  const setting: Setting = {};
+  const {defaults, maxima, grace, memoryStall, processMemory, services, cvmfs} = written;
+  const duration = (text: string | number | undefined, pointer: string): Valued<number> | undefined => {
+    const us = text === undefined ? null : problems.attempt(() => parseDuration(text, locate(pointer)));
+    return us === null ? undefined : valued(us, locate, pointer);
+  };
+  const durationOrNever = (text: string | number | undefined, pointer: string): Valued<number | null> | undefined =>
+    text === 'never' ? valued(null, locate, pointer) : duration(text, pointer);
   if (defaults !== undefined)
     setting.defaults = readLimits(defaults, 'policy.defaults', (name) => locate(below('/defaults', name)), problems);
   if (maxima !== undefined) setting.maxima = readLimits(maxima, 'policy.maxima', (name) => locate(below('/maxima', name)), problems);
-  if (box !== undefined) setting.box = valued(box, '/box');
-  if (degraded !== undefined) setting.degraded = valued(degraded, '/degraded');
-  if (grace !== undefined) {
-    const us = problems.attempt(() => parseDuration(grace, locate('/grace')));
-    if (us !== null) setting.graceUs = valued(us, '/grace');
-  }
-  /** Undefined when absent or wrong. */
-  const durationOrNever = (text: string | number | undefined, pointer: string): Valued<number | null> | undefined => {
-    if (text === undefined) return undefined;
-    const us = text === 'never' ? null : problems.attempt(() => parseDuration(text, locate(pointer)));
-    return us === null && text !== 'never' ? undefined : valued(us, pointer);
-  };
+  const graceUs = duration(grace, '/grace');
+  if (graceUs !== undefined) setting.graceUs = graceUs;
   const stall = durationOrNever(memoryStall, '/memoryStall');
   if (stall !== undefined) setting.memoryStallUs = stall;
   const looks = durationOrNever(processMemory, '/processMemory');
   if (looks !== undefined) setting.processMemoryUs = looks;
-  if (suspendedTime !== undefined) setting.suspendedTime = valued(suspendedTime, '/suspendedTime');
-  if (network !== undefined) setting.network = valued(network, '/network');
-  if (devices !== undefined) setting.devices = valued(devices, '/devices');
-  if (writable !== undefined) setting.writable = valued(writable, '/writable');
-  if (run !== undefined) setting.run = valued(run, '/run');
-  if (filesystem !== undefined) setting.filesystem = valued(filesystem, '/filesystem');
-  if (images !== undefined) setting.images = valued(images, '/images');
-  const within = services?.within;
-  if (within !== undefined) {
-    const us = problems.attempt(() => parseDuration(within, locate('/services/within')));
-    if (us !== null) setting.servicesWithinUs = valued(us, '/services/within');
-  }
-  // as it was called while it was of small machines alone
-  if (seccomp !== undefined) setting.seccomp = valued(seccomp === 'builtin' ? 'default' : seccomp, '/seccomp');
-  if (scratch !== undefined) setting.scratch = valued({...NO_SCRATCH_RULE, ...scratch}, '/scratch');
+  const within = duration(services?.within, '/services/within');
+  if (within !== undefined) setting.servicesWithinUs = within;
   if (cvmfs !== undefined)
     setting.cvmfs = valued(
       readCvmfs(cvmfs, (pointer) => locate(`/cvmfs${pointer}`), problems),
+      locate,
       '/cvmfs',
     );
-  if (enforcement !== undefined) {
-    const levels: NonNullable<Setting['enforcement']> = {};
-    for (const name of ENFORCED_NAMES) {
-      const level = enforcement[name];
-      if (level !== undefined) levels[name] = valued(level, below('/enforcement', name));
-    }
-    setting.enforcement = levels;
-  }
   return setting;
 }
 

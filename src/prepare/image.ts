@@ -1,27 +1,33 @@
 /** The image of a job: looked at before the plan, and unpacked when the box is begun. */
 
 import {join} from 'node:path';
+import {stateDirectory} from '../box/state.js';
 import {TareError} from '../errors.js';
-import {noteUse, obtain, openCache, shrinkCache, type CacheContext} from '../image/cache.js';
-import {firstProgram, lookAtImage, openBlobs} from '../image/look.js';
+import {runAbandonable, type Through} from '../host/abandon.js';
 import {nodeArchitecture} from '../image/architecture.js';
 import {BlobError} from '../image/blobs.js';
+import {BrokenImage, CannotUnpack} from '../image/broken.js';
+import type {CacheContext} from '../image/cache-folder.js';
+import {shrinkCache} from '../image/cache-prune.js';
+import {noteUse, obtain, openCache} from '../image/cache.js';
+import {copyVerified} from '../image/copy.js';
+import {ZSTD} from '../image/decompress.js';
+import {firstProgram, lookAtImage, openBlobs} from '../image/look.js';
 import {OtherArchitecture, readManifest} from '../image/manifest.js';
-import {BrokenImage, CannotUnpack, copyVerified, unpackLayers, ZSTD, type Unpacking} from '../image/unpack.js';
+import {unpackLayers} from '../image/unpack.js';
+import type {Unpacking} from '../image/unpacking.js';
 import type {Init, Valued} from '../job/job.js';
-import {INITS} from '../plan/inits.js';
 import {repositoryOf} from '../plan/cvmfs.js';
 import type {ImageFound} from '../plan/image.js';
+import {INITS} from '../plan/inits.js';
 import type {Inputs} from '../plan/inputs.js';
 import {selectPattern} from '../plan/pattern.js';
 import {stepOf, type StepOf} from '../plan/step.js';
 import {allowsPath, namesDigests} from '../policy/images.js';
 import {applyRules} from '../policy/match.js';
-import type {Plan} from '../schema/generated/plan-1.js';
-import {runAbandonable, type Through} from '../host/abandon.js';
 import {Interrupted} from '../process/kept-signals.js';
 import {isRunning, processId} from '../process/process.js';
-import {stateDirectory} from '../box/state.js';
+import type {Plan} from '../schema/generated/plan-1.js';
 
 /**
  * Only what the policy may allow is looked at: a look can wake an automount.

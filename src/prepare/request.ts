@@ -7,7 +7,7 @@ import type {TakeProgress} from './image.js';
 import type {Request} from './load-job.js';
 import type {ProcessId} from '../process/process.js';
 import type {Policy} from '../policy/policy.js';
-import type {Quit} from '../process/quit.js';
+import type {Ending as Quit} from '../schema/generated/protocol.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
 export interface RunRequest extends Request {

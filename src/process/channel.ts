@@ -1,20 +1,26 @@
-/** The brain's end of the socket to the front: frames in, frames out (native/README.md, Frames). */
+/** The brain's end of the socket to the front: frames in, frames out (docs/reference/protocol.md). */
 
 import {closeSync, read, readSync, writeSync} from 'node:fs';
 import {errnoOf} from '../errors.js';
+import {
+  decodeFrontToBrain,
+  encodeBrainToFront,
+  type BrainToFront,
+  type FrontToBrain,
+  type RawFrame,
+  type UnknownFrame,
+} from '../schema/generated/protocol.js';
 import {monotonicUs, setClock, standStill} from './clock.js';
 import {KeptSignals} from './kept-signals.js';
 
-export interface Frame {
-  tag: string;
-  strings: string[];
-}
+/** What the front says. */
+export type Frame = FrontToBrain | UnknownFrame;
 
 const MAX_FRAME = 16 * 1024 * 1024;
 const HEADER = 4;
 
 /** A frame as bytes: u32 little-endian length, tag, NUL-terminated strings. */
-export function encodeFrame(tag: string, strings: readonly string[]): Buffer {
+export function encodeFrame({tag, strings}: RawFrame): Buffer {
   const body = Buffer.from(tag + strings.map((text) => `${text}\0`).join(''), 'utf8');
   const header = Buffer.alloc(HEADER);
   header.writeUInt32LE(body.length);
@@ -26,21 +32,21 @@ export class FrameReader {
   private pending: Buffer = Buffer.alloc(0);
 
   /** @throws Error when the stream is no sequence of frames */
-  push(chunk: Buffer): Frame[] {
+  push(chunk: Buffer): RawFrame[] {
     this.pending = this.pending.length === 0 ? chunk : Buffer.concat([this.pending, chunk]);
-    const frames: Frame[] = [];
+    const frames: RawFrame[] = [];
     while (this.pending.length >= HEADER) {
       const length = this.pending.readUInt32LE(0);
       if (length < 1 || length > MAX_FRAME) throw new Error(`a frame of ${String(length)} bytes`);
       if (this.pending.length < HEADER + length) break;
-      frames.push(decode(this.pending.subarray(HEADER, HEADER + length)));
+      frames.push(cut(this.pending.subarray(HEADER, HEADER + length)));
       this.pending = this.pending.subarray(HEADER + length);
     }
     return frames;
   }
 }
 
-function decode(body: Buffer): Frame {
+function cut(body: Buffer): RawFrame {
   const tag = String.fromCharCode(body[0] ?? 0);
   if (body.length === 1) return {tag, strings: []};
   if (body[body.length - 1] !== 0) throw new Error(`frame ${tag} is not terminated`);
@@ -93,7 +99,7 @@ export class Channel {
   constructor(descriptor: number) {
     this.descriptor = descriptor;
     const askedUs = monotonicUs();
-    this.send('T');
+    this.send({name: 'askTime'});
     while (this.frontUs === null && !this.closed) this.take(readNow(descriptor, this.chunk));
     if (this.frontUs !== null) setClock(this.frontUs, askedUs);
     if (!this.closed) this.listen();
@@ -115,9 +121,9 @@ export class Channel {
   }
 
   /** Returns when the kernel has it. What a front that is gone would be told is dropped: the end is read, not written. */
-  send(tag: string, ...strings: string[]): void {
+  send(frame: BrainToFront): void {
     if (this.closed) return;
-    const bytes = encodeFrame(tag, strings);
+    const bytes = encodeFrame(encodeBrainToFront(frame));
     try {
       for (let sent = 0; sent < bytes.length;) sent += writeSync(this.descriptor, bytes, sent);
     } catch (error) {
@@ -130,7 +136,7 @@ export class Channel {
    * @param patienceMs how long the front waits from now on, before it looks whether the brain works; null: for ever; absent: as long as before
    */
   doing(what: string, patienceMs?: number | null): void {
-    this.send('V', patienceMs === undefined ? '' : String(patienceMs ?? 0), what);
+    this.send({name: 'doing', patienceMs: patienceMs === undefined ? null : (patienceMs ?? 0), what});
   }
 
   private listen(): void {
@@ -145,9 +151,10 @@ export class Channel {
   private take(count: number): void {
     try {
       if (count === 0) throw new Error('the front is gone');
-      for (const frame of this.reader.push(Buffer.from(this.chunk.subarray(0, count)))) {
-        if (frame.tag === 'T') this.frontUs = Number(frame.strings[0]);
-        else if (frame.tag === 'P') this.kept.note(Number(frame.strings[0]));
+      for (const raw of this.reader.push(Buffer.from(this.chunk.subarray(0, count)))) {
+        const frame = decodeFrontToBrain(raw);
+        if (frame.name === 'time') this.frontUs = frame.us;
+        else if (frame.name === 'pending') this.kept.note(frame.signal);
         else this.deliver(frame);
       }
     } catch {

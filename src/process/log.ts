@@ -1,6 +1,7 @@
 /** Log lines. Nothing is loaded and nothing written unless somebody wants to read them: winston costs 35 ms. */
 
 import {constants, createWriteStream, openSync, writeSync, type WriteStream} from 'node:fs';
+import type {Logform, Logger} from 'winston';
 
 export interface Log {
   error(message: string, fields?: object): void;
@@ -41,11 +42,7 @@ export interface LogOptions {
 export async function openLog({file, stderr, level, format, job}: LogOptions): Promise<Log> {
   if (file === null && !stderr) return silentLog;
   const {default: winston} = await import('winston');
-  const {combine, timestamp, json, printf} = winston.format;
-  const human = printf(({timestamp: at, level: name, message, job: id, ...fields}) => {
-    const rest = Object.keys(fields).length === 0 ? '' : ` ${JSON.stringify(fields)}`;
-    return `${String(at)} ${name} [${String(id)}] ${String(message)}${rest}`;
-  });
+  const {combine, timestamp, json} = winston.format;
   // a log never costs a job: what cannot be written is dropped, and the first reason kept
   let trouble: string | null = null;
   const failed = (error: unknown): void => {
@@ -56,7 +53,7 @@ export async function openLog({file, stderr, level, format, job}: LogOptions): P
   const logger = winston.createLogger({
     level,
     defaultMeta: {job},
-    format: combine(timestamp(), format === 'json' ? json() : human),
+    format: combine(timestamp(), format === 'json' ? json() : winston.format.printf(humanLine)),
     transports: [
       ...(stream === null ? [] : [new winston.transports.Stream({stream})]),
       ...(stderr ? [new winston.transports.Console({stderrLevels: ['error', 'warn', 'info', 'debug']})] : []),
@@ -75,31 +72,42 @@ export async function openLog({file, stderr, level, format, job}: LogOptions): P
     warn: write('warn'),
     info: write('info'),
     debug: write('debug'),
-    keep: (message, fields = {}) => {
-      if (descriptor === null) return false;
-      const line = {job, level: 'error', message, timestamp: new Date().toISOString(), ...fields};
-      try {
-        const text = format === 'json' ? JSON.stringify(line) : `${line.timestamp} error [${job}] ${message} ${JSON.stringify(fields)}`;
-        writeWhole(descriptor, `${text}\n`);
-        return true;
-      } catch (error) {
-        failed(error);
-        return false;
-      }
-    },
+    keep: (message, fields = {}) => descriptor !== null && keepLine({descriptor, format, job, failed}, message, fields),
     trouble: () => trouble,
-    close: () =>
-      new Promise((resolve) => {
-        const written = (): void => {
-          if (stream === null) resolve();
-          else stream.end(resolve);
-        };
-        logger.on('finish', written);
-        logger.end();
-        setTimeout(resolve, CLOSE_DEADLINE_MS).unref();
-      }),
+    close: () => closed(logger, stream),
   };
 }
+
+function humanLine({timestamp: at, level: name, message, job: id, ...fields}: Logform.TransformableInfo): string {
+  const rest = Object.keys(fields).length === 0 ? '' : ` ${JSON.stringify(fields)}`;
+  return `${String(at)} ${name} [${String(id)}] ${String(message)}${rest}`;
+}
+
+type Kept = Pick<LogOptions, 'format' | 'job'> & {descriptor: number; failed: (error: unknown) => void};
+
+/** Past winston, which writes later. @returns whether the file took it */
+function keepLine({descriptor, format, job, failed}: Kept, message: string, fields: object): boolean {
+  const line = {job, level: 'error', message, timestamp: new Date().toISOString(), ...fields};
+  try {
+    const text = format === 'json' ? JSON.stringify(line) : `${line.timestamp} error [${job}] ${message} ${JSON.stringify(fields)}`;
+    writeWhole(descriptor, `${text}\n`);
+    return true;
+  } catch (error) {
+    failed(error);
+    return false;
+  }
+}
+
+const closed = (logger: Logger, stream: WriteStream | null): Promise<void> =>
+  new Promise((resolve) => {
+    const written = (): void => {
+      if (stream === null) resolve();
+      else stream.end(resolve);
+    };
+    logger.on('finish', written);
+    logger.end();
+    setTimeout(resolve, CLOSE_DEADLINE_MS).unref();
+  });
 
 /** A log on a file system that hangs is not waited for. */
 const CLOSE_DEADLINE_MS = 1000;

@@ -2,7 +2,7 @@
 
 import {renderTable, type TableOptions} from './table.js';
 
-/** As src/run/try-attacks.ts finds it. */
+/** As src/run/attack-answers.ts finds it. */
 interface TriedAttack {
   name: string;
   numbers: readonly string[];

@@ -1,37 +1,9 @@
 /** From a plan to a launched box: folders, groups, the launch frame, and the record that says that it started. */
 
 import {existsSync} from 'node:fs';
-import {createGroups, eventsAround, noGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
-import {startedRecord} from '../record/record.js';
-import {journal} from '../record/journal.js';
-import {asTareError, errnoOf} from '../errors.js';
-import type {Facts} from '../host/facts.js';
-import type {LaunchContext} from '../engine/launch.js';
-import {resolve} from '../plan/resolve.js';
-import {stepOf} from '../plan/step.js';
-import {foundOf} from '../repositories/repositories.js';
-import type {Plan} from '../schema/generated/plan-1.js';
-import type {UsageRecord} from '../record/record.js';
-import {attemptOf} from '../prepare/attempt.js';
-import {writeBundle} from './bundle.js';
-import type {Channel} from '../process/channel.js';
-import {identityOf, lease} from '../box/connect.js';
-import type {Hello} from '../process/hello.js';
-import {findEarlier} from '../prepare/earlier.js';
-import {takeImage, type TakeProgress} from '../prepare/image.js';
-import {launch} from '../follow/life.js';
-import type {Log} from '../process/log.js';
 import {tellAround} from '../box/around.js';
+import {lease} from '../box/network-leases.js';
 import {outputFileOf} from '../box/output-file.js';
-import {pauseAt} from '../process/pause.js';
-import {undoOf} from '../steps/undo.js';
-import {teardown} from '../box/teardown.js';
-import type {Known} from '../prepare/known.js';
-import type {Prepared} from '../prepare/planned.js';
-import {refuseLess, UNSPOOLED} from './less.js';
-import {nodePlaces} from '../policy/places.js';
-import {wrapperOf} from '../process/presence.js';
-import type {RunRequest} from '../prepare/request.js';
 import {
   isRecordTaken,
   makeScratch,
@@ -44,6 +16,34 @@ import {
   writeState,
   type BoxState,
 } from '../box/state.js';
+import {teardown} from '../box/teardown.js';
+import {createGroups, eventsAround, noGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
+import type {LaunchContext} from '../engine/launch.js';
+import {asTareError, errnoOf} from '../errors.js';
+import {launch} from '../follow/life.js';
+import type {Facts} from '../host/facts.js';
+import {identityOf} from '../network/identity.js';
+import {resolve} from '../plan/resolve.js';
+import {stepOf} from '../plan/step.js';
+import {nodePlaces} from '../policy/places.js';
+import {attemptOf} from '../prepare/attempt.js';
+import {findEarlier} from '../prepare/earlier.js';
+import {takeImage, type TakeProgress} from '../prepare/image.js';
+import type {Known} from '../prepare/known.js';
+import type {Prepared} from '../prepare/planned.js';
+import type {RunRequest} from '../prepare/request.js';
+import type {Channel} from '../process/channel.js';
+import type {Hello} from '../process/hello.js';
+import type {Log} from '../process/log.js';
+import {pauseAt} from '../process/pause.js';
+import {wrapperOf} from '../process/presence.js';
+import {journal} from '../record/journal.js';
+import {startedRecord, type UsageRecord} from '../record/record.js';
+import {foundOf} from '../repositories/usable.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import {undoOf} from '../steps/undo.js';
+import {writeBundle} from './bundle.js';
+import {refuseLess, UNSPOOLED} from './less.js';
 
 export interface Begun {
   state: BoxState;
@@ -55,13 +55,14 @@ export interface Begun {
  * @throws TareError; what was made is taken back
  */
 export async function begin(
-  {plan, facts, identity, caller, callerArgvIndex}: Prepared,
+  prepared: Prepared,
   known: Known,
   request: RunRequest,
   hello: Hello,
   channel: Channel,
   log: Log,
 ): Promise<Begun> {
+  const {plan, facts, identity, caller, callerArgvIndex} = prepared;
   const {id} = known;
   let named = plan;
   const newRecord = (): UsageRecord => ({
@@ -69,43 +70,11 @@ export async function begin(
     wrapper: wrapperOf(hello.frontPid),
   });
   let started = newRecord();
-  const state: BoxState = {
-    schema: 'tare/box/v1',
-    seq: 0,
-    id,
-    plan,
-    started,
-    batch: known.batch,
-    settings: known.settings,
-    looked: known.looked,
-    init: null,
-    payload: null,
-    applications: [],
-    noted: [],
-    connection: null,
-    connected: false,
-    undo: undoOf(plan, id, scratchDirectory(plan, id)),
-    output: plan.applications === null ? null : {stdout: outputFileOf(hello.frontPid, 1), stderr: outputFileOf(hello.frontPid, 2)},
-    memoryBefore: noGroups.memoryEvents(),
-    abilities: facts.bubblewrap.abilities,
-    frontStartedUs: hello.startedUs,
-    cpus: facts.cpu.online.length,
-    recordCopy: request.recordCopy,
-    startEpochUs: null,
-    stop: null,
-    stopUs: null,
-    weighed: null,
-    recorded: false,
-    oom: null,
-    around: known.around,
-    node: known.role === 'wrapper' ? nodePlaces(known.policy, known.caller.uid) : null,
-    parts: null,
-    phases: null,
-  };
+  const state = firstState(prepared, known, request, hello, started);
   let groups: Groups = noGroups;
   let launched = false;
   try {
-    channel.send('S', stateDirectory(plan, id));
+    channel.send({name: 'state', directory: stateDirectory(plan, id)});
     makeState(state, caller);
     await findEarlier(known, plan.directories.spools, started.recordId, () => isRecordTaken(state));
     state.phases = known.phases;
@@ -141,6 +110,44 @@ export async function begin(
     known.left.push(...(await takeBack(state)));
     throw error;
   }
+}
+
+/** Before anything of the box is made. */
+function firstState({plan, facts}: Prepared, known: Known, request: RunRequest, hello: Hello, started: UsageRecord): BoxState {
+  const {id} = known;
+  return {
+    schema: 'tare/box/v1',
+    seq: 0,
+    id,
+    plan,
+    started,
+    batch: known.batch,
+    settings: known.settings,
+    looked: known.looked,
+    init: null,
+    payload: null,
+    applications: [],
+    noted: [],
+    connection: null,
+    connected: false,
+    undo: undoOf(plan, id, scratchDirectory(plan, id)),
+    output: plan.applications === null ? null : {stdout: outputFileOf(hello.frontPid, 1), stderr: outputFileOf(hello.frontPid, 2)},
+    memoryBefore: noGroups.memoryEvents(),
+    abilities: facts.bubblewrap.abilities,
+    frontStartedUs: hello.startedUs,
+    cpus: facts.cpu.online.length,
+    recordCopy: request.recordCopy,
+    startEpochUs: null,
+    stop: null,
+    stopUs: null,
+    weighed: null,
+    recorded: false,
+    oom: null,
+    around: known.around,
+    node: known.role === 'wrapper' ? nodePlaces(known.policy, known.caller.uid) : null,
+    parts: null,
+    phases: null,
+  };
 }
 
 /** Of a front, as in run.ts. */
@@ -189,8 +196,8 @@ export function recordStart({directories}: Plan, started: UsageRecord, log: Log)
 
 /** A box that was launched and may not run: init is told to end, and nothing is removed under its feet. */
 async function untilGone(channel: Channel): Promise<void> {
-  channel.send('A');
-  for (let frame = await channel.next(); frame !== null && frame.tag !== 'B'; frame = await channel.next());
+  channel.send({name: 'kill'});
+  for (let frame = await channel.next(); frame !== null && frame.name !== 'gone'; frame = await channel.next());
 }
 
 /**

@@ -4,7 +4,7 @@ import {writeFileSync} from 'node:fs';
 import {asTareError, TareError} from '../errors.js';
 import {architecturesOf, isProcessor} from '../engine/bpf.js';
 import {ociConfig} from '../engine/oci.js';
-import {ACCOUNTS, BUNDLE} from '../plan/mounts.js';
+import {ACCOUNTS, BUNDLE} from '../plan/system-mounts.js';
 import {rootOf} from '../plan/machine-ids.js';
 import {inBox, stepOf, stepsOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';

@@ -2,18 +2,19 @@
 
 import {randomBytes} from 'node:crypto';
 import {accessSync, constants, readFileSync} from 'node:fs';
-import {errnoOf} from '../errors.js';
 import type {Entry} from '../cvmfs/judge.js';
+import {errnoOf} from '../errors.js';
+import {readPolicy} from '../files/documents.js';
 import {parseMountinfo} from '../host/mountinfo.js';
 import {mountStep, repositoryOf} from '../plan/cvmfs.js';
 import type {CvmfsMountRule} from '../policy/cvmfs-mount.js';
 import {matchesGlob} from '../policy/glob.js';
 import {placesOf} from '../policy/places.js';
-import {readPolicy} from '../files/documents.js';
 import {callerIdentity, defaultIdentity} from '../prepare/identity.js';
 import {silentLog} from '../process/log.js';
 import {here} from '../process/presence.js';
-import {examineOwn, examineRepository} from '../repositories/repositories.js';
+import {examineRepository} from '../repositories/look-once.js';
+import {examineOwn} from '../repositories/own-look.js';
 
 export interface ExaminedRepositories {
   root: string;

@@ -1,11 +1,11 @@
 /** From a life that is over to its record: weighs, cleans, judges, writes. */
 
-import type {Groups} from '../cgroup/manager.js';
 import {tellAround} from '../box/around.js';
 import {readKills} from '../box/kills.js';
 import {stateDirectory, type BoxState} from '../box/state.js';
 import {teardown} from '../box/teardown.js';
 import {readWaiting} from '../box/waiting.js';
+import type {Groups} from '../cgroup/manager.js';
 import {wasLost} from '../cvmfs/judge.js';
 import type {JobFiles} from '../files/job-files.js';
 import type {Cause} from '../follow/gathering.js';
@@ -23,7 +23,7 @@ import {afterPhases, atCheckpoint} from '../record/phases.js';
 import {finalRecord, NO_TIME, NO_USAGE, type RecordTime, type RecordUsage, type UsageRecord} from '../record/record.js';
 import {pathOf} from '../record/spool.js';
 import {endOwn} from '../repositories/own.js';
-import {lookAgain} from '../repositories/repositories.js';
+import {lookAgain} from '../repositories/later-looks.js';
 import {UNLOGGED} from './less.js';
 import {keep} from './live-box.js';
 import {outcomeOf, quitOf} from './outcome.js';
@@ -77,15 +77,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, files:
   const closed = finalRecord(started, {
     time: timeOf(life, endedUs),
     net: ran ? usage : NO_USAGE,
-    tare: weighTare(
-      {
-        launchUs: life.executedUs === null ? null : life.executedUs - state.frontStartedUs,
-        teardownUs: ran ? monotonicUs() - endedUs : null,
-      },
-      life.processes,
-      life.init,
-      life.engine,
-    ),
+    tare: weighOwn(state, life, endedUs),
     watch: life.watch,
     outcome,
     ...(parts === undefined ? {} : {applications: parts}),
@@ -94,12 +86,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, files:
     flags: [...(ran ? flags : []), ...flagsOf(life, outcome, left), ...(log.trouble() === null ? [] : [UNLOGGED])],
   });
   const own = withObserved(closed, plan, weighing.marks ?? NO_MARKS);
-  const {caller = null, earlier = null} = state.phases ?? {};
-  const {wrapper} = started;
-  const record =
-    isCheckpoint && !isLast && caller !== null && wrapper !== null
-      ? atCheckpoint(earlier, own, {...wrapper, front: null, brain: null, caller})
-      : afterPhases(earlier, own);
+  const record = withPhases(state, own, isCheckpoint && !isLast);
   if (life.brainsLost > 0) for (const spool of plan.directories.spools) removeUnfinished(pathOf(spool, started.recordId));
   const messages = (!ran || outcome.code === 'SERVICES_FAILED') && outcome.reason !== null ? [outcome.reason] : [];
   const stored = store({places: plan.directories, id, copy: state.recordCopy, files, messages, log}, record);
@@ -109,6 +96,26 @@ export async function finish(state: BoxState, groups: Groups, life: Life, files:
   const {status, exitCode, signal, reason} = outcome;
   log.info('ended', {status, exitCode, signal, reason, record: stored.path ?? stored.waits});
   return resultOf(stored.record, stored, messages, life);
+}
+
+/** What Tare itself cost; the end of the teardown is now. */
+const weighOwn = ({frontStartedUs}: BoxState, {executedUs, processes, init, engine}: Life, endedUs: number): UsageRecord['tare'] =>
+  weighTare(
+    {
+      launchUs: executedUs === null ? null : executedUs - frontStartedUs,
+      teardownUs: executedUs === null ? null : monotonicUs() - endedUs,
+    },
+    processes,
+    init,
+    engine,
+  );
+
+/** The record of all phases so far. @param goesOn the job ended with a checkpoint, and another phase may follow */
+function withPhases({phases, started: {wrapper}}: BoxState, own: UsageRecord, goesOn: boolean): UsageRecord {
+  const {caller = null, earlier = null} = phases ?? {};
+  return goesOn && caller !== null && wrapper !== null
+    ? atCheckpoint(earlier, own, {...wrapper, front: null, brain: null, caller})
+    : afterPhases(earlier, own);
 }
 
 function causeOf({verdict, stop}: Life): Cause {

@@ -2,10 +2,10 @@
 
 import {existsSync} from 'node:fs';
 import type {BatchJob} from '@tare/contract';
-import {accountText} from '../plan/account.js';
 import type {JobFiles} from '../files/job-files.js';
 import type {IdentityFacts} from '../host/facts.js';
 import type {Policy} from '../policy/policy.js';
+import {launchKey} from '../schema/generated/protocol.js';
 import type {Channel} from '../process/channel.js';
 import type {Hello} from '../process/hello.js';
 import {payloadIdentity} from '../prepare/identity.js';
@@ -40,12 +40,13 @@ export async function plainExec(
   channel: Channel,
 ): Promise<RunResult> {
   const {job, callerArgvIndex, cameTo} = await loadJob(request, hello.cwd, batch, files);
-  const strings = callerArgvIndex === null ? job.command.map((argument) => `v${argument}`) : [`a@${String(callerArgvIndex)}`];
-  for (const [name, {value}] of Object.entries(job.environment)) strings.push(value === null ? `u${name}` : `e${name}=${value}`);
-  strings.push(`d${job.workDirectory.value}`);
+  const keys = callerArgvIndex === null ? job.command.map(launchKey.argument) : [launchKey.callerArguments(callerArgvIndex)];
+  for (const [name, {value}] of Object.entries(job.environment))
+    keys.push(value === null ? launchKey.noVariable(name) : launchKey.variable({name, value}));
+  keys.push(launchKey.workDirectory(job.workDirectory.value));
   // no box, but not as root either
   const account = (await payloadIdentity(job, policy, caller, cameTo)).value;
-  if (account.uid !== caller.uid) strings.push(`U${accountText(account)}`);
-  channel.send('D', ...strings);
+  if (account.uid !== caller.uid) keys.push(launchKey.identity(account));
+  channel.send({name: 'replace', keys});
   return {quit: ['code', 0], record: null, path: null, messages: [], failure: null, signals: []};
 }

@@ -1,27 +1,29 @@
 /** The life of a box that was launched, followed from its launch or by a brain that takes over. */
 
-import type {Groups, MemoryEvents} from '../cgroup/manager.js';
-import {connect, correctAddresses} from '../box/connect.js';
-import type {Happening} from '../box/events.js';
+import {connect} from '../box/connect.js';
 import {readKills} from '../box/kills.js';
-import type {Undo} from '../steps/def.js';
 import {listen} from '../box/listen.js';
+import {correctAddresses} from '../box/network-files.js';
+import type {Happening} from '../box/events.js';
 import {emit, readSeen, scratchDirectory, startedOf, stateDirectory, writeSeen, type BoxState} from '../box/state.js';
+import type {Groups, MemoryEvents} from '../cgroup/manager.js';
 import {asTareError} from '../errors.js';
 import {jobFiles, type JobFiles} from '../files/job-files.js';
+import type {Applications} from '../follow/applications.js';
 import {Gathering} from '../follow/gathering.js';
 import {follow, type Life} from '../follow/life.js';
 import {stepOf} from '../plan/step.js';
-import type {RunRequest} from '../prepare/request.js';
+import type {RunningBox, RunRequest} from '../prepare/request.js';
 import type {Channel} from '../process/channel.js';
 import type {Hello} from '../process/hello.js';
 import type {Log} from '../process/log.js';
 import {pauseAt} from '../process/pause.js';
-import {processId} from '../process/process.js';
+import {processId, type ProcessId} from '../process/process.js';
+import type {Undo} from '../steps/def.js';
 import {findFinal} from '../record/journal.js';
 import {asksForEnd} from '../record/outcome.js';
+import {holdUpOf} from '../repositories/later-looks.js';
 import {killClients} from '../repositories/own.js';
-import {holdUpOf} from '../repositories/repositories.js';
 import {notedIn, writeNote} from '../step/folder.js';
 import {recordStart} from './begin.js';
 import {effectsWith, progressTeller} from './tell.js';
@@ -48,6 +50,9 @@ export async function live(state: BoxState, {groups, channel, log, hello, reques
   const {stepDirectory} = request;
   const {together} = state.batch;
   const gathering = stepDirectory === undefined ? null : new Gathering(notedIn(stepDirectory), together?.count ?? 1);
+  const endClients = (because: string): void => {
+    keep(state, {type: 'clients-ended', looked: killClients(state.looked ?? [], because)}, log);
+  };
   const life = await follow({
     channel,
     gathering,
@@ -59,60 +64,28 @@ export async function live(state: BoxState, {groups, channel, log, hello, reques
     cpus: state.cpus,
     memoryBefore: state.memoryBefore as MemoryEvents,
     holdUp: holdUpOf(plan, state.looked ?? [], log),
-    endClients:
-      state.looked?.some(({own}) => own !== undefined) === true
-        ? (because) => {
-            keep(state, {type: 'clients-ended', looked: killClients(state.looked ?? [], because)}, log);
-          }
-        : null,
+    endClients: state.looked?.some(({own}) => own !== undefined) === true ? endClients : null,
     brainsLost: hello.brain - 1,
     callers: (state.batch.callers ?? []).map(processId).filter((caller) => caller !== null),
     stop: state.stop,
-    onApplications: (applications) => {
-      const standing = applications.look().map(({name, state: how, service, keeperPid}) => ({
-        name,
-        state: how,
-        service,
-        keeper: keeperPid === null ? null : processId(keeperPid),
-      }));
-      keep(state, {type: 'applications', applications: standing, noted: applications.report([], null)}, log);
-    },
+    onApplications: (applications) => noteApplications(state, applications, log),
     isKilled: () => readKills(stateDirectory(plan, state.id)).some(asksForEnd),
     stopUs: state.stopUs,
     marks: hello.brain > 1 ? (readSeen(stateDirectory(plan, state.id))?.weighing.marks ?? null) : null,
     onStop: (stop, us) => {
       keep(state, {type: 'limit', stop, atUs: us}, log);
     },
-    connect:
-      state.connection === null || state.connected
-        ? null
-        : async (initPid) => {
-            if (state.connection === null) return;
-            const boxDirectory = scratchDirectory(plan, state.id);
-            const joins = groups.joins('engine');
-            const user = await connect({plan, id: state.id, connection: state.connection, boxDirectory, initPid, joins});
-            const {identity} = state.started;
-            const isOther = user !== null && identity != null && user.addresses.join() !== identity.addresses.join();
-            if (isOther) correctAddresses(plan, state.id, {...identity, addresses: user.addresses}, boxDirectory);
-            const undo: Undo[] = user === null ? [] : [{op: 'process.kill', ...user.helper}];
-            keep(state, {type: 'connected', undo, addresses: isOther ? user.addresses : null}, log);
-          },
+    connect: state.connection === null || state.connected ? null : (initPid) => connectBox(state, groups, initPid, log),
     beforeExec: () => {
       // the brain before may have died before it wrote it, or after it wrote the final one
       if (hello.brain > 1 && findFinal(plan.directories.spools, started.recordId) === null) recordStart(plan, startedOf(state), log);
     },
     afterExec: (startEpochUs, initPid, payloadPid) => {
-      const init = initPid === null ? null : processId(initPid);
-      const payload = payloadPid === null ? null : processId(payloadPid);
-      if (!request.usesStdout) channel.send('C', '1'); // a reader sees when the payload closes its own
+      if (!request.usesStdout) channel.send({name: 'close', descriptor: 1}); // a reader sees when the payload closes its own
+      const [init, payload] = [initPid, payloadPid].map((pid) => (pid === null ? null : processId(pid))) as [Id, Id];
       keep(state, {type: 'executed', startEpochUs, init, payload}, log);
       if (stepDirectory !== undefined) writeNote(stepDirectory, 'box', {directory: stateDirectory(plan, state.id), cwd: hello.cwd});
-      lookedOn = request.onlooker?.running({
-        groups,
-        init: state.init,
-        memoryLimitBytes: plan.limits.memory.value,
-        applications: () => state.applications,
-      });
+      lookedOn = request.onlooker?.running(onlookOf(state, groups));
     },
     onSeen: (seen) => {
       writeSeen(state, seen);
@@ -122,6 +95,39 @@ export async function live(state: BoxState, {groups, channel, log, hello, reques
   listener.end();
   lookedOn?.();
   return life;
+}
+
+/** For whoever looks into the box, and for a brain that follows. */
+function noteApplications(state: BoxState, applications: Applications, log: Log): void {
+  const standing = applications.look().map(({name, state: how, service, keeperPid}) => ({
+    name,
+    state: how,
+    service,
+    keeper: keeperPid === null ? null : processId(keeperPid),
+  }));
+  keep(state, {type: 'applications', applications: standing, noted: applications.report([], null)}, log);
+}
+
+type Id = ProcessId | null;
+
+const onlookOf = (state: BoxState, groups: Groups): RunningBox => ({
+  groups,
+  init: state.init,
+  memoryLimitBytes: state.plan.limits.memory.value,
+  applications: () => state.applications,
+});
+
+/** @throws TareError NETWORK_FAILED */
+async function connectBox(state: BoxState, groups: Groups, initPid: number, log: Log): Promise<void> {
+  const {plan, id, connection} = state;
+  if (connection === null) return;
+  const boxDirectory = scratchDirectory(plan, id);
+  const user = await connect({plan, id, connection, boxDirectory, initPid, joins: groups.joins('engine')});
+  const {identity} = state.started;
+  const isOther = user !== null && identity != null && user.addresses.join() !== identity.addresses.join();
+  if (isOther) correctAddresses(plan, id, {...identity, addresses: user.addresses}, boxDirectory);
+  const undo: Undo[] = user === null ? [] : [{op: 'process.kill', ...user.helper}];
+  keep(state, {type: 'connected', undo, addresses: isOther ? user.addresses : null}, log);
 }
 
 /** Something has happened. That it cannot be written costs the job nothing: only a brain that follows would miss it. */

@@ -8,7 +8,8 @@ import type {Known} from '../prepare/known.js';
 import type {Prepared} from '../prepare/planned.js';
 import {Interrupted, type KeptSignals} from '../process/kept-signals.js';
 import type {Log} from '../process/log.js';
-import {foundOf, lookAtRepositories, requireUsable, throughOf} from '../repositories/repositories.js';
+import {lookAtRepositories} from '../repositories/repositories.js';
+import {foundOf, requireUsable, throughOf} from '../repositories/usable.js';
 
 export interface Looking {
   frontPid: number;

@@ -2,9 +2,9 @@
 
 import {EXIT} from '../errors.js';
 import {NETWORK_STEP, type Life} from '../follow/life.js';
-import {whyNotInBox} from '../plan/mounts.js';
+import {whyNotInBox} from '../plan/covered.js';
 import {stepOf} from '../plan/step.js';
-import type {Quit} from '../process/quit.js';
+import type {Ending as Quit} from '../schema/generated/protocol.js';
 import {endedOutcome, notRunOutcome, type Kill, type MemoryFigures, type Outcome} from '../record/outcome.js';
 import {SIGKILL} from '../record/wait-status.js';
 import type {Plan} from '../schema/generated/plan-1.js';

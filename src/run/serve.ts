@@ -3,7 +3,7 @@
 import {asTareError, printable} from '../errors.js';
 import {Channel} from '../process/channel.js';
 import {parseHello, type Hello} from '../process/hello.js';
-import type {Quit} from '../process/quit.js';
+import type {Ending as Quit} from '../schema/generated/protocol.js';
 import type {RunRequest, RunResult} from '../prepare/request.js';
 import {BrainFailed} from './brain-failed.js';
 import {runJob} from './run.js';
@@ -23,9 +23,9 @@ export function serve(
     // a brain before has told all there was to tell
     if (result.quit[0] !== 'over') report(result);
     const notRun = result.record?.time.startEpochUs == null;
-    if (notRun) for (const message of result.messages) channel.send('Y', `tare: ${message}`);
+    if (notRun) for (const message of result.messages) channel.send({name: 'say', text: `tare: ${message}`});
     if (result.forget !== undefined) {
-      channel.send('O', ...result.quit.map(String));
+      channel.send({name: 'over', ending: result.quit});
       await result.forget();
     }
     return result.quit;
@@ -50,12 +50,12 @@ export async function meet(descriptor: number, work: (hello: Hello, channel: Cha
     const hello = parseHello(first);
     followed = ['running', 'ended', 'over'].includes(hello.state);
     const quit = await work(hello, channel);
-    channel.send('Q', ...quit.map(String));
+    channel.send({name: 'quit', ending: quit});
   } catch (error) {
     // a payload runs, and this brain cannot take it over: the front sees to its end without one
     if (followed || error instanceof BrainFailed) process.exit(1);
     const trouble = asTareError(error);
-    for (const line of trouble.message.split('\n')) channel.send('Y', `tare: ${printable(line)}`);
-    channel.send('Q', 'code', String(trouble.exit));
+    for (const line of trouble.message.split('\n')) channel.send({name: 'say', text: `tare: ${printable(line)}`});
+    channel.send({name: 'quit', ending: ['code', trouble.exit]});
   }
 }

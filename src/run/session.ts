@@ -3,6 +3,7 @@
 import {findLiveBox, joinBox, type Joined} from '../box/session.js';
 import type {BoxState} from '../box/state.js';
 import {rightsStrings} from '../engine/launch.js';
+import {launchKey} from '../schema/generated/protocol.js';
 import {stepsOf} from '../plan/step.js';
 import type {Policy} from '../policy/policy.js';
 import type {Known} from '../prepare/known.js';
@@ -17,7 +18,7 @@ export async function joinLive({caller, batch}: Known, policy: Policy, hello: He
   const joined = live === null ? null : await joinSession(live, hello.cwd, channel);
   if (joined !== null && 'quit' in joined) return {quit: joined.quit, record: null, path: null, messages: [], failure: null, signals: []};
   const why = joined === null ? 'there is no live box of this job' : `${joined.failure.step}: ${joined.failure.text}`.trim();
-  channel.send('Y', `tare: this session is not in the job's box: ${why}`);
+  channel.send({name: 'say', text: `tare: this session is not in the job's box: ${why}`});
   return null;
 }
 
@@ -28,5 +29,5 @@ function joinSession(live: BoxState, cwd: string, channel: Channel): Promise<Joi
   const keeper = applications.find(({name}) => name === first?.name)?.keeper ?? null;
   const inside = first === undefined || keeper === null ? payload : firstProcessOf(keeper);
   const part = first === undefined ? 'payload' : (`app-${first.name}` as const);
-  return joinBox({...live, inside}, ['a@1', `d${cwd}`, ...rightsStrings(plan)], part, channel);
+  return joinBox({...live, inside}, [launchKey.callerArguments(1), launchKey.workDirectory(cwd), ...rightsStrings(plan)], part, channel);
 }

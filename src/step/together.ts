@@ -123,17 +123,18 @@ async function join(
   let end = NOT_EXECUTED;
   let executedUs: number | null = null;
   const noted: number[] = [];
-  const seen = ({tag, strings}: Frame): void => {
-    const number = (at: number): number => Number(strings[at] ?? 0);
-    if (tag === 'R') noteTask(directory, index, {name, front, init: number(0)});
-    if (tag === 'N') noted.push(number(0));
-    if (tag === 'X') {
-      executedUs = number(0);
+  const seen = (frame: Frame): void => {
+    if (frame.name === 'ready') noteTask(directory, index, {name, front, init: frame.initPid});
+    if (frame.name === 'noted') noted.push(frame.signal);
+    if (frame.name === 'executed') {
+      executedUs = frame.atUs;
       end = {...end, startEpochUs: epochUs()};
     }
-    if (tag === 'E') {
-      const wallUs = executedUs === null ? null : Math.max(0, number(7) - executedUs);
-      end = {...end, rawStatus: number(0), wallUs, cpuUserUs: number(3), cpuSystemUs: number(4), largestProcessBytes: number(5)};
+    if (frame.name === 'ended') {
+      const {rawStatus, childrenUserUs, childrenSystemUs, largestProcessBytes, endedUs} = frame.report;
+      const wallUs = executedUs === null ? null : Math.max(0, (endedUs ?? 0) - executedUs);
+      const used = {cpuUserUs: childrenUserUs ?? 0, cpuSystemUs: childrenSystemUs ?? 0, largestProcessBytes: largestProcessBytes ?? 0};
+      end = {...end, ...used, rawStatus, wallUs};
     }
   };
   const workDirectory = stepOf(plan, 'payload.execute')?.workDirectory ?? hello.cwd;

@@ -38,64 +38,80 @@ function landlockRow({landlock}: Plan): string[][] {
   return landlock === undefined ? [] : [['Landlock', landlock.abi === null ? 'none' : `version ${String(landlock.abi)}`, landlock.because]];
 }
 
-/** The plan as titled tables; the caller lays them out. */
+/** The plan as titled tables, without those that would be empty; the caller lays them out. */
 export function explainPlan(plan: Plan): ExplainedSection[] {
-  const sections: ExplainedSection[] = [
-    {
-      title: 'Decision',
-      head: ['what', 'value', 'why'],
-      rows: [
-        ['pattern', plan.pattern.value, plan.pattern.because],
-        ['mode', plan.mode.value, plan.mode.because],
-        ['engine', plan.engine.version === null ? plan.engine.name : `${plan.engine.name} ${plan.engine.version}`, plan.engine.because],
-        ...landlockRow(plan),
-        ['rule', plan.rule ?? 'none', plan.rule === null ? 'no rule of the policy matches' : 'the first rule that matches'],
-        ...(plan.slot.name === null ? [] : [['slot', plan.slot.name, 'as the batch system calls it']]),
-        ['runs as', plan.job.user ?? 'the caller', stepsOf(plan, 'identity.take')[0]?.because ?? 'the caller'],
-        ['grace', formatDuration(plan.grace.us), plan.grace.provenance.at],
-        ...degradedRows(plan),
-      ],
-    },
-    {
-      title: 'Limits',
-      head: ['limit', 'value', 'asked', 'enforcement', 'by', 'why'],
-      rows: LIMIT_NAMES.map((name) => {
-        const limit = plan.limits[name];
-        return [
-          LIMIT_LABELS[name],
-          formatLimit(limit),
-          limit.asked === null ? '-' : formatLimit({value: limit.asked, unit: limit.unit}),
-          limit.enforcement,
-          limit.by ?? '-',
-          limit.because,
-        ];
-      }),
-    },
+  const sections = [
+    decisionSection(plan),
+    limitsSection(plan),
+    ...(plan.observed === undefined ? [] : [observedSection(plan.observed)]),
+    ...(Object.keys(SECTIONS) as Section[]).map((title) => ({title, head: SECTIONS[title], rows: plan.steps.flatMap(rowsIn(title))})),
+    ...payloadSection(plan),
+    applicationsSection(plan),
+    ...endSection(plan),
+    choicesSection(plan),
+    directoriesSection(plan),
   ];
-  if (plan.observed !== undefined) sections.push(observedSection(plan.observed));
-  for (const title of Object.keys(SECTIONS) as Section[]) add(sections, title, SECTIONS[title], plan.steps.flatMap(rowsIn(title)));
-  const payload = stepsOf(plan, 'payload.execute')[0];
-  if (payload !== undefined) {
-    sections.push({
+  return sections.filter(({rows}) => rows.length > 0);
+}
+
+const decisionSection = (plan: Plan): ExplainedSection => ({
+  title: 'Decision',
+  head: ['what', 'value', 'why'],
+  rows: [
+    ['pattern', plan.pattern.value, plan.pattern.because],
+    ['mode', plan.mode.value, plan.mode.because],
+    ['engine', plan.engine.version === null ? plan.engine.name : `${plan.engine.name} ${plan.engine.version}`, plan.engine.because],
+    ...landlockRow(plan),
+    ['rule', plan.rule ?? 'none', plan.rule === null ? 'no rule of the policy matches' : 'the first rule that matches'],
+    ...(plan.slot.name === null ? [] : [['slot', plan.slot.name, 'as the batch system calls it']]),
+    ['runs as', plan.job.user ?? 'the caller', stepsOf(plan, 'identity.take')[0]?.because ?? 'the caller'],
+    ['grace', formatDuration(plan.grace.us), plan.grace.provenance.at],
+    ...degradedRows(plan),
+  ],
+});
+
+const limitsSection = ({limits}: Plan): ExplainedSection => ({
+  title: 'Limits',
+  head: ['limit', 'value', 'asked', 'enforcement', 'by', 'why'],
+  rows: LIMIT_NAMES.map((name) => {
+    const limit = limits[name];
+    return [
+      LIMIT_LABELS[name],
+      formatLimit(limit),
+      limit.asked === null ? '-' : formatLimit({value: limit.asked, unit: limit.unit}),
+      limit.enforcement,
+      limit.by ?? '-',
+      limit.because,
+    ];
+  }),
+});
+
+function payloadSection(plan: Plan): ExplainedSection[] {
+  return stepsOf(plan, 'payload.execute')
+    .slice(0, 1)
+    .map(({argv, workDirectory, tasks}) => ({
       title: 'Payload',
       head: ['what', 'value'],
       rows: [
-        ['argv', payload.argv.map((argument) => JSON.stringify(argument)).join(' ')],
-        ['work directory', payload.workDirectory],
-        ...(payload.tasks === undefined ? [] : [['tasks that join', String(payload.tasks)]]),
+        ['argv', argv.map((argument) => JSON.stringify(argument)).join(' ')],
+        ['work directory', workDirectory],
+        ...(tasks === undefined ? [] : [['tasks that join', String(tasks)]]),
       ],
-    });
-  }
-  add(
-    sections,
-    'Applications',
-    ['application', 'argv', 'starts when', 'limits of its own', 'output'],
-    stepsOf(plan, 'application.execute').map((step) => applicationRow(plan, step)),
-  );
-  if (plan.applications !== null) {
-    const {primary, onFailure, onOom, because} = plan.applications;
-    const nameOf = (index: number): string => stepsOf(plan, 'application.execute')[index]?.name ?? '-';
-    sections.push({
+    }));
+}
+
+const applicationsSection = (plan: Plan): ExplainedSection => ({
+  title: 'Applications',
+  head: ['application', 'argv', 'starts when', 'limits of its own', 'output'],
+  rows: stepsOf(plan, 'application.execute').map((step) => applicationRow(plan, step)),
+});
+
+function endSection(plan: Plan): ExplainedSection[] {
+  if (plan.applications === null) return [];
+  const {primary, onFailure, onOom, because} = plan.applications;
+  const nameOf = (index: number): string => stepsOf(plan, 'application.execute')[index]?.name ?? '-';
+  return [
+    {
       title: 'When an application ends',
       head: ['what', 'value', 'why'],
       rows: [
@@ -103,27 +119,34 @@ export function explainPlan(plan: Plan): ExplainedSection[] {
         ['one fails', onFailure === 'stop-all' ? 'all are stopped' : 'the others go on', 'onFailure'],
         ['one is killed for memory', onOom === 'stop-all' ? 'all are stopped' : 'it alone goes', 'onOom'],
       ],
-    });
-  }
-  if (plan.resolved === undefined) {
-    const open = openChoices(plan).map(({choice, rule}) => [choice, rule]);
-    add(sections, 'Decided only when it runs', ['what', 'rule'], open);
-  } else {
-    const decided = plan.resolved.map(({choice, chose, because}) => [choice, chose, because]);
-    add(sections, 'Decided on this node', ['what', 'decision', 'why'], decided);
-  }
-  sections.push({
-    title: 'Directories',
-    head: ['what', 'where'],
-    rows: [
-      ['records', plan.directories.spools.join(', else ')],
-      ['state', plan.directories.state],
-      ['scratch', plan.directories.scratch],
-      ['log', plan.directories.log ?? 'none'],
-    ],
-  });
-  return sections;
+    },
+  ];
 }
+
+/** What only the node can tell: as it was decided there, or that it is still open. */
+const choicesSection = (plan: Plan): ExplainedSection =>
+  plan.resolved === undefined
+    ? {
+        title: 'Decided only when it runs',
+        head: ['what', 'rule'],
+        rows: openChoices(plan).map(({choice, rule}) => [choice, rule]),
+      }
+    : {
+        title: 'Decided on this node',
+        head: ['what', 'decision', 'why'],
+        rows: plan.resolved.map(({choice, chose, because}) => [choice, chose, because]),
+      };
+
+const directoriesSection = ({directories}: Plan): ExplainedSection => ({
+  title: 'Directories',
+  head: ['what', 'where'],
+  rows: [
+    ['records', directories.spools.join(', else ')],
+    ['state', directories.state],
+    ['scratch', directories.scratch],
+    ['log', directories.log ?? 'none'],
+  ],
+});
 
 function applicationRow(plan: Plan, {name, argv, needs, limits, output, restart}: StepOf<'application.execute'>): string[] {
   const all = stepsOf(plan, 'application.execute');
@@ -159,10 +182,6 @@ function readyWords(ready: StepOf<'application.execute'>['ready'] | undefined): 
     case 'port':
       return `listens on ${String(ready.port)}`;
   }
-}
-
-function add(sections: ExplainedSection[], title: string, head: readonly string[], rows: Row[]): void {
-  if (rows.length > 0) sections.push({title, head, rows});
 }
 
 /** Of a job that is only observed: what its record compares it with. */

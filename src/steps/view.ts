@@ -2,7 +2,7 @@
 
 import {accountText} from '../plan/account.js';
 import {rootOf, type IdMaps} from '../plan/machine-ids.js';
-import {isNeverWritable} from '../plan/mounts.js';
+import {isNeverWritable} from '../plan/covered.js';
 import {SHIFTED} from '../plan/view.js';
 import {stepsOf, type StepOf} from '../plan/step.js';
 import {isOwn, mountsOutside, type Ground, type Here, type Misfit, type Row, type Steps, type Undo} from './def.js';

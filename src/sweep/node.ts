@@ -2,16 +2,17 @@
 
 import {lstatSync} from 'node:fs';
 import {promisify} from 'node:util';
+import {userPlaces} from '../box/user-places.js';
+import {groupOf} from '../files/as-owner.js';
+import {readPolicy} from '../files/documents.js';
+import {childProcess} from '../host/spawn.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
-import {isClosed, readRecord, records} from '../record/spool.js';
-import {childProcess} from '../host/spawn.js';
-import {readPolicy} from '../files/documents.js';
-import {groupOf} from '../files/as-owner.js';
 import {NATIVE} from '../process/native.js';
+import {isClosed, readRecord, records} from '../record/spool.js';
 import {trimSharedCaches} from '../repositories/shared-cache.js';
-import {sweep, type Swept} from './sweep.js';
-import {userPlaces} from '../box/user-places.js';
+import {sweep} from './sweep.js';
+import type {Swept} from './swept.js';
 
 export interface SweptOf extends Swept {
   uid: number;

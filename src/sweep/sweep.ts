@@ -3,43 +3,19 @@
  * their groups still tell, removes them, and closes their records. Whatever kills a sweep, another goes on where it was.
  */
 
-import {lstatSync, renameSync, rmSync, statSync} from 'node:fs';
+import {lstatSync} from 'node:fs';
 import {join} from 'node:path';
-import {openGroups, verdictFromOutside, type Groups, type MemoryEvents} from '../cgroup/manager.js';
-import {asTareError, TareError} from '../errors.js';
-import type {Places} from '../policy/places.js';
-import {isOwn, namesIn, removeUnfinished} from '../record/durable.js';
-import {NO_MARKS, withObserved, type Marks} from '../record/observed.js';
-import {lostRecord} from '../record/lost.js';
-import {afterPhases, closedBetweenPhases, isBetweenPhases} from '../record/phases.js';
-import {NO_USAGE, type UsageRecord} from '../record/record.js';
-import {find, journal} from '../record/journal.js';
-import {isClosed, pathOf, recordsOf} from '../record/spool.js';
-import {sweepLeases} from '../box/connect.js';
-import {readKills} from '../box/kills.js';
-import {sweepOwn} from '../repositories/own.js';
-import {pauseAt} from '../process/pause.js';
-import {here, presenceOf, type Here, type Presence} from '../process/presence.js';
-import {isRunning, processId} from '../process/process.js';
-import {readWaiting, removeWaiting, waitingSinceMs} from '../box/waiting.js';
-import {emit, readSeen, readState, type BoxState} from '../box/state.js';
-import {stopBox, teardown} from '../box/teardown.js';
+import {sweepLeases} from '../box/network-leases.js';
 import {removePrivate} from '../box/trees.js';
+import {asTareError} from '../errors.js';
+import type {Places} from '../policy/places.js';
+import {here} from '../process/presence.js';
+import {isOwn, namesIn} from '../record/durable.js';
+import {sweepOwn} from '../repositories/own.js';
 import {sweepSteps} from '../step/folder.js';
-import {weighPayload} from '../follow/weigh.js';
-
-/** What a sweep did about one attempt. */
-export interface Swept {
-  /** null where a folder did not say whose it was. */
-  recordId: string | null;
-  /**
-   * `closed`: the record is now `lost`; `written`: no spool had taken the final record, and one has it now; `cleaned`: it was final already;
-   * `left`: something could not be stopped, removed or written.
-   */
-  result: 'closed' | 'written' | 'cleaned' | 'left';
-  /** For people. */
-  message: string;
-}
+import {HALF_MADE_MS, sweepBox} from './sweep-box.js';
+import {sweepRecords} from './sweep-records.js';
+import type {Swept} from './swept.js';
 
 export interface SweepOptions {
   uid: number;
@@ -51,10 +27,6 @@ export interface SweepOptions {
 
 /** How long a killed box may take to be empty. */
 const EMPTY_DEADLINE_MS = 10_000;
-/** A folder without a readable state is one that is just being made, or that a crash left half made. */
-const HALF_MADE_MS = 60_000;
-/** A wrapper that cannot be seen from here has told its batch system of the end by then, and needs its record no more. */
-const TOLD_MS = 600_000;
 
 /** Of one user: all boxes, then the records that no box stands for any more. */
 export async function sweep(places: Places, options: SweepOptions): Promise<Swept[]> {
@@ -110,222 +82,3 @@ const ownerOf = (path: string): number | undefined => lstatSync(path, {throwIfNo
 
 const notOwn = (place: string, uid: number): string =>
   `boxes in ${place} are not swept: it is no directory of uid ${String(uid)} or root that nobody else can write to; mend its owner and mode`;
-
-interface How {
-  patienceMs: number;
-  pauses: readonly string[];
-  /** Of the account, by the policy of today. */
-  places: Places;
-}
-
-/** `ID`, or `ID.sweep-PID-STARTTICKS` when a sweep has claimed it. */
-const NAME = /^([0-9a-f]+)(?:\.sweep-(\d+)-(\d+))?$/;
-
-async function sweepBox(folder: string, name: string, at: Here, how: How): Promise<Swept | null> {
-  const [, id, pid, startTicks] = NAME.exec(name) ?? [];
-  const directory = join(folder, name);
-  if (id === undefined || (pid !== undefined && isRunning({pid: Number(pid), startTicks: Number(startTicks)}))) return null;
-  const state = stateIn(directory);
-  if (state === null) return writeOfNoBox(directory, id, how) ?? removeHalfMade(directory);
-  const presence = presenceOf(state.started, at);
-  if (presence === 'unknown') return writeOfUnseen(state, directory, how);
-  if (presence === 'here') return null;
-  const claimed = claim(folder, id, name);
-  // read again: what was read before the claim may be older
-  const box = claimed === null ? null : stateIn(claimed);
-  return claimed === null || box === null ? null : close(box, claimed, presence, how);
-}
-
-/** Renaming is what only one can do. @returns the folder's new place, null when another was faster */
-function claim(folder: string, id: string, name: string): string | null {
-  const self = processId(process.pid);
-  const claimed = join(folder, `${id}.sweep-${String(process.pid)}-${String(self?.startTicks ?? 0)}`);
-  try {
-    renameSync(join(folder, name), claimed);
-    return claimed;
-  } catch {
-    return null;
-  }
-}
-
-/** Stops, weighs, removes, records; the folder goes last, so that who comes after a crash finds it. */
-async function close(box: BoxState, directory: string, presence: Over, {patienceMs, pauses, places}: How): Promise<Swept> {
-  const {plan, started, id} = box;
-  const {recordId} = started;
-  const spools = spoolsOf(box, places);
-  const waiting = readWaiting(directory, plan.directories, id);
-  const groups = openGroups(plan.steps, id);
-  pauseAt(pauses, 'sweep-claimed');
-  if (presence === 'gone' && !(await stopBox(box.undo, id, box.init, patienceMs))) {
-    return {recordId, result: 'left', message: `processes of the box ${id} cannot be killed; the next sweep tries again`};
-  }
-  const remains = waiting === null ? remainsOf(box, groups, directory, presence) : null;
-  pauseAt(pauses, 'sweep-weighed');
-  const left = await teardown(box.undo, id, (obeyed) => {
-    pauseAt(pauses, `sweep-undo-${String(obeyed)}`);
-  });
-  pauseAt(pauses, 'sweep-removed');
-  const closed = box.recorded || isClosed(find(spools, recordId)?.record ?? null);
-  if (!closed) {
-    if (remains === null) writeWaiting(spools, waiting);
-    else
-      journal(
-        spools,
-        afterPhases(box.phases?.earlier ?? null, withObserved(lostRecord(started, remains), plan, readMarks(directory, box))),
-      );
-    emit(box, {type: 'recorded'}, directory);
-  }
-  for (const spool of spools) removeUnfinished(pathOf(spool, recordId));
-  pauseAt(pauses, 'sweep-recorded');
-  // what is left is looked at again: its folder says where it is
-  if (left.length > 0) return {recordId, result: 'left', message: `cannot be removed: ${left.join(', ')}`};
-  removeWaiting(plan.directories, id);
-  rmSync(directory, {recursive: true, force: true});
-  if (closed) return {recordId, result: 'cleaned', message: 'its wrapper was killed after its end'};
-  return remains === null ? {recordId, result: 'written', message: WRITTEN} : {recordId, result: 'closed', message: remains.reason};
-}
-
-const WRITTEN = 'no spool had taken its record';
-
-/** The job's own, and those of today: a policy may have been mended since. */
-const spoolsOf = ({plan}: BoxState, {spools}: Places): string[] => [...new Set([...plan.directories.spools, ...spools])];
-
-/** @throws TareError SPOOL_UNWRITABLE: it waits on */
-function writeWaiting(spools: readonly string[], record: UsageRecord | null): void {
-  if (record === null) return;
-  try {
-    journal(spools, record);
-  } catch (error) {
-    const {message} = asTareError(error);
-    throw new TareError('SPOOL_UNWRITABLE', {message: `the record ${record.recordId} waits for a spool: ${message}`, cause: error});
-  }
-}
-
-/** Of a job that was not run; null when no record waits there. @throws TareError SPOOL_UNWRITABLE */
-function writeOfNoBox(directory: string, id: string, {places}: How): Swept | null {
-  const record = readWaiting(directory, places, id);
-  if (record === null) return null;
-  const {recordId} = record;
-  if (!isClosed(find(places.spools, recordId)?.record ?? null)) writeWaiting(places.spools, record);
-  removeWaiting(places, id);
-  rmSync(directory, {recursive: true, force: true});
-  return {recordId, result: 'written', message: WRITTEN};
-}
-
-/** A wrapper that cannot be seen from here is touched only when it was at its very end: with its record in the folder nothing is left of it. */
-function writeOfUnseen(box: BoxState, directory: string, {places}: How): Swept | null {
-  const since = waitingSinceMs(directory);
-  if (since === null || Date.now() - since < TOLD_MS) return null;
-  const record = readWaiting(directory, box.plan.directories, box.id);
-  if (record === null || record.flags.includes('left-behind')) return null;
-  const {recordId} = record;
-  const spools = spoolsOf(box, places);
-  if (!isClosed(find(spools, recordId)?.record ?? null)) writeWaiting(spools, record);
-  removeWaiting(box.plan.directories, box.id);
-  rmSync(directory, {recursive: true, force: true});
-  return {recordId, result: 'written', message: WRITTEN};
-}
-
-/** What is noted is kept: a sweep that follows finds no groups any more. */
-function remainsOf(box: BoxState, groups: Groups, directory: string, presence: Over): Parameters<typeof lostRecord>[1] {
-  const {startEpochUs, memoryBefore} = box;
-  const seen = readSeen(directory);
-  const counted =
-    box.weighed !== null || presence !== 'gone'
-      ? null
-      : weighPayload(box.plan, groups, {sampler: null, levels: null, init: null, applications: []});
-  const weighing =
-    box.weighed ??
-    (counted !== null && hasFigures(counted.usage) ? counted : (seen?.weighing ?? {usage: NO_USAGE, applications: [], flags: []}));
-  const before = memoryBefore as MemoryEvents;
-  const oom = box.oom ?? (presence === 'gone' ? (groups.verdict(before, groups.memoryEvents()) ?? verdictFromOutside(before)) : null);
-  emit(box, {type: 'weighed', weighing}, directory);
-  emit(box, {type: 'killed-by', oom}, directory);
-  return {
-    reason: REASONS[presence],
-    startEpochUs,
-    seen,
-    noted: box.noted,
-    parts: box.parts,
-    ...weighing,
-    oom,
-    kills: readKills(directory),
-  };
-}
-
-/** What its wrapper saw of a payload that was only observed. */
-const readMarks = (directory: string, box: BoxState): Marks => box.weighed?.marks ?? readSeen(directory)?.weighing.marks ?? NO_MARKS;
-
-/** Why nobody will end it. */
-type Over = Exclude<Presence, 'here' | 'unknown'>;
-
-const REASONS = {
-  gone: 'the wrapper was killed, and all with it',
-  restarted: 'the node went down',
-} as const satisfies Record<Over, string>;
-
-/** A group that is gone tells nothing. */
-const hasFigures = ({cpuUserUs, memPeakBytes}: UsageRecord['net']): boolean => cpuUserUs !== null || memPeakBytes !== null;
-
-function stateIn(directory: string): BoxState | null {
-  try {
-    const state = readState(directory);
-    return Array.isArray(state.plan.steps) && typeof state.started.recordId === 'string' ? state : null;
-  } catch {
-    return null;
-  }
-}
-
-function removeHalfMade(directory: string): Swept | null {
-  if (!isOld(directory)) return null;
-  rmSync(directory, {recursive: true, force: true});
-  return {recordId: null, result: 'cleaned', message: `${directory} was begun and never finished`};
-}
-
-function isOld(directory: string): boolean {
-  const found = statSync(directory, {throwIfNoEntry: false});
-  return found !== undefined && Date.now() - found.mtimeMs > HALF_MADE_MS;
-}
-
-/** Started records whose box is gone with the state directory: on a file system in memory, say, before the node was restarted. */
-function sweepRecords({state, scratch, spools}: Places, {uid}: SweepOptions, at: Here): Swept[] {
-  const boxes = join(state, 'boxes');
-  const idOf = (name: string): string[] => {
-    const directory = join(boxes, name);
-    const found = stateIn(directory)?.started ?? readWaiting(directory, {state, scratch}, name.split('.')[0] ?? name);
-    return found === null ? [] : [found.recordId];
-  };
-  const known = new Set(namesIn(boxes).flatMap(idOf));
-  const swept: Swept[] = [];
-  for (const spool of spools) {
-    for (const recordId of recordsOf(spool, uid)) {
-      const one = known.has(recordId) ? null : sweepRecord(spools, recordId, at);
-      if (one !== null) swept.push(one);
-    }
-  }
-  return swept;
-}
-
-function sweepRecord(spools: readonly string[], recordId: string, at: Here): Swept | null {
-  const found = find(spools, recordId);
-  if (found?.record.state !== 'started') return null;
-  const {record, path} = found;
-  try {
-    const presence = presenceOf(record, at);
-    if (presence === 'here' || presence === 'unknown') return null;
-    // another sweep may just have closed it, with more than we know: it removes the box's folder after that
-    if (isClosed(find(spools, recordId)?.record ?? null)) return null;
-    if (isBetweenPhases(record)) {
-      journal(spools, closedBetweenPhases(record));
-      return {recordId, result: 'closed', message: 'its last phase ended with a checkpoint, and no other followed'};
-    }
-    const reason = REASONS[presence];
-    const lost = lostRecord(record, {reason, startEpochUs: null, seen: null, usage: NO_USAGE, applications: [], flags: [], oom: null});
-    journal(spools, record.phases === undefined ? lost : afterPhases(record, lost));
-    return {recordId, result: 'closed', message: `${reason}; its box is not known any more`};
-  } catch (error) {
-    // what was written by something else keeps no other from being closed
-    const message = error instanceof TareError ? error.message : `${path} is no record of a wrapper (tare records verify); remove it`;
-    return {recordId, result: 'left', message};
-  }
-}

@@ -52,7 +52,7 @@ describe(MODEL, () => {
 
   it('has an attack of the class of each hole that doctor tries the node’s engines for', () => {
     const suite = [...attacksOf('payload'), ...attacksOf('outside')].map((attack) => attack.class ?? '').join(' ');
-    const numbers = [...contentOf('src/run/try-attacks.ts').matchAll(/'(CVE-[-0-9]+)'/g)].map(([, number]) => number ?? '');
+    const numbers = [...contentOf('src/run/attack-classes.ts').matchAll(/'(CVE-[-0-9]+)'/g)].map(([, number]) => number ?? '');
     expect(numbers.length).to.be.at.least(LEAST_HOLES);
     expect(numbers.filter((number) => !suite.includes(number))).to.deep.equal([]);
   });

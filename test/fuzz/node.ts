@@ -1,7 +1,7 @@
 /** What the kernel, the front, another program of Tare and other users' files say. The first byte says who reads the rest, where several do. */
 import {parseIoStat, parseServiceBytes} from '../../src/cgroup/io.js';
 import {parseKernelLog} from '../../src/cgroup/kernel-log.js';
-import {parseKeyed, parseCount} from '../../src/cgroup/keyed.js';
+import {parseCount, parseKeyed} from '../../src/cgroup/keyed.js';
 import {parsePressure} from '../../src/cgroup/pressure.js';
 import {readAnswer} from '../../src/cvmfs/answer.js';
 import {parseCpuList} from '../../src/host/cpu.js';
@@ -15,10 +15,12 @@ import {readStatus} from '../../src/host/status.js';
 import {readSubordinate} from '../../src/host/subordinate.js';
 import type {Tree} from '../../src/host/tree.js';
 import {readWithin} from '../../src/host/within.js';
-import {groupsOf, viewOf} from '../../src/live/live.js';
+import {viewOf} from '../../src/live/box-view.js';
+import {groupsOf} from '../../src/live/live.js';
 import {formatReport, parseReports} from '../../src/node-state/report.js';
 import {encodeFrame, FrameReader} from '../../src/process/channel.js';
 import {parseHello} from '../../src/process/hello.js';
+import {decodeFrontToBrain, encodeFrontToBrain} from '../../src/schema/generated/protocol.js';
 import {splitStat} from '../../src/process/process.js';
 import {renderSweep} from '../../src/report/sweep.js';
 import {parseSwept} from '../../src/sweep/node.js';
@@ -96,9 +98,13 @@ async function frames(input: Buffer): Promise<void> {
   holds(JSON.stringify(whole) === JSON.stringify(pieces), 'frames are the same in pieces');
   for (const {tag, strings} of whole ?? []) {
     if (tag > '\x7f') continue; // nobody's: a tag is written as text
-    const [again] = new FrameReader().push(encodeFrame(tag, strings));
+    const [again] = new FrameReader().push(encodeFrame({tag, strings}));
     holds(JSON.stringify(again?.strings) === JSON.stringify(strings), 'a frame is the same when it is written and read');
-    await refusing(() => parseHello({tag, strings}), Error);
+    const told = await refusing(() => decodeFrontToBrain({tag, strings}), Error);
+    if (told == null || told.name === 'unknown') continue;
+    const same = decodeFrontToBrain(encodeFrontToBrain(told));
+    holds(JSON.stringify(same) === JSON.stringify(told), 'what the front says is the same when it is written and read');
+    await refusing(() => parseHello(told), Error);
   }
 }
 

@@ -1,7 +1,7 @@
 import {resolve} from 'node:path';
 import {Args, Command} from '@oclif/core';
 import {EXIT, TareError} from '../../errors.js';
-import {listCache} from '../../image/cache.js';
+import {listCache} from '../../image/cache-prune.js';
 import {lookAtImage} from '../../image/look.js';
 import {formatBytes} from '../../job/quantity.js';
 import {allowsImage, allowsPath} from '../../policy/images.js';

@@ -1,6 +1,6 @@
 import {existsSync} from 'node:fs';
 import {Command, Flags} from '@oclif/core';
-import {pruneCache} from '../../image/cache.js';
+import {pruneCache} from '../../image/cache-prune.js';
 import {formatBytes, parseDuration} from '../../job/quantity.js';
 import {cacheContext} from '../../prepare/image.js';
 import {imageFlags, openImages} from '../shared/images.js';

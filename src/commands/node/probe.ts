@@ -2,7 +2,8 @@ import {Command, Flags} from '@oclif/core';
 import {rendered} from '../../../plugins/htcondor/health.js';
 import {EXIT} from '../../errors.js';
 import {renderHealth} from '../../report/health.js';
-import {probeInto, probeNode} from '../../run/node-probe.js';
+import {probeInto} from '../../run/node-boxes.js';
+import {probeNode} from '../../run/node-probe.js';
 import {TARE_VERSION} from '../../version.js';
 import {explain, say} from '../shared/output.js';
 

@@ -1,14 +1,15 @@
 /** What the commands that look into live boxes have in common. */
 
-import {Args, Flags} from '@oclif/core';
 import {constants} from 'node:os';
+import {Args, Flags} from '@oclif/core';
+import {printable} from '../../errors.js';
 import {readPolicy} from '../../files/documents.js';
+import type {LiveBox} from '../../live/box-view.js';
+import {figuresOf} from '../../live/figures.js';
+import {findBox, groupsOf, liveBoxes} from '../../live/live.js';
 import type {Policy} from '../../policy/policy.js';
 import type {JobRow} from '../../report/jobs.js';
-import {printable} from '../../errors.js';
-import {figuresOf} from '../../live/figures.js';
 import {complain} from './output.js';
-import {findBox, groupsOf, liveBoxes, type LiveBox} from '../../live/live.js';
 
 export const policyFlag = {
   policy: Flags.string({description: 'policy file instead of /etc/tare/policy.yaml and /etc/tare/policy.d/', helpValue: 'FILE'}),

@@ -1,14 +1,14 @@
 /** What the commands of `tare images` have in common. */
 
 import {Flags} from '@oclif/core';
+import {readPolicy} from '../../files/documents.js';
+import {listCache} from '../../image/cache-prune.js';
 import {findImages, type Listed} from '../../image/catalogue.js';
-import {listCache} from '../../image/cache.js';
 import {formatBytes} from '../../job/quantity.js';
 import {allowsImage} from '../../policy/images.js';
 import {imagesPlace} from '../../policy/places.js';
 import type {Policy} from '../../policy/policy.js';
 import {renderTable} from '../../report/table.js';
-import {readPolicy} from '../../files/documents.js';
 import {complain} from './output.js';
 
 export const imageFlags = {

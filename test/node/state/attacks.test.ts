@@ -4,7 +4,7 @@ import {spawn} from 'node:child_process';
 import {chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {expect} from 'chai';
-import type {TriedAttack} from '../../../src/run/try-attacks.js';
+import type {TriedAttack} from '../../../src/run/attack-classes.js';
 import {describeSite} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';

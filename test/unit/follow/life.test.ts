@@ -9,7 +9,7 @@ function front(frames: readonly Frame[]): {channel: LifeContext['channel']; told
   const channel = {
     isDrained: true,
     next: () => Promise.resolve(left.shift() ?? null),
-    send: (tag: string) => void told.push(tag),
+    send: ({name}: Frame) => void told.push(name),
   };
   return {channel: channel as unknown as LifeContext['channel'], told};
 }
@@ -43,19 +43,19 @@ async function lifeOf(frames: readonly Frame[]): Promise<{life: Awaited<ReturnTy
 }
 
 /** No process has such a number (PID_MAX_LIMIT). */
-const READY: Frame = {tag: 'R', strings: ['5000000', '5000001']};
+const READY: Frame = {name: 'ready', initPid: 5000000, payloadPid: 5000001};
 
 describe('the life of a box', () => {
   it('of a front that was killed when it had been told to go: the payload may have run, so it counts', async () => {
     const {life, told} = await lifeOf([READY]);
-    expect(told).to.include('G');
+    expect(told).to.include('go');
     expect(life.frontLost).to.equal(true);
     expect(life.executedUs).to.be.a('number');
     expect(life.startEpochUs).to.be.a('number');
   });
 
   it('of a front that was killed before, or had said why nothing was executed: the payload did not run', async () => {
-    const failed: Frame = {tag: 'F', strings: ['exec', '2', 'no such file']};
+    const failed: Frame = {name: 'failed', step: 'exec', errno: 2, text: 'no such file'};
     for (const frames of [[], [READY, failed]]) {
       const {life} = await lifeOf(frames);
       expect([life.frontLost, life.executedUs, life.startEpochUs]).to.deep.equal([true, null, null]);

@@ -1,14 +1,15 @@
-import {expect} from 'chai';
 import {chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {hostname, tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {noGroups} from '../../../src/cgroup/manager.js';
-import {figuresOf} from '../../../src/live/figures.js';
+import {expect} from 'chai';
 import {readKills, writeKills} from '../../../src/box/kills.js';
-import {findBox, groupsOf, liveBoxes, narrowTo, type LiveBox} from '../../../src/live/live.js';
+import {noGroups} from '../../../src/cgroup/manager.js';
+import type {LiveBox} from '../../../src/live/box-view.js';
+import {figuresOf} from '../../../src/live/figures.js';
+import {findBox, groupsOf, liveBoxes, narrowTo} from '../../../src/live/live.js';
+import {Rates} from '../../../src/live/rates.js';
 import {here} from '../../../src/process/presence.js';
 import {processId} from '../../../src/process/process.js';
-import {Rates} from '../../../src/live/rates.js';
 import {plan, policy} from '../plan/build.js';
 
 const UID = process.getuid?.() ?? 0;

@@ -1,9 +1,9 @@
-import {expect} from 'chai';
 import {chmodSync, closeSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {expect} from 'chai';
 import type {TareError} from '../../../src/errors.js';
-import type {LiveBox} from '../../../src/live/live.js';
+import type {LiveBox} from '../../../src/live/box-view.js';
 import {openSource} from '../../../src/live/output.js';
 
 const NOBODY = 65534;

@@ -3,7 +3,7 @@ import {EXIT, TareErrors} from '../../../src/errors.js';
 import {canonicalJson} from '../../../src/plan/canonical.js';
 import {formatLimit} from '../../../src/plan/limit-words.js';
 import {explainPlan} from '../../../src/steps/explain.js';
-import {whyNotInBox} from '../../../src/plan/mounts.js';
+import {whyNotInBox} from '../../../src/plan/covered.js';
 import {stepOf, stepsOf} from '../../../src/plan/step.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import {asUser, facts, GIB, no, NO_CGROUP, plan, ROOT, thrown, USER, v1, WORK, type Parts} from './build.js';

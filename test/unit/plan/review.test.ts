@@ -10,7 +10,7 @@ describe('plans, after a review', () => {
     ['/var/tmp', {}],
     ['/scratch', {policy: {directories: {spool: '/scratch/spool'}}}],
   ] as const) {
-    it(`the spool is not in the box, also when the work directory is ${workDirectory} (src/plan/mounts.ts, writable)`, () => {
+    it(`the spool is not in the box, also when the work directory is ${workDirectory} (src/plan/plan.ts, checkOwnPlaces)`, () => {
       expect(() => plan({...parts, job: {workDirectory}}))
         .to.throw(TareError, /where the wrapper keeps its own/)
         .with.property('code', 'OWN_DIRECTORY');

@@ -6,16 +6,19 @@ import {connect, createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {encodeFrame} from '../../../src/process/channel.js';
+import {encodeFrontToBrain} from '../../../src/schema/generated/protocol.js';
 import {ending} from '../../support/tare.js';
 
 /** A brain that is told the time, sends a frame and says what it thinks of its front. */
 const BRAIN = `
 import {Channel} from './src/process/channel.js';
 const channel = new Channel(3);
-channel.send('G');
+channel.send({name: 'go'});
 console.log(await channel.next() === null ? 'the front is gone' : 'the front speaks');
 process.kill(process.pid, 'SIGKILL'); // a read under way keeps Node from its end
 `;
+
+const TIME = encodeFrame(encodeFrontToBrain({name: 'time', us: 1}));
 
 const ARGV = ['--import=tsx', '--input-type=module', '-e', BRAIN];
 
@@ -44,14 +47,14 @@ describe('the socket to the front', function () {
     const front = openSync(path, 'r+');
     // a descriptor that can be read only: write(2) says EBADF
     const descriptor = openSync(path, 'r');
-    for (const frame of [encodeFrame('T', ['1']), encodeFrame('H', ['fresh'])]) writeSync(front, frame);
+    for (const frame of [TIME, encodeFrame(encodeFrontToBrain({name: 'noted', signal: 15}))]) writeSync(front, frame);
     expect(brain(descriptor)).to.deep.equal([1, '']);
     for (const each of [front, descriptor]) closeSync(each);
   });
 
   it('a brain whose socket ends while its front lives was cut off, and ends: another one takes over', async () => {
     const path = join(folder, 'front');
-    const front = createServer((socket) => socket.end(encodeFrame('T', ['1']))).listen(path);
+    const front = createServer((socket) => socket.end(TIME)).listen(path);
     const socket = connect(path);
     await once(socket, 'connect');
     const ended = await ending(spawn(process.execPath, ARGV, {stdio: ['ignore', 'pipe', 'inherit', socket]}));

@@ -1,6 +1,7 @@
 import {expect} from 'chai';
-import {encodeFrame, FrameReader, type Frame} from '../../../src/process/channel.js';
-import {parseHello} from '../../../src/process/hello.js';
+import {encodeFrame, FrameReader} from '../../../src/process/channel.js';
+import {parseHello, type Hello} from '../../../src/process/hello.js';
+import {decodeFrontToBrain, type RawFrame} from '../../../src/schema/generated/protocol.js';
 
 const header = (length: number): Buffer => {
   const bytes = Buffer.alloc(4);
@@ -10,19 +11,19 @@ const header = (length: number): Buffer => {
 const raw = (body: string): Buffer => Buffer.concat([header(Buffer.byteLength(body)), Buffer.from(body)]);
 
 describe('frames', () => {
-  const frames: Frame[] = [
+  const frames: RawFrame[] = [
     {tag: 'G', strings: []},
     {tag: 'H', strings: ['']},
     {tag: 'L', strings: ['', '', '']},
     {tag: 'B', strings: ['0', 'Zürich 😀', 'a\nb', '']},
     {tag: 'X', strings: ['x'.repeat(300)]},
   ];
-  const stream = Buffer.concat(frames.map(({tag, strings}) => encodeFrame(tag, strings)));
+  const stream = Buffer.concat(frames.map(encodeFrame));
 
   it('are a length, a tag and terminated strings', () => {
-    expect(encodeFrame('K', ['15', ''])).to.deep.equal(Buffer.from('\x05\0\0\0K15\0\0', 'latin1'));
-    expect(encodeFrame('G', [])).to.deep.equal(Buffer.from('\x01\0\0\0G', 'latin1'));
-    expect(encodeFrame('e', ['é'])).to.deep.equal(Buffer.from('\x04\0\0\0e\xc3\xa9\0', 'latin1'));
+    expect(encodeFrame({tag: 'K', strings: ['15', '']})).to.deep.equal(Buffer.from('\x05\0\0\0K15\0\0', 'latin1'));
+    expect(encodeFrame({tag: 'G', strings: []})).to.deep.equal(Buffer.from('\x01\0\0\0G', 'latin1'));
+    expect(encodeFrame({tag: 'e', strings: ['é']})).to.deep.equal(Buffer.from('\x04\0\0\0e\xc3\xa9\0', 'latin1'));
   });
 
   it('are the same wherever the stream is cut', () => {
@@ -40,7 +41,7 @@ describe('frames', () => {
 
   it('come as soon as they are whole, and not before', () => {
     const reader = new FrameReader();
-    const one = encodeFrame('K', ['15']);
+    const one = encodeFrame({tag: 'K', strings: ['15']});
     expect(reader.push(one.subarray(0, -1))).to.deep.equal([]);
     expect(reader.push(Buffer.concat([one.subarray(-1), one.subarray(0, 3)]))).to.deep.equal([{tag: 'K', strings: ['15']}]);
     expect(reader.push(one.subarray(3))).to.deep.equal([{tag: 'K', strings: ['15']}]);
@@ -61,18 +62,18 @@ describe('frames', () => {
   it('of the most that is allowed are read', () => {
     const most = 16 * 2 ** 20;
     const text = 'y'.repeat(most - 2);
-    const [frame] = new FrameReader().push(encodeFrame('L', [text]));
+    const [frame] = new FrameReader().push(encodeFrame({tag: 'L', strings: [text]}));
     expect(frame?.strings[0]).to.have.length(most - 2);
     expect(new FrameReader().push(header(most))).to.deep.equal([]);
   });
 });
 
 describe('the front’s hello', () => {
-  const hello = (...strings: string[]): Frame => ({tag: 'H', strings});
+  const hello = (...strings: string[]): Hello => parseHello(decodeFrontToBrain({tag: 'H', strings}));
   const fixed = ['fresh', '', '4711', '123456', '0027', '1'];
 
   it('says who called, how and where', () => {
-    const {environment, ...rest} = parseHello(hello(...fixed, '3', 'tare', 'run', '', '/work', 'A=1', 'B=x=y', 'C='));
+    const {environment, ...rest} = hello(...fixed, '3', 'tare', 'run', '', '/work', 'A=1', 'B=x=y', 'C=');
     expect(rest).to.deep.equal({
       state: 'fresh',
       stateDirectory: '',
@@ -88,7 +89,7 @@ describe('the front’s hello', () => {
 
   it('of a brain that follows another', () => {
     for (const state of ['running', 'ended'] as const) {
-      expect(parseHello(hello(state, '/state/boxes/ab', '1', '2', '022', '2', '0', '/'))).to.include({
+      expect(hello(state, '/state/boxes/ab', '1', '2', '022', '2', '0', '/')).to.include({
         state,
         stateDirectory: '/state/boxes/ab',
         brain: 2,
@@ -98,7 +99,7 @@ describe('the front’s hello', () => {
   });
 
   it('takes the first of two variables of one name, and no entry that is none', () => {
-    const {environment} = parseHello(hello(...fixed, '0', '/', 'A=1', 'A=2', 'no equals', '=C:', '__proto__=x', 'constructor=y'));
+    const {environment} = hello(...fixed, '0', '/', 'A=1', 'A=2', 'no equals', '=C:', '__proto__=x', 'constructor=y');
     expect(Object.entries(environment)).to.deep.equal([
       ['A', '1'],
       ['__proto__', 'x'],
@@ -107,12 +108,14 @@ describe('the front’s hello', () => {
     expect('toString' in environment).to.equal(false);
   });
 
-  it('has a directory even when none is told', () => {
-    expect(parseHello(hello(...fixed, '1', 'tare')).cwd).to.equal('/');
-  });
-
   it('is nothing else', () => {
-    const bad: Frame[] = [{tag: 'R', strings: [...fixed, '0', '/']}, hello('stale', ...fixed.slice(1), '0', '/'), hello(...fixed), hello()];
-    for (const frame of bad) expect(() => parseHello(frame), JSON.stringify(frame)).to.throw('no hello from the front');
+    const bad: [string[], RegExp][] = [
+      [['stale', ...fixed.slice(1), '0', '/'], /state is 'stale'/],
+      [[...fixed, '1', 'tare'], /there is no cwd/],
+      [fixed, /there is no argv/],
+      [[], /there is no state/],
+    ];
+    for (const [strings, message] of bad) expect(() => hello(...strings), strings.join()).to.throw(message);
+    expect(() => parseHello({name: 'noted', signal: 15})).to.throw('no hello from the front');
   });
 });

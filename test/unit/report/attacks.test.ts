@@ -1,6 +1,6 @@
 import {expect} from 'chai';
 import {isOpen, renderAttacks} from '../../../src/report/attacks.js';
-import {verdictOf} from '../../../src/report/doctor.js';
+import {verdictOf} from '../../../src/report/doctor-text.js';
 
 const attack = (result: 'held' | 'open' | 'not tried', found: string | null): Parameters<typeof renderAttacks>[0][number] => ({
   ...{name: 'terminal', numbers: ['CVE-2017-5226'], engine: 'crun', tried: 'the payload types', result, found},

@@ -1,9 +1,11 @@
 import {expect} from 'chai';
 import {BUILTIN} from '../../../src/policy/builtin.js';
 import type {Policy} from '../../../src/policy/policy.js';
-import {diagnose, renderDiagnosis, verdictOf} from '../../../src/report/doctor.js';
+import {diagnose} from '../../../src/report/doctor.js';
+import {renderDiagnosis, verdictOf} from '../../../src/report/doctor-text.js';
 import type {State} from '../../../src/report/check.js';
-import type {Diagnosis, DoctorTools} from '../../../src/report/doctor.js';
+import type {DoctorTools} from '../../../src/report/doctor-inputs.js';
+import type {Diagnosis} from '../../../src/report/doctor.js';
 import {factsOf} from '../host/hosts.js';
 
 const TOOLS: DoctorTools = {native: {path: '/opt/tare/bin/tare', because: null}};

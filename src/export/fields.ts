@@ -1,0 +1,59 @@
+/** Reads fields of a document that anybody may have written: what is not of its type is an Error that names the field. Pure. */
+
+export type Tree = Record<string, unknown>;
+
+/** It is there, and not null or false. */
+export const isGiven = (value: unknown): boolean => value !== undefined && value !== null && value !== false;
+
+/** What was found where, and what may be there. */
+export function wrong(pointer: string, found: unknown, allowed: string): Error {
+  return new Error(`#${pointer}: found ${found === undefined ? 'nothing' : JSON.stringify(found).slice(0, 80)}; allowed ${allowed}`);
+}
+
+/** A map. */
+export function tree(value: unknown, pointer: string): Tree {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(pointer, value, 'a map');
+  return value as Tree;
+}
+
+/** A list; empty: there is none. */
+export function list(value: unknown, pointer: string): unknown[] {
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value)) throw wrong(pointer, value, 'a list');
+  return value;
+}
+
+/** A text that has to be there. */
+export function text(of: Tree, key: string, pointer: string): string {
+  const value = of[key];
+  if (typeof value !== 'string' || value === '') throw wrong(`${pointer}/${key}`, value, 'a text');
+  return value;
+}
+
+/** A text, or null. */
+export function name(of: Tree, key: string, pointer: string): string | null {
+  const value = of[key] ?? null;
+  if (value !== null && typeof value !== 'string') throw wrong(`${pointer}/${key}`, value, 'a text or null');
+  return value;
+}
+
+/** A number, or null. */
+export function number(of: Tree, key: string, pointer: string): number | null {
+  const value = of[key] ?? null;
+  if (value !== null && (typeof value !== 'number' || !Number.isFinite(value))) throw wrong(`${pointer}/${key}`, value, 'a number or null');
+  return value;
+}
+
+/** A whole number, or null. */
+export function integer(of: Tree, key: string, pointer: string): number | null {
+  const value = number(of, key, pointer);
+  if (value !== null && !Number.isSafeInteger(value)) throw wrong(`${pointer}/${key}`, value, 'an integer or null');
+  return value;
+}
+
+/** A whole number that is not negative, or null. */
+export function count(of: Tree, key: string, pointer: string): number | null {
+  const value = integer(of, key, pointer);
+  if (value !== null && value < 0) throw wrong(`${pointer}/${key}`, value, '0 or more, or null');
+  return value;
+}

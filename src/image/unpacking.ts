@@ -1,0 +1,18 @@
+/** What whoever wants an image unpacked says, and what it is told. */
+
+/** How far it is, for whoever waits. */
+export interface Unpacking {
+  /** Of the layers as they are stored: read so far, and in all. */
+  bytes: number;
+  of: number;
+}
+
+export interface UnpackOptions {
+  /** Tells that it is not wanted any more; what is thrown then is the reason of the abort. */
+  aborted?: AbortSignal;
+  onProgress?: (progress: Unpacking) => void;
+  /** The most that its contents may be; null: what there is room for. */
+  mostBytes: number | null;
+  /** Of the zstd program; null: it is not there. */
+  zstd: string | null;
+}

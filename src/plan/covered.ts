@@ -1,0 +1,49 @@
+/** What of the node's file system a box does not have as it is there: what something private covers, and what nobody makes writable. */
+
+import {liesIn} from '../policy/glob.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import {RUN} from './run.js';
+
+/** Directories of the node that are replaced by private ones: what lies there is not in the box unless it is bound. */
+const PRIVATE = ['/tmp', '/var/tmp', '/dev', '/proc', RUN] as const;
+/** Nothing below these is made writable: a control group that is writable in the box is a way out of its limits, and what lies in the node's /dev/shm is nobody's memory when the job is over. */
+const NEVER_BELOW = ['/dev', '/proc', '/sys'];
+/** A work directory that is one of these stays read-only: making it writable would be making the node writable. */
+const NEVER_WRITABLE: readonly string[] = [
+  '/',
+  '/bin',
+  '/boot',
+  '/dev',
+  '/etc',
+  '/lib',
+  '/lib64',
+  '/opt',
+  '/proc',
+  '/run',
+  '/sbin',
+  '/sys',
+  '/usr',
+  '/var',
+];
+
+/** Whether a path of the node is covered by something private in the box. */
+export function isCovered(path: string): boolean {
+  return PRIVATE.some((directory) => liesIn(path, directory));
+}
+
+/** For whoever does not find in the box what is there on the node; null where the box has what lies at the path. */
+export function whyNotInBox({mode, steps}: Pick<Plan, 'mode' | 'steps'>, path: string): string | null {
+  if (mode.value !== 'box') return null;
+  const place = PRIVATE.find((directory) => liesIn(path, directory));
+  const isBound = steps.some(
+    (step) => step.op === 'mount.bind' && step.source === step.destination && step.source !== '/' && liesIn(path, step.source),
+  );
+  return place === undefined || isBound ? null : `${place} is private in the box: put it elsewhere, or into the work directory`;
+}
+
+/** A directory that is in every box as it is on the node: read-only. */
+export const isNeverWritable = (path: string): boolean =>
+  NEVER_WRITABLE.includes(path) || NEVER_BELOW.some((directory) => liesIn(path, directory));
+
+/** A job that is to start in the node's starts in the private one. */
+export const isPrivate = (path: string): boolean => ['/tmp', '/var/tmp'].includes(path);

@@ -1,0 +1,23 @@
+/** What doctor is given: what was found of the node, and the policy. */
+
+import type {BatchFinding} from '@tare/contract';
+import type {Facts} from '../host/facts.js';
+import type {Policy} from '../policy/policy.js';
+import type {NodeFound} from './node-checks.js';
+
+export interface DoctorTools {
+  /** The static program of native/: path, or null and why it cannot be used. */
+  native: {path: string | null; because: string | null};
+}
+
+export interface DoctorInputs {
+  facts: Facts;
+  policy: Policy;
+  tools: DoctorTools;
+  /** What the batch system of this job says; absent: it is no job, or it says nothing. */
+  batch?: BatchFinding | null;
+  /** Of the node's own state; absent: nobody looked. */
+  node?: NodeFound;
+  /** Absent: nobody looked. */
+  killSwitch?: {file: string; on: boolean};
+}

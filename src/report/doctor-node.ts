@@ -1,0 +1,76 @@
+/** Doctor’s rows about the node itself: its kernel, its size, the slot, and whether Tare is there and switched on. */
+
+import type {Facts} from '../host/facts.js';
+import {formatBytes} from '../job/format.js';
+import type {Check} from './check.js';
+import type {DoctorTools} from './doctor-inputs.js';
+
+export function checkKillSwitch({file, on}: {file: string; on: boolean}): Check {
+  return {
+    name: 'kill switch',
+    state: on ? 'missing' : 'ok',
+    found: on ? `on: ${file} exists` : `off: there is no ${file}`,
+    costs: 'every job is executed without box, limits and record',
+    remedy: on ? `remove ${file} when it is no longer needed` : null,
+  };
+}
+
+export function checkKernel({kernel}: Facts): Check {
+  return {
+    name: 'kernel',
+    state: kernel.release === '' ? 'missing' : 'ok',
+    found: kernel.release || 'unknown',
+    costs: 'nothing can be said of this node',
+    remedy: kernel.release === '' ? 'mount /proc' : null,
+  };
+}
+
+export function checkCores({cpu}: Facts): Check {
+  const {online, allowed, model} = cpu;
+  const found = `${String(allowed.length)} of ${String(online.length)}${model === null ? '' : `, ${model}`}`;
+  return {
+    name: 'cores',
+    state: allowed.length > 0 ? 'ok' : 'missing',
+    found,
+    costs: 'jobs cannot be pinned',
+    remedy: allowed.length > 0 ? null : 'mount /proc and /sys',
+  };
+}
+
+export function checkMemory({memory}: Facts): Check {
+  const found = `${formatBytes(memory.totalBytes)}, swap ${memory.swapBytes === 0 ? 'none' : formatBytes(memory.swapBytes)}`;
+  return {
+    name: 'memory',
+    state: memory.totalBytes > 0 ? 'ok' : 'missing',
+    found,
+    costs: 'the node’s size is unknown',
+    remedy: memory.totalBytes > 0 ? null : 'mount /proc',
+  };
+}
+
+/** No limit is no fault: many sites have none, and the batch system may say it in other ways. */
+export function checkSlot({slot}: Facts): Check {
+  const parts = [
+    slot.memoryLimitBytes === null ? null : `memory ${formatBytes(slot.memoryLimitBytes)}`,
+    slot.cores === null ? null : `${String(slot.cores)} cores`,
+    slot.processes === null ? null : `${String(slot.processes)} processes`,
+  ].filter((part) => part !== null);
+  return {
+    name: 'slot',
+    state: 'ok',
+    found: parts.join(', ') || slot.how,
+    costs: 'the slot is known by the batch system’s word alone',
+    remedy: null,
+  };
+}
+
+export function checkNative({native}: DoctorTools): Check {
+  const {path, because} = native;
+  return {
+    name: 'static program',
+    state: path === null ? 'missing' : 'ok',
+    found: path ?? because ?? 'not found',
+    costs: 'no job can be run',
+    remedy: path === null ? 'install Tare from its distribution, or run npm run build:native' : null,
+  };
+}

@@ -1,0 +1,79 @@
+/** Which patterns of job this node can run, and why not. */
+
+import type {Facts} from '../host/facts.js';
+import type {Pattern} from '../job/job.js';
+import {boxObstacle, systemObstacle} from '../plan/mode.js';
+import type {Policy} from '../policy/policy.js';
+import {usable} from './doctor-cgroups.js';
+import type {DoctorInputs} from './doctor-inputs.js';
+
+/** In the order in which they are shown. */
+export const PATTERNS: readonly Pattern[] = ['ulimit++', 'quotas++', 'vm-lite'];
+
+export interface PatternVerdict {
+  allowed: boolean;
+  runnable: boolean;
+  because: string;
+}
+
+/** A node that cannot do small machines is not ill where only the built-in policy allows them: few jobs ask for one. */
+export function isCounted(pattern: Pattern, {patterns}: Policy): boolean {
+  if (!patterns.value.includes(pattern)) return false;
+  return pattern !== 'vm-lite' || patterns.provenance.source !== 'builtin';
+}
+
+/** Whether jobs of a pattern can run here, under this policy. */
+export function judge(pattern: Pattern, {facts, policy, tools}: DoctorInputs): PatternVerdict {
+  const allowed = policy.patterns.value.includes(pattern);
+  const no = (because: string): PatternVerdict => ({allowed, runnable: false, because});
+  if (tools.native.path === null) return no(`the static program is missing: ${tools.native.because ?? 'not found'}`);
+  if (!facts.scratch.writable) return no(`the scratch directory ${facts.scratch.directory} cannot be written`);
+  const yes = (because: string): PatternVerdict => ({
+    allowed,
+    runnable: true,
+    because: allowed ? because : `${because}; but the policy does not allow it (${policy.patterns.provenance.at})`,
+  });
+  const isObserved = policy.mode.value === 'observe';
+  if (isObserved && pattern !== 'vm-lite') return yes(`mode observe (${policy.mode.provenance.at}): jobs are weighed only`);
+  if (isObserved) return no(`mode observe (${policy.mode.provenance.at}): without a box there is no small machine`);
+  const unenforced = lackingEnforcement(facts, policy);
+  if (unenforced !== null) return no(unenforced);
+  if (pattern === 'vm-lite') return judgeSystem(facts, yes, no);
+  const obstacle = boxObstacle(facts);
+  if (obstacle === null) return yes('the box can be built');
+  if (policy.box.value === 'required') return no(`${obstacle}; the policy requires a box (${policy.box.provenance.at})`);
+  return yes(`unboxed, with what limits there are: ${obstacle}`);
+}
+
+function judgeSystem(facts: Facts, yes: (because: string) => PatternVerdict, no: (because: string) => PatternVerdict): PatternVerdict {
+  const obstacle = systemObstacle(facts);
+  if (obstacle !== null) return no(obstacle);
+  if (facts.views === null || !(facts.views.overlay.available || facts.views.fuse.available))
+    return no('no copy-on-write view of an image can be made');
+  const memory = facts.cgroup.controllers.memory;
+  const systemd =
+    memory?.version === 2 && memory.parent !== null ? 'any init' : 'any init but systemd, which needs control groups of version 2';
+  return yes(`${facts.system?.oci.name ?? ''} builds it; ${systemd}`);
+}
+
+/** An enforcement by the kernel that the policy requires and no controller here gives: every job with that limit is refused. */
+function lackingEnforcement(facts: Facts, {enforcement, scratch}: Policy): string | null {
+  const required = (name: keyof typeof enforcement): string =>
+    `the policy requires ${name} to be enforced (${enforcement[name].value}, ${enforcement[name].provenance.at})`;
+  if (enforcement.cores.value !== 'none' && !usable(facts, 'cpu')) return `${required('cores')}, and the cpu controller cannot be used`;
+  if (enforcement.memory.value === 'kernel' && !usable(facts, 'memory'))
+    return `${required('memory')}, and the memory controller cannot be used`;
+  if (enforcement.processes.value === 'kernel' && !usable(facts, 'pids') && !countsPerBox(facts)) {
+    return `${required('processes')}, and neither the pids controller nor a box’s own RLIMIT_NPROC can be used`;
+  }
+  const {loop, tmpfs} = facts.scratch.containers;
+  if (enforcement.scratch.value === 'kernel' && !loop.available && !(scratch.value.inMemory && tmpfs.available))
+    return `${required('scratch')}, and no file system of a box’s own can hold it: ${loop.how}`;
+  return null;
+}
+
+/** RLIMIT_NPROC counts per user namespace since Linux 5.14, so it binds one box alone (as plan/limits.ts has it). */
+function countsPerBox(facts: Facts): boolean {
+  const [major, minor] = facts.kernel.version;
+  return boxObstacle(facts) === null && !facts.bubblewrap.setuid && (major > 5 || (major === 5 && minor >= 14));
+}

@@ -1,0 +1,198 @@
+/** One box whose wrapper is gone: claimed, stopped, weighed, removed, and its record closed. */
+
+import {renameSync, rmSync, statSync} from 'node:fs';
+import {join} from 'node:path';
+import {readKills} from '../box/kills.js';
+import {emit, readSeen, readState, type BoxState} from '../box/state.js';
+import {stopBox, teardown} from '../box/teardown.js';
+import {readWaiting, removeWaiting, waitingSinceMs} from '../box/waiting.js';
+import {openGroups, verdictFromOutside, type Groups, type MemoryEvents} from '../cgroup/manager.js';
+import {asTareError, TareError} from '../errors.js';
+import {weighPayload} from '../follow/weigh.js';
+import type {Places} from '../policy/places.js';
+import {pauseAt} from '../process/pause.js';
+import {presenceOf, type Here} from '../process/presence.js';
+import {isRunning, processId} from '../process/process.js';
+import {removeUnfinished} from '../record/durable.js';
+import {find, journal} from '../record/journal.js';
+import {lostRecord} from '../record/lost.js';
+import {NO_MARKS, withObserved, type Marks} from '../record/observed.js';
+import {afterPhases} from '../record/phases.js';
+import {NO_USAGE, type UsageRecord} from '../record/record.js';
+import {isClosed, pathOf} from '../record/spool.js';
+import {REASONS, type Over, type Swept} from './swept.js';
+
+/** A folder without a readable state is one that is just being made, or that a crash left half made. */
+export const HALF_MADE_MS = 60_000;
+/** A wrapper that cannot be seen from here has told its batch system of the end by then, and needs its record no more. */
+const TOLD_MS = 600_000;
+
+interface How {
+  patienceMs: number;
+  pauses: readonly string[];
+  /** Of the account, by the policy of today. */
+  places: Places;
+}
+
+/** `ID`, or `ID.sweep-PID-STARTTICKS` when a sweep has claimed it. */
+const NAME = /^([0-9a-f]+)(?:\.sweep-(\d+)-(\d+))?$/;
+
+/** @returns null where there was nothing to do. @throws TareError SPOOL_UNWRITABLE */
+export async function sweepBox(folder: string, name: string, at: Here, how: How): Promise<Swept | null> {
+  const [, id, pid, startTicks] = NAME.exec(name) ?? [];
+  const directory = join(folder, name);
+  if (id === undefined || (pid !== undefined && isRunning({pid: Number(pid), startTicks: Number(startTicks)}))) return null;
+  const state = stateIn(directory);
+  if (state === null) return writeOfNoBox(directory, id, how) ?? removeHalfMade(directory);
+  const presence = presenceOf(state.started, at);
+  if (presence === 'unknown') return writeOfUnseen(state, directory, how);
+  if (presence === 'here') return null;
+  const claimed = claim(folder, id, name);
+  // read again: what was read before the claim may be older
+  const box = claimed === null ? null : stateIn(claimed);
+  return claimed === null || box === null ? null : close(box, claimed, presence, how);
+}
+
+/** Renaming is what only one can do. @returns the folder's new place, null when another was faster */
+function claim(folder: string, id: string, name: string): string | null {
+  const self = processId(process.pid);
+  const claimed = join(folder, `${id}.sweep-${String(process.pid)}-${String(self?.startTicks ?? 0)}`);
+  try {
+    renameSync(join(folder, name), claimed);
+    return claimed;
+  } catch {
+    return null;
+  }
+}
+
+/** Stops, weighs, removes, records; the folder goes last, so that who comes after a crash finds it. */
+async function close(box: BoxState, directory: string, presence: Over, {patienceMs, pauses, places}: How): Promise<Swept> {
+  const {plan, started, id} = box;
+  const {recordId} = started;
+  const spools = spoolsOf(box, places);
+  const waiting = readWaiting(directory, plan.directories, id);
+  const groups = openGroups(plan.steps, id);
+  pauseAt(pauses, 'sweep-claimed');
+  if (presence === 'gone' && !(await stopBox(box.undo, id, box.init, patienceMs))) {
+    return {recordId, result: 'left', message: `processes of the box ${id} cannot be killed; the next sweep tries again`};
+  }
+  const remains = waiting === null ? remainsOf(box, groups, directory, presence) : null;
+  pauseAt(pauses, 'sweep-weighed');
+  const left = await teardown(box.undo, id, (obeyed) => {
+    pauseAt(pauses, `sweep-undo-${String(obeyed)}`);
+  });
+  pauseAt(pauses, 'sweep-removed');
+  const closed = box.recorded || isClosed(find(spools, recordId)?.record ?? null);
+  if (!closed) {
+    if (remains === null) writeWaiting(spools, waiting);
+    else
+      journal(
+        spools,
+        afterPhases(box.phases?.earlier ?? null, withObserved(lostRecord(started, remains), plan, readMarks(directory, box))),
+      );
+    emit(box, {type: 'recorded'}, directory);
+  }
+  for (const spool of spools) removeUnfinished(pathOf(spool, recordId));
+  pauseAt(pauses, 'sweep-recorded');
+  // what is left is looked at again: its folder says where it is
+  if (left.length > 0) return {recordId, result: 'left', message: `cannot be removed: ${left.join(', ')}`};
+  removeWaiting(plan.directories, id);
+  rmSync(directory, {recursive: true, force: true});
+  if (closed) return {recordId, result: 'cleaned', message: 'its wrapper was killed after its end'};
+  return remains === null ? {recordId, result: 'written', message: WRITTEN} : {recordId, result: 'closed', message: remains.reason};
+}
+
+const WRITTEN = 'no spool had taken its record';
+
+/** The job's own, and those of today: a policy may have been mended since. */
+const spoolsOf = ({plan}: BoxState, {spools}: Places): string[] => [...new Set([...plan.directories.spools, ...spools])];
+
+/** @throws TareError SPOOL_UNWRITABLE: it waits on */
+function writeWaiting(spools: readonly string[], record: UsageRecord | null): void {
+  if (record === null) return;
+  try {
+    journal(spools, record);
+  } catch (error) {
+    const {message} = asTareError(error);
+    throw new TareError('SPOOL_UNWRITABLE', {message: `the record ${record.recordId} waits for a spool: ${message}`, cause: error});
+  }
+}
+
+/** Of a job that was not run; null when no record waits there. @throws TareError SPOOL_UNWRITABLE */
+function writeOfNoBox(directory: string, id: string, {places}: How): Swept | null {
+  const record = readWaiting(directory, places, id);
+  if (record === null) return null;
+  const {recordId} = record;
+  if (!isClosed(find(places.spools, recordId)?.record ?? null)) writeWaiting(places.spools, record);
+  removeWaiting(places, id);
+  rmSync(directory, {recursive: true, force: true});
+  return {recordId, result: 'written', message: WRITTEN};
+}
+
+/** A wrapper that cannot be seen from here is touched only when it was at its very end: with its record in the folder nothing is left of it. */
+function writeOfUnseen(box: BoxState, directory: string, {places}: How): Swept | null {
+  const since = waitingSinceMs(directory);
+  if (since === null || Date.now() - since < TOLD_MS) return null;
+  const record = readWaiting(directory, box.plan.directories, box.id);
+  if (record === null || record.flags.includes('left-behind')) return null;
+  const {recordId} = record;
+  const spools = spoolsOf(box, places);
+  if (!isClosed(find(spools, recordId)?.record ?? null)) writeWaiting(spools, record);
+  removeWaiting(box.plan.directories, box.id);
+  rmSync(directory, {recursive: true, force: true});
+  return {recordId, result: 'written', message: WRITTEN};
+}
+
+/** What is noted is kept: a sweep that follows finds no groups any more. */
+function remainsOf(box: BoxState, groups: Groups, directory: string, presence: Over): Parameters<typeof lostRecord>[1] {
+  const {startEpochUs, memoryBefore} = box;
+  const seen = readSeen(directory);
+  const counted =
+    box.weighed !== null || presence !== 'gone'
+      ? null
+      : weighPayload(box.plan, groups, {sampler: null, levels: null, init: null, applications: []});
+  const weighing =
+    box.weighed ??
+    (counted !== null && hasFigures(counted.usage) ? counted : (seen?.weighing ?? {usage: NO_USAGE, applications: [], flags: []}));
+  const before = memoryBefore as MemoryEvents;
+  const oom = box.oom ?? (presence === 'gone' ? (groups.verdict(before, groups.memoryEvents()) ?? verdictFromOutside(before)) : null);
+  emit(box, {type: 'weighed', weighing}, directory);
+  emit(box, {type: 'killed-by', oom}, directory);
+  return {
+    reason: REASONS[presence],
+    startEpochUs,
+    seen,
+    noted: box.noted,
+    parts: box.parts,
+    ...weighing,
+    oom,
+    kills: readKills(directory),
+  };
+}
+
+/** What its wrapper saw of a payload that was only observed. */
+const readMarks = (directory: string, box: BoxState): Marks => box.weighed?.marks ?? readSeen(directory)?.weighing.marks ?? NO_MARKS;
+
+/** A group that is gone tells nothing. */
+const hasFigures = ({cpuUserUs, memPeakBytes}: UsageRecord['net']): boolean => cpuUserUs !== null || memPeakBytes !== null;
+
+/** null: none that can be read. */
+export function stateIn(directory: string): BoxState | null {
+  try {
+    const state = readState(directory);
+    return Array.isArray(state.plan.steps) && typeof state.started.recordId === 'string' ? state : null;
+  } catch {
+    return null;
+  }
+}
+
+function removeHalfMade(directory: string): Swept | null {
+  if (!isOld(directory)) return null;
+  rmSync(directory, {recursive: true, force: true});
+  return {recordId: null, result: 'cleaned', message: `${directory} was begun and never finished`};
+}
+
+function isOld(directory: string): boolean {
+  const found = statSync(directory, {throwIfNoEntry: false});
+  return found !== undefined && Date.now() - found.mtimeMs > HALF_MADE_MS;
+}
