@@ -24,6 +24,7 @@ import {finalRecord, NO_TIME, NO_USAGE, type RecordTime, type RecordUsage, type 
 import {pathOf} from '../record/spool.js';
 import {endOwn} from '../repositories/own.js';
 import {lookAgain} from '../repositories/later-looks.js';
+import type {PlannedLimit} from '../schema/generated/plan-1.js';
 import {UNLOGGED} from './less.js';
 import {keep} from './live-box.js';
 import {outcomeOf, quitOf} from './outcome.js';
@@ -33,11 +34,8 @@ import {failureOf} from './tell.js';
 /** The state on disk stays until the batch system was told: a brain that follows tells it again. */
 export async function finish(state: BoxState, groups: Groups, life: Life, files: JobFiles, log: Log): Promise<RunResult> {
   const {plan, started, id} = state;
-  // a brain died between its record and its end; else such a record is not ours
-  const before = life.brainsLost > 0 ? findFinal(plan.directories.spools, started.recordId) : null;
-  if (before !== null) return resultOf(before.record, {path: before.path, waits: null}, [], life);
-  const waiting = life.brainsLost > 0 ? readWaiting(stateDirectory(plan, id), plan.directories, id) : null;
-  if (waiting !== null) return resultOf(waiting, {path: null, waits: stateDirectory(plan, id)}, [], life);
+  const before = recordedBefore(state, life);
+  if (before !== null) return before;
   const {sampler, levels, init, observation} = life;
   const {bytes, source} = life.scratch?.peak() ?? {bytes: null, source: null};
   const weighing =
@@ -67,8 +65,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, files:
   const isLast = life.noted.some((signal) => state.batch.checkpoint?.endedBy.includes(signal));
   const outcome = isCheckpoint && isLast ? checkpointOutcome(ended, sentReason(life.noted)) : ended;
   // a payload that was over and gone between two looks
-  if (memory.enforcement === 'watched' && memory.value !== null && (usage.memPeakBytes ?? 0) > memory.value) flags.push('over-limit');
-  if (scratch.enforcement === 'watched' && scratch.value !== null && (bytes ?? 0) > scratch.value) flags.push('over-limit');
+  if (isOver(memory, usage.memPeakBytes) || isOver(scratch, bytes)) flags.push('over-limit');
   const cvmfs = await again;
   if (cvmfs?.some(wasLost) === true) flags.push('cvmfs-lost');
   // the box is gone, and with it what used them
@@ -97,6 +94,20 @@ export async function finish(state: BoxState, groups: Groups, life: Life, files:
   log.info('ended', {status, exitCode, signal, reason, record: stored.path ?? stored.waits});
   return resultOf(stored.record, stored, messages, life);
 }
+
+/** A brain died between its record and its end; else such a record is not ours. */
+function recordedBefore({plan, started, id}: BoxState, life: Life): RunResult | null {
+  if (life.brainsLost === 0) return null;
+  const before = findFinal(plan.directories.spools, started.recordId);
+  if (before !== null) return resultOf(before.record, {path: before.path, waits: null}, [], life);
+  const directory = stateDirectory(plan, id);
+  const waiting = readWaiting(directory, plan.directories, id);
+  return waiting === null ? null : resultOf(waiting, {path: null, waits: directory}, [], life);
+}
+
+/** Of a limit that is watched, at the end. */
+const isOver = ({enforcement, value}: PlannedLimit, used: number | null): boolean =>
+  enforcement === 'watched' && value !== null && (used ?? 0) > value;
 
 /** What Tare itself cost; the end of the teardown is now. */
 const weighOwn = ({frontStartedUs}: BoxState, {executedUs, processes, init, engine}: Life, endedUs: number): UsageRecord['tare'] =>

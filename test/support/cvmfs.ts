@@ -15,7 +15,8 @@ const PYTHON = '/usr/bin/python3';
 
 export const hasPythonFuse = (): boolean => spawnSync(PYTHON, ['-c', 'import fuse']).status === 0;
 export const hasSquashfuse = (): boolean => program('squashfuse') !== null && program('mksquashfs') !== null;
-export const hasAutomounter = (): boolean => program('automount') !== null && /\bautofs\b/.test(readFileSync('/proc/filesystems', 'utf8'));
+export const hasAutomounter = (): boolean => program('automount') !== null;
+export const kernelHasAutofs = (): boolean => /\bautofs\b/.test(readFileSync('/proc/filesystems', 'utf8'));
 export const hasLoop = (): boolean =>
   existsSync('/dev/loop-control') &&
   program('mkfs.ext4') !== null &&

@@ -11,8 +11,13 @@ interface Skippable {
  * With TARE_MUST_WORK=1 it fails there instead: a machine that claims the capability may not skip.
  */
 export function need(context: Context, present: boolean, reason: string): void {
+  if (!present && process.env.TARE_MUST_WORK === '1') throw new Error(`TARE_MUST_WORK is set, but ${reason}`);
+  needKernel(context, present, reason);
+}
+
+/** The same of what a kernel was built without: no setup brings that, so it is skipped everywhere. The lab's kernels have it. */
+export function needKernel(context: Context, present: boolean, reason: string): void {
   if (present) return;
-  if (process.env.TARE_MUST_WORK === '1') throw new Error(`TARE_MUST_WORK is set, but ${reason}`);
   const runnable = context.runnable() as Runnable & Skippable & {type: 'hook' | 'test'; parent?: Suite & Skippable};
   const skipped: Skippable = runnable.type === 'hook' ? (runnable.parent ?? runnable) : runnable;
   skipped.skipReason = reason;

@@ -5,10 +5,19 @@
 import {expect} from 'chai';
 import {existsSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {Repositories, carriesUnmounts, hasAutomounter, hasLoop, hasPythonFuse, hasSquashfuse} from '../../support/cvmfs.js';
+import type {Context} from 'mocha';
+import {
+  Repositories,
+  carriesUnmounts,
+  hasAutomounter,
+  hasLoop,
+  hasPythonFuse,
+  hasSquashfuse,
+  kernelHasAutofs,
+} from '../../support/cvmfs.js';
 import {describeSite} from '../../support/describe-site.js';
 import {BUSYBOX, busyboxImage} from '../../support/machine.js';
-import {need} from '../../support/need.js';
+import {need, needKernel} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
 import {below, ending, isRoot, program, until, type Ended} from '../../support/tare.js';
 
@@ -19,6 +28,11 @@ const OTHER = 'other.example.org';
 /** As a client names its catalogue. */
 const HASH = '0123456789abcdef0123456789abcdef01234567';
 const CLIENT = {fqrn: NAME, revision: '17', version: '2.11.2.0', nioerr: '3', hitrate: '99.5', host: 'http://server/', root_hash: HASH};
+
+function needAutomounter(context: Context): void {
+  need(context, hasAutomounter(), 'autofs is not installed');
+  needKernel(context, kernelHasAutofs(), 'the kernel has no autofs');
+}
 
 describeSite('repositories of CVMFS, %s', {each: true, timeout: patience(60_000)}, (site) => {
   let cvmfs: Repositories;
@@ -354,7 +368,7 @@ describeSite('repositories of CVMFS, %s', {each: true, timeout: patience(60_000)
   });
 
   it('the automounter: named, it is mounted by the look and stays while the box is there', async function () {
-    need(this, hasAutomounter(), 'autofs is not installed, or not in this kernel');
+    needAutomounter(this);
     await cvmfs.automount({[NAME]: CLIENT, [OTHER]: {...CLIENT, fqrn: OTHER}}, 1);
     const child = site.start([
       'run',
@@ -380,7 +394,7 @@ describeSite('repositories of CVMFS, %s', {each: true, timeout: patience(60_000)
   // whoever else on the machine copies its mounts meanwhile, as every box does, keeps this one in use: not of the usual run
   if (process.env.TARE_AUTOMOUNTER === 'all')
     it('the automounter: what no box named it takes away, also from under live boxes', async function () {
-      need(this, hasAutomounter(), 'autofs is not installed, or not in this kernel');
+      needAutomounter(this);
       need(this, carriesUnmounts(), 'this kernel leaves mounts in user namespaces that the node has unmounted');
       await cvmfs.automount({[NAME]: CLIENT, [OTHER]: {...CLIENT, fqrn: OTHER}}, patience(8));
       cvmfs.touch(OTHER);
@@ -396,7 +410,7 @@ describeSite('repositories of CVMFS, %s', {each: true, timeout: patience(60_000)
     });
 
   it('the automounter: where none is named, what the payload wants is mounted after its start', async function () {
-    need(this, hasAutomounter(), 'autofs is not installed, or not in this kernel');
+    needAutomounter(this);
     await cvmfs.automount({[NAME]: CLIENT}, 60);
     const ended = await run(shell('"$1/$2/bin/analyse"', NAME));
     expect(ended, ended.stderr).to.include({code: 0, stdout: 'sum 55\n'});
@@ -404,7 +418,7 @@ describeSite('repositories of CVMFS, %s', {each: true, timeout: patience(60_000)
   });
 
   it('the automounter, vm-lite: where none is named, what the payload wants is mounted after its start', async function () {
-    need(this, hasAutomounter(), 'autofs is not installed, or not in this kernel');
+    needAutomounter(this);
     need(this, program('crun') !== null || program('runc') !== null, 'neither crun nor runc is installed');
     need(this, existsSync(BUSYBOX), 'busybox-static is not installed');
     await cvmfs.automount({[NAME]: CLIENT}, 60);
