@@ -49,12 +49,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, files:
   const parts = life.applications?.report(applications, life.verdict?.whose ?? null) ?? life.gathering?.report(causeOf(life), life.noted);
   const endedUs = life.init?.endedUs ?? monotonicUs();
   const again = life.executedUs === null ? null : lookAgain(plan, state.looked ?? [], endedUs, {frontLost: life.frontLost, log});
-  // what cannot be killed has it still: a sweep removes it later
-  const left = life.unkillable
-    ? [`processes of ${id}, which cannot be killed`]
-    : await teardown(state.undo, id, (obeyed) => {
-        pauseAt(plan.pauseAt, `brain-undo-${String(obeyed)}`);
-      });
+  const left = await removeBox(state, life);
   if (left.length > 0) log.error('left behind', {left});
   pauseAt(plan.pauseAt, 'brain-removed');
 
@@ -103,6 +98,14 @@ function recordedBefore({plan, started, id}: BoxState, life: Life): RunResult | 
   const directory = stateDirectory(plan, id);
   const waiting = readWaiting(directory, plan.directories, id);
   return waiting === null ? null : resultOf(waiting, {path: null, waits: directory}, [], life);
+}
+
+/** What cannot be killed has it still: a sweep removes it later. @returns what is left, each with the reason */
+async function removeBox({plan, id, undo}: BoxState, {unkillable}: Life): Promise<string[]> {
+  if (unkillable) return [`processes of ${id}, which cannot be killed`];
+  return teardown(undo, id, (obeyed) => {
+    pauseAt(plan.pauseAt, `brain-undo-${String(obeyed)}`);
+  });
 }
 
 /** Of a limit that is watched, at the end. */
