@@ -72,4 +72,3 @@ export interface BoxState {
   /** Whose limit killed, as a sweep found before it removed the groups; null until then. */
   oom: Verdict | null;
 }
-

@@ -149,7 +149,11 @@ export function emit(state: BoxState, happening: Happening, directory = stateDir
   const event = {seq: state.seq + 1, us: monotonicUs(), ...happening};
   Object.assign(state, reduce(state, event));
   guard(() => {
-    const file = openSync(join(directory, EVENTS_FILE), constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+    const file = openSync(
+      join(directory, EVENTS_FILE),
+      constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW,
+      0o600,
+    );
     try {
       writeSync(file, lineOf(event));
       if (fstatSync(file).size > MOST_EVENTS_BYTES) writeState(state, directory);
