@@ -39,7 +39,8 @@ export function listen(state: BoxState, heard: (parts: RecordParts) => void): Li
     if (rest.length > LINE_BYTES) rest = ''; // nobody's line: no wrapper writes one in pieces
     const before = state.parts ?? NO_PARTS;
     const parts = lines.reduce(heardLine, before);
-    if (parts !== before) heard(parts);
+    // that nobody has told anything is known, too
+    if (parts !== state.parts) heard(parts);
     return bytes > 0;
   };
   const lookIn = (ms: number): void => {
