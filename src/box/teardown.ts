@@ -28,7 +28,9 @@ const isBelow = ({path}: {path: string}, id: string): boolean => {
   return path.startsWith('/') && names.includes(`tare-${id}`) && !names.includes('..');
 };
 
-const left = (what: string, because: string | null): Promise<string[]> => Promise.resolve(because === null ? [] : [`${what} (${because})`]);
+const NOTHING: Promise<string[]> = Promise.resolve([]);
+const left = (what: string, because: string | null): Promise<string[]> =>
+  because === null ? NOTHING : Promise.resolve([`${what} (${because})`]);
 
 const TABLE: {[Op in Undo['op']]: Row<UndoOf<Op>>} = {
   'process.kill': {
@@ -36,7 +38,7 @@ const TABLE: {[Op in Undo['op']]: Row<UndoOf<Op>>} = {
     isOurs: () => true,
     run: ({pid, startTicks}) => {
       if (isRunning({pid, startTicks})) killGroup(pid);
-      return left('', null);
+      return NOTHING;
     },
   },
   'group.remove': {
@@ -49,7 +51,7 @@ const TABLE: {[Op in Undo['op']]: Row<UndoOf<Op>>} = {
     isOurs: ({directory, into}) => into.startsWith(`${directory}/`),
     run: (undo) => {
       restoreGroup(undo);
-      return left('', null);
+      return NOTHING;
     },
   },
   'tree.remove': {rank: 3, isOurs: isBelow, run: ({path, as, ids}) => left(path, removePrivate(path, as, ids))},
@@ -67,19 +69,20 @@ const rowOf = (undo: Undo): Row<Undo> | undefined => (TABLE as unknown as Partia
  * @returns what is left, each with the reason; an instruction of another version that this one does not know is left, too
  */
 export async function teardown(undo: readonly Undo[], id: string, after: (obeyed: number) => void = () => undefined): Promise<string[]> {
-  const known = undo.flatMap((one) => {
+  const known: {one: Undo; row: Row<Undo>}[] = [];
+  const remains: string[] = [];
+  for (const one of undo) {
     const row = rowOf(one);
-    return row?.isOurs(one, id) === true ? [{one, row}] : [];
-  });
-  const strange = undo.filter((one) => !known.some((other) => other.one === one));
-  const remains = strange.map((one) => `${JSON.stringify(one)} (this version does not do that for the box ${id})`);
+    if (row?.isOurs(one, id) === true) known.push({one, row});
+    else remains.push(`${JSON.stringify(one)} (this version does not do that for the box ${id})`);
+  }
   let obeyed = 0;
   const obey = async ({one, row}: (typeof known)[number]): Promise<string[]> => {
     const kept = await row.run(one, id);
     after(++obeyed);
     return kept;
   };
-  for (const rank of [...new Set(known.map(({row}) => row.rank))].sort()) {
+  for (const rank of [...new Set(known.map(({row}) => row.rank))].sort((a, b) => a - b)) {
     const together = known.filter(({row}) => row.rank === rank).reverse();
     remains.push(...(await Promise.all(together.map(obey))).flat());
   }

@@ -79,6 +79,9 @@ function readNow(descriptor: number, chunk: Buffer): number {
   }
 }
 
+/** How long a front waits before it looks whether its brain works, ms; then it waits 10 s more (native/patience.c). */
+export const PATIENCE_MS = 50_000;
+
 /**
  * Frames from the front, in order; null when the front is gone. By read(2) and write(2) on a socket that stays blocking: `net.Socket` takes
  * a descriptor under Node only, and standard input as a stream costs a brain 6 ms.

@@ -32,7 +32,7 @@ import {takeImage, type TakeProgress} from '../prepare/image.js';
 import type {Known} from '../prepare/known.js';
 import type {Prepared} from '../prepare/planned.js';
 import type {RunRequest} from '../prepare/request.js';
-import type {Channel} from '../process/channel.js';
+import {PATIENCE_MS, type Channel} from '../process/channel.js';
 import type {Hello} from '../process/hello.js';
 import type {Log} from '../process/log.js';
 import {pauseAt} from '../process/pause.js';
@@ -149,9 +149,6 @@ function firstState({plan, facts}: Prepared, known: Known, request: RunRequest, 
     phases: null,
   };
 }
-
-/** Of a front, as in run.ts. */
-const PATIENCE_MS = 50_000;
 
 /** Of the box's own groups, or else of those that the payload is in with the wrapper. */
 function memoryEventsNow(groups: Groups, {cgroup}: Facts): MemoryEvents {

@@ -13,7 +13,7 @@ import {accountIn, nameCaller} from '../prepare/identity.js';
 import {newKnown, type Known} from '../prepare/known.js';
 import {prepare} from '../prepare/prepare.js';
 import type {RunRequest, RunResult} from '../prepare/request.js';
-import type {Channel} from '../process/channel.js';
+import {PATIENCE_MS, type Channel} from '../process/channel.js';
 import type {Hello} from '../process/hello.js';
 import {silentLog} from '../process/log.js';
 import type {UsageRecord} from '../record/record.js';
@@ -109,6 +109,3 @@ async function tellTask(result: RunResult, record: UsageRecord | null, known: Kn
   const told = await tellBatchSystem({...result, record}, {batch, settings, plugins, effects: effectsWith(files, silentLog)});
   return {...told, record: null};
 }
-
-/** As in start.ts. */
-const PATIENCE_MS = 50_000;

@@ -7,7 +7,7 @@ import {canDegrade, degrade, type Capability} from '../prepare/degrade.js';
 import type {Known} from '../prepare/known.js';
 import type {Prepared} from '../prepare/planned.js';
 import type {RunRequest, RunResult} from '../prepare/request.js';
-import type {Channel} from '../process/channel.js';
+import {PATIENCE_MS, type Channel} from '../process/channel.js';
 import type {Hello} from '../process/hello.js';
 import {openLog, type Log} from '../process/log.js';
 import {apartBecause} from '../step/together.js';
@@ -133,9 +133,6 @@ const lookingOf = ({hello, channel, log}: Starting): Looking => ({
   kept: channel.kept,
   log,
 });
-
-/** How long a front waits before it looks whether its brain works; then it waits 10 s more (native/patience.c). */
-const PATIENCE_MS = 50_000;
 
 /** So that it can be begun once more. @throws TareError BOX_LEFT when something is left of it */
 async function takeAllBack(state: BoxState, {left}: Known, life: Life): Promise<void> {
