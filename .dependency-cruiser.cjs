@@ -6,7 +6,20 @@ const IMPURE_FILES = `^src/(${pure.except.join('|')})`;
 
 /** One row per folder, lowest first. `host/facts` is the types of the facts; reading them (`host`) is for those who have effects. */
 const DATA = ['schema', 'job', 'policy', 'plan', 'steps'];
-const BELOW_A_BOX = ['host', 'record', 'node-state', 'export', 'engine', 'cgroup', 'network', 'cvmfs', 'process', 'files', 'follow'];
+const BELOW_A_BOX = [
+  'host',
+  'record',
+  'node-state',
+  'export',
+  'engine',
+  'cgroup',
+  'network',
+  'cvmfs',
+  'process',
+  'files',
+  'decide',
+  'follow',
+];
 const MAY_IMPORT = {
   schema: [],
   job: ['schema'],
@@ -23,9 +36,10 @@ const MAY_IMPORT = {
   cgroup: DATA,
   network: [...DATA, 'record'],
   cvmfs: DATA,
+  decide: [...DATA, 'record', 'cvmfs'],
   process: [...DATA, 'host', 'record'],
   files: [...DATA, 'host', 'record', 'process'],
-  follow: [...DATA, 'host', 'record', 'engine', 'cgroup', 'process', 'files'],
+  follow: [...DATA, 'host', 'record', 'decide', 'engine', 'cgroup', 'process', 'files'],
   migrate: [...DATA],
   box: [...DATA, ...BELOW_A_BOX, 'migrate'],
   repositories: [...DATA, 'record', 'process', 'cvmfs', 'box'],

@@ -37,7 +37,7 @@ import type {BoxState} from './box-state.js';
 import {eventsIn, lineOf, reduce, type BoxEvent, type Happening} from './events.js';
 import {remove} from './trees.js';
 import {monotonicUs} from '../process/clock.js';
-import type {Seen} from '../follow/life.js';
+import type {Seen} from '../follow/instruments.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
 

@@ -3,6 +3,7 @@
 import type {Freeze, Groups} from '../cgroup/manager.js';
 import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import {formatBytes, formatDuration} from '../job/quantity.js';
+import type {Suspended} from '../decide/life.js';
 import type {Stop} from '../record/outcome.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-1.js';
@@ -47,7 +48,7 @@ export type StopPayload = (stop: Stop, how: 'hard' | 'soft', graceUs: number) =>
 
 export interface Answers {
   stop: StopPayload;
-  /** Over a watched memory limit: true when only a part of the payload goes for it, and the rest is watched on. */
+  /** Over a watched memory limit. @returns true when only a part of the payload goes for it, and the rest is watched on */
   overMemory: (stop: Stop) => boolean;
   /** The kernel killed one process of the payload, and spared the rest. */
   oomKilled: () => void;
@@ -64,13 +65,6 @@ export interface Watches {
   /** null where the payload is not only observed. */
   observation: Observation | null;
   report(): NonNullable<UsageRecord['watch']>;
-}
-
-export interface Suspended {
-  us: number;
-  source: string;
-  /** Whether it counts against the wall time limit; null without one. */
-  counted: boolean | null;
 }
 
 /** Starts all watches of the plan; each stops by itself when it has fired. */
@@ -131,9 +125,7 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, overMemory, oom
       if (pss <= memory.limitBytes) return near;
       overshootBytes = Math.max(overshootBytes ?? 0, pss - memory.limitBytes);
       const over: Stop = {limit: 'memory', evidence: `sampled PSS ${formatBytes(pss)}, allowed ${formatBytes(memory.limitBytes)}`};
-      if (overMemory(over)) return near;
-      stop(over, 'hard', 0);
-      return null;
+      return overMemory(over) ? near : null;
     });
   }
 

@@ -6,43 +6,9 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {NO_USAGE, type RecordApplication, type RecordTare, type RecordUsage} from '../record/record.js';
 import type {LevelPeaks} from './levels.js';
 import type {Observation} from './observation.js';
-import type {Marks} from '../record/observed.js';
+import type {EngineReport, InitReport, KeeperTotals, Weighing} from '../decide/life.js';
 import type {Sampled, Sampler} from './sampler.js';
 import {readParent, readSmapsRollup} from '../process/tree.js';
-
-/** Init's report, with 0 for what is not known. */
-export interface InitReport {
-  rawStatus: number;
-  payloadUserUs: number;
-  payloadSystemUs: number;
-  /** All children that init waited for, which is all that nobody else failed to wait for. */
-  childrenUserUs: number;
-  childrenSystemUs: number;
-  largestProcessBytes: number;
-  killedProcesses: number;
-  endedUs: number;
-}
-
-/** Of the engine, when it was reaped. */
-export interface EngineReport {
-  rawStatus: number;
-  userUs: number;
-  systemUs: number;
-  frontUserUs: number;
-  frontSystemUs: number;
-  stderr: string;
-  /** Init had found that somebody had lowered its limit of CPU time, at which the kernel kills it. */
-  limited: boolean;
-}
-
-export interface Weighing {
-  usage: RecordUsage;
-  /** Of each of several applications, in their order. */
-  applications: RecordApplication['net'][];
-  flags: string[];
-  /** Of a payload that is only observed, what was seen while it ran; absent: it is not. */
-  marks?: Marks;
-}
 
 /** What tells how much was used, beside the groups. */
 export interface Witnesses {
@@ -53,13 +19,6 @@ export interface Witnesses {
   applications: readonly KeeperTotals[];
   /** Absent: the payload is not only observed. */
   observation?: Observation | null;
-}
-
-/** Sums over all starts of one application; null as long as none has ended. */
-export interface KeeperTotals {
-  cpuUserUs: number | null;
-  cpuSystemUs: number | null;
-  largestProcessBytes: number | null;
 }
 
 /** The payload's usage. Counted where a controller counts, else sampled or by rusage, flagged. */

@@ -20,7 +20,6 @@ import {teardown} from '../box/teardown.js';
 import {createGroups, eventsAround, noGroups, type Groups, type MemoryEvents} from '../cgroup/manager.js';
 import type {LaunchContext} from '../engine/launch.js';
 import {asTareError, errnoOf} from '../errors.js';
-import {launch} from '../follow/life.js';
 import type {Facts} from '../host/facts.js';
 import {identityOf} from '../network/identity.js';
 import {resolve} from '../plan/resolve.js';
@@ -43,6 +42,7 @@ import {foundOf} from '../repositories/usable.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {undoOf} from '../steps/undo.js';
 import {writeBundle} from './bundle.js';
+import {launch} from './launch.js';
 import {refuseLess, UNSPOOLED} from './less.js';
 
 export interface Begun {

@@ -3,7 +3,7 @@
 import {openGroups} from '../cgroup/manager.js';
 import {readState, removeState, stateDirectory, type BoxState} from '../box/state.js';
 import {asTareError, TareError} from '../errors.js';
-import type {Life} from '../follow/life.js';
+import type {EndedLife} from '../decide/life.js';
 import type {RunRequest, RunResult} from '../prepare/request.js';
 import type {Channel} from '../process/channel.js';
 import type {Hello} from '../process/hello.js';
@@ -15,7 +15,8 @@ import {sweepBoxes} from '../sweep/sweep.js';
 import {orNextBrain} from './brain-failed.js';
 import {finish} from './finish.js';
 import {tellLess} from './less.js';
-import {filesOf, keep, live, type Following} from './live-box.js';
+import {filesOf, keep, type Following} from './following.js';
+import {live} from './live-box.js';
 import {effectsWith, tellBatchSystem} from './tell.js';
 
 /** Finishes what another brain began. */
@@ -32,16 +33,15 @@ export async function adopt(request: RunRequest, hello: Hello, channel: Channel)
   keep(adopted, {type: 'adopted', wrapper: wrapperOf(hello.frontPid)}, log);
   const following = {groups, channel, log, hello, request};
   const life = await orNextBrain(live(adopted, following), log);
-  if (life.startEpochUs !== null) life.startEpochUs = state.startEpochUs ?? life.startEpochUs;
   return orNextBrain(conclude(adopted, life, following), log);
 }
 
 /** From a life that is over to its record and what the batch system is told; until that is known to the front another brain could do the same. */
-export async function conclude(state: BoxState, life: Life, {groups, log, hello, request}: Following): Promise<RunResult> {
+export async function conclude(state: BoxState, life: EndedLife, {log, hello, request}: Following): Promise<RunResult> {
   const {plan, id} = state;
   const files = filesOf(state, hello);
   const {plugins} = request;
-  const result = await finish(state, groups, life, files, log);
+  const result = await finish(state, life, files, log);
   tellLess({plan, id, log, node: state.node ?? null}, result.path === null ? (result.waits ?? '') : null);
   const told = await tellBatchSystem(result, {batch: state.batch, settings: state.settings, plugins, effects: effectsWith(files, log)});
   // it leads a sweep to what could not be killed or removed, and to a record that waits for a spool

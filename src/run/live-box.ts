@@ -1,141 +1,162 @@
 /** The life of a box that was launched, followed from its launch or by a brain that takes over. */
 
-import {connect} from '../box/connect.js';
-import {readKills} from '../box/kills.js';
 import {listen} from '../box/listen.js';
-import {correctAddresses} from '../box/network-files.js';
-import type {Happening} from '../box/events.js';
-import {emit, readSeen, scratchDirectory, startedOf, stateDirectory, writeSeen, type BoxState} from '../box/state.js';
-import type {Groups, MemoryEvents} from '../cgroup/manager.js';
-import {asTareError} from '../errors.js';
-import {jobFiles, type JobFiles} from '../files/job-files.js';
-import type {Applications} from '../follow/applications.js';
-import {Gathering} from '../follow/gathering.js';
-import {follow, type Life} from '../follow/life.js';
-import {stepOf} from '../plan/step.js';
-import type {RunningBox, RunRequest} from '../prepare/request.js';
-import type {Channel} from '../process/channel.js';
-import type {Hello} from '../process/hello.js';
+import type {BoxState} from '../box/box-state.js';
+import {verdictAround, type Groups, type MemoryEvents} from '../cgroup/manager.js';
+import {BoxDecider} from '../decide/box.js';
+import type {EndedLife, MemoryVerdict, Weighing} from '../decide/life.js';
+import {errnoOf} from '../errors.js';
+import {Gathering, type Cause} from '../follow/gathering.js';
+import {weighPayload} from '../follow/weigh.js';
+import type {Channel, Frame} from '../process/channel.js';
+import {sleep} from '../process/clock.js';
 import type {Log} from '../process/log.js';
 import {pauseAt} from '../process/pause.js';
-import {processId, type ProcessId} from '../process/process.js';
-import type {Undo} from '../steps/def.js';
-import {findFinal} from '../record/journal.js';
-import {asksForEnd} from '../record/outcome.js';
+import {isRunning, killProcess} from '../process/process.js';
 import {holdUpOf} from '../repositories/later-looks.js';
-import {killClients} from '../repositories/own.js';
-import {notedIn, writeNote} from '../step/folder.js';
-import {recordStart} from './begin.js';
+import {notedIn} from '../step/folder.js';
+import {filesOf, keep, type Following} from './following.js';
+import {Performer} from './perform.js';
 import {effectsWith, progressTeller} from './tell.js';
 
-/** What follows a box besides its state. */
-export interface Following {
-  groups: Groups;
-  channel: Channel;
-  log: Log;
-  hello: Hello;
-  request: RunRequest;
-}
+/** From the kill to the empty group. A process in D state can take longer than anybody waits. */
+const EMPTY_DEADLINE_MS = 10_000;
+/** How long an init may take to end when its front is gone. */
+const INIT_DEADLINE_MS = 1_000;
 
-/** Of a box that another brain may have begun. */
-export const filesOf = ({plan}: BoxState, {cwd}: Hello): JobFiles => jobFiles(stepOf(plan, 'identity.take') ?? null, cwd);
-
-export async function live(state: BoxState, {groups, channel, log, hello, request}: Following): Promise<Life> {
-  const {plan, started} = state;
-  let lookedOn: (() => void) | undefined;
+/** Follows the box until nothing of it is left but its groups and its folders. */
+export async function live(state: BoxState, following: Following): Promise<EndedLife> {
+  const {log, hello, request, channel} = following;
+  const {plan, batch} = state;
   const listener = listen(state, (parts) => {
     keep(state, {type: 'heard', parts}, log);
   });
-  const teller = await progressTeller(state, request.plugins, effectsWith(filesOf(state, hello), log));
+  const progress = await progressTeller(state, request.plugins, effectsWith(filesOf(state, hello), log));
   const {stepDirectory} = request;
-  const {together} = state.batch;
-  const gathering = stepDirectory === undefined ? null : new Gathering(notedIn(stepDirectory), together?.count ?? 1);
-  const endClients = (because: string): void => {
-    keep(state, {type: 'clients-ended', looked: killClients(state.looked ?? [], because)}, log);
-  };
-  const life = await follow({
-    channel,
-    gathering,
-    plan,
-    groups,
-    log,
-    boxDirectory: scratchDirectory(plan, state.id),
-    frontPid: hello.frontPid,
-    cpus: state.cpus,
-    memoryBefore: state.memoryBefore as MemoryEvents,
-    holdUp: holdUpOf(plan, state.looked ?? [], log),
-    endClients: state.looked?.some(({own}) => own !== undefined) === true ? endClients : null,
-    brainsLost: hello.brain - 1,
-    callers: (state.batch.callers ?? []).map(processId).filter((caller) => caller !== null),
-    stop: state.stop,
-    onApplications: (applications) => noteApplications(state, applications, log),
-    isKilled: () => readKills(stateDirectory(plan, state.id)).some(asksForEnd),
-    stopUs: state.stopUs,
-    marks: hello.brain > 1 ? (readSeen(stateDirectory(plan, state.id))?.weighing.marks ?? null) : null,
-    onStop: (stop, us) => {
-      keep(state, {type: 'limit', stop, atUs: us}, log);
-    },
-    connect: state.connection === null || state.connected ? null : (initPid) => connectBox(state, groups, initPid, log),
-    beforeExec: () => {
-      // the brain before may have died before it wrote it, or after it wrote the final one
-      if (hello.brain > 1 && findFinal(plan.directories.spools, started.recordId) === null) recordStart(plan, startedOf(state), log);
-    },
-    afterExec: (startEpochUs, initPid, payloadPid) => {
-      if (!request.usesStdout) channel.send({name: 'close', descriptor: 1}); // a reader sees when the payload closes its own
-      const [init, payload] = [initPid, payloadPid].map((pid) => (pid === null ? null : processId(pid))) as [Id, Id];
-      keep(state, {type: 'executed', startEpochUs, init, payload}, log);
-      if (stepDirectory !== undefined) writeNote(stepDirectory, 'box', {directory: stateDirectory(plan, state.id), cwd: hello.cwd});
-      lookedOn = request.onlooker?.running(onlookOf(state, groups));
-    },
-    onSeen: (seen) => {
-      writeSeen(state, seen);
-      teller(seen);
-    },
+  const tasks = stepDirectory === undefined ? null : new Gathering(notedIn(stepDirectory), batch.together?.count ?? 1);
+  const {stop, stopUs, startEpochUs} = state;
+  const decider = new BoxDecider(plan, {stop, stopUs, startEpochUs, brainsLost: hello.brain - 1});
+  const performer = await untilOver(decider, channel, (whenOver) => {
+    const begun = new Performer(state, decider, {following, tasks, progress}, whenOver);
+    for (const command of decider.begin()) begun.perform(command);
+    askForHoldUp(begun, state, log);
+    return begun;
   });
+  performer.end();
+  pauseAt(plan.pauseAt, 'brain-gone');
+  await empty(decider, performer, following);
+  pauseAt(plan.pauseAt, 'brain-empty');
+  await tasks?.settle();
+  const life = ended(state, {decider, performer, tasks}, following.groups);
   listener.end();
-  lookedOn?.();
   return life;
 }
 
-/** For whoever looks into the box, and for a brain that follows. */
-function noteApplications(state: BoxState, applications: Applications, log: Log): void {
-  const standing = applications.look().map(({name, state: how, service, keeperPid}) => ({
-    name,
-    state: how,
-    service,
-    keeper: keeperPid === null ? null : processId(keeperPid),
-  }));
-  keep(state, {type: 'applications', applications: standing, noted: applications.report([], null)}, log);
-}
-
-type Id = ProcessId | null;
-
-const onlookOf = (state: BoxState, groups: Groups): RunningBox => ({
-  groups,
-  init: state.init,
-  memoryLimitBytes: state.plan.limits.memory.value,
-  applications: () => state.applications,
-});
-
-/** @throws TareError NETWORK_FAILED */
-async function connectBox(state: BoxState, groups: Groups, initPid: number, log: Log): Promise<void> {
-  const {plan, id, connection} = state;
-  if (connection === null) return;
-  const boxDirectory = scratchDirectory(plan, id);
-  const user = await connect({plan, id, connection, boxDirectory, initPid, joins: groups.joins('engine')});
-  const {identity} = state.started;
-  const isOther = user !== null && identity != null && user.addresses.join() !== identity.addresses.join();
-  if (isOther) correctAddresses(plan, id, {...identity, addresses: user.addresses}, boxDirectory);
-  const undo: Undo[] = user === null ? [] : [{op: 'process.kill', ...user.helper}];
-  keep(state, {type: 'connected', undo, addresses: isOther ? user.addresses : null}, log);
-}
-
-/** Something has happened. That it cannot be written costs the job nothing: only a brain that follows would miss it. */
-export function keep(state: BoxState, happening: Happening, log: Log): void {
-  try {
-    emit(state, happening);
-  } catch (error) {
-    log.warn('the state of the box cannot be written; a brain that follows would not know', {error: asTareError(error).message});
+/** Passes frames on until nothing more will come. */
+async function untilOver(decider: BoxDecider, channel: Channel, begin: (whenOver: () => void) => Performer): Promise<Performer> {
+  let tellOver: (over: 'over') => void = () => undefined;
+  const isOver = new Promise<'over'>((resolve) => {
+    tellOver = resolve;
+  });
+  const performer = begin(() => {
+    tellOver('over');
+  });
+  while (!decider.over) {
+    const frame: Frame | 'over' | null = await Promise.race([channel.next(), isOver]);
+    if (frame === 'over') break;
+    performer.takeFrame(frame);
+    await performer.waiting;
+    if (channel.isDrained) performer.take({name: 'drained'});
   }
-  pauseAt(state.plan.pauseAt, `brain-${happening.type}`);
+  return performer;
 }
+
+/** A file system that no longer answers is not waited for as long as a busy node. */
+function askForHoldUp(performer: Performer, {plan, looked = []}: BoxState, log: Log): void {
+  const holdUp = holdUpOf(plan, looked, log);
+  if (holdUp === null) return;
+  setTimeout(() => {
+    if (performer.init !== null) return;
+    void holdUp.look().then((because) => {
+      if (because !== null) performer.take({name: 'heldUp', because});
+    });
+  }, holdUp.afterMs).unref();
+}
+
+/** Kills what is left in the groups, and waits until they are empty: only then are the counters final. */
+async function empty({life}: BoxDecider, {init}: Performer, {groups}: Following): Promise<void> {
+  if (groups.populated('box')) groups.kill('box');
+  if (!(await groups.waitEmpty(life.unkillable ? 0 : EMPTY_DEADLINE_MS, 'box'))) life.unkillable = true;
+  if (life.frontLost && !(await initEnds(init))) life.unkillable = true;
+}
+
+/** Without groups it is all there is to wait for. It ends by itself when the front does; one that does not is killed. */
+async function initEnds(init: Performer['init']): Promise<boolean> {
+  if (init === null) return true;
+  const {pid, id} = init;
+  for (let waited = 0; id === null ? isAlive(pid) : isRunning(id); waited += 20) {
+    if (waited === INIT_DEADLINE_MS) killProcess(pid);
+    if (waited > EMPTY_DEADLINE_MS) return false;
+    await sleep(20);
+  }
+  return true;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errnoOf(error) === 'EPERM';
+  }
+}
+
+interface Followed {
+  decider: BoxDecider;
+  performer: Performer;
+  tasks: Gathering | null;
+}
+
+/** What is read of the box before its groups go. */
+function ended(state: BoxState, {decider, performer, tasks}: Followed, groups: Groups): EndedLife {
+  const {life, applications} = decider;
+  if (tasks !== null && life.init !== null) life.init = tasks.merged(life.init);
+  const verdict = verdictOf(state, decider, groups);
+  if (verdict === null) decider.assumeExecuted();
+  const readings = performer.watching?.instruments.end() ?? {suspended: null, watch: null};
+  const weighing = state.weighed ?? weigh(state, {decider, performer, tasks}, groups);
+  const whose = verdict?.whose ?? null;
+  const records =
+    decider.report({nets: weighing.applications, whose, logOf: performer.sight.logOf}) ??
+    tasks?.report(causeOf(life.stop, verdict), life.noted) ??
+    null;
+  return {
+    ...life,
+    verdict,
+    weighing,
+    ...readings,
+    processes: performer.watching?.processes ?? [],
+    applications: applications?.end() ?? null,
+    records,
+  };
+}
+
+/** A payload that ended well, or by a watch, was not ended by whatever else was killed in the slot. */
+function verdictOf({memoryBefore}: BoxState, {life: {init, stop}}: BoxDecider, groups: Groups): MemoryVerdict | null {
+  const before = memoryBefore as MemoryEvents;
+  const own = groups.verdict(before, groups.memoryEvents());
+  return own ?? (stop === null && init?.rawStatus !== 0 ? verdictAround(before) : null);
+}
+
+function weigh({plan}: BoxState, {decider, performer: {watching}}: Followed, groups: Groups): Weighing {
+  const totals = decider.applications?.totals() ?? [];
+  const {init} = decider.life;
+  if (watching === null) return weighPayload(plan, groups, {sampler: null, levels: null, init, applications: totals});
+  const weighing = watching.instruments.weigh(init, totals);
+  return {...weighing, usage: {...weighing.usage, ...watching.instruments.scratchPeak()}};
+}
+
+const causeOf = (stop: EndedLife['stop'], verdict: MemoryVerdict | null): Cause => ({
+  whose: verdict?.whose ?? (stop?.limit === 'memory' ? 'payload' : null),
+  stopped: stop !== null,
+});

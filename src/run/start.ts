@@ -2,7 +2,7 @@
 
 import type {BoxState} from '../box/state.js';
 import {asTareError, TareError} from '../errors.js';
-import type {Life} from '../follow/life.js';
+import type {EndedLife} from '../decide/life.js';
 import {canDegrade, degrade, type Capability} from '../prepare/degrade.js';
 import type {Known} from '../prepare/known.js';
 import type {Prepared} from '../prepare/planned.js';
@@ -15,7 +15,7 @@ import {writeNote} from '../step/folder.js';
 import {begin, takeBack, type Begun} from './begin.js';
 import {BrainFailed, orNextBrain} from './brain-failed.js';
 import {conclude} from './conclude.js';
-import {failureText, isBoxesFault, isDisksFault, isIdsFault} from './outcome.js';
+import {failureText, isBoxesFault, isDisksFault, isIdsFault} from '../decide/outcome.js';
 import {refuseLess, UNLOGGED} from './less.js';
 import {live} from './live-box.js';
 import {lookAtWorld, type Looking} from './look.js';
@@ -115,7 +115,7 @@ async function runBox(prepared: Prepared, {request, hello, channel, known, log}:
 }
 
 /** What a box could not be built for, the smaller loss first. */
-function lostOf(life: Life): Lost[] {
+function lostOf(life: EndedLife): Lost[] {
   const because = failureText(life);
   const lost = (capability: Capability, isLost: boolean, text = because): Lost[] => (isLost ? [{capability, because: text}] : []);
   return [
@@ -135,7 +135,7 @@ const lookingOf = ({hello, channel, log}: Starting): Looking => ({
 });
 
 /** So that it can be begun once more. @throws TareError BOX_LEFT when something is left of it */
-async function takeAllBack(state: BoxState, {left}: Known, life: Life): Promise<void> {
+async function takeAllBack(state: BoxState, {left}: Known, life: EndedLife): Promise<void> {
   left.push(...(await takeBack(state)));
   if (left.length === 0) return;
   throw new TareError('BOX_LEFT', {

@@ -2,7 +2,8 @@ import {expect} from 'chai';
 import {noGroups, type Groups, type GroupUsage} from '../../../src/cgroup/manager.js';
 import type {Sampler, Sampled} from '../../../src/follow/sampler.js';
 import {startWatches, type StopPayload, type WatchedBox} from '../../../src/follow/watches.js';
-import {weighPayload, weighProcesses, weighTare, type EngineReport, type InitReport} from '../../../src/follow/weigh.js';
+import type {EngineReport, InitReport} from '../../../src/decide/life.js';
+import {weighPayload, weighProcesses, weighTare} from '../../../src/follow/weigh.js';
 import {monotonicUs} from '../../../src/process/clock.js';
 import type {Step} from '../../../src/plan/step.js';
 import {MIB, plan} from '../plan/build.js';
@@ -178,7 +179,10 @@ describe('watches', () => {
     };
     const watches = startWatches({...plan(), steps: [step]}, full, {
       stop: (...stop) => seen.stops.push(stop),
-      overMemory: () => false,
+      overMemory: (stop) => {
+        seen.stops.push([stop, 'hard', 0]);
+        return false;
+      },
       oomKilled: () => seen.oomKills++,
       note: (what) => seen.notes.push(what),
     });

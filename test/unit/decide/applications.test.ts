@@ -1,5 +1,6 @@
 import {expect} from 'chai';
-import {Applications, type Actions} from '../../../src/follow/applications.js';
+import {Applications, type Order} from '../../../src/decide/applications.js';
+import type {ApplicationsEnd} from '../../../src/decide/life.js';
 import {stepsOf} from '../../../src/plan/step.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import type {JobDocument} from '../../../src/schema/generated/job-1.js';
@@ -32,6 +33,7 @@ class Box {
   readonly ready = new Set<string>();
   readonly oom = new Map<number, {oomKills: number; ownLimit: boolean}>();
   readonly applications: Applications;
+  private readonly names: string[];
 
   /** A small machine with these, and one payload. */
   static withServices(services: NonNullable<JobDocument['services']>): Box {
@@ -39,23 +41,58 @@ class Box {
   }
 
   constructor(applications: Written, change: Change = {}, made = plan({job: {applications, ...change}})) {
-    const actions: Actions = {
-      start: (index, start) => this.said.push(`start ${String(index)}.${String(start)}`),
-      signal: (index, signal) => this.said.push(`signal ${String(signal)} to ${String(index)}`),
-      stopAll: () => this.said.push('stop all'),
-      killAll: () => this.said.push('kill all'),
-      kill: (index) => this.said.push(`kill ${String(index)}`),
-      windUp: () => this.said.push('wind up'),
-      later: (ms, then) => this.waiting.push({ms, then}),
-      isReady: ({name}) => this.ready.has(name),
-      epochUs: (us) => us + 1000,
-      release: (index, signal, withinUs) =>
-        this.said.push(`release ${String(index)} with ${String(signal)} in ${String(withinUs / 1e6)} s`),
-      logOf: (index) => `log of ${String(index)}`,
-      kills: (index) => this.oom.get(index) ?? {oomKills: 0, ownLimit: false},
-      note: () => undefined,
-    };
-    this.applications = new Applications(stepsOf(made, 'application.execute'), made.applications!, actions);
+    const steps = stepsOf(made, 'application.execute');
+    this.names = steps.map(({name}) => name);
+    this.applications = new Applications(steps, made.applications!, (order) => this.obey(order));
+  }
+
+  private obey(order: Order): void {
+    const say = (text: string): void => void this.said.push(text);
+    switch (order.do) {
+      case 'note':
+        return;
+      case 'start':
+        return say(`start ${order.index}.${order.start}`);
+      case 'signal':
+        return say(`signal ${order.signal} to ${order.index}`);
+      case 'stopAll':
+        return say('stop all');
+      case 'killAll':
+        return say('kill all');
+      case 'kill':
+        return say(`kill ${order.index}`);
+      case 'windUp':
+        return say('wind up');
+      case 'release':
+        return say(`release ${order.index} with ${order.signal} in ${order.withinUs / 1e6} s`);
+      case 'restart':
+        this.waiting.push({ms: order.afterMs, then: () => this.applications.restart(order.index, order.start)});
+        return;
+      case 'lookReady': {
+        const {index, start, afterMs} = order;
+        this.waiting.push({ms: afterMs, then: () => this.applications.lookedReady(index, start, afterMs, this.isReady(index))});
+      }
+    }
+  }
+
+  private isReady(index: number): boolean {
+    return this.ready.has(this.names[index]!);
+  }
+
+  private kills(index: number): {oomKills: number; ownLimit: boolean} {
+    return this.oom.get(index) ?? {oomKills: 0, ownLimit: false};
+  }
+
+  memoryKilled(): void {
+    this.applications.memoryKilled(this.names.map((_, index) => this.kills(index)));
+  }
+
+  end(): ApplicationsEnd {
+    return this.applications.end();
+  }
+
+  report(whose: 'payload' | null = null): ReturnType<Applications['report']> {
+    return this.applications.report({nets: [], whose, epochUs: (us) => us + 1000, logOf: (index) => `log of ${index}`});
   }
 
   /** What was said since this was last asked. */
@@ -75,11 +112,12 @@ class Box {
   }
 
   ends(index: number, rawStatus = 0, start = 1): void {
-    this.applications.ended(index, start, {rawStatus, childrenUserUs: 7, childrenSystemUs: 1, largestProcessBytes: 9, endedUs: 400});
+    const report = {rawStatus, childrenUserUs: 7, childrenSystemUs: 1, largestProcessBytes: 9, endedUs: 400};
+    this.applications.ended(index, start, report, {kills: this.kills(index), isReady: this.isReady(index)});
   }
 
   outcomes(): string[] {
-    return this.applications.report([], null).map(({outcome}) => outcome.status);
+    return this.report().map(({outcome}) => outcome.status);
   }
 }
 
@@ -113,7 +151,7 @@ describe('applications', () => {
     expect(box.take()).to.deep.equal(['wind up']);
     expect(box.outcomes()).to.deep.equal(['completed', 'completed', 'completed', 'completed']);
     expect(box.applications.rawStatus()).to.equal(0);
-    expect(box.applications.report([], null)[1]).to.include({name: 'generate', starts: 1, startEpochUs: 1100, wallUs: 300});
+    expect(box.report()[1]).to.include({name: 'generate', starts: 1, startEpochUs: 1100, wallUs: 300});
     expect(box.applications.totals()[1]).to.deep.equal({cpuUserUs: 7, cpuSystemUs: 1, largestProcessBytes: 9});
   });
 
@@ -149,7 +187,7 @@ describe('applications', () => {
     box.ends(4);
     expect(box.take()).to.deep.equal(['wind up']);
     expect(box.outcomes()).to.deep.equal(['not-started', 'completed', 'signalled', 'completed', 'completed']);
-    expect(box.applications.report([], null)[0]?.outcome.reason).to.equal('it needs one, which was never ready');
+    expect(box.report()[0]?.outcome.reason).to.equal('it needs one, which was never ready');
     expect(box.applications.rawStatus()).to.equal(11);
   });
 
@@ -160,7 +198,7 @@ describe('applications', () => {
     box.applications.failed(0, 1, 'exec: no such file');
     expect(box.take()).to.deep.equal(['wind up']);
     expect(box.applications.rawStatus()).to.equal(127 << 8);
-    expect(box.applications.report([], null)[0]?.outcome).to.include({status: 'failed', exitCode: 127, reason: 'exec: no such file'});
+    expect(box.report()[0]?.outcome).to.include({status: 'failed', exitCode: 127, reason: 'exec: no such file'});
   });
 
   it('end with the primary one, with its status', () => {
@@ -185,7 +223,7 @@ describe('applications', () => {
     expect(box.take()).to.deep.equal(['wind up']);
     expect(box.outcomes()).to.deep.equal(['stopped', 'failed']);
     expect(box.applications.rawStatus()).to.equal(EXIT_3);
-    expect(box.applications.report([], null)[0]).to.include({starts: 2, wallUs: 600});
+    expect(box.report()[0]).to.include({starts: 2, wallUs: 600});
   });
 
   it('are started again as often as they may, and no more', () => {
@@ -280,7 +318,7 @@ describe('applications', () => {
     box.ends(0);
     expect(box.take()).to.deep.equal(['start 0.1', 'wind up']);
     expect(box.applications.rawStatus()).to.equal(1 << 8);
-    expect(box.applications.report([], null).map(({outcome}) => outcome.reason)).to.deep.equal([
+    expect(box.report().map(({outcome}) => outcome.reason)).to.deep.equal([
       'it ended before it was ready',
       'it needs a, which was never ready',
     ]);
@@ -307,18 +345,18 @@ describe('applications', () => {
     spared.runs(1);
     spared.take();
     spared.oom.set(0, {oomKills: 1, ownLimit: false});
-    spared.applications.memoryKilled();
-    spared.applications.memoryKilled();
+    spared.memoryKilled();
+    spared.memoryKilled();
     expect(spared.take()).to.deep.equal(['kill 0']);
     spared.ends(0, KILLED);
     expect(spared.take()).to.deep.equal([]);
     spared.ends(1);
     expect(spared.take()).to.deep.equal(['wind up']);
-    expect(spared.applications.report([], 'payload').map(({outcome}) => [outcome.status, outcome.whose])).to.deep.equal([
+    expect(spared.report('payload').map(({outcome}) => [outcome.status, outcome.whose])).to.deep.equal([
       ['limit', 'payload'],
       ['completed', null],
     ]);
-    expect(spared.applications.killedForMemory()).to.deep.equal(['a']);
+    expect(spared.end().killedForMemory).to.deep.equal(['a']);
     expect(spared.applications.rawStatus()).to.equal(KILLED);
 
     const shared = new Box(two);
@@ -327,9 +365,9 @@ describe('applications', () => {
     shared.runs(1);
     shared.take();
     shared.oom.set(0, {oomKills: 1, ownLimit: false});
-    shared.applications.memoryKilled();
+    shared.memoryKilled();
     expect(shared.take()).to.deep.equal(['kill 0', 'kill all']);
-    expect(shared.applications.killedForOwnLimit()).to.deep.equal([]);
+    expect(shared.end().killedForOwnLimit).to.deep.equal([]);
 
     const stopped = new Box(two);
     stopped.applications.begin();
@@ -340,9 +378,9 @@ describe('applications', () => {
     // nobody said so before its end
     stopped.ends(0, KILLED);
     expect(stopped.take()).to.deep.equal(['stop all']);
-    expect(stopped.applications.killedForOwnLimit()).to.deep.equal(['a']);
+    expect(stopped.end().killedForOwnLimit).to.deep.equal(['a']);
     stopped.ends(1, 15);
-    expect(stopped.applications.report([], null).map(({outcome}) => [outcome.status, outcome.whose])).to.deep.equal([
+    expect(stopped.report().map(({outcome}) => [outcome.status, outcome.whose])).to.deep.equal([
       ['limit', 'application'],
       ['stopped', null],
     ]);
@@ -412,7 +450,7 @@ describe('applications', () => {
     box.pass();
     expect(box.outcomes()).to.deep.equal(['lost']);
     box.runs(0, 2);
-    expect(box.applications.report([], null)[0]?.outcome).to.include({status: 'lost', exitCode: null});
+    expect(box.report()[0]?.outcome).to.include({status: 'lost', exitCode: null});
   });
 
   it('the rest is stopped when the primary one can never be started', () => {
@@ -493,7 +531,7 @@ describe('services of a small machine', () => {
     made.ends(0, 15);
     expect(made.take()).to.deep.equal(['wind up']);
     expect(made.applications.rawStatus()).to.equal(3 << 8);
-    expect(made.applications.servicesFault()).to.equal(null);
+    expect(made.end().servicesFault).to.equal(null);
     expect(made.outcomes()).to.deep.equal(['stopped', 'stopped', 'failed']);
   });
 
@@ -505,8 +543,8 @@ describe('services of a small machine', () => {
     expect(made.take()).to.include('release 1 with 15 in 120 s');
     made.ends(1, 15);
     expect(made.take()).to.deep.equal(['wind up']);
-    expect(made.applications.servicesFault()).to.deep.equal({name: 'web', reason: 'it ended with exit status 1'});
-    expect(made.applications.report([], null).map(({role, log}) => [role, log])).to.deep.equal([
+    expect(made.end().servicesFault).to.deep.equal({name: 'web', reason: 'it ended with exit status 1'});
+    expect(made.report().map(({role, log}) => [role, log])).to.deep.equal([
       ['service', 'log of 0'],
       ['service', 'log of 1'],
       ['payload', 'log of 2'],
@@ -523,8 +561,8 @@ describe('services of a small machine', () => {
     expect(made.take()).to.include('stop all');
     made.ends(2, 15);
     made.ends(1, 15);
-    expect(made.applications.servicesFault()).to.equal(null);
-    expect(made.applications.serviceFailure()).to.deep.equal({name: 'web', reason: 'it ended before the payload'});
+    expect(made.end().servicesFault).to.equal(null);
+    expect(made.end().serviceFailure).to.deep.equal({name: 'web', reason: 'it ended before the payload'});
     expect(made.applications.rawStatus()).to.equal(15);
   });
 
@@ -571,7 +609,7 @@ describe('services of a small machine', () => {
     made.applications.failed(2, 1, 'exec: no such file');
     made.ends(0, 15);
     made.ends(1, 15);
-    expect(made.applications.payloadFault()).to.equal('exec: no such file');
+    expect(made.end().payloadFault).to.equal('exec: no such file');
     expect(made.applications.rawStatus()).to.equal(127 << 8);
   });
 });

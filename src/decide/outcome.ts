@@ -1,7 +1,7 @@
 /** From a life that is over: whether the box was built, how the payload ended, and how the wrapper then ends. */
 
 import {EXIT} from '../errors.js';
-import {NETWORK_STEP, type Life} from '../follow/life.js';
+import {NETWORK_STEP, type EndedLife} from './life.js';
 import {whyNotInBox} from '../plan/covered.js';
 import {stepOf} from '../plan/step.js';
 import type {Ending as Quit} from '../schema/generated/protocol.js';
@@ -10,7 +10,7 @@ import {SIGKILL} from '../record/wait-status.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
 /** Why the box was not built, with what the engine said. */
-export function failureText({failure, engine}: Life): string {
+export function failureText({failure, engine}: EndedLife): string {
   const engineSays = engine?.stderr ?? '';
   const step = failure === null ? 'init never answered' : `${failure.step}: ${failure.text}`;
   return engineSays === '' || step.includes(engineSays)
@@ -19,7 +19,7 @@ export function failureText({failure, engine}: Life): string {
 }
 
 /** The box was not built (init says of one that was how it ended), nothing of it is left, and it may be tried without. */
-export const isBoxesFault = (life: Life): boolean =>
+export const isBoxesFault = (life: EndedLife): boolean =>
   life.executedUs === null &&
   life.failure !== null &&
   life.init === null &&
@@ -29,15 +29,15 @@ export const isBoxesFault = (life: Life): boolean =>
   !isPayloadsFault(life);
 
 /** The file system that was to hold the scratch could not be mounted. */
-export const isDisksFault = (life: Life): boolean =>
+export const isDisksFault = (life: EndedLife): boolean =>
   isBoxesFault(life) && (life.failure?.step === 'loop' || life.failure?.step === 'tmpfs');
 
 /** The image could not be shown with other owners, or no overlay lie over it then (before Linux 5.19). */
-export const isIdsFault = (life: Life): boolean =>
+export const isIdsFault = (life: EndedLife): boolean =>
   isBoxesFault(life) && (life.failure?.step === 'shift' || life.failure?.step === 'overlay');
 
 /** The payload's own fault: it is not there, cannot be executed, or has no place for its output. */
-const isPayloadsFault = ({failure}: Life): boolean => ['exec', 'chdir', 'output'].includes(failure?.step ?? '');
+const isPayloadsFault = ({failure}: EndedLife): boolean => ['exec', 'chdir', 'output'].includes(failure?.step ?? '');
 
 /** Why what is to be executed is not in the box though the node has it. */
 function hintOf(plan: Plan): string {
@@ -47,10 +47,10 @@ function hintOf(plan: Plan): string {
 }
 
 /** How the job ended. */
-export function outcomeOf(life: Life, kills: readonly Kill[], memory: MemoryFigures, plan: Plan): Outcome {
+export function outcomeOf(life: EndedLife, kills: readonly Kill[], memory: MemoryFigures, plan: Plan): Outcome {
   const {init, failure, stop, spared, verdict, noted, frontLost, executedUs} = life;
-  const killed = life.applications?.killedForMemory() ?? [];
-  const fault = stop === null && verdict === null ? (life.applications?.servicesFault() ?? null) : null;
+  const killed = life.applications?.killedForMemory ?? [];
+  const fault = stop === null && verdict === null ? (life.applications?.servicesFault ?? null) : null;
   if (fault !== null && kills.length === 0 && noted.length === 0)
     return notRunOutcome('failed', 'SERVICES_FAILED', `the payload was not run: ${fault.name}: ${fault.reason}`, EXIT.failure);
   if (executedUs === null) {
@@ -76,7 +76,7 @@ export function outcomeOf(life: Life, kills: readonly Kill[], memory: MemoryFigu
     const reason = frontLost ? 'the front was killed before the payload ran' : `the box was not built: ${failureText(life)}`;
     return notRunOutcome('wrapper-failure', frontLost ? 'FRONT_LOST' : 'ENGINE_FAILED', reason, EXIT.failure);
   }
-  const unexecuted = life.applications?.payloadFault() ?? null;
+  const unexecuted = life.applications?.payloadFault ?? null;
   if (unexecuted !== null && verdict === null)
     return notRunOutcome('failed', 'PAYLOAD_NOT_EXECUTABLE', `the payload could not be executed: ${unexecuted}`, EXIT.notExecutable);
   const limited = init === null && life.engine?.limited === true;
@@ -92,15 +92,15 @@ export function outcomeOf(life: Life, kills: readonly Kill[], memory: MemoryFigu
     killedProcesses: init?.killedProcesses ?? null,
   });
   if (limited && outcome.status === 'signalled') return {...outcome, reason: INIT_LIMITED};
-  const own = life.applications?.killedForOwnLimit() ?? [];
+  const own = life.applications?.killedForOwnLimit ?? [];
   if (verdict !== null && own.length > 0) return {...outcome, reason: `over a memory limit of its own: ${own.join(', ')}`};
-  const service = life.applications?.serviceFailure() ?? null;
+  const service = life.applications?.serviceFailure ?? null;
   return service === null || outcome.reason !== null
     ? outcome
     : {...outcome, reason: `the service ${service.name} failed beside it: ${service.reason}`};
 }
 
-function troubleOf({frontLost, unkillable}: Life): string {
+function troubleOf({frontLost, unkillable}: EndedLife): string {
   const lost = frontLost ? 'the front was killed' : 'init was killed';
   if (!unkillable) return `${lost}, and the payload with it`;
   return `${frontLost ? `${lost}, and the payload` : 'it'} could not be killed: a process of it waits in the kernel`;
@@ -114,7 +114,7 @@ const named = <T extends {evidence: string} | null>(what: T, applications: reado
   what === null || applications.length === 0 ? what : {...what, evidence: `${applications.join(', ')}: ${what.evidence}`};
 
 /** How the wrapper ends. */
-export function quitOf({init, executedUs}: Life, outcome: Outcome): Quit {
+export function quitOf({init, executedUs}: EndedLife, outcome: Outcome): Quit {
   if (outcome.code === 'SERVICES_FAILED') return ['code', outcome.exitCode ?? EXIT.failure];
   if (init !== null && executedUs !== null) return ['status', init.rawStatus];
   // the payload ran and nobody knows how it ended: it was killed with its init

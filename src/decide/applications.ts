@@ -8,37 +8,43 @@ import {decodeWaitStatus, SIGKILL, signalName, SIGTERM} from '../record/wait-sta
 import {NO_APPLICATION_USAGE, type RecordApplication} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {Report} from '../schema/generated/protocol.js';
-import type {KeeperTotals} from './weigh.js';
+import type {ApplicationsEnd, KeeperTotals, MemoryKills, ServiceFault} from './life.js';
 
 export type Execute = StepOf<'application.execute'>;
 export type Fate = NonNullable<Plan['applications']>;
 
-/** What can be done to applications. */
-export interface Actions {
+/** What is to be done to applications; the box's decider says how. */
+export type Order =
   /** For the start-th time: 1, 2, … */
-  start(index: number, start: number): void;
+  | {do: 'start'; index: number; start: number}
   /** To one that was given its start, and may not have been there yet for what all were sent. */
-  signal(index: number, signal: number): void;
+  | {do: 'signal'; index: number; signal: number}
   /** SIGTERM to all that run, SIGKILL after the grace. */
-  stopAll(because: string): void;
+  | {do: 'stopAll'; because: string}
   /** SIGKILL to all. */
-  killAll(because: string): void;
+  | {do: 'killAll'; because: string}
   /** A service is told to end, by its own signal; killed when it takes too long. */
-  release(index: number, signal: number, withinUs: number): void;
+  | {do: 'release'; index: number; signal: number; withinUs: number}
   /** SIGKILL to everything of one. */
-  kill(index: number): void;
+  | {do: 'kill'; index: number}
   /** Nothing will be started any more. */
-  windUp(): void;
-  /** Calls back after so long, unless all is over. */
-  later(ms: number, then: () => void): void;
-  isReady(application: Execute, keeperPid: number | null): boolean;
+  | {do: 'windUp'}
+  /** `restart` is to be called after so long, unless all is over. */
+  | {do: 'restart'; index: number; start: number; afterMs: number}
+  /** The same of `lookedReady`, with what is found then. */
+  | {do: 'lookReady'; index: number; start: number; afterMs: number; keeperPid: number | null}
+  | {do: 'note'; what: string; details: Readonly<Record<string, unknown>>};
+
+/** What a report needs that is not told here. */
+export interface Reporting {
+  /** What each used. */
+  nets: readonly RecordApplication['net'][];
+  /** The limit that killed, where it was not an application's own. */
+  whose: 'payload' | 'slot' | 'node' | null;
   /** Calendar time of a moment of the monotonic clock, both µs. */
-  epochUs(monotonicUs: number): number;
-  /** Processes of it that were killed for memory; and whether its own limit was hit. */
-  kills(index: number): {oomKills: number; ownLimit: boolean};
+  epochUs: (monotonicUs: number) => number;
   /** The end of what a service has said; null when there is nothing. */
-  logOf(index: number): string | null;
-  note(what: string, details: Readonly<Record<string, unknown>>): void;
+  logOf: (index: number) => string | null;
 }
 
 /** How one start has ended. Numbers that nobody knows any more are null. */
@@ -69,6 +75,8 @@ interface Standing {
   /** Kills for memory that are dealt with. */
   oomKills: number;
   oom: 'application' | 'shared' | null;
+  /** How long it has been looked at in vain for being ready, by this start, µs. */
+  waitedUs: number;
 }
 
 /** Before an application is started again. */
@@ -85,7 +93,7 @@ const ENDING_SIGNALS: readonly number[] = [1, 2, 3, 15];
 export class Applications {
   private readonly steps: readonly Execute[];
   private readonly fate: Fate;
-  private readonly actions: Actions;
+  private readonly order: (order: Order) => void;
   private readonly standings: Standing[];
   /** Nothing is started any more. */
   private winding = false;
@@ -100,10 +108,11 @@ export class Applications {
   /** The first service that failed. */
   private failedService: {index: number; reason: string} | null = null;
 
-  constructor(steps: readonly Execute[], fate: Fate, actions: Actions) {
+  /** @param order is called with what is to be done, in its order */
+  constructor(steps: readonly Execute[], fate: Fate, order: (order: Order) => void) {
     this.steps = steps;
     this.fate = fate;
-    this.actions = actions;
+    this.order = order;
     this.standings = steps.map(() => ({
       starts: 0,
       runs: false,
@@ -120,6 +129,7 @@ export class Applications {
       released: false,
       oomKills: 0,
       oom: null,
+      waitedUs: 0,
     }));
   }
 
@@ -134,7 +144,8 @@ export class Applications {
     Object.assign(standing, {runs: true, executedUs: us, keeperPid, rawStatus: null});
     standing.firstExecutedUs ??= us;
     if (step.ready.when === 'started') standing.ready = true;
-    if ('withinUs' in step.ready) this.awaitReady(index, start);
+    standing.waitedUs = 0;
+    if ('withinUs' in step.ready) this.lookReady(index, Math.min(READY_MS.first, Math.max(1, step.ready.withinUs / 1000)));
     // the payload ended while it was on its way
     if (standing.released) this.tellToEnd(index);
     this.goOn();
@@ -145,34 +156,30 @@ export class Applications {
     const {step, standing} = this.at(index);
     standing.starts = Math.max(standing.starts, start);
     Object.assign(standing, {runs: false, over: true, rawStatus: NOT_EXECUTED, reason});
-    this.actions.note('an application could not be executed', {application: step.name, reason});
+    this.order({do: 'note', what: 'an application could not be executed', details: {application: step.name, reason}});
     this.noteService(index, `it could not be executed: ${reason}`);
     this.afterFailure(index, NOT_EXECUTED, `${step.name} could not be executed`);
   }
 
   /** One start has ended, with all that was left of it. */
-  ended(index: number, start: number, report: KeeperReport): void {
+  ended(index: number, start: number, report: KeeperReport, found: {kills: MemoryKills; isReady: boolean}): void {
     const {step, standing} = this.at(index);
     const {rawStatus, endedUs} = report;
     standing.starts = Math.max(standing.starts, start);
     if (standing.executedUs !== null && endedUs !== null)
       standing.wallUs = (standing.wallUs ?? 0) + Math.max(0, endedUs - standing.executedUs);
     standing.totals = addUp(standing.totals, report);
-    const {keeperPid} = standing;
     Object.assign(standing, {runs: false, executedUs: null, keeperPid: null, rawStatus});
-    this.lookForKills(index);
+    this.noteKills(index, found.kills);
     const how = {application: step.name, start, ...describe(rawStatus)};
     if (step.ready.when === 'completed') standing.ready = rawStatus === 0;
-    else if (step.ready.when === 'file' || step.ready.when === 'port') standing.ready ||= this.actions.isReady(step, keeperPid);
-    this.actions.note('an application has ended', how);
+    else if (step.ready.when === 'file' || step.ready.when === 'port') standing.ready ||= found.isReady;
+    this.order({do: 'note', what: 'an application has ended', details: how});
     // what is to run beside the payload has no other end than being told
     const tooSoon = step.system?.role === 'service' && step.ready.when !== 'completed';
     const failure = !standing.released && (rawStatus !== 0 || !standing.ready || tooSoon);
     if (this.mayRestart(index, failure)) {
-      this.actions.later(RESTART_MS, () => {
-        // a brain that took over may have been told meanwhile that it was started
-        if (standing.starts === start && !standing.runs && !standing.over) this.start(index);
-      });
+      this.order({do: 'restart', index, start, afterMs: RESTART_MS});
       return;
     }
     standing.over = true;
@@ -191,8 +198,27 @@ export class Applications {
   }
 
   /** The kernel killed a process for memory somewhere in the payload. */
-  memoryKilled(): void {
-    for (const index of this.steps.keys()) this.lookForKills(index);
+  memoryKilled(kills: readonly MemoryKills[]): void {
+    for (const [index, each] of kills.entries()) this.noteKills(index, each);
+  }
+
+  /** Its time before another start is over. */
+  restart(index: number, start: number): void {
+    const {standing} = this.at(index);
+    // a brain that took over may have been told meanwhile that it was started
+    if (standing.starts === start && !standing.runs && !standing.over) this.start(index);
+  }
+
+  /** It was looked at, `afterMs` after the look before. */
+  lookedReady(index: number, start: number, afterMs: number, isReady: boolean): void {
+    const {step, standing} = this.at(index);
+    if (standing.starts !== start || !standing.runs || standing.ready || this.winding || !('withinUs' in step.ready)) return;
+    standing.waitedUs += afterMs * 1000;
+    standing.ready = isReady;
+    const leftUs = step.ready.withinUs - standing.waitedUs;
+    if (isReady) this.goOn();
+    else if (leftUs <= 0) this.notReady(index);
+    else this.lookReady(index, Math.min(2 * afterMs, READY_MS.most, Math.max(1, leftUs / 1000)));
   }
 
   /**
@@ -205,8 +231,8 @@ export class Applications {
     // another is just being killed
     if (spares && this.standings.some(({runs, oom}) => runs && oom !== null)) return true;
     standing.oom = 'shared';
-    this.actions.note('an application was the largest of those over the memory limit', {application: step.name});
-    if (spares) this.actions.kill(largest);
+    this.order({do: 'note', what: 'an application was the largest of those over the memory limit', details: {application: step.name}});
+    if (spares) this.order({do: 'kill', index: largest});
     return spares;
   }
 
@@ -214,7 +240,8 @@ export class Applications {
   signalled(signal: number): void {
     if (!ENDING_SIGNALS.includes(signal)) return;
     // a start and the signal may have crossed on their ways
-    for (const [index, {runs, executedUs}] of this.standings.entries()) if (runs && executedUs === null) this.actions.signal(index, signal);
+    for (const [index, {runs, executedUs}] of this.standings.entries())
+      if (runs && executedUs === null) this.order({do: 'signal', index, signal});
     this.keepBack(signal);
     this.wind();
     this.goOn();
@@ -255,24 +282,21 @@ export class Applications {
     this.failedService ??= {index, reason};
   }
 
-  /** Of services that failed before any payload was executed: which one, and why; null when none did. */
-  servicesFault(): {name: string; reason: string} | null {
-    const ran = this.steps.some(({system}, index) => system?.role === 'payload' && this.standings[index]?.firstExecutedUs != null);
-    return ran ? null : this.serviceFailure();
+  private payloadRan(): boolean {
+    return this.steps.some(({system}, index) => system?.role === 'payload' && this.standings[index]?.firstExecutedUs != null);
   }
 
-  /** The first service that failed, also beside a payload. */
-  serviceFailure(): {name: string; reason: string} | null {
+  private serviceFailure(): ServiceFault | null {
     return this.failedService === null ? null : {name: this.at(this.failedService.index).step.name, reason: this.failedService.reason};
   }
 
   private tellToEnd(index: number): void {
     const {stopSignal, stopWithinUs} = this.at(index).step.system ?? {};
-    this.actions.release(index, stopSignal ?? SIGTERM, stopWithinUs ?? 0);
+    this.order({do: 'release', index, signal: stopSignal ?? SIGTERM, withinUs: stopWithinUs ?? 0});
   }
 
   /** Why the only payload of a small machine could not be executed; null when it was, or never given a start. */
-  payloadFault(): string | null {
+  private payloadFault(): string | null {
     const payloads = this.steps.flatMap(({system}, index) => (system?.role === 'payload' ? [this.at(index).standing] : []));
     const [only, ...others] = payloads;
     return only === undefined || others.length > 0 || only.starts === 0 || only.firstExecutedUs !== null ? null : only.reason;
@@ -318,18 +342,20 @@ export class Applications {
     return this.firstFailure ?? this.firstStopped ?? this.keptBack ?? 0;
   }
 
-  /** Names of those that were killed for memory. */
-  killedForMemory(): string[] {
-    return this.steps.filter((_, index) => this.standings[index]?.oom != null).map(({name}) => name);
+  /** What their ends say of the job. */
+  end(): ApplicationsEnd {
+    const killedForMemory = this.steps.filter((_, index) => this.standings[index]?.oom != null).map(({name}) => name);
+    return {
+      killedForMemory,
+      killedForOwnLimit: this.standings.some(({oom}) => oom === 'shared') ? [] : killedForMemory,
+      servicesFault: this.payloadRan() ? null : this.serviceFailure(),
+      serviceFailure: this.serviceFailure(),
+      payloadFault: this.payloadFault(),
+    };
   }
 
-  /** Names of those that were killed for memory, when for none of them was it a limit that all share. */
-  killedForOwnLimit(): string[] {
-    return this.standings.some(({oom}) => oom === 'shared') ? [] : this.killedForMemory();
-  }
-
-  /** What their records say. `whose`: the limit that killed, where it was not an application's own. */
-  report(nets: readonly RecordApplication['net'][], whose: 'payload' | 'slot' | 'node' | null): RecordApplication[] {
+  /** What their records say. */
+  report({nets, whose, epochUs, logOf}: Reporting): RecordApplication[] {
     return this.steps.map((step, index): RecordApplication => {
       const {standing} = this.at(index);
       return {
@@ -337,12 +363,12 @@ export class Applications {
         name: step.name,
         role: step.system?.role ?? 'application',
         starts: standing.starts,
-        startEpochUs: standing.firstExecutedUs === null ? null : this.actions.epochUs(standing.firstExecutedUs),
+        startEpochUs: standing.firstExecutedUs === null ? null : epochUs(standing.firstExecutedUs),
         wallUs: standing.wallUs,
         limits: {cores: step.limits.cores?.value ?? null, memory: step.limits.memory?.value ?? null},
         net: nets[index] ?? NO_APPLICATION_USAGE,
         outcome: outcomeOf(standing, whose),
-        log: this.failedService === null || step.system === null ? null : this.actions.logOf(index),
+        log: this.failedService === null || step.system === null ? null : logOf(index),
       };
     });
   }
@@ -358,7 +384,7 @@ export class Applications {
     const {standing} = this.at(index);
     standing.starts++;
     Object.assign(standing, {runs: true, rawStatus: null});
-    this.actions.start(index, standing.starts);
+    this.order({do: 'start', index, start: standing.starts});
   }
 
   /** Starts what may start now, and ends it all when nothing can any more. */
@@ -378,7 +404,7 @@ export class Applications {
     if (!this.steps.every((_, index) => this.isOver(index))) return;
     this.wound = true;
     this.winding = true;
-    this.actions.windUp();
+    this.order({do: 'windUp'});
   }
 
   private isOver(index: number): boolean {
@@ -423,8 +449,8 @@ export class Applications {
     this.wind();
     // also where the kernel killed but one process, a job over its memory is killed whole
     if (hard ? this.standings.some(({runs}) => runs) : this.runningBeside().length > 0) {
-      if (hard) this.actions.killAll(because);
-      else if (first) this.actions.stopAll(because);
+      if (hard) this.order({do: 'killAll', because});
+      else if (first) this.order({do: 'stopAll', because});
     }
     this.goOn();
   }
@@ -444,38 +470,24 @@ export class Applications {
     standing.reason ??= hopeless === undefined ? 'the job ended before' : neverReady(hopeless);
   }
 
-  private lookForKills(index: number): void {
+  private noteKills(index: number, {oomKills, ownLimit}: MemoryKills): void {
     const {step, standing} = this.at(index);
-    const {oomKills, ownLimit} = this.actions.kills(index);
     if (oomKills <= standing.oomKills) return;
     standing.oomKills = oomKills;
     const before = standing.oom;
     standing.oom = ownLimit ? 'application' : 'shared';
     if (before !== null) return;
-    this.actions.note('an application was killed for memory', {application: step.name, limit: standing.oom});
-    if (standing.runs) this.actions.kill(index);
+    this.order({do: 'note', what: 'an application was killed for memory', details: {application: step.name, limit: standing.oom}});
+    if (standing.runs) this.order({do: 'kill', index});
     if (this.fate.onOom === 'stop-all') {
       this.firstFailure ??= SIGKILL;
       this.stopAll(`${step.name} was killed for memory`, standing.oom === 'shared');
     }
   }
 
-  private awaitReady(index: number, start: number): void {
-    const {step, standing} = this.at(index);
-    const {ready} = step;
-    if (!('withinUs' in ready)) return;
-    let waitedUs = 0;
-    const look = (afterMs: number): void => {
-      this.actions.later(afterMs, () => {
-        if (standing.starts !== start || !standing.runs || standing.ready || this.winding) return;
-        waitedUs += afterMs * 1000;
-        standing.ready = this.actions.isReady(step, standing.keeperPid);
-        if (standing.ready) this.goOn();
-        else if (waitedUs >= ready.withinUs) this.notReady(index);
-        else look(Math.min(2 * afterMs, READY_MS.most, Math.max(1, (ready.withinUs - waitedUs) / 1000)));
-      });
-    };
-    look(Math.min(READY_MS.first, Math.max(1, ready.withinUs / 1000)));
+  private lookReady(index: number, afterMs: number): void {
+    const {starts, keeperPid} = this.at(index).standing;
+    this.order({do: 'lookReady', index, start: starts, afterMs, keeperPid});
   }
 
   /** Nothing that needs it can start any more. */
@@ -483,7 +495,7 @@ export class Applications {
     const {step, standing} = this.at(index);
     standing.reason = 'it was not ready in time';
     this.noteService(index, standing.reason);
-    this.actions.note('an application is not ready in time', {application: step.name});
+    this.order({do: 'note', what: 'an application is not ready in time', details: {application: step.name}});
     this.firstFailure ??= FAILED;
     if (this.fate.onFailure === 'stop-all') {
       this.stopAll(`${step.name} is not ready in time`);

@@ -1,0 +1,99 @@
+/** What a box's deciders are told, and what they answer that is to be done. Whoever performs it adds nothing of his own. Pure. */
+
+import type {Stop} from '../record/outcome.js';
+import type {BrainToFront, FrontToBrain, UnknownFrame} from '../schema/generated/protocol.js';
+import type {MemoryKills} from './life.js';
+
+type FrontFrame = FrontToBrain | UnknownFrame;
+type EndedApplication = Extract<FrontFrame, {name: 'applicationEnded'}>;
+
+/** What was found when one of several applications had ended. */
+export interface FoundAtEnd {
+  kills: MemoryKills;
+  /** Its file is there, or its port listens; false where it is ready by something else. */
+  isReady: boolean;
+  /** Somebody asked from outside for the end of the job (`tare kill`). */
+  isKilled: boolean;
+}
+
+/** Something has happened: a frame of the front's, a watch that found something, or a time that is over. */
+export type Input =
+  | Exclude<FrontFrame, EndedApplication>
+  | (EndedApplication & {found: FoundAtEnd})
+  /** The box has its network, or needs none. */
+  | {name: 'connected'}
+  | {name: 'notConnected'; because: string}
+  /** The box takes long to be built, for something of the node that is known. */
+  | {name: 'heldUp'; because: string}
+  /** `hard`: killed at once; else SIGTERM and a grace come first. */
+  | {name: 'overLimit'; stop: Stop; how: 'hard' | 'soft'; graceUs: number}
+  /** Over a watched memory limit. `largest`: of several applications, which one has most; null: there is one payload. */
+  | {name: 'overMemory'; stop: Stop; largest: number | null}
+  /** The kernel killed one process of the payload, and spared the rest. `kills`: of each of several applications. */
+  | {name: 'killedForMemory'; kills: MemoryKills[]}
+  /** Who waited for the wrapper is gone. */
+  | {name: 'callerLost'}
+  /** A process of the payload that is to end waits for a client of Tare's own, and no signal ends it. */
+  | {name: 'clientsStuck'; waitedUs: number}
+  /** All tasks that share the box have ended. */
+  | {name: 'tasksOver'}
+  /** All that the front has to tell again to a brain that follows is told. */
+  | {name: 'drained'}
+  /** The front is gone. */
+  | {name: 'frontGone'}
+  | Due;
+
+/** A time that a command has set is over. */
+export type Due =
+  | {name: 'launchLate'}
+  | {name: 'graceOver'}
+  /** The front passed a kill on in time, or not. */
+  | {name: 'killLate'}
+  /** Nobody can be waited for any longer. */
+  | {name: 'tooLate'}
+  /** A service was to have ended by now. */
+  | {name: 'releaseLate'; index: number}
+  /** An application is to be started again. */
+  | {name: 'restart'; index: number; start: number}
+  /** Whether an application is ready was looked at, `afterMs` after the look before. */
+  | {name: 'lookedReady'; index: number; start: number; afterMs: number; isReady: boolean};
+
+/** When an input came: on the monotonic clock and the calendar, µs. */
+export interface Now {
+  us: number;
+  epochUs: number;
+}
+
+/** A time that there is once: setting it anew calls off the one before. */
+export type TimerKey = 'deadline' | 'grace';
+
+export type Command =
+  | {do: 'send'; frame: BrainToFront}
+  /** `key` null: nobody calls it off. */
+  | {do: 'timer'; key: TimerKey | null; ms: number; due: Due}
+  | {do: 'cancel'; key: TimerKey}
+  /** SIGKILL to everything in a group of the box: the payload's, or that of one application. */
+  | {do: 'killGroup'; part: 'payload' | `app-${string}`}
+  /** SIGKILL to init, which takes the box with it. */
+  | {do: 'killInit'}
+  /** A frozen or stopped payload handles no SIGTERM. */
+  | {do: 'resume'}
+  /** To the wrappers of the tasks that share the box. */
+  | {do: 'signalTasks'; signal: number}
+  /** Clients of file systems that were started for this box alone are ended. */
+  | {do: 'endClients'; because: string}
+  /** The `started` record is put on disk: the payload waits for its go. */
+  | {do: 'recordStart'; initPid: number}
+  | {do: 'connect'; initPid: number}
+  /** The payload executes: kept, and whoever looks on is told. */
+  | {do: 'keepExecuted'; startEpochUs: number; payloadPid: number | null}
+  | {do: 'keepLimit'; stop: Stop; atUs: number}
+  | {do: 'keepApplications'}
+  /** Watches begin. */
+  | {do: 'watch'; executedUs: number}
+  | {do: 'endWatches'}
+  /** After so long it is looked whether an application is ready (`lookedReady`). */
+  | {do: 'lookReady'; index: number; start: number; afterMs: number; keeperPid: number | null}
+  | {do: 'log'; level: 'info' | 'warn'; what: string; details: Readonly<Record<string, unknown>>}
+  /** A place at which tests stop the brain. */
+  | {do: 'pause'; at: string};

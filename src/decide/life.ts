@@ -1,0 +1,145 @@
+/** What is known of a box from its launch on, and of what was told of it: data without any judgement. Pure. */
+
+import type {Marks} from '../record/observed.js';
+import type {Stop, Verdict} from '../record/outcome.js';
+import type {RecordApplication, RecordTare, RecordUsage, UsageRecord} from '../record/record.js';
+
+/** A step that enter or init could not do: the payload did not run. */
+interface Failure {
+  step: string;
+  errno: number;
+  text: string;
+}
+
+/** The step of a box that could not be connected. */
+export const NETWORK_STEP = 'network';
+
+/** Init's report, with 0 for what is not known; times in µs. */
+export interface InitReport {
+  rawStatus: number;
+  payloadUserUs: number;
+  payloadSystemUs: number;
+  /** All children that init waited for, which is all that nobody else failed to wait for. */
+  childrenUserUs: number;
+  childrenSystemUs: number;
+  largestProcessBytes: number;
+  killedProcesses: number;
+  endedUs: number;
+}
+
+/** Of the engine, when it was reaped. */
+export interface EngineReport {
+  rawStatus: number;
+  userUs: number;
+  systemUs: number;
+  frontUserUs: number;
+  frontSystemUs: number;
+  stderr: string;
+  /** Init had found that somebody had lowered its limit of CPU time, at which the kernel kills it. */
+  limited: boolean;
+}
+
+/** Sums over all starts of one application; null as long as none has ended. */
+export interface KeeperTotals {
+  cpuUserUs: number | null;
+  cpuSystemUs: number | null;
+  largestProcessBytes: number | null;
+}
+
+/** Kills for memory of one application, so far. */
+export interface MemoryKills {
+  oomKills: number;
+  /** The limit that was hit is the application's own. */
+  ownLimit: boolean;
+}
+
+export interface Weighing {
+  usage: RecordUsage;
+  /** Of each of several applications, in their order. */
+  applications: RecordApplication['net'][];
+  flags: string[];
+  /** Of a payload that is only observed, what was seen while it ran; absent: it is not. */
+  marks?: Marks;
+}
+
+export interface Suspended {
+  us: number;
+  source: string;
+  /** Whether it counts against the wall time limit; null without one. */
+  counted: boolean | null;
+}
+
+/** Of several applications, what their ends say of the job. */
+export interface ApplicationsEnd {
+  /** Names of those that were killed for memory. */
+  killedForMemory: string[];
+  /** The same, when for none of them was it a limit that all share. */
+  killedForOwnLimit: string[];
+  /** Of services that failed before any payload was executed, the first. */
+  servicesFault: ServiceFault | null;
+  /** The first service that failed, also beside a payload. */
+  serviceFailure: ServiceFault | null;
+  /** Why the only payload of a small machine could not be executed. */
+  payloadFault: string | null;
+}
+
+export interface ServiceFault {
+  name: string;
+  reason: string;
+}
+
+/** What the deciders know. */
+export interface Life {
+  executedUs: number | null;
+  startEpochUs: number | null;
+  init: InitReport | null;
+  engine: EngineReport | null;
+  failure: Failure | null;
+  stop: Stop | null;
+  /** A watched memory limit for which one of several applications was killed, and the others were not. */
+  spared: Stop | null;
+  /** Signals that the wrapper was sent and passed on, in their order. */
+  noted: number[];
+  /** The front was killed while the payload lived. */
+  frontLost: boolean;
+  /** The caller was killed while the payload lived, which the batch system says in no other way. */
+  callerLost: boolean;
+  /** A process of the box could not be killed in time. */
+  unkillable: boolean;
+  /** Brains of this job that died. */
+  brainsLost: number;
+}
+
+/** Whose memory limit the kernel killed for. `certain` is false when the counters alone also fit another story, and the kernel's log could not be read. */
+export type MemoryVerdict = Verdict & {certain: boolean};
+
+/** A life that is over: with what was read of the box before its groups go. */
+export interface EndedLife extends Life {
+  verdict: MemoryVerdict | null;
+  weighing: Weighing;
+  /** How well it was watched; null when nothing was. */
+  watch: UsageRecord['watch'];
+  suspended: Suspended | null;
+  /** The wrapper's own processes. */
+  processes: RecordTare['processes'];
+  /** null where there is one payload. */
+  applications: ApplicationsEnd | null;
+  /** What the records of several applications, or of the tasks that shared the box, say; null where there is one payload. */
+  records: RecordApplication[] | null;
+}
+
+export function newLife(before: Pick<Life, 'stop' | 'brainsLost'>): Life {
+  return {
+    executedUs: null,
+    startEpochUs: null,
+    init: null,
+    engine: null,
+    failure: null,
+    spared: null,
+    noted: [],
+    frontLost: false,
+    callerLost: false,
+    unkillable: false,
+    ...before,
+  };
+}

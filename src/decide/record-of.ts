@@ -1,0 +1,112 @@
+/** From a life that is over to its closed record. Pure: whoever calls has looked for what is looked for at the end. */
+
+import {wasLost} from '../cvmfs/judge.js';
+import {NO_MARKS, withObserved} from '../record/observed.js';
+import {checkpointOutcome, hasCheckpoint, sentReason, type Kill, type Outcome} from '../record/outcome.js';
+import type {RecordParts} from '../record/parts.js';
+import {afterPhases, atCheckpoint} from '../record/phases.js';
+import {finalRecord, NO_TIME, NO_USAGE, type RecordTime, type UsageRecord} from '../record/record.js';
+import type {Plan, PlannedLimit} from '../schema/generated/plan-1.js';
+import type {Now} from './command.js';
+import type {EndedLife} from './life.js';
+import {outcomeOf} from './outcome.js';
+
+/** What is known of the attempt beside its life. */
+export interface RecordedBox {
+  plan: Plan;
+  started: UsageRecord;
+  /** Wrappers in the box, as they told. */
+  parts: RecordParts | null;
+  /** By what it ends when it has made a checkpoint, and which signals end the attempt with it; absent: it makes none. */
+  checkpoint?: {exitCode: number | null; signal: number | null; endedBy: readonly number[]};
+  phases: {caller: NonNullable<UsageRecord['wrapper']>['caller']; earlier: UsageRecord | null} | null;
+}
+
+/** What was looked for when the payload had ended. */
+export interface FoundAfter {
+  kills: readonly Kill[];
+  /** Of its repositories; null: nobody looked. */
+  cvmfs: UsageRecord['cvmfs'] | null;
+  /** What of the box could not be removed, each with the reason. */
+  left: readonly string[];
+  /** When the payload ended, on the monotonic clock, µs. */
+  endedUs: number;
+  now: Now;
+  /** What Tare itself cost. */
+  tare: UsageRecord['tare'];
+  /** Remarks on the wrapper's own work. */
+  flags: readonly string[];
+}
+
+/** `outcome` is that of this phase; in the record of an attempt that goes on after a checkpoint there is none yet. */
+export function recordOf(box: RecordedBox, life: EndedLife, found: FoundAfter): {record: UsageRecord; outcome: Outcome} {
+  const {plan, started, parts, checkpoint, phases} = box;
+  const {usage, flags, marks} = life.weighing;
+  const {memory, scratch} = plan.limits;
+  const figures = {allowedBytes: memory.value, usedBytes: usedMemory(life, memory.value)};
+  const ended = outcomeOf(life, found.kills, figures, plan);
+  const isCheckpoint = hasCheckpoint(ended, life.init?.rawStatus ?? null, checkpoint);
+  const isLast = life.noted.some((signal) => checkpoint?.endedBy.includes(signal));
+  const outcome = isCheckpoint && isLast ? checkpointOutcome(ended, sentReason(life.noted)) : ended;
+  const ran = life.executedUs !== null;
+  // a payload that was over and gone between two looks
+  const isOverLimit = isOver(memory, usage.memPeakBytes) || isOver(scratch, usage.scratchPeakBytes ?? null);
+  const ofPayload = [...flags, ...(isOverLimit ? ['over-limit'] : []), ...(found.cvmfs?.some(wasLost) === true ? ['cvmfs-lost'] : [])];
+  const closed = finalRecord(started, {
+    time: timeOf(life, found),
+    net: ran ? usage : NO_USAGE,
+    tare: found.tare,
+    watch: life.watch,
+    outcome,
+    ...(life.records === null ? {} : {applications: life.records}),
+    ...(found.cvmfs === null ? {} : {cvmfs: found.cvmfs}),
+    parts,
+    flags: [...(ran ? ofPayload : []), ...flagsOf(life, outcome, found.left), ...found.flags],
+  });
+  const own = withObserved(closed, plan, marks ?? NO_MARKS);
+  const {wrapper} = started;
+  const {caller = null, earlier = null} = phases ?? {};
+  const goesOn = isCheckpoint && !isLast && caller !== null && wrapper !== null;
+  const record = goesOn ? atCheckpoint(earlier, own, {...wrapper, front: null, brain: null, caller}) : afterPhases(earlier, own);
+  return {record, outcome};
+}
+
+/** Of a limit that is watched, at the end. */
+const isOver = ({enforcement, value}: PlannedLimit, used: number | null): boolean =>
+  enforcement === 'watched' && value !== null && (used ?? 0) > value;
+
+/** The peak; where memory was watched, at least what the watch found at the kill. */
+function usedMemory({weighing: {usage}, watch}: EndedLife, limitBytes: number | null): number | null {
+  const {memPeakBytes} = usage;
+  const overshoot = watch?.overshootBytes ?? null;
+  const found = overshoot === null || limitBytes === null ? null : limitBytes + overshoot;
+  return memPeakBytes === null ? found : Math.max(memPeakBytes, found ?? 0);
+}
+
+function timeOf({executedUs, startEpochUs, suspended}: EndedLife, {endedUs, now}: FoundAfter): RecordTime {
+  if (executedUs === null || startEpochUs === null) return NO_TIME;
+  const wallUs = Math.max(0, endedUs - executedUs);
+  const endEpochUs = startEpochUs + wallUs;
+  return {
+    startEpochUs,
+    endEpochUs,
+    wallUs,
+    suspendedUs: suspended?.us ?? null,
+    suspendedSource: suspended?.source ?? null,
+    suspendedCounted: suspended?.counted ?? null,
+    clockStepUs: now.epochUs - (now.us - endedUs) - endEpochUs,
+  };
+}
+
+function flagsOf(
+  {unkillable, stop, spared, verdict, brainsLost}: EndedLife,
+  {status, killedProcesses}: Outcome,
+  left: readonly string[],
+): string[] {
+  const flags: string[] = [];
+  if (unkillable || left.length > 0) flags.push('left-behind');
+  if (stop !== null || spared !== null || verdict !== null || status === 'killed' || (killedProcesses ?? 0) > 0) flags.push('killed');
+  if (verdict?.certain === false) flags.push('oom-verdict-uncertain');
+  if (brainsLost > 0) flags.push('brain-lost');
+  return flags;
+}

@@ -1,0 +1,24 @@
+/** Sends the launch frame: from then on the front builds the box. */
+
+import type {BubblewrapAbilities} from '../host/facts.js';
+import type {Groups} from '../cgroup/manager.js';
+import {launchStrings, type LaunchContext} from '../engine/launch.js';
+import {filterOf} from '../follow/filter.js';
+import {stepsOf} from '../plan/step.js';
+import type {Channel} from '../process/channel.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+
+export function launch(
+  {channel, plan, groups}: {channel: Channel; plan: Plan; groups: Groups},
+  {id, boxDirectory, mounted}: Pick<LaunchContext, 'id' | 'boxDirectory' | 'mounted'>,
+  abilities: BubblewrapAbilities,
+  callerArgvIndex: number | null,
+): void {
+  const joins = {
+    engine: groups.joins('engine'),
+    payload: groups.joins('payload'),
+    applications: stepsOf(plan, 'application.execute').map(({name}) => groups.joins(`app-${name}`)),
+  };
+  const keys = launchStrings(plan, {boxDirectory, id, mounted, abilities, joins, filter: filterOf(plan), callerArgvIndex});
+  channel.send({name: 'launch', keys});
+}
