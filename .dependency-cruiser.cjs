@@ -6,7 +6,20 @@ const IMPURE_FILES = `^src/(${pure.except.join('|')})`;
 
 /** One row per folder, lowest first. `host/facts` is the types of the facts; reading them (`host`) is for those who have effects. */
 const DATA = ['schema', 'job', 'policy', 'plan', 'steps'];
-const BELOW_A_BOX = ['host', 'record', 'node-state', 'export', 'engine', 'cgroup', 'network', 'cvmfs', 'process', 'files', 'follow'];
+const BELOW_A_BOX = [
+  'host',
+  'migrate',
+  'record',
+  'node-state',
+  'export',
+  'engine',
+  'cgroup',
+  'network',
+  'cvmfs',
+  'process',
+  'files',
+  'follow',
+];
 const MAY_IMPORT = {
   schema: [],
   job: ['schema'],
@@ -15,9 +28,10 @@ const MAY_IMPORT = {
   steps: ['schema', 'job', 'policy', 'plan'],
   host: [],
   batch: [],
-  record: DATA,
+  migrate: DATA,
+  record: [...DATA, 'migrate'],
   'node-state': [...DATA, 'record'],
-  export: [...DATA, 'record'],
+  export: [...DATA, 'migrate', 'record'],
   image: [...DATA, 'host', 'record', 'export'],
   engine: DATA,
   cgroup: DATA,
@@ -26,9 +40,8 @@ const MAY_IMPORT = {
   process: [...DATA, 'host', 'record'],
   files: [...DATA, 'host', 'record', 'process'],
   follow: [...DATA, 'host', 'record', 'engine', 'cgroup', 'process', 'files'],
-  migrate: [...DATA],
-  box: [...DATA, ...BELOW_A_BOX, 'migrate'],
-  repositories: [...DATA, 'record', 'process', 'cvmfs', 'box'],
+  box: [...DATA, ...BELOW_A_BOX],
+  repositories: [...DATA, 'migrate', 'record', 'process', 'cvmfs', 'box'],
   prepare: [...DATA, ...BELOW_A_BOX, 'image', 'box'],
   live: [...DATA, ...BELOW_A_BOX, 'box', 'prepare'],
   step: [...DATA, ...BELOW_A_BOX, 'box', 'prepare'],

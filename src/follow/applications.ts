@@ -329,7 +329,7 @@ export class Applications {
   }
 
   /** What their records say. `whose`: the limit that killed, where it was not an application's own. */
-  report(nets: readonly RecordApplication['net'][], whose: 'payload' | 'slot' | 'node' | null): RecordApplication[] {
+  report(nets: readonly RecordApplication['usage'][], whose: 'payload' | 'slot' | 'node' | null): RecordApplication[] {
     return this.steps.map((step, index): RecordApplication => {
       const {standing} = this.at(index);
       return {
@@ -340,7 +340,7 @@ export class Applications {
         startEpochUs: standing.firstExecutedUs === null ? null : this.actions.epochUs(standing.firstExecutedUs),
         wallUs: standing.wallUs,
         limits: {cores: step.limits.cores?.value ?? null, memory: step.limits.memory?.value ?? null},
-        net: nets[index] ?? NO_APPLICATION_USAGE,
+        usage: nets[index] ?? NO_APPLICATION_USAGE,
         outcome: outcomeOf(standing, whose),
         log: this.failedService === null || step.system === null ? null : this.actions.logOf(index),
       };
@@ -500,7 +500,7 @@ const neverReady = (name: string): string => `it needs ${name}, which was never 
 
 function outcomeOf(standing: Standing, whose: 'payload' | 'slot' | 'node' | null): RecordApplication['outcome'] {
   const {rawStatus, firstExecutedUs, oom, stopped, reason, starts} = standing;
-  const none = {exitCode: null, signal: null, limit: null, whose: null, reason};
+  const none = {exitCode: null, signal: null, limit: null, limitScope: null, reason};
   if (rawStatus === null) return {...none, status: starts === 0 || firstExecutedUs === null ? 'not-started' : 'lost'};
   const how = {...none, ...describe(rawStatus)};
   if (oom !== null)
@@ -508,7 +508,7 @@ function outcomeOf(standing: Standing, whose: 'payload' | 'slot' | 'node' | null
       ...how,
       status: 'limit',
       limit: 'memory',
-      whose: oom === 'application' ? 'application' : (whose ?? 'payload'),
+      limitScope: oom === 'application' ? 'application' : (whose ?? 'payload'),
       reason: oom === 'application' ? 'it went over its own memory limit' : 'it was killed for a memory limit that it shares',
     };
   if (stopped || standing.released) return {...how, status: 'stopped'};

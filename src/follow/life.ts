@@ -14,7 +14,7 @@ import type {RecordTare} from '../record/record.js';
 import {signalName, SIGTERM} from '../record/wait-status.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {Report} from '../schema/generated/protocol.js';
-import type {UsageRecord} from '../schema/generated/record-1.js';
+import type {UsageRecord} from '../schema/generated/record-2.js';
 import type {Channel, Frame} from '../process/channel.js';
 import {Applications, type Actions} from './applications.js';
 import {after, epochUs, monotonicUs, sleep} from '../process/clock.js';

@@ -38,7 +38,7 @@ export interface EngineReport {
 export interface Weighing {
   usage: RecordUsage;
   /** Of each of several applications, in their order. */
-  applications: RecordApplication['net'][];
+  applications: RecordApplication['usage'][];
   flags: string[];
   /** Of a payload that is only observed, what was seen while it ran; absent: it is not. */
   marks?: Marks;
@@ -116,7 +116,7 @@ export function weighPayload(plan: Plan, groups: Groups, {sampler, levels, init,
   return {usage: {...usage, ...memory, ...cpu}, applications: each, flags, ...(marks === undefined ? {} : {marks})};
 }
 
-function weighApplication(groups: Groups, part: Part, keeper: KeeperTotals | null): RecordApplication['net'] {
+function weighApplication(groups: Groups, part: Part, keeper: KeeperTotals | null): RecordApplication['usage'] {
   const counted = groups.usage(part);
   const byKeeper = counted.cpuUserUs === null && keeper !== null && keeper.cpuUserUs !== null;
   const byLargest = counted.memPeakBytes === null && keeper !== null && keeper.largestProcessBytes !== null;
@@ -190,8 +190,8 @@ type TareProcess = RecordTare['processes'][number];
 export function weighProcesses(frontPid: number, initPid: number | null): TareProcess[] {
   const enginePid = initPid === null ? null : readParent(initPid);
   const named: [string, number | 'self' | null][] = [
-    ['front', frontPid],
-    ['brain', 'self'],
+    ['shim', frontPid],
+    ['supervisor', 'self'],
     ['engine', enginePid === frontPid ? null : enginePid],
     ['init', initPid],
   ];

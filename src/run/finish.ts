@@ -68,13 +68,13 @@ export async function finish(state: BoxState, groups: Groups, life: Life, files:
   const ran = life.executedUs !== null;
   const closed = finalRecord(started, {
     time: timeOf(life, endedUs),
-    net: ran ? usage : NO_USAGE,
+    usage: ran ? usage : NO_USAGE,
     tare: weighOwn(state, life, endedUs),
     watch: life.watch,
     outcome,
     ...(parts === undefined ? {} : {applications: parts}),
     ...(cvmfs === null ? {} : {cvmfs}),
-    parts: state.parts,
+    children: state.parts,
     flags: [...(ran ? flags : []), ...flagsOf(life, outcome, left), ...(log.trouble() === null ? [] : [UNLOGGED])],
   });
   const own = withObserved(closed, plan, weighing.marks ?? NO_MARKS);
@@ -128,7 +128,7 @@ const weighOwn = ({frontStartedUs}: BoxState, {executedUs, processes, init, engi
 function withPhases({phases, started: {wrapper}}: BoxState, own: UsageRecord, goesOn: boolean): UsageRecord {
   const {caller = null, earlier = null} = phases ?? {};
   return goesOn && caller !== null && wrapper !== null
-    ? atCheckpoint(earlier, own, {...wrapper, front: null, brain: null, caller})
+    ? atCheckpoint(earlier, own, {...wrapper, shim: null, supervisor: null, caller})
     : afterPhases(earlier, own);
 }
 

@@ -314,7 +314,7 @@ describe('applications', () => {
     expect(spared.take()).to.deep.equal([]);
     spared.ends(1);
     expect(spared.take()).to.deep.equal(['wind up']);
-    expect(spared.applications.report([], 'payload').map(({outcome}) => [outcome.status, outcome.whose])).to.deep.equal([
+    expect(spared.applications.report([], 'payload').map(({outcome}) => [outcome.status, outcome.limitScope])).to.deep.equal([
       ['limit', 'payload'],
       ['completed', null],
     ]);
@@ -342,7 +342,7 @@ describe('applications', () => {
     expect(stopped.take()).to.deep.equal(['stop all']);
     expect(stopped.applications.killedForOwnLimit()).to.deep.equal(['a']);
     stopped.ends(1, 15);
-    expect(stopped.applications.report([], null).map(({outcome}) => [outcome.status, outcome.whose])).to.deep.equal([
+    expect(stopped.applications.report([], null).map(({outcome}) => [outcome.status, outcome.limitScope])).to.deep.equal([
       ['limit', 'application'],
       ['stopped', null],
     ]);
