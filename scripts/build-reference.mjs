@@ -1,5 +1,5 @@
 // Writes the tables of docs/reference between the markers `<!-- fields: … -->`, `<!-- protocol: … -->` or `<!-- calls -->` and `<!-- end -->`:
-// of fields from src/schema/*-1.json, of the protocol from src/schema/protocol.json, of system calls from src/engine. And the seeds of
+// of fields from src/schema/*.json, of the protocol from src/schema/protocol.json, of system calls from src/engine. And the seeds of
 // harnesses that follow from the protocol, fixtures/fuzz/*/protocol-*.
 // With --check it writes nothing, and ends with 1 when a page is not what it would write.
 import {readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
@@ -14,9 +14,16 @@ import {Stop, main, root} from './steps.mjs';
 const KINDS = ['job', 'policy', 'plan', 'record', 'health'];
 const MARKED = /^(<!-- (?:(fields|protocol): (\S+)|calls) -->)\n[^]*?^<!-- end -->$/gm;
 
-const schemas = new Map(
-  KINDS.map((kind) => [`urn:tare:${kind}:v1`, JSON.parse(readFileSync(path.join(root, `src/schema/${kind}-1.json`), 'utf8'))]),
+/** Of each kind the schema's version: there is one file of each. */
+const VERSION = Object.fromEntries(
+  readdirSync(path.join(root, 'src/schema')).flatMap((name) => {
+    const [, kind, version] = /^([a-z]+)-(\d+)\.json$/.exec(name) ?? [];
+    return kind === undefined ? [] : [[kind, version]];
+  }),
 );
+const idOf = (kind) => `urn:tare:${kind}:v${VERSION[kind]}`;
+const fileOf = (kind) => `src/schema/${kind}-${VERSION[kind]}.json`;
+const schemas = new Map(KINDS.map((kind) => [idOf(kind), JSON.parse(readFileSync(path.join(root, fileOf(kind)), 'utf8'))]));
 
 /** `#/$defs/limits` or `urn:tare:job:v1#/$defs/limits`: the schema that it names, and the document that it is in. */
 function resolve(reference, owner) {
@@ -109,13 +116,13 @@ const APART = {
 /** `job` is the whole document, `job/limits` one of its definitions, `plan/steps` all steps of a plan. */
 function fields(what) {
   const [kind, definition] = what.split('/');
-  const id = `urn:tare:${kind}:v1`;
+  const id = idOf(kind);
   const schema = schemas.get(id);
   if (schema === undefined) throw new Stop(`${what}: no such document; there are ${KINDS.join(', ')}`);
   if (definition === undefined) return table(rowsOf({schema, home: id, prefix: ''}, APART[kind]));
   if (kind === 'plan' && definition === 'steps') return schema.properties.steps.items.oneOf.map((each) => step(each, id)).join('\n\n');
   const found = schema.$defs[definition];
-  if (found?.properties === undefined) throw new Stop(`${what}: no such map in src/schema/${kind}-1.json`);
+  if (found?.properties === undefined) throw new Stop(`${what}: no such map in ${fileOf(kind)}`);
   return table(rowsOf({schema: found, home: id, prefix: ''}, APART[kind]));
 }
 

@@ -1,4 +1,4 @@
-// Compiles src/schema/*-1.json into src/schema/generated/: one self-contained schema, one TypeScript type file and one
+// Compiles src/schema/*-N.json into src/schema/generated/: one self-contained schema, one TypeScript type file and one
 // stand-alone ajv validator per document, so that nothing compiles a schema at run time (a validator made ahead costs 1 ms, ajv 80).
 import {mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';

@@ -74,7 +74,7 @@ export function apelFields(
   settings: Pick<ApelSettings, 'submitHost' | 'infrastructure'>,
   node: ExportNode,
 ): ApelConverted {
-  const {time, net, allocation, user, lrms, site} = record;
+  const {time, usage, allocation, user, lrms, site} = record;
   const changed: string[] = [];
   const name = (field: string, value: string | null, longest = NAME_LENGTH): string | null => {
     const fitted = fit(value, longest);
@@ -90,12 +90,12 @@ export function apelFields(
   if (localJobId === null) return {refused: 'the job’s id cannot be written in ASCII'};
   if (time.startEpochUs === null || time.wallUs === null) return {refused: 'its start or its wall time is not known'};
   if (time.wallUs < 0) return {refused: `its wall time is negative: ${String(time.wallUs)} us`};
-  if (net.cpuUserUs === null || net.cpuSystemUs === null) return {refused: 'its CPU time is not known'};
+  if (usage.cpuUserUs === null || usage.cpuSystemUs === null) return {refused: 'its CPU time is not known'};
   if (allocation.cores === null || allocation.cores <= 0) return {refused: 'its number of cores is not known'};
   const startEpoch = Math.floor(time.startEpochUs / 1e6);
   if (startEpoch <= 0) return {refused: `its start is not after 1970: ${String(startEpoch)} s`};
   const wallSeconds = Math.round(time.wallUs / 1e6);
-  const cpuSeconds = Math.round((net.cpuUserUs + net.cpuSystemUs) / 1e6);
+  const cpuSeconds = Math.round((usage.cpuUserUs + usage.cpuSystemUs) / 1e6);
   const processors = Math.ceil(allocation.cores);
   if (processors !== allocation.cores) changed.push('allocation.cores');
   if (wallSeconds > LARGEST || cpuSeconds > LARGEST || processors > LARGEST) return {refused: 'a figure is larger than APEL can store'};
@@ -121,8 +121,8 @@ export function apelFields(
       vo: name('user.vo', user.vo),
       wallSeconds,
       cpuSeconds,
-      cpuUserSeconds: Math.round(net.cpuUserUs / 1e6),
-      cpuSystemSeconds: Math.round(net.cpuSystemUs / 1e6),
+      cpuUserSeconds: Math.round(usage.cpuUserUs / 1e6),
+      cpuSystemSeconds: Math.round(usage.cpuSystemUs / 1e6),
       processors,
       nodes: allocation.nodes,
       startEpoch,
@@ -130,8 +130,8 @@ export function apelFields(
       endEpoch: startEpoch + wallSeconds,
       description: fit(`TARE-${lrms.type.toUpperCase()}`, DESCRIPTION_LENGTH)?.text ?? 'TARE',
       infrastructure: settings.infrastructure,
-      memoryRealKib: kib(net.memPeakBytes, 'net.memPeakBytes', changed),
-      memoryVirtualKib: kib(net.vmemPeakBytes, 'net.vmemPeakBytes', changed),
+      memoryRealKib: kib(usage.memPeakBytes, 'usage.memPeakBytes', changed),
+      memoryVirtualKib: kib(usage.vmemPeakBytes, 'usage.vmemPeakBytes', changed),
       benchmarks: [best, ...others],
     },
   };

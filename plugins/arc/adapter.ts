@@ -111,7 +111,7 @@ function reportProgress(job: BatchJob, {recordId, ...figures}: Progress, effects
 function reportOutcome(job: BatchJob, {record}: Ended, _: BatchSettings, effects: Effects): Promise<Ending> {
   const {status, limit, reason} = record.outcome;
   const why = limit === null ? reason : `${limit === 'memory' ? 'out of memory' : limit}: ${reason ?? 'over its limit'}`;
-  tell(job, record.recordId, {...record.time, ...record.net}, why, effects);
+  tell(job, record.recordId, {...record.time, ...record.usage}, why, effects);
   if (job.own['diag'] === null) return Promise.resolve({quit: null});
   // init or the front was killed: nobody knows how the payload would have ended
   if (status === 'wrapper-failure') return Promise.resolve({quit: {code: FAILED}});
@@ -120,7 +120,7 @@ function reportOutcome(job: BatchJob, {record}: Ended, _: BatchSettings, effects
 
 /** ARC starts a job once: whosever the fault is, it has failed. */
 function reportFailure(job: BatchJob, {message, record}: Failure, _: BatchSettings, effects: Effects): Promise<Ending> {
-  tell(job, record.recordId, {...record.time, ...record.net}, message, effects);
+  tell(job, record.recordId, {...record.time, ...record.usage}, message, effects);
   return Promise.resolve({quit: null});
 }
 

@@ -27,7 +27,7 @@ export function notForAuditor(record: ExportRecord): string | null {
 }
 
 export function auditorRecord(record: ExportRecord, escape: boolean, node: ExportNode): Converted {
-  const {time, net, allocation, user, lrms, site, outcome} = record;
+  const {time, usage, allocation, user, lrms, site, outcome} = record;
   if (time.startEpochUs === null || time.wallUs === null) return {refused: 'its start or its wall time is not known'};
   if (time.startEpochUs <= 0 || time.wallUs < 0) return {refused: 'its start or its wall time cannot be'};
   const changed: string[] = [];
@@ -56,9 +56,9 @@ export function auditorRecord(record: ExportRecord, escape: boolean, node: Expor
     if (amount !== null && amount >= 0 && amount <= LARGEST) components.push({name, amount, scores});
   };
   weigh('Cores', cores, scores(record.benchmarks.length > 0 ? record.benchmarks : node.benchmarks));
-  const cpuUs = net.cpuUserUs === null || net.cpuSystemUs === null ? null : net.cpuUserUs + net.cpuSystemUs;
+  const cpuUs = usage.cpuUserUs === null || usage.cpuSystemUs === null ? null : usage.cpuUserUs + usage.cpuSystemUs;
   weigh('TotalCPUSeconds', cpuUs === null ? null : Math.round(cpuUs / 1e6));
-  weigh('MemoryPeakMiB', net.memPeakBytes === null ? null : Math.ceil(net.memPeakBytes / 2 ** 20));
+  weigh('MemoryPeakMiB', usage.memPeakBytes === null ? null : Math.ceil(usage.memPeakBytes / 2 ** 20));
   weigh('GPUs', allocation.gpus);
   const flags = [...record.flags, ...(changed.length > 0 ? ['text-changed'] : [])].map((flag) => fit(flag, escape)).filter(Boolean);
   if (flags.length > 0) meta['flags'] = flags;

@@ -203,7 +203,7 @@ export interface RecordView {
   mode: string | null;
   time: {wallUs: number | null; suspendedUs: number | null; startEpochUs: number | null; endEpochUs: number | null};
   allocation: {cores: number | null; memoryLimitBytes: number | null};
-  net: {
+  usage: {
     cpuUserUs: number | null;
     cpuSystemUs: number | null;
     memPeakBytes: number | null;
@@ -222,7 +222,7 @@ export interface RecordView {
     exitCode: number | null;
     signal: string | null;
     limit: string | null;
-    whose: string | null;
+    limitScope: string | null;
     evidence: string | null;
     reason: string | null;
     code: string | null;
@@ -472,7 +472,7 @@ export interface ExportRecord {
   /** Enforcement of each limit that has a value. */
   enforcement: Readonly<Record<string, string>>;
   /** `null` where it is not known, and in records of versions that did not have it. */
-  net: Readonly<Record<NetFigure, number | null>>;
+  usage: Readonly<Record<UsageFigure, number | null>>;
   tare: {
     launchUs: number | null;
     teardownUs: number | null;
@@ -486,7 +486,7 @@ export interface ExportRecord {
     exitCode: number | null;
     signal: string | null;
     limit: string | null;
-    whose: string | null;
+    limitScope: string | null;
     code: string | null;
   };
   /** Of a job that was only observed, what would have been; null: it was not. */
@@ -504,7 +504,7 @@ export interface ExportObserved {
   refused: string | null;
 }
 
-export type NetFigure =
+export type UsageFigure =
   | 'cpuUserUs'
   | 'cpuSystemUs'
   | 'throttledUs'

@@ -13,7 +13,7 @@ import type {Attributes, Value} from './chirp.js';
  * @param hold whether the schedd is to hold the job at its end (configs/htcondor/schedd.conf)
  */
 export function figuresOf(record: RecordView, attempt: number, hold: boolean): Attributes {
-  const {allocation, host, net, outcome, tare, time} = record;
+  const {allocation, host, usage, outcome, tare, time} = record;
   const all: Record<string, Value> = {
     Attempt: attempt,
     Phases: record.phases?.count ?? null,
@@ -24,23 +24,23 @@ export function figuresOf(record: RecordView, attempt: number, hold: boolean): A
     Mode: record.mode,
     Status: outcome.status,
     Limit: outcome.limit,
-    Whose: outcome.whose,
+    Whose: outcome.limitScope,
     Reason: outcome.reason,
     Evidence: outcome.evidence,
     Code: outcome.code,
     WallUsec: time.wallUs,
     SuspendedUsec: time.suspendedUs,
-    CpuUserUsec: net.cpuUserUs,
-    CpuSystemUsec: net.cpuSystemUs,
+    CpuUserUsec: usage.cpuUserUs,
+    CpuSystemUsec: usage.cpuSystemUs,
     LaunchUsec: tare.launchUs,
     Millicores: allocation.cores === null ? null : Math.round(allocation.cores * 1000),
     MemoryLimitBytes: allocation.memoryLimitBytes,
-    MemoryPeakBytes: net.memPeakBytes,
-    AnonPeakBytes: net.anonPeakBytes,
-    ScratchPeakBytes: net.scratchPeakBytes,
-    ReadBytes: net.ioReadBytes,
-    WriteBytes: net.ioWriteBytes,
-    ProcessesPeak: net.pidsPeak,
+    MemoryPeakBytes: usage.memPeakBytes,
+    AnonPeakBytes: usage.anonPeakBytes,
+    ScratchPeakBytes: usage.scratchPeakBytes,
+    ReadBytes: usage.ioReadBytes,
+    WriteBytes: usage.ioWriteBytes,
+    ProcessesPeak: usage.pidsPeak,
     ...wouldBe(record.observed ?? null),
   };
   const isFirst = attempt === 1 && (record.phases?.count ?? 1) === 1;

@@ -4,10 +4,10 @@
  * and what prmon has and we do not is left out.
  */
 
-import type {Converted, ExportItem, ExportRecord, Exporter, ExporterSettings, NetFigure} from '@tare/contract';
+import type {Converted, ExportItem, ExportRecord, Exporter, ExporterSettings, UsageFigure} from '@tare/contract';
 
 /** prmon's names, and ours for the peak and the average. */
-const MEMORY: Readonly<Record<string, [peak: NetFigure, average: NetFigure]>> = {
+const MEMORY: Readonly<Record<string, [peak: UsageFigure, average: UsageFigure]>> = {
   pss: ['pssPeakBytes', 'pssAverageBytes'],
   rss: ['rssPeakBytes', 'rssAverageBytes'],
   swap: ['swapPeakBytes', 'swapAverageBytes'],
@@ -15,30 +15,30 @@ const MEMORY: Readonly<Record<string, [peak: NetFigure, average: NetFigure]>> = 
 };
 
 /** Why there is no summary of it; null when there is. */
-export function notForPrmon({net, time}: ExportRecord): string | null {
+export function notForPrmon({usage, time}: ExportRecord): string | null {
   if (time.startEpochUs === null) return 'nothing was run';
   const missing = Object.values(MEMORY)
     .flat()
-    .filter((figure) => net[figure] === null);
+    .filter((figure) => usage[figure] === null);
   return missing.length === 0 ? null : `not measured: ${missing.join(', ')}`;
 }
 
 /** Of a record that is not without one. */
-export function prmonSummary({net, time, host}: ExportRecord): Converted {
+export function prmonSummary({usage, time, host}: ExportRecord): Converted {
   if (time.wallUs === null) return {refused: 'its wall time is not known'};
   const memory = (which: 0 | 1): Record<string, number> =>
-    Object.fromEntries(Object.entries(MEMORY).map(([name, figures]) => [name, Math.ceil((net[figures[which]] ?? 0) / 1024)]));
+    Object.fromEntries(Object.entries(MEMORY).map(([name, figures]) => [name, Math.ceil((usage[figures[which]] ?? 0) / 1024)]));
   const seconds = time.wallUs / 1e6;
   const peak: Record<string, number> = {...memory(0), wtime: Math.round(seconds)};
   const average: Record<string, number> = memory(1);
   const say = (name: string, value: number | null): void => {
     if (value !== null) peak[name] = value;
   };
-  say('utime', net.cpuUserUs === null ? null : Math.round(net.cpuUserUs / 1e6));
-  say('stime', net.cpuSystemUs === null ? null : Math.round(net.cpuSystemUs / 1e6));
+  say('utime', usage.cpuUserUs === null ? null : Math.round(usage.cpuUserUs / 1e6));
+  say('stime', usage.cpuSystemUs === null ? null : Math.round(usage.cpuSystemUs / 1e6));
   for (const [name, bytes] of [
-    ['read_bytes', net.ioReadBytes],
-    ['write_bytes', net.ioWriteBytes],
+    ['read_bytes', usage.ioReadBytes],
+    ['write_bytes', usage.ioWriteBytes],
   ] as const) {
     say(name, bytes);
     if (bytes !== null && seconds > 0) average[name] = Math.round(bytes / seconds);

@@ -72,7 +72,7 @@ const labels = (limits: readonly string[] = []): Set<string> => new Set(limits.m
 
 /** @param codes of errors that are counted by name */
 export function increments(
-  {outcome, net, time, enforcement, tare, mode, flags, user, observed}: ExportRecord,
+  {outcome, usage, time, enforcement, tare, mode, flags, user, observed}: ExportRecord,
   codes: readonly string[] = [],
 ): Increments {
   const found: Increments = {};
@@ -96,11 +96,11 @@ export function increments(
   for (const limit of labels(observed?.unknown)) add(METRICS.untold, `{limit="${limit}"}`, 1);
   if (observed !== null && observed.refused !== null) add(METRICS.refusals, `{code="${oneOf(codes, observed.refused)}"}`, 1);
   if (outcome.limit !== null) add(METRICS.limits, `{limit="${oneOf(LIMITS, outcome.limit)}"}`, 1);
-  if (time.startEpochUs !== null && net.cpuUserUs === null) add(METRICS.unknown, '', 1);
-  add(METRICS.cpu, '{mode="user"}', net.cpuUserUs);
-  add(METRICS.cpu, '{mode="system"}', net.cpuSystemUs);
+  if (time.startEpochUs !== null && usage.cpuUserUs === null) add(METRICS.unknown, '', 1);
+  add(METRICS.cpu, '{mode="user"}', usage.cpuUserUs);
+  add(METRICS.cpu, '{mode="system"}', usage.cpuSystemUs);
   add(METRICS.wall, '', time.wallUs === null ? null : Math.max(0, time.wallUs));
-  observe(METRICS.memory, net.memPeakBytes);
+  observe(METRICS.memory, usage.memPeakBytes);
   for (const [limit, by] of Object.entries(enforcement))
     add(METRICS.enforcement, `{limit="${oneOf(LIMITS, limit)}",enforcement="${oneOf(ENFORCEMENTS, by)}"}`, 1);
   observe(METRICS.launch, tare.launchUs);

@@ -6,7 +6,7 @@ import type {BubblewrapAbilities} from '../host/facts.js';
 import type {NodePlaces} from '../policy/places.js';
 import type {ProcessId} from '../process/process.js';
 import type {Stop} from '../record/outcome.js';
-import type {RecordParts} from '../record/parts.js';
+import type {RecordChildren} from '../record/parts.js';
 import type {RecordApplication, UsageRecord} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {Undo} from '../steps/def.js';
@@ -66,7 +66,7 @@ export interface BoxState {
   /** Where less than was asked for is counted; null: nowhere. Absent: written by a version that did not count. */
   node?: NodePlaces | null;
   /** Wrappers in the box, as they told; null: nobody listened yet. */
-  parts: RecordParts | null;
+  parts: RecordChildren | null;
   /** The attempt can have several phases (prepare/earlier.ts); null: it has none. Absent: written by a version that knew of none. */
   phases?: {caller: ProcessId; earlier: UsageRecord | null} | null;
   /** Whose limit killed, as a sweep found before it removed the groups; null until then. */

@@ -3,9 +3,10 @@
 import type {Looked} from '../cvmfs/judge.js';
 import type {Verdict} from '../cgroup/manager.js';
 import type {Weighing} from '../decide/life.js';
+import {migrateEvent} from '../migrate/box.js';
 import type {ProcessId} from '../process/process.js';
 import type {Stop} from '../record/outcome.js';
-import type {RecordParts} from '../record/parts.js';
+import type {RecordChildren} from '../record/parts.js';
 import type {RecordApplication, UsageRecord} from '../record/record.js';
 import isEvent from '../schema/generated/event-1.validator.js';
 import type {Undo} from '../steps/def.js';
@@ -17,7 +18,7 @@ export type Happening =
   | {type: 'connected'; undo: Undo[]; addresses: string[] | null}
   | {type: 'executed'; startEpochUs: number; init: ProcessId | null; payload: ProcessId | null}
   | {type: 'applications'; applications: BoxState['applications']; noted: RecordApplication[]}
-  | {type: 'heard'; parts: RecordParts}
+  | {type: 'heard'; parts: RecordChildren}
   | {type: 'limit'; stop: Stop; atUs: number}
   | {type: 'clients-ended'; looked: Looked[]}
   | {type: 'weighed'; weighing: Weighing}
@@ -66,7 +67,7 @@ function changes(state: BoxState, event: BoxEvent): Partial<BoxState> {
 export function eventsIn(text: string): BoxEvent[] {
   return text.split('\n').flatMap((line) => {
     try {
-      const event = JSON.parse(line) as unknown;
+      const event = migrateEvent(JSON.parse(line));
       return isEvent(event) ? [event as BoxEvent] : [];
     } catch {
       return [];

@@ -2,7 +2,7 @@
 
 import {closeSync, constants, readSync} from 'node:fs';
 import {inBox, stepOf} from '../plan/step.js';
-import {LINE_BYTES, NO_PARTS, readPart, withPart, type RecordParts} from '../record/parts.js';
+import {LINE_BYTES, NO_PARTS, readPart, withPart, type RecordChildren} from '../record/parts.js';
 import {openPipe} from './around.js';
 import {scratchDirectory, type BoxState} from './state.js';
 
@@ -19,7 +19,7 @@ export interface Listener {
 }
 
 /** Hears what wrappers in the box tell, for `state.parts`; the front keeps the pipe, whichever brain reads it. */
-export function listen(state: BoxState, heard: (parts: RecordParts) => void): Listener {
+export function listen(state: BoxState, heard: (parts: RecordChildren) => void): Listener {
   const {plan, id} = state;
   const step = stepOf(plan, 'parts.collect');
   if (step === undefined) return {end: () => undefined};
@@ -58,7 +58,7 @@ export function listen(state: BoxState, heard: (parts: RecordParts) => void): Li
   };
 }
 
-function heardLine(parts: RecordParts, line: string): RecordParts {
+function heardLine(parts: RecordChildren, line: string): RecordChildren {
   const part = readPart(line);
   return part === null ? parts : withPart(parts, part);
 }

@@ -49,8 +49,8 @@ export async function lease(plan: Plan, id: string, bootId: string | null, front
     box: id,
     bootId,
     pidNamespace: wrapper.pidNamespace,
-    pid: wrapper.front?.pid ?? null,
-    startTicks: wrapper.front?.startTicks ?? null,
+    pid: wrapper.shim?.pid ?? null,
+    startTicks: wrapper.shim?.startTicks ?? null,
   };
   await locked(place, () => {
     if (needsNumber) connection.hostname = fillHostname(connection.hostname, {n: String(takeNumber(place, owner))});

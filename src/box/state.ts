@@ -31,7 +31,7 @@ import {afterPhases} from '../record/phases.js';
 import {makeImage} from '../follow/contain.js';
 import {writeIdentity} from './network-files.js';
 import {isWaiting, keepRoom, waitingSinceMs} from './waiting.js';
-import {migrateBox} from '../migrate/box.js';
+import {migrateBox, migrateRecords} from '../migrate/box.js';
 import {writeFeatures} from './features.js';
 import type {BoxState} from './box-state.js';
 import {eventsIn, lineOf, reduce, type BoxEvent, type Happening} from './events.js';
@@ -39,7 +39,7 @@ import {remove} from './trees.js';
 import {monotonicUs} from '../process/clock.js';
 import type {Seen} from '../follow/instruments.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import type {UsageRecord} from '../schema/generated/record-1.js';
+import type {UsageRecord} from '../schema/generated/record-2.js';
 
 export type {BoxState} from './box-state.js';
 
@@ -206,8 +206,7 @@ export function readEvents(directory: string): BoxEvent[] {
 export function readForeignState(directory: string): {state: unknown; uid: number} {
   const events = readEvents(directory);
   const {text, uid} = readPlainFile(join(directory, STATE_FILE));
-  const box = JSON.parse(text) as BoxState;
-  return {state: events.reduce(reduce, box), uid};
+  return {state: events.reduce(reduce, migrateRecords(JSON.parse(text)) as BoxState), uid};
 }
 
 /** More than any plan with its environment. */

@@ -6,6 +6,7 @@
 
 import {closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, rmSync, statSync, writeFileSync, writeSync} from 'node:fs';
 import {join} from 'node:path';
+import {migrateRecord} from '../migrate/record.js';
 import {readRecordText} from '../record/read.js';
 import {isOwn, makeDirectory, namesIn, writeDurably} from '../record/durable.js';
 import {textOf} from '../record/spool.js';
@@ -127,7 +128,7 @@ function parse(path: string): UsageRecord | null {
     const found = readRecordText(path);
     const text = found?.uid === process.getuid?.() ? (found?.text.trim() ?? '') : '';
     if (text === '') return null;
-    const record = JSON.parse(text) as UsageRecord;
+    const record = migrateRecord(JSON.parse(text)) as UsageRecord;
     return record.state === 'final' && typeof record.recordId === 'string' ? record : null;
   } catch {
     return null;

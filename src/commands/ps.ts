@@ -38,7 +38,7 @@ async function ended({policy, uid}: Node, most: number): Promise<JobRow[]> {
   const {endedJobs} = await import('../live/ended.js');
   const {records, cut} = endedJobs(policy, uid, most);
   if (cut) complain('there are too many records to look at all of them: some of the latest may be missing (see tare records list)');
-  return records.map(({recordId, payload, user, pattern, allocation, net, time, outcome}) => ({
+  return records.map(({recordId, payload, user, pattern, allocation, usage, time, outcome}) => ({
     id: null,
     recordId,
     name: payload.name,
@@ -49,10 +49,10 @@ async function ended({policy, uid}: Node, most: number): Promise<JobRow[]> {
     pattern,
     cores: allocation.cores,
     memoryBytes: null,
-    memoryPeakBytes: net.memPeakBytes,
+    memoryPeakBytes: usage.memPeakBytes,
     memoryLimitBytes: allocation.memoryLimitBytes,
     processes: null,
-    cpuUs: net.cpuUserUs === null || net.cpuSystemUs === null ? null : net.cpuUserUs + net.cpuSystemUs,
+    cpuUs: usage.cpuUserUs === null || usage.cpuSystemUs === null ? null : usage.cpuUserUs + usage.cpuSystemUs,
     wallUs: time.wallUs,
     startEpochUs: time.startEpochUs,
     endEpochUs: time.endEpochUs,

@@ -18,7 +18,7 @@ const SCHEMAS: Readonly<Record<(typeof KINDS)[number], () => Promise<unknown>>> 
   job: () => import('../schema/generated/job-1.schema.js'),
   policy: () => import('../schema/generated/policy-1.schema.js'),
   plan: () => import('../schema/generated/plan-1.schema.js'),
-  record: () => import('../schema/generated/record-1.schema.js'),
+  record: () => import('../schema/generated/record-2.schema.js'),
   health: () => import('../schema/generated/health-1.schema.js'),
   event: () => import('../schema/generated/event-1.schema.js'),
 };

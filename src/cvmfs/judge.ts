@@ -1,6 +1,6 @@
 /** From what a look at a repository found to whether it can be used, and to the record's entry. Pure. */
 
-import type {UsageRecord} from '../schema/generated/record-1.js';
+import type {UsageRecord} from '../schema/generated/record-2.js';
 import {wholeNumber, type Answer} from './answer.js';
 
 export type Entry = UsageRecord['cvmfs'][number];

@@ -38,7 +38,7 @@ export type Order =
 /** What a report needs that is not told here. */
 export interface Reporting {
   /** What each used. */
-  nets: readonly RecordApplication['net'][];
+  nets: readonly RecordApplication['usage'][];
   /** The limit that killed, where it was not an application's own. */
   whose: 'payload' | 'slot' | 'node' | null;
   /** Calendar time of a moment of the monotonic clock, both µs. */
@@ -366,7 +366,7 @@ export class Applications {
         startEpochUs: standing.firstExecutedUs === null ? null : epochUs(standing.firstExecutedUs),
         wallUs: standing.wallUs,
         limits: {cores: step.limits.cores?.value ?? null, memory: step.limits.memory?.value ?? null},
-        net: nets[index] ?? NO_APPLICATION_USAGE,
+        usage: nets[index] ?? NO_APPLICATION_USAGE,
         outcome: outcomeOf(standing, whose),
         log: this.failedService === null || step.system === null ? null : logOf(index),
       };
@@ -512,7 +512,7 @@ const neverReady = (name: string): string => `it needs ${name}, which was never 
 
 function outcomeOf(standing: Standing, whose: 'payload' | 'slot' | 'node' | null): RecordApplication['outcome'] {
   const {rawStatus, firstExecutedUs, oom, stopped, reason, starts} = standing;
-  const none = {exitCode: null, signal: null, limit: null, whose: null, reason};
+  const none = {exitCode: null, signal: null, limit: null, limitScope: null, reason};
   if (rawStatus === null) return {...none, status: starts === 0 || firstExecutedUs === null ? 'not-started' : 'lost'};
   const how = {...none, ...describe(rawStatus)};
   if (oom !== null)
@@ -520,7 +520,7 @@ function outcomeOf(standing: Standing, whose: 'payload' | 'slot' | 'node' | null
       ...how,
       status: 'limit',
       limit: 'memory',
-      whose: oom === 'application' ? 'application' : (whose ?? 'payload'),
+      limitScope: oom === 'application' ? 'application' : (whose ?? 'payload'),
       reason: oom === 'application' ? 'it went over its own memory limit' : 'it was killed for a memory limit that it shares',
     };
   if (stopped || standing.released) return {...how, status: 'stopped'};

@@ -56,7 +56,7 @@ export interface MemoryKills {
 export interface Weighing {
   usage: RecordUsage;
   /** Of each of several applications, in their order. */
-  applications: RecordApplication['net'][];
+  applications: RecordApplication['usage'][];
   flags: string[];
   /** Of a payload that is only observed, what was seen while it ran; absent: it is not. */
   marks?: Marks;

@@ -59,7 +59,7 @@ export function outcomeOf(life: EndedLife, kills: readonly Kill[], memory: Memor
         ...notRunOutcome('wrapper-failure', 'ENGINE_FAILED', 'the memory limit is too small to execute anything', EXIT.failure),
         status: 'limit',
         limit: 'memory',
-        whose: verdict.whose,
+        limitScope: verdict.whose,
         evidence: verdict.evidence,
         code: null,
       };

@@ -3,7 +3,7 @@
 import {wasLost} from '../cvmfs/judge.js';
 import {NO_MARKS, withObserved} from '../record/observed.js';
 import {checkpointOutcome, hasCheckpoint, sentReason, type Kill, type Outcome} from '../record/outcome.js';
-import type {RecordParts} from '../record/parts.js';
+import type {RecordChildren} from '../record/parts.js';
 import {afterPhases, atCheckpoint} from '../record/phases.js';
 import {finalRecord, NO_TIME, NO_USAGE, type RecordTime, type UsageRecord} from '../record/record.js';
 import type {Plan, PlannedLimit} from '../schema/generated/plan-1.js';
@@ -16,7 +16,7 @@ export interface RecordedBox {
   plan: Plan;
   started: UsageRecord;
   /** Wrappers in the box, as they told. */
-  parts: RecordParts | null;
+  parts: RecordChildren | null;
   /** By what it ends when it has made a checkpoint, and which signals end the attempt with it; absent: it makes none. */
   checkpoint?: {exitCode: number | null; signal: number | null; endedBy: readonly number[]};
   phases: {caller: NonNullable<UsageRecord['wrapper']>['caller']; earlier: UsageRecord | null} | null;
@@ -54,20 +54,20 @@ export function recordOf(box: RecordedBox, life: EndedLife, found: FoundAfter): 
   const ofPayload = [...flags, ...(isOverLimit ? ['over-limit'] : []), ...(found.cvmfs?.some(wasLost) === true ? ['cvmfs-lost'] : [])];
   const closed = finalRecord(started, {
     time: timeOf(life, found),
-    net: ran ? usage : NO_USAGE,
+    usage: ran ? usage : NO_USAGE,
     tare: found.tare,
     watch: life.watch,
     outcome,
     ...(life.records === null ? {} : {applications: life.records}),
     ...(found.cvmfs === null ? {} : {cvmfs: found.cvmfs}),
-    parts,
+    children: parts,
     flags: [...(ran ? ofPayload : []), ...flagsOf(life, outcome, found.left), ...found.flags],
   });
   const own = withObserved(closed, plan, marks ?? NO_MARKS);
   const {wrapper} = started;
   const {caller = null, earlier = null} = phases ?? {};
   const goesOn = isCheckpoint && !isLast && caller !== null && wrapper !== null;
-  const record = goesOn ? atCheckpoint(earlier, own, {...wrapper, front: null, brain: null, caller}) : afterPhases(earlier, own);
+  const record = goesOn ? atCheckpoint(earlier, own, {...wrapper, shim: null, supervisor: null, caller}) : afterPhases(earlier, own);
   return {record, outcome};
 }
 

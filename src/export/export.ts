@@ -6,7 +6,9 @@
 import {mkdirSync} from 'node:fs';
 import {join} from 'node:path';
 import type {Delivery, ExportEffects, ExportItem, ExportRecord, ExportRun, Exporter} from '@tare/contract';
+import {canonicalJson} from '../plan/canonical.js';
 import {readRecordText, recordFilesIn, type SpoolEvents} from '../record/read.js';
+import {migrateRecord} from '../migrate/record.js';
 import {Ledger, LEDGER, type Note} from './ledger.js';
 import {isClosed, viewOf} from './view.js';
 
@@ -180,6 +182,7 @@ class Line {
 
 export interface ReadRecord {
   path: string;
+  /** Of the record in this version's schema, whichever wrote it. */
   text: string;
   record: ExportRecord;
   writtenUs: number;
@@ -211,14 +214,21 @@ export function* readRecords(spools: readonly string[], events: ReadEvents = {})
 export function readOne(path: string, id: string | null): ReadRecord | null {
   const read = readRecordText(path);
   if (read === null) return null;
-  const parsed: unknown = JSON.parse(read.text);
+  const {record: parsed, text} = migrateText(read.text);
   // what a trial left that was killed is nobody's job
   if ((parsed as {probe?: unknown} | null)?.probe === true) return null;
   const view = viewOf(parsed);
   // what a user's file says of its own trust is the user's word
   const record = read.uid === 0 ? view : {...view, sealed: false, trust: 'user'};
   if (id !== null && record.recordId !== id) throw new Error(`#/recordId: found ${record.recordId}; allowed ${id}, the file’s name`);
-  return {path, record, text: read.text.trimEnd(), writtenUs: read.writtenUs};
+  return {path, record, text, writtenUs: read.writtenUs};
+}
+
+/** @returns what a file holds, and the text of that: its own, or, where another version wrote it, as this one would have */
+function migrateText(text: string): {record: unknown; text: string} {
+  const written: unknown = JSON.parse(text);
+  const record = migrateRecord(written);
+  return {record, text: record === written ? text.trimEnd() : canonicalJson(record)};
 }
 
 /**

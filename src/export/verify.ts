@@ -1,8 +1,9 @@
 /** Whether a record is what it says: its form, its schema, its identity, and its figures among each other. Pure. */
 
 import {printable} from '../errors.js';
+import {migrateRecord} from '../migrate/record.js';
 import {canonicalJson} from '../plan/canonical.js';
-import type {UsageRecord} from '../schema/generated/record-1.js';
+import type {UsageRecord} from '../schema/generated/record-2.js';
 import {recordId} from '../record/uuid.js';
 
 /** The generated validator: too large to be loaded by whoever does not verify. */
@@ -40,18 +41,19 @@ function first(places: Generator<string>): string[] {
  * @returns what is wrong; empty: nothing
  */
 export function verifyRecord(text: string, id: string, validate: Validator): string[] {
-  let value: unknown;
+  let written: unknown;
   try {
-    value = JSON.parse(text);
+    written = JSON.parse(text);
   } catch (error) {
     return [`not JSON: ${printable((error as Error).message)}`];
   }
+  const value = migrateRecord(written);
   if (!validate(value))
     return (validate.errors ?? []).slice(0, SHOWN).map(({instancePath, message}) => `#${instancePath}: ${message ?? 'wrong'}`);
   const record = value as UsageRecord;
   const {site, lrms, payload, time, outcome, state} = record;
   const problems: string[] = [];
-  if (`${canonicalJson(record)}\n` !== text) problems.push('not canonical JSON: it was changed by something else');
+  if (`${canonicalJson(written)}\n` !== text) problems.push('not canonical JSON: it was changed by something else');
   if (record.recordId !== id) problems.push(`#/recordId: ${record.recordId} in a file of another name`);
   const made = recordId({site: site.name, globalJobId: lrms.globalJobId, attempt: lrms.attempt, application: payload.index});
   if (made !== record.recordId) problems.push(`#/recordId: not that of site, job, attempt and application, which is ${made}`);
@@ -64,7 +66,7 @@ export function verifyRecord(text: string, id: string, validate: Validator): str
     if (startEpochUs !== null && endEpochUs !== null && wallUs !== null && endEpochUs !== startEpochUs + wallUs)
       problems.push(`#${at}: end is not start + wall, by ${String(endEpochUs - startEpochUs - wallUs)} us`);
   if (time.wallUs !== null && time.wallUs < 0) problems.push('#/time/wallUs: negative');
-  for (const at of negatives({net: record.net, tare: record.tare}, '#')) problems.push(`${at}: negative`);
+  for (const at of negatives({usage: record.usage, tare: record.tare}, '#')) problems.push(`${at}: negative`);
   for (const at of nuls(record, '#')) problems.push(`${at}: a NUL, which no text of a system has`);
   const names = record.tare.processes.map(({name}) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);

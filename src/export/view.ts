@@ -3,10 +3,10 @@
  * What this version does not know is left out, and what an older version did not have is null. Pure.
  */
 
-import type {Benchmark, ExportObserved, ExportRecord, NetFigure} from '@tare/contract';
+import type {Benchmark, ExportObserved, ExportRecord, UsageFigure} from '@tare/contract';
 import {count, integer, isGiven, list, name, number, text, tree, wrong, type Tree} from './fields.js';
 
-const NET: readonly NetFigure[] = [
+const FIGURES: readonly UsageFigure[] = [
   'cpuUserUs',
   'cpuSystemUs',
   'throttledUs',
@@ -30,10 +30,10 @@ const NET: readonly NetFigure[] = [
 /** @throws Error that names the field */
 export function viewOf(value: unknown): ExportRecord {
   const record = tree(value, '');
-  if (record['schema'] !== 'tare/record/v1') throw wrong('/schema', record['schema'], 'tare/record/v1');
+  if (record['schema'] !== 'tare/record/v2') throw wrong('/schema', record['schema'], 'tare/record/v2');
   const part = (name: string): Tree => tree(record[name], `/${name}`);
   const [site, ce, lrms, payload, user, time] = ['site', 'ce', 'lrms', 'payload', 'user', 'time'].map(part) as Six;
-  const [allocation, net, tare, outcome, host] = ['allocation', 'net', 'tare', 'outcome', 'host'].map(part) as Five;
+  const [allocation, usage, tare, outcome, host] = ['allocation', 'usage', 'tare', 'outcome', 'host'].map(part) as Five;
   return {
     recordId: text(record, 'recordId', ''),
     revision: revision(record),
@@ -44,15 +44,15 @@ export function viewOf(value: unknown): ExportRecord {
     ce: {id: name(ce, 'id', '/ce')},
     lrms: lrmsOf(lrms),
     payload: {index: count(payload, 'index', '/payload') ?? 0, name: name(payload, 'name', '/payload')},
-    isPart: isGiven(record['within']),
-    partOf: isGiven(record['within']) ? name(part('within'), 'recordId', '/within') : null,
+    isPart: isGiven(record['parent']),
+    partOf: isGiven(record['parent']) ? name(part('parent'), 'recordId', '/parent') : null,
     user: userOf(user),
     time: timeOf(time),
     allocation: allocationOf(allocation),
     pattern: name(record, 'pattern', ''),
     mode: name(record, 'mode', ''),
     enforcement: enforcement(record['limits']),
-    net: Object.fromEntries(NET.map((figure) => [figure, count(net, figure, '/net')])) as ExportRecord['net'],
+    usage: Object.fromEntries(FIGURES.map((figure) => [figure, count(usage, figure, '/usage')])) as ExportRecord['usage'],
     tare: tareOf(tare),
     benchmarks: benchmarks(record['benchmarks']),
     outcome: outcomeOf(outcome),
@@ -116,7 +116,7 @@ const outcomeOf = (outcome: Tree): ExportRecord['outcome'] => ({
   exitCode: count(outcome, 'exitCode', '/outcome'),
   signal: name(outcome, 'signal', '/outcome'),
   limit: name(outcome, 'limit', '/outcome'),
-  whose: name(outcome, 'whose', '/outcome'),
+  limitScope: name(outcome, 'limitScope', '/outcome'),
   code: name(outcome, 'code', '/outcome'),
 });
 

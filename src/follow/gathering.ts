@@ -118,7 +118,7 @@ export class Gathering {
       startEpochUs: end?.startEpochUs ?? null,
       wallUs: end?.wallUs ?? null,
       limits: {cores: null, memory: null},
-      net:
+      usage:
         end?.startEpochUs == null
           ? NO_APPLICATION_USAGE
           : {
@@ -169,7 +169,7 @@ export class Gathering {
 }
 
 function outcomeOf(end: TaskEnd | null, {whose, stopped}: Cause, told: readonly number[]): RecordApplication['outcome'] {
-  const nothing = {exitCode: null, signal: null, limit: null, whose: null, reason: end?.reason ?? null};
+  const nothing = {exitCode: null, signal: null, limit: null, limitScope: null, reason: end?.reason ?? null};
   if (end === null) return {...nothing, status: 'lost', reason: 'its wrapper was killed, and the task with it'};
   if (end.startEpochUs === null) return {...nothing, status: 'not-started'};
   // its init was killed with the box, before it could say more
@@ -177,6 +177,6 @@ function outcomeOf(end: TaskEnd | null, {whose, stopped}: Cause, told: readonly 
   const {exitCode, signal} = decodeWaitStatus(end.rawStatus ?? SIGKILL);
   if (signal === null) return {...nothing, status: exitCode === 0 ? 'completed' : 'failed', exitCode};
   const ended = {...nothing, signal: signalName(signal)};
-  if (signal === SIGKILL && whose !== null) return {...ended, status: 'limit', limit: 'memory', whose};
+  if (signal === SIGKILL && whose !== null) return {...ended, status: 'limit', limit: 'memory', limitScope: whose};
   return {...ended, status: stopped || told.includes(signal) ? 'stopped' : 'signalled'};
 }

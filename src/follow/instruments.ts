@@ -6,7 +6,7 @@ import {readSmapsRollup, readTree} from '../process/tree.js';
 import {stepOf} from '../plan/step.js';
 import type {Marks} from '../record/observed.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import type {UsageRecord} from '../schema/generated/record-1.js';
+import type {UsageRecord} from '../schema/generated/record-2.js';
 import {Holdings} from './held.js';
 import {Sampler} from './sampler.js';
 import {meterFor, type ScratchMeter} from './scratch.js';

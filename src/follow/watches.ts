@@ -6,7 +6,7 @@ import {formatBytes, formatDuration} from '../job/quantity.js';
 import type {Suspended} from '../decide/life.js';
 import type {Stop} from '../record/outcome.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import type {UsageRecord} from '../schema/generated/record-1.js';
+import type {UsageRecord} from '../schema/generated/record-2.js';
 import {LONGEST_TIMER_MS, monotonicUs} from '../process/clock.js';
 import {explainHeld, type HeldReport, type Holdings} from './held.js';
 import {Levels, type LevelPeaks} from './levels.js';

@@ -75,7 +75,7 @@ export function weighPayload(plan: Plan, groups: Groups, {sampler, levels, init,
   return {usage: {...usage, ...memory, ...cpu}, applications: each, flags, ...(marks === undefined ? {} : {marks})};
 }
 
-function weighApplication(groups: Groups, part: Part, keeper: KeeperTotals | null): RecordApplication['net'] {
+function weighApplication(groups: Groups, part: Part, keeper: KeeperTotals | null): RecordApplication['usage'] {
   const counted = groups.usage(part);
   const byKeeper = counted.cpuUserUs === null && keeper !== null && keeper.cpuUserUs !== null;
   const byLargest = counted.memPeakBytes === null && keeper !== null && keeper.largestProcessBytes !== null;
@@ -149,8 +149,8 @@ type TareProcess = RecordTare['processes'][number];
 export function weighProcesses(frontPid: number, initPid: number | null): TareProcess[] {
   const enginePid = initPid === null ? null : readParent(initPid);
   const named: [string, number | 'self' | null][] = [
-    ['front', frontPid],
-    ['brain', 'self'],
+    ['shim', frontPid],
+    ['supervisor', 'self'],
     ['engine', enginePid === frontPid ? null : enginePid],
     ['init', initPid],
   ];

@@ -5,7 +5,7 @@ import {TareError} from '../errors.js';
 import type {JobDocument} from '../schema/generated/job-1.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {PolicyDocument} from '../schema/generated/policy-1.js';
-import type {UsageRecord} from '../schema/generated/record-1.js';
+import type {UsageRecord} from '../schema/generated/record-2.js';
 import {at} from './at.js';
 import {Problems} from './problems.js';
 import {show} from './show.js';
@@ -29,16 +29,32 @@ const VALIDATORS: Readonly<Record<Kind, () => Promise<Validator>>> = {
   job: () => import('../schema/generated/job-1.validator.js'),
   policy: () => import('../schema/generated/policy-1.validator.js'),
   plan: () => import('../schema/generated/plan-1.validator.js'),
-  record: () => import('../schema/generated/record-1.validator.js'),
+  record: () => import('../schema/generated/record-2.validator.js'),
+};
+
+/** What a document says that it is. */
+const SCHEMAS: Readonly<Record<Kind, string>> = {
+  job: 'tare/job/v1',
+  policy: 'tare/policy/v1',
+  plan: 'tare/plan/v1',
+  record: 'tare/record/v2',
 };
 
 const MIB = 2 ** 20;
 /** Characters. People write short documents; a plan holds the job's whole environment, which the kernel lets grow to megabytes. */
 const LONGEST: Readonly<Record<Kind, number>> = {job: MIB, policy: MIB, plan: 16 * MIB, record: 16 * MIB};
 
-export async function parseDocument<K extends Kind>({text, file, kind}: {text: string; file: string; kind: K}): Promise<Documents[K]> {
+interface Written<K extends Kind> {
+  text: string;
+  file: string;
+  kind: K;
+  /** What another version wrote, as this one has it; absent: that is refused. */
+  migrate?: (value: unknown) => unknown;
+}
+
+export async function parseDocument<K extends Kind>({text, file, kind, migrate = (value) => value}: Written<K>): Promise<Documents[K]> {
   refuseGarbage(text, file, LONGEST[kind]);
-  return checkDocument(readJson(text, kind) ?? (await readAny(text, file, kind)), {file, kind});
+  return checkDocument(migrate(readJson(text, kind) ?? (await readAny(text, file, kind))), {file, kind});
 }
 
 /** For a value that is not text any more. It must be a tree, without `undefined`. */
@@ -69,7 +85,7 @@ async function readAny(text: string, file: string, kind: Kind): Promise<unknown>
     throw new TareError('DOCUMENT_SYNTAX', {
       message: 'the document is empty',
       where: `${file}:1:1`,
-      allowed: `a map with schema: tare/${kind}/v1`,
+      allowed: `a map with schema: ${SCHEMAS[kind]}`,
     });
   return value;
 }
@@ -97,7 +113,7 @@ function refuseGarbage(text: string, file: string, longest: number): void {
 }
 
 function refuseOtherKind(value: unknown, file: string, kind: Kind): void {
-  const allowed = `tare/${kind}/v1`;
+  const allowed = SCHEMAS[kind];
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new TareError('DOCUMENT_KIND', {
       message: `not a ${kind}`,

@@ -1,8 +1,9 @@
-/** The state of a box that another version began, as this one reads it. */
+/** The state of a box that another version began, as this one reads it. Pure. */
 
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {Undo} from '../steps/def.js';
 import {undoOf} from '../steps/undo.js';
+import {change, each, migrateApplication, migrateChildren, migrateRecord, migrateWrapper} from './record.js';
 
 /** Of version 0.1.0: what took a box away was code that read its plan. */
 interface Box010 {
@@ -15,13 +16,29 @@ interface Box010 {
 
 /** @param state as it was read; what is no box's is given back as it is */
 export function migrateBox(state: unknown): unknown {
-  if (!isOf010(state)) return state;
+  if (!isOf010(state)) return migrateRecords(state);
   const {helper = null, ...rest} = state;
   const {plan, id} = rest;
   const undo: Undo[] = undoOf(plan, id, `${plan.directories.scratch}/tare-${id}`);
   if (helper !== null) undo.push({op: 'process.kill', ...helper});
-  return {...rest, schema: 'tare/box/v1', seq: 0, undo};
+  return migrateRecords({...rest, schema: 'tare/box/v1', seq: 0, undo});
 }
+
+/**
+ * A state with its records, and what becomes a part of them, as this version has them; all else as it is.
+ * @param state as it was read: nothing of it need be as it should be
+ */
+export const migrateRecords = (state: unknown): unknown =>
+  change(state, {
+    started: migrateRecord,
+    noted: (list) => each(list, migrateApplication),
+    parts: migrateChildren,
+    phases: (phases) => change(phases, {earlier: migrateRecord}),
+  });
+
+/** The same of a line of `events.jsonl`. */
+export const migrateEvent = (event: unknown): unknown =>
+  change(event, {wrapper: migrateWrapper, noted: (list) => each(list, migrateApplication), parts: migrateChildren});
 
 function isOf010(state: unknown): state is Box010 {
   const {schema, plan} = Object(state) as Partial<Box010>;

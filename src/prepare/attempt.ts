@@ -15,18 +15,18 @@ export function attemptOf(
 ): Attempt {
   const node = facts?.node.hostname ?? hostname();
   const {lrms, about} = batch;
-  const within = around === null ? null : {recordId: around.recordId, how: around.how};
+  const parent = around === null ? null : {recordId: around.recordId, how: around.how};
   // one record is the job's; what is wrapped in it, or by somebody in it, or after it, is a part with an id of its own
-  const isJobs = role === 'wrapper' && batch.kind !== 'session' && within === null && again !== true;
+  const isJobs = role === 'wrapper' && batch.kind !== 'session' && parent === null && again !== true;
   const globalJobId = lrms.globalJobId === null ? `${node}#${id}` : isJobs ? lrms.globalJobId : `${lrms.globalJobId}#${id}`;
   return {
     lrms: {...lrms, type: batch.system, host: lrms.host ?? node, queue: job?.queue ?? lrms.queue, globalJobId},
     identity,
     grid: {global: about.subject, issuer: about.issuer, vo: job?.vo ?? about.vo, fqan: about.fqan, groups: about.groups},
     // what the batch system calls the job is the name of the job alone: each part of a pilot's would be called pilot.sh
-    name: job?.name ?? (within === null ? about.name : programOf(job)),
+    name: job?.name ?? (parent === null ? about.name : programOf(job)),
     probe,
-    within,
+    parent,
     host: facts === null ? {node, bootId: null, kernel: null, cpuModel: null, tareVersion: version} : hostOf(facts, version),
     trust: caller.uid === 0 ? 'root' : 'user',
     site: policy?.site ?? {name: null, infrastructure: null, description: null},

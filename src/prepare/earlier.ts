@@ -46,6 +46,6 @@ async function ofCaller(record: UsageRecord | null, {pid, startTicks}: ProcessId
   if (record === null || !isBetweenPhases(record) || presenceOf(record, here()) !== 'here') return null;
   const caller = record.wrapper?.caller;
   if (caller?.pid !== pid || caller.startTicks !== startTicks) return null;
-  const {default: validate} = await import('../schema/generated/record-1.validator.js');
+  const {default: validate} = await import('../schema/generated/record-2.validator.js');
   return validate(record) ? record : null;
 }

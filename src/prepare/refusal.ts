@@ -28,7 +28,7 @@ export async function refusalRecord(
   const outcome = notRunOutcome(first.kind === 'refused' ? 'refused' : 'wrapper-failure', first.code, error.message, first.exit);
   const {cause} = first;
   const stopped = cause instanceof Interrupted ? {status: 'stopped' as const, signal: cause.signal} : {};
-  const figures = {time: NO_TIME, net: NO_USAGE, tare: NO_TARE, watch: null};
+  const figures = {time: NO_TIME, usage: NO_USAGE, tare: NO_TARE, watch: null};
   const record = finalRecord(started, {...figures, outcome: {...outcome, ...stopped}, flags: []});
   return {record: afterPhases(known.phases?.earlier ?? null, record), places};
 }

@@ -4,13 +4,14 @@ import {statSync} from 'node:fs';
 import {TareError} from '../errors.js';
 import {parseDocument, type Kind} from '../job/document.js';
 import {jobFromDocument} from '../job/load.js';
+import {migrateRecord} from '../migrate/record.js';
 import {show} from '../job/show.js';
 import type {Policy} from '../policy/policy.js';
 import {policyFromDocuments} from '../policy/load.js';
 import {readText} from '../files/documents.js';
 
 /** The line that says what a document is, in YAML or JSON; a file without one is taken for a job, and told that it lacks it. */
-const KIND = /(?:^|[\s{,])["']?schema["']?\s*:\s*["']?tare\/(job|policy|plan|record)\//;
+const KIND = /(?:^|[\s{,])["']?schema["']?\s*:\s*["']?tare\/(job|policy|plan|record)\/(v\d+)?/;
 
 /**
  * @returns what it is
@@ -18,11 +19,11 @@ const KIND = /(?:^|[\s{,])["']?schema["']?\s*:\s*["']?tare\/(job|policy|plan|rec
  */
 export async function validateFile(file: string): Promise<string> {
   const {text} = readText(file, 'document');
-  const kind = (KIND.exec(text)?.[1] ?? 'job') as Kind;
+  const [, kind = 'job', version = ''] = (KIND.exec(text) ?? []) as [string?, Kind?, string?];
   if (kind === 'job') jobFromDocument(await parseDocument({text, file, kind}), {file, callerDirectory: process.cwd()});
   else if (kind === 'policy') checkHere(policyFromDocuments([{file, document: await parseDocument({text, file, kind})}]));
-  else await parseDocument({text, file, kind});
-  return `a valid ${kind} (tare/${kind}/v1)`;
+  else await parseDocument({text, file, kind, ...(kind === 'record' ? {migrate: migrateRecord} : {})});
+  return `a valid ${kind} (tare/${kind}/${version})`;
 }
 
 /** What a document cannot tell. The node that it is for may be another: only what no node can mean is wrong. @throws TareError */

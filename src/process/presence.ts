@@ -27,8 +27,8 @@ export function here(): Here {
 export function wrapperOf(frontPid: number): NonNullable<UsageRecord['wrapper']> {
   const namespace = pidNamespace();
   // whatever /proc has under a number then is another process: what is not known is not swept
-  if (namespace === null) return {pidNamespace: null, timeNamespace: null, front: null, brain: null};
-  return {pidNamespace: namespace, timeNamespace: timeNamespace(), front: processId(frontPid), brain: processId(process.pid)};
+  if (namespace === null) return {pidNamespace: null, timeNamespace: null, shim: null, supervisor: null};
+  return {pidNamespace: namespace, timeNamespace: timeNamespace(), shim: processId(frontPid), supervisor: processId(process.pid)};
 }
 
 /** What a record says of its wrapper, or a folder of its maker. */
@@ -44,7 +44,7 @@ export function presenceOf({host, wrapper}: WhoBegan, at: Here): Presence {
   if (wrapper?.pidNamespace == null) return 'unknown';
   // a start that was noted in another is another number here; versions before 0.2 noted none
   if (wrapper.timeNamespace !== undefined && wrapper.timeNamespace !== at.timeNamespace) return 'unknown';
-  const parts = [wrapper.front, wrapper.brain, wrapper.caller ?? null].filter((part) => part !== null);
+  const parts = [wrapper.shim, wrapper.supervisor, wrapper.caller ?? null].filter((part) => part !== null);
   if (parts.length === 0) return 'unknown';
   if (wrapper.pidNamespace === at.pidNamespace) return parts.some(isRunning) ? 'here' : 'gone';
   // from a namespace above all others everything can be seen, under other numbers

@@ -15,9 +15,9 @@ export interface Remains {
   /** What the wrapper knew of each of several applications; absent: nothing. */
   noted?: readonly RecordApplication[];
   /** What each of several applications used. */
-  applications: readonly RecordApplication['net'][];
+  applications: readonly RecordApplication['usage'][];
   /** Wrappers in the box, as they told. */
-  parts?: UsageRecord['parts'];
+  children?: UsageRecord['children'];
   /** Remarks on the usage. */
   flags: readonly string[];
   /** Whose memory limit killed, as far as counters still tell. */
@@ -29,7 +29,7 @@ export interface Remains {
 /** The same bytes whoever closes it and whenever: nothing of the sweep itself is in it. */
 export function lostRecord(
   started: UsageRecord,
-  {reason, startEpochUs, seen, noted = [], usage, applications, parts, flags, oom, kills}: Remains,
+  {reason, startEpochUs, seen, noted = [], usage, applications, children, flags, oom, kills}: Remains,
 ): UsageRecord {
   const executed = startEpochUs !== null;
   const wallUs = executed && seen !== null ? seen.wallUs : null;
@@ -38,7 +38,7 @@ export function lostRecord(
     : NO_TIME;
   const record = finalRecord(started, {
     time,
-    net: executed ? usage : NO_USAGE,
+    usage: executed ? usage : NO_USAGE,
     tare: NO_TARE,
     watch: null,
     outcome: lostOutcome(reason, executed ? oom : null, executed ? kills : undefined, {
@@ -49,9 +49,9 @@ export function lostRecord(
       ...one,
       outcome: {...one.outcome, status: executed ? 'lost' : 'not-started'},
       ...noted[index],
-      net: executed ? (applications[index] ?? one.net) : one.net,
+      usage: executed ? (applications[index] ?? one.usage) : one.usage,
     })),
-    ...(parts === undefined ? {} : {parts}),
+    ...(children === undefined ? {} : {children}),
     flags: executed ? [...flags, 'killed', 'partial', ...(oom?.certain === false ? ['oom-verdict-uncertain'] : [])] : [],
   });
   return {...record, state: 'lost'};

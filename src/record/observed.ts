@@ -21,7 +21,7 @@ export const NO_MARKS: Marks = {memoryBytes: null, memorySource: null, cores: nu
 
 /** What is known of an attempt that is over. */
 interface Used {
-  net: RecordUsage;
+  usage: RecordUsage;
   time: Pick<RecordTime, 'wallUs' | 'suspendedUs'>;
   marks: Marks;
   cvmfs: UsageRecord['cvmfs'];
@@ -33,7 +33,7 @@ const CORES_SLACK = 1.05;
 /** The closed record with what would have been; as it is where the job was not observed. */
 export function withObserved(record: UsageRecord, plan: Plan, marks: Marks): UsageRecord {
   if (plan.observed === undefined) return record;
-  const observed = observedOf(plan.observed, {net: record.net, time: record.time, cvmfs: record.cvmfs, marks});
+  const observed = observedOf(plan.observed, {usage: record.usage, time: record.time, cvmfs: record.cvmfs, marks});
   return {...record, observed, flags: [...new Set([...record.flags, ...flagsOf(observed, plan.observed)])].sort()};
 }
 
@@ -84,21 +84,21 @@ interface Peak {
 
 const UNKNOWN: Peak = {peak: null, source: null};
 
-function peakOf(name: LimitName, limit: number, {net, time, marks}: Used, {suspended}: Planned): Peak {
+function peakOf(name: LimitName, limit: number, {usage, time, marks}: Used, {suspended}: Planned): Peak {
   switch (name) {
     case 'memory':
     case 'memoryHigh':
-      return memoryPeak(limit, net, marks);
+      return memoryPeak(limit, usage, marks);
     case 'swap':
-      return of(net.swapPeakBytes, net.swapPeakSource);
+      return of(usage.swapPeakBytes, usage.swapPeakSource);
     case 'processes':
-      return of(net.pidsPeak, net.pidsPeakSource);
+      return of(usage.pidsPeak, usage.pidsPeakSource);
     case 'wallTime':
       return of(countedWallUs(time, suspended), 'monotonic clock');
     case 'cpuTime':
-      return net.cpuUserUs === null || net.cpuSystemUs === null ? UNKNOWN : of(net.cpuUserUs + net.cpuSystemUs, net.cpuSource);
+      return usage.cpuUserUs === null || usage.cpuSystemUs === null ? UNKNOWN : of(usage.cpuUserUs + usage.cpuSystemUs, usage.cpuSource);
     case 'scratch':
-      return of(net.scratchPeakBytes, net.scratchPeakSource);
+      return of(usage.scratchPeakBytes, usage.scratchPeakSource);
     case 'cores':
       return of(marks.cores, 'sampled:CPU time');
     // where it is hit, a call fails in the payload, and nobody else hears of it

@@ -2,7 +2,7 @@
 
 import type {ErrorCode} from '../errors.js';
 import {formatBytes} from '../job/quantity.js';
-import type {UsageRecord} from '../schema/generated/record-1.js';
+import type {UsageRecord} from '../schema/generated/record-2.js';
 import {decodeWaitStatus, signalName} from './wait-status.js';
 
 export type Outcome = UsageRecord['outcome'];
@@ -64,7 +64,7 @@ const NOTHING: Outcome = {
   exitCode: null,
   signal: null,
   limit: null,
-  whose: null,
+  limitScope: null,
   evidence: null,
   reason: null,
   code: null,
@@ -97,13 +97,20 @@ export function endedOutcome({
   const kill = stop === null ? kills.findLast(({signal}) => explains(signal, base, rawStatus)) : undefined;
   if (kill !== undefined) return {...base, status: 'killed', killedBy: kill, reason: killReason(kill)};
   if (oom !== null)
-    return {...base, status: 'limit', limit: 'memory', whose: oom.whose, evidence: oom.evidence, reason: memoryReason(oom.whose, memory)};
+    return {
+      ...base,
+      status: 'limit',
+      limit: 'memory',
+      limitScope: oom.whose,
+      evidence: oom.evidence,
+      reason: memoryReason(oom.whose, memory),
+    };
   if (stop !== null) {
     return {
       ...base,
       status: 'limit',
       limit: stop.limit,
-      whose: stop.limit === 'memory' || stop.limit === 'memory-stall' ? 'payload' : null,
+      limitScope: stop.limit === 'memory' || stop.limit === 'memory-stall' ? 'payload' : null,
       evidence: stop.evidence,
       reason: stopReason(stop, memory),
     };
@@ -168,7 +175,7 @@ export function lostOutcome(
   if (kill !== undefined) return {...NOTHING, status: 'killed', killedBy: kill, reason: `${killReason(kill)}; ${reason}`};
   const base: Outcome = {...NOTHING, status: 'lost', reason};
   if (oom === null) return base;
-  const limited: Outcome = {...base, limit: 'memory', whose: oom.whose, evidence: oom.evidence};
+  const limited: Outcome = {...base, limit: 'memory', limitScope: oom.whose, evidence: oom.evidence};
   return oom.whose === 'slot' && oom.certain ? {...limited, status: 'killed-by-slot', reason: memoryReason('slot', memory)} : limited;
 }
 

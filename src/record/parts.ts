@@ -3,10 +3,10 @@
  * whole (PIPE_BUF of pipe(7)). Nothing proves what a line says: whatever runs in the box can write it. Pure.
  */
 
-import type {UsageRecord} from '../schema/generated/record-1.js';
+import type {UsageRecord} from '../schema/generated/record-2.js';
 
-export type RecordParts = NonNullable<UsageRecord['parts']>;
-export type RecordPart = RecordParts['list'][number];
+export type RecordChildren = NonNullable<UsageRecord['children']>;
+export type RecordChild = RecordChildren['list'][number];
 
 /** Bytes of a line, with its end: PIPE_BUF of Linux. */
 export const LINE_BYTES = 4096;
@@ -16,11 +16,14 @@ export const MOST_PARTS = 64;
 export const MOST_OTHERS = 1_000_000;
 const NAME_CHARACTERS = 100;
 
-export const NO_PARTS: RecordParts = {trust: 'told', list: [], others: 0};
+export const NO_PARTS: RecordChildren = {trust: 'self-reported', list: [], others: 0};
+
+/** A line names the usage `net`, as a record of version 1 did: the wrappers of a box may be of several versions. Both names are read. */
+type PartLine = Omit<RecordChild, 'usage'> & {net: RecordChild['usage']};
 
 export const partLine = (record: UsageRecord): string => `${JSON.stringify(partOf(record))}\n`;
 
-function partOf({recordId, state, payload, pattern, mode, time, limits, net, outcome}: UsageRecord): RecordPart {
+function partOf({recordId, state, payload, pattern, mode, time, limits, usage, outcome}: UsageRecord): PartLine {
   const limit = (name: 'cores' | 'memory' | 'wallTime' | 'cpuTime'): number | null => limits?.[name].value ?? null;
   return {
     recordId,
@@ -31,16 +34,16 @@ function partOf({recordId, state, payload, pattern, mode, time, limits, net, out
     startEpochUs: time.startEpochUs,
     wallUs: time.wallUs,
     limits: {cores: limit('cores'), memory: limit('memory'), wallTime: limit('wallTime'), cpuTime: limit('cpuTime')},
-    net: {cpuUserUs: net.cpuUserUs, cpuSystemUs: net.cpuSystemUs, memPeakBytes: net.memPeakBytes},
+    net: {cpuUserUs: usage.cpuUserUs, cpuSystemUs: usage.cpuSystemUs, memPeakBytes: usage.memPeakBytes},
     outcome: {status: outcome.status, exitCode: outcome.exitCode, signal: outcome.signal, limit: outcome.limit},
   };
 }
 
 /** null: it is none. What is not of a part is left out. */
-export function readPart(line: string): RecordPart | null {
+export function readPart(line: string): RecordChild | null {
   try {
     const told = tree(JSON.parse(line));
-    const [limits, net, outcome] = [tree(told['limits']), tree(told['net']), tree(told['outcome'])];
+    const [limits, usage, outcome] = [tree(told['limits']), tree(told['net'] ?? told['usage']), tree(told['outcome'])];
     return {
       recordId: text(told['recordId'], /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/),
       state: one(told['state'], STATES),
@@ -55,7 +58,11 @@ export function readPart(line: string): RecordPart | null {
         wallTime: count(limits['wallTime']),
         cpuTime: count(limits['cpuTime']),
       },
-      net: {cpuUserUs: count(net['cpuUserUs']), cpuSystemUs: count(net['cpuSystemUs']), memPeakBytes: count(net['memPeakBytes'])},
+      usage: {
+        cpuUserUs: count(usage['cpuUserUs']),
+        cpuSystemUs: count(usage['cpuSystemUs']),
+        memPeakBytes: count(usage['memPeakBytes']),
+      },
       outcome: {
         status: one(outcome['status'], STATUSES),
         exitCode: count(outcome['exitCode']),
@@ -69,7 +76,7 @@ export function readPart(line: string): RecordPart | null {
 }
 
 /** One that has ended stays as it ended, and one that is not listed is counted at its start. */
-export function withPart(parts: RecordParts, part: RecordPart): RecordParts {
+export function withPart(parts: RecordChildren, part: RecordChild): RecordChildren {
   const {list, others} = parts;
   const at = list.findIndex(({recordId}) => recordId === part.recordId);
   const known = list[at];
@@ -80,9 +87,9 @@ export function withPart(parts: RecordParts, part: RecordPart): RecordParts {
 
 type Tree = Record<string, unknown>;
 
-const STATES = ['started', 'final'] as const satisfies RecordPart['state'][];
-const PATTERNS = ['ulimit++', 'quotas++', 'vm-lite'] as const satisfies RecordPart['pattern'][];
-const MODES = ['box', 'limits-only', 'observe'] as const satisfies RecordPart['mode'][];
+const STATES = ['started', 'final'] as const satisfies RecordChild['state'][];
+const PATTERNS = ['ulimit++', 'quotas++', 'vm-lite'] as const satisfies RecordChild['pattern'][];
+const MODES = ['box', 'limits-only', 'observe'] as const satisfies RecordChild['mode'][];
 const STATUSES = [
   'running',
   'completed',
@@ -95,7 +102,7 @@ const STATUSES = [
   'wrapper-failure',
   'lost',
   'killed-by-slot',
-] as const satisfies RecordPart['outcome']['status'][];
+] as const satisfies RecordChild['outcome']['status'][];
 const LIMITS = [
   'memory',
   'memory-stall',
@@ -104,7 +111,7 @@ const LIMITS = [
   'cpuTime',
   'scratch',
   'cores',
-] as const satisfies RecordPart['outcome']['limit'][];
+] as const satisfies RecordChild['outcome']['limit'][];
 /** Without control characters: people read it on their terminals. */
 const NAME = new RegExp(`^[^\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]{0,${String(NAME_CHARACTERS)}}$`, 'u');
 

@@ -9,7 +9,7 @@ import {MOST_OTHERS, MOST_PARTS} from './parts.js';
 import type {RecordApplication, RecordTare, RecordTime, RecordUsage, UsageRecord} from './record.js';
 
 type RecordPhase = NonNullable<UsageRecord['phases']>['list'][number];
-type Parts = UsageRecord['parts'];
+type Children = UsageRecord['children'];
 type Repositories = UsageRecord['cvmfs'];
 
 /** The last ones are listed: a job can make a checkpoint every minute for days. */
@@ -54,17 +54,17 @@ function withPhases(before: UsageRecord['phases'], more: readonly RecordPhase[])
   return {count: count + more.length, list: [...list, ...more].slice(-MOST_PHASES)};
 }
 
-function phaseOf({time, net, outcome}: UsageRecord, status: RecordPhase['status'] | Outcome['status']): RecordPhase {
+function phaseOf({time, usage, outcome}: UsageRecord, status: RecordPhase['status'] | Outcome['status']): RecordPhase {
   return {
     startEpochUs: time.startEpochUs,
     endEpochUs: time.endEpochUs,
     wallUs: time.wallUs,
     suspendedUs: time.suspendedUs,
-    cpuUserUs: net.cpuUserUs,
-    cpuSystemUs: net.cpuSystemUs,
-    memPeakBytes: net.memPeakBytes,
-    ioReadBytes: net.ioReadBytes,
-    ioWriteBytes: net.ioWriteBytes,
+    cpuUserUs: usage.cpuUserUs,
+    cpuSystemUs: usage.cpuSystemUs,
+    memPeakBytes: usage.memPeakBytes,
+    ioReadBytes: usage.ioReadBytes,
+    ioWriteBytes: usage.ioWriteBytes,
     status: status as RecordPhase['status'],
     exitCode: outcome.exitCode,
     signal: outcome.signal,
@@ -72,21 +72,21 @@ function phaseOf({time, net, outcome}: UsageRecord, status: RecordPhase['status'
 }
 
 /** One phase has a figure that counts for accounting, and another has not. */
-function isPartial(earlier: UsageRecord, {time, net}: UsageRecord): boolean {
+function isPartial(earlier: UsageRecord, {time, usage}: UsageRecord): boolean {
   if (time.startEpochUs === null) return false;
-  return (time.wallUs === null) !== (earlier.time.wallUs === null) || (net.cpuUserUs === null) !== (earlier.net.cpuUserUs === null);
+  return (time.wallUs === null) !== (earlier.time.wallUs === null) || (usage.cpuUserUs === null) !== (earlier.usage.cpuUserUs === null);
 }
 
-type Figures = Pick<UsageRecord, 'time' | 'net' | 'tare' | 'watch' | 'applications' | 'parts' | 'cvmfs' | 'observed'>;
+type Figures = Pick<UsageRecord, 'time' | 'usage' | 'tare' | 'watch' | 'applications' | 'children' | 'cvmfs' | 'observed'>;
 
-const figuresOf = ({time, net, tare, watch, applications, cvmfs, parts, observed}: UsageRecord): Figures => ({
-  ...{time, net, tare, watch, applications, cvmfs},
-  ...ifGiven(parts, observed),
+const figuresOf = ({time, usage, tare, watch, applications, cvmfs, children, observed}: UsageRecord): Figures => ({
+  ...{time, usage, tare, watch, applications, cvmfs},
+  ...ifGiven(children, observed),
 });
 
 const together = (earlier: UsageRecord, later: UsageRecord): Figures => ({
   time: timeOf(earlier.time, later.time),
-  net: usageOf(earlier, later),
+  usage: usageOf(earlier, later),
   tare: tareOf(earlier.tare, later.tare),
   watch: watchOf(earlier.watch, later.watch),
   applications: later.applications.map((one) =>
@@ -96,11 +96,11 @@ const together = (earlier: UsageRecord, later: UsageRecord): Figures => ({
     ),
   ),
   cvmfs: repositoriesOf(earlier.cvmfs, later.cvmfs),
-  ...ifGiven(partsOf(earlier.parts, later.parts), observedOf(earlier.observed, later.observed)),
+  ...ifGiven(childrenOf(earlier.children, later.children), observedOf(earlier.observed, later.observed)),
 });
 
-const ifGiven = (parts: Parts, observed: UsageRecord['observed']): Pick<Figures, 'parts' | 'observed'> => ({
-  ...(parts === undefined ? {} : {parts}),
+const ifGiven = (children: Children, observed: UsageRecord['observed']): Pick<Figures, 'children' | 'observed'> => ({
+  ...(children === undefined ? {} : {children}),
   ...(observed === undefined ? {} : {observed}),
 });
 
@@ -152,7 +152,7 @@ const PEAKS = [
 const AVERAGES = ['rssAverageBytes', 'pssAverageBytes', 'vmemAverageBytes', 'swapAverageBytes'] as const satisfies (keyof RecordUsage)[];
 
 function usageOf(earlier: UsageRecord, later: UsageRecord): RecordUsage {
-  const [a, b] = [earlier.net, later.net];
+  const [a, b] = [earlier.usage, later.usage];
   const [before, after] = [earlier.time.wallUs ?? 0, later.time.wallUs ?? 0];
   const average = (x: Amount, y: Amount): Amount =>
     x === null || y === null || before + after === 0 ? (y ?? x) : Math.round((x * before + y * after) / (before + after));
@@ -202,15 +202,15 @@ function applicationOf(a: RecordApplication | undefined, b: RecordApplication): 
     starts: a.starts + b.starts,
     startEpochUs: a.startEpochUs ?? b.startEpochUs,
     wallUs: sum(a.wallUs, b.wallUs),
-    net: {
-      ...b.net,
-      ...each(['cpuUserUs', 'cpuSystemUs', 'ioReadBytes', 'ioWriteBytes', 'oomKills'], sum, a.net, b.net),
-      ...each(['memPeakBytes', 'largestProcessBytes', 'pidsPeak'], most, a.net, b.net),
+    usage: {
+      ...b.usage,
+      ...each(['cpuUserUs', 'cpuSystemUs', 'ioReadBytes', 'ioWriteBytes', 'oomKills'], sum, a.usage, b.usage),
+      ...each(['memPeakBytes', 'largestProcessBytes', 'pidsPeak'], most, a.usage, b.usage),
     },
   };
 }
 
-function partsOf(a: Parts, b: Parts): Parts {
+function childrenOf(a: Children, b: Children): Children {
   if (a == null || b == null) return b ?? a;
   const all = [...a.list, ...b.list];
   const others = a.others + b.others + Math.max(0, all.length - MOST_PARTS);

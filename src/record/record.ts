@@ -1,15 +1,15 @@
-/** The record of one attempt (`tare/record/v1`). Pure: everything measured is an argument. */
+/** The record of one attempt (`tare/record/v2`). Pure: everything measured is an argument. */
 
 import type {Facts, IdentityFacts} from '../host/facts.js';
 import {LIMIT_NAMES} from '../job/job.js';
 import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import type {UsageRecord} from '../schema/generated/record-1.js';
+import type {UsageRecord} from '../schema/generated/record-2.js';
 import {RUNNING, type Outcome} from './outcome.js';
 import {recordId} from './uuid.js';
 
 export type {UsageRecord};
-export type RecordUsage = UsageRecord['net'];
+export type RecordUsage = UsageRecord['usage'];
 export type RecordTare = UsageRecord['tare'];
 export type RecordTime = UsageRecord['time'];
 export type RecordApplication = UsageRecord['applications'][number];
@@ -54,7 +54,7 @@ export const NO_USAGE: RecordUsage = {
   scratchPeakBytes: null,
   scratchPeakSource: null,
 };
-export const NO_APPLICATION_USAGE: RecordApplication['net'] = {
+export const NO_APPLICATION_USAGE: RecordApplication['usage'] = {
   cpuUserUs: null,
   cpuSystemUs: null,
   cpuSource: null,
@@ -100,7 +100,7 @@ export interface Attempt {
   /** Nobody's job: a box is only tried. */
   probe?: boolean;
   /** The box around. */
-  within: UsageRecord['within'];
+  parent: UsageRecord['parent'];
   name: string | null;
   host: UsageRecord['host'];
   trust: 'root' | 'user';
@@ -121,7 +121,7 @@ export function hostOf(facts: Facts, tareVersion: string): UsageRecord['host'] {
 export function startedRecord(attempt: Attempt, plan: Plan | null): UsageRecord {
   const {lrms, identity, site} = attempt;
   return {
-    schema: 'tare/record/v1',
+    schema: 'tare/record/v2',
     recordId: recordId({site: site.name, globalJobId: lrms.globalJobId, attempt: lrms.attempt, application: 0}),
     revision: 1,
     state: 'started',
@@ -132,7 +132,7 @@ export function startedRecord(attempt: Attempt, plan: Plan | null): UsageRecord 
     ce: {id: null},
     lrms,
     payload: {index: 0, id: null, name: attempt.name},
-    within: attempt.within,
+    parent: attempt.parent,
     wrapper: null,
     user: {local: identity.name, uid: identity.uid, ...attempt.grid},
     identity: null,
@@ -143,8 +143,9 @@ export function startedRecord(attempt: Attempt, plan: Plan | null): UsageRecord 
     seccomp: plan === null ? null : (stepOf(plan, 'seccomp.load')?.profile ?? null),
     landlock: plan?.landlock === undefined ? null : {abi: plan.landlock.abi, because: plan.landlock.because},
     image: imageOf(plan),
+    choices: plan?.resolved ?? null,
     limits: plan === null ? null : limitsOf(plan),
-    net: NO_USAGE,
+    usage: NO_USAGE,
     tare: NO_TARE,
     watch: null,
     applications: plan === null ? [] : stepsOf(plan, 'application.execute').map(runningApplication),
@@ -169,8 +170,8 @@ function runningApplication({index, name, limits}: StepOf<'application.execute'>
     startEpochUs: null,
     wallUs: null,
     limits: {cores: limits.cores?.value ?? null, memory: limits.memory?.value ?? null},
-    net: NO_APPLICATION_USAGE,
-    outcome: {status: 'running', exitCode: null, signal: null, limit: null, whose: null, reason: null},
+    usage: NO_APPLICATION_USAGE,
+    outcome: {status: 'running', exitCode: null, signal: null, limit: null, limitScope: null, reason: null},
   };
 }
 
@@ -199,14 +200,14 @@ function limitsOf(plan: Plan): NonNullable<UsageRecord['limits']> {
 
 export interface Weighed {
   time: RecordTime;
-  net: RecordUsage;
+  usage: RecordUsage;
   tare: RecordTare;
   watch: UsageRecord['watch'];
   outcome: Outcome;
   /** Absent: as they were when it started. */
   applications?: RecordApplication[];
   /** Wrappers in the box, as they told; null: nobody listened. */
-  parts?: UsageRecord['parts'];
+  children?: UsageRecord['children'];
   /** Absent: as they were when it started. */
   cvmfs?: UsageRecord['cvmfs'];
   flags: readonly string[];
@@ -215,21 +216,21 @@ export interface Weighed {
 /** The final record: id and revision stay, so that writing it twice is writing it once. */
 export function finalRecord(
   started: UsageRecord,
-  {time, net, tare, watch, outcome, applications, parts, cvmfs, flags}: Weighed,
+  {time, usage, tare, watch, outcome, applications, children, cvmfs, flags}: Weighed,
 ): UsageRecord {
   return {
     ...started,
     state: 'final',
     wrapper: null,
     time,
-    net,
+    usage,
     tare,
     watch,
     outcome,
     applications: applications ?? started.applications,
-    ...(parts === undefined ? {} : {parts}),
+    ...(children === undefined ? {} : {children}),
     cvmfs: cvmfs ?? started.cvmfs,
-    flags: [...new Set([...started.flags, ...flags, ...remarks(started, time, net)])].sort(),
+    flags: [...new Set([...started.flags, ...flags, ...remarks(started, time, usage)])].sort(),
   };
 }
 

@@ -3,8 +3,9 @@
 import {lstatSync, type Stats} from 'node:fs';
 import {dirname, join, resolve} from 'node:path';
 import {errnoOf, TareError} from '../errors.js';
+import {migrateRecord} from '../migrate/record.js';
 import {canonicalJson} from '../plan/canonical.js';
-import type {UsageRecord} from '../schema/generated/record-1.js';
+import type {UsageRecord} from '../schema/generated/record-2.js';
 import {isOwn, makeDirectory, replaceOrWrite, writeDurably} from './durable.js';
 import {readRecordText, recordFiles} from './read.js';
 
@@ -51,7 +52,7 @@ function attempt(path: string, remedy: string, write: () => void): void {
 export function readRecord(spool: string, id: string, uid = process.getuid?.() ?? -1): UsageRecord | null {
   try {
     const found = readRecordText(pathOf(spool, id, uid));
-    return found?.uid !== uid ? null : (JSON.parse(found.text) as UsageRecord);
+    return found?.uid !== uid ? null : (migrateRecord(JSON.parse(found.text)) as UsageRecord);
   } catch {
     return null;
   }

@@ -18,11 +18,11 @@ export function formatSummary(record: UsageRecord, path: string | null): string 
       ? []
       : [renderTable(columns('application', 'CPU time', 'memory', 'wall time', 'how it ended'), record.applications.map(applicationRow))]),
     ...phaseLines(record),
-    ...partLines(record),
+    ...childLines(record),
     renderTable(columns('the wrapper itself', ''), costRows(record)),
-    ...(record.within === null
+    ...(record.parent === null
       ? []
-      : [printable(`part of: ${record.within.recordId ?? 'a record that is not known'} (${record.within.how})`)]),
+      : [printable(`part of: ${record.parent.recordId ?? 'a record that is not known'} (${record.parent.how})`)]),
     `flags: ${flags.join(', ') || 'none'}`,
     `record: ${path ?? 'could not be written'}`,
   ];
@@ -40,21 +40,21 @@ export function stopText({limit, reason, evidence, exitCode}: UsageRecord['outco
   return `${what}: ${reason ?? `over its limit on ${limit ?? 'something'}`}${detail}`;
 }
 
-type Described = Pick<UsageRecord['outcome'], 'exitCode' | 'signal' | 'reason' | 'evidence'> & {status: string; whose: string | null};
+type Described = Pick<UsageRecord['outcome'], 'exitCode' | 'signal' | 'reason' | 'evidence'> & {status: string; limitScope: string | null};
 
-export function describeOutcome({status, exitCode, signal, reason, whose, evidence}: Described): string {
+export function describeOutcome({status, exitCode, signal, reason, limitScope, evidence}: Described): string {
   const how = signal ?? (exitCode === null ? '' : `exit code ${String(exitCode)}`);
-  const detail = [how, reason, whose === null ? null : `limit of the ${whose}`, evidence].filter(Boolean).join('; ');
+  const detail = [how, reason, limitScope === null ? null : `limit of the ${limitScope}`, evidence].filter(Boolean).join('; ');
   return detail === '' ? status : `${status} (${detail})`;
 }
 
-function limitRows({limits, net, time}: UsageRecord): string[][] {
-  const cpuUs = net.cpuUserUs === null || net.cpuSystemUs === null ? null : net.cpuUserUs + net.cpuSystemUs;
+function limitRows({limits, usage, time}: UsageRecord): string[][] {
+  const cpuUs = usage.cpuUserUs === null || usage.cpuSystemUs === null ? null : usage.cpuUserUs + usage.cpuSystemUs;
   const used: Partial<Record<(typeof LIMIT_NAMES)[number], string>> = {
     cores: cpuUs === null || !time.wallUs ? '-' : (cpuUs / time.wallUs).toFixed(2),
-    memory: bytes(net.memPeakBytes),
-    swap: bytes(net.swapPeakBytes),
-    processes: net.pidsPeak === null ? '-' : String(net.pidsPeak),
+    memory: bytes(usage.memPeakBytes),
+    swap: bytes(usage.swapPeakBytes),
+    processes: usage.pidsPeak === null ? '-' : String(usage.pidsPeak),
     wallTime: duration(time.wallUs),
     cpuTime: duration(cpuUs),
   };
@@ -65,10 +65,10 @@ function limitRows({limits, net, time}: UsageRecord): string[][] {
   });
 }
 
-function applicationRow({name, starts, net, wallUs, outcome}: UsageRecord['applications'][number]): string[] {
-  const cpuUs = net.cpuUserUs === null || net.cpuSystemUs === null ? null : net.cpuUserUs + net.cpuSystemUs;
+function applicationRow({name, starts, usage, wallUs, outcome}: UsageRecord['applications'][number]): string[] {
+  const cpuUs = usage.cpuUserUs === null || usage.cpuSystemUs === null ? null : usage.cpuUserUs + usage.cpuSystemUs;
   const how = describeOutcome({...outcome, evidence: null});
-  return [name, duration(cpuUs), bytes(net.memPeakBytes), duration(wallUs), starts > 1 ? `${how}; started ${String(starts)} times` : how];
+  return [name, duration(cpuUs), bytes(usage.memPeakBytes), duration(wallUs), starts > 1 ? `${how}; started ${String(starts)} times` : how];
 }
 
 /** Of a payload that has made checkpoints. */
@@ -81,27 +81,35 @@ function phaseLines({phases}: UsageRecord): string[] {
     duration(cpuUserUs === null || cpuSystemUs === null ? null : cpuUserUs + cpuSystemUs),
     bytes(memPeakBytes),
     duration(wallUs),
-    describeOutcome({status, exitCode, signal, reason: null, whose: null, evidence: null}),
+    describeOutcome({status, exitCode, signal, reason: null, limitScope: null, evidence: null}),
   ]);
   return [renderTable(headers, rows)];
 }
 
 /** Nobody adds them up: their usage is in the job's. */
-function partLines({parts}: UsageRecord): string[] {
-  if (parts == null || parts.list.length === 0) return [];
+function childLines({children}: UsageRecord): string[] {
+  if (children == null || children.list.length === 0) return [];
   const headers = columns('wrapper in it, as it told', 'name', 'pattern', 'CPU time', 'memory', 'wall time', 'how it ended');
-  const more = parts.others === 0 ? [] : [`and ${String(parts.others)} more`];
-  return [renderTable(headers, parts.list.map(partRow)), ...more];
+  const more = children.others === 0 ? [] : [`and ${String(children.others)} more`];
+  return [renderTable(headers, children.list.map(childRow)), ...more];
 }
 
-function partRow({recordId, state, name, pattern, net, wallUs, outcome}: NonNullable<UsageRecord['parts']>['list'][number]): string[] {
-  const cpuUs = net.cpuUserUs === null || net.cpuSystemUs === null ? null : net.cpuUserUs + net.cpuSystemUs;
+function childRow({
+  recordId,
+  state,
+  name,
+  pattern,
+  usage,
+  wallUs,
+  outcome,
+}: NonNullable<UsageRecord['children']>['list'][number]): string[] {
+  const cpuUs = usage.cpuUserUs === null || usage.cpuSystemUs === null ? null : usage.cpuUserUs + usage.cpuSystemUs;
   const {status, exitCode, signal, limit} = outcome;
   const how =
     state === 'started'
       ? 'not told'
-      : describeOutcome({status, exitCode, signal, reason: limit === null ? null : `limit ${limit}`, whose: null, evidence: null});
-  return [recordId, name ?? '-', pattern ?? '-', duration(cpuUs), bytes(net.memPeakBytes), duration(wallUs), how];
+      : describeOutcome({status, exitCode, signal, reason: limit === null ? null : `limit ${limit}`, limitScope: null, evidence: null});
+  return [recordId, name ?? '-', pattern ?? '-', duration(cpuUs), bytes(usage.memPeakBytes), duration(wallUs), how];
 }
 
 function costRows({tare}: UsageRecord): string[][] {

@@ -19,6 +19,7 @@ import {hostname} from 'node:os';
 import {join} from 'node:path';
 import {errnoOf} from '../errors.js';
 import type {Entry, Looked, OwnMount} from '../cvmfs/judge.js';
+import {migrateWrapper} from '../migrate/record.js';
 import type {Account} from '../plan/account.js';
 import type {StepOf} from '../plan/step.js';
 import type {Log} from '../process/log.js';
@@ -92,13 +93,20 @@ function makeFolder({scratch, id}: Pick<Context, 'scratch' | 'id'>): string {
   return mkdtempSync(join(scratch, `tare-cvmfs-${id}-`));
 }
 
+/** As the other versions on the node read it too, which go by the names of version 0.1.0. */
+function asWritten({host, wrapper}: WhoBegan): object {
+  if (wrapper === null) return {host, wrapper};
+  const {shim: front, supervisor: brain, ...rest} = wrapper;
+  return {host, wrapper: {...rest, front, brain}};
+}
+
 function fillFolder(
   folder: string,
   {repository, own, sharedCache}: Pick<Mount, 'repository' | 'sharedCache'> & {own: Record<string, string>},
   identity: Context['identity'],
   owner: WhoBegan,
 ): void {
-  writeFileSync(join(folder, OWNER), JSON.stringify(owner), {mode: 0o600});
+  writeFileSync(join(folder, OWNER), JSON.stringify(asWritten(owner)), {mode: 0o600});
   for (const [name, text] of Object.entries(own)) writeFileSync(join(folder, name), text);
   for (const path of ['mnt', `mnt/${repository}`]) mkdirSync(join(folder, path), {mode: 0o755});
   chmodSync(join(folder, 'mnt'), 0o755);
@@ -229,8 +237,8 @@ function isAbandoned(folder: string, at: Here): boolean {
   const found = statSync(folder, {throwIfNoEntry: false});
   if (found === undefined || found.uid !== process.getuid?.()) return false;
   try {
-    const owner = JSON.parse(readFileSync(join(folder, OWNER), 'utf8')) as WhoBegan;
-    return ['gone', 'restarted'].includes(presenceOf(owner, at));
+    const {host, wrapper} = JSON.parse(readFileSync(join(folder, OWNER), 'utf8')) as WhoBegan;
+    return ['gone', 'restarted'].includes(presenceOf({host, wrapper: migrateWrapper(wrapper) as WhoBegan['wrapper']}, at));
   } catch {
     return Date.now() - found.mtimeMs > HALF_MADE_MS;
   }

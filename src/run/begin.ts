@@ -89,6 +89,7 @@ export async function begin(
     named = resolve(plan, {repositories: foundOf(known.looked), hostname: state.connection?.hostname ?? null, exists: existsSync});
     state.plan = named;
     started.identity = identityOf(named, state.connection);
+    started.choices = named.resolved ?? null;
     makeScratch(named, id, started.recordId, started.identity);
     groups = createGroups(plan.steps, id);
     state.memoryBefore = memoryEventsNow(groups, facts);

@@ -9,12 +9,12 @@ import {dirname, join} from 'node:path';
 import {asTareError, TareError} from '../errors.js';
 import {verifyRecord, type Validator} from '../export/verify.js';
 import {childProcess} from '../host/spawn.js';
-import {canonicalJson} from '../plan/canonical.js';
+import {migrateRecord} from '../migrate/record.js';
 import {sealedPlace} from '../policy/places.js';
 import {isOwn, makeDirectory, writeDurably} from '../record/durable.js';
 import {readRecordText, type RecordText} from '../record/read.js';
 import type {UsageRecord} from '../record/record.js';
-import {records} from '../record/spool.js';
+import {records, textOf} from '../record/spool.js';
 import {readPolicy} from '../files/documents.js';
 import {userSpools} from '../box/user-places.js';
 
@@ -35,7 +35,7 @@ export async function sealRecords(policyFile: string | null): Promise<SealSummar
   if (self !== 0) throw new TareError('SEAL_FORBIDDEN', {message: 'only root seals records', found: `uid ${String(self)}`});
   const policy = await readPolicy(policyFile, self);
   const place = openSealed(sealedPlace(policy));
-  const {default: validate} = await import('../schema/generated/record-1.validator.js');
+  const {default: validate} = await import('../schema/generated/record-2.validator.js');
   const summary: SealSummary = {sealed: 0, open: 0, rejected: []};
   for (const spool of userSpools(policy)) {
     for (const {id, owner, path} of records(spool)) {
@@ -81,7 +81,7 @@ function readAsOwner(path: string, id: string, owner: number, validate: Validato
   if (file.uid !== owner) throw rejected(`it belongs to uid ${String(file.uid)}`);
   const [problem] = verifyRecord(file.text, id, validate);
   if (problem !== undefined) throw rejected(problem);
-  const record = JSON.parse(file.text) as UsageRecord;
+  const record = migrateRecord(JSON.parse(file.text)) as UsageRecord;
   const {state, trust, sealed, user, time} = record;
   if (record.probe === true) throw rejected('it is marked as a probe, which is nobody’s job');
   if (state === 'started') return null;
@@ -106,9 +106,10 @@ const CALENDAR_US = 86_400e6;
 function keep(place: string, record: UsageRecord): void {
   const folder = join(place, record.recordId.slice(0, 2));
   const path = join(folder, `${record.recordId}.json`);
-  const text = `${canonicalJson(record)}\n`;
+  const text = textOf(record);
   const before = readRecordText(path);
-  if (before?.text === text) return;
+  // another version may have been killed over it
+  if (before !== null && textOf(migrateRecord(JSON.parse(before.text)) as UsageRecord) === text) return;
   if (before !== null) throw rejected('another record is sealed under this id');
   makeDirectory(folder, 0o755);
   writeDurably(path, text);

@@ -8,6 +8,7 @@ import {taskStrings} from '../engine/launch.js';
 import {EXIT} from '../errors.js';
 import {start} from '../host/spawn.js';
 import {stepOf} from '../plan/step.js';
+import {migrateRecord} from '../migrate/record.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import type {UsageRecord} from '../record/record.js';
@@ -151,7 +152,7 @@ async function join(
   noteEnd(directory, index, end);
   const wasKilled = end.rawStatus === null || end.rawStatus === SIGKILL;
   const isOver = await untilOver(directory, index, live, wasKilled);
-  const over = isOver && wasKilled ? (readNote(directory, 'over')?.record ?? null) : null;
+  const over = isOver && wasKilled ? (migrateRecord(readNote(directory, 'over')?.record ?? null) as UsageRecord | null) : null;
   return {result: {...NOTHING, quit: joined.quit, signals: noted}, over};
 }
 

@@ -163,7 +163,7 @@ function remainsOf(box: BoxState, groups: Groups, directory: string, presence: O
     startEpochUs,
     seen,
     noted: box.noted,
-    parts: box.parts,
+    children: box.parts,
     ...weighing,
     oom,
     kills: readKills(directory),
@@ -174,7 +174,7 @@ function remainsOf(box: BoxState, groups: Groups, directory: string, presence: O
 const readMarks = (directory: string, box: BoxState): Marks => box.weighed?.marks ?? readSeen(directory)?.weighing.marks ?? NO_MARKS;
 
 /** A group that is gone tells nothing. */
-const hasFigures = ({cpuUserUs, memPeakBytes}: UsageRecord['net']): boolean => cpuUserUs !== null || memPeakBytes !== null;
+const hasFigures = ({cpuUserUs, memPeakBytes}: UsageRecord['usage']): boolean => cpuUserUs !== null || memPeakBytes !== null;
 
 /** null: none that can be read. */
 export function stateIn(directory: string): BoxState | null {

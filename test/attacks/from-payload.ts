@@ -172,7 +172,7 @@ function judge(
   ];
 }
 
-const coresOf = ({net, time}: UsageRecord): number => ((net.cpuUserUs ?? 0) + (net.cpuSystemUs ?? 0)) / (time.wallUs ?? 1);
+const coresOf = ({usage, time}: UsageRecord): number => ((usage.cpuUserUs ?? 0) + (usage.cpuSystemUs ?? 0)) / (time.wallUs ?? 1);
 
 /** Those that do are ended. */
 function outlive(name: string): boolean {

@@ -48,7 +48,7 @@ describeSite('tare records, %s', {each: true, mayLeave: true, timeout: 30_000}, 
     ]);
     const unknown = await records(policy, 'show', pilot(3).recordId);
     expect([unknown.code, unknown.stderr]).to.deep.equal([125, `tare: no record ${pilot(3).recordId} in ${spool}\n`]);
-    const part = changed(pilot(4), {within: {recordId: pilot(1).recordId, how: 'a test'}});
+    const part = changed(pilot(4), {parent: {recordId: pilot(1).recordId, how: 'a test'}});
     put(spool, part);
     expect((await records(policy, 'list')).stdout).to.contain(`  pilot  part of ${pilot(1).recordId}\n`);
     rmSync(join(spool, `${part.recordId}.json`));

@@ -5,7 +5,7 @@ import {join} from 'node:path';
 import {verifyRecord} from '../../src/export/verify.js';
 import type {UsageRecord} from '../../src/record/record.js';
 import {signalName} from '../../src/record/wait-status.js';
-import validateRecord from '../../src/schema/generated/record-1.validator.js';
+import validateRecord from '../../src/schema/generated/record-2.validator.js';
 import {groups} from '../support/tare.js';
 import type {Harm} from './fault.js';
 import type {Scene} from './scene.js';

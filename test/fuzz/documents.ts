@@ -17,7 +17,7 @@ import {matchesGlob, matchesPathGlob} from '../../src/policy/glob.js';
 import {policyFromDocuments} from '../../src/policy/load.js';
 import {NO_PARTS, readPart, withPart} from '../../src/record/parts.js';
 import type {UsageRecord} from '../../src/record/record.js';
-import validateRecord from '../../src/schema/generated/record-1.validator.js';
+import validateRecord from '../../src/schema/generated/record-2.validator.js';
 import {holds, refusing, type Target} from './target.js';
 
 const FILE = 'document.yaml';
@@ -135,7 +135,7 @@ export const DOCUMENTS: Target[] = [
   {name: 'policy', words: [...LIMITS, 'schema: tare/policy/v1', 'rules:', 'match:', 'enforcement:', 'identity:'], run: policy},
   {name: 'filter', words: ['"defaultAction":', '"SCMP_ACT_', 'SCMP_CMP_', '"names":[', '"args":[', '"index":', '}, {'], run: filter},
   {name: 'plan', words: ['"schema":"tare/plan/v1"', '"steps":', '"kind":'], run: (input) => document(input, 'plan')},
-  {name: 'record', words: ['"schema":"tare/record/v1"', '"net":', '-1', 'null'], run: record},
+  {name: 'record', words: ['"schema":"tare/record/v2"', '"schema":"tare/record/v1"', '"usage":', '"net":', '-1', 'null'], run: record},
   {name: 'part', words: ['"recordId":', '"state":"final"', '"limits":', 'null'], run: part},
   {name: 'quantity', words: ['GiB', 'kB', 'min', 'ms', '1.5', ' '], run: quantity},
   {name: 'words', words: ['*', '**', '::', ':0:', '1.2.3.4', 'T', 'Z', '+01:00', '7d'], run: words},

@@ -6,6 +6,7 @@ import {openAuditor} from '../../plugins/auditor/exporter.js';
 import {openPrmon} from '../../plugins/prmon/exporter.js';
 import {openPrometheus} from '../../plugins/prometheus/exporter.js';
 import {jsonl} from '../../src/export/jsonl.js';
+import {migrateRecord} from '../../src/migrate/record.js';
 import {viewOf} from '../../src/export/view.js';
 import {holds, refusing, type Target} from './target.js';
 
@@ -38,7 +39,7 @@ async function records(input: Buffer): Promise<void> {
   const text = input.toString('utf8').trimEnd();
   let parsed: unknown;
   try {
-    parsed = JSON.parse(text);
+    parsed = migrateRecord(JSON.parse(text));
   } catch {
     return;
   }

@@ -131,15 +131,15 @@ function differences(one: Case, {checkout, folder}: Record<Brain, Said>): Differ
 
 describe('the comparison', () => {
   it('finds a field that differs, one that is missing and one of another kind, and nothing else', () => {
-    const record = {recordId: 'a', net: {cpuUserUs: 5, oomKills: 0}, user: {local: 'alice'}, flags: [], outcome: {evidence: '12 of 10'}};
+    const record = {recordId: 'a', usage: {cpuUserUs: 5, oomKills: 0}, user: {local: 'alice'}, flags: [], outcome: {evidence: '12 of 10'}};
     expect(
-      compareDocuments('record', record, {...record, recordId: 'b', net: {cpuUserUs: 7, oomKills: 0}, outcome: {evidence: '11 of 10'}}),
+      compareDocuments('record', record, {...record, recordId: 'b', usage: {cpuUserUs: 7, oomKills: 0}, outcome: {evidence: '11 of 10'}}),
     ).to.deep.equal([]);
-    const other = {...record, net: {cpuUserUs: null, oomKills: 0}, user: {local: 'unknown'}, flags: ['x'], outcome: {}};
+    const other = {...record, usage: {cpuUserUs: null, oomKills: 0}, user: {local: 'unknown'}, flags: ['x'], outcome: {}};
     expect(compareDocuments('record', record, other)).to.deep.equal([
       {field: 'flags', checkout: '[]', folder: undefined},
       {field: 'flags.0', checkout: undefined, folder: 'x'},
-      {field: 'net.cpuUserUs', checkout: 5, folder: null},
+      {field: 'usage.cpuUserUs', checkout: 5, folder: null},
       {field: 'outcome', checkout: undefined, folder: '{}'},
       {field: 'outcome.evidence', checkout: '12 of 10', folder: undefined},
       {field: 'user.local', checkout: 'alice', folder: 'unknown'},

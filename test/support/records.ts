@@ -27,7 +27,7 @@ export function pilot(number = 2376): UsageRecord {
       },
       identity: {...USER, name: 'atlasprd01'},
       grid: {...grid('atlas'), global: '/DC=ch/DC=cern/OU=Users/CN=pilot', fqan: '/atlas/Role=pilot'},
-      within: null,
+      parent: null,
       name: 'pilot',
       host: {node: 'wn017', bootId: '5f3c', kernel: '6.1.0', cpuModel: 'a CPU', tareVersion: '0.1.0'},
       trust: 'root',
@@ -49,7 +49,7 @@ export function pilot(number = 2376): UsageRecord {
       suspendedCounted: null,
       clockStepUs: 0,
     },
-    net: {
+    usage: {
       ...NO_USAGE,
       cpuUserUs: 25_000_123_456,
       cpuSystemUs: 1_000_000_000,
@@ -70,7 +70,7 @@ export function pilot(number = 2376): UsageRecord {
 /** The same with all that prmon measures. */
 export const measured = (): UsageRecord =>
   changed(pilot(), {
-    net: {
+    usage: {
       rssPeakBytes: 12_000_000_000,
       pssPeakBytes: 11_000_000_000,
       swapPeakBytes: 0,

@@ -20,7 +20,7 @@ export default class RecordsList extends Command {
   static override examples = [
     '<%= config.bin %> records list --since 7d --outcome limit',
     '<%= config.bin %> records list --exporter apel --standing refused',
-    '<%= config.bin %> records list --json --vo atlas | jq .net.memPeakBytes',
+    '<%= config.bin %> records list --json --vo atlas | jq .usage.memPeakBytes',
   ];
   static override flags = {
     ...placeFlags,
@@ -76,15 +76,15 @@ const UNKNOWN = '-';
 const NAMES = 12;
 
 function line(record: ExportRecord, standing: Told | null): string {
-  const {time, net, user, outcome, payload, state} = record;
-  const cpuUs = net.cpuUserUs === null || net.cpuSystemUs === null ? null : net.cpuUserUs + net.cpuSystemUs;
+  const {time, usage, user, outcome, payload, state} = record;
+  const cpuUs = usage.cpuUserUs === null || usage.cpuSystemUs === null ? null : usage.cpuUserUs + usage.cpuSystemUs;
   const cells = [
     record.recordId,
     time.endEpochUs === null ? UNKNOWN.padEnd(20) : new Date(time.endEpochUs / 1000).toISOString().replace(/\.\d+/, ''),
     (state === 'started' ? 'running?' : outcome.status).padEnd(15),
     (time.wallUs === null ? UNKNOWN : formatDuration(seconds(time.wallUs))).padStart(10),
     (cpuUs === null ? UNKNOWN : formatDuration(seconds(cpuUs))).padStart(10),
-    (net.memPeakBytes === null ? UNKNOWN : formatBytes(net.memPeakBytes)).padStart(10),
+    (usage.memPeakBytes === null ? UNKNOWN : formatBytes(usage.memPeakBytes)).padStart(10),
     (user.vo ?? UNKNOWN).padEnd(NAMES),
     (user.local ?? UNKNOWN).padEnd(NAMES),
     payload.name ?? UNKNOWN,

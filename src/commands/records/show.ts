@@ -84,7 +84,7 @@ const SHORT_ID = 8;
 const MOST_NAMED = 8;
 
 async function forPeople({text, path, record}: ReadRecord, {policy, uid}: Place): Promise<string> {
-  const {default: validate} = await import('../../schema/generated/record-1.validator.js');
+  const {default: validate} = await import('../../schema/generated/record-2.validator.js');
   const {formatSummary} = await import('../../report/summary.js');
   const value: unknown = JSON.parse(text);
   const summary = validate(value) ? formatSummary(value as UsageRecord, path) : `${text}\n${basename(path)}: not as its schema has it\n`;

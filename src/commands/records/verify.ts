@@ -17,7 +17,7 @@ export default class RecordsVerify extends Command {
     const counts = {records: 0, wrong: 0, others: 0};
     try {
       const {spools} = await openPlace(flags);
-      const {default: validate} = await import('../../schema/generated/record-1.validator.js');
+      const {default: validate} = await import('../../schema/generated/record-2.validator.js');
       const events = {...complaining(spools), other: () => counts.others++};
       for (const {id, path} of recordFilesIn(spools, events)) {
         const problems = problemsOf(path, id, validate);

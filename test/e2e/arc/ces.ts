@@ -79,12 +79,12 @@ export function ceFor(options: Partial<CeOptions> = {}): () => Ce {
 }
 
 /** The figures of a record as ARC has them: whole seconds, and kB. */
-export function figuresOf({time, net}: UsageRecord): Omit<Used, 'ExitCode' | 'CPUCount'> {
+export function figuresOf({time, usage}: UsageRecord): Omit<Used, 'ExitCode' | 'CPUCount'> {
   const seconds = (us: number | null): number => Math.round((us ?? Number.NaN) / 1e6);
   return {
     UsedWalltime: seconds(time.wallUs),
-    UsedCPUUserTime: seconds(net.cpuUserUs),
-    UsedCPUKernelTime: seconds(net.cpuSystemUs),
-    UsedMemory: Math.ceil((net.memPeakBytes ?? Number.NaN) / 1024),
+    UsedCPUUserTime: seconds(usage.cpuUserUs),
+    UsedCPUKernelTime: seconds(usage.cpuSystemUs),
+    UsedMemory: Math.ceil((usage.memPeakBytes ?? Number.NaN) / 1024),
   };
 }

@@ -36,7 +36,7 @@ describe('ARC over HTCondor', () => {
     const {record} = echo;
     expect([record.mode, record.lrms.type]).to.deep.equal(['box', 'arc']);
     expect(record.lrms.localJobId).to.match(/^\d+\.0$/);
-    expect(record.within).to.equal(null);
+    expect(record.parent).to.equal(null);
   });
 
   it('has the figures of the record, and not HTCondor’s', async () => {
@@ -78,20 +78,20 @@ describe('ARC over HTCondor, and Tare is the wrapper of both', () => {
     const [outer, ...others] = ce().records();
     expect(others).to.deep.equal([]);
     if (outer === undefined) throw new Error('no record');
-    expect([outer.lrms.type, outer.mode, outer.within]).to.deep.equal(['htcondor', 'box', null]);
+    expect([outer.lrms.type, outer.mode, outer.parent]).to.deep.equal(['htcondor', 'box', null]);
     expect(job.session('out.txt')).to.include(outer.recordId);
     // the inner one's are of another record, which the outer one names, and of the payload alone
     const inner = /^tare_record=(.*)$/m.exec(job.control('diag'))?.[1];
     expect(inner).to.be.a('string').and.not.equal(outer.recordId);
-    expect(outer.parts?.list.map(({recordId, state, outcome}) => [recordId, state, outcome.status])).to.deep.equal([
+    expect(outer.children?.list.map(({recordId, state, outcome}) => [recordId, state, outcome.status])).to.deep.equal([
       [inner, 'final', 'completed'],
     ]);
-    const [part] = outer.parts?.list ?? [];
-    expect(Math.round((part?.net.cpuUserUs ?? 0) / 1e6)).to.equal(used.UsedCPUUserTime);
+    const [part] = outer.children?.list ?? [];
+    expect(Math.round((part?.usage.cpuUserUs ?? 0) / 1e6)).to.equal(used.UsedCPUUserTime);
     expect(part?.limits.memory).to.be.within(200 * 2 ** 20, 300 * 2 ** 20);
     expect(used.UsedCPUUserTime).to.equal(2);
     // the kernel counts some of a burn as its own
-    expect((outer.net.cpuUserUs ?? 0) + (outer.net.cpuSystemUs ?? 0)).to.be.above(2_000_000);
+    expect((outer.usage.cpuUserUs ?? 0) + (outer.usage.cpuSystemUs ?? 0)).to.be.above(2_000_000);
     // ARC's are whole seconds, rounded
     expect((used.UsedWalltime - 1) * 1_000_000).to.be.below(outer.time.wallUs ?? 0);
     expect(used.UsedMemory).to.be.within(100 * 1024, 130 * 1024);

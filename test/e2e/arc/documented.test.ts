@@ -140,12 +140,12 @@ describe('a CE set up as docs/arc.md says', function () {
       `for i in $(seq 60); do sqlite3 'file:${CONTROL}/accounting/accounting_v2.db?mode=ro' "select JobID,ExitCode,UsedWalltime,UsedMemory from AAR join Status on AAR.StatusID=Status.ID where Status.Name!='in-progress'" >/root/rows; [ $(wc -l </root/rows) = ${String(ids.size)} ] && break; sleep 0.5; done; cat /root/rows`,
     );
     const ended = {well: 0, fails: 3, memory: 137};
-    const expected = sealed.map(({lrms, time, net, payload}) =>
+    const expected = sealed.map(({lrms, time, usage, payload}) =>
       [
         lrms.localJobId,
         ended[payload.name as keyof typeof ended],
         Math.round((time.wallUs ?? NaN) / 1e6),
-        Math.ceil((net.memPeakBytes ?? NaN) / 1024),
+        Math.ceil((usage.memPeakBytes ?? NaN) / 1024),
       ].join('|'),
     );
     expect(rows.split('\n').sort()).to.deep.equal(expected.sort());

@@ -173,7 +173,7 @@ describe('ARC that runs jobs itself, with the callout', () => {
     const used = await memory.finished();
     expect(used.ExitCode).to.equal(137);
     expect(memory.control('failed')).to.match(/^LRMS error: \(137\)[^\n]*\nTare: out of memory: over its memory limit: /);
-    expect(memory.record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
+    expect(memory.record.outcome).to.include({status: 'limit', limit: 'memory', limitScope: 'payload'});
     expect(used.UsedMemory)
       .to.equal(figuresOf(memory.record).UsedMemory)
       .and.above(236 * 1024);

@@ -46,7 +46,7 @@ describe('ARC over Slurm', () => {
     expect(used.ExitCode, echo.control('errors').slice(-2000)).to.equal(0);
     expect(echo.session('out.txt')).to.equal(ARGUMENTS_ECHOED);
     const {record} = echo;
-    expect([record.mode, record.lrms.type, record.within]).to.deep.equal(['box', 'arc', null]);
+    expect([record.mode, record.lrms.type, record.parent]).to.deep.equal(['box', 'arc', null]);
     expect(record.lrms.localJobId).to.match(/^\d+$/);
   });
 

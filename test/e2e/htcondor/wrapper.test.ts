@@ -51,7 +51,7 @@ for (const variant of WRAPPERS) {
       ]);
       const total = (values: (number | null)[]): number => values.reduce<number>((all, one) => all + (one ?? NaN), 0);
       expect(record.time.wallUs).to.equal(total(list.map(({wallUs}) => wallUs)));
-      expect(record.net.cpuUserUs).to.equal(total(list.map(({cpuUserUs}) => cpuUserUs)));
+      expect(record.usage.cpuUserUs).to.equal(total(list.map(({cpuUserUs}) => cpuUserUs)));
       for (const {cpuUserUs, wallUs} of list) expect(Math.min(cpuUserUs ?? 0, wallUs ?? 0)).to.be.above(10_000);
       expect(
         pick(ad, 'NumJobStarts', 'ChirpTareAttempt', 'ChirpTarePhases', 'ChirpTareStatus', 'ChirpTareWallUsec', 'ChirpTareCpuUserUsec'),
@@ -61,10 +61,10 @@ for (const variant of WRAPPERS) {
         ChirpTarePhases: '3',
         ChirpTareStatus: '"completed"',
         ChirpTareWallUsec: String(record.time.wallUs),
-        ChirpTareCpuUserUsec: String(record.net.cpuUserUs),
+        ChirpTareCpuUserUsec: String(record.usage.cpuUserUs),
       });
       // the processors' time by HTCondor's own count is of all phases too, with the wrapper's
-      expect(Number(ad.get('RemoteUserCpu')) * 1e6 + 1e6).to.be.above(record.net.cpuUserUs ?? Infinity);
+      expect(Number(ad.get('RemoteUserCpu')) * 1e6 + 1e6).to.be.above(record.usage.cpuUserUs ?? Infinity);
     });
 
     it('a checkpoint can be told by a signal', async () => {
@@ -114,7 +114,7 @@ for (const variant of WRAPPERS) {
       expect(record.allocation).to.deep.include({cores: 2, memoryLimitBytes: LIMITS.of512});
       expect(record.limits?.memory.provenance).to.deep.equal({source: 'slot', at: '.machine.ad: Memory less reserve 40 MiB'});
       expect(record.benchmarks).to.deep.equal([{name: 'HEPscore23', valuePerCore: 14.37, source: 'machine-ad:ApelSpecs'}]);
-      const {net, time, tare, host} = record;
+      const {usage, time, tare, host} = record;
       const figures: Record<string, number | string | null> = {
         Attempt: 1,
         RecordId: record.recordId,
@@ -124,23 +124,23 @@ for (const variant of WRAPPERS) {
         Status: 'completed',
         WallUsec: time.wallUs,
         SuspendedUsec: time.suspendedUs,
-        CpuUserUsec: net.cpuUserUs,
-        CpuSystemUsec: net.cpuSystemUs,
+        CpuUserUsec: usage.cpuUserUs,
+        CpuSystemUsec: usage.cpuSystemUs,
         LaunchUsec: tare.launchUs,
         Millicores: 2000,
         MemoryLimitBytes: LIMITS.of512,
-        MemoryPeakBytes: net.memPeakBytes,
-        AnonPeakBytes: net.anonPeakBytes,
-        ScratchPeakBytes: net.scratchPeakBytes,
-        ReadBytes: net.ioReadBytes,
-        WriteBytes: net.ioWriteBytes,
-        ProcessesPeak: net.pidsPeak,
+        MemoryPeakBytes: usage.memPeakBytes,
+        AnonPeakBytes: usage.anonPeakBytes,
+        ScratchPeakBytes: usage.scratchPeakBytes,
+        ReadBytes: usage.ioReadBytes,
+        WriteBytes: usage.ioWriteBytes,
+        ProcessesPeak: usage.pidsPeak,
       };
       const known = Object.entries(figures).filter(([, value]) => value !== null);
       expect(Object.fromEntries([...ad].filter(([name]) => /^Chirp/i.test(name)))).to.deep.equal(
         Object.fromEntries(known.map(([name, value]) => [`ChirpTare${name}`, JSON.stringify(value)])),
       );
-      expect(net.cpuUserUs).to.be.greaterThan(100_000);
+      expect(usage.cpuUserUs).to.be.greaterThan(100_000);
     });
 
     it('over memory, oom: hold: dies by SIGKILL, and is held with the reason', async () => {
@@ -151,7 +151,7 @@ for (const variant of WRAPPERS) {
       const ad = await job.heldAd();
       const record = recordOf(ad);
       expect(record.state).to.equal('final');
-      expect(record.outcome).to.deep.include({status: 'limit', limit: 'memory', whose: 'payload'});
+      expect(record.outcome).to.deep.include({status: 'limit', limit: 'memory', limitScope: 'payload'});
       expect(
         pick(ad, 'JobStatus', 'ExitBySignal', 'ExitSignal', 'ChirpTareHold', 'ChirpTareLimit', 'ChirpTareMemoryLimitBytes'),
       ).to.deep.equal({

@@ -106,7 +106,7 @@ for (const role of ['user', 'root'] as const) {
       const {code, stderr} = await srun(script);
       expect(code, stderr).to.equal(137);
       const {outcome, limits, applications} = only();
-      expect(outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
+      expect(outcome).to.include({status: 'limit', limit: 'memory', limitScope: 'payload'});
       expect(limits?.memory.value).to.equal((600 - 48) * 2 ** 20);
       expect(applications.map((one) => one.outcome.status)).to.deep.equal(['limit', 'limit']);
       expect(processes().filter(({argv}) => argv.includes('98764'))).to.deep.equal([]);
@@ -122,10 +122,10 @@ for (const role of ['user', 'root'] as const) {
       ];
       const {code, stderr} = await srun(script.join(''));
       expect(code, stderr).to.equal(0);
-      const {net, time, applications} = only();
-      expect(net.cpuUserUs).to.be.within(1_800_000, 4_000_000);
-      expect(net.memPeakBytes).to.be.within(190 * 2 ** 20, 300 * 2 ** 20);
-      for (const one of applications) expect(one.net.cpuUserUs).to.be.within(900_000, 2_000_000);
+      const {usage, time, applications} = only();
+      expect(usage.cpuUserUs).to.be.within(1_800_000, 4_000_000);
+      expect(usage.memPeakBytes).to.be.within(190 * 2 ** 20, 300 * 2 ** 20);
+      for (const one of applications) expect(one.usage.cpuUserUs).to.be.within(900_000, 2_000_000);
       expect(time.wallUs).to.be.above(2_000_000);
     });
 

@@ -42,7 +42,7 @@ describe('HTCondor, version 2', () => {
     await until('the end of the job', () => job.events('held').length + job.events('terminated').length > 0, 60);
     const ad = await job.ad();
     const record = recordOf(ad);
-    expect(record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
+    expect(record.outcome).to.include({status: 'limit', limit: 'memory', limitScope: 'payload'});
     expect(record.outcome.evidence).to.match(/oom/);
     expect(job.events('held').join(), job.userLog).to.match(/over cgroup memory limit/);
     // What was told by Chirp is lost when the starter holds a job itself.

@@ -197,7 +197,7 @@ describe('the deb on a machine that systemd runs', function () {
       ['final', 'box', true],
       ['final', 'box', false],
     ]);
-    for (const {net} of ends) expect(net.cpuUserUs).to.be.above(0);
+    for (const {usage} of ends) expect(usage.cpuUserUs).to.be.above(0);
     expect(await says(`systemctl is-active ${TIMERS.join(' ')}`)).to.equal('active\nactive\nactive');
   });
 

@@ -267,7 +267,7 @@ describe('layouts of cgroup v2', function () {
         expect(facts.cgroup.toEmpty?.into).to.equal(layout.aside ? `${String(seen)}/tare-caller` : undefined);
         const by = Object.fromEntries(Object.keys(layout.enforced).map((name) => [name, record.limits?.[name as 'memory']?.by]));
         expect(by).to.deep.equal(layout.enforced);
-        expect(record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
+        expect(record.outcome).to.include({status: 'limit', limit: 'memory', limitScope: 'payload'});
         const check = diagnosis.checks.find(({name}) => name === 'cgroups');
         if (layout.remedy === null) expect(check?.remedy).to.equal(null);
         else expect(check?.remedy).to.match(layout.remedy);
@@ -304,7 +304,7 @@ describe('layouts of cgroup v2', function () {
       expect(record.limits?.memory.by).to.equal('cgroup2:memory.max');
       expect(record.limits?.cores.by).to.equal(given.includes('cpu') ? 'cgroup2:cpu.max' : null);
       expect(record.limits?.pinCores.by).to.equal('sched_setaffinity');
-      expect(record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
+      expect(record.outcome).to.include({status: 'limit', limit: 'memory', limitScope: 'payload'});
       expect(own[1]).to.equal(own[0]);
     } finally {
       site.remove();
@@ -415,7 +415,7 @@ describeSite('a slot of cgroup v2', {roles: ['user'], each: true, mayLeave: true
     rmSync(record);
     expect(stdout, stderr).to.match(/^0::\/$/m); // it was in a namespace of its own, and tried
     expect(stdout).to.not.match(/moved to \/sys/);
-    expect(outcome, stdout).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
+    expect(outcome, stdout).to.include({status: 'limit', limit: 'memory', limitScope: 'payload'});
   });
 
   it('that a killed wrapper has left can be used by the next', async () => {

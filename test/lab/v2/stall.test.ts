@@ -20,13 +20,13 @@ describeSite('at the memory limit, %s', {timeout: 120_000}, (site) => {
     const {record, stdout} = await limited([payload('thrash'), '98', 'file', '64', '--seconds', '90']);
     console.log(`      ${String(record.outcome.evidence)}`);
     expect(stdout).to.equal('touched\n');
-    expect(record.outcome).to.include({status: 'limit', limit: 'memory-stall', whose: 'payload', signal: 'SIGTERM'});
+    expect(record.outcome).to.include({status: 'limit', limit: 'memory-stall', limitScope: 'payload', signal: 'SIGTERM'});
     expect(record.outcome.evidence).to.match(/^for \d+.*: limit hit \d+ times, .* no oom_kill$/);
-    expect(record.net.oomKills).to.equal(0);
-    expect(record.net.memLimitHits).to.be.above(100);
-    expect(record.net.memMajorFaults).to.be.above(50);
-    expect(record.net.memRefaults).to.be.above(500);
-    expect(record.net.pressure?.memory.fullUs).to.be.above(0);
+    expect(record.usage.oomKills).to.equal(0);
+    expect(record.usage.memLimitHits).to.be.above(100);
+    expect(record.usage.memMajorFaults).to.be.above(50);
+    expect(record.usage.memRefaults).to.be.above(500);
+    expect(record.usage.pressure?.memory.fullUs).to.be.above(0);
     expect(record.time.wallUs).to.be.within(6e6, 40e6);
   });
 
@@ -45,8 +45,8 @@ describeSite('at the memory limit, %s', {timeout: 120_000}, (site) => {
     it(`a payload that ${title} is let be`, async () => {
       const {record, stdout} = await limited([payload(program), ...rest]);
       expect(record.outcome, record.outcome.evidence ?? '').to.include({status: 'completed', limit: null});
-      expect(record.net.memLimitHits).to.be.above(0);
-      console.log(`      ${stdout.trim().split('\n').at(-1) ?? ''}, limit hit ${String(record.net.memLimitHits)} times`);
+      expect(record.usage.memLimitHits).to.be.above(0);
+      console.log(`      ${stdout.trim().split('\n').at(-1) ?? ''}, limit hit ${String(record.usage.memLimitHits)} times`);
     });
   }
 
@@ -54,6 +54,6 @@ describeSite('at the memory limit, %s', {timeout: 120_000}, (site) => {
     const script = `${payload('read-file')} big 300 --hold 0 && end=$(($(date +%s) + 12)); while [ $(date +%s) -lt $end ]; do cat big > /dev/null; done; rm big`;
     const {record, stderr} = await limited(['/bin/sh', '-c', script]);
     expect(record.outcome, stderr).to.include({status: 'completed', limit: null});
-    expect(record.net.memLimitHits).to.be.above(100);
+    expect(record.usage.memLimitHits).to.be.above(100);
   });
 });

@@ -72,7 +72,7 @@ describeSite('a small machine with systemd', {roles: [isRoot ? 'root' : 'user'],
       ['payload', 'completed'],
     ]);
     expect(record.limits?.memory).to.include({enforcement: 'kernel'});
-    for (const {name, net} of record.applications) expect(net.memPeakBytes, name).to.be.above(0);
+    for (const {name, usage} of record.applications) expect(usage.memPeakBytes, name).to.be.above(0);
   });
 
   it('has a name and an address of its own: of a pool as root, in user mode as a user', async () => {

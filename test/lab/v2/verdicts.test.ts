@@ -33,7 +33,7 @@ describeSite('whose memory limit it was, %s', {mayLeave: true, timeout: 120_000 
     for (let n = 0; n < TIMES; n++) {
       const {record} = await slot.run(['--memory', '80MiB', '--', payload('touch-memory'), '120', '--hold', '60']);
       progress(n);
-      expect(record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
+      expect(record.outcome).to.include({status: 'limit', limit: 'memory', limitScope: 'payload'});
       expect(record.outcome.evidence).to.match(/oom \+\d+ in \S+\/payload\/memory\.events/);
       expect(record.flags).to.include('killed').and.not.include('oom-verdict-uncertain');
     }
@@ -50,7 +50,7 @@ describeSite('whose memory limit it was, %s', {mayLeave: true, timeout: 120_000 
       first.child.kill('SIGTERM');
       const other = await slot.end(first);
       progress(n);
-      expect(record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'slot'});
+      expect(record.outcome).to.include({status: 'limit', limit: 'memory', limitScope: 'slot'});
       expect(record.outcome.evidence).to.include(`in ${slot.directory}/memory.events.local`);
       expect(record.flags).to.not.include('oom-verdict-uncertain');
       expect(other.record.outcome, 'the other job of the slot').to.include({status: 'stopped', limit: null});
@@ -66,7 +66,7 @@ describeSite('whose memory limit it was, %s', {mayLeave: true, timeout: 120_000 
       const touch = [payload('touch-memory'), mib, '--processes', '4', '--hold', '60'];
       const {record} = await slot.run(['--memory', '64GiB', '--', ...touch]);
       progress(n);
-      expect(record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'node'});
+      expect(record.outcome).to.include({status: 'limit', limit: 'memory', limitScope: 'node'});
       expect(record.flags).to.not.include('oom-verdict-uncertain');
     }
     await slot.remove();

@@ -47,12 +47,12 @@ describeSite('several applications, %s', {timeout: patience(60_000)}, (site, rol
     });
     const read = (name: string): string => readFileSync(join(site.work, name), 'latin1');
     expect(read('together')).to.equal(read('alone'));
-    const {net, applications} = ended.record;
+    const {usage, applications} = ended.record;
     const cpu = (part: {cpuUserUs: number | null; cpuSystemUs: number | null}): number =>
       (part.cpuUserUs ?? NaN) + (part.cpuSystemUs ?? NaN);
-    const sum = applications.reduce((total, each) => total + cpu(each.net), 0);
-    expect(sum / cpu(net)).to.be.within(0.98, 1.02);
-    for (const {name, net: own, starts, wallUs} of applications) {
+    const sum = applications.reduce((total, each) => total + cpu(each.usage), 0);
+    expect(sum / cpu(usage)).to.be.within(0.98, 1.02);
+    for (const {name, usage: own, starts, wallUs} of applications) {
       expect(
         [cpu(own), own.memPeakBytes, wallUs].every((figure) => (figure ?? 0) > 0),
         name,
@@ -94,14 +94,14 @@ describeSite('several applications, %s', {timeout: patience(60_000)}, (site, rol
     const spared = await run({applications: [greedy, modest(3)], limits, onOom: 'kill-application'});
     expect(outcomes(spared), spared.stderr).to.deep.equal({greedy: ['limit', 'SIGKILL'], modest: ['completed', 0]});
     expect(spared.stdout).to.contain('modest: survived');
-    expect(spared.record.applications[0]?.outcome).to.include({limit: 'memory', whose: 'payload'});
-    expect(spared.record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
+    expect(spared.record.applications[0]?.outcome).to.include({limit: 'memory', limitScope: 'payload'});
+    expect(spared.record.outcome).to.include({status: 'limit', limit: 'memory', limitScope: 'payload'});
     expect(spared.record.outcome.evidence).to.match(/^greedy: /);
     expect([spared.code, spared.signal]).to.deep.equal([null, 'SIGKILL']);
 
     const stopped = await run({applications: [greedy, modest(patience(5))], limits});
     expect(stopped.stdout).to.not.contain('survived');
-    expect(stopped.record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
+    expect(stopped.record.outcome).to.include({status: 'limit', limit: 'memory', limitScope: 'payload'});
     expect(stopped.record.outcome.evidence).to.contain('greedy');
     // on v2 the kernel kills all of them for that limit, elsewhere the wrapper kills the rest
     expect(stopped.record.applications[1]?.outcome.status).to.be.oneOf(['stopped', 'limit']);
@@ -120,7 +120,7 @@ describeSite('several applications, %s', {timeout: patience(60_000)}, (site, rol
         onOom: 'kill-application',
       });
       expect(outcomes(ended)).to.deep.equal({small: ['limit', 'SIGKILL'], large: ['completed', 0]});
-      expect(ended.record.applications[0]?.outcome.whose).to.equal('application');
+      expect(ended.record.applications[0]?.outcome.limitScope).to.equal('application');
       expect(ended.record.outcome.reason).to.equal('over a memory limit of its own: small');
       expect(ended.record.applications[0]?.limits).to.deep.equal({cores: null, memory: 60 * MIB});
     });

@@ -9,12 +9,12 @@ describeSite('cores, %s', {}, (site, role) => {
   it('two busy workers under cores: 1', async () => {
     const {record, code} = await site.run(['--cores', '1', '--', payload('burn'), '2', '--processes', '2']);
     expect(code).to.equal(0);
-    const {cpuUserUs, cpuSystemUs} = record.net;
+    const {cpuUserUs, cpuSystemUs} = record.usage;
     const ratio = ((cpuUserUs ?? 0) + (cpuSystemUs ?? 0)) / (record.time.wallUs ?? 1);
     if (hasGroups(role)) {
       expect(record.limits?.cores).to.include({enforcement: 'kernel'});
       expect(ratio).to.be.within(0.95 / patience(1), 1.05);
-      expect(record.net.throttledUs).to.be.above(0);
+      expect(record.usage.throttledUs).to.be.above(0);
     } else {
       expect(record.limits?.cores).to.include({enforcement: 'none', by: null});
     }

@@ -20,18 +20,18 @@ describeSite('CPU time of a family, %s', {mayLeave: true}, (site, role) => {
       need(this, code !== 77, 'the kernel here does not let a box make a PID namespace');
       expect(code, stdout).to.equal(0);
       const truthUs = Number(/cpu_us=(\d+)/.exec(stdout)?.[1]);
-      const {cpuUserUs, cpuSystemUs} = record.net;
+      const {cpuUserUs, cpuSystemUs} = record.usage;
       const error = ((cpuUserUs ?? 0) + (cpuSystemUs ?? 0)) / truthUs - 1;
       if (hasGroups(role)) {
         // What starting a process costs before it measures itself is counted too: under emulation that is much.
-        expect(error, record.net.cpuSource ?? '').to.be.within(-0.02, patience(1) > 1 ? 0.5 : 0.02);
+        expect(error, record.usage.cpuSource ?? '').to.be.within(-0.02, patience(1) > 1 ? 0.5 : 0.02);
         expect(record.flags).to.not.include('partial');
       } else {
         expect(
           Math.abs(error) < 0.05 || record.flags.includes('partial'),
           `off by ${String(error)}, flags ${record.flags.join()}`,
         ).to.equal(true);
-        expect(record.net.cpuSource).to.be.oneOf(['rusage', 'sampled']);
+        expect(record.usage.cpuSource).to.be.oneOf(['rusage', 'sampled']);
       }
     });
   }

@@ -36,7 +36,7 @@ describeSite('delegated v1 groups', {roles: ['user'], mayLeave: true}, (site) =>
     await run(payload('touch-memory'), '180', '--hold', '20');
     const record = site.records().at(-1);
     expect(record?.limits?.memory).to.include({enforcement: 'kernel', by: 'cgroup1:memory.limit_in_bytes'});
-    expect(record?.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
+    expect(record?.outcome).to.include({status: 'limit', limit: 'memory', limitScope: 'payload'});
     expect(site.leftovers()).to.deep.equal([]);
   });
 

@@ -85,7 +85,7 @@ describeSite('exec, %s', {mayLeave: true}, (site) => {
     const {stdout} = await site.run(['--json', '--', '/bin/echo', 'first']);
     const [first, second] = stdout.split('\n');
     expect(first).to.equal('first');
-    expect(JSON.parse(second ?? '')).to.include({schema: 'tare/record/v1', state: 'final'});
+    expect(JSON.parse(second ?? '')).to.include({schema: 'tare/record/v2', state: 'final'});
   });
 
   it('nothing of ours is on the payload’s output', async () => {

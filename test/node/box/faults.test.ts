@@ -67,7 +67,7 @@ for (const full of [false, true]) {
         .filter((name) => name.startsWith('executed-'))
         .map((name) => name.slice('executed-'.length));
       expect(executed.filter((name) => !names.includes(name))).to.deep.equal([]);
-      const claims = records.filter(({time, net}) => time.startEpochUs === null && Object.values(net).some(isFigure));
+      const claims = records.filter(({time, usage}) => time.startEpochUs === null && Object.values(usage).some(isFigure));
       expect(claims.map(({payload}) => payload.name)).to.deep.equal([]);
       // killed between its exec and its first command: hardly ever
       const silent = records.filter(({time, payload}) => time.startEpochUs !== null && !executed.includes(payload.name ?? ''));

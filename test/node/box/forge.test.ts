@@ -78,7 +78,7 @@ describeSite('the same user outside of the box', {roles: ['user'], mayLeave: tru
     const [record] = site.records() as [UsageRecord];
     const path = join(site.directory, 'spool', `${record.recordId}.json`);
     const program_ = `require('node:fs').writeFileSync(process.argv[1], process.argv[2])`;
-    const changed = `${canonicalJson({...record, net: {...record.net, largestProcessBytes: 1}})}\n`;
+    const changed = `${canonicalJson({...record, usage: {...record.usage, largestProcessBytes: 1}})}\n`;
     const as = async (file: string): Promise<number | null> => {
       const {spawn} = await import('node:child_process');
       return (await ending(spawn(process.execPath, ['-e', program_, file, changed], {uid: 65534, gid: 65534, cwd: '/'}))).code;
@@ -88,7 +88,7 @@ describeSite('the same user outside of the box', {roles: ['user'], mayLeave: tru
     expect(code).to.equal(0);
     const sealed = join(site.directory, 'sealed', record.recordId.slice(0, 2), `${record.recordId}.json`);
     const kept = JSON.parse(readFileSync(sealed, 'utf8')) as UsageRecord;
-    expect([kept.net.largestProcessBytes, kept.trust, kept.sealed?.uid]).to.deep.equal([1, 'user', 65534]);
+    expect([kept.usage.largestProcessBytes, kept.trust, kept.sealed?.uid]).to.deep.equal([1, 'user', 65534]);
     expect(await as(sealed)).to.not.equal(0);
     expect(JSON.parse(readFileSync(sealed, 'utf8'))).to.deep.equal(kept);
   });

@@ -89,7 +89,7 @@ for (const role of ROLES.filter((one) => (one === 'root' ? LONG : !hasGroups(one
         need(this, !stderr.includes('no user namespace here'), 'the kernel allows no user namespace in the box');
         need(this, !stderr.includes('no memfd_secret here'), 'the kernel has no memfd_secret');
         need(this, !/mmap: .*EAGAIN|mmap: Resource/.test(stderr), 'the account may not lock so much memory');
-        expect(record.outcome, stdout + stderr).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
+        expect(record.outcome, stdout + stderr).to.include({status: 'limit', limit: 'memory', limitScope: 'payload'});
         expect(record.outcome.reason)
           .to.match(/^over its memory limit: 48 MiB allowed, /)
           .and.to.match(WAYS[way]);
@@ -98,8 +98,8 @@ for (const role of ROLES.filter((one) => (one === 'root' ? LONG : !hasGroups(one
           .and.to.match(WAYS[way]);
         expect(record.watch?.heldReads).to.be.above(0);
         expect(record.watch?.heldPeakBytes).to.be.within(48 * MIB, 140 * MIB);
-        expect(record.net.memPeakBytes).to.be.above(48 * MIB);
-        expect(record.net.memPeakSource).to.equal('sampled:pss, and what is held without being mapped');
+        expect(record.usage.memPeakBytes).to.be.above(48 * MIB);
+        expect(record.usage.memPeakSource).to.equal('sampled:pss, and what is held without being mapped');
       });
 
     it('also of a process that nobody may look at', async () => {
@@ -137,7 +137,7 @@ describe('space on scratch that no walk finds', function () {
     const {record, stderr} = await job('deleted');
     expect(record.outcome, stderr).to.include({status: 'limit', limit: 'scratch'});
     expect(record.outcome.reason).to.match(/^over its limit on scratch, \d.* in deleted files that are open$/);
-    expect(record.net.scratchPeakBytes).to.be.within(32 * MIB, 97 * MIB);
+    expect(record.usage.scratchPeakBytes).to.be.within(32 * MIB, 97 * MIB);
   });
 
   it('directories that the payload has locked', async () => {

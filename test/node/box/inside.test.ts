@@ -34,7 +34,7 @@ interface Box {
   startEpochUs: number | null;
   payload: {pid: number} | null;
   init: {pid: number} | null;
-  started: {wrapper: {brain: {pid: number} | null}};
+  started: {wrapper: {supervisor: {pid: number} | null}};
 }
 
 /** Files that a process has open. */
@@ -259,7 +259,7 @@ describeSite('live boxes, %s', {each: true, mayLeave: true, timeout: patience(30
 
   it('kill when no brain is left: the record says who did it', async () => {
     const {box, over} = await begin('while :; do sleep 0.02; done');
-    const brain = (): number => live()[0]?.started.wrapper.brain?.pid ?? 0;
+    const brain = (): number => live()[0]?.started.wrapper.supervisor?.pid ?? 0;
     for (let killed = 0, last = 0; killed < 3; killed++) {
       last = await until('a brain', () => (brain() === last ? 0 : brain()));
       send(last, 'SIGKILL');

@@ -31,7 +31,7 @@ describeSite('limits, %s', {}, (site) => {
     const {record, signal} = await site.run(['--cpu-time', '1s', '--', payload('burn'), '30', '--processes', '2']);
     expect(record.outcome).to.include({status: 'limit', limit: 'cpuTime'});
     expect(signal).to.equal('SIGTERM');
-    const {cpuUserUs, cpuSystemUs} = record.net;
+    const {cpuUserUs, cpuSystemUs} = record.usage;
     expect((cpuUserUs ?? 0) + (cpuSystemUs ?? 0)).to.be.within(900_000, patience(3_000_000));
   });
 
@@ -50,7 +50,7 @@ describeSite('limits, %s', {}, (site) => {
     expect(record.mode).to.equal('observe');
     expect(record.flags).to.include('observe');
     expect(record.limits?.memory).to.include({value: 50 * 1024 * 1024, enforcement: 'none'});
-    if (KEEPS_PEAK) expect(record.net.memPeakBytes === null || record.net.memPeakBytes > 90 * 1024 * 1024).to.equal(true);
+    if (KEEPS_PEAK) expect(record.usage.memPeakBytes === null || record.usage.memPeakBytes > 90 * 1024 * 1024).to.equal(true);
   });
 
   it('kill switch: a plain exec, with neither box nor record', async () => {

@@ -17,7 +17,7 @@ describeSite('memory limit, %s', {}, (site, role) => {
       `sleep 987654 & ${payload('touch-memory')} 300 --hold 60; wait`,
     ]);
     expect([code, signal]).to.not.deep.equal([0, null]);
-    expect(record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
+    expect(record.outcome).to.include({status: 'limit', limit: 'memory', limitScope: 'payload'});
     expect(record.outcome.evidence).to.match(hasGroups(role) ? /oom/ : /^sampled PSS/);
     expect(record.state).to.equal('final');
     expect(record.flags).to.include('killed');
@@ -31,10 +31,10 @@ describeSite('memory limit, %s', {}, (site, role) => {
       expect(record.watch?.pssUs).to.be.within(record.watch?.pssLongestUs ?? Infinity, record.watch?.lookUs ?? 0);
       expect(record.flags).to.include('sampled-memory');
     } else {
-      expect(record.net.oomKills).to.be.at.least(1);
-      expect(record.net.memLimitHits).to.be.at.least(1);
+      expect(record.usage.oomKills).to.be.at.least(1);
+      expect(record.usage.memLimitHits).to.be.at.least(1);
       expect(record.watch?.events).to.be.oneOf(['notified', 'polled']);
-      expect(record.net.memPeakBytes).to.be.within(190 * MIB, 200 * MIB);
+      expect(record.usage.memPeakBytes).to.be.within(190 * MIB, 200 * MIB);
     }
   });
 
@@ -42,8 +42,8 @@ describeSite('memory limit, %s', {}, (site, role) => {
     const script = `${payload('touch-memory')} 150 --hold 4 & ${payload('read-file')} cache 400 --unlink && wait`;
     const {record, code, stderr} = await site.run(['--memory', '200MiB', '--', '/bin/sh', '-c', script]);
     expect(code, stderr).to.equal(0);
-    expect(record.outcome).to.include({status: 'completed', limit: null, whose: null});
-    if (hasGroups(role) && KEEPS_PEAK) expect(record.net.memPeakBytes).to.be.above(195 * MIB);
+    expect(record.outcome).to.include({status: 'completed', limit: null, limitScope: null});
+    if (hasGroups(role) && KEEPS_PEAK) expect(record.usage.memPeakBytes).to.be.above(195 * MIB);
   });
 
   it('100 MiB in /tmp of a 64 MiB job is no memory', async () => {

@@ -42,7 +42,7 @@ describeSite('what would have been, %s', {}, (site, role) => {
       {policy: OBSERVE},
     );
     const {memory} = record.observed?.limits ?? {};
-    if (role === 'root' && KEEPS_PEAK) expect(record.net.memPeakBytes).to.be.greaterThan(64 * MIB);
+    if (role === 'root' && KEEPS_PEAK) expect(record.usage.memPeakBytes).to.be.greaterThan(64 * MIB);
     expect(memory?.exceededBy, JSON.stringify(memory)).to.equal(0);
     expect(record.flags).not.to.include('would-exceed');
   });

@@ -3,24 +3,24 @@
 import {expect} from 'chai';
 import {existsSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {MOST_PARTS, type RecordPart} from '../../../src/record/parts.js';
+import {MOST_PARTS, type RecordChild} from '../../../src/record/parts.js';
 import type {UsageRecord} from '../../../src/record/record.js';
-import validate from '../../../src/schema/generated/record-1.validator.js';
+import validate from '../../../src/schema/generated/record-2.validator.js';
 import {describeSite} from '../../support/describe-site.js';
 import {patience} from '../../support/pace.js';
 import {below, bin, ending, payload, send, until} from '../../support/tare.js';
 
 const INNER = `${bin('tare')} run`;
 const shell = (script: string): string[] => ['--', '/bin/sh', '-c', script];
-const statuses = (list: readonly RecordPart[]): [string, string, number | null][] =>
+const statuses = (list: readonly RecordChild[]): [string, string, number | null][] =>
   list.map(({state, outcome}) => [state, outcome.status, outcome.exitCode]);
 
 describeSite('parts of a record (%s)', {mayLeave: true, timeout: patience(60_000)}, (site, role) => {
   /** Of what the payload left in its work directory. */
-  const partsOf = (record: UsageRecord): RecordPart[] => {
-    expect(validate(JSON.parse(JSON.stringify(record))), JSON.stringify(record.parts)).to.equal(true);
-    expect(record.parts?.trust).to.equal('told');
-    return record.parts?.list ?? expect.fail('nobody listened');
+  const partsOf = (record: UsageRecord): RecordChild[] => {
+    expect(validate(JSON.parse(JSON.stringify(record))), JSON.stringify(record.children)).to.equal(true);
+    expect(record.children?.trust).to.equal('self-reported');
+    return record.children?.list ?? expect.fail('nobody listened');
   };
 
   it('are in it with their limits and figures, and are weighed once', async () => {
@@ -50,14 +50,14 @@ describeSite('parts of a record (%s)', {mayLeave: true, timeout: patience(60_000
       2 ** 29,
     ]);
     expect(burner?.wallUs).to.equal(inner.time.wallUs);
-    expect(burner?.net).to.deep.equal({
-      cpuUserUs: inner.net.cpuUserUs,
-      cpuSystemUs: inner.net.cpuSystemUs,
-      memPeakBytes: inner.net.memPeakBytes,
+    expect(burner?.usage).to.deep.equal({
+      cpuUserUs: inner.usage.cpuUserUs,
+      cpuSystemUs: inner.usage.cpuSystemUs,
+      memPeakBytes: inner.usage.memPeakBytes,
     });
-    expect(inner.within?.recordId).to.equal(record.recordId);
+    expect(inner.parent?.recordId).to.equal(record.recordId);
     // a second of CPU, and what three wrappers cost: not two
-    expect((record.net.cpuUserUs ?? 0) / (burner?.net.cpuUserUs ?? 1)).to.be.above(0.9);
+    expect((record.usage.cpuUserUs ?? 0) / (burner?.usage.cpuUserUs ?? 1)).to.be.above(0.9);
     expect(site.leftovers()).to.deep.equal([]);
   });
 
@@ -73,7 +73,7 @@ describeSite('parts of a record (%s)', {mayLeave: true, timeout: patience(60_000
     });
     const inner = JSON.parse(stdout) as UsageRecord;
     expect([record.mode, inner.mode]).to.deep.equal(['limits-only', 'limits-only']);
-    expect(inner.within?.recordId).to.equal(record.recordId);
+    expect(inner.parent?.recordId).to.equal(record.recordId);
     expect(partsOf(record).map(({recordId}) => recordId)).to.deep.equal([inner.recordId]);
   });
 
@@ -85,7 +85,7 @@ describeSite('parts of a record (%s)', {mayLeave: true, timeout: patience(60_000
       ),
     );
     expect(statuses(partsOf(record))).to.deep.equal([
-      ['final', 'wrapper-failure', record.parts?.list[0]?.outcome.exitCode ?? null],
+      ['final', 'wrapper-failure', record.children?.list[0]?.outcome.exitCode ?? null],
       ['started', 'running', null],
     ]);
     expect(record.outcome.status).to.equal('completed');
@@ -153,7 +153,7 @@ describeSite('parts of a record (%s)', {mayLeave: true, timeout: patience(60_000
     const list = partsOf(record);
     expect(list).to.have.length(MOST_PARTS);
     expect([list[0]?.name, list[1]?.recordId]).to.deep.equal(['in two', '00000000-0000-5000-8000-000000000002']);
-    expect(record.parts?.others).to.equal(40);
+    expect(record.children?.others).to.equal(40);
     expect(Object.keys(list[1] ?? {})).to.not.include('more');
   });
 });

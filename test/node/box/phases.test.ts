@@ -5,7 +5,7 @@
 import {expect} from 'chai';
 import {join} from 'node:path';
 import type {UsageRecord} from '../../../src/record/record.js';
-import validate from '../../../src/schema/generated/record-1.validator.js';
+import validate from '../../../src/schema/generated/record-2.validator.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
 import {PrivateNode} from '../../support/private-node.js';
@@ -73,13 +73,13 @@ for (const account of ['root', 'grid']) {
     const statuses = ({phases}: UsageRecord): unknown[] =>
       (phases?.list ?? []).map(({status, exitCode, signal}) => [status, exitCode ?? signal]);
     const total = (values: readonly (number | null)[]): number => values.reduce<number>((all, one) => all + (one ?? 0), 0);
-    const expectSums = ({time, net, phases}: UsageRecord): void => {
+    const expectSums = ({time, usage, phases}: UsageRecord): void => {
       const list = phases?.list ?? [];
       expect(phases?.count).to.equal(list.length);
       expect(time.wallUs).to.equal(total(list.map(({wallUs}) => wallUs)));
-      expect(net.cpuUserUs).to.equal(total(list.map(({cpuUserUs}) => cpuUserUs)));
-      expect(net.cpuSystemUs).to.equal(total(list.map(({cpuSystemUs}) => cpuSystemUs)));
-      expect(net.memPeakBytes).to.equal(Math.max(...list.map(({memPeakBytes}) => memPeakBytes ?? 0)));
+      expect(usage.cpuUserUs).to.equal(total(list.map(({cpuUserUs}) => cpuUserUs)));
+      expect(usage.cpuSystemUs).to.equal(total(list.map(({cpuSystemUs}) => cpuSystemUs)));
+      expect(usage.memPeakBytes).to.equal(Math.max(...list.map(({memPeakBytes}) => memPeakBytes ?? 0)));
       expect(time.startEpochUs).to.equal(list[0]?.startEpochUs);
     };
 
@@ -157,7 +157,7 @@ for (const account of ['root', 'grid']) {
       ]);
       expect(record.flags).to.include('partial');
       expect(record.time.wallUs).to.be.at.least(record.phases?.list[0]?.wallUs ?? Infinity);
-      expect(record.net.cpuUserUs).to.be.at.least(record.phases?.list[0]?.cpuUserUs ?? Infinity);
+      expect(record.usage.cpuUserUs).to.be.at.least(record.phases?.list[0]?.cpuUserUs ?? Infinity);
     });
 
     it('a phase that is refused ends the attempt, with the figures of those before', async () => {
@@ -168,7 +168,7 @@ for (const account of ['root', 'grid']) {
         ['checkpoint', 85],
         ['wrapper-failure', null],
       ]);
-      expect(record.net.cpuUserUs).to.be.above(0);
+      expect(record.usage.cpuUserUs).to.be.above(0);
       expect(record.time.wallUs).to.equal(record.phases?.list[0]?.wallUs);
     });
 

@@ -41,8 +41,8 @@ describeSite('the limit on scratch, %s', {each: true, timeout: patience(30_000)}
         expect(said).to.equal('No space left');
         expect(Number(size)).to.be.within(99 * MIB, 101 * MIB);
         expect(record.limits?.scratch).to.include({value: 100 * MIB, enforcement: 'kernel', by: 'loop'});
-        expect(record.net.scratchPeakBytes).to.be.within(99 * MIB, 101 * MIB);
-        expect(record.net.scratchPeakSource).to.match(/^sampled:statfs/);
+        expect(record.usage.scratchPeakBytes).to.be.within(99 * MIB, 101 * MIB);
+        expect(record.usage.scratchPeakSource).to.match(/^sampled:statfs/);
       });
 
     it('holds what is written to the view, too', async function () {
@@ -94,11 +94,11 @@ describeSite('the limit on scratch, %s', {each: true, timeout: patience(30_000)}
     it('200 MiB into 100 MiB of /tmp: stopped at the next look', async () => {
       const {record, code, signal} = await site.run(['--scratch', '100MiB', '--', '/bin/sh', '-c', `${fill('/tmp', 200)}; sleep 20`]);
       expect([code, signal]).to.deep.equal([null, 'SIGKILL']);
-      expect(record.outcome).to.include({status: 'limit', limit: 'scratch', whose: null});
+      expect(record.outcome).to.include({status: 'limit', limit: 'scratch', limitScope: null});
       expect(record.outcome.evidence).to.match(/^found \S+ MiB on scratch|^found \S+ KiB on scratch/);
       expect(record.limits?.scratch).to.include({enforcement: 'watched', by: 'watch.scratch'});
-      expect(record.net.scratchPeakBytes).to.be.within(100 * MIB, 201 * MIB);
-      expect(record.net.scratchPeakSource).to.equal('sampled:walk');
+      expect(record.usage.scratchPeakBytes).to.be.within(100 * MIB, 201 * MIB);
+      expect(record.usage.scratchPeakSource).to.equal('sampled:walk');
       expect(record.time.wallUs).to.be.below(10e6);
     });
   }
@@ -128,12 +128,12 @@ describeSite('the limit on scratch, %s', {each: true, timeout: patience(30_000)}
     const script = `dd if=/dev/zero of=/var/tmp/a bs=1M count=3 2>/dev/null; ln /var/tmp/a /var/tmp/b; mkdir /tmp/d; sleep ${String(patience(0.4))}; rm /var/tmp/a /var/tmp/b`;
     const {record, stderr} = await site.run(['--scratch', '100MiB', '--', '/bin/sh', '-c', script]);
     expect(record.outcome.status, stderr).to.equal('completed');
-    expect(record.net.scratchPeakBytes).to.be.within(3 * MIB, 4 * MIB);
+    expect(record.usage.scratchPeakBytes).to.be.within(3 * MIB, 4 * MIB);
   });
 
   it('no limit, no figure', async () => {
     const {record} = await site.run(['--', '/bin/true']);
-    expect([record.net.scratchPeakBytes, record.limits?.scratch?.value]).to.deep.equal([null, null]);
+    expect([record.usage.scratchPeakBytes, record.limits?.scratch?.value]).to.deep.equal([null, null]);
   });
 });
 

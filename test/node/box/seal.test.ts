@@ -115,7 +115,7 @@ describeSite('sealing', {roles: ['user'], each: true, mayLeave: true, timeout: p
   it('finds a second record of an attempt that is sealed', async () => {
     const record = await run();
     await seal();
-    write({...record, net: {...record.net, oomKills: 99}});
+    write({...record, usage: {...record.usage, oomKills: 99}});
     expect((await seal()).rejected.map(({reason}) => reason).join()).to.match(/another record is sealed under this id/);
   });
 

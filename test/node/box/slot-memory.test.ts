@@ -38,7 +38,7 @@ describeSite('the memory limit of a slot without groups of the box’s own', {ro
 
   it('kills the payload: the outcome names memory, the slot, and the counters that say so', async () => {
     const {record, stderr} = await run(payload('touch-memory'), '180', '--hold', '20');
-    expect(record.outcome, stderr).to.include({status: 'limit', limit: 'memory', whose: 'slot', signal: 'SIGKILL'});
+    expect(record.outcome, stderr).to.include({status: 'limit', limit: 'memory', limitScope: 'slot', signal: 'SIGKILL'});
     expect(record.outcome)
       .to.have.property('evidence')
       .that.contains(slot)
@@ -47,6 +47,6 @@ describeSite('the memory limit of a slot without groups of the box’s own', {ro
 
   it('is not to blame for what was killed otherwise', async () => {
     const {record, stderr} = await run('/bin/sh', '-c', 'kill -9 $$');
-    expect(record.outcome, stderr).to.include({status: 'signalled', limit: null, whose: null, signal: 'SIGKILL'});
+    expect(record.outcome, stderr).to.include({status: 'signalled', limit: null, limitScope: null, signal: 'SIGKILL'});
   });
 });

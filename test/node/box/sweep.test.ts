@@ -51,8 +51,8 @@ describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_
         expect([record.state, record.outcome.status, record.wrapper]).to.deep.equal(['lost', 'lost', null]);
         expect(record.outcome.reason).to.equal('the wrapper was killed, and all with it');
         expect(record.time.startEpochUs === null).to.equal(!executed);
-        if (!executed) expect(Object.values(record.net).filter((figure) => figure !== null)).to.deep.equal([]);
-        else if (role === 'root') expect((record.net.cpuUserUs ?? 0) + (record.net.cpuSystemUs ?? 0)).to.be.above(10_000);
+        if (!executed) expect(Object.values(record.usage).filter((figure) => figure !== null)).to.deep.equal([]);
+        else if (role === 'root') expect((record.usage.cpuUserUs ?? 0) + (record.usage.cpuSystemUs ?? 0)).to.be.above(10_000);
       }
       // a second one finds nothing
       expect(await sweep(site)).to.deep.equal([]);
@@ -97,7 +97,7 @@ describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_
       expect(site.leftovers()).to.deep.equal([]);
       const records = site.records();
       expect(records.map(({state}) => state)).to.deep.equal(['lost']);
-      if (role === 'root') expect(records[0]?.net.cpuUserUs).to.be.above(0);
+      if (role === 'root') expect(records[0]?.usage.cpuUserUs).to.be.above(0);
     });
   }
 
@@ -133,7 +133,7 @@ describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_
     await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
     await sweep(site);
     const [record] = site.records();
-    const started = {...record, state: 'started', wrapper: {pidNamespace: 'pid:[1]', front: {pid: 1, startTicks: 1}, brain: null}};
+    const started = {...record, state: 'started', wrapper: {pidNamespace: 'pid:[1]', shim: {pid: 1, startTicks: 1}, supervisor: null}};
     const path = join(site.directory, 'spool', `${record?.recordId ?? ''}.json`);
     const give = (document: object): void => {
       writeFileSync(path, JSON.stringify(document));
@@ -289,7 +289,7 @@ describeSite('the sweep of root over users’ files', OF_USER, (site) => {
       await until('the payload', () => processes().some(({argv}) => argv.join(' ') === '/bin/sleep 2.71'));
       // what /proc has under our numbers is another process, and says nothing of ours when it ends
       expect(roots.records().map(({wrapper}) => wrapper)).to.deep.equal([
-        {pidNamespace: null, timeNamespace: null, front: null, brain: null},
+        {pidNamespace: null, timeNamespace: null, shim: null, supervisor: null},
       ]);
       expect(await sweep(roots)).to.deep.equal([]);
       expect(await end).to.include({code: 0});

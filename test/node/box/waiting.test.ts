@@ -64,7 +64,7 @@ describeSite('a record that waits, %s', {each: true, mayLeave: true, timeout: pa
     expect(records).to.have.length(1);
     const [record] = records as [UsageRecord];
     expect([record.state, record.outcome.status, record.outcome.exitCode]).to.deep.equal(['final', 'failed', 7]);
-    expect((record.net.cpuUserUs ?? 0) + (record.net.cpuSystemUs ?? 0)).to.be.above(10_000);
+    expect((record.usage.cpuUserUs ?? 0) + (record.usage.cpuSystemUs ?? 0)).to.be.above(10_000);
     expect(record.time.wallUs).to.be.above(0);
     expect(record.flags).to.include('record-delayed');
     expect(site.leftovers()).to.deep.equal([]);

@@ -72,8 +72,8 @@ describeSite('within a box (%s)', {mayLeave: true}, (site) => {
   it('a wrapper in a box only subdivides, and its record says in which box', async () => {
     const outer = await site.run(['--memory', '1GiB', '--', ...INNER]);
     const inner = JSON.parse(outer.stdout) as UsageRecord;
-    expect([outer.code, outer.record.within]).to.deep.equal([0, null]);
-    expect(inner.within).to.deep.equal({recordId: outer.record.recordId, how: '/dev/tare is mounted read-only'});
+    expect([outer.code, outer.record.parent]).to.deep.equal([0, null]);
+    expect(inner.parent).to.deep.equal({recordId: outer.record.recordId, how: '/dev/tare is mounted read-only'});
     expect([inner.mode, inner.limits?.memory.value, inner.outcome.status]).to.deep.equal(['limits-only', 2 ** 29, 'completed']);
     expect(inner.flags).to.include('nested').and.not.include('unboxed');
     expect(inner.recordId).to.not.equal(outer.record.recordId);
@@ -87,12 +87,12 @@ describeSite('within a box (%s)', {mayLeave: true}, (site) => {
     });
     const inner = JSON.parse(outer.stdout) as UsageRecord;
     expect([outer.record.mode, inner.mode]).to.deep.equal(['limits-only', 'limits-only']);
-    expect(inner.within?.how).to.match(/the own group is .*\/payload\/job$|process \d+ above is a front/);
+    expect(inner.parent?.how).to.match(/the own group is .*\/payload\/job$|process \d+ above is a front/);
   });
 
   it('a variable is no proof', async () => {
     const {record} = await site.run(['--', '/bin/true'], {env: {PATH: '/usr/bin:/bin', JOBFEATURES: '/dev/tare/jobfeatures'}});
-    expect([record.within, record.mode]).to.deep.equal([null, 'box']);
+    expect([record.parent, record.mode]).to.deep.equal([null, 'box']);
   });
 
   it('a node on which boxes fail runs jobs without one only as often as the policy says', async () => {

@@ -32,16 +32,16 @@ describeSite('memory for prmon, %s', {mayLeave: true}, (site, role) => {
     const touch = `${payload('touch-memory')} 60 --hold ${String(patience(3))}`;
     const {record, code, stderr} = await site.run(['--', '/bin/sh', '-c', `${touch} & ${touch} & wait`], {policy});
     expect(code, stderr).to.equal(0);
-    const {net} = record;
+    const {usage} = record;
     // both at once, and no more than they touched and a shell needs
     for (const name of ['rss', 'pss'] as const) {
-      expect(net[`${name}PeakBytes`], name).to.be.within(120 * MIB, 130 * MIB);
+      expect(usage[`${name}PeakBytes`], name).to.be.within(120 * MIB, 130 * MIB);
       // there was a moment before they had touched it
-      expect(net[`${name}AverageBytes`], name).to.be.within(60 * MIB, net[`${name}PeakBytes`] ?? 0);
+      expect(usage[`${name}AverageBytes`], name).to.be.within(60 * MIB, usage[`${name}PeakBytes`] ?? 0);
     }
-    expect(net.pssPeakBytes).to.be.below(net.rssPeakBytes ?? 0);
-    expect(net.vmemPeakBytes).to.be.above(net.rssPeakBytes ?? Infinity);
-    expect(net.swapPeakBytes).to.equal(0);
+    expect(usage.pssPeakBytes).to.be.below(usage.rssPeakBytes ?? 0);
+    expect(usage.vmemPeakBytes).to.be.above(usage.rssPeakBytes ?? Infinity);
+    expect(usage.swapPeakBytes).to.equal(0);
     expect(record.watch?.pssReads).to.be.at.least(3);
 
     const exported = await site.command(['records', 'export', '--policy', site.policy(policy)]);
@@ -53,16 +53,16 @@ describeSite('memory for prmon, %s', {mayLeave: true}, (site, role) => {
       expect(Max[name], name).to.be.a('number');
       expect(Avg[name], name).to.be.a('number');
     }
-    expect(Max['rss']).to.equal(Math.ceil((net.rssPeakBytes ?? 0) / 1024));
+    expect(Max['rss']).to.equal(Math.ceil((usage.rssPeakBytes ?? 0) / 1024));
     expect(Max['wtime']).to.be.within(patience(3), patience(6));
   }).timeout(patience(30_000));
 
   it('of a job that nobody looked at is not made up', async () => {
     const {record} = await site.run(['--', '/bin/true'], {policy: {processMemory: 'never'}});
-    expect(record.net).to.include({
+    expect(record.usage).to.include({
       pssAverageBytes: null,
       swapAverageBytes: null,
-      vmemAverageBytes: role === 'root' ? null : record.net.vmemAverageBytes,
+      vmemAverageBytes: role === 'root' ? null : record.usage.vmemAverageBytes,
     });
   });
 });

@@ -199,14 +199,14 @@ describeSite('small machines with an address of their own, %s', BY_ROOT, (site) 
     running.splice(0);
     expect(ended.code, ended.stderr).to.equal(0);
     expect(ended.stdout).to.include('small-0');
-    const {applications, net: all, identity, limits} = JSON.parse(readFileSync(record, 'utf8')) as UsageRecord;
+    const {applications, usage: all, identity, limits} = JSON.parse(readFileSync(record, 'utf8')) as UsageRecord;
     expect(identity).to.deep.include({hostname: 'small-0', kind: 'bridge'});
     expect(applications.map(({name, role, outcome}) => [name, role, outcome.status])).to.deep.equal([
       ['init', 'service', 'stopped'],
       ['services', 'boot', 'completed'],
       ['payload', 'payload', 'completed'],
     ]);
-    expect(applications.every(({net: own}) => (own.memPeakBytes ?? 0) > 0 && (own.cpuUserUs ?? 0) + (own.cpuSystemUs ?? 0) > 0)).to.equal(
+    expect(applications.every(({usage: own}) => (own.memPeakBytes ?? 0) > 0 && (own.cpuUserUs ?? 0) + (own.cpuSystemUs ?? 0) > 0)).to.equal(
       true,
     );
     expect(all.memPeakBytes).to.be.below(600 * 2 ** 20);

@@ -214,11 +214,11 @@ describeSite('small machines, %s', {timeout: patience(120_000)}, (site, role) =>
     expect(ended.stdout).to.match(/denied\n$/);
     expect(outcomes(ended)).to.deep.equal({init: ['stopped', 'SIGINT'], services: ['completed', 0], payload: ['completed', 0]});
     // services and payload apart, and together the job's
-    const {net, applications} = ended.record;
+    const {usage, applications} = ended.record;
     expect(applications.map((one) => one.role)).to.deep.equal(['service', 'boot', 'payload']);
     if (hasGroups(role)) {
-      const sum = applications.reduce((total, one) => total + (one.net.cpuUserUs ?? NaN) + (one.net.cpuSystemUs ?? NaN), 0);
-      expect(sum / ((net.cpuUserUs ?? NaN) + (net.cpuSystemUs ?? NaN))).to.be.within(0.9, 1.1);
+      const sum = applications.reduce((total, one) => total + (one.usage.cpuUserUs ?? NaN) + (one.usage.cpuSystemUs ?? NaN), 0);
+      expect(sum / ((usage.cpuUserUs ?? NaN) + (usage.cpuSystemUs ?? NaN))).to.be.within(0.9, 1.1);
     }
   });
 
@@ -293,7 +293,7 @@ describeSite('small machines, %s', {timeout: patience(120_000)}, (site, role) =>
     });
     expect(code, stderr).to.equal(0);
     expect(readFileSync(join(site.work, 'small'))).to.deep.equal(readFileSync(join(site.work, 'bare')));
-    expect(record.applications.at(-1)?.net.cpuUserUs).to.be.above(0);
+    expect(record.applications.at(-1)?.usage.cpuUserUs).to.be.above(0);
   });
 
   it('a memory limit holds for services and payload together', async () => {
@@ -304,7 +304,7 @@ describeSite('small machines, %s', {timeout: patience(120_000)}, (site, role) =>
       command: sh('touch-memory 90 --hold 1000'),
       limits: {memory: '150MiB', wallTime: `${String(patience(60))}s`},
     });
-    expect(record.outcome).to.include({status: 'limit', limit: 'memory', whose: 'payload'});
+    expect(record.outcome).to.include({status: 'limit', limit: 'memory', limitScope: 'payload'});
     expect(record.limits?.memory).to.include({value: 150 * MIB, enforcement: hasGroups(role) ? 'kernel' : 'watched'});
     expect(processes().filter(({argv}) => argv.includes('touch-memory'))).to.deep.equal([]);
   });
@@ -319,12 +319,12 @@ describeSite('small machines, %s', {timeout: patience(120_000)}, (site, role) =>
       limits: {cores: 1},
     });
     expect(code, stderr).to.equal(0);
-    const {net, time, applications} = record;
-    const used = (net.cpuUserUs ?? 0) + (net.cpuSystemUs ?? 0);
+    const {usage, time, applications} = record;
+    const used = (usage.cpuUserUs ?? 0) + (usage.cpuSystemUs ?? 0);
     // the payload alone uses 2 s; a node that is busy gives less than the limit
     expect(used).to.be.above(2_000_000);
     expect(used / (time.wallUs ?? 1)).to.be.below(1.1);
-    expect(applications.map((one) => (one.net.cpuUserUs ?? 0) > 500_000)).to.deep.equal([true, true]);
+    expect(applications.map((one) => (one.usage.cpuUserUs ?? 0) > 500_000)).to.deep.equal([true, true]);
   });
 
   it('wall time: all is told, and then killed', async () => {

@@ -71,12 +71,22 @@ const view = (outcome: Partial<RecordView['outcome']>): RecordView => ({
   mode: 'box',
   time: {wallUs: 9_600_000, suspendedUs: 0, startEpochUs: 0, endEpochUs: 0},
   allocation: {cores: 1, memoryLimitBytes: null},
-  net: {
+  usage: {
     ...{cpuUserUs: 8_400_000, cpuSystemUs: null, memPeakBytes: 1025, anonPeakBytes: null, ioReadBytes: null, ioWriteBytes: null},
     ...{pidsPeak: null, oomKills: null, scratchPeakBytes: null},
   },
   tare: {launchUs: null, teardownUs: null},
-  outcome: {status: 'completed', exitCode: 0, signal: null, limit: null, whose: null, evidence: null, reason: null, code: null, ...outcome},
+  outcome: {
+    status: 'completed',
+    exitCode: 0,
+    signal: null,
+    limit: null,
+    limitScope: null,
+    evidence: null,
+    reason: null,
+    code: null,
+    ...outcome,
+  },
   host: {node: 'n', tareVersion: '0'},
   flags: [],
 });

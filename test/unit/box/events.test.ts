@@ -17,7 +17,7 @@ const fresh = (): BoxState =>
 
 /** One of each type. */
 const ALL: readonly Happening[] = [
-  {type: 'adopted', wrapper: {pidNamespace: 'pid:[1]', front: INIT, brain: INIT, host: null} as never},
+  {type: 'adopted', wrapper: {pidNamespace: 'pid:[1]', shim: INIT, supervisor: INIT, host: null} as never},
   {type: 'connected', undo: [{op: 'process.kill', pid: 9, startTicks: 90}], addresses: null},
   {type: 'executed', startEpochUs: 5, init: INIT, payload: null},
   {type: 'applications', applications: [{name: 'a', state: 'running', service: false, keeper: INIT}], noted: []},

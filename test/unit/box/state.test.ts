@@ -88,7 +88,7 @@ describe('the wrapper’s folders', () => {
         lrms: {type: 'none', host: 'wn001', queue: null, localJobId: null, globalJobId: 'a', attempt: 1},
         identity: USER,
         grid: grid(null),
-        within: null,
+        parent: null,
         name: null,
         trust: 'user',
         host: {node: 'wn001', bootId: null, kernel: null, cpuModel: null, tareVersion: '0'},

@@ -352,7 +352,7 @@ describe('applications', () => {
     expect(spared.take()).to.deep.equal([]);
     spared.ends(1);
     expect(spared.take()).to.deep.equal(['wind up']);
-    expect(spared.report('payload').map(({outcome}) => [outcome.status, outcome.whose])).to.deep.equal([
+    expect(spared.report('payload').map(({outcome}) => [outcome.status, outcome.limitScope])).to.deep.equal([
       ['limit', 'payload'],
       ['completed', null],
     ]);
@@ -380,7 +380,7 @@ describe('applications', () => {
     expect(stopped.take()).to.deep.equal(['stop all']);
     expect(stopped.end().killedForOwnLimit).to.deep.equal(['a']);
     stopped.ends(1, 15);
-    expect(stopped.report().map(({outcome}) => [outcome.status, outcome.whose])).to.deep.equal([
+    expect(stopped.report().map(({outcome}) => [outcome.status, outcome.limitScope])).to.deep.equal([
       ['limit', 'application'],
       ['stopped', null],
     ]);

@@ -174,9 +174,9 @@ describe('names that somebody chose', () => {
 
 describe('wrappers in the box of a record', () => {
   it('count nowhere, whatever they told', () => {
-    const net = {cpuUserUs: 9e12, cpuSystemUs: 9e12, memPeakBytes: 9e12};
-    const list = [{...readPart(partLine(pilot(7)))!, net, wallUs: 9e12}];
-    const around: UsageRecord = {...measured(), parts: {trust: 'told', list, others: 2}};
+    const usage = {cpuUserUs: 9e12, cpuSystemUs: 9e12, memPeakBytes: 9e12};
+    const list = [{...readPart(partLine(pilot(7)))!, usage, wallUs: 9e12}];
+    const around: UsageRecord = {...measured(), children: {trust: 'self-reported', list, others: 2}};
     for (const name of FORMATS)
       expect(convertWith(exporters[name]!, source(around)).text, name).to.equal(convertWith(exporters[name]!, source(measured())).text);
   });
@@ -184,7 +184,7 @@ describe('wrappers in the box of a record', () => {
 
 describe('what exporters do not take', () => {
   const ROWS: [title: string, change: object, apel: RegExp, auditor: RegExp][] = [
-    ['a part of another record', {within: {recordId: null, how: 'x'}}, /^passed: a part/, /^passed: a part/],
+    ['a part of another record', {parent: {recordId: null, how: 'x'}}, /^passed: a part/, /^passed: a part/],
     [
       'a job that never ran',
       {time: {startEpochUs: null, endEpochUs: null, wallUs: null}, outcome: {status: 'refused'}},
@@ -193,12 +193,12 @@ describe('what exporters do not take', () => {
     ],
     ['no site', {site: {name: null}}, /set site.name in the policy/, /^taken/],
     ['a lost job', {state: 'lost', time: {endEpochUs: null, wallUs: null}, outcome: {status: 'wrapper-failure'}}, /not known/, /not known/],
-    ['no CPU time', {net: {cpuUserUs: null}}, /CPU time is not known/, /^taken/],
+    ['no CPU time', {usage: {cpuUserUs: null}}, /CPU time is not known/, /^taken/],
     ['no cores', {allocation: {cores: null}}, /number of cores is not known/, /^taken/],
     ['no cores at all', {allocation: {cores: 0}}, /number of cores is not known/, /^taken/],
     ['a negative wall time', {time: {wallUs: -1}}, /negative/, /cannot be/],
     ['a start before 1970', {time: {startEpochUs: -5}}, /not after 1970/, /cannot be/],
-    ['CPU time in the wrong unit', {net: {cpuUserUs: 25_000_123_456_000}}, /cannot be$/, /^taken/],
+    ['CPU time in the wrong unit', {usage: {cpuUserUs: 25_000_123_456_000}}, /cannot be$/, /^taken/],
     ['no benchmark', {benchmarks: []}, /no benchmark is known/, /^taken/],
     ['a benchmark that nobody knows', {benchmarks: [{name: 'HS23', valuePerCore: 14, source: 'x'}]}, /no benchmark is known/, /^taken/],
     ['a benchmark of nothing', {benchmarks: [{name: 'HEPSPEC', valuePerCore: -1, source: 'x'}]}, /no benchmark is known/, /^taken/],
@@ -226,7 +226,7 @@ describe('what exporters do not take', () => {
 
   it('prmon: a job of which a figure that its readers want was not measured', () => {
     expect(refusal(exporters['prmon.json'], pilot())).to.match(/^passed: not measured: pssPeakBytes/);
-    expect(refusal(exporters['prmon.json'], changed(measured(), {net: {swapAverageBytes: null}}))).to.equal(
+    expect(refusal(exporters['prmon.json'], changed(measured(), {usage: {swapAverageBytes: null}}))).to.equal(
       'passed: not measured: swapAverageBytes',
     );
   });

@@ -16,7 +16,7 @@ import {verifyRecord} from '../../../src/export/verify.js';
 import {viewOf} from '../../../src/export/view.js';
 import {recordFiles} from '../../../src/record/read.js';
 import type {UsageRecord} from '../../../src/record/record.js';
-import validate from '../../../src/schema/generated/record-1.validator.js';
+import validate from '../../../src/schema/generated/record-2.validator.js';
 import {AuditorServer, type Mood} from '../../support/auditor.js';
 import {sampleOf} from '../../support/prom.js';
 import {changed, measured, pilot, put, view} from '../../support/records.js';
@@ -106,7 +106,7 @@ describe('reading a spool', () => {
     put2(5, (path) => writeFileSync(path, '{"schema":'));
     put2(6, (path) => writeFileSync(path, 'x'.repeat(1024 * 1024 + 1)));
     put2(7, (path) => writeFileSync(path, canonicalJson({...pilot(7), revision: 1e9})));
-    put2(8, (path) => writeFileSync(path, canonicalJson(changed(pilot(8), {net: {cpuUserUs: '5'}}))));
+    put2(8, (path) => writeFileSync(path, canonicalJson(changed(pilot(8), {usage: {cpuUserUs: '5'}}))));
     put2(9, (path) => writeFileSync(path, canonicalJson(changed(pilot(9), {time: {wallUs: 1.5}}))));
     put2(10, (path) => writeFileSync(path, '[]'));
     put2(11, (path) => execFileSync('mkfifo', [path]));
@@ -115,7 +115,7 @@ describe('reading a spool', () => {
     expect(found.map(({record}) => record.recordId)).to.deep.equal([good.recordId]);
     expect(bad).to.have.length(10);
     expect(bad.join('\n'))
-      .to.contain('#/net/cpuUserUs: found "5"; allowed a number or null')
+      .to.contain('#/usage/cpuUserUs: found "5"; allowed a number or null')
       .and.contain('#/time/wallUs')
       .and.contain('#/revision')
       .and.contain('not a plain file')
@@ -124,9 +124,9 @@ describe('reading a spool', () => {
   });
 
   it('takes what an older or a later version wrote', () => {
-    const record = JSON.parse(JSON.stringify(pilot())) as {net: Record<string, unknown>; limits: unknown; flags: unknown} & UsageRecord;
-    const older = {...record, net: {cpuUserUs: 5}, limits: null, within: null};
-    expect(viewOf(older).net.memPeakBytes).to.equal(null);
+    const record = JSON.parse(JSON.stringify(pilot())) as {usage: Record<string, unknown>; limits: unknown; flags: unknown} & UsageRecord;
+    const older = {...record, usage: {cpuUserUs: 5}, limits: null, parent: null};
+    expect(viewOf(older).usage.memPeakBytes).to.equal(null);
     const later = viewOf({...record, state: 'killed-by-slot', sealed: {by: 'x'}, news: 1, outcome: {...record.outcome, status: 'new'}});
     expect(later).to.include({state: 'killed-by-slot', sealed: true, isPart: false});
     expect(viewOf({...record, sealed: null}).sealed).to.equal(false);
@@ -429,10 +429,10 @@ describe('verifying', () => {
     expect(wrong({outcome: {signal: 'SIGKILL'}})).to.match(/both an exit code and a signal/);
     expect(wrong({state: 'started'})).to.match(/completed in a record that is started/);
     expect(wrong({trust: 'nobody'})).to.match(/#\/trust/);
-    expect(wrong({net: {memPeakBytes: -1}})).to.match(/#\/net\/memPeakBytes: negative/);
-    const front = {name: 'front', privateBytes: 4096, privateDirtyBytes: 4096};
-    expect(wrong({tare: {processes: [{...front, privateBytes: -4096}]}})).to.match(/#\/tare\/processes\/0\/privateBytes: negative/);
-    expect(wrong({tare: {processes: [front, front]}})).to.match(/#\/tare\/processes: "front" twice/);
+    expect(wrong({usage: {memPeakBytes: -1}})).to.match(/#\/usage\/memPeakBytes: negative/);
+    const shim = {name: 'shim', privateBytes: 4096, privateDirtyBytes: 4096};
+    expect(wrong({tare: {processes: [{...shim, privateBytes: -4096}]}})).to.match(/#\/tare\/processes\/0\/privateBytes: negative/);
+    expect(wrong({tare: {processes: [shim, shim]}})).to.match(/#\/tare\/processes: "shim" twice/);
     expect(wrong({payload: {name: 'a\0b'}})).to.match(/#\/payload\/name: a NUL/);
   });
 });

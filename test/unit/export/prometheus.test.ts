@@ -85,7 +85,7 @@ describe('what Prometheus is told of records', () => {
         exitCode: 1,
         signal: null,
         limit: `l${String(index)}`,
-        whose: null,
+        limitScope: null,
         code: `MADE_UP_${String(index)}`,
       },
       observed: {exceeded: [`e${String(index)}`, 'another'], unknown: [`u${String(index)}`], refused: `R_${String(index)}`},

@@ -106,8 +106,8 @@ describe('the payload’s weight', () => {
 describe('the wrapper’s own weight', () => {
   const ENGINE: EngineReport = {rawStatus: 0, userUs: 1000, systemUs: 500, frontUserUs: 10, frontSystemUs: 20, stderr: '', limited: false};
   const processes = [
-    {name: 'front', privateBytes: 10, privateDirtyBytes: 1},
-    {name: 'brain', privateBytes: 20, privateDirtyBytes: 2},
+    {name: 'shim', privateBytes: 10, privateDirtyBytes: 1},
+    {name: 'supervisor', privateBytes: 20, privateDirtyBytes: 2},
   ];
   const times = {launchUs: 1, teardownUs: 2};
 
@@ -134,12 +134,12 @@ describe('the wrapper’s own weight', () => {
 
   it('is of front, brain, engine and init, as far as they are there', () => {
     const self = weighProcesses(process.pid, null);
-    expect(self.map(({name}) => name)).to.deep.equal(['front', 'brain']);
+    expect(self.map(({name}) => name)).to.deep.equal(['shim', 'supervisor']);
     for (const {privateBytes, privateDirtyBytes} of self) expect(privateBytes).to.be.at.least(privateDirtyBytes ?? Infinity);
-    expect(weighProcesses(2 ** 30, process.pid).map(({name}) => name)).to.deep.equal(['front', 'brain', 'engine', 'init']);
-    expect(weighProcesses(2 ** 30, process.pid)[0]).to.deep.equal({name: 'front', privateBytes: null, privateDirtyBytes: null});
+    expect(weighProcesses(2 ** 30, process.pid).map(({name}) => name)).to.deep.equal(['shim', 'supervisor', 'engine', 'init']);
+    expect(weighProcesses(2 ** 30, process.pid)[0]).to.deep.equal({name: 'shim', privateBytes: null, privateDirtyBytes: null});
     // without an engine the front itself is init's parent
-    expect(weighProcesses(process.ppid, process.pid).map(({name}) => name)).to.deep.equal(['front', 'brain', 'init']);
+    expect(weighProcesses(process.ppid, process.pid).map(({name}) => name)).to.deep.equal(['shim', 'supervisor', 'init']);
   });
 });
 

@@ -121,7 +121,7 @@ describe('HTCondor: from the outcome to the starter', () => {
           lrms,
           identity: USER,
           grid: grid(null),
-          within: null,
+          parent: null,
           name: null,
           host: hostOf(facts(), '0'),
           trust: 'user',
@@ -129,7 +129,7 @@ describe('HTCondor: from the outcome to the starter', () => {
         },
         plan(),
       ),
-      {time: NO_TIME, net: NO_USAGE, tare: NO_TARE, watch: null, outcome, flags: []},
+      {time: NO_TIME, usage: NO_USAGE, tare: NO_TARE, watch: null, outcome, flags: []},
     );
   const job = (own: BatchJob['own'] = {}): BatchJob => ({
     ...plainJob(),

@@ -9,7 +9,7 @@ const RECORD: RecordView = {
   mode: 'enforce',
   time: {wallUs: 7200e6, suspendedUs: 0, startEpochUs: 1, endEpochUs: 2},
   allocation: {cores: 1.5, memoryLimitBytes: 2 ** 31},
-  net: {
+  usage: {
     cpuUserUs: 25_000_000_001,
     cpuSystemUs: 1_000_000,
     memPeakBytes: 2 ** 31,
@@ -26,7 +26,7 @@ const RECORD: RecordView = {
     exitCode: null,
     signal: 'SIGKILL',
     limit: 'memory',
-    whose: 'payload',
+    limitScope: 'payload',
     evidence: 'oom_kill 1',
     reason: 'over its memory limit: 2 GiB allowed, 2 GiB used',
     code: 'OOM',
@@ -49,7 +49,7 @@ const UNKNOWN: RecordView = {
   mode: null,
   time: {wallUs: null, suspendedUs: null, startEpochUs: null, endEpochUs: null},
   allocation: {cores: null, memoryLimitBytes: null},
-  net: {
+  usage: {
     cpuUserUs: null,
     cpuSystemUs: null,
     memPeakBytes: null,
@@ -61,7 +61,7 @@ const UNKNOWN: RecordView = {
     scratchPeakBytes: null,
   },
   tare: {launchUs: null, teardownUs: null},
-  outcome: {status: 'refused', exitCode: null, signal: null, limit: null, whose: null, evidence: null, reason: null, code: null},
+  outcome: {status: 'refused', exitCode: null, signal: null, limit: null, limitScope: null, evidence: null, reason: null, code: null},
 };
 
 describe('the figures for HTCondor', () => {

@@ -96,9 +96,9 @@ describe('parseDocument', () => {
   });
 
   it('pollutes no prototype', async () => {
-    await errorsOf('{"schema": "tare/record/v1", "__proto__": {"polluted": 1}, "\\u005f_proto__": {"polluted": 1}}', 'record');
+    await errorsOf('{"schema": "tare/record/v2", "__proto__": {"polluted": 1}, "\\u005f_proto__": {"polluted": 1}}', 'record');
     expect(({} as {polluted?: number}).polluted).to.equal(undefined);
-    expect(await messagesOf('{"schema": "tare/record/v1", "\\u005f_proto__": 1}', 'record')).to.deep.equal([
+    expect(await messagesOf('{"schema": "tare/record/v2", "\\u005f_proto__": 1}', 'record')).to.deep.equal([
       'f:1:30: a key that no document may have; found: "__proto__"',
     ]);
   });
@@ -110,9 +110,9 @@ describe('parseDocument', () => {
   });
 
   it('a record that is no JSON is told where', async () => {
-    expect((await errorsOf('{"schema": "tare/record/v1",,}', 'record'))[0]?.details.where).to.match(/^f:1:\d+$/);
+    expect((await errorsOf('{"schema": "tare/record/v2",,}', 'record'))[0]?.details.where).to.match(/^f:1:\d+$/);
     expect((await errorsOf('null', 'record'))[0]?.message).to.equal(
-      'f:1:1: the document is empty; allowed: a map with schema: tare/record/v1',
+      'f:1:1: the document is empty; allowed: a map with schema: tare/record/v2',
     );
   });
 });
@@ -135,11 +135,11 @@ describe('checkDocument', () => {
 
   it('names the kind that a document is', async () => {
     expect(await messages({schema: 'tare/plan/v1'}, 'record')).to.deep.equal([
-      'f#/schema: not a record; found: "tare/plan/v1"; allowed: tare/record/v1',
+      'f#/schema: not a record; found: "tare/plan/v1"; allowed: tare/record/v2',
     ]);
-    expect(await messages({schema: 12}, 'record')).to.deep.equal(['f#/schema: not a record; found: 12; allowed: tare/record/v1']);
+    expect(await messages({schema: 12}, 'record')).to.deep.equal(['f#/schema: not a record; found: 12; allowed: tare/record/v2']);
     expect(await messages({schema: 'tare/record/v9'}, 'record')).to.deep.equal([
-      'f#/schema: version 9 of the record document; found: "tare/record/v9"; allowed: tare/record/v1',
+      'f#/schema: version 9 of the record document; found: "tare/record/v9"; allowed: tare/record/v2',
     ]);
   });
 
@@ -175,13 +175,13 @@ describe('checkDocument', () => {
   });
 
   it('alternatives that tell nothing apart are listed', async () => {
-    expect(await about({schema: 'tare/record/v1', watch: 'x'}, 'record', '/watch')).to.deep.equal([
+    expect(await about({schema: 'tare/record/v2', watch: 'x'}, 'record', '/watch')).to.deep.equal([
       'f#/watch: not one of the allowed values; found: "x"; allowed: a map, or null',
     ]);
   });
 
   it('a rule for which there are no words is quoted', async () => {
-    const found = await about({schema: 'tare/record/v1', recordId: 'no-uuid'}, 'record', '/recordId');
+    const found = await about({schema: 'tare/record/v2', recordId: 'no-uuid'}, 'record', '/recordId');
     expect(found).to.have.length(1);
     expect(found[0]).to.include('found: "no-uuid"');
   });

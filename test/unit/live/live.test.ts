@@ -31,7 +31,7 @@ function boxFile(id: string, change: object = {}): object {
       user: {local: null, uid: 1001},
       allocation: {cores: 2},
       host: {node: hostname(), bootId},
-      wrapper: {pidNamespace, front: self, brain: self},
+      wrapper: {pidNamespace, shim: self, supervisor: self},
     },
     ...change,
   };
@@ -95,7 +95,7 @@ describe('live boxes', () => {
     const gone = {...processId(process.pid), startTicks: 1};
     const started = (boxFile('ab02') as {started: {wrapper: object}}).started;
     put('ab01', '{"id":');
-    put('ab02', boxFile('ab02', {started: {...started, wrapper: {...started.wrapper, front: gone, brain: gone}}}));
+    put('ab02', boxFile('ab02', {started: {...started, wrapper: {...started.wrapper, shim: gone, supervisor: gone}}}));
     put('ab03', boxFile('ab04'));
     put('ab05', boxFile('ab05', {started: null}));
     put('nothex', boxFile('nothex'));
@@ -103,6 +103,13 @@ describe('live boxes', () => {
     mkdirSync(join(boxes, 'ab07'));
     symlinkSync(join(put('ab08'), 'box.json'), join(boxes, 'ab07/box.json'));
     expect(liveBoxes(rules(), UID).map(({id}) => id)).to.deep.equal(['ab08']);
+  });
+
+  it('are those of another version, too', () => {
+    const {started} = boxFile('ab') as {started: {wrapper: {pidNamespace: string; shim: object; supervisor: object}}};
+    const {pidNamespace, shim: front, supervisor: brain} = started.wrapper;
+    put('ab', boxFile('ab', {started: {...started, schema: 'tare/record/v1', wrapper: {pidNamespace, front, brain}}}));
+    expect(find('ab')).to.deep.include({front, brain});
   });
 
   it('are not believed where others could have put them', () => {

@@ -9,13 +9,15 @@ describe('whether a wrapper is still there', () => {
 
   it('is told by numbers and starts', () => {
     expect(presenceOf({host, wrapper: own}, at)).to.equal('here');
-    expect(presenceOf({host, wrapper: {...own, front: another, brain: another}}, at)).to.equal('gone');
+    expect(presenceOf({host, wrapper: {...own, shim: another, supervisor: another}}, at)).to.equal('gone');
   });
 
   it('is not known where starts are other numbers', () => {
-    const elsewhere = {...own, timeNamespace: 'time:[1]', front: another, brain: another};
+    const elsewhere = {...own, timeNamespace: 'time:[1]', shim: another, supervisor: another};
     expect(presenceOf({host, wrapper: elsewhere}, at)).to.equal('unknown');
-    expect(presenceOf({host, wrapper: {...own, front: another, brain: another}}, {...at, timeNamespace: 'time:[1]'})).to.equal('unknown');
+    expect(presenceOf({host, wrapper: {...own, shim: another, supervisor: another}}, {...at, timeNamespace: 'time:[1]'})).to.equal(
+      'unknown',
+    );
     // of another boot it is gone whatever the numbers are
     expect(presenceOf({host: {...host, bootId: 'another'}, wrapper: elsewhere}, at)).to.equal('restarted');
   });
@@ -24,6 +26,6 @@ describe('whether a wrapper is still there', () => {
     const {timeNamespace, ...older} = own;
     expect(timeNamespace).to.equal(at.timeNamespace);
     expect(presenceOf({host, wrapper: older}, at)).to.equal('here');
-    expect(presenceOf({host, wrapper: {...older, front: another, brain: another}}, at)).to.equal('gone');
+    expect(presenceOf({host, wrapper: {...older, shim: another, supervisor: another}}, at)).to.equal('gone');
   });
 });

@@ -7,16 +7,16 @@ import {GIB, MIB, plan, type Parts} from '../plan/build.js';
 
 interface Told {
   parts?: Parts;
-  net?: Partial<UsageRecord['net']>;
+  usage?: Partial<UsageRecord['usage']>;
   time?: Partial<UsageRecord['time']>;
   marks?: Partial<Marks>;
   cvmfs?: unknown[];
   planned?: Plan;
 }
 
-function told({parts = {}, net, time, marks, cvmfs = [], planned}: Told): UsageRecord {
+function told({parts = {}, usage, time, marks, cvmfs = [], planned}: Told): UsageRecord {
   const made = planned ?? plan({...parts, policy: {...parts.policy, mode: 'observe'}});
-  const record = {flags: ['observe'], cvmfs, net: {...NO_USAGE, ...net}, time: {...NO_TIME, ...time}} as unknown as UsageRecord;
+  const record = {flags: ['observe'], cvmfs, usage: {...NO_USAGE, ...usage}, time: {...NO_TIME, ...time}} as unknown as UsageRecord;
   return withObserved(record, made, {...NO_MARKS, ...marks});
 }
 
@@ -29,8 +29,8 @@ describe('what would have been', () => {
     expect(record.flags).to.deep.equal(['observe']);
   });
 
-  const memory = (net: Partial<UsageRecord['net']>, marks: Partial<Marks> = {}) => {
-    const record = told({parts: limits({memory: '236MiB'}), net, marks, time: {wallUs: 9e6}});
+  const memory = (usage: Partial<UsageRecord['usage']>, marks: Partial<Marks> = {}) => {
+    const record = told({parts: limits({memory: '236MiB'}), usage, marks, time: {wallUs: 9e6}});
     const limit = record.observed?.limits.memory;
     return [limit?.exceededBy, limit?.sinceUs, limit?.source, record.flags.includes('would-exceed')];
   };
@@ -60,7 +60,7 @@ describe('what would have been', () => {
   it('of CPU time, processes, swap, scratch and cores', () => {
     const {observed} = told({
       parts: {job: {limits: {cpuTime: '2s', processes: 4, swap: '1MiB', scratch: '1GiB', cores: 2}}},
-      net: {cpuUserUs: 2e6, cpuSystemUs: 1e6, cpuSource: 'c', pidsPeak: 9, swapPeakBytes: 3 * MIB, scratchPeakBytes: 3 * GIB},
+      usage: {cpuUserUs: 2e6, cpuSystemUs: 1e6, cpuSource: 'c', pidsPeak: 9, swapPeakBytes: 3 * MIB, scratchPeakBytes: 3 * GIB},
       marks: {cores: 3.5, sinceUs: {cores: 7}},
     });
     const names = ['cpuTime', 'processes', 'swap', 'scratch', 'cores'] as const;

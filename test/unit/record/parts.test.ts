@@ -1,8 +1,8 @@
 import {expect} from 'chai';
-import {LINE_BYTES, MOST_PARTS, NO_PARTS, partLine, readPart, withPart, type RecordPart} from '../../../src/record/parts.js';
+import {LINE_BYTES, MOST_PARTS, NO_PARTS, partLine, readPart, withPart, type RecordChild} from '../../../src/record/parts.js';
 import {changed, pilot} from '../../support/records.js';
 
-const part = (number: number, more: Partial<RecordPart> = {}): RecordPart => {
+const part = (number: number, more: Partial<RecordChild> = {}): RecordChild => {
   const read = readPart(partLine(changed(pilot(number), {state: 'started'})));
   if (read === null) throw new Error('no part');
   return {...read, ...more};
@@ -11,7 +11,7 @@ const part = (number: number, more: Partial<RecordPart> = {}): RecordPart => {
 describe('parts of a record', () => {
   it('are read as they were told', () => {
     const record = pilot();
-    const {recordId, time, net, limits} = record;
+    const {recordId, time, usage, limits} = record;
     expect(readPart(partLine(record))).to.deep.equal({
       recordId,
       state: 'final',
@@ -21,7 +21,7 @@ describe('parts of a record', () => {
       startEpochUs: time.startEpochUs,
       wallUs: time.wallUs,
       limits: {cores: 8, memory: limits?.memory.value, wallTime: null, cpuTime: null},
-      net: {cpuUserUs: net.cpuUserUs, cpuSystemUs: net.cpuSystemUs, memPeakBytes: net.memPeakBytes},
+      usage: {cpuUserUs: usage.cpuUserUs, cpuSystemUs: usage.cpuSystemUs, memPeakBytes: usage.memPeakBytes},
       outcome: {status: 'completed', exitCode: 0, signal: null, limit: null},
     });
   });
@@ -72,6 +72,9 @@ describe('parts of a record', () => {
 
   it('have nothing that is not theirs', () => {
     expect(readPart(JSON.stringify({...part(1), __proto__: null, more: 1}))).to.deep.equal(part(1));
+    expect(Object.keys(JSON.parse(partLine(pilot())) as object))
+      .to.include('net')
+      .and.not.include('usage');
     expect(readPart('{')).to.equal(null);
   });
 });

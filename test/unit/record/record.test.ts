@@ -17,7 +17,7 @@ import {
 } from '../../../src/record/record.js';
 import {recordId, uuid5} from '../../../src/record/uuid.js';
 import {decodeWaitStatus, signalName} from '../../../src/record/wait-status.js';
-import validateRecord from '../../../src/schema/generated/record-1.validator.js';
+import validateRecord from '../../../src/schema/generated/record-2.validator.js';
 import {need} from '../../support/need.js';
 import {facts, GIB, no, NO_CGROUP, plan, USER, grid} from '../plan/build.js';
 
@@ -139,32 +139,32 @@ describe('outcomes', () => {
     [
       'a limit before trouble',
       {rawStatus: null, stop, trouble: 'x', noted: [9]},
-      {status: 'limit', limit: 'wallTime', whose: null, evidence: '1h1s', reason: 'over its limit on wall time'},
+      {status: 'limit', limit: 'wallTime', limitScope: null, evidence: '1h1s', reason: 'over its limit on wall time'},
     ],
     [
       'out of memory before all',
       {rawStatus: 9, oom, stop, trouble: 'x', noted: [9]},
-      {status: 'limit', limit: 'memory', whose: 'slot', evidence: 'oom_kill +1', signal: 'SIGKILL'},
+      {status: 'limit', limit: 'memory', limitScope: 'slot', evidence: 'oom_kill +1', signal: 'SIGKILL'},
     ],
     [
       'the payload’s own memory limit',
       {rawStatus: 9, oom: {...oom, whose: 'payload'}},
-      {whose: 'payload', reason: 'over its memory limit'},
+      {limitScope: 'payload', reason: 'over its memory limit'},
     ],
     [
       'the payload’s own memory limit, with figures',
       {rawStatus: 9, oom: {...oom, whose: 'payload'}, memory: {allowedBytes: 100 * 2 ** 20, usedBytes: 100 * 2 ** 20}},
-      {whose: 'payload', reason: 'over its memory limit: 100 MiB allowed, 100 MiB used'},
+      {limitScope: 'payload', reason: 'over its memory limit: 100 MiB allowed, 100 MiB used'},
     ],
     [
       'the slot’s memory limit, with figures',
       {rawStatus: 9, oom, memory: {allowedBytes: 100 * 2 ** 20, usedBytes: null}},
-      {whose: 'slot', reason: 'the slot’s memory limit was reached, above the payload’s own: 100 MiB allowed'},
+      {limitScope: 'slot', reason: 'the slot’s memory limit was reached, above the payload’s own: 100 MiB allowed'},
     ],
     [
       'watched memory, with figures',
       {rawStatus: 9, stop: {limit: 'memory', evidence: 'PSS'}, memory: {allowedBytes: 100 * 2 ** 20, usedBytes: 159 * 2 ** 20}},
-      {whose: 'payload', reason: 'over its memory limit: 100 MiB allowed, 159 MiB used'},
+      {limitScope: 'payload', reason: 'over its memory limit: 100 MiB allowed, 159 MiB used'},
     ],
     [
       'no progress at the memory limit',
@@ -174,18 +174,18 @@ describe('outcomes', () => {
     [
       'the slot’s memory limit',
       {rawStatus: 9, oom},
-      {whose: 'slot', reason: 'the slot’s memory limit was reached, above the payload’s own'},
+      {limitScope: 'slot', reason: 'the slot’s memory limit was reached, above the payload’s own'},
     ],
-    ['the node’s memory', {rawStatus: 9, oom: {...oom, whose: 'node'}}, {whose: 'node', reason: 'the node ran out of memory'}],
+    ['the node’s memory', {rawStatus: 9, oom: {...oom, whose: 'node'}}, {limitScope: 'node', reason: 'the node ran out of memory'}],
     [
       'watched memory',
       {rawStatus: 9, stop: {limit: 'memory', evidence: 'PSS'}},
-      {status: 'limit', limit: 'memory', whose: 'payload', reason: 'over its memory limit'},
+      {status: 'limit', limit: 'memory', limitScope: 'payload', reason: 'over its memory limit'},
     ],
     [
       'processes',
       {rawStatus: 9, stop: {limit: 'processes', evidence: '9'}},
-      {status: 'limit', limit: 'processes', whose: null, reason: 'over its limit on processes'},
+      {status: 'limit', limit: 'processes', limitScope: null, reason: 'over its limit on processes'},
     ],
     [
       'CPU time',
@@ -230,7 +230,7 @@ const attempt: Attempt = {
   lrms: {type: 'none', host: 'wn001', queue: 'long', localJobId: null, globalJobId: 'wn001#ab', attempt: 1},
   identity: USER,
   grid: grid('atlas'),
-  within: null,
+  parent: null,
   name: 'mcsim',
   host: hostOf(facts(), '0.1.0'),
   trust: 'user',
@@ -268,7 +268,7 @@ describe('the started record', () => {
     expect(record.outcome).to.equal(RUNNING);
     expect(record.landlock).to.deep.equal({abi: 7, because: 'what is read-only stays so where a mount does not'});
     expect(startedRecord(attempt, plan({policy: {mode: 'observe'}})).landlock).to.equal(null);
-    for (const part of [record.net, record.time]) for (const [name, value] of Object.entries(part)) expect(value, name).to.equal(null);
+    for (const part of [record.usage, record.time]) for (const [name, value] of Object.entries(part)) expect(value, name).to.equal(null);
     const {because: _, ...memory} = made.limits.memory;
     expect(record.limits?.memory).to.deep.equal(memory);
     expect(Object.keys(record.limits ?? {})).to.have.length(11);
@@ -337,7 +337,7 @@ describe('a job that was ended by tare kill', () => {
   it('has a record that fits the schema', () => {
     const started = startedRecord(attempt, plan());
     const outcome = endedOutcome({...ending, rawStatus: 9, kills: [kill('SIGKILL')]});
-    valid(finalRecord(started, {time: NO_TIME, net: NO_USAGE, tare: NO_TARE, watch: null, outcome, flags: ['killed']}));
+    valid(finalRecord(started, {time: NO_TIME, usage: NO_USAGE, tare: NO_TARE, watch: null, outcome, flags: ['killed']}));
   });
 });
 
@@ -350,7 +350,7 @@ describe('the final record', () => {
     wallUs: 1_000_000,
     clockStepUs: 0,
   };
-  const net = (cpuUserUs: number | null, cpuSystemUs: number | null = 0): RecordUsage => ({
+  const usage = (cpuUserUs: number | null, cpuSystemUs: number | null = 0): RecordUsage => ({
     ...NO_USAGE,
     cpuUserUs,
     cpuSystemUs,
@@ -358,7 +358,7 @@ describe('the final record', () => {
   });
   const outcome = endedOutcome({rawStatus: 0, stop: null, oom: null, noted: [], trouble: null, killedProcesses: 0});
   const final = (change: Partial<Parameters<typeof finalRecord>[1]> = {}, from = started): UsageRecord =>
-    finalRecord(from, {time, net: net(1_000_000), tare: NO_TARE, watch: null, outcome, flags: [], ...change});
+    finalRecord(from, {time, usage: usage(1_000_000), tare: NO_TARE, watch: null, outcome, flags: [], ...change});
 
   it('fits the schema, and is the same record', () => {
     const record = final({
@@ -373,7 +373,7 @@ describe('the final record', () => {
         pssUs: 0,
         pssLongestUs: 0,
       },
-      tare: {...NO_TARE, launchUs: 5, processes: [{name: 'front', privateBytes: 1, privateDirtyBytes: null}]},
+      tare: {...NO_TARE, launchUs: 5, processes: [{name: 'shim', privateBytes: 1, privateDirtyBytes: null}]},
     });
     valid(record);
     expect(record).to.include({state: 'final', recordId: started.recordId, revision: 1});
@@ -393,12 +393,12 @@ describe('the final record', () => {
     ['a clock that stepped back', {time: {...time, clockStepUs: -2_000_001}}, ['clock-step']],
     ['a clock that was slewed', {time: {...time, clockStepUs: 2_000_000}}, []],
     ['a clock that nobody knows of', {time: {...time, clockStepUs: null}}, []],
-    ['just as much CPU time as there can be', {net: net(2_000_000, 300_000)}, []],
-    ['more CPU time than there can be', {net: net(2_000_000, 300_001)}, ['cpu-eff-gt-1.05']],
-    ['no wall time', {time: {...time, wallUs: 0}, net: net(9e9)}, []],
-    ['unknown wall time', {time: NO_TIME, net: net(9e9)}, []],
-    ['unknown user time', {net: net(null, 9e9)}, []],
-    ['unknown system time', {net: net(9e9, null)}, []],
+    ['just as much CPU time as there can be', {usage: usage(2_000_000, 300_000)}, []],
+    ['more CPU time than there can be', {usage: usage(2_000_000, 300_001)}, ['cpu-eff-gt-1.05']],
+    ['no wall time', {time: {...time, wallUs: 0}, usage: usage(9e9)}, []],
+    ['unknown wall time', {time: NO_TIME, usage: usage(9e9)}, []],
+    ['unknown user time', {usage: usage(null, 9e9)}, []],
+    ['unknown system time', {usage: usage(9e9, null)}, []],
   ];
   for (const [title, change, expected] of flagged) {
     it(`is flagged: ${title}`, () => {
@@ -407,6 +407,6 @@ describe('the final record', () => {
   }
 
   it('is flagged where the cores are not known, and then has no efficiency', () => {
-    expect(final({net: net(9e9)}, startedRecord(attempt, plan())).flags).to.deep.equal(['cores-unknown', 'no-benchmark']);
+    expect(final({usage: usage(9e9)}, startedRecord(attempt, plan())).flags).to.deep.equal(['cores-unknown', 'no-benchmark']);
   });
 });

@@ -35,7 +35,7 @@ const record: UsageRecord = startedRecord(
     lrms: {type: 'none', host: 'wn001', queue: null, localJobId: null, globalJobId: 'wn001#ab', attempt: 1},
     identity: USER,
     grid: grid(null),
-    within: null,
+    parent: null,
     name: null,
     host: {node: 'wn001', bootId: null, kernel: null, cpuModel: null, tareVersion: '0.1.0'},
     trust: 'user',

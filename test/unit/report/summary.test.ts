@@ -13,7 +13,7 @@ function record(parts: Parts | null, change: Partial<Parameters<typeof finalReco
       lrms: {type: 'none', host: 'wn001', queue: null, localJobId: null, globalJobId: 'x', attempt: 1},
       identity: USER,
       grid: grid(null),
-      within: null,
+      parent: null,
       name,
       host: hostOf(facts(), '0'),
       trust: 'user',
@@ -21,7 +21,7 @@ function record(parts: Parts | null, change: Partial<Parameters<typeof finalReco
     },
     parts === null ? null : plan(parts),
   );
-  return finalRecord(started, {time: NO_TIME, net: NO_USAGE, tare: NO_TARE, watch: null, outcome, flags: [], ...change});
+  return finalRecord(started, {time: NO_TIME, usage: NO_USAGE, tare: NO_TARE, watch: null, outcome, flags: [], ...change});
 }
 const row = (text: string, first: string): string[] | undefined =>
   text
@@ -34,7 +34,7 @@ describe('the summary of a job', () => {
     {job: {limits: {cores: 2, memory: '1GiB', wallTime: '1h'}}},
     {
       time: {...NO_TIME, wallUs: 10_000_000},
-      net: {...NO_USAGE, cpuUserUs: 12_000_000, cpuSystemUs: 3_000_000, memPeakBytes: 300 * MIB, swapPeakBytes: 0, pidsPeak: 7},
+      usage: {...NO_USAGE, cpuUserUs: 12_000_000, cpuSystemUs: 3_000_000, memPeakBytes: 300 * MIB, swapPeakBytes: 0, pidsPeak: 7},
       tare: {...NO_TARE, launchUs: 12_345, teardownUs: 1_234_567, cpuUserUs: 20_000, cpuSystemUs: 5000, privateMemoryBytes: 9 * MIB},
       flags: ['killed'],
     },
@@ -80,9 +80,12 @@ describe('the summary of a job', () => {
   });
 
   it('of a job without wall time has no number of cores', () => {
-    const instant = record({job: {limits: {cores: 1}}}, {time: {...NO_TIME, wallUs: 0}, net: {...NO_USAGE, cpuUserUs: 1, cpuSystemUs: 1}});
+    const instant = record(
+      {job: {limits: {cores: 1}}},
+      {time: {...NO_TIME, wallUs: 0}, usage: {...NO_USAGE, cpuUserUs: 1, cpuSystemUs: 1}},
+    );
     expect(row(formatSummary(instant, null), 'cores')?.[2]).to.equal('-');
-    expect(row(formatSummary(record({}, {net: {...NO_USAGE, cpuUserUs: 1}}), null), 'cores')?.[2]).to.equal('-');
+    expect(row(formatSummary(record({}, {usage: {...NO_USAGE, cpuUserUs: 1}}), null), 'cores')?.[2]).to.equal('-');
   });
 
   it('of a job that was refused is short', () => {
@@ -102,11 +105,11 @@ describe('the summary of a job', () => {
         wallUs: 10_000_000,
         limits: {cores: 1, memory: GIB, wallTime: null, cpuTime: null},
       },
-      net: {cpuUserUs: 4_000_000, cpuSystemUs: 1_000_000, memPeakBytes: 200 * MIB},
+      usage: {cpuUserUs: 4_000_000, cpuSystemUs: 1_000_000, memPeakBytes: 200 * MIB},
       outcome: {status: 'limit' as const, exitCode: null, signal: 'SIGKILL', limit: 'memory' as const},
     };
     const cut = {...part, recordId: 'b6bffb00-fb0f-5d3b-8c9c-2d1ac2ef5811', state: 'started' as const, name: null, wallUs: null};
-    const told = formatSummary(record({}, {parts: {trust: 'told', list: [part, cut], others: 3}}), null);
+    const told = formatSummary(record({}, {children: {trust: 'self-reported', list: [part, cut], others: 3}}), null);
     expect(row(told, 'wrapper in it, as it told')?.length).to.equal(7);
     expect(row(told, part.recordId)?.slice(1)).to.deep.equal([
       'pilot',
@@ -118,8 +121,10 @@ describe('the summary of a job', () => {
     ]);
     expect(row(told, cut.recordId)?.at(-1)).to.equal('not told');
     expect(told).to.include('\nand 3 more\n');
-    expect(formatSummary(record({}, {parts: {trust: 'told', list: [], others: 0}}), null)).to.equal(formatSummary(record({}), null));
-    const inner = formatSummary({...record({}), within: {recordId: part.recordId, how: 'a test'}}, null);
+    expect(formatSummary(record({}, {children: {trust: 'self-reported', list: [], others: 0}}), null)).to.equal(
+      formatSummary(record({}), null),
+    );
+    const inner = formatSummary({...record({}), parent: {recordId: part.recordId, how: 'a test'}}, null);
     expect(inner).to.include(`\npart of: ${part.recordId} (a test)\n`);
   });
 
@@ -136,7 +141,7 @@ describe('a limit that stopped the payload, in one line', () => {
   it('of memory is the reason, with its numbers: the counters are the record’s', () => {
     const reason = 'over its memory limit: 100 MiB allowed, 100 MiB used';
     const evidence = 'memory.failcnt rose by 8 in /sys/fs/cgroup/memory/tare-1';
-    expect(stopText({...stopped, limit: 'memory', whose: 'payload', reason, evidence})).to.equal(`the payload was stopped: ${reason}`);
+    expect(stopText({...stopped, limit: 'memory', limitScope: 'payload', reason, evidence})).to.equal(`the payload was stopped: ${reason}`);
   });
 
   it('of another has the reading that said so', () => {
@@ -146,7 +151,7 @@ describe('a limit that stopped the payload, in one line', () => {
 
   it('and a payload that ended by itself was not stopped', () => {
     const reason = 'the slot’s memory limit was reached, above the payload’s own';
-    expect(stopText({...stopped, exitCode: 0, limit: 'memory', whose: 'slot', reason})).to.equal(
+    expect(stopText({...stopped, exitCode: 0, limit: 'memory', limitScope: 'slot', reason})).to.equal(
       `a limit was reached, and the payload ended with exit code 0: ${reason}`,
     );
   });
@@ -170,7 +175,7 @@ describe('an outcome in words', () => {
     [{status: 'completed'}, 'completed (exit code 0)'],
     [{status: 'signalled', exitCode: null, signal: 'SIGSEGV'}, 'signalled (SIGSEGV)'],
     [
-      {status: 'limit', exitCode: null, signal: 'SIGKILL', reason: 'too much', whose: 'slot', evidence: 'oom_kill +1'},
+      {status: 'limit', exitCode: null, signal: 'SIGKILL', reason: 'too much', limitScope: 'slot', evidence: 'oom_kill +1'},
       'limit (SIGKILL; too much; limit of the slot; oom_kill +1)',
     ],
     [{status: 'wrapper-failure', exitCode: null, reason: 'init was killed'}, 'wrapper-failure (init was killed)'],

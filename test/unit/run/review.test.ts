@@ -71,7 +71,7 @@ describe('defects of runs', () => {
         lrms: {type: 'none', host: 'wn001', queue: null, localJobId: null, globalJobId: 'x', attempt: 1},
         identity: USER,
         grid: grid(null),
-        within: null,
+        parent: null,
         name: '\u001b]0;x\u0007job',
         host: hostOf(facts(), '0'),
         trust: 'user',
@@ -80,7 +80,7 @@ describe('defects of runs', () => {
       plan(),
     );
     const text = formatSummary(
-      finalRecord(started, {time: NO_TIME, net: NO_USAGE, tare: NO_TARE, watch: null, outcome: RUNNING, flags: []}),
+      finalRecord(started, {time: NO_TIME, usage: NO_USAGE, tare: NO_TARE, watch: null, outcome: RUNNING, flags: []}),
       null,
     );
     expect(text).to.not.match(/[\u001b\u0007]/);
