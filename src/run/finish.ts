@@ -17,10 +17,10 @@ import type {Log} from '../process/log.js';
 import {pauseAt} from '../process/pause.js';
 import {removeUnfinished} from '../record/durable.js';
 import {findFinal} from '../record/journal.js';
-import {NO_MARKS, withObserved} from '../record/observed.js';
+import {NO_MARKS} from '../record/observed.js';
+import {closedRecordOf} from '../record/of-box.js';
 import {checkpointOutcome, hasCheckpoint, sentReason, type Outcome} from '../record/outcome.js';
-import {afterPhases, atCheckpoint} from '../record/phases.js';
-import {finalRecord, NO_TIME, NO_USAGE, type RecordTime, type RecordUsage, type UsageRecord} from '../record/record.js';
+import {NO_TIME, NO_USAGE, type RecordTime, type RecordUsage, type UsageRecord} from '../record/record.js';
 import {pathOf} from '../record/spool.js';
 import {endOwn} from '../repositories/own.js';
 import {lookAgain} from '../repositories/later-looks.js';
@@ -66,7 +66,7 @@ export async function finish(state: BoxState, groups: Groups, life: Life, files:
   // the box is gone, and with it what used them
   left.push(...(await endOwn(state.looked ?? [], cvmfs ?? [])));
   const ran = life.executedUs !== null;
-  const closed = finalRecord(started, {
+  const record = closedRecordOf(state, {
     time: timeOf(life, endedUs),
     usage: ran ? usage : NO_USAGE,
     tare: weighOwn(state, life, endedUs),
@@ -74,11 +74,10 @@ export async function finish(state: BoxState, groups: Groups, life: Life, files:
     outcome,
     ...(parts === undefined ? {} : {applications: parts}),
     ...(cvmfs === null ? {} : {cvmfs}),
-    children: state.parts,
     flags: [...(ran ? flags : []), ...flagsOf(life, outcome, left), ...(log.trouble() === null ? [] : [UNLOGGED])],
+    marks: weighing.marks ?? NO_MARKS,
+    goesOn: isCheckpoint && !isLast,
   });
-  const own = withObserved(closed, plan, weighing.marks ?? NO_MARKS);
-  const record = withPhases(state, own, isCheckpoint && !isLast);
   if (life.brainsLost > 0) for (const spool of plan.directories.spools) removeUnfinished(pathOf(spool, started.recordId));
   const messages = (!ran || outcome.code === 'SERVICES_FAILED') && outcome.reason !== null ? [outcome.reason] : [];
   const stored = store({places: plan.directories, id, copy: state.recordCopy, files, messages, log}, record);
@@ -123,14 +122,6 @@ const weighOwn = ({frontStartedUs}: BoxState, {executedUs, processes, init, engi
     init,
     engine,
   );
-
-/** The record of all phases so far. @param goesOn the job ended with a checkpoint, and another phase may follow */
-function withPhases({phases, started: {wrapper}}: BoxState, own: UsageRecord, goesOn: boolean): UsageRecord {
-  const {caller = null, earlier = null} = phases ?? {};
-  return goesOn && caller !== null && wrapper !== null
-    ? atCheckpoint(earlier, own, {...wrapper, shim: null, supervisor: null, caller})
-    : afterPhases(earlier, own);
-}
 
 function causeOf({verdict, stop}: Life): Cause {
   return {whose: verdict?.whose ?? (stop?.limit === 'memory' ? 'payload' : null), stopped: stop !== null};

@@ -5,7 +5,7 @@ import {readKills} from '../box/kills.js';
 import {listen} from '../box/listen.js';
 import {correctAddresses} from '../box/network-files.js';
 import type {Happening} from '../box/events.js';
-import {emit, readSeen, scratchDirectory, startedOf, stateDirectory, writeSeen, type BoxState} from '../box/state.js';
+import {emit, readSeen, scratchDirectory, stateDirectory, writeSeen, type BoxState} from '../box/state.js';
 import type {Groups, MemoryEvents} from '../cgroup/manager.js';
 import {asTareError} from '../errors.js';
 import {jobFiles, type JobFiles} from '../files/job-files.js';
@@ -21,6 +21,7 @@ import {pauseAt} from '../process/pause.js';
 import {processId, type ProcessId} from '../process/process.js';
 import type {Undo} from '../steps/def.js';
 import {findFinal} from '../record/journal.js';
+import {openRecordOf} from '../record/of-box.js';
 import {asksForEnd} from '../record/outcome.js';
 import {holdUpOf} from '../repositories/later-looks.js';
 import {killClients} from '../repositories/own.js';
@@ -78,7 +79,7 @@ export async function live(state: BoxState, {groups, channel, log, hello, reques
     connect: state.connection === null || state.connected ? null : (initPid) => connectBox(state, groups, initPid, log),
     beforeExec: () => {
       // the brain before may have died before it wrote it, or after it wrote the final one
-      if (hello.brain > 1 && findFinal(plan.directories.spools, started.recordId) === null) recordStart(plan, startedOf(state), log);
+      if (hello.brain > 1 && findFinal(plan.directories.spools, started.recordId) === null) recordStart(plan, openRecordOf(state), log);
     },
     afterExec: (startEpochUs, initPid, payloadPid) => {
       if (!request.usesStdout) channel.send({name: 'close', descriptor: 1}); // a reader sees when the payload closes its own
