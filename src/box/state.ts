@@ -27,7 +27,6 @@ import {isContained} from '../plan/scratch.js';
 import {inBox, stepOf, stepsOf} from '../plan/step.js';
 import {isOwn, makeDirectory, namesIn} from '../record/durable.js';
 import {find} from '../record/journal.js';
-import {afterPhases} from '../record/phases.js';
 import {makeImage} from '../follow/contain.js';
 import {writeIdentity} from './network-files.js';
 import {isWaiting, keepRoom, waitingSinceMs} from './waiting.js';
@@ -53,8 +52,6 @@ export const BOX_ID = /^[0-9a-f]+$/;
 
 /** The folder of a live box. */
 export const stateDirectory = (plan: Plan, id: string): string => join(plan.directories.state, 'boxes', id);
-/** The record as it is in the spool while the payload runs: with the phases before this one. */
-export const startedOf = ({phases, started}: BoxState): UsageRecord => afterPhases(phases?.earlier ?? null, started);
 /** The box's folder on scratch. */
 export const scratchDirectory = (plan: Plan, id: string): string => join(plan.directories.scratch, `tare-${id}`);
 

@@ -1,29 +1,26 @@
 /** From a life that is over to its closed record. Pure: whoever calls has looked for what is looked for at the end. */
 
 import {wasLost} from '../cvmfs/judge.js';
-import {NO_MARKS, withObserved} from '../record/observed.js';
+import {NO_MARKS} from '../record/observed.js';
+import {closedRecordOf, type RecordedBox} from '../record/of-box.js';
 import {checkpointOutcome, hasCheckpoint, sentReason, type Kill, type Outcome} from '../record/outcome.js';
-import type {RecordChildren} from '../record/parts.js';
-import {afterPhases, atCheckpoint} from '../record/phases.js';
-import {finalRecord, NO_TIME, NO_USAGE, type RecordTime, type UsageRecord} from '../record/record.js';
-import type {Plan, PlannedLimit} from '../schema/generated/plan-1.js';
+import {NO_TIME, NO_USAGE, type RecordTime, type UsageRecord} from '../record/record.js';
+import type {PlannedLimit} from '../schema/generated/plan-1.js';
 import type {Now} from './command.js';
 import type {EndedLife} from './life.js';
 import {outcomeOf} from './outcome.js';
 
-/** What is known of the attempt beside its life. */
-export interface RecordedBox {
-  plan: Plan;
-  started: UsageRecord;
-  /** Wrappers in the box, as they told. */
-  parts: RecordChildren | null;
-  /** By what it ends when it has made a checkpoint, and which signals end the attempt with it; absent: it makes none. */
-  checkpoint?: {exitCode: number | null; signal: number | null; endedBy: readonly number[]};
-  phases: {caller: NonNullable<UsageRecord['wrapper']>['caller']; earlier: UsageRecord | null} | null;
+/** By what an attempt ends when it has made a checkpoint, and which signals end it with one. */
+export interface Checkpoint {
+  exitCode: number | null;
+  signal: number | null;
+  endedBy: readonly number[];
 }
 
 /** What was looked for when the payload had ended. */
 export interface FoundAfter {
+  /** Absent: the attempt makes none. */
+  checkpoint?: Checkpoint | undefined;
   kills: readonly Kill[];
   /** Of its repositories; null: nobody looked. */
   cvmfs: UsageRecord['cvmfs'] | null;
@@ -40,7 +37,8 @@ export interface FoundAfter {
 
 /** `outcome` is that of this phase; in the record of an attempt that goes on after a checkpoint there is none yet. */
 export function recordOf(box: RecordedBox, life: EndedLife, found: FoundAfter): {record: UsageRecord; outcome: Outcome} {
-  const {plan, started, parts, checkpoint, phases} = box;
+  const {plan} = box;
+  const {checkpoint, cvmfs} = found;
   const {usage, flags, marks} = life.weighing;
   const {memory, scratch} = plan.limits;
   const figures = {allowedBytes: memory.value, usedBytes: usedMemory(life, memory.value)};
@@ -51,23 +49,19 @@ export function recordOf(box: RecordedBox, life: EndedLife, found: FoundAfter): 
   const ran = life.executedUs !== null;
   // a payload that was over and gone between two looks
   const isOverLimit = isOver(memory, usage.memPeakBytes) || isOver(scratch, usage.scratchPeakBytes ?? null);
-  const ofPayload = [...flags, ...(isOverLimit ? ['over-limit'] : []), ...(found.cvmfs?.some(wasLost) === true ? ['cvmfs-lost'] : [])];
-  const closed = finalRecord(started, {
+  const ofPayload = [...flags, ...(isOverLimit ? ['over-limit'] : []), ...(cvmfs?.some(wasLost) === true ? ['cvmfs-lost'] : [])];
+  const record = closedRecordOf(box, {
     time: timeOf(life, found),
     usage: ran ? usage : NO_USAGE,
     tare: found.tare,
     watch: life.watch,
     outcome,
     ...(life.records === null ? {} : {applications: life.records}),
-    ...(found.cvmfs === null ? {} : {cvmfs: found.cvmfs}),
-    children: parts,
+    ...(cvmfs === null ? {} : {cvmfs}),
     flags: [...(ran ? ofPayload : []), ...flagsOf(life, outcome, found.left), ...found.flags],
+    marks: marks ?? NO_MARKS,
+    goesOn: isCheckpoint && !isLast,
   });
-  const own = withObserved(closed, plan, marks ?? NO_MARKS);
-  const {wrapper} = started;
-  const {caller = null, earlier = null} = phases ?? {};
-  const goesOn = isCheckpoint && !isLast && caller !== null && wrapper !== null;
-  const record = goesOn ? atCheckpoint(earlier, own, {...wrapper, shim: null, supervisor: null, caller}) : afterPhases(earlier, own);
   return {record, outcome};
 }
 

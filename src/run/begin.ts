@@ -11,7 +11,6 @@ import {
   readState,
   removeState,
   scratchDirectory,
-  startedOf,
   stateDirectory,
   writeState,
   type BoxState,
@@ -37,6 +36,7 @@ import type {Log} from '../process/log.js';
 import {pauseAt} from '../process/pause.js';
 import {wrapperOf} from '../process/presence.js';
 import {journal} from '../record/journal.js';
+import {openRecordOf} from '../record/of-box.js';
 import {startedRecord, type UsageRecord} from '../record/record.js';
 import {foundOf} from '../repositories/usable.js';
 import type {Plan} from '../schema/generated/plan-1.js';
@@ -102,7 +102,7 @@ export async function begin(
     launched = true;
     channel.doing(`writing to the spool ${plan.directories.spools.join(', ')}`);
     // written while the engine builds the box; the payload waits for it
-    refuseLess(plan, UNSPOOLED, recordStart(plan, startedOf(state), log));
+    refuseLess(plan, UNSPOOLED, recordStart(plan, openRecordOf(state), log));
     await tellAround(known.around, started);
     pauseAt(plan.pauseAt, 'brain-started');
     return {state, groups};

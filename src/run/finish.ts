@@ -41,10 +41,9 @@ export async function finish(state: BoxState, life: EndedLife, files: JobFiles, 
   const cvmfs = await again;
   // the box is gone, and with it what used them
   left.push(...(await endOwn(state.looked ?? [], cvmfs ?? [])));
-  const {parts, phases = null} = state;
-  const {checkpoint} = batch;
-  const {record, outcome} = recordOf({plan, started, parts, phases, ...(checkpoint === undefined ? {} : {checkpoint})}, life, {
+  const {record, outcome} = recordOf(state, life, {
     ...{kills, cvmfs, left, endedUs},
+    checkpoint: batch.checkpoint,
     now: {us: monotonicUs(), epochUs: epochUs()},
     tare: weighOwn(state, life, endedUs),
     flags: log.trouble() === null ? [] : [UNLOGGED],

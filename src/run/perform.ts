@@ -1,6 +1,6 @@
 /** What the decider of a box orders is done here, and nowhere else; what is seen of the box meanwhile is told to it. */
 
-import {startedOf, stateDirectory, type BoxState} from '../box/state.js';
+import {stateDirectory, type BoxState} from '../box/state.js';
 import type {BoxDecider} from '../decide/box.js';
 import type {Command, FoundAtEnd, Input, TimerKey} from '../decide/command.js';
 import {asTareError} from '../errors.js';
@@ -12,6 +12,7 @@ import {after, epochUs, monotonicUs} from '../process/clock.js';
 import {pauseAt} from '../process/pause.js';
 import {killProcess, processId, type ProcessId} from '../process/process.js';
 import {findFinal} from '../record/journal.js';
+import {openRecordOf} from '../record/of-box.js';
 import {killClients} from '../repositories/own.js';
 import {writeNote} from '../step/folder.js';
 import {recordStart} from './begin.js';
@@ -180,7 +181,7 @@ export class Performer {
     const {plan, started} = this.state;
     const {hello, log} = this.following;
     // the brain before may have died before it wrote it, or after it wrote the final one
-    if (hello.brain > 1 && findFinal(plan.directories.spools, started.recordId) === null) recordStart(plan, startedOf(this.state), log);
+    if (hello.brain > 1 && findFinal(plan.directories.spools, started.recordId) === null) recordStart(plan, openRecordOf(this.state), log);
   }
 
   private connect(initPid: number): void {

@@ -15,9 +15,9 @@ import {presenceOf, type Here} from '../process/presence.js';
 import {isRunning, processId} from '../process/process.js';
 import {removeUnfinished} from '../record/durable.js';
 import {find, journal} from '../record/journal.js';
-import {lostRecord} from '../record/lost.js';
-import {NO_MARKS, withObserved, type Marks} from '../record/observed.js';
-import {afterPhases} from '../record/phases.js';
+import type {Remains} from '../record/lost.js';
+import {NO_MARKS, type Marks} from '../record/observed.js';
+import {lostRecordOf} from '../record/of-box.js';
 import {NO_USAGE, type UsageRecord} from '../record/record.js';
 import {isClosed, pathOf} from '../record/spool.js';
 import {REASONS, type Over, type Swept} from './swept.js';
@@ -85,11 +85,7 @@ async function close(box: BoxState, directory: string, presence: Over, {patience
   const closed = box.recorded || isClosed(find(spools, recordId)?.record ?? null);
   if (!closed) {
     if (remains === null) writeWaiting(spools, waiting);
-    else
-      journal(
-        spools,
-        afterPhases(box.phases?.earlier ?? null, withObserved(lostRecord(started, remains), plan, readMarks(directory, box))),
-      );
+    else journal(spools, lostRecordOf(box, {...remains, marks: readMarks(directory, box)}));
     emit(box, {type: 'recorded'}, directory);
   }
   for (const spool of spools) removeUnfinished(pathOf(spool, recordId));
@@ -144,7 +140,7 @@ function writeOfUnseen(box: BoxState, directory: string, {places}: How): Swept |
 }
 
 /** What is noted is kept: a sweep that follows finds no groups any more. */
-function remainsOf(box: BoxState, groups: Groups, directory: string, presence: Over): Parameters<typeof lostRecord>[1] {
+function remainsOf(box: BoxState, groups: Groups, directory: string, presence: Over): Remains {
   const {startEpochUs, memoryBefore} = box;
   const seen = readSeen(directory);
   const counted =
@@ -163,7 +159,6 @@ function remainsOf(box: BoxState, groups: Groups, directory: string, presence: O
     startEpochUs,
     seen,
     noted: box.noted,
-    children: box.parts,
     ...weighing,
     oom,
     kills: readKills(directory),
