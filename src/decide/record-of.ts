@@ -11,7 +11,7 @@ import type {EndedLife} from './life.js';
 import {outcomeOf} from './outcome.js';
 
 /** By what an attempt ends when it has made a checkpoint, and which signals end it with one. */
-export interface Checkpoint {
+interface Checkpoint {
   exitCode: number | null;
   signal: number | null;
   endedBy: readonly number[];
