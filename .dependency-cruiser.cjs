@@ -1,4 +1,4 @@
-// The import arrows of src/ (docs/architecture.md): what each folder may import, everything else is forbidden.
+// The import arrows of src/ (docs/explanation/architecture.md): what each folder may import, everything else is forbidden.
 const pure = require('./scripts/pure.json');
 
 const PURE = `^src/(${pure.folders.join('|')})/`;

@@ -1,4 +1,4 @@
-// Makes dist/tare: the folder to drop on a worker node. See docs/admin.md, "The folder".
+// Makes dist/tare: the folder to drop on a worker node. See docs/howto/install.md, "The folder".
 import {chmodSync, cpSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {commandLinePage} from './man-page.mjs';

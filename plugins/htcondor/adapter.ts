@@ -83,7 +83,7 @@ export function examine(...asked: Asked): BatchFinding {
         : 'it may remove this job while it is healthy'
     }`,
     remedy:
-      'start condor_master as root where it can make control groups (BASE_CGROUP; condor.service does); else let the expressions allow for it, as docs/htcondor.md says',
+      'start condor_master as root where it can make control groups (BASE_CGROUP; condor.service does); else let the expressions allow for it, as docs/howto/htcondor.md says',
   };
 }
 

@@ -29,7 +29,7 @@ export const LIMITS = [
   'scratch',
 ];
 export const ENFORCEMENTS = ['kernel', 'watched', 'none'];
-/** As docs/accounting.md has them. */
+/** As docs/reference/figures.md has them. */
 export const FLAGS = [
   'brain-lost',
   'clock-step',

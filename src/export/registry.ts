@@ -29,7 +29,7 @@ export async function openExporters(policy: Policy, plugins: readonly Plugin[], 
       message: `${missing}: ${isOne ? 'the policy does not switch this exporter on' : 'no such exporter'}`,
       found: on.join(', ') || 'none is on',
       allowed: isOne ? 'a name below exporters' : entries.map(({name}) => name).join(', '),
-      remedy: 'see docs/accounting.md',
+      remedy: 'see docs/howto/export-records.md',
     });
   }
   const wanted = entries.filter(({name}) => (names.length === 0 ? on : names).includes(name));

@@ -20,7 +20,7 @@ export interface Block {
 }
 
 /** Neither run nor compared. */
-const SHOWN = new Set(['text', 'json', 'ini', 'cron', 'xml', 'ts', 'c', 'diff']);
+const SHOWN = new Set(['text', 'json', 'ini', 'cron', 'xml', 'ts', 'c', 'diff', 'mermaid']);
 
 /**
  * All blocks that count, in order.

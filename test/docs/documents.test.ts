@@ -78,6 +78,9 @@ async function checkYaml(node: PrivateNode, {text, part, file}: Block): Promise<
   expect(status, said).to.equal(0);
 }
 
+const isTried = ({kind, skip}: Block): boolean => skip === null && kind !== 'output';
+const isTyped = ({kind, skip}: Block): boolean => skip === null && kind === 'sh';
+
 describe('documents', () => {
   it('say of each block what it is, and are run: at most one in ten is not', () => {
     for (const {wrong} of all) if (wrong !== null) throw wrong;
@@ -95,20 +98,26 @@ describe('documents', () => {
     console.log(`packages of the node: ${versions.trim().replaceAll('\t', ' ').replaceAll('\n', ', ')}`);
   });
 
-  for (const {name, blocks} of all.filter((each) => each.blocks.length > 0)) {
+  /** Of documents of which nothing is typed: parts of jobs and policies, which change no node. */
+  let shared: PrivateNode | null = null;
+  after(() => shared?.stop());
+
+  for (const {name, blocks} of all.filter((each) => each.blocks.some(isTried))) {
     describe(name, function () {
       this.timeout(120_000);
       let node: PrivateNode;
       let stop = (): Promise<void> => Promise.resolve();
       before(async () => {
-        node = await nodeFor(name);
-        stop = () => node.stop();
+        if (blocks.some(isTyped)) {
+          node = await nodeFor(name);
+          stop = () => node.stop();
+        } else node = shared ??= await nodeFor(name);
       });
       after(() => stop());
 
       for (const [index, block] of blocks.entries()) {
-        const {line, kind, text, account, status, skip} = block;
-        if (skip !== null || kind === 'output') continue;
+        const {line, kind, text, account, status} = block;
+        if (!isTried(block)) continue;
         it(`${name}:${String(line)}`, async () => {
           if (kind === 'yaml') return checkYaml(node, block);
           const said = await node.sh(text, {account: account === 'root' ? 'root' : ACCOUNT});

@@ -1,10 +1,10 @@
-/** The table of programs in docs/admin.md against what is tried in test/node/box: it has these rows, and no other. */
+/** The table of programs in docs/reference/system-calls.md against what is tried in test/node/box: it has these rows, and no other. */
 
 import {expect} from 'chai';
 import {PROGRAMS} from '../support/programs.js';
 import {tableBelow} from './tables.js';
 
-const PAGE = 'docs/admin.md';
+const PAGE = 'docs/reference/system-calls.md';
 /** What a reason has at least, in letters. */
 const REASON = 8;
 

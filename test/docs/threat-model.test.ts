@@ -1,4 +1,4 @@
-/** docs/threat-model.md against the tests and attacks that it names: a promise that nothing tries, or a hole that it does not tell, fails here. */
+/** docs/explanation/threat-model.md against the tests and attacks that it names: a promise that nothing tries, or a hole that it does not tell, fails here. */
 
 import {existsSync} from 'node:fs';
 import {join} from 'node:path';
@@ -7,7 +7,7 @@ import {attacksOf} from '../attacks/attack.js';
 import {KNOWN} from '../attacks/known.js';
 import {checkout, codes, contentOf, tableBelow} from './tables.js';
 
-const MODEL = 'docs/threat-model.md';
+const MODEL = 'docs/explanation/threat-model.md';
 /** In the place of a test's file: the suite of attacks, by their names. */
 const ATTACKS = 'test/attacks';
 /** So many holes of other sandboxes are told apart at least. */
@@ -70,7 +70,7 @@ describe(MODEL, () => {
 
   it('is found from README.md, CONTRIBUTING.md, SECURITY.md and the architecture', () => {
     for (const name of ['README.md', 'CONTRIBUTING.md', 'SECURITY.md']) expect(contentOf(name), name).to.include(`](${MODEL}`);
-    expect(contentOf('docs/architecture.md')).to.include('](threat-model.md');
+    expect(contentOf('docs/explanation/architecture.md')).to.include('](threat-model.md');
     for (const name of ['README.md', 'CONTRIBUTING.md']) expect(contentOf(name), name).to.include('](SECURITY.md');
   });
 });

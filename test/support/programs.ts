@@ -1,4 +1,4 @@
-/** Programs that people run in jobs, and by which filter on system calls: what programs.test.ts and nested.test.ts of test/node/box try, and docs/admin.md has as a table. */
+/** Programs that people run in jobs, and by which filter on system calls: what programs.test.ts and nested.test.ts of test/node/box try, and docs/reference/system-calls.md has as a table. */
 
 import {existsSync, readFileSync} from 'node:fs';
 import {spawnSync} from 'node:child_process';

@@ -35,7 +35,7 @@ export default class RecordsExport extends Command {
         throw new TareError('EXPORTER_UNKNOWN', {
           message: 'the policy switches no exporter on',
           allowed: 'a name below exporters',
-          remedy: 'see docs/accounting.md',
+          remedy: 'see docs/howto/export-records.md',
         });
       }
       for (const {exporter} of opened) for (const warning of exporter.warnings) complain(`WARNING: ${exporter.name}: ${warning}`);

@@ -103,11 +103,11 @@ if (LONG)
   describe('ARC over HTCondor without control groups: a job that asks for 100 MB and uses 20, in two wrappers', () => {
     // for longer than HTCondor takes to see its memory and to compare it
     const SMALL_JOB: Description = {script: `#!/bin/sh\n${payload('touch-memory')} 20 --hold 30\n`, xrsl: '(memory=100)'};
-    const page = readFileSync(join(import.meta.dirname, '../../../docs/arc.md'), 'utf8');
+    const page = readFileSync(join(import.meta.dirname, '../../../docs/howto/arc.md'), 'utf8');
     const [, ALLOWANCE = ''] = /```ini\n([^`]*JOB_TRANSFORM_TareArc[^`]*)```/.exec(page) ?? [];
     const ends = {
       'is removed by ARC’s PeriodicRemove': {config: [], failed: /job killed: vmem/},
-      'ends well with what docs/arc.md says': {config: ALLOWANCE.split('\n'), failed: /^$/},
+      'ends well with what docs/howto/arc.md says': {config: ALLOWANCE.split('\n'), failed: /^$/},
     };
     for (const [how, {config, failed}] of Object.entries(ends))
       describe(how, () => {

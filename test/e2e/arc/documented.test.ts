@@ -1,5 +1,5 @@
 /**
- * A computing element on which ARC's packages and Tare's are installed, with nothing but what docs/arc.md says, taken from the document. The test
+ * A computing element on which ARC's packages and Tare's are installed, with nothing but what docs/howto/arc.md says, taken from the document. The test
  * is the site's part: arc.conf, a certificate authority, and root's timers, which it calls.
  */
 
@@ -52,7 +52,7 @@ const JOBS: Record<string, string> = {
   memory: '(executable="/usr/local/bin/touch-memory")(arguments="290" "--hold" "60")(memory=300)',
 };
 
-describe('a CE set up as docs/arc.md says', function () {
+describe('a CE set up as docs/howto/arc.md says', function () {
   this.timeout(120_000);
   let node: PrivateNode;
   let stop = (): Promise<void> => Promise.resolve();
@@ -97,15 +97,15 @@ describe('a CE set up as docs/arc.md says', function () {
 
   it('every block of the document, and its A-REX starts', async () => {
     // its second step is HTCondor's
-    const [places = '', policy = ''] = blocksOf('docs/htcondor.md', text('docs/htcondor.md')).map((block) => block.text);
+    const [places = '', policy = ''] = blocksOf('docs/howto/htcondor.md', text('docs/howto/htcondor.md')).map((block) => block.text);
     await root(places);
     await node.write('/etc/tare/policy.yaml', policy);
     await node.write('/etc/tare/policy.d/10-site.yaml', POLICY);
-    const blocks = blocksOf('docs/arc.md', text('docs/arc.md'));
+    const blocks = blocksOf('docs/howto/arc.md', text('docs/howto/arc.md'));
     expect(blocks.map(({kind, account}) => [kind, account])).to.deep.equal(Array.from(blocks, () => ['sh', 'root']));
     // the one that the suite of the documents cannot run too
     for (const block of blocks) await root(block.text);
-    const [, callout = ''] = /```ini\n\s*(\[arex\]\n[^`]*)```/.exec(text('docs/arc.md')) ?? [];
+    const [, callout = ''] = /```ini\n\s*(\[arex\]\n[^`]*)```/.exec(text('docs/howto/arc.md')) ?? [];
     await node.write('/etc/arc.conf', ARC_CONF.replace('[arex]\n', callout.replaceAll(/^ +/gm, '')));
     await root('tare plan -- true >/dev/null');
     await root('/usr/share/arc/arc-arex-start && /usr/share/arc/arc-arex-ws-start');

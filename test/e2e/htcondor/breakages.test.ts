@@ -1,5 +1,5 @@
 /**
- * What breaks on a node that was set up as docs/htcondor.md says, one thing after the other, while jobs of two accounts come: the node closes,
+ * What breaks on a node that was set up as docs/howto/htcondor.md says, one thing after the other, while jobs of two accounts come: the node closes,
  * says why in its ad and to Prometheus, and opens when it is mended. At the periods that ship it takes some 12 minutes, so only a long run does
  * it; TARE_HEALTH_PERIOD=5 takes less. A long run then loads the machine for ten minutes, which is no reason to close.
  */
@@ -124,7 +124,7 @@ describe('breakages', () => {
     const page = readFileSync(join(checkout, 'docs/reference/exporters.md'), 'utf8');
     for (const {fault} of BREAKAGES) expect(page).to.include(`\n| \`${fault}\` | `);
   });
-  if (LONG || PERIOD !== undefined) describe('of a node set up as docs/htcondor.md says', onOneNode);
+  if (LONG || PERIOD !== undefined) describe('of a node set up as docs/howto/htcondor.md says', onOneNode);
 });
 
 function onOneNode(this: Mocha.Suite): void {

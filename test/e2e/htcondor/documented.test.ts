@@ -1,5 +1,5 @@
 /**
- * A node on which HTCondor's package and Tare's are installed, with nothing but what docs/htcondor.md says, taken from the document: jobs of two
+ * A node on which HTCondor's package and Tare's are installed, with nothing but what docs/howto/htcondor.md says, taken from the document: jobs of two
  * accounts, one of which only the name service knows. The test is the site's part: the pool's own configuration, and root's timers, which it calls.
  */
 
@@ -22,7 +22,7 @@ rules:
 exporters:
   apel: {directory: /var/spool/apel, doubleCounting: understood, submitHost: "ce01.example.org:9619/ce01.example.org-condor"}
 `;
-/** docs/accounting.md: SSM reads its queue with this. */
+/** docs/howto/export-records.md: SSM reads its queue with this. */
 const READ_QUEUE = `
 from dirq.QueueSimple import QueueSimple
 queue = QueueSimple('/var/spool/apel')
@@ -35,7 +35,7 @@ while name:
 print(sum(body.count('LocalJobId:') for body in bodies), sum(body.count('LocalUserId: nina') for body in bodies))
 `;
 
-describe('a node set up as docs/htcondor.md says', function () {
+describe('a node set up as docs/howto/htcondor.md says', function () {
   this.timeout(240_000);
   const documented = documentedNode();
 

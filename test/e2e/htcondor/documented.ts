@@ -1,5 +1,5 @@
 /**
- * A node on which HTCondor's package and Tare's are installed, set up with nothing but what docs/htcondor.md says, taken from the document. The
+ * A node on which HTCondor's package and Tare's are installed, set up with nothing but what docs/howto/htcondor.md says, taken from the document. The
  * test is the site's part: the pool's own configuration, a policy, and what runs root's timers.
  */
 
@@ -74,8 +74,8 @@ export class DocumentedNode {
   /** Every block of the document, in order, and the site's policy over what the document has. */
   async follow(policy: string): Promise<void> {
     for (const {kind, text, file, account, skip} of blocksOf(
-      'docs/htcondor.md',
-      readFileSync(join(checkout, 'docs/htcondor.md'), 'utf8'),
+      'docs/howto/htcondor.md',
+      readFileSync(join(checkout, 'docs/howto/htcondor.md'), 'utf8'),
     )) {
       if (skip !== null) continue;
       if (kind === 'yaml' && file?.startsWith('/') === true) await this.node.write(file, text);

@@ -70,7 +70,7 @@ describeSite('a payload against its record, %s', {...OPEN, each: true, mayLeave:
 });
 
 describeSite('the same user outside of the box', {roles: ['user'], mayLeave: true, timeout: patience(30_000)}, (site) => {
-  it('can change a record until it is sealed, as docs/accounting.md says; afterwards nobody but root can', async function () {
+  it('can change a record until it is sealed, as docs/explanation/accounting.md says; afterwards nobody but root can', async function () {
     need(this, isRoot, 'only root seals');
     const places = Object.fromEntries(['state', 'spool', 'scratch', 'sealed'].map((name) => [name, join(site.directory, name)]));
     const policy = site.policy({directories: places});

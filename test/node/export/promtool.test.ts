@@ -32,13 +32,13 @@ describeSite('Prometheus’ own tool', {roles: ['root'], mayLeave: true}, (site)
   it('finds each alert in a case, in the documents, and would find one that is broken', () => {
     const rules = readFileSync(RULES, 'utf8');
     const cases = readFileSync(CASES, 'utf8');
-    const page = readFileSync(at('docs/admin.md'), 'utf8').toLowerCase();
+    const page = readFileSync(at('docs/howto/alerts.md'), 'utf8').toLowerCase();
     const alerts = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name = '']) => name);
     expect(alerts).to.have.length.above(10);
     for (const alert of alerts) {
       expect(cases, alert).to.contain(`alertname="${alert}"`);
-      expect(rules, alert).to.contain(`runbook: docs/admin.md#${alert.toLowerCase()}\n`);
-      expect(page, alert).to.contain(`### ${alert.toLowerCase()}\n`);
+      expect(rules, alert).to.contain(`runbook: docs/howto/alerts.md#${alert.toLowerCase()}\n`);
+      expect(page, alert).to.contain(`## ${alert.toLowerCase()}\n`);
     }
     const broken = join(site.directory, 'rules.yaml');
     writeFileSync(broken, rules.replaceAll('flag="unboxed"', 'flag="boxed"'));

@@ -101,9 +101,9 @@ describe('what Prometheus is told of records', () => {
     expect(of(many, 'tare_would_exceed_total{limit="other"}')).to.equal(200);
   });
 
-  it('every flag of docs/accounting.md and every limit by name', () => {
-    const page = readFileSync(new URL('../../../docs/accounting.md', import.meta.url), 'utf8');
-    const table = page.slice(page.indexOf('\n## Flags'), page.indexOf('\n## The spool'));
+  it('every flag of docs/reference/figures.md and every limit by name', () => {
+    const page = readFileSync(new URL('../../../docs/reference/figures.md', import.meta.url), 'utf8');
+    const table = page.slice(page.indexOf('\n## Flags'));
     const names = [...table.matchAll(/^\| (`[^|]+`) \|/gm)].flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)]);
     expect([...FLAGS]).to.deep.equal(names.map(([, flag]) => flag).sort());
     expect(LIMITS).to.include.members([...LIMIT_NAMES]);

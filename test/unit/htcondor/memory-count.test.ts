@@ -47,6 +47,6 @@ describe('how HTCondor knows a job’s memory', () => {
     const {found, costs, remedy} = examine(...asked('0::/\n', JOB));
     expect(found).to.equal('job 12.0 of HTCondor, in no control group of its own; it is judged by PeriodicRemove (ResidentSetSize)');
     expect(costs).to.match(/counts what they share for each.*may remove this job/);
-    expect(remedy).to.include('docs/htcondor.md');
+    expect(remedy).to.include('docs/howto/htcondor.md');
   });
 });
