@@ -1,7 +1,7 @@
 import type {BatchJob, BatchSettings} from '@tare/contract';
 import type {Verdict} from '../cgroup/manager.js';
 import type {Looked} from '../cvmfs/judge.js';
-import type {Weighing} from '../decide/life.js';
+import type {Weighing} from '../decide/observation.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
 import type {NodePlaces} from '../policy/places.js';
 import type {ProcessId} from '../process/process.js';

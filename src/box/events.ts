@@ -2,7 +2,7 @@
 
 import type {Looked} from '../cvmfs/judge.js';
 import type {Verdict} from '../cgroup/manager.js';
-import type {Weighing} from '../decide/life.js';
+import type {Weighing} from '../decide/observation.js';
 import {migrateEvent} from '../migrate/box.js';
 import type {ProcessId} from '../process/process.js';
 import type {Stop} from '../record/outcome.js';

@@ -8,7 +8,7 @@ import {decodeWaitStatus, SIGKILL, signalName, SIGTERM} from '../record/wait-sta
 import {NO_APPLICATION_USAGE, type RecordApplication} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {Report} from '../schema/generated/protocol.js';
-import type {ApplicationsEnd, KeeperTotals, MemoryKills, ServiceFault} from './life.js';
+import type {ApplicationsEnd, KeeperTotals, MemoryKills, ServiceFault} from './observation.js';
 
 export type Execute = StepOf<'application.execute'>;
 export type Fate = NonNullable<Plan['applications']>;

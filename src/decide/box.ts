@@ -11,7 +11,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import type {Report} from '../schema/generated/protocol.js';
 import {Applications, type Execute, type Order, type Reporting} from './applications.js';
 import type {Command, Due, Input, Now, TimerKey} from './command.js';
-import {NETWORK_STEP, newLife, type Life} from './life.js';
+import {NETWORK_STEP, newObservation, type Observation} from './observation.js';
 
 /** How long the engine may take to build the box: a mount of the node can hang. */
 const LAUNCH_DEADLINE_MS = 60_000;
@@ -45,7 +45,7 @@ export interface Ending {
 type Handlers = {[N in Input['name']]?: (input: Extract<Input, {name: N}>) => void};
 
 export class BoxDecider {
-  readonly life: Life;
+  readonly observed: Observation;
   /** null where there is one payload. */
   readonly applications: Applications | null;
   private readonly plan: Plan;
@@ -72,7 +72,7 @@ export class BoxDecider {
     this.plan = plan;
     this.before = before;
     this.steps = stepsOf(plan, 'application.execute');
-    this.life = newLife(before);
+    this.observed = newObservation(before);
     this.stopToTell = before.stop !== null;
     this.applications =
       plan.applications === null
@@ -104,7 +104,7 @@ export class BoxDecider {
   /** null while the box is to go on. */
   ending({isKilled, isPayloadGone}: {isKilled: boolean; isPayloadGone: boolean}): Ending | null {
     if (!this.isLive) return null;
-    const {noted, stop, callerLost} = this.life;
+    const {noted, stop, callerLost} = this.observed;
     const all = this.killing || isPayloadGone;
     const signals = [...noted, ...(stop !== null || callerLost ? [SIGTERM] : [])];
     return all || signals.length > 0 || isKilled ? {all, signals, graceUs: this.plan.grace.us} : null;
@@ -112,7 +112,7 @@ export class BoxDecider {
 
   /** What the records of several applications say now; null where there is one payload. */
   report(about: Omit<Reporting, 'epochUs'>): RecordApplication[] | null {
-    const {startEpochUs, executedUs} = this.life;
+    const {startEpochUs, executedUs} = this.observed;
     const epochUs = (us: number): number => (startEpochUs ?? 0) + us - (executedUs ?? us);
     return this.applications?.report({...about, epochUs}) ?? null;
   }
@@ -122,7 +122,7 @@ export class BoxDecider {
    * it was.
    */
   assumeExecuted(): void {
-    if (this.life.executedUs === null && this.life.failure === null && this.goUs !== null) this.note(this.goUs);
+    if (this.observed.executedUs === null && this.observed.failure === null && this.goUs !== null) this.note(this.goUs);
   }
 
   private readonly handlers: Handlers = {
@@ -146,13 +146,13 @@ export class BoxDecider {
       this.fail('engine', `the box was not built within ${String(LAUNCH_DEADLINE_MS / 1000)} s`);
     },
     heldUp: ({because}) => {
-      if (this.initPid !== null || this.life.failure !== null || this.gone) return;
+      if (this.initPid !== null || this.observed.failure !== null || this.gone) return;
       this.order({do: 'endClients', because});
       this.fail('engine', because);
     },
     executed: ({atUs, application, keeperPid}) => {
       this.tellStop(atUs);
-      if (this.life.executedUs === null) this.executed(atUs);
+      if (this.observed.executedUs === null) this.executed(atUs);
       if (application !== undefined && keeperPid !== undefined)
         this.applications?.executed(application.index, application.start, atUs, keeperPid);
       this.keepApplications();
@@ -168,10 +168,10 @@ export class BoxDecider {
       if (application !== undefined) this.applications?.failed(application.index, application.start, `${step}: ${text}`);
       this.keepApplications();
       const name = application === undefined ? undefined : this.steps[application.index]?.name;
-      this.life.failure ??= {step, errno, text: (name === undefined ? '' : `${name}: `) + text};
+      this.observed.failure ??= {step, errno, text: (name === undefined ? '' : `${name}: `) + text};
     },
     noted: ({signal}) => {
-      this.life.noted.push(signal);
+      this.observed.noted.push(signal);
       this.applications?.signalled(signal);
       this.log('info', 'signal passed on to the payload', {signal: signalName(signal)});
     },
@@ -179,13 +179,13 @@ export class BoxDecider {
       this.ended(report);
     },
     gone: ({name: _, engineErrors, ...engine}) => {
-      this.life.engine = {...engine, stderr: engineErrors.trim()};
+      this.observed.engine = {...engine, stderr: engineErrors.trim()};
       this.gone = true;
       this.cancelDeadline();
     },
     frontGone: () => {
       this.leave();
-      if (!this.gone && !this.life.unkillable) this.life.frontLost = this.life.init === null;
+      if (!this.gone && !this.observed.unkillable) this.observed.frontLost = this.observed.init === null;
     },
     drained: () => {
       this.tellStop(Infinity);
@@ -194,8 +194,8 @@ export class BoxDecider {
       this.stop(stop, how, graceUs);
     },
     overMemory: ({stop, largest}) => {
-      if (this.life.stop !== null) return;
-      if (largest !== null && this.applications?.overMemory(largest) === true) this.life.spared ??= stop;
+      if (this.observed.stop !== null) return;
+      if (largest !== null && this.applications?.overMemory(largest) === true) this.observed.spared ??= stop;
       else this.stop(stop, 'hard', 0);
     },
     killedForMemory: ({kills}) => {
@@ -208,7 +208,7 @@ export class BoxDecider {
     },
     callerLost: () => {
       if (!this.isLive) return;
-      this.life.callerLost = true;
+      this.observed.callerLost = true;
       this.log('warn', 'what waits for the job was killed; the payload is told to end', {});
       this.applications?.stopping();
       this.tellToEnd(this.plan.grace.us);
@@ -229,7 +229,7 @@ export class BoxDecider {
       if (this.isLive && this.initPid !== null) this.order({do: 'killInit'});
     },
     tooLate: () => {
-      this.life.unkillable = true;
+      this.observed.unkillable = true;
       this.kill();
       this.leave();
     },
@@ -246,11 +246,11 @@ export class BoxDecider {
 
   /** The payload has not ended, as far as is known. */
   private get isLive(): boolean {
-    return this.life.init === null && !this.gone;
+    return this.observed.init === null && !this.gone;
   }
 
   private get isOver(): boolean {
-    return this.life.init !== null || this.left;
+    return this.observed.init !== null || this.left;
   }
 
   private taken(): Command[] {
@@ -295,7 +295,7 @@ export class BoxDecider {
 
   /** The box cannot be used: nothing was executed in it. */
   private fail(step: string, text: string): void {
-    this.life.failure = {step, errno: 0, text};
+    this.observed.failure = {step, errno: 0, text};
     this.kill();
     this.setDeadline(GONE_DEADLINE_MS, {name: 'tooLate'});
   }
@@ -311,20 +311,20 @@ export class BoxDecider {
   }
 
   private note(executedUs: number): number {
-    this.life.executedUs = executedUs;
-    return (this.life.startEpochUs = this.before.startEpochUs ?? this.now.epochUs - (this.now.us - executedUs));
+    this.observed.executedUs = executedUs;
+    return (this.observed.startEpochUs = this.before.startEpochUs ?? this.now.epochUs - (this.now.us - executedUs));
   }
 
   private executed(executedUs: number): void {
     this.order({do: 'keepExecuted', startEpochUs: this.note(executedUs), payloadPid: this.payloadPid});
     this.pause('brain-executed');
     // a brain before this one has sent SIGTERM already
-    if (this.life.stop !== null) this.killAfter(this.plan.grace.us);
+    if (this.observed.stop !== null) this.killAfter(this.plan.grace.us);
     this.order({do: 'watch', executedUs});
   }
 
   private ended(report: Report): void {
-    this.life.init = {
+    this.observed.init = {
       rawStatus: this.applications?.rawStatus() ?? report.rawStatus,
       payloadUserUs: report.payloadUserUs ?? 0,
       payloadSystemUs: report.payloadSystemUs ?? 0,
@@ -348,8 +348,8 @@ export class BoxDecider {
   }
 
   private stop(stop: Stop, how: 'hard' | 'soft', graceUs: number): void {
-    if (this.life.stop !== null || this.life.init !== null) return;
-    this.life.stop = stop;
+    if (this.observed.stop !== null || this.observed.init !== null) return;
+    this.observed.stop = stop;
     this.order({do: 'keepLimit', stop, atUs: this.now.us});
     this.log('warn', 'the payload is over a limit', {...stop});
     this.applications?.stopping();
@@ -435,7 +435,7 @@ export class BoxDecider {
   private release({index, signal, withinUs}: Extract<Order, {do: 'release'}>): void {
     this.log('info', 'a service is told to end', {service: this.steps[index]?.name, signal: signalName(signal)});
     // it may take longer than a payload's grace, but where the job is over a limit
-    if (this.life.stop === null) this.cancelGrace();
+    if (this.observed.stop === null) this.cancelGrace();
     this.send({name: 'signal', signal, index});
     this.timer(null, withinUs / 1000, {name: 'releaseLate', index});
   }

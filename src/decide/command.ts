@@ -2,7 +2,7 @@
 
 import type {Stop} from '../record/outcome.js';
 import type {BrainToFront, FrontToBrain, UnknownFrame} from '../schema/generated/protocol.js';
-import type {MemoryKills} from './life.js';
+import type {MemoryKills} from './observation.js';
 
 type FrontFrame = FrontToBrain | UnknownFrame;
 type EndedApplication = Extract<FrontFrame, {name: 'applicationEnded'}>;

@@ -1,7 +1,7 @@
-/** From a life that is over: whether the box was built, how the payload ended, and how the wrapper then ends. */
+/** From what was observed of a box that is over: whether the box was built, how the payload ended, and how the wrapper then ends. */
 
 import {EXIT} from '../errors.js';
-import {NETWORK_STEP, type EndedLife} from './life.js';
+import {NETWORK_STEP, type EndedObservation} from './observation.js';
 import {whyNotInBox} from '../plan/covered.js';
 import {stepOf} from '../plan/step.js';
 import type {Ending as Quit} from '../schema/generated/protocol.js';
@@ -10,7 +10,7 @@ import {SIGKILL} from '../record/wait-status.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
 /** Why the box was not built, with what the engine said. */
-export function failureText({failure, engine}: EndedLife): string {
+export function failureText({failure, engine}: EndedObservation): string {
   const engineSays = engine?.stderr ?? '';
   const step = failure === null ? 'init never answered' : `${failure.step}: ${failure.text}`;
   return engineSays === '' || step.includes(engineSays)
@@ -19,25 +19,25 @@ export function failureText({failure, engine}: EndedLife): string {
 }
 
 /** The box was not built (init says of one that was how it ended), nothing of it is left, and it may be tried without. */
-export const isBoxesFault = (life: EndedLife): boolean =>
-  life.executedUs === null &&
-  life.failure !== null &&
-  life.init === null &&
-  life.verdict === null &&
-  life.engine !== null &&
-  life.failure.step !== NETWORK_STEP &&
-  !isPayloadsFault(life);
+export const isBoxesFault = (observed: EndedObservation): boolean =>
+  observed.executedUs === null &&
+  observed.failure !== null &&
+  observed.init === null &&
+  observed.verdict === null &&
+  observed.engine !== null &&
+  observed.failure.step !== NETWORK_STEP &&
+  !isPayloadsFault(observed);
 
 /** The file system that was to hold the scratch could not be mounted. */
-export const isDisksFault = (life: EndedLife): boolean =>
-  isBoxesFault(life) && (life.failure?.step === 'loop' || life.failure?.step === 'tmpfs');
+export const isDisksFault = (observed: EndedObservation): boolean =>
+  isBoxesFault(observed) && (observed.failure?.step === 'loop' || observed.failure?.step === 'tmpfs');
 
 /** The image could not be shown with other owners, or no overlay lie over it then (before Linux 5.19). */
-export const isIdsFault = (life: EndedLife): boolean =>
-  isBoxesFault(life) && (life.failure?.step === 'shift' || life.failure?.step === 'overlay');
+export const isIdsFault = (observed: EndedObservation): boolean =>
+  isBoxesFault(observed) && (observed.failure?.step === 'shift' || observed.failure?.step === 'overlay');
 
 /** The payload's own fault: it is not there, cannot be executed, or has no place for its output. */
-const isPayloadsFault = ({failure}: EndedLife): boolean => ['exec', 'chdir', 'output'].includes(failure?.step ?? '');
+const isPayloadsFault = ({failure}: EndedObservation): boolean => ['exec', 'chdir', 'output'].includes(failure?.step ?? '');
 
 /** Why what is to be executed is not in the box though the node has it. */
 function hintOf(plan: Plan): string {
@@ -47,10 +47,10 @@ function hintOf(plan: Plan): string {
 }
 
 /** How the job ended. */
-export function outcomeOf(life: EndedLife, kills: readonly Kill[], memory: MemoryFigures, plan: Plan): Outcome {
-  const {init, failure, stop, spared, verdict, noted, frontLost, executedUs} = life;
-  const killed = life.applications?.killedForMemory ?? [];
-  const fault = stop === null && verdict === null ? (life.applications?.servicesFault ?? null) : null;
+export function outcomeOf(observed: EndedObservation, kills: readonly Kill[], memory: MemoryFigures, plan: Plan): Outcome {
+  const {init, failure, stop, spared, verdict, noted, frontLost, executedUs} = observed;
+  const killed = observed.applications?.killedForMemory ?? [];
+  const fault = stop === null && verdict === null ? (observed.applications?.servicesFault ?? null) : null;
   if (fault !== null && kills.length === 0 && noted.length === 0)
     return notRunOutcome('failed', 'SERVICES_FAILED', `the payload was not run: ${fault.name}: ${fault.reason}`, EXIT.failure);
   if (executedUs === null) {
@@ -64,7 +64,7 @@ export function outcomeOf(life: EndedLife, kills: readonly Kill[], memory: Memor
         code: null,
       };
     }
-    if (isPayloadsFault(life)) {
+    if (isPayloadsFault(observed)) {
       return notRunOutcome(
         'failed',
         'PAYLOAD_NOT_EXECUTABLE',
@@ -73,34 +73,34 @@ export function outcomeOf(life: EndedLife, kills: readonly Kill[], memory: Memor
       );
     }
     if (failure?.step === NETWORK_STEP && !frontLost) return notRunOutcome('wrapper-failure', 'NETWORK_FAILED', failure.text, EXIT.failure);
-    const reason = frontLost ? 'the front was killed before the payload ran' : `the box was not built: ${failureText(life)}`;
+    const reason = frontLost ? 'the front was killed before the payload ran' : `the box was not built: ${failureText(observed)}`;
     return notRunOutcome('wrapper-failure', frontLost ? 'FRONT_LOST' : 'ENGINE_FAILED', reason, EXIT.failure);
   }
-  const unexecuted = life.applications?.payloadFault ?? null;
+  const unexecuted = observed.applications?.payloadFault ?? null;
   if (unexecuted !== null && verdict === null)
     return notRunOutcome('failed', 'PAYLOAD_NOT_EXECUTABLE', `the payload could not be executed: ${unexecuted}`, EXIT.notExecutable);
-  const limited = init === null && life.engine?.limited === true;
+  const limited = init === null && observed.engine?.limited === true;
   const outcome = endedOutcome({
     rawStatus: init?.rawStatus ?? (limited ? SIGKILL : null),
     stop: stop === null || stop.limit === 'memory' ? named(stop ?? spared, killed) : stop,
     oom: verdict === null ? null : named({whose: verdict.whose, evidence: verdict.evidence}, killed),
     noted,
     kills,
-    callerLost: life.callerLost,
+    callerLost: observed.callerLost,
     memory,
-    trouble: init === null && !limited ? troubleOf(life) : null,
+    trouble: init === null && !limited ? troubleOf(observed) : null,
     killedProcesses: init?.killedProcesses ?? null,
   });
   if (limited && outcome.status === 'signalled') return {...outcome, reason: INIT_LIMITED};
-  const own = life.applications?.killedForOwnLimit ?? [];
+  const own = observed.applications?.killedForOwnLimit ?? [];
   if (verdict !== null && own.length > 0) return {...outcome, reason: `over a memory limit of its own: ${own.join(', ')}`};
-  const service = life.applications?.serviceFailure ?? null;
+  const service = observed.applications?.serviceFailure ?? null;
   return service === null || outcome.reason !== null
     ? outcome
     : {...outcome, reason: `the service ${service.name} failed beside it: ${service.reason}`};
 }
 
-function troubleOf({frontLost, unkillable}: EndedLife): string {
+function troubleOf({frontLost, unkillable}: EndedObservation): string {
   const lost = frontLost ? 'the front was killed' : 'init was killed';
   if (!unkillable) return `${lost}, and the payload with it`;
   return `${frontLost ? `${lost}, and the payload` : 'it'} could not be killed: a process of it waits in the kernel`;
@@ -114,7 +114,7 @@ const named = <T extends {evidence: string} | null>(what: T, applications: reado
   what === null || applications.length === 0 ? what : {...what, evidence: `${applications.join(', ')}: ${what.evidence}`};
 
 /** How the wrapper ends. */
-export function quitOf({init, executedUs}: EndedLife, outcome: Outcome): Quit {
+export function quitOf({init, executedUs}: EndedObservation, outcome: Outcome): Quit {
   if (outcome.code === 'SERVICES_FAILED') return ['code', outcome.exitCode ?? EXIT.failure];
   if (init !== null && executedUs !== null) return ['status', init.rawStatus];
   // the payload ran and nobody knows how it ended: it was killed with its init

@@ -1,4 +1,4 @@
-/** From a life that is over to its closed record. Pure: whoever calls has looked for what is looked for at the end. */
+/** From what was observed of a box to its closed record. Pure: whoever calls has looked for what is looked for at the end. */
 
 import {wasLost} from '../cvmfs/judge.js';
 import {NO_MARKS} from '../record/observed.js';
@@ -7,7 +7,7 @@ import {checkpointOutcome, hasCheckpoint, sentReason, type Kill, type Outcome} f
 import {NO_TIME, NO_USAGE, type RecordTime, type UsageRecord} from '../record/record.js';
 import type {PlannedLimit} from '../schema/generated/plan-1.js';
 import type {Now} from './command.js';
-import type {EndedLife} from './life.js';
+import type {EndedObservation} from './observation.js';
 import {outcomeOf} from './outcome.js';
 
 /** By what an attempt ends when it has made a checkpoint, and which signals end it with one. */
@@ -36,29 +36,29 @@ export interface FoundAfter {
 }
 
 /** `outcome` is that of this phase; in the record of an attempt that goes on after a checkpoint there is none yet. */
-export function recordOf(box: RecordedBox, life: EndedLife, found: FoundAfter): {record: UsageRecord; outcome: Outcome} {
+export function recordOf(box: RecordedBox, observed: EndedObservation, found: FoundAfter): {record: UsageRecord; outcome: Outcome} {
   const {plan} = box;
   const {checkpoint, cvmfs} = found;
-  const {usage, flags, marks} = life.weighing;
+  const {usage, flags, marks} = observed.weighing;
   const {memory, scratch} = plan.limits;
-  const figures = {allowedBytes: memory.value, usedBytes: usedMemory(life, memory.value)};
-  const ended = outcomeOf(life, found.kills, figures, plan);
-  const isCheckpoint = hasCheckpoint(ended, life.init?.rawStatus ?? null, checkpoint);
-  const isLast = life.noted.some((signal) => checkpoint?.endedBy.includes(signal));
-  const outcome = isCheckpoint && isLast ? checkpointOutcome(ended, sentReason(life.noted)) : ended;
-  const ran = life.executedUs !== null;
+  const figures = {allowedBytes: memory.value, usedBytes: usedMemory(observed, memory.value)};
+  const ended = outcomeOf(observed, found.kills, figures, plan);
+  const isCheckpoint = hasCheckpoint(ended, observed.init?.rawStatus ?? null, checkpoint);
+  const isLast = observed.noted.some((signal) => checkpoint?.endedBy.includes(signal));
+  const outcome = isCheckpoint && isLast ? checkpointOutcome(ended, sentReason(observed.noted)) : ended;
+  const ran = observed.executedUs !== null;
   // a payload that was over and gone between two looks
   const isOverLimit = isOver(memory, usage.memPeakBytes) || isOver(scratch, usage.scratchPeakBytes ?? null);
   const ofPayload = [...flags, ...(isOverLimit ? ['over-limit'] : []), ...(cvmfs?.some(wasLost) === true ? ['cvmfs-lost'] : [])];
   const record = closedRecordOf(box, {
-    time: timeOf(life, found),
+    time: timeOf(observed, found),
     usage: ran ? usage : NO_USAGE,
     tare: found.tare,
-    watch: life.watch,
+    watch: observed.watch,
     outcome,
-    ...(life.records === null ? {} : {applications: life.records}),
+    ...(observed.records === null ? {} : {applications: observed.records}),
     ...(cvmfs === null ? {} : {cvmfs}),
-    flags: [...(ran ? ofPayload : []), ...flagsOf(life, outcome, found.left), ...found.flags],
+    flags: [...(ran ? ofPayload : []), ...flagsOf(observed, outcome, found.left), ...found.flags],
     marks: marks ?? NO_MARKS,
     goesOn: isCheckpoint && !isLast,
   });
@@ -70,14 +70,14 @@ const isOver = ({enforcement, value}: PlannedLimit, used: number | null): boolea
   enforcement === 'watched' && value !== null && (used ?? 0) > value;
 
 /** The peak; where memory was watched, at least what the watch found at the kill. */
-function usedMemory({weighing: {usage}, watch}: EndedLife, limitBytes: number | null): number | null {
+function usedMemory({weighing: {usage}, watch}: EndedObservation, limitBytes: number | null): number | null {
   const {memPeakBytes} = usage;
   const overshoot = watch?.overshootBytes ?? null;
   const found = overshoot === null || limitBytes === null ? null : limitBytes + overshoot;
   return memPeakBytes === null ? found : Math.max(memPeakBytes, found ?? 0);
 }
 
-function timeOf({executedUs, startEpochUs, suspended}: EndedLife, {endedUs, now}: FoundAfter): RecordTime {
+function timeOf({executedUs, startEpochUs, suspended}: EndedObservation, {endedUs, now}: FoundAfter): RecordTime {
   if (executedUs === null || startEpochUs === null) return NO_TIME;
   const wallUs = Math.max(0, endedUs - executedUs);
   const endEpochUs = startEpochUs + wallUs;
@@ -93,7 +93,7 @@ function timeOf({executedUs, startEpochUs, suspended}: EndedLife, {endedUs, now}
 }
 
 function flagsOf(
-  {unkillable, stop, spared, verdict, brainsLost}: EndedLife,
+  {unkillable, stop, spared, verdict, brainsLost}: EndedObservation,
   {status, killedProcesses}: Outcome,
   left: readonly string[],
 ): string[] {

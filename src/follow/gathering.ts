@@ -5,7 +5,7 @@ import {NO_APPLICATION_USAGE, type RecordApplication} from '../record/record.js'
 import {monotonicUs, sleep} from '../process/clock.js';
 import {isRunning} from '../process/process.js';
 import type {Noted, TaskEnd, TaskNote} from './step-note.js';
-import type {InitReport} from '../decide/life.js';
+import type {InitReport} from '../decide/observation.js';
 
 const LOOK_MS = 100;
 /** How often a front is looked for that has not said how it ended. */

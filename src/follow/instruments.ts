@@ -1,7 +1,7 @@
 /** All that looks at a payload while it runs: what the plan wants watched, and what no counter keeps. */
 
 import type {Groups} from '../cgroup/manager.js';
-import type {InitReport, KeeperTotals, Suspended, Weighing} from '../decide/life.js';
+import type {InitReport, KeeperTotals, Suspended, Weighing} from '../decide/observation.js';
 import {readSmapsRollup, readTree} from '../process/tree.js';
 import {stepOf} from '../plan/step.js';
 import type {Marks} from '../record/observed.js';
@@ -80,7 +80,7 @@ export class Instruments {
   /** @param applications of each of several, what its keepers reported */
   weigh(init: InitReport | null, applications: readonly KeeperTotals[]): Weighing {
     const {plan, groups, sampler, watches} = this;
-    return weighPayload(plan, groups, {sampler, levels: watches.levels(), init, applications, observation: watches.observation});
+    return weighPayload(plan, groups, {sampler, levels: watches.levels(), init, applications, observedMarks: watches.observedMarks});
   }
 
   /** What the payload has had on scratch, once nothing of it runs any more; nothing where scratch has no limit. */

@@ -3,7 +3,7 @@
 import type {Freeze, Groups} from '../cgroup/manager.js';
 import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import {formatBytes, formatDuration} from '../job/quantity.js';
-import type {Suspended} from '../decide/life.js';
+import type {Suspended} from '../decide/observation.js';
 import type {Stop} from '../record/outcome.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-2.js';
@@ -11,7 +11,7 @@ import {LONGEST_TIMER_MS, monotonicUs} from '../process/clock.js';
 import {explainHeld, type HeldReport, type Holdings} from './held.js';
 import {Levels, type LevelPeaks} from './levels.js';
 import {Notices} from './notices.js';
-import {Observation} from './observation.js';
+import {ObservedMarks} from './observed-marks.js';
 import type {Marks} from '../record/observed.js';
 import type {Sampler} from './sampler.js';
 import type {ScratchMeter} from './scratch.js';
@@ -63,7 +63,7 @@ export interface Watches {
   /** Peaks of what the kernel keeps no peak of; null without control groups. */
   levels(): LevelPeaks | null;
   /** null where the payload is not only observed. */
-  observation: Observation | null;
+  observedMarks: ObservedMarks | null;
   report(): NonNullable<UsageRecord['watch']>;
 }
 
@@ -202,8 +202,8 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, overMemory, oom
     });
   }
 
-  const observation = observationOf(plan, box, suspension);
-  if (observation !== null) timers.repeat(() => observation.look());
+  const observedMarks = observedMarksOf(plan, box, suspension);
+  if (observedMarks !== null) timers.repeat(() => observedMarks.look());
 
   for (const {limitUs, graceUs} of stepsOf(plan, 'watch.cpuTime')) {
     timers.repeat(() => {
@@ -223,7 +223,7 @@ export function startWatches(plan: Plan, box: WatchedBox, {stop, overMemory, oom
     },
     suspended: () => ({us: suspension.look(), source: suspension.source, counted}),
     levels: () => levels?.report() ?? null,
-    observation,
+    observedMarks,
     report: () => {
       const polled = groups.has('payload') && rest !== undefined && files.memory === null;
       const events = notices.by ?? (polled ? 'polled' : null);
@@ -261,14 +261,14 @@ function heldOf(all: readonly (HeldReport | null | undefined)[]): Pick<Watch, 'h
 type Watch = NonNullable<UsageRecord['watch']>;
 
 /** The looks at what would have been; null where the payload is not only observed. */
-function observationOf(
+function observedMarksOf(
   {observed}: Plan,
   {groups, sampler, scratch, executedUs, marks}: WatchedBox,
   suspension: Suspension,
-): Observation | null {
+): ObservedMarks | null {
   if (observed === undefined) return null;
   const countedWallUs = (): number => monotonicUs() - executedUs - (observed.suspended === 'counted' ? 0 : suspension.look());
-  return new Observation(observed, {groups, sampler, scratch, executedUs, countedWallUs}, marks ?? null);
+  return new ObservedMarks(observed, {groups, sampler, scratch, executedUs, countedWallUs}, marks ?? null);
 }
 
 /** Where there is no freezer, a payload is paused by SIGSTOP: when none of its processes can let another go on. */

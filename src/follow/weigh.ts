@@ -5,8 +5,8 @@ import {stepsOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {NO_USAGE, type RecordApplication, type RecordTare, type RecordUsage} from '../record/record.js';
 import type {LevelPeaks} from './levels.js';
-import type {Observation} from './observation.js';
-import type {EngineReport, InitReport, KeeperTotals, Weighing} from '../decide/life.js';
+import type {ObservedMarks} from './observed-marks.js';
+import type {EngineReport, InitReport, KeeperTotals, Weighing} from '../decide/observation.js';
 import type {Sampled, Sampler} from './sampler.js';
 import {readParent, readSmapsRollup} from '../process/tree.js';
 
@@ -18,11 +18,11 @@ export interface Witnesses {
   /** Of several applications, what their keepers reported. */
   applications: readonly KeeperTotals[];
   /** Absent: the payload is not only observed. */
-  observation?: Observation | null;
+  observedMarks?: ObservedMarks | null;
 }
 
 /** The payload's usage. Counted where a controller counts, else sampled or by rusage, flagged. */
-export function weighPayload(plan: Plan, groups: Groups, {sampler, levels, init, applications, observation}: Witnesses): Weighing {
+export function weighPayload(plan: Plan, groups: Groups, {sampler, levels, init, applications, observedMarks}: Witnesses): Weighing {
   const counted = groups.usage('payload');
   const events = groups.memoryEvents();
   const sampled = sampler?.report() ?? null;
@@ -71,7 +71,7 @@ export function weighPayload(plan: Plan, groups: Groups, {sampler, levels, init,
   const each = stepsOf(plan, 'application.execute').map(({name}, index) =>
     weighApplication(groups, `app-${name}`, applications[index] ?? null),
   );
-  const marks = observation?.marks(init?.largestProcessBytes ?? null);
+  const marks = observedMarks?.marks(init?.largestProcessBytes ?? null);
   return {usage: {...usage, ...memory, ...cpu}, applications: each, flags, ...(marks === undefined ? {} : {marks})};
 }
 

@@ -3,7 +3,7 @@
 import {readKills} from '../box/kills.js';
 import {readSeen} from '../box/state.js';
 import type {Groups} from '../cgroup/manager.js';
-import type {Weighing} from '../decide/life.js';
+import type {Weighing} from '../decide/observation.js';
 import {epochUs} from '../process/clock.js';
 import {isRunning, type ProcessId} from '../process/process.js';
 import {readProcess, readTree, standsStill, type ProcessSample} from '../process/tree.js';

@@ -1,9 +1,9 @@
-/** From a life that is over to its record and what the batch system is told; and what a brain that follows another does. */
+/** From what was observed of a box to its record and what the batch system is told; and what a brain that follows another does. */
 
 import {openGroups} from '../cgroup/manager.js';
 import {readState, removeState, stateDirectory, type BoxState} from '../box/state.js';
 import {asTareError, TareError} from '../errors.js';
-import type {EndedLife} from '../decide/life.js';
+import type {EndedObservation} from '../decide/observation.js';
 import type {RunRequest, RunResult} from '../prepare/request.js';
 import type {Channel} from '../process/channel.js';
 import type {Hello} from '../process/hello.js';
@@ -32,20 +32,20 @@ export async function adopt(request: RunRequest, hello: Hello, channel: Channel)
   const adopted: BoxState = {...state, plan};
   keep(adopted, {type: 'adopted', wrapper: wrapperOf(hello.frontPid)}, log);
   const following = {groups, channel, log, hello, request};
-  const life = await orNextBrain(live(adopted, following), log);
-  return orNextBrain(conclude(adopted, life, following), log);
+  const observed = await orNextBrain(live(adopted, following), log);
+  return orNextBrain(conclude(adopted, observed, following), log);
 }
 
-/** From a life that is over to its record and what the batch system is told; until that is known to the front another brain could do the same. */
-export async function conclude(state: BoxState, life: EndedLife, {log, hello, request}: Following): Promise<RunResult> {
+/** From what was observed of a box to its record and what the batch system is told; until that is known to the front another brain could do the same. */
+export async function conclude(state: BoxState, observed: EndedObservation, {log, hello, request}: Following): Promise<RunResult> {
   const {plan, id} = state;
   const files = filesOf(state, hello);
   const {plugins} = request;
-  const result = await finish(state, life, files, log);
+  const result = await finish(state, observed, files, log);
   tellLess({plan, id, log, node: state.node ?? null}, result.path === null ? (result.waits ?? '') : null);
   const told = await tellBatchSystem(result, {batch: state.batch, settings: state.settings, plugins, effects: effectsWith(files, log)});
   // it leads a sweep to what could not be killed or removed, and to a record that waits for a spool
-  const isLeft = life.unkillable || result.record?.flags.includes('left-behind') === true || result.waits != null;
+  const isLeft = observed.unkillable || result.record?.flags.includes('left-behind') === true || result.waits != null;
   const end = async (): Promise<void> => {
     await sweepInPassing(plan, log);
     await log.close();

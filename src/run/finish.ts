@@ -1,11 +1,11 @@
-/** From a life that is over to its record: cleans, looks once more, writes. */
+/** From what was observed of a box to its record: cleans, looks once more, writes. */
 
 import {tellAround} from '../box/around.js';
 import {readKills} from '../box/kills.js';
 import {stateDirectory, type BoxState} from '../box/state.js';
 import {teardown} from '../box/teardown.js';
 import {readWaiting} from '../box/waiting.js';
-import type {EndedLife} from '../decide/life.js';
+import type {EndedObservation} from '../decide/observation.js';
 import {quitOf} from '../decide/outcome.js';
 import {recordOf} from '../decide/record-of.js';
 import type {JobFiles} from '../files/job-files.js';
@@ -26,30 +26,30 @@ import {store, type Stored} from './store.js';
 import {failureOf} from './tell.js';
 
 /** The state on disk stays until the batch system was told: a brain that follows tells it again. */
-export async function finish(state: BoxState, life: EndedLife, files: JobFiles, log: Log): Promise<RunResult> {
+export async function finish(state: BoxState, observed: EndedObservation, files: JobFiles, log: Log): Promise<RunResult> {
   const {plan, started, id, batch} = state;
-  const before = recordedBefore(state, life);
+  const before = recordedBefore(state, observed);
   if (before !== null) return before;
   // whoever follows finds no groups any more
-  keep(state, {type: 'weighed', weighing: life.weighing}, log);
-  const endedUs = life.init?.endedUs ?? monotonicUs();
-  const again = life.executedUs === null ? null : lookAgain(plan, state.looked ?? [], endedUs, {frontLost: life.frontLost, log});
-  const left = await removeBox(state, life);
+  keep(state, {type: 'weighed', weighing: observed.weighing}, log);
+  const endedUs = observed.init?.endedUs ?? monotonicUs();
+  const again = observed.executedUs === null ? null : lookAgain(plan, state.looked ?? [], endedUs, {frontLost: observed.frontLost, log});
+  const left = await removeBox(state, observed);
   if (left.length > 0) log.error('left behind', {left});
   pauseAt(plan.pauseAt, 'brain-removed');
   const kills = readKills(stateDirectory(plan, id));
   const cvmfs = await again;
   // the box is gone, and with it what used them
   left.push(...(await endOwn(state.looked ?? [], cvmfs ?? [])));
-  const {record, outcome} = recordOf(state, life, {
+  const {record, outcome} = recordOf(state, observed, {
     ...{kills, cvmfs, left, endedUs},
     checkpoint: batch.checkpoint,
     now: {us: monotonicUs(), epochUs: epochUs()},
-    tare: weighOwn(state, life, endedUs),
+    tare: weighOwn(state, observed, endedUs),
     flags: log.trouble() === null ? [] : [UNLOGGED],
   });
-  if (life.brainsLost > 0) for (const spool of plan.directories.spools) removeUnfinished(pathOf(spool, started.recordId));
-  const isUnserved = life.executedUs === null || outcome.code === 'SERVICES_FAILED';
+  if (observed.brainsLost > 0) for (const spool of plan.directories.spools) removeUnfinished(pathOf(spool, started.recordId));
+  const isUnserved = observed.executedUs === null || outcome.code === 'SERVICES_FAILED';
   const messages = isUnserved && outcome.reason !== null ? [outcome.reason] : [];
   const stored = store({places: plan.directories, id, copy: state.recordCopy, files, messages, log}, record);
   if (stored.path !== null) keep(state, {type: 'recorded'}, log);
@@ -57,21 +57,21 @@ export async function finish(state: BoxState, life: EndedLife, files: JobFiles, 
   pauseAt(plan.pauseAt, 'brain-recorded');
   const {status, exitCode, signal, reason} = outcome;
   log.info('ended', {status, exitCode, signal, reason, record: stored.path ?? stored.waits});
-  return resultOf(stored.record, stored, messages, life);
+  return resultOf(stored.record, stored, messages, observed);
 }
 
 /** A brain died between its record and its end; else such a record is not ours. */
-function recordedBefore({plan, started, id}: BoxState, life: EndedLife): RunResult | null {
-  if (life.brainsLost === 0) return null;
+function recordedBefore({plan, started, id}: BoxState, observed: EndedObservation): RunResult | null {
+  if (observed.brainsLost === 0) return null;
   const before = findFinal(plan.directories.spools, started.recordId);
-  if (before !== null) return resultOf(before.record, {path: before.path, waits: null}, [], life);
+  if (before !== null) return resultOf(before.record, {path: before.path, waits: null}, [], observed);
   const directory = stateDirectory(plan, id);
   const waiting = readWaiting(directory, plan.directories, id);
-  return waiting === null ? null : resultOf(waiting, {path: null, waits: directory}, [], life);
+  return waiting === null ? null : resultOf(waiting, {path: null, waits: directory}, [], observed);
 }
 
 /** What cannot be killed has it still: a sweep removes it later. @returns what is left, each with the reason */
-async function removeBox({plan, id, undo}: BoxState, {unkillable}: EndedLife): Promise<string[]> {
+async function removeBox({plan, id, undo}: BoxState, {unkillable}: EndedObservation): Promise<string[]> {
   if (unkillable) return [`processes of ${id}, which cannot be killed`];
   return teardown(undo, id, (obeyed) => {
     pauseAt(plan.pauseAt, `brain-undo-${String(obeyed)}`);
@@ -79,7 +79,11 @@ async function removeBox({plan, id, undo}: BoxState, {unkillable}: EndedLife): P
 }
 
 /** What Tare itself cost; the end of the teardown is now. */
-const weighOwn = ({frontStartedUs}: BoxState, {executedUs, processes, init, engine}: EndedLife, endedUs: number): UsageRecord['tare'] =>
+const weighOwn = (
+  {frontStartedUs}: BoxState,
+  {executedUs, processes, init, engine}: EndedObservation,
+  endedUs: number,
+): UsageRecord['tare'] =>
   weighTare(
     {
       launchUs: executedUs === null ? null : executedUs - frontStartedUs,
@@ -90,7 +94,12 @@ const weighOwn = ({frontStartedUs}: BoxState, {executedUs, processes, init, engi
     engine,
   );
 
-function resultOf(record: UsageRecord, {path, waits}: Pick<Stored, 'path' | 'waits'>, messages: string[], life: EndedLife): RunResult {
-  const quit = quitOf(life, record.outcome);
-  return {quit, record, path, waits, messages, failure: failureOf(record, quit), signals: life.noted};
+function resultOf(
+  record: UsageRecord,
+  {path, waits}: Pick<Stored, 'path' | 'waits'>,
+  messages: string[],
+  observed: EndedObservation,
+): RunResult {
+  const quit = quitOf(observed, record.outcome);
+  return {quit, record, path, waits, messages, failure: failureOf(record, quit), signals: observed.noted};
 }

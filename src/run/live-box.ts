@@ -1,10 +1,10 @@
-/** The life of a box that was launched, followed from its launch or by a brain that takes over. */
+/** A box that was launched, followed from its launch or by a brain that takes over. */
 
 import {listen} from '../box/listen.js';
 import type {BoxState} from '../box/box-state.js';
 import {verdictAround, type Groups, type MemoryEvents} from '../cgroup/manager.js';
 import {BoxDecider} from '../decide/box.js';
-import type {EndedLife, MemoryVerdict, Weighing} from '../decide/life.js';
+import type {EndedObservation, MemoryVerdict, Weighing} from '../decide/observation.js';
 import {errnoOf} from '../errors.js';
 import {Gathering, type Cause} from '../follow/gathering.js';
 import {weighPayload} from '../follow/weigh.js';
@@ -25,7 +25,7 @@ const EMPTY_DEADLINE_MS = 10_000;
 const INIT_DEADLINE_MS = 1_000;
 
 /** Follows the box until nothing of it is left but its groups and its folders. */
-export async function live(state: BoxState, following: Following): Promise<EndedLife> {
+export async function live(state: BoxState, following: Following): Promise<EndedObservation> {
   const {log, hello, request, channel} = following;
   const {plan, batch} = state;
   const listener = listen(state, (parts) => {
@@ -47,9 +47,9 @@ export async function live(state: BoxState, following: Following): Promise<Ended
   await empty(decider, performer, following);
   pauseAt(plan.pauseAt, 'brain-empty');
   await tasks?.settle();
-  const life = ended(state, {decider, performer, tasks}, following.groups);
+  const observed = ended(state, {decider, performer, tasks}, following.groups);
   listener.end();
-  return life;
+  return observed;
 }
 
 /** Passes frames on until nothing more will come. */
@@ -84,10 +84,10 @@ function askForHoldUp(performer: Performer, {plan, looked = []}: BoxState, log: 
 }
 
 /** Kills what is left in the groups, and waits until they are empty: only then are the counters final. */
-async function empty({life}: BoxDecider, {init}: Performer, {groups}: Following): Promise<void> {
+async function empty({observed}: BoxDecider, {init}: Performer, {groups}: Following): Promise<void> {
   if (groups.populated('box')) groups.kill('box');
-  if (!(await groups.waitEmpty(life.unkillable ? 0 : EMPTY_DEADLINE_MS, 'box'))) life.unkillable = true;
-  if (life.frontLost && !(await initEnds(init))) life.unkillable = true;
+  if (!(await groups.waitEmpty(observed.unkillable ? 0 : EMPTY_DEADLINE_MS, 'box'))) observed.unkillable = true;
+  if (observed.frontLost && !(await initEnds(init))) observed.unkillable = true;
 }
 
 /** Without groups it is all there is to wait for. It ends by itself when the front does; one that does not is killed. */
@@ -118,9 +118,9 @@ interface Followed {
 }
 
 /** What is read of the box before its groups go. */
-function ended(state: BoxState, {decider, performer, tasks}: Followed, groups: Groups): EndedLife {
-  const {life, applications} = decider;
-  if (tasks !== null && life.init !== null) life.init = tasks.merged(life.init);
+function ended(state: BoxState, {decider, performer, tasks}: Followed, groups: Groups): EndedObservation {
+  const {observed, applications} = decider;
+  if (tasks !== null && observed.init !== null) observed.init = tasks.merged(observed.init);
   const verdict = verdictOf(state, decider, groups);
   if (verdict === null) decider.assumeExecuted();
   const readings = performer.watching?.instruments.end() ?? {suspended: null, watch: null};
@@ -128,10 +128,10 @@ function ended(state: BoxState, {decider, performer, tasks}: Followed, groups: G
   const whose = verdict?.whose ?? null;
   const records =
     decider.report({nets: weighing.applications, whose, logOf: performer.sight.logOf}) ??
-    tasks?.report(causeOf(life.stop, verdict), life.noted) ??
+    tasks?.report(causeOf(observed.stop, verdict), observed.noted) ??
     null;
   return {
-    ...life,
+    ...observed,
     verdict,
     weighing,
     ...readings,
@@ -142,7 +142,7 @@ function ended(state: BoxState, {decider, performer, tasks}: Followed, groups: G
 }
 
 /** A payload that ended well, or by a watch, was not ended by whatever else was killed in the slot. */
-function verdictOf({memoryBefore}: BoxState, {life: {init, stop}}: BoxDecider, groups: Groups): MemoryVerdict | null {
+function verdictOf({memoryBefore}: BoxState, {observed: {init, stop}}: BoxDecider, groups: Groups): MemoryVerdict | null {
   const before = memoryBefore as MemoryEvents;
   const own = groups.verdict(before, groups.memoryEvents());
   return own ?? (stop === null && init?.rawStatus !== 0 ? verdictAround(before) : null);
@@ -150,13 +150,13 @@ function verdictOf({memoryBefore}: BoxState, {life: {init, stop}}: BoxDecider, g
 
 function weigh({plan}: BoxState, {decider, performer: {watching}}: Followed, groups: Groups): Weighing {
   const totals = decider.applications?.totals() ?? [];
-  const {init} = decider.life;
+  const {init} = decider.observed;
   if (watching === null) return weighPayload(plan, groups, {sampler: null, levels: null, init, applications: totals});
   const weighing = watching.instruments.weigh(init, totals);
   return {...weighing, usage: {...weighing.usage, ...watching.instruments.scratchPeak()}};
 }
 
-const causeOf = (stop: EndedLife['stop'], verdict: MemoryVerdict | null): Cause => ({
+const causeOf = (stop: EndedObservation['stop'], verdict: MemoryVerdict | null): Cause => ({
   whose: verdict?.whose ?? (stop?.limit === 'memory' ? 'payload' : null),
   stopped: stop !== null,
 });

@@ -3,7 +3,7 @@
 import {readKills} from '../box/kills.js';
 import {scratchDirectory, stateDirectory, type BoxState} from '../box/state.js';
 import type {Groups} from '../cgroup/manager.js';
-import type {MemoryKills} from '../decide/life.js';
+import type {MemoryKills} from '../decide/observation.js';
 import {isReady} from '../follow/ready.js';
 import {readServiceLog} from '../follow/service-log.js';
 import {stepsOf, type StepOf} from '../plan/step.js';

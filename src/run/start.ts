@@ -2,7 +2,7 @@
 
 import type {BoxState} from '../box/state.js';
 import {asTareError, TareError} from '../errors.js';
-import type {EndedLife} from '../decide/life.js';
+import type {EndedObservation} from '../decide/observation.js';
 import {canDegrade, degrade, type Capability} from '../prepare/degrade.js';
 import type {Known} from '../prepare/known.js';
 import type {Prepared} from '../prepare/planned.js';
@@ -103,25 +103,25 @@ async function runBox(prepared: Prepared, {request, hello, channel, known, log}:
   }
   const {state, groups} = begun;
   const following = {groups, channel, log, hello, request};
-  const life = await orNextBrain(live(state, following), log);
-  const lost = lostOf(life).find(({capability}) => canDegrade(prepared, capability));
+  const observed = await orNextBrain(live(state, following), log);
+  const lost = lostOf(observed).find(({capability}) => canDegrade(prepared, capability));
   if (lost !== undefined) {
-    await takeAllBack(state, known, life);
+    await takeAllBack(state, known, observed);
     return lost;
   }
-  const result = await orNextBrain(conclude(state, life, following), log);
+  const result = await orNextBrain(conclude(state, observed, following), log);
   if (result.failure?.fault === 'node') reportFailure(known, result.failure.code);
   return result;
 }
 
 /** What a box could not be built for, the smaller loss first. */
-function lostOf(life: EndedLife): Lost[] {
-  const because = failureText(life);
+function lostOf(observed: EndedObservation): Lost[] {
+  const because = failureText(observed);
   const lost = (capability: Capability, isLost: boolean, text = because): Lost[] => (isLost ? [{capability, because: text}] : []);
   return [
-    ...lost('disk', isDisksFault(life)),
-    ...lost('ids', isIdsFault(life)),
-    ...lost('box', isBoxesFault(life), `the engine failed: ${because}`),
+    ...lost('disk', isDisksFault(observed)),
+    ...lost('ids', isIdsFault(observed)),
+    ...lost('box', isBoxesFault(observed), `the engine failed: ${because}`),
   ];
 }
 
@@ -135,11 +135,11 @@ const lookingOf = ({hello, channel, log}: Starting): Looking => ({
 });
 
 /** So that it can be begun once more. @throws TareError BOX_LEFT when something is left of it */
-async function takeAllBack(state: BoxState, {left}: Known, life: EndedLife): Promise<void> {
+async function takeAllBack(state: BoxState, {left}: Known, observed: EndedObservation): Promise<void> {
   left.push(...(await takeBack(state)));
   if (left.length === 0) return;
   throw new TareError('BOX_LEFT', {
-    message: `the box could not be built (${failureText(life)}), and what was made of it cannot be removed`,
+    message: `the box could not be built (${failureText(observed)}), and what was made of it cannot be removed`,
     found: left.join(', '),
     remedy: '`tare records sweep` tries again',
   });

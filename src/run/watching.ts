@@ -86,9 +86,9 @@ export class Watching {
         this.take({name: 'overLimit', stop, how, graceUs});
       },
       overMemory: (stop) => {
-        const {applications, life} = decider;
+        const {applications, observed} = decider;
         this.take({name: 'overMemory', stop, largest: applications === null ? null : largestOf(applications.keepers())});
-        return life.stop === null;
+        return observed.stop === null;
       },
       oomKilled: () => {
         this.take({name: 'killedForMemory', kills: sight.kills()});
@@ -101,7 +101,7 @@ export class Watching {
 
   private get isLive(): boolean {
     const {decider} = this.watched;
-    return decider.life.init === null && !decider.over;
+    return decider.observed.init === null && !decider.over;
   }
 
   /** How far the payload has come, ever more seldom: what a sweep could still say of it if all were killed. */

@@ -1,6 +1,6 @@
 import {expect} from 'chai';
 import {Applications, type Order} from '../../../src/decide/applications.js';
-import type {ApplicationsEnd} from '../../../src/decide/life.js';
+import type {ApplicationsEnd} from '../../../src/decide/observation.js';
 import {stepsOf} from '../../../src/plan/step.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import type {JobDocument} from '../../../src/schema/generated/job-1.js';

@@ -48,19 +48,19 @@ describe('the decider of a box', () => {
     expect(told.take(ENDED)).to.deep.equal(['endWatches', 'cancel', 'in 30000 ms tooLate']);
     expect(told.decider.over).to.equal(false);
     told.take({name: 'gone', rawStatus: 0, userUs: 0, systemUs: 0, frontUserUs: 0, frontSystemUs: 0, limited: false, engineErrors: 'x\n'});
-    const {init, engine, executedUs, frontLost} = told.decider.life;
+    const {init, engine, executedUs, frontLost} = told.decider.observed;
     expect([told.decider.over, init?.childrenUserUs, engine?.stderr, executedUs, frontLost]).to.deep.equal([true, 3, 'x', 1000, false]);
   });
 
   it('kills what is not built in time, cannot be connected, or is held up, and says which', () => {
     const late = new Told();
     expect(late.take({name: 'launchLate'})).to.deep.equal([...KILL, 'in 30000 ms tooLate']);
-    expect(late.decider.life.failure).to.include({step: 'engine', text: 'the box was not built within 60 s'});
+    expect(late.decider.observed.failure).to.include({step: 'engine', text: 'the box was not built within 60 s'});
     const apart = new Told();
     apart.take(READY);
     // there is no deadline any more, so that one is set for the kill, and then for the end
     expect(apart.take({name: 'notConnected', because: 'no address'})).to.include.members(KILL);
-    expect(apart.decider.life.failure).to.include({step: 'network', text: 'no address'});
+    expect(apart.decider.observed.failure).to.include({step: 'network', text: 'no address'});
     const held = new Told();
     expect(held.take({name: 'heldUp', because: 'cvmfs'})).to.deep.equal(['endClients', ...KILL, 'in 30000 ms tooLate']);
     const there = new Told();
@@ -81,7 +81,7 @@ describe('the decider of a box', () => {
     const hard = new Told();
     hard.take(READY, {name: 'connected'}, EXECUTED);
     expect(hard.take({...stop, how: 'hard'})).to.deep.equal(['keepLimit', ...KILL, 'in 30000 ms tooLate']);
-    expect(hard.decider.life.stop).to.deep.equal(OVER);
+    expect(hard.decider.observed.stop).to.deep.equal(OVER);
   });
 
   it('gives no more grace to who is told to end once more, and less where that is sooner', () => {
@@ -93,31 +93,31 @@ describe('the decider of a box', () => {
     const other = new Told();
     other.take(READY, {name: 'connected'}, EXECUTED, {name: 'callerLost'});
     expect(other.take({name: 'overLimit', stop: OVER, how: 'soft', graceUs: 5e6})).to.include('in 5000 ms graceOver');
-    expect(other.decider.life.callerLost).to.equal(true);
+    expect(other.decider.observed.callerLost).to.equal(true);
   });
 
   it('gives up what cannot be killed', () => {
     const told = new Told();
     told.take(READY, {name: 'connected'}, EXECUTED, {name: 'overLimit', stop: OVER, how: 'hard', graceUs: 0});
     told.take({name: 'tooLate'});
-    expect([told.decider.over, told.decider.life.unkillable]).to.deep.equal([true, true]);
+    expect([told.decider.over, told.decider.observed.unkillable]).to.deep.equal([true, true]);
     told.take({name: 'frontGone'});
-    expect(told.decider.life.frontLost).to.equal(false);
+    expect(told.decider.observed.frontLost).to.equal(false);
   });
 
   it('counts a payload as executed whose front was killed when it had been told to go', () => {
     const told = new Told();
     told.take(READY, {name: 'connected'}, {name: 'frontGone'});
     told.decider.assumeExecuted();
-    const {frontLost, executedUs, startEpochUs} = told.decider.life;
+    const {frontLost, executedUs, startEpochUs} = told.decider.observed;
     expect([frontLost, executedUs, startEpochUs]).to.deep.equal([true, 2000, 1e15 - 1000]);
     const failed: Input = {name: 'failed', step: 'exec', errno: 2, text: 'no such file'};
     for (const inputs of [[READY], [READY, {name: 'connected'}, failed]] as Input[][]) {
       const before = new Told();
       before.take(...inputs, {name: 'frontGone'});
       before.decider.assumeExecuted();
-      const {life} = before.decider;
-      expect([life.frontLost, life.executedUs, life.startEpochUs]).to.deep.equal([true, null, null]);
+      const {observed} = before.decider;
+      expect([observed.frontLost, observed.executedUs, observed.startEpochUs]).to.deep.equal([true, null, null]);
     }
   });
 
@@ -126,7 +126,7 @@ describe('the decider of a box', () => {
     expect(told.take(READY, {name: 'connected'}, EXECUTED)).to.deep.equal([
       ...['cancel', 'recordStart', 'connect', 'go', 'keepExecuted', 'in 10000 ms graceOver', 'watch'],
     ]);
-    const {startEpochUs, stop, brainsLost} = told.decider.life;
+    const {startEpochUs, stop, brainsLost} = told.decider.observed;
     expect([startEpochUs, stop, brainsLost]).to.deep.equal([77, OVER, 1]);
   });
 
@@ -148,7 +148,7 @@ describe('the decider of a box', () => {
     expect(two.take(start(1))).to.deep.equal(['keepApplications']);
     const stop = {limit: 'memory', evidence: 'a test'} as const;
     expect(two.take({name: 'overMemory', stop, largest: 1})).to.deep.equal(['kill']);
-    expect([two.decider.life.stop, two.decider.life.spared]).to.deep.equal([null, stop]);
+    expect([two.decider.observed.stop, two.decider.observed.spared]).to.deep.equal([null, stop]);
   });
 
   it('says when the payload is to end, for those who look what it waits for', () => {

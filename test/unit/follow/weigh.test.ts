@@ -2,7 +2,7 @@ import {expect} from 'chai';
 import {noGroups, type Groups, type GroupUsage} from '../../../src/cgroup/manager.js';
 import type {Sampler, Sampled} from '../../../src/follow/sampler.js';
 import {startWatches, type StopPayload, type WatchedBox} from '../../../src/follow/watches.js';
-import type {EngineReport, InitReport} from '../../../src/decide/life.js';
+import type {EngineReport, InitReport} from '../../../src/decide/observation.js';
 import {weighPayload, weighProcesses, weighTare} from '../../../src/follow/weigh.js';
 import {monotonicUs} from '../../../src/process/clock.js';
 import type {Step} from '../../../src/plan/step.js';

@@ -89,7 +89,7 @@ export interface ServiceFault {
 }
 
 /** What the deciders know. */
-export interface Life {
+export interface Observation {
   executedUs: number | null;
   startEpochUs: number | null;
   init: InitReport | null;
@@ -113,8 +113,8 @@ export interface Life {
 /** Whose memory limit the kernel killed for. `certain` is false when the counters alone also fit another story, and the kernel's log could not be read. */
 export type MemoryVerdict = Verdict & {certain: boolean};
 
-/** A life that is over: with what was read of the box before its groups go. */
-export interface EndedLife extends Life {
+/** What was observed of a box that is over, with what was read of the box before its groups go. */
+export interface EndedObservation extends Observation {
   verdict: MemoryVerdict | null;
   weighing: Weighing;
   /** How well it was watched; null when nothing was. */
@@ -128,7 +128,7 @@ export interface EndedLife extends Life {
   records: RecordApplication[] | null;
 }
 
-export function newLife(before: Pick<Life, 'stop' | 'brainsLost'>): Life {
+export function newObservation(before: Pick<Observation, 'stop' | 'brainsLost'>): Observation {
   return {
     executedUs: null,
     startEpochUs: null,

@@ -23,7 +23,7 @@ export interface Observable {
   countedWallUs: () => number;
 }
 
-export class Observation {
+export class ObservedMarks {
   private readonly limits: NonNullable<Plan['observed']>['limits'];
   private readonly box: Observable;
   /** What can be told without groups is the sampler's. */
