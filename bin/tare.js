@@ -1,14 +1,9 @@
 #!/usr/bin/env node
-// The command line. `@front=N` comes from the front (native/README.md) and is not the user's.
-import {fileURLToPath} from 'node:url';
-import {settings} from '@oclif/core';
-import {attachFront} from '../build/src/commands/shared/front.js';
-import {takeConsole} from '../build/src/commands/shared/output.js';
-import {startCommandLine} from '../build/src/commands/shared/start.js';
-
-process.argv = [...process.argv.slice(0, 2), ...attachFront(process.argv.slice(2))];
-// Neither the job's NODE_ENV nor a file below its HOME may load code into us.
-settings.enableAutoTranspile = false;
-delete process.env.NODE_ENV;
-takeConsole();
-await startCommandLine({root: fileURLToPath(new URL('..', import.meta.url)), userPlugins: false, devPlugins: false});
+// Loads the command line. What cannot be loaded cannot say so itself: one line does, as for every file of Tare's own (NOT_BUILT in src/errors.ts).
+try {
+  await import('./command-line.js');
+} catch (error) {
+  if (error?.syscall === undefined && error?.code !== 'ERR_MODULE_NOT_FOUND') throw error;
+  process.stderr.write(`tare: NOT_BUILT: a part of Tare cannot be read: ${error.message}; install Tare again, or npm run build\n`);
+  process.exit(125);
+}

@@ -1,6 +1,6 @@
 /** tare-wrap: no flags, argv is the payload's; the policy is the node's own. And the command line when it was started without its front. */
 import {spawn} from 'node:child_process';
-import {existsSync} from 'node:fs';
+import {copyFileSync, existsSync, mkdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {describeSite} from '../support/describe-site.js';
@@ -34,5 +34,14 @@ describeSite('tare-wrap, %s', {mayLeave: true, timeout: 20_000}, (site) => {
     expect([ended.code, ended.stdout, ended.stderr]).to.deep.equal([9, 'out\n', 'err\n']);
     expect((await direct('/bin/sh', '-c', 'kill -TERM $$')).signal).to.equal('SIGTERM');
     expect(site.leftovers()).to.deep.equal([]);
+  });
+
+  it('`node bin/tare.js` says in one line that a part of it cannot be read', async () => {
+    mkdirSync(join(site.work, 'bin'));
+    for (const name of ['tare.js', 'command-line.js']) copyFileSync(join(installed(), 'bin', name), join(site.work, 'bin', name));
+    writeFileSync(join(site.work, 'package.json'), '{"type": "module"}');
+    const {code, stderr} = await ending(spawn(process.execPath, [join(site.work, 'bin/tare.js'), 'ps'], site.credentials));
+    expect(code).to.equal(125);
+    expect(stderr).to.match(/^tare: NOT_BUILT: a part of Tare cannot be read: Cannot find .*\n$/);
   });
 });
