@@ -19,7 +19,7 @@ const BELOW_A_BOX = [
   'process',
   'files',
   'decide',
-  'follow',
+  'supervise',
 ];
 const MAY_IMPORT = {
   schema: [],
@@ -41,7 +41,7 @@ const MAY_IMPORT = {
   decide: [...DATA, 'record', 'cvmfs'],
   process: [...DATA, 'host', 'record'],
   files: [...DATA, 'host', 'record', 'process'],
-  follow: [...DATA, 'host', 'record', 'decide', 'engine', 'cgroup', 'process', 'files'],
+  supervise: [...DATA, 'host', 'record', 'decide', 'engine', 'cgroup', 'process', 'files'],
   box: [...DATA, ...BELOW_A_BOX],
   repositories: [...DATA, 'migrate', 'record', 'process', 'cvmfs', 'box'],
   prepare: [...DATA, ...BELOW_A_BOX, 'image', 'box'],
@@ -78,7 +78,7 @@ module.exports = {
     ...arrows,
     {
       name: 'arrows-wrap',
-      comment: 'the brain behind tare-wrap has neither the command line nor the reports',
+      comment: 'the supervisor behind tare-wrap has neither the command line nor the reports',
       severity: 'error',
       from: {path: '^src/wrap\\.ts$'},
       to: {path: '^src/(commands|report)/'},

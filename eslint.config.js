@@ -54,12 +54,12 @@ const LONGER = [
   },
   {file: 'src/decide/applications.ts', rules: ['max-lines'], because: 'which application starts and ends when is one state machine'},
   {
-    file: 'src/follow/scratch.ts',
+    file: 'src/supervise/scratch.ts',
     rules: ['max-lines'],
     because: 'one walk in short pieces, whose pace follows what it has found so far',
   },
   {
-    file: 'src/follow/watches.ts',
+    file: 'src/supervise/watches.ts',
     rules: ['max-lines', 'max-lines-per-function'],
     because: 'all watches of a box are started in one function, whose timers and stop they share',
   },

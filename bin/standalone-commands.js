@@ -1,7 +1,7 @@
 // The command line of the compiled program: as tare.js, but oclif finds no folder to look for commands in, so it is given them.
 import {dirname} from 'node:path';
 import {settings} from '@oclif/core';
-import {attachFront} from '../build/src/commands/shared/front.js';
+import {attachShim} from '../build/src/commands/shared/shim.js';
 import {takeConsole} from '../build/src/commands/shared/output.js';
 import {startCommandLine} from '../build/src/commands/shared/start.js';
 import manifest from '../oclif.manifest.json' with {type: 'json'};
@@ -70,7 +70,7 @@ const plugin = {
 // without an argument the compiler's own writes to standard output
 const {error} = console;
 console.error = (...words) => error.apply(console, words.length === 0 ? [''] : words);
-process.argv = [...process.argv.slice(0, 2), ...attachFront(process.argv.slice(2))];
+process.argv = [...process.argv.slice(0, 2), ...attachShim(process.argv.slice(2))];
 settings.enableAutoTranspile = false;
 delete process.env.NODE_ENV;
 takeConsole();

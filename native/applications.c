@@ -1,4 +1,4 @@
-/* init between the front and the keepers: starts them, passes orders down and reports up, and stands in for one that
+/* init between the shim and the keepers: starts them, passes orders down and reports up, and stands in for one that
  * was killed. It never waits for a keeper: each start is answered for when the keeper was reaped, with what it
  * reported, or for a killed one when nothing is left of its application. */
 #include "applications.h"

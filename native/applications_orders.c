@@ -38,7 +38,7 @@ static void wind_up(struct applications *box)
 	box->descriptor_count = 0;
 }
 
-/* Ends all applications: the front is gone, or broke the protocol. */
+/* Ends all applications: the shim is gone, or broke the protocol. */
 static void end_all(struct applications *box)
 {
 	box->ending = true;
@@ -69,7 +69,7 @@ static bool take_start(struct applications *box, const struct frame *frame)
 }
 
 /* Signals one application, or without an index all but services. */
-static bool take_signal_of_front(struct applications *box, const struct frame *frame)
+static bool take_signal_of_shim(struct applications *box, const struct frame *frame)
 {
 	struct signal_frame order;
 
@@ -88,7 +88,7 @@ static bool take_signal_of_front(struct applications *box, const struct frame *f
 }
 
 /* Ends one application. */
-static bool take_kill_of_front(struct applications *box, const struct frame *frame)
+static bool take_kill_of_shim(struct applications *box, const struct frame *frame)
 {
 	struct kill_frame order;
 
@@ -122,15 +122,15 @@ static bool take_terminal_order(struct applications *box, const struct frame *fr
 }
 
 /* Takes one frame. */
-static bool take_front_frame(struct applications *box, const struct frame *frame)
+static bool take_shim_frame(struct applications *box, const struct frame *frame)
 {
 	switch (frame->tag) {
 	case FRAME_GO:
 		return take_start(box, frame);
 	case FRAME_SIGNAL:
-		return take_signal_of_front(box, frame);
+		return take_signal_of_shim(box, frame);
 	case FRAME_KILL:
-		return take_kill_of_front(box, frame);
+		return take_kill_of_shim(box, frame);
 	case FRAME_FOREGROUND:
 	case FRAME_BACKGROUND:
 	case FRAME_SIGNAL_GROUP:
@@ -150,7 +150,7 @@ void applications_read_orders(struct applications *box)
 	bool over = channel_receive(&box->control) == CHANNEL_END;
 
 	while ((got = channel_next(&box->control, &frame)) == FRAME_WHOLE)
-		if (!take_front_frame(box, &frame))
+		if (!take_shim_frame(box, &frame))
 			break;
 	if (over || got != FRAME_NONE)
 		end_all(box);

@@ -1,4 +1,4 @@
-/* What init of several applications reports to the front, and the figures in that. */
+/* What init of several applications reports to the shim, and the figures in that. */
 #ifndef TARE_APPLICATIONS_REPORTS_H
 #define TARE_APPLICATIONS_REPORTS_H
 
@@ -6,7 +6,7 @@
 
 #include <sys/resource.h>
 
-/* The index under which the front knows it. */
+/* The index under which the shim knows it. */
 size_t applications_index(const struct applications *box, const struct application *application);
 
 /* No keeper could be had for this start, for the reason that errno says. */

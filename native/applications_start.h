@@ -10,7 +10,7 @@
 /* A start of it is not answered for. */
 bool application_is_busy(const struct application *application);
 
-/* Forks a keeper for its start. Where that fails the front is told. */
+/* Forks a keeper for its start. Where that fails the shim is told. */
 void application_start(struct applications *box, struct application *application);
 
 /* Closes the descriptors. */

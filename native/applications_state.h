@@ -33,7 +33,7 @@ struct applications {
 	size_t descriptor_count;
 	int lock;
 	bool winding_up;
-	bool ending; /* the front is gone or has said so */
+	bool ending; /* the shim is gone or has said so */
 	struct report sum;
 };
 

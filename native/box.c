@@ -18,9 +18,9 @@ void box_reset(struct box *box)
 	channel_open(&box->control, -1);
 }
 
-void box_begin(struct box *box, struct caller *caller, struct talk *talk, struct terminal *terminal)
+void box_begin(struct box *box, struct caller *caller, struct supervisor_link *link, struct terminal *terminal)
 {
-	box->job = (struct job){ .caller = caller, .talk = talk, .terminal = terminal, .parts = -1 };
+	box->job = (struct job){ .caller = caller, .link = link, .terminal = terminal, .parts = -1 };
 	box_reset(box);
 }
 
@@ -40,7 +40,7 @@ void box_tell_failed(struct box *box, const char *step_name, int error, const ch
 		return;
 	box->failed = true;
 	message_failed(&message, step_name, error, what);
-	talk_tell(box->job.talk, &message);
+	supervisor_link_tell(box->job.link, &message);
 }
 
 void box_kill(struct box *box)
@@ -56,9 +56,9 @@ void box_kill(struct box *box)
 		kill(box->engine, SIGKILL);
 }
 
-struct seat *box_seat(struct box *box, long index)
+struct app_slot *box_app_slot(struct box *box, long index)
 {
-	return box->several && index < (long)box->launch.command_count ? &box->seats[index] : NULL;
+	return box->several && index < (long)box->launch.command_count ? &box->app_slots[index] : NULL;
 }
 
 void box_forget_preparations(struct box *box)

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-/* From the kill to the end of a front that is to end: its brain has waited before. */
+/* From the kill to the end of a shim that is to end: its supervisor has waited before. */
 enum { STUCK_MS = 10000 };
 
 /* Sends `gone`: status and usage of the engine, own usage, the engine's stderr with NULs replaced. */
@@ -28,30 +28,30 @@ static void tell_gone(struct box *box)
 		.raw_status = box->engine_status,
 		.user_us = (long)time_us(box->engine_usage.ru_utime),
 		.system_us = (long)time_us(box->engine_usage.ru_stime),
-		.front_user_us = (long)time_us(own.ru_utime),
-		.front_system_us = (long)time_us(own.ru_stime),
+		.shim_user_us = (long)time_us(own.ru_utime),
+		.shim_system_us = (long)time_us(own.ru_stime),
 		.engine_errors = box->errors_text,
 		.limited = box->limited,
 	};
 	write_gone_frame(&message, &gone);
 	box->job.any_ended = true;
-	talk_tell(box->job.talk, &message);
+	supervisor_link_tell(box->job.link, &message);
 }
 
-/* As what a front without a brain ends. No application's success hides that another has failed, or was not run. How a service ends means
- * nothing: it is ended. */
+/* As what a shim without a supervisor ends. No application's success hides that another has failed, or was not run. How a service ends
+ * means nothing: it is ended. */
 static void judge_several(struct box *box)
 {
 	box->status = 0;
-	for (size_t i = 0; box->seats && i < box->launch.command_count; i++) {
-		const struct seat *seat = &box->seats[i];
-		if (!seat->given) {
+	for (size_t i = 0; box->app_slots && i < box->launch.command_count; i++) {
+		const struct app_slot *slot = &box->app_slots[i];
+		if (!slot->given) {
 			box->some_not_given = true;
 			box->status = EXIT_WRAPPER << 8;
 			return;
 		}
 		if (!box->status && !box->launch.commands[i].service)
-			box->status = seat->status;
+			box->status = slot->status;
 	}
 }
 
@@ -64,8 +64,8 @@ void box_end(struct box *box)
 	channel_close(&box->control);
 	close_once(&box->errors);
 	launch_free(&box->launch);
-	free(box->seats);
-	box->seats = NULL;
+	free(box->app_slots);
+	box->app_slots = NULL;
 	box->there = false;
 }
 
@@ -123,7 +123,7 @@ static void settle_unsent(struct box *box)
 static bool settle_orphans(const struct box *box)
 {
 	return box->engine_reaped && !box->init && (box->killed || box->engine_status) &&
-	       kill_children(talk_is_brains, box->job.talk);
+	       kill_children(supervisor_link_owns, box->job.link);
 }
 
 bool box_is_stuck(const struct box *box)
@@ -141,7 +141,7 @@ enum box_left box_settle(struct box *box)
 	if (box->control.fd >= 0 || !box->engine_reaped || !init_is_dead(box))
 		return BOX_STAYS;
 	/* Without a PID namespace the kernel does not kill the rest when init is killed. */
-	if (!box->launch.engine.count && kill_children(talk_is_brains, box->job.talk))
+	if (!box->launch.engine.count && kill_children(supervisor_link_owns, box->job.link))
 		return BOX_SOON;
 	box_read_errors(box);
 	explain(box);

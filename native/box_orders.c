@@ -21,7 +21,7 @@ static void send_start(struct box *box, size_t index)
 
 	box->go_sent = true;
 	box->job.launched_once = true;
-	write_go_frame(&message, &(struct go_frame){ .application = { true, (long)index, box->seats[index].given } });
+	write_go_frame(&message, &(struct go_frame){ .application = { true, (long)index, box->app_slots[index].given } });
 	channel_send(&box->control, &message);
 }
 
@@ -29,17 +29,17 @@ static void send_start(struct box *box, size_t index)
 static bool start_one(struct box *box, const struct go_frame *go)
 {
 	long start = go->application.start;
-	struct seat *seat = go->application.given ? box_seat(box, go->application.index) : NULL;
+	struct app_slot *slot = go->application.given ? box_app_slot(box, go->application.index) : NULL;
 
-	if (!seat)
+	if (!slot)
 		return false;
-	if (start <= seat->given || box->wound_up || box->killed)
+	if (start <= slot->given || box->wound_up || box->killed)
 		return true;
-	if (start != seat->given + 1 || seat->busy)
+	if (start != slot->given + 1 || slot->busy)
 		return false;
-	seat->given = start;
-	seat->busy = true;
-	seat->status = SIGKILL;
+	slot->given = start;
+	slot->busy = true;
+	slot->status = SIGKILL;
 	if (box->ready)
 		send_start(box, (size_t)go->application.index);
 	return true;
@@ -66,7 +66,7 @@ bool box_signal_one(struct box *box, int signo, long index)
 
 	if (!box->there)
 		return true;
-	if (!box_seat(box, index))
+	if (!box_app_slot(box, index))
 		return false;
 	if (!box->ready)
 		return true;
@@ -81,7 +81,7 @@ bool box_kill_one(struct box *box, long index)
 
 	if (!box->there)
 		return true;
-	if (!box_seat(box, index))
+	if (!box_app_slot(box, index))
 		return false;
 	if (!box->ready)
 		return true;
@@ -103,7 +103,7 @@ void box_pass_orders(struct box *box)
 {
 	send_go(box);
 	for (size_t i = 0; i < box->launch.command_count; i++)
-		if (box->seats[i].busy && !box->killed)
+		if (box->app_slots[i].busy && !box->killed)
 			send_start(box, i);
 	if (box->wound_up)
 		box_send(box, FRAME_WIND_UP);
@@ -113,8 +113,8 @@ void box_end_services(struct box *box)
 {
 	bool any = false;
 
-	for (size_t i = 0; box->seats && i < box->launch.command_count; i++) {
-		if (!box->seats[i].busy)
+	for (size_t i = 0; box->app_slots && i < box->launch.command_count; i++) {
+		if (!box->app_slots[i].busy)
 			continue;
 		if (!box->launch.commands[i].service)
 			return;

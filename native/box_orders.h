@@ -1,4 +1,4 @@
-/* What the brain orders of a box. An order can come at any time: a box that is not ready keeps it, and without a box nothing is done.
+/* What the supervisor orders of a box. An order can come at any time: a box that is not ready keeps it, and without a box nothing is done.
  * A function that takes a frame returns false when this box cannot be asked that. */
 #ifndef TARE_BOX_ORDERS_H
 #define TARE_BOX_ORDERS_H
@@ -18,7 +18,7 @@ void box_wind_up(struct box *box);
 /* Passes on what was ordered before the box was ready. Called once, when it is. */
 void box_pass_orders(struct box *box);
 
-/* Kills a box in which only services run. For a front without a brain, which would end them. */
+/* Kills a box in which only services run. For a shim without a supervisor, which would end them. */
 void box_end_services(struct box *box);
 
 #endif

@@ -9,7 +9,7 @@
 /* A flood of real-time signals before the exec is cut here, as the kernel's own queue would cut it. */
 enum { KEPT_MAX = 4096 };
 
-/* Sends the signal to init, and `noted` to the brain if `noted`. */
+/* Sends the signal to init, and `noted` to the supervisor if `noted`. */
 static void forward(struct box *box, struct kept signal)
 {
 	struct message message;
@@ -17,7 +17,7 @@ static void forward(struct box *box, struct kept signal)
 	write_signal_frame(&message, &(struct signal_frame){ .signal = signal.signo });
 	channel_send(&box->control, &message);
 	if (signal.noted)
-		talk_note(box->job.talk, signal.signo);
+		supervisor_link_note(box->job.link, signal.signo);
 }
 
 /* Kept in the order of arrival, as the kernel would: a standard signal that waits already is not kept again, and a stop and SIGCONT take each
@@ -53,7 +53,7 @@ void box_signal(struct box *box, int signo, bool noted)
 	/* what the payload would not hear of means nothing */
 	bool heard = !((job->caller->mask | job->caller->ignored) & SIG_BIT(signo));
 	if (noted && heard && !box->there && !job->launched_once)
-		talk_note_kept(job->talk, signo);
+		supervisor_link_note_kept(job->link, signo);
 }
 
 void box_forward_kept(struct box *box)

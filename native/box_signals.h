@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-/* Forwards the signal, or keeps it until the payload has executed. `noted`: it came to the front. Then the brain is told when it is
+/* Forwards the signal, or keeps it until the payload has executed. `noted`: it came to the shim. Then the supervisor is told when it is
  * forwarded (`noted`), and before a launch also that it is kept (`pending`), unless the payload would ignore or block it. */
 void box_signal(struct box *box, int signo, bool noted);
 

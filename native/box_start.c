@@ -47,16 +47,16 @@ static bool write_specifications(struct box *box)
 	return true;
 }
 
-/* Allocates a seat for each command, also after a parse error. */
+/* Allocates a slot for each command, also after a parse error. */
 static void take_seats(struct box *box)
 {
-	size_t size = box->launch.command_count * sizeof *box->seats;
+	size_t size = box->launch.command_count * sizeof *box->app_slots;
 
 	box->several = box->launch.several;
 	/* No report of it: init was killed, and it with init. */
 	box->status = SIGKILL;
-	box->seats = xrealloc(NULL, size);
-	memset(box->seats, 0, size);
+	box->app_slots = xrealloc(NULL, size);
+	memset(box->app_slots, 0, size);
 }
 
 /* init's socket and the pipe of the engine's descriptor 2. False, with errno; what is open then is the caller's to close. */
@@ -85,7 +85,7 @@ static void open_parts(struct box *box)
 		box->job.parts = parts_make(box->launch.parts);
 }
 
-/* Forks the child that becomes the engine. The brain is told what fails; then there is no engine. */
+/* Forks the child that becomes the engine. The supervisor is told what fails; then there is no engine. */
 static void fork_enter(struct box *box)
 {
 	int control[2], errors[2];
@@ -137,5 +137,5 @@ void box_launch(struct box *box, struct frame *frame)
 		box_end(box);
 		return;
 	}
-	step(box->launch.pause, "front-launched", -1);
+	step(box->launch.pause, "shim-launched", -1);
 }

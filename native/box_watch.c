@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Copies the frame to the brain, with strings that a later version may add. */
-static void pass_to_brain(struct box *box, const struct frame *frame)
+/* Copies the frame to the supervisor, with strings that a later version may add. */
+static void pass_to_supervisor(struct box *box, const struct frame *frame)
 {
 	struct frame rest = *frame;
 	struct message message;
@@ -20,7 +20,7 @@ static void pass_to_brain(struct box *box, const struct frame *frame)
 	message_begin(&message, frame->tag);
 	while ((string = frame_string(&rest)))
 		message_add(&message, string);
-	talk_tell(box->job.talk, &message);
+	supervisor_link_tell(box->job.link, &message);
 }
 
 /* `sender`: the payload's process, or of several init, which waits for orders. */
@@ -34,7 +34,7 @@ static void on_ready(struct box *box, pid_t sender)
 	if (!box->several)
 		box->payload = sender;
 	write_ready_frame(&message, &ready);
-	talk_tell(box->job.talk, &message);
+	supervisor_link_tell(box->job.link, &message);
 	box_pass_orders(box);
 }
 
@@ -45,15 +45,15 @@ static void on_first_executed(struct box *box)
 	/* The payload has them. A reader of a pipe that the payload closes must see the end. */
 	caller_release(box->job.caller);
 	box_forward_kept(box);
-	step(box->launch.pause, "front-running", -1);
+	step(box->launch.pause, "shim-running", -1);
 }
 
-/* The seat of an application whose start is the one that runs; NULL: there is none. */
-static struct seat *busy_seat(struct box *box, long index, long start)
+/* The slot of an application whose start is the one that runs; NULL: there is none. */
+static struct app_slot *busy_app_slot(struct box *box, long index, long start)
 {
-	struct seat *seat = box_seat(box, index);
+	struct app_slot *slot = box_app_slot(box, index);
 
-	return seat && seat->busy && start == seat->given ? seat : NULL;
+	return slot && slot->busy && start == slot->given ? slot : NULL;
 }
 
 /* A keeper says itself which process it is. */
@@ -63,12 +63,12 @@ static bool on_one_executed(struct box *box, const struct frame *frame)
 	struct message message;
 
 	if (!read_executed_frame(frame, &executed) || !executed.application.given ||
-	    !busy_seat(box, executed.application.index, executed.application.start))
+	    !busy_app_slot(box, executed.application.index, executed.application.start))
 		return false;
 	executed.has_keeper_pid = true;
 	executed.keeper_pid = frame->sender;
 	write_executed_frame(&message, &executed);
-	talk_tell(box->job.talk, &message);
+	supervisor_link_tell(box->job.link, &message);
 	box->may_have_run = true;
 	if (!box->executed)
 		on_first_executed(box);
@@ -79,14 +79,14 @@ static bool on_one_executed(struct box *box, const struct frame *frame)
 static bool on_one_failed(struct box *box, const struct frame *frame)
 {
 	struct failed_frame failed;
-	struct seat *seat;
+	struct app_slot *slot;
 
 	if (!read_failed_frame(frame, &failed) || !failed.application.given ||
-	    !(seat = busy_seat(box, failed.application.index, failed.application.start)))
+	    !(slot = busy_app_slot(box, failed.application.index, failed.application.start)))
 		return false;
-	seat->busy = false;
-	seat->status = EXIT_NOT_EXECUTED << 8;
-	pass_to_brain(box, frame);
+	slot->busy = false;
+	slot->status = EXIT_NOT_EXECUTED << 8;
+	pass_to_supervisor(box, frame);
 	return true;
 }
 
@@ -94,14 +94,14 @@ static bool on_one_failed(struct box *box, const struct frame *frame)
 static bool on_one_ended(struct box *box, const struct frame *frame)
 {
 	struct application_ended_frame ended;
-	struct seat *seat;
+	struct app_slot *slot;
 
-	if (!read_application_ended_frame(frame, &ended) || !(seat = busy_seat(box, ended.application.index, ended.application.start)))
+	if (!read_application_ended_frame(frame, &ended) || !(slot = busy_app_slot(box, ended.application.index, ended.application.start)))
 		return false;
-	seat->busy = false;
-	seat->status = ended.report.raw_status;
+	slot->busy = false;
+	slot->status = ended.report.raw_status;
 	box->may_have_run = true;
-	pass_to_brain(box, frame);
+	pass_to_supervisor(box, frame);
 	return true;
 }
 
@@ -118,8 +118,8 @@ static bool on_ended(struct box *box, const struct frame *frame)
 	else if (!box->may_have_run)
 		box->job.launched_once = false;
 	box->job.any_ended = true;
-	pass_to_brain(box, frame);
-	step(box->launch.pause, "front-ended", -1);
+	pass_to_supervisor(box, frame);
+	step(box->launch.pause, "shim-ended", -1);
 	return true;
 }
 
@@ -133,7 +133,7 @@ static bool on_failed(struct box *box, const struct frame *frame)
 	box->failed = true;
 	if (box->go_sent) /* init says that it did not run */
 		box->job.launched_once = false;
-	pass_to_brain(box, frame);
+	pass_to_supervisor(box, frame);
 	return true;
 }
 
@@ -144,7 +144,7 @@ static bool on_executed(struct box *box, const struct frame *frame)
 
 	if (!box->go_sent || box->executed || !read_executed_frame(frame, &executed))
 		return false;
-	pass_to_brain(box, frame);
+	pass_to_supervisor(box, frame);
 	on_first_executed(box);
 	return true;
 }

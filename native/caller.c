@@ -18,12 +18,12 @@ static void capture_descriptors(struct caller *caller)
 {
 	if (!list_descriptors(&caller->fds, &caller->fd_count))
 		die("/proc/self/fd: %s", strerror(errno));
-	/* They are sent to init; the brain and the engine must not have them by inheritance. */
+	/* They are sent to init; the supervisor and the engine must not have them by inheritance. */
 	for (size_t i = 0; i < caller->fd_count; i++)
 		set_cloexec(caller->fds[i], true);
 }
 
-/* A job's soft limits are for the payload; a brain or an engine that dies of them would be our failure. The stack is raised to what is
+/* A job's soft limits are for the payload; a supervisor or an engine that dies of them would be our failure. The stack is raised to what is
  * common only: without an end the kernel places all else otherwise (mmap_base of mmap_is_legacy). */
 static void capture_limits(struct caller *caller)
 {
@@ -46,7 +46,7 @@ static void capture_limits(struct caller *caller)
 
 char *caller_cramped(const struct caller *caller)
 {
-	/* several times what the runtimes need that the brain is made for */
+	/* several times what the runtimes need that the supervisor is made for */
 	static const struct {
 		int which;
 		const char *name, *unit;

@@ -24,14 +24,14 @@ struct caller {
 	size_t terminal_count;
 };
 
-/* Takes note of everything, then makes this process fit to be the front: all signals blocked and at their default,
+/* Takes note of everything, then makes this process fit to be the shim: all signals blocked and at their default,
  * the caller's descriptors close-on-exec, the limits that could hurt the wrapper raised. */
 void caller_capture(struct caller *caller, int argc, char **argv, char **environment);
 
 /* Whether that descriptor was the caller's terminal. */
 bool caller_at_terminal(const struct caller *caller, int fd);
 
-/* The hard limits within which a brain may not be able to start, in words; NULL when it has all that it wants. */
+/* The hard limits within which a supervisor may not be able to start, in words; NULL when it has all that it wants. */
 char *caller_cramped(const struct caller *caller);
 
 /* Puts /dev/null in place of 0, 1 and 2 and closes the rest. */

@@ -1,4 +1,4 @@
-/* A tool of the brain's: whether something keeps the clock of this node, which only adjtimex(2) tells. */
+/* A tool of the supervisor's: whether something keeps the clock of this node, which only adjtimex(2) tells. */
 #include "clock.h"
 #include "util.h"
 

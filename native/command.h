@@ -1,4 +1,4 @@
-/* What is executed and how, as the brain says it in a launch: the only payload, or one of several applications. */
+/* What is executed and how, as the supervisor says it in a launch: the only payload, or one of several applications. */
 #ifndef TARE_COMMAND_H
 #define TARE_COMMAND_H
 

@@ -1,4 +1,4 @@
-/* How the front ends, once it is to: with which status, and with which last words. */
+/* How the shim ends, once it is to: with which status, and with which last words. */
 #ifndef TARE_ENDING_H
 #define TARE_ENDING_H
 
@@ -6,7 +6,7 @@
 
 struct ending {
 	bool due; /* as soon as nothing is left of the box */
-	bool alone; /* no brain any more: the end is the payload's */
+	bool alone; /* no supervisor any more: the end is the payload's */
 	int status; /* raw; not when alone */
 	char *words; /* for descriptor 2 at the end, NULL: none */
 };

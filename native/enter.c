@@ -1,8 +1,8 @@
-/* From the front's child to the engine: cgroups, CPUs, identity, then exec. Order matters: what needs the front's
+/* From the shim's child to the engine: cgroups, CPUs, identity, then exec. Order matters: what needs the shim's
  * rights (groups, mounts) comes before the identity is given up. */
 #include "enter.h"
 #include "failed.h"
-#include "brain.h"
+#include "supervisor.h"
 #include "oom.h"
 #include "step.h"
 #include "util.h"
@@ -20,7 +20,7 @@
 /* What an engine executes in the box: `/proc/self/fd/4 tare-init 3`, with what init holds after a comma each: `3,5,6`. */
 enum { ENGINE_CONTROL = 3, ENGINE_INIT = 4, ENGINE_HELD = 5 };
 
-/* Sends `failed` to the front and exits. */
+/* Sends `failed` to the shim and exits. */
 static _Noreturn void fail_launch(int control, const char *step_name, int error, const char *what)
 {
 	struct message message;
@@ -30,7 +30,7 @@ static _Noreturn void fail_launch(int control, const char *step_name, int error,
 	_exit(EXIT_WRAPPER);
 }
 
-/* Pauses for a test. Exits when the front is gone after it. */
+/* Pauses for a test. Exits when the shim is gone after it. */
 static void stop_at(const struct launch *launch, const char *name, int control)
 {
 	if (step(launch->pause, name, control))
@@ -68,7 +68,7 @@ static void build_view(const struct launch *launch, int control)
 		fail_launch(control, step_name, errno, what);
 }
 
-/* Makes 0 and 1 /dev/null and 2 the pipe to the front. Exits on an error. */
+/* Makes 0 and 1 /dev/null and 2 the pipe to the shim. Exits on an error. */
 static void engine_descriptors(int control, int errors)
 {
 	int null = above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));

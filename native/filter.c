@@ -1,4 +1,4 @@
-/* See filter.h. The kernel's rules are in seccomp(2); what the program is made from is the brain's (src/engine/bpf.ts). */
+/* See filter.h. The kernel's rules are in seccomp(2); what the program is made from is the supervisor's (src/engine/bpf.ts). */
 #include "filter.h"
 #include "util.h"
 

@@ -1,4 +1,4 @@
-/* A tool of the brain's: `tare-held INITS MILLISECONDS [watched DIRECTORY | locked DIRECTORY]…`.
+/* A tool of the supervisor's: `tare-held INITS MILLISECONDS [watched DIRECTORY | locked DIRECTORY]…`.
  *
  * Memory that belongs to no mapping of a process, and so to none of its sizes in /proc: files of a tmpfs and of memfds,
  * segments and queues of System V, what waits in sockets and pipes, page tables. And space on disk that a walk does not find:

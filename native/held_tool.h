@@ -1,4 +1,4 @@
-/* What a box holds that no resident set shows, for the brain. */
+/* What a box holds that no resident set shows, for the supervisor. */
 #ifndef TARE_HELD_TOOL_H
 #define TARE_HELD_TOOL_H
 

@@ -1,4 +1,4 @@
-/* Process 1 of the box: takes what the front prepared. The only payload it keeps itself; of several applications each
+/* Process 1 of the box: takes what the shim prepared. The only payload it keeps itself; of several applications each
  * gets a keeper. */
 #include "init.h"
 #include "applications.h"
@@ -139,7 +139,7 @@ static bool take_frame(struct init *init, const struct frame *frame)
 	}
 }
 
-/* Until the front has said all that is needed to begin. Nobody else is here yet. */
+/* Until the shim has said all that is needed to begin. Nobody else is here yet. */
 static void prepare(struct init *init)
 {
 	struct frame frame;
@@ -183,7 +183,7 @@ static void wall_up(const struct init *init)
 	free(fds);
 }
 
-/* Closes what the engine left open, sets up signals and limits, and says so to the front. Dies when `control` is not a list of
+/* Closes what the engine left open, sets up signals and limits, and says so to the shim. Dies when `control` is not a list of
  * descriptors. */
 static void begin(struct init *init, const char *control)
 {

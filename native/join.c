@@ -4,7 +4,7 @@
  * namespaces belong to the outer one, and who has entered the inner one has no rights there any more. So the order is: the
  * outer one, which its maker may enter, all that belong to it, then the inner one. */
 #include "join.h"
-#include "brain.h"
+#include "supervisor.h"
 #include "capabilities.h"
 #include "init.h"
 #include "sig.h"
@@ -138,7 +138,7 @@ static bool is_init(int argc, char **argv)
 }
 
 /* An exec would make it dumpable: until it forbids that again, whoever is in the box under its uid could trace it, and take its socket
- * to the front (the class of CVE-2016-9962). Rights over the box, which an exec takes from all but its root, go here. */
+ * to the shim (the class of CVE-2016-9962). Rights over the box, which an exec takes from all but its root, go here. */
 static _Noreturn void become_init(const char *control)
 {
 	if (geteuid() && !bound_capabilities(0))

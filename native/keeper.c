@@ -1,6 +1,6 @@
 /* What stands between a payload and everything else. For the only payload of a box this is process 1 itself (or, without
- * a PID namespace, a subreaper) and its orders come from the front; one of several applications has a process of its
- * own for it, and init in the front's place. */
+ * a PID namespace, a subreaper) and its orders come from the shim; one of several applications has a process of its
+ * own for it, and init in the shim's place. */
 #include "keeper.h"
 #include "generated/protocol.h"
 #include "keeper_output.h"
@@ -97,7 +97,7 @@ static _Noreturn void become_payload(struct keeper *keeper, int link)
 	close(keeper->link);
 	if (keeper->post) {
 		close(control);
-		close(keeper->post->front);
+		close(keeper->post->shim);
 		control = -1;
 	}
 	payload_run(keeper->payload, control, link);

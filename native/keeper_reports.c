@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Sends it to the front or to init, and frees it. */
+/* Sends it to the shim or to init, and frees it. */
 static void send_frame(const struct keeper *keeper, struct message *message)
 {
 	message_send(message, keeper->control.fd);
@@ -40,8 +40,8 @@ void keeper_report_executed(const struct keeper *keeper)
 	executed.application.index = post->index;
 	executed.application.start = post->start;
 	write_executed_frame(&message, &executed);
-	message_send(&message, post->front); /* the kernel adds who we are */
-	close(post->front); /* whose end the front waits for */
+	message_send(&message, post->shim); /* the kernel adds who we are */
+	close(post->shim); /* whose end the shim waits for */
 }
 
 void keeper_report_stopped(const struct keeper *keeper, int status)

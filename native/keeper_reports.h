@@ -1,4 +1,4 @@
-/* What a keeper reports, to the front or to init. */
+/* What a keeper reports, to the shim or to init. */
 #ifndef TARE_KEEPER_REPORTS_H
 #define TARE_KEEPER_REPORTS_H
 
@@ -6,7 +6,7 @@
 
 /* `failed`, at most once. `error`: errno, 0: none. */
 void keeper_report_failed(struct keeper *keeper, const char *step_name, int error, const char *what);
-/* `executed`. Of one of several applications it goes to the front itself, whose socket is closed then. */
+/* `executed`. Of one of several applications it goes to the shim itself, whose socket is closed then. */
 void keeper_report_executed(const struct keeper *keeper);
 /* `stopped`: the payload's process has stopped, with that raw status. */
 void keeper_report_stopped(const struct keeper *keeper, int status);

@@ -1,5 +1,5 @@
-/* See landlock.h. The kernel's rules are in landlock(7) and Documentation/userspace-api/landlock.rst; which rights and places the brain
- * says (src/plan/landlock.ts). Numbers are here, since headers of a machine that builds may be older than the kernel that runs. */
+/* See landlock.h. The kernel's rules are in landlock(7) and Documentation/userspace-api/landlock.rst; which rights and places the
+ * supervisor says (src/plan/landlock.ts). Numbers are here, since headers of a machine that builds may be older than the kernel that runs. */
 #include "landlock.h"
 #include "util.h"
 

@@ -1,4 +1,4 @@
-/* The brain's order to launch, made into something that enter and init can follow without asking. Nothing in it is
+/* The supervisor's order to launch, made into something that enter and init can follow without asking. Nothing in it is
  * ignored: what is not understood fails the launch. */
 #include "launch.h"
 #include "generated/protocol.h"

@@ -1,4 +1,4 @@
-/* What the brain asked for with `launch`. */
+/* What the supervisor asked for with `launch`. */
 #ifndef TARE_LAUNCH_H
 #define TARE_LAUNCH_H
 

@@ -8,7 +8,7 @@
 /* Memory for what is still to come, so that no limit of memory or stack that is set later ends this process. */
 void limited_prepare(size_t applications);
 
-/* Tells the front once (`limited`) that the limit of CPU time is lower than it was then. To be asked whenever this process wakes. */
+/* Tells the shim once (`limited`) that the limit of CPU time is lower than it was then. To be asked whenever this process wakes. */
 void limited_look(int control);
 
 #endif

@@ -1,8 +1,8 @@
 /* Which of the three roles this process plays. */
 #include "account.h"
-#include "brain.h"
+#include "supervisor.h"
 #include "clock.h"
-#include "front.h"
+#include "shim.h"
 #include "glance.h"
 #include "held_tool.h"
 #include "init.h"
@@ -34,9 +34,9 @@ static bool is_role(int argc, char **argv, const char *role)
 }
 
 /* `caller`: whose batch system is told, NULL for the command line. */
-static void locate(struct brain_file *file, const struct caller *caller)
+static void locate(struct supervisor_file *file, const struct caller *caller)
 {
-	char *wrong = brain_locate(file);
+	char *wrong = supervisor_locate(file);
 
 	if (wrong && caller)
 		starter_tell(caller, wrong);
@@ -44,7 +44,8 @@ static void locate(struct brain_file *file, const struct caller *caller)
 		die("%s", wrong);
 }
 
-/* What a site reaches for when all else is broken works without the brain, but for root: whose the payload is, the brain knows. */
+/* What a site reaches for when all else is broken works without the supervisor, but for root: whose the payload is, the supervisor
+ * knows. */
 static void kill_switch(const struct caller *caller)
 {
 	char **argv = caller->argv + 1;
@@ -63,7 +64,7 @@ static void kill_switch(const struct caller *caller)
 }
 
 /* The commands of the command line that run something on the caller's behalf. */
-static bool has_front(int argc, char **argv)
+static bool has_shim(int argc, char **argv)
 {
 	return argc > 1 && (!strcmp(argv[1], "run") || !strcmp(argv[1], "exec") || !strcmp(argv[1], "hold"));
 }
@@ -71,7 +72,7 @@ static bool has_front(int argc, char **argv)
 int main(int argc, char **argv, char **environment)
 {
 	static struct caller caller;
-	static struct brain_file file;
+	static struct supervisor_file file;
 
 	if (argc == 3 && is_role(argc, argv, "tare-init"))
 		init_main(argv[2]);
@@ -107,13 +108,13 @@ int main(int argc, char **argv, char **environment)
 	caller.environment = environment;
 	if (command_line && glance_asked(argc, argv) && glance_unchanged())
 		return 0;
-	if (command_line && !has_front(argc, argv)) {
+	if (command_line && !has_shim(argc, argv)) {
 		locate(&file, NULL);
-		brain_become(&file, &caller);
+		supervisor_become(&file, &caller);
 	}
 	if (!command_line && argc > 1)
 		kill_switch(&caller);
 	caller_capture(&caller, argc, argv, environment);
 	locate(&file, command_line ? NULL : &caller);
-	front_main(&caller, &file, command_line);
+	shim_main(&caller, &file, command_line);
 }

@@ -1,12 +1,12 @@
-/* `tare-mounter FRONT FOLDER PLACE IDENTITY WITHIN CLIENT ARGUMENT…`: a repository of CVMFS, mounted for one job where the node has it not.
+/* `tare-mounter SHIM FOLDER PLACE IDENTITY WITHIN CLIENT ARGUMENT…`: a repository of CVMFS, mounted for one job where the node has it not.
  *
  * Mounts and client are in namespaces of their own: process 1 of the PID namespace, which is this program, keeps them, and with it
- * the kernel ends the client, the mount and the client's locks, whoever is killed. It ends when the front does, or by SIGTERM;
- * not when the brain does, since another one goes on. The kernel mounts before the client starts (it gets the descriptor:
+ * the kernel ends the client, the mount and the client's locks, whoever is killed. It ends when the shim does, or by SIGTERM;
+ * not when the supervisor does, since another one goes on. The kernel mounts before the client starts (it gets the descriptor:
  * cvmfs2 REPOSITORY /dev/fd/N, from CVMFS 2.7 on with libfuse 3), so no setuid program is needed, and no rights but those over
  * the own namespaces (Linux 4.18). Nothing here touches what the client serves. */
 #include "mounter.h"
-#include "brain.h"
+#include "supervisor.h"
 #include "identity.h"
 #include "namespaces.h"
 #include "sig.h"
@@ -31,7 +31,7 @@
 
 enum {
 	FIRST_ARGUMENT = 8,
-	LOOK_MS = 200,	 /* how often is looked whether the front lives, where the kernel does not tell */
+	LOOK_MS = 200,	 /* how often is looked whether the shim lives, where the kernel does not tell */
 	LEAVE_MS = 1000, /* for a client whose mount is gone, and once more after SIGTERM */
 };
 
@@ -40,28 +40,28 @@ struct mounter {
 	struct identity identity;
 	char **client; /* argv, and room for the descriptor */
 	size_t words;
-	int front; /* pidfd, or -1 before Linux 5.3: then its directory in /proc */
-	int front_directory;
+	int shim; /* pidfd, or -1 before Linux 5.3: then its directory in /proc */
+	int shim_directory;
 	bool user;
 	pid_t pid; /* the client's; 0: it has ended */
 };
 
 /* Prints a line: a key, a tab, a value. */
-static void tell_brain(const char *key, const char *value)
+static void tell_supervisor(const char *key, const char *value)
 {
 	char *line = xprintf("%s\t%s\n", key, value);
 
-	/* the brain may be gone: its successor asks differently */
+	/* the supervisor may be gone: its successor asks differently */
 	write_all(1, line, strlen(line));
 	free(line);
 }
 
-/* Reports the step and errno to the brain, and exits. */
+/* Reports the step and errno to the supervisor, and exits. */
 static _Noreturn void fail_to_mount(const char *step)
 {
 	char *text = xprintf("%s: %s", step, strerror(errno));
 
-	tell_brain("failed", text);
+	tell_supervisor("failed", text);
 	_exit(EXIT_WRAPPER);
 }
 
@@ -144,16 +144,16 @@ static void reap_client(struct mounter *mounter)
 		mounter->pid = 0;
 		char *how = WIFSIGNALED(status) ? xprintf("by signal %d", WTERMSIG(status)) :
 						  xprintf("with status %d", WEXITSTATUS(status));
-		tell_brain("ended", how);
+		tell_supervisor("ended", how);
 		free(how);
 	}
 }
 
 /* Looks at /proc, for kernels without pidfd_open(2). */
-static bool front_lives(const struct mounter *mounter)
+static bool shim_lives(const struct mounter *mounter)
 {
 	char text[512];
-	int fd = openat(mounter->front_directory, "stat", O_RDONLY | O_CLOEXEC);
+	int fd = openat(mounter->shim_directory, "stat", O_RDONLY | O_CLOEXEC);
 	ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
 
 	close_kept(fd);
@@ -163,37 +163,37 @@ static bool front_lives(const struct mounter *mounter)
 	return state && strlen(state) > 2 && !strchr("ZX", state[2]);
 }
 
-/* Opens a pidfd of the front, or its directory in /proc. Exits when it is gone. */
-static void watch_front(struct mounter *mounter, pid_t front)
+/* Opens a pidfd of the shim, or its directory in /proc. Exits when it is gone. */
+static void watch_shim(struct mounter *mounter, pid_t shim)
 {
-	mounter->front = (int)syscall(SYS_pidfd_open, front, 0);
-	mounter->front_directory = -1;
-	if (mounter->front >= 0) {
-		mounter->front = above_standard(mounter->front);
+	mounter->shim = (int)syscall(SYS_pidfd_open, shim, 0);
+	mounter->shim_directory = -1;
+	if (mounter->shim >= 0) {
+		mounter->shim = above_standard(mounter->shim);
 		return;
 	}
 	if (errno != ENOSYS)
-		fail_to_mount("front");
+		fail_to_mount("shim");
 	/* of this very process: another one with its number is not found there */
-	char *path = xprintf("/proc/%d", front);
-	mounter->front_directory = above_standard(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+	char *path = xprintf("/proc/%d", shim);
+	mounter->shim_directory = above_standard(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
 	free(path);
-	if (mounter->front_directory < 0)
-		fail_to_mount("front");
+	if (mounter->shim_directory < 0)
+		fail_to_mount("shim");
 }
 
-/* Until a signal comes, or the front has ended; false: it is time to go. */
+/* Until a signal comes, or the shim has ended; false: it is time to go. */
 static bool wait_on(struct mounter *mounter, int signals, int timeout_ms)
 {
-	bool looks = timeout_ms < 0 && mounter->front < 0;
-	struct pollfd ready[] = { { .fd = signals, .events = POLLIN }, { .fd = mounter->front, .events = POLLIN } };
+	bool looks = timeout_ms < 0 && mounter->shim < 0;
+	struct pollfd ready[] = { { .fd = signals, .events = POLLIN }, { .fd = mounter->shim, .events = POLLIN } };
 	struct signalfd_siginfo info;
 	int found = poll(ready, 2, looks ? LOOK_MS : timeout_ms);
 
 	if (found < 0 && errno == EINTR)
 		return true;
 	if (found == 0 && looks)
-		return front_lives(mounter);
+		return shim_lives(mounter);
 	if (found <= 0 || ready[1].revents)
 		return false;
 	if (read(signals, &info, sizeof info) != sizeof info || info.ssi_signo == SIGTERM)
@@ -209,8 +209,8 @@ static void leave(struct mounter *mounter, int signals)
 	bool asked = false;
 
 	umount2(mounter->place, MNT_DETACH);
-	/* the front's end is known by now */
-	mounter->front = -1;
+	/* the shim's end is known by now */
+	mounter->shim = -1;
 	while (mounter->pid) {
 		long long left_ms = (asked ? 2 : 1) * LEAVE_MS - (monotonic_us() - begin_us) / 1000;
 		if (left_ms > 0 && wait_on(mounter, signals, (int)left_ms))
@@ -222,7 +222,7 @@ static void leave(struct mounter *mounter, int signals)
 	}
 }
 
-/* In process 1 of the namespaces: mounts, starts the client, and keeps both until the front ends or SIGTERM comes. */
+/* In process 1 of the namespaces: mounts, starts the client, and keeps both until the shim ends or SIGTERM comes. */
 static _Noreturn void keep_mounted(struct mounter *mounter)
 {
 	sigset_t wanted;
@@ -241,7 +241,7 @@ static _Noreturn void keep_mounted(struct mounter *mounter)
 	int device = mount_fuse(mounter);
 	start_client(mounter, device);
 	close(device);
-	tell_brain("mounted", mounter->place);
+	tell_supervisor("mounted", mounter->place);
 	while (wait_on(mounter, signals, -1))
 		;
 	leave(mounter, signals);
@@ -251,10 +251,10 @@ static _Noreturn void keep_mounted(struct mounter *mounter)
 int mounter_main(int argc, char **argv)
 {
 	static struct mounter mounter;
-	long front, within = 0;
+	long shim, within = 0;
 	int status = 0;
 
-	if (argc < FIRST_ARGUMENT || !parse_number(argv[2], 1, 1L << 30, &front) ||
+	if (argc < FIRST_ARGUMENT || !parse_number(argv[2], 1, 1L << 30, &shim) ||
 	    (strcmp(argv[5], "-") && !identity_parse(&mounter.identity, argv[5])) ||
 	    (strcmp(argv[6], "-") && !parse_number(argv[6], 1, 1L << 30, &within)))
 		return EXIT_WRAPPER;
@@ -269,7 +269,7 @@ int mounter_main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (syscall(SYS_open_tree, -1, "", 0) < 0 && errno == ENOSYS)
 		fail_to_mount("the kernel cannot hand a mount to a box, which Linux can from 5.2 on");
-	watch_front(&mounter, (pid_t)front);
+	watch_shim(&mounter, (pid_t)shim);
 	isolate(mounter.user, (pid_t)within);
 	pid_t pid = fork();
 	if (pid < 0)
@@ -277,7 +277,7 @@ int mounter_main(int argc, char **argv)
 	if (pid == 0)
 		keep_mounted(&mounter);
 	char *text = xprintf("%d", pid);
-	tell_brain("mounter", text);
+	tell_supervisor("mounter", text);
 	free(text);
 	prctl(PR_SET_NAME, "tare-mounter");
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

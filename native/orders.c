@@ -1,5 +1,5 @@
-/* See orders.h; what each frame means is in the README, brain → front. A function that takes a frame returns false where the brain has
- * broken the protocol. */
+/* See orders.h; what each frame means is in the README, supervisor → shim. A function that takes a frame returns false where the supervisor
+ * has broken the protocol. */
 #include "orders.h"
 #include "box_orders.h"
 #include "box_signals.h"
@@ -13,68 +13,68 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool may_launch(const struct front *front)
+static bool may_launch(const struct shim *shim)
 {
 	/* A payload runs once; another launch is for one that failed. */
-	return !front->box.there && !front->box.job.launched_once;
+	return !shim->box.there && !shim->box.job.launched_once;
 }
 
 /* As a raw status. False: it is to be as nobody has said. */
-static bool ending_status(const struct talk *talk, const struct ending_field *ending, int *status)
+static bool ending_status(const struct supervisor_link *link, const struct ending_field *ending, int *status)
 {
-	if (ending->kind == ENDING_OVER && !talk->over)
+	if (ending->kind == ENDING_OVER && !link->over)
 		return false;
 	if (ending->kind == ENDING_OVER)
-		*status = talk->over_status;
+		*status = link->over_status;
 	else
 		*status = ending->kind == ENDING_CODE ? (int)ending->value << 8 : (int)ending->value;
 	return true;
 }
 
-/* Kills the box and ends the front with the given status. */
-static bool take_quit(struct front *front, const struct frame *frame)
+/* Kills the box and ends the shim with the given status. */
+static bool take_quit(struct shim *shim, const struct frame *frame)
 {
 	struct quit_frame quit;
 	int status;
 
-	if (!read_quit_frame(frame, &quit) || !ending_status(&front->talk, &quit.ending, &status))
+	if (!read_quit_frame(frame, &quit) || !ending_status(&shim->link, &quit.ending, &status))
 		return false;
-	box_kill(&front->box);
-	ending_with(&front->ending, status);
+	box_kill(&shim->box);
+	ending_with(&shim->ending, status);
 	return true;
 }
 
-/* All is told, also to the batch system: a brain that follows has only to remove what this one keeps. */
-static bool take_over(struct talk *talk, const struct frame *frame)
+/* All is told, also to the batch system: a supervisor that follows has only to remove what this one keeps. */
+static bool take_over(struct supervisor_link *link, const struct frame *frame)
 {
 	struct over_frame over;
 
-	if (!talk->directory || !read_over_frame(frame, &over) || !ending_status(talk, &over.ending, &talk->over_status))
+	if (!link->directory || !read_over_frame(frame, &over) || !ending_status(link, &over.ending, &link->over_status))
 		return false;
-	talk->over = true;
+	link->over = true;
 	return true;
 }
 
-/* Keeps the state directory. From now on another brain follows one that dies. */
-static bool take_state(struct talk *talk, const struct frame *frame)
+/* Keeps the state directory. From now on another supervisor follows one that dies. */
+static bool take_state(struct supervisor_link *link, const struct frame *frame)
 {
 	struct state_frame state;
 
 	if (!read_state_frame(frame, &state))
 		return false;
-	text_replace(&talk->directory, state.directory);
+	text_replace(&link->directory, state.directory);
 	return true;
 }
 
-/* The brain could not be executed: no other one could. */
-static bool take_not_executed(struct front *front, const struct frame *frame)
+/* The supervisor could not be executed: no other one could. */
+static bool take_not_executed(struct shim *shim, const struct frame *frame)
 {
 	struct not_executed_frame failure;
 
 	if (!read_not_executed_frame(frame, &failure))
 		return false;
 	char *why = xprintf("cannot execute %s: %s", failure.path, strerror((int)failure.error));
-	succession_ends(front, why);
+	succession_ends(shim, why);
 	free(why);
 	return true;
 }
@@ -91,14 +91,14 @@ static bool take_say(const struct box *box, const struct frame *frame)
 	return true;
 }
 
-/* Closes the caller's descriptor 1 or 2, which the brain no longer needs. */
-static bool take_close(struct talk *talk, const struct frame *frame)
+/* Closes the caller's descriptor 1 or 2, which the supervisor no longer needs. */
+static bool take_close(struct supervisor_link *link, const struct frame *frame)
 {
 	struct close_frame order;
 
 	if (!read_close_frame(frame, &order))
 		return false;
-	speech_drop(&talk->speech, (int)order.descriptor);
+	stdio_relay_drop(&link->stdio, (int)order.descriptor);
 	return true;
 }
 
@@ -129,122 +129,122 @@ static bool take_kill_order(struct box *box, const struct frame *frame)
 }
 
 /* Launches a box. */
-static bool take_launch(struct front *front, struct frame *frame)
+static bool take_launch(struct shim *shim, struct frame *frame)
 {
-	if (!may_launch(front))
+	if (!may_launch(shim))
 		return false;
-	talk_forget_told(&front->talk); /* a brain that follows is told of this launch, not of one that failed */
-	box_launch(&front->box, frame);
+	supervisor_link_forget_told(&shim->link); /* a supervisor that follows is told of this launch, not of one that failed */
+	box_launch(&shim->box, frame);
 	return true;
 }
 
 /* Returns only when the payload could not be executed. */
-static bool take_replace(struct front *front, struct frame *frame)
+static bool take_replace(struct shim *shim, struct frame *frame)
 {
-	if (!may_launch(front))
+	if (!may_launch(shim))
 		return false;
-	char *wrong = replace_front(&front->box, frame);
-	ending_failed(&front->ending, xprintf("the payload was not executed: %s", wrong));
-	ending_with(&front->ending, EXIT_NOT_EXECUTED << 8);
+	char *wrong = replace_shim(&shim->box, frame);
+	ending_failed(&shim->ending, xprintf("the payload was not executed: %s", wrong));
+	ending_with(&shim->ending, EXIT_NOT_EXECUTED << 8);
 	free(wrong);
 	return true;
 }
 
 /* Takes one frame. */
-static bool take_order(struct front *front, struct frame *frame)
+static bool take_order(struct shim *shim, struct frame *frame)
 {
 	switch (frame->tag) {
 	case FRAME_STATE:
-		return take_state(&front->talk, frame);
+		return take_state(&shim->link, frame);
 	case FRAME_LAUNCH:
-		return take_launch(front, frame);
+		return take_launch(shim, frame);
 	case FRAME_REPLACE:
-		return take_replace(front, frame);
+		return take_replace(shim, frame);
 	case FRAME_GO:
-		return box_go(&front->box, frame);
+		return box_go(&shim->box, frame);
 	case FRAME_CLOSE:
-		return take_close(&front->talk, frame);
+		return take_close(&shim->link, frame);
 	case FRAME_SIGNAL:
-		return take_signal_order(&front->box, frame);
+		return take_signal_order(&shim->box, frame);
 	case FRAME_KILL:
-		return take_kill_order(&front->box, frame);
+		return take_kill_order(&shim->box, frame);
 	case FRAME_DOING:
-		return patience_take(&front->patience, &front->box, frame);
+		return patience_take(&shim->patience, &shim->box, frame);
 	case FRAME_WIND_UP:
-		box_wind_up(&front->box);
+		box_wind_up(&shim->box);
 		return true;
 	case FRAME_ASK_TIME:
-		talk_send_time(&front->talk);
+		supervisor_link_send_time(&shim->link);
 		return true;
 	case FRAME_SAY:
-		return take_say(&front->box, frame);
+		return take_say(&shim->box, frame);
 	case FRAME_OVER:
-		return take_over(&front->talk, frame);
+		return take_over(&shim->link, frame);
 	case FRAME_QUIT:
-		return take_quit(front, frame);
+		return take_quit(shim, frame);
 	case FRAME_NOT_EXECUTED:
-		return take_not_executed(front, frame);
+		return take_not_executed(shim, frame);
 	default:
 		return false;
 	}
 }
 
-/* Takes what frames there are. False when the brain broke the protocol. */
-static bool take_orders(struct front *front)
+/* Takes what frames there are. False when the supervisor broke the protocol. */
+static bool take_orders(struct shim *shim)
 {
-	struct talk *talk = &front->talk;
-	pid_t pid = talk->pid;
+	struct supervisor_link *link = &shim->link;
+	pid_t pid = link->pid;
 	struct frame frame;
 	enum frame_got got;
 
-	while ((got = channel_next(&talk->channel, &frame)) == FRAME_WHOLE) {
-		talk->speech.held = false;
-		if (!take_order(front, &frame))
+	while ((got = channel_next(&link->channel, &frame)) == FRAME_WHOLE) {
+		link->stdio.held = false;
+		if (!take_order(shim, &frame))
 			return false;
-		if (front->ending.due || talk->pid != pid)
+		if (shim->ending.due || link->pid != pid)
 			return true; /* the frame was the last one that counts */
 	}
 	return got == FRAME_NONE;
 }
 
-void orders_read(struct front *front)
+void orders_read(struct shim *shim)
 {
-	struct talk *talk = &front->talk;
-	pid_t pid = talk->pid;
+	struct supervisor_link *link = &shim->link;
+	pid_t pid = link->pid;
 	int status = -1;
 
-	if (front->ending.due) { /* after `quit` there is nothing more to say */
-		channel_close(&talk->channel);
+	if (shim->ending.due) { /* after `quit` there is nothing more to say */
+		channel_close(&link->channel);
 		return;
 	}
-	enum channel_got received = channel_receive(&talk->channel);
-	if (!take_orders(front)) {
-		succession_lost(front, "the brain broke the protocol");
+	enum channel_got received = channel_receive(&link->channel);
+	if (!take_orders(shim)) {
+		succession_lost(shim, "the supervisor broke the protocol");
 		return;
 	}
-	if (received != CHANNEL_END || talk->pid != pid || front->ending.due)
+	if (received != CHANNEL_END || link->pid != pid || shim->ending.due)
 		return;
-	bool had_no_job = talk->command_line && !talk->directory && talk_await_end(talk, &status) && succession_was_no_job(front, status);
+	bool had_no_job = link->command_line && !link->directory && supervisor_link_await_end(link, &status) && succession_was_no_job(shim, status);
 	if (!had_no_job)
-		succession_lost(front, "the brain died");
+		succession_lost(shim, "the supervisor died");
 }
 
-void orders_brain_reaped(struct front *front, int status)
+void orders_supervisor_reaped(struct shim *shim, int status)
 {
-	struct talk *talk = &front->talk;
-	pid_t pid = talk->pid;
+	struct supervisor_link *link = &shim->link;
+	pid_t pid = link->pid;
 
-	talk->reaped = true;
+	link->reaped = true;
 	/* Its last words may be in the socket still. Without an end there (somebody has inherited the other side), the
-	 * brain is dead all the same. */
-	while (talk->pid == pid && talk->channel.fd >= 0 && !front->ending.due) {
-		if (channel_receive(&talk->channel) != CHANNEL_BYTES) {
-			if (!succession_was_no_job(front, status))
-				succession_lost(front, "the brain died");
+	 * supervisor is dead all the same. */
+	while (link->pid == pid && link->channel.fd >= 0 && !shim->ending.due) {
+		if (channel_receive(&link->channel) != CHANNEL_BYTES) {
+			if (!succession_was_no_job(shim, status))
+				succession_lost(shim, "the supervisor died");
 			return;
 		}
-		if (!take_orders(front)) {
-			succession_lost(front, "the brain broke the protocol");
+		if (!take_orders(shim)) {
+			succession_lost(shim, "the supervisor broke the protocol");
 			return;
 		}
 	}

@@ -14,16 +14,16 @@
 #include <unistd.h>
 
 enum {
-	/* Then it is looked whether the brain works, and again after this. */
+	/* Then it is looked whether the supervisor works, and again after this. */
 	AGAIN_MS = 10000,
 	BEFORE_MS = 50000,
-	/* From the launch to `ready` the brain has a deadline of its own. */
+	/* From the launch to `ready` the supervisor has a deadline of its own. */
 	BUILDING_MS = 140000,
 	READY_MS = 50000,
 	OVER_MS = 50000,
 	/* From a signal that asks for the end. */
 	ASKED_MS = 5000,
-	/* Of all the brain's processes between two looks, 10 ms each: less is what timers take. */
+	/* Of all the supervisor's processes between two looks, 10 ms each: less is what timers take. */
 	BUSY_TICKS = 5,
 };
 
@@ -92,8 +92,8 @@ static void add_process(const char *name, pid_t session, bool *runs, long *ticks
 	*ticks += (long)(user + system);
 }
 
-/* Whether processes of that session run, or have used CPU since the last look: a brain on a node that is merely busy gets on. */
-static bool is_at_work(struct patience *patience, pid_t brain)
+/* Whether processes of that session run, or have used CPU since the last look: a supervisor on a node that is merely busy gets on. */
+static bool is_at_work(struct patience *patience, pid_t supervisor)
 {
 	DIR *all = opendir("/proc");
 	bool runs = false;
@@ -101,14 +101,14 @@ static bool is_at_work(struct patience *patience, pid_t brain)
 
 	for (const struct dirent *entry; all && (entry = readdir(all));)
 		if (isdigit((unsigned char)entry->d_name[0]))
-			add_process(entry->d_name, brain, &runs, &ticks);
+			add_process(entry->d_name, supervisor, &runs, &ticks);
 	if (all)
 		closedir(all);
 	patience->ticks = ticks;
 	return runs || ticks - before >= BUSY_TICKS;
 }
 
-void patience_signal(struct patience *patience, const struct box *box, pid_t brain, int signo)
+void patience_signal(struct patience *patience, const struct box *box, pid_t supervisor, int signo)
 {
 	follow_phase(patience, box);
 	if (signo != SIGTERM && signo != SIGINT && signo != SIGHUP && signo != SIGQUIT)
@@ -117,7 +117,7 @@ void patience_signal(struct patience *patience, const struct box *box, pid_t bra
 		return;
 	patience->asked_us = monotonic_us() + ASKED_MS * 1000LL;
 	/* from here on its CPU time counts */
-	is_at_work(patience, brain);
+	is_at_work(patience, supervisor);
 }
 
 /* The text for the end of the job. The caller frees it. */
@@ -131,12 +131,12 @@ static char *reason(const struct patience *patience, bool asked)
 		       (BEFORE_MS + AGAIN_MS) / 1000, doing);
 }
 
-int patience_check(struct patience *patience, const struct box *box, pid_t brain, char **why)
+int patience_check(struct patience *patience, const struct box *box, pid_t supervisor, char **why)
 {
 	long long now = monotonic_us(), until;
 
 	follow_phase(patience, box);
-	if (brain <= 0)
+	if (supervisor <= 0)
 		return -1;
 	bool asked = patience->asked_us && (!patience->until_us || patience->asked_us < patience->until_us);
 	until = asked ? patience->asked_us : patience->until_us;
@@ -144,7 +144,7 @@ int patience_check(struct patience *patience, const struct box *box, pid_t brain
 		return -1;
 	if (now < until)
 		return (int)((until - now) / 1000) + 1;
-	bool busy = is_at_work(patience, brain);
+	bool busy = is_at_work(patience, supervisor);
 	/* what cleans up is not disturbed: its record is about to be written */
 	bool look = !asked || patience->phase == PHASE_OVER;
 	if (!look && busy) {

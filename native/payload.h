@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-/* A descriptor that came from the front: the payload's under `target`, or (target -1) a cgroup.procs to join. */
+/* A descriptor that came from the shim: the payload's under `target`, or (target -1) a cgroup.procs to join. */
 struct received {
 	int fd, target;
 };

@@ -218,7 +218,7 @@ _Noreturn void payload_run(struct payload *payload, int control, int link)
 	join_cgroups(payload, link);
 	report_ready(control, link);
 	await_go(link);
-	raise_oom_score(payload, link); /* when the socket to the front is closed: see oom.h */
+	raise_oom_score(payload, link); /* when the socket to the shim is closed: see oom.h */
 	take_view(payload, link); /* first: it has descriptors of its own, whose numbers may be wanted */
 	link = place_descriptors(payload, link);
 	restore(payload, link);

@@ -8,7 +8,7 @@
  * What fails is a frame `failed` on `link`, which the exec closes. */
 _Noreturn void payload_run(struct payload *payload, int control, int link);
 
-/* The kill switch: executes in the front's own place, without a box. What fails is a line on descriptor 2. */
+/* The kill switch: executes in the shim's own place, without a box. What fails is a line on descriptor 2. */
 _Noreturn void payload_replace(const struct payload *payload);
 
 #endif

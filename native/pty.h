@@ -1,4 +1,4 @@
-/* The box's own end of the caller's terminal: a pseudo-terminal of the box's devpts. Its other end (the master) is the front's, see
+/* The box's own end of the caller's terminal: a pseudo-terminal of the box's devpts. Its other end (the master) is the shim's, see
  * terminal.c. */
 #ifndef TARE_PTY_H
 #define TARE_PTY_H

@@ -11,7 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-char *replace_front(const struct box *box, struct frame *frame)
+char *replace_shim(const struct box *box, struct frame *frame)
 {
 	const struct caller *caller = box->job.caller;
 	struct launch launch;
@@ -27,8 +27,8 @@ char *replace_front(const struct box *box, struct frame *frame)
 	if ((memfd = specification_make(&launch, launch.commands, caller)) < 0 || !payload_load(&payload, memfd))
 		return xprintf("memfd: %s", strerror(errno));
 	/* so that the payload has no child that it never made */
-	kill(box->job.talk->pid, SIGKILL);
-	waitpid(box->job.talk->pid, NULL, 0);
+	kill(box->job.link->pid, SIGKILL);
+	waitpid(box->job.link->pid, NULL, 0);
 	prctl(PR_SET_CHILD_SUBREAPER, 0);
 	caller_hand_on(caller);
 	if (!identity_take(&launch.identity, &what))

@@ -1,4 +1,4 @@
-/* A look at a repository of CVMFS, for the brain, which never touches one itself. */
+/* A look at a repository of CVMFS, for the supervisor, which never touches one itself. */
 #ifndef TARE_REPOSITORY_H
 #define TARE_REPOSITORY_H
 

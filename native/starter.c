@@ -1,5 +1,5 @@
-/* A wrapper without a brain must not look like a finished job: HTCondor's starter gives a job back to the queue when the file that it names
- * exists (HTCondor manual, USER_JOB_WRAPPER). Everything else that a batch system is told is the brain's business. */
+/* A wrapper without a supervisor must not look like a finished job: HTCondor's starter gives a job back to the queue when the file that it
+ * names exists (HTCondor manual, USER_JOB_WRAPPER). Everything else that a batch system is told is the supervisor's business. */
 #include "starter.h"
 #include "identity.h"
 #include "util.h"
@@ -35,8 +35,8 @@ void starter_forget(const struct caller *caller)
 		unlink(path);
 }
 
-/* Whoever set the environment chose the path: root is the job's account from here on, for good, as far as it is known without the brain.
- * That is the owner of the directory that the job was started in; of root's own, nobody. */
+/* Whoever set the environment chose the path: root is the job's account from here on, for good, as far as it is known without the
+ * supervisor. That is the owner of the directory that the job was started in; of root's own, nobody. */
 static bool become_account(void)
 {
 	struct stat here;

@@ -1,4 +1,4 @@
-/* What even a front without a brain tells the batch system: see starter.c. */
+/* What even a shim without a supervisor tells the batch system: see starter.c. */
 #ifndef TARE_STARTER_H
 #define TARE_STARTER_H
 
@@ -7,7 +7,7 @@
 /* Nothing was run: `line` says why. */
 void starter_tell(const struct caller *caller, const char *line);
 
-/* The payload runs without a brain: what an attempt before this one told would be taken for this one's. */
+/* The payload runs without a supervisor: what an attempt before this one told would be taken for this one's. */
 void starter_forget(const struct caller *caller);
 
 #endif

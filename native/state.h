@@ -1,17 +1,17 @@
-/* What the front is made of. For those that see all of it: front.c (loop, signals, end), orders.c (what the brain says), succession.c
- * (which brain comes next). Each part knows only itself, and what is below it. */
+/* What the shim is made of. For those that see all of it: shim.c (loop, signals, end), orders.c (what the supervisor says), succession.c
+ * (which supervisor comes next). Each part knows only itself, and what is below it. */
 #ifndef TARE_STATE_H
 #define TARE_STATE_H
 
 #include "box.h"
 #include "ending.h"
 #include "patience.h"
-#include "talk.h"
+#include "supervisor_link.h"
 #include "terminal.h"
 
-struct front {
+struct shim {
 	int signals; /* signalfd */
-	struct talk talk;
+	struct supervisor_link link;
 	struct patience patience;
 	struct box box;
 	struct terminal terminal;

@@ -8,123 +8,123 @@
 #include <sys/wait.h>
 
 enum {
-	BRAINS_FRESH = 2, /* how many brains may be started before `state`; while a box lives: BRAINS */
+	SUPERVISORS_FRESH = 2, /* how many supervisors may be started before `state`; while a box lives: SUPERVISORS */
 	EXIT_USAGE = 64, /* the command line was wrong (src/errors.ts, EXIT.usage) */
 };
 
 /* The state that `hello` reports. */
-static const char *state_word(const struct front *front)
+static const char *state_word(const struct shim *shim)
 {
-	if (!front->talk.directory)
+	if (!shim->link.directory)
 		return "fresh";
-	if (front->talk.over)
+	if (shim->link.over)
 		return "over";
-	if (front->box.job.any_ended)
+	if (shim->box.job.any_ended)
 		return "ended";
-	return front->box.there ? "running" : "prepared";
+	return shim->box.there ? "running" : "prepared";
 }
 
-void succession_start(struct front *front)
+void succession_start(struct shim *shim)
 {
-	char *wrong = talk_start(&front->talk, state_word(front));
+	char *wrong = supervisor_link_start(&shim->link, state_word(shim));
 
 	if (wrong)
-		ending_failed(&front->ending, wrong);
+		ending_failed(&shim->ending, wrong);
 }
 
-/* No brain will come any more. */
-static void go_on_alone(struct front *front, const char *why)
+/* No supervisor will come any more. */
+static void go_on_alone(struct shim *shim, const char *why)
 {
-	struct ending *ending = &front->ending;
+	struct ending *ending = &shim->ending;
 
-	if (front->talk.over) {
-		box_kill(&front->box);
-		ending_with(ending, front->talk.over_status);
+	if (shim->link.over) {
+		box_kill(&shim->box);
+		ending_with(ending, shim->link.over_status);
 		return;
 	}
-	if (!front->box.job.launched_once) {
+	if (!shim->box.job.launched_once) {
 		ending_failed(ending, xprintf("%s; the payload was not run", why));
-		box_kill(&front->box);
+		box_kill(&shim->box);
 		return;
 	}
-	/* What runs may end in peace; when nothing of its box is left, so do we, if the last brain does not know better. */
-	box_wind_up(&front->box);
-	if (front->talk.command_line && front->talk.directory) { /* else descriptor 2 is the payload's alone by now */
+	/* What runs may end in peace; when nothing of its box is left, so do we, if the last supervisor does not know better. */
+	box_wind_up(&shim->box);
+	if (shim->link.command_line && shim->link.directory) { /* else descriptor 2 is the payload's alone by now */
 		free(ending->words);
 		ending->words = xprintf("%s; the record is left to a sweep (tare records sweep)", why);
 	}
 	ending->alone = ending->due = true;
 }
 
-bool succession_was_no_job(struct front *front, int status)
+bool succession_was_no_job(struct shim *shim, int status)
 {
 	int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 
-	if (!front->talk.command_line || front->talk.directory || front->box.there || (code != 0 && code != EXIT_USAGE))
+	if (!shim->link.command_line || shim->link.directory || shim->box.there || (code != 0 && code != EXIT_USAGE))
 		return false;
-	ending_with(&front->ending, status);
+	ending_with(&shim->ending, status);
 	return true;
 }
 
-void succession_lost(struct front *front, const char *why)
+void succession_lost(struct shim *shim, const char *why)
 {
-	struct talk *talk = &front->talk;
+	struct supervisor_link *link = &shim->link;
 	char *where = NULL;
 
-	talk_drop(talk);
-	if (front->ending.due)
+	supervisor_link_drop(link);
+	if (shim->ending.due)
 		return;
-	if (talk->speech.held) { /* what its runtime says of that is not the caller's to read */
-		speech_forget(&talk->speech);
-		why = where = xprintf("%s within the caller's limits (%s), before it did anything: raise them", why, talk->cramped);
+	if (link->stdio.held) { /* what its runtime says of that is not the caller's to read */
+		stdio_relay_forget(&link->stdio);
+		why = where = xprintf("%s within the caller's limits (%s), before it did anything: raise them", why, link->cramped);
 	}
-	if (talk->directory && talk->started < BRAINS) {
-		succession_start(front);
-	} else if (!talk->directory && !front->box.job.launched_once && talk->started < BRAINS_FRESH) {
-		box_kill(&front->box);
-		talk->start_when_gone = front->box.there;
-		if (!talk->start_when_gone)
-			succession_start(front);
+	if (link->directory && link->started < SUPERVISORS) {
+		succession_start(shim);
+	} else if (!link->directory && !shim->box.job.launched_once && link->started < SUPERVISORS_FRESH) {
+		box_kill(&shim->box);
+		link->start_when_gone = shim->box.there;
+		if (!link->start_when_gone)
+			succession_start(shim);
 	} else {
-		go_on_alone(front, why);
+		go_on_alone(shim, why);
 	}
 	free(where);
 }
 
-void succession_ends(struct front *front, const char *why)
+void succession_ends(struct shim *shim, const char *why)
 {
-	front->talk.started = BRAINS;
-	front->talk.last = true;
-	succession_lost(front, why);
+	shim->link.started = SUPERVISORS;
+	shim->link.last = true;
+	succession_lost(shim, why);
 }
 
-void succession_give_up(struct front *front, const char *why)
+void succession_give_up(struct shim *shim, const char *why)
 {
-	kill(-front->talk.pid, SIGKILL); /* what it has started is of its session */
-	succession_ends(front, why);
+	kill(-shim->link.pid, SIGKILL); /* what it has started is of its session */
+	succession_ends(shim, why);
 }
 
-void succession_box_gone(struct front *front)
+void succession_box_gone(struct shim *shim)
 {
-	if (!front->talk.start_when_gone || front->ending.due)
+	if (!shim->link.start_when_gone || shim->ending.due)
 		return;
-	front->talk.start_when_gone = false;
-	succession_start(front);
+	shim->link.start_when_gone = false;
+	succession_start(shim);
 }
 
-bool succession_last(struct front *front)
+bool succession_last(struct shim *shim)
 {
-	struct talk *talk = &front->talk;
-	struct ending *ending = &front->ending;
+	struct supervisor_link *link = &shim->link;
+	struct ending *ending = &shim->ending;
 
-	if (!ending->alone || talk->last || !talk->directory)
+	if (!ending->alone || link->last || !link->directory)
 		return false;
-	talk->last = true;
+	link->last = true;
 	ending->alone = ending->due = false;
 	free(ending->words);
 	ending->words = NULL;
-	succession_start(front);
-	if (!talk->pid)
+	succession_start(shim);
+	if (!link->pid)
 		ending->alone = ending->due = true;
 	return true;
 }

@@ -2,7 +2,7 @@
  * pseudo-terminal of the box's own; what goes from one to the other terminal_move.c moves.
  * A payload that has the terminal as descriptor 0 leads a session on the box's one. As long as it is in front (engaged), the caller's
  * terminal is raw: every key, Ctrl-C too, is the box's terminal's to interpret, and that has the modes that the caller's had. It is in
- * front from the start where descriptor 1 is the terminal too; else, and in the background, from when it reads or sets a mode: the
+ * shim from the start where descriptor 1 is the terminal too; else, and in the background, from when it reads or sets a mode: the
  * kernel stops it for that (SIGTTIN, SIGTTOU). Until then, and for payloads that have the terminal only for output, nothing of the
  * caller's terminal is changed, since others may use it (`tare run -- simulate | less`), and the box's one passes bytes on as they are. */
 #ifndef TARE_TERMINAL_H
@@ -60,14 +60,14 @@ bool terminal_suspend(const struct terminal *terminal, int signo);
 /* Passes on the size of the caller's terminal. True: it has changed, and the kernel tells the group in front in the box. */
 bool terminal_resized(struct terminal *terminal);
 
-/* Restores the modes for output while the brain speaks (on), and makes them raw after it. Only while the terminal is raw. */
+/* Restores the modes for output while the supervisor speaks (on), and makes them raw after it. Only while the terminal is raw. */
 void terminal_cook(const struct terminal *terminal, bool on);
 
 /* Closes the box's terminal. Keys that were not written to it are lost. */
 void terminal_close_master(struct terminal *terminal);
 /* Restores the modes of the caller's terminal, unless another group is in front there. */
 void terminal_disengage(struct terminal *terminal);
-/* At the end of the front. Output that was not written is lost. */
+/* At the end of the shim. Output that was not written is lost. */
 void terminal_end(struct terminal *terminal);
 
 #endif

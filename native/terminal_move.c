@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 /* A shell that puts us in front says nothing to who runs already. */
-enum { FRONT_LOOK_MS = 1000 };
+enum { FOREGROUND_LOOK_MS = 1000 };
 
 int terminal_wanted(const struct terminal *terminal, bool executed, struct pollfd ready[TERMINAL_POLLS])
 {
@@ -21,7 +21,7 @@ int terminal_wanted(const struct terminal *terminal, bool executed, struct pollf
 	for (int i = 0; i < TERMINAL_POLLS; i++)
 		if (!ready[i].events)
 			ready[i].fd = -1; /* a hangup is reported unasked */
-	return may_listen && !listens ? FRONT_LOOK_MS : -1;
+	return may_listen && !listens ? FOREGROUND_LOOK_MS : -1;
 }
 
 /* Whether a read(2) or write(2) that returned n may succeed later. */
@@ -30,7 +30,7 @@ static bool is_nothing_yet(ssize_t n)
 	return n < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
-/* The first n bytes are done: what is left is moved to the front. */
+/* The first n bytes are done: what is left is moved to the beginning. */
 static void drop_first(char *bytes, size_t *size, ssize_t n)
 {
 	*size -= (size_t)n;

@@ -14,9 +14,9 @@ int terminal_wanted(const struct terminal *terminal, bool executed, struct pollf
 /* Moves what can be moved without waiting. */
 void terminal_move(struct terminal *terminal, const struct pollfd ready[TERMINAL_POLLS]);
 
-/* The box is gone. What it has written is in the kernel, and is passed on before the brain speaks there. */
+/* The box is gone. What it has written is in the kernel, and is passed on before the supervisor speaks there. */
 void terminal_over(struct terminal *terminal);
-/* Whether payload output is still to be written. If not, and the box is gone or the front is `ending`, it restores the caller's modes. */
+/* Whether payload output is still to be written. If not, and the box is gone or the shim is `ending`, it restores the caller's modes. */
 bool terminal_has_more(struct terminal *terminal, bool ending);
 
 #endif

@@ -1,4 +1,4 @@
-/* Three tools of the brain's: whether an overlay works here, which directories of an upper layer are opaque, and the removal of
+/* Three tools of the supervisor's: whether an overlay works here, which directories of an upper layer are opaque, and the removal of
  * what a user's small machine has left under other ids. */
 #include "trial.h"
 #include "util.h"

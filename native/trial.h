@@ -1,4 +1,4 @@
-/* Tools of the brain's about overlays and what they leave (README, Tools). */
+/* Tools of the supervisor's about overlays and what they leave (README, Tools). */
 #ifndef TARE_TRIAL_H
 #define TARE_TRIAL_H
 

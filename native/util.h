@@ -44,7 +44,7 @@ bool list_descriptors(int **numbers, size_t *count);
 
 /* Microseconds of a clock. */
 long long clock_us(clockid_t clock);
-/* The same of CLOCK_MONOTONIC, which is the brain's clock too. */
+/* The same of CLOCK_MONOTONIC, which is the supervisor's clock too. */
 long long monotonic_us(void);
 struct timeval;
 /* A time in microseconds. */

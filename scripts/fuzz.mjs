@@ -16,7 +16,7 @@ import {Stop, main, root, step} from './steps.mjs';
 const NATIVE = {
   frames: 512,
   launch: 512,
-  front: 512,
+  shim: 512,
   keeper: 256,
   init: 256,
   applications: 256,

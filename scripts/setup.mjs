@@ -241,7 +241,7 @@ export function nodeModules() {
 
 const COMPILER = '@oven/bun-linux-x64-baseline';
 
-/** What compiles the brain, for processors without AVX2 too; an optional package, since nothing but `build:dist` needs it. */
+/** What compiles the supervisor, for processors without AVX2 too; an optional package, since nothing but `build:dist` needs it. */
 export function compiler() {
   const file = path.join(root, 'node_modules', COMPILER, 'bin/bun');
   if (!existsSync(file))

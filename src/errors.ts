@@ -33,7 +33,7 @@ export const ERRORS = {
   POLICY_CONTRADICTION: {exit: EXIT.failure, kind: 'input', summary: 'two parts of the policy contradict each other'},
   POLICY_INSECURE: {exit: EXIT.failure, kind: 'input', summary: 'a policy file that root would obey can be written by others'},
   WORK_DIRECTORY: {exit: EXIT.failure, kind: 'input', summary: 'the work directory does not exist or cannot be used'},
-  OWN_DIRECTORY: {
+  STATE_EXPOSED: {
     exit: EXIT.failure,
     kind: 'input',
     summary: 'the payload would be able to write to the spool or the state of its wrapper',
@@ -123,7 +123,7 @@ export const ERRORS = {
   BOX_AMBIGUOUS: {exit: EXIT.failure, kind: 'input', summary: 'several live boxes have an id that begins so'},
   BOX_FORBIDDEN: {exit: EXIT.failure, kind: 'input', summary: 'the box is another user’s'},
   BOX_STATE: {exit: EXIT.failure, kind: 'input', summary: 'the box is not in a state for what was asked'},
-  BOX_LEFT: {
+  BOX_NOT_REMOVED: {
     exit: EXIT.failure,
     kind: 'node',
     summary: 'processes of a box do not stop, or do not die; or what was made of a box cannot be removed',
@@ -137,7 +137,7 @@ export const ERRORS = {
   CGROUP_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the kernel refused a change of a control group'},
   LAUNCH_TIMEOUT: {exit: EXIT.failure, kind: 'node', summary: 'the wrapper did not get so far as to start the payload'},
   ENGINE_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the engine did not build the box'},
-  FRONT_LOST: {exit: EXIT.failure, kind: 'bug', summary: 'the front and its brain no longer understand each other'},
+  SHIM_KILLED: {exit: EXIT.failure, kind: 'bug', summary: 'the shim and its supervisor no longer understand each other'},
   NOT_BUILT: {exit: EXIT.failure, kind: 'node', summary: 'a part of Tare is missing on this machine, or cannot be read'},
   PAYLOAD_NOT_EXECUTABLE: {exit: EXIT.notExecutable, kind: 'input', summary: 'the payload could not be executed'},
   INTERNAL: {exit: EXIT.failure, kind: 'bug', summary: 'a defect of Tare'},

@@ -1,4 +1,4 @@
-/** The brain behind tare-wrap: no flags; the caller's argv is the payload's. */
+/** The supervisor behind tare-wrap: no flags; the caller's argv is the payload's. */
 
 import {PLUGINS} from './plugins.js';
 import {serve} from './run/serve.js';

@@ -1,4 +1,4 @@
-/* init of several applications: orders of the front (`f` before a frame), reports of the first keeper (`k`), and its end (`r`). */
+/* init of several applications: orders of the shim (`f` before a frame), reports of the first keeper (`k`), and its end (`r`). */
 #include "world.h"
 #include "../applications.c"
 
@@ -40,10 +40,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct application applications[COUNT];
 	static struct applications box;
 	static struct script script;
-	static int front[2], keeper[2];
+	static int shim[2], keeper[2];
 	static const struct rusage usage;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, front) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, keeper))
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, shim) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, keeper))
 		broken("a socket");
 	world_child = 5000000;
 	memset(applications, 0, sizeof applications);
@@ -58,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	box = (struct applications){ .applications = applications, .count = COUNT, .lock = -1 };
 	box.reaper = (struct reaper){ .reaped = child_reaped, .context = &box };
 	box.sum.largest_process_bytes = box.sum.ended_us = -1;
-	channel_open(&box.control, front[0]);
+	channel_open(&box.control, shim[0]);
 	script = (struct script){ .at = data, .end = data + size };
 	if (!setjmp(world_end)) {
 		while (!box.ending && script_next(&script)) {
@@ -73,11 +73,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				if (applications[0].control.fd >= 0)
 					read_keeper(&box, &applications[0]);
 			} else {
-				script_write(&script, front[1]);
+				script_write(&script, shim[1]);
 				applications_read_orders(&box);
 			}
 			settle_lost(&box);
-			drain(front[1]);
+			drain(shim[1]);
 			drain(keeper[1]);
 		}
 	}
@@ -89,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			message_free(&applications[i].failed);
 	}
 	channel_close(&box.control);
-	close(front[1]);
+	close(shim[1]);
 	close(keeper[1]);
 	return 0;
 }

@@ -1,9 +1,9 @@
-/* Arguments and variables that a caller, a brain or a batch system chooses. The first byte says which. */
+/* Arguments and variables that a caller, a supervisor or a batch system chooses. The first byte says which. */
 #include "world.h"
 #include "../join.c"
 #include "../glance.c"
 #undef GLANCE_FILE
-#include "../brain.c"
+#include "../supervisor.c"
 #include "../account.c"
 #include "../identity.h"
 #include "../parts.h"
@@ -92,9 +92,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		caller = (struct caller){ .argc = count, .argv = words, .environment = words };
 		starter_tell(&caller, "words");
 		starter_forget(&caller);
-		char **argv = brain_argv("/bin/node", "script", "@front=3", &caller, true);
-		if (strcmp(argv[2], "@front=3"))
-			broken("a caller's word is not the front's");
+		char **argv = supervisor_argv("/bin/node", "script", "@shim=3", &caller, true);
+		if (strcmp(argv[2], "@shim=3"))
+			broken("a caller's word is not the shim's");
 		for (int i = 0; i < 3; i++)
 			free(argv[i]);
 		free(argv);

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-/* What the front would have written down: the frame's own strings. */
+/* What the shim would have written down: the frame's own strings. */
 static int specification(const struct script *script)
 {
 	int memfd = memfd_create("payload", MFD_CLOEXEC);

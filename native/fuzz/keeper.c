@@ -1,5 +1,5 @@
-/* The keeper of a payload: orders of the front or of init (`k` before a frame), and what the payload's process says before its exec
- * (`l`; its bytes as they are). `p` before the first: what the front has written down of the payload. */
+/* The keeper of a payload: orders of the shim or of init (`k` before a frame), and what the payload's process says before its exec
+ * (`l`; its bytes as they are). `p` before the first: what the shim has written down of the payload. */
 #include "world.h"
 #include "../keeper.c"
 
@@ -45,17 +45,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct keeper keeper;
 	static struct post post;
 	static struct script script;
-	static int front[2], link[2];
+	static int shim[2], link[2];
 
 	script = (struct script){ .at = data, .end = data + size };
 	payload = (struct payload){ 0 };
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, front) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, link))
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, shim) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, link))
 		broken("a socket");
 	keeper = (struct keeper){ .payload = &payload, .link = link[0], .pid = 5000000 };
 	keeper.lines[0].from = keeper.lines[0].to = keeper.lines[1].from = keeper.lines[1].to = -1;
 	keeper.reaper = (struct reaper){ .reaped = reaped, .context = &keeper };
-	channel_open(&keeper.control, front[0]);
-	post = (struct post){ 0, 1, dup(front[0]), -1, 0 };
+	channel_open(&keeper.control, shim[0]);
+	post = (struct post){ 0, 1, dup(shim[0]), -1, 0 };
 	world_child = 5000000;
 	if (!setjmp(world_end)) {
 		while (script_next(&script)) {
@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					break;
 				/* as init decides who gets a post */
 				keeper.post = payload.name ? &post : NULL;
-				payload_set_descriptor(&payload, 1, dup(front[0]));
+				payload_set_descriptor(&payload, 1, dup(shim[0]));
 				if (!keeper_open_lines(&keeper))
 					broken("a pipe");
 				for (size_t i = 0; i < payload.view.swap_count; i++)
@@ -80,10 +80,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				script_write(&script, link[1]);
 				read_link(&keeper);
 			} else {
-				script_write(&script, front[1]);
+				script_write(&script, shim[1]);
 				read_control(&keeper);
 			}
-			drain(front[1]);
+			drain(shim[1]);
 		}
 	}
 	payload_release(&payload);
@@ -103,8 +103,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		close(keeper.link);
 	channel_close(&keeper.control);
 	if (!keeper.post || !keeper.executed) /* else the keeper has closed it */
-		close(post.front);
-	close(front[1]);
+		close(post.shim);
+	close(shim[1]);
 	close(link[1]);
 	return 0;
 }

@@ -1,4 +1,4 @@
-/* `L`, the brain's order: it is refused in words, or init reads the same from what the front writes down. */
+/* `L`, the supervisor's order: it is refused in words, or init reads the same from what the shim writes down. */
 #include "world.h"
 #include "../launch.h"
 #include "../payload.h"

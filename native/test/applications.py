@@ -17,17 +17,17 @@ def python(name, code, *keys):
 
 
 class Applications:
-    """A box with several, and the brain of it. What one does can come before what another does: such frames wait."""
+    """A box with several, and the supervisor of it. What one does can come before what another does: such frames wait."""
 
     def __init__(self, bench, *strings, state=True, box=None, ready=True, **more):
         self.waiting = []
         self.job = bench.job(['/bin/false'], **more)
-        self.brain = self.job.brain()
+        self.supervisor = self.job.supervisor()
         if state:
-            self.brain.send('S', self.job.folder)
-        launch(self.brain, box or bench.box, *strings)
+            self.supervisor.send('S', self.job.folder)
+        launch(self.supervisor, box or bench.box, *strings)
         if ready:
-            self.init, = map(int, self.brain.expect('R'))
+            self.init, = map(int, self.supervisor.expect('R'))
 
     def expect(self, tag):
         for at, (got, strings) in enumerate(self.waiting):
@@ -35,7 +35,7 @@ class Applications:
                 del self.waiting[at]
                 return strings
         while True:
-            got, strings = self.brain.get()
+            got, strings = self.supervisor.get()
             if got == tag:
                 return strings
             assert got in 'XZ', f'expected {tag}, got {got} {strings}'
@@ -43,7 +43,7 @@ class Applications:
 
     def go(self, *indices, start=1):
         for index in indices:
-            self.brain.send('G', index, start)
+            self.supervisor.send('G', index, start)
 
     def started(self, *indices, start=1):
         """{index: its keeper's pid}"""
@@ -71,10 +71,10 @@ class Applications:
     def close(self):
         """The end when all have ended; stdout, stderr and `E`."""
         equal(self.waiting, [])
-        self.brain.send('W')
-        ended = self.brain.expect('E')
-        self.brain.expect('B')
-        code, out, err = self.job.quit(self.brain, 'code', 7)
+        self.supervisor.send('W')
+        ended = self.supervisor.expect('E')
+        self.supervisor.expect('B')
+        code, out, err = self.job.quit(self.supervisor, 'code', 7)
         equal(code, 7)
         assert self.job.gone(seconds=0), self.job.left()
         return out, err, ended
@@ -117,7 +117,7 @@ def frames_of_applications_come_in_order(bench):
     before = time.monotonic()
     run = Applications(bench, *sh('one', 'exit 3'), 'Nmissing', 'a/proc/nowhere/x', *sh('two', 'kill -15 $$'))
     run.go(0)
-    us, index, start, keeper = map(int, run.brain.expect('X'))
+    us, index, start, keeper = map(int, run.supervisor.expect('X'))
     equal((index, start), (0, 1))
     assert before <= us / 1e6 <= time.monotonic(), us
     figures = run.ended()[0, 1]
@@ -125,11 +125,11 @@ def frames_of_applications_come_in_order(bench):
     assert us <= int(figures[7]) <= time.monotonic() * 1e6, figures
     equal(state(keeper), '')
     run.go(1)
-    failed = run.brain.expect('F')
+    failed = run.supervisor.expect('F')
     equal((failed[0], failed[1], failed[3], failed[4]), (b'exec', b'2', b'1', b'1'))
     assert b'/proc/nowhere/x' in failed[2], failed
     run.go(2)
-    run.brain.expect('X')
+    run.supervisor.expect('X')
     equal(run.statuses(), {(2, 1): 15})
     equal(run.close()[2][0], b'0')
 
@@ -147,19 +147,19 @@ def start_before_ready_and_all_at_once(bench):
     run = Applications(bench, *sh('a', 'exit 1'), *sh('b', 'exit 2'), ready=False)
     run.go(0, 1)
     run.go(0, 1)  # again: ignored
-    run.brain.send('W')
+    run.supervisor.send('W')
     frames = []
     while not frames or frames[-1][0] != 'B':
-        frames.append(run.brain.get())
+        frames.append(run.supervisor.get())
     tags = ''.join(tag for tag, _ in frames)
     assert tags[0] == 'R' and tags[-2:] == 'EB' and sorted(tags[1:-2]) == list('XXZZ'), tags
     equal({s[0]: s[2] for tag, s in frames if tag == 'Z'}, {b'0': b'256', b'1': b'512'})
-    equal(run.job.quit(run.brain, 'code', 0)[0], 0)
+    equal(run.job.quit(run.supervisor, 'code', 0)[0], 0)
 
 
 @test('none', builds=('sane',))
 def a_start_is_given_once(bench):
-    """Repetitions are ignored, whether it runs or has ended; too early or one too many is a broken brain."""
+    """Repetitions are ignored, whether it runs or has ended; too early or one too many is a broken supervisor."""
     folder = bench.folder()
     count = f'echo x >>{folder}/count; sleep 0.2'
     run = Applications(bench, *sh('a', count), *sh('b', SLEEP))
@@ -173,7 +173,7 @@ def a_start_is_given_once(bench):
     run.ended()
     equal(open(f'{folder}/count').read(), 'x\nx\n')
     run.started(1)
-    run.brain.send('A', 1)
+    run.supervisor.send('A', 1)
     run.ended()
     run.close()
     for given in ((1, 2), (1, 3), (0, 3), (2, 1), (0,), (0, 0), (-1, 1), ('x', 1), (0, 'x'), ()):
@@ -181,9 +181,9 @@ def a_start_is_given_once(bench):
         run.started(1)
         run.started(0)
         run.ended()
-        run.brain.send('G', *given)
+        run.supervisor.send('G', *given)
         try:
-            run.brain.get()
+            run.supervisor.get()
             assert False, given
         except Ended:
             pass
@@ -193,16 +193,16 @@ def a_start_is_given_once(bench):
 
 @test('none', 'bwrap', builds=('static',))
 def orders_of_one_kind_of_box_are_refused_by_the_other(bench):
-    job, brain = bench.started(SLEEP, state=False)
-    brain.send('A', 0)
-    wait_for(lambda: state(brain.pid) in ('', 'Z'), what='the end of the brain')
+    job, supervisor = bench.started(SLEEP, state=False)
+    supervisor.send('A', 0)
+    wait_for(lambda: state(supervisor.pid) in ('', 'Z'), what='the end of the supervisor')
     os.kill(job.payload, signal.SIGTERM)
     equal(job.wait()[0], -15)
     for frame in (('K', 15, 9), ('A', 9), ('K', 15, 'x')):
         run = Applications(bench, *sh('a', SLEEP), state=False)
         run.started(0)
-        run.brain.send(*frame)
-        wait_for(lambda: state(run.brain.pid) in ('', 'Z'), what='the end of the brain')
+        run.supervisor.send(*frame)
+        wait_for(lambda: state(run.supervisor.pid) in ('', 'Z'), what='the end of the supervisor')
         run.job.process.send_signal(signal.SIGTERM)
         equal(run.job.wait()[0], -15)
 
@@ -211,7 +211,7 @@ def orders_of_one_kind_of_box_are_refused_by_the_other(bench):
 def after_wind_up_nothing_is_started(bench):
     run = Applications(bench, *sh('a', 'sleep 0.2; exit 4'), *sh('b', 'exit 5'))
     run.started(0)
-    run.brain.send('W')
+    run.supervisor.send('W')
     run.go(1)
     equal(run.statuses(), {(0, 1): 4 << 8})
     run.close()
@@ -223,11 +223,11 @@ def after_wind_up_nothing_is_started(bench):
 def the_end_of_a_box_in_which_nothing_was_started(bench):
     """It may be launched again, as one whose launch failed."""
     run = Applications(bench, *sh('a', 'exit 4'))
-    run.brain.send('A')
-    run.brain.expect('E')
-    run.brain.expect('B')
-    launch(run.brain, bench.box, *sh('a', 'exit 6'))
-    run.brain.expect('R')
+    run.supervisor.send('A')
+    run.supervisor.expect('E')
+    run.supervisor.expect('B')
+    launch(run.supervisor, bench.box, *sh('a', 'exit 6'))
+    run.supervisor.expect('R')
     run.started(0)
     equal(run.statuses(), {(0, 1): 6 << 8})
     run.close()
@@ -244,15 +244,15 @@ def bad_launches_of_applications(bench):
              [*one, '0x'], ['e=x', *one], [*one, 'u'], [*one, 'rnonsense 1 1'], [*one, '3x'], [*one, ''],
              ['a/bin/true', 'I'], ['a/bin/true', 'oprefix'], ['a/bin/true', '1x'], [f for i in range(1025) for f in (f'Nn{i}', 'ax')]]
     job = bench.job(['/bin/false'])
-    brain = job.brain()
+    supervisor = job.supervisor()
     for strings in cases:
-        launch(brain, bench.box, *strings)
-        frame = brain.expect('F')
+        launch(supervisor, bench.box, *strings)
+        frame = supervisor.expect('F')
         equal((frame[0], frame[1]), (b'protocol', b'22'))
-        brain.expect('B')
-    launch(brain, bench.box, *one, *sh('b', 'exit 0', 'j/proc/nowhere/cgroup.procs'))
-    equal(brain.until('B')['F'][:2], [b'cgroup', b'2'])
-    brain.send('D', *one)
+        supervisor.expect('B')
+    launch(supervisor, bench.box, *one, *sh('b', 'exit 0', 'j/proc/nowhere/cgroup.procs'))
+    equal(supervisor.until('B')['F'][:2], [b'cgroup', b'2'])
+    supervisor.send('D', *one)
     equal(job.wait()[0], 127)
 
 
@@ -261,14 +261,14 @@ def random_launches_of_applications_do_no_harm(bench):
     import random
     random.seed(11)
     job = bench.job(['/bin/false'])
-    brain = job.brain()
+    supervisor = job.supervisor()
     for _ in range(150):
         strings = [bytes(random.choice(b'NNNEJjUOCaveu0drnpIo12qxcPbgyzQS') if i == 0 else random.choice(b'0123456789-, =@ku\xff')
                          for i in range(random.randrange(1, 12))) for _ in range(random.randrange(1, 9))]
-        brain.send('L', *strings, 'zend')
-        equal(brain.expect('F')[0], b'protocol')
-        brain.expect('B')
-    equal(job.quit(brain, 'code', 0)[0], 0)
+        supervisor.send('L', *strings, 'zend')
+        equal(supervisor.expect('F')[0], b'protocol')
+        supervisor.expect('B')
+    equal(job.quit(supervisor, 'code', 0)[0], 0)
 
 
 # --- what each gets ----------------------------------------------------------------------------------------------
@@ -305,12 +305,12 @@ def only_the_marked_one_has_the_caller_s_input(bench):
 def a_reader_sees_the_end_of_output_after_wind_up(bench):
     run = Applications(bench, *sh('a', 'exec >&- 2>&-; exec sleep 60'), *sh('b', 'exec >&- 2>&-; exec sleep 60', 'oprefix'))
     run.started(0, 1)
-    run.brain.send('W')
+    run.supervisor.send('W')
     equal(run.job.process.stdout.read(), b'')
     equal(run.job.process.stderr.read(), b'')
-    run.brain.send('A', 0)
+    run.supervisor.send('A', 0)
     equal(run.statuses(), {(0, 1): 9})
-    run.brain.send('A', 1)
+    run.supervisor.send('A', 1)
     equal(run.statuses(), {(1, 1): 9})
     run.close()
 
@@ -337,7 +337,7 @@ def each_application_joins_its_own_group(bench):
                 wait_for(lambda: len(members('a')) == 2, what='the child')
                 equal(members('b'), set(children(keepers[1])))
                 for index, name in ((0, 'a'), (1, 'b')):
-                    run.brain.send('A', index)
+                    run.supervisor.send('A', index)
                     run.ended()
                     equal(members(name), set())
             run.close()
@@ -368,7 +368,7 @@ def double_forks_are_gone_before_the_end_is_told(bench):
     equal(having(run, token), [])
     equal((figures[0], figures[6]), (b'1280', b'4'))
     wait_for(lambda: [comm(pid) for pid in children(other)] == ['sleep'], what='the other to live on')
-    run.brain.send('A', 1)
+    run.supervisor.send('A', 1)
     run.ended()
     run.close()
 
@@ -419,14 +419,14 @@ def one_that_ignores_sigterm_is_killed_alone(bench):
     run.started(0, 1)
     for _ in range(2):
         equal(run.job.process.stdout.readline(), b'ready\n')
-    run.brain.send('K', 15, 0)
+    run.supervisor.send('K', 15, 0)
     time.sleep(0.1)
-    run.brain.send('A', 0)
+    run.supervisor.send('A', 0)
     figures = run.ended()[0, 1]
     equal((figures[0], figures[6]), (b'9', b'1'))
-    run.brain.send('A', 0)  # it does not run: nothing
-    run.brain.send('K', 15, 0)
-    run.brain.send('K', 15, 1)
+    run.supervisor.send('A', 0)  # it does not run: nothing
+    run.supervisor.send('K', 15, 0)
+    run.supervisor.send('K', 15, 1)
     equal(run.statuses(), {(1, 1): 4 << 8})
     run.close()
 
@@ -438,10 +438,10 @@ def a_stopped_keeper_does_not_save_its_application(bench):
     keepers = run.started(0, 1)
     equal(run.job.process.stdout.readline(), b'ready\n')
     os.kill(keepers[0], signal.SIGSTOP)
-    run.brain.send('K', 15, 0)
+    run.supervisor.send('K', 15, 0)
     equal(run.ended()[0, 1][0], str(5 << 8).encode())
     os.kill(keepers[1], signal.SIGSTOP)
-    run.brain.send('A')
+    run.supervisor.send('A')
     equal(run.statuses(), {(1, 1): 9})
     run.close()
 
@@ -452,7 +452,7 @@ def all_are_killed(bench):
     run = Applications(bench, *python('a', DAEMONS % 'time.sleep(60)', 'v' + token), *sh('b', STUBBORN), *sh('c', 'exit 0'))
     run.started(0, 1)
     equal(run.job.process.stdout.readline(), b'ready\n')
-    run.brain.send('A')
+    run.supervisor.send('A')
     run.go(2)
     equal(run.statuses(2), {(0, 1): 9, (1, 1): 9})
     run.close()
@@ -461,17 +461,17 @@ def all_are_killed(bench):
 @test('none', 'bwrap')
 def killed_at_each_step(bench):
     for name in ('init-start', 'keeper-start', 'keeper-forked', 'keeper-ended', 'init-ended'):
-        for who in ('one', 'brain', 'front'):
+        for who in ('one', 'supervisor', 'shim'):
             run = Applications(bench, *sh('a', 'sleep 60 & exit 3'), 'p' + name, ready=False)
             run.go(0)
-            run.brain.send('W')
+            run.supervisor.send('W')
             wait_for(lambda: named(run.job, '@' + name), what=name)
-            if who == 'front':
+            if who == 'shim':
                 os.kill(run.job.pid, signal.SIGKILL)
                 assert run.job.gone(), (name, run.job.left())
                 continue
-            run.brain.send(*(('A', 0) if who == 'one' and name.startswith('keeper') else ('A',)))
-            frames = run.brain.until('B')
+            run.supervisor.send(*(('A', 0) if who == 'one' and name.startswith('keeper') else ('A',)))
+            frames = run.supervisor.until('B')
             if name == 'init-start':
                 assert 'E' not in frames and frames['F'][0] == b'init' and len(frames['F']) == 3, frames
             elif name in ('keeper-start', 'keeper-forked'):
@@ -480,11 +480,11 @@ def killed_at_each_step(bench):
             else:
                 equal(frames['Z'][2], b'768')
                 assert 'X' in frames and 'E' in frames, frames
-            equal(run.job.quit(run.brain, 'code', 3)[0], 3)
+            equal(run.job.quit(run.supervisor, 'code', 3)[0], 3)
 
 
 @test('none', 'bwrap', 'user')
-def front_or_init_killed_with_applications(bench):
+def shim_or_init_killed_with_applications(bench):
     run = Applications(bench, *sh('a', STUBBORN), *sh('b', f'sleep 61 & {STUBBORN}', 'oprefix'))
     run.started(0, 1)
     os.kill(run.job.pid, signal.SIGKILL)
@@ -492,14 +492,14 @@ def front_or_init_killed_with_applications(bench):
     run = Applications(bench, *sh('a', STUBBORN), *sh('b', f'sleep 61 & {STUBBORN}', 'oprefix'))
     run.started(0, 1)
     os.kill(run.init, signal.SIGKILL)
-    frames = run.brain.until('B')
+    frames = run.supervisor.until('B')
     assert 'E' not in frames and 'F' not in frames and 'Z' not in frames, frames
     equal(run.job.left()[1:], [])
-    equal(run.job.quit(run.brain, 'code', 7)[0], 7)
+    equal(run.job.quit(run.supervisor, 'code', 7)[0], 7)
 
 
 @test('none', 'bwrap', 'user')
-def front_and_init_killed_with_applications(bench):
+def shim_and_init_killed_with_applications(bench):
     """Without a PID namespace it is the keepers that leave nobody, and each must see the end by itself."""
     token = f'token{time.time()}'
     run = Applications(bench, *python('a', DAEMONS % 'time.sleep(60)', 'v' + token), *sh('b', STUBBORN), *sh('c', STUBBORN, 'oprefix'))
@@ -529,19 +529,19 @@ def a_chain_of_forks_does_not_get_away(bench):
     run.close()
 
 
-# --- brains ------------------------------------------------------------------------------------------------------
+# --- supervisors ------------------------------------------------------------------------------------------------------
 
 @test('none', 'bwrap')
-def a_second_brain_is_told_all_and_repeats_what_it_does_not_know(bench):
+def a_second_supervisor_is_told_all_and_repeats_what_it_does_not_know(bench):
     folder = bench.folder()
     run = Applications(bench, *sh('a', f'echo x >>{folder}/a'), *sh('b', f'echo x >>{folder}/b; sleep 0.5; exit 2'), 'Nc', 'a/proc/nowhere/x')
     run.started(0)
     run.ended()
     run.started(1)
     run.go(2)
-    run.brain.expect('F')
-    os.kill(run.brain.pid, signal.SIGKILL)
-    second = run.job.brain()
+    run.supervisor.expect('F')
+    os.kill(run.supervisor.pid, signal.SIGKILL)
+    second = run.job.supervisor()
     equal((second.hello[0], second.hello[5]), (b'running', b'2'))
     frames = [second.get() for _ in range(5)]
     equal([(tag, strings[:2] if tag == 'Z' else strings[1:3] if tag == 'X' else strings[3:]) for tag, strings in frames[1:]],
@@ -552,57 +552,57 @@ def a_second_brain_is_told_all_and_repeats_what_it_does_not_know(bench):
     equal(second.expect('Z')[:3], [b'1', b'1', b'512'])
     second.until('B')
     os.kill(second.pid, signal.SIGKILL)
-    third = run.job.brain()
+    third = run.job.supervisor()
     equal(third.hello[0], b'ended')
     equal(''.join(third.get()[0] for _ in range(8)), 'RXZXFZEB')
     equal(open(f'{folder}/a').read() + open(f'{folder}/b').read(), 'x\nx\n')
     equal(run.job.quit(third, 'code', 5)[0], 5)
 
 
-def without_brains(run):
+def without_supervisors(run):
     for _ in range(2):
-        os.kill(run.brain.pid, signal.SIGKILL)
-        run.brain = run.job.brain()
-    os.kill(run.brain.pid, signal.SIGKILL)
-    last = run.job.brain()  # once nothing of the box is left
+        os.kill(run.supervisor.pid, signal.SIGKILL)
+        run.supervisor = run.job.supervisor()
+    os.kill(run.supervisor.pid, signal.SIGKILL)
+    last = run.job.supervisor()  # once nothing of the box is left
     equal(last.hello[0], b'ended')
     os.kill(last.pid, signal.SIGKILL)
     return run.job.wait()
 
 
 @test('none', 'bwrap', builds=('sane',))
-def without_a_brain_the_end_is_a_success_only_when_all_were_one(bench):
+def without_a_supervisor_the_end_is_a_success_only_when_all_were_one(bench):
     running = sh('b', 'sleep 0.6; echo done')
     for script, wanted in (('exit 3', 3), ('kill -12 $$', -12), ('sleep 0.6; kill -15 $$', -15)):
         run = Applications(bench, *sh('a', script), *running)
         run.started(0, 1)
-        equal(without_brains(run), (wanted, b'done\n', b''))
+        equal(without_supervisors(run), (wanted, b'done\n', b''))
         assert run.job.gone(seconds=0)
     run = Applications(bench, *sh('a', 'echo never'), *running)
     run.started(1)
-    equal(without_brains(run), (125, b'done\n', b''))
+    equal(without_supervisors(run), (125, b'done\n', b''))
     run = Applications(bench, *running, *sh('a', 'echo never'))
     run.started(0)
-    equal(without_brains(run), (125, b'done\n', b''))
+    equal(without_supervisors(run), (125, b'done\n', b''))
     run = Applications(bench, *running, *sh('a', 'sleep 0.5; exit 4'))
     run.started(0, 1)
-    equal(without_brains(run), (4, b'done\n', b''))
+    equal(without_supervisors(run), (4, b'done\n', b''))
     run = Applications(bench, *running, *sh('a', 'exit 0'))
     run.started(0, 1)
-    equal(without_brains(run), (0, b'done\n', b''))
+    equal(without_supervisors(run), (0, b'done\n', b''))
     service = sh('service', 'trap : TERM; while :; do sleep 60; done', 'S')
     run = Applications(bench, *service, *running)
     run.started(0, 1)
-    equal(without_brains(run), (0, b'done\n', b''))
+    equal(without_supervisors(run), (0, b'done\n', b''))
     run = Applications(bench, *service, *running)
     run.started(0)
-    equal(without_brains(run)[0], 125)
+    equal(without_supervisors(run)[0], 125)
     assert run.job.gone(seconds=0)
     run = Applications(bench, *sh('a', SLEEP), *running)
     run.started(0, 1)
     os.kill(run.init, signal.SIGSTOP)
     threading.Timer(0.5, lambda: os.kill(run.init, signal.SIGKILL)).start()
-    equal(without_brains(run)[0], -9)
+    equal(without_supervisors(run)[0], -9)
 
 
 # --- signals -----------------------------------------------------------------------------------------------------
@@ -623,16 +623,16 @@ def a_signal_goes_to_every_running_application_once(bench):
     equal(ready, [b'a: ready\n', b'b: ready\n'])
     for n in (15, 1, 40, 20, 18):
         os.kill(run.job.pid, n)
-        equal(run.brain.expect('N'), [b(n)])
+        equal(run.supervisor.expect('N'), [b(n)])
         time.sleep(0.05)
     os.killpg(run.job.pid, signal.SIGINT)
-    equal(run.brain.expect('N'), [b'2'])
+    equal(run.supervisor.expect('N'), [b'2'])
     time.sleep(0.05)
-    run.brain.send('K', 10, 1)
+    run.supervisor.send('K', 10, 1)
     time.sleep(0.05)
     run.started(3)
     run.job.process.stdout.readline()
-    run.brain.send('K', 12)
+    run.supervisor.send('K', 12)
     equal(run.statuses(3), {(0, 1): 0, (1, 1): 0, (3, 1): 0})
     equal(sorted(run.close()[0].splitlines()), [b'a: 15 1 40 20 18 2 12', b'b: 15 1 40 20 18 2 10 12', b'd: 12'])
 
@@ -644,8 +644,8 @@ def early_signals_wait_for_the_first_application(bench):
         os.kill(run.job.pid, signal.SIGTERM)
     time.sleep(0.05)
     run.go(0)
-    run.brain.expect('X')
-    equal(run.brain.expect('N'), [b'15'])
+    run.supervisor.expect('X')
+    equal(run.supervisor.expect('N'), [b'15'])
     equal(run.statuses(), {(0, 1): 15})
     run.started(1)
     equal(run.statuses(), {(1, 1): 6 << 8})
@@ -678,9 +678,9 @@ def lines_of_applications_never_mix(bench):
     reader.start()
     run.started(0, 1, 2)
     equal(set(run.statuses(3).values()), {0})
-    run.brain.send('W')
-    run.brain.until('B')
-    run.brain.send('Q', 'code', 0)
+    run.supervisor.send('W')
+    run.supervisor.until('B')
+    run.supervisor.send('Q', 'code', 0)
     reader.join(20)
     run.job.process.wait(10)
     lines = data[0].split(b'\n')
@@ -708,9 +708,9 @@ def odd_lines(bench):
     reader.start()
     run.started(0, 1)
     run.ended(2)
-    run.brain.send('W')
-    run.brain.until('B')
-    run.brain.send('Q', 'code', 0)
+    run.supervisor.send('W')
+    run.supervisor.until('B')
+    run.supervisor.send('Q', 'code', 0)
     reader.join(10)
     pieces = [b'a' * 65536, b'b' * 65536, b'b', b'c' * 65536, b'c' * 65536, b'c' * 65536, b'c' * (200000 - 3 * 65536), b'', b'\0\xff', b'no end']
     equal(got[0], b''.join(b'n: ' + piece + b'\n' for piece in pieces))
@@ -782,15 +782,15 @@ def a_keeper_with_lines_does_not_spin(bench):
     time.sleep(0.5)
     assert ticks() - before <= 3, ticks() - before
     # what it could not pass on holds up nobody who kills
-    run.brain.send('A', 0)
+    run.supervisor.send('A', 0)
     figures = run.ended()[0, 1]
     equal(figures[0], b'9')
     assert figures[1], 'the keeper was killed'
-    run.brain.send('A')
+    run.supervisor.send('A')
     run.ended()
     os.close(read)
-    run.brain.until('B')
-    run.job.quit(run.brain, 'code', 0)
+    run.supervisor.until('B')
+    run.job.quit(run.supervisor, 'code', 0)
 
 
 @test('none', 'bwrap', builds=BOTH)
@@ -821,11 +821,11 @@ def nothing_is_lost_at_the_end(bench):
         got = []
         reader.start()
         equal(run.statuses(), {(0, 1): 0})
-        run.brain.send('W')
-        run.brain.until('B')
+        run.supervisor.send('W')
+        run.supervisor.until('B')
         reader.join(5)
     equal(got[0], b''.join(b'a: %d\n' % i for i in range(1, 9001)) + b'a: late\na: end\n')
-    run.job.quit(run.brain, 'code', 0)
+    run.job.quit(run.supervisor, 'code', 0)
 
 
 @test('none', 'bwrap', 'user')
@@ -843,7 +843,7 @@ def output_files_are_the_application_s(bench):
         equal(run.statuses(), {(index, 1): 0})
     for index, error in ((2, 40), (3, 2)):
         run.go(index)
-        failed = run.brain.expect('F')
+        failed = run.supervisor.expect('F')
         equal((failed[0], failed[1], failed[3]), (b'output', b(error), b(index)))
     # no prefix in a file, and none without being asked
     equal(run.close()[:2], (b'', b'b: err\n'))
@@ -861,7 +861,7 @@ def output_files_are_opened_with_the_job_s_identity(bench):
     os.chmod(folder, 0o755)
     run = Applications(bench, f'U{NOBODY} {NOBODY} ', *sh('a', 'exit 0', f'1{folder}/x'))
     run.go(0)
-    failed = run.brain.expect('F')
+    failed = run.supervisor.expect('F')
     equal((failed[0], failed[1]), (b'output', b'13'))
     run.close()
 
@@ -881,7 +881,7 @@ def a_closed_descriptor_stays_closed(bench):
 @test('none', 'bwrap')
 def twenty_applications(bench):
     run = Applications(bench, *(key for i in range(20) for key in sh(f'a{i}', f'echo up; read x; exit {i}', 'oprefix')), ready=False)
-    run.init, = map(int, run.brain.expect('R'))
+    run.init, = map(int, run.supervisor.expect('R'))
     run.started(*range(20))
     equal(run.statuses(20), {(i, 1): i << 8 for i in range(20)})
     equal(sorted(run.close()[0].splitlines()), sorted(b'a%d: up' % i for i in range(20)))
@@ -900,7 +900,7 @@ def fifty_restarts_leave_nothing(bench):
         before = now
     assert not any(state(pid) == 'Z' for pid in children(run.init))
     equal(len(run.job.left()), 4 + 2 * (bench.box != 'none') - (bench.box != 'none'))
-    run.brain.send('A', 1)
+    run.supervisor.send('A', 1)
     run.ended()
     equal(run.close()[0], b'a: x\n' * 50)
 
@@ -924,7 +924,7 @@ def usage_is_reported_for_each_and_for_all(bench):
 
 @test('none', 'bwrap')
 def applications_at_a_terminal(bench):
-    """None is in front: Ctrl-C goes to all, Ctrl-Z stops all and the front, fg continues them."""
+    """None is in front: Ctrl-C goes to all, Ctrl-Z stops all and the shim, fg continues them."""
     master, slave = pty.openpty()
     shell = subprocess.Popen(['/bin/bash', '--norc', '--noprofile', '-i'], stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
                              env={'PATH': os.environ['PATH'], 'PS1': '$ ', 'TERM': 'dumb'},
@@ -948,19 +948,19 @@ def applications_at_a_terminal(bench):
     try:
         read_until(b'$ ')
         type_(f'export TARE_TEST_SOCKET={job.folder}/s; {bench.tree.path}/tare-wrap x\n')
-        brain = job.brain()
+        supervisor = job.supervisor()
         ready = 'trap "echo got-$0; exit 0" INT; echo up; sleep 600 & while :; do wait $!; done'
-        launch(brain, bench.box, *sh('a', ready, 'va', 'oprefix'), *sh('b', ready, 'vb', 'oprefix'))
-        brain.expect('R')
+        launch(supervisor, bench.box, *sh('a', ready, 'va', 'oprefix'), *sh('b', ready, 'vb', 'oprefix'))
+        supervisor.expect('R')
         keepers = []
         for index in range(2):
-            brain.send('G', index, 1)
-            keepers.append(int(brain.expect('X')[3]))
+            supervisor.send('G', index, 1)
+            keepers.append(int(supervisor.expect('X')[3]))
             read_until(b'up\r\n')
         payloads = [children(keeper)[0] for keeper in keepers]
         type_('\x1a')
         read_until(b'Stopped')
-        equal(brain.expect('N'), [b'20'])
+        equal(supervisor.expect('N'), [b'20'])
         wait_for(lambda: all(state(pid) == 'T' for pid in payloads), what='both to stop')
         type_('fg\n')
         wait_for(lambda: all(state(pid) in 'SR' for pid in payloads), what='both to go on')
@@ -969,10 +969,10 @@ def applications_at_a_terminal(bench):
         type_('\x03')
         read_until(b'got-')
         read_until(b'got-')
-        brain.send('W')
-        frames = brain.until('B')
+        supervisor.send('W')
+        frames = supervisor.until('B')
         equal(frames['Z'][2], b'0')
-        brain.send('Q', 'code', 4)
+        supervisor.send('Q', 'code', 4)
         read_until(b'$ ')
         type_('echo end-$?\n')
         read_until(b'end-4\r\n')

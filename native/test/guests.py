@@ -46,7 +46,7 @@ def process_1_has_pids_and_a_proc_of_its_own(bench):
     folder = bench.folder()
     run = Applications(bench, *first(folder), *sh('beside', 'ls -d /proc/[0-9]* 2>/dev/null | wc -l; readlink /proc/self/ns/pid'))
     up(run, folder)
-    run.brain.send('K', 15, 0)
+    run.supervisor.send('K', 15, 0)
     equal(run.statuses(), {(0, 1): 5 << 8})
     run.started(1)
     run.ended()
@@ -109,9 +109,9 @@ def guests_die_with_process_1(bench):
     up(run, folder)
     run.started(1, 2)
     wait_for(lambda: os.path.exists(f'{folder}/guest'), what='the guest')
-    run.brain.send('K', 9, 0)
+    run.supervisor.send('K', 9, 0)
     equal(run.statuses(2), {(0, 1): 9, (1, 1): 9})
-    run.brain.send('K', 15, 2)
+    run.supervisor.send('K', 15, 2)
     equal(run.statuses(), {(2, 1): 15})
     run.close()
 
@@ -126,7 +126,7 @@ def a_guest_leaves_what_it_started_to_process_1(bench):
     for index in (1, 2):
         run.started(index)
         equal(run.statuses(), {(index, 1): 0})
-    run.brain.send('A', 0)
+    run.supervisor.send('A', 0)
     run.ended()
     assert run.close()[0].endswith(b'sleep 62\n')
 
@@ -142,7 +142,7 @@ def keepers_hold_nothing_of_process_1(bench):
     wait_for(lambda: os.path.exists(f'{folder}/guest'), what='the guest')
     held = [os.readlink(f'/proc/{keeper}/fd/{fd}') for fd in os.listdir(f'/proc/{keeper}/fd')]
     equal([name for name in held if ':[' in name and name.split(':')[0] in ('pid', 'mnt', 'cgroup')], [])
-    run.brain.send('A', 0)
+    run.supervisor.send('A', 0)
     run.ended(2)
     _, err, _ = run.close()
     assert b'mnt:' not in err and b'pid:' not in err, err
@@ -156,7 +156,7 @@ def a_guest_without_its_host_is_told(bench):
     refused(bench, b'system', 1, *first(folder), *guest)
     run = Applications(bench, *first(folder), *guest)
     up(run, folder)
-    run.brain.send('K', 15, 0)
+    run.supervisor.send('K', 15, 0)
     run.ended()
     run.go(1)
     equal(run.expect('F')[0], b'system')
@@ -173,9 +173,9 @@ def a_guest_waits_for_the_exec_of_process_1(bench):
     run.go(1)
     failed = run.expect('F')
     equal((failed[0], failed[1], failed[3]), (b'system', b'11', b'1'))
-    run.brain.send('A')
-    run.brain.until('B')
-    equal(run.job.quit(run.brain, 'code', 0)[:2], (0, b''))
+    run.supervisor.send('A')
+    run.supervisor.until('B')
+    equal(run.job.quit(run.supervisor, 'code', 0)[:2], (0, b''))
 
 
 @test('user')
@@ -193,16 +193,16 @@ def a_system_that_cannot_be_made_is_told(bench):
 def keys_of_a_system_stand_together(bench):
     one, another = sh('one', 'exit 0'), sh('two', 'exit 0')
     job = bench.job(['/bin/false'])
-    brain = job.brain()
+    supervisor = job.supervisor()
     for strings in ([*one, 'b'], [*one, 'g/x'], [*one, 'y/proc/keys'], [*one, 'z/proc/sys'], [*one, 'Q0'], [*one, 'Q1'], [*one, 'P', 'Q0'],
                     [*one, 'Q1', *another], [*one, 'P', *another, 'Q2'], [*one, 'x-1 0'], [*one, 'x4294967295 0'], [*one, 'x 1 2'],
                     [*one, 'c-1'], [*one, 'c 1'], [*one, 'c0x1'], [*one, 'c' + '1' * 17], ['a@1', 'P'], ['a@1', 'Q0'], ['a@1', 'S'],
                     ['a@1', 'x1'], ['nx', *one], ['q0 0 ', *one]):
-        launch(brain, bench.box, *strings)
-        frame = brain.expect('F')
+        launch(supervisor, bench.box, *strings)
+        frame = supervisor.expect('F')
         equal((strings, frame[0], frame[1]), (strings, b'protocol', b'22'))
-        brain.expect('B')
-    job.quit(brain, 'code', 0)
+        supervisor.expect('B')
+    job.quit(supervisor, 'code', 0)
 
 
 # --- whose it is -------------------------------------------------------------------------------------------------
@@ -287,9 +287,9 @@ def services_get_no_signal_of_the_caller_s(bench):
     run.started(0, 1)
     wait_for(lambda: len(os.listdir(folder)) == 2, what='both')
     os.kill(run.job.pid, 15)
-    equal(run.brain.expect('N'), [b'15'])
+    equal(run.supervisor.expect('N'), [b'15'])
     equal(run.statuses(), {(1, 1): 3 << 8})
-    run.brain.send('K', 15, 0)  # the brain's it gets
+    run.supervisor.send('K', 15, 0)  # the supervisor's it gets
     equal(run.statuses(), {(0, 1): 3 << 8})
     equal(run.close()[0], b'job got\nservice got\n')
 
@@ -349,7 +349,7 @@ def root_of_the_caller_alone(bench):
 
 
 def launch_by(bench, uid, gid, script, *arguments):
-    """The front as that account, whose group is not its uid."""
+    """The shim as that account, whose group is not its uid."""
     prep = f'os.setgroups([]); os.setresgid({gid},{gid},{gid}); os.setresuid({uid},{uid},{uid})\n' if os.getuid() == 0 else ''
     return bench.sh(script, *arguments, uid=None, prep=prep)
 
@@ -372,17 +372,17 @@ def ids_that_are_not_the_caller_s_are_refused(bench):
     uid, gid, ids = account()
     for wrong in ([int(ids[0]) + 100000000, 1, *ids[2:]], [*ids[:2], int(ids[2]) + 100000000, 1], ['x', '1', *ids[2:]], [0, 1, 0, 1]):
         job = launch_by(bench, uid, gid, 'echo ran')
-        brain = job.brain()
-        launch(brain, bench.box, 'a@1', *words('root', *wrong))
-        equal(brain.expect('F')[:2], [b'root', b'1'])
-        brain.expect('B')
-        job.quit(brain, 'code', 3)
+        supervisor = job.supervisor()
+        launch(supervisor, bench.box, 'a@1', *words('root', *wrong))
+        equal(supervisor.expect('F')[:2], [b'root', b'1'])
+        supervisor.expect('B')
+        job.quit(supervisor, 'code', 3)
     job = bench.sh('echo ran')
-    brain = job.brain()
-    launch(brain, bench.box, 'a@1', *words('root', 0, 0))
-    equal(brain.expect('F')[0], b'protocol')
-    brain.expect('B')
-    job.quit(brain, 'code', 3)
+    supervisor = job.supervisor()
+    launch(supervisor, bench.box, 'a@1', *words('root', 0, 0))
+    equal(supervisor.expect('F')[0], b'protocol')
+    supervisor.expect('B')
+    job.quit(supervisor, 'code', 3)
 
 
 @test('', builds=('static', 'sane'))

@@ -1,4 +1,4 @@
-"""Starting a front and being its brain."""
+"""Starting a shim and being its supervisor."""
 import glob, os, shutil, signal, socket, struct, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -32,17 +32,17 @@ def b(x):
 
 
 class Tree:
-    """A folder with one build of tare and a tare.brain that names the scripted brain."""
+    """A folder with one build of tare and a tare.supervisor that names the scripted supervisor."""
 
-    def __init__(self, build, interpreter='fake_brain', script=''):
+    def __init__(self, build, interpreter='fake_supervisor', script=''):
         self.path = tempfile.mkdtemp(prefix='tare-test-')
         os.chmod(self.path, 0o755)
         # by another process: a copy that this one has open for writing could not be executed (other threads fork)
         subprocess.run(['cp', os.path.join(NATIVE, build), os.path.join(self.path, 'tare')], check=True)
         os.symlink('tare', os.path.join(self.path, 'tare-wrap'))
-        for program in ('fake_brain', 'probe'):
+        for program in ('fake_supervisor', 'probe'):
             subprocess.run(['cp', os.path.join(NATIVE, 'build/test', program), self.path], check=True)
-        with open(os.path.join(self.path, 'tare.brain'), 'w') as f:
+        with open(os.path.join(self.path, 'tare.supervisor'), 'w') as f:
             f.write(f'{interpreter}\n{script}\n{script}\n')
 
     def wrap(self):
@@ -52,8 +52,8 @@ class Tree:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-class Brain:
-    """One brain: its pid, what it was told first, and frames both ways."""
+class Supervisor:
+    """One supervisor: its pid, what it was told first, and frames both ways."""
 
     def __init__(self, connection):
         self.socket = connection
@@ -100,7 +100,7 @@ class Brain:
 
 
 class Job:
-    """A front under test. `prep` is Python that the caller runs before it executes the front."""
+    """A shim under test. `prep` is Python that the caller runs before it executes the shim."""
 
     def __init__(self, tree, argv, prep='', name='tare-wrap', bare=False, uid=None, **more):
         self.folder = tempfile.mkdtemp(prefix='tare-job-')
@@ -128,12 +128,12 @@ class Job:
         self.pid = self.process.pid
         self.connections = []
 
-    def brain(self):
+    def supervisor(self):
         connection = self.listener.accept()[0]
         self.connections.append(connection)
-        return Brain(connection)
+        return Supervisor(connection)
 
-    def no_brain(self, seconds=0.3):
+    def no_supervisor(self, seconds=0.3):
         self.listener.settimeout(seconds)
         try:
             self.listener.accept()
@@ -143,17 +143,17 @@ class Job:
 
     def run(self, box, *keys):
         """The usual life. Returns (return code, stdout, stderr, frames)."""
-        brain = self.brain()
-        brain.send('S', self.folder)
-        launch(brain, box, *keys)
-        brain.expect('R')
-        brain.send('G')
-        frames = brain.until('B')
+        supervisor = self.supervisor()
+        supervisor.send('S', self.folder)
+        launch(supervisor, box, *keys)
+        supervisor.expect('R')
+        supervisor.send('G')
+        frames = supervisor.until('B')
         assert 'X' in frames, frames
-        return (*self.quit(brain, 'status', frames['E'][0]), frames)
+        return (*self.quit(supervisor, 'status', frames['E'][0]), frames)
 
-    def quit(self, brain, kind, number):
-        brain.send('Q', kind, number)
+    def quit(self, supervisor, kind, number):
+        supervisor.send('Q', kind, number)
         return self.wait()
 
     def wait(self):
@@ -161,7 +161,7 @@ class Job:
         return self.process.returncode, out, err
 
     def left(self, token=None):
-        """Processes of this job's session (the brain has one of its own) or with the token in their arguments."""
+        """Processes of this job's session (the supervisor has one of its own) or with the token in their arguments."""
         found = []
         for entry in os.listdir('/proc'):
             if not entry.isdigit() or int(entry) == os.getpid():
@@ -206,8 +206,8 @@ class Job:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def launch(brain, box, *keys):
-    brain.send('L', *BOXES[box], *keys)
+def launch(supervisor, box, *keys):
+    supervisor.send('L', *BOXES[box], *keys)
 
 
 def wait_for(condition, seconds=5, what='condition'):
@@ -265,14 +265,14 @@ class Bench:
     def started(self, script, *keys, state=True, **more):
         """A job whose payload has executed."""
         job = self.sh(script, **more)
-        brain = job.brain()
+        supervisor = job.supervisor()
         if state:
-            brain.send('S', job.folder)
-        launch(brain, self.box, 'a@1', *keys)
-        job.init, job.payload = map(int, brain.expect('R'))
-        brain.send('G')
-        brain.expect('X')
-        return job, brain
+            supervisor.send('S', job.folder)
+        launch(supervisor, self.box, 'a@1', *keys)
+        job.init, job.payload = map(int, supervisor.expect('R'))
+        supervisor.send('G')
+        supervisor.expect('X')
+        return job, supervisor
 
 
 def equal(a, b_):

@@ -23,12 +23,12 @@ def exit_codes(bench):
 @test('none', builds=('static',))
 def the_clock_is_told(bench):
     job = bench.job(['true'])
-    brain = job.brain()
+    supervisor = job.supervisor()
     before = time.monotonic()
-    brain.send('T')
-    told = int(brain.expect('T')[0]) / 1e6
+    supervisor.send('T')
+    told = int(supervisor.expect('T')[0]) / 1e6
     assert before <= told <= time.monotonic(), told
-    job.quit(brain, 'code', 7)
+    job.quit(supervisor, 'code', 7)
 
 
 @test('bwrap', 'user')
@@ -56,17 +56,17 @@ def quit_without_a_box(bench):
     for kind, number, wanted in (('code', 126, 126), ('signal', 9, -9), ('signal', 64, -64), ('status', 7 << 8, 7),
                                  ('status', 15, -15)):
         job = bench.sh('exit 3')
-        brain = job.brain()
-        equal(brain.hello[0], b'fresh')
-        equal(job.quit(brain, kind, number)[0], wanted)
+        supervisor = job.supervisor()
+        equal(supervisor.hello[0], b'fresh')
+        equal(job.quit(supervisor, kind, number)[0], wanted)
 
 
 @test('', builds=('static',))
 def say_and_quit(bench):
     job = bench.sh('exit 3')
-    brain = job.brain()
-    brain.send('Y', 'tare: no, because')
-    code, out, err = job.quit(brain, 'code', 126)
+    supervisor = job.supervisor()
+    supervisor.send('Y', 'tare: no, because')
+    code, out, err = job.quit(supervisor, 'code', 126)
     equal((code, out, err), (126, b'', b'tare: no, because\n'))
 
 
@@ -146,7 +146,7 @@ def low_stack(bench):
     # the kernel leaves up to 8 KiB of it unused
     prep = 'resource.setrlimit(resource.RLIMIT_STACK, (18 << 10, 18 << 10))'
     job = bench.job(['true'], prep=prep, env={'PATH': '/usr/bin:/bin'})
-    equal(job.quit(job.brain(), 'code', 7)[0], 7)
+    equal(job.quit(job.supervisor(), 'code', 7)[0], 7)
 
 
 @test('none', 'bwrap')
@@ -175,29 +175,29 @@ def payload_leads_its_group_and_has_no_stray_descriptors(bench):
 
 @test('none', 'bwrap')
 def pipe_reader_sees_the_end(bench):
-    job, brain = bench.started('exec >&- 2>&-; exec sleep 30')
+    job, supervisor = bench.started('exec >&- 2>&-; exec sleep 30')
     job.process.stdout.read()
     job.process.stderr.read()
-    brain.send('A')
-    equal(brain.until('B')['E'][0], b'9')
+    supervisor.send('A')
+    equal(supervisor.until('B')['E'][0], b'9')
 
 
 @test('none', 'bwrap')
 def a_box_can_be_held_for_others(bench):
-    job, brain = bench.started('echo never', 'H')
+    job, supervisor = bench.started('echo never', 'H')
     wait_for(lambda: comm(job.payload) == 'tare-hold')
     wait_for(lambda: not os.listdir(f'/proc/{job.payload}/fd'))
     job.process.stdout.read()  # it keeps nobody's output open
     os.kill(job.pid, signal.SIGTERM)
-    brain.expect('N')
-    brain.send('K', signal.SIGHUP.value)
-    brain.send('T')
-    brain.expect('T')
+    supervisor.expect('N')
+    supervisor.send('K', signal.SIGHUP.value)
+    supervisor.send('T')
+    supervisor.expect('T')
     time.sleep(0.1)
     equal(comm(job.payload), 'tare-hold')
-    brain.send('A')
-    equal(brain.until('B')['E'][0], b'9')
-    equal(job.quit(brain, 'code', 0)[:2], (0, b''))
+    supervisor.send('A')
+    equal(supervisor.until('B')['E'][0], b'9')
+    equal(job.quit(supervisor, 'code', 0)[:2], (0, b''))
 
 
 @test('none', 'bwrap')
@@ -234,39 +234,39 @@ def identity(bench):
 
 
 @test('', builds=('static',))
-def the_brain_s_surroundings(bench):
+def the_supervisor_s_surroundings(bench):
     job = bench.job(['/bin/true'], prep='''
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 os.umask(0)
 os.dup2(1, 7, inheritable=True)
 ''', env={'NODE_OPTIONS': '--x', 'PYTHONHOME': '/proc/nowhere', 'TERM': 'xterm', 'A': 'b'})
-    brain = job.brain()
-    equal((brain.argv, brain.environment, brain.out), ('@front=3', 'PATH,LANG', '/dev/null'))
-    equal(brain.fds, '0,1,2,3')
-    equal(os.getsid(brain.pid), brain.pid)
-    hello = brain.hello
+    supervisor = job.supervisor()
+    equal((supervisor.argv, supervisor.environment, supervisor.out), ('@shim=3', 'PATH,LANG', '/dev/null'))
+    equal(supervisor.fds, '0,1,2,3')
+    equal(os.getsid(supervisor.pid), supervisor.pid)
+    hello = supervisor.hello
     equal(hello[:3], [b'fresh', b'', b(job.pid)])
     assert 0 <= time.monotonic() - int(hello[3]) / 1e6 < 5, hello[3]
     equal(hello[4:6], [b'0000', b'1'])
     equal(hello[6:8], [b'2', b(os.path.join(bench.tree.path, 'tare-wrap'))])
     assert b'NODE_OPTIONS=--x' in hello
-    with open(f'/proc/{brain.pid}/status') as f:
+    with open(f'/proc/{supervisor.pid}/status') as f:
         status = f.read()
     assert 'SigBlk:\t0000000000000000' in status and 'Umask:\t0022' in status, status
-    job.quit(brain, 'code', 0)
+    job.quit(supervisor, 'code', 0)
 
 
 @test('', builds=('static',))
-def command_line_brain(bench):
+def command_line_supervisor(bench):
     job = bench.job(['run', '--flag'], name='tare', env={'NO_COLOR': '1', 'TERM': 'dumb', 'X': 'y', 'SLURM_JOB_ID': '5'})
-    brain = job.brain()
-    equal((brain.argv, brain.environment), ('@front=3 run --flag', 'PATH,LANG,HOME,SHELL,TERM,NO_COLOR'))
-    assert brain.out.startswith('pipe:')
-    launch(brain, 'bwrap', 'a/bin/echo', 'ahi')
-    brain.expect('R')
-    brain.send('G')
-    status = brain.until('B')['E'][0]
-    equal(job.quit(brain, 'status', status)[:2], (0, b'hi\n'))
+    supervisor = job.supervisor()
+    equal((supervisor.argv, supervisor.environment), ('@shim=3 run --flag', 'PATH,LANG,HOME,SHELL,TERM,NO_COLOR'))
+    assert supervisor.out.startswith('pipe:')
+    launch(supervisor, 'bwrap', 'a/bin/echo', 'ahi')
+    supervisor.expect('R')
+    supervisor.send('G')
+    status = supervisor.until('B')['E'][0]
+    equal(job.quit(supervisor, 'status', status)[:2], (0, b'hi\n'))
 
 
 @test('', builds=('static',))
@@ -277,7 +277,7 @@ def other_command_lines_are_only_executed(bench):
     out = subprocess.run([os.path.join(tree.path, 'tare'), 'doctor'], env={'NODE_OPTIONS': 'x', 'PATH': '/bin'},
                          capture_output=True)
     assert b'-0' in out.stderr, out
-    with open(os.path.join(tree.path, 'tare.brain'), 'w') as f:
+    with open(os.path.join(tree.path, 'tare.supervisor'), 'w') as f:
         f.write('/usr/bin/env\n\n\n')
     out = subprocess.run([os.path.join(tree.path, 'tare')], env={'NODE_OPTIONS': 'x', 'PATH': '/bin', 'TZ': 'UTC'},
                          capture_output=True)
@@ -287,23 +287,23 @@ def other_command_lines_are_only_executed(bench):
 @test('', builds=('static', 'sane'))
 def the_kill_switch_is_a_plain_exec(bench):
     def run(job):
-        brain = job.brain()
-        brain.send('D', 'a@1')
+        supervisor = job.supervisor()
+        supervisor.send('D', 'a@1')
         return job.wait()
     equal(*both(bench, open='3, 4, 5, 9, 20', closed='0,', run=run))
     job = bench.sh('echo $$; pgrep -P $$ | wc -l; kill -40 $$')
     code, out, _ = run(job)
     equal((code, out.split()[0]), (-40, b(job.pid)))
     job = bench.sh('exit 0')
-    brain = job.brain()
+    supervisor = job.supervisor()
     os.kill(job.pid, signal.SIGTERM)
     time.sleep(0.05)
-    brain.send('D', 'a@1')
+    supervisor.send('D', 'a@1')
     equal(job.wait()[0], -15)
     for keys, words in ((['a/proc/nowhere/x'], b'No such file'), (['a@1', 'Ex'], b'box'), ([], b'no argv')):
         job = bench.sh('exit 0')
-        brain = job.brain()
-        brain.send('D', *keys)
+        supervisor = job.supervisor()
+        supervisor.send('D', *keys)
         code, _, err = job.wait()
         equal(code, 127)
         assert words in err and err.count(b'\n') == 1, err
@@ -319,87 +319,87 @@ COUNTER = ('import signal, os, time, sys\nn = []\n'
 
 def counting(bench, seconds=0.8):
     job = bench.job([PYTHON, '-I', '-c', COUNTER % seconds])
-    brain = job.brain()
-    brain.send('S', job.folder)
-    launch(brain, bench.box, 'a@1')
-    job.init, job.payload = map(int, brain.expect('R'))
-    brain.send('G')
-    brain.expect('X')
+    supervisor = job.supervisor()
+    supervisor.send('S', job.folder)
+    launch(supervisor, bench.box, 'a@1')
+    job.init, job.payload = map(int, supervisor.expect('R'))
+    supervisor.send('G')
+    supervisor.expect('X')
     equal(job.process.stdout.readline(), b'ready\n')
-    return job, brain
+    return job, supervisor
 
 
 @test('none', 'bwrap')
 def signals_are_forwarded_once(bench):
-    job, brain = counting(bench)
+    job, supervisor = counting(bench)
     for n in (15, 1, 40, 10):
         os.kill(job.pid, n)
-        equal(brain.expect('N')[0], str(n).encode())
+        equal(supervisor.expect('N')[0], str(n).encode())
         time.sleep(0.05)
-    brain.send('K', 12)
-    status = brain.until('B')['E'][0]
-    equal(job.quit(brain, 'status', status)[1], b'15 1 40 10 12\n')
+    supervisor.send('K', 12)
+    status = supervisor.until('B')['E'][0]
+    equal(job.quit(supervisor, 'status', status)[1], b'15 1 40 10 12\n')
 
 
 @test('none', 'bwrap')
 def signal_to_the_group_arrives_once(bench):
-    job, brain = counting(bench, 0.5)
+    job, supervisor = counting(bench, 0.5)
     os.killpg(job.pid, signal.SIGTERM)
-    frames = brain.until('B')
+    frames = supervisor.until('B')
     equal(frames['N'], [b'15'])
-    equal(job.quit(brain, 'status', frames['E'][0])[1], b'15\n')
+    equal(job.quit(supervisor, 'status', frames['E'][0])[1], b'15\n')
 
 
 @test('none', 'bwrap')
 def signal_to_every_process_arrives_once(bench):
-    job, brain = counting(bench, 0.5)
+    job, supervisor = counting(bench, 0.5)
     for pid in (job.pid, job.init, job.payload):
         os.kill(pid, signal.SIGTERM)
-    brain.expect('N')
+    supervisor.expect('N')
     time.sleep(0.1)
     os.kill(job.pid, signal.SIGTERM)  # and the next one is passed on again
-    frames = brain.until('B')
-    equal(job.quit(brain, 'status', frames['E'][0])[1], b'15 15\n')
+    frames = supervisor.until('B')
+    equal(job.quit(supervisor, 'status', frames['E'][0])[1], b'15 15\n')
 
 
 @test('none', 'bwrap')
 def signal_to_every_process_of_the_session_leaves_the_box_standing(bench):
-    job, brain = counting(bench, 0.5)
+    job, supervisor = counting(bench, 0.5)
     for pid, *_ in job.left():
         os.kill(pid, signal.SIGTERM)
-    frames = brain.until('B')
+    frames = supervisor.until('B')
     equal(frames['E'][0], b'0')
-    assert job.quit(brain, 'status', 0)[1].startswith(b'15')
+    assert job.quit(supervisor, 'status', 0)[1].startswith(b'15')
 
 
 @test('none', 'bwrap')
 def early_signals_are_kept_until_the_exec(bench):
     job = bench.sh('sleep 5')
-    brain = job.brain()
+    supervisor = job.supervisor()
     for _ in range(2):
         os.kill(job.pid, signal.SIGTERM)
-        equal(brain.expect('P'), [b'15'])
-    launch(brain, bench.box, 'a@1')
-    brain.expect('R')
-    brain.send('G')
-    frames = brain.until('B')
+        equal(supervisor.expect('P'), [b'15'])
+    launch(supervisor, bench.box, 'a@1')
+    supervisor.expect('R')
+    supervisor.send('G')
+    frames = supervisor.until('B')
     equal((frames['E'][0], frames['N']), (b'15', [b'15']))
-    equal(job.quit(brain, 'status', frames['E'][0])[0], -15)
+    equal(job.quit(supervisor, 'status', frames['E'][0])[0], -15)
 
 
 @test('none', 'bwrap')
 def of_early_stops_and_continuations_the_last_one_holds(bench):
     job = bench.sh('sleep 0.1; exit 3')
-    brain = job.brain()
+    supervisor = job.supervisor()
     for signo in (signal.SIGCONT, signal.SIGTSTP, signal.SIGCONT):
         os.kill(job.pid, signo)
-        equal(brain.expect('P'), [str(int(signo)).encode()])
-    launch(brain, bench.box, 'a@1')
-    brain.expect('R')
-    brain.send('G')
-    frames = brain.until('B')
+        equal(supervisor.expect('P'), [str(int(signo)).encode()])
+    launch(supervisor, bench.box, 'a@1')
+    supervisor.expect('R')
+    supervisor.send('G')
+    frames = supervisor.until('B')
     equal(frames['N'], [b'18'])
-    equal(job.quit(brain, 'status', frames['E'][0])[0], 3)
+    equal(job.quit(supervisor, 'status', frames['E'][0])[0], 3)
 
 
 @test('none', builds=('static',))
@@ -478,73 +478,73 @@ LIVE = 'sh -c "trap : TERM; while :; do sleep 60; done" & trap : TERM; while :; 
 
 
 @test('none', 'bwrap', 'user')
-def front_killed_while_running(bench):
-    job, brain = bench.started(LIVE)
+def shim_killed_while_running(bench):
+    job, supervisor = bench.started(LIVE)
     os.kill(job.pid, signal.SIGKILL)
     assert job.gone(), job.left()
     try:
-        brain.get()
-        assert False, 'the brain is still connected'
+        supervisor.get()
+        assert False, 'the supervisor is still connected'
     except Ended:
         pass
 
 
 @test('none', 'bwrap')
-def front_killed_at_each_step(bench):
-    for name in ('enter-start', 'enter-joined', 'init-start', 'init-forked', 'init-ended', 'front-launched',
-                 'front-running', 'front-ended'):
+def shim_killed_at_each_step(bench):
+    for name in ('enter-start', 'enter-joined', 'init-start', 'init-forked', 'init-ended', 'shim-launched',
+                 'shim-running', 'shim-ended'):
         job = bench.sh('exit 0')
-        brain = job.brain()
-        brain.send('S', job.folder)
-        launch(brain, bench.box, 'a@1', 'p' + name)
-        brain.send('G')
+        supervisor = job.supervisor()
+        supervisor.send('S', job.folder)
+        launch(supervisor, bench.box, 'a@1', 'p' + name)
+        supervisor.send('G')
         wait_for(lambda: named(job, '@' + name) or comm(job.pid) == ('@' + name)[:15], what=name)
         os.kill(job.pid, signal.SIGKILL)
         assert job.gone(), (name, job.left())
 
 
 @test('none', 'bwrap')
-def box_killed_at_each_step_by_the_brain(bench):
+def box_killed_at_each_step_by_the_supervisor(bench):
     for name in ('enter-start', 'enter-joined', 'init-start', 'init-forked', 'init-ended'):
         job = bench.sh('exit 0')
-        brain = job.brain()
-        launch(brain, bench.box, 'a@1', 'p' + name)
+        supervisor = job.supervisor()
+        launch(supervisor, bench.box, 'a@1', 'p' + name)
         if name == 'init-ended':
-            brain.send('G')
+            supervisor.send('G')
         wait_for(lambda: named(job, '@' + name), what=name)
-        brain.send('A')
-        frames = brain.until('B')
+        supervisor.send('A')
+        frames = supervisor.until('B')
         if name == 'init-ended':
             equal(frames['E'][0], b'0')
         else:
             assert 'F' in frames and 'X' not in frames, (name, frames)
-        equal(job.quit(brain, 'code', 3)[0], 3)
+        equal(job.quit(supervisor, 'code', 3)[0], 3)
 
 
 @test('none', 'bwrap', 'user')
 def init_killed(bench):
-    job, brain = bench.started(LIVE)
+    job, supervisor = bench.started(LIVE)
     os.kill(job.init, signal.SIGKILL)
-    frames = brain.until('B')
+    frames = supervisor.until('B')
     assert 'E' not in frames and 'F' not in frames, frames
     equal(job.left()[1:], [])
-    equal(job.quit(brain, 'code', 7)[0], 7)
+    equal(job.quit(supervisor, 'code', 7)[0], 7)
 
 
 @test('bwrap', 'user')
 def engine_killed(bench):
-    job, brain = bench.started('sleep 0.4; exit 8')
+    job, supervisor = bench.started('sleep 0.4; exit 8')
     for pid in named(job, 'bwrap'):
         os.kill(pid, signal.SIGKILL)
-    frames = brain.until('B')
+    frames = supervisor.until('B')
     equal((frames['E'][0], frames['B'][0]), (b'2048', b'9'))
     equal(job.left()[1:], [])
-    equal(job.quit(brain, 'status', frames['E'][0])[0], 8)
+    equal(job.quit(supervisor, 'status', frames['E'][0])[0], 8)
 
 
 @test('bwrap', 'user')
-def front_and_engine_killed(bench):
-    job, brain = bench.started(LIVE)
+def shim_and_engine_killed(bench):
+    job, supervisor = bench.started(LIVE)
     for pid in [*named(job, 'bwrap'), job.pid]:
         os.kill(pid, signal.SIGKILL)
     assert job.gone(), job.left()
@@ -553,25 +553,25 @@ def front_and_engine_killed(bench):
 @test('none', 'bwrap')
 def payload_killed_before_go(bench):
     job = bench.sh('exit 0')
-    brain = job.brain()
-    launch(brain, bench.box, 'a@1')
-    payload = int(brain.expect('R')[1])
+    supervisor = job.supervisor()
+    launch(supervisor, bench.box, 'a@1')
+    payload = int(supervisor.expect('R')[1])
     os.kill(payload, signal.SIGKILL)
-    equal(brain.expect('F')[0], b'init')
-    brain.expect('B')
-    equal(job.quit(brain, 'code', 9)[0], 9)
+    equal(supervisor.expect('F')[0], b'init')
+    supervisor.expect('B')
+    equal(job.quit(supervisor, 'code', 9)[0], 9)
 
 
 @test('none', 'bwrap')
-def brain_has_successors(bench):
-    job, brain = bench.started('sleep 0.6; exit 9')
-    os.kill(brain.pid, signal.SIGKILL)
-    second = job.brain()
+def supervisor_has_successors(bench):
+    job, supervisor = bench.started('sleep 0.6; exit 9')
+    os.kill(supervisor.pid, signal.SIGKILL)
+    second = job.supervisor()
     equal((second.hello[0], second.hello[1], second.hello[5]), (b'running', b(job.folder), b'2'))
     equal([second.get()[0] for _ in range(2)], ['R', 'X'])
     second.until('B')
     os.kill(second.pid, signal.SIGKILL)
-    third = job.brain()
+    third = job.supervisor()
     equal((third.hello[0], third.hello[5]), (b'ended', b'3'))
     frames = [third.get() for _ in range(4)]
     equal(''.join(f[0] for f in frames), 'RXEB')
@@ -581,41 +581,41 @@ def brain_has_successors(bench):
 @test('none', 'bwrap')
 def who_follows_is_told_of_the_last_launch_alone(bench):
     job = bench.sh('sleep 0.6; exit 9')
-    brain = job.brain()
-    brain.send('S', job.folder)
-    brain.send('L', 'E/proc/nowhere/engine', 'a@1')
-    brain.until('B')
-    launch(brain, bench.box, 'a@1')
-    brain.expect('R')
-    brain.send('G')
-    brain.expect('X')
-    os.kill(brain.pid, signal.SIGKILL)
-    second = job.brain()
+    supervisor = job.supervisor()
+    supervisor.send('S', job.folder)
+    supervisor.send('L', 'E/proc/nowhere/engine', 'a@1')
+    supervisor.until('B')
+    launch(supervisor, bench.box, 'a@1')
+    supervisor.expect('R')
+    supervisor.send('G')
+    supervisor.expect('X')
+    os.kill(supervisor.pid, signal.SIGKILL)
+    second = job.supervisor()
     equal(second.hello[0], b'running')
     status = second.until('B')
     equal(''.join(tag for tag in ('R', 'X', 'F', 'E') if tag in status), 'RXE')
     equal(job.quit(second, 'status', status['E'][0])[0], 9)
 
 
-def three_dead_brains(job, brain):
+def three_dead_supervisors(job, supervisor):
     for _ in range(2):
-        os.kill(brain.pid, signal.SIGKILL)
-        brain = job.brain()
-    os.kill(brain.pid, signal.SIGKILL)
-    return job, job.brain()
+        os.kill(supervisor.pid, signal.SIGKILL)
+        supervisor = job.supervisor()
+    os.kill(supervisor.pid, signal.SIGKILL)
+    return job, job.supervisor()
 
 
 @test('none', 'bwrap')
-def after_three_dead_brains_the_payload_ends_in_peace_and_one_more_concludes(bench):
-    job, last = three_dead_brains(*bench.started('sleep 0.5; kill -15 $$'))
+def after_three_dead_supervisors_the_payload_ends_in_peace_and_one_more_concludes(bench):
+    job, last = three_dead_supervisors(*bench.started('sleep 0.5; kill -15 $$'))
     equal((last.hello[0], last.hello[1], last.hello[5]), (b'ended', b(job.folder), b'4'))
     equal(''.join(last.get()[0] for _ in range(4)), 'RXEB')
     equal(job.quit(last, 'code', 3), (3, b'', b''))
 
 
 @test('none', 'bwrap')
-def without_the_last_brain_the_end_is_the_payload_s(bench):
-    job, last = three_dead_brains(*bench.started('sleep 0.5; kill -15 $$'))
+def without_the_last_supervisor_the_end_is_the_payload_s(bench):
+    job, last = three_dead_supervisors(*bench.started('sleep 0.5; kill -15 $$'))
     os.kill(last.pid, signal.SIGKILL)
     equal(job.wait(), (-15, b'', b''))
     assert job.gone(seconds=0)
@@ -624,65 +624,65 @@ def without_the_last_brain_the_end_is_the_payload_s(bench):
 @test('none', 'bwrap')
 def the_command_line_says_that_the_record_is_left_to_a_sweep(bench):
     job = bench.job(['run'], name='tare')
-    brain = job.brain()
-    brain.send('S', job.folder)
-    launch(brain, bench.box, 'a/bin/sh', 'a-c', 'asleep 0.5; exit 3')
-    brain.expect('R')
-    brain.send('G')
-    brain.expect('X')
-    job, last = three_dead_brains(job, brain)
+    supervisor = job.supervisor()
+    supervisor.send('S', job.folder)
+    launch(supervisor, bench.box, 'a/bin/sh', 'a-c', 'asleep 0.5; exit 3')
+    supervisor.expect('R')
+    supervisor.send('G')
+    supervisor.expect('X')
+    job, last = three_dead_supervisors(job, supervisor)
     os.kill(last.pid, signal.SIGKILL)
-    equal(job.wait(), (3, b'', b'tare: the brain died; the record is left to a sweep (tare records sweep)\n'))
+    equal(job.wait(), (3, b'', b'tare: the supervisor died; the record is left to a sweep (tare records sweep)\n'))
 
 
 @test('none', 'bwrap')
-def after_a_brain_that_has_told_all_nothing_is_told_again(bench):
+def after_a_supervisor_that_has_told_all_nothing_is_told_again(bench):
     for dead in (1, 3):
-        job, brain = bench.started('exit 3')
-        brain.until('B')
-        brain.send('O', 'code', 9)
-        brain.send('T')
-        brain.expect('T')  # the front has both
+        job, supervisor = bench.started('exit 3')
+        supervisor.until('B')
+        supervisor.send('O', 'code', 9)
+        supervisor.send('T')
+        supervisor.expect('T')  # the shim has both
         for number in range(2, dead + 2):
-            os.kill(brain.pid, signal.SIGKILL)
+            os.kill(supervisor.pid, signal.SIGKILL)
             if number > 3:
                 break
-            brain = job.brain()
-            equal((brain.hello[0], brain.hello[1], brain.hello[5]), (b'over', b(job.folder), b(number)))
-        equal(job.wait() if dead == 3 else job.quit(brain, 'over', 0), (9, b'', b''))
+            supervisor = job.supervisor()
+            equal((supervisor.hello[0], supervisor.hello[1], supervisor.hello[5]), (b'over', b(job.folder), b(number)))
+        equal(job.wait() if dead == 3 else job.quit(supervisor, 'over', 0), (9, b'', b''))
     # who has told nothing has nothing to refer to
     job = bench.sh('exit 3')
-    job.brain().send('Q', 'over')
-    equal(job.quit(job.brain(), 'code', 7)[0], 7)
+    job.supervisor().send('Q', 'over')
+    equal(job.quit(job.supervisor(), 'code', 7)[0], 7)
 
 
 @test('none', 'bwrap', 'user')
-def what_is_told_in_the_pipe_outlives_a_brain(bench):
+def what_is_told_in_the_pipe_outlives_a_supervisor(bench):
     folder = bench.folder()
     pipe = os.path.join(folder, 'parts')
     job = bench.sh('cat; exit 4', stdin=subprocess.PIPE, prep='os.umask(0o777)')
-    brain = job.brain()
-    brain.send('S', job.folder)
-    launch(brain, bench.box, 'a@1', f'T{pipe}')
-    brain.expect('R')
+    supervisor = job.supervisor()
+    supervisor.send('S', job.folder)
+    launch(supervisor, bench.box, 'a@1', f'T{pipe}')
+    supervisor.expect('R')
     found = os.stat(pipe)
     equal((stat.S_ISFIFO(found.st_mode), stat.S_IMODE(found.st_mode), found.st_uid),
           (True, 0o600, bench.uid if bench.uid is not None else os.getuid()))
     with open(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), 'w') as told:  # nobody reads, and there is no ENXIO
         told.write('started\n')
-    os.kill(brain.pid, signal.SIGKILL)
-    brain = job.brain()
-    brain.expect('R')
-    brain.send('G')
-    brain.expect('X')
+    os.kill(supervisor.pid, signal.SIGKILL)
+    supervisor = job.supervisor()
+    supervisor.expect('R')
+    supervisor.send('G')
+    supervisor.expect('X')
     job.process.stdin.close()
     job.process.stdin = None
-    brain.until('B')
+    supervisor.until('B')
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     equal(os.read(reader, 100), b'started\n')
     os.close(reader)
-    equal(job.quit(brain, 'code', 4)[0], 4)
-    equal(os.stat(pipe).st_mode, found.st_mode)  # the brain's to remove
+    equal(job.quit(supervisor, 'code', 4)[0], 4)
+    equal(os.stat(pipe).st_mode, found.st_mode)  # the supervisor's to remove
 
 
 @test('none', builds=('static',))
@@ -697,32 +697,32 @@ def the_pipe_has_the_owner_that_is_asked_for(bench):
     equal(bench.sh('exit 3').run(bench.box, 'a@1', 'T/proc/nowhere/parts')[0], 3)
     for wrong in ('', 'parts', '1 /parts', '1 x /parts', '-1 1 /parts', '1 1 parts', '1 1'):
         job = bench.sh('exit 3')
-        brain = job.brain()
-        launch(brain, bench.box, 'a@1', f'T{wrong}')
-        equal(brain.expect('F')[0], b'protocol')
-        brain.expect('B')
-        job.quit(brain, 'code', 5)
+        supervisor = job.supervisor()
+        launch(supervisor, bench.box, 'a@1', f'T{wrong}')
+        equal(supervisor.expect('F')[0], b'protocol')
+        supervisor.expect('B')
+        job.quit(supervisor, 'code', 5)
 
 
 @test('none', 'bwrap')
-def signals_reach_a_payload_without_a_brain(bench):
-    job, brain = bench.started('trap "exit 17" TERM; sleep 600 & while :; do wait $!; done')
+def signals_reach_a_payload_without_a_supervisor(bench):
+    job, supervisor = bench.started('trap "exit 17" TERM; sleep 600 & while :; do wait $!; done')
     for _ in range(2):
-        os.kill(brain.pid, signal.SIGKILL)
-        brain = job.brain()
-    os.kill(brain.pid, signal.SIGKILL)
+        os.kill(supervisor.pid, signal.SIGKILL)
+        supervisor = job.supervisor()
+    os.kill(supervisor.pid, signal.SIGKILL)
     time.sleep(0.1)
     os.kill(job.pid, signal.SIGTERM)
-    os.kill(job.brain().pid, signal.SIGKILL)
+    os.kill(job.supervisor().pid, signal.SIGKILL)
     equal(job.wait()[0], 17)
 
 
 @test('none', builds=('static', 'sane'))
-def two_dead_fresh_brains(bench):
+def two_dead_fresh_supervisors(bench):
     job = bench.sh('echo ran')
-    first = job.brain()
+    first = job.supervisor()
     os.kill(first.pid, signal.SIGKILL)
-    second = job.brain()
+    second = job.supervisor()
     equal((second.hello[0], second.hello[5]), (b'fresh', b'2'))
     os.kill(second.pid, signal.SIGKILL)
     code, out, err = job.wait()
@@ -731,13 +731,13 @@ def two_dead_fresh_brains(bench):
 
 
 @test('none', 'bwrap')
-def fresh_brain_dead_after_its_launch(bench):
+def fresh_supervisor_dead_after_its_launch(bench):
     job = bench.sh('echo ran')
-    first = job.brain()
+    first = job.supervisor()
     launch(first, bench.box, 'a@1')
     first.expect('R')
     os.kill(first.pid, signal.SIGKILL)
-    second = job.brain()
+    second = job.supervisor()
     equal(second.hello[0], b'fresh')
     launch(second, bench.box, 'a@1')
     second.expect('R')
@@ -747,40 +747,40 @@ def fresh_brain_dead_after_its_launch(bench):
 
 
 @test('none', builds=('static', 'sane'))
-def fresh_brain_dead_after_go_never_runs_the_payload_twice(bench):
-    job, brain = bench.started('echo ran; sleep 0.2; exit 3', state=False)
-    os.kill(brain.pid, signal.SIGKILL)
+def fresh_supervisor_dead_after_go_never_runs_the_payload_twice(bench):
+    job, supervisor = bench.started('echo ran; sleep 0.2; exit 3', state=False)
+    os.kill(supervisor.pid, signal.SIGKILL)
     equal(job.wait()[:2], (3, b'ran\n'))
 
 
 @test('none', 'bwrap', builds=('static', 'sane'))
 def a_flood_of_one_signal_keeps_no_other_waiting(bench):
-    job, brain = bench.started('trap "exit 5" TERM; echo up; sleep 600 & while :; do wait $!; done')
+    job, supervisor = bench.started('trap "exit 5" TERM; echo up; sleep 600 & while :; do wait $!; done')
     equal(job.process.stdout.readline(), b'up\n')
     for _ in range(3000):
-        brain.send('K', signal.SIGWINCH)
-    brain.send('K', signal.SIGTERM)
-    status = brain.until('B')['E'][0]
-    equal(job.quit(brain, 'status', status)[0], 5)
+        supervisor.send('K', signal.SIGWINCH)
+    supervisor.send('K', signal.SIGTERM)
+    status = supervisor.until('B')['E'][0]
+    equal(job.quit(supervisor, 'status', status)[0], 5)
 
 
 @test('none', 'bwrap', builds=('static', 'sane'))
-def stopped_brain_does_not_stop_the_front(bench):
+def stopped_supervisor_does_not_stop_the_shim(bench):
     # not a loop of sleeps: dash drops a signal that comes between its vfork(2) and the child's exec
-    job, brain = bench.started('trap "exit 5" TERM; echo up; sleep 600 & while :; do wait $!; done')
+    job, supervisor = bench.started('trap "exit 5" TERM; echo up; sleep 600 & while :; do wait $!; done')
     equal(job.process.stdout.readline(), b'up\n')
-    os.kill(brain.pid, signal.SIGSTOP)
+    os.kill(supervisor.pid, signal.SIGSTOP)
     for _ in range(3000):
         os.kill(job.pid, signal.SIGWINCH)
     os.kill(job.pid, signal.SIGTERM)
     wait_for(lambda: len(job.left()) == 1, what='the end of the box')
-    os.kill(brain.pid, signal.SIGCONT)
-    status = brain.until('B')['E'][0]
-    equal(job.quit(brain, 'status', status)[0], 5)
+    os.kill(supervisor.pid, signal.SIGCONT)
+    status = supervisor.until('B')['E'][0]
+    equal(job.quit(supervisor, 'status', status)[0], 5)
 
 
 def failing(call, error):
-    """A system call fails, by seccomp(2), in the front and in all that it starts."""
+    """A system call fails, by seccomp(2), in the shim and in all that it starts."""
     number = {'x86_64': {'sendmsg': 46, 'getdents64': 217}, 'aarch64': {'sendmsg': 211, 'getdents64': 61}}[os.uname().machine][call]
     return f"""
 import ctypes, struct
@@ -794,10 +794,10 @@ assert not libc.prctl(38, 1, 0, 0, 0) and not libc.prctl(22, 2, struct.pack('@HP
 
 
 @test('', builds=('static',))
-def a_brain_that_cannot_be_told_is_not_waited_for(bench):
+def a_supervisor_that_cannot_be_told_is_not_waited_for(bench):
     status, _, said = bench.job(['/bin/true'], prep=failing('sendmsg', errno.ENOBUFS)).wait()
     equal(status, 125)
-    assert b'the brain died' in said, said
+    assert b'the supervisor died' in said, said
 
 
 @test('', builds=('static',))
@@ -810,18 +810,18 @@ def descriptors_that_cannot_be_listed_are_not_lost(bench):
 @test('', builds=('sane',))
 def an_end_by_a_signal_that_there_is_not_breaks_the_protocol(bench):
     job = bench.sh('exit 3')
-    job.brain().send('Q', 'status', 100)
-    equal(job.quit(job.brain(), 'code', 7)[0], 7)
+    job.supervisor().send('Q', 'status', 100)
+    equal(job.quit(job.supervisor(), 'code', 7)[0], 7)
 
 
 @test('', builds=('static',))
-def a_stack_of_16_kib_is_enough_for_the_front(bench):
+def a_stack_of_16_kib_is_enough_for_the_shim(bench):
     tree = Tree(bench.build, '/bin/false', '/dev/null')
     bench.trees.append(tree)
     small = 'import os, resource, sys; resource.setrlimit(resource.RLIMIT_STACK, (16384, 16384)); os.execve(sys.argv[1], sys.argv[1:], {})'
     out = subprocess.run([PYTHON, '-I', '-c', small, tree.wrap(), '/bin/true'], capture_output=True, timeout=10)
     equal(out.returncode, 125)
-    assert b'the brain died' in out.stderr, out
+    assert b'the supervisor died' in out.stderr, out
 
 
 @test('', builds=('static',))
@@ -830,22 +830,22 @@ def what_a_runtime_says_of_its_death_within_small_limits_is_not_passed_on(bench)
     bench.trees.append(tree)
     with open(os.path.join(tree.path, 'dies.sh'), 'w') as f:
         f.write('echo BANNER; echo BANNER >&2; kill -ABRT $$\n')
-    with open(os.path.join(tree.path, 'tare.brain'), 'w') as f:
+    with open(os.path.join(tree.path, 'tare.supervisor'), 'w') as f:
         f.write('/bin/sh\ndies.sh\ndies.sh\n')
     small = 'import os, resource, sys; resource.setrlimit(resource.RLIMIT_DATA, (100 << 20, 100 << 20)); os.execve(sys.argv[1], sys.argv[1:], {})'
     argv = [os.path.join(tree.path, 'tare'), 'run', '--', '/bin/true']
     out = subprocess.run([PYTHON, '-I', '-c', small, *argv], capture_output=True, timeout=10)
     equal((out.returncode, out.stdout), (125, b''))
-    equal(out.stderr, b"tare: the brain died within the caller's limits (data: at most 102400 KiB), before it did anything: raise them; "
+    equal(out.stderr, b"tare: the supervisor died within the caller's limits (data: at most 102400 KiB), before it did anything: raise them; "
                       b'the payload was not run\n')
     # where it has all that it wants, what it says is the only hint that there is
     out = subprocess.run(argv, capture_output=True, timeout=10)
     equal((out.returncode, set(out.stdout.split())), (125, {b'BANNER'}))
-    assert out.stderr.endswith(b'BANNER\ntare: the brain died; the payload was not run\n'), out
+    assert out.stderr.endswith(b'BANNER\ntare: the supervisor died; the payload was not run\n'), out
 
 
 @test('', builds=('static', 'sane'))
-def brain_that_cannot_be_executed(bench):
+def supervisor_that_cannot_be_executed(bench):
     for interpreter, script, name in (('/proc/nowhere/node', 'x', '/proc/nowhere/node'), ('/bin/sh', 'missing.js', 'missing.js')):
         tree = Tree(bench.build, interpreter, script)
         if name == '/proc/nowhere/node':
@@ -872,7 +872,7 @@ def the_role_is_chosen_by_the_path_and_not_by_argv0(bench):
 
 
 @test('', builds=('static', 'sane'))
-def the_starter_is_told_that_there_is_no_brain(bench):
+def the_starter_is_told_that_there_is_no_supervisor(bench):
     """A stand-in for HTCondor's starter: all that it does is name a file."""
     tree = Tree(bench.build, '/proc/nowhere/node', 'x')
     bench.trees.append(tree)
@@ -891,12 +891,12 @@ def the_starter_is_told_that_there_is_no_brain(bench):
     assert line.startswith(b'tare: cannot execute ') and line.count(b'\n') == 1, line
     equal(told(['/usr/sbin/sshd', '-i']), None)
     equal(told(['run', '--', '/bin/true'], 'tare'), None)
-    os.remove(os.path.join(tree.path, 'tare.brain'))
-    assert b'tare.brain' in told(['/bin/true'])
+    os.remove(os.path.join(tree.path, 'tare.supervisor'))
+    assert b'tare.supervisor' in told(['/bin/true'])
 
 
 @test('', builds=('static', 'sane'))
-def the_kill_switch_without_a_brain_leaves_nothing_for_the_starter(bench):
+def the_kill_switch_without_a_supervisor_leaves_nothing_for_the_starter(bench):
     """An error file of the attempt before this one would send a job that ran well back to the queue."""
     if os.geteuid() != 0:
         raise Skip('needs root')
@@ -923,8 +923,8 @@ def the_kill_switch_without_a_brain_leaves_nothing_for_the_starter(bench):
 
 @test('none', 'bwrap', builds=('static',))
 def quit_with_a_living_box_kills_it(bench):
-    job, brain = bench.started(LIVE)
-    equal(job.quit(brain, 'code', 3)[0], 3)
+    job, supervisor = bench.started(LIVE)
+    equal(job.quit(supervisor, 'code', 3)[0], 3)
     assert job.gone(seconds=0)
 
 
@@ -941,18 +941,18 @@ def each_failing_step_says_so(bench):
              (['j/proc/self/comm'], b'cgroup', 22)]
     for keys, step, error in cases:
         job = bench.sh('echo ran')
-        brain = job.brain()
-        launch(brain, bench.box, 'a@1', *keys)
-        brain.send('G')
-        frames = brain.until('B')
+        supervisor = job.supervisor()
+        launch(supervisor, bench.box, 'a@1', *keys)
+        supervisor.send('G')
+        frames = supervisor.until('B')
         assert 'X' not in frames, (keys, frames)
         equal((frames['F'][0], frames['F'][1]), (step, b(error)))
         # and then again, well: what the policy's "unboxed" does
-        launch(brain, bench.box, 'a@1')
-        brain.expect('R')
-        brain.send('G')
-        frames = brain.until('B')
-        equal(job.quit(brain, 'status', frames['E'][0])[:2], (0, b'ran\n'))
+        launch(supervisor, bench.box, 'a@1')
+        supervisor.expect('R')
+        supervisor.send('G')
+        frames = supervisor.until('B')
+        equal(job.quit(supervisor, 'status', frames['E'][0])[:2], (0, b'ran\n'))
 
 
 @test('none', 'bwrap')
@@ -963,15 +963,15 @@ def exec_failures(bench):
         f.write('echo hi\n')
     for program, error in (('/proc/nowhere/x', 2), ('nowhere-x', 2), ('/etc', 13), (plain, 13)):
         job = bench.sh('x')
-        brain = job.brain()
-        launch(brain, bench.box, 'a' + program)
-        brain.expect('R')
-        brain.send('G')
-        frame = brain.expect('F')
+        supervisor = job.supervisor()
+        launch(supervisor, bench.box, 'a' + program)
+        supervisor.expect('R')
+        supervisor.send('G')
+        frame = supervisor.expect('F')
         equal((frame[0], frame[1]), (b'exec', b(error)))
         assert b(program) in frame[2], frame
-        brain.expect('B')
-        equal(job.quit(brain, 'code', 127)[0], 127)
+        supervisor.expect('B')
+        equal(job.quit(supervisor, 'code', 127)[0], 127)
 
 
 @test('', builds=('static', 'sane'))
@@ -980,28 +980,28 @@ def engine_failures(bench):
                         (['/usr/bin/bwrap', '--nonsense'], b'nonsense'), (['/bin/true'], b'before init'),
                         (['/bin/sh', '-c', 'echo oh no >&2; kill -9 $$'], b'oh no')):
         job = bench.sh('x')
-        brain = job.brain()
-        brain.send('L', *['E' + a for a in argv], 'a@1')
-        frames = brain.until('B')
+        supervisor = job.supervisor()
+        supervisor.send('L', *['E' + a for a in argv], 'a@1')
+        frames = supervisor.until('B')
         equal(frames['F'][0], b'engine')
         assert words in frames['F'][2], frames
-        equal(job.quit(brain, 'code', 125)[0], 125)
+        equal(job.quit(supervisor, 'code', 125)[0], 125)
 
 
 @test('', builds=('static',))
 def identity_needs_rights(bench):
     job = bench.sh('x', uid=NOBODY)
-    brain = job.brain()
-    launch(brain, 'none', 'a@1', 'U0 0 ')
-    frames = brain.until('B')
+    supervisor = job.supervisor()
+    launch(supervisor, 'none', 'a@1', 'U0 0 ')
+    frames = supervisor.until('B')
     equal((frames['F'][0], frames['F'][1]), (b'identity', b'1'))
-    job.quit(brain, 'code', 0)
+    job.quit(supervisor, 'code', 0)
 
 
 # --- the protocol ------------------------------------------------------------------------------------------------
 
 @test('', builds=('static', 'sane'))
-def bad_frames_are_a_dead_brain(bench):
+def bad_frames_are_a_dead_supervisor(bench):
     bad = [struct.pack('<I', 0), struct.pack('<I', (16 << 20) + 1) + b'L', struct.pack('<I', 3) + b'Lab',
            struct.pack('<I', 1) + b'?', struct.pack('<I', 1) + b'S', struct.pack('<I', 1) + b'Q',
            struct.pack('<I', 5) + b'Kxyz\0', struct.pack('<I', 4) + b'K65\0', struct.pack('<I', 14) + b'Qstatus\x00127\0\0\0',
@@ -1009,8 +1009,8 @@ def bad_frames_are_a_dead_brain(bench):
            b'\xff' * 64]
     for data in bad:
         job = bench.sh('x')
-        job.brain().raw(data)
-        second = job.brain()
+        job.supervisor().raw(data)
+        second = job.supervisor()
         equal(second.hello[5], b'2')
         second.raw(data)
         code, _, err = job.wait()
@@ -1023,35 +1023,35 @@ def random_launches_do_no_harm(bench):
     import random
     random.seed(7)
     job = bench.sh('x')
-    brain = job.brain()
+    supervisor = job.supervisor()
     for _ in range(150):
         strings = [bytes(random.choice(b'EJjUOCaveu0drnp') if i == 0 else random.choice(b'0123456789-, =@ku\xff')
                          for i in range(random.randrange(1, 12))) for _ in range(random.randrange(1, 4))]
-        brain.send('L', *strings, 'zend')
-        equal(brain.expect('F')[0], b'protocol')
-        brain.expect('B')
-    equal(job.quit(brain, 'code', 0)[0], 0)
+        supervisor.send('L', *strings, 'zend')
+        equal(supervisor.expect('F')[0], b'protocol')
+        supervisor.expect('B')
+    equal(job.quit(supervisor, 'code', 0)[0], 0)
 
 
 @test('none', builds=('sane',))
 def frames_in_pieces(bench):
     job = bench.sh('exit 2')
-    brain = job.brain()
+    supervisor = job.supervisor()
     body = b'L' + b'a@1\0'
     for byte in struct.pack('<I', len(body)) + body:
-        brain.raw(bytes([byte]))
+        supervisor.raw(bytes([byte]))
         time.sleep(0.002)
-    brain.expect('R')
-    brain.raw(struct.pack('<I', 1) + b'G' + struct.pack('<I', 1))
-    status = brain.until('B')['E'][0]
-    brain.raw(b'A')
-    equal(job.quit(brain, 'status', status)[0], 2)
+    supervisor.expect('R')
+    supervisor.raw(struct.pack('<I', 1) + b'G' + struct.pack('<I', 1))
+    status = supervisor.until('B')['E'][0]
+    supervisor.raw(b'A')
+    equal(job.quit(supervisor, 'status', status)[0], 2)
 
 
 @test('none', builds=('static', 'sane'))
 def a_second_launch_is_refused(bench):
-    job, brain = bench.started('sleep 0.3; exit 2', state=False)
-    launch(brain, 'none', 'a@1')
+    job, supervisor = bench.started('sleep 0.3; exit 2', state=False)
+    launch(supervisor, 'none', 'a@1')
     equal(job.wait()[0], 2)
 
 
@@ -1078,7 +1078,7 @@ def cgroups_are_joined(bench):
             box, leaf = os.path.join(folder, 'box'), os.path.join(folder, 'payload')
             os.mkdir(box)
             os.mkdir(leaf)
-            job, brain = bench.started(LIVE, f'J{box}/cgroup.procs', f'j{leaf}/cgroup.procs')
+            job, supervisor = bench.started(LIVE, f'J{box}/cgroup.procs', f'j{leaf}/cgroup.procs')
 
             def members(path):
                 with open(path + '/cgroup.procs') as f:
@@ -1086,9 +1086,9 @@ def cgroups_are_joined(bench):
             assert job.init in members(box) and job.payload in members(leaf), (members(box), members(leaf))
             assert job.init not in members(leaf) and job.payload not in members(box)
             wait_for(lambda: len(members(leaf)) >= 3, what='children in the leaf')
-            brain.send('A')
-            brain.until('B')
-            equal(job.quit(brain, 'code', 0)[0], 0)
+            supervisor.send('A')
+            supervisor.until('B')
+            equal(job.quit(supervisor, 'code', 0)[0], 0)
             equal((members(box), members(leaf)), (set(), set()))
     finally:
         for folder in folders:
@@ -1102,10 +1102,10 @@ def cgroup_is_joined_with_the_opener_s_rights(bench):
         raise Skip('needs root and a writable cgroup')
     try:
         leaf = folders[0]
-        job, brain = bench.started('exec sleep 60', f'j{leaf}/cgroup.procs', f'U{NOBODY} {NOBODY} ')
+        job, supervisor = bench.started('exec sleep 60', f'j{leaf}/cgroup.procs', f'U{NOBODY} {NOBODY} ')
         with open(leaf + '/cgroup.procs') as f:
             equal(f.read().split(), [str(job.payload)])
-        brain.send('Q', 'code', 0)
+        supervisor.send('Q', 'code', 0)
         job.wait()
     finally:
         for folder in folders:
@@ -1144,7 +1144,7 @@ def main():
     pattern = sys.argv[1] if len(sys.argv) > 1 else ''
     for old in glob.glob('/tmp/tare-sane.*'):
         os.unlink(old)
-    # fronts and payloads of every account begin there: the checkout may be one that only its owner can enter
+    # shims and payloads of every account begin there: the checkout may be one that only its owner can enter
     place = tempfile.mkdtemp(prefix='tare-test-')
     os.chmod(place, 0o1777)
     os.chdir(place)

@@ -64,7 +64,7 @@ class Terminal:
 
 
 class Shell(Terminal):
-    """With a shell that has job control; fronts are started by typing."""
+    """With a shell that has job control; shims are started by typing."""
 
     def __init__(self, bench):
         super().__init__()
@@ -80,20 +80,20 @@ class Shell(Terminal):
             preexec_fn=lambda: (fcntl.ioctl(0, termios.TIOCSCTTY, 0), user()))
         self.until(b'$ ')
 
-    def front(self, arguments, *keys, after='; echo code-$?', before=''):
-        """A front whose payload has executed, and its brain."""
+    def shim(self, arguments, *keys, after='; echo code-$?', before=''):
+        """A shim whose payload has executed, and its supervisor."""
         self.type(f'{before}{self.bench.tree.path}/tare-wrap {arguments}{after}\n')
-        brain = self.job.brain()
-        brain.socket.settimeout(SECONDS)
-        launch(brain, self.bench.box, *(keys or ('a@1',)))
-        _, self.payload = map(int, brain.expect('R'))
-        brain.send('G')
-        brain.expect('X')
-        return brain
+        supervisor = self.job.supervisor()
+        supervisor.socket.settimeout(SECONDS)
+        launch(supervisor, self.bench.box, *(keys or ('a@1',)))
+        _, self.payload = map(int, supervisor.expect('R'))
+        supervisor.send('G')
+        supervisor.expect('X')
+        return supervisor
 
-    def end(self, brain):
-        frames = brain.until('B')
-        brain.send('Q', 'status', frames['E'][0])
+    def end(self, supervisor):
+        frames = supervisor.until('B')
+        supervisor.send('Q', 'status', frames['E'][0])
         return int(frames['E'][0])
 
     def close(self):
@@ -114,7 +114,7 @@ def at_shell(function):
 
 
 class Alone(Terminal):
-    """A front that leads the session of the terminal: no shell sets modes after it."""
+    """A shim that leads the session of the terminal: no shell sets modes after it."""
 
     def __init__(self, bench, argv, *keys, go=True, prep='', **more):
         super().__init__()
@@ -124,25 +124,25 @@ class Alone(Terminal):
         more = {'stdin': self.slave, 'stdout': self.slave, 'stderr': self.slave, **more}
         self.job = bench.job(argv, prep=f'import fcntl\nfcntl.ioctl({self.slave}, {termios.TIOCSCTTY}, 0)\nos.close({self.slave})\n{prep}',
                              pass_fds=[self.slave], **more)
-        self.brain = self.job.brain()
-        self.brain.socket.settimeout(SECONDS)
-        self.brain.send('S', self.job.folder)
-        launch(self.brain, bench.box, *(keys or ('a@1',)))
-        _, self.payload = map(int, self.brain.expect('R'))
+        self.supervisor = self.job.supervisor()
+        self.supervisor.socket.settimeout(SECONDS)
+        self.supervisor.send('S', self.job.folder)
+        launch(self.supervisor, bench.box, *(keys or ('a@1',)))
+        _, self.payload = map(int, self.supervisor.expect('R'))
         if go:
-            self.brain.send('G')
-            self.brain.expect('X')
+            self.supervisor.send('G')
+            self.supervisor.expect('X')
 
     def end(self):
-        """Passes on how the payload ended, and returns how the front did."""
-        frames = self.brain.until('B')
-        self.brain.send('Q', 'status', frames['E'][0])
+        """Passes on how the payload ended, and returns how the shim did."""
+        frames = self.supervisor.until('B')
+        self.supervisor.send('Q', 'status', frames['E'][0])
         return self.wait()
 
     def wait(self):
         end = time.time() + SECONDS
         while self.job.process.poll() is None:
-            assert time.time() < end, 'the front does not end'
+            assert time.time() < end, 'the shim does not end'
             self.more(0.02)
         while self.more(0):
             pass
@@ -158,7 +158,7 @@ def python(script, *arguments):
 @test('none', 'bwrap')
 @at_shell
 def terminal(bench, shell):
-    brain = shell.front("/bin/sh -c 'trap \"echo got-int\" INT; echo up; read a; echo \"<$a>\"; read a; echo \"<$a>\"; exit 3'")
+    supervisor = shell.shim("/bin/sh -c 'trap \"echo got-int\" INT; echo up; read a; echo \"<$a>\"; read a; echo \"<$a>\"; exit 3'")
     shell.until(b'up\r\n')
     shell.type('one\n')
     shell.until(b'<one>')
@@ -170,7 +170,7 @@ def terminal(bench, shell):
     wait_for(shell.is_raw, SECONDS, what='the payload to be in front')
     shell.type('two\n')
     shell.until(b'<two>')
-    equal(shell.end(brain), 3 << 8)
+    equal(shell.end(supervisor), 3 << 8)
     shell.until(b'$ ')
     shell.type('echo the-shell-has-it\n')
     shell.until(b'the-shell-has-it\r\n')
@@ -181,24 +181,24 @@ def terminal(bench, shell):
 def keys_go_to_the_group_in_front(bench, shell):
     """Ctrl-C to all of the payload's group, Ctrl-\\ too; what the payload does with it is how all ends."""
     inner = 'trap \\"echo inner; exit 0\\" INT; echo up; while :; do sleep 0.05; done'
-    brain = shell.front(f"/bin/sh -c 'sh -c \"{inner}\"; sleep 60'")
+    supervisor = shell.shim(f"/bin/sh -c 'sh -c \"{inner}\"; sleep 60'")
     shell.until(b'up\r\n')
     shell.type('\x03')
     shell.until(b'inner')
-    equal(shell.end(brain), signal.SIGINT)
+    equal(shell.end(supervisor), signal.SIGINT)
     shell.until(b'$ ')
     shell.type('echo now-$?\n')
     shell.until(b'now-')
-    brain = shell.front("/bin/sh -c 'ulimit -c 0; echo up; exec sleep 60'")
+    supervisor = shell.shim("/bin/sh -c 'ulimit -c 0; echo up; exec sleep 60'")
     shell.until(b'up\r\n')
     shell.type('\x1c')
-    equal(shell.end(brain) & 127, signal.SIGQUIT)
+    equal(shell.end(supervisor) & 127, signal.SIGQUIT)
 
 
 @test('none', 'bwrap', 'user')
 @at_shell
 def a_shell_has_job_control(bench, shell):
-    brain = shell.front("/bin/bash --norc --noprofile -i", 'a@1', 'ePS1=box> ')
+    supervisor = shell.shim("/bin/bash --norc --noprofile -i", 'a@1', 'ePS1=box> ')
     shell.until(b'box> ')
     shell.type('sleep 60\n')
     wait_for(lambda: comm(foreground(shell.payload)) == 'sleep', SECONDS, what='sleep in front')
@@ -210,7 +210,7 @@ def a_shell_has_job_control(bench, shell):
     shell.type('\x03')
     shell.until(b'box> ')
     shell.type('exit 5\n')
-    equal(shell.end(brain), 5 << 8)
+    equal(shell.end(supervisor), 5 << 8)
     text = shell.until(b'code-5')
     assert b'job control' not in text and b'tty' not in text, text
 
@@ -225,21 +225,21 @@ def foreground(pid):
 @at_shell
 def in_the_background(bench, shell):
     """It writes; when it reads it stops, as any; in front it goes on."""
-    brain = shell.front("/bin/sh -c 'echo up; read a; echo \"<$a>\"; exit 4'", after=' &')
+    supervisor = shell.shim("/bin/sh -c 'echo up; read a; echo \"<$a>\"; exit 4'", after=' &')
     shell.until(b'up')
 
     def tells():  # a shell says it at its next prompt
         shell.type('\n')
         shell.more(0.2)
         return b'Stopped' in shell.seen
-    wait_for(tells, SECONDS, what='the front to stop')
+    wait_for(tells, SECONDS, what='the shim to stop')
     assert not shell.is_raw()
     shell.type('fg\n')
     shell.until(b'tare-wrap')
     wait_for(shell.is_raw, SECONDS, what='the payload to be in front')
     shell.type('one\n')
     shell.until(b'<one>')
-    equal(shell.end(brain), 4 << 8)
+    equal(shell.end(supervisor), 4 << 8)
     shell.until(b'$ ')
 
 
@@ -248,7 +248,7 @@ def in_the_background(bench, shell):
 def only_output_is_redirected(bench, shell):
     """The file stays the caller's; the terminal is nobody's until the payload reads, since the others of a pipeline may use it."""
     text = os.path.join(bench.folder(), 'text')
-    brain = shell.front(f"/bin/sh -c 'test -f /dev/stdout; echo file-$?; tty; echo up >&2; sleep 0.3; kill -STOP $$; read a; echo \"<$a>\"' >{text}")
+    supervisor = shell.shim(f"/bin/sh -c 'test -f /dev/stdout; echo file-$?; tty; echo up >&2; sleep 0.3; kill -STOP $$; read a; echo \"<$a>\"' >{text}")
     shell.until(b'up')
     shell.until(b'Stopped')
     assert not shell.is_raw()
@@ -256,7 +256,7 @@ def only_output_is_redirected(bench, shell):
     shell.until(b'tare-wrap')
     wait_for(shell.is_raw, SECONDS, what='the payload to be in front')
     shell.type('one\n')
-    equal(shell.end(brain), 0)
+    equal(shell.end(supervisor), 0)
     shell.until(b'over-0')
     with open(text) as f:
         lines = f.read().split('\n')
@@ -272,13 +272,13 @@ def who_polls_is_not_stopped(bench, shell):
     with open(os.path.join(folder, 'script'), 'w') as f:
         f.write('import select, sys, os\nprint("up", file=sys.stderr, flush=True)\n'
                 'for _ in range(2):\n  select.select([0], [], []); print(os.read(0, 99), file=sys.stderr, flush=True)\n')
-    brain = shell.front(f'{PYTHON} -I {folder}/script >{folder}/text')
+    supervisor = shell.shim(f'{PYTHON} -I {folder}/script >{folder}/text')
     shell.until(b'up\r')
     shell.type('one\n')
     shell.until(b"b'one\\n'")
     shell.type('\x04')
     shell.until(b"b''")
-    equal(shell.end(brain), 0)
+    equal(shell.end(supervisor), 0)
     shell.until(b'code-0')
     assert not shell.is_raw()
 
@@ -288,15 +288,15 @@ def who_polls_is_not_stopped(bench, shell):
 def one_of_several_reads(bench, shell):
     """Until then keys are for all of them; from then on for the one that reads."""
     shell.type(f'{bench.tree.path}/tare-wrap x; echo code-$?\n')
-    brain = shell.job.brain()
-    brain.socket.settimeout(SECONDS)
+    supervisor = shell.job.supervisor()
+    supervisor.socket.settimeout(SECONDS)
     other = 'trap "echo other-int" INT; sleep 600 & test -t 1 && echo other; while :; do wait $!; done'
     reads = 'trap "echo reader-int" INT; echo reader; while ! read a; do :; done; echo "<$a>"; read a; echo "<$a>"; exit 3'
-    launch(brain, bench.box, *sh('a', other, 'va'), *sh('b', f': {shell.job.folder}; trap "" INT; while [ ! -e go ]; do sleep 0.05; done; {reads}', 'vb', 'I', f'd{shell.job.folder}'))
-    brain.expect('R')
+    launch(supervisor, bench.box, *sh('a', other, 'va'), *sh('b', f': {shell.job.folder}; trap "" INT; while [ ! -e go ]; do sleep 0.05; done; {reads}', 'vb', 'I', f'd{shell.job.folder}'))
+    supervisor.expect('R')
     for index in range(2):
-        brain.send('G', index, 1)
-        brain.expect('X')
+        supervisor.send('G', index, 1)
+        supervisor.expect('X')
     shell.until(b'other\r')
     assert not shell.is_raw()
     shell.type('\x03')
@@ -310,11 +310,11 @@ def one_of_several_reads(bench, shell):
     assert b'other-int' not in shell.until(b'<one>')
     shell.type('two\n')
     shell.until(b'<two>')
-    frames = brain.until('Z')
+    frames = supervisor.until('Z')
     equal(frames['Z'][:3], [b'1', b'1', b'768'])
-    brain.send('A')
-    brain.until('B')
-    brain.send('Q', 'code', 4)
+    supervisor.send('A')
+    supervisor.until('B')
+    supervisor.send('Q', 'code', 4)
     shell.until(b'code-4')
     assert not shell.is_raw()
 
@@ -340,8 +340,8 @@ def nothing_is_typed_into_the_caller_s_terminal(bench, shell):
     script = os.path.join(bench.folder(), 'script')
     with open(script, 'w') as f:
         f.write(TYPE)
-    brain = shell.front(f'{PYTHON} -I {script}', before='', after=' 7>/dev/tty; echo code-$?')
-    equal(shell.end(brain), 0)
+    supervisor = shell.shim(f'{PYTHON} -I {script}', before='', after=' 7>/dev/tty; echo code-$?')
+    equal(shell.end(supervisor), 0)
     text = shell.until(b'code-0')
     assert b'/dev/pts/' in text and b'[True, True, True]' in text and os.ttyname(shell.slave).encode() + b' ' not in text, text
     shell.type('echo DONE\n')
@@ -360,9 +360,9 @@ def without_input(bench, shell):
                 'import fcntl, termios\n'
                 'for fd in (1, 2):\n  try: fcntl.ioctl(fd, termios.TIOCSTI, b"x"); print("typed")\n  except OSError as e: print(e.errno)\n'
                 'import tty; tty.setraw(1); print("A\\nB", flush=True); sys.stdin.close(); os.kill(os.getpid(), 9)\n')
-    brain = shell.front(f'{PYTHON} -I {script} <<<input')
+    supervisor = shell.shim(f'{PYTHON} -I {script} <<<input')
     before = shell.modes()
-    status = shell.end(brain)
+    status = shell.end(supervisor)
     text = shell.until(b'code-137')
     equal(status, 9)
     if os.getuid():  # who has CAP_SYS_ADMIN may type into any terminal that it has open: its own
@@ -381,7 +381,7 @@ def size_and_its_changes(bench):
             terminal.until(f'{rows} {columns}\r\n'.encode())
         os.kill(terminal.job.pid, signal.SIGWINCH)  # without a change it is a signal as any other
         terminal.until(b'10 20\r\n')
-        terminal.brain.send('A')
+        terminal.supervisor.send('A')
         equal(terminal.end(), -9)
     finally:
         terminal.close()
@@ -399,7 +399,7 @@ def size_changes_while_it_is_not_in_front(bench):
             terminal.size(rows, columns)
             equal(line(), f'{rows} {columns}\n'.encode())
         assert not terminal.is_raw()
-        terminal.brain.send('A')
+        terminal.supervisor.send('A')
         equal(terminal.end(), -9)
     finally:
         terminal.close()
@@ -430,24 +430,24 @@ SPOIL = 'stty raw -echo 2>/dev/null; printf "\\023"; echo up; '
 
 @test('none', 'bwrap')
 def modes_are_restored_at_every_end(bench):
-    def kill_all_brains(terminal):
+    def kill_all_supervisors(terminal):
         for number in range(3):
-            os.kill(terminal.brain.pid, signal.SIGKILL)
+            os.kill(terminal.supervisor.pid, signal.SIGKILL)
             if number < 2:
-                terminal.brain = terminal.job.brain()
+                terminal.supervisor = terminal.job.supervisor()
         os.kill(terminal.payload, signal.SIGKILL)
-        os.kill(terminal.job.brain().pid, signal.SIGKILL)
+        os.kill(terminal.job.supervisor().pid, signal.SIGKILL)
         return terminal.wait()
 
-    def quit_by_the_brain(terminal):
-        terminal.brain.send('Q', 'code', 9)
+    def quit_by_the_supervisor(terminal):
+        terminal.supervisor.send('Q', 'code', 9)
         return terminal.wait()
 
     def asked(signo):
         return lambda terminal: (os.kill(terminal.job.pid, signo), terminal.end())[1]
 
     for script, how, wanted in (('exit 3', Alone.end, 3), ('kill -SEGV $$', Alone.end, -11), ('exec sleep 60', asked(15), -15),
-                                ('exec sleep 60', asked(1), -1), ('exec sleep 60', kill_all_brains, -9), ('exec sleep 60', quit_by_the_brain, 9),
+                                ('exec sleep 60', asked(1), -1), ('exec sleep 60', kill_all_supervisors, -9), ('exec sleep 60', quit_by_the_supervisor, 9),
                                 ('kill -TSTP $$; exit 6', Alone.end, 6), ('(trap "" HUP; sleep 60) & exit 7', Alone.end, 7)):
         terminal = Alone(bench, ['/bin/sh', '-c', f'{SPOIL}read a; {script}'])
         try:
@@ -464,10 +464,10 @@ def modes_are_restored_at_every_end(bench):
 def modes_are_restored_when_nothing_was_executed(bench):
     terminal = Alone(bench, ['/nonexistent'], go=False)
     try:
-        terminal.brain.send('G')
-        equal(terminal.brain.expect('F')[0], b'exec')
-        terminal.brain.until('B')
-        terminal.brain.send('Q', 'code', 127)
+        terminal.supervisor.send('G')
+        equal(terminal.supervisor.expect('F')[0], b'exec')
+        terminal.supervisor.until('B')
+        terminal.supervisor.send('Q', 'code', 127)
         equal(terminal.wait(), 127)
         equal(terminal.modes(), terminal.before)
     finally:
@@ -500,7 +500,7 @@ sys.exit(os.WEXITSTATUS(status))
 
 @test('none', 'bwrap')
 def modes_are_restored_while_it_is_stopped(bench):
-    """By Ctrl-Z, and by a signal to the front; both are as they were for the payload afterwards."""
+    """By Ctrl-Z, and by a signal to the shim; both are as they were for the payload afterwards."""
     orders, reports = os.pipe(), os.pipe()
     box = Terminal()
     job = bench.job(python(STOPPED, f'{bench.tree.path}/tare-wrap', '/bin/sh', '-c', 'echo up; while read a; do echo "<$a>"; done; exit 5'), bare=True,
@@ -510,15 +510,15 @@ def modes_are_restored_while_it_is_stopped(bench):
                          f'high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 20) for fd in ({orders[0]}, {reports[1]})]\n'
                          'os.dup2(high[0], 8); os.dup2(high[1], 9)')
     try:
-        brain = job.brain()
-        brain.socket.settimeout(SECONDS)
-        launch(brain, bench.box, 'a@1')
-        brain.expect('R')
-        brain.send('G')
-        brain.expect('X')
+        supervisor = job.supervisor()
+        supervisor.socket.settimeout(SECONDS)
+        launch(supervisor, bench.box, 'a@1')
+        supervisor.expect('R')
+        supervisor.send('G')
+        supervisor.expect('X')
         box.until(b'up\r\n')
-        front = int(brain.hello[2])
-        for stop in (lambda: box.type('\x1a'), lambda: os.kill(front, signal.SIGTSTP)):
+        shim = int(supervisor.hello[2])
+        for stop in (lambda: box.type('\x1a'), lambda: os.kill(shim, signal.SIGTSTP)):
             assert box.is_raw()
             stop()
             equal(os.read(reports[0], 100), b'stopped True\n')
@@ -527,8 +527,8 @@ def modes_are_restored_while_it_is_stopped(bench):
             box.type('more\n')
             box.until(b'<more>')
         box.type('\x04')
-        frames = brain.until('B')
-        brain.send('Q', 'status', frames['E'][0])
+        frames = supervisor.until('B')
+        supervisor.send('Q', 'status', frames['E'][0])
         equal(os.read(reports[0], 100), b'ended True\n')
         equal(job.process.wait(SECONDS), 5)
     finally:
@@ -539,7 +539,7 @@ def modes_are_restored_while_it_is_stopped(bench):
 
 @test('none', 'bwrap')
 def the_end_of_the_terminal(bench):
-    """The payload's hangs up too, and the signal that the front gets for it comes to the payload: who reads and who does not ends."""
+    """The payload's hangs up too, and the signal that the shim gets for it comes to the payload: who reads and who does not ends."""
     for script, statuses in (('trap "exit 8" HUP; echo up; read a || exit 9; exit 7', (8 << 8, 9 << 8)),
                              ('echo up; exec sleep 60', (signal.SIGHUP,)),
                              ('trap "exit 8" HUP; echo up; sleep 600 & while :; do wait $!; done', (8 << 8,))):
@@ -549,7 +549,7 @@ def the_end_of_the_terminal(bench):
             os.close(terminal.master)
             os.close(terminal.slave)
             terminal.master = terminal.slave = -1
-            frames = terminal.brain.until('B')
+            frames = terminal.supervisor.until('B')
             assert int(frames['E'][0]) in statuses, (script, frames)
         finally:
             terminal.close()
@@ -598,11 +598,11 @@ def a_mebibyte_each_way(bench):
 
 @test('none', 'bwrap')
 def the_last_words_are_not_lost(bench):
-    """Written at once before the exit, and read only when nothing runs any more: by the brain's word the end is there, and all of it comes first."""
+    """Written at once before the exit, and read only when nothing runs any more: by the supervisor's word the end is there, and all of it comes first."""
     terminal = Alone(bench, ['/bin/sh', '-c', 'stty raw; i=0; while [ $i -lt 550 ]; do echo "line $i of some forty characters and more"; i=$((i+1)); done; printf END; exit 2'])
     try:
-        frames = terminal.brain.until('B')
-        terminal.brain.send('Q', 'status', frames['E'][0])
+        frames = terminal.supervisor.until('B')
+        terminal.supervisor.send('Q', 'status', frames['E'][0])
         time.sleep(0.2)
         equal(terminal.wait(), 2)
         equal(terminal.seen, b''.join(b'line %d of some forty characters and more\n' % i for i in range(550)) + b'END')
@@ -616,8 +616,8 @@ def nobody_reads(bench):
     """A stopped terminal holds the end up; a signal that asks for the end does not wait for it."""
     terminal = Alone(bench, ['/bin/sh', '-c', 'stty raw; head -c 26000 /dev/zero'])
     try:
-        frames = terminal.brain.until('B')
-        terminal.brain.send('Q', 'status', frames['E'][0])
+        frames = terminal.supervisor.until('B')
+        terminal.supervisor.send('Q', 'status', frames['E'][0])
         time.sleep(0.5)
         full = terminal.job.process.poll() is None
         os.kill(terminal.job.pid, signal.SIGTERM)

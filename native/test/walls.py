@@ -51,18 +51,18 @@ def a_wall_that_cannot_be_put_up_fails_the_launch(bench):
     wall()
     for keys, what in ((['l8000000000000000'], b'landlock_create_ruleset'), (['l7ff2', 'L/proc/self/fd/0', 'L' + 5000 * '/x'], b'/x')):
         job = bench.sh('echo ran')
-        brain = job.brain()
-        launch(brain, bench.box, 'a@1', *keys)
-        frame = brain.until('B')['F']
+        supervisor = job.supervisor()
+        launch(supervisor, bench.box, 'a@1', *keys)
+        frame = supervisor.until('B')['F']
         equal(frame[0], b'landlock')
         assert what in frame[2], frame
-        job.quit(brain, 'code', 0)
+        job.quit(supervisor, 'code', 0)
     if os.getuid() == 0:  # no right to it, and no no_new_privs
         job = bench.sh('echo ran', uid=NOBODY)
-        brain = job.brain()
-        launch(brain, bench.box, 'a@1', 'l7ff2')
-        equal(brain.until('B')['F'], [b'landlock', b'1', b'landlock_restrict_self: Operation not permitted'])
-        job.quit(brain, 'code', 0)
+        supervisor = job.supervisor()
+        launch(supervisor, bench.box, 'a@1', 'l7ff2')
+        equal(supervisor.until('B')['F'], [b'landlock', b'1', b'landlock_restrict_self: Operation not permitted'])
+        job.quit(supervisor, 'code', 0)
 
 
 LOOKS = """import ctypes, os, time
@@ -92,6 +92,6 @@ def applications_within_a_wall_look_into_each_other(bench):
     many.go(0, 1, 2)
     ended = [many.expect('Z')[:3] for _ in range(3)]
     equal(sorted(ended), [[b'0', b'1', b'9'], [b'1', b'1', b'0'], [b'2', b'1', b'512']])
-    many.brain.send('W')
-    many.brain.until('B')
-    equal(many.job.quit(many.brain, 'code', 0)[1], b'True 0 True 0\n8\n')
+    many.supervisor.send('W')
+    many.supervisor.until('B')
+    equal(many.job.quit(many.supervisor, 'code', 0)[1], b'True 0 True 0\n8\n')

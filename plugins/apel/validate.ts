@@ -5,7 +5,7 @@
 
 import {ABSURD_EFFICIENCY, isAbsurd} from './fields.js';
 
-export type Verdict = {verdict: 'accept'; records: ReadonlyMap<string, Value>[]} | {verdict: 'reject'; error: string};
+export type MessageCheck = {verdict: 'accept'; records: ReadonlyMap<string, Value>[]} | {verdict: 'reject'; error: string};
 type Value = string | number | null;
 
 class Rejection extends Error {}
@@ -29,7 +29,7 @@ function versionOf(first: string): '0.3' | '0.4' {
 }
 
 /** @param nowUs calendar time of the reader, µs since 1970 */
-export function readMessage(message: string, nowUs: number): Verdict {
+export function readMessage(message: string, nowUs: number): MessageCheck {
   try {
     const [first = '', ...lines] = message.trim().split(/\r\n|\n|\r/);
     const version = versionOf(first);

@@ -113,7 +113,7 @@ function reportOutcome(job: BatchJob, {record}: Ended, _: BatchSettings, effects
   const why = limit === null ? reason : `${limit === 'memory' ? 'out of memory' : limit}: ${reason ?? 'over its limit'}`;
   tell(job, record.recordId, {...record.time, ...record.usage}, why, effects);
   if (job.own['diag'] === null) return Promise.resolve({quit: null});
-  // init or the front was killed: nobody knows how the payload would have ended
+  // init or the shim was killed: nobody knows how the payload would have ended
   if (status === 'wrapper-failure') return Promise.resolve({quit: {code: FAILED}});
   return Promise.resolve({quit: status === 'limit' && limit === 'memory' ? {code: KILLED} : null});
 }

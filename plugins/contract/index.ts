@@ -65,7 +65,7 @@ export interface BatchFinding {
   costs?: string;
 }
 
-/** One attempt of a job as the batch system tells it. Plain data: it is kept on disk for a brain that takes over. */
+/** One attempt of a job as the batch system tells it. Plain data: it is kept on disk for a supervisor that takes over. */
 export interface BatchJob {
   /** Name of the batch system. */
   system: string;

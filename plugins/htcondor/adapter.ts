@@ -140,7 +140,7 @@ async function reportOutcome(job: BatchJob, {record, signals}: Ended, {oom}: Bat
   // a starter that is stopping the job takes no notice of a memory limit any more
   const hold = outOfMemory && oom === 'hold' && !signals.some((signal) => String(job.own['stops']).split(' ').includes(String(signal)));
   await tellAttributes(job, record, hold, effects);
-  // init or the front was killed: nobody knows how the payload would have ended
+  // init or the shim was killed: nobody knows how the payload would have ended
   if (status === 'wrapper-failure') return tellFailed(job, reason ?? 'the wrapper was killed', 125, effects);
   if (!outOfMemory) return {quit: null};
   return {quit: hold ? {signal: SIGKILL} : {code: KILLED}};

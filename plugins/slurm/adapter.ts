@@ -114,7 +114,7 @@ function tasksHere(environment: Environment): number {
 function reportOutcome(job: BatchJob, {record}: Ended, _: BatchSettings, __: Effects): Promise<Ending> {
   const {status, limit} = record.outcome;
   if (job.own['reports'] !== true) return Promise.resolve({quit: null});
-  // init or the front was killed: nobody knows how the payload would have ended
+  // init or the shim was killed: nobody knows how the payload would have ended
   if (status === 'wrapper-failure') return Promise.resolve({quit: {code: FAILED}});
   return Promise.resolve({quit: status === 'limit' && limit === 'memory' ? {code: KILLED} : null});
 }

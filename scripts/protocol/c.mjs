@@ -10,10 +10,10 @@ const member = ({name}) => (name === 'errno' ? 'error' : snake(name));
 const constant = (number) => (Math.abs(number) > 2 ** 31 ? `${number}L` : String(number));
 
 /** Whether a process of this program reads what comes on a link, and whether one writes it. */
-const READS = ['brainToFront', 'frontToInit', 'initToFront', 'initToKeeper', 'keeperToInit'];
+const READS = ['supervisorToShim', 'shimToInit', 'initToShim', 'initToKeeper', 'keeperToInit'];
 const isRead = ({links, fields}) => links.some((link) => READS.includes(link)) && isStruct(fields);
 const isWritten = ({name, links, fields}) =>
-  fields.length > 0 && !fields.some(isKeys) && (name === 'notExecuted' || links.some((link) => link !== 'brainToFront'));
+  fields.length > 0 && !fields.some(isKeys) && (name === 'notExecuted' || links.some((link) => link !== 'supervisorToShim'));
 /** The strings of a launch are taken one by one, by their keys. */
 const isKeys = ({name}) => name === 'keys';
 const isStruct = (fields) => fields.length > 0 && !fields.some(isKeys);
@@ -158,7 +158,7 @@ export function header({frames, links, endings, records, launch, specification})
     ),
     '\n/* Whether what follows the key is of the shape that it must have; lists and several words are looked at by who takes them. */',
     'bool launch_key_valid(char key, const char *text);\n',
-    '/* Keys of a specification, which the front writes for init. */',
+    '/* Keys of a specification, which the shim writes for init. */',
     enumOf(
       'specification_key',
       specification.map(({name, key}) => `SPECIFICATION_${upper(name)} = '${key}'`),

@@ -68,8 +68,8 @@ export function protocolSeeds({links, launch, specification}) {
     }
   };
 
-  const {launch: launchTag, go} = tags.brainToFront;
-  const {initHere, waiting} = tags.initToFront;
+  const {launch: launchTag, go} = tags.supervisorToShim;
+  const {initHere, waiting} = tags.initToShim;
   const several = script(
     scripted('b', launchTag, [keys.application, keys.argument]),
     scripted('i', initHere, []),
@@ -82,13 +82,13 @@ export function protocolSeeds({links, launch, specification}) {
     scripted('i', waiting, []),
     scripted('b', go, []),
   );
-  for (const frame of ofLink('brainToFront')) add('front', frame, ({tag}, strings) => scripted('b', tag, strings));
-  for (const frame of ofLink('initToFront')) {
+  for (const frame of ofLink('supervisorToShim')) add('shim', frame, ({tag}, strings) => scripted('b', tag, strings));
+  for (const frame of ofLink('initToShim')) {
     const ofSeveral = frame.fields.some(({group}) => group !== undefined);
-    add('front', frame, ({tag}, strings, whole) => script(ofSeveral && whole ? several : single, scripted('i', tag, strings)));
+    add('shim', frame, ({tag}, strings, whole) => script(ofSeveral && whole ? several : single, scripted('i', tag, strings)));
   }
-  for (const frame of ofLink('frontToInit')) {
-    const {payload, begin} = tags.frontToInit;
+  for (const frame of ofLink('shimToInit')) {
+    const {payload, begin} = tags.shimToInit;
     add('init', frame, ({tag}, strings) =>
       script(scripted('d', payload, ['a/bin/true']), scripted('d', tag, strings), scripted('d', begin, [])),
     );
@@ -97,7 +97,7 @@ export function protocolSeeds({links, launch, specification}) {
   for (const frame of ofLink('keeperToInit')) add('applications', frame, ({tag}, strings) => scripted('k', tag, strings));
   for (const frame of ofLink('initToKeeper')) add('keeper', frame, ({tag}, strings) => scripted('c', tag, strings));
   for (const frame of ofLink('payloadToKeeper')) add('keeper', frame, ({tag}, strings) => scripted('l', tag, strings));
-  for (const frame of ofLink('frontToBrain')) add('hello', frame, bytesOf);
+  for (const frame of ofLink('shimToSupervisor')) add('hello', frame, bytesOf);
   for (const {name, frames} of links) {
     const stream = Buffer.concat(frames.map((frame) => bytesOf(frame, stringsOf(frame, true))));
     seeds.set(`frames/protocol-${dashed(name)}`, Buffer.concat([Buffer.from([20]), stream]));
@@ -120,7 +120,7 @@ export function protocolSeeds({links, launch, specification}) {
   };
   for (const [name, strings] of Object.entries(launches))
     seeds.set(`launch/protocol-keys-of-${name}`, Buffer.from(scripted('L', launchTag, strings)));
-  const {payload, begin} = tags.frontToInit;
+  const {payload, begin} = tags.shimToInit;
   const specified = specification.map(keyOf);
   const [program] = specified;
   for (const [at, name] of ['first', 'second'].entries()) {

@@ -199,7 +199,7 @@ function endingsOf(endings) {
   const cases = endings.map(
     (each) => `    case '${each.name}':\n      return [kind${each.type === undefined ? '' : `, ${read({...each, name: 'ending'})}`}];\n`,
   );
-  return `/** How the front is to end; \`over\`: as a brain before has said. */
+  return `/** How the shim is to end; \`over\`: as a supervisor before has said. */
 export type Ending = ${types.join(' | ')};
 
 function readEnding(from: Strings): Ending {

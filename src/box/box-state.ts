@@ -1,6 +1,6 @@
 import type {BatchJob, BatchSettings} from '@tare/contract';
-import type {Verdict} from '../cgroup/manager.js';
-import type {Looked} from '../cvmfs/judge.js';
+import type {OomVerdict} from '../cgroup/manager.js';
+import type {ProbeResult} from '../cvmfs/classify.js';
 import type {Weighing} from '../decide/observation.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
 import type {NodePlaces} from '../policy/places.js';
@@ -10,8 +10,8 @@ import type {RecordChildren} from '../record/parts.js';
 import type {RecordApplication, UsageRecord} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {Undo} from '../steps/def.js';
-import type {Around} from './around.js';
-import type {Connection} from '../network/identity.js';
+import type {OuterBox} from './outer-box.js';
+import type {BoxNetwork} from '../network/identity.js';
 import type {OutputFile} from './output-file.js';
 
 /** What is known of a live box: on disk as it was made (`box.json`), and what has happened since (`events.jsonl`). */
@@ -26,8 +26,8 @@ export interface BoxState {
   batch: BatchJob;
   settings: BatchSettings;
   /** What was found of the repositories before the payload ran; absent: nobody looked. */
-  looked?: Looked[];
-  /** Process 1 of the box, or what stands for it, as the front's namespace sees it; null until it is there. */
+  looked?: ProbeResult[];
+  /** Process 1 of the box, or what stands for it, as the shim's namespace sees it; null until it is there. */
   init: ProcessId | null;
   /** The payload's first process, of the same namespace; null until it is there. */
   payload: ProcessId | null;
@@ -38,7 +38,7 @@ export interface BoxState {
   /** Where the lines of several applications go: the files that the caller gave as standard output and error; null: no files. */
   output: {stdout: OutputFile | null; stderr: OutputFile | null} | null;
   /** Host name and addresses; null: the node's, or not leased yet. */
-  connection: Connection | null;
+  connection: BoxNetwork | null;
   /** The box was connected; nobody does it again. */
   connected: boolean;
   /** What takes away what the box has on the node. */
@@ -46,8 +46,8 @@ export interface BoxState {
   /** Event counters of the memory groups before the payload ran. */
   memoryBefore: unknown;
   abilities: BubblewrapAbilities;
-  /** CLOCK_MONOTONIC µs of the front's start. */
-  frontStartedUs: number;
+  /** CLOCK_MONOTONIC µs of the shim's start. */
+  shimStartedUs: number;
   cpus: number;
   /** What the caller wants to be told at the end. */
   recordCopy: string | null;
@@ -55,14 +55,14 @@ export interface BoxState {
   startEpochUs: number | null;
   /** The limit that was found exceeded; null until then. */
   stop: Stop | null;
-  /** When that was found, on the front's monotonic clock. */
+  /** When that was found, on the shim's monotonic clock. */
   stopUs: number | null;
   /** What was weighed before the groups were removed; null until then. */
   weighed: Weighing | null;
   /** Its closed record is in a spool, or was: whoever collects records may take it before the box is gone. */
   recorded: boolean;
   /** The box that this one is in; absent: written by a version that did not note it. */
-  around?: Around | null;
+  outer?: OuterBox | null;
   /** Where less than was asked for is counted; null: nowhere. Absent: written by a version that did not count. */
   node?: NodePlaces | null;
   /** Wrappers in the box, as they told; null: nobody listened yet. */
@@ -70,5 +70,5 @@ export interface BoxState {
   /** The attempt can have several phases (prepare/earlier.ts); null: it has none. Absent: written by a version that knew of none. */
   phases?: {caller: ProcessId; earlier: UsageRecord | null} | null;
   /** Whose limit killed, as a sweep found before it removed the groups; null until then. */
-  oom: Verdict | null;
+  oom: OomVerdict | null;
 }

@@ -7,7 +7,7 @@ import {runCommand} from './network-command.js';
 import {startUserNetwork, type Connecting} from './network-user.js';
 
 /**
- * Between a box that is ready and its payload's go. What a brain before this one had begun is begun anew.
+ * Between a box that is ready and its payload's go. What a supervisor before this one had begun is begun anew.
  * @returns the program that stands for the network, null where there is none, and with it the addresses that it gave
  * @throws TareError NETWORK_FAILED
  */

@@ -1,7 +1,7 @@
 /** What happens to a live box, and what is known of it after that: the state of a box is a fold of these. Pure. */
 
-import type {Looked} from '../cvmfs/judge.js';
-import type {Verdict} from '../cgroup/manager.js';
+import type {ProbeResult} from '../cvmfs/classify.js';
+import type {OomVerdict} from '../cgroup/manager.js';
 import type {Weighing} from '../decide/observation.js';
 import {migrateEvent} from '../migrate/box.js';
 import type {ProcessId} from '../process/process.js';
@@ -20,15 +20,15 @@ export type Happening =
   | {type: 'applications'; applications: BoxState['applications']; noted: RecordApplication[]}
   | {type: 'heard'; parts: RecordChildren}
   | {type: 'limit'; stop: Stop; atUs: number}
-  | {type: 'clients-ended'; looked: Looked[]}
+  | {type: 'clients-ended'; looked: ProbeResult[]}
   | {type: 'weighed'; weighing: Weighing}
-  | {type: 'killed-by'; oom: Verdict | null}
+  | {type: 'killed-by'; oom: OomVerdict | null}
   | {type: 'recorded'};
 
 /** `us`: when it was known, on the monotonic clock. */
 export type BoxEvent = {seq: number; us: number} & Happening;
 
-/** What is known after it. One that is known already changes nothing: a brain that follows reads all again. */
+/** What is known after it. One that is known already changes nothing: a supervisor that follows reads all again. */
 export function reduce(state: BoxState, event: BoxEvent): BoxState {
   return event.seq <= state.seq ? state : {...state, ...changes(state, event), seq: event.seq};
 }

@@ -3,7 +3,7 @@
 import {closeSync, constants, readSync} from 'node:fs';
 import {inBox, stepOf} from '../plan/step.js';
 import {LINE_BYTES, NO_PARTS, readPart, withPart, type RecordChildren} from '../record/parts.js';
-import {openPipe} from './around.js';
+import {openPipe} from './outer-box.js';
 import {scratchDirectory, type BoxState} from './state.js';
 
 /** Soon after something was heard, then ever more seldom, ms. */
@@ -18,7 +18,7 @@ export interface Listener {
   end: () => void;
 }
 
-/** Hears what wrappers in the box tell, for `state.parts`; the front keeps the pipe, whichever brain reads it. */
+/** Hears what wrappers in the box tell, for `state.parts`; the shim keeps the pipe, whichever supervisor reads it. */
 export function listen(state: BoxState, heard: (parts: RecordChildren) => void): Listener {
   const {plan, id} = state;
   const step = stepOf(plan, 'parts.collect');

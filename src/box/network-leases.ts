@@ -5,7 +5,7 @@ import {TareError} from '../errors.js';
 import {takeLock} from '../export/lock.js';
 import {fillHostname} from '../job/hostname.js';
 import {disconnectCommands, listPorts, removeBridge, removeTable} from '../network/commands.js';
-import type {Connection} from '../network/identity.js';
+import type {BoxNetwork} from '../network/identity.js';
 import {
   brokenIn,
   free,
@@ -34,17 +34,17 @@ const LOCK_MS = 20_000;
  * Leases what the plan wants: a number for the host name, an address of each family.
  * @throws TareError ADDRESSES_EXHAUSTED, NETWORK_FAILED; what was leased stays until `disconnect`
  */
-export async function lease(plan: Plan, id: string, bootId: string | null, frontPid: number): Promise<Connection | null> {
+export async function lease(plan: Plan, id: string, bootId: string | null, shimPid: number): Promise<BoxNetwork | null> {
   const name = stepOf(plan, 'hostname.set');
   if (name === undefined) return null;
   const {state} = plan.directories;
   const place = leasePlace(state);
   const wanted = stepOf(plan, 'network.lease');
   const needsNumber = name.hostname.includes('{n}');
-  const connection: Connection = {hostname: fillHostname(name.hostname, {id}), addresses: []};
+  const connection: BoxNetwork = {hostname: fillHostname(name.hostname, {id}), addresses: []};
   if (!needsNumber && wanted === undefined) return connection;
   makeLeasePlace(state);
-  const wrapper = wrapperOf(frontPid);
+  const wrapper = wrapperOf(shimPid);
   const owner: LeaseOwner = {
     box: id,
     bootId,

@@ -4,7 +4,7 @@ import type {ChildProcess} from 'node:child_process';
 import {chownSync, closeSync, openSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {childProcess} from '../host/spawn.js';
-import type {Connection} from '../network/identity.js';
+import type {BoxNetwork} from '../network/identity.js';
 import {userModeArgv} from '../network/user-mode.js';
 import {IDENTITY} from '../plan/network.js';
 import {inBox, stepOf, type StepOf} from '../plan/step.js';
@@ -17,7 +17,7 @@ import {textOf} from './network-files.js';
 export interface Connecting {
   plan: Plan;
   id: string;
-  connection: Connection;
+  connection: BoxNetwork;
   boxDirectory: string;
   /** Process 1 of the box: in its network namespace. */
   initPid: number;

@@ -6,7 +6,7 @@ import {openGroups, type Part} from '../cgroup/manager.js';
 import {joinArgv} from '../engine/join.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
-import {filterOf} from '../follow/filter.js';
+import {filterOf} from '../supervise/filter.js';
 import {isOwn} from '../record/durable.js';
 import {SIGKILL} from '../record/wait-status.js';
 import type {Channel, Frame} from '../process/channel.js';
@@ -32,7 +32,7 @@ export type Joined = {quit: Quit} | {failure: {step: string; text: string}};
  * @param inside a process of the payload
  * @param command keys of the launch frame, all but what joins (docs/reference/protocol.md)
  * @param part whose group: where there are several applications no process is in the payload's own
- * @param seen is told of all that the front reports
+ * @param seen is told of all that the shim reports
  */
 export async function joinBox(
   {id, plan, init, inside}: Pick<BoxState, 'id' | 'plan' | 'init'> & {inside: ProcessId | null},

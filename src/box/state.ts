@@ -1,5 +1,5 @@
 /**
- * The wrapper's folders: one per live box, with all that a brain needs to finish what another began, and one on scratch for the box's
+ * The wrapper's folders: one per live box, with all that a supervisor needs to finish what another began, and one on scratch for the box's
  * private directories. Made so that nobody else can put anything in our way.
  */
 
@@ -27,7 +27,7 @@ import {isContained} from '../plan/scratch.js';
 import {inBox, stepOf, stepsOf} from '../plan/step.js';
 import {isOwn, makeDirectory, namesIn} from '../record/durable.js';
 import {find} from '../record/journal.js';
-import {makeImage} from '../follow/contain.js';
+import {makeImage} from '../supervise/quota.js';
 import {writeIdentity} from './network-files.js';
 import {isWaiting, keepRoom, waitingSinceMs} from './waiting.js';
 import {migrateBox, migrateRecords} from '../migrate/box.js';
@@ -36,7 +36,7 @@ import type {BoxState} from './box-state.js';
 import {eventsIn, lineOf, reduce, type BoxEvent, type Happening} from './events.js';
 import {remove} from './trees.js';
 import {monotonicUs} from '../process/clock.js';
-import type {Seen} from '../follow/instruments.js';
+import type {Seen} from '../supervise/instruments.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {UsageRecord} from '../schema/generated/record-2.js';
 
@@ -99,8 +99,8 @@ export function makeScratch(plan: Plan, id: string, recordId: string, identity: 
       const given = whose === 'root' ? root : whose === 'job' ? owner : undefined;
       if (given !== undefined) chownSync(place, given.uid, given.gid);
     }
-    const contain = stepOf(plan, 'scratch.contain');
-    if (contain?.image != null) makeImage(contain, inBox(contain.image, scratchDirectory(plan, id)));
+    const quota = stepOf(plan, 'scratch.quota');
+    if (quota?.image != null) makeImage(quota, inBox(quota.image, scratchDirectory(plan, id)));
   });
 }
 
@@ -125,7 +125,7 @@ export function ensureOwn(path: string, mode: number, uid: number): void {
 }
 
 /**
- * Replaced whole, with all that has happened: a brain that dies while it writes leaves the state before.
+ * Replaced whole, with all that has happened: a supervisor that dies while it writes leaves the state before.
  * @throws TareError STATE_DIRECTORY
  */
 export function writeState(state: BoxState, directory = stateDirectory(state.plan, state.id)): void {
@@ -180,7 +180,7 @@ export function readSeen(directory: string): Seen | null {
   }
 }
 
-/** @throws TareError STATE_DIRECTORY when another brain's state cannot be read */
+/** @throws TareError STATE_DIRECTORY when another supervisor's state cannot be read */
 export function readState(directory: string): BoxState {
   return guard(() => {
     const events = readEvents(directory);
@@ -248,7 +248,7 @@ export function isRecordTaken({id, plan, started, batch}: BoxState): boolean {
 }
 
 /**
- * Removes the folder of a live box: the last thing, since a brain that follows reads it; and of it the state last.
+ * Removes the folder of a live box: the last thing, since a supervisor that follows reads it; and of it the state last.
  * @returns the folder with the reason, if it is still there
  */
 export function removeState(directory: string): string[] {

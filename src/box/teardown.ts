@@ -1,6 +1,6 @@
 /**
  * The one way in which a box is taken away: by the instructions that were written before it was made (src/schema/undo-1.json). A begin that fails,
- * the normal end, a brain that follows and a sweep, of this version or another, all come here.
+ * the normal end, a supervisor that follows and a sweep, of this version or another, all come here.
  */
 
 import {basename} from 'node:path';
@@ -89,12 +89,12 @@ export async function teardown(undo: readonly Undo[], id: string, after: (obeyed
   return remains;
 }
 
-/** How long an init may take to find out that its front is gone, ms. */
+/** How long an init may take to find out that its shim is gone, ms. */
 const KILL_MS = 200;
 
 /**
  * Kills what runs in a box.
- * @param init process 1 of the box, where there is no group the box goes with it; it ends by itself when its front does
+ * @param init process 1 of the box, where there is no group the box goes with it; it ends by itself when its shim does
  * @returns false when something of it does not die in so many ms
  */
 export async function stopBox(undo: readonly Undo[], id: string, init: ProcessId | null, patienceMs: number): Promise<boolean> {

@@ -1,12 +1,12 @@
 import {cpuTimes, cpuTotalUs, throttling} from './cpu.js';
 import {processesBelow, reader} from './files.js';
 import {isFrozen} from './freezer.js';
-import type {EventFiles, Freeze, GroupLevel, Groups, GroupUsage, MemoryEvents, Part, Verdict} from './groups.js';
+import type {EventFiles, Freeze, GroupLevel, Groups, GroupUsage, MemoryEvents, Part, OomVerdict} from './groups.js';
 import {ioUsage} from './io.js';
 import {parseKernelLog, readKernelLog} from './kernel-log.js';
 import {keyed, parseCount, sumKnown} from './keyed.js';
 import {isPopulated, killAll, setFrozen, waitEmpty, type Doomed} from './kill.js';
-import type {Tree} from './layout.js';
+import type {GroupTree} from './layout.js';
 import {memoryEvents, withBelow} from './memory-events.js';
 import {memoryCounters, memoryLevel, memoryUsage} from './memory.js';
 import {unknownUsage} from './none.js';
@@ -18,9 +18,9 @@ import {verdict} from './verdict.js';
 /** The groups of a box that exist. */
 export class BoxGroups implements Groups {
   readonly #id: string;
-  readonly #trees: readonly Tree[];
+  readonly #trees: readonly GroupTree[];
 
-  constructor(id: string, trees: readonly Tree[]) {
+  constructor(id: string, trees: readonly GroupTree[]) {
     this.#id = id;
     this.#trees = trees;
   }
@@ -89,7 +89,7 @@ export class BoxGroups implements Groups {
     return {oomKills, ownLimit: tree.version === 2 ? (own.oomLocal ?? own.oom) : own.limitHits};
   }
 
-  verdict(before: MemoryEvents, after: MemoryEvents): Verdict | null {
+  verdict(before: MemoryEvents, after: MemoryEvents): OomVerdict | null {
     return verdict(before, after, () => parseKernelLog(readKernelLog() ?? '', this.#id));
   }
 
@@ -119,7 +119,7 @@ export class BoxGroups implements Groups {
   }
 
   eventFiles(): EventFiles {
-    const of = (tree: Tree | undefined, file: string): string | null => {
+    const of = (tree: GroupTree | undefined, file: string): string | null => {
       const payload = tree?.version === 2 ? tree.parts.get('payload') : undefined;
       return payload === undefined ? null : `${payload}/${file}`;
     };
@@ -155,16 +155,16 @@ export class BoxGroups implements Groups {
     return tree !== undefined && directory ? cpuTotalUs(tree.version, reader(directory)) : null;
   }
 
-  #holder(controller: string): Tree | undefined {
+  #holder(controller: string): GroupTree | undefined {
     return this.#trees.find(({controllers}) => controllers.has(controller));
   }
 
-  #unified(): Tree | undefined {
+  #unified(): GroupTree | undefined {
     return this.#trees.find(({version}) => version === 2);
   }
 
   /** v1's cpuacct, or any v2 group: it knows its CPU time with the cpu controller or without. */
-  #cpuTree(): Tree | undefined {
+  #cpuTree(): GroupTree | undefined {
     return this.#holder('cpuacct') ?? this.#unified();
   }
 

@@ -54,7 +54,7 @@ export interface MemoryEvents {
 }
 
 /** Whose memory limit killed. */
-export interface Verdict {
+export interface OomVerdict {
   whose: 'payload' | 'slot' | 'node';
   /** Which counters say so, for the record. */
   evidence: string;
@@ -77,7 +77,7 @@ export interface Groups {
   /** Kills for memory in one part, and how often its own limit was hit so that nothing could be dropped (v2) or at all (v1). */
   kills(part: Part): {oomKills: number | null; ownLimit: number | null};
   /** Whose limit killed between two looks; null when nothing was killed for memory. */
-  verdict(before: MemoryEvents, after: MemoryEvents): Verdict | null;
+  verdict(before: MemoryEvents, after: MemoryEvents): OomVerdict | null;
   /** Process ids in a leaf and in groups below it, in any hierarchy. */
   processes(part: Part): number[];
   /** SIGKILL to all of a part, or of the box. It can take some milliseconds until they are gone: `waitEmpty`. */

@@ -5,7 +5,7 @@ import type {Part} from './groups.js';
 export type CgroupStep = CgroupEvacuate | CgroupEnable | CgroupCreate | CgroupWrite;
 
 /** The box's groups in one hierarchy. */
-export interface Tree {
+export interface GroupTree {
   version: 1 | 2;
   controllers: ReadonlySet<string>;
   /** `…/tare-{id}` */
@@ -19,13 +19,13 @@ export interface Tree {
 export interface Layout {
   /** With the box's id in place. */
   steps: CgroupStep[];
-  trees: Tree[];
+  trees: GroupTree[];
   /** Groups whose processes step aside. */
   evacuations: CgroupEvacuate[];
 }
 
 /** Where those who were in a delegated group are while there are boxes in it. */
-const ASIDE = 'tare-caller';
+const LEAF = 'tare-caller';
 
 /** Where a group lies below the box's. */
 function shapeOf({group, application}: Pick<CgroupCreate, 'application'> & {group: CgroupCreate['group']}): string {
@@ -72,7 +72,7 @@ function check(step: CgroupStep, id: string): void {
   const shape =
     step.op === 'cgroup.enable' ||
     (step.op === 'cgroup.evacuate'
-      ? !inside && step.into === `${step.directory}/${ASIDE}`
+      ? !inside && step.into === `${step.directory}/${LEAF}`
       : inside && segments.slice(segments.length - depth).join('/') === shapeOf(step));
   const file = step.op !== 'cgroup.write' || /^[a-z0-9_]+(\.[A-Za-z0-9_]+)+$/.test(step.file);
   if (plain && shape && file) return;
@@ -83,8 +83,8 @@ function check(step: CgroupStep, id: string): void {
   });
 }
 
-function treesOf(steps: readonly CgroupStep[]): Tree[] {
-  interface Growing extends Tree {
+function treesOf(steps: readonly CgroupStep[]): GroupTree[] {
+  interface Growing extends GroupTree {
     controllers: Set<string>;
     parts: Map<Part, string>;
     jobs: Map<Part, string>;

@@ -2,25 +2,25 @@
 import {chownSync, mkdirSync, realpathSync} from 'node:fs';
 import {errnoOf} from '../errors.js';
 import type {CgroupCreate, CgroupEvacuate, Plan} from '../schema/generated/plan-1.js';
-import {stepAside, stepBack} from './aside.js';
+import {evacuate, restore} from './evacuate.js';
 import {BoxGroups} from './box-groups.js';
 import {cpusetFill} from './cpuset.js';
 import {cgroupFailed} from './explain.js';
 import {isCgroup, reader, writeGroupFile} from './files.js';
 import type {Groups, Part} from './groups.js';
 import {pause} from './kill.js';
-import {layout, type CgroupStep, type Tree} from './layout.js';
+import {layout, type CgroupStep, type GroupTree} from './layout.js';
 import {noGroups} from './none.js';
 import {removeOnce} from './remove.js';
 
 export {noGroups} from './none.js';
 export {killAll, waitEmpty} from './kill.js';
 export {removeGroups} from './remove.js';
-export {stepBack as restoreGroup} from './aside.js';
+export {restore as restoreGroup} from './evacuate.js';
 export {eventsAround} from './memory-events.js';
 export {verdictFromOutside} from './outside.js';
 export {verdictAround} from './verdict.js';
-export type {Freeze, GroupEvents, Groups, GroupUsage, MemoryEvents, Part, Verdict} from './groups.js';
+export type {Freeze, GroupEvents, Groups, GroupUsage, MemoryEvents, Part, OomVerdict} from './groups.js';
 export type {StallReading} from './stall.js';
 
 export interface Options {
@@ -40,7 +40,7 @@ export function createGroups(steps: Plan['steps'], id: string, options: Options 
     } catch (error) {
       for (const {box} of trees) if (made.includes(box)) removeOnce(box);
       if (evacuations.length === 0 || attempt === ATTEMPTS || !isPassing(error)) {
-        evacuations.forEach(stepBack);
+        evacuations.forEach(restore);
         throw error;
       }
       pause(attempt);
@@ -62,7 +62,9 @@ export function openGroups(steps: Plan['steps'], id: string, options: Options = 
   const exists = options.isCgroup ?? isCgroup;
   const there = (groups: ReadonlyMap<Part, string>): Map<Part, string> => new Map([...groups].filter(([, directory]) => exists(directory)));
   const {trees: planned} = layout(steps, id);
-  const trees = planned.filter(({box}) => exists(box)).map((tree): Tree => ({...tree, parts: there(tree.parts), jobs: there(tree.jobs)}));
+  const trees = planned
+    .filter(({box}) => exists(box))
+    .map((tree): GroupTree => ({...tree, parts: there(tree.parts), jobs: there(tree.jobs)}));
   return trees.length === 0 ? noGroups : new BoxGroups(id, trees);
 }
 
@@ -77,7 +79,7 @@ function perform(step: CgroupStep, made: string[], isGroup: (directory: string) 
   } else if (step.op === 'cgroup.write') {
     write(step.directory, step.file, step.value, [step.controller]);
   } else if (step.op === 'cgroup.evacuate') {
-    evacuate(step);
+    evacuateAll(step);
   } else {
     enable(step.directory, step.controllers);
   }
@@ -92,9 +94,9 @@ function giveAway({directory, controllers}: CgroupCreate, {uid, gid}: {uid: numb
   }
 }
 
-function evacuate(step: CgroupEvacuate): void {
+function evacuateAll(step: CgroupEvacuate): void {
   try {
-    stepAside(step);
+    evacuate(step);
   } catch (error) {
     throw cgroupFailed({doing: 'empty', directory: step.directory, controllers: [], error});
   }

@@ -2,11 +2,11 @@ import {existsSync} from 'node:fs';
 import {deepestFirst, inodeOf, reader} from './files.js';
 import type {GroupEvents, MemoryEvents} from './groups.js';
 import {sumKnown} from './keyed.js';
-import type {Tree} from './layout.js';
+import type {GroupTree} from './layout.js';
 import {memoryCounters, type MemoryCounters} from './memory.js';
 
 /** The memory counters of the box's groups and of all groups around it that can be seen. */
-export function memoryEvents(tree: Tree | undefined): MemoryEvents {
+export function memoryEvents(tree: GroupTree | undefined): MemoryEvents {
   if (tree === undefined) return {version: null, oomKills: null, groups: []};
   const {version, box, parts} = tree;
   const groups: GroupEvents[] = [];

@@ -3,7 +3,7 @@
  * the slot, as HTCondor sets it, the kernel kills the wrapper with all the rest when the slot's limit is reached.
  */
 
-import type {GroupEvents, MemoryEvents, Verdict} from './groups.js';
+import type {GroupEvents, MemoryEvents, OomVerdict} from './groups.js';
 import {readAgain} from './memory-events.js';
 
 /**
@@ -14,7 +14,7 @@ import {readAgain} from './memory-events.js';
  * killed at the slot's limit it need not have been the wrapper, nor need it on v1, which counts a kill in the victim's group.
  * @returns null when no counter says that anything was killed for memory
  */
-export function verdictFromOutside(before: MemoryEvents, now: (group: GroupEvents) => GroupEvents | null = readAgain): Verdict | null {
+export function verdictFromOutside(before: MemoryEvents, now: (group: GroupEvents) => GroupEvents | null = readAgain): OomVerdict | null {
   const {version} = before;
   if (version === null) return null;
   let killed: string | null = null;

@@ -1,4 +1,4 @@
-import type {GroupEvents, MemoryEvents, Verdict} from './groups.js';
+import type {GroupEvents, MemoryEvents, OomVerdict} from './groups.js';
 import type {LoggedKill} from './kernel-log.js';
 import {readAgain} from './memory-events.js';
 
@@ -13,7 +13,7 @@ import {readAgain} from './memory-events.js';
  * - the slot full of another's page cache, then the leaf's limit: both failcnts rise (leaf 84, slot 1741);
  * - memsw limit equal to the memory limit: no failcnt at all rises; one page more and failcnt counts again.
  */
-export function verdict(before: MemoryEvents, after: MemoryEvents, log: () => readonly LoggedKill[]): Verdict | null {
+export function verdict(before: MemoryEvents, after: MemoryEvents, log: () => readonly LoggedKill[]): OomVerdict | null {
   const earlier = new Map(before.groups.map((group) => [group.directory, group]));
   const rise = (group: GroupEvents, key: 'oomKills' | 'oomLocal' | 'oom' | 'limitHits'): number =>
     Math.max(0, (group[key] ?? 0) - (earlier.get(group.directory)?.[key] ?? 0));
@@ -24,7 +24,7 @@ export function verdict(before: MemoryEvents, after: MemoryEvents, log: () => re
   if (kills === 0) return null;
 
   const hits = after.version === 2 ? hitsV2(own, ancestors, rise) : hitsV1(own, ancestors, rise);
-  const counted = judge(hits, after.version, kills);
+  const counted = classify(hits, after.version, kills);
   if (counted.certain) return counted;
   const logged = log().at(-1);
   if (logged === undefined) return counted;
@@ -36,7 +36,7 @@ export function verdict(before: MemoryEvents, after: MemoryEvents, log: () => re
  * kill there together with a limit that was hit is a verdict, and never a certain one; whoever asks knows that the payload was killed.
  * @param before groups around the payload, the caller's own first
  */
-export function verdictAround(before: MemoryEvents, now: (group: GroupEvents) => GroupEvents | null = readAgain): Verdict | null {
+export function verdictAround(before: MemoryEvents, now: (group: GroupEvents) => GroupEvents | null = readAgain): OomVerdict | null {
   const {version, groups} = before;
   const [own] = groups;
   if (version === null || own === undefined || groups.some(({level}) => level !== 'ancestor')) return null;
@@ -91,7 +91,7 @@ function hitsV1(own: GroupEvents[], ancestors: GroupEvents[], rise: Rise): Hits 
   return reached.level === 'ancestor' ? {own: [], ancestors: evidence} : {own: evidence, ancestors: []};
 }
 
-function judge(hits: Hits, version: 1 | 2 | null, kills: number): Verdict {
+function classify(hits: Hits, version: 1 | 2 | null, kills: number): OomVerdict {
   const killed = `oom_kill +${kills}`;
   const certain = version === 2;
   if (hits.own.length > 0) {

@@ -7,7 +7,7 @@ import {explain, Output} from './shared/output.js';
 export default class Events extends Command {
   static override summary = 'Print what has happened to a live job, as its wrapper noted it.';
   static override description =
-    'One line for each event: when, what, and what it says (docs/reference/event.md): executed, applications, limit, weighed and others. What a brain that takes over, and a sweep, go by. Events from before the state was last written whole are not there any more. Exit status: 0; 125 when there is no such box or it is another user’s.';
+    'One line for each event: when, what, and what it says (docs/reference/event.md): executed, applications, limit, weighed and others. What a supervisor that takes over, and a sweep, go by. Events from before the state was last written whole are not there any more. Exit status: 0; 125 when there is no such box or it is another user’s.';
   static override examples = ['<%= config.bin %> events 5c1f', '<%= config.bin %> events 5c1f --follow --json'];
   static override args = boxArgs;
   static override flags = {

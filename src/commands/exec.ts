@@ -3,7 +3,7 @@ import {execAsOwner, execInBox} from '../live/exec.js';
 import {narrowTo} from '../live/live.js';
 import {meet} from '../run/serve.js';
 import {boxFlags, introduce, oneBox, openNode} from './shared/boxes.js';
-import {frontDescriptor, runThroughFront} from './shared/front.js';
+import {shimDescriptor, runThroughShim} from './shared/shim.js';
 import {explain} from './shared/output.js';
 
 /** Of a null value, what the caller has. */
@@ -34,10 +34,10 @@ export default class Exec extends Command {
   };
 
   async run(): Promise<void> {
-    const descriptor = frontDescriptor();
+    const descriptor = shimDescriptor();
     if (descriptor === null) {
       try {
-        await runThroughFront(['exec', ...this.argv]);
+        await runThroughShim(['exec', ...this.argv]);
       } catch (error) {
         this.exit(explain(error));
       }

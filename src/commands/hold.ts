@@ -2,7 +2,7 @@ import {Args, Command} from '@oclif/core';
 import {PLUGINS} from '../plugins.js';
 import {holdBox} from '../run/hold.js';
 import {TARE_VERSION} from '../version.js';
-import {frontDescriptor} from './shared/front.js';
+import {shimDescriptor} from './shared/shim.js';
 
 export default class Hold extends Command {
   static override hidden = true;
@@ -12,7 +12,7 @@ export default class Hold extends Command {
   static override args = {directory: Args.string({description: 'folder of the step', required: true, ignoreStdin: true})};
 
   async run(): Promise<void> {
-    const descriptor = frontDescriptor();
+    const descriptor = shimDescriptor();
     const dashes = this.argv.indexOf('--');
     const [directory] = this.argv;
     if (descriptor === null || dashes !== 1 || directory === undefined) this.error('tare-wrap calls this', {exit: 64});

@@ -26,7 +26,7 @@ export default class Kill extends Command {
       const box = oneBox(node, args.id);
       becomeOwner(box);
       const result = await killBox(box, flags.signal, node.uid);
-      // no brain is left: the record is this one's to close
+      // no supervisor is left: the record is this one's to close
       if (result === 'ended' && existsSync(box.directory)) await sweepBoxes(placesOf(node.policy, box.uid), {uid: box.uid});
       say(`${box.id} ${result === 'ended' ? 'ended' : `was sent ${flags.signal}`}`);
     } catch (error) {

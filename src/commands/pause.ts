@@ -1,6 +1,6 @@
 import {Command} from '@oclif/core';
 import {TareError} from '../errors.js';
-import {pauseBox} from '../follow/freeze.js';
+import {pauseBox} from '../supervise/freeze.js';
 import {becomeOwner, groupsOf} from '../live/live.js';
 import {boxArgs, oneBox, openNode, policyFlag} from './shared/boxes.js';
 import {explain, say} from './shared/output.js';
@@ -21,7 +21,7 @@ export default class Pause extends Command {
       if (box.payload === null) throw new TareError('BOX_STATE', {message: `nothing runs in the box ${box.id} yet`});
       const by = await pauseBox(box, groupsOf(box));
       if (by === null) {
-        throw new TareError('BOX_LEFT', {
+        throw new TareError('BOX_NOT_REMOVED', {
           message: `not all of the box ${box.id} stands still yet`,
           remedy: 'a process in uninterruptible sleep (state D) stops when the kernel lets it; `tare ps` says paused then',
         });

@@ -10,7 +10,7 @@ import {resolve} from '../plan/resolve.js';
 import {stepOf, stepsOf} from '../plan/step.js';
 import {PLUGINS} from '../plugins.js';
 import {accountIn} from '../prepare/identity.js';
-import {newKnown, type Known} from '../prepare/known.js';
+import {newAttemptContext, type AttemptContext} from '../prepare/attempt-context.js';
 import type {Source} from '../prepare/load-job.js';
 import type {Prepared} from '../prepare/planned.js';
 import {prepare} from '../prepare/prepare.js';
@@ -47,7 +47,7 @@ export default class PlanCommand extends Command {
       const environment = process.env as Record<string, string>;
       const call = {role: 'command' as const, argv: command ?? [], environment, cwd: process.cwd(), uid: process.getuid?.() ?? -1};
       const files = jobFiles(accountIn(call.cwd), call.cwd);
-      const known = newKnown(
+      const attempt = newAttemptContext(
         await readBatchJob(
           PLUGINS,
           call,
@@ -58,11 +58,11 @@ export default class PlanCommand extends Command {
         existsSync(NATIVE) ? {pid: process.pid, executable: realpathSync(NATIVE)} : undefined,
       );
       const request = {source, flags: readJobFlags(flags), policyFile: flags.policy ?? null};
-      const policy = await readPolicy(request.policyFile, known.caller.uid);
+      const policy = await readPolicy(request.policyFile, attempt.caller.uid);
       const switched = switchOn(policy);
       if (switched !== null) complain(switchText(switched));
-      const prepared = await prepare(request, policy, environment, call.cwd, known);
-      const {plan} = flags.probe ? await resolved(prepared, known) : await withImage(prepared);
+      const prepared = await prepare(request, policy, environment, call.cwd, attempt);
+      const {plan} = flags.probe ? await resolved(prepared, attempt) : await withImage(prepared);
       if (flags.json) this.log(JSON.stringify(plan, null, 2));
       else {
         for (const {title, head, rows} of explainPlan(plan)) {
@@ -98,13 +98,13 @@ function sourceOf(files: string[], command: string[] | null): Source {
 }
 
 /** As a run resolves it before it makes anything; what was mounted for that is gone again. Names and addresses are not leased. */
-async function resolved(prepared: Prepared, known: Known): Promise<Prepared> {
+async function resolved(prepared: Prepared, attempt: AttemptContext): Promise<Prepared> {
   try {
-    const looking = {frontPid: process.ppid, doing: () => undefined, kept: new KeptSignals(), log: silentLog};
-    const {plan, ...looked} = await lookAtWorld(prepared, known, looking);
-    return {...looked, plan: resolve(plan, {repositories: foundOf(known.looked), hostname: null, exists: existsSync})};
+    const looking = {shimPid: process.ppid, doing: () => undefined, kept: new KeptSignals(), log: silentLog};
+    const {plan, ...looked} = await lookAtWorld(prepared, attempt, looking);
+    return {...looked, plan: resolve(plan, {repositories: foundOf(attempt.looked), hostname: null, exists: existsSync})};
   } finally {
-    await endMounted(known);
+    await endMounted(attempt);
   }
 }
 

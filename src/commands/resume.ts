@@ -1,5 +1,5 @@
 import {Command} from '@oclif/core';
-import {resumeBox} from '../follow/freeze.js';
+import {resumeBox} from '../supervise/freeze.js';
 import {becomeOwner, groupsOf} from '../live/live.js';
 import {boxArgs, oneBox, openNode, policyFlag} from './shared/boxes.js';
 import {explain, say} from './shared/output.js';

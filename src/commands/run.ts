@@ -9,7 +9,7 @@ import type {RunResult} from '../prepare/request.js';
 import {serve} from '../run/serve.js';
 import {examineTrial, newTrial} from '../run/trial.js';
 import {TARE_VERSION} from '../version.js';
-import {frontDescriptor, runThroughFront} from './shared/front.js';
+import {shimDescriptor, runThroughShim} from './shared/shim.js';
 import {complain, explain, say, sayOnError} from './shared/output.js';
 import {jobFlags, readJobFlags} from './shared/job-flags.js';
 import {openProgress, PROGRESS_MODES, type ProgressMode} from './shared/progress.js';
@@ -47,10 +47,10 @@ export default class Run extends Command {
   };
 
   async run(): Promise<void> {
-    const descriptor = frontDescriptor();
+    const descriptor = shimDescriptor();
     if (descriptor === null) {
       try {
-        await runThroughFront(['run', ...this.argv]);
+        await runThroughShim(['run', ...this.argv]);
       } catch (error) {
         if (error instanceof TareError) this.error(error.message, {exit: error.exit});
         throw error;

@@ -3,7 +3,7 @@ import {parseDuration} from '../job/quantity.js';
 import {renderJobs, renderNode} from '../report/jobs.js';
 import {epochUs, sleep} from '../process/clock.js';
 import {Rates} from '../live/rates.js';
-import {Totals} from '../follow/totals.js';
+import {Totals} from '../supervise/totals.js';
 import {liveJobs, openNode, policyFlag, terminal, type Node} from './shared/boxes.js';
 import {explain, say} from './shared/output.js';
 import {Screen} from './shared/screen.js';

@@ -1,6 +1,7 @@
 /**
  * Which of several applications is started when, and what follows when one ends. Told what happens, it says what is to be done; it touches
- * nothing itself. A brain that takes over is told everything again, and says the same again: what was done already is ignored by the front.
+ * nothing itself. A supervisor that takes over is told everything again, and says the same again: what was done already is ignored by the
+ * shim.
  */
 
 import type {StepOf} from '../plan/step.js';
@@ -11,7 +12,7 @@ import type {Report} from '../schema/generated/protocol.js';
 import type {ApplicationsEnd, KeeperTotals, MemoryKills, ServiceFault} from './observation.js';
 
 export type Execute = StepOf<'application.execute'>;
-export type Fate = NonNullable<Plan['applications']>;
+export type FailurePolicy = NonNullable<Plan['applications']>;
 
 /** What is to be done to applications; the box's decider says how. */
 export type Order =
@@ -51,7 +52,7 @@ export interface Reporting {
 type KeeperReport = Omit<Report, 'payloadUserUs' | 'payloadSystemUs' | 'killedProcesses'>;
 
 /** How one application stands. */
-interface Standing {
+interface AppState {
   /** The last start that was given. */
   starts: number;
   runs: boolean;
@@ -92,9 +93,9 @@ const ENDING_SIGNALS: readonly number[] = [1, 2, 3, 15];
 
 export class Applications {
   private readonly steps: readonly Execute[];
-  private readonly fate: Fate;
+  private readonly failurePolicy: FailurePolicy;
   private readonly order: (order: Order) => void;
-  private readonly standings: Standing[];
+  private readonly apps: AppState[];
   /** Nothing is started any more. */
   private winding = false;
   /** All were told to stop. */
@@ -109,11 +110,11 @@ export class Applications {
   private failedService: {index: number; reason: string} | null = null;
 
   /** @param order is called with what is to be done, in its order */
-  constructor(steps: readonly Execute[], fate: Fate, order: (order: Order) => void) {
+  constructor(steps: readonly Execute[], failurePolicy: FailurePolicy, order: (order: Order) => void) {
     this.steps = steps;
-    this.fate = fate;
+    this.failurePolicy = failurePolicy;
     this.order = order;
-    this.standings = steps.map(() => ({
+    this.apps = steps.map(() => ({
       starts: 0,
       runs: false,
       executedUs: null,
@@ -139,23 +140,23 @@ export class Applications {
   }
 
   executed(index: number, start: number, us: number, keeperPid: number): void {
-    const {step, standing} = this.at(index);
-    standing.starts = Math.max(standing.starts, start);
-    Object.assign(standing, {runs: true, executedUs: us, keeperPid, rawStatus: null});
-    standing.firstExecutedUs ??= us;
-    if (step.ready.when === 'started') standing.ready = true;
-    standing.waitedUs = 0;
+    const {step, app} = this.at(index);
+    app.starts = Math.max(app.starts, start);
+    Object.assign(app, {runs: true, executedUs: us, keeperPid, rawStatus: null});
+    app.firstExecutedUs ??= us;
+    if (step.ready.when === 'started') app.ready = true;
+    app.waitedUs = 0;
     if ('withinUs' in step.ready) this.lookReady(index, Math.min(READY_MS.first, Math.max(1, step.ready.withinUs / 1000)));
     // the payload ended while it was on its way
-    if (standing.released) this.tellToEnd(index);
+    if (app.released) this.tellToEnd(index);
     this.goOn();
   }
 
   /** It could not be executed: there is no use in another start. */
   failed(index: number, start: number, reason: string): void {
-    const {step, standing} = this.at(index);
-    standing.starts = Math.max(standing.starts, start);
-    Object.assign(standing, {runs: false, over: true, rawStatus: NOT_EXECUTED, reason});
+    const {step, app} = this.at(index);
+    app.starts = Math.max(app.starts, start);
+    Object.assign(app, {runs: false, over: true, rawStatus: NOT_EXECUTED, reason});
     this.order({do: 'note', what: 'an application could not be executed', details: {application: step.name, reason}});
     this.noteService(index, `it could not be executed: ${reason}`);
     this.afterFailure(index, NOT_EXECUTED, `${step.name} could not be executed`);
@@ -163,36 +164,35 @@ export class Applications {
 
   /** One start has ended, with all that was left of it. */
   ended(index: number, start: number, report: KeeperReport, found: {kills: MemoryKills; isReady: boolean}): void {
-    const {step, standing} = this.at(index);
+    const {step, app} = this.at(index);
     const {rawStatus, endedUs} = report;
-    standing.starts = Math.max(standing.starts, start);
-    if (standing.executedUs !== null && endedUs !== null)
-      standing.wallUs = (standing.wallUs ?? 0) + Math.max(0, endedUs - standing.executedUs);
-    standing.totals = addUp(standing.totals, report);
-    Object.assign(standing, {runs: false, executedUs: null, keeperPid: null, rawStatus});
+    app.starts = Math.max(app.starts, start);
+    if (app.executedUs !== null && endedUs !== null) app.wallUs = (app.wallUs ?? 0) + Math.max(0, endedUs - app.executedUs);
+    app.totals = addUp(app.totals, report);
+    Object.assign(app, {runs: false, executedUs: null, keeperPid: null, rawStatus});
     this.noteKills(index, found.kills);
     const how = {application: step.name, start, ...describe(rawStatus)};
-    if (step.ready.when === 'completed') standing.ready = rawStatus === 0;
-    else if (step.ready.when === 'file' || step.ready.when === 'port') standing.ready ||= found.isReady;
+    if (step.ready.when === 'completed') app.ready = rawStatus === 0;
+    else if (step.ready.when === 'file' || step.ready.when === 'port') app.ready ||= found.isReady;
     this.order({do: 'note', what: 'an application has ended', details: how});
     // what is to run beside the payload has no other end than being told
     const tooSoon = step.system?.role === 'service' && step.ready.when !== 'completed';
-    const failure = !standing.released && (rawStatus !== 0 || !standing.ready || tooSoon);
+    const failure = !app.released && (rawStatus !== 0 || !app.ready || tooSoon);
     if (this.mayRestart(index, failure)) {
       this.order({do: 'restart', index, start, afterMs: RESTART_MS});
       return;
     }
-    standing.over = true;
-    if (index === this.fate.primary) {
+    app.over = true;
+    if (index === this.failurePolicy.primary) {
       // its end is the job's, however it ended
       if (rawStatus !== 0) this.firstFailure ??= rawStatus;
       this.stopAll(`the primary application ${step.name} has ended`);
-    } else if (standing.oom !== null && this.fate.onOom === 'kill-application') {
+    } else if (app.oom !== null && this.failurePolicy.onOom === 'kill-application') {
       this.firstFailure ??= rawStatus;
       this.goOn();
     } else if (failure) {
-      if (rawStatus === 0) standing.reason ??= tooSoon && standing.ready ? 'it ended before the payload' : 'it ended before it was ready';
-      this.noteService(index, standing.reason ?? `it ended with ${endWords(rawStatus)}`);
+      if (rawStatus === 0) app.reason ??= tooSoon && app.ready ? 'it ended before the payload' : 'it ended before it was ready';
+      this.noteService(index, app.reason ?? `it ended with ${endWords(rawStatus)}`);
       this.afterFailure(index, rawStatus, `${step.name} has failed`);
     } else this.goOn();
   }
@@ -204,18 +204,18 @@ export class Applications {
 
   /** Its time before another start is over. */
   restart(index: number, start: number): void {
-    const {standing} = this.at(index);
-    // a brain that took over may have been told meanwhile that it was started
-    if (standing.starts === start && !standing.runs && !standing.over) this.start(index);
+    const {app} = this.at(index);
+    // a supervisor that took over may have been told meanwhile that it was started
+    if (app.starts === start && !app.runs && !app.over) this.start(index);
   }
 
   /** It was looked at, `afterMs` after the look before. */
   lookedReady(index: number, start: number, afterMs: number, isReady: boolean): void {
-    const {step, standing} = this.at(index);
-    if (standing.starts !== start || !standing.runs || standing.ready || this.winding || !('withinUs' in step.ready)) return;
-    standing.waitedUs += afterMs * 1000;
-    standing.ready = isReady;
-    const leftUs = step.ready.withinUs - standing.waitedUs;
+    const {step, app} = this.at(index);
+    if (app.starts !== start || !app.runs || app.ready || this.winding || !('withinUs' in step.ready)) return;
+    app.waitedUs += afterMs * 1000;
+    app.ready = isReady;
+    const leftUs = step.ready.withinUs - app.waitedUs;
     if (isReady) this.goOn();
     else if (leftUs <= 0) this.notReady(index);
     else this.lookReady(index, Math.min(2 * afterMs, READY_MS.most, Math.max(1, leftUs / 1000)));
@@ -226,11 +226,11 @@ export class Applications {
    * @returns whether it alone is killed for that
    */
   overMemory(largest: number): boolean {
-    const {step, standing} = this.at(largest);
-    const spares = this.fate.onOom === 'kill-application';
+    const {step, app} = this.at(largest);
+    const spares = this.failurePolicy.onOom === 'kill-application';
     // another is just being killed
-    if (spares && this.standings.some(({runs, oom}) => runs && oom !== null)) return true;
-    standing.oom = 'shared';
+    if (spares && this.apps.some(({runs, oom}) => runs && oom !== null)) return true;
+    app.oom = 'shared';
     this.order({do: 'note', what: 'an application was the largest of those over the memory limit', details: {application: step.name}});
     if (spares) this.order({do: 'kill', index: largest});
     return spares;
@@ -240,7 +240,7 @@ export class Applications {
   signalled(signal: number): void {
     if (!ENDING_SIGNALS.includes(signal)) return;
     // a start and the signal may have crossed on their ways
-    for (const [index, {runs, executedUs}] of this.standings.entries())
+    for (const [index, {runs, executedUs}] of this.apps.entries())
       if (runs && executedUs === null) this.order({do: 'signal', index, signal});
     this.keepBack(signal);
     this.wind();
@@ -257,12 +257,12 @@ export class Applications {
 
   /** A job whose parts were not all run is not one that completed. */
   private keepBack(signal: number): void {
-    if (this.standings.some(({starts, over}) => starts === 0 && !over)) this.keptBack ??= signal;
+    if (this.apps.some(({starts, over}) => starts === 0 && !over)) this.keptBack ??= signal;
   }
 
   private wind(): void {
     this.winding = true;
-    for (const index of this.runningBeside()) this.at(index).standing.stopped = true;
+    for (const index of this.runningBeside()) this.at(index).app.stopped = true;
     for (const index of this.steps.keys()) this.settle(index);
   }
 
@@ -272,18 +272,18 @@ export class Applications {
 
   /** Those that run and are no services: the job goes on for them. */
   private runningBeside(): number[] {
-    return [...this.steps.keys()].filter((index) => !this.isService(index) && this.standings[index]?.runs === true);
+    return [...this.steps.keys()].filter((index) => !this.isService(index) && this.apps[index]?.runs === true);
   }
 
   /** What its end says of the machine's services; not when they were told. */
   private noteService(index: number, reason: string): void {
-    const {step, standing} = this.at(index);
-    if (step.system === null || step.system.role === 'payload' || standing.stopped || standing.released) return;
+    const {step, app} = this.at(index);
+    if (step.system === null || step.system.role === 'payload' || app.stopped || app.released) return;
     this.failedService ??= {index, reason};
   }
 
   private payloadRan(): boolean {
-    return this.steps.some(({system}, index) => system?.role === 'payload' && this.standings[index]?.firstExecutedUs != null);
+    return this.steps.some(({system}, index) => system?.role === 'payload' && this.apps[index]?.firstExecutedUs != null);
   }
 
   private serviceFailure(): ServiceFault | null {
@@ -297,7 +297,7 @@ export class Applications {
 
   /** Why the only payload of a small machine could not be executed; null when it was, or never given a start. */
   private payloadFault(): string | null {
-    const payloads = this.steps.flatMap(({system}, index) => (system?.role === 'payload' ? [this.at(index).standing] : []));
+    const payloads = this.steps.flatMap(({system}, index) => (system?.role === 'payload' ? [this.at(index).app] : []));
     const [only, ...others] = payloads;
     return only === undefined || others.length > 0 || only.starts === 0 || only.firstExecutedUs !== null ? null : only.reason;
   }
@@ -305,31 +305,31 @@ export class Applications {
   /** Services end after everything else. */
   private releaseServices(): void {
     for (const [index, {system}] of this.steps.entries()) {
-      const {standing} = this.at(index);
-      if (system?.role !== 'service' || standing.over || standing.released) continue;
-      standing.released = true;
-      if (standing.runs && standing.executedUs !== null) this.tellToEnd(index);
-      else if (!standing.runs) standing.over = true;
+      const {app} = this.at(index);
+      if (system?.role !== 'service' || app.over || app.released) continue;
+      app.released = true;
+      if (app.runs && app.executedUs !== null) this.tellToEnd(index);
+      else if (!app.runs) app.over = true;
     }
   }
 
   /** How each stands, for whoever looks into the live box. */
   look(): {name: string; state: string; service: boolean; keeperPid: number | null}[] {
     return this.steps.map(({name, system}, index) => {
-      const {standing} = this.at(index);
-      const {runs, over, starts, keeperPid} = standing;
-      const state = runs ? 'running' : over ? outcomeOf(standing, null).status : starts > 0 ? 'restarting' : 'waiting';
+      const {app} = this.at(index);
+      const {runs, over, starts, keeperPid} = app;
+      const state = runs ? 'running' : over ? outcomeOf(app, null).status : starts > 0 ? 'restarting' : 'waiting';
       return {name, state, service: system !== null && system.role !== 'payload', keeperPid};
     });
   }
 
   /** Pids of the keepers of those that run; with the index of each. */
   keepers(): {index: number; pid: number}[] {
-    return this.standings.flatMap(({keeperPid}, index) => (keeperPid === null ? [] : [{index, pid: keeperPid}]));
+    return this.apps.flatMap(({keeperPid}, index) => (keeperPid === null ? [] : [{index, pid: keeperPid}]));
   }
 
   totals(): KeeperTotals[] {
-    return this.standings.map(({totals}) => totals);
+    return this.apps.map(({totals}) => totals);
   }
 
   /**
@@ -337,17 +337,17 @@ export class Applications {
    * else the signal for which some were never started.
    */
   rawStatus(): number {
-    const primary = this.fate.primary === null ? undefined : this.standings[this.fate.primary];
+    const primary = this.failurePolicy.primary === null ? undefined : this.apps[this.failurePolicy.primary];
     if (primary !== undefined && primary.rawStatus !== null) return primary.rawStatus;
     return this.firstFailure ?? this.firstStopped ?? this.keptBack ?? 0;
   }
 
   /** What their ends say of the job. */
   end(): ApplicationsEnd {
-    const killedForMemory = this.steps.filter((_, index) => this.standings[index]?.oom != null).map(({name}) => name);
+    const killedForMemory = this.steps.filter((_, index) => this.apps[index]?.oom != null).map(({name}) => name);
     return {
       killedForMemory,
-      killedForOwnLimit: this.standings.some(({oom}) => oom === 'shared') ? [] : killedForMemory,
+      killedForOwnLimit: this.apps.some(({oom}) => oom === 'shared') ? [] : killedForMemory,
       servicesFault: this.payloadRan() ? null : this.serviceFailure(),
       serviceFailure: this.serviceFailure(),
       payloadFault: this.payloadFault(),
@@ -357,47 +357,47 @@ export class Applications {
   /** What their records say. */
   report({nets, whose, epochUs, logOf}: Reporting): RecordApplication[] {
     return this.steps.map((step, index): RecordApplication => {
-      const {standing} = this.at(index);
+      const {app} = this.at(index);
       return {
         index,
         name: step.name,
         role: step.system?.role ?? 'application',
-        starts: standing.starts,
-        startEpochUs: standing.firstExecutedUs === null ? null : epochUs(standing.firstExecutedUs),
-        wallUs: standing.wallUs,
+        starts: app.starts,
+        startEpochUs: app.firstExecutedUs === null ? null : epochUs(app.firstExecutedUs),
+        wallUs: app.wallUs,
         limits: {cores: step.limits.cores?.value ?? null, memory: step.limits.memory?.value ?? null},
         usage: nets[index] ?? NO_APPLICATION_USAGE,
-        outcome: outcomeOf(standing, whose),
+        outcome: outcomeOf(app, whose),
         log: this.failedService === null || step.system === null ? null : logOf(index),
       };
     });
   }
 
-  private at(index: number): {step: Execute; standing: Standing} {
+  private at(index: number): {step: Execute; app: AppState} {
     const step = this.steps[index];
-    const standing = this.standings[index];
-    if (step === undefined || standing === undefined) throw new RangeError(`there is no application ${String(index)}`);
-    return {step, standing};
+    const app = this.apps[index];
+    if (step === undefined || app === undefined) throw new RangeError(`there is no application ${String(index)}`);
+    return {step, app};
   }
 
   private start(index: number): void {
-    const {standing} = this.at(index);
-    standing.starts++;
-    Object.assign(standing, {runs: true, rawStatus: null});
-    this.order({do: 'start', index, start: standing.starts});
+    const {app} = this.at(index);
+    app.starts++;
+    Object.assign(app, {runs: true, rawStatus: null});
+    this.order({do: 'start', index, start: app.starts});
   }
 
   /** Starts what may start now, and ends it all when nothing can any more. */
   private goOn(): void {
     for (const [index, {needs}] of this.steps.entries()) {
-      const {standing} = this.at(index);
-      if (standing.starts > 0 || standing.over) continue;
+      const {app} = this.at(index);
+      if (app.starts > 0 || app.over) continue;
       const hopeless = this.hopelessNeed(index);
       if (hopeless !== undefined) {
         this.giveUp(index, neverReady(hopeless));
         return;
       }
-      if (!this.winding && needs.every((need) => this.standings[need]?.ready === true)) this.start(index);
+      if (!this.winding && needs.every((need) => this.apps[need]?.ready === true)) this.start(index);
     }
     if (this.wound) return;
     if (this.steps.every((_, index) => this.isService(index) || this.isOver(index))) this.releaseServices();
@@ -408,38 +408,38 @@ export class Applications {
   }
 
   private isOver(index: number): boolean {
-    const {over, runs} = this.at(index).standing;
+    const {over, runs} = this.at(index).app;
     return over && !runs;
   }
 
   /** What will never be started. Without the primary application there is nothing that the others run for. */
   private giveUp(index: number, reason: string): void {
-    const {step, standing} = this.at(index);
-    Object.assign(standing, {over: true, reason});
-    if (index === this.fate.primary) this.stopAll(`the primary application ${step.name} cannot be started`);
+    const {step, app} = this.at(index);
+    Object.assign(app, {over: true, reason});
+    if (index === this.failurePolicy.primary) this.stopAll(`the primary application ${step.name} cannot be started`);
     else this.goOn();
   }
 
   /** The name of one that it needs and that will never be ready. */
   private hopelessNeed(index: number): string | undefined {
     const {needs} = this.at(index).step;
-    const found = needs.find((need) => this.standings[need]?.over === true && !this.standings[need].ready);
+    const found = needs.find((need) => this.apps[need]?.over === true && !this.apps[need].ready);
     return found === undefined ? undefined : this.at(found).step.name;
   }
 
   private mayRestart(index: number, failure: boolean): boolean {
-    const {step, standing} = this.at(index);
+    const {step, app} = this.at(index);
     const {restart} = step;
-    if (restart === null || this.winding || standing.released || standing.oom !== null || standing.starts > restart.limit) return false;
+    if (restart === null || this.winding || app.released || app.oom !== null || app.starts > restart.limit) return false;
     return failure || restart.on === 'always';
   }
 
   private afterFailure(index: number, rawStatus: number, because: string): void {
-    const {standing} = this.at(index);
-    if (standing.stopped) this.firstStopped ??= rawStatus;
+    const {app} = this.at(index);
+    if (app.stopped) this.firstStopped ??= rawStatus;
     else this.firstFailure ??= rawStatus === 0 ? FAILED : rawStatus;
-    if (!standing.stopped && this.fate.onFailure === 'stop-all') this.stopAll(because);
-    else if (index === this.fate.primary) this.stopAll(because);
+    if (!app.stopped && this.failurePolicy.onFailure === 'stop-all') this.stopAll(because);
+    else if (index === this.failurePolicy.primary) this.stopAll(because);
     else this.goOn();
   }
 
@@ -448,7 +448,7 @@ export class Applications {
     this.told = true;
     this.wind();
     // also where the kernel killed but one process, a job over its memory is killed whole
-    if (hard ? this.standings.some(({runs}) => runs) : this.runningBeside().length > 0) {
+    if (hard ? this.apps.some(({runs}) => runs) : this.runningBeside().length > 0) {
       if (hard) this.order({do: 'killAll', because});
       else if (first) this.order({do: 'stopAll', because});
     }
@@ -457,52 +457,52 @@ export class Applications {
 
   /** One that does not run, and will not be started. */
   private settle(index: number): void {
-    const {standing} = this.at(index);
-    if (standing.runs || standing.over) return;
-    standing.over = true;
-    if (standing.released) return;
-    if (standing.starts > 0) {
+    const {app} = this.at(index);
+    if (app.runs || app.over) return;
+    app.over = true;
+    if (app.released) return;
+    if (app.starts > 0) {
       // it had failed, and would have been started again
-      if (standing.rawStatus !== null && (standing.rawStatus !== 0 || !standing.ready)) this.firstFailure ??= standing.rawStatus || FAILED;
+      if (app.rawStatus !== null && (app.rawStatus !== 0 || !app.ready)) this.firstFailure ??= app.rawStatus || FAILED;
       return;
     }
     const hopeless = this.hopelessNeed(index);
-    standing.reason ??= hopeless === undefined ? 'the job ended before' : neverReady(hopeless);
+    app.reason ??= hopeless === undefined ? 'the job ended before' : neverReady(hopeless);
   }
 
   private noteKills(index: number, {oomKills, ownLimit}: MemoryKills): void {
-    const {step, standing} = this.at(index);
-    if (oomKills <= standing.oomKills) return;
-    standing.oomKills = oomKills;
-    const before = standing.oom;
-    standing.oom = ownLimit ? 'application' : 'shared';
+    const {step, app} = this.at(index);
+    if (oomKills <= app.oomKills) return;
+    app.oomKills = oomKills;
+    const before = app.oom;
+    app.oom = ownLimit ? 'application' : 'shared';
     if (before !== null) return;
-    this.order({do: 'note', what: 'an application was killed for memory', details: {application: step.name, limit: standing.oom}});
-    if (standing.runs) this.order({do: 'kill', index});
-    if (this.fate.onOom === 'stop-all') {
+    this.order({do: 'note', what: 'an application was killed for memory', details: {application: step.name, limit: app.oom}});
+    if (app.runs) this.order({do: 'kill', index});
+    if (this.failurePolicy.onOom === 'stop-all') {
       this.firstFailure ??= SIGKILL;
-      this.stopAll(`${step.name} was killed for memory`, standing.oom === 'shared');
+      this.stopAll(`${step.name} was killed for memory`, app.oom === 'shared');
     }
   }
 
   private lookReady(index: number, afterMs: number): void {
-    const {starts, keeperPid} = this.at(index).standing;
+    const {starts, keeperPid} = this.at(index).app;
     this.order({do: 'lookReady', index, start: starts, afterMs, keeperPid});
   }
 
   /** Nothing that needs it can start any more. */
   private notReady(index: number): void {
-    const {step, standing} = this.at(index);
-    standing.reason = 'it was not ready in time';
-    this.noteService(index, standing.reason);
+    const {step, app} = this.at(index);
+    app.reason = 'it was not ready in time';
+    this.noteService(index, app.reason);
     this.order({do: 'note', what: 'an application is not ready in time', details: {application: step.name}});
     this.firstFailure ??= FAILED;
-    if (this.fate.onFailure === 'stop-all') {
+    if (this.failurePolicy.onFailure === 'stop-all') {
       this.stopAll(`${step.name} is not ready in time`);
       return;
     }
     for (const [other, {needs}] of this.steps.entries()) {
-      const {starts, over} = this.at(other).standing;
+      const {starts, over} = this.at(other).app;
       if (needs.includes(index) && starts === 0 && !over) this.giveUp(other, `it needs ${step.name}, which was not ready in time`);
     }
   }
@@ -510,8 +510,8 @@ export class Applications {
 
 const neverReady = (name: string): string => `it needs ${name}, which was never ready`;
 
-function outcomeOf(standing: Standing, whose: 'payload' | 'slot' | 'node' | null): RecordApplication['outcome'] {
-  const {rawStatus, firstExecutedUs, oom, stopped, reason, starts} = standing;
+function outcomeOf(app: AppState, whose: 'payload' | 'slot' | 'node' | null): RecordApplication['outcome'] {
+  const {rawStatus, firstExecutedUs, oom, stopped, reason, starts} = app;
   const none = {exitCode: null, signal: null, limit: null, limitScope: null, reason};
   if (rawStatus === null) return {...none, status: starts === 0 || firstExecutedUs === null ? 'not-started' : 'lost'};
   const how = {...none, ...describe(rawStatus)};
@@ -523,7 +523,7 @@ function outcomeOf(standing: Standing, whose: 'payload' | 'slot' | 'node' | null
       limitScope: oom === 'application' ? 'application' : (whose ?? 'payload'),
       reason: oom === 'application' ? 'it went over its own memory limit' : 'it was killed for a memory limit that it shares',
     };
-  if (stopped || standing.released) return {...how, status: 'stopped'};
+  if (stopped || app.released) return {...how, status: 'stopped'};
   if (how.signal !== null) return {...how, status: 'signalled'};
   return {...how, status: rawStatus === 0 && reason === null ? 'completed' : 'failed'};
 }

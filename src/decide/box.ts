@@ -1,6 +1,6 @@
 /**
  * What is done about one box from its launch to its end. Told what happens, it says what is to be done; it touches and reads nothing itself.
- * A brain that takes over is told everything again, and says the same again: what was done already is ignored by the front.
+ * A supervisor that takes over is told everything again, and says the same again: what was done already is ignored by the shim.
  */
 
 import {stepsOf} from '../plan/step.js';
@@ -19,17 +19,17 @@ const LAUNCH_DEADLINE_MS = 60_000;
 const GONE_DEADLINE_MS = 30_000;
 /** From the kill to init's report. A process that waits in the kernel for a file server that is gone can take for ever. */
 const KILL_DEADLINE_MS = 30_000;
-/** How long the front may take to pass a kill on. */
-const FRONT_DEADLINE_MS = 3_000;
+/** How long the shim may take to pass a kill on. */
+const SHIM_DEADLINE_MS = 3_000;
 
 /** What is known before the first input. */
 export interface Before {
-  /** The limit that a brain before this one found exceeded, and when, on the monotonic clock, µs. */
+  /** The limit that a supervisor before this one found exceeded, and when, on the monotonic clock, µs. */
   stop: Stop | null;
   stopUs: number | null;
-  /** When such a brain knew that the payload executes. */
+  /** When such a supervisor knew that the payload executes. */
   startEpochUs: number | null;
-  brainsLost: number;
+  supervisorsLost: number;
 }
 
 /** What a payload that is to end was told, and by when it may do so. */
@@ -55,17 +55,17 @@ export class BoxDecider {
   private now: Now = {us: 0, epochUs: 0};
   private initPid: number | null = null;
   private payloadPid: number | null = null;
-  /** When the front was last told that something is to be executed. */
+  /** When the shim was last told that something is to be executed. */
   private goUs: number | null = null;
   private gone = false;
-  /** The front is gone, or is not waited for any longer. */
+  /** The shim is gone, or is not waited for any longer. */
   private left = false;
   private hasDeadline = false;
   /** When the payload's grace is over; null: it is not told to end. */
   private graceEndUs: number | null = null;
   /** All of the box has been sent SIGKILL. */
   private killing = false;
-  /** The applications are still to be told of the stop of a brain before this one. */
+  /** The applications are still to be told of the stop of a supervisor before this one. */
   private stopToTell: boolean;
 
   constructor(plan: Plan, before: Before) {
@@ -97,7 +97,7 @@ export class BoxDecider {
     this.now = now;
     const handler = this.handlers[input.name] as ((input: Input) => void) | undefined;
     if (handler !== undefined) handler(input);
-    else this.log('warn', 'the front says something unknown', {tag: input.name === 'unknown' ? input.tag : input.name});
+    else this.log('warn', 'the shim says something unknown', {tag: input.name === 'unknown' ? input.tag : input.name});
     return this.taken();
   }
 
@@ -118,7 +118,7 @@ export class BoxDecider {
   }
 
   /**
-   * A front or an init that is killed in the microseconds after it was told to go cannot tell that the payload was executed: it counts as if
+   * A shim or an init that is killed in the microseconds after it was told to go cannot tell that the payload was executed: it counts as if
    * it was.
    */
   assumeExecuted(): void {
@@ -131,11 +131,11 @@ export class BoxDecider {
       this.payloadPid = payloadPid ?? null;
       this.cancelDeadline();
       this.order({do: 'recordStart', initPid});
-      this.pause('brain-ready');
+      this.pause('supervisor-ready');
       this.order({do: 'connect', initPid});
     },
     connected: () => {
-      this.pause('brain-connected');
+      this.pause('supervisor-connected');
       if (this.applications === null) this.go();
       else this.applications.begin();
     },
@@ -183,9 +183,9 @@ export class BoxDecider {
       this.gone = true;
       this.cancelDeadline();
     },
-    frontGone: () => {
+    shimGone: () => {
       this.leave();
-      if (!this.gone && !this.observed.unkillable) this.observed.frontLost = this.observed.init === null;
+      if (!this.gone && !this.observed.unkillable) this.observed.shimKilled = this.observed.init === null;
     },
     drained: () => {
       this.tellStop(Infinity);
@@ -317,8 +317,8 @@ export class BoxDecider {
 
   private executed(executedUs: number): void {
     this.order({do: 'keepExecuted', startEpochUs: this.note(executedUs), payloadPid: this.payloadPid});
-    this.pause('brain-executed');
-    // a brain before this one has sent SIGTERM already
+    this.pause('supervisor-executed');
+    // a supervisor before this one has sent SIGTERM already
     if (this.observed.stop !== null) this.killAfter(this.plan.grace.us);
     this.order({do: 'watch', executedUs});
   }
@@ -336,7 +336,7 @@ export class BoxDecider {
     };
     this.order({do: 'endWatches'});
     this.cancelGrace();
-    this.pause('brain-ended');
+    this.pause('supervisor-ended');
     this.setDeadline(GONE_DEADLINE_MS, {name: 'tooLate'});
   }
 
@@ -382,8 +382,8 @@ export class BoxDecider {
     this.killing = true;
     this.order({do: 'killGroup', part: 'payload'});
     this.send({name: 'kill'});
-    // a front that is stopped (SIGSTOP) passes nothing on; then the box goes with its init, and its report with it
-    this.timer(null, FRONT_DEADLINE_MS, {name: 'killLate'});
+    // a shim that is stopped (SIGSTOP) passes nothing on; then the box goes with its init, and its report with it
+    this.timer(null, SHIM_DEADLINE_MS, {name: 'killLate'});
     if (!this.hasDeadline) this.setDeadline(KILL_DEADLINE_MS, {name: 'tooLate'});
   }
 

@@ -1,11 +1,11 @@
 /** What a box's deciders are told, and what they answer that is to be done. Whoever performs it adds nothing of his own. Pure. */
 
 import type {Stop} from '../record/outcome.js';
-import type {BrainToFront, FrontToBrain, UnknownFrame} from '../schema/generated/protocol.js';
+import type {SupervisorToShim, ShimToSupervisor, UnknownFrame} from '../schema/generated/protocol.js';
 import type {MemoryKills} from './observation.js';
 
-type FrontFrame = FrontToBrain | UnknownFrame;
-type EndedApplication = Extract<FrontFrame, {name: 'applicationEnded'}>;
+type ShimFrame = ShimToSupervisor | UnknownFrame;
+type EndedApplication = Extract<ShimFrame, {name: 'applicationEnded'}>;
 
 /** What was found when one of several applications had ended. */
 export interface FoundAtEnd {
@@ -16,9 +16,9 @@ export interface FoundAtEnd {
   isKilled: boolean;
 }
 
-/** Something has happened: a frame of the front's, a watch that found something, or a time that is over. */
+/** Something has happened: a frame of the shim's, a watch that found something, or a time that is over. */
 export type Input =
-  | Exclude<FrontFrame, EndedApplication>
+  | Exclude<ShimFrame, EndedApplication>
   | (EndedApplication & {found: FoundAtEnd})
   /** The box has its network, or needs none. */
   | {name: 'connected'}
@@ -37,17 +37,17 @@ export type Input =
   | {name: 'clientsStuck'; waitedUs: number}
   /** All tasks that share the box have ended. */
   | {name: 'tasksOver'}
-  /** All that the front has to tell again to a brain that follows is told. */
+  /** All that the shim has to tell again to a supervisor that follows is told. */
   | {name: 'drained'}
-  /** The front is gone. */
-  | {name: 'frontGone'}
+  /** The shim is gone. */
+  | {name: 'shimGone'}
   | Due;
 
 /** A time that a command has set is over. */
 export type Due =
   | {name: 'launchLate'}
   | {name: 'graceOver'}
-  /** The front passed a kill on in time, or not. */
+  /** The shim passed a kill on in time, or not. */
   | {name: 'killLate'}
   /** Nobody can be waited for any longer. */
   | {name: 'tooLate'}
@@ -68,7 +68,7 @@ export interface Now {
 export type TimerKey = 'deadline' | 'grace';
 
 export type Command =
-  | {do: 'send'; frame: BrainToFront}
+  | {do: 'send'; frame: SupervisorToShim}
   /** `key` null: nobody calls it off. */
   | {do: 'timer'; key: TimerKey | null; ms: number; due: Due}
   | {do: 'cancel'; key: TimerKey}
@@ -95,5 +95,5 @@ export type Command =
   /** After so long it is looked whether an application is ready (`lookedReady`). */
   | {do: 'lookReady'; index: number; start: number; afterMs: number; keeperPid: number | null}
   | {do: 'log'; level: 'info' | 'warn'; what: string; details: Readonly<Record<string, unknown>>}
-  /** A place at which tests stop the brain. */
+  /** A place at which tests stop the supervisor. */
   | {do: 'pause'; at: string};

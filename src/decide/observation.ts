@@ -1,7 +1,7 @@
 /** What is known of a box from its launch on, and of what was told of it: data without any judgement. Pure. */
 
 import type {Marks} from '../record/observed.js';
-import type {Stop, Verdict} from '../record/outcome.js';
+import type {Stop, OomVerdict} from '../record/outcome.js';
 import type {RecordApplication, RecordTare, RecordUsage, UsageRecord} from '../record/record.js';
 
 /** A step that enter or init could not do: the payload did not run. */
@@ -32,8 +32,8 @@ export interface EngineReport {
   rawStatus: number;
   userUs: number;
   systemUs: number;
-  frontUserUs: number;
-  frontSystemUs: number;
+  shimUserUs: number;
+  shimSystemUs: number;
   stderr: string;
   /** Init had found that somebody had lowered its limit of CPU time, at which the kernel kills it. */
   limited: boolean;
@@ -100,18 +100,18 @@ export interface Observation {
   spared: Stop | null;
   /** Signals that the wrapper was sent and passed on, in their order. */
   noted: number[];
-  /** The front was killed while the payload lived. */
-  frontLost: boolean;
+  /** The shim was killed while the payload lived. */
+  shimKilled: boolean;
   /** The caller was killed while the payload lived, which the batch system says in no other way. */
   callerLost: boolean;
   /** A process of the box could not be killed in time. */
   unkillable: boolean;
-  /** Brains of this job that died. */
-  brainsLost: number;
+  /** Supervisors of this job that died. */
+  supervisorsLost: number;
 }
 
 /** Whose memory limit the kernel killed for. `certain` is false when the counters alone also fit another story, and the kernel's log could not be read. */
-export type MemoryVerdict = Verdict & {certain: boolean};
+export type MemoryVerdict = OomVerdict & {certain: boolean};
 
 /** What was observed of a box that is over, with what was read of the box before its groups go. */
 export interface EndedObservation extends Observation {
@@ -128,7 +128,7 @@ export interface EndedObservation extends Observation {
   records: RecordApplication[] | null;
 }
 
-export function newObservation(before: Pick<Observation, 'stop' | 'brainsLost'>): Observation {
+export function newObservation(before: Pick<Observation, 'stop' | 'supervisorsLost'>): Observation {
   return {
     executedUs: null,
     startEpochUs: null,
@@ -137,7 +137,7 @@ export function newObservation(before: Pick<Observation, 'stop' | 'brainsLost'>)
     failure: null,
     spared: null,
     noted: [],
-    frontLost: false,
+    shimKilled: false,
     callerLost: false,
     unkillable: false,
     ...before,

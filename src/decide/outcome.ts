@@ -19,7 +19,7 @@ export function failureText({failure, engine}: EndedObservation): string {
 }
 
 /** The box was not built (init says of one that was how it ended), nothing of it is left, and it may be tried without. */
-export const isBoxesFault = (observed: EndedObservation): boolean =>
+export const isSetupFailure = (observed: EndedObservation): boolean =>
   observed.executedUs === null &&
   observed.failure !== null &&
   observed.init === null &&
@@ -30,11 +30,11 @@ export const isBoxesFault = (observed: EndedObservation): boolean =>
 
 /** The file system that was to hold the scratch could not be mounted. */
 export const isDisksFault = (observed: EndedObservation): boolean =>
-  isBoxesFault(observed) && (observed.failure?.step === 'loop' || observed.failure?.step === 'tmpfs');
+  isSetupFailure(observed) && (observed.failure?.step === 'loop' || observed.failure?.step === 'tmpfs');
 
 /** The image could not be shown with other owners, or no overlay lie over it then (before Linux 5.19). */
 export const isIdsFault = (observed: EndedObservation): boolean =>
-  isBoxesFault(observed) && (observed.failure?.step === 'shift' || observed.failure?.step === 'overlay');
+  isSetupFailure(observed) && (observed.failure?.step === 'shift' || observed.failure?.step === 'overlay');
 
 /** The payload's own fault: it is not there, cannot be executed, or has no place for its output. */
 const isPayloadsFault = ({failure}: EndedObservation): boolean => ['exec', 'chdir', 'output'].includes(failure?.step ?? '');
@@ -48,7 +48,7 @@ function hintOf(plan: Plan): string {
 
 /** How the job ended. */
 export function outcomeOf(observed: EndedObservation, kills: readonly Kill[], memory: MemoryFigures, plan: Plan): Outcome {
-  const {init, failure, stop, spared, verdict, noted, frontLost, executedUs} = observed;
+  const {init, failure, stop, spared, verdict, noted, shimKilled, executedUs} = observed;
   const killed = observed.applications?.killedForMemory ?? [];
   const fault = stop === null && verdict === null ? (observed.applications?.servicesFault ?? null) : null;
   if (fault !== null && kills.length === 0 && noted.length === 0)
@@ -72,9 +72,10 @@ export function outcomeOf(observed: EndedObservation, kills: readonly Kill[], me
         EXIT.notExecutable,
       );
     }
-    if (failure?.step === NETWORK_STEP && !frontLost) return notRunOutcome('wrapper-failure', 'NETWORK_FAILED', failure.text, EXIT.failure);
-    const reason = frontLost ? 'the front was killed before the payload ran' : `the box was not built: ${failureText(observed)}`;
-    return notRunOutcome('wrapper-failure', frontLost ? 'FRONT_LOST' : 'ENGINE_FAILED', reason, EXIT.failure);
+    if (failure?.step === NETWORK_STEP && !shimKilled)
+      return notRunOutcome('wrapper-failure', 'NETWORK_FAILED', failure.text, EXIT.failure);
+    const reason = shimKilled ? 'the shim was killed before the payload ran' : `the box was not built: ${failureText(observed)}`;
+    return notRunOutcome('wrapper-failure', shimKilled ? 'SHIM_KILLED' : 'ENGINE_FAILED', reason, EXIT.failure);
   }
   const unexecuted = observed.applications?.payloadFault ?? null;
   if (unexecuted !== null && verdict === null)
@@ -100,10 +101,10 @@ export function outcomeOf(observed: EndedObservation, kills: readonly Kill[], me
     : {...outcome, reason: `the service ${service.name} failed beside it: ${service.reason}`};
 }
 
-function troubleOf({frontLost, unkillable}: EndedObservation): string {
-  const lost = frontLost ? 'the front was killed' : 'init was killed';
+function troubleOf({shimKilled, unkillable}: EndedObservation): string {
+  const lost = shimKilled ? 'the shim was killed' : 'init was killed';
   if (!unkillable) return `${lost}, and the payload with it`;
-  return `${frontLost ? `${lost}, and the payload` : 'it'} could not be killed: a process of it waits in the kernel`;
+  return `${shimKilled ? `${lost}, and the payload` : 'it'} could not be killed: a process of it waits in the kernel`;
 }
 
 /** Only who has its uid can have done that; a batch system is not to run such a job again. */

@@ -1,6 +1,6 @@
 /** From what was observed of a box to its closed record. Pure: whoever calls has looked for what is looked for at the end. */
 
-import {wasLost} from '../cvmfs/judge.js';
+import {wasLost} from '../cvmfs/classify.js';
 import {NO_MARKS} from '../record/observed.js';
 import {closedRecordOf, type RecordedBox} from '../record/of-box.js';
 import {checkpointOutcome, hasCheckpoint, sentReason, type Kill, type Outcome} from '../record/outcome.js';
@@ -93,7 +93,7 @@ function timeOf({executedUs, startEpochUs, suspended}: EndedObservation, {endedU
 }
 
 function flagsOf(
-  {unkillable, stop, spared, verdict, brainsLost}: EndedObservation,
+  {unkillable, stop, spared, verdict, supervisorsLost}: EndedObservation,
   {status, killedProcesses}: Outcome,
   left: readonly string[],
 ): string[] {
@@ -101,6 +101,6 @@ function flagsOf(
   if (unkillable || left.length > 0) flags.push('left-behind');
   if (stop !== null || spared !== null || verdict !== null || status === 'killed' || (killedProcesses ?? 0) > 0) flags.push('killed');
   if (verdict?.certain === false) flags.push('oom-verdict-uncertain');
-  if (brainsLost > 0) flags.push('brain-lost');
+  if (supervisorsLost > 0) flags.push('brain-lost');
   return flags;
 }

@@ -95,7 +95,7 @@ export function compile(profile: SeccompProfile, processor: Processor): Instruct
   return program;
 }
 
-/** As the front takes it (native/filter.h). */
+/** As the shim takes it (native/filter.h). */
 export const filterText = (program: readonly Instruction[]): string =>
   program.map(({code, jt, jf, k}) => hex(code, 4) + hex(jt, 2) + hex(jf, 2) + hex(k, 8)).join('');
 

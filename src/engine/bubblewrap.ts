@@ -48,7 +48,7 @@ interface Context {
 const TRANSLATORS: Translators<Context, string[]> = {
   'namespace.unshare': ({namespaces}) => namespaces.flatMap((kind) => NAMESPACE_OPTIONS[kind] ?? []),
   'hostname.set': ({hostname}) => ['--hostname', hostname],
-  'mount.graft': () => [], // enter has done it
+  'mount.move': () => [], // enter has done it
   'mount.closed': ({at, destination}, {boxDirectory}) => ['--bind', inBox(at, boxDirectory), destination],
   'mount.bind': ({source, destination, options, optional, inside}, {boxDirectory}) => {
     if (inside !== undefined) return [];

@@ -1,4 +1,4 @@
-/** Plan to the front's launch frame (docs/reference/protocol.md): what enter and init do, and the engine's argv between them. Pure. */
+/** Plan to the shim's launch frame (docs/reference/protocol.md): what enter and init do, and the engine's argv between them. Pure. */
 
 import type {BubblewrapAbilities} from '../host/facts.js';
 import {inBox, stepOf, stepsOf, type StepOf} from '../plan/step.js';
@@ -29,7 +29,7 @@ export interface LaunchContext {
 /** A small machine's root is not the payload's user, whom only the payload's process becomes. */
 const isSystem = ({engine}: Plan): boolean => engine.name === 'crun' || engine.name === 'runc';
 
-/** What holds for each process that the front starts in a box: identity, place among the out-of-memory killer's choices, CPUs, limits. */
+/** What holds for each process that the shim starts in a box: identity, place among the out-of-memory killer's choices, CPUs, limits. */
 function processStrings(plan: Plan): string[] {
   return [
     ...(isSystem(plan) ? [] : stepsOf(plan, 'identity.take').map(launchKey.identity)),
@@ -207,6 +207,6 @@ function repositoryWords(plan: Plan, mounted: NonNullable<LaunchContext['mounted
   return {
     taken: own.map(({step, at}) => ['take', String(at.pid), at.place, step.repository]),
     namespace: [['namespace', first.step.user ? 'user' : 'mount']],
-    given: [...stepsOf(plan, 'cvmfs.hold').map(({path, repository}) => ['retain', path, repository]), ['give', first.step.root]],
+    given: [...stepsOf(plan, 'mount.pin').map(({path, repository}) => ['retain', path, repository]), ['give', first.step.root]],
   };
 }

@@ -142,7 +142,7 @@ const followed = (path: string): Mount => ({
 /** What an OCI runtime mounts for a step; a step that is an engine's and has no row is refused. */
 const TRANSLATORS: Translators<OciContext, Mount[]> = {
   // for all that is shown of the node but its sysfs, which enter has put there
-  'mount.graft': ({source}) => (source === SYS ? [] : [followed(source)]),
+  'mount.move': ({source}) => (source === SYS ? [] : [followed(source)]),
   'mount.bind': ({source: path, destination, options, optional}, {boxDirectory, exists}) => {
     const source = inBox(path, boxDirectory);
     if (optional && !exists(source)) return [];
@@ -178,6 +178,6 @@ const TRANSLATORS: Translators<OciContext, Mount[]> = {
   'namespace.unshare': () => [],
   'privileges.drop': () => [],
   'paths.protect': () => [],
-  // the brain writes the accounts into the layers of the box
+  // the supervisor writes the accounts into the layers of the box
   'accounts.provide': () => [],
 };

@@ -1,6 +1,6 @@
 /** Reads fields of a document that anybody may have written: what is not of its type is an Error that names the field. Pure. */
 
-export type Tree = Record<string, unknown>;
+export type JsonObject = Record<string, unknown>;
 
 /** It is there, and not null or false. */
 export const isGiven = (value: unknown): boolean => value !== undefined && value !== null && value !== false;
@@ -11,9 +11,9 @@ export function wrong(pointer: string, found: unknown, allowed: string): Error {
 }
 
 /** A map. */
-export function tree(value: unknown, pointer: string): Tree {
+export function tree(value: unknown, pointer: string): JsonObject {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(pointer, value, 'a map');
-  return value as Tree;
+  return value as JsonObject;
 }
 
 /** A list; empty: there is none. */
@@ -24,35 +24,35 @@ export function list(value: unknown, pointer: string): unknown[] {
 }
 
 /** A text that has to be there. */
-export function text(of: Tree, key: string, pointer: string): string {
+export function text(of: JsonObject, key: string, pointer: string): string {
   const value = of[key];
   if (typeof value !== 'string' || value === '') throw wrong(`${pointer}/${key}`, value, 'a text');
   return value;
 }
 
 /** A text, or null. */
-export function name(of: Tree, key: string, pointer: string): string | null {
+export function name(of: JsonObject, key: string, pointer: string): string | null {
   const value = of[key] ?? null;
   if (value !== null && typeof value !== 'string') throw wrong(`${pointer}/${key}`, value, 'a text or null');
   return value;
 }
 
 /** A number, or null. */
-export function number(of: Tree, key: string, pointer: string): number | null {
+export function number(of: JsonObject, key: string, pointer: string): number | null {
   const value = of[key] ?? null;
   if (value !== null && (typeof value !== 'number' || !Number.isFinite(value))) throw wrong(`${pointer}/${key}`, value, 'a number or null');
   return value;
 }
 
 /** A whole number, or null. */
-export function integer(of: Tree, key: string, pointer: string): number | null {
+export function integer(of: JsonObject, key: string, pointer: string): number | null {
   const value = number(of, key, pointer);
   if (value !== null && !Number.isSafeInteger(value)) throw wrong(`${pointer}/${key}`, value, 'an integer or null');
   return value;
 }
 
 /** A whole number that is not negative, or null. */
-export function count(of: Tree, key: string, pointer: string): number | null {
+export function count(of: JsonObject, key: string, pointer: string): number | null {
   const value = integer(of, key, pointer);
   if (value !== null && value < 0) throw wrong(`${pointer}/${key}`, value, '0 or more, or null');
   return value;

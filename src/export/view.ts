@@ -4,7 +4,7 @@
  */
 
 import type {Benchmark, ExportObserved, ExportRecord, UsageFigure} from '@tare/contract';
-import {count, integer, isGiven, list, name, number, text, tree, wrong, type Tree} from './fields.js';
+import {count, integer, isGiven, list, name, number, text, tree, wrong, type JsonObject} from './fields.js';
 
 const FIGURES: readonly UsageFigure[] = [
   'cpuUserUs',
@@ -31,7 +31,7 @@ const FIGURES: readonly UsageFigure[] = [
 export function viewOf(value: unknown): ExportRecord {
   const record = tree(value, '');
   if (record['schema'] !== 'tare/record/v2') throw wrong('/schema', record['schema'], 'tare/record/v2');
-  const part = (name: string): Tree => tree(record[name], `/${name}`);
+  const part = (name: string): JsonObject => tree(record[name], `/${name}`);
   const [site, ce, lrms, payload, user, time] = ['site', 'ce', 'lrms', 'payload', 'user', 'time'].map(part) as Six;
   const [allocation, usage, tare, outcome, host] = ['allocation', 'usage', 'tare', 'outcome', 'host'].map(part) as Five;
   return {
@@ -62,16 +62,16 @@ export function viewOf(value: unknown): ExportRecord {
   };
 }
 
-type Six = [Tree, Tree, Tree, Tree, Tree, Tree];
-type Five = [Tree, Tree, Tree, Tree, Tree];
+type Six = [JsonObject, JsonObject, JsonObject, JsonObject, JsonObject, JsonObject];
+type Five = [JsonObject, JsonObject, JsonObject, JsonObject, JsonObject];
 
-const siteOf = (site: Tree): ExportRecord['site'] => ({
+const siteOf = (site: JsonObject): ExportRecord['site'] => ({
   name: name(site, 'name', '/site'),
   infrastructure: name(site, 'infrastructure', '/site'),
   description: name(site, 'description', '/site'),
 });
 
-const lrmsOf = (lrms: Tree): ExportRecord['lrms'] => ({
+const lrmsOf = (lrms: JsonObject): ExportRecord['lrms'] => ({
   type: text(lrms, 'type', '/lrms'),
   host: name(lrms, 'host', '/lrms'),
   queue: name(lrms, 'queue', '/lrms'),
@@ -80,7 +80,7 @@ const lrmsOf = (lrms: Tree): ExportRecord['lrms'] => ({
   attempt: count(lrms, 'attempt', '/lrms') ?? 1,
 });
 
-const userOf = (user: Tree): ExportRecord['user'] => ({
+const userOf = (user: JsonObject): ExportRecord['user'] => ({
   local: name(user, 'local', '/user'),
   uid: count(user, 'uid', '/user'),
   global: name(user, 'global', '/user'),
@@ -89,21 +89,21 @@ const userOf = (user: Tree): ExportRecord['user'] => ({
   fqan: name(user, 'fqan', '/user'),
 });
 
-const timeOf = (time: Tree): ExportRecord['time'] => ({
+const timeOf = (time: JsonObject): ExportRecord['time'] => ({
   startEpochUs: integer(time, 'startEpochUs', '/time'),
   endEpochUs: integer(time, 'endEpochUs', '/time'),
   wallUs: integer(time, 'wallUs', '/time'),
   suspendedUs: integer(time, 'suspendedUs', '/time'),
 });
 
-const allocationOf = (allocation: Tree): ExportRecord['allocation'] => ({
+const allocationOf = (allocation: JsonObject): ExportRecord['allocation'] => ({
   cores: number(allocation, 'cores', '/allocation'),
   nodes: count(allocation, 'nodes', '/allocation'),
   memoryLimitBytes: count(allocation, 'memoryLimitBytes', '/allocation'),
   gpus: count(allocation, 'gpus', '/allocation'),
 });
 
-const tareOf = (tare: Tree): ExportRecord['tare'] => ({
+const tareOf = (tare: JsonObject): ExportRecord['tare'] => ({
   launchUs: count(tare, 'launchUs', '/tare'),
   teardownUs: count(tare, 'teardownUs', '/tare'),
   cpuUserUs: count(tare, 'cpuUserUs', '/tare'),
@@ -111,7 +111,7 @@ const tareOf = (tare: Tree): ExportRecord['tare'] => ({
   privateMemoryBytes: count(tare, 'privateMemoryBytes', '/tare'),
 });
 
-const outcomeOf = (outcome: Tree): ExportRecord['outcome'] => ({
+const outcomeOf = (outcome: JsonObject): ExportRecord['outcome'] => ({
   status: text(outcome, 'status', '/outcome'),
   exitCode: count(outcome, 'exitCode', '/outcome'),
   signal: name(outcome, 'signal', '/outcome'),
@@ -127,7 +127,7 @@ export const isClosed = ({state, outcome}: Pick<ExportRecord, 'state' | 'outcome
 /** Each revision may have a file in each ledger: a number that somebody made up must not become work. */
 const MOST_REVISIONS = 1000;
 
-function revision(record: Tree): number {
+function revision(record: JsonObject): number {
   const value = count(record, 'revision', '');
   if (value === null || value < 1 || value > MOST_REVISIONS) throw wrong('/revision', record['revision'], `1 to ${String(MOST_REVISIONS)}`);
   return value;

@@ -9,7 +9,7 @@ import {policyFromDocuments} from '../policy/load.js';
 import type {Policy} from '../policy/policy.js';
 import {withOwnState} from './own-state.js';
 import type {JobFiles} from './job-files.js';
-import {isSquashed} from './squashed.js';
+import {isRootSquashed} from './root-squash.js';
 
 const POLICY_FILE = '/etc/tare/policy.yaml';
 const POLICY_FOLDER = '/etc/tare/policy.d';
@@ -35,7 +35,7 @@ export async function readNamedJob(file: string, ofOwner: () => JobFiles): Promi
   try {
     return await parseDocument({text: readText(file, 'job').text, file, kind: 'job'});
   } catch (error) {
-    if (!isSquashed((error as TareError).cause)) throw error;
+    if (!isRootSquashed((error as TareError).cause)) throw error;
     return readOwnJob(file, ofOwner());
   }
 }

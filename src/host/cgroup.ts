@@ -1,6 +1,6 @@
 /** Control groups: which controllers are mounted, where groups can be made, and which files these have. */
 
-import type {Mover} from './aside.js';
+import type {Mover} from './occupants.js';
 import type {CgroupFacts, Controller, ControllerFact} from './facts.js';
 import {findGroupFiles} from './group-files.js';
 import type {Hierarchy} from './hierarchy.js';

@@ -1,6 +1,6 @@
 /** What this node can do: reads everything once, decides nothing. */
 
-import {familyOf} from './aside.js';
+import {familyOf} from './occupants.js';
 import {askVersion, readBubblewrap, type Spawn} from './bubblewrap.js';
 import {openCache, type Cached} from './cache.js';
 import {readCgroup} from './cgroup.js';
@@ -26,7 +26,7 @@ import {readStatus} from './status.js';
 import {readSubordinate} from './subordinate.js';
 import {realTree, type Tree} from './tree.js';
 import {readViews, type Trial, type TrialKind} from './views.js';
-import {readWithin, type Front} from './within.js';
+import {readWithin, type Shim} from './within.js';
 
 export type {Tree} from './tree.js';
 export type {Trial} from './views.js';
@@ -39,8 +39,8 @@ export interface FactsOptions {
   scratchDirectory: string;
   /** CPUs that live boxes are pinned to. */
   pinned: readonly number[];
-  /** The front of this very call: one among its ancestors means that the call is in a box. */
-  front?: Front | undefined;
+  /** The shim of this very call: one among its ancestors means that the call is in a box. */
+  shim?: Shim | undefined;
   /** Runs a program, for its version; without, versions are unknown (or the capture's). */
   spawn?: Spawn | undefined;
   /** Asks the kernel for the version of its Landlock; without, none is known. */
@@ -71,7 +71,7 @@ export function readFacts({root = '/', ...options}: FactsOptions): Facts {
 
 /** The facts that a tree gives. */
 export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Facts {
-  const {caller, scratchDirectory, pinned, front, spawn, trial, system, cacheFile} = options;
+  const {caller, scratchDirectory, pinned, shim, spawn, trial, system, cacheFile} = options;
   const node = readNode(tree);
   const cache = cacheFile === undefined || node.bootId === null ? null : openCache(cacheFile, node.bootId, caller.uid);
   const kernel = readKernel(tree);
@@ -82,7 +82,7 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Fact
   const namespaces = readNamespaces({tree, mounts, status, caller, kernel: kernel.version, bubblewrap});
   const identity = readIdentity(tree, caller);
   const facts: Facts = {
-    within: readWithin(tree, mounts, hierarchies, front),
+    within: readWithin(tree, mounts, hierarchies, shim),
     kernel,
     node,
     caller: identity,
@@ -90,7 +90,7 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Fact
       tree,
       hierarchies,
       kernel.version,
-      {uid: caller.uid, family: familyOf(tree, front?.pid)},
+      {uid: caller.uid, family: familyOf(tree, shim?.pid)},
       findOtherHierarchies(tree, mounts),
     ),
     namespaces,

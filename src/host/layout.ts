@@ -1,6 +1,6 @@
 /** Who made the group that the caller is in, told by its name: what to change for more differs from one to the other. */
 
-import {ASIDE} from './aside.js';
+import {LEAF} from './occupants.js';
 import type {Layout} from './facts.js';
 import type {Hierarchy} from './hierarchy.js';
 import type {Tree} from './tree.js';
@@ -20,7 +20,7 @@ export function layoutOf(tree: Tree, hierarchies: readonly Hierarchy[]): Layout 
   const hierarchy = hierarchies.find(({controllers}) => controllers.includes('memory')) ?? hierarchies[0];
   const own = hierarchy?.path[0];
   if (hierarchy === undefined || own === undefined) return 'none';
-  const group = own.slice(hierarchy.mount.length).replace(new RegExp(`/${ASIDE}$`), '');
+  const group = own.slice(hierarchy.mount.length).replace(new RegExp(`/${LEAF}$`), '');
   if (group !== '') return NAMES.find(([, pattern]) => pattern.test(group))?.[0] ?? 'other';
   return hierarchy.version === 2 && isGroup(tree, hierarchy.mount) ? 'namespace' : 'root';
 }

@@ -4,8 +4,8 @@
  * and cgroup-v1, and one of ours: never above a group that limits the caller, since a box there would escape the slot.
  */
 
-import {ASIDE, occupants} from './aside.js';
-import type {Mover, Occupants} from './aside.js';
+import {LEAF, occupants} from './occupants.js';
+import type {Mover, Occupants} from './occupants.js';
 import type {CgroupFacts, Controller, RefusedDirectory} from './facts.js';
 import {coresLimit, finite, hasOtherV2Limit, memoryLimit} from './group-limits.js';
 import {words} from './hierarchy.js';
@@ -47,7 +47,7 @@ export function findV1Parent(tree: Tree, hierarchy: Hierarchy): Parent {
 export function findV2Parent(tree: Tree, hierarchy: Hierarchy, mover: Mover): Parents {
   if (hierarchy.controllers.length === 0) return {controllers: new Map(), toEnable: [], toEmpty: null};
   const places = hierarchy.path.map((directory, index) => lookAt(tree, hierarchy, directory, index, mover));
-  const nearest = (serves: (offers: Offers) => boolean): Looked | undefined =>
+  const nearest = (serves: (offers: Offers) => boolean): SettledPlace | undefined =>
     places.map((place) => settle(place, mover.uid !== 0 && place.occupants?.onlyFamily === true)).find(({offers}) => serves(offers)) ??
     places.map((place) => settle(place, true)).find(({offers}) => serves(offers));
   const chosen = nearest((offers) => offers.get('memory') === null) ?? nearest((offers) => [...offers.values()].includes(null)) ?? null;
@@ -77,7 +77,7 @@ interface Place {
   occupants: Occupants | null;
 }
 
-type Looked = Omit<Place, 'occupants'>;
+type SettledPlace = Omit<Place, 'occupants'>;
 
 function lookAt(tree: Tree, hierarchy: Hierarchy, directory: string, index: number, mover: Mover): Place {
   const enabled = words(tree.text(`${directory}/cgroup.subtree_control`));
@@ -91,8 +91,8 @@ function lookAt(tree: Tree, hierarchy: Hierarchy, directory: string, index: numb
 }
 
 /** A place with its occupants taken into account: what is not switched on yet cannot be had unless they step aside. */
-function settle({directory, enabled, offers, occupants: there}: Place, stepAside: boolean): Looked {
-  if (there === null || (stepAside && there.obstacle === null)) return {directory, enabled, offers};
+function settle({directory, enabled, offers, occupants: there}: Place, evacuate: boolean): SettledPlace {
+  if (there === null || (evacuate && there.obstacle === null)) return {directory, enabled, offers};
   const because = `processes are in it, and a group with processes cannot hand a controller to its children${there.obstacle === null ? '' : `; ${there.obstacle}`}`;
   return {
     directory,
@@ -102,15 +102,15 @@ function settle({directory, enabled, offers, occupants: there}: Place, stepAside
 }
 
 /** Also when nobody is in it now: those who stepped aside for another wrapper move back when that one ends. */
-function emptying(tree: Tree, {path}: Hierarchy, {directory}: Looked): Parents['toEmpty'] {
+function emptying(tree: Tree, {path}: Hierarchy, {directory}: SettledPlace): Parents['toEmpty'] {
   if (!isGroup(tree, directory)) return null;
-  const into = `${directory}/${ASIDE}`;
+  const into = `${directory}/${LEAF}`;
   if (path[0] === into) return {directory, into, because: 'the caller has stepped aside already, and may be moved back meanwhile'};
   if (path[0] !== directory && words(tree.text(`${directory}/cgroup.procs`)).length === 0) return null;
   return {directory, into, because: 'the caller is in it, and a group with processes cannot hand controllers to its children'};
 }
 
-function placeOf(controller: Controller, looked: readonly Looked[], chosen: Looked | null): Parent {
+function placeOf(controller: Controller, looked: readonly SettledPlace[], chosen: SettledPlace | null): Parent {
   const refused: RefusedDirectory[] = [];
   for (const place of looked) {
     const because = place.offers.get(controller) ?? null;

@@ -6,7 +6,7 @@ import {errnoOf} from '../errors.js';
 import type {Spawn} from './bubblewrap.js';
 
 /**
- * Node's module, loaded when first needed: most jobs start no program but the engine, which the front starts. Loading it costs a brain
+ * Node's module, loaded when first needed: most jobs start no program but the engine, which the shim starts. Loading it costs a supervisor
  * 1 ms.
  */
 export const childProcess = (): typeof ChildProcess => process.getBuiltinModule('node:child_process');

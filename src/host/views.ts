@@ -49,7 +49,7 @@ export function readViews(inputs: ViewInputs): ViewFacts {
   const overlay = isNetwork(network)
     ? no(`the scratch directory ${place} is on ${network}, which cannot hold an upper layer`, 'put directories.scratch on a local disk')
     : (obstacle(inputs, user) ??
-      judge(trial(user ? 'user' : 'root', place, options.join(',')), `${place}, options ${options.join(',')}`, user));
+      classify(trial(user ? 'user' : 'root', place, options.join(',')), `${place}, options ${options.join(',')}`, user));
   const fuse = overlay.available || !user ? no('not looked at: for users whose kernel has no overlay', null) : tryFuse(inputs, place);
   return {user, overlay, options, fuse, mounts, writable: user ? writablePlaces(inputs, mounts) : []};
 }
@@ -70,7 +70,7 @@ function obstacle({tree, namespaces}: ViewInputs, user: boolean): Ability | null
   return null;
 }
 
-function judge(said: string | null, what: string, user: boolean): Ability {
+function classify(said: string | null, what: string, user: boolean): Ability {
   if (said === 'ok') return {available: true, how: `mounted one below ${what}`, remedy: null};
   const needs = user ? 'Linux 5.11 with overlayfs, and a scratch directory with user extended attributes' : 'Linux 5.12 with overlayfs';
   return no(`a trial below ${what} failed: ${said ?? 'it could not be started'}`, `use ${needs}`);

@@ -1,9 +1,9 @@
 /**
  * Whether the caller is in a box already. Proved by the kernel, never by a variable that a user could set: a read-only mount of ours, the
- * name of the caller's control group, or a front among the caller's ancestors.
+ * name of the caller's control group, or a shim among the caller's ancestors.
  */
 
-import {parentOf} from './aside.js';
+import {parentOf} from './occupants.js';
 import type {Facts} from './facts.js';
 import type {Hierarchy} from './hierarchy.js';
 import type {Mount} from './mountinfo.js';
@@ -15,8 +15,8 @@ const PAYLOAD_GROUP = /\/tare-[0-9a-f]{16}\/payload(?:\/|$)/;
 /** Deeper than any tree of processes that leads to a job. */
 const MOST_ANCESTORS = 64;
 
-/** The front of this very call; for a call that has none, its own process and the real path of what would be its front. */
-export interface Front {
+/** The shim of this very call; for a call that has none, its own process and the real path of what would be its shim. */
+export interface Shim {
   pid: number;
   executable: string | null;
 }
@@ -25,14 +25,14 @@ export function readWithin(
   tree: Tree,
   mounts: readonly Mount[],
   hierarchies: readonly Hierarchy[],
-  front: Front | undefined,
+  shim: Shim | undefined,
 ): Facts['within'] {
   if (mounts.findLast(({point}) => point === ABOUT)?.options.includes('ro') === true)
     return {recordId: recordIn(tree.text(`${ABOUT}/box.json`)), how: `${ABOUT} is mounted read-only`};
   const group = hierarchies.map(({path}) => path[0] ?? '').find((directory) => PAYLOAD_GROUP.test(directory));
   if (group !== undefined) return {recordId: null, how: `the own group is ${group}`};
-  const ancestor = front === undefined ? null : frontAbove(tree, front);
-  return ancestor === null ? null : {recordId: null, how: `process ${String(ancestor)} above is a front`};
+  const ancestor = shim === undefined ? null : shimAbove(tree, shim);
+  return ancestor === null ? null : {recordId: null, how: `process ${String(ancestor)} above is a shim`};
 }
 
 function recordIn(text: string | null): string | null {
@@ -44,10 +44,10 @@ function recordIn(text: string | null): string | null {
   }
 }
 
-function frontAbove(tree: Tree, front: Front): number | null {
-  const executable = front.executable ?? tree.link(`/proc/${String(front.pid)}/exe`);
+function shimAbove(tree: Tree, shim: Shim): number | null {
+  const executable = shim.executable ?? tree.link(`/proc/${String(shim.pid)}/exe`);
   if (executable === null) return null;
-  let pid = parentOf(tree, front.pid);
+  let pid = parentOf(tree, shim.pid);
   for (let level = 0; pid > 1 && level < MOST_ANCESTORS; level++, pid = parentOf(tree, pid))
     if (tree.link(`/proc/${String(pid)}/exe`) === executable) return pid;
   return null;

@@ -41,7 +41,7 @@ export interface LookOptions {
 }
 
 /** More about an image than a plan needs. */
-export interface Looked extends ImageFound {
+export interface ImageLook extends ImageFound {
   /** In its layout. */
   name: string | null;
   /** Of a file; of the layers as they are stored; null: not counted. */
@@ -50,7 +50,7 @@ export interface Looked extends ImageFound {
 }
 
 /** @throws TareError IMAGE_UNUSABLE, IMAGE_BROKEN, IMAGE_ARCHITECTURE, IMAGE_NOT_UNPACKED */
-export async function lookAtImage(path: string, options: LookOptions): Promise<Looked> {
+export async function lookAtImage(path: string, options: LookOptions): Promise<ImageLook> {
   const kind = await kindOf(path, options);
   const broken = (what: string, cause?: unknown): TareError =>
     new TareError('IMAGE_BROKEN', {
@@ -111,7 +111,7 @@ function kindOfFile(begin: Buffer): string {
   return KINDS_OF_FILES.find(({at, magic}) => begin.toString('latin1', at, at + magic.length) === magic)?.name ?? 'an unknown file';
 }
 
-async function lookAtTree(path: string, {identity, where, through = null}: LookOptions): Promise<Looked> {
+async function lookAtTree(path: string, {identity, where, through = null}: LookOptions): Promise<ImageLook> {
   const candidates = WELL_KNOWN.map((name) => join(path, name));
   // what is missing is no news; nor is that there is none of them
   const {out, late} = await runAbandonable(HEAD, ['-q', '-c', String(ELF_BEGIN), '--', ...candidates], identity, {through});
@@ -122,7 +122,7 @@ async function lookAtTree(path: string, {identity, where, through = null}: LookO
   return {path, kind: 'directory', digest: null, architecture, mount: null, name: null, bytes: null, layers: null};
 }
 
-function lookAtLayout(path: string, seen: 'oci-layout' | 'archive', {where}: LookOptions): Looked {
+function lookAtLayout(path: string, seen: 'oci-layout' | 'archive', {where}: LookOptions): ImageLook {
   const blobs = openBlobs(path, seen === 'archive' ? 'oci-archive' : seen);
   try {
     const kind = seen === 'oci-layout' ? seen : isLayout(blobs) ? 'oci-archive' : 'docker-archive';
@@ -141,7 +141,7 @@ function lookAtLayout(path: string, seen: 'oci-layout' | 'archive', {where}: Loo
   }
 }
 
-async function lookAtSquashfs(path: string, options: LookOptions, broken: (what: string) => TareError): Promise<Looked> {
+async function lookAtSquashfs(path: string, options: LookOptions, broken: (what: string) => TareError): Promise<ImageLook> {
   const opened = openPlain(path);
   if (opened === null) throw broken('it is gone');
   const begin = Buffer.alloc(SUPERBLOCK_BYTES);

@@ -63,7 +63,7 @@ interface Descriptor {
   isAttestation: boolean;
 }
 
-function ofLayout(blobs: Blobs, index: Tree, architecture: string): Manifest {
+function ofLayout(blobs: Blobs, index: JsonObject, architecture: string): Manifest {
   const candidates = descriptorsOf(index, 'index.json').flatMap((one) => manifestsBelow(blobs, one, MOST_NESTED));
   const images = candidates.filter(({descriptor}) => !descriptor.isAttestation && (descriptor.os ?? 'linux') === 'linux');
   if (images.length === 0) throw new BlobError('index.json names no image');
@@ -89,7 +89,7 @@ function ofLayout(blobs: Blobs, index: Tree, architecture: string): Manifest {
 }
 
 /** An index can hold others, one for each architecture. */
-function manifestsBelow(blobs: Blobs, descriptor: Descriptor, depth: number): {descriptor: Descriptor; manifest: Tree}[] {
+function manifestsBelow(blobs: Blobs, descriptor: Descriptor, depth: number): {descriptor: Descriptor; manifest: JsonObject}[] {
   if (descriptor.isAttestation) return [];
   const found = verified(blobs, descriptor.digest);
   if (found['manifests'] === undefined) return [{descriptor, manifest: found}];
@@ -100,7 +100,7 @@ function manifestsBelow(blobs: Blobs, descriptor: Descriptor, depth: number): {d
     .flatMap((one) => manifestsBelow(blobs, {...one, name: one.name ?? descriptor.name}, depth - 1));
 }
 
-function descriptorsOf(index: Tree, where: string): Descriptor[] {
+function descriptorsOf(index: JsonObject, where: string): Descriptor[] {
   return listAt(index, 'manifests', where).map((one) => {
     const platform = isTree(one['platform']) ? one['platform'] : {};
     const annotations = isTree(one['annotations']) ? one['annotations'] : {};
@@ -121,7 +121,8 @@ function ofDocker(blobs: Blobs, saved: unknown): Manifest {
   const images = Array.isArray(saved) ? saved.filter(isTree) : [];
   const [image, other] = images;
   if (image === undefined) throw new BlobError('manifest.json names no image');
-  const tags = (one: Tree): string[] => (Array.isArray(one['RepoTags']) ? one['RepoTags'].filter((tag) => typeof tag === 'string') : []);
+  const tags = (one: JsonObject): string[] =>
+    Array.isArray(one['RepoTags']) ? one['RepoTags'].filter((tag) => typeof tag === 'string') : [];
   if (other !== undefined)
     throw new BlobError(`it holds several images, and which is meant cannot be told: ${images.flatMap(tags).join(', ')}`);
   const name = textAt(image, 'Config') ?? '';
@@ -145,7 +146,7 @@ function ofDocker(blobs: Blobs, saved: unknown): Manifest {
 }
 
 /** @throws BlobError when it is missing or not what its digest says */
-function verified(blobs: Blobs, digest: string): Tree {
+function verified(blobs: Blobs, digest: string): JsonObject {
   const name = blobName(digest);
   const text = blobs.text(name, MOST_TEXT);
   if (text === null) throw new BlobError(`${name} is missing`);
@@ -156,46 +157,46 @@ function verified(blobs: Blobs, digest: string): Tree {
   return tree;
 }
 
-type Tree = Record<string, unknown>;
+type JsonObject = Record<string, unknown>;
 
 const blobName = (digest: string): string => `blobs/sha256/${digest.slice('sha256:'.length)}`;
 const digestOf = (text: Buffer): string => `sha256:${createHash('sha256').update(text).digest('hex')}`;
-const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isTree = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 const show = (text: string): string => JSON.stringify(text.slice(0, 200));
 
 /** The error does not repeat what is there: it may be a file that the job itself cannot read. */
-function parse(text: Buffer, name: string): Tree {
+function parse(text: Buffer, name: string): JsonObject {
   try {
-    return JSON.parse(text.toString('utf8')) as Tree;
+    return JSON.parse(text.toString('utf8')) as JsonObject;
   } catch {
     throw new BlobError(`${name} is no JSON`);
   }
 }
 
-function textAt(tree: Tree, key: string): string | null {
+function textAt(tree: JsonObject, key: string): string | null {
   const value = isTree(tree) ? tree[key] : undefined;
   return typeof value === 'string' && value !== '' ? value : null;
 }
 
-function numberAt(tree: Tree, key: string): number | null {
+function numberAt(tree: JsonObject, key: string): number | null {
   const value = tree[key];
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
 }
 
-function objectAt(tree: Tree, key: string, where: string): Tree {
+function objectAt(tree: JsonObject, key: string, where: string): JsonObject {
   const value = isTree(tree) ? tree[key] : undefined;
   if (!isTree(value)) throw new BlobError(`${where} has no ${key}`);
   return value;
 }
 
-function listAt(tree: Tree, key: string, where: string): Tree[] {
+function listAt(tree: JsonObject, key: string, where: string): JsonObject[] {
   const value = isTree(tree) ? tree[key] : undefined;
   if (!Array.isArray(value) || !value.every(isTree)) throw new BlobError(`${where} has no ${key}`);
   return value;
 }
 
-function digestAt(tree: Tree, where: string): string {
+function digestAt(tree: JsonObject, where: string): string {
   const digest = textAt(tree, 'digest');
   if (digest === null || !DIGEST.test(digest)) throw new BlobError(`${where} has a digest that is no sha256`);
   return digest;

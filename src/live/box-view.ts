@@ -30,8 +30,8 @@ export interface LiveBox {
   applications: LiveApplication[];
   /** Where the lines of several applications go, with their names before them; null where each has files of its own, and where it is no file. */
   output: Record<'stdout' | 'stderr', OutputFile | null>;
-  front: ProcessId | null;
-  brain: ProcessId | null;
+  shim: ProcessId | null;
+  supervisor: ProcessId | null;
   /** A limit was found exceeded. */
   stopped: boolean;
   recordId: string | null;
@@ -68,8 +68,8 @@ export function viewOf(state: unknown, known: Pick<LiveBox, 'id' | 'uid' | 'dire
     payload: processOf(state, 'payload') ?? applications.find((one) => one.process !== null && !one.service)?.process ?? null,
     applications,
     output: {stdout: fileOf(state, 'stdout'), stderr: fileOf(state, 'stderr')},
-    front: processOf(state, 'started', 'wrapper', 'shim'),
-    brain: processOf(state, 'started', 'wrapper', 'supervisor'),
+    shim: processOf(state, 'started', 'wrapper', 'shim'),
+    supervisor: processOf(state, 'started', 'wrapper', 'supervisor'),
     stopped: typeof value(state, 'stop') === 'object' && value(state, 'stop') !== null,
     recordId: text(state, 'started', 'recordId'),
     steps: value(state, 'plan', 'steps'),

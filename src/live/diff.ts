@@ -45,7 +45,7 @@ export function diffBox(state: BoxState, application: string | null, complain: (
 
 function layersOf({plan, id, init}: BoxState, application: string | null): Layer[] {
   const box = scratchDirectory(plan, id);
-  const inside = stepOf(plan, 'scratch.contain') === undefined ? '' : engineRoot(init);
+  const inside = stepOf(plan, 'scratch.quota') === undefined ? '' : engineRoot(init);
   const place = (path: string): string => (isContained(path) ? inside : '') + inBox(path, box);
   const views = stepsOf(plan, 'mount.overlay').filter(
     (step) => application === null || step.application === null || step.application === application,

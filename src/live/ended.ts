@@ -10,7 +10,7 @@ import type {Policy} from '../policy/policy.js';
 import {recordFilesIn} from '../record/read.js';
 import {userSpools} from '../box/user-places.js';
 
-export interface Ended {
+export interface EndedJobs {
   /** The newest first. */
   records: ExportRecord[];
   /** There are more files than were looked at. */
@@ -23,7 +23,7 @@ const MOST_FILES = 20_000;
 const READ_FOR_ONE = 8;
 
 /** The caller's own; for root those of all users. What cannot be read is left out. */
-export function endedJobs(policy: Policy, uid: number, most: number): Ended {
+export function endedJobs(policy: Policy, uid: number, most: number): EndedJobs {
   const spools = uid === 0 ? [sealedPlace(policy), ...userSpools(policy)] : placesOf(policy, uid).spools;
   const files: {path: string; id: string; writtenMs: number}[] = [];
   let looked = 0;

@@ -19,7 +19,7 @@ export interface Showing {
 }
 
 /** Those that the file of events has: since the state was last written whole. With `follow` until the box is gone. */
-export async function showEvents({directory, front}: LiveBox, {follow, json, write}: Showing): Promise<void> {
+export async function showEvents({directory, shim}: LiveBox, {follow, json, write}: Showing): Promise<void> {
   let last = 0;
   const show = (): boolean => {
     const events = read(directory).filter(({seq}) => seq > last);
@@ -27,7 +27,7 @@ export async function showEvents({directory, front}: LiveBox, {follow, json, wri
     return events.every((event) => write(json ? JSON.stringify(event) : lineOf(event)));
   };
   let isRead = show();
-  while (follow && isRead && front !== null && isRunning(front)) {
+  while (follow && isRead && shim !== null && isRunning(shim)) {
     await sleep(LOOK_MS);
     isRead = show();
   }

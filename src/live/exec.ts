@@ -89,7 +89,7 @@ function environmentFor(
 }
 
 /**
- * Root runs the whole command line as the owner of the box, with a front of its own: nothing that the owner's files say is then done with
+ * Root runs the whole command line as the owner of the box, with a shim of its own: nothing that the owner's files say is then done with
  * root's rights, but that it runs in the box's engine group. From elsewhere the kernel lets an owner move nothing into a v2 group.
  */
 export async function execAsOwner(box: LiveBox, argv: readonly string[], hello: Hello, channel: Channel): Promise<Quit> {

@@ -61,19 +61,19 @@ export function measure(
 }
 
 /** Init and all below it. */
-interface Tree {
+interface ProcessTree {
   init: ProcessSample;
   processes: ProcessSample[];
 }
 
-function treeOf(init: ProcessId | null): Tree | null {
+function treeOf(init: ProcessId | null): ProcessTree | null {
   if (init === null || !isRunning(init)) return null;
   const sample = readProcess(init.pid);
   return sample === null ? null : {init: sample, processes: readTree(init.pid)};
 }
 
 /** Sums over what lives, and what init has waited for. */
-function byTree({init, processes}: Tree): Omit<Measured, 'memoryPeakBytes'> {
+function byTree({init, processes}: ProcessTree): Omit<Measured, 'memoryPeakBytes'> {
   const sum = (of: (sample: ProcessSample) => number): number => processes.reduce((total, sample) => total + of(sample), 0);
   return {
     memoryBytes: sum(({rssBytes}) => rssBytes),

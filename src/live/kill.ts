@@ -1,12 +1,12 @@
 /**
- * Ending a live box from outside, or sending its payload a signal. Who asks is on disk first, for whoever writes the record: the brain, one
- * that follows it, or a sweep. All the rest is done here, so that it works when no brain is left.
+ * Ending a live box from outside, or sending its payload a signal. Who asks is on disk first, for whoever writes the record: the
+ * supervisor, one that follows it, or a sweep. All the rest is done here, so that it works when no supervisor is left.
  */
 
 import {existsSync} from 'node:fs';
 import {readKills, writeKills} from '../box/kills.js';
 import {errnoOf, TareError} from '../errors.js';
-import {resumeBox} from '../follow/freeze.js';
+import {resumeBox} from '../supervise/freeze.js';
 import {epochUs, sleep} from '../process/clock.js';
 import {isRunning, killProcess, type ProcessId} from '../process/process.js';
 import type {LiveBox} from './box-view.js';
@@ -25,7 +25,7 @@ const LOOK_MS = 20;
  * SIGKILL ends all of the box at once. SIGTERM asks the payload to end and kills after the policy's grace; who is asked a second time is
  * killed at once. Any other signal is sent to the payload's first process, and that is all.
  * @param by uid of whoever asks
- * @throws TareError BOX_STATE, BOX_LEFT
+ * @throws TareError BOX_STATE, BOX_NOT_REMOVED
  */
 export async function killBox(box: LiveBox, signal: NodeJS.Signals, by: number): Promise<KillResult> {
   const {payload, directory} = box;
@@ -50,7 +50,7 @@ export async function killBox(box: LiveBox, signal: NodeJS.Signals, by: number):
 async function killNow(box: LiveBox, by: number): Promise<'ended'> {
   note(box, 'SIGKILL', by);
   for (const each of [...firstProcesses(box), ...services(box)]) if (isRunning(each)) killProcess(each.pid);
-  // init reaps, kills what is left, and tells the front
+  // init reaps, kills what is left, and tells the shim
   groupsOf(box).kill('payload');
   await waitGone(box);
   return 'ended';
@@ -95,14 +95,14 @@ const notRunning = ({id, startEpochUs}: LiveBox): TareError =>
     remedy: '`tare ps -a` says how it ended',
   });
 
-/** Until its folder is gone, or nobody is left to remove it: then a sweep does. @throws TareError BOX_LEFT */
-async function waitGone({id, directory, init, front, brain}: LiveBox): Promise<void> {
+/** Until its folder is gone, or nobody is left to remove it: then a sweep does. @throws TareError BOX_NOT_REMOVED */
+async function waitGone({id, directory, init, shim, supervisor}: LiveBox): Promise<void> {
   for (let waited = 0; existsSync(directory); waited += LOOK_MS) {
     const lives = init !== null && isRunning(init);
-    if (!lives && [front, brain].every((part) => part === null || !isRunning(part))) return;
+    if (!lives && [shim, supervisor].every((part) => part === null || !isRunning(part))) return;
     if (lives && waited >= INIT_MS) killProcess(init.pid);
     if (waited >= GONE_MS) {
-      throw new TareError('BOX_LEFT', {
+      throw new TareError('BOX_NOT_REMOVED', {
         message: `the box ${id} is still there after ${GONE_MS / 1000} s`,
         remedy: 'a process in uninterruptible sleep (state D) dies when the kernel lets it',
       });

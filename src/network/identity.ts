@@ -6,7 +6,7 @@ import type {UsageRecord} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
 /** What a box has got. */
-export interface Connection {
+export interface BoxNetwork {
   hostname: string;
   addresses: BoxAddress[];
 }
@@ -15,7 +15,7 @@ export interface Connection {
 export type Identity = NonNullable<UsageRecord['identity']> | null;
 
 /** For the record. */
-export function identityOf(plan: Plan, connection: Connection | null): Identity {
+export function identityOf(plan: Plan, connection: BoxNetwork | null): Identity {
   if (connection === null) return null;
   const user = stepOf(plan, 'network.user');
   const isolated = stepOf(plan, 'namespace.unshare')?.namespaces.includes('network') === true;

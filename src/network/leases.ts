@@ -24,7 +24,7 @@ export interface LeaseOwner {
   box: string;
   bootId: string | null;
   pidNamespace: string | null;
-  /** The wrapper's front. */
+  /** The wrapper's shim. */
   pid: number | null;
   startTicks: number | null;
 }

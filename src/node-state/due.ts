@@ -22,12 +22,12 @@ export interface Schedule {
   changed: boolean;
 }
 
-type Known = Pick<Schedule, 'probes' | 'reports' | 'explainedAt'>;
+type KnownSchedule = Pick<Schedule, 'probes' | 'reports' | 'explainedAt'>;
 
-const lastOf = ({probes}: Pick<Known, 'probes'>, uid: number): Probe | undefined => probes.find((probe) => probe.uid === uid);
+const lastOf = ({probes}: Pick<KnownSchedule, 'probes'>, uid: number): Probe | undefined => probes.find((probe) => probe.uid === uid);
 
 /** Whether jobs of an account have failed since it was last tried, and nothing explains it. */
-export function isAsking(known: Known, uid: number): boolean {
+export function isAsking(known: KnownSchedule, uid: number): boolean {
   const sinceUs = Math.max(lastOf(known, uid)?.at ?? 0, known.explainedAt ?? 0);
   return known.reports.some(
     ({kind, ...report}) => report.uid === uid && (kind === 'failed' || kind === 'suspected') && report.epochMs * 1000 > sinceUs,
@@ -35,7 +35,7 @@ export function isAsking(known: Known, uid: number): boolean {
 }
 
 /** When an account that asks may be tried, µs since 1970. */
-const answeredFromUs = (known: Known, uid: number): number => (lastOf(known, uid)?.vainAt ?? -VAIN_PERIOD_US) + VAIN_PERIOD_US;
+const answeredFromUs = (known: KnownSchedule, uid: number): number => (lastOf(known, uid)?.vainAt ?? -VAIN_PERIOD_US) + VAIN_PERIOD_US;
 
 /** null: none is due. First those who were found faulty, so that a node that is mended opens; then who asks; then who was not tried for longest. */
 export function nextProbe({nowUs, accounts, changed, ...known}: Schedule): number | null {

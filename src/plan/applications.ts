@@ -15,7 +15,7 @@ type Execute = StepOf<'application.execute'>;
 type OwnLimit = NonNullable<Execute['limits']['memory']>;
 
 /** @param before how many services are started before the job's own */
-export function planFate(applications: Applications | null, pattern: Pattern, before: number): Plan['applications'] {
+export function planFailurePolicy(applications: Applications | null, pattern: Pattern, before: number): Plan['applications'] {
   if (applications === null) return pattern === 'vm-lite' ? systemFate(before) : null;
   const {list, primary, onFailure, onOom} = applications;
   return {

@@ -47,7 +47,7 @@ export function planCvmfs(
       because,
     };
     const hold: Step = {
-      op: 'cvmfs.hold',
+      op: 'mount.pin',
       repository,
       path: `${root}/${repository}`,
       because: 'no automounter takes it away under the payload',

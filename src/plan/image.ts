@@ -29,7 +29,7 @@ export interface ImagePlan {
   lower: string;
   directories: string[];
   mounts: Step[];
-  /** Done by the brain before anything else: what is not there yet is unpacked. */
+  /** Done by the supervisor before anything else: what is not there yet is unpacked. */
   take: Step;
 }
 

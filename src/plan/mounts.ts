@@ -13,7 +13,7 @@ import {sizeInMemory, type PlannedLimits} from './limits.js';
 import {identityMounts, type IdentityChoice} from './network.js';
 import {planPreparation} from './preparation.js';
 import {checkStartInRun, planRun, RUN} from './run.js';
-import {planContainer, planScratchWatch} from './scratch.js';
+import {planQuota, planScratchWatch} from './scratch.js';
 import {bind, COVER_BYTES, type Step} from './step.js';
 import {planSystemDirectories, planSystemMounts, rootOwner, type MountedSystem} from './system-mounts.js';
 import {chooseView, planEntrances, planView, type ViewChoice, type ViewInputs, type ViewPlan} from './view.js';
@@ -94,7 +94,7 @@ function layOut(inputs: Inputs, limits: PlannedLimits, parts: MountParts): Layou
   const isImage = choice.image !== null;
   const real = realPaths(inputs, isImage);
   const work = planWritable(inputs, real, cvmfs.root);
-  const container = planContainer(inputs, limits);
+  const container = planQuota(inputs, limits);
   const place = container?.destination ?? '{box}';
   const below = placeOfPrivate(place, system);
   const credentials = planCredentials(inputs, work.mounted, isImage);

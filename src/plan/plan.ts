@@ -7,7 +7,7 @@ import {applyRules} from '../policy/match.js';
 import {ownPlaces, placesOf} from '../policy/places.js';
 import {refusals} from '../policy/refusals.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import {planFate} from './applications.js';
+import {planFailurePolicy} from './applications.js';
 import {digest} from './canonical.js';
 import {isNeverWritable} from './covered.js';
 import {degradations, planDegraded, type Degradation} from './degraded.js';
@@ -71,7 +71,7 @@ export function makePlan(original: Inputs): Plan {
     ...(observed === null ? {} : {observed}),
     grace: {us: policy.graceUs.value, provenance: policy.graceUs.provenance},
     ...(degraded === undefined ? {} : {degraded}),
-    applications: planFate(job.applications, pattern.value, pattern.value === 'vm-lite' ? planServices(inputs).length : 0),
+    applications: planFailurePolicy(job.applications, pattern.value, pattern.value === 'vm-lite' ? planServices(inputs).length : 0),
     slot: {
       name: call.slot.name,
       memoryLimitBytes: call.slot.memoryBytes?.value ?? facts.slot.memoryLimitBytes,
@@ -103,7 +103,7 @@ function checkOwnPlaces(inputs: Inputs): void {
   for (const {value, provenance} of [...(isOwnDirectory(inputs) ? [job.workDirectory] : []), ...job.writable]) {
     const own = ownPlaces(policy, facts.caller.uid).find((place) => liesIn(place, value));
     if (own === undefined || isNeverWritable(value)) continue;
-    throw new TareError('OWN_DIRECTORY', {
+    throw new TareError('STATE_EXPOSED', {
       message: 'the payload may not write where the wrapper keeps its own',
       where: provenance.at,
       found: `${value}, which holds ${own}`,

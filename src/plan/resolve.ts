@@ -49,7 +49,7 @@ function resolveRepositories({steps, choices, flags}: Resolving, {repositories}:
   if (repositories.length === 0) return {steps, choices, flags};
   const of = (name: string): RepositoryFound | undefined => repositories.find(({repository}) => repository === name);
   const isKept = (step: Step): boolean => {
-    if (step.op !== 'cvmfs.bind' && step.op !== 'cvmfs.hold' && step.op !== 'cvmfs.mount') return true;
+    if (step.op !== 'cvmfs.bind' && step.op !== 'mount.pin' && step.op !== 'cvmfs.mount') return true;
     const one = of(step.repository);
     if (one === undefined) return step.op !== 'cvmfs.mount';
     return one.usable && (step.op === 'cvmfs.bind' || one.own === (step.op === 'cvmfs.mount'));

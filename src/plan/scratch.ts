@@ -56,11 +56,11 @@ function countsWork(inputs: Inputs): boolean {
 }
 
 /** The file system that holds the scratch; null: the disk does. */
-export function planContainer({facts}: Inputs, {scratch}: Plan['limits']): Extract<Step, {op: 'scratch.contain'}> | null {
+export function planQuota({facts}: Inputs, {scratch}: Plan['limits']): Extract<Step, {op: 'scratch.quota'}> | null {
   const {value, by, because} = scratch;
   if (value === null || (by !== 'loop' && by !== 'tmpfs')) return null;
   return {
-    op: 'scratch.contain',
+    op: 'scratch.quota',
     by,
     image: by === 'loop' ? IMAGE : null,
     program: by === 'loop' ? facts.scratch.containers.program : null,

@@ -173,18 +173,18 @@ function overNode(context: OverlayContext): void {
   const whole = replaced ? [...NOT_VIEWED, root] : NOT_VIEWED.slice();
   for (const mount of inputs.views.mounts) {
     if (mount.point === '/' || whole.some((outer) => liesIn(mount.point, outer))) continue;
-    const because = reasonToGraft(mount);
+    const because = reasonToMove(mount);
     if (because === null) {
       overlay(context, mount.point, top + mount.point, mount.point);
       continue;
     }
-    plan.mounts.push({op: 'mount.graft', source: mount.point, at: top + mount.point, because});
+    plan.mounts.push({op: 'mount.move', source: mount.point, at: top + mount.point, because});
     whole.push(mount.point);
   }
 }
 
 /** Why a mount is shown as it is, read-only; null: a user of the node could write there, so it gets an overlay. */
-function reasonToGraft({point, type, kind, readOnly}: VisibleMount): string | null {
+function reasonToMove({point, type, kind, readOnly}: VisibleMount): string | null {
   if (kind === 'network') return `${type}: never a lower layer, and not waited for`;
   if (kind === 'other') return `${type}: no ordinary disk`;
   if (liesIn(point, BOOT)) return 'what the node boots from';
@@ -222,7 +222,7 @@ function overImage(context: OverlayContext, image: string): void {
   const present = mounts.filter((path) => path === '/sys' || inputs.views.mounts.some(({point}) => liesIn(point, path)));
   for (const path of [...present, ...files, ...inputs.destinations])
     plan.points.push({op: 'mount.point', lower: image, upper, path, because: 'something to mount upon, whatever the image has there'});
-  for (const path of present) plan.mounts.push({op: 'mount.graft', source: path, at: top + path, because: 'the node’s, read-only'});
+  for (const path of present) plan.mounts.push({op: 'mount.move', source: path, at: top + path, because: 'the node’s, read-only'});
   for (const path of inputs.applications.length > 1 ? [] : files)
     plan.base.push({...bind(path, path, 'the node’s: its network and its accounts'), optional: true});
 }

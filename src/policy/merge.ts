@@ -14,13 +14,13 @@ export interface MergedPolicy {
   locate: Locate;
 }
 
-type Tree = Record<string, unknown>;
+type JsonObject = Record<string, unknown>;
 
 /** Later over earlier, key by key; lists are replaced, `mode` is one value, and rules are appended. */
 export function mergePolicies(parts: readonly PolicyPart[]): MergedPolicy {
   const origins = new Map<string, string>();
   const rules: RuleDocument[] = [];
-  let merged: Tree = {};
+  let merged: JsonObject = {};
   for (const {
     file,
     document: {schema: _, rules: more = [], ...rest},
@@ -34,7 +34,7 @@ export function mergePolicies(parts: readonly PolicyPart[]): MergedPolicy {
   return {document: {...merged, rules}, locate: (pointer) => locate(origins, pointer)};
 }
 
-function over(earlier: Tree, later: Tree, pointer: string, remember: (pointer: string) => void): Tree {
+function over(earlier: JsonObject, later: JsonObject, pointer: string, remember: (pointer: string) => void): JsonObject {
   const result = {...earlier};
   for (const [key, value] of Object.entries(later)) {
     const place = below(pointer, key);
@@ -61,6 +61,6 @@ function locate(origins: ReadonlyMap<string, string>, pointer: string): string {
   return inside === undefined ? 'builtin' : inside[1].slice(0, inside[1].length - (inside[0].length - pointer.length));
 }
 
-function isTree(value: unknown): value is Tree {
+function isTree(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

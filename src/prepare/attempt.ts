@@ -6,16 +6,16 @@ import type {BatchJob} from '@tare/contract';
 import type {IdentityFacts} from '../host/facts.js';
 import type {Policy} from '../policy/policy.js';
 import {hostOf, type Attempt, type UsageRecord} from '../record/record.js';
-import type {Known} from './known.js';
+import type {AttemptContext} from './attempt-context.js';
 
 export function attemptOf(
-  {id, batch, role, policy, job, facts, caller, looked, around, again, probe}: Known,
+  {id, batch, role, policy, job, facts, caller, looked, outer, again, probe}: AttemptContext,
   identity: IdentityFacts,
   version: string,
 ): Attempt {
   const node = facts?.node.hostname ?? hostname();
   const {lrms, about} = batch;
-  const parent = around === null ? null : {recordId: around.recordId, how: around.how};
+  const parent = outer === null ? null : {recordId: outer.recordId, how: outer.how};
   // one record is the job's; what is wrapped in it, or by somebody in it, or after it, is a part with an id of its own
   const isJobs = role === 'wrapper' && batch.kind !== 'session' && parent === null && again !== true;
   const globalJobId = lrms.globalJobId === null ? `${node}#${id}` : isJobs ? lrms.globalJobId : `${lrms.globalJobId}#${id}`;
@@ -37,7 +37,7 @@ export function attemptOf(
 }
 
 /** null: the job is not known, or has several. */
-const programOf = (job: Known['job']): string | null => basename(job?.command[0] ?? '') || null;
+const programOf = (job: AttemptContext['job']): string | null => basename(job?.command[0] ?? '') || null;
 
 /** What the batch system says of this node counts more than what the policy says of all. */
 function benchmarksOf(told: NonNullable<BatchJob['benchmarks']>, policy: Policy | null): UsageRecord['benchmarks'] {

@@ -17,7 +17,7 @@ import {slotHere} from '../plan/slot.js';
 import {liesIn} from '../policy/glob.js';
 import {nodePlaces, ownPlaces} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
-import type {Known} from './known.js';
+import type {AttemptContext} from './attempt-context.js';
 import type {Request} from './load-job.js';
 
 export interface Calling {
@@ -29,8 +29,8 @@ export interface Calling {
   cwd: string;
 }
 
-export function callOf({job, policy, facts, identity, environment, cwd}: Calling, {stepDirectory}: Request, known: Known): Call {
-  const {batch} = known;
+export function callOf({job, policy, facts, identity, environment, cwd}: Calling, {stepDirectory}: Request, attempt: AttemptContext): Call {
+  const {batch} = attempt;
   return {
     identity,
     environment,
@@ -39,12 +39,12 @@ export function callOf({job, policy, facts, identity, environment, cwd}: Calling
     slot: slotHere(slotOf(batch), facts),
     batchId: batch.lrms.localJobId,
     tasks: stepDirectory === undefined ? undefined : batch.together?.count,
-    unboxed: unboxedReason(known, policy),
+    unboxed: unboxedReason(attempt, policy),
     ...(isForeign(job.workDirectory, cwd, policy, identity.value) ? {foreignDirectory: true as const} : {}),
     ...(facts.caller.uid === 0 && facts.system !== null ? takenIds(policy) : {}),
     run: reachableInRun(policy, {identity, environment}),
     ...mountPaths(job, batch, policy, facts.caller.uid, identity.value),
-    sample: Number.parseInt(known.id.slice(0, 8), 16) / 2 ** 32,
+    sample: Number.parseInt(attempt.id.slice(0, 8), 16) / 2 ** 32,
   };
 }
 
@@ -113,7 +113,7 @@ function slotOf({slot}: BatchJob): CallSlot {
 }
 
 /** A container runtime brings its own namespaces; and a node on which boxes fail again and again does without. */
-function unboxedReason({batch, caller}: Known, policy: Policy): Call['unboxed'] {
+function unboxedReason({batch, caller}: AttemptContext, policy: Policy): Call['unboxed'] {
   if (batch.kind === 'container') return {because: batch.because, always: true};
   const {blackHole} = policy.batch;
   if (blackHole?.then !== 'unboxed') return null;

@@ -12,7 +12,7 @@ const USES: Readonly<Record<Capability, (plan: Plan) => boolean>> = {
   // a small machine without is none
   box: ({mode, pattern}) => mode.value === 'box' && pattern.value !== 'vm-lite',
   groups: (plan) => stepOf(plan, 'cgroup.create') !== undefined,
-  disk: (plan) => stepOf(plan, 'scratch.contain') !== undefined,
+  disk: (plan) => stepOf(plan, 'scratch.quota') !== undefined,
   ids: (plan) => stepOf(plan, 'mount.shift') !== undefined,
 };
 

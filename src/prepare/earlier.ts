@@ -1,7 +1,7 @@
 /** Which record is this call's: the attempt's own, that of the phases of the attempt before this one, or one of its own. */
 
 import type {BatchJob} from '@tare/contract';
-import type {Around} from '../box/around.js';
+import type {OuterBox} from '../box/outer-box.js';
 import {here, presenceOf} from '../process/presence.js';
 import {parentOf, pidNamespace, type ProcessId} from '../process/process.js';
 import {find} from '../record/journal.js';
@@ -17,9 +17,9 @@ export interface Phases {
 }
 
 /** null: its batch system goes on with no attempt, or who would do so cannot be seen, which is a remark. */
-export function phasesOf(batch: BatchJob, frontPid: number): Phases | null {
+export function phasesOf(batch: BatchJob, shimPid: number): Phases | null {
   if (batch.checkpoint === undefined) return null;
-  const caller = pidNamespace() === null ? null : parentOf(frontPid);
+  const caller = pidNamespace() === null ? null : parentOf(shimPid);
   if (caller !== null) return {caller, earlier: null};
   batch.remarks.push('each phase after a checkpoint has a record of its own: who calls the wrapper cannot be seen here');
   return null;
@@ -27,7 +27,7 @@ export function phasesOf(batch: BatchJob, frontPid: number): Phases | null {
 
 interface Call {
   phases: Phases | null;
-  around: Around | null;
+  outer: OuterBox | null;
   again: boolean | null;
 }
 
@@ -35,7 +35,7 @@ interface Call {
 export async function findEarlier(call: Call, spools: readonly string[], recordId: string, isTaken: () => boolean): Promise<void> {
   if (call.again !== null) return;
   // in another's box each call has a record of its own, which is gone with that box
-  if (call.around !== null) call.phases = null;
+  if (call.outer !== null) call.phases = null;
   if (call.phases !== null) call.phases.earlier = await ofCaller(find(spools, recordId)?.record ?? null, call.phases.caller);
   call.again = call.phases?.earlier == null && isTaken();
   if (call.again) call.phases = null;

@@ -8,7 +8,7 @@ import type {Job} from '../job/job.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import type {NamedCaller} from './identity.js';
-import type {Known} from './known.js';
+import type {AttemptContext} from './attempt-context.js';
 import {askLandlock, tryView} from './trial.js';
 
 /** Facts that cost something, and are found only for those who need them. */
@@ -33,14 +33,14 @@ export function wants(job: Job, policy: Policy): Wanted {
 }
 
 /** Who the caller is comes last, unless something is looked for in its home or by its name. */
-export async function gatherFacts(policy: Policy, wanted: Wanted, known: Known, naming: Promise<NamedCaller>): Promise<Facts> {
+export async function gatherFacts(policy: Policy, wanted: Wanted, attempt: AttemptContext, naming: Promise<NamedCaller>): Promise<Facts> {
   const {pins, view, system, network} = wanted;
-  const caller = view || system ? (await naming).caller : known.caller;
+  const caller = view || system ? (await naming).caller : attempt.caller;
   const {state, scratch} = placesOf(policy, caller.uid);
   const facts = readFacts({
     caller,
     scratchDirectory: scratch,
-    front: known.front,
+    shim: attempt.shim,
     pinned: pins ? pinnedCpus(state) : [],
     spawn: spawnBriefly,
     landlock: askLandlock,
@@ -49,8 +49,8 @@ export async function gatherFacts(policy: Policy, wanted: Wanted, known: Known, 
     network,
     cacheFile: `${state}/facts.json`,
   });
-  known.facts = facts;
+  attempt.facts = facts;
   const named = {...facts, caller: (await naming).caller};
-  known.facts = named;
+  attempt.facts = named;
   return named;
 }

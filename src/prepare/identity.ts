@@ -12,7 +12,7 @@ import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import {groupOf, NOGROUP} from '../files/as-owner.js';
 import {leadsTo} from '../files/network-path.js';
-import {isSquashed, statSquashed} from '../files/squashed.js';
+import {isRootSquashed, statRootSquashed} from '../files/root-squash.js';
 
 /**
  * Whoever runs this process: the ids as the kernel has them; name and home only where /etc/passwd has the name service's answer, else null
@@ -127,7 +127,7 @@ function ownerOf(directory: string): number | null {
   try {
     return statSync(directory).uid;
   } catch (error) {
-    return isSquashed(error) ? (statSquashed(directory)?.uid ?? null) : null;
+    return isRootSquashed(error) ? (statRootSquashed(directory)?.uid ?? null) : null;
   }
 }
 

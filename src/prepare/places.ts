@@ -4,7 +4,7 @@ import {statfsSync, statSync} from 'node:fs';
 import {errnoOf, TareError} from '../errors.js';
 import {leadsTo} from '../files/network-path.js';
 import {realPlace} from '../files/real-place.js';
-import {isSquashed, statSquashed} from '../files/squashed.js';
+import {isRootSquashed, statRootSquashed} from '../files/root-squash.js';
 import type {Job} from '../job/job.js';
 import {stepsOf} from '../plan/step.js';
 import {liesIn} from '../policy/glob.js';
@@ -39,7 +39,7 @@ export function checkRealPlaces(plan: Plan, where: string, policy: Policy): void
     }
     const held = own.find((place) => liesIn(place, real));
     if (held !== undefined) {
-      throw new TareError('OWN_DIRECTORY', {
+      throw new TareError('STATE_EXPOSED', {
         message: 'the payload may not write where the wrapper keeps its own',
         where,
         found: `${source} (${real}), which holds ${held}`,
@@ -64,7 +64,7 @@ export function requireDirectory(directory: string, where: string): void {
   try {
     if (statSync(directory).isDirectory()) return;
   } catch (error) {
-    if (isSquashed(error) && statSquashed(directory)?.isDirectory === true) return;
+    if (isRootSquashed(error) && statRootSquashed(directory)?.isDirectory === true) return;
     throw new TareError('WORK_DIRECTORY', {
       message: 'the work directory cannot be used',
       where,

@@ -1,6 +1,6 @@
 /** Everything that is decided before anything is touched: documents, facts, plan. */
 
-import {aroundOf} from '../box/around.js';
+import {outerBoxOf} from '../box/outer-box.js';
 import {readPlan} from '../files/documents.js';
 import {jobFiles} from '../files/job-files.js';
 import {leadsTo} from '../files/network-path.js';
@@ -12,7 +12,7 @@ import {callOf} from './call.js';
 import {gatherFacts, wants} from './gather.js';
 import {nameCaller, payloadIdentity, requireAnswer, type NamedCaller} from './identity.js';
 import {isInRepository} from './image.js';
-import type {Known} from './known.js';
+import type {AttemptContext} from './attempt-context.js';
 import {loadJob, type Request} from './load-job.js';
 import {checkRealPlaces, checkWorkDirectory, requireDirectory} from './places.js';
 import {prepareFrom, prepareImage, type Prepared} from './planned.js';
@@ -27,17 +27,17 @@ export async function prepare(
   policy: Policy,
   environment: Readonly<Record<string, string>>,
   cwd: string,
-  known: Known,
+  attempt: AttemptContext,
 ): Promise<Prepared> {
   // a program may have to be asked, which takes its time beside what follows
-  const naming = nameCaller(known.caller, policy);
+  const naming = nameCaller(attempt.caller, policy);
   try {
     const {source} = request;
-    if (source.kind === 'plan') return await prepareSaved(source.file, policy, environment, known, naming);
-    return await prepareJob(request, policy, environment, cwd, known, naming);
+    if (source.kind === 'plan') return await prepareSaved(source.file, policy, environment, attempt, naming);
+    return await prepareJob(request, policy, environment, cwd, attempt, naming);
   } finally {
     // the record of a refusal says who it was
-    known.caller = (await naming).caller;
+    attempt.caller = (await naming).caller;
   }
 }
 
@@ -46,24 +46,24 @@ async function prepareJob(
   policy: Policy,
   environment: Readonly<Record<string, string>>,
   cwd: string,
-  known: Known,
+  attempt: AttemptContext,
   naming: Promise<NamedCaller>,
 ): Promise<Prepared> {
-  const {batch} = known;
-  const {job, callerArgvIndex, cameTo} = await loadJob(request, cwd, batch, known.files);
-  known.job = job;
+  const {batch} = attempt;
+  const {job, callerArgvIndex, cameTo} = await loadJob(request, cwd, batch, attempt.files);
+  attempt.job = job;
   checkWorkDirectory(job, policy);
-  const facts = await gatherFacts(policy, wants(job, policy), known, naming);
-  known.around = aroundOf(facts.within, environment, facts.caller.uid);
+  const facts = await gatherFacts(policy, wants(job, policy), attempt, naming);
+  attempt.outer = outerBoxOf(facts.within, environment, facts.caller.uid);
   requireAnswer(await naming, policy);
   const identity = await payloadIdentity(job, policy, facts.caller, cameTo);
-  known.files = jobFiles(identity.value, cwd);
-  const call = callOf({job, policy, facts, identity, environment, cwd}, request, known);
+  attempt.files = jobFiles(identity.value, cwd);
+  const call = callOf({job, policy, facts, identity, environment, cwd}, request, attempt);
   const inputs: Inputs = {job, policy, facts, call};
   const {image} = job;
   if (image === null) return prepareFrom(inputs, callerArgvIndex);
   const withImage = (through: Through | null): Promise<Prepared> => {
-    known.doing?.(`looking at the image ${image.value}`, null);
+    attempt.doing?.(`looking at the image ${image.value}`, null);
     return prepareImage(image, inputs, callerArgvIndex, through);
   };
   return isInRepository(image.value, inputs) ? prepareFrom(inputs, callerArgvIndex, withImage) : withImage(null);
@@ -73,7 +73,7 @@ async function prepareSaved(
   file: string,
   policy: Policy,
   environment: Readonly<Record<string, string>>,
-  known: Known,
+  attempt: AttemptContext,
   naming: Promise<NamedCaller>,
 ): Promise<Prepared> {
   const plan = await readPlan(file);
@@ -85,10 +85,10 @@ async function prepareSaved(
       system: plan.pattern.value === 'vm-lite',
       network: stepOf(plan, 'hostname.set') !== undefined,
     },
-    known,
+    attempt,
     naming,
   );
-  known.around = aroundOf(facts.within, environment, facts.caller.uid);
+  attempt.outer = outerBoxOf(facts.within, environment, facts.caller.uid);
   requireAnswer(await naming, policy);
   const identity = checkSavedPlan(plan, file, facts, policy);
   const workDirectory = stepOf(plan, 'payload.execute')?.workDirectory ?? '/';

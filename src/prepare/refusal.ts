@@ -10,34 +10,34 @@ import {placesOf, type Places} from '../policy/places.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {attemptOf} from './attempt.js';
 import {findEarlier} from './earlier.js';
-import type {Known} from './known.js';
+import type {AttemptContext} from './attempt-context.js';
 
 export async function refusalRecord(
   error: TareError | TareErrors,
-  known: Known,
+  attempt: AttemptContext,
   plan: Plan | null,
   version: string,
 ): Promise<{record: UsageRecord; places: Places}> {
-  const {caller, policy} = known;
+  const {caller, policy} = attempt;
   const first = firstOf(error);
-  const newRecord = (): UsageRecord => startedRecord(attemptOf(known, caller, version), plan);
+  const newRecord = (): UsageRecord => startedRecord(attemptOf(attempt, caller, version), plan);
   const places = placesOf(policy, caller.uid);
   const {recordId} = newRecord();
-  await findEarlier(known, places.spools, recordId, () => find(places.spools, recordId) !== null);
+  await findEarlier(attempt, places.spools, recordId, () => find(places.spools, recordId) !== null);
   const started = newRecord();
   const outcome = notRunOutcome(first.kind === 'refused' ? 'refused' : 'wrapper-failure', first.code, error.message, first.exit);
   const {cause} = first;
   const stopped = cause instanceof Interrupted ? {status: 'stopped' as const, signal: cause.signal} : {};
   const figures = {time: NO_TIME, usage: NO_USAGE, tare: NO_TARE, watch: null};
   const record = finalRecord(started, {...figures, outcome: {...outcome, ...stopped}, flags: []});
-  return {record: afterPhases(known.phases?.earlier ?? null, record), places};
+  return {record: afterPhases(attempt.phases?.earlier ?? null, record), places};
 }
 
 export const firstOf = (error: TareError | TareErrors): TareError =>
   error instanceof TareError ? error : (error.errors[0] ?? new TareError('INTERNAL', {message: error.message}));
 
 /** Before the policy is read nothing can be the job's fault: a broken policy file would end every job for good. */
-export function faultOf({kind, code}: TareError, {policy, batch}: Known): 'job' | 'policy' | 'node' {
+export function faultOf({kind, code}: TareError, {policy, batch}: AttemptContext): 'job' | 'policy' | 'node' {
   // a container job that asks for what only a box can keep: no node builds one around it
   if (code === 'BOX_UNAVAILABLE' && batch.kind === 'container') return 'job';
   // another node may have it

@@ -81,6 +81,6 @@ export interface RunResult {
   failure: Omit<Failure, 'record'> | null;
   /** Signals that the wrapper was sent and passed on. */
   signals: readonly number[];
-  /** Removes what was kept for a brain that would have followed, once all is told; absent: nothing was. */
+  /** Removes what was kept for a supervisor that would have followed, once all is told; absent: nothing was. */
   forget?: () => Promise<void>;
 }

@@ -37,7 +37,9 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
     const misfit = defOf(step).check?.(step, {plan, facts, policy});
     if (misfit != null) throw mismatch(misfit.message, misfit.found, misfit.allowed);
   }
-  const boxed = plan.steps.some(({op}) => op.startsWith('mount.') || op === 'namespace.unshare' || op === 'privileges.drop');
+  const boxed = plan.steps.some(
+    ({op}) => (op.startsWith('mount.') && op !== 'mount.pin') || op === 'namespace.unshare' || op === 'privileges.drop',
+  );
   const system = plan.pattern.value === 'vm-lite';
   const engines = system ? ['crun', 'runc'] : ['bubblewrap'];
   if (boxed !== engines.includes(plan.engine.name) || boxed !== (plan.mode.value === 'box')) {

@@ -1,20 +1,20 @@
-/** The brain's end of the socket to the front: frames in, frames out (docs/reference/protocol.md). */
+/** The supervisor's end of the socket to the shim: frames in, frames out (docs/reference/protocol.md). */
 
 import {closeSync, read, readSync, writeSync} from 'node:fs';
 import {errnoOf} from '../errors.js';
 import {
-  decodeFrontToBrain,
-  encodeBrainToFront,
-  type BrainToFront,
-  type FrontToBrain,
+  decodeShimToSupervisor,
+  encodeSupervisorToShim,
+  type SupervisorToShim,
+  type ShimToSupervisor,
   type RawFrame,
   type UnknownFrame,
 } from '../schema/generated/protocol.js';
 import {monotonicUs, setClock, standStill} from './clock.js';
 import {KeptSignals} from './kept-signals.js';
 
-/** What the front says. */
-export type Frame = FrontToBrain | UnknownFrame;
+/** What the shim says. */
+export type Frame = ShimToSupervisor | UnknownFrame;
 
 const MAX_FRAME = 16 * 1024 * 1024;
 const HEADER = 4;
@@ -54,7 +54,7 @@ function cut(body: Buffer): RawFrame {
 }
 
 const CHUNK_BYTES = 64 * 1024;
-/** For a front that is killed to be gone, on a node with a load of 50. */
+/** For a shim that is killed to be gone, on a node with a load of 50. */
 const PARTING_MS = 2000;
 const LOOK_MS = 5;
 
@@ -62,8 +62,8 @@ const LOOK_MS = 5;
 const GONE: ReadonlySet<string | undefined> = new Set(['EPIPE', 'ECONNRESET']);
 
 /**
- * The front waits for what a brain did not get, or could not say: a brain that fails so ends, and the front starts another.
- * @returns when the front is gone
+ * The shim waits for what a supervisor did not get, or could not say: a supervisor that fails so ends, and the shim starts another.
+ * @returns when the shim is gone
  */
 function endUnlessGone(error: unknown): void {
   if (!GONE.has(errnoOf(error))) process.exit(1);
@@ -79,36 +79,36 @@ function readNow(descriptor: number, chunk: Buffer): number {
   }
 }
 
-/** How long a front waits before it looks whether its brain works, ms; then it waits 10 s more (native/patience.c). */
+/** How long a shim waits before it looks whether its supervisor works, ms; then it waits 10 s more (native/patience.c). */
 export const PATIENCE_MS = 50_000;
 
 /**
- * Frames from the front, in order; null when the front is gone. By read(2) and write(2) on a socket that stays blocking: `net.Socket` takes
- * a descriptor under Node only, and standard input as a stream costs a brain 6 ms.
+ * Frames from the shim, in order; null when the shim is gone. By read(2) and write(2) on a socket that stays blocking: `net.Socket` takes
+ * a descriptor under Node only, and standard input as a stream costs a supervisor 6 ms.
  */
 export class Channel {
   /** Signals that came before anything was launched. */
   readonly kept = new KeptSignals();
   private readonly descriptor: number;
-  private readonly front = process.ppid;
+  private readonly shim = process.ppid;
   private readonly chunk = Buffer.allocUnsafe(CHUNK_BYTES);
   private readonly reader = new FrameReader();
   private readonly queue: (Frame | null)[] = [];
   private waiting: ((frame: Frame | null) => void) | null = null;
-  private frontUs: number | null = null;
+  private shimUs: number | null = null;
   private closed = false;
 
-  /** Sets the clock by the front's before anything else. The answer comes at once, and the event loop's first turn costs 1 ms. */
+  /** Sets the clock by the shim's before anything else. The answer comes at once, and the event loop's first turn costs 1 ms. */
   constructor(descriptor: number) {
     this.descriptor = descriptor;
     const askedUs = monotonicUs();
     this.send({name: 'askTime'});
-    while (this.frontUs === null && !this.closed) this.take(readNow(descriptor, this.chunk));
-    if (this.frontUs !== null) setClock(this.frontUs, askedUs);
+    while (this.shimUs === null && !this.closed) this.take(readNow(descriptor, this.chunk));
+    if (this.shimUs !== null) setClock(this.shimUs, askedUs);
     if (!this.closed) this.listen();
   }
 
-  /** Nothing more has come. What a brain that takes over is told again is all there from the beginning. */
+  /** Nothing more has come. What a supervisor that takes over is told again is all there from the beginning. */
   get isDrained(): boolean {
     return this.queue.length === 0;
   }
@@ -123,10 +123,10 @@ export class Channel {
     });
   }
 
-  /** Returns when the kernel has it. What a front that is gone would be told is dropped: the end is read, not written. */
-  send(frame: BrainToFront): void {
+  /** Returns when the kernel has it. What a shim that is gone would be told is dropped: the end is read, not written. */
+  send(frame: SupervisorToShim): void {
     if (this.closed) return;
-    const bytes = encodeFrame(encodeBrainToFront(frame));
+    const bytes = encodeFrame(encodeSupervisorToShim(frame));
     try {
       for (let sent = 0; sent < bytes.length;) sent += writeSync(this.descriptor, bytes, sent);
     } catch (error) {
@@ -135,8 +135,9 @@ export class Channel {
   }
 
   /**
-   * What the brain does from now on, for the message of a front that has waited for it in vain.
-   * @param patienceMs how long the front waits from now on, before it looks whether the brain works; null: for ever; absent: as long as before
+   * What the supervisor does from now on, for the message of a shim that has waited for it in vain.
+   * @param patienceMs how long the shim waits from now on, before it looks whether the supervisor works; null: for ever; absent: as long as
+   * before
    */
   doing(what: string, patienceMs?: number | null): void {
     this.send({name: 'doing', patienceMs: patienceMs === undefined ? null : (patienceMs ?? 0), what});
@@ -153,10 +154,10 @@ export class Channel {
   /** So many bytes have come; none is the end. */
   private take(count: number): void {
     try {
-      if (count === 0) throw new Error('the front is gone');
+      if (count === 0) throw new Error('the shim is gone');
       for (const raw of this.reader.push(Buffer.from(this.chunk.subarray(0, count)))) {
-        const frame = decodeFrontToBrain(raw);
-        if (frame.name === 'time') this.frontUs = frame.us;
+        const frame = decodeShimToSupervisor(raw);
+        if (frame.name === 'time') this.shimUs = frame.us;
         else if (frame.name === 'pending') this.kept.note(frame.signal);
         else this.deliver(frame);
       }
@@ -176,13 +177,13 @@ export class Channel {
   }
 
   /**
-   * A process that is killed closes its sockets, and a moment later its children are others'. A front that stays has cut this brain off, and
-   * starts another: two must not write one record, so this one does nothing more.
+   * A process that is killed closes its sockets, and a moment later its children are others'. A shim that stays has cut this supervisor
+   * off, and starts another: two must not write one record, so this one does nothing more.
    */
   private end(): void {
     this.closed = true;
     closeSync(this.descriptor);
-    for (let waitedMs = 0; process.ppid === this.front; waitedMs += LOOK_MS) {
+    for (let waitedMs = 0; process.ppid === this.shim; waitedMs += LOOK_MS) {
       if (waitedMs >= PARTING_MS) process.exit(1);
       standStill(LOOK_MS);
     }

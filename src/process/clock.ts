@@ -5,16 +5,16 @@ const runtimeUs = (): number => Number(process.hrtime.bigint() / 1000n);
 /** From this runtime's clock to CLOCK_MONOTONIC, µs: where hrtime counts from is the runtime's to choose. */
 let offsetUs = 0;
 
-/** CLOCK_MONOTONIC in µs: the same clock as the front's. */
+/** CLOCK_MONOTONIC in µs: the same clock as the shim's. */
 export const monotonicUs = (): number => runtimeUs() + offsetUs;
 
 /**
- * Sets the clock by the front's.
- * @param frontUs what the front's clock showed between `askedUs` and now; it answers at once, but we may be late to hear it
+ * Sets the clock by the shim's.
+ * @param shimUs what the shim's clock showed between `askedUs` and now; it answers at once, but we may be late to hear it
  */
-export function setClock(frontUs: number, askedUs: number): void {
-  const isSame = frontUs >= askedUs && frontUs <= monotonicUs();
-  if (!isSame) offsetUs += frontUs - askedUs;
+export function setClock(shimUs: number, askedUs: number): void {
+  const isSame = shimUs >= askedUs && shimUs <= monotonicUs();
+  if (!isSame) offsetUs += shimUs - askedUs;
 }
 
 /** Calendar time in µs since 1970. */

@@ -1,12 +1,12 @@
-/** The front's first frame: who called, and what has happened already. */
+/** The shim's first frame: who called, and what has happened already. */
 
 import type {HelloFrame} from '../schema/generated/protocol.js';
 import {environmentOf} from './environ.js';
 import type {Frame} from './channel.js';
 
 /**
- * `state`: `fresh`: the first brain, or as good as; `prepared`: one died before it launched anything; else this brain follows one that died:
- * `over`, when all was told, and only what it kept is to be removed.
+ * `state`: `fresh`: the first supervisor, or as good as; `prepared`: one died before it launched anything; else this supervisor follows one
+ * that died: `over`, when all was told, and only what it kept is to be removed.
  */
 export interface Hello extends Omit<HelloFrame, 'name' | 'argv' | 'environment'> {
   argv: string[];
@@ -15,7 +15,7 @@ export interface Hello extends Omit<HelloFrame, 'name' | 'argv' | 'environment'>
 
 /** @throws Error when the frame is not a hello */
 export function parseHello(frame: Frame): Hello {
-  if (frame.name !== 'hello') throw new Error('no hello from the front');
+  if (frame.name !== 'hello') throw new Error('no hello from the shim');
   const {name: _, argv, environment, ...rest} = frame;
   return {...rest, argv: [...argv], environment: environmentOf(environment)};
 }

@@ -1,4 +1,4 @@
-/** Signals that the front keeps for a payload that is not launched yet: a wrapper that waits for something is to wait no longer. */
+/** Signals that the shim keeps for a payload that is not launched yet: a wrapper that waits for something is to wait no longer. */
 
 import {signalName} from '../record/wait-status.js';
 

@@ -1,4 +1,4 @@
-/** Where the static C programs are: every job's front, and what `tare doctor --attacks` runs. */
+/** Where the static C programs are: every job's shim, and what `tare doctor --attacks` runs. */
 
 import {basename, dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';

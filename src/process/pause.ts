@@ -1,4 +1,4 @@
-/** Stops the brain at a named step, for tests of a killed wrapper (policy: debug.pauseAt). */
+/** Stops the supervisor at a named step, for tests of a killed wrapper (policy: debug.pauseAt). */
 
 import {writeFileSync} from 'node:fs';
 import {standStill} from './clock.js';

@@ -23,12 +23,12 @@ export function here(): Here {
   return {node: hostname(), bootId: bootId(), pidNamespace: pidNamespace(), timeNamespace: timeNamespace()};
 }
 
-/** For the record that is on disk while this brain is at work. */
-export function wrapperOf(frontPid: number): NonNullable<UsageRecord['wrapper']> {
+/** For the record that is on disk while this supervisor is at work. */
+export function wrapperOf(shimPid: number): NonNullable<UsageRecord['wrapper']> {
   const namespace = pidNamespace();
   // whatever /proc has under a number then is another process: what is not known is not swept
   if (namespace === null) return {pidNamespace: null, timeNamespace: null, shim: null, supervisor: null};
-  return {pidNamespace: namespace, timeNamespace: timeNamespace(), shim: processId(frontPid), supervisor: processId(process.pid)};
+  return {pidNamespace: namespace, timeNamespace: timeNamespace(), shim: processId(shimPid), supervisor: processId(process.pid)};
 }
 
 /** What a record says of its wrapper, or a folder of its maker. */

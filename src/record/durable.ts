@@ -64,7 +64,7 @@ export function replaceOrWrite(path: string, text: string): void {
   else writeFileSync(path, text);
 }
 
-/** What a brain that died while writing left beside a file. */
+/** What a supervisor that died while writing left beside a file. */
 export function removeUnfinished(path: string): void {
   const directory = dirname(path);
   for (const name of namesIn(directory)) if (name.startsWith(`${basename(path)}.`) && name.endsWith('.tmp')) discard(join(directory, name));

@@ -1,6 +1,6 @@
 /** The record of an attempt that nobody ended: closed later, with what can still be told. Pure. */
 
-import {lostOutcome, type Kill, type Verdict} from './outcome.js';
+import {lostOutcome, type Kill, type OomVerdict} from './outcome.js';
 import {finalRecord, NO_TARE, NO_TIME, NO_USAGE, type RecordApplication, type RecordUsage, type UsageRecord} from './record.js';
 
 /** What the wrapper and the kernel left. */
@@ -21,7 +21,7 @@ export interface Remains {
   /** Remarks on the usage. */
   flags: readonly string[];
   /** Whose memory limit killed, as far as counters still tell. */
-  oom: (Verdict & {certain: boolean}) | null;
+  oom: (OomVerdict & {certain: boolean}) | null;
   /** What `tare kill` was asked for; absent: nothing. */
   kills?: readonly Kill[];
 }

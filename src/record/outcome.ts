@@ -17,7 +17,7 @@ export interface Stop {
 }
 
 /** Whose memory limit the kernel killed for. */
-export interface Verdict {
+export interface OomVerdict {
   whose: 'payload' | 'slot' | 'node';
   /** Which counters say so. */
   evidence: string;
@@ -45,7 +45,7 @@ export interface Ending {
   rawStatus: number | null;
   stop: Stop | null;
   /** Whose memory limit the kernel killed for, by its event counters. */
-  oom: Verdict | null;
+  oom: OomVerdict | null;
   /** Signals that the wrapper was sent and passed on. */
   noted: readonly number[];
   /** What `tare kill` was asked for before the end, in order; absent: nothing. */
@@ -137,7 +137,7 @@ function explains(asked: string, {signal, exitCode}: Outcome, rawStatus: number 
 const killReason = ({uid, signal}: Kill): string => `uid ${uid} ended it by tare kill (${signal})`;
 
 /** For people, who have to know by how much; what is not known is left out. */
-function memoryReason(whose: Verdict['whose'], {allowedBytes, usedBytes} = NO_FIGURES): string {
+function memoryReason(whose: OomVerdict['whose'], {allowedBytes, usedBytes} = NO_FIGURES): string {
   const figures = [
     ...(allowedBytes === null ? [] : [`${formatBytes(allowedBytes)} allowed`]),
     ...(usedBytes === null ? [] : [`${formatBytes(usedBytes)} used`]),
@@ -167,7 +167,7 @@ export const asksForEnd = ({signal}: Kill): boolean => signal === 'SIGKILL' || s
 /** Nobody was left to say how it ended: the payload was killed with its wrapper, or the node went down. */
 export function lostOutcome(
   reason: string,
-  oom: (Verdict & {certain: boolean}) | null,
+  oom: (OomVerdict & {certain: boolean}) | null,
   kills: readonly Kill[] = [],
   memory: MemoryFigures = NO_FIGURES,
 ): Outcome {

@@ -85,7 +85,7 @@ export function withPart(parts: RecordChildren, part: RecordChild): RecordChildr
   return part.state === 'started' ? {...parts, others: Math.min(others + 1, MOST_OTHERS)} : parts;
 }
 
-type Tree = Record<string, unknown>;
+type JsonObject = Record<string, unknown>;
 
 const STATES = ['started', 'final'] as const satisfies RecordChild['state'][];
 const PATTERNS = ['ulimit++', 'quotas++', 'vm-lite'] as const satisfies RecordChild['pattern'][];
@@ -115,9 +115,9 @@ const LIMITS = [
 /** Without control characters: people read it on their terminals. */
 const NAME = new RegExp(`^[^\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]{0,${String(NAME_CHARACTERS)}}$`, 'u');
 
-function tree(value: unknown): Tree {
+function tree(value: unknown): JsonObject {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('not an object');
-  return value as Tree;
+  return value as JsonObject;
 }
 
 const orNull = <T>(value: unknown, read: (value: unknown) => T): T | null => (value === null ? null : read(value));

@@ -5,13 +5,13 @@ import {constants} from 'node:os';
 /** Numbers of signals; each is also the raw wait status of a process that it ended, since neither leaves a core. */
 export const {SIGKILL, SIGTERM} = constants.signals;
 
-export interface Ended {
+export interface ExitStatus {
   exitCode: number | null;
   /** Signal number, null when it exited. */
   signal: number | null;
 }
 
-export function decodeWaitStatus(raw: number): Ended {
+export function decodeWaitStatus(raw: number): ExitStatus {
   const signal = raw & 0x7f;
   return signal === 0 ? {exitCode: (raw >> 8) & 0xff, signal: null} : {exitCode: null, signal};
 }

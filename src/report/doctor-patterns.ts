@@ -23,7 +23,7 @@ export function isCounted(pattern: Pattern, {patterns}: Policy): boolean {
 }
 
 /** Whether jobs of a pattern can run here, under this policy. */
-export function judge(pattern: Pattern, {facts, policy, tools}: DoctorInputs): PatternVerdict {
+export function classify(pattern: Pattern, {facts, policy, tools}: DoctorInputs): PatternVerdict {
   const allowed = policy.patterns.value.includes(pattern);
   const no = (because: string): PatternVerdict => ({allowed, runnable: false, because});
   if (tools.native.path === null) return no(`the static program is missing: ${tools.native.because ?? 'not found'}`);
@@ -38,14 +38,14 @@ export function judge(pattern: Pattern, {facts, policy, tools}: DoctorInputs): P
   if (isObserved) return no(`mode observe (${policy.mode.provenance.at}): without a box there is no small machine`);
   const unenforced = lackingEnforcement(facts, policy);
   if (unenforced !== null) return no(unenforced);
-  if (pattern === 'vm-lite') return judgeSystem(facts, yes, no);
+  if (pattern === 'vm-lite') return classifySystem(facts, yes, no);
   const obstacle = boxObstacle(facts);
   if (obstacle === null) return yes('the box can be built');
   if (policy.box.value === 'required') return no(`${obstacle}; the policy requires a box (${policy.box.provenance.at})`);
   return yes(`unboxed, with what limits there are: ${obstacle}`);
 }
 
-function judgeSystem(facts: Facts, yes: (because: string) => PatternVerdict, no: (because: string) => PatternVerdict): PatternVerdict {
+function classifySystem(facts: Facts, yes: (because: string) => PatternVerdict, no: (because: string) => PatternVerdict): PatternVerdict {
   const obstacle = systemObstacle(facts);
   if (obstacle !== null) return no(obstacle);
   if (facts.views === null || !(facts.views.overlay.available || facts.views.fuse.available))

@@ -7,7 +7,7 @@ import {checkBatch, checkCgroups} from './doctor-cgroups.js';
 import {checkFuse, checkScratch, checkScratchLimit, checkViews} from './doctor-files.js';
 import type {DoctorInputs} from './doctor-inputs.js';
 import {checkCores, checkKernel, checkKillSwitch, checkMemory, checkNative, checkSlot} from './doctor-node.js';
-import {isCounted, judge, PATTERNS, type PatternVerdict} from './doctor-patterns.js';
+import {isCounted, classify, PATTERNS, type PatternVerdict} from './doctor-patterns.js';
 import {checkNode} from './node-checks.js';
 
 export interface Diagnosis {
@@ -23,7 +23,7 @@ export interface Diagnosis {
 export function diagnose(inputs: DoctorInputs): Diagnosis {
   const {facts, policy, tools, batch, node, killSwitch} = inputs;
   const patterns = {} as Record<Pattern, PatternVerdict>;
-  for (const pattern of PATTERNS) patterns[pattern] = judge(pattern, inputs);
+  for (const pattern of PATTERNS) patterns[pattern] = classify(pattern, inputs);
   return {
     checks: [
       ...(killSwitch === undefined ? [] : [checkKillSwitch(killSwitch)]),

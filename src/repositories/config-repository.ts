@@ -6,7 +6,7 @@
 import {readFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {namesIn} from '../record/durable.js';
-import type {Looked} from '../cvmfs/judge.js';
+import type {ProbeResult} from '../cvmfs/classify.js';
 import type {StepOf} from '../plan/step.js';
 import {configText} from '../policy/cvmfs-mount.js';
 
@@ -48,7 +48,7 @@ const defaultsIn = (directory: string): string[] => [
 ];
 
 /** null where it cannot be used. */
-export function placeOf({entry, own}: Looked, root: string): ConfigPlace | null {
+export function placeOf({entry, own}: ProbeResult, root: string): ConfigPlace | null {
   if (entry.state !== 'ok') return null;
   const {repository} = entry;
   return own === undefined

@@ -1,6 +1,6 @@
 /** Looks at a job’s repositories after they were found: while the engine builds the box, and at the end. */
 
-import {closeEnded, closeEntry, judge, type Entry, type Looked} from '../cvmfs/judge.js';
+import {closeEnded, closeEntry, classify, type Entry, type ProbeResult} from '../cvmfs/classify.js';
 import {stepsOf} from '../plan/step.js';
 import {monotonicUs} from '../process/clock.js';
 import type {Log} from '../process/log.js';
@@ -17,7 +17,11 @@ const LAST_OWN_DEADLINE_US = 2e6;
 const CLOCKS_US = 1000;
 
 /** A repository that answered and then hangs the engine: the next look, whose answer others get too, tells. */
-export function holdUpOf(plan: Plan, looked: readonly Looked[], log: Log): {afterMs: number; look: () => Promise<string | null>} | null {
+export function launchStallOf(
+  plan: Plan,
+  looked: readonly ProbeResult[],
+  log: Log,
+): {afterMs: number; look: () => Promise<string | null>} | null {
   const probes = stepsOf(plan, 'cvmfs.probe').filter(({otherwise}) => otherwise !== 'record');
   if (probes.length === 0) return null;
   const afterMs = Math.max(...probes.map(({deadlineUs}) => deadlineUs)) / 1000;
@@ -29,7 +33,7 @@ export function holdUpOf(plan: Plan, looked: readonly Looked[], log: Log): {afte
         probes.map(async (probe) => {
           const own = looked.find(({entry}) => entry.repository === probe.repository)?.own;
           const answer = await lookOnce(probe, plan, folder, {ageUs: (afterMs * 1000) / 2, deadlineUs: probe.deadlineUs, own});
-          const verdict = judge(answer, probe);
+          const verdict = classify(answer, probe);
           return verdict.state === 'ok' ? [] : [`${probe.repository}: ${verdict.reason ?? verdict.state}`];
         }),
       );
@@ -41,20 +45,20 @@ export function holdUpOf(plan: Plan, looked: readonly Looked[], log: Log): {afte
 
 /**
  * @param endedUs when the payload ended, on the monotonic clock: an answer from then on counts
- * @param frontLost Tare's own clients have ended with the front: nothing is known of what the payload had
+ * @param shimKilled Tare's own clients have ended with the shim: nothing is known of what the payload had
  */
 export async function lookAgain(
   plan: Plan,
-  looked: readonly Looked[],
+  looked: readonly ProbeResult[],
   endedUs: number,
-  {frontLost, log}: {frontLost: boolean; log: Log},
+  {shimKilled, log}: {shimKilled: boolean; log: Log},
 ): Promise<Entry[]> {
   const probes = stepsOf(plan, 'cvmfs.probe');
   if (looked.length === 0) return [];
   const folder = answersFolder(plan.directories.state, log);
   return Promise.all(
     looked.map(async ({entry, errors, fetched, own, clientEnded}) => {
-      if (own !== undefined && frontLost) return entry;
+      if (own !== undefined && shimKilled) return entry;
       if (clientEnded !== undefined) return closeEnded(entry, clientEnded);
       // none of a configuration repository
       const probe =

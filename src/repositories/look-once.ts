@@ -3,7 +3,7 @@
 import {dirname, join} from 'node:path';
 import {ensureOwn} from '../box/state.js';
 import {readAnswer, wholeNumber, type Answer} from '../cvmfs/answer.js';
-import {entryOf, judge, type Entry, type OwnMount} from '../cvmfs/judge.js';
+import {entryOf, classify, type Entry, type OwnMount} from '../cvmfs/classify.js';
 import {look} from '../cvmfs/look.js';
 import {digest} from '../plan/canonical.js';
 import {stepOf, type StepOf} from '../plan/step.js';
@@ -54,7 +54,7 @@ export async function examineRepository(
     deadlineUs,
     identity: null,
   });
-  return entryOf(wanted, answer, judge(answer, wanted));
+  return entryOf(wanted, answer, classify(answer, wanted));
 }
 
 /** Errors that the client has counted. */

@@ -7,7 +7,7 @@ import {sleep} from '../process/clock.js';
 
 export interface MounterOrder {
   /** It ends with this process. */
-  frontPid: number;
+  shimPid: number;
   /** Where the client's output goes. */
   folder: string;
   /** Where it mounts, in mounts of its own. */
@@ -29,13 +29,13 @@ const LEAVE_MS = 3000;
  * @returns the process in whose mounts it is, or why there is none
  */
 export function startMounter(order: MounterOrder, deadlineMs: number, onEnd: (how: string) => void): Promise<ProcessId | string> {
-  const {frontPid, folder, place, identity, within, client} = order;
+  const {shimPid, folder, place, identity, within, client} = order;
   return new Promise((resolve) => {
     let text = '';
     // two processes say it, in either order
     let isMounted = false;
     let mounter: ProcessId | null = null;
-    const argv = [String(frontPid), folder, place, accountOrOwn(identity), within === null ? '-' : String(within), ...client];
+    const argv = [String(shimPid), folder, place, accountOrOwn(identity), within === null ? '-' : String(within), ...client];
     const child = startTool('tare-mounter', argv);
     const settle = (found: ProcessId | string): void => {
       clearTimeout(timer);

@@ -3,7 +3,7 @@
 import {lstatSync} from 'node:fs';
 import {dirname} from 'node:path';
 import {readAnswer} from '../cvmfs/answer.js';
-import {entryOf, judge, type Entry, type Looked, type Wanted} from '../cvmfs/judge.js';
+import {entryOf, classify, type Entry, type ProbeResult, type Wanted} from '../cvmfs/classify.js';
 import {proxiesIn} from '../cvmfs/proxies.js';
 import type {StepOf} from '../plan/step.js';
 import {epochUs, monotonicUs} from '../process/clock.js';
@@ -51,7 +51,7 @@ export async function tryOwn(
   step: Mount,
   context: Context,
   {obstacle = null, kept = new KeptSignals(), proxies = null, configuration}: How,
-): Promise<Looked> {
+): Promise<ProbeResult> {
   const {repository} = wanted;
   const {identity} = context;
   const {place, entry: configEntry} = obstacle === null ? await configuration(step) : NO_CONFIGURATION;
@@ -64,7 +64,7 @@ export async function tryOwn(
   }
   const leftUs = Math.max(1, mount.deadlineUs - (monotonicUs() - beganUs));
   const answer = await kept.orWhile(lookAtMount(own, repository, identity, leftUs), notWaited);
-  const verdict = judge(answer, wanted);
+  const verdict = classify(answer, wanted);
   if (verdict.state === 'ok') return {entry: entryOf(wanted, answer, verdict, true), errors: errorsOf(answer), own};
   const words = lastWords(own);
   await endOwn([{own, entry: entryOf(wanted, answer, verdict)}]);
@@ -101,7 +101,7 @@ async function meaningOf(words: string, {repository, parameters, config}: Mount)
 /** For whoever examines a node: mounts it, looks at it, and ends all of that. */
 export async function examineOwn(mount: Mount, minimumRevision: number | null, context: Context): Promise<Entry> {
   const name = configRepositoryOf(mount);
-  const config: Looked[] = [];
+  const config: ProbeResult[] = [];
   const configuration = async (): Promise<Configuration> => {
     if (name === null) return NO_CONFIGURATION;
     const entry = await examineRepository(mount.root, name, mount.deadlineUs, null);

@@ -18,7 +18,7 @@ import {
 import {hostname} from 'node:os';
 import {join} from 'node:path';
 import {errnoOf} from '../errors.js';
-import type {Entry, Looked, OwnMount} from '../cvmfs/judge.js';
+import type {Entry, ProbeResult, OwnMount} from '../cvmfs/classify.js';
 import {migrateWrapper} from '../migrate/record.js';
 import type {Account} from '../plan/account.js';
 import type {StepOf} from '../plan/step.js';
@@ -41,7 +41,7 @@ export interface Context {
   /** Whose clients they are; null: the caller's. */
   identity: Account | null;
   id: string;
-  frontPid: number;
+  shimPid: number;
   bootId: string | null;
   log: Log;
 }
@@ -61,7 +61,7 @@ const LAST_LINES = 3;
  */
 export async function mountOwn(
   step: Mount,
-  {scratch, identity, id, frontPid, bootId, log}: Context,
+  {scratch, identity, id, shimPid, bootId, log}: Context,
   config: ConfigPlace | null,
 ): Promise<OwnMount | string> {
   const {repository} = step;
@@ -69,11 +69,11 @@ export async function mountOwn(
   try {
     folder = makeFolder({scratch, id});
     const {own, files} = configOf(step, folder, config);
-    fillFolder(folder, {...step, own}, identity, {host: {node: hostname(), bootId}, wrapper: wrapperOf(frontPid)});
+    fillFolder(folder, {...step, own}, identity, {host: {node: hostname(), bootId}, wrapper: wrapperOf(shimPid)});
     const place = join(folder, 'mnt', repository);
     const client = [step.client, '-f', '-o', `config=${files.join(':')}`, repository];
     const mounter = await startMounter(
-      {frontPid, folder, place, identity, within: config?.mounter ?? null, client},
+      {shimPid, folder, place, identity, within: config?.mounter ?? null, client},
       step.deadlineUs / 1000,
       (how) => {
         log.info('the client of a repository has ended', {repository, how});
@@ -96,8 +96,8 @@ function makeFolder({scratch, id}: Pick<Context, 'scratch' | 'id'>): string {
 /** As the other versions on the node read it too, which go by the names of version 0.1.0. */
 function asWritten({host, wrapper}: WhoBegan): object {
   if (wrapper === null) return {host, wrapper};
-  const {shim: front, supervisor: brain, ...rest} = wrapper;
-  return {host, wrapper: {...rest, front, brain}};
+  const {shim: shim, supervisor: supervisor, ...rest} = wrapper;
+  return {host, wrapper: {...rest, shim, supervisor}};
 }
 
 function fillFolder(
@@ -157,7 +157,7 @@ export function lastWords({folder}: OwnMount): string | null {
  * @returns what could not be removed
  */
 export async function endOwn(
-  looked: readonly Pick<Looked, 'own' | 'clientEnded' | 'entry'>[],
+  looked: readonly Pick<ProbeResult, 'own' | 'clientEnded' | 'entry'>[],
   atEnd: readonly Entry[] = [],
 ): Promise<string[]> {
   const left = await Promise.all(
@@ -176,7 +176,7 @@ export async function endOwn(
  * Kills the clients at once, without waiting; their folders stay for `endOwn`.
  * @returns what was looked at, with the reason at each whose client was killed
  */
-export function killClients(looked: readonly Looked[], because: string): Looked[] {
+export function killClients(looked: readonly ProbeResult[], because: string): ProbeResult[] {
   return looked.map((one) => {
     if (one.own === undefined) return one;
     killMounter(one.own.mounter);

@@ -2,7 +2,7 @@
 
 import {join} from 'node:path';
 import type {Answer} from '../cvmfs/answer.js';
-import {entryOf, fetchedOf, judge, type Looked, type Wanted} from '../cvmfs/judge.js';
+import {entryOf, fetchedOf, classify, type ProbeResult, type Wanted} from '../cvmfs/classify.js';
 import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import {epochUs, monotonicUs, sleep} from '../process/clock.js';
 import type {KeptSignals} from '../process/kept-signals.js';
@@ -22,7 +22,7 @@ const AGAIN_US = 2e6;
 export interface Asked {
   plan: Plan;
   id: string;
-  frontPid: number;
+  shimPid: number;
   bootId: string | null;
   log: Log;
   /** What ends the wait. */
@@ -34,14 +34,14 @@ export interface Asked {
  * plan says how: whoever calls has to end that (`endOwn`).
  * @returns what was found, in the plan's order
  */
-export async function lookAtRepositories(context: Asked): Promise<Looked[]> {
+export async function probeRepositories(context: Asked): Promise<ProbeResult[]> {
   const {plan, log} = context;
   const probes = stepsOf(plan, 'cvmfs.probe');
   if (probes.length === 0) return [];
   const folder = answersFolder(plan.directories.state, log);
-  const looks = new Map<string, Promise<Looked>>();
+  const looks = new Map<string, Promise<ProbeResult>>();
   // configuration repositories that the job does not name
-  const others = new Map<string, Promise<Looked>>();
+  const others = new Map<string, Promise<ProbeResult>>();
   const configuration = async (step: Mount): Promise<Configuration> => {
     const name = configRepositoryOf(step);
     if (name === null) return NO_CONFIGURATION;
@@ -57,22 +57,22 @@ export async function lookAtRepositories(context: Asked): Promise<Looked[]> {
   return [...found, ...more.filter(({own}) => own !== undefined)];
 }
 
-async function lookForConfiguration(step: Mount, folder: string | null, context: Asked): Promise<Looked> {
+async function lookForConfiguration(step: Mount, folder: string | null, context: Asked): Promise<ProbeResult> {
   const {plan, kept} = context;
   const wanted = {repository: step.repository, root: step.root, minimumRevision: null};
   const answer = await kept.orWhile(lookOnce(wanted, plan, folder, {ageUs: 0, deadlineUs: step.deadlineUs}), notWaited);
-  const verdict = judge(answer, wanted);
+  const verdict = classify(answer, wanted);
   if (verdict.state !== 'absent') return {entry: entryOf(wanted, answer, verdict), errors: errorsOf(answer)};
   return lookAtOwn(wanted, step, folder, {...context, configuration: () => Promise.resolve(NO_CONFIGURATION)});
 }
 
-async function lookUntilUsable(probe: Probe, folder: string | null, context: Asked & {configuration: Finding}): Promise<Looked> {
-  const {plan, frontPid, log, kept} = context;
+async function lookUntilUsable(probe: Probe, folder: string | null, context: Asked & {configuration: Finding}): Promise<ProbeResult> {
+  const {plan, shimPid, log, kept} = context;
   const mount = stepsOf(plan, 'cvmfs.mount').find(({repository}) => repository === probe.repository);
   const endUs = monotonicUs() + probe.waitUs;
   for (let ageUs = probe.shareUs; ; ageUs = Math.min(probe.shareUs, AGAIN_US)) {
     const answer = await kept.orWhile(lookOnce(probe, plan, folder, {ageUs, deadlineUs: probe.deadlineUs}), notWaited);
-    const verdict = judge(answer, probe);
+    const verdict = classify(answer, probe);
     const found =
       verdict.state === 'absent' && mount !== undefined
         ? await lookAtOwn(probe, mount, folder, context)
@@ -81,8 +81,8 @@ async function lookUntilUsable(probe: Probe, folder: string | null, context: Ask
             errors: errorsOf(answer),
             fetched: fetchedOf(answer),
           };
-    // nobody waits any more when the front is gone
-    const isOver = monotonicUs() + AGAIN_US > endUs || process.ppid !== frontPid || kept.first !== null;
+    // nobody waits any more when the shim is gone
+    const isOver = monotonicUs() + AGAIN_US > endUs || process.ppid !== shimPid || kept.first !== null;
     if (found.entry.state === 'ok' || isOver) return found;
     log.warn('a repository cannot be used yet', {repository: probe.repository, reason: found.entry.reason});
     await kept.orWhile(sleep(AGAIN_US / 1000), () => undefined);
@@ -101,7 +101,7 @@ async function lookAtOwn(
   mount: Mount,
   folder: string | null,
   {plan, kept, configuration, ...asked}: Asked & {configuration: Finding},
-): Promise<Looked> {
+): Promise<ProbeResult> {
   const {scratch} = plan.directories;
   const identity = stepOf(plan, 'identity.take') ?? null;
   const isView = stepsOf(plan, 'mount.overlay').some(({lower}) => lower === '/');

@@ -3,7 +3,7 @@
 import {closeSync, constants, openSync} from 'node:fs';
 import {connect} from 'node:net';
 import {join} from 'node:path';
-import type {OwnMount} from '../cvmfs/judge.js';
+import type {OwnMount} from '../cvmfs/classify.js';
 
 const DEADLINE_MS = 1000;
 /** It says some 20 KiB. */

@@ -1,6 +1,6 @@
 /** What was found of a job’s repositories, for whoever decides: whether it runs, what its plan becomes, how its image is seen. */
 
-import type {Looked, OwnMount, Verdict} from '../cvmfs/judge.js';
+import type {ProbeResult, OwnMount, RepositoryState} from '../cvmfs/classify.js';
 import {TareError, TareErrors} from '../errors.js';
 import type {Valued} from '../job/job.js';
 import {formatDuration} from '../job/quantity.js';
@@ -15,7 +15,7 @@ type Probe = StepOf<'cvmfs.probe'>;
 type Mount = StepOf<'cvmfs.mount'>;
 
 /** How the image of a job can be seen whose repository Tare has mounted; null: as it is. */
-export function throughOf(plan: Plan, looked: readonly Looked[], image: string | null): Through | null {
+export function throughOf(plan: Plan, looked: readonly ProbeResult[], image: string | null): Through | null {
   const [mount, own] = stepsOf(plan, 'cvmfs.mount').flatMap((step) => {
     const found = looked.find(({entry}) => entry.repository === step.repository)?.own;
     return image !== null && found !== undefined && repositoryOf(image, step.root) === step.repository ? [step, found] : [];
@@ -27,7 +27,7 @@ export function throughOf(plan: Plan, looked: readonly Looked[], image: string |
 }
 
 /** An image has to be there before the box is. @throws TareError CVMFS_UNUSABLE */
-function requireImage(plan: Plan, looked: readonly Looked[], {value, provenance}: Valued<string>): void {
+function requireImage(plan: Plan, looked: readonly ProbeResult[], {value, provenance}: Valued<string>): void {
   const probe = stepsOf(plan, 'cvmfs.probe').find(({repository, root}) => repositoryOf(value, root) === repository);
   const found = looked.find(({entry}) => entry.repository === probe?.repository);
   if (probe === undefined || found?.entry.state !== 'absent' || probe.otherwise !== 'refuse') return;
@@ -45,7 +45,7 @@ function requireImage(plan: Plan, looked: readonly Looked[], {value, provenance}
  * @param image that of the job
  * @throws TareError | TareErrors CVMFS_UNUSABLE
  */
-export function requireUsable(plan: Plan, looked: readonly Looked[], image: Valued<string> | null): void {
+export function requireUsable(plan: Plan, looked: readonly ProbeResult[], image: Valued<string> | null): void {
   if (image !== null) requireImage(plan, looked, image);
   const refused = looked.flatMap(({entry}) => {
     const probe = stepsOf(plan, 'cvmfs.probe').find(({repository}) => repository === entry.repository);
@@ -56,7 +56,7 @@ export function requireUsable(plan: Plan, looked: readonly Looked[], image: Valu
 }
 
 /** For the plan's resolution. */
-export const foundOf = (looked: readonly Looked[]): RepositoryFound[] =>
+export const foundOf = (looked: readonly ProbeResult[]): RepositoryFound[] =>
   looked.map(({entry: {repository, state, reason}, own}) => ({
     repository,
     present: state !== 'absent',
@@ -65,7 +65,7 @@ export const foundOf = (looked: readonly Looked[]): RepositoryFound[] =>
     because: reason,
   }));
 
-function unusableError({repository, root, waitUs, because}: Probe, {state, reason}: Verdict): TareError {
+function unusableError({repository, root, waitUs, because}: Probe, {state, reason}: RepositoryState): TareError {
   const waited = waitUs === 0 ? '' : ` within ${formatDuration(waitUs)}`;
   return new TareError('CVMFS_UNUSABLE', {
     message: `the repository ${repository} cannot be used on this node${waited}`,

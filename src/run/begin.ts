@@ -1,7 +1,7 @@
 /** From a plan to a launched box: folders, groups, the launch frame, and the record that says that it started. */
 
 import {existsSync} from 'node:fs';
-import {tellAround} from '../box/around.js';
+import {notifyOuter} from '../box/outer-box.js';
 import {lease} from '../box/network-leases.js';
 import {outputFileOf} from '../box/output-file.js';
 import {
@@ -27,7 +27,7 @@ import {nodePlaces} from '../policy/places.js';
 import {attemptOf} from '../prepare/attempt.js';
 import {findEarlier} from '../prepare/earlier.js';
 import {takeImage, type TakeProgress} from '../prepare/image.js';
-import type {Known} from '../prepare/known.js';
+import type {AttemptContext} from '../prepare/attempt-context.js';
 import type {Prepared} from '../prepare/planned.js';
 import type {RunRequest} from '../prepare/request.js';
 import {PATIENCE_MS, type Channel} from '../process/channel.js';
@@ -51,42 +51,42 @@ export interface Begun {
 }
 
 /**
- * The front is told where the state lies before anything is made, so that whoever follows a brain that dies here can take it back.
+ * The shim is told where the state lies before anything is made, so that whoever follows a supervisor that dies here can take it back.
  * @throws TareError; what was made is taken back
  */
 export async function begin(
   prepared: Prepared,
-  known: Known,
+  attempt: AttemptContext,
   request: RunRequest,
   hello: Hello,
   channel: Channel,
   log: Log,
 ): Promise<Begun> {
   const {plan, facts, identity, caller, callerArgvIndex} = prepared;
-  const {id} = known;
+  const {id} = attempt;
   let named = plan;
   const newRecord = (): UsageRecord => ({
-    ...startedRecord(attemptOf(known, identity, request.version), plan),
-    wrapper: wrapperOf(hello.frontPid),
+    ...startedRecord(attemptOf(attempt, identity, request.version), plan),
+    wrapper: wrapperOf(hello.shimPid),
   });
   let started = newRecord();
-  const state = firstState(prepared, known, request, hello, started);
+  const state = firstState(prepared, attempt, request, hello, started);
   let groups: Groups = noGroups;
   let launched = false;
   try {
     channel.send({name: 'state', directory: stateDirectory(plan, id)});
     makeState(state, caller);
-    await findEarlier(known, plan.directories.spools, started.recordId, () => isRecordTaken(state));
-    state.phases = known.phases;
-    if (known.again === true) state.started = started = newRecord();
+    await findEarlier(attempt, plan.directories.spools, started.recordId, () => isRecordTaken(state));
+    state.phases = attempt.phases;
+    if (attempt.again === true) state.started = started = newRecord();
     // a sweep would take the other's record for this one's, or leave out the phases before
-    if (known.again === true || known.phases?.earlier != null) writeState(state);
+    if (attempt.again === true || attempt.phases?.earlier != null) writeState(state);
     if (stepOf(plan, 'image.take') !== undefined) channel.doing('unpacking the image', null);
-    await waitForImage(plan, known, request, channel, log);
+    await waitForImage(plan, attempt, request, channel, log);
     channel.doing(`making the box’s directories in ${plan.directories.scratch}`, PATIENCE_MS);
-    state.connection = await lease(plan, id, facts.node.bootId, hello.frontPid);
-    pauseAt(plan.pauseAt, 'brain-leased');
-    named = resolve(plan, {repositories: foundOf(known.looked), hostname: state.connection?.hostname ?? null, exists: existsSync});
+    state.connection = await lease(plan, id, facts.node.bootId, hello.shimPid);
+    pauseAt(plan.pauseAt, 'supervisor-leased');
+    named = resolve(plan, {repositories: foundOf(attempt.looked), hostname: state.connection?.hostname ?? null, exists: existsSync});
     state.plan = named;
     started.identity = identityOf(named, state.connection);
     started.choices = named.resolved ?? null;
@@ -94,37 +94,37 @@ export async function begin(
     groups = createGroups(plan.steps, id);
     state.memoryBefore = memoryEventsNow(groups, facts);
     writeState(state);
-    pauseAt(plan.pauseAt, 'brain-made');
+    pauseAt(plan.pauseAt, 'supervisor-made');
     await writeBundle(named, id, scratchDirectory(plan, id));
-    const mounted = mountedIn(known.looked);
+    const mounted = mountedIn(attempt.looked);
     const place = {id, boxDirectory: scratchDirectory(plan, id), mounted};
     launch({channel, plan: named, groups}, place, state.abilities, callerArgvIndex);
     launched = true;
     channel.doing(`writing to the spool ${plan.directories.spools.join(', ')}`);
     // written while the engine builds the box; the payload waits for it
     refuseLess(plan, UNSPOOLED, recordStart(plan, openRecordOf(state), log));
-    await tellAround(known.around, started);
-    pauseAt(plan.pauseAt, 'brain-started');
+    await notifyOuter(attempt.outer, started);
+    pauseAt(plan.pauseAt, 'supervisor-started');
     return {state, groups};
   } catch (error) {
     if (launched) await untilGone(channel);
-    known.left.push(...(await takeBack(state)));
+    attempt.left.push(...(await takeBack(state)));
     throw error;
   }
 }
 
 /** Before anything of the box is made. */
-function firstState({plan, facts}: Prepared, known: Known, request: RunRequest, hello: Hello, started: UsageRecord): BoxState {
-  const {id} = known;
+function firstState({plan, facts}: Prepared, attempt: AttemptContext, request: RunRequest, hello: Hello, started: UsageRecord): BoxState {
+  const {id} = attempt;
   return {
     schema: 'tare/box/v1',
     seq: 0,
     id,
     plan,
     started,
-    batch: known.batch,
-    settings: known.settings,
-    looked: known.looked,
+    batch: attempt.batch,
+    settings: attempt.settings,
+    looked: attempt.looked,
     init: null,
     payload: null,
     applications: [],
@@ -132,10 +132,10 @@ function firstState({plan, facts}: Prepared, known: Known, request: RunRequest, 
     connection: null,
     connected: false,
     undo: undoOf(plan, id, scratchDirectory(plan, id)),
-    output: plan.applications === null ? null : {stdout: outputFileOf(hello.frontPid, 1), stderr: outputFileOf(hello.frontPid, 2)},
+    output: plan.applications === null ? null : {stdout: outputFileOf(hello.shimPid, 1), stderr: outputFileOf(hello.shimPid, 2)},
     memoryBefore: noGroups.memoryEvents(),
     abilities: facts.bubblewrap.abilities,
-    frontStartedUs: hello.startedUs,
+    shimStartedUs: hello.startedUs,
     cpus: facts.cpu.online.length,
     recordCopy: request.recordCopy,
     startEpochUs: null,
@@ -144,8 +144,8 @@ function firstState({plan, facts}: Prepared, known: Known, request: RunRequest, 
     weighed: null,
     recorded: false,
     oom: null,
-    around: known.around,
-    node: known.role === 'wrapper' ? nodePlaces(known.policy, known.caller.uid) : null,
+    outer: attempt.outer,
+    node: attempt.role === 'wrapper' ? nodePlaces(attempt.policy, attempt.caller.uid) : null,
     parts: null,
     phases: null,
   };
@@ -158,7 +158,13 @@ function memoryEventsNow(groups: Groups, {cgroup}: Facts): MemoryEvents {
 }
 
 /** Unpacking can take minutes: whoever looks on sees how far it is, and a signal that asks for the end ends it. */
-async function waitForImage(plan: Plan, {id, caller, policy}: Known, {onlooker}: RunRequest, channel: Channel, log: Log): Promise<void> {
+async function waitForImage(
+  plan: Plan,
+  {id, caller, policy}: AttemptContext,
+  {onlooker}: RunRequest,
+  channel: Channel,
+  log: Log,
+): Promise<void> {
   let latest: TakeProgress | null = null;
   const onProgress = (progress: TakeProgress): void => {
     if (latest?.by !== progress.by)
@@ -174,7 +180,7 @@ async function waitForImage(plan: Plan, {id, caller, policy}: Known, {onlooker}:
 }
 
 /** Where enter finds what was mounted for the job. */
-function mountedIn(looked: Known['looked']): LaunchContext['mounted'] {
+function mountedIn(looked: AttemptContext['looked']): LaunchContext['mounted'] {
   return Object.fromEntries(
     looked.flatMap(({entry, own}) => (own === undefined ? [] : [[entry.repository, {pid: own.mounter.pid, place: own.place}]])),
   );
@@ -207,7 +213,7 @@ export async function takeBack({plan, id, undo}: BoxState): Promise<string[]> {
   return left.length > 0 ? left : removeState(stateDirectory(plan, id));
 }
 
-/** Takes back what a brain made that died before it launched anything. */
+/** Takes back what a supervisor made that died before it launched anything. */
 export async function takeBackPrepared(directory: string): Promise<void> {
   let state: BoxState;
   try {

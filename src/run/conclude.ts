@@ -1,4 +1,4 @@
-/** From what was observed of a box to its record and what the batch system is told; and what a brain that follows another does. */
+/** From what was observed of a box to its record and what the batch system is told; and what a supervisor that follows another does. */
 
 import {openGroups} from '../cgroup/manager.js';
 import {readState, removeState, stateDirectory, type BoxState} from '../box/state.js';
@@ -12,31 +12,34 @@ import {pauseAt} from '../process/pause.js';
 import {wrapperOf} from '../process/presence.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {sweepBoxes} from '../sweep/sweep.js';
-import {orNextBrain} from './brain-failed.js';
+import {orNextSupervisor} from './supervisor-failed.js';
 import {finish} from './finish.js';
 import {tellLess} from './less.js';
 import {filesOf, keep, type Following} from './following.js';
 import {live} from './live-box.js';
 import {effectsWith, tellBatchSystem} from './tell.js';
 
-/** Finishes what another brain began. */
+/** Finishes what another supervisor began. */
 export async function adopt(request: RunRequest, hello: Hello, channel: Channel): Promise<RunResult> {
-  // a session has none: the front ends it as it ended
+  // a session has none: the shim ends it as it ended
   if (hello.stateDirectory === '') throw new TareError('STATE_DIRECTORY', {message: 'nothing was begun here'});
   const state = readState(hello.stateDirectory);
   const {id} = state;
   const plan: Plan = {...state.plan, pauseAt: []};
   const groups = openGroups(plan.steps, id);
   const log = await openLog({file: plan.directories.log, stderr: request.verbose, level: plan.log.level, format: plan.log.format, job: id});
-  log.warn('a brain died; this one takes over', {brain: hello.brain});
+  log.warn('a supervisor died; this one takes over', {supervisor: hello.supervisor});
   const adopted: BoxState = {...state, plan};
-  keep(adopted, {type: 'adopted', wrapper: wrapperOf(hello.frontPid)}, log);
+  keep(adopted, {type: 'adopted', wrapper: wrapperOf(hello.shimPid)}, log);
   const following = {groups, channel, log, hello, request};
-  const observed = await orNextBrain(live(adopted, following), log);
-  return orNextBrain(conclude(adopted, observed, following), log);
+  const observed = await orNextSupervisor(live(adopted, following), log);
+  return orNextSupervisor(conclude(adopted, observed, following), log);
 }
 
-/** From what was observed of a box to its record and what the batch system is told; until that is known to the front another brain could do the same. */
+/**
+ * From what was observed of a box to its record and what the batch system is told; until that is known to the shim another supervisor could
+ * do the same.
+ */
 export async function conclude(state: BoxState, observed: EndedObservation, {log, hello, request}: Following): Promise<RunResult> {
   const {plan, id} = state;
   const files = filesOf(state, hello);
@@ -57,16 +60,16 @@ export async function conclude(state: BoxState, observed: EndedObservation, {log
   return {
     ...told,
     forget: async () => {
-      pauseAt(plan.pauseAt, 'brain-told');
+      pauseAt(plan.pauseAt, 'supervisor-told');
       const left = removeState(stateDirectory(plan, id));
       if (left.length > 0) log.error('left behind, for a sweep', {left});
-      pauseAt(plan.pauseAt, 'brain-forgotten');
+      pauseAt(plan.pauseAt, 'supervisor-forgotten');
       await end();
     },
   };
 }
 
-/** A brain before has told all there was to tell, and died over the removal of what it kept. */
+/** A supervisor before has told all there was to tell, and died over the removal of what it kept. */
 export function concluded({stateDirectory: directory}: Hello): RunResult {
   removeState(directory);
   return {quit: ['over'], record: null, path: null, messages: [], failure: null, signals: []};

@@ -2,7 +2,7 @@
 
 import {randomBytes} from 'node:crypto';
 import {accessSync, constants, readFileSync} from 'node:fs';
-import type {Entry} from '../cvmfs/judge.js';
+import type {Entry} from '../cvmfs/classify.js';
 import {errnoOf} from '../errors.js';
 import {readPolicy} from '../files/documents.js';
 import {parseMountinfo} from '../host/mountinfo.js';
@@ -54,7 +54,7 @@ export async function examineRepositories(policyFile: string | null, given: read
       const how = {root, account, isUser: caller.uid !== 0, repositories: 1};
       return examineOwn(mountStep(name, mount, how), least, {
         ...{scratch: placesOf(policy, caller.uid).scratch, identity, id: randomBytes(8).toString('hex')},
-        ...{frontPid: process.pid, bootId: here().bootId, log: silentLog},
+        ...{shimPid: process.pid, bootId: here().bootId, log: silentLog},
       });
     }),
   );

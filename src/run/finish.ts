@@ -1,6 +1,6 @@
 /** From what was observed of a box to its record: cleans, looks once more, writes. */
 
-import {tellAround} from '../box/around.js';
+import {notifyOuter} from '../box/outer-box.js';
 import {readKills} from '../box/kills.js';
 import {stateDirectory, type BoxState} from '../box/state.js';
 import {teardown} from '../box/teardown.js';
@@ -9,7 +9,7 @@ import type {EndedObservation} from '../decide/observation.js';
 import {quitOf} from '../decide/outcome.js';
 import {recordOf} from '../decide/record-of.js';
 import type {JobFiles} from '../files/job-files.js';
-import {weighTare} from '../follow/weigh.js';
+import {weighTare} from '../supervise/weigh.js';
 import type {RunResult} from '../prepare/request.js';
 import {epochUs, monotonicUs} from '../process/clock.js';
 import type {Log} from '../process/log.js';
@@ -25,7 +25,7 @@ import {UNLOGGED} from './less.js';
 import {store, type Stored} from './store.js';
 import {failureOf} from './tell.js';
 
-/** The state on disk stays until the batch system was told: a brain that follows tells it again. */
+/** The state on disk stays until the batch system was told: a supervisor that follows tells it again. */
 export async function finish(state: BoxState, observed: EndedObservation, files: JobFiles, log: Log): Promise<RunResult> {
   const {plan, started, id, batch} = state;
   const before = recordedBefore(state, observed);
@@ -33,10 +33,10 @@ export async function finish(state: BoxState, observed: EndedObservation, files:
   // whoever follows finds no groups any more
   keep(state, {type: 'weighed', weighing: observed.weighing}, log);
   const endedUs = observed.init?.endedUs ?? monotonicUs();
-  const again = observed.executedUs === null ? null : lookAgain(plan, state.looked ?? [], endedUs, {frontLost: observed.frontLost, log});
+  const again = observed.executedUs === null ? null : lookAgain(plan, state.looked ?? [], endedUs, {shimKilled: observed.shimKilled, log});
   const left = await removeBox(state, observed);
   if (left.length > 0) log.error('left behind', {left});
-  pauseAt(plan.pauseAt, 'brain-removed');
+  pauseAt(plan.pauseAt, 'supervisor-removed');
   const kills = readKills(stateDirectory(plan, id));
   const cvmfs = await again;
   // the box is gone, and with it what used them
@@ -48,21 +48,21 @@ export async function finish(state: BoxState, observed: EndedObservation, files:
     tare: weighOwn(state, observed, endedUs),
     flags: log.trouble() === null ? [] : [UNLOGGED],
   });
-  if (observed.brainsLost > 0) for (const spool of plan.directories.spools) removeUnfinished(pathOf(spool, started.recordId));
+  if (observed.supervisorsLost > 0) for (const spool of plan.directories.spools) removeUnfinished(pathOf(spool, started.recordId));
   const isUnserved = observed.executedUs === null || outcome.code === 'SERVICES_FAILED';
   const messages = isUnserved && outcome.reason !== null ? [outcome.reason] : [];
   const stored = store({places: plan.directories, id, copy: state.recordCopy, files, messages, log}, record);
   if (stored.path !== null) keep(state, {type: 'recorded'}, log);
-  await tellAround(state.around ?? null, stored.record);
-  pauseAt(plan.pauseAt, 'brain-recorded');
+  await notifyOuter(state.outer ?? null, stored.record);
+  pauseAt(plan.pauseAt, 'supervisor-recorded');
   const {status, exitCode, signal, reason} = outcome;
   log.info('ended', {status, exitCode, signal, reason, record: stored.path ?? stored.waits});
   return resultOf(stored.record, stored, messages, observed);
 }
 
-/** A brain died between its record and its end; else such a record is not ours. */
+/** A supervisor died between its record and its end; else such a record is not ours. */
 function recordedBefore({plan, started, id}: BoxState, observed: EndedObservation): RunResult | null {
-  if (observed.brainsLost === 0) return null;
+  if (observed.supervisorsLost === 0) return null;
   const before = findFinal(plan.directories.spools, started.recordId);
   if (before !== null) return resultOf(before.record, {path: before.path, waits: null}, [], observed);
   const directory = stateDirectory(plan, id);
@@ -74,19 +74,19 @@ function recordedBefore({plan, started, id}: BoxState, observed: EndedObservatio
 async function removeBox({plan, id, undo}: BoxState, {unkillable}: EndedObservation): Promise<string[]> {
   if (unkillable) return [`processes of ${id}, which cannot be killed`];
   return teardown(undo, id, (obeyed) => {
-    pauseAt(plan.pauseAt, `brain-undo-${String(obeyed)}`);
+    pauseAt(plan.pauseAt, `supervisor-undo-${String(obeyed)}`);
   });
 }
 
 /** What Tare itself cost; the end of the teardown is now. */
 const weighOwn = (
-  {frontStartedUs}: BoxState,
+  {shimStartedUs}: BoxState,
   {executedUs, processes, init, engine}: EndedObservation,
   endedUs: number,
 ): UsageRecord['tare'] =>
   weighTare(
     {
-      launchUs: executedUs === null ? null : executedUs - frontStartedUs,
+      launchUs: executedUs === null ? null : executedUs - shimStartedUs,
       teardownUs: executedUs === null ? null : monotonicUs() - endedUs,
     },
     processes,

@@ -24,7 +24,7 @@ export interface Following {
   request: RunRequest;
 }
 
-/** Of a box that another brain may have begun. */
+/** Of a box that another supervisor may have begun. */
 export const filesOf = ({plan}: BoxState, {cwd}: Hello): JobFiles => jobFiles(stepOf(plan, 'identity.take') ?? null, cwd);
 
 /** For somebody who looks on. */
@@ -48,12 +48,12 @@ export async function connectBox(state: BoxState, groups: Groups, initPid: numbe
   keep(state, {type: 'connected', undo, addresses: isOther ? user.addresses : null}, log);
 }
 
-/** Something has happened. That it cannot be written costs the job nothing: only a brain that follows would miss it. */
+/** Something has happened. That it cannot be written costs the job nothing: only a supervisor that follows would miss it. */
 export function keep(state: BoxState, happening: Happening, log: Log): void {
   try {
     emit(state, happening);
   } catch (error) {
-    log.warn('the state of the box cannot be written; a brain that follows would not know', {error: asTareError(error).message});
+    log.warn('the state of the box cannot be written; a supervisor that follows would not know', {error: asTareError(error).message});
   }
-  pauseAt(state.plan.pauseAt, `brain-${happening.type}`);
+  pauseAt(state.plan.pauseAt, `supervisor-${happening.type}`);
 }

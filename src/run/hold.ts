@@ -6,7 +6,7 @@ import {serve} from './serve.js';
 import {readNote, writeNote} from '../step/folder.js';
 
 /**
- * @param descriptor of the socket to the front
+ * @param descriptor of the socket to the shim
  * @param directory of the step
  */
 export async function holdBox(
@@ -16,9 +16,9 @@ export async function holdBox(
 ): Promise<void> {
   await serve(
     descriptor,
-    ({argv, frontPid}) => {
-      const front = processId(frontPid);
-      if (front !== null) writeNote(directory, 'holder', {front});
+    ({argv, shimPid}) => {
+      const shim = processId(shimPid);
+      if (shim !== null) writeNote(directory, 'holder', {shim});
       const callerArgvIndex = argv.indexOf('--') + 1;
       return {
         source: {kind: 'command', argv: argv.slice(callerArgvIndex), callerArgvIndex},

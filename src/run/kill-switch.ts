@@ -1,4 +1,4 @@
-/** The kill switch: while a file exists, every payload is simply executed, by the front in its own place. */
+/** The kill switch: while a file exists, every payload is simply executed, by the shim in its own place. */
 
 import {existsSync} from 'node:fs';
 import type {BatchJob} from '@tare/contract';

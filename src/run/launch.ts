@@ -1,9 +1,9 @@
-/** Sends the launch frame: from then on the front builds the box. */
+/** Sends the launch frame: from then on the shim builds the box. */
 
 import type {BubblewrapAbilities} from '../host/facts.js';
 import type {Groups} from '../cgroup/manager.js';
 import {launchStrings, type LaunchContext} from '../engine/launch.js';
-import {filterOf} from '../follow/filter.js';
+import {filterOf} from '../supervise/filter.js';
 import {stepsOf} from '../plan/step.js';
 import type {Channel} from '../process/channel.js';
 import type {Plan} from '../schema/generated/plan-1.js';

@@ -1,4 +1,4 @@
-/** A box that was launched, followed from its launch or by a brain that takes over. */
+/** A box that was launched, followed from its launch or by a supervisor that takes over. */
 
 import {listen} from '../box/listen.js';
 import type {BoxState} from '../box/box-state.js';
@@ -6,14 +6,14 @@ import {verdictAround, type Groups, type MemoryEvents} from '../cgroup/manager.j
 import {BoxDecider} from '../decide/box.js';
 import type {EndedObservation, MemoryVerdict, Weighing} from '../decide/observation.js';
 import {errnoOf} from '../errors.js';
-import {Gathering, type Cause} from '../follow/gathering.js';
-import {weighPayload} from '../follow/weigh.js';
+import {StepTasks, type Cause} from '../supervise/step-tasks.js';
+import {weighPayload} from '../supervise/weigh.js';
 import type {Channel, Frame} from '../process/channel.js';
 import {sleep} from '../process/clock.js';
 import type {Log} from '../process/log.js';
 import {pauseAt} from '../process/pause.js';
 import {isRunning, killProcess} from '../process/process.js';
-import {holdUpOf} from '../repositories/later-looks.js';
+import {launchStallOf} from '../repositories/later-looks.js';
 import {notedIn} from '../step/folder.js';
 import {filesOf, keep, type Following} from './following.js';
 import {Performer} from './perform.js';
@@ -21,7 +21,7 @@ import {effectsWith, progressTeller} from './tell.js';
 
 /** From the kill to the empty group. A process in D state can take longer than anybody waits. */
 const EMPTY_DEADLINE_MS = 10_000;
-/** How long an init may take to end when its front is gone. */
+/** How long an init may take to end when its shim is gone. */
 const INIT_DEADLINE_MS = 1_000;
 
 /** Follows the box until nothing of it is left but its groups and its folders. */
@@ -33,9 +33,9 @@ export async function live(state: BoxState, following: Following): Promise<Ended
   });
   const progress = await progressTeller(state, request.plugins, effectsWith(filesOf(state, hello), log));
   const {stepDirectory} = request;
-  const tasks = stepDirectory === undefined ? null : new Gathering(notedIn(stepDirectory), batch.together?.count ?? 1);
+  const tasks = stepDirectory === undefined ? null : new StepTasks(notedIn(stepDirectory), batch.together?.count ?? 1);
   const {stop, stopUs, startEpochUs} = state;
-  const decider = new BoxDecider(plan, {stop, stopUs, startEpochUs, brainsLost: hello.brain - 1});
+  const decider = new BoxDecider(plan, {stop, stopUs, startEpochUs, supervisorsLost: hello.supervisor - 1});
   const performer = await untilOver(decider, channel, (whenOver) => {
     const begun = new Performer(state, decider, {following, tasks, progress}, whenOver);
     for (const command of decider.begin()) begun.perform(command);
@@ -43,9 +43,9 @@ export async function live(state: BoxState, following: Following): Promise<Ended
     return begun;
   });
   performer.end();
-  pauseAt(plan.pauseAt, 'brain-gone');
+  pauseAt(plan.pauseAt, 'supervisor-gone');
   await empty(decider, performer, following);
-  pauseAt(plan.pauseAt, 'brain-empty');
+  pauseAt(plan.pauseAt, 'supervisor-empty');
   await tasks?.settle();
   const observed = ended(state, {decider, performer, tasks}, following.groups);
   listener.end();
@@ -73,24 +73,24 @@ async function untilOver(decider: BoxDecider, channel: Channel, begin: (whenOver
 
 /** A file system that no longer answers is not waited for as long as a busy node. */
 function askForHoldUp(performer: Performer, {plan, looked = []}: BoxState, log: Log): void {
-  const holdUp = holdUpOf(plan, looked, log);
-  if (holdUp === null) return;
+  const launchStall = launchStallOf(plan, looked, log);
+  if (launchStall === null) return;
   setTimeout(() => {
     if (performer.init !== null) return;
-    void holdUp.look().then((because) => {
+    void launchStall.look().then((because) => {
       if (because !== null) performer.take({name: 'heldUp', because});
     });
-  }, holdUp.afterMs).unref();
+  }, launchStall.afterMs).unref();
 }
 
 /** Kills what is left in the groups, and waits until they are empty: only then are the counters final. */
 async function empty({observed}: BoxDecider, {init}: Performer, {groups}: Following): Promise<void> {
   if (groups.populated('box')) groups.kill('box');
   if (!(await groups.waitEmpty(observed.unkillable ? 0 : EMPTY_DEADLINE_MS, 'box'))) observed.unkillable = true;
-  if (observed.frontLost && !(await initEnds(init))) observed.unkillable = true;
+  if (observed.shimKilled && !(await initEnds(init))) observed.unkillable = true;
 }
 
-/** Without groups it is all there is to wait for. It ends by itself when the front does; one that does not is killed. */
+/** Without groups it is all there is to wait for. It ends by itself when the shim does; one that does not is killed. */
 async function initEnds(init: Performer['init']): Promise<boolean> {
   if (init === null) return true;
   const {pid, id} = init;
@@ -114,7 +114,7 @@ function isAlive(pid: number): boolean {
 interface Followed {
   decider: BoxDecider;
   performer: Performer;
-  tasks: Gathering | null;
+  tasks: StepTasks | null;
 }
 
 /** What is read of the box before its groups go. */

@@ -9,7 +9,7 @@ import type {Policy} from '../policy/policy.js';
 import {NATIVE} from '../process/native.js';
 import {ENGINES, leastRoom, placesOn} from './node-checks.js';
 import {replace} from './node-folder.js';
-import {explainedAtOf, type Looked, type ProbeOptions} from './node-look.js';
+import {explainedAtOf, type NodeLook, type ProbeOptions} from './node-look.js';
 import {policyFilesNow} from './node-marks.js';
 
 /** Where native/glance.c looks: it knows no policy. */
@@ -28,7 +28,7 @@ interface ToGlance {
   policy: Policy;
   places: NodePlaces;
   folder: string;
-  result: Looked;
+  result: NodeLook;
   beganMs: number;
 }
 
@@ -44,7 +44,7 @@ export function writeGlance({options, policy, places, folder, result, beganMs}: 
     const engine = ENGINES.find((path) => existsSync(path));
     const files = [
       NATIVE,
-      `${NATIVE}.brain`,
+      `${NATIVE}.supervisor`,
       process.execPath,
       ...policyFilesNow(),
       '/etc/tare',

@@ -3,7 +3,7 @@
 import {join} from 'node:path';
 import type {TareError} from '../errors.js';
 import {folderOf, writeHealth, type HealthProbe, type HealthResult} from '../node-state/health.js';
-import {accountsIn, judge, NO_HOLE, type Hole} from '../node-state/judge.js';
+import {accountsIn, classify, NO_HOLE, type Hole} from '../node-state/classify.js';
 import {readReports} from '../node-state/reports.js';
 import type {NodePlaces} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
@@ -36,7 +36,7 @@ interface Context {
   self: number;
 }
 
-export interface Looked {
+export interface NodeLook {
   health: HealthResult;
   reports: ReturnType<typeof readReports> & object;
   accounts: number[];
@@ -44,14 +44,14 @@ export interface Looked {
 }
 
 /** The schema leaves it open, since older versions did not write it. */
-export const explainedAtOf = ({health}: Looked): number | null => health.explainedAt ?? null;
+export const explainedAtOf = ({health}: NodeLook): number | null => health.explainedAt ?? null;
 
 /** @param known what jobs have reported, where it was read before. @throws TareError NODE_STATE */
 export function look(
   {places, policy, options, before, resetAt, bootId, self}: Context,
   probes: readonly HealthProbe[],
-  known?: Looked['reports'],
-): Looked {
+  known?: NodeLook['reports'],
+): NodeLook {
   const nowUs = epochUs();
   const read = known ?? readReports(places, nowUs / 1000);
   const reports = read ?? [];
@@ -59,10 +59,10 @@ export function look(
   const current = probes.filter(({uid}) => accounts.includes(uid));
   const checks = checkNode(policy, accounts);
   const since = before === null && resetAt !== null ? blank(resetAt) : before;
-  const judgement = judge({nowUs, hole: holeOf(policy), checks, probes: current, reports: read, before: since});
+  const classification = classify({nowUs, hole: holeOf(policy), checks, probes: current, reports: read, before: since});
   const health: HealthResult = {
     ...{schema: 'tare/health/v1', at: nowUs, bootId, version: options.version},
-    ...judgement,
+    ...classification,
     ...{probes: current, checks, resetAt},
   };
   guard(places, () => {

@@ -4,9 +4,9 @@ import {stateDirectory, type BoxState} from '../box/state.js';
 import type {BoxDecider} from '../decide/box.js';
 import type {Command, FoundAtEnd, Input, TimerKey} from '../decide/command.js';
 import {asTareError} from '../errors.js';
-import {resumeBox} from '../follow/freeze.js';
-import type {Gathering} from '../follow/gathering.js';
-import type {Seen} from '../follow/instruments.js';
+import {resumeBox} from '../supervise/freeze.js';
+import type {StepTasks} from '../supervise/step-tasks.js';
+import type {Seen} from '../supervise/instruments.js';
 import type {Frame} from '../process/channel.js';
 import {after, epochUs, monotonicUs} from '../process/clock.js';
 import {pauseAt} from '../process/pause.js';
@@ -23,7 +23,7 @@ import {Watching} from './watching.js';
 export interface Performing {
   following: Following;
   /** The tasks that the box is held for; null: it is for its payload. */
-  tasks: Gathering | null;
+  tasks: StepTasks | null;
   /** Tells the batch system how far the payload has come. */
   progress: (seen: Seen) => void;
 }
@@ -39,7 +39,7 @@ export class Performer {
   private readonly state: BoxState;
   private readonly decider: BoxDecider;
   private readonly following: Following;
-  private readonly tasks: Gathering | null;
+  private readonly tasks: StepTasks | null;
   private readonly progress: (seen: Seen) => void;
   private readonly timers = new Map<TimerKey, () => void>();
   /** What ends what goes on while the payload runs. */
@@ -67,9 +67,9 @@ export class Performer {
     if (this.decider.over) this.whenOver();
   }
 
-  /** The same of a frame of the front's, with what there is to see at that moment. */
+  /** The same of a frame of the shim's, with what there is to see at that moment. */
   takeFrame(frame: Frame | null): void {
-    if (frame === null) this.take({name: 'frontGone'});
+    if (frame === null) this.take({name: 'shimGone'});
     else if (frame.name === 'applicationEnded') this.take({...frame, found: this.foundAtEnd(frame.application.index)});
     else this.take(frame);
   }
@@ -167,7 +167,7 @@ export class Performer {
   private resume(): void {
     const {groups} = this.following;
     const init = this.init === null ? null : processId(this.init.pid);
-    if (groups.frozen().frozen === true || this.watching?.instruments.sampler?.standsStill === true) resumeBox({init, front: null}, groups);
+    if (groups.frozen().frozen === true || this.watching?.instruments.sampler?.standsStill === true) resumeBox({init, shim: null}, groups);
   }
 
   private endClients(because: string): void {
@@ -180,8 +180,9 @@ export class Performer {
     this.init = {pid: initPid, id: processId(initPid)};
     const {plan, started} = this.state;
     const {hello, log} = this.following;
-    // the brain before may have died before it wrote it, or after it wrote the final one
-    if (hello.brain > 1 && findFinal(plan.directories.spools, started.recordId) === null) recordStart(plan, openRecordOf(this.state), log);
+    // the supervisor before may have died before it wrote it, or after it wrote the final one
+    if (hello.supervisor > 1 && findFinal(plan.directories.spools, started.recordId) === null)
+      recordStart(plan, openRecordOf(this.state), log);
   }
 
   private connect(initPid: number): void {
@@ -213,7 +214,7 @@ export class Performer {
     if (end !== undefined) this.ends.push(end);
   }
 
-  /** For whoever looks into the box, and for a brain that follows. */
+  /** For whoever looks into the box, and for a supervisor that follows. */
   private keepApplications(): void {
     const standing = (this.decider.applications?.look() ?? []).map(({name, state, service, keeperPid}) => ({
       name,

@@ -10,7 +10,7 @@ import {policyFromDocuments} from '../policy/load.js';
 import {nodePlaces} from '../policy/places.js';
 import {phasesOf} from '../prepare/earlier.js';
 import {accountIn, nameCaller} from '../prepare/identity.js';
-import {newKnown, type Known} from '../prepare/known.js';
+import {newAttemptContext, type AttemptContext} from '../prepare/attempt-context.js';
 import {prepare} from '../prepare/prepare.js';
 import type {RunRequest, RunResult} from '../prepare/request.js';
 import {PATIENCE_MS, type Channel} from '../process/channel.js';
@@ -19,7 +19,7 @@ import {silentLog} from '../process/log.js';
 import type {UsageRecord} from '../record/record.js';
 import {joinTasks} from '../step/together.js';
 import {takeBackPrepared} from './begin.js';
-import {BrainFailed} from './brain-failed.js';
+import {SupervisorFailed} from './supervisor-failed.js';
 import {adopt, concluded} from './conclude.js';
 import {isDefaultSwitchOn, isSwitchOn, plainExec} from './kill-switch.js';
 import {withinReach} from './reach.js';
@@ -29,7 +29,9 @@ import {apart, start} from './start.js';
 import {effectsWith, tellBatchSystem} from './tell.js';
 import {notTried, policyOfTrial} from './trial.js';
 
-/** Runs a job, or finishes one whose brain died, and tells the batch system. Never throws for what a job, a policy or a node can cause. */
+/**
+ * Runs a job, or finishes one whose supervisor died, and tells the batch system. Never throws for what a job, a policy or a node can cause.
+ */
 export async function runJob(request: RunRequest, hello: Hello, channel: Channel): Promise<RunResult> {
   if (hello.state === 'over') return concluded(hello);
   if (hello.state === 'running' || hello.state === 'ended') return adopt(request, hello, channel);
@@ -39,11 +41,11 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
   const {stepDirectory} = request;
   const files = jobFiles(accountIn(hello.cwd), hello.cwd);
   const batch = ofStep(await readBatchJob(plugins, call, effectsWith(files, silentLog)), stepDirectory);
-  // who holds a box was started by a task, whose front is above it
-  const known = newKnown(batch, role, files, stepDirectory === undefined ? {pid: hello.frontPid, executable: null} : undefined);
-  known.probe = request.probe !== undefined;
-  known.phases = phasesOf(batch, hello.frontPid);
-  known.doing = (what, patienceMs) => {
+  // who holds a box was started by a task, whose shim is above it
+  const attempt = newAttemptContext(batch, role, files, stepDirectory === undefined ? {pid: hello.shimPid, executable: null} : undefined);
+  attempt.probe = request.probe !== undefined;
+  attempt.phases = phasesOf(batch, hello.shimPid);
+  attempt.doing = (what, patienceMs) => {
     channel.doing(what, patienceMs);
   };
   try {
@@ -51,46 +53,46 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
     if (hello.state === 'prepared') await takeBackPrepared(hello.stateDirectory);
     if (request.probe !== undefined && isDefaultSwitchOn()) return notTried(request.probe, 'the kill switch is on');
     if (isDefaultSwitchOn() && stepDirectory !== undefined) return apart(stepDirectory, 'the kill switch is on');
-    if (isDefaultSwitchOn()) return await plainExec(request, batch, policyFromDocuments([]), known.caller, known.files, hello, channel);
-    const read = withinReach(await readPolicy(await policyFileOf(request, known), known.caller.uid), known.caller.uid);
+    if (isDefaultSwitchOn()) return await plainExec(request, batch, policyFromDocuments([]), attempt.caller, attempt.files, hello, channel);
+    const read = withinReach(await readPolicy(await policyFileOf(request, attempt), attempt.caller.uid), attempt.caller.uid);
     // a trial is held against the rule that is for its account
-    if (request.probe !== undefined) known.caller = (await nameCaller(known.caller, read)).caller;
-    const policy = request.probe === undefined ? read : policyOfTrial(read, known, request.probe);
-    known.policy = policy;
-    known.settings = {oom: policy.batch.oom.value};
+    if (request.probe !== undefined) attempt.caller = (await nameCaller(attempt.caller, read)).caller;
+    const policy = request.probe === undefined ? read : policyOfTrial(read, attempt, request.probe);
+    attempt.policy = policy;
+    attempt.settings = {oom: policy.batch.oom.value};
     if (request.probe !== undefined && isSwitchOn(policy))
       return notTried(request.probe, `the kill switch is on: ${policy.killSwitch.value}`);
     if (isSwitchOn(policy) && stepDirectory !== undefined) return apart(stepDirectory, 'the kill switch is on');
-    if (isSwitchOn(policy)) return await plainExec(request, batch, policy, known.caller, known.files, hello, channel);
+    if (isSwitchOn(policy)) return await plainExec(request, batch, policy, attempt.caller, attempt.files, hello, channel);
     if (batch.kind === 'session') {
-      const joined = await joinLive(known, policy, hello, channel);
+      const joined = await joinLive(attempt, policy, hello, channel);
       if (joined !== null) return joined;
     }
     if (batch.together !== undefined && stepDirectory === undefined && policy.batch.tasks.value === 'together' && hello.state === 'fresh') {
       channel.doing('waiting for the other tasks of the step', null);
       const shared = await joinTasks(batch.together, policy, hello, channel);
-      if ('result' in shared) return await tellTask(shared.result, shared.over, known, request);
+      if ('result' in shared) return await tellTask(shared.result, shared.over, attempt, request);
       batch.remarks.push(`not in one box with the other tasks of its step: ${shared.apart}`);
     }
     channel.doing('reading the job and looking at its directories', PATIENCE_MS);
-    if (known.role === 'wrapper') reportNode(nodePlaces(policy, known.caller.uid), {kind: 'started', code: 'job', id: known.id});
-    const prepared = await prepare(request, policy, hello.environment, hello.cwd, known);
-    if (hello.brain > 1) prepared.plan.pauseAt = [];
-    return await start(prepared, request, hello, channel, known);
+    if (attempt.role === 'wrapper') reportNode(nodePlaces(policy, attempt.caller.uid), {kind: 'started', code: 'job', id: attempt.id});
+    const prepared = await prepare(request, policy, hello.environment, hello.cwd, attempt);
+    if (hello.supervisor > 1) prepared.plan.pauseAt = [];
+    return await start(prepared, request, hello, channel, attempt);
   } catch (error) {
-    if (error instanceof BrainFailed) throw error;
-    // a brain before this one can have refused the same call
-    if (hello.brain > 1) known.again ??= false;
-    return await refuse(asTareError(error), request, known);
+    if (error instanceof SupervisorFailed) throw error;
+    // a supervisor before this one can have refused the same call
+    if (hello.supervisor > 1) attempt.again ??= false;
+    return await refuse(asTareError(error), request, attempt);
   }
 }
 
 /** null: the node's own, which is also where the record of a refusal goes. @throws TareError POLICY_INSECURE */
-async function policyFileOf({policyFile}: RunRequest, known: Known): Promise<string | null> {
+async function policyFileOf({policyFile}: RunRequest, attempt: AttemptContext): Promise<string | null> {
   try {
-    return policyFile ?? offeredPolicy(known.batch.policy);
+    return policyFile ?? offeredPolicy(attempt.batch.policy);
   } catch (error) {
-    known.policy = withinReach(await readPolicy(null, known.caller.uid), known.caller.uid);
+    attempt.policy = withinReach(await readPolicy(null, attempt.caller.uid), attempt.caller.uid);
     throw error;
   }
 }
@@ -103,9 +105,9 @@ function ofStep(batch: BatchJob, stepDirectory: string | undefined): BatchJob {
 }
 
 /** A task that was killed with its box ends as a payload would that the same has killed. */
-async function tellTask(result: RunResult, record: UsageRecord | null, known: Known, {plugins}: RunRequest): Promise<RunResult> {
+async function tellTask(result: RunResult, record: UsageRecord | null, attempt: AttemptContext, {plugins}: RunRequest): Promise<RunResult> {
   if (record === null || (record.outcome.status !== 'limit' && record.outcome.status !== 'wrapper-failure')) return result;
-  const {batch, settings, files} = known;
+  const {batch, settings, files} = attempt;
   const told = await tellBatchSystem({...result, record}, {batch, settings, plugins, effects: effectsWith(files, silentLog)});
   return {...told, record: null};
 }

@@ -1,17 +1,17 @@
-/** A brain's whole task: meet the front, run what it was called for, tell the front how to end. */
+/** A supervisor's whole task: meet the shim, run what it was called for, tell the shim how to end. */
 
 import {asTareError, printable} from '../errors.js';
 import {Channel} from '../process/channel.js';
 import {parseHello, type Hello} from '../process/hello.js';
 import type {Ending as Quit} from '../schema/generated/protocol.js';
 import type {RunRequest, RunResult} from '../prepare/request.js';
-import {BrainFailed} from './brain-failed.js';
+import {SupervisorFailed} from './supervisor-failed.js';
 import {runJob} from './run.js';
 
 /**
- * @param descriptor of the socket to the front
+ * @param descriptor of the socket to the shim
  * @param makeRequest from the caller's argv and environment
- * @param report is called before the front ends, unless nothing was run
+ * @param report is called before the shim ends, unless nothing was run
  */
 export function serve(
   descriptor: number,
@@ -20,7 +20,7 @@ export function serve(
 ): Promise<void> {
   return meet(descriptor, async (hello, channel) => {
     const result = await runJob(makeRequest(hello), hello, channel);
-    // a brain before has told all there was to tell
+    // a supervisor before has told all there was to tell
     if (result.quit[0] !== 'over') report(result);
     const notRun = result.record?.time.startEpochUs == null;
     if (notRun) for (const message of result.messages) channel.send({name: 'say', text: `tare: ${message}`});
@@ -34,17 +34,17 @@ export function serve(
 
 const SENT_TO_ALL = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGXCPU'] as const;
 
-/** Does the brain's work, and ends the front as that says; an error becomes a line and its exit status. */
+/** Does the supervisor's work, and ends the shim as that says; an error becomes a line and its exit status. */
 export async function meet(descriptor: number, work: (hello: Hello, channel: Channel) => Promise<Quit>): Promise<void> {
   const channel = new Channel(descriptor);
-  // Node ends only when the read that the channel has under way does: a brain that failed would never look dead to the front.
+  // Node ends only when the read that the channel has under way does: a supervisor that failed would never look dead to the shim.
   process.on('exit', () => {
     process.kill(process.pid, 'SIGKILL');
   });
-  // a batch system that sends a signal to every process of a job (Slurm) means the payload, which has it from the front
+  // a batch system that sends a signal to every process of a job (Slurm) means the payload, which has it from the shim
   for (const name of SENT_TO_ALL) process.on(name, () => undefined);
   const first = await channel.next();
-  if (first === null) return; // the front is gone before it began
+  if (first === null) return; // the shim is gone before it began
   let followed = false;
   try {
     const hello = parseHello(first);
@@ -52,8 +52,8 @@ export async function meet(descriptor: number, work: (hello: Hello, channel: Cha
     const quit = await work(hello, channel);
     channel.send({name: 'quit', ending: quit});
   } catch (error) {
-    // a payload runs, and this brain cannot take it over: the front sees to its end without one
-    if (followed || error instanceof BrainFailed) process.exit(1);
+    // a payload runs, and this supervisor cannot take it over: the shim sees to its end without one
+    if (followed || error instanceof SupervisorFailed) process.exit(1);
     const trouble = asTareError(error);
     for (const line of trouble.message.split('\n')) channel.send({name: 'say', text: `tare: ${printable(line)}`});
     channel.send({name: 'quit', ending: ['code', trouble.exit]});

@@ -6,14 +6,14 @@ import {rightsStrings} from '../engine/launch.js';
 import {launchKey} from '../schema/generated/protocol.js';
 import {stepsOf} from '../plan/step.js';
 import type {Policy} from '../policy/policy.js';
-import type {Known} from '../prepare/known.js';
+import type {AttemptContext} from '../prepare/attempt-context.js';
 import type {RunResult} from '../prepare/request.js';
 import type {Channel} from '../process/channel.js';
 import type {Hello} from '../process/hello.js';
 import {firstProcessOf} from '../process/tree.js';
 
 /** A session in the live box of its job; null when it has to be run by itself, which is said. */
-export async function joinLive({caller, batch}: Known, policy: Policy, hello: Hello, channel: Channel): Promise<RunResult | null> {
+export async function joinLive({caller, batch}: AttemptContext, policy: Policy, hello: Hello, channel: Channel): Promise<RunResult | null> {
   const live = findLiveBox(policy, caller.uid, batch);
   const joined = live === null ? null : await joinSession(live, hello.cwd, channel);
   if (joined !== null && 'quit' in joined) return {quit: joined.quit, record: null, path: null, messages: [], failure: null, signals: []};

@@ -4,8 +4,8 @@ import {readKills} from '../box/kills.js';
 import {scratchDirectory, stateDirectory, type BoxState} from '../box/state.js';
 import type {Groups} from '../cgroup/manager.js';
 import type {MemoryKills} from '../decide/observation.js';
-import {isReady} from '../follow/ready.js';
-import {readServiceLog} from '../follow/service-log.js';
+import {isReady} from '../supervise/ready.js';
+import {readServiceLog} from '../supervise/service-log.js';
 import {stepsOf, type StepOf} from '../plan/step.js';
 import {asksForEnd} from '../record/outcome.js';
 

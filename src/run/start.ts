@@ -4,18 +4,18 @@ import type {BoxState} from '../box/state.js';
 import {asTareError, TareError} from '../errors.js';
 import type {EndedObservation} from '../decide/observation.js';
 import {canDegrade, degrade, type Capability} from '../prepare/degrade.js';
-import type {Known} from '../prepare/known.js';
+import type {AttemptContext} from '../prepare/attempt-context.js';
 import type {Prepared} from '../prepare/planned.js';
 import type {RunRequest, RunResult} from '../prepare/request.js';
 import {PATIENCE_MS, type Channel} from '../process/channel.js';
 import type {Hello} from '../process/hello.js';
 import {openLog, type Log} from '../process/log.js';
-import {apartBecause} from '../step/together.js';
+import {cannotShareReason} from '../step/together.js';
 import {writeNote} from '../step/folder.js';
 import {begin, takeBack, type Begun} from './begin.js';
-import {BrainFailed, orNextBrain} from './brain-failed.js';
+import {SupervisorFailed, orNextSupervisor} from './supervisor-failed.js';
 import {conclude} from './conclude.js';
-import {failureText, isBoxesFault, isDisksFault, isIdsFault} from '../decide/outcome.js';
+import {failureText, isSetupFailure, isDisksFault, isIdsFault} from '../decide/outcome.js';
 import {refuseLess, UNLOGGED} from './less.js';
 import {live} from './live-box.js';
 import {lookAtWorld, type Looking} from './look.js';
@@ -25,7 +25,7 @@ interface Starting {
   request: RunRequest;
   hello: Hello;
   channel: Channel;
-  known: Known;
+  attempt: AttemptContext;
   log: Log;
 }
 
@@ -35,8 +35,14 @@ interface Lost {
   because: string;
 }
 
-/** @throws BrainFailed when the next brain has to go on */
-export async function start(first: Prepared, request: RunRequest, hello: Hello, channel: Channel, known: Known): Promise<RunResult> {
+/** @throws SupervisorFailed when the next supervisor has to go on */
+export async function start(
+  first: Prepared,
+  request: RunRequest,
+  hello: Hello,
+  channel: Channel,
+  attempt: AttemptContext,
+): Promise<RunResult> {
   const {plan} = first;
   channel.doing(`opening the log ${plan.directories.log ?? ''}`.trimEnd(), PATIENCE_MS);
   const log = await openLog({
@@ -44,23 +50,23 @@ export async function start(first: Prepared, request: RunRequest, hello: Hello, 
     stderr: request.verbose,
     level: request.verbose ? 'info' : plan.log.level,
     format: plan.log.format,
-    job: known.id,
+    job: attempt.id,
   });
-  for (const remark of known.batch.remarks) log.warn('the batch system’s description of the job', {remark});
-  const starting = {request, hello, channel, known, log};
+  for (const remark of attempt.batch.remarks) log.warn('the batch system’s description of the job', {remark});
+  const starting = {request, hello, channel, attempt, log};
   for (let prepared = first; ;) {
-    const end = await attempt(prepared, starting);
+    const end = await tryToRun(prepared, starting);
     if ('quit' in end) return end;
     prepared = end;
   }
 }
 
 /** @returns how the job ended; or how it is to be tried once more */
-async function attempt(prepared: Prepared, starting: Starting): Promise<RunResult | Prepared> {
-  const {request, known, log} = starting;
+async function tryToRun(prepared: Prepared, starting: Starting): Promise<RunResult | Prepared> {
+  const {request, attempt, log} = starting;
   const {stepDirectory, probe} = request;
   if (probe !== undefined) probe.plan = prepared.plan;
-  const why = stepDirectory === undefined ? null : apartBecause(prepared);
+  const why = stepDirectory === undefined ? null : cannotShareReason(prepared);
   if (stepDirectory !== undefined && why !== null) {
     await log.close();
     return apart(stepDirectory, why);
@@ -68,24 +74,24 @@ async function attempt(prepared: Prepared, starting: Starting): Promise<RunResul
   let whole = prepared;
   try {
     refuseLess(prepared.plan, UNLOGGED, log.trouble());
-    whole = await lookAtWorld(prepared, known, lookingOf(starting));
+    whole = await lookAtWorld(prepared, attempt, lookingOf(starting));
     const lost = await runBox(whole, starting);
     if ('quit' in lost) return lost;
     const {capability, because} = lost;
     log.warn(`once more without ${capability}`, {because});
-    await endMounted(known);
+    await endMounted(attempt);
     return degrade(whole, capability, because);
   } catch (error) {
     // whoever failed after the launch has closed the log
-    if (error instanceof BrainFailed) throw error;
-    const refused = await refuse(asTareError(error), request, known, whole.plan, log);
+    if (error instanceof SupervisorFailed) throw error;
+    const refused = await refuse(asTareError(error), request, attempt, whole.plan, log);
     await log.close();
     return refused;
   }
 }
 
 /** One box, from its begin to its end. @returns what was found not to work, where the policy lets the job run without */
-async function runBox(prepared: Prepared, {request, hello, channel, known, log}: Starting): Promise<RunResult | Lost> {
+async function runBox(prepared: Prepared, {request, hello, channel, attempt, log}: Starting): Promise<RunResult | Lost> {
   const {plan} = prepared;
   const orThrow = (capability: Capability, error: TareError): Lost => {
     if (!canDegrade(prepared, capability)) throw error;
@@ -94,23 +100,23 @@ async function runBox(prepared: Prepared, {request, hello, channel, known, log}:
   channel.doing(`making the box’s directories in ${plan.directories.state} and ${plan.directories.scratch}`, PATIENCE_MS);
   let begun: Begun;
   try {
-    begun = await begin(prepared, known, request, hello, channel, log);
+    begun = await begin(prepared, attempt, request, hello, channel, log);
   } catch (error) {
-    if (!(error instanceof TareError) || known.left.length > 0) throw error;
+    if (!(error instanceof TareError) || attempt.left.length > 0) throw error;
     if (error.code === 'SCRATCH_FAILED') return orThrow('disk', error);
     if (isPlacesFault(error)) return orThrow('groups', error);
     throw error;
   }
   const {state, groups} = begun;
   const following = {groups, channel, log, hello, request};
-  const observed = await orNextBrain(live(state, following), log);
+  const observed = await orNextSupervisor(live(state, following), log);
   const lost = lostOf(observed).find(({capability}) => canDegrade(prepared, capability));
   if (lost !== undefined) {
-    await takeAllBack(state, known, observed);
+    await takeAllBack(state, attempt, observed);
     return lost;
   }
-  const result = await orNextBrain(conclude(state, observed, following), log);
-  if (result.failure?.fault === 'node') reportFailure(known, result.failure.code);
+  const result = await orNextSupervisor(conclude(state, observed, following), log);
+  if (result.failure?.fault === 'node') reportFailure(attempt, result.failure.code);
   return result;
 }
 
@@ -121,12 +127,12 @@ function lostOf(observed: EndedObservation): Lost[] {
   return [
     ...lost('disk', isDisksFault(observed)),
     ...lost('ids', isIdsFault(observed)),
-    ...lost('box', isBoxesFault(observed), `the engine failed: ${because}`),
+    ...lost('box', isSetupFailure(observed), `the engine failed: ${because}`),
   ];
 }
 
 const lookingOf = ({hello, channel, log}: Starting): Looking => ({
-  frontPid: hello.frontPid,
+  shimPid: hello.shimPid,
   doing: (what, patienceMs) => {
     channel.doing(what, patienceMs);
   },
@@ -134,11 +140,11 @@ const lookingOf = ({hello, channel, log}: Starting): Looking => ({
   log,
 });
 
-/** So that it can be begun once more. @throws TareError BOX_LEFT when something is left of it */
-async function takeAllBack(state: BoxState, {left}: Known, observed: EndedObservation): Promise<void> {
+/** So that it can be begun once more. @throws TareError BOX_NOT_REMOVED when something is left of it */
+async function takeAllBack(state: BoxState, {left}: AttemptContext, observed: EndedObservation): Promise<void> {
   left.push(...(await takeBack(state)));
   if (left.length === 0) return;
-  throw new TareError('BOX_LEFT', {
+  throw new TareError('BOX_NOT_REMOVED', {
     message: `the box could not be built (${failureText(observed)}), and what was made of it cannot be removed`,
     found: left.join(', '),
     remedy: '`tare records sweep` tries again',

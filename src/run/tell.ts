@@ -6,7 +6,7 @@ import {effects} from '../batch/effects.js';
 import type {JobFiles} from '../files/job-files.js';
 import type {Log} from '../process/log.js';
 import type {UsageRecord} from '../record/record.js';
-import type {Seen} from '../follow/instruments.js';
+import type {Seen} from '../supervise/instruments.js';
 import type {Ending as Quit} from '../schema/generated/protocol.js';
 import type {RunResult} from '../prepare/request.js';
 import type {BoxState} from '../box/state.js';

@@ -11,7 +11,7 @@ import {placesOf} from '../policy/places.js';
 import {ENFORCED_NAMES, type EnforcedName, type Enforcement, type Policy, type Setting} from '../policy/policy.js';
 import type {Provenance} from '../job/job.js';
 import {canonicalJson} from '../plan/canonical.js';
-import type {Known} from '../prepare/known.js';
+import type {AttemptContext} from '../prepare/attempt-context.js';
 import type {AttackedAs, RunResult, Trial} from '../prepare/request.js';
 import {isOwn, makeDirectory, namesIn} from '../record/durable.js';
 import {readRecordText} from '../record/read.js';
@@ -49,11 +49,11 @@ const STALE_MS = 3_600_000;
  * The policy as it is tried: its own folder for the record, and no demand on the enforcement of a limit, which is compared afterwards:
  * where a limit is enforced by less, the rest is still to be seen.
  */
-export function policyOfTrial(policy: Policy, known: Known, trial: Trial): Policy {
-  const {state, spools} = placesOf(policy, known.caller.uid);
-  trial.user = known.caller.name;
+export function policyOfTrial(policy: Policy, attempt: AttemptContext, trial: Trial): Policy {
+  const {state, spools} = placesOf(policy, attempt.caller.uid);
+  trial.user = attempt.caller.name;
   trial.spools = spools;
-  trial.policy = applyRules(policy, {vo: null, user: known.caller.name, queue: null, pattern: 'ulimit++'}).policy;
+  trial.policy = applyRules(policy, {vo: null, user: attempt.caller.name, queue: null, pattern: 'ulimit++'}).policy;
   clearStale(state);
   const provenance = {source: 'policy' as const, at: 'a probe'};
   const none = {value: 'none' as const, provenance};
@@ -65,7 +65,7 @@ export function policyOfTrial(policy: Policy, known: Known, trial: Trial): Polic
     ...attacked,
     enforcement: lowered,
     rules: policy.rules.map((rule) => ({...rule, set: {...undemanding(rule.set), ...attacked}})),
-    directories: {...policy.directories, spools: {value: [join(state, `${PREFIX}${known.id}`)], provenance}},
+    directories: {...policy.directories, spools: {value: [join(state, `${PREFIX}${attempt.id}`)], provenance}},
     batch: {...policy.batch, blackHole: null},
     pauseAt: [],
   };

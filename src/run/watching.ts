@@ -3,12 +3,12 @@
 import {readSeen, scratchDirectory, stateDirectory, writeSeen, type BoxState} from '../box/state.js';
 import type {BoxDecider} from '../decide/box.js';
 import type {Input} from '../decide/command.js';
-import {whenCallerLost} from '../follow/callers.js';
-import {endClientsWhenStuck} from '../follow/clients.js';
-import type {Gathering} from '../follow/gathering.js';
-import {Instruments, largestOf, type Seen} from '../follow/instruments.js';
-import type {Answers} from '../follow/watches.js';
-import {weighProcesses} from '../follow/weigh.js';
+import {whenCallerLost} from '../supervise/callers.js';
+import {endClientsWhenStuck} from '../supervise/clients.js';
+import type {StepTasks} from '../supervise/step-tasks.js';
+import {Instruments, largestOf, type Seen} from '../supervise/instruments.js';
+import type {Answers} from '../supervise/watches.js';
+import {weighProcesses} from '../supervise/weigh.js';
 import {monotonicUs} from '../process/clock.js';
 import {processId, type ProcessId} from '../process/process.js';
 import type {RecordTare} from '../record/record.js';
@@ -25,7 +25,7 @@ export interface Watched {
   following: Following;
   decider: BoxDecider;
   /** The tasks that the box is held for; null: it is for its payload. */
-  tasks: Gathering | null;
+  tasks: StepTasks | null;
   /** Tells the batch system how far the payload has come. */
   progress: (seen: Seen) => void;
   sight: Sight;
@@ -55,7 +55,7 @@ export class Watching {
       ...{plan, groups, initPid, executedUs, cpus},
       boxDirectory: scratchDirectory(plan, id),
       taskInits: tasks?.inits ?? null,
-      marks: hello.brain > 1 ? (readSeen(stateDirectory(plan, id))?.weighing.marks ?? null) : null,
+      marks: hello.supervisor > 1 ? (readSeen(stateDirectory(plan, id))?.weighing.marks ?? null) : null,
     };
     this.instruments = new Instruments(payload, this.answers());
     this.noteSeen(SEEN_MS.first);
@@ -68,7 +68,7 @@ export class Watching {
     }, sight.isKilled);
     this.ends = [lost, this.lookForClients(), ...(over === undefined ? [] : [over])];
     setTimeout(() => {
-      if (this.isLive) this.processes = weighProcesses(hello.frontPid, initPid);
+      if (this.isLive) this.processes = weighProcesses(hello.shimPid, initPid);
     }, WEIGH_SELF_MS).unref();
   }
 
@@ -76,7 +76,7 @@ export class Watching {
   end(): void {
     for (const end of this.ends.splice(0)) end();
     this.instruments.end();
-    if (this.processes.length === 0) this.processes = weighProcesses(this.watched.following.hello.frontPid, null);
+    if (this.processes.length === 0) this.processes = weighProcesses(this.watched.following.hello.shimPid, null);
   }
 
   private answers(): Answers {

@@ -10,15 +10,15 @@ import {isOwn, namesIn} from '../record/durable.js';
 import type {UsageRecord} from '../record/record.js';
 import type {ProcessId} from '../process/process.js';
 import {isRunning} from '../process/process.js';
-import type {BoxNote, Noted, TaskEnd, TaskNote} from '../follow/step-note.js';
+import type {BoxNote, Noted, TaskEnd, TaskNote} from '../supervise/step-note.js';
 import {ensureOwn, readPlainFile} from '../box/state.js';
 
 /** Each kind of note, by its name. */
 interface Notes {
   /** The task that made the folder, and is to start the holder. */
-  maker: {front: ProcessId};
-  /** The front of the box. */
-  holder: {front: ProcessId};
+  maker: {shim: ProcessId};
+  /** The shim of the box. */
+  holder: {shim: ProcessId};
   box: BoxNote;
   /** The record, when it is closed. */
   over: {record: UsageRecord | null};
@@ -65,8 +65,8 @@ export function comeAs(directory: string, index: number, note: TaskNote): boolea
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
     const before = read(path) as TaskNote | null;
-    // a brain before this one
-    return before?.front.pid === note.front.pid && before.front.startTicks === note.front.startTicks && readEnd(directory, index) === null;
+    // a supervisor before this one
+    return before?.shim.pid === note.shim.pid && before.shim.startTicks === note.shim.startTicks && readEnd(directory, index) === null;
   } finally {
     rmSync(temporary, {force: true});
   }
@@ -110,12 +110,12 @@ export function sweepSteps(state: string, uid: number): void {
 }
 
 function isLive(directory: string): boolean {
-  const fronts = [
+  const shims = [
     readNote(directory, 'maker'),
     readNote(directory, 'holder'),
     ...tasksIn(directory).come.map((at) => readTask(directory, at)),
   ];
-  return fronts.some((one) => one !== null && isRunning(one.front));
+  return shims.some((one) => one !== null && isRunning(one.shim));
 }
 
 const taskPath = (directory: string, index: number): string => join(directory, `task-${String(index)}.json`);

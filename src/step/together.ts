@@ -23,12 +23,12 @@ import type {RunResult} from '../prepare/request.js';
 import {joinBox} from '../box/session.js';
 import {readState, scratchDirectory, type BoxState} from '../box/state.js';
 import {comeAs, noteEnd, noteTask, openStep, readEnd, readNote, readTask, tasksIn, writeNote} from './folder.js';
-import type {BoxNote, TaskEnd} from '../follow/step-note.js';
+import type {BoxNote, TaskEnd} from '../supervise/step-note.js';
 
 const LOOK_MS = 20;
 /** The box's own deadline is 60 s. */
 const BOX_MS = 90_000;
-/** From a folder to the front of its maker, and from that to the holder. */
+/** From a folder to the shim of its maker, and from that to the holder. */
 const MAKER_MS = 10_000;
 /** A task that was killed asks so long whether that was the end of the box. */
 const SIGN_MS = 3_000;
@@ -42,13 +42,13 @@ export type Shared = {result: RunResult; over: UsageRecord | null} | {apart: str
 export async function joinTasks(together: Together, policy: Policy, hello: Hello, channel: Channel): Promise<Shared> {
   const uid = process.getuid?.() ?? -1;
   const {state: place} = placesOf(policy, uid);
-  const front = processId(hello.frontPid);
-  if (front === null) return {apart: 'its own front cannot be seen'};
+  const shim = processId(hello.shimPid);
+  if (shim === null) return {apart: 'its own shim cannot be seen'};
   const {index, name} = together;
   const {directory, isMaker} = openStep(place, uid, together.step);
-  if (!comeAs(directory, index, {name, front, init: null})) return {apart: 'this task was in the box of its step before'};
+  if (!comeAs(directory, index, {name, shim, init: null})) return {apart: 'this task was in the box of its step before'};
   if (isMaker) {
-    writeNote(directory, 'maker', {front});
+    writeNote(directory, 'maker', {shim});
     startHolder(directory, hello);
   }
   const box = await untilBox(directory);
@@ -63,7 +63,7 @@ export async function joinTasks(together: Together, policy: Policy, hello: Hello
     leave(directory, index, why ?? 'the box is gone');
     return {apart: why ?? 'the box of the step is gone already'};
   }
-  return join(directory, together, live, front, hello, channel);
+  return join(directory, together, live, shim, hello, channel);
 }
 
 const NOTHING: Omit<RunResult, 'quit'> = {record: null, path: null, messages: [], failure: null, signals: []};
@@ -104,7 +104,7 @@ async function untilBox(directory: string): Promise<BoxNote> {
     const note = readNote(directory, 'box');
     if (note !== null) return note;
     const holder = readNote(directory, 'holder');
-    if (holder !== null && !isRunning(holder.front)) return readNote(directory, 'box') ?? {apart: 'the box’s wrapper was killed'};
+    if (holder !== null && !isRunning(holder.shim)) return readNote(directory, 'box') ?? {apart: 'the box’s wrapper was killed'};
     idleMs = holder === null ? idleMs + LOOK_MS : 0;
     if (idleMs >= MAKER_MS) return {apart: 'nobody makes the box of the step'};
     await sleep(LOOK_MS);
@@ -116,7 +116,7 @@ async function join(
   directory: string,
   {index, name}: Together,
   live: BoxState,
-  front: ProcessId,
+  shim: ProcessId,
   hello: Hello,
   channel: Channel,
 ): Promise<Shared> {
@@ -125,7 +125,7 @@ async function join(
   let executedUs: number | null = null;
   const noted: number[] = [];
   const seen = (frame: Frame): void => {
-    if (frame.name === 'ready') noteTask(directory, index, {name, front, init: frame.initPid});
+    if (frame.name === 'ready') noteTask(directory, index, {name, shim, init: frame.initPid});
     if (frame.name === 'noted') noted.push(frame.signal);
     if (frame.name === 'executed') {
       executedUs = frame.atUs;
@@ -174,8 +174,8 @@ async function untilRecorded(directory: string): Promise<boolean> {
   for (let waited = 0; waited < OVER_MS; waited += LOOK_MS) {
     if (readNote(directory, 'over') !== null) return true;
     const holder = readNote(directory, 'holder');
-    // its brain is still at work for a while
-    if ((holder === null || !isRunning(holder.front)) && waited >= SIGN_MS) return false;
+    // its supervisor is still at work for a while
+    if ((holder === null || !isRunning(holder.shim)) && waited >= SIGN_MS) return false;
     await sleep(LOOK_MS);
   }
   return false;
@@ -187,7 +187,7 @@ function isLast(directory: string, index: number): boolean {
   return !come.some((other) => {
     if (other === index || ended.has(other)) return false;
     const note = readTask(directory, other);
-    return note !== null && isRunning(note.front) && readEnd(directory, other) === null;
+    return note !== null && isRunning(note.shim) && readEnd(directory, other) === null;
   });
 }
 
@@ -200,7 +200,7 @@ function stateIn(directory: string): BoxState | null {
 }
 
 /** Why tasks cannot share what was planned; null when they can. */
-export function apartBecause({plan, facts, callerArgvIndex}: Pick<Prepared, 'plan' | 'facts' | 'callerArgvIndex'>): string | null {
+export function cannotShareReason({plan, facts, callerArgvIndex}: Pick<Prepared, 'plan' | 'facts' | 'callerArgvIndex'>): string | null {
   if (facts.within !== null) return `it is in a box already: ${facts.within.how}`;
   if (plan.mode.value !== 'box') return `there is no box to share: ${plan.mode.because}`;
   if (plan.applications !== null || stepOf(plan, 'payload.execute') === undefined) return 'the job has several applications';

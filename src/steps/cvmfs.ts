@@ -51,14 +51,14 @@ export const CVMFS_STEPS = {
       return misfit('it looks at what is no repository', `${root}/${repository}`, isRoot, here);
     },
   },
-  'cvmfs.hold': {
+  'mount.pin': {
     by: ['shim'],
     section: null,
     check: ({path}, here) => misfit('it holds what is no repository', path, true, here),
     enter: ({path}) => ['hold', path],
   },
   'cvmfs.mount': {
-    // the brain mounts it for the job, enter brings it into the box
+    // the supervisor mounts it for the job, enter brings it into the box
     by: ['node', 'shim'],
     section: 'Mounts',
     rows: ({root, repository, client, sharedCache}) => [
@@ -72,4 +72,4 @@ export const CVMFS_STEPS = {
     rows: ({destination, source}) => [[destination, source, 'ro,nosuid,nodev']],
     check: ({source, destination}, here) => misfit('it binds what is no repository', source, source === destination, here),
   },
-} satisfies Steps<'cvmfs.probe' | 'cvmfs.hold' | 'cvmfs.mount' | 'cvmfs.bind'>;
+} satisfies Steps<'cvmfs.probe' | 'mount.pin' | 'cvmfs.mount' | 'cvmfs.bind'>;

@@ -8,8 +8,9 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import type {UndoList} from '../schema/generated/undo-1.js';
 
 /**
- * Who performs a step, and so when: `node`: the brain, on the node, before the launch; `shim`: the front's enter, in the box's mounts, before
- * the engine; `engine`: bubblewrap or the OCI runtime; `init`: process 1 of the box, for what it starts; `watch`: the brain, while it runs.
+ * Who performs a step, and so when: `node`: the supervisor, on the node, before the launch; `shim`: the shim's enter, in the box's mounts,
+ * before the engine; `engine`: bubblewrap or the OCI runtime; `init`: process 1 of the box, for what it starts; `watch`: the supervisor,
+ * while it runs.
  */
 export type By = 'node' | 'shim' | 'engine' | 'init' | 'watch';
 

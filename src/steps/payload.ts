@@ -7,7 +7,7 @@ export const PAYLOAD_STEPS = {
   'environment.set': {by: ['init'], section: 'Environment', rows: ({name, value}) => [[name, value]]},
   'environment.unset': {by: ['init'], section: 'Environment', rows: ({name}) => [[name, '(taken away)']]},
   'features.provide': {
-    // the brain writes the files, init names their place to the payload
+    // the supervisor writes the files, init names their place to the payload
     by: ['node', 'init'],
     section: 'Environment',
     rows: ({place, machine}) => [[machine === null ? 'JOBFEATURES' : 'JOBFEATURES, MACHINEFEATURES', `below ${place}`]],

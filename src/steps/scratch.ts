@@ -7,7 +7,7 @@ import {stepOf, stepsOf} from '../plan/step.js';
 import {isOwn, mountsOutside, type Steps} from './def.js';
 
 /** The box's own, its disk's, and below `layers`, `view` and `private`. */
-const OWN_DIRECTORY = /^\{box\}\/(?:disk\/)?(?:(?:layers|view|private)\/)?[a-z0-9-]+$/;
+const OWN_FOLDER = /^\{box\}\/(?:disk\/)?(?:(?:layers|view|private)\/)?[a-z0-9-]+$/;
 
 const NO_ROOT = {uids: {start: 0, count: 0}, gids: {start: 0, count: 0}};
 
@@ -18,7 +18,7 @@ export const SCRATCH_STEPS = {
     section: 'Box',
     rows: ({path, mode}) => [['directory', `${path} (${mode})`]],
     check: ({path}) =>
-      OWN_DIRECTORY.test(path) ? null : {message: 'it makes a directory outside the box’s own folder', found: path, allowed: '{box}/NAME'},
+      OWN_FOLDER.test(path) ? null : {message: 'it makes a directory outside the box’s own folder', found: path, allowed: '{box}/NAME'},
     enter: ({path, mode, owner}, {place, owner: account, maps}) => {
       if (!isContained(path)) return [];
       const whose = owner === 'root' ? rootOf(maps) : owner === 'job' ? account : undefined;
@@ -32,8 +32,8 @@ export const SCRATCH_STEPS = {
       return [{op: 'tree.remove', path: place(path), as, ids: uids.count > 0 ? {uids, gids} : null}];
     },
   },
-  'scratch.contain': {
-    // the brain makes the file, enter mounts it
+  'scratch.quota': {
+    // the supervisor makes the file, enter mounts it
     by: ['node', 'shim'],
     section: 'Mounts',
     rows: ({destination, image, by, bytes}) => [[destination, image ?? 'tmpfs', `${by},${formatBytes(bytes)}`]],
@@ -62,7 +62,7 @@ export const SCRATCH_STEPS = {
     rows: ({at}) => [[at, 'tmpfs', 'empty']],
     enter: ({at}) => ['tmpfs', at, '4096'],
   },
-  'mount.graft': {
+  'mount.move': {
     // an OCI runtime binds it once more: what is mounted later comes by propagation
     by: ['shim', 'engine'],
     section: 'Mounts',
@@ -70,4 +70,4 @@ export const SCRATCH_STEPS = {
     check: ({at}) => (isOwn(at) ? null : mountsOutside(at)),
     enter: ({source, at}, {place}) => ['graft', source, place(at)],
   },
-} satisfies Steps<'directory.create' | 'scratch.contain' | 'mount.point' | 'mount.cover' | 'mount.graft'>;
+} satisfies Steps<'directory.create' | 'scratch.quota' | 'mount.point' | 'mount.cover' | 'mount.move'>;

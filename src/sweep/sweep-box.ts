@@ -8,7 +8,7 @@ import {stopBox, teardown} from '../box/teardown.js';
 import {readWaiting, removeWaiting, waitingSinceMs} from '../box/waiting.js';
 import {openGroups, verdictFromOutside, type Groups, type MemoryEvents} from '../cgroup/manager.js';
 import {asTareError, TareError} from '../errors.js';
-import {weighPayload} from '../follow/weigh.js';
+import {weighPayload} from '../supervise/weigh.js';
 import type {Places} from '../policy/places.js';
 import {pauseAt} from '../process/pause.js';
 import {presenceOf, type Here} from '../process/presence.js';

@@ -5,7 +5,7 @@ import {basename, join} from 'node:path';
 import {parse} from 'yaml';
 import type {LimitsDocument} from '../../src/schema/generated/job-1.js';
 import {installed, type Role} from '../support/tare.js';
-import type {Brain} from '../support/name-service.js';
+import type {Supervisor} from '../support/name-service.js';
 
 const PATTERNS = ['ulimit++', 'quotas++', 'vm-lite'] as const;
 type Pattern = (typeof PATTERNS)[number];
@@ -14,7 +14,7 @@ type Pattern = (typeof PATTERNS)[number];
 export interface Way {
   role: Role;
   pattern: Pattern;
-  brain: Brain;
+  supervisor: Supervisor;
 }
 
 /**
@@ -105,24 +105,24 @@ export const verdictsOf = (text: string): Verdict[] =>
     what: what ?? '',
   }));
 
-/** Two roles, three patterns, two brains: every two of these values meet in one of six ways. */
+/** Two roles, three patterns, two supervisors: every two of these values meet in one of six ways. */
 const PAIRWISE: readonly Way[] = [
-  {role: 'root', pattern: 'ulimit++', brain: 'folder'},
-  {role: 'user', pattern: 'ulimit++', brain: 'checkout'},
-  {role: 'root', pattern: 'quotas++', brain: 'checkout'},
-  {role: 'user', pattern: 'quotas++', brain: 'folder'},
-  {role: 'root', pattern: 'vm-lite', brain: 'checkout'},
-  {role: 'user', pattern: 'vm-lite', brain: 'folder'},
+  {role: 'root', pattern: 'ulimit++', supervisor: 'folder'},
+  {role: 'user', pattern: 'ulimit++', supervisor: 'checkout'},
+  {role: 'root', pattern: 'quotas++', supervisor: 'checkout'},
+  {role: 'user', pattern: 'quotas++', supervisor: 'folder'},
+  {role: 'root', pattern: 'vm-lite', supervisor: 'checkout'},
+  {role: 'user', pattern: 'vm-lite', supervisor: 'folder'},
 ];
 /** From a way to one of the other role and another pattern. */
 const OTHER_ROLE = 3;
 const ALL: readonly Way[] = (['root', 'user'] as const).flatMap((role) =>
-  PATTERNS.flatMap((pattern) => (['folder', 'checkout'] as const).map((brain) => ({role, pattern, brain}))),
+  PATTERNS.flatMap((pattern) => (['folder', 'checkout'] as const).map((supervisor) => ({role, pattern, supervisor}))),
 );
 
 /**
  * In which ways an attack is run: in all, or in two, once in each role, and in one when it takes its time. Which they are is different from attack to
- * attack, so that together they meet every pair of role, pattern and brain.
+ * attack, so that together they meet every pair of role, pattern and supervisor.
  */
 export function waysOf({roles, patterns, as, slow}: Head, index: number, whole: boolean): Way[] {
   const fitting = (whole ? ALL : PAIRWISE).filter(

@@ -8,7 +8,7 @@ import type {JobDocument} from '../../src/schema/generated/job-1.js';
 import type {UsageRecord} from '../../src/record/record.js';
 import {describeSite} from '../support/describe-site.js';
 import {BUSYBOX, busyboxImage} from '../support/machine.js';
-import {BRAINS} from '../support/name-service.js';
+import {SUPERVISORS} from '../support/name-service.js';
 import {LONG, need} from '../support/need.js';
 import {patience} from '../support/pace.js';
 import {processes, program, ROLES, send, type Role} from '../support/tare.js';
@@ -37,8 +37,8 @@ export function payloadAttacks(role: Role): void {
     for (const [index, attack] of attacksOf('payload').entries()) {
       if (attack.listen === true && !mayListen()) continue;
       for (const {way, kind} of casesOf(attack, index).filter((one) => one.way.role === role)) {
-        it(`${attack.name}${kind === null ? '' : ` (${kind})`}, ${way.pattern}, ${way.brain}: ${attack.attack}`, async function () {
-          need(this, existsSync(join(BRAINS[way.brain], 'tare')), `${BRAINS[way.brain]} is not built`);
+        it(`${attack.name}${kind === null ? '' : ` (${kind})`}, ${way.pattern}, ${way.supervisor}: ${attack.attack}`, async function () {
+          need(this, existsSync(join(SUPERVISORS[way.supervisor], 'tare')), `${SUPERVISORS[way.supervisor]} is not built`);
           if (way.pattern === 'vm-lite' || kind !== null) {
             need(this, program('crun') !== null || program('runc') !== null, 'neither crun nor runc is installed');
             need(this, existsSync(BUSYBOX), 'busybox-static is not installed');
@@ -65,7 +65,7 @@ export function payloadAttacks(role: Role): void {
         if (site.credentials.uid !== undefined) chownSync(victim, site.credentials.uid, site.credentials.uid);
         const recordFile = join(site.directory, 'spool/copy.json');
         const argv = ['run', '--policy', policy, '--record', recordFile, site.job(documentOf(attack, way, {environment, image}))];
-        const child = spawn(join(BRAINS[way.brain], 'tare'), argv, {
+        const child = spawn(join(SUPERVISORS[way.supervisor], 'tare'), argv, {
           cwd: site.work,
           stdio: ['ignore', 'pipe', 'pipe', ...opened],
           ...site.credentials,
@@ -73,7 +73,7 @@ export function payloadAttacks(role: Role): void {
         const meanwhile =
           attack.exec === undefined
             ? Promise.resolve(0)
-            : execAgain(join(BRAINS[way.brain], 'tare'), {
+            : execAgain(join(SUPERVISORS[way.supervisor], 'tare'), {
                 times: attack.exec,
                 policy,
                 child,
@@ -92,7 +92,7 @@ export function payloadAttacks(role: Role): void {
             what: `what the image leads to on the node: ${contentOf(victim)}`,
           });
         if (attack.exec !== undefined) own.push({word: 'INFO', what: `${execs} commands were run in the box`});
-        const verdicts = [...own, ...judge(attack, {own, ended, record, bytes: stdout.length})];
+        const verdicts = [...own, ...classify(attack, {own, ended, record, bytes: stdout.length})];
         return {verdicts, said: `${JSON.stringify(record?.outcome)}\n${stdout.slice(-3000)}\n${stderr.slice(-3000)}`};
       } finally {
         opened.forEach((fd) => closeSync(fd));
@@ -149,7 +149,7 @@ function casesOf(attack: Attack, index: number): {way: Way; kind: string | null}
 }
 
 /** What is judged of every attack, and what its head says. */
-function judge(
+function classify(
   {name, stopped, ends, gone, cores, output}: Attack,
   {own, ended, record, bytes}: {own: readonly Verdict[]; ended: boolean; record: UsageRecord | null; bytes: number},
 ): Verdict[] {

@@ -12,7 +12,7 @@ const WHERE = {
   'without control groups': ({role}) => !hasGroups(role),
 } satisfies Record<string, (way: Way) => boolean>;
 
-export interface Known {
+export interface KnownHole {
   /** The attack's name. */
   attack: string;
   /** What it says. */
@@ -23,7 +23,7 @@ export interface Known {
   race?: true;
 }
 
-export const KNOWN: readonly Known[] = [
+export const KNOWN: readonly KnownHole[] = [
   {
     attack: 'memory-epoll',
     what: /watches of epoll/,
@@ -41,9 +41,9 @@ export const KNOWN: readonly Known[] = [
   },
 ];
 
-const applies = (known: Known, attack: string, way: Way): boolean => known.attack === attack && WHERE[known.where](way);
+const applies = (known: KnownHole, attack: string, way: Way): boolean => known.attack === attack && WHERE[known.where](way);
 
-export const knownOf = (attack: string, way: Way): Known[] => KNOWN.filter((known) => applies(known, attack, way));
+export const knownOf = (attack: string, way: Way): KnownHole[] => KNOWN.filter((known) => applies(known, attack, way));
 
 /** What is wrong, in words, after an attack was run: it got through where it should not, or not where the list says so. */
 export function complaints(attack: string, way: Way, verdicts: readonly Verdict[]): string[] {

@@ -4,7 +4,7 @@ import {existsSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {BUSYBOX, busyboxImage} from '../support/machine.js';
-import {BRAINS, type Brain} from '../support/name-service.js';
+import {SUPERVISORS, type Supervisor} from '../support/name-service.js';
 import {LONG, need} from '../support/need.js';
 import {patience} from '../support/pace.js';
 import {PrivateNode} from '../support/private-node.js';
@@ -31,14 +31,14 @@ const NEEDS: Record<string, {is: () => boolean; otherwise: string; kernel?: true
   },
 };
 
-for (const brain of ['folder', 'checkout'] as const) {
-  describe(`attacks from outside of a box, ${brain}`, function () {
+for (const supervisor of ['folder', 'checkout'] as const) {
+  describe(`attacks from outside of a box, ${supervisor}`, function () {
     this.timeout(patience(SECONDS + 60) * 1000);
     let node: PrivateNode;
     before(async function () {
       need(this, isRoot, 'only root can make a node of its own');
       need(this, isBuilt(), 'test/attacks is not built: node scripts/build.mjs attacks');
-      need(this, existsSync(join(BRAINS[brain], 'tare')), `${BRAINS[brain]} is not built`);
+      need(this, existsSync(join(SUPERVISORS[supervisor], 'tare')), `${SUPERVISORS[supervisor]} is not built`);
       need(this, program('python3') !== null && program('ip') !== null, 'python3 or iproute2 is not installed');
       node = await PrivateNode.start();
       for (const [index, name] of ACCOUNTS.entries()) await node.addAccount(name, 2001 + index);
@@ -49,14 +49,14 @@ for (const brain of ['folder', 'checkout'] as const) {
     });
 
     for (const [index, attack] of attacksOf('outside').entries()) {
-      // one brain for each in CI, both in turn
-      if (!LONG && brain !== (['folder', 'checkout'] as Brain[])[index % 2]) continue;
+      // one supervisor for each in CI, both in turn
+      if (!LONG && supervisor !== (['folder', 'checkout'] as Supervisor[])[index % 2]) continue;
       const wanted = attack.needs === undefined ? null : NEEDS[attack.needs];
       if (isRoot && wanted?.kernel === true && !wanted.is()) continue;
       it(`${attack.name}: ${attack.attack}`, async function () {
         need(this, wanted?.is() ?? true, wanted?.otherwise ?? '');
         const {text, status} = await node.sh(script(attack.file), {seconds: patience(SECONDS)});
-        const way: Way = {role: 'root', pattern: 'ulimit++', brain};
+        const way: Way = {role: 'root', pattern: 'ulimit++', supervisor};
         const verdicts = verdictsOf(text);
         if (status === null) verdicts.push({word: 'SURVIVED', what: 'it did not end'});
         expect(complaints(attack.name, way, verdicts), text).to.deep.equal([]);
@@ -72,8 +72,8 @@ for (const brain of ['folder', 'checkout'] as const) {
         `[ ! -d '${image()}' ] || cp -a '${image()}' /home/image`,
       ];
       const variables = {
-        T: join(BRAINS[brain], 'tare'),
-        W: join(BRAINS[brain], 'tare-wrap'),
+        T: join(SUPERVISORS[supervisor], 'tare'),
+        W: join(SUPERVISORS[supervisor], 'tare-wrap'),
         BUILD: partOf('build/outside'),
         IMAGE: '/home/image',
       };

@@ -12,7 +12,7 @@ const UID = 64_998;
 const SECONDS = 20;
 
 const ROWS = [
-  ['no thread for the brain', '--nproc=5'],
+  ['no thread for the supervisor', '--nproc=5'],
   ['some threads, and no more', '--nproc=9'],
   ['a small address space', '--as=200000000'],
   ['little data', '--data=20000000'],
@@ -46,7 +46,7 @@ describe('a caller with hardly anything', function () {
       expect(stderr).to.match(code === 0 ? /^$/ : /^tare: [^\n]+\n$/);
     });
 
-  it('a soft limit of the stack that is small is the payload’s, and the brain has what it needs', async () => {
+  it('a soft limit of the stack that is small is the payload’s, and the supervisor has what it needs', async () => {
     const argv = ['--stack=65536:unlimited', bin('tare'), 'run', '--', '/bin/sh', '-c', 'ulimit -s'];
     const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe'];
     const child = spawn('prlimit', argv, {cwd: tmpdir(), env: {PATH: process.env['PATH']}, uid: UID, gid: UID, stdio, timeout: 60_000});

@@ -5,7 +5,7 @@ import {expect} from 'chai';
 import {AuditorServer} from '../support/auditor.js';
 import {describeSite} from '../support/describe-site.js';
 import {changed, pilot, put} from '../support/records.js';
-import type {Ended} from '../support/tare.js';
+import type {RunOutput} from '../support/tare.js';
 
 describeSite('tare records, %s', {each: true, mayLeave: true, timeout: 30_000}, (site) => {
   let spool: string;
@@ -16,7 +16,7 @@ describeSite('tare records, %s', {each: true, mayLeave: true, timeout: 30_000}, 
     mkdirSync(out);
     site.give(out);
   });
-  const records = (policy: string, ...argv: string[]): Promise<Omit<Ended, 'record'>> =>
+  const records = (policy: string, ...argv: string[]): Promise<Omit<RunOutput, 'record'>> =>
     site.command(['records', ...argv, '--policy', policy]);
 
   it('lists, filters, shows, verifies', async () => {

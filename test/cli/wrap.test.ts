@@ -1,4 +1,4 @@
-/** tare-wrap: no flags, argv is the payload's; the policy is the node's own. And the command line when it was started without its front. */
+/** tare-wrap: no flags, argv is the payload's; the policy is the node's own. And the command line when it was started without its shim. */
 import {spawn} from 'node:child_process';
 import {copyFileSync, existsSync, mkdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
@@ -22,7 +22,7 @@ describeSite('tare-wrap, %s', {mayLeave: true, timeout: 20_000}, (site) => {
     expect(absent.stderr).to.match(/^tare: the payload could not be executed: .*run.*\n$/);
   });
 
-  it('`node bin/tare.js run` starts a front of its own, and ends as the payload', async () => {
+  it('`node bin/tare.js run` starts a shim of its own, and ends as the payload', async () => {
     const direct = (...argv: string[]): Promise<{code: number | null; signal: string | null; stdout: string; stderr: string}> =>
       ending(
         spawn(process.execPath, [join(installed(), 'bin/tare.js'), 'run', '--policy', site.policy(), '--', ...argv], {

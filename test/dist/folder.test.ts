@@ -14,7 +14,7 @@ describe('the folder', () => {
     const files = [
       'bin/tare',
       'bin/tare-wrap',
-      'bin/tare.brain',
+      'bin/tare.supervisor',
       'libexec/tare',
       'libexec/tare-attacks',
       'configs/policies/tier3.yaml',
@@ -61,7 +61,7 @@ for (const role of ['root', 'user'] satisfies Role[]) {
       expect(record?.state).to.equal('final');
       expect(record?.outcome).to.include({status: 'failed', exitCode: 7});
       expect(record?.host.tareVersion).to.equal(TARE_VERSION);
-      // its clock and the front's are one
+      // its clock and the shim's are one
       expect(record?.time.wallUs).to.be.within(1, 5e6);
       expect(record?.tare.launchUs).to.be.within(1, 5e6);
       expect(record?.tare.teardownUs).to.be.within(1, 5e6);

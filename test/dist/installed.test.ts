@@ -112,8 +112,8 @@ for (const {kind, tool, file, next, install, over, remove} of KINDS) {
       expect(await says('readlink /opt/tare')).to.equal(`tare-${NEXT}`);
       await says(later);
       expect(await folders()).to.equal(`/opt/tare-${TARE_VERSION} /opt/tare-${NEXT}`);
-      // a brain that follows another is a program of the job's own version
-      await says(`pkill -KILL -f '^/opt/tare-${TARE_VERSION}/bin/../libexec/tare @front=' && sleep 1`);
+      // a supervisor that follows another is a program of the job's own version
+      await says(`pkill -KILL -f '^/opt/tare-${TARE_VERSION}/bin/../libexec/tare @shim=' && sleep 1`);
       await says(ended, 'alice');
       await says('/opt/tare/libexec/tare-versions');
       expect(await folders()).to.equal(`/opt/tare-${NEXT}`);

@@ -62,7 +62,7 @@ describe(`${PAGE}, walks`, () => {
     expect(isThere({file: 'src/plan/limits.ts', name: 'planLimit'})).to.equal(false);
     // called there, and defined elsewhere
     expect(isThere({file: 'src/plan/limits.ts', name: 'resolveLimit'})).to.equal(false);
-    expect(isThere({file: 'native/front.c', name: 'starter_tell'})).to.equal(false);
+    expect(isThere({file: 'native/shim.c', name: 'starter_tell'})).to.equal(false);
     expect(isThere({file: 'src/plan/limit.ts', name: 'planLimits'})).to.equal(false);
   });
 });

@@ -11,7 +11,7 @@ import type {Harm} from './fault.js';
 import type {Scene} from './scene.js';
 
 const FAILURE = 125;
-const BRAINS_MAX = 3;
+const SUPERVISORS_MAX = 3;
 /** An error that nobody has caught. */
 const STACK = /^\s+at .+:\d+|AddressSanitizer|Error: E[A-Z]+:/m;
 
@@ -52,9 +52,9 @@ export function mayNeedSweep(scene: Scene, harm: Harm, all: readonly UsageRecord
   const {stderr = ''} = scene.ended ?? {};
   return (
     harm.sweep === true ||
-    scene.brains >= BRAINS_MAX ||
+    scene.supervisors >= SUPERVISORS_MAX ||
     all.some(({flags}) => flags.includes('left-behind')) ||
-    /tare records sweep|LAUNCH_TIMEOUT|the brain died/.test(stderr)
+    /tare records sweep|LAUNCH_TIMEOUT|the supervisor died/.test(stderr)
   );
 }
 
@@ -62,7 +62,7 @@ export function mayNeedSweep(scene: Scene, harm: Harm, all: readonly UsageRecord
  * The one record, and how it agrees with how the wrapper ended and with what the payload itself has said. Node.js says exit 0 for a signal that it has no
  * name for, a real-time one: that it cannot tell apart native/test does.
  */
-export function judge(scene: Scene, harm: Harm, all: readonly UsageRecord[]): string[] {
+export function classify(scene: Scene, harm: Harm, all: readonly UsageRecord[]): string[] {
   const {ended, hasBegun, isDone, way} = scene;
   if (ended === null) return ['the wrapper has not ended'];
   const {code, signal, stderr} = ended;
@@ -70,7 +70,7 @@ export function judge(scene: Scene, harm: Harm, all: readonly UsageRecord[]): st
   const how = signal ?? (unnamed ? 'a real-time signal, or exit 0' : `exit ${String(code)}`);
   const wrong: string[] = [];
   // Node.js says so itself of what it could not load
-  if (STACK.test(stderr) && !stderr.includes('the brain died')) wrong.push('an error that nobody has caught');
+  if (STACK.test(stderr) && !stderr.includes('the supervisor died')) wrong.push('an error that nobody has caught');
   const [record, ...more] = all;
   if (more.length > 0) wrong.push(`${String(all.length)} records of one job`);
   if (record === undefined) {

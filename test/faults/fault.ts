@@ -1,6 +1,6 @@
 /** What a fault is, and which one a seed and a number give. */
 
-import type {Brain} from '../support/name-service.js';
+import type {Supervisor} from '../support/name-service.js';
 import type {Role} from '../support/tare.js';
 import {fullDirectory, goneDirectory} from './kinds/directories.js';
 import {hungFile} from './kinds/fuse.js';
@@ -14,7 +14,7 @@ import type {Scene} from './scene.js';
 /** A job that a fault meets, and how it is run. */
 export interface Way {
   role: Role;
-  brain: Brain;
+  supervisor: Supervisor;
   pattern: 'ulimit++' | 'quotas++' | 'vm-lite';
   /** `observe`: no box, no engine, and nothing that a limit ends. */
   mode: 'enforce' | 'observe';
@@ -35,13 +35,13 @@ export interface Harm {
   needs?: readonly Need[];
   /**
    * The wrapper may leave something to a sweep: it was killed itself, or can write nowhere. Else only where it says so: in a message, by a flag,
-   * or because three brains died.
+   * or because three supervisors died.
    */
   sweep?: boolean;
   /** Words before the wrapper's own. */
   prefix?: (scene: Scene) => string[];
-  /** Words between a brain's interpreter and what starts it. */
-  brainPrefix?: string[];
+  /** Words between a supervisor's interpreter and what starts it. */
+  supervisorPrefix?: string[];
   before?: (scene: Scene) => Promise<void> | void;
   during?: (scene: Scene) => Promise<void>;
   after?: (scene: Scene) => Promise<void> | void;
@@ -72,7 +72,7 @@ export function faultOf(seed: number, number: number, only: string | null = null
   const pattern = random.chance(0.25) ? 'quotas++' : random.chance(0.15) ? 'vm-lite' : 'ulimit++';
   const way: Way = {
     role: random.chance(0.5) ? 'root' : 'user',
-    brain: random.chance(0.3) ? 'checkout' : 'folder',
+    supervisor: random.chance(0.3) ? 'checkout' : 'folder',
     pattern,
     mode: pattern !== 'vm-lite' && random.chance(0.15) ? 'observe' : 'enforce',
     batch: random.chance(0.3) ? random.pick(BATCHES) : 'none',
@@ -97,4 +97,4 @@ function named(name: string): Kind {
 }
 
 export const wordsOf = ({kind, way, harm}: Fault): string =>
-  `${kind}: ${harm.words}; ${way.role}, ${way.brain}, ${way.pattern}, ${way.mode}, batch system ${way.batch}, ${String(way.payload.ms)} ms, exit ${String(way.payload.exit)}`;
+  `${kind}: ${harm.words}; ${way.role}, ${way.supervisor}, ${way.pattern}, ${way.mode}, batch system ${way.batch}, ${String(way.payload.ms)} ms, exit ${String(way.payload.exit)}`;

@@ -44,7 +44,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 /** Faults come at times in parts of a launch, however slow the machine is. */
 async function launchMs(): Promise<number> {
   const role = isRoot ? 'root' : 'user';
-  const scene = new Scene({role, brain: 'folder', pattern: 'ulimit++', mode: 'enforce', batch: 'none', payload: {ms: 1, exit: 0}}, 0);
+  const scene = new Scene({role, supervisor: 'folder', pattern: 'ulimit++', mode: 'enforce', batch: 'none', payload: {ms: 1, exit: 0}}, 0);
   const start = performance.now();
   await scene.start({words: 'none'});
   scene.site.remove();

@@ -8,7 +8,7 @@ import {HIERARCHY} from '../support/groups.js';
 import {BUSYBOX} from '../support/machine.js';
 import {patience} from '../support/pace.js';
 import {isRoot, program} from '../support/tare.js';
-import {judge, leftOf, mayNeedSweep, records} from './checks.js';
+import {classify, leftOf, mayNeedSweep, records} from './checks.js';
 import type {Fault, Need} from './fault.js';
 import {Scene, sleep} from './scene.js';
 
@@ -108,7 +108,7 @@ async function judged(scene: Scene, {harm}: Fault): Promise<Partial<Met>> {
   }
   const left = leftOf(scene);
   if (left.length > 0) wrong.push(`a sweep leaves ${left.join(', ')}`);
-  wrong.push(...records(scene).wrong, ...judge(scene, harm, all));
+  wrong.push(...records(scene).wrong, ...classify(scene, harm, all));
   const [record] = all;
   return {
     result: wrong.length === 0 ? 'held' : 'failed',
@@ -130,15 +130,15 @@ function withNames(path: string): string {
 const summaryOf = ({state, payload, outcome, flags, time, lrms}: UsageRecord): string =>
   `${state} ${payload.name ?? ''} ${String(payload.index)} ${lrms.globalJobId} ${String(time.startEpochUs)} ${JSON.stringify(outcome)} ${flags.join(' ')}`;
 
-const said = ({said: words, ended, brains, hasBegun, isDone}: Scene): string[] => [
+const said = ({said: words, ended, supervisors, hasBegun, isDone}: Scene): string[] => [
   ...words,
-  `${ended === null ? 'not ended' : (ended.signal ?? `exit ${String(ended.code)}`)}, brains ${String(brains)}, begun ${String(hasBegun)}, done ${String(isDone)}`,
+  `${ended === null ? 'not ended' : (ended.signal ?? `exit ${String(ended.code)}`)}, supervisors ${String(supervisors)}, begun ${String(hasBegun)}, done ${String(isDone)}`,
   ...(ended === null ? [] : [`stderr: ${ended.stderr.slice(0, 600).trim()}`]),
 ];
 
 /**
- * What a sweep leaves alone for a minute, as it may be under way: a folder that a brain was killed over before it had written its state, and
- * one in which an overlay was tried out. The minute is over.
+ * What a sweep leaves alone for a minute, as it may be under way: a folder that a supervisor was killed over before it had written its
+ * state, and one in which an overlay was tried out. The minute is over.
  */
 function age(scene: Scene): void {
   const before = Date.now() / 1000 - 120;

@@ -4,13 +4,13 @@ import {spawn, type ChildProcess} from 'node:child_process';
 import {chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {busyboxImage} from '../support/machine.js';
-import {BRAINS} from '../support/name-service.js';
+import {SUPERVISORS} from '../support/name-service.js';
 import {patience} from '../support/pace.js';
 import {ending, Site} from '../support/tare.js';
 import type {Harm, Way} from './fault.js';
 import {slotOf} from './slot.js';
 
-export type Part = 'front' | 'brain' | 'engine' | 'init' | 'keeper' | 'payload';
+export type Part = 'shim' | 'supervisor' | 'engine' | 'init' | 'keeper' | 'payload';
 
 export interface Ending {
   code: number | null;
@@ -52,7 +52,7 @@ export class Scene {
     this.workDirectory = this.site.work;
   }
 
-  get front(): number {
+  get shim(): number {
     return this.child?.pid ?? 0;
   }
 
@@ -70,7 +70,7 @@ export class Scene {
 
   /** Starts the job. */
   start(harm: Harm): Promise<Ending> {
-    const programs = harm.brainPrefix === undefined ? BRAINS[this.way.brain] : this.programs(harm.brainPrefix);
+    const programs = harm.supervisorPrefix === undefined ? SUPERVISORS[this.way.supervisor] : this.programs(harm.supervisorPrefix);
     const {mode, pattern} = this.way;
     const machine = pattern === 'vm-lite' ? {images: [`${this.site.directory}/*`], services: {within: `${String(patience(60))}s`}} : {};
     this.policyFile = this.site.policy({mode, ...machine, ...this.policyExtra});
@@ -117,29 +117,29 @@ export class Scene {
     return busyboxImage(this.inSite('image'), {init: false});
   }
 
-  /** A folder of programs in which each brain is started with words before it, and counted. */
+  /** A folder of programs in which each supervisor is started with words before it, and counted. */
   private programs(prefix: readonly string[]): string {
     const folder = this.inSite('programs');
-    const of = BRAINS[this.way.brain];
-    const front = this.way.brain === 'folder' ? of : join(of, '../native/build');
-    const lines = readFileSync(join(front, 'tare.brain'), 'utf8').split('\n');
-    const [interpreter = '', ...scripts] = lines.map((line) => (line === '' || line.startsWith('/') ? line : join(front, line)));
+    const of = SUPERVISORS[this.way.supervisor];
+    const shim = this.way.supervisor === 'folder' ? of : join(of, '../native/build');
+    const lines = readFileSync(join(shim, 'tare.supervisor'), 'utf8').split('\n');
+    const [interpreter = '', ...scripts] = lines.map((line) => (line === '' || line.startsWith('/') ? line : join(shim, line)));
     mkdirSync(folder);
-    copyFileSync(join(front, 'tare'), join(folder, 'tare'));
-    const brains = this.inSite('brains');
-    writeFileSync(brains, '');
-    chmodSync(brains, 0o666);
-    const traced = join(folder, 'brain');
-    writeFileSync(traced, `#!/bin/sh\necho >>'${brains}'\nexec ${prefix.join(' ')} '${interpreter}' "$@"\n`);
-    writeFileSync(join(folder, 'tare.brain'), [traced, ...scripts].join('\n'));
-    for (const file of ['tare', 'brain']) chmodSync(join(folder, file), 0o755);
+    copyFileSync(join(shim, 'tare'), join(folder, 'tare'));
+    const supervisors = this.inSite('supervisors');
+    writeFileSync(supervisors, '');
+    chmodSync(supervisors, 0o666);
+    const traced = join(folder, 'supervisor');
+    writeFileSync(traced, `#!/bin/sh\necho >>'${supervisors}'\nexec ${prefix.join(' ')} '${interpreter}' "$@"\n`);
+    writeFileSync(join(folder, 'tare.supervisor'), [traced, ...scripts].join('\n'));
+    for (const file of ['tare', 'supervisor']) chmodSync(join(folder, file), 0o755);
     return folder;
   }
 
-  /** How many brains were started, where a kind counts them. */
-  get brains(): number {
+  /** How many supervisors were started, where a kind counts them. */
+  get supervisors(): number {
     try {
-      return readFileSync(this.inSite('brains'), 'latin1').length;
+      return readFileSync(this.inSite('supervisors'), 'latin1').length;
     } catch {
       return 0;
     }
@@ -154,7 +154,7 @@ export class Scene {
 
   /** The number of a part, as soon as it is there; null: it never was. */
   async part(part: Part): Promise<number | null> {
-    const pid = await this.waitFor(() => partsOf(this.front)[part] ?? null);
+    const pid = await this.waitFor(() => partsOf(this.shim)[part] ?? null);
     if (pid === null) this.said.push(`there was no ${part}`);
     return pid;
   }
@@ -177,7 +177,7 @@ export class Scene {
   }
 
   kill(): void {
-    for (const pid of familyOf(this.front)) signal(pid, 'SIGKILL');
+    for (const pid of familyOf(this.shim)) signal(pid, 'SIGKILL');
   }
 }
 
@@ -223,19 +223,19 @@ function familyOf(pid: number): number[] {
   return [pid, ...childrenOf(pid).flatMap(familyOf)];
 }
 
-function partsOf(front: number): Partial<Record<Part, number>> {
-  const parts: Partial<Record<Part, number>> = {front};
-  for (const child of childrenOf(front)) {
+function partsOf(shim: number): Partial<Record<Part, number>> {
+  const parts: Partial<Record<Part, number>> = {shim};
+  for (const child of childrenOf(shim)) {
     const argv = read(`/proc/${String(child)}/cmdline`).split('\0');
     const isTracer = argv[0]?.endsWith('strace') === true;
     // not what traces it
-    if (argv.some((word) => word.startsWith('@front='))) {
-      if (!isTracer && !/(?:^|\/)sh$/.test(argv[0] ?? '')) parts.brain ??= child;
+    if (argv.some((word) => word.startsWith('@shim='))) {
+      if (!isTracer && !/(?:^|\/)sh$/.test(argv[0] ?? '')) parts.supervisor ??= child;
     } else if (!isTracer) parts.engine ??= child;
   }
   if (parts.engine === undefined) return parts;
   const child = parts.engine;
-  // without an engine the front's child becomes init itself
+  // without an engine the shim's child becomes init itself
   const isInit = read(`/proc/${String(child)}/cmdline`)
     .split('\0')
     .includes('tare-init');

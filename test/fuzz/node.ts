@@ -1,4 +1,6 @@
-/** What the kernel, the front, another program of Tare and other users' files say. The first byte says who reads the rest, where several do. */
+/**
+ * What the kernel, the shim, another program of Tare and other users' files say. The first byte says who reads the rest, where several do.
+ */
 import {parseIoStat, parseServiceBytes} from '../../src/cgroup/io.js';
 import {parseKernelLog} from '../../src/cgroup/kernel-log.js';
 import {parseCount, parseKeyed} from '../../src/cgroup/keyed.js';
@@ -20,7 +22,7 @@ import {groupsOf} from '../../src/live/live.js';
 import {formatReport, parseReports} from '../../src/node-state/report.js';
 import {encodeFrame, FrameReader} from '../../src/process/channel.js';
 import {parseHello} from '../../src/process/hello.js';
-import {decodeFrontToBrain, encodeFrontToBrain} from '../../src/schema/generated/protocol.js';
+import {decodeShimToSupervisor, encodeShimToSupervisor} from '../../src/schema/generated/protocol.js';
 import {splitStat} from '../../src/process/process.js';
 import {renderSweep} from '../../src/report/sweep.js';
 import {parseSwept} from '../../src/sweep/node.js';
@@ -100,10 +102,10 @@ async function frames(input: Buffer): Promise<void> {
     if (tag > '\x7f') continue; // nobody's: a tag is written as text
     const [again] = new FrameReader().push(encodeFrame({tag, strings}));
     holds(JSON.stringify(again?.strings) === JSON.stringify(strings), 'a frame is the same when it is written and read');
-    const told = await refusing(() => decodeFrontToBrain({tag, strings}), Error);
+    const told = await refusing(() => decodeShimToSupervisor({tag, strings}), Error);
     if (told == null || told.name === 'unknown') continue;
-    const same = decodeFrontToBrain(encodeFrontToBrain(told));
-    holds(JSON.stringify(same) === JSON.stringify(told), 'what the front says is the same when it is written and read');
+    const same = decodeShimToSupervisor(encodeShimToSupervisor(told));
+    holds(JSON.stringify(same) === JSON.stringify(told), 'what the shim says is the same when it is written and read');
     await refusing(() => parseHello(told), Error);
   }
 }

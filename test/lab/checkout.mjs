@@ -19,7 +19,7 @@ export async function takeCheckout() {
     run('mkfs.ext4', ['-q', '-F', '-m', '0', ...features, '-d', root, disk]);
     mkdirSync(over);
     await translate(over);
-    brain(over);
+    supervisor(over);
   } catch (error) {
     removeFolder(folder);
     throw error;
@@ -46,9 +46,9 @@ async function translate(over) {
   });
 }
 
-/** The front finds its brain's interpreter by a path: it is elsewhere on the machine. */
-function brain(over) {
-  const file = 'native/build/tare.brain';
+/** The shim finds its supervisor's interpreter by a path: it is elsewhere on the machine. */
+function supervisor(over) {
+  const file = 'native/build/tare.supervisor';
   const [, ...scripts] = readFileSync(path.join(root, file), 'utf8').split('\n');
   mkdirSync(path.dirname(path.join(over, file)), {recursive: true});
   writeFileSync(path.join(over, file), ['/usr/local/bin/node', ...scripts].join('\n'));

@@ -70,7 +70,7 @@ const ROWS = {
   'node/box/cores': {usual: ['condor'], also: ['root', 'none']},
   'node/box/cpu-time': long('root', 'condor', 'bullseye'),
   'node/box/limits': long('root', 'condor', 'bullseye', 'hybrid'),
-  'node/cgroup/aside': long('root', 'bullseye'), // where version 2 has a controller
+  'node/cgroup/evacuate': long('root', 'bullseye'), // where version 2 has a controller
   'node/box/delegated': long('hybrid'),
   // what is made, killed, weighed and removed in groups
   'node/box/applications': long('condor', 'bullseye-condor'),
@@ -139,7 +139,7 @@ const ROWS = {
   // what they need the lab's machines do not have: FUSE's Python, strace, gdb, nftables with pasta, a compiler, Debian's packages from outside;
   // the stand-ins of CVMFS are served by root, and play the user's part too
   'node/box/fuse': long(),
-  'node/box/squashed': long(),
+  'node/box/root-squash': long(),
   'node/box/stuck': long(),
   'node/box/hung': long(),
   'node/box/programs': long(),

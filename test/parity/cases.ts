@@ -1,4 +1,4 @@
-/** Jobs and commands that both brains are given: cheap ones, and as many kinds of them as there are. */
+/** Jobs and commands that both supervisors are given: cheap ones, and as many kinds of them as there are. */
 
 import {existsSync, mkdirSync} from 'node:fs';
 import {join} from 'node:path';

@@ -1,4 +1,4 @@
-/** What two brains said of the same job, field by field. Pure. */
+/** What two supervisors said of the same job, field by field. Pure. */
 
 /**
  * How a field is compared that is not the same twice: `any` not at all; `kind` by whether it is known and of which type; `text` without its

@@ -15,10 +15,10 @@ import {ending, installed, isRoot, type Site} from '../support/tare.js';
 import {ADS, CASES, type Case} from './cases.js';
 import {compareDocuments, withoutNumbers, type Difference} from './compare.js';
 
-const BRAINS = {checkout: 'bin', folder: 'dist/tare/bin'} as const;
-type Brain = keyof typeof BRAINS;
-/** What each brain calls itself. */
-const NAMES: Readonly<Record<Brain, readonly string[]>> = {
+const SUPERVISORS = {checkout: 'bin', folder: 'dist/tare/bin'} as const;
+type Supervisor = keyof typeof SUPERVISORS;
+/** What each supervisor calls itself. */
+const NAMES: Readonly<Record<Supervisor, readonly string[]>> = {
   checkout: ['native/build/', 'bin/'],
   folder: ['dist/tare/libexec/', 'dist/tare/bin/'],
 };
@@ -43,7 +43,7 @@ interface Said {
   record: UsageRecord | null;
 }
 
-/** One place for both brains: what they say of it is the same. */
+/** One place for both supervisors: what they say of it is the same. */
 class Both {
   readonly site: Site;
   private count = 0;
@@ -56,23 +56,23 @@ class Both {
     }
   }
 
-  async say(one: Case): Promise<Record<Brain, Said>> {
+  async say(one: Case): Promise<Record<Supervisor, Said>> {
     const called = one.call(this.site);
     const policy = called.policyFile ?? this.site.policy(called.policy);
     const [checkout, folder] = await Promise.all([this.ask('checkout', one, called, policy), this.ask('folder', one, called, policy)]);
     return {checkout, folder};
   }
 
-  private async ask(brain: Brain, one: Case, {argv, env, input = ''}: ReturnType<Case['call']>, policy: string): Promise<Said> {
+  private async ask(supervisor: Supervisor, one: Case, {argv, env, input = ''}: ReturnType<Case['call']>, policy: string): Promise<Said> {
     const {work, directory, credentials} = this.site;
-    const place = join(directory, `${brain}-${String(this.count++)}`);
-    const tools = join(installed(), BRAINS[brain]);
+    const place = join(directory, `${supervisor}-${String(this.count++)}`);
+    const tools = join(installed(), SUPERVISORS[supervisor]);
     const variables = Object.entries(env ?? {PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8'});
     const options = {
       cwd: work,
       env: Object.fromEntries(variables.map(([name, value]) => [name, value?.replaceAll('{work}', work)])),
     };
-    const copy = join(directory, 'spool', `${brain}-${String(this.count)}.copy`);
+    const copy = join(directory, 'spool', `${supervisor}-${String(this.count)}.copy`);
     const words = one.kind === 'run' ? ['run', '--policy', policy, '--record', copy, ...argv] : argv;
     const child =
       one.kind === 'wrap'
@@ -88,9 +88,9 @@ class Both {
     rmSync(copy, {force: true});
     return {
       ends: signal ?? code,
-      stdout: this.neutral(brain, stdout),
-      stderr: this.neutral(brain, stderr),
-      record: record === null ? null : (JSON.parse(this.neutral(brain, record)) as UsageRecord),
+      stdout: this.neutral(supervisor, stdout),
+      stderr: this.neutral(supervisor, stderr),
+      record: record === null ? null : (JSON.parse(this.neutral(supervisor, record)) as UsageRecord),
     };
   }
 
@@ -108,14 +108,14 @@ class Both {
     return name === undefined ? null : readFileSync(join(spool, name), 'utf8');
   }
 
-  private neutral(brain: Brain, text: string): string {
+  private neutral(supervisor: Supervisor, text: string): string {
     let same = text;
-    for (const name of NAMES[brain]) same = same.replaceAll(join(installed(), name), '{tare}');
+    for (const name of NAMES[supervisor]) same = same.replaceAll(join(installed(), name), '{tare}');
     return same.replaceAll(/(#|tare-|boxes\/)[0-9a-f]{16}\b/g, '$1{id}');
   }
 }
 
-function differences(one: Case, {checkout, folder}: Record<Brain, Said>): Difference[] {
+function differences(one: Case, {checkout, folder}: Record<Supervisor, Said>): Difference[] {
   const found: Difference[] = [];
   const same = (field: string, left: unknown, right: unknown): void => {
     if (left !== right) found.push({field, checkout: left, folder: right});
@@ -147,10 +147,10 @@ describe('the comparison', () => {
   });
 });
 
-describeSite('both brains, %s', {mayLeave: true, timeout: patience(20) * 1000}, (site, role) => {
+describeSite('both supervisors, %s', {mayLeave: true, timeout: patience(20) * 1000}, (site, role) => {
   let both: Both;
   before(function () {
-    for (const folder of Object.values(BRAINS)) need(this, existsSync(join(installed(), folder, 'tare')), `${folder} is not built`);
+    for (const folder of Object.values(SUPERVISORS)) need(this, existsSync(join(installed(), folder, 'tare')), `${folder} is not built`);
     both = new Both(site);
   });
 

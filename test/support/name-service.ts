@@ -7,11 +7,11 @@ import {fileURLToPath} from 'node:url';
 import {installed, type Site} from './tare.js';
 
 /** Both ways in which Tare is run: under Node.js and compiled. */
-export const BRAINS = {
+export const SUPERVISORS = {
   checkout: join(installed(), 'bin'),
   folder: join(installed(), 'dist/tare/bin'),
 } as const;
-export type Brain = keyof typeof BRAINS;
+export type Supervisor = keyof typeof SUPERVISORS;
 
 /** libnss-extrausers reads them. */
 export const EXTRAUSERS = '/var/lib/extrausers';

@@ -7,7 +7,7 @@ import {describeSite} from './describe-site.js';
 import {LONG, need} from './need.js';
 import {patience} from './pace.js';
 import {programsDirectory, type Program} from './programs.js';
-import {isRoot, type Ended} from './tare.js';
+import {isRoot, type RunOutput} from './tare.js';
 
 type Profile = Program['by'];
 /** With all of them the table takes some 4 minutes. */
@@ -22,7 +22,7 @@ export function tryInOneBox(about: string, programs: readonly Program[]): void {
       if (isRoot && existsSync('/dev/fuse')) chmodSync('/dev/fuse', 0o666);
     });
 
-    const run = async ({script}: Program, pattern: Pattern, seccomp: Profile): Promise<Ended> => {
+    const run = async ({script}: Program, pattern: Pattern, seccomp: Profile): Promise<RunOutput> => {
       const prepare = `programs=${programsDirectory()}; cd "$(mktemp -d -p .)" && `;
       const command = ['/bin/sh', '-c', prepare + script()];
       const job = pattern === 'ulimit++' ? ['--', ...command] : [site.job({applications: [{name: 'a', command}]})];

@@ -335,7 +335,7 @@ export class Pool {
     }
   }
 
-  /** Daemons by their environment, jobs by that or their account: a brain's environment is made from nothing. */
+  /** Daemons by their environment, jobs by that or their account: a supervisor's environment is made from nothing. */
   processes(): number[] {
     return processes()
       .filter(({pid, state}) => state !== 'Z' && this.isOurs(pid))

@@ -32,7 +32,7 @@ export const ROLES: readonly Role[] = isRoot ? ['root', 'user'] : ['user'];
 
 const checkout = fileURLToPath(new URL('../../', import.meta.url)).replace(/\/$/, '');
 
-export interface Ended {
+export interface RunOutput {
   code: number | null;
   signal: NodeJS.Signals | null;
   stdout: string;
@@ -106,7 +106,7 @@ export class Site {
   }
 
   /** `tare ARGV` to its end. */
-  async command(argv: readonly string[], options: SpawnOptions = {}): Promise<Omit<Ended, 'record'>> {
+  async command(argv: readonly string[], options: SpawnOptions = {}): Promise<Omit<RunOutput, 'record'>> {
     const child = this.start(argv, options);
     child.stdin?.end();
     return ending(child);
@@ -131,7 +131,7 @@ export class Site {
   async run(
     argv: readonly string[],
     {policy = {}, input = '', ...options}: SpawnOptions & {policy?: object; input?: string} = {},
-  ): Promise<Ended> {
+  ): Promise<RunOutput> {
     const recordFile = join(this.directory, 'spool', `copy-${String(this.count++)}.json`);
     const child = this.start(['run', '--policy', this.policy(policy), '--record', recordFile, ...argv], options);
     child.stdin?.end(input);
@@ -143,7 +143,10 @@ export class Site {
   }
 
   /** `tare-wrap ARGV` to its end, as a batch system calls it, with nothing but what its environment has. */
-  wrap(argv: readonly string[], {policy = {}, offered = {}, cwd = this.work, env = {}}: WrapOptions = {}): Promise<Omit<Ended, 'record'>> {
+  wrap(
+    argv: readonly string[],
+    {policy = {}, offered = {}, cwd = this.work, env = {}}: WrapOptions = {},
+  ): Promise<Omit<RunOutput, 'record'>> {
     const [program = '', ...words] = this.wrapper(argv, {policy, offered});
     return ending(spawn(program, words, {cwd, stdio: ['ignore', 'pipe', 'pipe'], env: {PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...env}}));
   }

@@ -4,7 +4,7 @@ import {closeSync, constants, openSync, readdirSync, readlinkSync, writeSync} fr
 import {isatty} from 'node:tty';
 import {formatProgress, formatWait} from '../../report/progress.js';
 import {errnoOf, printable} from '../../errors.js';
-import {processesIn} from '../../follow/box-processes.js';
+import {processesIn} from '../../supervise/box-processes.js';
 import {monotonicUs} from '../../process/clock.js';
 import {measure} from '../../live/figures.js';
 import {statFields} from '../../process/process.js';
@@ -23,20 +23,22 @@ const ERASE = '\r\u001B[K';
 
 export class Progress {
   private readonly terminal: number;
-  private readonly frontPid: number;
+  private readonly shimPid: number;
   private readonly always: boolean;
   private readonly rates = new Rates();
   private readonly startUs = monotonicUs();
   private isShown = false;
 
-  private constructor(terminal: number, frontPid: number, always: boolean) {
+  private constructor(terminal: number, shimPid: number, always: boolean) {
     this.terminal = terminal;
-    this.frontPid = frontPid;
+    this.shimPid = shimPid;
     this.always = always;
   }
 
-  /** A terminal that is stopped (Ctrl-S) must not stop the brain, and O_NONBLOCK on the caller's open file would be the payload's too. */
-  static open(path: string, frontPid: number, always: boolean): Onlooker | null {
+  /**
+   * A terminal that is stopped (Ctrl-S) must not stop the supervisor, and O_NONBLOCK on the caller's open file would be the payload's too.
+   */
+  static open(path: string, shimPid: number, always: boolean): Onlooker | null {
     let terminal: number;
     try {
       terminal = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
@@ -48,8 +50,8 @@ export class Progress {
       return null;
     }
     return {
-      waiting: (look) => new Progress(terminal, frontPid, always).wait(look),
-      running: (box) => new Progress(terminal, frontPid, always).follow(box),
+      waiting: (look) => new Progress(terminal, shimPid, always).wait(look),
+      running: (box) => new Progress(terminal, shimPid, always).follow(box),
     };
   }
 
@@ -104,9 +106,9 @@ export class Progress {
     this.isShown = true;
   }
 
-  /** Not while a shell has it: the front is stopped, or in the background (tpgid of proc_pid_stat(5)). */
+  /** Not while a shell has it: the shim is stopped, or in the background (tpgid of proc_pid_stat(5)). */
   private isOurs(): boolean {
-    const fields = statFields(this.frontPid);
+    const fields = statFields(this.shimPid);
     if (fields === null || fields[0] === 'T') return false;
     const [group, foreground] = [fields[2], Number(fields[5])];
     return foreground <= 0 || group === fields[5];

@@ -9,7 +9,7 @@ export const PROGRESS_MODES = ['never', 'auto', 'always'] as const;
 export type ProgressMode = (typeof PROGRESS_MODES)[number];
 
 /**
- * Our own descriptor 2 is a pipe to the front, which has the caller's until the payload has it.
+ * Our own descriptor 2 is a pipe to the shim, which has the caller's until the payload has it.
  * @returns what `tare run` calls; null when nothing is to be shown, and then nothing of it is loaded
  */
 export async function openProgress(mode: ProgressMode, isVerbose: boolean): Promise<RunRequest['onlooker']> {

@@ -28,12 +28,15 @@ for (const variant of WRAPPERS) {
       expect((await job.finalAd()).get('NumJobStarts')).to.equal('2');
     });
 
-    it('a wrapper whose brain cannot be started gives the job back to the queue', async () => {
-      const brain = join(dirname(variant.wrapper), variant.name.startsWith('dist') ? 'tare.brain' : '../native/build/tare.brain');
-      await pool().cover(brain, '/dev/null');
+    it('a wrapper whose supervisor cannot be started gives the job back to the queue', async () => {
+      const supervisor = join(
+        dirname(variant.wrapper),
+        variant.name.startsWith('dist') ? 'tare.supervisor' : '../native/build/tare.supervisor',
+      );
+      await pool().cover(supervisor, '/dev/null');
       const job = await pool().submit(shell('echo ran'));
-      expect(await job.wait('remote-error')).to.match(/failed to execute the job: .*tare\.brain: names no interpreter/);
-      await pool().uncover(brain);
+      expect(await job.wait('remote-error')).to.match(/failed to execute the job: .*tare\.supervisor: names no interpreter/);
+      await pool().uncover(supervisor);
       await job.wait('terminated');
       expect(job.output).to.equal('ran\n');
     });

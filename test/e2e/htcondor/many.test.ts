@@ -40,7 +40,8 @@ for (const variant of WRAPPERS) {
       expect(attempts).to.have.length(JOBS + KILLED);
       const records = pool().records();
       expect(records.map(({lrms}) => `${lrms.globalJobId} ${String(lrms.attempt)}`).sort()).to.deep.equal(attempts.sort());
-      // The starter kills what is left of a job whose first process is gone, the brain too: that is quicker than the record's end or not.
+      // The starter kills what is left of a job whose first process is gone, the supervisor too: that is quicker than the record's end or
+      // not.
       const killed = records.filter(({outcome}) => outcome.status !== 'completed');
       expect(killed.map(({lrms}) => lrms.attempt)).to.deep.equal(Array(KILLED).fill(1));
       for (const {outcome} of killed) expect(outcome.status).to.be.oneOf(['running', 'wrapper-failure', 'lost']);

@@ -21,7 +21,7 @@ for (const role of ['user', 'root'] as const) {
       return record ?? expect.fail('no record');
     };
     /** The wrapper of a task, as the node numbers it. */
-    const front = (rank: number): number =>
+    const shim = (rank: number): number =>
       processes().find(({pid, argv}) => argv[0] === WRAPPER && variables(pid).includes(`SLURM_PROCID=${String(rank)}`))?.pid ??
       expect.fail(`no wrapper of task ${String(rank)}`);
     const holder = (): number =>
@@ -75,9 +75,9 @@ for (const role of ['user', 'root'] as const) {
       await until('both tasks to be in the box', () => slurm().stepNotes('init').length === 2, 30);
       // the one that made the box is like any other
       const [maker = ''] = slurm().stepNotes('maker');
-      const {pid} = (JSON.parse(maker) as {front: {pid: number}}).front;
-      const rank = [0, 1].find((one) => innermost(front(one)) === pid) ?? expect.fail('the maker is gone');
-      process.kill(front(rank), 'SIGKILL');
+      const {pid} = (JSON.parse(maker) as {shim: {pid: number}}).shim;
+      const rank = [0, 1].find((one) => innermost(shim(one)) === pid) ?? expect.fail('the maker is gone');
+      process.kill(shim(rank), 'SIGKILL');
       await until(
         'its end',
         () => !processes().some((one) => one.argv[0] === WRAPPER && variables(one.pid).includes(`SLURM_PROCID=${String(rank)}`)),

@@ -43,7 +43,7 @@ export const hungFile: Kind = {
       },
       during: async (scene) => {
         await sleep(ms);
-        signal(scene.front, asked);
+        signal(scene.shim, asked);
       },
       after: async (scene) => {
         if (server !== null) servers.delete(server);

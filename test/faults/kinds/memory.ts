@@ -39,7 +39,7 @@ export const pressure: Kind = {
       },
       prefix: () => ['/bin/sh', '-c', ONCE_INSIDE, 'sh'],
       during: async (scene) => {
-        writeFileSync(`${groupOf(scene)}/cgroup.procs`, String(scene.front));
+        writeFileSync(`${groupOf(scene)}/cgroup.procs`, String(scene.shim));
         await scene.until(moment);
         const script = `echo $$ >"$0/cgroup.procs" && exec head -c ${String(Math.round(eaten * mib * MIB))} /dev/zero | tail -c ${String(1024 * MIB)} | sleep 100`;
         eater = spawn('/bin/sh', ['-c', script, groupOf(scene)], {stdio: 'ignore', detached: true});

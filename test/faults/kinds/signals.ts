@@ -14,7 +14,9 @@ const STOPPING: ReadonlySet<number> = new Set([constants.signals.SIGTSTP, consta
 
 /** Of a job with one payload init is the keeper too. */
 const partsOf = ({pattern}: Way): readonly Part[] =>
-  pattern === 'quotas++' ? ['front', 'brain', 'engine', 'init', 'keeper', 'payload'] : ['front', 'brain', 'engine', 'init', 'payload'];
+  pattern === 'quotas++'
+    ? ['shim', 'supervisor', 'engine', 'init', 'keeper', 'payload']
+    : ['shim', 'supervisor', 'engine', 'init', 'payload'];
 
 /** Half of them while the payload runs. */
 const momentOf = (random: Random): number => (random.chance(0.5) ? -1 : random.next() * 1.2);
@@ -30,7 +32,7 @@ export const storm: Kind = {
     const rounds = random.scaled(1, 2000);
     return {
       words: `${String(rounds)} times ${signals.join(', ')} to ${part} ${momentText(moment)}`,
-      // a brain that follows is hit by none of these
+      // a supervisor that follows is hit by none of these
       during: async (scene) => {
         await scene.until(moment);
         const pid = await scene.part(part);
@@ -71,11 +73,11 @@ export const killed: Kind = {
   name: 'kill',
   weight: 8,
   draw(random, way) {
-    const victim = random.pick<Part | 'brain twice' | 'all'>([...partsOf(way), 'brain twice', 'all']);
+    const victim = random.pick<Part | 'supervisor twice' | 'all'>([...partsOf(way), 'supervisor twice', 'all']);
     const moment = momentOf(random);
     return {
       words: `SIGKILL to ${victim} ${momentText(moment)}`,
-      sweep: victim === 'front' || victim === 'all',
+      sweep: victim === 'shim' || victim === 'all',
       during: async (scene) => {
         await scene.until(moment);
         if (victim === 'all') scene.kill();
@@ -85,13 +87,13 @@ export const killed: Kind = {
   },
 };
 
-async function killOne(scene: Scene, victim: Part | 'brain twice'): Promise<void> {
-  const part = victim === 'brain twice' ? 'brain' : victim;
+async function killOne(scene: Scene, victim: Part | 'supervisor twice'): Promise<void> {
+  const part = victim === 'supervisor twice' ? 'supervisor' : victim;
   const first = await scene.part(part);
   if (first !== null) signal(first, 'SIGKILL');
-  if (victim !== 'brain twice') return;
+  if (victim !== 'supervisor twice') return;
   for (let tries = 0; scene.ended === null && tries < 500; tries++) {
-    const second = await scene.part('brain');
+    const second = await scene.part('supervisor');
     if (second !== null && second !== first) {
       signal(second, 'SIGKILL');
       return;

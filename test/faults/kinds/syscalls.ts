@@ -92,7 +92,7 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
 /** What a program tries again, for ever. */
 const PASSING: ReadonlySet<string> = new Set(['EINTR', 'EAGAIN']);
 
-const TARGETS = ['brain', 'brain', 'brain', 'front', 'front', 'init', 'all'] as const;
+const TARGETS = ['supervisor', 'supervisor', 'supervisor', 'shim', 'shim', 'init', 'all'] as const;
 
 export const failingCall: Kind = {
   name: 'syscall',
@@ -101,7 +101,7 @@ export const failingCall: Kind = {
     const error = random.pick(Object.keys(CALLS));
     const call = random.pick(CALLS[error] ?? []);
     const target = random.pick(TARGETS);
-    const first = random.scaled(1, target === 'brain' ? 600 : 60);
+    const first = random.scaled(1, target === 'supervisor' ? 600 : 60);
     // most fail once, some on and on
     const when = random.chance(0.85) || PASSING.has(error) ? String(first) : `${String(first)}+`;
     // `?`: a call that this machine does not have is none
@@ -123,9 +123,9 @@ export const failingCall: Kind = {
 
 function harmOf(target: (typeof TARGETS)[number], options: readonly string[]): Omit<Harm, 'words'> {
   switch (target) {
-    case 'brain':
-      return {needs: ['strace'], brainPrefix: ['strace', '-D', '-f', ...options]};
-    case 'front':
+    case 'supervisor':
+      return {needs: ['strace'], supervisorPrefix: ['strace', '-D', '-f', ...options]};
+    case 'shim':
       return {needs: ['strace'], prefix: () => ['strace', '-D', ...options]};
     case 'all':
       return {needs: ['strace'], prefix: () => ['strace', '-D', '-f', ...options]};

@@ -126,8 +126,8 @@ describe('the deb on a machine that systemd runs', function () {
   });
 
   it('the timer of the sweep fires, and closes what a killed wrapper left', async () => {
-    const front = await startJob();
-    const wrapper = [front, ...below(front).map(({pid}) => pid)];
+    const shim = await startJob();
+    const wrapper = [shim, ...below(shim).map(({pid}) => pid)];
     await says(`kill -KILL ${wrapper.join(' ')}; sleep 1; rm -f /home/grid/*`);
     expect(readdirSync('/var/lib/tare-users/1000/boxes')).to.have.length(1);
     // its own time is ten minutes away
@@ -178,8 +178,8 @@ describe('the deb on a machine that systemd runs', function () {
     expect(await says('readlink /opt/tare; tare run -- /bin/echo runs', 'grid')).to.equal(`${next}\nruns`);
     await sweepLater();
     expect(folders()).to.deep.equal(['tare', own, next]);
-    // a brain that follows another is a program of the job's own version
-    await says(`pkill -KILL -f '^/opt/${own}/bin/../libexec/tare @front=' && sleep 5`);
+    // a supervisor that follows another is a program of the job's own version
+    await says(`pkill -KILL -f '^/opt/${own}/bin/../libexec/tare @shim=' && sleep 5`);
     await endJob();
     await sweepLater();
     expect(folders()).to.deep.equal(['tare', next]);

@@ -4,7 +4,7 @@ import {existsSync, readFileSync} from 'node:fs';
 import {expect} from 'chai';
 import type {JobRow} from '../../../src/report/jobs.js';
 import {describeSite} from '../../support/describe-site.js';
-import {bin, ending, processes, type Ended} from '../../support/tare.js';
+import {bin, ending, processes, type RunOutput} from '../../support/tare.js';
 import {needPureV2, Slot} from './slot.js';
 
 const MIB = 2 ** 20;
@@ -23,7 +23,7 @@ describeSite('live boxes on v2, %s', {timeout: 180_000}, (site, role) => {
     await slot.remove();
   });
   /** As root, from outside the slot. */
-  const tare = (...argv: string[]): Promise<Omit<Ended, 'record'>> => {
+  const tare = (...argv: string[]): Promise<Omit<RunOutput, 'record'>> => {
     const [command = '', ...rest] = argv;
     return ending(spawn(bin('tare'), [command, '--policy', policy, ...rest], {cwd: '/', stdio: ['ignore', 'pipe', 'pipe']}));
   };

@@ -12,7 +12,7 @@ const BOXES = Number(process.env.TARE_BOXES ?? 100);
 /** The node's own: the only one that tare-wrap takes. */
 const POLICY = '/etc/tare/policy.yaml';
 /** The program of tare-wrap's second process, in a checkout and in the folder for worker nodes. */
-const BRAIN = /\/wrap\.js$|\/libexec\/tare$/;
+const SUPERVISOR = /\/wrap\.js$|\/libexec\/tare$/;
 const MIB = 2 ** 20;
 const CONTROLLERS = ['memory', 'pids', 'cpu', 'io'];
 
@@ -57,7 +57,7 @@ describeSite(TITLE, {roles: ['user'], each: true, mayLeave: true, timeout: 1_800
         const started = performance.now();
         const weight = memory() - before;
         const each = weight / BOXES / MIB;
-        const wrappers = processes().filter(({argv}) => argv.some((argument) => BRAIN.test(argument))).length;
+        const wrappers = processes().filter(({argv}) => argv.some((argument) => SUPERVISOR.test(argument))).length;
         writeFileSync(join(site.work, 'go'), '');
         const {stdout, stderr} = await done;
         const ended = performance.now();
@@ -78,7 +78,7 @@ describeSite(TITLE, {roles: ['user'], each: true, mayLeave: true, timeout: 1_800
         }
         const seconds = (from: number, to: number): string => ((to - from) / 1000).toFixed(1);
         process.stdout.write(
-          `${String(BOXES)} boxes at once, ${inner ? 'scope in a slice' : 'one group'}: all run after ${seconds(began, started)} s, ended ${seconds(started, ended)} s after the word; ${each.toFixed(1)} MiB of memory each (memory.current, page cache and ${String(wrappers)} brains included)\n`,
+          `${String(BOXES)} boxes at once, ${inner ? 'scope in a slice' : 'one group'}: all run after ${seconds(began, started)} s, ended ${seconds(started, ended)} s after the word; ${each.toFixed(1)} MiB of memory each (memory.current, page cache and ${String(wrappers)} supervisors included)\n`,
         );
       } finally {
         rmSync(POLICY, {force: true});

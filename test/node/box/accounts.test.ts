@@ -5,7 +5,7 @@ import {join} from 'node:path';
 import {expect} from 'chai';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {describeSite} from '../../support/describe-site.js';
-import {BRAINS, EXTRAUSERS, hasHesiod, NameService, type Brain} from '../../support/name-service.js';
+import {SUPERVISORS, EXTRAUSERS, hasHesiod, NameService, type Supervisor} from '../../support/name-service.js';
 import {LONG, need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
 import {ending, isRoot} from '../../support/tare.js';
@@ -24,12 +24,12 @@ const ROWS = {
 
 const refuse = (...user: string[]): object => ({rules: [{name: 'users', match: {user}, refuse: 'not these'}]});
 
-for (const brain of Object.keys(BRAINS) as Brain[]) {
-  describeSite(`accounts, ${brain}`, {roles: ['user'], each: true, mayLeave: true, timeout: patience(60) * 1000}, (site) => {
+for (const supervisor of Object.keys(SUPERVISORS) as Supervisor[]) {
+  describeSite(`accounts, ${supervisor}`, {roles: ['user'], each: true, mayLeave: true, timeout: patience(60) * 1000}, (site) => {
     let count = 0;
     before(function () {
       need(this, isRoot, 'only root can give a node another name service, in a mount namespace of its own');
-      need(this, existsSync(join(BRAINS[brain], 'tare')), `${BRAINS[brain]} is not built`);
+      need(this, existsSync(join(SUPERVISORS[supervisor], 'tare')), `${SUPERVISORS[supervisor]} is not built`);
     });
 
     interface Done {
@@ -60,7 +60,7 @@ for (const brain of Object.keys(BRAINS) as Brain[]) {
       const recordFile = join(place, 'spool/copy.json');
       const file = site.policy({directories: {state, spool: join(place, 'spool'), scratch: join(place, 'scratch')}, ...policy});
       const began = performance.now();
-      const words = [join(BRAINS[brain], 'tare'), 'run', '--policy', file, '--record', recordFile, ...argv];
+      const words = [join(SUPERVISORS[supervisor], 'tare'), 'run', '--policy', file, '--record', recordFile, ...argv];
       const {code, stdout, stderr} = await ending(
         service.start(uid, words, {cwd: join(place, 'work'), ...(env === undefined ? {} : {env})}),
       );
@@ -178,10 +178,12 @@ for (const brain of Object.keys(BRAINS) as Brain[]) {
           const policy = ['schema', 'validate'].includes(argv[0] ?? '') ? [] : ['--policy', file];
           const [command = '', ...rest] = argv;
           const words = command === 'records' ? [command, rest[0] ?? '', ...policy] : [command, ...policy, ...rest];
-          const {stderr} = await ending(service.start(STRANGER, [join(BRAINS[brain], 'tare'), ...words], {cwd: '/', env}));
+          const {stderr} = await ending(service.start(STRANGER, [join(SUPERVISORS[supervisor], 'tare'), ...words], {cwd: '/', env}));
           expect(stderr, words.join(' ')).not.to.match(/ENOENT|homedir|\n\s+at /);
         }
-        const {code, stderr} = await ending(service.start(STRANGER, [join(BRAINS[brain], 'tare'), 'doctor', '--json'], {cwd: '/', env}));
+        const {code, stderr} = await ending(
+          service.start(STRANGER, [join(SUPERVISORS[supervisor], 'tare'), 'doctor', '--json'], {cwd: '/', env}),
+        );
         expect(code, stderr).to.be.oneOf([0, 1]);
       });
 
@@ -191,7 +193,7 @@ for (const brain of Object.keys(BRAINS) as Brain[]) {
         for (const path of [states, own]) mkdirSync(path);
         chownSync(own, STRANGER, STRANGER);
         const file = site.policy({directories: {state: `${states}/%u`, spool: `${states}/%u/spool`, scratch: `${states}/%u/scratch`}});
-        const argv = [join(BRAINS[brain], 'tare'), 'records', 'sweep', '--json', '--policy', file];
+        const argv = [join(SUPERVISORS[supervisor], 'tare'), 'records', 'sweep', '--json', '--policy', file];
         const {code, stdout, stderr} = await ending(service.start(0, argv, {cwd: '/', env}));
         expect([code, JSON.parse(stdout), stderr]).to.deep.equal([0, [], '']);
       });
@@ -202,7 +204,7 @@ for (const brain of Object.keys(BRAINS) as Brain[]) {
         chownSync(place, STRANGER, 0);
         const argv = ['--', '/bin/sh', '-c', 'id -u; id -G; echo "$HOME,$USER,$LOGNAME"'];
         for (const name of ['state', 'spool', 'scratch']) chownSync(join(site.directory, name), 0, 0);
-        const words = [join(BRAINS[brain], 'tare'), 'run', '--policy', site.policy(refuse('root')), ...argv];
+        const words = [join(SUPERVISORS[supervisor], 'tare'), 'run', '--policy', site.policy(refuse('root')), ...argv];
         const {code, stdout, stderr} = await ending(service.start(0, words, {cwd: place}));
         expect([code, stdout], stderr).to.deep.equal([0, `${STRANGER}\n65534\n${place},,\n`]);
       });

@@ -7,14 +7,14 @@ import type {JobDocument} from '../../../src/schema/generated/job-1.js';
 import {describeSite} from '../../support/describe-site.js';
 import {hasGroups} from '../../support/groups.js';
 import {patience} from '../../support/pace.js';
-import {below, ending, payload, processes, send, until, type Ended, type Site} from '../../support/tare.js';
+import {below, ending, payload, processes, send, until, type RunOutput, type Site} from '../../support/tare.js';
 
 const MIB = 2 ** 20;
 const sh = (script: string): string[] => ['/bin/sh', '-c', script];
 
 describeSite('several applications, %s', {timeout: patience(60_000)}, (site, role) => {
-  const run = (document: Omit<JobDocument, 'schema'>, ...flags: string[]): Promise<Ended> => site.run([...flags, site.job(document)]);
-  const outcomes = ({record}: Ended): object =>
+  const run = (document: Omit<JobDocument, 'schema'>, ...flags: string[]): Promise<RunOutput> => site.run([...flags, site.job(document)]);
+  const outcomes = ({record}: RunOutput): object =>
     Object.fromEntries(record.applications.map(({name, outcome: {status, exitCode, signal}}) => [name, [status, signal ?? exitCode]]));
 
   it('a generator, two simulators and a merger: the result of one process, and the usage of the four is the job’s', async () => {
@@ -279,17 +279,17 @@ describeSite('several applications, %s', {timeout: patience(60_000)}, (site, rol
     });
     const child = site.start(['run', '--policy', site.policy(), '--record', join(site.directory, 'spool', 'signalled.json'), file]);
     const done = ending(child);
-    let brain = 0;
+    let supervisor = 0;
     await until('the first one runs', () => {
       const family = below(child.pid ?? 0);
-      brain = family.find(({argv}) => argv.some((argument) => argument.includes('@front=')))?.pid ?? 0;
-      return brain > 0 && family.some(({argv}) => argv[0] === 'sleep');
+      supervisor = family.find(({argv}) => argv.some((argument) => argument.includes('@shim=')))?.pid ?? 0;
+      return supervisor > 0 && family.some(({argv}) => argv[0] === 'sleep');
     });
-    send(brain, 'SIGSTOP'); // it will hear of the end and of the signal at once
+    send(supervisor, 'SIGSTOP'); // it will hear of the end and of the signal at once
     await until('its end', () => existsSync(ended) && !below(child.pid ?? 0).some(({comm}) => comm === 'tare-keeper'));
     send(child.pid ?? 0, 'SIGTERM');
     await until('the signal was taken', () => !/^ShdPnd:.*4...$/m.test(readFileSync(`/proc/${String(child.pid)}/status`, 'latin1')));
-    send(brain, 'SIGCONT');
+    send(supervisor, 'SIGCONT');
     expect((await done).signal).to.equal('SIGTERM');
     rmSync(join(site.directory, 'spool', 'signalled.json'));
   });
@@ -306,11 +306,11 @@ describeSite('several applications, %s', {timeout: patience(60_000)}, (site, rol
     child.stdin?.end();
     const done = ending(child);
     await until('the second one runs', () => existsSync(join(site.work, 'runs')));
-    await new Promise((resolve) => setTimeout(resolve, 200)); // the brain hears of it
-    const brain = below(child.pid ?? 0).find(({argv}) => argv.some((argument) => argument.includes('@front=')));
-    send(brain?.pid ?? 0, 'SIGSTOP'); // or it would see the front's end and finish the record
+    await new Promise((resolve) => setTimeout(resolve, 200)); // the supervisor hears of it
+    const supervisor = below(child.pid ?? 0).find(({argv}) => argv.some((argument) => argument.includes('@shim=')));
+    send(supervisor?.pid ?? 0, 'SIGSTOP'); // or it would see the shim's end and finish the record
     send(child.pid ?? 0, 'SIGKILL');
-    send(brain?.pid ?? 0, 'SIGKILL');
+    send(supervisor?.pid ?? 0, 'SIGKILL');
     await done;
     const swept = await site.command(['records', 'sweep', '--policy', site.policy()]);
     expect(swept.stdout, swept.stderr).to.contain('1 closed');
@@ -322,7 +322,7 @@ describeSite('several applications, %s', {timeout: patience(60_000)}, (site, rol
     ]);
   });
 
-  it('a brain that is killed is followed by one that goes on, and starts nothing twice', async () => {
+  it('a supervisor that is killed is followed by one that goes on, and starts nothing twice', async () => {
     const directory = site.work;
     const recordFile = join(directory, 'record.json');
     const file = site.job({
@@ -342,13 +342,13 @@ describeSite('several applications, %s', {timeout: patience(60_000)}, (site, rol
       }
     };
     await until('its first start', () => lines().length === 1);
-    const brain = below(child.pid ?? 0).find(({argv}) => argv.some((argument) => argument.includes('@front=')));
-    send(brain?.pid ?? 0, 'SIGKILL');
+    const supervisor = below(child.pid ?? 0).find(({argv}) => argv.some((argument) => argument.includes('@shim=')));
+    send(supervisor?.pid ?? 0, 'SIGKILL');
     writeFileSync(join(directory, 'go'), '');
     const {code, stderr} = await done;
     expect(code, stderr).to.equal(0);
     expect(lines()).to.deep.equal(['one', 'two']);
-    const record = JSON.parse(readFileSync(recordFile, 'utf8')) as Ended['record'];
+    const record = JSON.parse(readFileSync(recordFile, 'utf8')) as RunOutput['record'];
     expect(record.flags).to.include('brain-lost');
     expect(record.applications.map(({starts, outcome}) => [starts, outcome.status])).to.deep.equal([
       [1, 'completed'],

@@ -111,7 +111,7 @@ describeSite('what comes with a job, %s', {each: true, timeout: patience(30_000)
     });
 
     // a user can write nothing of root's in any case
-    asRoot('are not told by a front without a brain either', async () => {
+    asRoot('are not told by a shim without a supervisor either', async () => {
       const folder = join(site.directory, 'folder');
       mkdirSync(join(folder, 'bin'), {recursive: true});
       execFileSync('cp', [bin('tare-wrap'), join(folder, 'bin/tare-wrap')]);
@@ -122,7 +122,7 @@ describeSite('what comes with a job, %s', {each: true, timeout: patience(30_000)
       const own = join(site.work, 'told');
       expect((await tell(own)).code).to.equal(125);
       expect([statSync(own).uid, readFileSync(own, 'utf8')]).to.satisfy(
-        ([uid, text]: [number, string]) => uid === NOBODY && text.includes('tare.brain'),
+        ([uid, text]: [number, string]) => uid === NOBODY && text.includes('tare.supervisor'),
       );
     });
   });

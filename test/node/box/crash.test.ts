@@ -10,7 +10,7 @@ import {LONG} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
 import {ending, processes, until, type ProcessEntry, type Site} from '../../support/tare.js';
 
-type Victim = 'front' | 'brain' | 'engine' | 'init';
+type Victim = 'shim' | 'supervisor' | 'engine' | 'init';
 
 interface Case {
   victim: Victim;
@@ -21,27 +21,27 @@ interface Case {
 }
 
 const CASES: Case[] = [
-  {victim: 'front', step: 'front-launched', payload: 'never ran'},
-  {victim: 'front', step: 'enter-start', payload: 'never ran'},
-  {victim: 'front', step: 'enter-joined', payload: 'never ran'},
-  {victim: 'front', step: 'init-start', payload: 'never ran'},
+  {victim: 'shim', step: 'shim-launched', payload: 'never ran'},
+  {victim: 'shim', step: 'enter-start', payload: 'never ran'},
+  {victim: 'shim', step: 'enter-joined', payload: 'never ran'},
+  {victim: 'shim', step: 'init-start', payload: 'never ran'},
   // told to go, and so it may have run
-  {victim: 'front', step: 'init-forked', payload: 'killed'},
-  {victim: 'front', step: 'running', payload: 'killed'},
-  {victim: 'front', step: 'front-running', payload: 'killed'},
-  {victim: 'brain', step: 'brain-made', payload: 'lives'},
-  {victim: 'brain', step: 'brain-started', payload: 'lives'},
-  {victim: 'brain', step: 'brain-ready', payload: 'lives'},
-  {victim: 'brain', step: 'brain-executed', payload: 'lives'},
-  {victim: 'brain', step: 'running', payload: 'lives'},
-  {victim: 'brain', step: 'brain-ended', payload: 'lives'},
-  {victim: 'brain', step: 'brain-gone', payload: 'lives'},
-  {victim: 'brain', step: 'brain-empty', payload: 'lives'},
-  {victim: 'brain', step: 'brain-weighed', payload: 'lives'},
-  {victim: 'brain', step: 'brain-removed', payload: 'lives'},
-  {victim: 'brain', step: 'brain-recorded', payload: 'lives'},
-  {victim: 'brain', step: 'brain-told', payload: 'lives'},
-  {victim: 'brain', step: 'brain-forgotten', payload: 'lives'},
+  {victim: 'shim', step: 'init-forked', payload: 'killed'},
+  {victim: 'shim', step: 'running', payload: 'killed'},
+  {victim: 'shim', step: 'shim-running', payload: 'killed'},
+  {victim: 'supervisor', step: 'supervisor-made', payload: 'lives'},
+  {victim: 'supervisor', step: 'supervisor-started', payload: 'lives'},
+  {victim: 'supervisor', step: 'supervisor-ready', payload: 'lives'},
+  {victim: 'supervisor', step: 'supervisor-executed', payload: 'lives'},
+  {victim: 'supervisor', step: 'running', payload: 'lives'},
+  {victim: 'supervisor', step: 'supervisor-ended', payload: 'lives'},
+  {victim: 'supervisor', step: 'supervisor-gone', payload: 'lives'},
+  {victim: 'supervisor', step: 'supervisor-empty', payload: 'lives'},
+  {victim: 'supervisor', step: 'supervisor-weighed', payload: 'lives'},
+  {victim: 'supervisor', step: 'supervisor-removed', payload: 'lives'},
+  {victim: 'supervisor', step: 'supervisor-recorded', payload: 'lives'},
+  {victim: 'supervisor', step: 'supervisor-told', payload: 'lives'},
+  {victim: 'supervisor', step: 'supervisor-forgotten', payload: 'lives'},
   {victim: 'engine', step: 'enter-start', payload: 'never ran'},
   {victim: 'engine', step: 'enter-joined', payload: 'never ran'},
   {victim: 'engine', step: 'running', payload: 'lives'},
@@ -61,42 +61,42 @@ describeSite('killed by SIGKILL, %s', {each: true, mayLeave: true, timeout: pati
 
   for (const one of CASES) it(`${one.victim} at ${one.step}: the payload ${one.payload}`, () => survives(site, one));
 
-  it('brain after an instruction that takes the box away (in a long run after each): the payload lives', async function () {
+  it('supervisor after an instruction that takes the box away (in a long run after each): the payload lives', async function () {
     this.timeout(patience(300_000));
     const count = await instructions(site);
     const all = Array.from({length: count}, (_, index) => index + 1);
     for (const obeyed of LONG ? all : [1, count]) {
       site.remove();
-      await survives(site, {victim: 'brain', step: `brain-undo-${String(obeyed)}`, payload: 'lives'});
+      await survives(site, {victim: 'supervisor', step: `supervisor-undo-${String(obeyed)}`, payload: 'lives'});
     }
   });
 
-  it('brain over the removal of its state, whose folder is left empty: the next removes it, and nobody writes another record', async () => {
-    const pauses = {box: 'required', debug: {pauseAt: ['brain-forgotten']}};
+  it('supervisor over the removal of its state, whose folder is left empty: the next removes it, and nobody writes another record', async () => {
+    const pauses = {box: 'required', debug: {pauseAt: ['supervisor-forgotten']}};
     const child = site.start(['run', '--policy', site.policy(pauses), '--', '/bin/sh', '-c', 'exit 3']);
     const ended = ending(child);
-    const brain = (await until('the end', () => find(child.pid ?? 0, 'brain-forgotten'))).brain ?? 0;
+    const supervisor = (await until('the end', () => find(child.pid ?? 0, 'supervisor-forgotten'))).supervisor ?? 0;
     const [record] = site.records();
     expect(record?.state).to.equal('final');
     // as it is between the removal of the state and that of its folder
     mkdirSync(join(site.directory, 'state/boxes', record?.lrms.globalJobId.split('#')[1] ?? ''));
-    process.kill(brain, 'SIGKILL');
+    process.kill(supervisor, 'SIGKILL');
     expect(await ended).to.deep.include({code: 3, stderr: ''});
     expect(site.leftovers()).to.deep.equal([]);
     expect(site.records()).to.deep.equal([record]);
   });
 
-  it('three brains while the payload runs: one more writes the record when the box is gone', async () => {
+  it('three supervisors while the payload runs: one more writes the record when the box is gone', async () => {
     const script = `sleep ${MARK} & until test -e go; do sleep 0.05; done; kill $!; exit 3`;
     const child = site.start(['run', '--policy', site.policy({box: 'required'}), '--', '/bin/sh', '-c', script]);
     const ended = ending(child);
     let last: number | undefined;
     for (let killed = 0; killed < 3; killed++) {
       const next = (): number | null => {
-        const {brain} = find(child.pid ?? 0, 'running') ?? {};
-        return brain === undefined || brain === last ? null : brain;
+        const {supervisor} = find(child.pid ?? 0, 'running') ?? {};
+        return supervisor === undefined || supervisor === last ? null : supervisor;
       };
-      last = await until('a brain', next);
+      last = await until('a supervisor', next);
       process.kill(last, 'SIGKILL');
     }
     writeFileSync(join(site.work, 'go'), '');
@@ -122,8 +122,8 @@ async function survives(site: Site, {victim, step, payload}: Case): Promise<void
     `sleep ${MARK}; sleep 0`,
   ]);
   const ended = ending(child);
-  const front = child.pid ?? 0;
-  const parts = await until(`${step} of ${victim}`, () => find(front, step));
+  const shim = child.pid ?? 0;
+  const parts = await until(`${step} of ${victim}`, () => find(shim, step));
   const pid = parts[victim];
   expect(pid, `no ${victim}`).to.be.a('number');
   process.kill(pid ?? 0, 'SIGKILL');
@@ -166,17 +166,19 @@ const sleepers = (all = processes()): ProcessEntry[] =>
   all.filter(({argv, state}) => argv[0] === 'sleep' && argv[1] === MARK && state !== 'Z');
 
 /** The parts of one wrapper, once the step is reached. */
-function find(front: number, step: string): Partial<Record<Victim, number>> | null {
+function find(shim: number, step: string): Partial<Record<Victim, number>> | null {
   const all = processes();
   const below = (parent: number): ProcessEntry[] => all.filter((entry) => entry.parent === parent);
   const descendants = (parent: number): ProcessEntry[] => below(parent).flatMap((entry) => [entry, ...descendants(entry.pid)]);
-  const family = [...all.filter(({pid}) => pid === front), ...descendants(front)];
+  const family = [...all.filter(({pid}) => pid === shim), ...descendants(shim)];
   const reached = step === 'running' ? sleepers(all).length > 0 : family.some(({comm}) => comm === `@${step}`.slice(0, 15));
   if (!reached) return null;
-  const brain = below(front).find(({comm, argv}) => argv.some((argument) => argument.startsWith('@front=')) || comm.startsWith('@brain'));
-  const engine = below(front).find(({pid}) => pid !== brain?.pid);
+  const supervisor = below(shim).find(
+    ({comm, argv}) => argv.some((argument) => argument.startsWith('@shim=')) || comm.startsWith('@supervisor'),
+  );
+  const engine = below(shim).find(({pid}) => pid !== supervisor?.pid);
   const init = engine === undefined ? undefined : below(engine.pid)[0];
-  return {front, ...(brain && {brain: brain.pid}), ...(engine && {engine: engine.pid}), ...(init && {init: init.pid})};
+  return {shim, ...(supervisor && {supervisor: supervisor.pid}), ...(engine && {engine: engine.pid}), ...(init && {init: init.pid})};
 }
 
 function kill(pid: number): void {

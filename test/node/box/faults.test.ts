@@ -14,7 +14,7 @@ import {below, ending, isRoot, send, type Site} from '../../support/tare.js';
 
 const FAULTS = Number(process.env.TARE_FAULTS ?? 24);
 const AT_ONCE = 4;
-const KINDS = ['front', 'brain', 'one of all', 'all', 'all', 'brain twice', 'sweep'] as const;
+const KINDS = ['shim', 'supervisor', 'one of all', 'all', 'all', 'supervisor twice', 'sweep'] as const;
 
 for (const full of [false, true]) {
   const title = `${String(FAULTS)} random kills, %s${full ? ', the spool full' : ''}`;
@@ -82,7 +82,7 @@ for (const full of [false, true]) {
 
 const isFigure = (value: unknown): boolean => typeof value === 'number';
 
-/** A folder that a brain was killed over before it had written its state is left alone for a minute: it is over. */
+/** A folder that a supervisor was killed over before it had written its state is left alone for a minute: it is over. */
 function age(boxes: string): void {
   const before = Date.now() / 1000 - 120;
   for (const name of readdirSync(boxes)) if (!existsSync(join(boxes, name, 'box.json'))) utimesSync(join(boxes, name), before, before);
@@ -103,7 +103,7 @@ async function fault(site: Site, policy: string, number: number, lifeMs: number,
     for (const {pid} of below(sweep.pid ?? 0)) send(pid, 'SIGKILL');
     await swept;
   } else {
-    for (let kills = kind === 'brain twice' ? 2 : 1; kills > 0; kills--) {
+    for (let kills = kind === 'supervisor twice' ? 2 : 1; kills > 0; kills--) {
       hit(child.pid ?? 0, kind, random);
       await sleep(random() * 100);
     }
@@ -111,13 +111,13 @@ async function fault(site: Site, policy: string, number: number, lifeMs: number,
   await end;
 }
 
-function hit(front: number, kind: (typeof KINDS)[number], random: () => number): void {
-  const family = below(front);
-  const brain = family.find(({argv}) => argv.some((argument) => argument.startsWith('@front=')));
-  if (kind === 'front') send(front, 'SIGKILL');
+function hit(shim: number, kind: (typeof KINDS)[number], random: () => number): void {
+  const family = below(shim);
+  const supervisor = family.find(({argv}) => argv.some((argument) => argument.startsWith('@shim=')));
+  if (kind === 'shim') send(shim, 'SIGKILL');
   else if (kind === 'all') for (const {pid} of family) send(pid, 'SIGKILL');
-  else if (kind === 'one of all') send(family[Math.floor(random() * family.length)]?.pid ?? front, 'SIGKILL');
-  else if (brain !== undefined) send(brain.pid, 'SIGKILL');
+  else if (kind === 'one of all') send(family[Math.floor(random() * family.length)]?.pid ?? shim, 'SIGKILL');
+  else if (supervisor !== undefined) send(supervisor.pid, 'SIGKILL');
 }
 
 function recordsIn(spool: string): UsageRecord[] {

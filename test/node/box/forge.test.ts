@@ -61,7 +61,7 @@ describeSite('a payload against its record, %s', {...OPEN, each: true, mayLeave:
         ? family.filter(({argv}) => argv[0] !== '/bin/sh' && argv[0] !== 'sleep')
         : null;
     });
-    expect(parts.length).to.be.at.least(4); // front, brain, engine, init
+    expect(parts.length).to.be.at.least(4); // shim, supervisor, engine, init
     writeFileSync(join(site.work, 'parts'), parts.map(({pid}) => pid).join(' '));
     const {stdout, code} = await end;
     expect([code, stdout]).to.deep.equal([0, 'tried\n']);

@@ -38,7 +38,7 @@ import {LONG, need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
 import {removeGroupsOf} from '../../support/undo.js';
 import {hierarchies, Slot, steps} from '../cgroup/machine.js';
-import {below, ending, isRoot, processes, program, send, until, type Ended, type Site} from '../../support/tare.js';
+import {below, ending, isRoot, processes, program, send, until, type RunOutput, type Site} from '../../support/tare.js';
 
 const BUSYBOX = program('busybox');
 const NOBODY = 65534;
@@ -99,7 +99,7 @@ describeSite('images, %s', {each: true, timeout: patience(60_000)}, (site, role)
     writeLayout(join(place, name), files);
     return digest;
   };
-  const run = (image: string, script: string, more: object = policy): Promise<Ended> =>
+  const run = (image: string, script: string, more: object = policy): Promise<RunOutput> =>
     site.run(['--image', join(place, image), '--', '/bin/sh', '-c', script], {policy: more});
   const refused = async (image: string, code: string, message: RegExp, more: object = policy): Promise<void> => {
     const {code: exit, stderr, record} = await run(image, 'echo ran', more);
@@ -275,7 +275,7 @@ describeSite('images, %s', {each: true, timeout: patience(60_000)}, (site, role)
       const child = site.start(['run', '--policy', site.policy(policy), '--image', join(place, 'slow'), '--', '/bin/true']);
       const end = ending(child);
       await until('it to unpack', () => stagings().length > 0, 60);
-      // more than this takes longer than a front waits for a wrapper that does nothing
+      // more than this takes longer than a shim waits for a wrapper that does nothing
       const slot = new Slot(`test-slot-${role}-${String(process.pid)}`, hierarchies());
       const share: [string, string, string] =
         slot.holder('cpu').version === 2 ? ['cpu', 'cpu.max', '20000 100000'] : ['cpu', 'cpu.cfs_quota_us', '20000'];
@@ -478,18 +478,18 @@ describeSite('images, %s', {each: true, timeout: patience(60_000)}, (site, role)
     expect([trees(), stagings(), seen.size]).to.deep.equal([[digest.slice(7)], [], 1]);
   });
 
-  for (const victim of ['brain', 'all'] as const)
-    it(`SIGKILL to ${victim === 'brain' ? 'the brain' : 'all of the wrapper'} while it unpacks leaves nothing that is used`, async () => {
+  for (const victim of ['supervisor', 'all'] as const)
+    it(`SIGKILL to ${victim === 'supervisor' ? 'the supervisor' : 'all of the wrapper'} while it unpacks leaves nothing that is used`, async () => {
       const digest = layout([firstMembers(), [{path: 'big', content: randomBytes(60 << 20)}], [{path: 'last', content: 'last\n'}]]);
       const child = site.start(['run', '--policy', site.policy(policy), '--image', join(place, 'layout'), '--', '/bin/cat', '/last']);
       const end = ending(child);
       const [staging = ''] = await until('it to unpack', () => (stagings().length > 0 ? stagings() : null), 20);
       const family = below(child.pid ?? 0);
-      const victims = victim === 'all' ? family : family.filter(({argv}) => argv.some((one) => one.startsWith('@front=')));
+      const victims = victim === 'all' ? family : family.filter(({argv}) => argv.some((one) => one.startsWith('@shim=')));
       for (const {pid} of victims) send(pid, 'SIGKILL');
       expect([victims.length > 0, trees()]).to.deep.equal([true, []]);
       const {stdout, stderr} = await end;
-      if (victim === 'brain') expect(stdout, stderr).to.equal('last\n');
+      if (victim === 'supervisor') expect(stdout, stderr).to.equal('last\n');
       else {
         expect(stagings()).to.deep.equal([staging]);
         await site.command(['records', 'sweep', '--policy', site.policy(policy)]);

@@ -19,9 +19,9 @@ import {readState} from '../../../src/box/state.js';
 import {describeSite} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {bin, ending, isRoot, processes, program, send, Site, until, type Ended} from '../../support/tare.js';
+import {bin, ending, isRoot, processes, program, send, Site, until, type RunOutput} from '../../support/tare.js';
 
-type Command = Omit<Ended, 'record'>;
+type Command = Omit<RunOutput, 'record'>;
 
 /** An account that is neither root nor whom the tests run jobs as. */
 const STRANGER = readFileSync('/etc/passwd', 'utf8')
@@ -257,14 +257,14 @@ describeSite('live boxes, %s', {each: true, mayLeave: true, timeout: patience(30
     expect(outcome()).to.include({status: 'killed', signal: 'SIGKILL'});
   });
 
-  it('kill when no brain is left: the record says who did it', async () => {
+  it('kill when no supervisor is left: the record says who did it', async () => {
     const {box, over} = await begin('while :; do sleep 0.02; done');
-    const brain = (): number => live()[0]?.started.wrapper.supervisor?.pid ?? 0;
+    const supervisor = (): number => live()[0]?.started.wrapper.supervisor?.pid ?? 0;
     for (let killed = 0, last = 0; killed < 3; killed++) {
-      last = await until('a brain', () => (brain() === last ? 0 : brain()));
+      last = await until('a supervisor', () => (supervisor() === last ? 0 : supervisor()));
       send(last, 'SIGKILL');
     }
-    await until('no brain', () => !processes().some(({pid, state}) => pid === brain() && state !== 'Z'));
+    await until('no supervisor', () => !processes().some(({pid, state}) => pid === supervisor() && state !== 'Z'));
     expect((await list())[0]?.state).to.equal('running');
     expect(await said('kill', box.id)).to.equal(`${box.id} ended\n`);
     await over;

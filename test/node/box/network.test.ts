@@ -237,31 +237,31 @@ describeSite('a box with an address of its own, %s', {roles: ['root'], each: tru
     }
   });
 
-  for (const step of ['brain-leased', 'brain-connected', 'running', 'brain-removed']) {
+  for (const step of ['supervisor-leased', 'supervisor-connected', 'running', 'supervisor-removed']) {
     it(`all killed at ${step}: a sweep leaves nothing`, async () => {
       const pauseAt = step === 'running' ? [] : [step];
       const policy = site.policy({...identityOf({nat: true}), debug: {pauseAt}});
-      const child = start(policy, step === 'brain-removed' ? ['true'] : ['python3', '-c', SERVER]);
-      const front = child.pid ?? 0;
+      const child = start(policy, step === 'supervisor-removed' ? ['true'] : ['python3', '-c', SERVER]);
+      const shim = child.pid ?? 0;
       if (step === 'running') await whenRunning(policy, 1);
-      else await until(step, () => below(front).some(({comm}) => comm === `@${step}`.slice(0, 15)), 30);
-      const all = below(front);
+      else await until(step, () => below(shim).some(({comm}) => comm === `@${step}`.slice(0, 15)), 30);
+      const all = below(shim);
       for (const {pid} of all) send(pid, 'SIGKILL');
       await ending(child);
       running.pop();
-      if (step !== 'brain-removed') expect(leases(site)).to.have.length(3);
+      if (step !== 'supervisor-removed') expect(leases(site)).to.have.length(3);
       const swept = await ending(net.tare(site, ['records', 'sweep', '--policy', site.policy(identityOf({nat: true})), '--json']));
       expect(swept.code, swept.stderr).to.equal(0);
       expect(left()).to.deep.equal([]);
     });
   }
 
-  it('a brain that is killed while it connects: another connects the box', async () => {
-    const policy = site.policy({...identityOf({nat: true}), debug: {pauseAt: ['brain-connected']}});
+  it('a supervisor that is killed while it connects: another connects the box', async () => {
+    const policy = site.policy({...identityOf({nat: true}), debug: {pauseAt: ['supervisor-connected']}});
     const child = start(policy, ['python3', '-c', SERVER]);
-    const front = child.pid ?? 0;
-    const brain = await until('the step', () => below(front).find(({comm}) => comm === '@brain-connecte'), 30);
-    send(brain.pid, 'SIGKILL');
+    const shim = child.pid ?? 0;
+    const supervisor = await until('the step', () => below(shim).find(({comm}) => comm === '@supervisor-con'), 30);
+    send(supervisor.pid, 'SIGKILL');
     const [job] = (await whenRunning(policy, 1)) as [Job];
     await until('the server', () => job.addresses.every((address) => net.reaches(address, PORT)), 30);
     expect((await stop()).map(({code}) => code)).to.deep.equal([0]);
@@ -359,13 +359,13 @@ describeSite('a box with a user-mode network, %s', {each: true, mayLeave: true, 
       expect([...leases(site), ...site.leftovers()]).to.deep.equal([]);
     });
 
-    it(`by ${by}: the program goes when the front is killed`, async () => {
+    it(`by ${by}: the program goes when the shim is killed`, async () => {
       const child = net.tare(site, ['run', '--policy', site.policy(), job(['sleep', '60'])], {hidden, tun: true});
       child.stdin?.end();
-      const front = child.pid ?? 0;
-      await until('the payload', () => below(front).some(({argv}) => argv.join(' ') === 'sleep 60'), 30);
+      const shim = child.pid ?? 0;
+      await until('the payload', () => below(shim).some(({argv}) => argv.join(' ') === 'sleep 60'), 30);
       expect(helpers(by, others)).to.not.deep.equal([]);
-      for (const {pid} of below(front).filter(({argv}) => argv[0] !== by)) send(pid, 'SIGKILL');
+      for (const {pid} of below(shim).filter(({argv}) => argv[0] !== by)) send(pid, 'SIGKILL');
       await ending(child);
       await until('the end of the program', () => helpers(by, others).length === 0);
       await ending(net.tare(site, ['records', 'sweep', '--policy', site.policy()]));

@@ -10,7 +10,7 @@ import {expect} from 'chai';
 import {describeSite} from '../../support/describe-site.js';
 import {LONG, need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {below, bin, ending, program, send, until, type Ended} from '../../support/tare.js';
+import {below, bin, ending, program, send, until, type RunOutput} from '../../support/tare.js';
 
 const ATTACKS = readFileSync(fileURLToPath(new URL('../../support/own-uid.py', import.meta.url)), 'utf8');
 const attack = (...words: string[]): string[] => ['/usr/bin/python3', '-c', ATTACKS, ...words];
@@ -27,10 +27,10 @@ describeSite('against its own uid, %s', {each: true, mayLeave: true, timeout: pa
     await until('nothing to be left', () => site.leftovers().length === 0);
   });
 
-  const run = (...words: string[]): Promise<Ended> =>
+  const run = (...words: string[]): Promise<RunOutput> =>
     site.run(['--memory', '256MiB', '--processes', '100', '--', ...attack(...words)], {policy: UNFILTERED});
   /** Of two, of which the first attacks; the other ends when it is told. */
-  const runTwo = (...words: string[]): Promise<Ended> =>
+  const runTwo = (...words: string[]): Promise<RunOutput> =>
     site.run(
       [
         site.job({
@@ -66,7 +66,7 @@ describeSite('against its own uid, %s', {each: true, mayLeave: true, timeout: pa
     }
   });
 
-  it('its limits at their lowest: SIGTERM to the front reaches the payload; SIGKILL takes the box with it', async () => {
+  it('its limits at their lowest: SIGTERM to the shim reaches the payload; SIGKILL takes the box with it', async () => {
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       const {child, over, init} = await begin('deaf now', 'deaf', `daemon=${MARK}`, 'say=deaf now', `sleep=${MARK}`);
       child.kill(signal);

@@ -77,10 +77,10 @@ describeSite('parts of a record (%s)', {mayLeave: true, timeout: patience(60_000
     expect(partsOf(record).map(({recordId}) => recordId)).to.deep.equal([inner.recordId]);
   });
 
-  it('that were killed whole have started, and one whose front was killed says so', async () => {
+  it('that were killed whole have started, and one whose shim was killed says so', async () => {
     const {record} = await site.run(
       shell(
-        `${INNER} -- /bin/sh -c 'echo $PPID >front; touch one; sleep 600' & while [ ! -e one ]; do sleep 0.1; done; kill -9 $!; ` +
+        `${INNER} -- /bin/sh -c 'echo $PPID >shim; touch one; sleep 600' & while [ ! -e one ]; do sleep 0.1; done; kill -9 $!; ` +
           `${INNER} -- /bin/sh -c 'touch two; sleep 600' & while [ ! -e two ]; do sleep 0.1; done; sleep 1`,
       ),
     );
@@ -91,9 +91,9 @@ describeSite('parts of a record (%s)', {mayLeave: true, timeout: patience(60_000
     expect(record.outcome.status).to.equal('completed');
   });
 
-  it('what they tell while nobody reads is read by the brain that follows', async () => {
+  it('what they tell while nobody reads is read by the supervisor that follows', async () => {
     const [told, go] = ['told', 'go'].map((name) => join(site.work, `${name}-${role}`)) as [string, string];
-    const recordFile = join(site.directory, 'spool', 'copy-brain.json');
+    const recordFile = join(site.directory, 'spool', 'copy-supervisor.json');
     const child = site.start([
       ...['run', '--policy', site.policy(), '--record', recordFile],
       ...shell(
@@ -103,14 +103,14 @@ describeSite('parts of a record (%s)', {mayLeave: true, timeout: patience(60_000
     ]);
     const end = ending(child);
     await until('the payload', () => existsSync(`${told}.1`), 30);
-    const brain = below(child.pid ?? 0).find(
-      ({comm, argv, parent}) => parent === child.pid && (comm.startsWith('@brain') || argv.some((word) => word.startsWith('@front='))),
+    const supervisor = below(child.pid ?? 0).find(
+      ({comm, argv, parent}) => parent === child.pid && (comm.startsWith('@supervisor') || argv.some((word) => word.startsWith('@shim='))),
     );
-    if (brain === undefined) throw new Error('there is no brain');
-    send(brain.pid, 'SIGSTOP');
+    if (supervisor === undefined) throw new Error('there is no supervisor');
+    send(supervisor.pid, 'SIGSTOP');
     writeFileSync(`${go}.1`, '');
     await until('a wrapper that nobody hears', () => existsSync(told), 30);
-    send(brain.pid, 'SIGKILL');
+    send(supervisor.pid, 'SIGKILL');
     writeFileSync(go, '');
     expect((await end).code).to.equal(0);
     const [record] = site.records().filter(({recordId, flags}) => recordId !== '' && flags.includes('brain-lost'));

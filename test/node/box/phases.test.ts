@@ -195,8 +195,8 @@ for (const account of ['root', 'grid']) {
       ]);
     });
 
-    it('a brain that is killed in the second phase costs nothing', async () => {
-      const job = `n=$(cat n 2>/dev/null || echo 0); n=$((n+1)); echo $n >n; [ $n = 1 ] && exit 85; : >killbrain; sleep 1; exit 3`;
+    it('a supervisor that is killed in the second phase costs nothing', async () => {
+      const job = `n=$(cat n 2>/dev/null || echo 0); n=$((n+1)); echo $n >n; [ $n = 1 ] && exit 85; : >killsupervisor; sleep 1; exit 3`;
       await starter(job);
       const record = await only();
       expect([record.outcome.status, record.outcome.exitCode]).to.deep.equal(['failed', 3]);
@@ -221,18 +221,18 @@ for (const account of ['root', 'grid']) {
   });
 }
 
-/** What the payload asks for by a file, the starter's helper does: TERM to the wrapper, KILL to it, KILL to its brain. */
+/** What the payload asks for by a file, the starter's helper does: TERM to the wrapper, KILL to it, KILL to its supervisor. */
 function starterScript(tare: string, job: string, between: string): string {
   const quoted = `'${job.replaceAll("'", `'\\''`)}'`;
   return `export _CONDOR_JOB_AD=/var/tmp/job.ad _CONDOR_MACHINE_AD=/dev/null _CONDOR_SCRATCH_DIR=$PWD _CONDOR_SLOT=slot1
 while :; do
   ${tare}/bin/tare-wrap /bin/sh -c ${quoted} & wrapper=$!
-  while kill -0 $wrapper 2>/dev/null && ! test -e ready -o -e killme -o -e killbrain; do sleep 0.05; done
+  while kill -0 $wrapper 2>/dev/null && ! test -e ready -o -e killme -o -e killsupervisor; do sleep 0.05; done
   test -e ready && kill -TERM $wrapper
-  # one that is stopped starts no brain anew meanwhile
+  # one that is stopped starts no supervisor anew meanwhile
   test -e killme && kill -STOP $wrapper && kill -KILL $(pgrep -P $wrapper) $wrapper
-  test -e killbrain && pkill -KILL -P $wrapper -f @front=
-  rm -f ready killme killbrain
+  test -e killsupervisor && pkill -KILL -P $wrapper -f @shim=
+  rm -f ready killme killsupervisor
   wait $wrapper; status=$?
   echo $status
   [ $status = 85 ] && ! test -e over || exit 0

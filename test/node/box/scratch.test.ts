@@ -1,7 +1,7 @@
 /** The limit on scratch: the kernel's where a file system of its own holds it, else watched; the peak is in the record. */
 import {expect} from 'chai';
 import {chmodSync, existsSync, mkdirSync, readdirSync, rmSync} from 'node:fs';
-import {imageBytes} from '../../../src/follow/contain.js';
+import {imageBytes} from '../../../src/supervise/quota.js';
 import {describeSite} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';

@@ -8,10 +8,10 @@ import {fileURLToPath} from 'node:url';
 import {hasPythonFuse} from '../../support/cvmfs.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {isRoot, processes, send, Site, until, type Ended, type Role} from '../../support/tare.js';
+import {isRoot, processes, send, Site, until, type RunOutput, type Role} from '../../support/tare.js';
 
 const SLOW = fileURLToPath(new URL('../../support/slow-fuse.py', import.meta.url));
-/** As much as the longest way takes: init, brain and front have a deadline each. */
+/** As much as the longest way takes: init, supervisor and shim have a deadline each. */
 const MOST_S = 90;
 
 /** A file whose opening takes for ever. Each has a server: one that does not yet work on a request lets go of who is killed. */
@@ -81,7 +81,7 @@ const CASES: Case[] = [
 
 describe('what cannot be killed', function () {
   this.timeout(patience(30_000));
-  const begun = new Map<Case, {site: Site; hung: Hung; ended: Promise<Ended>; seconds: () => number}>();
+  const begun = new Map<Case, {site: Site; hung: Hung; ended: Promise<RunOutput>; seconds: () => number}>();
   const of = (one: Case) => begun.get(one) ?? expect.fail('not begun');
 
   // all at once: they wait most of the time

@@ -20,17 +20,17 @@ interface Swept {
 
 /** Steps with something on disk. `executed`: the payload runs by then, and its usage can be told. */
 const STEPS: {step: string; executed: boolean; ended?: boolean}[] = [
-  {step: 'brain-made', executed: false},
-  {step: 'brain-started', executed: false},
+  {step: 'supervisor-made', executed: false},
+  {step: 'supervisor-started', executed: false},
   {step: 'enter-joined', executed: false},
   {step: 'init-forked', executed: false},
-  {step: 'brain-ready', executed: false},
+  {step: 'supervisor-ready', executed: false},
   {step: 'running', executed: true},
-  {step: 'brain-ended', executed: true},
-  {step: 'brain-empty', executed: true},
-  {step: 'brain-weighed', executed: true},
-  {step: 'brain-removed', executed: true},
-  {step: 'brain-recorded', executed: true, ended: true},
+  {step: 'supervisor-ended', executed: true},
+  {step: 'supervisor-empty', executed: true},
+  {step: 'supervisor-weighed', executed: true},
+  {step: 'supervisor-removed', executed: true},
+  {step: 'supervisor-recorded', executed: true, ended: true},
 ];
 
 const BURN = 'i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done;';
@@ -38,7 +38,7 @@ const BURN = 'i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done;';
 describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_000)}, (site, role) => {
   for (const {step, executed, ended = false} of STEPS) {
     it(`all killed at ${step}: one record, nothing left`, async () => {
-      await killAllAt(site, step, step.startsWith('brain-') && executed ? `${BURN} exit 0` : `${BURN} sleep 1.62831; exit 0`);
+      await killAllAt(site, step, step.startsWith('supervisor-') && executed ? `${BURN} exit 0` : `${BURN} sleep 1.62831; exit 0`);
       const swept = await sweep(site);
       expect(site.leftovers(), JSON.stringify(swept)).to.deep.equal([]);
       const records = site.records();
@@ -88,9 +88,9 @@ describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_
       await killAllAt(site, 'running', `${BURN} sleep 1.62831; exit 0`);
       const child = site.start(['records', 'sweep', '--policy', site.policy({debug: {pauseAt: [step]}})]);
       const end = ending(child);
-      const front = child.pid ?? 0;
-      await until(step, () => isAt(front, step));
-      for (const {pid} of below(front)) send(pid, 'SIGKILL');
+      const shim = child.pid ?? 0;
+      await until(step, () => isAt(shim, step));
+      for (const {pid} of below(shim)) send(pid, 'SIGKILL');
       await end;
       const swept = await sweep(site);
       expect(swept.map(({result}) => result)).to.deep.equal([step === 'sweep-recorded' ? 'cleaned' : 'closed']);
@@ -301,7 +301,7 @@ describeSite('the sweep of root over users’ files', OF_USER, (site) => {
 
   it('writes no second record where the first was taken away before the sweep came', async () => {
     const directories = Object.fromEntries(['state', 'spool', 'scratch', 'sealed'].map((name) => [name, join(site.directory, name)]));
-    await killAllAt(site, 'brain-recorded', 'exit 0');
+    await killAllAt(site, 'supervisor-recorded', 'exit 0');
     const argv = ['records', 'seal', '--json', '--policy', site.policy({directories})];
     const {stdout} = await site.command(argv, {uid: 0, gid: 0});
     expect(JSON.parse(stdout)).to.deep.equal({sealed: 1, open: 0, rejected: []});
@@ -349,27 +349,27 @@ describeSite('the sweep of root over users’ files', OF_USER, (site) => {
   });
 });
 
-/** Runs a job, waits for the step, kills front, brain, engine and init in one go, and waits until they are gone. */
+/** Runs a job, waits for the step, kills shim, supervisor, engine and init in one go, and waits until they are gone. */
 async function killAllAt(site: Site, step: string, script: string, seconds = 0.3): Promise<void> {
   const pauses = step === 'running' ? [] : [step];
   const policy = site.policy({debug: {pauseAt: pauses}});
   const child = site.start(['run', '--policy', policy, '--', '/bin/sh', '-c', script]);
   const end = ending(child);
-  const front = child.pid ?? 0;
+  const shim = child.pid ?? 0;
   const boxes = join(site.directory, 'state/boxes');
   const before = namesIn(boxes);
-  await until(step, () => (step === 'running' ? isRunning(boxes, before) : isAt(front, step)));
+  await until(step, () => (step === 'running' ? isRunning(boxes, before) : isAt(shim, step)));
   await new Promise((resolve) => {
     setTimeout(resolve, seconds * 1000);
   });
-  const family = below(front);
+  const family = below(shim);
   for (const {pid} of family) send(pid, 'SIGSTOP');
   for (const {pid} of family) send(pid, 'SIGKILL');
   await end;
 }
 
 /** Paused processes are called after the step (prctl(2), PR_SET_NAME). */
-const isAt = (front: number, step: string): boolean => below(front).some(({comm}) => comm === `@${step}`.slice(0, 15));
+const isAt = (shim: number, step: string): boolean => below(shim).some(({comm}) => comm === `@${step}`.slice(0, 15));
 
 /** The payload of a new box runs, and its box says so. */
 function isRunning(boxes: string, before: readonly string[]): boolean {

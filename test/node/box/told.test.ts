@@ -1,4 +1,7 @@
-/** What a batch system is told when the brain that tells it is killed: a stand-in for HTCondor's starter, which listens and does not answer. */
+/**
+ * What a batch system is told when the supervisor that tells it is killed: a stand-in for HTCondor's starter, which listens and does not
+ * answer.
+ */
 
 import {expect} from 'chai';
 import {spawn} from 'node:child_process';
@@ -10,7 +13,7 @@ import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
 import {bin, ending, processes, until} from '../../support/tare.js';
 
-describeSite('a brain that is killed while it tells the starter (%s)', {mayLeave: true, timeout: patience(20_000)}, (site) => {
+describeSite('a supervisor that is killed while it tells the starter (%s)', {mayLeave: true, timeout: patience(20_000)}, (site) => {
   before(function () {
     need(this, !existsSync('/etc/tare/policy.yaml'), 'this node has a policy of its own, which would rule the tests');
   });
@@ -41,8 +44,8 @@ describeSite('a brain that is killed while it tells the starter (%s)', {mayLeave
       const child = spawn(bin('tare-wrap'), ['/bin/sh', '-c', 'exit 3'], {cwd: scratch, env, ...site.credentials});
       const ended = ending(child);
       await until('the starter to be called', () => connections.length === 1);
-      const brain = processes().find(({parent, argv}) => parent === child.pid && argv.some((each) => each.startsWith('@front=')));
-      process.kill(brain?.pid ?? 0, 'SIGKILL');
+      const supervisor = processes().find(({parent, argv}) => parent === child.pid && argv.some((each) => each.startsWith('@shim=')));
+      process.kill(supervisor?.pid ?? 0, 'SIGKILL');
       expect((await ended).code).to.equal(3);
       expect(connections).to.have.length(2);
     } finally {

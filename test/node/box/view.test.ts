@@ -19,7 +19,7 @@ import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {describeSite} from '../../support/describe-site.js';
 import {patience} from '../../support/pace.js';
-import {below, bin, ending, isRoot, processes, program, ROLES, send, until, type Ended} from '../../support/tare.js';
+import {below, bin, ending, isRoot, processes, program, ROLES, send, until, type RunOutput} from '../../support/tare.js';
 
 const NOBODY = 65534;
 const LAYERS = fileURLToPath(new URL('../../support/layers.py', import.meta.url));
@@ -72,7 +72,7 @@ describeSite('views, %s', {each: true, timeout: patience(30_000)}, (site, role) 
 
   it('two boxes at once write the same path, and each sees its own', async () => {
     const script = 'echo $0 > "$1/changed"; touch "$1/ready-$0"; sleep 0.5; ls "$1" | grep ready; cat "$1/changed"';
-    const one = (name: string): Promise<Ended> => site.run(['--filesystem', 'private', '--', '/bin/sh', '-c', script, name, place]);
+    const one = (name: string): Promise<RunOutput> => site.run(['--filesystem', 'private', '--', '/bin/sh', '-c', script, name, place]);
     const [first, second] = await Promise.all([one('first'), one('second')]);
     expect([first.stdout, second.stdout], first.stderr + second.stderr + JSON.stringify(second.record.outcome)).to.deep.equal([
       'ready-first\nfirst\n',

@@ -115,16 +115,16 @@ describeSite('a record that waits, %s', {each: true, mayLeave: true, timeout: pa
   it('the disk of state and scratch is full too: it is in the room that was kept for it', async () => {
     mount('2m');
     const places = {state: join(small, 'state'), scratch: join(small, 'scratch'), spool: join(small, 'spool')};
-    const file = policy({debug: {pauseAt: ['brain-removed']}}, places);
-    let front = 0;
+    const file = policy({debug: {pauseAt: ['supervisor-removed']}}, places);
+    let shim = 0;
     const end = during(file, (pid) => {
-      front = pid;
+      shim = pid;
     });
-    // nothing else of the box becomes free after that; another brain then writes the record
-    const isThere = (): number | undefined => below(front).find(({comm}) => comm === '@brain-removed')?.pid;
-    const brain = await until('the end', isThere);
+    // nothing else of the box becomes free after that; another supervisor then writes the record
+    const isThere = (): number | undefined => below(shim).find(({comm}) => comm === '@supervisor-rem')?.pid;
+    const supervisor = await until('the end', isThere);
     fill();
-    process.kill(brain, 'SIGKILL');
+    process.kill(supervisor, 'SIGKILL');
     const {code, stderr} = await end;
     expect(code).to.equal(7);
     const [id = ''] = readdirSync(join(places.state, 'boxes'));
@@ -169,12 +169,12 @@ describeSite('a record that waits, %s', {each: true, mayLeave: true, timeout: pa
         mount('1m');
         const file = policy();
         let tracer: ChildProcess | undefined;
-        const {code} = await during(file, async (front) => {
+        const {code} = await during(file, async (shim) => {
           tracer = spawn(strace ?? '', [
             ...['-f', '-qq', '-o', join(site.directory, 'trace'), '-e', `inject=/^${call}:error=${error}`],
-            ...['-p', String(brainOf(front))],
+            ...['-p', String(supervisorOf(shim))],
           ]);
-          await until('strace', () => /TracerPid:\s+[1-9]/.test(readFileSync(`/proc/${String(brainOf(front))}/status`, 'utf8')));
+          await until('strace', () => /TracerPid:\s+[1-9]/.test(readFileSync(`/proc/${String(supervisorOf(shim))}/status`, 'utf8')));
         });
         tracer?.kill();
         expect(code).to.equal(7);
@@ -187,12 +187,12 @@ describeSite('a record that waits, %s', {each: true, mayLeave: true, timeout: pa
   }
 });
 
-/** The child of a front that executes neither the front's own program nor the engine. */
-function brainOf(front: number): number {
+/** The child of a shim that executes neither the shim's own program nor the engine. */
+function supervisorOf(shim: number): number {
   const executable = (pid: number): string => readlinkSync(`/proc/${String(pid)}/exe`);
-  const brain = below(front).find(
-    ({pid, parent}) => parent === front && executable(pid) !== executable(front) && !executable(pid).endsWith('/bwrap'),
+  const supervisor = below(shim).find(
+    ({pid, parent}) => parent === shim && executable(pid) !== executable(shim) && !executable(pid).endsWith('/bwrap'),
   );
-  if (brain === undefined) throw new Error('no brain');
-  return brain.pid;
+  if (supervisor === undefined) throw new Error('no supervisor');
+  return supervisor.pid;
 }

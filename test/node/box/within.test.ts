@@ -87,7 +87,7 @@ describeSite('within a box (%s)', {mayLeave: true}, (site) => {
     });
     const inner = JSON.parse(outer.stdout) as UsageRecord;
     expect([outer.record.mode, inner.mode]).to.deep.equal(['limits-only', 'limits-only']);
-    expect(inner.parent?.how).to.match(/the own group is .*\/payload\/job$|process \d+ above is a front/);
+    expect(inner.parent?.how).to.match(/the own group is .*\/payload\/job$|process \d+ above is a shim/);
   });
 
   it('a variable is no proof', async () => {

@@ -296,7 +296,7 @@ describe('groups on this kernel', function () {
     expect(left.some((one) => one.endsWith('/payload (EBUSY)'))).to.equal(true);
   });
 
-  it('a second brain opens the same groups, and what is left of them', async () => {
+  it('a second supervisor opens the same groups, and what is left of them', async () => {
     const plan = steps(slot, memoryLimit(100 * MiB));
     const same = id();
     groups = createGroups(plan, same);

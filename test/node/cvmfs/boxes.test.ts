@@ -19,7 +19,7 @@ import {describeSite} from '../../support/describe-site.js';
 import {BUSYBOX, busyboxImage} from '../../support/machine.js';
 import {need, needKernel} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {below, ending, isRoot, program, until, type Ended} from '../../support/tare.js';
+import {below, ending, isRoot, program, until, type RunOutput} from '../../support/tare.js';
 
 /** How many boxes at once; the issue's 64 where there is time. */
 const BOXES = Number(process.env.TARE_BOXES ?? '64');
@@ -49,8 +49,8 @@ describeSite('repositories of CVMFS, %s', {each: true, timeout: patience(60_000)
 
   const policy = (more: object = {}): object => ({cvmfs: {root: cvmfs.root, deadline: '3s', shareFor: '0s', ...more}});
   const shell = (script: string, ...argv: string[]): string[] => ['--', '/bin/sh', '-c', script, 'sh', cvmfs.root, ...argv];
-  const run = (argv: string[], more: object = {}): Promise<Ended> => site.run(argv, {policy: policy(more)});
-  const entryOf = ({record, stderr}: Ended): Ended['record']['cvmfs'][number] => {
+  const run = (argv: string[], more: object = {}): Promise<RunOutput> => site.run(argv, {policy: policy(more)});
+  const entryOf = ({record, stderr}: RunOutput): RunOutput['record']['cvmfs'][number] => {
     const [entry, ...others] = record.cvmfs;
     if (entry === undefined || others.length > 0) throw new Error(`${String(record.cvmfs.length)} entries; ${stderr}`);
     return entry;
@@ -186,21 +186,21 @@ describeSite('repositories of CVMFS, %s', {each: true, timeout: patience(60_000)
       const file = site.policy(policy({onFailure: {wait: '10m'}}));
       const child = site.start(['run', '--policy', file, '--cvmfs', NAME, ...shell('echo never')]);
       const end = ending(child);
-      await until('the brain', () => below(child.pid ?? 0)[1]?.pid);
+      await until('the supervisor', () => below(child.pid ?? 0)[1]?.pid);
       await until('the first look', () => existsSync(join(site.directory, 'state/cvmfs')));
       process.kill(child.pid ?? 0, signal);
       expect(await end).to.include({code: 125, stdout: ''});
       expect(site.records().map(({outcome}) => outcome.code)).to.deep.equal(['CVMFS_UNUSABLE']);
     });
 
-  it('a job that waits in vain ends with its front', async () => {
+  it('a job that waits in vain ends with its shim', async () => {
     const child = site.start(['run', '--policy', site.policy(policy({onFailure: {wait: '10m'}})), '--cvmfs', NAME, ...shell('echo never')]);
     const end = ending(child);
-    const brain = await until('the brain', () => below(child.pid ?? 0)[1]?.pid);
+    const supervisor = await until('the supervisor', () => below(child.pid ?? 0)[1]?.pid);
     await new Promise((resolve) => setTimeout(resolve, 1000));
     process.kill(child.pid ?? 0, 'SIGKILL');
     await end;
-    await until('the end of the brain', () => below(brain).length === 0, 20);
+    await until('the end of the supervisor', () => below(supervisor).length === 0, 20);
     expect(site.records().map(({outcome}) => outcome.code)).to.deep.equal(['CVMFS_UNUSABLE']);
   });
 
@@ -261,7 +261,7 @@ describeSite('repositories of CVMFS, %s', {each: true, timeout: patience(60_000)
     const end = ending(child);
     await new Promise((resolve) => child.stdout?.once('data', resolve));
     cvmfs.stop(NAME);
-    const [front, brain] = below(child.pid ?? 0);
+    const [shim, supervisor] = below(child.pid ?? 0);
     child.stdin?.end('go\n');
     const states = new Set<string>();
     // a record that is written to the disk waits too, but for moments
@@ -269,7 +269,7 @@ describeSite('repositories of CVMFS, %s', {each: true, timeout: patience(60_000)
     let longestMs = 0;
     const watch = setInterval(() => {
       for (const {pid, state} of below(child.pid ?? 0)) {
-        if (pid !== front?.pid && pid !== brain?.pid) continue;
+        if (pid !== shim?.pid && pid !== supervisor?.pid) continue;
         states.add(state);
         if (state === 'D') waiting.set(pid, waiting.get(pid) ?? Date.now());
         else waiting.delete(pid);
@@ -438,7 +438,7 @@ describeSite('repositories of CVMFS, %s', {each: true, timeout: patience(60_000)
       site.command(['doctor', '--cvmfs', '--policy', site.policy(policy({deadline: '1s', ...rule})), ...more]);
     const well = await doctor(['--json']);
     expect(well.code, well.stderr).to.equal(0);
-    const {repositories, healthy} = JSON.parse(well.stdout) as {repositories: Ended['record']['cvmfs']; healthy: boolean};
+    const {repositories, healthy} = JSON.parse(well.stdout) as {repositories: RunOutput['record']['cvmfs']; healthy: boolean};
     expect(healthy).to.equal(true);
     expect(repositories.map(({repository, state, revision}) => [repository, state, revision])).to.deep.equal([
       [OTHER, 'ok', null],

@@ -28,7 +28,19 @@ import {describeSite} from '../../support/describe-site.js';
 import {BUSYBOX, busyboxImage} from '../../support/machine.js';
 import {LONG, need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {below, bin, ending, isRoot, processes, program, send, until, type Ended, type ProcessEntry, type Site} from '../../support/tare.js';
+import {
+  below,
+  bin,
+  ending,
+  isRoot,
+  processes,
+  program,
+  send,
+  until,
+  type RunOutput,
+  type ProcessEntry,
+  type Site,
+} from '../../support/tare.js';
 import {realClient, standIn, type TestClient} from './client.js';
 
 type Kind = (place: string) => TestClient;
@@ -96,7 +108,8 @@ for (const [title, kind] of KINDS)
       cvmfs: {root, deadline: '5s', shareFor: '0s', mount: {...client.mount, ...mount}, ...more},
     });
     const shell = (script: string, ...argv: string[]): string[] => ['--', '/bin/sh', '-c', script, 'sh', root, ...argv];
-    const run = (argv: string[], more: object = {}, mount: object = {}): Promise<Ended> => site.run(argv, {policy: policy(more, mount)});
+    const run = (argv: string[], more: object = {}, mount: object = {}): Promise<RunOutput> =>
+      site.run(argv, {policy: policy(more, mount)});
     const first = (): string => client.names[0];
     /** Processes that serve a repository for a job of this site. */
     const clients = (): ProcessEntry[] =>
@@ -318,13 +331,13 @@ for (const [title, kind] of KINDS)
       for (const server of servers()) send(server.pid, 'SIGSTOP');
       // whoever asks one that still takes the request cannot be killed
       await until('a stop of all threads', () => servers().every(({pid: server}) => isStopped(server)));
-      const [front, brain] = below(pid);
+      const [shim, supervisor] = below(pid);
       const waiting = new Map<number, number>();
       let longestMs = 0;
       go();
       const watch = setInterval(() => {
         for (const one of below(pid)) {
-          if (one.pid !== front?.pid && one.pid !== brain?.pid) continue;
+          if (one.pid !== shim?.pid && one.pid !== supervisor?.pid) continue;
           if (one.state === 'D') waiting.set(one.pid, waiting.get(one.pid) ?? Date.now());
           else waiting.delete(one.pid);
           longestMs = Math.max(longestMs, Date.now() - (waiting.get(one.pid) ?? Date.now()));
@@ -373,33 +386,33 @@ for (const [title, kind] of KINDS)
           expect(record.cvmfs[0]?.reasonAtEnd).to.match(/: Tare ended its client$/);
         });
 
-    for (const victims of ['front', 'brain', 'front and brain', 'mounter'] as const)
+    for (const victims of ['shim', 'supervisor', 'shim and supervisor', 'mounter'] as const)
       it(`SIGKILL to ${victims}: no client, mount, lock or folder is left`, async () => {
         const {pid, end, go} = await begin('"$1/$2/bin/analyse"');
         const family = below(pid);
-        const [front, brain] = family;
+        const [shim, supervisor] = family;
         const own = family.filter(({comm}) => comm === 'tare-mounter').at(-1);
-        const killed = {front: [front], brain: [brain], 'front and brain': [front, brain], mounter: [own]}[victims];
+        const killed = {shim: [shim], supervisor: [supervisor], 'shim and supervisor': [shim, supervisor], mounter: [own]}[victims];
         const servedBefore = servers();
         expect(servedBefore).to.not.have.length(0);
         for (const one of killed) send(one?.pid ?? 0, 'SIGKILL');
         if (victims === 'mounter') await until('the end of the client', () => servers().length === 0);
         go();
         const {code, stdout} = await end;
-        if (victims === 'brain') expect([code, stdout]).to.deep.equal([0, 'ready\nsum 55\n']);
+        if (victims === 'supervisor') expect([code, stdout]).to.deep.equal([0, 'ready\nsum 55\n']);
         await until('the end of all clients', () => clients().length === 0, 20);
-        if (victims === 'brain') expect(site.records()[0]?.cvmfs[0]).to.include({state: 'ok', stateAtEnd: 'ok'});
+        if (victims === 'supervisor') expect(site.records()[0]?.cvmfs[0]).to.include({state: 'ok', stateAtEnd: 'ok'});
         if (victims === 'mounter') expect(site.records()[0]?.cvmfs[0]).to.include({state: 'ok', stateAtEnd: 'broken'});
-        // its own clients end with the front: nothing is known of what the payload had
-        if (victims === 'front') expect(site.records()[0]?.cvmfs[0]).to.include({state: 'ok', stateAtEnd: null});
+        // its own clients end with the shim: nothing is known of what the payload had
+        if (victims === 'shim') expect(site.records()[0]?.cvmfs[0]).to.include({state: 'ok', stateAtEnd: null});
         expect(site.records()[0]?.flags.includes('cvmfs-lost')).to.equal(victims === 'mounter');
-        if (!victims.startsWith('front')) return;
+        if (!victims.startsWith('shim')) return;
         const file = site.policy(policy());
         for (const limit = Date.now() + patience(30_000); site.leftovers().length > 0 && Date.now() < limit;)
           await site.command(['records', 'sweep', '--policy', file]);
       });
 
-    it('a kernel without pidfd_open(2): all the same, and a front that is killed takes its client along; without open_tree(2): refused, and told', async function () {
+    it('a kernel without pidfd_open(2): all the same, and a shim that is killed takes its client along; without open_tree(2): refused, and told', async function () {
       need(this, existsSync(PYTHON), 'python3 is not installed');
       const without = join(site.directory, 'without.py'); // the checkout may be closed to the account
       copyFileSync(WITHOUT, without);
@@ -432,7 +445,7 @@ for (const [title, kind] of KINDS)
       const directories = Object.fromEntries(['state', 'spool', 'scratch'].map((name) => [name, `/tmp/inner/${name}`]));
       writeFileSync(inner, JSON.stringify({schema: 'tare/policy/v1', directories, ...policy()}));
       const part = shell('"$2" run --policy "$3" --cvmfs "$4" -- ls "$1"; ls "$1"', bin('tare'), inner, client.names[1]);
-      const runWith = (seccomp: string): Promise<Ended> => site.run(['--cvmfs', first(), ...part], {policy: {...policy(), seccomp}});
+      const runWith = (seccomp: string): Promise<RunOutput> => site.run(['--cvmfs', first(), ...part], {policy: {...policy(), seccomp}});
       const ended = await runWith('pilot');
       expect(ended.stdout, ended.stderr).to.equal(`${client.names[1]}\n${first()}\n`);
       // mounts are not the payload's by default

@@ -1,18 +1,18 @@
 /** Whether the kernel agrees: a group is made in each parent, its controllers asked for, and it is removed again. */
 
 import {mkdirSync, readFileSync, rmdirSync, writeFileSync} from 'node:fs';
-import {stepAside, stepBack} from '../../../src/cgroup/aside.js';
+import {evacuate, restore} from '../../../src/cgroup/evacuate.js';
 import type {Controller, ControllerFact, Facts} from '../../../src/host/facts.js';
 
 export function tryParents({cgroup}: Facts): Controller[] {
   if (cgroup.toEmpty === null) return tryEach(cgroup);
   const {directory, into, because} = cgroup.toEmpty;
   const step = {op: 'cgroup.evacuate', directory, into, because} as const;
-  stepAside(step);
+  evacuate(step);
   try {
     return tryEach(cgroup);
   } finally {
-    stepBack(step);
+    restore(step);
   }
 }
 

@@ -150,9 +150,9 @@ describeSite('small machines with an address of their own, %s', BY_ROOT, (site) 
     for (let index = 0; index < 3; index++)
       start(policy, {image: place, init: 'busybox', services: ['web'], command: untilStop(`touch up-${String(index)}`)});
     await whenRunning(policy, 3);
-    // front and brain of each: nobody is left to clean up
+    // shim and supervisor of each: nobody is left to clean up
     for (const child of running)
-      for (const {pid, argv} of below(child.pid ?? 0)) if (pid === child.pid || argv.includes('@front=3')) send(pid, 'SIGKILL');
+      for (const {pid, argv} of below(child.pid ?? 0)) if (pid === child.pid || argv.includes('@shim=3')) send(pid, 'SIGKILL');
     await Promise.all(running.splice(0).map(ending));
     await until('the sweep', async () => {
       await ending(net.tare(site, ['records', 'sweep', '--policy', policy]));

@@ -10,7 +10,7 @@ import {hasGroups, HIERARCHY} from '../../support/groups.js';
 import {BUSYBOX, busyboxImage, webService, type BusyboxParts} from '../../support/machine.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {below, bin, ending, payload, processes, program, until, type Ended} from '../../support/tare.js';
+import {below, bin, ending, payload, processes, program, until, type RunOutput} from '../../support/tare.js';
 
 const MIB = 2 ** 20;
 const sh = (script: string): string[] => ['/bin/sh', '-c', script];
@@ -28,9 +28,9 @@ describeSite('small machines, %s', {timeout: patience(120_000)}, (site, role) =>
     services: {within: `${String(patience(60))}s`},
     ...more,
   });
-  const run = (document: Omit<JobDocument, 'schema'>, more: object = {}): Promise<Ended> =>
+  const run = (document: Omit<JobDocument, 'schema'>, more: object = {}): Promise<RunOutput> =>
     site.run([site.job(document)], {policy: policy(more)});
-  const outcomes = ({record}: Ended): object =>
+  const outcomes = ({record}: RunOutput): object =>
     Object.fromEntries(record.applications.map(({name, outcome: {status, exitCode, signal}}) => [name, [status, signal ?? exitCode]]));
 
   it('the wrapper’s init starts services before the payload, and ends them after it', async () => {
@@ -472,7 +472,7 @@ describeSite('small machines, %s', {timeout: patience(120_000)}, (site, role) =>
     expect(all.map(({code}) => code)).to.deep.equal(all.map((_, index) => index));
   });
 
-  for (const part of ['the front', 'init', 'the engine'] as const)
+  for (const part of ['the shim', 'init', 'the engine'] as const)
     it(`nothing is left when ${part} is killed`, async () => {
       const rules = site.policy(policy());
       const child = site.start([
@@ -489,7 +489,7 @@ describeSite('small machines, %s', {timeout: patience(120_000)}, (site, role) =>
       const ended = ending(child);
       await until('the payload', () => existsSync(join(site.work, `up-${part.replace(' ', '-')}`)));
       const pids = below(child.pid ?? 0);
-      const victim = part === 'the front' ? child.pid : pids.find(({comm}) => comm === (part === 'init' ? 'tare-init' : 'crun'))?.pid;
+      const victim = part === 'the shim' ? child.pid : pids.find(({comm}) => comm === (part === 'init' ? 'tare-init' : 'crun'))?.pid;
       expect(victim, JSON.stringify(pids)).to.be.above(1);
       process.kill(victim ?? 0, 'SIGKILL');
       if (part === 'the engine') {

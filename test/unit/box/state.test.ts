@@ -73,7 +73,7 @@ describe('the wrapper’s folders', () => {
     output: null,
     memoryBefore: null,
     abilities: {tmpfsSize: true, perms: true, overlay: true, disableUserns: true},
-    frontStartedUs: 5,
+    shimStartedUs: 5,
     cpus: 2,
     recordCopy: null,
     parts: null,
@@ -236,7 +236,7 @@ describe('the wrapper’s folders', () => {
   });
 
   describe('hold the state of a live box', () => {
-    it('which the next brain reads as it was, and nobody else can', () => {
+    it('which the next supervisor reads as it was, and nobody else can', () => {
       const saved = made();
       makeDirectories(saved, 'ab12');
       expect(readState(stateDirectory(saved, 'ab12'))).to.deep.equal(state(saved, 'ab12'));

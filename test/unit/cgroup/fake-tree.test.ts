@@ -207,7 +207,7 @@ describe('cgroup: manager on a fake tree', () => {
     expect(readdirSync(join(root, 'memory')).sort()).to.deep.equal(['cgroup.procs', 'cgroup.subtree_control', 'tare-ab', 'tare-caller']);
     expect(await removeGroupsOf(steps, 'ab')).to.deep.equal([]);
     expect(readdirSync(join(root, 'memory')).sort()).to.deep.equal(['cgroup.procs', 'cgroup.subtree_control']);
-    // a brain that follows finds no box, and steps back all the same
+    // a supervisor that follows finds no box, and steps back all the same
     mkdirSync(join(root, 'memory/tare-caller'));
     expect(await removeGroupsOf(steps, 'ab')).to.deep.equal([]);
     expect(readdirSync(join(root, 'memory')).sort()).to.deep.equal(['cgroup.procs', 'cgroup.subtree_control']);

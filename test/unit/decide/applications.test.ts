@@ -242,7 +242,7 @@ describe('applications', () => {
     expect(well.take()).to.deep.equal(['start 0.1', 'wind up']);
   });
 
-  it('are told again to a brain that takes over, which says nothing new', () => {
+  it('are told again to a supervisor that takes over, which says nothing new', () => {
     const box = new Box([{name: 'a', command, restart: {on: 'failure', limit: 5}}]);
     box.applications.begin();
     box.runs(0);

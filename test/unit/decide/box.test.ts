@@ -4,7 +4,7 @@ import type {Command, Input} from '../../../src/decide/command.js';
 import type {JobDocument} from '../../../src/schema/generated/job-1.js';
 import {plan} from '../plan/build.js';
 
-const NOTHING: Before = {stop: null, stopUs: null, startEpochUs: null, brainsLost: 0};
+const NOTHING: Before = {stop: null, stopUs: null, startEpochUs: null, supervisorsLost: 0};
 const READY: Input = {name: 'ready', initPid: 50, payloadPid: 51};
 const EXECUTED: Input = {name: 'executed', atUs: 1000};
 const REPORT = {
@@ -29,7 +29,7 @@ class Told {
   }
 }
 
-/** Without the lines of a log, and the places at which tests stop a brain. */
+/** Without the lines of a log, and the places at which tests stop a supervisor. */
 function wordsOf(command: Command): string[] {
   if (command.do === 'log' || command.do === 'pause') return [];
   if (command.do === 'send') return [`${command.frame.name}${'signal' in command.frame ? ` ${command.frame.signal}` : ''}`];
@@ -47,9 +47,9 @@ describe('the decider of a box', () => {
     expect(told.take(EXECUTED)).to.deep.equal(['keepExecuted', 'watch']);
     expect(told.take(ENDED)).to.deep.equal(['endWatches', 'cancel', 'in 30000 ms tooLate']);
     expect(told.decider.over).to.equal(false);
-    told.take({name: 'gone', rawStatus: 0, userUs: 0, systemUs: 0, frontUserUs: 0, frontSystemUs: 0, limited: false, engineErrors: 'x\n'});
-    const {init, engine, executedUs, frontLost} = told.decider.observed;
-    expect([told.decider.over, init?.childrenUserUs, engine?.stderr, executedUs, frontLost]).to.deep.equal([true, 3, 'x', 1000, false]);
+    told.take({name: 'gone', rawStatus: 0, userUs: 0, systemUs: 0, shimUserUs: 0, shimSystemUs: 0, limited: false, engineErrors: 'x\n'});
+    const {init, engine, executedUs, shimKilled} = told.decider.observed;
+    expect([told.decider.over, init?.childrenUserUs, engine?.stderr, executedUs, shimKilled]).to.deep.equal([true, 3, 'x', 1000, false]);
   });
 
   it('kills what is not built in time, cannot be connected, or is held up, and says which', () => {
@@ -101,33 +101,33 @@ describe('the decider of a box', () => {
     told.take(READY, {name: 'connected'}, EXECUTED, {name: 'overLimit', stop: OVER, how: 'hard', graceUs: 0});
     told.take({name: 'tooLate'});
     expect([told.decider.over, told.decider.observed.unkillable]).to.deep.equal([true, true]);
-    told.take({name: 'frontGone'});
-    expect(told.decider.observed.frontLost).to.equal(false);
+    told.take({name: 'shimGone'});
+    expect(told.decider.observed.shimKilled).to.equal(false);
   });
 
-  it('counts a payload as executed whose front was killed when it had been told to go', () => {
+  it('counts a payload as executed whose shim was killed when it had been told to go', () => {
     const told = new Told();
-    told.take(READY, {name: 'connected'}, {name: 'frontGone'});
+    told.take(READY, {name: 'connected'}, {name: 'shimGone'});
     told.decider.assumeExecuted();
-    const {frontLost, executedUs, startEpochUs} = told.decider.observed;
-    expect([frontLost, executedUs, startEpochUs]).to.deep.equal([true, 2000, 1e15 - 1000]);
+    const {shimKilled, executedUs, startEpochUs} = told.decider.observed;
+    expect([shimKilled, executedUs, startEpochUs]).to.deep.equal([true, 2000, 1e15 - 1000]);
     const failed: Input = {name: 'failed', step: 'exec', errno: 2, text: 'no such file'};
     for (const inputs of [[READY], [READY, {name: 'connected'}, failed]] as Input[][]) {
       const before = new Told();
-      before.take(...inputs, {name: 'frontGone'});
+      before.take(...inputs, {name: 'shimGone'});
       before.decider.assumeExecuted();
       const {observed} = before.decider;
-      expect([observed.frontLost, observed.executedUs, observed.startEpochUs]).to.deep.equal([true, null, null]);
+      expect([observed.shimKilled, observed.executedUs, observed.startEpochUs]).to.deep.equal([true, null, null]);
     }
   });
 
   it('that takes over says the same again, keeps the start that was known, and kills what was told to end', () => {
-    const told = new Told({stop: OVER, stopUs: 2000, startEpochUs: 77, brainsLost: 1});
+    const told = new Told({stop: OVER, stopUs: 2000, startEpochUs: 77, supervisorsLost: 1});
     expect(told.take(READY, {name: 'connected'}, EXECUTED)).to.deep.equal([
       ...['cancel', 'recordStart', 'connect', 'go', 'keepExecuted', 'in 10000 ms graceOver', 'watch'],
     ]);
-    const {startEpochUs, stop, brainsLost} = told.decider.observed;
-    expect([startEpochUs, stop, brainsLost]).to.deep.equal([77, OVER, 1]);
+    const {startEpochUs, stop, supervisorsLost} = told.decider.observed;
+    expect([startEpochUs, stop, supervisorsLost]).to.deep.equal([77, OVER, 1]);
   });
 
   it('tells a payload’s memory killed by the kernel from that of one of several applications', () => {

@@ -257,7 +257,7 @@ describe('the filter on system calls, run as the kernel runs it', () => {
     expect(depth(0)).to.be.below(60);
   });
 
-  it('is written for the front: 16 digits an instruction', () => {
+  it('is written for the shim: 16 digits an instruction', () => {
     expect(filterText([{code: 0x15, jt: 1, jf: 255, k: 0xc000_003e}])).to.equal('001501ffc000003e');
     expect(filterText(compile(OTHER, 'x64'))).to.match(/^(?:[0-9a-f]{16})+$/);
   });

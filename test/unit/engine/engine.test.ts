@@ -146,20 +146,20 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     [{op: 'watch.scratch', limitBytes: 1, directories: [], periodMs: 1, because}, []],
     [{op: 'weigh.scratch', directories: [], periodMs: 1, because}, []],
     [{op: 'view.unshare', user: true, root: null, because}, []],
-    [{op: 'scratch.contain', by: 'tmpfs', image: null, program: null, destination: '{box}/disk', bytes: 1, because}, []],
+    [{op: 'scratch.quota', by: 'tmpfs', image: null, program: null, destination: '{box}/disk', bytes: 1, because}, []],
     [{op: 'image.take', path: '/i', kind: 'directory', digest: null, tree: null, because}, []],
     [{op: 'mount.squashfs', source: '/i', at: '{box}/view/image', by: 'loop', program: null, options: [], because}, []],
     [{op: 'mount.point', lower: '/i', upper: '{box}/u', path: '/x', because}, []],
     [{op: 'mount.shift', source: '/i', at: '{box}/view/shifted', because}, []],
     [OVERLAY, []],
-    [{op: 'mount.graft', source: '/cvmfs', at: '{box}/view/0/cvmfs', because}, []],
+    [{op: 'mount.move', source: '/cvmfs', at: '{box}/view/0/cvmfs', because}, []],
     [
       {op: 'mount.closed', source: '/x', at: '{box}/closed-0', destination: '/x', readOnly: true, because},
       ['--bind', '/scratch/tare-1/closed-0', '/x'],
     ],
     [{op: 'mount.tmpfs', destination: '/x/z', mode: '0555', sizeBytes: null, inside: {at: '{box}/closed-0', path: 'z'}, because}, []],
     [PROBE, []],
-    [{op: 'cvmfs.hold', repository: 'a.b', path: '/cvmfs/a.b', because}, []],
+    [{op: 'mount.pin', repository: 'a.b', path: '/cvmfs/a.b', because}, []],
     [MOUNT, []],
     [
       {op: 'cvmfs.bind', repository: 'a.b', source: '/cvmfs/a.b', destination: '/cvmfs/a.b', because},
@@ -187,8 +187,8 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     });
   }
 
-  it('cvmfs.hold: init is told of a descriptor for each', () => {
-    const hold = (repository: string): Step => ({op: 'cvmfs.hold', repository, path: `/cvmfs/${repository}`, because});
+  it('mount.pin: init is told of a descriptor for each', () => {
+    const hold = (repository: string): Step => ({op: 'mount.pin', repository, path: `/cvmfs/${repository}`, because});
     const argv = bubblewrapArgv(withSteps(hold('a.b'), PROBE, hold('c.d')), '/scratch/tare-1', OLD);
     expect(argv.slice(-3)).to.deep.equal(['/proc/self/fd/4', 'tare-init', '3,5,6']);
   });
@@ -277,7 +277,7 @@ describe('the launch frame of several applications', () => {
 });
 
 describe('repositories that were mounted for the job, in the launch frame', () => {
-  const HOLD: Step = {op: 'cvmfs.hold', repository: 'c.d', path: '/cvmfs/c.d', because};
+  const HOLD: Step = {op: 'mount.pin', repository: 'c.d', path: '/cvmfs/c.d', because};
   const wordsOf = (steps: Step[], mounted?: LaunchContext['mounted']): string[] =>
     launchStrings(withSteps(...steps), {
       ...{boxDirectory: '/b', id: '1', abilities: BUBBLEWRAP.abilities, mounted},
@@ -292,7 +292,7 @@ describe('repositories that were mounted for the job, in the launch frame', () =
       ...GIVEN,
     ]);
     const unshare: Step = {op: 'view.unshare', user: false, root: null, because};
-    expect(wordsOf([HOLD, MOUNT, unshare, {op: 'mount.graft', source: '/x', at: '{box}/y', because}], AT)).to.deep.equal([
+    expect(wordsOf([HOLD, MOUNT, unshare, {op: 'mount.move', source: '/x', at: '{box}/y', because}], AT)).to.deep.equal([
       ...['Mhold', 'm/cvmfs/c.d', 'Mtake', 'm7', 'm/s/mnt/a.b', 'ma.b', 'Mnamespace', 'mmount'],
       ...[...GIVEN, 'Mgraft', 'm/x', 'm/b/y'],
     ]);
@@ -328,7 +328,7 @@ describe('what enter mounts, in the launch frame', () => {
     [{op: 'mount.cover', at: '/sys/fs/cgroup/unified', because}, ['Mtmpfs', 'm/sys/fs/cgroup/unified', 'm4096']],
     [
       {
-        op: 'scratch.contain',
+        op: 'scratch.quota',
         by: 'loop',
         image: '{box}/disk.ext4',
         program: '/sbin/mkfs.ext4',
@@ -339,7 +339,7 @@ describe('what enter mounts, in the launch frame', () => {
       ['Mloop', 'm/b/disk.ext4', 'm/b/disk'],
     ],
     [
-      {op: 'scratch.contain', by: 'tmpfs', image: null, program: null, destination: '{box}/disk', bytes: 4096, because},
+      {op: 'scratch.quota', by: 'tmpfs', image: null, program: null, destination: '{box}/disk', bytes: 4096, because},
       ['Mtmpfs', 'm/b/disk', 'm4096'],
     ],
     [
@@ -366,7 +366,7 @@ describe('what enter mounts, in the launch frame', () => {
       {...OVERLAY, by: 'fuse-overlayfs', options: []},
       ['Mfuse', 'm/opt/{box}', 'm/b/layers/0-0-upper', 'm/b/layers/0-0-work', 'm/b/view/0-0'],
     ],
-    [{op: 'mount.graft', source: '/cvmfs', at: '{box}/view/0/cvmfs', because}, ['Mgraft', 'm/cvmfs', 'm/b/view/0/cvmfs']],
+    [{op: 'mount.move', source: '/cvmfs', at: '{box}/view/0/cvmfs', because}, ['Mgraft', 'm/cvmfs', 'm/b/view/0/cvmfs']],
     [
       {op: 'mount.closed', source: '/x', at: '{box}/closed-0', destination: '/x', readOnly: true, because},
       ['Mclosed', 'm/x', 'm/b/closed-0', 'mro', 'm7 8 9'],

@@ -2,7 +2,7 @@
 
 import {readFileSync} from 'node:fs';
 import {expect} from 'chai';
-import {ownRefusals, readMessage, type Verdict} from '../../../plugins/apel/validate.js';
+import {ownRefusals, readMessage, type MessageCheck} from '../../../plugins/apel/validate.js';
 import {asMessage, carFields} from '../../support/car.js';
 
 interface Vector {
@@ -28,7 +28,7 @@ const REFUSED: Record<string, RegExp> = {
 };
 
 /** CAR, as APEL reads it: its fields by name. */
-function readCar(text: string): Verdict {
+function readCar(text: string): MessageCheck {
   const read = carFields(text);
   return 'error' in read ? {verdict: 'reject', error: read.error} : readMessage(asMessage(read), now * 1e6);
 }

@@ -1,5 +1,5 @@
 import {expect} from 'chai';
-import type {Mover} from '../../../src/host/aside.js';
+import type {Mover} from '../../../src/host/occupants.js';
 import {readCgroup} from '../../../src/host/cgroup.js';
 import type {CgroupFacts, Controller} from '../../../src/host/facts.js';
 import {findHierarchies, findOtherHierarchies} from '../../../src/host/hierarchy.js';

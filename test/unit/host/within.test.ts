@@ -23,18 +23,18 @@ describe('in a box already', () => {
       expect(readWithin(tree(), [], [group(other)], undefined), other).to.equal(null);
   });
 
-  it('by a front among the ancestors, which is another than its own', () => {
+  it('by a shim among the ancestors, which is another than its own', () => {
     const stat = (parent: number) => `1 (a) b) S ${String(parent)} 1`;
     const texts = {'/proc/9/stat': stat(8), '/proc/8/stat': stat(7), '/proc/7/stat': stat(1)};
     const links = {'/proc/9/exe': '/opt/tare', '/proc/8/exe': '/bin/sh', '/proc/7/exe': '/opt/tare'};
-    expect(readWithin(tree(texts, links), [], [], {pid: 9, executable: null})?.how).to.equal('process 7 above is a front');
+    expect(readWithin(tree(texts, links), [], [], {pid: 9, executable: null})?.how).to.equal('process 7 above is a shim');
     expect(readWithin(tree(texts, {...links, '/proc/7/exe': '/bin/x'}), [], [], {pid: 9, executable: null})).to.equal(null);
     expect(readWithin(tree(texts), [], [], {pid: 9, executable: null})).to.equal(null);
     expect(readWithin(tree({'/proc/9/stat': stat(9)}, links), [], [], {pid: 9, executable: null})?.how).to.equal(
-      'process 9 above is a front',
+      'process 9 above is a shim',
     );
-    // `tare plan` has no front, and says what `tare run` would find
+    // `tare plan` has no shim, and says what `tare run` would find
     const plan = {...links, '/proc/9/exe': '/usr/bin/node'};
-    expect(readWithin(tree(texts, plan), [], [], {pid: 9, executable: '/opt/tare'})?.how).to.equal('process 7 above is a front');
+    expect(readWithin(tree(texts, plan), [], [], {pid: 9, executable: '/opt/tare'})?.how).to.equal('process 7 above is a shim');
   });
 });

@@ -14,7 +14,7 @@ import {plan, policy} from '../plan/build.js';
 
 const UID = process.getuid?.() ?? 0;
 
-/** A box of which this process is front and payload. */
+/** A box of which this process is shim and payload. */
 function boxFile(id: string, change: object = {}): object {
   const self = processId(process.pid);
   const {bootId, pidNamespace} = here();
@@ -107,9 +107,9 @@ describe('live boxes', () => {
 
   it('are those of another version, too', () => {
     const {started} = boxFile('ab') as {started: {wrapper: {pidNamespace: string; shim: object; supervisor: object}}};
-    const {pidNamespace, shim: front, supervisor: brain} = started.wrapper;
-    put('ab', boxFile('ab', {started: {...started, schema: 'tare/record/v1', wrapper: {pidNamespace, front, brain}}}));
-    expect(find('ab')).to.deep.include({front, brain});
+    const {pidNamespace, shim: shim, supervisor: supervisor} = started.wrapper;
+    put('ab', boxFile('ab', {started: {...started, schema: 'tare/record/v1', wrapper: {pidNamespace, shim, supervisor}}}));
+    expect(find('ab')).to.deep.include({shim, supervisor});
   });
 
   it('are not believed where others could have put them', () => {

@@ -342,13 +342,13 @@ describe('plan', () => {
         site: {name: 'UKI'},
         directories: {state: '/s/%u', log: '/l/%u.log'},
         log: {level: 'debug', format: 'json'},
-        debug: {pauseAt: ['brain-made']},
+        debug: {pauseAt: ['supervisor-made']},
       },
     });
     expect(made.directories).to.deep.equal({state: '/s/1001', spools: ['/s/1001/spool'], scratch: '/s/1001/scratch', log: '/l/1001.log'});
     expect(made.log).to.deep.equal({level: 'debug', format: 'json'});
     expect(made.site.name).to.equal('UKI');
-    expect(made.pauseAt).to.deep.equal(['brain-made']);
+    expect(made.pauseAt).to.deep.equal(['supervisor-made']);
   });
 
   it('says which inputs it is from', () => {

@@ -8,16 +8,16 @@ const NAMES = ['atlas.cern.ch', 'sft.cern.ch'];
 
 describe('repositories in a plan', () => {
   it('none named, none required: all that the node has is in the box, and nothing is looked at', () => {
-    expect(plan().steps.filter(({op}) => op.startsWith('cvmfs.'))).to.deep.equal([]);
+    expect(plan().steps.filter(({op}) => /^(?:cvmfs\.|mount\.pin$)/.test(op))).to.deep.equal([]);
   });
 
   it('named ones are looked at, held and bound, in an otherwise empty directory', () => {
     const {steps} = plan({job: {cvmfs: NAMES}});
     const ops = steps.flatMap((step, index) =>
-      step.op.startsWith('cvmfs.') || ('destination' in step && step.destination === '/cvmfs') ? [{...step, index}] : [],
+      /^(?:cvmfs\.|mount\.pin$)/.test(step.op) || ('destination' in step && step.destination === '/cvmfs') ? [{...step, index}] : [],
     );
     expect(ops.map(({op}) => op)).to.deep.equal([
-      ...['cvmfs.probe', 'cvmfs.hold', 'cvmfs.probe', 'cvmfs.hold'],
+      ...['cvmfs.probe', 'mount.pin', 'cvmfs.probe', 'mount.pin'],
       ...['mount.tmpfs', 'cvmfs.bind', 'cvmfs.bind', 'mount.readonly'],
     ]);
     expect(ops[0]).to.include({
@@ -52,14 +52,17 @@ describe('repositories in a plan', () => {
       policy: {images: ['/cvmfs/unpacked.cern.ch/*'], box: 'optional', mode: 'enforce'},
       facts: {views: {user: false, overlay: YES, options: [], fuse: YES, mounts: [], writable: []}},
     });
-    expect(stepsOf(made, 'cvmfs.hold').map(({repository}) => repository)).to.deep.equal(['atlas.cern.ch', 'unpacked.cern.ch']);
+    expect(stepsOf(made, 'mount.pin').map(({repository}) => repository)).to.deep.equal(['atlas.cern.ch', 'unpacked.cern.ch']);
     expect(stepsOf(made, 'cvmfs.bind').map(({repository}) => repository)).to.deep.equal(['atlas.cern.ch']);
     expect(stepsOf(made, 'mount.point').map(({path}) => path)).to.include('/cvmfs');
   });
 
   it('only observed, nothing is refused, held or hidden', () => {
     const made = plan({policy: {mode: 'observe'}, job: {cvmfs: NAMES}});
-    expect(made.steps.filter(({op}) => op.startsWith('cvmfs.')).map(({op}) => op)).to.deep.equal(['cvmfs.probe', 'cvmfs.probe']);
+    expect(made.steps.filter(({op}) => /^(?:cvmfs\.|mount\.pin$)/.test(op)).map(({op}) => op)).to.deep.equal([
+      'cvmfs.probe',
+      'cvmfs.probe',
+    ]);
     expect(stepsOf(made, 'cvmfs.probe')[0]?.otherwise).to.equal('record');
   });
 

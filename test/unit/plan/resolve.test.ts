@@ -12,7 +12,7 @@ const of = (found: Partial<RepositoryFound>): Found => ({
   ...nothing,
   repositories: [{repository: NAME, present: true, usable: true, own: false, because: null, ...found}],
 });
-const opsOf = (made: Plan): string[] => made.steps.map(({op}) => op).filter((op) => op.startsWith('cvmfs.'));
+const opsOf = (made: Plan): string[] => made.steps.map(({op}) => op).filter((op) => /^(?:cvmfs\.|mount\.pin$)/.test(op));
 const coversRoot = (made: Plan): boolean => stepsOf(made, 'mount.tmpfs').some(({destination}) => destination === ROOT);
 
 describe('resolve: from what is wanted to what runs', () => {
@@ -39,7 +39,7 @@ describe('resolve: from what is wanted to what runs', () => {
 
   it('a repository that answers is the node’s', () => {
     const made = resolve(wanted, of({}));
-    expect(opsOf(made)).to.deep.equal(['cvmfs.probe', 'cvmfs.hold', 'cvmfs.bind']);
+    expect(opsOf(made)).to.deep.equal(['cvmfs.probe', 'mount.pin', 'cvmfs.bind']);
     expect(made.resolved).to.deep.equal([{choice: `the repository ${NAME}`, chose: 'the node’s', because: 'it answers'}]);
     expect(made.flags).to.deep.equal(wanted.flags);
   });
@@ -60,7 +60,7 @@ describe('resolve: from what is wanted to what runs', () => {
   it('what Tare has mounted is not the node’s to hold', () => {
     const planned = plan({job: {cvmfs: [NAME]}, policy: {cvmfs: {mount}}});
     expect(opsOf(resolve(planned, of({own: true})))).to.deep.equal(['cvmfs.probe', 'cvmfs.mount', 'cvmfs.bind']);
-    expect(opsOf(resolve(planned, of({own: false})))).to.deep.equal(['cvmfs.probe', 'cvmfs.hold', 'cvmfs.bind']);
+    expect(opsOf(resolve(planned, of({own: false})))).to.deep.equal(['cvmfs.probe', 'mount.pin', 'cvmfs.bind']);
   });
 
   it('a place of the wrapper that is not there is not hidden, but /dev/shm is the box’s own', () => {

@@ -13,7 +13,7 @@ describe('plans, after a review', () => {
     it(`the spool is not in the box, also when the work directory is ${workDirectory} (src/plan/plan.ts, checkOwnPlaces)`, () => {
       expect(() => plan({...parts, job: {workDirectory}}))
         .to.throw(TareError, /where the wrapper keeps its own/)
-        .with.property('code', 'OWN_DIRECTORY');
+        .with.property('code', 'STATE_EXPOSED');
     });
   }
 

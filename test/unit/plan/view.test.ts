@@ -39,7 +39,7 @@ describe('a view of the node, as root', () => {
     ]);
   });
   it('shows everything else that is mounted as it is, once, and what the box has of its own not at all', () => {
-    const grafts = stepsOf(made, 'mount.graft').map(({source, at}) => [source, at]);
+    const grafts = stepsOf(made, 'mount.move').map(({source, at}) => [source, at]);
     expect(grafts).to.deep.equal(
       ['/boot', '/cvmfs', '/data/nfs', '/media', '/run', '/sys'].map((source) => [source, `{box}/view/0${source}`]),
     );
@@ -92,7 +92,7 @@ describe('a view of the node, in a user namespace', () => {
       ['{box}/view/0-1', '/home/atlas001', 'rw'],
     ]);
     expect(stepOf(made, 'view.unshare')?.user).to.equal(true);
-    expect(stepsOf(made, 'mount.graft')).to.deep.equal([]);
+    expect(stepsOf(made, 'mount.move')).to.deep.equal([]);
   });
   it('leaves the work directory real, and an overlay out that would lie wholly below it', () => {
     const below = plan({facts: {views: {...USERS, writable: [`${WORK}/deep`]}}, job: {filesystem: 'shared'}});
@@ -245,7 +245,7 @@ describe('the limit on scratch', () => {
   it('is a file system in a file, as root', () => {
     const made = limited(asRoot({scratch: LOOP}));
     expect(made.limits.scratch).to.include({value: 100 * MIB, enforcement: 'kernel', by: 'loop'});
-    expect(stepOf(made, 'scratch.contain')).to.include({image: '{box}/disk.ext4', program: '/sbin/mkfs.ext4', bytes: 100 * MIB});
+    expect(stepOf(made, 'scratch.quota')).to.include({image: '{box}/disk.ext4', program: '/sbin/mkfs.ext4', bytes: 100 * MIB});
     expect(stepsOf(made, 'mount.bind').find(({destination}) => destination === '/tmp')?.source).to.equal('{box}/disk/tmp');
     expect(stepOf(made, 'watch.scratch')).to.equal(undefined);
     expect(stepOf(made, 'view.unshare')).to.not.equal(undefined);
@@ -266,7 +266,7 @@ describe('the limit on scratch', () => {
   it('is in memory where the policy allows it', () => {
     const made = limited({policy: {scratch: {inMemory: true}}});
     expect(made.limits.scratch).to.include({enforcement: 'kernel', by: 'tmpfs'});
-    expect(stepOf(made, 'scratch.contain')).to.include({image: null, by: 'tmpfs'});
+    expect(stepOf(made, 'scratch.quota')).to.include({image: null, by: 'tmpfs'});
     expect(stepOf(made, 'view.unshare')?.user).to.equal(true);
   });
   it('is watched wherever the work directory counts', () => {

@@ -2,14 +2,14 @@ import {expect} from 'chai';
 import {plainJob} from '../../../src/batch/plain.js';
 import {TareError} from '../../../src/errors.js';
 import {jobFiles} from '../../../src/files/job-files.js';
-import {newKnown} from '../../../src/prepare/known.js';
+import {newAttemptContext} from '../../../src/prepare/attempt-context.js';
 import {faultOf} from '../../../src/prepare/refusal.js';
 import {policy} from '../plan/build.js';
 
 describe('whose fault it is that nothing ran', () => {
   const fault = (code: 'BOX_UNAVAILABLE' | 'DOCUMENT_INVALID', kind: 'job' | 'container', read = true) =>
     faultOf(new TareError(code, {message: 'm'}), {
-      ...newKnown({...plainJob(), kind}, 'wrapper', jobFiles(null, '/')),
+      ...newAttemptContext({...plainJob(), kind}, 'wrapper', jobFiles(null, '/')),
       policy: read ? policy() : null,
     });
 

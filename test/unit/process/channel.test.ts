@@ -6,23 +6,23 @@ import {connect, createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {encodeFrame} from '../../../src/process/channel.js';
-import {encodeFrontToBrain} from '../../../src/schema/generated/protocol.js';
+import {encodeShimToSupervisor} from '../../../src/schema/generated/protocol.js';
 import {ending} from '../../support/tare.js';
 
-/** A brain that is told the time, sends a frame and says what it thinks of its front. */
-const BRAIN = `
+/** A supervisor that is told the time, sends a frame and says what it thinks of its shim. */
+const SUPERVISOR = `
 import {Channel} from './src/process/channel.js';
 const channel = new Channel(3);
 channel.send({name: 'go'});
-console.log(await channel.next() === null ? 'the front is gone' : 'the front speaks');
+console.log(await channel.next() === null ? 'the shim is gone' : 'the shim speaks');
 process.kill(process.pid, 'SIGKILL'); // a read under way keeps Node from its end
 `;
 
-const TIME = encodeFrame(encodeFrontToBrain({name: 'time', us: 1}));
+const TIME = encodeFrame(encodeShimToSupervisor({name: 'time', us: 1}));
 
-const ARGV = ['--import=tsx', '--input-type=module', '-e', BRAIN];
+const ARGV = ['--import=tsx', '--input-type=module', '-e', SUPERVISOR];
 
-describe('the socket to the front', function () {
+describe('the socket to the shim', function () {
   this.timeout(20_000);
   let folder: string;
   beforeEach(() => {
@@ -32,7 +32,7 @@ describe('the socket to the front', function () {
     rmSync(folder, {recursive: true});
   });
 
-  const brain = (descriptor: number): [status: number | null, said: string] => {
+  const supervisor = (descriptor: number): [status: number | null, said: string] => {
     const {status, stdout} = spawnSync(process.execPath, ARGV, {
       stdio: ['ignore', 'pipe', 'inherit', descriptor],
       encoding: 'utf8',
@@ -41,31 +41,31 @@ describe('the socket to the front', function () {
     return [status, stdout];
   };
 
-  it('a brain ends when a frame cannot be sent to a front that is there: another one takes over', () => {
+  it('a supervisor ends when a frame cannot be sent to a shim that is there: another one takes over', () => {
     const path = join(folder, 'fifo');
     execFileSync('mkfifo', [path]);
-    const front = openSync(path, 'r+');
+    const shim = openSync(path, 'r+');
     // a descriptor that can be read only: write(2) says EBADF
     const descriptor = openSync(path, 'r');
-    for (const frame of [TIME, encodeFrame(encodeFrontToBrain({name: 'noted', signal: 15}))]) writeSync(front, frame);
-    expect(brain(descriptor)).to.deep.equal([1, '']);
-    for (const each of [front, descriptor]) closeSync(each);
+    for (const frame of [TIME, encodeFrame(encodeShimToSupervisor({name: 'noted', signal: 15}))]) writeSync(shim, frame);
+    expect(supervisor(descriptor)).to.deep.equal([1, '']);
+    for (const each of [shim, descriptor]) closeSync(each);
   });
 
-  it('a brain whose socket ends while its front lives was cut off, and ends: another one takes over', async () => {
-    const path = join(folder, 'front');
-    const front = createServer((socket) => socket.end(TIME)).listen(path);
+  it('a supervisor whose socket ends while its shim lives was cut off, and ends: another one takes over', async () => {
+    const path = join(folder, 'shim');
+    const shim = createServer((socket) => socket.end(TIME)).listen(path);
     const socket = connect(path);
     await once(socket, 'connect');
     const ended = await ending(spawn(process.execPath, ARGV, {stdio: ['ignore', 'pipe', 'inherit', socket]}));
     socket.destroy();
-    front.close();
+    shim.close();
     expect(ended).to.include({code: 1, stdout: ''});
   });
 
-  it('a brain ends when it cannot read what the front says: that is not the front’s end', () => {
+  it('a supervisor ends when it cannot read what the shim says: that is not the shim’s end', () => {
     const descriptor = openSync(folder, 'r'); // read(2) says EISDIR, and write(2) EBADF
-    expect(brain(descriptor)[0]).to.equal(1);
+    expect(supervisor(descriptor)[0]).to.equal(1);
     closeSync(descriptor);
   });
 });

@@ -4,13 +4,13 @@ import {after, monotonicUs, setClock, sleep} from '../../../src/process/clock.js
 const LONGEST = 2 ** 31 - 1;
 
 describe('the monotonic clock', () => {
-  it('stays as it is when the front’s is the same', () => {
+  it('stays as it is when the shim’s is the same', () => {
     const asked = monotonicUs();
     setClock(monotonicUs(), asked);
     expect(monotonicUs() - asked).to.be.within(0, 50_000);
   });
 
-  it('is the front’s when the runtime counts from elsewhere', () => {
+  it('is the shim’s when the runtime counts from elsewhere', () => {
     const asked = monotonicUs();
     setClock(asked + 5e9, asked);
     expect(monotonicUs() - asked).to.be.within(5e9, 5e9 + 50_000);

@@ -1,7 +1,7 @@
 import {expect} from 'chai';
 import {spawn, type ChildProcess} from 'node:child_process';
 import {monotonicUs, setClock} from '../../../src/process/clock.js';
-import {Sampler} from '../../../src/follow/sampler.js';
+import {Sampler} from '../../../src/supervise/sampler.js';
 import {readParent, readProcess, readSmapsRollup, readTree} from '../../../src/process/tree.js';
 import {need} from '../../support/need.js';
 import {fakeFiles, fakeProc, type FakeProcess} from './proc.js';

@@ -1,7 +1,7 @@
 import {expect} from 'chai';
 import {encodeFrame, FrameReader} from '../../../src/process/channel.js';
 import {parseHello, type Hello} from '../../../src/process/hello.js';
-import {decodeFrontToBrain, type RawFrame} from '../../../src/schema/generated/protocol.js';
+import {decodeShimToSupervisor, type RawFrame} from '../../../src/schema/generated/protocol.js';
 
 const header = (length: number): Buffer => {
   const bytes = Buffer.alloc(4);
@@ -68,8 +68,8 @@ describe('frames', () => {
   });
 });
 
-describe('the front’s hello', () => {
-  const hello = (...strings: string[]): Hello => parseHello(decodeFrontToBrain({tag: 'H', strings}));
+describe('the shim’s hello', () => {
+  const hello = (...strings: string[]): Hello => parseHello(decodeShimToSupervisor({tag: 'H', strings}));
   const fixed = ['fresh', '', '4711', '123456', '0027', '1'];
 
   it('says who called, how and where', () => {
@@ -77,22 +77,22 @@ describe('the front’s hello', () => {
     expect(rest).to.deep.equal({
       state: 'fresh',
       stateDirectory: '',
-      frontPid: 4711,
+      shimPid: 4711,
       startedUs: 123456,
       umask: 0o27,
-      brain: 1,
+      supervisor: 1,
       argv: ['tare', 'run', ''],
       cwd: '/work',
     });
     expect({...environment}).to.deep.equal({A: '1', B: 'x=y', C: ''});
   });
 
-  it('of a brain that follows another', () => {
+  it('of a supervisor that follows another', () => {
     for (const state of ['running', 'ended'] as const) {
       expect(hello(state, '/state/boxes/ab', '1', '2', '022', '2', '0', '/')).to.include({
         state,
         stateDirectory: '/state/boxes/ab',
-        brain: 2,
+        supervisor: 2,
         cwd: '/',
       });
     }
@@ -116,6 +116,6 @@ describe('the front’s hello', () => {
       [[], /there is no state/],
     ];
     for (const [strings, message] of bad) expect(() => hello(...strings), strings.join()).to.throw(message);
-    expect(() => parseHello({name: 'noted', signal: 15})).to.throw('no hello from the front');
+    expect(() => parseHello({name: 'noted', signal: 15})).to.throw('no hello from the shim');
   });
 });

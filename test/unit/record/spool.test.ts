@@ -141,7 +141,7 @@ describe('the spool', () => {
     expect(readdirSync(directory)).to.deep.equal([`${record.recordId}.json`]);
   });
 
-  it('is not stopped by what a brain that died left behind, which can be cleared', () => {
+  it('is not stopped by what a supervisor that died left behind, which can be cleared', () => {
     const path = recordPath(directory, record.recordId);
     const left = ['0123456789abcdef', 'ffffffffffffffff'].map((random) => `${path}.${random}.tmp`);
     for (const file of left) writeFileSync(file, 'half a rec');

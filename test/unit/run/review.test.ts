@@ -8,7 +8,7 @@ import {finalRecord, hostOf, NO_TARE, NO_TIME, NO_USAGE, startedRecord} from '..
 import {RUNNING} from '../../../src/record/outcome.js';
 import {recordId} from '../../../src/record/uuid.js';
 import {formatSummary} from '../../../src/report/summary.js';
-import {Sampler} from '../../../src/follow/sampler.js';
+import {Sampler} from '../../../src/supervise/sampler.js';
 import {checkSavedPlan} from '../../../src/prepare/saved-plan.js';
 import {makeScratch} from '../../../src/box/state.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
@@ -16,7 +16,7 @@ import {facts, plan, policy, thrown, USER, grid} from '../plan/build.js';
 import {fakeFiles, fakeProc} from '../process/proc.js';
 
 describe('defects of runs', () => {
-  it('the sampler counts a process once, though one look missed it (src/follow/sampler.ts, sample)', () => {
+  it('the sampler counts a process once, though one look missed it (src/supervise/sampler.ts, sample)', () => {
     // its parent ended between two reads of the tree: it hung below neither its parent nor init then
     const looks = [
       fakeProc([

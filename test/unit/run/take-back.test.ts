@@ -4,7 +4,7 @@ import {join} from 'node:path';
 import {expect} from 'chai';
 import {takeBackPrepared} from '../../../src/run/begin.js';
 
-describe('what a brain began that died before it launched anything', () => {
+describe('what a supervisor began that died before it launched anything', () => {
   let base: string;
   let folder: string;
   beforeEach(() => {

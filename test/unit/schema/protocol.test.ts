@@ -132,35 +132,35 @@ describe('frames of the protocol', () => {
 
   it('with a value that a field cannot have are refused', () => {
     const bad: [string, string, string[]][] = [
-      ['frontToBrain', 'K', ['15']],
+      ['shimToSupervisor', 'K', ['15']],
       ...['', ' 1', '1 ', '1.0', '1e3', '0x1', '+1', '-1', '65', '9007199254740993'].map((one): [string, string, string[]] => [
-        'frontToBrain',
+        'shimToSupervisor',
         'N',
         [one],
       ]),
-      ['frontToBrain', 'X', ['1', '2']],
-      ['frontToBrain', 'X', ['1', '2', '0']],
-      ['frontToBrain', 'X', ['1', '1024', '1']],
-      ['frontToBrain', 'F', ['exec', '', 'text']],
-      ['frontToBrain', 'E', ['', '1', '1', '1', '1', '1', '1', '1']],
-      ['frontToBrain', 'E', ['65', '1', '1', '1', '1', '1', '1', '1']],
-      ['frontToBrain', 'E', ['65536', '1', '1', '1', '1', '1', '1', '1']],
-      ['frontToBrain', 'B', ['0', '0', '0', '0', '0', 'text', 'memory']],
-      ['brainToFront', 'S', ['']],
-      ['brainToFront', 'C', ['0']],
-      ['brainToFront', 'Q', ['fate', '0']],
-      ['brainToFront', 'Q', ['code', '256']],
-      ['brainToFront', 'Q', ['signal', '0']],
-      ['brainToFront', 'Q', ['status']],
-      ['frontToInit', 'D', ['1', 'x']],
+      ['shimToSupervisor', 'X', ['1', '2']],
+      ['shimToSupervisor', 'X', ['1', '2', '0']],
+      ['shimToSupervisor', 'X', ['1', '1024', '1']],
+      ['shimToSupervisor', 'F', ['exec', '', 'text']],
+      ['shimToSupervisor', 'E', ['', '1', '1', '1', '1', '1', '1', '1']],
+      ['shimToSupervisor', 'E', ['65', '1', '1', '1', '1', '1', '1', '1']],
+      ['shimToSupervisor', 'E', ['65536', '1', '1', '1', '1', '1', '1', '1']],
+      ['shimToSupervisor', 'B', ['0', '0', '0', '0', '0', 'text', 'memory']],
+      ['supervisorToShim', 'S', ['']],
+      ['supervisorToShim', 'C', ['0']],
+      ['supervisorToShim', 'Q', ['fate', '0']],
+      ['supervisorToShim', 'Q', ['code', '256']],
+      ['supervisorToShim', 'Q', ['signal', '0']],
+      ['supervisorToShim', 'Q', ['status']],
+      ['shimToInit', 'D', ['1', 'x']],
     ];
     for (const [link, tag, strings] of bad.slice(1))
       expect(() => decode(link, {tag, strings}), `${tag} ${strings.join()}`).to.throw(/frame/);
-    expect(decode('frontToBrain', {tag: 'K', strings: ['15']}), 'a tag of nobody').to.deep.equal({name: 'unknown', tag: 'K'});
+    expect(decode('shimToSupervisor', {tag: 'K', strings: ['15']}), 'a tag of nobody').to.deep.equal({name: 'unknown', tag: 'K'});
   });
 
   it('of a later version, with a field more, are read as far as they are known', () => {
-    expect(decode('frontToBrain', {tag: 'N', strings: ['15', 'later']})).to.deep.equal({name: 'noted', signal: 15});
+    expect(decode('shimToSupervisor', {tag: 'N', strings: ['15', 'later']})).to.deep.equal({name: 'noted', signal: 15});
   });
 });
 

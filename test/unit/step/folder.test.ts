@@ -7,8 +7,8 @@ import {comeAs, noteEnd, openStep, sweepSteps, tasksIn} from '../../../src/step/
 
 describe('the folder of a step', () => {
   const uid = process.getuid?.() ?? -1;
-  const front = processId(process.pid) ?? expect.fail('no process');
-  const dead = {pid: front.pid, startTicks: front.startTicks + 1};
+  const shim = processId(process.pid) ?? expect.fail('no process');
+  const dead = {pid: shim.pid, startTicks: shim.startTicks + 1};
   const end = {
     rawStatus: 0,
     startEpochUs: 1,
@@ -32,10 +32,10 @@ describe('the folder of a step', () => {
     expect(made[0]?.directory).to.equal(made[1]?.directory);
   });
 
-  it('lets each task in once, and a brain that follows another', () => {
+  it('lets each task in once, and a supervisor that follows another', () => {
     const {directory} = openStep(state, uid, 'a#1.0@n.0');
-    const note = {name: 'task 0', front, init: null};
-    expect([comeAs(directory, 0, note), comeAs(directory, 0, note), comeAs(directory, 0, {...note, front: dead})]).to.deep.equal([
+    const note = {name: 'task 0', shim, init: null};
+    expect([comeAs(directory, 0, note), comeAs(directory, 0, note), comeAs(directory, 0, {...note, shim: dead})]).to.deep.equal([
       true,
       true,
       false,
@@ -51,8 +51,8 @@ describe('the folder of a step', () => {
       string,
       string,
     ];
-    comeAs(live, 0, {name: 'task 0', front, init: null});
-    for (const one of [left, fresh]) comeAs(one, 0, {name: 'task 0', front: dead, init: null});
+    comeAs(live, 0, {name: 'task 0', shim, init: null});
+    for (const one of [left, fresh]) comeAs(one, 0, {name: 'task 0', shim: dead, init: null});
     for (const one of [live, left]) utimesSync(one, 1, 1);
     sweepSteps(state, uid);
     expect([live, left, fresh].map((one) => existsSync(one))).to.deep.equal([true, false, true]);

@@ -1,0 +1,88 @@
+/**
+ * Steps aside in a delegated v2 group, and back. All wrappers that were put into one group share the leaf, and none waits for another: each
+ * looks again at what it finds, a bounded number of times.
+ */
+
+import {mkdirSync, readdirSync, rmdirSync} from 'node:fs';
+import {basename} from 'node:path';
+import {errnoOf} from '../errors.js';
+import type {CgroupEvacuate} from '../schema/generated/plan-1.js';
+import {reader, tryWrite, writeGroupFile} from './files.js';
+
+/** Processes that fork while they are moved are found in the next round. */
+const ROUNDS = 50;
+
+/**
+ * Moves everybody in the group to its leaf.
+ * @throws the kernel's error when the leaf cannot be made or somebody cannot be moved
+ */
+export function evacuate({directory, into}: Pick<CgroupEvacuate, 'directory' | 'into'>): void {
+  for (let round = 0; round < ROUNDS; round++) {
+    try {
+      mkdirSync(into);
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+    }
+    const there = processesIn(directory);
+    if (there.length === 0) return;
+    for (const pid of there) {
+      try {
+        writeGroupFile(into, 'cgroup.procs', String(pid));
+      } catch (error) {
+        // ESRCH: it has ended; ENOENT, ENODEV: another wrapper, the last of those before, has just removed the leaf
+        if (!['ESRCH', 'ENOENT', 'ENODEV'].includes(errnoOf(error) ?? '')) throw error;
+      }
+    }
+  }
+}
+
+/**
+ * When no other group is left in the group: switches the controllers off, moves everybody back and removes the leaf, so that the group is as it was
+ * and whoever delegated it can put a process into it again. Leaves all as it is for others who need it: the kernel refuses to take
+ * a controller from a group that hands it on.
+ */
+export function restore({directory, into}: Pick<CgroupEvacuate, 'directory' | 'into'>): void {
+  if (groupsIn(directory).some((name) => name !== basename(into))) return;
+  const enabled = (reader(directory)('cgroup.subtree_control') ?? '').split(/\s+/).filter((name) => name !== '');
+  if (enabled.length > 0 && !tryWrite(directory, 'cgroup.subtree_control', enabled.map((name) => `-${name}`).join(' '))) return;
+  for (let round = 0; round < ROUNDS; round++) {
+    const there = processesIn(into);
+    // EBUSY: a wrapper that has just begun has switched controllers on again
+    for (const pid of there) if (!tryMove(directory, pid)) return;
+    if (there.length > 0) continue;
+    try {
+      rmdirSync(into);
+      return;
+    } catch (error) {
+      if (errnoOf(error) !== 'EBUSY') return;
+    }
+  }
+}
+
+/** false: nobody can be moved there now. */
+function tryMove(directory: string, pid: number): boolean {
+  try {
+    writeGroupFile(directory, 'cgroup.procs', String(pid));
+    return true;
+  } catch (error) {
+    return errnoOf(error) === 'ESRCH';
+  }
+}
+
+/** 0, a process outside of our PID namespace, would be ourselves when it is written. */
+function processesIn(directory: string): number[] {
+  return (reader(directory)('cgroup.procs') ?? '')
+    .split('\n')
+    .map(Number)
+    .filter((pid) => pid > 0);
+}
+
+function groupsIn(directory: string): string[] {
+  try {
+    return readdirSync(directory, {withFileTypes: true})
+      .filter((entry) => entry.isDirectory())
+      .map(({name}) => name);
+  } catch {
+    return [];
+  }
+}

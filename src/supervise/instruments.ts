@@ -1,0 +1,106 @@
+/** All that looks at a payload while it runs: what the plan wants watched, and what no counter keeps. */
+
+import type {Groups} from '../cgroup/manager.js';
+import type {InitReport, KeeperTotals, Suspended, Weighing} from '../decide/observation.js';
+import {readSmapsRollup, readTree} from '../process/tree.js';
+import {stepOf} from '../plan/step.js';
+import type {Marks} from '../record/observed.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import type {UsageRecord} from '../schema/generated/record-2.js';
+import {Holdings} from './held.js';
+import {Sampler} from './sampler.js';
+import {meterFor, type ScratchMeter} from './scratch.js';
+import {startWatches, type Answers, type Watches} from './watches.js';
+import {weighPayload} from './weigh.js';
+
+/** How far a payload had come. */
+export interface Seen {
+  wallUs: number;
+  suspendedUs: number | null;
+  weighing: Weighing;
+}
+
+export interface RunningPayload {
+  plan: Plan;
+  groups: Groups;
+  /** The box's folder on scratch. */
+  boxDirectory: string;
+  /** Process 1 of the box, or what stands for it. */
+  initPid: number;
+  /** Inits of tasks that run in the box; null: it is not shared. */
+  taskInits: (() => number[]) | null;
+  executedUs: number;
+  /** CPUs of the node. */
+  cpus: number;
+  /** Of a payload that is only observed, what a supervisor before this one saw; null: nothing. */
+  marks: Marks | null;
+}
+
+/** What was read, when all is over. */
+export interface Readings {
+  suspended: Suspended;
+  watch: NonNullable<UsageRecord['watch']>;
+}
+
+export class Instruments {
+  readonly sampler: Sampler | null;
+  private readonly plan: Plan;
+  private readonly groups: Groups;
+  private readonly scratch: ScratchMeter | null;
+  private readonly watches: Watches;
+  /** As it was at the payload's end; null: it runs. */
+  private suspended: Suspended | null = null;
+
+  constructor({plan, groups, boxDirectory, initPid, taskInits, executedUs, cpus, marks}: RunningPayload, answers: Answers) {
+    this.plan = plan;
+    this.groups = groups;
+    // whatever no controller counts is sampled
+    const sampled = groups.cpuUs() === null || isSampled(plan);
+    const isWanted = sampled || stepOf(plan, 'weigh.processes') !== undefined;
+    const inits = (): number[] => [initPid, ...(taskInits?.() ?? [])];
+    this.sampler = isWanted ? new Sampler(initPid, plan.mode.value === 'box', taskInits ?? undefined) : null;
+    this.scratch = meterFor(plan, boxDirectory, initPid, inits);
+    const holdings = stepOf(plan, 'watch.memory') === undefined ? null : new Holdings(inits);
+    const watched = {sampler: this.sampler, holdings, sampled, scratch: this.scratch};
+    this.watches = startWatches(plan, {groups, ...watched, executedUs, cpus, marks}, answers);
+  }
+
+  /** How long the box was stopped so far, µs. */
+  get suspendedUs(): number {
+    return this.watches.suspended().us;
+  }
+
+  /** The payload has ended: nothing is looked at any more. May be called again. */
+  end(): Readings {
+    this.suspended ??= this.watches.suspended();
+    this.watches.end();
+    return {suspended: this.suspended, watch: this.watches.report()};
+  }
+
+  /** @param applications of each of several, what its keepers reported */
+  weigh(init: InitReport | null, applications: readonly KeeperTotals[]): Weighing {
+    const {plan, groups, sampler, watches} = this;
+    return weighPayload(plan, groups, {sampler, levels: watches.levels(), init, applications, observedMarks: watches.observedMarks});
+  }
+
+  /** What the payload has had on scratch, once nothing of it runs any more; nothing where scratch has no limit. */
+  scratchPeak(): Partial<Weighing['usage']> {
+    const {bytes, source} = this.scratch?.peak() ?? {bytes: null, source: null};
+    return bytes === null ? {} : {scratchPeakBytes: bytes, scratchPeakSource: source};
+  }
+}
+
+/** A limit holds, or would hold if the payload were not only observed, by looking at its processes. */
+function isSampled(plan: Plan): boolean {
+  const {memory, processes} = plan.observed?.limits ?? plan.limits;
+  return memory.by === 'watch.memory' || processes.by === 'watch.processes';
+}
+
+/** The application whose processes hold most, shared pages counted once; null when none runs. */
+export function largestOf(keepers: readonly {index: number; pid: number}[]): number | null {
+  const sizes = keepers.map(({index, pid}) => ({
+    index,
+    bytes: readTree(pid).reduce((sum, process) => sum + (readSmapsRollup(process.pid)?.pssBytes ?? process.rssBytes), 0),
+  }));
+  return sizes.sort((a, b) => b.bytes - a.bytes)[0]?.index ?? null;
+}
