@@ -46,7 +46,7 @@ const MAY_IMPORT = {
   repositories: [...DATA, 'migrate', 'record', 'process', 'cvmfs', 'box'],
   prepare: [...DATA, ...BELOW_A_BOX, 'image', 'box'],
   live: [...DATA, ...BELOW_A_BOX, 'box', 'prepare'],
-  step: [...DATA, ...BELOW_A_BOX, 'box', 'prepare'],
+  step: [...DATA, ...BELOW_A_BOX, 'migrate', 'box', 'prepare'],
   sweep: [...DATA, ...BELOW_A_BOX, 'box', 'repositories', 'step'],
   run: [...DATA, ...BELOW_A_BOX, 'batch', 'image', 'box', 'repositories', 'prepare', 'step', 'sweep'],
   report: [...DATA, 'record'],

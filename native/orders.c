@@ -224,7 +224,8 @@ void orders_read(struct shim *shim)
 	}
 	if (received != CHANNEL_END || link->pid != pid || shim->ending.due)
 		return;
-	bool had_no_job = link->command_line && !link->directory && supervisor_link_await_end(link, &status) && succession_was_no_job(shim, status);
+	bool had_no_job = link->command_line && !link->directory && supervisor_link_await_end(link, &status) &&
+			  succession_was_no_job(shim, status);
 	if (!had_no_job)
 		succession_lost(shim, "the supervisor died");
 }

@@ -20,7 +20,8 @@ enum {
 	LOOK_US = 100,
 };
 
-void supervisor_link_begin(struct supervisor_link *link, const struct caller *caller, const struct supervisor_file *file, bool command_line)
+void supervisor_link_begin(struct supervisor_link *link, const struct caller *caller, const struct supervisor_file *file,
+			   bool command_line)
 {
 	link->caller = caller;
 	link->file = file;

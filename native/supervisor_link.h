@@ -35,7 +35,8 @@ struct supervisor_link {
 };
 
 /* Before the first supervisor. Keeps copies of the caller's descriptors 1 and 2 for a supervisor that speaks. */
-void supervisor_link_begin(struct supervisor_link *link, const struct caller *caller, const struct supervisor_file *file, bool command_line);
+void supervisor_link_begin(struct supervisor_link *link, const struct caller *caller, const struct supervisor_file *file,
+			   bool command_line);
 
 /* Starts a supervisor and sends it `hello` with that state word; where there is a state directory, all that was told too. NULL when it
  * runs, else what is wrong, which is the caller's to free. */

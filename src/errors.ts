@@ -137,7 +137,7 @@ export const ERRORS = {
   CGROUP_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the kernel refused a change of a control group'},
   LAUNCH_TIMEOUT: {exit: EXIT.failure, kind: 'node', summary: 'the wrapper did not get so far as to start the payload'},
   ENGINE_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the engine did not build the box'},
-  SHIM_KILLED: {exit: EXIT.failure, kind: 'bug', summary: 'the shim and its supervisor no longer understand each other'},
+  SHIM_KILLED: {exit: EXIT.failure, kind: 'node', summary: 'the shim was killed before the payload ran'},
   NOT_BUILT: {exit: EXIT.failure, kind: 'node', summary: 'a part of Tare is missing on this machine, or cannot be read'},
   PAYLOAD_NOT_EXECUTABLE: {exit: EXIT.notExecutable, kind: 'input', summary: 'the payload could not be executed'},
   INTERNAL: {exit: EXIT.failure, kind: 'bug', summary: 'a defect of Tare'},

@@ -24,8 +24,10 @@ void __wrap_ending_say(const char *text)
 {
 }
 
-pid_t __wrap_supervisor_start(const struct supervisor_file *file, const struct caller *caller, bool command_line, int socket, const int output[2]);
-pid_t __wrap_supervisor_start(const struct supervisor_file *file, const struct caller *caller, bool command_line, int socket, const int output[2])
+pid_t __wrap_supervisor_start(const struct supervisor_file *file, const struct caller *caller, bool command_line, int socket,
+			      const int output[2]);
+pid_t __wrap_supervisor_start(const struct supervisor_file *file, const struct caller *caller, bool command_line, int socket,
+			      const int output[2])
 {
 	return SUPERVISOR;
 }

@@ -9,19 +9,28 @@ import {change, each, migrateApplication, migrateChildren, migrateRecord, migrat
 interface Box010 {
   schema?: string;
   id: string;
-  plan: Plan;
+  plan: {directories: Plan['directories']; steps: {op: string}[]};
   /** The program that stood for the box's network. */
   helper?: {pid: number; startTicks: number} | null;
 }
 
+/** Names that are others now: keys of the state, and steps of its plan. */
+const KEYS: Readonly<Record<string, string>> = {frontStartedUs: 'shimStartedUs', around: 'outer'};
+const OPS: Readonly<Record<string, string>> = {
+  'scratch.contain': 'scratch.quota',
+  'cvmfs.hold': 'mount.pin',
+  'mount.graft': 'mount.move',
+};
+
 /** @param state as it was read; what is no box's is given back as it is */
 export function migrateBox(state: unknown): unknown {
   if (!isOf010(state)) return migrateRecords(state);
-  const {helper = null, ...rest} = state;
-  const {plan, id} = rest;
-  const undo: Undo[] = undoOf(plan, id, `${plan.directories.scratch}/tare-${id}`);
+  const {helper = null, plan: old, ...rest} = state;
+  const plan = {...old, steps: old.steps.map((step) => ({...step, op: OPS[step.op] ?? step.op}))} as Plan;
+  const undo: Undo[] = undoOf(plan, rest.id, `${plan.directories.scratch}/tare-${rest.id}`);
   if (helper !== null) undo.push({op: 'process.kill', ...helper});
-  return migrateRecords({...rest, schema: 'tare/box/v1', seq: 0, undo});
+  const renamed = Object.fromEntries(Object.entries(rest).map(([key, value]) => [KEYS[key] ?? key, value]));
+  return migrateRecords({...renamed, plan, schema: 'tare/box/v1', seq: 0, undo});
 }
 
 /**

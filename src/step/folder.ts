@@ -6,6 +6,7 @@
 import {linkSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {errnoOf, TareError} from '../errors.js';
+import {migrateStepNote} from '../migrate/step-note.js';
 import {isOwn, namesIn} from '../record/durable.js';
 import type {UsageRecord} from '../record/record.js';
 import type {ProcessId} from '../process/process.js';
@@ -130,7 +131,7 @@ function replace(path: string, note: object): void {
 
 function read(path: string): unknown {
   try {
-    return JSON.parse(readPlainFile(path).text);
+    return migrateStepNote(JSON.parse(readPlainFile(path).text));
   } catch {
     return null;
   }

@@ -4,18 +4,15 @@ import {spawn} from 'node:child_process';
 import {existsSync} from 'node:fs';
 import {constants} from 'node:os';
 import {EXIT, TareError} from '../../errors.js';
+import {descriptorOf} from '../../migrate/mark.js';
 import {NATIVE} from '../../process/native.js';
-
-const MARK = /^@shim=(\d+)$/;
 
 let descriptor: number | null = null;
 
 /** Takes the shim's mark off the argv. */
 export function attachShim(argv: string[]): string[] {
-  const mark = MARK.exec(argv[0] ?? '');
-  if (mark === null) return argv;
-  descriptor = Number(mark[1]);
-  return argv.slice(1);
+  descriptor = descriptorOf(argv[0] ?? '');
+  return descriptor === null ? argv : argv.slice(1);
 }
 
 /** Descriptor of the socket to the shim; null when this process was started without one. */

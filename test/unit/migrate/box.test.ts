@@ -26,6 +26,26 @@ describe('migrate: the state of a box that another version began', () => {
     expect(box.undo.at(-1)).to.deep.equal({op: 'process.kill', pid: 77, startTicks: 5});
   });
 
+  it('of 0.1.0 has the keys and the steps of this version', () => {
+    const because = 'a test';
+    const steps = [
+      {
+        op: 'scratch.contain',
+        by: 'loop',
+        image: '{box}/disk.ext4',
+        program: '/sbin/mkfs.ext4',
+        destination: '{box}/disk',
+        bytes: 1,
+        because,
+      },
+      {op: 'cvmfs.hold', repository: 'a.b', path: '/cvmfs/a.b', because},
+      {op: 'mount.graft', source: '/cvmfs', at: '{box}/view/0/cvmfs', because},
+    ];
+    const box = migrateBox({id: 'ab12', plan: {...made, steps}, frontStartedUs: 5, around: null}) as Box & {plan: typeof made};
+    expect(box).to.include({shimStartedUs: 5, outer: null}).and.not.to.have.any.keys('frontStartedUs', 'around');
+    expect(box.plan.steps.map(({op}) => op)).to.deep.equal(['scratch.quota', 'mount.pin', 'mount.move']);
+  });
+
   it('of this version is read as it is', () => {
     const box = {schema: 'tare/box/v1', seq: 3, id: 'ab12', plan: made, undo: []};
     expect(migrateBox(box)).to.deep.equal(box);
