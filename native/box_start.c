@@ -48,7 +48,7 @@ static bool write_specifications(struct box *box)
 }
 
 /* Allocates a slot for each command, also after a parse error. */
-static void take_seats(struct box *box)
+static void make_app_slots(struct box *box)
 {
 	size_t size = box->launch.command_count * sizeof *box->app_slots;
 
@@ -121,7 +121,7 @@ void box_launch(struct box *box, struct frame *frame)
 	box_reset(box);
 	box->there = true;
 	char *wrong = launch_parse(&box->launch, frame, box->job.caller);
-	take_seats(box);
+	make_app_slots(box);
 	if (wrong)
 		box_tell_failed(box, "protocol", EINVAL, wrong);
 	else if ((path = open_cgroups(box)))

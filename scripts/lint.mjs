@@ -4,6 +4,7 @@ import {existsSync} from 'node:fs';
 import path from 'node:path';
 import {nativeFaults} from './native-modules.mjs';
 import {main, root} from './steps.mjs';
+import {wordFaults} from './words.mjs';
 
 const tool = (name, ...args) => run(path.join(root, 'node_modules/.bin', name), ...args);
 
@@ -60,6 +61,7 @@ const CHECKS = {
   arrows,
   unused: () => complaint(tool('knip', '--no-progress')),
   native: () => nativeFaults(path.join(root, 'native')),
+  words: () => wordFaults(root),
   reference: () => complaint(run(process.execPath, '--import=tsx', 'scripts/build-reference.mjs', '--check')),
 };
 

@@ -17,10 +17,10 @@ const USES: Readonly<Record<Capability, (plan: Plan) => boolean>> = {
 };
 
 /** The node as it would be without. */
-function lacking(facts: Facts, lack: Capability, because: string): Facts {
-  if (lack === 'ids') return facts;
-  if (lack === 'box') return {...facts, bubblewrap: {...facts.bubblewrap, path: null, how: because}};
-  if (lack === 'disk') {
+function lacking(facts: Facts, capability: Capability, because: string): Facts {
+  if (capability === 'ids') return facts;
+  if (capability === 'box') return {...facts, bubblewrap: {...facts.bubblewrap, path: null, how: because}};
+  if (capability === 'disk') {
     const no = {available: false, how: because, remedy: null};
     return {...facts, scratch: {...facts.scratch, containers: {...facts.scratch.containers, loop: no, tmpfs: no}}};
   }

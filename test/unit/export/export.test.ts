@@ -42,10 +42,10 @@ afterEach(function () {
 const open = (exporter: Exporter, sealedOnly = false): Opened => openExporter(exporter, place, sealedOnly, exportEffects);
 const only = ({tallies}: ExportSummary): Tally => tallies[0]!;
 
-/** Delivers to a list; `fate` says what happens to each. */
+/** Delivers to a list; `answer` says what happens to each. */
 function fake(
   change: Partial<Exporter> = {},
-  fate: (item: ExportItem) => Delivery | Error = () => ({is: 'delivered'}),
+  answer: (item: ExportItem) => Delivery | Error = () => ({is: 'delivered'}),
 ): Exporter & {got: ExportItem[][]} {
   const got: ExportItem[][] = [];
   return {
@@ -59,11 +59,11 @@ function fake(
     convert: ({record}) => ({text: record.lrms.globalJobId, changed: []}),
     join: (texts) => texts.join(),
     deliver: (items) => {
-      const fates = items.map(fate);
-      const error = fates.find((each) => each instanceof Error);
+      const answers = items.map(answer);
+      const error = answers.find((each) => each instanceof Error);
       if (error instanceof Error) return Promise.reject(error);
       got.push([...items]);
-      return Promise.resolve(fates as Delivery[]);
+      return Promise.resolve(answers as Delivery[]);
     },
     got,
     ...change,
