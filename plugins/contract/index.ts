@@ -93,7 +93,7 @@ export interface BatchJob {
   ownVariables?: readonly string[];
   /** Flags of the record that the batch systems of the job are the reason for; absent: none. */
   flags?: readonly string[];
-  /** Processes that wait for the payload, where the death of one is the only word that the job was cancelled; absent: signals say so. */
+  /** Processes whose exit means that the job was cancelled; absent: a signal says so. */
   callers?: readonly number[];
   /** Ends of the payload after which the batch system calls the wrapper again for the same attempt; absent: there are none. */
   checkpoint?: Checkpoint;

@@ -50,7 +50,7 @@ function recordIn(folder: string): string | null {
 const TRIES = 10;
 const TRY_MS = 100;
 
-/** At the start and at the end of a wrapper in a box; nobody runs the worse when nobody listens. */
+/** At the start and at the end of a wrapper in a box; best effort: the wrapper runs on when nobody listens. */
 export async function notifyOuter(outer: OuterBox | null, record: UsageRecord): Promise<void> {
   if (outer?.pipe == null) return;
   const line = Buffer.from(partLine(record));

@@ -209,7 +209,7 @@ export function readForeignState(directory: string): {state: unknown; uid: numbe
 /** More than any plan with its environment. */
 const LARGEST_FILE = 16 * 1024 * 1024;
 
-/** A named pipe of a user's would hold up root's look at everybody's, and a link lead it elsewhere. @throws Error */
+/** O_NONBLOCK and O_NOFOLLOW: FIFOs and symlinks of users must not block or redirect root. @throws Error */
 export function readPlainFile(path: string): {text: string; uid: number} {
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   try {

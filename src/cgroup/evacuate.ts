@@ -1,6 +1,6 @@
 /**
- * Steps aside in a delegated v2 group, and back. All wrappers that were put into one group share the leaf, and none waits for another: each
- * looks again at what it finds, a bounded number of times.
+ * Moves all processes of a delegated v2 group into its leaf, and back. All wrappers of one group share the leaf, and none waits for another:
+ * each looks again at what it finds, a bounded number of times.
  */
 
 import {mkdirSync, readdirSync, rmdirSync} from 'node:fs';

@@ -20,7 +20,7 @@ export interface Layout {
   /** With the box's id in place. */
   steps: CgroupStep[];
   trees: GroupTree[];
-  /** Groups whose processes step aside. */
+  /** Groups whose processes move to a leaf. */
   evacuations: CgroupEvacuate[];
 }
 

@@ -9,13 +9,13 @@ import {complain, explain, Output} from './shared/output.js';
 export default class Diff extends Command {
   static override summary = 'Say what a live box has changed: added (A), changed (C) and deleted (D).';
   static override description =
-    'What was written to its view of the file system, and all that is in its /tmp and /var/tmp; the work directory is the node’s and not looked at. In the order of the paths, as it is found. One’s own boxes; as root, everybody’s.';
+    'Lists changes of its view of the file system, and all files in its /tmp and /var/tmp. The work directory belongs to the node and is not searched. Users see their own boxes, root sees all.';
   static override examples = ['<%= config.bin %> diff 3f2a9c', '<%= config.bin %> diff 3f2a9c --json | jq .path'];
   static override args = {box: Args.string({description: 'id of the box, or its beginning', required: true, ignoreStdin: true})};
   static override flags = {
     policy: Flags.string({description: 'policy file instead of the node’s own', helpValue: 'FILE'}),
     application: Flags.string({description: 'only the view of this application, and what all share', helpValue: 'NAME'}),
-    json: Flags.boolean({description: 'print an object for each change, one per line'}),
+    json: Flags.boolean({description: 'print one object for each change, one per line'}),
   };
 
   async run(): Promise<void> {

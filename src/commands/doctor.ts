@@ -16,7 +16,7 @@ import {complain, explain} from './shared/output.js';
 export default class Doctor extends Command {
   static override summary = 'Say what this node can do, what each missing thing costs, and how to mend it.';
   static override description =
-    'It also starts a real box with this account’s own directories, policy and slot, writes and reads a record, and takes it all away again. Exit status 1 when the node cannot run a pattern that the policy allows, or the box got less than the policy wants; with --cvmfs, when one of the repositories cannot be used; with --attacks, when one got through.';
+    'It also starts a real box with this account’s own directories, policy and slot, writes and reads a record, and removes both. Exit status 1 when the node cannot run a pattern that the policy allows, or the box got less than the policy requires; with --cvmfs, when a repository cannot be used; with --attacks, when an attack succeeded.';
   static override examples = ['<%= config.bin %> doctor', '<%= config.bin %> doctor --cvmfs --json', '<%= config.bin %> doctor --attacks'];
   static override flags = {
     policy: Flags.string({description: 'policy file instead of the node’s own', helpValue: 'FILE'}),
@@ -36,10 +36,10 @@ export default class Doctor extends Command {
     }),
     attacks: Flags.boolean({
       description:
-        'also attack real boxes of each engine that is installed, as the holes of the last years did, by behaviour and not by version; nothing of the node is changed',
+        'also attack real boxes of each installed engine with known vulnerabilities; tests behaviour, not versions; does not change the node',
       exclusive: ['cvmfs', 'user'],
     }),
-    json: Flags.boolean({description: 'print what was found as JSON'}),
+    json: Flags.boolean({description: 'print the result as JSON'}),
   };
 
   async run(): Promise<void> {

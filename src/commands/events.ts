@@ -7,12 +7,12 @@ import {explain, Output} from './shared/output.js';
 export default class Events extends Command {
   static override summary = 'Print what has happened to a live job, as its wrapper noted it.';
   static override description =
-    'One line for each event: when, what, and what it says (docs/reference/event.md): executed, applications, limit, weighed and others. What a supervisor that takes over, and a sweep, go by. Events from before the state was last written whole are not there any more. Exit status: 0; 125 when there is no such box or it is another user’s.';
+    'Prints one line for each event, with its time, type and fields (docs/reference/event.md): executed, applications, limit, weighed and others. A supervisor that takes over, and a sweep, read these events. Events that are older than the last full write of the state are gone. Exit status: 0; 125 when there is no such box or it is another user’s.';
   static override examples = ['<%= config.bin %> events 5c1f', '<%= config.bin %> events 5c1f --follow --json'];
   static override args = boxArgs;
   static override flags = {
     ...policyFlag,
-    follow: Flags.boolean({char: 'f', description: 'print what comes, until the job has ended'}),
+    follow: Flags.boolean({char: 'f', description: 'continue to print until the job has ended'}),
     json: Flags.boolean({description: 'print each event as it is kept: microseconds, the node’s monotonic clock'}),
   };
 

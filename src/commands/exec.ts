@@ -19,10 +19,10 @@ const variableFlag = Flags.custom<{name: string; value: string | null}>({
 export default class Exec extends Command {
   static override summary = 'Run a command in the box of a live job; end as the command ended.';
   static override description =
-    'In the job’s namespaces and control groups, as the payload’s user, with the payload’s environment, limits and work directory; on the terminal, where there is one. What it uses counts as the job’s, and it is killed with the box. Exit status: the command’s own, or death by its signal; 125 when there is no such box, it is another user’s, is paused or cannot be joined; 127 when the command cannot be executed; 64 when the command line is wrong.';
+    'The command runs in the job’s namespaces and control groups, as the payload’s user, with the payload’s environment, limits and work directory; on the terminal, if there is one. Its usage is part of the job’s, and it is killed with the box. Exit status: the command’s own, or death by its signal; 125 when there is no such box, it is another user’s, is paused or cannot be joined; 127 when the command cannot be executed; 64 when the command line is wrong.';
   static override usage = ['exec ID [flags] -- COMMAND [ARGUMENT...]'];
   static override examples = ['<%= config.bin %> exec 5c1f -- ps axu', '<%= config.bin %> exec 5c1f --env PS1="box> " -- bash'];
-  static override args = {id: Args.string({description: 'id of a live box, or what it begins with', required: true, ignoreStdin: true})};
+  static override args = {id: Args.string({description: 'id of a live box, or its beginning', required: true, ignoreStdin: true})};
   static override flags = {
     ...boxFlags,
     env: variableFlag({

@@ -10,7 +10,7 @@ import {explain, say} from './shared/output.js';
 export default class Kill extends Command {
   static override summary = 'End a job, or send its payload a signal; the record says who did.';
   static override description =
-    'SIGKILL, the default, ends all of the box at once. SIGTERM asks the payload, or all applications, to end, and after the policy’s grace all that is left is killed; who is asked a second time is killed at once. Both return when the job is over and its record written. Any other signal is sent to the first process of the payload or of each application, and that is all. Exit status: 0; 125 when there is no such box, it is another user’s, or it does not die; 64 when the command line is wrong.';
+    'SIGKILL, the default, ends the whole box at once. SIGTERM asks the payload, or all applications, to end, and kills the rest after the policy’s grace; a second SIGTERM kills at once. Both return when the job is over and its record is written. Any other signal is only sent to the first process of the payload or of each application. Exit status: 0; 125 when there is no such box, it is another user’s, or it does not die; 64 when the command line is wrong.';
   static override examples = [
     '<%= config.bin %> kill 5c1f',
     '<%= config.bin %> kill --signal TERM 5c1f',

@@ -9,12 +9,12 @@ import {withoutControls} from './shared/plain-bytes.js';
 export default class Logs extends Command {
   static override summary = 'Print what a job has written on its standard output, where that is a file.';
   static override description =
-    'The file is found by what the payload’s first process has open; a pipe, a terminal or a socket is not read, and said to be one. Of several applications it is what the caller gave, with the lines of all or of one, or the file that one has of its own while it runs. To root’s terminal control characters of another user are printed as ?. Exit status: 0; 125 when there is no such box, it is another user’s, its output is no file or cannot be read, or that file is where this command writes to.';
+    'The file is found through the open descriptors of the payload’s first process. Pipes, terminals and sockets are not read; the message names them. With several applications it is the caller’s file, with the lines of all or of one, or an application’s own file while it runs. On root’s terminal control characters of another user are printed as ?. Exit status: 0; 125 when there is no such box, it is another user’s, its output is not a file or cannot be read, or that file is where this command writes to.';
   static override examples = ['<%= config.bin %> logs 5c1f', '<%= config.bin %> logs 5c1f --stderr --follow'];
   static override args = boxArgs;
   static override flags = {
     ...boxFlags,
-    follow: Flags.boolean({char: 'f', description: 'print what comes, until the job has ended'}),
+    follow: Flags.boolean({char: 'f', description: 'continue to print until the job has ended'}),
     stderr: Flags.boolean({description: 'standard error instead'}),
   };
 

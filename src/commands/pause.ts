@@ -8,7 +8,7 @@ import {explain, say} from './shared/output.js';
 export default class Pause extends Command {
   static override summary = 'Stop all processes of a job, until `tare resume`.';
   static override description =
-    'By the freezer of its control group, of which it notices nothing; where there is none, by SIGSTOP to each process. Time that it is paused counts against its wall time limit as the policy says (suspendedTime). A limit or `tare kill` ends a paused job all the same. Exit status: 0, also when it is paused already; 125 when there is no such box, it is another user’s, or it does not stop within 5 s.';
+    'Uses the freezer of the job’s control group, which the job does not notice; without a freezer, SIGSTOP to each process. The policy says whether paused time counts against the wall time limit (suspendedTime). Limits and `tare kill` also end paused jobs. Exit status: 0, also when the job is paused already; 125 when there is no such box, it is another user’s, or it does not stop within 5 s.';
   static override examples = ['<%= config.bin %> pause 5c1f'];
   static override args = boxArgs;
   static override flags = policyFlag;
@@ -22,7 +22,7 @@ export default class Pause extends Command {
       const by = await pauseBox(box, groupsOf(box));
       if (by === null) {
         throw new TareError('BOX_NOT_REMOVED', {
-          message: `not all of the box ${box.id} stands still yet`,
+          message: `not all of the box ${box.id} is stopped yet`,
           remedy: 'a process in uninterruptible sleep (state D) stops when the kernel lets it; `tare ps` says paused then',
         });
       }

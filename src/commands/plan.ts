@@ -90,7 +90,7 @@ function sourceOf(files: string[], command: string[] | null): Source {
   if (command !== null && command.length > 0 && files.length === 0) return {kind: 'command', argv: command, callerArgvIndex: null};
   if (command === null && files.length === 1 && file !== undefined) return {kind: 'descriptor', file};
   throw new TareError('DOCUMENT_INVALID', {
-    message: 'exactly one job is wanted',
+    message: 'exactly one job must be given',
     where: 'command line',
     found: String(files.length),
     allowed: 'JOB, or -- COMMAND',

@@ -7,7 +7,7 @@ import {complain, explain, say, sayJson} from './shared/output.js';
 export default class Ps extends Command {
   static override summary = 'List the jobs of this node: your own; as root, everybody’s.';
   static override description =
-    'MEMORY, PEAK and CPU TIME are the payload’s, EFF is CPU time over AGE times cores, AGE is since the payload’s exec. STATE is starting, running, paused or ending; with -a also the outcome of what has ended, and AGE is then its wall time. HOST and ADDRESS are shown when a job has a name of its own. What is not known is -. Exit status: 0, also where there is none; 125 when the policy cannot be read.';
+    'MEMORY, PEAK and CPU TIME are the payload’s, EFF is CPU time over AGE times cores, AGE is since the payload’s exec. STATE is starting, running, paused or ending; with -a it is the outcome of an ended job, and AGE its wall time. HOST and ADDRESS are shown when a job has a name of its own. Unknown values are shown as -. Exit status: 0, also when there is no job; 125 when the policy cannot be read.';
   static override examples = [
     '<%= config.bin %> ps',
     '<%= config.bin %> ps -a --last 100',

@@ -7,7 +7,7 @@ import {explain, say} from './shared/output.js';
 export default class Resume extends Command {
   static override summary = 'Let a job go on that `tare pause` has stopped.';
   static override description =
-    'Where there is no freezer also what the payload itself had stopped goes on. Exit status: 0, also when it was not paused; 125 when there is no such box, or it is another user’s.';
+    'Without a freezer, processes that the payload itself had stopped continue too. Exit status: 0, also when the job was not paused; 125 when there is no such box, or it is another user’s.';
   static override examples = ['<%= config.bin %> resume 5c1f'];
   static override args = boxArgs;
   static override flags = policyFlag;

@@ -31,11 +31,11 @@ export default class Run extends Command {
     record: Flags.string({description: 'write a copy of the final record there', helpValue: 'FILE'}),
     progress: Flags.option({
       options: PROGRESS_MODES,
-      description: 'one line on the terminal while it runs: auto only where nothing in the box has that terminal for output',
+      description: 'one line on the terminal while it runs; auto: only if nothing in the box writes to that terminal',
       default: 'auto',
     })(),
     json: Flags.boolean({description: 'print the record on standard output at the end'}),
-    probe: Flags.boolean({description: 'only try: print what came of it, and leave nothing', hidden: true}),
+    probe: Flags.boolean({description: 'only try: print the result, and leave nothing', hidden: true}),
     attacks: Flags.string({
       description: 'with --probe: the job attacks its box, and its images lie in this directory',
       helpValue: 'DIRECTORY',
@@ -97,7 +97,7 @@ export default class Run extends Command {
     const [file] = files;
     if (given !== 1 || command?.length === 0) {
       throw new TareError('DOCUMENT_INVALID', {
-        message: 'exactly one job is wanted',
+        message: 'exactly one job must be given',
         where: 'command line',
         found: command?.length === 0 ? 'nothing after --' : String(given),
         allowed: 'JOB, --plan FILE, or -- COMMAND',

@@ -15,7 +15,7 @@ const LEAST_US = 100_000;
 export default class Top extends Command {
   static override summary = 'Watch the jobs of this node, the one that uses most CPU first: your own; as root, everybody’s.';
   static override description =
-    'The head is the whole node’s. %CPU is of one CPU, since the last look; the other columns are those of tare ps. On a terminal q, Escape or Ctrl-C ends it. Elsewhere each look is printed below the one before, without control characters. Exit status: 0; 125 when the policy cannot be read.';
+    'The first lines show the whole node. %CPU is relative to one CPU, since the last look; the other columns are those of tare ps. On a terminal q, Escape or Ctrl-C ends it. Without a terminal the looks are printed one below the other, without control characters. Exit status: 0; 125 when the policy cannot be read.';
   static override examples = ['<%= config.bin %> top', '<%= config.bin %> top --interval 500ms', '<%= config.bin %> top --once'];
   static override flags = {
     ...policyFlag,

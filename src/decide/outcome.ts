@@ -1,4 +1,4 @@
-/** From what was observed of a box that is over: whether the box was built, how the payload ended, and how the wrapper then ends. */
+/** From the observation of an ended box: whether it was built, how the payload ended, and how the wrapper ends. */
 
 import {EXIT} from '../errors.js';
 import {NETWORK_STEP, type EndedObservation} from './observation.js';

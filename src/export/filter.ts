@@ -50,7 +50,7 @@ export function parseMoment(written: string, nowUs: number, where: string): numb
     return nowUs - parseDuration(written, where);
   } catch (error) {
     throw new TareError('QUANTITY_INVALID', {
-      message: 'not a moment',
+      message: 'not a point in time',
       where,
       found: written,
       allowed: '2026-09-21, 2026-09-21T13:00 or 7d (ago)',

@@ -5,7 +5,7 @@ import type {Tree} from './tree.js';
 /** v1 says "no limit" as the largest number of whole pages, 9223372036854771712 with pages of 4 KiB. */
 const V1_UNLIMITED = 2 ** 60;
 
-/** v2: what is over memory.high is slowed down until it hardly moves and not killed, so for whoever plans it is a limit like memory.max. */
+/** v2: memory.high throttles a group almost to a standstill; the plan treats it as a hard limit, like memory.max. */
 export function memoryLimit(tree: Tree, directory: string, version: 1 | 2): number | null {
   if (version === 1) return v1Memory(tree.text(`${directory}/memory.limit_in_bytes`));
   const limits = ['memory.max', 'memory.high'].map((file) => finite(tree.text(`${directory}/${file}`)));

@@ -1,5 +1,5 @@
 /**
- * Whether the processes of a v2 group can step aside: a group with processes cannot hand controllers to its children (the kernel's
+ * Whether the processes of a v2 group can be moved: a group with processes cannot hand controllers to its children (the kernel's
  * admin-guide/cgroup-v2, "No Internal Process Constraint"), so whoever was put into a delegated group moves to a leaf below it first.
  */
 

@@ -41,7 +41,7 @@ export function findV1Parent(tree: Tree, hierarchy: Hierarchy): Parent {
 
 /**
  * v2: one group serves all controllers, so the nearest place for memory decides; without memory, the nearest for any.
- * A place whose processes must step aside first is as good as a free one where only the wrapper and what leads to it are in it; else it is
+ * A group that must be evacuated first is as good as a free one where only the wrapper and what leads to it are in it; else it is
  * the last resort, and so it always is for root, who finds a free place further up.
  */
 export function findV2Parent(tree: Tree, hierarchy: Hierarchy, mover: Mover): Parents {
@@ -73,7 +73,7 @@ interface Place {
   enabled: string[];
   /** As it were, were nobody in it. */
   offers: Offers;
-  /** Who would have to step aside; null when nobody. */
+  /** Whose processes would have to move; null: nobody’s. */
   occupants: Occupants | null;
 }
 
@@ -90,7 +90,7 @@ function lookAt(tree: Tree, hierarchy: Hierarchy, directory: string, index: numb
   return {directory, enabled, offers, occupants: matters ? occupants(tree, directory, mover, isTop) : null};
 }
 
-/** A place with its occupants taken into account: what is not switched on yet cannot be had unless they step aside. */
+/** A place with its occupants taken into account: what is not switched on yet is available only after they have moved. */
 function settle({directory, enabled, offers, occupants: there}: Place, evacuate: boolean): SettledPlace {
   if (there === null || (evacuate && there.obstacle === null)) return {directory, enabled, offers};
   const because = `processes are in it, and a group with processes cannot hand a controller to its children${there.obstacle === null ? '' : `; ${there.obstacle}`}`;
@@ -101,11 +101,11 @@ function settle({directory, enabled, offers, occupants: there}: Place, evacuate:
   };
 }
 
-/** Also when nobody is in it now: those who stepped aside for another wrapper move back when that one ends. */
+/** Also when nobody is in it now: processes that moved for another wrapper move back when that one ends. */
 function emptying(tree: Tree, {path}: Hierarchy, {directory}: SettledPlace): Parents['toEmpty'] {
   if (!isGroup(tree, directory)) return null;
   const into = `${directory}/${LEAF}`;
-  if (path[0] === into) return {directory, into, because: 'the caller has stepped aside already, and may be moved back meanwhile'};
+  if (path[0] === into) return {directory, into, because: 'the caller was moved to the leaf already, and may be moved back meanwhile'};
   if (path[0] !== directory && words(tree.text(`${directory}/cgroup.procs`)).length === 0) return null;
   return {directory, into, because: 'the caller is in it, and a group with processes cannot hand controllers to its children'};
 }

@@ -170,8 +170,7 @@ function paxOf(body: Buffer): {path?: string; target?: string; size?: number; mt
   for (let at = 0; at < body.length;) {
     const blank = body.indexOf(0x20, at);
     const length = blank < 0 ? NaN : Number(body.toString('latin1', at, blank));
-    if (!Number.isInteger(length) || length <= blank - at || at + length > body.length)
-      throw new TarError('a header of pax is no such thing');
+    if (!Number.isInteger(length) || length <= blank - at || at + length > body.length) throw new TarError('malformed pax header');
     const text = body.toString('utf8', blank + 1, at + length - 1);
     const equals = text.indexOf('=');
     const [key, value] = [text.slice(0, equals), text.slice(equals + 1)];
@@ -214,7 +213,7 @@ function numberAt(block: Buffer, at: number, length: number): number {
     return value;
   }
   const text = textAt(block, at, length).trim();
-  if (!/^[0-7]*$/.test(text)) throw new TarError('a number in it is none');
+  if (!/^[0-7]*$/.test(text)) throw new TarError('invalid octal field');
   return text === '' ? 0 : Number.parseInt(text, 8);
 }
 

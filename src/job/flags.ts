@@ -66,7 +66,7 @@ export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string, n
   if (applied.image !== null && applied.filesystem?.value === 'node')
     problems.add(
       new TareError('DOCUMENT_INVALID', {
-        message: 'an image cannot be had together with the node’s file system',
+        message: 'an image cannot be used together with the node’s file system',
         where: applied.filesystem.provenance.at,
         found: 'node',
         allowed: 'shared, private',

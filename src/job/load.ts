@@ -101,7 +101,7 @@ function readView(
   if (image !== undefined && image !== HOST && filesystem === 'node') {
     problems.add(
       new TareError('DOCUMENT_INVALID', {
-        message: 'an image cannot be had together with the node’s file system',
+        message: 'an image cannot be used together with the node’s file system',
         where: valued(filesystem, '/filesystem').provenance.at,
         found: filesystem,
         allowed: 'shared, private',

@@ -53,7 +53,7 @@ function layersOf({plan, id, init}: BoxState, application: string | null): Layer
   if (application !== null && !views.some((step) => step.application === application)) {
     const names = [...new Set(stepsOf(plan, 'mount.overlay').flatMap((step) => step.application ?? []))];
     throw new TareError('APPLICATION_UNKNOWN', {
-      message: `no application of the box ${id} with a view of its own is called ${application}`,
+      message: `the box ${id} has no application ${application} with a view of its own`,
       allowed: names.join(', ') || 'none: leave --application out',
     });
   }

@@ -40,7 +40,7 @@ export function machineIds({policy, facts, call}: Inputs, isImage: boolean): Mac
   const taken = own === undefined ? call.idsTaken : `${String(own)}, the payload’s account or a group of it`;
   if (taken !== undefined)
     throw new TareError('MACHINE_IDS', {
-      message: 'ids for the accounts of small machines are somebody’s on this node',
+      message: 'ids for accounts of small machines are in use on this node',
       where: provenance.at,
       found: taken,
       allowed: 'ids of no account, and not given to a user by /etc/subuid or /etc/subgid',

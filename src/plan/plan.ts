@@ -104,7 +104,7 @@ function checkOwnPlaces(inputs: Inputs): void {
     const own = ownPlaces(policy, facts.caller.uid).find((place) => liesIn(place, value));
     if (own === undefined || isNeverWritable(value)) continue;
     throw new TareError('STATE_EXPOSED', {
-      message: 'the payload may not write where the wrapper keeps its own',
+      message: 'the payload may not write to the wrapper’s own directories',
       where: provenance.at,
       found: `${value}, which holds ${own}`,
       remedy: 'start the job elsewhere, or set directories in the policy',

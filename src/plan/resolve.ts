@@ -89,7 +89,7 @@ function resolveName({steps, choices, flags}: Resolving, {hostname}: Found): Res
   };
 }
 
-/** A place of the wrapper's that is not there cannot be hidden, and there is nothing in it to hide. */
+/** Skips the tmpfs over directories of the wrapper that do not exist. */
 function resolveMissing({steps, choices, flags}: Resolving, {exists}: Found): Resolving {
   if (exists === undefined) return {steps, choices, flags};
   const isMissing = (step: Step): boolean => step.op === 'mount.tmpfs' && step.destination !== IN_DEV && !exists(step.destination);

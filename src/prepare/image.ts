@@ -129,7 +129,7 @@ export const interrupted = (cause: Interrupted, how: 'looked at' | 'unpacked', p
 export function cacheContext(directory: string, uid: number): CacheContext {
   const self = processId(process.pid);
   if (self === null)
-    throw new TareError('IMAGE_NOT_UNPACKED', {message: 'nothing in /proc says who we are', found: `/proc/${String(process.pid)}`});
+    throw new TareError('IMAGE_NOT_UNPACKED', {message: '/proc does not show this process', found: `/proc/${String(process.pid)}`});
   return {directory, uid, self, isRunning};
 }
 

@@ -40,7 +40,7 @@ export function checkRealPlaces(plan: Plan, where: string, policy: Policy): void
     const held = own.find((place) => liesIn(place, real));
     if (held !== undefined) {
       throw new TareError('STATE_EXPOSED', {
-        message: 'the payload may not write where the wrapper keeps its own',
+        message: 'the payload may not write to the wrapper’s own directories',
         where,
         found: `${source} (${real}), which holds ${held}`,
         remedy: 'start the job elsewhere, or set directories in the policy',

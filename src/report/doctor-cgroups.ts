@@ -77,7 +77,7 @@ function checkController(facts: Facts, [controller, costs]: readonly [Controller
 
 function preparation({toEnable, toEmpty}: Facts['cgroup'], controller: Controller): string {
   if (!toEnable.includes(controller)) return '';
-  return toEmpty === null ? ' (to be switched on there)' : ' (to be switched on there, when its processes have stepped aside)';
+  return toEmpty === null ? ' (to be switched on there)' : ' (to be switched on there, when its processes have moved to a leaf)';
 }
 
 /** Files whose absence costs something, though the controller is there. */

@@ -1,4 +1,4 @@
-/** From what was observed of a box to its record and what the batch system is told; and what a supervisor that follows another does. */
+/** From the observation of an ended box to its record and the report to the batch system; and the work of a supervisor that takes over. */
 
 import {openGroups} from '../cgroup/manager.js';
 import {readState, removeState, stateDirectory, type BoxState} from '../box/state.js';
@@ -22,7 +22,7 @@ import {effectsWith, tellBatchSystem} from './tell.js';
 /** Finishes what another supervisor began. */
 export async function adopt(request: RunRequest, hello: Hello, channel: Channel): Promise<RunResult> {
   // a session has none: the shim ends it as it ended
-  if (hello.stateDirectory === '') throw new TareError('STATE_DIRECTORY', {message: 'nothing was begun here'});
+  if (hello.stateDirectory === '') throw new TareError('STATE_DIRECTORY', {message: 'there is no box to take over'});
   const state = readState(hello.stateDirectory);
   const {id} = state;
   const plan: Plan = {...state.plan, pauseAt: []};
@@ -37,7 +37,7 @@ export async function adopt(request: RunRequest, hello: Hello, channel: Channel)
 }
 
 /**
- * From what was observed of a box to its record and what the batch system is told; until that is known to the shim another supervisor could
+ * From the observation of an ended box to its record and the report to the batch system; until the shim knows of that another supervisor could
  * do the same.
  */
 export async function conclude(state: BoxState, observed: EndedObservation, {log, hello, request}: Following): Promise<RunResult> {

@@ -1,4 +1,4 @@
-/** A box that was launched, followed from its launch or by a supervisor that takes over. */
+/** Supervises a box that was launched, from its launch or by a supervisor that takes over. */
 
 import {listen} from '../box/listen.js';
 import type {BoxState} from '../box/box-state.js';

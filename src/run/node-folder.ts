@@ -21,7 +21,7 @@ export function guard<T>(places: NodePlaces, action: () => T): T {
   } catch (error) {
     const {message} = error as Error;
     throw new TareError('NODE_STATE', {
-      message: `what is found of this node cannot be written: ${message}`,
+      message: `the state of this node cannot be written: ${message}`,
       where: places.uid === 0 ? places.shared : places.own,
       found: errnoOf(error),
       remedy: 'see directories.node in the policy',

@@ -21,7 +21,7 @@ export const CGROUP_STEPS = {
   'cgroup.evacuate': {
     by: ['node'],
     section: 'Control groups',
-    rows: ({directory, into}) => [['step aside', directory, into]],
+    rows: ({directory, into}) => [['evacuate', directory, into]],
     check: ({directory, into}, {facts}) => {
       const {toEmpty} = facts.cgroup;
       if (toEmpty?.directory === directory && toEmpty.into === into) return null;

@@ -24,7 +24,7 @@ function checkMount(step: StepOf<'cvmfs.mount'>, here: Here): Misfit | null {
   const {value, provenance} = ruleOf(here);
   const {root, mount} = value;
   if (!isRepository(`${step.root}/${step.repository}`, root))
-    return {message: 'it mounts what is no repository', found: step.repository, allowed: `${root}/NAME`};
+    return {message: 'it mounts a directory that is not a repository', found: step.repository, allowed: `${root}/NAME`};
   const isUser = facts.caller.uid !== 0;
   const account = isUser ? facts.caller.uid : (stepOf(plan, 'identity.take')?.uid ?? 0);
   const how = {root, account, isUser, repositories: stepsOf(plan, 'cvmfs.mount').length, at: provenance.at};

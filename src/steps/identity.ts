@@ -21,7 +21,7 @@ export const IDENTITY_STEPS = {
     check: ({image}, {plan}) => {
       const files = filesOfLayers(plan);
       if (files.includes(image)) return null;
-      return {message: 'its accounts are of something else than its image', found: image, allowed: files.join(', ') || 'no image'};
+      return {message: 'its accounts are not those of its image', found: image, allowed: files.join(', ') || 'no image'};
     },
   },
   'hostname.set': {

@@ -42,7 +42,7 @@ function checkMount({source, at, program, options}: StepOf<'mount.squashfs'>, {p
   if (source !== own || at !== MOUNTED)
     return {message: 'it mounts another file than its image', found: source, allowed: own ?? 'no image that is mounted'};
   if (program === null || SQUASHFUSE.includes(program)) return null;
-  return {message: 'the program that mounts its image is none that is known', found: program, allowed: SQUASHFUSE.join(', ')};
+  return {message: 'the program that mounts its image is unknown', found: program, allowed: SQUASHFUSE.join(', ')};
 }
 
 export const IMAGE_STEPS = {
@@ -66,7 +66,7 @@ export const IMAGE_STEPS = {
     check: ({source, at}, {plan}) => {
       const layers = layersOf(plan);
       if (at === SHIFTED && layers.includes(source)) return null;
-      return {message: 'it changes owners of what is no image', found: source, allowed: layers.join(', ') || 'no image'};
+      return {message: 'it changes owners of a directory that is not an image', found: source, allowed: layers.join(', ') || 'no image'};
     },
     enter: ({source, at}, {place, maps}) =>
       maps === undefined ? [] : ['shift', place(source), place(at), mapText(maps.uids), mapText(maps.gids)],

@@ -21,7 +21,7 @@ export const PAYLOAD_STEPS = {
       tasks === undefined
         ? null
         : {
-            message: 'tasks of a batch system are to join it, and none would',
+            message: 'it waits for tasks of a batch system that would never join',
             found: String(tasks),
             allowed: 'a payload that is executed',
           },

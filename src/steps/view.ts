@@ -26,7 +26,7 @@ function checkOverlay({lower, upper, work, at, by}: StepOf<'mount.overlay'>, {pl
   const {views} = facts;
   const layers = ['/', ...(views?.mounts ?? []).map(({point}) => point), ...(views?.writable ?? []), ...layersOf(plan)];
   if (!layers.includes(lower) && lower !== SHIFTED)
-    return {message: 'a view lies over what is no layer here', found: lower, allowed: layers.join(', ')};
+    return {message: 'a view lies over a directory that is not a layer here', found: lower, allowed: layers.join(', ')};
   const ability = by === 'overlayfs' ? views?.overlay : views?.fuse;
   if (ability?.available === true) return null;
   return {message: 'its views cannot be made', found: ability?.how ?? 'not tried', allowed: 'a node as it was planned for'};

@@ -154,7 +154,7 @@ describeSite('commands, %s', {mayLeave: true, timeout: 20_000}, (site) => {
     expect((await tare('run', '--help')).code).to.equal(0);
     const none = await tare('run', '--policy', site.policy());
     expect(none.code).to.equal(125);
-    expect(none.stderr).to.match(/^tare: command line: exactly one job is wanted; .+\n$/);
+    expect(none.stderr).to.match(/^tare: command line: exactly one job must be given; .+\n$/);
   });
 
   it('--verbose says what was allowed, used, what the wrapper cost and where the record lies', async () => {

@@ -78,10 +78,10 @@ describeSite('tare records, %s', {each: true, mayLeave: true, timeout: 30_000}, 
       const first = await records(policy, 'export');
       expect(first.code, first.stderr).to.equal(1);
       expect(first.stdout.split('\n').slice(0, -1)).to.deep.equal([
-        'jsonl: 2 delivered, 0 before, 0 not its business, 0 refused, 0 failed',
-        'apel: 1 delivered, 0 before, 0 not its business, 1 refused, 0 failed',
-        'auditor: 0 delivered, 0 before, 0 not its business, 0 refused, 2 failed',
-        'prometheus: 2 delivered, 0 before, 0 not its business, 0 refused, 0 failed',
+        'jsonl: 2 delivered, 0 before, 0 not applicable, 0 refused, 0 failed',
+        'apel: 1 delivered, 0 before, 0 not applicable, 1 refused, 0 failed',
+        'auditor: 0 delivered, 0 before, 0 not applicable, 0 refused, 2 failed',
+        'prometheus: 2 delivered, 0 before, 0 not applicable, 0 refused, 0 failed',
       ]);
       expect(first.stderr)
         .to.contain('WARNING: apel: these jobs are counted twice')
@@ -95,7 +95,7 @@ describeSite('tare records, %s', {each: true, mayLeave: true, timeout: 30_000}, 
       const second = await records(policy, 'export', 'auditor', 'jsonl');
       expect([second.code, second.stdout]).to.deep.equal([
         0,
-        'jsonl: 0 delivered, 2 before, 0 not its business, 0 refused, 0 failed\nauditor: 2 delivered, 0 before, 0 not its business, 0 refused, 0 failed\n',
+        'jsonl: 0 delivered, 2 before, 0 not applicable, 0 refused, 0 failed\nauditor: 2 delivered, 0 before, 0 not applicable, 0 refused, 0 failed\n',
       ]);
       expect(second.stderr).to.equal('');
       expect(server.stored).to.have.property('size', 2);

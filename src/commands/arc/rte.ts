@@ -10,7 +10,7 @@ const CALLOUT_NAME = 'tare-finishing';
 export default class ArcRte extends Command {
   static override summary = 'Print or install the runtime environment that runs ARC’s jobs in boxes.';
   static override description =
-    'For the machine of the CE, which needs no Tare of its own. `arcctl rte default ENV/TARE` then switches it on for all jobs, `arcctl rte enable ENV/TARE` for those that ask for it.';
+    'Run it on the CE, which does not need Tare itself. `arcctl rte default ENV/TARE` then switches it on for all jobs, `arcctl rte enable ENV/TARE` for those that ask for it.';
   static override examples = [
     '<%= config.bin %> arc rte --install /usr/share/arc/rte',
     '<%= config.bin %> arc rte --directory /cvmfs/site/tare > /etc/arc/rte/ENV/TARE',

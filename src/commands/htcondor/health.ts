@@ -8,7 +8,7 @@ import {explain} from '../shared/output.js';
 export default class HtcondorHealth extends Command {
   static override summary = 'Say whether this node should get jobs, as a startd cron job does.';
   static override description =
-    'Prints TareHealthy, TareHealthTime, TareBoxed, TareFailures, TareDegraded, TareFault and TareReason. What the last probe of the node found (`tare node probe`), which counts for a minute; where nothing has probed: not healthy when the policy cannot be read, or the wrapper failed as often as batch.blackHole says with `then: drain`. `tare htcondor config` shows how START uses it.';
+    'Prints TareHealthy, TareHealthTime, TareBoxed, TareFailures, TareDegraded, TareFault and TareReason. They come from the last probe of the node (`tare node probe`), if it is not older than a minute. Without a probe the node is not healthy when the policy cannot be read, or when the wrapper failed as often as batch.blackHole says with `then: drain`. `tare htcondor config` shows how START uses it.';
   static override examples = ['<%= config.bin %> htcondor health', '<%= config.bin %> htcondor health --reset'];
   static override flags = {
     policy: Flags.string({description: 'policy file instead of the node’s own', helpValue: 'FILE'}),

@@ -10,13 +10,13 @@ import {allImages, imageFlags, isCalled, openImages, type Images} from '../share
 import {explain, say, sayJson} from '../shared/output.js';
 
 export default class ImagesInspect extends Command {
-  static override summary = 'Say all about one image, and whether it can be used here.';
+  static override summary = 'Show one image, and whether it can be used here.';
   static override description =
-    'A squashfs file is read whole, for its digest. Exit status 1 when the policy does not allow the image to a job that no rule is for.';
+    'A squashfs file is read whole, for its digest. Exit status 1 when the policy does not allow the image to a job that no rule matches.';
   static override examples = ['<%= config.bin %> images inspect /data/images/el9.tar', '<%= config.bin %> images inspect el9'];
   static override args = {
     image: Args.string({
-      description: 'path, or a part of path, name or digest that is one image’s only',
+      description: 'path, or a unique part of a path, name or digest',
       required: true,
       ignoreStdin: true,
     }),

@@ -5,7 +5,7 @@ import {explain, say, sayJson} from '../shared/output.js';
 export default class ImagesList extends Command {
   static override summary = 'List the images of this node.';
   static override description =
-    'Those below imageStore.places of the policy, and those that are unpacked in the cache. ALLOWED: by the policy as it is for a job that no rule is for.';
+    'Lists the images below imageStore.places of the policy, and those that are unpacked in the cache. ALLOWED: whether the policy allows the image to a job that no rule matches.';
   static override examples = ['<%= config.bin %> images list', '<%= config.bin %> images list --json'];
   static override flags = imageFlags;
 

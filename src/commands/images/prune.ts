@@ -7,17 +7,17 @@ import {imageFlags, openImages} from '../shared/images.js';
 import {explain, say, sayJson} from '../shared/output.js';
 
 export default class ImagesPrune extends Command {
-  static override summary = 'Remove unpacked images that nobody has used for long.';
+  static override summary = 'Remove unpacked images that no job has used for a given time.';
   static override description =
-    'Only what Tare has unpacked itself, in the cache of whoever calls; and what was left of unpacking that was killed. An image that a live box has stays.';
+    'Removes only images that Tare has unpacked into the caller’s cache, and leftovers of unpacking that was killed. Images of live boxes stay.';
   static override examples = [
     '<%= config.bin %> images prune --older-than 30d',
     '<%= config.bin %> images prune --older-than 0s --dry-run',
   ];
   static override flags = {
     ...imageFlags,
-    'older-than': Flags.string({description: 'that no box was started with for so long', required: true, helpValue: 'TIME'}),
-    'dry-run': Flags.boolean({description: 'only say what would be removed'}),
+    'older-than': Flags.string({description: 'images that no box was started with for that time', required: true, helpValue: 'TIME'}),
+    'dry-run': Flags.boolean({description: 'only print what would be removed'}),
   };
 
   async run(): Promise<void> {

@@ -7,7 +7,9 @@ export default class ImagesSearch extends Command {
   static override summary = 'Find images by a part of their path, name or digest.';
   static override description = 'Exit status 1 when there is none.';
   static override examples = ['<%= config.bin %> images search el9'];
-  static override args = {text: Args.string({description: 'a part of it, in capitals or not', required: true, ignoreStdin: true})};
+  static override args = {
+    text: Args.string({description: 'part of a path, name or digest; case does not matter', required: true, ignoreStdin: true}),
+  };
   static override flags = imageFlags;
 
   async run(): Promise<void> {

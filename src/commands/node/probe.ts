@@ -10,12 +10,12 @@ import {explain, say} from '../shared/output.js';
 export default class NodeProbe extends Command {
   static override summary = 'Look at this node, and write down whether it should get jobs: what root’s timer does every 20 seconds.';
   static override description =
-    'Cheap checks each time; every ten minutes, and after a job reported a failure, a real box as an account that has jobs here, with a record that is written, read and removed. The result is health.json in directories.node. Without root: for the own account. Exit status 1 when the node should get no jobs.';
+    'Runs cheap checks each time. Every ten minutes, and after a job reported a failure, it also starts a real box as an account that has jobs here, and writes, reads and removes a record. The result is health.json in directories.node. Without root it is for the caller’s account. Exit status 1 when the node should get no jobs.';
   static override examples = ['<%= config.bin %> node probe', '<%= config.bin %> node probe --full --json'];
   static override flags = {
     policy: Flags.string({description: 'policy file instead of the node’s own', helpValue: 'FILE'}),
     full: Flags.boolean({description: 'try a box now, and wait for it'}),
-    json: Flags.boolean({description: 'print what was found as JSON'}),
+    json: Flags.boolean({description: 'print the result as JSON'}),
     quiet: Flags.boolean({char: 'q', description: 'print nothing of a node that should get jobs, for cron', exclusive: ['json']}),
     as: Flags.string({description: 'account to try', hidden: true, dependsOn: ['into']}),
     into: Flags.string({description: 'where what was found goes', hidden: true}),

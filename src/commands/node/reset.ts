@@ -9,11 +9,11 @@ import {explain, say} from '../shared/output.js';
 export default class NodeReset extends Command {
   static override summary = 'Forget the failures that jobs have reported on this node so far, and look at it again.';
   static override description =
-    'What is wrong now stays wrong: only what jobs reported is forgotten. Exit status 1 when the node should still get no jobs.';
+    'Only reports of jobs are forgotten; faults that still exist are found again. Exit status 1 when the node should still get no jobs.';
   static override examples = ['<%= config.bin %> node reset'];
   static override flags = {
     policy: Flags.string({description: 'policy file instead of the node’s own', helpValue: 'FILE'}),
-    json: Flags.boolean({description: 'print what was found as JSON'}),
+    json: Flags.boolean({description: 'print the result as JSON'}),
   };
 
   async run(): Promise<void> {

@@ -13,7 +13,7 @@ import {alone, complaining, filterFlags, openPlace, placeFlags, readFilter, type
 export default class RecordsExport extends Command {
   static override summary = 'Deliver records to the exporters that the policy switches on.';
   static override description =
-    'Each exporter gets each record that is over once it can be delivered; what fails is tried again the next time. Run it from a timer. Exit status 1 when something could not be delivered.';
+    'Each exporter gets each closed record once. Failed deliveries are tried again the next time. Run it from a timer. Exit status 1 when a record could not be delivered.';
   static override usage = 'records export [EXPORTER...] [flags]';
   static override examples = ['<%= config.bin %> records export', '<%= config.bin %> records export auditor --since 1d'];
   static override strict = false;
@@ -21,7 +21,7 @@ export default class RecordsExport extends Command {
   static override flags = {
     ...placeFlags,
     ...filterFlags,
-    quiet: Flags.boolean({char: 'q', description: 'say nothing when all is well'}),
+    quiet: Flags.boolean({char: 'q', description: 'print nothing when all is well'}),
     json: Flags.boolean({description: 'print the counts as JSON'}),
   };
 
@@ -67,7 +67,7 @@ function line({exporter, delivered, changed, before, passed, refused, failed}: T
   const counts = [
     `${String(delivered)} delivered${changed === 0 ? '' : ` (${String(changed)} with changed texts)`}`,
     `${String(before)} before`,
-    `${String(passed)} not its business`,
+    `${String(passed)} not applicable`,
     `${String(refused)} refused`,
     `${String(failed)} failed`,
   ];

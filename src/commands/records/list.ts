@@ -29,7 +29,7 @@ export default class RecordsList extends Command {
     exporter: Flags.string({description: 'say what this exporter has done with each', helpGroup: 'WHICH', helpValue: 'NAME'}),
     standing: Flags.option({
       options: STANDINGS,
-      description: 'only those with which it has done that',
+      description: 'only records in this state of delivery',
       dependsOn: ['exporter'],
       helpGroup: 'WHICH',
     })(),

@@ -14,8 +14,12 @@ export default class RecordsPrune extends Command {
   static override examples = ['<%= config.bin %> records prune --older-than 90d'];
   static override flags = {
     ...placeFlags,
-    'older-than': Flags.string({description: 'that ended, and were last written, so long ago', required: true, helpValue: 'TIME'}),
-    'dry-run': Flags.boolean({description: 'only say how many'}),
+    'older-than': Flags.string({
+      description: 'records that ended and were last written before that time',
+      required: true,
+      helpValue: 'TIME',
+    }),
+    'dry-run': Flags.boolean({description: 'only print the number'}),
   };
 
   async run(): Promise<void> {

@@ -7,11 +7,11 @@ export default class RecordsSeal extends Command {
   static override summary =
     'As root, take over the records that users’ jobs wrote: check each, and keep it where nobody else can change it.';
   static override description =
-    'For cron or a systemd timer (configs/), after `records sweep`. What is wrong is left where it is, and said; exit status 1 then.';
+    'For cron or a systemd timer (configs/), after `records sweep`. Faulty records are left in place and reported; the exit status is then 1.';
   static override examples = ['<%= config.bin %> records seal'];
   static override flags = {
     policy: Flags.string({description: 'policy file instead of the node’s own', helpValue: 'FILE'}),
-    quiet: Flags.boolean({char: 'q', description: 'say nothing when all is well'}),
+    quiet: Flags.boolean({char: 'q', description: 'print nothing when all is well'}),
     json: Flags.boolean({description: 'print what was done as JSON'}),
   };
 

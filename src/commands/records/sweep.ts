@@ -7,12 +7,12 @@ import {explain, say} from '../shared/output.js';
 export default class RecordsSweep extends Command {
   static override summary = 'Close what a crash left open: stop, weigh and remove boxes whose wrapper is gone, and end their records.';
   static override description =
-    'As root for every user of this node, each as that user; else for oneself. For cron or a systemd timer (configs/). Exit status 1 when something is left.';
+    'Root sweeps for every user of this node, each as that user; others sweep their own boxes. For cron or a systemd timer (configs/). Exit status 1 when something is left.';
   static override examples = ['<%= config.bin %> records sweep', '<%= config.bin %> records sweep --json'];
   static override flags = {
     policy: Flags.string({description: 'policy file instead of the node’s own', helpValue: 'FILE'}),
     json: Flags.boolean({description: 'print what was done as JSON'}),
-    quiet: Flags.boolean({char: 'q', description: 'say only what is left, for cron', exclusive: ['json']}),
+    quiet: Flags.boolean({char: 'q', description: 'print only what is left, for cron', exclusive: ['json']}),
   };
 
   async run(): Promise<void> {

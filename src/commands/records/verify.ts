@@ -6,8 +6,8 @@ import {explain, Output} from '../shared/output.js';
 import {complaining, openPlace, placeFlags} from '../shared/records.js';
 
 export default class RecordsVerify extends Command {
-  static override summary = 'Check every record in the spool: its form, its schema, its identity, its figures among each other.';
-  static override description = 'One line for each that is wrong. Exit status 1 when there is one.';
+  static override summary = 'Check every record in the spool: its form, schema and identity, and whether its figures agree.';
+  static override description = 'Prints one line for each faulty record. Exit status 1 when there is one.';
   static override examples = ['<%= config.bin %> records verify'];
   static override flags = {...placeFlags};
 

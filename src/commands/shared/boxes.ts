@@ -20,7 +20,7 @@ export const boxFlags = {
   application: Flags.string({description: 'one application of the box', helpValue: 'NAME'}),
 };
 
-export const boxArgs = {id: Args.string({description: 'id of a live box, or what it begins with', required: true, ignoreStdin: true})};
+export const boxArgs = {id: Args.string({description: 'id of a live box, or its beginning', required: true, ignoreStdin: true})};
 
 export interface Node {
   policy: Policy;

@@ -26,7 +26,7 @@ describeSite(TITLE, {roles: ['user'], each: true, mayLeave: true, timeout: 1_800
 
   for (const [name, inner] of [
     ['HTCondor 24.8: the callers are in a scope of root', true],
-    ['HTCondor 23: the callers are in the group itself, and each wrapper steps aside', false],
+    ['HTCondor 23: the callers are in the group itself, and each wrapper evacuates it', false],
   ] as const) {
     it(name, async () => {
       const ground = new Ground('many');

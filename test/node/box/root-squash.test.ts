@@ -131,7 +131,7 @@ command: [/bin/sh, -c, 'id -un; pwd']
     const {code, stderr} = await run('/', '--work-directory', join(home.directory, 'sub/spool'), '--', '/bin/true');
     expect([code, stderr]).to.deep.equal([125, stderr]);
     expect(stderr)
-      .to.include('where the wrapper keeps its own')
+      .to.include('the wrapper’s own directories')
       .and.include(`(${join(site.directory, 'spool')})`);
   });
 

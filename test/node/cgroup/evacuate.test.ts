@@ -1,5 +1,5 @@
 /**
- * Many wrappers at once in one delegated v2 group that holds them all: each steps aside, makes its groups and steps back. Any controller
+ * Many wrappers at once in one delegated v2 group that holds them all: each evacuates it, makes its groups and restores it. Any controller
  * that is left to v2 serves for that.
  */
 
@@ -46,7 +46,7 @@ const WRAPPER = `
   console.log(inside === controller && left.length === 0 ? 'good' : JSON.stringify({inside, left}));
 `;
 
-describe('wrappers that step aside', function () {
+describe('wrappers that evacuate their group', function () {
   this.timeout(patience(300_000));
   const v2 = findV2();
   let wasOn = true;

@@ -182,7 +182,7 @@ describe('cgroup: manager on a fake tree', () => {
     });
   });
 
-  it('steps aside only to the leaf of the very group', () => {
+  it('evacuates only to the leaf of the very group', () => {
     const step = (directory: string, into: string): Steps => [
       {op: 'cgroup.evacuate', directory: `${root}/${directory}`, into: `${root}/${into}`, because},
       ...tree('memory', 2, ['memory']),
@@ -207,7 +207,7 @@ describe('cgroup: manager on a fake tree', () => {
     expect(readdirSync(join(root, 'memory')).sort()).to.deep.equal(['cgroup.procs', 'cgroup.subtree_control', 'tare-ab', 'tare-caller']);
     expect(await removeGroupsOf(steps, 'ab')).to.deep.equal([]);
     expect(readdirSync(join(root, 'memory')).sort()).to.deep.equal(['cgroup.procs', 'cgroup.subtree_control']);
-    // a supervisor that follows finds no box, and steps back all the same
+    // a supervisor that follows finds no box, and restores all the same
     mkdirSync(join(root, 'memory/tare-caller'));
     expect(await removeGroupsOf(steps, 'ab')).to.deep.equal([]);
     expect(readdirSync(join(root, 'memory')).sort()).to.deep.equal(['cgroup.procs', 'cgroup.subtree_control']);

@@ -17,7 +17,7 @@ interface Case {
   mode: CgroupFacts['mode'];
   parents: Partial<Record<Controller, string | null>>;
   toEnable?: Controller[];
-  /** Whose processes must step aside first. */
+  /** Whose processes must move first. */
   toEmpty?: string;
   layout?: CgroupFacts['layout'];
   /** Of memory: why each directory was refused, nearest first. */
@@ -230,7 +230,7 @@ describe('a v2 parent', () => {
     expect(root.controllers.memory?.parent).to.equal('/sys/fs/cgroup/a/b');
   });
 
-  it('is still to be emptied when the caller has stepped aside already', () => {
+  it('is still to be emptied when the caller was moved already', () => {
     const groups = {'': {}, '/a': {'cgroup.subtree_control': 'memory pids'}, '/a/tare-caller': {'cgroup.procs': '8\n'}};
     const {controllers, toEmpty, layout} = v2('/a/tare-caller', groups, ['/a', '/a/tare-caller']).cgroup;
     expect(controllers.memory?.parent).to.equal('/sys/fs/cgroup/a');

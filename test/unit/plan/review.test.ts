@@ -12,7 +12,7 @@ describe('plans, after a review', () => {
   ] as const) {
     it(`the spool is not in the box, also when the work directory is ${workDirectory} (src/plan/plan.ts, checkOwnPlaces)`, () => {
       expect(() => plan({...parts, job: {workDirectory}}))
-        .to.throw(TareError, /where the wrapper keeps its own/)
+        .to.throw(TareError, /the wrapper’s own directories/)
         .with.property('code', 'STATE_EXPOSED');
     });
   }

@@ -172,7 +172,7 @@ describe('which view', () => {
     ],
   ] as const satisfies readonly (readonly [string, Parts, string])[])
     it(title, () => {
-      if (code === 'INVALID') expect(() => plan(parts)).to.throw(/an image cannot be had together/);
+      if (code === 'INVALID') expect(() => plan(parts)).to.throw(/an image cannot be used together/);
       else expect(thrown(() => plan({facts: {views: USERS}, ...parts})).code).to.equal(code);
     });
   it('what is missing is named', () => {

@@ -79,7 +79,7 @@ describe('the doctor', () => {
     ['el9-v2-condor24', 'cgroups', /HTCondor 24\.8 or later; groups can be made for memory, cpu, pids, io/, null],
     ['el9-v2-condor24', 'cpuset controller', /no permission/, /^nothing can be set: HTCondor hands on memory/],
     ['el9-v2-condor23', 'cgroups', /HTCondor before 24\.8; groups can be made/, null],
-    ['el9-v2-condor23', 'memory controller', /when its processes have stepped aside/, /Linux 5\.19/],
+    ['el9-v2-condor23', 'memory controller', /when its processes have moved to a leaf/, /Linux 5\.19/],
     ['el9-v2-systemd-delegate', 'cgroups', /a systemd service/, null],
     ['el9-v2-undelegated', 'cgroups', /a task of Slurm/, /SPANK.*ConstrainRAMSpace=yes/],
     ['el9-v2-undelegated', 'memory controller', /no permission/, /^Slurm hands no group to users/],
