@@ -185,7 +185,7 @@ function paxOf(body: Buffer): {path?: string; target?: string; size?: number; mt
 
 /** Seconds, as POSIX writes them. No file system has a time of more digits, and the kernel refuses what is none. */
 function timeOf(text: string): number {
-  if (!/^-?\d{1,15}(\.\d*)?$/.test(text)) throw new TarError('a time in it is none');
+  if (!/^-?\d{1,15}(\.\d*)?$/.test(text)) throw new TarError('invalid time field');
   return Number(text);
 }
 

@@ -40,5 +40,5 @@ export function checkHostname(template: string, where: string): void {
 /** What keeps a text from being a host's name, or null. */
 export function hostnameFault(name: string): string | null {
   if (name.length > LONGEST) return `is longer than ${LONGEST} characters`;
-  return name.split('.').every((label) => LABEL.test(label)) ? null : 'has a label that is none';
+  return name.split('.').every((label) => LABEL.test(label)) ? null : 'has an invalid label';
 }

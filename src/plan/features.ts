@@ -50,7 +50,7 @@ export function planFeatures({policy, facts, call}: Inputs, limits: PlannedLimit
     job: features,
     because: 'Machine/Job Features (HSF-TN-2016-02)',
   };
-  const collect: Step = {op: 'parts.collect', path: `${FEATURES}/parts`, because: 'a wrapper in it tells here what it does'};
+  const collect: Step = {op: 'parts.collect', path: `${FEATURES}/parts`, because: 'wrappers in the box report here'};
   if (!boxed) return [provide, collect];
   const bind: Step = {
     op: 'mount.bind',
@@ -58,7 +58,7 @@ export function planFeatures({policy, facts, call}: Inputs, limits: PlannedLimit
     destination: PLACE_IN_BOX,
     options: ['ro'],
     optional: false,
-    because: 'what the box is told about itself',
+    because: 'facts about the box, for its payload',
   };
   return [provide, collect, bind];
 }

@@ -25,7 +25,11 @@ export function planLandlock(plan: Pick<Plan, 'engine' | 'steps'>, {abi, queues,
   if (obstacle !== null) return none(obstacle);
   if (abi === null) return none(how);
   if (!usesLandlock(abi)) return none(`version ${String(abi)} lets no file be renamed into another directory`);
-  return {abi, writable: [...writable, ...(queues ? [QUEUES] : [])], because: 'what is read-only stays so where a mount does not'};
+  return {
+    abi,
+    writable: [...writable, ...(queues ? [QUEUES] : [])],
+    because: 'read-only paths stay read-only even where a mount does not protect them',
+  };
 }
 
 /** What in the box could not be done any more. */

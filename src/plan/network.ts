@@ -182,7 +182,7 @@ export function connectionSteps(pool: Pool, network: NetworkFacts, because: stri
   ];
   const nft = network.programs.nft;
   if (reach === 'none' && nft !== null && network.nft.available)
-    steps.push({op: 'network.apart', bridge: device, program: nft, because: 'what the bridge does not pass on, the node does not either'});
+    steps.push({op: 'network.apart', bridge: device, program: nft, because: 'the node forwards nothing that the bridge does not forward'});
   if (nat && nft !== null) steps.push({op: 'network.nat', program: nft, because: `nat of the pool ${name}`});
   return steps;
 }

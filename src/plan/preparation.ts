@@ -27,7 +27,7 @@ export function planPreparation(
   };
   return [
     ...(view?.taken ?? []),
-    {op: 'view.unshare', user, root, because: 'what is mounted for the box is gone with it, however it ends'},
+    {op: 'view.unshare', user, root, because: 'mounts for the box disappear with it, however it ends'},
     ...(cover === null
       ? []
       : [{op: 'mount.cover' as const, at: cover, because: 'OCI runtimes know one version of control groups at a time'}]),

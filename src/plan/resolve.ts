@@ -81,7 +81,7 @@ function choiceOf(found: RepositoryFound | undefined): ResolvedChoice[] {
 function resolveName({steps, choices, flags}: Resolving, {hostname}: Found): Resolving {
   const planned = stepOf({steps}, 'hostname.set')?.hostname;
   if (hostname === null || planned === undefined) return {steps, choices, flags};
-  const chosen: ResolvedChoice = {choice: `the host name ${planned}`, chose: hostname, because: 'what was free'};
+  const chosen: ResolvedChoice = {choice: `the host name ${planned}`, chose: hostname, because: 'it was free'};
   return {
     steps: steps.map((step) => (step.op === 'hostname.set' ? {...step, hostname} : step)),
     choices: planned === hostname ? choices : [...choices, chosen],

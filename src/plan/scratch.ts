@@ -44,7 +44,7 @@ export function scratchEnforcer(inputs: Inputs, mode: ModeChoice): ScratchEnforc
 const watch = (why: string): ScratchEnforcer => ({
   enforcement: 'watched',
   by: 'watch.scratch',
-  because: `${why}: what lies there is added up, and the payload stopped when it is too much`,
+  because: `${why}: files there are added up, and the payload is stopped above the limit`,
 });
 
 const liesBelowOurs = ({job, policy, facts}: Inputs): boolean =>

@@ -113,7 +113,7 @@ function planIsolation(inputs: Inputs, {network, pattern, own, maps}: Chosen, mo
     ...planIdentity(own),
     ...planConnection(own),
     ...mounts.steps,
-    ...(system ? [{op: 'paths.protect' as const, ...PROTECTED, because: 'what tells of the node, or changes it'}] : []),
+    ...(system ? [{op: 'paths.protect' as const, ...PROTECTED, because: 'these paths show the node, or change it'}] : []),
     ...planFilter(inputs),
     {op: 'privileges.drop', noNewPrivs: true, capabilities: 'none', because: 'setuid programs gain nothing in the box'},
   ];

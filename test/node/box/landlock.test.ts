@@ -118,7 +118,10 @@ describeSite('Landlock, %s', {...OPEN, timeout: patience(60_000)}, (site) => {
       // version 2 has no right to truncate
       expect(told).to.deep.equal(version < 3 ? ['truncate -s 0 old'] : []);
       expect(record).to.include({pattern});
-      expect(record.landlock).to.deep.equal({abi: version, because: 'what is read-only stays so where a mount does not'});
+      expect(record.landlock).to.deep.equal({
+        abi: version,
+        because: 'read-only paths stay read-only even where a mount does not protect them',
+      });
     });
 
   it('without it such a mount is all that was in the way', async function () {

@@ -60,7 +60,8 @@ describe('a tar archive', () => {
     };
     const timeOf = (mtime: string) => read(tar([pax(mtime), {path: 'f'}])).find(({entry}) => entry.path === 'f')?.entry.mtime;
     expect([timeOf('1700000000.25'), timeOf('-1.5')]).to.deep.equal([1_700_000_000.25, -1.5]);
-    for (const wrong of ['1e300', 'Infinity', '', '0x10', '9'.repeat(400)]) expect(() => timeOf(wrong)).to.throw(TarError, 'a time');
+    for (const wrong of ['1e300', 'Infinity', '', '0x10', '9'.repeat(400)])
+      expect(() => timeOf(wrong)).to.throw(TarError, 'invalid time field');
   });
   it('says where contents lie', () => {
     const offset = read(whole)[1]?.entry.offset ?? 0;
@@ -85,7 +86,7 @@ describe('a tar archive', () => {
     ['a name of megabytes', tar([{path: 'x', type: 'L', content: 'x'.repeat(2 << 20)}]), /megabyte/],
     ['a header of pax that is none', tar([{path: 'x', type: 'x', content: '99999 path=x\n'}, {path: 'y'}]), /pax/],
     ['a header of pax whose lengths go nowhere', tar([{path: 'x', type: 'x', content: '0 path=x\n'}, {path: 'y'}]), /pax/],
-    ['a time that no file can have', tar([{path: 'x', type: 'x', content: '15 mtime=1e300\n'}, {path: 'y'}]), /a time in it/],
+    ['a time that no file can have', tar([{path: 'x', type: 'x', content: '15 mtime=1e300\n'}, {path: 'y'}]), /invalid time field/],
     ['a size that is no number', tar([{path: 'x', type: 'x', content: '11 size=-1\n'}, {path: 'y'}]), /no number/],
   ];
   for (const [what, archive, message] of bad)

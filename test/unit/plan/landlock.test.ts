@@ -22,9 +22,11 @@ describe('Landlock, in the plan', () => {
     expect(made.landlock).to.deep.equal({
       abi: 7,
       writable: ['/proc', '/dev', '/tmp', '/var/tmp', WORK, '/data/local', '/dev/mqueue'],
-      because: 'what is read-only stays so where a mount does not',
+      because: 'read-only paths stay read-only even where a mount does not protect them',
     });
-    expect(JSON.stringify(explainPlan(made))).to.include('["Landlock","version 7","what is read-only stays so where a mount does not"]');
+    expect(JSON.stringify(explainPlan(made))).to.include(
+      '["Landlock","version 7","read-only paths stay read-only even where a mount does not protect them"]',
+    );
     expect(stepOf(made, 'mount.dev')?.queues).to.equal('/dev/mqueue');
     expect(keys(parts)).to.deep.equal(['l7ff2', 'L/proc', 'L/dev', 'L/tmp', 'L/var/tmp', `L${WORK}`, 'L/data/local', 'L/dev/mqueue']);
   });

@@ -140,9 +140,9 @@ describe('pools: what is wrong is said with its place', () => {
   it('a host name can be one, whatever is filled in', () => {
     for (const [hostname, says] of [
       ['tare-{number}', /an unknown placeholder in a host name; found: {number}; allowed: {n}, {id}, {node}/],
-      ['-tare', /has a label that is none/],
-      ['a..b', /has a label that is none/],
-      ['under_score', /has a label that is none/],
+      ['-tare', /has an invalid label/],
+      ['a..b', /has an invalid label/],
+      ['under_score', /has an invalid label/],
       [`${'a'.repeat(60)}{id}`, /is longer than 64 characters/],
     ] as const)
       expect(() => policy({identity: {hostname}})).to.throw(TareError, says);

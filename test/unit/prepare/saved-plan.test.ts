@@ -130,7 +130,10 @@ describe('a saved plan', () => {
     ['no Landlock', ({landlock: _, ...saved}) => saved, 'what Landlock lets it write to'],
     [
       'a Landlock that lets it write anywhere',
-      (saved) => ({...saved, landlock: {abi: 7, writable: ['/'], because: 'what is read-only stays so where a mount does not'}}),
+      (saved) => ({
+        ...saved,
+        landlock: {abi: 7, writable: ['/'], because: 'read-only paths stay read-only even where a mount does not protect them'},
+      }),
       'what Landlock lets it write to',
     ],
     [

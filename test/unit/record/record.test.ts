@@ -266,7 +266,7 @@ describe('the started record', () => {
     expect(record.user).to.include({local: 'atlas001', uid: 1001, vo: 'atlas', global: null});
     expect(record.host).to.deep.equal({node: 'wn001', bootId: '5f3c', kernel: '6.1.0', cpuModel: 'a CPU', tareVersion: '0.1.0'});
     expect(record.outcome).to.equal(RUNNING);
-    expect(record.landlock).to.deep.equal({abi: 7, because: 'what is read-only stays so where a mount does not'});
+    expect(record.landlock).to.deep.equal({abi: 7, because: 'read-only paths stay read-only even where a mount does not protect them'});
     expect(startedRecord(attempt, plan({policy: {mode: 'observe'}})).landlock).to.equal(null);
     for (const part of [record.usage, record.time]) for (const [name, value] of Object.entries(part)) expect(value, name).to.equal(null);
     const {because: _, ...memory} = made.limits.memory;
