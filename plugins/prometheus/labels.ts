@@ -31,7 +31,6 @@ export const LIMITS = [
 export const ENFORCEMENTS = ['kernel', 'watched', 'none'];
 /** As docs/reference/figures.md has them. */
 export const FLAGS = [
-  'brain-lost',
   'clock-step',
   'cores-unknown',
   'cpu-eff-gt-1.05',
@@ -50,6 +49,7 @@ export const FLAGS = [
   'partial',
   'record-delayed',
   'sampled-memory',
+  'supervisor-lost',
   'unboxed',
   'unfiltered',
   'unlimited-cores',

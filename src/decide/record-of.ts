@@ -101,6 +101,6 @@ function flagsOf(
   if (unkillable || left.length > 0) flags.push('left-behind');
   if (stop !== null || spared !== null || verdict !== null || status === 'killed' || (killedProcesses ?? 0) > 0) flags.push('killed');
   if (verdict?.certain === false) flags.push('oom-verdict-uncertain');
-  if (supervisorsLost > 0) flags.push('brain-lost');
+  if (supervisorsLost > 0) flags.push('supervisor-lost');
   return flags;
 }

@@ -33,6 +33,7 @@ export function migrateRecord(value: unknown): unknown {
     applications: (list) => each(list, migrateApplication),
     children: migrateChildren,
     outcome: (outcome) => renamed(outcome, NAMES.outcome),
+    flags: (list) => (Array.isArray(list) ? list.map(flagName).sort() : list),
   }) as Tree;
   return {...record, schema: SCHEMA, choices: null};
 }
@@ -48,6 +49,8 @@ export const migrateChildren = (children: unknown): unknown =>
     trust: (trust) => (trust === 'told' ? 'self-reported' : trust),
     list: (list) => each(list, (child) => renamed(child, NAMES.usage)),
   });
+
+const flagName = (flag: unknown): unknown => (flag === 'brain-lost' ? 'supervisor-lost' : flag);
 
 const processName = (name: unknown): unknown => (typeof name === 'string' ? (NAMES.wrapper.get(name) ?? name) : name);
 

@@ -87,7 +87,7 @@ describe('Slurm', () => {
       .allRecords()
       .find(({payload: {name}}) => name === 'signalled');
     expect(record?.outcome.status).to.equal('completed');
-    expect(record?.flags).not.to.include('brain-lost');
+    expect(record?.flags).not.to.include('supervisor-lost');
   });
 
   it('ends a task that is over its memory as a kill', async () => {

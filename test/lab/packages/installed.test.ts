@@ -193,7 +193,7 @@ describe('the deb on a machine that systemd runs', function () {
     await sweepLater();
     expect(folders()).to.deep.equal(['tare', own]);
     const ends = records(SEALED).filter(({outcome}) => outcome.exitCode === 7);
-    expect(ends.map(({state, mode, flags}) => [state, mode, flags.includes('brain-lost')])).to.have.deep.members([
+    expect(ends.map(({state, mode, flags}) => [state, mode, flags.includes('supervisor-lost')])).to.have.deep.members([
       ['final', 'box', true],
       ['final', 'box', false],
     ]);

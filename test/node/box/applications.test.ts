@@ -349,7 +349,7 @@ describeSite('several applications, %s', {timeout: patience(60_000)}, (site, rol
     expect(code, stderr).to.equal(0);
     expect(lines()).to.deep.equal(['one', 'two']);
     const record = JSON.parse(readFileSync(recordFile, 'utf8')) as RunOutput['record'];
-    expect(record.flags).to.include('brain-lost');
+    expect(record.flags).to.include('supervisor-lost');
     expect(record.applications.map(({starts, outcome}) => [starts, outcome.status])).to.deep.equal([
       [1, 'completed'],
       [1, 'completed'],

@@ -105,7 +105,7 @@ describeSite('killed by SIGKILL, %s', {each: true, mayLeave: true, timeout: pati
     const [record, ...more] = site.records();
     expect(more).to.deep.equal([]);
     expect(record?.outcome).to.include({status: 'failed', exitCode: 3});
-    expect(record?.flags).to.include('brain-lost');
+    expect(record?.flags).to.include('supervisor-lost');
   });
 });
 

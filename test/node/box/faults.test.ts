@@ -73,7 +73,7 @@ for (const full of [false, true]) {
       const silent = records.filter(({time, payload}) => time.startEpochUs !== null && !executed.includes(payload.name ?? ''));
       expect(silent.length).to.be.at.most(1 + FAULTS / 50);
       // the kills must have hit something at all
-      const isHit = ({outcome, flags}: UsageRecord): boolean => outcome.status !== 'completed' || flags.includes('brain-lost');
+      const isHit = ({outcome, flags}: UsageRecord): boolean => outcome.status !== 'completed' || flags.includes('supervisor-lost');
       expect(records.filter(isHit).length).to.be.above(0);
       expect(records.filter(({outcome}) => outcome.status === 'completed').length).to.be.above(0);
     });

@@ -113,7 +113,7 @@ describeSite('parts of a record (%s)', {mayLeave: true, timeout: patience(60_000
     send(supervisor.pid, 'SIGKILL');
     writeFileSync(go, '');
     expect((await end).code).to.equal(0);
-    const [record] = site.records().filter(({recordId, flags}) => recordId !== '' && flags.includes('brain-lost'));
+    const [record] = site.records().filter(({recordId, flags}) => recordId !== '' && flags.includes('supervisor-lost'));
     if (record === undefined) throw new Error('there is no record');
     expect(partsOf(record).map(({name, state}) => [name, state])).to.deep.equal([
       ['unheard', 'final'],

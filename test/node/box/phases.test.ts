@@ -200,7 +200,7 @@ for (const account of ['root', 'grid']) {
       await starter(job);
       const record = await only();
       expect([record.outcome.status, record.outcome.exitCode]).to.deep.equal(['failed', 3]);
-      expect(record.flags).to.include('brain-lost');
+      expect(record.flags).to.include('supervisor-lost');
       expect(statuses(record)).to.deep.equal([
         ['checkpoint', 85],
         ['failed', 3],

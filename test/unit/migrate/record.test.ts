@@ -57,6 +57,9 @@ describe('migrate: a record of version 1', () => {
     expect(applications[0]?.usage.memPeakBytes).to.equal(7);
     expect(tare.processes.map(({name}) => name)).to.deep.equal(['shim', 'supervisor', 'engine', 'init']);
     expect(migrated('started').wrapper).to.deep.include({shim: {pid: 4711, startTicks: 9000}, supervisor: {pid: 4713, startTicks: 9002}});
+    expect((migrateRecord({...before, flags: ['brain-lost', 'killed', 'clock-step']}) as UsageRecord).flags).to.deep.equal([
+      ...['clock-step', 'killed', 'supervisor-lost'],
+    ]);
     expect(migrated('checkpoint').wrapper?.caller).to.deep.equal({pid: 4711, startTicks: 9000});
   });
 
