@@ -139,9 +139,9 @@ describe('the comparison', () => {
     expect(compareDocuments('record', record, other)).to.deep.equal([
       {field: 'flags', checkout: '[]', folder: undefined},
       {field: 'flags.0', checkout: undefined, folder: 'x'},
-      {field: 'usage.cpuUserUs', checkout: 5, folder: null},
       {field: 'outcome', checkout: undefined, folder: '{}'},
       {field: 'outcome.evidence', checkout: '12 of 10', folder: undefined},
+      {field: 'usage.cpuUserUs', checkout: 5, folder: null},
       {field: 'user.local', checkout: 'alice', folder: 'unknown'},
     ]);
   });
