@@ -8,9 +8,11 @@ import {basename} from 'node:path';
 import {errnoOf} from '../errors.js';
 import type {CgroupEvacuate} from '../schema/generated/plan-1.js';
 import {reader, tryWrite, writeGroupFile} from './files.js';
+import {pause} from './kill.js';
 
 /** Processes that fork while they are moved are found in the next round. */
 const ROUNDS = 50;
+const MOST_PAUSE_MS = 10;
 
 /**
  * Moves everybody in the group to its leaf.
@@ -55,6 +57,8 @@ export function restore({directory, into}: Pick<CgroupEvacuate, 'directory' | 'i
       return;
     } catch (error) {
       if (errnoOf(error) !== 'EBUSY') return;
+      // one that ends is no longer named, and keeps the group until it has ended
+      pause(Math.min(1 + round, MOST_PAUSE_MS));
     }
   }
 }

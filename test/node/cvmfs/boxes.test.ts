@@ -191,6 +191,8 @@ describeSite('repositories of CVMFS, %s', {each: true, timeout: patience(60_000)
       process.kill(child.pid ?? 0, signal);
       expect(await end).to.include({code: 125, stdout: ''});
       expect(site.records().map(({outcome}) => outcome.code)).to.deep.equal(['CVMFS_UNUSABLE']);
+      // a look under way goes on for others, until it has an answer or its deadline is over
+      await until('the end of the look', () => site.leftovers().length === 0);
     });
 
   it('a job that waits in vain ends with its shim', async () => {
