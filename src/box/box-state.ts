@@ -1,7 +1,7 @@
 import type {BatchJob, BatchSettings} from '@tare/contract';
 import type {OomVerdict} from '../cgroup/manager.js';
 import type {ProbeResult} from '../cvmfs/classify.js';
-import type {Weighing} from '../decide/observation.js';
+import type {EndedObservation, Weighing} from '../decide/observation.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
 import type {NodePlaces} from '../policy/places.js';
 import type {ProcessId} from '../process/process.js';
@@ -57,6 +57,8 @@ export interface BoxState {
   stop: Stop | null;
   /** When that was found, on the shim's monotonic clock. */
   stopUs: number | null;
+  /** What was observed of the payload until the box was empty; null until then. Absent: written by a version that did not note it. */
+  observed?: EndedObservation | null;
   /** What was weighed before the groups were removed; null until then. */
   weighed: Weighing | null;
   /** Its closed record is in a spool, or was: whoever collects records may take it before the box is gone. */

@@ -2,7 +2,7 @@
 
 import type {ProbeResult} from '../cvmfs/classify.js';
 import type {OomVerdict} from '../cgroup/manager.js';
-import type {Weighing} from '../decide/observation.js';
+import type {EndedObservation, Weighing} from '../decide/observation.js';
 import {migrateEvent} from '../migrate/box.js';
 import type {ProcessId} from '../process/process.js';
 import type {Stop} from '../record/outcome.js';
@@ -21,6 +21,7 @@ export type Happening =
   | {type: 'heard'; parts: RecordChildren}
   | {type: 'limit'; stop: Stop; atUs: number}
   | {type: 'clients-ended'; looked: ProbeResult[]}
+  | {type: 'observed'; observation: EndedObservation}
   | {type: 'weighed'; weighing: Weighing}
   | {type: 'killed-by'; oom: OomVerdict | null}
   | {type: 'recorded'};
@@ -54,6 +55,8 @@ function changes(state: BoxState, event: BoxEvent): Partial<BoxState> {
       return {stop: event.stop, stopUs: event.atUs};
     case 'clients-ended':
       return {looked: event.looked};
+    case 'observed':
+      return {observed: event.observation, weighed: event.observation.weighing};
     case 'weighed':
       return {weighed: event.weighing};
     case 'killed-by':

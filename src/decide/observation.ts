@@ -115,6 +115,8 @@ export type MemoryVerdict = OomVerdict & {certain: boolean};
 
 /** What was observed of a box that is over, with what was read of the box before its groups go. */
 export interface EndedObservation extends Observation {
+  /** When the payload ended, or nobody knew of it any more; on the monotonic clock, µs. */
+  endedUs: number;
   verdict: MemoryVerdict | null;
   weighing: Weighing;
   /** How well it was watched; null when nothing was. */

@@ -26,9 +26,8 @@ export interface FoundAfter {
   cvmfs: UsageRecord['cvmfs'] | null;
   /** What of the box could not be removed, each with the reason. */
   left: readonly string[];
-  /** When the payload ended, on the monotonic clock, µs. */
-  endedUs: number;
-  now: Now;
+  /** null: whoever asks did not see the end, and cannot say whether the calendar was set meanwhile. */
+  now: Now | null;
   /** What Tare itself cost. */
   tare: UsageRecord['tare'];
   /** Remarks on the wrapper's own work. */
@@ -77,7 +76,7 @@ function usedMemory({weighing: {usage}, watch}: EndedObservation, limitBytes: nu
   return memPeakBytes === null ? found : Math.max(memPeakBytes, found ?? 0);
 }
 
-function timeOf({executedUs, startEpochUs, suspended}: EndedObservation, {endedUs, now}: FoundAfter): RecordTime {
+function timeOf({executedUs, startEpochUs, suspended, endedUs}: EndedObservation, {now}: FoundAfter): RecordTime {
   if (executedUs === null || startEpochUs === null) return NO_TIME;
   const wallUs = Math.max(0, endedUs - executedUs);
   const endEpochUs = startEpochUs + wallUs;
@@ -88,7 +87,7 @@ function timeOf({executedUs, startEpochUs, suspended}: EndedObservation, {endedU
     suspendedUs: suspended?.us ?? null,
     suspendedSource: suspended?.source ?? null,
     suspendedCounted: suspended?.counted ?? null,
-    clockStepUs: now.epochUs - (now.us - endedUs) - endEpochUs,
+    clockStepUs: now === null ? null : now.epochUs - (now.us - endedUs) - endEpochUs,
   };
 }
 

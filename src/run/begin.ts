@@ -141,6 +141,7 @@ function firstState({plan, facts}: Prepared, attempt: AttemptContext, request: R
     startEpochUs: null,
     stop: null,
     stopUs: null,
+    observed: null,
     weighed: null,
     recorded: false,
     oom: null,

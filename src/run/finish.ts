@@ -31,8 +31,8 @@ export async function finish(state: BoxState, observed: EndedObservation, files:
   const before = recordedBefore(state, observed);
   if (before !== null) return before;
   // whoever follows finds no groups any more
-  keep(state, {type: 'weighed', weighing: observed.weighing}, log);
-  const endedUs = observed.init?.endedUs ?? monotonicUs();
+  keep(state, {type: 'observed', observation: observed}, log);
+  const {endedUs} = observed;
   const again = observed.executedUs === null ? null : lookAgain(plan, state.looked ?? [], endedUs, {shimKilled: observed.shimKilled, log});
   const left = await removeBox(state, observed);
   if (left.length > 0) log.error('left behind', {left});
@@ -42,7 +42,7 @@ export async function finish(state: BoxState, observed: EndedObservation, files:
   // the box is gone, and with it what used them
   left.push(...(await endOwn(state.looked ?? [], cvmfs ?? [])));
   const {record, outcome} = recordOf(state, observed, {
-    ...{kills, cvmfs, left, endedUs},
+    ...{kills, cvmfs, left},
     checkpoint: batch.checkpoint,
     now: {us: monotonicUs(), epochUs: epochUs()},
     tare: weighOwn(state, observed, endedUs),

@@ -9,7 +9,7 @@ import {errnoOf} from '../errors.js';
 import {StepTasks, type Cause} from '../supervise/step-tasks.js';
 import {weighPayload} from '../supervise/weigh.js';
 import type {Channel, Frame} from '../process/channel.js';
-import {sleep} from '../process/clock.js';
+import {monotonicUs, sleep} from '../process/clock.js';
 import type {Log} from '../process/log.js';
 import {pauseAt} from '../process/pause.js';
 import {isRunning, killProcess} from '../process/process.js';
@@ -132,6 +132,7 @@ function ended(state: BoxState, {decider, performer, tasks}: Followed, groups: G
     null;
   return {
     ...observed,
+    endedUs: observed.init?.endedUs ?? monotonicUs(),
     verdict,
     weighing,
     ...readings,

@@ -7,6 +7,7 @@ import {emit, readSeen, readState, type BoxState} from '../box/state.js';
 import {stopBox, teardown} from '../box/teardown.js';
 import {readWaiting, removeWaiting, waitingSinceMs} from '../box/waiting.js';
 import {openGroups, verdictFromOutside, type Groups, type MemoryEvents} from '../cgroup/manager.js';
+import {recordOf} from '../decide/record-of.js';
 import {asTareError, TareError} from '../errors.js';
 import {weighPayload} from '../supervise/weigh.js';
 import type {Places} from '../policy/places.js';
@@ -18,7 +19,7 @@ import {find, journal} from '../record/journal.js';
 import type {Remains} from '../record/lost.js';
 import {NO_MARKS, type Marks} from '../record/observed.js';
 import {lostRecordOf} from '../record/of-box.js';
-import {NO_USAGE, type UsageRecord} from '../record/record.js';
+import {NO_TARE, NO_USAGE, type UsageRecord} from '../record/record.js';
 import {isClosed, pathOf} from '../record/spool.js';
 import {REASONS, type Over, type Swept} from './swept.js';
 
@@ -85,7 +86,7 @@ async function close(box: BoxState, directory: string, presence: Over, {patience
   const closed = box.recorded || isClosed(find(spools, recordId)?.record ?? null);
   if (!closed) {
     if (remains === null) writeWaiting(spools, waiting);
-    else journal(spools, lostRecordOf(box, {...remains, marks: readMarks(directory, box)}));
+    else journal(spools, recordOfRemains(box, remains, directory));
     emit(box, {type: 'recorded'}, directory);
   }
   for (const spool of spools) removeUnfinished(pathOf(spool, recordId));
@@ -163,6 +164,17 @@ function remainsOf(box: BoxState, groups: Groups, directory: string, presence: O
     oom,
     kills: readKills(directory),
   };
+}
+
+/**
+ * A wrapper that was killed when its box was empty has noted how that ended: the record is what it would have written, but for what Tare itself
+ * cost. Else it is of what was left.
+ */
+function recordOfRemains(box: BoxState, remains: Remains, directory: string): UsageRecord {
+  const {observed = null, batch} = box;
+  if (observed === null) return lostRecordOf(box, {...remains, marks: readMarks(directory, box)});
+  const found = {kills: readKills(directory), cvmfs: null, left: [], now: null, tare: NO_TARE, flags: ['supervisor-lost']};
+  return recordOf(box, observed, {...found, checkpoint: batch.checkpoint}).record;
 }
 
 /** What its wrapper saw of a payload that was only observed. */

@@ -37,7 +37,7 @@ const CASES: Case[] = [
   {victim: 'supervisor', step: 'supervisor-ended', payload: 'lives'},
   {victim: 'supervisor', step: 'supervisor-gone', payload: 'lives'},
   {victim: 'supervisor', step: 'supervisor-empty', payload: 'lives'},
-  {victim: 'supervisor', step: 'supervisor-weighed', payload: 'lives'},
+  {victim: 'supervisor', step: 'supervisor-observed', payload: 'lives'},
   {victim: 'supervisor', step: 'supervisor-removed', payload: 'lives'},
   {victim: 'supervisor', step: 'supervisor-recorded', payload: 'lives'},
   {victim: 'supervisor', step: 'supervisor-told', payload: 'lives'},
@@ -69,6 +69,30 @@ describeSite('killed by SIGKILL, %s', {each: true, mayLeave: true, timeout: pati
       site.remove();
       await survives(site, {victim: 'supervisor', step: `supervisor-undo-${String(obeyed)}`, payload: 'lives'});
     }
+  });
+
+  it('supervisor when it has noted a limit that was exceeded: the next one ends the payload for it', async () => {
+    const argv = ['--wall-time', '500ms', '--', '/bin/sh', '-c', `sleep ${MARK}; sleep 60`];
+    const [record] = await killedAt(site, 'supervisor-limit', argv);
+    expect(record?.outcome).to.include({status: 'limit', limit: 'wallTime'});
+    expect(record?.flags).to.include.members(['killed', 'supervisor-lost']);
+  });
+
+  it('supervisor when it has noted how applications stand: the next one goes on with them', async () => {
+    const job = join(site.work, 'job.yaml');
+    const command = ['/bin/sleep', '0.3'];
+    const applications = [
+      {name: 'first', command},
+      {name: 'second', command, needs: ['first']},
+    ];
+    writeFileSync(job, JSON.stringify({schema: 'tare/job/v1', applications}));
+    const [record] = await killedAt(site, 'supervisor-applications', [job]);
+    expect(record?.outcome).to.include({status: 'completed', exitCode: 0});
+    expect(record?.applications.map(({starts, outcome}) => [starts, outcome.status])).to.deep.equal([
+      [1, 'completed'],
+      [1, 'completed'],
+    ]);
+    expect(record?.flags).to.include('supervisor-lost');
   });
 
   it('supervisor over the removal of its state, whose folder is left empty: the next removes it, and nobody writes another record', async () => {
@@ -147,6 +171,18 @@ async function survives(site: Site, {victim, step, payload}: Case): Promise<void
   if (payload === 'lives') expect(record?.outcome).to.include({status: 'completed', exitCode: 0});
   else if (payload === 'never ran') expect(record?.time.startEpochUs).to.equal(null);
   else expect(record?.outcome.status).to.be.oneOf(['wrapper-failure', 'signalled', 'stopped']);
+}
+
+/** SIGKILL to the supervisor when an event is noted; the records, of which there is one, when nothing is left. */
+async function killedAt(site: Site, step: string, argv: readonly string[]): Promise<ReturnType<Site['records']>> {
+  const child = site.start(['run', '--policy', site.policy({box: 'required', debug: {pauseAt: [step]}}), ...argv]);
+  const ended = ending(child);
+  const {supervisor = 0} = await until(step, () => find(child.pid ?? 0, step));
+  process.kill(supervisor, 'SIGKILL');
+  await ended;
+  await until('everything to be gone', () => site.leftovers().length === 0, 10);
+  expect(site.records()).to.have.length(1);
+  return site.records();
 }
 
 /** How many instructions take a box away here. */

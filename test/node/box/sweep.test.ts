@@ -18,8 +18,8 @@ interface Swept {
   message: string;
 }
 
-/** Steps with something on disk. `executed`: the payload runs by then, and its usage can be told. */
-const STEPS: {step: string; executed: boolean; ended?: boolean}[] = [
+/** Steps with something on disk. `executed`: the payload runs by then, and its usage can be told; `observed`: how it ended is noted. */
+const STEPS: {step: string; executed: boolean; observed?: boolean; ended?: boolean}[] = [
   {step: 'supervisor-made', executed: false},
   {step: 'supervisor-started', executed: false},
   {step: 'enter-joined', executed: false},
@@ -28,15 +28,15 @@ const STEPS: {step: string; executed: boolean; ended?: boolean}[] = [
   {step: 'running', executed: true},
   {step: 'supervisor-ended', executed: true},
   {step: 'supervisor-empty', executed: true},
-  {step: 'supervisor-weighed', executed: true},
-  {step: 'supervisor-removed', executed: true},
+  {step: 'supervisor-observed', executed: true, observed: true},
+  {step: 'supervisor-removed', executed: true, observed: true},
   {step: 'supervisor-recorded', executed: true, ended: true},
 ];
 
 const BURN = 'i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done;';
 
 describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_000)}, (site, role) => {
-  for (const {step, executed, ended = false} of STEPS) {
+  for (const {step, executed, observed = false, ended = false} of STEPS) {
     it(`all killed at ${step}: one record, nothing left`, async () => {
       await killAllAt(site, step, step.startsWith('supervisor-') && executed ? `${BURN} exit 0` : `${BURN} sleep 1.62831; exit 0`);
       const swept = await sweep(site);
@@ -47,6 +47,16 @@ describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_
       expect(swept.map(({result, recordId}) => [result, recordId])).to.deep.equal([[ended ? 'cleaned' : 'closed', record.recordId]]);
       if (ended) {
         expect(record.state).to.equal('final');
+      } else if (observed) {
+        expect([record.state, record.outcome.status, record.outcome.exitCode, record.wrapper]).to.deep.equal([
+          'final',
+          'completed',
+          0,
+          null,
+        ]);
+        expect(record.flags).to.include('supervisor-lost');
+        expect((record.usage.cpuUserUs ?? 0) + (record.usage.cpuSystemUs ?? 0)).to.be.above(10_000);
+        expect([record.time.wallUs === null, record.time.clockStepUs, record.tare.cpuUserUs]).to.deep.equal([false, null, null]);
       } else {
         expect([record.state, record.outcome.status, record.wrapper]).to.deep.equal(['lost', 'lost', null]);
         expect(record.outcome.reason).to.equal('the wrapper was killed, and all with it');

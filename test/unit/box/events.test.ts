@@ -4,6 +4,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {eventsIn, lineOf, reduce, type BoxEvent, type Happening} from '../../../src/box/events.js';
 import {emit, readState, writeState, type BoxState} from '../../../src/box/state.js';
+import {newObservation, type EndedObservation} from '../../../src/decide/observation.js';
 import {NO_USAGE} from '../../../src/record/record.js';
 import {plan} from '../plan/build.js';
 
@@ -15,6 +16,12 @@ const fresh = (): BoxState =>
     ...{stop: null, stopUs: null, weighed: null, recorded: false, parts: null, oom: null},
   }) as unknown as BoxState;
 
+const OBSERVED: EndedObservation = {
+  ...newObservation({stop: null, supervisorsLost: 0}),
+  ...{endedUs: 9, verdict: null, weighing: {usage: NO_USAGE, applications: [], flags: []}},
+  ...{watch: null, suspended: null, processes: [], applications: null, records: null},
+};
+
 /** One of each type. */
 const ALL: readonly Happening[] = [
   {type: 'adopted', wrapper: {pidNamespace: 'pid:[1]', shim: INIT, supervisor: INIT, host: null} as never},
@@ -24,7 +31,8 @@ const ALL: readonly Happening[] = [
   {type: 'heard', parts: {} as never},
   {type: 'limit', stop: {limit: 'memory', evidence: 'a test'}, atUs: 6},
   {type: 'clients-ended', looked: []},
-  {type: 'weighed', weighing: {usage: NO_USAGE, applications: [], flags: []}},
+  {type: 'observed', observation: OBSERVED},
+  {type: 'weighed', weighing: {usage: {...NO_USAGE, cpuUserUs: 1}, applications: [], flags: []}},
   {type: 'killed-by', oom: {whose: 'slot', evidence: 'a test'} as never},
   {type: 'recorded'},
 ];
