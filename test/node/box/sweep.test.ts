@@ -334,6 +334,7 @@ describeSite('the sweep of root over users’ files', OF_USER, (site) => {
     const boxes = join(site.directory, 'state/boxes');
     const [id = ''] = readdirSync(boxes);
     const file = join(boxes, id, 'box.json');
+    const truth = readFileSync(file);
     const state = readState(join(boxes, id)) as unknown as {
       init: unknown;
       plan: {directories: Record<string, string>; steps: object[]};
@@ -356,6 +357,10 @@ describeSite('the sweep of root over users’ files', OF_USER, (site) => {
     expect(readdirSync(private_)).to.deep.equal([`tare-${id}`]);
     expect(readdirSync(join(private_, `tare-${id}`))).to.deep.equal(['precious']);
     sleeper.kill();
+    // its groups are still there
+    writeFileSync(join(boxes, readdirSync(boxes)[0] ?? '', 'box.json'), truth);
+    await sweep(site, 'root');
+    expect(readdirSync(boxes)).to.deep.equal([]);
   });
 });
 
