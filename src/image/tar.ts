@@ -124,6 +124,7 @@ export class TarReader {
     checkSum(block);
     this.empty = false;
     const type = String.fromCharCode(block[156] ?? 0);
+    if ((block[124] ?? 0) > 0x80) throw new TarError('a size in it is negative or too large');
     const ownSize = numberAt(block, 124, 12);
     if ('xgLK'.includes(type)) {
       if (ownSize > MOST_EXTENSION) throw new TarError('it has a name of more than a megabyte');
