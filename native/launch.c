@@ -57,6 +57,9 @@ static bool parse_box_key(struct launch *launch, const char *string)
 	case KEY_OOM_SCORE:
 		text_replace(&launch->oom_score_adj, rest);
 		return true;
+	case KEY_NICE:
+		text_replace(&launch->nice, rest);
+		return true;
 	case KEY_LANDLOCK:
 		text_replace(&launch->rights, rest);
 		return landlock_rights(rest, &rights);
@@ -180,7 +183,8 @@ static bool needs_box(const struct command *command)
 bool launch_is_plain(const struct launch *launch)
 {
 	return !launch->several && !launch->engine.count && !launch->joins.count && !launch->has_cpus && !launch->oom_score_adj &&
-	       !launch->rights && !launch->pause && !launch->parts && !launch->view.count && !needs_box(&launch->commands[0]);
+	       !launch->nice && !launch->rights && !launch->pause && !launch->parts && !launch->view.count &&
+	       !needs_box(&launch->commands[0]);
 }
 
 void launch_free(struct launch *launch)
@@ -193,6 +197,7 @@ void launch_free(struct launch *launch)
 		command_free(&launch->commands[i]);
 	free(launch->commands);
 	free(launch->oom_score_adj);
+	free(launch->nice);
 	free(launch->rights);
 	list_free(&launch->writable);
 	free(launch->pause);

@@ -20,6 +20,7 @@ struct launch {
 	bool has_cpus;
 	cpu_set_t cpus;
 	char *oom_score_adj; /* NULL: untouched */
+	char *nice; /* as nice_raise() takes it; NULL: untouched */
 	char *rights; /* of the wall, as landlock_rights() takes them; NULL: none */
 	struct list writable; /* what is before it */
 	char *pause; /* NULL: none */

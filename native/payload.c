@@ -55,6 +55,8 @@ static const char **text_of_key(struct payload *payload, char key)
 		return &payload->filter;
 	case SPECIFICATION_OOM_SCORE:
 		return &payload->oom_score_adj;
+	case SPECIFICATION_NICE:
+		return &payload->nice;
 	case SPECIFICATION_PAUSE:
 		return &payload->pause;
 	case SPECIFICATION_APPLICATION:

@@ -23,7 +23,7 @@ struct payload {
 	struct rlimit limits[RLIM_NLIMITS];
 	sigmask mask, ignored;
 	mode_t umask;
-	const char *directory, *oom_score_adj, *pause; /* NULL: none */
+	const char *directory, *oom_score_adj, *nice, *pause; /* NULL: none */
 	const char *filter; /* for filter_load(); NULL: none */
 	struct landlock wall; /* of the box, which init puts up */
 	bool no_new_privs;

@@ -4,6 +4,7 @@
 #include "failed.h"
 #include "filter.h"
 #include "generated/protocol.h"
+#include "nice.h"
 #include "oom.h"
 #include "util.h"
 
@@ -57,6 +58,13 @@ static void raise_oom_score(const struct payload *payload, int link)
 {
 	if (payload->oom_score_adj && !oom_score_raise(payload->oom_score_adj))
 		fail_payload(link, "oom_score_adj", errno, OOM_SCORE_FILE);
+}
+
+/* Raises the nice value if the launch asks for it. */
+static void raise_nice(const struct payload *payload, int link)
+{
+	if (payload->nice && !nice_raise(payload->nice))
+		fail_payload(link, "nice", errno, "setpriority");
 }
 
 /* Sends `waiting` on `control`, unless that is -1. */
@@ -219,6 +227,7 @@ _Noreturn void payload_run(struct payload *payload, int control, int link)
 	report_ready(control, link);
 	await_go(link);
 	raise_oom_score(payload, link); /* when the socket to the shim is closed: see oom.h */
+	raise_nice(payload, link); /* init and keepers, which have to be heard, stay as they are */
 	take_view(payload, link); /* first: it has descriptors of its own, whose numbers may be wanted */
 	link = place_descriptors(payload, link);
 	restore(payload, link);

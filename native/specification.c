@@ -58,6 +58,7 @@ static void write_specification(FILE *file, const struct launch *launch, const s
 	write_list(file, SPECIFICATION_VARIABLE, &command->environment);
 	write_inheritance(file, launch, command, caller);
 	write_if(file, SPECIFICATION_OOM_SCORE, launch->oom_score_adj);
+	write_if(file, SPECIFICATION_NICE, launch->nice);
 	write_if(file, SPECIFICATION_LANDLOCK, launch->rights);
 	write_list(file, SPECIFICATION_WRITABLE, &launch->writable);
 	write_flag(file, SPECIFICATION_NO_NEW_PRIVILEGES, command->no_new_privs);

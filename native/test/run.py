@@ -210,6 +210,21 @@ def no_new_privs_oom_and_cpus(bench):
     equal(job.run(bench.box, 'a@1', 'O500')[1], b'800\n')
 
 
+@test('none', 'bwrap')
+def a_nice_value_is_the_payload_s_alone_and_only_raised(bench):
+    # whoever runs the tests may be nice already, and only root can change that
+    least = 0 if os.getuid() == 0 else os.getpriority(os.PRIO_PROCESS, 0)
+    script = """
+import os, subprocess
+print(*(os.getpriority(os.PRIO_PROCESS, pid) for pid in (0, os.getppid())), subprocess.check_output('nice').decode().strip())
+"""
+    for before, wanted in ((0, 7), (9, 7), (0, 0), (0, 19)):
+        caller = max(least, before)
+        job = bench.job([PYTHON, '-I', '-c', script], prep=f'os.setpriority(os.PRIO_PROCESS, 0, {caller})')
+        value = max(caller, wanted)
+        equal(job.run(bench.box, 'a@1', f's{wanted}')[1], f'{value} {caller} {value}\n'.encode())
+
+
 UNAME = {'x86_64': 63, 'aarch64': 160}.get(os.uname().machine)
 # load its number; is it uname's; error 77; allowed
 NO_UNAME = '0020000000000000' f'00150001{UNAME or 0:08x}' '000600000005004d' '000600007fff0000'
@@ -934,7 +949,7 @@ def quit_with_a_living_box_kills_it(bench):
 def each_failing_step_says_so(bench):
     cases = [(['J/proc/nowhere/cgroup.procs'], b'join', 2), (['C1023'], b'affinity', 22),
              (['j/proc/nowhere/cgroup.procs'], b'cgroup', 2), (['d/proc/nowhere'], b'chdir', 2),
-             (['rnonsense 1 1'], b'protocol', 22), (['zsomething'], b'protocol', 22), (['O5000'], b'protocol', 22),
+             (['rnonsense 1 1'], b'protocol', 22), (['zsomething'], b'protocol', 22), (['O5000'], b'protocol', 22), (['s20'], b'protocol', 22), (['s-1'], b'protocol', 22), (['s'], b'protocol', 22),
              (['e=x'], b'protocol', 22), (['f'], b'protocol', 22), (['f' + 15 * '0'], b'protocol', 22), (['f' + 16 * 'G'], b'protocol', 22),
              (['f' + 4097 * 16 * '0'], b'protocol', 22), (['n', f'f{NO_UNAME[:32]}'], b'seccomp', 22), (['l'], b'protocol', 22), (['l0'], b'protocol', 22), (['lg'], b'protocol', 22), (['l' + 17 * '1'], b'protocol', 22),
              (['L/tmp'], b'protocol', 22), (['l2', 'Ltmp'], b'protocol', 22), (['C'], b'protocol', 22), (['U1'], b'protocol', 22), ([''], b'protocol', 22),
@@ -1025,7 +1040,7 @@ def random_launches_do_no_harm(bench):
     job = bench.sh('x')
     supervisor = job.supervisor()
     for _ in range(150):
-        strings = [bytes(random.choice(b'EJjUOCaveu0drnp') if i == 0 else random.choice(b'0123456789-, =@ku\xff')
+        strings = [bytes(random.choice(b'EJjUOCsaveu0drnp') if i == 0 else random.choice(b'0123456789-, =@ku\xff')
                          for i in range(random.randrange(1, 12))) for _ in range(random.randrange(1, 4))]
         supervisor.send('L', *strings, 'zend')
         equal(supervisor.expect('F')[0], b'protocol')

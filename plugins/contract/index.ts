@@ -238,7 +238,18 @@ export interface RecordView {
 }
 
 export type LimitName =
-  'cores' | 'pinCores' | 'memory' | 'memoryHigh' | 'swap' | 'processes' | 'wallTime' | 'cpuTime' | 'openFiles' | 'coreSize' | 'scratch';
+  | 'cores'
+  | 'pinCores'
+  | 'nice'
+  | 'memory'
+  | 'memoryHigh'
+  | 'swap'
+  | 'processes'
+  | 'wallTime'
+  | 'cpuTime'
+  | 'openFiles'
+  | 'coreSize'
+  | 'scratch';
 
 /** What an adapter may do. */
 export interface Effects {

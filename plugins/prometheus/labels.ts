@@ -17,6 +17,7 @@ export const MODES = ['box', 'limits-only', 'observe', 'none'];
 export const LIMITS = [
   'cores',
   'pinCores',
+  'nice',
   'memory',
   'memoryHigh',
   'memory-stall',

@@ -29,12 +29,13 @@ export interface LaunchContext {
 /** A small machine's root is not the payload's user, whom only the payload's process becomes. */
 const isSystem = ({engine}: Plan): boolean => engine.name === 'crun' || engine.name === 'runc';
 
-/** What holds for each process that the shim starts in a box: identity, place among the out-of-memory killer's choices, CPUs, limits. */
+/** What holds for each process that the shim starts in a box: identity, place among the out-of-memory killer's choices, CPUs, nice value, limits. */
 function processStrings(plan: Plan): string[] {
   return [
     ...(isSystem(plan) ? [] : stepsOf(plan, 'identity.take').map(launchKey.identity)),
     ...stepsOf(plan, 'oom.adjust').map(({value}) => launchKey.oomScore(value)),
     ...stepsOf(plan, 'affinity.set').map(({cpus}) => launchKey.cpus(cpus)),
+    ...stepsOf(plan, 'nice.set').map(({value}) => launchKey.nice(value)),
     ...stepsOf(plan, 'rlimit.set').map(launchKey.limit),
   ];
 }

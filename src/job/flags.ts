@@ -14,6 +14,7 @@ export interface JobFlags {
   pattern?: string | undefined;
   cores?: string | undefined;
   pinCores?: boolean | undefined;
+  nice?: string | undefined;
   memory?: string | undefined;
   memoryHigh?: string | undefined;
   swap?: string | undefined;

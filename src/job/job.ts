@@ -13,6 +13,7 @@ export type FileSystem = 'node' | 'shared' | 'private';
 export const LIMIT_NAMES = [
   'cores',
   'pinCores',
+  'nice',
   'memory',
   'memoryHigh',
   'swap',
@@ -25,12 +26,13 @@ export const LIMIT_NAMES = [
 ] as const;
 export type LimitName = (typeof LIMIT_NAMES)[number];
 
-export type LimitUnit = 'bytes' | 'us' | 'cores' | 'count' | 'flag';
+export type LimitUnit = 'bytes' | 'us' | 'cores' | 'count' | 'flag' | 'nice';
 
-/** The unit of each limit's number; a flag is 0 or 1. */
+/** The unit of each limit's number; a flag is 0 or 1, a nice value from 0 to 19. */
 export const LIMIT_UNITS: Readonly<Record<LimitName, LimitUnit>> = {
   cores: 'cores',
   pinCores: 'flag',
+  nice: 'nice',
   memory: 'bytes',
   memoryHigh: 'bytes',
   swap: 'bytes',

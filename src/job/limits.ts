@@ -4,7 +4,7 @@ import {TareError} from '../errors.js';
 import type {Locate} from './at.js';
 import {LIMIT_NAMES, LIMIT_UNITS, type LimitName, type Limits, type LimitUnit, type Provenance} from './job.js';
 import type {Problems} from './problems.js';
-import {formatBytes, formatCores, formatDuration, parseCores, parseCount, parseDuration, parseSize} from './quantity.js';
+import {formatBytes, formatCores, formatDuration, parseCores, parseCount, parseDuration, parseNice, parseSize} from './quantity.js';
 
 export type WrittenLimits = Partial<Record<LimitName, string | number | boolean>>;
 
@@ -15,6 +15,7 @@ const READ: Readonly<Record<LimitUnit, (value: Written, where: string) => number
   cores: parseCores,
   count: parseCount,
   flag: Number,
+  nice: parseNice,
 };
 const FORMAT: Readonly<Record<LimitUnit, (value: number) => string>> = {
   bytes: formatBytes,
@@ -22,6 +23,7 @@ const FORMAT: Readonly<Record<LimitUnit, (value: number) => string>> = {
   cores: formatCores,
   count: String,
   flag: (value) => (value === 0 ? 'no' : 'yes'),
+  nice: String,
 };
 
 /** With none of these nothing could run at all. No swap and no core file are sensible. */

@@ -1,5 +1,5 @@
 /**
- * Sizes, durations, cores and counts, from the text that people write to exact integers (cores: to a number).
+ * Sizes, durations, cores, counts and nice values, from the text that people write to exact integers (cores: to a number).
  * Decimal text is multiplied as integers: 1.1 GB is 1100000000 bytes, whatever 1.1 is in binary.
  */
 
@@ -33,6 +33,7 @@ const SIZE_ALLOWED =
 const DURATION_ALLOWED = 'seconds, or numbers with ms, s, m, min, h, d, the longest first: 90m, 1h30m, 1.5d';
 const CORES_ALLOWED = 'a number of cores from 0.01 to 65536, such as 2 or 1.5';
 const COUNT_ALLOWED = 'a whole number, 1 or more';
+const NICE_ALLOWED = 'a whole number from 0 to 19';
 
 /** Bytes. Below one byte is rounded down. */
 export function parseSize(value: string | number, where?: string): number {
@@ -88,6 +89,13 @@ export function parseCount(value: string | number, where?: string): number {
   const count = typeof value === 'number' ? value : /^\d+$/.test(value.trim()) ? Number(value) : Number.NaN;
   if (!(count >= 1)) throw invalid(value, 'number', COUNT_ALLOWED, where);
   return exact(count, value, 'number', COUNT_ALLOWED, where);
+}
+
+/** Nice values (setpriority(2)), without those below 0, which only root may take. */
+export function parseNice(value: string | number, where?: string): number {
+  const nice = typeof value === 'number' ? value : /^\d+$/.test(value.trim()) ? Number(value) : Number.NaN;
+  if (!(nice <= 19)) throw invalid(value, 'nice value', NICE_ALLOWED, where);
+  return exact(nice, value, 'nice value', NICE_ALLOWED, where);
 }
 
 /** Not what all objects have, such as `toString`. */

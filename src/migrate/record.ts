@@ -54,7 +54,7 @@ const flagName = (flag: unknown): unknown => (flag === 'brain-lost' ? 'superviso
 
 const processName = (name: unknown): unknown => (typeof name === 'string' ? (NAMES.wrapper.get(name) ?? name) : name);
 
-const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value);
+export const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Elements of a list migrated. */
 export const each = (value: unknown, migrate: (one: unknown) => unknown): unknown => (Array.isArray(value) ? value.map(migrate) : value);

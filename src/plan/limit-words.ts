@@ -17,6 +17,7 @@ export function formatLimit({value, unit}: {value: number | null; unit: PlannedL
     case 'flag':
       return value === 0 ? 'no' : 'yes';
     case 'count':
+    case 'nice':
       return String(value);
   }
 }
@@ -24,6 +25,7 @@ export function formatLimit({value, unit}: {value: number | null; unit: PlannedL
 export const LIMIT_LABELS: Readonly<Record<LimitName, string>> = {
   cores: 'cores',
   pinCores: 'pinned',
+  nice: 'nice value',
   memory: 'memory',
   memoryHigh: 'memory, slowed above',
   swap: 'swap',

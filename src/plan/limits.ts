@@ -54,6 +54,9 @@ export function planLimits(inputs: Inputs, mode: ModeChoice): PlannedLimits {
   return limits;
 }
 
+/** Of these 0 says that nothing is done to the payload. */
+const ZERO_IS_NONE: ReadonlySet<LimitName> = new Set(['pinCores', 'nice']);
+
 function describe(name: LimitName, resolved: ResolvedLimit, mode: ModeChoice, inputs: Inputs): PlannedLimit {
   const common = {
     value: resolved.value,
@@ -62,7 +65,7 @@ function describe(name: LimitName, resolved: ResolvedLimit, mode: ModeChoice, in
     clamped: resolved.clamped,
     provenance: resolved.provenance,
   };
-  if (resolved.value === null || (name === 'pinCores' && resolved.value === 0)) {
+  if (resolved.value === null || (resolved.value === 0 && ZERO_IS_NONE.has(name))) {
     return {...common, value: null, enforcement: 'none', by: null, because: resolved.because};
   }
   if (mode.value === 'observe') return {...common, enforcement: 'none', by: null, because: `${resolved.because}; only observed`};
@@ -87,6 +90,8 @@ function enforce(name: LimitName, resolved: ResolvedLimit, mode: ModeChoice, inp
         groupFile(facts, 'cpuset', 'cpuset.cpus', 'cpuset.cpus') ??
         kernel('sched_setaffinity', 'the affinity mask of everything in the box')
       );
+    case 'nice':
+      return kernel('setpriority', 'before the exec, and never lowered: a caller that is nicer stays so');
     case 'memory':
       return (
         groupEnforcer('memory', facts) ??

@@ -79,8 +79,7 @@ function planProcesses(inputs: Inputs, {mode, limits, pattern, maps}: Chosen, ap
   });
   if (cpus !== null)
     steps.push({op: 'affinity.set', cpus, because: `pinned to ${String(cpus.length)} of ${String(facts.cpu.allowed.length)} CPUs`});
-  if (mode.value !== 'observe')
-    steps.push({op: 'oom.adjust', value: OOM_SCORE_ADJ, because: 'the payload goes before the wrapper when the node runs out of memory'});
+  if (mode.value !== 'observe') steps.push(...planPriority(limits));
   const {value: identity, provenance} = call.identity;
   if (facts.caller.uid === 0 && identity.uid !== 0) {
     steps.push({
@@ -91,6 +90,14 @@ function planProcesses(inputs: Inputs, {mode, limits, pattern, maps}: Chosen, ap
       because: `${identity.name ?? String(identity.uid)} (${provenance.at})`,
     });
   }
+  return steps;
+}
+
+/** Of what is short the payload gets less than the wrapper, which has to look after it. */
+function planPriority({nice}: PlannedLimits): Step[] {
+  const steps: Step[] = [];
+  if (nice.value !== null) steps.push({op: 'nice.set', value: nice.value, because: `the payload yields to others (${nice.provenance.at})`});
+  steps.push({op: 'oom.adjust', value: OOM_SCORE_ADJ, because: 'the payload goes before the wrapper when the node runs out of memory'});
   return steps;
 }
 
@@ -128,17 +135,21 @@ function planFilter({policy, facts}: Inputs): Step[] {
 function planRlimits(limits: PlannedLimits, mode: ModeChoice): Step[] {
   if (mode.value === 'observe') return [];
   const steps: Step[] = [];
-  const add = (name: 'nofile' | 'core' | 'nproc', value: number | null): void => {
+  const add = (name: keyof typeof RLIMIT_WORDS, value: number | null): void => {
     if (value !== null) steps.push({op: 'rlimit.set', name, soft: value, hard: value, because: `the limit on ${RLIMIT_WORDS[name]}`});
   };
   add('nofile', limits.openFiles.value);
   add('core', limits.coreSize.value);
   // init is counted too
   if (limits.processes.by === 'RLIMIT_NPROC' && limits.processes.value !== null) add('nproc', limits.processes.value + 1);
+  // what it was raised to the payload cannot take back, whatever the caller might (getrlimit(2))
+  if (limits.nice.value !== null) add('nice', RLIMIT_NICE_OF_0 - limits.nice.value);
   return steps;
 }
 
-const RLIMIT_WORDS = {nofile: 'open files', core: 'core size', nproc: 'processes'} as const;
+const RLIMIT_WORDS = {nofile: 'open files', core: 'core size', nproc: 'processes', nice: 'the nice value'} as const;
+/** RLIMIT_NICE says how low a nice value may become, as 20 less that value. */
+const RLIMIT_NICE_OF_0 = 20;
 
 /** Nothing where applications are started in its place, as those of a small machine are. */
 function planPayload({job, call}: Inputs, system: boolean): Step[] {

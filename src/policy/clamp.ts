@@ -29,7 +29,7 @@ const BUILTIN: Provenance = {source: 'builtin', at: 'builtin'};
 export function resolveLimit(name: LimitName, {asked, policyDefault, maximum, slot}: LimitSources): ResolvedLimit {
   const fallback: Valued<number> | null = name === 'swap' ? {value: 0, provenance: BUILTIN} : null;
   const wish = asked ?? policyDefault ?? slot ?? fallback;
-  const bound = name === 'pinCores' ? forcing(wish, maximum) : tightest(wish, [maximum, slot]);
+  const bound = boundOf(name, wish, maximum, slot);
   const chosen = bound ?? wish;
   return {
     value: chosen?.value ?? null,
@@ -38,6 +38,18 @@ export function resolveLimit(name: LimitName, {asked, policyDefault, maximum, sl
     provenance: chosen?.provenance ?? BUILTIN,
     because: sentence(name, asked, wish, bound),
   };
+}
+
+function boundOf(
+  name: LimitName,
+  wish: Valued<number> | null,
+  maximum: Valued<number> | null,
+  slot: Valued<number> | null,
+): Valued<number> | null {
+  if (name === 'pinCores') return forcing(wish, maximum);
+  // a payload that nobody wants to be nice has less than any maximum already
+  if (name === 'nice' && wish === null) return null;
+  return tightest(wish, [maximum, slot]);
 }
 
 /** Of those that are below the wish the lowest; any, where nothing was wished for. */
@@ -57,7 +69,10 @@ function forcing(wish: Valued<number> | null, maximum: Valued<number> | null): V
 function sentence(name: LimitName, asked: Valued<number> | null, wish: Valued<number> | null, bound: Valued<number> | null): string {
   const says = (valued: Valued<number>): string => `${OWNER[valued.provenance.source] ?? 'it is'} ${formatLimit(name, valued.value)}`;
   const first = asked === null ? 'nobody asked' : `asked for ${formatLimit(name, asked.value)}`;
-  if (bound === null && wish === null) return 'nobody asked, and neither the policy nor the slot has a limit';
+  if (bound === null && wish === null)
+    return name === 'nice'
+      ? 'nobody asked, and the policy has no default'
+      : 'nobody asked, and neither the policy nor the slot has a limit';
   if (bound === null) return asked === null && wish !== null ? `${first}, ${says(wish)}` : first;
   return asked === null && wish !== null ? `${first}, ${says(wish)}, ${says(bound)}` : `${first}, ${says(bound)}`;
 }

@@ -127,8 +127,9 @@ function checkLimits(plan: Plan, policy: Policy, mismatch: Mismatch): void {
   for (const name of LIMIT_NAMES) {
     const {value, enforcement, by} = plan.limits[name];
     const most = maxima[name]?.value;
-    if (name !== 'pinCores' && most !== undefined && (value === null || value > most))
-      throw mismatch(`its limit on ${name} is above the maximum`, String(value), String(most));
+    // without a nice value the payload has less than any maximum
+    const isAbove = most !== undefined && (value === null ? name !== 'nice' : value > most);
+    if (name !== 'pinCores' && isAbove) throw mismatch(`its limit on ${name} is above the maximum`, String(value), String(most));
     const file = /^cgroup[12]:(.+)$/.exec(by ?? '')?.[1];
     if (value === null || enforcement !== 'kernel' || file === undefined) continue;
     if (!stepsOf(plan, 'cgroup.write').some((step) => step.file === file))

@@ -106,6 +106,9 @@ function peakOf(name: LimitName, limit: number, {usage, time, marks}: Used, {sus
     case 'coreSize':
     case 'pinCores':
       return UNKNOWN;
+    // a payload may be as nice as it likes
+    case 'nice':
+      return UNKNOWN;
   }
 }
 

@@ -46,6 +46,16 @@ export const IDENTITY_STEPS = {
       return {message: 'its CPUs are not all here', found: cpus.join(','), allowed: allowed.join(',')};
     },
   },
+  'nice.set': {
+    by: ['init'],
+    section: 'Box',
+    rows: ({value}) => [['nice value', String(value)]],
+    check: ({value}, {plan}) => {
+      const limit = plan.limits.nice.value;
+      if (value === limit) return null;
+      return {message: 'its nice value is not that of its limits', found: String(value), allowed: String(limit)};
+    },
+  },
   'oom.adjust': {by: ['init'], section: 'Box', rows: ({value}) => [['oom_score_adj', String(value)]]},
   'rlimit.set': {by: ['init'], section: 'Box', rows: ({name, soft}) => [[`rlimit ${name}`, String(soft)]]},
   'seccomp.load': {by: ['init'], section: 'Box', rows: ({profile}) => [['system calls', profile]]},
@@ -56,6 +66,7 @@ export const IDENTITY_STEPS = {
   | 'hostname.set'
   | 'privileges.drop'
   | 'affinity.set'
+  | 'nice.set'
   | 'oom.adjust'
   | 'rlimit.set'
   | 'seccomp.load'

@@ -10,7 +10,7 @@ import {viewOf} from '../../src/export/view.js';
 import {parseDocument, type Kind} from '../../src/job/document.js';
 import {applyFlags} from '../../src/job/flags.js';
 import {jobFromCommand, jobFromDocument} from '../../src/job/load.js';
-import {formatBytes, formatDuration, parseCores, parseCount, parseDuration, parseSize} from '../../src/job/quantity.js';
+import {formatBytes, formatDuration, parseCores, parseCount, parseDuration, parseNice, parseSize} from '../../src/job/quantity.js';
 import {canonicalJson} from '../../src/plan/canonical.js';
 import {formatAddress, networkOf, parseAddress} from '../../src/policy/addresses.js';
 import {matchesGlob, matchesPathGlob} from '../../src/policy/glob.js';
@@ -67,6 +67,8 @@ async function quantity(input: Buffer): Promise<void> {
   if (us !== undefined) holds(Number.isSafeInteger(us) && us >= 0 && formatDuration(us) !== '', `a duration is an amount: ${text}`);
   await refusing(() => parseCores(text, FILE));
   await refusing(() => parseCount(text, FILE));
+  const nice = await refusing(() => parseNice(text, FILE));
+  if (nice !== undefined) holds(Number.isInteger(nice) && nice >= 0 && nice <= 19, `a nice value is one: ${text}`);
 }
 
 /** A pattern and what it is compared with; an address; a moment. */

@@ -84,6 +84,8 @@ export const PLANTED: Readonly<Record<string, Change>> = {
   'another account': inStep('identity.take', ({uid}) => ({uid: uid + 1})),
   'a group more of the account': inStep('identity.take', ({groups}) => ({groups: [...groups, 0]})),
   'no change of account': missing('identity.take'),
+  'a nicer payload': inStep('nice.set', ({value}) => ({value: value + 1})),
+  'a payload that is not nice': missing('nice.set'),
   'another account in the image': inStep('accounts.provide', ({account}) => ({account: {...account, uid: 0}})),
   'ids of a machine off by one': inStep('namespace.unshare', ({maps}) => {
     const [first, ...others] = maps?.uids ?? [];

@@ -114,6 +114,7 @@ export const CASES: readonly Case[] = [
     {argv: ['--processes', '4', ...sh('for i in 1 2 3 4 5 6 7 8; do sleep 2 & done; wait')]},
     {role: 'root', measured: true},
   ),
+  run('a nice value', 0, {argv: ['--nice', '7', ...sh('nice')]}),
   run('limits on open files and core size', 0, {argv: ['--open-files', '77', '--core-size', '0', ...sh('ulimit -n; ulimit -c')]}),
   run('defaults and maxima of the policy', 0, {
     argv: ['--memory', '3GiB', '--', '/bin/true'],

@@ -9,6 +9,7 @@ export const jobFlags = {
   pattern: Flags.string({description: 'auto, ulimit++, quotas++ or vm-lite', helpGroup: 'JOB'}),
   cores: Flags.string({description: 'cores, such as 2 or 1.5', helpGroup: 'JOB', helpValue: 'N'}),
   'pin-cores': Flags.boolean({description: 'bind to that many CPUs', helpGroup: 'JOB', allowNo: true}),
+  nice: Flags.string({description: 'nice value from 0 to 19, never below the caller’s', helpGroup: 'JOB', helpValue: 'N'}),
   memory: Flags.string({description: 'memory, such as 2GiB', helpGroup: 'JOB', helpValue: 'SIZE'}),
   'memory-high': Flags.string({description: 'memory above which it is slowed down', helpGroup: 'JOB', helpValue: 'SIZE'}),
   swap: Flags.string({description: 'swap beyond memory', helpGroup: 'JOB', helpValue: 'SIZE'}),

@@ -2,6 +2,7 @@
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {readFileSync, readlinkSync, rmSync, writeFileSync} from 'node:fs';
+import {getPriority} from 'node:os';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {describeSite} from '../../support/describe-site.js';
@@ -38,6 +39,45 @@ describeSite('limits, %s', {}, (site) => {
   it('open files and core size', async () => {
     const {stdout} = await site.run(['--open-files', '77', '--core-size', '0', '--', '/bin/sh', '-c', 'ulimit -n; ulimit -Hn; ulimit -c']);
     expect(stdout).to.equal('77\n77\n0\n');
+  });
+
+  describe('nice value', () => {
+    /** Of this run: what a caller has is never lowered. */
+    const own = getPriority();
+    const SAID = 'nice; awk "{print \\$19}" "/proc/$PPID/stat"; renice 0 -p $$ >/dev/null 2>&1; nice';
+
+    it('of the payload and all it starts, not of init; the payload does not lower it again', async () => {
+      const {stdout, record} = await site.run(['--nice', '7', '--', '/bin/sh', '-c', SAID]);
+      const value = String(Math.max(own, 7));
+      expect(stdout).to.equal(`${value}\n${String(own)}\n${value}\n`);
+      expect(record.limits?.nice).to.include({value: 7, unit: 'nice', asked: 7, clamped: false, enforcement: 'kernel', by: 'setpriority'});
+    });
+
+    it('by the policy: its default, and no more than its maximum', async () => {
+      const policy = {defaults: {nice: 3}, maxima: {nice: 5}};
+      for (const [flags, value] of [
+        [[], 3],
+        [['--nice', '9'], 5],
+        [['--nice', '0'], 0],
+      ] as const) {
+        const {stdout, record} = await site.run([...flags, '--', 'nice'], {policy});
+        expect(stdout).to.equal(`${String(Math.max(own, value))}\n`);
+        expect(record.limits?.nice?.value).to.equal(value === 0 ? null : value);
+      }
+    });
+
+    it('of a caller that is nicer stays', async () => {
+      const nicer = Math.min(19, own + 9);
+      const argv = ['-n', '9', bin('tare'), 'run', '--policy', site.policy(), '--nice', '1', '--', 'nice'];
+      const {stdout} = await ending(spawn('nice', argv, {...site.credentials, cwd: site.work}));
+      expect(stdout).to.equal(`${String(Math.max(nicer, 1))}\n`);
+    });
+
+    it('is left alone where the payload is only observed', async () => {
+      const {stdout, record} = await site.run(['--nice', '7', '--', 'nice'], {policy: {mode: 'observe'}});
+      expect(stdout).to.equal(`${String(own)}\n`);
+      expect(record.observed?.limits.nice).to.include({limit: 7, unit: 'nice', peak: null, exceededBy: null});
+    });
   });
 
   it('observe: weighed, but neither limited nor isolated', async () => {

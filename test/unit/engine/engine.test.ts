@@ -129,6 +129,7 @@ describe('bubblewrap: a step is options, or is done by somebody else', () => {
     [{op: 'parts.collect', path: '{box}/features/parts', because}, []],
     [{op: 'identity.take', uid: 1, gid: 1, groups: [], because}, []],
     [{op: 'affinity.set', cpus: [0], because}, []],
+    [{op: 'nice.set', value: 5, because}, []],
     [{op: 'oom.adjust', value: 500, because}, []],
     [{op: 'seccomp.load', profile: 'default', because}, []],
     [{op: 'rlimit.set', name: 'core', soft: 0, hard: 0, because}, []],
@@ -407,7 +408,7 @@ describe('the launch frame', () => {
     job: {
       command: ['run', '', 'a b'],
       environment: {A: '1=2', B: null},
-      limits: {cores: 2, pinCores: true, memory: '1GiB', openFiles: 1024, coreSize: 0, processes: 9},
+      limits: {cores: 2, pinCores: true, nice: 4, memory: '1GiB', openFiles: 1024, coreSize: 0, processes: 9},
     },
     policy: {debug: {pauseAt: ['enter-start', 'init-start']}},
     facts: {caller: ROOT, cgroup: NO_CGROUP},
@@ -424,7 +425,8 @@ describe('the launch frame', () => {
     expect(of('U', full)).to.deep.equal(['1001 100 100,1001']);
     expect(of('O', full)).to.deep.equal(['500']);
     expect(of('C', full)).to.deep.equal(['2,3']);
-    expect(of('r', full)).to.deep.equal(['nofile 1024 1024', 'core 0 0', 'nproc 10 10']);
+    expect(of('s', full)).to.deep.equal(['4']);
+    expect(of('r', full)).to.deep.equal(['nofile 1024 1024', 'core 0 0', 'nproc 10 10', 'nice 16 16']);
     expect(of('e', full)).to.deep.equal([...FEATURES, 'ATHENA_CORE_NUMBER=2', 'ATHENA_PROC_NUMBER=2', 'OMP_NUM_THREADS=2', 'A=1=2']);
     expect(of('u', full)).to.deep.equal(['B']);
     expect(of('v', full)).to.deep.equal(['run', '', 'a b']);
@@ -439,7 +441,7 @@ describe('the launch frame', () => {
     const {launch} = JSON.parse(readFileSync(table, 'utf8')) as {launch: {key: string; parts: string[]}[]};
     const known = launch.filter(({parts}) => parts.includes('box') || parts.includes('payload')).map(({key}) => key);
     const used = new Set(strings(full, {joins: {engine: ['/e'], payload: ['/p'], applications: []}}).map((text) => text[0]));
-    expect([...used].sort()).to.deep.equal(['C', 'E', 'J', 'L', 'O', 'T', 'U', 'd', 'e', 'j', 'l', 'p', 'r', 'u', 'v']);
+    expect([...used].sort()).to.deep.equal(['C', 'E', 'J', 'L', 'O', 'T', 'U', 'd', 'e', 'j', 'l', 'p', 'r', 's', 'u', 'v']);
     for (const key of used) expect(known).to.include(key);
   });
 
@@ -491,7 +493,7 @@ describe('a command beside the payload', () => {
   const context = {environment: {A: '1', B: 'x=y'}, workDirectory: '/w', callerArgvIndex: 4};
 
   it('is started as the payload was, with an environment of its own and none of the caller’s', () => {
-    const limited = plan({job: {limits: {openFiles: 100, coreSize: 0}}, facts: {caller: ROOT}, call: asUser(USER)});
+    const limited = plan({job: {limits: {openFiles: 100, coreSize: 0, nice: 4}}, facts: {caller: ROOT}, call: asUser(USER)});
     expect(commandStrings(limited, context)).to.deep.equal([
       ...launchStrings(limited, {
         boxDirectory: '/b',
@@ -499,10 +501,15 @@ describe('a command beside the payload', () => {
         abilities: OLD,
         joins: {engine: [], payload: [], applications: []},
         callerArgvIndex: null,
-      }).filter((text) => /^[UOCr]/.test(text)),
+      }).filter((text) => /^[UOCsr]/.test(text)),
       ...['n', '0', 'eA=1', 'eB=x=y', 'a@4', 'd/w'],
     ]);
-    expect(commandStrings(limited, context).filter((text) => text.startsWith('r'))).to.have.length(2);
+    expect(commandStrings(limited, context).filter((text) => /^[sr]/.test(text))).to.deep.equal([
+      's4',
+      'rnofile 100 100',
+      'rcore 0 0',
+      'rnice 16 16',
+    ]);
   });
 
   it('keeps its privileges where the payload has no box', () => {

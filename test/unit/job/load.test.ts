@@ -76,6 +76,7 @@ describe('jobFromDocument', () => {
     expect(Object.fromEntries(Object.entries(full.limits).map(([name, limit]) => [name, limit.value]))).to.deep.equal({
       cores: 7.5,
       pinCores: 1,
+      nice: 5,
       memory: 16e9,
       swap: 0,
       processes: 500,
@@ -157,6 +158,7 @@ describe('applyFlags', () => {
       pattern: 'auto',
       cores: '1.5',
       pinCores: false,
+      nice: '0',
       memory: '1GiB',
       swap: '1M',
       processes: '9',
@@ -175,6 +177,7 @@ describe('applyFlags', () => {
     expect(applied.limits).to.deep.equal({
       cores: flag('--cores', 1.5),
       pinCores: flag('--pin-cores', 0),
+      nice: flag('--nice', 0),
       memory: flag('--memory', 2 ** 30),
       swap: flag('--swap', 2 ** 20),
       processes: flag('--processes', 9),
@@ -195,6 +198,10 @@ describe('applyFlags', () => {
   const bad: [object, RegExp][] = [
     [{memory: '1 gig'}, /^--memory: not a size; found: "1 gig"/],
     [{processes: 'many'}, /^--processes: not a number; found: "many"/],
+    [{nice: '20'}, /^--nice: not a nice value; found: "20"; allowed: a whole number from 0 to 19$/],
+    [{nice: '-1'}, /^--nice: not a nice value; found: "-1"/],
+    [{nice: '1.5'}, /^--nice: not a nice value; found: "1.5"/],
+    [{nice: ''}, /^--nice: not a nice value; found: ""/],
     [{wallTime: '0'}, /^--wall-time: nothing can run with that/],
     [{pattern: 'ulimit'}, /^--pattern: not one of the allowed values; found: "ulimit"; allowed: auto, .*; did you mean ulimit\+\+\?/],
     [{network: 'bridge'}, /^--network: not one of the allowed values; found: "bridge"; allowed: host, none$/],
@@ -231,6 +238,7 @@ describe('small things', () => {
       formatLimit('processes', 64),
       formatLimit('pinCores', 1),
       formatLimit('pinCores', 0),
-    ]).to.deep.equal(['1 GiB', '1m', '2 cores', '64', 'yes', 'no']);
+      formatLimit('nice', 19),
+    ]).to.deep.equal(['1 GiB', '1m', '2 cores', '64', 'yes', 'no', '19']);
   });
 });

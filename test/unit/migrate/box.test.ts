@@ -1,5 +1,6 @@
 import {expect} from 'chai';
 import {migrateBox} from '../../../src/migrate/box.js';
+import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import type {Undo} from '../../../src/steps/def.js';
 import {undoOf} from '../../../src/steps/undo.js';
 import {plan, v1} from '../plan/build.js';
@@ -44,6 +45,15 @@ describe('migrate: the state of a box that another version began', () => {
     const box = migrateBox({id: 'ab12', plan: {...made, steps}, frontStartedUs: 5, around: null}) as Box & {plan: typeof made};
     expect(box).to.include({shimStartedUs: 5, outer: null}).and.not.to.have.any.keys('frontStartedUs', 'around');
     expect(box.plan.steps.map(({op}) => op)).to.deep.equal(['scratch.quota', 'mount.pin', 'mount.move']);
+  });
+
+  it('of a version that had fewer limits has each of this one, and none that came later holds', () => {
+    const {scratch, ...limits} = made.limits;
+    const observed = {limits, refused: null};
+    const box = migrateBox({schema: 'tare/box/v1', seq: 3, id: 'ab12', plan: {...made, limits, observed}, undo: []}) as {plan: Plan};
+    expect(box.plan.limits).to.deep.equal({...limits, scratch: {...scratch, because: 'the version that began the box has no such limit'}});
+    expect(box.plan.observed?.limits).to.deep.equal(box.plan.limits);
+    expect(migrateBox({schema: 'tare/box/v1', plan: {limits: 7}})).to.deep.equal({schema: 'tare/box/v1', plan: {limits: 7}});
   });
 
   it('of this version is read as it is', () => {

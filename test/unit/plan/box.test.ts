@@ -418,13 +418,14 @@ describe('a plan in words', () => {
   });
 
   it('writes each unit', () => {
-    const rows: [number | null, 'bytes' | 'us' | 'cores' | 'flag' | 'count', string][] = [
+    const rows: [number | null, 'bytes' | 'us' | 'cores' | 'flag' | 'nice' | 'count', string][] = [
       [null, 'bytes', 'none'],
       [GIB, 'bytes', '1 GiB'],
       [5e6, 'us', '5s'],
       [2, 'cores', '2 cores'],
       [0, 'flag', 'no'],
       [1, 'flag', 'yes'],
+      [19, 'nice', '19'],
       [64, 'count', '64'],
     ];
     for (const [value, unit, text] of rows) expect(formatLimit({value, unit})).to.equal(text);

@@ -153,7 +153,19 @@ describe('mode', () => {
 
   it('observe does nothing to the payload: no limit, no namespace, no mount, no watch; its groups only weigh', () => {
     const {steps, engine, limits, flags} = plan({
-      job: {limits: {cores: 2, memory: '1GiB', processes: 9, wallTime: '1h', cpuTime: '2h', pinCores: true, openFiles: 10, coreSize: 0}},
+      job: {
+        limits: {
+          cores: 2,
+          memory: '1GiB',
+          processes: 9,
+          wallTime: '1h',
+          cpuTime: '2h',
+          pinCores: true,
+          nice: 3,
+          openFiles: 10,
+          coreSize: 0,
+        },
+      },
       policy: {mode: 'observe', enforcement: {cores: 'kernel', memory: 'kernel'}},
       facts: {cgroup: NO_CGROUP},
     });

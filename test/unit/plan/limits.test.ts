@@ -139,6 +139,33 @@ describe('limits: how much, and why', () => {
       clamped: true,
       at: 'policy.yaml#/maxima/pinCores',
     },
+    {
+      title: 'what is asked for, no more than the maximum',
+      parts: {job: {limits: {nice: 15}}, policy: {maxima: {nice: 10}}},
+      name: 'nice',
+      value: 10,
+      clamped: true,
+      at: 'policy.yaml#/maxima/nice',
+      because: "asked for 15, the policy's maximum is 10; before the exec, and never lowered: a caller that is nicer stays so",
+    },
+    {title: 'the default', parts: {policy: {defaults: {nice: 3}}}, name: 'nice', value: 3, at: 'policy.yaml#/defaults/nice'},
+    {title: 'a maximum alone makes nobody nice', parts: {policy: {maxima: {nice: 10}}}, name: 'nice', value: null, at: 'builtin'},
+    {
+      title: '0 is no limit, over a default too',
+      parts: {job: {limits: {nice: 0}}, policy: {defaults: {nice: 3}}},
+      name: 'nice',
+      value: null,
+      at: 'job.yaml#/limits/nice',
+      because: 'asked for 0',
+    },
+    {
+      title: 'a maximum of 0 allows none',
+      parts: {job: {limits: {nice: 5}}, policy: {maxima: {nice: 0}}},
+      name: 'nice',
+      value: null,
+      clamped: true,
+      at: 'policy.yaml#/maxima/nice',
+    },
   ];
   for (const {title, parts, name, value, clamped = false, at, because} of rows) {
     it(`${name}: ${title}`, () => {
@@ -153,6 +180,7 @@ describe('limits: how much, and why', () => {
     expect(LIMIT_NAMES.map((name) => limits[name].unit)).to.deep.equal([
       'cores',
       'flag',
+      'nice',
       'bytes',
       'bytes',
       'bytes',
@@ -188,6 +216,7 @@ describe('limits: who enforces them', () => {
     limits: {
       cores: 2,
       pinCores: true,
+      nice: 7,
       memory: '1GiB',
       memoryHigh: '900MiB',
       swap: '1GiB',
@@ -208,6 +237,7 @@ describe('limits: who enforces them', () => {
     );
 
   const always = {
+    nice: 'kernel setpriority',
     memoryHigh: 'none',
     wallTime: 'watched watch.wallTime',
     cpuTime: 'watched watch.cpuTime',
@@ -392,6 +422,21 @@ describe('limits as steps', () => {
       ['nproc', 8, 8, 'the limit on processes'] /* init is counted too */,
     ]);
     expect(stepsOf(plan(), 'rlimit.set')).to.deep.equal([]);
+  });
+
+  it('a nice value, which the payload cannot lower again; none where nobody asks, asks for 0 or observes', () => {
+    const asked = {job: {limits: {nice: 7}}};
+    const made = plan(asked);
+    expect(stepsOf(made, 'nice.set')).to.deep.equal([
+      {op: 'nice.set', value: 7, because: 'the payload yields to others (job.yaml#/limits/nice)'},
+    ]);
+    expect(stepsOf(made, 'rlimit.set')).to.deep.equal([
+      {op: 'rlimit.set', name: 'nice', soft: 13, hard: 13, because: 'the limit on the nice value'},
+    ]);
+    for (const parts of [{}, {job: {limits: {nice: 0}}}, {...asked, policy: {mode: 'observe' as const}}]) {
+      expect(stepsOf(plan(parts), 'nice.set')).to.deep.equal([]);
+      expect(stepsOf(plan(parts), 'rlimit.set')).to.deep.equal([]);
+    }
   });
 
   it('watches of what the kernel does not hold', () => {

@@ -94,6 +94,21 @@ const rows: [string, LimitName, Partial<LimitSources>, Expected][] = [
     [1, 'policy.maxima', true, "asked for no, the policy's maximum is yes"],
   ],
   ['pinning forced on nobody', 'pinCores', {maximum: maximum(1)}, [1, 'policy.maxima', false, "nobody asked, the policy's maximum is yes"]],
+  [
+    'a nice value that is asked for',
+    'nice',
+    {asked: job(7), policyDefault: standard(3), maximum: maximum(9)},
+    [7, 'job', false, 'asked for 7'],
+  ],
+  [
+    'nicer than the maximum',
+    'nice',
+    {asked: job(12), policyDefault: standard(3), maximum: maximum(9)},
+    [9, 'policy.maxima', true, "asked for 12, the policy's maximum is 9"],
+  ],
+  ['nice by default', 'nice', {policyDefault: standard(3)}, [3, 'policy.defaults', false, "nobody asked, the policy's default is 3"]],
+  ['less nice than the default', 'nice', {asked: job(0), policyDefault: standard(3)}, [0, 'job', false, 'asked for 0']],
+  ['a maximum makes nobody nice', 'nice', {maximum: maximum(9)}, [null, 'builtin', false, 'nobody asked, and the policy has no default']],
   ['pinning wished and forced', 'pinCores', {asked: flag(1), maximum: maximum(1)}, [1, 'flag', false, 'asked for yes']],
 ];
 

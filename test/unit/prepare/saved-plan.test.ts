@@ -325,6 +325,18 @@ describe('a saved plan', () => {
       });
     }
 
+    it('is refused when nicer than the policy’s maximum, or than its own limits, and taken when not nice at all', () => {
+      const document = {maxima: {nice: 10}};
+      const checked = (saved: Plan): unknown => checkSavedPlan(saved, 'plan.json', facts(), policy(document));
+      const nice = plan({policy: document, job: {limits: {nice: 10}}});
+      expect(checked(plan({policy: document}))).to.deep.equal(USER);
+      expect(checked(nice)).to.deep.equal(USER);
+      expect(thrown(() => checked(limited(nice, 'nice', 11))).message).to.include('its limit on nice is above the maximum');
+      const error = thrown(() => checked(change(nice, 'nice.set', () => ({value: 11}))));
+      expect([error.details.found, error.details.allowed]).to.deep.equal(['11', '10']);
+      expect(error.message).to.include('its nice value is not that of its limits');
+    });
+
     it('is held to the maxima of its rule', () => {
       const checked = (saved: Plan): unknown => checkSavedPlan(saved, 'plan.json', facts(), policy(ruled));
       const saved = plan({policy: ruled, job: {vo: 'atlas', limits: {memory: '6GiB', cores: 2}}});

@@ -73,7 +73,9 @@ describe('what would have been', () => {
   });
 
   it('what was not weighed, or did not run, is null in each limit, never 0', () => {
-    const {observed, flags} = told({parts: limits({memory: '1GiB', cpuTime: '1h', wallTime: '1h', processes: 9, openFiles: 5, cores: 1})});
+    const {observed, flags} = told({
+      parts: limits({memory: '1GiB', cpuTime: '1h', wallTime: '1h', processes: 9, openFiles: 5, nice: 5, cores: 1}),
+    });
     for (const name of LIMIT_NAMES) {
       const limit = observed?.limits[name];
       if (limit !== undefined)

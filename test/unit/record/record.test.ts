@@ -271,7 +271,7 @@ describe('the started record', () => {
     for (const part of [record.usage, record.time]) for (const [name, value] of Object.entries(part)) expect(value, name).to.equal(null);
     const {because: _, ...memory} = made.limits.memory;
     expect(record.limits?.memory).to.deep.equal(memory);
-    expect(Object.keys(record.limits ?? {})).to.have.length(11);
+    expect(Object.keys(record.limits ?? {})).to.have.length(12);
     expect(record.allocation).to.deep.equal({
       cores: 1.5,
       coresSource: 'job.yaml#/limits/cores',
