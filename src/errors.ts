@@ -24,6 +24,7 @@ interface Row {
   summary: string;
 }
 
+/** Every code, with the exit status of the wrapper, who can mend it, and a summary for the list of errors. */
 export const ERRORS = {
   DOCUMENT_UNREADABLE: {exit: EXIT.failure, kind: 'input', summary: 'a job descriptor, policy, plan or record cannot be read'},
   DOCUMENT_SYNTAX: {exit: EXIT.failure, kind: 'input', summary: 'a document is not valid YAML or JSON'},
@@ -143,6 +144,7 @@ export const ERRORS = {
   INTERNAL: {exit: EXIT.failure, kind: 'bug', summary: 'a defect of Tare'},
 } as const satisfies Record<string, Row>;
 
+/** Codes of the table. */
 export type ErrorCode = keyof typeof ERRORS;
 
 /** What a message for people is made of: the thing, the place, what was found, what is allowed, what to do. */
@@ -170,10 +172,12 @@ export class TareError extends Error {
     this.details = details;
   }
 
+  /** The exit status of the wrapper for this error. */
   get exit(): number {
     return ERRORS[this.code].exit;
   }
 
+  /** Who can mend it. */
   get kind(): Row['kind'] {
     return ERRORS[this.code].kind;
   }
@@ -189,6 +193,7 @@ export class TareErrors extends Error {
     this.errors = errors;
   }
 
+  /** The exit status for the first of the errors. */
   get exit(): number {
     return this.errors[0]?.exit ?? EXIT.failure;
   }

@@ -9,4 +9,5 @@ import {prmon} from '../plugins/prmon/index.js';
 import {prometheus} from '../plugins/prometheus/index.js';
 import {slurm} from '../plugins/slurm/index.js';
 
+/** All plugins; batch systems are asked in this order. */
 export const PLUGINS: readonly Plugin[] = [arc, htcondor, slurm, apel, auditor, prmon, prometheus];

@@ -23,6 +23,7 @@ const settingsOf = (settings: ExporterSettings): ApelSettings => ({
   infrastructure: (settings['infrastructure'] as ApelSettings['infrastructure'] | undefined) ?? 'grid',
 });
 
+/** Opens the exporter of APEL job records: text messages in the formats 0.3 or 0.4, delivered to a dirq or a directory. */
 export function openApel(written: ExporterSettings, node: ExportNode): Exporter {
   const settings = settingsOf(written);
   const join = (texts: readonly string[]): string => header(settings.version) + texts.join('');
@@ -44,6 +45,7 @@ export function openApel(written: ExporterSettings, node: ExportNode): Exporter 
   };
 }
 
+/** Opens the exporter of EMI Compute Accounting Records 1.2 (CAR), APEL's XML form, to the same places as the text messages. */
 export function openCar(written: ExporterSettings, node: ExportNode): Exporter {
   const settings = settingsOf(written);
   return {

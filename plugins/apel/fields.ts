@@ -6,6 +6,7 @@
 import type {Benchmark, ExportNode, ExportRecord} from '@tare/contract';
 import {fit} from './text.js';
 
+/** Values of one APEL job record, after conversion and cutting; the names of its keys are in message.ts. null: the key is left out. */
 export interface ApelFields {
   site: string;
   submitHost: string;
@@ -42,6 +43,7 @@ interface ServiceLevel {
 const SERVICE_LEVELS = {hepscore23: 'HEPscore23', hepspec: 'HEPSPEC', si2k: 'si2k'} as const;
 type ServiceLevelType = (typeof SERVICE_LEVELS)[keyof typeof SERVICE_LEVELS];
 
+/** What the policy says below `exporters.apel` or `exporters.car`. */
 export interface ApelSettings {
   directory: string;
   layout: 'dirq' | 'directory';
@@ -67,8 +69,10 @@ export function notForApel(record: ExportRecord): string | null {
   return null;
 }
 
+/** The record's values and the fields that were changed to fit, or the reason for which APEL gets no message. */
 export type ApelConverted = {fields: ApelFields; changed: string[]} | {refused: string};
 
+/** Converts a record of Tare into values of APEL: seconds and KiB, names cut to the lengths of APEL's columns. */
 export function apelFields(
   record: ExportRecord,
   settings: Pick<ApelSettings, 'submitHost' | 'infrastructure'>,

@@ -2,6 +2,7 @@
 
 import type {Plugin} from '@tare/contract';
 
+/** The exporters `apel` and `car`. */
 export const apel: Plugin = {
   name: 'apel',
   api: 1,

@@ -5,6 +5,7 @@
 
 import {ABSURD_EFFICIENCY, isAbsurd} from './fields.js';
 
+/** APEL's answer to a message: it takes all of its records, or none because of the first that is wrong. */
 export type MessageCheck = {verdict: 'accept'; records: ReadonlyMap<string, Value>[]} | {verdict: 'reject'; error: string};
 type Value = string | number | null;
 
@@ -28,7 +29,7 @@ function versionOf(first: string): '0.3' | '0.4' {
   return rest.join(':').trim() === 'v0.4' ? '0.4' : '0.3';
 }
 
-/** @param nowUs calendar time of the reader, µs since 1970 */
+/** @param nowUs calendar time of the reader, µs since 1970 @throws Error of a defect, never for what a message says */
 export function readMessage(message: string, nowUs: number): MessageCheck {
   try {
     const [first = '', ...lines] = message.trim().split(/\r\n|\n|\r/);

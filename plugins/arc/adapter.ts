@@ -11,6 +11,7 @@ const FAILED = 125;
 const DESCRIPTOR = '.tare.yaml';
 const VARIABLES = ['TARE_ARC', 'TARE_ARC_JOB'] as const;
 
+/** The adapter of jobs that ARC's A-REX runs with the runtime environment ENV/TARE. */
 export const adapter: BatchAdapter = {read, reportProgress, reportOutcome, reportFailure};
 
 function read({argv, environment, cwd, role}: BatchCall, effects: Effects): BatchJob {

@@ -4,6 +4,7 @@
  * replaces, and from which the job's script (or a callout of A-REX) makes the last word. Never `exitcode`: a scan takes the first for the job's. Pure.
  */
 
+/** What A-REX takes from a job's `.diag` file; null: the line is left out. */
 export interface Figures {
   wallUs: number | null;
   cpuUserUs: number | null;

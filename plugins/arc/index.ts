@@ -2,6 +2,7 @@
 
 import type {Plugin} from '@tare/contract';
 
+/** The batch system `arc`. */
 export const arc: Plugin = {
   name: 'arc',
   api: 1,

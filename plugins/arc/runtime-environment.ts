@@ -6,6 +6,7 @@
  * dash; 1 and 2 on the node, as a function of the job's script, around the payload.
  */
 
+/** What a site sets when it installs the runtime environment. */
 export interface Defaults {
   /** Path of tare-wrap on the nodes. */
   wrapper: string;
@@ -14,6 +15,7 @@ export interface Defaults {
 /** A value that can stand in the script: what could end a word there, or begin a line of what is told, is refused. */
 export const isPlain = (value: string): boolean => /^\/[\w./+@%:,-]*$/.test(value);
 
+/** The shell script of the runtime environment ENV/TARE, with the site's path of tare-wrap in it. */
 export const runtimeEnvironment = ({wrapper}: Defaults): string => SCRIPT.replaceAll('/opt/tare/bin/tare-wrap', () => wrapper);
 
 const SCRIPT = String.raw`# description: runs the job in a box that keeps its limits, and weighs it for accounting (Tare)
@@ -90,6 +92,7 @@ esac
 true
 `;
 
+/** The shell script of A-REX's state callout, which `tare arc rte --callout` prints. */
 export const CALLOUT = String.raw`#!/bin/sh
 # Tare's last word on a job's figures, and on why it failed: a callout of A-REX, as root on the CE.
 #

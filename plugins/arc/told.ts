@@ -2,6 +2,7 @@
 
 import type {About, BatchJob, Read, Slot} from '@tare/contract';
 
+/** Values by key, without empty ones. */
 export type Told = ReadonlyMap<string, string>;
 
 const MIB = 1024 ** 2;
@@ -49,6 +50,7 @@ export function slotOf(told: Told): Slot {
   };
 }
 
+/** Whose job it is by what ENV/TARE tells; the VO is the first group of the VOMS attribute (FQAN). */
 export function aboutOf(told: Told): About {
   const fqan = told.get('fqan') ?? null;
   return {

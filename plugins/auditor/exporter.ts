@@ -11,6 +11,7 @@ const TIMEOUT_MS = 30_000;
 const NOT_THE_RECORDS_FAULT = [401, 403, 404, 405, 407, 408, 425, 429];
 const LONGEST_REASON = 200;
 
+/** Opens the exporter of AUDITOR: it posts records to a collector, or writes them as JSON lines to a directory for another program. */
 export function openAuditor(settings: ExporterSettings, node: ExportNode): Exporter {
   const text = (name: string): string | null => (settings[name] as string | undefined) ?? null;
   const url = text('url');

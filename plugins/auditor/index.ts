@@ -2,6 +2,7 @@
 
 import type {Plugin} from '@tare/contract';
 
+/** The exporter `auditor`. */
 export const auditor: Plugin = {
   name: 'auditor',
   api: 1,

@@ -26,6 +26,7 @@ export function notForAuditor(record: ExportRecord): string | null {
   return null;
 }
 
+/** Converts a record of Tare into AUDITOR's RecordAdd. `escape`: characters that servers may refuse in names are percent-encoded. */
 export function auditorRecord(record: ExportRecord, escape: boolean, node: ExportNode): Converted {
   const {time, usage, allocation, user, lrms, site, outcome} = record;
   if (time.startEpochUs === null || time.wallUs === null) return {refused: 'its start or its wall time is not known'};

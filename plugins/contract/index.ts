@@ -30,6 +30,7 @@ export interface BatchCall {
   uid: number;
 }
 
+/** A batch system that a plugin knows: how its jobs are recognised, and the code that serves them. */
 export interface BatchSystem {
   /** `lrms.type` of the record. */
   name: string;
@@ -237,6 +238,7 @@ export interface RecordView {
   } | null;
 }
 
+/** Limits of a plan, by their keys in `limits`. */
 export type LimitName =
   | 'cores'
   | 'pinCores'
@@ -294,6 +296,7 @@ export interface ExporterEntry {
   load(): Promise<ExporterModule>;
 }
 
+/** The code of an exporter, loaded only when the policy switches it on. */
 export interface ExporterModule {
   /**
    * @param settings what the policy says under its name, checked against the policy's schema
@@ -302,6 +305,7 @@ export interface ExporterModule {
   open(settings: ExporterSettings, node: ExportNode): Exporter;
 }
 
+/** What the policy says below `exporters.NAME`, as its schema allows; durations are in µs, sizes in bytes. */
 export type ExporterSettings = Readonly<Record<string, unknown>>;
 
 /** Of the policy, what is true of every record on this node. */
@@ -312,6 +316,7 @@ export interface ExportNode {
   codes?: readonly string[];
 }
 
+/** A benchmark of the node: its name as the accounting system spells it, and its result for one core. */
 export interface Benchmark {
   name: string;
   valuePerCore: number;
@@ -379,12 +384,14 @@ export interface NodeHealth {
   degraded: Readonly<Record<string, number>>;
 }
 
+/** A record to convert, parsed and as text. */
 export interface ExportSource {
   record: ExportRecord;
   /** The whole record, one line of canonical JSON without its end. */
   text: string;
 }
 
+/** The text for one record, or the reason for which there is none. */
 export type Converted =
   | {
       text: string;
@@ -394,6 +401,7 @@ export type Converted =
   /** The format cannot say this, or its reader would be misled. */
   | {refused: string};
 
+/** A converted record that waits for delivery. */
 export interface ExportItem {
   id: string;
   revision: number;
@@ -430,6 +438,7 @@ export interface ExportEffects {
   request(request: HttpRequest): Promise<{status: number; body: string}>;
 }
 
+/** One request of an exporter. The texts in `tls` are PEM; null: the system's certificates, and no client certificate. */
 export interface HttpRequest {
   method: 'GET' | 'POST';
   url: string;
@@ -506,6 +515,7 @@ export interface ExportRecord {
   flags: readonly string[];
 }
 
+/** What enforcement would have done to a payload that was only observed. */
 export interface ExportObserved {
   /** Limits that it exceeded. */
   exceeded: readonly string[];
@@ -515,6 +525,7 @@ export interface ExportObserved {
   refused: string | null;
 }
 
+/** Keys of a record's usage that hold a number; the suffix is the unit, counts have none. */
 export type UsageFigure =
   | 'cpuUserUs'
   | 'cpuSystemUs'

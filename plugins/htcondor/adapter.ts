@@ -16,6 +16,7 @@ const SIGTERM = 15;
 const KILLED = 128 + SIGKILL;
 const DESCRIPTOR = '.tare.yaml';
 
+/** The adapter of jobs that HTCondor's starter runs. */
 export const adapter: BatchAdapter = {read, reportOutcome, reportFailure, examine, flags};
 
 function read(call: BatchCall, effects: Effects): BatchJob {

@@ -9,6 +9,7 @@ import type {Connection, Effects} from '@tare/contract';
 
 /** null: the attribute becomes `undefined`, whatever it was. */
 export type Value = string | number | boolean | null;
+/** Attributes of the job's ad, by name. */
 export type Attributes = Readonly<Record<string, Value>>;
 
 /** HTCondor takes only these by default (CHIRP_DELAYED_UPDATE_PREFIX). */

@@ -2,7 +2,9 @@
 
 import {healthProgram} from './health-program.js';
 
+/** Parts of HTCondor's configuration that there is a file for. */
 export const PARTS = ['node', 'schedd', 'cron'] as const;
+/** Whose configuration it is: the worker node's, the schedd's, or the startd's cron job. */
 export type Part = (typeof PARTS)[number];
 
 /** @param directory where Tare lies on the nodes: absolute */

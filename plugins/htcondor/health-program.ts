@@ -1,5 +1,6 @@
 /** The startd cron program that lies outside Tare's folder: the same text as configs/htcondor/tare-health.sh, which a test compares. */
 
+/** The shell script of the startd cron job, which `tare htcondor config --for cron` prints. */
 export const healthProgram = `#!/bin/sh
 # Whether this node should get jobs: what condor_startd asks (60-tare-node.conf). It lies outside Tare's folder, so that it notices when that
 # is gone: /usr/libexec/condor/tare-health, of root, 0755. What root's timer found is read from a file, since Tare itself is too dear to start

@@ -1,5 +1,6 @@
 /** A node's health as a startd cron job prints it (HTCondor manual, "Startd Cron"). Pure. */
 
+/** What the startd's ad says of the node; see docs/reference/htcondor-ads.md. */
 export interface NodeHealth {
   healthy: boolean;
   /** Whether the last probes got the box that the policy wants; null: nothing has tried it. */

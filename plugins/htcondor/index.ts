@@ -2,6 +2,7 @@
 
 import type {Plugin} from '@tare/contract';
 
+/** The batch system `htcondor`. */
 export const htcondor: Plugin = {
   name: 'htcondor',
   api: 1,

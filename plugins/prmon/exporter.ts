@@ -52,6 +52,7 @@ export function prmonSummary({usage, time, host}: ExportRecord): Converted {
   return {text: JSON.stringify(summary, null, 4), changed: []};
 }
 
+/** Opens the exporter that writes a memory_monitor_summary.json, as prmon does, for each record. */
 export function openPrmon(settings: ExporterSettings): Exporter {
   const directory = settings['directory'] as string;
   return {

@@ -2,6 +2,7 @@
 
 import type {Plugin} from '@tare/contract';
 
+/** The exporter `prmon`. */
 export const prmon: Plugin = {
   name: 'prmon',
   api: 1,

@@ -12,6 +12,7 @@ interface Counted {
   pending: string[];
 }
 
+/** Opens the exporter that adds records to counters and writes them as one file for node_exporter's textfile collector. */
 export function openPrometheus(settings: ExporterSettings, {codes = []}: Pick<ExportNode, 'codes'> = {}): Exporter {
   const file = settings['file'] as string;
   return {

@@ -2,6 +2,7 @@
 
 import type {Plugin} from '@tare/contract';
 
+/** The exporter `prometheus`. */
 export const prometheus: Plugin = {
   name: 'prometheus',
   api: 1,

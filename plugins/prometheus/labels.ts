@@ -1,5 +1,6 @@
 /** The values that labels can have: what a record says beside is `other`, so that no job can make new series. */
 
+/** Values of `outcome.status`. */
 export const OUTCOMES = [
   'completed',
   'failed',
@@ -14,6 +15,7 @@ export const OUTCOMES = [
 ];
 /** `none`: nothing was run. */
 export const MODES = ['box', 'limits-only', 'observe', 'none'];
+/** Values of `outcome.limit`. */
 export const LIMITS = [
   'cores',
   'pinCores',
@@ -29,6 +31,7 @@ export const LIMITS = [
   'coreSize',
   'scratch',
 ];
+/** Values of a limit's `enforcement`. */
 export const ENFORCEMENTS = ['kernel', 'watched', 'none'];
 /** As docs/reference/figures.md has them. */
 export const FLAGS = [
@@ -74,6 +77,8 @@ export const DEGRADED = [
 ];
 /** What closes a node. */
 export const FAULTS = ['folder', 'policy', 'engine', 'spool', 'space', 'box', 'jobs'];
+/** States of a node's checks. */
 export const CHECKS = ['ok', 'limited', 'missing', 'unknown'];
 
+/** The value if it is known, else `other`: a record must not make new time series. */
 export const oneOf = (known: readonly string[], value: string): string => (known.includes(value) ? value : 'other');

@@ -8,6 +8,7 @@ import {CHECKS, DEGRADED, ENFORCEMENTS, FAULTS, FLAGS, LIMITS, MODES, oneOf, OUT
 
 /** Series, as it is written, to its value in the unit of its metric. */
 export type Totals = Record<string, string>;
+/** What one record adds, by series, in whole units of its metric. */
 export type Increments = Record<string, number>;
 
 interface Metric {
@@ -111,6 +112,7 @@ export function increments(
   return found;
 }
 
+/** Adds to the totals in place. */
 export function addTo(totals: Totals, more: Increments): void {
   // sums of microseconds over a node's life do not fit a double
   for (const [series, value] of Object.entries(more)) totals[series] = String(BigInt(totals[series] ?? 0) + BigInt(value));

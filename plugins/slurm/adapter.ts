@@ -10,6 +10,7 @@ const KILLED = 128 + 9;
 const DESCRIPTOR = '.tare.yaml';
 type Environment = BatchCall['environment'];
 
+/** The adapter of jobs and steps of Slurm. */
 export const adapter: BatchAdapter = {read, reportOutcome, reportFailure: () => Promise.resolve({quit: null}), examine};
 
 function read({environment, cwd, role}: BatchCall, effects: Effects): BatchJob {

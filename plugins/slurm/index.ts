@@ -2,6 +2,7 @@
 
 import type {Plugin} from '@tare/contract';
 
+/** The batch system `slurm`. */
 export const slurm: Plugin = {
   name: 'slurm',
   api: 1,

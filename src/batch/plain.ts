@@ -2,6 +2,7 @@
 
 import type {BatchAdapter, BatchJob} from '@tare/contract';
 
+/** The job of a call without a batch system: no identity, no slot, the first attempt. */
 export const plainJob = (): BatchJob => ({
   system: 'none',
   lrms: {host: null, queue: null, localJobId: null, globalJobId: null, attempt: 1},
@@ -14,6 +15,7 @@ export const plainJob = (): BatchJob => ({
   remarks: [],
 });
 
+/** The adapter of a call without a batch system: nobody is told anything. */
 export const PLAIN: BatchAdapter = {
   read: plainJob,
   reportOutcome: () => Promise.resolve({quit: null}),

@@ -13,6 +13,7 @@ const LOOK_BYTES = 64 * 1024;
 /** Of the last look, when nobody writes any more: as much as anybody but root can make a pipe hold (pipe-max-size of proc_sys_fs(5)). */
 const LAST_BYTES = 1024 * 1024;
 
+/** Reads what wrappers in the box tell of themselves, until it is ended. */
 export interface Listener {
   /** The last look: whatever wrote is gone. */
   end: () => void;

@@ -14,6 +14,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {COMMAND_MS, failed} from './network-command.js';
 import {textOf} from './network-files.js';
 
+/** What a network of user mode is started for. */
 export interface Connecting {
   plan: Plan;
   id: string;

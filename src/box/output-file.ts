@@ -3,6 +3,7 @@
 import {closeSync, constants, fstatSync, openSync, readlinkSync, statSync} from 'node:fs';
 import {errnoOf} from '../errors.js';
 
+/** A regular file to which a stream of the payload goes; the inode says later whether the path still means it. */
 export interface OutputFile {
   path: string;
   device: number;

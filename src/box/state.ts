@@ -104,7 +104,7 @@ export function makeScratch(plan: Plan, id: string, recordId: string, identity: 
   });
 }
 
-/** Makes a directory, or checks that the one there is a directory of ours that no other can write to. */
+/** Makes a directory, or checks that the one there is a directory of ours that no other can write to. @throws TareError STATE_DIRECTORY */
 export function ensureOwn(path: string, mode: number, uid: number): void {
   guard(() => {
     makeDirectory(path, mode);
@@ -189,7 +189,11 @@ export function readState(directory: string): BoxState {
   });
 }
 
-/** What has happened since the state was written whole; the file is only there when something has. Read before the state, which may be about to have them. */
+/**
+ * What has happened since the state was written whole; the file is only there when something has. Read before the
+ * state, which may be about to have them.
+ * @throws Error of the system
+ */
 export function readEvents(directory: string): BoxEvent[] {
   try {
     return eventsIn(readPlainFile(join(directory, EVENTS_FILE)).text);

@@ -6,6 +6,7 @@ import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import {namesIn} from '../record/durable.js';
 
+/** A state directory of one account, or of all. */
 export interface UserPlace {
   state: string;
   /** By the directory's name, which says nothing of who owns it; null: one place for all. */

@@ -1,5 +1,6 @@
 import {keyed, parseCount, parseKeyed, type Read} from './keyed.js';
 
+/** CPU time of a group and its descendants, µs; null: the file is missing. */
 export interface CpuTimes {
   cpuUserUs: number | null;
   cpuSystemUs: number | null;
@@ -18,6 +19,7 @@ export function cpuTotalUs(version: 1 | 2, read: Read): number | null {
   return ns === null ? null : Math.round(ns / 1000);
 }
 
+/** How far a CPU quota held a group back (cgroup-v2.rst, cpu.stat), µs and counts. */
 export interface Throttling {
   /** Time for which a quota held the group back. */
   throttledUs: number | null;

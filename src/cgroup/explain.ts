@@ -1,6 +1,7 @@
 import {getSystemErrorMap} from 'node:util';
 import {TareError} from '../errors.js';
 
+/** A change of the cgroup tree that the kernel or the file system refused. */
 export interface FailedChange {
   doing: 'make' | 'write' | 'enable' | 'use' | 'empty' | 'give away';
   directory: string;

@@ -1,5 +1,6 @@
 import {keyed, type Read} from './keyed.js';
 
+/** The file that freezes a group, and what is written to it: cgroup.freeze on v2, freezer.state on v1. */
 export interface FreezerFile {
   file: string;
   freeze: string;

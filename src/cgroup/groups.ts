@@ -45,6 +45,7 @@ export interface GroupEvents extends MemoryCounters {
   level: 'payload' | 'engine' | 'box' | 'ancestor';
 }
 
+/** Counters of memory kills at one moment; two of them tell whose limit killed (verdict.ts). */
 export interface MemoryEvents {
   /** cgroup version of the memory controller, null when the box has none. */
   version: 1 | 2 | null;

@@ -1,5 +1,6 @@
 import type {Read} from './keyed.js';
 
+/** What a group read from and wrote to block devices, bytes and requests. */
 export interface IoUsage {
   ioReadBytes: number | null;
   ioWriteBytes: number | null;

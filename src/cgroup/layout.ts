@@ -2,6 +2,7 @@ import {TareError} from '../errors.js';
 import type {CgroupCreate, CgroupEnable, CgroupEvacuate, CgroupWrite, Plan} from '../schema/generated/plan-1.js';
 import type {Part} from './groups.js';
 
+/** Steps of a plan that change control groups. */
 export type CgroupStep = CgroupEvacuate | CgroupEnable | CgroupCreate | CgroupWrite;
 
 /** The box's groups in one hierarchy. */
@@ -16,6 +17,7 @@ export interface GroupTree {
   jobs: ReadonlyMap<Part, string>;
 }
 
+/** What the groups of a box are, in terms of one host's hierarchies. */
 export interface Layout {
   /** With the box's id in place. */
   steps: CgroupStep[];
@@ -46,7 +48,7 @@ function shapeOf({group, application}: Pick<CgroupCreate, 'application'> & {grou
 const partOf = ({group, application}: CgroupCreate): Part =>
   application !== undefined ? `app-${application}` : group === 'engine' ? 'engine' : 'payload';
 
-/** The cgroup steps of a plan for one box. Refuses a directory that is not the box's. */
+/** The cgroup steps of a plan for one box. Refuses a directory that is not the box's. @throws TareError CGROUP_FAILED */
 export function layout(steps: Plan['steps'], id: string): Layout {
   if (!/^[0-9a-f][0-9a-f-]*$/.test(id)) {
     throw new TareError('CGROUP_FAILED', {

@@ -23,12 +23,13 @@ export {verdictAround} from './verdict.js';
 export type {Freeze, GroupEvents, Groups, GroupUsage, MemoryEvents, Part, OomVerdict} from './groups.js';
 export type {StallReading} from './stall.js';
 
+/** How groups are made, for tests. */
 export interface Options {
   /** Is this directory a control group? Tests on a fake tree say yes. */
   isCgroup?: (directory: string) => boolean;
 }
 
-/** Does the plan's cgroup steps, in their order. What was made is taken back when one fails. */
+/** Does the plan's cgroup steps, in their order. What was made is taken back when one fails. @throws TareError CGROUP_FAILED */
 export function createGroups(steps: Plan['steps'], id: string, options: Options = {}): Groups {
   const {steps: own, trees, evacuations} = layout(steps, id);
   if (trees.length === 0) return noGroups;

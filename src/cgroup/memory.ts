@@ -1,5 +1,6 @@
 import {keyed, parseCount, parseKeyed, sumKnown, type Read} from './keyed.js';
 
+/** Memory of a group and its descendants; null: this kernel keeps no such figure. */
 export interface MemoryUsage {
   memPeakBytes: number | null;
   memPeakSource: string | null;
@@ -44,6 +45,7 @@ const V1_UNLIMITED = 2 ** 62;
 /** A charge fails by as much as one huge page below the limit. */
 const LARGEST_CHARGE = 2 * 2 ** 20;
 
+/** Reads memory.peak, memory.stat and their likes (v1: memory.max_usage_in_bytes, memory.stat). */
 export function memoryUsage(version: 1 | 2, read: Read): MemoryUsage {
   return version === 2 ? usageV2(read) : usageV1(read);
 }
@@ -55,6 +57,7 @@ export function memoryLevel(version: 1 | 2, read: Read): {memoryBytes: number | 
   return {memoryBytes: parseCount(read(file.now)), memoryPeakBytes: parseCount(read(file.peak))};
 }
 
+/** Reads how often limits were hit and processes killed: memory.events(.local) on v2, memory.oom_control and memory.failcnt on v1. */
 export function memoryCounters(version: 1 | 2, read: Read): MemoryCounters {
   return version === 2 ? countersV2(read) : countersV1(read);
 }

@@ -1,6 +1,7 @@
 import type {Groups, GroupUsage} from './groups.js';
 import {NO_PRESSURE} from './pressure.js';
 
+/** Usage of a group of which nothing can be read. */
 export const unknownUsage: GroupUsage = {
   cpuUserUs: null,
   cpuSystemUs: null,

@@ -1,5 +1,6 @@
 import {keyed, parseCount, type Read} from './keyed.js';
 
+/** Tasks of a group and its descendants. */
 export interface PidsUsage {
   /** Tasks (threads), as the pids controller counts. */
   pidsNow: number | null;

@@ -14,12 +14,14 @@ interface Pressures {
   io: Pressure;
 }
 
+/** Pressure stall information of a group (PSI, Documentation/accounting/psi.rst). */
 export interface PressureUsage {
   /** null where the kernel counts none: v1, a kernel booted without (psi=0; EL needs psi=1), or before Linux 4.20. */
   pressure: Pressures | null;
   pressureSource: string | null;
 }
 
+/** What a kernel without pressure stall information tells. */
 export const NO_PRESSURE: PressureUsage = {pressure: null, pressureSource: null};
 
 /** Of a v2 group and all below it; no controller is needed for it. */

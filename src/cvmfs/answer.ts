@@ -1,5 +1,6 @@
 /** What the tool that looks at a repository says (native/README.md, Tools), as plain data. Pure. */
 
+/** What a look at one repository found. null: the look did not come that far; times in µs. */
 export interface Answer {
   /** When the look was begun; null where nobody looked. */
   epochUs: number | null;

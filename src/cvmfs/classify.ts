@@ -37,12 +37,14 @@ export interface OwnMount {
   place: string;
 }
 
+/** A repository's state, and why it is not ok. */
 export interface RepositoryState {
   state: State;
   /** For people; null when it is ok. */
   reason: string | null;
 }
 
+/** Which repository is looked at, and how old it may be. */
 export interface Wanted {
   repository: string;
   minimumRevision: number | null;
@@ -69,6 +71,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
   [ELOOP]: 'its automounter cannot mount it in this mount namespace',
 };
 
+/** Turns the answer of a look into a state; the first thing that is wrong decides. */
 export function classify(answer: Answer, {repository, minimumRevision}: Wanted): RepositoryState {
   const step = STEPS[answer.step ?? ''] ?? 'the look at it';
   if (answer.late) return {state: 'hung', reason: `no answer in ${String(Math.round((answer.us ?? 0) / 1e5) / 10)} s: ${step}`};
@@ -155,6 +158,7 @@ export function closeEntry(
 
 const KIB = 1024;
 
+/** What the client fetched since it was mounted: files, and KiB (extended attributes `ndownload` and `rx`); null: unknown. */
 export const fetchedOf = ({attributes}: Answer): Fetched => ({
   files: wholeNumber(attributes['ndownload']),
   kib: wholeNumber(attributes['rx']),

@@ -10,6 +10,7 @@ import {readAnswer, type Answer} from './answer.js';
 /** Starts the static program as `tare-repository`, with a pipe for its output. */
 export type Start = (argv: readonly string[]) => ChildProcess;
 
+/** Arguments of `tare-repository`. */
 export interface Question {
   root: string;
   repository: string;

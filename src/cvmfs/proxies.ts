@@ -1,5 +1,6 @@
 /** Proxies as the client writes them (CVMFS_HTTP_PROXY): `|` between those of a group, `;` between groups, DIRECT for none. Pure. */
 
+/** A proxy's host, name or address, and its TCP port. */
 export interface Address {
   host: string;
   port: number;

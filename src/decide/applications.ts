@@ -11,7 +11,9 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import type {Report} from '../schema/generated/protocol.js';
 import type {ApplicationsEnd, KeeperTotals, MemoryKills, ServiceFault} from './observation.js';
 
+/** A plan's step for one application. */
 export type Execute = StepOf<'application.execute'>;
+/** What the plan says about several applications: which one is the job, and what follows when one fails. */
 export type FailurePolicy = NonNullable<Plan['applications']>;
 
 /** What is to be done to applications; the box's decider says how. */
@@ -91,6 +93,7 @@ const FAILED = 1 << 8;
 /** Signals by which somebody wants an end: nothing is started after one of them. */
 const ENDING_SIGNALS: readonly number[] = [1, 2, 3, 15];
 
+/** Decides over the applications of one box. Its caller passes every event in, and performs each order that comes out. */
 export class Applications {
   private readonly steps: readonly Execute[];
   private readonly failurePolicy: FailurePolicy;
@@ -139,6 +142,7 @@ export class Applications {
     this.goOn();
   }
 
+  /** An application has executed; the times are µs of the monotonic clock. */
   executed(index: number, start: number, us: number, keeperPid: number): void {
     const {step, app} = this.at(index);
     app.starts = Math.max(app.starts, start);
@@ -328,6 +332,7 @@ export class Applications {
     return this.apps.flatMap(({keeperPid}, index) => (keeperPid === null ? [] : [{index, pid: keeperPid}]));
   }
 
+  /** What each application's keepers have reported so far, in the plan's order. */
   totals(): KeeperTotals[] {
     return this.apps.map(({totals}) => totals);
   }

@@ -44,6 +44,7 @@ export interface Ending {
 
 type Handlers = {[N in Input['name']]?: (input: Extract<Input, {name: N}>) => void};
 
+/** Decides over one box. `take` is given what happened, `begin` nothing; both return commands to perform in their order. */
 export class BoxDecider {
   readonly observed: Observation;
   /** null where there is one payload. */
@@ -93,6 +94,7 @@ export class BoxDecider {
     return this.taken();
   }
 
+  /** Takes one input at one moment. @returns the commands that follow from it */
   take(input: Input, now: Now): Command[] {
     this.now = now;
     const handler = this.handlers[input.name] as ((input: Input) => void) | undefined;

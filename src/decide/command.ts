@@ -67,6 +67,7 @@ export interface Now {
 /** A time that there is once: setting it anew calls off the one before. */
 export type TimerKey = 'deadline' | 'grace';
 
+/** What a decider orders. perform.ts is the only place that carries it out. */
 export type Command =
   | {do: 'send'; frame: SupervisorToShim}
   /** `key` null: nobody calls it off. */

@@ -53,6 +53,7 @@ export interface MemoryKills {
   ownLimit: boolean;
 }
 
+/** Figures of the payload at its end, before its groups are removed. */
 export interface Weighing {
   usage: RecordUsage;
   /** Of each of several applications, in their order. */
@@ -62,6 +63,7 @@ export interface Weighing {
   marks?: Marks;
 }
 
+/** How long the payload stood still, µs, and how that is known. */
 export interface Suspended {
   us: number;
   source: string;
@@ -83,6 +85,7 @@ export interface ApplicationsEnd {
   payloadFault: string | null;
 }
 
+/** Which service failed, and why. */
 export interface ServiceFault {
   name: string;
   reason: string;
@@ -130,6 +133,7 @@ export interface EndedObservation extends Observation {
   records: RecordApplication[] | null;
 }
 
+/** The observation of a box of which nothing is seen yet but what earlier supervisors kept. */
 export function newObservation(before: Pick<Observation, 'stop' | 'supervisorsLost'>): Observation {
   return {
     executedUs: null,

@@ -29,6 +29,7 @@ const KINDS: Readonly<Record<Processor, readonly Kind[]>> = {
   ],
 };
 
+/** Whether filters can be made for a processor, by Node.js's name for it. */
 export const isProcessor = (name: string): name is Processor => name in KINDS;
 
 /** As an OCI runtime is told of them: one that is left out is killed for its first system call. */
@@ -45,6 +46,7 @@ export interface Instruction {
   k: number;
 }
 
+/** Operation codes of classic BPF that filters consist of (linux/bpf_common.h). */
 export const BPF = {LOAD: 0x20, AND: 0x54, JUMP: 0x05, EQUAL: 0x15, GREATER: 0x25, AT_LEAST: 0x35, RETURN: 0x06} as const;
 /** struct seccomp_data; the lower half of an argument comes first, on both processors. */
 export const OFFSET = {nr: 0, arch: 4, argument: 16} as const;

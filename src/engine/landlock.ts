@@ -12,6 +12,7 @@ const TRUNCATE = 1 << 14;
 /** Only writing needs permission. Version 2 has no right to truncate. */
 const rightsOf = (abi: number): number => WRITE_FILE | REMOVE_AND_MAKE | REFER | (abi >= 3 ? TRUNCATE : 0);
 
+/** The launch's strings about Landlock; none where the plan has no Landlock or the kernel has none. */
 export function landlockStrings({landlock}: Plan): string[] {
   if (landlock?.abi == null) return [];
   return [launchKey.landlock(rightsOf(landlock.abi).toString(16)), ...landlock.writable.map(launchKey.writable)];

@@ -11,6 +11,7 @@ import {INIT_CAPABILITIES, SERVICE_CAPABILITIES} from './capabilities.js';
 import {landlockStrings} from './landlock.js';
 import {ociArgv} from './oci.js';
 
+/** What a launch needs beside the plan. */
 export interface LaunchContext {
   /** The box's own folder on disk. */
   boxDirectory: string;
@@ -59,6 +60,7 @@ export function rightsStrings(plan: Plan): string[] {
   return isSystem(plan) ? payloadStrings(plan) : [];
 }
 
+/** What is executed in a box that runs, for `tare exec`. */
 export interface CommandContext {
   /** Whole: nothing of the caller's is added. */
   environment: Readonly<Record<string, string>>;

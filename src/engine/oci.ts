@@ -28,6 +28,7 @@ interface Mount {
   options: string[];
 }
 
+/** What the bundle's config.json needs beside the plan. */
 export interface OciContext {
   /** The box's own folder on disk. */
   boxDirectory: string;

@@ -13,6 +13,7 @@ export interface SeccompProfile {
   syscalls?: SeccompRule[];
 }
 
+/** A rule in the form of the OCI runtime specification (config-linux.md, seccomp). */
 export interface SeccompRule {
   names: string[];
   action: string;
@@ -21,6 +22,7 @@ export interface SeccompRule {
   args?: SeccompArgument[];
 }
 
+/** A comparison of one argument of a system call, in the same form; `op` as SCMP_CMP_EQ. */
 export interface SeccompArgument {
   index: number;
   value: number;
@@ -198,7 +200,9 @@ const NESTED: readonly SeccompRule[] = [
 /** Keys belong to uids, and root of a small machine can be the node's uid 0. */
 const KEYS: readonly SeccompRule[] = [deny(EPERM, ['add_key', 'keyctl', 'request_key'])];
 
+/** Name of the filter for payloads in a policy. */
 export const DEFAULT = 'default';
+/** Name of the filter for payloads that make containers themselves. */
 export const PILOT = 'pilot';
 
 /**

@@ -102,7 +102,9 @@ vm86old - 113 - -; vmsplice 278 316 75 343; vserver 236 273 - 313; wait4 61 114 
 write 1 4 64 4; writev 20 146 66 146
 `;
 
+/** The columns of the table of system calls. */
 export const ABIS = ['x86_64', 'i386', 'aarch64', 'arm'] as const;
+/** Calling conventions for which numbers of system calls are known. */
 export type Abi = (typeof ABIS)[number];
 
 const numbers = new Map<string, readonly (number | null)[]>();

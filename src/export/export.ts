@@ -12,6 +12,7 @@ import {migrateRecord} from '../migrate/record.js';
 import {Ledger, LEDGER, type Note} from './ledger.js';
 import {isClosed, viewOf} from './view.js';
 
+/** An exporter that is switched on, and what it works with. */
 export interface Opened {
   exporter: Exporter;
   effects: ExportEffects;
@@ -27,6 +28,7 @@ export function openExporter(exporter: Exporter, place: string, sealedOnly: bool
   return {exporter, effects: effects(own), ledger: new Ledger(join(own, LEDGER)), sealedOnly};
 }
 
+/** What became of records in one run of an exporter. */
 export interface Tally {
   exporter: string;
   /** In this run. */
@@ -45,6 +47,7 @@ export interface Tally {
   reasons: string[];
 }
 
+/** What one run of `tare records export` did. */
 export interface ExportSummary {
   records: number;
   open: number;
@@ -180,6 +183,7 @@ class Line {
   }
 }
 
+/** A record of a spool that is over or open, as exporters see it; `writtenUs`: when the file was written, µs since 1970. */
 export interface ReadRecord {
   path: string;
   /** Of the record in this version's schema, whichever wrote it. */
@@ -188,6 +192,7 @@ export interface ReadRecord {
   writtenUs: number;
 }
 
+/** Callbacks for what is no record. */
 export interface ReadEvents extends SpoolEvents {
   /** A file that is not what a record is. */
   bad?: (path: string, reason: string) => void;

@@ -5,6 +5,7 @@ import {TareError} from '../errors.js';
 import {parseDuration} from '../job/quantity.js';
 import {matchesGlob} from '../policy/glob.js';
 
+/** Which records are wanted; null: any. All conditions have to hold. */
 export interface Filter {
   /** Ended at or after; µs since 1970. */
   sinceUs: number | null;
@@ -20,6 +21,7 @@ export interface Filter {
 /** When it ended; for a record that does not say, when it was written. */
 export const endOf = ({time}: ExportRecord, writtenUs: number): number => time.endEpochUs ?? writtenUs;
 
+/** Whether a record passes the filter. A record without an end counts as ended when it was written, µs since 1970. */
 export function fits(filter: Filter, record: ExportRecord, writtenUs: number): boolean {
   const end = endOf(record, writtenUs);
   return (

@@ -30,4 +30,5 @@ function open(settings: ExporterSettings): Exporter {
   };
 }
 
+/** The exporter `jsonl`. */
 export const jsonl: ExporterEntry = {name: 'jsonl', load: () => Promise.resolve({open})};

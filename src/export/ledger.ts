@@ -14,6 +14,7 @@ import {join} from 'node:path';
 import {errnoOf} from '../errors.js';
 import {makeDirectory, namesIn} from '../record/durable.js';
 
+/** What is kept of a record that was not simply delivered. */
 export interface Note {
   state: 'delivered' | 'refused' | 'failed';
   revision: number;
@@ -29,6 +30,7 @@ export interface Note {
 
 type ExportState = 'pending' | 'delivered' | 'refused' | 'failed';
 
+/** How far one revision of a record has come with one exporter. */
 export interface Standing {
   state: ExportState;
   note: Note | null;
@@ -36,6 +38,7 @@ export interface Standing {
   isCorrection: boolean;
 }
 
+/** The files of one exporter's ledger, in one directory. */
 export class Ledger {
   readonly directory: string;
   private readonly made = new Set<string>();
@@ -44,6 +47,7 @@ export class Ledger {
     this.directory = directory;
   }
 
+  /** Looks up one revision of a record. @throws Error of the system when a file cannot be read */
   standing(id: string, revision: number): Standing {
     if (existsSync(this.marker(id, revision))) return {state: 'delivered', note: null, isCorrection: false};
     let isCorrection = false;
@@ -53,6 +57,7 @@ export class Ledger {
     return {state: note.state, note, isCorrection};
   }
 
+  /** What was noted last of a record; null: nothing, or a broken note. @throws Error of the system when the file cannot be read */
   note(id: string): Note | null {
     let text: string;
     try {
@@ -77,6 +82,7 @@ export class Ledger {
     if (note === null) rmSync(this.notePath(id), {force: true});
   }
 
+  /** Replaces the note of a record in one step, without a sync. @throws Error of the system */
   write(id: string, note: Note): void {
     this.makeShard(id);
     const path = this.notePath(id);

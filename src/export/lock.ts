@@ -4,6 +4,7 @@ import {linkSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs
 import {join} from 'node:path';
 import {errnoOf} from '../errors.js';
 
+/** A process, by its pid and start time in clock ticks after boot. */
 export interface Owner {
   pid: number;
   startTicks: number;
@@ -12,6 +13,7 @@ export interface Owner {
 /**
  * @param isRunning whether that process still lives
  * @returns what lets go of it; or the process that has it
+ * @throws Error of the system
  */
 export function takeLock(place: string, self: Owner, isRunning: (owner: Owner) => boolean): {release: () => void} | {owner: Owner} {
   const path = join(place, 'lock');

@@ -6,6 +6,7 @@ import {readRecords, type Opened, type ReadEvents} from './export.js';
 import {endOf} from './filter.js';
 import {isClosed} from './view.js';
 
+/** What one run of `tare records prune` did; `kept` counts old records by what holds them. */
 export interface PruneSummary {
   records: number;
   removed: number;

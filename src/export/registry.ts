@@ -10,6 +10,7 @@ import {exportEffects} from './effects.js';
 import {openExporter, type Opened} from './export.js';
 import {jsonl} from './jsonl.js';
 
+/** All exporters that there are: jsonl, then those of the plugins. */
 export const exporterEntries = (plugins: readonly Plugin[]): ExporterEntry[] => [
   jsonl,
   ...plugins.flatMap(({exporters}) => [...(exporters ?? [])]),

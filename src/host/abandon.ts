@@ -6,6 +6,7 @@ import {start} from './spawn.js';
 export const LOOK_DEADLINE_MS = 30_000;
 const MOST_OUT = 1 << 16;
 
+/** How a program ended, and what it wrote: standard output as bytes. */
 export interface Answer {
   /** Exit status; null when it was killed, late or never there. */
   code: number | null;

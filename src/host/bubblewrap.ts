@@ -14,6 +14,7 @@ const SETUID = 0o4000;
 /** What a program prints on its standard output, null when it failed. */
 export type Spawn = (path: string, args: readonly string[]) => string | null;
 
+/** What bubblewrap's facts are found with. */
 export interface BubblewrapInputs {
   tree: Tree;
   mounts: readonly Mount[];
@@ -23,6 +24,7 @@ export interface BubblewrapInputs {
   version: (path: string, program: Program) => string | null;
 }
 
+/** Finds the first bubblewrap of the usual places that the caller can use, its version and abilities. */
 export function readBubblewrap(inputs: BubblewrapInputs): BubblewrapFacts {
   const skipped: string[] = [];
   for (const path of PLACES) {

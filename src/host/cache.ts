@@ -5,6 +5,7 @@
 
 import {readTrusted, writeWhole} from './trusted-file.js';
 
+/** Facts that hold until the next boot, by key. */
 export interface Cached {
   get(key: string): string | undefined;
   put(key: string, value: string): void;
@@ -21,6 +22,7 @@ interface Content {
   entries: Record<string, string>;
 }
 
+/** Opens a cache file. One of another boot, or that an account other than `uid` and root could write, counts as empty. Never throws. */
 export function openCache(file: string, bootId: string, uid: number): Cached {
   const entries = new Map(Object.entries(readEntries(file, bootId, uid)));
   let changed = false;

@@ -13,6 +13,10 @@ import type {Tree} from './tree.js';
 /** The order in which people are shown them. */
 const CONTROLLERS: readonly Controller[] = ['memory', 'cpu', 'cpuacct', 'pids', 'freezer', 'cpuset', 'io'];
 
+/**
+ * Finds the controllers, where groups can be made for each, and what has to be changed before; `others` are v1 hierarchies without a
+ * controller of Tare's.
+ */
 export function readCgroup(
   tree: Tree,
   hierarchies: readonly Hierarchy[],

@@ -6,6 +6,7 @@ import type {Tree} from './tree.js';
 
 const MAKERS = ['/usr/sbin/mkfs.ext4', '/sbin/mkfs.ext4'];
 
+/** Finds what can hold a box's scratch to a size: a loop device with an ext4, or a tmpfs. */
 export function readContainers(tree: Tree, status: ProcessStatus, namespaces: Facts['namespaces']): Facts['scratch']['containers'] {
   const program = MAKERS.find((path) => tree.program(path) !== null) ?? null;
   return {user: !status.sysAdmin, loop: loopAbility(tree, status, program), program, tmpfs: tmpfsAbility(status, namespaces)};

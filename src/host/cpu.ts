@@ -4,6 +4,7 @@ import type {Facts} from './facts.js';
 import type {ProcessStatus} from './status.js';
 import type {Tree} from './tree.js';
 
+/** Finds the CPUs that are online (sysfs), and of these the caller's (Cpus_allowed_list, proc_pid_status(5)). */
 export function readCpu(tree: Tree, status: ProcessStatus, pinned: readonly number[], model: string | null): Facts['cpu'] {
   const allowed = parseCpuList(status.cpusAllowed ?? '');
   const listed = parseCpuList(tree.text('/sys/devices/system/cpu/online') ?? '');

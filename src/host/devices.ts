@@ -9,6 +9,7 @@ const DEVICES: readonly (readonly [directory: string, names: RegExp])[] = [
   ['/dev/nvidia-caps', /./],
 ];
 
+/** Paths of the device files that a job may be given, sorted by directory and name. */
 export function readDevices(tree: Tree): string[] {
   return DEVICES.flatMap(([directory, names]) =>
     tree.entries(directory, ({name, kind}) => kind === 'device' && names.test(name)).map(({name}) => `${directory}/${name}`),

@@ -36,6 +36,7 @@ export interface ControllerFact {
 export type Layout =
   'htcondor-scope' | 'htcondor' | 'slurm' | 'user-service' | 'session' | 'service' | 'scope' | 'namespace' | 'root' | 'other' | 'none';
 
+/** Control groups of the node, as the caller can use them. */
 export interface CgroupFacts {
   /** `v2`: only the unified hierarchy has controllers; `v1`: only old hierarchies; `hybrid`: both; `none`: no controller is mounted. */
   mode: 'v1' | 'v2' | 'hybrid' | 'none';
@@ -72,6 +73,7 @@ export interface BubblewrapAbilities {
   disableUserns: boolean;
 }
 
+/** The bubblewrap that boxes are made with. */
 export interface BubblewrapFacts {
   /** Absolute path, null when not installed. */
   path: string | null;
@@ -82,6 +84,7 @@ export interface BubblewrapFacts {
   how: string;
 }
 
+/** An account in numbers and, where the name service knows it, by name. */
 export interface IdentityFacts {
   uid: number;
   gid: number;
@@ -130,6 +133,7 @@ export interface IdRange {
   count: number;
 }
 
+/** Ids that an account may map in a user namespace (subuid(5), subgid(5)). */
 export interface SubordinateFacts {
   uids: IdRange;
   gids: IdRange;
@@ -177,6 +181,7 @@ export interface NetworkFacts {
   how: string;
 }
 
+/** Everything about a node that a plan depends on. `how` says where a fact comes from; sizes are bytes. */
 export interface Facts {
   /** The box that the caller is in already, and how that is proved; null when in none. */
   within: {recordId: string | null; how: string} | null;

@@ -11,6 +11,7 @@ import type {Entry, Kind, Tree} from './tree.js';
 
 const ACCESS_FILE = '.access.json';
 
+/** What the files of a capture cannot show by themselves; it is kept in `.access.json` beside them. */
 export interface Access {
   /** How the tree came to be: captured where, or made from which documentation. */
   note: string;
@@ -23,7 +24,7 @@ export interface Access {
   freeBytes: Record<string, number>;
 }
 
-/** Null when the directory has no `.access.json`: then it is no capture. */
+/** Null when the directory has no `.access.json`: then it is no capture. @throws Error when it cannot be read */
 export function readAccess(root: string): Access | null {
   try {
     return JSON.parse(readFileSync(join(root, ACCESS_FILE), 'utf8')) as Access;
@@ -33,6 +34,7 @@ export function readAccess(root: string): Access | null {
   }
 }
 
+/** A tree that stands for a captured node: files below `root`, permissions and programs as noted. */
 export function fixtureTree(root: string, access: Access): Tree {
   const files = realTree(root);
   const writable = new Set(access.writable);

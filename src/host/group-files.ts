@@ -55,12 +55,14 @@ const NOT_ON_V1_ROOT = /^(pids|freezer)\./;
 /** How many groups below the root are looked at. */
 const MOST_CHILDREN = 3;
 
+/** Interface files that a group of a controller has or would have. */
 export interface GroupFiles {
   files: string[];
   /** No group could be asked: some files are those of the kernel's version. */
   assumed: boolean;
 }
 
+/** Finds a controller's interface files by a group that exists, else by the kernel's version. */
 export function findGroupFiles(tree: Tree, hierarchy: Hierarchy, controller: Controller, kernel: KernelVersion): GroupFiles {
   const since = hierarchy.version === 1 ? (V1[controller] ?? {}) : {...V2_CORE, ...V2[controller]};
   const names = Object.keys(since).sort();

@@ -23,6 +23,7 @@ export function v1HierarchicalLimit(tree: Tree, directory: string): number | nul
   return v1Memory(/^hierarchical_memory_limit (\d+)$/m.exec(tree.text(`${directory}/memory.stat`) ?? '')?.[1] ?? null);
 }
 
+/** The CPU quota of a group as a number of cores (cpu.max; v1: cpu.cfs_quota_us); null: none. */
 export function coresLimit(tree: Tree, directory: string, version: 1 | 2): number | null {
   const [quota, period] =
     version === 2
@@ -32,6 +33,7 @@ export function coresLimit(tree: Tree, directory: string, version: 1 | 2): numbe
   return Number.isFinite(cores) && cores > 0 ? cores : null;
 }
 
+/** pids.max of a group, in tasks; null: none. */
 export function processesLimit(tree: Tree, directory: string): number | null {
   return finite(tree.text(`${directory}/pids.max`));
 }

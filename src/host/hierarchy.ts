@@ -19,6 +19,7 @@ const V1_NAMES: Readonly<Record<string, Controller>> = {
 };
 const V2_NAMES: readonly Controller[] = ['memory', 'cpu', 'pids', 'io', 'cpuset'];
 
+/** One mounted cgroup hierarchy, as the caller sees it. */
 export interface Hierarchy {
   version: 1 | 2;
   controllers: Controller[];
@@ -28,6 +29,7 @@ export interface Hierarchy {
   path: string[];
 }
 
+/** Finds the hierarchies by mountinfo and /proc/self/cgroup (cgroups(7)); of several mounts of one, the writable one that shows most. */
 export function findHierarchies(tree: Tree, mounts: readonly Mount[]): Hierarchy[] {
   const groups = parseOwnGroups(tree.text('/proc/self/cgroup') ?? '');
   const found: Hierarchy[] = [];

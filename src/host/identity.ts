@@ -4,6 +4,7 @@ import type {IdentityFacts} from './facts.js';
 import {findRow} from './passwd.js';
 import type {Tree} from './tree.js';
 
+/** Who runs the wrapper. */
 export interface Caller {
   uid: number;
   gid: number;
@@ -13,6 +14,7 @@ export interface Caller {
   home?: string | null;
 }
 
+/** The caller's account, with its name and home where they are known. */
 export function readIdentity(tree: Tree, {uid, gid, groups, name, home}: Caller): IdentityFacts {
   const known = name === undefined ? findRow(tree.text('/etc/passwd') ?? '', uid) : {name, home: home ?? null};
   return {uid, gid, groups: [...groups], name: known?.name ?? null, home: known?.home ?? null};

@@ -31,6 +31,7 @@ import {readWithin, type Shim} from './within.js';
 export type {Tree} from './tree.js';
 export type {Trial} from './views.js';
 
+/** What `readFacts` looks at, and what it may run for it. */
 export interface FactsOptions {
   /** A directory that stands for `/`: the machine itself, or a capture of another. */
   root?: string;

@@ -16,6 +16,7 @@ const NAMES: readonly (readonly [layout: Layout, pattern: RegExp])[] = [
   ['scope', /\/[^/]+\.scope(?:\/|$)/],
 ];
 
+/** Names who made the caller's group (systemd, a batch system, a container), by its path in the memory hierarchy. */
 export function layoutOf(tree: Tree, hierarchies: readonly Hierarchy[]): Layout {
   const hierarchy = hierarchies.find(({controllers}) => controllers.includes('memory')) ?? hierarchies[0];
   const own = hierarchy?.path[0];

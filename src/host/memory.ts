@@ -3,6 +3,7 @@
 import type {Facts} from './facts.js';
 import type {Tree} from './tree.js';
 
+/** Total memory and swap of the node, bytes (/proc/meminfo, proc_meminfo(5)); 0 where it does not tell. */
 export function readMemory(tree: Tree): Facts['memory'] {
   const path = '/proc/meminfo';
   const text = tree.text(path) ?? '';

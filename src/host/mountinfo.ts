@@ -1,5 +1,6 @@
 /** /proc/self/mountinfo, see proc_pid_mountinfo(5). */
 
+/** One line of mountinfo; names as in proc_pid_mountinfo(5). */
 export interface Mount {
   id: number;
   parent: number;
@@ -12,6 +13,7 @@ export interface Mount {
   superOptions: string[];
 }
 
+/** Parses /proc/PID/mountinfo, octal escapes resolved; lines of another form are left out. */
 export function parseMountinfo(text: string): Mount[] {
   const mounts: Mount[] = [];
   for (const line of text.split('\n')) {

@@ -26,6 +26,7 @@ export interface Silent {
 /** `absent`: every source of the name service was asked, and none knows the account. */
 export type Answer<T> = {state: 'found'; account: T} | {state: 'absent'} | Silent;
 
+/** What is asked of the name service beside the account itself. */
 export interface Wish {
   /** The account's groups, from all sources of the name service. */
   groups?: boolean;

@@ -22,6 +22,7 @@ const KERNEL_NAMES: Readonly<Record<Kind, string>> = {
   cgroup: 'cgroup',
 };
 
+/** What the facts of namespaces are found with. */
 export interface NamespaceInputs {
   tree: Tree;
   mounts: readonly Mount[];
@@ -31,6 +32,7 @@ export interface NamespaceInputs {
   bubblewrap: BubblewrapFacts;
 }
 
+/** Finds which namespaces the caller can make: by privilege, through a user namespace, or not, with the obstacle. */
 export function readNamespaces(inputs: NamespaceInputs): Facts['namespaces'] {
   const user = obstacle(inputs, 'user') ?? userObstacle(inputs) ?? yes(userHow(inputs));
   const other = (kind: Kind): Ability => obstacle(inputs, kind) ?? through(inputs, user);

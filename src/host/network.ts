@@ -12,6 +12,7 @@ const FOLDERS = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 const FILES: readonly IdentityFile[] = ['hosts', 'hostname', 'resolv.conf', 'machine-id'];
 const TUN = '/dev/net/tun';
 
+/** What the facts of networks are found with. */
 export interface NetworkInputs {
   tree: Tree;
   status: ProcessStatus;
@@ -22,6 +23,7 @@ export interface NetworkInputs {
   cache: Cached | null;
 }
 
+/** Finds what can give a box an address. Root makes devices in a network namespace, to see what the kernel has. */
 export function readNetwork(inputs: NetworkInputs): NetworkFacts {
   const {tree, status} = inputs;
   const find = (name: NetworkProgram): string | null =>

@@ -16,6 +16,7 @@ export interface Mover {
   family: ReadonlySet<number>;
 }
 
+/** What is known of the processes of a group. */
 export interface Occupants {
   /** Nobody but the wrapper, and the processes that lead to it. */
   onlyFamily: boolean;

@@ -11,6 +11,7 @@ const NAMES = ['crun', 'runc'] as const;
 /** How each begins what it prints for `--version`. */
 const VERSION = /^(?:crun|runc) version (\d+(?:\.\d+)+)/;
 
+/** Finds the first OCI runtime, crun before runc, in the usual places. */
 export function readOci(tree: Tree, version: (path: string, program: Program) => string | null): OciFacts {
   for (const name of NAMES) {
     for (const place of PLACES) {

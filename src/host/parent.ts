@@ -13,11 +13,13 @@ import type {Hierarchy} from './hierarchy.js';
 import {isGroup} from './layout.js';
 import type {Tree} from './tree.js';
 
+/** Where groups of one controller can be made; null: nowhere. */
 export interface Parent {
   parent: string | null;
   refused: RefusedDirectory[];
 }
 
+/** The same for all controllers of a hierarchy, and what has to be changed before. */
 export interface Parents {
   controllers: Map<Controller, Parent>;
   toEnable: Controller[];

@@ -3,6 +3,7 @@
 import type {Facts} from './facts.js';
 import type {Tree} from './tree.js';
 
+/** Directories and links of `/`, of which views are made; nothing below them is read. */
 export function readRoot(tree: Tree): Facts['root'] {
   const directories: string[] = [];
   const links: Record<string, string> = {};

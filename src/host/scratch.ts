@@ -14,6 +14,7 @@ const NETWORK_TYPES = /^(nfs4?|lustre|gpfs|cifs|smb3|afs|ceph|beegfs|beegfs_node
 /** Whether touching a mount of this type can hang. */
 export const isNetwork = (type: string): boolean => NETWORK_TYPES.test(type);
 
+/** The file system, free bytes and permission of the scratch directory. One on a network is not touched, since it can hang. */
 export function readScratch(tree: Tree, mounts: readonly Mount[], directory: string): Omit<Facts['scratch'], 'containers'> {
   const type = mountOf(mounts, directory)?.type ?? null;
   if (type !== null && isNetwork(type)) {

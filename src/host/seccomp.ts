@@ -6,6 +6,7 @@ import type {ProcessStatus} from './status.js';
 /** Of Node.js's names; src/engine/bpf.ts has their numbers of system calls. */
 export const PROCESSORS: readonly string[] = ['x64', 'arm64'];
 
+/** Whether filters on system calls can be used: the kernel has them, and Tare makes them for the processor. */
 export function readSeccomp({filtered}: ProcessStatus, processor = 'x64'): Ability {
   if (filtered === null)
     return {available: false, how: '/proc/self/status has no line Seccomp', remedy: 'run a kernel with CONFIG_SECCOMP_FILTER'};

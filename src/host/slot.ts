@@ -10,6 +10,7 @@ interface Limit {
   where: string;
 }
 
+/** The smallest limit on memory (bytes), cores and tasks among the caller's group and those above it. */
 export function readSlot(tree: Tree, hierarchies: readonly Hierarchy[]): Facts['slot'] {
   const memory = smallest(hierarchies, 'memory', (directory, {version, path}) => {
     const own = memoryLimit(tree, directory, version);

@@ -32,6 +32,7 @@ const DEADLINE_MS = 10_000;
 const LOOK_MS = 2000;
 const MOST_BYTES = 4096;
 
+/** Runs a program for its standard output, within 10 s; null: it failed, was late or is not there. */
 export const spawnBriefly: Spawn = (path, args) => {
   const {status, stdout} = spawned(path, args, DEADLINE_MS);
   return status === 0 ? stdout : null;

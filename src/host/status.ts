@@ -5,6 +5,7 @@ import type {Tree} from './tree.js';
 const CAP_NET_ADMIN = 12n;
 const CAP_SYS_ADMIN = 21n;
 
+/** What /proc/self/status tells of the caller's privileges (proc_pid_status(5)). */
 export interface ProcessStatus {
   sysAdmin: boolean;
   netAdmin: boolean;
@@ -14,6 +15,7 @@ export interface ProcessStatus {
   cpusAllowed: string | null;
 }
 
+/** Reads /proc/self/status; a line that is missing counts as no privilege. */
 export function readStatus(tree: Tree): ProcessStatus {
   const text = tree.text('/proc/self/status') ?? '';
   const value = (name: string): string | null => new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(text)?.[1] ?? null;

@@ -19,13 +19,16 @@ import {
 } from 'node:fs';
 import type {Dirent} from 'node:fs';
 
+/** Kinds of directory entries. */
 export type Kind = 'file' | 'directory' | 'link' | 'device' | 'other';
 
+/** An entry of a directory, not touched itself. */
 export interface Entry {
   name: string;
   kind: Kind;
 }
 
+/** A program's file, for its set-user-ID bit and for caches. */
 export interface Program {
   /** Permission bits, for instance 0o4755. */
   mode: number;
@@ -34,6 +37,7 @@ export interface Program {
   mtimeMs: number;
 }
 
+/** The files of a node, read only, so that facts can be found on a capture too. What cannot be read is null, false or empty; nothing throws. */
 export interface Tree {
   text(path: string): string | null;
   /** The beginning of a file, for files that cost the kernel much and say everything at once (/proc/cpuinfo). */
@@ -51,6 +55,7 @@ export interface Tree {
 
 const HEAD_BYTES = 4096;
 
+/** The files below a directory of this machine, `/` for the machine itself. */
 export function realTree(root: string): Tree {
   const prefix = root === '/' ? '' : root.replace(/\/+$/, '');
   const at = (path: string): string => prefix + path;
@@ -74,6 +79,7 @@ export function realTree(root: string): Tree {
   };
 }
 
+/** Compares entries by their names, in code units. */
 export function byName(a: Entry, b: Entry): number {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }

@@ -18,6 +18,7 @@ export type TrialKind = 'root' | 'user' | 'fuse';
 /** Mounts one and uses it, in a directory of its own below one that exists; `ok`, or what failed. null: it could not be started. */
 export type Trial = (kind: TrialKind, directory: string, options: string) => string | null;
 
+/** What the facts of views are found with. */
 export interface ViewInputs {
   tree: Tree;
   mounts: readonly Mount[];
@@ -39,6 +40,7 @@ const NOT_LOOKED_INTO = ['/proc', '/sys', '/dev', '/run', '/tmp', '/var/tmp', '/
 /** Of longer directories (thousands of accounts in /home) only the caller's own home is looked at. */
 const MOST_ENTRIES = 256;
 
+/** Tries overlays on the scratch directory, else fuse-overlayfs for a user, and lists the mounts of the node that a view has to show. */
 export function readViews(inputs: ViewInputs): ViewFacts {
   const {tree, caller, status, kernel, trial, scratchDirectory} = inputs;
   const mounts = visibleMounts(inputs.mounts).map((mount) => describe(tree, mount));

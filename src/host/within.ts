@@ -21,6 +21,7 @@ export interface Shim {
   executable: string | null;
 }
 
+/** The box that the caller is in, by the read-only mount in it, the own group's name, or a shim among the ancestors; null: none. */
 export function readWithin(
   tree: Tree,
   mounts: readonly Mount[],

@@ -20,6 +20,7 @@ const ALSO: Readonly<Record<string, string>> = {amd64: '386', arm64: 'arm'};
 /** This node's, as Go calls it. */
 export const nodeArchitecture = (): string => OURS[arch()] ?? arch();
 
+/** Whether this node executes programs of an architecture, in Go's names (amd64, arm64, 386). */
 export const runsHere = (architecture: string): boolean => {
   const ours = nodeArchitecture();
   return architecture === ours || architecture === ALSO[ours];

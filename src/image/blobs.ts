@@ -6,6 +6,7 @@ import type {Readable} from 'node:stream';
 import {errnoOf} from '../errors.js';
 import {TarError, TarReader} from './tar.js';
 
+/** Read access to the files of a layout, by their names in it. */
 export interface Blobs {
   /** null: there is none of that name. @throws BlobError when it is longer */
   text: (name: string, most: number) => Buffer | null;
@@ -26,7 +27,7 @@ const PIECE = 1 << 20;
 /** Of an archive of an image: a layer has two entries. */
 const MOST_ENTRIES = 20_000;
 
-/** @returns a descriptor and the size of a plain file; null when there is none */
+/** @returns a descriptor and the size of a plain file; null when there is none @throws BlobError when something else has the name */
 export function openPlain(path: string): {file: number; bytes: number} | null {
   let file: number;
   try {
@@ -42,6 +43,7 @@ export function openPlain(path: string): {file: number; bytes: number} | null {
   throw new BlobError(`${path} is no plain file`);
 }
 
+/** Reads a layout in a directory. A file that is not a regular one throws BlobError, and is not waited for. */
 export function blobsOfDirectory(directory: string): Blobs {
   const need = (name: string): {file: number; bytes: number} => {
     const opened = openPlain(join(directory, name));

@@ -6,6 +6,7 @@ import {errnoOf} from '../errors.js';
 import type {Owner} from '../export/lock.js';
 import {namesIn, syncDirectory} from '../record/durable.js';
 
+/** A cache of unpacked images, and who uses it. */
 export interface CacheContext {
   directory: string;
   uid: number;
@@ -21,7 +22,7 @@ export const hexOf = (digest: string): string => digest.replace(/^sha256:/, '');
 /** The folder of an image. */
 export const treeOf = (cache: string, digest: string): string => join(cache, 'trees', hexOf(digest));
 
-/** By one rename. */
+/** By one rename. @throws Error of the system */
 export function publish(staging: string, tree: string): void {
   try {
     renameSync(staging, tree);

@@ -25,6 +25,7 @@ export function listCache({
   });
 }
 
+/** An image that was removed, or would be. */
 export interface Pruned {
   digest: string;
   source: string;

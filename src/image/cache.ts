@@ -39,7 +39,7 @@ export function openCache({directory, uid}: CacheContext): void {
   });
 }
 
-/** From then on no prune takes the image away, until the box's folder is gone. */
+/** From then on no prune takes the image away, until the box's folder is gone. @throws Error of the system */
 export function noteUse({directory}: CacheContext, digest: string, box: {id: string; folder: string}): void {
   const uses = join(directory, 'uses', hexOf(digest));
   for (let tries = 0; ; tries++) {

@@ -9,6 +9,7 @@ import {BlobError, blobsOfArchive, blobsOfDirectory, openPlain, type Blobs} from
 import {isLayout, OtherArchitecture, readManifest} from './manifest.js';
 import {isSquashfs, readSuperblock, SUPERBLOCK_BYTES} from './squashfs.js';
 
+/** One image of a node's image places, as its metadata tells. */
 export interface Listed {
   path: string;
   kind: ImageKind;

@@ -25,10 +25,12 @@ export class Store {
     mkdirSync(directory, {mode: 0o700});
   }
 
+  /** The file that holds a content. */
   pathOf({number}: Content): string {
     return join(this.directory, String(number >> 12), String(number));
   }
 
+  /** Begins the next content. `take` is given its pieces in order, then null, and throws CannotUnpack when there is no room. */
   begin({mode, mtime}: TarEntry): {content: Content; take: (piece: Buffer | null) => void} {
     const content: Content = {number: this.count++};
     // not a million names in one directory
@@ -49,6 +51,7 @@ export class Store {
     return {content, take};
   }
 
+  /** Closes the content that was begun and not ended, if there is one. */
   close(): void {
     if (this.file !== null) closeSync(this.file);
     this.file = null;

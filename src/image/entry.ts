@@ -1,5 +1,6 @@
 /** What the cache knows of an unpacked image (`image.json` beside its tree). */
 
+/** What the cache keeps of an unpacked image; sizes in bytes. */
 export interface CachedImage {
   digest: string;
   kind: 'oci-layout' | 'oci-archive' | 'docker-archive' | 'squashfs';
@@ -13,6 +14,7 @@ export interface CachedImage {
   createdEpochUs: number;
 }
 
+/** Whether a parsed JSON value is such an entry, as far as the cache reads it. */
 export function isRecord(found: unknown): found is CachedImage {
   const {digest, source, bytes, createdEpochUs} = (found ?? {}) as Partial<Record<keyof CachedImage, unknown>>;
   return typeof digest === 'string' && typeof source === 'string' && typeof bytes === 'number' && typeof createdEpochUs === 'number';

@@ -27,6 +27,7 @@ const ELF_BEGIN = 20;
 const ALLOWED =
   'a directory tree, such as those below /cvmfs/unpacked.cern.ch; an OCI layout or an archive of one; an archive of docker save; a squashfs file';
 
+/** How an image is looked at. */
 export interface LookOptions {
   /** Who will use it; null: we ourselves. Root sees more than the payload. */
   identity: Identity;
@@ -244,6 +245,7 @@ function hasSquashfs(): boolean {
   }
 }
 
+/** The first of the paths that is an executable file of the node; null: none is. */
 export const firstProgram = (paths: readonly string[]): string | null => paths.find(isProgram) ?? null;
 
 function isProgram(path: string): boolean {

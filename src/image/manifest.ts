@@ -3,6 +3,7 @@
 import {createHash} from 'node:crypto';
 import {BlobError, type Blobs} from './blobs.js';
 
+/** One layer of an image, in the order in which they are laid over each other. */
 export interface Layer {
   /** Its file in the layout. */
   name: string;
@@ -13,6 +14,7 @@ export interface Layer {
   bytes: number | null;
 }
 
+/** What is used of an image's manifest and configuration. */
 export interface Manifest {
   /** sha256:… of the manifest; of the configuration where an archive of docker has no manifest: docker's image ID. */
   digest: string;

@@ -20,6 +20,11 @@ export class Writer {
     this.aborted = aborted;
   }
 
+  /**
+   * Makes the tree below a path that exists.
+   * @returns the number of files
+   * @throws Error of the system
+   */
   async write(root: DirectoryNode, path: string): Promise<number> {
     await this.directory(root, path);
     for (const link of this.links) symlinkSync(link.target, link.path);

@@ -5,6 +5,7 @@ export const SUPERBLOCK_BYTES = 96;
 const MAGIC = 'hsqs';
 const COMPRESSIONS = ['none', 'gzip', 'lzma', 'lzo', 'xz', 'lz4', 'zstd'];
 
+/** What is used of a superblock of squashfs 4.0. */
 export interface Superblock {
   compression: string;
   /** What it uses of its file. */
@@ -12,6 +13,7 @@ export interface Superblock {
   madeEpochS: number;
 }
 
+/** Whether a file begins with squashfs's magic, `hsqs`. */
 export const isSquashfs = (begin: Buffer): boolean => begin.toString('latin1', 0, MAGIC.length) === MAGIC;
 
 /** @returns what is wrong with it, in words */

@@ -6,6 +6,7 @@
 /** Of what a tar can hold: `other` are devices, pipes and what nobody knows. */
 type TarKind = 'file' | 'directory' | 'symlink' | 'hardlink' | 'other';
 
+/** One entry of an archive, with what pax and GNU headers say of it. */
 export interface TarEntry {
   path: string;
   kind: TarKind;
@@ -36,6 +37,7 @@ const KINDS: Readonly<Record<string, TarKind>> = {
   '5': 'directory',
 };
 
+/** What is done with an archive's entries, called in their order. */
 export interface TarVisitor {
   /** @returns what takes the content of a file, piece by piece and then null; null: it is skipped */
   entry: (entry: TarEntry) => ((piece: Buffer | null) => void) | null;
@@ -63,6 +65,7 @@ export class TarReader {
     this.visitor = visitor;
   }
 
+  /** Takes the next bytes of the archive. @throws TarError when they are no tar archive, or beyond its bounds */
   feed(piece: Buffer): void {
     let rest = piece;
     while (rest.length > 0 && !this.isOver) {
@@ -72,7 +75,7 @@ export class TarReader {
     }
   }
 
-  /** The archive must have its end: two blocks of zeros, or at least the end of its last entry. */
+  /** The archive must have its end: two blocks of zeros, or at least the end of its last entry. @throws TarError when it has not */
   end(): void {
     if (this.left > 0 || this.pendingBytes > 0) throw new TarError('it ends in the middle of an entry');
     if (this.empty && !this.isOver) throw new TarError('it is empty');

@@ -7,6 +7,7 @@
 /** The image is not one that can be unpacked: what is wrong, for people. */
 export class TreeError extends Error {}
 
+/** The bytes of a file, kept by contents.ts. */
 export interface Content {
   /** Number of the file that holds it. */
   number: number;
@@ -24,11 +25,15 @@ interface LinkNode extends Made {
   kind: 'symlink';
   target: string;
 }
+
+/** A directory of the image and its children by name. */
 export interface DirectoryNode extends Made {
   kind: 'directory';
   mode: number;
   children: Map<string, Node>;
 }
+
+/** Anything that has a name in the image. */
 export type Node = FileNode | LinkNode | DirectoryNode;
 
 const WHITEOUT = '.wh.';
@@ -42,6 +47,7 @@ const MOST_DEPTH = 512;
 /** Of one image; a name and its node take some 300 bytes of memory. */
 const MOST_ENTRIES = 3_000_000;
 
+/** Lays layers over each other, the lowest first. Its methods throw TreeError for a path that no image can have. */
 export class ImageTree {
   readonly root: DirectoryNode = directory(0, 0o755);
   private layer = 0;
@@ -69,6 +75,7 @@ export class ImageTree {
     return true;
   }
 
+  /** Makes a directory, or changes the mode of one that is there. */
   putDirectory(path: string, mode: number): void {
     const steps = stepsOf(path);
     if (steps.length === 0) {
@@ -81,11 +88,13 @@ export class ImageTree {
     else this.put(above, name, directory(this.layer, mode));
   }
 
+  /** Puts a file in place of whatever had the name. */
   putFile(path: string, content: Content): void {
     const {above, name} = this.place(stepsOf(path));
     this.put(above, name, {kind: 'file', layer: this.layer, content});
   }
 
+  /** Puts a symbolic link in place of whatever had the name. @throws TreeError */
   putSymlink(path: string, target: string): void {
     if (target === '' || target.includes('\0')) throw new TreeError(`the link ${path} has no target`);
     if (Buffer.byteLength(target) > MOST_TARGET)
@@ -94,7 +103,7 @@ export class ImageTree {
     this.put(above, name, {kind: 'symlink', layer: this.layer, target});
   }
 
-  /** A second name of a file that is there already, in this layer or one below. */
+  /** A second name of a file that is there already, in this layer or one below. @throws TreeError when there is none */
   putHardLink(path: string, target: string): void {
     const steps = stepsOf(target);
     const above = this.find(steps.slice(0, -1));

@@ -20,6 +20,7 @@ import {TarError, TarReader, type TarEntry} from './tar.js';
 import {ImageTree, TreeError} from './tree.js';
 import type {UnpackOptions} from './unpacking.js';
 
+/** What an image had in it. */
 export interface Unpacked {
   files: number;
   /** Of contents. */

@@ -7,6 +7,7 @@ export interface Unpacking {
   of: number;
 }
 
+/** Bounds and observers of one unpacking. */
 export interface UnpackOptions {
   /** Tells that it is not wanted any more; what is thrown then is the reason of the abort. */
   aborted?: AbortSignal;

@@ -99,6 +99,7 @@ function readApplication(
   };
 }
 
+/** Reads when an application counts as ready; `within` becomes µs, and a relative file is below the directory. */
 export function readReady(written: NonNullable<ApplicationDocument['ready']>, directory: string, where: string, problems: Problems): Ready {
   if (typeof written === 'string') return {when: written};
   const {within} = written;

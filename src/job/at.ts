@@ -1,5 +1,6 @@
 /** Places in documents: `FILE#/json/pointer` (RFC 6901). */
 
+/** Gives the place of a JSON pointer, in the file that says something there. */
 export type Locate = (pointer: string) => string;
 
 /** The place of a pointer in a file; the whole document is the file's name alone. */

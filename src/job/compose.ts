@@ -10,12 +10,15 @@ import {at, below} from './at.js';
 import type {Problems} from './problems.js';
 import {show} from './show.js';
 
+/** Levels of maps and lists that a document may have. */
 export const DEEPEST = 64;
 /** Nodes that aliases may add; a document that a person wrote needs a few dozen. */
 const MOST_FROM_ALIASES = 1000;
 
+/** The module of the package yaml, which is loaded only when a document needs it. */
 export type Yaml = typeof yaml;
 
+/** What turns a parsed YAML document into values. */
 export interface Composer {
   yaml: Yaml;
   file: string;
@@ -26,6 +29,7 @@ export interface Composer {
   problems: Problems;
 }
 
+/** Turns YAML nodes into plain values, with bounds on depth and aliases. Wrong values go to `problems`. @throws TareError DOCUMENT_SYNTAX */
 export function compose(root: Node | null, composer: Composer): unknown {
   const {isAlias, isMap, isScalar, isSeq} = composer.yaml;
   const anchors = new Map<string, Node>();

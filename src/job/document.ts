@@ -12,12 +12,15 @@ import {show} from './show.js';
 import {violations} from './violations.js';
 import {readYaml} from './yaml.js';
 
+/** Kinds of documents and what they are once checked. */
 export interface Documents {
   job: JobDocument;
   policy: PolicyDocument;
   plan: Plan;
   record: UsageRecord;
 }
+
+/** Name of a kind of document. */
 export type Kind = keyof Documents;
 
 interface Validator {
@@ -52,6 +55,7 @@ interface Written<K extends Kind> {
   migrate?: (value: unknown) => unknown;
 }
 
+/** Parses a document, JSON or YAML, and checks it against its schema. @throws TareError or TareErrors with what is wrong */
 export async function parseDocument<K extends Kind>({text, file, kind, migrate = (value) => value}: Written<K>): Promise<Documents[K]> {
   refuseGarbage(text, file, LONGEST[kind]);
   return checkDocument(migrate(readJson(text, kind) ?? (await readAny(text, file, kind))), {file, kind});

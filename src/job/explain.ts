@@ -6,6 +6,7 @@ import {LIMIT_NAMES} from './job.js';
 import {either, show, typeWord} from './show.js';
 import {suggest} from './suggest.js';
 
+/** One violation of a schema in words. */
 export interface Finding {
   pointer: string;
   message: string;
@@ -85,6 +86,7 @@ const EXPLAIN: Readonly<Record<string, (error: ErrorObject) => Words>> = {
   anyOf: alternatives,
 };
 
+/** Puts one of ajv's errors into words. */
 export function explain(error: ErrorObject): Finding {
   const words = EXPLAIN[error.keyword]?.(error) ?? {message: error.message ?? error.keyword};
   return {pointer: error.instancePath, found: show(error.data), ...words};

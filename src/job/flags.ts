@@ -9,6 +9,7 @@ import {Problems} from './problems.js';
 import {show} from './show.js';
 import {suggest} from './suggest.js';
 
+/** Flags of the command line that stand for fields of a job descriptor, as written; undefined: not given. */
 export interface JobFlags {
   name?: string | undefined;
   pattern?: string | undefined;

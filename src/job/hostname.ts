@@ -11,6 +11,7 @@ const LONGEST = 64;
 /** RFC 1123, 2.1. */
 const LABEL = /^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
 
+/** What placeholders of a host name stand for. */
 export type HostnameValues = Partial<Record<keyof typeof PLACEHOLDERS, string>>;
 
 /** Fills in what is given, and leaves the rest. */

@@ -4,6 +4,7 @@ import type {Provenance} from '../schema/generated/plan-1.js';
 
 export type {Provenance};
 
+/** The patterns of a box, from the least isolation to the most. */
 export type Pattern = 'ulimit++' | 'quotas++' | 'vm-lite';
 
 /** What a payload finds at `/`: the node's files, or a copy-on-write view for the box, or for each application. */
@@ -26,6 +27,7 @@ export const LIMIT_NAMES = [
 ] as const;
 export type LimitName = (typeof LIMIT_NAMES)[number];
 
+/** Units of limits; `us` are microseconds. */
 export type LimitUnit = 'bytes' | 'us' | 'cores' | 'count' | 'flag' | 'nice';
 
 /** The unit of each limit's number; a flag is 0 or 1, a nice value from 0 to 19. */
@@ -50,6 +52,7 @@ export interface Valued<T> {
   provenance: Provenance;
 }
 
+/** Limits in the units of LIMIT_UNITS, each with its place. */
 export type Limits = Partial<Record<LimitName, Valued<number>>>;
 
 /** When those that need an application may start. */
@@ -78,6 +81,7 @@ export interface Application {
   restart: {on: 'failure' | 'always'; limit: number} | null;
 }
 
+/** Several programs of one job, and what follows when one ends. */
 export interface Applications {
   list: Application[];
   /** Its end is the job's. */
@@ -115,6 +119,7 @@ export interface JobIdentity {
   at: string;
 }
 
+/** A job as it was asked for, before the policy: checked, in base units, each choice with where it was made. */
 export interface Job {
   name: string | null;
   pattern: Valued<Pattern | 'auto'>;

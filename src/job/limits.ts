@@ -6,6 +6,7 @@ import {LIMIT_NAMES, LIMIT_UNITS, type LimitName, type Limits, type LimitUnit, t
 import type {Problems} from './problems.js';
 import {formatBytes, formatCores, formatDuration, parseCores, parseCount, parseDuration, parseNice, parseSize} from './quantity.js';
 
+/** Limits as a document writes them, such as `2GiB`. */
 export type WrittenLimits = Partial<Record<LimitName, string | number | boolean>>;
 
 type Written = string | number;
@@ -29,6 +30,7 @@ const FORMAT: Readonly<Record<LimitUnit, (value: number) => string>> = {
 /** With none of these nothing could run at all. No swap and no core file are sensible. */
 const NEVER_ZERO: ReadonlySet<LimitName> = new Set(['memory', 'memoryHigh', 'wallTime', 'cpuTime', 'scratch']);
 
+/** Reads limits into base units; what cannot be read goes to `problems`. */
 export function readLimits(written: WrittenLimits, source: Provenance['source'], locate: Locate, problems: Problems): Limits {
   const limits: Limits = {};
   for (const name of LIMIT_NAMES) {

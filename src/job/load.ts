@@ -14,6 +14,7 @@ import {show} from './show.js';
 
 const BUILTIN: Provenance = {source: 'builtin', at: 'builtin'};
 
+/** Where a descriptor comes from. */
 export interface DescriptorSource {
   file: string;
   callerDirectory: string;
@@ -21,6 +22,7 @@ export interface DescriptorSource {
   command?: readonly string[];
 }
 
+/** Makes a job of a descriptor; relative paths are below the caller's directory. @throws TareError or TareErrors with what is wrong */
 export function jobFromDocument(document: JobDocument, {file, callerDirectory, command}: DescriptorSource): Job {
   const problems = new Problems();
   const valued = <T>(value: T, pointer: string): Valued<T> => ({value, provenance: {source: 'job', at: at(file, pointer)}});

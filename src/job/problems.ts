@@ -5,14 +5,16 @@ import {TareError, TareErrors} from '../errors.js';
 /** Nobody reads more; a document of a megabyte can be wrong a hundred thousand times. */
 const MOST = 50;
 
+/** Keeps the first errors of a document until all of it was looked at. */
 export class Problems {
   readonly #errors: TareError[] = [];
 
+  /** Keeps an error, and drops it when 50 are kept already. */
   add(error: TareError): void {
     if (this.#errors.length < MOST) this.#errors.push(error);
   }
 
-  /** The function's value; null when it found something wrong, which is remembered. */
+  /** The function's value; null when it found something wrong, which is remembered. @throws what is no TareError */
   attempt<T>(make: () => T): T | null {
     try {
       return make();
@@ -23,6 +25,7 @@ export class Problems {
     }
   }
 
+  /** Ends the reading when anything is wrong. @throws TareError the only problem, TareErrors several */
   throwIfAny(): void {
     const [first, second] = this.#errors;
     if (first !== undefined) throw second === undefined ? first : new TareErrors(this.#errors);

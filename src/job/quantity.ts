@@ -35,7 +35,7 @@ const CORES_ALLOWED = 'a number of cores from 0.01 to 65536, such as 2 or 1.5';
 const COUNT_ALLOWED = 'a whole number, 1 or more';
 const NICE_ALLOWED = 'a whole number from 0 to 19';
 
-/** Bytes. Below one byte is rounded down. */
+/** Bytes. Below one byte is rounded down. @throws TareError QUANTITY_INVALID */
 export function parseSize(value: string | number, where?: string): number {
   if (typeof value === 'number') return exact(value, value, 'size', SIZE_ALLOWED, where);
   const [, number, unit = 'B'] = /^(\d+(?:\.\d+)?) ?([A-Za-z]+)?$/.exec(value.trim()) ?? [];
@@ -47,7 +47,7 @@ export function parseSize(value: string | number, where?: string): number {
   return exact(times(number, factor), value, 'size', SIZE_ALLOWED, where);
 }
 
-/** Microseconds. Below one microsecond is rounded down. */
+/** Microseconds. Below one microsecond is rounded down. @throws TareError QUANTITY_INVALID */
 export function parseDuration(value: string | number, where?: string): number {
   // toFixed stays decimal up to 1e21, and refuses to invent digits below the microsecond.
   if (typeof value === 'number') {
@@ -77,14 +77,14 @@ export function parseDuration(value: string | number, where?: string): number {
   return exact(sum, value, 'duration', DURATION_ALLOWED, where);
 }
 
-/** Cores; not always whole. The kernel's quota has no step below 0.01 of the default period. */
+/** Cores; not always whole. The kernel's quota has no step below 0.01 of the default period. @throws TareError QUANTITY_INVALID */
 export function parseCores(value: string | number, where?: string): number {
   const cores = typeof value === 'number' ? value : /^\d+(\.\d+)?$/.test(value.trim()) ? Number(value) : Number.NaN;
   if (!(cores >= 0.01 && cores <= 65_536)) throw invalid(value, 'number of cores', CORES_ALLOWED, where);
   return cores;
 }
 
-/** Processes, open files. */
+/** Processes, open files. @throws TareError QUANTITY_INVALID */
 export function parseCount(value: string | number, where?: string): number {
   const count = typeof value === 'number' ? value : /^\d+$/.test(value.trim()) ? Number(value) : Number.NaN;
   if (!(count >= 1)) throw invalid(value, 'number', COUNT_ALLOWED, where);

@@ -8,6 +8,7 @@ import type {Init, Service, Valued} from './job.js';
 import type {Problems} from './problems.js';
 import {show} from './show.js';
 
+/** What a descriptor says of a small machine: its init, and the services that start in it. */
 export interface SmallMachine {
   init: Valued<Init> | null;
   services: Service[];

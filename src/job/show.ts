@@ -2,6 +2,7 @@
 
 const LONGEST = 60;
 
+/** A value as it stands in an error message: JSON, cut to a bounded length. */
 export function show(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'number') return String(value);

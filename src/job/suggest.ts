@@ -1,5 +1,6 @@
 /** "Did you mean": the allowed word that is nearest to a misspelt one. */
 
+/** The allowed word that a misspelt one was most likely meant to be, by edit distance; null: none is near. */
 export function suggest(word: string, allowed: readonly string[]): string | null {
   const wanted = plain(word);
   let best: string | null = null;

@@ -5,6 +5,7 @@ import {TareError} from '../errors.js';
 import {at, below, parentOf} from './at.js';
 import {explain, type Finding} from './explain.js';
 
+/** Turns ajv's errors into errors of Tare, one for each place in the file. */
 export function violations(errors: readonly ErrorObject[], file: string): TareError[] {
   const findings = withoutMissingTwins(withoutAlternatives(errors).map(explain));
   const byPointer = new Map<string, Finding>();

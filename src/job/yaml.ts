@@ -19,6 +19,7 @@ const WORDS: Partial<Record<ErrorCode, {message: string; remedy?: string}>> = {
   TAG_RESOLVE_FAILED: {message: 'a tag, which these documents do not have', remedy: 'remove the word that begins with !'},
 };
 
+/** Parses YAML 1.2. @throws TareError DOCUMENT_SYNTAX, TareErrors of several */
 export async function readYaml(text: string, file: string, asWritten: (pointer: string) => boolean): Promise<unknown> {
   const yaml = await import('yaml');
   const lines = new yaml.LineCounter();

@@ -14,6 +14,7 @@ import {readParent} from '../process/tree.js';
 
 type FileKind = 'file' | 'directory' | 'link' | 'other';
 
+/** A difference between a box's view and what it lies on. */
 export interface Change {
   /** Added, changed, deleted. */
   kind: 'A' | 'C' | 'D';

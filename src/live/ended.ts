@@ -10,6 +10,7 @@ import type {Policy} from '../policy/policy.js';
 import {recordFilesIn} from '../record/read.js';
 import {userSpools} from '../box/user-places.js';
 
+/** Records of jobs that are over. */
 export interface EndedJobs {
   /** The newest first. */
   records: ExportRecord[];

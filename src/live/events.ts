@@ -10,6 +10,7 @@ import type {LiveBox} from './box-view.js';
 /** How often new ones are looked for, ms. */
 const LOOK_MS = 250;
 
+/** How events are shown. */
 export interface Showing {
   follow: boolean;
   /** Each event as it is kept. */

@@ -17,6 +17,7 @@ import type {LiveBox} from './box-view.js';
 import {figuresOf} from './figures.js';
 import {groupsOf} from './live.js';
 
+/** What `tare exec` was asked to run. */
 export interface ExecRequest {
   /** Where the command begins in the caller's argv. */
   callerArgvIndex: number;
@@ -91,6 +92,7 @@ function environmentFor(
 /**
  * Root runs the whole command line as the owner of the box, with a shim of its own: nothing that the owner's files say is then done with
  * root's rights, but that it runs in the box's engine group. From elsewhere the kernel lets an owner move nothing into a v2 group.
+ * @throws TareError BOX_NOT_JOINED
  */
 export async function execAsOwner(box: LiveBox, argv: readonly string[], hello: Hello, channel: Channel): Promise<Quit> {
   const {uid, id} = box;

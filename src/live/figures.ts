@@ -13,6 +13,7 @@ import {groupsOf} from './live.js';
 
 type BoxStanding = 'starting' | 'running' | 'paused' | 'ending';
 
+/** What `tare ps` and `tare top` show of a box; sizes in bytes, times in µs. */
 export interface Figures {
   standing: BoxStanding;
   memoryBytes: number | null;

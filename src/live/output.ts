@@ -17,6 +17,7 @@ const O_PATH = 0o10000000;
 const O_ACCMODE = 0o3;
 
 const STREAMS = {stdout: 1, stderr: 2} as const;
+/** Standard output or standard error. */
 export type Stream = keyof typeof STREAMS;
 
 const NAMES = {stdout: 'standard output', stderr: 'standard error'} as const;

@@ -2,6 +2,7 @@
 
 import {monotonicUs} from '../process/clock.js';
 
+/** Keeps the last look at each job, to take the difference at the next. */
 export class Rates {
   private last = new Map<string, {cpuUs: number; atUs: number}>();
 

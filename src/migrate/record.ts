@@ -41,9 +41,11 @@ export function migrateRecord(value: unknown): unknown {
 /** The processes that will end an attempt; also in files beside records, which say no version. */
 export const migrateWrapper = (wrapper: unknown): unknown => renamed(wrapper, NAMES.wrapper);
 
+/** Renames the keys of one application of a record of version 1. */
 export const migrateApplication = (application: unknown): unknown =>
   change(renamed(application, NAMES.usage), {outcome: (outcome) => renamed(outcome, NAMES.outcome)});
 
+/** Renames the keys of the list of children of a record of version 1. */
 export const migrateChildren = (children: unknown): unknown =>
   change(children, {
     trust: (trust) => (trust === 'told' ? 'self-reported' : trust),

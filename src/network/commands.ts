@@ -3,6 +3,7 @@
 import type {Step, StepOf} from '../plan/step.js';
 import {parseAddress} from '../policy/addresses.js';
 
+/** One call of ip(8), nft(8) or another program. */
 export interface Command {
   program: string;
   argv: string[];
@@ -12,6 +13,7 @@ export interface Command {
   optional: boolean;
 }
 
+/** An address of a box's own, with its prefix length. */
 export interface BoxAddress {
   address: string;
   prefix: number;
@@ -197,18 +199,23 @@ export function disconnectCommands(
   ];
 }
 
+/** Removes Tare's table of nftables, which translates addresses. */
 export const removeTable = (nft: string): Command => ({
   program: nft,
   argv: ['delete', 'table', ...TABLE.split(' ')],
   input: null,
   optional: true,
 });
+
+/** Removes a bridge of Tare's. */
 export const removeBridge = (ip: string, bridge: string): Command => ({
   program: ip,
   argv: ['link', 'delete', 'dev', bridge, 'type', 'bridge'],
   input: null,
   optional: true,
 });
+
+/** Lists the devices on a bridge, one a line. */
 export const listPorts = (ip: string, bridge: string): Command => ({
   program: ip,
   argv: ['-oneline', 'link', 'show', 'master', bridge],

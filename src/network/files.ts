@@ -3,6 +3,7 @@
 import {createHash} from 'node:crypto';
 import type {IdentityFile} from '../host/facts.js';
 
+/** What the files of a box's identity are made of. */
 export interface IdentityContent {
   id: string;
   hostname: string;
@@ -14,6 +15,7 @@ export interface IdentityContent {
   node: {hosts: string; resolv: string};
 }
 
+/** The text of one of /etc/hostname, machine-id, hosts and resolv.conf for a box. */
 export function identityFile(name: IdentityFile, content: IdentityContent): string {
   switch (name) {
     case 'hostname':

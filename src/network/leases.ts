@@ -20,6 +20,7 @@ interface LeasedConnection {
   nft: string | null;
 }
 
+/** Who holds a lease, so that a sweep can tell whether it still lives. */
 export interface LeaseOwner {
   box: string;
   bootId: string | null;
@@ -29,6 +30,7 @@ export interface LeaseOwner {
   startTicks: number | null;
 }
 
+/** An address or number that one box of the node has; the file's name is the lease. */
 export interface Lease extends LeaseOwner {
   /** The address, or n and the number. */
   name: string;
@@ -42,6 +44,7 @@ const NUMBER = /^n\d+$/;
 /** Below the state directory. */
 export const leasePlace = (state: string): string => join(state, 'leases');
 
+/** Makes the directory of leases, for its owner alone. @throws Error of the system */
 export function makeLeasePlace(state: string): void {
   mkdirSync(leasePlace(state), {recursive: true, mode: 0o700});
 }
@@ -49,6 +52,7 @@ export function makeLeasePlace(state: string): void {
 /** All of one box; what cannot be read is none. */
 export const leasesOf = (place: string, box: string): Lease[] => leasesIn(place).filter((lease) => lease.box === box);
 
+/** All leases that can be read. */
 export function leasesIn(place: string): Lease[] {
   return namesIn(place).flatMap((name) => readLease(place, name) ?? []);
 }
@@ -64,6 +68,7 @@ export const halfMadeIn = (place: string, isKnown: (box: string) => boolean): st
     return box !== undefined && !isKnown(box);
   });
 
+/** One lease; null: there is none, it is no lease's name, or it was left half written. */
 export function readLease(place: string, name: string): Lease | null {
   if (!NUMBER.test(name) && parseAddress(name) === null) return null;
   try {
@@ -120,6 +125,7 @@ function take(place: string, {name, ...content}: Lease): boolean {
   }
 }
 
+/** Gives a lease back. One that is gone is no error. @throws Error of the system */
 export function free(place: string, name: string): void {
   rmSync(join(place, name), {force: true});
 }

@@ -20,6 +20,7 @@ export interface Hole {
 /** Where the policy counts nothing: for whoever wants to see them. */
 export const NO_HOLE: Hole = {failures: 1, withinUs: 600e6, drains: false};
 
+/** Everything that decides whether a node should get jobs; times in µs since 1970. */
 export interface Evidence {
   nowUs: number;
   hole: Hole;
@@ -32,11 +33,13 @@ export interface Evidence {
   before: HealthResult | null;
 }
 
+/** The part of a health document that is decided here. */
 export type Classification = Pick<
   HealthResult,
   'healthy' | 'reason' | 'faults' | 'closedSince' | 'boxed' | 'failures' | 'failuresByAccount' | 'degraded' | 'forgivenAt' | 'explainedAt'
 >;
 
+/** Decides whether the node should get jobs, and says why not. Pure. */
 export function classify(evidence: Evidence): Classification {
   const {nowUs, checks, probes, reports, before} = evidence;
   const ofChecks = checks.map((check) => ({kind: kindOf(check.name), said: faultOfCheck(check, before)}));

@@ -4,6 +4,7 @@ import type {Job} from '../job/job.js';
 import type {Policy} from '../policy/policy.js';
 import type {ReportKind} from './report.js';
 
+/** What is known of an attempt when it failed. */
 export interface Circumstances {
   /** null: it failed before the job was read. */
   job: Job | null;

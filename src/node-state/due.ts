@@ -10,6 +10,7 @@ const FULL_PERIOD_US = 600e6;
 /** After a probe of an account for which its jobs asked in vain: what they report is their word. */
 const VAIN_PERIOD_US = 60e6;
 
+/** What decides which account is probed; times in µs since 1970. */
 export interface Schedule {
   nowUs: number;
   /** Accounts that have jobs here, each once; never empty. */

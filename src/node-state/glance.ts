@@ -11,6 +11,7 @@ export interface Stamp {
   inode: bigint;
 }
 
+/** What has to hold for the last result to hold; sizes in bytes. */
 export interface Seen {
   /** Whose time is renewed. */
   result: string;

@@ -5,8 +5,10 @@
  * asks for a probe and does not count. `degraded`: a job ran with less than was asked. `started`: an account has jobs here.
  */
 const REPORT_KINDS = ['failed', 'suspected', 'degraded', 'started'] as const;
+/** Kinds of reports of an attempt to the node's state. */
 export type ReportKind = (typeof REPORT_KINDS)[number];
 
+/** What an attempt reports: its failure, a degradation, or that it started. */
 export interface NewReport {
   kind: ReportKind;
   /** The code of the error; of `degraded` the flag; of `started` a word that says nothing. */
@@ -15,6 +17,7 @@ export interface NewReport {
   id: string;
 }
 
+/** A report as root reads it. */
 export interface Report extends NewReport {
   /** Whose file it was in. */
   uid: number;

@@ -1,5 +1,6 @@
 /** The account of a process, as the static program takes it from its caller. */
 
+/** The account that a step is performed as. */
 export interface Account {
   uid: number;
   gid: number;

@@ -30,6 +30,7 @@ interface Hierarchy {
   controllers: string[];
 }
 
+/** What the groups of a box follow from. */
 export interface GroupInputs {
   facts: Facts;
   limits: PlannedLimits;

@@ -11,6 +11,7 @@ import {RUN} from './run.js';
 /** Private directories in which a credential can lie. Neither they themselves nor /proc and /dev are ever brought back: that would undo them. */
 const HIDES_CREDENTIALS = ['/tmp', '/var/tmp', '/dev/shm', RUN] as const;
 
+/** A path that is hidden from the payload, and the reason. */
 export interface Credential {
   path: string;
   because: string;

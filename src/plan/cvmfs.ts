@@ -9,6 +9,7 @@ import type {Inputs} from './inputs.js';
 import type {ModeChoice} from './mode.js';
 import {COVER_BYTES, type Step, type StepOf} from './step.js';
 
+/** Steps for the repositories that a job needs. */
 export interface CvmfsPlan {
   /** Before anything is mounted for the box. */
   looks: Step[];

@@ -9,6 +9,7 @@ import type {PlannedLimits} from './limits.js';
 import type {MachineIds} from './machine-ids.js';
 import type {ModeChoice} from './mode.js';
 
+/** What the plan says of less than was asked for. */
 export type PlannedDegraded = NonNullable<Plan['degraded']>;
 export type Degradation = PlannedDegraded['what'][number];
 
@@ -52,6 +53,7 @@ export function planDegraded({degraded}: Policy, mode: ModeChoice, what: Degrada
   return {then, provenance, what};
 }
 
+/** The error of a job that the policy refuses to run with less; `where` is the policy's place. */
 export const nodeDegraded = (what: readonly Degradation[], where: string): TareError =>
   new TareError('NODE_DEGRADED', {
     message: 'this node can run the job only with less than was asked for, which the policy refuses',

@@ -10,10 +10,12 @@ import type {Step} from './step.js';
 
 /** Below /dev, which is the box's own: nothing has to exist on the node for it. */
 const PLACE_IN_BOX = '/dev/tare';
+/** Where the files of Machine/Job Features are written on the node. */
 export const FEATURES = '{box}/features';
 
 type Values = Record<string, string>;
 
+/** Plans the files of Machine/Job Features (HSF-TN-2016-02): a value that nobody knows has no file. */
 export function planFeatures({policy, facts, call}: Inputs, limits: PlannedLimits, mode: ModeChoice): Step[] {
   if (mode.value === 'observe') return [];
   const {cores, memory, swap, wallTime, cpuTime, scratch} = limits;

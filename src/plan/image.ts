@@ -24,6 +24,7 @@ export interface ImageFound {
   mount: {by: 'loop' | 'squashfuse'; program: string | null; options: string[]} | null;
 }
 
+/** Steps that make an image the lowest layer of a view. */
 export interface ImagePlan {
   /** The read-only lower layer. Only whoever has the wrapper's rights can enter the cache. */
   lower: string;
@@ -33,6 +34,7 @@ export interface ImagePlan {
   take: Step;
 }
 
+/** Where squashfuse is looked for, in this order. */
 export const SQUASHFUSE = ['/usr/bin/squashfuse_ll', '/usr/bin/squashfuse', '/usr/local/bin/squashfuse_ll', '/usr/local/bin/squashfuse'];
 
 /** Where a file system in a file is mounted. */

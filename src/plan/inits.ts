@@ -2,8 +2,10 @@
 
 import type {Init} from '../job/job.js';
 
+/** Inits that come with an image. */
 export type ImageInit = Exclude<Init, 'tare'>;
 
+/** How one init is started, stopped and asked. */
 export interface KnownInit {
   /** Where it can lie in an image: the first that is there. */
   paths: readonly string[];
@@ -34,6 +36,7 @@ const SCRIPTS = `begin() {
 }
 about() { :; }`;
 
+/** The inits that an image may bring; systemd's signal is that of systemd(1), Signals. */
 export const INITS: Readonly<Record<ImageInit, KnownInit>> = {
   systemd: {
     paths: ['/usr/lib/systemd/systemd', '/lib/systemd/systemd'],

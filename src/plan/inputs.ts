@@ -41,6 +41,7 @@ export interface Call {
   sample: number;
 }
 
+/** The slot's share as the batch system and the node tell, each with its place; null: unknown. */
 export interface CallSlot {
   name: string | null;
   cores: Valued<number> | null;
@@ -51,6 +52,7 @@ export interface CallSlot {
   cpuTimeUs: Valued<number> | null;
 }
 
+/** Everything that a plan is computed from. Plans read nothing else. */
 export interface Inputs {
   job: Job;
   policy: Policy;

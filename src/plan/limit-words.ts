@@ -22,6 +22,7 @@ export function formatLimit({value, unit}: {value: number | null; unit: PlannedL
   }
 }
 
+/** What each limit is called in tables and messages. */
 export const LIMIT_LABELS: Readonly<Record<LimitName, string>> = {
   cores: 'cores',
   pinCores: 'pinned',

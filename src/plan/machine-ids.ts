@@ -8,12 +8,14 @@ import type {IdRange} from '../host/facts.js';
 import type {StepOf} from './step.js';
 import type {Inputs} from './inputs.js';
 
+/** Maps of user and group ids of a user namespace, in the form of user_namespaces(7). */
 export type IdMaps = NonNullable<StepOf<'namespace.unshare'>['maps']>;
 type IdMap = IdMaps['uids'];
 
 /** uid_map takes a page of text (user_namespaces(7)), and a map has two extents for each group of the payload's. */
 const MOST_GROUPS = 50;
 
+/** How accounts of a small machine are mapped. */
 export interface MachineIds {
   /** null: each id is itself. */
   maps: IdMaps | null;

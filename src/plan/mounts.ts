@@ -19,6 +19,7 @@ import {planSystemDirectories, planSystemMounts, rootOwner, type MountedSystem} 
 import {chooseView, planEntrances, planView, type ViewChoice, type ViewInputs, type ViewPlan} from './view.js';
 import {isOwnDirectory, planWritable, type Writable} from './writable.js';
 
+/** Steps for the mounts of a box, and watches that these need. */
 export interface MountPlan {
   steps: Step[];
   watches: Step[];

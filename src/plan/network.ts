@@ -9,6 +9,7 @@ import type {Pool} from '../policy/pools.js';
 import type {Inputs} from './inputs.js';
 import type {Step, StepOf} from './step.js';
 
+/** The identity on the network that a box gets, and where from. */
 export interface IdentityChoice {
   /** {n} and {id} are still in it. */
   hostname: string;
@@ -227,6 +228,7 @@ function filesOf({network, kind}: IdentityChoice): {name: IdentityFile; path: st
 
 const FILES: readonly IdentityFile[] = ['hosts', 'hostname', 'resolv.conf', 'machine-id'];
 
+/** Steps that bind the files of a box's identity over those of its view. */
 export const identityMounts = (choice: IdentityChoice | null, isImage: boolean): StepOf<'mount.bind'>[] =>
   choice === null
     ? []

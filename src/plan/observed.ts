@@ -7,6 +7,7 @@ import type {Inputs} from './inputs.js';
 import {scratchOfWork} from './scratch.js';
 import {stepsOf, type Step} from './step.js';
 
+/** What enforcement would have done with a job that is only observed. */
 export type Observed = NonNullable<Plan['observed']>;
 
 /**

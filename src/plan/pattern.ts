@@ -3,6 +3,7 @@
 import {TareError} from '../errors.js';
 import type {Job, Pattern} from '../job/job.js';
 
+/** The pattern of a box, and why it is that one. */
 export interface PatternChoice {
   value: Pattern;
   because: string;

@@ -21,6 +21,7 @@ export interface RepositoryFound {
   because: string | null;
 }
 
+/** What was found between planning and making the box. */
 export interface Found {
   repositories: readonly RepositoryFound[];
   /** The name with its number; null: nothing is leased, or not yet. */

@@ -8,6 +8,7 @@ import {liesIn} from '../policy/glob.js';
 import type {Inputs} from './inputs.js';
 import type {Step} from './step.js';
 
+/** The directory of the node's services. */
 export const RUN = '/run';
 /** Sockets of the account's own services, whose processes are in no box. */
 const OF_USERS = '/run/user';

@@ -10,12 +10,14 @@ import type {Step} from './step.js';
 
 /** What is below it lies in the file system that contains the scratch, and is made by enter. */
 export const CONTAINED = '{box}/disk';
+/** Whether a path of the plan lies on the file system that holds the box's scratch to its size. */
 export const isContained = (path: string): boolean => path.startsWith(`${CONTAINED}/`);
 /** The file that holds that file system. */
 const IMAGE = '{box}/disk.ext4';
 /** The soonest that a watch looks again. */
 const WATCH_PERIOD_MS = 250;
 
+/** Who holds a box's scratch to its limit, and by which means. */
 export interface ScratchEnforcer {
   enforcement: 'kernel' | 'watched' | 'none';
   by: string | null;

@@ -7,6 +7,7 @@ import type {Facts} from '../host/facts.js';
 import type {Valued} from '../job/job.js';
 import type {CallSlot} from './inputs.js';
 
+/** The slot's share with what this node can give: no more cores than its limit and CPUs, no more memory than its limit and RAM. */
 export function slotHere(told: CallSlot, {slot, cpu, memory}: Pick<Facts, 'slot' | 'cpu' | 'memory'>): CallSlot {
   return {
     ...told,

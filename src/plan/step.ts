@@ -3,6 +3,7 @@
 import type {Plan} from '../schema/generated/plan-1.js';
 
 export type Step = Plan['steps'][number];
+/** The step of one kind. */
 export type StepOf<Op extends Step['op']> = Extract<Step, {op: Op}>;
 
 /** All steps of one kind, in order. */

@@ -18,8 +18,9 @@ export interface MountedSystem {
 /** Where the accounts of a small machine are put together. */
 export const ACCOUNTS = '{box}/accounts';
 
-/** Of the OCI runtime: its bundle, and what it notes of a box that runs. */
+/** The bundle of the OCI runtime. */
 export const BUNDLE = '{box}/bundle';
+/** Where the OCI runtime keeps its state of the box. */
 export const RUNTIME = '{box}/runtime';
 
 /** Whose the directories are that root of the box is to own. */

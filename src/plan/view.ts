@@ -31,6 +31,7 @@ const SYSTEM_FILES = ['/etc/hosts', '/etc/resolv.conf', '/etc/grid-security'];
 /** What only root can change, and a boot loader reads. */
 const BOOT = '/boot';
 
+/** Which files the payload sees. */
 export interface ViewChoice {
   value: FileSystem;
   because: string;
@@ -69,6 +70,7 @@ const remedyOf = ({overlay, fuse}: ViewFacts): string | null => {
   return remedies.length === 0 ? null : remedies.join(', or ');
 };
 
+/** Steps of a view, by who performs them and when. */
 export interface ViewPlan {
   /** What is needed before any of it: the image. */
   taken: Step[];
@@ -84,6 +86,7 @@ export interface ViewPlan {
   ready: Step[];
 }
 
+/** What the steps of a view follow from. */
 export interface ViewInputs {
   choice: ViewChoice;
   views: ViewFacts;

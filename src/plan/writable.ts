@@ -5,6 +5,7 @@ import {liesIn} from '../policy/glob.js';
 import {isNeverWritable} from './covered.js';
 import type {Inputs} from './inputs.js';
 
+/** Directories of the node that a job may write to, and whether it may start where it asks to. */
 export interface Writable {
   /** It is no place that stays read-only for everybody. */
   canStart: boolean;

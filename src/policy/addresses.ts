@@ -1,13 +1,16 @@
 /** Addresses of IPv4 and IPv6 as numbers: ranges, and the text that stands for each address once (RFC 5952). */
 
+/** IP version. */
 export type Family = 4 | 6;
 
+/** An IP address as a number. */
 export interface Address {
   family: Family;
   value: bigint;
 }
 
 const BITS: Readonly<Record<Family, number>> = {4: 32, 6: 128};
+/** Bits of an address. */
 export const bitsOf = (family: Family): number => BITS[family];
 
 /** null for what is no address. No zone, and no leading zeros in IPv4, which some read as octal. */
@@ -40,6 +43,7 @@ function groupsOf(group: string): string[] {
   return value === null ? [group] : [(value >> 16n).toString(16), (value & 0xffffn).toString(16)];
 }
 
+/** Writes an address in its canonical form; IPv6 by RFC 5952. */
 export function formatAddress({family, value}: Address): string {
   if (family === 4) return [24n, 16n, 8n, 0n].map((shift) => String((value >> shift) & 0xffn)).join('.');
   const groups = Array.from({length: 8}, (_, index) => ((value >> BigInt(16 * (7 - index))) & 0xffffn).toString(16));

@@ -18,6 +18,7 @@ export const DEFAULT_CVMFS: Readonly<CvmfsRule> = {
   mount: null,
 };
 
+/** The policy where no file says anything. */
 export const BUILTIN: Readonly<Policy> = {
   site: {name: null, infrastructure: null, description: null},
   mode: builtin('enforce'),

@@ -3,6 +3,7 @@
 import type {LimitName, Provenance, Valued} from '../job/job.js';
 import {formatLimit} from '../job/limits.js';
 
+/** What a limit is decided from; null: nobody says. */
 export interface LimitSources {
   /** The job's wish, or the command line's. */
   asked: Valued<number> | null;
@@ -12,6 +13,7 @@ export interface LimitSources {
   slot: Valued<number> | null;
 }
 
+/** A limit after the policy and the slot, in the limit's unit. */
 export interface ResolvedLimit {
   /** null: no limit. */
   value: number | null;

@@ -29,6 +29,7 @@ const CHECKS: readonly Check[] = [
   (policy) => policy.rules.flatMap((rule) => inRule(policy, rule)),
 ];
 
+/** Errors of a policy whose parts cannot all hold, POLICY_CONTRADICTION; empty: none. */
 export function contradictions(policy: Policy): TareError[] {
   return CHECKS.flatMap((check) => check(policy));
 }

@@ -6,6 +6,7 @@ import type {Problems} from '../job/problems.js';
 import {formatBytes, parseDuration, parseSize} from '../job/quantity.js';
 import type {CvmfsMountDocument} from '../schema/generated/policy-1.js';
 
+/** How Tare mounts repositories that the node does not have. */
 export interface CvmfsMountRule {
   /** The program. */
   client: string;

@@ -19,5 +19,6 @@ export function allowsPath(images: readonly string[], path: string): boolean {
 /** Whether some are allowed by what they are, wherever they lie. */
 export const namesDigests = (images: readonly string[]): boolean => images.some((one) => one.startsWith(DIGEST));
 
+/** Whether a policy allows an image by its path or its digest. */
 export const allowsImage = (images: readonly string[], {path, digest}: {path: string; digest: string | null}): boolean =>
   allowsPath(images, path) || (digest !== null && images.includes(digest));

@@ -5,6 +5,7 @@ import {matchesGlob} from './glob.js';
 import type {Policy, Rule} from './policy.js';
 import {applySetting} from './ruled.js';
 
+/** What rules of a policy are matched with. */
 export interface Subject {
   vo: string | null;
   user: string | null;
@@ -13,6 +14,7 @@ export interface Subject {
   pattern: Pattern;
 }
 
+/** A policy with the rule for one job applied. */
 export interface Applied {
   policy: Policy;
   /** Name of the rule that counted. */

@@ -3,11 +3,13 @@
 import {at, below, parentOf, type Locate} from '../job/at.js';
 import type {PolicyDocument, RuleDocument} from '../schema/generated/policy-1.js';
 
+/** One file of a policy. */
 export interface PolicyPart {
   file: string;
   document: PolicyDocument;
 }
 
+/** All files of a policy as one document. */
 export interface MergedPolicy {
   document: Omit<PolicyDocument, 'schema'>;
   /** FILE#/pointer of a pointer into the merged document. */

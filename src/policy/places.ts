@@ -2,6 +2,7 @@
 
 import type {Policy} from './policy.js';
 
+/** Directories of one account, without placeholders. */
 export interface Places {
   state: string;
   /** In the order in which they are tried. */

@@ -4,11 +4,14 @@ import type {CvmfsMountRule} from './cvmfs-mount.js';
 import type {AddressKind, FileSystem, Limits, Pattern, Provenance, Valued} from '../job/job.js';
 import type {Pool} from './pools.js';
 
+/** Who holds the payload to a limit: the kernel, the supervisor at intervals, or nobody. */
 export type Enforcement = 'kernel' | 'watched' | 'none';
 /** Limits whose enforcement a policy can require. */
 export const ENFORCED_NAMES = ['cores', 'memory', 'processes', 'wallTime', 'cpuTime', 'scratch'] as const;
+/** Limits whose enforcement a policy can demand. */
 export type EnforcedName = (typeof ENFORCED_NAMES)[number];
 
+/** Whether jobs are put in boxes, or a share of them is only observed. */
 export type Mode = 'enforce' | 'observe' | {observe: {share: number | null; slots: string[]}};
 
 /** What a rule may set anew for the jobs that it matches. */
@@ -64,6 +67,7 @@ export interface CvmfsRule {
   mount: CvmfsMountRule | null;
 }
 
+/** Whether the limit on scratch is the slot's, whether the work directory counts against it, and whether scratch may lie in memory. */
 export interface ScratchRule {
   fromSlot: boolean;
   workDirectory: boolean;
@@ -73,6 +77,7 @@ export interface ScratchRule {
 /** Only what a file says; of limits and enforcement, only the names that it gives. */
 export type Setting = Partial<Omit<Ruled, 'enforcement'>> & {enforcement?: Partial<Ruled['enforcement']>};
 
+/** A part of a policy that holds for some jobs only; null in `match`: any. */
 export interface Rule {
   /** Its name, or its place in the policy when it has none. */
   name: string;
@@ -91,6 +96,7 @@ interface BlackHole {
   provenance: Provenance;
 }
 
+/** The site's policy, in base units, with built-in values filled in. */
 export interface Policy extends Ruled {
   site: {name: string | null; infrastructure: string | null; description: string | null};
   reserveBytes: Valued<number>;

@@ -21,6 +21,7 @@ interface PoolNetwork {
   gateway: string | null;
 }
 
+/** Addresses that boxes may have, and the device that connects them. */
 export interface Pool {
   name: string;
   kind: 'bridge' | 'macvlan';

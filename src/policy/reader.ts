@@ -22,6 +22,7 @@ export class Reader {
     return written === undefined ? null : {value: written, provenance: {source: 'policy', at: this.locate(pointer)}};
   }
 
+  /** The value with its place when it is written, else the other one. */
   or<T>(written: T | undefined, pointer: string, otherwise: Valued<T>): Valued<T> {
     return this.given(written, pointer) ?? otherwise;
   }

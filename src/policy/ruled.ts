@@ -13,6 +13,7 @@ import {ENFORCED_NAMES, type CvmfsRule, type Mode, type Ruled, type ScratchRule,
 const LEAST_DEADLINE_US = 100e3;
 const NO_SCRATCH_RULE: ScratchRule = {fromSlot: false, workDirectory: false, inMemory: false};
 
+/** The part as a document writes it. */
 export type WrittenRuled = Omit<RuleDocument, 'name' | 'match' | 'refuse'>;
 
 /** @param locate where the policy says something, by its pointer below the policy or the rule */

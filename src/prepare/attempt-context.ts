@@ -44,6 +44,7 @@ export interface AttemptContext {
   files: JobFiles;
 }
 
+/** The context of an attempt that begins: a random id, and nothing known but the call. */
 export const newAttemptContext = (batch: BatchJob, role: AttemptContext['role'], files: JobFiles, shim?: Shim): AttemptContext => ({
   id: randomBytes(8).toString('hex'),
   role,

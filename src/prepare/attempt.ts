@@ -8,6 +8,7 @@ import type {Policy} from '../policy/policy.js';
 import {hostOf, type Attempt, type UsageRecord} from '../record/record.js';
 import type {AttemptContext} from './attempt-context.js';
 
+/** What a record says of an attempt from its beginning: whose it is, where it runs, and which job it belongs to. */
 export function attemptOf(
   {id, batch, role, policy, job, facts, caller, looked, outer, again, probe}: AttemptContext,
   identity: IdentityFacts,

@@ -20,6 +20,7 @@ import type {Policy} from '../policy/policy.js';
 import type {AttemptContext} from './attempt-context.js';
 import type {Request} from './load-job.js';
 
+/** What a call is made of, once job, policy and facts are there. */
 export interface Calling {
   job: Job;
   policy: Policy;
@@ -29,6 +30,7 @@ export interface Calling {
   cwd: string;
 }
 
+/** Gathers what the plan has to know of the call: the identity, the slot, own directories and places below /run. */
 export function callOf({job, policy, facts, identity, environment, cwd}: Calling, {stepDirectory}: Request, attempt: AttemptContext): Call {
   const {batch} = attempt;
   return {

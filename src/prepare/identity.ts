@@ -27,6 +27,7 @@ export function callerIdentity(): IdentityFacts {
   return {uid, gid, groups, name: row?.name ?? null, home: row?.home ?? null};
 }
 
+/** The caller with the name that the name service gave. */
 export interface NamedCaller {
   caller: IdentityFacts;
   /** Why the name service gave no answer; null: it did, also that there is no such account. */

@@ -95,6 +95,7 @@ export interface Waiting {
   onProgress: (progress: TakeProgress) => void;
 }
 
+/** How far an image is unpacked, in bytes, by this wrapper or by another one that is waited for. */
 export type TakeProgress = {path: string} & ({by: 'another'} | {by: 'us'; bytes: number; of: number});
 
 /**
@@ -126,6 +127,7 @@ export async function takeImage(plan: Plan, id: string, uid: number, maxBytes: n
 export const interrupted = (cause: Interrupted, how: 'looked at' | 'unpacked', path: string): TareError =>
   new TareError('INTERRUPTED', {message: `${cause.signal} came while the image was ${how}`, found: path, cause});
 
+/** The cache of images as this process uses it. @throws TareError IMAGE_NOT_UNPACKED when /proc does not show this process */
 export function cacheContext(directory: string, uid: number): CacheContext {
   const self = processId(process.pid);
   if (self === null)

@@ -16,6 +16,7 @@ export type Source =
   | {kind: 'command'; argv: string[]; callerArgvIndex: number | null}
   | {kind: 'plan'; file: string};
 
+/** What the caller wants to be run. */
 export interface Request {
   source: Source;
   flags: JobFlags;

@@ -16,6 +16,7 @@ export function checkWorkDirectory({workDirectory: {value, provenance}}: Job, po
   if (!leadsTo(value, policy.cvmfs.value.root)) requireDirectory(value, provenance.at);
 }
 
+/** Checks that all devices exist. @throws TareError DEVICE_MISSING */
 export function checkDevices({devices}: Job): void {
   for (const {value, provenance} of devices) {
     if (statSync(value, {throwIfNoEntry: false}) === undefined)
@@ -23,7 +24,10 @@ export function checkDevices({devices}: Job): void {
   }
 }
 
-/** What the payload may write to, links followed, must not hold the wrapper's own folders (decision 13: it could forge its record). */
+/**
+ * What the payload may write to, links followed, must not hold the wrapper's own folders (decision 13: it could forge its record).
+ * @throws TareError WORK_DIRECTORY, STATE_EXPOSED
+ */
 export function checkRealPlaces(plan: Plan, where: string, policy: Policy): void {
   const own = [plan.directories.state, ...plan.directories.spools, plan.directories.scratch].map(realPlace);
   for (const {source, options} of stepsOf(plan, 'mount.bind')) {
@@ -60,6 +64,7 @@ function isOnControlGroups(path: string): boolean {
   }
 }
 
+/** Checks that a directory exists, also where root may not look (root_squash of NFS). @throws TareError WORK_DIRECTORY */
 export function requireDirectory(directory: string, where: string): void {
   try {
     if (statSync(directory).isDirectory()) return;

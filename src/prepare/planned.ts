@@ -9,6 +9,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {findImage, findInit} from './image.js';
 import {checkDevices, checkRealPlaces} from './places.js';
 
+/** A plan, and what applying it needs beside it. */
 export interface Prepared {
   plan: Plan;
   facts: Facts;

@@ -12,6 +12,7 @@ import {attemptOf} from './attempt.js';
 import {findEarlier} from './earlier.js';
 import type {AttemptContext} from './attempt-context.js';
 
+/** Makes the record of a job that was not run, and says where it goes. */
 export async function refusalRecord(
   error: TareError | TareErrors,
   attempt: AttemptContext,
@@ -33,6 +34,7 @@ export async function refusalRecord(
   return {record: afterPhases(attempt.phases?.earlier ?? null, record), places};
 }
 
+/** The error that decides the exit status and the code in the record. */
 export const firstOf = (error: TareError | TareErrors): TareError =>
   error instanceof TareError ? error : (error.errors[0] ?? new TareError('INTERNAL', {message: error.message}));
 

@@ -10,6 +10,7 @@ import type {Policy} from '../policy/policy.js';
 import type {Ending as Quit} from '../schema/generated/protocol.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
+/** What a run was asked for, by a batch system or on the command line. */
 export interface RunRequest extends Request {
   /** Where a copy of the final record goes. */
   recordCopy: string | null;
@@ -28,6 +29,7 @@ export interface RunRequest extends Request {
   version: string;
 }
 
+/** How a trial runs for `tare doctor --attacks`. */
 export interface AttackedAs {
   /** Images lie in there, whatever the policy allows. */
   directory: string;
@@ -67,6 +69,7 @@ export interface RunningBox {
   applications: () => readonly {name: string; state: string}[];
 }
 
+/** How a run ended, for the batch system, the caller and the shim. */
 export interface RunResult {
   quit: Quit;
   /** null only under the kill switch. */

@@ -3,6 +3,7 @@
 import type {Trial} from '../host/index.js';
 import {runTool} from '../process/tool.js';
 
+/** Tries a view by the static program, within 10 s. */
 export const tryView: Trial = (kind, directory, options) => {
   const {status, stdout} = runTool('tare-trial', [kind, directory, options]);
   return status === 0 && stdout !== '' ? stdout.trim() : null;

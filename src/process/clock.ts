@@ -20,6 +20,7 @@ export function setClock(shimUs: number, askedUs: number): void {
 /** Calendar time in µs since 1970. */
 export const epochUs = (): number => Date.now() * 1000;
 
+/** Waits, and keeps the process alive meanwhile. */
 export const sleep = (ms: number): Promise<void> =>
   new Promise((resolve) => {
     setTimeout(resolve, ms);

@@ -15,11 +15,13 @@ export class Interrupted extends Error {
   }
 }
 
+/** Notes the first signal that asks for the end, and ends waits because of it. */
 export class KeptSignals {
   private name: string | null = null;
   private readonly controller = new AbortController();
   private readonly waiting: ((name: string) => void)[] = [];
 
+  /** A signal has come, by number. One that does not ask for the end is ignored. */
   note(number: number): void {
     const name = signalName(number);
     if (this.name !== null || !ENDING.includes(name)) return;

@@ -3,6 +3,7 @@
 import {constants, createWriteStream, openSync, writeSync, type WriteStream} from 'node:fs';
 import type {Logform, Logger} from 'winston';
 
+/** The log of one job: one line for each call, in order. A line that cannot be written is dropped; only `keep` tells. */
 export interface Log {
   error(message: string, fields?: object): void;
   warn(message: string, fields?: object): void;
@@ -17,6 +18,7 @@ export interface Log {
 }
 
 const drop = (): void => undefined;
+/** A log that drops every line. */
 export const silentLog: Log = {
   error: drop,
   warn: drop,
@@ -27,6 +29,7 @@ export const silentLog: Log = {
   close: () => Promise.resolve(),
 };
 
+/** Where lines go, and which. */
 export interface LogOptions {
   /** Appended to; null: none. */
   file: string | null;

@@ -19,6 +19,7 @@ export interface Here {
 /** The namespace of the node's own process 1: PROC_PID_INIT_INO of include/linux/proc_ns.h. */
 const NODES_NAMESPACE = 'pid:[4026531836]';
 
+/** Where this process runs, as `presenceOf` compares it. */
 export function here(): Here {
   return {node: hostname(), bootId: bootId(), pidNamespace: pidNamespace(), timeNamespace: timeNamespace()};
 }
@@ -37,6 +38,7 @@ export interface WhoBegan {
   wrapper: UsageRecord['wrapper'];
 }
 
+/** Whether the wrapper of a box or record still lives: by boot id, namespaces, pid and start time. `unknown`: it cannot be told from here. */
 export function presenceOf({host, wrapper}: WhoBegan, at: Here): Presence {
   if (host.bootId === null || at.bootId === null) return 'unknown';
   // a boot's id is the node's own whatever the node is called; another boot's is ours only by the name

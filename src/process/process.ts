@@ -2,6 +2,7 @@
 
 import {readFileSync, readlinkSync} from 'node:fs';
 
+/** One process, and no later one with its pid. */
 export interface ProcessId {
   pid: number;
   /** Clock ticks after boot. */
@@ -14,6 +15,7 @@ export function processId(pid: number): ProcessId | null {
   return startTicks === null ? null : {pid, startTicks};
 }
 
+/** Whether that very process exists and is no zombie. */
 export const isRunning = ({pid, startTicks}: ProcessId): boolean => startOf(pid) === startTicks;
 
 /** SIGKILL to one that may be gone. */

@@ -2,6 +2,7 @@
 
 import {runTool} from './tool.js';
 
+/** Whether the node's clock is synchronised. */
 export interface ClockFound {
   /** null: nobody can tell. */
   synchronised: boolean | null;

@@ -10,6 +10,7 @@ export type {Through};
 const DEADLINE_MS = 10_000;
 const MOST_BYTES = 64 * 1024 * 1024;
 
+/** Runs a role of the static program and waits for it, for at most 10 s; status null: it was killed, late or not started. Never throws. */
 export function runTool(
   role: 'tare-trial' | 'tare-opaque' | 'tare-clear' | 'tare-own' | 'tare-clock' | 'tare-landlock',
   argv: readonly string[],

@@ -7,6 +7,7 @@ import {isRunning, statFields, type ProcessId} from './process.js';
 /** Kernel ticks of utime and stime per second: USER_HZ is 100 on every architecture that Linux has grid nodes of (time(7)). */
 const US_PER_TICK = 10_000;
 
+/** What /proc/PID/stat tells of one process (proc_pid_stat(5)). */
 export interface ProcessSample {
   pid: number;
   /** Ticks after boot: with the pid, names one process and not a later one with the same pid. */
@@ -54,6 +55,7 @@ function readChildren(pid: number): number[] {
   );
 }
 
+/** Reads one process; null: it is gone, or hidden. */
 export function readProcess(pid: number): ProcessSample | null {
   const fields = statFields(pid);
   if (fields === null) return null;
@@ -77,6 +79,7 @@ export function standsStill(processes: readonly ProcessSample[]): boolean {
   return living.length > 0 && living.every(({state}) => state === 'T' || state === 't');
 }
 
+/** Memory of one process, bytes; the names are those of proc_pid_smaps_rollup(5). */
 export interface PrivateMemory {
   pssBytes: number;
   pssShmemBytes: number;

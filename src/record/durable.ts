@@ -8,6 +8,7 @@ import {errnoOf} from '../errors.js';
 /**
  * Makes a directory and those above it that are missing. Node's own recursive mkdir never returns where a file system answers ENOENT
  * although the parent is there, as /proc does.
+ * @throws Error of the system
  */
 export function makeDirectory(path: string, mode: number): void {
   try {
@@ -42,7 +43,7 @@ export function namesIn(directory: string): string[] {
   }
 }
 
-/** Writes a whole file so that a crash leaves the old one or the new one: file synced, renamed, directory synced. */
+/** Writes a whole file so that a crash leaves the old one or the new one: file synced, renamed, directory synced. @throws Error of the system */
 export function writeDurably(path: string, text: string): void {
   const directory = dirname(path);
   // nobody can foresee it and be in the way, in a spool that others may write to
@@ -91,6 +92,7 @@ export function writeAndSync(path: string, text: string): void {
   }
 }
 
+/** Makes names in a directory durable (fsync(2)). @throws Error of the system */
 export function syncDirectory(directory: string): void {
   const descriptor = openSync(directory, 'r');
   try {

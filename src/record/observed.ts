@@ -17,6 +17,7 @@ export interface Marks {
   sinceUs: Partial<Record<LimitName, number>>;
 }
 
+/** Marks of a payload at which nobody has looked. */
 export const NO_MARKS: Marks = {memoryBytes: null, memorySource: null, cores: null, sinceUs: {}};
 
 /** What is known of an attempt that is over. */

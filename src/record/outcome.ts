@@ -40,6 +40,7 @@ export interface MemoryFigures {
 
 const NO_FIGURES: MemoryFigures = {allowedBytes: null, usedBytes: null};
 
+/** Everything that an outcome is decided from. */
 export interface Ending {
   /** null when nobody can tell any more, for instance because init was killed. */
   rawStatus: number | null;

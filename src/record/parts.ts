@@ -5,6 +5,7 @@
 
 import type {UsageRecord} from '../schema/generated/record-2.js';
 
+/** The record's list of wrappers that ran in the box. */
 export type RecordChildren = NonNullable<UsageRecord['children']>;
 export type RecordChild = RecordChildren['list'][number];
 
@@ -16,11 +17,13 @@ export const MOST_PARTS = 64;
 export const MOST_OTHERS = 1_000_000;
 const NAME_CHARACTERS = 100;
 
+/** The children of a box before any wrapper in it has told anything. */
 export const NO_PARTS: RecordChildren = {trust: 'self-reported', list: [], others: 0};
 
 /** A line names the usage `net`, as a record of version 1 did: the wrappers of a box may be of several versions. Both names are read. */
 type PartLine = Omit<RecordChild, 'usage'> & {net: RecordChild['usage']};
 
+/** The line of JSON that a wrapper writes to the pipe of the box around it, at its start and at its end. */
 export const partLine = (record: UsageRecord): string => `${JSON.stringify(partOf(record))}\n`;
 
 function partOf({recordId, state, payload, pattern, mode, time, limits, usage, outcome}: UsageRecord): PartLine {

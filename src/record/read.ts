@@ -12,11 +12,13 @@ const DEEPEST = 3;
 const NAMES_AT_ONCE = 256;
 const LARGEST_RECORD = 1024 * 1024;
 
+/** A record's id and path in a spool. */
 export interface RecordFile {
   id: string;
   path: string;
 }
 
+/** Callbacks for what a spool has beside records. */
 export interface SpoolEvents {
   /** A folder that cannot be read. */
   unreadable?: (directory: string, error: Error) => void;

@@ -54,6 +54,8 @@ export const NO_USAGE: RecordUsage = {
   scratchPeakBytes: null,
   scratchPeakSource: null,
 };
+
+/** Usage of an application that never ran. */
 export const NO_APPLICATION_USAGE: RecordApplication['usage'] = {
   cpuUserUs: null,
   cpuSystemUs: null,
@@ -66,6 +68,8 @@ export const NO_APPLICATION_USAGE: RecordApplication['usage'] = {
   pidsPeak: null,
   oomKills: null,
 };
+
+/** The wrapper's own costs while they are unknown. */
 export const NO_TARE: RecordTare = {
   launchUs: null,
   teardownUs: null,
@@ -75,6 +79,8 @@ export const NO_TARE: RecordTare = {
   privateDirtyBytes: null,
   processes: [],
 };
+
+/** Times of a job that never ran. */
 export const NO_TIME: RecordTime = {
   startEpochUs: null,
   endEpochUs: null,
@@ -113,6 +119,7 @@ export interface Attempt {
   flags?: readonly string[];
 }
 
+/** The record's part about the node. */
 export function hostOf(facts: Facts, tareVersion: string): UsageRecord['host'] {
   return {node: facts.node.hostname, bootId: facts.node.bootId, kernel: facts.kernel.release, cpuModel: facts.cpu.model, tareVersion};
 }
@@ -198,6 +205,7 @@ function limitsOf(plan: Plan): NonNullable<UsageRecord['limits']> {
   return limits;
 }
 
+/** What a final record has beside the started one. */
 export interface Weighed {
   time: RecordTime;
   usage: RecordUsage;

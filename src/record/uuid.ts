@@ -6,6 +6,7 @@ import {canonicalJson} from '../plan/canonical.js';
 /** Namespace of Tare's record ids; fixed for ever. */
 const NAMESPACE = Buffer.from('5a0c8f2e3d7b4b6e9c41d2f0a7e85b13', 'hex');
 
+/** A name's UUID of version 5 (RFC 9562, 5.5) in a namespace of Tare's. */
 export function uuid5(name: string): string {
   const hash = createHash('sha1').update(NAMESPACE).update(name, 'utf8').digest().subarray(0, 16);
   hash[6] = ((hash[6] ?? 0) & 0x0f) | 0x50;
@@ -14,6 +15,7 @@ export function uuid5(name: string): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }
 
+/** What makes a record's id: the same attempt has the same id whoever writes its record. */
 export interface AttemptKey {
   site: string | null;
   globalJobId: string;

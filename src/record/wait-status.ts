@@ -5,12 +5,14 @@ import {constants} from 'node:os';
 /** Numbers of signals; each is also the raw wait status of a process that it ended, since neither leaves a core. */
 export const {SIGKILL, SIGTERM} = constants.signals;
 
+/** How a process ended; one of the two is null. */
 export interface ExitStatus {
   exitCode: number | null;
   /** Signal number, null when it exited. */
   signal: number | null;
 }
 
+/** Decodes a status of wait(2) of a process that has ended; a core dump's bit is ignored. */
 export function decodeWaitStatus(raw: number): ExitStatus {
   const signal = raw & 0x7f;
   return signal === 0 ? {exitCode: (raw >> 8) & 0xff, signal: null} : {exitCode: null, signal};

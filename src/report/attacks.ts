@@ -14,6 +14,7 @@ interface TriedAttack {
 
 const COLUMNS = [{header: 'result'}, {header: 'engine'}, {header: 'attack'}, {header: 'class of'}, {header: 'tried', wrap: true}] as const;
 
+/** Attacks as a table for people, and a line that counts them. */
 export function renderAttacks(attacks: readonly TriedAttack[], options: TableOptions = {}): string {
   const rows = attacks.map(({name, numbers, engine, result, tried, found}) => {
     const what = result === 'not tried' ? `not tried: ${found ?? ''}` : `${tried}${found === null ? '' : `: ${found}`}`;

@@ -76,6 +76,7 @@ const LAYOUTS: Readonly<Record<Layout, Words>> = {
   },
 };
 
+/** Who made the caller's group, in words. */
 export const layoutName = ({layout}: CgroupFacts): string => LAYOUTS[layout].name;
 
 /** One sentence for a controller without a place: what to change. */

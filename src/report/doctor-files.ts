@@ -4,6 +4,7 @@ import type {Facts, ViewFacts} from '../host/facts.js';
 import {formatBytes} from '../job/format.js';
 import type {Check} from './check.js';
 
+/** Whether payloads can use FUSE: /dev/fuse is there. */
 export function checkFuse({devices}: Facts): Check {
   const there = devices.includes('/dev/fuse');
   return {
@@ -17,6 +18,7 @@ export function checkFuse({devices}: Facts): Check {
 
 const LITTLE_SCRATCH_BYTES = 2 ** 30;
 
+/** Whether the scratch directory can be written to, lies on a disk, and has some room. */
 export function checkScratch({scratch}: Facts): Check {
   const {directory, fileSystem, freeBytes, writable} = scratch;
   const found = `${directory}, ${fileSystem ?? 'unknown file system'}, ${freeBytes === null ? 'free space unknown' : `${formatBytes(freeBytes)} free`}`;
@@ -45,6 +47,7 @@ export function checkScratch({scratch}: Facts): Check {
   return {...row, state: 'ok', remedy: null};
 }
 
+/** Whether the node can make copy-on-write views, and by which means. */
 export function checkViews({overlay, fuse, user, writable}: ViewFacts): Check {
   const [found] = [overlay, fuse].filter(({available}) => available);
   const places = user ? `; over ${writable.join(', ') || 'nothing, since the caller may write nowhere'}` : '';
@@ -58,6 +61,7 @@ export function checkViews({overlay, fuse, user, writable}: ViewFacts): Check {
   };
 }
 
+/** Whether the kernel can hold a box's scratch to its size. */
 export function checkScratchLimit({scratch: {containers}}: Facts): Check {
   const {available, how, remedy} = containers.loop;
   return {

@@ -5,11 +5,13 @@ import type {Facts} from '../host/facts.js';
 import type {Policy} from '../policy/policy.js';
 import type {NodeFound} from './node-checks.js';
 
+/** Programs of Tare's own. */
 export interface DoctorTools {
   /** The static program of native/: path, or null and why it cannot be used. */
   native: {path: string | null; because: string | null};
 }
 
+/** Everything that a diagnosis follows from. */
 export interface DoctorInputs {
   facts: Facts;
   policy: Policy;

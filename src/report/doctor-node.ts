@@ -5,6 +5,7 @@ import {formatBytes} from '../job/format.js';
 import type {Check} from './check.js';
 import type {DoctorTools} from './doctor-inputs.js';
 
+/** Whether the kill switch is off. */
 export function checkKillSwitch({file, on}: {file: string; on: boolean}): Check {
   return {
     name: 'kill switch',
@@ -15,6 +16,7 @@ export function checkKillSwitch({file, on}: {file: string; on: boolean}): Check 
   };
 }
 
+/** Whether the kernel's release can be read, without which nothing else is told. */
 export function checkKernel({kernel}: Facts): Check {
   return {
     name: 'kernel',
@@ -25,6 +27,7 @@ export function checkKernel({kernel}: Facts): Check {
   };
 }
 
+/** Whether CPUs are known; their number and model. */
 export function checkCores({cpu}: Facts): Check {
   const {online, allowed, model} = cpu;
   const found = `${String(allowed.length)} of ${String(online.length)}${model === null ? '' : `, ${model}`}`;
@@ -37,6 +40,7 @@ export function checkCores({cpu}: Facts): Check {
   };
 }
 
+/** Whether the node's memory is known; its size and swap. */
 export function checkMemory({memory}: Facts): Check {
   const found = `${formatBytes(memory.totalBytes)}, swap ${memory.swapBytes === 0 ? 'none' : formatBytes(memory.swapBytes)}`;
   return {
@@ -64,6 +68,7 @@ export function checkSlot({slot}: Facts): Check {
   };
 }
 
+/** Whether the static program is there and can be executed. */
 export function checkNative({native}: DoctorTools): Check {
   const {path, because} = native;
   return {

@@ -10,6 +10,7 @@ import type {DoctorInputs} from './doctor-inputs.js';
 /** In the order in which they are shown. */
 export const PATTERNS: readonly Pattern[] = ['ulimit++', 'quotas++', 'vm-lite'];
 
+/** Whether a pattern is allowed by the policy and can be run on the node, and why not. */
 export interface PatternVerdict {
   allowed: boolean;
   runnable: boolean;

@@ -10,6 +10,7 @@ import {checkCores, checkKernel, checkKillSwitch, checkMemory, checkNative, chec
 import {isCounted, classify, PATTERNS, type PatternVerdict} from './doctor-patterns.js';
 import {checkNode} from './node-checks.js';
 
+/** What `tare doctor` found out from facts and policy. */
 export interface Diagnosis {
   checks: Check[];
   patterns: Record<Pattern, PatternVerdict>;

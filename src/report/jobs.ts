@@ -46,6 +46,7 @@ export function efficiencyOf({cpuUs, wallUs, cores}: Pick<JobRow, 'cpuUs' | 'wal
   return cpuUs === null || !wallUs || !cores ? null : cpuUs / wallUs / cores;
 }
 
+/** How a list of jobs is written; the time is µs since 1970. */
 export interface JobsOptions extends TableOptions {
   nowEpochUs: number;
   /** CPUs that each live job used since the last look, by its id: a column of its own. */
@@ -56,6 +57,7 @@ export interface JobsOptions extends TableOptions {
 const SHORT_ID = 12;
 const LONGEST_NAME = 24;
 
+/** Jobs as a table for people, one row for each. */
 export function renderJobs(jobs: readonly JobRow[], {nowEpochUs, rates, ...options}: JobsOptions): string {
   const withHosts = jobs.some(({hostname}) => hostname !== null);
   const columns: Column[] = [

@@ -15,6 +15,7 @@ export interface NodeFound {
   degraded: Readonly<Record<string, number>> | null;
 }
 
+/** Rows for the node's own state; what nobody looked at has none. */
 export function checkNode({clock, shortages, log, waiting, degraded}: NodeFound): Check[] {
   return [
     ...(clock === null ? [] : [checkClock(clock)]),

@@ -24,6 +24,7 @@ export interface WaitLine {
   of: number;
 }
 
+/** One line about an image that is unpacked. */
 export function formatWait({waitedUs, image, byAnother, bytes, of}: WaitLine): string {
   const time = roughDuration(Math.round(waitedUs / 1e6) * 1e6);
   if (byAnother) return `tare: ${time}, waiting for another job that unpacks ${image}`;
@@ -31,6 +32,7 @@ export function formatWait({waitedUs, image, byAnother, bytes, of}: WaitLine): s
   return `tare: ${time}, unpacking ${image}: ${roughBytes(bytes)}${of === 0 ? '' : ` of ${roughBytes(of)}`}${part}`;
 }
 
+/** One line about a payload that runs. */
 export function formatProgress({wallUs, rate, memoryBytes, memoryLimitBytes, isPaused, applications}: ProgressLine): string {
   const limit = memoryLimitBytes === null ? '' : ` of ${roughBytes(memoryLimitBytes)}`;
   const parts = [

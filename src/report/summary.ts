@@ -7,6 +7,7 @@ import type {UsageRecord} from '../record/record.js';
 import {printable} from '../errors.js';
 import {renderTable, type Column} from './table.js';
 
+/** A record for people, at the end of a run or by `tare records show`. */
 export function formatSummary(record: UsageRecord, path: string | null): string {
   const {outcome, pattern, mode, payload, time, flags} = record;
   const lines = [
@@ -42,6 +43,7 @@ export function stopText({limit, reason, evidence, exitCode}: UsageRecord['outco
 
 type Described = Pick<UsageRecord['outcome'], 'exitCode' | 'signal' | 'reason' | 'evidence'> & {status: string; limitScope: string | null};
 
+/** An outcome in a few words, such as `failed (exit code 2)`. */
 export function describeOutcome({status, exitCode, signal, reason, limitScope, evidence}: Described): string {
   const how = signal ?? (exitCode === null ? '' : `exit code ${String(exitCode)}`);
   const detail = [how, reason, limitScope === null ? null : `limit of the ${limitScope}`, evidence].filter(Boolean).join('; ');

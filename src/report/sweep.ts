@@ -2,6 +2,7 @@
 
 import {printable} from '../errors.js';
 
+/** What became of one box or record, for a line of the report. */
 export interface SweptLine {
   uid: number;
   recordId: string | null;

@@ -2,6 +2,7 @@
 
 import {printable} from '../errors.js';
 
+/** A column of a table. */
 export interface Column {
   header: string;
   align?: 'left' | 'right';
@@ -9,6 +10,7 @@ export interface Column {
   wrap?: boolean;
 }
 
+/** How wide a table may be, and whether its heads are bold. */
 export interface TableOptions {
   /** Columns of the terminal; Infinity: nothing is broken. */
   width?: number;
@@ -20,6 +22,7 @@ const GAP = '  ';
 /** Below this a wrapped column is no longer readable; the table then is wider than the terminal. */
 const LEAST_WRAPPED = 16;
 
+/** Writes a table in plain text, columns padded to their widest cell and control characters made visible. */
 export function renderTable(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],

@@ -5,6 +5,7 @@ import {isRunning, killProcess, processId, type ProcessId} from '../process/proc
 import {startTool} from '../process/tool.js';
 import {sleep} from '../process/clock.js';
 
+/** Arguments of `tare-mounter`. */
 export interface MounterOrder {
   /** It ends with this process. */
   shimPid: number;

@@ -23,6 +23,7 @@ export interface Configuration {
   entry: Entry | null;
 }
 
+/** The finding of a client without a configuration repository. */
 export const NO_CONFIGURATION: Configuration = {place: null, entry: null};
 
 /** How the configuration repository of a client is found. */

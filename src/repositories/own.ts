@@ -35,6 +35,7 @@ import {removePrivate} from '../box/trees.js';
 
 type Mount = StepOf<'cvmfs.mount'>;
 
+/** For whom repositories are mounted, and below which directory. */
 export interface Context {
   /** The wrapper's directory on disk. */
   scratch: string;

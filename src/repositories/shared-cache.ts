@@ -19,6 +19,7 @@ const BLOCK = 512;
 const WRITABLE_BY_OTHERS = 0o022;
 const STICKY = 0o1000;
 
+/** Whose cache it is. */
 export interface Account {
   uid: number;
   gid: number;

@@ -14,6 +14,7 @@ export interface Heard {
   because: string;
 }
 
+/** The result of one attack on one engine. */
 export type Answer = Pick<TriedAttack, 'result' | 'found'>;
 
 /** One row of the report. */

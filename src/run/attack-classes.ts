@@ -5,6 +5,7 @@ import type {Evil} from './attack-place.js';
 /** `none`: no box. */
 export type AttackedEngine = 'bubblewrap' | 'crun' | 'runc' | 'none';
 
+/** A row of doctor's report on attacks. */
 export interface TriedAttack {
   /** Of the class. */
   name: string;
@@ -20,6 +21,7 @@ export interface TriedAttack {
 
 type Section = 'directories' | 'runtime' | 'program' | 'terminal' | 'sockets';
 
+/** A class of holes and how it is tried. */
 export interface Attack {
   name: string;
   numbers: readonly string[];

@@ -9,6 +9,7 @@ const PREFIX = 'tare-attacks-';
 /** What a doctor has left that was killed. */
 const STALE_MS = 3_600_000;
 
+/** What an image has links in place of: devices, kernel file systems, or other directories. */
 export type Evil = 'devices' | 'kernel' | 'places';
 
 /** By name: which paths of an image become links, and where below a victim's directory they lead. */
@@ -18,6 +19,8 @@ const LINKS: Readonly<Record<Evil, (work: string) => Readonly<Record<string, str
   // the last is made in the image for the work directory
   places: (work) => ({dev: 'directory', etc: 'directory', run: 'directory', tmp: 'directory', [dirname(work).slice(1)]: 'directory'}),
 };
+
+/** Every kind of evil image. */
 export const EVIL = Object.keys(LINKS) as Evil[];
 
 /** An image with links, and what was made, or changed, where they lead. */
@@ -26,6 +29,7 @@ export interface EvilImage {
   made: () => string[];
 }
 
+/** A new directory below /var/tmp; what killed doctors left there more than an hour ago is removed when one is made. */
 export class AttackPlace {
   readonly directory: string;
 
@@ -37,6 +41,7 @@ export class AttackPlace {
     chmodSync(this.directory, 0o755);
   }
 
+  /** Removes the directory with all that is in it. @throws Error of the system */
   remove(): void {
     rmSync(this.directory, {recursive: true, force: true});
   }
@@ -48,12 +53,14 @@ export class AttackPlace {
     return {work, program: copyProgram(join(work, 'tare-attacks'))};
   }
 
+  /** Writes a file. @returns its path */
   file(path: string, text: string): string {
     const file = join(this.directory, path);
     writeFileSync(file, text);
     return file;
   }
 
+  /** Makes an image with nothing but directories, accounts and the attacking program. @returns its path */
   image(name: string): string {
     const image = join(this.directory, name);
     for (const path of ['bin', 'dev', 'etc', 'proc', 'run', 'sys', 'tmp', 'var/tmp']) mkdirSync(join(image, path), {recursive: true});
@@ -63,6 +70,7 @@ export class AttackPlace {
     return image;
   }
 
+  /** Makes such an image with links that lead to a victim's directory, which `made` compares later. */
   evilImage(name: string, kind: Evil, work: string): EvilImage {
     const victim = join(this.directory, `${name}-victim`);
     mkdirSync(join(victim, 'directory'), {recursive: true});

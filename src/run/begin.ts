@@ -45,6 +45,7 @@ import {writeBundle} from './bundle.js';
 import {launch} from './launch.js';
 import {refuseLess, UNSPOOLED} from './less.js';
 
+/** A box that was launched. */
 export interface Begun {
   state: BoxState;
   groups: Groups;

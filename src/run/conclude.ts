@@ -19,7 +19,7 @@ import {filesOf, keep, type Following} from './following.js';
 import {live} from './live-box.js';
 import {effectsWith, tellBatchSystem} from './tell.js';
 
-/** Finishes what another supervisor began. */
+/** Finishes what another supervisor began. @throws TareError STATE_DIRECTORY when nothing was begun, SupervisorFailed */
 export async function adopt(request: RunRequest, hello: Hello, channel: Channel): Promise<RunResult> {
   // a session has none: the shim ends it as it ended
   if (hello.stateDirectory === '') throw new TareError('STATE_DIRECTORY', {message: 'there is no box to take over'});

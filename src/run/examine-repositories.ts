@@ -16,6 +16,7 @@ import {here} from '../process/presence.js';
 import {examineRepository} from '../repositories/look-once.js';
 import {examineOwn} from '../repositories/own-look.js';
 
+/** What `tare doctor --cvmfs` found. */
 export interface ExaminedRepositories {
   root: string;
   repositories: Entry[];

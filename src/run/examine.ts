@@ -41,6 +41,7 @@ interface NodeState {
   degraded: Readonly<Record<string, number>> | null;
 }
 
+/** What `tare doctor` diagnoses from. */
 export interface Examined {
   facts: Facts;
   policy: Policy;

@@ -7,6 +7,7 @@ import {readHealth, type HealthResult} from '../node-state/health.js';
 import {readReports} from '../node-state/reports.js';
 import {nodePlaces, placesOf} from '../policy/places.js';
 
+/** The answer to a batch system's node check, from the node's state on disk. */
 export interface Health {
   healthy: boolean;
   /** Whether the last probes got the box that the policy wants; null: nothing has tried it. */

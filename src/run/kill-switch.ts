@@ -27,6 +27,7 @@ export function switchOn(policy: Policy | null): string | null {
 export const switchText = (file: string): string =>
   `the kill switch is on: while ${file} exists every job is executed without box, limits and record`;
 
+/** Whether the file exists that switches Tare off. */
 export const isSwitchOn = (policy: Policy): boolean => existsSync(policy.killSwitch.value);
 
 /** @throws TareError when the descriptor cannot be read */

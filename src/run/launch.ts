@@ -8,6 +8,7 @@ import {stepsOf} from '../plan/step.js';
 import type {Channel} from '../process/channel.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
+/** Sends the shim the launch of a box whose groups and folders are made. */
 export function launch(
   {channel, plan, groups}: {channel: Channel; plan: Plan; groups: Groups},
   {id, boxDirectory, mounted}: Pick<LaunchContext, 'id' | 'boxDirectory' | 'mounted'>,

@@ -12,6 +12,7 @@ export const UNLOGGED = 'log-unwritable';
 /** Code of the count of records that no spool took when their job ended; the record has the flag `record-delayed`. */
 export const UNSPOOLED = 'record-unspooled';
 
+/** What a report of degradation is about, and where it goes. */
 export interface Telling {
   plan: Plan;
   id: string;

@@ -11,6 +11,7 @@ import type {Log} from '../process/log.js';
 import {probeRepositories} from '../repositories/repositories.js';
 import {foundOf, requireUsable, throughOf} from '../repositories/usable.js';
 
+/** What looks at repositories and images need beside the plan. */
 export interface Looking {
   shimPid: number;
   /** As `Channel.doing`. */

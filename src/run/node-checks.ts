@@ -67,6 +67,7 @@ export interface NodesPlaces {
   own: string[];
 }
 
+/** The directories of some accounts that exist, for the checks of this process's account. */
 export function placesOn(policy: Policy, uids: readonly number[]): NodesPlaces {
   const self = process.getuid?.() ?? -1;
   const spools = new Set<string>();

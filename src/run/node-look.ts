@@ -17,6 +17,7 @@ interface Rendered {
   text: (health: HealthResult) => string;
 }
 
+/** How the node is probed. */
 export interface ProbeOptions {
   policyFile: string | null;
   /** A box is tried in any case, and waited for. */
@@ -36,6 +37,7 @@ interface Context {
   self: number;
 }
 
+/** The result of a look, and what accounts and jobs said before it. */
 export interface NodeLook {
   health: HealthResult;
   reports: ReturnType<typeof readReports> & object;

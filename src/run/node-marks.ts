@@ -39,6 +39,7 @@ export const readMarks = (folder: string): string | null => {
   }
 };
 
+/** Replaces the marks of the last full probe, for root alone. @throws Error of the system */
 export function writeMarks(folder: string, marks: string): void {
   replace(join(folder, MARKS), marks, 0o600);
 }

@@ -20,6 +20,7 @@ import {connectBox, keep, onlookOf, type Following} from './following.js';
 import {Sight} from './sight.js';
 import {Watching} from './watching.js';
 
+/** What a performer works with beside the box. */
 export interface Performing {
   following: Following;
   /** The tasks that the box is held for; null: it is for its payload. */
@@ -28,6 +29,7 @@ export interface Performing {
   progress: (seen: Seen) => void;
 }
 
+/** Passes inputs to the decider of one box, and performs the commands that it answers with. */
 export class Performer {
   /** null until the payload executes. */
   watching: Watching | null = null;
@@ -81,6 +83,7 @@ export class Performer {
     this.watching?.end();
   }
 
+  /** Performs one command. @throws TareError when `recordStart` cannot write the record */
   perform(command: Command): void {
     (this.how[command.do] as (command: Command) => void)(command);
   }

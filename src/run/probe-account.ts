@@ -15,6 +15,7 @@ const MOST_BYTES = 64 * 1024;
 const MOST_WORDS = 1000;
 const MOST_ENTRIES = 50;
 
+/** The result of a probe with an account. */
 export interface ProbedAs extends HealthProbe {
   /** It got less than the policy wants. */
   less: boolean;

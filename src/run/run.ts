@@ -31,6 +31,7 @@ import {notTried, policyOfTrial} from './trial.js';
 
 /**
  * Runs a job, or finishes one whose supervisor died, and tells the batch system. Never throws for what a job, a policy or a node can cause.
+ * @throws SupervisorFailed when the shim has to start another supervisor
  */
 export async function runJob(request: RunRequest, hello: Hello, channel: Channel): Promise<RunResult> {
   if (hello.state === 'over') return concluded(hello);

@@ -18,6 +18,7 @@ import {records, textOf} from '../record/spool.js';
 import {readPolicy} from '../files/documents.js';
 import {userSpools} from '../box/user-places.js';
 
+/** What one run of `tare records seal` did. */
 export interface SealSummary {
   sealed: number;
   /** Not over yet. */

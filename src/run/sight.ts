@@ -9,6 +9,7 @@ import {readServiceLog} from '../supervise/service-log.js';
 import {stepsOf, type StepOf} from '../plan/step.js';
 import {asksForEnd} from '../record/outcome.js';
 
+/** Answers a decider's questions about one box from files and control groups. */
 export class Sight {
   private readonly state: BoxState;
   private readonly groups: Groups;
@@ -33,12 +34,14 @@ export class Sight {
     return application !== undefined && isReady(application, {plan: this.state.plan, ...pids});
   }
 
+  /** How often the kernel killed in one application for memory, and whether its own limit was hit. */
   killsOf(index: number): MemoryKills {
     const {name = '', limits} = this.applications[index] ?? {};
     const {oomKills, ownLimit} = this.groups.kills(`app-${name}`);
     return {oomKills: oomKills ?? 0, ownLimit: limits?.memory?.enforcement === 'kernel' && (ownLimit ?? 0) > 0};
   }
 
+  /** The same for all applications, in the plan's order. */
   kills(): MemoryKills[] {
     return this.applications.map((_, index) => this.killsOf(index));
   }

@@ -17,6 +17,7 @@ export const effectsWith = (files: JobFiles, log: Log): Effects =>
     log[level](message, details);
   });
 
+/** Which batch system is told, and by what means. */
 export interface Told {
   batch: BatchJob;
   settings: BatchSettings;

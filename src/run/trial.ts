@@ -25,6 +25,7 @@ interface TriedBox {
   limits: Record<string, string>;
 }
 
+/** What a trial of a box found. */
 export interface Tried {
   /** Whether a job of this account would run. */
   healthy: boolean;
@@ -37,6 +38,7 @@ export interface Tried {
   because: string | null;
 }
 
+/** A trial of which nothing is known yet. */
 export const newTrial = (attacks: AttackedAs | null = null): Trial => ({
   ...{attacks, user: null, spools: [], policy: null, plan: null, off: null},
 });

@@ -33,6 +33,7 @@ interface Site {
   policyFile: string | null;
 }
 
+/** Tries each attack on each engine of the node. @returns a row for each pair; one that could not be tried says why */
 export async function tryAttacks(facts: Facts, policy: Policy, policyFile: string | null): Promise<TriedAttack[]> {
   const oci = facts.system?.oci ?? null;
   const machine = oci?.name ?? 'crun';

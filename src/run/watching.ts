@@ -20,6 +20,7 @@ const SEEN_MS = {first: 1000, most: 60_000} as const;
 /** Not in the way of the payload's first moments. */
 const WEIGH_SELF_MS = 20;
 
+/** The payload that is watched, and what is told of it. */
 export interface Watched {
   state: BoxState;
   following: Following;
@@ -36,6 +37,7 @@ export interface Watched {
   executedUs: number;
 }
 
+/** Watches one payload from its exec until `end`; what it finds becomes inputs of the decider. */
 export class Watching {
   readonly instruments: Instruments;
   /** The wrapper's own processes, once they were weighed. */

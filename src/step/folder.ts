@@ -47,6 +47,7 @@ export function openStep(state: string, uid: number, step: string): {directory: 
   }
 }
 
+/** Replaces a note of the step in one rename. @throws Error of the system */
 export function writeNote<Name extends keyof Notes>(directory: string, name: Name, note: Notes[Name]): void {
   replace(join(directory, `${name}.json`), note);
 }
@@ -55,7 +56,7 @@ export function writeNote<Name extends keyof Notes>(directory: string, name: Nam
 export const readNote = <Name extends keyof Notes>(directory: string, name: Name): Notes[Name] | null =>
   read(join(directory, `${name}.json`)) as Notes[Name] | null;
 
-/** @returns false when this task has come before: it joins once */
+/** Notes that a task has come. @returns false when it has come before: it joins once. @throws Error of the system */
 export function comeAs(directory: string, index: number, note: TaskNote): boolean {
   const path = taskPath(directory, index);
   const temporary = `${path}.${String(process.pid)}`;
@@ -73,15 +74,19 @@ export function comeAs(directory: string, index: number, note: TaskNote): boolea
   }
 }
 
+/** Replaces what a task noted when it came. @throws Error of the system */
 export function noteTask(directory: string, index: number, note: TaskNote): void {
   replace(taskPath(directory, index), note);
 }
 
+/** Notes how a task ended. @throws Error of the system */
 export function noteEnd(directory: string, index: number, end: TaskEnd): void {
   replace(endPath(directory, index), end);
 }
 
+/** What a task noted when it came; null: nothing yet. */
 export const readTask = (directory: string, index: number): TaskNote | null => read(taskPath(directory, index)) as TaskNote | null;
+/** What a task noted at its end; null: nothing yet. */
 export const readEnd = (directory: string, index: number): TaskEnd | null => read(endPath(directory, index)) as TaskEnd | null;
 
 /** Those that have come, and of these those that have ended. */

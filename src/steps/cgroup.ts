@@ -17,6 +17,7 @@ const noGroups = (directory: string, parents: ReturnType<typeof parentsOn>): Mis
   allowed: [...parents.keys()].filter((known) => known !== null).join(', ') || 'none',
 });
 
+/** Rows of the steps that make control groups. */
 export const CGROUP_STEPS = {
   'cgroup.evacuate': {
     by: ['node'],

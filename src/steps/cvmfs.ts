@@ -37,6 +37,7 @@ function checkMount(step: StepOf<'cvmfs.mount'>, here: Here): Misfit | null {
   };
 }
 
+/** Rows of the steps for repositories of CVMFS. */
 export const CVMFS_STEPS = {
   'cvmfs.probe': {
     by: ['node'],

@@ -23,6 +23,8 @@ export const SECTIONS = {
   Environment: ['variable', 'value', 'why'],
   Watches: ['watch', 'limit', 'why'],
 } as const;
+
+/** Titles of tables. */
 export type Section = keyof typeof SECTIONS;
 
 /** Without its last column, which is why the step is there; a row of four has its own. */
@@ -53,6 +55,7 @@ export interface Ground {
   maps: IdMaps | undefined;
 }
 
+/** The row of one kind of step: everything that is known of it but how the plan comes to it. */
 export interface StepDef<S extends Step> {
   by: readonly By[];
   /** null: the step has a table of its own. */
@@ -76,6 +79,7 @@ export type Steps<Op extends Step['op']> = {[O in Op]: StepDef<StepOf<O>>};
 /** What a box makes lies in its own folder. */
 export const isOwn = (path: string | null): boolean => path === null || (path.startsWith('{box}/') && !path.split('/').includes('..'));
 
+/** The misfit of a step that would mount on the node's own files. */
 export const mountsOutside = (at: string): Misfit => ({
   message: 'it mounts outside the box’s own folder',
   found: at,

@@ -9,6 +9,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {SECTIONS, type Row, type Section} from './def.js';
 import {defOf} from './table.js';
 
+/** One table of `tare plan`. */
 export interface ExplainedSection {
   title: string;
   head: readonly string[];

@@ -5,6 +5,7 @@ import {IDENTITY} from '../plan/network.js';
 import type {Steps} from './def.js';
 import {filesOfLayers} from './image.js';
 
+/** Rows of the steps for a box's account, privileges and host name, and for what binds each of its processes. */
 export const IDENTITY_STEPS = {
   // that it is the caller's to take is checked with the plan as a whole
   'identity.take': {by: ['init'], section: 'Box', rows: ({uid, gid}) => [['identity', `uid ${String(uid)} gid ${String(gid)}`]]},

@@ -45,6 +45,7 @@ function checkMount({source, at, program, options}: StepOf<'mount.squashfs'>, {p
   return {message: 'the program that mounts its image is unknown', found: program, allowed: SQUASHFUSE.join(', ')};
 }
 
+/** Rows of the steps for an image. */
 export const IMAGE_STEPS = {
   'image.take': {
     by: ['node'],

@@ -2,6 +2,7 @@
 
 import type {Steps} from './def.js';
 
+/** Rows of the steps that give a box an address. */
 export const NETWORK_STEPS = {
   'network.lease': {
     by: ['node'],

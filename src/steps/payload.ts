@@ -3,6 +3,7 @@
 import {FEATURES} from '../plan/features.js';
 import type {Steps} from './def.js';
 
+/** Rows of the steps for what is executed, and its environment. */
 export const PAYLOAD_STEPS = {
   'environment.set': {by: ['init'], section: 'Environment', rows: ({name, value}) => [[name, value]]},
   'environment.unset': {by: ['init'], section: 'Environment', rows: ({name}) => [[name, '(taken away)']]},

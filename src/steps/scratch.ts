@@ -11,6 +11,7 @@ const OWN_FOLDER = /^\{box\}\/(?:disk\/)?(?:(?:layers|view|private)\/)?[a-z0-9-]
 
 const NO_ROOT = {uids: {start: 0, count: 0}, gids: {start: 0, count: 0}};
 
+/** Rows of the steps for a box's own directories, their size, and mounts that lie on them. */
 export const SCRATCH_STEPS = {
   'directory.create': {
     // what lies in the box's own file system is made where that is mounted

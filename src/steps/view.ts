@@ -53,6 +53,7 @@ function returnTrees({maps}: StepOf<'namespace.unshare'>, {plan, owner}: Ground)
   return paths.length === 0 ? [] : [{op: 'tree.return', paths, uids: range(maps.uids), gids: range(maps.gids), as}];
 }
 
+/** Rows of the steps that make namespaces and what is seen in them. */
 export const VIEW_STEPS = {
   'namespace.unshare': {
     by: ['engine'],

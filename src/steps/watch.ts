@@ -3,6 +3,7 @@
 import {formatBytes, formatDuration} from '../job/quantity.js';
 import type {Steps} from './def.js';
 
+/** Rows of the watches. */
 export const WATCH_STEPS = {
   'watch.memory': {by: ['watch'], section: 'Watches', rows: ({limitBytes}) => [['memory', formatBytes(limitBytes)]]},
   'watch.oom': {by: ['watch'], section: 'Watches', rows: () => [['out of memory', '-']]},

@@ -13,6 +13,7 @@ const KILLED_US = 1e6;
 /** The same while the payload may still end by itself, and needs its files for that. */
 const ASKED_US = 1.5e6;
 
+/** How the end of a box stands, while something of it still waits for a file system. */
 export interface Ending {
   /** Nothing of the box is to go on: the payload is killed, or gone. */
   all: boolean;

@@ -24,6 +24,7 @@ type Way = keyof typeof WAYS;
 /** Their pages can be mapped too, and are then in the proportional sizes of whoever has them mapped. */
 const MAPPABLE: readonly Way[] = ['tmpfs', 'memfd', 'sysv'];
 
+/** What one look found, in bytes. */
 export interface Held {
   /** Bytes in each way; what is mapped besides is taken off already. */
   ways: Readonly<Record<Way, number>>;
@@ -46,6 +47,7 @@ const SELDOM_US = 10_000_000;
 /** Time of the clock: nobody waits for it, and a file system of the payload's may hold up a part of it for 2 s. */
 const DEADLINE_MS = 10_000;
 
+/** What looks cost, and their highest sum, for the record. */
 export interface HeldReport {
   reads: number;
   us: number;
@@ -116,6 +118,7 @@ export class Holdings {
     return held;
   }
 
+  /** All looks so far. */
   report(): HeldReport {
     return {reads: this.reads, us: this.sumUs, peakBytes: this.peakBytes, unseen: [...this.unseen].sort()};
   }

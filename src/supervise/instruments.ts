@@ -20,6 +20,7 @@ export interface Seen {
   weighing: Weighing;
 }
 
+/** The payload that instruments look at. */
 export interface RunningPayload {
   plan: Plan;
   groups: Groups;
@@ -42,6 +43,7 @@ export interface Readings {
   watch: NonNullable<UsageRecord['watch']>;
 }
 
+/** Starts all watches with the payload and runs until `end`. Figures are read afterwards, while the groups still exist. */
 export class Instruments {
   readonly sampler: Sampler | null;
   private readonly plan: Plan;

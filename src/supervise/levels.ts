@@ -11,6 +11,7 @@ const OFTEN_MS = 250;
 /** For anonymous memory alone: reading memory.stat makes the kernel add up its counters. The first looks come sooner. */
 const SELDOM_MS = {first: 100, most: 5000} as const;
 
+/** The highest that looks saw; null: not looked at, since the kernel keeps that peak. */
 export interface LevelPeaks {
   memPeakBytes: number | null;
   anonPeakBytes: number | null;
@@ -24,6 +25,7 @@ export interface LevelPeaks {
   lookUs: number;
 }
 
+/** Looks at one box's payload group when its owner says so, and keeps the highest of each figure. */
 export class Levels {
   private readonly groups: Groups;
   private readonly often: boolean;
@@ -61,6 +63,7 @@ export class Levels {
     return this.periodMs;
   }
 
+  /** The peaks so far. */
   report(): LevelPeaks {
     return {...this.peaks};
   }

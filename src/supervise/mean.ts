@@ -11,6 +11,7 @@ export class TimeMean {
     this.atUs = startUs;
   }
 
+  /** The value that held since the last one, up to a moment of the monotonic clock, µs. */
   add(value: number, atUs: number): void {
     this.total += value * (atUs - this.atUs);
     this.atUs = atUs;

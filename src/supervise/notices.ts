@@ -10,6 +10,7 @@ const PAUSE_MS = 1000;
 /** Where nothing tells. */
 const POLL_MS = 1000;
 
+/** Listens to files of control groups until `end`. */
 export class Notices {
   /** null: nothing was listened to. */
   by: 'notified' | 'polled' | null = null;
@@ -25,6 +26,7 @@ export class Notices {
     heard(); // what changed before
   }
 
+  /** Stops listening; nothing is called any more. */
   end(): void {
     this.ended = true;
     for (const watcher of this.watchers) watcher.close();

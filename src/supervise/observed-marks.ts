@@ -23,6 +23,7 @@ export interface Observable {
   countedWallUs: () => number;
 }
 
+/** Compares a payload that nothing holds back with the limits that it would have had. */
 export class ObservedMarks {
   private readonly limits: NonNullable<Plan['observed']>['limits'];
   private readonly box: Observable;

@@ -8,6 +8,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {jobFiles} from '../files/job-files.js';
 import {readTree} from '../process/tree.js';
 
+/** Where an application is looked for. */
 export interface Where {
   plan: Plan;
   /** null when it does not run any more. */

@@ -11,6 +11,7 @@ import {monotonicUs} from '../process/clock.js';
 import {TimeMean} from './mean.js';
 import {readProcess, readSmapsRollup, readTree, standsStill, type ProcessSample} from '../process/tree.js';
 
+/** What the looks saw, in bytes unless the name says otherwise; null: never seen. */
 export interface Sampled {
   rssPeakBytes: number | null;
   pssPeakBytes: number | null;
@@ -44,6 +45,7 @@ const RECORD_DUTY = 0.001;
 /** So much more resident memory than when proportional sizes were last read is worth reading them for the record. */
 const WORTH_READING = 1.1;
 
+/** Adds up the processes of a box at each `sample`; peaks and CPU time are lower bounds. */
 export class Sampler {
   private readonly initPid: number;
   private readonly ownShm: boolean;
@@ -227,6 +229,7 @@ export class Sampler {
     return Math.max(sum(waited, (us) => us) + sum(this.processes, ({cpuUs, waitedUs}) => cpuUs + waitedUs), this.seenCpuUs());
   }
 
+  /** Peaks, averages and CPU time of all looks so far. */
   report(): Sampled {
     const {rss, pss, vmem, swap} = this.means;
     return {

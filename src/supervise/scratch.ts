@@ -37,11 +37,13 @@ const LEAST_FILES = 1000;
 const NEXT_MS = 20;
 const STATFS_MS = {first: 100, most: 2000} as const;
 
+/** The most that a payload had on scratch, and by which means that is known. */
 export interface ScratchPeak {
   bytes: number | null;
   source: string | null;
 }
 
+/** Measures what a box has on scratch, in bytes. */
 export interface ScratchMeter {
   /** Looks, or goes on looking. @returns how soon to look again, ms */
   look(): number;
@@ -131,6 +133,7 @@ interface Amount {
 
 type Looks = Pick<Holdings, 'isDue' | 'look' | 'report' | 'end'>;
 
+/** Measures by walking through directories, where no file system of its own holds the box's scratch. */
 export class WalkMeter implements ScratchMeter {
   private readonly roots: readonly string[];
   private readonly periodMs: number;

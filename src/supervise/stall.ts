@@ -38,6 +38,7 @@ interface Look {
   reading: StallReading;
 }
 
+/** Compares readings of one group; a stall has to last for the time that it was made with, µs. */
 export class StallDetector {
   private readonly afterUs: number;
   private last: Look | null = null;

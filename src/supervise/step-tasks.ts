@@ -29,6 +29,7 @@ export interface Cause {
   stopped: boolean;
 }
 
+/** Follows the tasks of one step, none of which is a child of this process. */
 export class StepTasks {
   private readonly noted: Noted;
   private readonly count: number;
@@ -108,6 +109,7 @@ export class StepTasks {
     return statuses.find((status) => status !== 0) ?? 0;
   }
 
+  /** One row of the record for each task, in the order of their numbers. */
   report(cause: Cause, noted: readonly number[]): RecordApplication[] {
     const told = [...noted, ...this.signals];
     return this.ordered().map(([index, {note, end}]) => ({

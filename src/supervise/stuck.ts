@@ -46,6 +46,7 @@ export function pendingIn(status: string): bigint {
   return mask('SigPnd') | mask('ShdPnd');
 }
 
+/** Whether a mask of /proc/PID/status has a signal (proc_pid_status(5), SigPnd and the like: bit 0 is signal 1). */
 export const hasSignal = (mask: bigint, signal: number): boolean => signal > 0 && ((mask >> BigInt(signal - 1)) & 1n) === 1n;
 
 /** Says when a wait has lasted: fed with one look after the other. Pure. */

@@ -13,6 +13,7 @@ export const LOOK_MS = 500;
 /** A look that is later than this, load taken off, was late because everything stood still. */
 const LATE_US = 500_000;
 
+/** Adds up the time for which one box stood still. `look` has to be called every LOOK_MS. */
 export class Suspension {
   private readonly freeze: () => Freeze;
   private readonly ranUs: () => number;

@@ -16,9 +16,11 @@ export interface NodeTotals {
   swapUsedBytes: number | null;
 }
 
+/** Measures the node between two looks. */
 export class Totals {
   private last = cpuTimes();
 
+  /** What the node did since the last look; the first since this was made. */
   look(): NodeTotals {
     const now = cpuTimes();
     const spent = now.all - this.last.all;

@@ -26,6 +26,7 @@ const MATTERS = 0.02;
 /** Bounds of the time between two looks at CPU time. */
 const CPU_PERIOD_MS = {least: 20, most: 1000} as const;
 
+/** What watches look at. The sampler, the meter of scratch and the groups are the caller's, and outlive the watches. */
 export interface WatchedBox {
   groups: Groups;
   /** null where control groups count everything, and the plan wants no more. */
@@ -46,6 +47,7 @@ export interface WatchedBox {
 /** `hard`: killed at once; else SIGTERM and a grace come first. */
 export type StopPayload = (stop: Stop, how: 'hard' | 'soft', graceUs: number) => void;
 
+/** What watches call, from timers and notices. Each watch calls `stop` at most once. */
 export interface Answers {
   stop: StopPayload;
   /** Over a watched memory limit. @returns true when only a part of the payload goes for it, and the rest is watched on */
@@ -56,6 +58,7 @@ export interface Answers {
   note: (what: string, details: Readonly<Record<string, unknown>>) => void;
 }
 
+/** Watches that run until `end`. */
 export interface Watches {
   end(): void;
   /** How long the box, or the box and its watcher, were stopped so far. */

@@ -14,6 +14,7 @@ import {trimSharedCaches} from '../repositories/shared-cache.js';
 import {sweep} from './sweep.js';
 import type {Swept} from './swept.js';
 
+/** What became of a box or record of one account. */
 export interface SweptOf extends Swept {
   uid: number;
 }

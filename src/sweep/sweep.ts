@@ -17,6 +17,7 @@ import {HALF_MADE_MS, sweepBox} from './sweep-box.js';
 import {sweepRecords} from './sweep-records.js';
 import type {Swept} from './swept.js';
 
+/** For whom a sweep is made, and how long it may take. */
 export interface SweepOptions {
   uid: number;
   /** After so long no further box is begun, and none is waited for that long. Absent: all are begun, and 10 s waited for each, ms. */

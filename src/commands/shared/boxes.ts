@@ -11,17 +11,21 @@ import type {Policy} from '../../policy/policy.js';
 import type {JobRow} from '../../report/jobs.js';
 import {complain} from './output.js';
 
+/** `--policy`, of every command that looks for live boxes. */
 export const policyFlag = {
   policy: Flags.string({description: 'policy file instead of /etc/tare/policy.yaml and /etc/tare/policy.d/', helpValue: 'FILE'}),
 };
 
+/** Flags of commands for one live box. */
 export const boxFlags = {
   ...policyFlag,
   application: Flags.string({description: 'one application of the box', helpValue: 'NAME'}),
 };
 
+/** The argument of commands for one live box. */
 export const boxArgs = {id: Args.string({description: 'id of a live box, or its beginning', required: true, ignoreStdin: true})};
 
+/** The policy of this node, and for whom it is read. */
 export interface Node {
   policy: Policy;
   uid: number;

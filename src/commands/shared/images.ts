@@ -11,11 +11,13 @@ import type {Policy} from '../../policy/policy.js';
 import {renderTable} from '../../report/table.js';
 import {complain} from './output.js';
 
+/** Flags of every `tare images` command. */
 export const imageFlags = {
   policy: Flags.string({description: 'policy file instead of /etc/tare/policy.yaml and /etc/tare/policy.d/', helpValue: 'FILE'}),
   json: Flags.boolean({description: 'print JSON'}),
 };
 
+/** An image of the node with what the policy and the cache say of it; times in µs since 1970. */
 export interface ImageRow extends Listed {
   /** By the policy as it is for jobs that no rule is for. */
   allowed: boolean;
@@ -27,6 +29,7 @@ export interface ImageRow extends Listed {
   unpackedBytes: number | null;
 }
 
+/** Where images are, for the account that asks. */
 export interface Images {
   policy: Policy;
   uid: number;
@@ -75,6 +78,7 @@ export const isCalled = ({path, name, digest}: ImageRow, text: string): boolean 
 const SHORT = 'sha256:'.length + 12;
 const UNKNOWN = '-';
 
+/** Images as a table for people, one row for each. */
 export function imageTable(rows: readonly ImageRow[]): string {
   return renderTable(
     [

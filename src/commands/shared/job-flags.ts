@@ -3,6 +3,7 @@
 import {Flags} from '@oclif/core';
 import type {JobFlags} from '../../job/flags.js';
 
+/** Flags that stand for fields of a job descriptor, for `tare run` and `tare plan`. */
 export const jobFlags = {
   policy: Flags.string({description: 'policy file instead of /etc/tare/policy.yaml and /etc/tare/policy.d/', helpValue: 'FILE'}),
   name: Flags.string({description: 'a name for people', helpGroup: 'JOB'}),

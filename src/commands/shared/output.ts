@@ -5,6 +5,7 @@ import {format, getSystemErrorMap} from 'node:util';
 import {asTareError, errnoOf, printable, TareError} from '../../errors.js';
 import {standStill} from '../../process/clock.js';
 
+/** Writes one line to standard error, with `tare: ` before it and control characters made visible. */
 export function complain(message: string): void {
   sayOnError(`tare: ${printable(message)}`);
 }
@@ -63,6 +64,7 @@ export function explain(error: unknown): number {
 }
 
 const PIECE = 64 * 1024;
+/** Descriptor of standard output. */
 export const STDOUT = 1;
 const STDERR = 2;
 const PATIENCE_MS = 5;
@@ -84,6 +86,7 @@ export class Output {
     return !this.isClosed;
   }
 
+  /** Whether somebody still reads; false after EPIPE. */
   get isRead(): boolean {
     return !this.isClosed;
   }
@@ -95,6 +98,7 @@ export class Output {
     return !this.isClosed;
   }
 
+  /** Writes what is kept, and waits while the pipe is full. @throws TareError OUTPUT_FAILED */
   flush(): void {
     const bytes = Buffer.from(this.text);
     this.text = '';

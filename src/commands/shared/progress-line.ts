@@ -21,6 +21,7 @@ const MOST_PROCESSES = 200;
 const DRAW = {before: '\r\u001B[?7l', after: '\u001B[K\u001B[?7h'} as const;
 const ERASE = '\r\u001B[K';
 
+/** The progress of one job on a terminal, redrawn in place; `tare run` opens it. */
 export class Progress {
   private readonly terminal: number;
   private readonly shimPid: number;

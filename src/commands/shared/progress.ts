@@ -5,7 +5,9 @@ import {pidNamespace} from '../../process/process.js';
 import type {RunRequest} from '../../prepare/request.js';
 import {TERMINAL} from './terminals.js';
 
+/** Values of `--progress`. */
 export const PROGRESS_MODES = ['never', 'auto', 'always'] as const;
+/** When the line is shown; `auto`: on a terminal. */
 export type ProgressMode = (typeof PROGRESS_MODES)[number];
 
 /**

@@ -13,11 +13,13 @@ import {readPolicy} from '../../files/documents.js';
 import {isRunning, processId} from '../../process/process.js';
 import {complain} from './output.js';
 
+/** Flags that say where records are. */
 export const placeFlags = {
   policy: Flags.string({description: 'policy file instead of /etc/tare/policy.yaml and /etc/tare/policy.d/', helpValue: 'FILE'}),
   spool: Flags.string({description: 'where the records are, instead of the place that the policy names', helpValue: 'DIR'}),
 };
 
+/** Flags that say which records are wanted. */
 export const filterFlags = {
   since: Flags.string({
     description: 'ended at or after: 2026-09-21, 2026-09-21T13:00 (UTC), or 7d (ago)',
@@ -30,6 +32,7 @@ export const filterFlags = {
   outcome: Flags.string({description: 'that ended so: completed, failed, limit, …', helpGroup: 'WHICH'}),
 };
 
+/** Where records are read, for the account that asks. */
 export interface Place {
   policy: Policy;
   uid: number;

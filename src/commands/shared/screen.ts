@@ -14,6 +14,7 @@ const WRAP = '\u001B[?7h';
 const QUIT = ['q', 'Q', '\u0003', '\u0004', '\u001B'];
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
+/** Takes over the terminal of stdin and stdout at once, until `close`, the exit of this process or a signal. */
 export class Screen {
   private open = true;
   private quit = false;
@@ -54,6 +55,7 @@ export class Screen {
     this.write(HOME + NO_WRAP + lines.map((line) => line + CLEAR_LINE).join('\r\n') + CLEAR_BELOW + WRAP);
   }
 
+  /** Gives the terminal back as it was. May be called again. */
   readonly close = (): void => {
     if (!this.open) return;
     this.open = false;

@@ -4,6 +4,7 @@ import {flush, handle, run, type Interfaces} from '@oclif/core';
 import {notBuilt} from '../../errors.js';
 import {explain} from './output.js';
 
+/** Runs the command line by oclif, and reports a file of Tare that cannot be loaded as NOT_BUILT. Sets the exit status. */
 export async function startCommandLine(options: Interfaces.LoadOptions): Promise<void> {
   try {
     await run(process.argv.slice(2), options);
