@@ -91,10 +91,10 @@ export function parseCount(value: string | number, where?: string): number {
   return exact(count, value, 'number', COUNT_ALLOWED, where);
 }
 
-/** Nice values (setpriority(2)), without those below 0, which only root may take. */
+/** Nice values (setpriority(2)), without those below 0, which only root may take. @throws TareError QUANTITY_INVALID */
 export function parseNice(value: string | number, where?: string): number {
   const nice = typeof value === 'number' ? value : /^\d+$/.test(value.trim()) ? Number(value) : Number.NaN;
-  if (!(nice <= 19)) throw invalid(value, 'nice value', NICE_ALLOWED, where);
+  if (!(nice >= 0 && nice <= 19)) throw invalid(value, 'nice value', NICE_ALLOWED, where);
   return exact(nice, value, 'nice value', NICE_ALLOWED, where);
 }
 

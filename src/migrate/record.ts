@@ -56,6 +56,7 @@ const flagName = (flag: unknown): unknown => (flag === 'brain-lost' ? 'superviso
 
 const processName = (name: unknown): unknown => (typeof name === 'string' ? (NAMES.wrapper.get(name) ?? name) : name);
 
+/** A JSON object. */
 export const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Elements of a list migrated. */
