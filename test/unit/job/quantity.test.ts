@@ -1,6 +1,6 @@
 import {expect} from 'chai';
 import {TareError} from '../../../src/errors.js';
-import {formatBytes, formatCores, formatDuration, parseCores, parseCount, parseDuration, parseSize} from '../../../src/job/quantity.js';
+import {formatBytes, formatCores, formatDuration, parseCores, parseCount, parseDuration, parseNice, parseSize} from '../../../src/job/quantity.js';
 
 /** Numbers of every magnitude, always the same ones. */
 function* magnitudes(): Generator<number> {
@@ -244,5 +244,15 @@ describe('cores and counts', () => {
     it(`${JSON.stringify(text)} processes`, () => expect(parseCount(text)).to.equal(count));
   for (const text of ['', '0', 0, -1, 1.5, '1.5', '1e3', 'many', 2 ** 53, '9007199254740993']) {
     it(`${JSON.stringify(text)} processes is refused`, () => expect(refused(() => parseCount(text)).code).to.equal('QUANTITY_INVALID'));
+  }
+  for (const [text, nice] of [
+    [0, 0],
+    ['7', 7],
+    [' 19 ', 19],
+  ] as const)
+    it(`${JSON.stringify(text)} as a nice value`, () => expect(parseNice(text)).to.equal(nice));
+  for (const text of ['', '-1', -1, 20, '20', 1.5, '1.5', '1e1', Number.NaN]) {
+    it(`${JSON.stringify(text)} (${text}) as a nice value is refused`, () =>
+      expect(refused(() => parseNice(text)).code).to.equal('QUANTITY_INVALID'));
   }
 });
