@@ -1,6 +1,15 @@
 import {expect} from 'chai';
 import {TareError} from '../../../src/errors.js';
-import {formatBytes, formatCores, formatDuration, parseCores, parseCount, parseDuration, parseNice, parseSize} from '../../../src/job/quantity.js';
+import {
+  formatBytes,
+  formatCores,
+  formatDuration,
+  parseCores,
+  parseCount,
+  parseDuration,
+  parseNice,
+  parseSize,
+} from '../../../src/job/quantity.js';
 
 /** Numbers of every magnitude, always the same ones. */
 function* magnitudes(): Generator<number> {
