@@ -41,7 +41,7 @@ export type Order =
 /** What a report needs that is not told here. */
 export interface Reporting {
   /** What each used. */
-  nets: readonly RecordApplication['usage'][];
+  usages: readonly RecordApplication['usage'][];
   /** The limit that killed, where it was not an application's own. */
   whose: 'payload' | 'slot' | 'node' | null;
   /** Calendar time of a moment of the monotonic clock, both µs. */
@@ -360,7 +360,7 @@ export class Applications {
   }
 
   /** What their records say. */
-  report({nets, whose, epochUs, logOf}: Reporting): RecordApplication[] {
+  report({usages, whose, epochUs, logOf}: Reporting): RecordApplication[] {
     return this.steps.map((step, index): RecordApplication => {
       const {app} = this.at(index);
       return {
@@ -371,7 +371,7 @@ export class Applications {
         startEpochUs: app.firstExecutedUs === null ? null : epochUs(app.firstExecutedUs),
         wallUs: app.wallUs,
         limits: {cores: step.limits.cores?.value ?? null, memory: step.limits.memory?.value ?? null},
-        usage: nets[index] ?? NO_APPLICATION_USAGE,
+        usage: usages[index] ?? NO_APPLICATION_USAGE,
         outcome: outcomeOf(app, whose),
         log: this.failedService === null || step.system === null ? null : logOf(index),
       };

@@ -147,7 +147,7 @@ export class BoxDecider {
     launchLate: () => {
       this.fail('engine', `the box was not built within ${String(LAUNCH_DEADLINE_MS / 1000)} s`);
     },
-    heldUp: ({because}) => {
+    launchStalled: ({because}) => {
       if (this.initPid !== null || this.observed.failure !== null || this.gone) return;
       this.order({do: 'endClients', because});
       this.fail('engine', because);
@@ -225,7 +225,7 @@ export class BoxDecider {
       this.send({name: 'kill'});
     },
     graceOver: () => {
-      if (!this.isOver) this.kill();
+      if (this.isLive) this.kill();
     },
     killLate: () => {
       if (this.isLive && this.initPid !== null) this.order({do: 'killInit'});
@@ -249,10 +249,6 @@ export class BoxDecider {
   /** The payload has not ended, as far as is known. */
   private get isLive(): boolean {
     return this.observed.init === null && !this.gone;
-  }
-
-  private get isOver(): boolean {
-    return this.observed.init !== null || this.left;
   }
 
   private taken(): Command[] {

@@ -24,7 +24,7 @@ export type Input =
   | {name: 'connected'}
   | {name: 'notConnected'; because: string}
   /** The box takes long to be built, for something of the node that is known. */
-  | {name: 'heldUp'; because: string}
+  | {name: 'launchStalled'; because: string}
   /** `hard`: killed at once; else SIGTERM and a grace come first. */
   | {name: 'overLimit'; stop: Stop; how: 'hard' | 'soft'; graceUs: number}
   /** Over a watched memory limit. `largest`: of several applications, which one has most; null: there is one payload. */

@@ -39,7 +39,7 @@ export async function live(state: BoxState, following: Following): Promise<Ended
   const performer = await untilOver(decider, channel, (whenOver) => {
     const begun = new Performer(state, decider, {following, tasks, progress}, whenOver);
     for (const command of decider.begin()) begun.perform(command);
-    askForHoldUp(begun, state, log);
+    watchLaunch(begun, state, log);
     return begun;
   });
   performer.end();
@@ -72,13 +72,13 @@ async function untilOver(decider: BoxDecider, channel: Channel, begin: (whenOver
 }
 
 /** A file system that no longer answers is not waited for as long as a busy node. */
-function askForHoldUp(performer: Performer, {plan, looked = []}: BoxState, log: Log): void {
+function watchLaunch(performer: Performer, {plan, looked = []}: BoxState, log: Log): void {
   const launchStall = launchStallOf(plan, looked, log);
   if (launchStall === null) return;
   setTimeout(() => {
     if (performer.init !== null) return;
     void launchStall.look().then((because) => {
-      if (because !== null) performer.take({name: 'heldUp', because});
+      if (because !== null) performer.take({name: 'launchStalled', because});
     });
   }, launchStall.afterMs).unref();
 }
@@ -127,7 +127,7 @@ function ended(state: BoxState, {decider, performer, tasks}: Followed, groups: G
   const weighing = state.weighed ?? weigh(state, {decider, performer, tasks}, groups);
   const whose = verdict?.whose ?? null;
   const records =
-    decider.report({nets: weighing.applications, whose, logOf: performer.sight.logOf}) ??
+    decider.report({usages: weighing.applications, whose, logOf: performer.sight.logOf}) ??
     tasks?.report(causeOf(observed.stop, verdict), observed.noted) ??
     null;
   return {

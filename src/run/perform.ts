@@ -219,14 +219,14 @@ export class Performer {
 
   /** For whoever looks into the box, and for a supervisor that follows. */
   private keepApplications(): void {
-    const standing = (this.decider.applications?.look() ?? []).map(({name, state, service, keeperPid}) => ({
+    const applications = (this.decider.applications?.look() ?? []).map(({name, state, service, keeperPid}) => ({
       name,
       state,
       service,
       keeper: keeperPid === null ? null : processId(keeperPid),
     }));
-    const noted = this.decider.report({nets: [], whose: null, logOf: this.sight.logOf}) ?? [];
-    keep(this.state, {type: 'applications', applications: standing, noted}, this.following.log);
+    const noted = this.decider.report({usages: [], whose: null, logOf: this.sight.logOf}) ?? [];
+    keep(this.state, {type: 'applications', applications, noted}, this.following.log);
   }
 
   private watch(executedUs: number): void {
@@ -239,14 +239,16 @@ export class Performer {
 
   private foundAtEnd(index: number): FoundAtEnd {
     const keeperPid = this.decider.applications?.keepers().find((keeper) => keeper.index === index)?.pid ?? null;
-    const pids = {keeperPid, initPid: this.init?.pid ?? null};
-    return {kills: this.sight.killsOf(index), isReady: this.sight.isReady(index, pids), isKilled: this.sight.isKilled()};
+    return {kills: this.sight.killsOf(index), isReady: this.isReady(index, keeperPid), isKilled: this.sight.isKilled()};
   }
 
   private lookReady({index, start, afterMs, keeperPid}: Extract<Command, {do: 'lookReady'}>): void {
     this.afterwards(afterMs, () => {
-      const pids = {keeperPid, initPid: this.init?.pid ?? null};
-      if (!this.decider.over) this.take({name: 'lookedReady', index, start, afterMs, isReady: this.sight.isReady(index, pids)});
+      if (!this.decider.over) this.take({name: 'lookedReady', index, start, afterMs, isReady: this.isReady(index, keeperPid)});
     });
+  }
+
+  private isReady(index: number, keeperPid: number | null): boolean {
+    return this.sight.isReady(index, {keeperPid, initPid: this.init?.pid ?? null});
   }
 }

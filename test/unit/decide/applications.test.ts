@@ -92,7 +92,7 @@ class Box {
   }
 
   report(whose: 'payload' | null = null): ReturnType<Applications['report']> {
-    return this.applications.report({nets: [], whose, epochUs: (us) => us + 1000, logOf: (index) => `log of ${index}`});
+    return this.applications.report({usages: [], whose, epochUs: (us) => us + 1000, logOf: (index) => `log of ${index}`});
   }
 
   /** What was said since this was last asked. */

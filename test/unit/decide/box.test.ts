@@ -62,10 +62,10 @@ describe('the decider of a box', () => {
     expect(apart.take({name: 'notConnected', because: 'no address'})).to.include.members(KILL);
     expect(apart.decider.observed.failure).to.include({step: 'network', text: 'no address'});
     const held = new Told();
-    expect(held.take({name: 'heldUp', because: 'cvmfs'})).to.deep.equal(['endClients', ...KILL, 'in 30000 ms tooLate']);
+    expect(held.take({name: 'launchStalled', because: 'cvmfs'})).to.deep.equal(['endClients', ...KILL, 'in 30000 ms tooLate']);
     const there = new Told();
     there.take(READY);
-    expect(there.take({name: 'heldUp', because: 'cvmfs'})).to.deep.equal([]);
+    expect(there.take({name: 'launchStalled', because: 'cvmfs'})).to.deep.equal([]);
   });
 
   it('stops for the first limit only: by SIGTERM and a grace, or at once', () => {
