@@ -6,6 +6,7 @@ import {join} from 'node:path';
 import {namesIn} from '../../../src/record/durable.js';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {readState} from '../../../src/box/state.js';
+import {teardown} from '../../../src/box/teardown.js';
 import {isAt, killAll, sweep} from '../../support/crash.js';
 import {describeSite, type SiteOptions} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
@@ -223,13 +224,18 @@ describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_
 
   it('a file that is no record keeps no other from being closed', async () => {
     await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
-    rmSync(join(site.directory, 'state/boxes'), {recursive: true});
+    const boxes = join(site.directory, 'state/boxes');
+    const {undo, id} = readState(join(boxes, readdirSync(boxes)[0] ?? ''));
+    await teardown(undo, id);
+    rmSync(boxes, {recursive: true});
     const bad = ['00000000', 'ffffffff'].map((start) => join(site.directory, 'spool', `${start}-ad8d-51cd-b686-d1992a2495c5.json`));
     for (const path of bad) writeFileSync(path, '{"state":"started"}');
     site.give(...bad);
     const swept = await sweep(site);
     expect(swept.map(({result}) => result).sort()).to.deep.equal(['closed', 'left', 'left']);
     for (const path of bad) expect(swept.map(({message}) => message).join()).to.include(`${path} is no record of a wrapper`);
+    for (const path of bad) rmSync(path);
+    expect(site.leftovers()).to.deep.equal([]);
   });
 
   it('says how far the payload had come', async () => {
