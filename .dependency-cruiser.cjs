@@ -35,7 +35,7 @@ const MAY_IMPORT = {
   export: [...DATA, 'migrate', 'record'],
   image: [...DATA, 'host', 'record', 'export'],
   engine: DATA,
-  cgroup: DATA,
+  cgroup: [...DATA, 'record'],
   network: [...DATA, 'record'],
   cvmfs: DATA,
   decide: [...DATA, 'record', 'cvmfs'],

@@ -1,11 +1,10 @@
 import type {BatchJob, BatchSettings} from '@tare/contract';
-import type {OomVerdict} from '../cgroup/manager.js';
 import type {ProbeResult} from '../cvmfs/classify.js';
 import type {EndedObservation, Weighing} from '../decide/observation.js';
 import type {BubblewrapAbilities} from '../host/facts.js';
 import type {NodePlaces} from '../policy/places.js';
 import type {ProcessId} from '../process/process.js';
-import type {Stop} from '../record/outcome.js';
+import type {OomVerdict, Stop} from '../record/outcome.js';
 import type {RecordChildren} from '../record/parts.js';
 import type {RecordApplication, UsageRecord} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';

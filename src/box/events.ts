@@ -1,11 +1,10 @@
 /** What happens to a live box, and what is known of it after that: the state of a box is a fold of these. Pure. */
 
 import type {ProbeResult} from '../cvmfs/classify.js';
-import type {OomVerdict} from '../cgroup/manager.js';
 import type {EndedObservation, Weighing} from '../decide/observation.js';
 import {migrateEvent} from '../migrate/box.js';
 import type {ProcessId} from '../process/process.js';
-import type {Stop} from '../record/outcome.js';
+import type {OomVerdict, Stop} from '../record/outcome.js';
 import type {RecordChildren} from '../record/parts.js';
 import type {RecordApplication, UsageRecord} from '../record/record.js';
 import isEvent from '../schema/generated/event-1.validator.js';

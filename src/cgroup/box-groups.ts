@@ -1,7 +1,8 @@
+import type {OomVerdict} from '../record/outcome.js';
 import {cpuTimes, cpuTotalUs, throttling} from './cpu.js';
 import {processesBelow, reader} from './files.js';
 import {isFrozen} from './freezer.js';
-import type {EventFiles, Freeze, GroupLevel, Groups, GroupUsage, MemoryEvents, Part, OomVerdict} from './groups.js';
+import type {EventFiles, Freeze, GroupLevel, Groups, GroupUsage, MemoryEvents, Part} from './groups.js';
 import {ioUsage} from './io.js';
 import {parseKernelLog, readKernelLog} from './kernel-log.js';
 import {keyed, parseCount, sumKnown} from './keyed.js';

@@ -1,3 +1,4 @@
+import type {OomVerdict} from '../record/outcome.js';
 import type {CpuTimes, Throttling} from './cpu.js';
 import type {IoUsage} from './io.js';
 import type {MemoryCounters, MemoryUsage} from './memory.js';
@@ -52,15 +53,6 @@ export interface MemoryEvents {
   /** Processes of the payload that were killed for memory, whoever's limit it was. */
   oomKills: number | null;
   groups: GroupEvents[];
-}
-
-/** Whose memory limit killed. */
-export interface OomVerdict {
-  whose: 'payload' | 'slot' | 'node';
-  /** Which counters say so, for the record. */
-  evidence: string;
-  /** false: the counters alone also fit another story, and the kernel's log could not be read. */
-  certain: boolean;
 }
 
 /** One box's groups: the same contract over v1, v2, both, or none. */

@@ -20,7 +20,7 @@ export {restore as restoreGroup} from './evacuate.js';
 export {eventsAround} from './memory-events.js';
 export {verdictFromOutside} from './outside.js';
 export {verdictAround} from './verdict.js';
-export type {Freeze, GroupEvents, Groups, GroupUsage, MemoryEvents, Part, OomVerdict} from './groups.js';
+export type {Freeze, GroupEvents, Groups, GroupUsage, MemoryEvents, Part} from './groups.js';
 export type {StallReading} from './stall.js';
 
 /** How groups are made, for tests. */

@@ -3,7 +3,8 @@
  * the slot, as HTCondor sets it, the kernel kills the wrapper with all the rest when the slot's limit is reached.
  */
 
-import type {GroupEvents, MemoryEvents, OomVerdict} from './groups.js';
+import type {OomVerdict} from '../record/outcome.js';
+import type {GroupEvents, MemoryEvents} from './groups.js';
 import {readAgain} from './memory-events.js';
 
 /**

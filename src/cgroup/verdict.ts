@@ -1,4 +1,5 @@
-import type {GroupEvents, MemoryEvents, OomVerdict} from './groups.js';
+import type {OomVerdict} from '../record/outcome.js';
+import type {GroupEvents, MemoryEvents} from './groups.js';
 import type {LoggedKill} from './kernel-log.js';
 import {readAgain} from './memory-events.js';
 

@@ -1,7 +1,7 @@
 /** What is known of a box from its launch on, and of what was told of it: data without any judgement. Pure. */
 
 import type {Marks} from '../record/observed.js';
-import type {Stop, OomVerdict} from '../record/outcome.js';
+import type {OomVerdict, Stop} from '../record/outcome.js';
 import type {RecordApplication, RecordTare, RecordUsage, UsageRecord} from '../record/record.js';
 
 /** A step that enter or init could not do: the payload did not run. */
@@ -113,14 +113,11 @@ export interface Observation {
   supervisorsLost: number;
 }
 
-/** Whose memory limit the kernel killed for. `certain` is false when the counters alone also fit another story, and the kernel's log could not be read. */
-export type MemoryVerdict = OomVerdict & {certain: boolean};
-
 /** What was observed of a box that is over, with what was read of the box before its groups go. */
 export interface EndedObservation extends Observation {
   /** When the payload ended, or nobody knew of it any more; on the monotonic clock, µs. */
   endedUs: number;
-  verdict: MemoryVerdict | null;
+  verdict: OomVerdict | null;
   weighing: Weighing;
   /** How well it was watched; null when nothing was. */
   watch: UsageRecord['watch'];

@@ -21,7 +21,7 @@ export interface Remains {
   /** Remarks on the usage. */
   flags: readonly string[];
   /** Whose memory limit killed, as far as counters still tell. */
-  oom: (OomVerdict & {certain: boolean}) | null;
+  oom: OomVerdict | null;
   /** What `tare kill` was asked for; absent: nothing. */
   kills?: readonly Kill[];
 }

@@ -21,6 +21,8 @@ export interface OomVerdict {
   whose: 'payload' | 'slot' | 'node';
   /** Which counters say so. */
   evidence: string;
+  /** false: the counters alone also fit another story, and the kernel's log could not be read. */
+  certain: boolean;
 }
 
 /** Somebody asked for its end with `tare kill`. */
@@ -46,7 +48,7 @@ export interface Ending {
   rawStatus: number | null;
   stop: Stop | null;
   /** Whose memory limit the kernel killed for, by its event counters. */
-  oom: OomVerdict | null;
+  oom: Omit<OomVerdict, 'certain'> | null;
   /** Signals that the wrapper was sent and passed on. */
   noted: readonly number[];
   /** What `tare kill` was asked for before the end, in order; absent: nothing. */
@@ -168,7 +170,7 @@ export const asksForEnd = ({signal}: Kill): boolean => signal === 'SIGKILL' || s
 /** Nobody was left to say how it ended: the payload was killed with its wrapper, or the node went down. */
 export function lostOutcome(
   reason: string,
-  oom: (OomVerdict & {certain: boolean}) | null,
+  oom: OomVerdict | null,
   kills: readonly Kill[] = [],
   memory: MemoryFigures = NO_FIGURES,
 ): Outcome {

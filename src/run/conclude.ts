@@ -24,13 +24,13 @@ export async function adopt(request: RunRequest, hello: Hello, channel: Channel)
   // a session has none: the shim ends it as it ended
   if (hello.stateDirectory === '') throw new TareError('STATE_DIRECTORY', {message: 'there is no box to take over'});
   const state = readState(hello.stateDirectory);
-  const {id} = state;
-  const plan: Plan = {...state.plan, pauseAt: []};
+  const {id, plan} = state;
   const groups = openGroups(plan.steps, id);
   const log = await openLog({file: plan.directories.log, stderr: request.verbose, level: plan.log.level, format: plan.log.format, job: id});
   log.warn('a supervisor died; this one takes over', {supervisor: hello.supervisor});
-  const adopted: BoxState = {...state, plan};
-  keep(adopted, {type: 'adopted', wrapper: wrapperOf(hello.shimPid)}, log);
+  keep(state, {type: 'adopted', wrapper: wrapperOf(hello.shimPid)}, log);
+  // it stops nowhere else, or none would come further
+  const adopted: BoxState = {...state, plan: {...plan, pauseAt: []}};
   const following = {groups, channel, log, hello, request};
   const observed = await orNextSupervisor(live(adopted, following), log);
   return orNextSupervisor(conclude(adopted, observed, following), log);

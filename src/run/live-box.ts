@@ -4,7 +4,7 @@ import {listen} from '../box/listen.js';
 import type {BoxState} from '../box/box-state.js';
 import {verdictAround, type Groups, type MemoryEvents} from '../cgroup/manager.js';
 import {BoxDecider} from '../decide/box.js';
-import type {EndedObservation, MemoryVerdict, Weighing} from '../decide/observation.js';
+import type {EndedObservation, Weighing} from '../decide/observation.js';
 import {errnoOf} from '../errors.js';
 import {StepTasks, type Cause} from '../supervise/step-tasks.js';
 import {weighPayload} from '../supervise/weigh.js';
@@ -13,6 +13,7 @@ import {monotonicUs, sleep} from '../process/clock.js';
 import type {Log} from '../process/log.js';
 import {pauseAt} from '../process/pause.js';
 import {isRunning, killProcess} from '../process/process.js';
+import type {OomVerdict} from '../record/outcome.js';
 import {launchStallOf} from '../repositories/later-looks.js';
 import {notedIn} from '../step/folder.js';
 import {filesOf, keep, type Following} from './following.js';
@@ -143,7 +144,7 @@ function ended(state: BoxState, {decider, performer, tasks}: Followed, groups: G
 }
 
 /** A payload that ended well, or by a watch, was not ended by whatever else was killed in the slot. */
-function verdictOf({memoryBefore}: BoxState, {observed: {init, stop}}: BoxDecider, groups: Groups): MemoryVerdict | null {
+function verdictOf({memoryBefore}: BoxState, {observed: {init, stop}}: BoxDecider, groups: Groups): OomVerdict | null {
   const before = memoryBefore as MemoryEvents;
   const own = groups.verdict(before, groups.memoryEvents());
   return own ?? (stop === null && init?.rawStatus !== 0 ? verdictAround(before) : null);
@@ -157,7 +158,7 @@ function weigh({plan}: BoxState, {decider, performer: {watching}}: Followed, gro
   return {...weighing, usage: {...weighing.usage, ...watching.instruments.scratchPeak()}};
 }
 
-const causeOf = (stop: EndedObservation['stop'], verdict: MemoryVerdict | null): Cause => ({
+const causeOf = (stop: EndedObservation['stop'], verdict: OomVerdict | null): Cause => ({
   whose: verdict?.whose ?? (stop?.limit === 'memory' ? 'payload' : null),
   stopped: stop !== null,
 });

@@ -2,11 +2,13 @@
 
 import {renameSync, rmSync, statSync} from 'node:fs';
 import {join} from 'node:path';
+import type {Happening} from '../box/events.js';
 import {readKills} from '../box/kills.js';
 import {emit, readSeen, readState, type BoxState} from '../box/state.js';
 import {stopBox, teardown} from '../box/teardown.js';
 import {readWaiting, removeWaiting, waitingSinceMs} from '../box/waiting.js';
 import {openGroups, verdictFromOutside, type Groups, type MemoryEvents} from '../cgroup/manager.js';
+import type {EndedObservation} from '../decide/observation.js';
 import {recordOf} from '../decide/record-of.js';
 import {asTareError, TareError} from '../errors.js';
 import {weighPayload} from '../supervise/weigh.js';
@@ -16,8 +18,7 @@ import {presenceOf, type Here} from '../process/presence.js';
 import {isRunning, processId} from '../process/process.js';
 import {removeUnfinished} from '../record/durable.js';
 import {find, journal} from '../record/journal.js';
-import type {Remains} from '../record/lost.js';
-import {NO_MARKS, type Marks} from '../record/observed.js';
+import {NO_MARKS} from '../record/observed.js';
 import {lostRecordOf} from '../record/of-box.js';
 import {NO_TARE, NO_USAGE, type UsageRecord} from '../record/record.js';
 import {isClosed, pathOf} from '../record/spool.js';
@@ -33,6 +34,13 @@ interface How {
   pauses: readonly string[];
   /** Of the account, by the policy of today. */
   places: Places;
+}
+
+interface Sweeping {
+  directory: string;
+  presence: Over;
+  /** Something has happened to the box. */
+  note: (happening: Happening) => void;
 }
 
 /** `ID`, or `ID.sweep-PID-STARTTICKS` when a sweep has claimed it. */
@@ -77,26 +85,29 @@ async function close(box: BoxState, directory: string, presence: Over, {patience
   if (presence === 'gone' && !(await stopBox(box.undo, id, box.init, patienceMs))) {
     return {recordId, result: 'left', message: `processes of the box ${id} cannot be killed; the next sweep tries again`};
   }
-  const remains = waiting === null ? remainsOf(box, groups, directory, presence) : null;
-  pauseAt(pauses, 'sweep-weighed');
+  const note = (happening: Happening): void => {
+    emit(box, happening, directory);
+    pauseAt(pauses, `sweep-${happening.type}`);
+  };
+  const record =
+    waiting ?? (box.observed == null ? lostRecord(box, groups, {directory, presence, note}) : endedRecord(box, box.observed, directory));
   const left = await teardown(box.undo, id, (obeyed) => {
     pauseAt(pauses, `sweep-undo-${String(obeyed)}`);
   });
   pauseAt(pauses, 'sweep-removed');
   const closed = box.recorded || isClosed(find(spools, recordId)?.record ?? null);
   if (!closed) {
-    if (remains === null) writeWaiting(spools, waiting);
-    else journal(spools, recordOfRemains(box, remains, directory));
-    emit(box, {type: 'recorded'}, directory);
+    if (waiting === null) journal(spools, record);
+    else writeWaiting(spools, waiting);
+    note({type: 'recorded'});
   }
   for (const spool of spools) removeUnfinished(pathOf(spool, recordId));
-  pauseAt(pauses, 'sweep-recorded');
   // what is left is looked at again: its folder says where it is
   if (left.length > 0) return {recordId, result: 'left', message: `cannot be removed: ${left.join(', ')}`};
   removeWaiting(plan.directories, id);
   rmSync(directory, {recursive: true, force: true});
   if (closed) return {recordId, result: 'cleaned', message: 'its wrapper was killed after its end'};
-  return remains === null ? {recordId, result: 'written', message: WRITTEN} : {recordId, result: 'closed', message: remains.reason};
+  return waiting === null ? {recordId, result: 'closed', message: REASONS[presence]} : {recordId, result: 'written', message: WRITTEN};
 }
 
 const WRITTEN = 'no spool had taken its record';
@@ -105,8 +116,7 @@ const WRITTEN = 'no spool had taken its record';
 const spoolsOf = ({plan}: BoxState, {spools}: Places): string[] => [...new Set([...plan.directories.spools, ...spools])];
 
 /** @throws TareError SPOOL_UNWRITABLE: it waits on */
-function writeWaiting(spools: readonly string[], record: UsageRecord | null): void {
-  if (record === null) return;
+function writeWaiting(spools: readonly string[], record: UsageRecord): void {
   try {
     journal(spools, record);
   } catch (error) {
@@ -140,9 +150,9 @@ function writeOfUnseen(box: BoxState, directory: string, {places}: How): Swept |
   return {recordId, result: 'written', message: WRITTEN};
 }
 
-/** What is noted is kept: a sweep that follows finds no groups any more. */
-function remainsOf(box: BoxState, groups: Groups, directory: string, presence: Over): Remains {
-  const {startEpochUs, memoryBefore} = box;
+/** Of a wrapper that was killed before its end. What is noted is kept: a sweep that follows finds no groups any more. */
+function lostRecord(box: BoxState, groups: Groups, {directory, presence, note}: Sweeping): UsageRecord {
+  const {startEpochUs, noted} = box;
   const seen = readSeen(directory);
   const counted =
     box.weighed !== null || presence !== 'gone'
@@ -151,34 +161,21 @@ function remainsOf(box: BoxState, groups: Groups, directory: string, presence: O
   const weighing =
     box.weighed ??
     (counted !== null && hasFigures(counted.usage) ? counted : (seen?.weighing ?? {usage: NO_USAGE, applications: [], flags: []}));
-  const before = memoryBefore as MemoryEvents;
+  const before = box.memoryBefore as MemoryEvents;
   const oom = box.oom ?? (presence === 'gone' ? (groups.verdict(before, groups.memoryEvents()) ?? verdictFromOutside(before)) : null);
-  emit(box, {type: 'weighed', weighing}, directory);
-  emit(box, {type: 'killed-by', oom}, directory);
-  return {
-    reason: REASONS[presence],
-    startEpochUs,
-    seen,
-    noted: box.noted,
-    ...weighing,
-    oom,
-    kills: readKills(directory),
-  };
+  note({type: 'weighed', weighing});
+  note({type: 'killed-by', oom});
+  // what its wrapper saw of a payload that was only observed
+  const marks = weighing.marks ?? seen?.weighing.marks ?? NO_MARKS;
+  const remains = {reason: REASONS[presence], startEpochUs, seen, noted, ...weighing, oom, kills: readKills(directory)};
+  return lostRecordOf(box, {...remains, marks});
 }
 
-/**
- * A wrapper that was killed when its box was empty has noted how that ended: the record is what it would have written, but for what Tare itself
- * cost. Else it is of what was left.
- */
-function recordOfRemains(box: BoxState, remains: Remains, directory: string): UsageRecord {
-  const {observed = null, batch} = box;
-  if (observed === null) return lostRecordOf(box, {...remains, marks: readMarks(directory, box)});
+/** Of a wrapper that was killed when its box was empty, and had noted how that ended: what it would have written, but for what Tare itself cost. */
+function endedRecord(box: BoxState, observed: EndedObservation, directory: string): UsageRecord {
   const found = {kills: readKills(directory), cvmfs: null, left: [], now: null, tare: NO_TARE, flags: ['supervisor-lost']};
-  return recordOf(box, observed, {...found, checkpoint: batch.checkpoint}).record;
+  return recordOf(box, observed, {...found, checkpoint: box.batch.checkpoint}).record;
 }
-
-/** What its wrapper saw of a payload that was only observed. */
-const readMarks = (directory: string, box: BoxState): Marks => box.weighed?.marks ?? readSeen(directory)?.weighing.marks ?? NO_MARKS;
 
 /** A group that is gone tells nothing. */
 const hasFigures = ({cpuUserUs, memPeakBytes}: UsageRecord['usage']): boolean => cpuUserUs !== null || memPeakBytes !== null;

@@ -80,6 +80,15 @@ while True:
     return spawn(NSENTER, [...this.enter, 'python3', '-c', script], {stdio: ['ignore', 'pipe', 'inherit']});
   }
 
+  /** Devices and tables in it that boxes have, by their names; `bridges`: those of its pools. */
+  left(bridges: readonly string[] = []): string[] {
+    const devices = this.sh('ip -o link show').split('\n');
+    const tables = this.sh('nft list tables').split('\n');
+    return [...devices.filter((line) => /\btare|eth0/.test(line) || bridges.some((bridge) => line.includes(bridge))), ...tables].filter(
+      (line) => line !== '',
+    );
+  }
+
   remove(): void {
     this.holder.kill('SIGKILL');
   }

@@ -73,18 +73,7 @@ describeSite('a box with an address of its own, %s', {roles: ['root'], each: tru
     return Promise.all(running.splice(0).map(ending));
   };
   /** Nothing of any box in the namespace, and no lease. */
-  const left = (): string[] => [
-    ...net
-      .sh('ip -o link show')
-      .split('\n')
-      .filter((line) => /\btare|tbr0|eth0/.test(line)),
-    ...net
-      .sh('nft list tables')
-      .split('\n')
-      .filter((line) => line !== ''),
-    ...leases(site),
-    ...site.leftovers(),
-  ];
+  const left = (): string[] => [...net.left([POOL.bridge]), ...leases(site), ...site.leftovers()];
 
   it('ten at once: ten names, ten addresses of each family, reached from the node and not from each other', async () => {
     const policy = site.policy(identityOf({}));

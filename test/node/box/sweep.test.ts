@@ -6,17 +6,12 @@ import {join} from 'node:path';
 import {namesIn} from '../../../src/record/durable.js';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {readState} from '../../../src/box/state.js';
+import {teardown} from '../../../src/box/teardown.js';
+import {isAt, killAll, sweep} from '../../support/crash.js';
 import {describeSite, type SiteOptions} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
-import {below, bin, ending, isRoot, processes, send, Site, until, type Role} from '../../support/tare.js';
-
-interface Swept {
-  uid: number;
-  recordId: string | null;
-  result: string;
-  message: string;
-}
+import {bin, ending, isRoot, processes, Site, until} from '../../support/tare.js';
 
 /** Steps with something on disk. `executed`: the payload runs by then, and its usage can be told; `observed`: how it ended is noted. */
 const STEPS: {step: string; executed: boolean; observed?: boolean; ended?: boolean}[] = [
@@ -39,7 +34,9 @@ describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_
   for (const {step, executed, observed = false, ended = false} of STEPS) {
     it(`all killed at ${step}: one record, nothing left`, async () => {
       await killAllAt(site, step, step.startsWith('supervisor-') && executed ? `${BURN} exit 0` : `${BURN} sleep 1.62831; exit 0`);
-      const swept = await sweep(site);
+      // what is noted of its end is weighed already
+      const pauses = observed ? ['sweep-weighed', 'sweep-killed-by'] : [];
+      const swept = await sweep(site, {policy: {debug: {pauseAt: pauses}}});
       expect(site.leftovers(), JSON.stringify(swept)).to.deep.equal([]);
       const records = site.records();
       expect(records).to.have.length(1);
@@ -100,7 +97,7 @@ describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_
       const end = ending(child);
       const shim = child.pid ?? 0;
       await until(step, () => isAt(shim, step));
-      for (const {pid} of below(shim)) send(pid, 'SIGKILL');
+      killAll(shim);
       await end;
       const swept = await sweep(site);
       expect(swept.map(({result}) => result)).to.deep.equal([step === 'sweep-recorded' ? 'cleaned' : 'closed']);
@@ -227,13 +224,18 @@ describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_
 
   it('a file that is no record keeps no other from being closed', async () => {
     await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
-    rmSync(join(site.directory, 'state/boxes'), {recursive: true});
+    const boxes = join(site.directory, 'state/boxes');
+    const {undo, id} = readState(join(boxes, readdirSync(boxes)[0] ?? ''));
+    await teardown(undo, id);
+    rmSync(boxes, {recursive: true});
     const bad = ['00000000', 'ffffffff'].map((start) => join(site.directory, 'spool', `${start}-ad8d-51cd-b686-d1992a2495c5.json`));
     for (const path of bad) writeFileSync(path, '{"state":"started"}');
     site.give(...bad);
     const swept = await sweep(site);
     expect(swept.map(({result}) => result).sort()).to.deep.equal(['closed', 'left', 'left']);
     for (const path of bad) expect(swept.map(({message}) => message).join()).to.include(`${path} is no record of a wrapper`);
+    for (const path of bad) rmSync(path);
+    expect(site.leftovers()).to.deep.equal([]);
   });
 
   it('says how far the payload had come', async () => {
@@ -281,7 +283,7 @@ const OF_USER: SiteOptions = {roles: isRoot ? ['user'] : [], each: true, mayLeav
 describeSite('the sweep of root over users’ files', OF_USER, (site) => {
   it('closes another user’s box as that user', async () => {
     await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
-    const swept = await sweep(site, 'root');
+    const swept = await sweep(site, {role: 'root'});
     expect(swept.map(({uid, result}) => [uid, result])).to.deep.equal([[65534, 'closed']]);
     expect(site.leftovers()).to.deep.equal([]);
     expect(site.records().map(({state, trust}) => [state, trust])).to.deep.equal([['lost', 'user']]);
@@ -315,7 +317,7 @@ describeSite('the sweep of root over users’ files', OF_USER, (site) => {
     const argv = ['records', 'seal', '--json', '--policy', site.policy({directories})];
     const {stdout} = await site.command(argv, {uid: 0, gid: 0});
     expect(JSON.parse(stdout)).to.deep.equal({sealed: 1, open: 0, rejected: []});
-    expect((await sweep(site, 'root')).map(({result}) => result)).to.deep.equal(['cleaned']);
+    expect((await sweep(site, {role: 'root'})).map(({result}) => result)).to.deep.equal(['cleaned']);
     expect(site.records()).to.deep.equal([]);
     expect(site.leftovers()).to.deep.equal([]);
   });
@@ -351,7 +353,7 @@ describeSite('the sweep of root over users’ files', OF_USER, (site) => {
     const hostile = {...state, init: {pid, startTicks}};
     hostile.plan.directories = {...state.plan.directories, spool: private_, scratch: private_};
     writeFileSync(file, JSON.stringify(hostile));
-    const swept = await sweep(site, 'root');
+    const swept = await sweep(site, {role: 'root'});
     expect(swept.map(({result}) => result)).to.include('left');
     expect([sleeper.exitCode, sleeper.signalCode]).to.deep.equal([null, null]);
     expect(readdirSync(private_)).to.deep.equal([`tare-${id}`]);
@@ -359,7 +361,7 @@ describeSite('the sweep of root over users’ files', OF_USER, (site) => {
     sleeper.kill();
     // its groups are still there
     writeFileSync(join(boxes, readdirSync(boxes)[0] ?? '', 'box.json'), truth);
-    await sweep(site, 'root');
+    await sweep(site, {role: 'root'});
     expect(readdirSync(boxes)).to.deep.equal([]);
   });
 });
@@ -377,14 +379,9 @@ async function killAllAt(site: Site, step: string, script: string, seconds = 0.3
   await new Promise((resolve) => {
     setTimeout(resolve, seconds * 1000);
   });
-  const family = below(shim);
-  for (const {pid} of family) send(pid, 'SIGSTOP');
-  for (const {pid} of family) send(pid, 'SIGKILL');
+  killAll(shim);
   await end;
 }
-
-/** Paused processes are called after the step (prctl(2), PR_SET_NAME). */
-const isAt = (shim: number, step: string): boolean => below(shim).some(({comm}) => comm === `@${step}`.slice(0, 15));
 
 /** The payload of a new box runs, and its box says so. */
 function isRunning(boxes: string, before: readonly string[]): boolean {
@@ -393,15 +390,5 @@ function isRunning(boxes: string, before: readonly string[]): boolean {
     return readState(join(boxes, id)).startEpochUs !== null;
   } catch {
     return false;
-  }
-}
-
-async function sweep(site: Site, role: Role = site.role): Promise<Swept[]> {
-  const options = role === site.role ? {} : {uid: 0, gid: 0};
-  const {stdout, stderr} = await site.command(['records', 'sweep', '--json', '--policy', site.policy()], options);
-  try {
-    return JSON.parse(stdout) as Swept[];
-  } catch {
-    throw new Error(`${stdout}\n${stderr}`);
   }
 }

@@ -13,7 +13,13 @@ import {fileURLToPath} from 'node:url';
 const TREE = fileURLToPath(new URL('../../../fixtures/cvmfs', import.meta.url));
 const STAND_IN = fileURLToPath(new URL('cvmfs-stand-in.sh', import.meta.url));
 const SERVER = fileURLToPath(new URL('cvmfs-server.py', import.meta.url));
-const PYTHON = '/usr/bin/python3';
+export const PYTHON = '/usr/bin/python3';
+/** A program for it: maps a file, and touches its last page when it is told to. */
+export const TOUCH = `import mmap, sys
+with open(sys.argv[1], 'rb') as file: pages = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+print('ready', pages[0], flush=True)
+sys.stdin.readline()
+print(pages[len(pages) - 1])`;
 /** More than the kernel reads ahead. */
 const LARGE = 8 * 2 ** 20;
 

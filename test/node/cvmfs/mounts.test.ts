@@ -41,7 +41,7 @@ import {
   type ProcessEntry,
   type Site,
 } from '../../support/tare.js';
-import {realClient, standIn, type TestClient} from './client.js';
+import {PYTHON, realClient, standIn, TOUCH, type TestClient} from './client.js';
 
 type Kind = (place: string) => TestClient;
 const real = realClient();
@@ -50,15 +50,8 @@ const KINDS: [string, Kind][] = [
   ...(real === null ? [] : [['cvmfs2', () => real] as [string, Kind]]),
 ];
 
-const PYTHON = '/usr/bin/python3';
 const WITHOUT = fileURLToPath(new URL('../../support/without-syscalls.py', import.meta.url));
 const [OPEN_TREE, PIDFD_OPEN] = ['428', '434'];
-/** Maps a file, and touches its last page when it is told to. */
-const TOUCH = `import mmap, sys
-with open(sys.argv[1], 'rb') as file: pages = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
-print('ready', pages[0], flush=True)
-sys.stdin.readline()
-print(pages[len(pages) - 1])`;
 
 /** Each has a client of its own. */
 const JOBS = Math.min(50, Number(process.env.TARE_BOXES ?? '50'));
