@@ -1,6 +1,6 @@
 /** The record of an attempt that nobody ended: closed later, with what can still be told. Pure. */
 
-import {lostOutcome, type Kill, type OomVerdict} from './outcome.js';
+import {lostOutcome, type Kill, type OomVerdict, type Stop} from './outcome.js';
 import {finalRecord, NO_TARE, NO_TIME, NO_USAGE, type RecordApplication, type RecordUsage, type UsageRecord} from './record.js';
 
 /** What the wrapper and the kernel left. */
@@ -22,14 +22,18 @@ export interface Remains {
   flags: readonly string[];
   /** Whose memory limit killed, as far as counters still tell. */
   oom: OomVerdict | null;
+  /** The limit that a watch of the wrapper had found exceeded; absent: none. */
+  stop?: Stop | null;
   /** What `tare kill` was asked for; absent: nothing. */
   kills?: readonly Kill[];
 }
 
+const NOTHING_TOLD = {oom: null, stop: null, kills: []};
+
 /** The same bytes whoever closes it and whenever: nothing of the sweep itself is in it. */
 export function lostRecord(
   started: UsageRecord,
-  {reason, startEpochUs, seen, noted = [], usage, applications, children, flags, oom, kills}: Remains,
+  {reason, startEpochUs, seen, noted = [], usage, applications, children, flags, oom, stop = null, kills = []}: Remains,
 ): UsageRecord {
   const executed = startEpochUs !== null;
   const wallUs = executed && seen !== null ? seen.wallUs : null;
@@ -41,7 +45,7 @@ export function lostRecord(
     usage: executed ? usage : NO_USAGE,
     tare: NO_TARE,
     watch: null,
-    outcome: lostOutcome(reason, executed ? oom : null, executed ? kills : undefined, {
+    outcome: lostOutcome(reason, executed ? {oom, stop, kills} : NOTHING_TOLD, {
       allowedBytes: started.limits?.memory.value ?? null,
       usedBytes: usage.memPeakBytes,
     }),

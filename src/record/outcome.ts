@@ -112,9 +112,7 @@ export function endedOutcome({
     return {
       ...base,
       status: 'limit',
-      limit: stop.limit,
-      limitScope: stop.limit === 'memory' || stop.limit === 'memory-stall' ? 'payload' : null,
-      evidence: stop.evidence,
+      ...stopped(stop),
       reason: stopReason(stop, memory),
     };
   }
@@ -127,6 +125,12 @@ export function endedOutcome({
   if (ended.signal !== null) return {...base, status: 'signalled', reason: null};
   return {...base, status: ended.exitCode === 0 ? 'completed' : 'failed'};
 }
+
+const stopped = ({limit, evidence}: Stop): Pick<Outcome, 'limit' | 'limitScope' | 'evidence'> => ({
+  limit,
+  limitScope: limit === 'memory' || limit === 'memory-stall' ? 'payload' : null,
+  evidence,
+});
 
 /** Each signal once, in order: a storm of them has no room in a record. */
 export const sentReason = (noted: readonly number[]): string => `the wrapper was sent ${[...new Set(noted)].map(signalName).join(', ')}`;
@@ -170,14 +174,14 @@ export const asksForEnd = ({signal}: Kill): boolean => signal === 'SIGKILL' || s
 /** Nobody was left to say how it ended: the payload was killed with its wrapper, or the node went down. */
 export function lostOutcome(
   reason: string,
-  oom: OomVerdict | null,
-  kills: readonly Kill[] = [],
+  {oom, stop, kills}: {oom: OomVerdict | null; stop: Stop | null; kills: readonly Kill[]},
   memory: MemoryFigures = NO_FIGURES,
 ): Outcome {
-  const kill = kills.findLast(asksForEnd);
+  // as of an end that was seen
+  const kill = stop === null ? kills.findLast(asksForEnd) : undefined;
   if (kill !== undefined) return {...NOTHING, status: 'killed', killedBy: kill, reason: `${killReason(kill)}; ${reason}`};
   const base: Outcome = {...NOTHING, status: 'lost', reason};
-  if (oom === null) return base;
+  if (oom === null) return stop === null ? base : {...base, ...stopped(stop), reason: `${stopReason(stop, memory)}; ${reason}`};
   const limited: Outcome = {...base, limit: 'memory', limitScope: oom.whose, evidence: oom.evidence};
   return oom.whose === 'slot' && oom.certain ? {...limited, status: 'killed-by-slot', reason: memoryReason('slot', memory)} : limited;
 }

@@ -152,7 +152,7 @@ function writeOfUnseen(box: BoxState, directory: string, {places}: How): Swept |
 
 /** Of a wrapper that was killed before its end. What is noted is kept: a sweep that follows finds no groups any more. */
 function lostRecord(box: BoxState, groups: Groups, {directory, presence, note}: Sweeping): UsageRecord {
-  const {startEpochUs, noted} = box;
+  const {startEpochUs, noted, stop} = box;
   const seen = readSeen(directory);
   const counted =
     box.weighed !== null || presence !== 'gone'
@@ -167,7 +167,7 @@ function lostRecord(box: BoxState, groups: Groups, {directory, presence, note}: 
   note({type: 'killed-by', oom});
   // what its wrapper saw of a payload that was only observed
   const marks = weighing.marks ?? seen?.weighing.marks ?? NO_MARKS;
-  const remains = {reason: REASONS[presence], startEpochUs, seen, noted, ...weighing, oom, kills: readKills(directory)};
+  const remains = {reason: REASONS[presence], startEpochUs, seen, noted, ...weighing, oom, stop, kills: readKills(directory)};
   return lostRecordOf(box, {...remains, marks});
 }
 

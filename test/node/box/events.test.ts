@@ -144,6 +144,7 @@ const CRASHES: Record<Happening['type'], Crash> = {
     record: (record, box) => {
       lostRunning(record, box);
       expect(box.stop?.limit).to.equal('wallTime');
+      expect(record.outcome.limit).to.equal('wallTime');
     },
   },
   'clients-ended': {

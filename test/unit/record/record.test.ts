@@ -2,7 +2,7 @@ import {expect} from 'chai';
 import {execFileSync, spawnSync} from 'node:child_process';
 import {createHash} from 'node:crypto';
 import {constants} from 'node:os';
-import {endedOutcome, lostOutcome, notRunOutcome, RUNNING, type Ending, type Kill} from '../../../src/record/outcome.js';
+import {endedOutcome, lostOutcome, notRunOutcome, RUNNING, type Ending, type Kill, type Outcome} from '../../../src/record/outcome.js';
 import {
   finalRecord,
   hostOf,
@@ -330,8 +330,23 @@ describe('a job that was ended by tare kill', () => {
   });
 
   it('is so too when nobody was left to see it', () => {
-    expect(lostOutcome('gone', null, [kill('SIGUSR1')])).to.include({status: 'lost', reason: 'gone'});
-    expect(lostOutcome('gone', null, [kill('SIGKILL')])).to.deep.include({status: 'killed', killedBy: kill('SIGKILL'), signal: null});
+    const lost = (...kills: Kill[]): Outcome => lostOutcome('gone', {oom: null, stop: null, kills});
+    expect(lost(kill('SIGUSR1'))).to.include({status: 'lost', reason: 'gone'});
+    expect(lost(kill('SIGKILL'))).to.deep.include({status: 'killed', killedBy: kill('SIGKILL'), signal: null});
+  });
+
+  it('names the limit that was found exceeded when nobody was left', () => {
+    const stop = {limit: 'wallTime', evidence: '1 s of 1 s'} as const;
+    const named = {
+      status: 'lost',
+      limit: 'wallTime',
+      limitScope: null,
+      evidence: '1 s of 1 s',
+      reason: 'over its limit on wall time; gone',
+    };
+    expect(lostOutcome('gone', {oom: null, stop, kills: [kill('SIGKILL')]})).to.deep.include({...named, signal: null});
+    const oom = {whose: 'payload', evidence: 'oom_kill 1', certain: true} as const;
+    expect(lostOutcome('gone', {oom, stop, kills: []}), 'the kernel was first').to.include({limit: 'memory', evidence: 'oom_kill 1'});
   });
 
   it('has a record that fits the schema', () => {
