@@ -6,6 +6,7 @@ import {expect} from 'chai';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {describeSite} from '../../support/describe-site.js';
 import {KEEPS_PEAK} from '../../support/groups.js';
+import {patience} from '../../support/pace.js';
 import {need} from '../../support/need.js';
 import {bin, ending, isRoot, payload} from '../../support/tare.js';
 
@@ -48,7 +49,7 @@ describeSite('what would have been, %s', {}, (site, role) => {
   });
 
   it('wall time, CPU time, processes and scratch', async () => {
-    const script = `head -c 5M /dev/zero >written; for n in 1 2 3 4 5 6; do sleep 1.6 & done; ${payload('burn')} 1; wait; rm written`;
+    const script = `head -c 5M /dev/zero >written; for n in 1 2 3 4 5 6; do sleep ${String(patience(1.6))} & done; ${payload('burn')} 1; wait; rm written`;
     const limits = ['--wall-time', '500ms', '--cpu-time', '300ms', '--processes', '3'];
     const {record} = await site.run([...limits, '--', '/bin/sh', '-c', script], {
       policy: {...OBSERVE, scratch: {workDirectory: true}, defaults: {scratch: '1MiB'}},
