@@ -290,18 +290,27 @@ describeSite('the sweep of root over users’ files', OF_USER, (site) => {
   it('leaves a job alone that cannot see its own processes: a PID namespace with the /proc of another', async () => {
     const roots = new Site('root');
     try {
-      const tare = [bin('tare'), 'run', '--policy', roots.policy(), '--', '/bin/sleep', '2.71'];
-      // bubblewrap looks for its child by its number: all that ours get are numbers of others too
-      const script =
-        'for i in $(seq 200); do sleep 20 >/dev/null 2>&1 & done; exec unshare --pid --fork sh -c \'echo $0 >/proc/sys/kernel/ns_last_pid; exec "$@"\' $$ "$@"';
-      const child = spawn('/bin/sh', ['-c', script, 'sh', ...tare], {cwd: roots.work});
+      const payload = ['/bin/sh', '-c', 'read -r end; exit 0', 'among-others'];
+      const tare = [bin('tare'), 'run', '--policy', roots.policy(), '--', ...payload];
+      // bubblewrap looks for its child by its number: all that ours get are numbers of others too. These are in a namespace of their own, where
+      // no process of the node takes a number between theirs and ends.
+      const others = 'for i in $(seq 200); do sleep 600 >/dev/null 2>&1 & done; first=$(($! - 199))';
+      const inside = 'echo $(($0 - 1)) >/proc/sys/kernel/ns_last_pid; exec "$@"';
+      const script = `${others}; exec unshare --pid --fork sh -c '${inside}' $first "$@"`;
+      const child = spawn('unshare', ['--pid', '--fork', '--mount-proc', '--kill-child', '/bin/sh', '-c', script, 'sh', ...tare], {
+        cwd: roots.work,
+      });
       const end = ending(child);
-      await until('the payload', () => processes().some(({argv}) => argv.join(' ') === '/bin/sleep 2.71'));
+      await Promise.race([
+        until('the payload', () => processes().some(({argv}) => argv.join(' ') === payload.join(' ')), 30),
+        end.then((result) => expect.fail(`tare run has ended: ${JSON.stringify(result)}`)),
+      ]);
       // what /proc has under our numbers is another process, and says nothing of ours when it ends
       expect(roots.records().map(({wrapper}) => wrapper)).to.deep.equal([
         {pidNamespace: null, timeNamespace: null, shim: null, supervisor: null},
       ]);
       expect(await sweep(roots)).to.deep.equal([]);
+      child.stdin?.end('\n');
       expect(await end).to.include({code: 0});
       expect(roots.leftovers()).to.deep.equal([]);
     } finally {
