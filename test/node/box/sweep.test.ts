@@ -227,13 +227,20 @@ describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_
 
   it('a file that is no record keeps no other from being closed', async () => {
     await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
-    rmSync(join(site.directory, 'state/boxes'), {recursive: true});
+    const [boxes, aside] = ['state/boxes', 'state/aside'].map((name) => join(site.directory, name)) as [string, string];
+    renameSync(boxes, aside);
     const bad = ['00000000', 'ffffffff'].map((start) => join(site.directory, 'spool', `${start}-ad8d-51cd-b686-d1992a2495c5.json`));
     for (const path of bad) writeFileSync(path, '{"state":"started"}');
     site.give(...bad);
     const swept = await sweep(site);
     expect(swept.map(({result}) => result).sort()).to.deep.equal(['closed', 'left', 'left']);
     for (const path of bad) expect(swept.map(({message}) => message).join()).to.include(`${path} is no record of a wrapper`);
+    // its groups are there still
+    for (const path of bad) rmSync(path);
+    rmSync(boxes, {recursive: true, force: true});
+    renameSync(aside, boxes);
+    expect((await sweep(site)).map(({result}) => result)).to.deep.equal(['cleaned']);
+    expect(site.leftovers()).to.deep.equal([]);
   });
 
   it('says how far the payload had come', async () => {
