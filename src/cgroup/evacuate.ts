@@ -11,25 +11,30 @@ import {reader, tryWrite, writeGroupFile} from './files.js';
 import {pause} from './kill.js';
 
 /** Processes that fork while they are moved are found in the next round. */
-const ROUNDS = 50;
+const MOVING_ROUNDS = 50;
+/** Some two seconds: on a busy machine, one that has been killed or has called exit() may wait that long for its last moment on a CPU. */
+const ENDING_ROUNDS = 200;
 const MOST_PAUSE_MS = 10;
 
 /**
- * Moves everybody in the group to its leaf.
+ * Moves everybody in the group to its leaf. One that is still named after it was moved is ending, which the kernel does not move any more, or
+ * another wrapper has moved it back: controllers cannot be switched on then (EBUSY), and whoever calls begins again.
  * @throws the kernel's error when the leaf cannot be made or somebody cannot be moved
  */
 export function evacuate({directory, into}: Pick<CgroupEvacuate, 'directory' | 'into'>): void {
-  for (let round = 0; round < ROUNDS; round++) {
+  const moved = new Set<number>();
+  for (let round = 0; round < MOVING_ROUNDS; round++) {
     try {
       mkdirSync(into);
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
     }
-    const there = processesIn(directory);
+    const there = processesIn(directory).filter((pid) => !moved.has(pid));
     if (there.length === 0) return;
     for (const pid of there) {
       try {
         writeGroupFile(into, 'cgroup.procs', String(pid));
+        moved.add(pid);
       } catch (error) {
         // ESRCH: it has ended; ENOENT, ENODEV: another wrapper, the last of those before, has just removed the leaf
         if (!['ESRCH', 'ENOENT', 'ENODEV'].includes(errnoOf(error) ?? '')) throw error;
@@ -47,17 +52,15 @@ export function restore({directory, into}: Pick<CgroupEvacuate, 'directory' | 'i
   if (groupsIn(directory).some((name) => name !== basename(into))) return;
   const enabled = (reader(directory)('cgroup.subtree_control') ?? '').split(/\s+/).filter((name) => name !== '');
   if (enabled.length > 0 && !tryWrite(directory, 'cgroup.subtree_control', enabled.map((name) => `-${name}`).join(' '))) return;
-  for (let round = 0; round < ROUNDS; round++) {
-    const there = processesIn(into);
+  for (let round = 0; round < ENDING_ROUNDS; round++) {
     // EBUSY: a wrapper that has just begun has switched controllers on again
-    for (const pid of there) if (!tryMove(directory, pid)) return;
-    if (there.length > 0) continue;
+    for (const pid of processesIn(into)) if (!tryMove(directory, pid)) return;
     try {
       rmdirSync(into);
       return;
     } catch (error) {
       if (errnoOf(error) !== 'EBUSY') return;
-      // one that ends is no longer named, and keeps the group until it has ended
+      // one that is ending is not moved, and keeps the group until it has ended, named or not
       pause(Math.min(1 + round, MOST_PAUSE_MS));
     }
   }

@@ -44,13 +44,14 @@ export function createGroups(steps: Plan['steps'], id: string, options: Options 
         evacuations.forEach(restore);
         throw error;
       }
-      pause(attempt);
+      pause(Math.min(attempt, MOST_PAUSE_MS));
     }
   }
 }
 
-/** How often a box is begun in a group from which the wrappers before it are just stepping back. */
-const ATTEMPTS = 10;
+/** How often a box is begun in a group to which other wrappers just restore processes, or in which a process is ending: some three seconds. */
+const ATTEMPTS = 150;
+const MOST_PAUSE_MS = 20;
 
 /** ENOENT, ENODEV: a controller or a leaf is gone again; EBUSY: somebody has come into the group again. */
 function isPassing(error: unknown): boolean {

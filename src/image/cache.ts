@@ -108,19 +108,22 @@ export async function obtain(
 const SYNC_DEADLINE_MS = 600_000;
 const SYNC = '/usr/bin/sync';
 
-/** After a power cut a name is not to be there without what it names. */
+/**
+ * After a power cut a name is not to be there without what it names. An abort kills sync(1), and does not wait for it: it may be in the kernel
+ * until all is written.
+ */
 function synchronize(directory: string, aborted?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    // sync(1) may be in the kernel until all is written, and is not waited for
-    const stop = (): void => {
-      reject(aborted?.reason as Error);
+    const options = {
+      cwd: '/',
+      env: {LC_ALL: 'C'},
+      timeout: SYNC_DEADLINE_MS,
+      killSignal: 'SIGKILL' as const,
+      ...(aborted === undefined ? {} : {signal: aborted}),
     };
-    if (aborted?.aborted === true) stop();
-    aborted?.addEventListener('abort', stop, {once: true});
-    const options = {cwd: '/', env: {LC_ALL: 'C'}, timeout: SYNC_DEADLINE_MS, killSignal: 'SIGKILL' as const};
     childProcess().execFile(SYNC, ['-f', directory], options, (error) => {
-      aborted?.removeEventListener('abort', stop);
       if (error === null) resolve();
+      else if (aborted?.aborted === true) reject(aborted.reason as Error);
       else
         reject(
           new TareError('IMAGE_NOT_UNPACKED', {

@@ -188,6 +188,12 @@ queue
       `for i in $(seq ${String(seconds)}); do [ -n "$(condor_q -allusers -af ClusterId)" ] || return 0; condor_prio -p $i -a >/dev/null 2>&1; sleep 1; done; condor_q -allusers; return 1`,
       seconds + 10,
     );
+  /** Waits for the end of all claims: they are used on a closed node too. */
+  const unclaimed = (seconds: number): Promise<string> =>
+    root(
+      `sleep 2; for i in $(seq ${String(seconds)}); do [ -n "$(condor_status -constraint DynamicSlot -af Name)" ] || return 0; sleep 1; done; condor_status; return 1`,
+      seconds + 30,
+    );
   /** Events of both accounts' jobs: number, job, and when, seconds since 1970. */
   const events = async (kind: '001' | '005'): Promise<number[]> => {
     const text = await root(
@@ -216,7 +222,7 @@ queue
         const pattern = new RegExp(`^false false .*${reason.source}`);
         await documented().becomes(pattern, ['TareHealthy', 'Start', 'TareReason'], DEADLINE_S);
         told = now() - broken;
-        await sleep(2000); // what had been matched before
+        await unclaimed(DEADLINE_S); // what had been matched before
         const closed = (await events('001')).length;
         const prom = await root(`cat ${PROMETHEUS}/tare-health.prom`);
         expect(`${prom}\n`)

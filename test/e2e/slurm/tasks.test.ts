@@ -123,9 +123,15 @@ for (const role of ['user', 'root'] as const) {
       const {code, stderr} = await srun(script.join(''));
       expect(code, stderr).to.equal(0);
       const {usage, time, applications} = only();
-      expect(usage.cpuUserUs).to.be.within(1_800_000, 4_000_000);
+      // the kernel counts some of a burn as its own; what a task waits with is its own too
+      const cpuUs = (one: {cpuUserUs: number | null; cpuSystemUs: number | null}): number => (one.cpuUserUs ?? 0) + (one.cpuSystemUs ?? 0);
+      expect(cpuUs(usage)).to.be.at.least(1_990_000);
+      expect(usage.cpuUserUs).to.be.below(4_000_000);
       expect(usage.memPeakBytes).to.be.within(190 * 2 ** 20, 300 * 2 ** 20);
-      for (const one of applications) expect(one.usage.cpuUserUs).to.be.within(900_000, 2_000_000);
+      for (const one of applications) {
+        expect(cpuUs(one.usage)).to.be.at.least(995_000);
+        expect(one.usage.cpuUserUs).to.be.below(2_000_000);
+      }
       expect(time.wallUs).to.be.above(2_000_000);
     });
 

@@ -3,10 +3,10 @@ import {expect} from 'chai';
 import {execFileSync, spawn} from 'node:child_process';
 import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
 import {namesIn} from '../../../src/record/durable.js';
 import type {UsageRecord} from '../../../src/record/record.js';
-import {readState} from '../../../src/box/state.js';
-import {teardown} from '../../../src/box/teardown.js';
+import {readSeen, readState} from '../../../src/box/state.js';
 import {isAt, killAll, sweep} from '../../support/crash.js';
 import {describeSite, type SiteOptions} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
@@ -33,7 +33,7 @@ const BURN = 'i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done;';
 describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_000)}, (site, role) => {
   for (const {step, executed, observed = false, ended = false} of STEPS) {
     it(`all killed at ${step}: one record, nothing left`, async () => {
-      await killAllAt(site, step, step.startsWith('supervisor-') && executed ? `${BURN} exit 0` : `${BURN} sleep 1.62831; exit 0`);
+      await killAllAt(site, step, step.startsWith('supervisor-') && executed ? `${BURN} exit 0` : `${BURN} sleep 61.62831; exit 0`);
       // what is noted of its end is weighed already
       const pauses = observed ? ['sweep-weighed', 'sweep-killed-by'] : [];
       const swept = await sweep(site, {policy: {debug: {pauseAt: pauses}}});
@@ -77,7 +77,7 @@ describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_
 
   it('two at once close it once', async () => {
     const {length} = [1, 2, 3];
-    for (let time = 0; time < length; time++) await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    for (let time = 0; time < length; time++) await killAllAt(site, 'running', 'sleep 61.62831; exit 0');
     const swept = await Promise.all([sweep(site), sweep(site), sweep(site)]);
     const closed = swept.flat().filter(({result}) => result === 'closed');
     expect(closed.map(({recordId}) => recordId).sort()).to.deep.equal(
@@ -92,7 +92,7 @@ describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_
 
   for (const step of ['sweep-claimed', 'sweep-weighed', 'sweep-undo-1', 'sweep-undo-2', 'sweep-removed', 'sweep-recorded']) {
     it(`goes on where a sweep was killed: ${step}`, async () => {
-      await killAllAt(site, 'running', `${BURN} sleep 1.62831; exit 0`);
+      await killAllAt(site, 'running', `${BURN} sleep 61.62831; exit 0`);
       const child = site.start(['records', 'sweep', '--policy', site.policy({debug: {pauseAt: [step]}})]);
       const end = ending(child);
       const shim = child.pid ?? 0;
@@ -128,7 +128,7 @@ describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_
   });
 
   it('takes over the claim of a dead sweep', async () => {
-    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    await killAllAt(site, 'running', 'sleep 61.62831; exit 0');
     const boxes = join(site.directory, 'state/boxes');
     const [id = ''] = readdirSync(boxes);
     renameSync(join(boxes, id), join(boxes, `${id}.sweep-4194304-77`));
@@ -137,7 +137,7 @@ describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_
   });
 
   it('closes a record of another boot, and one whose box is not known any more', async () => {
-    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    await killAllAt(site, 'running', 'sleep 61.62831; exit 0');
     await sweep(site);
     const [record] = site.records();
     const started = {...record, state: 'started', wrapper: {pidNamespace: 'pid:[1]', shim: {pid: 1, startTicks: 1}, supervisor: null}};
@@ -212,7 +212,7 @@ describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_
   });
 
   it('says that a state directory is not swept into which others could have put something', async () => {
-    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    await killAllAt(site, 'running', 'sleep 61.62831; exit 0');
     const boxes = join(site.directory, 'state/boxes');
     chmodSync(boxes, 0o777);
     expect((await sweep(site)).map(({result, message}) => [result, message.includes(`${boxes} are not swept`)])).to.deep.equal([
@@ -223,32 +223,37 @@ describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_
   });
 
   it('a file that is no record keeps no other from being closed', async () => {
-    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
-    const boxes = join(site.directory, 'state/boxes');
-    const {undo, id} = readState(join(boxes, readdirSync(boxes)[0] ?? ''));
-    await teardown(undo, id);
-    rmSync(boxes, {recursive: true});
+    await killAllAt(site, 'running', 'sleep 61.62831; exit 0');
+    const [boxes, aside] = ['state/boxes', 'state/aside'].map((name) => join(site.directory, name)) as [string, string];
+    renameSync(boxes, aside);
     const bad = ['00000000', 'ffffffff'].map((start) => join(site.directory, 'spool', `${start}-ad8d-51cd-b686-d1992a2495c5.json`));
     for (const path of bad) writeFileSync(path, '{"state":"started"}');
     site.give(...bad);
     const swept = await sweep(site);
     expect(swept.map(({result}) => result).sort()).to.deep.equal(['closed', 'left', 'left']);
     for (const path of bad) expect(swept.map(({message}) => message).join()).to.include(`${path} is no record of a wrapper`);
+    // its groups are there still
     for (const path of bad) rmSync(path);
+    rmSync(boxes, {recursive: true, force: true});
+    renameSync(aside, boxes);
+    expect((await sweep(site)).map(({result}) => result)).to.deep.equal(['cleaned']);
     expect(site.leftovers()).to.deep.equal([]);
   });
 
   it('says how far the payload had come', async () => {
-    await killAllAt(site, 'running', 'sleep 2.62831; exit 0', 1.5);
+    const [began, boxes] = [Date.now(), join(site.directory, 'state/boxes')];
+    const noted = (): boolean => namesIn(boxes).some((id) => (readSeen(join(boxes, id))?.wallUs ?? 0) > 900_000);
+    await killAllAt(site, 'running', 'sleep 61.62831; exit 0', () => until('a note of a second', noted));
+    const most = (Date.now() - began) * 1000;
     await sweep(site);
     const [record] = site.records();
-    expect(record?.time.wallUs).to.be.within(900_000, 2_000_000);
+    expect(record?.time.wallUs).to.be.within(900_000, most);
     expect(record?.time.endEpochUs).to.equal((record?.time.startEpochUs ?? 0) + (record?.time.wallUs ?? 0));
     expect(record?.flags).to.include.members(['killed', 'partial']);
   });
 
   it('a job that ends sweeps what its user’s crashes left', async () => {
-    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    await killAllAt(site, 'running', 'sleep 61.62831; exit 0');
     const {code} = await site.command(['run', '--policy', site.policy(), '--', '/bin/true']);
     expect(code).to.equal(0);
     expect(site.leftovers()).to.deep.equal([]);
@@ -261,7 +266,7 @@ describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_
   });
 
   it('takes what is no box for no box', async () => {
-    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    await killAllAt(site, 'running', 'sleep 61.62831; exit 0');
     await sweep(site);
     const boxes = join(site.directory, 'state/boxes');
     for (const [name, text] of Object.entries({aa: '{', ab: '{"plan":{"steps":[]}}', ac: 'null', 'x y': '{}', ad: ''})) {
@@ -282,7 +287,7 @@ const OF_USER: SiteOptions = {roles: isRoot ? ['user'] : [], each: true, mayLeav
 
 describeSite('the sweep of root over users’ files', OF_USER, (site) => {
   it('closes another user’s box as that user', async () => {
-    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    await killAllAt(site, 'running', 'sleep 61.62831; exit 0');
     const swept = await sweep(site, {role: 'root'});
     expect(swept.map(({uid, result}) => [uid, result])).to.deep.equal([[65534, 'closed']]);
     expect(site.leftovers()).to.deep.equal([]);
@@ -292,18 +297,27 @@ describeSite('the sweep of root over users’ files', OF_USER, (site) => {
   it('leaves a job alone that cannot see its own processes: a PID namespace with the /proc of another', async () => {
     const roots = new Site('root');
     try {
-      const tare = [bin('tare'), 'run', '--policy', roots.policy(), '--', '/bin/sleep', '2.71'];
-      // bubblewrap looks for its child by its number: all that ours get are numbers of others too
-      const script =
-        'for i in $(seq 200); do sleep 20 >/dev/null 2>&1 & done; exec unshare --pid --fork sh -c \'echo $0 >/proc/sys/kernel/ns_last_pid; exec "$@"\' $$ "$@"';
-      const child = spawn('/bin/sh', ['-c', script, 'sh', ...tare], {cwd: roots.work});
+      const payload = ['/bin/sh', '-c', 'read -r end; exit 0', 'among-others'];
+      const tare = [bin('tare'), 'run', '--policy', roots.policy(), '--', ...payload];
+      // bubblewrap looks for its child by its number: all that ours get are numbers of others too. These are in a namespace of their own, where
+      // no process of the node takes a number between theirs and ends.
+      const others = 'for i in $(seq 200); do sleep 600 >/dev/null 2>&1 & done; first=$(($! - 199))';
+      const inside = 'echo $(($0 - 1)) >/proc/sys/kernel/ns_last_pid; exec "$@"';
+      const script = `${others}; exec unshare --pid --fork sh -c '${inside}' $first "$@"`;
+      const child = spawn('unshare', ['--pid', '--fork', '--mount-proc', '--kill-child', '/bin/sh', '-c', script, 'sh', ...tare], {
+        cwd: roots.work,
+      });
       const end = ending(child);
-      await until('the payload', () => processes().some(({argv}) => argv.join(' ') === '/bin/sleep 2.71'));
+      await Promise.race([
+        until('the payload', () => processes().some(({argv}) => argv.join(' ') === payload.join(' ')), 30),
+        end.then((result) => expect.fail(`tare run has ended: ${JSON.stringify(result)}`)),
+      ]);
       // what /proc has under our numbers is another process, and says nothing of ours when it ends
       expect(roots.records().map(({wrapper}) => wrapper)).to.deep.equal([
         {pidNamespace: null, timeNamespace: null, shim: null, supervisor: null},
       ]);
       expect(await sweep(roots)).to.deep.equal([]);
+      child.stdin.end('\n');
       expect(await end).to.include({code: 0});
       expect(roots.leftovers()).to.deep.equal([]);
     } finally {
@@ -323,7 +337,7 @@ describeSite('the sweep of root over users’ files', OF_USER, (site) => {
   });
 
   it('says why a user’s sweep failed', async () => {
-    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    await killAllAt(site, 'running', 'sleep 61.62831; exit 0');
     const policy = site.policy();
     chmodSync(policy, 0o600);
     const {stdout, code} = await site.command(['records', 'sweep', '--policy', policy], {uid: 0, gid: 0});
@@ -332,7 +346,7 @@ describeSite('the sweep of root over users’ files', OF_USER, (site) => {
   });
 
   it('kills no process, removes no directory and writes no file that the user could not', async () => {
-    await killAllAt(site, 'running', 'sleep 1.62831; exit 0');
+    await killAllAt(site, 'running', 'sleep 61.62831; exit 0');
     const boxes = join(site.directory, 'state/boxes');
     const [id = ''] = readdirSync(boxes);
     const file = join(boxes, id, 'box.json');
@@ -367,18 +381,17 @@ describeSite('the sweep of root over users’ files', OF_USER, (site) => {
 });
 
 /** Runs a job, waits for the step, kills shim, supervisor, engine and init in one go, and waits until they are gone. */
-async function killAllAt(site: Site, step: string, script: string, seconds = 0.3): Promise<void> {
+/** `come`: the step has been reached, and what is to come before the end. */
+async function killAllAt(site: Site, step: string, script: string, come: () => Promise<unknown> = () => sleep(300)): Promise<void> {
   const pauses = step === 'running' ? [] : [step];
   const policy = site.policy({debug: {pauseAt: pauses}});
+  const boxes = join(site.directory, 'state/boxes');
+  const before = namesIn(boxes);
   const child = site.start(['run', '--policy', policy, '--', '/bin/sh', '-c', script]);
   const end = ending(child);
   const shim = child.pid ?? 0;
-  const boxes = join(site.directory, 'state/boxes');
-  const before = namesIn(boxes);
   await until(step, () => (step === 'running' ? isRunning(boxes, before) : isAt(shim, step)));
-  await new Promise((resolve) => {
-    setTimeout(resolve, seconds * 1000);
-  });
+  await come();
   killAll(shim);
   await end;
 }

@@ -75,12 +75,12 @@ describeSite('terminals, %s', {each: true, mayLeave: true, timeout: patience(30_
   it('it is of the box’s own /dev/pts, with the caller’s modes and size, and a shell there has job control', async () => {
     const policy = site.policy();
     const {id, end} = await begin(policy);
+    writeFileSync(join(site.directory, 'modes'), '');
+    chmodSync(join(site.directory, 'modes'), 0o666);
     const before = 'stty rows 33 cols 99 erase %; stty -a >&2';
     const terminal = onTerminal(
       `exec 2>${join(site.directory, 'modes')}; ${before}; ${bin('tare')} exec ${id} --policy ${policy} -- sh -i 2>&1; echo "code $?"; stty -a >&2\n`,
     );
-    writeFileSync(join(site.directory, 'modes'), '');
-    chmodSync(join(site.directory, 'modes'), 0o666);
     let text = '';
     terminal.stdout?.setEncoding('utf8').on('data', (piece: string) => {
       text += piece;

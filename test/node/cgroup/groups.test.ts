@@ -108,10 +108,12 @@ describe('groups on this kernel', function () {
   });
 
   it('measures memory, processes and throttling', async function () {
-    make([...memoryLimit(200 * MiB), version === 2 ? ['cpu', 'cpu.max', '20000 100000'] : ['cpu', 'cpu.cfs_quota_us', '20000']]);
-    const hold = `const b = Buffer.alloc(${40 * MiB}, 1); const t = Date.now(); while (Date.now() - t < 1000); process.stdout.write('held'); setInterval(() => b[0]++, 1000);`;
+    // less than its share of a CPU that many others want
+    make([...memoryLimit(200 * MiB), version === 2 ? ['cpu', 'cpu.max', '10000 100000'] : ['cpu', 'cpu.cfs_quota_us', '10000']]);
+    const hold = `const b = Buffer.alloc(${40 * MiB}, 1); process.stdout.write('held'); for (;;) b[0]++;`;
     const child = start(groups, 'payload', [process.execPath, '-e', hold]);
     await new Promise((resolve) => child.stdout!.once('data', resolve));
+    await until(() => (groups.usage('payload').throttledUs ?? 0) > 100_000);
     const usage = groups.usage('payload');
     expect(usage.anonBytes).to.be.within(40 * MiB, 150 * MiB);
     expect(usage.memCurrentBytes).to.be.within(40 * MiB, 200 * MiB);
