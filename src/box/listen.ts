@@ -45,9 +45,7 @@ export function listen(state: BoxState, heard: (parts: RecordChildren) => void):
     return bytes > 0;
   };
   const lookIn = (ms: number): void => {
-    timer = setTimeout(() => {
-      lookIn(look(LOOK_BYTES) ? LOOK_MS.least : Math.min(2 * ms, LOOK_MS.most));
-    }, ms).unref();
+    timer = setTimeout(() => lookIn(look(LOOK_BYTES) ? LOOK_MS.least : Math.min(2 * ms, LOOK_MS.most)), ms).unref();
   };
   lookIn(LOOK_MS.least);
   return {

@@ -73,17 +73,12 @@ export function makeState(box: BoxState, caller: {uid: number}): void {
       // it will take no record either, and another place does
     }
   }
-  guard(() => {
-    mkdirSync(stateDirectory(plan, id), {mode: 0o700});
-  });
+  guard(() => mkdirSync(stateDirectory(plan, id), {mode: 0o700}));
   writeState(box);
   keepRoom(stateDirectory(plan, id), box.started);
 }
 
-/**
- * Makes the box's folder on scratch and what the plan wants in it.
- * @throws TareError STATE_DIRECTORY, SCRATCH_FAILED
- */
+/** Makes the box's folder on scratch and what the plan wants in it. @throws TareError STATE_DIRECTORY, SCRATCH_FAILED */
 export function makeScratch(plan: Plan, id: string, recordId: string, identity: UsageRecord['identity'] = null): void {
   guard(() => {
     mkdirSync(scratchDirectory(plan, id), {mode: 0o711});
@@ -106,9 +101,7 @@ export function makeScratch(plan: Plan, id: string, recordId: string, identity: 
 
 /** Makes a directory, or checks that the one there is a directory of ours that no other can write to. @throws TareError STATE_DIRECTORY */
 export function ensureOwn(path: string, mode: number, uid: number): void {
-  guard(() => {
-    makeDirectory(path, mode);
-  });
+  guard(() => makeDirectory(path, mode));
   if (isOwn(path, uid)) return;
   const found = lstatSync(path, {throwIfNoEntry: false});
   throw new TareError('STATE_DIRECTORY', {

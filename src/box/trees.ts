@@ -31,9 +31,7 @@ export function removePrivate(directory: string, as: UndoAccount | null, ids: Un
   } catch {
     // what is in it still is found by its removal
   }
-  return remove(() => {
-    rmdirSync(directory);
-  });
+  return remove(() => rmdirSync(directory));
 }
 
 /** What cannot be looked into is taken for full. */
@@ -52,16 +50,10 @@ export function returnTrees({paths, uids, gids, as}: UndoOwners): string | null 
 }
 
 /** What nobody else could write to: a file, or a directory with all that is in it. @returns why it is still there */
-export const removeOwn = (path: string): string | null =>
-  remove(() => {
-    rmSync(path, {recursive: true, force: true});
-  });
+export const removeOwn = (path: string): string | null => remove(() => rmSync(path, {recursive: true, force: true}));
 
 /** @returns why it is still there */
-export const removeEmpty = (path: string): string | null =>
-  remove(() => {
-    rmdirSync(path);
-  });
+export const removeEmpty = (path: string): string | null => remove(() => rmdirSync(path));
 
 /** What fails once, for want of memory say, is tried once more. @returns the reason of the second failure; null: it is gone now */
 export function remove(action: () => void, isSecond = false): string | null {

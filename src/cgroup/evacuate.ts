@@ -14,10 +14,7 @@ import {pause} from './kill.js';
 const ROUNDS = 50;
 const MOST_PAUSE_MS = 10;
 
-/**
- * Moves everybody in the group to its leaf.
- * @throws the kernel's error when the leaf cannot be made or somebody cannot be moved
- */
+/** Moves everybody in the group to its leaf. @throws the kernel's error when the leaf cannot be made or somebody cannot be moved */
 export function evacuate({directory, into}: Pick<CgroupEvacuate, 'directory' | 'into'>): void {
   for (let round = 0; round < ROUNDS; round++) {
     try {

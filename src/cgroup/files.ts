@@ -14,9 +14,7 @@ export function reader(directory: string): Read {
 }
 
 /** Names a group while the node is up: another that is made later in its place has another. null when there is none. */
-export function inodeOf(directory: string): number | null {
-  return statSync(directory, {throwIfNoEntry: false})?.ino ?? null;
-}
+export const inodeOf = (directory: string): number | null => statSync(directory, {throwIfNoEntry: false})?.ino ?? null;
 
 /** One write(2), as cgroup files need it. The file must exist, and is not opened for reading: cgroup.kill forbids that. */
 export function writeGroupFile(directory: string, file: string, value: string): void {

@@ -113,9 +113,7 @@ export class Ledger {
 }
 
 /** Exporters that have ever kept something there, also those that the policy has switched off since. */
-export function ledgersIn(place: string): string[] {
-  return namesIn(place).filter((name) => existsSync(join(place, name, LEDGER)));
-}
+export const ledgersIn = (place: string): string[] => namesIn(place).filter((name) => existsSync(join(place, name, LEDGER)));
 
 /** Below an exporter's directory. */
 export const LEDGER = 'ledger';

@@ -133,24 +133,16 @@ function asOurselves(root: string): OneWay {
       });
     },
     append: (path, text) => {
-      at(path, root, (place) => {
-        writeInto(place, constants.O_APPEND, null, text);
-      });
+      at(path, root, (place) => writeInto(place, constants.O_APPEND, null, text));
     },
     overwrite: (path, offset, text) => {
-      at(path, root, (place) => {
-        writeInto(place, 0, offset, text);
-      });
+      at(path, root, (place) => writeInto(place, 0, offset, text));
     },
     remove: (path) => {
-      at(path, root, (place) => {
-        rmSync(place, {force: true});
-      });
+      at(path, root, (place) => rmSync(place, {force: true}));
     },
     letPass: (directory) => {
-      at(join(directory, '.'), root, (place) => {
-        chmodSync(place, statSync(place).mode | 0o111);
-      });
+      at(join(directory, '.'), root, (place) => chmodSync(place, statSync(place).mode | 0o111));
     },
     replace: (path, text) => {
       at(path, root, (place, inRoot) => {

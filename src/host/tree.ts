@@ -80,9 +80,7 @@ export function realTree(root: string): Tree {
 }
 
 /** Compares entries by their names, in code units. */
-export function byName(a: Entry, b: Entry): number {
-  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
-}
+export const byName = (a: Entry, b: Entry): number => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 
 function programAt(path: string): Program | null {
   const stat = statSync(path);

@@ -112,9 +112,7 @@ const SYNC = '/usr/bin/sync';
 function synchronize(directory: string, aborted?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     // sync(1) may be in the kernel until all is written, and is not waited for
-    const stop = (): void => {
-      reject(aborted?.reason as Error);
-    };
+    const stop = (): void => reject(aborted?.reason as Error);
     if (aborted?.aborted === true) stop();
     aborted?.addEventListener('abort', stop, {once: true});
     const options = {cwd: '/', env: {LC_ALL: 'C'}, timeout: SYNC_DEADLINE_MS, killSignal: 'SIGKILL' as const};

@@ -149,9 +149,7 @@ async function peek(stream: Readable): Promise<Buffer> {
       return piece;
     }
     if (stream.readableEnded) return Buffer.alloc(0);
-    await new Promise<void>((resolve, reject) => {
-      stream.once('readable', resolve).once('end', resolve).once('error', reject);
-    });
+    await new Promise<void>((resolve, reject) => stream.once('readable', resolve).once('end', resolve).once('error', reject));
   }
 }
 

@@ -112,9 +112,8 @@ export function readReady(written: NonNullable<ApplicationDocument['ready']>, di
 /** What could never run to its end as it is written. */
 function contradictions({list, primary}: Applications, locate: Locate): TareError[] {
   const errors: TareError[] = [];
-  const wrong = (message: string, where: string, found: string, more: {allowed?: string; remedy?: string} = {}): void => {
+  const wrong = (message: string, where: string, found: string, more: {allowed?: string; remedy?: string} = {}): number =>
     errors.push(new TareError('DOCUMENT_INVALID', {message, where, found, ...more}));
-  };
   const names = list.map(({name}) => name);
   const byName = new Map(list.map((one) => [one.name, one]));
   for (const [index, {name, at}] of list.entries()) {

@@ -116,10 +116,6 @@ function misplaced(key: string, names: readonly string[]): string | undefined {
   return homes.length === 0 || limit === null ? undefined : `${limit} belongs below ${either(homes)}`;
 }
 
-function described(schema: unknown): string | undefined {
-  return (schema as {description?: string} | undefined)?.description;
-}
+const described = (schema: unknown): string | undefined => (schema as {description?: string} | undefined)?.description;
 
-function word(value: unknown): string {
-  return typeof value === 'string' ? value : show(value);
-}
+const word = (value: unknown): string => (typeof value === 'string' ? value : show(value));

@@ -41,10 +41,7 @@ const NETWORKS = ['host', 'none'] as const;
 const REPOSITORY = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,253}[A-Za-z0-9])?$/;
 const FILE_SYSTEMS: readonly FileSystem[] = ['node', 'shared', 'private'];
 
-/**
- * A new job; the descriptor's stays as it was.
- * @param nameOf where the person finds it
- */
+/** A new job; the descriptor's stays as it was. @param nameOf where the person finds it */
 export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string, nameOf: (key: string) => string = flagName): Job {
   const problems = new Problems();
   const {text, choice} = readerOf(flags, nameOf, problems);
@@ -131,6 +128,4 @@ function readRepositories(given: Valued<string>, problems: Problems): Valued<str
 }
 
 /** `wallTime` is `--wall-time`. */
-export function flagName(key: string): string {
-  return `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-}
+export const flagName = (key: string): string => `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

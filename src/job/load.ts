@@ -69,13 +69,9 @@ function readIdentity({identity, network}: JobDocument, locate: Locate, problems
   if (identity === undefined) return null;
   const {hostname, address, pool} = identity;
   const valued = <T>(value: T, name: string): Valued<T> => ({value, provenance: {source: 'job', at: locate(`/identity/${name}`)}});
-  const invalid = (message: string, name: string, found: string, allowed: string): void => {
+  const invalid = (message: string, name: string, found: string, allowed: string): void =>
     problems.add(new TareError('DOCUMENT_INVALID', {message, where: locate(`/identity/${name}`), found, allowed}));
-  };
-  if (hostname !== undefined)
-    problems.attempt(() => {
-      checkHostname(hostname, locate('/identity/hostname'));
-    });
+  if (hostname !== undefined) problems.attempt(() => checkHostname(hostname, locate('/identity/hostname')));
   if (network !== undefined && address !== undefined)
     invalid('network and address both say how the box is connected', 'address', `${network} and ${address}`, 'one of them');
   const kind = address ?? network;

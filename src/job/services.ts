@@ -26,9 +26,8 @@ export function readServices(document: JobDocument, locate: Locate, problems: Pr
   const list = services.map((one, index): Service => {
     const pointer = below('/services', index);
     const where = locate(pointer);
-    const wrong = (message: string, found: string, remedy: string): void => {
+    const wrong = (message: string, found: string, remedy: string): void =>
       problems.add(new TareError('DOCUMENT_INVALID', {message, where, found, remedy}));
-    };
     const service = readService(one, pointer, locate, problems);
     const own = (init?.value ?? 'tare') === 'tare';
     if (own && service.command === null)

@@ -31,10 +31,7 @@ export function liveBoxes(policy: Policy, uid: number): LiveBox[] {
   );
 }
 
-/**
- * The one whose id is or begins with `prefix`.
- * @throws TareError BOX_UNKNOWN, BOX_AMBIGUOUS, BOX_FORBIDDEN
- */
+/** The one whose id is or begins with `prefix`. @throws TareError BOX_UNKNOWN, BOX_AMBIGUOUS, BOX_FORBIDDEN */
 export function findBox(policy: Policy, uid: number, prefix: string): LiveBox {
   const boxes = liveBoxes(policy, uid);
   const found = BOX_ID.test(prefix) ? boxes.filter(({id}) => id.startsWith(prefix)).sort((a, b) => (a.id < b.id ? -1 : 1)) : [];
@@ -69,10 +66,7 @@ export function findBox(policy: Policy, uid: number, prefix: string): LiveBox {
 
 const MOST_NAMED = 8;
 
-/**
- * The box as seen from one of its applications; the whole box without a name.
- * @throws TareError APPLICATION_UNKNOWN
- */
+/** The box as seen from one of its applications; the whole box without a name. @throws TareError APPLICATION_UNKNOWN */
 export function narrowTo(box: LiveBox, name: string | undefined): LiveBox {
   if (name === undefined) return box;
   const found = box.applications.find((one) => one.name === name);

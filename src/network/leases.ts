@@ -53,9 +53,7 @@ export function makeLeasePlace(state: string): void {
 export const leasesOf = (place: string, box: string): Lease[] => leasesIn(place).filter((lease) => lease.box === box);
 
 /** All leases that can be read. */
-export function leasesIn(place: string): Lease[] {
-  return namesIn(place).flatMap((name) => readLease(place, name) ?? []);
-}
+export const leasesIn = (place: string): Lease[] => namesIn(place).flatMap((name) => readLease(place, name) ?? []);
 
 /** Files that hold no lease: the node went down while they were written. */
 export const brokenIn = (place: string): string[] =>

@@ -36,10 +36,7 @@ const USER_MODE = {
   gateway6: 'fe80::1',
 } as const;
 
-/**
- * null: the box has the node's.
- * @throws TareError NETWORK_UNAVAILABLE, DOCUMENT_INVALID; nothing was touched then
- */
+/** null: the box has the node's. @throws TareError NETWORK_UNAVAILABLE, DOCUMENT_INVALID; nothing was touched then */
 export function chooseIdentity({job, policy, facts, call}: Inputs): IdentityChoice | null {
   const wanted = job.identity;
   if (wanted === null) return null;

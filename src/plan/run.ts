@@ -32,10 +32,7 @@ export function planRun({policy, call}: Inputs, ownNetwork: boolean): {before: S
   };
 }
 
-/**
- * A job that starts in /run where that is not its own would have what is there.
- * @throws TareError WORK_DIRECTORY
- */
+/** A job that starts in /run where that is not its own would have what is there. @throws TareError WORK_DIRECTORY */
 export function checkStartInRun({job}: Inputs, real: string, isOwn: boolean): void {
   if (!liesIn(real, RUN) || (isOwn && !liesIn(real, OF_USERS))) return;
   throw new TareError('WORK_DIRECTORY', {

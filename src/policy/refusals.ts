@@ -117,6 +117,4 @@ function repositoryRefusals(job: Job, {cvmfs}: Policy): TareError[] {
   );
 }
 
-function listed(values: readonly string[], where: string): string {
-  return `${values.length === 0 ? 'none' : values.join(', ')} (${where})`;
-}
+const listed = (values: readonly string[], where: string): string => `${values.length === 0 ? 'none' : values.join(', ')} (${where})`;

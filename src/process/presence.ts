@@ -20,9 +20,7 @@ export interface Here {
 const NODES_NAMESPACE = 'pid:[4026531836]';
 
 /** Where this process runs, as `presenceOf` compares it. */
-export function here(): Here {
-  return {node: hostname(), bootId: bootId(), pidNamespace: pidNamespace(), timeNamespace: timeNamespace()};
-}
+export const here = (): Here => ({node: hostname(), bootId: bootId(), pidNamespace: pidNamespace(), timeNamespace: timeNamespace()});
 
 /** For the record that is on disk while this supervisor is at work. */
 export function wrapperOf(shimPid: number): NonNullable<UsageRecord['wrapper']> {

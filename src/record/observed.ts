@@ -68,9 +68,7 @@ function flagsOf(observed: RecordObserved, {unboxed}: Planned): string[] {
   return flags;
 }
 
-function boxedOf({mode}: Planned): RecordObserved['boxed'] {
-  return mode === null ? null : {value: mode.value === 'box', because: mode.because};
-}
+const boxedOf = ({mode}: Planned): RecordObserved['boxed'] => (mode === null ? null : {value: mode.value === 'box', because: mode.because});
 
 function refusedFor(repositories: readonly string[], found: UsageRecord['cvmfs']): RecordObserved['refused'] {
   const lacking = found.find(({repository, state}) => repositories.includes(repository) && state !== 'ok');

@@ -46,9 +46,7 @@ export function startMounter(order: MounterOrder, deadlineMs: number, onEnd: (ho
       (child.stdout as unknown as {unref(): void} | null)?.unref();
       resolve(found);
     };
-    const timer = setTimeout(() => {
-      settle('the kernel did not mount it in time');
-    }, deadlineMs);
+    const timer = setTimeout(() => settle('the kernel did not mount it in time'), deadlineMs);
     child.stdout?.setEncoding('utf8').on('data', (more: string) => {
       text += more;
       const lines = text.split('\n');
@@ -62,12 +60,8 @@ export function startMounter(order: MounterOrder, deadlineMs: number, onEnd: (ho
         if (key === 'ended') onEnd(value);
       }
     });
-    child.on('error', ({message}) => {
-      settle(message);
-    });
-    child.on('close', () => {
-      settle('it ended early');
-    });
+    child.on('error', ({message}) => settle(message));
+    child.on('close', () => settle('it ended early'));
   });
 }
 

@@ -76,9 +76,7 @@ export async function mountOwn(
     const mounter = await startMounter(
       {shimPid, folder, place, identity, within: config?.mounter ?? null, client},
       step.deadlineUs / 1000,
-      (how) => {
-        log.info('the client of a repository has ended', {repository, how});
-      },
+      (how) => log.info('the client of a repository has ended', {repository, how}),
     );
     if (typeof mounter !== 'string') return {mounter, folder, place};
     removeFolder(folder);
@@ -218,10 +216,7 @@ function removeFolder(folder: string): string[] {
   }
 }
 
-/**
- * Folders whose job is gone: its mounts and clients went with it.
- * @returns those that were removed, and those that cannot be
- */
+/** Folders whose job is gone: its mounts and clients went with it. @returns those that were removed, and those that cannot be */
 export function sweepOwn(scratch: string, at: Here): {removed: string[]; left: string[]} {
   const swept = {removed: [] as string[], left: [] as string[]};
   for (const name of namesIn(scratch)) {

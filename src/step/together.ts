@@ -91,9 +91,7 @@ function startHolder(directory: string, {argv, cwd, environment}: Hello): void {
     stdio: 'ignore',
     detached: true,
   });
-  holder.on('error', (error) => {
-    writeNote(directory, 'box', {apart: `the box could not be started: ${error.message}`});
-  });
+  holder.on('error', (error) => writeNote(directory, 'box', {apart: `the box could not be started: ${error.message}`}));
   holder.unref();
 }
 

@@ -25,10 +25,7 @@ export function imageBytes(free: number): number {
   return Math.ceil((free + kept + FIXED_OVERHEAD) / (1 - perByte) / BLOCK) * BLOCK;
 }
 
-/**
- * Without a journal: nothing of it is wanted after a crash.
- * @throws TareError SCRATCH_FAILED
- */
+/** Without a journal: nothing of it is wanted after a crash. @throws TareError SCRATCH_FAILED */
 export function makeImage({bytes, program}: ScratchQuota, path: string): void {
   try {
     const file = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);

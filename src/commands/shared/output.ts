@@ -33,9 +33,7 @@ export function takeConsole(): void {
       process.exit(explain(error));
     }
   };
-  console.error = console.warn = (...words: unknown[]): void => {
-    sayOnError(format(...words));
-  };
+  console.error = console.warn = (...words: unknown[]): void => sayOnError(format(...words));
 }
 
 /** One text on standard output, whole whatever exit follows. @returns false when nobody reads any more */

@@ -79,9 +79,7 @@ export class Progress {
 
   private follow(box: RunningBox): () => void {
     this.rates.look([{id: 'job', cpuUs: 0}]);
-    const timer = setInterval(() => {
-      this.look(box);
-    }, PERIOD_MS);
+    const timer = setInterval(() => this.look(box), PERIOD_MS);
     return () => {
       clearInterval(timer);
       this.erase();

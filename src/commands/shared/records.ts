@@ -96,9 +96,7 @@ export function complaining(spools: readonly string[], mayBeMissing = false): Re
         cause: error,
       });
     },
-    bad: (path, reason) => {
-      complain(`${path}: ${reason}`);
-    },
+    bad: (path, reason) => complain(`${path}: ${reason}`),
   };
 }
 

@@ -81,9 +81,7 @@ export class Screen {
     this.next();
   };
 
-  private readonly next = (): void => {
-    this.wake?.();
-  };
+  private readonly next = (): void => this.wake?.();
 
   /** At once: nothing is left to be written when the process ends. A terminal that is gone hears nothing. */
   private write(text: string): void {
