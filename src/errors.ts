@@ -225,6 +225,15 @@ export const notBuilt = ({message, path}: NodeJS.ErrnoException): TareError =>
 /** Name of the system's error (errno(3)), `ENOENT` say; undefined: it is none of the system's. */
 export const errnoOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | null | undefined)?.code;
 
+/** What `action` gives; null where it throws, whatever the reason: what it is about may be gone, or not ours. */
+export function attempt<T>(action: () => T): T | null {
+  try {
+    return action();
+  } catch {
+    return null;
+  }
+}
+
 /** Control characters, and those that turn the text, must not reach a terminal: a host name, a path or a record of somebody's may hold them. */
 export const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?');
 

@@ -20,7 +20,7 @@ import {
   writeSync,
 } from 'node:fs';
 import {join} from 'node:path';
-import {errnoOf, TareError} from '../errors.js';
+import {attempt, errnoOf, TareError} from '../errors.js';
 import {FEATURES} from '../plan/features.js';
 import {rootOf} from '../plan/machine-ids.js';
 import {isContained} from '../plan/scratch.js';
@@ -165,13 +165,8 @@ export function writeSeen({plan, id}: BoxState, seen: Seen): void {
 }
 
 /** null when nothing was noted. */
-export function readSeen(directory: string): Seen | null {
-  try {
-    return JSON.parse(readPlainFile(join(directory, SEEN_FILE)).text) as Seen;
-  } catch {
-    return null;
-  }
-}
+export const readSeen = (directory: string): Seen | null =>
+  attempt(() => JSON.parse(readPlainFile(join(directory, SEEN_FILE)).text) as Seen);
 
 /** @throws TareError STATE_DIRECTORY when another supervisor's state cannot be read */
 export function readState(directory: string): BoxState {

@@ -1,7 +1,7 @@
 /** Directory trees that are taken away: those of the payload by its account, since another process of it could exchange a directory for a link. */
 
 import {readdirSync, rmdirSync, rmSync} from 'node:fs';
-import {errnoOf} from '../errors.js';
+import {attempt, errnoOf} from '../errors.js';
 import {childProcess} from '../host/spawn.js';
 import {runTool} from '../process/tool.js';
 import type {UndoAccount, UndoIds, UndoOwners} from '../schema/generated/undo-1.js';
@@ -35,13 +35,7 @@ export function removePrivate(directory: string, as: UndoAccount | null, ids: Un
 }
 
 /** What cannot be looked into is taken for full. */
-function isEmpty(directory: string): boolean {
-  try {
-    return readdirSync(directory).length === 0;
-  } catch {
-    return false;
-  }
-}
+const isEmpty = (directory: string): boolean => attempt(() => readdirSync(directory).length === 0) ?? false;
 
 /** What in directories of the job belongs to ids of its small machine becomes the account's. @returns why not */
 export function returnTrees({paths, uids, gids, as}: UndoOwners): string | null {

@@ -6,6 +6,7 @@
 
 import {closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, rmSync, statSync, writeFileSync, writeSync} from 'node:fs';
 import {join} from 'node:path';
+import {attempt} from '../errors.js';
 import {migrateRecord} from '../migrate/record.js';
 import {readRecordText} from '../record/read.js';
 import {isOwn, makeDirectory, namesIn, writeDurably} from '../record/durable.js';
@@ -30,11 +31,8 @@ const onScratch = ({scratch}: WaitingPlaces, id: string): string => join(scratch
 
 /** Keeps blocks of the disk for the record of a box; without them it has what is free at the end. Never throws. */
 export function keepRoom(directory: string, started: UsageRecord): void {
-  try {
-    writeFileSync(join(directory, ROOM_FILE), Buffer.alloc(LEAST_ROOM_BYTES + 2 * textOf(started).length, ' '), {mode: 0o600});
-  } catch {
-    // the next place is scratch, and then the log
-  }
+  // the next place is scratch, and then the log
+  attempt(() => writeFileSync(join(directory, ROOM_FILE), Buffer.alloc(LEAST_ROOM_BYTES + 2 * textOf(started).length, ' '), {mode: 0o600}));
 }
 
 /**

@@ -5,7 +5,7 @@
 
 import {mkdirSync, readdirSync, rmdirSync} from 'node:fs';
 import {basename} from 'node:path';
-import {errnoOf} from '../errors.js';
+import {attempt, errnoOf} from '../errors.js';
 import type {CgroupEvacuate} from '../schema/generated/plan-1.js';
 import {reader, tryWrite, writeGroupFile} from './files.js';
 import {pause} from './kill.js';
@@ -78,12 +78,9 @@ function processesIn(directory: string): number[] {
     .filter((pid) => pid > 0);
 }
 
-function groupsIn(directory: string): string[] {
-  try {
-    return readdirSync(directory, {withFileTypes: true})
+const groupsIn = (directory: string): string[] =>
+  attempt(() =>
+    readdirSync(directory, {withFileTypes: true})
       .filter((entry) => entry.isDirectory())
-      .map(({name}) => name);
-  } catch {
-    return [];
-  }
-}
+      .map(({name}) => name),
+  ) ?? [];

@@ -1,16 +1,10 @@
 import {closeSync, constants, openSync, readdirSync, readFileSync, statfsSync, statSync, writeSync} from 'node:fs';
-import {errnoOf} from '../errors.js';
+import {attempt, errnoOf} from '../errors.js';
 import type {Read} from './keyed.js';
 
 /** Reads files of one group. Missing and forbidden are both "not known". */
 export function reader(directory: string): Read {
-  return (file) => {
-    try {
-      return readFileSync(`${directory}/${file}`, 'utf8');
-    } catch {
-      return null;
-    }
-  };
+  return (file) => attempt(() => readFileSync(`${directory}/${file}`, 'utf8'));
 }
 
 /** Names a group while the node is up: another that is made later in its place has another. null when there is none. */

@@ -2,6 +2,7 @@
 
 import {rmdirSync, rmSync, statSync} from 'node:fs';
 import {dirname} from 'node:path';
+import {attempt} from '../errors.js';
 import {readRecords, type Opened, type ReadEvents} from './export.js';
 import {endOf} from './filter.js';
 import {isClosed} from './view.js';
@@ -62,9 +63,5 @@ export function prune(
 
 /** A folder of a collector's that has nothing in it any more. */
 function removeEmpty(directory: string): void {
-  try {
-    rmdirSync(directory);
-  } catch {
-    // there is something in it
-  }
+  attempt(() => rmdirSync(directory)); // there is something in it
 }

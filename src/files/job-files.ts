@@ -22,7 +22,7 @@ import {
 import {constants as system} from 'node:os';
 import {dirname, join, relative, resolve} from 'node:path';
 import type {Effects} from '@tare/contract';
-import {errnoOf} from '../errors.js';
+import {attempt, errnoOf} from '../errors.js';
 import {childProcess} from '../host/spawn.js';
 import {accountText, type Account} from '../plan/account.js';
 import {NATIVE} from '../process/native.js';
@@ -214,13 +214,7 @@ function ancestors(path: string): string[] {
   }
 }
 
-function realPath(path: string): string | null {
-  try {
-    return realpathSync(path);
-  } catch {
-    return null;
-  }
-}
+const realPath = (path: string): string | null => attempt(() => realpathSync(path));
 
 /** A file that root names, where nobody but root can have made any part of the way, nor what is there now. */
 function isRootsWay(path: string): boolean {

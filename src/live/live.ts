@@ -8,7 +8,7 @@ import {join} from 'node:path';
 import {BOX_ID, readForeignState} from '../box/state.js';
 import {userPlaces} from '../box/user-places.js';
 import {noGroups, openGroups, type Groups} from '../cgroup/manager.js';
-import {TareError} from '../errors.js';
+import {attempt, TareError} from '../errors.js';
 import {accountOf} from '../files/as-owner.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
@@ -132,13 +132,7 @@ function readBox(boxes: string, id: string, owner: number, at: Here): LiveBox | 
   }
 }
 
-function ownerOf(path: string): number | null {
-  try {
-    return lstatSync(path).uid;
-  } catch {
-    return null;
-  }
-}
+const ownerOf = (path: string): number | null => attempt(() => lstatSync(path).uid);
 
 /** Another user's box of that id: others may pass through the scratch place of each user, but not look around. null when there is none. */
 function ownerElsewhere(policy: Policy, uid: number, id: string): number | null {

@@ -2,6 +2,7 @@
 
 import {readdirSync, readFileSync} from 'node:fs';
 import {hostname} from 'node:os';
+import {attempt} from '../errors.js';
 import type {UsageRecord} from '../record/record.js';
 import {isRunning, pidNamespace, processId, statFields, timeNamespace, type ProcessId} from './process.js';
 
@@ -74,10 +75,4 @@ function innermostNumber(pid: string): number | null {
   }
 }
 
-function bootId(): string | null {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  } catch {
-    return null;
-  }
-}
+const bootId = (): string | null => attempt(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());

@@ -1,5 +1,6 @@
 /** The static program that keeps a repository mounted for a job (native/README.md, Tools): started, waited for, ended. */
 
+import {attempt} from '../errors.js';
 import {accountOrOwn, type Account} from '../plan/account.js';
 import {isRunning, killProcess, processId, type ProcessId} from '../process/process.js';
 import {startTool} from '../process/tool.js';
@@ -84,9 +85,5 @@ export function killMounter(mounter: ProcessId): void {
 }
 
 function terminate(pid: number): void {
-  try {
-    process.kill(pid, 'SIGTERM');
-  } catch {
-    // it is gone
-  }
+  attempt(() => process.kill(pid, 'SIGTERM')); // it is gone
 }

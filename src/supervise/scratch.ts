@@ -9,6 +9,7 @@
 
 import {lstatSync, opendirSync, statfsSync, type Dir} from 'node:fs';
 import {join} from 'node:path';
+import {attempt} from '../errors.js';
 import {formatBytes} from '../job/quantity.js';
 import {Holdings, type Held, type HeldReport} from './held.js';
 import {inBox, stepOf} from '../plan/step.js';
@@ -354,10 +355,6 @@ class Walk {
   }
 
   private leave(): void {
-    try {
-      this.open.pop()?.directory?.closeSync();
-    } catch {
-      // it was not open
-    }
+    attempt(() => this.open.pop()?.directory?.closeSync()); // it was not open
   }
 }
