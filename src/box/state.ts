@@ -67,11 +67,9 @@ export function makeState(box: BoxState, caller: {uid: number}): void {
   ensureOwn(join(state, 'boxes'), 0o700, caller.uid);
   ensureOwn(scratch, 0o711, caller.uid);
   for (const spool of spools) {
-    try {
+    attempt(() => {
       makeDirectory(spool, 0o755); // it must exist before it can be hidden in the box
-    } catch {
-      // it will take no record either, and another place does
-    }
+    }); // it will take no record either, and another place does
   }
   guard(() => mkdirSync(stateDirectory(plan, id), {mode: 0o700}));
   writeState(box);
@@ -156,12 +154,10 @@ export function emit(state: BoxState, happening: Happening, directory = stateDir
 /** How far the payload had come; what cannot be written is not missed before a sweep wants it. */
 export function writeSeen({plan, id}: BoxState, seen: Seen): void {
   const path = join(stateDirectory(plan, id), SEEN_FILE);
-  try {
+  attempt(() => {
     writeFileSync(`${path}.new`, JSON.stringify(seen), {mode: 0o600});
     renameSync(`${path}.new`, path);
-  } catch {
-    // the disk is full, or the folder gone
-  }
+  }); // the disk is full, or the folder gone
 }
 
 /** null when nothing was noted. */
@@ -220,8 +216,7 @@ export function boxesIn(directory: string): BoxState[] {
   return namesIn(boxes).flatMap((id) => {
     try {
       const state = BOX_ID.test(id) && waitingSinceMs(join(boxes, id)) === null ? readState(join(boxes, id)) : null;
-      if (state === null) return [];
-      return Array.isArray(state.plan.steps) ? [state] : [];
+      return state !== null && Array.isArray(state.plan.steps) ? [state] : [];
     } catch {
       return [];
     }

@@ -17,7 +17,7 @@ const EMPTY_DIRECTORY = 'find "$1" -mindepth 1 -delete 2>/dev/null || { chmod -R
  * @returns why it is still there; null: it is gone
  */
 export function removePrivate(directory: string, as: UndoAccount | null, ids: UndoIds | null): string | null {
-  try {
+  attempt(() => {
     if (ids !== null && !isEmpty(directory)) {
       runTool('tare-clear', [...[ids.uids.start, ids.uids.count, ids.gids.start, ids.gids.count].map(String), directory]);
     } else if (!isEmpty(directory)) {
@@ -28,9 +28,7 @@ export function removePrivate(directory: string, as: UndoAccount | null, ids: Un
         env: {PATH: '/usr/bin:/bin'},
       });
     }
-  } catch {
-    // what is in it still is found by its removal
-  }
+  }); // what is in it still is found by its removal
   return remove(() => rmdirSync(directory));
 }
 

@@ -78,12 +78,10 @@ function writeInPlace(path: string, text: string): void {
   try {
     if (fstatSync(descriptor).size < bytes.length) throw new Error('it is longer than the room that was kept for it');
     for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done, bytes.length - done, done);
-    try {
+    attempt(() => {
       ftruncateSync(descriptor, bytes.length);
       fsyncSync(descriptor);
-    } catch {
-      // blanks at its end do no harm
-    }
+    }); // blanks at its end do no harm
   } finally {
     closeSync(descriptor);
   }
@@ -121,14 +119,11 @@ export function isWaiting(state: string, recordId: string): boolean {
   return namesIn(boxes).some((name) => parse(join(boxes, name, RECORD_FILE))?.recordId === recordId);
 }
 
-function parse(path: string): UsageRecord | null {
-  try {
+const parse = (path: string): UsageRecord | null =>
+  attempt(() => {
     const found = readRecordText(path);
     const text = found?.uid === process.getuid?.() ? (found?.text.trim() ?? '') : '';
     if (text === '') return null;
     const record = migrateRecord(JSON.parse(text)) as UsageRecord;
     return record.state === 'final' && typeof record.recordId === 'string' ? record : null;
-  } catch {
-    return null;
-  }
-}
+  });

@@ -21,14 +21,8 @@ export function writeGroupFile(directory: string, file: string, value: string): 
 }
 
 /** The same, where failing is an answer. */
-export function tryWrite(directory: string, file: string, value: string): boolean {
-  try {
-    writeGroupFile(directory, file, value);
-    return true;
-  } catch {
-    return false;
-  }
-}
+export const tryWrite = (directory: string, file: string, value: string): boolean =>
+  attempt(() => (writeGroupFile(directory, file, value), true)) ?? false;
 
 /**
  * A group and all groups below it, the deepest first; none where it is not there. One that cannot be looked into stands for all below it:
@@ -55,11 +49,8 @@ const CGROUP_SUPER_MAGIC = 0x27e0eb;
 const CGROUP2_SUPER_MAGIC = 0x63677270;
 
 /** The directory exists and lies on a cgroup file system. */
-export function isCgroup(directory: string): boolean {
-  try {
+export const isCgroup = (directory: string): boolean =>
+  attempt(() => {
     const {type} = statfsSync(directory);
     return type === CGROUP_SUPER_MAGIC || type === CGROUP2_SUPER_MAGIC;
-  } catch {
-    return false;
-  }
-}
+  }) ?? false;

@@ -11,7 +11,7 @@
 
 import {closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {errnoOf} from '../errors.js';
+import {attempt, errnoOf} from '../errors.js';
 import {makeDirectory, namesIn} from '../record/durable.js';
 
 /** What is kept of a record that was not simply delivered. */
@@ -66,12 +66,10 @@ export class Ledger {
       if (errnoOf(error) === 'ENOENT') return null;
       throw error;
     }
-    try {
+    return attempt(() => {
       const note = JSON.parse(text) as Note;
       return typeof note.revision === 'number' ? note : null;
-    } catch {
-      return null;
-    }
+    });
   }
 
   /** @param note null: there is nothing to say but that it was delivered */

@@ -2,7 +2,7 @@
 
 import {linkSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {errnoOf} from '../errors.js';
+import {attempt, errnoOf} from '../errors.js';
 
 /** A process, by its pid and start time in clock ticks after boot. */
 export interface Owner {
@@ -43,11 +43,8 @@ export function takeLock(place: string, self: Owner, isRunning: (owner: Owner) =
   }
 }
 
-function read(path: string): Owner | null {
-  try {
+const read = (path: string): Owner | null =>
+  attempt(() => {
     const {pid, startTicks} = JSON.parse(readFileSync(path, 'utf8')) as Owner;
     return typeof pid === 'number' ? {pid, startTicks} : null;
-  } catch {
-    return null;
-  }
-}
+  });

@@ -126,11 +126,8 @@ function usesOf(directory: string, name: string): string[] {
   });
 }
 
-function recordOf(path: string): CachedImage | null {
-  try {
+const recordOf = (path: string): CachedImage | null =>
+  attempt(() => {
     const found: unknown = JSON.parse(readFileSync(join(path, 'image.json'), 'utf8'));
     return isRecord(found) ? found : null;
-  } catch {
-    return null;
-  }
-}
+  });

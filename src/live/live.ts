@@ -95,16 +95,13 @@ export function becomeOwner({uid}: LiveBox): void {
 const GROUP_ROOT = '/sys/fs/cgroup/';
 
 /** The box's groups, as far as they are there. */
-export function groupsOf({id, uid, steps}: LiveBox): Groups {
-  try {
+export const groupsOf = ({id, uid, steps}: LiveBox): Groups =>
+  attempt(() => {
     const written = steps as Plan['steps'];
     const isMine = uid === process.getuid?.();
     const outside = written.some((step) => 'directory' in step && !`${step.directory}/`.startsWith(GROUP_ROOT));
     return outside && !isMine ? noGroups : openGroups(written, id);
-  } catch {
-    return noGroups; // not the steps of a plan
-  }
-}
+  }) ?? noGroups; // not the steps of a plan
 
 /** The folders of boxes, and whose they are. */
 function placesFor(policy: Policy, uid: number): {boxes: string; owner: number}[] {
@@ -118,8 +115,8 @@ function placesFor(policy: Policy, uid: number): {boxes: string; owner: number}[
   });
 }
 
-function readBox(boxes: string, id: string, owner: number, at: Here): LiveBox | null {
-  try {
+const readBox = (boxes: string, id: string, owner: number, at: Here): LiveBox | null =>
+  attempt(() => {
     const directory = join(boxes, id);
     const {state, uid} = readForeignState(directory);
     // the file that is open says whose it is, whatever links led to it
@@ -127,10 +124,7 @@ function readBox(boxes: string, id: string, owner: number, at: Here): LiveBox | 
     const started = value(state, 'started') as UsageRecord;
     const presence = presenceOf(started, at);
     return presence === 'gone' || presence === 'restarted' ? null : viewOf(state, {id, uid, directory});
-  } catch {
-    return null;
-  }
-}
+  });
 
 const ownerOf = (path: string): number | null => attempt(() => lstatSync(path).uid);
 

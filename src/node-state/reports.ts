@@ -21,6 +21,7 @@ import {
   writeSync,
 } from 'node:fs';
 import {basename, dirname, join} from 'node:path';
+import {attempt} from '../errors.js';
 import type {NodePlaces} from '../policy/places.js';
 import {isOwn, makeDirectory} from '../record/durable.js';
 import {formatReport, parseReports, type NewReport, type Report} from './report.js';
@@ -49,16 +50,13 @@ export function reportNode(places: NodePlaces, report: NewReport): void {
 }
 
 /** By root: everybody's; by an account: its own. null: they cannot be read. Never throws. */
-export function readReports(places: NodePlaces, nowMs: number): Report[] | null {
-  try {
+export const readReports = (places: NodePlaces, nowMs: number): Report[] | null =>
+  attempt(() => {
     const shared = sharedFolder(places);
     if (places.uid === 0) return shared === null ? [] : readAll(shared, nowMs);
     const folders = [shared, ownFolder(places)].filter((folder) => folder !== null);
     return folders.flatMap((folder) => readOf(folder, places.uid, namesOf(places.uid), nowMs)).sort((a, b) => a.epochMs - b.epochMs);
-  } catch {
-    return null;
-  }
-}
+  });
 
 /**
  * Makes the place that all accounts report to, as root; and takes away names that another account has taken.

@@ -66,13 +66,10 @@ function isSomewhere(parts: readonly ProcessId[]): boolean {
 }
 
 /** NSpid of proc_pid_status(5). */
-function innermostNumber(pid: string): number | null {
-  try {
+const innermostNumber = (pid: string): number | null =>
+  attempt(() => {
     const numbers = /^NSpid:\s+(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]?.split(/\s+/);
     return numbers === undefined ? null : Number(numbers.at(-1));
-  } catch {
-    return null;
-  }
-}
+  });
 
 const bootId = (): string | null => attempt(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());

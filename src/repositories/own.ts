@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import {hostname} from 'node:os';
 import {join} from 'node:path';
-import {errnoOf} from '../errors.js';
+import {attempt, errnoOf} from '../errors.js';
 import type {Entry, ProbeResult, OwnMount} from '../cvmfs/classify.js';
 import {migrateWrapper} from '../migrate/record.js';
 import type {Account} from '../plan/account.js';
@@ -194,26 +194,18 @@ export function usageOf({mounter}: OwnMount): {clientCpuUs: number | null; clien
 }
 
 /** VmHWM (proc_pid_status(5)), bytes. */
-function peakOf(pid: number): number | null {
-  try {
+const peakOf = (pid: number): number | null =>
+  attempt(() => {
     const kib = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${String(pid)}/status`, 'latin1'))?.[1];
     return kib === undefined ? null : Number(kib) * 1024;
-  } catch {
-    return null;
-  }
-}
+  });
 
 /** The cache is the account's, who may have put anything in it. */
 function removeFolder(folder: string): string[] {
   const cache = join(folder, 'cache');
   const found = lstatSync(cache, {throwIfNoEntry: false});
   if (found !== undefined) removePrivate(cache, process.getuid?.() === 0 && found.uid !== 0 ? found : null, null);
-  try {
-    rmSync(folder, {recursive: true, force: true});
-    return [];
-  } catch {
-    return [folder];
-  }
+  return attempt(() => (rmSync(folder, {recursive: true, force: true}), [])) ?? [folder];
 }
 
 /** Folders whose job is gone: its mounts and clients went with it. @returns those that were removed, and those that cannot be */

@@ -89,13 +89,11 @@ class QuotaMeter implements ScratchMeter {
   }
 
   look(): number {
-    try {
+    attempt(() => {
       const {blocks, bfree, bsize} = statfsSync(`/proc/${String(this.initPid)}/root/tmp`);
       this.allBytes = blocks * bsize;
       this.note((blocks - bfree) * bsize);
-    } catch {
-      // the box is gone
-    }
+    }); // the box is gone
     this.periodMs = Math.min(STATFS_MS.most, 2 * this.periodMs);
     return this.periodMs;
   }
