@@ -1,18 +1,15 @@
 /** One complaint of ajv in the words of the person who wrote the document. */
 
 import type {ErrorObject} from 'ajv';
+import type {ErrorDetails} from '../errors.js';
 import {below} from './at.js';
 import {LIMIT_NAMES} from './job.js';
 import {either, show, typeWord} from './show.js';
 import {suggest} from './suggest.js';
 
 /** One violation of a schema in words. */
-export interface Finding {
+export interface Finding extends Omit<ErrorDetails, 'where' | 'cause'> {
   pointer: string;
-  message: string;
-  found?: string | undefined;
-  allowed?: string | undefined;
-  remedy?: string | undefined;
   /** The key that a misspelt one was meant to be. */
   meant?: string | undefined;
   missing?: true;
