@@ -194,6 +194,16 @@ export function attempt<T>(action: () => T): T | null {
   }
 }
 
+/** What an action on a file gives; null where the file is not there. @throws what it throws for another reason */
+export function ifThere<T>(action: () => T): T | null {
+  try {
+    return action();
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
 /** Control characters, and those that turn the text, must not reach a terminal: a host name, a path or a record of somebody's may hold them. */
 export const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?');
 

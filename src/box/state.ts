@@ -6,12 +6,10 @@
 import {
   chmodSync,
   chownSync,
-  closeSync,
   constants,
   fstatSync,
   lstatSync,
   mkdirSync,
-  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -20,12 +18,12 @@ import {
   writeSync,
 } from 'node:fs';
 import {join} from 'node:path';
-import {attempt, errnoOf, TareError} from '../errors.js';
+import {attempt, errnoOf, ifThere, TareError} from '../errors.js';
 import {FEATURES} from '../plan/features.js';
 import {rootOf} from '../plan/machine-ids.js';
 import {isContained} from '../plan/scratch.js';
 import {inBox, stepOf, stepsOf} from '../plan/step.js';
-import {isOwn, makeDirectory, namesIn} from '../record/durable.js';
+import {isOwn, makeDirectory, namesIn, PLAIN, withFile} from '../record/durable.js';
 import {find} from '../record/journal.js';
 import {makeImage} from '../supervise/quota.js';
 import {writeIdentity} from './network-files.js';
@@ -136,19 +134,12 @@ export function writeState(state: BoxState, directory = stateDirectory(state.pla
 export function emit(state: BoxState, happening: Happening, directory = stateDirectory(state.plan, state.id)): void {
   const event = {seq: state.seq + 1, us: monotonicUs(), ...happening};
   Object.assign(state, reduce(state, event));
-  guard(() => {
-    const file = openSync(
-      join(directory, EVENTS_FILE),
-      constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW,
-      0o600,
-    );
-    try {
-      writeSync(file, lineOf(event));
-      if (fstatSync(file).size > MOST_EVENTS_BYTES) writeState(state, directory);
-    } finally {
-      closeSync(file);
-    }
-  });
+  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
+  const add = (file: number): void => {
+    writeSync(file, lineOf(event));
+    if (fstatSync(file).size > MOST_EVENTS_BYTES) writeState(state, directory);
+  };
+  guard(() => withFile(join(directory, EVENTS_FILE), flags, add, 0o600));
 }
 
 /** How far the payload had come; what cannot be written is not missed before a sweep wants it. */
@@ -178,14 +169,8 @@ export function readState(directory: string): BoxState {
  * state, which may be about to have them.
  * @throws Error of the system
  */
-export function readEvents(directory: string): BoxEvent[] {
-  try {
-    return eventsIn(readPlainFile(join(directory, EVENTS_FILE)).text);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
-  }
-}
+export const readEvents = (directory: string): BoxEvent[] =>
+  ifThere(() => eventsIn(readPlainFile(join(directory, EVENTS_FILE)).text)) ?? [];
 
 /** The same with the owner of the file: whoever reads what another wrote has to check each value. @throws Error */
 export function readForeignState(directory: string): {state: unknown; uid: number} {
@@ -197,18 +182,14 @@ export function readForeignState(directory: string): {state: unknown; uid: numbe
 /** More than any plan with its environment. */
 const LARGEST_FILE = 16 * 1024 * 1024;
 
-/** O_NONBLOCK and O_NOFOLLOW: FIFOs and symlinks of users must not block or redirect root. @throws Error */
-export function readPlainFile(path: string): {text: string; uid: number} {
-  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
-  try {
+/** FIFOs and symlinks of users must not block or redirect root. @throws Error */
+export const readPlainFile = (path: string): {text: string; uid: number} =>
+  withFile(path, PLAIN, (descriptor) => {
     const stats = fstatSync(descriptor);
     if (!stats.isFile()) throw new Error('not a plain file');
     if (stats.size > LARGEST_FILE) throw new Error(`${stats.size} bytes are too many`);
     return {text: readFileSync(descriptor, 'utf8'), uid: stats.uid};
-  } finally {
-    closeSync(descriptor);
-  }
-}
+  });
 
 /** The live boxes below one's own state directory, as far as their state can be read: one can be just being made, or removed. */
 export function boxesIn(directory: string): BoxState[] {

@@ -4,12 +4,12 @@
  * be the one that is full.
  */
 
-import {closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, rmSync, statSync, writeFileSync, writeSync} from 'node:fs';
+import {constants, fstatSync, fsyncSync, ftruncateSync, rmSync, statSync, writeFileSync, writeSync} from 'node:fs';
 import {join} from 'node:path';
 import {attempt} from '../errors.js';
 import {migrateRecord} from '../migrate/record.js';
 import {readRecordText} from '../record/read.js';
-import {isOwn, makeDirectory, namesIn, writeDurably} from '../record/durable.js';
+import {isOwn, makeDirectory, namesIn, withFile, writeDurably} from '../record/durable.js';
 import {textOf} from '../record/spool.js';
 import type {UsageRecord} from '../record/record.js';
 
@@ -74,17 +74,14 @@ function makeFolder({state}: WaitingPlaces, folder: string): void {
 /** Over blanks that are on the disk already: needs no room. What cannot be synced is written all the same. */
 function writeInPlace(path: string, text: string): void {
   const bytes = Buffer.from(text);
-  const descriptor = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
-  try {
+  withFile(path, constants.O_WRONLY | constants.O_NOFOLLOW, (descriptor) => {
     if (fstatSync(descriptor).size < bytes.length) throw new Error('it is longer than the room that was kept for it');
     for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done, bytes.length - done, done);
     attempt(() => {
       ftruncateSync(descriptor, bytes.length);
       fsyncSync(descriptor);
     }); // blanks at its end do no harm
-  } finally {
-    closeSync(descriptor);
-  }
+  });
 }
 
 /** The record that waits in a folder of a box; null when none does, or only a part was written. `id`: the box's. */

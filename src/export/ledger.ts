@@ -11,7 +11,7 @@
 
 import {closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {attempt, errnoOf} from '../errors.js';
+import {attempt, ifThere} from '../errors.js';
 import {makeDirectory, namesIn} from '../record/durable.js';
 
 /** What is kept of a record that was not simply delivered. */
@@ -59,13 +59,8 @@ export class Ledger {
 
   /** What was noted last of a record; null: nothing, or a broken note. @throws Error of the system when the file cannot be read */
   note(id: string): Note | null {
-    let text: string;
-    try {
-      text = readFileSync(this.notePath(id), 'utf8');
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return null;
-      throw error;
-    }
+    const text = ifThere(() => readFileSync(this.notePath(id), 'utf8'));
+    if (text === null) return null;
     return attempt(() => {
       const note = JSON.parse(text) as Note;
       return typeof note.revision === 'number' ? note : null;

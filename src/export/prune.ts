@@ -3,7 +3,7 @@
 import {rmdirSync, rmSync, statSync} from 'node:fs';
 import {dirname} from 'node:path';
 import {attempt} from '../errors.js';
-import {readRecords, type Opened, type ReadEvents} from './export.js';
+import {countingBad, readRecords, type Opened, type ReadEvents} from './export.js';
 import {endOf} from './filter.js';
 import {isClosed} from './view.js';
 
@@ -25,14 +25,7 @@ export function prune(
   events: ReadEvents = {},
 ): PruneSummary {
   const summary: PruneSummary = {records: 0, removed: 0, kept: {open: 0, pending: 0, refused: 0, failed: 0}, unreadable: 0};
-  const counting: ReadEvents = {
-    ...events,
-    bad: (path, reason) => {
-      summary.unreadable++;
-      events.bad?.(path, reason);
-    },
-  };
-  for (const {path, record, writtenUs} of readRecords(spools, counting)) {
+  for (const {path, record, writtenUs} of readRecords(spools, countingBad(events, summary))) {
     summary.records++;
     if (endOf(record, writtenUs) >= beforeUs || writtenUs >= beforeUs) continue;
     if (!isClosed(record)) {

@@ -23,7 +23,7 @@ import {
 import {basename, dirname, join} from 'node:path';
 import {attempt} from '../errors.js';
 import type {NodePlaces} from '../policy/places.js';
-import {isOwn, makeDirectory} from '../record/durable.js';
+import {isOwn, makeDirectory, PLAIN, withFile} from '../record/durable.js';
 import {formatReport, parseReports, type NewReport, type Report} from './report.js';
 
 const FOLDER = 'reports';
@@ -190,15 +190,9 @@ const readOf = (folder: string, uid: number, names: readonly string[], nowMs: nu
 
 /** Nothing where it is no plain file of that account's with one name: a link or a named pipe leads nowhere and holds nobody up. */
 function textOf(path: string, uid: number): string {
-  try {
-    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      const stats = fstatSync(descriptor);
-      return stats.isFile() && stats.nlink === 1 && stats.uid === uid ? tail(descriptor, stats.size, MOST_BYTES) : '';
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch {
-    return '';
-  }
+  const read = (descriptor: number): string => {
+    const stats = fstatSync(descriptor);
+    return stats.isFile() && stats.nlink === 1 && stats.uid === uid ? tail(descriptor, stats.size, MOST_BYTES) : '';
+  };
+  return attempt(() => withFile(path, PLAIN, read)) ?? '';
 }

@@ -1,7 +1,7 @@
 /** Directories, and files that are whole or not there: what a crash must not lose. */
 
 import {randomBytes} from 'node:crypto';
-import {closeSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {closeSync, constants, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
 import {attempt, errnoOf} from '../errors.js';
 
@@ -24,6 +24,19 @@ export function makeDirectory(path: string, mode: number): void {
       // another job that starts now was faster
       if (errnoOf(again) !== 'EEXIST') throw again;
     }
+  }
+}
+
+/** How a file is opened where others may write: no link is followed, and no named pipe waited for. */
+export const PLAIN = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** Uses an open file, and closes it whatever happens. @throws Error of the system, and what `use` throws */
+export function withFile<T>(path: string, flags: string | number, use: (descriptor: number) => T, mode?: number): T {
+  const descriptor = openSync(path, flags, mode);
+  try {
+    return use(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }
 
@@ -72,22 +85,12 @@ function discard(path: string): void {
 
 /** Makes a file with its content on disk; its name is there for good once the directory is synced. @throws EEXIST when there is one */
 export function writeAndSync(path: string, text: string): void {
-  // wx: never through a link that somebody put there
-  const descriptor = openSync(path, 'wx', 0o644);
-  try {
+  const write = (descriptor: number): void => {
     writeFileSync(descriptor, text);
     fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
+  };
+  withFile(path, 'wx', write, 0o644); // wx: never through a link that somebody put there
 }
 
 /** Makes names in a directory durable (fsync(2)). @throws Error of the system */
-export function syncDirectory(directory: string): void {
-  const descriptor = openSync(directory, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
+export const syncDirectory = (directory: string): void => withFile(directory, 'r', fsyncSync);

@@ -3,12 +3,10 @@
 import {
   chmodSync,
   chownSync,
-  closeSync,
   fstatSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
-  openSync,
   readFileSync,
   readSync,
   rmSync,
@@ -30,7 +28,7 @@ import {isRunning} from '../process/process.js';
 import {readTree} from '../process/tree.js';
 import {presenceOf, wrapperOf, type Here, type WhoBegan} from '../process/presence.js';
 import {ensureOwn} from '../box/state.js';
-import {namesIn} from '../record/durable.js';
+import {namesIn, withFile} from '../record/durable.js';
 import {removePrivate} from '../box/trees.js';
 
 type Mount = StepOf<'cvmfs.mount'>;
@@ -130,25 +128,18 @@ function makeFor(identity: Context['identity'], path: string): void {
 }
 
 /** What its client said last, for people; null: nothing. */
-export function lastWords({folder}: OwnMount): string | null {
-  try {
-    const file = openSync(join(folder, 'client.log'), 'r');
-    try {
-      const {size} = fstatSync(file);
-      const text = Buffer.alloc(Math.min(size, LAST_BYTES));
-      readSync(file, text, 0, text.length, size - text.length);
-      const lines = text
-        .toString('utf8')
-        .split('\n')
-        .map((line) => line.trim())
-        .filter((line) => line !== '');
-      return lines.length === 0 ? null : lines.slice(-LAST_LINES).join(' | ');
-    } finally {
-      closeSync(file);
-    }
-  } catch {
-    return null;
-  }
+export const lastWords = ({folder}: OwnMount): string | null => attempt(() => withFile(join(folder, 'client.log'), 'r', lastLines));
+
+function lastLines(file: number): string | null {
+  const {size} = fstatSync(file);
+  const text = Buffer.alloc(Math.min(size, LAST_BYTES));
+  readSync(file, text, 0, text.length, size - text.length);
+  const lines = text
+    .toString('utf8')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  return lines.length === 0 ? null : lines.slice(-LAST_LINES).join(' | ');
 }
 
 /**
