@@ -6,7 +6,7 @@ const MISSING = 'a docstring is missing: what it is or does, with units, errors 
 const NO_THROWS = 'it throws, so its docstring says @throws';
 
 /** oclif shows people the `summary` and `description` of a command. */
-const isCommand = ({superClass}) => superClass?.name === 'Command';
+const isCommand = ({superClass}) => /Command$/.test(superClass?.name ?? '');
 /** The interface has the docstrings of the methods. */
 const isImplementation = (node) => (node.implements ?? []).length > 0;
 /** `type RecordTime = UsageRecord['time']`: described where the whole type is. */

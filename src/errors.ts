@@ -24,125 +24,85 @@ interface Row {
   summary: string;
 }
 
+const row =
+  (kind: Row['kind'], exit: number) =>
+  (summary: string): Row => ({exit, kind, summary});
+const input = row('input', EXIT.failure);
+const refused = row('refused', EXIT.refused);
+const node = row('node', EXIT.failure);
+const bug = row('bug', EXIT.failure);
+
 /** Every code, with the exit status of the wrapper, who can mend it, and a summary for the list of errors. */
 export const ERRORS = {
-  DOCUMENT_UNREADABLE: {exit: EXIT.failure, kind: 'input', summary: 'a job descriptor, policy, plan or record cannot be read'},
-  DOCUMENT_SYNTAX: {exit: EXIT.failure, kind: 'input', summary: 'a document is not valid YAML or JSON'},
-  DOCUMENT_KIND: {exit: EXIT.failure, kind: 'input', summary: 'a document is of another kind or version than was expected'},
-  DOCUMENT_INVALID: {exit: EXIT.failure, kind: 'input', summary: 'a document does not fit its schema'},
-  QUANTITY_INVALID: {exit: EXIT.failure, kind: 'input', summary: 'a size, duration or number of cores cannot be understood'},
-  POLICY_CONTRADICTION: {exit: EXIT.failure, kind: 'input', summary: 'two parts of the policy contradict each other'},
-  POLICY_INSECURE: {exit: EXIT.failure, kind: 'input', summary: 'a policy file that root would obey can be written by others'},
-  WORK_DIRECTORY: {exit: EXIT.failure, kind: 'input', summary: 'the work directory does not exist or cannot be used'},
-  STATE_EXPOSED: {
-    exit: EXIT.failure,
-    kind: 'input',
-    summary: 'the payload would be able to write to the spool or the state of its wrapper',
-  },
-  DEVICE_MISSING: {exit: EXIT.failure, kind: 'node', summary: 'a device that the job asks for does not exist on this node'},
-  USER_UNKNOWN: {exit: EXIT.failure, kind: 'input', summary: 'the job names an account that does not exist'},
-  NAME_SERVICE_SILENT: {
-    exit: EXIT.failure,
-    kind: 'node',
-    summary: 'the node’s name service does not answer, and who the account is or which groups it has must be known',
-  },
-  USER_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the payload may not run as that account'},
-  POLICY_REFUSED: {exit: EXIT.refused, kind: 'refused', summary: 'a rule of the policy refuses the job'},
-  PATTERN_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the policy does not allow the pattern that the job needs'},
-  PATTERN_UNAVAILABLE: {exit: EXIT.failure, kind: 'input', summary: 'this version of Tare does not have the pattern'},
-  NETWORK_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the policy does not allow the network that the job asks for'},
-  DEVICE_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the policy does not allow a device that the job asks for'},
-  WRITABLE_FORBIDDEN: {
-    exit: EXIT.refused,
-    kind: 'refused',
-    summary: 'the policy does not allow writing to a directory that the job asks for',
-  },
-  FILESYSTEM_FORBIDDEN: {
-    exit: EXIT.refused,
-    kind: 'refused',
-    summary: 'the policy does not allow the view of the file system that the job asks for',
-  },
-  IMAGE_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the policy does not allow the image that the job asks for'},
-  INIT_UNAVAILABLE: {exit: EXIT.failure, kind: 'node', summary: 'the image has no such init, or this node cannot run it'},
-  MACHINE_IDS: {exit: EXIT.failure, kind: 'node', summary: 'ids for accounts of a small machine are in use on this node'},
-  SERVICES_FAILED: {
-    exit: EXIT.failure,
-    kind: 'input',
-    summary: 'the services of a small machine were not ready, so its payload was not run',
-  },
-  IMAGE_UNUSABLE: {
-    exit: EXIT.failure,
-    kind: 'node',
-    summary: 'the image that the job asks for cannot be read here, or is of no known kind',
-  },
-  IMAGE_BROKEN: {exit: EXIT.failure, kind: 'input', summary: 'the image that the job asks for is damaged, incomplete or malicious'},
-  IMAGE_ARCHITECTURE: {exit: EXIT.failure, kind: 'input', summary: 'the image that the job asks for is for another kind of processor'},
-  IMAGE_NOT_UNPACKED: {exit: EXIT.failure, kind: 'node', summary: 'this node cannot unpack or mount the image that the job asks for'},
-  INTERRUPTED: {exit: EXIT.failure, kind: 'input', summary: 'a signal asked for the end before the payload ran'},
-  CVMFS_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the policy does not allow a repository of CVMFS that the job names'},
-  CVMFS_UNUSABLE: {exit: EXIT.failure, kind: 'node', summary: 'a repository of CVMFS that the job needs cannot be used on this node'},
-  FILESYSTEM_UNAVAILABLE: {
-    exit: EXIT.failure,
-    kind: 'node',
-    summary: 'this node cannot make the view of the file system that the job asks for',
-  },
-  ENFORCEMENT_UNAVAILABLE: {
-    exit: EXIT.refused,
-    kind: 'refused',
-    summary: 'the policy requires an enforcement that this node does not have',
-  },
-  NETWORK_UNAVAILABLE: {
-    exit: EXIT.failure,
-    kind: 'node',
-    summary: 'this node cannot give the box the host name or address that the job asks for',
-  },
-  BOX_UNAVAILABLE: {
-    exit: EXIT.failure,
-    kind: 'node',
-    summary: 'the box cannot be built and the policy does not let the payload run without',
-  },
-  NODE_DEGRADED: {
-    exit: EXIT.failure,
-    kind: 'node',
-    summary: 'this node can run the job only with less than was asked for, and the policy refuses that',
-  },
-  RESERVE_LOW: {exit: EXIT.failure, kind: 'node', summary: 'a disk of the wrapper has less room than the reserve that the policy keeps'},
-  SLOT_TOO_SMALL: {exit: EXIT.refused, kind: 'refused', summary: 'the slot is smaller than the reserve that the policy keeps back'},
-  SCRATCH_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the file system that holds a box’s scratch cannot be made'},
-  ADDRESSES_EXHAUSTED: {exit: EXIT.failure, kind: 'node', summary: 'no address, or no number for a host name, is free'},
-  NETWORK_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the box could not be connected to the network'},
-  PLAN_MISMATCH: {exit: EXIT.failure, kind: 'input', summary: 'a saved plan does not fit this node or this caller'},
-  STATE_DIRECTORY: {exit: EXIT.failure, kind: 'node', summary: 'the state directory cannot be used safely'},
-  NODE_STATE: {exit: EXIT.failure, kind: 'node', summary: 'the state of this node cannot be written'},
-  SPOOL_UNWRITABLE: {exit: EXIT.failure, kind: 'node', summary: 'a record cannot be written'},
-  SPOOL_UNREADABLE: {exit: EXIT.failure, kind: 'node', summary: 'a spool cannot be read'},
-  RECORD_UNKNOWN: {exit: EXIT.failure, kind: 'input', summary: 'there is no record of that id, or the file is not a record'},
-  EXPORTER_UNKNOWN: {exit: EXIT.failure, kind: 'input', summary: 'there is no exporter of that name, or the policy has it off'},
-  EXPORT_DIRECTORY: {exit: EXIT.failure, kind: 'node', summary: 'the directory in which exporters keep what they did cannot be used'},
-  SEAL_FORBIDDEN: {exit: EXIT.failure, kind: 'input', summary: 'this user cannot seal records, or records cannot be sealed there'},
-  BOX_UNKNOWN: {exit: EXIT.failure, kind: 'input', summary: 'there is no live box of that id'},
-  BOX_AMBIGUOUS: {exit: EXIT.failure, kind: 'input', summary: 'several live boxes have an id that begins so'},
-  BOX_FORBIDDEN: {exit: EXIT.failure, kind: 'input', summary: 'the box is another user’s'},
-  BOX_STATE: {exit: EXIT.failure, kind: 'input', summary: 'the box is not in a state for what was asked'},
-  BOX_NOT_REMOVED: {
-    exit: EXIT.failure,
-    kind: 'node',
-    summary: 'processes of a box cannot be stopped or killed, or parts of a box cannot be removed',
-  },
-  BOX_NOT_JOINED: {exit: EXIT.failure, kind: 'node', summary: 'a live box cannot be joined'},
-  APPLICATION_UNKNOWN: {exit: EXIT.failure, kind: 'input', summary: 'the box has no application of that name'},
-  OUTPUT_ELSEWHERE: {exit: EXIT.failure, kind: 'input', summary: 'the output of a payload does not go to a file'},
-  OUTPUT_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the output of a command cannot be written'},
-  OUTPUT_ITSELF: {exit: EXIT.failure, kind: 'input', summary: 'a command would read the file that it writes'},
-  OUTPUT_UNREADABLE: {exit: EXIT.failure, kind: 'node', summary: 'the file that a payload writes to cannot be read'},
-  CGROUP_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the kernel refused a change of a control group'},
-  LAUNCH_TIMEOUT: {exit: EXIT.failure, kind: 'node', summary: 'the wrapper did not start the payload in time'},
-  ENGINE_FAILED: {exit: EXIT.failure, kind: 'node', summary: 'the engine did not build the box'},
-  SHIM_KILLED: {exit: EXIT.failure, kind: 'node', summary: 'the shim was killed before the payload ran'},
-  NOT_BUILT: {exit: EXIT.failure, kind: 'node', summary: 'a part of Tare is missing on this machine, or cannot be read'},
-  PAYLOAD_NOT_EXECUTABLE: {exit: EXIT.notExecutable, kind: 'input', summary: 'the payload could not be executed'},
-  INTERNAL: {exit: EXIT.failure, kind: 'bug', summary: 'a defect of Tare'},
-} as const satisfies Record<string, Row>;
+  DOCUMENT_UNREADABLE: input('a job descriptor, policy, plan or record cannot be read'),
+  DOCUMENT_SYNTAX: input('a document is not valid YAML or JSON'),
+  DOCUMENT_KIND: input('a document is of another kind or version than was expected'),
+  DOCUMENT_INVALID: input('a document does not fit its schema'),
+  QUANTITY_INVALID: input('a size, duration or number of cores cannot be understood'),
+  POLICY_CONTRADICTION: input('two parts of the policy contradict each other'),
+  POLICY_INSECURE: input('a policy file that root would obey can be written by others'),
+  WORK_DIRECTORY: input('the work directory does not exist or cannot be used'),
+  STATE_EXPOSED: input('the payload would be able to write to the spool or the state of its wrapper'),
+  DEVICE_MISSING: node('a device that the job asks for does not exist on this node'),
+  USER_UNKNOWN: input('the job names an account that does not exist'),
+  NAME_SERVICE_SILENT: node('the node’s name service does not answer, and who the account is or which groups it has must be known'),
+  USER_FORBIDDEN: refused('the payload may not run as that account'),
+  POLICY_REFUSED: refused('a rule of the policy refuses the job'),
+  PATTERN_FORBIDDEN: refused('the policy does not allow the pattern that the job needs'),
+  PATTERN_UNAVAILABLE: input('this version of Tare does not have the pattern'),
+  NETWORK_FORBIDDEN: refused('the policy does not allow the network that the job asks for'),
+  DEVICE_FORBIDDEN: refused('the policy does not allow a device that the job asks for'),
+  WRITABLE_FORBIDDEN: refused('the policy does not allow writing to a directory that the job asks for'),
+  FILESYSTEM_FORBIDDEN: refused('the policy does not allow the view of the file system that the job asks for'),
+  IMAGE_FORBIDDEN: refused('the policy does not allow the image that the job asks for'),
+  INIT_UNAVAILABLE: node('the image has no such init, or this node cannot run it'),
+  MACHINE_IDS: node('ids for accounts of a small machine are in use on this node'),
+  SERVICES_FAILED: input('the services of a small machine were not ready, so its payload was not run'),
+  IMAGE_UNUSABLE: node('the image that the job asks for cannot be read here, or is of no known kind'),
+  IMAGE_BROKEN: input('the image that the job asks for is damaged, incomplete or malicious'),
+  IMAGE_ARCHITECTURE: input('the image that the job asks for is for another kind of processor'),
+  IMAGE_NOT_UNPACKED: node('this node cannot unpack or mount the image that the job asks for'),
+  INTERRUPTED: input('a signal asked for the end before the payload ran'),
+  CVMFS_FORBIDDEN: refused('the policy does not allow a repository of CVMFS that the job names'),
+  CVMFS_UNUSABLE: node('a repository of CVMFS that the job needs cannot be used on this node'),
+  FILESYSTEM_UNAVAILABLE: node('this node cannot make the view of the file system that the job asks for'),
+  ENFORCEMENT_UNAVAILABLE: refused('the policy requires an enforcement that this node does not have'),
+  NETWORK_UNAVAILABLE: node('this node cannot give the box the host name or address that the job asks for'),
+  BOX_UNAVAILABLE: node('the box cannot be built and the policy does not let the payload run without'),
+  NODE_DEGRADED: node('this node can run the job only with less than was asked for, and the policy refuses that'),
+  RESERVE_LOW: node('a disk of the wrapper has less room than the reserve that the policy keeps'),
+  SLOT_TOO_SMALL: refused('the slot is smaller than the reserve that the policy keeps back'),
+  SCRATCH_FAILED: node('the file system that holds a box’s scratch cannot be made'),
+  ADDRESSES_EXHAUSTED: node('no address, or no number for a host name, is free'),
+  NETWORK_FAILED: node('the box could not be connected to the network'),
+  PLAN_MISMATCH: input('a saved plan does not fit this node or this caller'),
+  STATE_DIRECTORY: node('the state directory cannot be used safely'),
+  NODE_STATE: node('the state of this node cannot be written'),
+  SPOOL_UNWRITABLE: node('a record cannot be written'),
+  SPOOL_UNREADABLE: node('a spool cannot be read'),
+  RECORD_UNKNOWN: input('there is no record of that id, or the file is not a record'),
+  EXPORTER_UNKNOWN: input('there is no exporter of that name, or the policy has it off'),
+  EXPORT_DIRECTORY: node('the directory in which exporters keep what they did cannot be used'),
+  SEAL_FORBIDDEN: input('this user cannot seal records, or records cannot be sealed there'),
+  BOX_UNKNOWN: input('there is no live box of that id'),
+  BOX_AMBIGUOUS: input('several live boxes have an id that begins so'),
+  BOX_FORBIDDEN: input('the box is another user’s'),
+  BOX_STATE: input('the box is not in a state for what was asked'),
+  BOX_NOT_REMOVED: node('processes of a box cannot be stopped or killed, or parts of a box cannot be removed'),
+  BOX_NOT_JOINED: node('a live box cannot be joined'),
+  APPLICATION_UNKNOWN: input('the box has no application of that name'),
+  OUTPUT_ELSEWHERE: input('the output of a payload does not go to a file'),
+  OUTPUT_FAILED: node('the output of a command cannot be written'),
+  OUTPUT_ITSELF: input('a command would read the file that it writes'),
+  OUTPUT_UNREADABLE: node('the file that a payload writes to cannot be read'),
+  CGROUP_FAILED: node('the kernel refused a change of a control group'),
+  LAUNCH_TIMEOUT: node('the wrapper did not start the payload in time'),
+  ENGINE_FAILED: node('the engine did not build the box'),
+  SHIM_KILLED: node('the shim was killed before the payload ran'),
+  NOT_BUILT: node('a part of Tare is missing on this machine, or cannot be read'),
+  PAYLOAD_NOT_EXECUTABLE: row('input', EXIT.notExecutable)('the payload could not be executed'),
+  INTERNAL: bug('a defect of Tare'),
+} satisfies Record<string, Row>;
 
 /** Codes of the table. */
 export type ErrorCode = keyof typeof ERRORS;
@@ -224,6 +184,25 @@ export const notBuilt = ({message, path}: NodeJS.ErrnoException): TareError =>
 
 /** Name of the system's error (errno(3)), `ENOENT` say; undefined: it is none of the system's. */
 export const errnoOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | null | undefined)?.code;
+
+/** What `action` gives; null where it throws, whatever the reason: what it is about may be gone, or not ours. */
+export function attempt<T>(action: () => T): T | null {
+  try {
+    return action();
+  } catch {
+    return null;
+  }
+}
+
+/** What an action on a file gives; null where the file is not there. @throws what it throws for another reason */
+export function ifThere<T>(action: () => T): T | null {
+  try {
+    return action();
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
 
 /** Control characters, and those that turn the text, must not reach a terminal: a host name, a path or a record of somebody's may hold them. */
 export const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?');

@@ -1,8 +1,7 @@
 """The tests of several applications in one box."""
 import os, pty, re, select, signal, socket, subprocess, threading, time
 
-from harness import (NOBODY, PYTHON, Ended, Skip, b, cgroup_folders, comm, equal, launch, named, remove_cgroup, test,
-                     wait_for)
+from harness import (NOBODY, PYTHON, Ended, Skip, b, cgroups, comm, equal, launch, named, test, wait_for)
 
 BOTH = ('static', 'sane')
 
@@ -243,8 +242,7 @@ def bad_launches_of_applications(bench):
              [*one, 'bx'], [*one, 'g'], [*one, 'yproc'], [*one, 'z'], [*one, 'Q-1'], [*one, 'Sx'], ['a/bin/true', 'P'], ['P', *one],
              [*one, '0x'], ['e=x', *one], [*one, 'u'], [*one, 'rnonsense 1 1'], [*one, '3x'], [*one, ''],
              ['a/bin/true', 'I'], ['a/bin/true', 'oprefix'], ['a/bin/true', '1x'], [f for i in range(1025) for f in (f'Nn{i}', 'ax')]]
-    job = bench.job(['/bin/false'])
-    supervisor = job.supervisor()
+    job, supervisor = bench.job(['/bin/false']).met()
     for strings in cases:
         launch(supervisor, bench.box, *strings)
         frame = supervisor.expect('F')
@@ -260,8 +258,7 @@ def bad_launches_of_applications(bench):
 def random_launches_of_applications_do_no_harm(bench):
     import random
     random.seed(11)
-    job = bench.job(['/bin/false'])
-    supervisor = job.supervisor()
+    job, supervisor = bench.job(['/bin/false']).met()
     for _ in range(150):
         strings = [bytes(random.choice(b'NNNEJjUOCaveu0drnpIo12qxcPbgyzQS') if i == 0 else random.choice(b'0123456789-, =@ku\xff')
                          for i in range(random.randrange(1, 12))) for _ in range(random.randrange(1, 9))]
@@ -317,10 +314,7 @@ def a_reader_sees_the_end_of_output_after_wind_up(bench):
 
 @test('none', builds=BOTH)
 def each_application_joins_its_own_group(bench):
-    folders = cgroup_folders()
-    if not folders:
-        raise Skip('no writable cgroup')
-    try:
+    with cgroups() as folders:
         for folder in folders:
             for name in ('box', 'a', 'b'):
                 os.mkdir(f'{folder}/{name}')
@@ -341,9 +335,6 @@ def each_application_joins_its_own_group(bench):
                     run.ended()
                     equal(members(name), set())
             run.close()
-    finally:
-        for folder in folders:
-            remove_cgroup(folder)
 
 
 # --- who dies ----------------------------------------------------------------------------------------------------

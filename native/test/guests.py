@@ -192,8 +192,7 @@ def a_system_that_cannot_be_made_is_told(bench):
 @test('none', 'bwrap', 'user', builds=('static',))
 def keys_of_a_system_stand_together(bench):
     one, another = sh('one', 'exit 0'), sh('two', 'exit 0')
-    job = bench.job(['/bin/false'])
-    supervisor = job.supervisor()
+    job, supervisor = bench.job(['/bin/false']).met()
     for strings in ([*one, 'b'], [*one, 'g/x'], [*one, 'y/proc/keys'], [*one, 'z/proc/sys'], [*one, 'Q0'], [*one, 'Q1'], [*one, 'P', 'Q0'],
                     [*one, 'Q1', *another], [*one, 'P', *another, 'Q2'], [*one, 'x-1 0'], [*one, 'x4294967295 0'], [*one, 'x 1 2'],
                     [*one, 'c-1'], [*one, 'c 1'], [*one, 'c0x1'], [*one, 'c' + '1' * 17], ['a@1', 'P'], ['a@1', 'Q0'], ['a@1', 'S'],
@@ -377,8 +376,7 @@ def ids_that_are_not_the_caller_s_are_refused(bench):
         equal(supervisor.expect('F')[:2], [b'root', b'1'])
         supervisor.expect('B')
         job.quit(supervisor, 'code', 3)
-    job = bench.sh('echo ran')
-    supervisor = job.supervisor()
+    job, supervisor = bench.sh('echo ran').met()
     launch(supervisor, bench.box, 'a@1', *words('root', 0, 0))
     equal(supervisor.expect('F')[0], b'protocol')
     supervisor.expect('B')

@@ -1,5 +1,5 @@
 """Starting a shim and being its supervisor."""
-import glob, os, shutil, signal, socket, struct, subprocess, sys, tempfile, time
+import contextlib, glob, os, shutil, signal, socket, struct, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NATIVE = os.path.dirname(HERE)
@@ -95,6 +95,13 @@ class Supervisor:
     def raw(self, data):
         self.socket.sendall(data)
 
+    def start(self, box, *keys):
+        """Launches, and lets the payload be executed. The pids of init and of the payload."""
+        launch(self, box, *keys)
+        pids = map(int, self.expect('R'))
+        self.send('G')
+        return pids
+
     def close(self):
         self.socket.close()
 
@@ -133,23 +140,21 @@ class Job:
         self.connections.append(connection)
         return Supervisor(connection)
 
-    def no_supervisor(self, seconds=0.3):
-        self.listener.settimeout(seconds)
-        try:
-            self.listener.accept()
-        except socket.timeout:
-            return True
-        return False
+    def met(self):
+        return self, self.supervisor()
 
     def run(self, box, *keys):
         """The usual life. Returns (return code, stdout, stderr, frames)."""
         supervisor = self.supervisor()
         supervisor.send('S', self.folder)
-        launch(supervisor, box, *keys)
-        supervisor.expect('R')
-        supervisor.send('G')
+        supervisor.start(box, *keys)
+        ended = self.ended(supervisor)
+        assert 'X' in ended[-1], ended
+        return ended
+
+    def ended(self, supervisor):
+        """As the payload ends. Returns (return code, stdout, stderr, frames)."""
         frames = supervisor.until('B')
-        assert 'X' in frames, frames
         return (*self.quit(supervisor, 'status', frames['E'][0]), frames)
 
     def quit(self, supervisor, kind, number):
@@ -254,6 +259,10 @@ class Bench:
         self.jobs.append(job)
         return job
 
+    def tree_of(self, *what):
+        self.trees.append(Tree(*what))
+        return self.trees[-1]
+
     def folder(self):
         self.folders.append(tempfile.mkdtemp(prefix='tare-test-'))
         os.chmod(self.folders[-1], 0o777)
@@ -264,13 +273,10 @@ class Bench:
 
     def started(self, script, *keys, state=True, **more):
         """A job whose payload has executed."""
-        job = self.sh(script, **more)
-        supervisor = job.supervisor()
+        job, supervisor = self.sh(script, **more).met()
         if state:
             supervisor.send('S', job.folder)
-        launch(supervisor, self.box, 'a@1', *keys)
-        job.init, job.payload = map(int, supervisor.expect('R'))
-        supervisor.send('G')
+        job.init, job.payload = supervisor.start(self.box, 'a@1', *keys)
         supervisor.expect('X')
         return job, supervisor
 
@@ -308,3 +314,16 @@ def remove_cgroup(folder):
                 break
             except OSError:
                 time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def cgroups():
+    """The same, gone afterwards."""
+    folders = cgroup_folders()
+    if not folders:
+        raise Skip('no writable cgroup')
+    try:
+        yield folders
+    finally:
+        for folder in folders:
+            remove_cgroup(folder)

@@ -3,8 +3,8 @@ import errno, glob, os, re, shutil, signal, stat, struct, subprocess, sys, tempf
 from concurrent.futures import ThreadPoolExecutor
 
 import applications, guests  # their tests
-from harness import (BOXES, NOBODY, PYTHON, TESTS, Bench, Ended, Skip, Tree, b, cgroup_folders, comm, equal, launch,
-                     named, remove_cgroup, test, wait_for)
+from harness import (BOXES, NOBODY, PYTHON, TESTS, Bench, Ended, Skip, Tree, b, cgroups, comm, equal, launch, named, test,
+                     wait_for)
 import terminals, views, walls
 
 TOGETHER = 4
@@ -22,8 +22,7 @@ def exit_codes(bench):
 
 @test('none', builds=('static',))
 def the_clock_is_told(bench):
-    job = bench.job(['true'])
-    supervisor = job.supervisor()
+    job, supervisor = bench.job(['true']).met()
     before = time.monotonic()
     supervisor.send('T')
     told = int(supervisor.expect('T')[0]) / 1e6
@@ -55,16 +54,14 @@ def terminating_signals(bench):
 def quit_without_a_box(bench):
     for kind, number, wanted in (('code', 126, 126), ('signal', 9, -9), ('signal', 64, -64), ('status', 7 << 8, 7),
                                  ('status', 15, -15)):
-        job = bench.sh('exit 3')
-        supervisor = job.supervisor()
+        job, supervisor = bench.sh('exit 3').met()
         equal(supervisor.hello[0], b'fresh')
         equal(job.quit(supervisor, kind, number)[0], wanted)
 
 
 @test('', builds=('static',))
 def say_and_quit(bench):
-    job = bench.sh('exit 3')
-    supervisor = job.supervisor()
+    job, supervisor = bench.sh('exit 3').met()
     supervisor.send('Y', 'tare: no, because')
     code, out, err = job.quit(supervisor, 'code', 126)
     equal((code, out, err), (126, b'', b'tare: no, because\n'))
@@ -273,21 +270,16 @@ os.dup2(1, 7, inheritable=True)
 
 @test('', builds=('static',))
 def command_line_supervisor(bench):
-    job = bench.job(['run', '--flag'], name='tare', env={'NO_COLOR': '1', 'TERM': 'dumb', 'X': 'y', 'SLURM_JOB_ID': '5'})
-    supervisor = job.supervisor()
+    job, supervisor = bench.job(['run', '--flag'], name='tare', env={'NO_COLOR': '1', 'TERM': 'dumb', 'X': 'y', 'SLURM_JOB_ID': '5'}).met()
     equal((supervisor.argv, supervisor.environment), ('@shim=3 run --flag', 'PATH,LANG,HOME,SHELL,TERM,NO_COLOR'))
     assert supervisor.out.startswith('pipe:')
-    launch(supervisor, 'bwrap', 'a/bin/echo', 'ahi')
-    supervisor.expect('R')
-    supervisor.send('G')
-    status = supervisor.until('B')['E'][0]
-    equal(job.quit(supervisor, 'status', status)[:2], (0, b'hi\n'))
+    supervisor.start('bwrap', 'a/bin/echo', 'ahi')
+    equal(job.ended(supervisor)[:2], (0, b'hi\n'))
 
 
 @test('', builds=('static',))
 def other_command_lines_are_only_executed(bench):
-    tree = Tree('build/tare', '/usr/bin/env', '-0')
-    bench.trees.append(tree)
+    tree = bench.tree_of('build/tare', '/usr/bin/env', '-0')
     # the script is beside the executable, so env takes it for a program and says so
     out = subprocess.run([os.path.join(tree.path, 'tare'), 'doctor'], env={'NODE_OPTIONS': 'x', 'PATH': '/bin'},
                          capture_output=True)
@@ -309,15 +301,13 @@ def the_kill_switch_is_a_plain_exec(bench):
     job = bench.sh('echo $$; pgrep -P $$ | wc -l; kill -40 $$')
     code, out, _ = run(job)
     equal((code, out.split()[0]), (-40, b(job.pid)))
-    job = bench.sh('exit 0')
-    supervisor = job.supervisor()
+    job, supervisor = bench.sh('exit 0').met()
     os.kill(job.pid, signal.SIGTERM)
     time.sleep(0.05)
     supervisor.send('D', 'a@1')
     equal(job.wait()[0], -15)
     for keys, words in ((['a/proc/nowhere/x'], b'No such file'), (['a@1', 'Ex'], b'box'), ([], b'no argv')):
-        job = bench.sh('exit 0')
-        supervisor = job.supervisor()
+        job, supervisor = bench.sh('exit 0').met()
         supervisor.send('D', *keys)
         code, _, err = job.wait()
         equal(code, 127)
@@ -333,12 +323,9 @@ COUNTER = ('import signal, os, time, sys\nn = []\n'
 
 
 def counting(bench, seconds=0.8):
-    job = bench.job([PYTHON, '-I', '-c', COUNTER % seconds])
-    supervisor = job.supervisor()
+    job, supervisor = bench.job([PYTHON, '-I', '-c', COUNTER % seconds]).met()
     supervisor.send('S', job.folder)
-    launch(supervisor, bench.box, 'a@1')
-    job.init, job.payload = map(int, supervisor.expect('R'))
-    supervisor.send('G')
+    job.init, job.payload = supervisor.start(bench.box, 'a@1')
     supervisor.expect('X')
     equal(job.process.stdout.readline(), b'ready\n')
     return job, supervisor
@@ -352,8 +339,7 @@ def signals_are_forwarded_once(bench):
         equal(supervisor.expect('N')[0], str(n).encode())
         time.sleep(0.05)
     supervisor.send('K', 12)
-    status = supervisor.until('B')['E'][0]
-    equal(job.quit(supervisor, 'status', status)[1], b'15 1 40 10 12\n')
+    equal(job.ended(supervisor)[1], b'15 1 40 10 12\n')
 
 
 @test('none', 'bwrap')
@@ -373,8 +359,7 @@ def signal_to_every_process_arrives_once(bench):
     supervisor.expect('N')
     time.sleep(0.1)
     os.kill(job.pid, signal.SIGTERM)  # and the next one is passed on again
-    frames = supervisor.until('B')
-    equal(job.quit(supervisor, 'status', frames['E'][0])[1], b'15 15\n')
+    equal(job.ended(supervisor)[1], b'15 15\n')
 
 
 @test('none', 'bwrap')
@@ -389,14 +374,11 @@ def signal_to_every_process_of_the_session_leaves_the_box_standing(bench):
 
 @test('none', 'bwrap')
 def early_signals_are_kept_until_the_exec(bench):
-    job = bench.sh('sleep 5')
-    supervisor = job.supervisor()
+    job, supervisor = bench.sh('sleep 5').met()
     for _ in range(2):
         os.kill(job.pid, signal.SIGTERM)
         equal(supervisor.expect('P'), [b'15'])
-    launch(supervisor, bench.box, 'a@1')
-    supervisor.expect('R')
-    supervisor.send('G')
+    supervisor.start(bench.box, 'a@1')
     frames = supervisor.until('B')
     equal((frames['E'][0], frames['N']), (b'15', [b'15']))
     equal(job.quit(supervisor, 'status', frames['E'][0])[0], -15)
@@ -404,14 +386,11 @@ def early_signals_are_kept_until_the_exec(bench):
 
 @test('none', 'bwrap')
 def of_early_stops_and_continuations_the_last_one_holds(bench):
-    job = bench.sh('sleep 0.1; exit 3')
-    supervisor = job.supervisor()
+    job, supervisor = bench.sh('sleep 0.1; exit 3').met()
     for signo in (signal.SIGCONT, signal.SIGTSTP, signal.SIGCONT):
         os.kill(job.pid, signo)
         equal(supervisor.expect('P'), [str(int(signo)).encode()])
-    launch(supervisor, bench.box, 'a@1')
-    supervisor.expect('R')
-    supervisor.send('G')
+    supervisor.start(bench.box, 'a@1')
     frames = supervisor.until('B')
     equal(frames['N'], [b'18'])
     equal(job.quit(supervisor, 'status', frames['E'][0])[0], 3)
@@ -508,8 +487,7 @@ def shim_killed_while_running(bench):
 def shim_killed_at_each_step(bench):
     for name in ('enter-start', 'enter-joined', 'init-start', 'init-forked', 'init-ended', 'shim-launched',
                  'shim-running', 'shim-ended'):
-        job = bench.sh('exit 0')
-        supervisor = job.supervisor()
+        job, supervisor = bench.sh('exit 0').met()
         supervisor.send('S', job.folder)
         launch(supervisor, bench.box, 'a@1', 'p' + name)
         supervisor.send('G')
@@ -521,8 +499,7 @@ def shim_killed_at_each_step(bench):
 @test('none', 'bwrap')
 def box_killed_at_each_step_by_the_supervisor(bench):
     for name in ('enter-start', 'enter-joined', 'init-start', 'init-forked', 'init-ended'):
-        job = bench.sh('exit 0')
-        supervisor = job.supervisor()
+        job, supervisor = bench.sh('exit 0').met()
         launch(supervisor, bench.box, 'a@1', 'p' + name)
         if name == 'init-ended':
             supervisor.send('G')
@@ -567,8 +544,7 @@ def shim_and_engine_killed(bench):
 
 @test('none', 'bwrap')
 def payload_killed_before_go(bench):
-    job = bench.sh('exit 0')
-    supervisor = job.supervisor()
+    job, supervisor = bench.sh('exit 0').met()
     launch(supervisor, bench.box, 'a@1')
     payload = int(supervisor.expect('R')[1])
     os.kill(payload, signal.SIGKILL)
@@ -595,14 +571,11 @@ def supervisor_has_successors(bench):
 
 @test('none', 'bwrap')
 def who_follows_is_told_of_the_last_launch_alone(bench):
-    job = bench.sh('sleep 0.6; exit 9')
-    supervisor = job.supervisor()
+    job, supervisor = bench.sh('sleep 0.6; exit 9').met()
     supervisor.send('S', job.folder)
     supervisor.send('L', 'E/proc/nowhere/engine', 'a@1')
     supervisor.until('B')
-    launch(supervisor, bench.box, 'a@1')
-    supervisor.expect('R')
-    supervisor.send('G')
+    supervisor.start(bench.box, 'a@1')
     supervisor.expect('X')
     os.kill(supervisor.pid, signal.SIGKILL)
     second = job.supervisor()
@@ -638,12 +611,9 @@ def without_the_last_supervisor_the_end_is_the_payload_s(bench):
 
 @test('none', 'bwrap')
 def the_command_line_says_that_the_record_is_left_to_a_sweep(bench):
-    job = bench.job(['run'], name='tare')
-    supervisor = job.supervisor()
+    job, supervisor = bench.job(['run'], name='tare').met()
     supervisor.send('S', job.folder)
-    launch(supervisor, bench.box, 'a/bin/sh', 'a-c', 'asleep 0.5; exit 3')
-    supervisor.expect('R')
-    supervisor.send('G')
+    supervisor.start(bench.box, 'a/bin/sh', 'a-c', 'asleep 0.5; exit 3')
     supervisor.expect('X')
     job, last = three_dead_supervisors(job, supervisor)
     os.kill(last.pid, signal.SIGKILL)
@@ -675,8 +645,7 @@ def after_a_supervisor_that_has_told_all_nothing_is_told_again(bench):
 def what_is_told_in_the_pipe_outlives_a_supervisor(bench):
     folder = bench.folder()
     pipe = os.path.join(folder, 'parts')
-    job = bench.sh('cat; exit 4', stdin=subprocess.PIPE, prep='os.umask(0o777)')
-    supervisor = job.supervisor()
+    job, supervisor = bench.sh('cat; exit 4', stdin=subprocess.PIPE, prep='os.umask(0o777)').met()
     supervisor.send('S', job.folder)
     launch(supervisor, bench.box, 'a@1', f'T{pipe}')
     supervisor.expect('R')
@@ -711,8 +680,7 @@ def the_pipe_has_the_owner_that_is_asked_for(bench):
     # one that cannot be made costs nothing, and one that is no place is no launch
     equal(bench.sh('exit 3').run(bench.box, 'a@1', 'T/proc/nowhere/parts')[0], 3)
     for wrong in ('', 'parts', '1 /parts', '1 x /parts', '-1 1 /parts', '1 1 parts', '1 1'):
-        job = bench.sh('exit 3')
-        supervisor = job.supervisor()
+        job, supervisor = bench.sh('exit 3').met()
         launch(supervisor, bench.box, 'a@1', f'T{wrong}')
         equal(supervisor.expect('F')[0], b'protocol')
         supervisor.expect('B')
@@ -734,8 +702,7 @@ def signals_reach_a_payload_without_a_supervisor(bench):
 
 @test('none', builds=('static', 'sane'))
 def two_dead_fresh_supervisors(bench):
-    job = bench.sh('echo ran')
-    first = job.supervisor()
+    job, first = bench.sh('echo ran').met()
     os.kill(first.pid, signal.SIGKILL)
     second = job.supervisor()
     equal((second.hello[0], second.hello[5]), (b'fresh', b'2'))
@@ -747,16 +714,13 @@ def two_dead_fresh_supervisors(bench):
 
 @test('none', 'bwrap')
 def fresh_supervisor_dead_after_its_launch(bench):
-    job = bench.sh('echo ran')
-    first = job.supervisor()
+    job, first = bench.sh('echo ran').met()
     launch(first, bench.box, 'a@1')
     first.expect('R')
     os.kill(first.pid, signal.SIGKILL)
     second = job.supervisor()
     equal(second.hello[0], b'fresh')
-    launch(second, bench.box, 'a@1')
-    second.expect('R')
-    second.send('G')
+    second.start(bench.box, 'a@1')
     second.until('B')
     equal(job.quit(second, 'code', 0)[:2], (0, b'ran\n'))
 
@@ -775,8 +739,7 @@ def a_flood_of_one_signal_keeps_no_other_waiting(bench):
     for _ in range(3000):
         supervisor.send('K', signal.SIGWINCH)
     supervisor.send('K', signal.SIGTERM)
-    status = supervisor.until('B')['E'][0]
-    equal(job.quit(supervisor, 'status', status)[0], 5)
+    equal(job.ended(supervisor)[0], 5)
 
 
 @test('none', 'bwrap', builds=('static', 'sane'))
@@ -790,8 +753,7 @@ def stopped_supervisor_does_not_stop_the_shim(bench):
     os.kill(job.pid, signal.SIGTERM)
     wait_for(lambda: len(job.left()) == 1, what='the end of the box')
     os.kill(supervisor.pid, signal.SIGCONT)
-    status = supervisor.until('B')['E'][0]
-    equal(job.quit(supervisor, 'status', status)[0], 5)
+    equal(job.ended(supervisor)[0], 5)
 
 
 def failing(call, error):
@@ -831,8 +793,7 @@ def an_end_by_a_signal_that_there_is_not_breaks_the_protocol(bench):
 
 @test('', builds=('static',))
 def a_stack_of_16_kib_is_enough_for_the_shim(bench):
-    tree = Tree(bench.build, '/bin/false', '/dev/null')
-    bench.trees.append(tree)
+    tree = bench.tree_of(bench.build, '/bin/false', '/dev/null')
     small = 'import os, resource, sys; resource.setrlimit(resource.RLIMIT_STACK, (16384, 16384)); os.execve(sys.argv[1], sys.argv[1:], {})'
     out = subprocess.run([PYTHON, '-I', '-c', small, tree.wrap(), '/bin/true'], capture_output=True, timeout=10)
     equal(out.returncode, 125)
@@ -841,8 +802,7 @@ def a_stack_of_16_kib_is_enough_for_the_shim(bench):
 
 @test('', builds=('static',))
 def what_a_runtime_says_of_its_death_within_small_limits_is_not_passed_on(bench):
-    tree = Tree(bench.build, '/bin/sh', '')
-    bench.trees.append(tree)
+    tree = bench.tree_of(bench.build, '/bin/sh', '')
     with open(os.path.join(tree.path, 'dies.sh'), 'w') as f:
         f.write('echo BANNER; echo BANNER >&2; kill -ABRT $$\n')
     with open(os.path.join(tree.path, 'tare.supervisor'), 'w') as f:
@@ -880,8 +840,7 @@ def the_program_has_no_fixed_addresses(bench):
 
 @test('', builds=('static', 'sane'))
 def the_role_is_chosen_by_the_path_and_not_by_argv0(bench):
-    tree = Tree(bench.build, '/bin/echo', '/dev/null')
-    bench.trees.append(tree)
+    tree = bench.tree_of(bench.build, '/bin/echo', '/dev/null')
     out = subprocess.run(['TARE', 'htcondor', 'health'], executable=os.path.join(tree.path, 'tare'), capture_output=True, timeout=10)
     assert out.stdout.endswith(b'htcondor health\n'), out
 
@@ -889,8 +848,7 @@ def the_role_is_chosen_by_the_path_and_not_by_argv0(bench):
 @test('', builds=('static', 'sane'))
 def the_starter_is_told_that_there_is_no_supervisor(bench):
     """A stand-in for HTCondor's starter: all that it does is name a file."""
-    tree = Tree(bench.build, '/proc/nowhere/node', 'x')
-    bench.trees.append(tree)
+    tree = bench.tree_of(bench.build, '/proc/nowhere/node', 'x')
     folder = bench.folder()
     path = os.path.join(folder, '.job_wrapper_failure')
 
@@ -915,8 +873,7 @@ def the_kill_switch_without_a_supervisor_leaves_nothing_for_the_starter(bench):
     """An error file of the attempt before this one would send a job that ran well back to the queue."""
     if os.geteuid() != 0:
         raise Skip('needs root')
-    tree = Tree(bench.build, '/proc/nowhere/node', 'x')
-    bench.trees.append(tree)
+    tree = bench.tree_of(bench.build, '/proc/nowhere/node', 'x')
     folder = bench.folder()
     os.chmod(folder, 0o777)
     path = os.path.join(folder, '.job_wrapper_failure')
@@ -955,19 +912,15 @@ def each_failing_step_says_so(bench):
              (['L/tmp'], b'protocol', 22), (['l2', 'Ltmp'], b'protocol', 22), (['C'], b'protocol', 22), (['U1'], b'protocol', 22), ([''], b'protocol', 22),
              (['j/proc/self/comm'], b'cgroup', 22)]
     for keys, step, error in cases:
-        job = bench.sh('echo ran')
-        supervisor = job.supervisor()
+        job, supervisor = bench.sh('echo ran').met()
         launch(supervisor, bench.box, 'a@1', *keys)
         supervisor.send('G')
         frames = supervisor.until('B')
         assert 'X' not in frames, (keys, frames)
         equal((frames['F'][0], frames['F'][1]), (step, b(error)))
         # and then again, well: what the policy's "unboxed" does
-        launch(supervisor, bench.box, 'a@1')
-        supervisor.expect('R')
-        supervisor.send('G')
-        frames = supervisor.until('B')
-        equal(job.quit(supervisor, 'status', frames['E'][0])[:2], (0, b'ran\n'))
+        supervisor.start(bench.box, 'a@1')
+        equal(job.ended(supervisor)[:2], (0, b'ran\n'))
 
 
 @test('none', 'bwrap')
@@ -977,11 +930,8 @@ def exec_failures(bench):
     with open(plain, 'w') as f:
         f.write('echo hi\n')
     for program, error in (('/proc/nowhere/x', 2), ('nowhere-x', 2), ('/etc', 13), (plain, 13)):
-        job = bench.sh('x')
-        supervisor = job.supervisor()
-        launch(supervisor, bench.box, 'a' + program)
-        supervisor.expect('R')
-        supervisor.send('G')
+        job, supervisor = bench.sh('x').met()
+        supervisor.start(bench.box, 'a' + program)
         frame = supervisor.expect('F')
         equal((frame[0], frame[1]), (b'exec', b(error)))
         assert b(program) in frame[2], frame
@@ -994,8 +944,7 @@ def engine_failures(bench):
     for argv, words in ((['/proc/nowhere/bwrap'], b'No such file'), (['bwrap'], b'No such file'),
                         (['/usr/bin/bwrap', '--nonsense'], b'nonsense'), (['/bin/true'], b'before init'),
                         (['/bin/sh', '-c', 'echo oh no >&2; kill -9 $$'], b'oh no')):
-        job = bench.sh('x')
-        supervisor = job.supervisor()
+        job, supervisor = bench.sh('x').met()
         supervisor.send('L', *['E' + a for a in argv], 'a@1')
         frames = supervisor.until('B')
         equal(frames['F'][0], b'engine')
@@ -1005,8 +954,7 @@ def engine_failures(bench):
 
 @test('', builds=('static',))
 def identity_needs_rights(bench):
-    job = bench.sh('x', uid=NOBODY)
-    supervisor = job.supervisor()
+    job, supervisor = bench.sh('x', uid=NOBODY).met()
     launch(supervisor, 'none', 'a@1', 'U0 0 ')
     frames = supervisor.until('B')
     equal((frames['F'][0], frames['F'][1]), (b'identity', b'1'))
@@ -1037,8 +985,7 @@ def bad_frames_are_a_dead_supervisor(bench):
 def random_launches_do_no_harm(bench):
     import random
     random.seed(7)
-    job = bench.sh('x')
-    supervisor = job.supervisor()
+    job, supervisor = bench.sh('x').met()
     for _ in range(150):
         strings = [bytes(random.choice(b'EJjUOCsaveu0drnp') if i == 0 else random.choice(b'0123456789-, =@ku\xff')
                          for i in range(random.randrange(1, 12))) for _ in range(random.randrange(1, 4))]
@@ -1050,8 +997,7 @@ def random_launches_do_no_harm(bench):
 
 @test('none', builds=('sane',))
 def frames_in_pieces(bench):
-    job = bench.sh('exit 2')
-    supervisor = job.supervisor()
+    job, supervisor = bench.sh('exit 2').met()
     body = b'L' + b'a@1\0'
     for byte in struct.pack('<I', len(body)) + body:
         supervisor.raw(bytes([byte]))
@@ -1085,10 +1031,7 @@ def usage_is_reported(bench):
 
 @test('none', 'bwrap')
 def cgroups_are_joined(bench):
-    folders = cgroup_folders()
-    if not folders:
-        raise Skip('no writable cgroup')
-    try:
+    with cgroups() as folders:
         for folder in folders:
             box, leaf = os.path.join(folder, 'box'), os.path.join(folder, 'payload')
             os.mkdir(box)
@@ -1105,26 +1048,18 @@ def cgroups_are_joined(bench):
             supervisor.until('B')
             equal(job.quit(supervisor, 'code', 0)[0], 0)
             equal((members(box), members(leaf)), (set(), set()))
-    finally:
-        for folder in folders:
-            remove_cgroup(folder)
 
 
 @test('none', builds=('static',))
 def cgroup_is_joined_with_the_opener_s_rights(bench):
-    folders = cgroup_folders() if os.getuid() == 0 else []
-    if not folders:
-        raise Skip('needs root and a writable cgroup')
-    try:
-        leaf = folders[0]
+    if os.getuid():
+        raise Skip('needs root')
+    with cgroups() as (leaf, *_):
         job, supervisor = bench.started('exec sleep 60', f'j{leaf}/cgroup.procs', f'U{NOBODY} {NOBODY} ')
         with open(leaf + '/cgroup.procs') as f:
             equal(f.read().split(), [str(job.payload)])
         supervisor.send('Q', 'code', 0)
         job.wait()
-    finally:
-        for folder in folders:
-            remove_cgroup(folder)
 
 
 # --- views -------------------------------------------------------------------------------------------------------

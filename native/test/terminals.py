@@ -85,9 +85,7 @@ class Shell(Terminal):
         self.type(f'{before}{self.bench.tree.path}/tare-wrap {arguments}{after}\n')
         supervisor = self.job.supervisor()
         supervisor.socket.settimeout(SECONDS)
-        launch(supervisor, self.bench.box, *(keys or ('a@1',)))
-        _, self.payload = map(int, supervisor.expect('R'))
-        supervisor.send('G')
+        _, self.payload = supervisor.start(self.bench.box, *(keys or ('a@1',)))
         supervisor.expect('X')
         return supervisor
 
@@ -512,9 +510,7 @@ def modes_are_restored_while_it_is_stopped(bench):
     try:
         supervisor = job.supervisor()
         supervisor.socket.settimeout(SECONDS)
-        launch(supervisor, bench.box, 'a@1')
-        supervisor.expect('R')
-        supervisor.send('G')
+        supervisor.start(bench.box, 'a@1')
         supervisor.expect('X')
         box.until(b'up\r\n')
         shim = int(supervisor.hello[2])

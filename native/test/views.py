@@ -84,8 +84,7 @@ def register(test, equal, launch, boxes, Skip):
             os.chown(kept, bench.uid, bench.uid)
         # the engine: the overlay stands ready in the box, and something real lies over the lower directory
         box = ['--bind', real, kept]
-        job = bench.sh('grep Cap /proc/self/status; echo new >"$0/f"; echo out >"$0/kept/o"; ls "$1"; touch "$0/g"; ls "$0"', lower, view)
-        supervisor = job.supervisor()
+        job, supervisor = bench.sh('grep Cap /proc/self/status; echo new >"$0/f"; echo out >"$0/kept/o"; ls "$1"; touch "$0/g"; ls "$0"', lower, view).met()
         supervisor.send('S', job.folder)
         argv = engine(bench)
         at = argv.index('--proc')
@@ -186,12 +185,9 @@ def register(test, equal, launch, boxes, Skip):
     def what_is_held_is_init_s_alone(bench):
         folders = sub(bench.folder(), *[f'held-{n}' for n in range(7)])
         engine = [key if key != 'E3' else 'E3,' + ','.join(str(5 + n) for n in range(len(folders))) for key in boxes[bench.box]]
-        job = bench.sh('sleep 60')
-        supervisor = job.supervisor()
+        job, supervisor = bench.sh('sleep 60').met()
         supervisor.send('S', job.folder)
-        launch(supervisor, 'none', *engine, 'a@1', *[key for folder in folders for key in words('hold', folder)])
-        init, payload = map(int, supervisor.expect('R'))
-        supervisor.send('G')
+        init, payload = supervisor.start('none', *engine, 'a@1', *[key for folder in folders for key in words('hold', folder)])
         supervisor.expect('X')
         opened = lambda pid: sorted(path for path in (os.readlink(f'/proc/{pid}/fd/{fd}') for fd in os.listdir(f'/proc/{pid}/fd')) if 'held-' in path)
         equal(opened(payload), [])
@@ -224,18 +220,14 @@ def register(test, equal, launch, boxes, Skip):
             ('protocol', ['w/x']),
         ]
         for step, keys in cases:
-            job = bench.sh('echo ran')
-            supervisor = job.supervisor()
+            job, supervisor = bench.sh('echo ran').met()
             launch(supervisor, bench.box, 'a@1', *keys)
             told = supervisor.expect('F')
             assert told[0] == step.encode(), (keys, told)
             supervisor.expect('B')
             job.quit(supervisor, 'code', 3)
-        job = bench.sh('echo ran')
-        supervisor = job.supervisor()
-        launch(supervisor, bench.box, 'a@1', 'w/no/such/view', f'w{lower}')
-        supervisor.expect('R')
-        supervisor.send('G')
+        job, supervisor = bench.sh('echo ran').met()
+        supervisor.start(bench.box, 'a@1', 'w/no/such/view', f'w{lower}')
         equal(supervisor.expect('F')[0], b'view')
         supervisor.expect('B')
         job.quit(supervisor, 'code', 3)

@@ -50,16 +50,14 @@ def a_wall_stands_where_no_mount_does(bench):
 def a_wall_that_cannot_be_put_up_fails_the_launch(bench):
     wall()
     for keys, what in ((['l8000000000000000'], b'landlock_create_ruleset'), (['l7ff2', 'L/proc/self/fd/0', 'L' + 5000 * '/x'], b'/x')):
-        job = bench.sh('echo ran')
-        supervisor = job.supervisor()
+        job, supervisor = bench.sh('echo ran').met()
         launch(supervisor, bench.box, 'a@1', *keys)
         frame = supervisor.until('B')['F']
         equal(frame[0], b'landlock')
         assert what in frame[2], frame
         job.quit(supervisor, 'code', 0)
     if os.getuid() == 0:  # no right to it, and no no_new_privs
-        job = bench.sh('echo ran', uid=NOBODY)
-        supervisor = job.supervisor()
+        job, supervisor = bench.sh('echo ran', uid=NOBODY).met()
         launch(supervisor, bench.box, 'a@1', 'l7ff2')
         equal(supervisor.until('B')['F'], [b'landlock', b'1', b'landlock_restrict_self: Operation not permitted'])
         job.quit(supervisor, 'code', 0)

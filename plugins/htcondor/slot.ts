@@ -104,9 +104,7 @@ export function benchmarksOf(machine: Ad): (Benchmark & {source: string})[] {
 }
 
 /** `/cms/Role=pilot` and `/cms/production` are of cms. */
-function voOf(fqan: string | null | undefined): string | null {
-  return /^\/?([^/]+)/.exec(fqan ?? '')?.[1] ?? null;
-}
+const voOf = (fqan: string | null | undefined): string | null => /^\/?([^/]+)/.exec(fqan ?? '')?.[1] ?? null;
 
 /** `x509UserProxyFQAN` is the DN and then the FQANs. */
 function firstFqan(all: string | null): string | null {

@@ -19,6 +19,16 @@ const isKeys = ({name}) => name === 'keys';
 const isStruct = (fields) => fields.length > 0 && !fields.some(isKeys);
 const isList = ({type}) => type === 'numbers';
 
+/** What a field that is no number is in C, by its type; others are strings. */
+const DECLARED = {
+  status: (name) => `int ${name};`,
+  octal: (name) => `unsigned ${name};`,
+  flag: (name) => `bool ${name};`,
+  counted: (name, indent) => `size_t ${name}_count;\n${indent}char *const *${name};`,
+  rest: (name) => `char *const *${name}; /* NULL-terminated */`,
+  ending: (name) => `struct ending_field ${name};`,
+};
+
 function members(field, indent = '\t') {
   const name = member(field);
   const has = field.optional !== undefined && field.fields === undefined ? `${indent}bool has_${name};\n` : '';
@@ -30,23 +40,16 @@ function members(field, indent = '\t') {
   }
   if (isList(field)) return `${indent}struct frame ${name}; /* its next strings, each a number that was looked at */\n`;
   if (field.range !== undefined) return `${has}${indent}long ${name};${empty}\n`;
-  switch (field.type) {
-    case 'status':
-      return `${indent}int ${name};\n`;
-    case 'octal':
-      return `${indent}unsigned ${name};\n`;
-    case 'flag':
-      return `${indent}bool ${name};\n`;
-    case 'counted':
-      return `${indent}size_t ${name}_count;\n${indent}char *const *${name};\n`;
-    case 'rest':
-      return `${indent}char *const *${name}; /* NULL-terminated */\n`;
-    case 'ending':
-      return `${indent}struct ending_field ${name};\n`;
-    default:
-      return `${indent}const char *${name};\n`;
-  }
+  return `${indent}${DECLARED[field.type]?.(name, indent) ?? `const char *${name};`}\n`;
 }
+
+/** How a string that is no number is read, by the type of its field. */
+const READ = {
+  status: (place) => `frame_status(&at, &${place})`,
+  path: (place) => `(${place} = frame_string(&at)) && *${place}`,
+  ending: (place) => `read_ending(&at, &${place})`,
+  text: (place) => `(${place} = frame_string(&at))`,
+};
 
 /** An expression that is false when the field is not what it must be. */
 function readField(field, target) {
@@ -58,45 +61,32 @@ function readField(field, target) {
     if (isList(field)) return `are_numbers(${place} = at, ${range})`;
     return field.empty === undefined ? `frame_number(&at, ${range}, &${place})` : `number_or_none(&at, ${range}, &${place})`;
   }
-  switch (field.type) {
-    case 'status':
-      return `frame_status(&at, &${place})`;
-    case 'path':
-      return `(${place} = frame_string(&at)) && *${place}`;
-    case 'ending':
-      return `read_ending(&at, &${place})`;
-    case 'text':
-      return `(${place} = frame_string(&at))`;
-    default:
-      throw new Error(`${field.name}: nobody reads a field of the type ${field.type} in C`);
-  }
+  if (READ[field.type] === undefined) throw new Error(`${field.name}: nobody reads a field of the type ${field.type} in C`);
+  return READ[field.type](place);
 }
+
+/** The statements that write one that is no number; others are strings. */
+const WRITE = {
+  status: (place) => [`message_add_number(message, ${place});`],
+  octal: (place) => [`add_octal(message, ${place});`],
+  flag: (place, {word}) => [`message_add(message, ${place} ? "${word}" : "");`],
+  counted: (place) => [
+    `message_add_number(message, (long long)${place}_count);`,
+    `for (size_t i = 0; i < ${place}_count; i++)`,
+    `\tmessage_add(message, ${place}[i]);`,
+  ],
+  rest: (place) => [`for (char *const *one = ${place}; *one; one++)`, '\tmessage_add(message, *one);'],
+  ending: () => {
+    throw new Error('nobody writes an ending in C');
+  },
+};
 
 function writeField(field, source) {
   const place = `${source}${member(field)}`;
   if (field.record !== undefined) return [`write_${snake(field.record)}(message, &${place});`];
   if (field.fields !== undefined) return field.fields.flatMap((each) => writeField(each, `${place}.`));
   if (field.range !== undefined) return [`${field.empty === undefined ? 'message_add_number' : 'add_number_or_none'}(message, ${place});`];
-  switch (field.type) {
-    case 'status':
-      return [`message_add_number(message, ${place});`];
-    case 'octal':
-      return [`add_octal(message, ${place});`];
-    case 'flag':
-      return [`message_add(message, ${place} ? "${field.word}" : "");`];
-    case 'counted':
-      return [
-        `message_add_number(message, (long long)${place}_count);`,
-        `for (size_t i = 0; i < ${place}_count; i++)`,
-        `\tmessage_add(message, ${place}[i]);`,
-      ];
-    case 'rest':
-      return [`for (char *const *one = ${place}; *one; one++)`, '\tmessage_add(message, *one);'];
-    case 'ending':
-      throw new Error('nobody writes an ending in C');
-    default:
-      return [`message_add(message, ${place});`];
-  }
+  return WRITE[field.type]?.(place, field) ?? [`message_add(message, ${place});`];
 }
 
 const reader = ({name}) => `bool read_${snake(name)}_frame(const struct frame *frame, struct ${snake(name)}_frame *fields)`;

@@ -3,6 +3,19 @@
 const code = (value) => `\`${value}\``;
 const capital = (name) => name[0].toUpperCase() + name.slice(1);
 
+const KINDS = {
+  status: 'raw wait status of a process that has ended',
+  counted: 'how many, then as many strings',
+  rest: 'strings to the end',
+  ending: 'see [Ending](#ending)',
+  path: 'path, not empty',
+  absolute: 'absolute path',
+  ids: 'numbers with commas',
+  amount: 'number, or `unlimited`',
+  hex: 'hexadecimal number',
+  name: 'name of a variable',
+};
+
 /** What stands there, in a few words. */
 function kindOf(field) {
   const {type, range, words, record, group} = field;
@@ -10,38 +23,14 @@ function kindOf(field) {
   if (group !== undefined) return field.fields.map((each) => `${code(each.name)}, ${kindOf(each)}`).join('; ');
   if (type === 'numbers') return `numbers from ${range[0]} to ${range[1]}, one string each, to the end`;
   if (range !== undefined) return range[1] > 2 ** 30 ? words : `${words}, ${range[0]} to ${range[1]}`;
-  switch (type) {
-    case 'status':
-      return 'raw wait status of a process that has ended';
-    case 'word':
-      return words === undefined ? 'word' : `one of ${words.map(code).join(', ')}`;
-    case 'flag':
-      return `${code(field.word)} or nothing`;
-    case 'counted':
-      return 'how many, then as many strings';
-    case 'rest':
-      return 'strings to the end';
-    case 'ending':
-      return 'see [Ending](#ending)';
-    case 'path':
-      return 'path, not empty';
-    case 'absolute':
-      return 'absolute path';
-    case 'ids':
-      return 'numbers with commas';
-    case 'amount':
-      return 'number, or `unlimited`';
-    case 'hex':
-      return 'hexadecimal number';
-    case 'name':
-      return 'name of a variable';
-    default:
-      return type;
-  }
+  if (type === 'word') return words === undefined ? 'word' : `one of ${words.map(code).join(', ')}`;
+  return type === 'flag' ? `${code(field.word)} or nothing` : (KINDS[type] ?? type);
 }
 
+const aboutOf = ({meaning, empty}) => [meaning, empty === undefined ? undefined : `empty: ${empty}`].filter(Boolean).join('; ');
+
 function fieldText(field) {
-  const about = [field.meaning, field.empty === undefined ? undefined : `empty: ${field.empty}`].filter(Boolean).join('; ');
+  const about = aboutOf(field);
   const text = `${code(field.name)} (${kindOf(field)})${about === '' ? '' : `: ${about}`}`;
   return field.optional === undefined ? text : `[${text}; only ${field.optional}]`;
 }
@@ -77,11 +66,7 @@ export function protocolTable(what, {links, endings, records, launch, specificat
   if (record !== undefined)
     return {
       head: ['field', 'type', 'meaning'],
-      rows: record.fields.map((field) => [
-        code(field.name),
-        kindOf(field),
-        [field.meaning, field.empty === undefined ? undefined : `empty: ${field.empty}`].filter(Boolean).join('; '),
-      ]),
+      rows: record.fields.map((field) => [code(field.name), kindOf(field), aboutOf(field)]),
     };
   if (what === 'ending')
     return {

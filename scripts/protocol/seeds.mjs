@@ -1,37 +1,26 @@
 // Seeds for the harnesses that read frames: one good example of each frame and of each key, as native/fuzz/world.h has them (a form feed
 // ends a frame, a newline a string; a harness's own letter before each says who sends it).
 
+/** Of types whose examples are the same in every field; others are `text`. */
+const EXAMPLES = {
+  status: ['256'],
+  octal: ['0022'],
+  counted: ['2', 'tare-wrap', 'true'],
+  rest: ['A=1'],
+  ending: ['code', '1'],
+  ids: ['1,2'],
+  amount: ['1'],
+  absolute: ['/tmp'],
+  path: ['/tmp'],
+  name: ['A'],
+};
+
 function exampleOf({name, type, range, words, word, record, group, fields, example}) {
   if (record !== undefined || group !== undefined) return fields.flatMap(exampleOf);
   if (example !== undefined) return [example];
   if (range !== undefined) return [String(range[0] > 0 || type === 'index' ? range[0] : 1)];
-  switch (type) {
-    case 'status':
-      return ['256'];
-    case 'word':
-      return [words === undefined ? name : words[0]];
-    case 'flag':
-      return [word];
-    case 'octal':
-      return ['0022'];
-    case 'counted':
-      return ['2', 'tare-wrap', 'true'];
-    case 'rest':
-      return ['A=1'];
-    case 'ending':
-      return ['code', '1'];
-    case 'ids':
-      return ['1,2'];
-    case 'amount':
-      return ['1'];
-    case 'absolute':
-    case 'path':
-      return ['/tmp'];
-    case 'name':
-      return ['A'];
-    default:
-      return ['text'];
-  }
+  if (type === 'word') return [words === undefined ? name : words[0]];
+  return type === 'flag' ? [word] : (EXAMPLES[type] ?? ['text']);
 }
 
 /** With all that is optional, or without. */

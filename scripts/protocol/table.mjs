@@ -12,7 +12,8 @@ const opened = (field, {types, records, groups}) => ({
   ...(field.group === undefined ? {} : {fields: groups[field.group].map((each) => opened(each, {types, records, groups}))}),
 });
 
-function unique(what, names) {
+function unique(what, rows, key) {
+  const names = rows.map((row) => row[key]);
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined) throw new Error(`src/schema/protocol.json: ${what} ${twice} is there twice`);
 }
@@ -38,25 +39,9 @@ export function readTable() {
   }));
   const endings = Object.entries(table.endings).map(([name, ending]) => ({name, ...opened(ending, table)}));
   const specification = [...keysOf(table.specification.own), ...shared];
-  unique(
-    'the frame',
-    frames.map(({name}) => name),
-  );
-  for (const {title, frames: all} of links)
-    unique(
-      `from ${title} the tag`,
-      all.map(({tag}) => tag),
-    );
-  for (const keys of [launch, specification]) {
-    unique(
-      'the key',
-      keys.map(({key}) => key),
-    );
-    unique(
-      'the key',
-      keys.map(({name}) => name),
-    );
-  }
+  unique('the frame', frames, 'name');
+  for (const {title, frames: all} of links) unique(`from ${title} the tag`, all, 'tag');
+  for (const keys of [launch, specification]) for (const column of ['key', 'name']) unique('the key', keys, column);
   const records = Object.entries(table.records).map(([name, fields]) => ({name, fields: fields.map((field) => opened(field, table))}));
   return {frames, links, endings, records, launch, specification};
 }

@@ -102,28 +102,22 @@ const sentence = (text) => `${/^[a-z]+[^\w]/.test(text) ? capital(text) : text}.
 const typeName = (name) => `${capital(name)}Frame`;
 const comment = (text, indent = '') => (text ? `${indent}/** ${text.replaceAll('*/', '* /')} */\n` : '');
 
+/** Types of fields that are no numbers; others are strings. */
+const TYPES = {
+  status: 'number',
+  octal: 'number',
+  flag: 'boolean',
+  counted: 'readonly string[]',
+  rest: 'readonly string[]',
+  numbers: 'readonly number[]',
+  ending: 'Ending',
+};
+
 function typeOf(field) {
   if (field.record !== undefined) return capital(field.record);
   if (field.fields !== undefined) return `{${field.fields.map((each) => `${each.name}: ${typeOf(each)}`).join('; ')}}`;
   if (field.range !== undefined && field.type !== 'numbers') return field.empty === undefined ? 'number' : 'number | null';
-  switch (field.type) {
-    case 'status':
-    case 'octal':
-      return 'number';
-    case 'flag':
-      return 'boolean';
-    case 'word':
-      return field.words.map((word) => `'${word}'`).join(' | ');
-    case 'counted':
-    case 'rest':
-      return 'readonly string[]';
-    case 'numbers':
-      return 'readonly number[]';
-    case 'ending':
-      return 'Ending';
-    default:
-      return 'string';
-  }
+  return field.type === 'word' ? field.words.map((word) => `'${word}'`).join(' | ') : (TYPES[field.type] ?? 'string');
 }
 
 function read(field) {
@@ -139,6 +133,15 @@ function read(field) {
   return `from.${type}('${name}')`;
 }
 
+/** The strings of values that are no numbers, by type; others are strings themselves. */
+const WRITTEN = {
+  octal: (value) => `octal(${value})`,
+  flag: (value, {word}) => `${value} ? '${word}' : ''`,
+  counted: (value) => `String(${value}.length), ...${value}`,
+  rest: (value) => `...${value}`,
+  ending: (value) => `...${value}.map(String)`,
+};
+
 /** The strings of a field, as elements of an array. */
 function written(field, value) {
   if (field.record !== undefined) return `...write${capital(field.record)}(${value})`;
@@ -146,20 +149,7 @@ function written(field, value) {
   if (field.type === 'numbers') return `...${value}.map(String)`;
   if (field.range !== undefined || field.type === 'status')
     return field.empty === undefined ? `String(${value})` : `String(${value} ?? '')`;
-  switch (field.type) {
-    case 'octal':
-      return `octal(${value})`;
-    case 'flag':
-      return `${value} ? '${field.word}' : ''`;
-    case 'counted':
-      return `String(${value}.length), ...${value}`;
-    case 'rest':
-      return `...${value}`;
-    case 'ending':
-      return `...${value}.map(String)`;
-    default:
-      return value;
-  }
+  return WRITTEN[field.type]?.(value, field) ?? value;
 }
 
 const maybe = (field, value) =>

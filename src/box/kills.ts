@@ -2,6 +2,7 @@
 
 import {renameSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {attempt} from '../errors.js';
 import type {Kill} from '../record/outcome.js';
 import {readPlainFile} from './state.js';
 
@@ -19,14 +20,11 @@ export function writeKills(directory: string, kills: readonly Kill[]): void {
 }
 
 /** In order; none when nothing was asked for. What is not as we write it is left out. */
-export function readKills(directory: string): Kill[] {
-  try {
+export const readKills = (directory: string): Kill[] =>
+  attempt(() => {
     const read: unknown = JSON.parse(readPlainFile(join(directory, FILE)).text);
     return Array.isArray(read) ? read.filter(isKill).map(({uid, epochUs, signal}) => ({uid, epochUs, signal})) : [];
-  } catch {
-    return [];
-  }
-}
+  }) ?? [];
 
 function isKill(value: unknown): value is Kill {
   const {uid, epochUs, signal} = (value ?? {}) as Record<string, unknown>;

@@ -1,6 +1,7 @@
 /** What wrappers in the box tell (around.ts), heard by the box around. */
 
 import {closeSync, constants, readSync} from 'node:fs';
+import {attempt} from '../errors.js';
 import {inBox, stepOf} from '../plan/step.js';
 import {LINE_BYTES, NO_PARTS, readPart, withPart, type RecordChildren} from '../record/parts.js';
 import {openPipe} from './outer-box.js';
@@ -45,9 +46,7 @@ export function listen(state: BoxState, heard: (parts: RecordChildren) => void):
     return bytes > 0;
   };
   const lookIn = (ms: number): void => {
-    timer = setTimeout(() => {
-      lookIn(look(LOOK_BYTES) ? LOOK_MS.least : Math.min(2 * ms, LOOK_MS.most));
-    }, ms).unref();
+    timer = setTimeout(() => lookIn(look(LOOK_BYTES) ? LOOK_MS.least : Math.min(2 * ms, LOOK_MS.most)), ms).unref();
   };
   lookIn(LOOK_MS.least);
   return {
@@ -69,14 +68,12 @@ function readLines(pipe: number, rest: string, most: number): [bytes: number, li
   const chunk = Buffer.alloc(LOOK_BYTES);
   const chunks = [Buffer.from(rest, 'latin1')];
   let bytes = 0;
-  try {
+  attempt(() => {
     for (let read = 1; read > 0 && bytes < most; bytes += read) {
       read = readSync(pipe, chunk);
       chunks.push(Buffer.from(chunk.subarray(0, read)));
     }
-  } catch {
-    // there is no more
-  }
+  }); // there is no more
   const whole = Buffer.concat(chunks);
   // cut before it is decoded: a character may be in two reads
   const end = whole.lastIndexOf(0x0a) + 1;

@@ -2,6 +2,7 @@
 
 import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
+import {attempt} from '../errors.js';
 import {identityFile} from '../network/files.js';
 import type {Identity} from '../network/identity.js';
 import {IDENTITY} from '../plan/network.js';
@@ -38,10 +39,4 @@ function nodesResolver(kind: string): string {
 }
 
 /** What a file says; an empty text where it cannot be read. */
-export function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
+export const textOf = (path: string): string => attempt(() => readFileSync(path, 'utf8')) ?? '';

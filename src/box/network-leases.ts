@@ -105,10 +105,7 @@ function removeShared(place: string, leases: readonly Lease[]): void {
   if (nft !== null && !others.some(({connection}) => connection?.nft != null)) runCommand(removeTable(nft));
 }
 
-/**
- * Leases of boxes that are not known any more.
- * @param isKnown whether there is a folder of that box
- */
+/** Leases of boxes that are not known any more. @param isKnown whether there is a folder of that box */
 export async function sweepLeases(state: string, isKnown: (box: string) => boolean): Promise<void> {
   const place = leasePlace(state);
   const orphans = leasesIn(place).filter(({box}) => !isKnown(box));

@@ -86,19 +86,13 @@ function addressesSeenBy(pid: number): string[] {
 /** pasta goes into the background when it is ready; slirp4netns says so on descriptor 3. */
 function readiness(child: ChildProcess, by: 'pasta' | 'slirp4netns'): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      resolve(false);
-    }, COMMAND_MS);
+    const timer = setTimeout(() => resolve(false), COMMAND_MS);
     const done = (ready: boolean): void => {
       clearTimeout(timer);
       resolve(ready);
     };
-    child.on('error', () => {
-      done(false);
-    });
-    child.on('exit', (code) => {
-      done(by === 'pasta' && code === 0);
-    });
+    child.on('error', () => done(false));
+    child.on('exit', (code) => done(by === 'pasta' && code === 0));
     child.stdin?.on('error', () => undefined);
     const line = child.stdio[3] as NodeJS.ReadableStream & {destroy?: () => void; unref?: () => void};
     line.on('data', () => {

@@ -2,7 +2,7 @@
 
 import {closeSync, constants, fstatSync, openSync, writeSync} from 'node:fs';
 import {dirname, join} from 'node:path';
-import {errnoOf} from '../errors.js';
+import {attempt, errnoOf} from '../errors.js';
 import type {Facts} from '../host/facts.js';
 import {LINE_BYTES, partLine} from '../record/parts.js';
 import type {UsageRecord} from '../record/record.js';
@@ -37,14 +37,11 @@ export function outerBoxOf(within: Facts['within'], environment: Readonly<Record
   return folder === null || told === null ? {recordId, how, pipe: null} : {recordId: told, how, pipe: join(folder, PIPE)};
 }
 
-function recordIn(folder: string): string | null {
-  try {
+const recordIn = (folder: string): string | null =>
+  attempt(() => {
     const {recordId} = JSON.parse(readText(join(folder, 'box.json'), 'document').text) as {recordId?: unknown};
     return typeof recordId === 'string' && RECORD_ID.test(recordId) ? recordId : null;
-  } catch {
-    return null;
-  }
-}
+  });
 
 /** So often, and so far apart, a pipe that is full is tried again: whoever reads it looks that often. */
 const TRIES = 10;

@@ -1,7 +1,7 @@
 /** A plain file by its name, and what it was when it had that name: so that it is not taken for another later. */
 
 import {closeSync, constants, fstatSync, openSync, readlinkSync, statSync} from 'node:fs';
-import {errnoOf} from '../errors.js';
+import {attempt, errnoOf} from '../errors.js';
 
 /** A regular file to which a stream of the payload goes; the inode says later whether the path still means it. */
 export interface OutputFile {
@@ -16,12 +16,10 @@ const NOT_IT = new Set(['ENOENT', 'ELOOP', 'ENOTDIR']);
 /** What a process has open under a number; null where that is no plain file, or it is not ours to look at. */
 export function outputFileOf(pid: number, descriptor: number): OutputFile | null {
   const link = `/proc/${String(pid)}/fd/${String(descriptor)}`;
-  try {
+  return attempt(() => {
     const stats = statSync(link);
     return stats.isFile() ? {path: readlinkSync(link), device: stats.dev, inode: stats.ino} : null;
-  } catch {
-    return null;
-  }
+  });
 }
 
 /** Opens it for reading; null when there is another file of that name now, or none. @throws what open(2) says otherwise */

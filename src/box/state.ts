@@ -6,12 +6,10 @@
 import {
   chmodSync,
   chownSync,
-  closeSync,
   constants,
   fstatSync,
   lstatSync,
   mkdirSync,
-  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -20,12 +18,12 @@ import {
   writeSync,
 } from 'node:fs';
 import {join} from 'node:path';
-import {errnoOf, TareError} from '../errors.js';
+import {attempt, errnoOf, ifThere, TareError} from '../errors.js';
 import {FEATURES} from '../plan/features.js';
 import {rootOf} from '../plan/machine-ids.js';
 import {isContained} from '../plan/scratch.js';
 import {inBox, stepOf, stepsOf} from '../plan/step.js';
-import {isOwn, makeDirectory, namesIn} from '../record/durable.js';
+import {isOwn, makeDirectory, namesIn, PLAIN, withFile} from '../record/durable.js';
 import {find} from '../record/journal.js';
 import {makeImage} from '../supervise/quota.js';
 import {writeIdentity} from './network-files.js';
@@ -67,23 +65,16 @@ export function makeState(box: BoxState, caller: {uid: number}): void {
   ensureOwn(join(state, 'boxes'), 0o700, caller.uid);
   ensureOwn(scratch, 0o711, caller.uid);
   for (const spool of spools) {
-    try {
+    attempt(() => {
       makeDirectory(spool, 0o755); // it must exist before it can be hidden in the box
-    } catch {
-      // it will take no record either, and another place does
-    }
+    }); // it will take no record either, and another place does
   }
-  guard(() => {
-    mkdirSync(stateDirectory(plan, id), {mode: 0o700});
-  });
+  guard(() => mkdirSync(stateDirectory(plan, id), {mode: 0o700}));
   writeState(box);
   keepRoom(stateDirectory(plan, id), box.started);
 }
 
-/**
- * Makes the box's folder on scratch and what the plan wants in it.
- * @throws TareError STATE_DIRECTORY, SCRATCH_FAILED
- */
+/** Makes the box's folder on scratch and what the plan wants in it. @throws TareError STATE_DIRECTORY, SCRATCH_FAILED */
 export function makeScratch(plan: Plan, id: string, recordId: string, identity: UsageRecord['identity'] = null): void {
   guard(() => {
     mkdirSync(scratchDirectory(plan, id), {mode: 0o711});
@@ -106,9 +97,7 @@ export function makeScratch(plan: Plan, id: string, recordId: string, identity: 
 
 /** Makes a directory, or checks that the one there is a directory of ours that no other can write to. @throws TareError STATE_DIRECTORY */
 export function ensureOwn(path: string, mode: number, uid: number): void {
-  guard(() => {
-    makeDirectory(path, mode);
-  });
+  guard(() => makeDirectory(path, mode));
   if (isOwn(path, uid)) return;
   const found = lstatSync(path, {throwIfNoEntry: false});
   throw new TareError('STATE_DIRECTORY', {
@@ -145,40 +134,26 @@ export function writeState(state: BoxState, directory = stateDirectory(state.pla
 export function emit(state: BoxState, happening: Happening, directory = stateDirectory(state.plan, state.id)): void {
   const event = {seq: state.seq + 1, us: monotonicUs(), ...happening};
   Object.assign(state, reduce(state, event));
-  guard(() => {
-    const file = openSync(
-      join(directory, EVENTS_FILE),
-      constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW,
-      0o600,
-    );
-    try {
-      writeSync(file, lineOf(event));
-      if (fstatSync(file).size > MOST_EVENTS_BYTES) writeState(state, directory);
-    } finally {
-      closeSync(file);
-    }
-  });
+  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
+  const add = (file: number): void => {
+    writeSync(file, lineOf(event));
+    if (fstatSync(file).size > MOST_EVENTS_BYTES) writeState(state, directory);
+  };
+  guard(() => withFile(join(directory, EVENTS_FILE), flags, add, 0o600));
 }
 
 /** How far the payload had come; what cannot be written is not missed before a sweep wants it. */
 export function writeSeen({plan, id}: BoxState, seen: Seen): void {
   const path = join(stateDirectory(plan, id), SEEN_FILE);
-  try {
+  attempt(() => {
     writeFileSync(`${path}.new`, JSON.stringify(seen), {mode: 0o600});
     renameSync(`${path}.new`, path);
-  } catch {
-    // the disk is full, or the folder gone
-  }
+  }); // the disk is full, or the folder gone
 }
 
 /** null when nothing was noted. */
-export function readSeen(directory: string): Seen | null {
-  try {
-    return JSON.parse(readPlainFile(join(directory, SEEN_FILE)).text) as Seen;
-  } catch {
-    return null;
-  }
-}
+export const readSeen = (directory: string): Seen | null =>
+  attempt(() => JSON.parse(readPlainFile(join(directory, SEEN_FILE)).text) as Seen);
 
 /** @throws TareError STATE_DIRECTORY when another supervisor's state cannot be read */
 export function readState(directory: string): BoxState {
@@ -194,14 +169,8 @@ export function readState(directory: string): BoxState {
  * state, which may be about to have them.
  * @throws Error of the system
  */
-export function readEvents(directory: string): BoxEvent[] {
-  try {
-    return eventsIn(readPlainFile(join(directory, EVENTS_FILE)).text);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
-  }
-}
+export const readEvents = (directory: string): BoxEvent[] =>
+  ifThere(() => eventsIn(readPlainFile(join(directory, EVENTS_FILE)).text)) ?? [];
 
 /** The same with the owner of the file: whoever reads what another wrote has to check each value. @throws Error */
 export function readForeignState(directory: string): {state: unknown; uid: number} {
@@ -213,18 +182,14 @@ export function readForeignState(directory: string): {state: unknown; uid: numbe
 /** More than any plan with its environment. */
 const LARGEST_FILE = 16 * 1024 * 1024;
 
-/** O_NONBLOCK and O_NOFOLLOW: FIFOs and symlinks of users must not block or redirect root. @throws Error */
-export function readPlainFile(path: string): {text: string; uid: number} {
-  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
-  try {
+/** FIFOs and symlinks of users must not block or redirect root. @throws Error */
+export const readPlainFile = (path: string): {text: string; uid: number} =>
+  withFile(path, PLAIN, (descriptor) => {
     const stats = fstatSync(descriptor);
     if (!stats.isFile()) throw new Error('not a plain file');
     if (stats.size > LARGEST_FILE) throw new Error(`${stats.size} bytes are too many`);
     return {text: readFileSync(descriptor, 'utf8'), uid: stats.uid};
-  } finally {
-    closeSync(descriptor);
-  }
-}
+  });
 
 /** The live boxes below one's own state directory, as far as their state can be read: one can be just being made, or removed. */
 export function boxesIn(directory: string): BoxState[] {
@@ -232,8 +197,7 @@ export function boxesIn(directory: string): BoxState[] {
   return namesIn(boxes).flatMap((id) => {
     try {
       const state = BOX_ID.test(id) && waitingSinceMs(join(boxes, id)) === null ? readState(join(boxes, id)) : null;
-      if (state === null) return [];
-      return Array.isArray(state.plan.steps) ? [state] : [];
+      return state !== null && Array.isArray(state.plan.steps) ? [state] : [];
     } catch {
       return [];
     }

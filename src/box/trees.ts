@@ -1,7 +1,7 @@
 /** Directory trees that are taken away: those of the payload by its account, since another process of it could exchange a directory for a link. */
 
 import {readdirSync, rmdirSync, rmSync} from 'node:fs';
-import {errnoOf} from '../errors.js';
+import {attempt, errnoOf} from '../errors.js';
 import {childProcess} from '../host/spawn.js';
 import {runTool} from '../process/tool.js';
 import type {UndoAccount, UndoIds, UndoOwners} from '../schema/generated/undo-1.js';
@@ -17,7 +17,7 @@ const EMPTY_DIRECTORY = 'find "$1" -mindepth 1 -delete 2>/dev/null || { chmod -R
  * @returns why it is still there; null: it is gone
  */
 export function removePrivate(directory: string, as: UndoAccount | null, ids: UndoIds | null): string | null {
-  try {
+  attempt(() => {
     if (ids !== null && !isEmpty(directory)) {
       runTool('tare-clear', [...[ids.uids.start, ids.uids.count, ids.gids.start, ids.gids.count].map(String), directory]);
     } else if (!isEmpty(directory)) {
@@ -28,22 +28,12 @@ export function removePrivate(directory: string, as: UndoAccount | null, ids: Un
         env: {PATH: '/usr/bin:/bin'},
       });
     }
-  } catch {
-    // what is in it still is found by its removal
-  }
-  return remove(() => {
-    rmdirSync(directory);
-  });
+  }); // what is in it still is found by its removal
+  return remove(() => rmdirSync(directory));
 }
 
 /** What cannot be looked into is taken for full. */
-function isEmpty(directory: string): boolean {
-  try {
-    return readdirSync(directory).length === 0;
-  } catch {
-    return false;
-  }
-}
+const isEmpty = (directory: string): boolean => attempt(() => readdirSync(directory).length === 0) ?? false;
 
 /** What in directories of the job belongs to ids of its small machine becomes the account's. @returns why not */
 export function returnTrees({paths, uids, gids, as}: UndoOwners): string | null {
@@ -52,16 +42,10 @@ export function returnTrees({paths, uids, gids, as}: UndoOwners): string | null 
 }
 
 /** What nobody else could write to: a file, or a directory with all that is in it. @returns why it is still there */
-export const removeOwn = (path: string): string | null =>
-  remove(() => {
-    rmSync(path, {recursive: true, force: true});
-  });
+export const removeOwn = (path: string): string | null => remove(() => rmSync(path, {recursive: true, force: true}));
 
 /** @returns why it is still there */
-export const removeEmpty = (path: string): string | null =>
-  remove(() => {
-    rmdirSync(path);
-  });
+export const removeEmpty = (path: string): string | null => remove(() => rmdirSync(path));
 
 /** What fails once, for want of memory say, is tried once more. @returns the reason of the second failure; null: it is gone now */
 export function remove(action: () => void, isSecond = false): string | null {

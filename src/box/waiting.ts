@@ -4,11 +4,12 @@
  * be the one that is full.
  */
 
-import {closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, rmSync, statSync, writeFileSync, writeSync} from 'node:fs';
+import {constants, fstatSync, fsyncSync, ftruncateSync, rmSync, statSync, writeFileSync, writeSync} from 'node:fs';
 import {join} from 'node:path';
+import {attempt} from '../errors.js';
 import {migrateRecord} from '../migrate/record.js';
 import {readRecordText} from '../record/read.js';
-import {isOwn, makeDirectory, namesIn, writeDurably} from '../record/durable.js';
+import {isOwn, makeDirectory, namesIn, withFile, writeDurably} from '../record/durable.js';
 import {textOf} from '../record/spool.js';
 import type {UsageRecord} from '../record/record.js';
 
@@ -30,11 +31,8 @@ const onScratch = ({scratch}: WaitingPlaces, id: string): string => join(scratch
 
 /** Keeps blocks of the disk for the record of a box; without them it has what is free at the end. Never throws. */
 export function keepRoom(directory: string, started: UsageRecord): void {
-  try {
-    writeFileSync(join(directory, ROOM_FILE), Buffer.alloc(LEAST_ROOM_BYTES + 2 * textOf(started).length, ' '), {mode: 0o600});
-  } catch {
-    // the next place is scratch, and then the log
-  }
+  // the next place is scratch, and then the log
+  attempt(() => writeFileSync(join(directory, ROOM_FILE), Buffer.alloc(LEAST_ROOM_BYTES + 2 * textOf(started).length, ' '), {mode: 0o600}));
 }
 
 /**
@@ -76,19 +74,14 @@ function makeFolder({state}: WaitingPlaces, folder: string): void {
 /** Over blanks that are on the disk already: needs no room. What cannot be synced is written all the same. */
 function writeInPlace(path: string, text: string): void {
   const bytes = Buffer.from(text);
-  const descriptor = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
-  try {
+  withFile(path, constants.O_WRONLY | constants.O_NOFOLLOW, (descriptor) => {
     if (fstatSync(descriptor).size < bytes.length) throw new Error('it is longer than the room that was kept for it');
     for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done, bytes.length - done, done);
-    try {
+    attempt(() => {
       ftruncateSync(descriptor, bytes.length);
       fsyncSync(descriptor);
-    } catch {
-      // blanks at its end do no harm
-    }
-  } finally {
-    closeSync(descriptor);
-  }
+    }); // blanks at its end do no harm
+  });
 }
 
 /** The record that waits in a folder of a box; null when none does, or only a part was written. `id`: the box's. */
@@ -123,14 +116,11 @@ export function isWaiting(state: string, recordId: string): boolean {
   return namesIn(boxes).some((name) => parse(join(boxes, name, RECORD_FILE))?.recordId === recordId);
 }
 
-function parse(path: string): UsageRecord | null {
-  try {
+const parse = (path: string): UsageRecord | null =>
+  attempt(() => {
     const found = readRecordText(path);
     const text = found?.uid === process.getuid?.() ? (found?.text.trim() ?? '') : '';
     if (text === '') return null;
     const record = migrateRecord(JSON.parse(text)) as UsageRecord;
     return record.state === 'final' && typeof record.recordId === 'string' ? record : null;
-  } catch {
-    return null;
-  }
-}
+  });

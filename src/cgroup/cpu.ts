@@ -8,9 +8,7 @@ export interface CpuTimes {
 }
 
 /** User and system CPU time of a group and all below it, processes that ended included. v1: of a `cpuacct` group. */
-export function cpuTimes(version: 1 | 2, read: Read): CpuTimes {
-  return version === 2 ? timesV2(read) : timesV1(read);
-}
+export const cpuTimes = (version: 1 | 2, read: Read): CpuTimes => (version === 2 ? timesV2(read) : timesV1(read));
 
 /** Their sum by one short read, for a watch. */
 export function cpuTotalUs(version: 1 | 2, read: Read): number | null {

@@ -59,6 +59,4 @@ function remedy({doing, directory, file, controllers}: FailedChange, code: strin
   }
 }
 
-function parent(directory: string): string {
-  return directory.slice(0, directory.lastIndexOf('/')) || '/';
-}
+const parent = (directory: string): string => directory.slice(0, directory.lastIndexOf('/')) || '/';

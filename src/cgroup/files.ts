@@ -1,22 +1,14 @@
 import {closeSync, constants, openSync, readdirSync, readFileSync, statfsSync, statSync, writeSync} from 'node:fs';
-import {errnoOf} from '../errors.js';
+import {attempt, errnoOf} from '../errors.js';
 import type {Read} from './keyed.js';
 
 /** Reads files of one group. Missing and forbidden are both "not known". */
 export function reader(directory: string): Read {
-  return (file) => {
-    try {
-      return readFileSync(`${directory}/${file}`, 'utf8');
-    } catch {
-      return null;
-    }
-  };
+  return (file) => attempt(() => readFileSync(`${directory}/${file}`, 'utf8'));
 }
 
 /** Names a group while the node is up: another that is made later in its place has another. null when there is none. */
-export function inodeOf(directory: string): number | null {
-  return statSync(directory, {throwIfNoEntry: false})?.ino ?? null;
-}
+export const inodeOf = (directory: string): number | null => statSync(directory, {throwIfNoEntry: false})?.ino ?? null;
 
 /** One write(2), as cgroup files need it. The file must exist, and is not opened for reading: cgroup.kill forbids that. */
 export function writeGroupFile(directory: string, file: string, value: string): void {
@@ -29,14 +21,8 @@ export function writeGroupFile(directory: string, file: string, value: string): 
 }
 
 /** The same, where failing is an answer. */
-export function tryWrite(directory: string, file: string, value: string): boolean {
-  try {
-    writeGroupFile(directory, file, value);
-    return true;
-  } catch {
-    return false;
-  }
-}
+export const tryWrite = (directory: string, file: string, value: string): boolean =>
+  attempt(() => (writeGroupFile(directory, file, value), true)) ?? false;
 
 /**
  * A group and all groups below it, the deepest first; none where it is not there. One that cannot be looked into stands for all below it:
@@ -63,11 +49,8 @@ const CGROUP_SUPER_MAGIC = 0x27e0eb;
 const CGROUP2_SUPER_MAGIC = 0x63677270;
 
 /** The directory exists and lies on a cgroup file system. */
-export function isCgroup(directory: string): boolean {
-  try {
+export const isCgroup = (directory: string): boolean =>
+  attempt(() => {
     const {type} = statfsSync(directory);
     return type === CGROUP_SUPER_MAGIC || type === CGROUP2_SUPER_MAGIC;
-  } catch {
-    return false;
-  }
-}
+  }) ?? false;

@@ -18,9 +18,7 @@ export function parseCount(text: string | null): number | null {
 }
 
 /** One value of a flat keyed file, null when file or key is missing. */
-export function keyed(text: string | null, key: string): number | null {
-  return text === null ? null : (parseKeyed(text).get(key) ?? null);
-}
+export const keyed = (text: string | null, key: string): number | null => (text === null ? null : (parseKeyed(text).get(key) ?? null));
 
 /** Sum of what is known; null when nothing is. */
 export function sumKnown(...values: (number | null)[]): number | null {

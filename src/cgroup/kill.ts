@@ -1,4 +1,5 @@
 import {setTimeout as sleep} from 'node:timers/promises';
+import {attempt} from '../errors.js';
 import {deepestFirst, processesBelow, reader, tryWrite} from './files.js';
 import {freezerFile, isFrozen} from './freezer.js';
 import {keyed} from './keyed.js';
@@ -67,11 +68,8 @@ function waitFrozen(groups: readonly Doomed[]): void {
 }
 
 function sigkill(id: number): void {
-  try {
-    process.kill(id, 'SIGKILL');
-  } catch {
-    // Gone already, or not ours to kill: the next round, or the one who waits for the group, will see.
-  }
+  // Gone already, or not ours to kill: the next round, or the one who waits for the group, will see.
+  attempt(() => process.kill(id, 'SIGKILL'));
 }
 
 /** Blocks for so long: a fork bomb must not get the event loop's time. */

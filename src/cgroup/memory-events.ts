@@ -14,9 +14,8 @@ export function memoryEvents(tree: GroupTree | undefined): MemoryEvents {
     const directory = parts.get(level);
     if (directory !== undefined) groups.push({directory, inode: inodeOf(directory), level, ...withBelow(version, directory)});
   }
-  const add = (directory: string, level: 'box' | 'ancestor'): void => {
+  const add = (directory: string, level: 'box' | 'ancestor'): number =>
     groups.push({directory, inode: inodeOf(directory), level, ...memoryCounters(version, reader(directory))});
-  };
   add(box, 'box');
   for (const directory of around(box)) add(directory, 'ancestor');
   return {version, oomKills: groups.find(({level}) => level === 'payload')?.oomKills ?? null, groups};
@@ -66,6 +65,4 @@ function around(box: string): string[] {
   return directories;
 }
 
-function parent(directory: string): string {
-  return directory.slice(0, directory.lastIndexOf('/'));
-}
+const parent = (directory: string): string => directory.slice(0, directory.lastIndexOf('/'));

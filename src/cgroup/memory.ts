@@ -46,9 +46,7 @@ const V1_UNLIMITED = 2 ** 62;
 const LARGEST_CHARGE = 2 * 2 ** 20;
 
 /** Reads memory.peak, memory.stat and their likes (v1: memory.max_usage_in_bytes, memory.stat). */
-export function memoryUsage(version: 1 | 2, read: Read): MemoryUsage {
-  return version === 2 ? usageV2(read) : usageV1(read);
-}
+export const memoryUsage = (version: 1 | 2, read: Read): MemoryUsage => (version === 2 ? usageV2(read) : usageV1(read));
 
 /** Page cache included. No memory.stat: for that the kernel adds up the counters of all CPUs. */
 export function memoryLevel(version: 1 | 2, read: Read): {memoryBytes: number | null; memoryPeakBytes: number | null} {
@@ -58,9 +56,7 @@ export function memoryLevel(version: 1 | 2, read: Read): {memoryBytes: number | 
 }
 
 /** Reads how often limits were hit and processes killed: memory.events(.local) on v2, memory.oom_control and memory.failcnt on v1. */
-export function memoryCounters(version: 1 | 2, read: Read): MemoryCounters {
-  return version === 2 ? countersV2(read) : countersV1(read);
-}
+export const memoryCounters = (version: 1 | 2, read: Read): MemoryCounters => (version === 2 ? countersV2(read) : countersV1(read));
 
 function usageV2(read: Read): MemoryUsage {
   const stat = read('memory.stat');

@@ -1,36 +1,19 @@
+import {cpuTimes, throttling} from './cpu.js';
 import type {Groups, GroupUsage} from './groups.js';
+import {ioUsage} from './io.js';
+import {memoryUsage} from './memory.js';
+import {pidsUsage} from './pids.js';
 import {NO_PRESSURE} from './pressure.js';
+
+const nothing = (): null => null;
 
 /** Usage of a group of which nothing can be read. */
 export const unknownUsage: GroupUsage = {
-  cpuUserUs: null,
-  cpuSystemUs: null,
-  cpuSource: null,
-  throttledUs: null,
-  quotaPeriods: null,
-  throttledPeriods: null,
-  memPeakBytes: null,
-  memPeakSource: null,
-  memCurrentBytes: null,
-  anonBytes: null,
-  fileBytes: null,
-  shmemBytes: null,
-  swapBytes: null,
-  memNowSource: null,
-  swapPeakBytes: null,
-  swapPeakSource: null,
-  memswPeakBytes: null,
-  memMajorFaults: null,
-  memRefaults: null,
-  ioReadBytes: null,
-  ioWriteBytes: null,
-  ioReadOps: null,
-  ioWriteOps: null,
-  ioSource: null,
-  pidsNow: null,
-  pidsPeak: null,
-  pidsPeakSource: null,
-  pidsLimitHits: null,
+  ...cpuTimes(2, nothing),
+  ...throttling(2, nothing),
+  ...memoryUsage(2, nothing),
+  ...ioUsage(2, nothing),
+  ...pidsUsage(2, nothing),
   ...NO_PRESSURE,
 };
 

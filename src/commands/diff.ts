@@ -1,12 +1,13 @@
-import {Args, Command, Flags} from '@oclif/core';
+import {Args, Flags} from '@oclif/core';
 import {printable} from '../errors.js';
 import {diffBox, type Change} from '../live/diff.js';
 import {becomeOwner} from '../live/live.js';
 import {readState} from '../box/state.js';
 import {oneBox, openNode} from './shared/boxes.js';
-import {complain, explain, Output} from './shared/output.js';
+import {TareCommand} from './shared/command.js';
+import {complain, Output} from './shared/output.js';
 
-export default class Diff extends Command {
+export default class Diff extends TareCommand {
   static override summary = 'Say what a live box has changed: added (A), changed (C) and deleted (D).';
   static override description =
     'Lists changes of its view of the file system, and all files in its /tmp and /var/tmp. The work directory belongs to the node and is not searched. Users see their own boxes, root sees all.';
@@ -21,18 +22,14 @@ export default class Diff extends Command {
   async run(): Promise<void> {
     const {args, flags} = await this.parse(Diff);
     const output = new Output();
-    let exit = 0;
     try {
       const box = oneBox(await openNode(flags.policy), args.box);
       becomeOwner(box);
       for (const change of diffBox(readState(box.directory), flags.application ?? null, complain))
         if (!output.write(line(change, flags.json))) break;
+    } finally {
       output.flush();
-    } catch (error) {
-      output.flush();
-      exit = explain(error);
     }
-    if (exit !== 0) this.exit(exit);
   }
 }
 

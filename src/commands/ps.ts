@@ -1,10 +1,11 @@
-import {Command, Flags} from '@oclif/core';
+import {Flags} from '@oclif/core';
 import {renderJobs, type JobRow} from '../report/jobs.js';
 import {epochUs} from '../process/clock.js';
 import {liveJobs, openNode, policyFlag, terminal, type Node} from './shared/boxes.js';
-import {complain, explain, say, sayJson} from './shared/output.js';
+import {TareCommand} from './shared/command.js';
+import {complain, say, sayJson} from './shared/output.js';
 
-export default class Ps extends Command {
+export default class Ps extends TareCommand {
   static override summary = 'List the jobs of this node: your own; as root, everybody’s.';
   static override description =
     'MEMORY, PEAK and CPU TIME are the payload’s, EFF is CPU time over AGE times cores, AGE is since the payload’s exec. STATE is starting, running, paused or ending; with -a it is the outcome of an ended job, and AGE its wall time. HOST and ADDRESS are shown when a job has a name of its own. Unknown values are shown as -. Exit status: 0, also when there is no job; 125 when the policy cannot be read.';
@@ -22,14 +23,10 @@ export default class Ps extends Command {
 
   async run(): Promise<void> {
     const {flags} = await this.parse(Ps);
-    try {
-      const node = await openNode(flags.policy);
-      const jobs = [...liveJobs(node), ...(flags.all ? await ended(node, flags.last) : [])];
-      if (flags.json) sayJson(jobs);
-      else say(renderJobs(jobs, {nowEpochUs: epochUs(), ...terminal()}).trimEnd());
-    } catch (error) {
-      this.exit(explain(error));
-    }
+    const node = await openNode(flags.policy);
+    const jobs = [...liveJobs(node), ...(flags.all ? await ended(node, flags.last) : [])];
+    if (flags.json) sayJson(jobs);
+    else say(renderJobs(jobs, {nowEpochUs: epochUs(), ...terminal()}).trimEnd());
   }
 }
 

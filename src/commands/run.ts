@@ -1,6 +1,5 @@
-import {Args, Command, Flags} from '@oclif/core';
+import {Args, Command, Flags, type Interfaces} from '@oclif/core';
 import {TareError} from '../errors.js';
-import type {JobFlags} from '../job/flags.js';
 import {formatSummary, stopText} from '../report/summary.js';
 import {PLUGINS} from '../plugins.js';
 import {canonicalJson} from '../plan/canonical.js';
@@ -12,7 +11,7 @@ import {TARE_VERSION} from '../version.js';
 import {shimDescriptor, runThroughShim} from './shared/shim.js';
 import {complain, explain, say, sayOnError} from './shared/output.js';
 import {jobFlags, readJobFlags} from './shared/job-flags.js';
-import {openProgress, PROGRESS_MODES, type ProgressMode} from './shared/progress.js';
+import {openProgress, PROGRESS_MODES} from './shared/progress.js';
 
 export default class Run extends Command {
   static override summary = 'Run a job in its box; end as the payload ended.';
@@ -121,14 +120,4 @@ export default class Run extends Command {
   }
 }
 
-interface RunFlags extends JobFlags {
-  policy?: string | undefined;
-  plan?: string | undefined;
-  record?: string | undefined;
-  progress: ProgressMode;
-  json: boolean;
-  probe: boolean;
-  attacks?: string | undefined;
-  bare: boolean;
-  verbose: boolean;
-}
+type RunFlags = Interfaces.InferredFlags<typeof Run.flags>;

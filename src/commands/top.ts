@@ -1,18 +1,19 @@
-import {Command, Flags} from '@oclif/core';
+import {Flags} from '@oclif/core';
 import {parseDuration} from '../job/quantity.js';
 import {renderJobs, renderNode} from '../report/jobs.js';
 import {epochUs, sleep} from '../process/clock.js';
 import {Rates} from '../live/rates.js';
 import {Totals} from '../supervise/totals.js';
 import {liveJobs, openNode, policyFlag, terminal, type Node} from './shared/boxes.js';
-import {explain, say} from './shared/output.js';
+import {TareCommand} from './shared/command.js';
+import {say} from './shared/output.js';
 import {Screen} from './shared/screen.js';
 
 /** With --once, the time that CPU use is measured over. */
 const ONCE_MS = 500;
 const LEAST_US = 100_000;
 
-export default class Top extends Command {
+export default class Top extends TareCommand {
   static override summary = 'Watch the jobs of this node, the one that uses most CPU first: your own; as root, everybody’s.';
   static override description =
     'The first lines show the whole node. %CPU is relative to one CPU, since the last look; the other columns are those of tare ps. On a terminal q, Escape or Ctrl-C ends it. Without a terminal the looks are printed one below the other, without control characters. Exit status: 0; 125 when the policy cannot be read.';
@@ -25,21 +26,17 @@ export default class Top extends Command {
 
   async run(): Promise<void> {
     const {flags} = await this.parse(Top);
-    try {
-      const periodMs = Math.max(LEAST_US, parseDuration(flags.interval, '--interval')) / 1000;
-      const node = await openNode(flags.policy);
-      const look = watch(node);
-      look(); // CPU use is measured between two looks
-      if (flags.once) {
-        await sleep(ONCE_MS);
-        say(look().trimEnd());
-      } else if (process.stdin.isTTY && process.stdout.isTTY && process.env['TERM'] !== 'dumb') {
-        await onScreen(look, periodMs);
-      } else {
-        await inLines(look, periodMs);
-      }
-    } catch (error) {
-      this.exit(explain(error));
+    const periodMs = Math.max(LEAST_US, parseDuration(flags.interval, '--interval')) / 1000;
+    const node = await openNode(flags.policy);
+    const look = watch(node);
+    look(); // CPU use is measured between two looks
+    if (flags.once) {
+      await sleep(ONCE_MS);
+      say(look().trimEnd());
+    } else if (process.stdin.isTTY && process.stdout.isTTY && process.env['TERM'] !== 'dumb') {
+      await onScreen(look, periodMs);
+    } else {
+      await inLines(look, periodMs);
     }
   }
 }

@@ -56,11 +56,7 @@ export function look(start: Start, question: Question): Promise<Answer> {
       deadlineUs / 1000 + SLACK_MS,
     );
     child.stdout?.setEncoding('utf8').on('data', (more: string) => (text += more));
-    child.on('error', ({message}) => {
-      answer(`error\t${message}\n`);
-    });
-    child.on('close', () => {
-      answer('');
-    });
+    child.on('error', ({message}) => answer(`error\t${message}\n`));
+    child.on('close', () => answer(''));
   });
 }

@@ -85,9 +85,7 @@ function branch(code: number, k: number, then: readonly Instruction[], otherwise
   return [jump(code, k, 0, 1), jump(BPF.JUMP, otherwise.length, 0, 0), ...otherwise, ...then];
 }
 
-/**
- * @throws TareError ENGINE_FAILED for what no such program can say, or what is not in the specification
- */
+/** @throws TareError ENGINE_FAILED for what no such program can say, or what is not in the specification */
 export function compile(profile: SeccompProfile, processor: Processor): Instruction[] {
   const [native, narrow] = KINDS[processor].map(({abi, token}) => ({token, code: ofAbi(profile, abi)}));
   if (native === undefined || narrow === undefined) throw wrong('ABIs', processor, 'two');

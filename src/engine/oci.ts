@@ -50,10 +50,7 @@ export function ociArgv(plan: Plan, boxDirectory: string, id: string): string[] 
   ];
 }
 
-/**
- * The bundle's config.json.
- * @throws TareError ENGINE_FAILED for a step that OCI runtimes cannot do
- */
+/** The bundle's config.json. @throws TareError ENGINE_FAILED for a step that OCI runtimes cannot do */
 export function ociConfig(plan: Plan, context: OciContext): Record<string, unknown> {
   const mounts = translate('an OCI runtime', TRANSLATORS, plan, context).flat();
   const root = mounts.find(({destination}) => destination === '/');

@@ -106,58 +106,16 @@ const RARE_FAMILIES: readonly [first: number, mask: number][] = [
 const ALWAYS: readonly SeccompRule[] = [
   // the kernel itself, its clock, its disks, its ports: not the box's
   deny(EPERM, [
-    ...[
-      'acct',
-      'bpf',
-      'clock_settime',
-      'clock_settime64',
-      'delete_module',
-      'finit_module',
-      'init_module',
-      'ioperm',
-      'iopl',
-      'kexec_file_load',
-    ],
-    ...[
-      'kexec_load',
-      'open_by_handle_at',
-      'pciconfig_iobase',
-      'pciconfig_read',
-      'pciconfig_write',
-      'quotactl',
-      'quotactl_fd',
-      'settimeofday',
-    ],
-    ...['stime', 'swapoff', 'swapon', 'syslog', 'userfaultfd', 'vhangup'],
+    ...['acct', 'bpf', 'clock_settime', 'clock_settime64', 'delete_module', 'finit_module', 'init_module', 'ioperm', 'iopl'],
+    ...['kexec_file_load', 'kexec_load', 'open_by_handle_at', 'pciconfig_iobase', 'pciconfig_read', 'pciconfig_write', 'quotactl'],
+    ...['quotactl_fd', 'settimeofday', 'stime', 'swapoff', 'swapon', 'syslog', 'userfaultfd', 'vhangup'],
   ]),
   // what kernels no longer have, or should not: programs know what to do without
   deny(ENOSYS, [
-    ...[
-      '_sysctl',
-      'afs_syscall',
-      'bdflush',
-      'break',
-      'create_module',
-      'epoll_ctl_old',
-      'epoll_wait_old',
-      'ftime',
-      'get_kernel_syms',
-      'getpmsg',
-    ],
-    ...[
-      'gtty',
-      'idle',
-      'io_uring_enter',
-      'io_uring_register',
-      'io_uring_setup',
-      'lock',
-      'lookup_dcookie',
-      'mpx',
-      'nfsservctl',
-      'prof',
-      'profil',
-    ],
-    ...['putpmsg', 'query_module', 'security', 'stty', 'sysfs', 'tuxcall', 'ulimit', 'uselib', 'ustat', 'vm86', 'vm86old', 'vserver'],
+    ...['_sysctl', 'afs_syscall', 'bdflush', 'break', 'create_module', 'epoll_ctl_old', 'epoll_wait_old', 'ftime', 'get_kernel_syms'],
+    ...['getpmsg', 'gtty', 'idle', 'io_uring_enter', 'io_uring_register', 'io_uring_setup', 'lock', 'lookup_dcookie', 'mpx', 'nfsservctl'],
+    ...['prof', 'profil', 'putpmsg', 'query_module', 'security', 'stty', 'sysfs', 'tuxcall', 'ulimit', 'uselib', 'ustat', 'vm86'],
+    ...['vm86old', 'vserver'],
   ]),
   // characters into a terminal, as if its user had typed them
   deny(EPERM, ['ioctl'], masked(1, TIOCSTI)),
@@ -172,20 +130,8 @@ const ALWAYS: readonly SeccompRule[] = [
 /** Namespaces and mounts, through which most ways to the kernel's rarer parts lead. */
 const NESTED: readonly SeccompRule[] = [
   deny(EPERM, [
-    ...[
-      'fsconfig',
-      'fsmount',
-      'fsopen',
-      'fspick',
-      'mount',
-      'mount_setattr',
-      'move_mount',
-      'open_tree',
-      'open_tree_attr',
-      'pivot_root',
-      'setns',
-    ],
-    ...['umount', 'umount2'],
+    ...['fsconfig', 'fsmount', 'fsopen', 'fspick', 'mount', 'mount_setattr', 'move_mount', 'open_tree', 'open_tree_attr', 'pivot_root'],
+    ...['setns', 'umount', 'umount2'],
   ]),
   // of clone(2) the lowest byte is a signal, and a time namespace cannot be asked for
   ...anyFlag(

@@ -1,24 +1,17 @@
 /** What exporters may do to the world. */
 
-import {closeSync, constants, fstatSync, linkSync, openSync, readFileSync, rmSync} from 'node:fs';
+import {fstatSync, linkSync, readFileSync, rmSync} from 'node:fs';
 import {request as requestPlain} from 'node:http';
 import {request as requestTls} from 'node:https';
 import type {ExportEffects, HttpRequest} from '@tare/contract';
-import {errnoOf} from '../errors.js';
-import {makeDirectory, syncDirectory, writeAndSync, writeDurably} from '../record/durable.js';
+import {ifThere} from '../errors.js';
+import {makeDirectory, PLAIN, syncDirectory, withFile, writeAndSync, writeDurably} from '../record/durable.js';
 
 /** @param own the exporter's directory */
 export function exportEffects(own: string): ExportEffects {
   return {
     own,
-    readText: (path) => {
-      try {
-        return readFileSync(path, 'utf8');
-      } catch (error) {
-        if (errnoOf(error) === 'ENOENT') return null;
-        throw error;
-      }
-    },
+    readText: (path) => ifThere(() => readFileSync(path, 'utf8')),
     readSecret,
     makeDirectory: (path) => makeDirectory(path, 0o755),
     replace: writeDurably,
@@ -31,9 +24,8 @@ export function exportEffects(own: string): ExportEffects {
   };
 }
 
-function readSecret(path: string): string {
-  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  try {
+const readSecret = (path: string): string =>
+  withFile(path, PLAIN, (descriptor) => {
     const stats = fstatSync(descriptor);
     const others = stats.mode & 0o077;
     if (!stats.isFile() || stats.uid !== 0 || others !== 0) {
@@ -42,10 +34,7 @@ function readSecret(path: string): string {
       );
     }
     return readFileSync(descriptor, 'utf8');
-  } finally {
-    closeSync(descriptor);
-  }
-}
+  });
 
 /** An answer longer than this is no answer of a server that takes records. */
 const LONGEST_ANSWER = 64 * 1024;

@@ -198,6 +198,15 @@ export interface ReadEvents extends SpoolEvents {
   bad?: (path: string, reason: string) => void;
 }
 
+/** The same events; those that are no records are counted. */
+export const countingBad = (events: ReadEvents, summary: {unreadable: number}): ReadEvents => ({
+  ...events,
+  bad: (path, reason) => {
+    summary.unreadable++;
+    events.bad?.(path, reason);
+  },
+});
+
 /** The records of spools, checked as far as exporters need it. */
 export function* readRecords(spools: readonly string[], events: ReadEvents = {}): Generator<ReadRecord> {
   for (const {id, path} of recordFilesIn(spools, events)) {
@@ -249,14 +258,7 @@ export async function exportRecords(
 ): Promise<ExportSummary> {
   const lines = exporters.map((opened) => new Line(opened));
   const summary: ExportSummary = {records: 0, open: 0, unreadable: 0, tallies: lines.map(({tally}) => tally)};
-  const counting: ReadEvents = {
-    ...events,
-    bad: (path, reason) => {
-      summary.unreadable++;
-      events.bad?.(path, reason);
-    },
-  };
-  for (const {record, text, writtenUs} of readRecords(spools, counting)) {
+  for (const {record, text, writtenUs} of readRecords(spools, countingBad(events, summary))) {
     summary.records++;
     if (!isClosed(record)) summary.open++;
     else if (wanted(record, writtenUs)) for (const line of lines) await line.take(record, text);

@@ -11,7 +11,7 @@
 
 import {closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {errnoOf} from '../errors.js';
+import {attempt, ifThere} from '../errors.js';
 import {makeDirectory, namesIn} from '../record/durable.js';
 
 /** What is kept of a record that was not simply delivered. */
@@ -59,19 +59,12 @@ export class Ledger {
 
   /** What was noted last of a record; null: nothing, or a broken note. @throws Error of the system when the file cannot be read */
   note(id: string): Note | null {
-    let text: string;
-    try {
-      text = readFileSync(this.notePath(id), 'utf8');
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return null;
-      throw error;
-    }
-    try {
+    const text = ifThere(() => readFileSync(this.notePath(id), 'utf8'));
+    if (text === null) return null;
+    return attempt(() => {
       const note = JSON.parse(text) as Note;
       return typeof note.revision === 'number' ? note : null;
-    } catch {
-      return null;
-    }
+    });
   }
 
   /** @param note null: there is nothing to say but that it was delivered */
@@ -113,9 +106,7 @@ export class Ledger {
 }
 
 /** Exporters that have ever kept something there, also those that the policy has switched off since. */
-export function ledgersIn(place: string): string[] {
-  return namesIn(place).filter((name) => existsSync(join(place, name, LEDGER)));
-}
+export const ledgersIn = (place: string): string[] => namesIn(place).filter((name) => existsSync(join(place, name, LEDGER)));
 
 /** Below an exporter's directory. */
 export const LEDGER = 'ledger';

@@ -2,7 +2,7 @@
 
 import {linkSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {errnoOf} from '../errors.js';
+import {attempt, errnoOf, ifThere} from '../errors.js';
 
 /** A process, by its pid and start time in clock ticks after boot. */
 export interface Owner {
@@ -31,23 +31,18 @@ export function takeLock(place: string, self: Owner, isRunning: (owner: Owner) =
       if (owner !== null && isRunning(owner)) return {owner};
       // taken aside under a name of our own: of two that find it stale, one gets it
       const aside = join(place, `lock.stale.${String(self.pid)}`);
-      try {
+      ifThere(() => {
         renameSync(path, aside);
         rmSync(aside, {force: true});
-      } catch (error) {
-        if (errnoOf(error) !== 'ENOENT') throw error;
-      }
+      });
     }
   } finally {
     rmSync(mine, {force: true});
   }
 }
 
-function read(path: string): Owner | null {
-  try {
+const read = (path: string): Owner | null =>
+  attempt(() => {
     const {pid, startTicks} = JSON.parse(readFileSync(path, 'utf8')) as Owner;
     return typeof pid === 'number' ? {pid, startTicks} : null;
-  } catch {
-    return null;
-  }
-}
+  });

@@ -2,7 +2,8 @@
 
 import {rmdirSync, rmSync, statSync} from 'node:fs';
 import {dirname} from 'node:path';
-import {readRecords, type Opened, type ReadEvents} from './export.js';
+import {attempt} from '../errors.js';
+import {countingBad, readRecords, type Opened, type ReadEvents} from './export.js';
 import {endOf} from './filter.js';
 import {isClosed} from './view.js';
 
@@ -24,14 +25,7 @@ export function prune(
   events: ReadEvents = {},
 ): PruneSummary {
   const summary: PruneSummary = {records: 0, removed: 0, kept: {open: 0, pending: 0, refused: 0, failed: 0}, unreadable: 0};
-  const counting: ReadEvents = {
-    ...events,
-    bad: (path, reason) => {
-      summary.unreadable++;
-      events.bad?.(path, reason);
-    },
-  };
-  for (const {path, record, writtenUs} of readRecords(spools, counting)) {
+  for (const {path, record, writtenUs} of readRecords(spools, countingBad(events, summary))) {
     summary.records++;
     if (endOf(record, writtenUs) >= beforeUs || writtenUs >= beforeUs) continue;
     if (!isClosed(record)) {
@@ -62,9 +56,5 @@ export function prune(
 
 /** A folder of a collector's that has nothing in it any more. */
 function removeEmpty(directory: string): void {
-  try {
-    rmdirSync(directory);
-  } catch {
-    // there is something in it
-  }
+  attempt(() => rmdirSync(directory)); // there is something in it
 }

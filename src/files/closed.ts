@@ -2,6 +2,7 @@
 
 import {statSync, type Stats} from 'node:fs';
 import {dirname} from 'node:path/posix';
+import {attempt} from '../errors.js';
 import type {IdentityFacts} from '../host/facts.js';
 
 type Account = Pick<IdentityFacts, 'uid' | 'gid' | 'groups'>;
@@ -36,10 +37,4 @@ function lacks(directory: string, {uid, gid, groups}: Account, right: number): b
   return (rights & right) === 0;
 }
 
-function look(path: string): Stats | null {
-  try {
-    return statSync(path);
-  } catch {
-    return null; // not there, or on a server that tells root nothing
-  }
-}
+const look = (path: string): Stats | null => attempt(() => statSync(path)); // not there, or on a server that tells root nothing

@@ -1,12 +1,13 @@
 /** Reads descriptor, policy and plan files, and looks where a site keeps its policy. */
 
-import {closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, type Stats} from 'node:fs';
+import {constants, fstatSync, readdirSync, readFileSync, type Stats} from 'node:fs';
 import {basename, dirname, join, normalize} from 'node:path/posix';
 import type {Read} from '@tare/contract';
 import {errnoOf, TareError} from '../errors.js';
 import {parseDocument, type Documents, type Kind} from '../job/document.js';
 import {policyFromDocuments} from '../policy/load.js';
 import type {Policy} from '../policy/policy.js';
+import {withFile} from '../record/durable.js';
 import {withOwnState} from './own-state.js';
 import type {JobFiles} from './job-files.js';
 import {isRootSquashed} from './root-squash.js';
@@ -108,16 +109,9 @@ function list(directory: string): string[] {
 
 /** @throws TareError DOCUMENT_UNREADABLE */
 export function readText(file: string, kind: Kind | 'document'): {text: string; stats: Stats} {
-  let descriptor: number;
-  try {
-    // a named pipe must not hang us
-    descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch (error) {
-    throw unreadable(file, kind, error);
-  }
-  try {
+  const largest = kind === 'job' || kind === 'policy' ? LARGEST_DOCUMENT : LARGEST_PLAN;
+  const read = (descriptor: number): {text: string; stats: Stats} => {
     const stats = fstatSync(descriptor);
-    const largest = kind === 'job' || kind === 'policy' ? LARGEST_DOCUMENT : LARGEST_PLAN;
     if (!stats.isFile()) throw new TareError('DOCUMENT_UNREADABLE', {message: `the ${kind} is not a file`, where: file});
     if (stats.size > largest) {
       throw new TareError('DOCUMENT_UNREADABLE', {
@@ -128,10 +122,12 @@ export function readText(file: string, kind: Kind | 'document'): {text: string; 
       });
     }
     return {text: readFileSync(descriptor, 'utf8'), stats};
+  };
+  try {
+    // a named pipe must not hang us
+    return withFile(file, constants.O_RDONLY | constants.O_NONBLOCK, read);
   } catch (error) {
     throw error instanceof TareError ? error : unreadable(file, kind, error);
-  } finally {
-    closeSync(descriptor);
   }
 }
 

@@ -22,11 +22,11 @@ import {
 import {constants as system} from 'node:os';
 import {dirname, join, relative, resolve} from 'node:path';
 import type {Effects} from '@tare/contract';
-import {errnoOf} from '../errors.js';
+import {attempt, errnoOf} from '../errors.js';
 import {childProcess} from '../host/spawn.js';
 import {accountText, type Account} from '../plan/account.js';
 import {NATIVE} from '../process/native.js';
-import {replaceOrWrite, writeDurably} from '../record/durable.js';
+import {replaceOrWrite, withFile, writeDurably} from '../record/durable.js';
 
 /** What plugins may do to files, and what the core does beside. */
 export interface JobFiles extends Pick<
@@ -108,49 +108,31 @@ function failure(errno: number, what: string, path: string, uid: number): NodeJS
 
 function asOurselves(root: string): OneWay {
   return {
-    read: (path, mostBytes) => {
+    read: (path, mostBytes) =>
       // O_NONBLOCK: a named pipe must not hang us
-      const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-      try {
+      withFile(path, constants.O_RDONLY | constants.O_NONBLOCK, (descriptor) => {
         const stats = fstatSync(descriptor);
         if (!stats.isFile()) throw Object.assign(new Error(`EINVAL: '${path}' is not a file`), {code: 'EINVAL'});
         if (stats.size > mostBytes) throw Object.assign(new Error(`EFBIG: '${path}' is too large`), {code: 'EFBIG'});
         return readFileSync(descriptor, 'utf8');
-      } finally {
-        closeSync(descriptor);
-      }
-    },
+      }),
     exists: (path) => lstatSync(path, {throwIfNoEntry: false}) !== undefined,
     writeText: (path, text) => {
-      at(path, root, (place) => {
-        // O_NONBLOCK: a pipe without a reader is an error then
-        const descriptor = openSync(place, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | CAREFUL, 0o644);
-        try {
-          writeFileSync(descriptor, text);
-        } finally {
-          closeSync(descriptor);
-        }
-      });
+      // O_NONBLOCK: a pipe without a reader is an error then
+      const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | CAREFUL;
+      at(path, root, (place) => withFile(place, flags, (descriptor) => writeFileSync(descriptor, text), 0o644));
     },
     append: (path, text) => {
-      at(path, root, (place) => {
-        writeInto(place, constants.O_APPEND, null, text);
-      });
+      at(path, root, (place) => writeInto(place, constants.O_APPEND, null, text));
     },
     overwrite: (path, offset, text) => {
-      at(path, root, (place) => {
-        writeInto(place, 0, offset, text);
-      });
+      at(path, root, (place) => writeInto(place, 0, offset, text));
     },
     remove: (path) => {
-      at(path, root, (place) => {
-        rmSync(place, {force: true});
-      });
+      at(path, root, (place) => rmSync(place, {force: true}));
     },
     letPass: (directory) => {
-      at(join(directory, '.'), root, (place) => {
-        chmodSync(place, statSync(place).mode | 0o111);
-      });
+      at(join(directory, '.'), root, (place) => chmodSync(place, statSync(place).mode | 0o111));
     },
     replace: (path, text) => {
       at(path, root, (place, inRoot) => {
@@ -168,15 +150,12 @@ const O_PATH = 0o10000000;
 
 /** At once, so that what others append stands before or after it. */
 function writeInto(path: string, flags: number, offset: number | null, text: string): void {
-  const descriptor = openSync(path, constants.O_WRONLY | CAREFUL | flags);
-  try {
+  withFile(path, constants.O_WRONLY | CAREFUL | flags, (descriptor) => {
     if (!fstatSync(descriptor).isFile()) throw new Error(`${path} is not a file`);
     const bytes = Buffer.from(text);
     for (let done = 0; done < bytes.length;)
       done += writeSync(descriptor, bytes, done, bytes.length - done, offset === null ? null : offset + done);
-  } finally {
-    closeSync(descriptor);
-  }
+  });
 }
 
 /** Acts on a name that is reached through no link below the job's directory. */
@@ -222,13 +201,7 @@ function ancestors(path: string): string[] {
   }
 }
 
-function realPath(path: string): string | null {
-  try {
-    return realpathSync(path);
-  } catch {
-    return null;
-  }
-}
+const realPath = (path: string): string | null => attempt(() => realpathSync(path));
 
 /** A file that root names, where nobody but root can have made any part of the way, nor what is there now. */
 function isRootsWay(path: string): boolean {

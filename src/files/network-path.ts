@@ -2,6 +2,7 @@
 
 import {lstatSync, readlinkSync} from 'node:fs';
 import {dirname, join, normalize} from 'node:path/posix';
+import {attempt} from '../errors.js';
 import {liesIn} from '../policy/glob.js';
 
 /** As the kernel's own limit (path_resolution(7)). */
@@ -27,10 +28,4 @@ export function leadsTo(path: string, directory: string): boolean {
   return false;
 }
 
-function linkAt(path: string): string | null {
-  try {
-    return lstatSync(path).isSymbolicLink() ? readlinkSync(path) : null;
-  } catch {
-    return null;
-  }
-}
+const linkAt = (path: string): string | null => attempt(() => (lstatSync(path).isSymbolicLink() ? readlinkSync(path) : null));

@@ -2,6 +2,7 @@
 
 import {lstatSync} from 'node:fs';
 import {dirname} from 'node:path';
+import {attempt} from '../errors.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 
@@ -33,18 +34,6 @@ export function withOwnState(policy: Policy, uid: number): Policy {
 const isOwn = (owner: number | null, uid: number): boolean => owner === uid || owner === 0;
 
 /** null: nobody has that name. */
-const ownerOf = (path: string): number | null => {
-  try {
-    return lstatSync(path, {throwIfNoEntry: false})?.uid ?? null;
-  } catch {
-    return null;
-  }
-};
+const ownerOf = (path: string): number | null => attempt(() => lstatSync(path, {throwIfNoEntry: false})?.uid ?? null);
 
-function isForAll(directory: string): boolean {
-  try {
-    return (lstatSync(directory).mode & 0o1002) === 0o1002;
-  } catch {
-    return false;
-  }
-}
+const isForAll = (directory: string): boolean => attempt(() => (lstatSync(directory).mode & 0o1002) === 0o1002) ?? false;

@@ -61,11 +61,7 @@ export function runAbandonable(
       answer(0, '');
     });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(0, 4096)));
-    child.on('error', ({message}) => {
-      answer(null, message);
-    });
-    child.on('close', (code) => {
-      answer(code, said.split('\n')[0]?.trim().split(': ').at(-1) ?? '');
-    });
+    child.on('error', ({message}) => answer(null, message));
+    child.on('close', (code) => answer(code, said.split('\n')[0]?.trim().split(': ').at(-1) ?? ''));
   });
 }

@@ -5,6 +5,7 @@
 
 import {lstatSync} from 'node:fs';
 import {dirname} from 'node:path';
+import {attempt} from '../errors.js';
 import {HOLDS_MS, type Member} from './name-service.js';
 import {readTrusted, writeWhole} from './trusted-file.js';
 
@@ -45,18 +46,15 @@ export function keepAccount(file: string, owner: number, key: string, account: M
 /** Of a clock that was set back nothing is believed. */
 const holds = ({at}: Entry, now: number): boolean => at <= now && now - at < HOLDS_MS;
 
-function readEntries(file: string, owners: readonly number[]): Entries {
-  try {
+const readEntries = (file: string, owners: readonly number[]): Entries =>
+  attempt(() => {
     // whoever owns the directory could put another file of the owner's there
     const {uid, mode} = lstatSync(dirname(file));
     if (!owners.includes(uid) || (mode & WRITABLE_BY_OTHERS) !== 0) return {};
     const content: unknown = JSON.parse(readTrusted(file, owners, MOST_BYTES) ?? 'null');
     if (!isTree(content) || content['format'] !== FORMAT || !isTree(content['entries'])) return {};
     return Object.fromEntries(Object.entries(content['entries']).filter((pair): pair is [string, Entry] => isEntry(pair[1])));
-  } catch {
-    return {};
-  }
-}
+  }) ?? {};
 
 const isTree = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 

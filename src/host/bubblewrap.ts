@@ -102,6 +102,4 @@ export function askVersion(spawn: Spawn | undefined, cache: Cached | null): Bubb
   };
 }
 
-function parseVersion(output: string | null): string | null {
-  return /^bubblewrap (\d+(?:\.\d+)+)/.exec(output ?? '')?.[1] ?? null;
-}
+const parseVersion = (output: string | null): string | null => /^bubblewrap (\d+(?:\.\d+)+)/.exec(output ?? '')?.[1] ?? null;

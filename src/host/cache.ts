@@ -3,6 +3,7 @@
  * and never for cgroups: what it says wrongly may cost a feature, not a limit.
  */
 
+import {attempt} from '../errors.js';
 import {readTrusted, writeWhole} from './trusted-file.js';
 
 /** Facts that hold until the next boot, by key. */
@@ -39,14 +40,11 @@ export function openCache(file: string, bootId: string, uid: number): Cached {
   };
 }
 
-function readEntries(file: string, bootId: string, uid: number): Record<string, string> {
-  try {
+const readEntries = (file: string, bootId: string, uid: number): Record<string, string> =>
+  attempt(() => {
     const content: unknown = JSON.parse(readTrusted(file, [uid, 0], MOST_BYTES) ?? 'null');
     return isContent(content) && content.bootId === bootId ? content.entries : {};
-  } catch {
-    return {};
-  }
-}
+  }) ?? {};
 
 function isContent(value: unknown): value is Content {
   if (typeof value !== 'object' || value === null) return false;

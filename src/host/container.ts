@@ -25,6 +25,4 @@ function tmpfsAbility({sysAdmin}: ProcessStatus, {user, mount}: Facts['namespace
   return {available: true, how: sysAdmin ? 'CAP_SYS_ADMIN' : `in a user namespace: ${user.how}`, remedy: null};
 }
 
-function no(how: string, remedy: string | null): Ability {
-  return {available: false, how, remedy};
-}
+const no = (how: string, remedy: string | null): Ability => ({available: false, how, remedy});

@@ -5,7 +5,7 @@
 
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {errnoOf} from '../errors.js';
+import {ifThere} from '../errors.js';
 import {byName, realTree} from './tree.js';
 import type {Entry, Kind, Tree} from './tree.js';
 
@@ -25,14 +25,8 @@ export interface Access {
 }
 
 /** Null when the directory has no `.access.json`: then it is no capture. @throws Error when it cannot be read */
-export function readAccess(root: string): Access | null {
-  try {
-    return JSON.parse(readFileSync(join(root, ACCESS_FILE), 'utf8')) as Access;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return null;
-    throw error;
-  }
-}
+export const readAccess = (root: string): Access | null =>
+  ifThere(() => JSON.parse(readFileSync(join(root, ACCESS_FILE), 'utf8')) as Access);
 
 /** A tree that stands for a captured node: files below `root`, permissions and programs as noted. */
 export function fixtureTree(root: string, access: Access): Tree {

@@ -34,9 +34,7 @@ export function coresLimit(tree: Tree, directory: string, version: 1 | 2): numbe
 }
 
 /** pids.max of a group, in tasks; null: none. */
-export function processesLimit(tree: Tree, directory: string): number | null {
-  return finite(tree.text(`${directory}/pids.max`));
-}
+export const processesLimit = (tree: Tree, directory: string): number | null => finite(tree.text(`${directory}/pids.max`));
 
 /** A number of 64 bits in a file, null when there is none: no file, or `max`. */
 export function finite(text: string | null): number | null {

@@ -78,9 +78,7 @@ function mountsByHierarchy(mounts: readonly Mount[], v1: (mount: Mount) => strin
   return sets;
 }
 
-function v1Names(mount: Mount): string[] {
-  return mount.superOptions.filter((option) => option in V1_NAMES).sort();
-}
+const v1Names = (mount: Mount): string[] => mount.superOptions.filter((option) => option in V1_NAMES).sort();
 
 function locate(tree: Tree, mount: Mount, groups: ReadonlyMap<string, string>, named: string[] = v1Names(mount)): Hierarchy {
   const version = mount.type === 'cgroup2' ? 2 : 1;
@@ -96,9 +94,7 @@ function locate(tree: Tree, mount: Mount, groups: ReadonlyMap<string, string>, n
   };
 }
 
-function v1Controllers(names: readonly string[]): Controller[] {
-  return names.map((name) => V1_NAMES[name]).filter((name) => name !== undefined);
-}
+const v1Controllers = (names: readonly string[]): Controller[] => names.map((name) => V1_NAMES[name]).filter((name) => name !== undefined);
 
 function v2Controllers(tree: Tree, mount: string): Controller[] {
   const offered = words(tree.text(`${mount}/cgroup.controllers`));
@@ -125,11 +121,7 @@ function best(hierarchies: readonly Hierarchy[]): Hierarchy {
   return hierarchies.reduce((least, each) => (rank(each) > rank(least) ? each : least));
 }
 
-function segments(path: string): string[] {
-  return path.split('/').filter((segment) => segment !== '');
-}
+const segments = (path: string): string[] => path.split('/').filter((segment) => segment !== '');
 
 /** The words of a file such as cgroup.controllers. */
-export function words(text: string | null): string[] {
-  return (text ?? '').split(/\s+/).filter((word) => word !== '');
-}
+export const words = (text: string | null): string[] => (text ?? '').split(/\s+/).filter((word) => word !== '');

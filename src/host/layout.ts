@@ -27,6 +27,4 @@ export function layoutOf(tree: Tree, hierarchies: readonly Hierarchy[]): Layout 
 }
 
 /** Only the root of the whole hierarchy has no cgroup.type: it alone may hold processes and hand controllers on. */
-export function isGroup(tree: Tree, directory: string): boolean {
-  return tree.exists(`${directory}/cgroup.type`);
-}
+export const isGroup = (tree: Tree, directory: string): boolean => tree.exists(`${directory}/cgroup.type`);

@@ -79,9 +79,7 @@ export async function askFor(key: string, wish: Wish): Promise<Answer<Member>> {
     const answer = await drive(askAll(key, wish), deadline);
     if (answer.state !== 'silent' || !answer.passing || left === 1) return answer;
     // what fails at once is not asked again at once
-    await new Promise((resolve) => {
-      setTimeout(resolve, Math.max(0, deadline - performance.now()));
-    });
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, deadline - performance.now())));
   }
 }
 
@@ -170,12 +168,8 @@ function ask({program, argv}: Question, leftMs: number): Promise<Said> {
     child.stdout?.setEncoding('utf8').on('data', (piece: string) => {
       text = (text + piece).slice(0, MOST_BYTES);
     });
-    child.on('error', ({code = 'no reason is known'}: NodeJS.ErrnoException) => {
-      answer(null, notStarted(code), code === 'ENOENT');
-    });
-    child.on('close', (status, signal) => {
-      answer(status, `was ended by ${signal ?? 'nobody'}`);
-    });
+    child.on('error', ({code = 'no reason is known'}: NodeJS.ErrnoException) => answer(null, notStarted(code), code === 'ENOENT'));
+    child.on('close', (status, signal) => answer(status, `was ended by ${signal ?? 'nobody'}`));
   });
 }
 

@@ -169,9 +169,7 @@ export function readNewProc(mounts: readonly Mount[], namespaces: Facts['namespa
 }
 
 /** Only read-only for this mount, not the file system, is what a new mount would get around. */
-function isReadOnly({options}: Mount): boolean {
-  return options.includes('ro');
-}
+const isReadOnly = ({options}: Mount): boolean => options.includes('ro');
 
 function hidden(mounts: readonly Mount[], proc: Mount): string[] {
   return mounts
@@ -183,10 +181,6 @@ function some(names: readonly string[]): string {
   return names.length <= 3 ? names.join(', ') : `${names.slice(0, 3).join(', ')} and ${String(names.length - 3)} more`;
 }
 
-function yes(how: string): Ability {
-  return {available: true, how, remedy: null};
-}
+const yes = (how: string): Ability => ({available: true, how, remedy: null});
 
-function no(how: string, remedy: string | null): Ability {
-  return {available: false, how, remedy};
-}
+const no = (how: string, remedy: string | null): Ability => ({available: false, how, remedy});

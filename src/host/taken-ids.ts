@@ -1,6 +1,7 @@
 /** Whether ids are somebody's on this node: an account's or a group's, or given to a user to map (subuid(5), subgid(5)). */
 
 import {readFileSync} from 'node:fs';
+import {attempt} from '../errors.js';
 import type {IdRange} from './facts.js';
 
 /** Root may map any, and what it keeps for containers it may keep for these. */
@@ -20,10 +21,4 @@ export function holderOf({start, count}: IdRange, read: (path: string) => string
 
 const fieldsOf = (text: string): string[][] => text.split('\n').map((line) => line.trim().split(':'));
 
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
+const textOf = (path: string): string => attempt(() => readFileSync(path, 'utf8')) ?? '';

@@ -18,6 +18,7 @@ import {
   statSync,
 } from 'node:fs';
 import type {Dirent} from 'node:fs';
+import {attempt} from '../errors.js';
 
 /** Kinds of directory entries. */
 export type Kind = 'file' | 'directory' | 'link' | 'device' | 'other';
@@ -60,29 +61,27 @@ export function realTree(root: string): Tree {
   const prefix = root === '/' ? '' : root.replace(/\/+$/, '');
   const at = (path: string): string => prefix + path;
   return {
-    text: (path) => orNull(() => readFileSync(at(path), 'utf8')),
-    head: (path) => orNull(() => readHead(at(path))),
+    text: (path) => attempt(() => readFileSync(at(path), 'utf8')),
+    head: (path) => attempt(() => readHead(at(path))),
     exists: (path) => existsSync(at(path)),
-    isDirectory: (path) => orNull(() => statSync(at(path)).isDirectory()) ?? false,
+    isDirectory: (path) => attempt(() => statSync(at(path)).isDirectory()) ?? false,
     entries: (path, wanted) => {
       const found: Entry[] = [];
-      for (const entry of orNull(() => readdirSync(at(path), {withFileTypes: true})) ?? []) {
+      for (const entry of attempt(() => readdirSync(at(path), {withFileTypes: true})) ?? []) {
         const each = {name: entry.name, kind: kindOf(entry)};
         if (wanted(each)) found.push(each);
       }
       return found.sort(byName);
     },
-    link: (path) => orNull(() => readlinkSync(at(path))),
-    writable: (path) => orNull(() => (accessSync(at(path), constants.W_OK), true)) ?? false,
-    program: (path) => orNull(() => programAt(at(path))),
-    freeBytes: (path) => orNull(() => freeAt(at(path))),
+    link: (path) => attempt(() => readlinkSync(at(path))),
+    writable: (path) => attempt(() => (accessSync(at(path), constants.W_OK), true)) ?? false,
+    program: (path) => attempt(() => programAt(at(path))),
+    freeBytes: (path) => attempt(() => freeAt(at(path))),
   };
 }
 
 /** Compares entries by their names, in code units. */
-export function byName(a: Entry, b: Entry): number {
-  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
-}
+export const byName = (a: Entry, b: Entry): number => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 
 function programAt(path: string): Program | null {
   const stat = statSync(path);
@@ -110,12 +109,4 @@ function kindOf(entry: Dirent): Kind {
   if (entry.isDirectory()) return 'directory';
   if (entry.isSymbolicLink()) return 'link';
   return entry.isCharacterDevice() || entry.isBlockDevice() ? 'device' : 'other';
-}
-
-function orNull<T>(read: () => T): T | null {
-  try {
-    return read();
-  } catch {
-    return null;
-  }
 }

@@ -2,6 +2,7 @@
 
 import {closeSync, constants, fstatSync, openSync, readFileSync, renameSync, unlinkSync, writeSync} from 'node:fs';
 import {randomBytes} from 'node:crypto';
+import {attempt} from '../errors.js';
 
 const WRITABLE_BY_OTHERS = 0o022;
 
@@ -36,10 +37,6 @@ export function writeWhole(file: string, text: string): void {
     }
     renameSync(temporary, file);
   } catch {
-    try {
-      unlinkSync(temporary);
-    } catch {
-      // It was never made.
-    }
+    attempt(() => unlinkSync(temporary)); // It was never made.
   }
 }

@@ -149,6 +149,4 @@ function isOnDisk(path: string, mounts: readonly VisibleMount[]): boolean {
   return at !== undefined && (at.point === '/' || (at.kind === 'disk' && !at.readOnly));
 }
 
-function no(how: string, remedy: string | null): Ability {
-  return {available: false, how, remedy};
-}
+const no = (how: string, remedy: string | null): Ability => ({available: false, how, remedy});

@@ -3,6 +3,7 @@
  * name of the caller's control group, or a shim among the caller's ancestors.
  */
 
+import {attempt} from '../errors.js';
 import {parentOf} from './occupants.js';
 import type {Facts} from './facts.js';
 import type {Hierarchy} from './hierarchy.js';
@@ -36,14 +37,11 @@ export function readWithin(
   return ancestor === null ? null : {recordId: null, how: `process ${String(ancestor)} above is a shim`};
 }
 
-function recordIn(text: string | null): string | null {
-  try {
+const recordIn = (text: string | null): string | null =>
+  attempt(() => {
     const {recordId} = JSON.parse(text ?? '') as {recordId?: unknown};
     return typeof recordId === 'string' ? recordId : null;
-  } catch {
-    return null;
-  }
-}
+  });
 
 function shimAbove(tree: Tree, shim: Shim): number | null {
   const executable = shim.executable ?? tree.link(`/proc/${String(shim.pid)}/exe`);

@@ -104,9 +104,7 @@ export function blobsOfArchive(path: string): Blobs {
       // by its number under /proc: every stream has a place of its own in the file then, which was opened once
       return createReadStream(`/proc/self/fd/${String(file)}`, {start: offset, end: offset + bytes - 1, highWaterMark: PIECE});
     },
-    close: () => {
-      closeSync(file);
-    },
+    close: () => closeSync(file),
   };
 }
 

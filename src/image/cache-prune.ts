@@ -3,6 +3,7 @@
 import {randomBytes} from 'node:crypto';
 import {existsSync, lstatSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, utimesSync} from 'node:fs';
 import {join} from 'node:path';
+import {attempt} from '../errors.js';
 import {takeLock} from '../export/lock.js';
 import {namesIn} from '../record/durable.js';
 import {ABANDONED_MS, clearWork, hexOf, publish, removeTree, type CacheContext} from './cache-folder.js';
@@ -81,11 +82,7 @@ function takeAway(directory: string, name: string): boolean {
     return false;
   }
   removeTree(gone);
-  try {
-    rmdirSync(join(directory, 'uses', name));
-  } catch {
-    // somebody wants it again, and unpacks it anew
-  }
+  attempt(() => rmdirSync(join(directory, 'uses', name))); // somebody wants it again, and unpacks it anew
   return true;
 }
 
@@ -129,11 +126,8 @@ function usesOf(directory: string, name: string): string[] {
   });
 }
 
-function recordOf(path: string): CachedImage | null {
-  try {
+const recordOf = (path: string): CachedImage | null =>
+  attempt(() => {
     const found: unknown = JSON.parse(readFileSync(join(path, 'image.json'), 'utf8'));
     return isRecord(found) ? found : null;
-  } catch {
-    return null;
-  }
-}
+  });

@@ -7,10 +7,7 @@ import {BrokenImage, CannotUnpack} from './broken.js';
 import {Room} from './contents.js';
 import type {UnpackOptions} from './unpacking.js';
 
-/**
- * A file that is an image as a whole. @returns its size
- * @throws BrokenImage, CannotUnpack
- */
+/** A file that is an image as a whole. @returns its size. @throws BrokenImage, CannotUnpack */
 export async function copyVerified(
   from: string,
   to: string,

@@ -47,9 +47,7 @@ function byZstd(program: string): NodeJS.ReadWriteStream {
     flush(done) {
       child.stdin?.end();
       // all of its output was passed on then
-      ended.then(() => {
-        done();
-      }, done);
+      ended.then(() => done(), done);
     },
     destroy(error, done) {
       // at the end of all it said it ends by itself, and its status tells whether that was all

@@ -43,10 +43,7 @@ export interface TarVisitor {
   entry: (entry: TarEntry) => ((piece: Buffer | null) => void) | null;
 }
 
-/**
- * A machine that is fed with pieces of the archive, of any length.
- * @throws TarError from `feed` and `end`
- */
+/** A machine that is fed with pieces of the archive, of any length. @throws TarError from `feed` and `end` */
 export class TarReader {
   private readonly visitor: TarVisitor;
   private pending: Buffer[] = [];

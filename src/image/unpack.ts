@@ -9,7 +9,7 @@ import {rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {Transform, type Readable} from 'node:stream';
 import {pipeline} from 'node:stream/promises';
-import {errnoOf} from '../errors.js';
+import {attempt, errnoOf} from '../errors.js';
 import {BlobError, type Blobs} from './blobs.js';
 import {BrokenImage, CannotUnpack} from './broken.js';
 import {Store} from './contents.js';
@@ -69,13 +69,7 @@ export async function unpackLayers(blobs: Blobs, layers: readonly Layer[], direc
 }
 
 /** 0 of one that is missing: whoever reads it says so. */
-function sizeOf(blobs: Blobs, name: string): number {
-  try {
-    return blobs.bytes(name);
-  } catch {
-    return 0;
-  }
-}
+const sizeOf = (blobs: Blobs, name: string): number => attempt(() => blobs.bytes(name)) ?? 0;
 
 /** null: nothing of the image's */
 function wrongWith(error: unknown): string | null {
@@ -149,9 +143,7 @@ async function peek(stream: Readable): Promise<Buffer> {
       return piece;
     }
     if (stream.readableEnded) return Buffer.alloc(0);
-    await new Promise<void>((resolve, reject) => {
-      stream.once('readable', resolve).once('end', resolve).once('error', reject);
-    });
+    await new Promise<void>((resolve, reject) => stream.once('readable', resolve).once('end', resolve).once('error', reject));
   }
 }
 

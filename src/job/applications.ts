@@ -20,26 +20,22 @@ export function readApplications(document: JobDocument, workDirectory: string, l
   if (written === undefined) {
     for (const name of ['primary', 'onFailure', 'onOom', 'output'] as const) {
       if (document[name] === undefined) continue;
-      problems.add(
-        new TareError('DOCUMENT_INVALID', {
-          message: `${name} is about several applications`,
-          where: locate(`/${name}`),
-          found: show(document[name]),
-          allowed: 'a document with applications',
-        }),
-      );
+      problems.invalid({
+        message: `${name} is about several applications`,
+        where: locate(`/${name}`),
+        found: show(document[name]),
+        allowed: 'a document with applications',
+      });
     }
     return null;
   }
   if (document.command !== undefined) {
-    problems.add(
-      new TareError('DOCUMENT_INVALID', {
-        message: 'a job has a command or applications, not both',
-        where: locate('/command'),
-        found: show(document.command),
-        remedy: 'make the command one of the applications',
-      }),
-    );
+    problems.invalid({
+      message: 'a job has a command or applications, not both',
+      where: locate('/command'),
+      found: show(document.command),
+      remedy: 'make the command one of the applications',
+    });
   }
   const list = written.map((one, index) => readApplication(one, below('/applications', index), workDirectory, locate, problems));
   const applications: Applications = {
@@ -70,16 +66,7 @@ function readApplication(
     where,
     problems,
   );
-  if (command[0] === '') {
-    problems.add(
-      new TareError('DOCUMENT_INVALID', {
-        message: 'no executable',
-        where: locate(below(below(pointer, 'command'), 0)),
-        found: show(''),
-        allowed: 'the name or path of a program',
-      }),
-    );
-  }
+  checkCommand(command, locate(below(below(pointer, 'command'), 0)), problems);
   return {
     name,
     at: locate(pointer),
@@ -99,6 +86,17 @@ function readApplication(
   };
 }
 
+/** A command has to name a program; the schema lets that be empty. */
+export function checkCommand(command: readonly string[], where: string, problems: Problems): void {
+  if ((command[0] ?? '') !== '') return;
+  problems.invalid({
+    message: command.length === 0 ? 'command is missing' : 'no executable',
+    where,
+    found: show(command[0]),
+    allowed: 'the name or path of a program',
+  });
+}
+
 /** Reads when an application counts as ready; `within` becomes µs, and a relative file is below the directory. */
 export function readReady(written: NonNullable<ApplicationDocument['ready']>, directory: string, where: string, problems: Problems): Ready {
   if (typeof written === 'string') return {when: written};
@@ -112,9 +110,8 @@ export function readReady(written: NonNullable<ApplicationDocument['ready']>, di
 /** What could never run to its end as it is written. */
 function contradictions({list, primary}: Applications, locate: Locate): TareError[] {
   const errors: TareError[] = [];
-  const wrong = (message: string, where: string, found: string, more: {allowed?: string; remedy?: string} = {}): void => {
+  const wrong = (message: string, where: string, found: string, more: {allowed?: string; remedy?: string} = {}): number =>
     errors.push(new TareError('DOCUMENT_INVALID', {message, where, found, ...more}));
-  };
   const names = list.map(({name}) => name);
   const byName = new Map(list.map((one) => [one.name, one]));
   for (const [index, {name, at}] of list.entries()) {

@@ -4,9 +4,7 @@
 export type Locate = (pointer: string) => string;
 
 /** The place of a pointer in a file; the whole document is the file's name alone. */
-export function at(file: string, pointer: string): string {
-  return pointer === '' ? file : `${file}#${pointer}`;
-}
+export const at = (file: string, pointer: string): string => (pointer === '' ? file : `${file}#${pointer}`);
 
 /** One more step of a pointer. */
 export function below(pointer: string, key: string | number): string {
@@ -14,6 +12,4 @@ export function below(pointer: string, key: string | number): string {
 }
 
 /** The pointer of the map or list that holds this one; null for the whole document. */
-export function parentOf(pointer: string): string | null {
-  return pointer === '' ? null : pointer.slice(0, pointer.lastIndexOf('/'));
-}
+export const parentOf = (pointer: string): string | null => (pointer === '' ? null : pointer.slice(0, pointer.lastIndexOf('/')));

@@ -84,15 +84,13 @@ export function compose(root: Node | null, composer: Composer): unknown {
 
 function scalar(value: unknown, source: string | undefined, pointer: string, {file, asWritten, problems}: Composer): unknown {
   const refuse = (message: string, allowed: string, remedy?: string): void =>
-    problems.add(
-      new TareError('DOCUMENT_INVALID', {
-        message,
-        where: at(file, pointer),
-        found: source === undefined ? show(value) : show(source).slice(1, -1),
-        allowed,
-        remedy,
-      }),
-    );
+    problems.invalid({
+      message,
+      where: at(file, pointer),
+      found: source === undefined ? show(value) : show(source).slice(1, -1),
+      allowed,
+      remedy,
+    });
   if (typeof value === 'string' && value.includes('\0')) refuse('a NUL character', 'text that a program can be given');
   if (typeof value !== 'number') return value;
   if (asWritten(pointer) && source !== undefined) return source;

@@ -1,18 +1,15 @@
 /** One complaint of ajv in the words of the person who wrote the document. */
 
 import type {ErrorObject} from 'ajv';
+import type {ErrorDetails} from '../errors.js';
 import {below} from './at.js';
 import {LIMIT_NAMES} from './job.js';
 import {either, show, typeWord} from './show.js';
 import {suggest} from './suggest.js';
 
 /** One violation of a schema in words. */
-export interface Finding {
+export interface Finding extends Omit<ErrorDetails, 'where' | 'cause'> {
   pointer: string;
-  message: string;
-  found?: string | undefined;
-  allowed?: string | undefined;
-  remedy?: string | undefined;
   /** The key that a misspelt one was meant to be. */
   meant?: string | undefined;
   missing?: true;
@@ -116,10 +113,6 @@ function misplaced(key: string, names: readonly string[]): string | undefined {
   return homes.length === 0 || limit === null ? undefined : `${limit} belongs below ${either(homes)}`;
 }
 
-function described(schema: unknown): string | undefined {
-  return (schema as {description?: string} | undefined)?.description;
-}
+const described = (schema: unknown): string | undefined => (schema as {description?: string} | undefined)?.description;
 
-function word(value: unknown): string {
-  return typeof value === 'string' ? value : show(value);
-}
+const word = (value: unknown): string => (typeof value === 'string' ? value : show(value));

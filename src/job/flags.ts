@@ -1,7 +1,6 @@
 /** What the command line says over the job's descriptor. Texts come as they were typed; this file knows no flag parser. */
 
-import {TareError} from '../errors.js';
-import type {FileSystem, Job, Pattern, Valued} from './job.js';
+import type {FileSystem, Job, LimitName, Pattern, Valued} from './job.js';
 import {readLimits, type WrittenLimits} from './limits.js';
 import {HOST} from './load.js';
 import {absolute} from './path.js';
@@ -10,30 +9,11 @@ import {show} from './show.js';
 import {suggest} from './suggest.js';
 
 /** Flags of the command line that stand for fields of a job descriptor, as written; undefined: not given. */
-export interface JobFlags {
-  name?: string | undefined;
-  pattern?: string | undefined;
-  cores?: string | undefined;
-  pinCores?: boolean | undefined;
-  nice?: string | undefined;
-  memory?: string | undefined;
-  memoryHigh?: string | undefined;
-  swap?: string | undefined;
-  processes?: string | undefined;
-  wallTime?: string | undefined;
-  cpuTime?: string | undefined;
-  openFiles?: string | undefined;
-  coreSize?: string | undefined;
-  scratch?: string | undefined;
-  filesystem?: string | undefined;
-  image?: string | undefined;
-  cvmfs?: string | undefined;
-  network?: string | undefined;
-  workDirectory?: string | undefined;
-  user?: string | undefined;
-  vo?: string | undefined;
-  queue?: string | undefined;
-}
+export type JobFlags = Partial<Record<TextFlag, string | undefined>> & {pinCores?: boolean | undefined};
+
+type TextFlag =
+  | Exclude<LimitName, 'pinCores'>
+  | ('name' | 'pattern' | 'filesystem' | 'image' | 'cvmfs' | 'network' | 'workDirectory' | 'user' | 'vo' | 'queue');
 
 const PATTERNS: readonly (Pattern | 'auto')[] = ['auto', 'ulimit++', 'quotas++', 'vm-lite'];
 const NETWORKS = ['host', 'none'] as const;
@@ -41,10 +21,7 @@ const NETWORKS = ['host', 'none'] as const;
 const REPOSITORY = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,253}[A-Za-z0-9])?$/;
 const FILE_SYSTEMS: readonly FileSystem[] = ['node', 'shared', 'private'];
 
-/**
- * A new job; the descriptor's stays as it was.
- * @param nameOf where the person finds it
- */
+/** A new job; the descriptor's stays as it was. @param nameOf where the person finds it */
 export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string, nameOf: (key: string) => string = flagName): Job {
   const problems = new Problems();
   const {text, choice} = readerOf(flags, nameOf, problems);
@@ -66,14 +43,12 @@ export function applyFlags(job: Job, flags: JobFlags, callerDirectory: string, n
     queue: text('queue')?.value ?? job.queue,
   };
   if (applied.image !== null && applied.filesystem?.value === 'node')
-    problems.add(
-      new TareError('DOCUMENT_INVALID', {
-        message: 'an image cannot be used together with the node’s file system',
-        where: applied.filesystem.provenance.at,
-        found: 'node',
-        allowed: 'shared, private',
-      }),
-    );
+    problems.invalid({
+      message: 'an image cannot be used together with the node’s file system',
+      where: applied.filesystem.provenance.at,
+      found: 'node',
+      allowed: 'shared, private',
+    });
   problems.throwIfAny();
   return applied;
 }
@@ -83,15 +58,7 @@ function readerOf(flags: JobFlags, nameOf: (key: string) => string, problems: Pr
   const text = (key: keyof JobFlags): Valued<string> | null => {
     const value = flags[key];
     if (typeof value !== 'string') return null;
-    if (value === '')
-      problems.add(
-        new TareError('DOCUMENT_INVALID', {
-          message: 'empty text',
-          where: nameOf(key),
-          found: show(value),
-          allowed: 'one character or more',
-        }),
-      );
+    if (value === '') problems.invalid({message: 'empty text', where: nameOf(key), found: show(value), allowed: 'one character or more'});
     return {value, provenance: {source: 'flag', at: nameOf(key)}};
   };
   const choice = <T extends string>(key: keyof JobFlags, allowed: readonly T[]): Valued<T> | null => {
@@ -100,15 +67,13 @@ function readerOf(flags: JobFlags, nameOf: (key: string) => string, problems: Pr
     if ((allowed as readonly string[]).includes(given.value)) return given as Valued<T>;
     const near = suggest(given.value, allowed);
     const remedy = near === null ? undefined : `did you mean ${near}?`;
-    problems.add(
-      new TareError('DOCUMENT_INVALID', {
-        message: 'not one of the allowed values',
-        where: nameOf(key),
-        found: show(given.value),
-        allowed: allowed.join(', '),
-        remedy,
-      }),
-    );
+    problems.invalid({
+      message: 'not one of the allowed values',
+      where: nameOf(key),
+      found: show(given.value),
+      allowed: allowed.join(', '),
+      remedy,
+    });
     return null;
   };
   return {text, choice};
@@ -119,18 +84,14 @@ function readRepositories(given: Valued<string>, problems: Problems): Valued<str
   const names = given.value.split(',');
   const wrong = names.find((name) => !REPOSITORY.test(name));
   if (wrong !== undefined)
-    problems.add(
-      new TareError('DOCUMENT_INVALID', {
-        message: 'not the name of a repository',
-        where: flagName('cvmfs'),
-        found: show(wrong),
-        allowed: 'names such as atlas.cern.ch, with commas between them',
-      }),
-    );
+    problems.invalid({
+      message: 'not the name of a repository',
+      where: flagName('cvmfs'),
+      found: show(wrong),
+      allowed: 'names such as atlas.cern.ch, with commas between them',
+    });
   return [...new Set(names)].map((value) => ({...given, value}));
 }
 
 /** `wallTime` is `--wall-time`. */
-export function flagName(key: string): string {
-  return `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-}
+export const flagName = (key: string): string => `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

@@ -37,9 +37,7 @@ export function formatDuration(us: number): string {
 }
 
 /** `1 core`, `1.5 cores`. */
-export function formatCores(cores: number): string {
-  return `${cores} ${cores === 1 ? 'core' : 'cores'}`;
-}
+export const formatCores = (cores: number): string => `${cores} ${cores === 1 ? 'core' : 'cores'}`;
 
 /** The largest unit of a family that is not larger than the number. */
 function powerOf(bytes: number, base: number, units: readonly string[]): {base: number; units: readonly string[]; power: number} {

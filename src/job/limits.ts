@@ -58,6 +58,7 @@ function readLimit(name: LimitName, written: Written | boolean, where: string): 
 }
 
 /** A limit's value for people: `2 GiB`, `1h30m`, `1.5 cores`, `64`, `yes`. */
-export function formatLimit(name: LimitName, value: number): string {
-  return FORMAT[LIMIT_UNITS[name]](value);
-}
+export const formatLimit = (name: LimitName, value: number): string => formatInUnit(LIMIT_UNITS[name], value);
+
+/** The same by its unit. */
+export const formatInUnit = (unit: LimitUnit, value: number): string => FORMAT[unit](value);

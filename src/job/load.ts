@@ -1,8 +1,7 @@
 /** Jobs, from a descriptor or a command line. Every value remembers where it came from. */
 
-import {TareError} from '../errors.js';
 import type {JobDocument} from '../schema/generated/job-1.js';
-import {readApplications} from './applications.js';
+import {checkCommand, readApplications} from './applications.js';
 import {checkHostname} from './hostname.js';
 import {at, below, type Locate} from './at.js';
 import type {Job, JobIdentity, Provenance, Valued} from './job.js';
@@ -69,13 +68,9 @@ function readIdentity({identity, network}: JobDocument, locate: Locate, problems
   if (identity === undefined) return null;
   const {hostname, address, pool} = identity;
   const valued = <T>(value: T, name: string): Valued<T> => ({value, provenance: {source: 'job', at: locate(`/identity/${name}`)}});
-  const invalid = (message: string, name: string, found: string, allowed: string): void => {
-    problems.add(new TareError('DOCUMENT_INVALID', {message, where: locate(`/identity/${name}`), found, allowed}));
-  };
-  if (hostname !== undefined)
-    problems.attempt(() => {
-      checkHostname(hostname, locate('/identity/hostname'));
-    });
+  const invalid = (message: string, name: string, found: string, allowed: string): void =>
+    problems.invalid({message, where: locate(`/identity/${name}`), found, allowed});
+  if (hostname !== undefined) problems.attempt(() => checkHostname(hostname, locate('/identity/hostname')));
   if (network !== undefined && address !== undefined)
     invalid('network and address both say how the box is connected', 'address', `${network} and ${address}`, 'one of them');
   const kind = address ?? network;
@@ -101,14 +96,12 @@ function readView(
   problems: Problems,
 ): Pick<Job, 'filesystem' | 'image'> {
   if (image !== undefined && image !== HOST && filesystem === 'node') {
-    problems.add(
-      new TareError('DOCUMENT_INVALID', {
-        message: 'an image cannot be used together with the node’s file system',
-        where: valued(filesystem, '/filesystem').provenance.at,
-        found: filesystem,
-        allowed: 'shared, private',
-      }),
-    );
+    problems.invalid({
+      message: 'an image cannot be used together with the node’s file system',
+      where: valued(filesystem, '/filesystem').provenance.at,
+      found: filesystem,
+      allowed: 'shared, private',
+    });
   }
   return {
     filesystem: filesystem === undefined ? null : valued(filesystem, '/filesystem'),
@@ -121,29 +114,15 @@ export function jobFromCommand(command: readonly string[], callerDirectory: stri
   const problems = new Problems();
   checkCommand(command, 'the command line', problems);
   if (command.some((argument) => argument.includes('\0'))) {
-    problems.add(
-      new TareError('DOCUMENT_INVALID', {
-        message: 'a NUL character',
-        where: 'the command line',
-        found: show(command),
-        allowed: 'text that a program can be given',
-      }),
-    );
+    problems.invalid({
+      message: 'a NUL character',
+      where: 'the command line',
+      found: show(command),
+      allowed: 'text that a program can be given',
+    });
   }
   problems.throwIfAny();
   return plainJob(command, callerDirectory);
-}
-
-function checkCommand(command: readonly string[], where: string, problems: Problems): void {
-  if ((command[0] ?? '') !== '') return;
-  problems.add(
-    new TareError('DOCUMENT_INVALID', {
-      message: command.length === 0 ? 'command is missing' : 'no executable',
-      where,
-      found: show(command[0]),
-      allowed: 'the name or path of a program',
-    }),
-  );
 }
 
 function plainJob(command: readonly string[], callerDirectory: string): Job {

@@ -1,6 +1,6 @@
 /** Collects what is wrong with one document, so that a person is told everything at once and not one mistake per try. */
 
-import {TareError, TareErrors} from '../errors.js';
+import {TareError, TareErrors, type ErrorDetails} from '../errors.js';
 
 /** Nobody reads more; a document of a megabyte can be wrong a hundred thousand times. */
 const MOST = 50;
@@ -12,6 +12,11 @@ export class Problems {
   /** Keeps an error, and drops it when 50 are kept already. */
   add(error: TareError): void {
     if (this.#errors.length < MOST) this.#errors.push(error);
+  }
+
+  /** The document does not fit its schema, or what no schema can say. */
+  invalid(details: ErrorDetails): void {
+    this.add(new TareError('DOCUMENT_INVALID', details));
   }
 
   /** The function's value; null when it found something wrong, which is remembered. @throws what is no TareError */

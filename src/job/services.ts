@@ -1,8 +1,7 @@
 /** What a small machine is asked to run beside its payload: read, and checked for what no schema can say. */
 
-import {TareError} from '../errors.js';
 import type {JobDocument, ServiceDocument} from '../schema/generated/job-1.js';
-import {readReady} from './applications.js';
+import {checkCommand, readReady} from './applications.js';
 import {below, type Locate} from './at.js';
 import type {Init, Service, Valued} from './job.js';
 import type {Problems} from './problems.js';
@@ -26,9 +25,7 @@ export function readServices(document: JobDocument, locate: Locate, problems: Pr
   const list = services.map((one, index): Service => {
     const pointer = below('/services', index);
     const where = locate(pointer);
-    const wrong = (message: string, found: string, remedy: string): void => {
-      problems.add(new TareError('DOCUMENT_INVALID', {message, where, found, remedy}));
-    };
+    const wrong = (message: string, found: string, remedy: string): void => problems.invalid({message, where, found, remedy});
     const service = readService(one, pointer, locate, problems);
     const own = (init?.value ?? 'tare') === 'tare';
     if (own && service.command === null)
@@ -52,14 +49,6 @@ function readService(written: string | ServiceDocument, pointer: string, locate:
   const none = {command: null, user: 'root', ready: {when: 'started'}, restart: null} as const;
   if (typeof written === 'string') return {...none, name: written, at};
   const {name, command, user = 'root', ready = 'started', restart = null} = written;
-  if (command[0] === '')
-    problems.add(
-      new TareError('DOCUMENT_INVALID', {
-        message: 'no executable',
-        where: locate(below(below(pointer, 'command'), 0)),
-        found: show(''),
-        allowed: 'the name or path of a program',
-      }),
-    );
+  checkCommand(command, locate(below(below(pointer, 'command'), 0)), problems);
   return {name, at, command, user, ready: readReady(ready, '/', locate(below(pointer, 'ready')), problems), restart};
 }

@@ -26,9 +26,7 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 /** A JSON Schema type, in the words of people who write YAML. */
-export function typeWord(type: string): string {
-  return WORDS[type] ?? type;
-}
+export const typeWord = (type: string): string => WORDS[type] ?? type;
 
 /** `a`, `a or b`, `a, b or c`. */
 export function either(words: readonly string[]): string {

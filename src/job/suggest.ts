@@ -14,9 +14,7 @@ export function suggest(word: string, allowed: readonly string[]): string | null
 }
 
 /** `wall_time`, `Wall-Time` and `walltime` are all `wallTime` to the person who wrote them. */
-function plain(word: string): string {
-  return word.slice(0, 64).toLowerCase().replaceAll(/[-_ ]/g, '');
-}
+const plain = (word: string): string => word.slice(0, 64).toLowerCase().replaceAll(/[-_ ]/g, '');
 
 /** Levenshtein's distance, with neighbouring letters swapped counted once; `limit` or more is not computed exactly. */
 function editDistance(a: string, b: string, limit: number): number {

@@ -72,9 +72,7 @@ function speaksOf({parentSchema}: ErrorObject, key: string, tag: unknown): boole
   return properties === undefined || properties[key]?.const === tag;
 }
 
-function isWithin(pointer: string, outer: string): boolean {
-  return pointer === outer || pointer.startsWith(`${outer}/`);
-}
+const isWithin = (pointer: string, outer: string): boolean => pointer === outer || pointer.startsWith(`${outer}/`);
 
 /** A misspelt key is one mistake, although the right one is missing then. */
 function withoutMissingTwins(findings: readonly Finding[]): Finding[] {

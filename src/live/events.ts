@@ -2,7 +2,7 @@
 
 import type {BoxEvent} from '../box/events.js';
 import {readEvents} from '../box/state.js';
-import {printable} from '../errors.js';
+import {attempt, printable} from '../errors.js';
 import {epochUs, monotonicUs, sleep} from '../process/clock.js';
 import {isRunning} from '../process/process.js';
 import type {LiveBox} from './box-view.js';
@@ -35,13 +35,7 @@ export async function showEvents({directory, shim}: LiveBox, {follow, json, writ
 }
 
 /** The folder is gone with the box. */
-function read(directory: string): BoxEvent[] {
-  try {
-    return readEvents(directory);
-  } catch {
-    return [];
-  }
-}
+const read = (directory: string): BoxEvent[] => attempt(() => readEvents(directory)) ?? [];
 
 /** Calendar time, type and what it says. */
 function lineOf({seq: _, us, type, ...what}: BoxEvent): string {

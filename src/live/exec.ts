@@ -27,10 +27,7 @@ export interface ExecRequest {
   application: string | null;
 }
 
-/**
- * Runs the command and ends as it does.
- * @throws TareError BOX_STATE, BOX_NOT_JOINED, PAYLOAD_NOT_EXECUTABLE; nothing was run then
- */
+/** Runs the command and ends as it does. @throws TareError BOX_STATE, BOX_NOT_JOINED, PAYLOAD_NOT_EXECUTABLE; nothing was run then */
 export async function execInBox(box: LiveBox, request: ExecRequest, hello: Hello, channel: Channel): Promise<Quit> {
   const {payload, id} = box;
   const {standing} = figuresOf(box);

@@ -8,7 +8,7 @@ import {join} from 'node:path';
 import {BOX_ID, readForeignState} from '../box/state.js';
 import {userPlaces} from '../box/user-places.js';
 import {noGroups, openGroups, type Groups} from '../cgroup/manager.js';
-import {TareError} from '../errors.js';
+import {attempt, TareError} from '../errors.js';
 import {accountOf} from '../files/as-owner.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
@@ -31,10 +31,7 @@ export function liveBoxes(policy: Policy, uid: number): LiveBox[] {
   );
 }
 
-/**
- * The one whose id is or begins with `prefix`.
- * @throws TareError BOX_UNKNOWN, BOX_AMBIGUOUS, BOX_FORBIDDEN
- */
+/** The one whose id is or begins with `prefix`. @throws TareError BOX_UNKNOWN, BOX_AMBIGUOUS, BOX_FORBIDDEN */
 export function findBox(policy: Policy, uid: number, prefix: string): LiveBox {
   const boxes = liveBoxes(policy, uid);
   const found = BOX_ID.test(prefix) ? boxes.filter(({id}) => id.startsWith(prefix)).sort((a, b) => (a.id < b.id ? -1 : 1)) : [];
@@ -69,10 +66,7 @@ export function findBox(policy: Policy, uid: number, prefix: string): LiveBox {
 
 const MOST_NAMED = 8;
 
-/**
- * The box as seen from one of its applications; the whole box without a name.
- * @throws TareError APPLICATION_UNKNOWN
- */
+/** The box as seen from one of its applications; the whole box without a name. @throws TareError APPLICATION_UNKNOWN */
 export function narrowTo(box: LiveBox, name: string | undefined): LiveBox {
   if (name === undefined) return box;
   const found = box.applications.find((one) => one.name === name);
@@ -101,16 +95,13 @@ export function becomeOwner({uid}: LiveBox): void {
 const GROUP_ROOT = '/sys/fs/cgroup/';
 
 /** The box's groups, as far as they are there. */
-export function groupsOf({id, uid, steps}: LiveBox): Groups {
-  try {
+export const groupsOf = ({id, uid, steps}: LiveBox): Groups =>
+  attempt(() => {
     const written = steps as Plan['steps'];
     const isMine = uid === process.getuid?.();
     const outside = written.some((step) => 'directory' in step && !`${step.directory}/`.startsWith(GROUP_ROOT));
     return outside && !isMine ? noGroups : openGroups(written, id);
-  } catch {
-    return noGroups; // not the steps of a plan
-  }
-}
+  }) ?? noGroups; // not the steps of a plan
 
 /** The folders of boxes, and whose they are. */
 function placesFor(policy: Policy, uid: number): {boxes: string; owner: number}[] {
@@ -124,8 +115,8 @@ function placesFor(policy: Policy, uid: number): {boxes: string; owner: number}[
   });
 }
 
-function readBox(boxes: string, id: string, owner: number, at: Here): LiveBox | null {
-  try {
+const readBox = (boxes: string, id: string, owner: number, at: Here): LiveBox | null =>
+  attempt(() => {
     const directory = join(boxes, id);
     const {state, uid} = readForeignState(directory);
     // the file that is open says whose it is, whatever links led to it
@@ -133,18 +124,9 @@ function readBox(boxes: string, id: string, owner: number, at: Here): LiveBox | 
     const started = value(state, 'started') as UsageRecord;
     const presence = presenceOf(started, at);
     return presence === 'gone' || presence === 'restarted' ? null : viewOf(state, {id, uid, directory});
-  } catch {
-    return null;
-  }
-}
+  });
 
-function ownerOf(path: string): number | null {
-  try {
-    return lstatSync(path).uid;
-  } catch {
-    return null;
-  }
-}
+const ownerOf = (path: string): number | null => attempt(() => lstatSync(path).uid);
 
 /** Another user's box of that id: others may pass through the scratch place of each user, but not look around. null when there is none. */
 function ownerElsewhere(policy: Policy, uid: number, id: string): number | null {

@@ -13,6 +13,9 @@ export interface Command {
   optional: boolean;
 }
 
+const optional = (program: string, ...argv: string[]): Command => ({program, argv, input: null, optional: true});
+const removeDevice = (ip: string, device: string): Command => optional(ip, 'link', 'delete', 'dev', device);
+
 /** An address of a box's own, with its prefix length. */
 export interface BoxAddress {
   address: string;
@@ -42,6 +45,7 @@ const noDad = (address: string): string => (isSix(address) ? ' nodad' : '');
 
 /** From the bridge to the rules. `pid`: a process in the box's network namespace. What was begun before is begun anew. */
 export function connectCommands(steps: readonly Step[], id: string, pid: number, addresses: readonly BoxAddress[]): Command[] {
+  const address = steps.find((step) => step.op === 'network.address');
   return steps.flatMap((step): Command[] => {
     switch (step.op) {
       case 'network.bridge':
@@ -49,13 +53,7 @@ export function connectCommands(steps: readonly Step[], id: string, pid: number,
       case 'network.veth':
         return vethCommands(step, id, pid, addresses);
       case 'network.macvlan':
-        return macvlanCommands(
-          step,
-          id,
-          pid,
-          addresses,
-          steps.find((one) => one.op === 'network.address'),
-        );
+        return macvlanCommands(step, id, pid, addresses, address);
       case 'network.address':
         return [noAdvertisements(step, pid), pingForAll(step, pid), inBox(step, pid, addressLines(step, addresses))];
       case 'network.nat':
@@ -73,7 +71,7 @@ function bridgeCommands({bridge, make, addresses, program}: StepOf<'network.brid
   // a fixed address: without, a bridge takes that of one of its ports, and changes it when that goes
   const add = ['link', 'add', 'name', bridge, 'address', macOf(own.split('/')[0] ?? ''), 'type', 'bridge'];
   const lines = [...addresses.map((address) => `address replace ${address} dev ${bridge}${noDad(address)}`), `link set dev ${bridge} up`];
-  return [{program, argv: add, input: null, optional: true}, batch(program, lines)];
+  return [optional(program, ...add), batch(program, lines)];
 }
 
 function vethCommands(
@@ -85,7 +83,7 @@ function vethCommands(
   const own = hostDevice(id);
   const mac = macOf(addresses[0]?.address ?? '');
   return [
-    {program, argv: ['link', 'delete', 'dev', own], input: null, optional: true},
+    removeDevice(program, own),
     batch(program, [
       `link add name ${own} type veth peer name ${device} address ${mac} netns ${pid}`,
       `link set dev ${own} master ${bridge}`,
@@ -107,7 +105,7 @@ function macvlanCommands(
   const again = address === undefined ? [] : [{...inBox(address, pid, [`link delete dev ${device}`]), optional: true}];
   return [
     ...again,
-    {program, argv: ['link', 'delete', 'dev', own], input: null, optional: true},
+    removeDevice(program, own),
     // made under our own name: `device` may be the parent's
     batch(program, [
       `link add link ${parent} name ${own} address ${mac} type macvlan mode ${mode}`,
@@ -137,12 +135,8 @@ const noAdvertisements = (step: StepOf<'network.address'>, pid: number): Command
 const pingForAll = (step: StepOf<'network.address'>, pid: number): Command =>
   setting(step, pid, 'echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range');
 
-const setting = ({nsenter}: StepOf<'network.address'>, pid: number, script: string): Command => ({
-  program: nsenter,
-  argv: [`--net=/proc/${pid}/ns/net`, '--', '/bin/sh', '-c', script],
-  input: null,
-  optional: true,
-});
+const setting = ({nsenter}: StepOf<'network.address'>, pid: number, script: string): Command =>
+  optional(nsenter, `--net=/proc/${pid}/ns/net`, '--', '/bin/sh', '-c', script);
 
 const batch = (program: string, lines: readonly string[]): Command => ({
   program,
@@ -193,32 +187,14 @@ export function disconnectCommands(
 ): Command[] {
   const elements = [element(null, address), element(bridge, address)];
   const one = (text: string): Command => ({program: nft ?? '', argv: ['-f', '-'], input: `delete element ${text}\n`, optional: true});
-  return [
-    {program: ip, argv: ['link', 'delete', 'dev', hostDevice(id)], input: null, optional: true},
-    ...(nft === null ? [] : elements.map(one)),
-  ];
+  return [removeDevice(ip, hostDevice(id)), ...(nft === null ? [] : elements.map(one))];
 }
 
 /** Removes Tare's table of nftables, which translates addresses. */
-export const removeTable = (nft: string): Command => ({
-  program: nft,
-  argv: ['delete', 'table', ...TABLE.split(' ')],
-  input: null,
-  optional: true,
-});
+export const removeTable = (nft: string): Command => optional(nft, 'delete', 'table', ...TABLE.split(' '));
 
 /** Removes a bridge of Tare's. */
-export const removeBridge = (ip: string, bridge: string): Command => ({
-  program: ip,
-  argv: ['link', 'delete', 'dev', bridge, 'type', 'bridge'],
-  input: null,
-  optional: true,
-});
+export const removeBridge = (ip: string, bridge: string): Command => optional(ip, 'link', 'delete', 'dev', bridge, 'type', 'bridge');
 
 /** Lists the devices on a bridge, one a line. */
-export const listPorts = (ip: string, bridge: string): Command => ({
-  program: ip,
-  argv: ['-oneline', 'link', 'show', 'master', bridge],
-  input: null,
-  optional: true,
-});
+export const listPorts = (ip: string, bridge: string): Command => optional(ip, '-oneline', 'link', 'show', 'master', bridge);

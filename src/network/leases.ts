@@ -5,7 +5,7 @@
 
 import {linkSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {errnoOf, TareError} from '../errors.js';
+import {attempt, errnoOf, TareError} from '../errors.js';
 import type {StepOf} from '../plan/step.js';
 import {formatAddress, parseAddress, type Address} from '../policy/addresses.js';
 import {namesIn} from '../record/durable.js';
@@ -53,9 +53,7 @@ export function makeLeasePlace(state: string): void {
 export const leasesOf = (place: string, box: string): Lease[] => leasesIn(place).filter((lease) => lease.box === box);
 
 /** All leases that can be read. */
-export function leasesIn(place: string): Lease[] {
-  return namesIn(place).flatMap((name) => readLease(place, name) ?? []);
-}
+export const leasesIn = (place: string): Lease[] => namesIn(place).flatMap((name) => readLease(place, name) ?? []);
 
 /** Files that hold no lease: the node went down while they were written. */
 export const brokenIn = (place: string): string[] =>
@@ -71,12 +69,10 @@ export const halfMadeIn = (place: string, isKnown: (box: string) => boolean): st
 /** One lease; null: there is none, it is no lease's name, or it was left half written. */
 export function readLease(place: string, name: string): Lease | null {
   if (!NUMBER.test(name) && parseAddress(name) === null) return null;
-  try {
+  return attempt(() => {
     const lease = JSON.parse(readFileSync(join(place, name), 'utf8')) as Lease;
     return typeof lease.box === 'string' ? {...lease, name} : null;
-  } catch {
-    return null;
-  }
+  });
 }
 
 /** The smallest that is free. @throws TareError ADDRESSES_EXHAUSTED */

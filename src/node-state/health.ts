@@ -1,10 +1,11 @@
 /** `health.json`: what the last probe found, for whoever wants to know whether this node should get jobs. */
 
 import {randomBytes} from 'node:crypto';
-import {chmodSync, closeSync, constants, fstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {chmodSync, fstatSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import type {NodePlaces} from '../policy/places.js';
-import {isOwn, makeDirectory} from '../record/durable.js';
+import {attempt} from '../errors.js';
+import {isOwn, makeDirectory, PLAIN, withFile} from '../record/durable.js';
 import type {HealthResult} from '../schema/generated/health-1.js';
 import validate from '../schema/generated/health-1.validator.js';
 
@@ -50,18 +51,12 @@ export function folderOf({shared, own, uid}: NodePlaces): string {
 }
 
 function readFile(path: string, uid: number): HealthResult | null {
-  try {
-    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      const stats = fstatSync(descriptor);
-      const ours = stats.isFile() && (stats.uid === 0 || stats.uid === uid) && (stats.mode & 0o022) === 0;
-      if (!ours || stats.size > LARGEST) return null;
-      const found: unknown = JSON.parse(readFileSync(descriptor, 'utf8'));
-      return validate(found) ? {...(found as HealthResult), at: Math.round(stats.mtimeMs * 1000)} : null;
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch {
-    return null;
-  }
+  const read = (descriptor: number): HealthResult | null => {
+    const stats = fstatSync(descriptor);
+    const ours = stats.isFile() && (stats.uid === 0 || stats.uid === uid) && (stats.mode & 0o022) === 0;
+    if (!ours || stats.size > LARGEST) return null;
+    const found: unknown = JSON.parse(readFileSync(descriptor, 'utf8'));
+    return validate(found) ? {...(found as HealthResult), at: Math.round(stats.mtimeMs * 1000)} : null;
+  };
+  return attempt(() => withFile(path, PLAIN, read));
 }

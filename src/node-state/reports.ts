@@ -21,8 +21,9 @@ import {
   writeSync,
 } from 'node:fs';
 import {basename, dirname, join} from 'node:path';
+import {attempt} from '../errors.js';
 import type {NodePlaces} from '../policy/places.js';
-import {isOwn, makeDirectory} from '../record/durable.js';
+import {isOwn, makeDirectory, PLAIN, withFile} from '../record/durable.js';
 import {formatReport, parseReports, type NewReport, type Report} from './report.js';
 
 const FOLDER = 'reports';
@@ -49,16 +50,13 @@ export function reportNode(places: NodePlaces, report: NewReport): void {
 }
 
 /** By root: everybody's; by an account: its own. null: they cannot be read. Never throws. */
-export function readReports(places: NodePlaces, nowMs: number): Report[] | null {
-  try {
+export const readReports = (places: NodePlaces, nowMs: number): Report[] | null =>
+  attempt(() => {
     const shared = sharedFolder(places);
     if (places.uid === 0) return shared === null ? [] : readAll(shared, nowMs);
     const folders = [shared, ownFolder(places)].filter((folder) => folder !== null);
     return folders.flatMap((folder) => readOf(folder, places.uid, namesOf(places.uid), nowMs)).sort((a, b) => a.epochMs - b.epochMs);
-  } catch {
-    return null;
-  }
-}
+  });
 
 /**
  * Makes the place that all accounts report to, as root; and takes away names that another account has taken.
@@ -192,15 +190,9 @@ const readOf = (folder: string, uid: number, names: readonly string[], nowMs: nu
 
 /** Nothing where it is no plain file of that account's with one name: a link or a named pipe leads nowhere and holds nobody up. */
 function textOf(path: string, uid: number): string {
-  try {
-    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      const stats = fstatSync(descriptor);
-      return stats.isFile() && stats.nlink === 1 && stats.uid === uid ? tail(descriptor, stats.size, MOST_BYTES) : '';
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch {
-    return '';
-  }
+  const read = (descriptor: number): string => {
+    const stats = fstatSync(descriptor);
+    return stats.isFile() && stats.nlink === 1 && stats.uid === uid ? tail(descriptor, stats.size, MOST_BYTES) : '';
+  };
+  return attempt(() => withFile(path, PLAIN, read)) ?? '';
 }

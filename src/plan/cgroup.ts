@@ -135,9 +135,8 @@ function applicationSteps(hierarchy: Hierarchy, {facts, mode, applications, spar
     const directory = `${payload}/app-${application}`;
     const because = `the application ${application}: weighed on its own`;
     steps.push({op: 'cgroup.create', group: 'application', application, version, controllers, directory, because});
-    const write: Write = (controller, file, value, why) => {
+    const write: Write = (controller, file, value, why) =>
       steps.push({op: 'cgroup.write', group: 'application', application, controller, directory, file, value: String(value), because: why});
-    };
     if (mode.value !== 'observe') {
       if (controllers.includes('memory')) writeOwnMemory(version, limits.memory?.value ?? null, sparesOthers, offersOf(facts), write);
       if (controllers.includes('cpu') && limits.cores !== null)
@@ -195,9 +194,8 @@ function writeSteps({version, parent, controllers}: Hierarchy, {facts, limits, c
   const box = `${parent}/tare-{id}`;
   const directory = `${box}/payload`;
   const steps: Step[] = [];
-  const write: Write = (controller, file, value, because) => {
+  const write: Write = (controller, file, value, because) =>
     steps.push({op: 'cgroup.write', group: 'payload', controller, directory, file, value: String(value), because});
-  };
   const offers = offersOf(facts);
 
   const {memory, memoryHigh, swap} = limits;

@@ -27,9 +27,7 @@ const NEVER_WRITABLE: readonly string[] = [
 ];
 
 /** Whether a path of the node is covered by something private in the box. */
-export function isCovered(path: string): boolean {
-  return PRIVATE.some((directory) => liesIn(path, directory));
-}
+export const isCovered = (path: string): boolean => PRIVATE.some((directory) => liesIn(path, directory));
 
 /** For whoever does not find in the box what is there on the node; null where the box has what lies at the path. */
 export function whyNotInBox({mode, steps}: Pick<Plan, 'mode' | 'steps'>, path: string): string | null {

@@ -6,7 +6,7 @@
 import type {Inputs} from './inputs.js';
 import type {PlannedLimits} from './limits.js';
 import type {ModeChoice} from './mode.js';
-import type {Step} from './step.js';
+import {bind, type Step} from './step.js';
 
 /** Below /dev, which is the box's own: nothing has to exist on the node for it. */
 const PLACE_IN_BOX = '/dev/tare';
@@ -54,15 +54,7 @@ export function planFeatures({policy, facts, call}: Inputs, limits: PlannedLimit
   };
   const collect: Step = {op: 'parts.collect', path: `${FEATURES}/parts`, because: 'wrappers in the box report here'};
   if (!boxed) return [provide, collect];
-  const bind: Step = {
-    op: 'mount.bind',
-    source: FEATURES,
-    destination: PLACE_IN_BOX,
-    options: ['ro'],
-    optional: false,
-    because: 'facts about the box, for its payload',
-  };
-  return [provide, collect, bind];
+  return [provide, collect, bind(FEATURES, PLACE_IN_BOX, ['ro'], 'facts about the box, for its payload')];
 }
 
 const seconds = (us: number | null): number | null => (us === null ? null : Math.floor(us / 1e6));

@@ -1,26 +1,11 @@
 /** Limits as people read them. */
 
-import type {LimitName} from '../job/job.js';
-import {formatBytes, formatCores, formatDuration} from '../job/quantity.js';
-import type {PlannedLimit} from '../schema/generated/plan-1.js';
+import type {LimitName, LimitUnit} from '../job/job.js';
+import {formatInUnit} from '../job/limits.js';
 
 /** A limit's number in its unit, as people write it. */
-export function formatLimit({value, unit}: {value: number | null; unit: PlannedLimit['unit']}): string {
-  if (value === null) return 'none';
-  switch (unit) {
-    case 'bytes':
-      return formatBytes(value);
-    case 'us':
-      return formatDuration(value);
-    case 'cores':
-      return formatCores(value);
-    case 'flag':
-      return value === 0 ? 'no' : 'yes';
-    case 'count':
-    case 'nice':
-      return String(value);
-  }
-}
+export const formatLimit = ({value, unit}: {value: number | null; unit: LimitUnit}): string =>
+  value === null ? 'none' : formatInUnit(unit, value);
 
 /** What each limit is called in tables and messages. */
 export const LIMIT_LABELS: Readonly<Record<LimitName, string>> = {

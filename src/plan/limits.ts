@@ -69,7 +69,7 @@ function describe(name: LimitName, resolved: ResolvedLimit, mode: ModeChoice, in
     return {...common, value: null, enforcement: 'none', by: null, because: resolved.because};
   }
   if (mode.value === 'observe') return {...common, enforcement: 'none', by: null, because: `${resolved.because}; only observed`};
-  const {enforcement, by, because} = enforce(name, resolved, mode, inputs);
+  const {enforcement, by, because} = ENFORCERS[name](inputs, resolved, mode);
   return {...common, enforcement, by, because: `${resolved.because}; ${because}`};
 }
 
@@ -79,48 +79,28 @@ interface Enforcer {
   because: string;
 }
 
-/** What enforces a limit on this node. */
-function enforce(name: LimitName, resolved: ResolvedLimit, mode: ModeChoice, inputs: Inputs): Enforcer {
-  const {facts, call} = inputs;
-  switch (name) {
-    case 'cores':
-      return groupEnforcer('cores', facts) ?? none('no cpu controller can be used, and shares of a CPU cannot be watched');
-    case 'pinCores':
-      return (
-        groupFile(facts, 'cpuset', 'cpuset.cpus', 'cpuset.cpus') ??
-        kernel('sched_setaffinity', 'the affinity mask of everything in the box')
-      );
-    case 'nice':
-      return kernel('setpriority', 'before the exec, and never lowered: a caller that is nicer stays so');
-    case 'memory':
-      return (
-        groupEnforcer('memory', facts) ??
-        watched('watch.memory', 'no memory controller can be used: resident memory is sampled, and the payload killed when it is over')
-      );
-    case 'memoryHigh':
-      return (
-        onlyV2(facts, 'memory', 'memory.high') ?? none('only the memory controller of cgroup v2 has such a limit, and it cannot be used')
-      );
-    case 'swap':
-      return swapEnforcer(facts);
-    case 'processes':
-      return (
-        groupFile(facts, 'pids', 'pids.max', 'pids.max') ??
-        processesOfSlot(resolved, facts) ??
-        processesWithoutGroup(mode, facts, call.identity.value.uid)
-      );
-    case 'wallTime':
-      return watched('watch.wallTime', 'no kernel limit on wall time exists');
-    case 'cpuTime':
-      return watched('watch.cpuTime', 'no kernel limit on the CPU time of a process tree exists');
-    case 'openFiles':
-      return kernel('RLIMIT_NOFILE', 'per process');
-    case 'coreSize':
-      return kernel('RLIMIT_CORE', 'per process');
-    case 'scratch':
-      return scratchEnforcer(inputs, mode);
-  }
-}
+/** What enforces each limit on this node. */
+const ENFORCERS: Readonly<Record<LimitName, (inputs: Inputs, resolved: ResolvedLimit, mode: ModeChoice) => Enforcer>> = {
+  cores: ({facts}) => groupEnforcer('cores', facts) ?? none('no cpu controller can be used, and shares of a CPU cannot be watched'),
+  pinCores: ({facts}) =>
+    groupFile(facts, 'cpuset', 'cpuset.cpus', 'cpuset.cpus') ?? kernel('sched_setaffinity', 'the affinity mask of everything in the box'),
+  nice: () => kernel('setpriority', 'before the exec, and never lowered: a caller that is nicer stays so'),
+  memory: ({facts}) =>
+    groupEnforcer('memory', facts) ??
+    watched('watch.memory', 'no memory controller can be used: resident memory is sampled, and the payload killed when it is over'),
+  memoryHigh: ({facts}) =>
+    onlyV2(facts, 'memory', 'memory.high') ?? none('only the memory controller of cgroup v2 has such a limit, and it cannot be used'),
+  swap: ({facts}) => swapEnforcer(facts),
+  processes: ({facts, call}, resolved, mode) =>
+    groupFile(facts, 'pids', 'pids.max', 'pids.max') ??
+    processesOfSlot(resolved, facts) ??
+    processesWithoutGroup(mode, facts, call.identity.value.uid),
+  wallTime: () => watched('watch.wallTime', 'no kernel limit on wall time exists'),
+  cpuTime: () => watched('watch.cpuTime', 'no kernel limit on the CPU time of a process tree exists'),
+  openFiles: () => kernel('RLIMIT_NOFILE', 'per process'),
+  coreSize: () => kernel('RLIMIT_CORE', 'per process'),
+  scratch: (inputs, _, mode) => scratchEnforcer(inputs, mode),
+};
 
 /** The controller that enforces a limit, for the whole payload or for one application; null where none can. */
 export function groupEnforcer(name: 'cores' | 'memory', facts: Facts): Enforcer | null {

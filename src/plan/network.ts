@@ -7,7 +7,7 @@ import type {AddressKind} from '../job/job.js';
 import {wantedKind} from '../policy/identity.js';
 import type {Pool} from '../policy/pools.js';
 import type {Inputs} from './inputs.js';
-import type {Step, StepOf} from './step.js';
+import {bind, type Step, type StepOf} from './step.js';
 
 /** The identity on the network that a box gets, and where from. */
 export interface IdentityChoice {
@@ -36,10 +36,7 @@ const USER_MODE = {
   gateway6: 'fe80::1',
 } as const;
 
-/**
- * null: the box has the node's.
- * @throws TareError NETWORK_UNAVAILABLE, DOCUMENT_INVALID; nothing was touched then
- */
+/** null: the box has the node's. @throws TareError NETWORK_UNAVAILABLE, DOCUMENT_INVALID; nothing was touched then */
 export function chooseIdentity({job, policy, facts, call}: Inputs): IdentityChoice | null {
   const wanted = job.identity;
   if (wanted === null) return null;
@@ -230,13 +227,6 @@ const FILES: readonly IdentityFile[] = ['hosts', 'hostname', 'resolv.conf', 'mac
 
 /** Steps that bind the files of a box's identity over those of its view. */
 export const identityMounts = (choice: IdentityChoice | null, isImage: boolean): StepOf<'mount.bind'>[] =>
-  choice === null
-    ? []
-    : filesOf(choice).map(({name, path}) => ({
-        op: 'mount.bind',
-        source: `${IDENTITY}/${name}`,
-        destination: isImage ? `/etc/${name}` : path,
-        options: ['ro'],
-        optional: false,
-        because: 'the box’s own',
-      }));
+  (choice === null ? [] : filesOf(choice)).map(({name, path}) =>
+    bind(`${IDENTITY}/${name}`, isImage ? `/etc/${name}` : path, ['ro'], 'the box’s own'),
+  );

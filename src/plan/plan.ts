@@ -25,9 +25,7 @@ import {checkInit, planServices} from './system.js';
 import {checkView, chooseView} from './view.js';
 import {isOwnDirectory} from './writable.js';
 
-/**
- * @throws TareError | TareErrors when the policy refuses (exit 126) or the job cannot be run here (exit 125); nothing was touched then.
- */
+/** @throws TareError | TareErrors when the policy refuses (exit 126) or the job cannot be run here (exit 125); nothing was touched then. */
 export function makePlan(original: Inputs): Plan {
   const {job, facts, call} = original;
   const pattern = selectPattern(job);

@@ -6,7 +6,7 @@
 import {TareError} from '../errors.js';
 import {liesIn} from '../policy/glob.js';
 import type {Inputs} from './inputs.js';
-import type {Step} from './step.js';
+import {bind, type Step} from './step.js';
 
 /** The directory of the node's services. */
 export const RUN = '/run';
@@ -23,19 +23,14 @@ export function planRun({policy, call}: Inputs, ownNetwork: boolean): {before: S
   return {
     before: [
       {op: 'mount.tmpfs', destination: RUN, mode: '0755', sizeBytes: null, because: 'services of the node listen there'},
-      ...outermost.map((path): Step => {
-        // it may end before the box begins
-        return {op: 'mount.bind', source: path, destination: path, options: ['ro'], optional: true, because: `allowed by ${provenance.at}`};
-      }),
+      // it may end before the box begins
+      ...outermost.map((path) => bind(path, path, ['ro'], `allowed by ${provenance.at}`, true)),
     ],
     after: [{op: 'mount.readonly', destination: RUN, because: 'nothing is stored here'}],
   };
 }
 
-/**
- * A job that starts in /run where that is not its own would have what is there.
- * @throws TareError WORK_DIRECTORY
- */
+/** A job that starts in /run where that is not its own would have what is there. @throws TareError WORK_DIRECTORY */
 export function checkStartInRun({job}: Inputs, real: string, isOwn: boolean): void {
   if (!liesIn(real, RUN) || (isOwn && !liesIn(real, OF_USERS))) return;
   throw new TareError('WORK_DIRECTORY', {

@@ -12,9 +12,7 @@ export function stepsOf<Op extends Step['op']>(plan: Pick<Plan, 'steps'>, op: Op
 }
 
 /** The only step of a kind, or undefined. */
-export function stepOf<Op extends Step['op']>(plan: Pick<Plan, 'steps'>, op: Op): StepOf<Op> | undefined {
-  return stepsOf(plan, op)[0];
-}
+export const stepOf = <Op extends Step['op']>(plan: Pick<Plan, 'steps'>, op: Op): StepOf<Op> | undefined => stepsOf(plan, op)[0];
 
 /** A path of the plan on this node: `{box}` at its beginning is the box's own folder; a job's directory may be called so too. */
 export const inBox = (path: string, boxDirectory: string): string =>

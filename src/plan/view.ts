@@ -14,7 +14,7 @@ import {liesIn} from '../policy/glob.js';
 import type {IdMaps} from './machine-ids.js';
 import type {ImagePlan} from './image.js';
 import type {Inputs} from './inputs.js';
-import type {Step} from './step.js';
+import {bind, type Step} from './step.js';
 
 /** Where enter puts a view together. */
 const VIEW = '{box}/view';
@@ -117,10 +117,10 @@ export function planView(inputs: ViewInputs): ViewPlan {
     plan.lowers.push(...image.mounts);
   }
   const why = `${choice.value} (${choice.because})`;
-  const readOnlyRoot = bind('/', '/', 'the node’s file system, read-only');
+  const readOnlyRoot = bind('/', '/', ['ro'], 'the node’s file system, read-only');
   if (views.user && image === null) plan.base.push(readOnlyRoot);
   else if (own.length > 1)
-    plan.base.push(image === null ? readOnlyRoot : bind(`${VIEW}/0`, '/', 'the image, read-only, with what is mounted upon'));
+    plan.base.push(image === null ? readOnlyRoot : bind(`${VIEW}/0`, '/', ['ro'], 'the image, read-only, with what is mounted upon'));
   for (const [index, application] of own.entries()) {
     const context: OverlayContext = {inputs, plan, application, key: String(index), why};
     if (image !== null) overImage(context, shifted(inputs, plan, image.lower));
@@ -161,7 +161,7 @@ function overlay({inputs, plan, application, key, why}: OverlayContext, lower: s
   });
   if (isTop(at)) {
     const [list, where] = application === null ? [plan.base, destination] : [plan.ready, readyAt(at)];
-    list.push({...bind(at, where, why), options: ['rw']});
+    list.push(bind(at, where, ['rw'], why));
   }
   return {upper};
 }
@@ -227,7 +227,7 @@ function overImage(context: OverlayContext, image: string): void {
     plan.points.push({op: 'mount.point', lower: image, upper, path, because: 'something to mount upon, whatever the image has there'});
   for (const path of present) plan.mounts.push({op: 'mount.move', source: path, at: top + path, because: 'the node’s, read-only'});
   for (const path of inputs.applications.length > 1 ? [] : files)
-    plan.base.push({...bind(path, path, 'the node’s: its network and its accounts'), optional: true});
+    plan.base.push(bind(path, path, ['ro'], 'the node’s: its network and its accounts', true));
 }
 
 /** How each application's process changes to its view. `kept`: what lies over all views, the outermost first. */
@@ -249,12 +249,3 @@ const isTop = (at: string): boolean => at.startsWith(`${VIEW}/`) && !at.slice(VI
 
 /** Where a view of an application's stands ready in the box. */
 const readyAt = (at: string): string => READY + at.slice(VIEW.length);
-
-const bind = (source: string, destination: string, because: string): Extract<Step, {op: 'mount.bind'}> => ({
-  op: 'mount.bind',
-  source,
-  destination,
-  options: ['ro'],
-  optional: false,
-  because,
-});

@@ -30,9 +30,7 @@ const CHECKS: readonly Check[] = [
 ];
 
 /** Errors of a policy whose parts cannot all hold, POLICY_CONTRADICTION; empty: none. */
-export function contradictions(policy: Policy): TareError[] {
-  return CHECKS.flatMap((check) => check(policy));
-}
+export const contradictions = (policy: Policy): TareError[] => CHECKS.flatMap((check) => check(policy));
 
 function contradiction(where: string, message: string, found: string | undefined, allowed: string, remedy?: string): TareError {
   return new TareError('POLICY_CONTRADICTION', {message, where, found, allowed, remedy});

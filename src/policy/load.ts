@@ -22,10 +22,7 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
   const reader = new Reader(locate, problems);
   const reserveBytes = reader.size(document.reserve?.memory, '/reserve/memory') ?? undefined;
   const hostname = document.identity?.hostname;
-  if (hostname !== undefined)
-    problems.attempt(() => {
-      checkHostname(hostname, locate('/identity/hostname'));
-    });
+  if (hostname !== undefined) problems.attempt(() => checkHostname(hostname, locate('/identity/hostname')));
   const policy: Policy = {
     ...applySetting(BUILTIN, readRuled(document, locate, problems)),
     site: {...BUILTIN.site, ...document.site},

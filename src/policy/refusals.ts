@@ -1,6 +1,6 @@
 /** Why the site does not let a job run as it was asked for; empty when it does. Paths are compared as text: links are the runner's business. */
 
-import {TareError} from '../errors.js';
+import {TareError, type ErrorCode} from '../errors.js';
 import type {Job, Pattern, Valued} from '../job/job.js';
 import {either, show} from '../job/show.js';
 import {liesIn, matchesGlob, matchesPathGlob} from './glob.js';
@@ -27,46 +27,33 @@ export function refusals(job: Job, pattern: Pattern, {policy, rule, refusal}: Ap
   ];
 }
 
-function patternRefusals({pattern: asked}: Job, pattern: Pattern, {patterns}: Policy): TareError[] {
-  if (patterns.value.includes(pattern)) return [];
-  return [
-    new TareError('PATTERN_FORBIDDEN', {
-      message: 'the policy does not allow the pattern',
-      where: asked.provenance.at,
-      found: pattern,
-      allowed: `${either(patterns.value)} (${patterns.provenance.at})`,
-    }),
-  ];
-}
+const refused = (code: ErrorCode, what: string, {provenance}: Valued<unknown>, found: string, allowed: string): TareError =>
+  new TareError(code, {message: `the policy does not allow ${what}`, where: provenance.at, found, allowed});
 
-function networkRefusals({network: asked}: Job, {network}: Policy): TareError[] {
-  if (asked === null || network.value.includes(asked.value)) return [];
-  return [
-    new TareError('NETWORK_FORBIDDEN', {
-      message: 'the policy does not allow the network',
-      where: asked.provenance.at,
-      found: asked.value,
-      allowed: `${either(network.value)} (${network.provenance.at})`,
-    }),
-  ];
-}
+const oneOf = ({value, provenance}: Valued<readonly string[]>): string => `${either(value)} (${provenance.at})`;
+const listed = (values: readonly string[], where: string): string => `${values.length === 0 ? 'none' : values.join(', ')} (${where})`;
+
+const patternRefusals = ({pattern: asked}: Job, pattern: Pattern, {patterns}: Policy): TareError[] =>
+  patterns.value.includes(pattern) ? [] : [refused('PATTERN_FORBIDDEN', 'the pattern', asked, pattern, oneOf(patterns))];
+
+const networkRefusals = ({network: asked}: Job, {network}: Policy): TareError[] =>
+  asked === null || network.value.includes(asked.value)
+    ? []
+    : [refused('NETWORK_FORBIDDEN', 'the network', asked, asked.value, oneOf(network))];
 
 /** One for each thing asked for that is not allowed. */
 const listRefusals = (
-  code: 'DEVICE_FORBIDDEN' | 'WRITABLE_FORBIDDEN' | 'CVMFS_FORBIDDEN',
-  message: string,
+  code: ErrorCode,
+  what: string,
   asked: readonly Valued<string>[],
   isAllowed: (value: string) => boolean,
   allowed: string,
-): TareError[] =>
-  asked
-    .filter(({value}) => !isAllowed(value))
-    .map(({value, provenance}) => new TareError(code, {message, where: provenance.at, found: show(value), allowed}));
+): TareError[] => asked.filter(({value}) => !isAllowed(value)).map((one) => refused(code, what, one, show(one.value), allowed));
 
 const deviceRefusals = (job: Job, {devices}: Policy): TareError[] =>
   listRefusals(
     'DEVICE_FORBIDDEN',
-    'the policy does not allow the device',
+    'the device',
     job.devices,
     (value) => devices.value.some((glob) => matchesPathGlob(glob, value)),
     listed(devices.value, devices.provenance.at),
@@ -75,7 +62,7 @@ const deviceRefusals = (job: Job, {devices}: Policy): TareError[] =>
 const writableRefusals = (job: Job, {writable}: Policy): TareError[] =>
   listRefusals(
     'WRITABLE_FORBIDDEN',
-    'the policy does not allow writing there',
+    'writing there',
     job.writable,
     (value) => writable.value.some((directory) => liesIn(value, directory)),
     listed(writable.value, writable.provenance.at),
@@ -84,39 +71,22 @@ const writableRefusals = (job: Job, {writable}: Policy): TareError[] =>
 function filesystemRefusals(job: Job, {filesystem}: Policy): TareError[] {
   const view = job.filesystem ?? (job.image === null ? null : {value: 'shared' as const, provenance: job.image.provenance});
   if (view === null || filesystem.value.includes(view.value)) return [];
-  return [
-    new TareError('FILESYSTEM_FORBIDDEN', {
-      message: 'the policy does not allow the file system',
-      where: view.provenance.at,
-      found: view.value,
-      allowed: `${either(filesystem.value)} (${filesystem.provenance.at})`,
-    }),
-  ];
+  return [refused('FILESYSTEM_FORBIDDEN', 'the file system', view, view.value, oneOf(filesystem))];
 }
 
 function imageRefusals({image}: Job, {images}: Policy, digest: string | null): TareError[] {
   if (image === null || allowsImage(images.value, {path: image.value, digest})) return [];
-  return [
-    new TareError('IMAGE_FORBIDDEN', {
-      message: 'the policy does not allow the image',
-      where: image.provenance.at,
-      found: digest === null ? show(image.value) : `${show(image.value)} (${digest})`,
-      allowed: listed(images.value, images.provenance.at),
-    }),
-  ];
+  const found = digest === null ? show(image.value) : `${show(image.value)} (${digest})`;
+  return [refused('IMAGE_FORBIDDEN', 'the image', image, found, listed(images.value, images.provenance.at))];
 }
 
 function repositoryRefusals(job: Job, {cvmfs}: Policy): TareError[] {
   const {allowed, required} = cvmfs.value;
   return listRefusals(
     'CVMFS_FORBIDDEN',
-    'the policy does not allow the repository',
+    'the repository',
     job.cvmfs,
     (value) => required.includes(value) || allowed.some((glob) => matchesGlob(glob, value)),
     listed([...allowed, ...required], cvmfs.provenance.at),
   );
-}
-
-function listed(values: readonly string[], where: string): string {
-  return `${values.length === 0 ? 'none' : values.join(', ')} (${where})`;
 }

@@ -105,10 +105,7 @@ async function ownerIdentity(directory: string, policy: Policy, caller: Identity
   return defaultIdentity(policy, caller);
 }
 
-/**
- * For root, whoever is not named: the policy's account.
- * @throws TareError USER_UNKNOWN, NAME_SERVICE_SILENT
- */
+/** For root, whoever is not named: the policy's account. @throws TareError USER_UNKNOWN, NAME_SERVICE_SILENT */
 export async function defaultIdentity(policy: Policy, caller: IdentityFacts): Promise<Valued<IdentityFacts>> {
   const {value: name, provenance} = policy.identity.user;
   return {value: name === caller.name ? caller : await accountNamed(name, provenance.at, policy, caller), provenance};

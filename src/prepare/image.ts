@@ -111,9 +111,7 @@ export async function takeImage(plan: Plan, id: string, uid: number, maxBytes: n
   noteUse(context, digest, {id, folder: stateDirectory(plan, id)});
   const {path} = step;
   const {aborted, onProgress} = waiting;
-  const onWait = (): void => {
-    onProgress({path, by: 'another'});
-  };
+  const onWait = (): void => onProgress({path, by: 'another'});
   try {
     await obtain(context, digest, async (directory) => fill(step, digest, directory, maxBytes, waiting), {aborted, onWait});
   } catch (error) {
@@ -148,9 +146,7 @@ async function fill(
   const waiting = {
     aborted,
     mostBytes,
-    onProgress: (progress: Unpacking): void => {
-      onProgress({path, by: 'us', ...progress});
-    },
+    onProgress: (progress: Unpacking): void => onProgress({path, by: 'us', ...progress}),
   };
   const about = {source: path, name: null, architecture: null};
   try {

@@ -21,10 +21,7 @@ export function setClock(shimUs: number, askedUs: number): void {
 export const epochUs = (): number => Date.now() * 1000;
 
 /** Waits, and keeps the process alive meanwhile. */
-export const sleep = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
+export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The same with all of the process, in which nothing else is done meanwhile. Without a time: for ever. */
 export function standStill(ms = Infinity): void {
@@ -43,7 +40,5 @@ export function after(ms: number, callback: () => void): () => void {
     if (left <= 0) callback();
     else timer = setTimeout(wait, Math.min(left, LONGEST_TIMER_MS));
   }
-  return () => {
-    clearTimeout(timer);
-  };
+  return () => clearTimeout(timer);
 }

@@ -45,9 +45,7 @@ export class KeptSignals {
     if (this.name !== null) return otherwise(this.name);
     let stop: (name: string) => void = () => undefined;
     const stopped = new Promise<T>((resolve) => {
-      stop = (name) => {
-        resolve(otherwise(name));
-      };
+      stop = (name) => resolve(otherwise(name));
       this.waiting.push(stop);
     });
     try {

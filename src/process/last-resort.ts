@@ -10,10 +10,7 @@ const SOCKET = '/dev/log';
 const MOST_BYTES = '256KiB';
 const DEADLINE_MS = 2000;
 
-/**
- * Never throws.
- * @returns whether the node's log took it; that it was also written to a disk nobody tells
- */
+/** Never throws. @returns whether the node's log took it; that it was also written to a disk nobody tells */
 export function tellNodesLog(text: string): boolean {
   try {
     if (!statSync(SOCKET).isSocket()) return false;

@@ -2,6 +2,7 @@
 
 import {readdirSync, readFileSync} from 'node:fs';
 import {hostname} from 'node:os';
+import {attempt} from '../errors.js';
 import type {UsageRecord} from '../record/record.js';
 import {isRunning, pidNamespace, processId, statFields, timeNamespace, type ProcessId} from './process.js';
 
@@ -20,9 +21,7 @@ export interface Here {
 const NODES_NAMESPACE = 'pid:[4026531836]';
 
 /** Where this process runs, as `presenceOf` compares it. */
-export function here(): Here {
-  return {node: hostname(), bootId: bootId(), pidNamespace: pidNamespace(), timeNamespace: timeNamespace()};
-}
+export const here = (): Here => ({node: hostname(), bootId: bootId(), pidNamespace: pidNamespace(), timeNamespace: timeNamespace()});
 
 /** For the record that is on disk while this supervisor is at work. */
 export function wrapperOf(shimPid: number): NonNullable<UsageRecord['wrapper']> {
@@ -67,19 +66,10 @@ function isSomewhere(parts: readonly ProcessId[]): boolean {
 }
 
 /** NSpid of proc_pid_status(5). */
-function innermostNumber(pid: string): number | null {
-  try {
+const innermostNumber = (pid: string): number | null =>
+  attempt(() => {
     const numbers = /^NSpid:\s+(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]?.split(/\s+/);
     return numbers === undefined ? null : Number(numbers.at(-1));
-  } catch {
-    return null;
-  }
-}
+  });
 
-function bootId(): string | null {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  } catch {
-    return null;
-  }
-}
+const bootId = (): string | null => attempt(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());

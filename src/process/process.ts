@@ -1,6 +1,7 @@
 /** A process by its number and its start: the number alone can be another's later (proc_pid_stat(5), starttime). */
 
 import {readFileSync, readlinkSync} from 'node:fs';
+import {attempt} from '../errors.js';
 
 /** One process, and no later one with its pid. */
 export interface ProcessId {
@@ -20,11 +21,7 @@ export const isRunning = ({pid, startTicks}: ProcessId): boolean => startOf(pid)
 
 /** SIGKILL to one that may be gone. */
 export function killProcess(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // it is gone
-  }
+  attempt(() => process.kill(pid, 'SIGKILL')); // it is gone
 }
 
 /** SIGKILL to its group, or to it alone when it leads none. */
@@ -40,34 +37,17 @@ export function killGroup(pid: number): void {
  * The namespace that our numbers of processes are of (pid_namespaces(7)); null where /proc does not tell, or is one of another namespace
  * (`unshare --pid` without `--mount-proc`): our numbers are other processes' there.
  */
-export function pidNamespace(): string | null {
-  try {
-    return readlinkSync('/proc/self') === String(process.pid) ? readlinkSync('/proc/self/ns/pid') : null;
-  } catch {
-    return null;
-  }
-}
+export const pidNamespace = (): string | null =>
+  attempt(() => (readlinkSync('/proc/self') === String(process.pid) ? readlinkSync('/proc/self/ns/pid') : null));
 
 /**
  * The namespace that starts of processes are told in: /proc shifts them by whoever reads (time_namespaces(7), Linux 5.6). null where the kernel
  * has none, or /proc is another's.
  */
-export function timeNamespace(): string | null {
-  try {
-    return readlinkSync('/proc/self/ns/time');
-  } catch {
-    return null;
-  }
-}
+export const timeNamespace = (): string | null => attempt(() => readlinkSync('/proc/self/ns/time'));
 
 /** The fields of /proc/PID/stat from the third on, the state; null when it cannot be read. */
-export function statFields(pid: number): string[] | null {
-  try {
-    return splitStat(readFileSync(`/proc/${String(pid)}/stat`, 'latin1'));
-  } catch {
-    return null;
-  }
-}
+export const statFields = (pid: number): string[] | null => attempt(() => splitStat(readFileSync(`/proc/${String(pid)}/stat`, 'latin1')));
 
 /** The command's name, which a process chooses, may hold spaces and brackets: fields are counted after the last bracket. */
 export const splitStat = (stat: string): string[] => stat.slice(stat.lastIndexOf(')') + 2).split(' ');

@@ -1,6 +1,7 @@
 /** The processes of a box as /proc shows them (proc_pid_stat(5), proc_pid_statm(5)): what is left where no controller counts. */
 
 import {readFileSync} from 'node:fs';
+import {attempt} from '../errors.js';
 import {namesIn} from '../record/durable.js';
 import {isRunning, statFields, type ProcessId} from './process.js';
 
@@ -120,12 +121,3 @@ function readPageSize(): number {
   return 4096;
 }
 const PAGE_BYTES = readPageSize();
-
-/** A file of /proc may vanish at any time. */
-function attempt<T>(read: () => T): T | null {
-  try {
-    return read();
-  } catch {
-    return null;
-  }
-}

@@ -1,9 +1,9 @@
 /** Directories, and files that are whole or not there: what a crash must not lose. */
 
 import {randomBytes} from 'node:crypto';
-import {closeSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {closeSync, constants, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
-import {errnoOf} from '../errors.js';
+import {attempt, errnoOf} from '../errors.js';
 
 /**
  * Makes a directory and those above it that are missing. Node's own recursive mkdir never returns where a file system answers ENOENT
@@ -27,6 +27,19 @@ export function makeDirectory(path: string, mode: number): void {
   }
 }
 
+/** How a file is opened where others may write: no link is followed, and no named pipe waited for. */
+export const PLAIN = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** Uses an open file, and closes it whatever happens. @throws Error of the system, and what `use` throws */
+export function withFile<T>(path: string, flags: string | number, use: (descriptor: number) => T, mode?: number): T {
+  const descriptor = openSync(path, flags, mode);
+  try {
+    return use(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 /** Whether a directory is there that only this user or root can have put anything of ours into. */
 export function isOwn(path: string, uid: number): boolean {
   const found = lstatSync(path, {throwIfNoEntry: false});
@@ -35,13 +48,7 @@ export function isOwn(path: string, uid: number): boolean {
 }
 
 /** What is in a directory; nothing when it is not there or cannot be read. */
-export function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
-}
+export const namesIn = (directory: string): string[] => attempt(() => readdirSync(directory)) ?? [];
 
 /** Writes a whole file so that a crash leaves the old one or the new one: file synced, renamed, directory synced. @throws Error of the system */
 export function writeDurably(path: string, text: string): void {
@@ -73,31 +80,17 @@ export function removeUnfinished(path: string): void {
 
 /** Whatever keeps it from being removed is no news: the error before it is. */
 function discard(path: string): void {
-  try {
-    rmSync(path, {force: true});
-  } catch {
-    // its directory may be what cannot be written to
-  }
+  attempt(() => rmSync(path, {force: true})); // its directory may be what cannot be written to
 }
 
 /** Makes a file with its content on disk; its name is there for good once the directory is synced. @throws EEXIST when there is one */
 export function writeAndSync(path: string, text: string): void {
-  // wx: never through a link that somebody put there
-  const descriptor = openSync(path, 'wx', 0o644);
-  try {
+  const write = (descriptor: number): void => {
     writeFileSync(descriptor, text);
     fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
+  };
+  withFile(path, 'wx', write, 0o644); // wx: never through a link that somebody put there
 }
 
 /** Makes names in a directory durable (fsync(2)). @throws Error of the system */
-export function syncDirectory(directory: string): void {
-  const descriptor = openSync(directory, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
+export const syncDirectory = (directory: string): void => withFile(directory, 'r', fsyncSync);

@@ -1,7 +1,7 @@
 /** Records in the places that the policy lists: the first that takes one has it. */
 
 import {lstatSync, rmSync} from 'node:fs';
-import {TareError} from '../errors.js';
+import {attempt, TareError} from '../errors.js';
 import {isClosed, pathOf, readRecord, writeRecord} from './spool.js';
 import type {UsageRecord} from './record.js';
 
@@ -44,10 +44,8 @@ export function findFinal(spools: readonly string[], id: string): {record: Usage
 
 /** On a full disk there is room to remove; on a read-only one it stays, and readers prefer the closed one. */
 function removeOwn(spool: string, id: string): void {
-  try {
+  attempt(() => {
     const path = pathOf(spool, id);
     if (lstatSync(path, {throwIfNoEntry: false}) !== undefined) rmSync(path);
-  } catch {
-    // see above
-  }
+  }); // see above
 }

@@ -45,7 +45,7 @@ function observedOf(planned: Planned, used: Used): RecordObserved {
   for (const name of LIMIT_NAMES) {
     const {value, unit, enforcement} = planned.limits[name];
     if (value === null) continue;
-    const {peak, source} = peakOf(name, value, used, planned);
+    const {peak, source} = PEAKS[name](used, value, planned);
     const exceededBy = peak === null ? null : excess(name, peak, value);
     limits[name] = {
       limit: value,
@@ -68,9 +68,7 @@ function flagsOf(observed: RecordObserved, {unboxed}: Planned): string[] {
   return flags;
 }
 
-function boxedOf({mode}: Planned): RecordObserved['boxed'] {
-  return mode === null ? null : {value: mode.value === 'box', because: mode.because};
-}
+const boxedOf = ({mode}: Planned): RecordObserved['boxed'] => (mode === null ? null : {value: mode.value === 'box', because: mode.because});
 
 function refusedFor(repositories: readonly string[], found: UsageRecord['cvmfs']): RecordObserved['refused'] {
   const lacking = found.find(({repository, state}) => repositories.includes(repository) && state !== 'ok');
@@ -85,39 +83,29 @@ interface Peak {
 
 const UNKNOWN: Peak = {peak: null, source: null};
 
-function peakOf(name: LimitName, limit: number, {usage, time, marks}: Used, {suspended}: Planned): Peak {
-  switch (name) {
-    case 'memory':
-    case 'memoryHigh':
-      return memoryPeak(limit, usage, marks);
-    case 'swap':
-      return of(usage.swapPeakBytes, usage.swapPeakSource);
-    case 'processes':
-      return of(usage.pidsPeak, usage.pidsPeakSource);
-    case 'wallTime':
-      return of(countedWallUs(time, suspended), 'monotonic clock');
-    case 'cpuTime':
-      return usage.cpuUserUs === null || usage.cpuSystemUs === null ? UNKNOWN : of(usage.cpuUserUs + usage.cpuSystemUs, usage.cpuSource);
-    case 'scratch':
-      return of(usage.scratchPeakBytes, usage.scratchPeakSource);
-    case 'cores':
-      return of(marks.cores, 'sampled:CPU time');
-    // where it is hit, a call fails in the payload, and nobody else hears of it
-    case 'openFiles':
-    case 'coreSize':
-    case 'pinCores':
-      return UNKNOWN;
-    // a payload may be as nice as it likes
-    case 'nice':
-      return UNKNOWN;
-  }
-}
+const PEAKS: Readonly<Record<LimitName, (used: Used, limit: number, planned: Planned) => Peak>> = {
+  memory: memoryPeak,
+  memoryHigh: memoryPeak,
+  swap: ({usage}) => of(usage.swapPeakBytes, usage.swapPeakSource),
+  processes: ({usage}) => of(usage.pidsPeak, usage.pidsPeakSource),
+  wallTime: ({time}, _, {suspended}) => of(countedWallUs(time, suspended), 'monotonic clock'),
+  cpuTime: ({usage: {cpuUserUs, cpuSystemUs, cpuSource}}) =>
+    cpuUserUs === null || cpuSystemUs === null ? UNKNOWN : of(cpuUserUs + cpuSystemUs, cpuSource),
+  scratch: ({usage}) => of(usage.scratchPeakBytes, usage.scratchPeakSource),
+  cores: ({marks}) => of(marks.cores, 'sampled:CPU time'),
+  // where it is hit, a call fails in the payload, and nobody else hears of it
+  openFiles: () => UNKNOWN,
+  coreSize: () => UNKNOWN,
+  pinCores: () => UNKNOWN,
+  // a payload may be as nice as it likes
+  nice: () => UNKNOWN,
+};
 
 const of = (peak: number | null | undefined, source: string | null | undefined): Peak =>
   peak == null ? UNKNOWN : {peak, source: source ?? null};
 
 /** The kernel's peak settles it where it lies below the limit; above, it may be page cache, which the limit would have dropped. */
-function memoryPeak(limit: number, {memPeakBytes, memPeakSource}: RecordUsage, {memoryBytes, memorySource}: Marks): Peak {
+function memoryPeak({usage: {memPeakBytes, memPeakSource}, marks: {memoryBytes, memorySource}}: Used, limit: number): Peak {
   if (memPeakBytes !== null && memPeakBytes <= limit) return of(memPeakBytes, memPeakSource);
   return of(memoryBytes, memorySource);
 }

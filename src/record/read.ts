@@ -1,8 +1,9 @@
 /** Reads a spool as a stream: no list of its names, and no more than one record, is ever in memory. Nothing in it is trusted. */
 
-import {closeSync, constants, fstatSync, opendirSync, openSync, readSync, type Dir} from 'node:fs';
+import {fstatSync, opendirSync, readSync, type Dir} from 'node:fs';
 import {join} from 'node:path';
-import {errnoOf} from '../errors.js';
+import {ifThere} from '../errors.js';
+import {PLAIN, withFile} from './durable.js';
 
 /** `RECORDID.json`; with the number of its user where another had taken that name. */
 const NAME = /^([0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})(?:\.\d+)?\.json$/;
@@ -66,28 +67,18 @@ export interface RecordText {
  * @returns null when it is gone
  * @throws Error when it is no plain file, or larger than any record, or cannot be read
  */
-export function readRecordText(path: string): RecordText | null {
-  let descriptor: number;
-  try {
-    // a spool that others write to may hold links and named pipes
-    descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return null;
-    throw error;
+export const readRecordText = (path: string): RecordText | null => ifThere(() => withFile(path, PLAIN, textOf));
+
+function textOf(descriptor: number): RecordText {
+  const stats = fstatSync(descriptor);
+  if (!stats.isFile()) throw new Error('not a plain file');
+  if (stats.size > LARGEST_RECORD) throw new Error(`${String(stats.size)} bytes; a record has at most ${String(LARGEST_RECORD)}`);
+  const bytes = Buffer.allocUnsafe(stats.size);
+  let length = 0;
+  while (length < bytes.length) {
+    const got = readSync(descriptor, bytes, length, bytes.length - length, null);
+    if (got === 0) break;
+    length += got;
   }
-  try {
-    const stats = fstatSync(descriptor);
-    if (!stats.isFile()) throw new Error('not a plain file');
-    if (stats.size > LARGEST_RECORD) throw new Error(`${String(stats.size)} bytes; a record has at most ${String(LARGEST_RECORD)}`);
-    const bytes = Buffer.allocUnsafe(stats.size);
-    let length = 0;
-    while (length < bytes.length) {
-      const got = readSync(descriptor, bytes, length, bytes.length - length, null);
-      if (got === 0) break;
-      length += got;
-    }
-    return {text: bytes.toString('utf8', 0, length), writtenUs: Math.round(stats.mtimeMs * 1000), uid: stats.uid};
-  } finally {
-    closeSync(descriptor);
-  }
+  return {text: bytes.toString('utf8', 0, length), writtenUs: Math.round(stats.mtimeMs * 1000), uid: stats.uid};
 }

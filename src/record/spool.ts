@@ -31,9 +31,7 @@ function checkSpool(spool: string): void {
 
 /** A copy of a record, wherever somebody wants it. @throws TareError SPOOL_UNWRITABLE */
 export function writeCopy(path: string, record: UsageRecord, write = replaceOrWrite): void {
-  attempt(path, 'name a file in a directory that exists and that the job’s account can write to', () => {
-    write(path, textOf(record));
-  });
+  attempt(path, 'name a file in a directory that exists and that the job’s account can write to', () => write(path, textOf(record)));
 }
 
 /** A record as a file has it. */
@@ -89,9 +87,7 @@ export function pathOf(spool: string, id: string, uid = process.getuid?.() ?? -1
 }
 
 /** null when nothing is there, or it cannot be seen. */
-function ownerOf(path: string): number | null {
-  return lookAt(path)?.uid ?? null;
-}
+const ownerOf = (path: string): number | null => lookAt(path)?.uid ?? null;
 
 function lookAt(path: string): Stats | null {
   try {

@@ -6,9 +6,7 @@ import type {Check, State} from './check.js';
 import {layoutName, remedyFor} from './delegation.js';
 
 /** Groups with that controller can be made here. */
-export function usable({cgroup}: Facts, controller: Controller): boolean {
-  return (cgroup.controllers[controller]?.parent ?? null) !== null;
-}
+export const usable = ({cgroup}: Facts, controller: Controller): boolean => (cgroup.controllers[controller]?.parent ?? null) !== null;
 
 /** One row for each controller, after one for them all. */
 export const checkCgroups = (facts: Facts): Check[] => [

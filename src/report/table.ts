@@ -80,9 +80,8 @@ function layOut(columns: readonly Column[], row: readonly string[], widths: read
   );
 }
 
-function pad(text: string, width: number, align: 'left' | 'right'): string {
-  return align === 'right' ? text.padStart(width) : text.padEnd(width);
-}
+const pad = (text: string, width: number, align: 'left' | 'right'): string =>
+  align === 'right' ? text.padStart(width) : text.padEnd(width);
 
 /** Breaks at blanks; a word that is longer than a line is cut. */
 export function wrapWords(text: string, width: number): string[] {

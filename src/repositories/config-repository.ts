@@ -5,6 +5,7 @@
 
 import {readFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
+import {attempt} from '../errors.js';
 import {namesIn} from '../record/durable.js';
 import type {ProbeResult} from '../cvmfs/classify.js';
 import type {StepOf} from '../plan/step.js';
@@ -31,13 +32,8 @@ export function configRepositoryOf({configDirectory, configRepository, repositor
   return named === undefined || named === '' || named === repository ? null : named;
 }
 
-function namesOf(path: string): string[] {
-  try {
-    return [...readFileSync(path, 'utf8').matchAll(NAMED)].map(([, , name = '']) => name);
-  } catch {
-    return [];
-  }
-}
+const namesOf = (path: string): string[] =>
+  attempt(() => [...readFileSync(path, 'utf8').matchAll(NAMED)].map(([, , name = '']) => name)) ?? [];
 
 const defaultsIn = (directory: string): string[] => [
   join(directory, 'default.conf'),

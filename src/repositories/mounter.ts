@@ -1,5 +1,6 @@
 /** The static program that keeps a repository mounted for a job (native/README.md, Tools): started, waited for, ended. */
 
+import {attempt} from '../errors.js';
 import {accountOrOwn, type Account} from '../plan/account.js';
 import {isRunning, killProcess, processId, type ProcessId} from '../process/process.js';
 import {startTool} from '../process/tool.js';
@@ -46,9 +47,7 @@ export function startMounter(order: MounterOrder, deadlineMs: number, onEnd: (ho
       (child.stdout as unknown as {unref(): void} | null)?.unref();
       resolve(found);
     };
-    const timer = setTimeout(() => {
-      settle('the kernel did not mount it in time');
-    }, deadlineMs);
+    const timer = setTimeout(() => settle('the kernel did not mount it in time'), deadlineMs);
     child.stdout?.setEncoding('utf8').on('data', (more: string) => {
       text += more;
       const lines = text.split('\n');
@@ -62,12 +61,8 @@ export function startMounter(order: MounterOrder, deadlineMs: number, onEnd: (ho
         if (key === 'ended') onEnd(value);
       }
     });
-    child.on('error', ({message}) => {
-      settle(message);
-    });
-    child.on('close', () => {
-      settle('it ended early');
-    });
+    child.on('error', ({message}) => settle(message));
+    child.on('close', () => settle('it ended early'));
   });
 }
 
@@ -90,9 +85,5 @@ export function killMounter(mounter: ProcessId): void {
 }
 
 function terminate(pid: number): void {
-  try {
-    process.kill(pid, 'SIGTERM');
-  } catch {
-    // it is gone
-  }
+  attempt(() => process.kill(pid, 'SIGTERM')); // it is gone
 }

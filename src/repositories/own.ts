@@ -3,12 +3,10 @@
 import {
   chmodSync,
   chownSync,
-  closeSync,
   fstatSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
-  openSync,
   readFileSync,
   readSync,
   rmSync,
@@ -17,7 +15,7 @@ import {
 } from 'node:fs';
 import {hostname} from 'node:os';
 import {join} from 'node:path';
-import {errnoOf} from '../errors.js';
+import {attempt, errnoOf} from '../errors.js';
 import type {Entry, ProbeResult, OwnMount} from '../cvmfs/classify.js';
 import {migrateWrapper} from '../migrate/record.js';
 import type {Account} from '../plan/account.js';
@@ -30,7 +28,7 @@ import {isRunning} from '../process/process.js';
 import {readTree} from '../process/tree.js';
 import {presenceOf, wrapperOf, type Here, type WhoBegan} from '../process/presence.js';
 import {ensureOwn} from '../box/state.js';
-import {namesIn} from '../record/durable.js';
+import {namesIn, withFile} from '../record/durable.js';
 import {removePrivate} from '../box/trees.js';
 
 type Mount = StepOf<'cvmfs.mount'>;
@@ -76,9 +74,7 @@ export async function mountOwn(
     const mounter = await startMounter(
       {shimPid, folder, place, identity, within: config?.mounter ?? null, client},
       step.deadlineUs / 1000,
-      (how) => {
-        log.info('the client of a repository has ended', {repository, how});
-      },
+      (how) => log.info('the client of a repository has ended', {repository, how}),
     );
     if (typeof mounter !== 'string') return {mounter, folder, place};
     removeFolder(folder);
@@ -132,25 +128,18 @@ function makeFor(identity: Context['identity'], path: string): void {
 }
 
 /** What its client said last, for people; null: nothing. */
-export function lastWords({folder}: OwnMount): string | null {
-  try {
-    const file = openSync(join(folder, 'client.log'), 'r');
-    try {
-      const {size} = fstatSync(file);
-      const text = Buffer.alloc(Math.min(size, LAST_BYTES));
-      readSync(file, text, 0, text.length, size - text.length);
-      const lines = text
-        .toString('utf8')
-        .split('\n')
-        .map((line) => line.trim())
-        .filter((line) => line !== '');
-      return lines.length === 0 ? null : lines.slice(-LAST_LINES).join(' | ');
-    } finally {
-      closeSync(file);
-    }
-  } catch {
-    return null;
-  }
+export const lastWords = ({folder}: OwnMount): string | null => attempt(() => withFile(join(folder, 'client.log'), 'r', lastLines));
+
+function lastLines(file: number): string | null {
+  const {size} = fstatSync(file);
+  const text = Buffer.alloc(Math.min(size, LAST_BYTES));
+  readSync(file, text, 0, text.length, size - text.length);
+  const lines = text
+    .toString('utf8')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  return lines.length === 0 ? null : lines.slice(-LAST_LINES).join(' | ');
 }
 
 /**
@@ -196,32 +185,21 @@ export function usageOf({mounter}: OwnMount): {clientCpuUs: number | null; clien
 }
 
 /** VmHWM (proc_pid_status(5)), bytes. */
-function peakOf(pid: number): number | null {
-  try {
+const peakOf = (pid: number): number | null =>
+  attempt(() => {
     const kib = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${String(pid)}/status`, 'latin1'))?.[1];
     return kib === undefined ? null : Number(kib) * 1024;
-  } catch {
-    return null;
-  }
-}
+  });
 
 /** The cache is the account's, who may have put anything in it. */
 function removeFolder(folder: string): string[] {
   const cache = join(folder, 'cache');
   const found = lstatSync(cache, {throwIfNoEntry: false});
   if (found !== undefined) removePrivate(cache, process.getuid?.() === 0 && found.uid !== 0 ? found : null, null);
-  try {
-    rmSync(folder, {recursive: true, force: true});
-    return [];
-  } catch {
-    return [folder];
-  }
+  return attempt(() => (rmSync(folder, {recursive: true, force: true}), [])) ?? [folder];
 }
 
-/**
- * Folders whose job is gone: its mounts and clients went with it.
- * @returns those that were removed, and those that cannot be
- */
+/** Folders whose job is gone: its mounts and clients went with it. @returns those that were removed, and those that cannot be */
 export function sweepOwn(scratch: string, at: Here): {removed: string[]; left: string[]} {
   const swept = {removed: [] as string[], left: [] as string[]};
   for (const name of namesIn(scratch)) {

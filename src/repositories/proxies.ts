@@ -49,15 +49,9 @@ function refusalOf(url: string): Promise<string | null> {
       socket.destroy();
       resolve(because);
     };
-    const timer = setTimeout(() => {
-      settle(`no answer in ${String(ANSWER_MS / 1000)} s`);
-    }, ANSWER_MS);
-    socket.on('connect', () => {
-      settle(null);
-    });
-    socket.on('error', ({message, code}: NodeJS.ErrnoException) => {
-      settle(code ?? message);
-    });
+    const timer = setTimeout(() => settle(`no answer in ${String(ANSWER_MS / 1000)} s`), ANSWER_MS);
+    socket.on('connect', () => settle(null));
+    socket.on('error', ({message, code}: NodeJS.ErrnoException) => settle(code ?? message));
   });
 }
 

@@ -5,7 +5,7 @@
 
 import {linkSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {errnoOf, TareError} from '../errors.js';
+import {attempt, errnoOf, TareError} from '../errors.js';
 import {migrateStepNote} from '../migrate/step-note.js';
 import {isOwn, namesIn} from '../record/durable.js';
 import type {UsageRecord} from '../record/record.js';
@@ -134,10 +134,4 @@ function replace(path: string, note: object): void {
   renameSync(temporary, path);
 }
 
-function read(path: string): unknown {
-  try {
-    return migrateStepNote(JSON.parse(readPlainFile(path).text));
-  } catch {
-    return null;
-  }
-}
+const read = (path: string): unknown => attempt(() => migrateStepNote(JSON.parse(readPlainFile(path).text)));

@@ -5,7 +5,7 @@
 
 import type {Together} from '@tare/contract';
 import {taskStrings} from '../engine/launch.js';
-import {EXIT} from '../errors.js';
+import {attempt, EXIT} from '../errors.js';
 import {start} from '../host/spawn.js';
 import {stepOf} from '../plan/step.js';
 import {migrateRecord} from '../migrate/record.js';
@@ -91,9 +91,7 @@ function startHolder(directory: string, {argv, cwd, environment}: Hello): void {
     stdio: 'ignore',
     detached: true,
   });
-  holder.on('error', (error) => {
-    writeNote(directory, 'box', {apart: `the box could not be started: ${error.message}`});
-  });
+  holder.on('error', (error) => writeNote(directory, 'box', {apart: `the box could not be started: ${error.message}`}));
   holder.unref();
 }
 
@@ -191,13 +189,7 @@ function isLast(directory: string, index: number): boolean {
   });
 }
 
-function stateIn(directory: string): BoxState | null {
-  try {
-    return readState(directory);
-  } catch {
-    return null;
-  }
-}
+const stateIn = (directory: string): BoxState | null => attempt(() => readState(directory));
 
 /** Why tasks cannot share what was planned; null when they can. */
 export function cannotShareReason({plan, facts, callerArgvIndex}: Pick<Prepared, 'plan' | 'facts' | 'callerArgvIndex'>): string | null {

@@ -1,6 +1,7 @@
 /** The processes of a box, whatever started them, as far as /proc shows them. */
 
 import {readdirSync, readlinkSync} from 'node:fs';
+import {attempt} from '../errors.js';
 import {isRunning, type ProcessId} from '../process/process.js';
 import {readTree, type ProcessSample} from '../process/tree.js';
 
@@ -20,10 +21,4 @@ export function processesIn(init: ProcessId | null): ProcessSample[] {
 }
 
 /** null when it is gone, or another user's; init is never dumpable, and so left out for all but root. */
-function namespaceOf(pid: number | 'self'): string | null {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/pid`);
-  } catch {
-    return null;
-  }
-}
+const namespaceOf = (pid: number | 'self'): string | null => attempt(() => readlinkSync(`/proc/${pid}/ns/pid`));

@@ -15,7 +15,5 @@ export function whenCallerLost(callers: readonly ProcessId[], lost: () => void):
     clearInterval(looking);
     lost();
   }, LOOK_MS).unref();
-  return () => {
-    clearInterval(looking);
-  };
+  return () => clearInterval(looking);
 }

@@ -53,7 +53,5 @@ export function endClientsWhenStuck(
     clearInterval(looking);
     end(Math.max(killedUs, deafUs));
   }, LOOK_MS).unref();
-  return () => {
-    clearInterval(looking);
-  };
+  return () => clearInterval(looking);
 }

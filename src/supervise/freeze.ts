@@ -1,6 +1,7 @@
 /** Pausing a live box: by the freezer of its groups; where there is none, each of its processes is stopped. */
 
 import type {Groups} from '../cgroup/manager.js';
+import {attempt} from '../errors.js';
 import {processesIn} from './box-processes.js';
 import {sleep} from '../process/clock.js';
 import {isRunning, statFields, type ProcessId} from '../process/process.js';
@@ -70,9 +71,5 @@ function signalAll(init: ProcessId | null, name: NodeJS.Signals): void {
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch {
-    // it is gone, or not ours to signal: then the look that follows tells
-  }
+  attempt(() => process.kill(pid, name)); // it is gone, or not ours to signal: then the look that follows tells
 }

@@ -134,6 +134,4 @@ export class ObservedMarks {
   }
 }
 
-function unreclaimable({anonBytes, shmemBytes}: GroupUsage): number | null {
-  return anonBytes === null ? null : anonBytes + (shmemBytes ?? 0);
-}
+const unreclaimable = ({anonBytes, shmemBytes}: GroupUsage): number | null => (anonBytes === null ? null : anonBytes + (shmemBytes ?? 0));

@@ -1,8 +1,9 @@
 /** The file that holds a box's scratch: a sparse ext4 file system of the size that the payload may fill. */
 
-import {closeSync, constants, ftruncateSync, openSync, readSync} from 'node:fs';
-import {TareError} from '../errors.js';
+import {constants, ftruncateSync, readSync} from 'node:fs';
+import {attempt, TareError} from '../errors.js';
 import {childProcess} from '../host/spawn.js';
+import {withFile} from '../record/durable.js';
 import type {ScratchQuota} from '../schema/generated/plan-1.js';
 
 const BLOCK = 4096;
@@ -25,18 +26,10 @@ export function imageBytes(free: number): number {
   return Math.ceil((free + kept + FIXED_OVERHEAD) / (1 - perByte) / BLOCK) * BLOCK;
 }
 
-/**
- * Without a journal: nothing of it is wanted after a crash.
- * @throws TareError SCRATCH_FAILED
- */
+/** Without a journal: nothing of it is wanted after a crash. @throws TareError SCRATCH_FAILED */
 export function makeImage({bytes, program}: ScratchQuota, path: string): void {
   try {
-    const file = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
-    try {
-      ftruncateSync(file, imageBytes(bytes));
-    } finally {
-      closeSync(file);
-    }
+    withFile(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, (file) => ftruncateSync(file, imageBytes(bytes)), 0o600);
     // uninit_bg: else all inode tables, a sixtieth of the size, would be written to the disk at once
     const features = '^has_journal,^resize_inode,^metadata_csum,uninit_bg,sparse_super';
     const layout = ['-b', String(BLOCK), '-i', String(BYTES_PER_INODE), '-I', String(INODE_BYTES), '-m', '0'];
@@ -66,16 +59,8 @@ const SUPERBLOCK_BYTES = 1024;
 
 /** What is free in one that is not mounted any more; null when it cannot be read. Written at the last unmount. */
 export function freeInImage(path: string): number | null {
-  try {
-    const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-    try {
-      const block = Buffer.alloc(SUPERBLOCK_BYTES);
-      if (readSync(file, block, 0, SUPERBLOCK_BYTES, SUPERBLOCK) !== SUPERBLOCK_BYTES) return null;
-      return (block.readUInt32LE(FREE_LOW) + block.readUInt32LE(FREE_HIGH) * 2 ** 32) * BLOCK;
-    } finally {
-      closeSync(file);
-    }
-  } catch {
-    return null;
-  }
+  const block = Buffer.alloc(SUPERBLOCK_BYTES);
+  const read = (file: number): number => readSync(file, block, 0, SUPERBLOCK_BYTES, SUPERBLOCK);
+  const bytes = attempt(() => withFile(path, constants.O_RDONLY | constants.O_NOFOLLOW, read));
+  return bytes === SUPERBLOCK_BYTES ? (block.readUInt32LE(FREE_LOW) + block.readUInt32LE(FREE_HIGH) * 2 ** 32) * BLOCK : null;
 }

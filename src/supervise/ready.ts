@@ -2,6 +2,7 @@
 
 import {lstatSync, readdirSync, readFileSync, readlinkSync} from 'node:fs';
 import {dirname} from 'node:path';
+import {attempt} from '../errors.js';
 import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import {liesIn} from '../policy/glob.js';
 import type {Plan} from '../schema/generated/plan-1.js';
@@ -35,22 +36,13 @@ function isOutside(path: string, plan: Plan): boolean {
   );
 }
 
-function isThereOutside(path: string, plan: Plan): boolean {
-  try {
-    return jobFiles(stepOf(plan, 'identity.take') ?? null, dirname(path)).exists(path);
-  } catch {
-    return false; // it cannot be told
-  }
-}
+const isThereOutside = (path: string, plan: Plan): boolean =>
+  attempt(() => jobFiles(stepOf(plan, 'identity.take') ?? null, dirname(path)).exists(path)) ?? false; // it cannot be told
 
 /** A path in the box of a process. Links in it that are absolute lead elsewhere: then it is not there. */
-function isThere(path: string, pid: number): boolean {
-  try {
-    return lstatSync(`/proc/${String(pid)}/root${path}`, {throwIfNoEntry: false}) !== undefined;
-  } catch {
-    return false; // the process is gone, or is not ours to look at
-  }
-}
+const isThere = (path: string, pid: number): boolean =>
+  // the process is gone, or is not ours to look at
+  attempt(() => lstatSync(`/proc/${String(pid)}/root${path}`, {throwIfNoEntry: false}) !== undefined) ?? false;
 
 /** TCP_LISTEN of the kernel's include/net/tcp_states.h. */
 const LISTENS = '0A';
@@ -75,22 +67,10 @@ function listens(port: number, pid: number): boolean {
 function holdsAny(pid: number, inodes: ReadonlySet<string>): boolean {
   const directory = `/proc/${String(pid)}/fd`;
   try {
-    return readdirSync(directory).some((descriptor) => {
-      try {
-        return inodes.has(readlinkSync(`${directory}/${descriptor}`));
-      } catch {
-        return false; // closed meanwhile
-      }
-    });
+    return readdirSync(directory).some((descriptor) => attempt(() => inodes.has(readlinkSync(`${directory}/${descriptor}`))) ?? false);
   } catch {
     return false;
   }
 }
 
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return '';
-  }
-}
+const read = (path: string): string => attempt(() => readFileSync(path, 'latin1')) ?? '';

@@ -9,6 +9,7 @@
 
 import {lstatSync, opendirSync, statfsSync, type Dir} from 'node:fs';
 import {join} from 'node:path';
+import {attempt} from '../errors.js';
 import {formatBytes} from '../job/quantity.js';
 import {Holdings, type Held, type HeldReport} from './held.js';
 import {inBox, stepOf} from '../plan/step.js';
@@ -88,13 +89,11 @@ class QuotaMeter implements ScratchMeter {
   }
 
   look(): number {
-    try {
+    attempt(() => {
       const {blocks, bfree, bsize} = statfsSync(`/proc/${String(this.initPid)}/root/tmp`);
       this.allBytes = blocks * bsize;
       this.note((blocks - bfree) * bsize);
-    } catch {
-      // the box is gone
-    }
+    }); // the box is gone
     this.periodMs = Math.min(STATFS_MS.most, 2 * this.periodMs);
     return this.periodMs;
   }
@@ -354,10 +353,6 @@ class Walk {
   }
 
   private leave(): void {
-    try {
-      this.open.pop()?.directory?.closeSync();
-    } catch {
-      // it was not open
-    }
+    attempt(() => this.open.pop()?.directory?.closeSync()); // it was not open
   }
 }

@@ -57,9 +57,7 @@ export class StepTasks {
       clearInterval(looking);
       over();
     }, LOOK_MS);
-    return () => {
-      clearInterval(looking);
-    };
+    return () => clearInterval(looking);
   }
 
   /** Inits of the tasks that run. */

@@ -6,6 +6,7 @@
 
 import {readFileSync} from 'node:fs';
 import type {Freeze} from '../cgroup/manager.js';
+import {attempt} from '../errors.js';
 import {monotonicUs} from '../process/clock.js';
 
 /** How often is looked. */
@@ -56,11 +57,8 @@ export class Suspension {
 }
 
 /** Time on a CPU and time in its queue (proc_pid_schedstat: ns); 0 where the kernel does not count it. */
-function scheduledUs(): number {
-  try {
+const scheduledUs = (): number =>
+  attempt(() => {
     const [ran = 0, waited = 0] = readFileSync('/proc/self/schedstat', 'latin1').split(' ').map(Number);
     return Math.round((ran + waited) / 1000);
-  } catch {
-    return 0;
-  }
-}
+  }) ?? 0;

@@ -280,10 +280,7 @@ function freezeOf({groups, sampler}: WatchedBox): Freeze {
   return freeze.frozen === null && sampler !== null ? {...freeze, frozen: sampler.standsStill} : freeze;
 }
 
-/**
- * A stall is looked for only while the limit is being hit.
- * @returns to be called when it may have been
- */
+/** A stall is looked for only while the limit is being hit. @returns to be called when it may have been */
 function startStallWatch({afterUs, graceUs}: StepOf<'watch.memoryStall'>, groups: Groups, timers: Timers, stop: StopPayload): () => void {
   const periodMs = stallLookMs(afterUs);
   let active: StallDetector | null = null;

@@ -130,9 +130,7 @@ function memoryWithoutGroup(init: InitReport | null, sampled: Sampled | null): P
   return {memPeakBytes: largest?.[1] ?? null, memPeakSource: largest?.[0] ?? null};
 }
 
-/**
- * Lower bounds both: init's rusage and the sampled sum. The larger wins; what it has more than the rusage is split as the rusage is.
- */
+/** Lower bounds both: init's rusage and the sampled sum. The larger wins; what it has more than the rusage is split as the rusage is. */
 function cpuWithoutGroup(init: InitReport | null, sampledUs: number | null): Pick<RecordUsage, 'cpuUserUs' | 'cpuSystemUs' | 'cpuSource'> {
   if (init === null)
     return {cpuUserUs: sampledUs, cpuSystemUs: sampledUs === null ? null : 0, cpuSource: sampledUs === null ? null : 'sampled'};

@@ -1,15 +1,16 @@
 import {resolve} from 'node:path';
-import {Args, Command} from '@oclif/core';
+import {Args} from '@oclif/core';
 import {EXIT, TareError} from '../../errors.js';
 import {listCache} from '../../image/cache-prune.js';
 import {lookAtImage} from '../../image/look.js';
 import {formatBytes} from '../../job/quantity.js';
 import {allowsImage, allowsPath} from '../../policy/images.js';
 import {renderTable} from '../../report/table.js';
+import {TareCommand} from '../shared/command.js';
 import {allImages, imageFlags, isCalled, openImages, type Images} from '../shared/images.js';
-import {explain, say, sayJson} from '../shared/output.js';
+import {say, sayJson} from '../shared/output.js';
 
-export default class ImagesInspect extends Command {
+export default class ImagesInspect extends TareCommand {
   static override summary = 'Show one image, and whether it can be used here.';
   static override description =
     'A squashfs file is read whole, for its digest. Exit status 1 when the policy does not allow the image to a job that no rule matches.';
@@ -25,44 +26,38 @@ export default class ImagesInspect extends Command {
 
   async run(): Promise<void> {
     const {flags, args} = await this.parse(ImagesInspect);
-    let status: number = EXIT.unhealthy;
-    try {
-      const images = await openImages(flags.policy);
-      const path = pathOf(args.image, images);
-      const user = images.uid !== 0;
-      const looked = await lookAtImage(path, {identity: null, where: args.image, digest: true, user});
-      const {value, provenance} = images.policy.images;
-      const allowed = allowsImage(value, looked);
-      const by = allowed ? (allowsPath(value, path) ? 'its path' : 'its digest') : null;
-      const cached = listCache({directory: images.cache}).find(({digest}) => digest === looked.digest) ?? null;
-      if (allowed) status = 0;
-      if (flags.json) sayJson({...looked, allowed, allowedBy: by, cached});
-      else {
-        const rows = [
-          ['path', path],
-          ['kind', looked.kind],
-          ['digest', looked.digest],
-          ['name', looked.name],
-          ['architecture', looked.architecture],
-          ['size', looked.bytes === null ? null : formatBytes(looked.bytes)],
-          ['layers', looked.layers === null ? null : String(looked.layers)],
-          ['mounted by', looked.mount?.by ?? null],
-          ['allowed', by === null ? `no: ${value.join(', ') || 'none'} (${provenance.at})` : `yes, by ${by} (${provenance.at})`],
-          ['unpacked', cached === null ? null : `${cached.path}, ${formatBytes(cached.bytes)}, ${String(cached.uses)} live boxes`],
-        ];
-        say(
-          renderTable(
-            [{header: ''}, {header: ''}],
-            rows.map(([what, is]) => [what ?? '', is ?? '-']),
-          )
-            .trim()
-            .replaceAll(/^ +/gm, ''),
-        );
-      }
-    } catch (error) {
-      status = explain(error);
+    const images = await openImages(flags.policy);
+    const path = pathOf(args.image, images);
+    const user = images.uid !== 0;
+    const looked = await lookAtImage(path, {identity: null, where: args.image, digest: true, user});
+    const {value, provenance} = images.policy.images;
+    const allowed = allowsImage(value, looked);
+    const by = allowed ? (allowsPath(value, path) ? 'its path' : 'its digest') : null;
+    const cached = listCache({directory: images.cache}).find(({digest}) => digest === looked.digest) ?? null;
+    if (flags.json) sayJson({...looked, allowed, allowedBy: by, cached});
+    else {
+      const rows = [
+        ['path', path],
+        ['kind', looked.kind],
+        ['digest', looked.digest],
+        ['name', looked.name],
+        ['architecture', looked.architecture],
+        ['size', looked.bytes === null ? null : formatBytes(looked.bytes)],
+        ['layers', looked.layers === null ? null : String(looked.layers)],
+        ['mounted by', looked.mount?.by ?? null],
+        ['allowed', by === null ? `no: ${value.join(', ') || 'none'} (${provenance.at})` : `yes, by ${by} (${provenance.at})`],
+        ['unpacked', cached === null ? null : `${cached.path}, ${formatBytes(cached.bytes)}, ${String(cached.uses)} live boxes`],
+      ];
+      say(
+        renderTable(
+          [{header: ''}, {header: ''}],
+          rows.map(([what, is]) => [what ?? '', is ?? '-']),
+        )
+          .trim()
+          .replaceAll(/^ +/gm, ''),
+      );
     }
-    if (status !== 0) this.exit(status);
+    if (!allowed) this.exit(EXIT.unhealthy);
   }
 }
 

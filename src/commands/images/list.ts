@@ -1,8 +1,8 @@
-import {Command} from '@oclif/core';
+import {TareCommand} from '../shared/command.js';
 import {allImages, imageFlags, imageTable, openImages} from '../shared/images.js';
-import {explain, say, sayJson} from '../shared/output.js';
+import {say, sayJson} from '../shared/output.js';
 
-export default class ImagesList extends Command {
+export default class ImagesList extends TareCommand {
   static override summary = 'List the images of this node.';
   static override description =
     'Lists the images below imageStore.places of the policy, and those that are unpacked in the cache. ALLOWED: whether the policy allows the image to a job that no rule matches.';
@@ -11,12 +11,8 @@ export default class ImagesList extends Command {
 
   async run(): Promise<void> {
     const {flags} = await this.parse(ImagesList);
-    try {
-      const rows = allImages(await openImages(flags.policy));
-      if (flags.json) sayJson(rows);
-      else if (rows.length > 0) say(imageTable(rows).trimEnd());
-    } catch (error) {
-      this.exit(explain(error));
-    }
+    const rows = allImages(await openImages(flags.policy));
+    if (flags.json) sayJson(rows);
+    else if (rows.length > 0) say(imageTable(rows).trimEnd());
   }
 }

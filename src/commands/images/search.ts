@@ -1,9 +1,10 @@
-import {Args, Command} from '@oclif/core';
+import {Args} from '@oclif/core';
 import {EXIT} from '../../errors.js';
+import {TareCommand} from '../shared/command.js';
 import {allImages, imageFlags, imageTable, isCalled, openImages} from '../shared/images.js';
-import {explain, say, sayJson} from '../shared/output.js';
+import {say, sayJson} from '../shared/output.js';
 
-export default class ImagesSearch extends Command {
+export default class ImagesSearch extends TareCommand {
   static override summary = 'Find images by a part of their path, name or digest.';
   static override description = 'Exit status 1 when there is none.';
   static override examples = ['<%= config.bin %> images search el9'];
@@ -14,15 +15,9 @@ export default class ImagesSearch extends Command {
 
   async run(): Promise<void> {
     const {flags, args} = await this.parse(ImagesSearch);
-    let status: number = EXIT.unhealthy;
-    try {
-      const rows = allImages(await openImages(flags.policy)).filter((image) => isCalled(image, args.text));
-      if (rows.length > 0) status = 0;
-      if (flags.json) sayJson(rows);
-      else if (rows.length > 0) say(imageTable(rows).trimEnd());
-    } catch (error) {
-      status = explain(error);
-    }
-    if (status !== 0) this.exit(status);
+    const rows = allImages(await openImages(flags.policy)).filter((image) => isCalled(image, args.text));
+    if (flags.json) sayJson(rows);
+    else if (rows.length > 0) say(imageTable(rows).trimEnd());
+    if (rows.length === 0) this.exit(EXIT.unhealthy);
   }
 }

@@ -1,13 +1,14 @@
-import {Command, Flags} from '@oclif/core';
+import {Flags} from '@oclif/core';
 import {rendered} from '../../../plugins/htcondor/health.js';
 import {EXIT} from '../../errors.js';
 import {renderHealth} from '../../report/health.js';
 import {probeInto} from '../../run/node-boxes.js';
 import {probeNode} from '../../run/node-probe.js';
 import {TARE_VERSION} from '../../version.js';
-import {explain, say} from '../shared/output.js';
+import {TareCommand} from '../shared/command.js';
+import {say} from '../shared/output.js';
 
-export default class NodeProbe extends Command {
+export default class NodeProbe extends TareCommand {
   static override summary = 'Look at this node, and write down whether it should get jobs: what root’s timer does every 20 seconds.';
   static override description =
     'Runs cheap checks each time. Every ten minutes, and after a job reported a failure, it also starts a real box as an account that has jobs here, and writes, reads and removes a record. The result is health.json in directories.node. Without root it is for the caller’s account. Exit status 1 when the node should get no jobs.';
@@ -24,19 +25,13 @@ export default class NodeProbe extends Command {
   async run(): Promise<void> {
     const {flags} = await this.parse(NodeProbe);
     const policyFile = flags.policy ?? null;
-    let healthy = true;
-    try {
-      if (flags.as !== undefined && flags.into !== undefined) {
-        await probeInto(flags.as, flags.into, policyFile);
-        return;
-      }
-      const health = await probeNode({policyFile, full: flags.full, rendered, version: TARE_VERSION});
-      ({healthy} = health);
-      if (flags.json) say(JSON.stringify(health));
-      else if (!flags.quiet || !healthy) say(renderHealth(health));
-    } catch (error) {
-      this.exit(explain(error));
+    if (flags.as !== undefined && flags.into !== undefined) {
+      await probeInto(flags.as, flags.into, policyFile);
+      return;
     }
-    if (!healthy) this.exit(EXIT.unhealthy);
+    const health = await probeNode({policyFile, full: flags.full, rendered, version: TARE_VERSION});
+    if (flags.json) say(JSON.stringify(health));
+    else if (!flags.quiet || !health.healthy) say(renderHealth(health));
+    if (!health.healthy) this.exit(EXIT.unhealthy);
   }
 }

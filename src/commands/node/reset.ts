@@ -1,12 +1,13 @@
-import {Command, Flags} from '@oclif/core';
+import {Flags} from '@oclif/core';
 import {rendered} from '../../../plugins/htcondor/health.js';
 import {EXIT} from '../../errors.js';
 import {renderHealth} from '../../report/health.js';
 import {resetNode} from '../../run/node-probe.js';
 import {TARE_VERSION} from '../../version.js';
-import {explain, say} from '../shared/output.js';
+import {TareCommand} from '../shared/command.js';
+import {say} from '../shared/output.js';
 
-export default class NodeReset extends Command {
+export default class NodeReset extends TareCommand {
   static override summary = 'Forget the failures that jobs have reported on this node so far, and look at it again.';
   static override description =
     'Only reports of jobs are forgotten; faults that still exist are found again. Exit status 1 when the node should still get no jobs.';
@@ -18,14 +19,8 @@ export default class NodeReset extends Command {
 
   async run(): Promise<void> {
     const {flags} = await this.parse(NodeReset);
-    let healthy = true;
-    try {
-      const health = await resetNode({policyFile: flags.policy ?? null, full: false, rendered, version: TARE_VERSION});
-      ({healthy} = health);
-      say(flags.json ? JSON.stringify(health) : renderHealth(health));
-    } catch (error) {
-      this.exit(explain(error));
-    }
-    if (!healthy) this.exit(EXIT.unhealthy);
+    const health = await resetNode({policyFile: flags.policy ?? null, full: false, rendered, version: TARE_VERSION});
+    say(flags.json ? JSON.stringify(health) : renderHealth(health));
+    if (!health.healthy) this.exit(EXIT.unhealthy);
   }
 }

@@ -1,4 +1,4 @@
-import {Command, Flags} from '@oclif/core';
+import {Flags} from '@oclif/core';
 import type {ExportRecord} from '@tare/contract';
 import {readRecords, type Opened} from '../../export/export.js';
 import {openExporters} from '../../export/registry.js';
@@ -6,14 +6,15 @@ import {isClosed} from '../../export/view.js';
 import {formatBytes, formatDuration} from '../../job/quantity.js';
 import {PLUGINS} from '../../plugins.js';
 import {printable} from '../../errors.js';
-import {explain, Output} from '../shared/output.js';
+import {TareCommand} from '../shared/command.js';
+import {Output} from '../shared/output.js';
 import {complaining, filterFlags, openPlace, placeFlags, readFilter} from '../shared/records.js';
 
 /** What an exporter has done with a record. `passed`: it is none of its business. */
 const STANDINGS = ['pending', 'delivered', 'refused', 'failed', 'passed'] as const;
 type Standing = (typeof STANDINGS)[number];
 
-export default class RecordsList extends Command {
+export default class RecordsList extends TareCommand {
   static override summary = 'List records, one per line, as they come.';
   static override description =
     'In the order of the directory: nothing is sorted, so that a million records need no more memory than one. Pipe it through sort.';
@@ -50,10 +51,8 @@ export default class RecordsList extends Command {
         const isRead = output.write(flags.json ? text : line(record, standing));
         if (!isRead) break;
       }
+    } finally {
       output.flush();
-    } catch (error) {
-      output.flush();
-      this.exit(explain(error));
     }
   }
 }

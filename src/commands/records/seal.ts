@@ -1,9 +1,10 @@
-import {Command, Flags} from '@oclif/core';
+import {Flags} from '@oclif/core';
 import {EXIT} from '../../errors.js';
 import {sealRecords} from '../../run/seal.js';
-import {complain, explain, say} from '../shared/output.js';
+import {TareCommand} from '../shared/command.js';
+import {complain, say} from '../shared/output.js';
 
-export default class RecordsSeal extends Command {
+export default class RecordsSeal extends TareCommand {
   static override summary =
     'As root, take over the records that users’ jobs wrote: check each, and keep it where nobody else can change it.';
   static override description =
@@ -17,18 +18,13 @@ export default class RecordsSeal extends Command {
 
   async run(): Promise<void> {
     const {flags} = await this.parse(RecordsSeal);
-    let isWell = true;
-    try {
-      const summary = await sealRecords(flags.policy ?? null);
-      const {sealed, open, rejected} = summary;
-      isWell = rejected.length === 0;
-      if (flags.json) say(JSON.stringify(summary));
-      else {
-        for (const {path, uid, reason} of rejected) complain(`${path} of uid ${String(uid)} was not sealed: ${reason}`);
-        if (!flags.quiet || !isWell) say(`${String(sealed)} sealed, ${String(open)} not over yet, ${String(rejected.length)} rejected`);
-      }
-    } catch (error) {
-      this.exit(explain(error));
+    const summary = await sealRecords(flags.policy ?? null);
+    const {sealed, open, rejected} = summary;
+    const isWell = rejected.length === 0;
+    if (flags.json) say(JSON.stringify(summary));
+    else {
+      for (const {path, uid, reason} of rejected) complain(`${path} of uid ${String(uid)} was not sealed: ${reason}`);
+      if (!flags.quiet || !isWell) say(`${String(sealed)} sealed, ${String(open)} not over yet, ${String(rejected.length)} rejected`);
     }
     if (!isWell) this.exit(EXIT.unhealthy);
   }

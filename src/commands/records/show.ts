@@ -1,5 +1,5 @@
 import {basename, join} from 'node:path';
-import {Args, Command, Flags} from '@oclif/core';
+import {Args, Flags} from '@oclif/core';
 import type {ExporterModule} from '@tare/contract';
 import {TareError, printable} from '../../errors.js';
 import {readOne, type ReadRecord} from '../../export/export.js';
@@ -10,12 +10,13 @@ import {PLUGINS} from '../../plugins.js';
 import {exportersPlace} from '../../policy/places.js';
 import {recordFilesIn} from '../../record/read.js';
 import type {UsageRecord} from '../../record/record.js';
-import {explain, Output} from '../shared/output.js';
+import {TareCommand} from '../shared/command.js';
+import {Output} from '../shared/output.js';
 import {complaining, openPlace, placeFlags, type Place} from '../shared/records.js';
 
 const FORMATS = ['jsonl', 'apel', 'car', 'auditor', 'prmon', 'prometheus'];
 
-export default class RecordsShow extends Command {
+export default class RecordsShow extends TareCommand {
   static override summary = 'Show one record: for people, as JSON, or as an exporter would write it.';
   static override examples = [
     '<%= config.bin %> records show 0b2f6a52-6c56-5f0e-8b5d-8a6b6a7f4f9d',
@@ -32,15 +33,11 @@ export default class RecordsShow extends Command {
 
   async run(): Promise<void> {
     const {args, flags} = await this.parse(RecordsShow);
-    try {
-      const place = await openPlace(flags);
-      const found = find(args.record, place);
-      if (flags.json) this.log(found.text);
-      else if (flags.as === undefined) this.log((await forPeople(found, place)).trimEnd());
-      else new Output().pass(Buffer.from(await converted(found, flags.as, place)));
-    } catch (error) {
-      this.exit(explain(error));
-    }
+    const place = await openPlace(flags);
+    const found = find(args.record, place);
+    if (flags.json) this.log(found.text);
+    else if (flags.as === undefined) this.log((await forPeople(found, place)).trimEnd());
+    else new Output().pass(Buffer.from(await converted(found, flags.as, place)));
   }
 }
 

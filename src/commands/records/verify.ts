@@ -1,11 +1,11 @@
-import {Command} from '@oclif/core';
 import {EXIT} from '../../errors.js';
 import {verifyRecord} from '../../export/verify.js';
 import {readRecordText, recordFilesIn} from '../../record/read.js';
-import {explain, Output} from '../shared/output.js';
+import {TareCommand} from '../shared/command.js';
+import {Output} from '../shared/output.js';
 import {complaining, openPlace, placeFlags} from '../shared/records.js';
 
-export default class RecordsVerify extends Command {
+export default class RecordsVerify extends TareCommand {
   static override summary = 'Check every record in the spool: its form, schema and identity, and whether its figures agree.';
   static override description = 'Prints one line for each faulty record. Exit status 1 when there is one.';
   static override examples = ['<%= config.bin %> records verify'];
@@ -28,10 +28,8 @@ export default class RecordsVerify extends Command {
       }
       const others = counts.others === 0 ? '' : `, ${String(counts.others)} other files`;
       output.write(`${String(counts.records)} records, ${String(counts.wrong)} wrong${others}`);
+    } finally {
       output.flush();
-    } catch (error) {
-      output.flush();
-      this.exit(explain(error));
     }
     if (counts.wrong > 0) this.exit(EXIT.unhealthy);
   }

@@ -2,7 +2,7 @@
 
 import {writeSync} from 'node:fs';
 import {format, getSystemErrorMap} from 'node:util';
-import {asTareError, errnoOf, printable, TareError} from '../../errors.js';
+import {asTareError, attempt, errnoOf, printable, TareError} from '../../errors.js';
 import {standStill} from '../../process/clock.js';
 
 /** Writes one line to standard error, with `tare: ` before it and control characters made visible. */
@@ -12,13 +12,11 @@ export function complain(message: string): void {
 
 /** At once: what waits in a pipe is cut off by the exit that may follow. Where that cannot be written, nobody can be told so. */
 export function sayOnError(text: string): void {
-  try {
+  attempt(() => {
     const output = new Output(STDERR);
     output.write(text);
     output.flush();
-  } catch {
-    // ENOSPC, EIO
-  }
+  }); // ENOSPC, EIO
 }
 
 /**
@@ -33,9 +31,7 @@ export function takeConsole(): void {
       process.exit(explain(error));
     }
   };
-  console.error = console.warn = (...words: unknown[]): void => {
-    sayOnError(format(...words));
-  };
+  console.error = console.warn = (...words: unknown[]): void => sayOnError(format(...words));
 }
 
 /** One text on standard output, whole whatever exit follows. @returns false when nobody reads any more */

@@ -3,7 +3,7 @@
 import {closeSync, constants, openSync, readdirSync, readlinkSync, writeSync} from 'node:fs';
 import {isatty} from 'node:tty';
 import {formatProgress, formatWait} from '../../report/progress.js';
-import {errnoOf, printable} from '../../errors.js';
+import {attempt, errnoOf, printable} from '../../errors.js';
 import {processesIn} from '../../supervise/box-processes.js';
 import {monotonicUs} from '../../process/clock.js';
 import {measure} from '../../live/figures.js';
@@ -79,9 +79,7 @@ export class Progress {
 
   private follow(box: RunningBox): () => void {
     this.rates.look([{id: 'job', cpuUs: 0}]);
-    const timer = setInterval(() => {
-      this.look(box);
-    }, PERIOD_MS);
+    const timer = setInterval(() => this.look(box), PERIOD_MS);
     return () => {
       clearInterval(timer);
       this.erase();
@@ -127,11 +125,7 @@ export class Progress {
   }
 
   private write(text: string): void {
-    try {
-      writeSync(this.terminal, text);
-    } catch {
-      // EAGAIN: it is stopped, and a line is missed; EIO: it is gone
-    }
+    attempt(() => writeSync(this.terminal, text)); // EAGAIN: it is stopped, and a line is missed; EIO: it is gone
   }
 }
 

@@ -48,14 +48,7 @@ export async function openPlace(flags: {policy?: string | undefined; spool?: str
   return {policy, uid, spools: [...(existsSync(sealed) ? [sealed] : []), ...placesOf(policy, uid).spools]};
 }
 
-interface FilterFlags {
-  since?: string | undefined;
-  until?: string | undefined;
-  vo?: string | undefined;
-  user?: string | undefined;
-  outcome?: string | undefined;
-  state?: string | undefined;
-}
+type FilterFlags = Partial<Record<keyof typeof filterFlags | 'state', string | undefined>>;
 
 /** @throws TareError QUANTITY_INVALID */
 export function readFilter(flags: FilterFlags): (record: ExportRecord, writtenUs: number) => boolean {
@@ -96,9 +89,7 @@ export function complaining(spools: readonly string[], mayBeMissing = false): Re
         cause: error,
       });
     },
-    bad: (path, reason) => {
-      complain(`${path}: ${reason}`);
-    },
+    bad: (path, reason) => complain(`${path}: ${reason}`),
   };
 }
 

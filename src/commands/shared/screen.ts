@@ -1,6 +1,7 @@
 /** A whole terminal for what changes, and the terminal as it was afterwards, however this process ends. */
 
 import {writeSync} from 'node:fs';
+import {attempt} from '../../errors.js';
 
 /** xterm's control sequences: the other screen buffer, the cursor, the end of line and screen. */
 const ENTER = '\u001B[?1049h\u001B[?25l';
@@ -81,16 +82,10 @@ export class Screen {
     this.next();
   };
 
-  private readonly next = (): void => {
-    this.wake?.();
-  };
+  private readonly next = (): void => this.wake?.();
 
   /** At once: nothing is left to be written when the process ends. A terminal that is gone hears nothing. */
   private write(text: string): void {
-    try {
-      writeSync(1, text);
-    } catch {
-      // EIO, EAGAIN
-    }
+    attempt(() => writeSync(1, text)); // EIO, EAGAIN
   }
 }

@@ -28,22 +28,15 @@ export async function runThroughShim(argv: readonly string[]): Promise<never> {
     throw new TareError('NOT_BUILT', {message: 'the shim is not built', where: NATIVE, remedy: 'run `npm run build`'});
   }
   const child = spawn(NATIVE, argv, {argv0: 'tare', stdio: 'inherit'});
-  for (const name of FORWARDED)
-    process.on(name, () => {
-      child.kill(name);
-    });
+  for (const name of FORWARDED) process.on(name, () => child.kill(name));
   const {code, signal} = await new Promise<{code: number | null; signal: NodeJS.Signals | null}>((resolve, reject) => {
     child.on('error', reject);
-    child.on('exit', (exitCode, exitSignal) => {
-      resolve({code: exitCode, signal: exitSignal});
-    });
+    child.on('exit', (exitCode, exitSignal) => resolve({code: exitCode, signal: exitSignal}));
   });
   if (signal !== null) {
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
-    await new Promise((resolve) => {
-      setTimeout(resolve, 100);
-    }); // a signal that does not kill this process
+    await new Promise((resolve) => setTimeout(resolve, 100)); // a signal that does not kill this process
     process.exit(128 + constants.signals[signal]);
   }
   process.exit(code ?? EXIT.failure);
