@@ -1,9 +1,10 @@
 /** What has happened to a live box, from outside. */
 
+import {readFileSync} from 'node:fs';
 import type {BoxEvent} from '../box/events.js';
 import {readEvents} from '../box/state.js';
 import {printable} from '../errors.js';
-import {epochUs, monotonicUs, sleep} from '../process/clock.js';
+import {epochUs, sleep} from '../process/clock.js';
 import {isRunning} from '../process/process.js';
 import type {LiveBox} from './box-view.js';
 
@@ -43,9 +44,15 @@ function read(directory: string): BoxEvent[] {
   }
 }
 
-/** Calendar time, type and what it says. */
+/**
+ * CLOCK_MONOTONIC in µs, to 10 ms: no shim tells a command its clock, and hrtime of the compiled program counts from its own start.
+ * /proc/uptime also counts the time for which the node was suspended (proc_uptime(5)).
+ */
+const uptimeUs = (): number => Number.parseFloat(readFileSync('/proc/uptime', 'latin1')) * 1e6;
+
+/** Calendar time, type and fields of an event. */
 function lineOf({seq: _, us, type, ...what}: BoxEvent): string {
-  const at = new Date((epochUs() - monotonicUs() + us) / 1000).toISOString();
+  const at = new Date((epochUs() - uptimeUs() + us) / 1000).toISOString();
   const words = Object.entries(what).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
   return printable([at, type, ...words].join(' '));
 }

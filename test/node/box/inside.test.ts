@@ -127,6 +127,13 @@ describeSite('live boxes, %s', {each: true, mayLeave: true, timeout: patience(30
     expect(await said('records', 'show', shown)).to.contain('killed (SIGKILL; uid ');
   });
 
+  it('events: each with the calendar time at which it happened', async () => {
+    const {box} = await begin('exec sleep 60');
+    const [line = ''] = (await said('events', box.id)).split('\n').filter((each) => each.includes(' executed '));
+    expect(Date.parse(line.split(' ')[0] ?? '') * 1000, line).to.be.closeTo(box.startEpochUs ?? 0, 5e6);
+    await said('kill', box.id);
+  });
+
   it('logs: either stream, and what comes until the end; what is no file is said to be none', async () => {
     const script = 'echo one; echo two >&2; until [ -e go ]; do sleep 0.05; done; echo three; exec sleep 0.5';
     const {box, over} = await begin(script);
