@@ -86,7 +86,7 @@ static void child_reaped(void *context, pid_t pid, int status, const struct rusa
 	struct applications *box = context;
 	struct application *application = kept_by(box, pid);
 
-	/* whoever has its uid may stop a keeper, and nobody else would continue it */
+	/* a process of its uid may stop a keeper, and only init continues it */
 	if (WIFSTOPPED(status)) {
 		if (application)
 			kill(pid, SIGCONT);

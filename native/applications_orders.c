@@ -100,7 +100,7 @@ static bool take_kill_of_shim(struct applications *box, const struct frame *fram
 	return application;
 }
 
-/* Of the caller's terminal, to whom has it. */
+/* Passes an order about the caller's terminal to the keeper that has it. */
 static bool take_terminal_order(struct applications *box, const struct frame *frame)
 {
 	struct signal_group_frame order;

@@ -34,7 +34,7 @@ struct app_slot {
 /* What stays from one launch to the next. */
 struct job {
 	struct caller *caller;
-	struct supervisor_link *link; /* who is told of the box */
+	struct supervisor_link *link; /* to which the box's state is reported */
 	struct terminal *terminal;
 	int parts; /* the pipe of the key `parts`, open to the end: a supervisor that follows reads what one before did not; -1: none */
 	bool launched_once; /* the payload may have run: no second launch */

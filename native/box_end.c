@@ -92,7 +92,7 @@ static bool init_is_dead(const struct box *box)
 	return waitpid(box->init, &status, WNOHANG) != 0; /* ECHILD: the engine has reaped it */
 }
 
-/* Why the payload did not run, when nobody said so. */
+/* Why the payload did not run, when no process told. */
 static void explain(struct box *box)
 {
 	static char text[ENGINE_ERRORS + 1]; /* the caller's stack may be as small */

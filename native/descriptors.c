@@ -146,7 +146,7 @@ static void look_at_descriptor(struct held *held, const char *directory, int at,
 	}
 }
 
-/* The table of a process that is not dumpable can be listed by nobody but root: each descriptor is copied, looked at and closed
+/* The table of a process that is not dumpable can be listed by root alone: each descriptor is copied, looked at and closed
  * (pidfd_getfd(2), Linux 5.6), which the maker of its user namespace may. */
 static bool look_at_copies(struct held *held, pid_t pid)
 {

@@ -1,4 +1,4 @@
-/* What could not be done, for whoever is told. */
+/* Messages about steps that failed. */
 #ifndef TARE_FAILED_H
 #define TARE_FAILED_H
 

@@ -239,7 +239,7 @@ static bool read_link(struct keeper *keeper)
 	finish(keeper);
 }
 
-/* Once the payload's process is dead: what it has said is all, though somebody else may have got hold of its end. */
+/* Once the payload's process is dead: nothing more comes from it, even if another process holds its end of the link. */
 static void settle_link(struct keeper *keeper)
 {
 	while (keeper->link >= 0)

@@ -13,7 +13,7 @@ void keeper_take_signal(struct keeper *keeper, int signo, bool to_group);
 /* All that has come is read: passes on what is kept. */
 void keeper_pass_on_signals(struct keeper *keeper);
 
-/* `f` and `b`: the payload's group, or who it has put in front, is in front at its terminal; or nobody is. */
+/* `f` and `b`: the payload's group, or one that it has put in front, is in front at its terminal; or none is. */
 void keeper_take_foreground(struct keeper *keeper, bool in_front);
 
 #endif

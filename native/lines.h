@@ -21,7 +21,7 @@ struct lines {
 	off_t lock_at; /* the same for all that write to the same file */
 	char *in, *out; /* as the application wrote it; whole lines with their prefix */
 	size_t in_at, in_size, out_sent, out_size;
-	bool last; /* nobody is left who could write: what is in the pipe is all */
+	bool last; /* no writer is left: nothing more comes than what is in the pipe */
 	bool holding; /* the lock */
 	bool locked_out; /* another has it */
 };

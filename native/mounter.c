@@ -1,7 +1,7 @@
 /* `tare-mounter SHIM FOLDER PLACE IDENTITY WITHIN CLIENT ARGUMENT…`: a repository of CVMFS, mounted for one job where the node has it not.
  *
  * Mounts and client are in namespaces of their own: process 1 of the PID namespace, which is this program, keeps them, and with it
- * the kernel ends the client, the mount and the client's locks, whoever is killed. It ends when the shim does, or by SIGTERM;
+ * the kernel ends the client, the mount and the client's locks, whichever process is killed. It ends when the shim does, or by SIGTERM;
  * not when the supervisor does, since another one goes on. The kernel mounts before the client starts (it gets the descriptor:
  * cvmfs2 REPOSITORY /dev/fd/N, from CVMFS 2.7 on with libfuse 3), so no setuid program is needed, and no rights but those over
  * the own namespaces (Linux 4.18). Nothing here touches what the client serves. */
@@ -76,7 +76,7 @@ static void isolate(bool user, pid_t within)
 		fail_to_mount("user namespace");
 	if (unshare(CLONE_NEWPID) || !own_mounts())
 		fail_to_mount("namespaces");
-	/* whoever looks at the repository joins these namespaces by way of /proc */
+	/* a process that looks at the repository joins these namespaces by way of /proc */
 	prctl(PR_SET_DUMPABLE, 1);
 }
 

@@ -160,7 +160,7 @@ _Noreturn void repository_look(const struct repository_question *question, int o
 	say(out, "automount", "%s", mounted_at(proc, question->root, type, sizeof type) && !strcmp(type, "autofs") ? "yes" : "no");
 	say(out, "before", "%s", mounted_at(proc, path, type, sizeof type) ? type : "");
 	say(out, "step", "open");
-	/* with all that an automounter does for whoever wants a directory */
+	/* makes an automounter mount it, as any access to the directory does */
 	int place = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (place < 0)
 		give_up(out);

@@ -108,7 +108,7 @@ static void reap_children(struct shim *shim)
 	}
 }
 
-/* Then nobody waits any longer for who does not read. */
+/* After such a signal output is not held for a reader that does not read. */
 static bool asks_for_end(int signo)
 {
 	return signo == SIGTERM || signo == SIGINT || signo == SIGHUP || signo == SIGQUIT;

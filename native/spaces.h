@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Notes which namespaces this process is in: what is in those is nobody's in particular. */
+/* Notes which namespaces this process is in: what is in those belongs to no box. */
 void spaces_note_own(struct held *held);
 
 /* Adds the namespace that this path opens, unless it was there. A path that opens none, or none of the kinds, is left out. */

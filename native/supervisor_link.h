@@ -1,5 +1,5 @@
-/* The link to the supervisor, and to its successors when it dies; one supervisor at a time. What a supervisor says orders.c takes, and who
- * follows whom succession.c says. */
+/* The link to the supervisor, and to its successors when it dies; one supervisor at a time. orders.c handles
+ * what a supervisor sends, succession.c starts the next one. */
 #ifndef TARE_SUPERVISOR_LINK_H
 #define TARE_SUPERVISOR_LINK_H
 

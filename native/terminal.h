@@ -1,4 +1,4 @@
-/* The caller's terminal, where one of its descriptors is that: which modes it has, and who is in front. The payload never gets it, but a
+/* The caller's terminal, where one of its descriptors is that: its modes, and the group that is in front. The payload never gets it, but a
  * pseudo-terminal of the box's own; what goes from one to the other terminal_move.c moves.
  * A payload that has the terminal as descriptor 0 leads a session on the box's one. As long as it is in front (engaged), the caller's
  * terminal is raw: every key, Ctrl-C too, is the box's terminal's to interpret, and that has the modes that the caller's had. It is in

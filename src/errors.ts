@@ -19,7 +19,7 @@ export const EXIT = {
 
 interface Row {
   exit: number;
-  /** `input`: who wrote the file can mend it; `refused`: the site's decision; `node`: the machine; `bug`: ours. */
+  /** `input`: the author of the file can mend it; `refused`: the site's decision; `node`: the machine; `bug`: ours. */
   kind: 'input' | 'refused' | 'node' | 'bug';
   summary: string;
 }
@@ -177,7 +177,7 @@ export class TareError extends Error {
     return ERRORS[this.code].exit;
   }
 
-  /** Who can mend it. */
+  /** Whose fault it is: the one who can mend it. */
   get kind(): Row['kind'] {
     return ERRORS[this.code].kind;
   }
@@ -225,7 +225,7 @@ export const notBuilt = ({message, path}: NodeJS.ErrnoException): TareError =>
 /** Name of the system's error (errno(3)), `ENOENT` say; undefined: it is none of the system's. */
 export const errnoOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | null | undefined)?.code;
 
-/** Control characters, and those that turn the text, must not reach a terminal: a host name, a path or a record of somebody's may hold them. */
+/** Control characters, and those that turn the text, must not reach a terminal: a host name, a path or a user's record may hold them. */
 export const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?');
 
 /** What others say, as a line for people: nothing that steers a terminal, and no more than so many characters. What is no text is nothing. */

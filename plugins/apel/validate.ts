@@ -80,7 +80,7 @@ function typed(key: string, text: string): Value {
   }
   if (TIMES.includes(key)) {
     if (/^[+-]?\d+$/.test(text)) return Number(text);
-    // in the reader's own time zone, which nobody here knows: read as UTC, and refused by us
+    // in the reader's own time zone, which is not known here: read as UTC, and refused by us
     if (/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(text)) return Date.parse(text) / 1000;
     throw new Rejection(`Unknown datetime format!: ${text}`);
   }

@@ -5,7 +5,7 @@ import type {BatchAdapter, BatchCall, BatchJob, BatchSettings, Effects, Ended, E
 import {finalBlock, progressBlock, progressOffset, type Figures} from './diag.js';
 import {aboutOf, lrmsOf, parseLines, slotOf, type Told} from './told.js';
 
-/** As a shell says that somebody was killed. */
+/** The exit status that a shell gives for a killed process. */
 const KILLED = 128 + 9;
 const FAILED = 125;
 const DESCRIPTOR = '.tare.yaml';
@@ -114,7 +114,7 @@ function reportOutcome(job: BatchJob, {record}: Ended, _: BatchSettings, effects
   const why = limit === null ? reason : `${limit === 'memory' ? 'out of memory' : limit}: ${reason ?? 'over its limit'}`;
   tell(job, record.recordId, {...record.time, ...record.usage}, why, effects);
   if (job.own['diag'] === null) return Promise.resolve({quit: null});
-  // init or the shim was killed: nobody knows how the payload would have ended
+  // init or the shim was killed: how the payload would have ended is not known
   if (status === 'wrapper-failure') return Promise.resolve({quit: {code: FAILED}});
   return Promise.resolve({quit: status === 'limit' && limit === 'memory' ? {code: KILLED} : null});
 }

@@ -131,7 +131,7 @@ function stopSignals(jobAd: Ad): string {
   return [SIGTERM, ...named.filter((signal) => (signal as number | undefined) !== undefined)].join(' ');
 }
 
-/** Whoever submits so that a second start removes the job, as ARC does, must not be sent back to the queue. */
+/** Whether a second start removes the job, as ARC submits it: such a job must not go back to the queue. */
 const runsOnce = (jobAd: Ad): boolean => /NumJobStarts\s*>\s*0/i.test(jobAd.text('PeriodicRemove') ?? '');
 
 async function reportOutcome(job: BatchJob, {record, signals}: Ended, {oom}: BatchSettings, effects: Effects): Promise<Ending> {
@@ -141,7 +141,7 @@ async function reportOutcome(job: BatchJob, {record, signals}: Ended, {oom}: Bat
   // a starter that is stopping the job takes no notice of a memory limit any more
   const hold = outOfMemory && oom === 'hold' && !signals.some((signal) => String(job.own['stops']).split(' ').includes(String(signal)));
   await tellAttributes(job, record, hold, effects);
-  // init or the shim was killed: nobody knows how the payload would have ended
+  // init or the shim was killed: how the payload would have ended is not known
   if (status === 'wrapper-failure') return tellFailed(job, reason ?? 'the wrapper was killed', 125, effects);
   if (!outOfMemory) return {quit: null};
   return {quit: hold ? {signal: SIGKILL} : {code: KILLED}};

@@ -57,7 +57,7 @@ export async function examineBatch(
   return null;
 }
 
-/** Who reports to the batch system of a job. */
+/** The adapter of a job's batch system, which reports to it. */
 export async function adapterOf(plugins: readonly Plugin[], job: BatchJob): Promise<BatchAdapter> {
   const system = systemsOf(plugins).find(({name}) => name === job.system);
   return system === undefined ? PLAIN : system.load();

@@ -20,7 +20,7 @@ export interface Shortage {
 
 /**
  * Disks of an account's places that have less than the policy keeps. Of several spools one that has it is enough. What cannot be looked at is
- * not short: whoever writes there says why. Never throws.
+ * not short: the write that fails gives the reason. Never throws.
  */
 export function belowReserve(policy: Policy, uid: number): Shortage[] {
   const {bytes, inodes} = policy.reserveDisk;

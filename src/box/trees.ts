@@ -51,7 +51,7 @@ export function returnTrees({paths, uids, gids, as}: UndoOwners): string | null 
   return runTool('tare-own', [...ids, ...paths]).status === 0 ? null : 'it keeps owners that nobody on the node is';
 }
 
-/** What nobody else could write to: a file, or a directory with all that is in it. @returns why it is still there */
+/** Removes what no other account could write to: a file, or a directory with all that is in it. @returns why it is still there */
 export const removeOwn = (path: string): string | null =>
   remove(() => {
     rmSync(path, {recursive: true, force: true});

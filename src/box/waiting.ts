@@ -64,7 +64,7 @@ export function keepWaiting(places: WaitingPlaces, id: string, record: UsageReco
   return null;
 }
 
-/** Of a job that was not run nobody has made it, or looked at the places above. @throws Error */
+/** Makes the folder and checks the directories above it, which was not done for a job that was not run. @throws Error */
 function makeFolder({state}: WaitingPlaces, folder: string): void {
   const uid = process.getuid?.() ?? -1;
   makeDirectory(state, 0o711);

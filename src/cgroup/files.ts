@@ -40,7 +40,7 @@ export function tryWrite(directory: string, file: string, value: string): boolea
 
 /**
  * A group and all groups below it, the deepest first; none where it is not there. One that cannot be looked into stands for all below it:
- * it cannot be removed then, which whoever tries is told. Symbolic links are not directories here.
+ * it cannot be removed then, and removal fails with an error. Symbolic links are not directories here.
  */
 export function deepestFirst(directory: string): string[] {
   let entries;

@@ -13,7 +13,7 @@ const ROUNDS = 20;
 const FREEZE_MS = 100;
 
 /**
- * SIGKILL to everything in the groups. cgroup.kill (v2, Linux 5.14) does it at once, forks included. Elsewhere each is killed until nobody is
+ * SIGKILL to everything in the groups. cgroup.kill (v2, Linux 5.14) does it at once, forks included. Elsewhere each is killed until none is
  * found; while new ones come, all are stopped first, or kept from forking by pids.max where nothing stops them. Only then: whoever
  * calls and is killed between the two writes leaves a group frozen, which no signal reaches.
  */
@@ -70,7 +70,7 @@ function sigkill(id: number): void {
   try {
     process.kill(id, 'SIGKILL');
   } catch {
-    // Gone already, or not ours to kill: the next round, or the one who waits for the group, will see.
+    // It is gone already, or may not be killed by us: the next round, or the wait for the empty group, finds out.
   }
 }
 

@@ -26,7 +26,7 @@ export interface Layout {
   evacuations: CgroupEvacuate[];
 }
 
-/** Where those who were in a delegated group are while there are boxes in it. */
+/** The leaf that holds the processes of a delegated group while it has boxes. */
 const LEAF = 'tare-caller';
 
 /** Where a group lies below the box's. */

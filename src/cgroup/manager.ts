@@ -52,7 +52,7 @@ export function createGroups(steps: Plan['steps'], id: string, options: Options 
 /** How often a box is begun in a group from which the wrappers before it are just stepping back. */
 const ATTEMPTS = 10;
 
-/** ENOENT, ENODEV: a controller or a leaf is gone again; EBUSY: somebody has come into the group again. */
+/** ENOENT, ENODEV: a controller or a leaf is gone again; EBUSY: a process has entered the group again. */
 function isPassing(error: unknown): boolean {
   const code = errnoOf((error as Error).cause ?? error);
   return code === 'ENOENT' || code === 'ENODEV' || code === 'EBUSY';
@@ -124,7 +124,7 @@ function write(directory: string, file: string, value: string, controllers: read
   }
 }
 
-/** Those already on are left alone: their owner may be somebody who does not let us write. */
+/** Controllers that are on already are not written: the file may belong to another account. */
 function enable(directory: string, controllers: readonly string[]): void {
   const read = reader(directory);
   const list = (file: string): string[] => (read(file) ?? '').split(/\s+/);

@@ -71,7 +71,7 @@ export default class Run extends Command {
         usesStdout: flags.json || flags.probe,
         role: 'command',
         onlooker,
-        // a trial is nobody's job: no batch system is told of it
+        // a trial has no job: no batch system is told of it
         plugins: trial === null ? PLUGINS : [],
         ...(trial === null ? {} : {probe: trial}),
         version: TARE_VERSION,

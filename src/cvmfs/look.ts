@@ -1,6 +1,6 @@
 /**
  * Looks at a repository, by the static program: this process never touches one. A look that hangs in the kernel is left alone, with its
- * process; whoever comes meanwhile gets the same answer.
+ * process; a look that is asked for meanwhile gets the same answer.
  */
 
 import type {ChildProcess} from 'node:child_process';
@@ -21,7 +21,7 @@ export interface Question {
   deadlineUs: number;
   /** In whose mounts it is; absent: in ours. */
   mounter?: number | undefined;
-  /** Who looks; null: this process's own account. */
+  /** The account that looks; null: this process's own. */
   identity: Account | null;
 }
 

@@ -366,7 +366,7 @@ export class BoxDecider {
     this.killAfter(graceUs);
   }
 
-  /** Whoever was told to end before does not get longer by being told again. */
+  /** Sets the time at which the payload is killed. A later call only shortens it: a payload that is told to end again gets no more time. */
   private killAfter(graceUs: number): void {
     const endUs = this.now.us + graceUs;
     if (this.graceEndUs !== null && this.graceEndUs <= endUs) return;

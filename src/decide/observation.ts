@@ -19,7 +19,7 @@ export interface InitReport {
   rawStatus: number;
   payloadUserUs: number;
   payloadSystemUs: number;
-  /** All children that init waited for, which is all that nobody else failed to wait for. */
+  /** Usage of all children that init waited for: of processes for which every parent waited, and of orphans. */
   childrenUserUs: number;
   childrenSystemUs: number;
   largestProcessBytes: number;
@@ -35,7 +35,7 @@ export interface EngineReport {
   shimUserUs: number;
   shimSystemUs: number;
   stderr: string;
-  /** Init had found that somebody had lowered its limit of CPU time, at which the kernel kills it. */
+  /** Init found its limit on CPU time, at which the kernel kills it, lowered. */
   limited: boolean;
 }
 
@@ -118,7 +118,7 @@ export type MemoryVerdict = OomVerdict & {certain: boolean};
 
 /** What was observed of a box that is over, with what was read of the box before its groups go. */
 export interface EndedObservation extends Observation {
-  /** When the payload ended, or nobody knew of it any more; on the monotonic clock, µs. */
+  /** When the payload ended, or was last known of; on the monotonic clock, µs. */
   endedUs: number;
   verdict: MemoryVerdict | null;
   weighing: Weighing;

@@ -1,4 +1,4 @@
-/** Capabilities by their numbers (capabilities(7)), and which ones who has in a small machine. */
+/** Capabilities by their numbers (capabilities(7)), and those that init, services and payload have in a small machine. */
 
 /** Up to Linux 5.7: of the later ones an older kernel knows nothing. */
 const NAMES = [
@@ -25,6 +25,6 @@ export const SERVICE_CAPABILITIES = setOf(SERVICES);
 
 /**
  * Of an image's init and what it starts: it may end its PID namespace (reboot(2)). Never SYS_ADMIN: as root the box's root is uid 0 of the
- * node too, and only mounts that nobody in the box can take away keep it from the node's /proc/sys.
+ * node too, and only mounts that no process of the box can remove keep it from the node's /proc/sys.
  */
 export const INIT_CAPABILITIES = setOf([...SERVICES, 'SYS_BOOT']);

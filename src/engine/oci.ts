@@ -62,7 +62,7 @@ export function ociConfig(plan: Plan, context: OciContext): Record<string, unkno
   const name = stepOf(plan, 'hostname.set');
   const protect = stepOf(plan, 'paths.protect');
   const filter = filterOf(plan, context.architectures);
-  // what an init is to be process 1 of gets a /proc of its own, which the kernel gives only to who sees all of another
+  // what an init is to be process 1 of gets a /proc of its own, which the kernel gives only to a process that sees all of another
   const covers = !stepsOf(plan, 'application.execute').some(({system}) => system?.first === true);
   return {
     ociVersion: OCI_VERSION,

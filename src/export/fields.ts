@@ -1,4 +1,4 @@
-/** Reads fields of a document that anybody may have written: what is not of its type is an Error that names the field. Pure. */
+/** Reads fields of a document of any origin: what is not of its type is an Error that names the field. Pure. */
 
 /** A JSON object of which nothing is known yet. */
 export type JsonObject = Record<string, unknown>;

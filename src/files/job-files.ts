@@ -40,7 +40,7 @@ export interface JobFiles extends Pick<
 }
 
 /**
- * @param account whose the job is; null: nobody's yet, and so it is whoever runs this process
+ * @param account whose the job is; null: not known yet; then the account of this process
  * @param root the directory that the job was started in, absolute; its payload can change what lies there
  */
 export function jobFiles(account: Account | null, root: string): JobFiles {
@@ -230,7 +230,7 @@ function realPath(path: string): string | null {
   }
 }
 
-/** A file that root names, where nobody but root can have made any part of the way, nor what is there now. */
+/** A file that root names, where root alone can have made each part of the path and what lies there. */
 function isRootsWay(path: string): boolean {
   const whole = resolve(path);
   try {

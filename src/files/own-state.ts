@@ -32,7 +32,7 @@ export function withOwnState(policy: Policy, uid: number): Policy {
 
 const isOwn = (owner: number | null, uid: number): boolean => owner === uid || owner === 0;
 
-/** null: nobody has that name. */
+/** null: nothing has that name. */
 const ownerOf = (path: string): number | null => {
   try {
     return lstatSync(path, {throwIfNoEntry: false})?.uid ?? null;

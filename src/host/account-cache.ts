@@ -22,7 +22,7 @@ interface Entry extends Member {
 
 type Entries = Record<string, Entry>;
 
-/** @param owners who may have written the file @returns null where it says nothing of the key, or nothing that still holds */
+/** @param owners accounts that may have written the file @returns null where the file has no entry for the key, or an old one */
 export function readCachedAccount(
   file: string,
   owners: readonly number[],
@@ -47,7 +47,7 @@ const holds = ({at}: Entry, now: number): boolean => at <= now && now - at < HOL
 
 function readEntries(file: string, owners: readonly number[]): Entries {
   try {
-    // whoever owns the directory could put another file of the owner's there
+    // the directory's owner could put another file of the same owner there
     const {uid, mode} = lstatSync(dirname(file));
     if (!owners.includes(uid) || (mode & WRITABLE_BY_OTHERS) !== 0) return {};
     const content: unknown = JSON.parse(readTrusted(file, owners, MOST_BYTES) ?? 'null');

@@ -1,4 +1,4 @@
-/** Who made the group that the caller is in, told by its name: what to change for more differs from one to the other. */
+/** Finds out by its name which system made the caller's group: the remedy for missing controllers depends on it. */
 
 import {LEAF} from './occupants.js';
 import type {Layout} from './facts.js';
@@ -16,7 +16,7 @@ const NAMES: readonly (readonly [layout: Layout, pattern: RegExp])[] = [
   ['scope', /\/[^/]+\.scope(?:\/|$)/],
 ];
 
-/** Names who made the caller's group (systemd, a batch system, a container), by its path in the memory hierarchy. */
+/** Names the system that made the caller's group (systemd, a batch system, a container), by its path in the memory hierarchy. */
 export function layoutOf(tree: Tree, hierarchies: readonly Hierarchy[]): Layout {
   const hierarchy = hierarchies.find(({controllers}) => controllers.includes('memory')) ?? hierarchies[0];
   const own = hierarchy?.path[0];

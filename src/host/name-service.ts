@@ -151,7 +151,7 @@ const ENVIRONMENT = {PATH: '/usr/bin:/bin', LC_ALL: 'C'};
 const notStarted = (why: string): string => `cannot be started (${why})`;
 const late = (ms: number): string => `gave no answer within ${(ms / 1000).toFixed(1)} s`;
 
-/** One that does not even die is left alone. */
+/** Asks one program, which is killed after `leftMs`; the answer does not wait for a program that SIGKILL does not end. */
 function ask({program, argv}: Question, leftMs: number): Promise<Said> {
   const ms = Math.max(1, Math.round(leftMs));
   return new Promise((resolve) => {

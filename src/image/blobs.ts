@@ -20,7 +20,7 @@ export interface Blobs {
 /** What a layout lacks, for people. */
 export class BlobError extends Error {}
 
-/** A pipe that somebody put there is not waited for. */
+/** Opens without blocking: a named pipe in place of the file is not waited for. */
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 const BLOCK = 512;
 const PIECE = 1 << 20;
@@ -135,7 +135,7 @@ function indexOf(file: number, bytes: number): Map<string, Place> {
     if (length === 0) break;
     reader.feed(header.subarray(0, length));
     at += length;
-    // the machine is told of content that nobody wants as if it were read
+    // content that is not needed is passed over as if it were read
     for (let left = skip; left > 0; left -= PIECE) reader.feed(zeros.subarray(0, Math.min(left, PIECE)));
     at += skip;
     skip = 0;

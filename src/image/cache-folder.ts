@@ -6,7 +6,7 @@ import {errnoOf} from '../errors.js';
 import type {Owner} from '../export/lock.js';
 import {namesIn, syncDirectory} from '../record/durable.js';
 
-/** A cache of unpacked images, and who uses it. */
+/** A cache of unpacked images, with notes of the boxes that use them. */
 export interface CacheContext {
   directory: string;
   uid: number;

@@ -43,7 +43,7 @@ export class Store {
         for (let rest = piece; rest.length > 0;) rest = rest.subarray(writeSync(file, rest));
         return;
       }
-      // whoever unpacks must be able to read it; setuid would be a gift to everybody who can reach the file
+      // the account that unpacks must be able to read it; a setuid bit would give its rights to every account that can reach the file
       fchmodSync(file, (mode & 0o777) | 0o400);
       futimesSync(file, mtime, mtime);
       this.close();

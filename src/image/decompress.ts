@@ -6,7 +6,7 @@ import {start} from '../host/spawn.js';
 import {BlobError} from './blobs.js';
 import {CannotUnpack} from './broken.js';
 
-/** Looked for in these places, and run as nobody when we are root. */
+/** The places in which the program is looked for; root runs it as the account nobody. */
 export const ZSTD = ['/usr/bin/zstd', '/bin/zstd', '/usr/local/bin/zstd'];
 const NOBODY = 65534;
 

@@ -1,6 +1,6 @@
 /**
  * What an image is, and whether it can be used here: found before anything starts. The first touch of a path is by other processes with the
- * rights of whoever will use it: on CVMFS a look can take long or for ever, and they are left alone when late.
+ * rights of the account that will use it. On CVMFS a look can take long or for ever: a process that is late is abandoned.
  */
 
 import {accessSync, closeSync, constants, existsSync, readFileSync, readSync} from 'node:fs';
@@ -29,7 +29,7 @@ const ALLOWED =
 
 /** How an image is looked at. */
 export interface LookOptions {
-  /** Who will use it; null: we ourselves. Root sees more than the payload. */
+  /** The account that will use it; null: this process's own. Root can read more than the payload. */
   identity: Identity;
   /** Where it is asked for, for messages. */
   where: string;
@@ -162,7 +162,7 @@ async function architectureInside(path: string, {identity}: LookOptions): Promis
   const program = firstProgram(UNSQUASHFS);
   if (program === null) return null;
   for (const name of WELL_KNOWN) {
-    // what reads a file that anybody may have made has no rights that it does not need
+    // the program that reads a file of any origin has no rights that it does not need
     const {out} = await runAbandonable(program, ['-q', '-n', '-cat', path, name], identity, {enough: ELF_BEGIN});
     const [found] = architecturesIn(out.subarray(0, ELF_BEGIN));
     if (found !== undefined) return found;
@@ -194,7 +194,7 @@ function mounterOf(path: string, {user, where}: LookOptions): NonNullable<ImageF
 }
 
 /**
- * The kernel lets nobody change a file in a user namespace whose owner has no number there: so all of it is shown as the user's own.
+ * In a user namespace the kernel lets no process change a file whose owner has no number there, so all files are shown as the user's own.
  * squashfuse_ll can do so from 0.5 on. squashfuse always could, by options of libfuse's (fuse(8): uid, gid), and is slower.
  */
 export function squashfuseOf(

@@ -3,7 +3,7 @@
  * no name is trusted: what becomes of one is the reader's business.
  */
 
-/** Of what a tar can hold: `other` are devices, pipes and what nobody knows. */
+/** Of what a tar can hold: `other` are devices, pipes and unknown types. */
 type TarKind = 'file' | 'directory' | 'symlink' | 'hardlink' | 'other';
 
 /** One entry of an archive, with what pax and GNU headers say of it. */

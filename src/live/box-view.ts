@@ -7,7 +7,7 @@ import {firstProcessOf} from '../process/tree.js';
 /** What box.json says of a box, as far as it is what it should be; null where it is not known. */
 export interface LiveBox {
   id: string;
-  /** Whose box it is: the one who runs the wrapper. */
+  /** The uid that runs the wrapper, to which the box belongs. */
   uid: number;
   directory: string;
   name: string | null;

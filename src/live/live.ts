@@ -18,7 +18,7 @@ import type {UsageRecord} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {text, value, viewOf, type LiveBox} from './box-view.js';
 
-/** A user who makes folders without end holds nobody up for long. */
+/** Most folders that are read, so that a user who makes folders without end does not delay others. */
 const MOST_BOXES = 10_000;
 
 /** All that can be seen, in no order. One that is just being made or removed is left out. */
@@ -86,7 +86,7 @@ export function narrowTo(box: LiveBox, name: string | undefined): LiveBox {
 }
 
 /**
- * Root becomes the owner of a box, for good: whatever the owner's files then lead to, it is nothing that the owner could not do. Anybody else
+ * Root becomes the owner of a box, for good: whatever the owner's files then lead to, it is nothing that the owner could not do. Another account
  * is the owner already.
  */
 export function becomeOwner({uid}: LiveBox): void {

@@ -165,7 +165,7 @@ function kindOf(stats: Stats, link: string): string {
 }
 
 const CHUNK_BYTES = 64 * 1024;
-/** How soon is looked for more; a change of a file on NFS tells nobody. */
+/** Interval at which the file is read again: NFS sends no notice of a change. */
 const LOOK_MS = {first: 100, most: 1_000} as const;
 
 /**
@@ -180,7 +180,7 @@ export async function copyOutput(
   const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
   let at = 0;
   let waitMs: number = LOOK_MS.first;
-  // a payload can write faster than somebody reads, and what is read can come back by a pipe
+  // a payload can write faster than the reader reads, and what is read can come back by a pipe
   const end = follow ? Infinity : fstatSync(descriptor).size;
   for (;;) {
     // asked before the last look: what was written until the end is seen

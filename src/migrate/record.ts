@@ -23,7 +23,7 @@ const SCHEMA: UsageRecord['schema'] = 'tare/record/v2';
 /**
  * A record of version 1 as one of version 2.
  * @param value as it was read: nothing of it need be as its schema has it
- * @returns what is no record of version 1 as it is: a later version is refused by whoever checks the schema
+ * @returns what is no record of version 1 as it is: a later version is refused by the check of the schema
  */
 export function migrateRecord(value: unknown): unknown {
   if (!isTree(value) || value['schema'] !== 'tare/record/v1') return value;

@@ -1,4 +1,4 @@
-/** Steps of a plan to commands of iproute2 and nftables. Pure: who runs them has them from here, in order. */
+/** Steps of a plan to commands of iproute2 and nftables. Pure: the caller runs them in their order. */
 
 import type {Step, StepOf} from '../plan/step.js';
 import {parseAddress} from '../policy/addresses.js';
@@ -37,7 +37,7 @@ export function macOf(address: string): string {
 }
 
 const isSix = (address: string): boolean => address.includes(':');
-/** Nobody else can have it, and a box does not wait until the kernel has found that out. */
+/** No detection of duplicate addresses (nodad): a lease is unique, and the box need not wait for the kernel's check. */
 const noDad = (address: string): string => (isSix(address) ? ' nodad' : '');
 
 /** From the bridge to the rules. `pid`: a process in the box's network namespace. What was begun before is begun anew. */
@@ -157,7 +157,7 @@ const inBox = ({program, nsenter}: StepOf<'network.address'>, pid: number, lines
   argv: [`--net=/proc/${pid}/ns/net`, '--', program, '-batch', '-'],
 });
 
-/** The table as it always is, in one transaction: whoever is first makes it, and nobody doubles it. */
+/** The table as it always is, in one transaction: the first box makes it, and later ones change nothing. */
 const WHOLE_TABLE = [
   `add table ${TABLE}`,
   ...(['4', '6'] as const).flatMap((family) => [

@@ -1,4 +1,4 @@
-/** Who a box is on the network: what it has got, and what its record says of it. Pure. */
+/** Host name and addresses of a box: what it leased, and what its record says. Pure. */
 
 import type {BoxAddress} from '../network/commands.js';
 import {stepOf} from '../plan/step.js';

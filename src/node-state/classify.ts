@@ -17,7 +17,7 @@ export interface Hole {
   drains: boolean;
 }
 
-/** Where the policy counts nothing: for whoever wants to see them. */
+/** Where the policy counts nothing: for display only. */
 export const NO_HOLE: Hole = {failures: 1, withinUs: 600e6, drains: false};
 
 /** Everything that decides whether a node should get jobs; times in µs since 1970. */

@@ -38,7 +38,7 @@ export function isAsking(known: KnownSchedule, uid: number): boolean {
 /** When an account that asks may be tried, µs since 1970. */
 const answeredFromUs = (known: KnownSchedule, uid: number): number => (lastOf(known, uid)?.vainAt ?? -VAIN_PERIOD_US) + VAIN_PERIOD_US;
 
-/** null: none is due. First those who were found faulty, so that a node that is mended opens; then who asks; then who was not tried for longest. */
+/** null: none is due. First accounts whose last probe failed, so that a mended node opens; then accounts that reported; then the one not tried for longest. */
 export function nextProbe({nowUs, accounts, changed, ...known}: Schedule): number | null {
   const {probes} = known;
   const last = (uid: number): number => lastOf(known, uid)?.at ?? 0;

@@ -38,7 +38,7 @@ const NAME = /^(0|[1-9]\d{0,9})(?:\.[1-9])?$/;
 const NAMES_OF_ONE = 10;
 const HOUR_MS = 3_600_000;
 
-/** Says something of this node. Never throws, and waits for nobody: what is reported matters more than the report. */
+/** Reports something of this node. Never throws and never blocks: the job matters more than the report. */
 export function reportNode(places: NodePlaces, report: NewReport): void {
   try {
     const folder = folderToWrite(places);
@@ -170,7 +170,7 @@ function* entries(folder: string): Generator<{name: string; uid: number}> {
       const entry = directory.readSync();
       if (entry === null) return;
       const uid = NAME.exec(entry.name)?.[1];
-      // what has no name of a report is nobody's
+      // a file without a report's name belongs to no account
       yield {name: entry.name, uid: uid === undefined ? -1 : Number(uid)};
     }
   } finally {
@@ -190,7 +190,7 @@ function readAll(folder: string, nowMs: number): Report[] {
 const readOf = (folder: string, uid: number, names: readonly string[], nowMs: number): Report[] =>
   parseReports(names.map((name) => textOf(join(folder, name), uid)).join('\n'), uid, nowMs);
 
-/** Nothing where it is no plain file of that account's with one name: a link or a named pipe leads nowhere and holds nobody up. */
+/** Nothing where it is not a plain file of that account with one name: links are not followed, and a named pipe does not block. */
 function textOf(path: string, uid: number): string {
   try {
     const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);

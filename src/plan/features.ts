@@ -1,6 +1,6 @@
 /**
  * Machine/Job Features (HSF-TN-2016-02): what a payload can read about its node and its own limits, one value per file. Made from the
- * limits that really hold; a value that nobody knows has no file.
+ * limits that hold; a value that is not known has no file.
  */
 
 import type {Inputs} from './inputs.js';
@@ -15,7 +15,7 @@ export const FEATURES = '{box}/features';
 
 type Values = Record<string, string>;
 
-/** Plans the files of Machine/Job Features (HSF-TN-2016-02): a value that nobody knows has no file. */
+/** Plans the files of Machine/Job Features (HSF-TN-2016-02): a value that is not known has no file. */
 export function planFeatures({policy, facts, call}: Inputs, limits: PlannedLimits, mode: ModeChoice): Step[] {
   if (mode.value === 'observe') return [];
   const {cores, memory, swap, wallTime, cpuTime, scratch} = limits;

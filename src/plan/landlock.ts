@@ -1,6 +1,6 @@
 /**
  * A second wall around what is read-only in a box: the kernel lets its processes write only where the plan has something writable (landlock(7)), also
- * where a mount that should be read-only is not. init puts it up for all in the box, so nobody in it may mount any more.
+ * where a mount that should be read-only is not. init puts it up for all processes of the box, of which none can mount any more.
  */
 
 import type {Facts} from '../host/facts.js';

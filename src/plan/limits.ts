@@ -1,4 +1,4 @@
-/** Every limit: how much, why, and who enforces it. */
+/** Every limit: its value, the reason, and how it is enforced. */
 
 import {TareError} from '../errors.js';
 import type {Controller, Facts} from '../host/facts.js';
@@ -239,5 +239,5 @@ function require(name: (typeof ENFORCED_NAMES)[number], limit: PlannedLimit, pol
   });
 }
 
-/** Twice the memory: who is over is to be found so and killed, and not to be told that a file system is full; null: no limit. */
+/** Twice the memory limit: a payload that is over it shall be killed for memory, and not get ENOSPC before; null: no limit. */
 export const sizeInMemory = ({memory}: PlannedLimits): number | null => (memory.value === null ? null : 2 * memory.value);

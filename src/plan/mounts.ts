@@ -126,7 +126,7 @@ function layOut(inputs: Inputs, limits: PlannedLimits, parts: MountParts): Layou
   };
 }
 
-/** Users of a small machine's own write there: nobody on the node is to reach it. */
+/** Accounts of a small machine write there: no account of the node may reach it. */
 const placeOfPrivate = (place: string, system: MountedSystem | null): string => (system === null ? place : `${place}/private`);
 
 type Viewed = Pick<ViewInputs, 'choice' | 'place' | 'image' | 'writable' | 'destinations'>;
@@ -146,7 +146,7 @@ function viewOf({job, facts}: Inputs, {system, cvmfs}: MountParts, viewed: Viewe
 function baseSteps({inputs, limits, parts: {system, features}, view}: Layout): Step[] {
   return [
     ...(view?.base ?? [bind('/', '/', ['ro'], 'the node’s file system, read-only')]),
-    // init of a user's small machine is of the payload's own account, whom the kernel gives its files there
+    // init of a user's small machine has the payload's account, so the kernel would let the payload read init's files there
     system !== null && inputs.facts.caller.uid !== 0
       ? {
           op: 'mount.proc',

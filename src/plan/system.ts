@@ -65,7 +65,7 @@ function ownService({policy}: Inputs, {name, at, command, user, ready, restart}:
   return {...serviceStep(name, index, command ?? [], at, system), ready, restart};
 }
 
-/** The image's init; and who waits until it has booted, and starts what the job wants. */
+/** The image's init, and the program that waits until it has booted and starts the job's services. */
 function imageServices({job, policy, facts}: Inputs, kind: ImageInit): Execute[] {
   const init = INITS[kind];
   const path = facts.system?.init ?? init.paths[0] ?? '';

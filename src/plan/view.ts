@@ -24,7 +24,7 @@ export const SHIFTED = '{box}/view/shifted';
 const READY = '/dev/tare-views';
 /** The box's own on every view, or bound with what lies below it. */
 const NOT_VIEWED = ['/proc', '/dev', '/tmp', '/var/tmp'];
-/** Of the node, in a box with an image: where it is on the network and who its users are. */
+/** Files of the node in a box with an image: those about its network and its accounts. */
 const NODE_FILES = ['/etc/hosts', '/etc/resolv.conf', '/etc/passwd', '/etc/group', '/etc/grid-security'];
 /** Of a small machine's image: it has accounts of its own. */
 const SYSTEM_FILES = ['/etc/hosts', '/etc/resolv.conf', '/etc/grid-security'];
@@ -70,7 +70,7 @@ const remedyOf = ({overlay, fuse}: ViewFacts): string | null => {
   return remedies.length === 0 ? null : remedies.join(', or ');
 };
 
-/** Steps of a view, by who performs them and when. */
+/** Steps of a view, in the order and by the process in which they are performed. */
 export interface ViewPlan {
   /** What is needed before any of it: the image. */
   taken: Step[];

@@ -3,7 +3,7 @@
 import type {LimitName, Provenance, Valued} from '../job/job.js';
 import {formatLimit} from '../job/limits.js';
 
-/** What a limit is decided from; null: nobody says. */
+/** The values from which a limit is decided; null: not given. */
 export interface LimitSources {
   /** The job's wish, or the command line's. */
   asked: Valued<number> | null;
@@ -49,7 +49,7 @@ function boundOf(
   slot: Valued<number> | null,
 ): Valued<number> | null {
   if (name === 'pinCores') return forcing(wish, maximum);
-  // a payload that nobody wants to be nice has less than any maximum already
+  // without a nice value that was asked for the payload is below any maximum already
   if (name === 'nice' && wish === null) return null;
   return tightest(wish, [maximum, slot]);
 }

@@ -4,7 +4,7 @@ import type {CvmfsMountRule} from './cvmfs-mount.js';
 import type {AddressKind, FileSystem, Limits, Pattern, Provenance, Valued} from '../job/job.js';
 import type {Pool} from './pools.js';
 
-/** Who holds the payload to a limit: the kernel, the supervisor at intervals, or nobody. */
+/** How a limit is enforced: by the kernel, by the supervisor at intervals (`watched`), or not at all. */
 export type Enforcement = 'kernel' | 'watched' | 'none';
 /** Limits whose enforcement a policy can require. */
 export const ENFORCED_NAMES = ['cores', 'memory', 'processes', 'wallTime', 'cpuTime', 'scratch'] as const;
@@ -29,7 +29,7 @@ export interface Ruled {
   memoryStallUs: Valued<number | null>;
   /** Whether suspended time counts against the wall time limit. */
   suspendedTime: Valued<'excluded' | 'counted'>;
-  /** The least time between two looks at the memory of single processes; null: nobody looks. */
+  /** The least time between two looks at the memory of single processes; null: no look is made. */
   processMemoryUs: Valued<number | null>;
   /** The first is the default. */
   network: Valued<('host' | 'none')[]>;

@@ -63,7 +63,7 @@ function mountPaths(job: Job, batch: BatchJob, policy: Policy, callerUid: number
   return {...(closed.length === 0 ? {} : {closed}), ...(real.length === 0 ? {} : {real: Object.fromEntries(real)})};
 }
 
-/** Who has an id that accounts of small machines are to have. */
+/** The holder of an id in the range for small machines, if there is one. */
 function takenIds(policy: Policy): Pick<Call, 'idsTaken'> {
   const holder = holderOf(policy.identity.machineIds.value);
   return holder === null ? {} : {idsTaken: holder};

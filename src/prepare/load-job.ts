@@ -33,7 +33,7 @@ interface Loaded {
   cameTo: string | null;
 }
 
-/** The job, with what the batch system knows of it: that is who it is, whatever its descriptor says. */
+/** The job with the batch system's name, VO and owner, which override those of its descriptor. */
 export async function loadJob(
   {source, flags}: Request,
   cwd: string,

@@ -15,7 +15,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {defOf} from '../steps/table.js';
 
 /**
- * @returns whom the plan's payload runs as
+ * @returns the account that the plan's payload runs as
  * @throws TareError PLAN_MISMATCH
  */
 export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: Policy): IdentityFacts {

@@ -12,7 +12,7 @@ const DEADLINE_MS = 2000;
 
 /**
  * Never throws.
- * @returns whether the node's log took it; that it was also written to a disk nobody tells
+ * @returns whether the node's log took it; logger(1) does not tell whether it is on disk
  */
 export function tellNodesLog(text: string): boolean {
   try {

@@ -8,7 +8,7 @@ import {isRunning, pidNamespace, processId, statFields, timeNamespace, type Proc
 /** `gone`: dead on this node; `restarted`: the node was started anew since; `unknown`: cannot be seen from here, so nothing may be done. */
 export type Presence = 'here' | 'gone' | 'restarted' | 'unknown';
 
-/** Where the one who asks is. */
+/** The node, boot and namespaces of the process that asks. */
 export interface Here {
   node: string;
   bootId: string | null;

@@ -46,7 +46,7 @@ export function namesIn(directory: string): string[] {
 /** Writes a whole file so that a crash leaves the old one or the new one: file synced, renamed, directory synced. @throws Error of the system */
 export function writeDurably(path: string, text: string): void {
   const directory = dirname(path);
-  // nobody can foresee it and be in the way, in a spool that others may write to
+  // others who may write to the spool cannot foresee the name and take it
   const temporary = `${path}.${randomBytes(8).toString('hex')}.tmp`;
   try {
     writeAndSync(temporary, text);
@@ -58,7 +58,7 @@ export function writeDurably(path: string, text: string): void {
   }
 }
 
-/** The same where somebody wants it: through a link, and into a pipe or a device, which stay. */
+/** The same at a path that the caller names: through a link, and into a pipe or a device, which stay. */
 export function replaceOrWrite(path: string, text: string): void {
   const there = lstatSync(path, {throwIfNoEntry: false});
   if (there === undefined || there.isFile()) writeDurably(path, text);
@@ -82,7 +82,7 @@ function discard(path: string): void {
 
 /** Makes a file with its content on disk; its name is there for good once the directory is synced. @throws EEXIST when there is one */
 export function writeAndSync(path: string, text: string): void {
-  // wx: never through a link that somebody put there
+  // wx: never through a link that another account put there
   const descriptor = openSync(path, 'wx', 0o644);
   try {
     writeFileSync(descriptor, text);

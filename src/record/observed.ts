@@ -17,7 +17,7 @@ export interface Marks {
   sinceUs: Partial<Record<LimitName, number>>;
 }
 
-/** Marks of a payload at which nobody has looked. */
+/** Marks of a payload that was not looked at. */
 export const NO_MARKS: Marks = {memoryBytes: null, memorySource: null, cores: null, sinceUs: {}};
 
 /** What is known of an attempt that is over. */
@@ -102,7 +102,7 @@ function peakOf(name: LimitName, limit: number, {usage, time, marks}: Used, {sus
       return of(usage.scratchPeakBytes, usage.scratchPeakSource);
     case 'cores':
       return of(marks.cores, 'sampled:CPU time');
-    // where it is hit, a call fails in the payload, and nobody else hears of it
+    // where it is hit, a call fails in the payload, which Tare does not see
     case 'openFiles':
     case 'coreSize':
     case 'pinCores':
@@ -134,7 +134,7 @@ function excess(name: LimitName, peak: number, limit: number): number {
 
 /** What was found at the end only, was first seen at the end. */
 function since(name: LimitName, limit: number, {time, marks}: Used): number | null {
-  // wall time that nobody suspended passes evenly
+  // without suspension wall time passes evenly
   if (name === 'wallTime' && (time.suspendedUs ?? 0) === 0) return limit;
   const seen = marks.sinceUs[name];
   if (seen !== undefined) return seen;

@@ -23,7 +23,7 @@ export interface OomVerdict {
   evidence: string;
 }
 
-/** Somebody asked for its end with `tare kill`. */
+/** `tare kill` was called for it. */
 export interface Kill {
   uid: number;
   /** When it was asked for. */
@@ -42,7 +42,7 @@ const NO_FIGURES: MemoryFigures = {allowedBytes: null, usedBytes: null};
 
 /** Everything that an outcome is decided from. */
 export interface Ending {
-  /** null when nobody can tell any more, for instance because init was killed. */
+  /** null when it is no longer known, for instance because init was killed. */
   rawStatus: number | null;
   stop: Stop | null;
   /** Whose memory limit the kernel killed for, by its event counters. */
@@ -51,7 +51,7 @@ export interface Ending {
   noted: readonly number[];
   /** What `tare kill` was asked for before the end, in order; absent: nothing. */
   kills?: readonly Kill[];
-  /** Whoever waited for the payload was killed: that is how some batch systems cancel a job. */
+  /** The process that waited for the payload was killed: some batch systems cancel a job in this way. */
   callerLost?: boolean;
   /** The payload's memory limit, and the most that was seen in use; absent: neither is known. */
   memory?: MemoryFigures;
@@ -129,7 +129,7 @@ export function endedOutcome({
 /** Each signal once, in order: a storm of them has no room in a record. */
 export const sentReason = (noted: readonly number[]): string => `the wrapper was sent ${[...new Set(noted)].map(signalName).join(', ')}`;
 
-/** Death by it; or for SIGTERM, which asks for an end, any exit. Who was killed with its init has left no status. */
+/** Death by it; or for SIGTERM, which asks for an end, any exit. A payload that was killed with its init has left no status. */
 function explains(asked: string, {signal, exitCode}: Outcome, rawStatus: number | null): boolean {
   if (rawStatus === null) return asked === 'SIGKILL';
   return asked === signal || (asked === 'SIGTERM' && exitCode !== null);
@@ -137,7 +137,7 @@ function explains(asked: string, {signal, exitCode}: Outcome, rawStatus: number 
 
 const killReason = ({uid, signal}: Kill): string => `uid ${uid} ended it by tare kill (${signal})`;
 
-/** For people, who have to know by how much; what is not known is left out. */
+/** Allowed and used memory in words; what is not known is left out. */
 function memoryReason(whose: OomVerdict['whose'], {allowedBytes, usedBytes} = NO_FIGURES): string {
   const figures = [
     ...(allowedBytes === null ? [] : [`${formatBytes(allowedBytes)} allowed`]),
@@ -165,7 +165,7 @@ const LIMIT_WORDS = {processes: 'processes', wallTime: 'wall time', cpuTime: 'CP
 /** Not every signal that `tare kill` sends asks for an end. */
 export const asksForEnd = ({signal}: Kill): boolean => signal === 'SIGKILL' || signal === 'SIGTERM';
 
-/** Nobody was left to say how it ended: the payload was killed with its wrapper, or the node went down. */
+/** How it ended is not known: the payload was killed with its wrapper, or the node went down. */
 export function lostOutcome(
   reason: string,
   oom: (OomVerdict & {certain: boolean}) | null,

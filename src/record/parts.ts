@@ -78,7 +78,7 @@ export function readPart(line: string): RecordChild | null {
   }
 }
 
-/** One that has ended stays as it ended, and one that is not listed is counted at its start. */
+/** Adds what a part reports. A part that has ended stays as it is; a part for which the list has no room is counted when it starts. */
 export function withPart(parts: RecordChildren, part: RecordChild): RecordChildren {
   const {list, others} = parts;
   const at = list.findIndex(({recordId}) => recordId === part.recordId);

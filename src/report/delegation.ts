@@ -1,11 +1,11 @@
-/** What to change, and where, so that a box’s groups can be made: it differs by who made the caller's group, and by what is wrong with it. */
+/** What to change, and where, so that a box’s groups can be made: it depends on the system that made the caller's group, and on what is wrong with it. */
 
 import type {CgroupFacts, Controller, ControllerFact, Layout} from '../host/facts.js';
 
 interface Words {
   /** What the caller's group is. */
   name: string;
-  /** How whoever made it hands it to the job's user. */
+  /** How that system delegates the group to the job's user. */
   delegate: string;
   /** How it is given another controller. */
   handOn: (controller: Controller) => string;
@@ -76,7 +76,7 @@ const LAYOUTS: Readonly<Record<Layout, Words>> = {
   },
 };
 
-/** Who made the caller's group, in words. */
+/** The system that made the caller's group, in words. */
 export const layoutName = ({layout}: CgroupFacts): string => LAYOUTS[layout].name;
 
 /** One sentence for a controller without a place: what to change. */

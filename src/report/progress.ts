@@ -1,4 +1,4 @@
-/** What is said of a job while somebody waits for it, in one line. */
+/** The progress of a job in one line. */
 
 import {roughBytes, roughDuration} from './jobs.js';
 

@@ -31,7 +31,7 @@ export function formatSummary(record: UsageRecord, path: string | null): string 
 }
 
 /**
- * One line for whoever waits: which limit was reached. Of memory the reason has the numbers; which counter said so is the record's. A payload can end by
+ * One line on standard error: the limit that was reached. Of memory the reason has the numbers; which counter said so is the record's. A payload can end by
  * itself all the same: the kernel killed one process of several, or it caught the SIGTERM that told it to stop.
  */
 export function stopText({limit, reason, evidence, exitCode}: UsageRecord['outcome']): string {
@@ -88,7 +88,7 @@ function phaseLines({phases}: UsageRecord): string[] {
   return [renderTable(headers, rows)];
 }
 
-/** Nobody adds them up: their usage is in the job's. */
+/** Parts of a job. Their usage is contained in the job's, so they are listed and not added up. */
 function childLines({children}: UsageRecord): string[] {
   if (children == null || children.list.length === 0) return [];
   const headers = columns('wrapper in it, as it told', 'name', 'pattern', 'CPU time', 'memory', 'wall time', 'how it ended');

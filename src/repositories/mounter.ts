@@ -13,7 +13,7 @@ export interface MounterOrder {
   folder: string;
   /** Where it mounts, in mounts of its own. */
   place: string;
-  /** Who runs the client; null: the caller. */
+  /** The account that runs the client; null: the caller. */
   identity: Account | null;
   /** In whose mounts it begins; null: in ours. */
   within: number | null;
@@ -25,7 +25,7 @@ export interface MounterOrder {
 const LEAVE_MS = 3000;
 
 /**
- * Until the kernel has mounted: the client is only starting then, and whoever touches the mount waits for it.
+ * Until the kernel has mounted: the client is only starting then, and a process that touches the mount waits for it.
  * @param onEnd is told how the client ended, if it does before it is told to
  * @returns the process in whose mounts it is, or why there is none
  */

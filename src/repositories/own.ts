@@ -35,7 +35,7 @@ import {removePrivate} from '../box/trees.js';
 
 type Mount = StepOf<'cvmfs.mount'>;
 
-/** For whom repositories are mounted, and below which directory. */
+/** The account for which repositories are mounted, and the directory below which they are. */
 export interface Context {
   /** The wrapper's directory on disk. */
   scratch: string;
@@ -205,7 +205,7 @@ function peakOf(pid: number): number | null {
   }
 }
 
-/** The cache is the account's, who may have put anything in it. */
+/** The cache belongs to the account, which may have put anything in it. */
 function removeFolder(folder: string): string[] {
   const cache = join(folder, 'cache');
   const found = lstatSync(cache, {throwIfNoEntry: false});

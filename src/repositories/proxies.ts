@@ -38,7 +38,7 @@ export async function deadOf(urls: readonly string[]): Promise<Dead> {
   return Object.fromEntries(answers.flatMap(([url, because]) => (because === null ? [] : [[url, because]])));
 }
 
-/** null: it answers, or nobody knows where it is. */
+/** null: it answers, or its address is not known. */
 function refusalOf(url: string): Promise<string | null> {
   const address = addressOf(url);
   if (address === null) return Promise.resolve(null);

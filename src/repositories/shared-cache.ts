@@ -35,7 +35,7 @@ export function makeAccountCache(path: string, account: Account | null): void {
   const caller = process.getuid?.() ?? -1;
   const shared = dirname(path);
   makeShared(shared, caller);
-  // from here on no link is followed: whoever could put one there is root or the caller
+  // above this point only root or the caller could put links; from here on none is followed
   makeOwn(join(realpathSync(shared), basename(path)), account, caller);
 }
 

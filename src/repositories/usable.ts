@@ -1,4 +1,4 @@
-/** What was found of a job’s repositories, for whoever decides: whether it runs, what its plan becomes, how its image is seen. */
+/** What was found of a job’s repositories, for the decision whether it runs, what its plan becomes, how its image is seen. */
 
 import type {ProbeResult, OwnMount, RepositoryState} from '../cvmfs/classify.js';
 import {TareError, TareErrors} from '../errors.js';

@@ -52,7 +52,7 @@ export interface Begun {
 }
 
 /**
- * The shim is told where the state lies before anything is made, so that whoever follows a supervisor that dies here can take it back.
+ * The shim is told where the state lies before anything is made, so that the next supervisor can take it back when this one dies here.
  * @throws TareError; what was made is taken back
  */
 export async function begin(
@@ -159,7 +159,7 @@ function memoryEventsNow(groups: Groups, {cgroup}: Facts): MemoryEvents {
   return own.version === null ? eventsAround(cgroup.controllers.memory) : own;
 }
 
-/** Unpacking can take minutes: whoever looks on sees how far it is, and a signal that asks for the end ends it. */
+/** Unpacks the image. That can take minutes: the onlooker is told the progress, and a signal that asks for the end aborts it. */
 async function waitForImage(
   plan: Plan,
   {id, caller, policy}: AttemptContext,

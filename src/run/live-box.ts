@@ -19,7 +19,7 @@ import {filesOf, keep, type Following} from './following.js';
 import {Performer} from './perform.js';
 import {effectsWith, progressTeller} from './tell.js';
 
-/** From the kill to the empty group. A process in D state can take longer than anybody waits. */
+/** From the kill to the empty group. A process in state D can take longer. */
 const EMPTY_DEADLINE_MS = 10_000;
 /** How long an init may take to end when its shim is gone. */
 const INIT_DEADLINE_MS = 1_000;

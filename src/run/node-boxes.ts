@@ -1,4 +1,4 @@
-/** A real box, tried by a process of its own that outlives the call: begun, awaited, and taken up by whoever calls next. */
+/** A real box, tried by a process of its own that outlives the call: begun, awaited, and taken up by the next call. */
 
 import {rmSync, statSync} from 'node:fs';
 import {join} from 'node:path';

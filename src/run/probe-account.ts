@@ -60,7 +60,7 @@ export async function probeAs(uid: number, policyFile: string | null, deadlineMs
 const DOCTORS_DEADLINE_MS = 60_000;
 
 /**
- * For whoever examines a node: as the account that asks, or as another, by its name or number.
+ * For `tare doctor`: as the account that calls, or as another, by its name or number.
  * @throws TareError USER_UNKNOWN, USER_FORBIDDEN
  */
 export function tryBox(user: string | null, policyFile: string | null): Promise<ProbedAs> {

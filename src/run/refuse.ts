@@ -62,7 +62,7 @@ export async function refuse(
   return tellBatchSystem(result, told);
 }
 
-/** Whoever calls the command line in a job could call it for ever: only the batch system's wrapper reports. */
+/** Reports a failure to the node, for the batch system's wrapper only: a job can call the command line without end. */
 export function reportFailure({role, policy, batch, job, looked, caller, id}: AttemptContext, code: string): void {
   if (role !== 'wrapper') return;
   const unusable = looked.flatMap(({entry}) => (entry.state === 'ok' ? [] : [entry.repository]));

@@ -42,7 +42,7 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
   const {stepDirectory} = request;
   const files = jobFiles(accountIn(hello.cwd), hello.cwd);
   const batch = ofStep(await readBatchJob(plugins, call, effectsWith(files, silentLog)), stepDirectory);
-  // who holds a box was started by a task, whose shim is above it
+  // the process that holds a box was started by a task, whose shim is its parent
   const attempt = newAttemptContext(batch, role, files, stepDirectory === undefined ? {pid: hello.shimPid, executable: null} : undefined);
   attempt.probe = request.probe !== undefined;
   attempt.phases = phasesOf(batch, hello.shimPid);

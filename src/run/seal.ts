@@ -1,5 +1,5 @@
 /**
- * Root takes records over from the users who wrote them: each is checked, and kept where nobody else can change it. Until then another
+ * Root takes records over from the users that wrote them: it checks each, and keeps it where only root can change it. Until then another
  * process of the same user, outside the box, could have changed it.
  */
 

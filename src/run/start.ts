@@ -82,7 +82,7 @@ async function tryToRun(prepared: Prepared, starting: Starting): Promise<RunResu
     await endMounted(attempt);
     return degrade(whole, capability, because);
   } catch (error) {
-    // whoever failed after the launch has closed the log
+    // after a failure behind the launch the log is closed already
     if (error instanceof SupervisorFailed) throw error;
     const refused = await refuse(asTareError(error), request, attempt, whole.plan, log);
     await log.close();

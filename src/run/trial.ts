@@ -1,6 +1,6 @@
 /**
  * A box that is only tried, as the account that runs this: with its own directories, its policy and its slot. Its record is written to a
- * folder of its own, read from there, and removed; it has no place in a spool, and nobody counts or exports it.
+ * folder of its own, read from there, and removed; it is in no spool, is not counted and not exported.
  */
 
 import {randomBytes} from 'node:crypto';
@@ -194,7 +194,7 @@ export function tryPlace(directory: string, uid = process.getuid?.() ?? -1): str
       try {
         unlinkSync(path);
       } catch {
-        // whoever made the directory unwritable meanwhile
+        // the directory may have become unwritable meanwhile
       }
     }
   }

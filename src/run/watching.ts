@@ -1,4 +1,4 @@
-/** What goes on beside a payload that runs: its watches, notes of how far it has come, and looks at who waits for it and what it waits for. */
+/** What runs beside a payload: its watches, notes of its progress, and looks at the processes that wait for it and the files that it waits for. */
 
 import {readSeen, scratchDirectory, stateDirectory, writeSeen, type BoxState} from '../box/state.js';
 import type {BoxDecider} from '../decide/box.js';
@@ -30,7 +30,7 @@ export interface Watched {
   /** Tells the batch system how far the payload has come. */
   progress: (seen: Seen) => void;
   sight: Sight;
-  /** Who waits for the wrapper, where the death of one means that the job was cancelled. */
+  /** Processes that wait for the wrapper; when one dies, the job was cancelled. */
   callers: readonly ProcessId[];
   initPid: number;
   payloadPid: number | null;
@@ -64,7 +64,7 @@ export class Watching {
     const lost = whenCallerLost(callers, () => {
       take({name: 'callerLost'});
     });
-    // init has nobody else to wait for
+    // init has no other process to wait for
     const over = tasks?.watch(() => {
       take({name: 'tasksOver'});
     }, sight.isKilled);

@@ -97,7 +97,7 @@ function startHolder(directory: string, {argv, cwd, environment}: Hello): void {
   holder.unref();
 }
 
-/** Until the box stands, or it is said that it will not; nobody waits for one that nobody makes. */
+/** Waits until the box is built, or will not be; when the process that makes it is gone, the wait ends. */
 async function untilBox(directory: string): Promise<BoxNote> {
   let idleMs = 0;
   for (let waited = 0; waited < BOX_MS; waited += LOOK_MS) {
@@ -181,7 +181,7 @@ async function untilRecorded(directory: string): Promise<boolean> {
   return false;
 }
 
-/** Nobody else is in the box. */
+/** No other task is in the box. */
 function isLast(directory: string, index: number): boolean {
   const {come, ended} = tasksIn(directory);
   return !come.some((other) => {

@@ -1,4 +1,4 @@
-/** What a step of a plan is: who performs it, how it is told, how a saved one is checked, and what the shim is sent of it. */
+/** The row of a step of a plan: the process that performs it, its words in `tare plan`, the check of a saved one, and what the shim is sent. */
 
 import type {Facts} from '../host/facts.js';
 import type {IdMaps} from '../plan/machine-ids.js';
@@ -8,7 +8,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import type {UndoList} from '../schema/generated/undo-1.js';
 
 /**
- * Who performs a step, and so when: `node`: the supervisor, on the node, before the launch; `shim`: the shim's enter, in the box's mounts,
+ * The process that performs a step, which also says when: `node`: the supervisor, on the node, before the launch; `shim`: the shim's enter, in the box's mounts,
  * before the engine; `engine`: bubblewrap or the OCI runtime; `init`: process 1 of the box, for what it starts; `watch`: the supervisor,
  * while it runs.
  */

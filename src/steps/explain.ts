@@ -1,4 +1,4 @@
-/** A plan in words, for the person who asks why. */
+/** Explains a plan in words. */
 
 import {LIMIT_NAMES} from '../job/job.js';
 import {formatBytes, formatCores, formatDuration} from '../job/quantity.js';

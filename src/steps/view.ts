@@ -38,7 +38,7 @@ function checkInside(inside: StepOf<'mount.bind'>['inside']): Misfit | null {
   return mountsOutside(`${inside.at}/${inside.path}`);
 }
 
-/** What services of root's small machine made where the job may write belongs to ids that nobody on the node has: it becomes the account's. */
+/** What services of root's small machine made where the job may write belongs to ids that no account of the node has: it is given to the job's account. */
 function returnTrees({maps}: StepOf<'namespace.unshare'>, {plan, owner}: Ground): Undo[] {
   if (maps === undefined || rootOf(maps) === undefined || owner === undefined) return [];
   const paths = stepsOf(plan, 'mount.bind').flatMap(({source, options}) =>

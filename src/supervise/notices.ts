@@ -1,5 +1,5 @@
 /**
- * Changes of control group files as the kernel tells them: it modifies memory.events, pids.events and cgroup.events for whoever watches
+ * Changes of control group files as the kernel tells them: it modifies memory.events, pids.events and cgroup.events for each process that watches
  * (cgroup-v2.rst; inotify, at most once in 10 ms). Where no watch can be had (fs.inotify.max_user_instances is used up), they are looked at.
  */
 

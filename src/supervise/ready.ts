@@ -21,7 +21,7 @@ export function isReady({ready}: StepOf<'application.execute'>, {plan, keeperPid
   if (ready.when === 'port') return keeperPid !== null && listens(ready.port, keeperPid);
   if (ready.when !== 'file') return false;
   if (isOutside(ready.path, plan)) return isThereOutside(ready.path, plan);
-  // init and keepers let nobody look but root; what they started does
+  // only root can look into init and keepers; the processes that they started can be looked into
   const witnesses = [keeperPid, initPid].flatMap((pid) => (pid === null ? [] : [...readTree(pid).map((process) => process.pid), pid]));
   return witnesses.some((pid) => isThere(ready.path, pid));
 }

@@ -4,7 +4,7 @@
  * be more than is allowed.
  *
  * What is deleted and still open, and what lies in directories that the payload has locked (without root's rights), is looked for beside
- * (held.ts). Nobody sees what is deeper than a path can be long.
+ * (held.ts). Files that lie deeper than a path can be long are not seen.
  */
 
 import {lstatSync, opendirSync, statfsSync, type Dir} from 'node:fs';

@@ -1,4 +1,4 @@
-/** Processes that a kill does not end, since they wait in the kernel for whoever serves a file system. */
+/** Processes that SIGKILL does not end, since they wait in the kernel for the server of a file system. */
 
 import {readFileSync} from 'node:fs';
 import {namesIn} from '../record/durable.js';

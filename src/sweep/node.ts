@@ -1,4 +1,4 @@
-/** A sweep of all users of this node, as root; of one's own, as anybody else. */
+/** A sweep for all users of this node, as root; for the own account, as another. */
 
 import {lstatSync} from 'node:fs';
 import {promisify} from 'node:util';

@@ -66,7 +66,7 @@ function claim(folder: string, id: string, name: string): string | null {
   }
 }
 
-/** Stops, weighs, removes, records; the folder goes last, so that who comes after a crash finds it. */
+/** Stops, weighs, removes, records; the folder goes last, so that a sweep after a crash finds it. */
 async function close(box: BoxState, directory: string, presence: Over, {patienceMs, pauses, places}: How): Promise<Swept> {
   const {plan, started, id} = box;
   const {recordId} = started;

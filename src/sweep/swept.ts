@@ -15,7 +15,7 @@ export interface Swept {
   message: string;
 }
 
-/** Why nobody will end it. */
+/** Why no wrapper will end it. */
 export type Over = Exclude<Presence, 'here' | 'unknown'>;
 
 /** For the record. */

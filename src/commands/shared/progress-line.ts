@@ -93,7 +93,7 @@ export class Progress {
     const {memoryBytes, cpuUs, isStill} = measure(box.groups, box.init, () => undefined);
     const rate = this.rates.look([{id: 'job', cpuUs}]).get('job') ?? null;
     if (!this.isOurs() || (!this.always && this.isUsedIn(box))) {
-      // to erase would take away what somebody else may have written there by now
+      // erasing could remove what another process has written there by now
       this.isShown = false;
       return;
     }
@@ -143,7 +143,7 @@ function isOpenIn(pid: number): boolean {
 /** By its name alone: a file on a server that does not answer is not touched. */
 const isTerminal = (link: string): boolean => TERMINAL.test(readlinkSync(link));
 
-/** A process that has ended, or a descriptor that is closed, has nothing open; of what may not be looked at, nobody knows. */
+/** A process that has ended, and a closed descriptor, have nothing open; what may not be looked at is not known. */
 function unlessGone(look: () => boolean): boolean {
   try {
     return look();

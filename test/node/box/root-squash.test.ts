@@ -17,7 +17,7 @@ const PYTHON = '/usr/bin/python3';
 
 /** An account with a directory that is nobody else's on a file server that trusts no root: served by FUSE, as NFS with root_squash does it. */
 class SquashedHome {
-  /** One that every distribution has, and that is not nobody. */
+  /** An account that every distribution has, other than nobody. */
   readonly account = 'games';
   readonly uid: number;
   readonly gid: number;
