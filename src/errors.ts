@@ -44,7 +44,7 @@ export const ERRORS = {
   NAME_SERVICE_SILENT: {
     exit: EXIT.failure,
     kind: 'node',
-    summary: 'the node’s name service does not answer, and who the account is or which groups it has must be known',
+    summary: 'the node’s name service does not answer, and the name or groups of the account are needed',
   },
   USER_FORBIDDEN: {exit: EXIT.refused, kind: 'refused', summary: 'the payload may not run as that account'},
   POLICY_REFUSED: {exit: EXIT.refused, kind: 'refused', summary: 'a rule of the policy refuses the job'},

@@ -131,6 +131,6 @@ function tell(job: BatchJob, recordId: string, figures: Figures, reason: string 
   try {
     effects.append(diag, finalBlock(recordId, figures, reason));
   } catch (error) {
-    effects.log('error', 'ARC cannot be told', {file: diag, error: String(error)});
+    effects.log('error', 'the figures cannot be reported to ARC', {file: diag, error: String(error)});
   }
 }

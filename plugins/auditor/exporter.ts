@@ -28,7 +28,7 @@ export function openAuditor(settings: ExporterSettings, node: ExportNode): Expor
     corrections: 'refuse',
     warnings:
       url?.startsWith('http:') === true && !/^http:\/\/(localhost|127\.|\[::1\])/.test(url)
-        ? ['http: whoever is between here and there can read and change the records']
+        ? ['http: every host on the way can read and change the records']
         : [],
     select: notForAuditor,
     convert: ({record}) => auditorRecord(record, escape, node),

@@ -163,7 +163,7 @@ function tellFailed(job: BatchJob, message: string, exit: number, effects: Effec
       // the starter looks for it as another user, and by default nobody else can enter the scratch directory (JOB_EXECDIR_PERMISSIONS)
       effects.letPass(dirname(file));
     } catch (error) {
-      effects.log('error', 'the starter cannot be told', {file, error: String(error)});
+      effects.log('error', 'the failure cannot be reported to the starter', {file, error: String(error)});
     }
   }
   return {quit: {code: exit}};

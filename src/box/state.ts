@@ -115,7 +115,7 @@ export function ensureOwn(path: string, mode: number, uid: number): void {
     message: `${path} cannot be used safely`,
     found:
       found === undefined
-        ? 'nothing: somebody removes it'
+        ? 'nothing: another process removes it'
         : found.isDirectory()
           ? `owner ${String(found.uid)}, mode ${(found.mode & 0o7777).toString(8)}`
           : 'not a directory',

@@ -48,7 +48,7 @@ function isEmpty(directory: string): boolean {
 /** What in directories of the job belongs to ids of its small machine becomes the account's. @returns why not */
 export function returnTrees({paths, uids, gids, as}: UndoOwners): string | null {
   const ids = [uids.start, uids.count, as.uid, gids.start, gids.count, as.gid].map(String);
-  return runTool('tare-own', [...ids, ...paths]).status === 0 ? null : 'it keeps owners that nobody on the node is';
+  return runTool('tare-own', [...ids, ...paths]).status === 0 ? null : 'its owners are ids that no account of the node has';
 }
 
 /** Removes what no other account could write to: a file, or a directory with all that is in it. @returns why it is still there */

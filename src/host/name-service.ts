@@ -174,7 +174,7 @@ function ask({program, argv}: Question, leftMs: number): Promise<Said> {
       answer(null, notStarted(code), code === 'ENOENT');
     });
     child.on('close', (status, signal) => {
-      answer(status, `was ended by ${signal ?? 'nobody'}`);
+      answer(status, `was ended by ${signal ?? 'no signal'}`);
     });
   });
 }

@@ -81,7 +81,7 @@ export function openSource(box: LiveBox, application: string | undefined, stream
   const file = box.output[stream];
   const descriptor = file === null ? null : openGiven(file, what);
   if (descriptor === null)
-    throw elsewhere(what, file === null ? 'what the caller of the wrapper gave is none' : 'it is not there any more');
+    throw elsewhere(what, file === null ? 'the caller of the wrapper gave no file' : 'it is not there any more');
   return {descriptor, prefix: application === undefined ? null : `${application}: `, writer: box.init};
 }
 
@@ -97,7 +97,7 @@ const unreadable = (what: string, cause: unknown): TareError =>
   new TareError('OUTPUT_UNREADABLE', {
     message: `${what} cannot be read`,
     found: errnoOf(cause),
-    remedy: 'call it as root, or as whoever may read the file',
+    remedy: 'call it as root, or as an account that may read the file',
     cause,
   });
 
@@ -148,7 +148,7 @@ export function onlyLines(prefix: string, write: (bytes: Buffer) => boolean): (b
 const NEWLINE = 0x0a;
 
 const elsewhere = (what: string, found: string): TareError =>
-  new TareError('OUTPUT_ELSEWHERE', {message: `${what} is no file`, found, remedy: 'whoever called the wrapper has it'});
+  new TareError('OUTPUT_ELSEWHERE', {message: `${what} is no file`, found, remedy: 'the caller of the wrapper has it'});
 
 function isWritten(pid: number, number: number): boolean {
   const flags = /^flags:\s+([0-7]+)$/m.exec(readFileSync(`/proc/${pid}/fdinfo/${number}`, 'latin1'))?.[1] ?? '0';

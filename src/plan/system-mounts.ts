@@ -33,7 +33,7 @@ export function planSystemDirectories(own: string, system: MountedSystem): Step[
     return {op: 'directory.create', path, mode, owner, because};
   };
   return [
-    make(own, '0700', 'services have users of their own, and nobody on the node is to reach what they write'),
+    make(own, '0700', 'services have users of their own, and no account of the node may reach what they write'),
     make(SERVICE_LOGS.place, '0755', 'what services say'),
     make(ACCOUNTS, '0755', 'accounts of the image, and the payload’s user'),
     make(BUNDLE, '0700', 'what the OCI runtime is told'),

@@ -70,11 +70,11 @@ function forcing(wish: Valued<number> | null, maximum: Valued<number> | null): V
 
 function sentence(name: LimitName, asked: Valued<number> | null, wish: Valued<number> | null, bound: Valued<number> | null): string {
   const says = (valued: Valued<number>): string => `${OWNER[valued.provenance.source] ?? 'it is'} ${formatLimit(name, valued.value)}`;
-  const first = asked === null ? 'nobody asked' : `asked for ${formatLimit(name, asked.value)}`;
+  const first = asked === null ? 'the job asks for none' : `asked for ${formatLimit(name, asked.value)}`;
   if (bound === null && wish === null)
     return name === 'nice'
-      ? 'nobody asked, and the policy has no default'
-      : 'nobody asked, and neither the policy nor the slot has a limit';
+      ? 'the job asks for none, and the policy has no default'
+      : 'the job asks for none, and neither the policy nor the slot has a limit';
   if (bound === null) return asked === null && wish !== null ? `${first}, ${says(wish)}` : first;
   return asked === null && wish !== null ? `${first}, ${says(wish)}, ${says(bound)}` : `${first}, ${says(bound)}`;
 }

@@ -21,7 +21,7 @@ export function phasesOf(batch: BatchJob, shimPid: number): Phases | null {
   if (batch.checkpoint === undefined) return null;
   const caller = pidNamespace() === null ? null : parentOf(shimPid);
   if (caller !== null) return {caller, earlier: null};
-  batch.remarks.push('each phase after a checkpoint has a record of its own: who calls the wrapper cannot be seen here');
+  batch.remarks.push('each phase after a checkpoint has a record of its own: the process that calls the wrapper cannot be seen here');
   return null;
 }
 

@@ -93,7 +93,7 @@ function checkSystem(plan: Plan, facts: Facts, mismatch: Mismatch): void {
   );
   const root = stepOf(plan, 'view.unshare')?.root ?? null;
   const wanted = caller.uid === 0 ? null : {uid: caller.uid, gid: caller.gid, uids: subordinate.uids, gids: subordinate.gids};
-  same('its root is somebody else', root, wanted);
+  same('its root has other ids', root, wanted);
   for (const {name, system: part} of stepsOf(plan, 'application.execute'))
     if (part === null || (part.role === 'payload' && (part.as !== 'job' || part.first)))
       throw mismatch('a payload is not the job’s user', name, 'a plan as it was made');

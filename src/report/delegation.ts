@@ -57,7 +57,7 @@ const LAYOUTS: Readonly<Record<Layout, Words>> = {
   namespace: {
     name: 'the top of a cgroup namespace, as in a container',
     delegate: 'start the container with its own writable cgroup (Docker: --cgroupns=private and a writable /sys/fs/cgroup)',
-    handOn: (controller) => `start the container with ${controller}: whoever runs it must have the controller to hand on`,
+    handOn: (controller) => `start the container with ${controller}: the account that starts it must have the controller itself`,
   },
   root: {
     name: 'the root of the hierarchy',

@@ -46,7 +46,7 @@ const checkLog = ({file, obstacle}: NonNullable<NodeFound['log']>): Check => ({
   name: 'log',
   state: obstacle === null ? 'ok' : 'limited',
   found: obstacle ?? file,
-  costs: 'nobody reads what the wrapper says of its jobs',
+  costs: 'log lines of the wrapper are lost',
   remedy: obstacle === null ? null : 'name a file that this account can append to in directories.log',
 });
 

@@ -106,7 +106,7 @@ async function untilBox(directory: string): Promise<BoxNote> {
     const holder = readNote(directory, 'holder');
     if (holder !== null && !isRunning(holder.shim)) return readNote(directory, 'box') ?? {apart: 'the box’s wrapper was killed'};
     idleMs = holder === null ? idleMs + LOOK_MS : 0;
-    if (idleMs >= MAKER_MS) return {apart: 'nobody makes the box of the step'};
+    if (idleMs >= MAKER_MS) return {apart: 'no task makes the box of the step'};
     await sleep(LOOK_MS);
   }
   return {apart: 'the box of the step was not built in time'};

@@ -16,7 +16,7 @@ function rootRow({root}: StepOf<'view.unshare'>): Row[] {
   const {uids, gids} = root;
   const others =
     uids.count === 0
-      ? 'nobody else: services of other accounts cannot run'
+      ? 'no other ids: services of other accounts cannot run'
       : `${String(uids.count)} uids from ${String(uids.start)}, ${String(gids.count)} gids from ${String(gids.start)}`;
   return [['root of the box', `uid ${String(root.uid)}; behind it ${others}`, 'root in the box has no rights on the node']];
 }

@@ -152,7 +152,7 @@ describeSite('live boxes, %s', {each: true, mayLeave: true, timeout: patience(30
     const {code, stderr} = await tare('logs', other.id);
     expect([code, stderr]).to.deep.equal([
       125,
-      `tare: the standard output of ${other.id} is no file; found: a socket; whoever called the wrapper has it\n`,
+      `tare: the standard output of ${other.id} is no file; found: a socket; the caller of the wrapper has it\n`,
     ]);
     await said('kill', other.id);
   });

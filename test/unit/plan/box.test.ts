@@ -243,7 +243,7 @@ describe('environment', () => {
       CORES(8).slice(1),
     ],
     [
-      'the caller beats what nobody asked for',
+      'the caller’s value counts before the policy’s default',
       {policy: {defaults: {cores: 8}}, call: {environment: {OMP_NUM_THREADS: '2'}}},
       CORES(8).slice(0, 2),
     ],

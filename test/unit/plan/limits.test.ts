@@ -25,7 +25,7 @@ describe('limits: how much, and why', () => {
       name: 'memory',
       value: null,
       at: 'builtin',
-      because: 'nobody asked, and neither the policy nor the slot has a limit',
+      because: 'the job asks for none, and neither the policy nor the slot has a limit',
     },
     {title: 'the job’s wish', parts: {job: {limits: {memory: '1GiB'}}}, name: 'memory', value: GIB, at: 'job.yaml#/limits/memory'},
     {
