@@ -251,7 +251,7 @@ describeSite('live boxes, %s', {each: true, mayLeave: true, timeout: patience(30
     expect(site.leftovers()).to.deep.equal([]);
   });
 
-  it('who is asked to end twice is killed', async () => {
+  it('a payload that is asked to end a second time is killed', async () => {
     policy = site.policy({grace: '60s'});
     const {box, over} = await begin('trap "" TERM; echo ready; while :; do sleep 0.02; done');
     await until('its trap', () => readFileSync(join(site.directory, 'out'), 'utf8'));
@@ -264,7 +264,7 @@ describeSite('live boxes, %s', {each: true, mayLeave: true, timeout: patience(30
     expect(outcome()).to.include({status: 'killed', signal: 'SIGKILL'});
   });
 
-  it('kill when no supervisor is left: the record says who did it', async () => {
+  it('kill when no supervisor is left: the record has the uid that killed', async () => {
     const {box, over} = await begin('while :; do sleep 0.02; done');
     const supervisor = (): number => live()[0]?.started.wrapper.supervisor?.pid ?? 0;
     for (let killed = 0, last = 0; killed < 3; killed++) {

@@ -71,7 +71,7 @@ os.execvp(sys.argv[2], sys.argv[2:])`;
   }
 }
 
-describeSite('a directory in which root is nobody', {roles: ['root'], mayLeave: true, timeout: patience(60_000)}, (site) => {
+describeSite('a directory in which root has the rights of nobody', {roles: ['root'], mayLeave: true, timeout: patience(60_000)}, (site) => {
   let home: SquashedHome;
   before(async function () {
     need(this, isRoot, 'only root mounts for all');

@@ -34,7 +34,12 @@ const rows: [string, LimitName, Partial<LimitSources>, Expected][] = [
     [2 * GIB, 'policy.defaults', false, "the job asks for none, the policy's default is 2 GiB"],
   ],
   ['the slot', 'cores', {slot: slot(8)}, [8, 'slot', false, 'the job asks for none, the slot has 8 cores']],
-  ['only a maximum', 'processes', {maximum: maximum(500)}, [500, 'policy.maxima', false, "the job asks for none, the policy's maximum is 500"]],
+  [
+    'only a maximum',
+    'processes',
+    {maximum: maximum(500)},
+    [500, 'policy.maxima', false, "the job asks for none, the policy's maximum is 500"],
+  ],
   [
     'the wish above the maximum',
     'memory',
@@ -93,7 +98,12 @@ const rows: [string, LimitName, Partial<LimitSources>, Expected][] = [
     {asked: job(0), maximum: maximum(1)},
     [1, 'policy.maxima', true, "asked for no, the policy's maximum is yes"],
   ],
-  ['pinning forced by the maximum', 'pinCores', {maximum: maximum(1)}, [1, 'policy.maxima', false, "the job asks for none, the policy's maximum is yes"]],
+  [
+    'pinning forced by the maximum',
+    'pinCores',
+    {maximum: maximum(1)},
+    [1, 'policy.maxima', false, "the job asks for none, the policy's maximum is yes"],
+  ],
   [
     'a nice value that is asked for',
     'nice',
@@ -106,9 +116,19 @@ const rows: [string, LimitName, Partial<LimitSources>, Expected][] = [
     {asked: job(12), policyDefault: standard(3), maximum: maximum(9)},
     [9, 'policy.maxima', true, "asked for 12, the policy's maximum is 9"],
   ],
-  ['nice by default', 'nice', {policyDefault: standard(3)}, [3, 'policy.defaults', false, "the job asks for none, the policy's default is 3"]],
+  [
+    'nice by default',
+    'nice',
+    {policyDefault: standard(3)},
+    [3, 'policy.defaults', false, "the job asks for none, the policy's default is 3"],
+  ],
   ['less nice than the default', 'nice', {asked: job(0), policyDefault: standard(3)}, [0, 'job', false, 'asked for 0']],
-  ['a maximum alone sets no nice value', 'nice', {maximum: maximum(9)}, [null, 'builtin', false, 'the job asks for none, and the policy has no default']],
+  [
+    'a maximum alone sets no nice value',
+    'nice',
+    {maximum: maximum(9)},
+    [null, 'builtin', false, 'the job asks for none, and the policy has no default'],
+  ],
   ['pinning wished and forced', 'pinCores', {asked: flag(1), maximum: maximum(1)}, [1, 'flag', false, 'asked for yes']],
 ];
 

@@ -251,7 +251,7 @@ describe('the started record', () => {
       valid(startedRecord(attempt, made));
   });
 
-  it('says who, where, what was allowed, and nothing that is not known yet', () => {
+  it('has account, node and limits, and null for what is not known yet', () => {
     const made = plan({job: {limits: {cores: 1.5, memory: '1GiB'}}});
     const record = startedRecord(attempt, made);
     expect(record).to.include({
@@ -309,7 +309,7 @@ describe('a job that was ended by tare kill', () => {
     return killedBy == null ? status : `${status} ${killedBy.signal} ${killedBy.uid}`;
   };
 
-  it('says who did it, when its end is what was asked for', () => {
+  it('has the uid that asked, when it ended as was asked for', () => {
     expect(by(9, [kill('SIGKILL')])).to.equal('killed SIGKILL 7');
     expect(by(15, [kill('SIGTERM')])).to.equal('killed SIGTERM 7');
     expect(by(0, [kill('SIGTERM')]), 'it used its grace').to.equal('killed SIGTERM 7');
@@ -329,7 +329,7 @@ describe('a job that was ended by tare kill', () => {
     expect(by(9, [])).to.equal('signalled');
   });
 
-  it('is so too when nobody was left to see it', () => {
+  it('is so too when no wrapper was left that saw it', () => {
     expect(lostOutcome('gone', null, [kill('SIGUSR1')])).to.include({status: 'lost', reason: 'gone'});
     expect(lostOutcome('gone', null, [kill('SIGKILL')])).to.deep.include({status: 'killed', killedBy: kill('SIGKILL'), signal: null});
   });
