@@ -199,7 +199,7 @@ export class TareErrors extends Error {
   }
 }
 
-/** Where the programs of Tare lie, and the libraries that they load. */
+/** The directory of Tare's programs and of the libraries that they load. */
 const OWN_FILES = decodeURIComponent(new URL('..', import.meta.url).pathname).replace(/build\/$/, '');
 
 /** Anything thrown, as a coded error: a file of ours that the node does not give is the node's, and what else has no code is a defect of ours. */

@@ -113,7 +113,7 @@ function bestOf(text: string): [type: string, value: string] {
   throw new Rejection('No valid benchmark type found');
 }
 
-/** As when it goes into the database: there no benchmark at all is no benchmark that APEL knows. */
+/** Checks the benchmark as APEL's database does, where a missing one is an unknown one. */
 function checkServiceLevel(fields: ReadonlyMap<string, Value>): void {
   const type = fields.get('ServiceLevelType') ?? null;
   const value = fields.get('ServiceLevel') ?? null;

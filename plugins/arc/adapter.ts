@@ -68,7 +68,7 @@ function patternOf(asked: Told, told: Told, descriptor: Read<string> | null): Re
   return sites === undefined || descriptor !== null ? null : {value: sites, at: 'TARE_PATTERN of ENV/TARE'};
 }
 
-/** By what stage 0 found in front of the job's executable, where no job can put anything; never by a name alone. */
+/** The kind of call, from what stage 0 of ENV/TARE found in front of the job's executable, where no job can put anything; never from a name alone. */
 function kindOf(told: Told, [program = '']: readonly string[]): Pick<BatchJob, 'kind' | 'because'> {
   if (told.get('inFront') === 'yes' && /\/(?:apptainer|singularity)$/.test(program))
     return {
@@ -99,7 +99,7 @@ function localJobId(environment: BatchCall['environment'], effects: Effects): st
   return cluster === undefined || proc === undefined ? null : `${cluster}.${proc}`;
 }
 
-/** In place of what was there before, so that a job of weeks leaves no more lines than one of seconds. */
+/** Writes the progress over the earlier one, so that a job of weeks leaves no more lines than one of seconds. */
 function reportProgress(job: BatchJob, {recordId, ...figures}: Progress, effects: Effects): void {
   const diag = job.own['diag'];
   if (typeof diag !== 'string') return;

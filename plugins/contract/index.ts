@@ -56,7 +56,7 @@ export interface BatchAdapter {
   flags?(call: Pick<BatchCall, 'environment'>, effects: Pick<Effects, 'readText'>): readonly string[];
 }
 
-/** Of a batch system, for people. */
+/** What a plugin found of its batch system, for `tare doctor`. */
 export interface BatchFinding {
   /** Which job, and what is done about its limits. */
   found: string;
@@ -177,7 +177,7 @@ export interface Ended {
   signals: readonly number[];
 }
 
-/** Nothing was run. */
+/** A failure before the payload ran. */
 export interface Failure {
   /** `job`: what the user sent is wrong; `policy`: the site refuses; `node`: it would have run elsewhere. */
   fault: 'job' | 'policy' | 'node';
@@ -196,7 +196,7 @@ export interface Ending {
   quit: {signal: number} | {code: number} | null;
 }
 
-/** Of the record, what reports are made of. */
+/** The part of a record of which reports are made. */
 export interface RecordView {
   recordId: string;
   state: string;
@@ -308,7 +308,7 @@ export interface ExporterModule {
 /** What the policy says below `exporters.NAME`, as its schema allows; durations are in µs, sizes in bytes. */
 export type ExporterSettings = Readonly<Record<string, unknown>>;
 
-/** Of the policy, what is true of every record on this node. */
+/** The part of the policy that holds for every record of this node. */
 export interface ExportNode {
   /** What a core is worth, for records that do not say. */
   benchmarks: readonly Benchmark[];
@@ -367,7 +367,7 @@ export interface ExportRun {
   health: NodeHealth | null;
 }
 
-/** Of `health.json`, what is told to others. */
+/** The part of `health.json` that is exported. */
 export interface NodeHealth {
   /** When the node was last looked at, µs since 1970. */
   at: number;
@@ -449,7 +449,7 @@ export interface HttpRequest {
   tls: {certificate: string | null; key: string | null; ca: string | null};
 }
 
-/** Of a closed record, what exporters are made of; each figure as docs/reference/record.md has it. */
+/** The part of a closed record that exporters get; docs/reference/record.md explains each figure. */
 export interface ExportRecord {
   recordId: string;
   revision: number;

@@ -12,7 +12,7 @@ import {aboutOf, benchmarksOf, lrmsOf, slotOf} from './slot.js';
 
 const SIGKILL = 9;
 const SIGTERM = 15;
-/** As a shell says it: what ARC and others take for a kill. */
+/** The exit status of a shell for SIGKILL, which ARC and others take for a kill. */
 const KILLED = 128 + SIGKILL;
 const DESCRIPTOR = '.tare.yaml';
 
@@ -70,7 +70,7 @@ function flags(...asked: Asked): string[] {
   return ownGroup(asked[1]) === null && comparedBy(jobOf(...asked)).length > 0 ? ['memory-misjudged'] : [];
 }
 
-/** In a job that HTCondor has put into no control group. */
+/** Examines a job that has no control group of HTCondor. */
 export function examine(...asked: Asked): BatchFinding {
   const job = jobOf(...asked);
   const [group, compared] = [ownGroup(asked[1]), comparedBy(job)];

@@ -41,7 +41,7 @@ function read({environment, cwd, role}: BatchCall, effects: Effects): BatchJob {
   };
 }
 
-/** Where several tasks of a step are on this node: one box for all of them. */
+/** Whether several tasks of a step run on this node, which share one box. */
 function togetherOf(environment: Environment): Pick<BatchJob, 'together'> {
   const step = environment['SLURM_STEP_ID'];
   const index = number(environment, 'SLURM_LOCALID');

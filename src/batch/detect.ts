@@ -29,7 +29,7 @@ export async function readBatchJob(plugins: readonly Plugin[], call: BatchCall, 
   };
 }
 
-/** Of two tellings of one slot; its name is the first's. */
+/** The smaller values of two descriptions of one slot; the name is the first's. */
 function smallerOf(one: Slot, other: Slot): Slot {
   const smaller = (a: Read<number> | null, b: Read<number> | null): Read<number> | null =>
     a === null || (b !== null && b.value < a.value) ? b : a;

@@ -9,7 +9,7 @@ const FILE = 'kills.json';
 /** Most entries that are kept, so that repeated calls do not fill the disk. */
 const MOST = 16;
 
-/** To be on disk before anything is killed. @throws Error when the box is gone */
+/** Writes the notes; they must be on disk before a process is killed. @throws Error when the box is gone */
 export function writeKills(directory: string, kills: readonly Kill[]): void {
   const path = join(directory, FILE);
   // two calls at once have a file each
@@ -18,7 +18,7 @@ export function writeKills(directory: string, kills: readonly Kill[]): void {
   renameSync(fresh, path);
 }
 
-/** In order; none when nothing was asked for. What is not as we write it is left out. */
+/** The notes in their order; entries of another form are left out. */
 export function readKills(directory: string): Kill[] {
   try {
     const read: unknown = JSON.parse(readPlainFile(join(directory, FILE)).text);

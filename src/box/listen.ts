@@ -8,7 +8,7 @@ import {scratchDirectory, type BoxState} from './state.js';
 
 /** Soon after something was heard, then ever more seldom, ms. */
 const LOOK_MS = {least: 100, most: 3000};
-/** Of one look: what a pipe holds by itself. More is for the next: a payload that writes for ever costs the wrapper little. */
+/** Most bytes that one look reads: the default size of a pipe. The next look reads the rest, so a payload that writes for ever costs the wrapper little. */
 const LOOK_BYTES = 64 * 1024;
 /** Most bytes of the last look, when no writer is left: as much as an account other than root can make a pipe hold (pipe-max-size of proc_sys_fs(5)). */
 const LAST_BYTES = 1024 * 1024;

@@ -46,7 +46,7 @@ function recordIn(folder: string): string | null {
   }
 }
 
-/** So often, and so far apart, a pipe that is full is tried again: its reader looks that often. */
+/** Number of tries at a pipe that is full; its reader reads it at the same interval. */
 const TRIES = 10;
 const TRY_MS = 100;
 

@@ -73,7 +73,7 @@ function makeFolder({state}: WaitingPlaces, folder: string): void {
   if (strange !== undefined) throw new Error(`${strange} is not this account’s`);
 }
 
-/** Over blanks that are on the disk already: needs no room. What cannot be synced is written all the same. */
+/** Writes the text over blanks that are on the disk already, which needs no space. A failed sync is ignored. */
 function writeInPlace(path: string, text: string): void {
   const bytes = Buffer.from(text);
   const descriptor = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);

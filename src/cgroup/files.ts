@@ -28,7 +28,7 @@ export function writeGroupFile(directory: string, file: string, value: string): 
   }
 }
 
-/** The same, where failing is an answer. */
+/** Writes as `write` does; false when that fails. */
 export function tryWrite(directory: string, file: string, value: string): boolean {
   try {
     writeGroupFile(directory, file, value);

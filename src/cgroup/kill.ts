@@ -39,7 +39,7 @@ export function killAll(groups: readonly Doomed[]): void {
 
 const processesOf = (groups: readonly Doomed[]): Set<number> => new Set(groups.flatMap(({directory}) => processesBelow(directory)));
 
-/** For a round: what forks faster than it is found gets no further. */
+/** Stops all processes for one round, so that those which fork faster than they are found make no new ones. */
 function stop(groups: readonly Doomed[]): void {
   if (setFrozen(groups, true)) waitFrozen(groups);
   else for (const {directory} of groups) tryWrite(directory, 'pids.max', '0');

@@ -30,7 +30,7 @@ export interface Answer {
   attributes: Readonly<Record<string, string>>;
 }
 
-/** Of what cannot be understood nothing is known. */
+/** Parses an answer; fields that cannot be understood are not known. */
 export function readAnswer(text: string): Answer {
   const values = new Map<string, string>();
   const attributes: Record<string, string> = {};

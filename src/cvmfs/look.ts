@@ -28,7 +28,7 @@ export interface Question {
 /** The tool keeps the deadline itself; this is for a tool that cannot. */
 const SLACK_MS = 2000;
 
-/** Never rejects. */
+/** Looks at one repository. Never rejects. */
 export function look(start: Start, question: Question): Promise<Answer> {
   const {root, repository, file, ageUs, deadlineUs, identity, mounter} = question;
   return new Promise((resolve) => {

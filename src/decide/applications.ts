@@ -82,13 +82,13 @@ interface AppState {
   waitedUs: number;
 }
 
-/** Before an application is started again. */
+/** Delay before an application is started again, ms. */
 const RESTART_MS = 1000;
 /** The time between two looks whether one is ready: it begins short, and doubles. */
 const READY_MS = {first: 50, most: 1000} as const;
 /** Exit status of what could not be executed (sh(1)). */
 const NOT_EXECUTED = 127 << 8;
-/** Of one that failed in another way than by its own status. */
+/** Raw status of an application that failed in another way than by its own status. */
 const FAILED = 1 << 8;
 /** Signals that ask for the end: nothing is started after one of them. */
 const ENDING_SIGNALS: readonly number[] = [1, 2, 3, 15];

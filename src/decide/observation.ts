@@ -27,7 +27,7 @@ export interface InitReport {
   endedUs: number;
 }
 
-/** Of the engine, when it was reaped. */
+/** What is known of the engine when it was reaped. */
 export interface EngineReport {
   rawStatus: number;
   userUs: number;
@@ -71,7 +71,7 @@ export interface Suspended {
   counted: boolean | null;
 }
 
-/** Of several applications, what their ends say of the job. */
+/** What the ends of several applications mean for the job. */
 export interface ApplicationsEnd {
   /** Names of those that were killed for memory. */
   killedForMemory: string[];

@@ -110,7 +110,7 @@ function troubleOf({shimKilled, unkillable}: EndedObservation): string {
 /** Only a process of the payload's uid can have done that; a batch system must not run such a job again. */
 const INIT_LIMITED = 'a process of the payload lowered the limit of CPU time of init, which was killed, and all with it';
 
-/** With the applications that it is about. */
+/** Adds the names of the applications to the evidence. */
 const named = <T extends {evidence: string} | null>(what: T, applications: readonly string[]): T =>
   what === null || applications.length === 0 ? what : {...what, evidence: `${applications.join(', ')}: ${what.evidence}`};
 

@@ -10,7 +10,7 @@ import type {Now} from './command.js';
 import type {EndedObservation} from './observation.js';
 import {outcomeOf} from './outcome.js';
 
-/** By what an attempt ends when it has made a checkpoint, and which signals end it with one. */
+/** The exit code or signal with which an attempt ends after a checkpoint, and the signals that ask for one. */
 interface Checkpoint {
   exitCode: number | null;
   signal: number | null;
@@ -64,7 +64,7 @@ export function recordOf(box: RecordedBox, observed: EndedObservation, found: Fo
   return {record, outcome};
 }
 
-/** Of a limit that is watched, at the end. */
+/** Whether the usage at the end is over a watched limit. */
 const isOver = ({enforcement, value}: PlannedLimit, used: number | null): boolean =>
   enforcement === 'watched' && value !== null && (used ?? 0) > value;
 

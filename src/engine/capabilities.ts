@@ -8,13 +8,13 @@ const NAMES = [
   ...['AUDIT_WRITE', 'AUDIT_CONTROL', 'SETFCAP', 'MAC_OVERRIDE', 'MAC_ADMIN', 'SYSLOG', 'WAKE_ALARM', 'BLOCK_SUSPEND', 'AUDIT_READ'],
 ] as const;
 
-/** As OCI runtimes give them to a container's services by default, but NET_RAW: with raw frames a service takes its neighbours' addresses, by ARP or NDP. */
+/** Capabilities of services: those that OCI runtimes give by default, without NET_RAW, with which a service could take its neighbours' addresses by ARP or NDP. */
 const SERVICES: readonly (typeof NAMES)[number][] = [
   ...(['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID', 'SETPCAP', 'NET_BIND_SERVICE'] as const),
   ...(['SYS_CHROOT', 'MKNOD', 'AUDIT_WRITE', 'SETFCAP'] as const),
 ];
 
-/** Of the box's own user namespace; none of them counts on the node. */
+/** All capabilities, in the box's own user namespace; they give no rights on the node. */
 export const ALL_CAPABILITIES: readonly string[] = NAMES.map((name) => `CAP_${name}`);
 
 const setOf = (names: readonly (typeof NAMES)[number][]): string =>

@@ -196,10 +196,10 @@ function systemStrings(plan: Plan, {system}: StepOf<'application.execute'>, envi
   return keys;
 }
 
-/** Where an init looks for the groups that are its own. */
+/** The directory in which an init finds its own control groups. */
 const GROUPS_MOUNT = '/sys/fs/cgroup';
 
-/** Of repositories that were mounted for the job: they are in the place of the node's, beside those of the node that the job needs. */
+/** Operations for repositories that were mounted for the job: they replace the node's, beside those of the node that the job needs. */
 function repositoryWords(plan: Plan, mounted: NonNullable<LaunchContext['mounted']>): Record<'taken' | 'namespace' | 'given', string[][]> {
   const own = stepsOf(plan, 'cvmfs.mount').flatMap((step) => {
     const at = mounted[step.repository];

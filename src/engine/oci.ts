@@ -13,7 +13,7 @@ import {handedOn, initArgv} from './init.js';
 import {runtimeProfile, type SeccompProfile} from './seccomp.js';
 import {translate, type Translators} from './translate.js';
 
-/** Of the specification; what both runtimes of every distribution know. */
+/** Version of the OCI specification that crun and runc of every distribution know. */
 const OCI_VERSION = '1.0.2';
 /** So many ids has a user namespace that maps all of them (user_namespaces(7)). */
 const SYS = '/sys';

@@ -5,7 +5,7 @@
  * perf_event_open, for which the kernel has a setting of its own.
  */
 
-/** As in the OCI runtime specification (config-linux, Seccomp). Other members of a site's file are not read. */
+/** A profile of the OCI runtime specification (config-linux, Seccomp). Other members of a site's file are not read. */
 export interface SeccompProfile {
   defaultAction: string;
   defaultErrnoRet?: number;
@@ -30,7 +30,7 @@ export interface SeccompArgument {
   op: string;
 }
 
-/** Of a site's file. What its names and numbers mean is the compiler's to judge. @throws Error when it has not that form */
+/** Parses a site's file; the compiler checks its names and numbers. @throws Error when it has another form */
 export function parseProfile(text: string): SeccompProfile {
   const profile: unknown = JSON.parse(text);
   if (!isObject(profile) || typeof profile['defaultAction'] !== 'string') throw new Error('no object with a defaultAction');

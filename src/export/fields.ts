@@ -3,7 +3,7 @@
 /** A JSON object of which nothing is known yet. */
 export type JsonObject = Record<string, unknown>;
 
-/** It is there, and not null or false. */
+/** Whether a value is there, and neither null nor false. */
 export const isGiven = (value: unknown): boolean => value !== undefined && value !== null && value !== false;
 
 /** What was found where, and what may be there. */

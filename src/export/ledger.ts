@@ -117,5 +117,5 @@ export function ledgersIn(place: string): string[] {
   return namesIn(place).filter((name) => existsSync(join(place, name, LEDGER)));
 }
 
-/** Below an exporter's directory. */
+/** Name of the directory below an exporter's. */
 export const LEDGER = 'ledger';

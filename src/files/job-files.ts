@@ -163,10 +163,10 @@ function asOurselves(root: string): OneWay {
 }
 
 const CAREFUL = constants.O_NOFOLLOW | constants.O_NONBLOCK;
-/** Of Linux, which Node does not name. */
+/** O_PATH of Linux, which Node.js does not name. */
 const O_PATH = 0o10000000;
 
-/** At once, so that what others append stands before or after it. */
+/** Writes with one call, so that lines which others append stand before or after it. */
 function writeInto(path: string, flags: number, offset: number | null, text: string): void {
   const descriptor = openSync(path, constants.O_WRONLY | CAREFUL | flags);
   try {

@@ -4,7 +4,7 @@ import {lstatSync, readlinkSync} from 'node:fs';
 import {dirname, join, normalize} from 'node:path/posix';
 import {liesIn} from '../policy/glob.js';
 
-/** As the kernel's own limit (path_resolution(7)). */
+/** Most links in a path: the kernel's own limit (path_resolution(7)). */
 const MOST_LINKS = 40;
 
 /** Whether a path, links followed, lies in the directory or is it. Nothing in that is looked at, and what is not there leads nowhere. */

@@ -42,7 +42,7 @@ function ask(path: string, script: string): string | null {
   return status === 0 ? stdout : null;
 }
 
-/** Of the first directory on the way that is not root's: root looks no further. null: all are root's, or not there. */
+/** The owner of the first directory of a path that is not root's, behind which root does not look. null: all are root's, or do not exist. */
 function ownerOnWay(path: string): Account | null {
   const names = path.split('/').slice(1);
   for (let length = 1; length <= names.length; length++) {

@@ -10,7 +10,7 @@ import {readTrusted, writeWhole} from './trusted-file.js';
 
 const FORMAT = 'tare/account-cache/v1';
 const MOST_BYTES = 1 << 20;
-/** Of several nodes' worth of pool accounts. */
+/** Most entries: more than the pool accounts of several nodes. */
 const MOST_ENTRIES = 2000;
 const WRITABLE_BY_OTHERS = 0o022;
 
@@ -42,7 +42,7 @@ export function keepAccount(file: string, owner: number, key: string, account: M
   writeWhole(file, `${JSON.stringify({format: FORMAT, entries})}\n`);
 }
 
-/** Of a clock that was set back nothing is believed. */
+/** Whether an entry is new enough; one of the future, after the clock was set back, is not. */
 const holds = ({at}: Entry, now: number): boolean => at <= now && now - at < HOLDS_MS;
 
 function readEntries(file: string, owners: readonly number[]): Entries {

@@ -13,7 +13,7 @@ export interface RefusedDirectory {
   because: string;
 }
 
-/** Where groups of one hierarchy can be made. */
+/** The place in which groups of one controller can be made. */
 export interface ControllerFact {
   /** cgroup version of the hierarchy that holds the controller. */
   version: 1 | 2;
@@ -127,7 +127,7 @@ export interface OciFacts {
   how: string;
 }
 
-/** As in subuid(5). A count of 0 is none. */
+/** A range of subuid(5). A count of 0: none. */
 export interface IdRange {
   start: number;
   count: number;

@@ -139,7 +139,7 @@ const readSystem = (
   init: null,
 });
 
-/** Only that it works is kept: why it does not may be mended before the next boot. */
+/** A cached trial. Only a success is cached: the cause of a failure may be mended before the next boot. */
 function cachedTrial(cache: Cached | null, trial: Trial): Trial {
   return (kind: TrialKind, directory, options) => {
     const key = `overlay ${kind} ${options} ${directory}`;

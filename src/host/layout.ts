@@ -5,7 +5,7 @@ import type {Layout} from './facts.js';
 import type {Hierarchy} from './hierarchy.js';
 import type {Tree} from './tree.js';
 
-/** Of the batch systems' names those that their sources have: HTCondor `condor_DIRECTORY_SLOT@HOST`, Slurm `slurmstepd.scope`. */
+/** Patterns of group names; those of batch systems are from their sources: HTCondor `condor_DIRECTORY_SLOT@HOST`, Slurm `slurmstepd.scope`. */
 const NAMES: readonly (readonly [layout: Layout, pattern: RegExp])[] = [
   ['htcondor-scope', /\/(condor_[^/]+)\.slice\/\1\.scope$/],
   ['htcondor', /\/condor_[^/]+@[^/]+$/],
@@ -26,7 +26,7 @@ export function layoutOf(tree: Tree, hierarchies: readonly Hierarchy[]): Layout 
   return hierarchy.version === 2 && isGroup(tree, hierarchy.mount) ? 'namespace' : 'root';
 }
 
-/** Only the root of the whole hierarchy has no cgroup.type: it alone may hold processes and hand controllers on. */
+/** Whether a directory is a group below the root of the hierarchy. Only that root has no cgroup.type; it alone may hold processes and enable controllers. */
 export function isGroup(tree: Tree, directory: string): boolean {
   return tree.exists(`${directory}/cgroup.type`);
 }

@@ -126,7 +126,7 @@ function hasGlobal6(tree: Tree): boolean {
   return lines.some(([, , , scope, , device]) => scope === '00' && device !== 'lo');
 }
 
-/** Without links, of which there can be one: /etc/resolv.conf. A path in them that climbs out of / stops there. */
+/** Resolves links, such as /etc/resolv.conf. A link that leads above / stops there. */
 function realFile(tree: Tree, path: string): string | null {
   const target = tree.link(path);
   const real = target === null ? path : target.startsWith('/') ? target : new URL(target, `file://${path}`).pathname;

@@ -13,13 +13,13 @@ import type {Hierarchy} from './hierarchy.js';
 import {isGroup} from './layout.js';
 import type {Tree} from './tree.js';
 
-/** Where groups of one controller can be made; null: nowhere. */
+/** The group in which groups of one controller can be made; null: there is none. */
 export interface Parent {
   parent: string | null;
   refused: RefusedDirectory[];
 }
 
-/** The same for all controllers of a hierarchy, and what has to be changed before. */
+/** The same for all controllers of a hierarchy, and the processes that have to be moved before. */
 export interface Parents {
   controllers: Map<Controller, Parent>;
   toEnable: Controller[];

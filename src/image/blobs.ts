@@ -24,7 +24,7 @@ export class BlobError extends Error {}
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 const BLOCK = 512;
 const PIECE = 1 << 20;
-/** Of an archive of an image: a layer has two entries. */
+/** Most entries of an archive of an image, in which a layer has two. */
 const MOST_ENTRIES = 20_000;
 
 /** @returns a descriptor and the size of a plain file; null when there is none @throws BlobError when something else has the name */
@@ -75,7 +75,7 @@ interface Place {
   bytes: number;
 }
 
-/** Only the headers are read; what lies between them is passed over. @throws BlobError */
+/** The blobs of an archive. Reads the headers only, and skips the contents. @throws BlobError */
 export function blobsOfArchive(path: string): Blobs {
   const opened = openPlain(path);
   if (opened === null) throw new BlobError(`${path} is missing`);

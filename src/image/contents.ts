@@ -6,7 +6,7 @@ import {CannotUnpack} from './broken.js';
 import type {TarEntry} from './tar.js';
 import type {Content} from './tree.js';
 
-/** So much of the disk stays free, or a twentieth of it where that is less: the node's records lie there too. */
+/** Space of the disk that stays free, or a twentieth of the disk where that is less: the node's records lie there too. */
 const LEAST_FREE = 2 ** 30;
 const LEAST_SHARE = 1 / 20;
 const LOOK_EVERY = 64 * 2 ** 20;

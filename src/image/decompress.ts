@@ -17,7 +17,7 @@ const MAGICS: readonly {name: string; bytes: readonly number[]}[] = [
   {name: 'bzip2', bytes: [0x42, 0x5a, 0x68]},
 ];
 
-/** By what the layer is, not by what the manifest calls it. @throws CannotUnpack */
+/** The decompressor of a layer, chosen by the layer's first bytes and not by the manifest. @throws CannotUnpack */
 export function decompressorFor(begin: Buffer, zstd: string | null): NodeJS.ReadWriteStream {
   const magic = MAGICS.find(({bytes}) => bytes.every((byte, index) => begin[index] === byte))?.name;
   if (magic === undefined) return new PassThrough();

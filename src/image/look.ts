@@ -16,7 +16,7 @@ import {isSquashfs, readSuperblock, SUPERBLOCK_BYTES} from './squashfs.js';
 
 type Identity = {uid: number; gid: number} | null;
 
-/** For all of a file of some gigabytes. */
+/** Deadline for the digest of a file of some gigabytes. */
 const DIGEST_DEADLINE_MS = 600_000;
 const STAT = '/usr/bin/stat';
 const HEAD = '/usr/bin/head';
@@ -157,7 +157,7 @@ async function lookAtSquashfs(path: string, options: LookOptions, broken: (what:
   return {path, kind: 'squashfs', digest, architecture, mount, name: null, bytes: opened.bytes, layers: null};
 }
 
-/** By unsquashfs, which also tells whether its tables are whole; null where it is not there, or nothing well-known is in the image. */
+/** The architecture of a squashfs file by unsquashfs, which also checks its tables; null without unsquashfs, or without a well-known program in the image. */
 async function architectureInside(path: string, {identity}: LookOptions): Promise<string | null> {
   const program = firstProgram(UNSQUASHFS);
   if (program === null) return null;

@@ -98,7 +98,7 @@ export function parseNice(value: string | number, where?: string): number {
   return exact(nice, value, 'nice value', NICE_ALLOWED, where);
 }
 
-/** Not what all objects have, such as `toString`. */
+/** The factor of a unit; only own keys count, not `toString`. */
 const factorOf = (units: Readonly<Record<string, number>>, unit: string): number | undefined =>
   Object.hasOwn(units, unit) ? units[unit] : undefined;
 

@@ -49,7 +49,7 @@ interface LiveApplication {
   process: ProcessId | null;
 }
 
-/** Of what box.json says only what has the form that it should have. */
+/** The fields of box.json that have the expected form. */
 export function viewOf(state: unknown, known: Pick<LiveBox, 'id' | 'uid' | 'directory'>): LiveBox {
   const applications = applicationsOf(state);
   return {

@@ -20,7 +20,7 @@ export interface Showing {
   write: (line: string) => boolean;
 }
 
-/** Those that the file of events has: since the state was last written whole. With `follow` until the box is gone. */
+/** Writes the events of the box's file, which begins at the last full write of the state. With `follow` it goes on until the box is gone. */
 export async function showEvents({directory, shim}: LiveBox, {follow, json, write}: Showing): Promise<void> {
   let last = 0;
   const show = (): boolean => {

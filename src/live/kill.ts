@@ -15,7 +15,7 @@ import {groupsOf} from './live.js';
 /** `ended`: the box is gone; `sent`: the payload was sent a signal that asks for no end. */
 export type KillResult = 'ended' | 'sent';
 
-/** From the SIGKILL to the removed folder: wait, weigh, record. */
+/** Deadline from the SIGKILL to the removal of the folder, in which the wrapper waits, weighs and records. */
 const GONE_MS = 30_000;
 /** How long init may take to report and to end before it is killed itself. */
 const INIT_MS = 10_000;
@@ -60,7 +60,7 @@ async function killNow(box: LiveBox, by: number): Promise<'ended'> {
 const firstProcesses = ({payload, applications}: LiveBox): ProcessId[] =>
   applications.length === 0 ? (payload === null ? [] : [payload]) : applications.flatMap((one) => (one.service ? [] : (one.process ?? [])));
 
-/** They end by themselves after the payload. */
+/** The services of a box, which end by themselves after the payload. */
 const services = ({applications}: LiveBox): ProcessId[] => applications.flatMap((one) => (one.service ? (one.process ?? []) : []));
 
 /** false when it is gone. */

@@ -116,7 +116,7 @@ export function refuseItself({id}: LiveBox, {descriptor}: Source, stream: Stream
   });
 }
 
-/** Of an application that writes to a file of its own, and runs. */
+/** A descriptor of the file to which a running application alone writes; null: it has none. */
 function ownFile(box: LiveBox, stream: Stream): number | null {
   try {
     return openOutput(box, stream);

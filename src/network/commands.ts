@@ -20,7 +20,7 @@ export interface BoxAddress {
   gateway: string | null;
 }
 
-/** Of nftables: Tare's alone. */
+/** Tare's own table of nftables. */
 const TABLE = 'inet tare';
 
 /** The end of a veth pair on the node: at most 15 characters, which a box's id has 16 of. */
@@ -40,7 +40,7 @@ const isSix = (address: string): boolean => address.includes(':');
 /** No detection of duplicate addresses (nodad): a lease is unique, and the box need not wait for the kernel's check. */
 const noDad = (address: string): string => (isSix(address) ? ' nodad' : '');
 
-/** From the bridge to the rules. `pid`: a process in the box's network namespace. What was begun before is begun anew. */
+/** Commands that connect a box, from the bridge to the rules; they undo an earlier try. `pid`: a process in the box's network namespace. */
 export function connectCommands(steps: readonly Step[], id: string, pid: number, addresses: readonly BoxAddress[]): Command[] {
   return steps.flatMap((step): Command[] => {
     switch (step.op) {
@@ -179,7 +179,7 @@ function rules(step: StepOf<'network.nat'> | StepOf<'network.apart'>, addresses:
   return {program: step.program, argv: ['-f', '-'], input: `${[...WHOLE_TABLE, ...elements].join('\n')}\n`, optional: false};
 }
 
-/** Of the set of addresses that are translated, or with a bridge of those that nothing from it is passed on to. */
+/** An element of the set of translated addresses, or with a bridge of the set to which nothing from that bridge is forwarded. */
 function element(bridge: string | null, address: string): string {
   const family = isSix(address) ? '6' : '4';
   return bridge === null ? `${TABLE} nat${family} { ${address} }` : `${TABLE} apart${family} { "${bridge}" . ${address} }`;

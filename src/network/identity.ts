@@ -14,7 +14,7 @@ export interface BoxNetwork {
 /** null where the box has the node's identity. */
 export type Identity = NonNullable<UsageRecord['identity']> | null;
 
-/** For the record. */
+/** The identity for the record. */
 export function identityOf(plan: Plan, connection: BoxNetwork | null): Identity {
   if (connection === null) return null;
   const user = stepOf(plan, 'network.user');

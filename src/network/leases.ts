@@ -41,7 +41,7 @@ export interface Lease extends LeaseOwner {
 const MOST_NUMBER = 99_999;
 const NUMBER = /^n\d+$/;
 
-/** Below the state directory. */
+/** The directory of leases below the state directory. */
 export const leasePlace = (state: string): string => join(state, 'leases');
 
 /** Makes the directory of leases, for its owner alone. @throws Error of the system */

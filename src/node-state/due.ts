@@ -7,7 +7,7 @@ type Probe = HealthResult['probes'][number];
 
 /** A full probe without a reason. */
 const FULL_PERIOD_US = 600e6;
-/** After a probe of an account for which its jobs asked in vain: what they report is their word. */
+/** Least time between two probes of an account whose jobs report failures that probes do not find. */
 const VAIN_PERIOD_US = 60e6;
 
 /** What decides which account is probed; times in µs since 1970. */

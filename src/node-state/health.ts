@@ -25,7 +25,7 @@ export function readHealth({shared, own, uid}: NodePlaces): HealthResult | null 
   return readFile(join(shared, FILE), uid) ?? readFile(join(own, FILE), uid);
 }
 
-/** As root for all; as an account for itself. @throws Error when it cannot be written */
+/** Writes the result: root's for all accounts, another account's for itself. @throws Error when it cannot be written */
 export function writeHealth(places: NodePlaces, health: HealthResult): void {
   const folder = folderOf(places);
   const path = join(folder, FILE);

@@ -26,7 +26,7 @@ import {isOwn, makeDirectory} from '../record/durable.js';
 import {formatReport, parseReports, type NewReport, type Report} from './report.js';
 
 const FOLDER = 'reports';
-/** Of one account's file; what is older than its end is not read, and goes when it grows beyond. */
+/** Most bytes of one account's file; only its end is read, and older lines are removed when it grows beyond. */
 const MOST_BYTES = 64 * 1024;
 /** What is kept of a file that grew beyond. */
 const KEPT_BYTES = 16 * 1024;
@@ -48,7 +48,7 @@ export function reportNode(places: NodePlaces, report: NewReport): void {
   }
 }
 
-/** By root: everybody's; by an account: its own. null: they cannot be read. Never throws. */
+/** Reads reports: root those of all accounts, another account its own. null: they cannot be read. Never throws. */
 export function readReports(places: NodePlaces, nowMs: number): Report[] | null {
   try {
     const shared = sharedFolder(places);
@@ -190,7 +190,7 @@ function readAll(folder: string, nowMs: number): Report[] {
 const readOf = (folder: string, uid: number, names: readonly string[], nowMs: number): Report[] =>
   parseReports(names.map((name) => textOf(join(folder, name), uid)).join('\n'), uid, nowMs);
 
-/** Nothing where it is not a plain file of that account with one name: links are not followed, and a named pipe does not block. */
+/** The text of a report; empty where it is not a plain file of that account with one name. Follows no links and does not block on a named pipe. */
 function textOf(path: string, uid: number): string {
   try {
     const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);

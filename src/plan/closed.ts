@@ -43,7 +43,7 @@ const isMoved = (step: Step): step is Moved =>
 const isCoverBelow = (step: Step, closed: readonly string[]): boolean =>
   step.op === 'mount.readonly' && closed.some((directory) => step.destination !== directory && liesIn(step.destination, directory));
 
-/** As the box has the directory so far: the node's, or a view's. */
+/** Binds a closed directory as the box has it so far: the node's, or a view's. */
 function bindClosed(top: string, before: readonly Step[]): StepOf<'mount.closed'> {
   const under = before.findLast(
     (step): step is StepOf<'mount.bind'> => step.op === 'mount.bind' && step.inside === undefined && liesIn(top, step.destination),

@@ -8,9 +8,9 @@ import type {PlannedLimits} from './limits.js';
 import type {ModeChoice} from './mode.js';
 import type {Step} from './step.js';
 
-/** Below /dev, which is the box's own: nothing has to exist on the node for it. */
+/** The directory in the box. It lies below /dev, which is the box's own, so that the node needs no such directory. */
 const PLACE_IN_BOX = '/dev/tare';
-/** Where the files of Machine/Job Features are written on the node. */
+/** The directory on the node for the files of Machine/Job Features. */
 export const FEATURES = '{box}/features';
 
 type Values = Record<string, string>;

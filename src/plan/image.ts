@@ -34,10 +34,10 @@ export interface ImagePlan {
   take: Step;
 }
 
-/** Where squashfuse is looked for, in this order. */
+/** Paths at which squashfuse is looked for, in this order. */
 export const SQUASHFUSE = ['/usr/bin/squashfuse_ll', '/usr/bin/squashfuse', '/usr/local/bin/squashfuse_ll', '/usr/local/bin/squashfuse'];
 
-/** Where a file system in a file is mounted. */
+/** The mount point of a file system in a file. */
 export const MOUNTED = '{box}/view/image';
 
 /** @param found absent: not looked at yet; it is then taken for a directory, since the policy's refusals do not depend on that */

@@ -54,7 +54,7 @@ export function planLimits(inputs: Inputs, mode: ModeChoice): PlannedLimits {
   return limits;
 }
 
-/** Of these 0 says that nothing is done to the payload. */
+/** Limits for which 0 means that the payload is not changed. */
 const ZERO_IS_NONE: ReadonlySet<LimitName> = new Set(['pinCores', 'nice']);
 
 function describe(name: LimitName, resolved: ResolvedLimit, mode: ModeChoice, inputs: Inputs): PlannedLimit {

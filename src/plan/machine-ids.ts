@@ -65,7 +65,7 @@ export function mapOf({start, count}: IdRange, own: readonly number[]): IdMap {
   return map;
 }
 
-/** As uid_map has it. */
+/** A map in the form of uid_map. */
 export const mapText = (map: IdMap): string => map.map(({inside, outside, count}) => `${inside} ${outside} ${count}\n`).join('');
 
 /** The ids of the node to which the machine's root is mapped; undefined: the caller's. */

@@ -185,7 +185,7 @@ function privateSteps({inputs, limits, parts: {system}, place, temporary, varTem
   ];
 }
 
-/** Over both: what of the node is hidden, shown again, and written to. */
+/** Steps over the root: what of the node is hidden, shown again, and writable. */
 function sharedSteps({inputs, parts, choice, real, work, credentials, identity, run, view, destinations, hidden}: Layout): Step[] {
   const start = inputs.job.workDirectory.value;
   const late = parts.system !== null && (inputs.job.init?.value ?? 'tare') !== 'tare';
@@ -214,7 +214,7 @@ function sharedSteps({inputs, parts, choice, real, work, credentials, identity, 
   ];
 }
 
-/** Where enter can mount as the engine could not: a setuid bubblewrap is of no use in a user namespace, and older than what would need it. */
+/** Closed directories in which enter mounts, as the engine cannot. Not with a setuid bubblewrap, which does not work in a user namespace and does not need it. */
 function closedHere({facts, call}: Inputs): readonly string[] {
   const user = facts.views?.user ?? facts.scratch.containers.user;
   if (user && (facts.bubblewrap.setuid || !facts.namespaces.user.available)) return [];

@@ -45,7 +45,7 @@ export function resolve(plan: Plan, found: Found): ResolvedPlan {
   return {...plan, steps, flags: [...plan.flags, ...flags.filter((flag) => !plan.flags.includes(flag))], resolved: choices};
 }
 
-/** Without repositories that cannot be used. What Tare has mounted is not the node's to hold, and what the node has is not mounted. */
+/** The plan without repositories that cannot be used. It pins those of the node only, and mounts those that the node lacks. */
 function resolveRepositories({steps, choices, flags}: Resolving, {repositories}: Found): Resolving {
   if (repositories.length === 0) return {steps, choices, flags};
   const of = (name: string): RepositoryFound | undefined => repositories.find(({repository}) => repository === name);

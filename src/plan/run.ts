@@ -15,7 +15,7 @@ const OF_USERS = '/run/user';
 /** A query to these sockets reaches the network. */
 const RESOLVER = '/run/systemd/resolve';
 
-/** For the engine, in this order: before and after whatever else is bound below /run. */
+/** Steps for /run, in this order: before and after all other mounts below /run. */
 export function planRun({policy, call}: Inputs, ownNetwork: boolean): {before: Step[]; after: Step[]} {
   const {value, provenance} = policy.run;
   const seen = value.filter((path) => call.run?.includes(path) === true && !(ownNetwork && liesIn(path, RESOLVER)));

@@ -15,12 +15,12 @@ export interface MountedSystem {
   maps: IdMaps | null;
 }
 
-/** Where the accounts of a small machine are put together. */
+/** The directory for the accounts of a small machine. */
 export const ACCOUNTS = '{box}/accounts';
 
 /** The bundle of the OCI runtime. */
 export const BUNDLE = '{box}/bundle';
-/** Where the OCI runtime keeps its state of the box. */
+/** The directory in which the OCI runtime keeps its state of the box. */
 export const RUNTIME = '{box}/runtime';
 
 /** Whose the directories are that root of the box is to own. */

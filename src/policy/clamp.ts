@@ -54,7 +54,7 @@ function boundOf(
   return tightest(wish, [maximum, slot]);
 }
 
-/** Of those that are below the wish the lowest; any, where nothing was wished for. */
+/** The lowest bound below the wish; without a wish the lowest of all. */
 function tightest(wish: Valued<number> | null, bounds: readonly (Valued<number> | null)[]): Valued<number> | null {
   let least: Valued<number> | null = null;
   for (const bound of bounds) {

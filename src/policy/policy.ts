@@ -74,7 +74,7 @@ export interface ScratchRule {
   inMemory: boolean;
 }
 
-/** Only what a file says; of limits and enforcement, only the names that it gives. */
+/** What one file sets; of limits and enforcement only the names that it has. */
 export type Setting = Partial<Omit<Ruled, 'enforcement'>> & {enforcement?: Partial<Ruled['enforcement']>};
 
 /** A part of a policy that holds for some jobs only; null in `match`: any. */
@@ -88,7 +88,7 @@ export interface Rule {
   set: Setting;
 }
 
-/** After `failures` of the wrapper in `withinUs` on this node. */
+/** What follows after `failures` of the wrapper in `withinUs` on this node. */
 interface BlackHole {
   failures: number;
   withinUs: number;

@@ -8,7 +8,7 @@ import {find} from '../record/journal.js';
 import {isBetweenPhases} from '../record/phases.js';
 import type {UsageRecord} from '../record/record.js';
 
-/** Of a job that makes checkpoints. */
+/** The phases of a job that makes checkpoints. */
 export interface Phases {
   /** The process that calls the wrapper again for the next phase. */
   caller: ProcessId;

@@ -95,7 +95,7 @@ export async function payloadIdentity(
   return ownerIdentity(job.workDirectory.value, policy, caller);
 }
 
-/** For root: the owner of a directory; the policy's account where that is root's own, or in a repository. */
+/** The account of a job that root starts: the owner of the directory; the policy's account where that is root, or where the directory is in a repository. */
 async function ownerIdentity(directory: string, policy: Policy, caller: IdentityFacts): Promise<Valued<IdentityFacts>> {
   const owner = leadsTo(directory, policy.cvmfs.value.root) ? null : ownerOf(directory);
   if (owner !== null && owner !== 0) {

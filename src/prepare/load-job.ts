@@ -9,7 +9,7 @@ import type {Job} from '../job/job.js';
 import {jobFromCommand, jobFromDocument} from '../job/load.js';
 import {accountIn} from './identity.js';
 
-/** Where the job comes from. */
+/** The source of the job. */
 export type Source =
   | {kind: 'descriptor'; file: string}
   /** `callerArgvIndex`: where the command begins in the caller's argv, which is then passed on byte for byte. */

@@ -28,5 +28,5 @@ export function tellNodesLog(text: string): boolean {
   return false;
 }
 
-/** Where the node's log is, for people. */
+/** Name of the node's log in messages. */
 export const NODES_LOG = 'the node’s log (logger, tag tare)';

@@ -24,7 +24,7 @@ export function here(): Here {
   return {node: hostname(), bootId: bootId(), pidNamespace: pidNamespace(), timeNamespace: timeNamespace()};
 }
 
-/** For the record that is on disk while this supervisor is at work. */
+/** The shim and supervisor as the `started` record names them. */
 export function wrapperOf(shimPid: number): NonNullable<UsageRecord['wrapper']> {
   const namespace = pidNamespace();
   // whatever /proc has under a number then is another process: what is not known is not swept

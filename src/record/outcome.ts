@@ -32,7 +32,7 @@ export interface Kill {
   signal: string;
 }
 
-/** In bytes; null: not known, or no limit. */
+/** Limit and peak in bytes; null: not known, or no limit. */
 export interface MemoryFigures {
   allowedBytes: number | null;
   usedBytes: number | null;
@@ -72,7 +72,7 @@ const NOTHING: Outcome = {
   killedProcesses: null,
 };
 
-/** Of a record that is written before the payload executes. */
+/** The outcome in a record that is written before the payload executes. */
 export const RUNNING: Outcome = NOTHING;
 
 /** The payload ran and is over. */
@@ -162,7 +162,7 @@ function stopReason({limit, held}: Stop, memory = NO_FIGURES): string {
 
 const LIMIT_WORDS = {processes: 'processes', wallTime: 'wall time', cpuTime: 'CPU time', scratch: 'scratch'} as const;
 
-/** Not every signal that `tare kill` sends asks for an end. */
+/** Whether a signal of `tare kill` asks for the end. */
 export const asksForEnd = ({signal}: Kill): boolean => signal === 'SIGKILL' || signal === 'SIGTERM';
 
 /** How it ended is not known: the payload was killed with its wrapper, or the node went down. */
@@ -191,7 +191,7 @@ export function hasCheckpoint(
   return exitCode === agreed.exitCode && signal === agreed.signal;
 }
 
-/** It ended so that its batch system could go on with the attempt, which did not go on. */
+/** The outcome of a payload that ended with a checkpoint, after which no phase followed. */
 export const checkpointOutcome = (ended: Pick<Outcome, 'exitCode' | 'signal'> & Partial<Outcome>, because: string): Outcome => ({
   ...NOTHING,
   ...ended,

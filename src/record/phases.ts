@@ -217,7 +217,7 @@ function childrenOf(a: Children, b: Children): Children {
   return {...b, list: all.slice(0, MOST_PARTS), others: Math.min(others, MOST_OTHERS)};
 }
 
-/** As the first phase found them, and as the last one left them. */
+/** Repositories as the first phase found them and the last one left them. */
 function repositoriesOf(before: Repositories, after: Repositories): Repositories {
   const merged = after.map((b) => {
     const a = before.find(({repository}) => repository === b.repository);

@@ -15,7 +15,7 @@ export type RecordTime = UsageRecord['time'];
 export type RecordApplication = UsageRecord['applications'][number];
 type RecordLrms = UsageRecord['lrms'];
 
-/** Nothing is known; an unknown figure is null and never 0. */
+/** Usage of which nothing is known: an unknown figure is null, never 0. */
 export const NO_USAGE: RecordUsage = {
   cpuUserUs: null,
   cpuSystemUs: null,

@@ -13,7 +13,7 @@ export interface ProgressLine {
   applications: readonly {name: string; state: string}[];
 }
 
-/** Of a job that waits for its image. */
+/** The progress of a job that waits for its image. */
 export interface WaitLine {
   waitedUs: number;
   image: string;

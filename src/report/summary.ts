@@ -73,7 +73,7 @@ function applicationRow({name, starts, usage, wallUs, outcome}: UsageRecord['app
   return [name, duration(cpuUs), bytes(usage.memPeakBytes), duration(wallUs), starts > 1 ? `${how}; started ${String(starts)} times` : how];
 }
 
-/** Of a payload that has made checkpoints. */
+/** Lines about the phases of a payload that makes checkpoints. */
 function phaseLines({phases}: UsageRecord): string[] {
   if (phases === undefined) return [];
   const headers = columns('phase', 'CPU time', 'memory', 'wall time', 'how it ended');

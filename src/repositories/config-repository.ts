@@ -12,7 +12,7 @@ import {configText} from '../policy/cvmfs-mount.js';
 
 type Mount = StepOf<'cvmfs.mount'>;
 
-/** Where a client finds the configuration repository. */
+/** The path at which a client finds the configuration repository. */
 export interface ConfigPlace {
   repository: string;
   /** The directory of repositories in which it is. */

@@ -21,7 +21,7 @@ export interface MounterOrder {
   client: readonly string[];
 }
 
-/** It gives its client two times one second. */
+/** Time in which a mounter ends; it gives its client two times one second. */
 const LEAVE_MS = 3000;
 
 /**
@@ -84,7 +84,7 @@ export async function endMounter(mounter: ProcessId, how: 'ask' | 'kill' = 'ask'
   }
 }
 
-/** With process 1 of its PID namespace the client ends, and with the client all requests that wait for it (ENOTCONN, ECONNABORTED). */
+/** Kills process 1 of the client's PID namespace: the client ends with it, and all requests that wait for the client fail (ENOTCONN, ECONNABORTED). */
 export function killMounter(mounter: ProcessId): void {
   if (isRunning(mounter)) killProcess(mounter.pid);
 }

@@ -15,7 +15,7 @@ import {NO_CONFIGURATION, obstacleOf, tryOwn, type Configuration, type Finding} 
 type Probe = StepOf<'cvmfs.probe'>;
 type Mount = StepOf<'cvmfs.mount'>;
 
-/** From one look to the next while a job waits for a repository. */
+/** Interval of looks while a job waits for a repository. */
 const AGAIN_US = 2e6;
 
 /** The account for which they are looked at. */

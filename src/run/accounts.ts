@@ -7,7 +7,7 @@ import {runAbandonable, type Answer} from '../host/abandon.js';
 type Account = StepOf<'accounts.provide'>['account'];
 
 const CAT = '/usr/bin/cat';
-/** Of squashfs-tools: reads a file of a file system in a file. */
+/** unsquashfs of squashfs-tools, which reads a file of a file system in a file. */
 const UNSQUASHFS = '/usr/bin/unsquashfs';
 const MOST_LINES = 100_000;
 const MOST_BYTES = 8 << 20;

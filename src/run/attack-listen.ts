@@ -33,7 +33,7 @@ function linesOf(text: string): Heard['lines'] {
   return lines;
 }
 
-/** As `tare run --probe` says it. */
+/** The reason in the output of `tare run --probe`. */
 function becauseOf(text: string): string | null {
   const line = text.split(/\r?\n/).find((one) => one.startsWith('{"healthy":'));
   if (line === undefined) return null;

@@ -114,7 +114,7 @@ export async function begin(
   }
 }
 
-/** Before anything of the box is made. */
+/** The state before anything of the box is made. */
 function firstState({plan, facts}: Prepared, attempt: AttemptContext, request: RunRequest, hello: Hello, started: UsageRecord): BoxState {
   const {id} = attempt;
   return {
@@ -153,7 +153,7 @@ function firstState({plan, facts}: Prepared, attempt: AttemptContext, request: R
   };
 }
 
-/** Of the box's own groups, or else of those that the payload is in with the wrapper. */
+/** Memory events of the box's groups, else of those in which the payload is with the wrapper. */
 function memoryEventsNow(groups: Groups, {cgroup}: Facts): MemoryEvents {
   const own = groups.memoryEvents();
   return own.version === null ? eventsAround(cgroup.controllers.memory) : own;
@@ -181,7 +181,7 @@ async function waitForImage(
   }
 }
 
-/** Where enter finds what was mounted for the job. */
+/** The places at which enter finds the repositories that were mounted for the job. */
 function mountedIn(looked: AttemptContext['looked']): LaunchContext['mounted'] {
   return Object.fromEntries(
     looked.flatMap(({entry, own}) => (own === undefined ? [] : [[entry.repository, {pid: own.mounter.pid, place: own.place}]])),

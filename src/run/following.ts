@@ -24,10 +24,10 @@ export interface Following {
   request: RunRequest;
 }
 
-/** Of a box that another supervisor may have begun. */
+/** The job's files for a box that another supervisor may have begun. */
 export const filesOf = ({plan}: BoxState, {cwd}: Hello): JobFiles => jobFiles(stepOf(plan, 'identity.take') ?? null, cwd);
 
-/** For the onlooker. */
+/** What the onlooker is told of the box. */
 export const onlookOf = (state: BoxState, groups: Groups): RunningBox => ({
   groups,
   init: state.init,

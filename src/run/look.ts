@@ -37,7 +37,7 @@ export async function lookAtWorld(first: Prepared, attempt: AttemptContext, {shi
   return {...prepared, plan: resolve(prepared.plan, {repositories: foundOf(attempt.looked), hostname: null})};
 }
 
-/** Of a large file its digest is wanted, which takes as long as reading it. */
+/** Looks at the image. The digest of a large file takes as long as reading it. */
 async function lookAtImage(first: Prepared, {job, looked: repositories}: AttemptContext, kept: KeptSignals): Promise<Prepared> {
   if (first.withImage === null) return first;
   const looked = await kept.orWhile<Prepared | Interrupted>(

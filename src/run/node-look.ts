@@ -76,7 +76,7 @@ export function look(
 
 const withOne = (uids: number[], self: number): number[] => (uids.length === 0 ? [self] : uids);
 
-/** Of a node of which only is known when it was reset. */
+/** The result of a node that was reset and not looked at since. */
 const blank = (resetAt: number): HealthResult => ({
   ...{schema: 'tare/health/v1', at: 0, bootId: null, version: '', healthy: true, reason: null, closedSince: null, boxed: null, failures: 0},
   ...{failuresByAccount: [], probes: [], checks: [], degraded: {}, resetAt, forgivenAt: null, explainedAt: null},

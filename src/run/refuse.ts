@@ -23,7 +23,7 @@ export async function endMounted(attempt: AttemptContext): Promise<void> {
   attempt.looked = attempt.looked.map(({entry, errors}) => ({entry, errors}));
 }
 
-/** Nothing ran: the policy refused, the input is wrong, or the box could not be built. There is a record all the same. */
+/** Writes the record of an attempt in which nothing ran: the policy refused, the input is wrong, or the box could not be built. */
 export async function refuse(
   error: TareError | TareErrors,
   request: RunRequest,

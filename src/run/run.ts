@@ -98,7 +98,7 @@ async function policyFileOf({policyFile}: RunRequest, attempt: AttemptContext): 
   }
 }
 
-/** Of a box for all the tasks of a step on this node, what they have together. */
+/** The job with the resources of all tasks of a step on this node, which share a box. */
 function ofStep(batch: BatchJob, stepDirectory: string | undefined): BatchJob {
   const {together} = batch;
   if (stepDirectory === undefined || together === undefined) return batch;

@@ -10,7 +10,7 @@ import {journal} from '../record/journal.js';
 import type {UsageRecord} from '../record/record.js';
 import {writeCopy} from '../record/spool.js';
 
-/** Where a record was put. */
+/** The place in which a record was stored. */
 export interface Stored {
   /** As it was written: flagged when no spool took it. */
   record: UsageRecord;

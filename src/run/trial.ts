@@ -119,7 +119,7 @@ function boxOf({mode, flags, limits}: UsageRecord): TriedBox {
   return {mode, flags, limits: Object.fromEntries(enforced) as Record<string, string>};
 }
 
-/** Of the limits, those that the box had. */
+/** The box that the policy wants, with the limits that the tried box had. */
 function wantedOf(policy: Policy, record: UsageRecord): TriedBox {
   const {limits} = boxOf(record);
   // a box around isolates already, and where the policy only observes nothing is to be isolated

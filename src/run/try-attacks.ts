@@ -27,7 +27,7 @@ interface Job {
   [field: string]: unknown;
 }
 
-/** Of one examination. */
+/** The directory and the policy file of one examination. */
 interface Site {
   place: AttackPlace;
   policyFile: string | null;
@@ -76,7 +76,7 @@ async function tryBoxes(site: Site, engine: string): Promise<Found> {
   return {heard, evil, setuid: await trySetuid(engine)};
 }
 
-/** By bubblewrap without Tare, which leads it through no link: what it makes on the node where a link in the root of its box leads. */
+/** What bubblewrap without Tare makes on the node, where a link in the root of its box leads. Tare gives it no path through a link. */
 async function madeAlone(site: Site, engine: string): Promise<string[]> {
   const {image, made} = site.place.evilRoot('alone');
   await ended(engine, ['--unshare-user', '--unshare-pid', '--bind', image, '/', '--dir', '/link/made', '--', '/nothing'], '/');

@@ -17,7 +17,7 @@ import type {Sight} from './sight.js';
 
 /** The longest time between two notes of how far the payload has come; it begins with a second and doubles. */
 const SEEN_MS = {first: 1000, most: 60_000} as const;
-/** Not in the way of the payload's first moments. */
+/** Delay of the wrapper's own measurement, so that it does not slow the start of the payload. */
 const WEIGH_SELF_MS = 20;
 
 /** The payload that is watched, and what is told of it. */

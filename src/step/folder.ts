@@ -26,7 +26,7 @@ interface Notes {
 }
 
 const STEPS = 'steps';
-/** After so long without a change no task comes any more. */
+/** Time without a change after which no task comes any more. */
 const KEPT_MS = 10 * 60_000;
 
 /**

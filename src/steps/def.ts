@@ -27,7 +27,7 @@ export const SECTIONS = {
 /** Titles of tables. */
 export type Section = keyof typeof SECTIONS;
 
-/** Without its last column, which is why the step is there; a row of four has its own. */
+/** A row of a table. Its last column, the reason of the step, is added; a row of four has one already. */
 export type Row = readonly string[];
 
 /** What a saved plan is held against. */
@@ -45,7 +45,7 @@ export interface Misfit {
   allowed: string;
 }
 
-/** Where the paths of a plan are on this node, and whose what is made there is. */
+/** The place of a plan's paths on this node, and the owner of what is made there. */
 export interface Ground {
   plan: Plan;
   id: string;

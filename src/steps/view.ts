@@ -32,7 +32,7 @@ function checkOverlay({lower, upper, work, at, by}: StepOf<'mount.overlay'>, {pl
   return {message: 'its views cannot be made', found: ability?.how ?? 'not tried', allowed: 'a node as it was planned for'};
 }
 
-/** Of a mount that lies in another that the box has made. */
+/** Checks a mount that lies in another one of the box. */
 function checkInside(inside: StepOf<'mount.bind'>['inside']): Misfit | null {
   if (inside === undefined || (isOwn(inside.at) && !inside.path.split('/').includes('..'))) return null;
   return mountsOutside(`${inside.at}/${inside.path}`);

@@ -5,9 +5,9 @@
 
 import {watch, type FSWatcher} from 'node:fs';
 
-/** After a change the next one is awaited so much later: a payload at its limit changes the file all the time. */
+/** Pause after a change: a payload at its limit changes the file all the time. */
 const PAUSE_MS = 1000;
-/** Where nothing tells. */
+/** Interval of looks where the kernel sends no notice. */
 const POLL_MS = 1000;
 
 /** Listens to files of control groups until `end`. */

@@ -40,9 +40,9 @@ export interface Sampled {
 
 /** Part of the time that may go into looking for the sake of a limit, where looking takes long: many processes, or much memory. */
 const DUTY = 0.05;
-/** The same for the record alone. */
+/** The share of a CPU for looks that only the record needs. */
 const RECORD_DUTY = 0.001;
-/** So much more resident memory than when proportional sizes were last read is worth reading them for the record. */
+/** Growth of resident memory since proportional sizes were last read, from which on they are read again for the record. */
 const WORTH_READING = 1.1;
 
 /** Adds up the processes of a box at each `sample`; peaks and CPU time are lower bounds. */

@@ -18,9 +18,9 @@ const CACHE_SHARE = 0.02;
 const CACHE_BYTES = 64 * 2 ** 20;
 /** Rotating disks give 50 to 100 pages a second. */
 const MAJOR_FAULTS_PER_S = 10;
-/** Of a stream, read ahead, thousands of pages come with one fault; of jumps about in a program, one or a read-around (32). */
+/** Refaults per fault that show a stream: it is read ahead, thousands of pages with one fault, while jumps in a program give one page or a read-around (32). */
 const REFAULTS_PER_FAULT = 512;
-/** Of one CPU. Above, something is computed. */
+/** Share of one CPU above which the payload computes. */
 const USER_SHARE = 0.05;
 /** Anonymous memory that changes by more shows progress: towards a kill, or away from the limit. */
 const GROWTH_SHARE = 0.01;

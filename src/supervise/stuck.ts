@@ -40,7 +40,7 @@ function look(pid: number, tid: string): WaitingThread[] {
   }
 }
 
-/** Of the thread and of its process (proc_pid_status(5)). */
+/** Pending signals of the thread and of its process (proc_pid_status(5)). */
 export function pendingIn(status: string): bigint {
   const mask = (key: string): bigint => BigInt(`0x${new RegExp(`^${key}:\\s*([0-9a-f]{1,32})$`, 'm').exec(status)?.[1] ?? '0'}`);
   return mask('SigPnd') | mask('ShdPnd');

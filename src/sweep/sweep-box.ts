@@ -115,7 +115,7 @@ function writeWaiting(spools: readonly string[], record: UsageRecord | null): vo
   }
 }
 
-/** Of a job that was not run; null when no record waits there. @throws TareError SPOOL_UNWRITABLE */
+/** Writes the waiting record of a job that was not run; null when none waits. @throws TareError SPOOL_UNWRITABLE */
 function writeOfNoBox(directory: string, id: string, {places}: How): Swept | null {
   const record = readWaiting(directory, places, id);
   if (record === null) return null;

@@ -29,7 +29,7 @@ export interface SweepOptions {
 /** How long a killed box may take to be empty. */
 const EMPTY_DEADLINE_MS = 10_000;
 
-/** Of one user: all boxes, then the records that no box stands for any more. */
+/** Sweeps one user: all boxes, then the records without a box. */
 export async function sweep(places: Places, options: SweepOptions): Promise<Swept[]> {
   const at = here();
   const boxes = await sweepBoxes(places, options, at);

@@ -64,7 +64,7 @@ export function introduce({id, hostname, addresses}: LiveBox): void {
   complain(printable(`box ${id}: ${[hostname, ...addresses].join(' ')}`));
 }
 
-/** Of the terminal; nothing is broken elsewhere. */
+/** Width and colour of the terminal; elsewhere lines are not wrapped. */
 export const terminal = (): {width?: number; colour?: boolean} =>
   process.stdout.isTTY ? {width: process.stdout.columns, colour: process.env['NO_COLOR'] === undefined} : {};
 

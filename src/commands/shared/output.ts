@@ -10,7 +10,7 @@ export function complain(message: string): void {
   sayOnError(`tare: ${printable(message)}`);
 }
 
-/** At once: what waits in a pipe is cut off by the exit that may follow. A failure to write there cannot be reported. */
+/** Writes synchronously, since an exit that follows would cut off pending output. A failure to write there cannot be reported. */
 export function sayOnError(text: string): void {
   try {
     const output = new Output(STDERR);

@@ -14,7 +14,7 @@ import type {Onlooker, RunningBox} from '../../prepare/request.js';
 import {TERMINAL} from './terminals.js';
 
 const PERIOD_MS = 1_000;
-/** To look at what more have open would take too long. */
+/** Most processes whose open files are examined: more would take too long. */
 const MOST_PROCESSES = 200;
 
 /** No line break at the right margin: what is too long is cut there. */
@@ -140,7 +140,7 @@ function isOpenIn(pid: number): boolean {
   return unlessGone(() => readdirSync(directory).some((name) => name !== '0' && unlessGone(() => isTerminal(`${directory}/${name}`))));
 }
 
-/** By its name alone: a file on a server that does not answer is not touched. */
+/** Whether a link leads to a terminal, by its name alone: a file on a server that does not answer is not touched. */
 const isTerminal = (link: string): boolean => TERMINAL.test(readlinkSync(link));
 
 /** A process that has ended, and a closed descriptor, have nothing open; what may not be looked at is not known. */

@@ -32,7 +32,7 @@ export const filterFlags = {
   outcome: Flags.string({description: 'that ended so: completed, failed, limit, …', helpGroup: 'WHICH'}),
 };
 
-/** Where records are read, for the account that asks. */
+/** The place from which the calling account reads records. */
 export interface Place {
   policy: Policy;
   uid: number;
