@@ -80,8 +80,7 @@ export function openSource(box: LiveBox, application: string | undefined, stream
   const what = `the ${NAMES[stream]} of ${box.id}`;
   const file = box.output[stream];
   const descriptor = file === null ? null : openGiven(file, what);
-  if (descriptor === null)
-    throw elsewhere(what, file === null ? 'the caller of the wrapper gave no file' : 'it is not there any more');
+  if (descriptor === null) throw elsewhere(what, file === null ? 'the caller of the wrapper gave no file' : 'it is not there any more');
   return {descriptor, prefix: application === undefined ? null : `${application}: `, writer: box.init};
 }
 
