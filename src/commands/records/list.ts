@@ -25,7 +25,7 @@ export default class RecordsList extends Command {
   static override flags = {
     ...placeFlags,
     ...filterFlags,
-    state: Flags.string({description: 'in this state: started, final, lost, …', helpGroup: 'WHICH'}),
+    state: Flags.string({description: 'only records in this state: started, final, lost, …', helpGroup: 'WHICH'}),
     exporter: Flags.string({description: 'say what this exporter has done with each', helpGroup: 'WHICH', helpValue: 'NAME'}),
     standing: Flags.option({
       options: STANDINGS,
