@@ -4,8 +4,7 @@ import {sealRecords} from '../../run/seal.js';
 import {complain, explain, say} from '../shared/output.js';
 
 export default class RecordsSeal extends Command {
-  static override summary =
-    'As root, take over the records that users’ jobs wrote: check each, and keep it where only root can change it.';
+  static override summary = 'As root, take over the records that users’ jobs wrote: check each, and keep it where only root can change it.';
   static override description =
     'For cron or a systemd timer (configs/), after `records sweep`. Faulty records are left in place and reported; the exit status is then 1.';
   static override examples = ['<%= config.bin %> records seal'];
