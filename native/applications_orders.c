@@ -29,7 +29,7 @@ static void signal_keeper(struct application *application, int signo)
 	channel_send(&application->control, &message);
 }
 
-/* Nothing will be started any more. */
+/* From here on nothing is started. */
 static void wind_up(struct applications *box)
 {
 	box->winding_up = true;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-/* From the kill to the end of a shim that is to end: its supervisor has waited before. */
+/* Time from the kill to the end of the shim; its supervisor has waited before. */
 enum { STUCK_MS = 10000 };
 
 /* Sends `gone`: status and usage of the engine, own usage, the engine's stderr with NULs replaced. */

@@ -126,7 +126,7 @@ static void note_watched(struct held *held)
 		}
 }
 
-/* In microseconds: on a busy node the time that passed says nothing of what looking costs. */
+/* CPU time in microseconds: on a busy node wall time does not show the cost of a look. */
 static long long cpu_us(int whose)
 {
 	struct rusage usage;

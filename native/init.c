@@ -80,7 +80,7 @@ static bool take_descriptors(struct init *init, const struct frame *frame)
 	return true;
 }
 
-/* Of the payload that came last. */
+/* Adds a group to the payload that came last. */
 static bool take_cgroup(struct init *init, const struct frame *frame)
 {
 	struct payload *payload = init->count ? &init->payloads[init->count - 1] : NULL;
@@ -139,7 +139,7 @@ static bool take_frame(struct init *init, const struct frame *frame)
 	}
 }
 
-/* Until the shim has said all that is needed to begin. No other process is in the box yet. */
+/* Reads frames until the shim has sent all that is needed to begin. No other process is in the box yet. */
 static void prepare(struct init *init)
 {
 	struct frame frame;

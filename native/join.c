@@ -24,7 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* As in /proc/PID/ns. The user namespace comes last: see above. */
+/* Namespaces by their names in /proc/PID/ns. The user namespace comes last: see above. */
 static const struct kind {
 	const char *name;
 	int flag;
@@ -111,7 +111,7 @@ static void enter_all(const int *fds)
 		enter(inner, USER);
 }
 
-/* Only children are in a PID namespace that was entered. This process ends as its child does. */
+/* Forks, since only children are in a PID namespace that was entered. This process ends as its child does. */
 static void become_child(void)
 {
 	int status = 0;

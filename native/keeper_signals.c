@@ -8,7 +8,7 @@
 /* How soon after the caller each process has what a batch system sends to all of them. */
 enum { TO_ALL_MS = 10 };
 
-/* To the payload's process or its group, as long as it lives. */
+/* Signals the payload's process or its group, as long as it lives. */
 static void signal_payload(struct keeper *keeper, int signo, bool to_group)
 {
 	/* A sender that signals every process of a job (Slurm) has signalled the payload too. All are blocked here, so it is pending.

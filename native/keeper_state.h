@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-/* Where one start of an application is kept, beside `control`. */
+/* The descriptors of one start of an application, beside `control`. */
 struct post {
 	long index, start;
 	int shim; /* init's socket to the shim, for the one frame that must name its sender */

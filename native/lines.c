@@ -120,7 +120,7 @@ static char *append_part(char *at, const char *bytes, size_t size)
 	return at + size;
 }
 
-/* As many whole lines as one atomic write takes, or one that is longer. */
+/* Takes as many whole lines as one atomic write can hold, or one that is longer. */
 static void make_out(struct lines *lines, const char *name)
 {
 	size_t name_size = strlen(name), size, step;
@@ -140,7 +140,7 @@ static void make_out(struct lines *lines, const char *name)
 	}
 }
 
-/* Others may have filled it since it was asked. */
+/* Whether the pipe takes more: others may have filled it since poll(2). */
 static bool takes_more(int to)
 {
 	struct pollfd now = { .fd = to, .events = POLLOUT };

@@ -146,7 +146,7 @@ static void restore_limits(const struct payload *payload, int link)
 	}
 }
 
-/* As its owner, with its umask, below its work directory: the files are the application's own. */
+/* Opens the application's own output files, as its account, with its umask, below its work directory. */
 static void open_files(const struct payload *payload, int link)
 {
 	for (int target = 1; target <= 2; target++) {

@@ -25,7 +25,7 @@ struct reaper {
 	long long vain_until_us;
 };
 
-/* Once in a process that reaps, with the signals of sig_withstand and before another process of its uid can lower its limits. */
+/* Called once in a process that reaps, with the signals of sig_withstand and before another process of its uid can lower its limits. */
 void reaper_begin(void);
 
 /* As wait_for; true when there may be something to reap. SIGCHLD that others send are soon not heard for a

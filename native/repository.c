@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* All that the child says until it ends, or until it is too late. */
+/* Reads the child's output until it ends, or until the deadline. */
 static void listen_to(int in, long long end_us, struct repository_answer *answer)
 {
 	for (;;) {

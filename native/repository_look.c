@@ -24,7 +24,7 @@ enum {
 	LOG_MAX = 32 * 1024, /* the client keeps 10 lines */
 };
 
-/* As its client names them; of other file systems all are absent. */
+/* Extended attributes of the client; other file systems have none of them. */
 static const char *const attributes[] = { "fqrn",    "revision", "root_hash", "version", "nioerr",
 					  "hitrate", "host",	 "proxy",     "rx",	 "ndownload" };
 

@@ -36,7 +36,7 @@ void sig_withstand(void);
  * All dispositions are the default ones after it. */
 void sig_discard_pending(void);
 
-/* The same for SIGCHLD alone. */
+/* The same for SIGCHLD only. */
 void sig_discard_pending_child(void);
 
 /* Takes a signal that is blocked and pending, or comes within so many milliseconds. False when none is. */

@@ -124,7 +124,7 @@ static void supervisor_descriptors(int socket, const int output[2])
 	close_all_but(keep, 4);
 }
 
-/* In the child: executes the supervisor. Reports a failure on the socket. */
+/* Executes the supervisor, in the child. Reports a failure on the socket. */
 static _Noreturn void run_supervisor(const struct supervisor_file *file, const struct caller *caller, bool command_line,
 				int socket, const int output[2])
 {

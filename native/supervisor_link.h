@@ -34,7 +34,7 @@ struct supervisor_link {
 	size_t told_count;
 };
 
-/* Before the first supervisor. Keeps copies of the caller's descriptors 1 and 2 for a supervisor that speaks. */
+/* Called before the first supervisor. Keeps copies of the caller's descriptors 1 and 2 for a supervisor that writes to them. */
 void supervisor_link_begin(struct supervisor_link *link, const struct caller *caller, const struct supervisor_file *file,
 			   bool command_line);
 

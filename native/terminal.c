@@ -195,7 +195,7 @@ void terminal_continue(struct terminal *terminal)
 	continue_payload(terminal);
 }
 
-/* As from a terminal that is gone, for a payload that would ask for ever. */
+/* Gives end of file, as a terminal that is gone does, to a payload that would read for ever. */
 static void end_input(struct terminal *terminal)
 {
 	tell_in_front(terminal, true);

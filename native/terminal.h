@@ -33,7 +33,7 @@ struct terminal {
 	size_t in_size, out_size;
 };
 
-/* Before any box. `control` is where orders for init go; it outlives the terminal. */
+/* Called before any box. `control` carries orders for init; it outlives the terminal. */
 void terminal_begin(struct terminal *terminal, const struct caller *caller, struct channel *control);
 
 /* init has made the box's one: takes its master over. False: it is no such thing, or there is one already. */

@@ -107,7 +107,7 @@ static void look_as_before(void)
 	errno = error;
 }
 
-/* Of a path below a directory no part is followed as a link: its owner could have put one there. */
+/* Opens a path below a directory and follows no link in it: the directory's owner could have put one there. */
 static int open_below(const char *directory, const char *path)
 {
 	char *copy = xprintf("%s", path), *rest = copy;

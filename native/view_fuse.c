@@ -37,7 +37,7 @@ static bool is_served(const char *directory)
 	return statfs(directory, &found) == 0 && (unsigned)found.f_type == FUSE_MAGIC;
 }
 
-/* Until the program serves the directory, or has ended. */
+/* Waits until the program serves the directory, or has ended. */
 static bool await_fuse(pid_t pid, const char *directory)
 {
 	bool served = false;
