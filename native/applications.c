@@ -80,13 +80,13 @@ static struct application *first_lost(const struct applications *box)
 	return NULL;
 }
 
-/* For the reaper. A child that is no keeper is an orphan of a killed one, or came into the box from outside. */
+/* Called by the reaper. A child that is not a keeper is an orphan of a killed keeper, or came into the box from outside. */
 static void child_reaped(void *context, pid_t pid, int status, const struct rusage *usage, bool killing)
 {
 	struct applications *box = context;
 	struct application *application = kept_by(box, pid);
 
-	/* whoever has its uid may stop a keeper, and nobody else would continue it */
+	/* a process of its uid may stop a keeper, and only init continues it */
 	if (WIFSTOPPED(status)) {
 		if (application)
 			kill(pid, SIGCONT);

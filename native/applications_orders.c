@@ -29,7 +29,7 @@ static void signal_keeper(struct application *application, int signo)
 	channel_send(&application->control, &message);
 }
 
-/* Nothing will be started any more. */
+/* From here on nothing is started. */
 static void wind_up(struct applications *box)
 {
 	box->winding_up = true;
@@ -100,7 +100,7 @@ static bool take_kill_of_shim(struct applications *box, const struct frame *fram
 	return application;
 }
 
-/* Of the caller's terminal, to whom has it. */
+/* Passes an order about the caller's terminal to the keeper that has it. */
 static bool take_terminal_order(struct applications *box, const struct frame *frame)
 {
 	struct signal_group_frame order;

@@ -34,7 +34,7 @@ struct app_slot {
 /* What stays from one launch to the next. */
 struct job {
 	struct caller *caller;
-	struct supervisor_link *link; /* who is told of the box */
+	struct supervisor_link *link; /* to which the box's state is reported */
 	struct terminal *terminal;
 	int parts; /* the pipe of the key `parts`, open to the end: a supervisor that follows reads what one before did not; -1: none */
 	bool launched_once; /* the payload may have run: no second launch */
@@ -69,9 +69,9 @@ struct box {
 	int status; /* as which a shim without a supervisor ends */
 };
 
-/* Before the first launch. What it is given must outlive it. */
+/* Prepares a box before the first launch. The arguments must outlive it. */
 void box_begin(struct box *box, struct caller *caller, struct supervisor_link *link, struct terminal *terminal);
-/* Before each launch: clears all but the job. Frees nothing: box_end() has. */
+/* Clears all but the job, before each launch. Frees nothing, which box_end() has done. */
 void box_reset(struct box *box);
 
 /* A frame without strings for init. */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-/* From the kill to the end of a shim that is to end: its supervisor has waited before. */
+/* Time from the kill to the end of the shim; its supervisor has waited before. */
 enum { STUCK_MS = 10000 };
 
 /* Sends `gone`: status and usage of the engine, own usage, the engine's stderr with NULs replaced. */
@@ -92,7 +92,7 @@ static bool init_is_dead(const struct box *box)
 	return waitpid(box->init, &status, WNOHANG) != 0; /* ECHILD: the engine has reaped it */
 }
 
-/* Why the payload did not run, when nobody said so. */
+/* Why the payload did not run, when no process told. */
 static void explain(struct box *box)
 {
 	static char text[ENGINE_ERRORS + 1]; /* the caller's stack may be as small */

@@ -38,7 +38,7 @@ static void on_ready(struct box *box, pid_t sender)
 	box_pass_orders(box);
 }
 
-/* Once for a box. */
+/* Called once for a box. */
 static void on_first_executed(struct box *box)
 {
 	box->executed = true;

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Of one socket, as sock_diag(7) tells. What a sender that is gone has left counts at the receiver. */
+/* Bytes in the buffers of one socket (sock_diag(7)). Data of a sender that is gone counts at the receiver. */
 static long long unix_bytes(const struct nlmsghdr *header, const struct held *held, bool shared)
 {
 	const struct unix_diag_msg *message = NLMSG_DATA(header);

@@ -7,7 +7,7 @@
 /* Programs that this process executes get no capabilities but these (bit N is capability N). For one whose uid is 0 an exec would bring
  * them all back. */
 bool bound_set(unsigned long long kept);
-/* And itself has no others. */
+/* Reduces the bounding set and this process's own capabilities to `kept`. */
 bool bound_capabilities(unsigned long long kept);
 
 /* What this process may in its user namespace, a program that it executes may too. */

@@ -115,7 +115,7 @@ static void look_at_namespace(struct held *held, const char *directory, const ch
 	free(path);
 }
 
-/* Of a file system that no mount shows a descriptor may be all that keeps it. */
+/* Examines the file system of a descriptor, which may be the only thing that keeps it where no mount shows it. */
 static void look_at_file_system(struct held *held, uint64_t device, const char *name, int at)
 {
 	char *path = xprintf("/proc/self/fd/%d/%s", at, name);
@@ -146,7 +146,7 @@ static void look_at_descriptor(struct held *held, const char *directory, int at,
 	}
 }
 
-/* The table of a process that is not dumpable can be listed by nobody but root: each descriptor is copied, looked at and closed
+/* The table of a process that is not dumpable can be listed by root alone: each descriptor is copied, looked at and closed
  * (pidfd_getfd(2), Linux 5.6), which the maker of its user namespace may. */
 static bool look_at_copies(struct held *held, pid_t pid)
 {
@@ -176,7 +176,7 @@ static bool look_at_copies(struct held *held, pid_t pid)
 	return allowed;
 }
 
-/* Of one process, or of one thread that has a table of its own. */
+/* Examines the table of one process, or of one thread that has a table of its own. */
 static void look_at_table(struct held *held, pid_t pid, const char *directory)
 {
 	DIR *listing = opendir(directory);

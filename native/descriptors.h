@@ -6,7 +6,7 @@
 
 #include <sys/types.h>
 
-/* Of one process, with all its threads. Deleted files are printed, all else is noted. */
+/* Examines the descriptors of one process with all its threads. Prints deleted files, and notes all else. */
 void descriptors_look(struct held *held, pid_t pid);
 
 #endif

@@ -49,8 +49,8 @@ static void join(const struct launch *launch, int control)
 	}
 }
 
-/* Of who joins a box, out here: there those of its uid could look into it (oom.h). Of a box, init is not raised, and the payload's
- * process does it. */
+/* Raises the score of a process that joins a box, outside of it: inside, processes of its uid could look into it (oom.h). In a box, init
+ * is not raised, and the payload's process raises its own. */
 static void raise_score_of_joiner(const struct launch *launch, int control)
 {
 	bool joins = launch->engine.count > 1 && !strcmp(launch->engine.items[1], "tare-join");
@@ -133,7 +133,7 @@ static sigmask engine_mask(void)
 _Noreturn void enter_main(const struct launch *launch, bool at_terminal, int control, int errors)
 {
 	const char *what = NULL;
-	/* in another session nobody can type into the caller's terminal, not even who gets hold of it (TIOCSTI) */
+	/* in another session no process can type into the caller's terminal, even if it gets hold of it (TIOCSTI) */
 	if (!at_terminal || setsid() < 0)
 		setpgid(0, 0);
 	sig_discard_pending();

@@ -1,4 +1,4 @@
-/* What could not be done, for whoever is told. */
+/* Messages about steps that failed. */
 #ifndef TARE_FAILED_H
 #define TARE_FAILED_H
 
@@ -6,7 +6,7 @@
 
 /* The frame `failed`: step, errno, and a text to which an errno that is not 0 adds its own. */
 void message_failed(struct message *message, const char *step, int error, const char *what);
-/* The same of one start of an application. */
+/* The same for one start of an application. */
 void message_failed_start(struct message *message, const char *step, int error, const char *what, long index, long start);
 
 #endif

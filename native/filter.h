@@ -8,7 +8,8 @@
  * k), and no more instructions than the kernel takes. Whether they make sense the kernel says. */
 bool filter_valid(const char *text);
 
-/* For this process and all that it starts. Takes no_new_privs, or CAP_SYS_ADMIN over its user namespace. False, with errno. */
+/* Loads the filter for this process and all that it starts. Needs no_new_privs, or CAP_SYS_ADMIN over its user namespace. False, with
+ * errno. */
 bool filter_load(const char *text);
 
 #endif

@@ -330,7 +330,7 @@ void channel_flush(struct channel *channel)
 		struct pending *first = channel->out;
 		ssize_t n = send_some(channel->fd, &first->message, first->sent, MSG_DONTWAIT);
 		if (n < 0) {
-			/* The peer's end is noticed when reading; what was meant for it is of no use to anybody. */
+			/* The peer's end is noticed when reading; what was meant for it is of no use. */
 			if (errno != EAGAIN) {
 				channel->error = errno;
 				drop_output(channel);

@@ -20,7 +20,7 @@ struct message {
 	size_t fd_count;
 };
 
-/* Begins a message; the buffer is freed by whoever sends it, or by message_free(). */
+/* Begins a message; message_send() or message_free() frees the buffer. */
 void message_begin(struct message *message, char tag);
 /* Adds a copy of the string. */
 void message_add(struct message *message, const char *string);

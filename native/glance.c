@@ -28,7 +28,7 @@ bool glance_asked(int argc, char **argv)
 	return argc == 3 || (argc == 4 && (!strcmp(argv[3], "-q") || !strcmp(argv[3], "--quiet")));
 }
 
-/* Root's own and nobody else's to change: else NULL. The caller frees it. */
+/* The text of a file that belongs to root and that only root can change: else NULL. The caller frees it. */
 static char *read_own(const char *path)
 {
 	struct stat found;
@@ -112,7 +112,7 @@ static bool can_write(const char *directory)
 	return written;
 }
 
-/* quiet MILLISECONDS DIRECTORY: nothing in it was changed since, by the time that nobody can set. */
+/* quiet MILLISECONDS DIRECTORY: nothing in it was changed since, by the time of change, which no call sets. */
 static bool is_quiet(char *rest)
 {
 	long long since;

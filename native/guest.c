@@ -21,7 +21,7 @@
 /* statvfs(3) has them under the numbers of mount(2). */
 enum { KEPT_FLAGS = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME };
 
-/* In the order in which they are entered; the first holds for children only. */
+/* Namespaces in the order in which they are entered; the first one holds for children only. */
 static const char *const namespace_files[GUEST_NAMESPACES] = { "pid", "cgroup", "mnt" };
 
 /* Appends the path, which must stay. */
@@ -90,7 +90,7 @@ bool guest_load(struct guest *guest, char key, const char *text)
 	}
 }
 
-/* Until its exec its namespaces are not yet, or only in part, its own. */
+/* Whether a process has executed: before, not all of its namespaces are its own. */
 static bool has_executed(pid_t process)
 {
 	struct stat own, other;
@@ -177,7 +177,7 @@ static bool make_read_only(const char *path)
 	return mount(path, path, NULL, MS_BIND | MS_REC, NULL) == 0 && mount(NULL, path, NULL, flags, NULL) == 0;
 }
 
-/* Before the namespace, as its root; afterwards its own mount, which shows that group and what is made below it. */
+/* Makes a cgroup namespace whose root is the own group, and mounts the hierarchy, which shows that group and all below it. */
 static bool enter_groups(const struct guest *guest, const char **what)
 {
 	*what = "cgroup namespace";

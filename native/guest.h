@@ -35,11 +35,11 @@ bool guest_load(struct guest *guest, char key, const char *text);
 /* In the keeper, before its fork. `keeper`: of the application that it joins, 0: it does not run. False, with errno and `what`,
  * here and below. */
 bool guest_prepare(struct guest *guest, pid_t keeper, const char **what);
-/* In the keeper, after it: nothing of the other application is held any longer than it lives. */
+/* Called in the keeper after the start: closes all that belongs to the other application. */
 void guest_release(const struct guest *guest);
-/* In the payload's process: mounts and namespaces. */
+/* Enters the other application's mounts and namespaces, in the payload's process. */
 bool guest_enter(const struct guest *guest, const char **what);
-/* And then whose it is; its rights over the box are still there, and go last. */
+/* Then takes its account; the rights over the box go last. */
 bool guest_become(const struct guest *guest, const char **what);
 /* Last, after the filter on system calls: drops the capabilities. */
 bool guest_give_up(const struct guest *guest, const char **what);

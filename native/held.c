@@ -14,7 +14,7 @@
 
 enum { NO_DEVICE = -1 };
 
-/* Of a file that is made for this, and closed. */
+/* The device of a file that is made for this, and closed. */
 static uint64_t device_of(int fd)
 {
 	struct stat status;

@@ -43,7 +43,7 @@ struct held {
 
 /* The device on which memfds and shared mappings have their files. */
 uint64_t memfd_device(void);
-/* The same of memfd_secret(2). These tell no blocks; what was never touched of one counts too. */
+/* The same for memfd_secret(2). Such files report no blocks, so pages that were never touched count too. */
 uint64_t secret_device(void);
 
 #endif

@@ -57,7 +57,7 @@ static void add_children(struct held *held, pid_t pid)
 	free(tasks);
 }
 
-/* What the node has mounted is nobody's in particular. */
+/* File systems in memory that the node has mounted belong to no box. */
 static void note_own_devices(struct held *held)
 {
 	FILE *mounts = fopen("/proc/self/mountinfo", "re");
@@ -89,7 +89,7 @@ static void look_at_tables(struct held *held, pid_t pid)
 	free(path);
 }
 
-/* What of the files that were counted is mapped is in the proportional sizes of whoever has it mapped. */
+/* What of the files that were counted is mapped is in the proportional sizes of the processes that map it. */
 static void look_at_mapped(struct held *held, pid_t pid)
 {
 	char *path = xprintf("/proc/%d/smaps", pid);
@@ -126,7 +126,7 @@ static void note_watched(struct held *held)
 		}
 }
 
-/* In microseconds: on a busy node the time that passed says nothing of what looking costs. */
+/* CPU time in microseconds: on a busy node wall time does not show the cost of a look. */
 static long long cpu_us(int whose)
 {
 	struct rusage usage;

@@ -38,7 +38,7 @@ bool identity_parse(struct identity *identity, const char *text)
 	return true;
 }
 
-/* The session keyring goes on through fork and exec, and whoever possesses it may read and change its keys, whatever its uid
+/* The session keyring goes on through fork and exec, and a process that possesses it may read and change its keys, whatever its uid
  * (session-keyring(7)): what becomes another account gets an empty one. It is made while root pays for it, so that the account
  * cannot keep the old one by using up its own quota. */
 static bool leave_keyring(const struct identity *identity)

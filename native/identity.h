@@ -1,4 +1,4 @@
-/* Whose a process is: uid, gid and groups. */
+/* The account of a process: uid, gid and groups. */
 #ifndef TARE_IDENTITY_H
 #define TARE_IDENTITY_H
 

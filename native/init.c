@@ -80,7 +80,7 @@ static bool take_descriptors(struct init *init, const struct frame *frame)
 	return true;
 }
 
-/* Of the payload that came last. */
+/* Adds a group to the payload that came last. */
 static bool take_cgroup(struct init *init, const struct frame *frame)
 {
 	struct payload *payload = init->count ? &init->payloads[init->count - 1] : NULL;
@@ -90,7 +90,7 @@ static bool take_cgroup(struct init *init, const struct frame *frame)
 	       add_received(&payload->cgroups, &payload->cgroup_count, channel_take_fd(&init->control), -1);
 }
 
-/* Before anybody is in the box who could be in the way. */
+/* Called before any process is in the box that could interfere. */
 static bool take_terminal(struct init *init, const struct frame *frame)
 {
 	struct terminal_frame terminal;
@@ -139,7 +139,7 @@ static bool take_frame(struct init *init, const struct frame *frame)
 	}
 }
 
-/* Until the shim has said all that is needed to begin. Nobody else is here yet. */
+/* Reads frames until the shim has sent all that is needed to begin. No other process is in the box yet. */
 static void prepare(struct init *init)
 {
 	struct frame frame;

@@ -1,7 +1,7 @@
 /* `tare-join PID KINDS COMMAND…`: the command in namespaces of that process.
  *
  * nsenter(1) of util-linux 2.38 (Debian 12) cannot do it: bubblewrap makes a user namespace within a user namespace, the other
- * namespaces belong to the outer one, and who has entered the inner one has no rights there any more. So the order is: the
+ * namespaces belong to the outer one, and a process that has entered the inner one has no rights there any more. So the order is: the
  * outer one, which its maker may enter, all that belong to it, then the inner one. */
 #include "join.h"
 #include "supervisor.h"
@@ -24,7 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* As in /proc/PID/ns. The user namespace comes last: see above. */
+/* Namespaces by their names in /proc/PID/ns. The user namespace comes last: see above. */
 static const struct kind {
 	const char *name;
 	int flag;
@@ -101,7 +101,7 @@ static void enter_all(const int *fds)
 		enter(outer, USER);
 	if (is_first)
 		enter(inner, USER);
-	/* root is nobody in a small machine with ids of its own, and would have no rights there after the next exec */
+	/* root has no id in a small machine with ids of its own, and would have no rights there after the next exec */
 	if (root && geteuid() != 0 && (setresgid(0, 0, 0) || setresuid(0, 0, 0)))
 		fail_to_enter(KINDS[USER].name);
 	for (size_t i = 0; i < USER; i++)
@@ -111,7 +111,7 @@ static void enter_all(const int *fds)
 		enter(inner, USER);
 }
 
-/* Only children are in a PID namespace that was entered. This process ends as its child does. */
+/* Forks, since only children are in a PID namespace that was entered. This process ends as its child does. */
 static void become_child(void)
 {
 	int status = 0;
@@ -137,7 +137,7 @@ static bool is_init(int argc, char **argv)
 	return argc == 7 && !strncmp(argv[4], SELF, strlen(SELF)) && !strcmp(argv[5], "tare-init");
 }
 
-/* An exec would make it dumpable: until it forbids that again, whoever is in the box under its uid could trace it, and take its socket
+/* An exec would make it dumpable: until it forbids that again, a process of the box with its uid could trace it, and take its socket
  * to the shim (the class of CVE-2016-9962). Rights over the box, which an exec takes from all but its root, go here. */
 static _Noreturn void become_init(const char *control)
 {

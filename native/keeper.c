@@ -31,7 +31,7 @@ static void note_end(struct keeper *keeper, int status, const struct rusage *usa
 	keeper->usage = *usage;
 }
 
-/* For the reaper: of a child that has ended or stopped. */
+/* Called by the reaper for a child that has ended or stopped. */
 static void reaped(void *context, pid_t pid, int status, const struct rusage *usage, bool killing)
 {
 	struct keeper *keeper = context;
@@ -48,7 +48,7 @@ static void reaped(void *context, pid_t pid, int status, const struct rusage *us
 
 static void settle_link(struct keeper *keeper);
 
-/* Of an application each start is answered for, also one that was ended on its way to the exec. */
+/* Answers for a start of an application, also for one that was ended before its exec. */
 static void settle_start(struct keeper *keeper, bool alone)
 {
 	if (alone && !keeper->failed)
@@ -239,7 +239,7 @@ static bool read_link(struct keeper *keeper)
 	finish(keeper);
 }
 
-/* Once the payload's process is dead: what it has said is all, though somebody else may have got hold of its end. */
+/* Once the payload's process is dead: nothing more comes from it, even if another process holds its end of the link. */
 static void settle_link(struct keeper *keeper)
 {
 	while (keeper->link >= 0)

@@ -1,4 +1,4 @@
-/* Keeps one payload, or one start of one application: lets it go, passes signals on, leaves nobody alive. */
+/* Keeps one payload, or one start of one application: lets it go, passes signals on, and leaves no process alive. */
 #ifndef TARE_KEEPER_H
 #define TARE_KEEPER_H
 

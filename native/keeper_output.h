@@ -12,7 +12,7 @@ enum { KEEPER_LINES_POLLS = 2 * LINES_POLLS };
 /* Puts pipes in place of the descriptors that the application would write to, before its process is forked. False, with errno. */
 bool keeper_open_lines(struct keeper *keeper);
 
-/* For poll: entries for both streams. Returns the longest wait in milliseconds, -1: any. */
+/* Fills the entries of both streams for poll. Returns the longest wait in milliseconds, -1: without limit. */
 int keeper_lines_wanted(const struct keeper *keeper, struct pollfd *ready);
 /* Moves what can be moved without waiting. */
 void keeper_lines_move(struct keeper *keeper, const struct pollfd *ready);

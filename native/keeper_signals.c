@@ -8,10 +8,10 @@
 /* How soon after the caller each process has what a batch system sends to all of them. */
 enum { TO_ALL_MS = 10 };
 
-/* To the payload's process or its group, as long as it lives. */
+/* Signals the payload's process or its group, as long as it lives. */
 static void signal_payload(struct keeper *keeper, int signo, bool to_group)
 {
-	/* Who sends a signal to every process of a job (Slurm) has sent it to the payload too. All are blocked here, so it is pending.
+	/* A sender that signals every process of a job (Slurm) has signalled the payload too. All are blocked here, so it is pending.
 	 * What the box's terminal may have sent says nothing of the payload. */
 	bool of_terminal = keeper->payload->terminal && pty_sends(signo);
 	if (keeper->executed && !of_terminal && sig_take(signo, TO_ALL_MS))
@@ -48,7 +48,7 @@ void keeper_take_foreground(struct keeper *keeper, bool in_front)
 
 	if (!payload->terminal || !keeper->pid || keeper->ended)
 		return;
-	/* who runs in the box may have put another group in front, as shells do */
+	/* a process of the box may have put another group in front, as shells do */
 	if (in_front) {
 		if (!keeper->foreground || kill(-keeper->foreground, 0) || tcsetpgrp(payload->tty, keeper->foreground))
 			pty_foreground(payload->tty, keeper->pid);

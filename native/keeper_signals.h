@@ -10,10 +10,10 @@
  * often it was sent (signal(7)). So a flood of one keeps no other waiting. One that stops takes SIGCONT away, and that takes those away.
  * False: it is no signal. */
 void keeper_take_signal(struct keeper *keeper, int signo, bool to_group);
-/* All that has come is read: passes on what is kept. */
+/* Called when all that has come is read: passes on the signals that were kept. */
 void keeper_pass_on_signals(struct keeper *keeper);
 
-/* `f` and `b`: the payload's group, or who it has put in front, is in front at its terminal; or nobody is. */
+/* `f` and `b`: the payload's group, or one that it has put in front, is in front at its terminal; or none is. */
 void keeper_take_foreground(struct keeper *keeper, bool in_front);
 
 #endif

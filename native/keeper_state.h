@@ -12,12 +12,12 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-/* Where one start of an application is kept, beside `control`. */
+/* The descriptors of one start of an application, beside `control`. */
 struct post {
 	long index, start;
-	int shim; /* init's socket to the shim, for the one frame that must say who sends it */
+	int shim; /* init's socket to the shim, for the one frame that must name its sender */
 	int lock; /* see lines.h */
-	pid_t host; /* keeper of the application whose guest it is, 0: nobody's, or it does not run */
+	pid_t host; /* keeper of the application whose guest it is, 0: it has none, or that does not run */
 };
 
 struct keeper {

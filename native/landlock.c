@@ -15,7 +15,7 @@
 
 enum { CREATE_RULESET = 444, ADD_RULE = 445, RESTRICT_SELF = 446 }; /* the same on all architectures */
 enum { ASK_VERSION = 1, PATH_BENEATH = 1 };
-/* Of the rights those that a file can have: execute, write, read, truncate, ioctl. */
+/* The rights that apply to files: execute, write, read, truncate, ioctl. */
 #define OF_FILES (1ULL << 0 | 1ULL << 1 | 1ULL << 2 | 1ULL << 14 | 1ULL << 15)
 
 struct beneath {

@@ -15,7 +15,7 @@ struct landlock {
 bool landlock_rights(const char *text, unsigned long long *rights);
 
 /* For this process and all that it will start, for good. `fds`: what is open for writing there stays so when it is opened once more
- * (/proc/self/fd). A place that is not there, or cannot be reached, is nobody's to write here. Takes no_new_privs. False, with errno;
+ * (/proc/self/fd). A place that is not there, or cannot be reached, cannot be written to here either. Takes no_new_privs. False, with errno;
  * `what` then says what it is about. */
 bool landlock_restrict(const struct landlock *wall, const int *fds, size_t count, const char **what);
 

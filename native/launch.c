@@ -80,7 +80,7 @@ static bool parse_box_key(struct launch *launch, const char *string)
 	}
 }
 
-/* Another application. False: there is no room, or it is no name. */
+/* Adds an application. False: there is no room, or the name is not valid. */
 static bool add_command(struct launch *launch, const char *name, const struct command *common)
 {
 	if (launch->command_count == COMMANDS_MAX)

@@ -1,4 +1,4 @@
-/* Whose doing it is when the kernel kills init: whoever has its uid may lower its limits (prlimit(2)), and what has used up RLIMIT_CPU
+/* Whose doing it is when the kernel kills init: any process of its uid may lower its limits (prlimit(2)), and what has used up RLIMIT_CPU
  * is killed even as process 1. */
 #ifndef TARE_LIMITED_H
 #define TARE_LIMITED_H

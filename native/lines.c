@@ -58,7 +58,7 @@ static bool has_ended(const struct lines *lines)
 	return lines->from < 0;
 }
 
-/* Nobody reads any more, or nothing can be written: the application's next write says so to it. */
+/* The reader is gone, or writing fails: the application's next write gets the error. */
 static void drop_lines(struct lines *lines)
 {
 	unlock(lines);
@@ -71,7 +71,7 @@ static void end_if_done(struct lines *lines)
 {
 	if (!has_ended(lines) || lines->in_at < lines->in_size || lines->out_size || lines->to < 0)
 		return;
-	close(lines->to); /* who reads it may wait for the end */
+	close(lines->to); /* its reader may wait for the end */
 	lines->to = -1;
 	free(lines->in);
 	free(lines->out);
@@ -120,7 +120,7 @@ static char *append_part(char *at, const char *bytes, size_t size)
 	return at + size;
 }
 
-/* As many whole lines as one atomic write takes, or one that is longer. */
+/* Takes as many whole lines as one atomic write can hold, or one that is longer. */
 static void make_out(struct lines *lines, const char *name)
 {
 	size_t name_size = strlen(name), size, step;
@@ -140,7 +140,7 @@ static void make_out(struct lines *lines, const char *name)
 	}
 }
 
-/* Others may have filled it since it was asked. */
+/* Whether the pipe takes more: others may have filled it since poll(2). */
 static bool takes_more(int to)
 {
 	struct pollfd now = { .fd = to, .events = POLLOUT };

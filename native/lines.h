@@ -13,7 +13,7 @@ enum {
 	LINES_AGAIN_MS = 10, /* how soon to look whether another keeper has ended its long line */
 };
 
-/* From one descriptor of the application to the job's. */
+/* Lines on their way from one descriptor of the application to the job's. */
 struct lines {
 	int from; /* our end of the application's pipe; -1: none, or its end was seen */
 	int to; /* the job's descriptor; -1: nothing to do any more */
@@ -21,7 +21,7 @@ struct lines {
 	off_t lock_at; /* the same for all that write to the same file */
 	char *in, *out; /* as the application wrote it; whole lines with their prefix */
 	size_t in_at, in_size, out_sent, out_size;
-	bool last; /* nobody is left who could write: what is in the pipe is all */
+	bool last; /* no writer is left: nothing more comes than what is in the pipe */
 	bool holding; /* the lock */
 	bool locked_out; /* another has it */
 };
@@ -29,7 +29,7 @@ struct lines {
 /* `to` is taken over. The application's end, close-on-exec; -1, with errno. */
 int lines_open(struct lines *lines, int to, int lock);
 
-/* For poll: LINES_POLLS entries. */
+/* Fills LINES_POLLS entries for poll. */
 void lines_wanted(const struct lines *lines, struct pollfd *ready);
 
 /* What can be done without waiting. `other`: the application's other stream, which may have the lock. */

@@ -1,4 +1,4 @@
-/* Directories that are locked to their owner, who is the user whose the box is. */
+/* Directories that are locked to their owner, the account of the box. */
 #ifndef TARE_LOCKED_H
 #define TARE_LOCKED_H
 

@@ -65,7 +65,7 @@ bool look_in_child(struct answer *answer)
 	close(ends[0]);
 	if (child > 0)
 		kill(child, SIGKILL);
-	/* one that waits for a file system of the payload's may not end: it is nobody's to wait for */
+	/* one that waits for a file system of the payload's may not end: it is not waited for */
 	for (int tries = 0; child > 0 && waitpid(child, NULL, WNOHANG) == 0 && tries < 20; tries++)
 		usleep(500);
 	answer->count = bytes / sizeof *answer->list;

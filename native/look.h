@@ -24,7 +24,7 @@ struct found {
 	long long bytes, files;
 };
 
-/* All that a child reported. `list` is the reader's to free; not `whole`: the child did not come to its end. */
+/* All that a child reported. The reader frees `list`; not `whole`: the child did not finish. */
 struct answer {
 	struct found *list;
 	size_t count;
@@ -38,7 +38,7 @@ bool look_is_late(void);
 
 /* Forks, and reads what the child reports until it ends or its time is up. True in the child, which reports and exits. */
 bool look_in_child(struct answer *answer);
-/* In the child. */
+/* Reports a finding, in the child. */
 void look_report(struct found found);
 void look_report_unseen(enum way way);
 

@@ -8,7 +8,7 @@
 
 /* A copy of the mount at the path, with all below it; an automount stays asleep. A descriptor, close-on-exec. */
 int mount_tree_open(const char *path);
-/* The same without what is mounted below it. */
+/* The same without mounts below it. */
 int mount_tree_open_alone(const char *path);
 
 /* Mounts it at the path. The descriptor stays the caller's. */

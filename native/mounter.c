@@ -1,7 +1,7 @@
 /* `tare-mounter SHIM FOLDER PLACE IDENTITY WITHIN CLIENT ARGUMENT…`: a repository of CVMFS, mounted for one job where the node has it not.
  *
  * Mounts and client are in namespaces of their own: process 1 of the PID namespace, which is this program, keeps them, and with it
- * the kernel ends the client, the mount and the client's locks, whoever is killed. It ends when the shim does, or by SIGTERM;
+ * the kernel ends the client, the mount and the client's locks, whichever process is killed. It ends when the shim does, or by SIGTERM;
  * not when the supervisor does, since another one goes on. The kernel mounts before the client starts (it gets the descriptor:
  * cvmfs2 REPOSITORY /dev/fd/N, from CVMFS 2.7 on with libfuse 3), so no setuid program is needed, and no rights but those over
  * the own namespaces (Linux 4.18). Nothing here touches what the client serves. */
@@ -76,7 +76,7 @@ static void isolate(bool user, pid_t within)
 		fail_to_mount("user namespace");
 	if (unshare(CLONE_NEWPID) || !own_mounts())
 		fail_to_mount("namespaces");
-	/* whoever looks at the repository joins these namespaces by way of /proc */
+	/* a process that looks at the repository joins these namespaces by way of /proc */
 	prctl(PR_SET_DUMPABLE, 1);
 }
 
@@ -97,7 +97,7 @@ static int mount_fuse(const struct mounter *mounter)
 	return device;
 }
 
-/* In the child: executes the client as its account. Failures go to its log. */
+/* Executes the client as its account, in the child. Failures go to its log. */
 static _Noreturn void become_client(const struct mounter *mounter, int device, int log)
 {
 	const char *what = NULL;
@@ -133,7 +133,7 @@ static void start_client(struct mounter *mounter, int device)
 	free(path);
 }
 
-/* All that is in the namespace has this process for its last parent. */
+/* Reaps all processes of the namespace, whose last parent is this process. */
 static void reap_client(struct mounter *mounter)
 {
 	int status;
@@ -182,7 +182,7 @@ static void watch_shim(struct mounter *mounter, pid_t shim)
 		fail_to_mount("shim");
 }
 
-/* Until a signal comes, or the shim has ended; false: it is time to go. */
+/* Waits for a signal or the end of the shim; false: this process has to end. */
 static bool wait_on(struct mounter *mounter, int signals, int timeout_ms)
 {
 	bool looks = timeout_ms < 0 && mounter->shim < 0;
@@ -222,7 +222,7 @@ static void leave(struct mounter *mounter, int signals)
 	}
 }
 
-/* In process 1 of the namespaces: mounts, starts the client, and keeps both until the shim ends or SIGTERM comes. */
+/* The work of process 1 of the namespaces: mounts, starts the client, and keeps both until the shim ends or SIGTERM comes. */
 static _Noreturn void keep_mounted(struct mounter *mounter)
 {
 	sigset_t wanted;

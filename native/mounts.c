@@ -37,7 +37,7 @@ static char *unescaped(const char *text)
 	return plain;
 }
 
-/* Of the namespace that was entered; /proc is the node's. */
+/* The mounts of the namespace that was entered; /proc is the node's. */
 static struct mounted *read_mounts(int proc, size_t *count)
 {
 	int fd = openat(proc, "self/mountinfo", O_RDONLY | O_CLOEXEC);
@@ -80,7 +80,7 @@ static bool shows(const char *place, uint64_t device, uint64_t *inode)
 	return true;
 }
 
-/* Without a limit of its own (ramfs; tmpfs with size=0) a file system does not tell how much it holds. */
+/* Examines a file system in memory. Without a limit (ramfs; tmpfs with size=0) it does not tell its usage. */
 void mounts_look_at_memory(uint64_t device, const char *place)
 {
 	struct found found = { .what = FOUND_TMPFS, .number = device };
@@ -126,7 +126,7 @@ static void report_watched(const struct held *held, const struct mounted *mounts
 	}
 }
 
-/* In a copy of the mounts, what lies above the others is taken away, the last first, until each was on top. */
+/* Finds covered file systems: in a copy of the mounts it unmounts the upper ones, the last first, until each was on top. */
 static void peel(const struct mounted *mounts, size_t count, struct things *wanted)
 {
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)) {

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-/* In the namespace that the child has entered; `proc` is the node's /proc. */
+/* Examines the mounts of the namespace that the child has entered; `proc` is the node's /proc. */
 void mounts_look(struct held *held, int proc);
 /* One file system, if it is one in memory, by a path in it. */
 void mounts_look_at_memory(uint64_t device, const char *place);

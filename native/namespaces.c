@@ -21,7 +21,7 @@ bool write_file(const char *path, const char *text)
 	return written;
 }
 
-/* One user and one group, who are the caller outside. */
+/* Maps one user and one group to the caller's. */
 static bool map_self(uid_t uid, gid_t gid, uid_t outer_uid, gid_t outer_gid)
 {
 	char *uids = xprintf("%u %u 1", uid, outer_uid), *gids = xprintf("%u %u 1", gid, outer_gid);

@@ -16,7 +16,7 @@ bool own_mounts(void);
 bool mounts_join(pid_t pid);
 
 /* A /proc of this process's PID namespace in place of what is there, in its mount namespace. The one that was there shows others. It
- * goes last, since the kernel gives a new one only to who sees all of another. */
+ * goes last, since the kernel gives a new one only to a process that sees all of another. */
 bool replace_proc(void);
 /* The mount at `source` becomes the root of this process's mounts, and the directory that it is in. */
 bool change_root(const char *source);

@@ -19,7 +19,7 @@ static bool may_launch(const struct shim *shim)
 	return !shim->box.there && !shim->box.job.launched_once;
 }
 
-/* As a raw status. False: it is to be as nobody has said. */
+/* As a raw status. False: no status was told. */
 static bool ending_status(const struct supervisor_link *link, const struct ending_field *ending, int *status)
 {
 	if (ending->kind == ENDING_OVER && !link->over)
@@ -236,7 +236,7 @@ void orders_supervisor_reaped(struct shim *shim, int status)
 	pid_t pid = link->pid;
 
 	link->reaped = true;
-	/* Its last words may be in the socket still. Without an end there (somebody has inherited the other side), the
+	/* Its last words may be in the socket still. Without an end there (another process has inherited the other side), the
 	 * supervisor is dead all the same. */
 	while (link->pid == pid && link->channel.fd >= 0 && !shim->ending.due) {
 		if (channel_receive(&link->channel) != CHANNEL_BYTES) {

@@ -20,7 +20,7 @@ struct own_view {
 	const char *hidden;
 };
 
-/* Gives this process, and whoever it becomes, mounts of its own in a user namespace of its own, and no capability. False,
+/* Gives this process, and the program that it executes, mounts of its own in a user namespace of its own, and no capability. False,
  * with errno and `what`. Nothing is to be done with the process then but to end it. */
 bool own_view_enter(const struct own_view *view, const char **what);
 

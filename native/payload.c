@@ -45,7 +45,7 @@ static void add_swap(struct own_view *view, const char *path)
 	view->swaps[view->swap_count++] = (struct view_swap){ path, NULL };
 }
 
-/* Where a key's text goes; NULL: it is no such key. */
+/* The place for a key's text; NULL: the key has none. */
 static const char **text_of_key(struct payload *payload, char key)
 {
 	switch (key) {

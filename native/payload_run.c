@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum {
-	NO_LINK = -1, /* nobody to report to, see payload_replace */
+	NO_LINK = -1, /* no link to report to, see payload_replace */
 };
 
 /* Reports a failure to the keeper and exits; without a keeper it prints a line. */
@@ -35,7 +35,7 @@ static _Noreturn void fail_payload(int link, const char *step, int error, const 
 	_exit(EXIT_WRAPPER);
 }
 
-/* The writer of `0` is what moves, whatever its pid is here; who may move it is asked of the descriptor's opener. */
+/* The writer of `0` is what moves, whatever its pid is here; the kernel checks the rights of the descriptor's opener. */
 static void join_cgroups(const struct payload *payload, int link)
 {
 	for (size_t i = 0; i < payload->cgroup_count; i++) {
@@ -90,7 +90,7 @@ static void await_go(int link)
 		n = read(link, &go, 1);
 	while (n < 0 && errno == EINTR);
 	if (n != 1)
-		_exit(EXIT_WRAPPER); /* init is gone, and so is everybody who could be told */
+		_exit(EXIT_WRAPPER); /* init is gone, and with it the only process that could be told */
 }
 
 /* Moves the file to another number. */
@@ -146,7 +146,7 @@ static void restore_limits(const struct payload *payload, int link)
 	}
 }
 
-/* As its owner, with its umask, below its work directory: the files are the application's own. */
+/* Opens the application's own output files, as its account, with its umask, below its work directory. */
 static void open_files(const struct payload *payload, int link)
 {
 	for (int target = 1; target <= 2; target++) {
@@ -204,7 +204,7 @@ static _Noreturn void execute(const struct payload *payload, int link)
 	fail_payload(link, "exec", errno, payload->argv[0]);
 }
 
-/* Keeps the box for those who join it, until it is killed with the box. What it is sent is for them. The end of the link, which
+/* Keeps the box for processes that join it, until it is killed with the box. Signals that it gets are for them. The end of the link, which
  * an exec would close, says that it stands. */
 static _Noreturn void hold(int link)
 {

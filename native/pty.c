@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* Who is in the box may have put something else there: it is not waited for, and only a master can do all of this. TIOCGPTPEER (Linux
+/* A process of the box may have put something else there: it is not waited for, and only a master can do all of this. TIOCGPTPEER (Linux
  * 4.13) asks for no path. */
 bool pty_open(struct pty *pty)
 {
@@ -36,7 +36,7 @@ void pty_give(int slave, const struct identity *owner)
 
 bool pty_lead(int slave)
 {
-	/* fails for who leads a session already, which is as good */
+	/* fails for the leader of a session, which is as good */
 	setsid();
 	return ioctl(slave, TIOCSCTTY, 0) == 0;
 }

@@ -15,13 +15,13 @@ struct pty {
 /* Makes one, by the /dev/ptmx of this process's mounts. False, with errno. */
 bool pty_open(struct pty *pty);
 
-/* It is that account's, who can then open it by its name. What cannot be given stays the opener's. */
+/* Gives it to that account, which can then open it by its name. Where that fails it stays the opener's. */
 void pty_give(int slave, const struct identity *owner);
 
 /* This process becomes the leader of a session whose terminal it is, and the terminal's foreground group is its own. */
 bool pty_lead(int slave);
 
-/* Whether the kernel sends that to who leads the session too: when the terminal hangs up, and when its size changes while the leader's
+/* Whether the kernel sends that to the leader of the session too: when the terminal hangs up, and when its size changes while the leader's
  * group is in front. */
 bool pty_sends(int signo);
 

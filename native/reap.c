@@ -14,10 +14,10 @@
 
 enum {
 	KILL_AGAIN_MS = 20,
-	/* One that waits in the kernel, for a file server say, dies when that lets it: nobody waits for it longer than 20 s, of
-	 * time in which this process runs and none of them dies. Who is suspended meanwhile has not waited. */
+	/* A process that waits in the kernel, for a file server say, dies when that lets it: it is waited for 20 s at most, of
+	 * time in which this process runs and none of them dies. Time in which this process is suspended does not count. */
 	KILL_LOOKS = 1000,
-	/* So many SIGCHLD in vain in such a time are heard, and no more until it is over: whoever sends them wakes this process 20 times
+	/* So many SIGCHLD in vain in such a time are heard, and no more until it is over: their sender wakes this process 20 times
 	 * a second. Some are usual: a child was reaped with the one before. */
 	VAIN = 5,
 	VAIN_MS = 250,
@@ -25,7 +25,7 @@ enum {
 
 static volatile sig_atomic_t heard; /* a SIGCHLD */
 static const char CHILDREN_FILE[] = "/proc/thread-self/children";
-static FILE *children; /* opened before somebody of the same uid can forbid that; NULL: not yet, or the kernel has none */
+static FILE *children; /* opened before another process of the same uid can prevent that; NULL: not yet, or the kernel has none */
 
 struct hunt {
 	bool (*spare)(pid_t pid, const void *context);
@@ -146,7 +146,7 @@ bool reaper_wait(const struct reaper *reaper, struct pollfd *ready, size_t count
 	return heard || sig_take(SIGCHLD, 0);
 }
 
-/* Counts a look that found nobody dead. */
+/* Counts a look that found no dead child. */
 static void note_vain(struct reaper *reaper)
 {
 	long long now = monotonic_us();

@@ -16,16 +16,16 @@ pid_t child_of(pid_t parent);
  * the caller's (a subreaper's) when it dies: repeat until there are none. */
 size_t kill_children(bool (*spare)(pid_t pid, const void *context), const void *context);
 
-/* Who is told of each child that is reaped, or (with WUNTRACED) stopped. `killing`: by kill_all. */
+/* Is told of each child that is reaped, or (with WUNTRACED) stopped. `killing`: by kill_all. */
 struct reaper {
 	void (*reaped)(void *context, pid_t pid, int status, const struct rusage *usage, bool killing);
 	void *context;
 	unsigned long dead; /* so many were reaped */
-	int vain; /* looks that found nobody dead, in the time that ends at `vain_until_us` (CLOCK_MONOTONIC) */
+	int vain; /* looks that found no dead child, in the time that ends at `vain_until_us` (CLOCK_MONOTONIC) */
 	long long vain_until_us;
 };
 
-/* Once in a process that reaps, with the signals of sig_withstand and before another process of its uid can lower its limits. */
+/* Called once in a process that reaps, with the signals of sig_withstand and before another process of its uid can lower its limits. */
 void reaper_begin(void);
 
 /* As wait_for; true when there may be something to reap. SIGCHLD that others send are soon not heard for a

@@ -1,5 +1,5 @@
 /* Looks at one repository of CVMFS: whether it is there, answers in time, and what its client says of itself. A child looks;
- * this process only waits for it, so that one that hangs in the kernel costs itself and nobody else. Whoever asks meanwhile
+ * this process only waits for it, so that a look that hangs in the kernel blocks nothing else. A process that asks meanwhile
  * waits for the same answer, which is kept in a file for a while. */
 #include "repository.h"
 #include "identity.h"
@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* All that the child says until it ends, or until it is too late. */
+/* Reads the child's output until it ends, or until the deadline. */
 static void listen_to(int in, long long end_us, struct repository_answer *answer)
 {
 	for (;;) {
@@ -51,9 +51,9 @@ static void ask(const struct repository_question *question, int lock, long long 
 	if (pid == 0) {
 		close_kept(lock);
 		close(link[0]);
-		/* whoever reads what this process says is not to wait for the child */
+		/* the reader of this process's output must not wait for the child */
 		close(1);
-		/* a pipe to nobody ends this process: nobody wants to know any more */
+		/* SIGPIPE ends the child when this process is gone, which alone wants its answer */
 		repository_look(question, link[1]);
 	}
 	close(link[1]);

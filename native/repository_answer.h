@@ -1,4 +1,4 @@
-/* What was found of a repository of CVMFS, and the file in which it is kept for a while: whoever asks meanwhile waits for the same
+/* What was found of a repository of CVMFS, and the file in which it is kept for a while: a process that asks meanwhile waits for the same
  * answer. */
 #ifndef TARE_REPOSITORY_ANSWER_H
 #define TARE_REPOSITORY_ANSWER_H
@@ -18,9 +18,9 @@ struct repository_answer {
 void answer_keep(struct repository_answer *answer, const char *text, size_t size);
 void answer_keep_line(struct repository_answer *answer, const char *key, long long value);
 
-/* A file of ours alone, or -1: then nobody is told what we find. */
+/* A file that only this account can write, or -1: then the result is not kept. */
 int answer_open(const char *path);
-/* Waits for the file's lock until that time (CLOCK_MONOTONIC, µs). False when whoever has it keeps it until then. Sets SIGALRM's
+/* Waits for the file's lock until that time (CLOCK_MONOTONIC, µs). False when another process keeps it until then. Sets SIGALRM's
  * handler. */
 bool answer_lock(int fd, long long end_us);
 

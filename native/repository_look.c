@@ -24,7 +24,7 @@ enum {
 	LOG_MAX = 32 * 1024, /* the client keeps 10 lines */
 };
 
-/* As its client names them; of other file systems all are absent. */
+/* Extended attributes of the client; other file systems have none of them. */
 static const char *const attributes[] = { "fqrn",    "revision", "root_hash", "version", "nioerr",
 					  "hitrate", "host",	 "proxy",     "rx",	 "ndownload" };
 
@@ -160,7 +160,7 @@ _Noreturn void repository_look(const struct repository_question *question, int o
 	say(out, "automount", "%s", mounted_at(proc, question->root, type, sizeof type) && !strcmp(type, "autofs") ? "yes" : "no");
 	say(out, "before", "%s", mounted_at(proc, path, type, sizeof type) ? type : "");
 	say(out, "step", "open");
-	/* with all that an automounter does for whoever wants a directory */
+	/* makes an automounter mount it, as any access to the directory does */
 	int place = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (place < 0)
 		give_up(out);

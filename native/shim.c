@@ -108,13 +108,13 @@ static void reap_children(struct shim *shim)
 	}
 }
 
-/* Then nobody waits any longer for who does not read. */
+/* After such a signal output is not held for a reader that does not read. */
 static bool asks_for_end(int signo)
 {
 	return signo == SIGTERM || signo == SIGINT || signo == SIGHUP || signo == SIGQUIT;
 }
 
-/* To the terminal, where it means that; else to the payload. */
+/* Passes a signal of the caller to the terminal, where it concerns that; else to the payload. */
 static void take_caller_signal(struct shim *shim, const struct signalfd_siginfo *info)
 {
 	struct terminal *terminal = &shim->terminal;
@@ -167,7 +167,7 @@ static void move_stdio(struct shim *shim, const struct pollfd ready[2])
 	terminal_cook(&shim->terminal, false);
 }
 
-/* For one of these to happen, or so many milliseconds (-1: any), and does what is to be done then. */
+/* Waits for an event, or for `timeout` milliseconds (-1: without limit), and handles it. */
 static void wait_and_move(struct shim *shim, int timeout)
 {
 	struct channel *control = &shim->box.control, *supervisor = &shim->link.channel;

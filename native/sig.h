@@ -28,7 +28,7 @@ void sig_default_all(void);
 /* Ignores these signals; the others stay as they are. */
 void sig_ignore(sigmask ignored);
 
-/* For a process that others of its uid may flood. What it blocks waits once, however often it is sent, and wakes nobody; what queues is
+/* For a process that others of its uid may flood. What it blocks waits once, however often it is sent, and does not wake it; what queues is
  * ignored, or each look at what is pending would go through all of it. The handlers before: sig_default_all. */
 void sig_withstand(void);
 
@@ -36,7 +36,7 @@ void sig_withstand(void);
  * All dispositions are the default ones after it. */
 void sig_discard_pending(void);
 
-/* The same for SIGCHLD alone. */
+/* The same for SIGCHLD only. */
 void sig_discard_pending_child(void);
 
 /* Takes a signal that is blocked and pending, or comes within so many milliseconds. False when none is. */

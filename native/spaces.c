@@ -87,7 +87,7 @@ static FILE *open_table(int proc, const char *name)
 	return fd < 0 ? NULL : fdopen(fd, "r");
 }
 
-/* sysvipc(7): /proc/sysvipc shows the namespace of whoever opens it. */
+/* sysvipc(7): /proc/sysvipc shows the namespace of the process that opens it. */
 static void look_at_ipc(int proc)
 {
 	FILE *segments = open_table(proc, "sysvipc/shm"), *queues = open_table(proc, "sysvipc/msg"),
@@ -174,7 +174,7 @@ void spaces_look(struct held *held, enum kind kind)
 		if (space->kind != kind || space->looked)
 			continue;
 		space->looked = true;
-		/* files in memory and segments of the node are nobody's in particular; sockets are known by their descriptors */
+		/* files in memory and segments of the node belong to no box; sockets are known by their descriptors */
 		if (shared && kind != OF_NETWORK) {
 			held->unseen |= 1U << WAYS_OF[kind];
 			continue;

@@ -7,12 +7,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Notes which namespaces this process is in: what is in those is nobody's in particular. */
+/* Notes which namespaces this process is in: what is in those belongs to no box. */
 void spaces_note_own(struct held *held);
 
 /* Adds the namespace that this path opens, unless it was there. A path that opens none, or none of the kinds, is left out. */
 void spaces_add(struct held *held, const char *path);
-/* Those of a process. */
+/* Adds the namespaces of a process. */
 void spaces_add_of(struct held *held, pid_t pid);
 
 /* Looks at mounts, IPC objects or sockets of the namespaces that were found and not looked at. */

@@ -15,7 +15,7 @@ static void write_key(FILE *file, char key, const char *text)
 	fwrite(text, 1, strlen(text) + 1, file);
 }
 
-/* Nothing for NULL. */
+/* Writes a key with its text; nothing for NULL. */
 static void write_if(FILE *file, char key, const char *text)
 {
 	if (text)
@@ -34,7 +34,7 @@ static void write_list(FILE *file, char key, const struct list *list)
 		write_key(file, key, list->items[i]);
 }
 
-/* As the caller had it, but what the command says of it. */
+/* Writes what the payload inherits from the caller, with the command's changes. */
 static void write_inheritance(FILE *file, const struct launch *launch, const struct command *command, const struct caller *caller)
 {
 	/* The engine has changed the directory. Without one it is still the caller's, path or no path. */

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* By convention, the uid and the gid of who has no account. */
+/* By convention, the uid and the gid of processes without an account. */
 enum { NOBODY = 65534 };
 
 /* condor_ssh_to_job: the file would end the job that is being looked into. */
@@ -35,7 +35,7 @@ void starter_forget(const struct caller *caller)
 		unlink(path);
 }
 
-/* Whoever set the environment chose the path: root is the job's account from here on, for good, as far as it is known without the
+/* The caller's environment chose the path: root is the job's account from here on, for good, as far as it is known without the
  * supervisor. That is the owner of the directory that the job was started in; of root's own, nobody. */
 static bool become_account(void)
 {
@@ -63,7 +63,7 @@ void starter_tell(const struct caller *caller, const char *line)
 	write_all(fd, line, strlen(line));
 	write_all(fd, "\n", 1);
 	close(fd);
-	/* The starter looks for it as another user, and by default nobody else can enter the scratch directory. */
+	/* The starter looks for it as another user, and by default no other account can enter the scratch directory. */
 	const char *slash = strrchr(path, '/');
 	char *directory = slash > path ? xmemdup(path, (size_t)(slash - path) + 1) : NULL;
 	struct stat found;

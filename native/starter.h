@@ -4,7 +4,7 @@
 
 #include "caller.h"
 
-/* Nothing was run: `line` says why. */
+/* Tells HTCondor's starter that nothing was run; `line` says why. */
 void starter_tell(const struct caller *caller, const char *line);
 
 /* The payload runs without a supervisor: what an attempt before this one told would be taken for this one's. */

@@ -21,24 +21,24 @@ struct stdio_relay {
 	bool held; /* nothing is passed on until the supervisor works */
 };
 
-/* Before the payload can change what 1 and 2 are: keeps copies of the caller's, when there is a supervisor that speaks. */
+/* Keeps copies of the caller's descriptors 1 and 2 for a supervisor that writes to them, before the payload can change what they are. */
 void stdio_relay_keep(struct stdio_relay *stdio, bool speaks);
 
-/* Pipes for a new supervisor: its ends, to become its 1 and 2. -1: nobody listens. */
+/* Pipes for a new supervisor: its ends, to become its 1 and 2. -1: the caller has no such descriptor, or no pipe could be made. */
 void stdio_relay_open(struct stdio_relay *stdio, int supervisor_ends[2]);
 
-/* Takes back what the supervisor has said and nobody has heard yet. */
+/* Drops output of the supervisor that was not passed on yet. */
 void stdio_relay_forget(struct stdio_relay *stdio);
 
-/* For poll: which descriptor to wait for, and whether for writing. -1: none. */
+/* The descriptor to poll, and the events. -1: none. */
 int stdio_relay_wanted(const struct stream *stream, short *events);
 /* Reads or writes once, which does not block when poll said so. */
 void stdio_relay_move(struct stream *stream);
 
-/* Descriptor 1 or 2 is of no use to the supervisor any more: who reads it shall see the payload's end of it. */
+/* Descriptor 1 or 2 is no longer used for the supervisor: its reader shall see the end when the payload closes it. */
 void stdio_relay_drop(struct stdio_relay *stdio, int descriptor);
 
-/* Passes on what the supervisor has said so far, but waits for nobody who does not read. */
+/* Passes on what the supervisor has said so far, without waiting for a reader that does not read. */
 void stdio_relay_finish(struct stdio_relay *stdio);
 
 #endif

@@ -12,9 +12,9 @@ void succession_start(struct shim *shim);
 /* The supervisor has died or broken the protocol, for the reason `why`: kills what is left of it and starts another, unless too many have
  * died. */
 void succession_lost(struct shim *shim, const char *why);
-/* The same, but starts no other. */
+/* The same, but starts no other supervisor. */
 void succession_ends(struct shim *shim, const char *why);
-/* The same for a supervisor that lives but does not get on: kills it with all that it has started. */
+/* The same for a supervisor that lives but makes no progress: kills it with all that it has started. */
 void succession_give_up(struct shim *shim, const char *why);
 
 /* The command line's supervisor has ended with this raw status. True when it had no job to run, since it was asked for help or called

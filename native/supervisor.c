@@ -124,7 +124,7 @@ static void supervisor_descriptors(int socket, const int output[2])
 	close_all_but(keep, 4);
 }
 
-/* In the child: executes the supervisor. Reports a failure on the socket. */
+/* Executes the supervisor, in the child. Reports a failure on the socket. */
 static _Noreturn void run_supervisor(const struct supervisor_file *file, const struct caller *caller, bool command_line,
 				int socket, const int output[2])
 {
@@ -140,7 +140,7 @@ static _Noreturn void run_supervisor(const struct supervisor_file *file, const s
 		environment[3] = neutral[1];
 		pass_variables(environment, 4, caller, passed);
 	}
-	/* A missing script is the interpreter's to report, on a descriptor 2 that nobody may see. */
+	/* A missing script is the interpreter's to report, on a descriptor 2 that may be read by no one. */
 	if (script && access(script, R_OK))
 		tell_not_executed(SHIM_FD, script);
 	char **argv = supervisor_argv(file->interpreter, script, "@shim=3", caller, command_line);

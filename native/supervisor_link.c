@@ -77,7 +77,7 @@ void supervisor_link_forget_told(struct supervisor_link *link)
 	link->told_count = 0;
 }
 
-/* Both ends above the standard descriptors. False, with errno. */
+/* Makes a socket pair, both ends above the standard descriptors. False, with errno. */
 static bool make_link(int ends[2])
 {
 	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0 && (ends[0] = above_standard(ends[0])) >= 0 &&

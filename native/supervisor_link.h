@@ -1,5 +1,5 @@
-/* The link to the supervisor, and to its successors when it dies; one supervisor at a time. What a supervisor says orders.c takes, and who
- * follows whom succession.c says. */
+/* The link to the supervisor, and to its successors when it dies; one supervisor at a time. orders.c handles
+ * what a supervisor sends, succession.c starts the next one. */
 #ifndef TARE_SUPERVISOR_LINK_H
 #define TARE_SUPERVISOR_LINK_H
 
@@ -34,7 +34,7 @@ struct supervisor_link {
 	size_t told_count;
 };
 
-/* Before the first supervisor. Keeps copies of the caller's descriptors 1 and 2 for a supervisor that speaks. */
+/* Called before the first supervisor. Keeps copies of the caller's descriptors 1 and 2 for a supervisor that writes to them. */
 void supervisor_link_begin(struct supervisor_link *link, const struct caller *caller, const struct supervisor_file *file,
 			   bool command_line);
 

@@ -23,7 +23,7 @@ bool terminal_in_front(const struct terminal *terminal)
 	return foreground < 0 || foreground == getpgrp();
 }
 
-/* Nobody would continue us: the kernel does not stop such a group. */
+/* No process would continue this group: the kernel does not stop it. */
 static bool is_orphan(void)
 {
 	return getsid(getppid()) != getsid(0);
@@ -195,7 +195,7 @@ void terminal_continue(struct terminal *terminal)
 	continue_payload(terminal);
 }
 
-/* As from a terminal that is gone, for a payload that would ask for ever. */
+/* Gives end of file, as a terminal that is gone does, to a payload that would read for ever. */
 static void end_input(struct terminal *terminal)
 {
 	tell_in_front(terminal, true);
@@ -207,7 +207,7 @@ void terminal_stopped(struct terminal *terminal, int signo, bool several)
 {
 	bool asks = signo == SIGTTIN || signo == SIGTTOU;
 
-	/* of several the others go on, and who stops all of them stops us too */
+	/* of several the others go on, and a caller that stops all of them stops this process too */
 	if (!terminal_leads(terminal) || (several && !asks && !terminal->engaged))
 		return;
 	if (!asks || !engage(terminal)) {

@@ -1,4 +1,4 @@
-/* The caller's terminal, where one of its descriptors is that: which modes it has, and who is in front. The payload never gets it, but a
+/* The caller's terminal, where one of its descriptors is that: its modes, and the group that is in front. The payload never gets it, but a
  * pseudo-terminal of the box's own; what goes from one to the other terminal_move.c moves.
  * A payload that has the terminal as descriptor 0 leads a session on the box's one. As long as it is in front (engaged), the caller's
  * terminal is raw: every key, Ctrl-C too, is the box's terminal's to interpret, and that has the modes that the caller's had. It is in
@@ -33,7 +33,7 @@ struct terminal {
 	size_t in_size, out_size;
 };
 
-/* Before any box. `control` is where orders for init go; it outlives the terminal. */
+/* Called before any box. `control` carries orders for init; it outlives the terminal. */
 void terminal_begin(struct terminal *terminal, const struct caller *caller, struct channel *control);
 
 /* init has made the box's one: takes its master over. False: it is no such thing, or there is one already. */

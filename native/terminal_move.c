@@ -5,12 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A shell that puts us in front says nothing to who runs already. */
+/* A shell that puts this group in front sends no signal to a process that runs already: so it looks. */
 enum { FOREGROUND_LOOK_MS = 1000 };
 
 int terminal_wanted(const struct terminal *terminal, bool executed, struct pollfd ready[TERMINAL_POLLS])
 {
-	/* who waits for input by poll(2) is not stopped before there is some */
+	/* a process that waits for input by poll(2) is stopped only when there is some */
 	bool may_listen = terminal_leads(terminal) && terminal->alone && !terminal->over && executed;
 	bool listens = terminal->engaged || (may_listen && terminal_in_front(terminal));
 
@@ -45,7 +45,7 @@ static void write_out(struct terminal *terminal)
 	if (n >= 0)
 		drop_first(terminal->out, &terminal->out_size, n);
 	else if (!is_nothing_yet(n))
-		terminal->out_size = 0; /* nobody sees it any more */
+		terminal->out_size = 0; /* it cannot be shown any more */
 }
 
 /* Init has the box's end open as long as it lives. */

@@ -9,7 +9,8 @@
 
 enum { TERMINAL_POLLS = 2 };
 
-/* For poll: entries of both terminals. Milliseconds until it is to be asked again, -1: when something happens. `executed`: the payload. */
+/* Fills the entries of both terminals for poll. Returns the milliseconds until the next call, -1: the next event. `executed`: the payload
+ * has. */
 int terminal_wanted(const struct terminal *terminal, bool executed, struct pollfd ready[TERMINAL_POLLS]);
 /* Moves what can be moved without waiting. */
 void terminal_move(struct terminal *terminal, const struct pollfd ready[TERMINAL_POLLS]);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where it is, or would be. */
+/* The index at which a thing is, or would be. */
 static size_t place_of(const struct things *things, uint64_t device, uint64_t number)
 {
 	uint64_t mixed = (number ^ (device << 32) ^ (device >> 32)) * 0x9e3779b97f4a7c15ULL;

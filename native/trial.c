@@ -29,7 +29,7 @@ static void remove_at(int top, int depth, int at, const char *name);
 /* Removes all entries of a directory in a tree that begins at `top` (-1: at this directory). */
 static void empty(int top, int depth, int at, const char *name)
 {
-	/* overlayfs makes directories that nobody may enter, and others in them */
+	/* overlayfs makes directories of mode 0000, and others in them */
 	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == EACCES && fchmodat(at, name, 0700, 0) == 0)
 		fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

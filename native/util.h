@@ -16,7 +16,7 @@ enum {
 /* Writes "tare: ..." and a newline to descriptor 2 and exits with EXIT_WRAPPER. */
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* As realloc(3) and the like; they die when there is no memory. The caller frees what they return. */
+/* As realloc(3) and the like; the process ends when there is no memory. The caller frees what they return. */
 void *xrealloc(void *old, size_t size);
 void *xmemdup(const void *data, size_t size);
 char *xprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -44,7 +44,7 @@ bool list_descriptors(int **numbers, size_t *count);
 
 /* Microseconds of a clock. */
 long long clock_us(clockid_t clock);
-/* The same of CLOCK_MONOTONIC, which is the supervisor's clock too. */
+/* CLOCK_MONOTONIC in µs, which is the supervisor's clock too. */
 long long monotonic_us(void);
 struct timeval;
 /* A time in microseconds. */

@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What a mount has must stay: in a user namespace the kernel lets nobody take it away. */
+/* A remount must keep the flags of the mount: in a user namespace the kernel lets no process clear them. */
 static unsigned long mount_flags(char *options)
 {
 	static const struct {
@@ -31,7 +31,7 @@ static unsigned long mount_flags(char *options)
 	return found;
 }
 
-/* One mount after another, before Linux 5.12. One below that cannot be reached is one that nobody in the box reaches. */
+/* One mount after another, before Linux 5.12. A mount below that cannot be reached here cannot be reached in the box either. */
 static bool remount_each(const char *top)
 {
 	FILE *mounts = fopen("/proc/self/mountinfo", "re");
@@ -79,7 +79,7 @@ static bool make_mounted_read_only(int mounted)
 	return done;
 }
 
-/* Paths that the job names are looked up with the rights of the job's user, who is `identity_take`n soon anyway. */
+/* Paths that the job names are looked up with the rights of the job's user, which this process takes soon anyway (identity_take). */
 static bool look_as(const char *text)
 {
 	struct identity user = { 0 };
@@ -107,7 +107,7 @@ static void look_as_before(void)
 	errno = error;
 }
 
-/* Of a path below a directory no part is followed as a link: its owner could have put one there. */
+/* Opens a path below a directory and follows no link in it: the directory's owner could have put one there. */
 static int open_below(const char *directory, const char *path)
 {
 	char *copy = xprintf("%s", path), *rest = copy;

@@ -8,7 +8,7 @@
 /* closed SOURCE PLACE rw|ro USER: SOURCE with all below it is at PLACE, of the box's own: what is in its way for the engine is mounted
  * there. */
 bool op_closed(char *const *words);
-/* inside rw|ro|tmpfs SOURCE PLACE PATH USER: in it, at PATH: a directory or a file of the node's, or a tmpfs that nobody writes to, of
+/* inside rw|ro|tmpfs SOURCE PLACE PATH USER: in it, at PATH: a directory or a file of the node's, or a tmpfs that cannot be written to, of
  * the mode that is its source. */
 bool op_inside(char *const *words);
 

@@ -127,7 +127,7 @@ static bool copy_entry(const struct dirent *entry, const char *aside)
 	} else if (S_ISDIR(found.st_mode) || S_ISREG(found.st_mode)) {
 		int tree = mount_tree_open(from);
 		int file = S_ISREG(found.st_mode) ? open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0444) : -1;
-		/* what may not be copied is left out: nobody but its owner gets there */
+		/* what may not be copied is left out: only its owner gets there */
 		done = tree < 0 || ((S_ISREG(found.st_mode) ? file >= 0 : mkdir(to, 0755) == 0) && mount_tree_attach(tree, to));
 		close_kept(tree);
 		close_kept(file);

@@ -8,7 +8,7 @@
 
 enum { VIEW_HELD = 128 };
 
-/* hold PATH: opens the mount, so that nobody, an automounter above all, unmounts it as unused until the box is gone. */
+/* hold PATH: opens the mount, so that no process, an automounter above all, unmounts it as unused until the box is gone. */
 bool op_hold(char *const *words);
 /* Descriptors of `hold`, which are to be open for as long as the box is there. */
 const int *view_held(size_t *count);

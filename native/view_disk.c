@@ -72,7 +72,7 @@ bool op_loop(char *const *words)
 	return mounted;
 }
 
-/* By the kernel: the device is read-only as the file is opened so. */
+/* Mounts by the kernel; the loop device is read-only, since the file is opened read-only. */
 static bool mount_squashfs(const char *path, const char *directory)
 {
 	char name[32];

@@ -6,7 +6,7 @@
 
 /* loop FILE DIRECTORY: the file system (ext4) in FILE at DIRECTORY; the device is gone with its last mount. */
 bool op_loop(char *const *words);
-/* squashfs FILE DIRECTORY PROGRAM OPTIONS: the file system in a file that nobody writes to. By the kernel, or by the program that is
+/* squashfs FILE DIRECTORY PROGRAM OPTIONS: the file system in a file, which is not written to. By the kernel, or by the program that is
  * named. */
 bool op_squashfs(char *const *words);
 /* tmpfs DIRECTORY BYTES */

@@ -23,7 +23,7 @@ static _Noreturn void become_server(const char *program, const char *options, co
 			       (char *)(source ? source : destination), source ? (char *)destination : NULL, NULL };
 	char *const environment[] = { NULL };
 
-	/* with whoever becomes the engine: else it would keep its own mount, and that it */
+	/* it ends with the process that becomes the engine: else it would keep its own mount, and the mount it */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() == parent && hand_capabilities_on())
 		execve(program, argv, environment);
@@ -37,7 +37,7 @@ static bool is_served(const char *directory)
 	return statfs(directory, &found) == 0 && (unsigned)found.f_type == FUSE_MAGIC;
 }
 
-/* Until the program serves the directory, or has ended. */
+/* Waits until the program serves the directory, or has ended. */
 static bool await_fuse(pid_t pid, const char *directory)
 {
 	bool served = false;

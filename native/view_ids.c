@@ -91,7 +91,7 @@ bool op_root(char *const *words)
 	bool mapped = mapper > 0 && await_child(mapper) && told;
 	if (!apart)
 		errno = error;
-	/* the maps name who is root now */
+	/* the maps say which id is root now */
 	return mapped && setgid(0) == 0 && setuid(0) == 0 && own_mounts();
 }
 

@@ -15,7 +15,7 @@ enum {
 	BLIND_MS = 20,
 };
 
-/* For select(2): what is asked, and then what is ready. The C library's fd_set ends at 1024. */
+/* Sets for select(2), first of what is waited for, then of what is ready. The C library's fd_set ends at 1024. */
 struct sets {
 	unsigned long *read, *write;
 	size_t words;

@@ -11,9 +11,9 @@
 #include <sys/types.h>
 
 /* As poll(2), but with a signal mask while it waits (ppoll(2)), and not stopped by RLIMIT_NOFILE, below which poll(2) fails with EINVAL
- * and which prlimit(2) lets anybody of the same uid lower: select(2) asks for no limit. It tells less: a POLLHUP is POLLIN, and a
+ * and which any process of the same uid can lower by prlimit(2): select(2) asks for no limit. It tells less: a POLLHUP is POLLIN, and a
  * descriptor for which nothing is asked says nothing. Where there is no memory for that either, all are said to be ready after 20 ms:
- * whoever uses it must not block. How many are ready; 0 at the end of the time, and when a signal came. */
+ * the caller must not block on it. How many are ready; 0 at the end of the time, and when a signal came. */
 int wait_for(struct pollfd *ready, size_t count, int timeout_ms, sigmask mask);
 
 /* wait4(2) of any child that has ended, or what else the flags say; 0 or less: there is none now. It does not wait. */

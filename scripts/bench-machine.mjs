@@ -224,7 +224,7 @@ const PEERS = [
   },
 ];
 
-/** One that the lab's machines were made with, unpacked, or this node's own. */
+/** A kernel for QEMU: one that the lab's machines were made with, unpacked, or this node's own. */
 function linux() {
   const cache = path.join(process.env.XDG_CACHE_HOME ?? path.join(os.homedir(), '.cache'), 'tare-lab');
   const list = (directory) => (existsSync(directory) ? readdirSync(directory).sort().reverse() : []);

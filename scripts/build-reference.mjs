@@ -1,11 +1,12 @@
 // Writes the tables of docs/reference between the markers `<!-- fields: … -->`, `<!-- protocol: … -->` or `<!-- calls -->` and `<!-- end -->`:
-// of fields from src/schema/*.json, of the protocol from src/schema/protocol.json, of system calls from src/engine. And the seeds of
-// harnesses that follow from the protocol, fixtures/fuzz/*/protocol-*.
+// of fields from src/schema/*.json, of the protocol from src/schema/protocol.json, of system calls from src/engine. Also the comments
+// of configs/policies/full.yaml, and the seeds of harnesses that follow from the protocol, fixtures/fuzz/*/protocol-*.
 // With --check it writes nothing, and ends with 1 when a page is not what it would write.
 import {readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {NEW_NAMESPACE, TIOCLINUX, TIOCSTI, builtinProfile} from '../src/engine/seccomp.js';
 import {ABIS, systemCallNumber} from '../src/engine/system-calls.js';
+import {withComments} from './policy-comments.mjs';
 import {protocolTable} from './protocol/page.mjs';
 import {protocolSeeds} from './protocol/seeds.mjs';
 import {readTable} from './protocol/table.mjs';
@@ -229,19 +230,27 @@ function renewSeeds(check) {
 await main(() => {
   const check = process.argv.includes('--check');
   const stale = renewSeeds(check);
+  const renew = (file, made) => {
+    const before = readFileSync(path.join(root, file), 'utf8');
+    const after = made(before);
+    if (after === before) return;
+    stale.push(file);
+    if (!check) writeFileSync(path.join(root, file), after);
+  };
+  const policy = {schema: schemas.get(idOf('policy')), home: idOf('policy')};
+  renew('configs/policies/full.yaml', (text) => withComments(text, policy, open));
   for (const kind of [...KINDS, 'system-calls', 'protocol']) {
     const page = `docs/reference/${kind}.md`;
-    const before = readFileSync(path.join(root, page), 'utf8');
-    let tables = 0;
-    const after = before.replaceAll(MARKED, (_, marker, of, what) => {
-      tables++;
-      const text = {fields, protocol: protocolRows, undefined: calls}[of](what);
-      return `${marker}\n${text}\n<!-- end -->`;
+    renew(page, (before) => {
+      let tables = 0;
+      const after = before.replaceAll(MARKED, (_, marker, of, what) => {
+        tables++;
+        const text = {fields, protocol: protocolRows, undefined: calls}[of](what);
+        return `${marker}\n${text}\n<!-- end -->`;
+      });
+      if (tables === 0) throw new Stop(`${page}: no marker such as <!-- fields: ${kind} -->`);
+      return after;
     });
-    if (tables === 0) throw new Stop(`${page}: no marker such as <!-- fields: ${kind} -->`);
-    if (after === before) continue;
-    stale.push(page);
-    if (!check) writeFileSync(path.join(root, page), after);
   }
   if (check && stale.length > 0) throw new Stop(`${stale.join(', ')}: not as src/ has it; run npm run reference:update`);
   return 0;

@@ -19,7 +19,7 @@ export const EXIT = {
 
 interface Row {
   exit: number;
-  /** `input`: who wrote the file can mend it; `refused`: the site's decision; `node`: the machine; `bug`: ours. */
+  /** `input`: the author of the file can mend it; `refused`: the site's decision; `node`: the machine; `bug`: ours. */
   kind: 'input' | 'refused' | 'node' | 'bug';
   summary: string;
 }
@@ -45,7 +45,7 @@ export const ERRORS = {
   STATE_EXPOSED: input('the payload would be able to write to the spool or the state of its wrapper'),
   DEVICE_MISSING: node('a device that the job asks for does not exist on this node'),
   USER_UNKNOWN: input('the job names an account that does not exist'),
-  NAME_SERVICE_SILENT: node('the node’s name service does not answer, and who the account is or which groups it has must be known'),
+  NAME_SERVICE_SILENT: node('the node’s name service does not answer, and the name or groups of the account are needed'),
   USER_FORBIDDEN: refused('the payload may not run as that account'),
   POLICY_REFUSED: refused('a rule of the policy refuses the job'),
   PATTERN_FORBIDDEN: refused('the policy does not allow the pattern that the job needs'),
@@ -137,7 +137,7 @@ export class TareError extends Error {
     return ERRORS[this.code].exit;
   }
 
-  /** Who can mend it. */
+  /** Whose fault it is: the one who can mend it. */
   get kind(): Row['kind'] {
     return ERRORS[this.code].kind;
   }
@@ -159,7 +159,7 @@ export class TareErrors extends Error {
   }
 }
 
-/** Where the programs of Tare lie, and the libraries that they load. */
+/** The directory of Tare's programs and of the libraries that they load. */
 const OWN_FILES = decodeURIComponent(new URL('..', import.meta.url).pathname).replace(/build\/$/, '');
 
 /** Anything thrown, as a coded error: a file of ours that the node does not give is the node's, and what else has no code is a defect of ours. */
@@ -204,7 +204,7 @@ export function ifThere<T>(action: () => T): T | null {
   }
 }
 
-/** Control characters, and those that turn the text, must not reach a terminal: a host name, a path or a record of somebody's may hold them. */
+/** Control characters, and those that turn the text, must not reach a terminal: a host name, a path or a user's record may hold them. */
 export const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?');
 
 /** What others say, as a line for people: nothing that steers a terminal, and no more than so many characters. What is no text is nothing. */

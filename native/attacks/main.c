@@ -56,7 +56,7 @@ static int type(void) {
     return 0;
 }
 
-/* Else processes that come may be anybody's, and are left alone. */
+/* Else processes that come may belong to others, and are left alone. */
 static bool has_own_pids(void) {
     const char *node = getenv("ATTACK_PIDS");
     char own[64] = "";
@@ -111,7 +111,7 @@ static int box(void) {
     alone("sockets", attack_sockets);
     if (is_open("runtime") && is_open("program")) return 0;
     alone("runtime", attack_init_reach);
-    // both look at who comes into the box, which somebody outside waits to do
+    // both attack processes that enter the box, which the caller outside starts
     int said[2];
     if (pipe(said) != 0) return 1;
     pid_t pid = fork();
@@ -158,7 +158,7 @@ static int service(void) {
     return 0;
 }
 
-/* As a caller does who thinks of nothing: directories open, at a terminal, and a socket of the node's that listens. */
+/* As a careless caller does: directories open, at a terminal, and a socket of the node's that listens. */
 static int outside(int argc, char **argv) {
     if (argc < 3) return 2;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -176,7 +176,7 @@ static int outside(int argc, char **argv) {
         return 1;
     }
     if (caller == 0) {
-        // nothing is echoed or changed on the way, and nobody but this process reads what is typed
+        // nothing is echoed or changed on the way, and only this process reads what is typed
         struct termios modes;
         tcgetattr(0, &modes);
         cfmakeraw(&modes);

@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				}
 				if (!load(&payload, &script))
 					break;
-				/* as init decides who gets a post */
+				/* as init decides which payload gets a post */
 				keeper.post = payload.name ? &post : NULL;
 				payload_set_descriptor(&payload, 1, dup(shim[0]));
 				if (!keeper_open_lines(&keeper))

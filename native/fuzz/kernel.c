@@ -1,4 +1,4 @@
-/* Files that the kernel, a client of CVMFS, another program of Tare or a caller wrote. The first byte says who reads the rest. */
+/* Files that the kernel, a client of CVMFS, another program of Tare or a caller wrote. The first byte selects the parser of the rest. */
 #include "world.h"
 #include "../patience.c"
 #include "../reap.c"

@@ -82,7 +82,7 @@ void script_write(struct script *script, int socket)
 	message_free(&script->frame);
 }
 
-/* As poll(2), for what a harness has written: no signal ends it, and nobody sleeps. */
+/* As poll(2), for what a harness has written: no signal ends it, and it does not sleep. */
 int __wrap_wait_for(struct pollfd *ready, size_t count, int timeout_ms, sigmask mask);
 int __wrap_wait_for(struct pollfd *ready, size_t count, int timeout_ms, sigmask mask)
 {
@@ -141,7 +141,7 @@ pid_t world_fork(void)
 	return world_child;
 }
 
-/* Whoever is waited for has ended. */
+/* Each child that is waited for has ended. */
 pid_t world_waitpid(pid_t pid, int *status, int flags);
 pid_t world_waitpid(pid_t pid, int *status, int flags)
 {

@@ -13,7 +13,7 @@ const TRIES = 1000;
 export function addToQueue(queue: string, text: string, effects: ExportEffects, digit: number): string {
   effects.makeDirectory(queue);
   for (let attempt = 0; attempt < TRIES; attempt++) {
-    // whoever finds a name taken goes on to the next microsecond
+    // a writer that finds the name taken goes on to the next microsecond
     const nowUs = effects.nowUs() + attempt;
     const seconds = Math.floor(nowUs / 1e6);
     const directory = `${queue}/${hex(seconds - (seconds % GRANULARITY_S), 8)}`;

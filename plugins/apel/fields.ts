@@ -153,7 +153,7 @@ function kib(bytes: number | null, field: string, changed: string[]): number | n
   return null;
 }
 
-/** Those that APEL knows, by its spelling, the one that it prefers first; a value that is none is not taken. */
+/** The benchmarks that APEL knows, in its spelling, the one that it prefers first; invalid values are left out. */
 function serviceLevels(benchmarks: readonly Benchmark[]): ServiceLevel[] {
   return Object.entries(SERVICE_LEVELS).flatMap(([key, type]) => {
     const found = benchmarks.find(

@@ -12,7 +12,7 @@ export interface Fitted {
   changed: boolean;
 }
 
-/** Of the digest that keeps two long names apart that begin alike. */
+/** Length of the digest that tells apart two long names with the same beginning. */
 const DIGEST = 16;
 
 /** @returns null when nothing is left of it */

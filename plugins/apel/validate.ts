@@ -80,7 +80,7 @@ function typed(key: string, text: string): Value {
   }
   if (TIMES.includes(key)) {
     if (/^[+-]?\d+$/.test(text)) return Number(text);
-    // in the reader's own time zone, which nobody here knows: read as UTC, and refused by us
+    // in the reader's own time zone, which is not known here: read as UTC, and refused by us
     if (/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(text)) return Date.parse(text) / 1000;
     throw new Rejection(`Unknown datetime format!: ${text}`);
   }
@@ -113,7 +113,7 @@ function bestOf(text: string): [type: string, value: string] {
   throw new Rejection('No valid benchmark type found');
 }
 
-/** As when it goes into the database: there no benchmark at all is no benchmark that APEL knows. */
+/** Checks the benchmark as APEL's database does, where a missing one is an unknown one. */
 function checkServiceLevel(fields: ReadonlyMap<string, Value>): void {
   const type = fields.get('ServiceLevelType') ?? null;
   const value = fields.get('ServiceLevel') ?? null;

@@ -5,7 +5,7 @@ import type {BatchAdapter, BatchCall, BatchJob, BatchSettings, Effects, Ended, E
 import {finalBlock, progressBlock, progressOffset, type Figures} from './diag.js';
 import {aboutOf, lrmsOf, parseLines, slotOf, type Told} from './told.js';
 
-/** As a shell says that somebody was killed. */
+/** The exit status that a shell gives for a killed process. */
 const KILLED = 128 + 9;
 const FAILED = 125;
 const DESCRIPTOR = '.tare.yaml';
@@ -68,7 +68,7 @@ function patternOf(asked: Told, told: Told, descriptor: Read<string> | null): Re
   return sites === undefined || descriptor !== null ? null : {value: sites, at: 'TARE_PATTERN of ENV/TARE'};
 }
 
-/** By what stage 0 found in front of the job's executable, where no job can put anything; never by a name alone. */
+/** The kind of call, from what stage 0 of ENV/TARE found in front of the job's executable, where no job can put anything; never from a name alone. */
 function kindOf(told: Told, [program = '']: readonly string[]): Pick<BatchJob, 'kind' | 'because'> {
   if (told.get('inFront') === 'yes' && /\/(?:apptainer|singularity)$/.test(program))
     return {
@@ -99,7 +99,7 @@ function localJobId(environment: BatchCall['environment'], effects: Effects): st
   return cluster === undefined || proc === undefined ? null : `${cluster}.${proc}`;
 }
 
-/** In place of what was there before, so that a job of weeks leaves no more lines than one of seconds. */
+/** Writes the progress over the earlier one, so that a job of weeks leaves no more lines than one of seconds. */
 function reportProgress(job: BatchJob, {recordId, ...figures}: Progress, effects: Effects): void {
   const diag = job.own['diag'];
   if (typeof diag !== 'string') return;
@@ -114,7 +114,7 @@ function reportOutcome(job: BatchJob, {record}: Ended, _: BatchSettings, effects
   const why = limit === null ? reason : `${limit === 'memory' ? 'out of memory' : limit}: ${reason ?? 'over its limit'}`;
   tell(job, record.recordId, {...record.time, ...record.usage}, why, effects);
   if (job.own['diag'] === null) return Promise.resolve({quit: null});
-  // init or the shim was killed: nobody knows how the payload would have ended
+  // init or the shim was killed: how the payload would have ended is not known
   if (status === 'wrapper-failure') return Promise.resolve({quit: {code: FAILED}});
   return Promise.resolve({quit: status === 'limit' && limit === 'memory' ? {code: KILLED} : null});
 }
@@ -131,6 +131,6 @@ function tell(job: BatchJob, recordId: string, figures: Figures, reason: string 
   try {
     effects.append(diag, finalBlock(recordId, figures, reason));
   } catch (error) {
-    effects.log('error', 'ARC cannot be told', {file: diag, error: String(error)});
+    effects.log('error', 'the figures cannot be reported to ARC', {file: diag, error: String(error)});
   }
 }

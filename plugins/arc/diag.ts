@@ -35,7 +35,7 @@ export function progressBlock(recordId: string, figures: Figures): string {
   return `${lines.padEnd(ROOM - 1)}\n`;
 }
 
-/** Where the progress of this record stands in the file, in bytes; null when it does not yet. */
+/** Offset in bytes of this record's progress in the file; null: it has none yet. */
 export function progressOffset(diag: string, recordId: string): number | null {
   const line = `${MARKER}${recordId}\n`;
   const at = diag.startsWith(line) ? 0 : diag.indexOf(`\n${line}`) + 1;

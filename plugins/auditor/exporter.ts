@@ -7,7 +7,7 @@ import {auditorRecord, notForAuditor} from './record.js';
 /** Failures in a row after which the rest is spared. */
 const PATIENCE = 3;
 const TIMEOUT_MS = 30_000;
-/** Not about the record: about who asks, what is asked for, and how often. */
+/** Statuses about the client, the request or its rate, not about the record. */
 const NOT_THE_RECORDS_FAULT = [401, 403, 404, 405, 407, 408, 425, 429];
 const LONGEST_REASON = 200;
 
@@ -28,7 +28,7 @@ export function openAuditor(settings: ExporterSettings, node: ExportNode): Expor
     corrections: 'refuse',
     warnings:
       url?.startsWith('http:') === true && !/^http:\/\/(localhost|127\.|\[::1\])/.test(url)
-        ? ['http: whoever is between here and there can read and change the records']
+        ? ['http: every host on the way can read and change the records']
         : [],
     select: notForAuditor,
     convert: ({record}) => auditorRecord(record, escape, node),

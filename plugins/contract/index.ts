@@ -20,7 +20,7 @@ export interface Read<T> {
 
 /** How the wrapper was called. */
 export interface BatchCall {
-  /** `wrapper`: the batch system called `tare-wrap`; `command`: somebody called `tare run` in a job. */
+  /** `wrapper`: the batch system called `tare-wrap`; `command`: `tare run` was called in a job. */
   role: 'wrapper' | 'command';
   /** The payload's. */
   argv: readonly string[];
@@ -56,7 +56,7 @@ export interface BatchAdapter {
   flags?(call: Pick<BatchCall, 'environment'>, effects: Pick<Effects, 'readText'>): readonly string[];
 }
 
-/** Of a batch system, for people. */
+/** What a plugin found of its batch system, for `tare doctor`. */
 export interface BatchFinding {
   /** Which job, and what is done about its limits. */
   found: string;
@@ -75,7 +75,7 @@ export interface BatchJob {
   about: About;
   /**
    * `job`: an ordinary payload; `container`: the argv is a container runtime's, put there by the batch system: limits, and no namespaces
-   * around it; `session`: somebody looks into a live job: joins its box.
+   * around it; `session`: a session in a live job: it joins the job's box.
    */
   kind: 'job' | 'container' | 'session';
   /** What a core of the node is worth, as the batch system knows it; absent: it does not say. */
@@ -120,7 +120,7 @@ export interface Checkpoint {
 
 /** Processes that a batch system starts on one node as one (MPI), each by a call of the wrapper. */
 export interface Together {
-  /** The same for all of them, and for nobody else, on this node or another. */
+  /** The same for all tasks of the step, and for no other, on this node or another. */
   step: string;
   /** Which of them this is, from 0 on. */
   index: number;
@@ -144,7 +144,7 @@ export interface Slot {
   cpuTimeUs: Read<number> | null;
 }
 
-/** Who the job is, for policy rules and the record. */
+/** Name, VO and owner of the job, for policy rules and the record. */
 export interface About {
   name: string | null;
   vo: string | null;
@@ -177,7 +177,7 @@ export interface Ended {
   signals: readonly number[];
 }
 
-/** Nothing was run. */
+/** A failure before the payload ran. */
 export interface Failure {
   /** `job`: what the user sent is wrong; `policy`: the site refuses; `node`: it would have run elsewhere. */
   fault: 'job' | 'policy' | 'node';
@@ -196,7 +196,7 @@ export interface Ending {
   quit: {signal: number} | {code: number} | null;
 }
 
-/** Of the record, what reports are made of. */
+/** The part of a record of which reports are made. */
 export interface RecordView {
   recordId: string;
   state: string;
@@ -259,7 +259,7 @@ export interface Effects {
   readText(path: string): string | null;
   /** Whether there is anything of that name. @throws Error when that cannot be told */
   exists(path: string): boolean;
-  /** Whether a file, and every directory above it, is root's and nobody else's to write. */
+  /** Whether a file, and every directory above it, belongs to root and only root can write to it. */
   isRoots(path: string): boolean;
   /** Makes or replaces a file, links not followed. @throws Error */
   writeText(path: string, text: string): void;
@@ -273,7 +273,7 @@ export interface Effects {
   letPass(directory: string): void;
   /**
    * @param timeoutMs for all that is done with the connection
-   * @throws Error when nobody answers in time
+   * @throws Error when no answer comes in time
    */
   connect(host: string, port: number, timeoutMs: number): Promise<Connection>;
   /** A clock that never steps. */
@@ -289,7 +289,7 @@ export interface Connection {
   close(): void;
 }
 
-/** A format and a place that records go to. Nothing but its name is loaded until somebody exports. */
+/** A format and a place that records go to. Only its name is loaded until an export. */
 export interface ExporterEntry {
   /** Its key in the policy's `exporters`, and its name on the command line. */
   name: string;
@@ -308,7 +308,7 @@ export interface ExporterModule {
 /** What the policy says below `exporters.NAME`, as its schema allows; durations are in µs, sizes in bytes. */
 export type ExporterSettings = Readonly<Record<string, unknown>>;
 
-/** Of the policy, what is true of every record on this node. */
+/** The part of the policy that holds for every record of this node. */
 export interface ExportNode {
   /** What a core is worth, for records that do not say. */
   benchmarks: readonly Benchmark[];
@@ -336,7 +336,7 @@ export interface Exporter {
   batchBytes: number;
   /** A record that was delivered and has a higher revision now: `deliver` it anew, `refuse` and say so, or `ignore` it. */
   corrections: 'deliver' | 'refuse' | 'ignore';
-  /** What whoever switches it on must know, each time. */
+  /** A warning that is printed each time, for the site that switched it on. */
   warnings: readonly string[];
   /** Why a closed record is none of its business; null when it is. Pure. */
   select(record: ExportRecord): string | null;
@@ -363,16 +363,16 @@ export interface ExportRun {
   unreadable: number;
   /** Records that no spool took so far, and that a sweep will write. */
   waiting: number | null;
-  /** What the last probe of the node found; null: nobody probes this node, or the result cannot be believed. */
+  /** What the last probe of the node found; null: this node is not probed, or the result cannot be believed. */
   health: NodeHealth | null;
 }
 
-/** Of `health.json`, what is told to others. */
+/** The part of `health.json` that is exported. */
 export interface NodeHealth {
   /** When the node was last looked at, µs since 1970. */
   at: number;
   healthy: boolean;
-  /** What closes it; absent: nobody has said so. */
+  /** What closes it; absent: not told. */
   faults?: readonly string[];
   closedSince: number | null;
   /** Whether every full probe got the mode that the policy wants. */
@@ -449,7 +449,7 @@ export interface HttpRequest {
   tls: {certificate: string | null; key: string | null; ca: string | null};
 }
 
-/** Of a closed record, what exporters are made of; each figure as docs/reference/record.md has it. */
+/** The part of a closed record that exporters get; docs/reference/record.md explains each figure. */
 export interface ExportRecord {
   recordId: string;
   revision: number;
@@ -519,7 +519,7 @@ export interface ExportRecord {
 export interface ExportObserved {
   /** Limits that it exceeded. */
   exceeded: readonly string[];
-  /** Limits of which nobody can tell whether it did. */
+  /** Limits of which it is not known whether it did. */
   unknown: readonly string[];
   /** Code of the refusal that it would have met; null: it would have run. */
   refused: string | null;

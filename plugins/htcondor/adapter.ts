@@ -12,7 +12,7 @@ import {aboutOf, benchmarksOf, lrmsOf, slotOf} from './slot.js';
 
 const SIGKILL = 9;
 const SIGTERM = 15;
-/** As a shell says it: what ARC and others take for a kill. */
+/** The exit status of a shell for SIGKILL, which ARC and others take for a kill. */
 const KILLED = 128 + SIGKILL;
 const DESCRIPTOR = '.tare.yaml';
 
@@ -70,7 +70,7 @@ function flags(...asked: Asked): string[] {
   return ownGroup(asked[1]) === null && comparedBy(jobOf(...asked)).length > 0 ? ['memory-misjudged'] : [];
 }
 
-/** In a job that HTCondor has put into no control group. */
+/** Examines a job that has no control group of HTCondor. */
 export function examine(...asked: Asked): BatchFinding {
   const job = jobOf(...asked);
   const [group, compared] = [ownGroup(asked[1]), comparedBy(job)];
@@ -131,7 +131,7 @@ function stopSignals(jobAd: Ad): string {
   return [SIGTERM, ...named.filter((signal) => (signal as number | undefined) !== undefined)].join(' ');
 }
 
-/** Whoever submits so that a second start removes the job, as ARC does, must not be sent back to the queue. */
+/** Whether a second start removes the job, as ARC submits it: such a job must not go back to the queue. */
 const runsOnce = (jobAd: Ad): boolean => /NumJobStarts\s*>\s*0/i.test(jobAd.text('PeriodicRemove') ?? '');
 
 async function reportOutcome(job: BatchJob, {record, signals}: Ended, {oom}: BatchSettings, effects: Effects): Promise<Ending> {
@@ -141,7 +141,7 @@ async function reportOutcome(job: BatchJob, {record, signals}: Ended, {oom}: Bat
   // a starter that is stopping the job takes no notice of a memory limit any more
   const hold = outOfMemory && oom === 'hold' && !signals.some((signal) => String(job.own['stops']).split(' ').includes(String(signal)));
   await tellAttributes(job, record, hold, effects);
-  // init or the shim was killed: nobody knows how the payload would have ended
+  // init or the shim was killed: how the payload would have ended is not known
   if (status === 'wrapper-failure') return tellFailed(job, reason ?? 'the wrapper was killed', 125, effects);
   if (!outOfMemory) return {quit: null};
   return {quit: hold ? {signal: SIGKILL} : {code: KILLED}};
@@ -163,7 +163,7 @@ function tellFailed(job: BatchJob, message: string, exit: number, effects: Effec
       // the starter looks for it as another user, and by default nobody else can enter the scratch directory (JOB_EXECDIR_PERMISSIONS)
       effects.letPass(dirname(file));
     } catch (error) {
-      effects.log('error', 'the starter cannot be told', {file, error: String(error)});
+      effects.log('error', 'the failure cannot be reported to the starter', {file, error: String(error)});
     }
   }
   return {quit: {code: exit}};

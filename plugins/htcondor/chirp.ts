@@ -16,12 +16,12 @@ export type Attributes = Readonly<Record<string, Value>>;
 const NAME = /^Chirp\w+$/;
 /** The starter takes 993 bytes. */
 const LONGEST_EXPRESSION = 900;
-/** Of the 100 of CHIRP_DELAYED_UPDATE_MAX_ATTRS; the others are the job's. */
+/** Most attributes that Tare sets, of the 100 of CHIRP_DELAYED_UPDATE_MAX_ATTRS; the job may use the others. */
 const MOST_ATTRIBUTES = 32;
-/** For all of it. */
+/** Time for all requests together. */
 const BUDGET_MS = 1000;
 
-/** Where a starter left word of its proxy: in the file that the environment names, or in the scratch directory; once without the dot. */
+/** Reads the file in which a starter describes its Chirp proxy: the environment names it, or it is in the scratch directory, in older versions without the dot. */
 export function readChirpConfig(environment: Readonly<Record<string, string>>, effects: Effects): string | null {
   const scratch = environment['_CONDOR_SCRATCH_DIR'];
   const places = [environment['_CONDOR_CHIRP_CONFIG'], ...(scratch ? [`${scratch}/.chirp.config`, `${scratch}/chirp.config`] : [])];

@@ -11,7 +11,7 @@ export interface NodeHealth {
   reason: string | null;
   /** What closes the node, in words that a program can tell apart. */
   faults?: readonly string[] | undefined;
-  /** Where an account's records go; null, or not there: nobody has looked. */
+  /** Where an account's records go; null, or not there: not looked at. */
   spool?: string | null;
 }
 

@@ -45,7 +45,7 @@ export function slotOf({job, machine}: Ads, environment: Readonly<Record<string,
 }
 
 /**
- * Who the job is. `x509*` and `AuthToken*` only the schedd can set (SYSTEM_SECURE_JOB_ATTRS). HTCondor-CE renames a token's to
+ * Name, VO and owner of the job. `x509*` and `AuthToken*` only the schedd can set (SYSTEM_SECURE_JOB_ATTRS). HTCondor-CE renames a token's to
  * `orig_AuthToken*`, since the `AuthToken*` of a routed job are the router's own; so these come first, although on a schedd where users submit
  * themselves they are what the user wrote. With a proxy and a token the subject is the proxy's, as in HTCondor-CE's accounting; an issuer is
  * named only for the subject that it vouches for.

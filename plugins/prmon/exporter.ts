@@ -23,7 +23,7 @@ export function notForPrmon({usage, time}: ExportRecord): string | null {
   return missing.length === 0 ? null : `not measured: ${missing.join(', ')}`;
 }
 
-/** Of a record that is not without one. */
+/** The summary of a record that has all figures of memory. */
 export function prmonSummary({usage, time, host}: ExportRecord): Converted {
   if (time.wallUs === null) return {refused: 'its wall time is not known'};
   const memory = (which: 0 | 1): Record<string, number> =>

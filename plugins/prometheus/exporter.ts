@@ -1,6 +1,6 @@
 /**
  * Counters of a node, and its state, in a file for node_exporter's textfile collector, which is replaced as a whole. A record is counted once, also over a crash between counting it and
- * remembering that: the totals have with them whom they count that may not be remembered yet.
+ * remembering that: the totals list the records that they count and that may not be remembered yet.
  */
 
 import type {ExportEffects, ExportItem, Exporter, ExporterSettings, ExportNode} from '@tare/contract';

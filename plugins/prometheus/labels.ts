@@ -33,7 +33,7 @@ export const LIMITS = [
 ];
 /** Values of a limit's `enforcement`. */
 export const ENFORCEMENTS = ['kernel', 'watched', 'none'];
-/** As docs/reference/figures.md has them. */
+/** Flags of records, as docs/reference/figures.md lists them. */
 export const FLAGS = [
   'clock-step',
   'cores-unknown',
@@ -64,7 +64,7 @@ export const FLAGS = [
   'would-exceed',
   'would-refuse',
 ];
-/** Of jobs that ran with less than was asked, as the node counts them. */
+/** Codes of jobs that ran with less than was asked, as the node counts them. */
 export const DEGRADED = [
   'log-unwritable',
   'node-root',

@@ -5,7 +5,7 @@ import type {BatchAdapter, BatchCall, BatchFinding, BatchJob, BatchSettings, Eff
 
 const MIB = 1024 ** 2;
 const FAILED = 125;
-/** As a shell says that somebody was killed. */
+/** The exit status that a shell gives for a killed process. */
 const KILLED = 128 + 9;
 const DESCRIPTOR = '.tare.yaml';
 type Environment = BatchCall['environment'];
@@ -41,7 +41,7 @@ function read({environment, cwd, role}: BatchCall, effects: Effects): BatchJob {
   };
 }
 
-/** Where several tasks of a step are on this node: one box for all of them. */
+/** Whether several tasks of a step run on this node, which share one box. */
 function togetherOf(environment: Environment): Pick<BatchJob, 'together'> {
   const step = environment['SLURM_STEP_ID'];
   const index = number(environment, 'SLURM_LOCALID');
@@ -115,7 +115,7 @@ function tasksHere(environment: Environment): number {
 function reportOutcome(job: BatchJob, {record}: Ended, _: BatchSettings, __: Effects): Promise<Ending> {
   const {status, limit} = record.outcome;
   if (job.own['reports'] !== true) return Promise.resolve({quit: null});
-  // init or the shim was killed: nobody knows how the payload would have ended
+  // init or the shim was killed: how the payload would have ended is not known
   if (status === 'wrapper-failure') return Promise.resolve({quit: {code: FAILED}});
   return Promise.resolve({quit: status === 'limit' && limit === 'memory' ? {code: KILLED} : null});
 }

@@ -29,7 +29,7 @@ export async function readBatchJob(plugins: readonly Plugin[], call: BatchCall, 
   };
 }
 
-/** Of two tellings of one slot; its name is the first's. */
+/** The smaller values of two descriptions of one slot; the name is the first's. */
 function smallerOf(one: Slot, other: Slot): Slot {
   const smaller = (a: Read<number> | null, b: Read<number> | null): Read<number> | null =>
     a === null || (b !== null && b.value < a.value) ? b : a;
@@ -57,7 +57,7 @@ export async function examineBatch(
   return null;
 }
 
-/** Who reports to the batch system of a job. */
+/** The adapter of a job's batch system, which reports to it. */
 export async function adapterOf(plugins: readonly Plugin[], job: BatchJob): Promise<BatchAdapter> {
   const system = systemsOf(plugins).find(({name}) => name === job.system);
   return system === undefined ? PLAIN : system.load();

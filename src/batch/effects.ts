@@ -1,4 +1,4 @@
-/** What plugins may do to the world: to files as whoever the job belongs to, over connections with a deadline. */
+/** What plugins may do to the world: to files as the job's account, over connections with a deadline. */
 
 import type {Connection, Effects} from '@tare/contract';
 

@@ -5,7 +5,7 @@ import type {Connection} from '@tare/contract';
 
 const LONGEST_LINE = 64 * 1024;
 
-/** @throws Error when nobody answers in time */
+/** @throws Error when no answer comes in time */
 export function connectLines(host: string, port: number, timeoutMs: number): Promise<Connection> {
   return new Promise((resolve, reject) => {
     const socket = connect({host, port});

@@ -1,4 +1,4 @@
-/** The plain case: no batch system, or none that Tare knows. Nobody grants a slot, and nobody is told how it ended. */
+/** The plain case: no batch system, or none that Tare knows. No system grants a slot, and none is told how the job ended. */
 
 import type {BatchAdapter, BatchJob} from '@tare/contract';
 
@@ -15,7 +15,7 @@ export const plainJob = (): BatchJob => ({
   remarks: [],
 });
 
-/** The adapter of a call without a batch system: nobody is told anything. */
+/** The adapter of a call without a batch system: it reports to none. */
 export const PLAIN: BatchAdapter = {
   read: plainJob,
   reportOutcome: () => Promise.resolve({quit: null}),

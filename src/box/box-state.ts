@@ -24,7 +24,7 @@ export interface BoxState {
   /** The attempt as its batch system tells it, and how that is told of the end. */
   batch: BatchJob;
   settings: BatchSettings;
-  /** What was found of the repositories before the payload ran; absent: nobody looked. */
+  /** What was found of the repositories before the payload ran; absent: none was looked at. */
   looked?: ProbeResult[];
   /** Process 1 of the box, or what stands for it, as the shim's namespace sees it; null until it is there. */
   init: ProcessId | null;
@@ -32,13 +32,13 @@ export interface BoxState {
   payload: ProcessId | null;
   /** Of several applications, how each stands, and its keeper while it runs. */
   applications: {name: string; state: string; service: boolean; keeper: ProcessId | null}[];
-  /** What their records would say now, without what they used: of a wrapper that is killed nobody else knows. */
+  /** What their records would say now, without what they used: after the wrapper is killed they are known from here only. */
   noted: RecordApplication[];
   /** Where the lines of several applications go: the files that the caller gave as standard output and error; null: no files. */
   output: {stdout: OutputFile | null; stderr: OutputFile | null} | null;
   /** Host name and addresses; null: the node's, or not leased yet. */
   connection: BoxNetwork | null;
-  /** The box was connected; nobody does it again. */
+  /** The box was connected, which must not be done again. */
   connected: boolean;
   /** What takes away what the box has on the node. */
   undo: Undo[];
@@ -60,13 +60,13 @@ export interface BoxState {
   observed?: EndedObservation | null;
   /** What was weighed before the groups were removed; null until then. */
   weighed: Weighing | null;
-  /** Its closed record is in a spool, or was: whoever collects records may take it before the box is gone. */
+  /** Its closed record is in a spool, or was: a collector may take it before the box is gone. */
   recorded: boolean;
   /** The box that this one is in; absent: written by a version that did not note it. */
   outer?: OuterBox | null;
   /** Where less than was asked for is counted; null: nowhere. Absent: written by a version that did not count. */
   node?: NodePlaces | null;
-  /** Wrappers in the box, as they told; null: nobody listened yet. */
+  /** Wrappers in the box, as they told; null: they were not listened to yet. */
   parts: RecordChildren | null;
   /** The attempt can have several phases (prepare/earlier.ts); null: it has none. Absent: written by a version that knew of none. */
   phases?: {caller: ProcessId; earlier: UsageRecord | null} | null;

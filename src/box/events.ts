@@ -11,7 +11,7 @@ import isEvent from '../schema/generated/event-1.validator.js';
 import type {Undo} from '../steps/def.js';
 import type {BoxState} from './box-state.js';
 
-/** Without its number and its time; what each means says src/schema/event-1.json. */
+/** An event without its number and time; src/schema/event-1.json explains each type. */
 export type Happening =
   | {type: 'adopted'; wrapper: UsageRecord['wrapper']}
   | {type: 'connected'; undo: Undo[]; addresses: string[] | null}

@@ -1,4 +1,4 @@
-/** What `tare kill` was asked for, in the box's folder: whoever writes the record says from it who ended the job, however late. */
+/** Notes of `tare kill` in the box's folder: the record of the job says from them which uid ended it. */
 
 import {renameSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
@@ -7,19 +7,19 @@ import type {Kill} from '../record/outcome.js';
 import {readPlainFile} from './state.js';
 
 const FILE = 'kills.json';
-/** Whoever asks again and again fills no disk. */
+/** Most entries that are kept, so that repeated calls do not fill the disk. */
 const MOST = 16;
 
-/** To be on disk before anything is killed. @throws Error when the box is gone */
+/** Writes the notes; they must be on disk before a process is killed. @throws Error when the box is gone */
 export function writeKills(directory: string, kills: readonly Kill[]): void {
   const path = join(directory, FILE);
-  // of two who ask at once each has a file of its own
+  // two calls at once have a file each
   const fresh = `${path}.${process.pid}`;
   writeFileSync(fresh, JSON.stringify(kills.slice(-MOST)), {mode: 0o600});
   renameSync(fresh, path);
 }
 
-/** In order; none when nothing was asked for. What is not as we write it is left out. */
+/** The notes in their order; entries of another form are left out. */
 export const readKills = (directory: string): Kill[] =>
   attempt(() => {
     const read: unknown = JSON.parse(readPlainFile(join(directory, FILE)).text);

@@ -9,9 +9,9 @@ import {scratchDirectory, type BoxState} from './state.js';
 
 /** Soon after something was heard, then ever more seldom, ms. */
 const LOOK_MS = {least: 100, most: 3000};
-/** Of one look: what a pipe holds by itself. More is for the next: a payload that writes for ever costs the wrapper little. */
+/** Most bytes that one look reads: the default size of a pipe. The next look reads the rest, so a payload that writes for ever costs the wrapper little. */
 const LOOK_BYTES = 64 * 1024;
-/** Of the last look, when nobody writes any more: as much as anybody but root can make a pipe hold (pipe-max-size of proc_sys_fs(5)). */
+/** Most bytes of the last look, when no writer is left: as much as an account other than root can make a pipe hold (pipe-max-size of proc_sys_fs(5)). */
 const LAST_BYTES = 1024 * 1024;
 
 /** Reads what wrappers in the box tell of themselves, until it is ended. */
@@ -41,7 +41,7 @@ export function listen(state: BoxState, heard: (parts: RecordChildren) => void):
     if (rest.length > LINE_BYTES) rest = ''; // nobody's line: no wrapper writes one in pieces
     const before = state.parts ?? NO_PARTS;
     const parts = lines.reduce(heardLine, before);
-    // that nobody has told anything is known, too
+    // that no wrapper has reported is known, too
     if (parts !== state.parts) heard(parts);
     return bytes > 0;
   };

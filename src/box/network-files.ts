@@ -1,4 +1,4 @@
-/** The files that say who a box is, in the box’s own folder: hosts, hostname, resolver. */
+/** The files of a box's host name and network, in the box’s own folder: hosts, hostname, resolver. */
 
 import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
@@ -9,7 +9,7 @@ import {IDENTITY} from '../plan/network.js';
 import {inBox, stepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
-/** Makes the files that say who the box is, in its own folder. */
+/** Makes the files of the box's host name and network, in its own folder. */
 export function writeIdentity(plan: Plan, id: string, identity: Identity, boxDirectory: string): void {
   const step = stepOf(plan, 'identity.provide');
   if (step === undefined || identity === null) return;
@@ -30,7 +30,7 @@ export function correctAddresses(plan: Plan, id: string, identity: NonNullable<I
   writeFileSync(join(inBox(IDENTITY, boxDirectory), 'hosts'), identityFile('hosts', {id, hostname, addresses, nameservers: null, node}));
 }
 
-/** A resolver on the node's own loopback cannot be reached from elsewhere: systemd-resolved says in this file whom it asks itself. */
+/** A resolver on the node's own loopback cannot be reached from elsewhere: systemd-resolved names in this file the servers that it asks itself. */
 function nodesResolver(kind: string): string {
   const own = textOf('/etc/resolv.conf');
   if (kind === 'host' || !/^nameserver\s+127\./m.test(own)) return own;

@@ -27,7 +27,7 @@ import {isRunning, processId} from '../process/process.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {runCommand} from './network-command.js';
 
-/** Others hold the lock for some commands. */
+/** Longest wait for the lock, which others hold while they run some commands. */
 const LOCK_MS = 20_000;
 
 /**

@@ -14,7 +14,7 @@ export interface OuterBox {
   recordId: string | null;
   /** What proves that there is one. */
   how: string;
-  /** Where it listens; null: nobody knows. */
+  /** Where it listens; null: not known. */
   pipe: string | null;
 }
 
@@ -43,11 +43,11 @@ const recordIn = (folder: string): string | null =>
     return typeof recordId === 'string' && RECORD_ID.test(recordId) ? recordId : null;
   });
 
-/** So often, and so far apart, a pipe that is full is tried again: whoever reads it looks that often. */
+/** Number of tries at a pipe that is full; its reader reads it at the same interval. */
 const TRIES = 10;
 const TRY_MS = 100;
 
-/** At the start and at the end of a wrapper in a box; best effort: the wrapper runs on when nobody listens. */
+/** At the start and at the end of a wrapper in a box; best effort: the wrapper runs on without a listener. */
 export async function notifyOuter(outer: OuterBox | null, record: UsageRecord): Promise<void> {
   if (outer?.pipe == null) return;
   const line = Buffer.from(partLine(record));
@@ -73,7 +73,7 @@ function writeLine(path: string, line: Buffer): boolean {
   }
 }
 
-/** @throws Error when there is no pipe, or, to write, nobody who has it open */
+/** @throws Error when there is no pipe, or, for writing, no process that reads it */
 export function openPipe(path: string, how: number): number {
   const pipe = openSync(path, how | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   if (fstatSync(pipe).isFIFO()) return pipe;

@@ -10,7 +10,7 @@ export interface OutputFile {
   inode: number;
 }
 
-/** Nothing has the name any more, or what has it now is a link or lies below no directory. */
+/** Errors that say that the file no longer has the name: it is gone, is a link, or a part of the path is no directory. */
 const NOT_IT = new Set(['ENOENT', 'ELOOP', 'ENOTDIR']);
 
 /** What a process has open under a number; null where that is no plain file, or it is not ours to look at. */

@@ -20,7 +20,7 @@ export interface Shortage {
 
 /**
  * Disks of an account's places that have less than the policy keeps. Of several spools one that has it is enough. What cannot be looked at is
- * not short: whoever writes there says why. Never throws.
+ * not short: the write that fails gives the reason. Never throws.
  */
 export function belowReserve(policy: Policy, uid: number): Shortage[] {
   const {bytes, inodes} = policy.reserveDisk;
@@ -41,7 +41,7 @@ export function belowReserve(policy: Policy, uid: number): Shortage[] {
   return [...spool, ...short(state), ...short(scratch)];
 }
 
-/** For an account without privileges; inodes null where the file system has no number of them. null: nothing can be seen there. */
+/** Free space and inodes for an account without privileges; inodes null where the file system has no number of them. null: the place cannot be examined. */
 function freeAt(place: string): {bytes: number; inodes: number | null} | null {
   try {
     const {bavail, bsize, files, ffree} = statfsSync(place);
@@ -52,7 +52,7 @@ function freeAt(place: string): {bytes: number; inodes: number | null} | null {
   }
 }
 
-/** In words: what is free, and where. */
+/** The shortage in words. */
 export const shortageText = ({place, what, free}: Shortage): string =>
   `${what === 'bytes' ? formatBytes(free) : `${String(free)} inodes`} free for ${place}`;
 

@@ -1,4 +1,4 @@
-/** Somebody looks into a live job (condor_ssh_to_job): the command joins the box and its control groups, and is weighed with them. */
+/** A session in a live job (condor_ssh_to_job): its command joins the box and its control groups, and is weighed with the job. */
 
 import {join} from 'node:path';
 import type {BatchJob} from '@tare/contract';

@@ -1,6 +1,6 @@
 /**
  * The wrapper's folders: one per live box, with all that a supervisor needs to finish what another began, and one on scratch for the box's
- * private directories. Made so that nobody else can put anything in our way.
+ * private directories. Made so that no other account can put a file in the way.
  */
 
 import {
@@ -104,7 +104,7 @@ export function ensureOwn(path: string, mode: number, uid: number): void {
     message: `${path} cannot be used safely`,
     found:
       found === undefined
-        ? 'nothing: somebody removes it'
+        ? 'nothing: another process removes it'
         : found.isDirectory()
           ? `owner ${String(found.uid)}, mode ${(found.mode & 0o7777).toString(8)}`
           : 'not a directory',
@@ -128,7 +128,7 @@ export function writeState(state: BoxState, directory = stateDirectory(state.pla
 }
 
 /**
- * Something has happened: the state knows it from now on, and so does whoever follows.
+ * Notes an event in the state, from which a supervisor that takes over, or a sweep, goes on.
  * @throws TareError STATE_DIRECTORY when it cannot be written; the state in memory knows it all the same
  */
 export function emit(state: BoxState, happening: Happening, directory = stateDirectory(state.plan, state.id)): void {
@@ -172,7 +172,7 @@ export function readState(directory: string): BoxState {
 export const readEvents = (directory: string): BoxEvent[] =>
   ifThere(() => eventsIn(readPlainFile(join(directory, EVENTS_FILE)).text)) ?? [];
 
-/** The same with the owner of the file: whoever reads what another wrote has to check each value. @throws Error */
+/** The same with the owner of the file: a reader of another account's file has to check each value. @throws Error */
 export function readForeignState(directory: string): {state: unknown; uid: number} {
   const events = readEvents(directory);
   const {text, uid} = readPlainFile(join(directory, STATE_FILE));

@@ -58,7 +58,7 @@ const TABLE: {[Op in Undo['op']]: Row<UndoOf<Op>>} = {
   'tree.return': {rank: 3, isOurs: () => true, run: (undo) => left(undo.paths.join(', '), returnTrees(undo))},
   'own.remove': {rank: 3, isOurs: isBelow, run: ({path}) => left(path, removeOwn(path))},
   'directory.remove': {rank: 3, isOurs: isBelow, run: ({path}) => left(path, removeEmpty(path))},
-  // the last: whoever is killed in between leaves them to a sweep
+  // the last: a supervisor that is killed in between leaves them to a sweep
   'lease.release': {rank: 4, isOurs: () => true, run: ({state}, id) => releaseLeases(state, id)},
 };
 

@@ -38,10 +38,10 @@ const isEmpty = (directory: string): boolean => attempt(() => readdirSync(direct
 /** What in directories of the job belongs to ids of its small machine becomes the account's. @returns why not */
 export function returnTrees({paths, uids, gids, as}: UndoOwners): string | null {
   const ids = [uids.start, uids.count, as.uid, gids.start, gids.count, as.gid].map(String);
-  return runTool('tare-own', [...ids, ...paths]).status === 0 ? null : 'it keeps owners that nobody on the node is';
+  return runTool('tare-own', [...ids, ...paths]).status === 0 ? null : 'its owners are ids that no account of the node has';
 }
 
-/** What nobody else could write to: a file, or a directory with all that is in it. @returns why it is still there */
+/** Removes what no other account could write to: a file, or a directory with all that is in it. @returns why it is still there */
 export const removeOwn = (path: string): string | null => remove(() => rmSync(path, {recursive: true, force: true}));
 
 /** @returns why it is still there */

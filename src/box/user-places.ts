@@ -9,7 +9,7 @@ import {namesIn} from '../record/durable.js';
 /** A state directory of one account, or of all. */
 export interface UserPlace {
   state: string;
-  /** By the directory's name, which says nothing of who owns it; null: one place for all. */
+  /** By the directory's name, which does not prove its owner; null: one place for all. */
   uid: number | null;
 }
 

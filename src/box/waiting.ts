@@ -62,7 +62,7 @@ export function keepWaiting(places: WaitingPlaces, id: string, record: UsageReco
   return null;
 }
 
-/** Of a job that was not run nobody has made it, or looked at the places above. @throws Error */
+/** Makes the folder and checks the directories above it, which was not done for a job that was not run. @throws Error */
 function makeFolder({state}: WaitingPlaces, folder: string): void {
   const uid = process.getuid?.() ?? -1;
   makeDirectory(state, 0o711);
@@ -71,7 +71,7 @@ function makeFolder({state}: WaitingPlaces, folder: string): void {
   if (strange !== undefined) throw new Error(`${strange} is not this account’s`);
 }
 
-/** Over blanks that are on the disk already: needs no room. What cannot be synced is written all the same. */
+/** Writes the text over blanks that are on the disk already, which needs no space. A failed sync is ignored. */
 function writeInPlace(path: string, text: string): void {
   const bytes = Buffer.from(text);
   withFile(path, constants.O_WRONLY | constants.O_NOFOLLOW, (descriptor) => {

@@ -26,7 +26,7 @@ export interface Throttling {
   throttledPeriods: number | null;
 }
 
-/** By this group's own quota (its children's and ancestors' quotas are not in it). */
+/** Throttling by this group's own quota, without that of its children and ancestors. */
 export function throttling(version: 1 | 2, read: Read): Throttling {
   const values = parseKeyed(read('cpu.stat') ?? '');
   const value = (key: string): number | null => values.get(key) ?? null;

@@ -1,6 +1,6 @@
 import type {Read} from './keyed.js';
 
-/** A v1 cpuset begins empty and lets nobody in (ENOSPC) until both are filled. */
+/** A v1 cpuset begins empty, and a process can enter it only when both files are filled (else ENOSPC). */
 const V1_FILES = [
   {file: 'cpuset.cpus', effective: 'cpuset.effective_cpus'},
   {file: 'cpuset.mems', effective: 'cpuset.effective_mems'},

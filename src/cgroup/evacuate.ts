@@ -17,9 +17,9 @@ const ENDING_ROUNDS = 200;
 const MOST_PAUSE_MS = 10;
 
 /**
- * Moves everybody in the group to its leaf. One that is still named after it was moved is ending, which the kernel does not move any more, or
+ * Moves every process in the group to its leaf. One that is still named after it was moved is ending, which the kernel does not move any more, or
  * another wrapper has moved it back: controllers cannot be switched on then (EBUSY), and whoever calls begins again.
- * @throws the kernel's error when the leaf cannot be made or somebody cannot be moved
+ * @throws the kernel's error when the leaf cannot be made or a process cannot be moved
  */
 export function evacuate({directory, into}: Pick<CgroupEvacuate, 'directory' | 'into'>): void {
   const moved = new Set<number>();
@@ -45,7 +45,7 @@ export function evacuate({directory, into}: Pick<CgroupEvacuate, 'directory' | '
 
 /**
  * When no other group is left in the group: switches the controllers off, moves everybody back and removes the leaf, so that the group is as it was
- * and whoever delegated it can put a process into it again. Leaves all as it is for others who need it: the kernel refuses to take
+ * and the system that delegated it can put a process into it again. Leaves all as it is for others who need it: the kernel refuses to take
  * a controller from a group that hands it on.
  */
 export function restore({directory, into}: Pick<CgroupEvacuate, 'directory' | 'into'>): void {
@@ -66,7 +66,7 @@ export function restore({directory, into}: Pick<CgroupEvacuate, 'directory' | 'i
   }
 }
 
-/** false: nobody can be moved there now. */
+/** false: no process can be moved there now. */
 function tryMove(directory: string, pid: number): boolean {
   try {
     writeGroupFile(directory, 'cgroup.procs', String(pid));

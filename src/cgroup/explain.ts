@@ -46,7 +46,7 @@ function remedy({doing, directory, file, controllers}: FailedChange, code: strin
     case 'ENOSPC':
       return doing === 'make'
         ? 'the kernel has no more room for groups: remove groups named tare-* that no box uses any more'
-        : 'an empty cpuset lets nobody in: cpuset.cpus and cpuset.mems must be filled';
+        : 'no process can enter an empty cpuset: cpuset.cpus and cpuset.mems must be filled';
     case 'EINVAL':
       if (doing === 'enable') return `${names} is not known to this kernel`;
       return `the kernel does not take this value for ${file ?? names}; for memory.memsw.limit_in_bytes it must not be less than memory.limit_in_bytes`;

@@ -20,13 +20,13 @@ export function writeGroupFile(directory: string, file: string, value: string): 
   }
 }
 
-/** The same, where failing is an answer. */
+/** Writes as `write` does; false when that fails. */
 export const tryWrite = (directory: string, file: string, value: string): boolean =>
   attempt(() => (writeGroupFile(directory, file, value), true)) ?? false;
 
 /**
  * A group and all groups below it, the deepest first; none where it is not there. One that cannot be looked into stands for all below it:
- * it cannot be removed then, which whoever tries is told. Symbolic links are not directories here.
+ * it cannot be removed then, and removal fails with an error. Symbolic links are not directories here.
  */
 export function deepestFirst(directory: string): string[] {
   let entries;

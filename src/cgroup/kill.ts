@@ -14,7 +14,7 @@ const ROUNDS = 20;
 const FREEZE_MS = 100;
 
 /**
- * SIGKILL to everything in the groups. cgroup.kill (v2, Linux 5.14) does it at once, forks included. Elsewhere each is killed until nobody is
+ * SIGKILL to everything in the groups. cgroup.kill (v2, Linux 5.14) does it at once, forks included. Elsewhere each is killed until none is
  * found; while new ones come, all are stopped first, or kept from forking by pids.max where nothing stops them. Only then: whoever
  * calls and is killed between the two writes leaves a group frozen, which no signal reaches.
  */
@@ -40,7 +40,7 @@ export function killAll(groups: readonly Doomed[]): void {
 
 const processesOf = (groups: readonly Doomed[]): Set<number> => new Set(groups.flatMap(({directory}) => processesBelow(directory)));
 
-/** For a round: what forks faster than it is found gets no further. */
+/** Stops all processes for one round, so that those which fork faster than they are found make no new ones. */
 function stop(groups: readonly Doomed[]): void {
   if (setFrozen(groups, true)) waitFrozen(groups);
   else for (const {directory} of groups) tryWrite(directory, 'pids.max', '0');
@@ -68,7 +68,7 @@ function waitFrozen(groups: readonly Doomed[]): void {
 }
 
 function sigkill(id: number): void {
-  // Gone already, or not ours to kill: the next round, or the one who waits for the group, will see.
+  // It is gone already, or may not be killed by us: the next round, or the wait for the empty group, finds out.
   attempt(() => process.kill(id, 'SIGKILL'));
 }
 

@@ -26,10 +26,10 @@ export interface Layout {
   evacuations: CgroupEvacuate[];
 }
 
-/** Where those who were in a delegated group are while there are boxes in it. */
+/** The leaf that holds the processes of a delegated group while it has boxes. */
 const LEAF = 'tare-caller';
 
-/** Where a group lies below the box's. */
+/** The place of a group below the box's. */
 function shapeOf({group, application}: Pick<CgroupCreate, 'application'> & {group: CgroupCreate['group']}): string {
   switch (group) {
     case 'box':

@@ -53,7 +53,7 @@ export function createGroups(steps: Plan['steps'], id: string, options: Options 
 const ATTEMPTS = 150;
 const MOST_PAUSE_MS = 20;
 
-/** ENOENT, ENODEV: a controller or a leaf is gone again; EBUSY: somebody has come into the group again. */
+/** ENOENT, ENODEV: a controller or a leaf is gone again; EBUSY: a process has entered the group again. */
 function isPassing(error: unknown): boolean {
   const code = errnoOf((error as Error).cause ?? error);
   return code === 'ENOENT' || code === 'ENODEV' || code === 'EBUSY';
@@ -125,7 +125,7 @@ function write(directory: string, file: string, value: string, controllers: read
   }
 }
 
-/** Those already on are left alone: their owner may be somebody who does not let us write. */
+/** Controllers that are on already are not written: the file may belong to another account. */
 function enable(directory: string, controllers: readonly string[]): void {
   const read = reader(directory);
   const list = (file: string): string[] => (read(file) ?? '').split(/\s+/);

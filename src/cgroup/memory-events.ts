@@ -21,7 +21,7 @@ export function memoryEvents(tree: GroupTree | undefined): MemoryEvents {
   return {version, oomKills: groups.find(({level}) => level === 'payload')?.oomKills ?? null, groups};
 }
 
-/** Where the box has no group for memory: those around the payload, which is in the caller's own, and nothing of them is the payload's alone. */
+/** Events of a box without a group for memory: the payload is in the caller's group, whose counters also count other processes. */
 export function eventsAround(own: {version: 1 | 2; own: string} | undefined): MemoryEvents {
   if (own === undefined) return {version: null, oomKills: null, groups: []};
   const {version, own: directory} = own;

@@ -17,7 +17,7 @@ export const unknownUsage: GroupUsage = {
   ...NO_PRESSURE,
 };
 
-/** Where no group can be had: everything is unknown and nothing is done, so callers never branch. */
+/** Groups of a node on which none can be made: all figures are unknown and all calls do nothing, so that callers need no branch. */
 export const noGroups: Groups = {
   has: () => false,
   joins: () => [],

@@ -36,7 +36,7 @@ export function verdictFromOutside(before: MemoryEvents, now: (group: GroupEvent
       ...(kills > 0 ? [`oom_kill +${String(kills)}`] : []),
       ...(rise('oomGroupKills') > 0 ? [`oom_group_kill +${String(rise('oomGroupKills'))}`] : whole ? ['memory.oom.group 1'] : []),
     ];
-    // a limit that was hit and killed nobody killed no wrapper
+    // a limit that was hit without a kill did not kill a wrapper
     if (kills > 0 || whole) return {whose: 'slot', evidence: evidence.join(', '), certain: version === 2 && whole};
   }
   if (killed === null) return null;

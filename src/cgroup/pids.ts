@@ -11,7 +11,7 @@ export interface PidsUsage {
   pidsLimitHits: number | null;
 }
 
-/** Both versions have the same files. */
+/** Usage of pids; both versions have the same files. */
 export function pidsUsage(version: 1 | 2, read: Read): PidsUsage {
   const peak = parseCount(read('pids.peak'));
   return {

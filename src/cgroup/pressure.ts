@@ -24,7 +24,7 @@ export interface PressureUsage {
 /** What a kernel without pressure stall information tells. */
 export const NO_PRESSURE: PressureUsage = {pressure: null, pressureSource: null};
 
-/** Of a v2 group and all below it; no controller is needed for it. */
+/** Pressure of a v2 group with all below it, for which no controller is needed. */
 export function pressureUsage(version: 1 | 2, read: Read): PressureUsage {
   if (version === 1) return NO_PRESSURE;
   const of = (resource: string): Pressure => parsePressure(read(`${resource}.pressure`) ?? '');

@@ -20,7 +20,7 @@ export async function removeGroups(box: string, timeoutMs = 2000): Promise<strin
   }
 }
 
-/** The same for a box that was begun and not finished: nobody was ever in it. */
+/** The same for a box that was begun and not finished: no process was ever in it. */
 export function removeOnce(box: string): {directory: string; code: string}[] {
   const failures: {directory: string; code: string}[] = [];
   for (const directory of deepestFirst(box)) {

@@ -17,7 +17,7 @@ export interface StallReading {
   fullUs: number | null;
 }
 
-/** Of the group with the limit. null on v1, without a limit, or where a counter is missing. */
+/** Counters of the group with the limit; null on v1, without a limit, or where a counter is missing. */
 export function stallReading(version: 1 | 2, read: Read): StallReading | null {
   if (version === 1) return null;
   const limitBytes = parseCount(read('memory.max'));

@@ -6,7 +6,7 @@ import {boxFlags, introduce, oneBox, openNode} from './shared/boxes.js';
 import {shimDescriptor, runThroughShim} from './shared/shim.js';
 import {explain} from './shared/output.js';
 
-/** Of a null value, what the caller has. */
+/** Parses NAME=VALUE; with a null value the caller's own is used. */
 const variableFlag = Flags.custom<{name: string; value: string | null}>({
   parse: (written) => {
     const equals = written.indexOf('=');

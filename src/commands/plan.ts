@@ -97,7 +97,7 @@ function sourceOf(files: string[], command: string[] | null): Source {
   });
 }
 
-/** As a run resolves it before it makes anything; what was mounted for that is gone again. Names and addresses are not leased. */
+/** Resolves the plan as a run does before it makes anything, and unmounts what it mounted for that. Leases no names and addresses. */
 async function resolved(prepared: Prepared, attempt: AttemptContext): Promise<Prepared> {
   try {
     const looking = {shimPid: process.ppid, doing: () => undefined, kept: new KeptSignals(), log: silentLog};
@@ -108,7 +108,7 @@ async function resolved(prepared: Prepared, attempt: AttemptContext): Promise<Pr
   }
 }
 
-/** Nothing is mounted for a plan: an image in a repository that Tare would mount is taken for what it has to be there, a directory tree. */
+/** Looks at the image without mounting anything: an image in a repository that Tare would mount is taken for a directory tree, which it has to be. */
 async function withImage(prepared: Prepared): Promise<Prepared> {
   const {plan} = prepared;
   const image = stepOf(plan, 'image.take')?.path ?? '';

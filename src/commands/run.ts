@@ -34,7 +34,7 @@ export default class Run extends Command {
       default: 'auto',
     })(),
     json: Flags.boolean({description: 'print the record on standard output at the end'}),
-    probe: Flags.boolean({description: 'only try: print the result, and leave nothing', hidden: true}),
+    probe: Flags.boolean({description: 'try a box without a job: print the result, and leave nothing', hidden: true}),
     attacks: Flags.string({
       description: 'with --probe: the job attacks its box, and its images lie in this directory',
       helpValue: 'DIRECTORY',
@@ -70,7 +70,7 @@ export default class Run extends Command {
         usesStdout: flags.json || flags.probe,
         role: 'command',
         onlooker,
-        // a trial is nobody's job: no batch system is told of it
+        // a trial has no job: no batch system is told of it
         plugins: trial === null ? PLUGINS : [],
         ...(trial === null ? {} : {probe: trial}),
         version: TARE_VERSION,

@@ -9,7 +9,7 @@ import {TareCommand} from './shared/command.js';
 import {say} from './shared/output.js';
 import {Screen} from './shared/screen.js';
 
-/** With --once, the time that CPU use is measured over. */
+/** Time over which CPU use is measured with --once, ms. */
 const ONCE_MS = 500;
 const LEAST_US = 100_000;
 

@@ -2,7 +2,7 @@
 
 /** What a look at one repository found. null: the look did not come that far; times in µs. */
 export interface Answer {
-  /** When the look was begun; null where nobody looked. */
+  /** When the look was begun; null: it was not looked at. */
   epochUs: number | null;
   /** Time that it took. */
   us: number | null;
@@ -22,7 +22,7 @@ export interface Answer {
   /** There was no answer in time. */
   late: boolean;
   done: boolean;
-  /** Somebody else had asked. */
+  /** The answer of a look that another job had asked for. */
   shared: boolean;
   /** Whether the client cannot reach its servers; null: it does not tell. */
   offline: boolean | null;
@@ -30,7 +30,7 @@ export interface Answer {
   attributes: Readonly<Record<string, string>>;
 }
 
-/** Of what cannot be understood nothing is known. */
+/** Parses an answer; fields that cannot be understood are not known. */
 export function readAnswer(text: string): Answer {
   const values = new Map<string, string>();
   const attributes: Record<string, string> = {};

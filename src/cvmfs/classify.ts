@@ -11,7 +11,7 @@ export interface ProbeResult {
   entry: Entry;
   /** What the client had counted (user.nioerr); null: it does not tell. */
   errors: number | null;
-  /** What it had fetched; absent: nobody asked. */
+  /** What it had fetched; absent: not asked for. */
   fetched?: Fetched;
   /** Where Tare has mounted it; absent: it is the node's. */
   own?: OwnMount;
@@ -127,7 +127,7 @@ export function entryOf({repository}: Wanted, answer: Answer, {state, reason}: R
   };
 }
 
-/** The same, with what a look after the payload's end has found. `errorsBefore`: what the client had counted at the first look. */
+/** The first look's entry with the result of a look after the payload's end. `errorsBefore`: what the client had counted at the first look. */
 export function closeEntry(
   entry: Entry,
   answer: Answer,
@@ -171,7 +171,7 @@ const gainOf = (after: number | null, before: number | null): number | null =>
 /** A repository that the payload had, and had no longer at its end. */
 export const wasLost = ({state, stateAtEnd}: Entry): boolean => state === 'ok' && stateAtEnd !== null && stateAtEnd !== 'ok';
 
-/** The same of one whose client was ended since the payload could not be: nobody is left to be asked. */
+/** The same for a repository whose client Tare ended, because the payload could not be ended: no client is left that could answer. */
 export const closeEnded = (entry: Entry, because: string): Entry => ({
   ...entry,
   stateAtEnd: 'hung',

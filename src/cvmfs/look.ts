@@ -1,6 +1,6 @@
 /**
  * Looks at a repository, by the static program: this process never touches one. A look that hangs in the kernel is left alone, with its
- * process; whoever comes meanwhile gets the same answer.
+ * process; a look that is asked for meanwhile gets the same answer.
  */
 
 import type {ChildProcess} from 'node:child_process';
@@ -21,14 +21,14 @@ export interface Question {
   deadlineUs: number;
   /** In whose mounts it is; absent: in ours. */
   mounter?: number | undefined;
-  /** Who looks; null: this process's own account. */
+  /** The account that looks; null: this process's own. */
   identity: Account | null;
 }
 
 /** The tool keeps the deadline itself; this is for a tool that cannot. */
 const SLACK_MS = 2000;
 
-/** Never rejects. */
+/** Looks at one repository. Never rejects. */
 export function look(start: Start, question: Question): Promise<Answer> {
   const {root, repository, file, ageUs, deadlineUs, identity, mounter} = question;
   return new Promise((resolve) => {

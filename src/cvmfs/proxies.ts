@@ -8,7 +8,7 @@ export interface Address {
 
 const groupsOf = (proxies: string): string[][] => proxies.split(';').map((group) => group.split('|').filter((one) => one !== ''));
 
-/** Of a proxy or a server; null: not known, as of DIRECT, or `auto`. */
+/** The address of a proxy or a server; null: not known, as for DIRECT and `auto`. */
 export function addressOf(url: string): Address | null {
   const found = /^(?:(https?):\/\/)?(\[[0-9a-fA-F:]+\]|[^/:[\]@]+)(?::(\d{1,5}))?(?:\/.*)?$/.exec(url);
   const [, scheme, host = '', port] = found ?? [];
@@ -16,7 +16,7 @@ export function addressOf(url: string): Address | null {
   return {host: host.replace(/^\[|\]$/g, ''), port: Number(port ?? (scheme === 'https' ? 443 : 80))};
 }
 
-/** Those that can be tried, each once. */
+/** The proxies that can be tried, each once. */
 export const proxiesIn = (proxies: string): string[] => [...new Set(groupsOf(proxies).flat())].filter((one) => addressOf(one) !== null);
 
 /** Whether one that does not answer could be put behind another. */

@@ -50,7 +50,7 @@ export interface Reporting {
   logOf: (index: number) => string | null;
 }
 
-/** How one start has ended. Numbers that nobody knows any more are null. */
+/** How one start has ended. Numbers that are no longer known are null. */
 type KeeperReport = Omit<Report, 'payloadUserUs' | 'payloadSystemUs' | 'killedProcesses'>;
 
 /** How one application stands. */
@@ -82,15 +82,15 @@ interface AppState {
   waitedUs: number;
 }
 
-/** Before an application is started again. */
+/** Delay before an application is started again, ms. */
 const RESTART_MS = 1000;
 /** The time between two looks whether one is ready: it begins short, and doubles. */
 const READY_MS = {first: 50, most: 1000} as const;
 /** Exit status of what could not be executed (sh(1)). */
 const NOT_EXECUTED = 127 << 8;
-/** Of one that failed in another way than by its own status. */
+/** Raw status of an application that failed in another way than by its own status. */
 const FAILED = 1 << 8;
-/** Signals by which somebody wants an end: nothing is started after one of them. */
+/** Signals that ask for the end: nothing is started after one of them. */
 const ENDING_SIGNALS: readonly number[] = [1, 2, 3, 15];
 
 /** Decides over the applications of one box. Its caller passes every event in, and performs each order that comes out. */
@@ -137,7 +137,7 @@ export class Applications {
     }));
   }
 
-  /** Starts what needs nobody. */
+  /** Starts the applications that need no other. */
   begin(): void {
     this.goOn();
   }
@@ -251,7 +251,7 @@ export class Applications {
     this.goOn();
   }
 
-  /** The whole job is stopped, by whoever calls this. */
+  /** The caller stops the whole job. */
   stopping(): void {
     this.told = true;
     this.keepBack(SIGTERM);
@@ -317,7 +317,7 @@ export class Applications {
     }
   }
 
-  /** How each stands, for whoever looks into the live box. */
+  /** The state of each application, for commands that look into the live box. */
   look(): {name: string; state: string; service: boolean; keeperPid: number | null}[] {
     return this.steps.map(({name, system}, index) => {
       const {app} = this.at(index);
@@ -460,7 +460,7 @@ export class Applications {
     this.goOn();
   }
 
-  /** One that does not run, and will not be started. */
+  /** Marks an application as over that does not run and will not be started. */
   private settle(index: number): void {
     const {app} = this.at(index);
     if (app.runs || app.over) return;

@@ -15,9 +15,9 @@ import {NETWORK_STEP, newObservation, type Observation} from './observation.js';
 
 /** How long the engine may take to build the box: a mount of the node can hang. */
 const LAUNCH_DEADLINE_MS = 60_000;
-/** From init's report to the reaped engine: the namespace is torn down meanwhile. */
+/** Deadline from init's report to the end of the engine; the kernel tears the namespace down meanwhile. */
 const GONE_DEADLINE_MS = 30_000;
-/** From the kill to init's report. A process that waits in the kernel for a file server that is gone can take for ever. */
+/** Deadline from the kill to init's report. A process that waits in the kernel for a file server that is gone can take for ever. */
 const KILL_DEADLINE_MS = 30_000;
 /** How long the shim may take to pass a kill on. */
 const SHIM_DEADLINE_MS = 3_000;
@@ -362,7 +362,7 @@ export class BoxDecider {
     this.killAfter(graceUs);
   }
 
-  /** Whoever was told to end before does not get longer by being told again. */
+  /** Sets the time at which the payload is killed. A later call only shortens it: a payload that is told to end again gets no more time. */
   private killAfter(graceUs: number): void {
     const endUs = this.now.us + graceUs;
     if (this.graceEndUs !== null && this.graceEndUs <= endUs) return;

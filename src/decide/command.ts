@@ -1,4 +1,4 @@
-/** What a box's deciders are told, and what they answer that is to be done. Whoever performs it adds nothing of his own. Pure. */
+/** Events that a box's deciders get, and commands that they answer. The code that performs a command decides nothing. Pure. */
 
 import type {Stop} from '../record/outcome.js';
 import type {SupervisorToShim, ShimToSupervisor, UnknownFrame} from '../schema/generated/protocol.js';
@@ -12,7 +12,7 @@ export interface FoundAtEnd {
   kills: MemoryKills;
   /** Its file is there, or its port listens; false where it is ready by something else. */
   isReady: boolean;
-  /** Somebody asked from outside for the end of the job (`tare kill`). */
+  /** `tare kill` was called for the job. */
   isKilled: boolean;
 }
 
@@ -31,7 +31,7 @@ export type Input =
   | {name: 'overMemory'; stop: Stop; largest: number | null}
   /** The kernel killed one process of the payload, and spared the rest. `kills`: of each of several applications. */
   | {name: 'killedForMemory'; kills: MemoryKills[]}
-  /** Who waited for the wrapper is gone. */
+  /** A process that waited for the wrapper has died. */
   | {name: 'callerLost'}
   /** A process of the payload that is to end waits for a client of Tare's own, and no signal ends it. */
   | {name: 'clientsStuck'; waitedUs: number}
@@ -49,7 +49,7 @@ export type Due =
   | {name: 'graceOver'}
   /** The shim passed a kill on in time, or not. */
   | {name: 'killLate'}
-  /** Nobody can be waited for any longer. */
+  /** The wait is over: nothing more will come. */
   | {name: 'tooLate'}
   /** A service was to have ended by now. */
   | {name: 'releaseLate'; index: number}
@@ -70,7 +70,7 @@ export type TimerKey = 'deadline' | 'grace';
 /** What a decider orders. perform.ts is the only place that carries it out. */
 export type Command =
   | {do: 'send'; frame: SupervisorToShim}
-  /** `key` null: nobody calls it off. */
+  /** `key` null: it is never cancelled. */
   | {do: 'timer'; key: TimerKey | null; ms: number; due: Due}
   | {do: 'cancel'; key: TimerKey}
   /** SIGKILL to everything in a group of the box: the payload's, or that of one application. */
@@ -86,7 +86,7 @@ export type Command =
   /** The `started` record is put on disk: the payload waits for its go. */
   | {do: 'recordStart'; initPid: number}
   | {do: 'connect'; initPid: number}
-  /** The payload executes: kept, and whoever looks on is told. */
+  /** The payload executes: this is kept on disk, and the onlooker is told. */
   | {do: 'keepExecuted'; startEpochUs: number; payloadPid: number | null}
   | {do: 'keepLimit'; stop: Stop; atUs: number}
   | {do: 'keepApplications'}

@@ -19,7 +19,7 @@ export interface InitReport {
   rawStatus: number;
   payloadUserUs: number;
   payloadSystemUs: number;
-  /** All children that init waited for, which is all that nobody else failed to wait for. */
+  /** Usage of all children that init waited for: of processes for which every parent waited, and of orphans. */
   childrenUserUs: number;
   childrenSystemUs: number;
   largestProcessBytes: number;
@@ -27,7 +27,7 @@ export interface InitReport {
   endedUs: number;
 }
 
-/** Of the engine, when it was reaped. */
+/** What is known of the engine when it was reaped. */
 export interface EngineReport {
   rawStatus: number;
   userUs: number;
@@ -35,7 +35,7 @@ export interface EngineReport {
   shimUserUs: number;
   shimSystemUs: number;
   stderr: string;
-  /** Init had found that somebody had lowered its limit of CPU time, at which the kernel kills it. */
+  /** Init found its limit on CPU time, at which the kernel kills it, lowered. */
   limited: boolean;
 }
 
@@ -71,7 +71,7 @@ export interface Suspended {
   counted: boolean | null;
 }
 
-/** Of several applications, what their ends say of the job. */
+/** What the ends of several applications mean for the job. */
 export interface ApplicationsEnd {
   /** Names of those that were killed for memory. */
   killedForMemory: string[];
@@ -115,7 +115,7 @@ export interface Observation {
 
 /** What was observed of a box that is over, with what was read of the box before its groups go. */
 export interface EndedObservation extends Observation {
-  /** When the payload ended, or nobody knew of it any more; on the monotonic clock, µs. */
+  /** When the payload ended, or was last known of; on the monotonic clock, µs. */
   endedUs: number;
   verdict: OomVerdict | null;
   weighing: Weighing;

@@ -107,10 +107,10 @@ function troubleOf({shimKilled, unkillable}: EndedObservation): string {
   return `${shimKilled ? `${lost}, and the payload` : 'it'} could not be killed: a process of it waits in the kernel`;
 }
 
-/** Only who has its uid can have done that; a batch system is not to run such a job again. */
+/** Only a process of the payload's uid can have done that; a batch system must not run such a job again. */
 const INIT_LIMITED = 'a process of the payload lowered the limit of CPU time of init, which was killed, and all with it';
 
-/** With the applications that it is about. */
+/** Adds the names of the applications to the evidence. */
 const named = <T extends {evidence: string} | null>(what: T, applications: readonly string[]): T =>
   what === null || applications.length === 0 ? what : {...what, evidence: `${applications.join(', ')}: ${what.evidence}`};
 
@@ -118,7 +118,7 @@ const named = <T extends {evidence: string} | null>(what: T, applications: reado
 export function quitOf({init, executedUs}: EndedObservation, outcome: Outcome): Quit {
   if (outcome.code === 'SERVICES_FAILED') return ['code', outcome.exitCode ?? EXIT.failure];
   if (init !== null && executedUs !== null) return ['status', init.rawStatus];
-  // the payload ran and nobody knows how it ended: it was killed with its init
+  // the payload ran, and how it ended is not known: it was killed with its init
   if (executedUs !== null) return ['signal', SIGKILL];
   return ['code', outcome.exitCode ?? EXIT.failure];
 }

@@ -1,4 +1,4 @@
-/** From what was observed of a box to its closed record. Pure: whoever calls has looked for what is looked for at the end. */
+/** From what was observed of a box to its closed record. Pure: the caller has made the looks that are made at the end. */
 
 import {wasLost} from '../cvmfs/classify.js';
 import {NO_MARKS} from '../record/observed.js';
@@ -10,7 +10,7 @@ import type {Now} from './command.js';
 import type {EndedObservation} from './observation.js';
 import {outcomeOf} from './outcome.js';
 
-/** By what an attempt ends when it has made a checkpoint, and which signals end it with one. */
+/** The exit code or signal with which an attempt ends after a checkpoint, and the signals that ask for one. */
 interface Checkpoint {
   exitCode: number | null;
   signal: number | null;
@@ -22,11 +22,11 @@ export interface FoundAfter {
   /** Absent: the attempt makes none. */
   checkpoint?: Checkpoint | undefined;
   kills: readonly Kill[];
-  /** Of its repositories; null: nobody looked. */
+  /** Of its repositories; null: not looked at. */
   cvmfs: UsageRecord['cvmfs'] | null;
   /** What of the box could not be removed, each with the reason. */
   left: readonly string[];
-  /** null: whoever asks did not see the end, and cannot say whether the calendar was set meanwhile. */
+  /** null: the caller did not see the end, so it is not known whether the calendar was set meanwhile. */
   now: Now | null;
   /** What Tare itself cost. */
   tare: UsageRecord['tare'];
@@ -64,7 +64,7 @@ export function recordOf(box: RecordedBox, observed: EndedObservation, found: Fo
   return {record, outcome};
 }
 
-/** Of a limit that is watched, at the end. */
+/** Whether the usage at the end is over a watched limit. */
 const isOver = ({enforcement, value}: PlannedLimit, used: number | null): boolean =>
   enforcement === 'watched' && value !== null && (used ?? 0) > value;
 

@@ -7,7 +7,7 @@ import {TareError} from '../errors.js';
 import type {SeccompArgument, SeccompProfile, SeccompRule} from './seccomp.js';
 import {systemCallNumber, type Abi} from './system-calls.js';
 
-/** Of Node.js's names of processors, those of which there is a filter. */
+/** Processors that have a filter, by Node.js's names. */
 export type Processor = 'x64' | 'arm64';
 
 interface Kind {
@@ -32,7 +32,7 @@ const KINDS: Readonly<Record<Processor, readonly Kind[]>> = {
 /** Whether filters can be made for a processor, by Node.js's name for it. */
 export const isProcessor = (name: string): name is Processor => name in KINDS;
 
-/** As an OCI runtime is told of them: one that is left out is killed for its first system call. */
+/** Architectures for an OCI runtime: a process of another one is killed at its first system call. */
 export const architecturesOf = (processor: Processor): string[] => [
   ...KINDS[processor].map(({name}) => name),
   ...(processor === 'x64' ? ['SCMP_ARCH_X32'] : []),
@@ -95,7 +95,7 @@ export function compile(profile: SeccompProfile, processor: Processor): Instruct
   return program;
 }
 
-/** As the shim takes it (native/filter.h). */
+/** The program in the shim's format (native/filter.h). */
 export const filterText = (program: readonly Instruction[]): string =>
   program.map(({code, jt, jf, k}) => hex(code, 4) + hex(jt, 2) + hex(jf, 2) + hex(k, 8)).join('');
 
@@ -133,7 +133,7 @@ const isSame = (one: readonly Instruction[], two: readonly Instruction[]): boole
   one.length === two.length &&
   one.every(({code, jt, jf, k}, at) => code === two[at]?.code && jt === two[at].jt && jf === two[at].jf && k === two[at].k);
 
-/** By halves: some eight comparisons for each call, where the kernel has not remembered that it is allowed (Linux 5.11). */
+/** A binary search: some eight comparisons for each call that the kernel does not remember as allowed (Linux 5.11). */
 function search(spans: readonly Span[]): Instruction[] {
   const half = spans.length >> 1;
   const middle = spans[half];

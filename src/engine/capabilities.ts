@@ -1,4 +1,4 @@
-/** Capabilities by their numbers (capabilities(7)), and which ones who has in a small machine. */
+/** Capabilities by their numbers (capabilities(7)), and those that init, services and payload have in a small machine. */
 
 /** Up to Linux 5.7: of the later ones an older kernel knows nothing. */
 const NAMES = [
@@ -8,13 +8,13 @@ const NAMES = [
   ...['AUDIT_WRITE', 'AUDIT_CONTROL', 'SETFCAP', 'MAC_OVERRIDE', 'MAC_ADMIN', 'SYSLOG', 'WAKE_ALARM', 'BLOCK_SUSPEND', 'AUDIT_READ'],
 ] as const;
 
-/** As OCI runtimes give them to a container's services by default, but NET_RAW: with raw frames a service takes its neighbours' addresses, by ARP or NDP. */
+/** Capabilities of services: those that OCI runtimes give by default, without NET_RAW, with which a service could take its neighbours' addresses by ARP or NDP. */
 const SERVICES: readonly (typeof NAMES)[number][] = [
   ...(['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID', 'SETPCAP', 'NET_BIND_SERVICE'] as const),
   ...(['SYS_CHROOT', 'MKNOD', 'AUDIT_WRITE', 'SETFCAP'] as const),
 ];
 
-/** Of the box's own user namespace; none of them counts on the node. */
+/** All capabilities, in the box's own user namespace; they give no rights on the node. */
 export const ALL_CAPABILITIES: readonly string[] = NAMES.map((name) => `CAP_${name}`);
 
 const setOf = (names: readonly (typeof NAMES)[number][]): string =>
@@ -25,6 +25,6 @@ export const SERVICE_CAPABILITIES = setOf(SERVICES);
 
 /**
  * Of an image's init and what it starts: it may end its PID namespace (reboot(2)). Never SYS_ADMIN: as root the box's root is uid 0 of the
- * node too, and only mounts that nobody in the box can take away keep it from the node's /proc/sys.
+ * node too, and only mounts that no process of the box can remove keep it from the node's /proc/sys.
  */
 export const INIT_CAPABILITIES = setOf([...SERVICES, 'SYS_BOOT']);

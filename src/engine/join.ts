@@ -4,7 +4,7 @@ import {stepsOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {INIT_ARGV} from './init.js';
 
-/** As in /proc/PID/ns. */
+/** Names of the namespaces in /proc/PID/ns. */
 const NAMES = {user: 'user', pid: 'pid', mount: 'mnt', ipc: 'ipc', uts: 'uts', network: 'net', cgroup: 'cgroup'} as const;
 const [SELF] = INIT_ARGV;
 

@@ -9,7 +9,7 @@ const REMOVE_AND_MAKE = 0x1ff0;
 const REFER = 1 << 13;
 const TRUNCATE = 1 << 14;
 
-/** Only writing needs permission. Version 2 has no right to truncate. */
+/** Rights that a version handles: those of writing only. Version 2 has no right to truncate. */
 const rightsOf = (abi: number): number => WRITE_FILE | REMOVE_AND_MAKE | REFER | (abi >= 3 ? TRUNCATE : 0);
 
 /** The launch's strings about Landlock; none where the plan has no Landlock or the kernel has none. */

@@ -27,7 +27,7 @@ export interface LaunchContext {
   callerArgvIndex: number | null;
 }
 
-/** A small machine's root is not the payload's user, whom only the payload's process becomes. */
+/** In a small machine init is the machine's root; only the payload's process becomes the payload's user. */
 const isSystem = ({engine}: Plan): boolean => engine.name === 'crun' || engine.name === 'runc';
 
 /** What holds for each process that the shim starts in a box: identity, place among the out-of-memory killer's choices, CPUs, nice value, limits. */
@@ -69,7 +69,7 @@ export interface CommandContext {
   callerArgvIndex: number;
 }
 
-/** A command beside the payload, as the payload was started; which box and groups it joins, whoever sends the frame adds. */
+/** A command beside the payload, as the payload was started; the sender of the frame adds the box and the groups that it joins. */
 export function commandStrings(plan: Plan, {environment, workDirectory, callerArgvIndex}: CommandContext): string[] {
   return [
     ...processStrings(plan),
@@ -196,10 +196,10 @@ function systemStrings(plan: Plan, {system}: StepOf<'application.execute'>, envi
   return keys;
 }
 
-/** Where an init looks for the groups that are its own. */
+/** The directory in which an init finds its own control groups. */
 const GROUPS_MOUNT = '/sys/fs/cgroup';
 
-/** Of repositories that were mounted for the job: they are in the place of the node's, beside those of the node that the job needs. */
+/** Operations for repositories that were mounted for the job: they replace the node's, beside those of the node that the job needs. */
 function repositoryWords(plan: Plan, mounted: NonNullable<LaunchContext['mounted']>): Record<'taken' | 'namespace' | 'given', string[][]> {
   const own = stepsOf(plan, 'cvmfs.mount').flatMap((step) => {
     const at = mounted[step.repository];

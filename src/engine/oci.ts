@@ -13,7 +13,7 @@ import {handedOn, initArgv} from './init.js';
 import {runtimeProfile, type SeccompProfile} from './seccomp.js';
 import {translate, type Translators} from './translate.js';
 
-/** Of the specification; what both runtimes of every distribution know. */
+/** Version of the OCI specification that crun and runc of every distribution know. */
 const OCI_VERSION = '1.0.2';
 /** So many ids has a user namespace that maps all of them (user_namespaces(7)). */
 const SYS = '/sys';
@@ -59,7 +59,7 @@ export function ociConfig(plan: Plan, context: OciContext): Record<string, unkno
   const name = stepOf(plan, 'hostname.set');
   const protect = stepOf(plan, 'paths.protect');
   const filter = filterOf(plan, context.architectures);
-  // what an init is to be process 1 of gets a /proc of its own, which the kernel gives only to who sees all of another
+  // what an init is to be process 1 of gets a /proc of its own, which the kernel gives only to a process that sees all of another
   const covers = !stepsOf(plan, 'application.execute').some(({system}) => system?.first === true);
   return {
     ociVersion: OCI_VERSION,

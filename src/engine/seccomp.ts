@@ -2,10 +2,10 @@
  * What of the kernel is not for payloads: the one source of the filters on system calls. As a `seccomp` object of the OCI runtime specification, so
  * that crun and runc take it too; for the payload's own process it is compiled (bpf.ts). Everything is allowed but what no payload needs and what
  * has harmed kernels. Never denied: what MPI, OpenMP and debuggers use (sched_set*, ptrace, process_vm_*, personality, mbind, AF_NETLINK), and
- * perf_event_open, of which the kernel's own setting says who may.
+ * perf_event_open, for which the kernel has a setting of its own.
  */
 
-/** As in the OCI runtime specification (config-linux, Seccomp). Other members of a site's file are not read. */
+/** A profile of the OCI runtime specification (config-linux, Seccomp). Other members of a site's file are not read. */
 export interface SeccompProfile {
   defaultAction: string;
   defaultErrnoRet?: number;
@@ -30,7 +30,7 @@ export interface SeccompArgument {
   op: string;
 }
 
-/** Of a site's file. What its names and numbers mean is the compiler's to judge. @throws Error when it has not that form */
+/** Parses a site's file; the compiler checks its names and numbers. @throws Error when it has another form */
 export function parseProfile(text: string): SeccompProfile {
   const profile: unknown = JSON.parse(text);
   if (!isObject(profile) || typeof profile['defaultAction'] !== 'string') throw new Error('no object with a defaultAction');
@@ -120,7 +120,7 @@ const ALWAYS: readonly SeccompRule[] = [
   // characters into a terminal, as if its user had typed them
   deny(EPERM, ['ioctl'], masked(1, TIOCSTI)),
   deny(EPERM, ['ioctl'], masked(1, TIOCLINUX)),
-  // another process's limits: init's are nobody's to lower. Own ones have process 0
+  // limits of another process: a payload must not lower init's. Its own have process 0
   deny(EPERM, ['prlimit64'], other(0, 0), other(2, 0)),
   ...RARE_FAMILIES.map(([first, mask]) => deny(EPERM, ['socket', 'socketpair'], masked(0, first, mask))),
   // its family lies in memory, where no filter looks
@@ -167,5 +167,5 @@ export const runtimeProfile = (architectures: string[]): SeccompProfile & {flags
   flags: [SPEC_ALLOW],
 });
 
-/** Without it kernels before 5.16 take speculation from whoever has a filter (seccomp(2)). */
+/** Without it kernels before 5.16 switch speculation off for a process with a filter (seccomp(2)). */
 const SPEC_ALLOW = 'SECCOMP_FILTER_FLAG_SPEC_ALLOW';

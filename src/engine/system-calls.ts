@@ -109,7 +109,7 @@ export type Abi = (typeof ABIS)[number];
 
 const numbers = new Map<string, readonly (number | null)[]>();
 
-/** Null where the ABI has no such call, or nobody here knows it. */
+/** Null where the ABI has no such call, or this table lacks it. */
 export function systemCallNumber(abi: Abi, name: string): number | null {
   if (numbers.size === 0)
     for (const row of CALLS.trim().split(/;\s*/)) {

@@ -21,7 +21,7 @@ export interface Opened {
   sealedOnly: boolean;
 }
 
-/** @param place where exporters keep things; it is made, for nobody else to look into */
+/** @param place where exporters keep things; it is made with a mode that keeps other accounts out */
 export function openExporter(exporter: Exporter, place: string, sealedOnly: boolean, effects: (own: string) => ExportEffects): Opened {
   const own = join(place, exporter.name);
   mkdirSync(own, {recursive: true, mode: 0o700});
@@ -102,7 +102,7 @@ class Line {
     }
     const bytes = Buffer.byteLength(converted.text);
     if (this.items.length > 0 && this.bytes + bytes > exporter.batchBytes) await this.flush();
-    // the flush may have found out that nobody answers
+    // the flush may have found out that the server does not answer
     if (this.isStopped()) return;
     this.items.push({id, revision, text: converted.text});
     this.changed.set(id, converted.changed);
@@ -229,7 +229,7 @@ export function readOne(path: string, id: string | null): ReadRecord | null {
   const read = readRecordText(path);
   if (read === null) return null;
   const {record: parsed, text} = migrateText(read.text);
-  // what a trial left that was killed is nobody's job
+  // the record of a trial that was killed is no job's
   if ((parsed as {probe?: unknown} | null)?.probe === true) return null;
   const view = viewOf(parsed);
   // what a user's file says of its own trust is the user's word

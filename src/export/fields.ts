@@ -1,9 +1,9 @@
-/** Reads fields of a document that anybody may have written: what is not of its type is an Error that names the field. Pure. */
+/** Reads fields of a document of any origin: what is not of its type is an Error that names the field. Pure. */
 
 /** A JSON object of which nothing is known yet. */
 export type JsonObject = Record<string, unknown>;
 
-/** It is there, and not null or false. */
+/** Whether a value is there, and neither null nor false. */
 export const isGiven = (value: unknown): boolean => value !== undefined && value !== null && value !== false;
 
 /** What was found where, and what may be there. */

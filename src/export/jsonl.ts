@@ -18,7 +18,7 @@ function open(settings: ExporterSettings): Exporter {
     corrections: 'deliver',
     warnings: [],
     select: () => null,
-    // blanks of JSON, which has no others: whoever wrote the record could put a line of its own between
+    // all blanks of JSON: without this the writer of a record could put a line of its own between
     convert: ({text}) => ({text: text.replaceAll(/[\r\n]+/g, ' '), changed: []}),
     join: join_,
     deliver: (items, effects) => {

@@ -108,5 +108,5 @@ export class Ledger {
 /** Exporters that have ever kept something there, also those that the policy has switched off since. */
 export const ledgersIn = (place: string): string[] => namesIn(place).filter((name) => existsSync(join(place, name, LEDGER)));
 
-/** Below an exporter's directory. */
+/** Name of the directory below an exporter's. */
 export const LEDGER = 'ledger';

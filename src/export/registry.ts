@@ -45,7 +45,7 @@ export async function openExporters(policy: Policy, plugins: readonly Plugin[], 
   );
 }
 
-/** What was delivered is nobody's to see or to change but ours. */
+/** Checks that only this account can look into the directory of what was delivered, and change it. */
 function checkPlace(place: string, uid: number): void {
   const refuse = (found: string, cause?: unknown): TareError =>
     new TareError('EXPORT_DIRECTORY', {

@@ -124,7 +124,7 @@ const outcomeOf = (outcome: JsonObject): ExportRecord['outcome'] => ({
 export const isClosed = ({state, outcome}: Pick<ExportRecord, 'state' | 'outcome'>): boolean =>
   state !== 'started' && outcome.status !== 'running';
 
-/** Each revision may have a file in each ledger: a number that somebody made up must not become work. */
+/** Each revision may have a file in each ledger: a number that a user made up must not become work. */
 const MOST_REVISIONS = 1000;
 
 function revision(record: JsonObject): number {

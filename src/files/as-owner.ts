@@ -5,7 +5,7 @@
 
 import {askNow, inFirstFile} from '../host/name-service.js';
 
-/** The account's own group, from the name service; nobody's where there is no such account, or no answer. */
+/** The account's own group, from the name service; the group of the account nobody where there is no such account, or no answer. */
 export function groupOf(uid: number): number {
   const local = inFirstFile(uid);
   if (local !== null) return local.gid;
@@ -13,11 +13,11 @@ export function groupOf(uid: number): number {
   return answer.state === 'found' ? answer.account.gid : NOGROUP;
 }
 
-/** The account of a user of this node, to become it, with all its groups; nobody's group where there is no such account, or no answer. */
+/** The account of a user of this node, to become it, with all its groups; the group of the account nobody where there is no such account, or no answer. */
 export function accountOf(uid: number): {gid: number; groups: number[]} {
   const answer = askNow(String(uid), {groups: true});
   return answer.state === 'found' ? answer.account : {gid: NOGROUP, groups: []};
 }
 
-/** The group of who has none, by convention: `nogroup` or `nobody`. */
+/** The group `nogroup` or `nobody`, by convention that of processes without another. */
 export const NOGROUP = 65534;

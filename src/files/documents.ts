@@ -14,7 +14,7 @@ import {isRootSquashed} from './root-squash.js';
 
 const POLICY_FILE = '/etc/tare/policy.yaml';
 const POLICY_FOLDER = '/etc/tare/policy.d';
-/** Policies that jobs may be run under instead of the node's own, if whoever calls the wrapper names one. */
+/** Policies that jobs may be run under instead of the node's own, if the caller of the wrapper names one. */
 const OFFERED_FOLDER = '/etc/tare/policies';
 const LARGEST_DOCUMENT = 1024 * 1024;
 /** A plan with a large environment may be larger than what people write. */
@@ -29,7 +29,7 @@ export async function readPlan(file: string): Promise<Documents['plan']> {
 
 /**
  * A descriptor that the caller names.
- * @param ofOwner the way there of its directory's owner, for one that lies where root is nobody
+ * @param ofOwner the way there of its directory's owner, for a file in a place where root has no rights (root_squash)
  * @throws TareError DOCUMENT_UNREADABLE and what parsing throws
  */
 export async function readNamedJob(file: string, ofOwner: () => JobFiles): Promise<Documents['job']> {

@@ -40,7 +40,7 @@ export interface JobFiles extends Pick<
 }
 
 /**
- * @param account whose the job is; null: nobody's yet, and so it is whoever runs this process
+ * @param account whose the job is; null: not known yet; then the account of this process
  * @param root the directory that the job was started in, absolute; its payload can change what lies there
  */
 export function jobFiles(account: Account | null, root: string): JobFiles {
@@ -145,10 +145,10 @@ function asOurselves(root: string): OneWay {
 }
 
 const CAREFUL = constants.O_NOFOLLOW | constants.O_NONBLOCK;
-/** Of Linux, which Node does not name. */
+/** O_PATH of Linux, which Node.js does not name. */
 const O_PATH = 0o10000000;
 
-/** At once, so that what others append stands before or after it. */
+/** Writes with one call, so that lines which others append stand before or after it. */
 function writeInto(path: string, flags: number, offset: number | null, text: string): void {
   withFile(path, constants.O_WRONLY | CAREFUL | flags, (descriptor) => {
     if (!fstatSync(descriptor).isFile()) throw new Error(`${path} is not a file`);
@@ -203,7 +203,7 @@ function ancestors(path: string): string[] {
 
 const realPath = (path: string): string | null => attempt(() => realpathSync(path));
 
-/** A file that root names, where nobody but root can have made any part of the way, nor what is there now. */
+/** A file that root names, where root alone can have made each part of the path and what lies there. */
 function isRootsWay(path: string): boolean {
   const whole = resolve(path);
   try {

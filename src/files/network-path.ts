@@ -5,7 +5,7 @@ import {dirname, join, normalize} from 'node:path/posix';
 import {attempt} from '../errors.js';
 import {liesIn} from '../policy/glob.js';
 
-/** As the kernel's own limit (path_resolution(7)). */
+/** Most links in a path: the kernel's own limit (path_resolution(7)). */
 const MOST_LINKS = 40;
 
 /** Whether a path, links followed, lies in the directory or is it. Nothing in that is looked at, and what is not there leads nowhere. */

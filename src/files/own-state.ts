@@ -33,7 +33,7 @@ export function withOwnState(policy: Policy, uid: number): Policy {
 
 const isOwn = (owner: number | null, uid: number): boolean => owner === uid || owner === 0;
 
-/** null: nobody has that name. */
+/** null: nothing has that name. */
 const ownerOf = (path: string): number | null => attempt(() => lstatSync(path, {throwIfNoEntry: false})?.uid ?? null);
 
 const isForAll = (directory: string): boolean => attempt(() => (lstatSync(directory).mode & 0o1002) === 0o1002) ?? false;

@@ -1,5 +1,5 @@
 /**
- * Places where root is nobody: a file server with root_squash (exports(5)), Lustre with a nodemap. What root has to see there it looks at
+ * Places where root has the rights of nobody: a file server with root_squash (exports(5)), Lustre with a nodemap. What root has to see there it looks at
  * as the owner of the first directory on the way that is not root's, in a process of its own: nothing that this owner could not do as well.
  */
 
@@ -30,7 +30,7 @@ interface Account {
   gid: number;
 }
 
-/** @returns what the script says; null when it fails, or nobody else's identity would help */
+/** @returns what the script says; null when it fails, or another identity would not help */
 function ask(path: string, script: string): string | null {
   const whole = resolve(path);
   const as = ownerOnWay(whole);
@@ -42,7 +42,7 @@ function ask(path: string, script: string): string | null {
   return status === 0 ? stdout : null;
 }
 
-/** Of the first directory on the way that is not root's: root looks no further. null: all are root's, or not there. */
+/** The owner of the first directory of a path that is not root's, behind which root does not look. null: all are root's, or do not exist. */
 function ownerOnWay(path: string): Account | null {
   const names = path.split('/').slice(1);
   for (let length = 1; length <= names.length; length++) {

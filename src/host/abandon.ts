@@ -16,7 +16,7 @@ export interface Answer {
   late: boolean;
 }
 
-/** A program that changes what the other one sees and who runs it, and becomes it. */
+/** A program that sets namespaces and account for another one, and executes it. */
 export interface Through {
   program: string;
   argv0: string;
@@ -24,7 +24,7 @@ export interface Through {
 }
 
 /**
- * @param identity who runs it; null: the caller. Root sees more than others
+ * @param identity the account that runs it; null: the caller. Root can read more than others
  * @param options `enough`: so many bytes are asked for, and then it is ended; `through`: what becomes it, and takes the identity
  */
 export function runAbandonable(

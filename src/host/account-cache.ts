@@ -11,7 +11,7 @@ import {readTrusted, writeWhole} from './trusted-file.js';
 
 const FORMAT = 'tare/account-cache/v1';
 const MOST_BYTES = 1 << 20;
-/** Of several nodes' worth of pool accounts. */
+/** Most entries: more than the pool accounts of several nodes. */
 const MOST_ENTRIES = 2000;
 const WRITABLE_BY_OTHERS = 0o022;
 
@@ -23,7 +23,7 @@ interface Entry extends Member {
 
 type Entries = Record<string, Entry>;
 
-/** @param owners who may have written the file @returns null where it says nothing of the key, or nothing that still holds */
+/** @param owners accounts that may have written the file @returns null where the file has no entry for the key, or an old one */
 export function readCachedAccount(
   file: string,
   owners: readonly number[],
@@ -43,12 +43,12 @@ export function keepAccount(file: string, owner: number, key: string, account: M
   writeWhole(file, `${JSON.stringify({format: FORMAT, entries})}\n`);
 }
 
-/** Of a clock that was set back nothing is believed. */
+/** Whether an entry is new enough; one of the future, after the clock was set back, is not. */
 const holds = ({at}: Entry, now: number): boolean => at <= now && now - at < HOLDS_MS;
 
 const readEntries = (file: string, owners: readonly number[]): Entries =>
   attempt(() => {
-    // whoever owns the directory could put another file of the owner's there
+    // the directory's owner could put another file of the same owner there
     const {uid, mode} = lstatSync(dirname(file));
     if (!owners.includes(uid) || (mode & WRITABLE_BY_OTHERS) !== 0) return {};
     const content: unknown = JSON.parse(readTrusted(file, owners, MOST_BYTES) ?? 'null');

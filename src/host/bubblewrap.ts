@@ -49,7 +49,7 @@ export function readBubblewrap(inputs: BubblewrapInputs): BubblewrapFacts {
 }
 
 interface Privilege {
-  /** Runs as root for a caller who is not. */
+  /** It is setuid root, and the caller is not root. */
   setuid: boolean;
   obstacle: string | null;
   note: string | null;

@@ -13,7 +13,7 @@ export interface RefusedDirectory {
   because: string;
 }
 
-/** Where groups of one hierarchy can be made. */
+/** The place in which groups of one controller can be made. */
 export interface ControllerFact {
   /** cgroup version of the hierarchy that holds the controller. */
   version: 1 | 2;
@@ -30,7 +30,7 @@ export interface ControllerFact {
 }
 
 /**
- * Who made the group that the caller is in. `htcondor-scope`: HTCondor since 24.8, a scope in a slice; `htcondor`: before, one group;
+ * The system that made the caller's group. `htcondor-scope`: HTCondor since 24.8, a scope in a slice; `htcondor`: before, one group;
  * `namespace`: the top of a cgroup namespace, as in a container; `root`: the root of the whole hierarchy; `none`: no hierarchy shows it.
  */
 export type Layout =
@@ -48,7 +48,7 @@ export interface CgroupFacts {
   toEmpty: {directory: string; into: string; because: string} | null;
   /** Hierarchies of version 1 without a controller of the above, by the name in /proc/self/cgroup, and where groups can be made in them; those without a place are left out. */
   others: {name: string; parent: string}[];
-  /** Who made the caller's group, as far as its name tells. */
+  /** The system that made the caller's group, as far as its name tells. */
   layout: Layout;
   how: string;
 }
@@ -127,7 +127,7 @@ export interface OciFacts {
   how: string;
 }
 
-/** As in subuid(5). A count of 0 is none. */
+/** A range of subuid(5). A count of 0: none. */
 export interface IdRange {
   start: number;
   count: number;
@@ -155,7 +155,7 @@ export interface SystemFacts {
 /** Programs that connect a box. */
 export type NetworkProgram = 'ip' | 'nft' | 'nsenter' | 'unshare' | 'pasta' | 'slirp4netns';
 
-/** Files of the node that say who it is. */
+/** Files of the node about its name and accounts. */
 export type IdentityFile = 'hosts' | 'hostname' | 'resolv.conf' | 'machine-id';
 
 /** What can give a box an address of its own. */
@@ -187,7 +187,7 @@ export interface Facts {
   within: {recordId: string | null; how: string} | null;
   kernel: {release: string; version: [major: number, minor: number]; how: string};
   node: {hostname: string; bootId: string | null; how: string};
-  /** Whoever runs the wrapper. */
+  /** The account that runs the wrapper. */
   caller: IdentityFacts;
   cgroup: CgroupFacts;
   /** Namespaces that the caller can make, itself or through a user namespace. */

@@ -44,7 +44,7 @@ export function findHierarchies(tree: Tree, mounts: readonly Mount[]): Hierarchy
   return found;
 }
 
-/** Those of version 1 that no controller of Tare is in, by their names: `devices`, `name=systemd`. */
+/** Hierarchies of version 1 without a controller that Tare uses, by their names: `devices`, `name=systemd`. */
 export function findOtherHierarchies(tree: Tree, mounts: readonly Mount[]): Map<string, Hierarchy> {
   const groups = parseOwnGroups(tree.text('/proc/self/cgroup') ?? '');
   const isOther = ({type, superOptions}: Mount): boolean => type === 'cgroup' && !superOptions.some((option) => option in V1_NAMES);
@@ -115,7 +115,7 @@ function directoriesUp(mount: Mount, own: string): string[] {
   return directories;
 }
 
-/** Of several mounts of a hierarchy the one that shows the own group, can be written, and shows the most above it. */
+/** The best of several mounts of a hierarchy: it shows the own group, can be written, and shows the most above it. */
 function best(hierarchies: readonly Hierarchy[]): Hierarchy {
   const rank = ({path, readOnly}: Hierarchy): number => (path.length === 0 ? 0 : (readOnly ? 1 : 1000) + path.length);
   return hierarchies.reduce((least, each) => (rank(each) > rank(least) ? each : least));

@@ -1,10 +1,10 @@
-/** Whoever runs the wrapper; of a captured node, by its passwd file. */
+/** The account that runs the wrapper; of a captured node, from its passwd file. */
 
 import type {IdentityFacts} from './facts.js';
 import {findRow} from './passwd.js';
 import type {Tree} from './tree.js';
 
-/** Who runs the wrapper. */
+/** The account that runs the wrapper. */
 export interface Caller {
   uid: number;
   gid: number;

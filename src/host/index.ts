@@ -35,7 +35,7 @@ export type {Trial} from './views.js';
 export interface FactsOptions {
   /** A directory that stands for `/`: the machine itself, or a capture of another. */
   root?: string;
-  /** Whoever runs the wrapper. */
+  /** The account that runs the wrapper. */
   caller: Caller;
   scratchDirectory: string;
   /** CPUs that live boxes are pinned to. */
@@ -46,9 +46,9 @@ export interface FactsOptions {
   spawn?: Spawn | undefined;
   /** Asks the kernel for the version of its Landlock; without, none is known. */
   landlock?: (() => string | null) | undefined;
-  /** How to try an overlay, when somebody asks for a view; without, there are no facts of views. */
+  /** How to try an overlay, when the job asks for a view; absent: facts of views are not gathered. */
   trial?: Trial | undefined;
-  /** Somebody asks for a small machine. */
+  /** The job asks for a small machine. */
   system?: boolean | undefined;
   /** Also what can give a box an address of its own, which is tried out. */
   network?: boolean;
@@ -139,7 +139,7 @@ const readSystem = (
   init: null,
 });
 
-/** Only that it works is kept: why it does not may be mended before the next boot. */
+/** A cached trial. Only a success is cached: the cause of a failure may be mended before the next boot. */
 function cachedTrial(cache: Cached | null, trial: Trial): Trial {
   return (kind: TrialKind, directory, options) => {
     const key = `overlay ${kind} ${options} ${directory}`;

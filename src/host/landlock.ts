@@ -9,7 +9,7 @@ const ASKED = 'landlock_create_ruleset(2)';
 const FILE_SYSTEMS = '/proc/filesystems';
 const MENDED = 'use a kernel with CONFIG_SECURITY_LANDLOCK, and landlock in CONFIG_LSM or in its parameter lsm=';
 
-/** @param ask the static program, which prints the version of the kernel's interface; absent: nobody asks */
+/** @param ask the static program, which prints the version of the kernel's interface; absent: not asked for */
 export function readLandlock(
   tree: Tree,
   {filtered}: ProcessStatus,

@@ -1,11 +1,11 @@
-/** Who made the group that the caller is in, told by its name: what to change for more differs from one to the other. */
+/** Finds out by its name which system made the caller's group: the remedy for missing controllers depends on it. */
 
 import {LEAF} from './occupants.js';
 import type {Layout} from './facts.js';
 import type {Hierarchy} from './hierarchy.js';
 import type {Tree} from './tree.js';
 
-/** Of the batch systems' names those that their sources have: HTCondor `condor_DIRECTORY_SLOT@HOST`, Slurm `slurmstepd.scope`. */
+/** Patterns of group names; those of batch systems are from their sources: HTCondor `condor_DIRECTORY_SLOT@HOST`, Slurm `slurmstepd.scope`. */
 const NAMES: readonly (readonly [layout: Layout, pattern: RegExp])[] = [
   ['htcondor-scope', /\/(condor_[^/]+)\.slice\/\1\.scope$/],
   ['htcondor', /\/condor_[^/]+@[^/]+$/],
@@ -16,7 +16,7 @@ const NAMES: readonly (readonly [layout: Layout, pattern: RegExp])[] = [
   ['scope', /\/[^/]+\.scope(?:\/|$)/],
 ];
 
-/** Names who made the caller's group (systemd, a batch system, a container), by its path in the memory hierarchy. */
+/** Names the system that made the caller's group (systemd, a batch system, a container), by its path in the memory hierarchy. */
 export function layoutOf(tree: Tree, hierarchies: readonly Hierarchy[]): Layout {
   const hierarchy = hierarchies.find(({controllers}) => controllers.includes('memory')) ?? hierarchies[0];
   const own = hierarchy?.path[0];
@@ -26,5 +26,5 @@ export function layoutOf(tree: Tree, hierarchies: readonly Hierarchy[]): Layout 
   return hierarchy.version === 2 && isGroup(tree, hierarchy.mount) ? 'namespace' : 'root';
 }
 
-/** Only the root of the whole hierarchy has no cgroup.type: it alone may hold processes and hand controllers on. */
+/** Whether a directory is a group below the root of the hierarchy. Only that root has no cgroup.type; it alone may hold processes and enable controllers. */
 export const isGroup = (tree: Tree, directory: string): boolean => tree.exists(`${directory}/cgroup.type`);

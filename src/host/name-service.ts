@@ -9,7 +9,7 @@ import {errnoOf} from '../errors.js';
 import {findRow, isFilesFirst, parseRow, remoteSources, type Account} from './passwd.js';
 import {childProcess, start} from './spawn.js';
 
-/** With its groups, the first one's too. */
+/** An account with its groups, the primary one included. */
 export interface Member extends Account {
   groups: number[];
 }
@@ -34,7 +34,7 @@ export interface Wish {
   sure?: boolean;
 }
 
-/** So often the name service is asked before it counts as silent. */
+/** Number of queries after which the name service counts as silent. */
 const TRIES = 3;
 /** All tries together, ms. */
 const WITHIN_MS = 10_000;
@@ -86,7 +86,7 @@ export async function askFor(key: string, wish: Wish): Promise<Answer<Member>> {
 const answers = new Map<string, {account: Member; at: number}>();
 let silentUntil = 0;
 
-/** The same while the process stands still: one try of 3 s, and none within 30 s after one that got no answer. */
+/** Asks synchronously: one try of 3 s, and none within 30 s after one without an answer. */
 export function askNow(key: string, wish: Wish): Answer<Member> {
   const now = performance.now();
   const known = answers.get(key);
@@ -144,12 +144,12 @@ function driveNow<T>(asking: Asking<T>, deadline: number): Answer<T> {
   return step.value;
 }
 
-/** Nothing of the caller's environment: LD_PRELOAD of a job would answer for the node. */
+/** Environment of the programs. It has nothing of the caller's: LD_PRELOAD of a job could forge the answers. */
 const ENVIRONMENT = {PATH: '/usr/bin:/bin', LC_ALL: 'C'};
 const notStarted = (why: string): string => `cannot be started (${why})`;
 const late = (ms: number): string => `gave no answer within ${(ms / 1000).toFixed(1)} s`;
 
-/** One that does not even die is left alone. */
+/** Asks one program, which is killed after `leftMs`; the answer does not wait for a program that SIGKILL does not end. */
 function ask({program, argv}: Question, leftMs: number): Promise<Said> {
   const ms = Math.max(1, Math.round(leftMs));
   return new Promise((resolve) => {
@@ -169,7 +169,7 @@ function ask({program, argv}: Question, leftMs: number): Promise<Said> {
       text = (text + piece).slice(0, MOST_BYTES);
     });
     child.on('error', ({code = 'no reason is known'}: NodeJS.ErrnoException) => answer(null, notStarted(code), code === 'ENOENT'));
-    child.on('close', (status, signal) => answer(status, `was ended by ${signal ?? 'nobody'}`));
+    child.on('close', (status, signal) => answer(status, `was ended by ${signal ?? 'no signal'}`));
   });
 }
 

@@ -168,7 +168,7 @@ export function readNewProc(mounts: readonly Mount[], namespaces: Facts['namespa
   return no(`mountinfo: mounts hide parts of ${proc.point}: ${some(hidden(mounts, proc))}`, remedy);
 }
 
-/** Only read-only for this mount, not the file system, is what a new mount would get around. */
+/** Whether the mount is read-only, and not the file system: a new mount would circumvent that. */
 const isReadOnly = ({options}: Mount): boolean => options.includes('ro');
 
 function hidden(mounts: readonly Mount[], proc: Mount): string[] {

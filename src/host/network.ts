@@ -108,7 +108,7 @@ function userAbility(
   if (!namespaces.user.available) return no(`no user namespace (${namespaces.user.how})`, namespaces.user.remedy);
   if (!namespaces.network.available) return no(`no network namespace (${namespaces.network.how})`, namespaces.network.remedy);
   if (unshare === null) return no('unshare is not there', 'install util-linux');
-  // root's payload has a user of its own, who opens it: whether it may is seen then
+  // root's payload has an account of its own, which opens it: whether it may is found out then
   if (caller.uid === 0 ? !tree.exists(TUN) : !tree.writable(TUN))
     return no(`${TUN} is not there, or not all may open it`, 'modprobe tun, and mode 0666 for /dev/net/tun');
   return yes(`${program}, ${TUN}`);
@@ -126,7 +126,7 @@ function hasGlobal6(tree: Tree): boolean {
   return lines.some(([, , , scope, , device]) => scope === '00' && device !== 'lo');
 }
 
-/** Without links, of which there can be one: /etc/resolv.conf. A path in them that climbs out of / stops there. */
+/** Resolves links, such as /etc/resolv.conf. A link that leads above / stops there. */
 function realFile(tree: Tree, path: string): string | null {
   const target = tree.link(path);
   const real = target === null ? path : target.startsWith('/') ? target : new URL(target, `file://${path}`).pathname;

@@ -1,6 +1,6 @@
 /**
  * Whether the processes of a v2 group can be moved: a group with processes cannot hand controllers to its children (the kernel's
- * admin-guide/cgroup-v2, "No Internal Process Constraint"), so whoever was put into a delegated group moves to a leaf below it first.
+ * admin-guide/cgroup-v2, "No Internal Process Constraint"), so processes in a delegated group move to a leaf below it first.
  */
 
 import {words} from './hierarchy.js';
@@ -9,7 +9,7 @@ import type {Tree} from './tree.js';
 /** The leaf that they move to; one for all wrappers of a group. */
 export const LEAF = 'tare-caller';
 
-/** Who is asking. */
+/** The process that would move others. */
 export interface Mover {
   uid: number;
   /** The wrapper's own processes and those that lead to it. */
@@ -18,14 +18,14 @@ export interface Mover {
 
 /** What is known of the processes of a group. */
 export interface Occupants {
-  /** Nobody but the wrapper, and the processes that lead to it. */
+  /** Only the wrapper, and the processes that lead to it, are in the group. */
   onlyFamily: boolean;
   /** Why they cannot be moved; null when they can. */
   obstacle: string | null;
 }
 
 /**
- * Who is in a group, null when nobody is. The kernel lets the owner of a group move anybody in it; Tare moves only processes of its own user,
+ * The processes in a group; null: none. The kernel lets the owner of a group move every process in it. Tare moves only processes of its own user,
  * but all of them at the top of a cgroup namespace, which is root's.
  */
 export function occupants(tree: Tree, directory: string, mover: Mover, isTop: boolean): Occupants | null {

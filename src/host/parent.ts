@@ -13,13 +13,13 @@ import type {Hierarchy} from './hierarchy.js';
 import {isGroup} from './layout.js';
 import type {Tree} from './tree.js';
 
-/** Where groups of one controller can be made; null: nowhere. */
+/** The group in which groups of one controller can be made; null: there is none. */
 export interface Parent {
   parent: string | null;
   refused: RefusedDirectory[];
 }
 
-/** The same for all controllers of a hierarchy, and what has to be changed before. */
+/** The same for all controllers of a hierarchy, and the processes that have to be moved before. */
 export interface Parents {
   controllers: Map<Controller, Parent>;
   toEnable: Controller[];
@@ -30,7 +30,7 @@ export interface Parents {
 const BOX_GROUPS = 4;
 const BOX_DEPTH = 3;
 
-/** v1: whoever may make a directory owns the files in it, and may move processes of the same user there. */
+/** v1: an account that may make a directory owns the files in it, and may move processes of its own there. */
 export function findV1Parent(tree: Tree, hierarchy: Hierarchy): Parent {
   const refused: RefusedDirectory[] = [];
   for (const [index, directory] of hierarchy.path.entries()) {
@@ -44,7 +44,7 @@ export function findV1Parent(tree: Tree, hierarchy: Hierarchy): Parent {
 /**
  * v2: one group serves all controllers, so the nearest place for memory decides; without memory, the nearest for any.
  * A group that must be evacuated first is as good as a free one where only the wrapper and what leads to it are in it; else it is
- * the last resort, and so it always is for root, who finds a free place further up.
+ * the last resort; for root it always is, since root finds a free place further up.
  */
 export function findV2Parent(tree: Tree, hierarchy: Hierarchy, mover: Mover): Parents {
   if (hierarchy.controllers.length === 0) return {controllers: new Map(), toEnable: [], toEmpty: null};
@@ -73,9 +73,9 @@ interface Place {
   directory: string;
   /** Controllers that its children have already. */
   enabled: string[];
-  /** As it were, were nobody in it. */
+  /** What it would be without processes in it. */
   offers: Offers;
-  /** Whose processes would have to move; null: nobody’s. */
+  /** The processes that would have to move; null: none. */
   occupants: Occupants | null;
 }
 
@@ -103,7 +103,7 @@ function settle({directory, enabled, offers, occupants: there}: Place, evacuate:
   };
 }
 
-/** Also when nobody is in it now: processes that moved for another wrapper move back when that one ends. */
+/** Also when it has no processes now: those that moved for another wrapper move back when that one ends. */
 function emptying(tree: Tree, {path}: Hierarchy, {directory}: SettledPlace): Parents['toEmpty'] {
   if (!isGroup(tree, directory)) return null;
   const into = `${directory}/${LEAF}`;

@@ -1,5 +1,5 @@
 /**
- * Disk for private directories. A network file system may hang whoever touches it, and nothing here has a deadline:
+ * Disk for private directories. A network file system may block a process that touches it, and nothing here has a deadline:
  * such a directory is recognised from mountinfo and not touched.
  */
 

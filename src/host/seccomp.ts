@@ -3,7 +3,7 @@
 import type {Ability} from './facts.js';
 import type {ProcessStatus} from './status.js';
 
-/** Of Node.js's names; src/engine/bpf.ts has their numbers of system calls. */
+/** Processors, by Node.js's names, for which src/engine/bpf.ts has the numbers of system calls. */
 export const PROCESSORS: readonly string[] = ['x64', 'arm64'];
 
 /** Whether filters on system calls can be used: the kernel has them, and Tare makes them for the processor. */

@@ -28,7 +28,7 @@ export function start(program: string, argv: readonly string[], options: ChildPr
 
 /** On a node with a load of 50, what takes milliseconds may take some seconds. */
 const DEADLINE_MS = 10_000;
-/** Of who asks again before anything follows from it. */
+/** Limit for a program that is only tried: the caller tries again before it acts on a late answer. */
 const LOOK_MS = 2000;
 const MOST_BYTES = 4096;
 

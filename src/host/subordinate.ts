@@ -5,10 +5,10 @@ import type {Tree} from './tree.js';
 
 const PROGRAMS = ['/usr/bin/newuidmap', '/usr/bin/newgidmap'] as const;
 const NONE: IdRange = {start: 0, count: 0};
-/** As many as a user namespace of its own is usually given: more are of no use in an image. */
+/** Most ids that are used: the usual number of a user namespace, which is enough for an image. */
 const MOST = 65_536;
 
-/** Those of the first line that names the user. */
+/** The subordinate ids in the first line that names the user. */
 export function readSubordinate(tree: Tree, {uid, name}: IdentityFacts): SubordinateFacts {
   const missing = PROGRAMS.find((path) => tree.program(path) === null);
   if (missing !== undefined)

@@ -1,4 +1,4 @@
-/** Whether ids are somebody's on this node: an account's or a group's, or given to a user to map (subuid(5), subgid(5)). */
+/** Whether ids are in use on this node: by an account or a group, or as subordinate ids of a user (subuid(5), subgid(5)). */
 
 import {readFileSync} from 'node:fs';
 import {attempt} from '../errors.js';
@@ -7,7 +7,7 @@ import type {IdRange} from './facts.js';
 /** Root may map any, and what it keeps for containers it may keep for these. */
 const OWN = ['root', '0'];
 
-/** The first that is found, in words; null: nobody. @param read a file's text, empty where there is none */
+/** The first holder that is found, in words; null: none. @param read a file's text, empty where there is none */
 export function holderOf({start, count}: IdRange, read: (path: string) => string = textOf): string | null {
   const overlaps = (first: number, many: number): boolean => first < start + count && start < first + many;
   for (const path of ['/etc/passwd', '/etc/group'])

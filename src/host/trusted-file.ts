@@ -1,4 +1,4 @@
-/** Small files that Tare keeps for itself between jobs: what they say is believed only where nobody else could have written it. */
+/** Small files that Tare keeps for itself between jobs: they are believed only where no other account could have written them. */
 
 import {closeSync, constants, fstatSync, openSync, readFileSync, renameSync, unlinkSync, writeSync} from 'node:fs';
 import {randomBytes} from 'node:crypto';
@@ -13,7 +13,7 @@ const WRITABLE_BY_OTHERS = 0o022;
 export function readTrusted(file: string, owners: readonly number[], mostBytes: number): string | null {
   let descriptor: number | null = null;
   try {
-    // Neither through a link, nor waiting for whoever would write a FIFO.
+    // Neither through a link, nor blocking on a FIFO.
     descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const stat = fstatSync(descriptor);
     const trusted = stat.isFile() && owners.includes(stat.uid) && (stat.mode & WRITABLE_BY_OTHERS) === 0 && stat.nlink === 1;

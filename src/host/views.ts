@@ -37,7 +37,7 @@ const FUSE_OVERLAYFS = '/usr/bin/fuse-overlayfs';
 const DISK_TYPES = /^(ext[234]|xfs|btrfs|zfs|f2fs|jfs|reiserfs|nilfs2|bcachefs)$/;
 /** Always the box's own, or read-only. */
 const NOT_LOOKED_INTO = ['/proc', '/sys', '/dev', '/run', '/tmp', '/var/tmp', '/boot', '/lost+found'];
-/** Of longer directories (thousands of accounts in /home) only the caller's own home is looked at. */
+/** Most entries of a directory that are examined. Of a longer one (thousands of accounts in /home) only the caller's home is. */
 const MOST_ENTRIES = 256;
 
 /** Tries overlays on the scratch directory, else fuse-overlayfs for a user, and lists the mounts of the node that a view has to show. */
@@ -86,7 +86,7 @@ function tryFuse({tree, trial}: ViewInputs, place: string): Ability {
   return no(`a trial with ${FUSE_OVERLAYFS} failed: ${said ?? 'it could not be started'}`, null);
 }
 
-/** Those that can be reached, the outermost first: not what another mount lies over. */
+/** Mounts that can be reached, the outermost first, without those that another mount covers. */
 function visibleMounts(mounts: readonly Mount[]): Mount[] {
   const root = mounts.findLast(({point}) => point === '/');
   if (root === undefined) return [];

@@ -10,7 +10,7 @@ import type {Hierarchy} from './hierarchy.js';
 import type {Mount} from './mountinfo.js';
 import type {Tree} from './tree.js';
 
-/** Where every box has what it is told about itself (plan/features.ts), read-only. */
+/** The directory in which every box has the facts about itself (plan/features.ts), read-only. */
 const ABOUT = '/dev/tare';
 const PAYLOAD_GROUP = /\/tare-[0-9a-f]{16}\/payload(?:\/|$)/;
 /** Deeper than any tree of processes that leads to a job. */

@@ -29,7 +29,7 @@ export const runsHere = (architecture: string): boolean => {
 const MAGIC = Buffer.from([0x7f, 0x45, 0x4c, 0x46]);
 const HEADER = 20;
 
-/** Of every ELF header that is found in some bytes: beginnings of programs, one after the other. */
+/** The architectures of all ELF headers in some bytes, which are the beginnings of programs, one after the other. */
 export function architecturesIn(bytes: Buffer): string[] {
   const found = new Set<string>();
   for (let at = bytes.indexOf(MAGIC); at >= 0 && at + HEADER <= bytes.length; at = bytes.indexOf(MAGIC, at + 1)) {

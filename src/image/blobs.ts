@@ -20,11 +20,11 @@ export interface Blobs {
 /** What a layout lacks, for people. */
 export class BlobError extends Error {}
 
-/** A pipe that somebody put there is not waited for. */
+/** Opens without blocking: a named pipe in place of the file is not waited for. */
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 const BLOCK = 512;
 const PIECE = 1 << 20;
-/** Of an archive of an image: a layer has two entries. */
+/** Most entries of an archive of an image, in which a layer has two. */
 const MOST_ENTRIES = 20_000;
 
 /** @returns a descriptor and the size of a plain file; null when there is none @throws BlobError when something else has the name */
@@ -75,7 +75,7 @@ interface Place {
   bytes: number;
 }
 
-/** Only the headers are read; what lies between them is passed over. @throws BlobError */
+/** The blobs of an archive. Reads the headers only, and skips the contents. @throws BlobError */
 export function blobsOfArchive(path: string): Blobs {
   const opened = openPlain(path);
   if (opened === null) throw new BlobError(`${path} is missing`);
@@ -133,7 +133,7 @@ function indexOf(file: number, bytes: number): Map<string, Place> {
     if (length === 0) break;
     reader.feed(header.subarray(0, length));
     at += length;
-    // the machine is told of content that nobody wants as if it were read
+    // content that is not needed is passed over as if it were read
     for (let left = skip; left > 0; left -= PIECE) reader.feed(zeros.subarray(0, Math.min(left, PIECE)));
     at += skip;
     skip = 0;

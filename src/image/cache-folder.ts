@@ -6,7 +6,7 @@ import {attempt, errnoOf} from '../errors.js';
 import type {Owner} from '../export/lock.js';
 import {namesIn, syncDirectory} from '../record/durable.js';
 
-/** A cache of unpacked images, and who uses it. */
+/** A cache of unpacked images, with notes of the boxes that use them. */
 export interface CacheContext {
   directory: string;
   uid: number;
@@ -22,7 +22,7 @@ export const hexOf = (digest: string): string => digest.replace(/^sha256:/, '');
 /** The folder of an image. */
 export const treeOf = (cache: string, digest: string): string => join(cache, 'trees', hexOf(digest));
 
-/** By one rename. @throws Error of the system */
+/** Moves a complete tree into the cache by one rename. @throws Error of the system */
 export function publish(staging: string, tree: string): void {
   try {
     renameSync(staging, tree);
@@ -51,7 +51,7 @@ export function clearWork(work: string, {isRunning}: CacheContext): void {
   }
 }
 
-/** Also where the image has directories that their owner cannot write to. */
+/** Removes a tree, also one with directories that their owner cannot write to. */
 export function removeTree(path: string): void {
   rmSync(path, {recursive: true, force: true});
 }

@@ -1,4 +1,4 @@
-/** What is in the cache, who uses it, and what goes when nobody does. */
+/** Lists the images of the cache with their uses, and removes unused ones. */
 
 import {randomBytes} from 'node:crypto';
 import {existsSync, lstatSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, utimesSync} from 'node:fs';
@@ -9,7 +9,7 @@ import {namesIn} from '../record/durable.js';
 import {ABANDONED_MS, clearWork, hexOf, publish, removeTree, type CacheContext} from './cache-folder.js';
 import {isRecord, type CachedImage} from './entry.js';
 
-/** All images of a cache, whoever uses them. */
+/** All images of a cache. */
 export function listCache({
   directory,
 }: {
@@ -34,7 +34,7 @@ export interface Pruned {
 }
 
 /**
- * Removes what nobody uses and nobody used since then, and what unpacking left half made. One that gets used at the same moment stays, or
+ * Removes images that no box uses or used since then, and what unpacking left half made. An image that gets used at the same moment stays, or
  * is unpacked once more.
  * @param remove false: only say what would go
  */
@@ -72,7 +72,7 @@ export function shrinkCache(context: CacheContext, mostBytes: number): Pruned[] 
   return removed;
 }
 
-/** Out of the way first, so that whoever wants it now does not find it; back again when somebody has noted a use before that. */
+/** Renames the image first, so that a job that wants it now does not find it; renames it back when a job had noted a use before. */
 function takeAway(directory: string, name: string): boolean {
   const tree = join(directory, 'trees', name);
   const gone = join(directory, 'work', `gone-${name}-${randomBytes(4).toString('hex')}`);
@@ -82,7 +82,7 @@ function takeAway(directory: string, name: string): boolean {
     return false;
   }
   removeTree(gone);
-  attempt(() => rmdirSync(join(directory, 'uses', name))); // somebody wants it again, and unpacks it anew
+  attempt(() => rmdirSync(join(directory, 'uses', name))); // another job wants it again, and unpacks it anew
   return true;
 }
 

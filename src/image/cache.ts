@@ -39,7 +39,7 @@ export function openCache({directory, uid}: CacheContext): void {
   });
 }
 
-/** From then on no prune takes the image away, until the box's folder is gone. @throws Error of the system */
+/** Notes that a box uses the image, which no prune removes until the box's folder is gone. @throws Error of the system */
 export function noteUse({directory}: CacheContext, digest: string, box: {id: string; folder: string}): void {
   const uses = join(directory, 'uses', hexOf(digest));
   for (let tries = 0; ; tries++) {
@@ -109,7 +109,7 @@ const SYNC_DEADLINE_MS = 600_000;
 const SYNC = '/usr/bin/sync';
 
 /**
- * After a power cut a name is not to be there without what it names. An abort kills sync(1), and does not wait for it: it may be in the kernel
+ * Syncs the file system, so that after a power cut no name is there without its content. An abort kills sync(1), and does not wait for it: it may be in the kernel
  * until all is written.
  */
 function synchronize(directory: string, aborted?: AbortSignal): Promise<void> {

@@ -6,7 +6,7 @@ import {CannotUnpack} from './broken.js';
 import type {TarEntry} from './tar.js';
 import type {Content} from './tree.js';
 
-/** So much of the disk stays free, or a twentieth of it where that is less: the node's records lie there too. */
+/** Space of the disk that stays free, or a twentieth of the disk where that is less: the node's records lie there too. */
 const LEAST_FREE = 2 ** 30;
 const LEAST_SHARE = 1 / 20;
 const LOOK_EVERY = 64 * 2 ** 20;
@@ -43,7 +43,7 @@ export class Store {
         for (let rest = piece; rest.length > 0;) rest = rest.subarray(writeSync(file, rest));
         return;
       }
-      // whoever unpacks must be able to read it; setuid would be a gift to everybody who can reach the file
+      // the account that unpacks must be able to read it; a setuid bit would give its rights to every account that can reach the file
       fchmodSync(file, (mode & 0o777) | 0o400);
       futimesSync(file, mtime, mtime);
       this.close();

@@ -6,7 +6,7 @@ import {start} from '../host/spawn.js';
 import {BlobError} from './blobs.js';
 import {CannotUnpack} from './broken.js';
 
-/** Looked for in these places, and run as nobody when we are root. */
+/** The places in which the program is looked for; root runs it as the account nobody. */
 export const ZSTD = ['/usr/bin/zstd', '/bin/zstd', '/usr/local/bin/zstd'];
 const NOBODY = 65534;
 
@@ -17,7 +17,7 @@ const MAGICS: readonly {name: string; bytes: readonly number[]}[] = [
   {name: 'bzip2', bytes: [0x42, 0x5a, 0x68]},
 ];
 
-/** By what the layer is, not by what the manifest calls it. @throws CannotUnpack */
+/** The decompressor of a layer, chosen by the layer's first bytes and not by the manifest. @throws CannotUnpack */
 export function decompressorFor(begin: Buffer, zstd: string | null): NodeJS.ReadWriteStream {
   const magic = MAGICS.find(({bytes}) => bytes.every((byte, index) => begin[index] === byte))?.name;
   if (magic === undefined) return new PassThrough();

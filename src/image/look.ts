@@ -1,6 +1,6 @@
 /**
  * What an image is, and whether it can be used here: found before anything starts. The first touch of a path is by other processes with the
- * rights of whoever will use it: on CVMFS a look can take long or for ever, and they are left alone when late.
+ * rights of the account that will use it. On CVMFS a look can take long or for ever: a process that is late is abandoned.
  */
 
 import {accessSync, closeSync, constants, existsSync, readFileSync, readSync} from 'node:fs';
@@ -16,7 +16,7 @@ import {isSquashfs, readSuperblock, SUPERBLOCK_BYTES} from './squashfs.js';
 
 type Identity = {uid: number; gid: number} | null;
 
-/** For all of a file of some gigabytes. */
+/** Deadline for the digest of a file of some gigabytes. */
 const DIGEST_DEADLINE_MS = 600_000;
 const STAT = '/usr/bin/stat';
 const HEAD = '/usr/bin/head';
@@ -29,7 +29,7 @@ const ALLOWED =
 
 /** How an image is looked at. */
 export interface LookOptions {
-  /** Who will use it; null: we ourselves. Root sees more than the payload. */
+  /** The account that will use it; null: this process's own. Root can read more than the payload. */
   identity: Identity;
   /** Where it is asked for, for messages. */
   where: string;
@@ -157,12 +157,12 @@ async function lookAtSquashfs(path: string, options: LookOptions, broken: (what:
   return {path, kind: 'squashfs', digest, architecture, mount, name: null, bytes: opened.bytes, layers: null};
 }
 
-/** By unsquashfs, which also tells whether its tables are whole; null where it is not there, or nothing well-known is in the image. */
+/** The architecture of a squashfs file by unsquashfs, which also checks its tables; null without unsquashfs, or without a well-known program in the image. */
 async function architectureInside(path: string, {identity}: LookOptions): Promise<string | null> {
   const program = firstProgram(UNSQUASHFS);
   if (program === null) return null;
   for (const name of WELL_KNOWN) {
-    // what reads a file that anybody may have made has no rights that it does not need
+    // the program that reads a file of any origin has no rights that it does not need
     const {out} = await runAbandonable(program, ['-q', '-n', '-cat', path, name], identity, {enough: ELF_BEGIN});
     const [found] = architecturesIn(out.subarray(0, ELF_BEGIN));
     if (found !== undefined) return found;
@@ -194,7 +194,7 @@ function mounterOf(path: string, {user, where}: LookOptions): NonNullable<ImageF
 }
 
 /**
- * The kernel lets nobody change a file in a user namespace whose owner has no number there: so all of it is shown as the user's own.
+ * In a user namespace the kernel lets no process change a file whose owner has no number there, so all files are shown as the user's own.
  * squashfuse_ll can do so from 0.5 on. squashfuse always could, by options of libfuse's (fuse(8): uid, gid), and is slower.
  */
 export function squashfuseOf(

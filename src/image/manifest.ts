@@ -79,7 +79,7 @@ function ofLayout(blobs: Blobs, index: JsonObject, architecture: string): Manife
   if (chosen === undefined) throw new OtherArchitecture([...new Set(described.map((one) => one.architecture ?? 'unknown'))]);
   if (other !== undefined && other.descriptor.digest !== chosen.descriptor.digest) {
     const names = fitting.map(({descriptor}) => descriptor.name ?? descriptor.digest);
-    throw new BlobError(`it holds several images, and which is meant cannot be told: ${names.join(', ')}`);
+    throw new BlobError(`it holds several images, and the name does not say which is meant: ${names.join(', ')}`);
   }
   const layers = listAt(chosen.manifest, 'layers', 'the manifest').map((layer): Layer => {
     const digest = digestAt(layer, 'a layer');
@@ -126,7 +126,7 @@ function ofDocker(blobs: Blobs, saved: unknown): Manifest {
   const tags = (one: JsonObject): string[] =>
     Array.isArray(one['RepoTags']) ? one['RepoTags'].filter((tag) => typeof tag === 'string') : [];
   if (other !== undefined)
-    throw new BlobError(`it holds several images, and which is meant cannot be told: ${images.flatMap(tags).join(', ')}`);
+    throw new BlobError(`it holds several images, and the name does not say which is meant: ${images.flatMap(tags).join(', ')}`);
   const name = textAt(image, 'Config') ?? '';
   const text = blobs.text(name, MOST_TEXT);
   if (text === null) throw new BlobError(`${show(name)} is missing`);

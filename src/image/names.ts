@@ -4,7 +4,7 @@ import {chmodSync, linkSync, mkdirSync, renameSync, symlinkSync} from 'node:fs';
 import type {Store} from './contents.js';
 import type {Content, DirectoryNode} from './tree.js';
 
-/** So many names are made at once. */
+/** Number of names that are made before other work goes on. */
 const TURN = 2000;
 
 /** Names on disk: no link is there before everything that lies in directories is. */

@@ -3,7 +3,7 @@
  * no name is trusted: what becomes of one is the reader's business.
  */
 
-/** Of what a tar can hold: `other` are devices, pipes and what nobody knows. */
+/** Kinds of entries of a tar; `other` are devices, pipes and unknown types. */
 type TarKind = 'file' | 'directory' | 'symlink' | 'hardlink' | 'other';
 
 /** One entry of an archive, with what pax and GNU headers say of it. */
@@ -22,7 +22,7 @@ export interface TarEntry {
   offset: number;
 }
 
-/** It is no tar archive, or not a whole one. */
+/** The text is not a tar archive, or an incomplete one. */
 export class TarError extends Error {}
 
 const BLOCK = 512;

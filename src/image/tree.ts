@@ -38,13 +38,13 @@ export type Node = FileNode | LinkNode | DirectoryNode;
 
 const WHITEOUT = '.wh.';
 const OPAQUE = '.wh..wh..opq';
-/** As the kernel: more links in one path are a loop. */
+/** Most links in one path, as in the kernel: more are a loop. */
 const MOST_LINKS = 40;
 const MOST_NAME = 255;
 /** PATH_MAX of symlink(2), without its NUL. */
 const MOST_TARGET = 4095;
 const MOST_DEPTH = 512;
-/** Of one image; a name and its node take some 300 bytes of memory. */
+/** Most entries of one image; a name and its node take some 300 bytes of memory. */
 const MOST_ENTRIES = 3_000_000;
 
 /** Lays layers over each other, the lowest first. Its methods throw TreeError for a path that no image can have. */

@@ -68,7 +68,7 @@ export async function unpackLayers(blobs: Blobs, layers: readonly Layer[], direc
   }
 }
 
-/** 0 of one that is missing: whoever reads it says so. */
+/** The size of a blob, 0 where it is missing: reading it then gives the error. */
 const sizeOf = (blobs: Blobs, name: string): number => attempt(() => blobs.bytes(name)) ?? 0;
 
 /** null: nothing of the image's */

@@ -1,6 +1,6 @@
-/** What whoever wants an image unpacked says, and what it is told. */
+/** Arguments and progress of unpacking an image. */
 
-/** How far it is, for whoever waits. */
+/** The progress, for jobs that wait. */
 export interface Unpacking {
   /** Of the layers as they are stored: read so far, and in all. */
   bytes: number;

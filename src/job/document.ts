@@ -61,7 +61,7 @@ export async function parseDocument<K extends Kind>({text, file, kind, migrate =
   return checkDocument(migrate(readJson(text, kind) ?? (await readAny(text, file, kind))), {file, kind});
 }
 
-/** For a value that is not text any more. It must be a tree, without `undefined`. */
+/** Checks a document that is parsed already. The value must be a tree, without `undefined`. */
 export async function checkDocument<K extends Kind>(value: unknown, {file, kind}: {file: string; kind: K}): Promise<Documents[K]> {
   refuseOtherKind(value, file, kind);
   const validate = (await VALIDATORS[kind]()).default;

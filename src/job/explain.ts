@@ -1,4 +1,4 @@
-/** One complaint of ajv in the words of the person who wrote the document. */
+/** Turns one error of ajv into a message in terms of the document. */
 
 import type {ErrorObject} from 'ajv';
 import type {ErrorDetails} from '../errors.js';

@@ -17,7 +17,7 @@ type TextFlag =
 
 const PATTERNS: readonly (Pattern | 'auto')[] = ['auto', 'ulimit++', 'quotas++', 'vm-lite'];
 const NETWORKS = ['host', 'none'] as const;
-/** As the descriptor's schema has it. */
+/** Name of a repository, as in the descriptor's schema. */
 const REPOSITORY = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,253}[A-Za-z0-9])?$/;
 const FILE_SYSTEMS: readonly FileSystem[] = ['node', 'shared', 'private'];
 

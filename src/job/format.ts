@@ -12,7 +12,7 @@ const PARTS = [
 export function formatBytes(bytes: number): string {
   const ways = [powerOf(bytes, 1024, BINARY), powerOf(bytes, 1000, DECIMAL)];
   for (const {base, units, power} of ways) {
-    // One unit below: 2000 MiB was a round number to whoever wrote it, and 1.95 GiB is not.
+    // One unit below: 2000 MiB is the round number of a document, and 1.95 GiB is not.
     for (const one of [power, Math.max(0, power - 1)]) {
       const hundredths = (bytes * 100) / base ** one;
       if (Number.isInteger(hundredths) && hundredths <= Number.MAX_SAFE_INTEGER) return `${hundredths / 100} ${units[one] ?? ''}`;

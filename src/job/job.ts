@@ -91,7 +91,7 @@ export interface Applications {
   output: 'prefixed' | 'files';
 }
 
-/** Who starts the services of a small machine: the wrapper's init, or one of the image. */
+/** The init that starts the services of a small machine: the wrapper's own, or one of the image. */
 export type Init = 'tare' | 'systemd' | 'sysvinit' | 'openrc' | 'busybox';
 
 /** What runs beside the payload. */

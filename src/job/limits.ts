@@ -27,7 +27,7 @@ const FORMAT: Readonly<Record<LimitUnit, (value: number) => string>> = {
   nice: String,
 };
 
-/** With none of these nothing could run at all. No swap and no core file are sensible. */
+/** Limits that cannot be 0, since nothing could run. For swap and core files 0 is sensible. */
 const NEVER_ZERO: ReadonlySet<LimitName> = new Set(['memory', 'memoryHigh', 'wallTime', 'cpuTime', 'scratch']);
 
 /** Reads limits into base units; what cannot be read goes to `problems`. */

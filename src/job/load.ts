@@ -13,7 +13,7 @@ import {show} from './show.js';
 
 const BUILTIN: Provenance = {source: 'builtin', at: 'builtin'};
 
-/** Where a descriptor comes from. */
+/** The source of a descriptor. */
 export interface DescriptorSource {
   file: string;
   callerDirectory: string;
@@ -61,7 +61,7 @@ export function jobFromDocument(document: JobDocument, {file, callerDirectory, c
   return job;
 }
 
-/** As an image: the node's files. */
+/** The value of `image` that stands for the node's files. */
 export const HOST = 'host';
 
 function readIdentity({identity, network}: JobDocument, locate: Locate, problems: Problems): JobIdentity | null {

@@ -2,7 +2,7 @@
 
 import {TareError, TareErrors, type ErrorDetails} from '../errors.js';
 
-/** Nobody reads more; a document of a megabyte can be wrong a hundred thousand times. */
+/** Most problems that are told: a document of a megabyte can have a hundred thousand. */
 const MOST = 50;
 
 /** Keeps the first errors of a document until all of it was looked at. */

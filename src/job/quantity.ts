@@ -40,7 +40,7 @@ export function parseSize(value: string | number, where?: string): number {
   if (typeof value === 'number') return exact(value, value, 'size', SIZE_ALLOWED, where);
   const [, number, unit = 'B'] = /^(\d+(?:\.\d+)?) ?([A-Za-z]+)?$/.exec(value.trim()) ?? [];
   const factor = number === undefined ? undefined : factorOf(SIZES, unit);
-  // Half a byte is no amount of memory: whoever wrote 1.5 forgot the unit.
+  // Half a byte is no amount of memory: 1.5 lacks its unit.
   if (number === undefined || factor === undefined || (factor === 1 && number.includes('.'))) {
     throw invalid(value, 'size', SIZE_ALLOWED, where, unitHint(unit, SIZES));
   }
@@ -98,7 +98,7 @@ export function parseNice(value: string | number, where?: string): number {
   return exact(nice, value, 'nice value', NICE_ALLOWED, where);
 }
 
-/** Not what all objects have, such as `toString`. */
+/** The factor of a unit; only own keys count, not `toString`. */
 const factorOf = (units: Readonly<Record<string, number>>, unit: string): number | undefined =>
   Object.hasOwn(units, unit) ? units[unit] : undefined;
 

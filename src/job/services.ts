@@ -16,7 +16,7 @@ export interface SmallMachine {
 /** Names that the wrapper gives to what it starts itself. */
 export const OWN_NAMES = {init: 'init', boot: 'services', payload: 'payload'} as const;
 
-/** Both are empty of a job that asks for no services. */
+/** Reads init and services of a job; both are empty where it asks for none. */
 export function readServices(document: JobDocument, locate: Locate, problems: Problems): SmallMachine {
   const {init: written, services = []} = document;
   const init: SmallMachine['init'] = written === undefined ? null : {value: written, provenance: {source: 'job', at: locate('/init')}};

@@ -13,7 +13,7 @@ export function suggest(word: string, allowed: readonly string[]): string | null
   return best;
 }
 
-/** `wall_time`, `Wall-Time` and `walltime` are all `wallTime` to the person who wrote them. */
+/** `wall_time`, `Wall-Time` and `walltime` all mean `wallTime`. */
 const plain = (word: string): string => word.slice(0, 64).toLowerCase().replaceAll(/[-_ ]/g, '');
 
 /** Levenshtein's distance, with neighbouring letters swapped counted once; `limit` or more is not computed exactly. */

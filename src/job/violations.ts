@@ -16,7 +16,7 @@ export function violations(errors: readonly ErrorObject[], file: string): TareEr
   );
 }
 
-/** Where a schema has alternatives, ajv complains of each; a person meant only one of them. */
+/** Leaves out errors of alternatives that were not meant: ajv reports those of each alternative. */
 function withoutAlternatives(errors: readonly ErrorObject[]): ErrorObject[] {
   let left: ErrorObject[] = [];
   for (const error of errors) {

@@ -11,7 +11,7 @@ import {Problems} from './problems.js';
 /** More would scroll the first, which is usually the cause of the others, off the screen. */
 const MOST_ERRORS = 5;
 
-/** Where the library's own words would not help. */
+/** Messages for errors that the library's own words do not explain. */
 const WORDS: Partial<Record<ErrorCode, {message: string; remedy?: string}>> = {
   TAB_AS_INDENT: {message: 'a tab as indentation', remedy: 'indent with spaces'},
   MULTIPLE_DOCS: {message: 'more than one document in the file', remedy: 'keep one document, without --- or ... after it'},
@@ -73,7 +73,7 @@ function asSyntaxError({code, message, pos}: YAMLError, place: (offset: number) 
   return new TareError('DOCUMENT_SYNTAX', {message, where: place(pos[0]), ...WORDS[code]});
 }
 
-/** Where a text that the parser gave up on gets deep: the bracket too many, else the line that is indented most. */
+/** The place at which a text gets too deep for the parser: the bracket too many, else the line that is indented most. */
 function deepest(text: string): {line: number; column: number} {
   let open = 0;
   let widest = {line: 1, column: 0};

@@ -7,7 +7,7 @@ import {firstProcessOf} from '../process/tree.js';
 /** What box.json says of a box, as far as it is what it should be; null where it is not known. */
 export interface LiveBox {
   id: string;
-  /** Whose box it is: the one who runs the wrapper. */
+  /** The uid that runs the wrapper, to which the box belongs. */
   uid: number;
   directory: string;
   name: string | null;
@@ -49,7 +49,7 @@ interface LiveApplication {
   process: ProcessId | null;
 }
 
-/** Of what box.json says only what has the form that it should have. */
+/** The fields of box.json that have the expected form. */
 export function viewOf(state: unknown, known: Pick<LiveBox, 'id' | 'uid' | 'directory'>): LiveBox {
   const applications = applicationsOf(state);
   return {

@@ -105,7 +105,7 @@ function* merged(streams: Generator<Change>[]): Generator<Change> {
 
 const SLASH = 0x2f;
 
-/** By components: a directory comes right before what is in it. */
+/** The order of paths by components: a directory comes right before its content. */
 function isBefore(a: Change | undefined, b: Change | undefined): boolean {
   if (a === undefined || b === undefined) return b === undefined;
   const length = Math.min(a.path.length, b.path.length);
@@ -217,7 +217,7 @@ class LayerWalk {
   }
 }
 
-/** By their paths below the layer, as latin1, which keeps every byte. */
+/** Opaque directories by their paths below the layer, as latin1, which keeps every byte. */
 function opaqueBelow(upper: string): Set<string> {
   const {status, stdout} = runTool('tare-opaque', [upper], 'latin1');
   if (status !== 0) throw new TareError('INTERNAL', {message: `the opaque directories below ${upper} cannot be listed`});

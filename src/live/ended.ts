@@ -19,7 +19,7 @@ export interface EndedJobs {
   cut: boolean;
 }
 
-/** Of a spool with a million records the newest are not looked for among all. */
+/** Most files of a spool that are searched for the newest records. */
 const MOST_FILES = 20_000;
 /** Some of the newest are of jobs that still run, or of other nodes where the spool is shared. */
 const READ_FOR_ONE = 8;

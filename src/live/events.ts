@@ -1,9 +1,10 @@
 /** What has happened to a live box, from outside. */
 
+import {readFileSync} from 'node:fs';
 import type {BoxEvent} from '../box/events.js';
 import {readEvents} from '../box/state.js';
 import {attempt, printable} from '../errors.js';
-import {epochUs, monotonicUs, sleep} from '../process/clock.js';
+import {epochUs, sleep} from '../process/clock.js';
 import {isRunning} from '../process/process.js';
 import type {LiveBox} from './box-view.js';
 
@@ -19,7 +20,7 @@ export interface Showing {
   write: (line: string) => boolean;
 }
 
-/** Those that the file of events has: since the state was last written whole. With `follow` until the box is gone. */
+/** Writes the events of the box's file, which begins at the last full write of the state. With `follow` it goes on until the box is gone. */
 export async function showEvents({directory, shim}: LiveBox, {follow, json, write}: Showing): Promise<void> {
   let last = 0;
   const show = (): boolean => {
@@ -37,9 +38,15 @@ export async function showEvents({directory, shim}: LiveBox, {follow, json, writ
 /** The folder is gone with the box. */
 const read = (directory: string): BoxEvent[] => attempt(() => readEvents(directory)) ?? [];
 
-/** Calendar time, type and what it says. */
+/**
+ * CLOCK_MONOTONIC in µs, to 10 ms: no shim tells a command its clock, and hrtime of the compiled program counts from its own start.
+ * /proc/uptime also counts the time for which the node was suspended (proc_uptime(5)).
+ */
+const uptimeUs = (): number => Number.parseFloat(readFileSync('/proc/uptime', 'latin1')) * 1e6;
+
+/** Calendar time, type and fields of an event. */
 function lineOf({seq: _, us, type, ...what}: BoxEvent): string {
-  const at = new Date((epochUs() - monotonicUs() + us) / 1000).toISOString();
+  const at = new Date((epochUs() - uptimeUs() + us) / 1000).toISOString();
   const words = Object.entries(what).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
   return printable([at, type, ...words].join(' '));
 }

@@ -71,7 +71,7 @@ function applicationFor({applications, payload}: LiveBox, name: string | null, p
 /** Steps of enter and init that move a process into a group. */
 const GROUP_STEPS = ['join', 'cgroup'];
 
-/** The payload's; and whoever sits at a terminal has a kind of terminal. */
+/** The payload's environment, with the caller's TERM where the caller has a terminal. */
 function environmentFor(
   payload: Record<string, string>,
   {environment}: ExecRequest,

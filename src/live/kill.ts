@@ -1,5 +1,5 @@
 /**
- * Ending a live box from outside, or sending its payload a signal. Who asks is on disk first, for whoever writes the record: the
+ * Ending a live box from outside, or sending its payload a signal. The caller is noted on disk first, for the process that writes the record: the
  * supervisor, one that follows it, or a sweep. All the rest is done here, so that it works when no supervisor is left.
  */
 
@@ -15,7 +15,7 @@ import {groupsOf} from './live.js';
 /** `ended`: the box is gone; `sent`: the payload was sent a signal that asks for no end. */
 export type KillResult = 'ended' | 'sent';
 
-/** From the SIGKILL to the removed folder: wait, weigh, record. */
+/** Deadline from the SIGKILL to the removal of the folder, in which the wrapper waits, weighs and records. */
 const GONE_MS = 30_000;
 /** How long init may take to report and to end before it is killed itself. */
 const INIT_MS = 10_000;
@@ -24,7 +24,7 @@ const LOOK_MS = 20;
 /**
  * SIGKILL ends all of the box at once. SIGTERM asks the payload to end and kills after the policy's grace; who is asked a second time is
  * killed at once. Any other signal is sent to the payload's first process, and that is all.
- * @param by uid of whoever asks
+ * @param by uid of the caller
  * @throws TareError BOX_STATE, BOX_NOT_REMOVED
  */
 export async function killBox(box: LiveBox, signal: NodeJS.Signals, by: number): Promise<KillResult> {
@@ -60,7 +60,7 @@ async function killNow(box: LiveBox, by: number): Promise<'ended'> {
 const firstProcesses = ({payload, applications}: LiveBox): ProcessId[] =>
   applications.length === 0 ? (payload === null ? [] : [payload]) : applications.flatMap((one) => (one.service ? [] : (one.process ?? [])));
 
-/** They end by themselves after the payload. */
+/** The services of a box, which end by themselves after the payload. */
 const services = ({applications}: LiveBox): ProcessId[] => applications.flatMap((one) => (one.service ? (one.process ?? []) : []));
 
 /** false when it is gone. */
@@ -82,7 +82,7 @@ function note(box: LiveBox, signal: string, by: number): void {
     if (payload === null || isRunning(payload)) return;
     writeKills(directory, before);
   } catch {
-    // the folder is gone with its box, or cannot be written to: a full disk keeps nobody from killing
+    // the folder is gone with its box, or cannot be written to: a full disk must not prevent a kill
     if (existsSync(directory)) return;
   }
   throw notRunning(box);
@@ -95,7 +95,7 @@ const notRunning = ({id, startEpochUs}: LiveBox): TareError =>
     remedy: '`tare ps -a` says how it ended',
   });
 
-/** Until its folder is gone, or nobody is left to remove it: then a sweep does. @throws TareError BOX_NOT_REMOVED */
+/** Waits until the box's folder is gone, or no wrapper is left that removes it: then a sweep does. @throws TareError BOX_NOT_REMOVED */
 async function waitGone({id, directory, init, shim, supervisor}: LiveBox): Promise<void> {
   for (let waited = 0; existsSync(directory); waited += LOOK_MS) {
     const lives = init !== null && isRunning(init);

@@ -18,10 +18,10 @@ import type {UsageRecord} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {text, value, viewOf, type LiveBox} from './box-view.js';
 
-/** A user who makes folders without end holds nobody up for long. */
+/** Most folders that are read, so that a user who makes folders without end does not delay others. */
 const MOST_BOXES = 10_000;
 
-/** All that can be seen, in no order. One that is just being made or removed is left out. */
+/** All live boxes that can be seen, in no order, without those that are just being made or removed. */
 export function liveBoxes(policy: Policy, uid: number): LiveBox[] {
   const at = here();
   return placesFor(policy, uid).flatMap(({boxes, owner}) =>
@@ -80,7 +80,7 @@ export function narrowTo(box: LiveBox, name: string | undefined): LiveBox {
 }
 
 /**
- * Root becomes the owner of a box, for good: whatever the owner's files then lead to, it is nothing that the owner could not do. Anybody else
+ * Root becomes the owner of a box, for good: whatever the owner's files then lead to, it is nothing that the owner could not do. Another account
  * is the owner already.
  */
 export function becomeOwner({uid}: LiveBox): void {
@@ -91,7 +91,7 @@ export function becomeOwner({uid}: LiveBox): void {
   process.setuid?.(uid);
 }
 
-/** Where group files of others may lie: no user can put a link or a pipe below it. */
+/** The directory below which files of groups may lie: no user can put a link or a pipe there. */
 const GROUP_ROOT = '/sys/fs/cgroup/';
 
 /** The box's groups, as far as they are there. */

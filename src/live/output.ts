@@ -80,8 +80,7 @@ export function openSource(box: LiveBox, application: string | undefined, stream
   const what = `the ${NAMES[stream]} of ${box.id}`;
   const file = box.output[stream];
   const descriptor = file === null ? null : openGiven(file, what);
-  if (descriptor === null)
-    throw elsewhere(what, file === null ? 'what the caller of the wrapper gave is none' : 'it is not there any more');
+  if (descriptor === null) throw elsewhere(what, file === null ? 'the caller of the wrapper gave no file' : 'it is not there any more');
   return {descriptor, prefix: application === undefined ? null : `${application}: `, writer: box.init};
 }
 
@@ -97,7 +96,7 @@ const unreadable = (what: string, cause: unknown): TareError =>
   new TareError('OUTPUT_UNREADABLE', {
     message: `${what} cannot be read`,
     found: errnoOf(cause),
-    remedy: 'call it as root, or as whoever may read the file',
+    remedy: 'call it as root, or as an account that may read the file',
     cause,
   });
 
@@ -116,7 +115,7 @@ export function refuseItself({id}: LiveBox, {descriptor}: Source, stream: Stream
   });
 }
 
-/** Of an application that writes to a file of its own, and runs. */
+/** A descriptor of the file to which a running application alone writes; null: it has none. */
 function ownFile(box: LiveBox, stream: Stream): number | null {
   try {
     return openOutput(box, stream);
@@ -148,7 +147,7 @@ export function onlyLines(prefix: string, write: (bytes: Buffer) => boolean): (b
 const NEWLINE = 0x0a;
 
 const elsewhere = (what: string, found: string): TareError =>
-  new TareError('OUTPUT_ELSEWHERE', {message: `${what} is no file`, found, remedy: 'whoever called the wrapper has it'});
+  new TareError('OUTPUT_ELSEWHERE', {message: `${what} is no file`, found, remedy: 'the caller of the wrapper has it'});
 
 function isWritten(pid: number, number: number): boolean {
   const flags = /^flags:\s+([0-7]+)$/m.exec(readFileSync(`/proc/${pid}/fdinfo/${number}`, 'latin1'))?.[1] ?? '0';
@@ -165,7 +164,7 @@ function kindOf(stats: Stats, link: string): string {
 }
 
 const CHUNK_BYTES = 64 * 1024;
-/** How soon is looked for more; a change of a file on NFS tells nobody. */
+/** Interval at which the file is read again: NFS sends no notice of a change. */
 const LOOK_MS = {first: 100, most: 1_000} as const;
 
 /**
@@ -180,7 +179,7 @@ export async function copyOutput(
   const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
   let at = 0;
   let waitMs: number = LOOK_MS.first;
-  // a payload can write faster than somebody reads, and what is read can come back by a pipe
+  // a payload can write faster than the reader reads, and what is read can come back by a pipe
   const end = follow ? Infinity : fstatSync(descriptor).size;
   for (;;) {
     // asked before the last look: what was written until the end is seen

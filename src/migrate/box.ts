@@ -6,7 +6,7 @@ import type {Undo} from '../steps/def.js';
 import {undoOf} from '../steps/undo.js';
 import {change, each, isTree, migrateApplication, migrateChildren, migrateRecord, migrateWrapper} from './record.js';
 
-/** Of version 0.1.0: what took a box away was code that read its plan. */
+/** The state of version 0.1.0, in which code that read the plan removed a box. */
 interface Box010 {
   schema?: string;
   id: string;

@@ -23,7 +23,7 @@ const SCHEMA: UsageRecord['schema'] = 'tare/record/v2';
 /**
  * A record of version 1 as one of version 2.
  * @param value as it was read: nothing of it need be as its schema has it
- * @returns what is no record of version 1 as it is: a later version is refused by whoever checks the schema
+ * @returns what is no record of version 1 as it is: a later version is refused by the check of the schema
  */
 export function migrateRecord(value: unknown): unknown {
   if (!isTree(value) || value['schema'] !== 'tare/record/v1') return value;
@@ -62,11 +62,11 @@ export const isTree = (value: unknown): value is Tree => typeof value === 'objec
 /** Elements of a list migrated. */
 export const each = (value: unknown, migrate: (one: unknown) => unknown): unknown => (Array.isArray(value) ? value.map(migrate) : value);
 
-/** With other names for some keys, in the same order. */
+/** A copy with other names for some keys, in the same order. */
 const renamed = (value: unknown, names: ReadonlyMap<string, string>): unknown =>
   isTree(value) ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [names.get(key) ?? key, inner])) : value;
 
-/** With the values of some keys migrated, where these are there. */
+/** A copy with the values of some keys migrated, where these are there. */
 export function change(value: unknown, migrations: Readonly<Record<string, (inner: unknown) => unknown>>): unknown {
   if (!isTree(value)) return value;
   const changed = Object.entries(migrations).flatMap(([key, migrate]) => (Object.hasOwn(value, key) ? [[key, migrate(value[key])]] : []));

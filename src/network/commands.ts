@@ -1,4 +1,4 @@
-/** Steps of a plan to commands of iproute2 and nftables. Pure: who runs them has them from here, in order. */
+/** Steps of a plan to commands of iproute2 and nftables. Pure: the caller runs them in their order. */
 
 import type {Step, StepOf} from '../plan/step.js';
 import {parseAddress} from '../policy/addresses.js';
@@ -23,7 +23,7 @@ export interface BoxAddress {
   gateway: string | null;
 }
 
-/** Of nftables: Tare's alone. */
+/** Tare's own table of nftables. */
 const TABLE = 'inet tare';
 
 /** The end of a veth pair on the node: at most 15 characters, which a box's id has 16 of. */
@@ -40,10 +40,10 @@ export function macOf(address: string): string {
 }
 
 const isSix = (address: string): boolean => address.includes(':');
-/** Nobody else can have it, and a box does not wait until the kernel has found that out. */
+/** No detection of duplicate addresses (nodad): a lease is unique, and the box need not wait for the kernel's check. */
 const noDad = (address: string): string => (isSix(address) ? ' nodad' : '');
 
-/** From the bridge to the rules. `pid`: a process in the box's network namespace. What was begun before is begun anew. */
+/** Commands that connect a box, from the bridge to the rules; they undo an earlier try. `pid`: a process in the box's network namespace. */
 export function connectCommands(steps: readonly Step[], id: string, pid: number, addresses: readonly BoxAddress[]): Command[] {
   const address = steps.find((step) => step.op === 'network.address');
   return steps.flatMap((step): Command[] => {
@@ -151,7 +151,7 @@ const inBox = ({program, nsenter}: StepOf<'network.address'>, pid: number, lines
   argv: [`--net=/proc/${pid}/ns/net`, '--', program, '-batch', '-'],
 });
 
-/** The table as it always is, in one transaction: whoever is first makes it, and nobody doubles it. */
+/** The table as it always is, in one transaction: the first box makes it, and later ones change nothing. */
 const WHOLE_TABLE = [
   `add table ${TABLE}`,
   ...(['4', '6'] as const).flatMap((family) => [
@@ -173,7 +173,7 @@ function rules(step: StepOf<'network.nat'> | StepOf<'network.apart'>, addresses:
   return {program: step.program, argv: ['-f', '-'], input: `${[...WHOLE_TABLE, ...elements].join('\n')}\n`, optional: false};
 }
 
-/** Of the set of addresses that are translated, or with a bridge of those that nothing from it is passed on to. */
+/** An element of the set of translated addresses, or with a bridge of the set to which nothing from that bridge is forwarded. */
 function element(bridge: string | null, address: string): string {
   const family = isSix(address) ? '6' : '4';
   return bridge === null ? `${TABLE} nat${family} { ${address} }` : `${TABLE} apart${family} { "${bridge}" . ${address} }`;

@@ -1,4 +1,4 @@
-/** Who a box is on the network: what it has got, and what its record says of it. Pure. */
+/** Host name and addresses of a box: what it leased, and what its record says. Pure. */
 
 import type {BoxAddress} from '../network/commands.js';
 import {stepOf} from '../plan/step.js';
@@ -14,7 +14,7 @@ export interface BoxNetwork {
 /** null where the box has the node's identity. */
 export type Identity = NonNullable<UsageRecord['identity']> | null;
 
-/** For the record. */
+/** The identity for the record. */
 export function identityOf(plan: Plan, connection: BoxNetwork | null): Identity {
   if (connection === null) return null;
   const user = stepOf(plan, 'network.user');

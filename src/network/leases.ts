@@ -1,6 +1,6 @@
 /**
- * Who has which address, and which number in a host name: one file for each, made whole and only where there is none (link(2)), so that of
- * two wrappers one gets it. A file outlives whoever made it: it says whose box it is for, and a sweep frees what nobody has any more.
+ * Leases of addresses and of numbers in host names: one file for each. link(2) makes the file whole, and only where there is none, so that one of
+ * two wrappers gets it. A file stays when its wrapper dies: it names its box, and a sweep frees leases whose box is gone.
  */
 
 import {linkSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
@@ -10,7 +10,7 @@ import type {StepOf} from '../plan/step.js';
 import {formatAddress, parseAddress, type Address} from '../policy/addresses.js';
 import {namesIn} from '../record/durable.js';
 
-/** How a box with this address is connected, for whoever takes it down. null: a macvlan device, which goes with its box. */
+/** How a box with this address is connected, for the teardown. null: a macvlan device, which goes with its box. */
 interface LeasedConnection {
   bridge: string;
   /** Removed after the last box. */
@@ -20,7 +20,7 @@ interface LeasedConnection {
   nft: string | null;
 }
 
-/** Who holds a lease, so that a sweep can tell whether it still lives. */
+/** The box and wrapper that hold a lease, by which a sweep finds out whether they still live. */
 export interface LeaseOwner {
   box: string;
   bootId: string | null;
@@ -41,7 +41,7 @@ export interface Lease extends LeaseOwner {
 const MOST_NUMBER = 99_999;
 const NUMBER = /^n\d+$/;
 
-/** Below the state directory. */
+/** The directory of leases below the state directory. */
 export const leasePlace = (state: string): string => join(state, 'leases');
 
 /** Makes the directory of leases, for its owner alone. @throws Error of the system */
@@ -106,7 +106,7 @@ export function takeAddress(
   });
 }
 
-/** @returns false when somebody has it */
+/** @returns false when another box has it */
 function take(place: string, {name, ...content}: Lease): boolean {
   const path = join(place, `.${content.box}.new`);
   writeFileSync(path, JSON.stringify(content), {mode: 0o600});

@@ -30,7 +30,7 @@ export const userModeArgv = (step: StepOf<'network.user'>, {namespaces, pidFile,
     ? ['-c', HELPER, 'sh', step.program, ...(asRoot ? AS_ROOT : []), ...pastaArgv(step, namespaces, pidFile)]
     : ['-c', LIFELINE, 'sh', String(initPid), step.program, ...slirpArgv(step, namespaces)];
 
-/** Else pasta becomes nobody before it looks at the namespaces, which are root's. */
+/** Keeps pasta from becoming nobody before it opens the namespaces, which belong to root. */
 const AS_ROOT = ['--runas', '0:0'];
 
 /** passt(1): nothing of the node's loopback is reached, nothing is forwarded into the box. */

@@ -17,7 +17,7 @@ export interface Hole {
   drains: boolean;
 }
 
-/** Where the policy counts nothing: for whoever wants to see them. */
+/** Where the policy counts nothing: for display only. */
 export const NO_HOLE: Hole = {failures: 1, withinUs: 600e6, drains: false};
 
 /** Everything that decides whether a node should get jobs; times in µs since 1970. */
@@ -95,7 +95,7 @@ function faultOfProbe({uid, user, healthy, timeouts, because}: Probe): string[] 
 const lessThanWanted = ({uid, user, healthy, because}: Probe): string[] =>
   healthy === true && because !== null ? [`a box as ${user ?? `uid ${String(uid)}`}: ${because}`] : [];
 
-/** Only failures after the last reset, the last forgiveness, and the last fault that was seen and mended. */
+/** Failures that count: those after the last reset, the last forgiveness, and the last fault that was seen and mended. */
 function countedFailures({nowUs, hole, reports, before}: Evidence, forgivenAt: number | null, explainedAt: number | null): Report[] {
   const since = Math.max(nowUs - hole.withinUs, before?.resetAt ?? 0, forgivenAt ?? 0, explainedAt ?? 0);
   return (reports ?? []).filter(({kind, epochMs}) => kind === 'failed' && epochMs * 1000 > since);

@@ -30,7 +30,7 @@ const NAMED = new Set([
   'USER_UNKNOWN',
 ]);
 
-/** As what a failure is reported that is told to the batch system as the node's; null: it is not reported. */
+/** The kind under which a failure of the node is reported; null: it is not reported. */
 export function kindOfFailure(
   code: string,
   {job, policy, policyByJob, unusable}: Circumstances,
@@ -46,7 +46,7 @@ export function kindOfFailure(
 const isRequired = (policy: Policy, repository: string): boolean =>
   [policy, ...policy.rules.map(({set}) => set)].some(({cvmfs}) => cvmfs?.value.required.includes(repository) === true);
 
-/** It asks for nothing but limits: what then fails would fail for any job. */
+/** Whether a job asks for limits only: a failure would then happen to any job. */
 const isPlain = ({pattern, network, identity, devices, writable, filesystem, image, init, services}: Job): boolean =>
   pattern.value !== 'vm-lite' &&
   (network === null || network.value === 'host') &&

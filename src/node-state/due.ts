@@ -7,7 +7,7 @@ type Probe = HealthResult['probes'][number];
 
 /** A full probe without a reason. */
 const FULL_PERIOD_US = 600e6;
-/** After a probe of an account for which its jobs asked in vain: what they report is their word. */
+/** Least time between two probes of an account whose jobs report failures that probes do not find. */
 const VAIN_PERIOD_US = 60e6;
 
 /** What decides which account is probed; times in µs since 1970. */
@@ -38,7 +38,7 @@ export function isAsking(known: KnownSchedule, uid: number): boolean {
 /** When an account that asks may be tried, µs since 1970. */
 const answeredFromUs = (known: KnownSchedule, uid: number): number => (lastOf(known, uid)?.vainAt ?? -VAIN_PERIOD_US) + VAIN_PERIOD_US;
 
-/** null: none is due. First those who were found faulty, so that a node that is mended opens; then who asks; then who was not tried for longest. */
+/** null: none is due. First accounts whose last probe failed, so that a mended node opens; then accounts that reported; then the one not tried for longest. */
 export function nextProbe({nowUs, accounts, changed, ...known}: Schedule): number | null {
   const {probes} = known;
   const last = (uid: number): number => lastOf(known, uid)?.at ?? 0;

@@ -3,7 +3,7 @@
  * seconds must cost next to nothing. What a line says and does not hold any more is a reason to look properly.
  */
 
-/** Of a file: when any of it is another, so is the file. */
+/** Attributes of a file; when one differs, the file has changed. */
 export interface Stamp {
   path: string;
   size: bigint;

@@ -1,4 +1,4 @@
-/** `health.json`: what the last probe found, for whoever wants to know whether this node should get jobs. */
+/** `health.json`: what the last probe found, and whether this node should get jobs. */
 
 import {randomBytes} from 'node:crypto';
 import {chmodSync, fstatSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
@@ -19,14 +19,14 @@ const LARGEST = 4 * 1024 * 1024;
 
 /**
  * The node's; where root keeps none, this account's own. `at` is when the file was last changed: a look that finds nothing new renews only
- * that (native/README.md). null: there is none that can be believed, which is one that root or this account wrote, and nobody else can write.
+ * that (native/README.md). null: there is none that can be believed, which is one that root or this account wrote, and no other account can write.
  * Never throws.
  */
 export function readHealth({shared, own, uid}: NodePlaces): HealthResult | null {
   return readFile(join(shared, FILE), uid) ?? readFile(join(own, FILE), uid);
 }
 
-/** As root for all; as an account for itself. @throws Error when it cannot be written */
+/** Writes the result: root's for all accounts, another account's for itself. @throws Error when it cannot be written */
 export function writeHealth(places: NodePlaces, health: HealthResult): void {
   const folder = folderOf(places);
   const path = join(folder, FILE);

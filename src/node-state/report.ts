@@ -35,7 +35,7 @@ const AHEAD_MS = 300_000;
 export const formatReport = ({kind, code, id}: NewReport, epochMs: number): string =>
   `${String(Math.max(0, Math.round(epochMs)))} ${kind} ${/^[A-Za-z][A-Za-z0-9_-]{0,39}$/.test(code) ? code : 'UNKNOWN'} ${/^[A-Za-z0-9-]{1,64}$/.test(id) ? id : '-'}\n`;
 
-/** Of one account; lines that nobody wrote by `formatReport`, that are of the future or older than a day, are passed over. The last `most`. */
+/** The last `most` lines of one account. Lines of another form than `formatReport`'s, of the future, or older than a day are passed over. */
 export function parseReports(text: string, uid: number, nowMs: number, most = 1000): Report[] {
   const reports = text.split('\n').flatMap((line): Report[] => {
     const [, time, kind, code = '', id = ''] = LINE.exec(line) ?? [];

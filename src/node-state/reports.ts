@@ -27,7 +27,7 @@ import {isOwn, makeDirectory, PLAIN, withFile} from '../record/durable.js';
 import {formatReport, parseReports, type NewReport, type Report} from './report.js';
 
 const FOLDER = 'reports';
-/** Of one account's file; what is older than its end is not read, and goes when it grows beyond. */
+/** Most bytes of one account's file; only its end is read, and older lines are removed when it grows beyond. */
 const MOST_BYTES = 64 * 1024;
 /** What is kept of a file that grew beyond. */
 const KEPT_BYTES = 16 * 1024;
@@ -39,7 +39,7 @@ const NAME = /^(0|[1-9]\d{0,9})(?:\.[1-9])?$/;
 const NAMES_OF_ONE = 10;
 const HOUR_MS = 3_600_000;
 
-/** Says something of this node. Never throws, and waits for nobody: what is reported matters more than the report. */
+/** Reports something of this node. Never throws and never blocks: the job matters more than the report. */
 export function reportNode(places: NodePlaces, report: NewReport): void {
   try {
     const folder = folderToWrite(places);
@@ -49,7 +49,7 @@ export function reportNode(places: NodePlaces, report: NewReport): void {
   }
 }
 
-/** By root: everybody's; by an account: its own. null: they cannot be read. Never throws. */
+/** Reads reports: root those of all accounts, another account its own. null: they cannot be read. Never throws. */
 export const readReports = (places: NodePlaces, nowMs: number): Report[] | null =>
   attempt(() => {
     const shared = sharedFolder(places);
@@ -168,7 +168,7 @@ function* entries(folder: string): Generator<{name: string; uid: number}> {
       const entry = directory.readSync();
       if (entry === null) return;
       const uid = NAME.exec(entry.name)?.[1];
-      // what has no name of a report is nobody's
+      // a file without a report's name belongs to no account
       yield {name: entry.name, uid: uid === undefined ? -1 : Number(uid)};
     }
   } finally {
@@ -188,7 +188,7 @@ function readAll(folder: string, nowMs: number): Report[] {
 const readOf = (folder: string, uid: number, names: readonly string[], nowMs: number): Report[] =>
   parseReports(names.map((name) => textOf(join(folder, name), uid)).join('\n'), uid, nowMs);
 
-/** Nothing where it is no plain file of that account's with one name: a link or a named pipe leads nowhere and holds nobody up. */
+/** The text of a report; empty where it is not a plain file of that account with one name. Follows no links and does not block on a named pipe. */
 function textOf(path: string, uid: number): string {
   const read = (descriptor: number): string => {
     const stats = fstatSync(descriptor);

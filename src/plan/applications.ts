@@ -26,7 +26,7 @@ export function planFailurePolicy(applications: Applications | null, pattern: Pa
   };
 }
 
-/** Nothing for a job with one payload, but in a small machine, where services are applications too. */
+/** Plans the applications; none for a job with one payload, except in a small machine, where services are applications too. */
 export function planApplications(inputs: Inputs, limits: PlannedLimits, mode: ModeChoice, pattern: Pattern): Execute[] {
   const {job, facts} = inputs;
   const system = pattern === 'vm-lite';

@@ -11,13 +11,13 @@ const CPU_PERIOD_US = 100_000;
 const CPU_QUOTA_MIN_US = 1_000;
 /** More is no limit on any machine, and much more is refused. */
 const CPU_QUOTA_MAX_US = 8192 * CPU_PERIOD_US;
-/** So a group of one core has the kernel's default (100), and HTCondor's slots are weighed alike. */
+/** CPU weight of one core: the kernel's default, which HTCondor's slots use too. */
 const CPU_WEIGHT_PER_CORE = 100;
 /** CGROUP_WEIGHT_MAX of the kernel (include/linux/cgroup.h). */
 const CPU_WEIGHT_MAX = 10_000;
 /** PID_MAX_LIMIT of the kernel (include/linux/threads.h): pids.max takes no more. */
 const PIDS_MOST = 4_194_304;
-/** With both v1 memory limits equal the kernel counts a hit in neither failcnt (seen on 6.18); one page apart it does. */
+/** Difference of the two v1 memory limits: with equal ones the kernel counts a hit in neither failcnt (seen on 6.18). */
 const PAGE_BYTES = 4096;
 
 /** The order in which groups are made; not that of the facts' keys. */

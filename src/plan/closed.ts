@@ -39,11 +39,11 @@ export function throughClosed(steps: readonly Step[], closed: readonly string[])
 const isMoved = (step: Step): step is Moved =>
   step.op === 'mount.tmpfs' || (step.op === 'mount.bind' && !step.options.includes('dev') && step.destination !== '/');
 
-/** The engine would have to go there to make it read-only; what enter has made there is nobody's in the box to change. */
+/** The engine cannot go there to make it read-only; and no process of the box can change what enter has made there. */
 const isCoverBelow = (step: Step, closed: readonly string[]): boolean =>
   step.op === 'mount.readonly' && closed.some((directory) => step.destination !== directory && liesIn(step.destination, directory));
 
-/** As the box has the directory so far: the node's, or a view's. */
+/** Binds a closed directory as the box has it so far: the node's, or a view's. */
 function bindClosed(top: string, before: readonly Step[]): StepOf<'mount.closed'> {
   const under = before.findLast(
     (step): step is StepOf<'mount.bind'> => step.op === 'mount.bind' && step.inside === undefined && liesIn(top, step.destination),

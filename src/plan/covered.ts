@@ -1,4 +1,4 @@
-/** What of the node's file system a box does not have as it is there: what something private covers, and what nobody makes writable. */
+/** What of the node's file system a box does not have as it is there: what private directories cover, and what is never made writable. */
 
 import {liesIn} from '../policy/glob.js';
 import type {Plan} from '../schema/generated/plan-1.js';
@@ -6,7 +6,7 @@ import {RUN} from './run.js';
 
 /** Directories of the node that are replaced by private ones: what lies there is not in the box unless it is bound. */
 const PRIVATE = ['/tmp', '/var/tmp', '/dev', '/proc', RUN] as const;
-/** Nothing below these is made writable: a control group that is writable in the box is a way out of its limits, and what lies in the node's /dev/shm is nobody's memory when the job is over. */
+/** Nothing below these is made writable: a control group that is writable in the box is a way out of its limits, and files in the node's /dev/shm are counted for no job when this one is over. */
 const NEVER_BELOW = ['/dev', '/proc', '/sys'];
 /** A work directory that is one of these stays read-only: making it writable would be making the node writable. */
 const NEVER_WRITABLE: readonly string[] = [
@@ -29,7 +29,7 @@ const NEVER_WRITABLE: readonly string[] = [
 /** Whether a path of the node is covered by something private in the box. */
 export const isCovered = (path: string): boolean => PRIVATE.some((directory) => liesIn(path, directory));
 
-/** For whoever does not find in the box what is there on the node; null where the box has what lies at the path. */
+/** Why the box lacks what lies at a path of the node, for messages; null where the box has it. */
 export function whyNotInBox({mode, steps}: Pick<Plan, 'mode' | 'steps'>, path: string): string | null {
   if (mode.value !== 'box') return null;
   const place = PRIVATE.find((directory) => liesIn(path, directory));

@@ -41,7 +41,7 @@ function credentialPath(value: string | undefined): string | null {
 
 /** Credential files that a private directory would hide. A file elsewhere is visible as it is, but in an image: then `all` are needed. */
 export function planCredentials({policy, call}: Inputs, writable: Valued<string>[], all: boolean): Credential[] {
-  // in /run a name could lead to whoever listens there
+  // in /run a name could lead to a socket of a service
   const candidates = credentialsOf(policy, call).filter(({path}) => !liesIn(path, RUN) || call.run?.includes(path) === true);
   const isHidden = (path: string): boolean => HIDES_CREDENTIALS.some((directory) => path.startsWith(`${directory}/`));
   const hidden = candidates.filter(({path}) => isHidden(path) || (all && !isNeverWritable(path) && !isCovered(path)));

@@ -1,6 +1,6 @@
 /**
  * Machine/Job Features (HSF-TN-2016-02): what a payload can read about its node and its own limits, one value per file. Made from the
- * limits that really hold; a value that nobody knows has no file.
+ * limits that hold; a value that is not known has no file.
  */
 
 import type {Inputs} from './inputs.js';
@@ -8,14 +8,14 @@ import type {PlannedLimits} from './limits.js';
 import type {ModeChoice} from './mode.js';
 import {bind, type Step} from './step.js';
 
-/** Below /dev, which is the box's own: nothing has to exist on the node for it. */
+/** The directory in the box. It lies below /dev, which is the box's own, so that the node needs no such directory. */
 const PLACE_IN_BOX = '/dev/tare';
-/** Where the files of Machine/Job Features are written on the node. */
+/** The directory on the node for the files of Machine/Job Features. */
 export const FEATURES = '{box}/features';
 
 type Values = Record<string, string>;
 
-/** Plans the files of Machine/Job Features (HSF-TN-2016-02): a value that nobody knows has no file. */
+/** Plans the files of Machine/Job Features (HSF-TN-2016-02): a value that is not known has no file. */
 export function planFeatures({policy, facts, call}: Inputs, limits: PlannedLimits, mode: ModeChoice): Step[] {
   if (mode.value === 'observe') return [];
   const {cores, memory, swap, wallTime, cpuTime, scratch} = limits;

@@ -16,7 +16,7 @@ export type ImageKind = 'directory' | 'oci-layout' | 'oci-archive' | 'docker-arc
 export interface ImageFound {
   path: string;
   kind: ImageKind;
-  /** sha256:… of the manifest, or of a squashfs file; null: it has none, or nobody asked. */
+  /** sha256:… of the manifest, or of a squashfs file; null: it has none, or it was not computed. */
   digest: string | null;
   /** As Go calls it; null: nothing tells. */
   architecture: string | null;
@@ -26,7 +26,7 @@ export interface ImageFound {
 
 /** Steps that make an image the lowest layer of a view. */
 export interface ImagePlan {
-  /** The read-only lower layer. Only whoever has the wrapper's rights can enter the cache. */
+  /** The read-only lower layer. Only the wrapper's account can enter the cache. */
   lower: string;
   directories: string[];
   mounts: Step[];
@@ -34,13 +34,13 @@ export interface ImagePlan {
   take: Step;
 }
 
-/** Where squashfuse is looked for, in this order. */
+/** Paths at which squashfuse is looked for, in this order. */
 export const SQUASHFUSE = ['/usr/bin/squashfuse_ll', '/usr/bin/squashfuse', '/usr/local/bin/squashfuse_ll', '/usr/local/bin/squashfuse'];
 
-/** Where a file system in a file is mounted. */
+/** The mount point of a file system in a file. */
 export const MOUNTED = '{box}/view/image';
 
-/** @param found absent: nobody has looked yet; then it is taken for a directory, as the policy's refusals do not depend on it */
+/** @param found absent: not looked at yet; it is then taken for a directory, since the policy's refusals do not depend on that */
 export function planImage(image: Valued<string>, found: ImageFound | undefined, policy: Policy, uid: number): ImagePlan {
   const {value: path, provenance} = image;
   const {kind, digest, mount} = found ?? {kind: 'directory', digest: null, mount: null};
@@ -48,7 +48,7 @@ export function planImage(image: Valued<string>, found: ImageFound | undefined, 
   if (kind === 'directory') return {lower: path, directories: [], mounts: [], take: take(null)};
   const cached = digest === null ? null : cachedTree(imagesPlace(policy, uid), digest);
   if (kind === 'squashfs') {
-    // a file that anybody can change is copied before it is mounted: what is known of it is its digest
+    // a file that others can change is copied before it is mounted: only its digest is known
     const tree = cached === null || allowsPath(policy.images.value, path) ? null : cached;
     const source = tree === null ? path : `${tree}/image.squashfs`;
     const {by, program, options} = mount ?? {by: 'loop' as const, program: null, options: []};

@@ -7,7 +7,7 @@ import type {ImageFound} from './image.js';
 
 /** What belongs to this one call, beside job, policy and node. */
 export interface Call {
-  /** Whom the payload runs as. */
+  /** The account of the payload. */
   identity: Valued<IdentityFacts>;
   /** The caller's environment. */
   environment: Readonly<Record<string, string>>;
@@ -33,9 +33,9 @@ export interface Call {
   tasks?: number | undefined;
   /** What this node has by its facts and could not give this job; absent: nothing. */
   lost?: readonly ('box' | 'groups' | 'disk' | 'ids')[] | undefined;
-  /** What the job's image is; absent: there is none, or nobody has looked yet. */
+  /** What the job's image is; absent: there is none, or it was not looked at yet. */
   image?: ImageFound | undefined;
-  /** Who has an id of the policy's for small machines; absent: nobody. */
+  /** The account or map that has an id of the policy's range for small machines, for messages; absent: none has. */
   idsTaken?: string;
   /** A number in [0, 1) that belongs to the job: decides whether it is in the observed share. */
   sample: number;

@@ -1,6 +1,6 @@
 /**
  * A second wall around what is read-only in a box: the kernel lets its processes write only where the plan has something writable (landlock(7)), also
- * where a mount that should be read-only is not. init puts it up for all in the box, so nobody in it may mount any more.
+ * where a mount that should be read-only is not. init puts it up for all processes of the box, of which none can mount any more.
  */
 
 import type {Facts} from '../host/facts.js';
@@ -8,7 +8,7 @@ import {liesIn} from '../policy/glob.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {stepOf, stepsOf} from './step.js';
 
-/** Where POSIX message queues have their file system: without a place none could be opened. */
+/** The mount point of POSIX message queues, without which none could be opened. */
 export const QUEUES = '/dev/mqueue';
 /** The first that lets a file be renamed into another directory (LANDLOCK_ACCESS_FS_REFER, Linux 5.19). */
 const LEAST_ABI = 2;

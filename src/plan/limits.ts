@@ -1,4 +1,4 @@
-/** Every limit: how much, why, and who enforces it. */
+/** Every limit: its value, the reason, and how it is enforced. */
 
 import {TareError} from '../errors.js';
 import type {Controller, Facts} from '../host/facts.js';
@@ -54,7 +54,7 @@ export function planLimits(inputs: Inputs, mode: ModeChoice): PlannedLimits {
   return limits;
 }
 
-/** Of these 0 says that nothing is done to the payload. */
+/** Limits for which 0 means that the payload is not changed. */
 const ZERO_IS_NONE: ReadonlySet<LimitName> = new Set(['pinCores', 'nice']);
 
 function describe(name: LimitName, resolved: ResolvedLimit, mode: ModeChoice, inputs: Inputs): PlannedLimit {
@@ -219,5 +219,5 @@ function require(name: (typeof ENFORCED_NAMES)[number], limit: PlannedLimit, pol
   });
 }
 
-/** Twice the memory: who is over is to be found so and killed, and not to be told that a file system is full; null: no limit. */
+/** Twice the memory limit: a payload that is over it shall be killed for memory, and not get ENOSPC before; null: no limit. */
 export const sizeInMemory = ({memory}: PlannedLimits): number | null => (memory.value === null ? null : 2 * memory.value);

@@ -1,6 +1,6 @@
 /**
- * Who the accounts of root's small machine are outside of it: ids that nobody on the node has, so that its root is not the node's where credentials
- * are looked at (unix(7), SO_PEERCRED). Only the payload's account is itself, since the work directory is its.
+ * The ids of the node to which root's small machine maps its accounts. No account of the node has one of them, so a service that reads credentials
+ * (unix(7), SO_PEERCRED) does not take the machine's root for the node's. Only the payload's account keeps its id, since it owns the work directory.
  */
 
 import {TareError} from '../errors.js';
@@ -65,10 +65,10 @@ export function mapOf({start, count}: IdRange, own: readonly number[]): IdMap {
   return map;
 }
 
-/** As uid_map has it. */
+/** A map in the form of uid_map. */
 export const mapText = (map: IdMap): string => map.map(({inside, outside, count}) => `${inside} ${outside} ${count}\n`).join('');
 
-/** Who its root is outside; undefined: the caller. */
+/** The ids of the node to which the machine's root is mapped; undefined: the caller's. */
 export function rootOf(maps: IdMaps | null | undefined): {uid: number; gid: number} | undefined {
   const [uid, gid] = [maps?.uids[0], maps?.gids[0]];
   return uid === undefined || gid === undefined ? undefined : {uid: uid.outside, gid: gid.outside};

@@ -126,7 +126,7 @@ function layOut(inputs: Inputs, limits: PlannedLimits, parts: MountParts): Layou
   };
 }
 
-/** Users of a small machine's own write there: nobody on the node is to reach it. */
+/** Accounts of a small machine write there: no account of the node may reach it. */
 const placeOfPrivate = (place: string, system: MountedSystem | null): string => (system === null ? place : `${place}/private`);
 
 type Viewed = Pick<ViewInputs, 'choice' | 'place' | 'image' | 'writable' | 'destinations'>;
@@ -146,7 +146,7 @@ function viewOf({job, facts}: Inputs, {system, cvmfs}: MountParts, viewed: Viewe
 function baseSteps({inputs, limits, parts: {system, features}, view}: Layout): Step[] {
   return [
     ...(view?.base ?? [bind('/', '/', ['ro'], 'the node’s file system, read-only')]),
-    // init of a user's small machine is of the payload's own account, whom the kernel gives its files there
+    // init of a user's small machine has the payload's account, so the kernel would let the payload read init's files there
     system !== null && inputs.facts.caller.uid !== 0
       ? {
           op: 'mount.proc',
@@ -185,7 +185,7 @@ function privateSteps({inputs, limits, parts: {system}, place, temporary, varTem
   ];
 }
 
-/** Over both: what of the node is hidden, shown again, and written to. */
+/** Steps over the root: what of the node is hidden, shown again, and writable. */
 function sharedSteps({inputs, parts, choice, real, work, credentials, identity, run, view, destinations, hidden}: Layout): Step[] {
   const start = inputs.job.workDirectory.value;
   const late = parts.system !== null && (inputs.job.init?.value ?? 'tare') !== 'tare';
@@ -214,7 +214,7 @@ function sharedSteps({inputs, parts, choice, real, work, credentials, identity, 
   ];
 }
 
-/** Where enter can mount as the engine could not: a setuid bubblewrap is of no use in a user namespace, and older than what would need it. */
+/** Closed directories in which enter mounts, as the engine cannot. Not with a setuid bubblewrap, which does not work in a user namespace and does not need it. */
 function closedHere({facts, call}: Inputs): readonly string[] {
   const user = facts.views?.user ?? facts.scratch.containers.user;
   if (user && (facts.bubblewrap.setuid || !facts.namespaces.user.available)) return [];

@@ -22,7 +22,7 @@ export interface IdentityChoice {
   nameservers: string[] | null;
 }
 
-/** Where the files of a box's identity are made, and what is in it. */
+/** The directory of the files of a box's identity. */
 export const IDENTITY = '{box}/identity';
 /** The device in the box. */
 const DEVICE = 'eth0';
@@ -144,7 +144,7 @@ export function planConnection(choice: IdentityChoice | null): Step[] {
   return pool === null ? [] : connectionSteps(pool, network, because);
 }
 
-/** Of a pool, on a node that can do it. */
+/** Steps that connect a box to a pool. */
 export function connectionSteps(pool: Pool, network: NetworkFacts, because: string): Step[] {
   const {name, kind, device, make, networks, nat, reach} = pool;
   const program = need(network, 'ip');
@@ -187,7 +187,7 @@ export function connectionSteps(pool: Pool, network: NetworkFacts, because: stri
 
 const REACH = {none: 'boxes do not reach each other', 'box-to-box': 'boxes reach each other'} as const;
 
-/** By a program of the payload's user. */
+/** Steps of user-mode networking, by a program that runs as the payload's user. */
 export function userSteps(network: NetworkFacts, because: string): StepOf<'network.user'> {
   const {pasta} = network.programs;
   const by = pasta === null ? 'slirp4netns' : 'pasta';

@@ -41,7 +41,7 @@ export function planScratchWeighing(inputs: Inputs, {limits}: Observed): Step[] 
   return value === null ? [] : scratchOfWork(inputs, because);
 }
 
-/** The same policy; rules set no other mode either. */
+/** The policy in mode enforce, also in its rules. */
 function enforcing(policy: Policy): Policy {
   const {provenance} = policy.mode;
   return {

@@ -33,7 +33,7 @@ export function planPreparation(
       : [{op: 'mount.cover' as const, at: cover, because: 'OCI runtimes know one version of control groups at a time'}]),
     ...(container === null ? [] : [make(CONTAINED, '0711', 'where the box’s own disk is mounted'), container]),
     ...(view?.directories ?? []).map((path) =>
-      // the layers themselves are nobody's to reach but the wrapper's, who removes them
+      // only the wrapper's account can reach the layers themselves; the wrapper removes them
       path.endsWith('/layers') ? make(path, '0700', 'what is written to the view') : make(path, '0755', 'for the view'),
     ),
     ...(view?.lowers ?? []),

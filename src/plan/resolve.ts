@@ -1,6 +1,6 @@
 /**
  * From what is wanted to what runs: all that is decided between planning and applying is decided here, by rules that the plan itself names.
- * Pure: whoever calls has looked at the world (`Found`), and says what it found.
+ * Pure: the caller has looked at the world, and passes what it found (`Found`).
  */
 
 import type {Plan, ResolvedChoice} from '../schema/generated/plan-1.js';
@@ -26,7 +26,7 @@ export interface Found {
   repositories: readonly RepositoryFound[];
   /** The name with its number; null: nothing is leased, or not yet. */
   hostname: string | null;
-  /** Whether something is at a path of the node; absent: nobody has looked yet. */
+  /** Whether something is at a path of the node; absent: not looked at yet. */
   exists?: (path: string) => boolean;
 }
 
@@ -45,7 +45,7 @@ export function resolve(plan: Plan, found: Found): ResolvedPlan {
   return {...plan, steps, flags: [...plan.flags, ...flags.filter((flag) => !plan.flags.includes(flag))], resolved: choices};
 }
 
-/** Without repositories that cannot be used. What Tare has mounted is not the node's to hold, and what the node has is not mounted. */
+/** The plan without repositories that cannot be used. It pins those of the node only, and mounts those that the node lacks. */
 function resolveRepositories({steps, choices, flags}: Resolving, {repositories}: Found): Resolving {
   if (repositories.length === 0) return {steps, choices, flags};
   const of = (name: string): RepositoryFound | undefined => repositories.find(({repository}) => repository === name);

@@ -1,5 +1,5 @@
 /**
- * The node's /run in a box: empty but for what the policy names. Services of the node listen there, at sockets that take whoever the mode of a file
+ * The node's /run in a box: empty but for what the policy names. Services of the node listen there, at sockets that accept every process that the mode of a file
  * lets in, whatever network the box has. A container engine's starts processes outside of the box, and so does a user's systemd over its bus.
  */
 
@@ -12,10 +12,10 @@ import {bind, type Step} from './step.js';
 export const RUN = '/run';
 /** Sockets of the account's own services, whose processes are in no box. */
 const OF_USERS = '/run/user';
-/** Who asks here reaches the network. */
+/** A query to these sockets reaches the network. */
 const RESOLVER = '/run/systemd/resolve';
 
-/** For the engine, in this order: before and after whatever else is bound below /run. */
+/** Steps for /run, in this order: before and after all other mounts below /run. */
 export function planRun({policy, call}: Inputs, ownNetwork: boolean): {before: Step[]; after: Step[]} {
   const {value, provenance} = policy.run;
   const seen = value.filter((path) => call.run?.includes(path) === true && !(ownNetwork && liesIn(path, RESOLVER)));

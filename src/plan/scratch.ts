@@ -1,4 +1,4 @@
-/** Who keeps the scratch of a box to its size, and what counts as scratch. */
+/** How the limit on a box's scratch is enforced, and what counts as scratch. */
 
 import type {ScratchRule} from '../policy/policy.js';
 import {liesIn} from '../policy/glob.js';
@@ -17,7 +17,7 @@ const IMAGE = '{box}/disk.ext4';
 /** The soonest that a watch looks again. */
 const WATCH_PERIOD_MS = 250;
 
-/** Who holds a box's scratch to its limit, and by which means. */
+/** The enforcement of a box's limit on scratch, and its means. */
 export interface ScratchEnforcer {
   enforcement: 'kernel' | 'watched' | 'none';
   by: string | null;

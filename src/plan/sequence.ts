@@ -93,7 +93,7 @@ function planProcesses(inputs: Inputs, {mode, limits, pattern, maps}: Chosen, ap
   return steps;
 }
 
-/** Of what is short the payload gets less than the wrapper, which has to look after it. */
+/** Gives the payload a lower priority than the wrapper, which has to watch it. */
 function planPriority({nice}: PlannedLimits): Step[] {
   const steps: Step[] = [];
   if (nice.value !== null) steps.push({op: 'nice.set', value: nice.value, because: `the payload yields to others (${nice.provenance.at})`});
@@ -151,7 +151,7 @@ const RLIMIT_WORDS = {nofile: 'open files', core: 'core size', nproc: 'processes
 /** RLIMIT_NICE says how low a nice value may become, as 20 less that value. */
 const RLIMIT_NICE_OF_0 = 20;
 
-/** Nothing where applications are started in its place, as those of a small machine are. */
+/** The step that executes the payload; none where applications are started instead, as in a small machine. */
 function planPayload({job, call}: Inputs, system: boolean): Step[] {
   if (job.applications !== null || system) return [];
   return [

@@ -15,12 +15,12 @@ export interface MountedSystem {
   maps: IdMaps | null;
 }
 
-/** Where the accounts of a small machine are put together. */
+/** The directory for the accounts of a small machine. */
 export const ACCOUNTS = '{box}/accounts';
 
 /** The bundle of the OCI runtime. */
 export const BUNDLE = '{box}/bundle';
-/** Where the OCI runtime keeps its state of the box. */
+/** The directory in which the OCI runtime keeps its state of the box. */
 export const RUNTIME = '{box}/runtime';
 
 /** Whose the directories are that root of the box is to own. */
@@ -33,7 +33,7 @@ export function planSystemDirectories(own: string, system: MountedSystem): Step[
     return {op: 'directory.create', path, mode, owner, because};
   };
   return [
-    make(own, '0700', 'services have users of their own, and nobody on the node is to reach what they write'),
+    make(own, '0700', 'services have users of their own, and no account of the node may reach what they write'),
     make(SERVICE_LOGS.place, '0755', 'what services say'),
     make(ACCOUNTS, '0755', 'accounts of the image, and the payload’s user'),
     make(BUNDLE, '0700', 'what the OCI runtime is told'),

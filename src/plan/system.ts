@@ -11,7 +11,7 @@ import type {StepOf} from './step.js';
 type Execute = StepOf<'application.execute'>;
 type SystemPart = NonNullable<Execute['system']>;
 
-/** Where what services say is kept, in the box and in its folder. */
+/** The directories of the services' output, in the box and in its folder. */
 export const SERVICE_LOGS = {place: '{box}/services', inBox: '/run/tare/services'} as const;
 
 /** What services find, and nothing of the caller's. */
@@ -65,7 +65,7 @@ function ownService({policy}: Inputs, {name, at, command, user, ready, restart}:
   return {...serviceStep(name, index, command ?? [], at, system), ready, restart};
 }
 
-/** The image's init; and who waits until it has booted, and starts what the job wants. */
+/** The image's init, and the program that waits until it has booted and starts the job's services. */
 function imageServices({job, policy, facts}: Inputs, kind: ImageInit): Execute[] {
   const init = INITS[kind];
   const path = facts.system?.init ?? init.paths[0] ?? '';
@@ -130,7 +130,7 @@ export const systemFate = (payload: number): NonNullable<Plan['applications']> =
   because: 'the job ends with its payload, and the services after it',
 });
 
-/** As containers/common and moby have them: what tells of the node, or changes it. */
+/** Paths that reveal or change the node, as containers/common and moby list them. */
 export const PROTECTED = {
   masked: [
     '/proc/acpi',

@@ -16,17 +16,17 @@ import type {ImagePlan} from './image.js';
 import type {Inputs} from './inputs.js';
 import {bind, type Step} from './step.js';
 
-/** Where enter puts a view together. */
+/** The directory in which enter makes a view. */
 const VIEW = '{box}/view';
-/** Where an image lies with other owners. */
+/** The mount of an image with other owners. */
 export const SHIFTED = '{box}/view/shifted';
-/** Where the views of applications stand ready in the box, on its own /dev. */
+/** The directory for views of applications, on the box's own /dev. */
 const READY = '/dev/tare-views';
 /** The box's own on every view, or bound with what lies below it. */
 const NOT_VIEWED = ['/proc', '/dev', '/tmp', '/var/tmp'];
-/** Of the node, in a box with an image: where it is on the network and who its users are. */
+/** Files of the node in a box with an image: those about its network and its accounts. */
 const NODE_FILES = ['/etc/hosts', '/etc/resolv.conf', '/etc/passwd', '/etc/group', '/etc/grid-security'];
-/** Of a small machine's image: it has accounts of its own. */
+/** Files of the node in a small machine, whose image has accounts of its own. */
 const SYSTEM_FILES = ['/etc/hosts', '/etc/resolv.conf', '/etc/grid-security'];
 /** What only root can change, and a boot loader reads. */
 const BOOT = '/boot';
@@ -70,7 +70,7 @@ const remedyOf = ({overlay, fuse}: ViewFacts): string | null => {
   return remedies.length === 0 ? null : remedies.join(', or ');
 };
 
-/** Steps of a view, by who performs them and when. */
+/** Steps of a view, in the order and by the process in which they are performed. */
 export interface ViewPlan {
   /** What is needed before any of it: the image. */
   taken: Step[];
@@ -244,8 +244,8 @@ export function planEntrances({mounts}: ViewPlan, destinations: readonly string[
   });
 }
 
-/** Not mounted onto another view. */
+/** Whether a view is not mounted onto another one. */
 const isTop = (at: string): boolean => at.startsWith(`${VIEW}/`) && !at.slice(VIEW.length + 1).includes('/');
 
-/** Where a view of an application's stands ready in the box. */
+/** The path of an application's view in the box. */
 const readyAt = (at: string): string => READY + at.slice(VIEW.length);

@@ -25,7 +25,7 @@ export function planWritable(inputs: Inputs, real: (path: string) => string, rep
   const {job, call} = inputs;
   const places = (path: string): string[] => [path, call.real?.[path] ?? path];
   const isNever = (path: string): boolean => isNeverWritable(path) || liesIn(path, repositories);
-  // a slot's directories can lie on a RAM disk: who makes them there removes them
+  // a slot's directories can lie on a RAM disk: the batch system, which made them, removes them
   const canStart = places(job.workDirectory.value).every((path) => path.startsWith('/dev/shm/') || !isNever(path));
   const started = canStart && isOwnDirectory(inputs) ? [job.workDirectory] : [];
   const more = [...job.writable, ...(call.writable ?? [])].filter(({value}) => !places(value).some(isNever));

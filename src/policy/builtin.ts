@@ -57,7 +57,7 @@ export const BUILTIN: Readonly<Policy> = {
     '/run/nslcd',
     '/run/samba/winbindd',
     '/run/systemd/userdb',
-    // who a command of the batch system is: munge's socket, or Slurm's own, beside the configuration that slurmd was sent
+    // authentication of the batch system's commands: munge's socket, or Slurm's own, beside the configuration that slurmd was sent
     '/run/munge',
     '/run/slurm',
     // what /etc/resolv.conf leads to

@@ -3,7 +3,7 @@
 import type {LimitName, Provenance, Valued} from '../job/job.js';
 import {formatLimit} from '../job/limits.js';
 
-/** What a limit is decided from; null: nobody says. */
+/** The values from which a limit is decided; null: not given. */
 export interface LimitSources {
   /** The job's wish, or the command line's. */
   asked: Valued<number> | null;
@@ -49,12 +49,12 @@ function boundOf(
   slot: Valued<number> | null,
 ): Valued<number> | null {
   if (name === 'pinCores') return forcing(wish, maximum);
-  // a payload that nobody wants to be nice has less than any maximum already
+  // without a nice value that was asked for the payload is below any maximum already
   if (name === 'nice' && wish === null) return null;
   return tightest(wish, [maximum, slot]);
 }
 
-/** Of those that are below the wish the lowest; any, where nothing was wished for. */
+/** The lowest bound below the wish; without a wish the lowest of all. */
 function tightest(wish: Valued<number> | null, bounds: readonly (Valued<number> | null)[]): Valued<number> | null {
   let least: Valued<number> | null = null;
   for (const bound of bounds) {
@@ -70,11 +70,11 @@ function forcing(wish: Valued<number> | null, maximum: Valued<number> | null): V
 
 function sentence(name: LimitName, asked: Valued<number> | null, wish: Valued<number> | null, bound: Valued<number> | null): string {
   const says = (valued: Valued<number>): string => `${OWNER[valued.provenance.source] ?? 'it is'} ${formatLimit(name, valued.value)}`;
-  const first = asked === null ? 'nobody asked' : `asked for ${formatLimit(name, asked.value)}`;
+  const first = asked === null ? 'the job asks for none' : `asked for ${formatLimit(name, asked.value)}`;
   if (bound === null && wish === null)
     return name === 'nice'
-      ? 'nobody asked, and the policy has no default'
-      : 'nobody asked, and neither the policy nor the slot has a limit';
+      ? 'the job asks for none, and the policy has no default'
+      : 'the job asks for none, and neither the policy nor the slot has a limit';
   if (bound === null) return asked === null && wish !== null ? `${first}, ${says(wish)}` : first;
   return asked === null && wish !== null ? `${first}, ${says(wish)}, ${says(bound)}` : `${first}, ${says(bound)}`;
 }

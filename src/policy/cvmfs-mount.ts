@@ -78,7 +78,7 @@ const givenParameters = ({servers, proxies, keys}: CvmfsMountDocument): Paramete
   ...(keys === undefined ? [] : [{name: 'CVMFS_KEYS_DIR', value: keys, key: 'keys'}]),
 ];
 
-/** Of those that are written in the client's names: which it may not be told, or not twice. */
+/** Checks parameters that are written by the client's names: some may not be set, and none twice. */
 function checkParameters(more: readonly Parameter[], given: readonly Parameter[], locate: Locate, problems: Problems): void {
   for (const {name, value} of more) {
     const at = locate(below('/parameters', name));
@@ -128,7 +128,7 @@ function checkFiles(written: CvmfsMountDocument, known: readonly Parameter[], lo
       );
 }
 
-/** In bytes; null: none is written, or it is no size. */
+/** The quota in bytes; null: none is written, or it is not a size. */
 function readQuota(written: string | number | undefined, locate: Locate, problems: Problems): number | null {
   if (written === undefined) return null;
   const quota = problems.attempt(() => parseSize(written, locate('/cache/quota')));
@@ -176,6 +176,6 @@ export function parametersFor(
   ];
 }
 
-/** As the client's config files are written: a shell reads them. */
+/** The parameters as a config file of the client, which a shell reads. */
 export const configText = (parameters: readonly {name: string; value: string}[], folder: string): string =>
   parameters.map(({name, value}) => `${name}='${value.replaceAll(FOLDER, folder).replaceAll("'", "'\\''")}'\n`).join('');

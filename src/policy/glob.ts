@@ -3,7 +3,7 @@
  * and a regular expression made from a site's pattern could be driven to back-track for ever.
  */
 
-/** For names: `*` stands for any characters. */
+/** Whether a name matches; `*` stands for any characters. */
 export function matchesGlob(pattern: string, text: string): boolean {
   const parts = pattern.split('*');
   const first = parts[0] ?? '';
@@ -21,7 +21,7 @@ export function matchesGlob(pattern: string, text: string): boolean {
   return true;
 }
 
-/** For paths: `*` stands for any characters but `/`. */
+/** Whether a path matches; `*` stands for any characters but `/`. */
 export function matchesPathGlob(pattern: string, path: string): boolean {
   const patterns = pattern.split('/');
   const steps = path.split('/');

@@ -15,7 +15,7 @@ import {applySetting, readRuled} from './ruled.js';
 
 type Merged = MergedPolicy['document'];
 
-/** In the order in which later files override earlier ones. No file at all is the built-in policy. */
+/** The policy of some files, of which later ones override earlier ones. Without a file it is the built-in policy. */
 export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
   const {document, locate} = mergePolicies(parts);
   const problems = new Problems();
@@ -108,7 +108,7 @@ function readBatch({batch}: Merged, reader: Reader): Policy['batch'] {
   };
 }
 
-/** As they are written, but for durations. */
+/** Settings of exporters as they are written, with durations parsed. */
 function readExporters(written: ExportersDocument, reader: Reader): Policy['exporters'] {
   const exporters: Policy['exporters'] = {};
   for (const [name, settings] of Object.entries<object>(written as Record<string, object>)) exporters[name] = {...settings};

@@ -18,26 +18,26 @@ export function placesOf(policy: Policy | null, uid: number): Places {
   return {state, spools, scratch: written(policy, 'scratch', uid) ?? `${state}/scratch`, log: written(policy, 'log', uid)};
 }
 
-/** Where exporters remember what they did; no part of a plan, since no job comes near it. */
+/** The directory in which exporters note deliveries; not in a plan, since no job can reach it. */
 export const exportersPlace = (policy: Policy, uid: number): string =>
   written(policy, 'exporters', uid) ?? `${placesOf(policy, uid).state}/exporters`;
 
-/** Where images are unpacked to: for all jobs of one account. */
+/** The directory of unpacked images, for all jobs of one account. */
 export const imagesPlace = (policy: Policy, uid: number): string => {
   const path = policy.imageStore.cache?.value;
   return path === undefined ? `${placesOf(policy, uid).state}/images` : fill(path, uid);
 };
 
-/** All that is the wrapper's own and a job comes near. */
+/** The directories of the wrapper that a job must not write to. */
 export function ownPlaces(policy: Policy, uid: number): string[] {
   const {state, spools, scratch} = placesOf(policy, uid);
   return [...new Set([state, ...spools, scratch, imagesPlace(policy, uid)])];
 }
 
-/** Where root keeps the records that it has taken over from users. */
+/** The directory of records that root has taken over from users. */
 export const sealedPlace = (policy: Policy): string => written(policy, 'sealed', 0) ?? `${placesOf(policy, 0).state}/sealed`;
 
-/** Where the node's own state is: its health, and what wrappers report. */
+/** The directories of the node's state: its health, and the reports of wrappers. */
 export interface NodePlaces {
   uid: number;
   /** Root's, for all accounts. */

@@ -4,7 +4,7 @@ import type {CvmfsMountRule} from './cvmfs-mount.js';
 import type {AddressKind, FileSystem, Limits, Pattern, Provenance, Valued} from '../job/job.js';
 import type {Pool} from './pools.js';
 
-/** Who holds the payload to a limit: the kernel, the supervisor at intervals, or nobody. */
+/** How a limit is enforced: by the kernel, by the supervisor at intervals (`watched`), or not at all. */
 export type Enforcement = 'kernel' | 'watched' | 'none';
 /** Limits whose enforcement a policy can require. */
 export const ENFORCED_NAMES = ['cores', 'memory', 'processes', 'wallTime', 'cpuTime', 'scratch'] as const;
@@ -29,7 +29,7 @@ export interface Ruled {
   memoryStallUs: Valued<number | null>;
   /** Whether suspended time counts against the wall time limit. */
   suspendedTime: Valued<'excluded' | 'counted'>;
-  /** The least time between two looks at the memory of single processes; null: nobody looks. */
+  /** The least time between two looks at the memory of single processes; null: no look is made. */
   processMemoryUs: Valued<number | null>;
   /** The first is the default. */
   network: Valued<('host' | 'none')[]>;
@@ -74,7 +74,7 @@ export interface ScratchRule {
   inMemory: boolean;
 }
 
-/** Only what a file says; of limits and enforcement, only the names that it gives. */
+/** What one file sets; of limits and enforcement only the names that it has. */
 export type Setting = Partial<Omit<Ruled, 'enforcement'>> & {enforcement?: Partial<Ruled['enforcement']>};
 
 /** A part of a policy that holds for some jobs only; null in `match`: any. */
@@ -88,7 +88,7 @@ export interface Rule {
   set: Setting;
 }
 
-/** After `failures` of the wrapper in `withinUs` on this node. */
+/** What follows after `failures` of the wrapper in `withinUs` on this node. */
 interface BlackHole {
   failures: number;
   withinUs: number;

@@ -7,7 +7,7 @@ import {show} from '../job/show.js';
 import type {PoolDocument} from '../schema/generated/policy-1.js';
 import {bitsOf, formatAddress, networkOf, parseAddress, type Address, type Family} from './addresses.js';
 
-/** From the first to the last address, both of them a box's. */
+/** A range of addresses; boxes may have the first and the last one too. */
 interface AddressRange {
   first: string;
   last: string;

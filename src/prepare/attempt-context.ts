@@ -30,9 +30,9 @@ export interface AttemptContext {
   outer: OuterBox | null;
   /** What was found of the repositories that the job needs. */
   looked: ProbeResult[];
-  /** Says what is done, and for how long the shim may wait for it (`Channel.doing`); absent: nobody waits. */
+  /** Says what is done, and for how long the shim may wait for it (`Channel.doing`); absent: no shim waits. */
   doing?: (what: string, patienceMs?: number | null) => void;
-  /** Another call has the record of this attempt already, so that this one's has a name of its own; null: nobody has looked yet. */
+  /** Another call has the record of this attempt already, so that this one's has a name of its own; null: not looked up yet. */
   again: boolean | null;
   /** The attempt can have several phases; null: this call is all of it. */
   phases: Phases | null;

@@ -1,4 +1,4 @@
-/** Who an attempt is, for its record: as the batch system calls it, else by the box's own id. */
+/** The identity of an attempt in its record: the batch system's ids, else the box's id. */
 
 import {hostname} from 'node:os';
 import {basename} from 'node:path';
@@ -17,7 +17,7 @@ export function attemptOf(
   const node = facts?.node.hostname ?? hostname();
   const {lrms, about} = batch;
   const parent = outer === null ? null : {recordId: outer.recordId, how: outer.how};
-  // one record is the job's; what is wrapped in it, or by somebody in it, or after it, is a part with an id of its own
+  // one record is the job's; every other call of the wrapper in the job is a part, with an id of its own
   const isJobs = role === 'wrapper' && batch.kind !== 'session' && parent === null && again !== true;
   const globalJobId = lrms.globalJobId === null ? `${node}#${id}` : isJobs ? lrms.globalJobId : `${lrms.globalJobId}#${id}`;
   return {

@@ -50,7 +50,7 @@ export function callOf({job, policy, facts, identity, environment, cwd}: Calling
   };
 }
 
-/** Of what is mounted in a box: where links lead, and what the job's user cannot list on the way. A repository is not touched. */
+/** Examines paths that are mounted in a box: where links lead, and which directories above them the job's user cannot list. Touches no repository. */
 function mountPaths(job: Job, batch: BatchJob, policy: Policy, callerUid: number, account: IdentityFacts): Pick<Call, 'closed' | 'real'> {
   const asked = [job.workDirectory, ...job.writable, ...(batch.writable ?? [])].map(({value}) => value);
   const paths = [...new Set([...ownPlaces(policy, callerUid), ...asked])].filter((path) => !leadsTo(path, policy.cvmfs.value.root));
@@ -63,13 +63,13 @@ function mountPaths(job: Job, batch: BatchJob, policy: Policy, callerUid: number
   return {...(closed.length === 0 ? {} : {closed}), ...(real.length === 0 ? {} : {real: Object.fromEntries(real)})};
 }
 
-/** Who has an id that accounts of small machines are to have. */
+/** The holder of an id in the range for small machines, if there is one. */
 function takenIds(policy: Policy): Pick<Call, 'idsTaken'> {
   const holder = holderOf(policy.identity.machineIds.value);
   return holder === null ? {} : {idsTaken: holder};
 }
 
-/** Of the node's /run: what the policy or a rule of it may show, and credentials, which are no sockets. A directory that is closed to the account would fail the box. */
+/** Paths of the node's /run that a box can have: those that the policy or a rule names, and credentials, which are no sockets. The box could not be built with a directory that is closed to the account. */
 function reachableInRun(policy: Policy, call: Pick<Call, 'identity' | 'environment'>): string[] {
   const named = [policy.run.value, ...policy.rules.map(({set}) => set.run?.value ?? [])].flat();
   const credentials = credentialsOf(policy, call).flatMap(({path}) => (liesIn(path, RUN) ? [path] : []));

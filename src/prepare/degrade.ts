@@ -30,7 +30,7 @@ function lacking(facts: Facts, capability: Capability, because: string): Facts {
 /** Whether the plan uses it, and could be made anew without. */
 export const canDegrade = ({plan, inputs}: Prepared, capability: Capability): boolean => inputs !== null && USES[capability](plan);
 
-/** The same job, planned for a node that lacks it. @throws TareError when the policy requires it */
+/** Plans the same job for a node without the capability. @throws TareError when the policy requires it */
 export function degrade({inputs, callerArgvIndex}: Prepared, capability: Capability, because: string): Prepared {
   if (inputs === null) throw new TypeError('a saved plan is not made anew');
   const {facts, call} = inputs;

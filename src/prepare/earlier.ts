@@ -8,20 +8,20 @@ import {find} from '../record/journal.js';
 import {isBetweenPhases} from '../record/phases.js';
 import type {UsageRecord} from '../record/record.js';
 
-/** Of a job that makes checkpoints. */
+/** The phases of a job that makes checkpoints. */
 export interface Phases {
-  /** Who calls the wrapper again for the next phase. */
+  /** The process that calls the wrapper again for the next phase. */
   caller: ProcessId;
   /** The record of those that are over; null: there are none. */
   earlier: UsageRecord | null;
 }
 
-/** null: its batch system goes on with no attempt, or who would do so cannot be seen, which is a remark. */
+/** null: its batch system continues no attempt, or the process that would do so cannot be seen, which is a remark. */
 export function phasesOf(batch: BatchJob, shimPid: number): Phases | null {
   if (batch.checkpoint === undefined) return null;
   const caller = pidNamespace() === null ? null : parentOf(shimPid);
   if (caller !== null) return {caller, earlier: null};
-  batch.remarks.push('each phase after a checkpoint has a record of its own: who calls the wrapper cannot be seen here');
+  batch.remarks.push('each phase after a checkpoint has a record of its own: the process that calls the wrapper cannot be seen here');
   return null;
 }
 

@@ -11,7 +11,7 @@ import type {NamedCaller} from './identity.js';
 import type {AttemptContext} from './attempt-context.js';
 import {askLandlock, tryView} from './trial.js';
 
-/** Facts that cost something, and are found only for those who need them. */
+/** Facts that take time to find, and are found only for jobs that need them. */
 export interface Wanted {
   pins: boolean;
   view: boolean;
@@ -32,7 +32,7 @@ export function wants(job: Job, policy: Policy): Wanted {
   return {pins, view, system, network: job.identity !== null};
 }
 
-/** Who the caller is comes last, unless something is looked for in its home or by its name. */
+/** Gathers the facts. It waits for the caller's name last, unless a fact depends on the caller's name or home directory. */
 export async function gatherFacts(policy: Policy, wanted: Wanted, attempt: AttemptContext, naming: Promise<NamedCaller>): Promise<Facts> {
   const {pins, view, system, network} = wanted;
   const caller = view || system ? (await naming).caller : attempt.caller;

@@ -1,4 +1,4 @@
-/** Whom the payload runs as. */
+/** Decides the account of the payload. */
 
 import {statSync} from 'node:fs';
 import {join} from 'node:path';
@@ -15,8 +15,8 @@ import {leadsTo} from '../files/network-path.js';
 import {isRootSquashed, statRootSquashed} from '../files/root-squash.js';
 
 /**
- * Whoever runs this process: the ids as the kernel has them; name and home only where /etc/passwd has the name service's answer, else null
- * until `nameCaller` has asked. The environment is not asked: USER and HOME are the caller's word.
+ * The account of this process: the ids from the kernel; name and home only where /etc/passwd has the name service's answer, else null
+ * until `nameCaller` has asked. USER and HOME of the environment are not used: the caller can set them to anything.
  */
 export function callerIdentity(): IdentityFacts {
   const uid = process.getuid?.() ?? -1;
@@ -65,7 +65,7 @@ const ruleOnUsers = ({rules}: Policy): Policy['rules'][number] | null => rules.f
 /**
  * The caller itself; for root the account that the job names, else the owner of the work directory, else the policy's.
  * Whether that is allowed, the plan decides.
- * @param cameTo where the job was started, for one whose descriptor came with it: it does not choose its account, that is the owner there; null: whoever calls has named what the job says
+ * @param cameTo where the job was started, for one whose descriptor came with it: it does not choose its account, that is the owner there; null: the caller has named the descriptor itself
  * @throws TareError USER_UNKNOWN, NAME_SERVICE_SILENT, USER_FORBIDDEN
  */
 export async function payloadIdentity(
@@ -95,7 +95,7 @@ export async function payloadIdentity(
   return ownerIdentity(job.workDirectory.value, policy, caller);
 }
 
-/** For root: the owner of a directory; the policy's account where that is root's own, or in a repository. */
+/** The account of a job that root starts: the owner of the directory; the policy's account where that is root, or where the directory is in a repository. */
 async function ownerIdentity(directory: string, policy: Policy, caller: IdentityFacts): Promise<Valued<IdentityFacts>> {
   const owner = leadsTo(directory, policy.cvmfs.value.root) ? null : ownerOf(directory);
   if (owner !== null && owner !== 0) {
@@ -105,7 +105,7 @@ async function ownerIdentity(directory: string, policy: Policy, caller: Identity
   return defaultIdentity(policy, caller);
 }
 
-/** For root, whoever is not named: the policy's account. @throws TareError USER_UNKNOWN, NAME_SERVICE_SILENT */
+/** For root, where no account is named: the policy's. @throws TareError USER_UNKNOWN, NAME_SERVICE_SILENT */
 export async function defaultIdentity(policy: Policy, caller: IdentityFacts): Promise<Valued<IdentityFacts>> {
   const {value: name, provenance} = policy.identity.user;
   return {value: name === caller.name ? caller : await accountNamed(name, provenance.at, policy, caller), provenance};
@@ -129,7 +129,7 @@ function ownerOf(directory: string): number | null {
   }
 }
 
-/** Whoever becomes another needs its groups: without an answer there is no running as it. */
+/** The account that a key names, with its groups: a process that becomes the account needs them, so no answer is an error. */
 async function accountNamed(key: string, at: string, policy: Policy, caller: IdentityFacts): Promise<IdentityFacts> {
   const answer = await lookUp(key, policy, caller, {groups: true, sure: true});
   if (answer.state === 'found') return answer.account;
@@ -137,7 +137,7 @@ async function accountNamed(key: string, at: string, policy: Policy, caller: Ide
   throw new TareError('USER_UNKNOWN', {message: 'no such account on this node', where: at, found: key});
 }
 
-/** Files can be owned by a number that is no account's: its payload runs with this number, in nobody's group. */
+/** A file can belong to a uid without an account: the payload then runs with this uid, in the group of nobody. */
 async function accountOfOwner(uid: number, at: string, policy: Policy, caller: IdentityFacts): Promise<IdentityFacts> {
   const answer = await lookUp(String(uid), policy, caller, {groups: true, sure: true});
   if (answer.state === 'found') return answer.account;
@@ -156,7 +156,7 @@ const noAnswer = (key: string, at: string, {because}: Silent): TareError =>
 const CACHE = 'accounts.json';
 
 /**
- * By a cache that may be believed, else by the name service. Root's cache is anybody's to read. A user's own is believed only where no rule
+ * By a cache that may be believed, else by the name service. Every account can read root's cache. A user's own is believed only where no rule
  * of the policy names users: the user can write anything into it.
  */
 async function lookUp(key: string, policy: Policy, {uid}: IdentityFacts, wish: Wish): Promise<Answer<Member>> {

@@ -33,7 +33,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
  * Only what the policy may allow is looked at: a look can wake an automount.
  * @param isBoxed plans without a look, which throws the policy's refusals; false: there is no box, and so no image
  * @param through how it can be seen where Tare has mounted its repository
- * @returns null: nobody needs to know
+ * @returns null: it is not needed
  * @throws TareError IMAGE_UNUSABLE, IMAGE_BROKEN, IMAGE_ARCHITECTURE, IMAGE_NOT_UNPACKED
  */
 export async function findImage(
@@ -88,9 +88,9 @@ export async function findInit({path, kind}: ImageFound, init: Valued<Init> | nu
   });
 }
 
-/** Of somebody who waits for an image. */
+/** What a caller that waits for an image passes. */
 export interface Waiting {
-  /** Aborted when nobody waits any more; the reason is an `Interrupted`. */
+  /** Aborted when the wait is over; the reason is an `Interrupted`. */
   aborted: AbortSignal;
   onProgress: (progress: TakeProgress) => void;
 }

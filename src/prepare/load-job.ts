@@ -9,7 +9,7 @@ import type {Job} from '../job/job.js';
 import {jobFromCommand, jobFromDocument} from '../job/load.js';
 import {accountIn} from './identity.js';
 
-/** Where the job comes from. */
+/** The source of the job. */
 export type Source =
   | {kind: 'descriptor'; file: string}
   /** `callerArgvIndex`: where the command begins in the caller's argv, which is then passed on byte for byte. */
@@ -33,7 +33,7 @@ interface Loaded {
   cameTo: string | null;
 }
 
-/** The job, with what the batch system knows of it: that is who it is, whatever its descriptor says. */
+/** The job with the batch system's name, VO and owner, which override those of its descriptor. */
 export async function loadJob(
   {source, flags}: Request,
   cwd: string,

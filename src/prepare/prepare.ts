@@ -36,7 +36,7 @@ export async function prepare(
     if (source.kind === 'plan') return await prepareSaved(source.file, policy, environment, attempt, naming);
     return await prepareJob(request, policy, environment, cwd, attempt, naming);
   } finally {
-    // the record of a refusal says who it was
+    // the record of a refusal names the account
     attempt.caller = (await naming).caller;
   }
 }

@@ -38,7 +38,7 @@ export async function refusalRecord(
 export const firstOf = (error: TareError | TareErrors): TareError =>
   error instanceof TareError ? error : (error.errors[0] ?? new TareError('INTERNAL', {message: error.message}));
 
-/** Before the policy is read nothing can be the job's fault: a broken policy file would end every job for good. */
+/** Whose fault an error is. Before the policy is read it is never the job's: a broken policy file would end every job for good. */
 export function faultOf({kind, code}: TareError, {policy, batch}: AttemptContext): 'job' | 'policy' | 'node' {
   // a container job that asks for what only a box can keep: no node builds one around it
   if (code === 'BOX_UNAVAILABLE' && batch.kind === 'container') return 'job';

@@ -18,9 +18,9 @@ export interface RunRequest extends Request {
   verbose: boolean;
   /** Something is printed on standard output at the end. */
   usesStdout: boolean;
-  /** Who called: the batch system itself, or somebody by the command line. */
+  /** The caller: the batch system (`wrapper`), or a user of the command line (`command`). */
   role: 'wrapper' | 'command';
-  /** null: nobody looks on. */
+  /** null: no progress is shown. */
   onlooker: Onlooker | null;
   plugins: readonly Plugin[];
   /** A box is only tried: what comes of it is filled in. Absent: it is a job. */
@@ -41,7 +41,7 @@ export interface AttackedAs {
 export interface Trial {
   /** It is attacked from inside (`tare doctor --attacks`): by which job; null: it is not. */
   attacks: AttackedAs | null;
-  /** Name of the account that it is tried as; null: it has none, or nobody has asked yet. */
+  /** Name of the account that it is tried as; null: it has none, or it was not looked up yet. */
   user: string | null;
   /** Where records of jobs go. */
   spools: string[];
@@ -53,7 +53,7 @@ export interface Trial {
   off: string | null;
 }
 
-/** Somebody who looks on: what each call returns is called when that is over. */
+/** Is told of the progress of a job. The function that a call returns is called when that stage is over. */
 export interface Onlooker {
   /** The job waits for its image; null: there is nothing to say yet. */
   waiting: (look: () => TakeProgress | null) => () => void;
@@ -61,7 +61,7 @@ export interface Onlooker {
   running: (box: RunningBox) => () => void;
 }
 
-/** What somebody who looks on is told of a box. */
+/** What an onlooker is told of a box. */
 export interface RunningBox {
   groups: Groups;
   init: ProcessId | null;

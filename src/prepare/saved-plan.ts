@@ -15,7 +15,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {defOf} from '../steps/table.js';
 
 /**
- * @returns whom the plan's payload runs as
+ * @returns the account that the plan's payload runs as
  * @throws TareError PLAN_MISMATCH
  */
 export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: Policy): IdentityFacts {
@@ -93,7 +93,7 @@ function checkSystem(plan: Plan, facts: Facts, mismatch: Mismatch): void {
   );
   const root = stepOf(plan, 'view.unshare')?.root ?? null;
   const wanted = caller.uid === 0 ? null : {uid: caller.uid, gid: caller.gid, uids: subordinate.uids, gids: subordinate.gids};
-  same('its root is somebody else', root, wanted);
+  same('its root has other ids', root, wanted);
   for (const {name, system: part} of stepsOf(plan, 'application.execute'))
     if (part === null || (part.role === 'payload' && (part.as !== 'job' || part.first)))
       throw mismatch('a payload is not the job’s user', name, 'a plan as it was made');

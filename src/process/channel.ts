@@ -54,7 +54,7 @@ function cut(body: Buffer): RawFrame {
 }
 
 const CHUNK_BYTES = 64 * 1024;
-/** For a shim that is killed to be gone, on a node with a load of 50. */
+/** Time in which a killed shim is gone, on a node with a load of 50. */
 const PARTING_MS = 2000;
 const LOOK_MS = 5;
 

@@ -23,7 +23,7 @@ export const epochUs = (): number => Date.now() * 1000;
 /** Waits, and keeps the process alive meanwhile. */
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** The same with all of the process, in which nothing else is done meanwhile. Without a time: for ever. */
+/** Blocks the whole process for a time; without one, for ever. */
 export function standStill(ms = Infinity): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }

@@ -14,7 +14,7 @@ export function readEnvironment(pid: number): Record<string, string> {
   return environmentOf(text.split('\0'));
 }
 
-/** Of `NAME=value` each: of a name that is there twice the first counts, as for getenv(3). */
+/** The variables of `NAME=value` entries; of two with one name the first counts, as for getenv(3). */
 export function environmentOf(entries: readonly string[]): Record<string, string> {
   // no name of a variable is one of JavaScript's
   const environment = Object.create(null) as Record<string, string>;

@@ -1,4 +1,4 @@
-/** The shim's first frame: who called, and what has happened already. */
+/** The shim's first frame: the caller's process and descriptors, and what has happened already. */
 
 import type {HelloFrame} from '../schema/generated/protocol.js';
 import {environmentOf} from './environ.js';

@@ -10,7 +10,7 @@ const SOCKET = '/dev/log';
 const MOST_BYTES = '256KiB';
 const DEADLINE_MS = 2000;
 
-/** Never throws. @returns whether the node's log took it; that it was also written to a disk nobody tells */
+/** Never throws. @returns whether the node's log took it; logger(1) does not tell whether it is on disk */
 export function tellNodesLog(text: string): boolean {
   try {
     if (!statSync(SOCKET).isSocket()) return false;
@@ -25,5 +25,5 @@ export function tellNodesLog(text: string): boolean {
   return false;
 }
 
-/** Where the node's log is, for people. */
+/** Name of the node's log in messages. */
 export const NODES_LOG = 'the node’s log (logger, tag tare)';

@@ -1,4 +1,4 @@
-/** Log lines. Nothing is loaded and nothing written unless somebody wants to read them: winston costs 35 ms. */
+/** Log lines. winston, which costs 35 ms, is loaded only where lines are written. */
 
 import {constants, createWriteStream, openSync, writeSync, type WriteStream} from 'node:fs';
 import type {Logform, Logger} from 'winston';
@@ -29,7 +29,7 @@ export const silentLog: Log = {
   close: () => Promise.resolve(),
 };
 
-/** Where lines go, and which. */
+/** The targets of lines, and the least level. */
 export interface LogOptions {
   /** Appended to; null: none. */
   file: string | null;
@@ -115,7 +115,7 @@ const closed = (logger: Logger, stream: WriteStream | null): Promise<void> =>
 /** A log on a file system that hangs is not waited for. */
 const CLOSE_DEADLINE_MS = 1000;
 
-/** For appending; null when it cannot be opened. A named pipe that nobody reads is not waited for. */
+/** Opens a file for appending; null when that fails. Does not block on a named pipe without a reader. */
 function openFile(file: string, failed: (error: unknown) => void): number | null {
   try {
     return openSync(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK, 0o644);

@@ -9,7 +9,7 @@ import {isRunning, pidNamespace, processId, statFields, timeNamespace, type Proc
 /** `gone`: dead on this node; `restarted`: the node was started anew since; `unknown`: cannot be seen from here, so nothing may be done. */
 export type Presence = 'here' | 'gone' | 'restarted' | 'unknown';
 
-/** Where the one who asks is. */
+/** The node, boot and namespaces of the process that asks. */
 export interface Here {
   node: string;
   bootId: string | null;
@@ -23,7 +23,7 @@ const NODES_NAMESPACE = 'pid:[4026531836]';
 /** Where this process runs, as `presenceOf` compares it. */
 export const here = (): Here => ({node: hostname(), bootId: bootId(), pidNamespace: pidNamespace(), timeNamespace: timeNamespace()});
 
-/** For the record that is on disk while this supervisor is at work. */
+/** The shim and supervisor as the `started` record names them. */
 export function wrapperOf(shimPid: number): NonNullable<UsageRecord['wrapper']> {
   const namespace = pidNamespace();
   // whatever /proc has under a number then is another process: what is not known is not swept

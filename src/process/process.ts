@@ -41,7 +41,7 @@ export const pidNamespace = (): string | null =>
   attempt(() => (readlinkSync('/proc/self') === String(process.pid) ? readlinkSync('/proc/self/ns/pid') : null));
 
 /**
- * The namespace that starts of processes are told in: /proc shifts them by whoever reads (time_namespaces(7), Linux 5.6). null where the kernel
+ * The time namespace in which starts of processes are given: /proc shifts them for the reader (time_namespaces(7), Linux 5.6). null where the kernel
  * has none, or /proc is another's.
  */
 export const timeNamespace = (): string | null => attempt(() => readlinkSync('/proc/self/ns/time'));
@@ -52,7 +52,7 @@ export const statFields = (pid: number): string[] | null => attempt(() => splitS
 /** The command's name, which a process chooses, may hold spaces and brackets: fields are counted after the last bracket. */
 export const splitStat = (stat: string): string[] => stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 
-/** Who started a process, or took it over; null when that cannot be seen. */
+/** The parent of a process; null when it is not visible here. */
 export function parentOf(pid: number): ProcessId | null {
   const parent = Number(statFields(pid)?.[1] ?? 0);
   return parent > 1 ? processId(parent) : null;

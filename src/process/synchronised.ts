@@ -4,7 +4,7 @@ import {runTool} from './tool.js';
 
 /** Whether the node's clock is synchronised. */
 export interface ClockFound {
-  /** null: nobody can tell. */
+  /** null: not known. */
   synchronised: boolean | null;
   /** How that was found. */
   how: string;

@@ -1,4 +1,4 @@
-/** Runs the static program in one of its other roles: by the name that is given to it, which nobody else has a reason to use. */
+/** Runs the static program in one of its other roles: by its argv[0], a name that no other program has. */
 
 import type {ChildProcess} from 'node:child_process';
 import type {Through} from '../host/abandon.js';
@@ -30,7 +30,7 @@ export function runTool(
   return {status, stdout: error === undefined ? stdout : ''};
 }
 
-/** The same without waiting: whoever starts it keeps its deadline. */
+/** The same without waiting: the caller keeps the deadline. */
 export function startTool(role: 'tare-repository' | 'tare-mounter' | 'tare-held', argv: readonly string[]): ChildProcess {
   return start(NATIVE, [role, ...argv], {
     argv0: `/proc/self/fd/${role}`,

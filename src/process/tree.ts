@@ -74,7 +74,7 @@ export function readProcess(pid: number): ProcessSample | null {
   };
 }
 
-/** All have been stopped (SIGSTOP, or by a tracer); the dead do not count, and nobody is not all. */
+/** Whether all processes are stopped (by SIGSTOP, or by a tracer). Dead ones do not count; with no process left it is false. */
 export function standsStill(processes: readonly ProcessSample[]): boolean {
   const living = processes.filter(({state}) => state !== 'Z');
   return living.length > 0 && living.every(({state}) => state === 'T' || state === 't');

@@ -53,7 +53,7 @@ export const namesIn = (directory: string): string[] => attempt(() => readdirSyn
 /** Writes a whole file so that a crash leaves the old one or the new one: file synced, renamed, directory synced. @throws Error of the system */
 export function writeDurably(path: string, text: string): void {
   const directory = dirname(path);
-  // nobody can foresee it and be in the way, in a spool that others may write to
+  // others who may write to the spool cannot foresee the name and take it
   const temporary = `${path}.${randomBytes(8).toString('hex')}.tmp`;
   try {
     writeAndSync(temporary, text);
@@ -65,7 +65,7 @@ export function writeDurably(path: string, text: string): void {
   }
 }
 
-/** The same where somebody wants it: through a link, and into a pipe or a device, which stay. */
+/** The same at a path that the caller names: through a link, and into a pipe or a device, which stay. */
 export function replaceOrWrite(path: string, text: string): void {
   const there = lstatSync(path, {throwIfNoEntry: false});
   if (there === undefined || there.isFile()) writeDurably(path, text);

@@ -1,13 +1,13 @@
-/** The record of an attempt that nobody ended: closed later, with what can still be told. Pure. */
+/** The record of an attempt that no wrapper ended: closed later, with what can still be told. Pure. */
 
 import {lostOutcome, type Kill, type OomVerdict, type Stop} from './outcome.js';
 import {finalRecord, NO_TARE, NO_TIME, NO_USAGE, type RecordApplication, type RecordUsage, type UsageRecord} from './record.js';
 
 /** What the wrapper and the kernel left. */
 export interface Remains {
-  /** In words: why nobody ended it. */
+  /** In words: why no wrapper ended it. */
   reason: string;
-  /** Calendar time of the payload's exec, µs; null when it did not execute, or nobody noted that it did. */
+  /** Calendar time of the payload's exec, µs; null when it did not execute, or that was not noted. */
   startEpochUs: number | null;
   /** What the wrapper noted last: lower bounds. null when it noted nothing. */
   seen: {wallUs: number; suspendedUs: number | null} | null;
@@ -30,7 +30,7 @@ export interface Remains {
 
 const NOTHING_TOLD = {oom: null, stop: null, kills: []};
 
-/** The same bytes whoever closes it and whenever: nothing of the sweep itself is in it. */
+/** The same bytes, whichever sweep closes it and whenever: nothing of the sweep itself is in it. */
 export function lostRecord(
   started: UsageRecord,
   {reason, startEpochUs, seen, noted = [], usage, applications, children, flags, oom, stop = null, kills = []}: Remains,

@@ -17,7 +17,7 @@ export interface Marks {
   sinceUs: Partial<Record<LimitName, number>>;
 }
 
-/** Marks of a payload at which nobody has looked. */
+/** Marks of a payload that was not looked at. */
 export const NO_MARKS: Marks = {memoryBytes: null, memorySource: null, cores: null, sinceUs: {}};
 
 /** What is known of an attempt that is over. */
@@ -93,7 +93,7 @@ const PEAKS: Readonly<Record<LimitName, (used: Used, limit: number, planned: Pla
     cpuUserUs === null || cpuSystemUs === null ? UNKNOWN : of(cpuUserUs + cpuSystemUs, cpuSource),
   scratch: ({usage}) => of(usage.scratchPeakBytes, usage.scratchPeakSource),
   cores: ({marks}) => of(marks.cores, 'sampled:CPU time'),
-  // where it is hit, a call fails in the payload, and nobody else hears of it
+  // where it is hit, a call fails in the payload, which Tare does not see
   openFiles: () => UNKNOWN,
   coreSize: () => UNKNOWN,
   pinCores: () => UNKNOWN,
@@ -122,7 +122,7 @@ function excess(name: LimitName, peak: number, limit: number): number {
 
 /** What was found at the end only, was first seen at the end. */
 function since(name: LimitName, limit: number, {time, marks}: Used): number | null {
-  // wall time that nobody suspended passes evenly
+  // without suspension wall time passes evenly
   if (name === 'wallTime' && (time.suspendedUs ?? 0) === 0) return limit;
   const seen = marks.sinceUs[name];
   if (seen !== undefined) return seen;

@@ -10,11 +10,11 @@ import {finalRecord, type UsageRecord, type Weighed} from './record.js';
 export interface RecordedBox {
   started: UsageRecord;
   plan: Plan;
-  /** Wrappers in the box, as they told; null: nobody listened. */
+  /** Wrappers in the box, as they told; null: they were not listened to. */
   parts: NonNullable<UsageRecord['children']> | null;
   /** The attempt can have several phases; null or absent: it has none. */
   phases?: {
-    /** Who calls the wrapper again for the next phase. */
+    /** The process that calls the wrapper again for the next phase. */
     caller: NonNullable<NonNullable<UsageRecord['wrapper']>['caller']>;
     /** The record of the phases before this one; null: there are none. */
     earlier: UsageRecord | null;

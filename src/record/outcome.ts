@@ -25,7 +25,7 @@ export interface OomVerdict {
   certain: boolean;
 }
 
-/** Somebody asked for its end with `tare kill`. */
+/** `tare kill` was called for it. */
 export interface Kill {
   uid: number;
   /** When it was asked for. */
@@ -34,7 +34,7 @@ export interface Kill {
   signal: string;
 }
 
-/** In bytes; null: not known, or no limit. */
+/** Limit and peak in bytes; null: not known, or no limit. */
 export interface MemoryFigures {
   allowedBytes: number | null;
   usedBytes: number | null;
@@ -44,7 +44,7 @@ const NO_FIGURES: MemoryFigures = {allowedBytes: null, usedBytes: null};
 
 /** Everything that an outcome is decided from. */
 export interface Ending {
-  /** null when nobody can tell any more, for instance because init was killed. */
+  /** null when it is no longer known, for instance because init was killed. */
   rawStatus: number | null;
   stop: Stop | null;
   /** Whose memory limit the kernel killed for, by its event counters. */
@@ -53,7 +53,7 @@ export interface Ending {
   noted: readonly number[];
   /** What `tare kill` was asked for before the end, in order; absent: nothing. */
   kills?: readonly Kill[];
-  /** Whoever waited for the payload was killed: that is how some batch systems cancel a job. */
+  /** The process that waited for the payload was killed: some batch systems cancel a job in this way. */
   callerLost?: boolean;
   /** The payload's memory limit, and the most that was seen in use; absent: neither is known. */
   memory?: MemoryFigures;
@@ -74,7 +74,7 @@ const NOTHING: Outcome = {
   killedProcesses: null,
 };
 
-/** Of a record that is written before the payload executes. */
+/** The outcome in a record that is written before the payload executes. */
 export const RUNNING: Outcome = NOTHING;
 
 /** The payload ran and is over. */
@@ -135,7 +135,7 @@ const stopped = ({limit, evidence}: Stop): Pick<Outcome, 'limit' | 'limitScope' 
 /** Each signal once, in order: a storm of them has no room in a record. */
 export const sentReason = (noted: readonly number[]): string => `the wrapper was sent ${[...new Set(noted)].map(signalName).join(', ')}`;
 
-/** Death by it; or for SIGTERM, which asks for an end, any exit. Who was killed with its init has left no status. */
+/** Death by it; or for SIGTERM, which asks for an end, any exit. A payload that was killed with its init has left no status. */
 function explains(asked: string, {signal, exitCode}: Outcome, rawStatus: number | null): boolean {
   if (rawStatus === null) return asked === 'SIGKILL';
   return asked === signal || (asked === 'SIGTERM' && exitCode !== null);
@@ -143,7 +143,7 @@ function explains(asked: string, {signal, exitCode}: Outcome, rawStatus: number 
 
 const killReason = ({uid, signal}: Kill): string => `uid ${uid} ended it by tare kill (${signal})`;
 
-/** For people, who have to know by how much; what is not known is left out. */
+/** Allowed and used memory in words; what is not known is left out. */
 function memoryReason(whose: OomVerdict['whose'], {allowedBytes, usedBytes} = NO_FIGURES): string {
   const figures = [
     ...(allowedBytes === null ? [] : [`${formatBytes(allowedBytes)} allowed`]),
@@ -168,10 +168,10 @@ function stopReason({limit, held}: Stop, memory = NO_FIGURES): string {
 
 const LIMIT_WORDS = {processes: 'processes', wallTime: 'wall time', cpuTime: 'CPU time', scratch: 'scratch'} as const;
 
-/** Not every signal that `tare kill` sends asks for an end. */
+/** Whether a signal of `tare kill` asks for the end. */
 export const asksForEnd = ({signal}: Kill): boolean => signal === 'SIGKILL' || signal === 'SIGTERM';
 
-/** Nobody was left to say how it ended: the payload was killed with its wrapper, or the node went down. */
+/** How it ended is not known: the payload was killed with its wrapper, or the node went down. */
 export function lostOutcome(
   reason: string,
   {oom, stop, kills}: {oom: OomVerdict | null; stop: Stop | null; kills: readonly Kill[]},
@@ -197,7 +197,7 @@ export function hasCheckpoint(
   return exitCode === agreed.exitCode && signal === agreed.signal;
 }
 
-/** It ended so that its batch system could go on with the attempt, which did not go on. */
+/** The outcome of a payload that ended with a checkpoint, after which no phase followed. */
 export const checkpointOutcome = (ended: Pick<Outcome, 'exitCode' | 'signal'> & Partial<Outcome>, because: string): Outcome => ({
   ...NOTHING,
   ...ended,

@@ -11,7 +11,7 @@ export type RecordChild = RecordChildren['list'][number];
 
 /** Bytes of a line, with its end: PIPE_BUF of Linux. */
 export const LINE_BYTES = 4096;
-/** So many are listed, the others counted. */
+/** Most parts that are listed; others are counted. */
 export const MOST_PARTS = 64;
 /** Told by the job: a number that has an end. */
 export const MOST_OTHERS = 1_000_000;
@@ -78,7 +78,7 @@ export function readPart(line: string): RecordChild | null {
   }
 }
 
-/** One that has ended stays as it ended, and one that is not listed is counted at its start. */
+/** Adds what a part reports. A part that has ended stays as it is; a part for which the list has no room is counted when it starts. */
 export function withPart(parts: RecordChildren, part: RecordChild): RecordChildren {
   const {list, others} = parts;
   const at = list.findIndex(({recordId}) => recordId === part.recordId);
@@ -115,7 +115,7 @@ const LIMITS = [
   'scratch',
   'cores',
 ] as const satisfies RecordChild['outcome']['limit'][];
-/** Without control characters: people read it on their terminals. */
+/** A name without control characters, since it is printed on terminals. */
 const NAME = new RegExp(`^[^\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]{0,${String(NAME_CHARACTERS)}}$`, 'u');
 
 function tree(value: unknown): JsonObject {

@@ -25,9 +25,9 @@ export function afterPhases(earlier: UsageRecord | null, record: UsageRecord): U
 }
 
 /**
- * The record after a phase that has ended with a checkpoint: open, for who waits for the next one.
+ * The record after a phase that has ended with a checkpoint: open, for the next phase.
  * @param record of this phase alone, closed
- * @param wrapper who calls the wrapper again
+ * @param wrapper the process that calls the wrapper again
  */
 export function atCheckpoint(earlier: UsageRecord | null, record: UsageRecord, wrapper: NonNullable<UsageRecord['wrapper']>): UsageRecord {
   const phase = [phaseOf(record, 'checkpoint')];
@@ -43,7 +43,7 @@ export function atCheckpoint(earlier: UsageRecord | null, record: UsageRecord, w
 /** Open, and nothing of it runs: the next phase has not begun. */
 export const isBetweenPhases = ({state, wrapper}: UsageRecord): boolean => state === 'started' && wrapper?.caller != null;
 
-/** No phase follows any more: who would have begun it is gone. The figures are whole. */
+/** No phase follows: the process that would have begun it is gone. The figures are complete. */
 export function closedBetweenPhases(record: UsageRecord): UsageRecord {
   const {exitCode = null, signal = null} = record.phases?.list.at(-1) ?? {};
   return {...record, state: 'final', wrapper: null, outcome: checkpointOutcome({exitCode, signal}, 'no other phase followed')};
@@ -217,7 +217,7 @@ function childrenOf(a: Children, b: Children): Children {
   return {...b, list: all.slice(0, MOST_PARTS), others: Math.min(others, MOST_OTHERS)};
 }
 
-/** As the first phase found them, and as the last one left them. */
+/** Repositories as the first phase found them and the last one left them. */
 function repositoriesOf(before: Repositories, after: Repositories): Repositories {
   const merged = after.map((b) => {
     const a = before.find(({repository}) => repository === b.repository);

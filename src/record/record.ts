@@ -15,7 +15,7 @@ export type RecordTime = UsageRecord['time'];
 export type RecordApplication = UsageRecord['applications'][number];
 type RecordLrms = UsageRecord['lrms'];
 
-/** Nothing is known; an unknown figure is null and never 0. */
+/** Usage of which nothing is known: an unknown figure is null, never 0. */
 export const NO_USAGE: RecordUsage = {
   cpuUserUs: null,
   cpuSystemUs: null,
@@ -103,7 +103,7 @@ export interface Attempt {
   identity: IdentityFacts;
   /** Identity outside this node, as far as the batch system tells. */
   grid: Omit<UsageRecord['user'], 'local' | 'uid'>;
-  /** Nobody's job: a box is only tried. */
+  /** The record of a probe: a box that is only tried, without a job. */
   probe?: boolean;
   /** The box around. */
   parent: UsageRecord['parent'];
@@ -111,9 +111,9 @@ export interface Attempt {
   host: UsageRecord['host'];
   trust: 'root' | 'user';
   site: UsageRecord['site'];
-  /** What a core of this node is worth; absent: nobody says. */
+  /** What a core of this node is worth; absent: not given. */
   benchmarks?: UsageRecord['benchmarks'];
-  /** What was found of its repositories; absent: it needs none, or nobody looked. */
+  /** What was found of its repositories; absent: it needs none, or none was looked at. */
   cvmfs?: UsageRecord['cvmfs'];
   /** By what the batch system does; absent: none. */
   flags?: readonly string[];
@@ -214,7 +214,7 @@ export interface Weighed {
   outcome: Outcome;
   /** Absent: as they were when it started. */
   applications?: RecordApplication[];
-  /** Wrappers in the box, as they told; null: nobody listened. */
+  /** Wrappers in the box, as they told; null: they were not listened to. */
   children?: UsageRecord['children'];
   /** Absent: as they were when it started. */
   cvmfs?: UsageRecord['cvmfs'];

@@ -29,7 +29,7 @@ function checkSpool(spool: string): void {
   throw Object.assign(new Error('others may remove what is in it; it has to be sticky, or one’s own'), {code: 'EPERM'});
 }
 
-/** A copy of a record, wherever somebody wants it. @throws TareError SPOOL_UNWRITABLE */
+/** A copy of a record, at a path that the caller names. @throws TareError SPOOL_UNWRITABLE */
 export function writeCopy(path: string, record: UsageRecord, write = replaceOrWrite): void {
   attempt(path, 'name a file in a directory that exists and that the job’s account can write to', () => write(path, textOf(record)));
 }
@@ -56,7 +56,7 @@ export function readRecord(spool: string, id: string, uid = process.getuid?.() ?
   }
 }
 
-/** Nothing more is to come: its attempt is over, one way or another. */
+/** Whether the record is closed: its attempt is over. */
 export const isClosed = (record: UsageRecord | null): boolean => record !== null && record.state !== 'started';
 
 /** Ids of the records whose files belong to a user, in no order; one at a time, since there can be many. */

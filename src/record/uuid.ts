@@ -15,7 +15,7 @@ export function uuid5(name: string): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }
 
-/** What makes a record's id: the same attempt has the same id whoever writes its record. */
+/** What makes a record's id: the same attempt has the same id, whichever process writes its record. */
 export interface AttemptKey {
   site: string | null;
   globalJobId: string;

@@ -2,7 +2,7 @@
 
 import {renderTable, type TableOptions} from './table.js';
 
-/** As src/run/attack-answers.ts finds it. */
+/** The result of an attack, from src/run/attack-answers.ts. */
 interface TriedAttack {
   name: string;
   numbers: readonly string[];

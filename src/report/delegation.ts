@@ -1,11 +1,11 @@
-/** What to change, and where, so that a box’s groups can be made: it differs by who made the caller's group, and by what is wrong with it. */
+/** What to change, and where, so that a box’s groups can be made: it depends on the system that made the caller's group, and on what is wrong with it. */
 
 import type {CgroupFacts, Controller, ControllerFact, Layout} from '../host/facts.js';
 
 interface Words {
   /** What the caller's group is. */
   name: string;
-  /** How whoever made it hands it to the job's user. */
+  /** How that system delegates the group to the job's user. */
   delegate: string;
   /** How it is given another controller. */
   handOn: (controller: Controller) => string;
@@ -57,7 +57,7 @@ const LAYOUTS: Readonly<Record<Layout, Words>> = {
   namespace: {
     name: 'the top of a cgroup namespace, as in a container',
     delegate: 'start the container with its own writable cgroup (Docker: --cgroupns=private and a writable /sys/fs/cgroup)',
-    handOn: (controller) => `start the container with ${controller}: whoever runs it must have the controller to hand on`,
+    handOn: (controller) => `start the container with ${controller}: the account that starts it must have the controller itself`,
   },
   root: {
     name: 'the root of the hierarchy',
@@ -76,7 +76,7 @@ const LAYOUTS: Readonly<Record<Layout, Words>> = {
   },
 };
 
-/** Who made the caller's group, in words. */
+/** The system that made the caller's group, in words. */
 export const layoutName = ({layout}: CgroupFacts): string => LAYOUTS[layout].name;
 
 /** One sentence for a controller without a place: what to change. */

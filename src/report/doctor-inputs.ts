@@ -18,8 +18,8 @@ export interface DoctorInputs {
   tools: DoctorTools;
   /** What the batch system of this job says; absent: it is no job, or it says nothing. */
   batch?: BatchFinding | null;
-  /** Of the node's own state; absent: nobody looked. */
+  /** Of the node's own state; absent: not looked at. */
   node?: NodeFound;
-  /** Absent: nobody looked. */
+  /** Absent: not looked at. */
   killSwitch?: {file: string; on: boolean};
 }

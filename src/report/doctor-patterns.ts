@@ -7,7 +7,7 @@ import type {Policy} from '../policy/policy.js';
 import {usable} from './doctor-cgroups.js';
 import type {DoctorInputs} from './doctor-inputs.js';
 
-/** In the order in which they are shown. */
+/** The patterns in the order in which they are shown. */
 export const PATTERNS: readonly Pattern[] = ['ulimit++', 'quotas++', 'vm-lite'];
 
 /** Whether a pattern is allowed by the policy and can be run on the node, and why not. */

@@ -9,7 +9,7 @@ import {renderTable, wrapWords, type TableOptions} from './table.js';
 const MARKS: Readonly<Record<State, string>> = {ok: 'ok', limited: 'limited', missing: 'missing'};
 const COLOURS: Readonly<Record<State, number>> = {ok: 32, limited: 33, missing: 31};
 
-/** For people: the checks, what to do about those that are not ok, and which patterns can run. */
+/** The diagnosis as text: the checks, remedies for those that are not ok, and the patterns that can run. */
 export function renderDiagnosis(
   {checks, patterns, switchedOffBy}: Diagnosis,
   {width = Infinity, colour = false}: TableOptions = {},

@@ -53,7 +53,7 @@ export interface JobsOptions extends TableOptions {
   rates?: ReadonlyMap<string, number>;
 }
 
-/** As many characters of an id as people read; the whole one is in the JSON. */
+/** Length of an id in the table; the JSON has the whole id. */
 const SHORT_ID = 12;
 const LONGEST_NAME = 24;
 

@@ -2,7 +2,7 @@
 
 import type {Check} from './check.js';
 
-/** What was found of it; each is null when nobody looked. */
+/** What was found of the node; each is null when it was not looked at. */
 export interface NodeFound {
   clock: {synchronised: boolean | null; how: string} | null;
   /** Disks below the reserve of the policy, in words; null: there is no reserve. */
@@ -15,7 +15,7 @@ export interface NodeFound {
   degraded: Readonly<Record<string, number>> | null;
 }
 
-/** Rows for the node's own state; what nobody looked at has none. */
+/** Rows for the node's own state; what was not looked at has none. */
 export function checkNode({clock, shortages, log, waiting, degraded}: NodeFound): Check[] {
   return [
     ...(clock === null ? [] : [checkClock(clock)]),
@@ -46,7 +46,7 @@ const checkLog = ({file, obstacle}: NonNullable<NodeFound['log']>): Check => ({
   name: 'log',
   state: obstacle === null ? 'ok' : 'limited',
   found: obstacle ?? file,
-  costs: 'nobody reads what the wrapper says of its jobs',
+  costs: 'log lines of the wrapper are lost',
   remedy: obstacle === null ? null : 'name a file that this account can append to in directories.log',
 });
 

@@ -1,4 +1,4 @@
-/** What is said of a job while somebody waits for it, in one line. */
+/** The progress of a job in one line. */
 
 import {roughBytes, roughDuration} from './jobs.js';
 
@@ -13,7 +13,7 @@ export interface ProgressLine {
   applications: readonly {name: string; state: string}[];
 }
 
-/** Of a job that waits for its image. */
+/** The progress of a job that waits for its image. */
 export interface WaitLine {
   waitedUs: number;
   image: string;

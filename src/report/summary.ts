@@ -31,7 +31,7 @@ export function formatSummary(record: UsageRecord, path: string | null): string 
 }
 
 /**
- * One line for whoever waits: which limit was reached. Of memory the reason has the numbers; which counter said so is the record's. A payload can end by
+ * One line on standard error: the limit that was reached. Of memory the reason has the numbers; which counter said so is the record's. A payload can end by
  * itself all the same: the kernel killed one process of several, or it caught the SIGTERM that told it to stop.
  */
 export function stopText({limit, reason, evidence, exitCode}: UsageRecord['outcome']): string {
@@ -73,7 +73,7 @@ function applicationRow({name, starts, usage, wallUs, outcome}: UsageRecord['app
   return [name, duration(cpuUs), bytes(usage.memPeakBytes), duration(wallUs), starts > 1 ? `${how}; started ${String(starts)} times` : how];
 }
 
-/** Of a payload that has made checkpoints. */
+/** Lines about the phases of a payload that makes checkpoints. */
 function phaseLines({phases}: UsageRecord): string[] {
   if (phases === undefined) return [];
   const headers = columns('phase', 'CPU time', 'memory', 'wall time', 'how it ended');
@@ -88,7 +88,7 @@ function phaseLines({phases}: UsageRecord): string[] {
   return [renderTable(headers, rows)];
 }
 
-/** Nobody adds them up: their usage is in the job's. */
+/** Parts of a job. Their usage is contained in the job's, so they are listed and not added up. */
 function childLines({children}: UsageRecord): string[] {
   if (children == null || children.list.length === 0) return [];
   const headers = columns('wrapper in it, as it told', 'name', 'pattern', 'CPU time', 'memory', 'wall time', 'how it ended');

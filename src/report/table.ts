@@ -19,7 +19,7 @@ export interface TableOptions {
 }
 
 const GAP = '  ';
-/** Below this a wrapped column is no longer readable; the table then is wider than the terminal. */
+/** Least width of a wrapped column; with less space the table is wider than the terminal. */
 const LEAST_WRAPPED = 16;
 
 /** Writes a table in plain text, columns padded to their widest cell and control characters made visible. */

@@ -1,6 +1,6 @@
 /**
  * The client's own directory of parameters, and the repository that has more of them (CVMFS_CONFIG_REPOSITORY), read in the order in which
- * the client itself reads them (cvmfs/options.cc, ParseDefault). Only who is in the mounts of the configuration repository sees its files.
+ * the client itself reads them (cvmfs/options.cc, ParseDefault). Only a process in the mounts of the configuration repository sees its files.
  */
 
 import {readFileSync} from 'node:fs';
@@ -13,7 +13,7 @@ import {configText} from '../policy/cvmfs-mount.js';
 
 type Mount = StepOf<'cvmfs.mount'>;
 
-/** Where a client finds the configuration repository. */
+/** The path at which a client finds the configuration repository. */
 export interface ConfigPlace {
   repository: string;
   /** The directory of repositories in which it is. */
@@ -63,7 +63,7 @@ export function configOf(
   if (configDirectory === undefined) return {own, files: [...config, last]};
   const domain = `domain.d/${repository.slice(repository.indexOf('.') + 1)}`;
   const only = `config.d/${repository}`;
-  // the client's default.conf sets the directory of repositories, unless somebody did before
+  // the client's default.conf sets the directory of repositories, unless another file did before
   own.base = setting({CVMFS_FQRN: repository, CVMFS_BASE_ENV: '1', CVMFS_MOUNT_DIR: place?.directory ?? root});
   if (place !== null) own.named = setting({CVMFS_CONFIG_REPOSITORY: place.repository});
   const external = (name: string): string[] =>

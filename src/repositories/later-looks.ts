@@ -9,9 +9,9 @@ import {answersFolder, lookOnce} from './look-once.js';
 import {usageOf} from './own.js';
 import {timeoutsOf} from './talk.js';
 
-/** At the end nobody is kept waiting long for the record. */
+/** Deadline of a look at the end: the record must not wait long for it. */
 const LAST_DEADLINE_US = 5e6;
-/** Nobody else uses a client of Tare's own: what it is asked it has in memory. */
+/** Deadline for a client of Tare's own, which has the answer in memory, since no other job uses it. */
 const LAST_OWN_DEADLINE_US = 2e6;
 /** The payload's end and a look that began at that moment are the same time. */
 const CLOCKS_US = 1000;

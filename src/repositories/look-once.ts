@@ -15,7 +15,7 @@ import type {Context} from './own.js';
 
 type Probe = StepOf<'cvmfs.probe'>;
 
-/** Nobody wants the answer any more. */
+/** The answer is no longer needed. */
 export const notWaited = (signal: string): Answer => ({...readAnswer(''), epochUs: epochUs(), error: `${signal} came`});
 
 /** The answer is for this job alone. */
@@ -38,7 +38,7 @@ export function lookOnce(
   return look((argv) => startTool('tare-repository', argv), {root, repository, file, ageUs, deadlineUs, identity});
 }
 
-/** The same look, for whoever examines a node: nobody's answer but its own. */
+/** The same look for `tare doctor`: it neither uses nor keeps an answer for others. */
 export async function examineRepository(
   root: string,
   repository: string,
@@ -60,7 +60,7 @@ export async function examineRepository(
 /** Errors that the client has counted. */
 export const errorsOf = ({attributes}: Answer): number | null => wholeNumber(attributes['nioerr']);
 
-/** Where answers are kept: nobody else's to write to, or nowhere. */
+/** The directory of answers, to which only its owner can write; null: answers are not kept. */
 export function answersFolder(state: string, log: Log): string | null {
   const uid = process.getuid?.() ?? -1;
   const folder = join(state, 'cvmfs');

@@ -14,7 +14,7 @@ export interface MounterOrder {
   folder: string;
   /** Where it mounts, in mounts of its own. */
   place: string;
-  /** Who runs the client; null: the caller. */
+  /** The account that runs the client; null: the caller. */
   identity: Account | null;
   /** In whose mounts it begins; null: in ours. */
   within: number | null;
@@ -22,11 +22,11 @@ export interface MounterOrder {
   client: readonly string[];
 }
 
-/** It gives its client two times one second. */
+/** Time in which a mounter ends; it gives its client two times one second. */
 const LEAVE_MS = 3000;
 
 /**
- * Until the kernel has mounted: the client is only starting then, and whoever touches the mount waits for it.
+ * Until the kernel has mounted: the client is only starting then, and a process that touches the mount waits for it.
  * @param onEnd is told how the client ended, if it does before it is told to
  * @returns the process in whose mounts it is, or why there is none
  */
@@ -79,7 +79,7 @@ export async function endMounter(mounter: ProcessId, how: 'ask' | 'kill' = 'ask'
   }
 }
 
-/** With process 1 of its PID namespace the client ends, and with the client all requests that wait for it (ENOTCONN, ECONNABORTED). */
+/** Kills process 1 of the client's PID namespace: the client ends with it, and all requests that wait for the client fail (ENOTCONN, ECONNABORTED). */
 export function killMounter(mounter: ProcessId): void {
   if (isRunning(mounter)) killProcess(mounter.pid);
 }

@@ -99,7 +99,7 @@ async function meaningOf(words: string, {repository, parameters, config}: Mount)
   return `: it could not fetch the catalog, or not believe it; ${[...silent, `proxies: ${shown(PROXIES)}`, `servers: ${shown(SERVERS)}`].join(', ')}`;
 }
 
-/** For whoever examines a node: mounts it, looks at it, and ends all of that. */
+/** For `tare doctor`: mounts it, looks at it, and ends all of that. */
 export async function examineOwn(mount: Mount, minimumRevision: number | null, context: Context): Promise<Entry> {
   const name = configRepositoryOf(mount);
   const config: ProbeResult[] = [];

@@ -33,7 +33,7 @@ import {removePrivate} from '../box/trees.js';
 
 type Mount = StepOf<'cvmfs.mount'>;
 
-/** For whom repositories are mounted, and below which directory. */
+/** The account for which repositories are mounted, and the directory below which they are. */
 export interface Context {
   /** The wrapper's directory on disk. */
   scratch: string;
@@ -50,7 +50,7 @@ const NAME = /^tare-cvmfs-[0-9a-f]+-[A-Za-z0-9]{6}$/;
 const OWNER = 'owner.json';
 /** A folder that does not say whose it is was just being made. */
 const HALF_MADE_MS = 60_000;
-/** Of what a client said. */
+/** Most bytes of a client's output that are kept. */
 const LAST_BYTES = 2000;
 const LAST_LINES = 3;
 
@@ -90,7 +90,7 @@ function makeFolder({scratch, id}: Pick<Context, 'scratch' | 'id'>): string {
   return mkdtempSync(join(scratch, `tare-cvmfs-${id}-`));
 }
 
-/** As the other versions on the node read it too, which go by the names of version 0.1.0. */
+/** The note in a form that other versions on the node read too: with the names of version 0.1.0. */
 function asWritten({host, wrapper}: WhoBegan): object {
   if (wrapper === null) return {host, wrapper};
   const {shim: shim, supervisor: supervisor, ...rest} = wrapper;
@@ -191,7 +191,7 @@ const peakOf = (pid: number): number | null =>
     return kib === undefined ? null : Number(kib) * 1024;
   });
 
-/** The cache is the account's, who may have put anything in it. */
+/** The cache belongs to the account, which may have put anything in it. */
 function removeFolder(folder: string): string[] {
   const cache = join(folder, 'cache');
   const found = lstatSync(cache, {throwIfNoEntry: false});

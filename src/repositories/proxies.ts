@@ -10,7 +10,7 @@ import type {Log} from '../process/log.js';
 
 /** A proxy is near. */
 const ANSWER_MS = 1000;
-/** As long as the client itself stays away from a group that failed (CVMFS_PROXY_RESET_AFTER). */
+/** Time for which a proxy counts as dead: that for which the client avoids a group that failed (CVMFS_PROXY_RESET_AFTER). */
 const DEAD_FOR_MS = 300_000;
 
 /** Why each that does not answer does not, by its URL. */
@@ -32,13 +32,13 @@ export async function inBestOrder(proxies: string, file: string | null, log: Log
   return withDeadLast(proxies, new Set([...Object.keys(known), ...Object.keys(found)]));
 }
 
-/** Those of the proxies or servers that do not answer now, with the reason. */
+/** The proxies or servers that do not answer now, with the reason. */
 export async function deadOf(urls: readonly string[]): Promise<Dead> {
   const answers = await Promise.all(urls.map(async (url): Promise<[string, string | null]> => [url, await refusalOf(url)]));
   return Object.fromEntries(answers.flatMap(([url, because]) => (because === null ? [] : [[url, because]])));
 }
 
-/** null: it answers, or nobody knows where it is. */
+/** null: it answers, or its address is not known. */
 function refusalOf(url: string): Promise<string | null> {
   const address = addressOf(url);
   if (address === null) return Promise.resolve(null);
@@ -66,7 +66,7 @@ function read(file: string | null): Kept {
   }
 }
 
-/** Of several jobs at once the last counts: each has found out itself. */
+/** Writes the answer; of several jobs at once the last one counts. */
 function write(file: string | null, found: Dead): void {
   if (file === null) return;
   const epochMs = Date.now();

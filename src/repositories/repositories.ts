@@ -15,10 +15,10 @@ import {NO_CONFIGURATION, obstacleOf, tryOwn, type Configuration, type Finding} 
 type Probe = StepOf<'cvmfs.probe'>;
 type Mount = StepOf<'cvmfs.mount'>;
 
-/** From one look to the next while a job waits for a repository. */
+/** Interval of looks while a job waits for a repository. */
 const AGAIN_US = 2e6;
 
-/** For whom they are looked at. */
+/** The account for which they are looked at. */
 export interface Asked {
   plan: Plan;
   id: string;
@@ -31,7 +31,7 @@ export interface Asked {
 
 /**
  * Looks at all of them at once, and as often as the plan says at those that cannot be used. What the node has not got is mounted where the
- * plan says how: whoever calls has to end that (`endOwn`).
+ * plan says how: the caller has to end that (`endOwn`).
  * @returns what was found, in the plan's order
  */
 export async function probeRepositories(context: Asked): Promise<ProbeResult[]> {
@@ -81,7 +81,7 @@ async function lookUntilUsable(probe: Probe, folder: string | null, context: Ask
             errors: errorsOf(answer),
             fetched: fetchedOf(answer),
           };
-    // nobody waits any more when the shim is gone
+    // when the shim is gone, the answer is of no use
     const isOver = monotonicUs() + AGAIN_US > endUs || process.ppid !== shimPid || kept.first !== null;
     if (found.entry.state === 'ok' || isOver) return found;
     log.warn('a repository cannot be used yet', {repository: probe.repository, reason: found.entry.reason});
@@ -89,7 +89,7 @@ async function lookUntilUsable(probe: Probe, folder: string | null, context: Ask
   }
 }
 
-/** Whoever looks at it now may find something else. */
+/** Adds the age of a shared answer to its reason: a look now may find something else. */
 function withAge(reason: string | null, {shared, epochUs: at}: Answer): string | null {
   if (reason === null || !shared || at === null) return reason;
   const age = Math.max(0, Math.round((epochUs() - at) / 1e6));

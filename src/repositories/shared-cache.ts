@@ -12,7 +12,7 @@ import {isOwn, namesIn} from '../record/durable.js';
 
 /** What is left of the quota's amount, so that the next sweep need not begin again. */
 const LEFT = 0.9;
-/** As the client names the directories of its files, by the first byte of their hash. */
+/** Names of the client's directories of files: the first byte of the files' hash. */
 const FILES = /^[0-9a-f]{2}$/;
 const BLOCK = 512;
 
@@ -35,7 +35,7 @@ export function makeAccountCache(path: string, account: Account | null): void {
   const caller = process.getuid?.() ?? -1;
   const shared = dirname(path);
   makeShared(shared, caller);
-  // from here on no link is followed: whoever could put one there is root or the caller
+  // above this point only root or the caller could put links; from here on none is followed
   makeOwn(join(realpathSync(shared), basename(path)), account, caller);
 }
 
@@ -103,7 +103,7 @@ function makeOwn(path: string, account: Account | null, caller: number): void {
   }
 }
 
-/** Those that the policy names, of one account. @returns bytes that were removed */
+/** Trims the shared caches of one account that the policy names. @returns bytes that were removed */
 export function trimSharedCaches(policy: Policy, uid: number): number {
   const rules = [policy, ...policy.rules.map(({set}) => set)].flatMap(({cvmfs}) => cvmfs?.value.mount ?? []);
   return rules.reduce((sum, {sharedCache, quotaBytes}) => {

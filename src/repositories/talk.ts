@@ -6,7 +6,7 @@ import {join} from 'node:path';
 import type {OwnMount} from '../cvmfs/classify.js';
 
 const DEADLINE_MS = 1000;
-/** It says some 20 KiB. */
+/** Most bytes of an answer, which has some 20 KiB. */
 const ANSWER_MAX = 2 ** 18;
 /** Each counts tries that failed and were made again: at the same place, by another proxy, from another server. */
 const AGAIN = /^download(?:-external)?\.(?:n_retries|n_proxy_failover|n_host_failover)\|(\d{1,15})\|/gm;

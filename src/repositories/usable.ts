@@ -1,4 +1,4 @@
-/** What was found of a job’s repositories, for whoever decides: whether it runs, what its plan becomes, how its image is seen. */
+/** What was found of a job’s repositories, for the decision whether it runs, what its plan becomes, how its image is seen. */
 
 import type {ProbeResult, OwnMount, RepositoryState} from '../cvmfs/classify.js';
 import {TareError, TareErrors} from '../errors.js';
@@ -55,7 +55,7 @@ export function requireUsable(plan: Plan, looked: readonly ProbeResult[], image:
   if (only !== undefined) throw others.length === 0 ? only : new TareErrors(refused);
 }
 
-/** For the plan's resolution. */
+/** The results of looks in the form that the plan's resolution takes. */
 export const foundOf = (looked: readonly ProbeResult[]): RepositoryFound[] =>
   looked.map(({entry: {repository, state, reason}, own}) => ({
     repository,

@@ -1,4 +1,4 @@
-/** Accounts of a small machine: those of its image, and the payload's user, who is of the node. */
+/** Accounts of a small machine: those of its image, and the payload's, which is of the node. */
 
 import {chmodSync, chownSync, writeFileSync} from 'node:fs';
 import type {StepOf} from '../plan/step.js';
@@ -7,12 +7,12 @@ import {runAbandonable, type Answer} from '../host/abandon.js';
 type Account = StepOf<'accounts.provide'>['account'];
 
 const CAT = '/usr/bin/cat';
-/** Of squashfs-tools: reads a file of a file system in a file. */
+/** unsquashfs of squashfs-tools, which reads a file of a file system in a file. */
 const UNSQUASHFS = '/usr/bin/unsquashfs';
 const MOST_LINES = 100_000;
 const MOST_BYTES = 8 << 20;
 
-/** Writes `passwd` and `group` below the directory, for whoever is root in the box. An image without any gets root. */
+/** Writes `passwd` and `group` below the directory, owned by root of the box. An image without any gets root. */
 export async function provideAccounts(
   {image, account}: StepOf<'accounts.provide'>,
   directory: string,

@@ -46,7 +46,7 @@ export function answer({by}: Attack, engine: AttackedEngine, found: Found | stri
   if (by === 'devices' || by === 'kernel' || by === 'places') return ofImage(found.evil[by], Object.values(found.evil));
   const {heard} = found;
   const lines = heard.lines.filter(({section}) => section === by);
-  // what is typed is seen from outside, also when nobody has typed
+  // whether something was typed is seen from outside
   if (by === 'terminal' && !lines.some(({word}) => word === 'INFO')) return notTried(heard.because);
   return ofLines(lines) ?? notTried(lines.find(({word}) => word === 'INFO')?.what ?? heard.because);
 }

@@ -8,7 +8,7 @@ import {MOST_WORDS, type Heard} from './attack-answers.js';
 export const DEADLINE_S = 120;
 const MOST_BYTES = 64 * 1024;
 
-/** @param ready is called once the payload waits for somebody to come in */
+/** @param ready is called once the payload waits for a process to enter the box */
 export async function listenTo(program: string, argv: readonly string[], cwd: string, ready?: () => Promise<void>): Promise<Heard> {
   const joining: Promise<void>[] = [];
   const {stdout, stderr} = await ended(program, argv, cwd, (text) => {
@@ -33,7 +33,7 @@ function linesOf(text: string): Heard['lines'] {
   return lines;
 }
 
-/** As `tare run --probe` says it. */
+/** The reason in the output of `tare run --probe`. */
 function becauseOf(text: string): string | null {
   const line = text.split(/\r?\n/).find((one) => one.startsWith('{"healthy":'));
   if (line === undefined) return null;

@@ -99,7 +99,7 @@ function clearStale(): void {
   }
 }
 
-/** Copied, and no link: a payload that can write to it changes nobody else's. */
+/** A copy, not a link: a payload that can write to it changes no file of the node. */
 function copyProgram(to: string): string {
   copyFileSync(ATTACKS, to);
   chmodSync(to, 0o755);

@@ -52,7 +52,7 @@ export interface Begun {
 }
 
 /**
- * The shim is told where the state lies before anything is made, so that whoever follows a supervisor that dies here can take it back.
+ * The shim is told where the state lies before anything is made, so that the next supervisor can take it back when this one dies here.
  * @throws TareError; what was made is taken back
  */
 export async function begin(
@@ -114,7 +114,7 @@ export async function begin(
   }
 }
 
-/** Before anything of the box is made. */
+/** The state before anything of the box is made. */
 function firstState({plan, facts}: Prepared, attempt: AttemptContext, request: RunRequest, hello: Hello, started: UsageRecord): BoxState {
   const {id} = attempt;
   return {
@@ -153,13 +153,13 @@ function firstState({plan, facts}: Prepared, attempt: AttemptContext, request: R
   };
 }
 
-/** Of the box's own groups, or else of those that the payload is in with the wrapper. */
+/** Memory events of the box's groups, else of those in which the payload is with the wrapper. */
 function memoryEventsNow(groups: Groups, {cgroup}: Facts): MemoryEvents {
   const own = groups.memoryEvents();
   return own.version === null ? eventsAround(cgroup.controllers.memory) : own;
 }
 
-/** Unpacking can take minutes: whoever looks on sees how far it is, and a signal that asks for the end ends it. */
+/** Unpacks the image. That can take minutes: the onlooker is told the progress, and a signal that asks for the end aborts it. */
 async function waitForImage(
   plan: Plan,
   {id, caller, policy}: AttemptContext,
@@ -181,7 +181,7 @@ async function waitForImage(
   }
 }
 
-/** Where enter finds what was mounted for the job. */
+/** The places at which enter finds the repositories that were mounted for the job. */
 function mountedIn(looked: AttemptContext['looked']): LaunchContext['mounted'] {
   return Object.fromEntries(
     looked.flatMap(({entry, own}) => (own === undefined ? [] : [[entry.repository, {pid: own.mounter.pid, place: own.place}]])),

@@ -39,7 +39,7 @@ export async function writeBundle(plan: Plan, id: string, boxDirectory: string):
   }
 }
 
-/** Of paths of the node, some of which may lie on what hangs: those that are there. The answers are numbers, since a name can hold anything. */
+/** The paths of the node that exist; some may lie on file systems that hang. The answers are numbers, since a name can have any characters. */
 async function whatIsThere(paths: readonly string[]): Promise<Set<string>> {
   if (paths.length === 0) return new Set();
   const script = 'n=0; for path; do [ -e "$path" ] && echo $n; n=$((n+1)); done; exit 0';

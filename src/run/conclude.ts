@@ -75,7 +75,7 @@ export function concluded({stateDirectory: directory}: Hello): RunResult {
   return {quit: ['over'], record: null, path: null, messages: [], failure: null, signals: []};
 }
 
-/** Boxes of the same user that a crash left: a site may have no timer for the sweep, and nobody waits for this one for long. */
+/** Boxes of the same user that a crash left: a site may have no timer for the sweep. It takes half a second at most. */
 async function sweepInPassing({directories}: Plan, log: Log): Promise<void> {
   try {
     const swept = await sweepBoxes(directories, {uid: process.getuid?.() ?? -1, patienceMs: SWEEP_MS});

@@ -31,7 +31,7 @@ interface Machine {
   memoryTotalBytes: number;
 }
 
-/** As the report wants it; null: nobody looked, or nothing is there to look at. */
+/** In the report's form; null: not looked at, or there is nothing to look at. */
 interface NodeState {
   clock: ClockFound;
   /** Disks below the policy's reserve, in words. */

@@ -30,7 +30,7 @@ export async function finish(state: BoxState, observed: EndedObservation, files:
   const {plan, started, id, batch} = state;
   const before = recordedBefore(state, observed);
   if (before !== null) return before;
-  // whoever follows finds no groups any more
+  // a supervisor that takes over, or a sweep, finds no groups any more
   keep(state, {type: 'observed', observation: observed}, log);
   const {endedUs} = observed;
   const again = observed.executedUs === null ? null : lookAgain(plan, state.looked ?? [], endedUs, {shimKilled: observed.shimKilled, log});

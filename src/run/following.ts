@@ -1,4 +1,4 @@
-/** What every part of the following of a live box uses: its state on disk, its network, and who looks on. */
+/** What every part of the following of a live box uses: its state on disk, its network, and the onlooker. */
 
 import {connect} from '../box/connect.js';
 import type {Happening} from '../box/events.js';
@@ -24,10 +24,10 @@ export interface Following {
   request: RunRequest;
 }
 
-/** Of a box that another supervisor may have begun. */
+/** The job's files for a box that another supervisor may have begun. */
 export const filesOf = ({plan}: BoxState, {cwd}: Hello): JobFiles => jobFiles(stepOf(plan, 'identity.take') ?? null, cwd);
 
-/** For somebody who looks on. */
+/** What the onlooker is told of the box. */
 export const onlookOf = (state: BoxState, groups: Groups): RunningBox => ({
   groups,
   init: state.init,

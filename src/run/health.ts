@@ -27,7 +27,7 @@ export interface Health {
 const SOMEBODY = 1;
 /** Three periods of root's timer: what it found before tells nothing any more. */
 const OLDEST_US = 60e6;
-/** Nothing has probed. */
+/** The state of a node that was never probed. */
 const UNTRIED = {boxed: null, degraded: {}, faults: []};
 
 /**

@@ -17,7 +17,7 @@ const DEFAULT_SWITCH = '/etc/tare/off';
 /** Looked at before the policy is read: it is what a site reaches for when all else is broken. */
 export const isDefaultSwitchOn = (): boolean => existsSync(DEFAULT_SWITCH);
 
-/** The file that switches Tare off now, for whoever asks about this node; null: none does. @param policy null: it cannot be read */
+/** The file that switches Tare off now; null: none does. @param policy null: it cannot be read */
 export function switchOn(policy: Policy | null): string | null {
   if (isDefaultSwitchOn()) return DEFAULT_SWITCH;
   return policy !== null && isSwitchOn(policy) ? policy.killSwitch.value : null;

@@ -17,7 +17,7 @@ export interface Telling {
   plan: Plan;
   id: string;
   log: Log;
-  /** Where it is counted; null: nowhere, for whoever calls the command line could do so for ever. */
+  /** Where it is counted; null: nowhere, since a user could call the command line without end. */
   node: NodePlaces | null;
 }
 

@@ -20,7 +20,7 @@ import {filesOf, keep, type Following} from './following.js';
 import {Performer} from './perform.js';
 import {effectsWith, progressTeller} from './tell.js';
 
-/** From the kill to the empty group. A process in D state can take longer than anybody waits. */
+/** Deadline from the kill to the empty group. A process in state D can take longer. */
 const EMPTY_DEADLINE_MS = 10_000;
 /** How long an init may take to end when its shim is gone. */
 const INIT_DEADLINE_MS = 1_000;
@@ -91,7 +91,7 @@ async function empty({observed}: BoxDecider, {init}: Performer, {groups}: Follow
   if (observed.shimKilled && !(await initEnds(init))) observed.unkillable = true;
 }
 
-/** Without groups it is all there is to wait for. It ends by itself when the shim does; one that does not is killed. */
+/** Waits for the end of init, which without groups is the only sign of the end. init ends when the shim does; else it is killed. */
 async function initEnds(init: Performer['init']): Promise<boolean> {
   if (init === null) return true;
   const {pid, id} = init;

@@ -22,7 +22,7 @@ export interface Looking {
 }
 
 /**
- * Before anything of the box is made. What was mounted for the job is in `known.looked`: whoever calls ends it.
+ * Before anything of the box is made. What was mounted for the job is in `known.looked`: the caller ends it.
  * @throws TareError
  */
 export async function lookAtWorld(first: Prepared, attempt: AttemptContext, {shimPid, doing, kept, log}: Looking): Promise<Prepared> {
@@ -37,7 +37,7 @@ export async function lookAtWorld(first: Prepared, attempt: AttemptContext, {shi
   return {...prepared, plan: resolve(prepared.plan, {repositories: foundOf(attempt.looked), hostname: null})};
 }
 
-/** Of a large file its digest is wanted, which takes as long as reading it. */
+/** Looks at the image. The digest of a large file takes as long as reading it. */
 async function lookAtImage(first: Prepared, {job, looked: repositories}: AttemptContext, kept: KeptSignals): Promise<Prepared> {
   if (first.withImage === null) return first;
   const looked = await kept.orWhile<Prepared | Interrupted>(

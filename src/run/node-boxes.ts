@@ -1,4 +1,4 @@
-/** A real box, tried by a process of its own that outlives the call: begun, awaited, and taken up by whoever calls next. */
+/** A real box, tried by a process of its own that outlives the call: begun, awaited, and taken up by the next call. */
 
 import {rmSync, statSync} from 'node:fs';
 import {join} from 'node:path';
@@ -62,7 +62,7 @@ export function isUnderWay(folder: string): boolean {
   return readUnderWay(folder) !== null;
 }
 
-/** Until the box has ended or its process is lost, for so long at most. */
+/** Waits until the box has ended or its process is lost, at most for `patienceMs`. */
 export async function awaitEnd(folder: string, patienceMs: number): Promise<void> {
   const end = performance.now() + patienceMs;
   while (performance.now() < end) {

@@ -10,7 +10,7 @@ import {NATIVE} from '../process/native.js';
 import {isOwn} from '../record/durable.js';
 import {tryPlace} from './trial.js';
 
-/** As src/host/bubblewrap.ts looks for it. */
+/** Paths at which src/host/bubblewrap.ts looks for bubblewrap. */
 export const ENGINES = ['/usr/bin/bwrap', '/usr/local/bin/bwrap', '/bin/bwrap'];
 /** What one record, one box's state and one line of a report take, with room for some. */
 const LEAST_BYTES = 4 * 2 ** 20;

@@ -30,7 +30,7 @@ export function guard<T>(places: NodePlaces, action: () => T): T {
   }
 }
 
-/** By one rename. */
+/** Replaces a file by one rename. */
 export function replace(path: string, text: string, mode: number): void {
   writeFileSync(`${path}.new`, text, {mode});
   renameSync(`${path}.new`, path);

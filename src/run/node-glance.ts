@@ -12,10 +12,10 @@ import {replace} from './node-folder.js';
 import {explainedAtOf, type NodeLook, type ProbeOptions} from './node-look.js';
 import {policyFilesNow} from './node-marks.js';
 
-/** Where native/glance.c looks: it knows no policy. */
+/** The file that native/glance.c reads, which knows no policy. */
 const GLANCE = '/var/lib/tare/node/glance';
 
-/** Only root's timer, with the node's own policy, has use for it. */
+/** Whether root's timer calls, with the node's own policy: only it uses the glance. */
 const isTimers = ({policyFile}: ProbeOptions, self: number): boolean => self === 0 && policyFile === null;
 
 /** While this call looks, whatever was written down before is no more to be compared with. */
@@ -32,7 +32,7 @@ interface ToGlance {
   beganMs: number;
 }
 
-/** Only of a node on which nothing is wrong: any other is looked at properly each time. */
+/** Writes the glance of a node without faults; a node with faults gets the full look each time. */
 export function writeGlance({options, policy, places, folder, result, beganMs}: ToGlance): void {
   const {health, reports, accounts, probes} = result;
   const {healthy, checks, bootId} = health;

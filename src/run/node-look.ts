@@ -1,4 +1,4 @@
-/** Cheap checks of a node, and the judgement that follows from them and from what is known: written for whoever asks. */
+/** Cheap checks of a node, and the judgement that follows from them and from what is known: written for readers. */
 
 import {join} from 'node:path';
 import type {TareError} from '../errors.js';
@@ -11,7 +11,7 @@ import {epochUs} from '../process/clock.js';
 import {checkNode} from './node-checks.js';
 import {guard, replace} from './node-folder.js';
 
-/** A file that is written with each result, for who reads no JSON. */
+/** A file that is written with each result, for readers without a parser of JSON. */
 interface Rendered {
   name: string;
   text: (health: HealthResult) => string;
@@ -76,7 +76,7 @@ export function look(
 
 const withOne = (uids: number[], self: number): number[] => (uids.length === 0 ? [self] : uids);
 
-/** Of a node of which only is known when it was reset. */
+/** The result of a node that was reset and not looked at since. */
 const blank = (resetAt: number): HealthResult => ({
   ...{schema: 'tare/health/v1', at: 0, bootId: null, version: '', healthy: true, reason: null, closedSince: null, boxed: null, failures: 0},
   ...{failuresByAccount: [], probes: [], checks: [], degraded: {}, resetAt, forgivenAt: null, explainedAt: null},

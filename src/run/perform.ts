@@ -47,7 +47,7 @@ export class Performer {
   /** What ends what goes on while the payload runs. */
   private readonly ends: (() => void)[] = [];
   private readonly whenOver: () => void;
-  /** Who waits for the wrapper, where the death of one means that the job was cancelled. */
+  /** Processes that wait for the wrapper; when one dies, the job was cancelled. */
   private readonly callers: readonly ProcessId[];
   private payloadPid: number | null = null;
 
@@ -217,7 +217,7 @@ export class Performer {
     if (end !== undefined) this.ends.push(end);
   }
 
-  /** For whoever looks into the box, and for a supervisor that follows. */
+  /** For commands that look into the box, and for a supervisor that takes over. */
   private keepApplications(): void {
     const applications = (this.decider.applications?.look() ?? []).map(({name, state, service, keeperPid}) => ({
       name,

@@ -9,7 +9,7 @@ import type {HealthProbe, ProbedBox} from '../node-state/health.js';
 import {epochUs, monotonicUs} from '../process/clock.js';
 import {NATIVE} from '../process/native.js';
 
-/** As small as a job gets: what is compared is how its limits are enforced. */
+/** Arguments of a small job: the probe compares how its limits are enforced. */
 const ASKED = ['--memory', '256MiB', '--cores', '1', '--wall-time', '5m', '--processes', '100', '--', '/bin/true'];
 const MOST_BYTES = 64 * 1024;
 const MOST_WORDS = 1000;
@@ -60,7 +60,7 @@ export async function probeAs(uid: number, policyFile: string | null, deadlineMs
 const DOCTORS_DEADLINE_MS = 60_000;
 
 /**
- * For whoever examines a node: as the account that asks, or as another, by its name or number.
+ * For `tare doctor`: as the account that calls, or as another, by its name or number.
  * @throws TareError USER_UNKNOWN, USER_FORBIDDEN
  */
 export function tryBox(user: string | null, policyFile: string | null): Promise<ProbedAs> {

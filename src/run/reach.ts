@@ -5,7 +5,7 @@ import {dirname} from 'node:path';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 
-/** What every box is told about itself (plan/features.ts); nobody but root could make it elsewhere. */
+/** What every box is told about itself (plan/features.ts); only root could make it elsewhere. */
 const ABOUT = '/dev/tare/box.json';
 
 /**

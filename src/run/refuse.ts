@@ -23,7 +23,7 @@ export async function endMounted(attempt: AttemptContext): Promise<void> {
   attempt.looked = attempt.looked.map(({entry, errors}) => ({entry, errors}));
 }
 
-/** Nothing ran: the policy refused, the input is wrong, or the box could not be built. There is a record all the same. */
+/** Writes the record of an attempt in which nothing ran: the policy refused, the input is wrong, or the box could not be built. */
 export async function refuse(
   error: TareError | TareErrors,
   request: RunRequest,
@@ -62,7 +62,7 @@ export async function refuse(
   return tellBatchSystem(result, told);
 }
 
-/** Whoever calls the command line in a job could call it for ever: only the batch system's wrapper reports. */
+/** Reports a failure to the node, for the batch system's wrapper only: a job can call the command line without end. */
 export function reportFailure({role, policy, batch, job, looked, caller, id}: AttemptContext, code: string): void {
   if (role !== 'wrapper') return;
   const unusable = looked.flatMap(({entry}) => (entry.state === 'ok' ? [] : [entry.repository]));

@@ -42,7 +42,7 @@ export async function runJob(request: RunRequest, hello: Hello, channel: Channel
   const {stepDirectory} = request;
   const files = jobFiles(accountIn(hello.cwd), hello.cwd);
   const batch = ofStep(await readBatchJob(plugins, call, effectsWith(files, silentLog)), stepDirectory);
-  // who holds a box was started by a task, whose shim is above it
+  // the process that holds a box was started by a task, whose shim is its parent
   const attempt = newAttemptContext(batch, role, files, stepDirectory === undefined ? {pid: hello.shimPid, executable: null} : undefined);
   attempt.probe = request.probe !== undefined;
   attempt.phases = phasesOf(batch, hello.shimPid);
@@ -98,7 +98,7 @@ async function policyFileOf({policyFile}: RunRequest, attempt: AttemptContext): 
   }
 }
 
-/** Of a box for all the tasks of a step on this node, what they have together. */
+/** The job with the resources of all tasks of a step on this node, which share a box. */
 function ofStep(batch: BatchJob, stepDirectory: string | undefined): BatchJob {
   const {together} = batch;
   if (stepDirectory === undefined || together === undefined) return batch;

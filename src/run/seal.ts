@@ -1,5 +1,5 @@
 /**
- * Root takes records over from the users who wrote them: each is checked, and kept where nobody else can change it. Until then another
+ * Root takes records over from the users that wrote them: it checks each, and keeps it where only root can change it. Until then another
  * process of the same user, outside the box, could have changed it.
  */
 
@@ -116,7 +116,7 @@ function keep(place: string, record: UsageRecord): void {
   writeDurably(path, text);
 }
 
-/** In a directory of that user's a path can lead elsewhere a moment later: there, only what that user could remove is removed. */
+/** Removes a file as its user: in the user's directory a path can lead elsewhere a moment later, so only what the user could remove may be removed. */
 function removeAs(uid: number, path: string): void {
   if (isOwn(dirname(path), 0)) rmSync(path, {force: true});
   else childProcess().execFileSync('/bin/rm', ['-f', '--', path], {uid, gid: NOGROUP, cwd: '/', env: {}, stdio: 'ignore', timeout: 10_000});

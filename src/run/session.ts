@@ -22,7 +22,7 @@ export async function joinLive({caller, batch}: AttemptContext, policy: Policy, 
   return null;
 }
 
-/** Where there are several applications the session goes to the first that is no service. */
+/** Joins a session to a live box; of several applications, to the first that is not a service. */
 function joinSession(live: BoxState, cwd: string, channel: Channel): Promise<Joined> {
   const {plan, payload, applications} = live;
   const first = stepsOf(plan, 'application.execute').find(({system}) => system === null || system.role === 'payload');

@@ -21,7 +21,7 @@ export class Sight {
     this.applications = stepsOf(state.plan, 'application.execute');
   }
 
-  /** Somebody asked from outside for the end of the job (`tare kill`). */
+  /** `tare kill` was called for the job. */
   readonly isKilled = (): boolean => readKills(stateDirectory(this.state.plan, this.state.id)).some(asksForEnd);
 
   /** The end of what a service has said; null when there is nothing. */

@@ -82,7 +82,7 @@ async function tryToRun(prepared: Prepared, starting: Starting): Promise<RunResu
     await endMounted(attempt);
     return degrade(whole, capability, because);
   } catch (error) {
-    // whoever failed after the launch has closed the log
+    // after a failure behind the launch the log is closed already
     if (error instanceof SupervisorFailed) throw error;
     const refused = await refuse(asTareError(error), request, attempt, whole.plan, log);
     await log.close();
@@ -140,7 +140,7 @@ const lookingOf = ({hello, channel, log}: Starting): Looking => ({
   log,
 });
 
-/** So that it can be begun once more. @throws TareError BOX_NOT_REMOVED when something is left of it */
+/** Removes a box that could not be built, so that it can be begun again. @throws TareError BOX_NOT_REMOVED when a part of it stays */
 async function takeAllBack(state: BoxState, {left}: AttemptContext, observed: EndedObservation): Promise<void> {
   left.push(...(await takeBack(state)));
   if (left.length === 0) return;

@@ -10,7 +10,7 @@ import {journal} from '../record/journal.js';
 import type {UsageRecord} from '../record/record.js';
 import {writeCopy} from '../record/spool.js';
 
-/** Where a record was put. */
+/** The place in which a record was stored. */
 export interface Stored {
   /** As it was written: flagged when no spool took it. */
   record: UsageRecord;
@@ -24,7 +24,7 @@ interface Storing {
   places: Pick<Places, 'spools' | 'state' | 'scratch' | 'log'>;
   /** The box, or the call that has none. */
   id: string;
-  /** A file that somebody asked for. */
+  /** A file that the caller asked for (`--record`). */
   copy: string | null;
   /** The way to it. */
   files: JobFiles;
@@ -35,7 +35,7 @@ interface Storing {
 
 /**
  * Writes the record to the first spool that takes it; where none does, to the state of the box, in which it waits for a sweep; where that
- * fails too, to the wrapper's log or the node's. And the copy that somebody asked for.
+ * fails too, to the wrapper's log or the node's. Also writes the copy that the caller asked for.
  */
 export function store({places, id, copy, files, messages, log}: Storing, record: UsageRecord): Stored {
   let stored: Stored = {record, path: null, waits: null};

@@ -42,7 +42,7 @@ export async function tellBatchSystem(result: RunResult, {batch, settings, plugi
   }
 }
 
-/** Who tells the batch system how far a payload has come. */
+/** The function that tells the batch system the payload's progress. */
 export async function progressTeller(
   {batch, started}: Pick<BoxState, 'batch' | 'started'>,
   plugins: readonly Plugin[],

@@ -1,6 +1,6 @@
 /**
  * A box that is only tried, as the account that runs this: with its own directories, its policy and its slot. Its record is written to a
- * folder of its own, read from there, and removed; it has no place in a spool, and nobody counts or exports it.
+ * folder of its own, read from there, and removed; it is in no spool, is not counted and not exported.
  */
 
 import {randomBytes} from 'node:crypto';
@@ -119,7 +119,7 @@ function boxOf({mode, flags, limits}: UsageRecord): TriedBox {
   return {mode, flags, limits: Object.fromEntries(enforced) as Record<string, string>};
 }
 
-/** Of the limits, those that the box had. */
+/** The box that the policy wants, with the limits that the tried box had. */
 function wantedOf(policy: Policy, record: UsageRecord): TriedBox {
   const {limits} = boxOf(record);
   // a box around isolates already, and where the policy only observes nothing is to be isolated
@@ -194,7 +194,7 @@ export function tryPlace(directory: string, uid = process.getuid?.() ?? -1): str
       try {
         unlinkSync(path);
       } catch {
-        // whoever made the directory unwritable meanwhile
+        // the directory may have become unwritable meanwhile
       }
     }
   }

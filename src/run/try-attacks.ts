@@ -27,7 +27,7 @@ interface Job {
   [field: string]: unknown;
 }
 
-/** Of one examination. */
+/** The directory and the policy file of one examination. */
 interface Site {
   place: AttackPlace;
   policyFile: string | null;
@@ -76,7 +76,7 @@ async function tryBoxes(site: Site, engine: string): Promise<Found> {
   return {heard, evil, setuid: await trySetuid(engine)};
 }
 
-/** By bubblewrap without Tare, which leads it through no link: what it makes on the node where a link in the root of its box leads. */
+/** What bubblewrap without Tare makes on the node, where a link in the root of its box leads. Tare gives it no path through a link. */
 async function madeAlone(site: Site, engine: string): Promise<string[]> {
   const {image, made} = site.place.evilRoot('alone');
   await ended(engine, ['--unshare-user', '--unshare-pid', '--bind', image, '/', '--dir', '/link/made', '--', '/nothing'], '/');
@@ -140,7 +140,7 @@ async function fromOutside(site: Site, kind: string, job: Job, joins: boolean): 
   });
 }
 
-/** Whoever enters a box is what is attacked there. */
+/** Enters the box by `tare exec`: its payload attacks the processes that enter. */
 async function joinBox({policyFile}: Site, name: string): Promise<void> {
   const policy = policyFile === null ? [] : ['--policy', policyFile];
   const listed = await ended(NATIVE, ['ps', '--json', ...policy], '/');
@@ -155,7 +155,7 @@ const hasSetuid = (program: string): boolean => (statSync(program).mode & SETUID
 
 const unprivileged = (program: string): Answer => ({result: 'held', found: `${program} has no more rights than who calls it`});
 
-/** With its bit an engine's helper does for its caller what only root may: who takes hold of it gives orders to root. */
+/** A setuid engine has a helper with root's rights that acts for the caller: a process that takes hold of it gives orders to root. */
 async function trySetuid(bubblewrap: string): Promise<Answer> {
   if (!hasSetuid(bubblewrap)) return unprivileged(bubblewrap);
   const {lines, because} = await listenTo(ATTACKS, ['steer', bubblewrap], '/');

@@ -1,4 +1,4 @@
-/** What goes on beside a payload that runs: its watches, notes of how far it has come, and looks at who waits for it and what it waits for. */
+/** What runs beside a payload: its watches, notes of its progress, and looks at the processes that wait for it and the files that it waits for. */
 
 import {readSeen, scratchDirectory, stateDirectory, writeSeen, type BoxState} from '../box/state.js';
 import type {BoxDecider} from '../decide/box.js';
@@ -17,7 +17,7 @@ import type {Sight} from './sight.js';
 
 /** The longest time between two notes of how far the payload has come; it begins with a second and doubles. */
 const SEEN_MS = {first: 1000, most: 60_000} as const;
-/** Not in the way of the payload's first moments. */
+/** Delay of the wrapper's own measurement, so that it does not slow the start of the payload. */
 const WEIGH_SELF_MS = 20;
 
 /** The payload that is watched, and what is told of it. */
@@ -30,7 +30,7 @@ export interface Watched {
   /** Tells the batch system how far the payload has come. */
   progress: (seen: Seen) => void;
   sight: Sight;
-  /** Who waits for the wrapper, where the death of one means that the job was cancelled. */
+  /** Processes that wait for the wrapper; when one dies, the job was cancelled. */
   callers: readonly ProcessId[];
   initPid: number;
   payloadPid: number | null;
@@ -64,7 +64,7 @@ export class Watching {
     const lost = whenCallerLost(callers, () => {
       take({name: 'callerLost'});
     });
-    // init has nobody else to wait for
+    // init has no other process to wait for
     const over = tasks?.watch(() => {
       take({name: 'tasksOver'});
     }, sight.isKilled);

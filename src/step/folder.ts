@@ -1,6 +1,6 @@
 /**
  * Where the tasks of a step find each other on their node, and the box that they share: a folder in the user's state directory, which nobody
- * else can write to. Who makes it makes the box. It stays after the step, so that a task which comes late makes no second box of one id.
+ * else can write to. The task that makes it makes the box. It stays after the step, so that a task which comes late makes no second box of one id.
  */
 
 import {linkSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs';
@@ -26,7 +26,7 @@ interface Notes {
 }
 
 const STEPS = 'steps';
-/** After so long without a change nobody comes any more. */
+/** Time without a change after which no task comes any more. */
 const KEPT_MS = 10 * 60_000;
 
 /**
@@ -89,14 +89,14 @@ export const readTask = (directory: string, index: number): TaskNote | null => r
 /** What a task noted at its end; null: nothing yet. */
 export const readEnd = (directory: string, index: number): TaskEnd | null => read(endPath(directory, index)) as TaskEnd | null;
 
-/** Those that have come, and of these those that have ended. */
+/** The tasks that have come, and of these the ones that have ended. */
 export function tasksIn(directory: string): ReturnType<Noted['tasks']> {
   const names = namesIn(directory);
   const numbers = (pattern: RegExp): number[] => names.flatMap((name) => pattern.exec(name)?.[1] ?? []).map(Number);
   return {come: numbers(/^task-(\d+)\.json$/).sort((a, b) => a - b), ended: new Set(numbers(/^ended-(\d+)\.json$/))};
 }
 
-/** The folder as whoever holds the box reads it. */
+/** The folder as the process that holds the box reads it. */
 export const notedIn = (directory: string): Noted => ({
   tasks: () => tasksIn(directory),
   task: (index) => readTask(directory, index),

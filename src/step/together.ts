@@ -28,11 +28,11 @@ import type {BoxNote, TaskEnd} from '../supervise/step-note.js';
 const LOOK_MS = 20;
 /** The box's own deadline is 60 s. */
 const BOX_MS = 90_000;
-/** From a folder to the shim of its maker, and from that to the holder. */
+/** Longest time from the folder to the shim of its maker, and from that to the holder. */
 const MAKER_MS = 10_000;
 /** A task that was killed asks so long whether that was the end of the box. */
 const SIGN_MS = 3_000;
-/** From the end of the last task to the record. */
+/** Longest time from the end of the last task to the record. */
 const OVER_MS = 60_000;
 
 /** How a task has ended; `over`: the record of its box, where that ended with it. Or why it does not share the box. */
@@ -82,7 +82,7 @@ function leave(directory: string, index: number, reason: string): void {
   noteEnd(directory, index, {...NOT_EXECUTED, reason});
 }
 
-/** In a session of its own: no signal to the task's group, and no end of the task, is the holder's. */
+/** Starts the holder in a session of its own, so that neither signals to the task's group nor the task's end reach it. */
 function startHolder(directory: string, {argv, cwd, environment}: Hello): void {
   const holder = start(NATIVE, ['hold', directory, '--', ...argv.slice(1)], {
     argv0: 'tare',
@@ -95,7 +95,7 @@ function startHolder(directory: string, {argv, cwd, environment}: Hello): void {
   holder.unref();
 }
 
-/** Until the box stands, or it is said that it will not; nobody waits for one that nobody makes. */
+/** Waits until the box is built, or will not be; when the process that makes it is gone, the wait ends. */
 async function untilBox(directory: string): Promise<BoxNote> {
   let idleMs = 0;
   for (let waited = 0; waited < BOX_MS; waited += LOOK_MS) {
@@ -104,7 +104,7 @@ async function untilBox(directory: string): Promise<BoxNote> {
     const holder = readNote(directory, 'holder');
     if (holder !== null && !isRunning(holder.shim)) return readNote(directory, 'box') ?? {apart: 'the box’s wrapper was killed'};
     idleMs = holder === null ? idleMs + LOOK_MS : 0;
-    if (idleMs >= MAKER_MS) return {apart: 'nobody makes the box of the step'};
+    if (idleMs >= MAKER_MS) return {apart: 'no task makes the box of the step'};
     await sleep(LOOK_MS);
   }
   return {apart: 'the box of the step was not built in time'};
@@ -179,7 +179,7 @@ async function untilRecorded(directory: string): Promise<boolean> {
   return false;
 }
 
-/** Nobody else is in the box. */
+/** No other task is in the box. */
 function isLast(directory: string, index: number): boolean {
   const {come, ended} = tasksIn(directory);
   return !come.some((other) => {

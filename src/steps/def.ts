@@ -1,4 +1,4 @@
-/** What a step of a plan is: who performs it, how it is told, how a saved one is checked, and what the shim is sent of it. */
+/** The row of a step of a plan: the process that performs it, its words in `tare plan`, the check of a saved one, and what the shim is sent. */
 
 import type {Facts} from '../host/facts.js';
 import type {IdMaps} from '../plan/machine-ids.js';
@@ -8,7 +8,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import type {UndoList} from '../schema/generated/undo-1.js';
 
 /**
- * Who performs a step, and so when: `node`: the supervisor, on the node, before the launch; `shim`: the shim's enter, in the box's mounts,
+ * The process that performs a step, which also says when: `node`: the supervisor, on the node, before the launch; `shim`: the shim's enter, in the box's mounts,
  * before the engine; `engine`: bubblewrap or the OCI runtime; `init`: process 1 of the box, for what it starts; `watch`: the supervisor,
  * while it runs.
  */
@@ -27,7 +27,7 @@ export const SECTIONS = {
 /** Titles of tables. */
 export type Section = keyof typeof SECTIONS;
 
-/** Without its last column, which is why the step is there; a row of four has its own. */
+/** A row of a table. Its last column, the reason of the step, is added; a row of four has one already. */
 export type Row = readonly string[];
 
 /** What a saved plan is held against. */
@@ -45,7 +45,7 @@ export interface Misfit {
   allowed: string;
 }
 
-/** Where the paths of a plan are on this node, and whose what is made there is. */
+/** The place of a plan's paths on this node, and the owner of what is made there. */
 export interface Ground {
   plan: Plan;
   id: string;

@@ -1,4 +1,4 @@
-/** A plan in words, for the person who asks why. */
+/** Explains a plan in words. */
 
 import {LIMIT_NAMES} from '../job/job.js';
 import {formatBytes, formatCores, formatDuration} from '../job/quantity.js';
@@ -185,7 +185,7 @@ function readyWords(ready: StepOf<'application.execute'>['ready'] | undefined): 
   }
 }
 
-/** Of a job that is only observed: what its record compares it with. */
+/** The section of an observed job: the limits with which its record compares it. */
 function observedSection({refused, mode, limits}: NonNullable<Plan['observed']>): ExplainedSection {
   const rows =
     refused !== null

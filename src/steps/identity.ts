@@ -1,4 +1,4 @@
-/** Who the payload is, what its rights and its share of the node's processors are. */
+/** Steps about the payload's account, its rights and its share of the node's processors. */
 
 import {hostnameFault, fillHostname} from '../job/hostname.js';
 import {IDENTITY} from '../plan/network.js';

@@ -1,6 +1,6 @@
 /**
  * The one table of steps: a kind of step that a plan can have, and has no row here, does not compile. A new kind is its schema
- * (src/schema/plan-1.json), whoever plans it, its row, and what performs it.
+ * (src/schema/plan-1.json), the code that plans it, its row, and the code that performs it.
  */
 
 import type {Step, StepOf} from '../plan/step.js';
@@ -36,7 +36,7 @@ export function defOf<Op extends Step['op']>(step: StepOf<Op>): StepDef<StepOf<O
   return table[step.op];
 }
 
-/** What an engine has to translate, or to refuse: also what has no row, which only a plan that nobody has validated can have. */
+/** What an engine has to translate, or to refuse: also a step without a row, which only a plan that was not validated can have. */
 export function isEngines(step: Step): step is StepOf<OpsBy<'engine'>> {
   const row = STEPS[step.op] as {by: readonly By[]} | undefined;
   return row === undefined || row.by.includes('engine');

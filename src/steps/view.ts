@@ -16,7 +16,7 @@ function rootRow({root}: StepOf<'view.unshare'>): Row[] {
   const {uids, gids} = root;
   const others =
     uids.count === 0
-      ? 'nobody else: services of other accounts cannot run'
+      ? 'no other ids: services of other accounts cannot run'
       : `${String(uids.count)} uids from ${String(uids.start)}, ${String(gids.count)} gids from ${String(gids.start)}`;
   return [['root of the box', `uid ${String(root.uid)}; behind it ${others}`, 'root in the box has no rights on the node']];
 }
@@ -32,13 +32,13 @@ function checkOverlay({lower, upper, work, at, by}: StepOf<'mount.overlay'>, {pl
   return {message: 'its views cannot be made', found: ability?.how ?? 'not tried', allowed: 'a node as it was planned for'};
 }
 
-/** Of a mount that lies in another that the box has made. */
+/** Checks a mount that lies in another one of the box. */
 function checkInside(inside: StepOf<'mount.bind'>['inside']): Misfit | null {
   if (inside === undefined || (isOwn(inside.at) && !inside.path.split('/').includes('..'))) return null;
   return mountsOutside(`${inside.at}/${inside.path}`);
 }
 
-/** What services of root's small machine made where the job may write belongs to ids that nobody on the node has: it becomes the account's. */
+/** What services of root's small machine made where the job may write belongs to ids that no account of the node has: it is given to the job's account. */
 function returnTrees({maps}: StepOf<'namespace.unshare'>, {plan, owner}: Ground): Undo[] {
   if (maps === undefined || rootOf(maps) === undefined || owner === undefined) return [];
   const paths = stepsOf(plan, 'mount.bind').flatMap(({source, options}) =>

@@ -5,7 +5,7 @@ import {attempt} from '../errors.js';
 import {isRunning, type ProcessId} from '../process/process.js';
 import {readTree, type ProcessSample} from '../process/tree.js';
 
-/** Below init; and what has joined the box's PID namespace since (pid_namespaces(7)), with all below that. */
+/** The processes below init, and those that joined the box's PID namespace since (pid_namespaces(7)), with all below them. */
 export function processesIn(init: ProcessId | null): ProcessSample[] {
   if (init === null || !isRunning(init)) return [];
   const found = new Map(readTree(init.pid).map((sample) => [sample.pid, sample]));

@@ -1,4 +1,4 @@
-/** Who waits for a wrapper, where the death of one means that the job was cancelled. A job script that was killed takes nothing with it: what it started would run on. */
+/** The processes that wait for a wrapper. When one of them dies, the job was cancelled: a job script that is killed leaves what it started running. */
 
 import {isRunning, type ProcessId} from '../process/process.js';
 

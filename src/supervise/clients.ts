@@ -8,7 +8,7 @@ import {hasSignal, LongWaits, waitingThreads} from './stuck.js';
 
 /** How often is looked. */
 const LOOK_MS = 500;
-/** For so long a process that was killed may wait in the kernel, when all of the box is to end. */
+/** Time for which a killed process may wait in the kernel when all of the box has to end. */
 const KILLED_US = 1e6;
 /** The same while the payload may still end by itself, and needs its files for that. */
 const ASKED_US = 1.5e6;

@@ -7,7 +7,7 @@ import {sleep} from '../process/clock.js';
 import {isRunning, statFields, type ProcessId} from '../process/process.js';
 import {standsStill} from '../process/tree.js';
 
-/** By what it was done. */
+/** The means of a pause. */
 export type PausedBy = 'freezer' | 'SIGSTOP';
 
 /** A process in uninterruptible sleep stops when that ends. */

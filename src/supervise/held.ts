@@ -21,7 +21,7 @@ const WAYS = {
   tables: 'page tables',
 } as const;
 type Way = keyof typeof WAYS;
-/** Their pages can be mapped too, and are then in the proportional sizes of whoever has them mapped. */
+/** Pages of these can also be mapped; they are then in the proportional sizes of the processes that map them. */
 const MAPPABLE: readonly Way[] = ['tmpfs', 'memfd', 'sysv'];
 
 /** What one look found, in bytes. */
@@ -44,7 +44,7 @@ export interface Held {
 const DUTY = 0.02;
 const START_US = 3000;
 const SELDOM_US = 10_000_000;
-/** Time of the clock: nobody waits for it, and a file system of the payload's may hold up a part of it for 2 s. */
+/** Wall time for a look: no other work waits for it, and a file system of the payload's can delay a part of it by 2 s. */
 const DEADLINE_MS = 10_000;
 
 /** What looks cost, and their highest sum, for the record. */
@@ -123,7 +123,7 @@ export class Holdings {
     return {reads: this.reads, us: this.sumUs, peakBytes: this.peakBytes, unseen: [...this.unseen].sort()};
   }
 
-  /** A look that is under way has the box's mounts, and would be in the way of whoever removes them. */
+  /** Ends a look that is under way: it uses the box's mounts, which could not be removed meanwhile. */
   end(): void {
     this.ended = true;
     this.kill();

@@ -6,9 +6,9 @@
 import type {Groups, GroupUsage} from '../cgroup/manager.js';
 import {monotonicUs} from '../process/clock.js';
 
-/** Without a memory.peak. */
+/** Interval of looks without a memory.peak. */
 const OFTEN_MS = 250;
-/** For anonymous memory alone: reading memory.stat makes the kernel add up its counters. The first looks come sooner. */
+/** Interval of looks at anonymous memory, for which the kernel adds up the counters of memory.stat. The first looks come sooner. */
 const SELDOM_MS = {first: 100, most: 5000} as const;
 
 /** The highest that looks saw; null: not looked at, since the kernel keeps that peak. */

@@ -1,13 +1,13 @@
 /**
- * Changes of control group files as the kernel tells them: it modifies memory.events, pids.events and cgroup.events for whoever watches
+ * Changes of control group files as the kernel tells them: it modifies memory.events, pids.events and cgroup.events for each process that watches
  * (cgroup-v2.rst; inotify, at most once in 10 ms). Where no watch can be had (fs.inotify.max_user_instances is used up), they are looked at.
  */
 
 import {watch, type FSWatcher} from 'node:fs';
 
-/** After a change the next one is awaited so much later: a payload at its limit changes the file all the time. */
+/** Pause after a change: a payload at its limit changes the file all the time. */
 const PAUSE_MS = 1000;
-/** Where nothing tells. */
+/** Interval of looks where the kernel sends no notice. */
 const POLL_MS = 1000;
 
 /** Listens to files of control groups until `end`. */

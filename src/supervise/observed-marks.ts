@@ -38,7 +38,7 @@ export class ObservedMarks {
   private rate: {us: number; cpuUs: number} | null = null;
   private periodMs: number = PERIOD_MS.first;
 
-  /** @param before what another supervisor had seen; null: nobody looked yet */
+  /** @param before what another supervisor had seen; null: no look was made yet */
   constructor({limits}: NonNullable<Plan['observed']>, box: Observable, before: Marks | null) {
     this.limits = limits;
     this.box = box;

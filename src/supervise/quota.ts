@@ -51,7 +51,7 @@ export function makeImage({bytes, program}: ScratchQuota, path: string): void {
   }
 }
 
-/** Of the superblock (kernel documentation, filesystems/ext4/super.rst): offset in the file, and of its fields in it. */
+/** Offset of the superblock, and of its fields in it (kernel documentation, filesystems/ext4/super.rst). */
 const SUPERBLOCK = 1024;
 const FREE_LOW = 12;
 const FREE_HIGH = 0x158;

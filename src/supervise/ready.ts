@@ -9,7 +9,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {jobFiles} from '../files/job-files.js';
 import {readTree} from '../process/tree.js';
 
-/** Where an application is looked for. */
+/** The processes and the plan in which an application is looked for. */
 export interface Where {
   plan: Plan;
   /** null when it does not run any more. */
@@ -17,17 +17,17 @@ export interface Where {
   initPid: number | null;
 }
 
-/** By its file or its port; otherwise by what it does, which is not seen here. */
+/** Whether an application is ready by its file or its port; other kinds of readiness are not seen here. */
 export function isReady({ready}: StepOf<'application.execute'>, {plan, keeperPid, initPid}: Where): boolean {
   if (ready.when === 'port') return keeperPid !== null && listens(ready.port, keeperPid);
   if (ready.when !== 'file') return false;
   if (isOutside(ready.path, plan)) return isThereOutside(ready.path, plan);
-  // init and keepers let nobody look but root; what they started does
+  // only root can look into init and keepers; the processes that they started can be looked into
   const witnesses = [keeperPid, initPid].flatMap((pid) => (pid === null ? [] : [...readTree(pid).map((process) => process.pid), pid]));
   return witnesses.some((pid) => isThere(ready.path, pid));
 }
 
-/** The same file under the same name outside of the box. */
+/** Whether the path leads to the same file outside of the box. */
 function isOutside(path: string, plan: Plan): boolean {
   const mounts = stepsOf(plan, 'mount.bind');
   return (

@@ -2,7 +2,7 @@
  * Figures of the payload's processes, sampled: what control groups do not tell (address space, proportional sizes, averages), and where there
  * are none, all of it. Lower bounds for CPU time and peaks, and said to be so in the record.
  *
- * CPU time: init's rusage misses what nobody waits for (children of a parent that ignores SIGCHLD, and of a nested PID namespace whose
+ * CPU time: init's rusage misses processes for which no parent waits (children of a parent that ignores SIGCHLD, and of a nested PID namespace whose
  * init died first); the sum of the last seen times of all processes misses what was shorter than a period. The larger of the two is used.
  */
 
@@ -40,9 +40,9 @@ export interface Sampled {
 
 /** Part of the time that may go into looking for the sake of a limit, where looking takes long: many processes, or much memory. */
 const DUTY = 0.05;
-/** The same for the record alone. */
+/** The share of a CPU for looks that only the record needs. */
 const RECORD_DUTY = 0.001;
-/** So much more resident memory than when proportional sizes were last read is worth reading them for the record. */
+/** Growth of resident memory since proportional sizes were last read, from which on they are read again for the record. */
 const WORTH_READING = 1.1;
 
 /** Adds up the processes of a box at each `sample`; peaks and CPU time are lower bounds. */
@@ -81,7 +81,7 @@ export class Sampler {
 
   /**
    * @param ownShm whether the box has a /dev/shm of its own; the node's is everybody's
-   * @param joined inits of those who have joined the box, whose processes are below them and not below its own
+   * @param joined the inits of wrappers that have joined the box: processes of these are below them and not below the box's own init
    */
   constructor(initPid: number, ownShm: boolean, joined: () => readonly number[] = () => []) {
     this.initPid = initPid;
@@ -246,7 +246,7 @@ export class Sampler {
     return sum([...this.lastSeen.values()], (cpuUs) => cpuUs) + this.goneCpuUs;
   }
 
-  /** Files in the box's /dev/shm are memory too, mapped by somebody or not. */
+  /** Files in the box's /dev/shm are memory too, whether a process has mapped them or not. */
   private unmappedSharedBytes(mapped: number): number {
     if (!this.ownShm) return 0;
     try {

@@ -4,7 +4,7 @@
  * be more than is allowed.
  *
  * What is deleted and still open, and what lies in directories that the payload has locked (without root's rights), is looked for beside
- * (held.ts). Nobody sees what is deeper than a path can be long.
+ * (held.ts). Files that lie deeper than a path can be long are not seen.
  */
 
 import {lstatSync, opendirSync, statfsSync, type Dir} from 'node:fs';
@@ -29,12 +29,12 @@ const LAST_WALK_US = 100_000;
 const BLOCK_UNIT = 512;
 /** Files with several names that are remembered, so as to be counted once. */
 const MOST_LINKS = 100_000;
-/** So many directories that could not be walked are looked into otherwise. */
+/** Most directories that could not be walked and are examined in another way. */
 const MOST_LOCKED = 100;
 /** A file that is not empty takes a block. So a limit on bytes is one on files too: of empty ones no more than of the smallest, but always some. */
 const BYTES_PER_FILE = 4096;
 const LEAST_FILES = 1000;
-/** From one piece of a walk to the next, when there may be too much. */
+/** Pause between two pieces of a walk, when usage may be over the limit. */
 const NEXT_MS = 20;
 const STATFS_MS = {first: 100, most: 2000} as const;
 

@@ -1,7 +1,7 @@
 /**
  * Tells a payload that thrashes at its memory limit from one that proceeds. Pure.
  *
- * What it looks for (seen on Linux 6.12, a program of 100 MB text under a limit of 30 MiB, for as long as anybody waited): the limit is
+ * What it looks for (seen on Linux 6.12, a program of 100 MB text under a limit of 30 MiB, for as long as it was observed): the limit is
  * hit hundreds of times a second, what cannot be dropped fills the limit, page cache is down to a few pages, each major fault brings one
  * piece of the program that was dropped a moment ago, and hardly any time is spent outside the kernel. Nothing is killed, since a page can
  * always be dropped.
@@ -18,13 +18,13 @@ const CACHE_SHARE = 0.02;
 const CACHE_BYTES = 64 * 2 ** 20;
 /** Rotating disks give 50 to 100 pages a second. */
 const MAJOR_FAULTS_PER_S = 10;
-/** Of a stream, read ahead, thousands of pages come with one fault; of jumps about in a program, one or a read-around (32). */
+/** Refaults per fault that show a stream: it is read ahead, thousands of pages with one fault, while jumps in a program give one page or a read-around (32). */
 const REFAULTS_PER_FAULT = 512;
-/** Of one CPU. Above, something is computed. */
+/** Share of one CPU above which the payload computes. */
 const USER_SHARE = 0.05;
 /** Anonymous memory that changes by more shows progress: towards a kill, or away from the limit. */
 const GROWTH_SHARE = 0.01;
-/** Time in which nobody in the group could do anything for want of memory. */
+/** Time in which no process of the group could go on for want of memory. */
 const FULL_SHARE = 0.1;
 
 const LEAST_LOOKS = 5;

@@ -1,4 +1,4 @@
-/** What the tasks of a step that share a box tell each other, and whoever holds it. */
+/** What the tasks of a step that share a box tell each other and the process that holds the box. */
 
 import type {ProcessId} from '../process/process.js';
 import type {Ending as Quit} from '../schema/generated/protocol.js';
@@ -13,7 +13,7 @@ export interface TaskNote {
 
 /** How a task has ended, and what its init has waited for, µs and bytes. */
 export interface TaskEnd {
-  /** null: nobody can tell, for instance because its init was killed. */
+  /** null: not known, for instance because its init was killed. */
   rawStatus: number | null;
   /** null: it was not executed. */
   startEpochUs: number | null;

@@ -46,7 +46,7 @@ export class StepTasks {
 
   /**
    * Calls when all tasks have ended that are to come.
-   * @param isKilled whether somebody asked for their end (`tare kill`): then they are asked to end
+   * @param isKilled whether `tare kill` was called: then they are asked to end
    * @returns what ends the watch
    */
   watch(over: () => void, isKilled: () => boolean): () => void {
@@ -79,7 +79,7 @@ export class StepTasks {
     }
   }
 
-  /** Their box is gone: until all have said how they ended, or nobody can. */
+  /** The box of the tasks is gone: waits until each has told how it ended, or can no longer tell. */
   async settle(): Promise<void> {
     for (let waited = 0; waited < SETTLE_MS; waited += LOOK_MS) {
       this.lookedAtShimsUs = 0;

@@ -1,4 +1,4 @@
-/** Processes that a kill does not end, since they wait in the kernel for whoever serves a file system. */
+/** Processes that SIGKILL does not end, since they wait in the kernel for the server of a file system. */
 
 import {readFileSync} from 'node:fs';
 import {namesIn} from '../record/durable.js';
@@ -40,7 +40,7 @@ function look(pid: number, tid: string): WaitingThread[] {
   }
 }
 
-/** Of the thread and of its process (proc_pid_status(5)). */
+/** Pending signals of the thread and of its process (proc_pid_status(5)). */
 export function pendingIn(status: string): bigint {
   const mask = (key: string): bigint => BigInt(`0x${new RegExp(`^${key}:\\s*([0-9a-f]{1,32})$`, 'm').exec(status)?.[1] ?? '0'}`);
   return mask('SigPnd') | mask('ShdPnd');

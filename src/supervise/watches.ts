@@ -274,7 +274,7 @@ function observedMarksOf(
   return new ObservedMarks(observed, {groups, sampler, scratch, executedUs, countedWallUs}, marks ?? null);
 }
 
-/** Where there is no freezer, a payload is paused by SIGSTOP: when none of its processes can let another go on. */
+/** How a payload is paused: by the freezer, else by SIGSTOP, until none of its processes can continue another. */
 function freezeOf({groups, sampler}: WatchedBox): Freeze {
   const freeze = groups.frozen();
   return freeze.frozen === null && sampler !== null ? {...freeze, frozen: sampler.standsStill} : freeze;

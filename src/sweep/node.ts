@@ -1,4 +1,4 @@
-/** A sweep of all users of this node, as root; of one's own, as anybody else. */
+/** A sweep for all users of this node, as root; for the own account, as another. */
 
 import {lstatSync} from 'node:fs';
 import {promisify} from 'node:util';
@@ -21,11 +21,11 @@ export interface SweptOf extends Swept {
 
 /** Another user's sweep can be held up by that user. */
 const DEADLINE_MS = 120_000;
-/** Of what another user's sweep says. */
+/** Most bytes of another user's sweep that are read. */
 const MOST_BYTES = 16 * 1024 * 1024;
 /** A line of a program's source, or of a stack, as a crash shows them. */
 const SOURCE = /^\s*(?:\d+ \||\^|at )/;
-/** Of its first line on standard error. */
+/** Most characters of its first line on standard error. */
 const MOST_WORDS = 1000;
 
 /** @throws TareError when the policy cannot be read */

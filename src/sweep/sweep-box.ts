@@ -74,7 +74,7 @@ function claim(folder: string, id: string, name: string): string | null {
   }
 }
 
-/** Stops, weighs, removes, records; the folder goes last, so that who comes after a crash finds it. */
+/** Stops, weighs, removes, records; the folder goes last, so that a sweep after a crash finds it. */
 async function close(box: BoxState, directory: string, presence: Over, {patienceMs, pauses, places}: How): Promise<Swept> {
   const {plan, started, id} = box;
   const {recordId} = started;
@@ -125,7 +125,7 @@ function writeWaiting(spools: readonly string[], record: UsageRecord): void {
   }
 }
 
-/** Of a job that was not run; null when no record waits there. @throws TareError SPOOL_UNWRITABLE */
+/** Writes the waiting record of a job that was not run; null when none waits. @throws TareError SPOOL_UNWRITABLE */
 function writeOfNoBox(directory: string, id: string, {places}: How): Swept | null {
   const record = readWaiting(directory, places, id);
   if (record === null) return null;

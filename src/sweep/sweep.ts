@@ -17,7 +17,7 @@ import {HALF_MADE_MS, sweepBox} from './sweep-box.js';
 import {sweepRecords} from './sweep-records.js';
 import type {Swept} from './swept.js';
 
-/** For whom a sweep is made, and how long it may take. */
+/** The account for which a sweep is made, and the time that it may take. */
 export interface SweepOptions {
   uid: number;
   /** After so long no further box is begun, and none is waited for that long. Absent: all are begun, and 10 s waited for each, ms. */
@@ -29,7 +29,7 @@ export interface SweepOptions {
 /** How long a killed box may take to be empty. */
 const EMPTY_DEADLINE_MS = 10_000;
 
-/** Of one user: all boxes, then the records that no box stands for any more. */
+/** Sweeps one user: all boxes, then the records without a box. */
 export async function sweep(places: Places, options: SweepOptions): Promise<Swept[]> {
   const at = here();
   const boxes = await sweepBoxes(places, options, at);
@@ -70,7 +70,7 @@ export async function sweepBoxes(places: Places, {uid, patienceMs, pauseAt: paus
   return swept;
 }
 
-/** What was made in the scratch directory to try an overlay out, by who was killed over it. */
+/** Removes trials of overlays in the scratch directory whose process was killed meanwhile. */
 function sweepTrials(scratch: string): void {
   for (const name of namesIn(scratch).filter((one) => one.startsWith('.tare-trial-'))) {
     const path = join(scratch, name);

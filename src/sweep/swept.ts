@@ -15,10 +15,10 @@ export interface Swept {
   message: string;
 }
 
-/** Why nobody will end it. */
+/** Why no wrapper will end it. */
 export type Over = Exclude<Presence, 'here' | 'unknown'>;
 
-/** For the record. */
+/** Reasons for the record. */
 export const REASONS = {
   gone: 'the wrapper was killed, and all with it',
   restarted: 'the node went down',

@@ -80,7 +80,7 @@ describeSite('commands, %s', {mayLeave: true, timeout: 20_000}, (site) => {
     }
   });
 
-  it('output that cannot be written is one line and exit status 125; a reader who has gone is none', async function () {
+  it('output that cannot be written is one line and exit status 125; a reader that has closed it is no error', async function () {
     this.timeout(90_000); // some forty calls
     const policy = site.policy();
     const commands = [

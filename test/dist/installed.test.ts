@@ -80,7 +80,7 @@ for (const {kind, tool, file, next, install, over, remove} of KINDS) {
       expect(called.split('\n')).to.include.members(['/opt/tare/bin/tare', '/opt/tare/libexec/tare-versions']);
     });
 
-    it('its policy is valid, and counts for nobody until it is copied', async () => {
+    it('its policy is valid, and holds for no job until it is copied', async () => {
       expect(await says('tare plan --json -- true | grep -c policy.yaml || true', 'alice')).to.equal('0');
       await says('cp /etc/tare/policy.yaml.example /etc/tare/policy.yaml && tare validate /etc/tare/policy.yaml');
     });

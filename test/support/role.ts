@@ -51,7 +51,7 @@ export function roleTests(there: () => RoleNode, {whole = true}: {whole?: boolea
     });
   }
 
-  it('puts no policy in place that is not valid, nor one that contradicts the node’s own parts', async () => {
+  it('installs no policy that is invalid or contradicts the node’s own parts', async () => {
     const before = await read('/etc/tare/policy.yaml');
     await there().node.write('/root/broken.yaml', 'schema: tare/policy/v1\nmode: enforced\n');
     const broken = await play({tare_policy: '/root/broken.yaml'});

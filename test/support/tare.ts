@@ -72,7 +72,7 @@ export class Site {
     return join(this.directory, 'work');
   }
 
-  /** Who runs the wrapper here. */
+  /** The account that runs the wrapper in this role. */
   get credentials(): {uid?: number; gid?: number} {
     return this.role === 'user' && isRoot ? {uid: NOBODY, gid: NOBODY} : {};
   }

@@ -50,7 +50,7 @@ describe('docstrings', () => {
     expect(reported('/** It is. */', 'export class A implements B {', ...members)).to.deep.equal([]);
   });
 
-  it('are not asked of what is not exported, of commands, and of a part of a type', () => {
+  it('are not required of names that are not exported, of commands, and of a part of a type', () => {
     expect(reported('function f(): void {}', 'interface A {b: number}', 'class B { c(): void {} }')).to.deep.equal([]);
     expect(reported('export default class A extends Command { run(): void { throw new Error(); } }')).to.deep.equal([]);
     expect(reported("export type A = B['c'];")).to.deep.equal([]);

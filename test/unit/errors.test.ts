@@ -70,7 +70,7 @@ describe('coded errors', () => {
     expect(new TareErrors([]).exit).to.equal(125);
   });
 
-  it('are made of anything that was thrown: what is not one is a defect', () => {
+  it('are made of anything that was thrown: an error without a code is a defect', () => {
     const coded = new TareError('NOT_BUILT', {message: 'x'});
     const several = new TareErrors([coded]);
     expect(asTareError(coded)).to.equal(coded);

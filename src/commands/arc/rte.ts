@@ -3,7 +3,7 @@ import {dirname, join} from 'node:path';
 import {Command, Flags} from '@oclif/core';
 import {CALLOUT, isPlain, runtimeEnvironment} from '../../../plugins/arc/runtime-environment.js';
 
-/** Below a runtimedir of arc.conf. */
+/** Path of the runtime environment below a runtimedir of arc.conf. */
 const NAME = 'ENV/TARE';
 const CALLOUT_NAME = 'tare-finishing';
 

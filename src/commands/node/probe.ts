@@ -9,7 +9,7 @@ import {TareCommand} from '../shared/command.js';
 import {say} from '../shared/output.js';
 
 export default class NodeProbe extends TareCommand {
-  static override summary = 'Look at this node, and write down whether it should get jobs: what root’s timer does every 20 seconds.';
+  static override summary = 'Look at this node, and write down whether it should get jobs: what root’s timer does every 10 seconds.';
   static override description =
     'Runs cheap checks each time. Every ten minutes, and after a job reported a failure, it also starts a real box as an account that has jobs here, and writes, reads and removes a record. The result is health.json in directories.node. Without root it is for the caller’s account. Exit status 1 when the node should get no jobs.';
   static override examples = ['<%= config.bin %> node probe', '<%= config.bin %> node probe --full --json'];

@@ -18,7 +18,7 @@ export default class RecordsExport extends TareCommand {
   static override usage = 'records export [EXPORTER...] [flags]';
   static override examples = ['<%= config.bin %> records export', '<%= config.bin %> records export auditor --since 1d'];
   static override strict = false;
-  static override args = {exporter: Args.string({description: 'only these', ignoreStdin: true})};
+  static override args = {exporter: Args.string({description: 'only these exporters', ignoreStdin: true})};
   static override flags = {
     ...placeFlags,
     ...filterFlags,

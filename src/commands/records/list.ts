@@ -17,7 +17,7 @@ type Standing = (typeof STANDINGS)[number];
 export default class RecordsList extends TareCommand {
   static override summary = 'List records, one per line, as they come.';
   static override description =
-    'In the order of the directory: nothing is sorted, so that a million records need no more memory than one. Pipe it through sort.';
+    'Each line has id, end, outcome, wall time, CPU time, peak of memory, VO, account and name of the job; - stands for what is not known. The order is that of the directory: nothing is sorted, so that a million records need no more memory than one. Pipe it through sort.';
   static override examples = [
     '<%= config.bin %> records list --since 7d --outcome limit',
     '<%= config.bin %> records list --exporter apel --standing refused',
@@ -26,7 +26,7 @@ export default class RecordsList extends TareCommand {
   static override flags = {
     ...placeFlags,
     ...filterFlags,
-    state: Flags.string({description: 'in this state: started, final, lost, …', helpGroup: 'WHICH'}),
+    state: Flags.string({description: 'only records in this state: started, final, lost, …', helpGroup: 'WHICH'}),
     exporter: Flags.string({description: 'say what this exporter has done with each', helpGroup: 'WHICH', helpValue: 'NAME'}),
     standing: Flags.option({
       options: STANDINGS,

@@ -5,8 +5,7 @@ import {TareCommand} from '../shared/command.js';
 import {complain, say} from '../shared/output.js';
 
 export default class RecordsSeal extends TareCommand {
-  static override summary =
-    'As root, take over the records that users’ jobs wrote: check each, and keep it where nobody else can change it.';
+  static override summary = 'As root, take over the records that users’ jobs wrote: check each, and keep it where only root can change it.';
   static override description =
     'For cron or a systemd timer (configs/), after `records sweep`. Faulty records are left in place and reported; the exit status is then 1.';
   static override examples = ['<%= config.bin %> records seal'];

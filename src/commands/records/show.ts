@@ -75,7 +75,7 @@ function* recordsCalled(id: string, spools: readonly string[]): Generator<{path:
   yield* files.values();
 }
 
-/** As `tare ps -a` shows them; less could be meant for anything. */
+/** Whether a text is the beginning of an id, at least as long as `tare ps -a` shows it. */
 const isBeginning = (text: string, id: string): boolean => text.length >= SHORT_ID && id.startsWith(text);
 const SHORT_ID = 8;
 const MOST_NAMED = 8;

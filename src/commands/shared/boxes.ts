@@ -25,7 +25,7 @@ export const boxFlags = {
 /** The argument of commands for one live box. */
 export const boxArgs = {id: Args.string({description: 'id of a live box, or its beginning', required: true, ignoreStdin: true})};
 
-/** The policy of this node, and for whom it is read. */
+/** The policy of this node, and the account for which it is read. */
 export interface Node {
   policy: Policy;
   uid: number;
@@ -58,13 +58,13 @@ function rowOf(box: LiveBox, {name, state}: LiveBox['applications'][number]): Jo
   return {name, state, cpuUs, memoryBytes, memoryPeakBytes};
 }
 
-/** To whoever sits at a terminal: which box this is, where it has a name of its own. */
+/** Says on a terminal which box this is, where the box has a host name of its own. */
 export function introduce({id, hostname, addresses}: LiveBox): void {
   if (hostname === null || !process.stderr.isTTY) return;
   complain(printable(`box ${id}: ${[hostname, ...addresses].join(' ')}`));
 }
 
-/** Of the terminal; nothing is broken elsewhere. */
+/** Width and colour of the terminal; elsewhere lines are not wrapped. */
 export const terminal = (): {width?: number; colour?: boolean} =>
   process.stdout.isTTY ? {width: process.stdout.columns, colour: process.env['NO_COLOR'] === undefined} : {};
 

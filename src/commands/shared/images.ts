@@ -29,7 +29,7 @@ export interface ImageRow extends Listed {
   unpackedBytes: number | null;
 }
 
-/** Where images are, for the account that asks. */
+/** The policy and cache of images for the calling account. */
 export interface Images {
   policy: Policy;
   uid: number;
@@ -43,7 +43,7 @@ export async function openImages(file: string | undefined): Promise<Images> {
   return {policy, uid, cache: imagesPlace(policy, uid)};
 }
 
-/** Those in the policy's places, then those of the cache that come from elsewhere. */
+/** All images in the policy's places, then those of the cache that come from elsewhere. */
 export function allImages({policy, cache}: Images): ImageRow[] {
   const unpacked = listCache({directory: cache});
   const about = (digest: string | null): Pick<ImageRow, 'cached' | 'uses' | 'lastUsedEpochUs' | 'unpackedBytes'> => {

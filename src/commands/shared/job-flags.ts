@@ -6,13 +6,13 @@ import type {JobFlags} from '../../job/flags.js';
 /** Flags that stand for fields of a job descriptor, for `tare run` and `tare plan`. */
 export const jobFlags = {
   policy: Flags.string({description: 'policy file instead of /etc/tare/policy.yaml and /etc/tare/policy.d/', helpValue: 'FILE'}),
-  name: Flags.string({description: 'a name for people', helpGroup: 'JOB'}),
+  name: Flags.string({description: 'name of the job, for the record and log lines', helpGroup: 'JOB'}),
   pattern: Flags.string({description: 'auto, ulimit++, quotas++ or vm-lite', helpGroup: 'JOB'}),
   cores: Flags.string({description: 'cores, such as 2 or 1.5', helpGroup: 'JOB', helpValue: 'N'}),
   'pin-cores': Flags.boolean({description: 'bind to that many CPUs', helpGroup: 'JOB', allowNo: true}),
   nice: Flags.string({description: 'nice value from 0 to 19, never below the caller’s', helpGroup: 'JOB', helpValue: 'N'}),
   memory: Flags.string({description: 'memory, such as 2GiB', helpGroup: 'JOB', helpValue: 'SIZE'}),
-  'memory-high': Flags.string({description: 'memory above which it is slowed down', helpGroup: 'JOB', helpValue: 'SIZE'}),
+  'memory-high': Flags.string({description: 'memory above which the kernel slows the payload down', helpGroup: 'JOB', helpValue: 'SIZE'}),
   swap: Flags.string({description: 'swap beyond memory', helpGroup: 'JOB', helpValue: 'SIZE'}),
   processes: Flags.string({description: 'processes and threads', helpGroup: 'JOB', helpValue: 'N'}),
   'wall-time': Flags.string({description: 'wall time, such as 24h or 90m', helpGroup: 'JOB', helpValue: 'TIME'}),

@@ -10,7 +10,7 @@ export function complain(message: string): void {
   sayOnError(`tare: ${printable(message)}`);
 }
 
-/** At once: what waits in a pipe is cut off by the exit that may follow. Where that cannot be written, nobody can be told so. */
+/** Writes synchronously, since an exit that follows would cut off pending output. A failure to write there cannot be reported. */
 export function sayOnError(text: string): void {
   attempt(() => {
     const output = new Output(STDERR);

@@ -1,4 +1,4 @@
-/** Bytes of somebody else's for a terminal. */
+/** Makes bytes of foreign origin safe for a terminal. */
 
 const QUESTION = 0x3f;
 const NEWLINE = 0x0a;

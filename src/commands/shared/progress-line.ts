@@ -14,7 +14,7 @@ import type {Onlooker, RunningBox} from '../../prepare/request.js';
 import {TERMINAL} from './terminals.js';
 
 const PERIOD_MS = 1_000;
-/** To look at what more have open would take too long. */
+/** Most processes whose open files are examined: more would take too long. */
 const MOST_PROCESSES = 200;
 
 /** No line break at the right margin: what is too long is cut there. */
@@ -91,7 +91,7 @@ export class Progress {
     const {memoryBytes, cpuUs, isStill} = measure(box.groups, box.init, () => undefined);
     const rate = this.rates.look([{id: 'job', cpuUs}]).get('job') ?? null;
     if (!this.isOurs() || (!this.always && this.isUsedIn(box))) {
-      // to erase would take away what somebody else may have written there by now
+      // erasing could remove what another process has written there by now
       this.isShown = false;
       return;
     }
@@ -134,10 +134,10 @@ function isOpenIn(pid: number): boolean {
   return unlessGone(() => readdirSync(directory).some((name) => name !== '0' && unlessGone(() => isTerminal(`${directory}/${name}`))));
 }
 
-/** By its name alone: a file on a server that does not answer is not touched. */
+/** Whether a link leads to a terminal, by its name alone: a file on a server that does not answer is not touched. */
 const isTerminal = (link: string): boolean => TERMINAL.test(readlinkSync(link));
 
-/** A process that has ended, or a descriptor that is closed, has nothing open; of what may not be looked at, nobody knows. */
+/** A process that has ended, and a closed descriptor, have nothing open; what may not be looked at is not known. */
 function unlessGone(look: () => boolean): boolean {
   try {
     return look();

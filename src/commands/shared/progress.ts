@@ -17,7 +17,7 @@ export type ProgressMode = (typeof PROGRESS_MODES)[number];
 export async function openProgress(mode: ProgressMode, isVerbose: boolean): Promise<RunRequest['onlooker']> {
   // log lines would be mixed with it
   if (mode === 'never' || (mode === 'auto' && isVerbose) || (process.env['TERM'] ?? 'dumb') === 'dumb') return null;
-  // where /proc is of another namespace, our parent's number is somebody else's
+  // where /proc is of another namespace, our parent's number belongs to another process
   if (pidNamespace() === null) return null;
   const link = `/proc/${process.ppid}/fd/2`;
   try {

@@ -22,17 +22,17 @@ export const placeFlags = {
 /** Flags that say which records are wanted. */
 export const filterFlags = {
   since: Flags.string({
-    description: 'ended at or after: 2026-09-21, 2026-09-21T13:00 (UTC), or 7d (ago)',
+    description: 'only records that ended at or after that time: 2026-09-21, 2026-09-21T13:00 (UTC), or 7d (ago)',
     helpGroup: 'WHICH',
     helpValue: 'TIME',
   }),
-  until: Flags.string({description: 'ended before', helpGroup: 'WHICH', helpValue: 'TIME'}),
-  vo: Flags.string({description: 'of this VO; * stands for any characters', helpGroup: 'WHICH'}),
-  user: Flags.string({description: 'of this local account', helpGroup: 'WHICH'}),
-  outcome: Flags.string({description: 'that ended so: completed, failed, limit, …', helpGroup: 'WHICH'}),
+  until: Flags.string({description: 'only records that ended before that time', helpGroup: 'WHICH', helpValue: 'TIME'}),
+  vo: Flags.string({description: 'only records of this VO; * stands for any characters', helpGroup: 'WHICH'}),
+  user: Flags.string({description: 'only records of this local account', helpGroup: 'WHICH'}),
+  outcome: Flags.string({description: 'only records with this outcome: completed, failed, limit, …', helpGroup: 'WHICH'}),
 };
 
-/** Where records are read, for the account that asks. */
+/** The place from which the calling account reads records. */
 export interface Place {
   policy: Policy;
   uid: number;

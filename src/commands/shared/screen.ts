@@ -23,7 +23,7 @@ export class Screen {
 
   constructor() {
     process.on('exit', this.close);
-    // an error that nobody caught ends this process by way of its exit
+    // an uncaught error ends this process by way of its exit
     for (const name of SIGNALS) process.on(name, this.end);
     process.on('SIGCONT', this.enter);
     process.stdout.on('resize', this.next);

@@ -1,2 +1,2 @@
-/** Where the kernel has terminals: proc_pid_fd(5) names what is open so. */
+/** Paths of terminals, as links of proc_pid_fd(5) name them. */
 export const TERMINAL = /^\/dev\/(?:pts\/\d+|tty\w*|console)$/;

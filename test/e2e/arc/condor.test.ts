@@ -48,7 +48,7 @@ describe('ARC over HTCondor', () => {
     expect(burn.record.allocation.cores).to.equal(2);
   });
 
-  it('has a doctor who says that HTCondor judges the job by shared memory too, and records that say so', async function () {
+  it('has a doctor and records which say that HTCondor counts shared memory for each process', async function () {
     const doctor = job('doctor');
     await doctor.finished();
     const said = doctor.session('out.txt').replaceAll(/\s+/g, ' ');

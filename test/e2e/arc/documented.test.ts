@@ -43,6 +43,7 @@ allowaccess = all
 /** The site's policy over what the document has. */
 const POLICY = `
 schema: tare/policy/v1
+mode: enforce
 site: {name: EXAMPLE-T2}
 box: required
 `;

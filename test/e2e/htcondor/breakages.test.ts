@@ -28,6 +28,7 @@ const LOADED_S = 600;
 const PROMETHEUS = '/var/lib/prometheus/node-exporter';
 const POLICY = `
 schema: tare/policy/v1
+mode: enforce
 site: {name: EXAMPLE-T2}
 box: required
 exporters:

@@ -12,6 +12,7 @@ const JOBS = 10;
 /** The site's policy over what the document has. */
 const POLICY = `
 schema: tare/policy/v1
+mode: enforce
 site: {name: EXAMPLE-T2}
 box: required
 benchmarks: {HEPscore23: 10}

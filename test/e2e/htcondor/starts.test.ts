@@ -50,7 +50,7 @@ for (const variant of WRAPPERS) {
       expect(job.output).to.equal('ran\n');
     });
 
-    it('there is no wrapper, and nobody to tell: held too', async () => {
+    it('there is no wrapper that could report: held too', async () => {
       const job = await pool().submit(shell('echo ran'));
       await broken(variant.wrapper, async () => {
         const ad = await held(job);

@@ -99,7 +99,7 @@ describe('a node of Slurm and its health', () => {
     await becomes(/^idle/);
   });
 
-  it('drained by somebody else: stays so, with that reason', async () => {
+  it('drained by an administrator: stays drained, with that reason', async () => {
     await scontrol('State=DRAIN', 'Reason=a new fan');
     renameSync(slurm().at('folder'), slurm().at('gone'));
     await new Promise((resolve) => setTimeout(resolve, 4000));

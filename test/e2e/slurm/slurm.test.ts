@@ -67,7 +67,7 @@ describe('Slurm', () => {
     ]);
   });
 
-  it('has a doctor who knows the job, and says what to change in Slurm', async () => {
+  it('has a doctor that knows the job, and says what to change in Slurm', async () => {
     const {stdout} = await slurm().run(['srun', '-n1', bin('tare'), 'doctor', '--json']);
     const {checks} = JSON.parse(stdout) as {checks: {name: string; state: string; found: string; remedy: string}[]};
     const found = checks.find(({name}) => name === 'batch system');

@@ -74,7 +74,7 @@ describe('the deb on a machine that systemd runs', function () {
     bare = new Set((await says(FILES)).split('\n'));
   });
 
-  it('installs without a network, makes its places, and starts its timers but the one that removes records', async () => {
+  it('installs without a network, makes its directories, and starts all its timers but that of prune', async () => {
     expect(await says('ip -o link | cut -d: -f2')).to.equal('lo');
     await says(`dpkg --install ${DEB}`);
     const modes = await says('stat -c "%n %a %U" /var/lib/tare-users /var/spool/tare /var/log/tare /var/lib/tare/node/reports');

@@ -198,7 +198,7 @@ for (const supervisor of Object.keys(SUPERVISORS) as Supervisor[]) {
         expect([code, JSON.parse(stdout), stderr]).to.deep.equal([0, [], '']);
       });
 
-      it('can own the work directory of root’s job, which then runs with the number, in nobody’s group', async () => {
+      it('can own the work directory of root’s job, which then runs with that uid, in the group of nobody', async () => {
         const place = join(site.directory, 'strangers');
         mkdirSync(place);
         chownSync(place, STRANGER, 0);

@@ -188,7 +188,7 @@ describeSite('system calls of a payload, %s', {timeout: patience(60_000)}, (site
     expect(record.seccomp).to.equal('pilot');
   });
 
-  it('unconfined there is none', async () => {
+  it('unconfined denies no call', async () => {
     const {stdout, record} = await site.run(['--', ...sh(payload('calls') + LEVEL)], {policy: {seccomp: 'unconfined'}});
     const found = parse(stdout);
     expect(levels(stdout)).to.deep.equal(['1 0', 'self 0']);
@@ -297,7 +297,7 @@ describeSite('system calls of a payload, %s', {timeout: patience(60_000)}, (site
     expectTable(parse(await joined([job], ['calls'], policy)), 'default', {keys: NO});
   });
 
-  it('a site’s own file counts in every pattern; one that says what no filter can stops the job', async () => {
+  it('a site’s own file holds in every pattern; a file that no filter can express stops the job', async () => {
     const file = join(site.directory, 'calls.json');
     const write = (action: string): void => {
       const syscalls = [{names: ['sched_setattr'], action, errnoRet: 77}];
@@ -313,7 +313,7 @@ describeSite('system calls of a payload, %s', {timeout: patience(60_000)}, (site
     expect(refused.stderr).to.include(`${file}: `).and.include('found: SCMP_ACT_NOTIFY');
   });
 
-  it('nobody lowers a limit of init’s', async function () {
+  it('no process of the box lowers a limit of init', async function () {
     need(this, program('prlimit') !== null, 'prlimit (util-linux) is not there');
     const look = 'prlimit --pid 1 --cpu --output=SOFT,HARD --noheadings --raw';
     const {stdout, record} = await site.run(['--', ...sh(`${look}; prlimit --pid 1 --cpu=1:1 || echo denied; ${look}`)]);

@@ -95,7 +95,7 @@ describeSite('killed by SIGKILL, %s', {each: true, mayLeave: true, timeout: pati
     expect(record?.flags).to.include('supervisor-lost');
   });
 
-  it('supervisor over the removal of its state, whose folder is left empty: the next removes it, and nobody writes another record', async () => {
+  it('supervisor while it removes its state, with the folder left empty: the next one removes it, and no second record is written', async () => {
     const pauses = {box: 'required', debug: {pauseAt: ['supervisor-forgotten']}};
     const child = site.start(['run', '--policy', site.policy(pauses), '--', '/bin/sh', '-c', 'exit 3']);
     const ended = ending(child);

@@ -69,7 +69,7 @@ describeSite('less than asked, %s', {each: true, mayLeave: true, timeout: patien
     }
   });
 
-  it('a disk below the reserve: no job starts, whatever is degraded; one that is only observed does', async () => {
+  it('a disk below the reserve: no job starts, whatever degraded says, but one that is only observed', async () => {
     for (const reserve of [{disk: '1000TiB'}, {inodes: 2 ** 50}]) {
       const {code, stdout, stderr} = await site.command(['run', '--policy', policy({reserve}), '--', '/bin/echo', 'ran']);
       expect([code, stdout]).to.deep.equal([125, '']);

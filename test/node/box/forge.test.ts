@@ -39,7 +39,7 @@ const ATTEMPTS = `
 const OPEN = isRoot ? {parent: '/var/lib'} : {};
 
 describeSite('a payload against its record, %s', {...OPEN, each: true, mayLeave: true, timeout: patience(30_000)}, (site) => {
-  it('cannot write, see, unhide, trace, signal or read what is not its own', async function () {
+  it('cannot write, see, unhide, trace, signal or read what belongs to the wrapper or to other jobs', async function () {
     need(this, program('python3') !== null, 'python3 traces');
     const secret = join(site.directory, 'auditor.key');
     writeFileSync(secret, 'secret');
@@ -70,7 +70,7 @@ describeSite('a payload against its record, %s', {...OPEN, each: true, mayLeave:
 });
 
 describeSite('the same user outside of the box', {roles: ['user'], mayLeave: true, timeout: patience(30_000)}, (site) => {
-  it('can change a record until it is sealed, as docs/explanation/accounting.md says; afterwards nobody but root can', async function () {
+  it('can change a record until it is sealed, as docs/explanation/accounting.md says; afterwards only root can', async function () {
     need(this, isRoot, 'only root seals');
     const places = Object.fromEntries(['state', 'spool', 'scratch', 'sealed'].map((name) => [name, join(site.directory, name)]));
     const policy = site.policy({directories: places});

@@ -102,7 +102,7 @@ for (const role of ROLES.filter((one) => (one === 'root' ? LONG : !hasGroups(one
         expect(record.usage.memPeakSource).to.equal('sampled:pss, and what is held without being mapped');
       });
 
-    it('also of a process that nobody may look at', async () => {
+    it('also of a process that is not dumpable', async () => {
       const {record, stderr} = await job('undumpable');
       expect(record.outcome, stderr).to.include({status: 'limit', limit: 'memory'});
       expect(record.outcome.reason).to.match(WAYS.memfd);
@@ -114,7 +114,7 @@ for (const role of ROLES.filter((one) => (one === 'root' ? LONG : !hasGroups(one
       expect(record.watch?.heldReads).to.be.above(0);
     });
 
-    it('nobody is stopped below the limit', async () => {
+    it('no process is stopped below the limit', async () => {
       const {record, stdout, stderr} = await job('little');
       expect([record.outcome.status, stdout], stderr).to.deep.equal(['completed', 'held\n']);
     });

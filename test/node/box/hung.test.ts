@@ -113,7 +113,7 @@ describeSite('a file system that never answers, %s', {each: true, mayLeave: true
     await nothingLeft();
   });
 
-  it('a spool that hangs at the end holds nobody: the job ends as it did, and a sweep closes its record', async function () {
+  it('a spool that hangs at the end delays no job: it ends as its payload did, and a sweep closes its record', async function () {
     const overlay = program('fuse-overlayfs');
     need(this, overlay !== null, 'fuse-overlayfs is not installed');
     const layers = ['upper', 'work'].map((name) => join(site.directory, `fuse-${name}`));
@@ -151,7 +151,7 @@ describeSite('a file system that never answers, %s', {each: true, mayLeave: true
     execFileSync('mount', ['-t', 'tmpfs', 'tare-test', hung]); // for afterEach
   });
 
-  it('a wrapper that not even SIGKILL ends keeps nobody', async () => {
+  it('a wrapper that SIGKILL does not end delays no other', async () => {
     await mount(10_000);
     check(await told('policy', 'SIGTERM'), 2 + ASKED_S + patience(10), /LAUNCH_TIMEOUT: asked to end/);
     await nothingLeft();

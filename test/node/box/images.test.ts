@@ -377,7 +377,7 @@ describeSite('images, %s', {each: true, timeout: patience(60_000)}, (site, role)
       truncateSync(squashfs(), 40_000);
       await refused('image.squashfs', 'IMAGE_BROKEN', /it is cut off: 40000 of \d+ bytes/);
     });
-    it('kinds that cannot be used, and what is not there', async () => {
+    it('images of unknown kinds, and images that do not exist', async () => {
       writeFileSync(join(place, 'a.tar.gz'), gzip(tar([])));
       writeFileSync(join(place, 'a.sif'), Buffer.concat([Buffer.alloc(32), Buffer.from('SIF_MAGIC'), Buffer.alloc(500)]));
       await refused('a.tar.gz', 'IMAGE_UNUSABLE', /compressed with gzip/);

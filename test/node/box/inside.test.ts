@@ -127,6 +127,13 @@ describeSite('live boxes, %s', {each: true, mayLeave: true, timeout: patience(30
     expect(await said('records', 'show', shown)).to.contain('killed (SIGKILL; uid ');
   });
 
+  it('events: each with the calendar time at which it happened', async () => {
+    const {box} = await begin('exec sleep 60');
+    const [line = ''] = (await said('events', box.id)).split('\n').filter((each) => each.includes(' executed '));
+    expect(Date.parse(line.split(' ')[0] ?? '') * 1000, line).to.be.closeTo(box.startEpochUs ?? 0, 5e6);
+    await said('kill', box.id);
+  });
+
   it('logs: either stream, and what comes until the end; what is no file is said to be none', async () => {
     const script = 'echo one; echo two >&2; until [ -e go ]; do sleep 0.05; done; echo three; exec sleep 0.5';
     const {box, over} = await begin(script);
@@ -145,7 +152,7 @@ describeSite('live boxes, %s', {each: true, mayLeave: true, timeout: patience(30
     const {code, stderr} = await tare('logs', other.id);
     expect([code, stderr]).to.deep.equal([
       125,
-      `tare: the standard output of ${other.id} is no file; found: a socket; whoever called the wrapper has it\n`,
+      `tare: the standard output of ${other.id} is no file; found: a socket; the caller of the wrapper has it\n`,
     ]);
     await said('kill', other.id);
   });
@@ -244,7 +251,7 @@ describeSite('live boxes, %s', {each: true, mayLeave: true, timeout: patience(30
     expect(site.leftovers()).to.deep.equal([]);
   });
 
-  it('who is asked to end twice is killed', async () => {
+  it('a payload that is asked to end a second time is killed', async () => {
     policy = site.policy({grace: '60s'});
     const {box, over} = await begin('trap "" TERM; echo ready; while :; do sleep 0.02; done');
     await until('its trap', () => readFileSync(join(site.directory, 'out'), 'utf8'));
@@ -257,7 +264,7 @@ describeSite('live boxes, %s', {each: true, mayLeave: true, timeout: patience(30
     expect(outcome()).to.include({status: 'killed', signal: 'SIGKILL'});
   });
 
-  it('kill when no supervisor is left: the record says who did it', async () => {
+  it('kill when no supervisor is left: the record has the uid that killed', async () => {
     const {box, over} = await begin('while :; do sleep 0.02; done');
     const supervisor = (): number => live()[0]?.started.wrapper.supervisor?.pid ?? 0;
     for (let killed = 0, last = 0; killed < 3; killed++) {

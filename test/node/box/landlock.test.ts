@@ -131,7 +131,7 @@ describeSite('Landlock, %s', {...OPEN, timeout: patience(60_000)}, (site) => {
     expect(record.landlock).to.deep.equal({abi: null, because: 'the filter on system calls is unconfined: a payload may make mounts'});
   });
 
-  it('a kernel that has none runs the job, and the record says so', async function () {
+  it('a kernel without Landlock runs the job, and the record says so', async function () {
     need(this, python !== null, 'Python is not installed');
     const copy = join(site.directory, 'spool/copy.json');
     const create = '444';

@@ -64,7 +64,7 @@ describeSite('what would have been, %s', {}, (site, role) => {
     expect(record.outcome.status).to.equal('completed');
   });
 
-  it('a limit that nobody can weigh in time is null, not 0, and what held says no flag', async () => {
+  it('a limit that cannot be measured in time is null, not 0, and a limit that held has no flag', async () => {
     const {record} = await site.run(
       ['--open-files', '77', '--core-size', '0', '--memory', '1GiB', '--wall-time', '1h', '--', '/bin/sh', '-c', 'ulimit -n'],
       {policy: OBSERVE},
@@ -113,7 +113,7 @@ describeSite('what would have been, %s', {}, (site, role) => {
     expect(record.flags).to.include('would-be-unboxed');
   });
 
-  it('an enforced job has none of it', async () => {
+  it('the record of an enforced job has no observed part', async () => {
     const {record} = await site.run(['--memory', '1GiB', '--', 'true']);
     expect(record).not.to.have.property('observed');
   });

@@ -130,7 +130,7 @@ describeSite('against its own uid, %s', {each: true, mayLeave: true, timeout: pa
     }
   });
 
-  it('who joins it (tare exec) cannot be looked into, from its first moment', async function () {
+  it('a process that joins the box (tare exec) cannot be traced or read, from its first moment', async function () {
     const strace = program('strace');
     need(this, strace !== null, 'strace makes the moments between two calls longer');
     const {child, over} = await begin('ready', `joiners=${MARK}`);

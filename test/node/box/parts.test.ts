@@ -91,7 +91,7 @@ describeSite('parts of a record (%s)', {mayLeave: true, timeout: patience(60_000
     expect(record.outcome.status).to.equal('completed');
   });
 
-  it('what they tell while nobody reads is read by the supervisor that follows', async () => {
+  it('reports that come while no supervisor runs are read by the next one', async () => {
     const [told, go] = ['told', 'go'].map((name) => join(site.work, `${name}-${role}`)) as [string, string];
     const recordFile = join(site.directory, 'spool', 'copy-supervisor.json');
     const child = site.start([

@@ -17,7 +17,7 @@ const PYTHON = '/usr/bin/python3';
 
 /** An account with a directory that is nobody else's on a file server that trusts no root: served by FUSE, as NFS with root_squash does it. */
 class SquashedHome {
-  /** One that every distribution has, and that is not nobody. */
+  /** An account that every distribution has, other than nobody. */
   readonly account = 'games';
   readonly uid: number;
   readonly gid: number;
@@ -71,7 +71,7 @@ os.execvp(sys.argv[2], sys.argv[2:])`;
   }
 }
 
-describeSite('a directory in which root is nobody', {roles: ['root'], mayLeave: true, timeout: patience(60_000)}, (site) => {
+describeSite('a directory in which root has the rights of nobody', {roles: ['root'], mayLeave: true, timeout: patience(60_000)}, (site) => {
   let home: SquashedHome;
   before(async function () {
     need(this, isRoot, 'only root mounts for all');

@@ -58,7 +58,7 @@ describeSite('sealing', {roles: ['user'], each: true, mayLeave: true, timeout: p
     expect(site.records()).to.deep.equal([]);
   });
 
-  it('leaves what is not over', async () => {
+  it('leaves records that are not closed', async () => {
     const record = await run();
     write({...record, state: 'started', outcome: {...record.outcome, status: 'running'}});
     expect(await seal()).to.deep.equal({sealed: 0, open: 1, rejected: []});

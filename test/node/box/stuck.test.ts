@@ -34,7 +34,7 @@ class Hung {
     return this;
   }
 
-  /** Who waits for it goes. */
+  /** Ends the server, so that processes that wait for it go on. */
   letGo(): void {
     if (this.server.pid !== undefined) send(this.server.pid, 'SIGKILL');
   }

@@ -108,7 +108,7 @@ describeSite('the sweep, %s', {each: true, mayLeave: true, timeout: patience(30_
     });
   }
 
-  it('removes what was made to try an overlay out, by who was killed over it, and leaves one alone that is under way', async () => {
+  it('removes a trial of an overlay whose process was killed, and leaves one that is under way', async () => {
     const scratch = join(site.directory, 'scratch');
     const make = (name: string): string => {
       const place = join(scratch, name);

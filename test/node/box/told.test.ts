@@ -18,7 +18,7 @@ describeSite('a supervisor that is killed while it tells the starter (%s)', {may
     need(this, !existsSync('/etc/tare/policy.yaml'), 'this node has a policy of its own, which would rule the tests');
   });
 
-  it('is followed by one that tells it again', async () => {
+  it('is followed by a supervisor that reports again', async () => {
     const connections: Socket[] = [];
     const server = createServer((socket) => connections.push(socket));
     try {

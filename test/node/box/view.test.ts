@@ -59,7 +59,7 @@ describeSite('views, %s', {each: true, timeout: patience(30_000)}, (site, role) 
     ...['--', '/bin/sh', '-c', script, 'sh', place],
   ];
 
-  it('shared: what is written is seen in the box, and by nobody else', async () => {
+  it('shared: files that are written are seen in the box only', async () => {
     const {code, stdout, stderr, record} = await site.run(
       view('shared', `${CHANGE} && cat changed tree/new && ls tree deep/x && test ! -e gone && echo real > ${site.work}/out`),
     );
@@ -138,7 +138,7 @@ describeSite('views, %s', {each: true, timeout: patience(30_000)}, (site, role) 
     expect(await site.command(['run', '--policy', policy, '--plan', file])).to.include({code: 0, stdout: 'x\n'});
   });
 
-  it('diff says of a live box what an independent walk of its layers says, and nobody else may ask', async () => {
+  it('diff of a live box is that of an independent walk of its layers; other accounts are refused', async () => {
     const policy = site.policy();
     const child = site.start([
       'run',
@@ -193,7 +193,7 @@ describeSite('views, %s', {each: true, timeout: patience(30_000)}, (site, role) 
     }
   });
 
-  it('diff of a box that is not there, and of one that is over', async () => {
+  it('diff of an unknown box, and of a box that has ended', async () => {
     for (const id of ['', '../..', '0123456789abcdef'])
       expect(await site.command(['diff', '--policy', site.policy(), id])).to.include({code: 125, stdout: ''});
   });

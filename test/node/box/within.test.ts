@@ -47,7 +47,7 @@ describeSite('within a box (%s)', {mayLeave: true}, (site) => {
     expect(Number(values['hs06_job'])).to.be.closeTo(100 / Number(machine['total_cpu']), 0.01);
   });
 
-  it('a limit that nobody set has no file, and the payload can write none', async () => {
+  it('a limit that is not set has no file, and the payload can write none', async () => {
     const {stdout, code} = await site.run(['--', 'sh', '-c', 'ls $JOBFEATURES; ! touch $JOBFEATURES/x /dev/tare/x 2>/dev/null']);
     const files = stdout.trim().split('\n');
     // a node without swap has that limit by itself
@@ -79,7 +79,7 @@ describeSite('within a box (%s)', {mayLeave: true}, (site) => {
     expect(inner.recordId).to.not.equal(outer.record.recordId);
   });
 
-  it('nor does it take a box where the one around has none', async () => {
+  it('a wrapper in a job without a box makes no box', async () => {
     failed();
     const outer = await site.run(['--memory', '1GiB', '--', ...INNER], {
       policy: UNBOXED,

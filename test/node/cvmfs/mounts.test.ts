@@ -240,7 +240,7 @@ for (const [title, kind] of KINDS)
       expect(missing.stderr).to.match(/\/nowhere\/cvmfs2: No such file or directory/);
     });
 
-    it('an image in one that nobody mounts: refused, and told what could', async () => {
+    it('an image in a repository that is not mounted is refused, and the message says what would mount it', async () => {
       const image = join(root, first(), 'data');
       const ended = await site.run(['--image', image, '--', '/bin/true'], {policy: {...policy({mount: undefined}), images: [image]}});
       expect(ended.code, ended.stderr).to.equal(125);

@@ -73,18 +73,18 @@ describe('an AUDITOR server with TLS', function () {
     return (await exportRecords([inside('spool')], [opened], () => true)).tallies[0]!;
   };
 
-  it('takes records from whom it knows', async () => {
+  it('takes records from a client whose certificate it accepts', async () => {
     expect(await deliver({certificate: 'client.pem', key: 'client.key', ca: 'ca.pem'})).to.include({delivered: 1, failed: 0});
     expect(bodies).to.have.length(1);
   });
 
-  it('gets nothing from a client without a certificate, or with one of nobody', async () => {
+  it('gets nothing from a client without a certificate, or with one of an unknown authority', async () => {
     expect(await deliver({ca: 'ca.pem'})).to.include({delivered: 0, failed: 1});
     expect(await deliver({certificate: 'stranger.pem', key: 'stranger.key', ca: 'ca.pem'})).to.include({delivered: 0, failed: 1});
     expect(bodies).to.deep.equal([]);
   });
 
-  it('is not spoken to when nobody vouches for it', async () => {
+  it('gets no records when no authority has signed its certificate', async () => {
     const tally = await deliver({certificate: 'client.pem', key: 'client.key'});
     expect(tally).to.include({delivered: 0, failed: 1});
     expect(tally.reasons.join()).to.match(/self-signed certificate|unable to verify|unable to get/);

@@ -57,7 +57,7 @@ describeSite('memory for prmon, %s', {mayLeave: true}, (site, role) => {
     expect(Max['wtime']).to.be.within(patience(3), patience(6));
   }).timeout(patience(30_000));
 
-  it('of a job that nobody looked at is not made up', async () => {
+  it('is not made up for a job without measurements', async () => {
     const {record} = await site.run(['--', '/bin/true'], {policy: {processMemory: 'never'}});
     expect(record.usage).to.include({
       pssAverageBytes: null,

@@ -75,7 +75,7 @@ describeSite('the node’s file for node_exporter, %s', {mayLeave: true}, (site)
     writeFileSync(health, JSON.stringify(result), {mode: 0o644});
   };
 
-  it('is there on a node that has run nothing, without a spool, and says no health where there is none', async () => {
+  it('is written on a node without jobs and without a spool, and has no health where no probe ran', async () => {
     rmSync(join(site.directory, 'spool'), {recursive: true});
     const text = await exporting();
     expect(sampleOf(text, 'tare_records{state="open"}')).to.equal(0);
@@ -86,7 +86,7 @@ describeSite('the node’s file for node_exporter, %s', {mayLeave: true}, (site)
     expect(statSync(file).mode & 0o444).to.equal(0o444);
   });
 
-  it('says what the last probe found, and when; one that others could have written is not believed', async () => {
+  it('has the result and time of the last probe; a result that others could have written is ignored', async () => {
     write({healthy: false, reason: 'no bubblewrap', closedSince: 5e6, boxed: false, failures: 3, degraded: {unboxed: 2}});
     utimesSync(health, 1_795_518_500, 1_795_518_500);
     const text = await exporting();

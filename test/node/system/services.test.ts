@@ -103,7 +103,7 @@ describeSite('small machines, %s', {timeout: patience(120_000)}, (site, role) =>
   });
 
   if (role === 'root')
-    it('its root is nobody of the node’s, owns its image, and what it makes in the work directory is the account’s', async () => {
+    it('its root has an id that no account of the node has, owns the image, and its files in the work directory become the account’s', async () => {
       const made = [`${site.work}/by-root`, `${site.work}/deep/by-web`];
       const script = [
         `cat /proc/self/uid_map >/run/said; touch ${made[0]}; mkdir -m 777 ${site.work}/deep; touch ${made[1]}; chown 33:33 ${made[1]}`,
@@ -158,7 +158,7 @@ describeSite('small machines, %s', {timeout: patience(120_000)}, (site, role) =>
     });
 
   if (role === 'root')
-    it('ids that are somebody’s are refused, and a machine that cannot have others is flagged, or refused where the policy says so', async () => {
+    it('ids in use are refused; a machine that cannot have others gets a flag, or is refused where the policy says so', async () => {
       const document = {image: image(), network: 'none' as const, services: [HTTPD], command: sh('cat /proc/self/uid_map')};
       const taken = await run(document, {identity: {machineIds: {start: 65_000}}});
       expect([taken.code, taken.record.outcome.code], taken.stderr).to.deep.equal([125, 'MACHINE_IDS']);

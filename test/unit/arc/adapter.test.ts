@@ -109,7 +109,7 @@ describe('ARC: from the slot to the job', () => {
     });
   });
 
-  it('says who the job is, and takes the first line of a key', () => {
+  it('has name, VO and owner of the job, and takes the first line of a key', () => {
     const {lrms, about, policy, callers, ownVariables} = adapter.read(call(), world().effects);
     expect(lrms).to.deep.equal({host: 'ce.example.org', queue: 'grid', localJobId: 'abc', globalJobId: 'ce.example.org#abc', attempt: 1});
     expect(about).to.include({name: 'a job', vo: 'atlas', fqan: '/atlas/Role=production', subject: '/DC=org/CN=Some One'});
@@ -136,7 +136,7 @@ describe('ARC: from the slot to the job', () => {
     expect(kind('/usr/bin/other', 'yes')).to.equal('job');
   });
 
-  it('is not called by whom HTCondor’s starter calls', () => {
+  it('is not used for a wrapper that HTCondor’s starter calls', () => {
     const detect = (environment: Record<string, string>) => arc.batchSystems?.[0]?.detect(call({environment}));
     expect(detect({TARE_ARC: 'x'})).to.equal(true);
     expect(detect({TARE_ARC: 'x', _CONDOR_WRAPPER_ERROR_FILE: '/x'})).to.equal(false);
@@ -194,7 +194,7 @@ describe('ARC: from the outcome to .diag', () => {
     await adapter.reportFailure(adapter.read(call(), effects), failure, {oom: 'hold'}, world().effects);
   });
 
-  it('tells nothing of what somebody runs by the command line in a job', async () => {
+  it('reports nothing of a call of the command line in a job', async () => {
     const {files, effects} = world({[DIAG]: ''});
     const job = adapter.read(call({role: 'command'}), effects);
     adapter.reportProgress?.(job, {recordId: 'r', wallUs: 1, cpuUserUs: 1, cpuSystemUs: 1, memPeakBytes: 1}, effects);

@@ -22,7 +22,7 @@ describe('a job that several batch systems know', () => {
     expect([slot.memoryBytes?.value, slot.wallTimeUs?.value]).to.deep.equal([50 * 2 ** 20, 60e6]);
   });
 
-  it('keeps the job of the one that can read it, and says what the other could not', async () => {
+  it('keeps the job of the plugin that can read it, and says why the other could not', async () => {
     const broken = {
       name: 'broken',
       api: 1 as const,

@@ -16,7 +16,7 @@ describe('what plugins may do to files', () => {
   });
   const files = effects(jobFiles(null, '/'), () => undefined);
 
-  it('is not held up by a named pipe that somebody put there', () => {
+  it('does not block on a named pipe in the file’s place', () => {
     const pipe = join(base, 'pipe');
     execFileSync('mkfifo', [pipe]);
     expect(files.readText(pipe)).to.equal(null);

@@ -55,7 +55,7 @@ describe('events: the state of a box is a fold of them', () => {
       expect(events.reduce(reduce, events.slice(0, cut).reduce(reduce, fresh())), String(cut)).to.deep.equal(whole);
   });
 
-  it('written as lines of which each is read again; one that was cut off, or is another version’s, is left out', () => {
+  it('written as lines of which each is read again; a line that was cut off, or is of another version, is left out', () => {
     const events = numbered(ALL);
     const text = events.map(lineOf).join('');
     expect(eventsIn(text)).to.deep.equal(JSON.parse(JSON.stringify(events)));
@@ -80,7 +80,7 @@ describe('events: on disk', () => {
     rmSync(base, {recursive: true, force: true});
   });
 
-  it('whoever follows knows what was known, after each', () => {
+  it('the next supervisor has the state as it was, after each event', () => {
     const state = fresh();
     writeState(state, directory());
     for (const one of ALL) {
@@ -90,7 +90,7 @@ describe('events: on disk', () => {
     expect(state.seq).to.equal(ALL.length);
   });
 
-  it('go into the state when that is written whole, also where the file of them is left by who was killed then', () => {
+  it('go into the state when that is written whole, also where a supervisor that was killed then left their file', () => {
     const state = fresh();
     writeState(state, directory());
     for (const one of ALL) emit(state, one, directory());

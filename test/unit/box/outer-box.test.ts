@@ -20,7 +20,7 @@ describe('the box around', () => {
   const unboxed = {recordId: null, how: 'a test'};
   const of = (JOBFEATURES: string, uid = 1001): unknown => outerBoxOf(unboxed, {JOBFEATURES}, uid);
 
-  it('is none without a proof, whatever a variable says', () => {
+  it('is not assumed without a proof, whatever a variable says', () => {
     expect(outerBoxOf(null, {JOBFEATURES: join(base, 'features/jobfeatures')}, 1001)).to.equal(null);
   });
 

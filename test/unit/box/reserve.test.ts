@@ -15,7 +15,7 @@ describe('the reserve of the disks', () => {
   });
   const directories = () => ({state: join(base, 'state'), scratch: join(base, 'scratch'), spool: join(base, 'spool')});
 
-  it('is none where the policy says nothing', () => {
+  it('is absent where the policy names none', () => {
     expect(belowReserve(policy({directories: directories()}), 1001)).to.deep.equal([]);
   });
 

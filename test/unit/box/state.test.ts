@@ -208,7 +208,7 @@ describe('the wrapper’s folders', () => {
     });
   }
 
-  it('may not be somebody else’s', function () {
+  it('may not belong to another account', function () {
     need(this, UID === 0, 'only root can give directories away');
     const path = join(base, 'x');
     mkdirSync(path);
@@ -236,7 +236,7 @@ describe('the wrapper’s folders', () => {
   });
 
   describe('hold the state of a live box', () => {
-    it('which the next supervisor reads as it was, and nobody else can', () => {
+    it('which the next supervisor reads unchanged, and no other account can read', () => {
       const saved = made();
       makeDirectories(saved, 'ab12');
       expect(readState(stateDirectory(saved, 'ab12'))).to.deep.equal(state(saved, 'ab12'));

@@ -46,7 +46,7 @@ describe('cgroup: manager on a fake tree', () => {
     because,
   });
 
-  it('a group that could not be looked into for a moment is removed all the same, and one that never can be is said to be left', async () => {
+  it('a group that could not be read for a moment is removed, and one that can never be read is reported as left', async () => {
     const box = join(root, 'memory/tare-ab12');
     mkdirSync(join(box, 'payload'), {recursive: true});
     const {readdirSync: read} = fs;
@@ -199,7 +199,7 @@ describe('cgroup: manager on a fake tree', () => {
     }
   });
 
-  it('a group that nobody is in is left as it is when the box is gone', async () => {
+  it('a group without processes is left as it is when the box is gone', async () => {
     for (const file of ['cgroup.procs', 'cgroup.subtree_control']) writeFileSync(join(root, 'memory', file), '');
     const aside = {op: 'cgroup.evacuate', directory: `${root}/memory`, into: `${root}/memory/tare-caller`, because} as const;
     const steps = [aside, ...tree('memory', 2, ['memory'])];

@@ -21,7 +21,7 @@ const now =
     return change === undefined ? null : {...group, ...change};
   };
 
-describe('who killed a wrapper, from outside', () => {
+describe('the memory limit that killed a wrapper, found from outside', () => {
   it('the slot, whole: certain', () => {
     expect(
       verdictFromOutside(before(2), now({[SLOT]: {oomLocal: 1, oom: 1, oomKills: 5, oomGroupKills: 1, killsWhole: true}})),
@@ -45,7 +45,7 @@ describe('who killed a wrapper, from outside', () => {
     expect(verdictFromOutside(before(2, earlier), now({[SLOT]: earlier}))).to.equal(null);
   });
 
-  it('nobody, where the limit was hit and nothing was killed', () => {
+  it('none, where the limit was hit without a kill', () => {
     expect(verdictFromOutside(before(2), now({[SLOT]: {oomLocal: 2, limitHits: 90}}))).to.equal(null);
   });
 
@@ -63,7 +63,7 @@ describe('who killed a wrapper, from outside', () => {
     expect(verdictFromOutside(before(1, v1), now({[SLOT]: {...v1, limitHits: 40}}))).to.equal(null);
   });
 
-  it('nobody, when the groups are gone or there were none', () => {
+  it('none, when the groups are gone or there were none', () => {
     expect(verdictFromOutside(before(2), now({}))).to.equal(null);
     expect(verdictFromOutside({version: null, oomKills: null, groups: []})).to.equal(null);
     expect(verdictFromOutside(before(2))).to.equal(null);

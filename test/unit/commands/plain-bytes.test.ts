@@ -6,7 +6,7 @@ const clean = (...pieces: Buffer[]): string => {
   return Buffer.concat(pieces.map(pass)).toString('latin1');
 };
 
-describe('somebody else’s output on root’s terminal', () => {
+describe('output of another account on root’s terminal', () => {
   it('steers nothing, and is as long as it was', () => {
     expect(clean(Buffer.from('a\tb\n\u001B]0;x\u0007\u007F\r'))).to.equal('a\tb\n?]0;x???');
   });

@@ -37,7 +37,7 @@ describe('what a look at a repository found', () => {
       if (reason === null) expect(verdict.reason).to.equal(null);
       else expect(verdict.reason).to.match(reason);
     });
-  it('a revision that is too old is stale, one that nobody tells is not', () => {
+  it('a revision that is too old is stale, an unknown one is not', () => {
     expect(judged([...WELL, 'user.revision 7', 'done yes'], 8)).to.deep.equal({state: 'stale', reason: 'revision 7 is older than 8'});
     expect(judged([...WELL, 'user.revision 8', 'done yes'], 8).state).to.equal('ok');
     expect(judged([...WELL, 'user.revision x', 'done yes'], 8).state).to.equal('ok');
@@ -89,7 +89,7 @@ describe('the record’s entry', () => {
       stateAtEnd: 'ok',
     });
   });
-  it('a client that was started anew, or does not tell, gained nobody knows how many', () => {
+  it('a client that was restarted, or does not tell, has an unknown number of new errors', () => {
     expect(close(...WELL, 'user.nioerr 1', 'done yes').ioErrorsGained).to.equal(null);
     expect(close(...WELL, 'done yes').ioErrorsGained).to.equal(null);
     expect(closeEntry(entry, readAnswer(say(...WELL, 'user.nioerr 1', 'done yes')), null).ioErrorsGained).to.equal(null);

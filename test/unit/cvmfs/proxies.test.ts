@@ -13,7 +13,7 @@ describe('proxies of a client', () => {
     expect(order('auto;DIRECT')).to.equal('auto;DIRECT');
   });
 
-  it('addresses of proxies and servers; of DIRECT, auto and what is none nothing is known', () => {
+  it('addresses of proxies and servers; DIRECT, auto and texts that are no address have none', () => {
     expect(addressOf(a)).to.deep.equal({host: 'a', port: 3128});
     expect(addressOf('squid.example.org:80')).to.deep.equal({host: 'squid.example.org', port: 80});
     expect(addressOf('http://[2001:db8::1]:3128/')).to.deep.equal({host: '2001:db8::1', port: 3128});

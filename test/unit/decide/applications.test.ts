@@ -171,7 +171,7 @@ describe('applications', () => {
     expect(box.applications.rawStatus()).to.equal(EXIT_3);
   });
 
-  it('go on without one that failed, and without those that need it', () => {
+  it('go on without a failed one, and without those that need it', () => {
     const box = new Box([...PIPELINE, {name: 'other', command, needs: ['two']}], {onFailure: 'continue'});
     box.applications.begin();
     box.runs(1);
@@ -442,7 +442,7 @@ describe('applications', () => {
     expect(box.applications.rawStatus()).to.equal(EXIT_3);
   });
 
-  it('one that runs again and is lost has not failed as it did before', () => {
+  it('an application that runs again and is lost is not failed by its earlier start', () => {
     const box = new Box([{name: 'a', command, restart: {on: 'failure', limit: 5}}]);
     box.applications.begin();
     box.runs(0);
@@ -535,7 +535,7 @@ describe('services of a small machine', () => {
     expect(made.outcomes()).to.deep.equal(['stopped', 'stopped', 'failed']);
   });
 
-  it('one that fails before the payload runs is the job’s fault, with its log', () => {
+  it('a service that fails before the payload runs is the job’s fault, with its log', () => {
     const made = box();
     made.applications.begin();
     made.runs(1);
@@ -551,7 +551,7 @@ describe('services of a small machine', () => {
     ]);
   });
 
-  it('one that ends well has failed too: it was to stay', () => {
+  it('a service that ends with exit status 0 has failed too', () => {
     const made = box();
     made.applications.begin();
     made.runs(0);

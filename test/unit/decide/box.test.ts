@@ -84,7 +84,7 @@ describe('the decider of a box', () => {
     expect(hard.decider.observed.stop).to.deep.equal(OVER);
   });
 
-  it('gives no more grace to who is told to end once more, and less where that is sooner', () => {
+  it('gives no more grace to a payload that is told to end again, and less where the second end is sooner', () => {
     const told = new Told();
     told.take(READY, {name: 'connected'}, EXECUTED);
     told.take({name: 'overLimit', stop: OVER, how: 'soft', graceUs: 5e6});
@@ -151,7 +151,7 @@ describe('the decider of a box', () => {
     expect([two.decider.observed.stop, two.decider.observed.spared]).to.deep.equal([null, stop]);
   });
 
-  it('says when the payload is to end, for those who look what it waits for', () => {
+  it('tells the looks at waiting processes when the payload has to end', () => {
     const told = new Told();
     const seen = {isKilled: false, isPayloadGone: false};
     told.take(READY, {name: 'connected'}, EXECUTED);

@@ -80,7 +80,7 @@ const SYSTEM: Step[] = [
   {op: 'accounts.provide', image: '/i', account: {name: 'a', uid: 1, gid: 1, home: '/h'}, because},
 ];
 
-describe('bubblewrap: a step is options, or is done by somebody else', () => {
+describe('bubblewrap: a step becomes options, or another process performs it', () => {
   const USER_MODE: Step = {
     op: 'network.user',
     by: 'pasta',

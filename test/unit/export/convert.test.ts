@@ -106,7 +106,7 @@ describe('what exporters make of a record', () => {
   });
 });
 
-describe('names that somebody chose', () => {
+describe('names that users chose', () => {
   const HOSTILE: Record<string, string> = {
     'UTF-8': 'Jürgen Ærøskøbing 漢字 😀',
     newline: 'a\nSite: OTHER\r\n%%\nb',

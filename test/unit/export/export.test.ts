@@ -307,7 +307,7 @@ describe('an AUDITOR server', function () {
     expect(only(await exportRecords([spool], [open(exporter)], all))).to.include({delivered: 10});
   });
 
-  it('that lets nobody in is asked once', async () => {
+  it('that refuses the client is asked once', async () => {
     fill(5);
     server.moods = [{status: 403}];
     const tally = only(await exportRecords([spool], [open(exporter)], all));

@@ -28,7 +28,7 @@ describe('the state directory of an account', () => {
     chownSync(join(base, name), uid, uid);
   };
 
-  it('has the name that the policy says while that is its own, or nobody’s', () => {
+  it('has the policy’s name while that is its own or free', () => {
     expect(chosen()).to.equal('tare-1001');
     make('tare-1001', OWN);
     expect(chosen()).to.equal('tare-1001');

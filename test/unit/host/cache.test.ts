@@ -71,7 +71,7 @@ describe('the cache of facts', () => {
     expect(cache.get('a')).to.equal('1');
   });
 
-  it('saves a second question about Landlock, also where there is none, until a filter is on', () => {
+  it('saves a second query about Landlock, also on a kernel without it, until a filter is on', () => {
     const read = (said: string, filtered: boolean) => {
       const cache = openCache(file, 'boot-1', UID);
       const answers = [said, said].map((answer) => {

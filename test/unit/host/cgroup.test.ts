@@ -206,7 +206,7 @@ describe('a v2 parent', () => {
     expect(found(1001, {uid: 0, family: new Set()}).controllers.memory?.parent).to.equal(null);
   });
 
-  it('is a free one further up rather than one that others leave, but the own one where only the wrapper is in it', () => {
+  it('is a free group further up rather than one that others must leave, but the own group where only the wrapper is in it', () => {
     const found = (mover: Mover) =>
       v2('/a/b', inIt, ['/a', '/a/b'], '/sys/fs/cgroup', '/', mover, {'/proc/8/status': status(0), '/proc/9/status': status(0)}).cgroup;
     const parent = (mover: Mover) => found(mover).controllers.memory?.parent;

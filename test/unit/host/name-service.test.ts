@@ -93,7 +93,7 @@ describe('the cache of accounts', () => {
     expect(read(NOW)).to.deep.equal(ALICE);
   });
 
-  it('is believed only where nobody else could have written it', () => {
+  it('is used only where no other account could have written it', () => {
     keepAccount(file, uid, 'alice', ALICE, NOW);
     expect(read(NOW, {owners: [uid + 1]})).to.equal(null);
     chmodSync(file, 0o664);

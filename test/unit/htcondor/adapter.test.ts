@@ -67,7 +67,7 @@ describe('HTCondor: from the slot to the job', () => {
     expect([job.slot.cores, job.remarks.length, job.descriptor]).to.deep.equal([null, 2, null]);
   });
 
-  it('touches no error file for a session, or for somebody in the job', () => {
+  it('touches no error file for a session, or for a call of the command line in the job', () => {
     const sshd = ['/usr/sbin/sshd', '-i', '-e', '-f', `${SCRATCH}/.condor_ssh_to_job_1/sshd_config`];
     for (const each of [call(sshd), call(['/bin/true'], 'command')]) {
       const {files, effects} = world({[ERROR_FILE]: 'there'});

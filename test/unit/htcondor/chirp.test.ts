@@ -199,7 +199,7 @@ describe('attributes through Chirp', () => {
     expect(remarks[0]).to.match(/^Chirp: no answer to the cookie; 1 of 1 attributes not set$/);
   });
 
-  it('are not set when nobody listens', async () => {
+  it('are not set when no starter listens', async () => {
     starter = await new FakeStarter().start();
     starter.stop();
     const remarks = await setJobAttributes(starter.config, {ChirpA: 1}, effects());

@@ -80,7 +80,7 @@ describe('a slot of HTCondor', () => {
   });
 });
 
-describe('who a job of HTCondor is', () => {
+describe('name, VO and owner of a job of HTCondor', () => {
   const about = (job: string) => aboutOf(parseAd(job));
 
   it('is told by its proxy', () => {
@@ -100,7 +100,7 @@ AuthTokenGroups = "/atlas/production"`;
     });
   });
 
-  it('is told by its token, the one that came to the CE before the router’s own', () => {
+  it('is that of its token: the token that came to the CE counts before the router’s own', () => {
     const job = `orig_AuthTokenSubject = "pilot"
 orig_AuthTokenIssuer = "https://issuer.example.org"
 orig_AuthTokenGroups = "/cms/production, /cms"

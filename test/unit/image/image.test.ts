@@ -195,14 +195,14 @@ describe('squashfuse', () => {
   const old = '-o offset=N';
   const help = (program: string): string => (program === other ? `${old}\n-o uid=N set file owner\n-o gid=N` : old);
 
-  it('is the one that shows files as the user’s own', () => {
+  it('is a program that shows files as the user’s own', () => {
     expect(squashfuseOf([ll, high], user, () => help(other))).to.deep.equal({program: ll, options});
     expect(squashfuseOf([ll, high, other], user, help)).to.deep.equal({program: other, options});
     expect(squashfuseOf([ll, high], user, help)).to.deep.equal({program: high, options});
     expect(squashfuseOf([ll], user, help)).to.deep.equal({program: ll, options: []});
   });
 
-  it('is the first there is for root, whom all may read', () => {
+  it('is the first that is installed, for root', () => {
     expect(squashfuseOf([ll, high], null, help)).to.deep.equal({program: ll, options: ['allow_other']});
     expect(squashfuseOf([], null, help)).to.equal(null);
   });

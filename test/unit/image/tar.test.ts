@@ -69,7 +69,7 @@ describe('a tar archive', () => {
       expect(found.every(({ended}) => ended)).to.equal(true);
       expect([found[1]?.entry.mode, found[3]?.entry.target, found[5]?.entry.target]).to.deep.equal([0o4755, '../x', LONG]);
     });
-  it('has times, or is none', () => {
+  it('is refused without a valid time', () => {
     const pax = (mtime: string): Member => ({path: 'pax', type: 'x', content: record(`mtime=${mtime}`)});
     const timeOf = (mtime: string) => read(tar([pax(mtime), {path: 'f'}])).find(({entry}) => entry.path === 'f')?.entry.mtime;
     expect([timeOf('1700000000.25'), timeOf('-1.5')]).to.deep.equal([1_700_000_000.25, -1.5]);

@@ -46,7 +46,7 @@ describe('what several applications write, where that is a file', () => {
     expect(refused({...box, output: {stdout: {path: '/etc/passwd/x', device: 1, inode: 1}}} as LiveBox).code).to.equal('OUTPUT_ELSEWHERE');
   });
 
-  it('is said to be nobody’s to read who asks', () => {
+  it('is refused to an account that may not read it', () => {
     const box = boxOf();
     chmodSync(directory, 0o755);
     chmodSync(path, 0);

@@ -85,7 +85,7 @@ describe('migrate: a record of version 1', () => {
     );
   });
 
-  it('is taken by whoever checks a document or a record', async () => {
+  it('is accepted by each check of a document or a record', async () => {
     for (const name of NAMES) {
       expect(verifyRecord(fixture(name), migrated(name).recordId, validate), name).to.deep.equal([]);
       expect(await parseDocument({text: fixture(name), file: 'f', kind: 'record', migrate: migrateRecord})).to.deep.equal(migrated(name));

@@ -37,7 +37,7 @@ describe('leases', () => {
     gateway: null,
   };
 
-  it('the smallest number, and the first address, that nobody has', () => {
+  it('the smallest free number, and the first free address', () => {
     expect(['a', 'b', 'c'].map((box) => takeNumber(place, owner(box)))).to.deep.equal([0, 1, 2]);
     free(place, 'n1');
     expect(takeNumber(place, owner('d'))).to.equal(1);
@@ -64,7 +64,7 @@ describe('leases', () => {
     expect(got.at(-1)).to.equal('fd00::33');
   });
 
-  it('what is no lease is none: broken files are found, strange ones left alone', () => {
+  it('files that are no leases do not count: broken ones are found, strange ones left alone', () => {
     writeFileSync(join(place, '10.0.0.2'), '');
     writeFileSync(join(place, 'n0'), '{"box": 7}');
     writeFileSync(join(place, 'lock'), '{}');

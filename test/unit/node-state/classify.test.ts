@@ -121,7 +121,7 @@ describe('the judgement of a node', () => {
     expect(still.closedSince).to.equal(NOW);
   });
 
-  it('that jobs closed opens when boxes of all who reported it succeed afterwards, once in the time for which failures count', () => {
+  it('that reports of jobs closed opens when boxes of all accounts that reported succeed afterwards, once in the time for which failures count', () => {
     const reports = [...failures(1001, 5), ...failures(1002, 5)];
     const closed = look({reports});
     const before = after(closed);

@@ -14,7 +14,7 @@ const next = (change: Partial<Schedule>): number | null =>
   nextProbe({nowUs: NOW, accounts: [1, 2, 3], probes: [], reports: [], explainedAt: null, changed: false, ...change});
 
 describe('the next full probe', () => {
-  it('is of who was never tried, or not for longest, every ten minutes', () => {
+  it('is of the account that was never tried, or not for longest, every ten minutes', () => {
     expect(next({})).to.equal(1);
     const probes = [probe(1, NOW - 20 * MINUTE), probe(2, NOW - 30 * MINUTE)];
     expect(next({probes})).to.equal(3);

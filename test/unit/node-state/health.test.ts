@@ -25,7 +25,7 @@ describe('health.json', () => {
     rmSync(base, {recursive: true, force: true});
   });
 
-  it('is read as it was written, by anybody, with the time at which it was last looked at', () => {
+  it('is read as it was written, by every account, with the time at which it was last looked at', () => {
     const umask = process.umask(0o077);
     try {
       writeHealth(places, HEALTH);

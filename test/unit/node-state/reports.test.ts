@@ -22,7 +22,7 @@ import {need} from '../../support/need.js';
 const UID = process.getuid?.() ?? 0;
 
 describe('a line of a report', () => {
-  it('is read as it was written, and what nobody wrote so is passed over', () => {
+  it('is read as it was written; lines of another form are passed over', () => {
     const line = formatReport({kind: 'failed', code: 'ENGINE_FAILED', id: 'ab12'}, 1000);
     expect(line).to.equal('1000 failed ENGINE_FAILED ab12\n');
     const others = 'x\n1000 other X ab\n1000 failed X Y ab\n1000 failed ../x ab\n\u0000\n1000 failed X\n';
@@ -53,7 +53,7 @@ describe('reports of a node', () => {
   const FAILED = {kind: 'failed', code: 'ENGINE_FAILED', id: 'ab12'} as const;
   const codes = (): string[] => (readReports(places, Date.now()) ?? []).map(({uid, kind, code}) => `${String(uid)} ${kind} ${code}`);
 
-  it('are read as they were reported, whoever keeps them', () => {
+  it('are read as they were reported, from the node’s directory and from an account’s', () => {
     reportNode(places, FAILED);
     reportNode(places, {...FAILED, kind: 'degraded', code: 'unboxed'});
     expect(codes()).to.deep.equal([`${String(UID)} failed ENGINE_FAILED`, `${String(UID)} degraded unboxed`]);
@@ -76,7 +76,7 @@ describe('reports of a node', () => {
     expect(readFileSync(file, 'utf8').split('\n', 1)[0]).to.match(/^\d+ failed OLD ab12$/);
   });
 
-  it('go to one place of root’s, which all may write to and nobody else may look into', function () {
+  it('go to one directory of root, to which all may write and which only root may list', function () {
     need(this, UID === 0, 'only root makes it');
     expect(openReports(places)).to.equal(join(places.shared, 'reports'));
     expect((statSync(join(places.shared, 'reports')).mode & 0o7777).toString(8)).to.equal('1733');
@@ -108,7 +108,7 @@ describe('reports of a node', () => {
     expect(codes()).to.have.length(3);
   });
 
-  it('are not written where somebody else could have put links in the way', () => {
+  it('are not written where another account could have put links in the way', () => {
     const elsewhere = join(base, 'elsewhere');
     mkdirSync(elsewhere);
     mkdirSync(places.shared);

@@ -243,7 +243,7 @@ describe('environment', () => {
       CORES(8).slice(1),
     ],
     [
-      'the caller beats what nobody asked for',
+      'the caller’s value counts before the policy’s default',
       {policy: {defaults: {cores: 8}}, call: {environment: {OMP_NUM_THREADS: '2'}}},
       CORES(8).slice(0, 2),
     ],
@@ -342,7 +342,7 @@ describe('a plan in words', () => {
   const rowsOf = (made: Plan, title: string): readonly (readonly string[])[] =>
     explainPlan(made).find((section) => section.title === title)?.rows ?? [];
 
-  it('has a section for all that is in it, and none for what is not', () => {
+  it('has a section for each kind of step in it, and no empty one', () => {
     expect(titles(plan(everything))).to.deep.equal([
       'Decision',
       'Limits',
@@ -380,7 +380,7 @@ describe('a plan in words', () => {
     }
   });
 
-  it('says the decisions, and who decided', () => {
+  it('has the decisions and their sources', () => {
     const rows = rowsOf(plan(everything), 'Decision');
     expect(rows).to.deep.include(['engine', 'bubblewrap 0.11.0', 'a test']);
     expect(rows).to.deep.include(['runs as', 'atlas001', 'atlas001 (job.yaml#/user)']);
@@ -466,7 +466,7 @@ describe('mounts below directories that the job’s user cannot list', () => {
       expect([...bound(made), ...inner(made)]).to.deep.equal([]);
   });
 
-  it('need no cover made read-only there, which the engine could not, and which is nobody’s in the box to change', () => {
+  it('need no read-only cover there: the engine cannot make it, and no process of the box can change the place', () => {
     const covers = (closed: string[]): string[] =>
       stepsOf(plan({policy: OWN, call: {closed}}), 'mount.readonly')
         .map(({destination}) => destination)

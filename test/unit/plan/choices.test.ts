@@ -203,7 +203,7 @@ describe('mode', () => {
       `no ${kind} namespace (a test says no)`,
     ]),
   ];
-  it('no box where the call wants none, but for one that the policy or the job requires', () => {
+  it('no box where the call wants none, unless the policy or the job requires one', () => {
     const mode = (always: boolean, box: 'required' | 'optional', job = {}) => {
       const {value, because} = plan({call: {unboxed: {because: 'a test', always}}, policy: {box}, job}).mode;
       return value === 'box' ? value : because;

@@ -28,7 +28,7 @@ describe('Machine/Job Features', () => {
     });
   });
 
-  it('have the slot’s cores where nobody limits them, whole ones, and at least one', () => {
+  it('have the slot’s cores where they are not limited, whole ones, and at least one', () => {
     expect(features({call: {slot: {...NO_SLOT, cores: granted(3.5)}}})?.job['allocated_cpu']).to.equal('3');
     expect(features({job: {limits: {cores: 0.5}}})?.job['allocated_cpu']).to.equal('1');
     expect(features()?.job).to.not.have.property('allocated_cpu');

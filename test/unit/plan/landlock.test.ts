@@ -37,7 +37,7 @@ describe('Landlock, in the plan', () => {
     expect([made.landlock?.writable.includes('/dev/mqueue'), stepOf(made, 'mount.dev')?.queues]).to.deep.equal([false, undefined]);
   });
 
-  it('is none where the kernel has none, or one that is of no use', () => {
+  it('is absent where the kernel has no Landlock, or too old a version', () => {
     expect(wall({facts: {landlock: kernel(null)}})).to.deep.equal(none('the kernel'));
     expect(wall({facts: {landlock: kernel(1)}})).to.deep.equal(none('version 1 lets no file be renamed into another directory'));
     expect(keys({facts: {landlock: kernel(1)}})).to.deep.equal([]);
@@ -45,13 +45,13 @@ describe('Landlock, in the plan', () => {
     expect(plan({facts: {landlock: kernel(null)}}).flags).to.deep.equal(plan().flags);
   });
 
-  it('is none where a payload may make mounts: it forbids them', () => {
+  it('is absent where a payload may make mounts, which it would forbid', () => {
     for (const seccomp of ['pilot', 'unconfined', '/etc/tare/calls.json'])
       expect(wall({policy: {seccomp}}), seccomp).to.deep.equal(none(`the filter on system calls is ${seccomp}: a payload may make mounts`));
     expect(wall({facts: {seccomp: no}})?.because).to.equal('the filter on system calls is unconfined: a payload may make mounts');
   });
 
-  it('is none where applications mount views of their own, or all is a view', () => {
+  it('is absent where applications mount views of their own, or all is a view', () => {
     const applications = ['a', 'b'].map((name) => ({name, command: ['/bin/true']}));
     expect(wall({job: {applications}})?.abi).to.equal(7);
     const own = wall({job: {applications, filesystem: 'private'}, policy: {filesystem: ['node', 'private']}, facts: {views}});
@@ -66,7 +66,7 @@ describe('Landlock, in the plan', () => {
     expect(part).to.deep.include({abi: 7}).and.to.have.property('writable').that.includes('/home/atlas001');
   });
 
-  it('is none where tasks join the box: they come from outside, each in one of its own', () => {
+  it('is absent where tasks join the box: each comes from outside, with a domain of its own', () => {
     expect(wall({call: {tasks: 3}})?.because).to.match(/^tasks come from outside/);
   });
 

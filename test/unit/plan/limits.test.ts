@@ -25,7 +25,7 @@ describe('limits: how much, and why', () => {
       name: 'memory',
       value: null,
       at: 'builtin',
-      because: 'nobody asked, and neither the policy nor the slot has a limit',
+      because: 'the job asks for none, and neither the policy nor the slot has a limit',
     },
     {title: 'the job’s wish', parts: {job: {limits: {memory: '1GiB'}}}, name: 'memory', value: GIB, at: 'job.yaml#/limits/memory'},
     {
@@ -211,7 +211,7 @@ describe('limits: how much, and why', () => {
   });
 });
 
-describe('limits: who enforces them', () => {
+describe('limits: their enforcement', () => {
   const all: NonNullable<Parts['job']> = {
     limits: {
       cores: 2,
@@ -424,7 +424,7 @@ describe('limits as steps', () => {
     expect(stepsOf(plan(), 'rlimit.set')).to.deep.equal([]);
   });
 
-  it('a nice value, which the payload cannot lower again; none where nobody asks, asks for 0 or observes', () => {
+  it('a nice value, which the payload cannot lower again; none without one that was asked for, with 0, and where the job is only observed', () => {
     const asked = {job: {limits: {nice: 7}}};
     const made = plan(asked);
     expect(stepsOf(made, 'nice.set')).to.deep.equal([
@@ -656,7 +656,7 @@ describe('control groups', () => {
     expect(made).to.have.length(8);
   });
 
-  it('hold the payload’s processes in a group without limits, made below the one that has them when they are written', () => {
+  it('hold the payload’s processes in a group without limits, made below the group that has them when the files are written', () => {
     for (const cgroup of [
       v2(['memory', 'cpu', 'pids', 'cpuset']),
       v1({memory: 'memory', cpu: 'cpu,cpuacct', cpuacct: 'cpu,cpuacct', pids: 'pids', cpuset: 'cpuset'}),

@@ -24,7 +24,7 @@ describe('ids of small machines', () => {
 
   const holder = (files: Record<string, string>): string | null => holderOf(range, (path) => files[path] ?? '');
 
-  it('whoever has one of them is named', () => {
+  it('the holder of such an id is named', () => {
     expect(holder({})).to.equal(null);
     expect(holder({'/etc/passwd': 'root:x:0:0::/:/bin/sh\nlow:x:999999:1::/:\nhigh:x:1001000:1::/:\n\n+::::::\n'})).to.equal(null);
     expect(holder({'/etc/passwd': 'carol:x:1000999:1::/:\n'})).to.equal('carol (1000999) in /etc/passwd');

@@ -9,7 +9,7 @@ const NO_BUBBLEWRAP = {path: null, version: null, setuid: false, how: 'not found
 describe('what would be done with an observed job', () => {
   const observe = ({policy, ...rest}: Parts = {}): ReturnType<typeof makePlan> => plan({...rest, policy: {...policy, mode: 'observe'}});
 
-  it('is its plan under mode enforce: the same limits, with the slot’s reserve, and who would hold them', () => {
+  it('is its plan under mode enforce: the same limits, with the slot’s reserve, and how they would be enforced', () => {
     const slot = {memoryBytes: {value: 256 * MIB, provenance: {source: 'slot' as const, at: 'Memory'}}};
     const parts: Parts = {
       job: {limits: {wallTime: '1h'}},

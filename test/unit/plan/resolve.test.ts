@@ -44,7 +44,7 @@ describe('resolve: from what is wanted to what runs', () => {
     expect(made.flags).to.deep.equal(wanted.flags);
   });
 
-  it('one that cannot be used is left out, with the reason and a flag', () => {
+  it('a repository that cannot be used is left out, with the reason and a flag', () => {
     const made = resolve(wanted, of({usable: false, because: 'its client hangs'}));
     expect(opsOf(made)).to.deep.equal(['cvmfs.probe']);
     expect(made.resolved).to.deep.equal([{choice: `the repository ${NAME}`, chose: 'left out', because: 'its client hangs'}]);

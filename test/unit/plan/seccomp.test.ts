@@ -28,12 +28,12 @@ describe('the filter on system calls, in the plan', () => {
     expect(filter({policy: {seccomp: 'builtin'}})).to.equal('default');
   });
 
-  it('is none without a box', () => {
+  it('is absent without a box', () => {
     expect(filter({policy: {mode: 'observe'}})).to.equal(undefined);
     expect(filter({facts: {bubblewrap: {...BUBBLEWRAP, path: null}}})).to.equal(undefined);
   });
 
-  it('where the kernel takes none the plan has none, and a flag says so; but not where the policy wants none', () => {
+  it('where the kernel takes no filter the plan has none, with a flag unless the policy wants none', () => {
     const made = plan({facts: {seccomp: no}});
     expect([stepOf(made, 'seccomp.load'), made.flags]).to.deep.equal([undefined, ['unfiltered']]);
     expect(plan({facts: {seccomp: no}, policy: {seccomp: 'unconfined'}}).flags).to.deep.equal([]);

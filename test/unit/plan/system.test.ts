@@ -156,7 +156,7 @@ describe('a small machine of a user', () => {
 });
 
 describe('a small machine of root', () => {
-  it('has ids that nobody has in a user namespace, but for the payload’s account, and an image that is shown so', () => {
+  it('has ids that no account has in a user namespace, but for the payload’s account, and an image that is shown so', () => {
     expect(stepOf(asRoot(), 'namespace.unshare')?.namespaces[0]).to.equal('user');
     expect(config(asRoot()).linux.uidMappings).to.deep.equal([
       {containerID: 0, hostID: 1_878_982_656, size: 1001},
@@ -166,7 +166,7 @@ describe('a small machine of root', () => {
     expect(stepOf(asRoot(), 'mount.overlay')?.lower).to.equal(stepOf(asRoot(), 'mount.shift')?.at);
     expect(asRoot().flags).to.not.include('node-root');
   });
-  it('is refused where its ids are somebody’s: by a file of the node, or the payload’s own', () => {
+  it('is refused where its ids are in use: by a file of the node, or by the payload’s account', () => {
     const refusal = (change: Change): string | undefined => {
       try {
         asRoot(change);
@@ -207,7 +207,7 @@ describe('a small machine of root', () => {
     expect([stepOf(made, 'mount.shift'), made.degraded?.what.map(({code}) => code)]).to.deep.equal([undefined, ['node-root']]);
     expect(made.steps.flatMap((step) => (step.op === 'directory.create' && step.owner === 'root' ? [step.path] : []))).to.deep.equal([]);
   });
-  it('its payload becomes the job’s user, who is not made at the engine', () => {
+  it('its payload becomes the job’s user, which the engine does not do', () => {
     const strings = launched(asRoot());
     expect(strings.filter((each) => /^[Uqx]/.test(each)).map((each) => each[0])).to.deep.equal(['q']);
     expect(strings.slice(strings.indexOf('Npayload'))).to.include.members(['c0', 'n']);
@@ -252,7 +252,7 @@ describe('the bundle', () => {
     // what a site allows could be denied there
     expect([filter({policy: {seccomp: 'unconfined'}}), filter({policy: {seccomp: '/etc/tare/calls.json'}})]).to.deep.equal([null, null]);
   });
-  it('crun leaves groups alone; runc is told of the one that it is in', () => {
+  it('crun is told to use no groups; runc is told the group that it is in', () => {
     expect(ociArgv(small(), '/b', 'ab')).to.deep.equal([
       '/usr/bin/crun',
       '--root',

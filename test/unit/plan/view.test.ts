@@ -100,7 +100,7 @@ describe('a view of the node, in a user namespace', () => {
     const destinations = stepsOf(made, 'mount.bind').map(({destination}) => destination);
     expect(destinations.indexOf(WORK)).to.be.above(destinations.indexOf('/home/atlas001'));
   });
-  it('is fuse-overlayfs’s where the kernel has none for users', () => {
+  it('is made by fuse-overlayfs where the kernel makes none for users', () => {
     const fuse = plan({facts: {views: {...USERS, overlay: no, fuse: yes}}, job: {filesystem: 'shared'}});
     expect(new Set(stepsOf(fuse, 'mount.overlay').map(({by}) => by))).to.deep.equal(new Set(['fuse-overlayfs']));
     expect(stepsOf(fuse, 'mount.overlay')[0]?.options).to.deep.equal([]);
@@ -276,7 +276,7 @@ describe('the limit on scratch', () => {
     const below = limited({...asRoot({scratch: LOOP}), policy: {directories: {scratch: '/home/atlas001'}}});
     expect(stepOf(below, 'watch.scratch')?.directories).to.include(WORK);
   });
-  it('without a box is none, but for a work directory that counts', () => {
+  it('without a box is not limited, unless the work directory counts', () => {
     expect(limited({facts: {newProc: no}}).limits.scratch).to.include({enforcement: 'none', by: null});
     const made = limited({facts: {newProc: no}, policy: {scratch: {workDirectory: true}}});
     expect(stepOf(made, 'watch.scratch')?.directories).to.deep.equal([WORK]);

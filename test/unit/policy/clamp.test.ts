@@ -18,7 +18,7 @@ const none: LimitSources = {asked: null, policyDefault: null, maximum: null, slo
 
 type Expected = [value: number | null, source: string, clamped: boolean, because: string];
 const rows: [string, LimitName, Partial<LimitSources>, Expected][] = [
-  ['nothing known', 'memory', {}, [null, 'builtin', false, 'nobody asked, and neither the policy nor the slot has a limit']],
+  ['nothing known', 'memory', {}, [null, 'builtin', false, 'the job asks for none, and neither the policy nor the slot has a limit']],
   ['the wish', 'memory', {asked: job(4 * GIB)}, [4 * GIB, 'job', false, 'asked for 4 GiB']],
   ['a flag', 'wallTime', {asked: flag(5400e6)}, [5400e6, 'flag', false, 'asked for 1h30m']],
   [
@@ -31,10 +31,15 @@ const rows: [string, LimitName, Partial<LimitSources>, Expected][] = [
     'the default before the slot',
     'memory',
     {policyDefault: standard(2 * GIB), slot: slot(4 * GIB)},
-    [2 * GIB, 'policy.defaults', false, "nobody asked, the policy's default is 2 GiB"],
+    [2 * GIB, 'policy.defaults', false, "the job asks for none, the policy's default is 2 GiB"],
   ],
-  ['the slot', 'cores', {slot: slot(8)}, [8, 'slot', false, 'nobody asked, the slot has 8 cores']],
-  ['only a maximum', 'processes', {maximum: maximum(500)}, [500, 'policy.maxima', false, "nobody asked, the policy's maximum is 500"]],
+  ['the slot', 'cores', {slot: slot(8)}, [8, 'slot', false, 'the job asks for none, the slot has 8 cores']],
+  [
+    'only a maximum',
+    'processes',
+    {maximum: maximum(500)},
+    [500, 'policy.maxima', false, "the job asks for none, the policy's maximum is 500"],
+  ],
   [
     'the wish above the maximum',
     'memory',
@@ -64,20 +69,20 @@ const rows: [string, LimitName, Partial<LimitSources>, Expected][] = [
     'the default above the slot',
     'memory',
     {policyDefault: standard(4 * GIB), slot: slot(2 * GIB)},
-    [2 * GIB, 'slot', false, "nobody asked, the policy's default is 4 GiB, the slot has 2 GiB"],
+    [2 * GIB, 'slot', false, "the job asks for none, the policy's default is 4 GiB, the slot has 2 GiB"],
   ],
   [
     'the slot above the maximum',
     'cores',
     {slot: slot(16), maximum: maximum(8)},
-    [8, 'policy.maxima', false, "nobody asked, the slot has 16 cores, the policy's maximum is 8 cores"],
+    [8, 'policy.maxima', false, "the job asks for none, the slot has 16 cores, the policy's maximum is 8 cores"],
   ],
-  ['swap is none', 'swap', {}, [0, 'builtin', false, 'nobody asked, the built-in default is 0 B']],
+  ['swap is none', 'swap', {}, [0, 'builtin', false, 'the job asks for none, the built-in default is 0 B']],
   [
     'swap by the built-in policy',
     'swap',
     {policyDefault: builtin(0), maximum: maximum(GIB)},
-    [0, 'builtin', false, 'nobody asked, the built-in default is 0 B'],
+    [0, 'builtin', false, 'the job asks for none, the built-in default is 0 B'],
   ],
   [
     'swap clamped to nothing',
@@ -93,7 +98,12 @@ const rows: [string, LimitName, Partial<LimitSources>, Expected][] = [
     {asked: job(0), maximum: maximum(1)},
     [1, 'policy.maxima', true, "asked for no, the policy's maximum is yes"],
   ],
-  ['pinning forced on nobody', 'pinCores', {maximum: maximum(1)}, [1, 'policy.maxima', false, "nobody asked, the policy's maximum is yes"]],
+  [
+    'pinning forced by the maximum',
+    'pinCores',
+    {maximum: maximum(1)},
+    [1, 'policy.maxima', false, "the job asks for none, the policy's maximum is yes"],
+  ],
   [
     'a nice value that is asked for',
     'nice',
@@ -106,9 +116,19 @@ const rows: [string, LimitName, Partial<LimitSources>, Expected][] = [
     {asked: job(12), policyDefault: standard(3), maximum: maximum(9)},
     [9, 'policy.maxima', true, "asked for 12, the policy's maximum is 9"],
   ],
-  ['nice by default', 'nice', {policyDefault: standard(3)}, [3, 'policy.defaults', false, "nobody asked, the policy's default is 3"]],
+  [
+    'nice by default',
+    'nice',
+    {policyDefault: standard(3)},
+    [3, 'policy.defaults', false, "the job asks for none, the policy's default is 3"],
+  ],
   ['less nice than the default', 'nice', {asked: job(0), policyDefault: standard(3)}, [0, 'job', false, 'asked for 0']],
-  ['a maximum makes nobody nice', 'nice', {maximum: maximum(9)}, [null, 'builtin', false, 'nobody asked, and the policy has no default']],
+  [
+    'a maximum alone sets no nice value',
+    'nice',
+    {maximum: maximum(9)},
+    [null, 'builtin', false, 'the job asks for none, and the policy has no default'],
+  ],
   ['pinning wished and forced', 'pinCores', {asked: flag(1), maximum: maximum(1)}, [1, 'flag', false, 'asked for yes']],
 ];
 

@@ -37,20 +37,8 @@ describe('policyFromDocuments', () => {
     expect(await policyOf('')).to.deep.equal({...BUILTIN, files: ['0.yaml']});
   });
 
-  it('the built-in policy is what the schema says it is', () => {
+  it('swap has a built-in default; which others there are is compared with the schema in full.test.ts', () => {
     expect(BUILTIN.defaults).to.deep.equal({swap: from('builtin', 'builtin', 0)});
-    const {schema} = JSON.parse(JSON.stringify({schema: readFileSync(new URL('src/schema/policy-1.json', root), 'utf8')})) as {
-      schema: string;
-    };
-    for (const text of [
-      `Default: ${BUILTIN.devices.value.join(', ')}.`,
-      `Default: ${BUILTIN.credentials.value.join(', ')}.`,
-      `Default ${BUILTIN.identity.user.value}.`,
-      `Default ${BUILTIN.killSwitch.value}.`,
-      'Default 10s.',
-    ]) {
-      expect(schema).to.include(text);
-    }
   });
 
   it('every key', async () => {

@@ -184,7 +184,7 @@ describe('refusals', () => {
   };
 
   it('a job that asks for nothing special is not refused', async () => expect(await check('', '')).to.deep.equal([]));
-  it('nor one that asks for what is allowed', async () => {
+  it('nor a job that asks for what is allowed', async () => {
     expect(
       await check(
         'network: none\ndevices: [/dev/nvidia0, /dev/dri/card0]\nwritable: [/data/x/y, /scratch]',

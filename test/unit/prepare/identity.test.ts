@@ -9,8 +9,8 @@ import {callerIdentity, nameCaller, payloadIdentity, requireAnswer} from '../../
 import {need} from '../../support/need.js';
 import {job, policy, ROOT, USER} from '../plan/build.js';
 
-describe('whom the payload runs as', () => {
-  it('the caller is who runs this process, whatever its environment says', async () => {
+describe('the account of the payload', () => {
+  it('the caller is the account of this process, whatever its environment says', async () => {
     const uid = process.getuid?.();
     const row = execFileSync('getent', ['passwd', String(uid)], {encoding: 'utf8'}).split(':');
     const before = {...process.env};

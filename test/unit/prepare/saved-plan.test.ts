@@ -365,7 +365,7 @@ describe('a saved plan', () => {
       expect(check(saved, root)).to.deep.equal({uid: 1001, gid: 100, groups: [100, 1001], name: 'atlas001', home: null});
     });
 
-    it('is taken by nobody else', () => {
+    it('is refused for any other account', () => {
       const saved = plan({facts: {caller: ROOT}, call: asUser(USER), policy: {directories}});
       const by = (caller: Facts['caller']): unknown => checkSavedPlan(saved, 'plan.json', facts({caller}), policy({directories}));
       expect(by(ROOT)).to.include({uid: 1001});
@@ -387,7 +387,7 @@ describe('a saved plan', () => {
       expect(thrown(() => check(plan(), root)).code).to.equal('PLAN_MISMATCH');
     });
 
-    it('runs nothing as root unless the policy allows it, whoever it says it is from', () => {
+    it('runs nothing as root unless the policy allows it, whatever source it names', () => {
       for (const allowRoot of [undefined, false]) {
         const document = {directories, ...(allowRoot === undefined ? {} : {identity: {allowRoot}})};
         const saved = plan({policy: document});

@@ -4,14 +4,14 @@ import {Interrupted, KeptSignals} from '../../../src/process/kept-signals.js';
 const never = new Promise<string>(() => undefined);
 
 describe('signals that come before anything is launched', () => {
-  it('work that ends first has its result, and nobody waits any more', async () => {
+  it('work that ends first has its result, and the wait is over', async () => {
     const kept = new KeptSignals();
     expect(await kept.orWhile(Promise.resolve('done'), () => 'stopped')).to.equal('done');
     kept.note(15);
     expect(kept.first).to.equal('SIGTERM');
   });
 
-  it('one that asks for the end ends every wait, also one that begins later; the first counts', async () => {
+  it('a signal that asks for the end ends every wait, also a later one; the first signal counts', async () => {
     const kept = new KeptSignals();
     const waits = [1, 2].map((which) => kept.orWhile(never, (name) => `${name} ${String(which)}`));
     kept.note(2);

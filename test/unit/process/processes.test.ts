@@ -63,7 +63,7 @@ describe('processes of /proc', () => {
     expect(readTree(process.pid).map((sample) => sample.pid)).to.include.members([pid, ...tree]);
   });
 
-  it('of nobody that burn CPU are counted, also after they are gone', async () => {
+  it('of the account nobody that use CPU are counted, also after their end', async () => {
     const root = await start('/bin/sh', [
       '-c',
       `${process.execPath} -e 'console.log("ready"); const end = Date.now() + 350; while (Date.now() < end);'; sleep 100`,

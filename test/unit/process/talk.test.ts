@@ -72,7 +72,7 @@ describe('the shim’s hello', () => {
   const hello = (...strings: string[]): Hello => parseHello(decodeShimToSupervisor({tag: 'H', strings}));
   const fixed = ['fresh', '', '4711', '123456', '0027', '1'];
 
-  it('says who called, how and where', () => {
+  it('has the caller, its arguments and its directory', () => {
     const {environment, ...rest} = hello(...fixed, '3', 'tare', 'run', '', '/work', 'A=1', 'B=x=y', 'C=');
     expect(rest).to.deep.equal({
       state: 'fresh',
@@ -98,7 +98,7 @@ describe('the shim’s hello', () => {
     }
   });
 
-  it('takes the first of two variables of one name, and no entry that is none', () => {
+  it('takes the first of two variables of one name, and ignores entries without =', () => {
     const {environment} = hello(...fixed, '0', '/', 'A=1', 'A=2', 'no equals', '=C:', '__proto__=x', 'constructor=y');
     expect(Object.entries(environment)).to.deep.equal([
       ['A', '1'],

@@ -71,7 +71,7 @@ describe('the journal', () => {
     expect([readdirSync(first), readdirSync(second)]).to.deep.equal([[name], []]);
   });
 
-  it('finds the closed state rather than one that could not be removed', () => {
+  it('finds the closed record rather than a started one that could not be removed', () => {
     writeRecord(first, started);
     writeRecord(second, final);
     expect(find([first, second], started.recordId)).to.deep.equal({record: final, path: join(second, name)});
@@ -113,7 +113,7 @@ describe('the journal', () => {
     expect([...records(first)].map(({path}) => path)).to.deep.equal([join(first, name)]);
   });
 
-  it('nobody else can close a record, by whatever name', function () {
+  it('no other account can close a record, by whatever name', function () {
     need(this, UID === 0, 'only root can give files away');
     journal([first], started);
     mkdirSync(second);

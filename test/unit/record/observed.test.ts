@@ -43,7 +43,7 @@ describe('what would have been', () => {
     expect(memory(PEAK, {memoryBytes: 400 * MIB, memorySource: 'seen', sinceUs: {memory: 5}})).to.deep.equal([164 * MIB, 5, 'seen', true]);
     expect(memory(PEAK, {memoryBytes: 100 * MIB, memorySource: 'seen'})).to.deep.equal([0, null, 'seen', false]);
   });
-  it('of memory, nobody can tell where only the peak is known and page cache may be in it', () =>
+  it('of memory it is not known where only a peak is known that may contain page cache', () =>
     expect(memory(PEAK)).to.deep.equal([null, null, null, false]));
   it('of memory, what was found at the end only was first seen then', () =>
     expect(memory(PEAK, {memoryBytes: 300 * MIB, memorySource: 'end'})[1]).to.equal(9e6));

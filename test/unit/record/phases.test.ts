@@ -61,7 +61,7 @@ describe('phases of an attempt', () => {
     expect([all.state, all.outcome.status, all.phases?.count]).to.deep.equal(['final', 'completed', 2]);
   });
 
-  it('between two of them the record is open, for who calls the wrapper again; then it has run out as stopped', () => {
+  it('between two of them the record is open for the next call of the wrapper; without one it ends as stopped', () => {
     const between = atCheckpoint(null, phase(10, 2), WRAPPER);
     expect([between.state, between.outcome, between.wrapper?.caller]).to.deep.equal(['started', RUNNING, CALLER]);
     expect([isBetweenPhases(between), isBetweenPhases(started), isBetweenPhases(phase(1, 1))]).to.deep.equal([true, false, false]);
@@ -80,7 +80,7 @@ describe('phases of an attempt', () => {
     ]);
   });
 
-  it('one that has no CPU time makes the sum partial', () => {
+  it('a phase without CPU time makes the sum partial', () => {
     const all = afterPhases(atCheckpoint(null, phase(10, 2), WRAPPER), phase(20, 1, {cpuUserUs: null, cpuSystemUs: null}, 0));
     expect([all.usage.cpuUserUs, all.flags.includes('partial')]).to.deep.equal([100, true]);
     expect(afterPhases(atCheckpoint(null, phase(10, 2), WRAPPER), phase(20, 1)).flags).not.to.include('partial');

@@ -251,7 +251,7 @@ describe('the started record', () => {
       valid(startedRecord(attempt, made));
   });
 
-  it('says who, where, what was allowed, and nothing that is not known yet', () => {
+  it('has account, node and limits, and null for what is not known yet', () => {
     const made = plan({job: {limits: {cores: 1.5, memory: '1GiB'}}});
     const record = startedRecord(attempt, made);
     expect(record).to.include({
@@ -309,7 +309,7 @@ describe('a job that was ended by tare kill', () => {
     return killedBy == null ? status : `${status} ${killedBy.signal} ${killedBy.uid}`;
   };
 
-  it('says who did it, when its end is what was asked for', () => {
+  it('has the uid that asked, when it ended as was asked for', () => {
     expect(by(9, [kill('SIGKILL')])).to.equal('killed SIGKILL 7');
     expect(by(15, [kill('SIGTERM')])).to.equal('killed SIGTERM 7');
     expect(by(0, [kill('SIGTERM')]), 'it used its grace').to.equal('killed SIGTERM 7');
@@ -329,13 +329,13 @@ describe('a job that was ended by tare kill', () => {
     expect(by(9, [])).to.equal('signalled');
   });
 
-  it('is so too when nobody was left to see it', () => {
+  it('is so too when no wrapper was left that saw it', () => {
     const lost = (...kills: Kill[]): Outcome => lostOutcome('gone', {oom: null, stop: null, kills});
     expect(lost(kill('SIGUSR1'))).to.include({status: 'lost', reason: 'gone'});
     expect(lost(kill('SIGKILL'))).to.deep.include({status: 'killed', killedBy: kill('SIGKILL'), signal: null});
   });
 
-  it('names the limit that was found exceeded when nobody was left', () => {
+  it('names the limit that was found exceeded when no wrapper was left', () => {
     const stop = {limit: 'wallTime', evidence: '1 s of 1 s'} as const;
     const named = {
       status: 'lost',

@@ -116,7 +116,7 @@ describe('the spool', () => {
     }
   }
 
-  it('is written by a temporary name beside the record’s that nobody can foresee', () => {
+  it('is written by an unpredictable temporary name beside the record’s', () => {
     const path = recordPath(directory, record.recordId);
     const names: string[] = [];
     const {renameSync: real} = fs;
@@ -196,7 +196,7 @@ describe('the spool', () => {
     });
   });
 
-  it('is made by who writes a record; a file’s directory is not', () => {
+  it('is made when a record is written; the directory of a copy is not', () => {
     const missing = join(directory, 'a', 'b');
     expect(() => writeDurably(join(missing, 'file'), 'text')).to.throw(/ENOENT/);
     expect(readdirSync(directory)).to.deep.equal([]);

@@ -48,7 +48,7 @@ describe('the table of jobs', () => {
     expect(line?.at(-1)).to.equal('limit (memory), 1m ago');
   });
 
-  it('has a dash for what is not known, and nothing is made up of it', () => {
+  it('has a dash for what is not known, also where a figure would be computed from it', () => {
     const [, line] = rows([unknown], {nowEpochUs: 0});
     expect(line).to.deep.equal([...Array<string>(11).fill('-'), 'lost']);
     for (const change of [{cpuUs: null}, {wallUs: null}, {wallUs: 0}, {cores: null}, {cores: 0}])

@@ -35,7 +35,7 @@ describe('whose a shared cache is', () => {
     make();
   });
 
-  it('one that an account has made is not used by root', () => {
+  it('root does not use a directory that an account has made', () => {
     mkdirSync(shared);
     chownSync(shared, THIRD, THIRD);
     expect(make).to.throw(/belongs to uid 12345; allowed: of root/);
@@ -44,7 +44,7 @@ describe('whose a shared cache is', () => {
     expect(existsSync(cache())).to.equal(false);
   });
 
-  it('one that others may write to has to be sticky, and so has all above it', () => {
+  it('a directory that others may write to has to be sticky, and so has each above it', () => {
     mkdirSync(shared);
     chmodSync(shared, 0o777);
     expect(make).to.throw(/others may write to it \(mode 777, without the sticky bit\)/);

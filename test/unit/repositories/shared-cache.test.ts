@@ -42,7 +42,7 @@ describe('a cache for all jobs of an account', () => {
     expect(trimTo('64 MiB')).to.equal(0);
   });
 
-  it('without a quota, all of it stays; and where there is none, nothing is done', () => {
+  it('without a quota all files stay, and without a cache nothing is done', () => {
     expect(trimTo('64 MiB')).to.equal(0);
     const files = fill(4);
     expect(trimTo(null)).to.equal(0);

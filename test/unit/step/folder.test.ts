@@ -45,7 +45,7 @@ describe('the folder of a step', () => {
     expect(tasksIn(directory)).to.deep.equal({come: [0], ended: new Set([0])});
   });
 
-  it('is swept when nobody of it lives and nobody comes any more', () => {
+  it('is swept when no task of it lives and none comes any more', () => {
     const [live, left, fresh] = ['live', 'left', 'fresh'].map((step) => openStep(state, uid, `${step}#1.0@n.0`).directory) as [
       string,
       string,

@@ -2,7 +2,7 @@ import {expect} from 'chai';
 import {noGroups, type Groups} from '../../../src/cgroup/manager.js';
 import {pauseBox} from '../../../src/supervise/freeze.js';
 
-describe('a freezer that waits for who cannot stop before another goes on', () => {
+describe('a freezer of processes that stop only after their child goes on', () => {
   it('lets all go for a moment, and stops them again', async () => {
     const written: boolean[] = [];
     const groups: Groups = {

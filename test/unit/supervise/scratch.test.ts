@@ -40,7 +40,7 @@ describe('deleted files on watched scratch', () => {
     expect(meter.over(MOST)?.held).to.equal('300 MiB in deleted files that are open');
   });
 
-  it('one that grew between two looks is looked at once more', async () => {
+  it('usage that grew between two looks is looked at once more', async () => {
     const holdings = looks(10 * MIB, 300 * MIB, 300 * MIB);
     const meter = meterWith(holdings);
     for (let count = 0; count < 3; count++) await look(meter);
@@ -48,7 +48,7 @@ describe('deleted files on watched scratch', () => {
     expect(meter.over(MOST)).to.not.equal(null);
   });
 
-  it('what is within the limit hurries nobody', async () => {
+  it('usage within the limit does not shorten the interval', async () => {
     const holdings = looks(10 * MIB, 10 * MIB, 10 * MIB);
     const meter = meterWith(holdings);
     for (let count = 0; count < 3; count++) await look(meter);

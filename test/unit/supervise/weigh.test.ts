@@ -268,7 +268,7 @@ describe('watches', () => {
     expect((await watch(step, {groups})).oomKills).to.equal(1);
   });
 
-  it('read the memory of processes for the record, first soon and then ever more seldom, and stop nobody', async () => {
+  it('read the memory of processes for the record, first soon and then at growing intervals, and stop no process', async () => {
     const step: Step = {op: 'weigh.processes', periodMs: 10, because};
     const walks: number[] = [];
     const counted = {sampled: false, groups: {...noGroups, cpuUs: () => 0}};
