@@ -1,6 +1,6 @@
 /** The limit on scratch: the kernel's where a file system of its own holds it, else watched; the peak is in the record. */
 import {expect} from 'chai';
-import {chmodSync, existsSync, mkdirSync, readdirSync, rmSync} from 'node:fs';
+import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync} from 'node:fs';
 import {imageBytes} from '../../../src/supervise/quota.js';
 import {describeSite} from '../../support/describe-site.js';
 import {need} from '../../support/need.js';
@@ -12,17 +12,20 @@ const MIB = 2 ** 20;
 const fill = (directory: string, mib: number): string =>
   `dd if=/dev/zero of=${directory}/file bs=64k count=${String(mib * 16)} 2>said; grep -o 'No space left' said; stat -c %s ${directory}/file`;
 
-const loops = (): string[] =>
-  readdirSync('/sys/block').flatMap((name) => (existsSync(`/sys/block/${name}/loop/backing_file`) ? [name] : []));
+/** The loop devices whose file is below a directory: other tests have some too. */
+const loopsBelow = (directory: string): string[] =>
+  readdirSync('/sys/block').filter((name) => {
+    try {
+      return readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8').startsWith(`${directory}/`);
+    } catch {
+      return false;
+    }
+  });
 
 describeSite('the limit on scratch, %s', {each: true, timeout: patience(30_000)}, (site, role) => {
-  let before: string[];
-  beforeEach(() => {
-    before = loops();
-  });
   afterEach(async () => {
     // the kernel unmounts when the last process is gone, a moment later
-    await until('loop devices to be free', () => loops().length <= before.length, 5);
+    await until('loop devices to be free', () => loopsBelow(site.directory).length === 0);
   });
 
   if (role === 'root') {
@@ -83,7 +86,7 @@ describeSite('the limit on scratch, %s', {each: true, timeout: patience(30_000)}
       ]);
       const end = ending(child);
       await until('the payload', () => processes().some(({argv}) => argv.join(' ') === 'sleep 1.6449'));
-      expect(loops().length).to.be.above(before.length);
+      expect(loopsBelow(site.directory)).to.have.length(1);
       const family = below(child.pid ?? 0);
       for (const {pid} of family) send(pid, 'SIGSTOP');
       for (const {pid} of family) send(pid, 'SIGKILL');
