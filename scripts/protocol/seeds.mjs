@@ -1,5 +1,5 @@
 // Seeds for the harnesses that read frames: one good example of each frame and of each key, as native/fuzz/world.h has them (a form feed
-// ends a frame, a newline a string; a harness's own letter before each says who sends it).
+// ends a frame, a newline a string; a harness's own letter before each names its sender).
 
 function exampleOf({name, type, range, words, word, record, group, fields, example}) {
   if (record !== undefined || group !== undefined) return fields.flatMap(exampleOf);

@@ -11,7 +11,7 @@ const MOST_BYTES = '256KiB';
 const DEADLINE_MS = 2000;
 
 /**
- * Never throws.
+ * Writes to the node's log. Never throws.
  * @returns whether the node's log took it; logger(1) does not tell whether it is on disk
  */
 export function tellNodesLog(text: string): boolean {

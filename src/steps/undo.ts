@@ -15,7 +15,7 @@ export const groundOf = (plan: Plan, id: string, boxDirectory: string): Ground =
 });
 
 /**
- * In the order in which things are made: `teardown` goes through it from its end.
+ * Instructions that take a box away, in the order in which its parts are made: `teardown` begins at the end.
  * @param boxDirectory the box's own folder on scratch
  */
 export function undoOf(plan: Plan, id: string, boxDirectory: string): Undo[] {

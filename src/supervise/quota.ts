@@ -26,7 +26,7 @@ export function imageBytes(free: number): number {
 }
 
 /**
- * Without a journal: nothing of it is wanted after a crash.
+ * Makes the file system, without a journal: its content is not needed after a crash.
  * @throws TareError SCRATCH_FAILED
  */
 export function makeImage({bytes, program}: ScratchQuota, path: string): void {

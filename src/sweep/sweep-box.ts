@@ -183,7 +183,7 @@ const readMarks = (directory: string, box: BoxState): Marks => box.weighed?.mark
 /** A group that is gone tells nothing. */
 const hasFigures = ({cpuUserUs, memPeakBytes}: UsageRecord['usage']): boolean => cpuUserUs !== null || memPeakBytes !== null;
 
-/** null: none that can be read. */
+/** null: it cannot be read. */
 export function stateIn(directory: string): BoxState | null {
   try {
     const state = readState(directory);

@@ -85,7 +85,7 @@ export class Screen {
     this.wake?.();
   };
 
-  /** At once: nothing is left to be written when the process ends. A terminal that is gone hears nothing. */
+  /** Writes synchronously, so that nothing is pending when the process ends. Errors of a terminal that is gone are ignored. */
   private write(text: string): void {
     try {
       writeSync(1, text);
