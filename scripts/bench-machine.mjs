@@ -4,7 +4,7 @@
 // clock, and so has the moment just before the command was started. The wrapper starts it when the services run; elsewhere the tree's own init
 // does, by a line of its inittab behind the one that waits for its scripts. An emulated machine has a clock of its own: there the payload
 // writes to the console, and counted is when that is read.
-// What a boot writes is thrown away everywhere. The commands take turns. Nothing is installed: who does not start here has a row that says why.
+// What a boot writes is thrown away everywhere. The commands take turns. Nothing is installed: a program that does not start here has a row with the reason.
 import {spawn, spawnSync} from 'node:child_process';
 import {appendFileSync, chmodSync, chownSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import os from 'node:os';

@@ -47,7 +47,7 @@ export default class Reporter extends Base {
       if (!suite.parent?.root) return;
       const taken = (performance.now() - began) / 1000;
       seconds.set(fileOf(suite), (seconds.get(fileOf(suite)) ?? 0) + taken);
-      // where there is somebody to read it, and minutes pass
+      // on request: a suite can take minutes
       if (process.env.TARE_TEST_PROGRESS === '1') console.log(`${fileOf(suite)}, ${suite.title}: ${taken.toFixed(0)} s`);
     });
     runner.once(EVENT_RUN_END, () => {

@@ -293,7 +293,7 @@ await main(async () => {
   const beside = whole && !long ? built.filter(({waits}) => waits === true) : [];
   const others = built.filter((suite) => !beside.includes(suite));
   await Promise.all([inTurn(beside, true), inTurn(others, false)]);
-  // Not where one suite is asked for: who does that looks at its failures.
+  // Not where one suite is asked for, whose failures are looked at.
   if (whole) for (const result of results) await again(result, left);
   const place = ({name}) => SUITES.findIndex((suite) => suite.name === name);
   results.sort((a, b) => place(a) - place(b));

@@ -32,7 +32,7 @@ const refused = row('refused', EXIT.refused);
 const node = row('node', EXIT.failure);
 const bug = row('bug', EXIT.failure);
 
-/** Every code, with the exit status of the wrapper, who can mend it, and a summary for the list of errors. */
+/** Every code, with the exit status of the wrapper, whose fault it is, and a summary for the list of errors. */
 export const ERRORS = {
   DOCUMENT_UNREADABLE: input('a job descriptor, policy, plan or record cannot be read'),
   DOCUMENT_SYNTAX: input('a document is not valid YAML or JSON'),
@@ -137,7 +137,7 @@ export class TareError extends Error {
     return ERRORS[this.code].exit;
   }
 
-  /** Whose fault it is: the one who can mend it. */
+  /** Whose fault it is. */
   get kind(): Row['kind'] {
     return ERRORS[this.code].kind;
   }
@@ -219,7 +219,7 @@ export const briefly = (text: unknown, most: number): string =>
 /** Characters of each part of an error: a name in an image can be a megabyte. */
 const MOST_CHARACTERS = 2000;
 
-/** What jobs and images wrote is in it, and people read it on their terminals: no control characters, and none that turn the text. */
+/** Joins the parts of an error into one line. Text of jobs and images in it is made safe for terminals: no control characters, none that turn the text. */
 function oneLine({where, message, found, allowed, remedy}: ErrorDetails): string {
   const parts = [where === undefined ? message : `${where}: ${message}`];
   if (found !== undefined) parts.push(`found: ${found}`);

@@ -5,7 +5,7 @@
 #   HealthCheckInterval=20
 #   HealthCheckNodeState=ANY
 #
-# It drains the node, with the reason, when Tare cannot work there, and resumes it when it can again, unless somebody else has drained it
+# It drains the node, with the reason, when Tare cannot work there, and resumes it when it can again, unless an administrator has drained it
 # meanwhile. Running jobs stay. The controller is asked while the node is not healthy, when it is again, and once after each boot.
 
 health=/usr/libexec/tare-health # configs/htcondor/tare-health.sh, which asks nothing of HTCondor

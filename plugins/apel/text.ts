@@ -8,7 +8,7 @@ import {createHash} from 'node:crypto';
 /** A text that APEL's loader takes. */
 export interface Fitted {
   text: string;
-  /** It is not what it was. */
+  /** Whether the text was changed. */
   changed: boolean;
 }
 

@@ -10,7 +10,7 @@ export const arc: Plugin = {
     {
       name: 'arc',
       // HTCondor's starter gives its own wrapper the name of an error file, whatever the job's environment is; ENV/TARE takes that away. So a
-      // user of HTCondor who sets our variable steers nothing.
+      // user of HTCondor that sets our variable changes nothing.
       detect: ({environment}) => environment['TARE_ARC'] !== undefined && environment['_CONDOR_WRAPPER_ERROR_FILE'] === undefined,
       load: async () => (await import('./adapter.js')).adapter,
     },

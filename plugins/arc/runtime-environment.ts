@@ -1,5 +1,5 @@
 /**
- * The runtime environment script `ENV/TARE` and A-REX's callout, with their reasons for the people who read them on a CE. The same texts are
+ * The runtime environment script `ENV/TARE` and A-REX's callout, with comments that give their reasons. The same texts are
  * in configs/arc/, which a test compares. Pure.
  *
  * ARC runs the script three times (lrms_common.sh and submit_common.sh of ARC 7): stage 0 on the CE, sourced by the submit script in bash or

@@ -24,7 +24,7 @@ const number = (told: Told, key: string): number | null => {
 };
 
 /**
- * Of the job's description as A-REX hands it to its submit scripts (grami): memory is MB per core (they multiply by 1024 to kB), times are
+ * The slot from the job's description in the form of A-REX's submit scripts (grami): memory is MB per core (they multiply by 1024 to kB), times are
  * seconds. A job of several nodes has `perNode` cores on this one. The job's script has spent some of the wall time already.
  */
 export function slotOf(told: Told): Slot {

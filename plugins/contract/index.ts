@@ -52,7 +52,7 @@ export interface BatchAdapter {
   reportFailure(job: BatchJob, failure: Failure, settings: BatchSettings, effects: Effects): Promise<Ending>;
   /** What the batch system holds of a job by itself, for `tare doctor` in that job. May be absent. */
   examine?(call: Pick<BatchCall, 'environment'>, effects: Pick<Effects, 'readText'>): BatchFinding;
-  /** Flags of the record by what the batch system does with such a job, whoever called the wrapper in it. May be absent. */
+  /** Flags of the record by what the batch system does with such a job, for every call of the wrapper in it. May be absent. */
   flags?(call: Pick<BatchCall, 'environment'>, effects: Pick<Effects, 'readText'>): readonly string[];
 }
 
@@ -183,7 +183,7 @@ export interface Failure {
   fault: 'job' | 'policy' | 'node';
   /** Row of the table of errors. */
   code: string;
-  /** One line for people. */
+  /** The message, one line. */
   message: string;
   /** Exit code of the command line for it. */
   exit: number;
@@ -345,7 +345,7 @@ export interface Exporter {
   /** Several converted records as one document. Pure. */
   join(texts: readonly string[]): string;
   /**
-   * One result for each item, in order. What it reports as delivered is safe: a crash does not lose it.
+   * Delivers the items. @returns one result for each, in order; what is reported as delivered survives a crash
    * @throws Error when nothing was delivered
    */
   deliver(items: readonly ExportItem[], effects: ExportEffects): Promise<Delivery[]>;
@@ -468,7 +468,7 @@ export interface ExportRecord {
     attempt: number;
   };
   payload: {index: number; name: string | null};
-  /** It is a part of another record, which has its usage already. */
+  /** The usage of another record contains this one's. */
   isPart: boolean;
   /** The other one's id; null: it is none, or the other is not known. */
   partOf: string | null;

@@ -1,5 +1,5 @@
 // Seeds for the harnesses that read frames: one good example of each frame and of each key, as native/fuzz/world.h has them (a form feed
-// ends a frame, a newline a string; a harness's own letter before each says who sends it).
+// ends a frame, a newline a string; a harness's own letter before each names its sender).
 
 /** Of types whose examples are the same in every field; others are `text`. */
 const EXAMPLES = {

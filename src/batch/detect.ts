@@ -44,7 +44,7 @@ function smallerOf(one: Slot, other: Slot): Slot {
   };
 }
 
-/** What the caller's batch system holds of its job by itself; null where there is none that has a say. */
+/** The limits that the caller's batch system enforces itself; null: no batch system, or it enforces none. */
 export async function examineBatch(
   plugins: readonly Plugin[],
   call: BatchCall,

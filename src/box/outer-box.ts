@@ -24,7 +24,7 @@ const PIPE = 'parts';
 const RECORD_ID = /^[0-9a-f-]{36}$/;
 
 /**
- * Where the one around has no box, only the payload's own variable says which record it is of: good enough for a name, and for a pipe
+ * The outer box. Where the outer wrapper made no box, only a variable that the payload can set names its record: good enough for a name, and for a pipe
  * that root does not write to.
  */
 export function outerBoxOf(within: Facts['within'], environment: Readonly<Record<string, string>>, uid: number): OuterBox | null {

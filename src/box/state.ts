@@ -205,7 +205,7 @@ export function boxesIn(directory: string): BoxState[] {
 }
 
 /**
- * Whether another call has this box's record. Who has made its folder sees all that were there before, so that of several at once at most one
+ * Whether another call has this box's record. A call that has made its folder sees all that were there before, so that of several at once at most one
  * sees nobody; and a box that ends has its record in the spool before its folder goes, or keeps the folder while it waits for a spool.
  */
 export function isRecordTaken({id, plan, started, batch}: BoxState): boolean {

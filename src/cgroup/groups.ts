@@ -21,7 +21,7 @@ export interface GroupLevel {
   processes: number | null;
 }
 
-/** Files that the kernel changes, and tells those who watch them of it (cgroup-v2.rst: inotify, IN_MODIFY), when a limit is hit. */
+/** Files that the kernel changes when a limit is hit; it notifies processes that watch them (cgroup-v2.rst: inotify, IN_MODIFY). */
 export interface EventFiles {
   /** memory.events */
   memory: string | null;
@@ -31,7 +31,7 @@ export interface EventFiles {
   state: string | null;
 }
 
-/** Whether the payload is frozen, and since Linux 6.18 for how long it was in all, µs (cgroup.stat.local, whoever above froze it). */
+/** Whether the payload is frozen, and since Linux 6.18 for how long it was in all, µs (cgroup.stat.local, also when a group above is frozen). */
 export interface Freeze {
   frozen: boolean | null;
   frozenUs: number | null;
@@ -50,7 +50,7 @@ export interface GroupEvents extends MemoryCounters {
 export interface MemoryEvents {
   /** cgroup version of the memory controller, null when the box has none. */
   version: 1 | 2 | null;
-  /** Processes of the payload that were killed for memory, whoever's limit it was. */
+  /** Processes of the payload that were killed for memory, at any group's limit. */
   oomKills: number | null;
   groups: GroupEvents[];
 }
@@ -62,7 +62,7 @@ export interface Groups {
   /** cgroup.procs files to join, one for each hierarchy; of `payload`, none where there are several applications. */
   joins(part: Part): readonly string[];
   usage(part: Part): GroupUsage;
-  /** What a part (usually the payload) weighs now, for whoever looks at many boxes. */
+  /** What a part (usually the payload) weighs now, for commands that list many boxes. */
   level(part?: Part): GroupLevel;
   /** CPU time of the payload, user and system together: one short read. */
   cpuUs(): number | null;

@@ -24,7 +24,7 @@ export interface MemoryUsage {
 
 /** Event counters of one group's memory controller. */
 export interface MemoryCounters {
-  /** Processes killed. v2: of this group and all below (memory.oom.group makes it more than the processes); v1: of this group alone, whoever's limit it was. */
+  /** Processes killed. v2: of this group and all below (memory.oom.group makes it more than the processes); v1: of this group alone, at any group's limit. */
   oomKills: number | null;
   /** v2: times that this group's own limit was hit and nothing could be reclaimed. v1 has no such counter. */
   oomLocal: number | null;

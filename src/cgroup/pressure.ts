@@ -4,7 +4,7 @@ import type {Read} from './keyed.js';
 export interface Pressure {
   /** At least one task waited. */
   someUs: number | null;
-  /** All that were not idle waited: nothing went on. null for CPU before Linux 5.13. */
+  /** Time in which all processes that were not idle waited. null for CPU before Linux 5.13. */
   fullUs: number | null;
 }
 

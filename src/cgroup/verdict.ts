@@ -33,7 +33,7 @@ export function verdict(before: MemoryEvents, after: MemoryEvents, log: () => re
 }
 
 /**
- * The same where the box has no group for memory: its processes are then in the caller's own group, whose counters tell of others too. So only a
+ * The verdict where the box has no group for memory: its processes are then in the caller's group, whose counters count others too. So only a
  * kill there together with a limit that was hit is a verdict, and never a certain one; the caller knows that the payload was killed.
  * @param before groups around the payload, the caller's own first
  */

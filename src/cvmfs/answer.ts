@@ -64,7 +64,7 @@ export function readAnswer(text: string): Answer {
   };
 }
 
-/** null for what is none: a client's text is not trusted to be a number. */
+/** A number of a client's text; null: it is not a number. */
 export function wholeNumber(text: string | undefined): number | null {
   const value = text === undefined || !/^\d{1,16}$/.test(text.trim()) ? NaN : Number(text);
   return Number.isSafeInteger(value) ? value : null;

@@ -31,7 +31,7 @@ export interface Fetched {
 export interface OwnMount {
   /** Process 1 of the client's namespaces: in its mounts the repository is, and with it all of it ends. */
   mounter: {pid: number; startTicks: number};
-  /** All that is kept for the client. */
+  /** The directory with all files of the client. */
   folder: string;
   /** The mount point, in the mounter's mounts. */
   place: string;

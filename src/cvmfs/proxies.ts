@@ -23,7 +23,7 @@ export const proxiesIn = (proxies: string): string[] => [...new Set(groupsOf(pro
 export const hasChoice = (proxies: string): boolean => groupsOf(proxies).flat().length > 1;
 
 /**
- * With those that do not answer behind the others: within their group, and a group of which none answers behind all groups.
+ * Puts proxies that do not answer behind the others of their group, and a group without an answer behind all groups.
  * The client takes one of a group by chance, so what is behind others is a group of its own.
  */
 export function withDeadLast(proxies: string, dead: ReadonlySet<string>): string {

@@ -30,7 +30,7 @@ export type Order =
   | {do: 'release'; index: number; signal: number; withinUs: number}
   /** SIGKILL to everything of one. */
   | {do: 'kill'; index: number}
-  /** Nothing will be started any more. */
+  /** Nothing more is started. */
   | {do: 'windUp'}
   /** `restart` is to be called after so long, unless all is over. */
   | {do: 'restart'; index: number; start: number; afterMs: number}
@@ -65,13 +65,13 @@ interface AppState {
   wallUs: number | null;
   totals: KeeperTotals;
   ready: boolean;
-  /** Nothing will be started of it any more. */
+  /** It is not started again. */
   over: boolean;
   /** Of its last start. */
   rawStatus: number | null;
   /** Why it could not be executed, or why it was not. */
   reason: string | null;
-  /** It was told to stop before it ended by itself. */
+  /** Whether it was told to stop before it ended by itself. */
   stopped: boolean;
   /** A service was told to end after the payload. */
   released: boolean;
@@ -99,7 +99,7 @@ export class Applications {
   private readonly failurePolicy: FailurePolicy;
   private readonly order: (order: Order) => void;
   private readonly apps: AppState[];
-  /** Nothing is started any more. */
+  /** Whether starts have ended. */
   private winding = false;
   /** All were told to stop. */
   private told = false;
@@ -156,7 +156,7 @@ export class Applications {
     this.goOn();
   }
 
-  /** It could not be executed: there is no use in another start. */
+  /** A start failed at its exec; another start would fail too. */
   failed(index: number, start: number, reason: string): void {
     const {step, app} = this.at(index);
     app.starts = Math.max(app.starts, start);
@@ -213,7 +213,7 @@ export class Applications {
     if (app.starts === start && !app.runs && !app.over) this.start(index);
   }
 
-  /** It was looked at, `afterMs` after the look before. */
+  /** Takes the result of a look, `afterMs` after the one before. */
   lookedReady(index: number, start: number, afterMs: number, isReady: boolean): void {
     const {step, app} = this.at(index);
     if (app.starts !== start || !app.runs || app.ready || this.winding || !('withinUs' in step.ready)) return;
@@ -274,7 +274,7 @@ export class Applications {
     return this.steps[index]?.system?.role === 'service';
   }
 
-  /** Those that run and are no services: the job goes on for them. */
+  /** Applications that run and are not services: the job goes on for them. */
   private runningBeside(): number[] {
     return [...this.steps.keys()].filter((index) => !this.isService(index) && this.apps[index]?.runs === true);
   }
@@ -495,7 +495,7 @@ export class Applications {
     this.order({do: 'lookReady', index, start: starts, afterMs, keeperPid});
   }
 
-  /** Nothing that needs it can start any more. */
+  /** Handles an application that is not ready in time: others that need it cannot start. */
   private notReady(index: number): void {
     const {step, app} = this.at(index);
     app.reason = 'it was not ready in time';

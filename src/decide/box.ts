@@ -83,7 +83,7 @@ export class BoxDecider {
           });
   }
 
-  /** Nothing more will come of the box. */
+  /** Whether nothing more will come of the box. */
   get over(): boolean {
     return this.gone || this.left;
   }

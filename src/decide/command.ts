@@ -37,7 +37,7 @@ export type Input =
   | {name: 'clientsStuck'; waitedUs: number}
   /** All tasks that share the box have ended. */
   | {name: 'tasksOver'}
-  /** All that the shim has to tell again to a supervisor that follows is told. */
+  /** The shim has told a supervisor that takes over all that happened before. */
   | {name: 'drained'}
   /** The shim is gone. */
   | {name: 'shimGone'}

@@ -24,7 +24,7 @@ const setOf = (names: readonly (typeof NAMES)[number][]): string =>
 export const SERVICE_CAPABILITIES = setOf(SERVICES);
 
 /**
- * Of an image's init and what it starts: it may end its PID namespace (reboot(2)). Never SYS_ADMIN: as root the box's root is uid 0 of the
+ * Capabilities of an image's init and what it starts: it may end its PID namespace (reboot(2)). Never SYS_ADMIN: as root the box's root is uid 0 of the
  * node too, and only mounts that no process of the box can remove keep it from the node's /proc/sys.
  */
 export const INIT_CAPABILITIES = setOf([...SERVICES, 'SYS_BOOT']);

@@ -9,7 +9,7 @@ const NAMES = {user: 'user', pid: 'pid', mount: 'mnt', ipc: 'ipc', uts: 'uts', n
 const [SELF] = INIT_ARGV;
 
 /**
- * Only the namespaces that the box made: the others are the node's, and not the user's to enter.
+ * Arguments that enter the namespaces that the box made; the others are the node's, which the user cannot enter.
  * @param pid a process of the box whose namespaces they are
  */
 export function joinArgv(plan: Plan, pid: number): string[] {

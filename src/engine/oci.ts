@@ -127,7 +127,7 @@ function groupsOf(plan: Plan, id: string): {cgroupsPath?: string} {
 }
 
 /**
- * Of the node's, with what the node mounts below it later: an automounter's mount comes by propagation. The root that the runtime binds
+ * A mount of a path of the node, into which later mounts of the node propagate, such as an automounter's. The root that the runtime binds
  * is private in all its mounts, so what the view has there already is bound once more.
  */
 const followed = (path: string): Mount => ({

@@ -35,7 +35,7 @@ export interface Tally {
   delivered: number;
   /** In earlier runs. */
   before: number;
-  /** Not its business. */
+  /** Records that the exporter does not select. */
   passed: number;
   refused: number;
   failed: number;

@@ -1,5 +1,5 @@
 /**
- * Of a record, what exporters are made of. A spool may hold what a job's user wrote: each field is checked, and what is wrong is named.
+ * The part of a record that exporters get. A job's user may have written the file: each field is checked, and wrong ones are named.
  * What this version does not know is left out, and what an older version did not have is null. Pure.
  */
 

@@ -11,7 +11,7 @@ const READ = 4;
 const SEARCH = 1;
 
 /**
- * Those above the paths, the outermost first. An owner's own is none: in its user namespace it reads what is its own. Root has no right to
+ * Directories above the paths that the account cannot list, the outermost first. Its own are none: in its user namespace it can read them. Root has no right to
  * another's there, so it is judged as everybody is. Access lists are not read.
  * @param paths absolute and without links
  */

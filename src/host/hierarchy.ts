@@ -102,8 +102,8 @@ function v2Controllers(tree: Tree, mount: string): Controller[] {
 }
 
 /**
- * Both paths are relative to the cgroup namespace's root: `/../x` is outside it. The own group is below the mount when
- * the mount's root is a prefix of it and what is left leads only downwards.
+ * The directories from the own group upwards. Both paths are relative to the cgroup namespace's root: `/../x` is outside it. The own group is
+ * below the mount when the mount's root is a prefix of it and what is left leads only downwards.
  */
 function directoriesUp(mount: Mount, own: string): string[] {
   const root = segments(mount.root);

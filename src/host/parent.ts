@@ -1,5 +1,5 @@
 /**
- * Where groups can be made: from the caller's own group upwards, and why not in each directory that was refused.
+ * Finds the group in which groups can be made, from the caller's own upwards, with the reason against each directory that was refused.
  * The rules are those of the kernel's admin-guide/cgroup-v2 (delegation containment, no internal processes, threads)
  * and cgroup-v1, and one of ours: never above a group that limits the caller, since a box there would escape the slot.
  */

@@ -79,6 +79,6 @@ function byZstd(program: string): NodeJS.ReadWriteStream {
       reject(wrong);
     });
   });
-  ended.catch(() => undefined); // whoever reads the stream is told too
+  ended.catch(() => undefined); // the reader of the stream gets the error too
   return stream;
 }

@@ -114,7 +114,7 @@ function kindOfFile(begin: Buffer): string {
 
 async function lookAtTree(path: string, {identity, where, through = null}: LookOptions): Promise<ImageLook> {
   const candidates = WELL_KNOWN.map((name) => join(path, name));
-  // what is missing is no news; nor is that there is none of them
+  // a missing file is not reported, nor that none of them exists
   const {out, late} = await runAbandonable(HEAD, ['-q', '-c', String(ELF_BEGIN), '--', ...candidates], identity, {through});
   if (late) throw unanswered(path, where);
   const architectures = architecturesIn(out);
@@ -194,7 +194,7 @@ function mounterOf(path: string, {user, where}: LookOptions): NonNullable<ImageF
 }
 
 /**
- * In a user namespace the kernel lets no process change a file whose owner has no number there, so all files are shown as the user's own.
+ * Selects a squashfuse. In a user namespace the kernel lets no process change a file whose owner has no number there, so all files are shown as the user's own.
  * squashfuse_ll can do so from 0.5 on. squashfuse always could, by options of libfuse's (fuse(8): uid, gid), and is slower.
  */
 export function squashfuseOf(

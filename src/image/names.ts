@@ -44,7 +44,7 @@ export class Writer {
     }
   }
 
-  /** Nothing is heard of a signal between two turns of the event loop. */
+  /** Lets the event loop run once, which delivers signals. */
   private async turn(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     this.aborted?.throwIfAborted();

@@ -184,7 +184,7 @@ function paxOf(body: Buffer): {path?: string; target?: string; size?: number; mt
   return found;
 }
 
-/** Seconds, as POSIX writes them. No file system has a time of more digits, and the kernel refuses what is none. */
+/** Seconds, as POSIX writes them. No file system has a time of more digits, and the kernel refuses an invalid one. */
 function timeOf(text: string): number {
   if (!/^-?\d{1,15}(\.\d*)?$/.test(text)) throw new TarError('invalid time field');
   return Number(text);

@@ -25,7 +25,7 @@ const WORDS: Readonly<Record<string, string>> = {
   null: 'null',
 };
 
-/** A JSON Schema type, in the words of people who write YAML. */
+/** The name of a JSON Schema type in messages. */
 export const typeWord = (type: string): string => WORDS[type] ?? type;
 
 /** `a`, `a or b`, `a, b or c`. */

@@ -36,7 +36,7 @@ export function figuresOf(box: LiveBox): Figures {
 type Measured = Omit<Figures, 'standing' | 'ageUs'>;
 
 /**
- * By the groups where there are some, else by the processes.
+ * Measures a box by its groups, else by its processes.
  * @param noted what the wrapper noted last: a peak that no group keeps (v2 before Linux 5.19) it samples
  */
 export function measure(

@@ -22,7 +22,7 @@ const INIT_MS = 10_000;
 const LOOK_MS = 20;
 
 /**
- * SIGKILL ends all of the box at once. SIGTERM asks the payload to end and kills after the policy's grace; who is asked a second time is
+ * SIGKILL ends all of the box at once. SIGTERM asks the payload to end and kills after the policy's grace; a payload that is asked a second time is
  * killed at once. Any other signal is sent to the payload's first process, and that is all.
  * @param by uid of the caller
  * @throws TareError BOX_STATE, BOX_NOT_REMOVED

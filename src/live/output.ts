@@ -64,7 +64,7 @@ export interface Source {
   descriptor: number;
   /** Only lines with this before them, which is then left out; null: all. */
   prefix: string | null;
-  /** It is written to until this has ended. */
+  /** The process after whose end nothing more is written. */
   writer: ProcessId | null;
 }
 

@@ -30,7 +30,7 @@ const TABLE = 'inet tare';
 export const hostDevice = (id: string): string => `tare${id.slice(0, 11)}`;
 
 /**
- * The same for an address whenever it is leased: neighbours that remember it stay right. 02: locally administered. Of IPv6 the last 32 bits.
+ * The MAC of an address, the same at each lease, so that caches of neighbours stay right. 02: locally administered. Of IPv6 the last 32 bits.
  */
 export function macOf(address: string): string {
   const parsed = parseAddress(address);

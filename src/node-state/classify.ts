@@ -117,7 +117,7 @@ const explained = ({nowUs, before}: Evidence, isMended: boolean): number | null 
     : (before?.explainedAt ?? null);
 
 /**
- * What closed the node by the word of jobs is forgotten when a probe of everybody who reported it has succeeded since the last of it: once in
+ * A closure by reports of jobs is forgotten when a probe of each account that reported has succeeded since the last of it: once in
  * the time for which failures count. If it closes again within that time, no probe sees what is wrong, and the time itself must pass.
  */
 function forgiven(evidence: Evidence, explainedAt: number | null): number | null {

@@ -16,7 +16,7 @@ export interface Seen {
   /** Whose time is renewed. */
   result: string;
   bootId: string;
-  /** Until then nothing is due, seconds since 1970. */
+  /** Time before which no full look is due, seconds since 1970. */
   beforeS: number;
   same: readonly Stamp[];
   /** Owner, and mode with the type. */
@@ -25,7 +25,7 @@ export interface Seen {
   room: readonly {path: string; bytes: number; inodes: number}[];
   write: readonly string[];
   runs: readonly string[];
-  /** Nothing in it was changed since, ms since 1970. */
+  /** A directory that has not changed since that time, ms since 1970. */
   quiet: {path: string; sinceMs: number};
 }
 

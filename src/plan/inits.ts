@@ -12,7 +12,7 @@ export interface KnownInit {
   argv: (path: string) => string[];
   /** What tells it to stop its services and to end. */
   stopSignal: number;
-  /** It manages control groups of its own, and cannot do without. */
+  /** Whether it needs control groups of its own. */
   groups: boolean;
   /** Shell functions: `booted` succeeds when it has brought up what it starts by itself, `begin NAME` starts a service, `about NAME` says why not. */
   functions: string;

@@ -29,7 +29,7 @@ export interface Call {
   batchId: string | null;
   /** Why no namespaces are to be built around the payload; null when they are. `always`: even where a box is required. */
   unboxed: {because: string; always: boolean} | null;
-  /** So many tasks join the box; absent: the payload is the only one. */
+  /** Number of tasks that join the box; absent: the payload is the only one. */
   tasks?: number | undefined;
   /** What this node has by its facts and could not give this job; absent: nothing. */
   lost?: readonly ('box' | 'groups' | 'disk' | 'ids')[] | undefined;

@@ -134,8 +134,8 @@ function swapEnforcer(facts: Facts): Enforcer {
 }
 
 /**
- * Without a group of its own for pids, a box stays in the caller's: what that allows holds already (systemd gives every unit a pids.max), and the
- * payload's resource limits stay as they are.
+ * The limit on processes of the slot. Without a group of its own for pids a box stays in the caller's, whose limit holds already (systemd gives
+ * every unit a pids.max), and the payload's resource limits stay as they are.
  */
 function processesOfSlot({value, provenance}: ResolvedLimit, {slot}: Facts): Enforcer | null {
   return provenance.source === 'slot' && value !== null && value === slot.processes
@@ -188,7 +188,7 @@ function clientsOf({cvmfs, image}: Inputs['job'], {cvmfs: {value: rule}}: Policy
 }
 
 /**
- * As the policy says, and more for each client of a repository. The built-in reserve is less in a small slot: HTCondor's starter (since 23.1, cgroup v2) takes a kill for memory
+ * The reserve of memory: the policy's, and more for each client of a repository. The built-in reserve is less in a small slot: HTCondor's starter (since 23.1, cgroup v2) takes a kill for memory
  * below nine tenths of the slot for the node's trouble, and starts the job again, for ever.
  */
 function reserveOf({reserveBytes: {value, provenance}}: Policy, slotBytes: number, clients: number): number {

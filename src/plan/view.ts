@@ -98,7 +98,7 @@ export interface ViewInputs {
   destinations: readonly string[];
   /** Directories that stay real. */
   writable: readonly string[];
-  /** It is a small machine's. */
+  /** The small machine of the view; null: the box is none. */
   system: {ownNetwork: boolean; maps: IdMaps | null} | null;
   /** Of a private view with several: a view for each. */
   applications: readonly string[];

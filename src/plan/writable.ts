@@ -7,7 +7,7 @@ import type {Inputs} from './inputs.js';
 
 /** Directories of the node that a job may write to, and whether it may start where it asks to. */
 export interface Writable {
-  /** It is no place that stays read-only for everybody. */
+  /** Whether a job can start there: the place is not one that is always read-only. */
   canStart: boolean;
   /** The job starts in a directory that is its own. */
   startsInOwn: boolean;

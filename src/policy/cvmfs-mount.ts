@@ -150,7 +150,7 @@ export const configFor = ({config}: CvmfsMountRule, repository: string): string[
 export const cacheOf = (shared: string, uid: number): string => `${shared}/${String(uid)}`;
 
 /**
- * All that the client is told beside its config files.
+ * All parameters of the client beside its config files.
  * @param account whose client it is
  * @param repositories how many share the job's own cache: each client keeps to a quota of its own
  */

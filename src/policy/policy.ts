@@ -42,7 +42,7 @@ export interface Ruled {
   filesystem: Valued<FileSystem[]>;
   /** Patterns with `*`, and digests. */
   images: Valued<string[]>;
-  /** So long the services of a small machine may take to be ready, and so long to end. */
+  /** Time in which the services of a small machine must be ready, and again in which they must end. */
   servicesWithinUs: Valued<number>;
   /** Which system calls are denied: `default`, `pilot`, `unconfined`, or a file. */
   seccomp: Valued<string>;

@@ -105,7 +105,10 @@ async function ownerIdentity(directory: string, policy: Policy, caller: Identity
   return defaultIdentity(policy, caller);
 }
 
-/** For root, where no account is named: the policy's. @throws TareError USER_UNKNOWN, NAME_SERVICE_SILENT */
+/**
+ * The account of a job that root starts and that names none: the policy's.
+ * @throws TareError USER_UNKNOWN, NAME_SERVICE_SILENT
+ */
 export async function defaultIdentity(policy: Policy, caller: IdentityFacts): Promise<Valued<IdentityFacts>> {
   const {value: name, provenance} = policy.identity.user;
   return {value: name === caller.name ? caller : await accountNamed(name, provenance.at, policy, caller), provenance};
@@ -156,7 +159,7 @@ const noAnswer = (key: string, at: string, {because}: Silent): TareError =>
 const CACHE = 'accounts.json';
 
 /**
- * By a cache that may be believed, else by the name service. Every account can read root's cache. A user's own is believed only where no rule
+ * Looks an account up in a cache that may be believed, else by the name service. Every account can read root's cache. A user's own is believed only where no rule
  * of the policy names users: the user can write anything into it.
  */
 async function lookUp(key: string, policy: Policy, {uid}: IdentityFacts, wish: Wish): Promise<Answer<Member>> {

@@ -30,7 +30,7 @@ import {isRunning, processId} from '../process/process.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
 /**
- * Only what the policy may allow is looked at: a look can wake an automount.
+ * Looks at the job's image, if the policy may allow it: a look can wake an automount.
  * @param isBoxed plans without a look, which throws the policy's refusals; false: there is no box, and so no image
  * @param through how it can be seen where Tare has mounted its repository
  * @returns null: it is not needed
@@ -69,7 +69,7 @@ export function isInRepository(path: string, {policy, job, call}: Inputs): boole
 const STAT = '/usr/bin/stat';
 
 /**
- * Where an unpacked image has the init that the job names; null for the wrapper's own, and where the image has to be opened first.
+ * The path of the init that the job names in an unpacked image; null for the wrapper's own, and where the image has to be opened first.
  * @throws TareError INIT_UNAVAILABLE
  */
 export async function findInit({path, kind}: ImageFound, init: Valued<Init> | null, through: Through | null): Promise<string | null> {

@@ -16,7 +16,7 @@ export interface Prepared {
   identity: IdentityFacts;
   caller: IdentityFacts;
   callerArgvIndex: number | null;
-  /** The same with what its image is, which lies in a repository that is to be looked at before; null: nothing is left to be seen. @throws TareError as findImage */
+  /** Plans again with the image, which lies in a repository that has to be looked at before; null: the image is known. @throws TareError as findImage */
   withImage: ((through: Through | null) => Promise<Prepared>) | null;
   /** What the plan was made of; null: it was saved, and is not made anew. */
   inputs: Inputs | null;

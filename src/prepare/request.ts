@@ -39,7 +39,7 @@ export interface AttackedAs {
 
 /** A box that is only tried. */
 export interface Trial {
-  /** It is attacked from inside (`tare doctor --attacks`): by which job; null: it is not. */
+  /** The job that attacks the box from inside (`tare doctor --attacks`); null: none. */
   attacks: AttackedAs | null;
   /** Name of the account that it is tried as; null: it has none, or it was not looked up yet. */
   user: string | null;

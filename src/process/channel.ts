@@ -108,7 +108,7 @@ export class Channel {
     if (!this.closed) this.listen();
   }
 
-  /** Nothing more has come. What a supervisor that takes over is told again is all there from the beginning. */
+  /** Whether all frames that have come are read. What a supervisor that takes over is told again is there from the beginning. */
   get isDrained(): boolean {
     return this.queue.length === 0;
   }
@@ -151,7 +151,7 @@ export class Channel {
     });
   }
 
-  /** So many bytes have come; none is the end. */
+  /** Takes bytes that have come; 0 is the end. */
   private take(count: number): void {
     try {
       if (count === 0) throw new Error('the shim is gone');

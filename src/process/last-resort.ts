@@ -10,7 +10,10 @@ const SOCKET = '/dev/log';
 const MOST_BYTES = '256KiB';
 const DEADLINE_MS = 2000;
 
-/** Never throws. @returns whether the node's log took it; logger(1) does not tell whether it is on disk */
+/**
+ * Writes to the node's log. Never throws.
+ * @returns whether the node's log took it; logger(1) does not tell whether it is on disk
+ */
 export function tellNodesLog(text: string): boolean {
   try {
     if (!statSync(SOCKET).isSocket()) return false;

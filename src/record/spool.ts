@@ -68,14 +68,14 @@ export function* recordsOf(spool: string, uid: number): Generator<string> {
 export function* records(spool: string): Generator<{id: string; owner: number; path: string}> {
   const place = resolve(spool); // a policy may write it with a slash at its end
   for (const {id, path} of recordFiles(place)) {
-    if (dirname(path) !== place) continue; // what somebody has sorted away is closed
+    if (dirname(path) !== place) continue; // a record that was moved into a folder is closed
     const found = lookAt(path);
     if (found?.isFile() === true && path === pathOf(place, id, found.uid)) yield {id, owner: found.uid, path};
   }
 }
 
 /**
- * Where a user's record lies. In a spool that everybody may write to another can have taken the name; then it has the user's number in it,
+ * The path of a user's record. In a spool to which all may write another user can have taken the name; then the name has the user's number,
  * and keeps it when the other's goes: else there would be two.
  */
 export function pathOf(spool: string, id: string, uid = process.getuid?.() ?? -1): string {

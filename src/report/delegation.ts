@@ -65,7 +65,7 @@ const LAYOUTS: Readonly<Record<Layout, Words>> = {
     handOn: (controller) => `enable ${controller} in the kernel`,
   },
   other: {
-    name: 'a group of unknown make',
+    name: 'a group of a system that Tare does not know',
     delegate: `as root: chown USER DIR DIR/cgroup.procs DIR/cgroup.subtree_control, DIR being the job’s group, ${AS_ROOT}`,
     handOn: (controller) => `as root: write +${controller} to cgroup.subtree_control of every group above`,
   },

@@ -31,7 +31,7 @@ export function formatSummary(record: UsageRecord, path: string | null): string 
 }
 
 /**
- * One line on standard error: the limit that was reached. Of memory the reason has the numbers; which counter said so is the record's. A payload can end by
+ * One line on standard error: the limit that was reached. For memory the reason has the numbers, and the record the counter. A payload can end by
  * itself all the same: the kernel killed one process of several, or it caught the SIGTERM that told it to stop.
  */
 export function stopText({limit, reason, evidence, exitCode}: UsageRecord['outcome']): string {

@@ -8,7 +8,7 @@ import {sleep} from '../process/clock.js';
 
 /** Arguments of `tare-mounter`. */
 export interface MounterOrder {
-  /** It ends with this process. */
+  /** The mounter ends with this process. */
   shimPid: number;
   /** Where the client's output goes. */
   folder: string;
@@ -26,7 +26,7 @@ export interface MounterOrder {
 const LEAVE_MS = 3000;
 
 /**
- * Until the kernel has mounted: the client is only starting then, and a process that touches the mount waits for it.
+ * Starts a mounter and waits until the kernel has mounted: the client is only starting then, and a process that touches the mount waits for it.
  * @param onEnd is told how the client ended, if it does before it is told to
  * @returns the process in whose mounts it is, or why there is none
  */

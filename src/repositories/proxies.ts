@@ -18,8 +18,8 @@ type Dead = Record<string, string>;
 type Kept = Record<string, {because: string; epochMs: number}>;
 
 /**
- * The same proxies in the order that costs least now.
- * @param file where it is kept for the next jobs what does not answer; null: nowhere
+ * The same proxies, with those that do not answer now last.
+ * @param file in which the result is kept for the next jobs; null: none
  */
 export async function inBestOrder(proxies: string, file: string | null, log: Log): Promise<string> {
   if (!hasChoice(proxies)) return proxies;

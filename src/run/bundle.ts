@@ -12,7 +12,7 @@ import {runAbandonable} from '../host/abandon.js';
 import {provideAccounts} from './accounts.js';
 
 /**
- * Nothing for a plan of another engine.
+ * Writes the bundle of the OCI runtime; nothing for a plan of another engine.
  * @throws TareError ENGINE_FAILED
  */
 export async function writeBundle(plan: Plan, id: string, boxDirectory: string): Promise<void> {

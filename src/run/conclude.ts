@@ -37,7 +37,7 @@ export async function adopt(request: RunRequest, hello: Hello, channel: Channel)
 }
 
 /**
- * From the observation of an ended box to its record and the report to the batch system; until the shim knows of that another supervisor could
+ * Makes the record of an ended box from its observation, and reports to the batch system; until the shim knows of that another supervisor could
  * do the same.
  */
 export async function conclude(state: BoxState, observed: EndedObservation, {log, hello, request}: Following): Promise<RunResult> {

@@ -33,7 +33,7 @@ interface ExaminedMount {
 }
 
 /**
- * Those that the policy names, those that are mounted, and those that are given; each within the policy's deadline.
+ * Looks at the repositories that the policy names, those that are mounted, and those that are given, each within the policy's deadline.
  * @throws TareError when the policy cannot be read
  */
 export async function examineRepositories(policyFile: string | null, given: readonly string[]): Promise<ExaminedRepositories> {

@@ -31,7 +31,7 @@ const OLDEST_US = 60e6;
 const UNTRIED = {boxed: null, degraded: {}, faults: []};
 
 /**
- * As the node's last probe found it; where there was none, by what can be read of the reports.
+ * The health by the node's last probe, else by the reports that can be read.
  * A policy that cannot be read makes every job fail: such a node is not healthy.
  */
 export async function examineHealth(policyFile: string | null): Promise<Health> {

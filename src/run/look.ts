@@ -22,7 +22,7 @@ export interface Looking {
 }
 
 /**
- * Before anything of the box is made. What was mounted for the job is in `known.looked`: the caller ends it.
+ * Looks at repositories and image before anything of the box is made. What was mounted for the job is in `known.looked`: the caller ends it.
  * @throws TareError
  */
 export async function lookAtWorld(first: Prepared, attempt: AttemptContext, {shimPid, doing, kept, log}: Looking): Promise<Prepared> {

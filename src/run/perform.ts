@@ -69,14 +69,14 @@ export class Performer {
     if (this.decider.over) this.whenOver();
   }
 
-  /** The same of a frame of the shim's, with what there is to see at that moment. */
+  /** Takes a frame of the shim, with the sight at that moment. */
   takeFrame(frame: Frame | null): void {
     if (frame === null) this.take({name: 'shimGone'});
     else if (frame.name === 'applicationEnded') this.take({...frame, found: this.foundAtEnd(frame.application.index)});
     else this.take(frame);
   }
 
-  /** Nothing is looked at any more. */
+  /** Ends all looks. */
   end(): void {
     for (const cancel of this.timers.values()) cancel();
     for (const end of this.ends.splice(0)) end();
@@ -162,7 +162,7 @@ export class Performer {
     );
   }
 
-  /** Not waited for when all else is over. */
+  /** Calls `then` after a time; the process does not wait for it when all else is over. */
   private afterwards(ms: number, then: () => void): void {
     setTimeout(then, ms).unref();
   }

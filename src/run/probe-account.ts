@@ -17,7 +17,7 @@ const MOST_ENTRIES = 50;
 
 /** The result of a probe with an account. */
 export interface ProbedAs extends HealthProbe {
-  /** It got less than the policy wants. */
+  /** Whether the box got less than the policy wants. */
   less: boolean;
 }
 
@@ -60,7 +60,7 @@ export async function probeAs(uid: number, policyFile: string | null, deadlineMs
 const DOCTORS_DEADLINE_MS = 60_000;
 
 /**
- * For `tare doctor`: as the account that calls, or as another, by its name or number.
+ * Tries a box for `tare doctor`, as the calling account, or as another one by its name or number.
  * @throws TareError USER_UNKNOWN, USER_FORBIDDEN
  */
 export function tryBox(user: string | null, policyFile: string | null): Promise<ProbedAs> {

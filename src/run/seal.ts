@@ -21,7 +21,7 @@ import {userSpools} from '../box/user-places.js';
 /** What one run of `tare records seal` did. */
 export interface SealSummary {
   sealed: number;
-  /** Not over yet. */
+  /** Records that are not closed. */
   open: number;
   /** Left where they are, and why. */
   rejected: {path: string; uid: number; reason: string}[];

@@ -29,7 +29,7 @@ interface TriedBox {
 export interface Tried {
   /** Whether a job of this account would run. */
   healthy: boolean;
-  /** It would run with less than the policy wants. */
+  /** Whether the job would run with less than the policy wants. */
   less: boolean;
   user: string | null;
   got: TriedBox | null;

@@ -1,6 +1,6 @@
 /**
- * Where the tasks of a step find each other on their node, and the box that they share: a folder in the user's state directory, which nobody
- * else can write to. The task that makes it makes the box. It stays after the step, so that a task which comes late makes no second box of one id.
+ * Where the tasks of a step find each other on their node, and the box that they share: a folder in the user's state directory, to which
+ * only the user can write. The task that makes it makes the box. It stays after the step, so that a task which comes late makes no second box of one id.
  */
 
 import {linkSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs';

@@ -14,7 +14,10 @@ export const groundOf = (plan: Plan, id: string, boxDirectory: string): Ground =
   maps: stepOf(plan, 'namespace.unshare')?.maps,
 });
 
-/** In the order in which things are made: `teardown` goes through it from its end. @param boxDirectory the box's own folder on scratch */
+/**
+ * Instructions that take a box away, in the order in which its parts are made: `teardown` begins at the end.
+ * @param boxDirectory the box's own folder on scratch
+ */
 export function undoOf(plan: Plan, id: string, boxDirectory: string): Undo[] {
   const ground = groundOf(plan, id, boxDirectory);
   const steps = plan.steps.flatMap((step) => defOf(step).undo?.(step, ground) ?? []);

@@ -14,8 +14,8 @@ export type PausedBy = 'freezer' | 'SIGSTOP';
 const PATIENCE_MS = 5_000;
 const LOOK_MS = 10;
 /**
- * After so many looks all are let go for a moment and stopped again. A v1 freezer (seen on Linux 6.1) may stop a child of vfork(2) before its exec,
- * and waits for the parent, who waits for the child.
+ * Number of looks after which all processes are continued for a moment and stopped again. A v1 freezer (seen on Linux 6.1) may stop a child of vfork(2) before its exec,
+ * and waits for the parent, which waits for the child.
  */
 const LET_GO_EVERY = 50;
 
@@ -52,7 +52,7 @@ export function resumeBox({init, shim}: {init: ProcessId | null; shim: ProcessId
 }
 
 /**
- * true when all stand still. Whoever waits for a child of its vfork(2) stops only after that child has executed or ended: such a child is let
+ * true when all stand still. A process that waits for a child of its vfork(2) stops only after that child has executed or ended: such a child is let
  * go, and stopped the next time.
  */
 function stopAll(init: ProcessId | null): boolean {

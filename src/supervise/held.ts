@@ -195,7 +195,7 @@ export function explainHeld({ways, bytes}: Held): string {
 }
 
 /**
- * Memory of the node that can be somebody's without being in a size of a process: what files in memory have, and what no other line of
+ * Memory of the node that can belong to a payload without being in a size of a process: what files in memory have, and what no other line of
  * proc_meminfo(5) has (pipes, sockets, page tables, the kernel's own). Its growth says that something may be held; null: unknown.
  */
 function hideableBytes(): number | null {

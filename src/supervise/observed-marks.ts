@@ -58,7 +58,7 @@ export class ObservedMarks {
   }
 
   /**
-   * Before the groups are removed: of the processes nothing is left, but what they wrote to page cache is counted still.
+   * The marks at the end, before the groups are removed: the processes are gone, but their page cache still counts.
    * @param largestProcessBytes as init's rusage has it
    */
   marks(largestProcessBytes: number | null): Marks {

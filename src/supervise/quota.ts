@@ -26,7 +26,10 @@ export function imageBytes(free: number): number {
   return Math.ceil((free + kept + FIXED_OVERHEAD) / (1 - perByte) / BLOCK) * BLOCK;
 }
 
-/** Without a journal: nothing of it is wanted after a crash. @throws TareError SCRATCH_FAILED */
+/**
+ * Makes the file system, without a journal: its content is not needed after a crash.
+ * @throws TareError SCRATCH_FAILED
+ */
 export function makeImage({bytes, program}: ScratchQuota, path: string): void {
   try {
     withFile(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, (file) => ftruncateSync(file, imageBytes(bytes)), 0o600);

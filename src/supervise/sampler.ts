@@ -52,7 +52,7 @@ export class Sampler {
   private readonly joined: () => readonly number[];
   /** Last seen CPU time of each living process. */
   private lastSeen = new Map<string, number>();
-  /** The same of those that are gone. */
+  /** CPU time of processes that are gone. */
   private goneCpuUs = 0;
   private readonly means: Record<'rss' | 'pss' | 'vmem' | 'swap', TimeMean>;
   private peaks: Omit<Sampled, `${string}AverageBytes`> = {

@@ -320,7 +320,7 @@ class Walk {
     return true;
   }
 
-  /** One name further. */
+  /** Takes the next name. */
   private next(): void {
     const current = this.open.at(-1);
     if (current === undefined) return;

@@ -29,7 +29,7 @@ export type BoxNote = {directory: string; cwd: string} | {apart: string} | {refu
 
 /** All that tasks have noted. */
 export interface Noted {
-  /** Those that have come, in their order, and of these those that have ended. */
+  /** The tasks that have come, in their order, and of these the ones that have ended. */
   tasks: () => {come: number[]; ended: ReadonlySet<number>};
   /** null: it cannot be read. */
   task: (index: number) => TaskNote | null;

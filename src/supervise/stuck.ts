@@ -15,7 +15,7 @@ const START = 22;
 export interface WaitingThread {
   /** Names one thread, and not a later one with its number. */
   key: string;
-  /** It was killed, and has not gone. */
+  /** Whether it was killed and is still there. */
   killed: boolean;
   /** Signals that it could not take yet, one bit for each, the lowest for signal 1. */
   pending: bigint;

@@ -39,7 +39,7 @@ export async function sweepNode(policyFile: string | null): Promise<SweptOf[]> {
   return swept;
 }
 
-/** Users who may have left something. Only the owners of directories and files are looked at, nothing that they wrote is followed. */
+/** Users that may have left something: the owners of directories and files, whose content is not read. */
 function ownersIn(policy: Policy): Set<number> {
   const owners = new Set<number>();
   for (const {state, uid} of userPlaces(policy)) {
@@ -53,8 +53,8 @@ function ownersIn(policy: Policy): Set<number> {
 }
 
 /**
- * The same program as that user, in a process of its own: nothing that the user's files say can then do more than the user could.
- * What it prints is the user's word.
+ * Sweeps one user in a process that has become that user, so that the user's files can cause nothing that the user could not do.
+ * The user could have forged its output.
  */
 async function sweepAs(uid: number, policyFile: string | null): Promise<SweptOf[]> {
   const argv = ['records', 'sweep', '--json', ...(policyFile === null ? [] : ['--policy', policyFile])];

@@ -180,7 +180,7 @@ function endedRecord(box: BoxState, observed: EndedObservation, directory: strin
 /** A group that is gone tells nothing. */
 const hasFigures = ({cpuUserUs, memPeakBytes}: UsageRecord['usage']): boolean => cpuUserUs !== null || memPeakBytes !== null;
 
-/** null: none that can be read. */
+/** null: it cannot be read. */
 export function stateIn(directory: string): BoxState | null {
   try {
     const state = readState(directory);

@@ -55,7 +55,7 @@ export async function execAgain(
   const limits = {timeout: patience(5000), killSignal: 'SIGKILL'} as const;
   const list = async (): Promise<string> =>
     (await ending(spawn(tare, ['ps', '--json', '--policy', policy], {stdio: ['ignore', 'pipe', 'ignore'], ...limits, ...options}))).stdout;
-  // not its output: who stays in the box may hold that open
+  // not its output: a process that stays in the box may hold that open
   const enter = (): Promise<unknown> =>
     once(spawn(tare, ['exec', '--policy', policy, id, '--', '/bin/true'], {stdio: 'ignore', ...limits, ...options}), 'exit');
   const lives = (): boolean => child.exitCode === null && child.signalCode === null;

@@ -7,7 +7,7 @@ import {need} from '../support/need.js';
 import {patience} from '../support/pace.js';
 import {bin, ending, isRoot, program} from '../support/tare.js';
 
-/** Of nobody's, so that no other process counts for its limit. */
+/** A uid without an account, so that no other process counts for its limit. */
 const UID = 64_998;
 const SECONDS = 20;
 

@@ -23,7 +23,7 @@ describe('the folder', () => {
     for (const name of [...files, 'share/man/man1/tare.1', 'share/man/man1/tare-wrap.1'])
       expect(existsSync(join(FOLDER, name)), name).to.be.true;
     const page = readFileSync(join(FOLDER, 'share/man/man1/tare.1'), 'utf8');
-    // what is nobody's to call is not in the manual
+    // programs that are not called by hand are not in the manual
     expect([page.includes('\\-\\-attacks'), page.includes('\\-\\-bare')]).to.deep.equal([true, false]);
     expect(readFileSync(join(FOLDER, 'VERSION'), 'utf8')).to.equal(`${TARE_VERSION}\n`);
     expect(lstatSync(join(FOLDER, 'bin/tare-wrap')).isSymbolicLink()).to.be.true;

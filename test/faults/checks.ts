@@ -12,7 +12,7 @@ import type {Scene} from './scene.js';
 
 const FAILURE = 125;
 const SUPERVISORS_MAX = 3;
-/** An error that nobody has caught. */
+/** An uncaught error. */
 const STACK = /^\s+at .+:\d+|AddressSanitizer|Error: E[A-Z]+:/m;
 
 /** Records in the spool of the scene, with what is wrong with each by itself. */
@@ -81,7 +81,7 @@ export function classify(scene: Scene, harm: Harm, all: readonly UsageRecord[]):
   const {state, outcome, time} = record;
   const told = `the record says ${outcome.status}, exit ${String(outcome.exitCode)}, signal ${String(outcome.signal)}`;
   if (state === 'started') wrong.push('the record is open');
-  // whoever sweeps can find who has killed it
+  // a sweep can find out which limit killed it
   const isLost = outcome.status === 'lost' || (state === 'lost' && ['killed-by-slot', 'killed'].includes(outcome.status));
   if ((state === 'lost') !== isLost) wrong.push(`the record is ${state}, ${told}`);
   const ownEnd = outcome.status === 'completed' || outcome.status === 'failed';

@@ -29,7 +29,7 @@ export type Batch = (typeof BATCHES)[number];
 
 /** What happens to it. Each part is optional; `after` is always called, and mends what lasts longer than the job. */
 export interface Harm {
-  /** For people: what, to whom, when. */
+  /** The fault in words: what, to which process, when. */
   words: string;
   /** root: only root can do it; strace, fuse: needs the program. */
   needs?: readonly Need[];

@@ -66,7 +66,7 @@ function tell(fault: Fault, {result, wrong, outcome, swept, said, ms}: Met): voi
 const start = performance.now();
 const launch = await launchMs();
 const all: {fault: Fault; met: Met}[] = [];
-// the slow ones first, so that nobody waits for them alone
+// the slow ones first, so that they do not run alone at the end
 const order = [...faults].sort((one, other) => Number(other.kind === 'hung') - Number(one.kind === 'hung'));
 const work = async (): Promise<void> => {
   for (let fault = order.shift(); fault !== undefined; fault = order.shift()) {

@@ -39,7 +39,7 @@ export interface Met {
 
 const live = new Set<Scene>();
 
-/** Ends all that runs, when somebody ends the program. */
+/** Ends all that runs, when the program is ended. */
 export function abandon(): void {
   for (const scene of live) {
     scene.kill();

@@ -148,7 +148,7 @@ export class Scene {
   /** A time in the job's life: from its start on in parts of a launch; -1: when its payload has begun. */
   async until(moment: number): Promise<void> {
     if (moment >= 0) return sleep(moment * this.launchMs);
-    // told by an event: on a busy machine the payload is over before somebody who looks now and then has looked
+    // told by an event: on a busy machine the payload is over before a look at intervals has seen it
     await this.begun;
   }
 

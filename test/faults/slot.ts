@@ -1,4 +1,4 @@
-/** The environment of a slot, with its files: as HTCondor's starter and Slurm's step daemon give it to a job. Nobody listens to what is reported. */
+/** The environment of a slot, with its files: as HTCondor's starter and Slurm's step daemon give it to a job. No process listens to reports. */
 
 import {mkdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';

@@ -1,5 +1,5 @@
 /**
- * What the kernel, the shim, another program of Tare and other users' files say. The first byte says who reads the rest, where several do.
+ * What the kernel, the shim, another program of Tare and other users' files say. The first byte selects the parser of the rest, where there are several.
  */
 import {parseIoStat, parseServiceBytes} from '../../src/cgroup/io.js';
 import {parseKernelLog} from '../../src/cgroup/kernel-log.js';
@@ -51,7 +51,7 @@ const READERS: Readonly<Record<string, (text: string) => void>> = {
     for (const cpu of parseCpuList(text)) holds(cpu < 65_536, 'a kernel has that CPU');
   },
   k: (text) => {
-    // the kernel's numbers have 64 bits, and nobody else writes these files
+    // the kernel's numbers have 64 bits, and only the kernel writes these files
     if (/\d{21}/.test(text)) return;
     amounts([...parseKeyed(text).values(), parseCount(text), parsePressure(text), parseIoStat(text), parseServiceBytes(text)]);
     amounts(readMemory(treeOf(text)));

@@ -1,7 +1,7 @@
 /**
  * Feeds harnesses: `run.ts INPUTS SEED SECONDS TARGET…`; with SECONDS (0: none) it goes on for so long, whatever INPUTS. One line for each target
  * on standard output, `TARGET: N inputs`, or what was found and the file that it was written to; on standard error a dot from time to time,
- * so that whoever waits knows that it gets on.
+ * to show progress.
  */
 import {createHash} from 'node:crypto';
 import {mkdirSync, writeFileSync} from 'node:fs';
@@ -37,7 +37,7 @@ async function feed({name, run, words}: Target, runs: number, seed: number, seco
     await run(input);
     isClean();
   });
-  // most errors are refusals, which nobody traces
+  // most errors are refusals, whose traces are not needed
   Error.stackTraceLimit = 0;
   const limits = seconds > 0 ? {numRuns: MOST, interruptAfterTimeLimit: seconds * 1000} : {numRuns: runs};
   const {failed, counterexample, errorInstance} = await fc.check(property, {...limits, seed});

@@ -16,7 +16,7 @@ export function holds(condition: boolean, what: string): asserts condition {
 
 /**
  * Bad input is refused in words: the thing, the place, and what was found or is allowed or to be done.
- * @param others errors that whoever calls the code makes words of
+ * @param others errors that the caller of the code turns into messages
  * @returns what was read; undefined: it was refused
  */
 export async function refusing<T>(read: () => T | Promise<T>, ...others: (new (...words: never[]) => Error)[]): Promise<T | undefined> {

@@ -75,7 +75,7 @@ export const PLANTED: Readonly<Record<string, Change>> = {
   'a group elsewhere': inStep('cgroup.create', ({directory}) => ({directory: `${directory}/x`})),
   'a group of the other version': inStep('cgroup.create', ({version}) => ({version: version === 1 ? 2 : 1})),
   'a controller less': inStep('cgroup.enable', ({controllers}) => ({controllers: controllers.slice(1)})),
-  'a group of somebody else’s': inStep('cgroup.create', ({owner}) =>
+  'a group of another account': inStep('cgroup.create', ({owner}) =>
     owner === undefined ? null : {owner: {...owner, uid: owner.uid + 1}},
   ),
   'a group that is not emptied': missing('cgroup.evacuate'),
@@ -139,7 +139,7 @@ export const PLANTED: Readonly<Record<string, Change>> = {
   'two arguments as one': inStep('payload.execute', ({argv}) => (argv.length < 2 ? null : {argv: [argv.join(' ')]})),
   'another work directory': inStep('payload.execute', ({workDirectory}) => ({workDirectory: `${workDirectory}/x`})),
   'a task less': inStep('payload.execute', ({tasks}) => (tasks === undefined ? null : {tasks: tasks - 1})),
-  'an application that waits for nobody': inStep('application.execute', ({needs}) => (needs.length === 0 ? null : {needs: []})),
+  'an application that waits for no other': inStep('application.execute', ({needs}) => (needs.length === 0 ? null : {needs: []})),
   'a service as root': inStep('application.execute', ({system}) => (system?.as === 'job' ? {system: {...system, as: 'root'}} : null)),
   'an rlimit off by one': inStep('rlimit.set', ({hard}) => ({hard: hard + 1})),
   'CPUs of another job': inStep('affinity.set', ({cpus}) => ({cpus: cpus.map(plusOne)})),

@@ -48,7 +48,7 @@ function limitLines(prefix: string, limits: Plan['limits']): string[] {
   return [...names.map((name) => line(`${prefix}.${name}`, limits[name])), line(`${prefix}.none`, units)];
 }
 
-/** Nobody asked for it, and nothing sets it. */
+/** A limit that neither job, policy nor slot sets. */
 const isUnlimited = ({value, asked, clamped, provenance, enforcement, by}: PlannedLimit): boolean =>
   [value, asked, by].every((each) => each === null) &&
   !clamped &&

@@ -13,7 +13,7 @@ const site = machine('trixie', 'systemd', {packages: ['ansible-core', 'cron', 'l
 const [bookworm, bullseye] = ['bookworm', 'bullseye'].map((suite) => machine(suite, 'plain'));
 
 /**
- * Where tests run: the machine, who runs them, and in which control groups (order/execute). The longest come first. `budget`: the seconds that its
+ * Where tests run: the machine, the account, and the control groups (order/execute). The longest come first. `budget`: the seconds that its
  * files may take of `--all`, on two CPUs that have another machine to emulate as well.
  */
 export const WAYS = {
@@ -42,7 +42,7 @@ export const WAYS = {
  * `npm test` runs all of test/node on the machine itself, as root and as a user. Here a file runs again where it can find out something that it
  * cannot there, so that `--all` takes no longer than a person waits for it (all budgets of ways, halved):
  *
- * version 2  `root`, who plays a user without groups as well, and `condor`, a user with groups, on the newest kernel
+ * version 2  `root`, which plays a user without groups as well, and `condor`, a user with groups, on the newest kernel
  * kernel     what an older one has not got: bullseye's has no cgroup.kill, memory.peak, mount_setattr(2), nor an overlay for users; bookworm's
  *            is between it and the newest
  * layout     where groups are, and whose: `none`, `condor23`, `systemd`, or in hierarchies of version 1 as systemd makes them, `hybrid`

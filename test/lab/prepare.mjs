@@ -12,7 +12,7 @@ import {version} from './qemu.mjs';
 import {takeSnapshot} from './snapshot.mjs';
 import {run} from './tools.mjs';
 
-/** Images that nobody has used for so long are removed by whoever builds one. */
+/** Time after which the build of an image removes unused ones. */
 const KEPT_MS = 7 * 24 * 3_600_000;
 
 /** Where a machine's image and snapshot are; both are there afterwards. */
@@ -26,7 +26,7 @@ export async function prepare(machine) {
       mirror(); // or the reason why there is none
     }
     mkdirSync(cache, {recursive: true});
-    // In a mount namespace of its own: what a build that is killed had mounted is gone with it, and can be met by nobody who cleans up.
+    // In a mount namespace of its own: what a build that is killed had mounted is gone with it, and cannot disturb a clean-up.
     const isolated = process.getuid() === 0 ? ['unshare', '--mount', '--propagation', 'private'] : [];
     const program = [...isolated, process.execPath, fileURLToPath(import.meta.url), JSON.stringify(machine)];
     const builder = spawn('flock', [`${image}.lock`, ...program], {stdio: ['ignore', 'inherit', 'inherit']});
@@ -41,7 +41,7 @@ export async function prepare(machine) {
 /** Never what is mounted in it. */
 const removeFolder = (folder) => run('rm', ['-rf', '--one-file-system', folder]);
 
-/** Makes a folder whole or not at all; what somebody who was killed had made of it is removed. */
+/** Makes a folder whole or not at all; what a killed build had made of it is removed. */
 async function whole(folder, label, fill) {
   if (existsSync(folder)) return;
   const [parent, unfinished] = [path.dirname(folder), `${path.basename(folder)}.`];

@@ -17,7 +17,7 @@ const LAB_FAILED = 125;
 
 /**
  * Runs `command` and gives its exit status; 124: it took longer than `seconds`, 125: the machine ended without one.
- * `machine` differs from the usual one in what it says. `account` and `delegate` say who runs it and in what groups, `slotMemory` is the limit of
+ * `machine` differs from the usual one in what it says. `account` and `delegate` are the account that runs it and its groups, `slotMemory` is the limit of
  * these in bytes; `checkout` comes from checkout.mjs; `out` is a folder for what the command leaves in $LAB_OUT; `console` a file for what the
  * kernel said. `streams` get standard output and standard error.
  */

@@ -28,7 +28,7 @@ export interface CeOptions {
   policy?: object;
   /** More runtime environments, by their names below ENV/: their texts. */
   environments?: Readonly<Record<string, string>>;
-  /** Programs that the CE and its jobs see, by their paths: their texts. Nobody else sees what lies in their directories. */
+  /** Programs that the CE and its jobs see, by their paths: their texts. Other processes do not see these directories. */
   files?: Readonly<Record<string, string>>;
 }
 

@@ -90,7 +90,7 @@ export class Repositories {
     writeFileSync(map, `#!/bin/sh\ncase "$1" in\n${cases.join('\n')}\nesac\n`, {mode: 0o755});
     const master = join(this.place, 'master');
     writeFileSync(master, `${this.root} program:${map} --timeout=${String(timeout)}\n`);
-    // the kernel wakes it for nobody in its own process group
+    // the kernel does not wake it for a process of its own process group
     this.automounter = spawn('automount', ['-f', '-t', String(timeout), '-p', join(this.place, 'pid'), master], {
       stdio: 'ignore',
       detached: true,
@@ -159,7 +159,7 @@ export class Repositories {
     const disk = join(this.place, `${name}.ext4`);
     execFileSync('truncate', ['-s', '4M', disk]);
     execFileSync('mkfs.ext4', ['-q', '-d', TREE, disk], {stdio: 'ignore'});
-    // not mounted for that: whoever copies the mounts of this moment, as every box does, would keep its loop device busy
+    // not mounted for that: a process that copies the mounts of this moment, as every box does, would keep its loop device busy
     for (const [key, value] of Object.entries(attributes))
       execFileSync('debugfs', ['-w', '-R', `ea_set / user.${key} ${value}`, disk], {stdio: 'ignore'});
     return disk;

@@ -43,7 +43,7 @@ shift 5
 exec "$@"
 `;
 
-/** What the caller's environment says of itself is not true, and nobody may believe it. */
+/** What the caller's environment says of itself is not true, and must not be used. */
 const LIES = {PATH: '/usr/sbin:/usr/bin:/sbin:/bin', USER: 'root', LOGNAME: 'daemon', HOME: '/tmp/not-the-home', SHELL: '/bin/lie'};
 
 export class NameService {

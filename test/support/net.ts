@@ -67,7 +67,7 @@ export class Net {
     return this.try(`timeout 2 bash -c 'exec 3<>/dev/tcp/${address}/${String(port)}'`).status === 0;
   }
 
-  /** A listener in it that says whom it was called by. */
+  /** A listener in it that tells the address of its caller. */
   listen(address: string, port: number): ChildProcess {
     const script = `
 import socket

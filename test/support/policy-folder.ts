@@ -5,7 +5,7 @@ import {processes} from './tare.js';
 
 export const POLICY_FOLDER = '/etc/tare';
 
-/** Removes it if it is empty and nobody has anything mounted there: that would be gone too, in every namespace. */
+/** Removes it if it is empty and not a mount point in any namespace: such a mount would be gone too. */
 export function removePolicyFolder(): void {
   if (processes().some(({pid}) => isMountedFor(pid))) return;
   try {

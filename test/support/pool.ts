@@ -104,8 +104,8 @@ export class Pool {
   private async launch(): Promise<void> {
     writeFileSync(join(this.directory, 'condor_config'), this.configuration(await freePort()));
     mkdirSync(POLICY_FOLDER, {recursive: true});
-    // A mount namespace of its own: the policy is this pool's, and what is hidden from it is hidden from nobody else. The shell stays, to
-    // clean up when the tests are killed: who changes its user, as condor_master does, is not told of its parent's death.
+    // A mount namespace of its own: the policy is this pool's, and what is hidden from it is hidden only here. The shell stays, to
+    // clean up when the tests are killed: a process that changes its user, as condor_master does, is not told of its parent's death.
     const script = `
       mount --bind "$1/etc" "$2" || exit
       condor_master -f &

@@ -1,5 +1,5 @@
 /**
- * A worker node of a test's own: namespaces in which /etc, /opt, /usr and /var can be changed without anybody else seeing it, with a network of
+ * A worker node of a test's own: namespaces in which /etc, /opt, /usr and /var can be changed without any effect outside, with a network of
  * loopback only and PIDs of its own, so that nothing of it is left when process 1 is gone. The kernel and its control groups are the machine's.
  */
 

@@ -214,7 +214,7 @@ export class Cluster {
   }
 
   async stop(): Promise<void> {
-    // what is in somebody else's namespaces ends with them
+    // processes in other namespaces end with these
     if (this.first > 0 && this.within === null) process.kill(this.first, 'SIGKILL');
     const {holder} = this;
     if (holder !== null && holder.exitCode === null && holder.signalCode === null) {

@@ -57,7 +57,7 @@ function find(named: string, {spools}: Place): ReadRecord {
 }
 
 /**
- * Where it lies by its name, then, since a collector may have sorted it away, wherever it is: also by the beginning of its name.
+ * Records by id or its beginning: first under their usual path, then in folders below the spool, into which a collector may have moved them.
  * @throws TareError RECORD_UNKNOWN when several begin so
  */
 function* recordsCalled(id: string, spools: readonly string[]): Generator<{path: string; id: string}> {

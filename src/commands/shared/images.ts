@@ -21,7 +21,7 @@ export const imageFlags = {
 export interface ImageRow extends Listed {
   /** By the policy as it is for jobs that no rule is for. */
   allowed: boolean;
-  /** It is unpacked in the cache. */
+  /** Whether it is unpacked in the cache. */
   cached: boolean;
   /** Live boxes that use that; null: none is unpacked. */
   uses: number | null;

@@ -82,7 +82,7 @@ export class Output {
     return !this.isClosed;
   }
 
-  /** Whether somebody still reads; false after EPIPE. */
+  /** Whether the output still has a reader; false after EPIPE. */
   get isRead(): boolean {
     return !this.isClosed;
   }

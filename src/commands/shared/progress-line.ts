@@ -56,7 +56,7 @@ export class Progress {
     };
   }
 
-  /** Nothing of a payload has the terminal yet. */
+  /** Draws the line while no payload runs, which could have the terminal. */
   private wait(look: () => TakeProgress | null): () => void {
     const timer = setInterval(() => {
       const progress = look();
@@ -105,7 +105,7 @@ export class Progress {
     this.isShown = true;
   }
 
-  /** Not while a shell has it: the shim is stopped, or in the background (tpgid of proc_pid_stat(5)). */
+  /** Whether the terminal is ours: not while the shim is stopped or in the background (tpgid of proc_pid_stat(5)). */
   private isOurs(): boolean {
     const fields = statFields(this.shimPid);
     if (fields === null || fields[0] === 'T') return false;

@@ -84,7 +84,7 @@ export class Screen {
 
   private readonly next = (): void => this.wake?.();
 
-  /** At once: nothing is left to be written when the process ends. A terminal that is gone hears nothing. */
+  /** Writes synchronously, so that nothing is pending when the process ends. Errors of a terminal that is gone are ignored. */
   private write(text: string): void {
     attempt(() => writeSync(1, text)); // EIO, EAGAIN
   }

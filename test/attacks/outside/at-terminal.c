@@ -1,4 +1,4 @@
-/* at-terminal SECONDS COMMAND: a shell at a terminal of its own, to which somebody types COMMAND; it is ended after so many seconds. Prints what is on the terminal. */
+/* at-terminal SECONDS COMMAND: a shell at a terminal of its own, to which this program types COMMAND; it is ended after so many seconds. Prints what is on the terminal. */
 #include "attack.h"
 #include <poll.h>
 #include <pty.h>

@@ -1,4 +1,4 @@
-/* peer NAME: listens at an abstract socket and prints the uid of whoever connects. peer NAME connect: connects. */
+/* peer NAME: listens at an abstract socket and prints the uid of each process that connects. peer NAME connect: connects. */
 #include "attack.h"
 #include <stddef.h>
 #include <sys/socket.h>

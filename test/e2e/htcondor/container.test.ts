@@ -10,7 +10,7 @@ import {poolFor, WITHOUT, WRAPPERS} from './variants.js';
 
 const APPTAINER = join(installed(), 'fixtures/htcondor/apptainer');
 const FIXTURES = new URL('../../../fixtures/htcondor/', import.meta.url);
-/** What the ads of a job are kept as, for tests of those who read them. */
+/** Files in which the ads of a job are kept, for tests of their readers. */
 const ADS = ['job', 'machine'] as const;
 const update = process.env.TARE_UPDATE_FIXTURES === '1';
 

@@ -40,7 +40,7 @@ export class DocumentedNode {
     this.node = node;
   }
 
-  /** The machine with both packages, and two accounts: alice, and nina, whom only the name service knows. */
+  /** The machine with both packages, and two accounts: alice, and nina, which only the name service knows. */
   static async start(): Promise<DocumentedNode> {
     const made = new DocumentedNode(await PrivateNode.start());
     try {

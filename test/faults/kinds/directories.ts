@@ -100,7 +100,7 @@ export const goneDirectory: Kind = {
 function takeAway(scene: Scene, place: (typeof PLACES)[number], aside: boolean): void {
   const at = scene.inSite(place);
   scene.look();
-  // who removes a record that is closed has what he wanted
+  // a program that removes a closed record has collected it
   if (place === 'spool' && records(scene).all.some(({state}) => state !== 'started')) return;
   try {
     if (aside) renameSync(at, `${at}-aside`);

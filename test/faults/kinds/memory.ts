@@ -1,4 +1,4 @@
-/** A caller whose control group of memory has hardly any left: the kernel kills in it whom it likes. */
+/** A caller whose control group of memory has hardly any left: the kernel kills any process in it. */
 
 import {spawn, type ChildProcess} from 'node:child_process';
 import {appendFileSync, mkdirSync, readFileSync, rmdirSync, writeFileSync} from 'node:fs';

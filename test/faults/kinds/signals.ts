@@ -41,7 +41,7 @@ export const storm: Kind = {
           if (round % 100 === 99) await sleep(1);
         }
         if (pid === null || !signals.some((each) => STOPPING.has(each))) return;
-        // who stops a job continues it; until then it waits, and its wrapper with it
+        // the sender that stops a job continues it; until then job and wrapper wait
         await sleep(20);
         signal(pid, 'SIGCONT');
       },

@@ -139,7 +139,7 @@ async function attach(scene: Scene, options: readonly string[]): Promise<void> {
   const pid = await scene.part('init');
   if (pid === null || !signal(pid, 'SIGSTOP')) return;
   const tracer = spawn('strace', [...options, '-p', String(pid)], {stdio: 'ignore'});
-  // it can be gone before anybody waits for it
+  // it can be gone before its parent waits for it
   const over = new Promise((resolve) => tracer.on('close', resolve).on('error', resolve));
   for (const end = Date.now() + patience(5000); Date.now() < end && !isTraced(pid);) await sleep(3);
   signal(pid, 'SIGCONT');

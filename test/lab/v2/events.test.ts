@@ -23,7 +23,7 @@ describeSite('what the kernel counts and tells, %s', {timeout: 180_000}, (site) 
   });
 
   it('a burst of 150 MiB for 50 ms is in the peak, and not in what is looked at every 5 s', async () => {
-    // a slow machine takes seconds to touch as much: whoever looks does so just before and just after, and no sooner than 5 s after the first look
+    // a slow machine takes seconds to touch as much: the supervisor looks just before and just after, and no sooner than 5 s after the first look
     const script = `until [ -e begin ]; do sleep 0.1; done; ${payload('touch-memory')} 150 --hold 0.05 >&2; touch over; until [ -e go ]; do sleep 0.1; done`;
     const running = slot.start(['--memory', '400MiB', '--', '/bin/sh', '-c', script]);
     const group = await slot.payload();

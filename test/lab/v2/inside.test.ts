@@ -1,4 +1,4 @@
-/** Live boxes on a machine of pure v2, where the kernel freezes, kills and counts, and lets nobody into a slot from outside. */
+/** Live boxes on a machine of pure v2, where the kernel freezes, kills and counts, and lets no process into a slot from outside. */
 import {spawn} from 'node:child_process';
 import {existsSync, readFileSync} from 'node:fs';
 import {expect} from 'chai';

@@ -1,4 +1,4 @@
-/** A small machine that systemd boots, with groups of its own: as root, and as a user to whom groups are delegated. */
+/** A small machine that systemd boots, with groups of its own: as root, and as a user with delegated groups. */
 
 import {execFileSync} from 'node:child_process';
 import {mkdirSync} from 'node:fs';
@@ -10,7 +10,7 @@ import {need} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
 import {isRoot, program} from '../../support/tare.js';
 
-/** Of this machine's Debian, as the tests' own account's files: without what takes long and nobody misses. */
+/** Of this machine's Debian, as the tests' own account's files: without services that take long and are not needed. */
 const PARTS = 'bin sbin lib lib64 etc usr';
 const WITHOUT = [
   'lib/modules',

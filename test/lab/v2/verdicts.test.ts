@@ -11,7 +11,7 @@ import {needPureV2, Slot} from './slot.js';
 const TIMES = Number(process.env.TARE_LAB_TIMES ?? '20');
 const NODE_BYTES = Number(/MemTotal:\s+(\d+) kB/.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]) * 1024;
 
-/** For whoever waits: the guest is slow. */
+/** Deadline: the guest is slow. */
 const progress = (n: number): void => {
   if (n % 5 === 4 || n === 0) console.log(`      ${String(n + 1)} of ${String(TIMES)}`);
 };

@@ -1,4 +1,4 @@
-/** Several applications in one box, on real processes: who starts when, what each weighs, and what follows when one ends or is killed. */
+/** Several applications in one box, on real processes: when each starts, what it weighs, and what follows when one ends or is killed. */
 
 import {closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
@@ -256,7 +256,7 @@ describeSite('several applications, %s', {timeout: patience(60_000)}, (site, rol
     expect(ended.code).to.equal(127);
     expect(ended.record.applications[0]?.outcome).to.include({status: 'failed', exitCode: 127});
     expect(ended.record.applications[0]?.outcome.reason).to.match(/\/nowhere\/x/);
-    // where nothing else ran, also to whoever called, and there is no other attempt without a box
+    // where nothing else ran, also to the caller, and there is no further attempt without a box
     const lonely: [application: {command: string[]; workDirectory?: string}, why: string][] = [
       [{command: ['/nowhere/x']}, '/nowhere/x: No such file or directory'],
       [{command: sh('echo ran'), workDirectory: '/usr'}, 'gone.out: Read-only file system'],

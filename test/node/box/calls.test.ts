@@ -169,7 +169,7 @@ const levels = (stdout: string): string[] =>
   [...stdout.matchAll(/\/proc\/(\w+)\/status:Seccomp:\t(\d)/g)].map(([, who, level]) => `${who ?? ''} ${level ?? ''}`);
 
 describeSite('system calls of a payload, %s', {timeout: patience(60_000)}, (site) => {
-  /** As whom the box runs it, without a box. */
+  /** Runs it without a box, as the box's account. */
   const outside = (): Record<string, string> =>
     parse(spawnSync(payload('calls'), {encoding: 'utf8', ...(isRoot ? {uid: 65534, gid: 65534} : {})}).stdout);
 

@@ -34,7 +34,7 @@ describeSite('what comes with a job, %s', {each: true, timeout: patience(30_000)
   const asRoot = (title: string, body: () => Promise<void>): void => {
     if (role === 'root') it(title, body);
   };
-  /** Root's own, and nobody else's to enter. */
+  /** A directory of root that only root can enter. */
   let victim: string;
   beforeEach(function () {
     need(this, isRoot, 'only root has files that a job may not touch');

@@ -1,5 +1,5 @@
 /**
- * SIGKILL to a part of the wrapper at each named step: within a second no payload runs that nobody watches, nothing is left, and the
+ * SIGKILL to a part of the wrapper at each named step: within a second no payload runs without a supervisor, nothing is left, and the
  * record tells. Pause points stop a process exactly there (policy: debug.pauseAt).
  */
 import {mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
@@ -165,7 +165,7 @@ async function survives(site: Site, {victim, step, payload}: Case): Promise<void
   const records = site.records();
   const started = records.filter(({state}) => state === 'started');
   const finals = records.filter(({state}) => state === 'final');
-  // whoever is killed, somebody is left to finish the record
+  // whichever part is killed, another one writes the record
   expect([started.length, finals.length], JSON.stringify(records.map(({state, outcome}) => [state, outcome]))).to.deep.equal([0, 1]);
   const [record] = finals;
   if (payload === 'lives') expect(record?.outcome).to.include({status: 'completed', exitCode: 0});

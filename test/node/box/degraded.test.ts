@@ -34,7 +34,7 @@ describeSite('less than asked, %s', {each: true, mayLeave: true, timeout: patien
     const {code, stdout} = await site.command(['run', '--policy', file, '--', '/bin/echo', 'ran']);
     expect([code, stdout]).to.deep.equal([0, 'ran\n']);
     expect(site.records()[0]?.flags).to.include('log-unwritable');
-    // whoever calls the command line could do so for ever
+    // a user could call the command line without end
     expect(counted()).to.deep.equal([]);
     expect((await wrap(file, ['/bin/true'])).code).to.equal(0);
     expect(counted()).to.deep.equal(['log-unwritable']);

@@ -25,7 +25,7 @@ const FEATURES = /^(?:MACHINE|JOB)FEATURES=\/dev\/tare\//;
 type Probe = Record<string, unknown>;
 
 describeSite('exec, %s', {mayLeave: true}, (site) => {
-  /** The probe as an unusual caller starts it: bare, or through the wrapper. Bare it runs as whom the box runs it. */
+  /** The probe as an unusual caller starts it: bare, or through the wrapper. Bare it runs as the box's account. */
   async function probe(caller: string[], argv: string[], boxed: boolean, input = ''): Promise<Probe> {
     const wrapper = boxed ? [bin('tare'), 'run', '--policy', site.policy(), '--'] : [];
     const bare = isRoot ? {uid: 65534, gid: 65534} : {};

@@ -1,5 +1,5 @@
 /**
- * A file system by FUSE that never answers, at each place that a wrapper touches: no job waits for it for ever, and whoever asks a wrapper to end
+ * A file system by FUSE that never answers, at each place that a wrapper touches: no job waits for it for ever, and a caller that asks a wrapper to end
  * is answered. `npm run test:long` has every place wait for the whole time; else those with a signal do for most.
  */
 import {execFileSync, spawn, type ChildProcess} from 'node:child_process';

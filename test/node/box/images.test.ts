@@ -1,4 +1,4 @@
-/** Images of every kind, made here: what a box sees of them, what of an evil or a broken one is left (nothing), and who unpacks. */
+/** Images of every kind, made here: what a box sees of them, what of an evil or a broken one is left (nothing), and which account unpacks. */
 import {expect} from 'chai';
 import {execFileSync} from 'node:child_process';
 import {randomBytes} from 'node:crypto';
@@ -152,7 +152,7 @@ describeSite('images, %s', {each: true, timeout: patience(60_000)}, (site, role)
     expect(record.image).to.deep.equal({path: join(place, 'docker.tar'), kind: 'docker-archive', digest});
   });
 
-  /** The same files as a tree, owned by whoever runs the wrapper. */
+  /** The same files as a tree, owned by the account that runs the wrapper. */
   const tree = (name = 'tree'): string => {
     const path = join(place, name);
     mkdirSync(path);
@@ -212,7 +212,7 @@ describeSite('images, %s', {each: true, timeout: patience(60_000)}, (site, role)
     const mounted = await run('image.squashfs', 'cat /etc/release', only);
     expect(mounted.stdout, mounted.stderr).to.equal('first\n');
     expect(mounted.record.image).to.deep.include({digest: sum});
-    // a copy was mounted: whoever can change the file changes nothing of it
+    // a copy was mounted: a change of the file does not change it
     expect(existsSync(join(cache(), 'trees', sum.slice(7), 'image.squashfs'))).to.equal(true);
   });
 

@@ -23,7 +23,7 @@ import {bin, ending, isRoot, processes, program, send, Site, until, type RunOutp
 
 type Command = Omit<RunOutput, 'record'>;
 
-/** An account that is neither root nor whom the tests run jobs as. */
+/** An account that is neither root nor the account of the tests' jobs. */
 const STRANGER = readFileSync('/etc/passwd', 'utf8')
   .split('\n')
   .map((line) => Number(line.split(':')[2]))

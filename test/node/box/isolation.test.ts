@@ -178,7 +178,7 @@ if (isRoot)
     });
   });
 
-/** A service of the node's, which takes whoever comes; with a credential beside its socket. */
+/** A service of the node that accepts every process; with a credential beside its socket. */
 async function listenIn(directory: string): Promise<Server> {
   mkdirSync(directory);
   writeFileSync(join(directory, 'ticket'), 'a ticket');

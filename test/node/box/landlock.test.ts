@@ -1,4 +1,4 @@
-/** The second wall around what is read-only in a box: it has to stand where the mount does not, and to be in nobody's way. */
+/** Landlock around what is read-only in a box: it has to hold where the mount does not, and to deny nothing else. */
 
 import {execFileSync, spawn, spawnSync} from 'node:child_process';
 import {chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
@@ -16,7 +16,7 @@ const hasWall = version >= 2;
 const python = program('python3');
 const WITHOUT_SYSTEM_CALLS = join(installed(), 'test/support/without-syscalls.py');
 
-/** mount(2): what a place in the box lies in may be written to from now on; whoever would do so has broken out of the box, or found a hole in the kernel. */
+/** mount(2): what a place in the box lies in may be written to from now on; a payload that could do so would have broken out of the box, or found a hole in the kernel. */
 function makeWritable(pid: number, place: string): void {
   const points = readFileSync(`/proc/${String(pid)}/mountinfo`, 'utf8')
     .split('\n')
@@ -66,7 +66,7 @@ print('read', libc.process_vm_readv(pid, ctypes.byref(here), 1, ctypes.byref(iov
 print('traced', libc.ptrace(16, pid, 0, 0), os.waitpid(pid, 0x40000000)[0] == pid, libc.ptrace(17, pid, 0, 0), flush=True)
 os.kill(pid, 9)
 `;
-/** Where Yama lets a process trace its descendants only, nobody looks into another one anyway. */
+/** Where Yama lets a process trace its descendants only, no process can look into another one. */
 const YAMA = '/proc/sys/kernel/yama/ptrace_scope';
 const mayTrace = !existsSync(YAMA) || readFileSync(YAMA, 'utf8').trim() === '0';
 
@@ -178,7 +178,7 @@ except PermissionError: print('closed by itself')
   });
 
   it('applications look into each other', async function () {
-    need(this, python !== null && mayTrace, 'Python is not installed, or Yama lets nobody trace');
+    need(this, python !== null && mayTrace, 'Python is not installed, or Yama forbids tracing');
     writeFileSync(join(site.work, 'look.py'), LOOK);
     const job = site.job({
       applications: [
@@ -194,7 +194,7 @@ except PermissionError: print('closed by itself')
   });
 
   it('what joins by tare exec looks into the payload', async function () {
-    need(this, python !== null && mayTrace, 'Python is not installed, or Yama lets nobody trace');
+    need(this, python !== null && mayTrace, 'Python is not installed, or Yama forbids tracing');
     writeFileSync(join(site.work, 'look.py'), LOOK);
     const file = site.policy();
     const child = site.start(['run', '--policy', file, '--', '/bin/sh', '-c', 'echo up; exec sleep 1234.5']);

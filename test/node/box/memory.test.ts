@@ -1,4 +1,4 @@
-/** The memory limit: who killed, by which counter, and what is no memory. */
+/** The memory limit: which limit killed, by which counter, and what does not count as memory. */
 import {expect} from 'chai';
 import {describeSite} from '../../support/describe-site.js';
 import {hasGroups, KEEPS_PEAK} from '../../support/groups.js';

@@ -1,5 +1,5 @@
 /**
- * What a process of the payload does to those of its wrapper that have its own uid: init, keepers, and who joins. The kernel lets it lower their
+ * What a process of the payload does to those of its wrapper that have its own uid: init, keepers, and processes that join. The kernel lets it lower their
  * limits, signal them and take away their priority; none of that changes how a job ends, keeps a box alive, or costs time outside its limits.
  */
 import {spawn} from 'node:child_process';

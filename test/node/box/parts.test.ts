@@ -1,4 +1,4 @@
-/** Wrappers in a box, in the record of the box around: as they told, whatever becomes of them or of who listens. */
+/** Wrappers in a box, in the record of the box around: as they reported, also when they or the listener are killed. */
 
 import {expect} from 'chai';
 import {existsSync, writeFileSync} from 'node:fs';
@@ -20,7 +20,7 @@ describeSite('parts of a record (%s)', {mayLeave: true, timeout: patience(60_000
   const partsOf = (record: UsageRecord): RecordChild[] => {
     expect(validate(JSON.parse(JSON.stringify(record))), JSON.stringify(record.children)).to.equal(true);
     expect(record.children?.trust).to.equal('self-reported');
-    return record.children?.list ?? expect.fail('nobody listened');
+    return record.children?.list ?? expect.fail('the parts were not listened to');
   };
 
   it('are in it with their limits and figures, and are weighed once', async () => {
@@ -109,7 +109,7 @@ describeSite('parts of a record (%s)', {mayLeave: true, timeout: patience(60_000
     if (supervisor === undefined) throw new Error('there is no supervisor');
     send(supervisor.pid, 'SIGSTOP');
     writeFileSync(`${go}.1`, '');
-    await until('a wrapper that nobody hears', () => existsSync(told), 30);
+    await until('a wrapper without a listener', () => existsSync(told), 30);
     send(supervisor.pid, 'SIGKILL');
     writeFileSync(go, '');
     expect((await end).code).to.equal(0);

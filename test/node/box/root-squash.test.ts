@@ -15,7 +15,7 @@ import {bin, ending, isRoot, send, until} from '../../support/tare.js';
 const SERVER = fileURLToPath(new URL('../../support/root-squash.py', import.meta.url));
 const PYTHON = '/usr/bin/python3';
 
-/** An account with a directory that is nobody else's on a file server that trusts no root: served by FUSE, as NFS with root_squash does it. */
+/** An account with a directory of its own on a file server that trusts no root: served by FUSE, as NFS with root_squash does it. */
 class SquashedHome {
   /** An account that every distribution has, other than nobody. */
   readonly account = 'games';

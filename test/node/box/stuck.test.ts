@@ -14,7 +14,7 @@ const SLOW = fileURLToPath(new URL('../../support/slow-fuse.py', import.meta.url
 /** As much as the longest way takes: init, supervisor and shim have a deadline each. */
 const MOST_S = 90;
 
-/** A file whose opening takes for ever. Each has a server: one that does not yet work on a request lets go of who is killed. */
+/** A file whose opening takes for ever. Each has a server: one that does not yet work on a request releases a process that is killed. */
 class Hung {
   readonly file: string;
   private readonly place = mkdtempSync('/srv/tare-stuck-');

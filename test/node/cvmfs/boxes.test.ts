@@ -393,7 +393,7 @@ describeSite('repositories of CVMFS, %s', {each: true, timeout: patience(60_000)
     expect(entryOf(absent)).to.include({state: 'absent', reason: 'the automounter did not mount it'});
   });
 
-  // whoever else on the machine copies its mounts meanwhile, as every box does, keeps this one in use: not of the usual run
+  // any process that copies its mounts meanwhile, as every box does, keeps this one in use: not in the usual run
   if (process.env.TARE_AUTOMOUNTER === 'all')
     it('the automounter: what no box named it takes away, also from under live boxes', async function () {
       needAutomounter(this);

@@ -57,7 +57,7 @@ const [OPEN_TREE, PIDFD_OPEN] = ['428', '434'];
 const JOBS = Math.min(50, Number(process.env.TARE_BOXES ?? '50'));
 const AT_ONCE = 5;
 
-/** On which nobody listens. */
+/** A port without a listener. */
 const freePort = (): Promise<number> =>
   new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
@@ -127,7 +127,7 @@ for (const [title, kind] of KINDS)
         ...shell(`echo ready; read -r _; ${script}`, first()),
       ]);
       const end = ending(child);
-      // nobody reads it when the wrapper was killed
+      // it has no reader when the wrapper was killed
       child.stdin?.on('error', () => undefined);
       await Promise.race([
         new Promise((resolve) => child.stdout?.once('data', resolve)),
@@ -322,7 +322,7 @@ for (const [title, kind] of KINDS)
     it('its client hangs during the job: the wrapper waits for nothing, and all of it is killed', async () => {
       const {pid, end, go} = await begin('ls "$1/$2/data" >/dev/null & sleep 0.5; kill -9 $!; echo over', {deadline: '1s'});
       for (const server of servers()) send(server.pid, 'SIGSTOP');
-      // whoever asks one that still takes the request cannot be killed
+      // a process that waits for a client which still takes requests cannot be killed
       await until('a stop of all threads', () => servers().every(({pid: server}) => isStopped(server)));
       const [shim, supervisor] = below(pid);
       const waiting = new Map<number, number>();

@@ -1,4 +1,4 @@
-/** An AUDITOR server that lets in whom it knows, over TLS. */
+/** An AUDITOR server that accepts known clients only, over TLS. */
 
 import {execFileSync, spawnSync} from 'node:child_process';
 import {chmodSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';

@@ -12,7 +12,7 @@ import {patience} from '../../support/pace.js';
 import {bin, ending, isRoot, program, type Site} from '../../support/tare.js';
 
 const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
-/** Whether the kernel lets every process type into a terminal; where it is not there, it does. Root may since Linux 6.7, whatever it says. */
+/** Whether the kernel lets a process type into its terminal (TIOCSTI); where the setting is missing, it does. Root may since Linux 6.7, whatever it says. */
 const TYPING = '/proc/sys/dev/tty/legacy_tiocsti';
 /** The holes whose classes have to be tried. */
 const NUMBERS = [

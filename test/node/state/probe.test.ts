@@ -60,7 +60,7 @@ describeSite('a probe of a node (%s)', {each: true, mayLeave: true, timeout: pat
     const good = readFileSync(policy);
     expect((await probe(policy, '--full')).code).to.equal(0);
     writeFileSync(policy, '{"schema": "tare/policy/v1", "box": "maybe"}');
-    // what a broken policy says of where the node's state is, nobody knows
+    // where a broken policy puts the node's state is not known
     const broken = await site.command(['node', 'probe', '--policy', policy]);
     expect([broken.code, broken.stdout]).to.satisfy(
       ([exit, text]: [number, string]) => exit === 1 && /NOT HEALTHY.*policy/s.test(text),

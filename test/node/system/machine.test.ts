@@ -119,7 +119,7 @@ describeSite('small machines with an address of their own, %s', BY_ROOT, (site) 
       expect(answers(address), address).to.equal(true);
     }
     expect(one?.addresses).to.have.length(2);
-    // who has no right to raw frames can ping all the same: by a socket of ICMP, which is open to every group in the box's network (icmp(7))
+    // a process without a right to raw frames can ping: by a socket of ICMP, which is open to every group in the box's network (icmp(7))
     const inside = below(running[0]?.pid ?? 0).find(({comm}) => comm === 'httpd')?.pid ?? 0;
     const nobody = ['setpriv', '--reuid', '1878982656', '--regid', '1878982656', '--clear-groups'];
     const opens = ['perl', '-MSocket', '-e', 'socket(S, PF_INET, SOCK_DGRAM, 1) or die "$!\n"'];
@@ -150,7 +150,7 @@ describeSite('small machines with an address of their own, %s', BY_ROOT, (site) 
     for (let index = 0; index < 3; index++)
       start(policy, {image: place, init: 'busybox', services: ['web'], command: untilStop(`touch up-${String(index)}`)});
     await whenRunning(policy, 3);
-    // shim and supervisor of each: nobody is left to clean up
+    // shim and supervisor of each: no process is left that cleans up
     for (const child of running)
       for (const {pid, argv} of below(child.pid ?? 0)) if (pid === child.pid || argv.includes('@shim=3')) send(pid, 'SIGKILL');
     await Promise.all(running.splice(0).map(ending));

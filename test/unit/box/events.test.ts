@@ -62,7 +62,7 @@ describe('events: the state of a box is a fold of them', () => {
     for (let cut = 1; cut < 60; cut++) {
       const torn = text.slice(0, -cut);
       expect(eventsIn(torn), String(cut)).to.have.length.within(events.length - 2, events.length - 1);
-      // who goes on after that begins a line of its own
+      // the next writer begins a line of its own
       expect(eventsIn(torn + lineOf({seq: 11, us: 1, type: 'recorded'})).at(-1)).to.include({seq: 11});
     }
     expect(eventsIn('\n{"seq":1,"us":1,"type":"moon"}\n{"seq":"1"}\nnull\n[]\n')).to.deep.equal([]);

@@ -113,7 +113,7 @@ const cases: Case[] = [
     whose: 'slot',
     certain: false,
   },
-  {name: 'v1: memsw reached, nobody killed', version: 1, payload: {memswReached: true}, whose: null},
+  {name: 'v1: memsw reached, without a kill', version: 1, payload: {memswReached: true}, whose: null},
   {name: 'no counters', version: 1, payload: {oomKills: null, limitHits: null}, whose: null},
 ];
 

@@ -375,7 +375,7 @@ describe('applications', () => {
     stopped.runs(1);
     stopped.take();
     stopped.oom.set(0, {oomKills: 1, ownLimit: true});
-    // nobody said so before its end
+    // it was not told before its end
     stopped.ends(0, KILLED);
     expect(stopped.take()).to.deep.equal(['stop all']);
     expect(stopped.end().killedForOwnLimit).to.deep.equal(['a']);

@@ -93,7 +93,7 @@ describe('what exporters make of a record', () => {
       [...elements(parseXml(text))].map(({name, attributes}) => `${name} ${[...attributes.keys()].sort().join(' ')}`.trim());
     const arc = outline(readFileSync(new URL('../../../fixtures/apel/arc7-car.xml', import.meta.url), 'utf8'));
     const theirsAlone = [
-      // read by nobody: an FQAN says both
+      // not read: an FQAN has both
       'GroupAttribute type',
       'GroupAttribute type',
       'SubmitHost type',
@@ -200,7 +200,7 @@ describe('what exporters do not take', () => {
     ['a start before 1970', {time: {startEpochUs: -5}}, /not after 1970/, /cannot be/],
     ['CPU time in the wrong unit', {usage: {cpuUserUs: 25_000_123_456_000}}, /cannot be$/, /^taken/],
     ['no benchmark', {benchmarks: []}, /no benchmark is known/, /^taken/],
-    ['a benchmark that nobody knows', {benchmarks: [{name: 'HS23', valuePerCore: 14, source: 'x'}]}, /no benchmark is known/, /^taken/],
+    ['an unknown benchmark', {benchmarks: [{name: 'HS23', valuePerCore: 14, source: 'x'}]}, /no benchmark is known/, /^taken/],
     ['a benchmark of nothing', {benchmarks: [{name: 'HEPSPEC', valuePerCore: -1, source: 'x'}]}, /no benchmark is known/, /^taken/],
   ];
   for (const [title, change, apel, auditor] of ROWS) {

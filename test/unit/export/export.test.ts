@@ -343,7 +343,7 @@ describe('Prometheus’ counters', () => {
     await exportRecords([spool], [open(openPrometheus({file}))], all);
     expect(jobs()).to.equal(4);
     expect(sampleOf(readFileSync(file, 'utf8'), 'tare_job_cpu_seconds_total{mode="user"}')).to.equal(4 * 25_000.123456);
-    // killed after the count: two are counted, and nobody remembers
+    // killed after the count: two are counted, and this is not noted
     const fresh = fill(2, 100);
     const killed = openPrometheus({file});
     const dying = open({...killed, acknowledge: () => undefined});

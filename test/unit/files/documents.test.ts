@@ -43,7 +43,7 @@ describe('documents', () => {
     ['a directory', () => directory, 'the job is not a file', undefined],
     ['a device', () => '/dev/zero', 'the job is not a file', undefined],
     [
-      'a pipe that nobody writes to',
+      'a pipe without a writer',
       () => {
         execFileSync('mkfifo', [join(directory, 'pipe')]);
         return join(directory, 'pipe');

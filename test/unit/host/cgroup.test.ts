@@ -155,7 +155,7 @@ describe('cgroup facts', () => {
   });
 });
 
-/** A caller who knows no process of his own. */
+/** A caller without known processes of its own. */
 const NOBODY: Mover = {uid: 1000, family: new Set()};
 
 /** A v2 hierarchy with `memory` and `pids` in every group; `groups`: path below the mount to the files that differ. */

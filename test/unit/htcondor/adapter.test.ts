@@ -170,7 +170,7 @@ describe('HTCondor: from the outcome to the starter', () => {
     ['the job’s ends it', 'job', {}, undefined, null],
     ['the policy’s ends it', 'policy', {}, undefined, null],
     ['the node’s ends a job that is removed when it comes back', 'node', {runsOnce: true}, undefined, {code: 125}],
-    ['of somebody in the job is not the starter’s business', 'node', {reports: false}, undefined, null],
+    ['of a call in the job is not reported to the starter', 'node', {reports: false}, undefined, null],
   ];
   for (const [title, fault, own, file, quit] of failures) {
     it(`a failure: ${title}`, async () => {

@@ -37,8 +37,8 @@ describe('applications of a job', () => {
 
   const rows: [string, Partial<Omit<JobDocument, 'schema'>>, RegExp][] = [
     ['a command too', {command, applications: [{name: 'a', command}]}, /#\/command: a job has a command or applications, not both/],
-    ['nobody to be primary', {primary: 'a'}, /#\/primary: primary is about several applications/],
-    ['nobody to fail', {onFailure: 'continue'}, /#\/onFailure: onFailure is about several/],
+    ['primary without applications', {primary: 'a'}, /#\/primary: primary is about several applications/],
+    ['onFailure without applications', {onFailure: 'continue'}, /#\/onFailure: onFailure is about several/],
     [
       'another’s name',
       {

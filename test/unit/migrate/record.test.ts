@@ -124,7 +124,7 @@ describe('migrate: a spool with records of both versions', () => {
     const expected = JSON.parse(fixture('exports')) as Record<string, Record<string, object>>;
     for (const name of NAMES) {
       const read = readOne(join(spool, `${migrated(name).recordId}.json`), null)!;
-      // what is in a file of root’s here is a user’s where somebody else runs the tests
+      // what is in a file of root’s here is a user’s where another account runs the tests
       const source = {record: {...read.record, trust: String(given(name)['trust'])}, text: read.text};
       for (const [format, before] of Object.entries(expected[name] ?? {})) {
         const exporter = exporters[format]!;

@@ -149,7 +149,7 @@ describe('limits: how much, and why', () => {
       because: "asked for 15, the policy's maximum is 10; before the exec, and never lowered: a caller that is nicer stays so",
     },
     {title: 'the default', parts: {policy: {defaults: {nice: 3}}}, name: 'nice', value: 3, at: 'policy.yaml#/defaults/nice'},
-    {title: 'a maximum alone makes nobody nice', parts: {policy: {maxima: {nice: 10}}}, name: 'nice', value: null, at: 'builtin'},
+    {title: 'a maximum alone sets no nice value', parts: {policy: {maxima: {nice: 10}}}, name: 'nice', value: null, at: 'builtin'},
     {
       title: '0 is no limit, over a default too',
       parts: {job: {limits: {nice: 0}}, policy: {defaults: {nice: 3}}},
@@ -289,7 +289,7 @@ describe('limits: their enforcement', () => {
       {cores: 'none', pinCores: 'kernel sched_setaffinity', memory: 'watched watch.memory', swap: 'none', processes: 'kernel RLIMIT_NPROC'},
     ],
     [
-      'cgroups that nobody may use',
+      'cgroups that the caller may not use',
       {
         cgroup: {
           ...v2All,

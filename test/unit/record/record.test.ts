@@ -193,7 +193,7 @@ describe('outcomes', () => {
       {status: 'limit', limit: 'cpuTime', exitCode: 0, reason: 'over its limit on CPU time'},
     ],
     ['processes that were left', {killedProcesses: 4}, {status: 'completed', killedProcesses: 4}],
-    ['nobody knows', {rawStatus: null, killedProcesses: null}, {exitCode: null, signal: null, killedProcesses: null}],
+    ['unknown', {rawStatus: null, killedProcesses: null}, {exitCode: null, signal: null, killedProcesses: null}],
   ];
   for (const [title, change, expected] of rows) {
     it(title, () => {
@@ -323,7 +323,7 @@ describe('a job that was ended by tare kill', () => {
   it('is another’s where it is not', () => {
     expect(by(0, [kill('SIGKILL')]), 'it was faster').to.equal('completed');
     expect(by(0, [kill('SIGUSR1')])).to.equal('completed');
-    expect(by(9, [kill('SIGTERM')]), 'somebody else').to.equal('signalled');
+    expect(by(9, [kill('SIGTERM')]), 'another process').to.equal('signalled');
     expect(by(null, [kill('SIGTERM')], {trouble: 'init was killed'})).to.equal('wrapper-failure');
     expect(by(9, [kill('SIGKILL')], {stop: {limit: 'wallTime', evidence: 'x'}}), 'the limit was first').to.equal('limit');
     expect(by(9, [])).to.equal('signalled');
@@ -407,7 +407,7 @@ describe('the final record', () => {
     ['a clock that stepped', {time: {...time, clockStepUs: 2_000_001}}, ['clock-step']],
     ['a clock that stepped back', {time: {...time, clockStepUs: -2_000_001}}, ['clock-step']],
     ['a clock that was slewed', {time: {...time, clockStepUs: 2_000_000}}, []],
-    ['a clock that nobody knows of', {time: {...time, clockStepUs: null}}, []],
+    ['an unknown step of the clock', {time: {...time, clockStepUs: null}}, []],
     ['just as much CPU time as there can be', {usage: usage(2_000_000, 300_000)}, []],
     ['more CPU time than there can be', {usage: usage(2_000_000, 300_001)}, ['cpu-eff-gt-1.05']],
     ['no wall time', {time: {...time, wallUs: 0}, usage: usage(9e9)}, []],

@@ -103,7 +103,7 @@ describe('the spool', () => {
     expect(Number(output.split('\n')[1])).to.be.above(3);
   }).timeout(10_000);
 
-  /** With the temporary name foreseen, which nobody else can. */
+  /** With a known temporary name, which no other account can foresee. */
   function foreseen<T>(action: (name: string) => T): T {
     const {randomBytes: real} = crypto;
     try {
@@ -219,7 +219,7 @@ describe('the spool', () => {
         return join(directory, 'file');
       },
     ],
-    ['where nobody can make files', () => '/proc/self'],
+    ['where no file can be made', () => '/proc/self'],
     [
       'with a directory at the record’s name',
       () => {
@@ -255,7 +255,7 @@ describe('the spool', () => {
       expect(readFileSync(path, 'utf8')).to.equal(text);
       const descriptor = openSync(path, 'r');
       writeCopy(path, {...record, revision: 7});
-      // who reads the old one reads it to its end
+      // a reader of the old one reads it to its end
       expect(readFileSync(descriptor, 'utf8')).to.equal(text);
       closeSync(descriptor);
       expect((JSON.parse(readFileSync(path, 'utf8')) as UsageRecord).revision).to.equal(7);

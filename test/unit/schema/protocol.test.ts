@@ -156,7 +156,7 @@ describe('frames of the protocol', () => {
     ];
     for (const [link, tag, strings] of bad.slice(1))
       expect(() => decode(link, {tag, strings}), `${tag} ${strings.join()}`).to.throw(/frame/);
-    expect(decode('shimToSupervisor', {tag: 'K', strings: ['15']}), 'a tag of nobody').to.deep.equal({name: 'unknown', tag: 'K'});
+    expect(decode('shimToSupervisor', {tag: 'K', strings: ['15']}), 'an unknown tag').to.deep.equal({name: 'unknown', tag: 'K'});
   });
 
   it('of a later version, with a field more, are read as far as they are known', () => {
