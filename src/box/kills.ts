@@ -1,8 +1,8 @@
 /** What `tare kill` was asked for, in the box's folder: whoever writes the record says from it who ended the job, however late. */
 
-import {renameSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {attempt} from '../errors.js';
+import {replaceNote} from '../record/durable.js';
 import type {Kill} from '../record/outcome.js';
 import {readPlainFile} from './state.js';
 
@@ -12,11 +12,7 @@ const MOST = 16;
 
 /** To be on disk before anything is killed. @throws Error when the box is gone */
 export function writeKills(directory: string, kills: readonly Kill[]): void {
-  const path = join(directory, FILE);
-  // of two who ask at once each has a file of its own
-  const fresh = `${path}.${process.pid}`;
-  writeFileSync(fresh, JSON.stringify(kills.slice(-MOST)), {mode: 0o600});
-  renameSync(fresh, path);
+  replaceNote(join(directory, FILE), kills.slice(-MOST)); // of two who ask at once each has a new file of its own
 }
 
 /** In order; none when nothing was asked for. What is not as we write it is left out. */

@@ -5,7 +5,7 @@
 
 import {mkdirSync, readdirSync, rmdirSync} from 'node:fs';
 import {basename} from 'node:path';
-import {attempt, errnoOf} from '../errors.js';
+import {attempt, errnoOf, makes} from '../errors.js';
 import type {CgroupEvacuate} from '../schema/generated/plan-1.js';
 import {reader, tryWrite, writeGroupFile} from './files.js';
 import {pause} from './kill.js';
@@ -17,11 +17,7 @@ const MOST_PAUSE_MS = 10;
 /** Moves everybody in the group to its leaf. @throws the kernel's error when the leaf cannot be made or somebody cannot be moved */
 export function evacuate({directory, into}: Pick<CgroupEvacuate, 'directory' | 'into'>): void {
   for (let round = 0; round < ROUNDS; round++) {
-    try {
-      mkdirSync(into);
-    } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw error;
-    }
+    makes(() => mkdirSync(into));
     const there = processesIn(directory);
     if (there.length === 0) return;
     for (const pid of there) {
