@@ -1,6 +1,5 @@
 /* The payload's filter on system calls. */
-#ifndef TARE_FILTER_H
-#define TARE_FILTER_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -10,5 +9,3 @@ bool filter_valid(const char *text);
 
 /* For this process and all that it starts. Takes no_new_privs, or CAP_SYS_ADMIN over its user namespace. False, with errno. */
 bool filter_load(const char *text);
-
-#endif
