@@ -1,6 +1,5 @@
 /* init of a box with several applications. */
-#ifndef TARE_APPLICATIONS_H
-#define TARE_APPLICATIONS_H
+#pragma once
 
 #include "frame.h"
 #include "payload.h"
@@ -8,5 +7,3 @@
 /* `descriptors`: the caller's, for each of them. All is taken over. */
 _Noreturn void applications_main(struct payload *payloads, size_t count, struct received *descriptors,
 				 size_t descriptor_count, const struct channel *control);
-
-#endif

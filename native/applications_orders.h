@@ -1,10 +1,7 @@
 /* What the shim orders of several applications. */
-#ifndef TARE_APPLICATIONS_ORDERS_H
-#define TARE_APPLICATIONS_ORDERS_H
+#pragma once
 
 #include "applications_state.h"
 
 /* Reads the shim's socket once and takes all whole frames. Ends all applications at its end and at a frame that it cannot take. */
 void applications_read_orders(struct applications *box);
-
-#endif

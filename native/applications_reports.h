@@ -1,6 +1,5 @@
 /* What init of several applications reports to the shim, and the figures in that. */
-#ifndef TARE_APPLICATIONS_REPORTS_H
-#define TARE_APPLICATIONS_REPORTS_H
+#pragma once
 
 #include "applications_state.h"
 
@@ -22,5 +21,3 @@ void applications_take_report(const struct applications *box, struct application
 
 /* Adds what a child that was reaped has used. */
 void applications_add_usage(struct report *report, const struct rusage *usage);
-
-#endif

@@ -1,6 +1,5 @@
 /* Starts of applications. */
-#ifndef TARE_APPLICATIONS_START_H
-#define TARE_APPLICATIONS_START_H
+#pragma once
 
 #include "applications_state.h"
 
@@ -15,5 +14,3 @@ void application_start(struct applications *box, struct application *application
 
 /* Closes the descriptors. */
 void close_received(const struct received *all, size_t count);
-
-#endif

@@ -1,7 +1,6 @@
 /* What init of several applications is made of. For its parts: applications.c, applications_orders.c, applications_start.c,
  * applications_reports.c. */
-#ifndef TARE_APPLICATIONS_STATE_H
-#define TARE_APPLICATIONS_STATE_H
+#pragma once
 
 #include "frame.h"
 #include "generated/protocol.h"
@@ -36,5 +35,3 @@ struct applications {
 	bool ending; /* the shim is gone or has said so */
 	struct report sum;
 };
-
-#endif

@@ -1,8 +1,7 @@
 /* The box as the shim sees it: forked as the supervisor says (box_start.c), given what init needs (box_prepare.c), ordered about
  * (box_orders.c, box_signals.c), watched through init's socket (box_watch.c), gone when the engine is reaped and that socket is closed
  * (box_end.c). */
-#ifndef TARE_BOX_H
-#define TARE_BOX_H
+#pragma once
 
 #include "caller.h"
 #include "frame.h"
@@ -89,5 +88,3 @@ struct app_slot *box_app_slot(struct box *box, long index);
 
 /* Closes and frees what init has received by the time that it waits. */
 void box_forget_preparations(struct box *box);
-
-#endif

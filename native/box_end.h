@@ -1,6 +1,5 @@
 /* The end of a box. */
-#ifndef TARE_BOX_END_H
-#define TARE_BOX_END_H
+#pragma once
 
 #include "box.h"
 
@@ -26,5 +25,3 @@ void box_end(struct box *box);
 /* Whether the box was killed STUCK_MS ago and is not gone: the shim does not wait for it any more. A process that waits in the kernel,
  * for a file server say, dies only when that lets it. */
 bool box_is_stuck(const struct box *box);
-
-#endif

@@ -1,7 +1,6 @@
 /* What the supervisor orders of a box. An order can come at any time: a box that is not ready keeps it, and without a box nothing is done.
  * A function that takes a frame returns false when this box cannot be asked that. */
-#ifndef TARE_BOX_ORDERS_H
-#define TARE_BOX_ORDERS_H
+#pragma once
 
 #include "box.h"
 
@@ -20,5 +19,3 @@ void box_pass_orders(struct box *box);
 
 /* Kills a box in which only services run. For a shim without a supervisor, which would end them. */
 void box_end_services(struct box *box);
-
-#endif

@@ -1,11 +1,8 @@
 /* What init of a box is given before the payload. */
-#ifndef TARE_BOX_PREPARE_H
-#define TARE_BOX_PREPARE_H
+#pragma once
 
 #include "box.h"
 
 /* Sends init all that it needs, then `begin`. Called when init is there: it reads as we write, so few descriptors are in flight at a
  * time. */
 void box_prepare(struct box *box);
-
-#endif

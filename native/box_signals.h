@@ -1,6 +1,5 @@
 /* Signals for the payload: forwarded once it has executed, and kept until then. */
-#ifndef TARE_BOX_SIGNALS_H
-#define TARE_BOX_SIGNALS_H
+#pragma once
 
 #include "box.h"
 
@@ -15,5 +14,3 @@ void box_forward_kept(struct box *box);
 
 /* Sends the kept signals to this process, which is about to become the payload: they are blocked, and wait for the payload's mask. */
 void box_raise_kept(const struct box *box);
-
-#endif

@@ -1,6 +1,5 @@
 /* What comes from a box: init's frames, and the engine's complaints. */
-#ifndef TARE_BOX_WATCH_H
-#define TARE_BOX_WATCH_H
+#pragma once
 
 #include "box.h"
 
@@ -11,5 +10,3 @@ void box_read(struct box *box);
 /* Reads what the engine has written to its descriptor 2. Keeps the first ENGINE_ERRORS bytes and drops the rest, so that the engine never
  * blocks on writing. */
 void box_read_errors(struct box *box);
-
-#endif

@@ -1,6 +1,5 @@
 /* What waits in sockets of a network namespace, as sock_diag(7) tells. In a child (look.h), which reports it. */
-#ifndef TARE_BUFFERS_H
-#define TARE_BUFFERS_H
+#pragma once
 
 #include "held.h"
 
@@ -8,5 +7,3 @@
 
 /* `shared`: in the node's own namespace, where only sockets count that a process of the box has a descriptor of. */
 void buffers_look(const struct held *held, bool shared);
-
-#endif

@@ -1,6 +1,5 @@
 /* What the caller gave this process, which the payload must get as with exec. */
-#ifndef TARE_CALLER_H
-#define TARE_CALLER_H
+#pragma once
 
 #include "sig.h"
 
@@ -42,5 +41,3 @@ void caller_hand_on(const struct caller *caller);
 
 /* The value of a variable in an environment, NULL when it is not there. */
 const char *environment_get(char *const *environment, const char *name);
-
-#endif

@@ -1,6 +1,5 @@
 /* What this process, and programs that it executes, may (capabilities(7)). Where a function returns false, errno says why. */
-#ifndef TARE_CAPABILITIES_H
-#define TARE_CAPABILITIES_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -12,5 +11,3 @@ bool bound_capabilities(unsigned long long kept);
 
 /* What this process may in its user namespace, a program that it executes may too. */
 bool hand_capabilities_on(void);
-
-#endif

@@ -1,8 +1,5 @@
 /* Whether something keeps the clock of this node. */
-#ifndef TARE_CLOCK_H
-#define TARE_CLOCK_H
+#pragma once
 
 /* The role `tare-clock` (README, Tools). */
 int clock_main(void);
-
-#endif

@@ -1,6 +1,5 @@
 /* What is executed and how, as the supervisor says it in a launch: the only payload, or one of several applications. */
-#ifndef TARE_COMMAND_H
-#define TARE_COMMAND_H
+#pragma once
 
 #include "caller.h"
 #include "list.h"
@@ -40,5 +39,3 @@ const char *command_make_environment(struct command *command, const struct calle
 const char *command_guest_key(const struct command *command, const char *keys);
 
 void command_free(struct command *command);
-
-#endif

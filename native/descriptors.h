@@ -1,6 +1,5 @@
 /* What the descriptors of a box's processes hold: memfds, pipes, file systems that are mounted nowhere any more, deleted files. */
-#ifndef TARE_DESCRIPTORS_H
-#define TARE_DESCRIPTORS_H
+#pragma once
 
 #include "held.h"
 
@@ -8,5 +7,3 @@
 
 /* Examines the descriptors of one process with all its threads. Prints deleted files, and notes all else. */
 void descriptors_look(struct held *held, pid_t pid);
-
-#endif

@@ -1,6 +1,5 @@
 /* How the shim ends, once it is to: with which status, and with which last words. */
-#ifndef TARE_ENDING_H
-#define TARE_ENDING_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -20,5 +19,3 @@ void ending_failed(struct ending *ending, char *words);
 /* Writes the text and a newline to descriptor 2. That is the caller's: it may be closed or full, so this waits at most SAY_MS for it. */
 enum { SAY_MS = 1000 };
 void ending_say(const char *text);
-
-#endif

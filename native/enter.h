@@ -1,5 +1,4 @@
-#ifndef TARE_ENTER_H
-#define TARE_ENTER_H
+#pragma once
 
 #include "launch.h"
 
@@ -8,5 +7,3 @@
 /* In the child that the shim forked: becomes the engine, which becomes the box. What fails is a frame `failed` on
  * `control`. `errors` becomes the engine's descriptor 2. `at_terminal`: the caller has one. */
 _Noreturn void enter_main(const struct launch *launch, bool at_terminal, int control, int errors);
-
-#endif

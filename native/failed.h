@@ -1,6 +1,5 @@
 /* Messages about steps that failed. */
-#ifndef TARE_FAILED_H
-#define TARE_FAILED_H
+#pragma once
 
 #include "frame.h"
 
@@ -8,5 +7,3 @@
 void message_failed(struct message *message, const char *step, int error, const char *what);
 /* The same for one start of an application. */
 void message_failed_start(struct message *message, const char *step, int error, const char *what, long index, long start);
-
-#endif

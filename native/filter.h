@@ -1,6 +1,5 @@
 /* The payload's filter on system calls. */
-#ifndef TARE_FILTER_H
-#define TARE_FILTER_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -11,5 +10,3 @@ bool filter_valid(const char *text);
 /* Loads the filter for this process and all that it starts. Needs no_new_privs, or CAP_SYS_ADMIN over its user namespace. False, with
  * errno. */
 bool filter_load(const char *text);
-
-#endif

@@ -1,6 +1,5 @@
 /* Frames over AF_UNIX stream sockets: u32 little-endian length, one tag byte, NUL-terminated strings. */
-#ifndef TARE_FRAME_H
-#define TARE_FRAME_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -87,5 +86,3 @@ int channel_take_fd(struct channel *channel);
 void channel_send(struct channel *channel, struct message *message);
 /* Sends what waits, as far as there is room. On an error it drops all, and keeps errno in `error`. */
 void channel_flush(struct channel *channel);
-
-#endif

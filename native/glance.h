@@ -1,6 +1,5 @@
 /* A look at the node that costs next to nothing: whether anything has changed since the last probe. */
-#ifndef TARE_GLANCE_H
-#define TARE_GLANCE_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -9,5 +8,3 @@ bool glance_asked(int argc, char **argv);
 
 /* True when everything is as the last probe wrote it down, and nothing is due: then the time of its result is renewed. */
 bool glance_unchanged(void);
-
-#endif

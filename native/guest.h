@@ -1,7 +1,6 @@
 /* What a command of a small machine is made of beside what every payload is: process 1 of PIDs of its own, or a guest among
  * those of another application, and whose it is there (README, A system in the box). */
-#ifndef TARE_GUEST_H
-#define TARE_GUEST_H
+#pragma once
 
 #include "identity.h"
 
@@ -43,5 +42,3 @@ bool guest_enter(const struct guest *guest, const char **what);
 bool guest_become(const struct guest *guest, const char **what);
 /* Last, after the filter on system calls: drops the capabilities. */
 bool guest_give_up(const struct guest *guest, const char **what);
-
-#endif

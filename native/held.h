@@ -1,6 +1,5 @@
 /* What a box holds that no resident set shows: what was found of it so far. */
-#ifndef TARE_HELD_H
-#define TARE_HELD_H
+#pragma once
 
 #include "things.h"
 
@@ -45,5 +44,3 @@ struct held {
 uint64_t memfd_device(void);
 /* The same for memfd_secret(2). Such files report no blocks, so pages that were never touched count too. */
 uint64_t secret_device(void);
-
-#endif

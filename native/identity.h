@@ -1,6 +1,5 @@
 /* The account of a process: uid, gid and groups. */
-#ifndef TARE_IDENTITY_H
-#define TARE_IDENTITY_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,5 +18,3 @@ bool identity_parse(struct identity *identity, const char *text);
 
 /* Takes it, if wanted, and leaves the session keyring behind when the uid becomes another. False, with errno and the name of the call. */
 bool identity_take(const struct identity *identity, const char **what);
-
-#endif

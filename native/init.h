@@ -1,7 +1,4 @@
-#ifndef TARE_INIT_H
-#define TARE_INIT_H
+#pragma once
 
 /* Process 1 of the box; its control socket is descriptor `control`. */
 _Noreturn void init_main(const char *control);
-
-#endif

@@ -1,6 +1,5 @@
 /* The output of an application with a name, which its keeper passes on in lines. */
-#ifndef TARE_KEEPER_OUTPUT_H
-#define TARE_KEEPER_OUTPUT_H
+#pragma once
 
 #include "keeper_state.h"
 
@@ -20,5 +19,3 @@ void keeper_lines_move(struct keeper *keeper, const struct pollfd *ready);
 /* Passes on what is left of the output, when no process of the application is left. Waits for the readers; once the keeper is told to end,
  * LAST_LINES_MS. */
 void keeper_pass_on_rest(struct keeper *keeper);
-
-#endif

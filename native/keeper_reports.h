@@ -1,6 +1,5 @@
 /* What a keeper reports, to the shim or to init. */
-#ifndef TARE_KEEPER_REPORTS_H
-#define TARE_KEEPER_REPORTS_H
+#pragma once
 
 #include "keeper_state.h"
 
@@ -14,5 +13,3 @@ void keeper_report_stopped(const struct keeper *keeper, int status);
 void keeper_report_ended(const struct keeper *keeper);
 /* A frame as it is. */
 void keeper_report(const struct keeper *keeper, const char *bytes, size_t size);
-
-#endif

@@ -1,6 +1,5 @@
 /* Signals for a payload, and its place at the terminal, as its keeper is told. */
-#ifndef TARE_KEEPER_SIGNALS_H
-#define TARE_KEEPER_SIGNALS_H
+#pragma once
 
 #include "keeper_state.h"
 
@@ -15,5 +14,3 @@ void keeper_pass_on_signals(struct keeper *keeper);
 
 /* `f` and `b`: the payload's group, or one that it has put in front, is in front at its terminal; or none is. */
 void keeper_take_foreground(struct keeper *keeper, bool in_front);
-
-#endif

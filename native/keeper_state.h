@@ -1,6 +1,5 @@
 /* What a keeper is made of. For its parts: keeper.c, keeper_reports.c, keeper_output.c, keeper_signals.c. */
-#ifndef TARE_KEEPER_STATE_H
-#define TARE_KEEPER_STATE_H
+#pragma once
 
 #include "frame.h"
 #include "lines.h"
@@ -37,5 +36,3 @@ struct keeper {
 	struct rusage usage;
 	long killed;
 };
-
-#endif

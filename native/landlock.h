@@ -1,6 +1,5 @@
 /* A second wall around what is read-only in the box (landlock(7)): it stands when a mount does not. */
-#ifndef TARE_LANDLOCK_H
-#define TARE_LANDLOCK_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,5 +20,3 @@ bool landlock_restrict(const struct landlock *wall, const int *fds, size_t count
 
 /* `tare-landlock version`: prints the version of the kernel's interface, 0 where there is none. */
 int landlock_main(void);
-
-#endif

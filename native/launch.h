@@ -1,6 +1,5 @@
 /* What the supervisor asked for with `launch`. */
-#ifndef TARE_LAUNCH_H
-#define TARE_LAUNCH_H
+#pragma once
 
 #include "caller.h"
 #include "command.h"
@@ -36,5 +35,3 @@ char *launch_parse(struct launch *launch, struct frame *frame, const struct call
 bool launch_is_plain(const struct launch *launch);
 /* Frees all that launch_parse() has made, also of a launch that is wrong. */
 void launch_free(struct launch *launch);
-
-#endif

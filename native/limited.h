@@ -1,7 +1,6 @@
 /* Whose doing it is when the kernel kills init: any process of its uid may lower its limits (prlimit(2)), and what has used up RLIMIT_CPU
  * is killed even as process 1. */
-#ifndef TARE_LIMITED_H
-#define TARE_LIMITED_H
+#pragma once
 
 #include <stddef.h>
 
@@ -10,5 +9,3 @@ void limited_prepare(size_t applications);
 
 /* Tells the shim once (`limited`) that the limit of CPU time is lower than it was then. To be asked whenever this process wakes. */
 void limited_look(int control);
-
-#endif

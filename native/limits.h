@@ -1,6 +1,5 @@
 /* Limits of a process (getrlimit(2)), as the supervisor writes them down. */
-#ifndef TARE_LIMITS_H
-#define TARE_LIMITS_H
+#pragma once
 
 #include <stdbool.h>
 #include <sys/resource.h>
@@ -8,5 +7,3 @@
 /* `NAME soft hard`, each a number or `unlimited`, into its place in `limits`. The supervisor may ask for more than `most` allows; it gets
  * that then. False: it is no such text. */
 bool limit_parse(struct rlimit limits[RLIM_NLIMITS], const char *text, const struct rlimit most[RLIM_NLIMITS]);
-
-#endif

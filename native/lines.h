@@ -1,6 +1,5 @@
 /* An application's output on its way to the job's: whole lines, each with the application's name before it. */
-#ifndef TARE_LINES_H
-#define TARE_LINES_H
+#pragma once
 
 #include <poll.h>
 #include <stdbool.h>
@@ -37,5 +36,3 @@ void lines_move(struct lines *lines, const struct lines *other, const char *name
 
 /* All is passed on and nothing will come, or there is no stream. */
 bool lines_done(const struct lines *lines);
-
-#endif

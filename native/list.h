@@ -1,6 +1,5 @@
 /* A list of strings, which it owns. */
-#ifndef TARE_LIST_H
-#define TARE_LIST_H
+#pragma once
 
 #include <stddef.h>
 
@@ -21,5 +20,3 @@ void list_free(struct list *list);
 
 /* One string: its copy takes the place of what was there, which is freed. */
 void text_replace(char **text, const char *fresh);
-
-#endif

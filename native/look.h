@@ -1,6 +1,5 @@
 /* Looking at what belongs to the payload can hang: a child looks and reports to its parent, which waits only for a time. */
-#ifndef TARE_LOOK_H
-#define TARE_LOOK_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,5 +40,3 @@ bool look_in_child(struct answer *answer);
 /* Reports a finding, in the child. */
 void look_report(struct found found);
 void look_report_unseen(enum way way);
-
-#endif

@@ -1,8 +1,7 @@
 /* Mounts as descriptors: the calls of Linux 5.2 and later, for which not every C library has wrappers. sys/mount.h and linux/mount.h
  * cannot both be included with every C library: only this module includes the latter, and whatever calls mount(2) the former. All
  * functions return -1 or false with errno. */
-#ifndef TARE_MOUNT_TREE_H
-#define TARE_MOUNT_TREE_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -21,5 +20,3 @@ bool mount_tree_shift(int tree, int user_namespace);
 
 /* A new /proc of this process's PID namespace, without programs that gain rights and without devices. Linux 5.2, else ENOSYS. */
 int mount_tree_of_proc(void);
-
-#endif

@@ -1,9 +1,6 @@
 /* Paths in /proc/PID/mountinfo, proc_pid_mountinfo(5). */
-#ifndef TARE_MOUNTINFO_H
-#define TARE_MOUNTINFO_H
+#pragma once
 
 /* A blank, a tab, a newline and a backslash stand there as a backslash and three octal digits: makes them what they are, in place. What is
  * no such escape stays as it is. */
 void mountinfo_unescape(char *text);
-
-#endif

@@ -1,7 +1,6 @@
 /* File systems in memory of a box's mount namespace, also those that others are mounted over, and mounts that show what is watched. In a
  * child (look.h), which reports them. */
-#ifndef TARE_MOUNTS_H
-#define TARE_MOUNTS_H
+#pragma once
 
 #include "held.h"
 
@@ -11,5 +10,3 @@
 void mounts_look(struct held *held, int proc);
 /* One file system, if it is one in memory, by a path in it. */
 void mounts_look_at_memory(uint64_t device, const char *place);
-
-#endif

@@ -1,6 +1,5 @@
 /* Namespaces of users and of mounts, which this process makes or joins. Where a function returns false, errno says why. */
-#ifndef TARE_NAMESPACES_H
-#define TARE_NAMESPACES_H
+#pragma once
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -23,5 +22,3 @@ bool change_root(const char *source);
 
 /* Writes the text to a file that is there. */
 bool write_file(const char *path, const char *text);
-
-#endif

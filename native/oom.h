@@ -1,6 +1,5 @@
 /* A process's place among the choices of the out-of-memory killer (proc(5), oom_score_adj). */
-#ifndef TARE_OOM_H
-#define TARE_OOM_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -10,5 +9,3 @@
 bool oom_score_raise(const char *wanted);
 
 #define OOM_SCORE_FILE "/proc/self/oom_score_adj"
-
-#endif

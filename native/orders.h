@@ -1,6 +1,5 @@
 /* What the supervisor says, and the end of it. */
-#ifndef TARE_ORDERS_H
-#define TARE_ORDERS_H
+#pragma once
 
 #include "state.h"
 
@@ -10,5 +9,3 @@ void orders_read(struct shim *shim);
 
 /* The supervisor is dead, with this raw status: takes what it has sent, then finds another supervisor. */
 void orders_supervisor_reaped(struct shim *shim, int status);
-
-#endif

@@ -1,6 +1,5 @@
 /* The view of its own that an application's process enters before its exec. */
-#ifndef TARE_OWN_VIEW_H
-#define TARE_OWN_VIEW_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,5 +22,3 @@ struct own_view {
 /* Gives this process, and the program that it executes, mounts of its own in a user namespace of its own, and no capability. False,
  * with errno and `what`. Nothing is to be done with the process then but to end it. */
 bool own_view_enter(const struct own_view *view, const char **what);
-
-#endif

@@ -1,8 +1,7 @@
 /* How long the shim waits for a supervisor. What can hang is the supervisor's to touch (policy, job, directories, spool, log): a file
  * server or a FUSE that never answers holds it for ever, and SIGKILL may not end it either. The shim touches none of it, so it has the
  * clock. */
-#ifndef TARE_PATIENCE_H
-#define TARE_PATIENCE_H
+#pragma once
 
 #include "box.h"
 #include "frame.h"
@@ -31,5 +30,3 @@ void patience_signal(struct patience *patience, const struct box *box, pid_t sup
 /* Milliseconds until the next look; -1: there is none. `supervisor` 0: none is waited for. Where `why` is set the supervisor is to be given
  * up for that reason, which is the caller's to free. */
 int patience_check(struct patience *patience, const struct box *box, pid_t supervisor, char **why);
-
-#endif

@@ -1,6 +1,5 @@
 /* A payload as it is to be executed: the only one of a box, or one of several applications. */
-#ifndef TARE_PAYLOAD_H
-#define TARE_PAYLOAD_H
+#pragma once
 
 #include "guest.h"
 #include "landlock.h"
@@ -47,5 +46,3 @@ bool payload_load(struct payload *payload, int memfd);
 
 /* What becomes its descriptor `target` is `fd` from now on; closed before where there was another. */
 void payload_set_descriptor(struct payload *payload, int target, int fd);
-
-#endif

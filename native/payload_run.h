@@ -1,6 +1,5 @@
 /* The payload's process between fork and exec. */
-#ifndef TARE_PAYLOAD_RUN_H
-#define TARE_PAYLOAD_RUN_H
+#pragma once
 
 #include "payload.h"
 
@@ -10,5 +9,3 @@ _Noreturn void payload_run(struct payload *payload, int control, int link);
 
 /* The kill switch: executes in the shim's own place, without a box. What fails is a line on descriptor 2. */
 _Noreturn void payload_replace(const struct payload *payload);
-
-#endif

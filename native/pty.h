@@ -1,7 +1,6 @@
 /* The box's own end of the caller's terminal: a pseudo-terminal of the box's devpts. Its other end (the master) is the shim's, see
  * terminal.c. */
-#ifndef TARE_PTY_H
-#define TARE_PTY_H
+#pragma once
 
 #include "identity.h"
 
@@ -27,5 +26,3 @@ bool pty_sends(int signo);
 
 /* Makes the group of that process the foreground group; `pid` leads it, or is about to. */
 void pty_foreground(int slave, pid_t pid);
-
-#endif

@@ -1,6 +1,5 @@
 /* Killing what is left. */
-#ifndef TARE_REAP_H
-#define TARE_REAP_H
+#pragma once
 
 #include <poll.h>
 #include <stdbool.h>
@@ -37,5 +36,3 @@ bool reap(struct reaper *reaper, int flags, bool killing);
 
 /* Kills and reaps all that is left. True when this process is alone; false when something does not die in time. */
 bool kill_all(struct reaper *reaper);
-
-#endif

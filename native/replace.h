@@ -1,6 +1,5 @@
 /* The kill switch of the supervisor. */
-#ifndef TARE_REPLACE_H
-#define TARE_REPLACE_H
+#pragma once
 
 #include "box.h"
 
@@ -8,5 +7,3 @@
  * only for an order that it cannot take, before it kills the supervisor: with what is wrong, which the caller frees. A later error is a
  * line on descriptor 2 and EXIT_WRAPPER or EXIT_NOT_EXECUTED. */
 char *replace_shim(const struct box *box, struct frame *frame);
-
-#endif

@@ -1,7 +1,6 @@
 /* What was found of a repository of CVMFS, and the file in which it is kept for a while: a process that asks meanwhile waits for the same
  * answer. */
-#ifndef TARE_REPOSITORY_ANSWER_H
-#define TARE_REPOSITORY_ANSWER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,5 +27,3 @@ bool answer_lock(int fd, long long end_us);
 bool answer_recall(int fd, long long age_us, struct repository_answer *answer);
 /* Writes it into the file. `began_us`: CLOCK_BOOTTIME, when the look began. */
 void answer_remember(int fd, long long began_us, const struct repository_answer *answer);
-
-#endif

@@ -1,6 +1,5 @@
 /* A look at a repository of CVMFS, which can hang. */
-#ifndef TARE_REPOSITORY_LOOK_H
-#define TARE_REPOSITORY_LOOK_H
+#pragma once
 
 #include "identity.h"
 
@@ -16,5 +15,3 @@ struct repository_question {
 /* In a child: writes lines, each a key, a tab and a value, to `out`, and exits. It names each action before it begins, so that a parent
  * that waits in vain can tell for what. It ends with its parent. */
 _Noreturn void repository_look(const struct repository_question *question, int out);
-
-#endif

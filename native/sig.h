@@ -1,7 +1,6 @@
 /* Signals as the kernel knows them: all 64. The C library hides 32 and 33 from sigprocmask, sigaction and the
  * like, but a caller can ignore or block them, and a payload can die of them. */
-#ifndef TARE_SIG_H
-#define TARE_SIG_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,5 +43,3 @@ bool sig_take(int signo, long within_ms);
 
 /* A signalfd, above 2 and close-on-exec. */
 int sig_open(sigmask mask);
-
-#endif

@@ -1,6 +1,5 @@
 /* Namespaces of a box, which are looked at from inside. */
-#ifndef TARE_SPACES_H
-#define TARE_SPACES_H
+#pragma once
 
 #include "held.h"
 
@@ -19,5 +18,3 @@ void spaces_add_of(struct held *held, pid_t pid);
 void spaces_look(struct held *held, enum kind kind);
 /* At a file system that no mount of the box's shows: what it holds, if it is one in memory. */
 void spaces_look_at_file_system(struct held *held, uint64_t device, const char *path);
-
-#endif

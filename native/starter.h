@@ -1,6 +1,5 @@
 /* What even a shim without a supervisor tells the batch system: see starter.c. */
-#ifndef TARE_STARTER_H
-#define TARE_STARTER_H
+#pragma once
 
 #include "caller.h"
 
@@ -9,5 +8,3 @@ void starter_tell(const struct caller *caller, const char *line);
 
 /* The payload runs without a supervisor: what an attempt before this one told would be taken for this one's. */
 void starter_forget(const struct caller *caller);
-
-#endif

@@ -1,7 +1,6 @@
 /* What the shim is made of. For those that see all of it: shim.c (loop, signals, end), orders.c (what the supervisor says), succession.c
  * (which supervisor comes next). Each part knows only itself, and what is below it. */
-#ifndef TARE_STATE_H
-#define TARE_STATE_H
+#pragma once
 
 #include "box.h"
 #include "ending.h"
@@ -17,5 +16,3 @@ struct shim {
 	struct terminal terminal;
 	struct ending ending;
 };
-
-#endif

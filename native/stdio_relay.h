@@ -1,6 +1,5 @@
 /* What the supervisor of the command line says to the caller. */
-#ifndef TARE_STDIO_RELAY_H
-#define TARE_STDIO_RELAY_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,5 +39,3 @@ void stdio_relay_drop(struct stdio_relay *stdio, int descriptor);
 
 /* Passes on what the supervisor has said so far, without waiting for a reader that does not read. */
 void stdio_relay_finish(struct stdio_relay *stdio);
-
-#endif

@@ -1,6 +1,5 @@
 /* Which supervisor comes next when one has died, and what becomes of the job when none does. */
-#ifndef TARE_SUCCESSION_H
-#define TARE_SUCCESSION_H
+#pragma once
 
 #include "state.h"
 
@@ -27,5 +26,3 @@ void succession_box_gone(struct shim *shim);
 /* Starts one more supervisor when the shim would end without one: the supervisors may have died because of the box, and this one may write
  * the record. True: it was tried, so the shim does not end yet. */
 bool succession_last(struct shim *shim);
-
-#endif

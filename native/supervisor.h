@@ -1,6 +1,5 @@
 /* Which supervisor, and starting one. */
-#ifndef TARE_SUPERVISOR_H
-#define TARE_SUPERVISOR_H
+#pragma once
 
 #include "caller.h"
 
@@ -26,5 +25,3 @@ _Noreturn void supervisor_become(const struct supervisor_file *file, const struc
 
 /* The environment of whatever the job must not steer: the supervisor and the engine. */
 extern char *const clean_environment[];
-
-#endif

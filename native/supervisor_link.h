@@ -1,7 +1,6 @@
 /* The link to the supervisor, and to its successors when it dies; one supervisor at a time. orders.c handles
  * what a supervisor sends, succession.c starts the next one. */
-#ifndef TARE_SUPERVISOR_LINK_H
-#define TARE_SUPERVISOR_LINK_H
+#pragma once
 
 #include "supervisor.h"
 #include "caller.h"
@@ -64,5 +63,3 @@ void supervisor_link_end(struct supervisor_link *link);
 /* Whether that process is a supervisor, or of a supervisor's session. `supervisor_link` is a struct supervisor_link: for
  * kill_children(). */
 bool supervisor_link_owns(pid_t pid, const void *link);
-
-#endif

@@ -5,8 +5,7 @@
  * shim from the start where descriptor 1 is the terminal too; else, and in the background, from when it reads or sets a mode: the
  * kernel stops it for that (SIGTTIN, SIGTTOU). Until then, and for payloads that have the terminal only for output, nothing of the
  * caller's terminal is changed, since others may use it (`tare run -- simulate | less`), and the box's one passes bytes on as they are. */
-#ifndef TARE_TERMINAL_H
-#define TARE_TERMINAL_H
+#pragma once
 
 #include "caller.h"
 #include "frame.h"
@@ -69,5 +68,3 @@ void terminal_close_master(struct terminal *terminal);
 void terminal_disengage(struct terminal *terminal);
 /* At the end of the shim. Output that was not written is lost. */
 void terminal_end(struct terminal *terminal);
-
-#endif

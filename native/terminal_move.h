@@ -1,6 +1,5 @@
 /* What goes from the caller's terminal to the box's, and back. */
-#ifndef TARE_TERMINAL_MOVE_H
-#define TARE_TERMINAL_MOVE_H
+#pragma once
 
 #include "terminal.h"
 
@@ -19,5 +18,3 @@ void terminal_move(struct terminal *terminal, const struct pollfd ready[TERMINAL
 void terminal_over(struct terminal *terminal);
 /* Whether payload output is still to be written. If not, and the box is gone or the shim is `ending`, it restores the caller's modes. */
 bool terminal_has_more(struct terminal *terminal, bool ending);
-
-#endif

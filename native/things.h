@@ -1,6 +1,5 @@
 /* A set of things that are named by two numbers: a file by its device and inode. */
-#ifndef TARE_THINGS_H
-#define TARE_THINGS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,5 +16,3 @@ struct things {
 /* False when it was there already. */
 bool things_add(struct things *things, uint64_t device, uint64_t number);
 bool things_have(const struct things *things, uint64_t device, uint64_t number);
-
-#endif

@@ -1,11 +1,8 @@
 /* Tools of the supervisor's about overlays and what they leave (README, Tools). */
-#ifndef TARE_TRIAL_H
-#define TARE_TRIAL_H
+#pragma once
 
 /* The roles `tare-trial`, `tare-opaque`, `tare-clear` and `tare-own`. Each returns an exit status. */
 int trial_main(int argc, char **argv);
 int opaque_main(const char *directory);
 int clear_main(char **ids, char **directories);
 int own_main(char **words);
-
-#endif

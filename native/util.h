@@ -1,6 +1,5 @@
 /* Small helpers that every role needs. */
-#ifndef TARE_UTIL_H
-#define TARE_UTIL_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -52,5 +51,3 @@ long long time_us(struct timeval time);
 
 /* Writes all bytes, in as many calls as that takes. False, with errno. */
 bool write_all(int fd, const void *data, size_t size);
-
-#endif

@@ -1,6 +1,5 @@
 /* Variables of an environment that is a list (NAME=VALUE each). */
-#ifndef TARE_VARIABLES_H
-#define TARE_VARIABLES_H
+#pragma once
 
 #include "list.h"
 
@@ -10,5 +9,3 @@
 bool variable_set(struct list *environment, const char *entry);
 /* False: it is no name. One that is not there is as good. */
 bool variable_unset(struct list *environment, const char *name);
-
-#endif

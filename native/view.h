@@ -1,7 +1,6 @@
 /* File systems that the box's engine does not make: overlays and what they lie on, mounted by enter before the engine builds the box
  * from them. A view is a list of ops, which are done in their order (README, Views); what they do is in view_*.c. */
-#ifndef TARE_VIEW_H
-#define TARE_VIEW_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,5 +27,3 @@ void view_free(struct view *view);
 /* Does all of it, in the calling process, which must have one thread. Stops at the first that fails: then `step` is the
  * op's name and `what` the path, and errno says why. */
 bool view_build(const struct view *view, const char **step, const char **what);
-
-#endif

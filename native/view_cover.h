@@ -1,7 +1,6 @@
 /* Ops of views that put something over what is there (README, Views). Paths that a job names are looked up with the rights of the job's
  * user. Each returns false, with errno. */
-#ifndef TARE_VIEW_COVER_H
-#define TARE_VIEW_COVER_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -11,5 +10,3 @@ bool op_closed(char *const *words);
 /* inside rw|ro|tmpfs SOURCE PLACE PATH USER: in it, at PATH: a directory or a file of the node's, or a tmpfs that cannot be written to, of
  * the mode that is its source. */
 bool op_inside(char *const *words);
-
-#endif

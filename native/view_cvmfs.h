@@ -1,7 +1,6 @@
 /* Ops of views about what is mounted elsewhere, repositories of CVMFS above all (README, Views). Only mounts are taken in hand: their
  * servers are asked nothing. Each op returns false, with errno. */
-#ifndef TARE_VIEW_CVMFS_H
-#define TARE_VIEW_CVMFS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,5 +21,3 @@ bool op_retain(char *const *words);
 /* give DIRECTORY: all that was taken, and nothing else, is in the directory from now on. Where the node has none, it is made in a root
  * of this process's own. */
 bool op_give(char *const *words);
-
-#endif

@@ -1,6 +1,5 @@
 /* Ops of views that make file systems and directories (README, Views). Each returns false, with errno. */
-#ifndef TARE_VIEW_DISK_H
-#define TARE_VIEW_DISK_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -13,5 +12,3 @@ bool op_squashfs(char *const *words);
 bool op_tmpfs(char *const *words);
 /* directory PATH MODE [UID GID] (empty: the caller's) */
 bool op_directory(char *const *words);
-
-#endif

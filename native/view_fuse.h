@@ -1,6 +1,5 @@
 /* File systems that a program serves (FUSE). */
-#ifndef TARE_VIEW_FUSE_H
-#define TARE_VIEW_FUSE_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -8,5 +7,3 @@
  * the options name what is served. It ends with this process, or with what that becomes. False, with errno: ECHILD where it has ended,
  * ETIMEDOUT. */
 bool fuse_serve(const char *program, const char *options, const char *source, const char *directory);
-
-#endif

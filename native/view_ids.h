@@ -1,6 +1,5 @@
 /* Ops of views about whose processes and files are (README, Views). Each returns false, with errno. */
-#ifndef TARE_VIEW_IDS_H
-#define TARE_VIEW_IDS_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -11,5 +10,3 @@ bool op_root(char *const *words);
 /* shift SOURCE DIRECTORY UIDS GIDS: SOURCE, with what is mounted below it left out, at DIRECTORY with the owners that a user namespace with
  * these maps has for its files. */
 bool op_shift(char *const *words);
-
-#endif

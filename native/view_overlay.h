@@ -1,7 +1,6 @@
 /* Ops of views about overlays (README, Views): a lower directory, which stays as it is, and an upper one, which gets the changes. Each
  * returns false, with errno. */
-#ifndef TARE_VIEW_OVERLAY_H
-#define TARE_VIEW_OVERLAY_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -11,5 +10,3 @@ bool op_overlay(char *const *words);
 bool op_fuse(char *const *words);
 /* point LOWER UPPER PATH: something to mount upon at PATH in an image that may lack it: a directory, or a file, as the node has there. */
 bool op_point(char *const *words);
-
-#endif

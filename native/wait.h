@@ -1,6 +1,5 @@
 /* Waiting for descriptors and for children, as no limit and no signal that another process of the same uid sets or sends can stop it. */
-#ifndef TARE_WAIT_H
-#define TARE_WAIT_H
+#pragma once
 
 #include "sig.h"
 
@@ -18,5 +17,3 @@ int wait_for(struct pollfd *ready, size_t count, int timeout_ms, sigmask mask);
 
 /* wait4(2) of any child that has ended, or what else the flags say; 0 or less: there is none now. It does not wait. */
 pid_t wait_any(int *status, int flags, struct rusage *usage);
-
-#endif

@@ -1,8 +1,5 @@
 /* A command that sees a repository which Tare has mounted. */
-#ifndef TARE_WITHIN_H
-#define TARE_WITHIN_H
+#pragma once
 
 /* The role `tare-within` (README, Tools). */
 int within_main(int argc, char **argv);
-
-#endif

@@ -6,17 +6,16 @@
 // writes to the console, and counted is when that is read.
 // What a boot writes is thrown away everywhere. The commands take turns. Nothing is installed: a program that does not start here has a row with the reason.
 import {spawn, spawnSync} from 'node:child_process';
-import {appendFileSync, chmodSync, chownSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
+import {appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {BUSYBOX, busyboxImage, debianImage, debianObstacle, webService} from '../test/support/machine.ts';
 import {mirror} from '../test/lab/recipe.mjs';
-import {median} from './median.mjs';
+import {NOBODY, family, isRoot, median, owned, pause} from './bench-tools.mjs';
 import {Stop, main, must, which} from './steps.mjs';
 
 const TARE = fileURLToPath(new URL('../dist/tare/bin/tare', import.meta.url));
-const NOBODY = 65534;
 const PORT = 8080;
 /** Emulated, a boot takes so long that more runs say no more. */
 const EMULATED_RUNS = 2;
@@ -26,7 +25,6 @@ const EMULATED_PATIENCE_MS = 300_000;
 const LOOK_MS = 20;
 const SAID = 'tare-bench-mark';
 const NAME = 'tare-bench-machine';
-const isRoot = process.getuid() === 0;
 
 /** Its one argument is the file, which is there where it is shared; else it writes to the console. */
 const MARK = `#include <fcntl.h>
@@ -44,17 +42,7 @@ int main(int argc, char **argv) {
 }
 `;
 
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const lastLine = (text) => text.trim().split('\n').at(-1) ?? '';
-
-function family(pid) {
-  try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
-    return [...children.flatMap(family), pid];
-  } catch {
-    return []; // it has ended
-  }
-}
 
 /** What every way needs of a tree, whatever is in it. */
 function withMark(tree, line, service) {
@@ -102,13 +90,8 @@ function tare(name, uid, job) {
       const site = path.join(place, `site-${uid}`);
       const policy = path.join(site, 'policy.json');
       const directories = Object.fromEntries(['state', 'spool', 'scratch'].map((each) => [each, path.join(site, each)]));
-      for (const each of [site, ...Object.values(directories)]) {
-        mkdirSync(each, {recursive: true});
-        if (isRoot) chownSync(each, uid, uid);
-      }
-      const work = path.join(place, 'work');
-      mkdirSync(work, {recursive: true});
-      if (isRoot) chownSync(work, NOBODY, NOBODY);
+      for (const each of [site, ...Object.values(directories)]) owned(each, uid);
+      const work = owned(path.join(place, 'work'), NOBODY);
       const rules = {schema: 'tare/policy/v1', site: {name: 'BENCH'}, directories, images: [`${place}/*`], services: {within: '60s'}};
       writeFileSync(policy, JSON.stringify(rules));
       const file = path.join(work, `job-${uid}-${name.length}.json`);
@@ -139,8 +122,9 @@ const kill = async (child) => {
   await child.ended;
 };
 
+/** Children first. */
 function killAll(pids) {
-  for (const pid of pids)
+  for (const pid of pids.reverse())
     try {
       process.kill(pid, 'SIGKILL');
     } catch {

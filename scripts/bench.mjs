@@ -8,14 +8,14 @@
 // The commands take turns, so that a machine whose speed drifts slows all of them; medians and ratios are what counts.
 import {spawn, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
-import {chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync} from 'node:fs';
+import {chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {createInterface} from 'node:readline';
 import {fileURLToPath} from 'node:url';
 import {peers} from './bench-containers.mjs';
 import {build} from './build.mjs';
-import {median} from './median.mjs';
+import {NOBODY, family, isRoot, median, owned, pause} from './bench-tools.mjs';
 import {BOX, TOOLCHAIN, nodeModules, nodeVersion, systemPackages} from './setup.mjs';
 import {Stop, main, root, which} from './steps.mjs';
 
@@ -23,11 +23,9 @@ const RUNS = {launch: 30, memory: 4, ps: 50, records: 1_000_000, filter: 120, ma
 /** Of each, once the boxes live. */
 const LOOKS = 20;
 const WARM_UP = 3;
-const NOBODY = 65534;
 /** Another account without a name, whose spool is on memory. */
 const NOBODY_TOO = 65533;
 const TMPFS_MAGIC = 0x01021994;
-const isRoot = process.getuid() === 0;
 const FOLDER = path.join(root, 'dist/tare');
 /** The box's own namespaces, by hand. */
 const BARE =
@@ -61,13 +59,6 @@ function compare(subjects, runs) {
     const row = [median(values), Math.min(...values), Math.max(...values)].map((ms) => ms.toFixed(1).padStart(9));
     console.log(`${row.join(' ')} ${(median(values) / base).toFixed(1).padStart(9)}  ${name}`);
   });
-}
-
-/** A directory of an account's own. */
-function owned(directory, uid) {
-  mkdirSync(directory, {recursive: true});
-  if (isRoot) chownSync(directory, uid, uid);
-  return directory;
 }
 
 /** The state that tare-wrap chooses by itself, on this disk for root and nobody, and on memory for the other account. */
@@ -131,11 +122,6 @@ function privateMemory(pid) {
   return {clean: sum('Private_Clean'), dirty: sum('Private_Dirty')};
 }
 
-function family(pid) {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
-  return [pid, ...children.flatMap(family)];
-}
-
 async function end(children) {
   const ended = children.map((child) => once(child, 'exit'));
   for (const child of children) child.kill();
@@ -155,7 +141,7 @@ async function memory(jobs, place) {
       const children = Array.from({length: count}, () =>
         spawn(path.join(bin, 'tare-wrap'), ['/bin/sleep', '60'], {stdio: 'ignore', ...as(NOBODY, work)}),
       );
-      await new Promise((resolve) => setTimeout(resolve, 3000));
+      await pause(3000);
       const parts = family(children[0].pid)
         .filter((pid) => comm(pid) !== 'sleep')
         .map((pid) => ({name: comm(pid), ...privateMemory(pid)}));
@@ -179,7 +165,7 @@ async function ps(boxes, place) {
   try {
     const live = () =>
       JSON.parse(spawnSync(tare(folder), ['ps', '--json'], {encoding: 'utf8'}).stdout).filter(({state}) => state === 'running');
-    while (live().length < boxes) await new Promise((resolve) => setTimeout(resolve, 500));
+    while (live().length < boxes) await pause(500);
     for (const [name, bin] of [
       ['Node.js', checkout],
       ['the folder', folder],

@@ -204,6 +204,17 @@ export function ifThere<T>(action: () => T): T | null {
   }
 }
 
+/** Whether an action made what was not there yet. @throws what it throws for another reason than that it is there (EEXIST) */
+export function makes(action: () => void): boolean {
+  try {
+    action();
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
 /** Control characters, and those that turn the text, must not reach a terminal: a host name, a path or a user's record may hold them. */
 export const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?');
 

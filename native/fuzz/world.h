@@ -1,7 +1,6 @@
 /* What a harness has in place of the world: the calls that would change something outside the process do nothing and say so, and
  * a role that ends comes back to its harness. */
-#ifndef TARE_FUZZ_WORLD_H
-#define TARE_FUZZ_WORLD_H
+#pragma once
 
 #include "../frame.h"
 #include "../payload.h"
@@ -44,5 +43,3 @@ void script_write(struct script *script, int socket);
 
 /* What payload_load has taken: in the program it lives until the exec. */
 void payload_release(struct payload *payload);
-
-#endif

@@ -4,13 +4,10 @@
  * replaces, and from which the job's script (or a callout of A-REX) makes the last word. Never `exitcode`: a scan takes the first for the job's. Pure.
  */
 
+import type {Progress} from '@tare/contract';
+
 /** What A-REX takes from a job's `.diag` file; null: the line is left out. */
-export interface Figures {
-  wallUs: number | null;
-  cpuUserUs: number | null;
-  cpuSystemUs: number | null;
-  memPeakBytes: number | null;
-}
+export type Figures = Omit<Progress, 'recordId'>;
 
 /** Begins what belongs together. */
 const MARKER = 'tare_record=';

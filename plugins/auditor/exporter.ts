@@ -1,7 +1,7 @@
 /** Records to an AUDITOR server, one by one, or to files of one record per line. */
 
 import {createHash} from 'node:crypto';
-import type {Delivery, ExportEffects, ExportItem, ExportNode, Exporter, ExporterSettings} from '@tare/contract';
+import type {Delivery, ExportEffects, ExportItem, ExportNode, Exporter, ExporterSettings, HttpRequest} from '@tare/contract';
 import {auditorRecord, notForAuditor} from './record.js';
 
 /** Failures in a row after which the rest is spared. */
@@ -45,14 +45,8 @@ export function openAuditor(settings: ExporterSettings, node: ExportNode): Expor
   };
 }
 
-interface Tls {
-  certificate: string | null;
-  key: string | null;
-  ca: string | null;
-}
-
 /** Read for each delivery, so that a renewed certificate counts at once. */
-function secrets(text: (name: string) => string | null, effects: ExportEffects): Tls {
+function secrets(text: (name: string) => string | null, effects: ExportEffects): HttpRequest['tls'] {
   const plain = (name: string): string | null => {
     const path = text(name);
     if (path === null) return null;
@@ -65,7 +59,13 @@ function secrets(text: (name: string) => string | null, effects: ExportEffects):
 }
 
 /** Each on its own: of several in one request, one that is there already makes all of them fail. */
-async function post(items: readonly ExportItem[], url: string, timeoutMs: number, tls: Tls, effects: ExportEffects): Promise<Delivery[]> {
+async function post(
+  items: readonly ExportItem[],
+  url: string,
+  timeoutMs: number,
+  tls: HttpRequest['tls'],
+  effects: ExportEffects,
+): Promise<Delivery[]> {
   const results: Delivery[] = [];
   let failures = 0;
   for (const {text} of items) {
@@ -81,7 +81,7 @@ async function post(items: readonly ExportItem[], url: string, timeoutMs: number
   return results;
 }
 
-async function postOne(body: string, url: string, timeoutMs: number, tls: Tls, effects: ExportEffects): Promise<Delivery> {
+async function postOne(body: string, url: string, timeoutMs: number, tls: HttpRequest['tls'], effects: ExportEffects): Promise<Delivery> {
   let answer: {status: number; body: string};
   try {
     answer = await effects.request({method: 'POST', url, headers: {'content-type': 'application/json'}, body, timeoutMs, tls});

@@ -202,8 +202,8 @@ export interface RecordView {
   state: string;
   pattern: string | null;
   mode: string | null;
-  time: {wallUs: number | null; suspendedUs: number | null; startEpochUs: number | null; endEpochUs: number | null};
-  allocation: {cores: number | null; memoryLimitBytes: number | null};
+  time: ExportRecord['time'];
+  allocation: Pick<ExportRecord['allocation'], 'cores' | 'memoryLimitBytes'>;
   usage: {
     cpuUserUs: number | null;
     cpuSystemUs: number | null;
@@ -218,16 +218,7 @@ export interface RecordView {
   tare: {launchUs: number | null; teardownUs: number | null};
   /** Figures are of all of them; absent: there was one. Between two of them the record's state is `started`. */
   phases?: {count: number};
-  outcome: {
-    status: string;
-    exitCode: number | null;
-    signal: string | null;
-    limit: string | null;
-    limitScope: string | null;
-    evidence: string | null;
-    reason: string | null;
-    code: string | null;
-  };
+  outcome: ExportRecord['outcome'] & {evidence: string | null; reason: string | null};
   host: {node: string; tareVersion: string};
   flags: readonly string[];
   /** Of a job that was only observed, what would have been; absent or null: it was not. */

@@ -1,13 +1,9 @@
 /** A node's health as a startd cron job prints it (HTCondor manual, "Startd Cron"). Pure. */
 
+import type {NodeHealth as Health} from '@tare/contract';
+
 /** What the startd's ad says of the node; see docs/reference/htcondor-ads.md. */
-export interface NodeHealth {
-  healthy: boolean;
-  /** Whether the last probes got the box that the policy wants; null: nothing has tried it. */
-  boxed: boolean | null;
-  failures: number | null;
-  /** Jobs that ran with less than was asked, by flag. */
-  degraded: Readonly<Record<string, number>>;
+export interface NodeHealth extends Pick<Health, 'healthy' | 'boxed' | 'failures' | 'degraded'> {
   reason: string | null;
   /** What closes the node, in words that a program can tell apart. */
   faults?: readonly string[] | undefined;

@@ -22,6 +22,8 @@ interface Metric {
 
 const US = 1_000_000;
 const GIB = 2 ** 30;
+/** Bounds of short times. */
+const SECONDS = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 5].map((seconds) => seconds * US);
 
 const METRICS = {
   jobs: {name: 'tare_jobs_total', help: 'Attempts that are over, by how they ended.', per: 1},
@@ -47,18 +49,8 @@ const METRICS = {
     bounds: [0.25 * GIB, 0.5 * GIB, GIB, 2 * GIB, 4 * GIB, 8 * GIB, 16 * GIB, 32 * GIB, 64 * GIB],
   },
   enforcement: {name: 'tare_limits_enforced_total', help: 'Limits of attempts, by their enforcement.', per: 1},
-  launch: {
-    name: 'tare_wrapper_launch_seconds',
-    help: 'From the call of the wrapper to the payload’s exec.',
-    per: US,
-    bounds: [0.02 * US, 0.05 * US, 0.1 * US, 0.2 * US, 0.5 * US, US, 5 * US],
-  },
-  teardown: {
-    name: 'tare_wrapper_teardown_seconds',
-    help: 'From the payload’s end to the final record.',
-    per: US,
-    bounds: [0.02 * US, 0.05 * US, 0.1 * US, 0.2 * US, 0.5 * US, US, 5 * US],
-  },
+  launch: {name: 'tare_wrapper_launch_seconds', help: 'From the call of the wrapper to the payload’s exec.', per: US, bounds: SECONDS},
+  teardown: {name: 'tare_wrapper_teardown_seconds', help: 'From the payload’s end to the final record.', per: US, bounds: SECONDS},
   ownCpu: {name: 'tare_wrapper_cpu_seconds_total', help: 'CPU time of the wrapper itself.', per: US},
   ownMemory: {
     name: 'tare_wrapper_private_memory_bytes',

@@ -130,7 +130,7 @@ export function header({frames, links, endings, records, launch, specification})
   );
   return [
     HEAD,
-    '#ifndef TARE_PROTOCOL_H\n#define TARE_PROTOCOL_H\n\n#include "../frame.h"\n\n#include <stdbool.h>\n#include <stddef.h>\n',
+    '#pragma once\n\n#include "../frame.h"\n\n#include <stdbool.h>\n#include <stddef.h>\n',
     `/* Tags of frames. One letter can have several names: which one depends on who sends it. */`,
     `enum frame_tag {\n${frameRows.map((row) => `\t${row}\n`).join('')}};\n`,
     '/* Keys of a launch: the first byte of its strings. */',
@@ -166,7 +166,7 @@ export function header({frames, links, endings, records, launch, specification})
     ...frames.filter(isRead).map((frame) => `${reader(frame)};`),
     '\n/* They begin a message and write it whole. */',
     ...frames.filter(isWritten).map((frame) => `${writer(frame)};`),
-    '\n#endif\n',
+    '',
   ].join('\n');
 }
 

@@ -1,5 +1,6 @@
 /** What happens to a live box, and what is known of it after that: the state of a box is a fold of these. Pure. */
 
+import {attempt} from '../errors.js';
 import type {ProbeResult} from '../cvmfs/classify.js';
 import type {EndedObservation, Weighing} from '../decide/observation.js';
 import {migrateEvent} from '../migrate/box.js';
@@ -66,16 +67,11 @@ function changes(state: BoxState, event: BoxEvent): Partial<BoxState> {
 }
 
 /** What a file of events holds; a line that was cut off by a crash or a full disk, or that another version wrote, is left out. */
-export function eventsIn(text: string): BoxEvent[] {
-  return text.split('\n').flatMap((line) => {
-    try {
-      const event = migrateEvent(JSON.parse(line));
-      return isEvent(event) ? [event as BoxEvent] : [];
-    } catch {
-      return [];
-    }
+export const eventsIn = (text: string): BoxEvent[] =>
+  text.split('\n').flatMap((line) => {
+    const event = attempt(() => migrateEvent(JSON.parse(line)));
+    return isEvent(event) ? [event as BoxEvent] : [];
   });
-}
 
 /** A line in a file of events. It begins with the end of the one before, which may have been cut off. */
 export const lineOf = (event: BoxEvent): string => `\n${JSON.stringify(event)}`;

@@ -1,8 +1,8 @@
 /** Notes of `tare kill` in the box's folder: the record of the job says from them which uid ended it. */
 
-import {renameSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {attempt} from '../errors.js';
+import {replaceNote} from '../record/durable.js';
 import type {Kill} from '../record/outcome.js';
 import {readPlainFile} from './state.js';
 
@@ -12,11 +12,7 @@ const MOST = 16;
 
 /** Writes the notes; they must be on disk before a process is killed. @throws Error when the box is gone */
 export function writeKills(directory: string, kills: readonly Kill[]): void {
-  const path = join(directory, FILE);
-  // two calls at once have a file each
-  const fresh = `${path}.${process.pid}`;
-  writeFileSync(fresh, JSON.stringify(kills.slice(-MOST)), {mode: 0o600});
-  renameSync(fresh, path);
+  replaceNote(join(directory, FILE), kills.slice(-MOST)); // two calls at once have a file each
 }
 
 /** The notes in their order; entries of another form are left out. */

@@ -57,12 +57,8 @@ export async function notifyOuter(outer: OuterBox | null, record: UsageRecord): 
 
 /** @returns false when it is full */
 function writeLine(path: string, line: Buffer): boolean {
-  let pipe: number;
-  try {
-    pipe = openPipe(path, constants.O_WRONLY);
-  } catch {
-    return true; // there is none, or nobody has it open
-  }
+  const pipe = attempt(() => openPipe(path, constants.O_WRONLY));
+  if (pipe === null) return true; // there is none, or nobody has it open
   try {
     writeSync(pipe, line);
     return true;

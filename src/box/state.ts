@@ -3,27 +3,14 @@
  * private directories. Made so that no other account can put a file in the way.
  */
 
-import {
-  chmodSync,
-  chownSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import {chmodSync, chownSync, constants, fstatSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeSync} from 'node:fs';
 import {join} from 'node:path';
 import {attempt, errnoOf, ifThere, TareError} from '../errors.js';
 import {FEATURES} from '../plan/features.js';
 import {rootOf} from '../plan/machine-ids.js';
 import {isContained} from '../plan/scratch.js';
 import {inBox, stepOf, stepsOf} from '../plan/step.js';
-import {isOwn, makeDirectory, namesIn, PLAIN, withFile} from '../record/durable.js';
+import {isOwn, makeDirectory, namesIn, PLAIN, replaceNote, withFile} from '../record/durable.js';
 import {find} from '../record/journal.js';
 import {makeImage} from '../supervise/quota.js';
 import {writeIdentity} from './network-files.js';
@@ -118,10 +105,8 @@ export function ensureOwn(path: string, mode: number, uid: number): void {
  * @throws TareError STATE_DIRECTORY
  */
 export function writeState(state: BoxState, directory = stateDirectory(state.plan, state.id)): void {
-  const path = join(directory, STATE_FILE);
   guard(() => {
-    writeFileSync(`${path}.new`, JSON.stringify(state), {mode: 0o600});
-    renameSync(`${path}.new`, path);
+    replaceNote(join(directory, STATE_FILE), state, 'new');
     // those that are in the state are passed over, should this one be killed here
     rmSync(join(directory, EVENTS_FILE), {force: true});
   });
@@ -144,11 +129,7 @@ export function emit(state: BoxState, happening: Happening, directory = stateDir
 
 /** How far the payload had come; what cannot be written is not missed before a sweep wants it. */
 export function writeSeen({plan, id}: BoxState, seen: Seen): void {
-  const path = join(stateDirectory(plan, id), SEEN_FILE);
-  attempt(() => {
-    writeFileSync(`${path}.new`, JSON.stringify(seen), {mode: 0o600});
-    renameSync(`${path}.new`, path);
-  }); // the disk is full, or the folder gone
+  attempt(() => replaceNote(join(stateDirectory(plan, id), SEEN_FILE), seen, 'new')); // the disk is full, or the folder gone
 }
 
 /** null when nothing was noted. */
@@ -192,15 +173,12 @@ export const readPlainFile = (path: string): {text: string; uid: number} =>
   });
 
 /** The live boxes below one's own state directory, as far as their state can be read: one can be just being made, or removed. */
-export function boxesIn(directory: string): BoxState[] {
-  const boxes = join(directory, 'boxes');
+export function boxesIn(own: string): BoxState[] {
+  const boxes = join(own, 'boxes');
   return namesIn(boxes).flatMap((id) => {
-    try {
-      const state = BOX_ID.test(id) && waitingSinceMs(join(boxes, id)) === null ? readState(join(boxes, id)) : null;
-      return state !== null && Array.isArray(state.plan.steps) ? [state] : [];
-    } catch {
-      return [];
-    }
+    const directory = join(boxes, id);
+    const state = attempt(() => (BOX_ID.test(id) && waitingSinceMs(directory) === null ? readState(directory) : null));
+    return Array.isArray(state?.plan.steps) ? [state] : [];
   });
 }
 

@@ -5,7 +5,7 @@
 
 import {mkdirSync, readdirSync, rmdirSync} from 'node:fs';
 import {basename} from 'node:path';
-import {errnoOf} from '../errors.js';
+import {errnoOf, makes} from '../errors.js';
 import type {CgroupEvacuate} from '../schema/generated/plan-1.js';
 import {reader, tryWrite, writeGroupFile} from './files.js';
 import {pause} from './kill.js';
@@ -24,11 +24,7 @@ const MOST_PAUSE_MS = 10;
 export function evacuate({directory, into}: Pick<CgroupEvacuate, 'directory' | 'into'>): void {
   const moved = new Set<number>();
   for (let round = 0; round < MOVING_ROUNDS; round++) {
-    try {
-      mkdirSync(into);
-    } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw error;
-    }
+    makes(() => mkdirSync(into));
     const there = processesIn(directory).filter((pid) => !moved.has(pid));
     if (there.length === 0) return;
     for (const pid of there) {

@@ -1,6 +1,7 @@
 import {Flags} from '@oclif/core';
 import {renderJobs, type JobRow} from '../report/jobs.js';
 import {epochUs} from '../process/clock.js';
+import {cpuTimeOf} from '../record/record.js';
 import {liveJobs, openNode, policyFlag, terminal, type Node} from './shared/boxes.js';
 import {TareCommand} from './shared/command.js';
 import {complain, say, sayJson} from './shared/output.js';
@@ -49,7 +50,7 @@ async function ended({policy, uid}: Node, most: number): Promise<JobRow[]> {
     memoryPeakBytes: usage.memPeakBytes,
     memoryLimitBytes: allocation.memoryLimitBytes,
     processes: null,
-    cpuUs: usage.cpuUserUs === null || usage.cpuSystemUs === null ? null : usage.cpuUserUs + usage.cpuSystemUs,
+    cpuUs: cpuTimeOf(usage),
     wallUs: time.wallUs,
     startEpochUs: time.startEpochUs,
     endEpochUs: time.endEpochUs,

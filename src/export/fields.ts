@@ -58,3 +58,11 @@ export function count(of: JsonObject, key: string, pointer: string): number | nu
   if (value !== null && value < 0) throw wrong(`${pointer}/${key}`, value, '0 or more, or null');
   return value;
 }
+
+/** Several members of one object, each read in the same way. */
+export const each = <Key extends string, T>(
+  read: (of: JsonObject, key: string, pointer: string) => T,
+  of: JsonObject,
+  pointer: string,
+  ...keys: readonly Key[]
+): Record<Key, T> => Object.fromEntries(keys.map((key) => [key, read(of, key, pointer)])) as Record<Key, T>;

@@ -9,10 +9,10 @@
  * of something that is safe. A note that a crash left empty or broken counts as none.
  */
 
-import {closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {closeSync, existsSync, openSync, readFileSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {attempt, ifThere} from '../errors.js';
-import {makeDirectory, namesIn} from '../record/durable.js';
+import {makeDirectory, namesIn, replaceNote} from '../record/durable.js';
 
 /** What is kept of a record that was not simply delivered. */
 export interface Note {
@@ -78,9 +78,7 @@ export class Ledger {
   /** Replaces the note of a record in one step, without a sync. @throws Error of the system */
   write(id: string, note: Note): void {
     this.makeShard(id);
-    const path = this.notePath(id);
-    writeFileSync(`${path}.tmp`, JSON.stringify(note), {mode: 0o600});
-    renameSync(`${path}.tmp`, path);
+    replaceNote(this.notePath(id), note, 'tmp');
   }
 
   /** The record is gone. */

@@ -4,7 +4,7 @@
  */
 
 import type {Benchmark, ExportObserved, ExportRecord, UsageFigure} from '@tare/contract';
-import {count, integer, isGiven, list, name, number, text, tree, wrong, type JsonObject} from './fields.js';
+import {count, each, integer, isGiven, list, name, number, text, tree, wrong, type JsonObject} from './fields.js';
 
 const FIGURES: readonly UsageFigure[] = [
   'cpuUserUs',
@@ -40,22 +40,38 @@ export function viewOf(value: unknown): ExportRecord {
     state: text(record, 'state', ''),
     trust: text(record, 'trust', ''),
     sealed: isGiven(record['sealed']),
-    site: siteOf(site),
+    site: each(name, site, '/site', 'name', 'infrastructure', 'description'),
     ce: {id: name(ce, 'id', '/ce')},
-    lrms: lrmsOf(lrms),
+    lrms: {
+      type: text(lrms, 'type', '/lrms'),
+      ...each(name, lrms, '/lrms', 'host', 'queue', 'localJobId'),
+      globalJobId: text(lrms, 'globalJobId', '/lrms'),
+      attempt: count(lrms, 'attempt', '/lrms') ?? 1,
+    },
     payload: {index: count(payload, 'index', '/payload') ?? 0, name: name(payload, 'name', '/payload')},
     isPart: isGiven(record['parent']),
     partOf: isGiven(record['parent']) ? name(part('parent'), 'recordId', '/parent') : null,
-    user: userOf(user),
-    time: timeOf(time),
-    allocation: allocationOf(allocation),
+    user: {
+      local: name(user, 'local', '/user'),
+      uid: count(user, 'uid', '/user'),
+      ...each(name, user, '/user', 'global', 'issuer', 'vo', 'fqan'),
+    },
+    time: each(integer, time, '/time', 'startEpochUs', 'endEpochUs', 'wallUs', 'suspendedUs'),
+    allocation: {
+      cores: number(allocation, 'cores', '/allocation'),
+      ...each(count, allocation, '/allocation', 'nodes', 'memoryLimitBytes', 'gpus'),
+    },
     pattern: name(record, 'pattern', ''),
     mode: name(record, 'mode', ''),
     enforcement: enforcement(record['limits']),
-    usage: Object.fromEntries(FIGURES.map((figure) => [figure, count(usage, figure, '/usage')])) as ExportRecord['usage'],
-    tare: tareOf(tare),
+    usage: each(count, usage, '/usage', ...FIGURES),
+    tare: each(count, tare, '/tare', 'launchUs', 'teardownUs', 'cpuUserUs', 'cpuSystemUs', 'privateMemoryBytes'),
     benchmarks: benchmarks(record['benchmarks']),
-    outcome: outcomeOf(outcome),
+    outcome: {
+      status: text(outcome, 'status', '/outcome'),
+      exitCode: count(outcome, 'exitCode', '/outcome'),
+      ...each(name, outcome, '/outcome', 'signal', 'limit', 'limitScope', 'code'),
+    },
     observed: observed(record['observed']),
     host: {node: text(host, 'node', '/host'), cpuModel: name(host, 'cpuModel', '/host'), tareVersion: text(host, 'tareVersion', '/host')},
     flags: list(record['flags'], '/flags').map((flag, index) => text({flag}, 'flag', `/flags/${String(index)}`)),
@@ -64,61 +80,6 @@ export function viewOf(value: unknown): ExportRecord {
 
 type Six = [JsonObject, JsonObject, JsonObject, JsonObject, JsonObject, JsonObject];
 type Five = [JsonObject, JsonObject, JsonObject, JsonObject, JsonObject];
-
-const siteOf = (site: JsonObject): ExportRecord['site'] => ({
-  name: name(site, 'name', '/site'),
-  infrastructure: name(site, 'infrastructure', '/site'),
-  description: name(site, 'description', '/site'),
-});
-
-const lrmsOf = (lrms: JsonObject): ExportRecord['lrms'] => ({
-  type: text(lrms, 'type', '/lrms'),
-  host: name(lrms, 'host', '/lrms'),
-  queue: name(lrms, 'queue', '/lrms'),
-  localJobId: name(lrms, 'localJobId', '/lrms'),
-  globalJobId: text(lrms, 'globalJobId', '/lrms'),
-  attempt: count(lrms, 'attempt', '/lrms') ?? 1,
-});
-
-const userOf = (user: JsonObject): ExportRecord['user'] => ({
-  local: name(user, 'local', '/user'),
-  uid: count(user, 'uid', '/user'),
-  global: name(user, 'global', '/user'),
-  issuer: name(user, 'issuer', '/user'),
-  vo: name(user, 'vo', '/user'),
-  fqan: name(user, 'fqan', '/user'),
-});
-
-const timeOf = (time: JsonObject): ExportRecord['time'] => ({
-  startEpochUs: integer(time, 'startEpochUs', '/time'),
-  endEpochUs: integer(time, 'endEpochUs', '/time'),
-  wallUs: integer(time, 'wallUs', '/time'),
-  suspendedUs: integer(time, 'suspendedUs', '/time'),
-});
-
-const allocationOf = (allocation: JsonObject): ExportRecord['allocation'] => ({
-  cores: number(allocation, 'cores', '/allocation'),
-  nodes: count(allocation, 'nodes', '/allocation'),
-  memoryLimitBytes: count(allocation, 'memoryLimitBytes', '/allocation'),
-  gpus: count(allocation, 'gpus', '/allocation'),
-});
-
-const tareOf = (tare: JsonObject): ExportRecord['tare'] => ({
-  launchUs: count(tare, 'launchUs', '/tare'),
-  teardownUs: count(tare, 'teardownUs', '/tare'),
-  cpuUserUs: count(tare, 'cpuUserUs', '/tare'),
-  cpuSystemUs: count(tare, 'cpuSystemUs', '/tare'),
-  privateMemoryBytes: count(tare, 'privateMemoryBytes', '/tare'),
-});
-
-const outcomeOf = (outcome: JsonObject): ExportRecord['outcome'] => ({
-  status: text(outcome, 'status', '/outcome'),
-  exitCode: count(outcome, 'exitCode', '/outcome'),
-  signal: name(outcome, 'signal', '/outcome'),
-  limit: name(outcome, 'limit', '/outcome'),
-  limitScope: name(outcome, 'limitScope', '/outcome'),
-  code: name(outcome, 'code', '/outcome'),
-});
 
 /** The attempt is over, whatever way a later version has of saying so. */
 export const isClosed = ({state, outcome}: Pick<ExportRecord, 'state' | 'outcome'>): boolean =>
@@ -147,9 +108,9 @@ function enforcement(limits: unknown): Record<string, string> {
 function observed(value: unknown): ExportObserved | null {
   if (value === undefined || value === null) return null;
   const found = tree(value, '/observed');
-  const limits = Object.entries(tree(found['limits'], '/observed/limits')).map(([limit, each]) => {
+  const limits = Object.entries(tree(found['limits'], '/observed/limits')).map(([limit, one]) => {
     const pointer = `/observed/limits/${limit}`;
-    return {limit, by: number(tree(each, pointer), 'exceededBy', pointer)};
+    return {limit, by: number(tree(one, pointer), 'exceededBy', pointer)};
   });
   const refused = found['refused'] ?? null;
   return {
@@ -160,9 +121,9 @@ function observed(value: unknown): ExportObserved | null {
 }
 
 function benchmarks(value: unknown): Benchmark[] {
-  return list(value, '/benchmarks').map((each, index) => {
+  return list(value, '/benchmarks').map((benchmark, index) => {
     const pointer = `/benchmarks/${String(index)}`;
-    const one = tree(each, pointer);
+    const one = tree(benchmark, pointer);
     const valuePerCore = number(one, 'valuePerCore', pointer);
     if (valuePerCore === null) throw wrong(`${pointer}/valuePerCore`, null, 'a number');
     return {name: text(one, 'name', pointer), valuePerCore};

@@ -2,7 +2,7 @@
 
 import type {BubblewrapFacts} from './facts.js';
 import type {Caller} from './identity.js';
-import type {Cached} from './cache.js';
+import {cached, type Cached} from './cache.js';
 import {mountOf} from './mountinfo.js';
 import type {Mount} from './mountinfo.js';
 import type {ProcessStatus} from './status.js';
@@ -91,15 +91,11 @@ function since(version: string | null, wanted: readonly [number, number, number]
 }
 
 /** Asks the program, once per file and boot when there is a cache. */
-export function askVersion(spawn: Spawn | undefined, cache: Cached | null): BubblewrapInputs['version'] {
-  return (path, {mtimeMs, size, uid, mode}) => {
-    const key = `bubblewrap ${path} ${String(mtimeMs)} ${String(size)} ${String(uid)} ${mode.toString(8)}`;
-    const known = cache?.get(key);
-    if (known !== undefined) return known;
-    const version = parseVersion(spawn?.(path, ['--version']) ?? null);
-    if (version !== null) cache?.put(key, version);
-    return version;
-  };
-}
+export const askVersion =
+  (spawn: Spawn | undefined, cache: Cached | null): BubblewrapInputs['version'] =>
+  (path, {mtimeMs, size, uid, mode}) =>
+    cached(cache, `bubblewrap ${path} ${String(mtimeMs)} ${String(size)} ${String(uid)} ${mode.toString(8)}`, () =>
+      parseVersion(spawn?.(path, ['--version']) ?? null),
+    );
 
 const parseVersion = (output: string | null): string | null => /^bubblewrap (\d+(?:\.\d+)+)/.exec(output ?? '')?.[1] ?? null;

@@ -40,6 +40,15 @@ export function openCache(file: string, bootId: string, uid: number): Cached {
   };
 }
 
+/** What is read once per boot where there is a cache; nothing is not kept. */
+export function cached(cache: Cached | null, key: string, read: () => string | null): string | null {
+  const known = cache?.get(key);
+  if (known !== undefined) return known;
+  const value = read();
+  if (value !== null) cache?.put(key, value);
+  return value;
+}
+
 const readEntries = (file: string, bootId: string, uid: number): Record<string, string> =>
   attempt(() => {
     const content: unknown = JSON.parse(readTrusted(file, [uid, 0], MOST_BYTES) ?? 'null');

@@ -5,10 +5,7 @@ import {findRow} from './passwd.js';
 import type {Tree} from './tree.js';
 
 /** The account that runs the wrapper. */
-export interface Caller {
-  uid: number;
-  gid: number;
-  groups: number[];
+export interface Caller extends Pick<IdentityFacts, 'uid' | 'gid' | 'groups'> {
   /** As the name service knows it, null where it does not; absent: /etc/passwd is asked, which a captured node has. */
   name?: string | null;
   home?: string | null;

@@ -2,7 +2,7 @@
 
 import {familyOf} from './occupants.js';
 import {askVersion, readBubblewrap, type Spawn} from './bubblewrap.js';
-import {openCache, type Cached} from './cache.js';
+import {cached, openCache, type Cached} from './cache.js';
 import {readCgroup} from './cgroup.js';
 import {readContainers} from './container.js';
 import {readCpu, readCpuModel} from './cpu.js';
@@ -148,12 +148,4 @@ function cachedTrial(cache: Cached | null, trial: Trial): Trial {
     if (said === 'ok') cache?.put(key, said);
     return said;
   };
-}
-
-function cached(cache: Cached | null, key: string, read: () => string | null): string | null {
-  const known = cache?.get(key);
-  if (known !== undefined) return known;
-  const value = read();
-  if (value !== null) cache?.put(key, value);
-  return value;
 }

@@ -1,7 +1,7 @@
 /** Namespaces that the caller can make: with CAP_SYS_ADMIN, through a user namespace, or through a setuid bubblewrap. */
 
+import type {BubblewrapInputs} from './bubblewrap.js';
 import type {Ability, BubblewrapFacts, Facts} from './facts.js';
-import type {Caller} from './identity.js';
 import {atLeast} from './kernel.js';
 import type {KernelVersion} from './kernel.js';
 import {mountOf} from './mountinfo.js';
@@ -23,11 +23,7 @@ const KERNEL_NAMES: Readonly<Record<Kind, string>> = {
 };
 
 /** What the facts of namespaces are found with. */
-export interface NamespaceInputs {
-  tree: Tree;
-  mounts: readonly Mount[];
-  status: ProcessStatus;
-  caller: Caller;
+export interface NamespaceInputs extends Omit<BubblewrapInputs, 'version'> {
   kernel: KernelVersion;
   bubblewrap: BubblewrapFacts;
 }

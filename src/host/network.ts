@@ -3,7 +3,7 @@
 import type {Spawn} from './bubblewrap.js';
 import type {Cached} from './cache.js';
 import type {Ability, Facts, IdentityFile, NetworkFacts, NetworkProgram} from './facts.js';
-import type {Caller} from './identity.js';
+import type {NamespaceInputs} from './namespaces.js';
 import type {ProcessStatus} from './status.js';
 import type {Tree} from './tree.js';
 
@@ -13,12 +13,8 @@ const FILES: readonly IdentityFile[] = ['hosts', 'hostname', 'resolv.conf', 'mac
 const TUN = '/dev/net/tun';
 
 /** What the facts of networks are found with. */
-export interface NetworkInputs {
-  tree: Tree;
-  status: ProcessStatus;
-  caller: Caller;
+export interface NetworkInputs extends Pick<NamespaceInputs, 'tree' | 'status' | 'caller' | 'bubblewrap'> {
   namespaces: Facts['namespaces'];
-  bubblewrap: Facts['bubblewrap'];
   spawn: Spawn | undefined;
   cache: Cached | null;
 }

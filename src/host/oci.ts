@@ -1,6 +1,6 @@
 /** OCI runtimes: which one, found in fixed places, never by the PATH, which is the job's. */
 
-import type {Cached} from './cache.js';
+import {cached, type Cached} from './cache.js';
 import type {Spawn} from './bubblewrap.js';
 import type {OciFacts} from './facts.js';
 import type {Program, Tree} from './tree.js';
@@ -24,13 +24,7 @@ export function readOci(tree: Tree, version: (path: string, program: Program) =>
 }
 
 /** Asks the program, once per file and boot when there is a cache. */
-export function askOciVersion(spawn: Spawn | undefined, cache: Cached | null): Parameters<typeof readOci>[1] {
-  return (path, {mtimeMs, size}) => {
-    const key = `oci ${path} ${String(mtimeMs)} ${String(size)}`;
-    const known = cache?.get(key);
-    if (known !== undefined) return known;
-    const version = VERSION.exec(spawn?.(path, ['--version']) ?? '')?.[1] ?? null;
-    if (version !== null) cache?.put(key, version);
-    return version;
-  };
-}
+export const askOciVersion =
+  (spawn: Spawn | undefined, cache: Cached | null): Parameters<typeof readOci>[1] =>
+  (path, {mtimeMs, size}) =>
+    cached(cache, `oci ${path} ${String(mtimeMs)} ${String(size)}`, () => VERSION.exec(spawn?.(path, ['--version']) ?? '')?.[1] ?? null);

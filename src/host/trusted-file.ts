@@ -1,6 +1,6 @@
 /** Small files that Tare keeps for itself between jobs: they are believed only where no other account could have written them. */
 
-import {closeSync, constants, fstatSync, openSync, readFileSync, renameSync, unlinkSync, writeSync} from 'node:fs';
+import {closeSync, constants, fstatSync, openSync, readFileSync, renameSync, unlinkSync, writeFileSync} from 'node:fs';
 import {randomBytes} from 'node:crypto';
 import {attempt} from '../errors.js';
 
@@ -29,12 +29,7 @@ export function readTrusted(file: string, owners: readonly number[], mostBytes: 
 export function writeWhole(file: string, text: string): void {
   const temporary = `${file}.${randomBytes(6).toString('hex')}`;
   try {
-    const descriptor = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o644);
-    try {
-      writeSync(descriptor, text);
-    } finally {
-      closeSync(descriptor);
-    }
+    writeFileSync(temporary, text, {flag: 'wx', mode: 0o644});
     renameSync(temporary, file);
   } catch {
     attempt(() => unlinkSync(temporary)); // It was never made.

@@ -4,13 +4,12 @@
  */
 
 import type {Ability, Facts, ViewFacts, VisibleMount} from './facts.js';
-import type {Caller} from './identity.js';
+import type {NamespaceInputs} from './namespaces.js';
 import {atLeast} from './kernel.js';
 import type {KernelVersion} from './kernel.js';
 import {mountOf} from './mountinfo.js';
 import type {Mount} from './mountinfo.js';
 import {isNetwork, nearestExisting} from './scratch.js';
-import type {ProcessStatus} from './status.js';
 import type {Tree} from './tree.js';
 
 /** How overlays are mounted: `root` in a mount namespace, `user` in a user namespace, `fuse` by a program there. */
@@ -19,14 +18,9 @@ export type TrialKind = 'root' | 'user' | 'fuse';
 export type Trial = (kind: TrialKind, directory: string, options: string) => string | null;
 
 /** What the facts of views are found with. */
-export interface ViewInputs {
-  tree: Tree;
-  mounts: readonly Mount[];
-  status: ProcessStatus;
-  caller: Caller;
+export interface ViewInputs extends Omit<NamespaceInputs, 'bubblewrap'> {
   /** The caller's home directory. */
   home: string | null;
-  kernel: KernelVersion;
   scratchDirectory: string;
   namespaces: Facts['namespaces'];
   trial: Trial;

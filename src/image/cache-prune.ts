@@ -110,12 +110,8 @@ function usesOf(directory: string, name: string): string[] {
   const uses = join(directory, 'uses', name);
   return namesIn(uses).filter((id) => {
     const mark = join(uses, id);
-    let folder: string;
-    try {
-      folder = readFileSync(mark, 'utf8');
-    } catch {
-      return false; // another one has just removed it
-    }
+    const folder = attempt(() => readFileSync(mark, 'utf8'));
+    if (folder === null) return false; // another one has just removed it
     // one that is being written has nothing in it yet
     if (folder === '' || existsSync(folder)) return true;
     const before = statSync(uses, {throwIfNoEntry: false});

@@ -2,6 +2,7 @@
 
 import {readKills} from '../box/kills.js';
 import {readSeen} from '../box/state.js';
+import type {GroupLevel} from '../cgroup/groups.js';
 import type {Groups} from '../cgroup/manager.js';
 import type {Weighing} from '../decide/observation.js';
 import {epochUs} from '../process/clock.js';
@@ -14,13 +15,8 @@ import {groupsOf} from './live.js';
 type BoxStanding = 'starting' | 'running' | 'paused' | 'ending';
 
 /** What `tare ps` and `tare top` show of a box; sizes in bytes, times in µs. */
-export interface Figures {
+export interface Figures extends GroupLevel {
   standing: BoxStanding;
-  memoryBytes: number | null;
-  memoryPeakBytes: number | null;
-  cpuUs: number | null;
-  /** Processes and threads. */
-  processes: number | null;
   /** Since the payload's exec. */
   ageUs: number | null;
 }
@@ -33,8 +29,6 @@ export function figuresOf(box: LiveBox): Figures {
   return {standing: standingOf(box, isStill), ...measured, ageUs};
 }
 
-type Measured = Omit<Figures, 'standing' | 'ageUs'>;
-
 /**
  * Measures a box by its groups, else by its processes.
  * @param noted what the wrapper noted last: a peak that no group keeps (v2 before Linux 5.19) it samples
@@ -43,7 +37,7 @@ export function measure(
   groups: Groups,
   init: ProcessId | null,
   noted: () => Weighing | undefined,
-): Measured & {
+): GroupLevel & {
   /** All of it is frozen, or stopped. */
   isStill: boolean;
 } {
@@ -74,7 +68,7 @@ function treeOf(init: ProcessId | null): ProcessTree | null {
 }
 
 /** Sums over what lives, and what init has waited for. */
-function byTree({init, processes}: ProcessTree): Omit<Measured, 'memoryPeakBytes'> {
+function byTree({init, processes}: ProcessTree): Omit<GroupLevel, 'memoryPeakBytes'> {
   const sum = (of: (sample: ProcessSample) => number): number => processes.reduce((total, sample) => total + of(sample), 0);
   return {
     memoryBytes: sum(({rssBytes}) => rssBytes),

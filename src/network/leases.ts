@@ -5,7 +5,7 @@
 
 import {linkSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {attempt, errnoOf, TareError} from '../errors.js';
+import {attempt, makes, TareError} from '../errors.js';
 import type {StepOf} from '../plan/step.js';
 import {formatAddress, parseAddress, type Address} from '../policy/addresses.js';
 import {namesIn} from '../record/durable.js';
@@ -111,11 +111,7 @@ function take(place: string, {name, ...content}: Lease): boolean {
   const path = join(place, `.${content.box}.new`);
   writeFileSync(path, JSON.stringify(content), {mode: 0o600});
   try {
-    linkSync(path, join(place, name));
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'EEXIST') return false;
-    throw error;
+    return makes(() => linkSync(path, join(place, name)));
   } finally {
     rmSync(path, {force: true});
   }

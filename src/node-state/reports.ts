@@ -41,12 +41,10 @@ const HOUR_MS = 3_600_000;
 
 /** Reports something of this node. Never throws and never blocks: the job matters more than the report. */
 export function reportNode(places: NodePlaces, report: NewReport): void {
-  try {
+  attempt(() => {
     const folder = folderToWrite(places);
-    for (const name of namesOf(places.uid)) if (append(join(folder, name), places.uid, report)) return;
-  } catch {
-    // a node on which nothing can be written is what the probe sees
-  }
+    namesOf(places.uid).some((name) => append(join(folder, name), places.uid, report));
+  }); // a node on which nothing can be written is what the probe sees
 }
 
 /** Reads reports: root those of all accounts, another account its own. null: they cannot be read. Never throws. */
@@ -125,13 +123,9 @@ function makeShared(places: NodePlaces): string {
 
 /** @returns false when the name is another's */
 function append(path: string, uid: number, report: NewReport): boolean {
-  let descriptor: number;
-  try {
-    const {O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK} = constants;
-    descriptor = openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
-  } catch {
-    return false;
-  }
+  const {O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK} = constants;
+  const descriptor = attempt(() => openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600));
+  if (descriptor === null) return false;
   try {
     const stats = fstatSync(descriptor);
     if (!stats.isFile() || stats.nlink !== 1 || stats.uid !== uid) return false;

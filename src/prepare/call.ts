@@ -1,6 +1,7 @@
 /** What a plan is made of besides job, policy and facts: whose call it is, and what of the node it may see. */
 
 import {realpathSync, statSync} from 'node:fs';
+import {attempt} from '../errors.js';
 import type {BatchJob} from '@tare/contract';
 import {closedAbove, isWithinReach} from '../files/closed.js';
 import {leadsTo} from '../files/network-path.js';
@@ -73,14 +74,11 @@ function takenIds(policy: Policy): Pick<Call, 'idsTaken'> {
 function reachableInRun(policy: Policy, call: Pick<Call, 'identity' | 'environment'>): string[] {
   const named = [policy.run.value, ...policy.rules.map(({set}) => set.run?.value ?? [])].flat();
   const credentials = credentialsOf(policy, call).flatMap(({path}) => (liesIn(path, RUN) ? [path] : []));
-  const isThere = (path: string, file: boolean): boolean => {
-    try {
+  const isThere = (path: string, file: boolean): boolean | null =>
+    attempt(() => {
       const place = realpathSync(path);
       return (!file || statSync(place).isFile()) && isWithinReach(place, call.identity.value);
-    } catch {
-      return false;
-    }
-  };
+    });
   const found = [...named.filter((path) => isThere(path, false)), ...credentials.filter((path) => isThere(path, true))];
   return [...new Set(found)];
 }
@@ -91,13 +89,12 @@ function reachableInRun(policy: Policy, call: Pick<Call, 'identity' | 'environme
  */
 function isForeign({value, provenance}: Job['workDirectory'], cwd: string, policy: Policy, account: IdentityFacts): boolean {
   if (leadsTo(value, policy.cvmfs.value.root)) return false;
-  try {
+  const isOthers = attempt(() => {
     const {uid, mode} = statSync(value);
     if (uid === account.uid) return false;
     return (mode & 0o002) !== 0 || (provenance.source === 'job' && !liesIn(realPlace(value), cwd));
-  } catch {
-    return false; // root is nobody there, and its owner is the account
-  }
+  });
+  return isOthers ?? false; // root is nobody there, and its owner is the account
 }
 
 function slotOf({slot}: BatchJob): CallSlot {

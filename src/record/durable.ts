@@ -3,7 +3,7 @@
 import {randomBytes} from 'node:crypto';
 import {closeSync, constants, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
-import {attempt, errnoOf} from '../errors.js';
+import {attempt, errnoOf, makes} from '../errors.js';
 
 /**
  * Makes a directory and those above it that are missing. Node's own recursive mkdir never returns where a file system answers ENOENT
@@ -11,19 +11,13 @@ import {attempt, errnoOf} from '../errors.js';
  * @throws Error of the system
  */
 export function makeDirectory(path: string, mode: number): void {
+  const make = (): boolean => makes(() => mkdirSync(path, {mode})); // or another job that starts now does
   try {
-    mkdirSync(path, {mode});
+    make();
   } catch (error) {
-    const code = errnoOf(error);
-    if (code === 'EEXIST') return;
-    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    if (errnoOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
     makeDirectory(dirname(path), mode);
-    try {
-      mkdirSync(path, {mode});
-    } catch (again) {
-      // another job that starts now was faster
-      if (errnoOf(again) !== 'EEXIST') throw again;
-    }
+    make();
   }
 }
 
@@ -63,6 +57,13 @@ export function writeDurably(path: string, text: string): void {
     discard(temporary);
     throw error;
   }
+}
+
+/** What a process that may be killed notes, for its account alone: whole or not there. Not synced. @param own ends the name of its new file */
+export function replaceNote(path: string, content: unknown, own = String(process.pid)): void {
+  const fresh = `${path}.${own}`;
+  writeFileSync(fresh, JSON.stringify(content), {mode: 0o600});
+  renameSync(fresh, path);
 }
 
 /** The same at a path that the caller names: through a link, and into a pipe or a device, which stay. */

@@ -242,23 +242,17 @@ export function finalRecord(
   };
 }
 
+/** User and system; null: one of them is not known. */
+export const cpuTimeOf = ({cpuUserUs, cpuSystemUs}: Pick<RecordUsage, 'cpuUserUs' | 'cpuSystemUs'>): number | null =>
+  cpuUserUs === null || cpuSystemUs === null ? null : cpuUserUs + cpuSystemUs;
+
 /** Flags are remarks, never corrections. */
-function remarks(
-  {allocation: {cores}, benchmarks}: UsageRecord,
-  {clockStepUs, wallUs}: RecordTime,
-  {cpuUserUs, cpuSystemUs}: RecordUsage,
-): string[] {
+function remarks({allocation: {cores}, benchmarks}: UsageRecord, {clockStepUs, wallUs}: RecordTime, usage: RecordUsage): string[] {
   const flags: string[] = benchmarks.length === 0 ? ['no-benchmark'] : [];
   if (clockStepUs !== null && Math.abs(clockStepUs) > CLOCK_STEP_FLAG_US) flags.push('clock-step');
+  const cpuUs = cpuTimeOf(usage);
   if (cores === null) flags.push('cores-unknown');
-  else if (
-    wallUs !== null &&
-    wallUs > 0 &&
-    cpuUserUs !== null &&
-    cpuSystemUs !== null &&
-    cpuUserUs + cpuSystemUs > wallUs * cores * EFFICIENCY_FLAG + EFFICIENCY_SLACK_US
-  ) {
+  else if (wallUs !== null && wallUs > 0 && cpuUs !== null && cpuUs > wallUs * cores * EFFICIENCY_FLAG + EFFICIENCY_SLACK_US)
     flags.push('cpu-eff-gt-1.05');
-  }
   return flags;
 }

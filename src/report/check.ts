@@ -12,3 +12,11 @@ export interface Check {
   costs: string;
   remedy: string | null;
 }
+
+/** A row of what is well, or else in another state; what is well needs no remedy. */
+export const judge = (
+  name: string,
+  isWell: boolean,
+  {found, costs, remedy}: Omit<Check, 'name' | 'state'>,
+  otherwise: State = 'missing',
+): Check => ({name, state: isWell ? 'ok' : otherwise, found, costs, remedy: isWell ? null : remedy});

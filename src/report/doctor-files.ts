@@ -2,18 +2,13 @@
 
 import type {Facts, ViewFacts} from '../host/facts.js';
 import {formatBytes} from '../job/format.js';
-import type {Check} from './check.js';
+import {judge, type Check} from './check.js';
 
 /** Whether payloads can use FUSE: /dev/fuse is there. */
 export function checkFuse({devices}: Facts): Check {
   const there = devices.includes('/dev/fuse');
-  return {
-    name: '/dev/fuse',
-    state: there ? 'ok' : 'missing',
-    found: there ? '/dev/fuse' : 'not there',
-    costs: 'payloads cannot mount by FUSE: unprivileged apptainer images, cvmfsexec',
-    remedy: there ? null : 'modprobe fuse',
-  };
+  const costs = 'payloads cannot mount by FUSE: unprivileged apptainer images, cvmfsexec';
+  return judge('/dev/fuse', there, {found: there ? '/dev/fuse' : 'not there', costs, remedy: 'modprobe fuse'});
 }
 
 const LITTLE_SCRATCH_BYTES = 2 ** 30;
@@ -64,11 +59,10 @@ export function checkViews({overlay, fuse, user, writable}: ViewFacts): Check {
 /** Whether the kernel can hold a box's scratch to its size. */
 export function checkScratchLimit({scratch: {containers}}: Facts): Check {
   const {available, how, remedy} = containers.loop;
-  return {
-    name: 'limit on scratch',
-    state: available ? 'ok' : 'limited',
+  const row = {
     found: available ? how : `watched, since ${how}`,
     costs: 'a payload can be over its limit on scratch until the next look',
-    remedy: available ? null : (remedy ?? 'run the wrapper as root, or let scratch lie in memory (scratch.inMemory in the policy)'),
+    remedy: remedy ?? 'run the wrapper as root, or let scratch lie in memory (scratch.inMemory in the policy)',
   };
+  return judge('limit on scratch', available, row, 'limited');
 }

@@ -2,54 +2,32 @@
 
 import type {Facts} from '../host/facts.js';
 import {formatBytes} from '../job/format.js';
-import type {Check} from './check.js';
+import {judge, type Check} from './check.js';
 import type {DoctorTools} from './doctor-inputs.js';
 
 /** Whether the kill switch is off. */
-export function checkKillSwitch({file, on}: {file: string; on: boolean}): Check {
-  return {
-    name: 'kill switch',
-    state: on ? 'missing' : 'ok',
+export const checkKillSwitch = ({file, on}: {file: string; on: boolean}): Check =>
+  judge('kill switch', !on, {
     found: on ? `on: ${file} exists` : `off: there is no ${file}`,
     costs: 'every job is executed without box, limits and record',
-    remedy: on ? `remove ${file} when it is no longer needed` : null,
-  };
-}
+    remedy: `remove ${file} when it is no longer needed`,
+  });
 
 /** Whether the kernel's release can be read, without which nothing else is told. */
-export function checkKernel({kernel}: Facts): Check {
-  return {
-    name: 'kernel',
-    state: kernel.release === '' ? 'missing' : 'ok',
-    found: kernel.release || 'unknown',
-    costs: 'nothing can be said of this node',
-    remedy: kernel.release === '' ? 'mount /proc' : null,
-  };
-}
+export const checkKernel = ({kernel: {release}}: Facts): Check =>
+  judge('kernel', release !== '', {found: release || 'unknown', costs: 'nothing can be said of this node', remedy: 'mount /proc'});
 
 /** Whether CPUs are known; their number and model. */
 export function checkCores({cpu}: Facts): Check {
   const {online, allowed, model} = cpu;
   const found = `${String(allowed.length)} of ${String(online.length)}${model === null ? '' : `, ${model}`}`;
-  return {
-    name: 'cores',
-    state: allowed.length > 0 ? 'ok' : 'missing',
-    found,
-    costs: 'jobs cannot be pinned',
-    remedy: allowed.length > 0 ? null : 'mount /proc and /sys',
-  };
+  return judge('cores', allowed.length > 0, {found, costs: 'jobs cannot be pinned', remedy: 'mount /proc and /sys'});
 }
 
 /** Whether the node's memory is known; its size and swap. */
 export function checkMemory({memory}: Facts): Check {
   const found = `${formatBytes(memory.totalBytes)}, swap ${memory.swapBytes === 0 ? 'none' : formatBytes(memory.swapBytes)}`;
-  return {
-    name: 'memory',
-    state: memory.totalBytes > 0 ? 'ok' : 'missing',
-    found,
-    costs: 'the node’s size is unknown',
-    remedy: memory.totalBytes > 0 ? null : 'mount /proc',
-  };
+  return judge('memory', memory.totalBytes > 0, {found, costs: 'the node’s size is unknown', remedy: 'mount /proc'});
 }
 
 /** No limit is no fault: many sites have none, and the batch system may say it in other ways. */
@@ -69,13 +47,9 @@ export function checkSlot({slot}: Facts): Check {
 }
 
 /** Whether the static program is there and can be executed. */
-export function checkNative({native}: DoctorTools): Check {
-  const {path, because} = native;
-  return {
-    name: 'static program',
-    state: path === null ? 'missing' : 'ok',
+export const checkNative = ({native: {path, because}}: DoctorTools): Check =>
+  judge('static program', path !== null, {
     found: path ?? because ?? 'not found',
     costs: 'no job can be run',
-    remedy: path === null ? 'install Tare from its distribution, or run npm run build:native' : null,
-  };
-}
+    remedy: 'install Tare from its distribution, or run npm run build:native',
+  });

@@ -5,13 +5,7 @@ import {printable} from '../errors.js';
 import {renderTable, type Column, type TableOptions} from './table.js';
 
 /** One application of a job: its state, or its outcome, and its own weight. */
-interface ApplicationRow {
-  name: string;
-  state: string;
-  memoryBytes: number | null;
-  memoryPeakBytes: number | null;
-  cpuUs: number | null;
-}
+type ApplicationRow = Pick<JobRow, 'state' | 'memoryBytes' | 'memoryPeakBytes' | 'cpuUs'> & {name: string};
 
 /** Unknown is null. */
 export interface JobRow {

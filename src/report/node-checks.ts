@@ -1,6 +1,6 @@
 /** What doctor says of the node's own state: its clock, room on its disks, its log, records that wait, and jobs that had less than asked. */
 
-import type {Check} from './check.js';
+import {judge, type Check} from './check.js';
 
 /** What was found of the node; each is null when it was not looked at. */
 export interface NodeFound {
@@ -26,29 +26,27 @@ export function checkNode({clock, shortages, log, waiting, degraded}: NodeFound)
   ];
 }
 
-const checkClock = ({synchronised, how}: NonNullable<NodeFound['clock']>): Check => ({
-  name: 'clock',
-  state: synchronised === false ? 'limited' : 'ok',
-  found: `${synchronised === null ? 'not known' : synchronised ? 'synchronised' : 'not synchronised'} (${how})`,
-  costs: 'records have wrong times, which accounting refuses or counts in another month',
-  remedy: synchronised === false ? 'run systemd-timesyncd, chronyd (with rtcsync) or ntpd' : null,
-});
+function checkClock({synchronised, how}: NonNullable<NodeFound['clock']>): Check {
+  const row = {
+    found: `${synchronised === null ? 'not known' : synchronised ? 'synchronised' : 'not synchronised'} (${how})`,
+    costs: 'records have wrong times, which accounting refuses or counts in another month',
+    remedy: 'run systemd-timesyncd, chronyd (with rtcsync) or ntpd',
+  };
+  return judge('clock', synchronised !== false, row, 'limited');
+}
 
-const checkReserve = (shortages: readonly string[]): Check => ({
-  name: 'reserve',
-  state: shortages.length === 0 ? 'ok' : 'missing',
-  found: shortages.length === 0 ? 'the disks have the room that the policy keeps' : shortages.join('; '),
-  costs: 'no job is started below it',
-  remedy: shortages.length === 0 ? null : 'free space there (tare records prune, tare images prune), or lower reserve in the policy',
-});
+const checkReserve = (shortages: readonly string[]): Check =>
+  judge('reserve', shortages.length === 0, {
+    found: shortages.join('; ') || 'the disks have the room that the policy keeps',
+    costs: 'no job is started below it',
+    remedy: 'free space there (tare records prune, tare images prune), or lower reserve in the policy',
+  });
 
-const checkLog = ({file, obstacle}: NonNullable<NodeFound['log']>): Check => ({
-  name: 'log',
-  state: obstacle === null ? 'ok' : 'limited',
-  found: obstacle ?? file,
-  costs: 'log lines of the wrapper are lost',
-  remedy: obstacle === null ? null : 'name a file that this account can append to in directories.log',
-});
+function checkLog({file, obstacle}: NonNullable<NodeFound['log']>): Check {
+  const costs = 'log lines of the wrapper are lost';
+  const remedy = 'name a file that this account can append to in directories.log';
+  return judge('log', obstacle === null, {found: obstacle ?? file, costs, remedy}, 'limited');
+}
 
 const checkWaiting = (waiting: number): Check => ({
   name: 'waiting records',

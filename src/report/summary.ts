@@ -3,7 +3,7 @@
 import {formatBytes, formatDuration} from '../job/quantity.js';
 import {LIMIT_NAMES} from '../job/job.js';
 import {formatLimit, LIMIT_LABELS} from '../plan/limit-words.js';
-import type {UsageRecord} from '../record/record.js';
+import {cpuTimeOf, type UsageRecord} from '../record/record.js';
 import {printable} from '../errors.js';
 import {renderTable, type Column} from './table.js';
 
@@ -51,7 +51,7 @@ export function describeOutcome({status, exitCode, signal, reason, limitScope, e
 }
 
 function limitRows({limits, usage, time}: UsageRecord): string[][] {
-  const cpuUs = usage.cpuUserUs === null || usage.cpuSystemUs === null ? null : usage.cpuUserUs + usage.cpuSystemUs;
+  const cpuUs = cpuTimeOf(usage);
   const used: Partial<Record<(typeof LIMIT_NAMES)[number], string>> = {
     cores: cpuUs === null || !time.wallUs ? '-' : (cpuUs / time.wallUs).toFixed(2),
     memory: bytes(usage.memPeakBytes),
@@ -68,9 +68,14 @@ function limitRows({limits, usage, time}: UsageRecord): string[][] {
 }
 
 function applicationRow({name, starts, usage, wallUs, outcome}: UsageRecord['applications'][number]): string[] {
-  const cpuUs = usage.cpuUserUs === null || usage.cpuSystemUs === null ? null : usage.cpuUserUs + usage.cpuSystemUs;
   const how = describeOutcome({...outcome, evidence: null});
-  return [name, duration(cpuUs), bytes(usage.memPeakBytes), duration(wallUs), starts > 1 ? `${how}; started ${String(starts)} times` : how];
+  return [
+    name,
+    duration(cpuTimeOf(usage)),
+    bytes(usage.memPeakBytes),
+    duration(wallUs),
+    starts > 1 ? `${how}; started ${String(starts)} times` : how,
+  ];
 }
 
 /** Lines about the phases of a payload that makes checkpoints. */
@@ -78,9 +83,9 @@ function phaseLines({phases}: UsageRecord): string[] {
   if (phases === undefined) return [];
   const headers = columns('phase', 'CPU time', 'memory', 'wall time', 'how it ended');
   const first = phases.count - phases.list.length + 1;
-  const rows = phases.list.map(({cpuUserUs, cpuSystemUs, memPeakBytes, wallUs, status, exitCode, signal}, index) => [
+  const rows = phases.list.map(({memPeakBytes, wallUs, status, exitCode, signal, ...usage}, index) => [
     String(first + index),
-    duration(cpuUserUs === null || cpuSystemUs === null ? null : cpuUserUs + cpuSystemUs),
+    duration(cpuTimeOf(usage)),
     bytes(memPeakBytes),
     duration(wallUs),
     describeOutcome({status, exitCode, signal, reason: null, limitScope: null, evidence: null}),
@@ -105,24 +110,20 @@ function childRow({
   wallUs,
   outcome,
 }: NonNullable<UsageRecord['children']>['list'][number]): string[] {
-  const cpuUs = usage.cpuUserUs === null || usage.cpuSystemUs === null ? null : usage.cpuUserUs + usage.cpuSystemUs;
   const {status, exitCode, signal, limit} = outcome;
   const how =
     state === 'started'
       ? 'not told'
       : describeOutcome({status, exitCode, signal, reason: limit === null ? null : `limit ${limit}`, limitScope: null, evidence: null});
-  return [recordId, name ?? '-', pattern ?? '-', duration(cpuUs), bytes(usage.memPeakBytes), duration(wallUs), how];
+  return [recordId, name ?? '-', pattern ?? '-', duration(cpuTimeOf(usage)), bytes(usage.memPeakBytes), duration(wallUs), how];
 }
 
-function costRows({tare}: UsageRecord): string[][] {
-  const cpuUs = tare.cpuUserUs === null || tare.cpuSystemUs === null ? null : tare.cpuUserUs + tare.cpuSystemUs;
-  return [
-    ['launch', duration(tare.launchUs)],
-    ['teardown', duration(tare.teardownUs)],
-    ['CPU time', duration(cpuUs)],
-    ['private memory', bytes(tare.privateMemoryBytes)],
-  ];
-}
+const costRows = ({tare}: UsageRecord): string[][] => [
+  ['launch', duration(tare.launchUs)],
+  ['teardown', duration(tare.teardownUs)],
+  ['CPU time', duration(cpuTimeOf(tare))],
+  ['private memory', bytes(tare.privateMemoryBytes)],
+];
 
 const bytes = (value: number | null): string => (value === null ? '-' : formatBytes(value));
 const duration = (value: number | null): string =>

@@ -18,9 +18,11 @@ type Probe = StepOf<'cvmfs.probe'>;
 /** The answer is no longer needed. */
 export const notWaited = (signal: string): Answer => ({...readAnswer(''), epochUs: epochUs(), error: `${signal} came`});
 
+const ask = (question: Parameters<typeof look>[1]): Promise<Answer> => look((argv) => startTool('tare-repository', argv), question);
+
 /** The answer is for this job alone. */
 export const lookAtMount = (own: OwnMount, repository: string, identity: Context['identity'], deadlineUs: number): Promise<Answer> =>
-  look((argv) => startTool('tare-repository', argv), {
+  ask({
     ...{root: dirname(own.place), repository, file: '', ageUs: 0},
     ...{deadlineUs, identity, mounter: own.mounter.pid},
   });
@@ -35,7 +37,7 @@ export function lookOnce(
   const identity = stepOf(plan, 'identity.take') ?? null;
   if (own !== undefined) return lookAtMount(own, repository, identity, deadlineUs);
   const file = folder === null ? '' : join(folder, `${String(identity?.uid ?? 'own')}-${digest(root).slice(-8)}-${at}-${repository}`);
-  return look((argv) => startTool('tare-repository', argv), {root, repository, file, ageUs, deadlineUs, identity});
+  return ask({root, repository, file, ageUs, deadlineUs, identity});
 }
 
 /** The same look for `tare doctor`: it neither uses nor keeps an answer for others. */
@@ -46,14 +48,7 @@ export async function examineRepository(
   minimumRevision: number | null,
 ): Promise<Entry> {
   const wanted = {repository, minimumRevision};
-  const answer = await look((argv) => startTool('tare-repository', argv), {
-    root,
-    repository,
-    file: '',
-    ageUs: 0,
-    deadlineUs,
-    identity: null,
-  });
+  const answer = await ask({root, repository, file: '', ageUs: 0, deadlineUs, identity: null});
   return entryOf(wanted, answer, classify(answer, wanted));
 }
 

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import {hostname} from 'node:os';
 import {join} from 'node:path';
-import {attempt, errnoOf} from '../errors.js';
+import {attempt, makes} from '../errors.js';
 import type {Entry, ProbeResult, OwnMount} from '../cvmfs/classify.js';
 import {migrateWrapper} from '../migrate/record.js';
 import type {Account} from '../plan/account.js';
@@ -116,12 +116,7 @@ function fillFolder(
 /** A directory that the client's account alone can enter. @throws Error when it is another's */
 function makeFor(identity: Context['identity'], path: string): void {
   const uid = identity?.uid ?? process.getuid?.() ?? -1;
-  try {
-    mkdirSync(path, {mode: 0o700});
-    if (identity !== null) chownSync(path, identity.uid, identity.gid);
-  } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') throw error;
-  }
+  if (makes(() => mkdirSync(path, {mode: 0o700})) && identity !== null) chownSync(path, identity.uid, identity.gid);
   const found = lstatSync(path);
   if (!found.isDirectory() || found.uid !== uid || (found.mode & 0o022) !== 0)
     throw new Error(`${path} is no directory of uid ${String(uid)} that nobody else can write to`);
@@ -215,10 +210,9 @@ export function sweepOwn(scratch: string, at: Here): {removed: string[]; left: s
 function isAbandoned(folder: string, at: Here): boolean {
   const found = statSync(folder, {throwIfNoEntry: false});
   if (found === undefined || found.uid !== process.getuid?.()) return false;
-  try {
+  const isGone = attempt(() => {
     const {host, wrapper} = JSON.parse(readFileSync(join(folder, OWNER), 'utf8')) as WhoBegan;
     return ['gone', 'restarted'].includes(presenceOf({host, wrapper: migrateWrapper(wrapper) as WhoBegan['wrapper']}, at));
-  } catch {
-    return Date.now() - found.mtimeMs > HALF_MADE_MS;
-  }
+  });
+  return isGone ?? Date.now() - found.mtimeMs > HALF_MADE_MS;
 }

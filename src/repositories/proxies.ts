@@ -3,10 +3,12 @@
  * anew for each job; here all are tried at once, for a second, and what does not answer counts as dead for some minutes.
  */
 
-import {readFileSync, renameSync, writeFileSync} from 'node:fs';
+import {readFileSync} from 'node:fs';
 import {connect} from 'node:net';
+import {attempt} from '../errors.js';
 import {addressOf, hasChoice, proxiesIn, withDeadLast} from '../cvmfs/proxies.js';
 import type {Log} from '../process/log.js';
+import {replaceNote} from '../record/durable.js';
 
 /** A proxy is near. */
 const ANSWER_MS = 1000;
@@ -57,13 +59,12 @@ function refusalOf(url: string): Promise<string | null> {
 
 function read(file: string | null): Kept {
   if (file === null) return {};
-  try {
+  const now = Date.now();
+  const found = attempt(() => {
     const kept = JSON.parse(readFileSync(file, 'utf8')) as Kept;
-    const now = Date.now();
     return Object.fromEntries(Object.entries(kept).filter(([, {epochMs}]) => epochMs <= now && now - epochMs < DEAD_FOR_MS));
-  } catch {
-    return {};
-  }
+  });
+  return found ?? {};
 }
 
 /** Writes the answer; of several jobs at once the last one counts. */
@@ -71,11 +72,5 @@ function write(file: string | null, found: Dead): void {
   if (file === null) return;
   const epochMs = Date.now();
   const kept = {...read(file), ...Object.fromEntries(Object.entries(found).map(([url, because]) => [url, {because, epochMs}]))};
-  try {
-    const unfinished = `${file}.${String(process.pid)}`;
-    writeFileSync(unfinished, JSON.stringify(kept), {mode: 0o600});
-    renameSync(unfinished, file);
-  } catch {
-    // the next job finds out itself
-  }
+  attempt(() => replaceNote(file, kept)); // the next job finds out itself
 }

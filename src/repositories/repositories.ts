@@ -6,7 +6,7 @@ import {entryOf, fetchedOf, classify, type ProbeResult, type Wanted} from '../cv
 import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import {epochUs, monotonicUs, sleep} from '../process/clock.js';
 import type {KeptSignals} from '../process/kept-signals.js';
-import type {Log} from '../process/log.js';
+import type {Context} from './own.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {configRepositoryOf, placeOf} from './config-repository.js';
 import {answersFolder, errorsOf, lookOnce, notWaited} from './look-once.js';
@@ -19,12 +19,8 @@ type Mount = StepOf<'cvmfs.mount'>;
 const AGAIN_US = 2e6;
 
 /** The account for which they are looked at. */
-export interface Asked {
+export interface Asked extends Pick<Context, 'id' | 'shimPid' | 'bootId' | 'log'> {
   plan: Plan;
-  id: string;
-  shimPid: number;
-  bootId: string | null;
-  log: Log;
   /** What ends the wait. */
   kept: KeptSignals;
 }

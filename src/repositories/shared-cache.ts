@@ -5,7 +5,7 @@
 
 import {closeSync, constants, fchownSync, fstatSync, lstatSync, mkdirSync, openSync, realpathSync, rmSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
-import {errnoOf} from '../errors.js';
+import {attempt, makes} from '../errors.js';
 import {cacheOf} from '../policy/cvmfs-mount.js';
 import type {Policy} from '../policy/policy.js';
 import {isOwn, namesIn} from '../record/durable.js';
@@ -48,12 +48,7 @@ function makeShared(shared: string, caller: number): void {
       throw new Error(
         `there is no ${shared}: root makes it, of mode 1777 where accounts are to use it; or name a directory of the account's own`,
       );
-    try {
-      mkdirSync(shared, {mode: 0o711});
-    } catch (error) {
-      // another job was faster
-      if (errnoOf(error) !== 'EEXIST') throw error;
-    }
+    makes(() => mkdirSync(shared, {mode: 0o711})); // or another job was faster
   }
   requireTrusted(shared, caller, 'cache.shared');
 }
@@ -79,21 +74,11 @@ function requireTrusted(path: string, caller: number, what: string): {uid: numbe
 }
 
 function makeOwn(path: string, account: Account | null, caller: number): void {
-  let isNew = true;
-  try {
-    mkdirSync(path, {mode: 0o700});
-  } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') throw error;
-    isNew = false;
-  }
+  const isNew = makes(() => mkdirSync(path, {mode: 0o700}));
   const uid = account?.uid ?? caller;
   const wrong = new Error(`${path} is no directory of uid ${String(uid)} that nobody else can write to`);
-  let directory: number;
-  try {
-    directory = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-  } catch {
-    throw wrong;
-  }
+  const directory = attempt(() => openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW));
+  if (directory === null) throw wrong;
   try {
     if (isNew && account !== null && fstatSync(directory).uid === caller) fchownSync(directory, account.uid, account.gid);
     const found = fstatSync(directory);

@@ -3,11 +3,11 @@
  * only the user can write. The task that makes it makes the box. It stays after the step, so that a task which comes late makes no second box of one id.
  */
 
-import {linkSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {linkSync, mkdirSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {attempt, errnoOf, TareError} from '../errors.js';
 import {migrateStepNote} from '../migrate/step-note.js';
-import {isOwn, namesIn} from '../record/durable.js';
+import {isOwn, namesIn, replaceNote} from '../record/durable.js';
 import type {UsageRecord} from '../record/record.js';
 import type {ProcessId} from '../process/process.js';
 import {isRunning} from '../process/process.js';
@@ -49,7 +49,7 @@ export function openStep(state: string, uid: number, step: string): {directory: 
 
 /** Replaces a note of the step in one rename. @throws Error of the system */
 export function writeNote<Name extends keyof Notes>(directory: string, name: Name, note: Notes[Name]): void {
-  replace(join(directory, `${name}.json`), note);
+  replaceNote(join(directory, `${name}.json`), note);
 }
 
 /** null when there is none. */
@@ -76,12 +76,12 @@ export function comeAs(directory: string, index: number, note: TaskNote): boolea
 
 /** Replaces what a task noted when it came. @throws Error of the system */
 export function noteTask(directory: string, index: number, note: TaskNote): void {
-  replace(taskPath(directory, index), note);
+  replaceNote(taskPath(directory, index), note);
 }
 
 /** Notes how a task ended. @throws Error of the system */
 export function noteEnd(directory: string, index: number, end: TaskEnd): void {
-  replace(endPath(directory, index), end);
+  replaceNote(endPath(directory, index), end);
 }
 
 /** What a task noted when it came; null: nothing yet. */
@@ -126,12 +126,5 @@ function isLive(directory: string): boolean {
 
 const taskPath = (directory: string, index: number): string => join(directory, `task-${String(index)}.json`);
 const endPath = (directory: string, index: number): string => join(directory, `ended-${String(index)}.json`);
-
-/** Whole, or not there. */
-function replace(path: string, note: object): void {
-  const temporary = `${path}.${String(process.pid)}`;
-  writeFileSync(temporary, JSON.stringify(note), {mode: 0o600});
-  renameSync(temporary, path);
-}
 
 const read = (path: string): unknown => attempt(() => migrateStepNote(JSON.parse(readPlainFile(path).text)));

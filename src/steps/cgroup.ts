@@ -2,7 +2,7 @@
 
 import type {Facts} from '../host/facts.js';
 import {stepsOf} from '../plan/step.js';
-import type {Misfit, Steps} from './def.js';
+import type {Misfit, SomeSteps} from './def.js';
 
 /** Groups of the node below which a box's can be made, with the version of their hierarchy. */
 const parentsOn = ({cgroup}: Facts): Map<string | null, 1 | 2> =>
@@ -74,4 +74,4 @@ export const CGROUP_STEPS = {
       return {message: 'it writes outside its own groups', found: `${directory}/${file}`, allowed: 'groups below tare-{id}'};
     },
   },
-} satisfies Steps<'cgroup.evacuate' | 'cgroup.enable' | 'cgroup.create' | 'cgroup.write'>;
+} satisfies SomeSteps;

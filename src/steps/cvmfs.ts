@@ -4,7 +4,7 @@ import {formatDuration} from '../job/quantity.js';
 import {canonicalJson} from '../plan/canonical.js';
 import {mountStep, repositoryOf} from '../plan/cvmfs.js';
 import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
-import type {Here, Misfit, Steps} from './def.js';
+import type {Here, Misfit, SomeSteps} from './def.js';
 
 const OTHERWISE = {refuse: 'the job is not run here', without: 'the job is run without it', record: 'it is recorded'} as const;
 
@@ -73,4 +73,4 @@ export const CVMFS_STEPS = {
     rows: ({destination, source}) => [[destination, source, 'ro,nosuid,nodev']],
     check: ({source, destination}, here) => misfit('it binds what is no repository', source, source === destination, here),
   },
-} satisfies Steps<'cvmfs.probe' | 'mount.pin' | 'cvmfs.mount' | 'cvmfs.bind'>;
+} satisfies SomeSteps;

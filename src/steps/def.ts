@@ -75,6 +75,8 @@ export type Undo = UndoList[number];
 
 /** A row for each of some kinds of steps. */
 export type Steps<Op extends Step['op']> = {[O in Op]: StepDef<StepOf<O>>};
+/** Rows for the kinds that one file is about. */
+export type SomeSteps = Partial<Steps<Step['op']>>;
 
 /** What a box makes lies in its own folder. */
 export const isOwn = (path: string | null): boolean => path === null || (path.startsWith('{box}/') && !path.split('/').includes('..'));

@@ -2,7 +2,7 @@
 
 import {hostnameFault, fillHostname} from '../job/hostname.js';
 import {IDENTITY} from '../plan/network.js';
-import type {Steps} from './def.js';
+import type {SomeSteps} from './def.js';
 import {filesOfLayers} from './image.js';
 
 /** Rows of the steps for a box's account, privileges and host name, and for what binds each of its processes. */
@@ -60,15 +60,4 @@ export const IDENTITY_STEPS = {
   'oom.adjust': {by: ['init'], section: 'Box', rows: ({value}) => [['oom_score_adj', String(value)]]},
   'rlimit.set': {by: ['init'], section: 'Box', rows: ({name, soft}) => [[`rlimit ${name}`, String(soft)]]},
   'seccomp.load': {by: ['init'], section: 'Box', rows: ({profile}) => [['system calls', profile]]},
-} satisfies Steps<
-  | 'identity.take'
-  | 'identity.provide'
-  | 'accounts.provide'
-  | 'hostname.set'
-  | 'privileges.drop'
-  | 'affinity.set'
-  | 'nice.set'
-  | 'oom.adjust'
-  | 'rlimit.set'
-  | 'seccomp.load'
->;
+} satisfies SomeSteps;

@@ -7,7 +7,7 @@ import {allowsImage, allowsPath} from '../policy/images.js';
 import {imagesPlace} from '../policy/places.js';
 import {mapText} from '../plan/machine-ids.js';
 import type {Plan} from '../schema/generated/plan-1.js';
-import type {Here, Misfit, Steps} from './def.js';
+import type {Here, Misfit, SomeSteps} from './def.js';
 
 /** The file of an image that is mounted. */
 const squashfsOf = ({path, tree}: StepOf<'image.take'>): string => (tree === null ? path : `${tree}/image.squashfs`);
@@ -72,7 +72,7 @@ export const IMAGE_STEPS = {
     enter: ({source, at}, {place, maps}) =>
       maps === undefined ? [] : ['shift', place(source), place(at), mapText(maps.uids), mapText(maps.gids)],
   },
-} satisfies Steps<'image.take' | 'mount.squashfs' | 'mount.shift'>;
+} satisfies SomeSteps;
 
 /** A small machine's layers: a file system that is mounted is its file, too. */
 export const filesOfLayers = (plan: Pick<Plan, 'steps'>): string[] => [

@@ -1,6 +1,6 @@
 /** A network of the box's own. What of it is not the policy's and this node's is found by the plan as a whole (src/prepare/saved-plan.ts). */
 
-import type {Steps} from './def.js';
+import type {SomeSteps} from './def.js';
 
 /** Rows of the steps that give a box an address. */
 export const NETWORK_STEPS = {
@@ -25,13 +25,4 @@ export const NETWORK_STEPS = {
   'network.nat': {by: ['node'], section: 'Box', rows: () => [['address translation', 'masquerade, table inet tare']]},
   'network.apart': {by: ['node'], section: 'Box', rows: ({bridge}) => [['not passed on', `from ${bridge} to the box`]]},
   'network.user': {by: ['node'], section: 'Box', rows: ({by, addresses}) => [['network', `${by}: ${addresses.join(' ')}`]]},
-} satisfies Steps<
-  | 'network.lease'
-  | 'network.bridge'
-  | 'network.veth'
-  | 'network.macvlan'
-  | 'network.address'
-  | 'network.nat'
-  | 'network.apart'
-  | 'network.user'
->;
+} satisfies SomeSteps;

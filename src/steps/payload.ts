@@ -1,7 +1,7 @@
 /** What is executed, and what it finds in its environment. */
 
 import {FEATURES} from '../plan/features.js';
-import type {Steps} from './def.js';
+import type {SomeSteps} from './def.js';
 
 /** Rows of the steps for what is executed, and its environment. */
 export const PAYLOAD_STEPS = {
@@ -28,6 +28,4 @@ export const PAYLOAD_STEPS = {
           },
   },
   'application.execute': {by: ['init'], section: null},
-} satisfies Steps<
-  'environment.set' | 'environment.unset' | 'features.provide' | 'parts.collect' | 'payload.execute' | 'application.execute'
->;
+} satisfies SomeSteps;

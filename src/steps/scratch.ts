@@ -4,7 +4,7 @@ import {formatBytes} from '../job/quantity.js';
 import {rootOf} from '../plan/machine-ids.js';
 import {isContained} from '../plan/scratch.js';
 import {stepOf, stepsOf} from '../plan/step.js';
-import {isOwn, mountsOutside, type Steps} from './def.js';
+import {isOwn, mountsOutside, type SomeSteps} from './def.js';
 
 /** The box's own, its disk's, and below `layers`, `view` and `private`. */
 const OWN_FOLDER = /^\{box\}\/(?:disk\/)?(?:(?:layers|view|private)\/)?[a-z0-9-]+$/;
@@ -71,4 +71,4 @@ export const SCRATCH_STEPS = {
     check: ({at}) => (isOwn(at) ? null : mountsOutside(at)),
     enter: ({source, at}, {place}) => ['graft', source, place(at)],
   },
-} satisfies Steps<'directory.create' | 'scratch.quota' | 'mount.point' | 'mount.cover' | 'mount.move'>;
+} satisfies SomeSteps;

@@ -5,7 +5,7 @@ import {rootOf, type IdMaps} from '../plan/machine-ids.js';
 import {isNeverWritable} from '../plan/covered.js';
 import {SHIFTED} from '../plan/view.js';
 import {stepsOf, type StepOf} from '../plan/step.js';
-import {isOwn, mountsOutside, type Ground, type Here, type Misfit, type Row, type Steps, type Undo} from './def.js';
+import {isOwn, mountsOutside, type Ground, type Here, type Misfit, type Row, type SomeSteps, type Undo} from './def.js';
 import {layersOf} from './image.js';
 
 /** Root looks up what the job names as the job's user: nothing is mounted that the user could not reach. */
@@ -142,17 +142,4 @@ export const VIEW_STEPS = {
   },
   'mount.sys': {by: ['engine'], section: 'Mounts', rows: ({destination}) => [[destination, 'sysfs', 'new']]},
   'mount.readonly': {by: ['engine'], section: 'Mounts', rows: ({destination}) => [[destination, '-', 'ro']]},
-} satisfies Steps<
-  | 'namespace.unshare'
-  | 'view.unshare'
-  | 'view.enter'
-  | 'paths.protect'
-  | 'mount.overlay'
-  | 'mount.closed'
-  | 'mount.bind'
-  | 'mount.tmpfs'
-  | 'mount.proc'
-  | 'mount.dev'
-  | 'mount.sys'
-  | 'mount.readonly'
->;
+} satisfies SomeSteps;

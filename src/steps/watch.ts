@@ -1,7 +1,7 @@
 /** What is watched while the payload runs, and what is weighed. */
 
 import {formatBytes, formatDuration} from '../job/quantity.js';
-import type {Steps} from './def.js';
+import type {SomeSteps} from './def.js';
 
 /** Rows of the watches. */
 export const WATCH_STEPS = {
@@ -14,14 +14,4 @@ export const WATCH_STEPS = {
   'watch.processes': {by: ['watch'], section: 'Watches', rows: ({limit}) => [['processes', String(limit)]]},
   'weigh.processes': {by: ['watch'], section: 'Watches', rows: ({periodMs}) => [['memory of processes', formatDuration(periodMs * 1000)]]},
   'weigh.scratch': {by: ['watch'], section: 'Watches', rows: ({directories}) => [['scratch, weighed only', directories.join(', ')]]},
-} satisfies Steps<
-  | 'watch.memory'
-  | 'watch.oom'
-  | 'watch.memoryStall'
-  | 'watch.wallTime'
-  | 'watch.cpuTime'
-  | 'watch.scratch'
-  | 'watch.processes'
-  | 'weigh.processes'
-  | 'weigh.scratch'
->;
+} satisfies SomeSteps;

@@ -7,6 +7,7 @@
 
 import type {ChildProcess} from 'node:child_process';
 import {readFileSync} from 'node:fs';
+import {attempt} from '../errors.js';
 import {formatBytes} from '../job/quantity.js';
 import {monotonicUs} from '../process/clock.js';
 import {startTool} from '../process/tool.js';
@@ -157,11 +158,8 @@ export class Holdings {
 
   /** The program and its children, which are its group. */
   private kill(): void {
-    try {
-      if (this.child?.pid !== undefined && this.child.exitCode === null) process.kill(-this.child.pid, 'SIGKILL');
-    } catch {
-      // it has just ended
-    }
+    const {pid, exitCode} = this.child ?? {};
+    if (pid !== undefined && exitCode === null) attempt(() => process.kill(-pid, 'SIGKILL')); // it has just ended
   }
 }
 
@@ -199,12 +197,8 @@ export function explainHeld({ways, bytes}: Held): string {
  * proc_meminfo(5) has (pipes, sockets, page tables, the kernel's own). Its growth says that something may be held; null: unknown.
  */
 function hideableBytes(): number | null {
-  let text: string;
-  try {
-    text = readFileSync('/proc/meminfo', 'latin1');
-  } catch {
-    return null;
-  }
+  const text = attempt(() => readFileSync('/proc/meminfo', 'latin1'));
+  if (text === null) return null;
   const kib = (name: string): number => {
     const at = text.indexOf(`${name}:`);
     return at < 0 ? 0 : Number.parseInt(text.slice(at + name.length + 1), 10);

@@ -4,6 +4,7 @@
  */
 
 import {watch, type FSWatcher} from 'node:fs';
+import {attempt} from '../errors.js';
 
 /** Pause after a change: a payload at its limit changes the file all the time. */
 const PAUSE_MS = 1000;
@@ -36,10 +37,8 @@ export class Notices {
   }
 
   private arm(file: string, heard: () => void): void {
-    let watcher: FSWatcher;
-    try {
-      watcher = watch(file, {persistent: false});
-    } catch {
+    const watcher = attempt(() => watch(file, {persistent: false}));
+    if (watcher === null) {
       this.poll(heard);
       return;
     }

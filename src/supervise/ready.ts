@@ -66,11 +66,8 @@ function listens(port: number, pid: number): boolean {
 
 function holdsAny(pid: number, inodes: ReadonlySet<string>): boolean {
   const directory = `/proc/${String(pid)}/fd`;
-  try {
-    return readdirSync(directory).some((descriptor) => attempt(() => inodes.has(readlinkSync(`${directory}/${descriptor}`))) ?? false);
-  } catch {
-    return false;
-  }
+  const holds = (descriptor: string): boolean => attempt(() => inodes.has(readlinkSync(`${directory}/${descriptor}`))) ?? false;
+  return attempt(() => readdirSync(directory).some(holds)) ?? false;
 }
 
 const read = (path: string): string => attempt(() => readFileSync(path, 'latin1')) ?? '';

@@ -267,16 +267,14 @@ export class WalkMeter implements ScratchMeter {
     const seen = new Set<string>();
     const sum: Amount = {bytes: 0, files: 0};
     for (const root of this.roots) {
-      try {
-        const {blocks, bfree, bsize, files, ffree, type} = statfsSync(root);
-        const key = [blocks, bfree, files, ffree, type].join(' ');
-        if (seen.has(key)) continue;
-        seen.add(key);
-        sum.bytes += (blocks - bfree) * bsize;
-        sum.files += files - ffree;
-      } catch {
-        // it is gone
-      }
+      const found = attempt(() => statfsSync(root));
+      if (found === null) continue; // it is gone
+      const {blocks, bfree, bsize, files, ffree, type} = found;
+      const key = [blocks, bfree, files, ffree, type].join(' ');
+      if (seen.has(key)) continue;
+      seen.add(key);
+      sum.bytes += (blocks - bfree) * bsize;
+      sum.files += files - ffree;
     }
     return sum;
   }

@@ -1,6 +1,7 @@
 /** Processes that SIGKILL does not end, since they wait in the kernel for the server of a file system. */
 
 import {readFileSync} from 'node:fs';
+import {attempt} from '../errors.js';
 import {namesIn} from '../record/durable.js';
 import {SIGKILL} from '../record/wait-status.js';
 import {readTree} from '../process/tree.js';
@@ -28,16 +29,15 @@ export function waitingThreads(roots: readonly number[]): WaitingThread[] {
 
 function look(pid: number, tid: string): WaitingThread[] {
   const directory = `/proc/${String(pid)}/task/${tid}`;
-  try {
+  const found = attempt((): WaitingThread[] => {
     const stat = readFileSync(`${directory}/stat`, 'latin1');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (fields[0] !== 'D') return [];
     const pending = pendingIn(readFileSync(`${directory}/status`, 'latin1'));
     const isExiting = (Number(fields[FLAGS - 3]) & EXITING) !== 0;
     return [{key: `${tid}:${fields[START - 3] ?? ''}`, killed: isExiting || hasSignal(pending, SIGKILL), pending}];
-  } catch {
-    return [];
-  }
+  });
+  return found ?? [];
 }
 
 /** Pending signals of the thread and of its process (proc_pid_status(5)). */

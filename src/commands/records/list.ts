@@ -5,6 +5,7 @@ import {openExporters} from '../../export/registry.js';
 import {isClosed} from '../../export/view.js';
 import {formatBytes, formatDuration} from '../../job/quantity.js';
 import {PLUGINS} from '../../plugins.js';
+import {cpuTimeOf} from '../../record/record.js';
 import {printable} from '../../errors.js';
 import {TareCommand} from '../shared/command.js';
 import {Output} from '../shared/output.js';
@@ -76,7 +77,7 @@ const NAMES = 12;
 
 function line(record: ExportRecord, standing: Told | null): string {
   const {time, usage, user, outcome, payload, state} = record;
-  const cpuUs = usage.cpuUserUs === null || usage.cpuSystemUs === null ? null : usage.cpuUserUs + usage.cpuSystemUs;
+  const cpuUs = cpuTimeOf(usage);
   const cells = [
     record.recordId,
     time.endEpochUs === null ? UNKNOWN.padEnd(20) : new Date(time.endEpochUs / 1000).toISOString().replace(/\.\d+/, ''),

@@ -40,12 +40,8 @@ export class Progress {
    * A terminal that is stopped (Ctrl-S) must not stop the supervisor, and O_NONBLOCK on the caller's open file would be the payload's too.
    */
   static open(path: string, shimPid: number, always: boolean): Onlooker | null {
-    let terminal: number;
-    try {
-      terminal = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
-    } catch {
-      return null; // another user's (su)
-    }
+    const terminal = attempt(() => openSync(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY));
+    if (terminal === null) return null; // another user's (su)
     if (!isatty(terminal)) {
       closeSync(terminal);
       return null;
