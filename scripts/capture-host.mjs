@@ -30,6 +30,17 @@ if (directory === undefined) fail('name the directory that is to be made');
 if (existsSync(directory) && readdirSync(directory).length > 0) fail(`${directory} is not empty`);
 
 const caller = {uid: process.getuid(), gid: process.getgid(), groups: process.getgroups()};
+const REPLACED = {
+  '/proc/sys/kernel/hostname': 'wn001\n',
+  '/proc/sys/kernel/random/boot_id': '00000000-0000-4000-8000-000000000001\n',
+};
+/** Lines that stay. */
+const KEPT = {
+  '/etc/passwd': new RegExp(`^[^:]*:[^:]*:${caller.uid}:`),
+  '/proc/self/status': /^(Uid|Gid|Groups|Cap\w+|NoNewPrivs|Seccomp|Cpus_allowed_list):/,
+  '/proc/cpuinfo': /^(processor|model name)\s/,
+  '/proc/meminfo': /^(MemTotal|MemFree|MemAvailable|SwapTotal|SwapFree):/,
+};
 const real = realTree('/');
 const seen = {texts: new Map(), directories: new Set(), entries: new Map(), writable: new Set(), programs: new Map(), free: new Map()};
 const versions = new Map();
@@ -134,35 +145,13 @@ function scrub(text) {
 
 /** Only what is read of files that say more than is ours to publish. */
 function scrubText(path, text) {
-  const keep = (pattern) =>
-    `${text
-      .split('\n')
-      .filter((line) => pattern.test(line))
-      .join('\n')}\n`;
-  switch (path) {
-    case '/proc/sys/kernel/hostname':
-      return 'wn001\n';
-    case '/proc/sys/kernel/random/boot_id':
-      return '00000000-0000-4000-8000-000000000001\n';
-    case '/etc/passwd':
-      return keep(new RegExp(`^[^:]*:[^:]*:${caller.uid}:`));
-    case '/proc/self/status':
-      return keep(/^(Uid|Gid|Groups|Cap\w+|NoNewPrivs|Seccomp|Cpus_allowed_list):/);
-    case '/proc/cpuinfo':
-      return keep(/^(processor|model name)\s/);
-    case '/proc/meminfo':
-      return keep(/^(MemTotal|MemFree|MemAvailable|SwapTotal|SwapFree):/);
-    case '/proc/self/mountinfo':
-      return scrub(
-        `${text
-          .split('\n')
-          .filter((line) => line !== '' && !values.drop.some((dropped) => line.includes(dropped)))
-          .join('\n')}\n`,
-      );
-    default:
-      // Pids mean nothing elsewhere; that there are some does.
-      return path.endsWith('/cgroup.procs') ? text.replace(/^\d+$/gm, '1') : scrub(text);
-  }
+  const linesThat = (are) => `${text.split('\n').filter(are).join('\n')}\n`;
+  if (path in REPLACED) return REPLACED[path];
+  if (path in KEPT) return linesThat((line) => KEPT[path].test(line));
+  if (path === '/proc/self/mountinfo')
+    return scrub(linesThat((line) => line !== '' && !values.drop.some((dropped) => line.includes(dropped))));
+  // Pids mean nothing elsewhere; that there are some does.
+  return path.endsWith('/cgroup.procs') ? text.replace(/^\d+$/gm, '1') : scrub(text);
 }
 
 function writeBelow(path, text) {

@@ -177,8 +177,11 @@ export function boxesIn(own: string): BoxState[] {
   const boxes = join(own, 'boxes');
   return namesIn(boxes).flatMap((id) => {
     const directory = join(boxes, id);
-    const state = attempt(() => (BOX_ID.test(id) && waitingSinceMs(directory) === null ? readState(directory) : null));
-    return Array.isArray(state?.plan.steps) ? [state] : [];
+    const found = attempt(() => {
+      const state = BOX_ID.test(id) && waitingSinceMs(directory) === null ? readState(directory) : null;
+      return Array.isArray(state?.plan.steps) ? state : null;
+    });
+    return found ?? [];
   });
 }
 

@@ -3,8 +3,7 @@
 import type {BubblewrapFacts} from './facts.js';
 import type {Caller} from './identity.js';
 import {cached, type Cached} from './cache.js';
-import {mountOf} from './mountinfo.js';
-import type {Mount} from './mountinfo.js';
+import {mountOf, type Mount} from './mountinfo.js';
 import type {ProcessStatus} from './status.js';
 import type {Program, Tree} from './tree.js';
 

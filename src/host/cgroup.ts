@@ -6,8 +6,7 @@ import {findGroupFiles} from './group-files.js';
 import type {Hierarchy} from './hierarchy.js';
 import type {KernelVersion} from './kernel.js';
 import {layoutOf} from './layout.js';
-import {findV1Parent, findV2Parent} from './parent.js';
-import type {Parent, Parents} from './parent.js';
+import {findV1Parent, findV2Parent, type Parent, type Parents} from './parent.js';
 import type {Tree} from './tree.js';
 
 /** The order in which people are shown them. */

@@ -6,8 +6,7 @@
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {ifThere} from '../errors.js';
-import {byName, realTree} from './tree.js';
-import type {Entry, Kind, Tree} from './tree.js';
+import {byName, realTree, type Entry, type Kind, type Tree} from './tree.js';
 
 const ACCESS_FILE = '.access.json';
 

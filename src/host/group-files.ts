@@ -1,10 +1,8 @@
 /** Files of a controller that not every kernel has: looked for in a group, or assumed from the kernel's version. */
 
 import type {Controller} from './facts.js';
-import type {Hierarchy} from './hierarchy.js';
-import {words} from './hierarchy.js';
-import {atLeast} from './kernel.js';
-import type {KernelVersion} from './kernel.js';
+import {words, type Hierarchy} from './hierarchy.js';
+import {atLeast, type KernelVersion} from './kernel.js';
 import type {Tree} from './tree.js';
 
 type Since = Readonly<Record<string, KernelVersion>>;

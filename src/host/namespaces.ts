@@ -2,10 +2,8 @@
 
 import type {BubblewrapInputs} from './bubblewrap.js';
 import type {Ability, BubblewrapFacts, Facts} from './facts.js';
-import {atLeast} from './kernel.js';
-import type {KernelVersion} from './kernel.js';
-import {mountOf} from './mountinfo.js';
-import type {Mount} from './mountinfo.js';
+import {atLeast, type KernelVersion} from './kernel.js';
+import {mountOf, type Mount} from './mountinfo.js';
 import type {ProcessStatus} from './status.js';
 import type {Tree} from './tree.js';
 

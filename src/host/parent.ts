@@ -4,12 +4,10 @@
  * and cgroup-v1, and one of ours: never above a group that limits the caller, since a box there would escape the slot.
  */
 
-import {LEAF, occupants} from './occupants.js';
-import type {Mover, Occupants} from './occupants.js';
+import {LEAF, occupants, type Mover, type Occupants} from './occupants.js';
 import type {CgroupFacts, Controller, RefusedDirectory} from './facts.js';
 import {coresLimit, finite, hasOtherV2Limit, memoryLimit} from './group-limits.js';
-import {words} from './hierarchy.js';
-import type {Hierarchy} from './hierarchy.js';
+import {words, type Hierarchy} from './hierarchy.js';
 import {isGroup} from './layout.js';
 import type {Tree} from './tree.js';
 

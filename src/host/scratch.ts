@@ -5,8 +5,7 @@
 
 import {dirname} from 'node:path';
 import type {Facts} from './facts.js';
-import {mountOf} from './mountinfo.js';
-import type {Mount} from './mountinfo.js';
+import {mountOf, type Mount} from './mountinfo.js';
 import type {Tree} from './tree.js';
 
 const NETWORK_TYPES = /^(nfs4?|lustre|gpfs|cifs|smb3|afs|ceph|beegfs|beegfs_nodev|panfs|9p|glusterfs|autofs|cvmfs2?|fuse\..+|fuse)$/;

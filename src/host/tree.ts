@@ -16,8 +16,8 @@ import {
   readSync,
   statfsSync,
   statSync,
+  type Dirent,
 } from 'node:fs';
-import type {Dirent} from 'node:fs';
 import {attempt} from '../errors.js';
 
 /** Kinds of directory entries. */

@@ -5,10 +5,8 @@
 
 import type {Ability, Facts, ViewFacts, VisibleMount} from './facts.js';
 import type {NamespaceInputs} from './namespaces.js';
-import {atLeast} from './kernel.js';
-import type {KernelVersion} from './kernel.js';
-import {mountOf} from './mountinfo.js';
-import type {Mount} from './mountinfo.js';
+import {atLeast, type KernelVersion} from './kernel.js';
+import {mountOf, type Mount} from './mountinfo.js';
 import {isNetwork, nearestExisting} from './scratch.js';
 import type {Tree} from './tree.js';
 

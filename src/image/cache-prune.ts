@@ -9,12 +9,10 @@ import {namesIn} from '../record/durable.js';
 import {ABANDONED_MS, clearWork, hexOf, publish, removeTree, type CacheContext} from './cache-folder.js';
 import {isRecord, type CachedImage} from './entry.js';
 
+type Listed = CachedImage & {path: string; uses: number; lastUsedEpochUs: number | null};
+
 /** All images of a cache. */
-export function listCache({
-  directory,
-}: {
-  directory: string;
-}): (CachedImage & {path: string; uses: number; lastUsedEpochUs: number | null})[] {
+export function listCache({directory}: Pick<CacheContext, 'directory'>): Listed[] {
   return namesIn(join(directory, 'trees')).flatMap((name) => {
     const path = join(directory, 'trees', name);
     const record = recordOf(path);

@@ -9,17 +9,13 @@ export interface PatternChoice {
   because: string;
 }
 
+type Asking = Pick<Job, 'pattern' | 'applications' | 'init' | 'services' | 'identity'>;
+
 /**
  * Selects the pattern: what the job says, else what it needs (design: the three usage patterns).
  * @throws TareError PATTERN_UNAVAILABLE for what the pattern that was asked for does not have
  */
-export function selectPattern({
-  pattern,
-  applications,
-  init,
-  services,
-  identity,
-}: Pick<Job, 'pattern' | 'applications' | 'init' | 'services' | 'identity'>): PatternChoice {
+export function selectPattern({pattern, applications, init, services, identity}: Asking): PatternChoice {
   const small = init === null ? (services[0]?.at ?? null) : init.provenance.at;
   if (small !== null && pattern.value !== 'auto' && pattern.value !== 'vm-lite') {
     throw new TareError('PATTERN_UNAVAILABLE', {

@@ -9,7 +9,7 @@ import {covers} from './match.js';
 import type {Policy, Rule, Ruled} from './policy.js';
 import {applySetting} from './ruled.js';
 
-type Check = (policy: Policy) => TareError[];
+type Check = (policy: Policy) => TareError | TareError[] | null;
 
 const CHECKS: readonly Check[] = [
   (policy) => aboveMaximum(policy),
@@ -25,51 +25,49 @@ const CHECKS: readonly Check[] = [
   twiceToApel,
   nodeOfOneAccount,
   unboxedAndRefused,
-  (policy) => policy.rules.flatMap((rule) => refusesAndSets(rule)),
+  (policy) => policy.rules.flatMap((rule) => refusesAndSets(rule) ?? []),
   (policy) => policy.rules.flatMap((rule) => inRule(policy, rule)),
 ];
 
 /** Errors of a policy whose parts cannot all hold, POLICY_CONTRADICTION; empty: none. */
-export const contradictions = (policy: Policy): TareError[] => CHECKS.flatMap((check) => check(policy));
+export const contradictions = (policy: Policy): TareError[] => CHECKS.flatMap((check) => check(policy) ?? []);
 
 function contradiction(where: string, message: string, found: string | undefined, allowed: string, remedy?: string): TareError {
   return new TareError('POLICY_CONTRADICTION', {message, where, found, allowed, remedy});
 }
 
-function nodeOfOneAccount({directories: {node}}: Policy): TareError[] {
-  if (node?.value.includes('%u') !== true) return [];
-  return [contradiction(node.provenance.at, 'the node has one place for what all accounts report', show(node.value), 'a path without %u')];
+function nodeOfOneAccount({directories: {node}}: Policy): TareError | null {
+  if (node?.value.includes('%u') !== true) return null;
+  return contradiction(node.provenance.at, 'the node has one place for what all accounts report', show(node.value), 'a path without %u');
 }
 
 /** Jobs of a node that fails would be run unboxed by the one, and refused for it by the other. */
-function unboxedAndRefused({batch: {blackHole}, degraded}: Policy): TareError[] {
-  if (blackHole?.then !== 'unboxed' || degraded.value !== 'refuse') return [];
-  return [
-    contradiction(
-      degraded.provenance.at,
-      `jobs without a box are refused, and batch.blackHole wants them (${blackHole.provenance.at})`,
-      'refuse',
-      'alarm or allow; or batch.blackHole with then: drain',
-    ),
-  ];
+function unboxedAndRefused({batch: {blackHole}, degraded}: Policy): TareError | null {
+  if (blackHole?.then !== 'unboxed' || degraded.value !== 'refuse') return null;
+  return contradiction(
+    degraded.provenance.at,
+    `jobs without a box are refused, and batch.blackHole wants them (${blackHole.provenance.at})`,
+    'refuse',
+    'alarm or allow; or batch.blackHole with then: drain',
+  );
 }
 
-function twiceToApel({exporters}: Policy): TareError[] {
-  if (exporters['apel'] === undefined || exporters['car'] === undefined) return [];
-  return [contradiction('exporters', 'the same jobs would go to APEL twice', 'apel and car', 'one of them')];
+function twiceToApel({exporters}: Policy): TareError | null {
+  if (exporters['apel'] === undefined || exporters['car'] === undefined) return null;
+  return contradiction('exporters', 'the same jobs would go to APEL twice', 'apel and car', 'one of them');
 }
 
-function auditorAndWhere(auditor: Record<string, unknown> | undefined): TareError[] {
-  if (auditor === undefined) return [];
+function auditorAndWhere(auditor: Record<string, unknown> | undefined): TareError | null {
+  if (auditor === undefined) return null;
   const at = 'exporters/auditor';
   const has = (name: string): boolean => auditor[name] !== undefined;
   if (has('url') === has('directory'))
-    return [contradiction(at, 'records go either to a server or to files', has('url') ? 'both' : 'neither', 'url or directory')];
+    return contradiction(at, 'records go either to a server or to files', has('url') ? 'both' : 'neither', 'url or directory');
   if (has('certificate') !== has('key'))
-    return [contradiction(at, 'a certificate is of no use without its key', has('key') ? 'key' : 'certificate', 'both or neither')];
+    return contradiction(at, 'a certificate is of no use without its key', has('key') ? 'key' : 'certificate', 'both or neither');
   if (has('key') && !String(auditor['url']).startsWith('https:'))
-    return [contradiction(at, 'a certificate is shown over https only', show(auditor['url']), 'an https URL')];
-  return [];
+    return contradiction(at, 'a certificate is shown over https only', show(auditor['url']), 'an https URL');
+  return null;
 }
 
 function aboveMaximum({defaults, maxima}: Pick<Ruled, 'defaults' | 'maxima'>): TareError[] {
@@ -86,17 +84,15 @@ function aboveMaximum({defaults, maxima}: Pick<Ruled, 'defaults' | 'maxima'>): T
   });
 }
 
-function noPattern({patterns}: Pick<Ruled, 'patterns'>): TareError[] {
-  if (patterns.value.length > 0) return [];
-  return [
-    contradiction(
-      patterns.provenance.at,
-      'no pattern is left for a job to use',
-      '[]',
-      'one pattern or more',
-      'a rule with refuse refuses jobs with a reason',
-    ),
-  ];
+function noPattern({patterns}: Pick<Ruled, 'patterns'>): TareError | null {
+  if (patterns.value.length > 0) return null;
+  return contradiction(
+    patterns.provenance.at,
+    'no pattern is left for a job to use',
+    '[]',
+    'one pattern or more',
+    'a rule with refuse refuses jobs with a reason',
+  );
 }
 
 /** No node could run a job that has such a limit. */
@@ -109,40 +105,34 @@ function noSuchLimit(enforcement: Partial<Ruled['enforcement']>): TareError[] {
   ).flatMap(([name, words]) => {
     const level = enforcement[name];
     if (level?.value !== 'kernel') return [];
-    return [
-      contradiction(
-        level.provenance.at,
-        `no kernel has a limit on ${words}: every job with such a limit would be refused`,
-        'kernel',
-        'watched, none',
-      ),
-    ];
+    return contradiction(
+      level.provenance.at,
+      `no kernel has a limit on ${words}: every job with such a limit would be refused`,
+      'kernel',
+      'watched, none',
+    );
   });
 }
 
-function reserveAboveMaximum({reserveBytes, maxima: {memory}}: Policy): TareError[] {
+function reserveAboveMaximum({reserveBytes, maxima: {memory}}: Policy): TareError | null {
   // The built-in reserve is ours to get right, and small maxima are not the site's mistake.
-  if (memory === undefined || reserveBytes.provenance.source === 'builtin' || reserveBytes.value <= memory.value) return [];
-  return [
-    contradiction(
-      reserveBytes.provenance.at,
-      'the reserve is above the most memory that a job may have',
-      formatBytes(reserveBytes.value),
-      `at most ${formatBytes(memory.value)} (${memory.provenance.at})`,
-    ),
-  ];
+  if (memory === undefined || reserveBytes.provenance.source === 'builtin' || reserveBytes.value <= memory.value) return null;
+  return contradiction(
+    reserveBytes.provenance.at,
+    'the reserve is above the most memory that a job may have',
+    formatBytes(reserveBytes.value),
+    `at most ${formatBytes(memory.value)} (${memory.provenance.at})`,
+  );
 }
 
-function rootUnwanted({identity: {user, allowRoot}}: Policy): TareError[] {
-  if (allowRoot.value || !['root', '0'].includes(user.value)) return [];
-  return [
-    contradiction(
-      user.provenance.at,
-      'payloads would run as root, which is not allowed',
-      user.value,
-      'another account, or allowRoot: true',
-    ),
-  ];
+function rootUnwanted({identity: {user, allowRoot}}: Policy): TareError | null {
+  if (allowRoot.value || !['root', '0'].includes(user.value)) return null;
+  return contradiction(
+    user.provenance.at,
+    'payloads would run as root, which is not allowed',
+    user.value,
+    'another account, or allowRoot: true',
+  );
 }
 
 function withoutPool({identity: {address, pools}}: Policy): TareError[] {
@@ -195,21 +185,24 @@ function neverReached({rules}: Policy): TareError[] {
   });
 }
 
-function refusesAndSets({refuse, set, at}: Rule): TareError[] {
+function refusesAndSets({refuse, set, at}: Rule): TareError | null {
   const [extra] = Object.keys(set);
-  if (refuse === null || extra === undefined) return [];
-  return [contradiction(at, 'a rule that refuses its jobs also sets values for them', Object.keys(set).join(', '), 'refuse alone')];
+  if (refuse === null || extra === undefined) return null;
+  return contradiction(at, 'a rule that refuses its jobs also sets values for them', Object.keys(set).join(', '), 'refuse alone');
 }
 
 /** What is sound in the policy and in the rule may be contradictory when the one lies over the other. */
 function inRule(policy: Policy, rule: Rule): TareError[] {
   const applied = applySetting(policy, rule.set);
-  const errors = [
+  const found = [
     // Only the rule's own defaults: that a rule lowers a maximum below the policy's default is what it is for.
     ...aboveMaximum({defaults: rule.set.defaults ?? {}, maxima: applied.maxima}),
-    ...(rule.set.patterns === undefined ? [] : noPattern(applied)),
+    ...(rule.set.patterns === undefined ? [] : [noPattern(applied)]),
     ...noSuchLimit(rule.set.enforcement ?? {}),
-  ].map((error) => new TareError(error.code, {...error.details, message: `${error.details.message}, for jobs of the rule "${rule.name}"`}));
+  ].filter((error) => error !== null);
+  const errors = found.map(
+    ({code, details}) => new TareError(code, {...details, message: `${details.message}, for jobs of the rule "${rule.name}"`}),
+  );
   const {patterns} = applied;
   if (rule.refuse === null && rule.match.pattern !== null && !rule.match.pattern.some((pattern) => patterns.value.includes(pattern))) {
     errors.push(

@@ -170,23 +170,13 @@ async function fill(
 }
 
 function asImageError(error: unknown, path: string, where: string): unknown {
-  if (error instanceof BrokenImage || error instanceof BlobError || error instanceof OtherArchitecture) {
-    const remedy = 'fetch or make it anew';
-    return new TareError('IMAGE_BROKEN', {message: `the image is broken: ${error.message}`, where, found: path, remedy, cause: error});
-  }
+  const about = {where, found: path, cause: error};
+  if (error instanceof BrokenImage || error instanceof BlobError || error instanceof OtherArchitecture)
+    return new TareError('IMAGE_BROKEN', {...about, message: `the image is broken: ${error.message}`, remedy: 'fetch or make it anew'});
   if (error instanceof CannotUnpack)
-    return new TareError('IMAGE_NOT_UNPACKED', {
-      message: `the image cannot be unpacked: ${error.message}`,
-      where,
-      found: path,
-      cause: error,
-    });
+    return new TareError('IMAGE_NOT_UNPACKED', {...about, message: `the image cannot be unpacked: ${error.message}`});
   const {code, syscall} = error as NodeJS.ErrnoException;
   if (code === undefined || error instanceof TareError || error instanceof Interrupted) return error;
-  return new TareError('IMAGE_NOT_UNPACKED', {
-    message: 'the image cannot be unpacked',
-    where,
-    found: `${path}: ${code} (${syscall ?? ''})`,
-    cause: error,
-  });
+  const found = `${path}: ${code} (${syscall ?? ''})`;
+  return new TareError('IMAGE_NOT_UNPACKED', {...about, message: 'the image cannot be unpacked', found});
 }

@@ -78,17 +78,8 @@ const NOTHING: Outcome = {
 export const RUNNING: Outcome = NOTHING;
 
 /** The payload ran and is over. */
-export function endedOutcome({
-  rawStatus,
-  stop,
-  oom,
-  noted,
-  kills = [],
-  callerLost = false,
-  memory,
-  trouble,
-  killedProcesses,
-}: Ending): Outcome {
+export function endedOutcome(ending: Ending): Outcome {
+  const {rawStatus, stop, oom, noted, kills = [], callerLost = false, memory, trouble, killedProcesses} = ending;
   const ended = rawStatus === null ? {exitCode: null, signal: null} : decodeWaitStatus(rawStatus);
   const base: Outcome = {
     ...NOTHING,

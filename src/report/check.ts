@@ -14,7 +14,7 @@ export interface Check {
 }
 
 /** A row of what is well, or else in another state; what is well needs no remedy. */
-export const checkOf = (
+export const checkRow = (
   name: string,
   isWell: boolean,
   {found, costs, remedy}: Omit<Check, 'name' | 'state'>,

@@ -2,13 +2,13 @@
 
 import type {Facts, ViewFacts} from '../host/facts.js';
 import {formatBytes} from '../job/format.js';
-import {checkOf, type Check} from './check.js';
+import {checkRow, type Check} from './check.js';
 
 /** Whether payloads can use FUSE: /dev/fuse is there. */
 export function checkFuse({devices}: Facts): Check {
   const there = devices.includes('/dev/fuse');
   const costs = 'payloads cannot mount by FUSE: unprivileged apptainer images, cvmfsexec';
-  return checkOf('/dev/fuse', there, {found: there ? '/dev/fuse' : 'not there', costs, remedy: 'modprobe fuse'});
+  return checkRow('/dev/fuse', there, {found: there ? '/dev/fuse' : 'not there', costs, remedy: 'modprobe fuse'});
 }
 
 const LITTLE_SCRATCH_BYTES = 2 ** 30;
@@ -64,5 +64,5 @@ export function checkScratchLimit({scratch: {containers}}: Facts): Check {
     costs: 'a payload can be over its limit on scratch until the next look',
     remedy: remedy ?? 'run the wrapper as root, or let scratch lie in memory (scratch.inMemory in the policy)',
   };
-  return checkOf('limit on scratch', available, row, 'limited');
+  return checkRow('limit on scratch', available, row, 'limited');
 }

@@ -2,12 +2,12 @@
 
 import type {Facts} from '../host/facts.js';
 import {formatBytes} from '../job/format.js';
-import {checkOf, type Check} from './check.js';
+import {checkRow, type Check} from './check.js';
 import type {DoctorTools} from './doctor-inputs.js';
 
 /** Whether the kill switch is off. */
 export const checkKillSwitch = ({file, on}: {file: string; on: boolean}): Check =>
-  checkOf('kill switch', !on, {
+  checkRow('kill switch', !on, {
     found: on ? `on: ${file} exists` : `off: there is no ${file}`,
     costs: 'every job is executed without box, limits and record',
     remedy: `remove ${file} when it is no longer needed`,
@@ -15,19 +15,19 @@ export const checkKillSwitch = ({file, on}: {file: string; on: boolean}): Check 
 
 /** Whether the kernel's release can be read, without which nothing else is told. */
 export const checkKernel = ({kernel: {release}}: Facts): Check =>
-  checkOf('kernel', release !== '', {found: release || 'unknown', costs: 'nothing can be said of this node', remedy: 'mount /proc'});
+  checkRow('kernel', release !== '', {found: release || 'unknown', costs: 'nothing can be said of this node', remedy: 'mount /proc'});
 
 /** Whether CPUs are known; their number and model. */
 export function checkCores({cpu}: Facts): Check {
   const {online, allowed, model} = cpu;
   const found = `${String(allowed.length)} of ${String(online.length)}${model === null ? '' : `, ${model}`}`;
-  return checkOf('cores', allowed.length > 0, {found, costs: 'jobs cannot be pinned', remedy: 'mount /proc and /sys'});
+  return checkRow('cores', allowed.length > 0, {found, costs: 'jobs cannot be pinned', remedy: 'mount /proc and /sys'});
 }
 
 /** Whether the node's memory is known; its size and swap. */
 export function checkMemory({memory}: Facts): Check {
   const found = `${formatBytes(memory.totalBytes)}, swap ${memory.swapBytes === 0 ? 'none' : formatBytes(memory.swapBytes)}`;
-  return checkOf('memory', memory.totalBytes > 0, {found, costs: 'the node’s size is unknown', remedy: 'mount /proc'});
+  return checkRow('memory', memory.totalBytes > 0, {found, costs: 'the node’s size is unknown', remedy: 'mount /proc'});
 }
 
 /** No limit is no fault: many sites have none, and the batch system may say it in other ways. */
@@ -48,7 +48,7 @@ export function checkSlot({slot}: Facts): Check {
 
 /** Whether the static program is there and can be executed. */
 export const checkNative = ({native: {path, because}}: DoctorTools): Check =>
-  checkOf('static program', path !== null, {
+  checkRow('static program', path !== null, {
     found: path ?? because ?? 'not found',
     costs: 'no job can be run',
     remedy: 'install Tare from its distribution, or run npm run build:native',

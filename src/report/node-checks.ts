@@ -1,6 +1,6 @@
 /** What doctor says of the node's own state: its clock, room on its disks, its log, records that wait, and jobs that had less than asked. */
 
-import {checkOf, type Check} from './check.js';
+import {checkRow, type Check} from './check.js';
 
 /** What was found of the node; each is null when it was not looked at. */
 export interface NodeFound {
@@ -32,11 +32,11 @@ function checkClock({synchronised, how}: NonNullable<NodeFound['clock']>): Check
     costs: 'records have wrong times, which accounting refuses or counts in another month',
     remedy: 'run systemd-timesyncd, chronyd (with rtcsync) or ntpd',
   };
-  return checkOf('clock', synchronised !== false, row, 'limited');
+  return checkRow('clock', synchronised !== false, row, 'limited');
 }
 
 const checkReserve = (shortages: readonly string[]): Check =>
-  checkOf('reserve', shortages.length === 0, {
+  checkRow('reserve', shortages.length === 0, {
     found: shortages.join('; ') || 'the disks have the room that the policy keeps',
     costs: 'no job is started below it',
     remedy: 'free space there (tare records prune, tare images prune), or lower reserve in the policy',
@@ -45,7 +45,7 @@ const checkReserve = (shortages: readonly string[]): Check =>
 function checkLog({file, obstacle}: NonNullable<NodeFound['log']>): Check {
   const costs = 'log lines of the wrapper are lost';
   const remedy = 'name a file that this account can append to in directories.log';
-  return checkOf('log', obstacle === null, {found: obstacle ?? file, costs, remedy}, 'limited');
+  return checkRow('log', obstacle === null, {found: obstacle ?? file, costs, remedy}, 'limited');
 }
 
 const checkWaiting = (waiting: number): Check => ({

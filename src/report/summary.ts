@@ -3,6 +3,7 @@
 import {formatBytes, formatDuration} from '../job/quantity.js';
 import {LIMIT_NAMES} from '../job/job.js';
 import {formatLimit, LIMIT_LABELS} from '../plan/limit-words.js';
+import type {RecordChild} from '../record/parts.js';
 import {cpuTimeOf, type UsageRecord} from '../record/record.js';
 import {printable} from '../errors.js';
 import {renderTable, type Column} from './table.js';
@@ -101,15 +102,7 @@ function childLines({children}: UsageRecord): string[] {
   return [renderTable(headers, children.list.map(childRow)), ...more];
 }
 
-function childRow({
-  recordId,
-  state,
-  name,
-  pattern,
-  usage,
-  wallUs,
-  outcome,
-}: NonNullable<UsageRecord['children']>['list'][number]): string[] {
+function childRow({recordId, state, name, pattern, usage, wallUs, outcome}: RecordChild): string[] {
   const {status, exitCode, signal, limit} = outcome;
   const how =
     state === 'started'

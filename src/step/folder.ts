@@ -9,8 +9,7 @@ import {attempt, errnoOf, TareError} from '../errors.js';
 import {migrateStepNote} from '../migrate/step-note.js';
 import {isOwn, namesIn, replaceNote} from '../record/durable.js';
 import type {UsageRecord} from '../record/record.js';
-import type {ProcessId} from '../process/process.js';
-import {isRunning} from '../process/process.js';
+import {isRunning, type ProcessId} from '../process/process.js';
 import type {BoxNote, Noted, TaskEnd, TaskNote} from '../supervise/step-note.js';
 import {ensureOwn, readPlainFile} from '../box/state.js';
 
