@@ -76,6 +76,7 @@ const ROWS = {
   'node/box/applications': long('condor', 'bullseye-condor'),
   'node/box/sweep': long('condor', 'bullseye-condor'),
   'node/box/crash': long('condor'),
+  'node/box/events': long('root', 'condor'),
   'node/box/many': long('condor'),
   'node/box/inside': long('condor'),
   'node/box/within': long('condor'),

@@ -17,7 +17,7 @@ for (const variant of WRAPPERS) {
     });
 
     it('a killed init gives the job back to the queue', async () => {
-      const job = await pool().submit(shell('exec sleep 4'));
+      const job = await pool().submit(shell('grep -q "^NumJobStarts = [1-9]" .job.ad || exec sleep 600'));
       await job.wait('executing');
       const init = await until('init', () =>
         processes().find(({argv, pid}) => argv[1] === 'tare-init' && pool().processes().includes(pid)),
