@@ -15,6 +15,14 @@ static bool writable(const char *path) {
     return fd >= 0 || errno == ETXTBSY;
 }
 
+static bool names(const char *link, const char *expected) {
+    char target[300];
+    ssize_t length = readlink(link, target, sizeof target - 1);
+    if (length <= 0) return false;
+    target[length] = '\0';
+    return strcmp(target, expected) == 0;
+}
+
 int main(void) {
     char path[64], target[300], own[300] = "";
     int came = 0;
@@ -39,7 +47,8 @@ int main(void) {
             // what lies in the image is the machine's own; this program is the payload's
             if (strncmp(target, "/bin/", 5) == 0 || strcmp(target, own) == 0) continue;
             came++;
-            if (!got && writable(path)) {
+            // a process that has executed a program of the image meanwhile shows that one
+            if (!got && writable(path) && names(path, target)) {
                 survived("a program of the node's is open for writing: %s", target);
                 got = true;
             }
