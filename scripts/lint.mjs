@@ -1,5 +1,5 @@
 // npm run lint: every check that only reads the sources. Each one counts as a test; what a check says is shown when it fails.
-import {execFile} from 'node:child_process';
+import {spawnSync} from 'node:child_process';
 import {existsSync} from 'node:fs';
 import path from 'node:path';
 import {nativeFaults} from './native-modules.mjs';
@@ -8,27 +8,25 @@ import {wordFaults} from './words.mjs';
 
 const tool = (name, ...args) => run(path.join(root, 'node_modules/.bin', name), ...args);
 
-/** Each runs to its end, and its exit status is for whoever asked. */
-const run = (command, ...args) =>
-  new Promise((resolve, reject) => {
-    const options = {cwd: root, env: {...process.env, NO_COLOR: '1'}, maxBuffer: 2 ** 28};
-    const child = execFile(command, args, options, (error, stdout, stderr) => {
-      if (error !== null && typeof error.code !== 'number') reject(error);
-      else resolve({status: child.exitCode, text: stdout + stderr});
-    });
+function run(command, ...args) {
+  const ended = spawnSync(command, args, {
+    cwd: root,
+    env: {...process.env, NO_COLOR: '1'},
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
   });
+  if (ended.error) throw ended.error;
+  return {status: ended.status, text: ended.stdout + ended.stderr};
+}
 
 /** '' when all is well, else what is wrong. */
-const complaint = async (ended) => {
-  const {status, text} = await ended;
-  return status === 0 ? '' : text || `exit status ${status}`;
-};
+const complaint = ({status, text}) => (status === 0 ? '' : text || `exit status ${status}`);
 
 /** Fewer modules than these and the arrows were not looked at: a TypeScript that dependency-cruiser cannot use gives 0, and no violation. */
 const MODULES_AT_LEAST = 20;
 
-async function arrows() {
-  const {status, text} = await tool(
+function arrows() {
+  const {status, text} = tool(
     'depcruise',
     '--output-type',
     'json',
@@ -67,22 +65,17 @@ const CHECKS = {
   reference: () => complaint(run(process.execPath, '--import=tsx', 'scripts/build-reference.mjs', '--check')),
 };
 
-/** As many as a small machine has processors. */
-const AT_ONCE = 2;
-
-await main(async () => {
+await main(() => {
   const chosen = process.argv.slice(2);
-  const queue = Object.keys(CHECKS).filter((name) => chosen.length === 0 || chosen.includes(name));
-  const all = queue.length;
   let passed = 0;
-  const work = async () => {
-    for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
-      const wrong = (await CHECKS[name]()).trimEnd();
-      if (wrong === '') passed++;
-      console.log(wrong === '' ? `${name}: ok` : `${wrong}\n${name}: failed`);
-    }
-  };
-  await Promise.all(Array.from({length: AT_ONCE}, work));
-  console.log(`${passed} passed, ${all - passed} failed`);
-  return passed === all && passed > 0 ? 0 : 1;
+  let failed = 0;
+  for (const [name, check] of Object.entries(CHECKS)) {
+    if (chosen.length > 0 && !chosen.includes(name)) continue;
+    const wrong = check().trimEnd();
+    if (wrong === '') passed++;
+    else failed++;
+    console.log(wrong === '' ? `${name}: ok` : `${wrong}\n${name}: failed`);
+  }
+  console.log(`${passed} passed, ${failed} failed`);
+  return failed === 0 && passed > 0 ? 0 : 1;
 });
