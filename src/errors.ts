@@ -186,11 +186,21 @@ export const notBuilt = ({message, path}: NodeJS.ErrnoException): TareError =>
 export const errnoOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | null | undefined)?.code;
 
 /** What `action` gives; null where it throws, whatever the reason: what it is about may be gone, or not ours. */
-export function attempt<T>(action: () => T): T | null {
+export function ifPossible<T>(action: () => T): T | null {
   try {
     return action();
   } catch {
     return null;
+  }
+}
+
+/** Whether `action` ends without an error, whatever the error would be. */
+export function succeeds(action: () => void): boolean {
+  try {
+    action();
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -1,6 +1,6 @@
 /** What happens to a live box, and what is known of it after that: the state of a box is a fold of these. Pure. */
 
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import type {ProbeResult} from '../cvmfs/classify.js';
 import type {EndedObservation, Weighing} from '../decide/observation.js';
 import {migrateEvent} from '../migrate/box.js';
@@ -69,7 +69,7 @@ function changes(state: BoxState, event: BoxEvent): Partial<BoxState> {
 /** What a file of events holds; a line that was cut off by a crash or a full disk, or that another version wrote, is left out. */
 export const eventsIn = (text: string): BoxEvent[] =>
   text.split('\n').flatMap((line) => {
-    const event = attempt(() => migrateEvent(JSON.parse(line)));
+    const event = ifPossible(() => migrateEvent(JSON.parse(line)));
     return isEvent(event) ? [event as BoxEvent] : [];
   });
 

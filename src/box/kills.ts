@@ -1,7 +1,7 @@
 /** Notes of `tare kill` in the box's folder: the record of the job says from them which uid ended it. */
 
 import {join} from 'node:path';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {replaceNote} from '../record/durable.js';
 import type {Kill} from '../record/outcome.js';
 import {readPlainFile} from './state.js';
@@ -17,7 +17,7 @@ export function writeKills(directory: string, kills: readonly Kill[]): void {
 
 /** The notes in their order; entries of another form are left out. */
 export const readKills = (directory: string): Kill[] =>
-  attempt(() => {
+  ifPossible(() => {
     const read: unknown = JSON.parse(readPlainFile(join(directory, FILE)).text);
     return Array.isArray(read) ? read.filter(isKill).map(({uid, epochUs, signal}) => ({uid, epochUs, signal})) : [];
   }) ?? [];

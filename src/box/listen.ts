@@ -1,7 +1,7 @@
 /** What wrappers in the box tell (around.ts), heard by the box around. */
 
 import {closeSync, constants, readSync} from 'node:fs';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {inBox, stepOf} from '../plan/step.js';
 import {LINE_BYTES, NO_PARTS, readPart, withPart, type RecordChildren} from '../record/parts.js';
 import {openPipe} from './outer-box.js';
@@ -68,7 +68,7 @@ function readLines(pipe: number, rest: string, most: number): [bytes: number, li
   const chunk = Buffer.alloc(LOOK_BYTES);
   const chunks = [Buffer.from(rest, 'latin1')];
   let bytes = 0;
-  attempt(() => {
+  ifPossible(() => {
     for (let read = 1; read > 0 && bytes < most; bytes += read) {
       read = readSync(pipe, chunk);
       chunks.push(Buffer.from(chunk.subarray(0, read)));

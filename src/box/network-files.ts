@@ -2,7 +2,7 @@
 
 import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {identityFile} from '../network/files.js';
 import type {Identity} from '../network/identity.js';
 import {IDENTITY} from '../plan/network.js';
@@ -39,4 +39,4 @@ function nodesResolver(kind: string): string {
 }
 
 /** What a file says; an empty text where it cannot be read. */
-export const textOf = (path: string): string => attempt(() => readFileSync(path, 'utf8')) ?? '';
+export const textOf = (path: string): string => ifPossible(() => readFileSync(path, 'utf8')) ?? '';

@@ -2,7 +2,7 @@
 
 import {closeSync, constants, fstatSync, openSync, writeSync} from 'node:fs';
 import {dirname, join} from 'node:path';
-import {attempt, errnoOf} from '../errors.js';
+import {errnoOf, ifPossible} from '../errors.js';
 import type {Facts} from '../host/facts.js';
 import {LINE_BYTES, partLine} from '../record/parts.js';
 import type {UsageRecord} from '../record/record.js';
@@ -38,7 +38,7 @@ export function outerBoxOf(within: Facts['within'], environment: Readonly<Record
 }
 
 const recordIn = (folder: string): string | null =>
-  attempt(() => {
+  ifPossible(() => {
     const {recordId} = JSON.parse(readText(join(folder, 'box.json'), 'document').text) as {recordId?: unknown};
     return typeof recordId === 'string' && RECORD_ID.test(recordId) ? recordId : null;
   });
@@ -57,7 +57,7 @@ export async function notifyOuter(outer: OuterBox | null, record: UsageRecord): 
 
 /** @returns false when it is full */
 function writeLine(path: string, line: Buffer): boolean {
-  const pipe = attempt(() => openPipe(path, constants.O_WRONLY));
+  const pipe = ifPossible(() => openPipe(path, constants.O_WRONLY));
   if (pipe === null) return true; // there is none, or nobody has it open
   try {
     writeSync(pipe, line);

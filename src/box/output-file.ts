@@ -1,7 +1,7 @@
 /** A plain file by its name, and what it was when it had that name: so that it is not taken for another later. */
 
 import {closeSync, constants, fstatSync, openSync, readlinkSync, statSync} from 'node:fs';
-import {attempt, errnoOf} from '../errors.js';
+import {errnoOf, ifPossible} from '../errors.js';
 
 /** A regular file to which a stream of the payload goes; the inode says later whether the path still means it. */
 export interface OutputFile {
@@ -16,7 +16,7 @@ const NOT_IT = new Set(['ENOENT', 'ELOOP', 'ENOTDIR']);
 /** What a process has open under a number; null where that is no plain file, or it is not ours to look at. */
 export function outputFileOf(pid: number, descriptor: number): OutputFile | null {
   const link = `/proc/${String(pid)}/fd/${String(descriptor)}`;
-  return attempt(() => {
+  return ifPossible(() => {
     const stats = statSync(link);
     return stats.isFile() ? {path: readlinkSync(link), device: stats.dev, inode: stats.ino} : null;
   });

@@ -5,7 +5,7 @@
 
 import {chmodSync, chownSync, constants, fstatSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeSync} from 'node:fs';
 import {join} from 'node:path';
-import {attempt, errnoOf, ifThere, TareError} from '../errors.js';
+import {errnoOf, ifPossible, ifThere, TareError} from '../errors.js';
 import {FEATURES} from '../plan/features.js';
 import {rootOf} from '../plan/machine-ids.js';
 import {isContained} from '../plan/scratch.js';
@@ -52,7 +52,7 @@ export function makeState(box: BoxState, caller: {uid: number}): void {
   ensureOwn(join(state, 'boxes'), 0o700, caller.uid);
   ensureOwn(scratch, 0o711, caller.uid);
   for (const spool of spools) {
-    attempt(() => {
+    ifPossible(() => {
       makeDirectory(spool, 0o755); // it must exist before it can be hidden in the box
     }); // it will take no record either, and another place does
   }
@@ -129,12 +129,12 @@ export function emit(state: BoxState, happening: Happening, directory = stateDir
 
 /** How far the payload had come; what cannot be written is not missed before a sweep wants it. */
 export function writeSeen({plan, id}: BoxState, seen: Seen): void {
-  attempt(() => replaceNote(join(stateDirectory(plan, id), SEEN_FILE), seen, 'new')); // the disk is full, or the folder gone
+  ifPossible(() => replaceNote(join(stateDirectory(plan, id), SEEN_FILE), seen, 'new')); // the disk is full, or the folder gone
 }
 
 /** null when nothing was noted. */
 export const readSeen = (directory: string): Seen | null =>
-  attempt(() => JSON.parse(readPlainFile(join(directory, SEEN_FILE)).text) as Seen);
+  ifPossible(() => JSON.parse(readPlainFile(join(directory, SEEN_FILE)).text) as Seen);
 
 /** @throws TareError STATE_DIRECTORY when another supervisor's state cannot be read */
 export function readState(directory: string): BoxState {
@@ -177,7 +177,7 @@ export function boxesIn(own: string): BoxState[] {
   const boxes = join(own, 'boxes');
   return namesIn(boxes).flatMap((id) => {
     const directory = join(boxes, id);
-    const found = attempt(() => {
+    const found = ifPossible(() => {
       const state = BOX_ID.test(id) && waitingSinceMs(directory) === null ? readState(directory) : null;
       return Array.isArray(state?.plan.steps) ? state : null;
     });

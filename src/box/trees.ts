@@ -1,7 +1,7 @@
 /** Directory trees that are taken away: those of the payload by its account, since another process of it could exchange a directory for a link. */
 
 import {readdirSync, rmdirSync, rmSync} from 'node:fs';
-import {attempt, errnoOf} from '../errors.js';
+import {errnoOf, ifPossible} from '../errors.js';
 import {childProcess} from '../host/spawn.js';
 import {runTool} from '../process/tool.js';
 import type {UndoAccount, UndoIds, UndoOwners} from '../schema/generated/undo-1.js';
@@ -17,7 +17,7 @@ const EMPTY_DIRECTORY = 'find "$1" -mindepth 1 -delete 2>/dev/null || { chmod -R
  * @returns why it is still there; null: it is gone
  */
 export function removePrivate(directory: string, as: UndoAccount | null, ids: UndoIds | null): string | null {
-  attempt(() => {
+  ifPossible(() => {
     if (ids !== null && !isEmpty(directory)) {
       runTool('tare-clear', [...[ids.uids.start, ids.uids.count, ids.gids.start, ids.gids.count].map(String), directory]);
     } else if (!isEmpty(directory)) {
@@ -33,7 +33,7 @@ export function removePrivate(directory: string, as: UndoAccount | null, ids: Un
 }
 
 /** What cannot be looked into is taken for full. */
-const isEmpty = (directory: string): boolean => attempt(() => readdirSync(directory).length === 0) ?? false;
+const isEmpty = (directory: string): boolean => ifPossible(() => readdirSync(directory).length === 0) ?? false;
 
 /** What in directories of the job belongs to ids of its small machine becomes the account's. @returns why not */
 export function returnTrees({paths, uids, gids, as}: UndoOwners): string | null {

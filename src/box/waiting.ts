@@ -6,7 +6,7 @@
 
 import {constants, fstatSync, fsyncSync, ftruncateSync, rmSync, statSync, writeFileSync, writeSync} from 'node:fs';
 import {join} from 'node:path';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {migrateRecord} from '../migrate/record.js';
 import {readRecordText} from '../record/read.js';
 import {isOwn, makeDirectory, namesIn, withFile, writeDurably} from '../record/durable.js';
@@ -32,7 +32,9 @@ const onScratch = ({scratch}: WaitingPlaces, id: string): string => join(scratch
 /** Keeps blocks of the disk for the record of a box; without them it has what is free at the end. Never throws. */
 export function keepRoom(directory: string, started: UsageRecord): void {
   // the next place is scratch, and then the log
-  attempt(() => writeFileSync(join(directory, ROOM_FILE), Buffer.alloc(LEAST_ROOM_BYTES + 2 * textOf(started).length, ' '), {mode: 0o600}));
+  ifPossible(() =>
+    writeFileSync(join(directory, ROOM_FILE), Buffer.alloc(LEAST_ROOM_BYTES + 2 * textOf(started).length, ' '), {mode: 0o600}),
+  );
 }
 
 /**
@@ -77,7 +79,7 @@ function writeInPlace(path: string, text: string): void {
   withFile(path, constants.O_WRONLY | constants.O_NOFOLLOW, (descriptor) => {
     if (fstatSync(descriptor).size < bytes.length) throw new Error('it is longer than the room that was kept for it');
     for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done, bytes.length - done, done);
-    attempt(() => {
+    ifPossible(() => {
       ftruncateSync(descriptor, bytes.length);
       fsyncSync(descriptor);
     }); // blanks at its end do no harm
@@ -117,7 +119,7 @@ export function isWaiting(state: string, recordId: string): boolean {
 }
 
 const parse = (path: string): UsageRecord | null =>
-  attempt(() => {
+  ifPossible(() => {
     const found = readRecordText(path);
     const text = found?.uid === process.getuid?.() ? (found?.text.trim() ?? '') : '';
     if (text === '') return null;

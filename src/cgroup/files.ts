@@ -1,10 +1,10 @@
 import {closeSync, constants, openSync, readdirSync, readFileSync, statfsSync, statSync, writeSync} from 'node:fs';
-import {attempt, errnoOf} from '../errors.js';
+import {errnoOf, ifPossible, succeeds} from '../errors.js';
 import type {Read} from './keyed.js';
 
 /** Reads files of one group. Missing and forbidden are both "not known". */
 export function reader(directory: string): Read {
-  return (file) => attempt(() => readFileSync(`${directory}/${file}`, 'utf8'));
+  return (file) => ifPossible(() => readFileSync(`${directory}/${file}`, 'utf8'));
 }
 
 /** Names a group while the node is up: another that is made later in its place has another. null when there is none. */
@@ -21,8 +21,7 @@ export function writeGroupFile(directory: string, file: string, value: string): 
 }
 
 /** Writes as `write` does; false when that fails. */
-export const tryWrite = (directory: string, file: string, value: string): boolean =>
-  attempt(() => (writeGroupFile(directory, file, value), true)) ?? false;
+export const tryWrite = (directory: string, file: string, value: string): boolean => succeeds(() => writeGroupFile(directory, file, value));
 
 /**
  * A group and all groups below it, the deepest first; none where it is not there. One that cannot be looked into stands for all below it:
@@ -50,7 +49,7 @@ const CGROUP2_SUPER_MAGIC = 0x63677270;
 
 /** The directory exists and lies on a cgroup file system. */
 export const isCgroup = (directory: string): boolean =>
-  attempt(() => {
+  ifPossible(() => {
     const {type} = statfsSync(directory);
     return type === CGROUP_SUPER_MAGIC || type === CGROUP2_SUPER_MAGIC;
   }) ?? false;

@@ -1,5 +1,5 @@
 import {closeSync, constants, openSync, readSync} from 'node:fs';
-import {attempt, errnoOf} from '../errors.js';
+import {errnoOf, ifPossible} from '../errors.js';
 
 /** Whose limit a kill was for, as the kernel's log tells it. */
 export interface LoggedKill {
@@ -31,7 +31,7 @@ export function parseKernelLog(text: string, id: string): LoggedKill[] {
 
 /** The kernel's log, null when we may not read it (kernel.dmesg_restrict). At most as much as its ring holds. */
 export function readKernelLog(): string | null {
-  const descriptor = attempt(() => openSync('/dev/kmsg', constants.O_RDONLY | constants.O_NONBLOCK));
+  const descriptor = ifPossible(() => openSync('/dev/kmsg', constants.O_RDONLY | constants.O_NONBLOCK));
   if (descriptor === null) return null;
   const records: string[] = [];
   const buffer = Buffer.alloc(8192);

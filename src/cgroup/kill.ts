@@ -1,5 +1,5 @@
 import {setTimeout as sleep} from 'node:timers/promises';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {deepestFirst, processesBelow, reader, tryWrite} from './files.js';
 import {freezerFile, isFrozen} from './freezer.js';
 import {keyed} from './keyed.js';
@@ -69,7 +69,7 @@ function waitFrozen(groups: readonly Doomed[]): void {
 
 function sigkill(id: number): void {
   // It is gone already, or may not be killed by us: the next round, or the wait for the empty group, finds out.
-  attempt(() => process.kill(id, 'SIGKILL'));
+  ifPossible(() => process.kill(id, 'SIGKILL'));
 }
 
 /** Blocks for so long: a fork bomb must not get the event loop's time. */

@@ -11,7 +11,7 @@
 
 import {closeSync, existsSync, openSync, readFileSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
-import {attempt, ifThere} from '../errors.js';
+import {ifPossible, ifThere} from '../errors.js';
 import {makeDirectory, namesIn, replaceNote} from '../record/durable.js';
 
 /** What is kept of a record that was not simply delivered. */
@@ -61,7 +61,7 @@ export class Ledger {
   note(id: string): Note | null {
     const text = ifThere(() => readFileSync(this.notePath(id), 'utf8'));
     if (text === null) return null;
-    return attempt(() => {
+    return ifPossible(() => {
       const note = JSON.parse(text) as Note;
       return typeof note.revision === 'number' ? note : null;
     });

@@ -2,7 +2,7 @@
 
 import {linkSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {attempt, errnoOf, ifThere} from '../errors.js';
+import {errnoOf, ifPossible, ifThere} from '../errors.js';
 
 /** A process, by its pid and start time in clock ticks after boot. */
 export interface Owner {
@@ -42,7 +42,7 @@ export function takeLock(place: string, self: Owner, isRunning: (owner: Owner) =
 }
 
 const read = (path: string): Owner | null =>
-  attempt(() => {
+  ifPossible(() => {
     const {pid, startTicks} = JSON.parse(readFileSync(path, 'utf8')) as Owner;
     return typeof pid === 'number' ? {pid, startTicks} : null;
   });

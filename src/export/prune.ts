@@ -2,7 +2,7 @@
 
 import {rmdirSync, rmSync, statSync} from 'node:fs';
 import {dirname} from 'node:path';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {countingBad, readRecords, type Opened, type ReadEvents} from './export.js';
 import {endOf} from './filter.js';
 import {isClosed} from './view.js';
@@ -56,5 +56,5 @@ export function prune(
 
 /** A folder of a collector's that has nothing in it any more. */
 function removeEmpty(directory: string): void {
-  attempt(() => rmdirSync(directory)); // there is something in it
+  ifPossible(() => rmdirSync(directory)); // there is something in it
 }

@@ -2,7 +2,7 @@
 
 import {statSync, type Stats} from 'node:fs';
 import {dirname} from 'node:path/posix';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import type {IdentityFacts} from '../host/facts.js';
 
 type Account = Pick<IdentityFacts, 'uid' | 'gid' | 'groups'>;
@@ -37,4 +37,4 @@ function lacks(directory: string, {uid, gid, groups}: Account, right: number): b
   return (rights & right) === 0;
 }
 
-const look = (path: string): Stats | null => attempt(() => statSync(path)); // not there, or on a server that tells root nothing
+const look = (path: string): Stats | null => ifPossible(() => statSync(path)); // not there, or on a server that tells root nothing

@@ -22,7 +22,7 @@ import {
 import {constants as system} from 'node:os';
 import {dirname, join, relative, resolve} from 'node:path';
 import type {Effects} from '@tare/contract';
-import {attempt, errnoOf} from '../errors.js';
+import {errnoOf, ifPossible} from '../errors.js';
 import {childProcess} from '../host/spawn.js';
 import {accountText, type Account} from '../plan/account.js';
 import {NATIVE} from '../process/native.js';
@@ -201,7 +201,7 @@ function ancestors(path: string): string[] {
   }
 }
 
-const realPath = (path: string): string | null => attempt(() => realpathSync(path));
+const realPath = (path: string): string | null => ifPossible(() => realpathSync(path));
 
 /** A file that root names, where root alone can have made each part of the path and what lies there. */
 function isRootsWay(path: string): boolean {

@@ -2,7 +2,7 @@
 
 import {lstatSync, readlinkSync} from 'node:fs';
 import {dirname, join, normalize} from 'node:path/posix';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {liesIn} from '../policy/glob.js';
 
 /** Most links in a path: the kernel's own limit (path_resolution(7)). */
@@ -28,4 +28,4 @@ export function leadsTo(path: string, directory: string): boolean {
   return false;
 }
 
-const linkAt = (path: string): string | null => attempt(() => (lstatSync(path).isSymbolicLink() ? readlinkSync(path) : null));
+const linkAt = (path: string): string | null => ifPossible(() => (lstatSync(path).isSymbolicLink() ? readlinkSync(path) : null));

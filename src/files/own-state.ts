@@ -2,7 +2,7 @@
 
 import {lstatSync} from 'node:fs';
 import {dirname} from 'node:path';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 
@@ -34,6 +34,6 @@ export function withOwnState(policy: Policy, uid: number): Policy {
 const isOwn = (owner: number | null, uid: number): boolean => owner === uid || owner === 0;
 
 /** null: nothing has that name. */
-const ownerOf = (path: string): number | null => attempt(() => lstatSync(path, {throwIfNoEntry: false})?.uid ?? null);
+const ownerOf = (path: string): number | null => ifPossible(() => lstatSync(path, {throwIfNoEntry: false})?.uid ?? null);
 
-const isForAll = (directory: string): boolean => attempt(() => (lstatSync(directory).mode & 0o1002) === 0o1002) ?? false;
+const isForAll = (directory: string): boolean => ifPossible(() => (lstatSync(directory).mode & 0o1002) === 0o1002) ?? false;

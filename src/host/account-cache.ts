@@ -5,7 +5,7 @@
 
 import {lstatSync} from 'node:fs';
 import {dirname} from 'node:path';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {HOLDS_MS, type Member} from './name-service.js';
 import {readTrusted, writeWhole} from './trusted-file.js';
 
@@ -47,7 +47,7 @@ export function keepAccount(file: string, owner: number, key: string, account: M
 const holds = ({at}: Entry, now: number): boolean => at <= now && now - at < HOLDS_MS;
 
 const readEntries = (file: string, owners: readonly number[]): Entries =>
-  attempt(() => {
+  ifPossible(() => {
     // the directory's owner could put another file of the same owner there
     const {uid, mode} = lstatSync(dirname(file));
     if (!owners.includes(uid) || (mode & WRITABLE_BY_OTHERS) !== 0) return {};

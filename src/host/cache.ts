@@ -3,7 +3,7 @@
  * and never for cgroups: what it says wrongly may cost a feature, not a limit.
  */
 
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {readTrusted, writeWhole} from './trusted-file.js';
 
 /** Facts that hold until the next boot, by key. */
@@ -50,7 +50,7 @@ export function cached(cache: Cached | null, key: string, read: () => string | n
 }
 
 const readEntries = (file: string, bootId: string, uid: number): Record<string, string> =>
-  attempt(() => {
+  ifPossible(() => {
     const content: unknown = JSON.parse(readTrusted(file, [uid, 0], MOST_BYTES) ?? 'null');
     return isContent(content) && content.bootId === bootId ? content.entries : {};
   }) ?? {};

@@ -1,7 +1,7 @@
 /** Whether ids are in use on this node: by an account or a group, or as subordinate ids of a user (subuid(5), subgid(5)). */
 
 import {readFileSync} from 'node:fs';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import type {IdRange} from './facts.js';
 
 /** Root may map any, and what it keeps for containers it may keep for these. */
@@ -21,4 +21,4 @@ export function holderOf({start, count}: IdRange, read: (path: string) => string
 
 const fieldsOf = (text: string): string[][] => text.split('\n').map((line) => line.trim().split(':'));
 
-const textOf = (path: string): string => attempt(() => readFileSync(path, 'utf8')) ?? '';
+const textOf = (path: string): string => ifPossible(() => readFileSync(path, 'utf8')) ?? '';

@@ -18,7 +18,7 @@ import {
   statSync,
   type Dirent,
 } from 'node:fs';
-import {attempt} from '../errors.js';
+import {ifPossible, succeeds} from '../errors.js';
 
 /** Kinds of directory entries. */
 export type Kind = 'file' | 'directory' | 'link' | 'device' | 'other';
@@ -61,22 +61,22 @@ export function realTree(root: string): Tree {
   const prefix = root === '/' ? '' : root.replace(/\/+$/, '');
   const at = (path: string): string => prefix + path;
   return {
-    text: (path) => attempt(() => readFileSync(at(path), 'utf8')),
-    head: (path) => attempt(() => readHead(at(path))),
+    text: (path) => ifPossible(() => readFileSync(at(path), 'utf8')),
+    head: (path) => ifPossible(() => readHead(at(path))),
     exists: (path) => existsSync(at(path)),
-    isDirectory: (path) => attempt(() => statSync(at(path)).isDirectory()) ?? false,
+    isDirectory: (path) => ifPossible(() => statSync(at(path)).isDirectory()) ?? false,
     entries: (path, wanted) => {
       const found: Entry[] = [];
-      for (const entry of attempt(() => readdirSync(at(path), {withFileTypes: true})) ?? []) {
+      for (const entry of ifPossible(() => readdirSync(at(path), {withFileTypes: true})) ?? []) {
         const each = {name: entry.name, kind: kindOf(entry)};
         if (wanted(each)) found.push(each);
       }
       return found.sort(byName);
     },
-    link: (path) => attempt(() => readlinkSync(at(path))),
-    writable: (path) => attempt(() => (accessSync(at(path), constants.W_OK), true)) ?? false,
-    program: (path) => attempt(() => programAt(at(path))),
-    freeBytes: (path) => attempt(() => freeAt(at(path))),
+    link: (path) => ifPossible(() => readlinkSync(at(path))),
+    writable: (path) => succeeds(() => accessSync(at(path), constants.W_OK)),
+    program: (path) => ifPossible(() => programAt(at(path))),
+    freeBytes: (path) => ifPossible(() => freeAt(at(path))),
   };
 }
 

@@ -2,7 +2,7 @@
 
 import {closeSync, constants, fstatSync, openSync, readFileSync, renameSync, unlinkSync, writeFileSync} from 'node:fs';
 import {randomBytes} from 'node:crypto';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 
 const WRITABLE_BY_OTHERS = 0o022;
 
@@ -32,6 +32,6 @@ export function writeWhole(file: string, text: string): void {
     writeFileSync(temporary, text, {flag: 'wx', mode: 0o644});
     renameSync(temporary, file);
   } catch {
-    attempt(() => unlinkSync(temporary)); // It was never made.
+    ifPossible(() => unlinkSync(temporary)); // It was never made.
   }
 }

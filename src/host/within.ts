@@ -3,7 +3,7 @@
  * name of the caller's control group, or a shim among the caller's ancestors.
  */
 
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {parentOf} from './occupants.js';
 import type {Facts} from './facts.js';
 import type {Hierarchy} from './hierarchy.js';
@@ -38,7 +38,7 @@ export function readWithin(
 }
 
 const recordIn = (text: string | null): string | null =>
-  attempt(() => {
+  ifPossible(() => {
     const {recordId} = JSON.parse(text ?? '') as {recordId?: unknown};
     return typeof recordId === 'string' ? recordId : null;
   });

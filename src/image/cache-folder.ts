@@ -2,7 +2,7 @@
 
 import {lstatSync, readlinkSync, renameSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
-import {attempt, errnoOf} from '../errors.js';
+import {errnoOf, ifPossible} from '../errors.js';
 import type {Owner} from '../export/lock.js';
 import {namesIn, syncDirectory} from '../record/durable.js';
 
@@ -37,7 +37,7 @@ export function publish(staging: string, tree: string): void {
 /** Numbers of processes, and their starts, say nothing in another. */
 export const namespaceNow = (): string => ['pid', 'time'].map((kind) => /\d+/.exec(linkOr(`/proc/self/ns/${kind}`))?.[0] ?? '0').join('.');
 
-const linkOr = (path: string): string => attempt(() => readlinkSync(path)) ?? '';
+const linkOr = (path: string): string => ifPossible(() => readlinkSync(path)) ?? '';
 
 /** What was left by one that was killed in the middle. */
 export function clearWork(work: string, {isRunning}: CacheContext): void {

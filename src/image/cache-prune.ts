@@ -3,7 +3,7 @@
 import {randomBytes} from 'node:crypto';
 import {existsSync, lstatSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, utimesSync} from 'node:fs';
 import {join} from 'node:path';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {takeLock} from '../export/lock.js';
 import {namesIn} from '../record/durable.js';
 import {ABANDONED_MS, clearWork, hexOf, publish, removeTree, type CacheContext} from './cache-folder.js';
@@ -80,7 +80,7 @@ function takeAway(directory: string, name: string): boolean {
     return false;
   }
   removeTree(gone);
-  attempt(() => rmdirSync(join(directory, 'uses', name))); // another job wants it again, and unpacks it anew
+  ifPossible(() => rmdirSync(join(directory, 'uses', name))); // another job wants it again, and unpacks it anew
   return true;
 }
 
@@ -108,7 +108,7 @@ function usesOf(directory: string, name: string): string[] {
   const uses = join(directory, 'uses', name);
   return namesIn(uses).filter((id) => {
     const mark = join(uses, id);
-    const folder = attempt(() => readFileSync(mark, 'utf8'));
+    const folder = ifPossible(() => readFileSync(mark, 'utf8'));
     if (folder === null) return false; // another one has just removed it
     // one that is being written has nothing in it yet
     if (folder === '' || existsSync(folder)) return true;
@@ -121,7 +121,7 @@ function usesOf(directory: string, name: string): string[] {
 }
 
 const recordOf = (path: string): CachedImage | null =>
-  attempt(() => {
+  ifPossible(() => {
     const found: unknown = JSON.parse(readFileSync(join(path, 'image.json'), 'utf8'));
     return isRecord(found) ? found : null;
   });

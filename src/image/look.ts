@@ -5,7 +5,7 @@
 
 import {accessSync, closeSync, constants, existsSync, readFileSync, readSync} from 'node:fs';
 import {join} from 'node:path';
-import {attempt, TareError} from '../errors.js';
+import {ifPossible, succeeds, TareError} from '../errors.js';
 import {LOOK_DEADLINE_MS, runAbandonable, type Through} from '../host/abandon.js';
 import {childProcess} from '../host/spawn.js';
 import {SQUASHFUSE, type ImageFound, type ImageKind} from '../plan/image.js';
@@ -228,14 +228,14 @@ function helpOf(program: string): string {
   return stdout + stderr;
 }
 
-const mayUse = (device: string): boolean => attempt(() => (accessSync(device, constants.R_OK | constants.W_OK), true)) ?? false;
+const mayUse = (device: string): boolean => succeeds(() => accessSync(device, constants.R_OK | constants.W_OK));
 
-const hasSquashfs = (): boolean => attempt(() => /\bsquashfs$/m.test(readFileSync('/proc/filesystems', 'utf8'))) ?? false;
+const hasSquashfs = (): boolean => ifPossible(() => /\bsquashfs$/m.test(readFileSync('/proc/filesystems', 'utf8'))) ?? false;
 
 /** The first of the paths that is an executable file of the node; null: none is. */
 export const firstProgram = (paths: readonly string[]): string | null => paths.find(isProgram) ?? null;
 
-const isProgram = (path: string): boolean => attempt(() => (accessSync(path, constants.X_OK), true)) ?? false;
+const isProgram = (path: string): boolean => succeeds(() => accessSync(path, constants.X_OK));
 
 const otherArchitecture = (path: string, found: readonly string[], where: string): TareError =>
   new TareError('IMAGE_ARCHITECTURE', {

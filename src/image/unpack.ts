@@ -9,7 +9,7 @@ import {rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {Transform, type Readable} from 'node:stream';
 import {pipeline} from 'node:stream/promises';
-import {attempt, errnoOf} from '../errors.js';
+import {errnoOf, ifPossible} from '../errors.js';
 import {BlobError, type Blobs} from './blobs.js';
 import {BrokenImage, CannotUnpack} from './broken.js';
 import {Store} from './contents.js';
@@ -69,7 +69,7 @@ export async function unpackLayers(blobs: Blobs, layers: readonly Layer[], direc
 }
 
 /** The size of a blob, 0 where it is missing: reading it then gives the error. */
-const sizeOf = (blobs: Blobs, name: string): number => attempt(() => blobs.bytes(name)) ?? 0;
+const sizeOf = (blobs: Blobs, name: string): number => ifPossible(() => blobs.bytes(name)) ?? 0;
 
 /** null: nothing of the image's */
 function wrongWith(error: unknown): string | null {

@@ -1,7 +1,7 @@
 /** Documents that people or programs hand to Tare: text to a value that fits its schema, or every reason why it does not. */
 
 import type {ErrorObject} from 'ajv';
-import {attempt, TareError} from '../errors.js';
+import {ifPossible, TareError} from '../errors.js';
 import type {JobDocument} from '../schema/generated/job-1.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {PolicyDocument} from '../schema/generated/policy-1.js';
@@ -76,7 +76,7 @@ export async function checkDocument<K extends Kind>(value: unknown, {file, kind}
 /** Plans and records are written by programs, many at a time: JSON needs no YAML parser, unless there is something to complain of. */
 function readJson(text: string, kind: Kind): unknown {
   if (kind === 'job' || kind === 'policy' || /__proto__|\\u005f/i.test(text)) return undefined;
-  return attempt((): unknown => JSON.parse(text)) ?? undefined;
+  return ifPossible((): unknown => JSON.parse(text)) ?? undefined;
 }
 
 async function readAny(text: string, file: string, kind: Kind): Promise<unknown> {

@@ -4,7 +4,7 @@
  */
 
 import {lstatSync, readdirSync, type Stats} from 'node:fs';
-import {attempt, errnoOf, TareError} from '../errors.js';
+import {errnoOf, ifPossible, TareError} from '../errors.js';
 import {isContained} from '../plan/scratch.js';
 import {inBox, stepOf, stepsOf} from '../plan/step.js';
 import {isRunning} from '../process/process.js';
@@ -224,7 +224,7 @@ function opaqueBelow(upper: string): Set<string> {
   return new Set(stdout.split('\0').slice(0, -1));
 }
 
-const stat = (path: Buffer): Stats | null => attempt(() => lstatSync(path));
+const stat = (path: Buffer): Stats | null => ifPossible(() => lstatSync(path));
 
 /** A character device 0/0. */
 const isWhiteout = (found: Stats): boolean => found.isCharacterDevice() && found.rdev === 0;

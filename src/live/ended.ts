@@ -3,7 +3,7 @@
 import {lstatSync} from 'node:fs';
 import {hostname} from 'node:os';
 import type {ExportRecord} from '@tare/contract';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {readOne} from '../export/export.js';
 import {isClosed} from '../export/view.js';
 import {placesOf, sealedPlace} from '../policy/places.js';
@@ -45,4 +45,4 @@ export function endedJobs(policy: Policy, uid: number, most: number): EndedJobs 
   return {records: [...records.values()], cut: looked > MOST_FILES};
 }
 
-const readRecord = (path: string, id: string): ExportRecord | null => attempt(() => readOne(path, id)?.record ?? null);
+const readRecord = (path: string, id: string): ExportRecord | null => ifPossible(() => readOne(path, id)?.record ?? null);

@@ -3,7 +3,7 @@
 import {readFileSync} from 'node:fs';
 import type {BoxEvent} from '../box/events.js';
 import {readEvents} from '../box/state.js';
-import {attempt, printable} from '../errors.js';
+import {ifPossible, printable} from '../errors.js';
 import {epochUs, sleep} from '../process/clock.js';
 import {isRunning} from '../process/process.js';
 import type {LiveBox} from './box-view.js';
@@ -36,7 +36,7 @@ export async function showEvents({directory, shim}: LiveBox, {follow, json, writ
 }
 
 /** The folder is gone with the box. */
-const read = (directory: string): BoxEvent[] => attempt(() => readEvents(directory)) ?? [];
+const read = (directory: string): BoxEvent[] => ifPossible(() => readEvents(directory)) ?? [];
 
 /**
  * CLOCK_MONOTONIC in µs, to 10 ms: no shim tells a command its clock, and hrtime of the compiled program counts from its own start.

@@ -8,7 +8,7 @@ import {join} from 'node:path';
 import {BOX_ID, readForeignState} from '../box/state.js';
 import {userPlaces} from '../box/user-places.js';
 import {noGroups, openGroups, type Groups} from '../cgroup/manager.js';
-import {attempt, TareError} from '../errors.js';
+import {ifPossible, TareError} from '../errors.js';
 import {accountOf} from '../files/as-owner.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
@@ -96,7 +96,7 @@ const GROUP_ROOT = '/sys/fs/cgroup/';
 
 /** The box's groups, as far as they are there. */
 export const groupsOf = ({id, uid, steps}: LiveBox): Groups =>
-  attempt(() => {
+  ifPossible(() => {
     const written = steps as Plan['steps'];
     const isMine = uid === process.getuid?.();
     const outside = written.some((step) => 'directory' in step && !`${step.directory}/`.startsWith(GROUP_ROOT));
@@ -116,7 +116,7 @@ function placesFor(policy: Policy, uid: number): {boxes: string; owner: number}[
 }
 
 const readBox = (boxes: string, id: string, owner: number, at: Here): LiveBox | null =>
-  attempt(() => {
+  ifPossible(() => {
     const directory = join(boxes, id);
     const {state, uid} = readForeignState(directory);
     // the file that is open says whose it is, whatever links led to it
@@ -126,7 +126,7 @@ const readBox = (boxes: string, id: string, owner: number, at: Here): LiveBox | 
     return presence === 'gone' || presence === 'restarted' ? null : viewOf(state, {id, uid, directory});
   });
 
-const ownerOf = (path: string): number | null => attempt(() => lstatSync(path).uid);
+const ownerOf = (path: string): number | null => ifPossible(() => lstatSync(path).uid);
 
 /** Another user's box of that id: others may pass through the scratch place of each user, but not look around. null when there is none. */
 function ownerElsewhere(policy: Policy, uid: number, id: string): number | null {

@@ -5,7 +5,7 @@
 
 import {linkSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {attempt, makes, TareError} from '../errors.js';
+import {ifPossible, makes, TareError} from '../errors.js';
 import type {StepOf} from '../plan/step.js';
 import {formatAddress, parseAddress, type Address} from '../policy/addresses.js';
 import {namesIn} from '../record/durable.js';
@@ -69,7 +69,7 @@ export const halfMadeIn = (place: string, isKnown: (box: string) => boolean): st
 /** One lease; null: there is none, it is no lease's name, or it was left half written. */
 export function readLease(place: string, name: string): Lease | null {
   if (!NUMBER.test(name) && parseAddress(name) === null) return null;
-  return attempt(() => {
+  return ifPossible(() => {
     const lease = JSON.parse(readFileSync(join(place, name), 'utf8')) as Lease;
     return typeof lease.box === 'string' ? {...lease, name} : null;
   });

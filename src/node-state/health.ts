@@ -4,7 +4,7 @@ import {randomBytes} from 'node:crypto';
 import {chmodSync, fstatSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import type {NodePlaces} from '../policy/places.js';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {isOwn, makeDirectory, PLAIN, withFile} from '../record/durable.js';
 import type {HealthResult} from '../schema/generated/health-1.js';
 import validate from '../schema/generated/health-1.validator.js';
@@ -58,5 +58,5 @@ function readFile(path: string, uid: number): HealthResult | null {
     const found: unknown = JSON.parse(readFileSync(descriptor, 'utf8'));
     return validate(found) ? {...(found as HealthResult), at: Math.round(stats.mtimeMs * 1000)} : null;
   };
-  return attempt(() => withFile(path, PLAIN, read));
+  return ifPossible(() => withFile(path, PLAIN, read));
 }

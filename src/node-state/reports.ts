@@ -21,7 +21,7 @@ import {
   writeSync,
 } from 'node:fs';
 import {basename, dirname, join} from 'node:path';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import type {NodePlaces} from '../policy/places.js';
 import {isOwn, makeDirectory, PLAIN, withFile} from '../record/durable.js';
 import {formatReport, parseReports, type NewReport, type Report} from './report.js';
@@ -41,7 +41,7 @@ const HOUR_MS = 3_600_000;
 
 /** Reports something of this node. Never throws and never blocks: the job matters more than the report. */
 export function reportNode(places: NodePlaces, report: NewReport): void {
-  attempt(() => {
+  ifPossible(() => {
     const folder = folderToWrite(places);
     namesOf(places.uid).some((name) => append(join(folder, name), places.uid, report));
   }); // a node on which nothing can be written is what the probe sees
@@ -49,7 +49,7 @@ export function reportNode(places: NodePlaces, report: NewReport): void {
 
 /** Reads reports: root those of all accounts, another account its own. null: they cannot be read. Never throws. */
 export const readReports = (places: NodePlaces, nowMs: number): Report[] | null =>
-  attempt(() => {
+  ifPossible(() => {
     const shared = sharedFolder(places);
     if (places.uid === 0) return shared === null ? [] : readAll(shared, nowMs);
     const folders = [shared, ownFolder(places)].filter((folder) => folder !== null);
@@ -124,7 +124,7 @@ function makeShared(places: NodePlaces): string {
 /** @returns false when the name is another's */
 function append(path: string, uid: number, report: NewReport): boolean {
   const {O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK} = constants;
-  const descriptor = attempt(() => openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600));
+  const descriptor = ifPossible(() => openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600));
   if (descriptor === null) return false;
   try {
     const stats = fstatSync(descriptor);
@@ -188,5 +188,5 @@ function textOf(path: string, uid: number): string {
     const stats = fstatSync(descriptor);
     return stats.isFile() && stats.nlink === 1 && stats.uid === uid ? tail(descriptor, stats.size, MOST_BYTES) : '';
   };
-  return attempt(() => withFile(path, PLAIN, read)) ?? '';
+  return ifPossible(() => withFile(path, PLAIN, read)) ?? '';
 }

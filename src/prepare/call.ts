@@ -1,7 +1,7 @@
 /** What a plan is made of besides job, policy and facts: whose call it is, and what of the node it may see. */
 
 import {realpathSync, statSync} from 'node:fs';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import type {BatchJob} from '@tare/contract';
 import {closedAbove, isWithinReach} from '../files/closed.js';
 import {leadsTo} from '../files/network-path.js';
@@ -75,7 +75,7 @@ function reachableInRun(policy: Policy, call: Pick<Call, 'identity' | 'environme
   const named = [policy.run.value, ...policy.rules.map(({set}) => set.run?.value ?? [])].flat();
   const credentials = credentialsOf(policy, call).flatMap(({path}) => (liesIn(path, RUN) ? [path] : []));
   const isThere = (path: string, file: boolean): boolean | null =>
-    attempt(() => {
+    ifPossible(() => {
       const place = realpathSync(path);
       return (!file || statSync(place).isFile()) && isWithinReach(place, call.identity.value);
     });
@@ -89,7 +89,7 @@ function reachableInRun(policy: Policy, call: Pick<Call, 'identity' | 'environme
  */
 function isForeign({value, provenance}: Job['workDirectory'], cwd: string, policy: Policy, account: IdentityFacts): boolean {
   if (leadsTo(value, policy.cvmfs.value.root)) return false;
-  const isOthers = attempt(() => {
+  const isOthers = ifPossible(() => {
     const {uid, mode} = statSync(value);
     if (uid === account.uid) return false;
     return (mode & 0o002) !== 0 || (provenance.source === 'job' && !liesIn(realPlace(value), cwd));

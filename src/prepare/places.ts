@@ -1,7 +1,7 @@
 /** What a job names is there, and is nothing that the payload may not have. */
 
 import {statfsSync, statSync} from 'node:fs';
-import {attempt, errnoOf, TareError} from '../errors.js';
+import {errnoOf, ifPossible, TareError} from '../errors.js';
 import {leadsTo} from '../files/network-path.js';
 import {realPlace} from '../files/real-place.js';
 import {isRootSquashed, statRootSquashed} from '../files/root-squash.js';
@@ -57,7 +57,7 @@ export function checkRealPlaces(plan: Plan, where: string, policy: Policy): void
 const CGROUP_MAGIC: readonly number[] = [0x27e0eb, 0x63677270];
 
 // not there: the engine will say so
-const isOnControlGroups = (path: string): boolean => attempt(() => CGROUP_MAGIC.includes(statfsSync(path).type)) ?? false;
+const isOnControlGroups = (path: string): boolean => ifPossible(() => CGROUP_MAGIC.includes(statfsSync(path).type)) ?? false;
 
 /** Checks that a directory exists, also where root may not look (root_squash of NFS). @throws TareError WORK_DIRECTORY */
 export function requireDirectory(directory: string, where: string): void {

@@ -1,7 +1,7 @@
 /** The node's own log, for what an administrator has to see and the wrapper has no log for. */
 
 import {statSync} from 'node:fs';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {childProcess} from '../host/spawn.js';
 
 const LOGGER = ['/usr/bin/logger', '/bin/logger'];
@@ -16,7 +16,7 @@ const DEADLINE_MS = 2000;
  * @returns whether the node's log took it; logger(1) does not tell whether it is on disk
  */
 export function tellNodesLog(text: string): boolean {
-  if (attempt(() => statSync(SOCKET).isSocket()) !== true) return false;
+  if (ifPossible(() => statSync(SOCKET).isSocket()) !== true) return false;
   const argv = ['--tag', 'tare', '--priority', 'daemon.err', '--socket-errors=on', '--size', MOST_BYTES, '--', text];
   for (const program of LOGGER) {
     const {status, error} = childProcess().spawnSync(program, argv, {timeout: DEADLINE_MS, stdio: 'ignore', env: {}});

@@ -2,7 +2,7 @@
 
 import {readdirSync, readFileSync} from 'node:fs';
 import {hostname} from 'node:os';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import type {UsageRecord} from '../record/record.js';
 import {isRunning, pidNamespace, processId, statFields, timeNamespace, type ProcessId} from './process.js';
 
@@ -67,9 +67,9 @@ function isSomewhere(parts: readonly ProcessId[]): boolean {
 
 /** NSpid of proc_pid_status(5). */
 const innermostNumber = (pid: string): number | null =>
-  attempt(() => {
+  ifPossible(() => {
     const numbers = /^NSpid:\s+(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]?.split(/\s+/);
     return numbers === undefined ? null : Number(numbers.at(-1));
   });
 
-const bootId = (): string | null => attempt(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());
+const bootId = (): string | null => ifPossible(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());

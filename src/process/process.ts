@@ -1,7 +1,7 @@
 /** A process by its number and its start: the number alone can be another's later (proc_pid_stat(5), starttime). */
 
 import {readFileSync, readlinkSync} from 'node:fs';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 
 /** One process, and no later one with its pid. */
 export interface ProcessId {
@@ -21,7 +21,7 @@ export const isRunning = ({pid, startTicks}: ProcessId): boolean => startOf(pid)
 
 /** SIGKILL to one that may be gone. */
 export function killProcess(pid: number): void {
-  attempt(() => process.kill(pid, 'SIGKILL')); // it is gone
+  ifPossible(() => process.kill(pid, 'SIGKILL')); // it is gone
 }
 
 /** SIGKILL to its group, or to it alone when it leads none. */
@@ -38,16 +38,17 @@ export function killGroup(pid: number): void {
  * (`unshare --pid` without `--mount-proc`): our numbers are other processes' there.
  */
 export const pidNamespace = (): string | null =>
-  attempt(() => (readlinkSync('/proc/self') === String(process.pid) ? readlinkSync('/proc/self/ns/pid') : null));
+  ifPossible(() => (readlinkSync('/proc/self') === String(process.pid) ? readlinkSync('/proc/self/ns/pid') : null));
 
 /**
  * The time namespace in which starts of processes are given: /proc shifts them for the reader (time_namespaces(7), Linux 5.6). null where the kernel
  * has none, or /proc is another's.
  */
-export const timeNamespace = (): string | null => attempt(() => readlinkSync('/proc/self/ns/time'));
+export const timeNamespace = (): string | null => ifPossible(() => readlinkSync('/proc/self/ns/time'));
 
 /** The fields of /proc/PID/stat from the third on, the state; null when it cannot be read. */
-export const statFields = (pid: number): string[] | null => attempt(() => splitStat(readFileSync(`/proc/${String(pid)}/stat`, 'latin1')));
+export const statFields = (pid: number): string[] | null =>
+  ifPossible(() => splitStat(readFileSync(`/proc/${String(pid)}/stat`, 'latin1')));
 
 /** The command's name, which a process chooses, may hold spaces and brackets: fields are counted after the last bracket. */
 export const splitStat = (stat: string): string[] => stat.slice(stat.lastIndexOf(')') + 2).split(' ');

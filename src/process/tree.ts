@@ -1,7 +1,7 @@
 /** The processes of a box as /proc shows them (proc_pid_stat(5), proc_pid_statm(5)): what is left where no controller counts. */
 
 import {readFileSync} from 'node:fs';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {namesIn} from '../record/durable.js';
 import {isRunning, statFields, type ProcessId} from './process.js';
 
@@ -52,7 +52,7 @@ export function readTree(root: number, withRoot = false): ProcessSample[] {
 function readChildren(pid: number): number[] {
   const task = `/proc/${String(pid)}/task`;
   return namesIn(task).flatMap((thread) =>
-    (attempt(() => readFileSync(`${task}/${thread}/children`, 'latin1')) ?? '').split(' ').filter(Boolean).map(Number),
+    (ifPossible(() => readFileSync(`${task}/${thread}/children`, 'latin1')) ?? '').split(' ').filter(Boolean).map(Number),
   );
 }
 
@@ -91,7 +91,7 @@ export interface PrivateMemory {
 
 /** Sums of /proc/PID/smaps_rollup; null when the process is gone or not ours to read. */
 export function readSmapsRollup(pid: number | 'self'): PrivateMemory | null {
-  const text = attempt(() => readFileSync(`/proc/${String(pid)}/smaps_rollup`, 'latin1'));
+  const text = ifPossible(() => readFileSync(`/proc/${String(pid)}/smaps_rollup`, 'latin1'));
   if (text === null) return null;
   const bytes = (key: string): number => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024;
   const privateDirtyBytes = bytes('Private_Dirty');
@@ -114,7 +114,7 @@ const AT_PAGESZ = 6n;
 
 /** Page size from the auxiliary vector (getauxval(3)). */
 function readPageSize(): number {
-  const vector = attempt(() => readFileSync('/proc/self/auxv'));
+  const vector = ifPossible(() => readFileSync('/proc/self/auxv'));
   for (let at = 0; vector !== null && at + 16 <= vector.length; at += 16) {
     if (vector.readBigUInt64LE(at) === AT_PAGESZ) return Number(vector.readBigUInt64LE(at + 8));
   }

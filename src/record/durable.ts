@@ -3,7 +3,7 @@
 import {randomBytes} from 'node:crypto';
 import {closeSync, constants, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
-import {attempt, errnoOf, makes} from '../errors.js';
+import {errnoOf, ifPossible, makes} from '../errors.js';
 
 /**
  * Makes a directory and those above it that are missing. Node's own recursive mkdir never returns where a file system answers ENOENT
@@ -42,7 +42,7 @@ export function isOwn(path: string, uid: number): boolean {
 }
 
 /** What is in a directory; nothing when it is not there or cannot be read. */
-export const namesIn = (directory: string): string[] => attempt(() => readdirSync(directory)) ?? [];
+export const namesIn = (directory: string): string[] => ifPossible(() => readdirSync(directory)) ?? [];
 
 /** Writes a whole file so that a crash leaves the old one or the new one: file synced, renamed, directory synced. @throws Error of the system */
 export function writeDurably(path: string, text: string): void {
@@ -81,7 +81,7 @@ export function removeUnfinished(path: string): void {
 
 /** Whatever keeps it from being removed is no news: the error before it is. */
 function discard(path: string): void {
-  attempt(() => rmSync(path, {force: true})); // its directory may be what cannot be written to
+  ifPossible(() => rmSync(path, {force: true})); // its directory may be what cannot be written to
 }
 
 /** Makes a file with its content on disk; its name is there for good once the directory is synced. @throws EEXIST when there is one */

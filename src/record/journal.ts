@@ -1,7 +1,7 @@
 /** Records in the places that the policy lists: the first that takes one has it. */
 
 import {lstatSync, rmSync} from 'node:fs';
-import {attempt, TareError} from '../errors.js';
+import {ifPossible, TareError} from '../errors.js';
 import {isClosed, pathOf, readRecord, writeRecord} from './spool.js';
 import type {UsageRecord} from './record.js';
 
@@ -44,7 +44,7 @@ export function findFinal(spools: readonly string[], id: string): {record: Usage
 
 /** On a full disk there is room to remove; on a read-only one it stays, and readers prefer the closed one. */
 function removeOwn(spool: string, id: string): void {
-  attempt(() => {
+  ifPossible(() => {
     const path = pathOf(spool, id);
     if (lstatSync(path, {throwIfNoEntry: false}) !== undefined) rmSync(path);
   }); // see above

@@ -5,7 +5,7 @@
 
 import {readFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {namesIn} from '../record/durable.js';
 import type {ProbeResult} from '../cvmfs/classify.js';
 import type {StepOf} from '../plan/step.js';
@@ -33,7 +33,7 @@ export function configRepositoryOf({configDirectory, configRepository, repositor
 }
 
 const namesOf = (path: string): string[] =>
-  attempt(() => [...readFileSync(path, 'utf8').matchAll(NAMED)].map(([, , name = '']) => name)) ?? [];
+  ifPossible(() => [...readFileSync(path, 'utf8').matchAll(NAMED)].map(([, , name = '']) => name)) ?? [];
 
 const defaultsIn = (directory: string): string[] => [
   join(directory, 'default.conf'),

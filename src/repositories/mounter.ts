@@ -1,6 +1,6 @@
 /** The static program that keeps a repository mounted for a job (native/README.md, Tools): started, waited for, ended. */
 
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {accountOrOwn, type Account} from '../plan/account.js';
 import {isRunning, killProcess, processId, type ProcessId} from '../process/process.js';
 import {startTool} from '../process/tool.js';
@@ -85,5 +85,5 @@ export function killMounter(mounter: ProcessId): void {
 }
 
 function terminate(pid: number): void {
-  attempt(() => process.kill(pid, 'SIGTERM')); // it is gone
+  ifPossible(() => process.kill(pid, 'SIGTERM')); // it is gone
 }

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import {hostname} from 'node:os';
 import {join} from 'node:path';
-import {attempt, makes} from '../errors.js';
+import {ifPossible, makes, succeeds} from '../errors.js';
 import type {Entry, ProbeResult, OwnMount} from '../cvmfs/classify.js';
 import {migrateWrapper} from '../migrate/record.js';
 import type {Account} from '../plan/account.js';
@@ -123,7 +123,7 @@ function makeFor(identity: Context['identity'], path: string): void {
 }
 
 /** What its client said last, for people; null: nothing. */
-export const lastWords = ({folder}: OwnMount): string | null => attempt(() => withFile(join(folder, 'client.log'), 'r', lastLines));
+export const lastWords = ({folder}: OwnMount): string | null => ifPossible(() => withFile(join(folder, 'client.log'), 'r', lastLines));
 
 function lastLines(file: number): string | null {
   const {size} = fstatSync(file);
@@ -181,7 +181,7 @@ export function usageOf({mounter}: OwnMount): {clientCpuUs: number | null; clien
 
 /** VmHWM (proc_pid_status(5)), bytes. */
 const peakOf = (pid: number): number | null =>
-  attempt(() => {
+  ifPossible(() => {
     const kib = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${String(pid)}/status`, 'latin1'))?.[1];
     return kib === undefined ? null : Number(kib) * 1024;
   });
@@ -191,7 +191,7 @@ function removeFolder(folder: string): string[] {
   const cache = join(folder, 'cache');
   const found = lstatSync(cache, {throwIfNoEntry: false});
   if (found !== undefined) removePrivate(cache, process.getuid?.() === 0 && found.uid !== 0 ? found : null, null);
-  return attempt(() => (rmSync(folder, {recursive: true, force: true}), [])) ?? [folder];
+  return succeeds(() => rmSync(folder, {recursive: true, force: true})) ? [] : [folder];
 }
 
 /** Folders whose job is gone: its mounts and clients went with it. @returns those that were removed, and those that cannot be */
@@ -210,7 +210,7 @@ export function sweepOwn(scratch: string, at: Here): {removed: string[]; left: s
 function isAbandoned(folder: string, at: Here): boolean {
   const found = statSync(folder, {throwIfNoEntry: false});
   if (found === undefined || found.uid !== process.getuid?.()) return false;
-  const isGone = attempt(() => {
+  const isGone = ifPossible(() => {
     const {host, wrapper} = JSON.parse(readFileSync(join(folder, OWNER), 'utf8')) as WhoBegan;
     return ['gone', 'restarted'].includes(presenceOf({host, wrapper: migrateWrapper(wrapper) as WhoBegan['wrapper']}, at));
   });

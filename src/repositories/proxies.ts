@@ -5,7 +5,7 @@
 
 import {readFileSync} from 'node:fs';
 import {connect} from 'node:net';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {addressOf, hasChoice, proxiesIn, withDeadLast} from '../cvmfs/proxies.js';
 import type {Log} from '../process/log.js';
 import {replaceNote} from '../record/durable.js';
@@ -60,7 +60,7 @@ function refusalOf(url: string): Promise<string | null> {
 function read(file: string | null): Kept {
   if (file === null) return {};
   const now = Date.now();
-  const found = attempt(() => {
+  const found = ifPossible(() => {
     const kept = JSON.parse(readFileSync(file, 'utf8')) as Kept;
     return Object.fromEntries(Object.entries(kept).filter(([, {epochMs}]) => epochMs <= now && now - epochMs < DEAD_FOR_MS));
   });
@@ -72,5 +72,5 @@ function write(file: string | null, found: Dead): void {
   if (file === null) return;
   const epochMs = Date.now();
   const kept = {...read(file), ...Object.fromEntries(Object.entries(found).map(([url, because]) => [url, {because, epochMs}]))};
-  attempt(() => replaceNote(file, kept)); // the next job finds out itself
+  ifPossible(() => replaceNote(file, kept)); // the next job finds out itself
 }

@@ -5,7 +5,7 @@
 
 import {closeSync, constants, fchownSync, fstatSync, lstatSync, mkdirSync, openSync, realpathSync, rmSync} from 'node:fs';
 import {basename, dirname, join} from 'node:path';
-import {attempt, makes} from '../errors.js';
+import {ifPossible, makes} from '../errors.js';
 import {cacheOf} from '../policy/cvmfs-mount.js';
 import type {Policy} from '../policy/policy.js';
 import {isOwn, namesIn} from '../record/durable.js';
@@ -77,7 +77,7 @@ function makeOwn(path: string, account: Account | null, caller: number): void {
   const isNew = makes(() => mkdirSync(path, {mode: 0o700}));
   const uid = account?.uid ?? caller;
   const wrong = new Error(`${path} is no directory of uid ${String(uid)} that nobody else can write to`);
-  const directory = attempt(() => openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW));
+  const directory = ifPossible(() => openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW));
   if (directory === null) throw wrong;
   try {
     if (isNew && account !== null && fstatSync(directory).uid === caller) fchownSync(directory, account.uid, account.gid);

@@ -5,7 +5,7 @@
 
 import {linkSync, mkdirSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {attempt, errnoOf, TareError} from '../errors.js';
+import {errnoOf, ifPossible, TareError} from '../errors.js';
 import {migrateStepNote} from '../migrate/step-note.js';
 import {isOwn, namesIn, replaceNote} from '../record/durable.js';
 import type {UsageRecord} from '../record/record.js';
@@ -126,4 +126,4 @@ function isLive(directory: string): boolean {
 const taskPath = (directory: string, index: number): string => join(directory, `task-${String(index)}.json`);
 const endPath = (directory: string, index: number): string => join(directory, `ended-${String(index)}.json`);
 
-const read = (path: string): unknown => attempt(() => migrateStepNote(JSON.parse(readPlainFile(path).text)));
+const read = (path: string): unknown => ifPossible(() => migrateStepNote(JSON.parse(readPlainFile(path).text)));

@@ -5,7 +5,7 @@
 
 import type {Together} from '@tare/contract';
 import {taskStrings} from '../engine/launch.js';
-import {attempt, EXIT} from '../errors.js';
+import {EXIT, ifPossible} from '../errors.js';
 import {start} from '../host/spawn.js';
 import {stepOf} from '../plan/step.js';
 import {migrateRecord} from '../migrate/record.js';
@@ -189,7 +189,7 @@ function isLast(directory: string, index: number): boolean {
   });
 }
 
-const stateIn = (directory: string): BoxState | null => attempt(() => readState(directory));
+const stateIn = (directory: string): BoxState | null => ifPossible(() => readState(directory));
 
 /** Why tasks cannot share what was planned; null when they can. */
 export function cannotShareReason({plan, facts, callerArgvIndex}: Pick<Prepared, 'plan' | 'facts' | 'callerArgvIndex'>): string | null {

@@ -1,7 +1,7 @@
 /** The processes of a box, whatever started them, as far as /proc shows them. */
 
 import {readdirSync, readlinkSync} from 'node:fs';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {isRunning, type ProcessId} from '../process/process.js';
 import {readTree, type ProcessSample} from '../process/tree.js';
 
@@ -21,4 +21,4 @@ export function processesIn(init: ProcessId | null): ProcessSample[] {
 }
 
 /** null when it is gone, or another user's; init is never dumpable, and so left out for all but root. */
-const namespaceOf = (pid: number | 'self'): string | null => attempt(() => readlinkSync(`/proc/${pid}/ns/pid`));
+const namespaceOf = (pid: number | 'self'): string | null => ifPossible(() => readlinkSync(`/proc/${pid}/ns/pid`));

@@ -1,7 +1,7 @@
 /** Pausing a live box: by the freezer of its groups; where there is none, each of its processes is stopped. */
 
 import type {Groups} from '../cgroup/manager.js';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {processesIn} from './box-processes.js';
 import {sleep} from '../process/clock.js';
 import {isRunning, statFields, type ProcessId} from '../process/process.js';
@@ -71,5 +71,5 @@ function signalAll(init: ProcessId | null, name: NodeJS.Signals): void {
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {
-  attempt(() => process.kill(pid, name)); // it is gone, or not ours to signal: then the look that follows tells
+  ifPossible(() => process.kill(pid, name)); // it is gone, or not ours to signal: then the look that follows tells
 }

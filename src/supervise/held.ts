@@ -7,7 +7,7 @@
 
 import type {ChildProcess} from 'node:child_process';
 import {readFileSync} from 'node:fs';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {formatBytes} from '../job/quantity.js';
 import {monotonicUs} from '../process/clock.js';
 import {startTool} from '../process/tool.js';
@@ -159,7 +159,7 @@ export class Holdings {
   /** The program and its children, which are its group. */
   private kill(): void {
     const {pid, exitCode} = this.child ?? {};
-    if (pid !== undefined && exitCode === null) attempt(() => process.kill(-pid, 'SIGKILL')); // it has just ended
+    if (pid !== undefined && exitCode === null) ifPossible(() => process.kill(-pid, 'SIGKILL')); // it has just ended
   }
 }
 
@@ -197,7 +197,7 @@ export function explainHeld({ways, bytes}: Held): string {
  * proc_meminfo(5) has (pipes, sockets, page tables, the kernel's own). Its growth says that something may be held; null: unknown.
  */
 function hideableBytes(): number | null {
-  const text = attempt(() => readFileSync('/proc/meminfo', 'latin1'));
+  const text = ifPossible(() => readFileSync('/proc/meminfo', 'latin1'));
   if (text === null) return null;
   const kib = (name: string): number => {
     const at = text.indexOf(`${name}:`);

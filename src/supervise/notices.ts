@@ -4,7 +4,7 @@
  */
 
 import {watch, type FSWatcher} from 'node:fs';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 
 /** Pause after a change: a payload at its limit changes the file all the time. */
 const PAUSE_MS = 1000;
@@ -37,7 +37,7 @@ export class Notices {
   }
 
   private arm(file: string, heard: () => void): void {
-    const watcher = attempt(() => watch(file, {persistent: false}));
+    const watcher = ifPossible(() => watch(file, {persistent: false}));
     if (watcher === null) {
       this.poll(heard);
       return;

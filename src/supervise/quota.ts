@@ -1,7 +1,7 @@
 /** The file that holds a box's scratch: a sparse ext4 file system of the size that the payload may fill. */
 
 import {constants, ftruncateSync, readSync} from 'node:fs';
-import {attempt, TareError} from '../errors.js';
+import {ifPossible, TareError} from '../errors.js';
 import {childProcess} from '../host/spawn.js';
 import {withFile} from '../record/durable.js';
 import type {ScratchQuota} from '../schema/generated/plan-1.js';
@@ -64,6 +64,6 @@ const SUPERBLOCK_BYTES = 1024;
 export function freeInImage(path: string): number | null {
   const block = Buffer.alloc(SUPERBLOCK_BYTES);
   const read = (file: number): number => readSync(file, block, 0, SUPERBLOCK_BYTES, SUPERBLOCK);
-  const bytes = attempt(() => withFile(path, constants.O_RDONLY | constants.O_NOFOLLOW, read));
+  const bytes = ifPossible(() => withFile(path, constants.O_RDONLY | constants.O_NOFOLLOW, read));
   return bytes === SUPERBLOCK_BYTES ? (block.readUInt32LE(FREE_LOW) + block.readUInt32LE(FREE_HIGH) * 2 ** 32) * BLOCK : null;
 }

@@ -2,7 +2,7 @@
 
 import {lstatSync, readdirSync, readFileSync, readlinkSync} from 'node:fs';
 import {dirname} from 'node:path';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import {liesIn} from '../policy/glob.js';
 import type {Plan} from '../schema/generated/plan-1.js';
@@ -37,12 +37,12 @@ function isOutside(path: string, plan: Plan): boolean {
 }
 
 const isThereOutside = (path: string, plan: Plan): boolean =>
-  attempt(() => jobFiles(stepOf(plan, 'identity.take') ?? null, dirname(path)).exists(path)) ?? false; // it cannot be told
+  ifPossible(() => jobFiles(stepOf(plan, 'identity.take') ?? null, dirname(path)).exists(path)) ?? false; // it cannot be told
 
 /** A path in the box of a process. Links in it that are absolute lead elsewhere: then it is not there. */
 const isThere = (path: string, pid: number): boolean =>
   // the process is gone, or is not ours to look at
-  attempt(() => lstatSync(`/proc/${String(pid)}/root${path}`, {throwIfNoEntry: false}) !== undefined) ?? false;
+  ifPossible(() => lstatSync(`/proc/${String(pid)}/root${path}`, {throwIfNoEntry: false}) !== undefined) ?? false;
 
 /** TCP_LISTEN of the kernel's include/net/tcp_states.h. */
 const LISTENS = '0A';
@@ -66,8 +66,8 @@ function listens(port: number, pid: number): boolean {
 
 function holdsAny(pid: number, inodes: ReadonlySet<string>): boolean {
   const directory = `/proc/${String(pid)}/fd`;
-  const holds = (descriptor: string): boolean => attempt(() => inodes.has(readlinkSync(`${directory}/${descriptor}`))) ?? false;
-  return attempt(() => readdirSync(directory).some(holds)) ?? false;
+  const holds = (descriptor: string): boolean => ifPossible(() => inodes.has(readlinkSync(`${directory}/${descriptor}`))) ?? false;
+  return ifPossible(() => readdirSync(directory).some(holds)) ?? false;
 }
 
-const read = (path: string): string => attempt(() => readFileSync(path, 'latin1')) ?? '';
+const read = (path: string): string => ifPossible(() => readFileSync(path, 'latin1')) ?? '';

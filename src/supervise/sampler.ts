@@ -7,7 +7,7 @@
  */
 
 import {statfsSync} from 'node:fs';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {monotonicUs} from '../process/clock.js';
 import {TimeMean} from './mean.js';
 import {readProcess, readSmapsRollup, readTree, standsStill, type ProcessSample} from '../process/tree.js';
@@ -250,7 +250,7 @@ export class Sampler {
   /** Files in the box's /dev/shm are memory too, whether a process has mapped them or not. */
   private unmappedSharedBytes(mapped: number): number {
     if (!this.ownShm) return 0;
-    const found = attempt(() => statfsSync(`/proc/${String(this.initPid)}/root/dev/shm`));
+    const found = ifPossible(() => statfsSync(`/proc/${String(this.initPid)}/root/dev/shm`));
     return found?.type === TMPFS_MAGIC ? Math.max(0, (found.blocks - found.bfree) * found.bsize - mapped) : 0;
   }
 }

@@ -9,7 +9,7 @@
 
 import {lstatSync, opendirSync, statfsSync, type Dir} from 'node:fs';
 import {join} from 'node:path';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {formatBytes} from '../job/quantity.js';
 import {Holdings, type Held, type HeldReport} from './held.js';
 import {inBox, stepOf} from '../plan/step.js';
@@ -89,7 +89,7 @@ class QuotaMeter implements ScratchMeter {
   }
 
   look(): number {
-    attempt(() => {
+    ifPossible(() => {
       const {blocks, bfree, bsize} = statfsSync(`/proc/${String(this.initPid)}/root/tmp`);
       this.allBytes = blocks * bsize;
       this.note((blocks - bfree) * bsize);
@@ -267,7 +267,7 @@ export class WalkMeter implements ScratchMeter {
     const seen = new Set<string>();
     const sum: Amount = {bytes: 0, files: 0};
     for (const root of this.roots) {
-      const found = attempt(() => statfsSync(root));
+      const found = ifPossible(() => statfsSync(root));
       if (found === null) continue; // it is gone
       const {blocks, bfree, bsize, files, ffree, type} = found;
       const key = [blocks, bfree, files, ffree, type].join(' ');
@@ -351,6 +351,6 @@ class Walk {
   }
 
   private leave(): void {
-    attempt(() => this.open.pop()?.directory?.closeSync()); // it was not open
+    ifPossible(() => this.open.pop()?.directory?.closeSync()); // it was not open
   }
 }

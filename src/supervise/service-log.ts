@@ -1,7 +1,7 @@
 /** What a service of a small machine has said, of which the end goes into the record when it fails. */
 
 import {fstatSync, readSync} from 'node:fs';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {SERVICE_LOGS} from '../plan/system.js';
 import {inBox} from '../plan/step.js';
 import {PLAIN, withFile} from '../record/durable.js';
@@ -12,7 +12,7 @@ const serviceLog = (boxDirectory: string, name: string): string => `${inBox(SERV
 
 /** Its last lines; null when there are none. What the box wrote is not trusted to be a file, or text. */
 export const readServiceLog = (boxDirectory: string, name: string): string | null =>
-  attempt(() => withFile(serviceLog(boxDirectory, name), PLAIN, lastLines));
+  ifPossible(() => withFile(serviceLog(boxDirectory, name), PLAIN, lastLines));
 
 function lastLines(file: number): string | null {
   const status = fstatSync(file);

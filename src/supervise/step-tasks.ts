@@ -1,6 +1,6 @@
 /** The tasks that share a box, as the supervisor of that box sees them: by what they note in the folder of their step. */
 
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {decodeWaitStatus, SIGKILL, signalName, SIGTERM} from '../record/wait-status.js';
 import {NO_APPLICATION_USAGE, type RecordApplication} from '../record/record.js';
 import {monotonicUs, sleep} from '../process/clock.js';
@@ -71,7 +71,7 @@ export class StepTasks {
   signal(signal: number): void {
     this.look();
     this.signals.push(signal);
-    for (const {note} of this.living()) if (isRunning(note.shim)) attempt(() => process.kill(note.shim.pid, signal)); // it is gone
+    for (const {note} of this.living()) if (isRunning(note.shim)) ifPossible(() => process.kill(note.shim.pid, signal)); // it is gone
   }
 
   /** The box of the tasks is gone: waits until each has told how it ended, or can no longer tell. */

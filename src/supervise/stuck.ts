@@ -1,7 +1,7 @@
 /** Processes that SIGKILL does not end, since they wait in the kernel for the server of a file system. */
 
 import {readFileSync} from 'node:fs';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {namesIn} from '../record/durable.js';
 import {SIGKILL} from '../record/wait-status.js';
 import {readTree} from '../process/tree.js';
@@ -29,7 +29,7 @@ export function waitingThreads(roots: readonly number[]): WaitingThread[] {
 
 function look(pid: number, tid: string): WaitingThread[] {
   const directory = `/proc/${String(pid)}/task/${tid}`;
-  const found = attempt((): WaitingThread[] => {
+  const found = ifPossible((): WaitingThread[] => {
     const stat = readFileSync(`${directory}/stat`, 'latin1');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (fields[0] !== 'D') return [];

@@ -6,7 +6,7 @@
 
 import {readFileSync} from 'node:fs';
 import type {Freeze} from '../cgroup/manager.js';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {monotonicUs} from '../process/clock.js';
 
 /** How often is looked. */
@@ -58,7 +58,7 @@ export class Suspension {
 
 /** Time on a CPU and time in its queue (proc_pid_schedstat: ns); 0 where the kernel does not count it. */
 const scheduledUs = (): number =>
-  attempt(() => {
+  ifPossible(() => {
     const [ran = 0, waited = 0] = readFileSync('/proc/self/schedstat', 'latin1').split(' ').map(Number);
     return Math.round((ran + waited) / 1000);
   }) ?? 0;

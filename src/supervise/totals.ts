@@ -1,7 +1,7 @@
 /** What the whole node is busy with. Starts no program, as systeminformation would for each look. */
 
 import {readFileSync} from 'node:fs';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {cpus, hostname, loadavg} from 'node:os';
 
 /** Unknown is null. */
@@ -48,7 +48,7 @@ function cpuTimes(): {count: number; all: number; idle: number} {
 
 /** proc_meminfo(5) */
 function readMeminfo(): (key: string) => number | null {
-  const text = attempt(() => readFileSync('/proc/meminfo', 'latin1')) ?? ''; // then nothing is known
+  const text = ifPossible(() => readFileSync('/proc/meminfo', 'latin1')) ?? ''; // then nothing is known
   return (key) => {
     const kib = new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(text)?.[1];
     return kib === undefined ? null : Number(kib) * 1024;

@@ -6,7 +6,7 @@ import {userPlaces} from '../box/user-places.js';
 import {groupOf} from '../files/as-owner.js';
 import {readPolicy} from '../files/documents.js';
 import {childProcess} from '../host/spawn.js';
-import {attempt} from '../errors.js';
+import {ifPossible} from '../errors.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import {NATIVE} from '../process/native.js';
@@ -85,7 +85,7 @@ const RESULTS = ['closed', 'written', 'cleaned', 'left'];
 
 /** What another user's sweep printed. */
 export function parseSwept(text: string, uid: number): SweptOf[] {
-  const said = attempt((): unknown => JSON.parse(text));
+  const said = ifPossible((): unknown => JSON.parse(text));
   if (!Array.isArray(said)) return [];
   return said.flatMap((one: unknown) => {
     const {recordId, result, message} = (one ?? {}) as Record<string, unknown>;

@@ -2,7 +2,7 @@
 
 import {writeSync} from 'node:fs';
 import {format, getSystemErrorMap} from 'node:util';
-import {asTareError, attempt, errnoOf, printable, TareError} from '../../errors.js';
+import {asTareError, errnoOf, ifPossible, printable, TareError} from '../../errors.js';
 import {standStill} from '../../process/clock.js';
 
 /** Writes one line to standard error, with `tare: ` before it and control characters made visible. */
@@ -12,7 +12,7 @@ export function complain(message: string): void {
 
 /** Writes synchronously, since an exit that follows would cut off pending output. A failure to write there cannot be reported. */
 export function sayOnError(text: string): void {
-  attempt(() => {
+  ifPossible(() => {
     const output = new Output(STDERR);
     output.write(text);
     output.flush();

@@ -3,7 +3,7 @@
 import {closeSync, constants, openSync, readdirSync, readlinkSync, writeSync} from 'node:fs';
 import {isatty} from 'node:tty';
 import {formatProgress, formatWait} from '../../report/progress.js';
-import {attempt, errnoOf, printable} from '../../errors.js';
+import {errnoOf, ifPossible, printable} from '../../errors.js';
 import {processesIn} from '../../supervise/box-processes.js';
 import {monotonicUs} from '../../process/clock.js';
 import {measure} from '../../live/figures.js';
@@ -40,7 +40,7 @@ export class Progress {
    * A terminal that is stopped (Ctrl-S) must not stop the supervisor, and O_NONBLOCK on the caller's open file would be the payload's too.
    */
   static open(path: string, shimPid: number, always: boolean): Onlooker | null {
-    const terminal = attempt(() => openSync(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY));
+    const terminal = ifPossible(() => openSync(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY));
     if (terminal === null) return null; // another user's (su)
     if (!isatty(terminal)) {
       closeSync(terminal);
@@ -121,7 +121,7 @@ export class Progress {
   }
 
   private write(text: string): void {
-    attempt(() => writeSync(this.terminal, text)); // EAGAIN: it is stopped, and a line is missed; EIO: it is gone
+    ifPossible(() => writeSync(this.terminal, text)); // EAGAIN: it is stopped, and a line is missed; EIO: it is gone
   }
 }
 

@@ -1,7 +1,7 @@
 /** One line on the terminal of `tare run`, while it waits. What the payload writes is never mixed with it. */
 
 import {readlinkSync} from 'node:fs';
-import {attempt} from '../../errors.js';
+import {ifPossible} from '../../errors.js';
 import {pidNamespace} from '../../process/process.js';
 import type {RunRequest} from '../../prepare/request.js';
 import {TERMINAL} from './terminals.js';
@@ -21,7 +21,7 @@ export async function openProgress(mode: ProgressMode, isVerbose: boolean): Prom
   // where /proc is of another namespace, our parent's number belongs to another process
   if (pidNamespace() === null) return null;
   const link = `/proc/${process.ppid}/fd/2`;
-  if (attempt(() => TERMINAL.test(readlinkSync(link))) !== true) return null; // or it is closed
+  if (ifPossible(() => TERMINAL.test(readlinkSync(link))) !== true) return null; // or it is closed
   const {Progress} = await import('./progress-line.js');
   return Progress.open(link, process.ppid, mode === 'always');
 }

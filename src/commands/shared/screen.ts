@@ -1,7 +1,7 @@
 /** A whole terminal for what changes, and the terminal as it was afterwards, however this process ends. */
 
 import {writeSync} from 'node:fs';
-import {attempt} from '../../errors.js';
+import {ifPossible} from '../../errors.js';
 
 /** xterm's control sequences: the other screen buffer, the cursor, the end of line and screen. */
 const ENTER = '\u001B[?1049h\u001B[?25l';
@@ -86,6 +86,6 @@ export class Screen {
 
   /** Writes synchronously, so that nothing is pending when the process ends. Errors of a terminal that is gone are ignored. */
   private write(text: string): void {
-    attempt(() => writeSync(1, text)); // EIO, EAGAIN
+    ifPossible(() => writeSync(1, text)); // EIO, EAGAIN
   }
 }
