@@ -10,7 +10,8 @@ const PROGRAMS = {packages: ['condor', 'crun', 'passt', 'slirp4netns', 'nftables
 const [trixie, systemd] = ['plain', 'systemd'].map((init) => machine('trixie', init, PROGRAMS));
 /** On which a package sets a node up: its own image, without what it does not need. */
 const site = machine('trixie', 'systemd', {packages: ['ansible-core', 'cron', 'logrotate']});
-const [bookworm, bullseye] = ['bookworm', 'bullseye'].map((suite) => machine(suite, 'plain'));
+const bookworm = machine('bookworm', 'plain');
+const bullseye = machine('bullseye', 'plain', {packages: ['strace']});
 
 /**
  * Where tests run: the machine, the account, and the control groups (order/execute). The longest come first. `budget`: the seconds that its
@@ -43,7 +44,7 @@ export const WAYS = {
  * cannot there, so that `--all` takes no longer than a person waits for it (all budgets of ways, halved):
  *
  * version 2  `root`, which plays a user without groups as well, and `condor`, a user with groups, on the newest kernel
- * kernel     what an older one has not got: bullseye's has no cgroup.kill, memory.peak, mount_setattr(2), nor an overlay for users; bookworm's
+ * kernel     what an older one has not got: bullseye's has no cgroup.kill, memory.peak, mount_setattr(2) and so no views; bookworm's
  *            is between it and the newest
  * layout     where groups are, and whose: `none`, `condor23`, `systemd`, or in hierarchies of version 1 as systemd makes them, `hybrid`
  */

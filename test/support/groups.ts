@@ -15,3 +15,6 @@ export const kernelSince = (since: number, point: number): boolean => major > si
 
 /** Whether the kernel keeps the largest use of memory of a group (memory.peak since 5.19); else it is what was seen now and then. */
 export const KEEPS_PEAK = HIERARCHY === 'cgroup1' || kernelSince(5, 19);
+
+/** Whether the kernel has what copy-on-write views are made with: mount_setattr(2), since 5.12. */
+export const HAS_VIEWS = kernelSince(5, 12);

@@ -8,9 +8,9 @@ import {builtinProfile, type SeccompArgument, type SeccompProfile} from '../../.
 import {systemCallNumber} from '../../../src/engine/system-calls.js';
 import type {JobDocument} from '../../../src/schema/generated/job-1.js';
 import {describeSite} from '../../support/describe-site.js';
-import {kernelSince} from '../../support/groups.js';
+import {HAS_VIEWS, kernelSince} from '../../support/groups.js';
 import {BUSYBOX, busyboxImage} from '../../support/machine.js';
-import {need} from '../../support/need.js';
+import {need, needKernel} from '../../support/need.js';
 import {patience} from '../../support/pace.js';
 import {bin, ending, isRoot, payload, program} from '../../support/tare.js';
 
@@ -268,6 +268,7 @@ describeSite('system calls of a payload, %s', {timeout: patience(60_000)}, (site
   });
 
   it('vm-lite: of the payload, of a service, which is the box’s root, and of what joins', async function () {
+    needKernel(this, HAS_VIEWS, 'a small machine has a view of its image');
     need(this, program('crun') !== null, 'crun is not installed');
     need(this, existsSync(BUSYBOX), 'busybox-static is not installed');
     const image = busyboxImage(join(site.directory, 'image'));
