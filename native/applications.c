@@ -159,7 +159,7 @@ static _Noreturn void finish_box(struct applications *box)
 	step(box->applications[0].payload->pause, "init-ended", box->control.fd);
 	kill_all(&box->reaper);
 	applications_report_all_ended(box);
-	_exit(0);
+	close_and_exit(0);
 }
 
 /* For one of these to happen, or so many milliseconds (-1: any), and does what is to be done then. `ready`: room for OWN_POLLS and all
@@ -197,10 +197,10 @@ static void begin_applications(struct applications *box)
 	if (box->lock < 0) {
 		message_failed(&message, "init", errno, "memfd");
 		message_send(&message, box->control.fd);
-		_exit(EXIT_WRAPPER);
+		close_and_exit(EXIT_WRAPPER);
 	}
 	if (step(box->applications[0].payload->pause, "init-start", box->control.fd))
-		_exit(EXIT_WRAPPER);
+		close_and_exit(EXIT_WRAPPER);
 	message_begin(&message, FRAME_WAITING); /* the kernel adds who we are */
 	message_send(&message, box->control.fd);
 }

@@ -103,7 +103,7 @@ static bool take_terminal(struct init *init, const struct frame *frame)
 	if (!pty_open(&pty)) {
 		message_failed(&message, "terminal", errno, "/dev/ptmx");
 		message_send(&message, init->control.fd);
-		_exit(EXIT_WRAPPER);
+		close_and_exit(EXIT_WRAPPER);
 	}
 	while (frame_number(&terminal.targets, 0, INT_MAX, &target))
 		if (!add_received(&init->descriptors, &init->descriptor_count, fcntl(pty.slave, F_DUPFD_CLOEXEC, 3), (int)target))
@@ -149,7 +149,7 @@ static void prepare(struct init *init)
 		struct pollfd ready = { .fd = init->control.fd, .events = POLLIN };
 		wait_for(&ready, 1, -1, SIG_STANDARD);
 		if (channel_receive(&init->control) == CHANNEL_END)
-			_exit(EXIT_WRAPPER);
+			close_and_exit(EXIT_WRAPPER);
 		while (!init->told_begin && (got = channel_next(&init->control, &frame)) == FRAME_WHOLE)
 			if (!take_frame(init, &frame))
 				break;
@@ -157,7 +157,7 @@ static void prepare(struct init *init)
 			struct message message;
 			message_failed(&message, "protocol", EPROTO, "init was sent what it does not understand");
 			message_send(&message, init->control.fd);
-			_exit(EXIT_WRAPPER);
+			close_and_exit(EXIT_WRAPPER);
 		}
 	}
 }
@@ -178,7 +178,7 @@ static void wall_up(const struct init *init)
 	if (!landlock_restrict(wall, fds, init->descriptor_count, &what)) {
 		message_failed(&message, "landlock", errno, what);
 		message_send(&message, init->control.fd);
-		_exit(EXIT_WRAPPER);
+		close_and_exit(EXIT_WRAPPER);
 	}
 	free(fds);
 }

@@ -70,7 +70,7 @@ static _Noreturn void finish(struct keeper *keeper)
 	keeper_pass_on_rest(keeper);
 	if (keeper->executed && (alone || keeper->ended))
 		keeper_report_ended(keeper);
-	_exit(keeper->executed ? 0 : EXIT_WRAPPER);
+	close_and_exit(keeper->executed ? 0 : EXIT_WRAPPER);
 }
 
 /* The payload cannot be started. */

@@ -28,11 +28,11 @@ static _Noreturn void fail_payload(int link, const char *step, int error, const 
 
 	if (link == NO_LINK) {
 		dprintf(2, "tare: the payload was not executed: %s: %s: %s\n", step, what, strerror(error));
-		_exit(EXIT_NOT_EXECUTED);
+		close_and_exit(EXIT_NOT_EXECUTED);
 	}
 	message_failed(&message, step, error, what);
 	message_send(&message, link);
-	_exit(EXIT_WRAPPER);
+	close_and_exit(EXIT_WRAPPER);
 }
 
 /* The writer of `0` is what moves, whatever its pid is here; the kernel checks the rights of the descriptor's opener. */
@@ -90,7 +90,7 @@ static void await_go(int link)
 		n = read(link, &go, 1);
 	while (n < 0 && errno == EINTR);
 	if (n != 1)
-		_exit(EXIT_WRAPPER); /* init is gone, and with it the only process that could be told */
+		close_and_exit(EXIT_WRAPPER); /* init is gone, and with it the only process that could be told */
 }
 
 /* Moves the file to another number. */

@@ -81,14 +81,14 @@ static void by_parent(struct hunt *hunt)
 	long pid;
 
 	if (!proc && getpid() == 1)
-		_exit(EXIT_WRAPPER); /* the kernel kills the rest */
+		close_and_exit(EXIT_WRAPPER); /* the kernel kills the rest */
 	if (!proc)
 		return;
 	while ((errno = 0, entry = readdir(proc)))
 		if (parse_number(entry->d_name, 1, 1L << 30, &pid) && parent_of(entry->d_name) == getpid())
 			strike(hunt, (pid_t)pid);
 	if (errno && getpid() == 1)
-		_exit(EXIT_WRAPPER);
+		close_and_exit(EXIT_WRAPPER);
 	closedir(proc);
 }
 

@@ -38,6 +38,11 @@ bool set_cloexec(int fd, bool on);
 /* Closes all descriptors but the count listed ones. False when /proc cannot tell. */
 bool close_all_but(const int *keep, size_t count);
 
+/* Ends this process, which is in a box, with its descriptors closed. The kernel takes away a process's memory before its descriptors, and with the
+ * memory the mark that it is not dumpable (PR_SET_DUMPABLE): some kernels let a process of the same uid take descriptors of it in that moment
+ * (pidfd_getfd(2); seen in 5.10), such as the socket by which it reports. */
+_Noreturn void close_and_exit(int status);
+
 /* Numbers of all open descriptors, ascending; the caller frees it. False, with errno, when /proc cannot tell. */
 bool list_descriptors(int **numbers, size_t *count);
 
