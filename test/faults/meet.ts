@@ -3,6 +3,7 @@
 import {execFileSync} from 'node:child_process';
 import {existsSync, readdirSync, readFileSync, utimesSync} from 'node:fs';
 import {basename, join} from 'node:path';
+import {succeeds} from '../../src/errors.js';
 import type {UsageRecord} from '../../src/record/record.js';
 import {HIERARCHY} from '../support/groups.js';
 import {BUSYBOX} from '../support/machine.js';
@@ -17,10 +18,13 @@ const HANGS_S = 130;
 /** For what dies to be dead. */
 const GONE_S = 10;
 
+/** Whether test/support/slow-fuse.py can run. */
+const hasPythonFuse = (): boolean => succeeds(() => execFileSync('/usr/bin/python3', ['-c', 'import fuse'], {stdio: 'ignore'}));
+
 const HAVE: Readonly<Record<Need, () => boolean>> = {
   root: () => isRoot,
   strace: () => program('strace') !== null,
-  fuse: () => program('fusermount') !== null || program('fusermount3') !== null,
+  fuse: () => (program('fusermount') ?? program('fusermount3')) !== null && hasPythonFuse(),
   'a runtime and busybox': () => existsSync(BUSYBOX) && (program('crun') ?? program('runc')) !== null,
   'groups of memory': () => isRoot && (HIERARCHY === 'cgroup2' || existsSync('/sys/fs/cgroup/memory')),
 };

@@ -35,8 +35,13 @@ describeSite('against its own uid, %s', {each: true, mayLeave: true, timeout: pa
       [
         site.job({
           applications: [
-            {name: 'attacker', command: attack(...words)},
-            {name: 'other', command: ['/bin/sh', '-c', 'until [ -e go ]; do sleep 0.05; done; exit 3']},
+            // what it does to a process that has not executed yet it does to the other application, whose uid is its own
+            {name: 'attacker', command: attack(...words), needs: ['other']},
+            {
+              name: 'other',
+              command: ['/bin/sh', '-c', 'touch up; until [ -e go ]; do sleep 0.05; done; exit 3'],
+              ready: {file: 'up'},
+            },
           ],
           onFailure: 'continue',
         }),
@@ -121,7 +126,7 @@ describeSite('against its own uid, %s', {each: true, mayLeave: true, timeout: pa
 
   it('of several, one makes init and both keepers deaf, or stops the keepers: each ends as itself', async () => {
     for (const words of [['deaf', 'weigh-down', 'look-into'], ['stop'], ...(LONG ? [['flood=3'], ['spend=3']] : [])]) {
-      rmSync(join(site.work, 'go'), {force: true});
+      for (const name of ['up', 'go']) rmSync(join(site.work, name), {force: true});
       const {code, stdout, stderr, record} = await runTwo(...words, `daemon=${MARK}`, 'say=done', 'touch=go', 'exit=7');
       expect(stdout, stderr).to.include('done').and.not.include('THROUGH');
       const ends = Object.fromEntries(record.applications.map(({name, outcome}) => [name, [outcome.status, outcome.exitCode]]));
