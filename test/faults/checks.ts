@@ -15,9 +15,8 @@ const SUPERVISORS_MAX = 3;
 /** An uncaught error. */
 const STACK = /^\s+at .+:\d+|AddressSanitizer|Error: E[A-Z]+:/m;
 
-/** Records in the spool of the scene, with what is wrong with each by itself. */
-export function records(scene: Scene): {all: UsageRecord[]; wrong: string[]} {
-  const spool = scene.inSite('spool');
+/** Records in a spool, with what is wrong with each by itself. */
+export function records(spool: string): {all: UsageRecord[]; wrong: string[]} {
   const names = existsSync(spool) ? readdirSync(spool).filter((name) => /^[0-9a-f-]{36}\.json$/.test(name)) : [];
   const texts = names.map((name) => ({name, text: readFileSync(join(spool, name), 'utf8')}));
   const wrong = texts.flatMap(({name, text}) =>

@@ -91,11 +91,11 @@ export async function meet(fault: Fault, launchMs: number): Promise<Met> {
 }
 
 async function judged(scene: Scene, {harm}: Fault): Promise<Partial<Met>> {
-  let {all} = records(scene);
+  let {all} = records(scene.inSite('spool'));
   const isOpen = (): boolean => all.some(({state}) => state === 'started') || leftOf(scene).length > 0;
   for (let tries = 0; isOpen() && tries < 20; tries++) {
     await sleep(Math.min(5 * 2 ** tries, 200));
-    ({all} = records(scene));
+    ({all} = records(scene.inSite('spool')));
     if (all.some(({flags}) => flags.includes('left-behind'))) break;
     if (tries > 4 && mayNeedSweep(scene, harm, all)) break;
   }
@@ -108,11 +108,11 @@ async function judged(scene: Scene, {harm}: Fault): Promise<Partial<Met>> {
   for (const end = Date.now() + patience(GONE_S) * 1000; isOpen() && Date.now() < end; await sleep(100)) {
     age(scene);
     await scene.site.command(['records', 'sweep', '--policy', scene.policyFile]);
-    ({all} = records(scene));
+    ({all} = records(scene.inSite('spool')));
   }
   const left = leftOf(scene);
   if (left.length > 0) wrong.push(`a sweep leaves ${left.join(', ')}`);
-  wrong.push(...records(scene).wrong, ...classify(scene, harm, all));
+  wrong.push(...records(scene.inSite('spool')).wrong, ...classify(scene, harm, all));
   const [record] = all;
   return {
     result: wrong.length === 0 ? 'held' : 'failed',

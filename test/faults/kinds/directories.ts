@@ -99,12 +99,14 @@ export const goneDirectory: Kind = {
 
 function takeAway(scene: Scene, place: (typeof PLACES)[number], aside: boolean): void {
   const at = scene.inSite(place);
+  const to = `${at}-aside`;
   scene.look();
-  // a program that removes a closed record has collected it
-  if (place === 'spool' && records(scene).all.some(({state}) => state !== 'started')) return;
   try {
-    if (aside) renameSync(at, `${at}-aside`);
-    else rmSync(at, {recursive: true, force: true});
+    // at once, so that nothing is written meanwhile
+    renameSync(at, to);
+    // a program that removes a closed record has collected it
+    if (place === 'spool' && records(to).all.some(({state}) => state !== 'started')) renameSync(to, at);
+    else if (!aside) rmSync(to, {recursive: true, force: true});
   } catch (error) {
     scene.said.push((error as Error).message); // something was made in it meanwhile
   }
