@@ -32,6 +32,7 @@ const MAY_IMPORT = {
   migrate: DATA,
   record: [...DATA, 'migrate'],
   'node-state': [...DATA, 'record'],
+  import: ['schema', 'job'],
   export: [...DATA, 'migrate', 'record'],
   image: [...DATA, 'host', 'record', 'export'],
   engine: DATA,

@@ -1,0 +1,69 @@
+/** What a reader makes of a description that another tool wrote: a job, proposals for the site's policy, and what it leaves, each with its origin. */
+
+import type {JobDocument} from '../schema/generated/job-1.js';
+import type {PolicyDocument} from '../schema/generated/policy-1.js';
+
+/** The place of a value in the foreign description. */
+export interface Origin {
+  /** `FILE:LINE:COLUMN`, `FILE#/json/pointer`, or `command line, word N`. */
+  at: string;
+  /** The foreign name of the setting, such as `<memory>` or `--cpus`, with its value where that is short. */
+  as: string;
+}
+
+/** A value of a job or of a policy, and its origin. */
+export interface Taken {
+  value: unknown;
+  origin: Origin;
+}
+
+/** A value that only the site may decide: it becomes no field of the job. */
+export interface Proposal extends Taken {
+  /** The way to the key in a policy document. */
+  key: readonly [keyof PolicyDocument, ...string[]];
+  /** What the description asks for, one sentence. */
+  because: string;
+}
+
+/** A setting that nothing was made of. */
+export interface Leaving {
+  origin: Origin;
+  /** Why, one sentence. */
+  because: string;
+}
+
+/** Fields of a job that a foreign description may set. Identity, devices and writable directories are the policy's: they become proposals. */
+export type Field = Exclude<keyof JobDocument, 'schema' | 'limits' | 'environment' | 'user' | 'identity' | 'devices' | 'writable'>;
+/** Limits of a job. */
+export type Limit = keyof NonNullable<JobDocument['limits']>;
+
+/** Collects what a reader finds. A later value of a field replaces an earlier one, as the tools have it. */
+export class Draft {
+  readonly fields = new Map<Field, Taken>();
+  readonly limits = new Map<Limit, Taken>();
+  readonly environment = new Map<string, Taken>();
+  readonly proposals: Proposal[] = [];
+  readonly left: Leaving[] = [];
+
+  field<F extends Field>(name: F, value: NonNullable<JobDocument[F]>, origin: Origin): void {
+    this.fields.set(name, {value, origin});
+  }
+
+  /** Units as in a job document: bytes, seconds, cores, or text with a unit. */
+  limit<L extends Limit>(name: L, value: NonNullable<NonNullable<JobDocument['limits']>[L]>, origin: Origin): void {
+    this.limits.set(name, {value, origin});
+  }
+
+  /** A variable to set, or to take away (null). */
+  variable(name: string, value: string | null, origin: Origin): void {
+    this.environment.set(name, {value, origin});
+  }
+
+  propose(key: Proposal['key'], value: unknown, origin: Origin, because: string): void {
+    this.proposals.push({key, value, origin, because});
+  }
+
+  leave(origin: Origin, because: string): void {
+    this.left.push({origin, because});
+  }
+}
