@@ -149,8 +149,22 @@ module.exports = {
       name: 'plugins-are-leaves',
       comment: 'a plugin imports the contract and itself, never another plugin and never src/',
       severity: 'error',
-      from: {path: '^plugins/([^/]+)/'},
+      from: {path: '^plugins/([^/]+)/', pathNot: '^plugins/contract/'},
       to: {path: '^(plugins|src)/', pathNot: '^plugins/($1|contract)/'},
+    },
+    {
+      name: 'contract-is-lowest',
+      comment:
+        'what an engine is given is made of the steps of a plan, whose types are made from the schema: the contract takes these as types',
+      severity: 'error',
+      from: {path: '^plugins/contract/'},
+      to: {path: '^(plugins|src)/', pathNot: '^plugins/contract/|^src/schema/generated/plan-1\\.ts$'},
+    },
+    {
+      name: 'contract-takes-types-only',
+      severity: 'error',
+      from: {path: '^plugins/contract/'},
+      to: {path: '^src/', dependencyTypesNot: ['type-only']},
     },
   ],
   options: {

@@ -12,7 +12,7 @@ const notPure = 'a pure folder is told the time, chance and the surroundings: ta
 const OWN_PLACES = [
   'accounts',
   'attack-place',
-  'bundle',
+  'engine',
   'examine-repositories',
   'node-boxes',
   'node-folder',

@@ -1,11 +1,13 @@
-// Writes the tables of docs/reference between the markers `<!-- fields: … -->`, `<!-- protocol: … -->` or `<!-- calls -->` and `<!-- end -->`:
-// of fields from src/schema/*.json, of the protocol from src/schema/protocol.json, of system calls from src/engine. Also the comments
+// Writes the tables of docs/reference between the markers `<!-- fields: … -->`, `<!-- protocol: … -->`, `<!-- engines: … -->` or `<!-- calls -->`
+// and `<!-- end -->`: of fields from src/schema/*.json, of the protocol from src/schema/protocol.json, of engines from what each says of itself
+// (plugins/contract/engine.ts), of system calls from src/engine. Also the comments
 // of configs/policies/full.yaml, and the seeds of harnesses that follow from the protocol, fixtures/fuzz/*/protocol-*.
 // With --check it writes nothing, and ends with 1 when a page is not what it would write.
 import {readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {NEW_NAMESPACE, TIOCLINUX, TIOCSTI, builtinProfile} from '../src/engine/seccomp.js';
 import {ABIS, systemCallNumber} from '../src/engine/system-calls.js';
+import {ENGINES} from '../src/plugins.js';
 import {withComments} from './policy-comments.mjs';
 import {protocolTable} from './protocol/page.mjs';
 import {protocolSeeds} from './protocol/seeds.mjs';
@@ -13,7 +15,7 @@ import {readTable} from './protocol/table.mjs';
 import {Stop, main, root} from './steps.mjs';
 
 const KINDS = ['job', 'policy', 'plan', 'record', 'health'];
-const MARKED = /^(<!-- (?:(fields|protocol): (\S+)|calls) -->)\n[^]*?^<!-- end -->$/gm;
+const MARKED = /^(<!-- (?:(fields|protocol|engines): (\S+)|calls) -->)\n[^]*?^<!-- end -->$/gm;
 
 /** Of each kind the schema's version: there is one file of each. */
 const VERSION = Object.fromEntries(
@@ -209,6 +211,28 @@ function protocolRows(what) {
   return table(found.rows, found.head);
 }
 
+/** What each engine says of itself: `all`, in one row; `patterns` and `steps`, with a column for each engine. */
+function engines(what) {
+  if (what === 'all') {
+    const rows = ENGINES.map(({name, program, words}) => [
+      code(name),
+      words.about,
+      words.versions,
+      program.places.map(code).join(', '),
+      words.filter,
+      words.manual,
+    ]);
+    return table(rows, ['engine', 'what it does', 'versions', 'is looked for at', 'filter on system calls', 'documented in']);
+  }
+  const [first] = ENGINES;
+  if (!['patterns', 'steps'].includes(what)) throw new Stop(`${what}: no such table of engines`);
+  const cell = (answer) => (typeof answer === 'string' ? `no: ${answer}` : 'yes');
+  const rows = Object.keys(first[what])
+    .sort()
+    .map((key) => [code(key), ...ENGINES.map((engine) => cell(engine[what][key]))]);
+  return table(rows, [what.slice(0, -1), ...ENGINES.map(({name}) => code(name))]);
+}
+
 /** @returns names of seeds that are not as the protocol has them; without `check` they are as it has them afterwards */
 function renewSeeds(check) {
   const folder = path.join(root, 'fixtures/fuzz');
@@ -239,13 +263,13 @@ await main(() => {
   };
   const policy = {schema: schemas.get(idOf('policy')), home: idOf('policy')};
   renew('configs/policies/full.yaml', (text) => withComments(text, policy, open));
-  for (const kind of [...KINDS, 'system-calls', 'protocol']) {
+  for (const kind of [...KINDS, 'system-calls', 'protocol', 'engines']) {
     const page = `docs/reference/${kind}.md`;
     renew(page, (before) => {
       let tables = 0;
       const after = before.replaceAll(MARKED, (_, marker, of, what) => {
         tables++;
-        const text = {fields, protocol: protocolRows, undefined: calls}[of](what);
+        const text = {fields, protocol: protocolRows, engines, undefined: calls}[of](what);
         return `${marker}\n${text}\n<!-- end -->`;
       });
       if (tables === 0) throw new Stop(`${page}: no marker such as <!-- fields: ${kind} -->`);

@@ -15,6 +15,7 @@ import {parseArgs} from 'node:util';
 import {factsFrom} from '../src/host/index.js';
 import {spawnBriefly} from '../src/host/spawn.js';
 import {realTree} from '../src/host/tree.js';
+import {ENGINES} from '../src/plugins.js';
 
 const {values, positionals} = parseArgs({
   allowPositionals: true,
@@ -46,12 +47,14 @@ const seen = {texts: new Map(), directories: new Set(), entries: new Map(), writ
 const versions = new Map();
 
 factsFrom(recording(real), {
+  engines: ENGINES,
   caller,
   scratchDirectory: values.scratch,
   pinned: [],
   spawn: (path, args) => {
     const output = spawnBriefly(path, args);
-    versions.set(path, /^bubblewrap (\S+)/.exec(output ?? '')?.[1] ?? null);
+    for (const {program} of ENGINES.filter((engine) => engine.program.places.includes(path)))
+      versions.set(path, program.version.pattern.exec(output ?? '')?.[1] ?? null);
     return output;
   },
 });

@@ -1,6 +1,6 @@
 /** The supervisor behind tare-wrap: no flags; the caller's argv is the payload's. */
 
-import {PLUGINS} from './plugins.js';
+import {ENGINES, PLUGINS} from './plugins.js';
 import {serve} from './run/serve.js';
 import {TARE_VERSION} from './version.js';
 
@@ -16,5 +16,6 @@ await serve(DESCRIPTOR, ({argv}) => ({
   role: 'wrapper',
   onlooker: null,
   plugins: PLUGINS,
+  engines: ENGINES,
   version: TARE_VERSION,
 }));

@@ -3,12 +3,18 @@
  * Units: bytes, microseconds, cores, unless a name says otherwise. Unknown is null.
  */
 
+import type {Engine} from './engine.js';
+
+export type * from './engine.js';
+
 /** A plugin: one outside system. */
 export interface Plugin {
   name: string;
   /** The version of this contract. */
   api: 1;
   batchSystems?: readonly BatchSystem[];
+  /** In the order in which they are tried where the policy names none. */
+  engines?: readonly Engine[];
   exporters?: readonly ExporterEntry[];
 }
 

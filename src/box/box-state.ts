@@ -1,7 +1,6 @@
 import type {BatchJob, BatchSettings} from '@tare/contract';
 import type {ProbeResult} from '../cvmfs/classify.js';
 import type {EndedObservation, Weighing} from '../decide/observation.js';
-import type {BubblewrapAbilities} from '../host/facts.js';
 import type {NodePlaces} from '../policy/places.js';
 import type {ProcessId} from '../process/process.js';
 import type {OomVerdict, Stop} from '../record/outcome.js';
@@ -44,7 +43,6 @@ export interface BoxState {
   undo: Undo[];
   /** Event counters of the memory groups before the payload ran. */
   memoryBefore: unknown;
-  abilities: BubblewrapAbilities;
   /** CLOCK_MONOTONIC µs of the shim's start. */
   shimStartedUs: number;
   cpus: number;

@@ -59,7 +59,7 @@ export default class Doctor extends Command {
       const examined = await examineNode(flags.policy ?? null, PLUGINS, process.env as Record<string, string>);
       const diagnosis = diagnose(examined);
       const tried = await tryBox(flags.user ?? null, flags.policy ?? null);
-      const attacks = flags.attacks ? await tryAttacks(examined.facts, examined.policy, flags.policy ?? null) : null;
+      const attacks = flags.attacks ? await tryAttacks(examined, flags.policy ?? null) : null;
       const options = process.stdout.isTTY ? {width: process.stdout.columns} : {};
       const tries = {tried, ...(attacks === null ? {} : {attacks})};
       this.log(

@@ -1,5 +1,5 @@
 import {Args, Command} from '@oclif/core';
-import {PLUGINS} from '../plugins.js';
+import {ENGINES, PLUGINS} from '../plugins.js';
 import {holdBox} from '../run/hold.js';
 import {TARE_VERSION} from '../version.js';
 import {shimDescriptor} from './shared/shim.js';
@@ -16,6 +16,6 @@ export default class Hold extends Command {
     const dashes = this.argv.indexOf('--');
     const [directory] = this.argv;
     if (descriptor === null || dashes !== 1 || directory === undefined) this.error('tare-wrap calls this', {exit: 64});
-    await holdBox(descriptor, directory, {plugins: PLUGINS, version: TARE_VERSION});
+    await holdBox(descriptor, directory, {plugins: PLUGINS, engines: ENGINES, version: TARE_VERSION});
   }
 }

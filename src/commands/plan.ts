@@ -8,7 +8,7 @@ import {jobFiles} from '../files/job-files.js';
 import {repositoryOf} from '../plan/cvmfs.js';
 import {resolve} from '../plan/resolve.js';
 import {stepOf, stepsOf} from '../plan/step.js';
-import {PLUGINS} from '../plugins.js';
+import {ENGINES, PLUGINS} from '../plugins.js';
 import {accountIn} from '../prepare/identity.js';
 import {newAttemptContext, type AttemptContext} from '../prepare/attempt-context.js';
 import type {Source} from '../prepare/load-job.js';
@@ -57,7 +57,7 @@ export default class PlanCommand extends Command {
         files,
         existsSync(NATIVE) ? {pid: process.pid, executable: realpathSync(NATIVE)} : undefined,
       );
-      const request = {source, flags: readJobFlags(flags), policyFile: flags.policy ?? null};
+      const request = {source, flags: readJobFlags(flags), policyFile: flags.policy ?? null, engines: ENGINES, engine: flags.engine};
       const policy = await readPolicy(request.policyFile, attempt.caller.uid);
       const switched = switchOn(policy);
       if (switched !== null) complain(switchText(switched));

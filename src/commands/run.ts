@@ -1,7 +1,7 @@
 import {Args, Command, Flags, type Interfaces} from '@oclif/core';
 import {TareError} from '../errors.js';
 import {formatSummary, stopText} from '../report/summary.js';
-import {PLUGINS} from '../plugins.js';
+import {ENGINES, PLUGINS} from '../plugins.js';
 import {canonicalJson} from '../plan/canonical.js';
 import type {Source} from '../prepare/load-job.js';
 import type {RunResult} from '../prepare/request.js';
@@ -72,6 +72,8 @@ export default class Run extends Command {
         onlooker,
         // a trial has no job: no batch system is told of it
         plugins: trial === null ? PLUGINS : [],
+        engines: ENGINES,
+        engine: flags.engine,
         ...(trial === null ? {} : {probe: trial}),
         version: TARE_VERSION,
       }),

@@ -1,22 +1,20 @@
 /** Plan to the shim's launch frame (docs/reference/protocol.md): what enter and init do, and the engine's argv between them. Pure. */
 
-import type {BubblewrapAbilities} from '../host/facts.js';
 import {inBox, stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {launchKey} from '../schema/generated/protocol.js';
 import {defOf} from '../steps/table.js';
 import {groundOf} from '../steps/undo.js';
-import {bubblewrapArgv} from './bubblewrap.js';
 import {INIT_CAPABILITIES, SERVICE_CAPABILITIES} from './capabilities.js';
 import {landlockStrings} from './landlock.js';
-import {ociArgv} from './oci.js';
 
 /** What a launch needs beside the plan. */
 export interface LaunchContext {
   /** The box's own folder on disk. */
   boxDirectory: string;
-  abilities: BubblewrapAbilities;
   id: string;
+  /** What the engine is started with; none where the plan has no box. */
+  engineArgv: readonly string[];
   /** cgroup.procs files to join. */
   joins: {engine: readonly string[]; payload: readonly string[]; applications: readonly (readonly string[])[]};
   /** Repositories that were mounted for the job, by name: a process in whose mounts each is, and where it is there. */
@@ -28,7 +26,7 @@ export interface LaunchContext {
 }
 
 /** In a small machine init is the machine's root; only the payload's process becomes the payload's user. */
-const isSystem = ({engine}: Plan): boolean => engine.name === 'crun' || engine.name === 'runc';
+const isSystem = ({pattern}: Plan): boolean => pattern.value === 'vm-lite';
 
 /** What holds for each process that the shim starts in a box: identity, place among the out-of-memory killer's choices, CPUs, nice value, limits. */
 function processStrings(plan: Plan): string[] {
@@ -53,11 +51,11 @@ function payloadStrings(plan: Plan): string[] {
 
 /**
  * What a command that joins the box has no more rights by than the payload; a session, which is run as it was called, has nothing else.
- * bubblewrap sets no_new_privs for what it starts, and a command that joins afterwards has to be told.
+ * The engine sets no_new_privs for what it starts, and a command that joins afterwards has to be told.
  */
 export function rightsStrings(plan: Plan): string[] {
-  if (plan.engine.name === 'bubblewrap') return [launchKey.noNewPrivileges()];
-  return isSystem(plan) ? payloadStrings(plan) : [];
+  if (isSystem(plan)) return payloadStrings(plan);
+  return plan.engine.name === 'none' ? [] : [launchKey.noNewPrivileges()];
 }
 
 /** What is executed in a box that runs, for `tare exec`. */
@@ -95,7 +93,7 @@ export function taskStrings(plan: Plan, boxDirectory: string, workDirectory: str
 /** Keys of a launch, each with what it says. */
 export function launchStrings(
   plan: Plan,
-  {boxDirectory, abilities, id, joins, mounted = {}, filter = null, callerArgvIndex}: LaunchContext,
+  {boxDirectory, id, engineArgv, joins, mounted = {}, filter = null, callerArgvIndex}: LaunchContext,
 ): string[] {
   const keys: string[] = joins.engine.map(launchKey.engineGroup);
   const owner = stepOf(plan, 'identity.take');
@@ -118,8 +116,7 @@ export function launchStrings(
   keys.push(...landlockStrings(plan));
   const environment = environmentStrings(plan, boxDirectory);
   if (!isSystem(plan)) keys.push(...environment);
-  if (plan.engine.name === 'bubblewrap') keys.push(...bubblewrapArgv(plan, boxDirectory, abilities).map(launchKey.engineArgument));
-  if (isSystem(plan)) keys.push(...ociArgv(plan, boxDirectory, id).map(launchKey.engineArgument));
+  keys.push(...engineArgv.map(launchKey.engineArgument));
   const rights = owner === undefined ? {} : {uid: owner.uid, gid: owner.gid};
   keys.push(...stepsOf(plan, 'parts.collect').map(({path}) => launchKey.parts({...rights, path: inBox(path, boxDirectory)})));
   keys.push(...plan.pauseAt.map(launchKey.pause));

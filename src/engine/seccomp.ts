@@ -1,6 +1,6 @@
 /**
  * What of the kernel is not for payloads: the one source of the filters on system calls. As a `seccomp` object of the OCI runtime specification, so
- * that crun and runc take it too; for the payload's own process it is compiled (bpf.ts). Everything is allowed but what no payload needs and what
+ * that runtimes of that specification take it too; for the payload's own process it is compiled (bpf.ts). Everything is allowed but what no payload needs and what
  * has harmed kernels. Never denied: what MPI, OpenMP and debuggers use (sched_set*, ptrace, process_vm_*, personality, mbind, AF_NETLINK), and
  * perf_event_open, for which the kernel has a setting of its own.
  */
@@ -160,12 +160,5 @@ export const builtinProfile = (name: typeof DEFAULT | typeof PILOT, system: bool
   syscalls: [...ALWAYS, ...(name === DEFAULT ? NESTED : []), ...(system ? KEYS : [])],
 });
 
-/** What a runtime applies to all in the box, process 1 included, which makes the namespaces of services. */
-export const runtimeProfile = (architectures: string[]): SeccompProfile & {flags: string[]} => ({
-  ...builtinProfile(PILOT, true),
-  architectures,
-  flags: [SPEC_ALLOW],
-});
-
-/** Without it kernels before 5.16 switch speculation off for a process with a filter (seccomp(2)). */
-const SPEC_ALLOW = 'SECCOMP_FILTER_FLAG_SPEC_ALLOW';
+/** What an engine applies to all in the box of a small machine, process 1 included, which makes the namespaces of services. */
+export const wholeBoxProfile = (): SeccompProfile => builtinProfile(PILOT, true);

@@ -4,6 +4,8 @@
  * Nothing here is decided; a plan made from the same facts is the same on every machine.
  */
 
+import type {EngineFacts} from '@tare/contract';
+
 /** Controllers that Tare uses, by the kernel's names (v1 `blkio` is `io`, `cpuacct` is its own controller on v1 only). */
 export type Controller = 'memory' | 'cpu' | 'cpuacct' | 'pids' | 'freezer' | 'io' | 'cpuset';
 
@@ -61,29 +63,6 @@ export interface Ability {
   remedy: string | null;
 }
 
-/** Options of bubblewrap that came after 0.4.1 or are otherwise not everywhere. */
-export interface BubblewrapAbilities {
-  /** `--size` for tmpfs, 0.7.0 */
-  tmpfsSize: boolean;
-  /** `--perms` and `--chmod`, 0.5.0 */
-  perms: boolean;
-  /** `--overlay`, 0.11.0 */
-  overlay: boolean;
-  /** `--disable-userns`, 0.8.0 */
-  disableUserns: boolean;
-}
-
-/** The bubblewrap that boxes are made with. */
-export interface BubblewrapFacts {
-  /** Absolute path, null when not installed. */
-  path: string | null;
-  version: string | null;
-  /** setuid root: then it needs no user namespaces, and cannot be used in another user namespace. */
-  setuid: boolean;
-  abilities: BubblewrapAbilities;
-  how: string;
-}
-
 /** An account in numbers and, where the name service knows it, by name. */
 export interface IdentityFacts {
   uid: number;
@@ -118,15 +97,6 @@ export interface ViewFacts {
   writable: string[];
 }
 
-/** What runs bundles of the OCI runtime specification. */
-export interface OciFacts {
-  /** Absolute path, null when there is none. */
-  path: string | null;
-  name: 'crun' | 'runc' | null;
-  version: string | null;
-  how: string;
-}
-
 /** A range of subuid(5). A count of 0: none. */
 export interface IdRange {
   start: number;
@@ -143,7 +113,6 @@ export interface SubordinateFacts {
 
 /** What small machines (vm-lite) need of a node beside boxes. */
 export interface SystemFacts {
-  oci: OciFacts;
   /** Of a user; of no use to root. */
   subordinate: SubordinateFacts;
   /** Where a hierarchy of version 2 lies among those of version 1; null: no such place. */
@@ -194,7 +163,8 @@ export interface Facts {
   namespaces: Record<'user' | 'pid' | 'mount' | 'ipc' | 'uts' | 'network' | 'cgroup', Ability>;
   /** Mounting a new /proc in a new PID namespace: impossible where /proc is partly hidden, as in most containers. */
   newProc: Ability;
-  bubblewrap: BubblewrapFacts;
+  /** Engines that may be used for the job, in the order of the policy. */
+  engines: readonly EngineFacts[];
   /** Filters on system calls: whether the kernel takes them, and Tare makes them for this processor. */
   seccomp: Ability;
   /** `abi`: version of the kernel's interface of Landlock, null: none. `queues`: it has POSIX message queues, whose file system can be mounted. */

@@ -1,12 +1,12 @@
 /** What this node can do: reads everything once, decides nothing. */
 
 import {familyOf} from './occupants.js';
-import {askVersion, readBubblewrap, type Spawn} from './bubblewrap.js';
 import {cached, openCache, type Cached} from './cache.js';
 import {readCgroup} from './cgroup.js';
 import {readContainers} from './container.js';
 import {readCpu, readCpuModel} from './cpu.js';
 import {readDevices} from './devices.js';
+import {askVersion, readEngine, setuidEngine, type EngineInputs, type Sought, type Spawn} from './engine.js';
 import type {Facts} from './facts.js';
 import {fixtureTree, readAccess} from './fixture.js';
 import {findHierarchies, findOtherHierarchies} from './hierarchy.js';
@@ -17,7 +17,6 @@ import {readMemory} from './memory.js';
 import {parseMountinfo, type Mount} from './mountinfo.js';
 import {readNamespaces, readNewProc} from './namespaces.js';
 import {readNetwork} from './network.js';
-import {askOciVersion, readOci} from './oci.js';
 import {readRoot} from './root.js';
 import {readScratch} from './scratch.js';
 import {readSeccomp} from './seccomp.js';
@@ -35,6 +34,8 @@ export type {Trial} from './views.js';
 export interface FactsOptions {
   /** A directory that stands for `/`: the machine itself, or a capture of another. */
   root?: string;
+  /** Engines that are looked for. */
+  engines: readonly Sought[];
   /** The account that runs the wrapper. */
   caller: Caller;
   scratchDirectory: string;
@@ -63,15 +64,11 @@ export function readFacts({root = '/', ...options}: FactsOptions): Facts {
   if (root === '/') return factsFrom(realTree('/'), {processor: process.arch, ...options});
   const access = readAccess(root);
   if (access === null) return factsFrom(realTree(root), {...options, cacheFile: undefined});
-  const spawn: Spawn = (path) => {
-    const version = access.programs[path]?.version ?? null;
-    return version === null ? null : `bubblewrap ${version}`;
-  };
-  return factsFrom(fixtureTree(root, access), {...options, spawn, cacheFile: undefined});
+  return factsFrom(fixtureTree(root, access), {...options, cacheFile: undefined}, (_, path) => access.programs[path]?.version ?? null);
 }
 
-/** The facts that a tree gives. */
-export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Facts {
+/** The facts that a tree gives. @param versions of engines, where no program can be asked */
+export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>, versions?: EngineInputs['version']): Facts {
   const {caller, scratchDirectory, pinned, shim, spawn, trial, system, cacheFile} = options;
   const node = readNode(tree);
   const cache = cacheFile === undefined || node.bootId === null ? null : openCache(cacheFile, node.bootId, caller.uid);
@@ -79,8 +76,12 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Fact
   const status = readStatus(tree);
   const mounts = parseMountinfo(tree.text('/proc/self/mountinfo') ?? '');
   const hierarchies = findHierarchies(tree, mounts);
-  const bubblewrap = readBubblewrap({tree, mounts, status, caller, version: askVersion(spawn, cache)});
-  const namespaces = readNamespaces({tree, mounts, status, caller, kernel: kernel.version, bubblewrap});
+  const engines = options.engines.map((engine) =>
+    readEngine(engine, {tree, mounts, status, caller, version: versions ?? askVersion(spawn, cache)}),
+  );
+  const setuid = setuidEngine(engines);
+  const apparmor = options.engines.map(({name, program}) => ({name, ...program.apparmor}));
+  const namespaces = readNamespaces({tree, mounts, status, caller, kernel: kernel.version, setuid, apparmor});
   const identity = readIdentity(tree, caller);
   const facts: Facts = {
     within: readWithin(tree, mounts, hierarchies, shim),
@@ -95,8 +96,8 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Fact
       findOtherHierarchies(tree, mounts),
     ),
     namespaces,
-    newProc: readNewProc(mounts, namespaces, bubblewrap),
-    bubblewrap,
+    newProc: readNewProc(mounts, namespaces, setuid),
+    engines,
     seccomp: readSeccomp(status, options.processor),
     landlock: readLandlock(tree, status, options.landlock, cache),
     cpu: readCpu(
@@ -117,8 +118,8 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Fact
             kernel: kernel.version,
             trial: cachedTrial(cache, trial),
           }),
-    system: system === true ? readSystem(tree, mounts, identity, askOciVersion(spawn, cache)) : null,
-    network: options.network === true ? readNetwork({tree, status, caller, namespaces, bubblewrap, spawn, cache}) : null,
+    system: system === true ? readSystem(tree, mounts, identity) : null,
+    network: options.network === true ? readNetwork({tree, status, caller, namespaces, setuid, spawn, cache}) : null,
     devices: readDevices(tree),
     root: readRoot(tree),
   };
@@ -127,13 +128,7 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>): Fact
 }
 
 /** What a small machine needs of the node; the init of its image is known later. */
-const readSystem = (
-  tree: Tree,
-  mounts: readonly Mount[],
-  identity: Facts['caller'],
-  version: Parameters<typeof readOci>[1],
-): NonNullable<Facts['system']> => ({
-  oci: readOci(tree, version),
+const readSystem = (tree: Tree, mounts: readonly Mount[], identity: Facts['caller']): NonNullable<Facts['system']> => ({
   subordinate: readSubordinate(tree, identity),
   unifiedAt: mounts.find(({point, type}) => type === 'cgroup2' && point !== '/sys/fs/cgroup')?.point ?? null,
   init: null,

@@ -1,7 +1,8 @@
-/** Namespaces that the caller can make: with CAP_SYS_ADMIN, through a user namespace, or through a setuid bubblewrap. */
+/** Namespaces that the caller can make: with CAP_SYS_ADMIN, through a user namespace, or through a setuid engine. */
 
-import type {BubblewrapInputs} from './bubblewrap.js';
-import type {Ability, BubblewrapFacts, Facts} from './facts.js';
+import type {Engine} from '@tare/contract';
+import type {EngineInputs} from './engine.js';
+import type {Ability, Facts} from './facts.js';
 import {atLeast, type KernelVersion} from './kernel.js';
 import {mountOf, type Mount} from './mountinfo.js';
 import type {ProcessStatus} from './status.js';
@@ -21,9 +22,12 @@ const KERNEL_NAMES: Readonly<Record<Kind, string>> = {
 };
 
 /** What the facts of namespaces are found with. */
-export interface NamespaceInputs extends Omit<BubblewrapInputs, 'version'> {
+export interface NamespaceInputs extends Omit<EngineInputs, 'version'> {
   kernel: KernelVersion;
-  bubblewrap: BubblewrapFacts;
+  /** Path of an engine that is setuid root for the caller; null: there is none. */
+  setuid: string | null;
+  /** Engines that a profile of AppArmor can let make user namespaces. */
+  apparmor: readonly ({name: string} & Engine['program']['apparmor'])[];
 }
 
 /** Finds which namespaces the caller can make: by privilege, through a user namespace, or not, with the obstacle. */
@@ -53,15 +57,15 @@ function obstacle({tree}: NamespaceInputs, kind: Kind): Ability | null {
 }
 
 /** How the other kinds are made, once the kernel has them. */
-function through({status, bubblewrap}: NamespaceInputs, user: Ability): Ability {
+function through({status, setuid}: NamespaceInputs, user: Ability): Ability {
   if (status.sysAdmin) return yes('CapEff of /proc/self/status has CAP_SYS_ADMIN');
   if (user.available) return yes(`through a user namespace: ${user.how}`);
-  if (bubblewrap.setuid) return yes(`through setuid ${bubblewrap.path ?? 'bubblewrap'}`);
+  if (setuid !== null) return yes(`through setuid ${setuid}`);
   return no(`needs a user namespace: ${user.how}`, user.remedy);
 }
 
 /** What forbids user namespaces to this caller. */
-function userObstacle({tree, mounts, status, caller, kernel}: NamespaceInputs): Ability | null {
+function userObstacle({tree, mounts, status, caller, kernel, apparmor: engines}: NamespaceInputs): Ability | null {
   if (mounts.length > 0 && !mounts.some(({point}) => point === '/')) {
     return no(
       'mountinfo has no mount at /: the caller is in a chroot',
@@ -77,7 +81,7 @@ function userObstacle({tree, mounts, status, caller, kernel}: NamespaceInputs): 
       return no(`/proc/self/${what}_map does not map ${what} ${String(id)}`, `map ${what} ${String(id)} in the user namespace around Tare`);
   }
   // root builds the box as the job's account: what is refused to that one counts for root as well
-  return switchedOff(tree) ?? apparmor(tree) ?? filter(tree, status) ?? el7(tree, kernel);
+  return switchedOff(tree) ?? apparmor(tree, engines) ?? filter(tree, status) ?? el7(tree, kernel);
 }
 
 function switchedOff(tree: Tree): Ability | null {
@@ -91,21 +95,23 @@ function switchedOff(tree: Tree): Ability | null {
 }
 
 /** Ubuntu since 23.10: user namespaces only for programs whose AppArmor profile says `userns`. */
-function apparmor(tree: Tree): Ability | null {
+function apparmor(tree: Tree, engines: NamespaceInputs['apparmor']): Ability | null {
   if (tree.text('/proc/sys/kernel/apparmor_restrict_unprivileged_userns')?.trim() !== '1') return null;
-  if (bubblewrapProfile(tree) !== null) return null;
+  if (profileOf(tree, engines) !== null) return null;
+  const [first] = engines;
+  const remedy = 'set kernel.apparmor_restrict_unprivileged_userns=0 in /etc/sysctl.d';
   return no(
-    'kernel.apparmor_restrict_unprivileged_userns is 1, and no AppArmor profile lets bubblewrap make user namespaces',
-    'install an AppArmor profile for /usr/bin/bwrap with the rule "userns," (bwrap-userns-restrict of the package apparmor-profiles), or set kernel.apparmor_restrict_unprivileged_userns=0 in /etc/sysctl.d',
+    `kernel.apparmor_restrict_unprivileged_userns is 1, and no AppArmor profile lets ${first?.name ?? 'an engine'} make user namespaces`,
+    first === undefined ? remedy : `${first.remedy}, or ${remedy}`,
   );
 }
 
-const PROFILES = ['bwrap', 'bwrap-userns-restrict', 'usr.bin.bwrap'];
-
-function bubblewrapProfile(tree: Tree): string | null {
+/** The first profile that lets an engine make user namespaces, and which engine that is. */
+function profileOf(tree: Tree, engines: NamespaceInputs['apparmor']): {profile: string; engine: string} | null {
   const allows = (name: string): boolean =>
     !tree.exists(`/etc/apparmor.d/disable/${name}`) && /^\s*(allow\s+)?userns\b/m.test(tree.text(`/etc/apparmor.d/${name}`) ?? '');
-  return PROFILES.find(allows) ?? null;
+  const all = engines.flatMap(({name, profiles}) => profiles.map((profile) => ({profile, engine: name})));
+  return all.find(({profile}) => allows(profile)) ?? null;
 }
 
 /** Docker's own filter lets only CAP_SYS_ADMIN call unshare and clone with namespaces; what other filters do cannot be read. */
@@ -124,9 +130,9 @@ function el7(tree: Tree, kernel: KernelVersion): Ability | null {
   return no(`${path} is N`, 'boot with namespace.unpriv_enable=1');
 }
 
-function userHow({tree, status}: NamespaceInputs): string {
-  const profile = tree.text('/proc/sys/kernel/apparmor_restrict_unprivileged_userns')?.trim() === '1' ? bubblewrapProfile(tree) : null;
-  if (profile !== null) return `AppArmor profile /etc/apparmor.d/${profile}, for bubblewrap alone`;
+function userHow({tree, status, apparmor}: NamespaceInputs): string {
+  const found = tree.text('/proc/sys/kernel/apparmor_restrict_unprivileged_userns')?.trim() === '1' ? profileOf(tree, apparmor) : null;
+  if (found !== null) return `AppArmor profile /etc/apparmor.d/${found.profile}, for ${found.engine} alone`;
   return `/proc/sys/user/max_user_namespaces${status.filtered === true ? '; a seccomp filter is active and may refuse' : ''}`;
 }
 
@@ -145,14 +151,14 @@ const EMPTY_DIRECTORIES = new Set(['/sys/fs/binfmt_misc', '/fs/nfsd', '/xen', '/
  * A user namespace may mount a new /proc only where it sees a whole one already, not read-only (mnt_already_visible in
  * the kernel's fs/namespace.c). Containers hide parts of it under other mounts.
  */
-export function readNewProc(mounts: readonly Mount[], namespaces: Facts['namespaces'], bubblewrap: BubblewrapFacts): Ability {
+export function readNewProc(mounts: readonly Mount[], namespaces: Facts['namespaces'], setuid: string | null): Ability {
   for (const kind of ['pid', 'mount'] as const) {
     if (!namespaces[kind].available) return namespaces[kind];
   }
   const procs = mounts.filter(({type, root}) => type === 'proc' && root === '/');
   const whole = procs.find((proc) => !isReadOnly(proc) && hidden(mounts, proc).length === 0);
   if (whole !== undefined) return yes(`mountinfo: ${whole.point} is wholly visible`);
-  if (bubblewrap.setuid) return yes(`setuid ${bubblewrap.path ?? 'bubblewrap'} mounts it as root, whatever is hidden`);
+  if (setuid !== null) return yes(`setuid ${setuid} mounts it as root, whatever is hidden`);
   const remedy =
     'run Tare outside of the container, or start that with --security-opt systempaths=unconfined (Docker), unmask=ALL (Podman) or procMount: Unmasked (Kubernetes)';
   const first = mountOf(mounts, '/proc');

@@ -1,7 +1,7 @@
 /** What can give a box a network address of its own: programs in fixed places, and what the kernel lets them do, tried out in a namespace. */
 
-import type {Spawn} from './bubblewrap.js';
 import type {Cached} from './cache.js';
+import type {Spawn} from './engine.js';
 import type {Ability, Facts, IdentityFile, NetworkFacts, NetworkProgram} from './facts.js';
 import type {NamespaceInputs} from './namespaces.js';
 import type {ProcessStatus} from './status.js';
@@ -13,7 +13,7 @@ const FILES: readonly IdentityFile[] = ['hosts', 'hostname', 'resolv.conf', 'mac
 const TUN = '/dev/net/tun';
 
 /** What the facts of networks are found with. */
-export interface NetworkInputs extends Pick<NamespaceInputs, 'tree' | 'status' | 'caller' | 'bubblewrap'> {
+export interface NetworkInputs extends Pick<NamespaceInputs, 'tree' | 'status' | 'caller' | 'setuid'> {
   namespaces: Facts['namespaces'];
   spawn: Spawn | undefined;
   cache: Cached | null;
@@ -93,14 +93,10 @@ function tryDevices({spawn, cache, tree}: NetworkInputs, {ip, nft, unshare}: Net
   return works;
 }
 
-function userAbility(
-  {tree, namespaces, bubblewrap, caller}: NetworkInputs,
-  {pasta, slirp4netns, unshare}: NetworkFacts['programs'],
-): Ability {
+function userAbility({tree, namespaces, setuid, caller}: NetworkInputs, {pasta, slirp4netns, unshare}: NetworkFacts['programs']): Ability {
   const program = pasta ?? slirp4netns;
   if (program === null) return no(`neither pasta nor slirp4netns is in one of ${FOLDERS.join(', ')}`, 'install passt (or slirp4netns)');
-  if (bubblewrap.setuid)
-    return no('a setuid bubblewrap makes namespaces that no program of the user’s can enter', 'take its setuid bit away');
+  if (setuid !== null) return no(`setuid ${setuid} makes namespaces that no program of the user’s can enter`, 'take its setuid bit away');
   if (!namespaces.user.available) return no(`no user namespace (${namespaces.user.how})`, namespaces.user.remedy);
   if (!namespaces.network.available) return no(`no network namespace (${namespaces.network.how})`, namespaces.network.remedy);
   if (unshare === null) return no('unshare is not there', 'install util-linux');

@@ -3,7 +3,7 @@
 import {EventEmitter} from 'node:events';
 import type * as ChildProcess from 'node:child_process';
 import {errnoOf} from '../errors.js';
-import type {Spawn} from './bubblewrap.js';
+import type {Spawn} from './engine.js';
 
 /**
  * Node's module, loaded when first needed: most jobs start no program but the engine, which the shim starts. Loading it costs a supervisor

@@ -16,7 +16,7 @@ export type TrialKind = 'root' | 'user' | 'fuse';
 export type Trial = (kind: TrialKind, directory: string, options: string) => string | null;
 
 /** What the facts of views are found with. */
-export interface ViewInputs extends Omit<NamespaceInputs, 'bubblewrap'> {
+export interface ViewInputs extends Omit<NamespaceInputs, 'setuid' | 'apparmor'> {
   /** The caller's home directory. */
   home: string | null;
   scratchDirectory: string;

@@ -1,5 +1,6 @@
 /** What a plan is made from. All of it is data: the same inputs give the same plan, byte for byte, on every machine. */
 
+import type {Engine, EngineFacts} from '@tare/contract';
 import type {Facts, IdentityFacts} from '../host/facts.js';
 import type {Job, Valued} from '../job/job.js';
 import type {Policy} from '../policy/policy.js';
@@ -29,6 +30,8 @@ export interface Call {
   batchId: string | null;
   /** Why no namespaces are to be built around the payload; null when they are. `always`: even where a box is required. */
   unboxed: {because: string; always: boolean} | null;
+  /** The engine that the caller wants; absent: the policy's first that can. */
+  engine?: string | undefined;
   /** Number of tasks that join the box; absent: the payload is the only one. */
   tasks?: number | undefined;
   /** What this node has by its facts and could not give this job; absent: nothing. */
@@ -52,10 +55,22 @@ export interface CallSlot {
   cpuTimeUs: Valued<number> | null;
 }
 
+/** An engine that can build the box, as it is on the node. */
+export interface EngineChoice {
+  engine: Engine;
+  facts: EngineFacts;
+  /** Where it was found, and why none before it. */
+  because: string;
+}
+
 /** Everything that a plan is computed from. Plans read nothing else. */
 export interface Inputs {
   job: Job;
   policy: Policy;
   facts: Facts;
   call: Call;
+  /** The engines that Tare has: what they say is plain functions, so that the plan stays pure. */
+  engines: readonly Engine[];
+  /** The one that was chosen; null, or absent: none, or not yet. */
+  engine?: EngineChoice | null;
 }

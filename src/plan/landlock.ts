@@ -17,7 +17,7 @@ const LEAST_ABI = 2;
 export const usesLandlock = (abi: number | null): boolean => abi !== null && abi >= LEAST_ABI;
 
 /** @returns undefined where there is no box */
-export function planLandlock(plan: Pick<Plan, 'engine' | 'steps'>, {abi, queues, how}: Facts['landlock']): Plan['landlock'] {
+export function planLandlock(plan: Pick<Plan, 'engine' | 'pattern' | 'steps'>, {abi, queues, how}: Facts['landlock']): Plan['landlock'] {
   if (plan.engine.name === 'none') return undefined;
   const writable = writableIn(plan);
   const obstacle = obstacleTo(plan, writable);
@@ -33,8 +33,8 @@ export function planLandlock(plan: Pick<Plan, 'engine' | 'steps'>, {abi, queues,
 }
 
 /** What in the box could not be done any more. */
-function obstacleTo(plan: Pick<Plan, 'engine' | 'steps'>, writable: readonly string[]): string | null {
-  if (plan.engine.name !== 'bubblewrap') return 'services of a small machine make mounts';
+function obstacleTo(plan: Pick<Plan, 'pattern' | 'steps'>, writable: readonly string[]): string | null {
+  if (plan.pattern.value === 'vm-lite') return 'services of a small machine make mounts';
   const profile = stepOf(plan, 'seccomp.load')?.profile ?? 'unconfined';
   if (profile !== 'default') return `the filter on system calls is ${profile}: a payload may make mounts`;
   if (stepOf(plan, 'view.enter') !== undefined) return 'applications mount views of their own';

@@ -8,6 +8,7 @@ import {resolveLimit, type ResolvedLimit} from '../policy/clamp.js';
 import {ENFORCED_NAMES, type Enforcement, type Policy} from '../policy/policy.js';
 import type {Plan, PlannedLimit} from '../schema/generated/plan-1.js';
 import {repositoryOf} from './cvmfs.js';
+import {isSetuid} from './engine.js';
 import type {Inputs} from './inputs.js';
 import type {ModeChoice} from './mode.js';
 import {scratchEnforcer} from './scratch.js';
@@ -91,10 +92,10 @@ const ENFORCERS: Readonly<Record<LimitName, (inputs: Inputs, resolved: ResolvedL
   memoryHigh: ({facts}) =>
     onlyV2(facts, 'memory', 'memory.high') ?? none('only the memory controller of cgroup v2 has such a limit, and it cannot be used'),
   swap: ({facts}) => swapEnforcer(facts),
-  processes: ({facts, call}, resolved, mode) =>
-    groupFile(facts, 'pids', 'pids.max', 'pids.max') ??
-    processesOfSlot(resolved, facts) ??
-    processesWithoutGroup(mode, facts, call.identity.value.uid),
+  processes: (inputs, resolved, mode) =>
+    groupFile(inputs.facts, 'pids', 'pids.max', 'pids.max') ??
+    processesOfSlot(resolved, inputs.facts) ??
+    processesWithoutGroup(mode, inputs),
   wallTime: () => watched('watch.wallTime', 'no kernel limit on wall time exists'),
   cpuTime: () => watched('watch.cpuTime', 'no kernel limit on the CPU time of a process tree exists'),
   openFiles: () => kernel('RLIMIT_NOFILE', 'per process'),
@@ -144,10 +145,11 @@ function processesOfSlot({value, provenance}: ResolvedLimit, {slot}: Facts): Enf
 }
 
 /** RLIMIT_NPROC does not bind root (setrlimit(2)). */
-function processesWithoutGroup(mode: ModeChoice, {kernel: {version}, bubblewrap}: Facts, uid: number): Enforcer {
+function processesWithoutGroup(mode: ModeChoice, inputs: Inputs): Enforcer {
+  const {version} = inputs.facts.kernel;
   const perNamespace =
     version[0] > NPROC_PER_NAMESPACE[0] || (version[0] === NPROC_PER_NAMESPACE[0] && version[1] >= NPROC_PER_NAMESPACE[1]);
-  if (mode.value === 'box' && perNamespace && !bubblewrap.setuid && uid !== 0) {
+  if (mode.value === 'box' && perNamespace && !isSetuid(inputs) && inputs.call.identity.value.uid !== 0) {
     return kernel('RLIMIT_NPROC', 'no pids controller can be used; counted per user namespace since Linux 5.14');
   }
   return watched('watch.processes', 'no pids controller can be used: processes are counted, and the payload killed when there are more');

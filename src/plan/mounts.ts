@@ -7,6 +7,7 @@ import {throughClosed} from './closed.js';
 import {isCovered, isPrivate} from './covered.js';
 import {planCredentials, type Credential} from './credentials.js';
 import type {CvmfsPlan} from './cvmfs.js';
+import {isSetuid} from './engine.js';
 import {planImage, type ImagePlan} from './image.js';
 import type {Inputs} from './inputs.js';
 import {sizeInMemory, type PlannedLimits} from './limits.js';
@@ -177,6 +178,7 @@ function privateSteps({inputs, limits, parts: {system}, place, temporary, varTem
   return [
     ...(run?.before ?? []),
     ...(system === null ? [] : planSystemDirectories(placeOfPrivate(place, system), system)),
+    ...engineFolders(inputs),
     {op: 'directory.create', path: temporary, mode, owner, because: 'private /tmp on disk: a tmpfs would be charged as memory'},
     {op: 'directory.create', path: varTemporary, mode, owner, because: 'private /var/tmp on disk'},
     bind(temporary, '/tmp', ['rw'], 'private, gone at the end'),
@@ -184,6 +186,12 @@ function privateSteps({inputs, limits, parts: {system}, place, temporary, varTem
     ...(system === null ? [] : planSystemMounts(inputs, limits, image)),
   ];
 }
+
+/** What the engine has in the box's own folder, for itself. */
+const engineFolders = ({engine}: Inputs): Step[] =>
+  (engine?.engine.folders ?? []).map(({name, because}): Step => {
+    return {op: 'directory.create', path: `{box}/${name}`, mode: '0700', owner: 'caller', because};
+  });
 
 /** Steps over the root: what of the node is hidden, shown again, and writable. */
 function sharedSteps({inputs, parts, choice, real, work, credentials, identity, run, view, destinations, hidden}: Layout): Step[] {
@@ -214,15 +222,16 @@ function sharedSteps({inputs, parts, choice, real, work, credentials, identity, 
   ];
 }
 
-/** Closed directories in which enter mounts, as the engine cannot. Not with a setuid bubblewrap, which does not work in a user namespace and does not need it. */
-function closedHere({facts, call}: Inputs): readonly string[] {
+/** Closed directories in which enter mounts, as the engine cannot. Not with a setuid engine, which does not work in a user namespace and does not need it. */
+function closedHere(inputs: Inputs): readonly string[] {
+  const {facts, call} = inputs;
   const user = facts.views?.user ?? facts.scratch.containers.user;
-  if (user && (facts.bubblewrap.setuid || !facts.namespaces.user.available)) return [];
+  if (user && (isSetuid(inputs) || !facts.namespaces.user.available)) return [];
   return (call.closed ?? []).filter((directory) => !isCovered(directory));
 }
 
 /**
- * A mount goes where the path leads: some versions of bubblewrap mount on no link, and some below none. Not where the link itself is not in the
+ * A mount goes where the path leads: some versions of engines mount on no link, and some below none. Not where the link itself is not in the
  * box: in an image, or in a private directory.
  */
 function realPaths({call}: Inputs, image: boolean): (path: string) => string {

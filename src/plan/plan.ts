@@ -1,7 +1,7 @@
 /** Job, policy, facts and call to a plan: decides everything and touches nothing. */
 
+import type {Engine, Reason} from '@tare/contract';
 import {TareError, TareErrors} from '../errors.js';
-import type {Pattern} from '../job/job.js';
 import {liesIn} from '../policy/glob.js';
 import {applyRules} from '../policy/match.js';
 import {ownPlaces, placesOf} from '../policy/places.js';
@@ -11,7 +11,8 @@ import {planFailurePolicy} from './applications.js';
 import {digest} from './canonical.js';
 import {isNeverWritable} from './covered.js';
 import {degradations, planDegraded, type Degradation} from './degraded.js';
-import type {Inputs} from './inputs.js';
+import {chooseEngine, stepRefusal} from './engine.js';
+import type {EngineChoice, Inputs} from './inputs.js';
 import {planLandlock, QUEUES} from './landlock.js';
 import {planLimits, type PlannedLimits} from './limits.js';
 import {machineIds, type MachineIds} from './machine-ids.js';
@@ -26,7 +27,19 @@ import {checkView, chooseView} from './view.js';
 import {isOwnDirectory} from './writable.js';
 
 /** @throws TareError | TareErrors when the policy refuses (exit 126) or the job cannot be run here (exit 125); nothing was touched then. */
-export function makePlan(original: Inputs): Plan {
+export function makePlan(inputs: Inputs): Plan {
+  // an engine for which there is a step that it cannot do is not asked again
+  const unable = new Map<string, Reason>();
+  for (;;) {
+    const {plan, engine} = planWithout(unable, inputs);
+    const reason = engine === null ? null : stepRefusal(engine, plan);
+    if (engine === null || reason === null) return plan;
+    unable.set(engine.name, reason);
+  }
+}
+
+/** @param unable engines that cannot do the plan, by their names */
+function planWithout(unable: ReadonlyMap<string, Reason>, original: Inputs): {plan: Plan; engine: Engine | null} {
   const {job, facts, call} = original;
   const pattern = selectPattern(job);
   const ruled = applyRules(original.policy, {vo: job.vo, user: call.identity.value.name, queue: job.queue, pattern: pattern.value});
@@ -35,16 +48,20 @@ export function makePlan(original: Inputs): Plan {
   // one that is only observed runs as it would without Tare, and its record says that it would not have; a small machine is never observed
   const isObserved = observeReason(ruled.policy, call) !== null && pattern.value !== 'vm-lite';
   if (only !== undefined && !isObserved) throw others.length === 0 ? only : new TareErrors(refused);
-  const inputs: Inputs = {...original, policy: ruled.policy};
-  const {policy} = inputs;
+  const {policy} = ruled;
+  const unchosen: Inputs = {...original, policy};
   checkAvailable(pattern, job);
-  checkIdentity(inputs);
-  checkOwnPlaces(inputs);
-  const identity = chooseIdentity(inputs);
+  checkIdentity(unchosen);
+  checkOwnPlaces(unchosen);
+  const identity = chooseIdentity(unchosen);
   const isolated = identity === null ? null : identity.kind === 'host' ? 'host' : 'none';
   const network = isolated ?? job.network?.value ?? policy.network.value[0] ?? 'host';
-  const view = chooseView(inputs);
-  const mode = chooseMode(policy, facts, call, {network, view, pattern, identity: identity !== null});
+  const view = chooseView(unchosen);
+  const asked = {facts, policy, engines: original.engines, only: call.engine ?? null};
+  const choice = chooseEngine(asked, {pattern: pattern.value, network}, unable);
+  const mode = chooseMode(unchosen, {network, view, pattern, identity: identity !== null}, choice);
+  const engine = mode.value === 'box' && typeof choice !== 'string' ? choice : null;
+  const inputs: Inputs = {...unchosen, engine};
   if (pattern.value === 'vm-lite') checkInit(inputs);
   if (mode.value === 'box') checkView(view, inputs);
   const ids: MachineIds = pattern.value === 'vm-lite' ? machineIds(inputs, view.image !== null) : {maps: null, lacking: null};
@@ -52,17 +69,17 @@ export function makePlan(original: Inputs): Plan {
   const observed = mode.value === 'observe' ? planObserved(original, policy, limits, makePlan) : null;
   const less = degradations(mode, limits, facts, call, ids);
   const degraded = planDegraded(policy, mode, less);
-  const engine = planEngine(inputs, mode, pattern.value);
   const steps = planSteps(inputs, {mode, limits, network, pattern: pattern.value, own: identity, observed, maps: ids.maps});
-  const landlock = planLandlock({engine, steps}, facts.landlock);
-  return {
+  const planned = {engine: planEngine(engine, mode), pattern, steps};
+  const landlock = planLandlock(planned, facts.landlock);
+  const plan: Plan = {
     schema: 'tare/plan/v1',
     inputs: {job: digest({job, call}), policy: digest(original.policy), facts: digest(facts)},
     job: {name: job.name, vo: job.vo, queue: job.queue, user: call.identity.value.name},
     site: policy.site,
     pattern,
     mode,
-    engine,
+    engine: planned.engine,
     ...(landlock === undefined ? {} : {landlock}),
     rule: ruled.rule,
     limits,
@@ -70,29 +87,31 @@ export function makePlan(original: Inputs): Plan {
     grace: {us: policy.graceUs.value, provenance: policy.graceUs.provenance},
     ...(degraded === undefined ? {} : {degraded}),
     applications: planFailurePolicy(job.applications, pattern.value, pattern.value === 'vm-lite' ? planServices(inputs).length : 0),
-    slot: {
-      name: call.slot.name,
-      memoryLimitBytes: call.slot.memoryBytes?.value ?? facts.slot.memoryLimitBytes,
-      cores: call.slot.cores?.value ?? facts.slot.cores,
-      scratchBytes: call.slot.scratchBytes?.value ?? null,
-      gpus: call.slot.gpus?.value ?? null,
-      memoryDirectory: facts.slot.memoryDirectory,
-    },
+    slot: planSlot(inputs),
     steps: landlock?.writable.includes(QUEUES) === true ? withQueues(steps) : steps,
     directories: placesOf(policy, facts.caller.uid),
     log: policy.log,
     pauseAt: policy.pauseAt,
     flags: planFlags(mode, limits, inputs, less),
   };
+  return {plan, engine: engine?.engine ?? null};
 }
+
+const planSlot = ({call: {slot}, facts}: Inputs): Plan['slot'] => ({
+  name: slot.name,
+  memoryLimitBytes: slot.memoryBytes?.value ?? facts.slot.memoryLimitBytes,
+  cores: slot.cores?.value ?? facts.slot.cores,
+  scratchBytes: slot.scratchBytes?.value ?? null,
+  gpus: slot.gpus?.value ?? null,
+  memoryDirectory: facts.slot.memoryDirectory,
+});
 
 const withQueues = (steps: readonly Step[]): Step[] => steps.map((step) => (step.op === 'mount.dev' ? {...step, queues: QUEUES} : step));
 
-function planEngine({facts: {bubblewrap, system}}: Inputs, mode: ModeChoice, pattern: Pattern): Plan['engine'] {
-  if (mode.value !== 'box') return {name: 'none', path: null, version: null, because: mode.because};
-  if (pattern === 'vm-lite' && system !== null)
-    return {name: system.oci.name ?? 'none', path: system.oci.path, version: system.oci.version, because: system.oci.how};
-  return {name: 'bubblewrap', path: bubblewrap.path, version: bubblewrap.version, because: bubblewrap.how};
+function planEngine(choice: EngineChoice | null, mode: ModeChoice): Plan['engine'] {
+  if (choice === null) return {name: 'none', path: null, version: null, because: mode.because};
+  const {name, path, version} = choice.facts;
+  return {name, path, version, because: choice.because};
 }
 
 /** A payload that could write to the spool could write its own record. Links are the runner's business. */

@@ -3,6 +3,7 @@
 import type {ScratchRule} from '../policy/policy.js';
 import {liesIn} from '../policy/glob.js';
 import {placesOf} from '../policy/places.js';
+import {isSetuid} from './engine.js';
 import type {Inputs} from './inputs.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import type {ModeChoice} from './mode.js';
@@ -34,7 +35,7 @@ export function scratchEnforcer(inputs: Inputs, mode: ModeChoice): ScratchEnforc
   if (mode.value !== 'box') return {enforcement: 'none', by: null, because: 'without a box the payload has no scratch of its own'};
   const {loop, tmpfs, user} = inputs.facts.scratch.containers;
   if (loop.available) return {enforcement: 'kernel', by: 'loop', because: `a file system in a file holds it (${loop.how})`};
-  if (scratch.value.inMemory && tmpfs.available && !(user && inputs.facts.bubblewrap.setuid))
+  if (scratch.value.inMemory && tmpfs.available && !(user && isSetuid(inputs)))
     return {
       enforcement: 'kernel',
       by: 'tmpfs',

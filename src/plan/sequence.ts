@@ -5,6 +5,7 @@ import {planApplications} from './applications.js';
 import {planGroups} from './cgroup.js';
 import {chooseCpus} from './cpus.js';
 import {planCvmfs} from './cvmfs.js';
+import {isSetuid} from './engine.js';
 import {planEnvironment} from './environment.js';
 import {planFeatures} from './features.js';
 import type {Inputs} from './inputs.js';
@@ -74,8 +75,7 @@ function planProcesses(inputs: Inputs, {mode, limits, pattern, maps}: Chosen, ap
     applications,
     sparesOthers: job.applications?.onOom === 'kill-application',
     root: rootOf(maps) ?? null,
-    // runc makes groups in every hierarchy itself, at one path in all
-    everywhere: pattern === 'vm-lite' && facts.caller.uid === 0 && facts.system?.oci.name !== 'runc',
+    everywhere: pattern === 'vm-lite' && facts.caller.uid === 0 && inputs.engine?.engine.groups === 'none',
   });
   if (cpus !== null)
     steps.push({op: 'affinity.set', cpus, because: `pinned to ${String(cpus.length)} of ${String(facts.cpu.allowed.length)} CPUs`});
@@ -107,7 +107,7 @@ function planIsolation(inputs: Inputs, {network, pattern, own, maps}: Chosen, mo
   const system = pattern === 'vm-lite';
   const namespaces: StepOf<'namespace.unshare'>['namespaces'] = ['pid', 'mount', 'ipc', 'uts'];
   // a user's is made before the engine, with subordinate ids in it
-  if (system ? facts.caller.uid === 0 : !facts.bubblewrap.setuid) namespaces.unshift('user');
+  if (system ? facts.caller.uid === 0 : !isSetuid(inputs)) namespaces.unshift('user');
   if (network === 'none') namespaces.push('network');
   if (system) namespaces.push('cgroup');
   return [

@@ -1,4 +1,4 @@
-/** What a small machine has on its file system, beside what every box has: a /run, accounts, and what its OCI runtime needs. */
+/** What a small machine has on its file system, beside what every box has: a /run, accounts, and what its services say. */
 
 import type {ImagePlan} from './image.js';
 import type {Inputs} from './inputs.js';
@@ -18,11 +18,6 @@ export interface MountedSystem {
 /** The directory for the accounts of a small machine. */
 export const ACCOUNTS = '{box}/accounts';
 
-/** The bundle of the OCI runtime. */
-export const BUNDLE = '{box}/bundle';
-/** The directory in which the OCI runtime keeps its state of the box. */
-export const RUNTIME = '{box}/runtime';
-
 /** Whose the directories are that root of the box is to own. */
 export const rootOwner = ({maps}: MountedSystem): 'caller' | 'root' => (maps === null ? 'caller' : 'root');
 
@@ -36,8 +31,6 @@ export function planSystemDirectories(own: string, system: MountedSystem): Step[
     make(own, '0700', 'services have users of their own, and no account of the node may reach what they write'),
     make(SERVICE_LOGS.place, '0755', 'what services say'),
     make(ACCOUNTS, '0755', 'accounts of the image, and the payload’s user'),
-    make(BUNDLE, '0700', 'what the OCI runtime is told'),
-    make(RUNTIME, '0700', 'what the OCI runtime notes'),
   ];
 }
 

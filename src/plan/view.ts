@@ -1,6 +1,6 @@
 /**
  * What the payload finds at `/`: the node's files, or a copy-on-write view of them or of an image. The overlays of a view are mounted by
- * enter, with the wrapper's own rights, before the engine makes the box from them: so one way serves every version of bubblewrap.
+ * enter, with the wrapper's own rights, before the engine makes the box from them: so one way serves every engine and each of its versions.
  *
  * As root one overlay lies over the node's root and one over each other disk; what is mounted beside is put onto it, read-only. In a user
  * namespace the kernel copies up only what is the user's, and takes no directory for a layer that has mounts below it: there each directory
@@ -48,7 +48,7 @@ export function chooseView({job, policy}: Pick<Inputs, 'job' | 'policy'>): ViewC
 }
 
 /** @throws TareError FILESYSTEM_UNAVAILABLE when the view cannot be made here */
-export function checkView({value, because, image}: ViewChoice, {facts: {views, bubblewrap}}: Inputs): void {
+export function checkView({value, because, image}: ViewChoice, {facts: {views}, engine}: Inputs): void {
   if (value === 'node') return;
   const refuse = (found: string, remedy: string | null): never => {
     throw new TareError('FILESYSTEM_UNAVAILABLE', {
@@ -60,8 +60,10 @@ export function checkView({value, because, image}: ViewChoice, {facts: {views, b
   };
   if (views === null) return refuse('it was not tried out', null);
   if (usable(views) === null) return refuse(`${views.overlay.how}; fuse-overlayfs: ${views.fuse.how}`, remedyOf(views));
-  if (views.user && bubblewrap.setuid)
-    refuse('a setuid bubblewrap cannot be used in a user namespace', 'take the setuid bit of bubblewrap away');
+  if (views.user && engine?.facts.setuid === true) {
+    const {name} = engine.facts;
+    refuse(`a setuid ${name} cannot be used in a user namespace`, `take the setuid bit of ${name} away`);
+  }
 }
 
 const usable = ({overlay, fuse}: ViewFacts): Ability | null => [overlay, fuse].find(({available}) => available) ?? null;

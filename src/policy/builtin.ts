@@ -70,6 +70,7 @@ export const BUILTIN: Readonly<Policy> = {
   filesystem: builtin(['node', 'shared', 'private']),
   images: builtin([]),
   servicesWithinUs: builtin(120e6),
+  engines: builtin(null),
   seccomp: builtin('default'),
   scratch: builtin({fromSlot: false, workDirectory: false, inMemory: false}),
   cvmfs: builtin(DEFAULT_CVMFS),

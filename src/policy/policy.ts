@@ -44,6 +44,8 @@ export interface Ruled {
   images: Valued<string[]>;
   /** Time in which the services of a small machine must be ready, and again in which they must end. */
   servicesWithinUs: Valued<number>;
+  /** Names of engines that may build boxes, in the order in which they are tried; null: all that Tare has, in their own order. */
+  engines: Valued<string[] | null>;
   /** Which system calls are denied: `default`, `pilot`, `unconfined`, or a file. */
   seccomp: Valued<string>;
   /** What the limit on scratch covers, and what may enforce it. */

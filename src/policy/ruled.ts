@@ -27,7 +27,8 @@ const valued = <T>(value: T, locate: Locate, pointer: string): Valued<T> => ({va
 function readAsWritten(written: WrittenRuled, locate: Locate): Setting {
   const setting: Setting = {};
   const given = <T>(value: T, pointer: string): Valued<T> => valued(value, locate, pointer);
-  const {mode, patterns, box, degraded, suspendedTime, network, devices, writable, run, filesystem, images, seccomp, scratch} = written;
+  const {mode, patterns, box, degraded, suspendedTime, network, devices, writable, run, filesystem, images, engines, seccomp, scratch} =
+    written;
   if (mode !== undefined) setting.mode = given(readMode(mode), '/mode');
   if (patterns !== undefined) setting.patterns = given(patterns, '/patterns');
   if (box !== undefined) setting.box = given(box, '/box');
@@ -39,6 +40,7 @@ function readAsWritten(written: WrittenRuled, locate: Locate): Setting {
   if (run !== undefined) setting.run = given(run, '/run');
   if (filesystem !== undefined) setting.filesystem = given(filesystem, '/filesystem');
   if (images !== undefined) setting.images = given(images, '/images');
+  if (engines !== undefined) setting.engines = given(engines, '/engines');
   // as it was called while it was of small machines alone
   if (seccomp !== undefined) setting.seccomp = given(seccomp === 'builtin' ? 'default' : seccomp, '/seccomp');
   if (scratch !== undefined) setting.scratch = given({...NO_SCRATCH_RULE, ...scratch}, '/scratch');

@@ -32,7 +32,11 @@ export interface Calling {
 }
 
 /** Gathers what the plan has to know of the call: the identity, the slot, own directories and places below /run. */
-export function callOf({job, policy, facts, identity, environment, cwd}: Calling, {stepDirectory}: Request, attempt: AttemptContext): Call {
+export function callOf(
+  {job, policy, facts, identity, environment, cwd}: Calling,
+  {stepDirectory, engine}: Request,
+  attempt: AttemptContext,
+): Call {
   const {batch} = attempt;
   return {
     identity,
@@ -41,6 +45,7 @@ export function callOf({job, policy, facts, identity, environment, cwd}: Calling
     writable: (batch.writable ?? []).map(({value, at}) => ({value, provenance: {source: 'slot', at}})),
     slot: slotHere(slotOf(batch), facts),
     batchId: batch.lrms.localJobId,
+    engine,
     tasks: stepDirectory === undefined ? undefined : batch.together?.count,
     unboxed: unboxedReason(attempt, policy),
     ...(isForeign(job.workDirectory, cwd, policy, identity.value) ? {foreignDirectory: true as const} : {}),

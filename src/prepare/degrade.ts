@@ -9,17 +9,21 @@ import {prepareFrom, type Prepared} from './planned.js';
 export type Capability = 'box' | 'groups' | 'disk' | 'ids';
 
 const USES: Readonly<Record<Capability, (plan: Plan) => boolean>> = {
-  // a small machine without is none
-  box: ({mode, pattern}) => mode.value === 'box' && pattern.value !== 'vm-lite',
+  // with another engine, or without a box
+  box: ({mode}) => mode.value === 'box',
   groups: (plan) => stepOf(plan, 'cgroup.create') !== undefined,
   disk: (plan) => stepOf(plan, 'scratch.quota') !== undefined,
   ids: (plan) => stepOf(plan, 'mount.shift') !== undefined,
 };
 
 /** The node as it would be without. */
-function lacking(facts: Facts, capability: Capability, because: string): Facts {
+function lacking(facts: Facts, capability: Capability, because: string, {engine}: Plan): Facts {
   if (capability === 'ids') return facts;
-  if (capability === 'box') return {...facts, bubblewrap: {...facts.bubblewrap, path: null, how: because}};
+  if (capability === 'box') {
+    const without = (one: Facts['engines'][number]): Facts['engines'][number] =>
+      one.name === engine.name ? {...one, path: null, how: because} : one;
+    return {...facts, engines: facts.engines.map(without)};
+  }
   if (capability === 'disk') {
     const no = {available: false, how: because, remedy: null};
     return {...facts, scratch: {...facts.scratch, containers: {...facts.scratch.containers, loop: no, tmpfs: no}}};
@@ -31,9 +35,9 @@ function lacking(facts: Facts, capability: Capability, because: string): Facts {
 export const canDegrade = ({plan, inputs}: Prepared, capability: Capability): boolean => inputs !== null && USES[capability](plan);
 
 /** Plans the same job for a node without the capability. @throws TareError when the policy requires it */
-export function degrade({inputs, callerArgvIndex}: Prepared, capability: Capability, because: string): Prepared {
+export function degrade({inputs, plan, callerArgvIndex}: Prepared, capability: Capability, because: string): Prepared {
   if (inputs === null) throw new TypeError('a saved plan is not made anew');
   const {facts, call} = inputs;
   const lost = [...(call.lost ?? []), capability];
-  return prepareFrom({...inputs, facts: lacking(facts, capability, because), call: {...call, lost}}, callerArgvIndex);
+  return prepareFrom({...inputs, facts: lacking(facts, capability, because, plan), call: {...call, lost}}, callerArgvIndex);
 }

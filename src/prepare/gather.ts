@@ -1,10 +1,12 @@
 /** The facts of the node that a job needs. */
 
+import type {Engine} from '@tare/contract';
 import {pinnedCpus} from '../box/pinned.js';
 import type {Facts} from '../host/facts.js';
 import {readFacts} from '../host/index.js';
 import {spawnBriefly} from '../host/spawn.js';
 import type {Job} from '../job/job.js';
+import {namesOf} from '../plan/engine.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import type {NamedCaller} from './identity.js';
@@ -32,12 +34,30 @@ export function wants(job: Job, policy: Policy): Wanted {
   return {pins, view, system, network: job.identity !== null};
 }
 
+/** Engines that the policy or one of its rules lists, in their order; small machines have engines that other jobs do not look for. */
+export function soughtEngines(policy: Policy, engines: readonly Engine[], {system}: Pick<Wanted, 'system'>): Engine[] {
+  const named = [policy, ...policy.rules.map(({set}) => ({engines: set.engines ?? policy.engines}))].flatMap((one) =>
+    namesOf(one, engines),
+  );
+  const others = ({patterns}: Engine): boolean => patterns['ulimit++'] === true || patterns['quotas++'] === true;
+  return [...new Set(named)]
+    .flatMap((name) => engines.find((engine) => engine.name === name) ?? [])
+    .filter((engine) => system || others(engine));
+}
+
 /** Gathers the facts. It waits for the caller's name last, unless a fact depends on the caller's name or home directory. */
-export async function gatherFacts(policy: Policy, wanted: Wanted, attempt: AttemptContext, naming: Promise<NamedCaller>): Promise<Facts> {
+export async function gatherFacts(
+  policy: Policy,
+  wanted: Wanted,
+  engines: readonly Engine[],
+  attempt: AttemptContext,
+  naming: Promise<NamedCaller>,
+): Promise<Facts> {
   const {pins, view, system, network} = wanted;
   const caller = view || system ? (await naming).caller : attempt.caller;
   const {state, scratch} = placesOf(policy, caller.uid);
   const facts = readFacts({
+    engines: soughtEngines(policy, engines, wanted),
     caller,
     scratchDirectory: scratch,
     shim: attempt.shim,

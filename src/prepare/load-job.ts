@@ -1,7 +1,7 @@
 /** The job that is asked for, from its document or its command line, with what the batch system knows of it. */
 
 import {dirname, resolve} from 'node:path';
-import type {BatchJob} from '@tare/contract';
+import type {BatchJob, Engine} from '@tare/contract';
 import {readNamedJob, readOwnJob} from '../files/documents.js';
 import {jobFiles, type JobFiles} from '../files/job-files.js';
 import {applyFlags, type JobFlags} from '../job/flags.js';
@@ -22,6 +22,10 @@ export interface Request {
   flags: JobFlags;
   /** The policy file that was named, null for the node's own. */
   policyFile: string | null;
+  /** Those that Tare has, in their order. */
+  engines: readonly Engine[];
+  /** The only one that the caller wants; absent: any that the policy lists. */
+  engine?: string | undefined;
   /** Folder of a step whose tasks the box is for: nothing is executed but what they bring. Absent: the box is for the payload. */
   stepDirectory?: string;
 }

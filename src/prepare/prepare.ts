@@ -33,7 +33,7 @@ export async function prepare(
   const naming = nameCaller(attempt.caller, policy);
   try {
     const {source} = request;
-    if (source.kind === 'plan') return await prepareSaved(source.file, policy, environment, attempt, naming);
+    if (source.kind === 'plan') return await prepareSaved(source.file, request, policy, environment, attempt, naming);
     return await prepareJob(request, policy, environment, cwd, attempt, naming);
   } finally {
     // the record of a refusal names the account
@@ -53,13 +53,13 @@ async function prepareJob(
   const {job, callerArgvIndex, cameTo} = await loadJob(request, cwd, batch, attempt.files);
   attempt.job = job;
   checkWorkDirectory(job, policy);
-  const facts = await gatherFacts(policy, wants(job, policy), attempt, naming);
+  const facts = await gatherFacts(policy, wants(job, policy), request.engines, attempt, naming);
   attempt.outer = outerBoxOf(facts.within, environment, facts.caller.uid);
   requireAnswer(await naming, policy);
   const identity = await payloadIdentity(job, policy, facts.caller, cameTo);
   attempt.files = jobFiles(identity.value, cwd);
   const call = callOf({job, policy, facts, identity, environment, cwd}, request, attempt);
-  const inputs: Inputs = {job, policy, facts, call};
+  const inputs: Inputs = {job, policy, facts, call, engines: request.engines};
   const {image} = job;
   if (image === null) return prepareFrom(inputs, callerArgvIndex);
   const withImage = (through: Through | null): Promise<Prepared> => {
@@ -71,6 +71,7 @@ async function prepareJob(
 
 async function prepareSaved(
   file: string,
+  {engines, engine}: Request,
   policy: Policy,
   environment: Readonly<Record<string, string>>,
   attempt: AttemptContext,
@@ -85,12 +86,13 @@ async function prepareSaved(
       system: plan.pattern.value === 'vm-lite',
       network: stepOf(plan, 'hostname.set') !== undefined,
     },
+    engines,
     attempt,
     naming,
   );
   attempt.outer = outerBoxOf(facts.within, environment, facts.caller.uid);
   requireAnswer(await naming, policy);
-  const identity = checkSavedPlan(plan, file, facts, policy);
+  const identity = checkSavedPlan(plan, file, {facts, policy, engines, only: engine ?? null});
   const workDirectory = stepOf(plan, 'payload.execute')?.workDirectory ?? '/';
   if (!leadsTo(workDirectory, policy.cvmfs.value.root)) requireDirectory(workDirectory, file);
   checkRealPlaces(plan, file, policy);

@@ -2,7 +2,7 @@
 
 import {TareError} from '../errors.js';
 import type {Facts, IdentityFacts} from '../host/facts.js';
-import {boxObstacle, systemObstacle} from '../plan/mode.js';
+import {chooseEngine, stepRefusal, type EngineInputs} from '../plan/engine.js';
 import {LIMIT_NAMES} from '../job/job.js';
 import {canonicalJson, digest} from '../plan/canonical.js';
 import {planLandlock} from '../plan/landlock.js';
@@ -18,7 +18,8 @@ import {defOf} from '../steps/table.js';
  * @returns the account that the plan's payload runs as
  * @throws TareError PLAN_MISMATCH
  */
-export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: Policy): IdentityFacts {
+export function checkSavedPlan(plan: Plan, file: string, here: EngineInputs & {policy: Policy}): IdentityFacts {
+  const {facts, policy} = here;
   const mismatch = (message: string, found: string, allowed: string): TareError =>
     new TareError('PLAN_MISMATCH', {
       message: `the plan does not fit this node: ${message}`,
@@ -41,8 +42,7 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
     ({op}) => (op.startsWith('mount.') && op !== 'mount.pin') || op === 'namespace.unshare' || op === 'privileges.drop',
   );
   const system = plan.pattern.value === 'vm-lite';
-  const engines = system ? ['crun', 'runc'] : ['bubblewrap'];
-  if (boxed !== engines.includes(plan.engine.name) || boxed !== (plan.mode.value === 'box')) {
+  if (boxed !== (plan.engine.name !== 'none') || boxed !== (plan.mode.value === 'box')) {
     throw mismatch(
       'its engine, mode and steps do not belong together',
       `engine ${plan.engine.name}, mode ${plan.mode.value}`,
@@ -51,18 +51,26 @@ export function checkSavedPlan(plan: Plan, file: string, facts: Facts, policy: P
   }
   if (plan.mode.value !== 'observe' && plan.observed !== undefined)
     throw mismatch('it is not observed, and says what would be if it were', plan.mode.value, 'a plan as it was made');
-  if (plan.engine.name === 'bubblewrap') {
-    const lacking = boxObstacle(facts);
-    if (lacking !== null) throw mismatch('the box cannot be built', lacking, 'a node as it was planned for');
-    if (plan.engine.path !== facts.bubblewrap.path)
-      throw mismatch('bubblewrap is elsewhere', plan.engine.path ?? 'none', facts.bubblewrap.path ?? 'none');
-  }
+  if (boxed) checkEngine(plan, here, mismatch);
   if (boxed) checkFilter(plan, facts, policy, mismatch);
   const [wall, wanted] = [plan.landlock, planLandlock(plan, facts.landlock)].map((each) => canonicalJson(each ?? null));
   if (wall !== wanted) throw mismatch('what Landlock lets it write to is another', wall ?? '', wanted ?? '');
   if (boxed && system) checkSystem(plan, facts, mismatch);
   checkNetwork(plan, facts, policy, mismatch);
   return planIdentity(plan, facts, policy, mismatch);
+}
+
+/** It is one that the policy lists, where it was, and can do all steps; another may be preferred by now. */
+function checkEngine(plan: Plan, here: EngineInputs & {policy: Policy}, mismatch: Mismatch): void {
+  const {name, path} = plan.engine;
+  const rule = here.policy.rules.find((one) => one.name === plan.rule);
+  const policy = {engines: rule?.set.engines ?? here.policy.engines};
+  if (here.only !== null && here.only !== name) throw mismatch('it is for another engine than the caller wants', name, here.only);
+  const choice = chooseEngine({...here, policy, only: name}, {pattern: plan.pattern.value, network: 'host'});
+  if (typeof choice === 'string') throw mismatch('the box cannot be built', choice, 'a node as it was planned for');
+  if (path !== choice.facts.path) throw mismatch(`${name} is elsewhere`, path ?? 'none', choice.facts.path ?? 'none');
+  const refused = stepRefusal(choice.engine, plan);
+  if (refused !== null) throw mismatch('its engine cannot do all of its steps', `${name} ${refused}`, 'a plan as it was made');
 }
 
 function checkFilter(plan: Plan, {seccomp}: Facts, policy: Policy, mismatch: Mismatch): void {
@@ -75,12 +83,8 @@ function checkFilter(plan: Plan, {seccomp}: Facts, policy: Policy, mismatch: Mis
 /** What keeps a small machine from the node is as the policy and this node make it. */
 function checkSystem(plan: Plan, facts: Facts, mismatch: Mismatch): void {
   const {system, caller} = facts;
-  const lacking = systemObstacle(facts);
-  if (system === null || lacking !== null)
-    throw mismatch('the small machine cannot be built', lacking ?? 'nothing is known', 'a node as it was planned for');
-  const {oci, subordinate, unifiedAt} = system;
-  if (plan.engine.path !== oci.path || plan.engine.name !== oci.name)
-    throw mismatch('the OCI runtime is elsewhere', plan.engine.path ?? 'none', oci.path ?? 'none');
+  if (system === null) throw mismatch('the small machine cannot be built', 'nothing is known', 'a node as it was planned for');
+  const {subordinate, unifiedAt} = system;
   const same = (what: string, found: unknown, wanted: unknown): void => {
     if (canonicalJson(found) !== canonicalJson(wanted)) throw mismatch(what, canonicalJson(found), canonicalJson(wanted));
   };

@@ -1,22 +1,26 @@
 /** Doctor’s rows about what a box is built with: namespaces, engines, filters. */
 
+import type {Engine, EngineFacts} from '@tare/contract';
 import type {Ability, Facts, NetworkFacts} from '../host/facts.js';
+import {namesOf} from '../plan/engine.js';
 import {usesLandlock} from '../plan/landlock.js';
 import {networkObstacle} from '../plan/network.js';
 import type {Policy} from '../policy/policy.js';
 import type {Check} from './check.js';
+import type {DoctorInputs} from './doctor-inputs.js';
+import {PATTERNS} from './doctor-patterns.js';
 
 /** One row for each. */
-export const checkBox = (facts: Facts, policy: Policy): Check[] => [
+export const checkBox = ({facts, policy, engines}: Pick<DoctorInputs, 'facts' | 'policy' | 'engines'>): Check[] => [
   ...NAMESPACE_COSTS.map(([kind, costs]) => fromAbility(`${kind} namespace`, facts.namespaces[kind], costs)),
   fromAbility('new /proc', facts.newProc, 'no box: a payload would see the processes outside of it'),
-  checkBubblewrap(facts),
+  ...checkEngines(facts, policy, engines),
   checkFilter(facts, policy),
   checkLandlock(facts, policy),
 ];
 
 const NAMESPACE_COSTS: readonly (readonly [kind: keyof Facts['namespaces'], costs: string])[] = [
-  ['user', 'no box, unless as root or with a setuid bubblewrap'],
+  ['user', 'no box, unless as root or with a setuid engine'],
   ['pid', 'no box: orphans are looked for by group and session only'],
   ['mount', 'no box: /tmp and the scratch are shared with other jobs'],
   ['ipc', 'no box: shared memory of a job can outlive it'],
@@ -29,29 +33,33 @@ function fromAbility(name: string, {available, how, remedy}: Ability, costs: str
   return {name, state: available ? 'ok' : 'missing', found: how, costs, remedy};
 }
 
-function checkBubblewrap({bubblewrap}: Facts): Check {
-  const name = 'bubblewrap';
-  const {path, version, setuid, abilities, how} = bubblewrap;
-  if (path === null)
-    return {
-      name,
-      state: 'missing',
-      found: how,
-      costs: 'no box: limits only',
-      remedy: how.includes('setuid') ? 'chmod u-s the program that was found' : 'install the package bubblewrap',
-    };
+/** Those that the policy lists. One that is not here is missed only where no other can do for a pattern what it can. */
+function checkEngines({engines: found}: Facts, policy: Policy, engines: readonly Engine[]): Check[] {
+  const listed = namesOf(policy, engines).flatMap((name) => engines.find((engine) => engine.name === name) ?? []);
+  const isHere = ({name}: Engine): boolean => found.some((one) => one.name === name && one.path !== null);
+  return listed.flatMap((engine): Check[] => {
+    const facts = found.find(({name}) => name === engine.name);
+    if (facts === undefined) return [];
+    const missed = PATTERNS.filter(
+      (pattern) => engine.patterns[pattern] === true && !listed.some((other) => other.patterns[pattern] === true && isHere(other)),
+    );
+    // the first of those that would all do
+    const first = listed.find(({patterns}) => missed.some((pattern) => patterns[pattern] === true));
+    return facts.path === null && first !== engine ? [] : [checkEngine(engine, facts)];
+  });
+}
+
+function checkEngine({name, patterns, words}: Engine, facts: EngineFacts): Check {
+  const {path, version, setuid, how} = facts;
+  const costs = patterns['ulimit++'] === true ? 'no box: limits only' : 'no small machines (vm-lite)';
+  if (path === null) {
+    const remedy = how.includes('setuid') ? 'chmod u-s the program that was found' : words.install;
+    return {name, state: 'missing', found: how, costs, remedy};
+  }
   const found = `${path} ${version ?? 'of unknown version'}${setuid ? ', setuid root' : ''}`;
-  const lacking = Object.entries({'--perms': abilities.perms, '--size': abilities.tmpfsSize})
-    .filter(([, has]) => !has)
-    .map(([option]) => option);
-  if (lacking.length === 0) return {name, state: 'ok', found, costs: 'no box: limits only', remedy: null};
-  return {
-    name,
-    state: 'limited',
-    found: `${found}; no ${lacking.join(', ')}`,
-    costs: 'the sizes and modes of a box’s own file systems are the built-in ones',
-    remedy: setuid ? 'take its setuid bit away, where user namespaces are available' : 'use bubblewrap 0.7.0 or later',
-  };
+  const lacks = words.lacks(facts);
+  if (lacks === null) return {name, state: 'ok', found, costs, remedy: null};
+  return {name, state: 'limited', found: `${found}; no ${lacks.lacking}`, costs: lacks.costs, remedy: lacks.remedy};
 }
 
 function checkFilter({seccomp: {available, how, remedy}}: Facts, {seccomp: {value, provenance}}: Policy): Check {
@@ -76,32 +84,16 @@ function checkLandlock({landlock: {abi, how, remedy}}: Facts, {seccomp: {value, 
   };
 }
 
-/** What builds small machines. */
-export function checkOci(facts: Facts): Check[] {
-  if (facts.system === null) return [];
-  const {oci, subordinate} = facts.system;
-  const runtime: Check =
-    oci.path === null
-      ? {name: 'OCI runtime', state: 'missing', found: oci.how, costs: 'no small machines (vm-lite)', remedy: 'install crun'}
-      : {name: 'OCI runtime', state: 'ok', found: `${oci.path} ${oci.version ?? 'of unknown version'}`, costs: '', remedy: null};
-  if (facts.caller.uid === 0) return [runtime];
-  const ids: Check =
-    subordinate.remedy === null
-      ? {
-          name: 'subordinate ids',
-          state: 'ok',
-          found: `${String(subordinate.uids.count)} uids (${subordinate.how})`,
-          costs: '',
-          remedy: null,
-        }
-      : {
-          name: 'subordinate ids',
-          state: 'limited',
-          found: subordinate.how,
-          costs: 'in a small machine (vm-lite) services have no accounts but root',
-          remedy: subordinate.remedy,
-        };
-  return [runtime, ids];
+/** What services of a user's small machine have for accounts. */
+export function checkSubordinate({system, caller}: Facts): Check[] {
+  if (system === null || caller.uid === 0) return [];
+  const {uids, how, remedy} = system.subordinate;
+  const name = 'subordinate ids';
+  return [
+    remedy === null
+      ? {name, state: 'ok', found: `${String(uids.count)} uids (${how})`, costs: '', remedy: null}
+      : {name, state: 'limited', found: how, costs: 'in a small machine (vm-lite) services have no accounts but root', remedy},
+  ];
 }
 
 const KIND_COSTS: Readonly<Record<'bridge' | 'macvlan' | 'user', string>> = {

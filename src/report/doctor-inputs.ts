@@ -1,6 +1,6 @@
 /** What doctor is given: what was found of the node, and the policy. */
 
-import type {BatchFinding} from '@tare/contract';
+import type {BatchFinding, Engine} from '@tare/contract';
 import type {Facts} from '../host/facts.js';
 import type {Policy} from '../policy/policy.js';
 import type {NodeFound} from './node-checks.js';
@@ -15,6 +15,8 @@ export interface DoctorTools {
 export interface DoctorInputs {
   facts: Facts;
   policy: Policy;
+  /** Those that Tare has, in their order. */
+  engines: readonly Engine[];
   tools: DoctorTools;
   /** What the batch system of this job says; absent: it is no job, or it says nothing. */
   batch?: BatchFinding | null;

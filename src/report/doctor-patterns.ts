@@ -2,7 +2,8 @@
 
 import type {Facts} from '../host/facts.js';
 import type {Pattern} from '../job/job.js';
-import {boxObstacle, systemObstacle} from '../plan/mode.js';
+import {chooseEngine} from '../plan/engine.js';
+import type {EngineChoice} from '../plan/inputs.js';
 import type {Policy} from '../policy/policy.js';
 import {usable} from './doctor-cgroups.js';
 import type {DoctorInputs} from './doctor-inputs.js';
@@ -24,7 +25,8 @@ export function isCounted(pattern: Pattern, {patterns}: Policy): boolean {
 }
 
 /** Whether jobs of a pattern can run here, under this policy. */
-export function classify(pattern: Pattern, {facts, policy, tools}: DoctorInputs): PatternVerdict {
+export function classify(pattern: Pattern, inputs: DoctorInputs): PatternVerdict {
+  const {facts, policy, tools} = inputs;
   const allowed = policy.patterns.value.includes(pattern);
   const no = (because: string): PatternVerdict => ({allowed, runnable: false, because});
   if (tools.native.path === null) return no(`the static program is missing: ${tools.native.because ?? 'not found'}`);
@@ -37,34 +39,40 @@ export function classify(pattern: Pattern, {facts, policy, tools}: DoctorInputs)
   const isObserved = policy.mode.value === 'observe';
   if (isObserved && pattern !== 'vm-lite') return yes(`mode observe (${policy.mode.provenance.at}): jobs are weighed only`);
   if (isObserved) return no(`mode observe (${policy.mode.provenance.at}): without a box there is no small machine`);
-  const unenforced = lackingEnforcement(facts, policy);
+  const choice = chooseEngine({...inputs, only: null}, {pattern, network: 'host'});
+  const unenforced = lackingEnforcement(inputs);
   if (unenforced !== null) return no(unenforced);
-  if (pattern === 'vm-lite') return classifySystem(facts, yes, no);
-  const obstacle = boxObstacle(facts);
-  if (obstacle === null) return yes('the box can be built');
-  if (policy.box.value === 'required') return no(`${obstacle}; the policy requires a box (${policy.box.provenance.at})`);
-  return yes(`unboxed, with what limits there are: ${obstacle}`);
+  if (pattern === 'vm-lite') return classifySystem(choice, facts, yes, no);
+  if (typeof choice !== 'string') return yes(`${choice.engine.name} can build the box`);
+  if (policy.box.value === 'required') return no(`${choice}; the policy requires a box (${policy.box.provenance.at})`);
+  return yes(`unboxed, with what limits there are: ${choice}`);
 }
 
-function classifySystem(facts: Facts, yes: (because: string) => PatternVerdict, no: (because: string) => PatternVerdict): PatternVerdict {
-  const obstacle = systemObstacle(facts);
-  if (obstacle !== null) return no(obstacle);
+function classifySystem(
+  choice: EngineChoice | string,
+  facts: Facts,
+  yes: (because: string) => PatternVerdict,
+  no: (because: string) => PatternVerdict,
+): PatternVerdict {
+  if (typeof choice === 'string') return no(choice);
   if (facts.views === null || !(facts.views.overlay.available || facts.views.fuse.available))
     return no('no copy-on-write view of an image can be made');
   const memory = facts.cgroup.controllers.memory;
   const systemd =
     memory?.version === 2 && memory.parent !== null ? 'any init' : 'any init but systemd, which needs control groups of version 2';
-  return yes(`${facts.system?.oci.name ?? ''} builds it; ${systemd}`);
+  return yes(`${choice.engine.name} builds it; ${systemd}`);
 }
 
 /** An enforcement by the kernel that the policy requires and no controller here gives: every job with that limit is refused. */
-function lackingEnforcement(facts: Facts, {enforcement, scratch}: Policy): string | null {
+function lackingEnforcement(inputs: DoctorInputs): string | null {
+  const {facts, policy} = inputs;
+  const {enforcement, scratch} = policy;
   const required = (name: keyof typeof enforcement): string =>
     `the policy requires ${name} to be enforced (${enforcement[name].value}, ${enforcement[name].provenance.at})`;
   if (enforcement.cores.value !== 'none' && !usable(facts, 'cpu')) return `${required('cores')}, and the cpu controller cannot be used`;
   if (enforcement.memory.value === 'kernel' && !usable(facts, 'memory'))
     return `${required('memory')}, and the memory controller cannot be used`;
-  if (enforcement.processes.value === 'kernel' && !usable(facts, 'pids') && !countsPerBox(facts)) {
+  if (enforcement.processes.value === 'kernel' && !usable(facts, 'pids') && !countsPerBox(inputs)) {
     return `${required('processes')}, and neither the pids controller nor a box’s own RLIMIT_NPROC can be used`;
   }
   const {loop, tmpfs} = facts.scratch.containers;
@@ -74,7 +82,8 @@ function lackingEnforcement(facts: Facts, {enforcement, scratch}: Policy): strin
 }
 
 /** RLIMIT_NPROC counts per user namespace since Linux 5.14, so it binds one box alone (as plan/limits.ts has it). */
-function countsPerBox(facts: Facts): boolean {
-  const [major, minor] = facts.kernel.version;
-  return boxObstacle(facts) === null && !facts.bubblewrap.setuid && (major > 5 || (major === 5 && minor >= 14));
+function countsPerBox(inputs: DoctorInputs): boolean {
+  const [major, minor] = inputs.facts.kernel.version;
+  const choice = chooseEngine({...inputs, only: null}, {pattern: 'ulimit++', network: 'host'});
+  return typeof choice !== 'string' && !choice.facts.setuid && (major > 5 || (major === 5 && minor >= 14));
 }

@@ -2,7 +2,7 @@
 
 import type {Pattern} from '../job/job.js';
 import type {Check} from './check.js';
-import {checkBox, checkNetwork, checkOci} from './doctor-box.js';
+import {checkBox, checkNetwork, checkSubordinate} from './doctor-box.js';
 import {checkBatch, checkCgroups} from './doctor-cgroups.js';
 import {checkFuse, checkScratch, checkScratchLimit, checkViews} from './doctor-files.js';
 import type {DoctorInputs} from './doctor-inputs.js';
@@ -31,11 +31,11 @@ export function diagnose(inputs: DoctorInputs): Diagnosis {
       checkKernel(facts),
       ...(batch == null ? [] : [checkBatch(batch, facts)]),
       ...checkCgroups(facts),
-      ...checkBox(facts, policy),
+      ...checkBox(inputs),
       checkFuse(facts),
       checkScratch(facts),
       ...(facts.views === null ? [] : [checkViews(facts.views)]),
-      ...checkOci(facts),
+      ...checkSubordinate(facts),
       checkScratchLimit(facts),
       ...(facts.network === null ? [] : checkNetwork(facts.network, facts, policy)),
       checkCores(facts),

@@ -2,8 +2,8 @@
 
 import type {Evil} from './attack-place.js';
 
-/** `none`: no box. */
-export type AttackedEngine = 'bubblewrap' | 'crun' | 'runc' | 'none';
+/** Name of an engine; `none`: no box. */
+export type AttackedEngine = string;
 
 /** A row of doctor's report on attacks. */
 export interface TriedAttack {
@@ -38,7 +38,7 @@ export const CLASSES: readonly Attack[] = [
   },
   {
     ...{name: 'the runtime’s descriptors', numbers: ['CVE-2016-9962'], by: 'runtime'},
-    tried: 'the payload traces process 1, and in bubblewrap’s box what joins it, reads their memory and takes their descriptors',
+    tried: 'the payload traces process 1, and but in a small machine what joins it, reads their memory and takes their descriptors',
   },
   {
     ...{name: 'own program', numbers: ['CVE-2019-5736'], by: 'program'},
@@ -63,7 +63,7 @@ export const CLASSES: readonly Attack[] = [
   {
     ...{name: 'places that are links', numbers: ['CVE-2026-87766'], by: 'places'},
     tried:
-      'in the image /dev, /etc, /run, /tmp and what is above the work directory are links to the node; bubblewrap is also called by itself',
+      'in the image /dev, /etc, /run, /tmp and what is above the work directory are links to the node; an engine is also called by itself',
   },
   {
     ...{name: 'setuid engine', numbers: ['CVE-2026-41163'], by: 'setuid'},

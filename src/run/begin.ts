@@ -41,7 +41,7 @@ import {startedRecord, type UsageRecord} from '../record/record.js';
 import {foundOf} from '../repositories/usable.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {undoOf} from '../steps/undo.js';
-import {writeBundle} from './bundle.js';
+import {writeEngine} from './engine.js';
 import {launch} from './launch.js';
 import {refuseLess, UNSPOOLED} from './less.js';
 
@@ -96,10 +96,9 @@ export async function begin(
     state.memoryBefore = memoryEventsNow(groups, facts);
     writeState(state);
     pauseAt(plan.pauseAt, 'supervisor-made');
-    await writeBundle(named, id, scratchDirectory(plan, id));
-    const mounted = mountedIn(attempt.looked);
-    const place = {id, boxDirectory: scratchDirectory(plan, id), mounted};
-    launch({channel, plan: named, groups}, place, state.abilities, callerArgvIndex);
+    const boxDirectory = scratchDirectory(plan, id);
+    const engineArgv = await writeEngine(named, prepared, request.engines, {id, boxDirectory});
+    launch({channel, plan: named, groups}, {id, boxDirectory, mounted: mountedIn(attempt.looked), engineArgv}, callerArgvIndex);
     launched = true;
     channel.doing(`writing to the spool ${plan.directories.spools.join(', ')}`);
     // written while the engine builds the box; the payload waits for it
@@ -135,7 +134,6 @@ function firstState({plan, facts}: Prepared, attempt: AttemptContext, request: R
     undo: undoOf(plan, id, scratchDirectory(plan, id)),
     output: plan.applications === null ? null : {stdout: outputFileOf(hello.shimPid, 1), stderr: outputFileOf(hello.shimPid, 2)},
     memoryBefore: noGroups.memoryEvents(),
-    abilities: facts.bubblewrap.abilities,
     shimStartedUs: hello.startedUs,
     cpus: facts.cpu.online.length,
     recordCopy: request.recordCopy,

@@ -1,7 +1,7 @@
 /** All that `tare doctor` looks at. */
 
 import {accessSync, constants} from 'node:fs';
-import type {BatchFinding, Plugin} from '@tare/contract';
+import type {BatchFinding, Engine, Plugin} from '@tare/contract';
 import {errnoOf} from '../errors.js';
 import {examineBatch} from '../batch/detect.js';
 import {effects} from '../batch/effects.js';
@@ -17,6 +17,7 @@ import {readReports} from '../node-state/reports.js';
 import {nodePlaces, placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import {readPolicy} from '../files/documents.js';
+import {soughtEngines} from '../prepare/gather.js';
 import {accountIn, callerIdentity, nameCaller} from '../prepare/identity.js';
 import {jobFiles} from '../files/job-files.js';
 import {NATIVE} from '../process/native.js';
@@ -45,6 +46,8 @@ interface NodeState {
 export interface Examined {
   facts: Facts;
   policy: Policy;
+  /** Those that Tare has, in their order. */
+  engines: readonly Engine[];
   machine: Machine;
   tools: {native: {path: string | null; because: string | null}};
   /** What the batch system of this job says; null outside of one. */
@@ -64,7 +67,9 @@ export async function examineNode(
   const policy = await readPolicy(policyFile, ids.uid);
   const {caller} = await nameCaller(ids, policy);
   const {scratch} = placesOf(policy, caller.uid);
+  const engines = plugins.flatMap((plugin) => plugin.engines ?? []);
   const facts = readFacts({
+    engines: soughtEngines(policy, engines, {system: true}),
     caller,
     scratchDirectory: scratch,
     pinned: [],
@@ -85,6 +90,7 @@ export async function examineNode(
   return {
     facts,
     policy,
+    engines,
     machine: await readMachine(),
     tools: {native: checkNative()},
     batch,

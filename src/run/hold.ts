@@ -12,7 +12,7 @@ import {readNote, writeNote} from '../step/folder.js';
 export async function holdBox(
   descriptor: number,
   directory: string,
-  {plugins, version}: Pick<RunRequest, 'plugins' | 'version'>,
+  {plugins, engines, version}: Pick<RunRequest, 'plugins' | 'engines' | 'version'>,
 ): Promise<void> {
   await serve(
     descriptor,
@@ -31,6 +31,7 @@ export async function holdBox(
         role: 'wrapper',
         onlooker: null,
         plugins,
+        engines,
         version,
       };
     },

@@ -1,6 +1,5 @@
 /** Sends the launch frame: from then on the shim builds the box. */
 
-import type {BubblewrapAbilities} from '../host/facts.js';
 import type {Groups} from '../cgroup/manager.js';
 import {launchStrings, type LaunchContext} from '../engine/launch.js';
 import {filterOf} from '../supervise/filter.js';
@@ -11,8 +10,7 @@ import type {Plan} from '../schema/generated/plan-1.js';
 /** Sends the shim the launch of a box whose groups and folders are made. */
 export function launch(
   {channel, plan, groups}: {channel: Channel; plan: Plan; groups: Groups},
-  {id, boxDirectory, mounted}: Pick<LaunchContext, 'id' | 'boxDirectory' | 'mounted'>,
-  abilities: BubblewrapAbilities,
+  {id, boxDirectory, mounted, engineArgv}: Pick<LaunchContext, 'id' | 'boxDirectory' | 'mounted' | 'engineArgv'>,
   callerArgvIndex: number | null,
 ): void {
   const joins = {
@@ -20,6 +18,6 @@ export function launch(
     payload: groups.joins('payload'),
     applications: stepsOf(plan, 'application.execute').map(({name}) => groups.joins(`app-${name}`)),
   };
-  const keys = launchStrings(plan, {boxDirectory, id, mounted, abilities, joins, filter: filterOf(plan), callerArgvIndex});
+  const keys = launchStrings(plan, {boxDirectory, id, mounted, engineArgv, joins, filter: filterOf(plan), callerArgvIndex});
   channel.send({name: 'launch', keys});
 }

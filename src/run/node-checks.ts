@@ -1,17 +1,21 @@
 /** What can be seen of a node without a box: cheap, so that it can be looked at often. */
 
 import {accessSync, constants, existsSync, lstatSync, statfsSync, statSync} from 'node:fs';
+import type {Engine} from '@tare/contract';
 import type {TareError} from '../errors.js';
 import {runs} from '../host/spawn.js';
 import type {HealthCheck} from '../node-state/health.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
+import {soughtEngines} from '../prepare/gather.js';
 import {NATIVE} from '../process/native.js';
 import {isOwn} from '../record/durable.js';
 import {tryPlace} from './trial.js';
 
-/** Paths at which src/host/bubblewrap.ts looks for bubblewrap. */
-export const ENGINES = ['/usr/bin/bwrap', '/usr/local/bin/bwrap', '/bin/bwrap'];
+/** Paths at which jobs look for the engines of their boxes (src/host/engine.ts), in that order. */
+export const enginePlaces = (policy: Policy, engines: readonly Engine[]): string[] =>
+  soughtEngines(policy, engines, {system: false}).flatMap(({program}) => program.places);
+
 /** What one record, one box's state and one line of a report take, with room for some. */
 const LEAST_BYTES = 4 * 2 ** 20;
 const LEAST_INODES = 64;
@@ -21,10 +25,11 @@ const ok = (name: string): HealthCheck => ({name, state: 'ok', because: null});
 /**
  * @param policy or the error that reading it gave
  * @param uids accounts whose places are looked at
+ * @param engines that Tare has
  */
-export function checkNode(policy: Policy | TareError, uids: readonly number[]): HealthCheck[] {
+export function checkNode(policy: Policy | TareError, uids: readonly number[], engines: readonly Engine[]): HealthCheck[] {
   if (policy instanceof Error) return [checkFolder(), {name: 'policy', state: 'missing', because: policy.message}];
-  return [checkFolder(), ok('policy'), checkEngine(policy), checkSwitch(policy), ...checkPlaces(policy, uids)];
+  return [checkFolder(), ok('policy'), checkEngine(policy, engines), checkSwitch(policy), ...checkPlaces(policy, uids)];
 }
 
 function checkFolder(): HealthCheck {
@@ -37,14 +42,17 @@ function checkFolder(): HealthCheck {
 }
 
 /** Whether jobs run without a box is the policy's to say, and its full probe's to find out: here only that the program is there and runs. */
-function checkEngine({box, mode}: Policy): HealthCheck {
+function checkEngine(policy: Policy, engines: readonly Engine[]): HealthCheck {
+  const {box, mode} = policy;
   if (mode.value === 'observe') return ok('engine');
-  const path = ENGINES.find((place) => existsSync(place));
+  const places = enginePlaces(policy, engines);
+  const path = places.find((place) => existsSync(place));
   const answer = path === undefined ? false : runs(path, ['--version']);
   if (answer === true) return ok('engine');
   if (answer === null && box.value === 'required')
     return {name: 'engine', state: 'unknown', because: `${path ?? ''} --version does not end`};
-  const because = path === undefined ? `bubblewrap is in none of ${ENGINES.join(', ')}` : `${path} --version fails`;
+  const names = soughtEngines(policy, engines, {system: false}).map(({name}) => name);
+  const because = path === undefined ? `${names.join(', ')}: in none of ${places.join(', ')}` : `${path} --version fails`;
   return box.value === 'required'
     ? {name: 'engine', state: 'missing', because: `${because}, and the policy requires a box (${box.provenance.at})`}
     : {name: 'engine', state: 'limited', because: `${because}: jobs run without a box`};

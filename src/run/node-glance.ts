@@ -7,7 +7,7 @@ import {glanceText, type Stamp} from '../node-state/glance.js';
 import type {NodePlaces} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import {NATIVE} from '../process/native.js';
-import {ENGINES, leastRoom, placesOn} from './node-checks.js';
+import {enginePlaces, leastRoom, placesOn} from './node-checks.js';
 import {replace} from './node-folder.js';
 import {explainedAtOf, type NodeLook, type ProbeOptions} from './node-look.js';
 import {policyFilesNow} from './node-marks.js';
@@ -41,7 +41,8 @@ export function writeGlance({options, policy, places, folder, result, beganMs}: 
   if (!isTimers(options, places.uid) || !settled || bootId === null) return;
   try {
     const {spools, rooms, own} = placesOn(policy, accounts);
-    const engine = ENGINES.find((path) => existsSync(path));
+    const engines = enginePlaces(policy, options.engines);
+    const engine = engines.find((path) => existsSync(path));
     const files = [
       NATIVE,
       `${NATIVE}.supervisor`,
@@ -52,7 +53,7 @@ export function writeGlance({options, policy, places, folder, result, beganMs}: 
       ...(engine === undefined ? [] : [engine]),
     ];
     const switches = ['/etc/tare/off', policy.killSwitch.value];
-    const before = engine === undefined ? ENGINES : ENGINES.slice(0, ENGINES.indexOf(engine));
+    const before = engine === undefined ? engines : engines.slice(0, engines.indexOf(engine));
     const text = glanceText({
       result: join(folder, 'health.json'),
       bootId,

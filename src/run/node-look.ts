@@ -1,6 +1,7 @@
 /** Cheap checks of a node, and the judgement that follows from them and from what is known: written for readers. */
 
 import {join} from 'node:path';
+import type {Engine} from '@tare/contract';
 import type {TareError} from '../errors.js';
 import {folderOf, writeHealth, type HealthProbe, type HealthResult} from '../node-state/health.js';
 import {accountsIn, classify, NO_HOLE, type Hole} from '../node-state/classify.js';
@@ -23,6 +24,8 @@ export interface ProbeOptions {
   /** A box is tried in any case, and waited for. */
   full: boolean;
   rendered: readonly Rendered[];
+  /** Those that Tare has, in their order. */
+  engines: readonly Engine[];
   version: string;
 }
 
@@ -59,7 +62,7 @@ export function look(
   const reports = read ?? [];
   const accounts = self === 0 ? withOne(accountsIn(reports), self) : [self];
   const current = probes.filter(({uid}) => accounts.includes(uid));
-  const checks = checkNode(policy, accounts);
+  const checks = checkNode(policy, accounts, options.engines);
   const since = before === null && resetAt !== null ? blank(resetAt) : before;
   const classification = classify({nowUs, hole: holeOf(policy), checks, probes: current, reports: read, before: since});
   const health: HealthResult = {

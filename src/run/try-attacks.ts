@@ -6,11 +6,13 @@
 
 import {readlinkSync, statSync} from 'node:fs';
 import {EXIT} from '../errors.js';
-import type {Facts} from '../host/facts.js';
+import {namesOf} from '../plan/engine.js';
+import type {Engine} from '@tare/contract';
 import type {Policy} from '../policy/policy.js';
 import {ATTACKS, NATIVE} from '../process/native.js';
 import {answer, notTried, ofLines, row, type Answer, type Found, type Heard} from './attack-answers.js';
 import {CLASSES, type AttackedEngine, type TriedAttack} from './attack-classes.js';
+import type {Examined} from './examine.js';
 import {DEADLINE_S, ended, listenTo} from './attack-listen.js';
 import {AttackPlace, EVIL} from './attack-place.js';
 
@@ -33,27 +35,52 @@ interface Site {
   policyFile: string | null;
 }
 
+/** An engine of the policy and its program on this node, or why there is none. */
+interface Tried {
+  engine: Engine;
+  path: string | null;
+  how: string;
+}
+
+/** The first of the policy's engines that is here, of those that can run a pattern; else the first. */
+function firstFor(pattern: 'ulimit++' | 'vm-lite', {facts, policy, engines}: Examined): Tried | null {
+  const able = namesOf(policy, engines).flatMap((name): Tried[] => {
+    const engine = engines.find((one) => one.name === name);
+    const found = facts.engines.find((one) => one.name === name);
+    return engine?.patterns[pattern] === true ? [{engine, path: found?.path ?? null, how: found?.how ?? 'not looked for'}] : [];
+  });
+  return able.find(({path}) => path !== null) ?? able[0] ?? null;
+}
+
+const absent = (tried: Tried | null): string =>
+  tried === null ? 'the policy lists no engine for it' : `there is no ${tried.engine.name} (${tried.how})`;
+
 /** Tries each attack on each engine of the node. @returns a row for each pair; one that could not be tried says why */
-export async function tryAttacks(facts: Facts, policy: Policy, policyFile: string | null): Promise<TriedAttack[]> {
-  const oci = facts.system?.oci ?? null;
-  const machine = oci?.name ?? 'crun';
-  const engines = ['bubblewrap', machine, 'none'] as const;
+export async function tryAttacks(examined: Examined, policyFile: string | null): Promise<TriedAttack[]> {
+  const {policy} = examined;
+  const [box, machine] = [firstFor('ulimit++', examined), firstFor('vm-lite', examined)];
+  const names = {box: box?.engine.name ?? 'no engine', machine: machine?.engine.name ?? 'no engine for small machines'};
+  const engines = [names.box, names.machine, 'none'];
   let place: AttackPlace | null = null;
   try {
     place = new AttackPlace();
     const site = {place, policyFile};
     const {patterns} = policy;
     const [boxed, machined, bare] = await Promise.all([
-      facts.bubblewrap.path === null ? `there is no bubblewrap (${facts.bubblewrap.how})` : tryBoxes(site, facts.bubblewrap.path),
-      oci?.path == null
-        ? `there is no OCI runtime${oci === null ? '' : ` (${oci.how})`}`
+      box?.path == null ? absent(box) : tryBoxes(site, box.engine, box.path),
+      machine?.path == null
+        ? absent(machine)
         : patterns.value.includes('vm-lite')
-          ? tryMachines(site, oci.path)
+          ? tryMachines(site, machine.path)
           : `the policy allows no small machines (${patterns.provenance.at})`,
       isAlwaysBoxed(policy) ? `the policy runs no job without a box (${policy.box.provenance.at})` : tryBare(site),
     ]);
-    const found = {bubblewrap: boxed, [machine]: machined, none: bare} as Record<AttackedEngine, Found | string>;
-    return CLASSES.flatMap((attack) => engines.map((engine) => row(attack, engine, answer(attack, engine, found[engine]))));
+    const found: [AttackedEngine, Found | string][] = [
+      [names.box, boxed],
+      [names.machine, machined],
+      ['none', bare],
+    ];
+    return CLASSES.flatMap((attack) => found.map(([engine, heard]) => row(attack, engine, answer(attack, engine, heard))));
   } catch (error) {
     return CLASSES.flatMap((attack) => engines.map((engine) => row(attack, engine, notTried((error as Error).message))));
   } finally {
@@ -63,28 +90,29 @@ export async function tryAttacks(facts: Facts, policy: Policy, policyFile: strin
 
 const isAlwaysBoxed = ({box, mode}: Policy): boolean => box.value === 'required' && mode.value === 'enforce';
 
-/** bubblewrap: a box that shows the node, and one of each evil image. */
-async function tryBoxes(site: Site, engine: string): Promise<Found> {
+/** A box that shows the node, and one of each evil image. */
+async function tryBoxes(site: Site, engine: Engine, program: string): Promise<Found> {
   const pattern = 'ulimit++';
-  const {work, program} = site.place.work('box');
+  const {work, program: attacks} = site.place.work('box');
   const [heard, evil, alone] = await Promise.all([
-    fromOutside(site, 'box', {pattern, network: 'none', workDirectory: work, command: [program, 'box']}, true),
+    fromOutside(site, 'box', {pattern, network: 'none', workDirectory: work, command: [attacks, 'box']}, true),
     tryImages(site, 'box-', (image, place) => ({pattern, network: 'none', image, workDirectory: place, command: ['/bin/attacks', 'look']})),
-    madeAlone(site, engine),
+    madeAlone(site, engine, program),
   ]);
   if (evil.places !== undefined) evil.places.made.push(...alone);
-  return {heard, evil, setuid: await trySetuid(engine)};
+  return {heard, evil, setuid: await trySetuid(engine, program)};
 }
 
-/** What bubblewrap without Tare makes on the node, where a link in the root of its box leads. Tare gives it no path through a link. */
-async function madeAlone(site: Site, engine: string): Promise<string[]> {
+/** What the engine without Tare makes on the node, where a link in the root of its box leads. Tare gives it no path through a link. */
+async function madeAlone(site: Site, {name, words}: Engine, program: string): Promise<string[]> {
+  if (words.alone === undefined) return [];
   const {image, made} = site.place.evilRoot('alone');
-  await ended(engine, ['--unshare-user', '--unshare-pid', '--bind', image, '/', '--dir', '/link/made', '--', '/nothing'], '/');
-  return made().map((line) => `${line}, by bubblewrap itself`);
+  await ended(program, words.alone(image, '/link/made'), '/');
+  return made().map((line) => `${line}, by ${name} itself`);
 }
 
-/** The OCI runtime: a small machine one of whose services attacks it, and one of each evil image. */
-async function tryMachines(site: Site, engine: string): Promise<Found> {
+/** A small machine one of whose services attacks it, and one of each evil image. */
+async function tryMachines(site: Site, program: string): Promise<Found> {
   const common = {pattern: 'vm-lite', identity: {address: 'none'}};
   const image = site.place.image('machine-image');
   const services = [{name: 'evil', command: ['/bin/attacks', 'service']}];
@@ -98,7 +126,7 @@ async function tryMachines(site: Site, engine: string): Promise<Found> {
       command: ['/bin/attacks', 'look'],
     })),
   ]);
-  return {heard, evil, setuid: hasSetuid(engine) ? notTried('only how bubblewrap is called so is known') : unprivileged(engine)};
+  return {heard, evil, setuid: hasSetuid(program) ? notTried(UNKNOWN) : unprivileged(program)};
 }
 
 async function tryBare(site: Site): Promise<Found> {
@@ -151,13 +179,15 @@ async function joinBox({policyFile}: Site, name: string): Promise<void> {
     if ((await ended(NATIVE, ['exec', ...policy, id, '--', '/bin/true'], '/')).code !== EXIT.failure) joined++;
 }
 
+const UNKNOWN = 'how this engine is called by itself is not known';
 const hasSetuid = (program: string): boolean => (statSync(program).mode & SETUID) !== 0;
 
 const unprivileged = (program: string): Answer => ({result: 'held', found: `${program} has no more rights than who calls it`});
 
 /** A setuid engine has a helper with root's rights that acts for the caller: a process that takes hold of it gives orders to root. */
-async function trySetuid(bubblewrap: string): Promise<Answer> {
-  if (!hasSetuid(bubblewrap)) return unprivileged(bubblewrap);
-  const {lines, because} = await listenTo(ATTACKS, ['steer', bubblewrap], '/');
+async function trySetuid({words}: Engine, program: string): Promise<Answer> {
+  if (!hasSetuid(program)) return unprivileged(program);
+  if (words.alone === undefined) return notTried(UNKNOWN);
+  const {lines, because} = await listenTo(ATTACKS, ['steer', program], '/');
   return ofLines(lines) ?? notTried(because);
 }

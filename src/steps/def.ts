@@ -9,7 +9,7 @@ import type {UndoList} from '../schema/generated/undo-1.js';
 
 /**
  * The process that performs a step, which also says when: `node`: the supervisor, on the node, before the launch; `shim`: the shim's enter, in the box's mounts,
- * before the engine; `engine`: bubblewrap or the OCI runtime; `init`: process 1 of the box, for what it starts; `watch`: the supervisor,
+ * before the engine; `engine`: the plan's engine, by its plugin; `init`: process 1 of the box, for what it starts; `watch`: the supervisor,
  * while it runs.
  */
 export type By = 'node' | 'shim' | 'engine' | 'init' | 'watch';

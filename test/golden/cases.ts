@@ -11,6 +11,7 @@ import type {Job} from '../../src/job/job.js';
 import {jobFromDocument} from '../../src/job/load.js';
 import type {Call, Inputs} from '../../src/plan/inputs.js';
 import {makePlan} from '../../src/plan/plan.js';
+import {ENGINES} from '../../src/plugins.js';
 import {policyFromDocuments} from '../../src/policy/load.js';
 import type {Policy} from '../../src/policy/policy.js';
 import type {Plan} from '../../src/schema/generated/plan-1.js';
@@ -64,7 +65,7 @@ export async function readCases(): Promise<Case[]> {
       host === HOME_HOST ? [...jobs.keys()].flatMap((job) => [...policies.keys()].map((policy) => [job, policy] as const)) : EVERYWHERE;
     return pairs.map(([job, policy]) => ({
       name: `${host}.${job}.${policy}`,
-      inputs: {job: named(jobs, job), policy: named(policies, policy), facts, call: callOf(facts)},
+      inputs: {job: named(jobs, job), policy: named(policies, policy), facts, call: callOf(facts), engines: ENGINES},
     }));
   });
   return [...ofHosts, ...specialCases(known)];
@@ -73,7 +74,10 @@ export async function readCases(): Promise<Case[]> {
 function specialCases(known: ReadonlyMap<string, Facts>): Case[] {
   return SPECIAL.map(({name, job, policy, facts: change, call}) => {
     const [host = ''] = name.split('.');
-    const facts = {...named(known, host), ...change};
+    const {engines: more = [], ...changed} = change;
+    const before = named(known, host);
+    const engines = [...before.engines.filter(({name: one}) => !more.some((other) => other.name === one)), ...more];
+    const facts = {...before, ...changed, engines};
     return {
       name,
       inputs: {
@@ -81,6 +85,7 @@ function specialCases(known: ReadonlyMap<string, Facts>): Case[] {
         policy: policyFromDocuments([{file: 'policy.yaml', document: {schema: 'tare/policy/v1', ...policy}}]),
         facts,
         call: {...callOf(facts), ...call},
+        engines: ENGINES,
       },
     };
   });
@@ -112,7 +117,7 @@ function factsOf(host: string): Facts {
   const root = new URL(`fixtures/hosts/${host}`, ROOT).pathname;
   const access = readAccess(root);
   if (access === null) throw new Error(`${root} is no captured host`);
-  const options = {root, caller: access.caller, scratchDirectory: '/var/tmp', pinned: [0, 1, 1, 4]};
+  const options = {root, engines: ENGINES, caller: access.caller, scratchDirectory: '/var/tmp', pinned: [0, 1, 1, 4]};
   const [major, minor] = readFacts(options).kernel.version;
   // as the kernel's releases have it: a captured host cannot be tried
   const hasOverlays = major > 5 || (major === 5 && minor >= 12);

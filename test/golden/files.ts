@@ -3,9 +3,8 @@
 import {readdirSync} from 'node:fs';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
-import {bubblewrapArgv} from '../../src/engine/bubblewrap.js';
-import type {BubblewrapAbilities} from '../../src/host/facts.js';
 import type {Plan} from '../../src/schema/generated/plan-1.js';
+import {bubblewrapArgv} from '../support/engines.js';
 import {planCase, readCases, type Case, type Outcome} from './cases.js';
 import {reasonsOf, renderPlan, word} from './render.js';
 
@@ -34,9 +33,9 @@ export const WITH_ARGV: readonly string[] = [
   'el9-v2-undelegated.view.builtin',
 ];
 const VERSIONS = {
-  '0.4.1': {tmpfsSize: false, perms: false, overlay: false, disableUserns: false},
-  '0.11.0': {tmpfsSize: true, perms: true, overlay: true, disableUserns: true},
-} satisfies Record<string, BubblewrapAbilities>;
+  '0.4.1': [],
+  '0.11.0': ['tmpfsSize', 'perms', 'overlay', 'disableUserns'],
+} satisfies Record<string, readonly string[]>;
 
 export interface Named {
   name: string;
@@ -108,11 +107,11 @@ function reasonLines(plans: readonly Plan[]): string[] {
   return [...counts].map(([because, places]) => `${because} (${[...places].map((each) => each.join(' ')).join(', ')})`).sort();
 }
 
-export type Argv = Record<keyof typeof VERSIONS, string[]>;
+export type Argv = Record<keyof typeof VERSIONS, readonly string[]>;
 
 /** bubblewrap's, for a box in /BOX. */
 export function argvOf(plan: Plan): Argv {
-  const of = (version: keyof typeof VERSIONS): string[] => bubblewrapArgv(plan, '/BOX', VERSIONS[version]);
+  const of = (version: keyof typeof VERSIONS): readonly string[] => bubblewrapArgv(plan, '/BOX', VERSIONS[version]);
   return {'0.4.1': of('0.4.1'), '0.11.0': of('0.11.0')};
 }
 

@@ -3,6 +3,7 @@
  * of a captured host, and changes some.
  */
 
+import type {EngineFacts} from '@tare/contract';
 import type {Facts, NetworkFacts, SystemFacts, ViewFacts} from '../../src/host/facts.js';
 import type {Call} from '../../src/plan/inputs.js';
 import type {JobDocument} from '../../src/schema/generated/job-1.js';
@@ -21,13 +22,13 @@ const how = 'a made-up node';
 const yes = {available: true, how, remedy: null};
 const no = {available: false, how, remedy: 'mend it'};
 const SUBORDINATE = {uids: {start: 100_000, count: 65_536}, gids: {start: 200_000, count: 65_536}, how, remedy: null};
-const CRUN: SystemFacts = {
-  oci: {path: '/usr/bin/crun', name: 'crun', version: '1.21', how},
+const MACHINES: SystemFacts = {
   subordinate: SUBORDINATE,
   unifiedAt: null,
   init: null,
 };
-const RUNC: SystemFacts = {...CRUN, oci: {path: '/usr/sbin/runc', name: 'runc', version: '1.1.12', how}};
+const CRUN: EngineFacts = {name: 'crun', path: '/usr/bin/crun', version: '1.21', setuid: false, abilities: ['filterFlags'], how};
+const RUNC: EngineFacts = {...CRUN, name: 'runc', path: '/usr/sbin/runc', version: '1.1.12', abilities: []};
 const NETWORK: NetworkFacts = {
   programs: {
     ip: '/usr/sbin/ip',
@@ -117,20 +118,21 @@ export const SPECIAL: readonly Special[] = [
       ],
     },
     policy: {identity, images: [DIGEST], services: {within: '90s'}},
-    facts: {system: {...CRUN, unifiedAt: '/sys/fs/cgroup/unified'}, network: NETWORK, views: ROOTS_VIEWS},
+    facts: {engines: [CRUN], system: {...MACHINES, unifiedAt: '/sys/fs/cgroup/unified'}, network: NETWORK, views: ROOTS_VIEWS},
     call: {image: found({kind: 'oci-layout', digest: DIGEST})},
   }),
   special('debian12-hybrid.machine.node-root', {
     job: {...machine, services: [{name: 'web', command: ['nginx']}]},
     policy: {images: [machine.image], degraded: 'alarm'},
-    facts: {system: CRUN, views: ROOTS_VIEWS},
+    facts: {engines: [CRUN], system: MACHINES, views: ROOTS_VIEWS},
     call: {image: found({kind: 'squashfs', mount: {by: 'loop', program: null, options: []}}), lost: ['ids']},
   }),
   special('el9-v2-condor24.machine.systemd', {
     job: {...machine, init: 'systemd', services: ['mariadb', 'nginx'], identity: {address: 'user'}},
     policy: {identity, images: [machine.image]},
     facts: {
-      system: {...CRUN, init: '/usr/lib/systemd/systemd'},
+      engines: [CRUN],
+      system: {...MACHINES, init: '/usr/lib/systemd/systemd'},
       network: NETWORK,
       views: {...VIEWS, overlay: no, fuse: yes},
     },
@@ -141,13 +143,13 @@ export const SPECIAL: readonly Special[] = [
   special('el9-v2-systemd-delegate.machine.root', {
     job: {...machine, init: 'systemd', services: ['nginx']},
     policy: {images: [machine.image]},
-    facts: {caller: {uid: 0, gid: 0, groups: [0], name: 'root', home: '/root'}, system: CRUN, views: ROOTS_VIEWS},
+    facts: {caller: {uid: 0, gid: 0, groups: [0], name: 'root', home: '/root'}, engines: [CRUN], system: MACHINES, views: ROOTS_VIEWS},
     call: {image: found({})},
   }),
   special('debian12-v2-user-session.machine.runc', {
     job: {...machine, applications, primary: 'second', init: 'sysvinit', services: ['cron'], network: 'none'},
     policy: {images: [DIGEST], seccomp: '/etc/tare/seccomp.json'},
-    facts: {system: {...RUNC, init: '/sbin/init'}, views: VIEWS},
+    facts: {engines: [RUNC], system: {...MACHINES, init: '/sbin/init'}, views: VIEWS},
     call: {image: found({kind: 'docker-archive', digest: DIGEST})},
   }),
   special('debian12-hybrid.network.macvlan', {
@@ -237,7 +239,7 @@ function refusals(): Special[] {
     special('el9-v2-condor24.refused.no-runtime', {
       job: {...machine, services},
       policy: {images: [machine.image]},
-      facts: {system: {...CRUN, oci: {path: null, name: null, version: null, how: 'neither crun nor runc is here'}}, views: VIEWS},
+      facts: {engines: [{...CRUN, path: null, version: null}], system: MACHINES, views: VIEWS},
     }),
     special('el9-v2-condor24.refused.no-image', {job: {services}}),
     special('el9-v2-condor24.refused.image', {job: {...machine, services}}),
@@ -248,7 +250,7 @@ function refusals(): Special[] {
     special('debian12-hybrid.refused.ids', {
       job: {...machine, services},
       policy: {images: [machine.image], identity: {machineIds: {start: 200_000}}},
-      facts: {system: CRUN, views: ROOTS_VIEWS},
+      facts: {engines: [CRUN], system: MACHINES, views: ROOTS_VIEWS},
       call: {image: found({}), idsTaken: '200000, the account somebody'},
     }),
     special('el9-v2-condor24.refused.address', {

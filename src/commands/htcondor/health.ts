@@ -3,6 +3,7 @@ import {healthAd, rendered} from '../../../plugins/htcondor/health.js';
 import {examineHealth} from '../../run/health.js';
 import {resetNode} from '../../run/node-probe.js';
 import {TARE_VERSION} from '../../version.js';
+import {ENGINES} from '../../plugins.js';
 import {explain} from '../shared/output.js';
 
 export default class HtcondorHealth extends Command {
@@ -21,7 +22,7 @@ export default class HtcondorHealth extends Command {
     const {flags} = await this.parse(HtcondorHealth);
     const policyFile = flags.policy ?? null;
     try {
-      if (flags.reset) await resetNode({policyFile, full: false, rendered, version: TARE_VERSION});
+      if (flags.reset) await resetNode({policyFile, full: false, rendered, engines: ENGINES, version: TARE_VERSION});
     } catch (error) {
       this.exit(explain(error));
     }

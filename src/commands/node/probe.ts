@@ -1,6 +1,7 @@
 import {Flags} from '@oclif/core';
 import {rendered} from '../../../plugins/htcondor/health.js';
 import {EXIT} from '../../errors.js';
+import {ENGINES} from '../../plugins.js';
 import {renderHealth} from '../../report/health.js';
 import {probeInto} from '../../run/node-boxes.js';
 import {probeNode} from '../../run/node-probe.js';
@@ -29,7 +30,7 @@ export default class NodeProbe extends TareCommand {
       await probeInto(flags.as, flags.into, policyFile);
       return;
     }
-    const health = await probeNode({policyFile, full: flags.full, rendered, version: TARE_VERSION});
+    const health = await probeNode({policyFile, full: flags.full, rendered, engines: ENGINES, version: TARE_VERSION});
     if (flags.json) say(JSON.stringify(health));
     else if (!flags.quiet || !health.healthy) say(renderHealth(health));
     if (!health.healthy) this.exit(EXIT.unhealthy);

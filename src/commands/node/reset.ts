@@ -1,6 +1,7 @@
 import {Flags} from '@oclif/core';
 import {rendered} from '../../../plugins/htcondor/health.js';
 import {EXIT} from '../../errors.js';
+import {ENGINES} from '../../plugins.js';
 import {renderHealth} from '../../report/health.js';
 import {resetNode} from '../../run/node-probe.js';
 import {TARE_VERSION} from '../../version.js';
@@ -19,7 +20,7 @@ export default class NodeReset extends TareCommand {
 
   async run(): Promise<void> {
     const {flags} = await this.parse(NodeReset);
-    const health = await resetNode({policyFile: flags.policy ?? null, full: false, rendered, version: TARE_VERSION});
+    const health = await resetNode({policyFile: flags.policy ?? null, full: false, rendered, engines: ENGINES, version: TARE_VERSION});
     say(flags.json ? JSON.stringify(health) : renderHealth(health));
     if (!health.healthy) this.exit(EXIT.unhealthy);
   }

@@ -6,6 +6,7 @@ import type {JobFlags} from '../../job/flags.js';
 /** Flags that stand for fields of a job descriptor, for `tare run` and `tare plan`. */
 export const jobFlags = {
   policy: Flags.string({description: 'policy file instead of /etc/tare/policy.yaml and /etc/tare/policy.d/', helpValue: 'FILE'}),
+  engine: Flags.string({description: 'engine that builds the box: one that the policy lists', helpValue: 'NAME'}),
   name: Flags.string({description: 'name of the job, for the record and log lines', helpGroup: 'JOB'}),
   pattern: Flags.string({description: 'auto, ulimit++, quotas++ or vm-lite', helpGroup: 'JOB'}),
   cores: Flags.string({description: 'cores, such as 2 or 1.5', helpGroup: 'JOB', helpValue: 'N'}),
@@ -42,11 +43,15 @@ type Parsed = Partial<Record<keyof typeof jobFlags, string | boolean | undefined
 
 /** `--wall-time` as the job's `wallTime`. */
 export function readJobFlags(flags: Parsed): JobFlags {
-  const {policy: _, ...job} = Object.fromEntries(
+  const {
+    policy: _,
+    engine: _engine,
+    ...job
+  } = Object.fromEntries(
     Object.keys(jobFlags).flatMap((name) => {
       const value = flags[name as keyof Parsed];
       return value === undefined ? [] : [[name.replace(/-([a-z])/g, (_dash, letter: string) => letter.toUpperCase()), value]];
     }),
-  ) as JobFlags & {policy?: string};
+  ) as JobFlags & {policy?: string; engine?: string};
   return job;
 }

@@ -2,9 +2,11 @@
 
 import {readFacts} from '../../../src/host/index.js';
 import {spawnBriefly} from '../../../src/host/spawn.js';
+import {ENGINES} from '../../../src/plugins.js';
 import {tryParents} from './try-parents.js';
 
 const facts = readFacts({
+  engines: ENGINES,
   caller: {uid: process.getuid!(), gid: process.getgid!(), groups: process.getgroups!()},
   scratchDirectory: '/var/tmp',
   pinned: [],

@@ -5,6 +5,7 @@ import {cpus, hostname, totalmem} from 'node:os';
 import type {Facts} from '../../../src/host/facts.js';
 import {readFacts} from '../../../src/host/index.js';
 import {spawnBriefly} from '../../../src/host/spawn.js';
+import {ENGINES} from '../../../src/plugins.js';
 import {patience} from '../../support/pace.js';
 import {installed} from '../../support/tare.js';
 import {tryParents} from './try-parents.js';
@@ -43,7 +44,7 @@ function namesWithParent({cgroup}: Facts): string[] {
 describe('facts of this machine', function () {
   this.timeout(patience(60_000));
   const caller = {uid: UID, gid: process.getgid!(), groups: process.getgroups!()};
-  const read = (): Facts => readFacts({caller, scratchDirectory: '/var/tmp', pinned: [], spawn: spawnBriefly});
+  const read = (): Facts => readFacts({engines: ENGINES, caller, scratchDirectory: '/var/tmp', pinned: [], spawn: spawnBriefly});
 
   it('agree with what Node says', () => {
     const facts = read();
@@ -61,8 +62,9 @@ describe('facts of this machine', function () {
   });
 
   it('name a bubblewrap that runs, where namespaces are said to be available', function () {
-    const {bubblewrap, namespaces, newProc} = read();
-    if (bubblewrap.path === null || !namespaces.user.available || !newProc.available)
+    const {engines, namespaces, newProc} = read();
+    const bubblewrap = engines.find(({name}) => name === 'bubblewrap');
+    if (bubblewrap?.path == null || !namespaces.user.available || !newProc.available)
       cannot(this, 'no bubblewrap, user namespace or new /proc here');
     const args = [
       '--unshare-user',
@@ -84,7 +86,7 @@ describe('facts of this machine', function () {
   it('are read in a few milliseconds', () => {
     const times = Array.from({length: 30}, () => {
       const began = performance.now();
-      readFacts({caller, scratchDirectory: '/var/tmp', pinned: []});
+      readFacts({engines: ENGINES, caller, scratchDirectory: '/var/tmp', pinned: []});
       return performance.now() - began;
     }).sort((a, b) => a - b);
     // 1 ms on the development machine; a program started or a tree walked would make every one of them long, and a busy machine does not.

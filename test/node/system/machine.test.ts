@@ -6,10 +6,10 @@ import {join} from 'node:path';
 import {Ajv} from 'ajv';
 import {expect} from 'chai';
 import {architecturesOf} from '../../../src/engine/bpf.js';
-import {ociConfig} from '../../../src/engine/oci.js';
-import type {Facts, OciFacts} from '../../../src/host/facts.js';
+import type {Facts} from '../../../src/host/facts.js';
 import type {UsageRecord} from '../../../src/record/record.js';
 import {describeSite} from '../../support/describe-site.js';
+import {ociConfig} from '../../support/engines.js';
 import {BUSYBOX, busyboxImage, debianImage, debianObstacle, webService} from '../../support/machine.js';
 import {need} from '../../support/need.js';
 import {Net} from '../../support/net.js';
@@ -226,17 +226,17 @@ function bundleForTest(): [about: string, config: Record<string, unknown>][] {
           facts: factsFor(name, uid),
         });
         const context = {boxDirectory: '/b', id: 'ab', architectures: architecturesOf('x64'), exists: () => true};
-        return [`${name}, uid ${String(uid)}, ${init}`, JSON.parse(JSON.stringify(ociConfig(made, context))) as Record<string, unknown>];
+        return [`${name}, uid ${String(uid)}, ${init}`, ociConfig(made, context) as Record<string, unknown>];
       }),
     ),
   );
 }
 
-function factsFor(name: NonNullable<OciFacts['name']>, uid: number): Partial<Facts> {
+function factsFor(name: string, uid: number): Partial<Facts> {
   const range = {start: 100_000, count: 65_536};
   return {
+    engines: [{name, path: `/usr/bin/${name}`, version: '1.21', setuid: false, abilities: ['filterFlags'], how: 'a test'}],
     system: {
-      oci: {path: `/usr/bin/${name}`, name, version: '1.21', how: 'a test'},
       subordinate: {uids: range, gids: range, how: 'a test', remedy: null},
       unifiedAt: null,
       init: null,

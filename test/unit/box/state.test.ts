@@ -72,7 +72,6 @@ describe('the wrapper’s folders', () => {
     noted: [],
     output: null,
     memoryBefore: null,
-    abilities: {tmpfsSize: true, perms: true, overlay: true, disableUserns: true},
     shimStartedUs: 5,
     cpus: 2,
     recordCopy: null,

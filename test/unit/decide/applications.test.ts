@@ -4,7 +4,7 @@ import type {ApplicationsEnd} from '../../../src/decide/observation.js';
 import {stepsOf} from '../../../src/plan/step.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import type {JobDocument} from '../../../src/schema/generated/job-1.js';
-import {no, plan, yes} from '../plan/build.js';
+import {CRUN, no, plan, yes} from '../plan/build.js';
 
 type Written = NonNullable<JobDocument['applications']>;
 type Change = Partial<Pick<JobDocument, 'primary' | 'onFailure' | 'onOom'>>;
@@ -15,8 +15,8 @@ function smallMachine(services: NonNullable<JobDocument['services']>): Plan {
     job: {image: '/i', services},
     policy: {images: ['/i']},
     facts: {
+      engines: [CRUN],
       system: {
-        oci: {path: '/usr/bin/crun', name: 'crun', version: '1.21', how: 'a test'},
         subordinate: {uids: range, gids: range, how: 'a test', remedy: null},
         unifiedAt: null,
         init: null,

@@ -1,16 +1,17 @@
 import {expect} from 'chai';
 import {readFileSync} from 'node:fs';
-import {bubblewrapArgv} from '../../../src/engine/bubblewrap.js';
 import {commandStrings, launchStrings, type LaunchContext} from '../../../src/engine/launch.js';
 import type {Step, StepOf} from '../../../src/plan/step.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
+import {bubblewrapArgv} from '../../support/engines.js';
 import {asUser, BUBBLEWRAP, GIB, no, NO_CGROUP, plan, ROOT, thrown, USER, WORK} from '../plan/build.js';
 
-const OLD = {tmpfsSize: false, perms: false, overlay: false, disableUserns: false};
-const NEW = {tmpfsSize: true, perms: true, overlay: true, disableUserns: true};
+const OLD: readonly string[] = [];
+const NEW: readonly string[] = ['tmpfsSize', 'perms', 'overlay', 'disableUserns'];
 const withSteps = (...steps: Step[]): Plan => ({...plan(), steps});
 /** Of one step, without the program before it and init behind it. */
-const argvOf = (step: Step, abilities = OLD): string[] => bubblewrapArgv(withSteps(step), '/scratch/tare-1', abilities).slice(1, -5);
+const argvOf = (step: Step, abilities = OLD): readonly string[] =>
+  bubblewrapArgv(withSteps(step), '/scratch/tare-1', abilities).slice(1, -5);
 const because = 'a test';
 const OVERLAY: Step = {
   op: 'mount.overlay',
@@ -226,7 +227,6 @@ describe('bubblewrap: a step becomes options, or another process performs it', (
 
   it('is called by the path that was found', () => {
     expect(bubblewrapArgv({...plan(), engine: {...plan().engine, path: '/opt/bwrap'}}, '/b', OLD)[0]).to.equal('/opt/bwrap');
-    expect(bubblewrapArgv({...plan(), engine: {...plan().engine, path: null}}, '/b', OLD)[0]).to.equal('bwrap');
   });
 });
 
@@ -244,7 +244,7 @@ describe('the launch frame of several applications', () => {
       call: {environment: {B: 'b'}},
     });
     const joins = {engine: ['/e'], payload: [], applications: [['/p/app-one/job/cgroup.procs'], ['/p/app-two/job/cgroup.procs']]};
-    const all = launchStrings(made, {boxDirectory: '/b', id: '1', abilities: BUBBLEWRAP.abilities, joins, callerArgvIndex: null});
+    const all = launchStrings(made, {boxDirectory: '/b', id: '1', engineArgv: [], joins, callerArgvIndex: null});
     expect(all.slice(0, all.indexOf('None'))).to.include.members(['J/e', 'eA=1', 'uB']);
     expect(all.slice(all.indexOf('None'))).to.deep.equal([
       'None',
@@ -269,7 +269,7 @@ describe('the launch frame of several applications', () => {
     const strings = launchStrings(files, {
       boxDirectory: '/b',
       id: '1',
-      abilities: BUBBLEWRAP.abilities,
+      engineArgv: [],
       joins: {...joins, applications: []},
       callerArgvIndex: null,
     });
@@ -281,7 +281,7 @@ describe('repositories that were mounted for the job, in the launch frame', () =
   const HOLD: Step = {op: 'mount.pin', repository: 'c.d', path: '/cvmfs/c.d', because};
   const wordsOf = (steps: Step[], mounted?: LaunchContext['mounted']): string[] =>
     launchStrings(withSteps(...steps), {
-      ...{boxDirectory: '/b', id: '1', abilities: BUBBLEWRAP.abilities, mounted},
+      ...{boxDirectory: '/b', id: '1', engineArgv: [], mounted},
       ...{joins: {engine: [], payload: [], applications: []}, callerArgvIndex: null},
     }).filter((string) => /^[Mm]/.test(string));
   const AT = {'a.b': {pid: 7, place: '/s/mnt/a.b'}};
@@ -309,7 +309,7 @@ describe('what enter mounts, in the launch frame', () => {
     launchStrings(withSteps(...steps), {
       boxDirectory: '/b',
       id: '1',
-      abilities: BUBBLEWRAP.abilities,
+      engineArgv: [],
       joins: {engine: [], payload: [], applications: []},
       callerArgvIndex: null,
     }).filter((string) => /^[Mm]/.test(string));
@@ -394,7 +394,7 @@ describe('the launch frame', () => {
   const context: LaunchContext = {
     boxDirectory: '/b',
     id: '1',
-    abilities: BUBBLEWRAP.abilities,
+    engineArgv: [],
     joins: {engine: [], payload: [], applications: []},
     callerArgvIndex: null,
   };
@@ -433,14 +433,16 @@ describe('the launch frame', () => {
     expect(of('a', full)).to.deep.equal([]);
     expect(of('d', full)).to.deep.equal([WORK]);
     expect(of('p', full)).to.deep.equal(['enter-start', 'init-start']);
-    expect(of('E', full)).to.deep.equal(bubblewrapArgv(full, '/b', context.abilities));
+    expect(of('E', full, {engineArgv: ['/usr/bin/bwrap', '--a']})).to.deep.equal(['/usr/bin/bwrap', '--a']);
   });
 
   it('has no key that may not stand where there is a single payload', () => {
     const table = new URL('../../../src/schema/protocol.json', import.meta.url);
     const {launch} = JSON.parse(readFileSync(table, 'utf8')) as {launch: {key: string; parts: string[]}[]};
     const known = launch.filter(({parts}) => parts.includes('box') || parts.includes('payload')).map(({key}) => key);
-    const used = new Set(strings(full, {joins: {engine: ['/e'], payload: ['/p'], applications: []}}).map((text) => text[0]));
+    const used = new Set(
+      strings(full, {engineArgv: ['/x'], joins: {engine: ['/e'], payload: ['/p'], applications: []}}).map((text) => text[0]),
+    );
     expect([...used].sort()).to.deep.equal(['C', 'E', 'J', 'L', 'O', 'T', 'U', 'd', 'e', 'j', 'l', 'p', 'r', 's', 'u', 'v']);
     for (const key of used) expect(known).to.include(key);
   });
@@ -498,7 +500,7 @@ describe('a command beside the payload', () => {
       ...launchStrings(limited, {
         boxDirectory: '/b',
         id: '1',
-        abilities: OLD,
+        engineArgv: [],
         joins: {engine: [], payload: [], applications: []},
         callerArgvIndex: null,
       }).filter((text) => /^[UOCsr]/.test(text)),
@@ -519,7 +521,7 @@ describe('a command beside the payload', () => {
 
 describe('a setuid bubblewrap', () => {
   it('is asked for no user namespace: it makes the others as root', () => {
-    const setuid = plan({facts: {bubblewrap: {...BUBBLEWRAP, setuid: true}}});
+    const setuid = plan({facts: {engines: [{...BUBBLEWRAP, setuid: true}]}});
     expect(bubblewrapArgv(setuid, '/BOX', OLD))
       .to.include('--unshare-pid')
       .and.not.include('--unshare-user');

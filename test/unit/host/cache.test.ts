@@ -2,11 +2,12 @@ import {expect} from 'chai';
 import {chmodSync, chownSync, linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {askVersion} from '../../../src/host/bubblewrap.js';
+import {askVersion} from '../../../src/host/engine.js';
 import {openCache} from '../../../src/host/cache.js';
 import {readLandlock} from '../../../src/host/landlock.js';
 import {readStatus} from '../../../src/host/status.js';
 import {memoryTree} from './memory-tree.js';
+import {engine as BUBBLEWRAP} from '../../../plugins/bubblewrap/engine.js';
 
 const UID = process.getuid?.() ?? 0;
 const STATUS = {...readStatus(memoryTree({})), filtered: false};
@@ -105,7 +106,7 @@ describe('the cache of facts', () => {
     expect(read(() => '4')).to.include({abi: 4, remedy: null});
   });
 
-  it('saves a second start of bubblewrap, until the file changes', () => {
+  it('saves a second start of an engine, until the file changes', () => {
     let started = 0;
     const spawn = () => {
       started++;
@@ -114,7 +115,7 @@ describe('the cache of facts', () => {
     const program = {mode: 0o755, uid: 0, size: 1, mtimeMs: 1};
     const ask = (size: number) => {
       const cache = openCache(file, 'boot-1', UID);
-      const version = askVersion(spawn, cache)('/usr/bin/bwrap', {...program, size});
+      const version = askVersion(spawn, cache)(BUBBLEWRAP, '/usr/bin/bwrap', {...program, size});
       cache.save();
       return version;
     };

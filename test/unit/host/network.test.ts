@@ -1,7 +1,7 @@
 import {expect} from 'chai';
 import type {NetworkFacts} from '../../../src/host/facts.js';
 import {readNetwork, type NetworkInputs} from '../../../src/host/network.js';
-import {BUBBLEWRAP, facts, no} from '../plan/build.js';
+import {facts, no} from '../plan/build.js';
 import {memoryTree} from './memory-tree.js';
 
 const PROGRAMS = ['/usr/sbin/ip', '/usr/sbin/nft', '/usr/bin/nsenter', '/usr/bin/unshare', '/usr/bin/pasta', '/usr/bin/slirp4netns'];
@@ -25,7 +25,7 @@ function read({files = {}, links = {}, programs = PROGRAMS, said = ALL, change =
     status: {sysAdmin: true, netAdmin: true, noNewPrivileges: false, filtered: false, cpusAllowed: null},
     caller: {uid: 0, gid: 0, groups: []},
     namespaces: facts().namespaces,
-    bubblewrap: BUBBLEWRAP,
+    setuid: null,
     spawn: () => said,
     cache: null,
     ...change,
@@ -59,7 +59,7 @@ describe('facts of the network', () => {
       [false, false, false, false, true],
       /run the wrapper as root/,
     ],
-    ['a setuid bubblewrap', {change: {bubblewrap: {...BUBBLEWRAP, setuid: true}}}, [true, true, true, true, false], /setuid bit/],
+    ['a setuid engine', {change: {setuid: '/usr/bin/bwrap'}}, [true, true, true, true, false], /setuid bit/],
     ['no user namespaces', {change: {namespaces: {...facts().namespaces, user: no}}}, [true, true, true, true, false], /mend it/],
   ];
   for (const [what, node, expected, remedy] of rows) {

@@ -6,7 +6,7 @@ import {explainPlan} from '../../../src/steps/explain.js';
 import {whyNotInBox} from '../../../src/plan/covered.js';
 import {stepOf, stepsOf} from '../../../src/plan/step.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
-import {asUser, facts, GIB, no, NO_CGROUP, plan, ROOT, thrown, USER, v1, WORK, type Parts} from './build.js';
+import {asUser, BUBBLEWRAP, facts, GIB, no, NO_CGROUP, plan, ROOT, thrown, USER, v1, WORK, type Parts} from './build.js';
 
 /** `ro /a`, `rw /a`, `dev /a`, with `?` when it may be missing. */
 const binds = (made: Plan): string[] =>
@@ -460,7 +460,7 @@ describe('mounts below directories that the job’s user cannot list', () => {
     for (const made of [
       plan({policy: OWN}),
       plan({policy: OWN, call: {closed: ['/other']}}),
-      plan({policy: OWN, call: {closed: ['/srv/users']}, facts: {bubblewrap: {...facts().bubblewrap, setuid: true}}}),
+      plan({policy: OWN, call: {closed: ['/srv/users']}, facts: {engines: [{...BUBBLEWRAP, setuid: true}]}}),
       plan({policy: OWN, call: {closed: ['/srv/users']}, facts: {namespaces: {...facts().namespaces, user: no}}}),
     ])
       expect([...bound(made), ...inner(made)]).to.deep.equal([]);

@@ -1,12 +1,14 @@
 /** Small inputs for plans, changed where a test needs it. */
 
 import {TareError} from '../../../src/errors.js';
-import type {Ability, BubblewrapFacts, CgroupFacts, Controller, ControllerFact, Facts, IdentityFacts} from '../../../src/host/facts.js';
+import type {EngineFacts} from '@tare/contract';
+import type {Ability, CgroupFacts, Controller, ControllerFact, Facts, IdentityFacts} from '../../../src/host/facts.js';
 import type {Job} from '../../../src/job/job.js';
 import {jobFromDocument} from '../../../src/job/load.js';
 import type {Call, CallSlot} from '../../../src/plan/inputs.js';
 import type {Attempt} from '../../../src/record/record.js';
 import {makePlan} from '../../../src/plan/plan.js';
+import {ENGINES} from '../../../src/plugins.js';
 import {policyFromDocuments} from '../../../src/policy/load.js';
 import type {Policy} from '../../../src/policy/policy.js';
 import type {JobDocument} from '../../../src/schema/generated/job-1.js';
@@ -77,13 +79,23 @@ export const no: Ability = {available: false, how: 'a test says no', remedy: 'me
 /** A user's: no loop device. */
 export const CONTAINERS: Facts['scratch']['containers'] = {user: true, loop: no, program: null, tmpfs: yes};
 
-export const BUBBLEWRAP: BubblewrapFacts = {
+export const BUBBLEWRAP: EngineFacts = {
+  name: 'bubblewrap',
   path: '/usr/bin/bwrap',
   version: '0.11.0',
   setuid: false,
-  abilities: {tmpfsSize: true, perms: true, overlay: true, disableUserns: true},
+  abilities: ['tmpfsSize', 'perms', 'overlay', 'disableUserns'],
   how: 'a test',
 };
+export const CRUN: EngineFacts = {
+  name: 'crun',
+  path: '/usr/bin/crun',
+  version: '1.21',
+  setuid: false,
+  abilities: ['filterFlags'],
+  how: 'a test',
+};
+export const RUNC: EngineFacts = {...CRUN, name: 'runc', path: '/usr/bin/runc', version: '1.3.0'};
 
 export function facts(change: Partial<Facts> = {}): Facts {
   return {
@@ -94,7 +106,7 @@ export function facts(change: Partial<Facts> = {}): Facts {
     cgroup: v2(['memory', 'cpu', 'pids']),
     namespaces: {user: yes, pid: yes, mount: yes, ipc: yes, uts: yes, network: yes, cgroup: yes},
     newProc: yes,
-    bubblewrap: BUBBLEWRAP,
+    engines: [BUBBLEWRAP],
     seccomp: yes,
     landlock: {abi: 7, queues: true, how: 'a test', remedy: null},
     cpu: {online: [0, 1, 2, 3, 4, 5, 6, 7], allowed: [2, 3, 4, 5], pinned: [], model: 'a CPU', how: 'a test'},
@@ -154,7 +166,7 @@ export interface Parts {
 }
 
 export function plan(parts: Parts = {}): Plan {
-  return makePlan({job: job(parts.job), policy: policy(parts.policy), facts: facts(parts.facts), call: call(parts.call)});
+  return makePlan({job: job(parts.job), policy: policy(parts.policy), facts: facts(parts.facts), call: call(parts.call), engines: ENGINES});
 }
 
 /** What a function refuses with. */

@@ -1,12 +1,13 @@
 import {expect} from 'chai';
 import {EXIT} from '../../../src/errors.js';
 import {chooseCpus} from '../../../src/plan/cpus.js';
-import {boxObstacle} from '../../../src/plan/mode.js';
+import {chooseEngine} from '../../../src/plan/engine.js';
+import {ENGINES} from '../../../src/plugins.js';
 import {selectPattern} from '../../../src/plan/pattern.js';
 import {stepOf, stepsOf} from '../../../src/plan/step.js';
 import {LIMIT_NAMES} from '../../../src/job/job.js';
 import type {Facts} from '../../../src/host/facts.js';
-import {asUser, BUBBLEWRAP, facts, no, NO_CGROUP, plan, ROOT, thrown, USER, WORK, type Parts, NO_SLOT} from './build.js';
+import {asUser, BUBBLEWRAP, facts, no, NO_CGROUP, plan, policy, ROOT, thrown, USER, WORK, type Parts, NO_SLOT} from './build.js';
 
 describe('pattern', () => {
   it('is ulimit++ where nothing else is asked for, and says why', () => {
@@ -188,11 +189,15 @@ describe('mode', () => {
 
   const obstacles: [string, Partial<Facts>, string | null][] = [
     ['everything is here', {}, null],
-    ['no bubblewrap', {bubblewrap: {...BUBBLEWRAP, path: null}}, 'bubblewrap cannot be used (a test)'],
+    [
+      'no bubblewrap',
+      {engines: [{...BUBBLEWRAP, path: null}]},
+      'bubblewrap cannot be used (a test); crun is used for small machines only; runc is used for small machines only',
+    ],
     ['no user namespace', {namespaces: {...facts().namespaces, user: no}}, 'no user namespace (a test says no)'],
     [
       'no user namespace, setuid bubblewrap',
-      {namespaces: {...facts().namespaces, user: no}, bubblewrap: {...BUBBLEWRAP, setuid: true}},
+      {namespaces: {...facts().namespaces, user: no}, engines: [{...BUBBLEWRAP, setuid: true}]},
       null,
     ],
     ['no cgroup namespace, which is not needed', {namespaces: {...facts().namespaces, cgroup: no}}, null],
@@ -216,7 +221,11 @@ describe('mode', () => {
 
   for (const [title, change, obstacle] of obstacles) {
     it(`with a box or without: ${title}`, () => {
-      expect(boxObstacle(facts(change))).to.equal(obstacle);
+      const choice = chooseEngine(
+        {facts: facts(change), policy: policy(), engines: ENGINES, only: null},
+        {pattern: 'ulimit++', network: 'host'},
+      );
+      expect(typeof choice === 'string' ? choice : null).to.equal(obstacle);
       const {mode, engine, flags, steps} = plan({facts: change});
       expect(mode.value).to.equal(obstacle === null ? 'box' : 'limits-only');
       expect(engine.name).to.equal(obstacle === null ? 'bubblewrap' : 'none');
@@ -235,7 +244,7 @@ describe('mode', () => {
 describe('namespaces', () => {
   it('are made by a user namespace, but with a setuid bubblewrap', () => {
     expect(stepOf(plan(), 'namespace.unshare')?.namespaces).to.deep.equal(['user', 'pid', 'mount', 'ipc', 'uts']);
-    expect(stepOf(plan({facts: {bubblewrap: {...BUBBLEWRAP, setuid: true}}}), 'namespace.unshare')?.namespaces).to.deep.equal([
+    expect(stepOf(plan({facts: {engines: [{...BUBBLEWRAP, setuid: true}]}}), 'namespace.unshare')?.namespaces).to.deep.equal([
       'pid',
       'mount',
       'ipc',

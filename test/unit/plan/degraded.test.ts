@@ -2,7 +2,7 @@ import {expect} from 'chai';
 import {explainPlan} from '../../../src/steps/explain.js';
 import {BUBBLEWRAP, call, facts, NO_CGROUP, plan, policy, thrown} from './build.js';
 
-const noBox = {facts: facts({bubblewrap: {...BUBBLEWRAP, path: null, how: 'not found'}})};
+const noBox = {facts: facts({engines: [{...BUBBLEWRAP, path: null, how: 'not found'}]})};
 const limits = {limits: {memory: '1GiB', processes: 100, cores: 1}};
 
 describe('less than asked', () => {

@@ -10,7 +10,7 @@ const wall = (parts: Parts = {}) => plan(parts).landlock;
 const none = (because: string) => ({abi: null, writable: [], because});
 const keys = (parts: Parts): string[] =>
   launchStrings(plan(parts), {
-    ...{boxDirectory: '/BOX', abilities: BUBBLEWRAP.abilities, id: 'ab', callerArgvIndex: null},
+    ...{boxDirectory: '/BOX', engineArgv: [], id: 'ab', callerArgvIndex: null},
     joins: {engine: [], payload: [], applications: []},
   }).filter((each) => /^[lL]/.test(each));
 const views = {user: true, overlay: yes, options: [], fuse: no, mounts: [], writable: [USER.home ?? '/home']};
@@ -72,6 +72,6 @@ describe('Landlock, in the plan', () => {
 
   it('is not spoken of where there is no box', () => {
     expect(wall({policy: {mode: 'observe'}})).to.equal(undefined);
-    expect(wall({facts: {bubblewrap: {...BUBBLEWRAP, path: null}}})).to.equal(undefined);
+    expect(wall({facts: {engines: [{...BUBBLEWRAP, path: null}]}})).to.equal(undefined);
   });
 });

@@ -367,11 +367,11 @@ describe('limits: their enforcement', () => {
     [[5, 14], {}, 'kernel RLIMIT_NPROC'],
     [[5, 15], {}, 'kernel RLIMIT_NPROC'],
     [[6, 0], {}, 'kernel RLIMIT_NPROC'],
-    [[6, 1], {bubblewrap: {...BUBBLEWRAP, setuid: true}}, 'watched watch.processes'],
+    [[6, 1], {engines: [{...BUBBLEWRAP, setuid: true}]}, 'watched watch.processes'],
     [[6, 1], {newProc: no}, 'watched watch.processes'],
   ];
   for (const [version, change, expected] of kernels) {
-    it(`processes without a pids controller on Linux ${version.join('.')}${change.bubblewrap ? ', bubblewrap setuid' : ''}${change.newProc ? ', unboxed' : ''}: ${expected}`, () => {
+    it(`processes without a pids controller on Linux ${version.join('.')}${change.engines ? ', engine setuid' : ''}${change.newProc ? ', unboxed' : ''}: ${expected}`, () => {
       const node = {...change, cgroup: NO_CGROUP, kernel: {release: version.join('.'), version, how: 'a test'}};
       expect(enforcement(node).processes).to.equal(expected);
       const made = plan({job: all, facts: node});

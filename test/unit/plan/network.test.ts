@@ -5,7 +5,8 @@ import {stepOf} from '../../../src/plan/step.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import {diagnose} from '../../../src/report/doctor.js';
 import {checkSavedPlan} from '../../../src/prepare/saved-plan.js';
-import {asUser, facts, no, plan, policy, ROOT, thrown, USER, yes, type Parts} from './build.js';
+import {ENGINES} from '../../../src/plugins.js';
+import {asUser, BUBBLEWRAP, facts, no, plan, policy, ROOT, thrown, USER, yes, type Parts} from './build.js';
 
 const NETWORK: NetworkFacts = {
   programs: {
@@ -203,7 +204,7 @@ describe('identity: the plan', () => {
     ],
     [
       'no box',
-      () => build({identity: {}}, {change: {bubblewrap: {...facts().bubblewrap, path: null}}}),
+      () => build({identity: {}}, {change: {engines: [{...BUBBLEWRAP, path: null}]}}),
       'BOX_UNAVAILABLE',
       /an identity of its own, which only a box can keep/,
     ],
@@ -251,8 +252,8 @@ describe('identity: the plan', () => {
 
 describe('identity: a saved plan, and the doctor', () => {
   const parts = build({identity: {address: 'bridge'}}, {pool: {nat: true}});
-  const where = {policy: policy(parts.policy), facts: facts(parts.facts)};
-  const check = (saved: Plan): unknown => checkSavedPlan(saved, 'plan.json', where.facts, where.policy);
+  const where = {policy: policy(parts.policy), facts: facts(parts.facts), engines: ENGINES, only: null};
+  const check = (saved: Plan): unknown => checkSavedPlan(saved, 'plan.json', where);
   const changed = (op: string, change: object): Plan => {
     const saved = plan(parts);
     return {...saved, steps: saved.steps.map((one) => (one.op === op ? {...one, ...change} : one))};
@@ -261,7 +262,9 @@ describe('identity: a saved plan, and the doctor', () => {
   it('is obeyed as it was made', () => {
     expect(check(plan(parts))).to.deep.include({uid: USER.uid});
     const user = build({identity: {}});
-    expect(checkSavedPlan(plan(user), 'plan.json', facts(user.facts), policy(user.policy))).to.deep.include({uid: USER.uid});
+    expect(checkSavedPlan(plan(user), 'plan.json', {...where, facts: facts(user.facts), policy: policy(user.policy)})).to.deep.include({
+      uid: USER.uid,
+    });
   });
 
   for (const [op, change, says] of [
@@ -282,7 +285,12 @@ describe('identity: a saved plan, and the doctor', () => {
   it('tare doctor has a row for each kind that the policy allows, with a remedy', () => {
     const rows = (change: Parameters<typeof build>[1]): (string | null)[][] => {
       const node = build({}, change);
-      const {checks} = diagnose({facts: facts(node.facts), policy: policy(node.policy), tools: {native: {path: '/x', because: null}}});
+      const {checks} = diagnose({
+        facts: facts(node.facts),
+        policy: policy(node.policy),
+        engines: ENGINES,
+        tools: {native: {path: '/x', because: null}},
+      });
       return checks.filter(({name}) => name.endsWith(' address')).map(({name, state, remedy}) => [name, state, remedy]);
     };
     expect(rows({})).to.deep.equal([

@@ -2,9 +2,9 @@ import {expect} from 'chai';
 import type {makePlan} from '../../../src/plan/plan.js';
 import {planObserved} from '../../../src/plan/observed.js';
 import {stepsOf} from '../../../src/plan/step.js';
-import {MIB, plan, type Parts} from './build.js';
+import {BUBBLEWRAP, MIB, plan, type Parts} from './build.js';
 
-const NO_BUBBLEWRAP = {path: null, version: null, setuid: false, how: 'not found', abilities: {}};
+const NO_BUBBLEWRAP = {...BUBBLEWRAP, path: null, version: null, how: 'not found', abilities: []};
 
 describe('what would be done with an observed job', () => {
   const observe = ({policy, ...rest}: Parts = {}): ReturnType<typeof makePlan> => plan({...rest, policy: {...policy, mode: 'observe'}});
@@ -31,7 +31,7 @@ describe('what would be done with an observed job', () => {
   });
 
   it('less than a box where none can be built, and why; refused where the policy requires one', () => {
-    const facts = {bubblewrap: NO_BUBBLEWRAP} as unknown as NonNullable<Parts['facts']>;
+    const facts = {engines: [NO_BUBBLEWRAP]};
     const without = observe({facts}).observed;
     expect([without?.mode?.value, without?.unboxed]).to.deep.equal(['limits-only', true]);
     expect(without?.mode?.because).to.contain('not found');

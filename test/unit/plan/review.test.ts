@@ -35,17 +35,17 @@ describe('plans, after a review', () => {
     expect([limits.processes.enforcement, limits.processes.by]).to.deep.equal(['watched', 'watch.processes']);
   });
 
-  it('a bubblewrap without --as-pid-1 and --ro-bind-try builds no box (src/plan/mode.ts, boxObstacle)', () => {
+  it('a bubblewrap without --as-pid-1 and --ro-bind-try builds no box (src/plan/engine.ts)', () => {
     const old = {
       ...BUBBLEWRAP,
       version: '0.1.7',
       setuid: true,
-      abilities: {tmpfsSize: false, perms: false, overlay: false, disableUserns: false},
+      abilities: [],
     };
-    expect(plan({facts: {bubblewrap: old}}).mode.value).to.equal('limits-only');
+    expect(plan({facts: {engines: [old]}}).mode.value).to.equal('limits-only');
   });
 
-  it('a network of its own needs a network namespace (src/plan/mode.ts, boxObstacle)', () => {
+  it('a network of its own needs a network namespace (src/plan/engine.ts)', () => {
     const namespaces = {...facts().namespaces, network: {available: false, how: 'max_net_namespaces is 0', remedy: 'raise it'}};
     expect(() => plan({job: {network: 'none'}, facts: {namespaces}}))
       .to.throw(TareError)

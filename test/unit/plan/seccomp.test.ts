@@ -30,7 +30,7 @@ describe('the filter on system calls, in the plan', () => {
 
   it('is absent without a box', () => {
     expect(filter({policy: {mode: 'observe'}})).to.equal(undefined);
-    expect(filter({facts: {bubblewrap: {...BUBBLEWRAP, path: null}}})).to.equal(undefined);
+    expect(filter({facts: {engines: [{...BUBBLEWRAP, path: null}]}})).to.equal(undefined);
   });
 
   it('where the kernel takes no filter the plan has none, with a flag unless the policy wants none', () => {

@@ -1,8 +1,7 @@
 import {readFileSync} from 'node:fs';
 import {expect} from 'chai';
-import {builtinProfile, runtimeProfile} from '../../../src/engine/seccomp.js';
+import {builtinProfile, wholeBoxProfile} from '../../../src/engine/seccomp.js';
 import {launchStrings} from '../../../src/engine/launch.js';
-import {ociArgv, ociConfig} from '../../../src/engine/oci.js';
 import {TareError} from '../../../src/errors.js';
 import type {Facts, SystemFacts, ViewFacts} from '../../../src/host/facts.js';
 import {explainPlan} from '../../../src/steps/explain.js';
@@ -10,10 +9,10 @@ import {INITS} from '../../../src/plan/inits.js';
 import {stepOf, stepsOf} from '../../../src/plan/step.js';
 import type {JobDocument} from '../../../src/schema/generated/job-1.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
-import {call, BUBBLEWRAP, CONTAINERS, NO_CGROUP, no, plan, v1, yes, type Parts} from './build.js';
+import {launchOf, ociConfig} from '../../support/engines.js';
+import {call, CONTAINERS, CRUN, NO_CGROUP, no, plan, RUNC, v1, yes, type Parts} from './build.js';
 
 const SYSTEM: SystemFacts = {
-  oci: {path: '/usr/bin/crun', name: 'crun', version: '1.21', how: 'a test'},
   subordinate: {uids: {start: 100_000, count: 65_536}, gids: {start: 200_000, count: 65_536}, how: 'a test', remedy: null},
   unifiedAt: null,
   init: null,
@@ -33,7 +32,7 @@ function small({job, facts, system, policy, call: called}: Change = {}): Plan {
     ...(called === undefined ? {} : {call: called}),
     job: {image: '/i', services: [{name: 'web', command: ['nginx', '-g', 'daemon off;']}], ...job},
     policy: {images: ['/i'], ...policy},
-    facts: {system: {...SYSTEM, ...system}, views: VIEWS, ...facts},
+    facts: {system: {...SYSTEM, ...system}, views: VIEWS, engines: [CRUN], ...facts},
   });
 }
 const asRoot = (change: Change = {}): Plan =>
@@ -47,7 +46,7 @@ const asRoot = (change: Change = {}): Plan =>
     },
   });
 const config = (made: Plan, exists = true) =>
-  ociConfig(made, {boxDirectory: '/b', id: 'ab', architectures: ['SCMP_ARCH_X86_64'], exists: () => exists}) as {
+  ociConfig(made, {exists: () => exists}) as {
     root: {path: string};
     process: {args: string[]};
     mounts: {destination: string; source: string; options: string[]}[];
@@ -55,7 +54,7 @@ const config = (made: Plan, exists = true) =>
   };
 const launched = (made: Plan, callerArgvIndex: number | null = null): string[] =>
   launchStrings(made, {
-    ...{boxDirectory: '/b', id: 'ab', abilities: BUBBLEWRAP.abilities, callerArgvIndex},
+    ...{boxDirectory: '/b', id: 'ab', engineArgv: [], callerArgvIndex},
     joins: {engine: [], payload: [], applications: []},
   });
 const code = (make: () => unknown): string => {
@@ -71,7 +70,8 @@ describe('a small machine', () => {
   it('is what a job with services is, by an OCI runtime', () => {
     const made = small();
     expect(made.pattern).to.deep.equal({value: 'vm-lite', because: 'services of its own (job.yaml#/services/0)'});
-    expect(made.engine).to.deep.equal({name: 'crun', path: '/usr/bin/crun', version: '1.21', because: 'a test'});
+    expect(made.engine).to.deep.include({name: 'crun', path: '/usr/bin/crun', version: '1.21'});
+    expect(made.engine.because).to.match(/^a test; bubblewrap gives init no capabilities/);
     expect(stepOf(made, 'namespace.unshare')?.namespaces).to.deep.equal(['pid', 'mount', 'ipc', 'uts', 'cgroup']);
     expect(stepOf(made, 'payload.execute')).to.equal(undefined);
   });
@@ -119,8 +119,8 @@ describe('a small machine', () => {
   const refused: [why: string, make: () => unknown, code: string][] = [
     ['no image', () => plan({job: {services: [{name: 'a', command: ['x']}]}}), 'PATTERN_UNAVAILABLE'],
     ['another pattern', () => small({job: {pattern: 'ulimit++'}}), 'PATTERN_UNAVAILABLE'],
-    ['no OCI runtime', () => small({system: {oci: {path: null, name: null, version: null, how: 'not here'}}}), 'BOX_UNAVAILABLE'],
-    ['an old crun', () => small({system: {oci: {...SYSTEM.oci, version: '0.13'}}}), 'BOX_UNAVAILABLE'],
+    ['no OCI runtime', () => small({facts: {engines: [{...CRUN, path: null}]}}), 'BOX_UNAVAILABLE'],
+    ['an old crun', () => small({facts: {engines: [{...CRUN, version: '0.13'}]}}), 'BOX_UNAVAILABLE'],
     ['observed only', () => small({policy: {mode: 'observe'}}), 'BOX_UNAVAILABLE'],
     ['in a box', () => small({facts: {within: {recordId: null, how: 'a test'}}}), 'BOX_UNAVAILABLE'],
     ['no view', () => small({facts: {views: {...VIEWS, overlay: no}}}), 'FILESYSTEM_UNAVAILABLE'],
@@ -198,8 +198,7 @@ describe('a small machine of root', () => {
     for (const leaf of ['/tare-{id}', '/engine', '/app-web/job', '/app-payload/job'])
       expect(hierarchies(made, leaf), leaf).to.deep.equal(all);
     expect(hierarchies(small({facts: {cgroup}}), '/engine')).to.deep.equal(['memory memory']);
-    const runc = {...SYSTEM.oci, path: '/usr/bin/runc', name: 'runc' as const};
-    expect(hierarchies(asRoot({facts: {cgroup}, system: {oci: runc}}), '/engine')).to.deep.equal(['memory memory']);
+    expect(hierarchies(asRoot({facts: {cgroup, engines: [RUNC]}}), '/engine')).to.deep.equal(['memory memory']);
   });
   it('has the node’s ids where the image cannot be shown with others, which is flagged', () => {
     const made = asRoot({call: call({lost: ['ids']})});
@@ -245,15 +244,15 @@ describe('the bundle', () => {
   });
   it('the runtime has a filter on system calls as well, where it takes one that leaves speculation alone', () => {
     const filter = (change: Change): unknown => config(small(change)).linux.seccomp ?? null;
-    const wanted = runtimeProfile(['SCMP_ARCH_X86_64']);
-    const runc = (version: string | null): Change => ({system: {oci: {path: '/usr/sbin/runc', name: 'runc', version, how: 'a test'}}});
+    const wanted = {...wholeBoxProfile(), architectures: ['SCMP_ARCH_X86_64'], flags: ['SECCOMP_FILTER_FLAG_SPEC_ALLOW']};
+    const runc = (version: string | null): Change => ({facts: {engines: [{...RUNC, version}]}});
     expect([filter({}), filter(runc('1.2.0'))]).to.deep.equal([wanted, wanted]);
     expect([filter(runc('1.1.15')), filter(runc(null))]).to.deep.equal([null, null]);
     // what a site allows could be denied there
     expect([filter({policy: {seccomp: 'unconfined'}}), filter({policy: {seccomp: '/etc/tare/calls.json'}})]).to.deep.equal([null, null]);
   });
   it('crun is told to use no groups; runc is told the group that it is in', () => {
-    expect(ociArgv(small(), '/b', 'ab')).to.deep.equal([
+    expect(launchOf(small()).argv).to.deep.equal([
       '/usr/bin/crun',
       '--root',
       '/b/runtime',
@@ -265,11 +264,11 @@ describe('the bundle', () => {
       '2',
       'tare-ab',
     ]);
-    const oci = {path: '/usr/sbin/runc', name: 'runc' as const, version: '1.1', how: 'a test'};
-    const made = small({system: {oci}});
-    expect(ociArgv(made, '/b', 'ab')).not.to.include('--cgroup-manager=disabled');
+    const engines = [RUNC];
+    const made = small({facts: {engines}});
+    expect(launchOf(made).argv).not.to.include('--cgroup-manager=disabled');
     expect(config(made).linux.cgroupsPath).to.match(/^\/.*tare-ab\/engine$/);
-    expect(config(small({system: {oci}, facts: {cgroup: v1({memory: 'memory', pids: 'pids'})}})).linux.cgroupsPath).to.equal(
+    expect(config(small({facts: {engines, cgroup: v1({memory: 'memory', pids: 'pids'})}})).linux.cgroupsPath).to.equal(
       '/slot/tare-ab/engine',
     );
     expect(config(small()).linux.cgroupsPath).to.equal(undefined);
@@ -283,7 +282,7 @@ describe('the bundle', () => {
       ['/cvmfs/b.example.org', ['rbind', 'ro', 'nosuid', 'nodev', 'rslave']],
     ]);
     expect(config(made).process.args).to.deep.equal(['/proc/self/fd/4', 'tare-init', '3,5,6']);
-    expect(ociArgv(made, '/b', 'ab').slice(-3)).to.deep.equal(['--preserve-fds', '4', 'tare-ab']);
+    expect(launchOf(made).argv.slice(-3)).to.deep.equal(['--preserve-fds', '4', 'tare-ab']);
     const strings = launched(made);
     expect(strings.slice(0, strings.indexOf('Mroot'))).to.include.members(['Mhold', 'm/cvmfs/a.example.org', 'm/cvmfs/b.example.org']);
     expect(config(small()).process.args).to.deep.equal(['/proc/self/fd/4', 'tare-init', '3']);

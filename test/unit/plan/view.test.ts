@@ -1,10 +1,10 @@
 /** Views of the file system, and what contains the scratch: which mounts, in which order, and when there are none. */
 import {expect} from 'chai';
 import type {Facts, ViewFacts} from '../../../src/host/facts.js';
-import {bubblewrapArgv} from '../../../src/engine/bubblewrap.js';
 import {planEntrances, planView} from '../../../src/plan/view.js';
 import {stepOf, stepsOf} from '../../../src/plan/step.js';
-import {asUser, CONTAINERS, facts, MIB, no, NO_SLOT, plan, ROOT, thrown, USER, WORK, yes, type Parts} from './build.js';
+import {bubblewrapArgv} from '../../support/engines.js';
+import {BUBBLEWRAP, asUser, CONTAINERS, facts, MIB, no, NO_SLOT, plan, ROOT, thrown, USER, WORK, yes, type Parts} from './build.js';
 
 const MOUNTS: ViewFacts['mounts'] = [
   {point: '/', type: 'xfs', kind: 'disk', readOnly: false},
@@ -58,9 +58,7 @@ describe('a view of the node, as root', () => {
       for (const path of [upper, work]) expect(stepsOf(made, 'directory.create').some((step) => step.path === path)).to.equal(true);
   });
   it('needs nothing of bubblewrap that 0.4.1 does not have', () => {
-    const options = bubblewrapArgv(made, '/b', {tmpfsSize: false, perms: false, overlay: false, disableUserns: false}).filter((word) =>
-      word.startsWith('--'),
-    );
+    const options = bubblewrapArgv(made, '/b', []).filter((word) => word.startsWith('--'));
     const known = [
       'unshare-user',
       'unshare-pid',
@@ -167,7 +165,7 @@ describe('which view', () => {
     ],
     [
       'needs a bubblewrap that is not setuid, in a user namespace',
-      {job: {filesystem: 'shared'}, facts: {views: USERS, bubblewrap: {...facts().bubblewrap, setuid: true}}},
+      {job: {filesystem: 'shared'}, facts: {views: USERS, engines: [{...BUBBLEWRAP, setuid: true}]}},
       'FILESYSTEM_UNAVAILABLE',
     ],
   ] as const satisfies readonly (readonly [string, Parts, string])[])

@@ -4,11 +4,13 @@ import type {ImageFound} from '../../../src/plan/image.js';
 import type {LimitName} from '../../../src/job/job.js';
 import type {Facts} from '../../../src/host/facts.js';
 import {stepOf, type Step, type StepOf} from '../../../src/plan/step.js';
+import {ENGINES} from '../../../src/plugins.js';
 import {checkSavedPlan} from '../../../src/prepare/saved-plan.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import {
   asUser,
   BUBBLEWRAP,
+  CRUN,
   facts,
   GIB,
   no,
@@ -29,8 +31,9 @@ const PINNED: Parts = {
   job: {limits: {cores: 2, pinCores: true, memory: '1GiB', processes: 50}},
   facts: {cgroup: v2(['memory', 'cpu', 'pids'], {toEnable: ['cpu']})},
 };
+const KNOWN = {engines: ENGINES, only: null};
 const here = facts(PINNED.facts);
-const check = (saved: Plan, node: Facts = here): unknown => checkSavedPlan(saved, 'plan.json', node, policy());
+const check = (saved: Plan, node: Facts = here): unknown => checkSavedPlan(saved, 'plan.json', {facts: node, policy: policy(), ...KNOWN});
 
 /** The plan with each step of one kind changed. */
 function change<Op extends Step['op']>(saved: Plan, op: Op, by: (step: StepOf<Op>) => Partial<StepOf<Op>>): Plan {
@@ -63,7 +66,7 @@ describe('a saved plan with a view', () => {
   const images = policy({images: ['/images/*']});
   const made = (document: Parts['job']): Plan =>
     plan({job: {limits: {scratch: '1GiB'}, ...document}, facts: node, policy: {images: ['/images/*']}});
-  const obey = (saved: Plan, here = node): unknown => checkSavedPlan(saved, 'plan.json', here, images);
+  const obey = (saved: Plan, here = node): unknown => checkSavedPlan(saved, 'plan.json', {facts: here, policy: images, ...KNOWN});
 
   it('is obeyed where it was made', () => {
     for (const document of [{filesystem: 'shared'}, {filesystem: 'private'}, {image: '/images/el9'}] as const)
@@ -252,9 +255,9 @@ describe('a saved plan', () => {
       },
       'control groups cannot be made there',
     ],
-    ['without bubblewrap', {bubblewrap: {...BUBBLEWRAP, path: null}}, 'the box cannot be built'],
+    ['without bubblewrap', {engines: [{...BUBBLEWRAP, path: null}]}, 'the box cannot be built'],
     ['without namespaces', {namespaces: {...here.namespaces, user: no}}, 'the box cannot be built'],
-    ['with bubblewrap elsewhere', {bubblewrap: {...BUBBLEWRAP, path: '/opt/bwrap'}}, 'bubblewrap is elsewhere'],
+    ['with bubblewrap elsewhere', {engines: [{...BUBBLEWRAP, path: '/opt/bwrap'}]}, 'bubblewrap is elsewhere'],
     ['with fewer CPUs', {cpu: {...here.cpu, allowed: [2]}}, 'CPUs are not all here'],
   ];
   for (const [title, node, says] of nodes) {
@@ -313,7 +316,7 @@ describe('a saved plan', () => {
         const document = {maxima};
         const saved = plan({policy: document, job: {limits: {...maxima}}});
         const checked = (value: number | null): unknown =>
-          checkSavedPlan(limited(saved, name, value), 'plan.json', facts(), policy(document));
+          checkSavedPlan(limited(saved, name, value), 'plan.json', {facts: facts(), policy: policy(document), ...KNOWN});
         expect(saved.limits[name].value).to.equal(most[name]);
         expect(checked(most[name])).to.deep.equal(USER);
         for (const value of [most[name] + 1, null]) {
@@ -327,7 +330,7 @@ describe('a saved plan', () => {
 
     it('is refused when nicer than the policy’s maximum, or than its own limits, and taken when not nice at all', () => {
       const document = {maxima: {nice: 10}};
-      const checked = (saved: Plan): unknown => checkSavedPlan(saved, 'plan.json', facts(), policy(document));
+      const checked = (saved: Plan): unknown => checkSavedPlan(saved, 'plan.json', {facts: facts(), policy: policy(document), ...KNOWN});
       const nice = plan({policy: document, job: {limits: {nice: 10}}});
       expect(checked(plan({policy: document}))).to.deep.equal(USER);
       expect(checked(nice)).to.deep.equal(USER);
@@ -338,7 +341,7 @@ describe('a saved plan', () => {
     });
 
     it('is held to the maxima of its rule', () => {
-      const checked = (saved: Plan): unknown => checkSavedPlan(saved, 'plan.json', facts(), policy(ruled));
+      const checked = (saved: Plan): unknown => checkSavedPlan(saved, 'plan.json', {facts: facts(), policy: policy(ruled), ...KNOWN});
       const saved = plan({policy: ruled, job: {vo: 'atlas', limits: {memory: '6GiB', cores: 2}}});
       expect(saved.rule).to.equal('large');
       expect(checked(saved)).to.deep.equal(USER);
@@ -367,7 +370,8 @@ describe('a saved plan', () => {
 
     it('is refused for any other account', () => {
       const saved = plan({facts: {caller: ROOT}, call: asUser(USER), policy: {directories}});
-      const by = (caller: Facts['caller']): unknown => checkSavedPlan(saved, 'plan.json', facts({caller}), policy({directories}));
+      const by = (caller: Facts['caller']): unknown =>
+        checkSavedPlan(saved, 'plan.json', {facts: facts({caller}), policy: policy({directories}), ...KNOWN});
       expect(by(ROOT)).to.include({uid: 1001});
       expect(thrown(() => by(USER)).details).to.include({found: 'atlas001', allowed: 'root'});
       expect(thrown(() => by(USER)).message).to.include('only root can take another identity');
@@ -378,7 +382,7 @@ describe('a saved plan', () => {
 
     it('is not taken from a user: the payload would run as root', () => {
       const saved = plan({policy: lenient});
-      const taken = (made: Plan): unknown => checkSavedPlan(made, 'plan.json', root, policy(lenient));
+      const taken = (made: Plan): unknown => checkSavedPlan(made, 'plan.json', {facts: root, policy: policy(lenient), ...KNOWN});
       expect(thrown(() => taken(saved)).message).to.include('it was made by another caller');
       expect(thrown(() => taken({...saved, job: {...saved.job, user: null}})).details).to.include({
         found: 'root',
@@ -392,7 +396,9 @@ describe('a saved plan', () => {
         const document = {directories, ...(allowRoot === undefined ? {} : {identity: {allowRoot}})};
         const saved = plan({policy: document});
         for (const user of ['atlas001', 'root', null]) {
-          const error = thrown(() => checkSavedPlan({...saved, job: {...saved.job, user}}, 'plan.json', root, policy(document)));
+          const error = thrown(() =>
+            checkSavedPlan({...saved, job: {...saved.job, user}}, 'plan.json', {facts: root, policy: policy(document), ...KNOWN}),
+          );
           expect([error.code, error.exit, error.details.found]).to.deep.equal(['PLAN_MISMATCH', EXIT.failure, 'root']);
           expect(error.message).to.include('the policy lets no payload run as root');
         }
@@ -406,8 +412,7 @@ describe('a saved plan', () => {
           checkSavedPlan(
             change(saved, 'identity.take', () => ({uid: 0})),
             'plan.json',
-            root,
-            policy(document),
+            {facts: root, policy: policy(document), ...KNOWN},
           ),
         );
         expect([error.code, error.details.found]).to.deep.equal(['PLAN_MISMATCH', '0']);
@@ -417,7 +422,9 @@ describe('a saved plan', () => {
 
     it('may run as root, where it was made so', () => {
       const saved = plan({facts: {caller: ROOT}, call: asUser(ROOT), policy: {identity: {allowRoot: true}}});
-      expect(checkSavedPlan(saved, 'plan.json', root, policy({identity: {allowRoot: true}}))).to.deep.equal(ROOT);
+      expect(checkSavedPlan(saved, 'plan.json', {facts: root, policy: policy({identity: {allowRoot: true}}), ...KNOWN})).to.deep.equal(
+        ROOT,
+      );
     });
   });
 });
@@ -425,8 +432,8 @@ describe('a saved plan', () => {
 describe('a saved plan of a small machine', () => {
   const range = {start: 100_000, count: 65_536};
   const node: Facts = facts({
+    engines: [CRUN],
     system: {
-      oci: {path: '/usr/bin/crun', name: 'crun', version: '1.21', how: 'a test'},
       subordinate: {uids: range, gids: range, how: 'a test', remedy: null},
       unifiedAt: '/sys/fs/cgroup/unified',
       init: null,
@@ -435,7 +442,7 @@ describe('a saved plan of a small machine', () => {
   });
   const rules = {images: ['/images/a']};
   const made = (): Plan => plan({job: {image: '/images/a', init: 'busybox', services: ['web']}, policy: rules, facts: node});
-  const checkIt = (saved: Plan): unknown => checkSavedPlan(saved, 'plan.json', node, policy(rules));
+  const checkIt = (saved: Plan): unknown => checkSavedPlan(saved, 'plan.json', {facts: node, policy: policy(rules), ...KNOWN});
 
   it('is run as it was made', () => {
     expect(checkIt(made())).to.not.equal(null);

@@ -1,5 +1,6 @@
 import {expect} from 'chai';
 import {BUILTIN} from '../../../src/policy/builtin.js';
+import {ENGINES} from '../../../src/plugins.js';
 import type {Policy} from '../../../src/policy/policy.js';
 import {diagnose} from '../../../src/report/doctor.js';
 import {renderDiagnosis, verdictOf} from '../../../src/report/doctor-text.js';
@@ -12,7 +13,7 @@ const TOOLS: DoctorTools = {native: {path: '/opt/tare/bin/tare', because: null}}
 const written = <T>(value: T) => ({value, provenance: {source: 'policy' as const, at: 'site.yaml:/x'}});
 
 function examine(host: string, policy: Partial<Policy> = {}, tools = TOOLS): Diagnosis {
-  return diagnose({facts: factsOf(host), policy: {...BUILTIN, ...policy}, tools});
+  return diagnose({facts: factsOf(host), policy: {...BUILTIN, ...policy}, engines: ENGINES, tools});
 }
 
 function state({checks}: Diagnosis, name: string): State | undefined {
@@ -22,16 +23,19 @@ function state({checks}: Diagnosis, name: string): State | undefined {
 describe('the doctor', () => {
   it('finds a node of root healthy', () => {
     const diagnosis = examine('debian13-v1root');
-    expect(diagnosis.checks.filter((check) => check.state !== 'ok')).to.deep.equal([]);
+    expect(diagnosis.checks.filter((check) => check.state !== 'ok').map(({name}) => name)).to.deep.equal(['crun']);
     expect(diagnosis.patterns['ulimit++']).to.include({allowed: true, runnable: true});
-    expect(diagnosis.patterns['quotas++']).to.deep.equal({allowed: true, runnable: true, because: 'the box can be built'});
-    expect(diagnosis.patterns['vm-lite']).to.deep.equal({allowed: true, runnable: false, because: 'OCI runtimes were not looked for'});
+    expect(diagnosis.patterns['quotas++']).to.deep.equal({allowed: true, runnable: true, because: 'bubblewrap can build the box'});
+    expect(diagnosis.patterns['vm-lite']).to.include({allowed: true, runnable: false});
+    expect(diagnosis.patterns['vm-lite'].because).to.match(
+      /^bubblewrap gives init no capabilities, .*; crun cannot be used \(not in \/usr\/bin\/crun, /,
+    );
     expect(diagnosis.healthy).to.equal(true);
   });
 
   it('says what the batch system does, and whether its group is delegated', () => {
     const look = (host: string, remedy: string | null) =>
-      diagnose({facts: factsOf(host), policy: BUILTIN, tools: TOOLS, batch: {found: 'job 5', remedy}}).checks.find(
+      diagnose({facts: factsOf(host), policy: BUILTIN, engines: ENGINES, tools: TOOLS, batch: {found: 'job 5', remedy}}).checks.find(
         ({name}) => name === 'batch system',
       );
     expect(look('el9-v2-undelegated', 'set it')).to.include({
@@ -101,7 +105,12 @@ describe('the doctor', () => {
       'processes are in it, and a group with processes cannot hand a controller to its children; process 7 in it is not the caller’s';
     const directory = '/sys/fs/cgroup/system.slice/run-u42.service';
     const memory = {...facts.cgroup.controllers.memory!, parent: null, refused: [{directory, because}]};
-    const {checks} = diagnose({facts: {...facts, cgroup: {...facts.cgroup, controllers: {memory}}}, policy: BUILTIN, tools: TOOLS});
+    const {checks} = diagnose({
+      facts: {...facts, cgroup: {...facts.cgroup, controllers: {memory}}},
+      policy: BUILTIN,
+      engines: ENGINES,
+      tools: TOOLS,
+    });
     const remedy = checks.find(({name}) => name === 'memory controller')?.remedy;
     expect(remedy)
       .to.match(/can be used already/)
@@ -119,7 +128,7 @@ describe('the doctor', () => {
     expect(found({seccomp: written('pilot')})).to.include({state: 'ok', found: 'pilot (site.yaml:/x)'});
     expect(found({seccomp: written('unconfined')})).to.include({state: 'ok', found: 'none (site.yaml:/x)'});
     const facts = {...factsOf('el9-v2-condor24'), seccomp: {available: false, how: 'no line Seccomp', remedy: 'another kernel'}};
-    const lacking = diagnose({facts, policy: BUILTIN, tools: TOOLS});
+    const lacking = diagnose({facts, policy: BUILTIN, engines: ENGINES, tools: TOOLS});
     expect(lacking.checks.find(({name}) => name === 'system call filter')).to.deep.equal({
       ...{name: 'system call filter', state: 'limited', found: 'default (builtin); no line Seccomp'},
       ...{costs: 'payloads may make every system call', remedy: 'another kernel'},
@@ -130,7 +139,12 @@ describe('the doctor', () => {
   it('says which Landlock the kernel has, and where it is not used', () => {
     const found = (abi: number | null, policy: Partial<Policy> = {}) => {
       const landlock = {abi, queues: true, how: 'none here', remedy: abi === null ? 'another kernel' : null};
-      const diagnosed = diagnose({facts: {...factsOf('el9-v2-condor24'), landlock}, policy: {...BUILTIN, ...policy}, tools: TOOLS});
+      const diagnosed = diagnose({
+        facts: {...factsOf('el9-v2-condor24'), landlock},
+        policy: {...BUILTIN, ...policy},
+        engines: ENGINES,
+        tools: TOOLS,
+      });
       expect(diagnosed.healthy).to.equal(true);
       return diagnosed.checks.find(({name}) => name === 'Landlock');
     };
@@ -179,7 +193,7 @@ describe('the doctor', () => {
   });
 
   it('says that the kill switch is on, and leaves the node as healthy as it is', () => {
-    const inputs = {facts: factsOf('debian13-v1root'), policy: BUILTIN, tools: TOOLS};
+    const inputs = {facts: factsOf('debian13-v1root'), policy: BUILTIN, engines: ENGINES, tools: TOOLS};
     const off = diagnose({...inputs, killSwitch: {file: '/etc/tare/off', on: false}});
     expect([state(off, 'kill switch'), off.switchedOffBy]).to.deep.equal(['ok', null]);
     const on = diagnose({...inputs, killSwitch: {file: '/etc/tare/off', on: true}});

@@ -10,6 +10,7 @@ import {recordId} from '../../../src/record/uuid.js';
 import {formatSummary} from '../../../src/report/summary.js';
 import {Sampler} from '../../../src/supervise/sampler.js';
 import {checkSavedPlan} from '../../../src/prepare/saved-plan.js';
+import {ENGINES} from '../../../src/plugins.js';
 import {makeScratch} from '../../../src/box/state.js';
 import type {Plan} from '../../../src/schema/generated/plan-1.js';
 import {facts, plan, policy, thrown, USER, grid} from '../plan/build.js';
@@ -41,7 +42,9 @@ describe('defects of runs', () => {
 
   it('a saved plan whose engine was taken away is not run unboxed and recorded as a box (src/prepare/saved-plan.ts)', () => {
     const saved: Plan = {...plan(), engine: {name: 'none', path: null, version: null, because: ''}};
-    expect(thrown(() => checkSavedPlan(saved, 'plan.json', facts(), policy())).code).to.equal('PLAN_MISMATCH');
+    expect(
+      thrown(() => checkSavedPlan(saved, 'plan.json', {facts: facts(), policy: policy(), engines: ENGINES, only: null})).code,
+    ).to.equal('PLAN_MISMATCH');
   });
 
   it('a saved plan has its cgroup.write steps in groups that it makes (src/prepare/saved-plan.ts)', () => {
@@ -49,7 +52,9 @@ describe('defects of runs', () => {
     const steps = made.steps.map((step) =>
       step.op === 'cgroup.write' ? {...step, directory: '/sys/fs/cgroup/other/tare-{id}/payload'} : step,
     );
-    expect(thrown(() => checkSavedPlan({...made, steps}, 'plan.json', facts(), policy())).code).to.equal('PLAN_MISMATCH');
+    expect(
+      thrown(() => checkSavedPlan({...made, steps}, 'plan.json', {facts: facts(), policy: policy(), engines: ENGINES, only: null})).code,
+    ).to.equal('PLAN_MISMATCH');
   });
 
   it('a scratch directory with a dollar in its name is taken letter by letter (src/box/state.ts, makeScratch, and teardown)', () => {

@@ -1,0 +1,163 @@
+/**
+ * What an engine is written against: the program that makes the namespaces and the mounts of a box and starts init in it. Types only.
+ * Everything that an engine does here is pure: which programs there are is found out by the core, which also writes the files and starts the argv.
+ */
+
+import type {Plan} from '../../src/schema/generated/plan-1.js';
+
+/** A usage pattern of jobs (docs/explanation/box.md). */
+export type EnginePattern = Plan['pattern']['value'];
+
+/** Why an engine cannot do something, as a clause of which the engine is the subject: `mounts no sysfs`. */
+export type Reason = string;
+
+/** The kinds of steps of a plan that an engine performs. A new kind of theirs does not compile until each engine has a row for it. */
+export type EngineOp =
+  | 'namespace.unshare'
+  | 'hostname.set'
+  | 'privileges.drop'
+  | 'paths.protect'
+  | 'accounts.provide'
+  | 'mount.move'
+  | 'mount.closed'
+  | 'mount.bind'
+  | 'mount.tmpfs'
+  | 'mount.proc'
+  | 'mount.dev'
+  | 'mount.sys'
+  | 'mount.readonly'
+  | 'cvmfs.bind';
+
+/** A step of a plan that an engine performs. */
+export type EngineStep = EngineStepOf<EngineOp>;
+/** The step of one kind. */
+export type EngineStepOf<Op extends EngineOp> = Extract<Plan['steps'][number], {op: Op}>;
+
+/** What an engine makes of each kind of step: a part of its own configuration, or why it cannot do such a step. */
+export type EngineSteps<Part> = {readonly [Op in EngineOp]: ((step: EngineStepOf<Op>, task: EngineTask) => Part) | Reason};
+
+/** An engine of a plugin. `Part` is what it makes of one step: options of a command line, or a part of a configuration. */
+export interface Engine<Part = unknown> {
+  /** As the policy, the plan and the record call it: small letters, digits and `-`. */
+  name: string;
+  /** `child`: the program is a child of the shim, and init inherits its descriptors. */
+  kind: 'child';
+  program: EngineProgram;
+  /** Usage patterns that it can run, or why it cannot. */
+  patterns: Readonly<Record<EnginePattern, true | Reason>>;
+  /** Folders in the box's own folder that it needs, made with mode 0700. Names have small letters only. */
+  folders: readonly {name: string; because: string}[];
+  /** `named`: it makes control groups of its own unless it is told of one, by one path that holds in all hierarchies; `none`: it makes none. */
+  groups: 'none' | 'named';
+  /** It leaves out by itself what is mounted only if it is there; otherwise `exists` tells it, for which a process is started. */
+  skipsMissing: boolean;
+  steps: EngineSteps<Part>;
+  /** Why it can build no box on this node, beside what the kernel lacks for every engine; null: it can. */
+  obstacle(node: EngineNode): Reason | null;
+  /** @param parts what it made of the task's steps, in their order. @throws Error for what `obstacle` did not foresee */
+  translate(task: EngineTask, parts: readonly Part[]): EngineLaunch;
+  words: EngineWords;
+}
+
+/** The program of an engine: where it is looked for, and what its version means. */
+export interface EngineProgram {
+  /** Absolute paths in the order in which they are tried; never the PATH, which is the job's. */
+  places: readonly string[];
+  version: {
+    argument: string;
+    /** Its first group is the version, in what the program prints. */
+    pattern: RegExp;
+  };
+  /** Why a version cannot be used by an account other than root when it is setuid root; null: it can, and then needs no user namespace. */
+  setuid(version: string | null): Reason | null;
+  /** Names of what only some versions can do; an unknown version can do nothing of it. @param setuid it is used as setuid root */
+  abilities(version: string | null, setuid: boolean): readonly string[];
+  /** Profiles of AppArmor that let it make user namespaces where other programs may not. */
+  apparmor: {profiles: readonly string[]; remedy: string};
+}
+
+/** An engine as it was found on a node. */
+export interface EngineFacts {
+  name: string;
+  /** Absolute; null: it is not there, or cannot be used. */
+  path: string | null;
+  version: string | null;
+  /** It is setuid root for an account that is not root: it needs no user namespaces, and cannot be used in one. */
+  setuid: boolean;
+  abilities: readonly string[];
+  /** Where that was read, or why it is not there. */
+  how: string;
+}
+
+/** A node as an engine sees it. */
+export interface EngineNode {
+  engine: EngineFacts;
+  /** Paths of the groups in which a job's groups can be made, below their mount points: one, or several that differ. */
+  groups: readonly string[];
+}
+
+/** What an engine is to do: build one box. All paths are of the node. */
+export interface EngineTask {
+  id: string;
+  pattern: EnginePattern;
+  engine: Pick<EngineFacts, 'version' | 'abilities'> & {path: string};
+  /** Its steps, in their order. */
+  steps: readonly EngineStep[];
+  /** The box's own folder; the engine's folders are in it. */
+  box: string;
+  /** What it starts in the box. Descriptors from 3 on, so many, are handed on as they are; so are 0 to 2. */
+  init: {argv: readonly string[]; descriptors: number};
+  /** The account of init in the box, and the capabilities it has there, by their names (`CAP_CHOWN`). */
+  account: {uid: number; gid: number; capabilities: readonly string[]};
+  /** Paths of the control group that it is started in, below the mount points of the hierarchies: one, or several that differ. */
+  groups: readonly string[];
+  /** A program of the user's that stands for the network enters namespaces that this program (unshare(1)) makes around the engine; null: none does. */
+  network: {unshare: string} | null;
+  /** A process below init gets a PID namespace of its own with a /proc, which the kernel refuses where paths of /proc are hidden. */
+  nestsProc: boolean;
+  /** The processor's calling conventions, as libseccomp names them, the native one first. */
+  architectures: readonly string[];
+  /** A filter on system calls for all in the box, init included, in the form of the OCI runtime specification; null: none. init loads the payload's. */
+  filter: EngineFilter | null;
+  /** Whether something is at a path of the node, for what is mounted only if it is there; false for all where the engine skips it by itself. */
+  exists: (path: string) => boolean;
+}
+
+/** A `seccomp` object of the OCI runtime specification (config-linux.md). */
+export interface EngineFilter {
+  defaultAction: string;
+  syscalls?: readonly object[];
+}
+
+/** What the core writes and starts. */
+export interface EngineLaunch {
+  files: readonly EngineFile[];
+  /** The program is an absolute path. */
+  argv: readonly string[];
+}
+
+/** A file of an engine, made with mode 0600. */
+export interface EngineFile {
+  /** One of the engine's folders. */
+  folder: string;
+  name: string;
+  text: string;
+}
+
+/** What people are told of an engine: by `tare doctor`, and in docs/reference/engines.md. */
+export interface EngineWords {
+  /** What it is, one line. */
+  about: string;
+  /** Where its options are documented. */
+  manual: string;
+  /** The least version, and for what. */
+  versions: string;
+  /** How to get it, as in `tare doctor`. */
+  install: string;
+  /** How the filter on system calls gets in. */
+  filter: string;
+  /** What a version that was found lacks, and what that costs; null: nothing. */
+  lacks(facts: EngineFacts): {lacking: string; costs: string; remedy: string} | null;
+  /** How it makes a directory at a path in a box whose root is a directory, by itself: for the attacks of `tare doctor`. Absent: not known. */
+  alone?(root: string, path: string): readonly string[];
+}

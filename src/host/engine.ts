@@ -1,0 +1,82 @@
+/** Engines: which programs are here, and what they can do. Found in fixed places, never by the PATH, which is the job's. */
+
+import type {Engine, EngineFacts} from '@tare/contract';
+import {cached, type Cached} from './cache.js';
+import type {Caller} from './identity.js';
+import {mountOf, type Mount} from './mountinfo.js';
+import type {ProcessStatus} from './status.js';
+import type {Program, Tree} from './tree.js';
+
+const SETUID = 0o4000;
+
+/** What a program prints on its standard output, null when it failed. */
+export type Spawn = (path: string, args: readonly string[]) => string | null;
+
+/** What of an engine is needed to find it. */
+export type Sought = Pick<Engine, 'name' | 'program'>;
+
+/** What the facts of engines are found with. */
+export interface EngineInputs {
+  tree: Tree;
+  mounts: readonly Mount[];
+  status: ProcessStatus;
+  caller: Caller;
+  /** How to ask for the version. */
+  version: (engine: Sought, path: string, program: Program) => string | null;
+}
+
+/** Finds the first program of the engine's places that the caller can use, its version and abilities. */
+export function readEngine(engine: Sought, inputs: EngineInputs): EngineFacts {
+  const {name, program} = engine;
+  const skipped: string[] = [];
+  for (const path of program.places) {
+    const file = inputs.tree.program(path);
+    if (file === null) continue;
+    const version = inputs.version(engine, path, file);
+    const {setuid, obstacle, note} = privilege(inputs, engine, path, file, version);
+    if (obstacle !== null) {
+      skipped.push(`${path} ${obstacle}`);
+      continue;
+    }
+    const how = [`${path} ${program.version.argument}`, note, ...skipped].filter((part) => part !== null).join('; ');
+    return {name, path, version, setuid, abilities: program.abilities(version, setuid), how};
+  }
+  const how = skipped.join('; ') || `not in ${program.places.join(', ')}`;
+  return {name, path: null, version: null, setuid: false, abilities: [], how};
+}
+
+interface Privilege {
+  /** It is setuid root, and the caller is not root. */
+  setuid: boolean;
+  obstacle: string | null;
+  note: string | null;
+}
+
+function privilege(
+  {mounts, status, caller}: EngineInputs,
+  {name, program}: Sought,
+  path: string,
+  {mode, uid}: Program,
+  version: string | null,
+): Privilege {
+  const plain = {setuid: false, obstacle: null, note: null};
+  if ((mode & SETUID) === 0 || uid === caller.uid) return plain;
+  if (status.noNewPrivileges) return {...plain, note: 'its setuid bit has no effect: no_new_privs'};
+  if (mountOf(mounts, path)?.options.includes('nosuid') === true) return {...plain, note: 'its setuid bit has no effect: mounted nosuid'};
+  if (uid !== 0) return {...plain, obstacle: `is setuid to uid ${String(uid)}, which ${name} does not know`};
+  const obstacle = program.setuid(version);
+  return obstacle === null ? {setuid: true, obstacle, note: 'setuid root'} : {...plain, obstacle};
+}
+
+/** Asks the program, once per file and boot when there is a cache. */
+export const askVersion =
+  (spawn: Spawn | undefined, cache: Cached | null): EngineInputs['version'] =>
+  ({name, program: {version}}, path, {mtimeMs, size, uid, mode}) =>
+    cached(
+      cache,
+      `${name} ${path} ${String(mtimeMs)} ${String(size)} ${String(uid)} ${mode.toString(8)}`,
+      () => version.pattern.exec(spawn?.(path, [version.argument]) ?? '')?.[1] ?? null,
+    );
+
+/** The path of an engine that makes its boxes with root's rights for this caller; null: there is none. */
+export const setuidEngine = (engines: readonly EngineFacts[]): string | null => engines.find(({setuid}) => setuid)?.path ?? null;

@@ -1,0 +1,107 @@
+/** Which engine builds the box: the first of the policy's that can do all of the plan. */
+
+import type {Engine, EngineFacts, EngineOp, Reason} from '@tare/contract';
+import {TareError} from '../errors.js';
+import type {Ability, Facts} from '../host/facts.js';
+import type {Pattern} from '../job/job.js';
+import type {Policy} from '../policy/policy.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import type {EngineChoice, Inputs} from './inputs.js';
+
+/** What an engine is chosen from. */
+export interface EngineInputs {
+  facts: Facts;
+  policy: Pick<Policy, 'engines'>;
+  /** Those that Tare has. */
+  engines: readonly Engine[];
+  /** The only one that the caller wants; null: any. */
+  only: string | null;
+}
+
+/** What a box has to have. */
+export interface EngineNeeds {
+  pattern: Pattern;
+  network: 'host' | 'none';
+}
+
+/** Names of engines in the order in which they are tried: the policy's, else all that Tare has. */
+export const namesOf = ({engines}: Pick<Policy, 'engines'>, known: readonly Pick<Engine, 'name'>[]): readonly string[] =>
+  engines.value ?? known.map(({name}) => name);
+
+/**
+ * @param refused what was found out of engines already, by their names
+ * @returns the engine; or why there is none, each engine with its reason
+ * @throws TareError ENGINE_FORBIDDEN for one that the policy does not list
+ */
+export function chooseEngine(
+  inputs: EngineInputs,
+  needs: EngineNeeds,
+  refused: ReadonlyMap<string, Reason> = new Map(),
+): EngineChoice | string {
+  const {facts, policy, engines, only} = inputs;
+  const names = namesOf(policy, engines);
+  if (only !== null && !names.includes(only)) throw forbidden(only, policy, names);
+  const skipped: string[] = [];
+  let kernel: string | null = null;
+  for (const name of only === null ? names : [only]) {
+    const engine = engines.find((one) => one.name === name);
+    const found = facts.engines.find((one) => one.name === name);
+    const reason =
+      refused.get(name) ?? (engine === undefined ? 'is no engine of this version of Tare' : obstacleTo(engine, found, facts, needs));
+    const lacking = reason === null ? lackingNamespace(facts, needs, found?.setuid === true) : null;
+    kernel ??= lacking;
+    if (engine !== undefined && found !== undefined && reason === null && lacking === null)
+      return {engine, facts: found, because: [found.how, ...skipped].join('; ')};
+    skipped.push(`${name} ${reason ?? `cannot: ${lacking ?? ''}`}`);
+  }
+  // what the kernel lacks, it lacks for all of them
+  return kernel ?? skipped.join('; ');
+}
+
+const forbidden = (only: string, {engines}: Pick<Policy, 'engines'>, names: readonly string[]): TareError =>
+  new TareError('ENGINE_FORBIDDEN', {
+    message: 'the policy does not list the engine',
+    where: engines.provenance.at,
+    found: only,
+    allowed: names.join(', '),
+  });
+
+/** Why an engine can build no such box on this node, whatever the kernel can. */
+function obstacleTo(engine: Engine, found: EngineFacts | undefined, {cgroup}: Facts, {pattern}: EngineNeeds): Reason | null {
+  const able = engine.patterns[pattern];
+  if (able !== true) return able;
+  if (found === undefined) return 'was not looked for';
+  if (found.path === null) return `cannot be used (${found.how})`;
+  const places = Object.values(cgroup.controllers).map(({mount, parent}) => (parent === null ? null : parent.slice(mount.length)));
+  return engine.obstacle({engine: found, groups: [...new Set(places.filter((place) => place !== null))]});
+}
+
+/** A small machine has control groups of its own; a setuid engine needs no user namespace. */
+function lackingNamespace(facts: Facts, {pattern, network}: EngineNeeds, setuid: boolean): string | null {
+  const system = pattern === 'vm-lite';
+  const user = setuid ? [] : (['user'] as const);
+  const kinds: (keyof Facts['namespaces'])[] = system
+    ? [...user, 'pid', 'mount', 'ipc', 'uts', 'cgroup']
+    : ['pid', 'mount', 'ipc', 'uts', ...user];
+  if (network === 'none') kinds.push('network');
+  for (const kind of kinds) {
+    const ability: Ability = facts.namespaces[kind];
+    if (!ability.available) return `no ${kind} namespace (${ability.how})`;
+  }
+  if (!facts.newProc.available) return `no new /proc can be mounted (${facts.newProc.how})`;
+  return null;
+}
+
+/** Why an engine cannot do a plan that was made for it: the first of its steps that it has no translator for; null: it can. */
+export function stepRefusal(engine: Engine, {steps}: Pick<Plan, 'steps'>): Reason | null {
+  for (const step of steps) {
+    // enter makes what lies in another mount of the box
+    if ('inside' in step) continue;
+    const row: unknown = engine.steps[step.op as EngineOp];
+    if (typeof row === 'string') return `${row} (${step.op})`;
+  }
+  return null;
+}
+
+/** Whether the engine of a plan in the making acts with root's rights for an account that is not root. */
+export const isSetuid = ({engine}: Pick<Inputs, 'engine'>): boolean => engine?.facts.setuid === true;

@@ -1,0 +1,64 @@
+/** What an engine is given of a box: its files, its command line, and the accounts that are bound into a small machine. */
+
+import {writeFileSync} from 'node:fs';
+import type {Engine} from '@tare/contract';
+import {asTareError, TareError} from '../errors.js';
+import {architecturesOf, isProcessor} from '../engine/bpf.js';
+import {taskOf, translate, type TaskContext} from '../engine/task.js';
+import {rootOf} from '../plan/machine-ids.js';
+import {inBox, stepOf, stepsOf} from '../plan/step.js';
+import {ACCOUNTS} from '../plan/system-mounts.js';
+import type {Prepared} from '../prepare/planned.js';
+import type {Plan} from '../schema/generated/plan-1.js';
+import {runAbandonable} from '../host/abandon.js';
+import {provideAccounts} from './accounts.js';
+
+/**
+ * Writes what the plan's engine needs.
+ * @returns what it is started with; empty for a plan without a box
+ * @throws TareError ENGINE_FAILED
+ */
+export async function writeEngine(
+  plan: Plan,
+  {facts, caller}: Pick<Prepared, 'facts' | 'caller'>,
+  engines: readonly Engine[],
+  {id, boxDirectory}: Pick<TaskContext, 'id' | 'boxDirectory'>,
+): Promise<readonly string[]> {
+  const {name} = plan.engine;
+  if (name === 'none') return [];
+  const engine = engines.find((one) => one.name === name);
+  const found = facts.engines.find((one) => one.name === name);
+  if (engine === undefined || found === undefined)
+    throw new TareError('ENGINE_FAILED', {message: 'this version of Tare does not have the engine', found: name});
+  const optional = engine.skipsMissing ? [] : stepsOf(plan, 'mount.bind').filter((step) => step.optional);
+  const there = await whatIsThere(optional.map(({source}) => inBox(source, boxDirectory)));
+  const root = rootOf(stepOf(plan, 'namespace.unshare')?.maps);
+  try {
+    for (const step of stepsOf(plan, 'accounts.provide')) await provideAccounts(step, inBox(ACCOUNTS, boxDirectory), root);
+    const architectures = isProcessor(process.arch) ? architecturesOf(process.arch) : [];
+    const task = taskOf(plan, {id, boxDirectory, facts: found, caller, architectures, exists: (path) => there.has(path)});
+    const {files, argv} = translate(engine, task);
+    for (const {folder, name: file, text} of files) writeFileSync(`${boxDirectory}/${folder}/${file}`, text, {mode: 0o600});
+    return argv;
+  } catch (error) {
+    if (error instanceof TareError) throw error;
+    throw new TareError('ENGINE_FAILED', {
+      message: `what ${name} is told cannot be written`,
+      found: (error as NodeJS.ErrnoException).syscall === undefined ? asTareError(error).message : (error as Error).message,
+      cause: error,
+    });
+  }
+}
+
+/** The paths of the node that exist; some may lie on file systems that hang. The answers are numbers, since a name can have any characters. */
+async function whatIsThere(paths: readonly string[]): Promise<Set<string>> {
+  if (paths.length === 0) return new Set();
+  const script = 'n=0; for path; do [ -e "$path" ] && echo $n; n=$((n+1)); done; exit 0';
+  const {out} = await runAbandonable('/bin/sh', ['-c', script, 'look', ...paths], null);
+  return new Set(
+    out
+      .toString('latin1')
+      .split('\n')
+      .flatMap((line) => (line === '' ? [] : [paths[Number(line)] ?? ''])),
+  );
+}

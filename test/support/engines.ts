@@ -1,0 +1,25 @@
+/** What an engine is told of a plan, without a node. */
+
+import type {EngineFacts, EngineLaunch} from '@tare/contract';
+import {taskOf, translate, type TaskContext} from '../../src/engine/task.js';
+import type {Plan} from '../../src/schema/generated/plan-1.js';
+import {ENGINES} from '../../src/plugins.js';
+
+/** By the engine that the plan names. */
+export function launchOf(plan: Plan, context: Partial<Omit<TaskContext, 'facts'>> & {abilities?: readonly string[]} = {}): EngineLaunch {
+  const {name, path, version} = plan.engine;
+  const engine = ENGINES.find((one) => one.name === name);
+  if (engine === undefined) throw new Error(`no engine ${name}`);
+  const {abilities = engine.program.abilities(version, false), ...more} = context;
+  const facts: EngineFacts = {name, path, version, setuid: false, abilities, how: 'a test'};
+  const common = {id: 'ab', boxDirectory: '/b', caller: {uid: 1001, gid: 100}, architectures: ['SCMP_ARCH_X86_64'], exists: () => true};
+  return translate(engine, taskOf(plan, {...common, ...more, facts}));
+}
+
+/** Of a plan for bubblewrap. */
+export const bubblewrapArgv = (plan: Plan, boxDirectory: string, abilities: readonly string[]): readonly string[] =>
+  launchOf(plan, {boxDirectory, abilities}).argv;
+
+/** The configuration of a plan for an OCI runtime. */
+export const ociConfig = (plan: Plan, context: Parameters<typeof launchOf>[1] = {}): unknown =>
+  JSON.parse(launchOf(plan, context).files[0]?.text ?? 'null');
