@@ -20,6 +20,7 @@ static const struct view_known {
 	{ "root", 5, 0, op_root },
 	{ "loop", 3, 1, op_loop },
 	{ "tmpfs", 3, 1, op_tmpfs },
+	{ "devpts", 2, 1, op_devpts },
 	{ "directory", 5, 1, op_directory },
 	{ "point", 4, 3, op_point },
 	{ "shift", 5, 1, op_shift },

@@ -105,6 +105,12 @@ bool op_tmpfs(char *const *words)
 	return mounted;
 }
 
+/* The kernel gives the terminals' ptmx to uid 0 of this user namespace, and refuses where there is none. */
+bool op_devpts(char *const *words)
+{
+	return mount("devpts", words[1], "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620") == 0;
+}
+
 bool op_directory(char *const *words)
 {
 	long mode = strtol(words[2], NULL, 8), uid = -1, gid = -1;

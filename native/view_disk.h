@@ -10,5 +10,6 @@ bool op_loop(char *const *words);
 bool op_squashfs(char *const *words);
 /* tmpfs DIRECTORY BYTES */
 bool op_tmpfs(char *const *words);
+bool op_devpts(char *const *words);
 /* directory PATH MODE [UID GID] (empty: the caller's) */
 bool op_directory(char *const *words);

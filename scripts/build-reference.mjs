@@ -226,10 +226,13 @@ function engines(what) {
   }
   const [first] = ENGINES;
   if (!['patterns', 'steps'].includes(what)) throw new Stop(`${what}: no such table of engines`);
-  const cell = (answer) => (typeof answer === 'string' ? `no: ${answer}` : 'yes');
+  const cell = (engine, key) => {
+    if (typeof engine[what][key] === 'string') return `no: ${engine[what][key]}`;
+    return what === 'patterns' && engine.onlyListed.includes(key) ? 'where the policy lists engines' : 'yes';
+  };
   const rows = Object.keys(first[what])
     .sort()
-    .map((key) => [code(key), ...ENGINES.map((engine) => cell(engine[what][key]))]);
+    .map((key) => [code(key), ...ENGINES.map((engine) => cell(engine, key))]);
   return table(rows, [what.slice(0, -1), ...ENGINES.map(({name}) => code(name))]);
 }
 

@@ -211,6 +211,7 @@ def register(test, equal, launch, boxes, Skip):
             ('squashfs', [*start, *words('squashfs', '/no/such', view, '/no/such/program', '')]),
             ('protocol', words('squashfs', 'x')),
             ('tmpfs', [*start, *words('tmpfs', view, 'lots')]),
+            ('devpts', [*start, *words('devpts', '/no/such')]),
             ('directory', [*start, *words('directory', view, '0755', '', '')]),
             ('protocol', words('squash', 'x')),
             ('protocol', words('graft', '/')),

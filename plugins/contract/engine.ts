@@ -45,8 +45,15 @@ export interface Engine<Part = unknown> {
   program: EngineProgram;
   /** Usage patterns that it can run, or why it cannot. */
   patterns: Readonly<Record<EnginePattern, true | Reason>>;
-  /** Folders in the box's own folder that it needs, made with mode 0700. Names have small letters only. */
-  folders: readonly {name: string; because: string}[];
+  /** Of these, patterns that it runs only where the policy lists engines, or the caller names it: no node changes to it by itself. */
+  onlyListed: readonly EnginePattern[];
+  /** Folders in the box's own folder that it needs. Names have small letters only. `written`: the engine writes there, not only the core. */
+  folders: readonly {name: string; written: boolean; because: string}[];
+  /**
+   * For a box with the node's files it takes a folder for their root, on which they are mounted before it starts, read-only, and in any box
+   * terminals that are mounted before; it finds control groups of one version only. Otherwise it binds `/` and mounts terminals itself.
+   */
+  prepared: boolean;
   /** `named`: it makes control groups of its own unless it is told of one, by one path that holds in all hierarchies; `none`: it makes none. */
   groups: 'none' | 'named';
   /** It leaves out by itself what is mounted only if it is there; otherwise `exists` tells it, for which a process is started. */
@@ -92,6 +99,11 @@ export interface EngineFacts {
 /** A node as an engine sees it. */
 export interface EngineNode {
   engine: EngineFacts;
+  pattern: EnginePattern;
+  /** Of Linux. */
+  kernel: readonly [major: number, minor: number];
+  /** A program of the user's stands for the box's network, which enters namespaces of the box. */
+  userProgram: boolean;
   /** Paths of the groups in which a job's groups can be made, below their mount points: one, or several that differ. */
   groups: readonly string[];
 }
@@ -109,6 +121,8 @@ export interface EngineTask {
   init: {argv: readonly string[]; descriptors: number};
   /** The account of init in the box, and the capabilities it has there, by their names (`CAP_CHOWN`). */
   account: {uid: number; gid: number; capabilities: readonly string[]};
+  /** What the box's user namespace maps, where the engine makes one: ids in it, and those that they are where the engine is started. */
+  ids: EngineIds;
   /** Paths of the control group that it is started in, below the mount points of the hierarchies: one, or several that differ. */
   groups: readonly string[];
   /** A program of the user's that stands for the network enters namespaces that this program (unshare(1)) makes around the engine; null: none does. */
@@ -121,6 +135,12 @@ export interface EngineTask {
   filter: EngineFilter | null;
   /** Whether something is at a path of the node, for what is mounted only if it is there; false for all where the engine skips it by itself. */
   exists: (path: string) => boolean;
+}
+
+/** Lines of uid_map and gid_map (user_namespaces(7)). */
+export interface EngineIds {
+  uids: readonly {inside: number; outside: number; count: number}[];
+  gids: EngineIds['uids'];
 }
 
 /** A `seccomp` object of the OCI runtime specification (config-linux.md). */
@@ -136,7 +156,7 @@ export interface EngineLaunch {
   argv: readonly string[];
 }
 
-/** A file of an engine, made with mode 0600. */
+/** A file of an engine; only the account that the engine runs as can read it, or all, where that is not the caller's. */
 export interface EngineFile {
   /** One of the engine's folders. */
   folder: string;

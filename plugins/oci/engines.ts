@@ -1,7 +1,7 @@
 /** crun and runc: where they are, which versions can be used, and how they are called. The bundle is the same for both (config.ts). */
 
-import type {Engine, EngineProgram, EngineTask} from '@tare/contract';
-import {configOf, type Mount} from './config.js';
+import type {Engine, EngineNode, EngineProgram, EngineTask} from '@tare/contract';
+import {configOf, type Part} from './config.js';
 import {STEPS} from './mounts.js';
 import {isOlder} from './version.js';
 
@@ -10,6 +10,10 @@ const BUNDLE = 'bundle';
 const RUNTIME = 'runtime';
 /** `--cgroup-manager=disabled` came with 0.14 (crun's NEWS). */
 const CRUN_LEAST = '0.14';
+/** For boxes: one id in a user namespace since 1.8, mounts of files and sockets that are read-only with all below them since 1.16 (crun's NEWS). */
+const CRUN_FOR_BOXES = '1.16';
+/** mount_setattr(2) */
+const KERNEL_FOR_BOXES = [5, 12] as const;
 /** runc has taken flags of a filter since 1.2.0 (its CHANGELOG) and refused them before; each crun that Tare uses takes them. */
 const RUNC_FLAGS = '1.2';
 
@@ -28,39 +32,46 @@ const runArguments = ({box, id, init}: EngineTask): string[] => [
 
 const COMMON = {
   kind: 'child',
-  patterns: {
-    'ulimit++': 'is used for small machines only',
-    'quotas++': 'is used for small machines only',
-    'vm-lite': true,
-  },
   folders: [
-    {name: BUNDLE, because: 'what the OCI runtime is told'},
-    {name: RUNTIME, because: 'what the OCI runtime notes'},
+    {name: BUNDLE, written: false, because: 'what the OCI runtime is told'},
+    {name: RUNTIME, written: true, because: 'what the OCI runtime notes'},
   ],
+  prepared: true,
   skipsMissing: false,
   steps: STEPS,
 } as const;
 
 const FILTER = 'a filter for all in the box is in config.json (linux.seccomp); init loads the payload’s (seccomp(2))';
 
+/** Why crun cannot be used for a box; what a small machine needs, any version has. */
+function crunObstacle({engine: {version}, pattern, kernel, userProgram}: EngineNode): string | null {
+  const least = pattern === 'vm-lite' ? CRUN_LEAST : CRUN_FOR_BOXES;
+  if (version !== null && isOlder(version, least)) return `${version} is too old, ${least} is the least`;
+  if (pattern === 'vm-lite') return null;
+  const [major, minor] = KERNEL_FOR_BOXES;
+  if (kernel[0] < major || (kernel[0] === major && kernel[1] < minor)) return `needs Linux ${String(major)}.${String(minor)} for a box`;
+  return userProgram ? 'makes a network that no program of the user’s can enter' : null;
+}
+
 const configFile = (
   task: EngineTask,
-  mounts: readonly Mount[],
+  parts: readonly Part[],
   cgroupsPath: string | null,
 ): {folder: string; name: string; text: string} => ({
   folder: BUNDLE,
   name: 'config.json',
-  text: JSON.stringify(configOf(task, mounts, cgroupsPath), null, 1),
+  text: JSON.stringify(configOf(task, parts, cgroupsPath), null, 1),
 });
 
 /** crun(1). It leaves control groups alone when it is told to. */
-export const crun: Engine<readonly Mount[]> = {
+export const crun: Engine<readonly Part[]> = {
   ...COMMON,
   name: 'crun',
   groups: 'none',
   program: programOf('crun'),
-  obstacle: ({engine: {version}}) =>
-    version !== null && isOlder(version, CRUN_LEAST) ? `${version} is too old, ${CRUN_LEAST} is the least` : null,
+  patterns: {'ulimit++': true, 'quotas++': true, 'vm-lite': true},
+  onlyListed: ['ulimit++', 'quotas++'],
+  obstacle: crunObstacle,
   translate: (task, parts) => ({
     files: [configFile(task, parts.flat(), null)],
     argv: [task.engine.path, '--root', `${task.box}/${RUNTIME}`, '--cgroup-manager=disabled', ...runArguments(task)],
@@ -68,19 +79,23 @@ export const crun: Engine<readonly Mount[]> = {
   words: {
     about: 'runs bundles of the OCI runtime specification',
     manual: 'crun(1), config.md of the OCI runtime specification',
-    versions: `${CRUN_LEAST}: before, it could not leave control groups alone`,
+    versions: `${CRUN_LEAST} for small machines, ${CRUN_FOR_BOXES} for boxes, with Linux ${KERNEL_FOR_BOXES.join('.')}`,
     install: 'install crun',
     filter: FILTER,
     lacks: () => null,
   },
 };
 
+const MACHINES_ONLY = 'is used for small machines only';
+
 /** runc(8). It makes groups unless it is told of one: it is told of the one that it is in. Of version 1 it has to be the same path in all hierarchies. */
-export const runc: Engine<readonly Mount[]> = {
+export const runc: Engine<readonly Part[]> = {
   ...COMMON,
   name: 'runc',
   groups: 'named',
   program: programOf('runc'),
+  patterns: {'ulimit++': MACHINES_ONLY, 'quotas++': MACHINES_ONLY, 'vm-lite': true},
+  onlyListed: [],
   obstacle: ({groups}) =>
     groups.length > 1
       ? `needs the job's control groups at one path in all hierarchies, and they are at ${groups.map((path) => path || '/').join(', ')}: crun does not`

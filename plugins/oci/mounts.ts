@@ -1,7 +1,7 @@
 /** What an OCI runtime mounts for each step. */
 
-import type {EngineSteps} from '@tare/contract';
-import type {Mount} from './config.js';
+import type {EngineStepOf, EngineSteps, EngineTask} from '@tare/contract';
+import type {Mount, Part} from './config.js';
 
 const SYS = '/sys';
 
@@ -9,23 +9,39 @@ const SYS = '/sys';
  * A mount of a path of the node, into which later mounts of the node propagate, such as an automounter's. The root that the runtime binds
  * is private in all its mounts, so what the view has there already is bound once more.
  */
-const followed = (path: string): Mount => ({
+const followed = (path: string, {pattern}: EngineTask): Mount => ({
   destination: path,
   type: 'bind',
   source: path,
-  options: ['rbind', 'ro', 'nosuid', 'nodev', 'rslave'],
+  options: ['rbind', 'ro', ...(pattern === 'vm-lite' ? [] : ['rro']), 'nosuid', 'nodev', 'rslave'],
 });
 
+/** What is bound read-only is so with all below it in a box; in a small machine, whose image has nothing below, as it always was. */
+function bound({source, destination, options}: EngineStepOf<'mount.bind'>, {pattern}: EngineTask): Mount {
+  const readOnly = !options.includes('rw') && !options.includes('dev');
+  const box = readOnly ? ['ro', 'rro'] : ['rw'];
+  const machine = options.includes('ro') || options.includes('late') ? ['ro'] : ['rw'];
+  const access = pattern === 'vm-lite' ? machine : box;
+  return {destination, type: 'bind', source, options: ['rbind', ...access, ...(options.includes('dev') ? [] : ['nodev'])]};
+}
+
+/** The terminals of a /dev: its own, or those that are mounted already. */
+const terminalsOf = ({destination, terminals}: EngineStepOf<'mount.dev'>): Mount =>
+  terminals === undefined
+    ? {
+        destination: `${destination}/pts`,
+        type: 'devpts',
+        source: 'devpts',
+        options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620'],
+      }
+    : {destination: `${destination}/pts`, type: 'bind', source: terminals, options: ['rbind', 'nosuid', 'noexec']};
+
 /** Each kind of step, as mounts of config.json (config.md of the OCI runtime specification, Mounts). */
-export const STEPS: EngineSteps<readonly Mount[]> = {
-  // for all that is shown of the node but its sysfs, which enter has put there
-  'mount.move': ({source}) => (source === SYS ? [] : [followed(source)]),
-  'mount.bind': ({source, destination, options, optional}, {exists}) => {
-    if (optional && !exists(source)) return [];
-    const access = options.includes('ro') || options.includes('late') ? 'ro' : 'rw';
-    return [{destination, type: 'bind', source, options: ['rbind', access, ...(options.includes('dev') ? [] : ['nodev'])]}];
-  },
-  'cvmfs.bind': ({source, destination}) => [{...followed(source), destination}],
+export const STEPS: EngineSteps<readonly Part[]> = {
+  // for all that is shown of the node but its sysfs and its root, which enter has put there
+  'mount.move': ({source}, task) => (source === SYS || source === '/' ? [] : [followed(source, task)]),
+  'mount.bind': (step, task) => (step.optional && !task.exists(step.source) ? [] : [bound(step, task)]),
+  'cvmfs.bind': ({source, destination}, task) => [{...followed(source, task), destination}],
   'mount.proc': ({destination, closed}) => [
     {
       destination,
@@ -35,15 +51,13 @@ export const STEPS: EngineSteps<readonly Mount[]> = {
     },
   ],
   'mount.sys': ({destination}) => [{destination, type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro']}],
-  'mount.dev': ({destination}) => [
-    {destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k']},
-    {
-      destination: `${destination}/pts`,
-      type: 'devpts',
-      source: 'devpts',
-      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620'],
-    },
-    {destination: `${destination}/mqueue`, type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev']},
+  'mount.dev': (step, {pattern}) => [
+    {destination: step.destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k']},
+    terminalsOf(step),
+    // not every kernel has queues
+    ...(pattern === 'vm-lite' || step.queues !== undefined
+      ? [{destination: `${step.destination}/mqueue`, type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev']}]
+      : []),
   ],
   'mount.tmpfs': ({destination, mode, sizeBytes}) => {
     const size = sizeBytes === null ? [] : [`size=${String(sizeBytes)}`];
@@ -56,6 +70,7 @@ export const STEPS: EngineSteps<readonly Mount[]> = {
   'paths.protect': () => [],
   // the supervisor writes the accounts into the layers of the box
   'accounts.provide': () => [],
-  'mount.closed': 'binds no directory that is closed to the job’s user',
-  'mount.readonly': 'makes nothing read-only after it has mounted in it',
+  // enter has made it read-only, or not
+  'mount.closed': ({at, destination}) => [{destination, type: 'bind', source: at, options: ['rbind', 'nodev']}],
+  'mount.readonly': ({destination}) => [{readOnly: destination}],
 };

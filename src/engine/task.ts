@@ -1,6 +1,6 @@
 /** What an engine is to do of a plan: its steps with the paths of this node, and what it starts. Pure. */
 
-import type {Engine, EngineFacts, EngineFilter, EngineLaunch, EngineStep, EngineSteps, EngineTask} from '@tare/contract';
+import type {Engine, EngineFacts, EngineFilter, EngineIds, EngineLaunch, EngineStep, EngineSteps, EngineTask} from '@tare/contract';
 import {TareError} from '../errors.js';
 import {inBox, stepOf, stepsOf, type Step} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
@@ -39,6 +39,7 @@ export function taskOf(plan: Plan, {id, boxDirectory, facts, caller, architectur
     init: {argv: initArgv(plan), descriptors: handedOn(plan)},
     // in a small machine init is the machine's root
     account: system ? {uid: 0, gid: 0, capabilities: ALL_CAPABILITIES} : {uid, gid, capabilities: []},
+    ids: idsOf(plan, {uid, gid}),
     groups: groupPaths(plan, id),
     network: user === undefined ? null : {unshare: user.unshare},
     nestsProc: stepsOf(plan, 'application.execute').some((step) => step.system?.first === true),
@@ -56,6 +57,21 @@ const placed = (step: EngineStep, boxDirectory: string): EngineStep =>
   Object.fromEntries(
     Object.entries(step).map(([key, value]: [string, unknown]) => [key, typeof value === 'string' ? inBox(value, boxDirectory) : value]),
   ) as unknown as EngineStep;
+
+/** So many ids has a user namespace that maps all of them (user_namespaces(7)). */
+const ALL_IDS = 4_294_967_295;
+
+/** What a user namespace of the engine's maps: of root's small machine what is planned, else init's account alone, which enter has as root where it made one. */
+function idsOf(plan: Plan, {uid, gid}: {uid: number; gid: number}): EngineIds {
+  if (plan.pattern.value === 'vm-lite') {
+    const all = [{inside: 0, outside: 0, count: ALL_IDS}];
+    const maps = stepOf(plan, 'namespace.unshare')?.maps;
+    return {uids: maps?.uids ?? all, gids: maps?.gids ?? all};
+  }
+  const isRoot = stepOf(plan, 'view.unshare')?.root != null;
+  const alone = (id: number): EngineIds['uids'] => [{inside: id, outside: isRoot ? 0 : id, count: 1}];
+  return {uids: alone(uid), gids: alone(gid)};
+}
 
 /** Where the engine is started, below each hierarchy; of version 1 each has a mount point of its own. */
 function groupPaths(plan: Plan, id: string): string[] {

@@ -61,6 +61,8 @@ export interface Ability {
   how: string;
   /** When not available: what to do about it, one sentence for an admin. */
   remedy: string | null;
+  /** Name of the only engine that has it; absent: any. */
+  only?: string;
 }
 
 /** An account in numbers and, where the name service knows it, by name. */
@@ -115,8 +117,6 @@ export interface SubordinateFacts {
 export interface SystemFacts {
   /** Of a user; of no use to root. */
   subordinate: SubordinateFacts;
-  /** Where a hierarchy of version 2 lies among those of version 1; null: no such place. */
-  unifiedAt: string | null;
   /** The init of the image, among those that were looked for; null: not looked yet. */
   init: string | null;
 }
@@ -159,6 +159,8 @@ export interface Facts {
   /** The account that runs the wrapper. */
   caller: IdentityFacts;
   cgroup: CgroupFacts;
+  /** Where a hierarchy of version 2 lies among those of version 1; null: no such place. */
+  unifiedAt: string | null;
   /** Namespaces that the caller can make, itself or through a user namespace. */
   namespaces: Record<'user' | 'pid' | 'mount' | 'ipc' | 'uts' | 'network' | 'cgroup', Ability>;
   /** Mounting a new /proc in a new PID namespace: impossible where /proc is partly hidden, as in most containers. */

@@ -14,7 +14,7 @@ import {readIdentity, type Caller} from './identity.js';
 import {readKernel, readNode} from './kernel.js';
 import {readLandlock} from './landlock.js';
 import {readMemory} from './memory.js';
-import {parseMountinfo, type Mount} from './mountinfo.js';
+import {parseMountinfo} from './mountinfo.js';
 import {readNamespaces, readNewProc} from './namespaces.js';
 import {readNetwork} from './network.js';
 import {readRoot} from './root.js';
@@ -95,6 +95,7 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>, versi
       {uid: caller.uid, family: familyOf(tree, shim?.pid)},
       findOtherHierarchies(tree, mounts),
     ),
+    unifiedAt: mounts.find(({point, type}) => type === 'cgroup2' && point !== '/sys/fs/cgroup')?.point ?? null,
     namespaces,
     newProc: readNewProc(mounts, namespaces, setuid),
     engines,
@@ -118,7 +119,7 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>, versi
             kernel: kernel.version,
             trial: cachedTrial(cache, trial),
           }),
-    system: system === true ? readSystem(tree, mounts, identity) : null,
+    system: system === true ? readSystem(tree, identity) : null,
     network: options.network === true ? readNetwork({tree, status, caller, namespaces, setuid, spawn, cache}) : null,
     devices: readDevices(tree),
     root: readRoot(tree),
@@ -128,9 +129,8 @@ export function factsFrom(tree: Tree, options: Omit<FactsOptions, 'root'>, versi
 }
 
 /** What a small machine needs of the node; the init of its image is known later. */
-const readSystem = (tree: Tree, mounts: readonly Mount[], identity: Facts['caller']): NonNullable<Facts['system']> => ({
+const readSystem = (tree: Tree, identity: Facts['caller']): NonNullable<Facts['system']> => ({
   subordinate: readSubordinate(tree, identity),
-  unifiedAt: mounts.find(({point, type}) => type === 'cgroup2' && point !== '/sys/fs/cgroup')?.point ?? null,
   init: null,
 });
 

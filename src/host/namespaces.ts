@@ -32,7 +32,7 @@ export interface NamespaceInputs extends Omit<EngineInputs, 'version'> {
 
 /** Finds which namespaces the caller can make: by privilege, through a user namespace, or not, with the obstacle. */
 export function readNamespaces(inputs: NamespaceInputs): Facts['namespaces'] {
-  const user = obstacle(inputs, 'user') ?? userObstacle(inputs) ?? yes(userHow(inputs));
+  const user = obstacle(inputs, 'user') ?? userObstacle(inputs) ?? userAbility(inputs);
   const other = (kind: Kind): Ability => obstacle(inputs, kind) ?? through(inputs, user);
   return {
     user,
@@ -130,10 +130,10 @@ function el7(tree: Tree, kernel: KernelVersion): Ability | null {
   return no(`${path} is N`, 'boot with namespace.unpriv_enable=1');
 }
 
-function userHow({tree, status, apparmor}: NamespaceInputs): string {
+function userAbility({tree, status, apparmor}: NamespaceInputs): Ability {
   const found = tree.text('/proc/sys/kernel/apparmor_restrict_unprivileged_userns')?.trim() === '1' ? profileOf(tree, apparmor) : null;
-  if (found !== null) return `AppArmor profile /etc/apparmor.d/${found.profile}, for ${found.engine} alone`;
-  return `/proc/sys/user/max_user_namespaces${status.filtered === true ? '; a seccomp filter is active and may refuse' : ''}`;
+  if (found !== null) return {...yes(`AppArmor profile /etc/apparmor.d/${found.profile}, for ${found.engine} alone`), only: found.engine};
+  return yes(`/proc/sys/user/max_user_namespaces${status.filtered === true ? '; a seccomp filter is active and may refuse' : ''}`);
 }
 
 /** Lines of `inside outside count`. */

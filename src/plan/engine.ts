@@ -22,6 +22,8 @@ export interface EngineInputs {
 export interface EngineNeeds {
   pattern: Pattern;
   network: 'host' | 'none';
+  /** A program of the user's stands for its network. */
+  userProgram: boolean;
 }
 
 /** Names of engines in the order in which they are tried: the policy's, else all that Tare has. */
@@ -47,8 +49,8 @@ export function chooseEngine(
     const engine = engines.find((one) => one.name === name);
     const found = facts.engines.find((one) => one.name === name);
     const reason =
-      refused.get(name) ?? (engine === undefined ? 'is no engine of this version of Tare' : obstacleTo(engine, found, facts, needs));
-    const lacking = reason === null ? lackingNamespace(facts, needs, found?.setuid === true) : null;
+      refused.get(name) ?? (engine === undefined ? 'is no engine of this version of Tare' : obstacleTo(engine, found, inputs, needs));
+    const lacking = reason === null ? lackingNamespace(facts, needs, found) : null;
     kernel ??= lacking;
     if (engine !== undefined && found !== undefined && reason === null && lacking === null)
       return {engine, facts: found, because: [found.how, ...skipped].join('; ')};
@@ -66,27 +68,39 @@ const forbidden = (only: string, {engines}: Pick<Policy, 'engines'>, names: read
     allowed: names.join(', '),
   });
 
+/** Whether an engine runs a pattern, of those that the policy gives it. @param wanted the caller names it */
+export const runsPattern = (engine: Engine, pattern: Pattern, {engines}: Pick<Policy, 'engines'>, wanted = false): boolean =>
+  engine.patterns[pattern] === true && (engines.value !== null || wanted || !engine.onlyListed.includes(pattern));
+
 /** Why an engine can build no such box on this node, whatever the kernel can. */
-function obstacleTo(engine: Engine, found: EngineFacts | undefined, {cgroup}: Facts, {pattern}: EngineNeeds): Reason | null {
+function obstacleTo(
+  engine: Engine,
+  found: EngineFacts | undefined,
+  {facts: {cgroup, kernel}, policy, only}: EngineInputs,
+  {pattern, userProgram}: EngineNeeds,
+): Reason | null {
   const able = engine.patterns[pattern];
   if (able !== true) return able;
+  if (!runsPattern(engine, pattern, policy, only !== null)) return `is taken for ${pattern} only where the policy lists it`;
   if (found === undefined) return 'was not looked for';
   if (found.path === null) return `cannot be used (${found.how})`;
   const places = Object.values(cgroup.controllers).map(({mount, parent}) => (parent === null ? null : parent.slice(mount.length)));
-  return engine.obstacle({engine: found, groups: [...new Set(places.filter((place) => place !== null))]});
+  const groups = [...new Set(places.filter((place) => place !== null))];
+  return engine.obstacle({engine: found, pattern, kernel: kernel.version, userProgram, groups});
 }
 
 /** A small machine has control groups of its own; a setuid engine needs no user namespace. */
-function lackingNamespace(facts: Facts, {pattern, network}: EngineNeeds, setuid: boolean): string | null {
+function lackingNamespace(facts: Facts, {pattern, network}: EngineNeeds, engine: EngineFacts | undefined): string | null {
   const system = pattern === 'vm-lite';
-  const user = setuid ? [] : (['user'] as const);
+  const user = engine?.setuid === true ? [] : (['user'] as const);
   const kinds: (keyof Facts['namespaces'])[] = system
     ? [...user, 'pid', 'mount', 'ipc', 'uts', 'cgroup']
     : ['pid', 'mount', 'ipc', 'uts', ...user];
   if (network === 'none') kinds.push('network');
   for (const kind of kinds) {
     const ability: Ability = facts.namespaces[kind];
-    if (!ability.available) return `no ${kind} namespace (${ability.how})`;
+    const isOthers = ability.only !== undefined && ability.only !== engine?.name;
+    if (!ability.available || isOthers) return `no ${kind} namespace (${ability.how})`;
   }
   if (!facts.newProc.available) return `no new /proc can be mounted (${facts.newProc.how})`;
   return null;
@@ -102,6 +116,13 @@ export function stepRefusal(engine: Engine, {steps}: Pick<Plan, 'steps'>): Reaso
   }
   return null;
 }
+
+/** Whether the engine needs the box's files prepared (`Engine.prepared`); a small machine's view is prepared in any case. */
+export const isPrepared = ({engine}: Pick<Inputs, 'engine'>): boolean => engine?.engine.prepared === true;
+
+/** Whether a plan's engine has another account than the wrapper: enter takes the payload's before it starts the engine, but for a small machine. */
+export const runsAsOther = (plan: Pick<Plan, 'pattern' | 'steps'>): boolean =>
+  plan.pattern.value !== 'vm-lite' && plan.steps.some(({op}) => op === 'identity.take');
 
 /** Whether the engine of a plan in the making acts with root's rights for an account that is not root. */
 export const isSetuid = ({engine}: Pick<Inputs, 'engine'>): boolean => engine?.facts.setuid === true;

@@ -7,12 +7,12 @@ import {throughClosed} from './closed.js';
 import {isCovered, isPrivate} from './covered.js';
 import {planCredentials, type Credential} from './credentials.js';
 import type {CvmfsPlan} from './cvmfs.js';
-import {isSetuid} from './engine.js';
+import {isPrepared, isSetuid} from './engine.js';
 import {planImage, type ImagePlan} from './image.js';
 import type {Inputs} from './inputs.js';
 import {sizeInMemory, type PlannedLimits} from './limits.js';
 import {identityMounts, type IdentityChoice} from './network.js';
-import {planPreparation} from './preparation.js';
+import {NODE, nodeFiles, planPreparation, TERMINALS} from './preparation.js';
 import {checkStartInRun, planRun, RUN} from './run.js';
 import {planQuota, planScratchWatch} from './scratch.js';
 import {bind, COVER_BYTES, type Step} from './step.js';
@@ -77,7 +77,9 @@ export function planMounts(inputs: Inputs, limits: PlannedLimits, parts: MountPa
   const ofEngine = [...baseSteps(layout), ...privateSteps(layout), ...sharedSteps(layout)];
   const boxed = system === null && choice.image === null ? throughClosed(ofEngine, closedHere(inputs)) : ofEngine;
   const closed = boxed.filter((step) => step.op === 'mount.closed');
-  const steps = [...planPreparation(inputs, view, container, system, closed), ...boxed];
+  const hasNode = isPrepared(inputs) && system === null && boxed.some((step) => step.op === 'mount.bind' && step.source === NODE);
+  const node = hasNode ? nodeFiles(inputs, parts.cvmfs.binds.length === 0 ? parts.cvmfs.root : null) : [];
+  const steps = [...planPreparation(inputs, view, container, system, closed, node), ...boxed];
   const layers = view === null ? [] : [`${place}/layers`];
   return {
     steps,
@@ -145,8 +147,10 @@ function viewOf({job, facts}: Inputs, {system, cvmfs}: MountParts, viewed: Viewe
 
 /** What the box has at `/`, the kernel's file systems on it, and its devices. */
 function baseSteps({inputs, limits, parts: {system, features}, view}: Layout): Step[] {
+  const forEngine = isPrepared(inputs) && system === null;
+  const base = view?.base ?? [bind('/', '/', ['ro'], 'the node’s file system, read-only')];
   return [
-    ...(view?.base ?? [bind('/', '/', ['ro'], 'the node’s file system, read-only')]),
+    ...base.map((step): Step => (forEngine && step.op === 'mount.bind' && step.source === '/' ? {...step, source: NODE} : step)),
     // init of a user's small machine has the payload's account, so the kernel would let the payload read init's files there
     system !== null && inputs.facts.caller.uid !== 0
       ? {
@@ -156,7 +160,7 @@ function baseSteps({inputs, limits, parts: {system, features}, view}: Layout): S
           because: 'shows the box’s processes only, and of others’ nothing but their numbers',
         }
       : {op: 'mount.proc', destination: '/proc', because: 'shows the box’s processes only'},
-    {op: 'mount.dev', destination: '/dev', because: 'no devices but the harmless ones'},
+    {op: 'mount.dev', destination: '/dev', ...(forEngine ? {terminals: TERMINALS} : {}), because: 'no devices but the harmless ones'},
     ...(system?.ownNetwork === true ? [{op: 'mount.sys' as const, destination: '/sys', because: 'shows the box’s own network'}] : []),
     ...planDevices(inputs).map((device) => bind(device.value, device.value, ['dev'], `allowed by ${device.provenance.at}`)),
     ...features,
@@ -178,7 +182,7 @@ function privateSteps({inputs, limits, parts: {system}, place, temporary, varTem
   return [
     ...(run?.before ?? []),
     ...(system === null ? [] : planSystemDirectories(placeOfPrivate(place, system), system)),
-    ...engineFolders(inputs),
+    ...engineFolders(inputs, system === null && inputs.facts.caller.uid === 0 && inputs.call.identity.value.uid !== 0),
     {op: 'directory.create', path: temporary, mode, owner, because: 'private /tmp on disk: a tmpfs would be charged as memory'},
     {op: 'directory.create', path: varTemporary, mode, owner, because: 'private /var/tmp on disk'},
     bind(temporary, '/tmp', ['rw'], 'private, gone at the end'),
@@ -187,10 +191,11 @@ function privateSteps({inputs, limits, parts: {system}, place, temporary, varTem
   ];
 }
 
-/** What the engine has in the box's own folder, for itself. */
-const engineFolders = ({engine}: Inputs): Step[] =>
-  (engine?.engine.folders ?? []).map(({name, because}): Step => {
-    return {op: 'directory.create', path: `{box}/${name}`, mode: '0700', owner: 'caller', because};
+/** What the engine has in the box's own folder, for itself. @param other it has the payload's account, and the wrapper another */
+const engineFolders = (inputs: Inputs, other: boolean): Step[] =>
+  (inputs.engine?.engine.folders ?? []).map(({name, written, because}): Step => {
+    const mode = other && !written ? '0755' : '0700';
+    return {op: 'directory.create', path: `{box}/${name}`, mode, owner: other && written ? 'job' : 'caller', because};
   });
 
 /** Steps over the root: what of the node is hidden, shown again, and writable. */

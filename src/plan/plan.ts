@@ -58,7 +58,7 @@ function planWithout(unable: ReadonlyMap<string, Reason>, original: Inputs): {pl
   const network = isolated ?? job.network?.value ?? policy.network.value[0] ?? 'host';
   const view = chooseView(unchosen);
   const asked = {facts, policy, engines: original.engines, only: call.engine ?? null};
-  const choice = chooseEngine(asked, {pattern: pattern.value, network}, unable);
+  const choice = chooseEngine(asked, {pattern: pattern.value, network, userProgram: identity?.kind === 'user'}, unable);
   const mode = chooseMode(unchosen, {network, view, pattern, identity: identity !== null}, choice);
   const engine = mode.value === 'box' && typeof choice !== 'string' ? choice : null;
   const inputs: Inputs = {...unchosen, engine};

@@ -1,6 +1,8 @@
 /** Once more without something that the facts promised, and that does not work. */
 
 import type {Facts} from '../host/facts.js';
+import {chooseEngine} from '../plan/engine.js';
+import type {Inputs} from '../plan/inputs.js';
 import {stepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {prepareFrom, type Prepared} from './planned.js';
@@ -31,8 +33,18 @@ function lacking(facts: Facts, capability: Capability, because: string, {engine}
   return {...facts, cgroup: {...facts.cgroup, controllers: {}, toEnable: [], toEmpty: null, how: because}};
 }
 
-/** Whether the plan uses it, and could be made anew without. */
-export const canDegrade = ({plan, inputs}: Prepared, capability: Capability): boolean => inputs !== null && USES[capability](plan);
+/** Whether the plan uses it, and could be made anew without. A small machine without a box is none: it needs another engine. */
+export function canDegrade({plan, inputs}: Prepared, capability: Capability): boolean {
+  if (inputs === null || !USES[capability](plan)) return false;
+  return capability !== 'box' || plan.pattern.value !== 'vm-lite' || hasAnotherEngine(plan, inputs);
+}
+
+function hasAnotherEngine(plan: Plan, {facts, policy, engines, call}: Inputs): boolean {
+  const rule = policy.rules.find(({name}) => name === plan.rule);
+  const asked = {facts, policy: {engines: rule?.set.engines ?? policy.engines}, engines, only: call.engine ?? null};
+  const needs = {pattern: plan.pattern.value, network: 'host', userProgram: stepOf(plan, 'network.user') !== undefined} as const;
+  return typeof chooseEngine(asked, needs, new Map([[plan.engine.name, 'failed']])) !== 'string';
+}
 
 /** Plans the same job for a node without the capability. @throws TareError when the policy requires it */
 export function degrade({inputs, plan, callerArgvIndex}: Prepared, capability: Capability, because: string): Prepared {

@@ -11,6 +11,7 @@ import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import type {NamedCaller} from './identity.js';
 import type {AttemptContext} from './attempt-context.js';
+import type {Request} from './load-job.js';
 import {askLandlock, tryView} from './trial.js';
 
 /** Facts that take time to find, and are found only for jobs that need them. */
@@ -34,12 +35,21 @@ export function wants(job: Job, policy: Policy): Wanted {
   return {pins, view, system, network: job.identity !== null};
 }
 
-/** Engines that the policy or one of its rules lists, in their order; small machines have engines that other jobs do not look for. */
-export function soughtEngines(policy: Policy, engines: readonly Engine[], {system}: Pick<Wanted, 'system'>): Engine[] {
+/** Engines that the policy or one of its rules lists, in their order; small machines have engines that other jobs do not look for. @param only the one that the caller wants */
+export function soughtEngines(
+  policy: Policy,
+  engines: readonly Engine[],
+  {system, only = null}: {system: boolean; only?: string | null},
+): Engine[] {
   const named = [policy, ...policy.rules.map(({set}) => ({engines: set.engines ?? policy.engines}))].flatMap((one) =>
     namesOf(one, engines),
   );
-  const others = ({patterns}: Engine): boolean => patterns['ulimit++'] === true || patterns['quotas++'] === true;
+  const isListed = ({name}: Engine): boolean =>
+    name === only || [policy, ...policy.rules.map(({set}) => set)].some(({engines: list}) => list?.value?.includes(name));
+  const others = (engine: Engine): boolean =>
+    (['ulimit++', 'quotas++'] as const).some(
+      (pattern) => engine.patterns[pattern] === true && (isListed(engine) || !engine.onlyListed.includes(pattern)),
+    );
   return [...new Set(named)]
     .flatMap((name) => engines.find((engine) => engine.name === name) ?? [])
     .filter((engine) => system || others(engine));
@@ -49,7 +59,7 @@ export function soughtEngines(policy: Policy, engines: readonly Engine[], {syste
 export async function gatherFacts(
   policy: Policy,
   wanted: Wanted,
-  engines: readonly Engine[],
+  {engines, engine}: Pick<Request, 'engines' | 'engine'>,
   attempt: AttemptContext,
   naming: Promise<NamedCaller>,
 ): Promise<Facts> {
@@ -57,7 +67,7 @@ export async function gatherFacts(
   const caller = view || system ? (await naming).caller : attempt.caller;
   const {state, scratch} = placesOf(policy, caller.uid);
   const facts = readFacts({
-    engines: soughtEngines(policy, engines, wanted),
+    engines: soughtEngines(policy, engines, {system, only: engine ?? null}),
     caller,
     scratchDirectory: scratch,
     shim: attempt.shim,

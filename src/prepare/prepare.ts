@@ -53,7 +53,7 @@ async function prepareJob(
   const {job, callerArgvIndex, cameTo} = await loadJob(request, cwd, batch, attempt.files);
   attempt.job = job;
   checkWorkDirectory(job, policy);
-  const facts = await gatherFacts(policy, wants(job, policy), request.engines, attempt, naming);
+  const facts = await gatherFacts(policy, wants(job, policy), request, attempt, naming);
   attempt.outer = outerBoxOf(facts.within, environment, facts.caller.uid);
   requireAnswer(await naming, policy);
   const identity = await payloadIdentity(job, policy, facts.caller, cameTo);
@@ -71,7 +71,7 @@ async function prepareJob(
 
 async function prepareSaved(
   file: string,
-  {engines, engine}: Request,
+  request: Request,
   policy: Policy,
   environment: Readonly<Record<string, string>>,
   attempt: AttemptContext,
@@ -86,13 +86,13 @@ async function prepareSaved(
       system: plan.pattern.value === 'vm-lite',
       network: stepOf(plan, 'hostname.set') !== undefined,
     },
-    engines,
+    request,
     attempt,
     naming,
   );
   attempt.outer = outerBoxOf(facts.within, environment, facts.caller.uid);
   requireAnswer(await naming, policy);
-  const identity = checkSavedPlan(plan, file, {facts, policy, engines, only: engine ?? null});
+  const identity = checkSavedPlan(plan, file, {facts, policy, engines: request.engines, only: request.engine ?? null});
   const workDirectory = stepOf(plan, 'payload.execute')?.workDirectory ?? '/';
   if (!leadsTo(workDirectory, policy.cvmfs.value.root)) requireDirectory(workDirectory, file);
   checkRealPlaces(plan, file, policy);

@@ -11,7 +11,7 @@ import {stepOf, stepsOf, type Step} from '../plan/step.js';
 import {placesOf} from '../policy/places.js';
 import {connectionSteps, networkObstacle, userSteps} from '../plan/network.js';
 import type {Policy} from '../policy/policy.js';
-import type {Plan} from '../schema/generated/plan-1.js';
+import type {MappedRoot, Plan} from '../schema/generated/plan-1.js';
 import {defOf} from '../steps/table.js';
 
 /**
@@ -66,12 +66,25 @@ function checkEngine(plan: Plan, here: EngineInputs & {policy: Policy}, mismatch
   const rule = here.policy.rules.find((one) => one.name === plan.rule);
   const policy = {engines: rule?.set.engines ?? here.policy.engines};
   if (here.only !== null && here.only !== name) throw mismatch('it is for another engine than the caller wants', name, here.only);
-  const choice = chooseEngine({...here, policy, only: name}, {pattern: plan.pattern.value, network: 'host'});
+  const choice = chooseEngine(
+    {...here, policy, only: name},
+    {pattern: plan.pattern.value, network: 'host', userProgram: stepOf(plan, 'network.user') !== undefined},
+  );
   if (typeof choice === 'string') throw mismatch('the box cannot be built', choice, 'a node as it was planned for');
   if (path !== choice.facts.path) throw mismatch(`${name} is elsewhere`, path ?? 'none', choice.facts.path ?? 'none');
   const refused = stepRefusal(choice.engine, plan);
+  const covers = stepsOf(plan, 'mount.cover').map(({at}) => at);
+  const wanted = choice.engine.prepared && here.facts.unifiedAt !== null ? [here.facts.unifiedAt] : [];
+  if (canonicalJson(covers) !== canonicalJson(wanted)) throw mismatch('it covers another place', covers.join(', '), wanted.join(', '));
+  const root = stepOf(plan, 'view.unshare')?.root ?? null;
+  if (plan.pattern.value !== 'vm-lite' && root !== null && !isEnginesRoot(root, choice.engine.prepared, here.facts))
+    throw mismatch('its engine’s root has other ids', canonicalJson(root), 'the caller alone');
   if (refused !== null) throw mismatch('its engine cannot do all of its steps', `${name} ${refused}`, 'a plan as it was made');
 }
+
+/** Where the engine alone needs a root, that is the caller, with nobody behind it. */
+const isEnginesRoot = (root: MappedRoot, prepared: boolean, {caller}: Facts): boolean =>
+  prepared && root.uid === caller.uid && root.gid === caller.gid && root.uids.count === 0 && root.gids.count === 0 && caller.uid !== 0;
 
 function checkFilter(plan: Plan, {seccomp}: Facts, policy: Policy, mismatch: Mismatch): void {
   const rule = policy.rules.find(({name}) => name === plan.rule);
@@ -84,17 +97,12 @@ function checkFilter(plan: Plan, {seccomp}: Facts, policy: Policy, mismatch: Mis
 function checkSystem(plan: Plan, facts: Facts, mismatch: Mismatch): void {
   const {system, caller} = facts;
   if (system === null) throw mismatch('the small machine cannot be built', 'nothing is known', 'a node as it was planned for');
-  const {subordinate, unifiedAt} = system;
+  const {subordinate} = system;
   const same = (what: string, found: unknown, wanted: unknown): void => {
     if (canonicalJson(found) !== canonicalJson(wanted)) throw mismatch(what, canonicalJson(found), canonicalJson(wanted));
   };
   const protect = stepOf(plan, 'paths.protect');
   same('it shows what is hidden', {masked: protect?.masked, readOnly: protect?.readOnly}, PROTECTED);
-  same(
-    'it covers another place',
-    stepsOf(plan, 'mount.cover').map(({at}) => at),
-    unifiedAt === null ? [] : [unifiedAt],
-  );
   const root = stepOf(plan, 'view.unshare')?.root ?? null;
   const wanted = caller.uid === 0 ? null : {uid: caller.uid, gid: caller.gid, uids: subordinate.uids, gids: subordinate.gids};
   same('its root has other ids', root, wanted);

@@ -147,6 +147,7 @@ export function startedRecord(attempt: Attempt, plan: Plan | null): UsageRecord 
     allocation: allocation(plan),
     pattern: plan?.pattern.value ?? null,
     mode: plan?.mode.value ?? null,
+    engine: plan === null || plan.engine.name === 'none' ? null : {name: plan.engine.name, version: plan.engine.version},
     seccomp: plan === null ? null : (stepOf(plan, 'seccomp.load')?.profile ?? null),
     landlock: plan?.landlock === undefined ? null : {abi: plan.landlock.abi, because: plan.landlock.because},
     image: imageOf(plan),

@@ -2,7 +2,7 @@
 
 import type {Engine, EngineFacts} from '@tare/contract';
 import type {Ability, Facts, NetworkFacts} from '../host/facts.js';
-import {namesOf} from '../plan/engine.js';
+import {namesOf, runsPattern} from '../plan/engine.js';
 import {usesLandlock} from '../plan/landlock.js';
 import {networkObstacle} from '../plan/network.js';
 import type {Policy} from '../policy/policy.js';
@@ -41,17 +41,18 @@ function checkEngines({engines: found}: Facts, policy: Policy, engines: readonly
     const facts = found.find(({name}) => name === engine.name);
     if (facts === undefined) return [];
     const missed = PATTERNS.filter(
-      (pattern) => engine.patterns[pattern] === true && !listed.some((other) => other.patterns[pattern] === true && isHere(other)),
+      (pattern) => runsPattern(engine, pattern, policy) && !listed.some((other) => runsPattern(other, pattern, policy) && isHere(other)),
     );
     // the first of those that would all do
-    const first = listed.find(({patterns}) => missed.some((pattern) => patterns[pattern] === true));
-    return facts.path === null && first !== engine ? [] : [checkEngine(engine, facts)];
+    const first = listed.find((other) => missed.some((pattern) => runsPattern(other, pattern, policy)));
+    if (facts.path === null && first !== engine) return [];
+    const isForBoxes = facts.path === null ? missed.includes('ulimit++') : runsPattern(engine, 'ulimit++', policy);
+    return [checkEngine(engine, facts, isForBoxes ? 'no box: limits only' : 'no small machines (vm-lite)')];
   });
 }
 
-function checkEngine({name, patterns, words}: Engine, facts: EngineFacts): Check {
+function checkEngine({name, words}: Engine, facts: EngineFacts, costs: string): Check {
   const {path, version, setuid, how} = facts;
-  const costs = patterns['ulimit++'] === true ? 'no box: limits only' : 'no small machines (vm-lite)';
   if (path === null) {
     const remedy = how.includes('setuid') ? 'chmod u-s the program that was found' : words.install;
     return {name, state: 'missing', found: how, costs, remedy};

@@ -39,7 +39,7 @@ export function classify(pattern: Pattern, inputs: DoctorInputs): PatternVerdict
   const isObserved = policy.mode.value === 'observe';
   if (isObserved && pattern !== 'vm-lite') return yes(`mode observe (${policy.mode.provenance.at}): jobs are weighed only`);
   if (isObserved) return no(`mode observe (${policy.mode.provenance.at}): without a box there is no small machine`);
-  const choice = chooseEngine({...inputs, only: null}, {pattern, network: 'host'});
+  const choice = chooseEngine({...inputs, only: null}, {pattern, network: 'host', userProgram: false});
   const unenforced = lackingEnforcement(inputs);
   if (unenforced !== null) return no(unenforced);
   if (pattern === 'vm-lite') return classifySystem(choice, facts, yes, no);
@@ -84,6 +84,6 @@ function lackingEnforcement(inputs: DoctorInputs): string | null {
 /** RLIMIT_NPROC counts per user namespace since Linux 5.14, so it binds one box alone (as plan/limits.ts has it). */
 function countsPerBox(inputs: DoctorInputs): boolean {
   const [major, minor] = inputs.facts.kernel.version;
-  const choice = chooseEngine({...inputs, only: null}, {pattern: 'ulimit++', network: 'host'});
+  const choice = chooseEngine({...inputs, only: null}, {pattern: 'ulimit++', network: 'host', userProgram: false});
   return typeof choice !== 'string' && !choice.facts.setuid && (major > 5 || (major === 5 && minor >= 14));
 }

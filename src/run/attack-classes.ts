@@ -38,7 +38,8 @@ export const CLASSES: readonly Attack[] = [
   },
   {
     ...{name: 'the runtime’s descriptors', numbers: ['CVE-2016-9962'], by: 'runtime'},
-    tried: 'the payload traces process 1, and but in a small machine what joins it, reads their memory and takes their descriptors',
+    tried:
+      'the payload traces process 1, and in a box that is no small machine what joins it, reads their memory and takes their descriptors',
   },
   {
     ...{name: 'own program', numbers: ['CVE-2019-5736'], by: 'program'},

@@ -6,6 +6,7 @@ import {asTareError, TareError} from '../errors.js';
 import {architecturesOf, isProcessor} from '../engine/bpf.js';
 import {taskOf, translate, type TaskContext} from '../engine/task.js';
 import {rootOf} from '../plan/machine-ids.js';
+import {runsAsOther} from '../plan/engine.js';
 import {inBox, stepOf, stepsOf} from '../plan/step.js';
 import {ACCOUNTS} from '../plan/system-mounts.js';
 import type {Prepared} from '../prepare/planned.js';
@@ -38,7 +39,8 @@ export async function writeEngine(
     const architectures = isProcessor(process.arch) ? architecturesOf(process.arch) : [];
     const task = taskOf(plan, {id, boxDirectory, facts: found, caller, architectures, exists: (path) => there.has(path)});
     const {files, argv} = translate(engine, task);
-    for (const {folder, name: file, text} of files) writeFileSync(`${boxDirectory}/${folder}/${file}`, text, {mode: 0o600});
+    const mode = runsAsOther(plan) ? 0o644 : 0o600;
+    for (const {folder, name: file, text} of files) writeFileSync(`${boxDirectory}/${folder}/${file}`, text, {mode});
     return argv;
   } catch (error) {
     if (error instanceof TareError) throw error;

@@ -6,7 +6,7 @@
 
 import {readlinkSync, statSync} from 'node:fs';
 import {EXIT} from '../errors.js';
-import {namesOf} from '../plan/engine.js';
+import {namesOf, runsPattern} from '../plan/engine.js';
 import type {Engine} from '@tare/contract';
 import type {Policy} from '../policy/policy.js';
 import {ATTACKS, NATIVE} from '../process/native.js';
@@ -47,7 +47,9 @@ function firstFor(pattern: 'ulimit++' | 'vm-lite', {facts, policy, engines}: Exa
   const able = namesOf(policy, engines).flatMap((name): Tried[] => {
     const engine = engines.find((one) => one.name === name);
     const found = facts.engines.find((one) => one.name === name);
-    return engine?.patterns[pattern] === true ? [{engine, path: found?.path ?? null, how: found?.how ?? 'not looked for'}] : [];
+    return engine !== undefined && runsPattern(engine, pattern, policy)
+      ? [{engine, path: found?.path ?? null, how: found?.how ?? 'not looked for'}]
+      : [];
   });
   return able.find(({path}) => path !== null) ?? able[0] ?? null;
 }
@@ -60,6 +62,7 @@ export async function tryAttacks(examined: Examined, policyFile: string | null):
   const {policy} = examined;
   const [box, machine] = [firstFor('ulimit++', examined), firstFor('vm-lite', examined)];
   const names = {box: box?.engine.name ?? 'no engine', machine: machine?.engine.name ?? 'no engine for small machines'};
+  if (names.machine === names.box) names.machine += ', small machine';
   const engines = [names.box, names.machine, 'none'];
   let place: AttackPlace | null = null;
   try {

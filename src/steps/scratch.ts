@@ -63,6 +63,13 @@ export const SCRATCH_STEPS = {
     rows: ({at}) => [[at, 'tmpfs', 'empty']],
     enter: ({at}) => ['tmpfs', at, '4096'],
   },
+  'mount.terminals': {
+    by: ['shim'],
+    section: 'Mounts',
+    rows: ({at}) => [[at, 'devpts', 'new']],
+    check: ({at}) => (isOwn(at) ? null : mountsOutside(at)),
+    enter: ({at}, {place}) => ['devpts', place(at)],
+  },
   'mount.move': {
     // an OCI runtime binds it once more: what is mounted later comes by propagation
     by: ['shim', 'engine'],

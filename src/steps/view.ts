@@ -13,6 +13,8 @@ const lookedUpAs = ({owner}: Ground): string => (owner === undefined ? '' : acco
 
 function rootRow({root}: StepOf<'view.unshare'>): Row[] {
   if (root === null) return [];
+  if (root.uids.count === 0 && root.gids.count === 0 && root.engine === true)
+    return [['root of enter’s namespace', `uid ${String(root.uid)}`, 'the engine mounts as its root; in the box there is none']];
   const {uids, gids} = root;
   const others =
     uids.count === 0

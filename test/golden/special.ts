@@ -24,7 +24,6 @@ const no = {available: false, how, remedy: 'mend it'};
 const SUBORDINATE = {uids: {start: 100_000, count: 65_536}, gids: {start: 200_000, count: 65_536}, how, remedy: null};
 const MACHINES: SystemFacts = {
   subordinate: SUBORDINATE,
-  unifiedAt: null,
   init: null,
 };
 const CRUN: EngineFacts = {name: 'crun', path: '/usr/bin/crun', version: '1.21', setuid: false, abilities: ['filterFlags'], how};
@@ -118,7 +117,7 @@ export const SPECIAL: readonly Special[] = [
       ],
     },
     policy: {identity, images: [DIGEST], services: {within: '90s'}},
-    facts: {engines: [CRUN], system: {...MACHINES, unifiedAt: '/sys/fs/cgroup/unified'}, network: NETWORK, views: ROOTS_VIEWS},
+    facts: {engines: [CRUN], system: MACHINES, unifiedAt: '/sys/fs/cgroup/unified', network: NETWORK, views: ROOTS_VIEWS},
     call: {image: found({kind: 'oci-layout', digest: DIGEST})},
   }),
   special('debian12-hybrid.machine.node-root', {
@@ -229,6 +228,16 @@ export const SPECIAL: readonly Special[] = [
     job: {applications, limits: {cores: 2, memory: '2GB', processes: 100}},
     policy: {degraded: 'alarm', log: {level: 'debug', format: 'json'}},
     call: {lost: ['groups'], unboxed: {because: 'tare doctor found that no box can be made', always: false}},
+  }),
+  special('el9-v2-condor24.engine.user', {
+    job: {network: 'none', limits: {cores: 2, memory: '2GB'}},
+    policy: {engines: ['crun', 'bubblewrap']},
+    facts: {engines: [CRUN], unifiedAt: '/sys/fs/cgroup/unified'},
+  }),
+  special('debian13-v1root.engine.root', {
+    job: {applications, filesystem: 'shared'},
+    policy: {engines: ['runc', 'crun']},
+    facts: {engines: [CRUN, RUNC], views: ROOTS_VIEWS},
   }),
   ...refusals(),
 ];

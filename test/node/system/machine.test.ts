@@ -238,7 +238,6 @@ function factsFor(name: string, uid: number): Partial<Facts> {
     engines: [{name, path: `/usr/bin/${name}`, version: '1.21', setuid: false, abilities: ['filterFlags'], how: 'a test'}],
     system: {
       subordinate: {uids: range, gids: range, how: 'a test', remedy: null},
-      unifiedAt: null,
       init: null,
     },
     views: {user: uid !== 0, overlay: yes, options: [], fuse: no, mounts: [], writable: []},

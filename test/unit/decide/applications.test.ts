@@ -18,7 +18,6 @@ function smallMachine(services: NonNullable<JobDocument['services']>): Plan {
       engines: [CRUN],
       system: {
         subordinate: {uids: range, gids: range, how: 'a test', remedy: null},
-        unifiedAt: null,
         init: null,
       },
       views: {user: true, overlay: yes, options: [], fuse: no, mounts: [], writable: []},

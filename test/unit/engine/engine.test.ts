@@ -169,6 +169,7 @@ describe('bubblewrap: a step becomes options, or another process performs it', (
     ],
     [{op: 'view.enter', application: 'a', swaps: [], kept: [], hidden: '/dev/tare-views', because}, []],
     [{op: 'mount.cover', at: '/sys/fs/cgroup/unified', because}, []],
+    [{op: 'mount.terminals', at: '{box}/terminals', because}, []],
     [{op: 'hostname.set', hostname: 'tare-0.wn', because}, ['--hostname', 'tare-0.wn']],
     [{op: 'identity.provide', files: ['hosts'], nameservers: null, because}, []],
     [{op: 'network.lease', pool: 'a', networks: [], because}, []],
@@ -327,6 +328,7 @@ describe('what enter mounts, in the launch frame', () => {
       ['Mroot', 'm100000', 'm65536', 'm200000', 'm1000'],
     ],
     [{op: 'mount.cover', at: '/sys/fs/cgroup/unified', because}, ['Mtmpfs', 'm/sys/fs/cgroup/unified', 'm4096']],
+    [{op: 'mount.terminals', at: '{box}/terminals', because}, ['Mdevpts', 'm/b/terminals']],
     [
       {
         op: 'scratch.quota',

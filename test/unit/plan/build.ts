@@ -1,7 +1,7 @@
 /** Small inputs for plans, changed where a test needs it. */
 
 import {TareError} from '../../../src/errors.js';
-import type {EngineFacts} from '@tare/contract';
+import type {Engine, EngineFacts} from '@tare/contract';
 import type {Ability, CgroupFacts, Controller, ControllerFact, Facts, IdentityFacts} from '../../../src/host/facts.js';
 import type {Job} from '../../../src/job/job.js';
 import {jobFromDocument} from '../../../src/job/load.js';
@@ -104,6 +104,7 @@ export function facts(change: Partial<Facts> = {}): Facts {
     node: {hostname: 'wn001', bootId: '5f3c', how: 'a test'},
     caller: USER,
     cgroup: v2(['memory', 'cpu', 'pids']),
+    unifiedAt: null,
     namespaces: {user: yes, pid: yes, mount: yes, ipc: yes, uts: yes, network: yes, cgroup: yes},
     newProc: yes,
     engines: [BUBBLEWRAP],
@@ -163,10 +164,17 @@ export interface Parts {
   policy?: Parameters<typeof policy>[0];
   facts?: Partial<Facts>;
   call?: Partial<Call>;
+  engines?: readonly Engine[];
 }
 
 export function plan(parts: Parts = {}): Plan {
-  return makePlan({job: job(parts.job), policy: policy(parts.policy), facts: facts(parts.facts), call: call(parts.call), engines: ENGINES});
+  return makePlan({
+    job: job(parts.job),
+    policy: policy(parts.policy),
+    facts: facts(parts.facts),
+    call: call(parts.call),
+    engines: parts.engines ?? ENGINES,
+  });
 }
 
 /** What a function refuses with. */

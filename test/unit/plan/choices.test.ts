@@ -192,7 +192,7 @@ describe('mode', () => {
     [
       'no bubblewrap',
       {engines: [{...BUBBLEWRAP, path: null}]},
-      'bubblewrap cannot be used (a test); crun is used for small machines only; runc is used for small machines only',
+      'bubblewrap cannot be used (a test); crun is taken for ulimit++ only where the policy lists it; runc is used for small machines only',
     ],
     ['no user namespace', {namespaces: {...facts().namespaces, user: no}}, 'no user namespace (a test says no)'],
     [
@@ -223,7 +223,7 @@ describe('mode', () => {
     it(`with a box or without: ${title}`, () => {
       const choice = chooseEngine(
         {facts: facts(change), policy: policy(), engines: ENGINES, only: null},
-        {pattern: 'ulimit++', network: 'host'},
+        {pattern: 'ulimit++', network: 'host', userProgram: false},
       );
       expect(typeof choice === 'string' ? choice : null).to.equal(obstacle);
       const {mode, engine, flags, steps} = plan({facts: change});

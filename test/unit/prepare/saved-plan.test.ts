@@ -433,9 +433,9 @@ describe('a saved plan of a small machine', () => {
   const range = {start: 100_000, count: 65_536};
   const node: Facts = facts({
     engines: [CRUN],
+    unifiedAt: '/sys/fs/cgroup/unified',
     system: {
       subordinate: {uids: range, gids: range, how: 'a test', remedy: null},
-      unifiedAt: '/sys/fs/cgroup/unified',
       init: null,
     },
     views: {user: true, overlay: yes, options: [], fuse: no, mounts: [], writable: []},
@@ -478,4 +478,43 @@ describe('a saved plan that says what would be', () => {
     expect(() => check(saved)).not.to.throw();
     expect(thrown(() => check({...saved, observed})).message).to.contain('it is not observed');
   });
+});
+
+describe('a saved plan of a box by another engine', () => {
+  const rules = {engines: ['crun', 'bubblewrap']};
+  const node: Facts = facts({engines: [CRUN, BUBBLEWRAP], unifiedAt: '/sys/fs/cgroup/unified'});
+  const made = (): Plan => plan({policy: rules, facts: node});
+  const obey = (saved: Plan, more: {document?: Parts['policy']; only?: string; node?: Facts} = {}): unknown =>
+    checkSavedPlan(saved, 'plan.json', {
+      facts: more.node ?? node,
+      policy: policy(more.document ?? rules),
+      engines: ENGINES,
+      only: more.only ?? null,
+    });
+
+  it('is run as it was made, also where the policy would prefer another by now', () => {
+    expect(made().engine.name).to.equal('crun');
+    expect(obey(made())).to.deep.equal(USER);
+    expect(obey(made(), {only: 'crun'})).to.deep.equal(USER);
+  });
+
+  const refusals: [what: string, check: () => unknown, says: string][] = [
+    ['the caller wants another engine', () => obey(made(), {only: 'bubblewrap'}), 'it is for another engine than the caller wants'],
+    ['the engine is gone', () => obey(made(), {node: {...node, engines: [BUBBLEWRAP]}}), 'the box cannot be built'],
+    ['the engine is elsewhere', () => obey({...made(), engine: {...made().engine, path: '/tmp/crun'}}), 'crun is elsewhere'],
+    ['it covers another place', () => obey(change(made(), 'mount.cover', () => ({at: '/etc'}))), 'it covers another place'],
+    ['terminals outside of its folder', () => obey(change(made(), 'mount.terminals', () => ({at: '/mnt'}))), 'it mounts outside'],
+    [
+      'a root with others behind it',
+      () =>
+        obey(change(made(), 'view.unshare', ({root}) => ({root: root === null ? null : {...root, uids: {start: 100_000, count: 65_536}}}))),
+      'its engine’s root has other ids',
+    ],
+  ];
+  for (const [what, check, says] of refusals)
+    it(`is refused: ${what}`, () => {
+      const error = thrown(check);
+      expect([error.code, error.exit]).to.deep.equal(['PLAN_MISMATCH', EXIT.failure]);
+      expect(error.message).to.include(says);
+    });
 });
