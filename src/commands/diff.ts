@@ -1,9 +1,9 @@
-import {Args, Flags} from '@oclif/core';
+import {Flags} from '@oclif/core';
 import {printable} from '../errors.js';
 import {diffBox, type Change} from '../live/diff.js';
 import {becomeOwner} from '../live/live.js';
 import {readState} from '../box/state.js';
-import {oneBox, openNode} from './shared/boxes.js';
+import {boxArgs, oneBox, openNode, policyFlag} from './shared/boxes.js';
 import {TareCommand} from './shared/command.js';
 import {complain, Output} from './shared/output.js';
 
@@ -12,9 +12,9 @@ export default class Diff extends TareCommand {
   static override description =
     'Lists changes of its view of the file system, and all files in its /tmp and /var/tmp. The work directory belongs to the node and is not searched. Users see their own boxes, root sees all.';
   static override examples = ['<%= config.bin %> diff 3f2a9c', '<%= config.bin %> diff 3f2a9c --json | jq .path'];
-  static override args = {box: Args.string({description: 'id of the box, or its beginning', required: true, ignoreStdin: true})};
+  static override args = boxArgs;
   static override flags = {
-    policy: Flags.string({description: 'policy file instead of the node’s own', helpValue: 'FILE'}),
+    ...policyFlag,
     application: Flags.string({description: 'only the view of this application, and what all share', helpValue: 'NAME'}),
     json: Flags.boolean({description: 'print one object for each change, one per line'}),
   };
@@ -23,7 +23,7 @@ export default class Diff extends TareCommand {
     const {args, flags} = await this.parse(Diff);
     const output = new Output();
     try {
-      const box = oneBox(await openNode(flags.policy), args.box);
+      const box = oneBox(await openNode(flags.policy), args.id);
       becomeOwner(box);
       for (const change of diffBox(readState(box.directory), flags.application ?? null, complain))
         if (!output.write(line(change, flags.json))) break;

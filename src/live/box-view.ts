@@ -140,7 +140,8 @@ export function text(root: unknown, ...path: string[]): string | null {
   return typeof found === 'string' ? found.slice(0, LONGEST_TEXT) : null;
 }
 
-function number(root: unknown, ...path: string[]): number | null {
+/** A number that is not negative; null where there is none. */
+export function number(root: unknown, ...path: string[]): number | null {
   const found = value(root, ...path);
   return typeof found === 'number' && Number.isFinite(found) && found >= 0 ? found : null;
 }

@@ -17,6 +17,7 @@ import {isOwn, namesIn} from '../record/durable.js';
 import type {UsageRecord} from '../record/record.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {text, value, viewOf, type LiveBox} from './box-view.js';
+import {ambiguous, choose} from './choose.js';
 
 /** Most folders that are read, so that a user who makes folders without end does not delay others. */
 const MOST_BOXES = 10_000;
@@ -31,51 +32,70 @@ export function liveBoxes(policy: Policy, uid: number): LiveBox[] {
   );
 }
 
-/** The one whose id is or begins with `prefix`. @throws TareError BOX_UNKNOWN, BOX_AMBIGUOUS, BOX_FORBIDDEN */
-export function findBox(policy: Policy, uid: number, prefix: string): LiveBox {
-  const boxes = liveBoxes(policy, uid);
-  const found = BOX_ID.test(prefix) ? boxes.filter(({id}) => id.startsWith(prefix)).sort((a, b) => (a.id < b.id ? -1 : 1)) : [];
-  // two folders of one id are of two users, and one of them is made up
-  const exact = found.filter(({id}) => id === prefix);
-  const [box, ...others] = exact.length === 1 ? exact : found;
-  if (box === undefined) {
-    const owner = uid === 0 ? null : ownerElsewhere(policy, uid, prefix);
-    if (owner !== null) {
-      throw new TareError('BOX_FORBIDDEN', {
-        message: `the box ${prefix} belongs to another user`,
-        found: `uid ${owner}; this is uid ${uid}`,
-        allowed: 'its owner and root',
-      });
-    }
-    throw new TareError('BOX_UNKNOWN', {
-      message: uid === 0 ? 'no live box of that id on this node' : 'no live box of that id that is yours on this node',
-      found: prefix,
-      remedy: '`tare ps` lists them; what has ended has a record',
-    });
-  }
-  if (others.length > 0) {
-    const names = found.map(({id, uid: owner, name}) => `${id} (uid ${owner}${name === null ? '' : `, ${name}`})`);
-    throw new TareError('BOX_AMBIGUOUS', {
-      message: `several live boxes have an id that begins with ${prefix}`,
-      found: names.slice(0, MOST_NAMED).join(', ') + (names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : ''),
-      remedy: 'give more of the id',
-    });
-  }
-  return box;
+/**
+ * The live box that a word means: its id, the record's, the beginning of one, or the job's name.
+ * @throws TareError BOX_UNKNOWN, BOX_AMBIGUOUS, BOX_FORBIDDEN
+ */
+export function findBox(policy: Policy, uid: number, word: string): LiveBox {
+  const box = findLive(policy, uid, word);
+  if (box !== null) return box;
+  throw new TareError('BOX_UNKNOWN', {
+    message: uid === 0 ? 'no live box of that id or name on this node' : 'no live box of that id or name that is yours on this node',
+    found: word,
+    remedy: '`tare ps` lists them, `tare ps -a` also what has ended',
+  });
 }
 
-const MOST_NAMED = 8;
+/** The same; null where no live box is meant. @throws TareError BOX_AMBIGUOUS, BOX_FORBIDDEN */
+export function findLive(policy: Policy, uid: number, word: string): LiveBox | null {
+  const named = liveBoxes(policy, uid).map((box) => ({box, ids: idsOf(box), name: box.name}));
+  // two folders of one id are of two users, and one of them is made up
+  const found = choose(named, word).map(({box}) => box);
+  if (found.length > 1) {
+    const shown = found.sort((a, b) => (a.id < b.id ? -1 : 1));
+    throw ambiguous(
+      word,
+      'live boxes',
+      shown.map(({id, uid: owner, name}) => `${id} (uid ${owner}${name === null ? '' : `, ${name}`})`),
+    );
+  }
+  const [box] = found;
+  const owner = box === undefined && uid !== 0 ? ownerElsewhere(policy, uid, word) : null;
+  if (owner !== null) {
+    throw new TareError('BOX_FORBIDDEN', {
+      message: `the box ${word} belongs to another user`,
+      found: `uid ${owner}; this is uid ${uid}`,
+      allowed: 'its owner and root',
+    });
+  }
+  return box ?? null;
+}
+
+const idsOf = ({id, recordId}: LiveBox): string[] => (recordId === null ? [id] : [id, recordId]);
 
 /** The box as seen from one of its applications; the whole box without a name. @throws TareError APPLICATION_UNKNOWN */
 export function narrowTo(box: LiveBox, name: string | undefined): LiveBox {
   if (name === undefined) return box;
   const found = box.applications.find((one) => one.name === name);
   if (found !== undefined) return {...box, payload: found.process};
-  const none = box.applications.length === 0;
-  throw new TareError('APPLICATION_UNKNOWN', {
-    message: none ? `the box ${box.id} has one payload and no applications` : `the box ${box.id} has no such application`,
+  throw noApplication(
+    box.applications.map((one) => one.name),
+    name,
+    box.id,
+  );
+}
+
+/** @param names of the applications that the box of an id has. @throws TareError APPLICATION_UNKNOWN */
+export function requireApplication(names: readonly string[], name: string, id: string): void {
+  if (!names.includes(name)) throw noApplication(names, name, id);
+}
+
+function noApplication(names: readonly string[], name: string, id: string): TareError {
+  const none = names.length === 0;
+  return new TareError('APPLICATION_UNKNOWN', {
+    message: none ? `the box ${id} has one payload and no applications` : `the box ${id} has no such application`,
     found: name,
-    ...(none ? {remedy: 'leave --application out'} : {allowed: box.applications.map((one) => one.name).join(', ')}),
+    ...(none ? {remedy: 'leave --application out'} : {allowed: names.join(', ')}),
   });
 }
 
@@ -83,7 +103,7 @@ export function narrowTo(box: LiveBox, name: string | undefined): LiveBox {
  * Root becomes the owner of a box, for good: whatever the owner's files then lead to, it is nothing that the owner could not do. Another account
  * is the owner already.
  */
-export function becomeOwner({uid}: LiveBox): void {
+export function becomeOwner({uid}: Pick<LiveBox, 'uid'>): void {
   if (process.getuid?.() !== 0 || uid === 0) return;
   const {gid, groups} = accountOf(uid);
   process.setgroups?.(groups);

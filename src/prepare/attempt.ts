@@ -21,6 +21,7 @@ export function attemptOf(
   const isJobs = role === 'wrapper' && batch.kind !== 'session' && parent === null && again !== true;
   const globalJobId = lrms.globalJobId === null ? `${node}#${id}` : isJobs ? lrms.globalJobId : `${lrms.globalJobId}#${id}`;
   return {
+    boxId: id,
     lrms: {...lrms, type: batch.system, host: lrms.host ?? node, queue: job?.queue ?? lrms.queue, globalJobId},
     identity,
     grid: {global: about.subject, issuer: about.issuer, vo: job?.vo ?? about.vo, fqan: about.fqan, groups: about.groups},

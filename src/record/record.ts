@@ -99,6 +99,8 @@ const EFFICIENCY_SLACK_US = 200_000;
 
 /** What is known of an attempt before anything is run. */
 export interface Attempt {
+  /** Of the box; absent: not given. */
+  boxId?: string;
   lrms: RecordLrms;
   identity: IdentityFacts;
   /** Identity outside this node, as far as the batch system tells. */
@@ -135,6 +137,7 @@ export function startedRecord(attempt: Attempt, plan: Plan | null): UsageRecord 
     trust: attempt.trust,
     sealed: null,
     ...(attempt.probe === true ? {probe: true as const} : {}),
+    ...(attempt.boxId === undefined || plan === null ? {} : {boxId: attempt.boxId}),
     site,
     ce: {id: null},
     lrms,

@@ -2,14 +2,14 @@
 
 import {formatDuration} from '../job/quantity.js';
 import {printable} from '../errors.js';
-import {renderTable, type Column, type TableOptions} from './table.js';
+import {clip, known, percent, renderTable, right, UNKNOWN, type Column, type TableOptions} from './table.js';
 
 /** One application of a job: its state, or its outcome, and its own weight. */
 type ApplicationRow = Pick<JobRow, 'state' | 'memoryBytes' | 'memoryPeakBytes' | 'cpuUs'> & {name: string};
 
 /** Unknown is null. */
 export interface JobRow {
-  /** Of the live box; null when the job has ended. */
+  /** Of the box; null: it has ended, and its record is of a version that did not tell. */
   id: string | null;
   recordId: string | null;
   name: string | null;
@@ -40,19 +40,38 @@ export function efficiencyOf({cpuUs, wallUs, cores}: Pick<JobRow, 'cpuUs' | 'wal
   return cpuUs === null || !wallUs || !cores ? null : cpuUs / wallUs / cores;
 }
 
+/** The outcome of an ended job in a word or two: `completed`, `failed (7)`, `signalled (SIGSEGV)`, `limit (memory)`. */
+export function endedState({status, exitCode, signal, limit}: EndedOutcome): string {
+  const detail = limit ?? (status === 'failed' ? exitCode : status === 'signalled' ? signal : null);
+  return detail === null ? status : `${status} (${detail})`;
+}
+
+interface EndedOutcome {
+  status: string;
+  exitCode: number | null;
+  signal: string | null;
+  limit: string | null;
+}
+
 /** How a list of jobs is written; the time is µs since 1970. */
 export interface JobsOptions extends TableOptions {
   nowEpochUs: number;
+  /** Ids and names whole. Off unless asked for. */
+  whole?: boolean;
   /** CPUs that each live job used since the last look, by its id: a column of its own. */
   rates?: ReadonlyMap<string, number>;
 }
 
 /** Length of an id in the table; the JSON has the whole id. */
 const SHORT_ID = 12;
-const LONGEST_NAME = 24;
+
+/** As much of a job's id as tables have, which every command takes; a record without a box's id is named by the first part of its own. null: it has none. */
+export const shortId = ({id, recordId}: Pick<JobRow, 'id' | 'recordId'>): string | null =>
+  id?.slice(0, SHORT_ID) ?? recordId?.split('-', 1)[0] ?? null;
 
 /** Jobs as a table for people, one row for each. */
-export function renderJobs(jobs: readonly JobRow[], {nowEpochUs, rates, ...options}: JobsOptions): string {
+export function renderJobs(jobs: readonly JobRow[], {nowEpochUs, rates, whole = false, ...options}: JobsOptions): string {
+  const short = whole ? (text: string): string => text : clip;
   const withHosts = jobs.some(({hostname}) => hostname !== null);
   const columns: Column[] = [
     {header: 'ID'},
@@ -74,10 +93,9 @@ export function renderJobs(jobs: readonly JobRow[], {nowEpochUs, rates, ...optio
     const efficiency = efficiencyOf(job);
     const rate = job.id === null ? undefined : rates?.get(job.id);
     const own = [
-      // a record is named by the first part of its id, which `tare records show` takes
-      job.id?.slice(0, SHORT_ID) ?? job.recordId?.split('-', 1)[0] ?? UNKNOWN,
-      clip(job.name ?? UNKNOWN),
-      clip(job.user ?? UNKNOWN),
+      (whole ? (job.id ?? job.recordId) : shortId(job)) ?? UNKNOWN,
+      short(job.name ?? UNKNOWN),
+      short(job.user ?? UNKNOWN),
       ...(withHosts ? [job.hostname ?? UNKNOWN, job.addresses.join(' ') || UNKNOWN] : []),
       job.pattern ?? UNKNOWN,
       known(job.cores, String),
@@ -103,12 +121,6 @@ function applicationCells(
   const figures = [known(memoryBytes, roughBytes), known(memoryPeakBytes, roughBytes), '', known(cpuUs, roughDuration)];
   return ['', clip(`- ${name}`), '', ...(withHosts ? ['', ''] : []), '', '', ...(withRate ? [''] : []), ...figures, '', '', state];
 }
-
-const UNKNOWN = '-';
-const right = (header: string): Column => ({header, align: 'right'});
-const known = (value: number | null, format: (value: number) => string): string => (value === null ? UNKNOWN : format(value));
-const percent = (share: number): string => (share * 100).toFixed(share < 0.0995 ? 1 : 0);
-const clip = (text: string): string => (text.length > LONGEST_NAME ? `${text.slice(0, LONGEST_NAME - 1)}…` : text);
 
 /** What the whole node is busy with; unknown is null. */
 export interface NodeLine {

@@ -102,3 +102,16 @@ export function wrapWords(text: string, width: number): string[] {
   }
   return [...lines, line];
 }
+
+/** What stands for a value that is not known. */
+export const UNKNOWN = '-';
+/** A column of numbers. */
+export const right = (header: string): Column => ({header, align: 'right'});
+/** A value in words, or what stands for an unknown one. */
+export const known = (value: number | null, format: (value: number) => string): string => (value === null ? UNKNOWN : format(value));
+/** A share of 1 in percent, without the sign; below ten with a decimal. */
+export const percent = (share: number): string => (share * 100).toFixed(share < 0.0995 ? 1 : 0);
+
+const LONGEST_NAME = 24;
+/** A name that leaves room for the other columns. */
+export const clip = (text: string): string => (text.length > LONGEST_NAME ? `${text.slice(0, LONGEST_NAME - 1)}…` : text);

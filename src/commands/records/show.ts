@@ -7,8 +7,8 @@ import {Ledger, LEDGER, ledgersIn} from '../../export/ledger.js';
 import {exporterEntries} from '../../export/registry.js';
 import {isClosed} from '../../export/view.js';
 import {PLUGINS} from '../../plugins.js';
+import {findRecords, severalRecords} from '../../live/ended.js';
 import {exportersPlace} from '../../policy/places.js';
-import {recordFilesIn} from '../../record/read.js';
 import type {UsageRecord} from '../../record/record.js';
 import {TareCommand} from '../shared/command.js';
 import {Output} from '../shared/output.js';
@@ -23,7 +23,11 @@ export default class RecordsShow extends TareCommand {
     '<%= config.bin %> records show ./record.json --as prmon > memory_monitor_summary.json',
   ];
   static override args = {
-    record: Args.string({description: 'id or its first 8 characters or more, or a file', required: true, ignoreStdin: true}),
+    record: Args.string({
+      description: 'id of the record or of its box, or its beginning, the job’s name, or a file',
+      required: true,
+      ignoreStdin: true,
+    }),
   };
   static override flags = {
     ...placeFlags,
@@ -41,11 +45,12 @@ export default class RecordsShow extends TareCommand {
   }
 }
 
-/** @throws TareError RECORD_UNKNOWN */
-function find(named: string, {spools}: Place): ReadRecord {
-  const isFile = named.includes('/') || named.endsWith('.json');
-  const candidates = isFile ? [{path: named, id: null}] : recordsCalled(named, spools);
-  for (const {path, id} of candidates) {
+/** @throws TareError RECORD_UNKNOWN, BOX_AMBIGUOUS */
+function find(word: string, {spools}: Place): ReadRecord {
+  const isFile = word.includes('/') || word.endsWith('.json');
+  // under their usual path they are found without a look at all others
+  const paths = isFile ? [{path: word, id: null}] : spools.map((spool) => ({path: join(spool, `${word}.json`), id: word}));
+  for (const {path, id} of paths) {
     try {
       const found = readOne(path, id);
       if (found !== null) return found;
@@ -53,32 +58,11 @@ function find(named: string, {spools}: Place): ReadRecord {
       throw new TareError('RECORD_UNKNOWN', {message: `not a record: ${(error as Error).message}`, where: path, cause: error});
     }
   }
-  throw new TareError('RECORD_UNKNOWN', {message: isFile ? `no such file: ${named}` : `no record ${named} in ${spools.join(', ')}`});
+  const [found, ...others] = isFile ? [] : findRecords(spools, word, {events: complaining(spools)});
+  if (found !== undefined && others.length > 0) throw severalRecords(word, [found, ...others]);
+  if (found !== undefined) return found;
+  throw new TareError('RECORD_UNKNOWN', {message: isFile ? `no such file: ${word}` : `no record ${word} in ${spools.join(', ')}`});
 }
-
-/**
- * Records by id or its beginning: first under their usual path, then in folders below the spool, into which a collector may have moved them.
- * @throws TareError RECORD_UNKNOWN when several begin so
- */
-function* recordsCalled(id: string, spools: readonly string[]): Generator<{path: string; id: string}> {
-  for (const spool of spools) yield {path: join(spool, `${id}.json`), id};
-  const files = new Map<string, {path: string; id: string}>();
-  for (const file of recordFilesIn(spools, complaining(spools))) if (file.id === id || isBeginning(id, file.id)) files.set(file.id, file);
-  if (files.size > 1) {
-    const ids = [...files.keys()];
-    throw new TareError('RECORD_UNKNOWN', {
-      message: `${ids.length} records have an id that begins with ${id}`,
-      found: ids.slice(0, MOST_NAMED).join(', '),
-      remedy: 'give more of the id',
-    });
-  }
-  yield* files.values();
-}
-
-/** Whether a text is the beginning of an id, at least as long as `tare ps -a` shows it. */
-const isBeginning = (text: string, id: string): boolean => text.length >= SHORT_ID && id.startsWith(text);
-const SHORT_ID = 8;
-const MOST_NAMED = 8;
 
 async function forPeople({text, path, record}: ReadRecord, {policy, uid}: Place): Promise<string> {
   const {default: validate} = await import('../../schema/generated/record-2.validator.js');

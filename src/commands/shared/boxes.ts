@@ -23,7 +23,12 @@ export const boxFlags = {
 };
 
 /** The argument of commands for one live box. */
-export const boxArgs = {id: Args.string({description: 'id of a live box, or its beginning', required: true, ignoreStdin: true})};
+export const boxArgs = {
+  id: Args.string({description: 'id of a live job, its beginning, or the job’s name', required: true, ignoreStdin: true}),
+};
+
+/** The argument of commands for one job, which may have ended. */
+export const jobArgs = {id: Args.string({description: 'id of a job, its beginning, or its name', required: true, ignoreStdin: true})};
 
 /** The policy of this node, and the account for which it is read. */
 export interface Node {
@@ -41,19 +46,28 @@ export async function openNode(file: string | undefined): Promise<Node> {
 export const oneBox = ({policy, uid}: Node, id: string): LiveBox => findBox(policy, uid, id);
 
 /** The live jobs, the youngest first. */
-export function liveJobs({policy, uid}: Node): JobRow[] {
-  const jobs = liveBoxes(policy, uid).map((box): JobRow => {
+export const liveJobs = ({policy, uid}: Node): JobRow[] => rowsOf(liveBoxes(policy, uid));
+
+/** Live boxes as rows of the table of jobs, the youngest first. */
+export function rowsOf(boxes: readonly LiveBox[]): JobRow[] {
+  const jobs = boxes.map((box): JobRow => {
     const {standing, ageUs, ...figures} = figuresOf(box);
     const {id, recordId, name, user, hostname, addresses, pattern, cores, memoryLimitBytes, startEpochUs} = box;
     return {
       ...{id, recordId, name, user, hostname, addresses, pattern, cores, memoryLimitBytes, ...figures},
-      ...{wallUs: ageUs, startEpochUs, endEpochUs: null, state: standing, applications: box.applications.map((one) => rowOf(box, one))},
+      ...{
+        wallUs: ageUs,
+        startEpochUs,
+        endEpochUs: null,
+        state: standing,
+        applications: box.applications.map((one) => applicationRow(box, one)),
+      },
     };
   });
   return jobs.sort((a, b) => (b.startEpochUs ?? Infinity) - (a.startEpochUs ?? Infinity) || (a.id ?? '').localeCompare(b.id ?? ''));
 }
 
-function rowOf(box: LiveBox, {name, state}: LiveBox['applications'][number]): JobRow['applications'][number] {
+function applicationRow(box: LiveBox, {name, state}: LiveBox['applications'][number]): JobRow['applications'][number] {
   const {cpuUs, memoryBytes, memoryPeakBytes} = groupsOf(box).level(`app-${name}`);
   return {name, state, cpuUs, memoryBytes, memoryPeakBytes};
 }

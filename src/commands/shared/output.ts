@@ -42,14 +42,15 @@ export function say(text: string): boolean {
   return output.isRead;
 }
 
-/** JSON in which nothing steers a terminal: JSON itself leaves DEL, C1 controls and format characters as they are. */
-export function sayJson(value: unknown): void {
-  const text = JSON.stringify(value, null, 2);
-  say(
-    text.replaceAll(/[\u007F-\u009F\p{Cf}]/gu, (found) =>
-      [...Array(found.length).keys()].map((index) => `\\u${found.charCodeAt(index).toString(16).padStart(4, '0')}`).join(''),
-    ),
+/** JSON in which nothing steers a terminal: JSON itself leaves DEL, C1 controls and format characters as they are. @param indent columns; absent: one line */
+export const jsonText = (value: unknown, indent?: number): string =>
+  JSON.stringify(value, null, indent).replaceAll(/[\u007F-\u009F\p{Cf}]/gu, (found) =>
+    [...Array(found.length).keys()].map((index) => `\\u${found.charCodeAt(index).toString(16).padStart(4, '0')}`).join(''),
   );
+
+/** Prints JSON that steers no terminal, indented. */
+export function sayJson(value: unknown): void {
+  say(jsonText(value, 2));
 }
 
 /** @returns the exit status */

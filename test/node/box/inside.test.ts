@@ -122,8 +122,8 @@ describeSite('live boxes, %s', {each: true, mayLeave: true, timeout: patience(30
     await said('kill', box.id.slice(0, 6));
     expect(await list()).to.deep.equal([]);
     const ended = JSON.parse(await said('ps', '-a', '--json')) as JobRow[];
-    expect(ended.map(({id, recordId, state}) => [id, recordId, state])).to.deep.equal([[null, site.records()[0]?.recordId, 'killed']]);
-    const shown = /^([0-9a-f]{8}) .*killed, /m.exec(await said('ps', '-a'))?.[1] ?? '';
+    expect(ended.map(({id, recordId, state}) => [id, recordId, state])).to.deep.equal([[box.id, site.records()[0]?.recordId, 'killed']]);
+    const shown = /^([0-9a-f]{12}) .*killed, /m.exec(await said('ps', '-a'))?.[1] ?? '';
     expect(await said('records', 'show', shown)).to.contain('killed (SIGKILL; uid ');
   });
 
@@ -378,7 +378,9 @@ describeSite('live boxes, %s', {each: true, mayLeave: true, timeout: patience(30
         );
       });
       await Promise.all(refused);
-      expect((await stranger('kill', box.id.slice(0, 8), '--policy', policy)).stderr).to.contain('no live box of that id that is yours');
+      expect((await stranger('kill', box.id.slice(0, 8), '--policy', policy)).stderr).to.contain(
+        'no live box of that id or name that is yours',
+      );
       expect((await list())[0]?.state).to.equal('running');
       await said('kill', box.id);
     });
@@ -442,7 +444,7 @@ describeSite('live boxes, %s', {each: true, mayLeave: true, timeout: patience(30
         const ambiguous = await asRoot('kill', 'aa');
         expect([ambiguous.code, ambiguous.stderr]).to.deep.equal([125, ambiguous.stderr.replaceAll(/\p{Cc}(?!$)|\p{Cf}/gu, '!')]);
         expect(ambiguous.stderr).to.match(
-          /several live boxes have an id that begins with aa; found: aa15 .*aa16 .*aa20 .*; give more of the id\n$/,
+          /several live boxes have an id that begins with aa, or that name; found: aa15 .*aa16 .*aa20 .*; give more of the id\n$/,
         );
 
         expect((await asRoot('logs', box.id)).stdout).to.equal('out\n');

@@ -70,7 +70,7 @@ describe('live boxes', () => {
     expect(find('ab1').id).to.equal('ab12');
     expect(find('cd').id, 'the whole of one, the beginning of another').to.equal('cd');
     expect(code(() => find('ab'))).to.equal('BOX_AMBIGUOUS');
-    expect(() => find('ab')).to.throw(/begins with ab; found: ab12 \(uid \d+, job ab12\), ab34 .*; give more of the id$/);
+    expect(() => find('ab')).to.throw(/begins with ab, or that name; found: ab12 \(uid \d+, job ab12\), ab34 .*; give more of the id$/);
     for (const none of ['', 'ff', 'ab123', '..', '/', 'AB12', 'a/b'])
       expect(
         code(() => find(none)),
