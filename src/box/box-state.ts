@@ -2,6 +2,7 @@ import type {BatchJob, BatchSettings} from '@tare/contract';
 import type {ProbeResult} from '../cvmfs/classify.js';
 import type {EndedObservation, Weighing} from '../decide/observation.js';
 import type {NodePlaces} from '../policy/places.js';
+import type {LogsRule} from '../policy/policy.js';
 import type {ProcessId} from '../process/process.js';
 import type {OomVerdict, Stop} from '../record/outcome.js';
 import type {RecordChildren} from '../record/parts.js';
@@ -33,7 +34,10 @@ export interface BoxState {
   applications: {name: string; state: string; service: boolean; keeper: ProcessId | null}[];
   /** What their records would say now, without what they used: after the wrapper is killed they are known from here only. */
   noted: RecordApplication[];
-  /** Where the lines of several applications go: the files that the caller gave as standard output and error; null: no files. */
+  /**
+   * The files that the caller gave as standard output and error, where the lines of several applications go, or where the policy keeps what the
+   * payload writes; null: neither, or no files.
+   */
   output: {stdout: OutputFile | null; stderr: OutputFile | null} | null;
   /** Host name and addresses; null: the node's, or not leased yet. */
   connection: BoxNetwork | null;
@@ -68,6 +72,8 @@ export interface BoxState {
   parts: RecordChildren | null;
   /** The attempt can have several phases (prepare/earlier.ts); null: it has none. Absent: written by a version that knew of none. */
   phases?: {caller: ProcessId; earlier: UsageRecord | null} | null;
+  /** What is kept of the payload's output at the end; null: nothing. Absent: written by a version that kept none. */
+  logs?: LogsRule | null;
   /** Whose limit killed, as a sweep found before it removed the groups; null until then. */
   oom: OomVerdict | null;
 }

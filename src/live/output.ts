@@ -167,17 +167,19 @@ const CHUNK_BYTES = 64 * 1024;
 /** Interval at which the file is read again: NFS sends no notice of a change. */
 const LOOK_MS = {first: 100, most: 1_000} as const;
 
-/**
- * Passes on what is in the file now, and with `follow` what comes until the box has ended.
- * @param write false when nobody reads any more
- */
-export async function copyOutput(
-  descriptor: number,
-  writer: ProcessId | null,
-  {follow, write}: {follow: boolean; write: (bytes: Buffer) => boolean},
-): Promise<void> {
+/** What of a file is passed on. */
+export interface Copying {
+  /** Offset of the first byte. Absent: 0. */
+  from?: number;
+  follow: boolean;
+  /** @returns false when nobody reads any more */
+  write: (bytes: Buffer) => boolean;
+}
+
+/** Passes on what is in the file now, and with `follow` what comes until the box has ended. */
+export async function copyOutput(descriptor: number, writer: ProcessId | null, {from = 0, follow, write}: Copying): Promise<void> {
   const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
-  let at = 0;
+  let at = from;
   let waitMs: number = LOOK_MS.first;
   // a payload can write faster than the reader reads, and what is read can come back by a pipe
   const end = follow ? Infinity : fstatSync(descriptor).size;
@@ -196,4 +198,33 @@ export async function copyOutput(
     await sleep(waitMs);
     waitMs = Math.min(LOOK_MS.most, 2 * waitMs);
   }
+}
+
+/** Passes on a range of a file, as far as it is there. @returns false when nobody reads any more */
+export function copyRange(descriptor: number, begin: number, end: number, write: (bytes: Buffer) => boolean): boolean {
+  const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+  for (let at = begin; at < end;) {
+    const count = readSync(descriptor, chunk, 0, Math.min(chunk.length, end - at), at);
+    if (count === 0) return true;
+    at += count;
+    if (!write(chunk.subarray(0, count))) return false;
+  }
+  return true;
+}
+
+/** Where the last lines of a range of a file begin; what is no whole line at its end is one. Read from the end, so that a large file costs no more. */
+export function lastLines(descriptor: number, begin: number, end: number, lines: number): number {
+  if (lines <= 0) return end;
+  const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+  let left = lines;
+  for (let until = end; until > begin;) {
+    const from = Math.max(begin, until - CHUNK_BYTES);
+    const count = readSync(descriptor, chunk, 0, until - from, from);
+    for (let at = count - 1; at >= 0; at--) {
+      // the newline at the very end ends the last line
+      if (chunk[at] === NEWLINE && from + at !== end - 1 && --left === 0) return from + at + 1;
+    }
+    until = from;
+  }
+  return begin;
 }

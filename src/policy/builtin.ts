@@ -87,6 +87,8 @@ export const BUILTIN: Readonly<Policy> = {
   },
   directories: {state: null, spools: null, scratch: null, node: null, exporters: null, sealed: null, log: null},
   log: {level: 'warn', format: 'human'},
+  // what a job wrote is its user's; a site says when it is to be kept
+  logs: {keep: 'none', maxBytes: 2 ** 20, totalBytes: 256 * 2 ** 20, forUs: 7 * 86_400e6},
   imageStore: {places: [], cache: null, maxBytes: null},
   killSwitch: builtin('/etc/tare/off'),
   batch: {oom: builtin('hold'), tasks: builtin('together'), blackHole: null},

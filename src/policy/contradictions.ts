@@ -24,6 +24,7 @@ const CHECKS: readonly Check[] = [
   ({exporters}) => auditorAndWhere(exporters['auditor']),
   twiceToApel,
   nodeOfOneAccount,
+  oneJobsLogs,
   unboxedAndRefused,
   (policy) => policy.rules.flatMap((rule) => refusesAndSets(rule) ?? []),
   (policy) => policy.rules.flatMap((rule) => inRule(policy, rule)),
@@ -39,6 +40,13 @@ function contradiction(where: string, message: string, found: string | undefined
 function nodeOfOneAccount({directories: {node}}: Policy): TareError | null {
   if (node?.value.includes('%u') !== true) return null;
   return contradiction(node.provenance.at, 'the node has one place for what all accounts report', show(node.value), 'a path without %u');
+}
+
+/** The output of a job would be removed as soon as it was kept. */
+function oneJobsLogs({logs: {maxBytes, totalBytes}}: Policy): TareError | null {
+  if (maxBytes <= totalBytes) return null;
+  const found = `maxSize ${formatBytes(maxBytes)}, totalSize ${formatBytes(totalBytes)}`;
+  return contradiction('logs', 'more is kept of one job than of all jobs together', found, 'maxSize of at most totalSize');
 }
 
 /** Jobs of a node that fails would be run unboxed by the one, and refused for it by the other. */

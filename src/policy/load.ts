@@ -32,6 +32,7 @@ export function policyFromDocuments(parts: readonly PolicyPart[]): Policy {
     identity: readIdentity(document, reader),
     directories: readDirectories(document, reader),
     log: {...BUILTIN.log, ...document.log},
+    logs: readLogs(document, reader),
     imageStore: {
       places: document.imageStore?.places ?? [],
       cache: reader.given(document.imageStore?.cache, '/imageStore/cache'),
@@ -74,6 +75,15 @@ function readIdentity({identity}: Merged, reader: Reader): Policy['identity'] {
     address: reader.or(identity?.address, '/identity/address', BUILTIN.identity.address),
     machineIds: reader.or(machineIds, '/identity/machineIds', BUILTIN.identity.machineIds),
     pools: readPools(identity?.pools ?? [], reader.locate, reader.problems),
+  };
+}
+
+function readLogs({logs}: Merged, reader: Reader): Policy['logs'] {
+  return {
+    keep: logs?.keep ?? BUILTIN.logs.keep,
+    maxBytes: reader.size(logs?.maxSize, '/logs/maxSize') ?? BUILTIN.logs.maxBytes,
+    totalBytes: reader.size(logs?.totalSize, '/logs/totalSize') ?? BUILTIN.logs.totalBytes,
+    forUs: reader.duration(logs?.keepFor, '/logs/keepFor') ?? BUILTIN.logs.forUs,
   };
 }
 

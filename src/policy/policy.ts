@@ -98,6 +98,16 @@ interface BlackHole {
   provenance: Provenance;
 }
 
+/** What is kept of the output of payloads when their job has ended. */
+export interface LogsRule {
+  keep: 'none' | 'failed' | 'all';
+  /** Of one job. */
+  maxBytes: number;
+  /** Of all jobs of one account. */
+  totalBytes: number;
+  forUs: number;
+}
+
 /** The site's policy, in base units, with built-in values filled in. */
 export interface Policy extends Ruled {
   site: {name: string | null; infrastructure: string | null; description: string | null};
@@ -121,6 +131,7 @@ export interface Policy extends Ruled {
     spools: Valued<string[]> | null;
   };
   log: {level: 'error' | 'warn' | 'info' | 'debug'; format: 'json' | 'human'};
+  logs: LogsRule;
   /** `cache`: `%u` not yet replaced; null: the built-in place. `maxBytes` null: what the disk has. */
   imageStore: {places: string[]; cache: Valued<string> | null; maxBytes: number | null};
   killSwitch: Valued<string>;

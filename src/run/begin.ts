@@ -24,6 +24,7 @@ import {identityOf} from '../network/identity.js';
 import {resolve} from '../plan/resolve.js';
 import {stepOf} from '../plan/step.js';
 import {nodePlaces} from '../policy/places.js';
+import type {LogsRule} from '../policy/policy.js';
 import {attemptOf} from '../prepare/attempt.js';
 import {findEarlier} from '../prepare/earlier.js';
 import {takeImage, type TakeProgress} from '../prepare/image.js';
@@ -116,6 +117,7 @@ export async function begin(
 /** The state before anything of the box is made. */
 function firstState({plan, facts}: Prepared, attempt: AttemptContext, request: RunRequest, hello: Hello, started: UsageRecord): BoxState {
   const {id} = attempt;
+  const logs = logsFor(attempt, request);
   return {
     schema: 'tare/box/v1',
     seq: 0,
@@ -132,7 +134,9 @@ function firstState({plan, facts}: Prepared, attempt: AttemptContext, request: R
     connection: null,
     connected: false,
     undo: undoOf(plan, id, scratchDirectory(plan, id)),
-    output: plan.applications === null ? null : {stdout: outputFileOf(hello.shimPid, 1), stderr: outputFileOf(hello.shimPid, 2)},
+    output:
+      plan.applications === null && logs === null ? null : {stdout: outputFileOf(hello.shimPid, 1), stderr: outputFileOf(hello.shimPid, 2)},
+    logs,
     memoryBefore: noGroups.memoryEvents(),
     shimStartedUs: hello.startedUs,
     cpus: facts.cpu.online.length,
@@ -150,6 +154,10 @@ function firstState({plan, facts}: Prepared, attempt: AttemptContext, request: R
     phases: null,
   };
 }
+
+/** What is kept of the output at the end; null: nothing. Tasks that share a box have each their own, of which the process that holds the box has none. */
+const logsFor = ({policy, probe}: AttemptContext, {stepDirectory}: RunRequest): LogsRule | null =>
+  policy === null || policy.logs.keep === 'none' || probe || stepDirectory !== undefined ? null : policy.logs;
 
 /** Memory events of the box's groups, else of those in which the payload is with the wrapper. */
 function memoryEventsNow(groups: Groups, {cgroup}: Facts): MemoryEvents {

@@ -1,6 +1,7 @@
 /** From what was observed of a box to its record: cleans, looks once more, writes. */
 
 import {notifyOuter} from '../box/outer-box.js';
+import {keepOfBox} from '../box/kept-output.js';
 import {readKills} from '../box/kills.js';
 import {stateDirectory, type BoxState} from '../box/state.js';
 import {teardown} from '../box/teardown.js';
@@ -53,6 +54,7 @@ export async function finish(state: BoxState, observed: EndedObservation, files:
   const messages = isUnserved && outcome.reason !== null ? [outcome.reason] : [];
   const stored = store({places: plan.directories, id, copy: state.recordCopy, files, messages, log}, record);
   if (stored.path !== null) keep(state, {type: 'recorded'}, log);
+  for (const trouble of keepOfBox(state, stored.record)) log.warn('output is not kept', {trouble});
   await notifyOuter(state.outer ?? null, stored.record);
   pauseAt(plan.pauseAt, 'supervisor-recorded');
   const {status, exitCode, signal, reason} = outcome;

@@ -2,6 +2,7 @@
 
 import {lstatSync} from 'node:fs';
 import {promisify} from 'node:util';
+import {pruneKept} from '../box/kept-output.js';
 import {userPlaces} from '../box/user-places.js';
 import {groupOf} from '../files/as-owner.js';
 import {readPolicy} from '../files/documents.js';
@@ -35,6 +36,7 @@ export async function sweepNode(policyFile: string | null): Promise<SweptOf[]> {
   const policy = await readPolicy(policyFile, uid);
   const swept = (await sweep(placesOf(policy, uid), {uid, pauseAt: policy.pauseAt})).map((one) => ({...one, uid}));
   trimSharedCaches(policy, uid);
+  pruneKept(placesOf(policy, uid).state, policy.logs);
   if (uid !== 0) return swept;
   for (const owner of ownersIn(policy)) swept.push(...(await sweepAs(owner, policyFile)));
   return swept;

@@ -3,6 +3,7 @@
 import {renameSync, rmSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import type {Happening} from '../box/events.js';
+import {keepOfBox} from '../box/kept-output.js';
 import {readKills} from '../box/kills.js';
 import {emit, readSeen, readState, type BoxState} from '../box/state.js';
 import {stopBox, teardown} from '../box/teardown.js';
@@ -102,6 +103,8 @@ async function close(box: BoxState, directory: string, presence: Over, {patience
     note({type: 'recorded'});
   }
   for (const spool of spools) removeUnfinished(pathOf(spool, recordId));
+  // nobody is told what could not be kept: the account has its output where it sent it
+  keepOfBox(box, find(spools, recordId)?.record ?? record);
   // what is left is looked at again: its folder says where it is
   if (left.length > 0) return {recordId, result: 'left', message: `cannot be removed: ${left.join(', ')}`};
   removeWaiting(plan.directories, id);

@@ -163,6 +163,20 @@ describe('policyFromDocuments', () => {
   });
 });
 
+describe('logs', () => {
+  it('are kept as the policy has it', async () => {
+    expect((await policyOf('logs: {keep: failed, maxSize: 4MiB, totalSize: 1GiB, keepFor: 2d}')).logs).to.deep.equal({
+      keep: 'failed',
+      maxBytes: 4 * 2 ** 20,
+      totalBytes: 2 ** 30,
+      forUs: 2 * 86_400e6,
+    });
+    expect((await policyOf('logs: {keep: all}')).logs).to.deep.equal({...BUILTIN.logs, keep: 'all'});
+    expect(await policyOf('logs: {keep: some}').then(() => '', String)).to.match(/none, failed, all/);
+    expect(await policyOf('logs: {maxSize: soon}').then(() => '', String)).to.match(/#\/logs\/maxSize: not a size/);
+  });
+});
+
 describe('contradictions', () => {
   it('between two files, each named', async () => {
     const thrown = await policyOf('defaults: {wallTime: 2d, memory: 4GiB}', 'maxima: {wallTime: 1d, memory: 2GiB}').then(
@@ -192,6 +206,7 @@ describe('contradictions', () => {
       'rules: [{match: {vo: [a]}, enforcement: {cpuTime: kernel}}]',
       /#\/rules\/0\/enforcement\/cpuTime: no kernel has a limit on the CPU time of a process tree: .*, for jobs of the rule "rule 1"/,
     ],
+    ['logs: {maxSize: 2GiB}', /^.*logs: more is kept of one job than of all jobs together; found: maxSize 2 GiB, totalSize 256 MiB; /],
   ];
   for (const [text, message] of refused) it(text, async () => expect(await policyOf(text).then(() => '', String)).to.match(message));
 
@@ -202,6 +217,7 @@ describe('contradictions', () => {
     'enforcement: {wallTime: watched, cpuTime: none}',
     'reserve: {memory: 1GiB}\nmaxima: {memory: 1GiB}',
     'identity: {user: root, allowRoot: true}',
+    'logs: {maxSize: 1GiB, totalSize: 1GiB}',
     'rules: [{match: {vo: ["*"]}}, {match: {}}]',
     'rules: [{match: {vo: [a]}}, {match: {vo: [a, b]}}]',
     'rules: [{match: {vo: [a], user: [b]}}, {match: {vo: [a]}}]',
