@@ -21,6 +21,7 @@ const COMMANDS = {
   'images:list': () => import('../build/src/commands/images/list.js'),
   'images:prune': () => import('../build/src/commands/images/prune.js'),
   'images:search': () => import('../build/src/commands/images/search.js'),
+  inspect: () => import('../build/src/commands/inspect.js'),
   kill: () => import('../build/src/commands/kill.js'),
   logs: () => import('../build/src/commands/logs.js'),
   'node:probe': () => import('../build/src/commands/node/probe.js'),
@@ -38,6 +39,7 @@ const COMMANDS = {
   resume: () => import('../build/src/commands/resume.js'),
   run: () => import('../build/src/commands/run.js'),
   schema: () => import('../build/src/commands/schema.js'),
+  stats: () => import('../build/src/commands/stats.js'),
   top: () => import('../build/src/commands/top.js'),
   validate: () => import('../build/src/commands/validate.js'),
 };

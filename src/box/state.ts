@@ -154,6 +154,13 @@ export const readEvents = (directory: string): BoxEvent[] =>
   ifThere(() => eventsIn(readPlainFile(join(directory, EVENTS_FILE)).text)) ?? [];
 
 /** The same with the owner of the file: a reader of another account's file has to check each value. @throws Error */
+export const readForeignEvents = (directory: string): {events: BoxEvent[]; uid: number} | null =>
+  ifThere(() => {
+    const {text, uid} = readPlainFile(join(directory, EVENTS_FILE));
+    return {events: eventsIn(text), uid};
+  });
+
+/** The state with the owner of the file: a reader of another account's file has to check each value. @throws Error */
 export function readForeignState(directory: string): {state: unknown; uid: number} {
   const events = readEvents(directory);
   const {text, uid} = readPlainFile(join(directory, STATE_FILE));

@@ -1,8 +1,9 @@
-import {Args, Command, Flags} from '@oclif/core';
+import {Command, Flags} from '@oclif/core';
 import {execAsOwner, execInBox} from '../live/exec.js';
 import {narrowTo} from '../live/live.js';
 import {meet} from '../run/serve.js';
-import {boxFlags, introduce, oneBox, openNode} from './shared/boxes.js';
+import {boxArgs, boxFlags, introduce, oneBox, openNode} from './shared/boxes.js';
+import {splitExec} from './shared/exec-words.js';
 import {shimDescriptor, runThroughShim} from './shared/shim.js';
 import {explain} from './shared/output.js';
 
@@ -20,17 +21,25 @@ export default class Exec extends Command {
   static override summary = 'Run a command in the box of a live job; end as the command ended.';
   static override description =
     'The command runs in the job’s namespaces and control groups, as the payload’s user, with the payload’s environment, limits and work directory; on the terminal, if there is one. Its usage is part of the job’s, and it is killed with the box. Exit status: the command’s own, or death by its signal; 125 when there is no such box, it is another user’s, is paused or cannot be joined; 127 when the command cannot be executed; 64 when the command line is wrong.';
-  static override usage = ['exec ID [flags] -- COMMAND [ARGUMENT...]'];
-  static override examples = ['<%= config.bin %> exec 5c1f -- ps axu', '<%= config.bin %> exec 5c1f --env PS1="box> " -- bash'];
-  static override args = {id: Args.string({description: 'id of a live box, or its beginning', required: true, ignoreStdin: true})};
+  static override usage = ['exec ID [flags] -- COMMAND [ARGUMENT...]', 'exec [flags] ID COMMAND [ARGUMENT...]'];
+  static override examples = [
+    '<%= config.bin %> exec 5c1f -- ps axu',
+    '<%= config.bin %> exec 5c1f --env PS1="box> " -- bash',
+    '<%= config.bin %> exec -it simulate bash',
+  ];
+  static override args = boxArgs;
   static override flags = {
     ...boxFlags,
     env: variableFlag({
       char: 'e',
       description: 'set a variable; without a value, take it from here',
       multiple: true,
+      // the id may follow it
+      multipleNonGreedy: true,
       helpValue: 'NAME[=VALUE]',
     }),
+    interactive: Flags.boolean({char: 'i', description: 'taken and without effect: the command has what the caller has'}),
+    tty: Flags.boolean({char: 't', description: 'taken and without effect: it has a terminal where the caller has one'}),
   };
 
   async run(): Promise<void> {
@@ -45,11 +54,9 @@ export default class Exec extends Command {
     }
     // parsing changes it
     const argv = [...this.argv];
-    // what is before `--` is ours, what is after it is the command
-    const dashes = argv.indexOf('--');
-    const own = dashes === -1 ? argv : argv.slice(0, dashes);
+    const {own, begin} = splitExec(argv);
     const {args, flags} = await this.parse(Exec, own);
-    if (dashes === -1 || dashes === argv.length - 1) this.error('a command is wanted after --: tare exec ID -- COMMAND', {exit: 64});
+    if (begin === null) this.error('a command is wanted after --: tare exec ID -- COMMAND', {exit: 64});
     const environment = flags.env ?? [];
     await meet(descriptor, async (hello, channel) => {
       const node = await openNode(flags.policy);
@@ -58,7 +65,8 @@ export default class Exec extends Command {
       if (node.uid === 0 && box.uid !== 0) return execAsOwner(box, argv, hello, channel);
       return execInBox(
         box,
-        {callerArgvIndex: hello.argv.indexOf('--') + 1, environment, application: flags.application ?? null},
+        // the caller's argv ends with these words
+        {callerArgvIndex: hello.argv.length - argv.length + begin, environment, application: flags.application ?? null},
         hello,
         channel,
       );

@@ -1,23 +1,30 @@
-import {Flags} from '@oclif/core';
-import {parseDuration} from '../job/quantity.js';
+import {Args, Flags} from '@oclif/core';
 import {renderJobs, renderNode} from '../report/jobs.js';
-import {epochUs, sleep} from '../process/clock.js';
+import {renderProcesses} from '../report/processes.js';
+import {epochUs} from '../process/clock.js';
+import {becomeOwner} from '../live/live.js';
+import {processesOf} from '../live/processes.js';
 import {Rates} from '../live/rates.js';
 import {Totals} from '../supervise/totals.js';
-import {liveJobs, openNode, policyFlag, terminal, type Node} from './shared/boxes.js';
+import {liveJobs, oneBox, openNode, policyFlag, terminal, type Node} from './shared/boxes.js';
 import {TareCommand} from './shared/command.js';
+import {periodOf, showLooks, type Look} from './shared/looks.js';
 import {say} from './shared/output.js';
-import {Screen} from './shared/screen.js';
-
-/** Time over which CPU use is measured with --once, ms. */
-const ONCE_MS = 500;
-const LEAST_US = 100_000;
 
 export default class Top extends TareCommand {
-  static override summary = 'Watch the jobs of this node, the one that uses most CPU first: your own; as root, everybody’s.';
+  static override summary =
+    'Watch the jobs of this node, the one that uses most CPU first: your own; as root, everybody’s. Or list the processes of one.';
   static override description =
-    'The first lines show the whole node. %CPU is relative to one CPU, since the last look; the other columns are those of tare ps. On a terminal q, Escape or Ctrl-C ends it. Without a terminal the looks are printed one below the other, without control characters. Exit status: 0; 125 when the policy cannot be read.';
-  static override examples = ['<%= config.bin %> top', '<%= config.bin %> top --interval 500ms', '<%= config.bin %> top --once'];
+    'The first lines show the whole node. %CPU is relative to one CPU, since the last look; the other columns are those of tare ps. On a terminal q, Escape or Ctrl-C ends it. Without a terminal the looks are printed one below the other, without control characters. With an id the processes of that job are listed once, by their numbers on the node. Exit status: 0; 125 when the policy cannot be read, there is no such job or it is another user’s.';
+  static override examples = [
+    '<%= config.bin %> top',
+    '<%= config.bin %> top --interval 500ms',
+    '<%= config.bin %> top --once',
+    '<%= config.bin %> top 5c1f',
+  ];
+  static override args = {
+    id: Args.string({description: 'id of a live job, its beginning, or the job’s name: lists its processes', ignoreStdin: true}),
+  };
   static override flags = {
     ...policyFlag,
     interval: Flags.string({char: 'i', description: 'time between two looks, such as 2s', default: '2s', helpValue: 'TIME'}),
@@ -25,23 +32,18 @@ export default class Top extends TareCommand {
   };
 
   async run(): Promise<void> {
-    const {flags} = await this.parse(Top);
-    const periodMs = Math.max(LEAST_US, parseDuration(flags.interval, '--interval')) / 1000;
+    const {args, flags} = await this.parse(Top);
+    const periodMs = periodOf(flags.interval);
     const node = await openNode(flags.policy);
-    const look = watch(node);
-    look(); // CPU use is measured between two looks
-    if (flags.once) {
-      await sleep(ONCE_MS);
-      say(look().trimEnd());
-    } else if (process.stdin.isTTY && process.stdout.isTTY && process.env['TERM'] !== 'dumb') {
-      await onScreen(look, periodMs);
-    } else {
-      await inLines(look, periodMs);
+    if (args.id === undefined) {
+      await showLooks(watch(node), {periodMs, once: flags.once});
+      return;
     }
+    const box = oneBox(node, args.id);
+    becomeOwner(box);
+    say(renderProcesses(processesOf(box), terminal()).trimEnd());
   }
 }
-
-type Look = () => string;
 
 function watch(node: Node): Look {
   const totals = new Totals();
@@ -53,20 +55,4 @@ function watch(node: Node): Look {
     const sorted = jobs.toSorted((a, b) => rateOf(b) - rateOf(a) || (b.cpuUs ?? 0) - (a.cpuUs ?? 0));
     return `${renderNode(totals.look(), sorted, busy)}\n${renderJobs(sorted, {nowEpochUs: epochUs(), rates: busy, ...terminal()})}`;
   };
-}
-
-async function inLines(look: Look, periodMs: number): Promise<void> {
-  for (;;) {
-    await sleep(periodMs);
-    if (!say(look())) return; // nobody reads any more
-  }
-}
-
-async function onScreen(look: Look, periodMs: number): Promise<void> {
-  const screen = new Screen();
-  try {
-    for (let wait = Math.min(ONCE_MS, periodMs); !(await screen.quitWithin(wait)); wait = periodMs) screen.show(look());
-  } finally {
-    screen.close();
-  }
 }

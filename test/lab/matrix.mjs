@@ -103,6 +103,7 @@ const ROWS = {
   // how processes of ours live and end, and what is written of them: as on any system
   'node/box/endings': long(),
   'node/box/exec': long(),
+  'node/box/habits': long(),
   'node/box/terminal': long(),
   'node/box/own-uid': long('root', 'condor', 'bullseye'),
   'node/box/told': long(),

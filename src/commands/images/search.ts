@@ -5,9 +5,10 @@ import {allImages, imageFlags, imageTable, isCalled, openImages} from '../shared
 import {say, sayJson} from '../shared/output.js';
 
 export default class ImagesSearch extends TareCommand {
+  static override aliases = ['search'];
   static override summary = 'Find images by a part of their path, name or digest.';
   static override description = 'Exit status 1 when there is none.';
-  static override examples = ['<%= config.bin %> images search el9'];
+  static override examples = ['<%= config.bin %> images search el9', '<%= config.bin %> search el9'];
   static override args = {
     text: Args.string({description: 'part of a path, name or digest; case does not matter', required: true, ignoreStdin: true}),
   };

@@ -1,0 +1,27 @@
+/** The words of `tare exec`: which are ours, and where the command begins. */
+
+/** Flags of ours that take the next word for their value. */
+const WITH_VALUE = new Set(['-e', '--env', '--application', '--policy']);
+
+/** The words of a call in two. */
+export interface ExecWords {
+  /** The id and our flags. */
+  own: string[];
+  /** Index of the first word of the command; null: there is none. */
+  begin: number | null;
+}
+
+/**
+ * The command begins after `--`; without that, as docker has it, with the first word that is neither a flag of ours nor the id.
+ * @param argv the words after `exec`
+ */
+export function splitExec(argv: readonly string[]): ExecWords {
+  let ids = 0;
+  for (let index = 0; index < argv.length; index++) {
+    const word = argv[index] ?? '';
+    if (word === '--') return {own: argv.slice(0, index), begin: index + 1 < argv.length ? index + 1 : null};
+    if (WITH_VALUE.has(word)) index++;
+    else if ((!word.startsWith('-') || word === '-') && ++ids > 1) return {own: argv.slice(0, index), begin: index};
+  }
+  return {own: [...argv], begin: null};
+}
