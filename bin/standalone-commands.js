@@ -21,6 +21,7 @@ const COMMANDS = {
   'images:list': () => import('../build/src/commands/images/list.js'),
   'images:prune': () => import('../build/src/commands/images/prune.js'),
   'images:search': () => import('../build/src/commands/images/search.js'),
+  import: () => import('../build/src/commands/import.js'),
   inspect: () => import('../build/src/commands/inspect.js'),
   kill: () => import('../build/src/commands/kill.js'),
   logs: () => import('../build/src/commands/logs.js'),

@@ -18,6 +18,7 @@ struct caller {
 	int *fds; /* open descriptors, ascending */
 	size_t fd_count;
 	long long started; /* CLOCK_MONOTONIC, µs: when the caller executed us, near enough */
+	int input; /* a descriptor of a job that came on standard input, for the supervisor; -1: none */
 	int terminal; /* a copy of the first descriptor that is a terminal, -1: none */
 	int *terminals; /* those of `fds` that are this terminal */
 	size_t terminal_count;

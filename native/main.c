@@ -6,6 +6,7 @@
 #include "glance.h"
 #include "held_tool.h"
 #include "init.h"
+#include "input.h"
 #include "join.h"
 #include "landlock.h"
 #include "mounter.h"
@@ -73,6 +74,7 @@ int main(int argc, char **argv, char **environment)
 {
 	static struct caller caller;
 	static struct supervisor_file file;
+	static struct input input;
 
 	if (argc == 3 && is_role(argc, argv, "tare-init"))
 		init_main(argv[2]);
@@ -114,7 +116,10 @@ int main(int argc, char **argv, char **environment)
 	}
 	if (!command_line && argc > 1)
 		kill_switch(&caller);
+	if (command_line && !strcmp(argv[1], "run"))
+		input_take(&input, argc, argv);
 	caller_capture(&caller, argc, argv, environment);
+	caller.input = input_file(&input);
 	locate(&file, command_line ? NULL : &caller);
 	shim_main(&caller, &file, command_line);
 }

@@ -112,11 +112,13 @@ static _Noreturn void tell_not_executed(int socket, const char *path)
 }
 
 /* Sets up 0, 1, 2 and the socket, and closes all other descriptors. */
-static void supervisor_descriptors(int socket, const int output[2])
+static void supervisor_descriptors(int socket, const int output[2], int input)
 {
 	int null = above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));
 
-	dup2(null, 0);
+	if (input >= 0) /* one before may have read it */
+		lseek(input, 0, SEEK_SET);
+	dup2(input >= 0 ? input : null, 0);
 	for (int i = 0; i < 2; i++)
 		dup2(output[i] >= 0 ? output[i] : null, i + 1);
 	dup2(socket, SHIM_FD); /* the socket is above it, see supervisor_start */
@@ -133,7 +135,7 @@ static _Noreturn void run_supervisor(const struct supervisor_file *file, const s
 	char *environment[ENVIRONMENT_MAX] = { clean_environment[0], clean_environment[1], NULL };
 
 	setsid();
-	supervisor_descriptors(socket, output);
+	supervisor_descriptors(socket, output, caller->input);
 	umask(022);
 	if (command_line) {
 		environment[2] = neutral[0];

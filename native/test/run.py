@@ -278,6 +278,49 @@ def command_line_supervisor(bench):
 
 
 @test('', builds=('static',))
+def a_job_on_standard_input(bench):
+    """`tare run - --stdin FILE`: each supervisor has the descriptor, which nobody can change, and the payload has FILE."""
+    path = os.path.join(bench.folder(), 'payload')
+    with open(path, 'w') as f:
+        f.write('for the payload')
+    job = bench.job(['run', '-', '--flag', '--stdin', path], name='tare', stdin=subprocess.PIPE)
+    job.process.stdin.write(b'schema: x\n' * 10000)
+    job.process.stdin.close()
+    job.process.stdin = None
+    for kill in (True, False):
+        supervisor = job.supervisor()
+        with open(f'/proc/{supervisor.pid}/fd/0', 'rb+', buffering=0) as f:
+            equal(f.read(), b'schema: x\n' * 10000)
+            try:
+                f.write(b'x')
+                assert False, 'it can be written to'
+            except PermissionError:
+                pass
+        with open(f'/proc/{supervisor.pid}/fdinfo/0') as f:
+            assert f.read().startswith('pos:\t0\n')
+        if kill:
+            os.kill(supervisor.pid, signal.SIGKILL)
+    supervisor.start('bwrap', 'a/bin/cat')
+    equal(job.ended(supervisor)[:2], (0, b'for the payload'))
+
+
+@test('', builds=('static',))
+def standard_input_that_is_named(bench):
+    def run(*argv, stdin=b'', **more):
+        out = subprocess.run([os.path.join(bench.tree.path, 'tare'), 'run', *argv], input=stdin, capture_output=True, **more)
+        return out.returncode, out.stderr
+    equal(run('--stdin=/nowhere/x', '--', 'true'),
+          (125, b'tare: /nowhere/x, for standard input (--stdin): No such file or directory\n'))
+    equal(run('-', stdin=b'x' * ((1 << 20) + 1)), (125, b'tare: standard input: a job descriptor has at most 1048576 bytes\n'))
+    equal(run('-', stdin=None, preexec_fn=lambda: os.close(0)),
+          (125, b'tare: standard input, with the job descriptor: Bad file descriptor\n'))
+    job, supervisor = bench.job(['run', '--stdin', '/etc/hostname', '--', '--stdin', '/nowhere'], name='tare').met()
+    equal(os.readlink(f'/proc/{job.pid}/fd/0'), '/etc/hostname')
+    equal(os.readlink(f'/proc/{supervisor.pid}/fd/0'), '/dev/null')
+    job.quit(supervisor, 'code', 0)
+
+
+@test('', builds=('static',))
 def other_command_lines_are_only_executed(bench):
     tree = bench.tree_of('build/tare', '/usr/bin/env', '-0')
     # the script is beside the executable, so env takes it for a program and says so

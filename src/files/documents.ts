@@ -8,6 +8,7 @@ import {parseDocument, type Documents, type Kind} from '../job/document.js';
 import {policyFromDocuments} from '../policy/load.js';
 import type {Policy} from '../policy/policy.js';
 import {withFile} from '../record/durable.js';
+import {readToEnd, STANDARD_INPUT, STDIN} from './bounded.js';
 import {withOwnState} from './own-state.js';
 import type {JobFiles} from './job-files.js';
 import {isRootSquashed} from './root-squash.js';
@@ -27,12 +28,28 @@ export async function readPlan(file: string): Promise<Documents['plan']> {
   return parseDocument({text, file, kind: 'plan'});
 }
 
+/** What stands for standard input where a file is named. */
+const STDIN_NAME = '-';
+
+/** What a file is called in places. */
+export const nameOf = (file: string): string => (file === STDIN_NAME ? STANDARD_INPUT : file);
+
+/** The shim has put the descriptor there (native/input.c), or the caller has. @throws TareError DOCUMENT_UNREADABLE */
+function readInput(): string {
+  try {
+    return readToEnd(STDIN, {name: STANDARD_INPUT, what: 'job', most: LARGEST_DOCUMENT});
+  } catch (error) {
+    throw error instanceof TareError ? error : unreadable(STANDARD_INPUT, 'job', error);
+  }
+}
+
 /**
- * A descriptor that the caller names.
+ * A descriptor that the caller names; `-` is standard input.
  * @param ofOwner the way there of its directory's owner, for a file in a place where root has no rights (root_squash)
  * @throws TareError DOCUMENT_UNREADABLE and what parsing throws
  */
 export async function readNamedJob(file: string, ofOwner: () => JobFiles): Promise<Documents['job']> {
+  if (file === STDIN_NAME) return parseDocument({text: readInput(), file: STANDARD_INPUT, kind: 'job'});
   try {
     return await parseDocument({text: readText(file, 'job').text, file, kind: 'job'});
   } catch (error) {
@@ -131,7 +148,8 @@ export function readText(file: string, kind: Kind | 'document'): {text: string; 
   }
 }
 
-function unreadable(file: string, kind: string, error: unknown): TareError {
+/** The error of a file that the system does not give. */
+export function unreadable(file: string, kind: string, error: unknown): TareError {
   const code = errnoOf(error);
   const why = code === 'EINVAL' ? 'is not a file' : code === 'EFBIG' ? 'is too large' : 'cannot be read';
   return new TareError('DOCUMENT_UNREADABLE', {

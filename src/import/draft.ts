@@ -45,6 +45,7 @@ export class Draft {
   readonly proposals: Proposal[] = [];
   readonly left: Leaving[] = [];
 
+  /** A field of the job. */
   field<F extends Field>(name: F, value: NonNullable<JobDocument[F]>, origin: Origin): void {
     this.fields.set(name, {value, origin});
   }
@@ -59,10 +60,12 @@ export class Draft {
     this.environment.set(name, {value, origin});
   }
 
+  /** What only the policy can allow; of a list an element or several. */
   propose(key: Proposal['key'], value: unknown, origin: Origin, because: string): void {
     this.proposals.push({key, value, origin, because});
   }
 
+  /** A setting of which nothing is made. */
   leave(origin: Origin, because: string): void {
     this.left.push({origin, because});
   }

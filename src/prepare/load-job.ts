@@ -2,7 +2,7 @@
 
 import {dirname, resolve} from 'node:path';
 import type {BatchJob, Engine} from '@tare/contract';
-import {readNamedJob, readOwnJob} from '../files/documents.js';
+import {nameOf, readNamedJob, readOwnJob} from '../files/documents.js';
 import {jobFiles, type JobFiles} from '../files/job-files.js';
 import {applyFlags, type JobFlags} from '../job/flags.js';
 import type {Job} from '../job/job.js';
@@ -49,7 +49,7 @@ export async function loadJob(
     if (source.kind === 'descriptor') {
       const directory = dirname(resolve(cwd, source.file));
       const document = await readNamedJob(source.file, () => jobFiles(accountIn(directory), directory));
-      const job = jobFromDocument(document, {file: source.file, callerDirectory: cwd});
+      const job = jobFromDocument(document, {file: nameOf(source.file), callerDirectory: cwd});
       return {job, callerArgvIndex: null, cameTo: null};
     }
     const {argv: command, callerArgvIndex} = source;

@@ -42,6 +42,21 @@ describeSite('commands, %s', {mayLeave: true, timeout: 20_000}, (site) => {
     expect(site.records()).to.deep.equal([]);
   });
 
+  it('plan --as prints the text of another tool alone, and not with --json', async () => {
+    const policy = site.policy();
+    const argv = ['--policy', policy, '--memory', '1GiB', '--', '/bin/echo', "it's"];
+    const docker = await tare('plan', '--as', 'docker', ...argv);
+    expect([docker.code, docker.stderr]).to.deep.equal([0, '']);
+    expect(docker.stdout)
+      .to.match(/^# What `tare run` would do, for Docker/)
+      .and.contain(`/bin/echo 'it'\\''s'\n`);
+    const oci = await tare('plan', '--as', 'oci', ...argv);
+    expect(JSON.parse(oci.stdout)).to.have.nested.property('linux.resources.memory.limit', 2 ** 30);
+    expect((await tare('plan', '--as', 'rkt', ...argv)).code).to.equal(64);
+    expect((await tare('plan', '--as', 'oci', '--json', ...argv)).code).to.equal(64);
+    expect(site.leftovers()).to.deep.equal([]);
+  });
+
   it('doctor: a table with remedies, JSON, and exit 1 where an allowed pattern cannot run', async () => {
     const healthy = await tare('doctor', '--policy', site.policy({patterns: ['ulimit++']}));
     expect(healthy.code, healthy.stdout).to.equal(0);

@@ -74,7 +74,11 @@ describe('parseDocument', () => {
 
   it('says where a text that overflows the parser gets deep', async () => {
     const staircase = Array.from({length: 1400}, (_, i) => `${' '.repeat(i)}a:`).join('\n');
-    expect(await messagesOf(staircase)).to.deep.equal(['f:1400:1400: nested too deeply; allowed: 64 levels']);
+    // a parser that the engine has compiled meanwhile needs less of the stack, and comes to the place where it is too deep for us
+    expect(await messagesOf(staircase))
+      .to.have.length(1)
+      .and.to.have.nested.property('[0]')
+      .that.matches(/^f:(?:1400:1400|66:66): nested too deeply; allowed: 64 levels$/);
     expect(await messagesOf(`a: [[], {}]\nb: ${'['.repeat(1e5)}`)).to.deep.equal(['f:2:68: nested too deeply; allowed: 64 levels']);
   }).timeout(10_000);
 

@@ -1,0 +1,128 @@
+/** `tare import`, and `tare run -` of what it prints, as a person calls them. */
+import {execFileSync} from 'node:child_process';
+import {readFileSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {expect} from 'chai';
+import {describeSite} from '../support/describe-site.js';
+import {ending, installed} from '../support/tare.js';
+
+const FIXTURES = join(installed(), 'fixtures/import');
+const HELLO = join(FIXTURES, 'libvirt/helloworld.xml');
+
+describeSite('import, %s', {timeout: 60_000}, (site) => {
+  const tare = async (argv: string[], input = ''): Promise<{code: number | null; stdout: string; stderr: string}> => {
+    const child = site.start(argv);
+    child.stdin?.on('error', () => undefined).end(input);
+    return ending(child);
+  };
+  const write = (name: string, text: string): string => {
+    const file = join(site.directory, name);
+    writeFileSync(file, text);
+    return file;
+  };
+
+  it('prints a job that validate takes and run runs, whose limit is in the record', async () => {
+    const {code, stdout, stderr} = await tare(['import', HELLO]);
+    expect([code, stderr]).to.deep.equal([0, '']);
+    const job = write('job.yaml', stdout);
+    expect((await tare(['validate', job])).code).to.equal(0);
+    const ran = await site.run([job], {input: 'echo "$PPID"; exit 7\n'});
+    // the shell is the first process below Tare's init
+    expect([ran.code, ran.stdout, ran.stderr]).to.deep.equal([7, '1\n', '']);
+    expect(ran.record.payload.name).to.equal('helloworld');
+    expect(ran.record.limits?.memory.value).to.equal(104_857_600);
+  });
+
+  it('reads standard input, the format and one part of it, and files beside the description', async () => {
+    const {stdout} = await tare(['import', '-'], readFileSync(HELLO, 'utf8'));
+    expect(stdout).to.contain('memory: 102400KiB # standard input:3:3 <memory>');
+    const martian = '# c\nkey without a group\nlxc.init.cmd = /bin/sh\n';
+    const unknown = await tare(['import', '-'], martian);
+    expect([unknown.code, unknown.stdout]).to.deep.equal([125, '']);
+    expect(unknown.stderr).to.contain('tare: standard input: none of the formats that are read; allowed: ').and.contain('--format');
+    expect((await tare(['import', '-', '--format', 'lxc'], martian)).stdout).to.contain('command: [/bin/sh]');
+    expect((await tare(['import', HELLO, '--part', 'b'])).stderr).to.contain('there is one description in it, and no parts; found: "b"');
+    expect((await tare(['import', join(FIXTURES, 'lxc/includes.conf')])).stdout).to.contain('memory: 100MiB # includes.d/limits.conf:2:1 ');
+  });
+
+  it('prints a fragment of a policy that validate takes, and all of it as JSON', async () => {
+    const file = join(FIXTURES, 'libvirt/address.xml');
+    const policy = write('policy.yaml', (await tare(['import', file, '--policy'])).stdout);
+    expect((await tare(['validate', policy])).stdout).to.equal(`${policy}: a valid policy (tare/policy/v1)\n`);
+    const data = JSON.parse((await tare(['import', file, '--json'])).stdout) as Record<string, unknown>;
+    expect(Object.keys(data)).to.deep.equal(['file', 'format', 'job', 'policy', 'taken', 'proposals', 'left']);
+    expect((await tare(['import', file, '--json', '--policy'])).code).to.equal(64);
+  });
+
+  it('what is no regular file, or too large, is an error and does not hang', async () => {
+    const pipe = join(site.directory, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    for (const [file, words] of [
+      [pipe, 'the description is not a file'],
+      ['/dev/zero', 'the description is not a file'],
+      [site.work, 'the description is not a file'],
+      [join(site.work, 'absent'), 'the description cannot be read; found: no such file'],
+      [write('large', '#'.repeat(1024 * 1024 + 1)), 'the description is too large; allowed: 1048576 bytes'],
+    ] as const)
+      expect(await tare(['import', file])).to.deep.equal({code: 125, signal: null, stdout: '', stderr: `tare: ${file}: ${words}\n`});
+    // what a description names is not waited for either
+    const included = write('c.conf', `lxc.include = ${pipe}\nlxc.include = /dev/zero\nlxc.init.cmd = /bin/true\n`);
+    const {code, stdout} = await tare(['import', included]);
+    expect([code, stdout.match(/it cannot be read/g)?.length]).to.deep.equal([0, 2]);
+  });
+
+  it('tells every mistake at its place', async () => {
+    const file = write('bad.xml', readFileSync(HELLO, 'utf8').replace('102400', '0').replace('helloworld', ''));
+    const {code, stdout, stderr} = await tare(['import', file]);
+    expect([code, stdout]).to.deep.equal([125, '']);
+    expect(stderr).to.contain(`tare: ${file}:2:3 <name>: empty text`);
+  });
+
+  it('run -: the job comes on standard input, and the payload’s is a file', async () => {
+    const script = write('script.sh', 'echo "got it"; exit 3\n');
+    const {stdout: job} = await tare(['import', HELLO]);
+    const run = (...argv: string[]): string[] => ['run', ...argv, '--policy', site.policy()];
+    const ran = await tare(run('-', '--stdin', script), job);
+    expect(ran).to.deep.include({code: 3, stdout: 'got it\n', stderr: ''});
+    expect(await tare(run('-', `--stdin=${script}`), job)).to.deep.include({code: 3, stdout: 'got it\n'});
+    // without one it is empty: the shell ends
+    expect(await tare(run('-'), job)).to.deep.include({code: 0, stdout: '', stderr: ''});
+    expect(await tare(['run', '--policy', site.policy(), '--stdin', script, '--', '/bin/cat'], 'not this')).to.deep.include({
+      code: 0,
+      stdout: readFileSync(script, 'utf8'),
+    });
+    expect((await tare(run('-', '--json'), job)).stdout).to.contain('standard input#/limits/memory');
+  });
+
+  it('run -: what is wrong is said, and nothing runs', async () => {
+    const {stdout: job} = await tare(['import', HELLO]);
+    const policy = ['--policy', site.policy()];
+    const cases: readonly [string[], string, RegExp][] = [
+      [
+        ['run', ...policy, '-'],
+        job,
+        /^tare: command line: - for a job on standard input has to be the first word after run; allowed: tare run - \[flags\]\n$/,
+      ],
+      [['run', '-', ...policy, '--', '/bin/true'], job, /^tare: command line: exactly one job must be given; found: 2/],
+      [['run', '-', ...policy], '', /^tare: standard input:1:1: the document is empty/],
+      [['run', '-', ...policy], 'schema: tare/job/v1\ncommand: [/bin/true]\nx: 1\n', /^tare: standard input#\/x: an unknown key/],
+      [['run', '-', ...policy], ' '.repeat(1024 * 1024 + 1), /^tare: standard input: a job descriptor has at most 1048576 bytes\n$/],
+      [
+        ['run', '-', ...policy, '--stdin', '/nowhere/x'],
+        job,
+        /^tare: \/nowhere\/x, for standard input \(--stdin\): No such file or directory\n$/,
+      ],
+    ];
+    for (const [argv, input, message] of cases) {
+      const {code, stdout, stderr} = await tare(argv, input);
+      expect([argv, code, stdout]).to.deep.equal([argv, 125, '']);
+      expect(stderr).to.match(message);
+    }
+  });
+
+  it('plan -: the same, without running it', async () => {
+    const {stdout: job} = await tare(['import', HELLO]);
+    const {code, stdout} = await tare(['plan', '-', '--policy', site.policy()], job);
+    expect([code, stdout.includes('100 MiB')]).to.deep.equal([0, true]);
+  });
+});
