@@ -1,6 +1,7 @@
-// Writes the tables of docs/reference between the markers `<!-- fields: … -->`, `<!-- protocol: … -->`, `<!-- engines: … -->` or `<!-- calls -->`
-// and `<!-- end -->`: of fields from src/schema/*.json, of the protocol from src/schema/protocol.json, of engines from what each says of itself
-// (plugins/contract/engine.ts), of system calls from src/engine. Also the comments
+// Writes the tables of docs/reference between the markers `<!-- fields: … -->`, `<!-- protocol: … -->`, `<!-- engines: … -->`,
+// `<!-- equivalents: … -->` or `<!-- calls -->` and `<!-- end -->`: of fields from src/schema/*.json, of the protocol from src/schema/protocol.json,
+// of engines from what each says of itself (plugins/contract/engine.ts), of system calls from src/engine, of other tools from src/equivalent. Also
+// the comments
 // of configs/policies/full.yaml, and the seeds of harnesses that follow from the protocol, fixtures/fuzz/*/protocol-*.
 // With --check it writes nothing, and ends with 1 when a page is not what it would write.
 import {readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
@@ -8,6 +9,7 @@ import path from 'node:path';
 import {NEW_NAMESPACE, TIOCLINUX, TIOCSTI, builtinProfile} from '../src/engine/seccomp.js';
 import {ABIS, systemCallNumber} from '../src/engine/system-calls.js';
 import {ENGINES} from '../src/plugins.js';
+import {commonTable, equivalentTable} from './equivalents-page.mjs';
 import {withComments} from './policy-comments.mjs';
 import {protocolTable} from './protocol/page.mjs';
 import {protocolSeeds} from './protocol/seeds.mjs';
@@ -15,7 +17,7 @@ import {readTable} from './protocol/table.mjs';
 import {Stop, main, root} from './steps.mjs';
 
 const KINDS = ['job', 'policy', 'plan', 'record', 'health'];
-const MARKED = /^(<!-- (?:(fields|protocol|engines): (\S+)|calls) -->)\n[^]*?^<!-- end -->$/gm;
+const MARKED = /^(<!-- (?:(fields|protocol|engines|equivalents): (\S+)|calls) -->)\n[^]*?^<!-- end -->$/gm;
 
 /** Of each kind the schema's version: there is one file of each. */
 const VERSION = Object.fromEntries(
@@ -236,6 +238,12 @@ function engines(what) {
   return table(rows, [what.slice(0, -1), ...ENGINES.map(({name}) => code(name))]);
 }
 
+function equivalentRows(what) {
+  const found = what === 'common' ? commonTable() : equivalentTable(what);
+  if (found === undefined) throw new Stop(`${what}: no such tool`);
+  return table(found.rows, found.head);
+}
+
 /** @returns names of seeds that are not as the protocol has them; without `check` they are as it has them afterwards */
 function renewSeeds(check) {
   const folder = path.join(root, 'fixtures/fuzz');
@@ -266,13 +274,13 @@ await main(() => {
   };
   const policy = {schema: schemas.get(idOf('policy')), home: idOf('policy')};
   renew('configs/policies/full.yaml', (text) => withComments(text, policy, open));
-  for (const kind of [...KINDS, 'system-calls', 'protocol', 'engines']) {
+  for (const kind of [...KINDS, 'system-calls', 'protocol', 'engines', 'equivalents']) {
     const page = `docs/reference/${kind}.md`;
     renew(page, (before) => {
       let tables = 0;
       const after = before.replaceAll(MARKED, (_, marker, of, what) => {
         tables++;
-        const text = {fields, protocol: protocolRows, engines, undefined: calls}[of](what);
+        const text = {fields, protocol: protocolRows, engines, equivalents: equivalentRows, undefined: calls}[of](what);
         return `${marker}\n${text}\n<!-- end -->`;
       });
       if (tables === 0) throw new Stop(`${page}: no marker such as <!-- fields: ${kind} -->`);

@@ -1,11 +1,14 @@
-// npm run golden:update: writes fixtures/plans anew (node --import=tsx scripts/update-golden.mjs). Read the diff before you commit it.
+// npm run golden:update: writes fixtures/plans and fixtures/equivalents anew (node --import=tsx scripts/update-golden.mjs). Read the diff before you commit it.
 import {existsSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
-import {goldenFiles, goldens, readOutcomes} from '../test/golden/files.ts';
+import {readCases} from '../test/golden/cases.ts';
+import {equivalentFiles, equivalents} from '../test/golden/equivalents.ts';
+import {goldenFiles, goldens, outcomesOf} from '../test/golden/files.ts';
 
-const wanted = goldens(await readOutcomes());
+const cases = await readCases();
+const wanted = new Map([...goldens(outcomesOf(cases)), ...equivalents(cases)]);
 let changed = 0;
-for (const file of goldenFiles()) {
+for (const file of [...goldenFiles(), ...equivalentFiles()]) {
   if (wanted.has(file)) continue;
   rmSync(file);
   changed++;

@@ -1,7 +1,11 @@
-import {existsSync, realpathSync} from 'node:fs';
+import {existsSync, realpathSync, statSync} from 'node:fs';
 import {Args, Command, Flags} from '@oclif/core';
 import {readBatchJob} from '../batch/detect.js';
 import {effects} from '../batch/effects.js';
+import {architecturesOf, isProcessor} from '../engine/bpf.js';
+import type {Looks} from '../equivalent/mounts.js';
+import {renderEquivalent} from '../equivalent/render.js';
+import {TOOL_NAMES, type ToolName} from '../equivalent/table.js';
 import {TareError} from '../errors.js';
 import {readPolicy} from '../files/documents.js';
 import {jobFiles} from '../files/job-files.js';
@@ -22,6 +26,7 @@ import {foundOf} from '../repositories/usable.js';
 import {switchOn, switchText} from '../run/kill-switch.js';
 import {lookAtWorld} from '../run/look.js';
 import {endMounted} from '../run/refuse.js';
+import type {Plan} from '../schema/generated/plan-1.js';
 import {explainPlan} from '../steps/explain.js';
 import {jobFlags, readJobFlags} from './shared/job-flags.js';
 import {complain, explain} from './shared/output.js';
@@ -29,12 +34,21 @@ import {complain, explain} from './shared/output.js';
 export default class PlanCommand extends Command {
   static override summary = 'Say what `tare run` would do, and why; touch nothing.';
   static override usage = ['plan JOB [flags]', 'plan [flags] -- COMMAND [ARGUMENT...]'];
-  static override examples = ['<%= config.bin %> plan job.yaml', '<%= config.bin %> plan job.yaml --json > plan.json'];
+  static override examples = [
+    '<%= config.bin %> plan job.yaml',
+    '<%= config.bin %> plan job.yaml --json > plan.json',
+    '<%= config.bin %> plan job.yaml --as docker',
+  ];
   static override strict = false;
-  static override args = {job: Args.string({description: 'job descriptor', ignoreStdin: true})};
+  static override args = {job: Args.string({description: 'job descriptor; - for standard input', ignoreStdin: true})};
   static override flags = {
     ...jobFlags,
     json: Flags.boolean({description: 'print the plan itself, as `tare run --plan` takes it'}),
+    as: Flags.option({
+      options: TOOL_NAMES,
+      description: 'print what comes closest with another tool, and where that is weaker or different',
+      exclusive: ['json'],
+    })(),
     probe: Flags.boolean({description: 'look at repositories and the image as a run would, and say what was decided; nothing is run'}),
   };
 
@@ -62,19 +76,10 @@ export default class PlanCommand extends Command {
       const switched = switchOn(policy);
       if (switched !== null) complain(switchText(switched));
       const prepared = await prepare(request, policy, environment, call.cwd, attempt);
-      const {plan} = flags.probe ? await resolved(prepared, attempt) : await withImage(prepared);
-      if (flags.json) this.log(JSON.stringify(plan, null, 2));
-      else {
-        for (const {title, head, rows} of explainPlan(plan)) {
-          this.log(
-            `${title}\n${renderTable(
-              head.map((header, index) => ({header, wrap: index === head.length - 1})),
-              rows,
-              terminal(),
-            )}`,
-          );
-        }
-      }
+      const planned = flags.probe ? await resolved(prepared, attempt) : await withImage(prepared);
+      if (flags.json) this.log(JSON.stringify(planned.plan, null, 2));
+      else if (flags.as !== undefined) this.log(equivalent(flags.as, planned, environment));
+      else this.log(explained(planned.plan));
     } catch (error) {
       const switched = switchOn(null);
       if (switched !== null) complain(switchText(switched));
@@ -82,6 +87,33 @@ export default class PlanCommand extends Command {
     }
   }
 }
+
+const explained = (plan: Plan): string =>
+  explainPlan(plan)
+    .map(({title, head, rows}) => {
+      const columns = head.map((header, index) => ({header, wrap: index === head.length - 1}));
+      return `${title}\n${renderTable(columns, rows, terminal())}`;
+    })
+    .join('\n');
+
+/** The text of another tool, for this node as it is now. */
+const equivalent = (name: ToolName, {plan, caller, facts}: Prepared, environment: Readonly<Record<string, string>>): string =>
+  renderEquivalent(name, plan, {
+    caller,
+    environment,
+    looks,
+    architectures: isProcessor(process.arch) ? architecturesOf(process.arch) : [],
+    abilities: Object.fromEntries(facts.engines.map((engine) => [engine.name, engine.abilities])),
+  });
+
+const looks: Looks = (path) => {
+  try {
+    const found = statSync(path, {throwIfNoEntry: false});
+    return found === undefined ? null : found.isDirectory() ? 'directory' : 'file';
+  } catch {
+    return null; // the caller may not go there
+  }
+};
 
 const terminal = (): {width?: number} => (process.stdout.isTTY ? {width: process.stdout.columns} : {});
 

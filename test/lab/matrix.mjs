@@ -104,6 +104,7 @@ const ROWS = {
   'node/box/endings': long(),
   'node/box/exec': long(),
   'node/box/habits': long(),
+  'node/box/equivalents': long(),
   'node/box/terminal': long(),
   'node/box/own-uid': long('root', 'condor', 'bullseye'),
   'node/box/told': long(),

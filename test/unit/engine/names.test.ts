@@ -7,8 +7,8 @@ import {expect} from 'chai';
 import {ENGINES} from '../../../src/plugins.js';
 
 const SOURCES = fileURLToPath(new URL('../../../src', import.meta.url));
-/** The one list of what comes with Tare, and what reads states and records of versions that had these names only. */
-const MAY_NAME = /^(?:plugins\.ts|migrate\/|schema\/generated\/)/;
+/** The one list of what comes with Tare, what reads states and records of versions that had these names only, and what reads and writes other tools' texts. */
+const MAY_NAME = /^(?:plugins\.ts|migrate\/|schema\/generated\/|import\/|equivalent\/)/;
 /** What the schema of the policy says of its default. */
 const DESCRIPTIONS = /"description": ?"(?:[^"\\]|\\.)*"/g;
 const COMMENTS = /\/\*[^]*?\*\/|(?<=^|\s)\/\/.*/g;

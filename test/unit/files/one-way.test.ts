@@ -43,7 +43,7 @@ describe('other ways to files of a job than the one', () => {
     });
 
   it('lint lets what touches the wrapper’s own do so', async () => {
-    for (const file of ['src/files/job-files.ts', 'src/record/durable.ts', 'src/run/bundle.ts'])
+    for (const file of ['src/files/job-files.ts', 'src/record/durable.ts', 'src/run/engine.ts'])
       expect(await said(file, "import {openSync} from 'node:fs';"), file).to.deep.equal([]);
   });
 });

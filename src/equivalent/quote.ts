@@ -1,0 +1,62 @@
+/** Texts as shells and configuration formats read them: each function gives what the format reads back as the text. */
+
+/** Words that no shell changes. */
+const PLAIN = /^[A-Za-z0-9_@%+:,./-][A-Za-z0-9_@%+=:,./-]*$/;
+/** Control characters, and halves of surrogate pairs, which no text file holds. */
+const CONTROL = /[\u0000-\u001f\u007f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/u;
+const NAMED: Readonly<Record<string, string>> = {'\n': '\\n', '\t': '\\t', '\r': '\\r', '\\': '\\\\', "'": "\\'"};
+
+/**
+ * A word for a shell. One with control characters is written as `$'…'`, which bash, ksh, zsh and POSIX.1-2024 read, so that a word never
+ * spans lines; each other word is plain or in single quotes (XCU, 2.2).
+ */
+export function shellWord(text: string): string {
+  if (PLAIN.test(text)) return text;
+  if (!CONTROL.test(text)) return `'${text.replaceAll("'", "'\\''")}'`;
+  const escaped = Array.from(text, (character) => NAMED[character] ?? (CONTROL.test(character) ? byteEscapes(character) : character));
+  return `$'${escaped.join('')}'`;
+}
+
+const byteEscapes = (character: string): string =>
+  [...new TextEncoder().encode(character)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
+
+/** Words of a command, as a shell reads them. */
+export const shellWords = (words: readonly string[]): string => words.map(shellWord).join(' ');
+
+/** A command of several lines: each option stands on its own, after the program. The words of each option are given together. */
+export const shellLines = (groups: readonly (readonly string[])[]): string => groups.map(shellWords).join(' \\\n  ');
+
+/** Whether XML 1.0 can hold a text (section 2.2, Char). */
+export const xmlHolds = (text: string): boolean =>
+  !/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.test(text);
+
+/** A text without what XML 1.0 cannot hold. */
+export const xmlPart = (text: string): string => Array.from(text).filter(xmlHolds).join('');
+
+/** A text in an element or an attribute of XML. Line ends and tabs are references, since a parser changes them else (XML 1.0, 2.11 and 3.3.3). */
+export const xmlText = (text: string): string => text.replaceAll(/[&<>"'\n\r\t]/g, (character) => `&#${String(character.charCodeAt(0))};`);
+
+/** A text in a comment of XML, which holds no `--` and does not end with `-` (XML 1.0, 2.5). */
+export const xmlComment = (text: string): string => text.replaceAll(/-(?=-)/g, '- ').replace(/-$/, '- ');
+
+/** A text on one line, for a comment: nothing in it ends the line. */
+export const oneLine = (text: string): string => text.replaceAll(/[\u0000-\u001f\u007f]/g, '\ufffd');
+
+/** A field of a line of CSV, as `--mount` of docker, podman and apptainer reads it (RFC 4180). */
+export const csvField = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+/** A path in an option of systemd-nspawn(1), where `:` separates and a backslash escapes. */
+export const colonPath = (text: string): string => text.replaceAll(/[\\:]/g, '\\$&');
+
+/** A word in a property of systemd-run(1), where spaces and `:` separate, and quotes hold a word together (systemd.syntax(7)). */
+export const propertyWord = (text: string): string => (/[\s:"'\\]/.test(text) ? `"${text.replaceAll(/["\\]/g, '\\$&')}"` : text);
+
+/** A field of a line of fstab(5), where spaces separate. */
+export const fstabField = (text: string): string =>
+  text.replaceAll(/[\s\\#]/g, (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`);
+
+/** A value of an LXC configuration, which is one line, without spaces at its ends unless it is in quotes; null: it cannot be written. */
+export function lxcValue(text: string): string | null {
+  if (/[\n\r\0]/.test(text)) return null;
+  return /^[\s"']|\s$/.test(text) ? `"${text}"` : text;
+}

@@ -1,0 +1,241 @@
+import {expect} from 'chai';
+import type {Surroundings} from '../../../src/equivalent/outline.js';
+import {renderEquivalent} from '../../../src/equivalent/render.js';
+import {TOOL_NAMES, type ToolName} from '../../../src/equivalent/table.js';
+import {stepsOf} from '../../../src/plan/step.js';
+import type {Plan} from '../../../src/schema/generated/plan-1.js';
+import {planCase, readCases, type Case} from '../../golden/cases.js';
+import {looks, surroundingsOf} from '../../golden/equivalents.js';
+
+let cases: Case[] = [];
+before(async () => {
+  cases = await readCases();
+});
+
+function planned(name: string, change: (plan: Plan) => void = () => undefined): {plan: Plan; surroundings: Surroundings} {
+  const found = cases.find((each) => each.name === name);
+  const plan = found === undefined ? {codes: []} : planCase(found);
+  if (found === undefined || 'codes' in plan) throw new Error(`${name} is no case with a plan`);
+  const own = structuredClone(plan);
+  change(own);
+  return {plan: own, surroundings: surroundingsOf(found)};
+}
+
+const MCSIM = 'el9-v2-condor24.mcsim.builtin';
+const textOf = (tool: ToolName, name: string, change?: (plan: Plan) => void): string => {
+  const {plan, surroundings} = planned(name, change);
+  return `${renderEquivalent(tool, plan, surroundings)}\n`;
+};
+const withArgv =
+  (...argv: string[]) =>
+  (plan: Plan): void => {
+    for (const step of stepsOf(plan, 'payload.execute')) step.argv = argv;
+  };
+
+interface Config {
+  annotations: Record<string, string>;
+  process: {args: string[]; env: string[]; rlimits: object[]};
+  root: {path: string; readonly: boolean};
+  mounts: {destination: string; source: string; options: string[]}[];
+  linux: {resources: object; seccomp?: {defaultAction: string}};
+}
+const config = (name: string, change?: (plan: Plan) => void): Config => JSON.parse(textOf('oci', name, change)) as Config;
+
+describe('a plan as the text of another tool', () => {
+  it('is written for every plan of the goldens, by every tool, with no undefined, and nothing between comments and text', () => {
+    let written = 0;
+    for (const each of cases) {
+      const plan = planCase(each);
+      if ('codes' in plan) continue;
+      for (const tool of TOOL_NAMES) {
+        const text = renderEquivalent(tool, plan, surroundingsOf(each));
+        expect(text, `${each.name} ${tool}`).to.not.match(/undefined|\[object|[ =]null\b|\{box\}|\bNaN\b/);
+        expect(text.endsWith('\n'), `${each.name} ${tool}`).to.equal(false);
+        if (tool === 'oci') JSON.parse(text);
+        written++;
+      }
+    }
+    expect(written).to.be.at.least(900);
+  });
+
+  it('names every step and limit that it has not, or has otherwise', () => {
+    const bwrap = textOf('bwrap', MCSIM);
+    for (const about of [
+      'limit cores',
+      'limit memory',
+      'limit processes',
+      'limit wallTime',
+      'limit cpuTime',
+      'seccomp.load',
+      'record',
+      'exit status',
+      'weigh.processes',
+    ])
+      expect(bwrap).to.contain(`\n# ${about}`);
+    expect(bwrap).to.not.contain('limit openFiles'); // the job has none
+    expect(textOf('systemd-run', 'debian13-v1root.full.rules')).to.not.contain('# limit memory');
+  });
+
+  it('keeps words whole: spaces, quotes, line ends', () => {
+    const argv = withArgv('./run', 'a b', "it's", 'two\nlines', '');
+    const words = `./run 'a b' 'it'\\''s' $'two\\nlines' ''`;
+    for (const tool of ['docker', 'podman', 'nspawn', 'bwrap', 'apptainer'] as const)
+      expect(textOf(tool, MCSIM, argv), tool).to.contain(`timeout -k 10 600 ${words}\n`);
+    expect(textOf('lxc', MCSIM, argv)).to.contain(`#   lxc-start -F -n mcsim -f mcsim.conf -- timeout -k 10 600 ${words}\n`);
+    expect(textOf('libvirt', MCSIM, argv)).to.contain('<initarg>two&#10;lines</initarg>\n    <initarg></initarg>');
+    expect(config(MCSIM, argv).process.args).to.deep.equal(['timeout', '-k', '10', '600', './run', 'a b', "it's", 'two\nlines', '']);
+  });
+
+  it('systemd replaces no variable in a command', () => {
+    const text = textOf('systemd-run', MCSIM, withArgv('/bin/sh', '-c', 'echo $HOME 100%'));
+    expect(text).to.contain("-- /bin/sh -c 'echo $$HOME 100%'\n");
+    expect(textOf('systemd-run', MCSIM, withArgv('./run'))).to.contain(`-- /bin/sh -c 'exec "$$0" "$$@"' ./run\n`);
+  });
+
+  it('paths with separators of the format are escaped', () => {
+    const odd = (plan: Plan): void => {
+      plan.steps.push({
+        op: 'mount.bind',
+        source: '/data/a:b,c d',
+        destination: '/data/a:b,c d',
+        options: ['rw'],
+        optional: false,
+        because: 'a test',
+      });
+    };
+    expect(textOf('docker', MCSIM, odd)).to.contain(`'type=bind,"source=/data/a:b,c d","destination=/data/a:b,c d"'`);
+    expect(textOf('nspawn', MCSIM, odd)).to.contain(`'--bind=/data/a\\:b,c d:/data/a\\:b,c d'`);
+    expect(textOf('systemd-run', MCSIM, odd)).to.contain(`-p 'BindPaths="/data/a:b,c d"'`);
+    expect(textOf('lxc', MCSIM, odd)).to.contain('lxc.mount.entry = /data/a:b,c\\040d data/a:b,c\\040d none rbind,rw');
+  });
+
+  it('says what a format cannot hold', () => {
+    const odd = (plan: Plan): void => {
+      plan.steps.push({op: 'environment.set', name: 'LINES_OF', value: 'a\nb', because: 'a test'});
+    };
+    const lxc = textOf('lxc', MCSIM, odd);
+    expect(lxc).to.contain('# environment.set: LINES_OF holds a line end');
+    expect(lxc).to.not.match(/^lxc\.environment = LINES_OF/m);
+    const libvirt = textOf('libvirt', MCSIM, withArgv('/bin/echo', 'a\u0001b'));
+    expect(libvirt).to.contain('payload.execute: a text holds control characters');
+    expect(libvirt).to.contain('<initarg>ab</initarg>');
+    const control = (plan: Plan): void => {
+      plan.steps.push({op: 'environment.set', name: 'BELL', value: '\u0007', because: 'a test'});
+    };
+    expect(textOf('systemd-run', MCSIM, control))
+      .to.contain('environment.set: BELL holds control')
+      .and.not.contain('--setenv=BELL');
+    expect(textOf('docker', MCSIM, control)).to.contain("--env $'BELL=\\x07'");
+    expect(textOf('bwrap', MCSIM, withArgv('/bin/echo', 'a\ufffdb'))).to.contain('bytes that are no UTF-8');
+  });
+
+  it('a comment ends where the tool says, whatever a job is called', () => {
+    const odd = (plan: Plan): void => {
+      plan.steps.push({
+        op: 'mount.bind',
+        source: '{box}/x',
+        destination: '/a\nrm -rf /',
+        options: ['ro'],
+        optional: false,
+        because: 'a test',
+      });
+      plan.steps.push({op: 'mount.bind', source: '{box}/y', destination: '/-->', options: ['ro'], optional: false, because: 'a test'});
+    };
+    expect(textOf('docker', MCSIM, odd)).to.not.match(/^rm -rf/m);
+    expect(textOf('libvirt', MCSIM, odd).match(/-->/g)).to.have.lengthOf(1);
+  });
+
+  it('nor do the texts of applications, and the place of an image', () => {
+    const waits = (plan: Plan): void => {
+      for (const step of stepsOf(plan, 'application.execute')) step.ready = {when: 'file', path: '/a\nrm -rf /', withinUs: 1e6};
+    };
+    for (const tool of TOOL_NAMES) expect(textOf(tool, 'el9-v2-condor24.pipeline.builtin', waits), tool).to.not.match(/^rm -rf/m);
+    const image = (plan: Plan): void => {
+      const path = '/images/a\nlxc.hook.start = /evil';
+      plan.steps.push({op: 'image.take', path, kind: 'directory', digest: null, tree: null, because: 'a test'});
+    };
+    const lxc = textOf('lxc', MCSIM, image);
+    expect(lxc).to.not.match(/^lxc\.hook/m);
+    expect(lxc).to.contain('# image.take: its path holds a line end');
+  });
+
+  it('says that tasks of a batch system share the box', () => {
+    const tasks = (plan: Plan): void => {
+      for (const step of stepsOf(plan, 'payload.execute')) step.tasks = 4;
+    };
+    expect(textOf('docker', MCSIM, tasks)).to.contain('# payload.execute: the box is made for 4 tasks of the batch system');
+  });
+
+  it('several applications: one command each with its own limits, or said', () => {
+    const name = 'el9-v2-condor24.pipeline.builtin';
+    const docker = textOf('docker', name);
+    expect(docker.match(/^docker run/gm)).to.have.lengthOf(4);
+    expect(docker).to.contain('# simulate-1: it starts when conditions listens on port 5432 (within 1m)');
+    expect(docker).to.match(/--name pipeline-simulate-1 [^]*?--memory 838860800/);
+    const {annotations, process} = config(name);
+    expect(process.args.slice(-3)).to.deep.equal(['./merge', '--output', 'HITS']);
+    expect(
+      Object.values(annotations).filter((note) => note.startsWith('application.execute: ') && note.includes('not started: cd ')),
+    ).to.have.lengthOf(3);
+  });
+
+  it('a small machine: the payload, and its services said', () => {
+    const text = textOf('docker', 'el9-v2-condor24.machine.systemd');
+    expect(text.match(/^docker run/gm)).to.have.lengthOf(1);
+    expect(text).to.match(/# application\.execute: init; .*not started: cd \/ && \/usr\/lib\/systemd\/systemd/);
+  });
+
+  it('a job that is only observed has no limits there', () => {
+    const text = textOf('docker', 'el9-v2-condor24.mcsim.observe');
+    expect(text).to.contain('# mode: Tare only observes this job');
+    expect(text).to.not.match(/--memory|--cpus|--pids-limit|timeout/);
+  });
+
+  it('optional files that are absent are named, and not bound', () => {
+    const {plan, surroundings} = planned(MCSIM);
+    const all = renderEquivalent('docker', plan, {...surroundings, looks: (path) => looks(path) ?? 'file'});
+    expect(all).to.contain('source=/tmp/x509up_u1001');
+    expect(all).to.not.contain('not on the node now');
+    expect(renderEquivalent('docker', plan, surroundings)).to.match(/not on the node now, and so not bound: .*\/tmp\/x509up_u1001/);
+  });
+
+  it('limits of an OCI runtime are in linux.resources and process.rlimits', () => {
+    const {linux, process, root} = config('el9-v2-condor24.full.rules');
+    expect(linux.resources).to.deep.equal({
+      memory: {limit: 4227858432, swap: 4227858432},
+      cpu: {quota: 750000, period: 100000, cpus: '2,3,5,6,7,8,9,10'},
+      pids: {limit: 500},
+      unified: {'memory.oom.group': '1', 'cpu.weight': '750'},
+    });
+    expect(process.rlimits).to.deep.equal([
+      {type: 'RLIMIT_NOFILE', soft: 4096, hard: 4096},
+      {type: 'RLIMIT_CORE', soft: 0, hard: 0},
+      {type: 'RLIMIT_CPU', soft: 1036800, hard: 1036810},
+    ]);
+    expect(linux.seccomp?.defaultAction).to.equal('SCMP_ACT_ALLOW');
+    expect(root).to.deep.equal({path: 'rootfs', readonly: true});
+  });
+
+  it('each format of image is given as the tool takes it', () => {
+    const image =
+      (kind: 'directory' | 'oci-archive' | 'squashfs', tree: string | null) =>
+      (plan: Plan): void => {
+        plan.steps.push({op: 'image.take', path: '/images/a', kind, digest: null, tree, because: 'a test'});
+        for (const step of stepsOf(plan, 'mount.bind'))
+          if (step.destination === '/') Object.assign(step, {source: '{box}/view/0', options: ['rw']});
+      };
+    expect(textOf('docker', MCSIM, image('directory', null))).to.contain(
+      'tar --create --directory /images/a . | docker import - tare-image:1',
+    );
+    expect(textOf('docker', MCSIM, image('oci-archive', null))).to.contain('skopeo copy oci-archive:/images/a docker-daemon:tare-image:1');
+    expect(textOf('podman', MCSIM, image('directory', null))).to.contain('--rootfs /images/a:O ');
+    expect(textOf('apptainer', MCSIM, image('oci-archive', null))).to.contain('\n  oci-archive:/images/a timeout');
+    expect(textOf('apptainer', MCSIM, image('squashfs', null))).to.contain('\n  /images/a timeout');
+    expect(textOf('nspawn', MCSIM, image('squashfs', null))).to.contain('--image=/images/a \\\n  --volatile=overlay');
+    expect(textOf('systemd-run', MCSIM, image('squashfs', null))).to.contain('-p RootImage=/images/a');
+    expect(textOf('lxc', MCSIM, image('oci-archive', '/cache/trees/1'))).to.contain(
+      'lxc.rootfs.path = /cache/trees/1/root\nlxc.rootfs.options = ro',
+    );
+    expect(textOf('bwrap', MCSIM, image('oci-archive', null))).to.contain('# image.take: /images/a.root stands for');
+  });
+});
