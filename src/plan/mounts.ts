@@ -16,6 +16,7 @@ import {NODE, nodeFiles, planPreparation, TERMINALS} from './preparation.js';
 import {checkStartInRun, planRun, RUN} from './run.js';
 import {planQuota, planScratchWatch} from './scratch.js';
 import {bind, COVER_BYTES, type Step} from './step.js';
+import {PROTECTED} from './system.js';
 import {planSystemDirectories, planSystemMounts, rootOwner, type MountedSystem} from './system-mounts.js';
 import {chooseView, planEntrances, planView, type ViewChoice, type ViewInputs, type ViewPlan} from './view.js';
 import {isOwnDirectory, planWritable, type Writable} from './writable.js';
@@ -160,6 +161,12 @@ function baseSteps({inputs, limits, parts: {system, features}, view}: Layout): S
           because: 'shows the box’s processes only, and of others’ nothing but their numbers',
         }
       : {op: 'mount.proc', destination: '/proc', because: 'shows the box’s processes only'},
+    // a small machine's root is another, and has them by its own step
+    ...(system === null && inputs.call.identity.value.uid === 0
+      ? PROTECTED.readOnly.map((path) =>
+          bind(path, path, ['ro'], 'the payload is the node’s root, which may write there without any capability', true),
+        )
+      : []),
     {op: 'mount.dev', destination: '/dev', ...(forEngine ? {terminals: TERMINALS} : {}), because: 'no devices but the harmless ones'},
     ...(system?.ownNetwork === true ? [{op: 'mount.sys' as const, destination: '/sys', because: 'shows the box’s own network'}] : []),
     ...planDevices(inputs).map((device) => bind(device.value, device.value, ['dev'], `allowed by ${device.provenance.at}`)),

@@ -160,6 +160,12 @@ if (isRoot)
         expect([root.code, root.record.outcome.code]).to.deep.equal([126, 'USER_FORBIDDEN']);
         const allowed = await site.run(['--user', 'root', '--', '/usr/bin/id', '-u'], {policy: {identity: {allowRoot: true}}});
         expect([allowed.code, allowed.stdout]).to.deep.equal([0, '0\n']);
+        // it is the node's root: what decides by the account alone would obey it
+        const writes =
+          'for file in /proc/sys/kernel/core_pattern /proc/sys/vm/drop_caches /proc/irq/default_smp_affinity /proc/sysrq-trigger; do ' +
+          '[ -e "$file" ] && ( : >>"$file" ) 2>/dev/null && echo "$file"; done; echo tried';
+        const node = await site.run(['--user', 'root', '--', '/bin/sh', '-c', writes], {policy: {identity: {allowRoot: true}}});
+        expect([node.code, node.stdout]).to.deep.equal([0, 'tried\n']);
         const unknown = await site.run(['--user', 'nobody-knows', '--', '/usr/bin/id']);
         expect([unknown.code, unknown.record.outcome.code]).to.deep.equal([125, 'USER_UNKNOWN']);
       } finally {
