@@ -61,7 +61,8 @@ static void become_standard_input(const char *path)
 	int fd = open(path, O_RDONLY);
 
 	if (fd < 0 || (fd != 0 && dup2(fd, 0) < 0))
-		die("%s, for standard input (" FLAG "): %s", path, strerror(errno));
+		die("%s, for standard input (" FLAG "): %s%s", path, strerror(errno),
+		    strcmp(path, "-") ? "" : "; FILE is a path, and - does not stand for standard input");
 	if (fd > 0)
 		close(fd);
 }

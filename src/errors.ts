@@ -230,6 +230,16 @@ export function makes(action: () => void): boolean {
 /** Control characters, and those that turn the text, must not reach a terminal: a host name, a path or a user's record may hold them. */
 export const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?');
 
+/**
+ * JSON in which nothing steers a terminal or ends a line: JSON itself leaves DEL, C1 controls, format characters and the separators of lines and
+ * paragraphs as they are. All of them stand in strings, where an escape means the same (RFC 8259, section 7).
+ * @param json as JSON.stringify writes it
+ */
+export const harmlessJson = (json: string): string =>
+  json.replaceAll(/[\u007F-\u009F\p{Cf}\p{Zl}\p{Zp}]/gu, (found) =>
+    [...Array(found.length).keys()].map((index) => `\\u${found.charCodeAt(index).toString(16).padStart(4, '0')}`).join(''),
+  );
+
 /** What others say, as a line for people: nothing that steers a terminal, and no more than so many characters. What is no text is nothing. */
 export const briefly = (text: unknown, most: number): string =>
   typeof text === 'string'

@@ -204,7 +204,7 @@ export const PRLIMIT: ReturnType<typeof rlimitAnswers> = {
 /** Several applications where each is a container of its own. */
 export const ONE_COMMAND_EACH = differs(
   'one command each',
-  'the commands are printed one after the other: start each when it may start. Each has the job’s limits for itself, unless it has its own; in Tare all share them.',
+  'the commands are printed in an order in which they may be started: start each when it may start. Each has the job’s limits for itself, unless it has its own; in Tare all share them.',
   ({programs}) => programs.length > 1,
 );
 /** Several applications where a configuration has one command. */

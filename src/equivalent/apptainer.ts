@@ -62,7 +62,7 @@ const OWN_ROOT = 'tare-root';
 const WORK = 'tare-work';
 
 function express(outline: Outline): Expressed {
-  const commands = outline.programs.map((program) => [...programComment(program), commandOf(outline, program)].join('\n'));
+  const commands = outline.startOrder.map((program) => [...programComment(program), commandOf(outline, program)].join('\n'));
   return {
     use: [`mkdir -p ${outline.root.kind === 'node' ? `${OWN_ROOT} ${WORK}` : WORK}`],
     body: {kind: 'lines', text: commands.join('\n\n')},

@@ -58,7 +58,7 @@ export const BWRAP: Tool = {
 };
 
 function express(outline: Outline): Expressed {
-  const commands = outline.programs.map((program) => [...programComment(program), commandOf(outline, program)].join('\n'));
+  const commands = outline.startOrder.map((program) => [...programComment(program), commandOf(outline, program)].join('\n'));
   return {use: [], body: {kind: 'lines', text: commands.join('\n\n')}, notes: notesOf(outline)};
 }
 

@@ -93,12 +93,15 @@ function imageCommands({root}: Outline, program: Engine['program']): string[] {
   return [`skopeo copy ${shellWords([`${from}:${root.path}`])} docker-daemon:${LOADED}`];
 }
 
+/** Whether the image is one that the commands of `use` make. */
+const isMadeBefore = (outline: Outline, {rootWords}: Engine): boolean =>
+  [EMPTY, LOADED].some((image) => rootWords(outline).includes(image));
+
 /** Commands of a container engine, one for each program. @param engine docker or podman */
 export function expressContainer(outline: Outline, engine: Engine): Expressed {
-  const needsImage = [EMPTY, LOADED].some((image) => engine.rootWords(outline).includes(image));
-  const commands = outline.programs.map((program) => [...programComment(program), commandOf(outline, program, engine)].join('\n'));
+  const commands = outline.startOrder.map((program) => [...programComment(program), commandOf(outline, program, engine)].join('\n'));
   return {
-    use: needsImage ? imageCommands(outline, engine.program) : [],
+    use: isMadeBefore(outline, engine) ? imageCommands(outline, engine.program) : [],
     body: {kind: 'lines', text: commands.join('\n\n')},
     notes: notesOf(outline),
   };
@@ -120,6 +123,8 @@ function commandOf(outline: Outline, program: Program, engine: Engine): string {
   const {name, account, root, mode, hostname, network} = outline;
   const groups = [
     [engine.program, 'run', '--rm', ...(program.readsInput ? ['-i'] : [])],
+    // else a registry is asked for an image of this name, which is a stranger's
+    ...(isMadeBefore(outline, engine) ? [['--pull=never']] : []),
     ['--name', program.name === null ? name : `${name}-${program.name}`],
     ...(hostname === null ? [] : [['--hostname', hostname]]),
     ['--network', network === 'host' ? 'host' : 'none'],

@@ -72,7 +72,7 @@ export const LXC: Tool = {
 };
 
 function express(outline: Outline): Expressed {
-  const {name, programs} = outline;
+  const {name, startOrder} = outline;
   const start = (program: Program, container: string): string =>
     shellWords([
       'lxc-start',
@@ -89,12 +89,12 @@ function express(outline: Outline): Expressed {
   const notes: Note[] = [...stayWritable(outline.mounts), ...pointsNeeded(outline.mounts), ...notesOf(outline)];
   const lines = [
     ...rootLines(outline),
-    ...mountLines(outline),
+    ...mountLines(outline, notes),
     ...groupLines(outline),
     ...processLines(outline),
     ...environmentLines(outline, notes),
   ];
-  const uses = programs.flatMap((program) => {
+  const uses = startOrder.flatMap((program) => {
     const container = program.name === null ? name : `${name}-${program.name}`;
     return [...programComment(program), start(program, container)];
   });
@@ -112,7 +112,7 @@ function notesOf({programs, root, isRoot}: Outline): Note[] {
   const own = programs.slice(1).filter(({changes, cores, memory}) => changes.length > 0 || cores !== null || memory !== null);
   const hasLines = root.kind === 'image' && lxcValue(root.tree ?? root.path) === null;
   return [
-    ...(hasLines ? [{about: 'image.take', text: 'its path holds a line end, which the format cannot: the container does not start.'}] : []),
+    ...(hasLines ? [{about: 'image.take', text: `its path holds ${UNWRITTEN}: the container does not start.`}] : []),
     ...own.map(({name, changes}) => ({
       about: 'application.execute',
       text: `${name ?? '-'} has variables or limits of its own, which the text has not: ${changes.map((each) => each.name).join(', ') || 'limits'}.`,
@@ -141,14 +141,29 @@ function rootLines({name, hostname, root, network, isRoot, account, mode}: Outli
   ];
 }
 
-const entry = (source: string, destination: string, type: string, options: readonly string[]): string =>
-  `lxc.mount.entry = ${[source, destination.slice(1)].map(fstabField).join(' ')} ${type} ${options.join(',')} 0 0`;
+/** What a value of the format has no escape for. */
+const UNWRITTEN = 'a line end, or another control or format character, which the text cannot';
 
-function mountLines({mounts, limits: {scratch}}: Outline): string[] {
-  return mounts.list.map((mount) => mountLine(mount, scratch));
+/** null: a path of it cannot be written. */
+function entry(source: string, destination: string, type: string, options: readonly string[]): string | null {
+  const paths = [source, destination.slice(1)].map(fstabField);
+  return paths.includes(null) ? null : `lxc.mount.entry = ${paths.join(' ')} ${type} ${options.join(',')} 0 0`;
 }
 
-function mountLine(mount: Mount, scratch: number | null): string {
+/** @param notes gets what an entry cannot hold */
+function mountLines({mounts, limits: {scratch}}: Outline, notes: Note[]): string[] {
+  return mounts.list.flatMap((mount) => {
+    const line = mountLine(mount, scratch);
+    if (line !== null) return [line];
+    notes.push({
+      about: mount.kind === 'tmpfs' ? 'mount.tmpfs' : 'mount.bind',
+      text: `${mount.destination} begins with #, or holds a control or format character, or its source does, which an entry cannot: it is not mounted.`,
+    });
+    return [];
+  });
+}
+
+function mountLine(mount: Mount, scratch: number | null): string | null {
   const memory = (mode: string, bytes: number | null, access: string): string[] => [
     ...[access, 'nosuid', 'nodev', `mode=${mode}`],
     ...(bytes === null ? [] : [`size=${String(bytes)}`]),
@@ -228,13 +243,14 @@ function processLines({programs, rlimits, mode, isRoot, account, oomScore}: Outl
 }
 
 /** @param notes gets what a line cannot hold */
-function environmentLines({kept, changes, programs: [program]}: Outline, notes: Note[]): string[] {
-  if (lxcValue(program.workDirectory) === null)
-    notes.push({about: 'payload.execute', text: 'the work directory holds a line end, which the format cannot: the command starts in /.'});
+function environmentLines({kept, changes, programs}: Outline, notes: Note[]): string[] {
+  const [program] = programs;
+  if (programs.some(({workDirectory}) => lxcValue(workDirectory) === null))
+    notes.push({about: 'payload.execute', text: `the work directory holds ${UNWRITTEN}: the command starts in /.`});
   return wholeEnvironment(kept, changes, program.changes).flatMap(({name, value}) => {
     const written = lxcValue(`${name}=${value}`);
     if (written !== null) return [`lxc.environment = ${written}`];
-    notes.push({about: 'environment.set', text: `${name} holds a line end, which the format cannot: it is not set.`});
+    notes.push({about: 'environment.set', text: `${name} holds ${UNWRITTEN}: it is not set.`});
     return [];
   });
 }

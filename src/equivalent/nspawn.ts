@@ -66,7 +66,7 @@ const OWN_ROOT = '/run/tare-root';
 
 function express(outline: Outline): Expressed {
   const {root} = outline;
-  const commands = outline.programs.map((program) => [...programComment(program), commandOf(outline, program)].join('\n'));
+  const commands = outline.startOrder.map((program) => [...programComment(program), commandOf(outline, program)].join('\n'));
   const isPacked = root.kind === 'image' && root.tree === null && root.format !== 'squashfs';
   return {
     use: root.kind === 'node' ? [`mkdir -p ${OWN_ROOT}/usr`] : [],

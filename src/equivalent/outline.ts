@@ -5,7 +5,7 @@ import {LIMIT_NAMES, type LimitName} from '../job/job.js';
 import {stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {outlineMounts, outlineRoot, type Looks, type Mounts, type Root} from './mounts.js';
-import {outlinePrograms, outlineServices, type Program, type Variable} from './programs.js';
+import {inStartOrder, outlinePrograms, outlineServices, type Program, type Variable} from './programs.js';
 
 /** What a tool's text depends on beside the plan. */
 export interface Surroundings {
@@ -33,6 +33,8 @@ export interface Outline {
   mode: Plan['mode']['value'];
   /** The first is the one that the job ends with. */
   programs: readonly [Program, ...Program[]];
+  /** The same, in an order in which they may be started. */
+  startOrder: readonly Program[];
   /** So many tasks of the batch system share the box; null: the payload is the only one. */
   tasks: number | null;
   /** Of a small machine: no tool's text starts them. */
@@ -88,10 +90,12 @@ export function outlineOf(plan: Plan, surroundings: Surroundings): Outline {
   const writes = stepsOf(plan, 'cgroup.write').filter(({application}) => application === undefined);
   const written = (file: string): string | undefined => writes.find((step) => step.file === file)?.value;
   const weight = written('cpu.weight');
+  const programs = outlinePrograms(plan);
   return {
     name: nameOf(plan),
     mode: plan.mode.value,
-    programs: outlinePrograms(plan),
+    programs,
+    startOrder: inStartOrder(programs),
     services: outlineServices(plan),
     tasks: stepOf(plan, 'payload.execute')?.tasks ?? null,
     changes: [

@@ -14,6 +14,10 @@ export interface Variable {
 export interface Program {
   /** null: the job has one command. */
   name: string | null;
+  /** Its place among the job's applications. */
+  index: number;
+  /** Places of those that it waits for. */
+  needs: readonly number[];
   argv: readonly string[];
   workDirectory: string;
   /** Over the job's. */
@@ -44,13 +48,25 @@ export function outlinePrograms(plan: Plan): [Program, ...Program[]] {
   if (first !== undefined)
     return [programOf(first, all), ...applications.filter((step) => step !== first).map((step) => programOf(step, all))];
   const {argv, workDirectory} = stepOf(plan, 'payload.execute') ?? {argv: ['true'], workDirectory: '/'};
-  return [{name: null, argv, workDirectory, changes: [], cores: null, memory: null, readsInput: true, remarks: []}];
+  return [{name: null, index: 0, needs: [], argv, workDirectory, changes: [], cores: null, memory: null, readsInput: true, remarks: []}];
+}
+
+/** The programs in an order in which they may be started: each stands after those that it waits for, and else as the job has them. */
+export function inStartOrder(programs: readonly Program[]): Program[] {
+  const left = [...programs].sort((a, b) => a.index - b.index);
+  const ordered: Program[] = [];
+  while (left.length > 0) {
+    const isReady = ({needs}: Program): boolean => !left.some(({index}) => needs.includes(index));
+    // none is ready where they wait for each other, which no job that is read has
+    ordered.push(...left.splice(Math.max(0, left.findIndex(isReady)), 1));
+  }
+  return ordered;
 }
 
 type Execute = StepOf<'application.execute'>;
 
 function programOf(
-  {name, argv, workDirectory, environment, limits, stdin, needs, output, restart, system}: Execute,
+  {name, index, argv, workDirectory, environment, limits, stdin, needs, output, restart, system}: Execute,
   all: readonly Execute[],
 ): Program {
   const conditions = needs.map((need) => `${all[need]?.name ?? '-'} ${readyWords(all[need]?.ready)}`);
@@ -64,6 +80,8 @@ function programOf(
   ];
   return {
     name,
+    index,
+    needs,
     argv,
     workDirectory,
     changes: environment,

@@ -1,5 +1,6 @@
 /** A plan as the text of a tool: what it is told, and before that, in comments, where it is weaker than Tare or different. */
 
+import {harmlessJson} from '../errors.js';
 import {LIMIT_NAMES} from '../job/job.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {ABOUT, ASPECTS, type Aspect, type Answer, type Note, type Tool} from './answers.js';
@@ -42,7 +43,7 @@ export function renderEquivalent(name: ToolName, plan: Plan, surroundings: Surro
   const title = `What \`tare run\` would do, for ${tool.title}: as near as it comes.`;
   switch (body.kind) {
     case 'json':
-      return JSON.stringify({...body.value, annotations: annotations(title, use, all)}, null, 2);
+      return harmlessJson(JSON.stringify({...body.value, annotations: annotations(title, use, all)}, null, 2));
     case 'xml':
       return `<!--\n${xmlLines([title, ...use, '', 'Weaker or different:', ...all])}\n-->\n${body.text}`;
     case 'lines':

@@ -4,7 +4,7 @@ import {COMMON, ONE_COMMAND_EACH, differs, missing, same, type Expressed, type N
 import {changesOf, keptNames, limitOf, pointsNeeded, programComment, throughShell} from './common.js';
 import type {Mount} from './mounts.js';
 import {seconds, type Outline} from './outline.js';
-import type {Program, Variable} from './programs.js';
+import type {Program} from './programs.js';
 import {propertyWord, shellLines, shellWords} from './quote.js';
 
 /** systemd-run: a service that systemd starts, limits and waits for. */
@@ -65,18 +65,13 @@ export const SYSTEMD_RUN: Tool = {
 };
 
 function express(outline: Outline): Expressed {
-  const commands = outline.programs.map((program) => [...programComment(program), commandOf(outline, program)].join('\n'));
+  const commands = outline.startOrder.map((program) => [...programComment(program), commandOf(outline, program)].join('\n'));
   return {use: [], body: {kind: 'lines', text: commands.join('\n\n')}, notes: notesOf(outline)};
 }
 
-function notesOf({isRoot, mounts, changes, programs}: Outline): Note[] {
-  const refused = [...changes, ...programs.flatMap((program) => program.changes)].filter((each) => !isTaken(each));
+function notesOf({isRoot, mounts}: Outline): Note[] {
   return [
     ...pointsNeeded(mounts),
-    ...refused.map(({name}) => ({
-      about: 'environment.set',
-      text: `${name} holds control characters, which systemd refuses: it is not set.`,
-    })),
     {about: 'namespace.unshare', text: 'the text is for systemd 250 and newer: an older one does not know all of these properties.'},
     ...(isRoot ? [] : [{about: 'namespace.unshare', text: 'a user’s systemd makes namespaces only where users may make user namespaces.'}]),
     ...mounts.list.flatMap((mount) =>
@@ -98,15 +93,12 @@ function commandOf(outline: Outline, program: Program): string {
     ...properties.map(([property, value]) => ['-p', `${property}=${value}`]),
     ...(taken.length === 0 ? [] : [['-p', `UnsetEnvironment=${taken.join(' ')}`]]),
     ...keptNames(outline, program).map((each) => [`--setenv=${each}`]),
-    ...changes.flatMap((each) => (each.value === null || !isTaken(each) ? [] : [[`--setenv=${each.name}=${each.value}`]])),
+    ...changes.flatMap((each) => (each.value === null ? [] : [[`--setenv=${each.name}=${each.value}`]])),
     [`--working-directory=${program.workDirectory}`],
     ['--', ...argvOf(program.argv)],
   ];
   return `${shellLines(groups)}${program.readsInput ? '' : ` < ${shellWords(['/dev/null'])}`}`;
 }
-
-/** systemd takes no control characters in the environment but tabs and line ends (env_value_is_valid in env-util.c). */
-const isTaken = ({value}: Variable): boolean => !/[\u0001-\u0008\u000b-\u001f\u007f]/.test(value ?? '');
 
 /** systemd replaces variables in the words of a command, and reads `$$` as `$` (systemd.service(5), Command lines); not in its program, which it looks for itself. */
 function argvOf(argv: readonly string[]): string[] {

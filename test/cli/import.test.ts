@@ -112,6 +112,11 @@ describeSite('import, %s', {timeout: 60_000}, (site) => {
         job,
         /^tare: \/nowhere\/x, for standard input \(--stdin\): No such file or directory\n$/,
       ],
+      [
+        ['run', '-', ...policy, '--stdin', '-'],
+        job,
+        /^tare: -, for standard input \(--stdin\): No such file or directory; FILE is a path, and - does not stand for standard input\n$/,
+      ],
     ];
     for (const [argv, input, message] of cases) {
       const {code, stdout, stderr} = await tare(argv, input);

@@ -1,7 +1,7 @@
 import {expect} from 'chai';
 import {readFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
-import {asTareError, ERRORS, EXIT, TareError, TareErrors, type ErrorCode} from '../../src/errors.js';
+import {asTareError, ERRORS, EXIT, harmlessJson, TareError, TareErrors, type ErrorCode} from '../../src/errors.js';
 
 const page = readFileSync(new URL('../../docs/reference/errors.md', import.meta.url), 'utf8');
 const codes = Object.keys(ERRORS) as ErrorCode[];
@@ -26,6 +26,15 @@ describe('docs/reference/errors.md', () => {
   it('has every exit status in its table', () => {
     const rows = [...(sections.get('Exit status') ?? '').matchAll(/^\| (\d+) \|/gm)].map(([, status]) => Number(status));
     expect(rows.sort((a, b) => a - b)).to.deep.equal(Object.values(EXIT).sort((a, b) => a - b));
+  });
+});
+
+describe('JSON for a terminal', () => {
+  it('has escapes for what steers a terminal or ends a line, and is read as the same', () => {
+    const value = {'a\u009b': 'b\u007f\u200b\u202e\u2028\u2029\u{e0001}é😀'};
+    const text = harmlessJson(JSON.stringify(value));
+    expect(text).to.equal('{"a\\u009b":"b\\u007f\\u200b\\u202e\\u2028\\u2029\\udb40\\udc01é😀"}');
+    expect(JSON.parse(text)).to.deep.equal(value);
   });
 });
 

@@ -2,7 +2,7 @@
 
 import {writeSync} from 'node:fs';
 import {format, getSystemErrorMap} from 'node:util';
-import {asTareError, errnoOf, ifPossible, printable, TareError} from '../../errors.js';
+import {asTareError, errnoOf, harmlessJson, ifPossible, printable, TareError} from '../../errors.js';
 import {standStill} from '../../process/clock.js';
 
 /** Writes one line to standard error, with `tare: ` before it and control characters made visible. */
@@ -42,11 +42,8 @@ export function say(text: string): boolean {
   return output.isRead;
 }
 
-/** JSON in which nothing steers a terminal: JSON itself leaves DEL, C1 controls and format characters as they are. @param indent columns; absent: one line */
-export const jsonText = (value: unknown, indent?: number): string =>
-  JSON.stringify(value, null, indent).replaceAll(/[\u007F-\u009F\p{Cf}]/gu, (found) =>
-    [...Array(found.length).keys()].map((index) => `\\u${found.charCodeAt(index).toString(16).padStart(4, '0')}`).join(''),
-  );
+/** JSON in which nothing steers a terminal. @param indent columns; absent: one line */
+export const jsonText = (value: unknown, indent?: number): string => harmlessJson(JSON.stringify(value, null, indent));
 
 /** Prints JSON that steers no terminal, indented. */
 export function sayJson(value: unknown): void {

@@ -122,11 +122,43 @@ describe('a plan as the text of another tool', () => {
     const control = (plan: Plan): void => {
       plan.steps.push({op: 'environment.set', name: 'BELL', value: '\u0007', because: 'a test'});
     };
-    expect(textOf('systemd-run', MCSIM, control))
-      .to.contain('environment.set: BELL holds control')
-      .and.not.contain('--setenv=BELL');
+    for (const tool of ['systemd-run', 'nspawn'] as const)
+      expect(textOf(tool, MCSIM, control), tool)
+        .to.contain("$'--setenv=BELL=\\x07'")
+        .and.not.contain('BELL holds');
     expect(textOf('docker', MCSIM, control)).to.contain("--env $'BELL=\\x07'");
     expect(textOf('bwrap', MCSIM, withArgv('/bin/echo', 'a\ufffdb'))).to.contain('bytes that are no UTF-8');
+  });
+
+  it('nothing in a text steers a terminal, whatever a job holds', () => {
+    const odd = 'a\u001b\u0085\u009b\u200b\u202e\u2028\u2029\u{e0001}z';
+    const change = (plan: Plan): void => {
+      const because = 'a test';
+      withArgv('/bin/echo', odd)(plan);
+      for (const step of stepsOf(plan, 'payload.execute')) step.workDirectory = `/${odd}`;
+      plan.steps.push({op: 'environment.set', name: 'ODD', value: odd, because});
+      plan.steps.push({op: 'mount.bind', source: `/${odd}`, destination: `/${odd}`, options: ['ro'], optional: false, because});
+      plan.steps.push({op: 'mount.bind', source: `{box}/${odd}`, destination: `/x${odd}`, options: ['ro'], optional: false, because});
+      plan.steps.push({op: 'mount.tmpfs', destination: `/t:${odd}`, mode: '0755', sizeBytes: 4096, because});
+      plan.steps.push({op: 'image.take', path: `/i${odd}`, kind: 'directory', digest: null, tree: null, because});
+    };
+    for (const tool of TOOL_NAMES)
+      expect(textOf(tool, MCSIM, change).replaceAll('\n', ''), tool).to.not.match(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+    expect(textOf('docker', MCSIM, change)).to.contain('\\xc2\\x9b');
+    expect(config(MCSIM, change).process.args.at(-1)).to.equal(odd);
+    const lxc = textOf('lxc', MCSIM, change);
+    expect(lxc).to.contain('# environment.set: ODD holds').and.contain('it is not set.');
+    expect(lxc).to.match(/# mount\.bind: .* holds a control or format character, .*: it is not mounted\./);
+    expect(lxc).to.not.match(/^lxc\.mount\.entry = .*\ufffd/m);
+  });
+
+  it('no engine asks a registry for an image that is made before', () => {
+    for (const tool of ['docker', 'podman'] as const) expect(textOf(tool, MCSIM), tool).to.contain('\n  --pull=never \\\n');
+    const archive = (plan: Plan): void => {
+      plan.steps.push({op: 'image.take', path: '/images/a', kind: 'oci-archive', digest: null, tree: null, because: 'a test'});
+    };
+    expect(textOf('docker', MCSIM, archive)).to.contain('--pull=never');
+    expect(textOf('podman', MCSIM, archive)).to.not.contain('--pull');
   });
 
   it('a comment ends where the tool says, whatever a job is called', () => {
@@ -170,6 +202,12 @@ describe('a plan as the text of another tool', () => {
     const name = 'el9-v2-condor24.pipeline.builtin';
     const docker = textOf('docker', name);
     expect(docker.match(/^docker run/gm)).to.have.lengthOf(4);
+    const heads = docker.match(/^# (?:conditions|simulate-1|simulate-2|merge)\b/gm);
+    expect(heads).to.deep.equal(['# conditions', '# simulate-1', '# simulate-2', '# merge']);
+    for (const tool of ['podman', 'lxc', 'nspawn', 'bwrap', 'apptainer', 'systemd-run'] as const) {
+      const text = textOf(tool, name);
+      expect(text.lastIndexOf('./merge'), tool).to.be.greaterThan(text.lastIndexOf('./simulate'));
+    }
     expect(docker).to.contain('# simulate-1: it starts when conditions listens on port 5432 (within 1m)');
     expect(docker).to.match(/--name pipeline-simulate-1 [^]*?--memory 838860800/);
     const {annotations, process} = config(name);
