@@ -25,10 +25,13 @@ const programOf = (name: string): EngineProgram => ({
   apparmor: {profiles: [name], remedy: `install an AppArmor profile for ${name} with the rule "userns,"`},
 });
 
-/** The arguments of `run` (crun(1), runc(8)): descriptors from 3 on are init's. */
-const runArguments = ({box, id, init}: EngineTask): string[] => [
-  ...['run', '--bundle', `${box}/${BUNDLE}`, '--preserve-fds', String(init.descriptors), `tare-${id}`],
+/** The arguments of `run` (crun(1), runc(8)): descriptors from 3 on are init's. @param options more of them */
+const runArguments = ({box, id, init}: EngineTask, options: readonly string[] = []): string[] => [
+  ...['run', '--bundle', `${box}/${BUNDLE}`, '--preserve-fds', String(init.descriptors), ...options, `tare-${id}`],
 ];
+
+/** A box keeps the session keyring of its user, in which AFS and Kerberos have tokens; init gives the payload of root's one of its own. */
+const keyringOf = ({pattern}: EngineTask): readonly string[] => (pattern === 'vm-lite' ? [] : ['--no-new-keyring']);
 
 const COMMON = {
   kind: 'child',
@@ -74,7 +77,7 @@ export const crun: Engine<readonly Part[]> = {
   obstacle: crunObstacle,
   translate: (task, parts) => ({
     files: [configFile(task, parts.flat(), null)],
-    argv: [task.engine.path, '--root', `${task.box}/${RUNTIME}`, '--cgroup-manager=disabled', ...runArguments(task)],
+    argv: [task.engine.path, '--root', `${task.box}/${RUNTIME}`, '--cgroup-manager=disabled', ...runArguments(task, keyringOf(task))],
   }),
   words: {
     about: 'runs bundles of the OCI runtime specification',

@@ -16,13 +16,17 @@ const followed = (path: string, {pattern}: EngineTask): Mount => ({
   options: ['rbind', 'ro', ...(pattern === 'vm-lite' ? [] : ['rro']), 'nosuid', 'nodev', 'rslave'],
 });
 
+/** As bubblewrap has all that it binds and its own /dev: without setuid programs, and without devices but where they are what is bound. */
+const STRICT = ['nosuid', 'nodev'];
+
 /** What is bound read-only is so with all below it in a box; in a small machine, whose image has nothing below, as it always was. */
 function bound({source, destination, options}: EngineStepOf<'mount.bind'>, {pattern}: EngineTask): Mount {
   const readOnly = !options.includes('rw') && !options.includes('dev');
   const box = readOnly ? ['ro', 'rro'] : ['rw'];
   const machine = options.includes('ro') || options.includes('late') ? ['ro'] : ['rw'];
+  const strict = pattern === 'vm-lite' ? [] : ['nosuid'];
   const access = pattern === 'vm-lite' ? machine : box;
-  return {destination, type: 'bind', source, options: ['rbind', ...access, ...(options.includes('dev') ? [] : ['nodev'])]};
+  return {destination, type: 'bind', source, options: ['rbind', ...access, ...strict, ...(options.includes('dev') ? [] : ['nodev'])]};
 }
 
 /** The terminals of a /dev: its own, or those that are mounted already. */
@@ -52,7 +56,11 @@ export const STEPS: EngineSteps<readonly Part[]> = {
   ],
   'mount.sys': ({destination}) => [{destination, type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro']}],
   'mount.dev': (step, {pattern}) => [
-    {destination: step.destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k']},
+    {
+      ...{destination: step.destination, type: 'tmpfs', source: 'tmpfs'},
+      // in a box the runtime binds the node's devices over files
+      options: [...(pattern === 'vm-lite' ? ['nosuid'] : STRICT), 'strictatime', 'mode=755', 'size=65536k'],
+    },
     terminalsOf(step),
     // not every kernel has queues
     ...(pattern === 'vm-lite' || step.queues !== undefined
@@ -71,6 +79,8 @@ export const STEPS: EngineSteps<readonly Part[]> = {
   // the supervisor writes the accounts into the layers of the box
   'accounts.provide': () => [],
   // enter has made it read-only, or not
-  'mount.closed': ({at, destination}) => [{destination, type: 'bind', source: at, options: ['rbind', 'nodev']}],
+  'mount.closed': ({at, destination}, {pattern}) => [
+    {destination, type: 'bind', source: at, options: ['rbind', ...(pattern === 'vm-lite' ? ['nodev'] : STRICT)]},
+  ],
   'mount.readonly': ({destination}) => [{readOnly: destination}],
 };

@@ -86,7 +86,8 @@ async function prepareSaved(
       system: plan.pattern.value === 'vm-lite',
       network: stepOf(plan, 'hostname.set') !== undefined,
     },
-    request,
+    // the plan's engine is looked for as one that the caller names; whether the policy allows it, the check says
+    {engines: request.engines, engine: request.engine ?? (plan.engine.name === 'none' ? undefined : plan.engine.name)},
     attempt,
     naming,
   );

@@ -60,9 +60,9 @@ export function checkSavedPlan(plan: Plan, file: string, here: EngineInputs & {p
   return planIdentity(plan, facts, policy, mismatch);
 }
 
-/** It is one that the policy lists, where it was, and can do all steps; another may be preferred by now. */
+/** It is one that the policy lists, where it was, of the version that it was, and can do all steps; another may be preferred by now. */
 function checkEngine(plan: Plan, here: EngineInputs & {policy: Policy}, mismatch: Mismatch): void {
-  const {name, path} = plan.engine;
+  const {name, path, version} = plan.engine;
   const rule = here.policy.rules.find((one) => one.name === plan.rule);
   const policy = {engines: rule?.set.engines ?? here.policy.engines};
   if (here.only !== null && here.only !== name) throw mismatch('it is for another engine than the caller wants', name, here.only);
@@ -72,6 +72,8 @@ function checkEngine(plan: Plan, here: EngineInputs & {policy: Policy}, mismatch
   );
   if (typeof choice === 'string') throw mismatch('the box cannot be built', choice, 'a node as it was planned for');
   if (path !== choice.facts.path) throw mismatch(`${name} is elsewhere`, path ?? 'none', choice.facts.path ?? 'none');
+  if (version !== choice.facts.version)
+    throw mismatch(`${name} has another version`, version ?? 'unknown', choice.facts.version ?? 'unknown');
   const refused = stepRefusal(choice.engine, plan);
   const covers = stepsOf(plan, 'mount.cover').map(({at}) => at);
   const wanted = choice.engine.prepared && here.facts.unifiedAt !== null ? [here.facts.unifiedAt] : [];

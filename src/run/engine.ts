@@ -14,10 +14,14 @@ import type {Plan} from '../schema/generated/plan-1.js';
 import {runAbandonable} from '../host/abandon.js';
 import {provideAccounts} from './accounts.js';
 
+/** Code ENGINE_FAILED: an engine cannot be told a plan. Nothing was started, and another engine may be able to. */
+export class EngineUnwritten extends TareError {}
+
 /**
  * Writes what the plan's engine needs.
  * @returns what it is started with; empty for a plan without a box
- * @throws TareError ENGINE_FAILED
+ * @throws EngineUnwritten
+ * @throws TareError for the accounts of a small machine
  */
 export async function writeEngine(
   plan: Plan,
@@ -30,7 +34,7 @@ export async function writeEngine(
   const engine = engines.find((one) => one.name === name);
   const found = facts.engines.find((one) => one.name === name);
   if (engine === undefined || found === undefined)
-    throw new TareError('ENGINE_FAILED', {message: 'this version of Tare does not have the engine', found: name});
+    throw new EngineUnwritten('ENGINE_FAILED', {message: 'this version of Tare does not have the engine', found: name});
   const optional = engine.skipsMissing ? [] : stepsOf(plan, 'mount.bind').filter((step) => step.optional);
   const there = await whatIsThere(optional.map(({source}) => inBox(source, boxDirectory)));
   const root = rootOf(stepOf(plan, 'namespace.unshare')?.maps);
@@ -43,8 +47,8 @@ export async function writeEngine(
     for (const {folder, name: file, text} of files) writeFileSync(`${boxDirectory}/${folder}/${file}`, text, {mode});
     return argv;
   } catch (error) {
-    if (error instanceof TareError) throw error;
-    throw new TareError('ENGINE_FAILED', {
+    if (error instanceof TareError) throw error.code === 'ENGINE_FAILED' ? new EngineUnwritten(error.code, error.details) : error;
+    throw new EngineUnwritten('ENGINE_FAILED', {
       message: `what ${name} is told cannot be written`,
       found: (error as NodeJS.ErrnoException).syscall === undefined ? asTareError(error).message : (error as Error).message,
       cause: error,

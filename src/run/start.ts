@@ -15,6 +15,7 @@ import {writeNote} from '../step/folder.js';
 import {begin, takeBack, type Begun} from './begin.js';
 import {SupervisorFailed, orNextSupervisor} from './supervisor-failed.js';
 import {conclude} from './conclude.js';
+import {EngineUnwritten} from './engine.js';
 import {failureText, isSetupFailure, isDisksFault, isIdsFault} from '../decide/outcome.js';
 import {refuseLess, UNLOGGED} from './less.js';
 import {live} from './live-box.js';
@@ -104,6 +105,7 @@ async function runBox(prepared: Prepared, {request, hello, channel, attempt, log
   } catch (error) {
     if (!(error instanceof TareError) || attempt.left.length > 0) throw error;
     if (error.code === 'SCRATCH_FAILED') return orThrow('disk', error);
+    if (error instanceof EngineUnwritten) return orThrow('box', error);
     if (isPlacesFault(error)) return orThrow('groups', error);
     throw error;
   }

@@ -74,12 +74,17 @@ describe('a box by crun', () => {
     expect(launchOf(boxed()).argv.slice(0, 3)).to.deep.equal(['/usr/bin/crun', '--root', '/b/runtime']);
   });
 
+  it('keeps the session keyring of its user', () => {
+    for (const made of [boxed(), rooted()]) expect(launchOf(made).argv).to.include('--no-new-keyring');
+  });
+
   it('what is read-only is so with all below it, what is hidden is read-only at last, and the work directory can be written to', () => {
     const made = boxed({job: {network: 'none'}, call: call({run: ['/run/nscd']})});
-    expect(mountAt(made, '/run/nscd')?.options).to.deep.equal(['rbind', 'ro', 'rro', 'nodev']);
-    expect(mountAt(made, WORK)?.options).to.deep.equal(['rbind', 'rw', 'nodev']);
-    expect(mountAt(made, '/tmp')).to.deep.include({source: '/b/tmp', options: ['rbind', 'rw', 'nodev']});
-    expect(mountAt(made, '/dev/fuse')?.options).to.deep.equal(['rbind', 'rw']);
+    expect(mountAt(made, '/run/nscd')?.options).to.deep.equal(['rbind', 'ro', 'rro', 'nosuid', 'nodev']);
+    expect(mountAt(made, WORK)?.options).to.deep.equal(['rbind', 'rw', 'nosuid', 'nodev']);
+    expect(mountAt(made, '/tmp')).to.deep.include({source: '/b/tmp', options: ['rbind', 'rw', 'nosuid', 'nodev']});
+    expect(mountAt(made, '/dev/fuse')?.options).to.deep.equal(['rbind', 'rw', 'nosuid']);
+    expect(mountAt(made, '/dev')?.options).to.include.members(['nosuid', 'nodev']);
     expect(config(made).linux.readonlyPaths).to.include.members(['/dev', '/run']);
     expect(config(made).linux.namespaces.map(({type}) => type)).to.include('network');
   });

@@ -258,6 +258,7 @@ describe('a saved plan', () => {
     ['without bubblewrap', {engines: [{...BUBBLEWRAP, path: null}]}, 'the box cannot be built'],
     ['without namespaces', {namespaces: {...here.namespaces, user: no}}, 'the box cannot be built'],
     ['with bubblewrap elsewhere', {engines: [{...BUBBLEWRAP, path: '/opt/bwrap'}]}, 'bubblewrap is elsewhere'],
+    ['with another version of bubblewrap', {engines: [{...BUBBLEWRAP, version: '0.11.1'}]}, 'bubblewrap has another version'],
     ['with fewer CPUs', {cpu: {...here.cpu, allowed: [2]}}, 'CPUs are not all here'],
   ];
   for (const [title, node, says] of nodes) {
@@ -265,6 +266,18 @@ describe('a saved plan', () => {
       expect(thrown(() => check(plan(PINNED), {...here, ...node})).message).to.include(says);
     });
   }
+
+  it('by an engine that the policy gives to no box is obeyed as the caller’s --engine is, and not where the policy lists others', () => {
+    const node = facts({engines: [BUBBLEWRAP, CRUN]});
+    const saved = plan({facts: node, call: {engine: 'crun'}});
+    expect(saved.engine.name).to.equal('crun');
+    expect(check(saved, node)).to.deep.equal(USER);
+    const listed = {engines: ['bubblewrap']};
+    const other = plan({facts: node, policy: listed});
+    const forced = {...other, engine: {...saved.engine}};
+    const checked = (): unknown => checkSavedPlan(forced, 'plan.json', {facts: node, policy: policy(listed), ...KNOWN});
+    expect(thrown(checked).code).to.equal('ENGINE_FORBIDDEN');
+  });
 
   it('is refused with no step for a limit of v1’s', () => {
     const node = facts({cgroup: v1({memory: 'memory', cpu: 'cpu', pids: 'pids'})});
