@@ -21,7 +21,9 @@ export const DOCKER_RUN_FORMAT: Format = {
   name: 'docker-run',
   title: 'a command line of docker run, docker create, podman run or podman create',
   recognises: (text) =>
-    /^(?:\s*#[^\n]*\n)*\s*(?:[A-Za-z_]\w*=\S*\s+|sudo\s+(?:-[EHn]\s+)*|exec\s+)*(?:\/\S*\/)?(?:docker|podman)(?:-remote)?\s/.test(text.slice(0, 4096)),
+    /^(?:\s*#[^\n]*\n)*\s*(?:[A-Za-z_]\w*=\S*\s+|sudo\s+(?:-[EHn]\s+)*|exec\s+)*(?:\/\S*\/)?(?:docker|podman)(?:-remote)?\s/.test(
+      text.slice(0, 4096),
+    ),
   read: readDockerRun,
 };
 

@@ -119,7 +119,9 @@ const PROPERTIES: Readonly<Record<string, readonly [limit: Limit, read: (text: s
 
 /** Whether a text is a command of systemd-nspawn, by its first word. */
 export const isNspawnCommand = (text: string): boolean =>
-  /^(?:[ \t]*(?:#.*)?\r?\n)*[ \t]*(?:sudo[ \t]+(?:-[EHn][ \t]+)*)?(?:\/[\w./-]*\/)?systemd-nspawn(?:[ \t\\]|\r?\n|$)/.test(text.slice(0, 64 * 1024));
+  /^(?:[ \t]*(?:#.*)?\r?\n)*[ \t]*(?:sudo[ \t]+(?:-[EHn][ \t]+)*)?(?:\/[\w./-]*\/)?systemd-nspawn(?:[ \t\\]|\r?\n|$)/.test(
+    text.slice(0, 64 * 1024),
+  );
 
 /**
  * The settings of a command line; what is no setting of a file goes to the draft.

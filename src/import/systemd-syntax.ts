@@ -56,7 +56,13 @@ function settingOf({text, place}: Line, where: {section: string; name: string; s
   const value = behind.trim();
   const shown = visible(name, value);
   const gap = value === '' ? 0 : behind.indexOf(value);
-  return {section, name, value, at: place(equals + 1 + gap), origin: {at: place(start), as: cut(shown === null ? name : `${name}=${shown}`)}};
+  return {
+    section,
+    name,
+    value,
+    at: place(equals + 1 + gap),
+    origin: {at: place(start), as: cut(shown === null ? name : `${name}=${shown}`)},
+  };
 }
 
 /** Lines that end in a backslash go on in the next one that is no comment; the backslash becomes a space. */

@@ -170,6 +170,7 @@ const EXPECTED: [string, string | null, Partial<ReturnType<typeof plain>>][] = [
       ],
       left: [
         'user: 1000:1000',
+        'user: 1000:1000',
         'volumes: volume db-data /data',
         'volumes.volume',
         'volumes: bind /srv/input /input',

@@ -60,6 +60,7 @@ const EXPECTED: Record<string, Partial<ReturnType<typeof plain>>> = {
     left: [
       '-d',
       '-u 1000:1000',
+      '-u 1000:1000',
       '--group-add audio',
       '--domainname example.org',
       '--network my-net',

@@ -55,11 +55,7 @@ const EXPECTED: Record<string, Partial<ReturnType<typeof plain>>> = {
     fields: {command: ['/bin/sh', '-c', 'sleep 1'], workDirectory: '/srv', image: '/var/lib/docker/overlay2/0a1b2c/merged'},
     limits: {memory: 104_857_600, swap: 104_857_600, cores: 1.5, processes: 64},
     environment: {PATH, HOSTNAME: '4f0b5d7bd1f6'},
-    proposals: [
-      'images ["/var/lib/docker/overlay2/0a1b2c/merged"]',
-      'identity.hostname "4f0b5d7bd1f6"',
-      'writable ["/data"]',
-    ],
+    proposals: ['images ["/var/lib/docker/overlay2/0a1b2c/merged"]', 'identity.hostname "4f0b5d7bd1f6"', 'writable ["/data"]'],
     left: [
       'process.user.gid: 12345',
       'process.user.additionalGids',

@@ -15,7 +15,9 @@ describe('settings of other tools', () => {
   it('a file that has no variables is not shown', async () => {
     const shadow = 'root:*:19000:0:::\nopensesame\nROOT-X:1=2\n';
     const draft = await draftOf('apptainer', 'apptainer exec --env-file /etc/shadow /i true', {'/etc/shadow': shadow});
-    expect(leftIn(draft).join('\n')).to.include('a variable').and.not.match(/root|opensesame|ROOT-X/i);
+    expect(leftIn(draft).join('\n'))
+      .to.include('a variable')
+      .and.not.match(/root|opensesame|ROOT-X/i);
     const files = {'/x': `A=\${opensesame\n`};
     const message = await messageOf(importText('services: {a: {image: i, env_file: /x}}', 'compose', 'F', files));
     expect(message).to.include('/x:1:1').and.not.include('opensesame');
@@ -26,7 +28,7 @@ describe('settings of other tools', () => {
     expect(leftIn(draft)).to.include.members([
       '--name a: `--name b` replaces it',
       '-m 1g: `-m 2g` replaces it',
-      '--env A: F:1:44 replaces it',
+      '--env A: F:1:49 replaces it',
       '--entrypoint x: `--entrypoint y` replaces it',
     ]);
   });
@@ -37,7 +39,10 @@ describe('settings of other tools', () => {
         'docker-run',
         'AUTH=opensesame podman run --creds u:opensesame --decryption-key opensesame --log-opt splunk-token=opensesame image',
       ),
-      await draftOf('nspawn', 'systemd-nspawn --set-credential=a:opensesame --property=SetCredential=a:opensesame --setenv=TOKEN=opensesame -D /x sh'),
+      await draftOf(
+        'nspawn',
+        'systemd-nspawn --set-credential=a:opensesame --property=SetCredential=a:opensesame --setenv=TOKEN=opensesame -D /x sh',
+      ),
       await draftOf('nspawn', '[Exec]\nEnvironment=MY_TOKEN=opensesame\n'),
       await draftOf('libvirt', container("<devices><graphics type='vnc' passwd='opensesame'/></devices><features passwd='opensesame'/>")),
       await draftOf('lxc', 'lxc.environment = MY_TOKEN=opensesame\n'),
@@ -96,7 +101,8 @@ describe('settings of other tools', () => {
   it('a text that only looks like a configuration is soon known', () => {
     const text = `${'#\r\n'.repeat(10_000)}x`;
     const begun = performance.now();
-    for (const name of ['lxc', 'nspawn', 'apptainer', 'docker-run', 'compose', 'openvz', 'oci', 'libvirt']) formatOf(name).recognises(text, 'F');
+    for (const name of ['lxc', 'nspawn', 'apptainer', 'docker-run', 'compose', 'openvz', 'oci', 'libvirt'])
+      formatOf(name).recognises(text, 'F');
     expect(performance.now() - begun).to.be.below(2000);
   });
 
