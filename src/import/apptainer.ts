@@ -8,7 +8,7 @@ import {ACTION_OPTIONS, GLOBAL, GLOBAL_OPTIONS, LEFT_FLAGS, LEFT_VALUES, LISTS} 
 import {readEnvironment} from './apptainer-environment.js';
 import {onNode, readBinds, readHome, readVariables, type Bind} from './apptainer-values.js';
 import {Draft} from './draft.js';
-import {readAssignments, VARIABLE} from './environment-file.js';
+import {calledIn, readAssignments, VARIABLE} from './environment-file.js';
 import {refusePart, type Foreign, type Format} from './format.js';
 import {pathIn, placeImage} from './image.js';
 import {placeMountSetting} from './mounts.js';
@@ -19,7 +19,7 @@ import {readCommand, type Word} from './words.js';
 
 /** Comments and assignments, and then the program. Each character can be taken in one way only. */
 const RECOGNISED =
-  /^(?:[ \t]*(?:#.*)?\r?\n)*[ \t]*(?:[A-Za-z_][A-Za-z0-9_]*=(?:"[^"\n]*"|'[^'\n]*'|\\[^\r\n]|[^\s"'\\])*(?:[ \t]|\\\r?\n)+)*(?:sudo[ \t]+)?(?:\/[^\s"'\\]*\/)?(?:apptainer|singularity)(?:\s|\\\r?\n|$)/;
+  /^(?:[ \t]*(?:#.*)?\r?\n)*[ \t]*(?:[A-Za-z_][A-Za-z0-9_]*=(?:"[^"\n]*"|'[^'\n]*'|\\[^\r\n]|[^\s"'\\])*(?:[ \t]|\\\r?\n)+)*(?:sudo[ \t]+(?:-[EHn][ \t]+)*)?(?:\/[^\s"'\\]*\/)?(?:apptainer|singularity)(?:\s|\\\r?\n|$)/;
 
 /** Command lines of apptainer and singularity. */
 export const APPTAINER_FORMAT: Format = {
@@ -47,7 +47,7 @@ function readApptainer(foreign: Foreign): Draft {
   refusePart(foreign);
   const [problems, draft] = [new Problems(), new Draft()];
   const words = readCommand(foreign.text, foreign.file);
-  const start = words.findIndex(({text}) => !/^[A-Za-z_][A-Za-z0-9_]*=/.test(text) && text !== 'sudo');
+  const start = words.findIndex(({text}) => !/^[A-Za-z_][A-Za-z0-9_]*=/.test(text) && !/^(?:sudo|-[EHn])$/.test(text));
   const program = words[start];
   if (program === undefined || !/^(.*\/)?(apptainer|singularity)$/.test(program.text))
     throw wrongWord('no command of apptainer', program ?? words.at(-1), 'apptainer or singularity, behind variables that are set for it');
@@ -186,8 +186,10 @@ function readEnvironmentFile({value, origin}: Option & {value: string}, {draft, 
     draft.leave(origin, 'the file of variables cannot be read here: write them as `environment`');
     return;
   }
-  for (const {name, value: content, at} of readAssignments(text, value, null, problems)) {
-    const as = {at, as: name};
+  for (const assignment of readAssignments(text, value, null, problems)) {
+    const {name, value: content, at} = assignment;
+    // a line without a value may be of a file that has no variables
+    const as = content === null ? {at, as: 'a variable'} : calledIn(assignment);
     if (content === null || !VARIABLE.test(name)) draft.leave(as, 'it is no variable with a value');
     else if (/[$`\\"']/.test(content)) draft.leave(as, 'a shell evaluates its value: write the result as `environment`');
     else draft.variable(name, content, as);

@@ -132,7 +132,10 @@ function takeRest({name, draft: own}: Service, draft: Draft): void {
   const repositories = own.fields.get('cvmfs');
   if (repositories !== undefined) {
     const before = (draft.fields.get('cvmfs')?.value ?? []) as string[];
-    draft.field('cvmfs', [...new Set([...before, ...(repositories.value as string[])])].slice(0, 64), repositories.origin);
+    draft.fields.set('cvmfs', {
+      value: [...new Set([...before, ...(repositories.value as string[])])].slice(0, 64),
+      origin: repositories.origin,
+    });
   }
   const image = own.fields.get('image');
   if (image !== undefined) draft.field('image', image.value as NonNullable<JobDocument['image']>, image.origin);

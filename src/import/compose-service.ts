@@ -48,16 +48,18 @@ export function readService(name: string, service: Branch, project: Project, for
     restart: null,
   };
   const used = new Set<string>();
+  const halves: string[] = [];
   const keys = [...service.entries].sort(([a], [b]) => turnOf(a) - turnOf(b));
   for (const [key, tree] of keys) {
     const known = withoutUnknown(key, tree, reading, used);
     if (known !== null) readKey(key, known, reading);
+    else if (key === 'command' || key === 'entrypoint') halves.push(key);
   }
   tellVariables(used, reading);
   if (!service.entries.has('network_mode') && !service.entries.has('networks'))
     leaveNetworkUnset({at: service.at, as: 'network_mode, which is not given'}, draft);
   placeResources(reading.resources, draft, problems, UNSET_SWAP.docker);
-  placeProgram(reading);
+  placeProgram(reading, halves);
   for (const {service: other, required, origin} of reading.needs)
     if (required && !project.services.has(other))
       problems.invalid({
@@ -127,8 +129,14 @@ function tellVariables(used: ReadonlySet<string>, {draft, project}: Reading): vo
 }
 
 /** Entrypoint and command are one. Without the first the image's own may come before, without both the command is the image's. */
-function placeProgram(reading: Reading): void {
+function placeProgram(reading: Reading, halves: readonly string[]): void {
   const {draft, image, command, entrypoint, commandFrom, name, at} = reading;
+  if (halves.length > 0) {
+    // Half a command would start another program, or the right one without its arguments.
+    if (commandFrom !== null) draft.leave(commandFrom, `\`${halves.join(', ')}\` is left, and half a command is none`);
+    if (image !== null) placeImage(image.text, 'docker', originOf('image', image.tree), draft);
+    return;
+  }
   const words = [...(entrypoint ?? []), ...(command ?? [])];
   const origin = commandFrom ?? {at, as: `service ${name}`};
   if (words.length > 0 && words[0] !== '') placeCommand(words, origin, draft);

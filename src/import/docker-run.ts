@@ -21,7 +21,9 @@ export const DOCKER_RUN_FORMAT: Format = {
   name: 'docker-run',
   title: 'a command line of docker run, docker create, podman run or podman create',
   recognises: (text) =>
-    /^(?:\s*#[^\n]*\n)*\s*(?:[A-Za-z_]\w*=\S*\s+|sudo\s+|exec\s+)*(?:\/\S*\/)?(?:docker|podman)(?:-remote)?\s/.test(text.slice(0, 4096)),
+    /^(?:\s*#[^\n]*\n)*\s*(?:[A-Za-z_]\w*=\S*\s+|sudo\s+(?:-[EHn]\s+)*|exec\s+)*(?:\/\S*\/)?(?:docker|podman)(?:-remote)?\s/.test(
+      text.slice(0, 4096),
+    ),
   read: readDockerRun,
 };
 
@@ -65,7 +67,7 @@ function engineOf(words: readonly Word[], draft: Draft, problems: Problems) {
     const [, name, value = ''] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(text) ?? [];
     if (name !== undefined) {
       before.set(name, value);
-      draft.leave({at, as: settingOf(name, value)}, 'it is a variable of the engine’s own command');
+      draft.leave({at, as: settingOf(name, null)}, 'it is a variable of the engine’s own command');
     } else if (!/^(sudo|exec|-E|-H|-n)$/.test(text)) break;
   }
   const word = words[index];
@@ -94,9 +96,12 @@ type Reader = (text: string, option: Option, run: Run) => void;
 /** Keeps a value; a later one replaces it, as the engines have it. */
 const resource =
   (name: keyof Resources, read: (text: string, where: string) => number): Reader =>
-  (text, {at, origin}, {resources, problems}) => {
+  (text, {at, origin}, {resources, problems, draft}) => {
     const value = problems.attempt((): Given<number> => ({value: read(text, at), origin, at}));
-    if (value !== null) resources[name] = value;
+    const before = resources[name];
+    if (value === null) return;
+    if (before !== undefined) draft.replaced(before.origin, origin);
+    resources[name] = value;
   };
 
 const setting = (text: string, {at, origin}: Option) => ({text, at, origin});
@@ -148,6 +153,7 @@ const READERS: Readonly<Record<Exclude<Use, 'environmentFile'>, Reader>> = {
     else problems.invalid({message: 'the working directory is not absolute', where: at, found: show(text), allowed: 'an absolute path'});
   },
   entrypoint: (_, option, run) => {
+    if (run.entrypoint !== null) run.draft.replaced(run.entrypoint.origin, option.origin);
     run.entrypoint = option;
   },
   name: (text, {at, origin}, {draft, problems}) => {

@@ -37,7 +37,7 @@ export type Field = Exclude<keyof JobDocument, 'schema' | 'limits' | 'environmen
 /** Limits of a job. */
 export type Limit = keyof NonNullable<JobDocument['limits']>;
 
-/** Collects what a reader finds. A later value of a field replaces an earlier one, as the tools have it. */
+/** Collects what a reader finds. A later value of a field replaces an earlier one, as the tools have it, and the earlier one is left. */
 export class Draft {
   readonly fields = new Map<Field, Taken>();
   readonly limits = new Map<Limit, Taken>();
@@ -47,16 +47,19 @@ export class Draft {
 
   /** A field of the job. */
   field<F extends Field>(name: F, value: NonNullable<JobDocument[F]>, origin: Origin): void {
+    this.#replace(this.fields.get(name), origin);
     this.fields.set(name, {value, origin});
   }
 
   /** Units as in a job document: bytes, seconds, cores, or text with a unit. */
   limit<L extends Limit>(name: L, value: NonNullable<NonNullable<JobDocument['limits']>[L]>, origin: Origin): void {
+    this.#replace(this.limits.get(name), origin);
     this.limits.set(name, {value, origin});
   }
 
   /** A variable to set, or to take away (null). */
   variable(name: string, value: string | null, origin: Origin): void {
+    this.#replace(this.environment.get(name), origin);
     this.environment.set(name, {value, origin});
   }
 
@@ -68,5 +71,15 @@ export class Draft {
   /** A setting of which nothing is made. */
   leave(origin: Origin, because: string): void {
     this.left.push({origin, because});
+  }
+
+  /** Leaves a setting that another one replaces. */
+  replaced(before: Origin, by: Origin): void {
+    if (before.at === by.at && before.as === by.as) return;
+    this.leave(before, `${before.as === by.as ? by.at : `\`${by.as}\``} replaces it`);
+  }
+
+  #replace(before: Taken | undefined, by: Origin): void {
+    if (before !== undefined) this.replaced(before.origin, by);
   }
 }

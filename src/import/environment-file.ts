@@ -102,6 +102,12 @@ function valueOf({text, mark}: Quoted, lookup: Lookup, where: string, problems: 
   if (mark === "'") return {value: text.replaceAll("\\'", "'"), unknown: null};
   const plain = mark === '' ? text : text.replaceAll(/\\([nrt\\"$])/g, (_, letter: string) => ESCAPED[letter] ?? letter);
   const {value, unknown, fault} = interpolate(plain, lookup);
-  if (fault !== null) problems.invalid({message: fault, where, allowed: `$NAME, $\{NAME}, $\{NAME:-default}`});
+  // The fault itself names what stands behind the dollar sign.
+  if (fault !== null)
+    problems.invalid({
+      message: 'a variable in a value that is not written as compose has it',
+      where,
+      allowed: `$NAME, $\{NAME}, $\{NAME:-default}`,
+    });
   return {value, unknown};
 }

@@ -121,7 +121,6 @@ function readRam(element: Element, source: Element | undefined, target: string, 
   else if (!PRIVATE.includes(to)) draft.leave(origin, 'a box has private directories at /tmp and /var/tmp only');
   else if (size === null) draft.leave(origin, 'it stands for no limit');
   else {
-    if (draft.limits.has('scratch')) draft.leave(origin, 'a job has one limit on scratch, and this one replaces it');
     draft.limit('scratch', size, origin);
     draft.propose(
       ['scratch', 'inMemory'],

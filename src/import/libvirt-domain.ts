@@ -3,6 +3,7 @@
 import {TareError} from '../errors.js';
 import {show} from '../job/show.js';
 import type {Draft} from './draft.js';
+import {isSecret} from './secret.js';
 import type {Element} from './xml.js';
 
 /** What is read of a domain, while it is read. */
@@ -40,6 +41,6 @@ const ATTRIBUTES: Readonly<Record<string, string>> = {
 export function leaveAttributes(element: Element, read: readonly string[], draft: Draft): void {
   for (const [name, value] of element.attributes) {
     if (read.includes(name)) continue;
-    draft.leave({at: element.at, as: `<${element.name} ${name}='${value}'>`}, reasonFor(name, ATTRIBUTES));
+    draft.leave({at: element.at, as: `<${element.name} ${name}${isSecret(name) ? '' : `='${value}'`}>`}, reasonFor(name, ATTRIBUTES));
   }
 }

@@ -55,6 +55,7 @@ export function readMemtune(memtune: Element, domain: Domain): void {
       const memory = child(root, 'memory');
       if (element.name === 'hard_limit' && draft.limits.has('memory') && memory !== undefined)
         draft.leave(shownOf(memory), 'hard_limit replaces it');
+      if (element.name === 'hard_limit') draft.limits.delete('memory');
       draft.limit(limit[element.name], size, originOf(element));
     } else draft.leave(shownOf(element), 'unknown to this reader');
   }
@@ -62,8 +63,9 @@ export function readMemtune(memtune: Element, domain: Domain): void {
 
 /** `swap_hard_limit` is memory and swap together. */
 function readSwap(element: Element, size: string | number, memtune: Element, {draft, root}: Domain): void {
-  const limit = child(memtune, 'hard_limit') ?? child(root, 'memory');
-  const memory = limit === undefined ? null : sized(limit);
+  // a hard_limit that is none leaves memory as it is
+  const [hard, whole] = [child(memtune, 'hard_limit'), child(root, 'memory')];
+  const memory = (hard === undefined ? null : sized(hard)) ?? (whole === undefined ? null : sized(whole));
   if (memory === null) {
     draft.leave(shownOf(element), 'memory has no limit, so the sum of memory and swap says nothing of swap');
     return;
@@ -95,7 +97,7 @@ export function readVcpu(element: Element, {draft, isContainer, root}: Domain): 
   const named = cpuCount(set, element.at);
   if (isContainer) {
     const quota = quotaOf(child(root, 'cputune'));
-    if (quota === null || named < quota) draft.limit('cores', named, origin);
+    if (quota === null || named <= quota) draft.limit('cores', named, origin);
     draft.limit('pinCores', true, origin);
   }
   draft.leave({at: element.at, as: `<vcpu cpuset='${set}'>`}, 'which CPUs a job is bound to is chosen on the node');

@@ -17,7 +17,7 @@ const MACHINES = ['qemu', 'kvm'];
 
 /** Elements of a domain of which something is made; of several libvirt reads the first. */
 const READ: Readonly<Record<string, (element: Element, domain: Domain) => void>> = {
-  name: (element, {draft}) => draft.field('name', element.text, originOf(element)),
+  name: readName,
   memory: readMemory,
   memtune: readMemtune,
   vcpu: readVcpu,
@@ -104,6 +104,11 @@ function readDomain(foreign: Foreign): Draft {
   return draft;
 }
 
+function readName(element: Element, {draft}: Domain): void {
+  if (/[\r\n]/.test(element.text)) throw invalid('a line end in the name of a domain', element, 'a name on one line', element.text);
+  draft.field('name', element.text, originOf(element));
+}
+
 /** What is executed: https://libvirt.org/formatdomain.html#container-boot. */
 function readOs(os: Element, domain: Domain): void {
   const {draft, isContainer} = domain;
@@ -120,13 +125,13 @@ function readOs(os: Element, domain: Domain): void {
   const init = child(os, 'init');
   const path = init?.text ?? '/sbin/init';
   const origin = init === undefined ? {at: os.at, as: '<os> without <init>'} : originOf(init);
-  draft.field('command', [path, ...os.children.filter(({name}) => name === 'initarg').map(({text}) => text)], origin);
+  draft.field('command', [path, ...os.children.filter(({name}) => name === 'initarg').map(({content}) => content)], origin);
   if (bootsSystem(path)) draft.leave(origin, BOOTS);
   for (const element of os.children) readOfOs(element, init, draft);
 }
 
 function readOfOs(element: Element, init: Element | undefined, draft: Draft): void {
-  const {name, text} = element;
+  const {name, text, content} = element;
   const origin = originOf(element);
   if (name === 'type' || name === 'initarg') return;
   if (name === 'init') {
@@ -135,7 +140,7 @@ function readOfOs(element: Element, init: Element | undefined, draft: Draft): vo
     const variable = element.attributes.get('name');
     if (variable === undefined) throw invalid('the name of a variable is missing', element, "<initenv name='NAME'>VALUE</initenv>");
     leaveAttributes(element, ['name'], draft);
-    draft.variable(variable, text, {at: origin.at, as: `<initenv name='${variable}'>`});
+    draft.variable(variable, content, {at: origin.at, as: `<initenv name='${variable}'>`});
   } else if (name === 'initdir') draft.field('workDirectory', text, origin);
   else if (name === 'inituser') proposeUser(text, element, draft);
   else if (name === 'initgroup') draft.leave(shownOf(element), 'a payload has the groups of its account');

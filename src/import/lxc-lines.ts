@@ -4,6 +4,7 @@ import {TareError} from '../errors.js';
 import {show} from '../job/show.js';
 import type {Draft, Origin} from './draft.js';
 import type {Foreign} from './format.js';
+import {visible} from './secret.js';
 
 /** One setting that holds at the end. */
 export interface Setting {
@@ -104,7 +105,8 @@ export class Lines {
       throw new TareError('DOCUMENT_SYNTAX', {message: 'a line without =', where: at, found: show(written), allowed: 'KEY = VALUE'});
     const key = written.slice(0, equals).trim();
     const value = unquoted(written.slice(equals + 1).trim());
-    const origin = {at, as: shown(value === '' ? `${key} =` : `${key} = ${value}`)};
+    const told = visible(key, value);
+    const origin = {at, as: shown(value === '' ? `${key} =` : told === null ? key : `${key} = ${told}`)};
     if (key === 'lxc.include') this.#include(value, origin, open);
     else this.#add(this.#nameOf(key), value, origin);
   }

@@ -58,6 +58,7 @@ function readNetwork(settings: readonly Setting[], draft: Draft): void {
     if (isTaken ? setting === type || ofPool.some((each) => each.setting === setting) : setting === type && kind !== undefined) continue;
     if (setting === type) draft.leave(setting.origin, 'a box is connected by a bridge or by macvlan (identity.pools in the policy)');
     else if (name === 'type') draft.leave(setting.origin, 'a later line replaces it');
+    else if (name.endsWith('.gateway') && /^(?:auto|dev)$/.test(setting.value)) draft.leave(setting.origin, GATEWAY);
     else draft.leave(setting.origin, LEFT.find(([pattern]) => pattern.test(name))?.[1] ?? 'unknown to this reader');
   }
 }
@@ -81,6 +82,8 @@ function propose(type: Setting, kind: 'bridge' | 'macvlan', ofPool: readonly {se
     draft,
   );
 }
+
+const GATEWAY = 'a pool of the policy names its gateway by its address, and Tare asks no device of the node for one';
 
 /** A gateway may be `auto`, `dev`. */
 const isGateway = ({key, value}: Setting): boolean => /\.ipv[46]\.gateway$/.test(key) && /^[0-9A-Fa-f.:]+$/.test(value);

@@ -19,7 +19,7 @@ export const LXC_FORMAT: Format = {
 };
 
 /** Empty lines and comments, and then a key of LXC. */
-const FIRST_LINE = /^\uFEFF?(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*lxc\.[a-z][\w.]*[ \t]*=/;
+const FIRST_LINE = /^\uFEFF?(?:[ \t]*(?:#[^\r\n]*)?\r?\n)*[ \t]*lxc\.[a-z][\w.]*[ \t]*=/;
 
 /** @throws TareError DOCUMENT_SYNTAX, DOCUMENT_INVALID, QUANTITY_INVALID with the place */
 function readContainer(foreign: Foreign): Draft {

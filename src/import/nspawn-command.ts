@@ -119,7 +119,9 @@ const PROPERTIES: Readonly<Record<string, readonly [limit: Limit, read: (text: s
 
 /** Whether a text is a command of systemd-nspawn, by its first word. */
 export const isNspawnCommand = (text: string): boolean =>
-  /^(?:[ \t]*(?:#.*)?\r?\n)*[ \t]*(?:\/[\w./-]*\/)?systemd-nspawn(?:[ \t\\]|\r?\n|$)/.test(text.slice(0, 64 * 1024));
+  /^(?:[ \t]*(?:#.*)?\r?\n)*[ \t]*(?:sudo[ \t]+(?:-[EHn][ \t]+)*)?(?:\/[\w./-]*\/)?systemd-nspawn(?:[ \t\\]|\r?\n|$)/.test(
+    text.slice(0, 64 * 1024),
+  );
 
 /**
  * The settings of a command line; what is no setting of a file goes to the draft.
@@ -127,7 +129,13 @@ export const isNspawnCommand = (text: string): boolean =>
  */
 export function readNspawnCommand(foreign: Foreign, draft: Draft, problems: Problems): Setting[] {
   const {text, file} = foreign;
-  const [program, ...words] = readCommand(text, file);
+  const all = readCommand(text, file);
+  const start = Math.max(
+    0,
+    all.findIndex((word) => !/^(?:sudo|-[EHn])$/.test(word.text)),
+  );
+  for (const {text: word, at} of all.slice(0, start)) draft.leave({at, as: word}, 'a job runs as its account');
+  const [program, ...words] = all.slice(start);
   const {options, rest} = readOptions(words, TABLE, problems);
   const origin: Origin = {at: program?.at ?? file, as: 'systemd-nspawn'};
   const settings = options.flatMap((option) => problems.attempt(() => settingOf(option, draft)) ?? []);

@@ -32,6 +32,9 @@ const LISTS =
 const NETWORKS = /^Network\.(Bridge|Zone|MACVLAN|IPVLAN|Interface|VirtualEthernetExtra|NamespacePath)$/;
 const TRUE = /^(1|yes|y|true|t|on)$/i;
 
+const NO_NETWORK =
+  'no network is named: systemd-nspawn shares the node’s, and Tare gives the first that the policy allows, usually the node’s network';
+
 /** @throws TareError, TareErrors for lines and values that systemd cannot read, with their places */
 function readNspawn(foreign: Foreign): Draft {
   refusePart(foreign);
@@ -52,6 +55,7 @@ function readNspawn(foreign: Foreign): Draft {
   }
   refuseTwoStarts(last, problems);
   placeStart(container, file);
+  if (!settings.some(({section}) => section === 'Network')) draft.leave({at: file, as: 'no [Network]'}, NO_NETWORK);
   placeResources(container.resources, draft, problems, UNSET_SWAP.runtime);
   if (!isCommand) placeMachine(draft, file);
   problems.throwIfAny();

@@ -5,7 +5,7 @@ import {readEnvironmentList} from './oci-environment.js';
 import {placeCommand} from './image-reference.js';
 import {UNKNOWN, type Bundle} from './oci-bundle.js';
 import {settingOf} from './options.js';
-import {placeCapabilities} from './places.js';
+import {NUMBER, placeCapabilities} from './places.js';
 import {placeUlimit, ULIMIT_NAMES, type Resources} from './resources.js';
 import {originOf, type Tree} from './tree.js';
 
@@ -84,7 +84,7 @@ function readUser(tree: Tree, {draft, reader}: Bundle): void {
     if (uid === null) continue;
     if (uid < 0 || uid >= 2 ** 32) reader.wrong(one, 'not the id of a user', 'from 0 to 4294967295');
     else if (uid === 0) draft.leave(origin, 'root of a container: a payload runs as the account of its caller');
-    else draft.propose(['identity', 'user'], String(uid), origin, 'it wants to run as this account');
+    else draft.leave(origin, NUMBER);
   }
 }
 

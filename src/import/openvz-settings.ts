@@ -5,6 +5,7 @@ import type {Problems} from '../job/problems.js';
 import {show} from '../job/show.js';
 import type {Draft, Origin} from './draft.js';
 import {cut, readLines, type Line} from './lines.js';
+import {visible} from './secret.js';
 
 /** A parameter of the container. */
 export interface Setting {
@@ -46,7 +47,8 @@ function settingIn({text, place}: Line): Setting | null {
       allowed: 'PARAMETER="value", without blanks around the =, or # and a comment',
     });
   const value = valueIn(text.slice(equals + 1), place(equals + 1));
-  return {name, value, at: place(equals + 1), origin: {at: place(start), as: cut(`${name}="${value}"`)}};
+  const shown = visible(name, value);
+  return {name, value, at: place(equals + 1), origin: {at: place(start), as: cut(shown === null ? name : `${name}="${shown}"`)}};
 }
 
 /** vzctl takes backslashes away first, then all between the first and the last quote. */

@@ -5,6 +5,7 @@ import type {Problems} from '../job/problems.js';
 import {show} from '../job/show.js';
 import {suggest} from '../job/suggest.js';
 import type {Origin} from './draft.js';
+import {visible} from './secret.js';
 import type {Word} from './words.js';
 
 /** Whether an option takes a value: `value` always, the next word if need be; `optional` only after `=`; `flag` is true or false. */
@@ -43,9 +44,11 @@ const TRUTH: Readonly<Record<string, boolean>> = Object.fromEntries([
   ...['0', 'f', 'F', 'FALSE', 'false', 'False'].map((word) => [word, false] as const),
 ]);
 
-/** The name of a setting with its value, cut to a bounded length. */
+/** The name of a setting with its value, of credentials without it, cut to a bounded length. */
 export function settingOf(name: string, value: string | null, most = LONGEST): string {
-  const text = value === null ? name : `${name} ${value === '' || /\s/.test(value) ? JSON.stringify(value) : value}`;
+  const shown = value === null ? null : visible(name, value);
+  const bare = value === null ? name : name.replace(/:$/, '');
+  const text = shown === null ? bare : `${name} ${shown === '' || /\s/.test(shown) ? JSON.stringify(shown) : shown}`;
   return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }
 

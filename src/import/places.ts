@@ -60,7 +60,6 @@ function placeTmpfs(target: string, size: number | null, origin: Origin, draft: 
   else if (target !== '/tmp' && target !== '/var/tmp') draft.leave(origin, 'a box has private directories at /tmp and /var/tmp only');
   else if (size === null || size === 0) draft.leave(origin, `a box has a ${target} of its own`);
   else {
-    if (draft.limits.has('scratch')) draft.leave(origin, 'a job has one limit on scratch, and this one replaces it');
     draft.limit('scratch', size, origin);
     draft.propose(['scratch', 'inMemory'], true, origin, 'it is in memory; a box has it there only where the policy says so');
   }
@@ -92,7 +91,7 @@ function addRepository(name: string, origin: Origin, draft: Draft): void {
   const before = draft.fields.get('cvmfs')?.value;
   const names = Array.isArray(before) ? (before as string[]) : [];
   if (names.length >= 64) draft.leave(origin, 'a job names at most 64 repositories');
-  else if (!names.includes(name)) draft.field('cvmfs', [...names, name], origin);
+  else if (!names.includes(name)) draft.fields.set('cvmfs', {value: [...names, name], origin});
 }
 
 function proposeRun(source: string, target: string, origin: Origin, draft: Draft): void {
@@ -121,10 +120,14 @@ export function placeGpus(origin: Origin, draft: Draft): void {
   draft.leave(origin, 'how many GPUs a job gets, and which, the batch system decides');
 }
 
+/** Why nothing is made of the number of an account. */
+export const NUMBER = 'an account has to be named: the number is one of the container’s own accounts';
+
 /** Puts the account of a container, `USER[:GROUP]`, into a draft. */
 export function placeUser(text: string, origin: Origin, draft: Draft): void {
   const [user = '', group] = text.split(':');
   if (user === 'root' || user === '0') draft.propose(['identity', 'allowRoot'], true, origin, 'it wants to run as root');
+  else if (/^[0-9]+$/.test(user)) draft.leave(origin, NUMBER);
   else if (user !== '') draft.propose(['identity', 'user'], user, origin, 'it wants to run as this account');
   if (group !== undefined) draft.leave(origin, 'a payload has the groups of its account');
 }

@@ -94,12 +94,14 @@ function placeCores({cores, quota, period, cpuset}: Resources, draft: Draft, pro
   ] as const)
     if (one !== undefined && !set) draft.leave(one.origin, 'without a quota it sets no limit on CPU time');
   if (cpuset === undefined) return;
-  if (draft.limits.has('cores')) {
-    draft.leave(cpuset.origin, 'Tare chooses the CPUs of a job: set limits.pinCores to bind it to as many as it has cores');
+  const limit = draft.limits.get('cores');
+  draft.limit('pinCores', true, cpuset.origin);
+  if (limit !== undefined && Number(limit.value) <= cpuset.value) {
+    draft.leave(cpuset.origin, `\`${limit.origin.as}\` gives no more cores, and the job is bound to as many; which ones, Tare chooses`);
     return;
   }
-  draft.limit('cores', cpuset.value, cpuset.origin);
-  draft.limit('pinCores', true, cpuset.origin);
+  if (limit !== undefined) draft.leave(limit.origin, `\`${cpuset.origin.as}\` gives fewer cores`);
+  draft.limits.set('cores', {value: cpuset.value, origin: cpuset.origin});
   draft.leave(cpuset.origin, 'the job is bound to as many CPUs; which ones, Tare chooses');
 }
 

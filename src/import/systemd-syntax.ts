@@ -5,6 +5,7 @@ import type {Problems} from '../job/problems.js';
 import {show} from '../job/show.js';
 import type {Origin} from './draft.js';
 import {cut, readLines, type Line} from './lines.js';
+import {visible} from './secret.js';
 
 /** A setting; a continued line is joined. */
 export interface Setting {
@@ -53,8 +54,15 @@ function settingOf({text, place}: Line, where: {section: string; name: string; s
   const {section, name, start, equals} = where;
   const behind = text.slice(equals + 1);
   const value = behind.trim();
+  const shown = visible(name, value);
   const gap = value === '' ? 0 : behind.indexOf(value);
-  return {section, name, value, at: place(equals + 1 + gap), origin: {at: place(start), as: cut(`${name}=${value}`)}};
+  return {
+    section,
+    name,
+    value,
+    at: place(equals + 1 + gap),
+    origin: {at: place(start), as: cut(shown === null ? name : `${name}=${shown}`)},
+  };
 }
 
 /** Lines that end in a backslash go on in the next one that is no comment; the backslash becomes a space. */

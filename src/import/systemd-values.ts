@@ -14,6 +14,8 @@ const TIMES: Readonly<Record<string, bigint>> = {
   ...Object.fromEntries(['h', 'hr', 'hour', 'hours'].map((unit) => [unit, 3_600_000_000n])),
   ...Object.fromEntries(['d', 'day', 'days'].map((unit) => [unit, 86_400_000_000n])),
   ...Object.fromEntries(['w', 'week', 'weeks'].map((unit) => [unit, 604_800_000_000n])),
+  ...Object.fromEntries(['M', 'month', 'months'].map((unit) => [unit, 2_629_800_000_000n])),
+  ...Object.fromEntries(['y', 'year', 'years'].map((unit) => [unit, 31_557_600_000_000n])),
 };
 
 /** No limit. */
@@ -40,15 +42,15 @@ export function countOf(text: string, where: string): number | null {
 export function spanOf(text: string, where: string): number | null {
   if (text === NONE) return null;
   let sum = 0n;
-  const parts = text.length > 200 ? [] : [...text.matchAll(/\s*(\d+(?:\.\d+)?)\s*([a-zµμ]*)\s*/gy)];
+  const parts = text.length > 200 ? [] : [...text.matchAll(/\s*(\d+(?:\.\d+)?)\s*([a-zA-Zµμ]*)\s*/gy)];
   for (const [, number = '', unit = ''] of parts) {
     const factor = Object.hasOwn(TIMES, unit) ? TIMES[unit] : undefined;
     const time = factor === undefined ? null : scaled(number, factor);
-    if (time === null) throw notAn('time span', text, 'seconds, or numbers with us, ms, s, min, h, d, w; infinity', where);
+    if (time === null) throw notAn('time span', text, 'seconds, or numbers with us, ms, s, min, h, d, w, month, y; infinity', where);
     sum += time;
   }
   if (parts.length === 0 || parts.reduce((length, [part]) => length + part.length, 0) !== text.length)
-    throw notAn('time span', text, 'seconds, or numbers with us, ms, s, min, h, d, w; infinity', where);
+    throw notAn('time span', text, 'seconds, or numbers with us, ms, s, min, h, d, w, month, y; infinity', where);
   return exactly(sum, text, where);
 }
 

@@ -3,6 +3,7 @@
 import {SaxesParser} from 'saxes';
 import {TareError} from '../errors.js';
 import type {Origin} from './draft.js';
+import {isSecret} from './secret.js';
 
 /** Levels of elements. */
 const DEEPEST = 32;
@@ -17,6 +18,8 @@ export interface Element {
   children: Element[];
   /** All text of its own, without that of its children, and without blanks around it. */
   text: string;
+  /** The same with these blanks. */
+  content: string;
   /** `FILE:LINE:COLUMN` of its `<`. */
   at: string;
 }
@@ -46,19 +49,19 @@ export function parseXml(text: string, file: string): Element {
     if (++count > MOST_ELEMENTS) throw syntax('too many elements', begun, String(MOST_ELEMENTS));
   });
   parser.on('opentag', ({name, attributes}) => {
-    const element: Element = {name, attributes: new Map(Object.entries(attributes)), children: [], text: '', at: place(begun)};
+    const element: Element = {name, attributes: new Map(Object.entries(attributes)), children: [], text: '', content: '', at: place(begun)};
     (open.at(-1)?.children ?? tops).push(element);
     open.push(element);
   });
   const add = (more: string): void => {
     const element = open.at(-1);
-    if (element !== undefined) element.text += more;
+    if (element !== undefined) element.content += more;
   };
   parser.on('text', add);
   parser.on('cdata', add);
   parser.on('closetag', () => {
     const element = open.pop();
-    if (element !== undefined) element.text = element.text.trim();
+    if (element !== undefined) element.text = element.content.trim();
   });
   parser.write(text).close();
   const [root] = tops;
@@ -105,7 +108,8 @@ const LONGEST_SHOWN = 60;
 /** The origin of an element of which nothing is made, with what it says where that is short: `<on_crash>destroy`, `<clock offset='utc'>`. */
 export function shownOf(element: Element): Origin {
   const {name, attributes, text, at} = element;
-  const full = `<${[name, ...[...attributes].map(([key, value]) => `${key}='${value}'`)].join(' ')}>${text}`;
+  const given = [...attributes].map(([key, value]) => (isSecret(key) ? key : `${key}='${value}'`));
+  const full = `<${[name, ...given].join(' ')}>${isSecret(name) ? '' : text}`;
   return full.length > LONGEST_SHOWN ? originOf(element) : {at, as: full};
 }
 

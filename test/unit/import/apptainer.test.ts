@@ -64,7 +64,7 @@ const GOOD: Record<string, Partial<Summary>> = {
   },
   'limits.sh': {
     fields: {image: '/images/sim.squashfs', filesystem: 'shared', command: ['sim', '--events', '1000']},
-    limits: {memory: 2 ** 31, swap: 2 ** 30, cores: 1.5, processes: 200},
+    limits: {memory: 2 ** 31, swap: 2 ** 30, cores: 1.5, pinCores: true, processes: 200},
     proposals: [['images', ['/images/sim.squashfs']]],
   },
   'hardened.sh': {

@@ -52,13 +52,14 @@ const EXPECTED: Record<string, Partial<ReturnType<typeof plain>>> = {
       GREETING: 'hello world',
     },
     proposals: ['grace "30s"'],
-    left: ['VAR1 value1', 'USER', 'a variable', '--label my-label', NETWORK, 'IMAGE ubuntu', 'IMAGE ubuntu'],
+    left: ['VAR1', 'USER', 'a variable', 'VAR1', '--label my-label', NETWORK, 'IMAGE ubuntu', 'IMAGE ubuntu'],
   },
   '07-identity.sh': {
     fields: {},
-    proposals: ['identity.user "1000"', 'identity.hostname "worker-1"'],
+    proposals: ['identity.hostname "worker-1"'],
     left: [
       '-d',
+      '-u 1000:1000',
       '-u 1000:1000',
       '--group-add audio',
       '--domainname example.org',

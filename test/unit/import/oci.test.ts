@@ -55,12 +55,7 @@ const EXPECTED: Record<string, Partial<ReturnType<typeof plain>>> = {
     fields: {command: ['/bin/sh', '-c', 'sleep 1'], workDirectory: '/srv', image: '/var/lib/docker/overlay2/0a1b2c/merged'},
     limits: {memory: 104_857_600, swap: 104_857_600, cores: 1.5, processes: 64},
     environment: {PATH, HOSTNAME: '4f0b5d7bd1f6'},
-    proposals: [
-      'identity.user "12345"',
-      'images ["/var/lib/docker/overlay2/0a1b2c/merged"]',
-      'identity.hostname "4f0b5d7bd1f6"',
-      'writable ["/data"]',
-    ],
+    proposals: ['images ["/var/lib/docker/overlay2/0a1b2c/merged"]', 'identity.hostname "4f0b5d7bd1f6"', 'writable ["/data"]'],
     left: [
       'process.user.gid: 12345',
       'process.user.additionalGids',
@@ -94,14 +89,14 @@ const EXPECTED: Record<string, Partial<ReturnType<typeof plain>>> = {
   },
   '07-specification.json': {
     fields: {command: ['sh']},
-    limits: {coreSize: 1024, openFiles: 1024, memory: 536_870_912, swap: 0, cores: 2, processes: 32_771},
-    proposals: ['identity.user "1"', 'identity.hostname "slartibartfast"', 'devices ["/dev/fuse"]', 'devices ["/dev/sda"]'],
+    limits: {coreSize: 1024, openFiles: 1024, memory: 536_870_912, swap: 0, cores: 2, pinCores: true, processes: 32_771},
+    proposals: ['identity.hostname "slartibartfast"', 'devices ["/dev/fuse"]', 'devices ["/dev/sda"]'],
   },
   '08-node.json': {
     fields: {image: 'host', command: ['/usr/bin/true'], workDirectory: '/home/u/work', cvmfs: ['atlas.cern.ch'], network: 'host'},
     limits: {nice: 5, memory: 2_147_483_648, swap: 1_073_741_824},
     environment: {},
-    proposals: ['identity.user "1000"', 'writable ["/scratch"]'],
+    proposals: ['writable ["/scratch"]'],
     left: ['process.user.gid: 1000', 'process.user.umask: 63', 'process.ioPriority', 'mounts bind input /in', 'namespaces mount pid'],
   },
   '09-no-process.json': {
@@ -183,7 +178,7 @@ const BROKEN: [string, string, string][] = [
   ],
   [linux('"resources": {"cpu": {"cpus": "a-b"}}'), 'not a set of CPUs', 'F#/linux/resources/cpu/cpus'],
   [linux('"resources": {"cpu": {"quota": 1, "period": 100000}}'), 'not a number of cores', 'F#/linux/resources/cpu/quota'],
-  [linux('"resources": {"unified": {"memory.max": "1G"}}'), 'not a whole number', 'F#/linux/resources/unified/memory.max'],
+  [linux('"resources": {"unified": {"memory.max": "1x"}}'), 'not a whole number', 'F#/linux/resources/unified/memory.max'],
   [linux('"devices": [{"type": "c"}]'), 'the path of the device is missing', 'F#/linux/devices/0'],
   [bundle('"linux": {"namespaces": [{"type": "net"}]}'), 'not a type of namespace', 'F#/linux/namespaces/0/type'],
   [bundle('"linux": {"namespaces": [{"type": "pid"}, {"type": "pid"}]}'), 'the same namespace twice', 'F#/linux/namespaces/1/type'],

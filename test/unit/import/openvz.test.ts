@@ -50,7 +50,7 @@ const GOOD: Record<string, Partial<Summary>> = {
   // 150 % of one CPU are less than 4; without a quota DISKSPACE limits nothing
   '205.conf': {
     fields: inImage('/vz/private/205', {name: 'batch205'}),
-    limits: {processes: 500, memory: 2 ** 31, swap: 2 ** 29, cores: 1.5},
+    limits: {processes: 500, memory: 2 ** 31, swap: 2 ** 29, cores: 1.5, pinCores: true},
     proposals: [['images', ['/vz/private/205']]],
   },
   '310.conf': {
@@ -119,7 +119,7 @@ describe('containers of OpenVZ', () => {
     ['CPULIMIT="250"\nCPUS="2"', {cores: 2}],
     ['CPULIMIT="50%"\nCPUS="8"', {cores: 8}],
     ['CPUMASK="0-1,3"', {cores: 3, pinCores: true}],
-    ['CPUMASK="0-1,3"\nCPUS="2"', {cores: 2}],
+    ['CPUMASK="0-1,3"\nCPUS="2"', {cores: 2, pinCores: true}],
     ['CPUMASK="all"', {}],
     ['PHYSPAGES="2G"', {memory: 2 ** 31}],
     ['PHYSPAGES="0:1000P"', {memory: 4_096_000}],

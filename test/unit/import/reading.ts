@@ -7,6 +7,8 @@ import fc from 'fast-check';
 import {TareError, TareErrors} from '../../../src/errors.js';
 import {importDescription, type Imported} from '../../../src/import/import.js';
 import {renderJob, renderPolicy} from '../../../src/import/render.js';
+import type {Format} from '../../../src/import/format.js';
+import {FORMATS} from '../../../src/import/formats.js';
 import {parseDocument} from '../../../src/job/document.js';
 
 export const FIXTURES = fileURLToPath(new URL('../../../fixtures/import/', import.meta.url));
@@ -18,6 +20,13 @@ export function fixtures(format: string): {name: string; text: string}[] {
     .map((entry) => (entry.isFile() ? entry.name : join(entry.name, 'config.json')))
     .filter((name) => existsSync(join(folder, name)))
     .map((name) => ({name, text: readFileSync(join(folder, name), 'utf8')}));
+}
+
+/** The format of a name. */
+export function formatOf(name: string): Format {
+  const format = FORMATS.find((one) => one.name === name);
+  if (format === undefined) throw new Error(`no format ${name}`);
+  return format;
 }
 
 /** @param files what the description can name */
