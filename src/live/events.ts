@@ -46,8 +46,9 @@ export async function showAllEvents(boxes: () => readonly LiveBox[], {follow, js
     events.keepOnly(live);
     const all = live.flatMap((box) => events.of(box).map((event) => ({box, event})));
     all.sort((a, b) => a.event.us - b.event.us);
+    // an event's own fields, which a user's file has, do not say whose it is
     return all.every(({box: {id, name}, event}) =>
-      write(json?.({box: id, name, ...event}) ?? lineOf(event, [id.slice(0, SHORT_ID), name ?? '-'])),
+      write(json?.({...event, box: id, name}) ?? lineOf(event, [id.slice(0, SHORT_ID), name ?? '-'])),
     );
   };
   while (show() && follow) await sleep(LOOK_MS.all);
@@ -89,9 +90,11 @@ const uptimeUs = (): number => Number.parseFloat(readFileSync('/proc/uptime', 'l
 
 const epochOf = (us: number): number => epochUs() - uptimeUs() + us;
 
+/** As ISO 8601; `-`: what a user's file says is no date. */
+const dateOf = (us: number): string => ifPossible(() => new Date(epochOf(us) / 1000).toISOString()) ?? '-';
+
 /** Calendar time, whose it is, type and fields of an event. */
 function lineOf({seq: _, us, type, ...what}: BoxEvent, whose: readonly string[] = []): string {
-  const at = new Date(epochOf(us) / 1000).toISOString();
   const words = Object.entries(what).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
-  return printable([at, ...whose, type, ...words].join(' '));
+  return printable([dateOf(us), ...whose, type, ...words].join(' '));
 }

@@ -41,6 +41,20 @@ describe('which jobs a word means', () => {
       expect(choose(jobs, word).map(({ids: [id]}) => id)).to.deep.equal(ids);
     });
 
+  it('a word in the form of a whole id is never a name', () => {
+    const digits = '0123456789abcdef';
+    const uuid = 'e8975800-0000-5000-8000-0000000000ff';
+    for (const word of [digits, uuid, digits.toUpperCase(), uuid.toUpperCase()]) {
+      expect(choose([job('ab12', '77777777-0000-5000-8000-000000000001', word)], word), word).to.deep.equal([]);
+    }
+    const meant = job(digits, uuid, null);
+    const other = job('cd34', '77777777-0000-5000-8000-000000000002', digits);
+    expect(choose([other, meant], digits)).to.deep.equal([meant]);
+    expect(choose([other, meant], uuid)).to.deep.equal([meant]);
+    const short = digits.slice(1);
+    expect(choose([job('cd34', '77777777-0000-5000-8000-000000000002', short)], short), 'one digit less').to.have.length(1);
+  });
+
   it('several are listed, no more than a line holds', () => {
     const shown = [...Array(10).keys()].map((index) => `a${index}`);
     expect(ambiguous('a', 'live boxes', shown).message).to.equal(
