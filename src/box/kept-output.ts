@@ -4,9 +4,23 @@
  * that nothing is copied while it runs: the files are read once it has ended, where they are files.
  */
 
-import {closeSync, fstatSync, lstatSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeFileSync, writeSync} from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import {join} from 'node:path';
 import {errnoOf, ifPossible} from '../errors.js';
+import {leadsToNetwork} from '../files/network-path.js';
+import {parseMountinfo, type Mount} from '../host/mountinfo.js';
 import type {LogsRule} from '../policy/policy.js';
 import {isOwn, makeDirectory, namesIn} from '../record/durable.js';
 import type {UsageRecord} from '../record/record.js';
@@ -73,6 +87,8 @@ export interface Keeping {
   recordId: string;
   files: OutputFiles;
   rule: LogsRule;
+  /** Mounts of this process, by which files that can hang are known. Absent: as /proc has them. */
+  mounts?: readonly Mount[];
 }
 
 /**
@@ -80,12 +96,13 @@ export interface Keeping {
  * @returns what could not be kept, each with the reason
  * @throws Error of the system, when the place for it cannot be used
  */
-export function keepOutput({state, boxId, recordId, files, rule}: Keeping): string[] {
+export function keepOutput({state, boxId, recordId, files, rule, mounts = mountsNow()}: Keeping): string[] {
   const place = keptPlace(state);
   makeDirectory(place, 0o700);
   if (!isOwn(place, process.getuid?.() ?? -1)) throw new Error(`${place} is no directory of this account that nobody else can write to`);
   const troubles: string[] = [];
-  const open = openStreams(files, troubles);
+  const safe = {stdout: onlySafe(files.stdout, mounts, troubles), stderr: onlySafe(files.stderr, mounts, troubles)};
+  const open = openStreams(safe, troubles);
   const fresh = join(place, `${boxId}.${String(process.pid)}.tmp`);
   try {
     const most = shares({stdout: lengthOf(open.stdout), stderr: lengthOf(open.stderr === 'stdout' ? null : open.stderr)}, rule.maxBytes);
@@ -123,6 +140,16 @@ export function keepOfBox({id, plan, output, logs}: BoxState, record: UsageRecor
 /** Of an attempt that goes on after a checkpoint it is not known yet whether it fails. */
 const isWanted = ({keep}: LogsRule, {state, outcome}: UsageRecord): boolean =>
   keep === 'all' || (keep === 'failed' && state !== 'started' && outcome.status !== 'completed');
+
+const mountsNow = (): Mount[] => parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'));
+
+/** Files are read without a deadline: one on a file system that can hang would stop the supervisor, or the sweep of all boxes. */
+function onlySafe(file: OutputFile | null, mounts: readonly Mount[], troubles: string[]): OutputFile | null {
+  if (file === null || !leadsToNetwork(file.path, mounts)) return file;
+  const trouble = `${file.path} lies on a network file system: its output is not kept`;
+  if (!troubles.includes(trouble)) troubles.push(trouble);
+  return null;
+}
 
 interface OpenStream {
   file: OutputFile;

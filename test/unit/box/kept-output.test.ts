@@ -25,6 +25,7 @@ import {expect} from 'chai';
 import {cut, keepOfBox, keepOutput, keptPlace, pruneKept, shares, type OutputFiles} from '../../../src/box/kept-output.js';
 import {beginIn, openOutputFile, outputFileOf, type OutputFile} from '../../../src/box/output-file.js';
 import type {BoxState} from '../../../src/box/state.js';
+import {parseMountinfo} from '../../../src/host/mountinfo.js';
 import {findKept, openEnded, streamIn} from '../../../src/live/kept.js';
 import {copyRange, lastLines} from '../../../src/live/output.js';
 import type {LogsRule} from '../../../src/policy/policy.js';
@@ -260,6 +261,26 @@ describe('kept output', () => {
     rmSync(state, {recursive: true});
     writeFileSync(state, '');
     expect(keepOfBox(box(RULE), record('failed'))[0]).to.match(/^the output of the box ab12cd34: E/);
+  });
+
+  it('is not read where the file system can hang, links followed', () => {
+    const file = output('out', '', 'one');
+    const mounts = (point: string, type: string): ReturnType<typeof parseMountinfo> =>
+      parseMountinfo(`1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:50 / ${point} rw - ${type} home rw\n`);
+    const troubles = (path: string, at: ReturnType<typeof parseMountinfo>): string[] => {
+      const streams = {stdout: {...file, path}, stderr: {...file, path}};
+      return keepOutput({state, boxId: ID, recordId: 'r', files: streams, rule: RULE, mounts: at});
+    };
+    for (const type of ['nfs4', 'fuse.sshfs', 'fuse', 'lustre'])
+      expect(troubles(file.path, mounts(base, type)), type).to.deep.equal([
+        `${file.path} lies on a network file system: its output is not kept`,
+      ]);
+    expect(existsSync(join(place(), 'stdout'))).to.equal(false);
+    // a directory on the way has become a link to a mount that is not there, and is not looked for
+    symlinkSync('/home-of-others', join(base, 'way'));
+    expect(troubles(join(base, 'way', 'out'), mounts('/home-of-others', 'nfs'))[0]).to.match(/ lies on a network file system/);
+    expect(troubles(file.path, mounts('/home-of-others', 'nfs'))).to.deep.equal([]);
+    expect(readFileSync(join(place(), 'stdout'), 'utf8')).to.equal('one');
   });
 
   it('a note that somebody has written is checked', () => {
