@@ -57,6 +57,7 @@ const EXPECTED: Record<string, Partial<ReturnType<typeof plain>>> = {
     environment: {PATH, HOSTNAME: '4f0b5d7bd1f6'},
     proposals: ['images ["/var/lib/docker/overlay2/0a1b2c/merged"]', 'identity.hostname "4f0b5d7bd1f6"', 'writable ["/data"]'],
     left: [
+      'process.user.uid: 12345',
       'process.user.gid: 12345',
       'process.user.additionalGids',
       'process.capabilities CAP_CHOWN CAP_DAC_OVERRIDE CAP_FSETID …',
@@ -97,7 +98,7 @@ const EXPECTED: Record<string, Partial<ReturnType<typeof plain>>> = {
     limits: {nice: 5, memory: 2_147_483_648, swap: 1_073_741_824},
     environment: {},
     proposals: ['writable ["/scratch"]'],
-    left: ['process.user.gid: 1000', 'process.user.umask: 63', 'process.ioPriority', 'mounts bind input /in', 'namespaces mount pid'],
+    left: ['process.user.uid: 1000', 'process.user.gid: 1000', 'process.user.umask: 63', 'process.ioPriority', 'mounts bind input /in', 'namespaces mount pid'],
   },
   '09-no-process.json': {
     fields: {network: 'none'},
