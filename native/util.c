@@ -33,7 +33,7 @@ _Noreturn void die(const char *format, ...)
 	va_end(args);
 	strcat(line, "\n");
 	write_all(2, line, strlen(line));
-	close_and_exit(EXIT_WRAPPER);
+	_exit(EXIT_WRAPPER); /* a child that shares its descriptors with its parent comes here too */
 }
 
 void *xrealloc(void *old, size_t size)

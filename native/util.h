@@ -40,7 +40,8 @@ bool close_all_but(const int *keep, size_t count);
 
 /* Ends this process, which is in a box, with its descriptors closed. The kernel takes away a process's memory before its descriptors, and with the
  * memory the mark that it is not dumpable (PR_SET_DUMPABLE): some kernels let a process of the same uid take descriptors of it in that moment
- * (pidfd_getfd(2); seen in 5.10), such as the socket by which it reports. */
+ * (pidfd_getfd(2); seen in 5.10), such as the socket by which it reports. Never for a child that shares its descriptors with its parent
+ * (clone(2), CLONE_FILES). */
 _Noreturn void close_and_exit(int status);
 
 /* Numbers of all open descriptors, ascending; the caller frees it. False, with errno, when /proc cannot tell. */
