@@ -157,7 +157,7 @@ const ALL_SECONDS = 4800;
 const LONG_SECONDS = {each: 5400, all: 11_000};
 /** As scripts/mocha-reporter.mjs and native's tests say it; said once more at the end, where it is looked for. */
 const FAILED = /^(?:failed: |FAILED? +)\S/;
-/** A file with a test that failed beside others, and that passed alone. */
+/** A test that failed beside others, and passed alone. */
 const UNSTEADY = /^unsteady: \S/;
 
 /** What a failed test left running keeps no suite from its end. */
@@ -181,16 +181,23 @@ async function runSuite({name, command, mocha, files, timeout}, {options, second
 }
 
 /**
- * Files with failures once more, one at a time, when all else has ended: what failed on a busy machine and passes alone is unsteady, which says
- * where to look. It has failed all the same.
+ * Files with failures once more, one at a time, when all else has ended: what failed on a busy machine and passes alone is unsteady.
+ * What fails twice has failed.
  */
-async function again({suite, troubles, lines}, left) {
-  if (suite?.mocha === undefined || !troubles.startsWith('exit status')) return;
-  for (const [file, {failed}] of filesWithFailures(lines)) {
+async function again(result, left) {
+  const {suite} = result;
+  if (suite?.mocha === undefined || !result.troubles.startsWith('exit status')) return;
+  const troubled = filesWithFailures(result.lines);
+  result.lines = result.lines.filter((line) => !FAILED.test(line));
+  for (const [file, before] of troubled) {
     console.log(`\n# ${suite.name}, once more: ${file}`);
-    const {counts} = await run([...mochaOf(suite), file], {seconds: left(suite)});
-    if (counts.failed === 0) lines.push(`unsteady: ${file}, ${failed} failed at first, none alone`);
+    const {counts, lines} = await run([...mochaOf(suite), file], {seconds: left(suite)});
+    add(result.counts, before, -1);
+    add(result.counts, counts);
+    result.lines.push(...lines);
+    if (counts.failed === 0) result.lines.push(`unsteady: ${file}, ${before.failed} failed at first`);
   }
+  if (result.counts.failed === 0) result.troubles = '';
 }
 
 function table(results) {

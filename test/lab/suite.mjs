@@ -1,5 +1,5 @@
 // npm run test:lab [-- --all | -- --way NAME … | -- --again]: the tests of matrix.mjs, each in its ways, several machines at a time.
-// --again: files with failures once more, one machine at a time; what passes then is unsteady, which has failed all the same.
+// --again: files with failures once more, one machine at a time; what passes then is unsteady, and has not failed.
 import {readdirSync} from 'node:fs';
 import {availableParallelism} from 'node:os';
 import {parseArgs} from 'node:util';
@@ -83,15 +83,17 @@ async function runWay(name, files, {checkout, all, alone}) {
   };
 }
 
-/** A way's files with failures on a machine that has the node for itself: names those that pass there. */
-async function again({name, troubled, again: files}, how) {
+/** A way's files with failures on a machine that has the node for itself. */
+async function again({name, counts, troubled, again: files}, how) {
   if (files.length === 0) return;
   console.log(`\n## ${name}, once more`);
   const second = await runWay(name, files, {...how, alone: true});
-  // where a machine ended badly, its files have one name together
-  const isKnown = [...second.troubled.keys()].every((file) => troubled.has(file));
-  for (const [file, {failed}] of troubled)
-    if (isKnown && !second.troubled.has(file)) console.log(`unsteady: ${name}, ${file}, ${failed} failed at first, none alone`);
+  for (const [file, before] of troubled) {
+    const {failed} = before;
+    add(counts, before, -1);
+    if (!second.troubled.has(file)) console.log(`unsteady: ${name}, ${file}, ${failed} failed at first`);
+  }
+  add(counts, second.counts);
 }
 
 await main(async () => {
