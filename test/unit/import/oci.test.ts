@@ -98,7 +98,14 @@ const EXPECTED: Record<string, Partial<ReturnType<typeof plain>>> = {
     limits: {nice: 5, memory: 2_147_483_648, swap: 1_073_741_824},
     environment: {},
     proposals: ['writable ["/scratch"]'],
-    left: ['process.user.uid: 1000', 'process.user.gid: 1000', 'process.user.umask: 63', 'process.ioPriority', 'mounts bind input /in', 'namespaces mount pid'],
+    left: [
+      'process.user.uid: 1000',
+      'process.user.gid: 1000',
+      'process.user.umask: 63',
+      'process.ioPriority',
+      'mounts bind input /in',
+      'namespaces mount pid',
+    ],
   },
   '09-no-process.json': {
     fields: {network: 'none'},
