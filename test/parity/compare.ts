@@ -9,6 +9,7 @@ type Volatile = 'any' | 'kind' | 'text';
 /** Fields of the record; `*` stands for one name or number. All others have to be equal. */
 const RECORD: Readonly<Record<string, Volatile>> = {
   recordId: 'kind',
+  boxId: 'kind',
   'lrms.globalJobId': 'text',
   'lrms.attempt': 'kind',
   'parent.recordId': 'kind',
