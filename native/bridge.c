@@ -1,4 +1,4 @@
-/* `tare-bridge FOLDER DESCRIPTORS [NAME=VALUE…] -- CLIENT…`, and `tare-connect SOCKET LIST` at its other end.
+/* `tare-bridge FOLDER DESCRIPTORS [GROUP…] -- [NAME=VALUE…] -- CLIENT…`, and `tare-connect SOCKET LIST` at its other end.
  *
  * A daemon hands no descriptor of its client's on to what it starts. So the folder, which the daemon binds into the box, has this program
  * and a socket: what is process 1 of the box connects to the socket, is sent all that an engine's child would have inherited, and becomes
@@ -38,6 +38,7 @@ enum {
 
 struct bridge {
 	int count; /* of the descriptors from 0 on that init gets */
+	char **groups; /* cgroup.procs files, up to `--` */
 	int listening; /* -1: init has connected */
 	int ended; /* readable when a child has ended */
 	pid_t client;
@@ -130,6 +131,24 @@ static bool hand_over(int connection, int count)
 	return sendmsg(connection, &header, MSG_NOSIGNAL) == 1;
 }
 
+/* The daemon has put it into groups of its own, where nobody weighs it. */
+static void move_into_groups(const struct bridge *bridge, int connection)
+{
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof peer;
+
+	if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) || peer.pid <= 0)
+		die("tare-bridge: who has connected cannot be told (SO_PEERCRED)");
+	char *pid = xprintf("%d\n", (int)peer.pid);
+	for (char **group = bridge->groups; strcmp(*group, "--") != 0; group++) {
+		int fd = open(*group, O_WRONLY | O_CLOEXEC);
+		if (fd < 0 || !write_all(fd, pid, strlen(pid)))
+			die("tare-bridge: %s: %s", *group, strerror(errno));
+		close(fd);
+	}
+	free(pid);
+}
+
 /* The first that connects is init: nothing else is in the box. Its descriptors are its own from then on; this process keeps only 0 to 2. */
 static void answer(struct bridge *bridge)
 {
@@ -137,6 +156,7 @@ static void answer(struct bridge *bridge)
 
 	if (connection < 0)
 		return;
+	move_into_groups(bridge, connection);
 	if (!hand_over(connection, bridge->count))
 		die("tare-bridge: what is for init cannot be sent: %s", strerror(errno));
 	close(connection);
@@ -182,32 +202,41 @@ static void look(struct bridge *bridge)
 		give_up(bridge, "the daemon has not started the box within 120 s");
 }
 
-/* The variables in front of `--`, behind those of every engine. @returns the client's argv; NULL: there is none */
+/* What comes behind the next `--`; NULL: nothing does. */
+static char **behind(char **words)
+{
+	while (*words && strcmp(*words, "--") != 0)
+		words++;
+	return *words && words[1] ? words + 1 : NULL;
+}
+
+/* The variables in front of `--`, behind those of every engine. The client's argv; NULL: there is none. */
 static char **split(char **words, char **environment, size_t room)
 {
 	size_t count = 0;
 
 	for (; clean_environment[count]; count++)
 		environment[count] = clean_environment[count];
-	for (; *words && strcmp(*words, "--"); words++) {
+	for (; *words && strcmp(*words, "--") != 0; words++) {
 		if (!strchr(*words, '=') || count + 1 >= room)
 			return NULL;
 		environment[count++] = *words;
 	}
 	environment[count] = NULL;
-	return *words && words[1] ? words + 1 : NULL;
+	return behind(words);
 }
 
 _Noreturn void bridge_main(int argc, char **argv)
 {
 	static char *environment[32];
-	struct bridge bridge = { .ended = -1 };
+	struct bridge bridge = { .ended = -1, .groups = argv + 4 };
 	long count = 0;
-	char **client = argc > 5 ? split(argv + 4, environment, sizeof environment / sizeof *environment) : NULL;
+	char **variables = argc > 6 ? behind(argv + 4) : NULL;
+	char **client = variables ? split(variables, environment, sizeof environment / sizeof *environment) : NULL;
 
 	prctl(PR_SET_NAME, "tare-bridge");
 	if (!client || !parse_number(argv[3], 1, HANDED - CONTROL, &count))
-		die("tare-bridge: FOLDER DESCRIPTORS [NAME=VALUE…] -- CLIENT…");
+		die("tare-bridge: FOLDER DESCRIPTORS [GROUP…] -- [NAME=VALUE…] -- CLIENT…");
 	bridge.count = CONTROL + (int)count;
 	for (int fd = CONTROL; fd < bridge.count; fd++)
 		if (!set_cloexec(fd, true))

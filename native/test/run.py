@@ -983,7 +983,7 @@ def exec_failures(bench):
         equal(job.quit(supervisor, 'code', 127)[0], 127)
 
 
-BRIDGE = ['/bin/sh', '-c', f'exec /proc/self/fd/4 tare-bridge {NEW_BRIDGE} 2 "$@"', 'sh']
+BRIDGE = ['/bin/sh', '-c', f'exec /proc/self/fd/4 tare-bridge {NEW_BRIDGE} 2 -- "$@"', 'sh']
 
 
 @test('', builds=('static', 'sane'))
@@ -995,8 +995,8 @@ def engine_failures(bench):
                         ([*BRIDGE, '--', '/bin/sh', '-c', 'echo oh no >&2; kill -9 $$'], b'oh no'),
                         ([*BRIDGE, 'NAME=a b', '--', '/bin/sh', '-c', 'echo "$NAME c" >&2; exit 3'], b'a b c'),
                         ([*BRIDGE, 'NAME', '--', '/bin/true'], b'CLIENT'), (BRIDGE, b'CLIENT'), ([*BRIDGE, '--'], b'CLIENT'),
-                        (['/proc/self/fd/4', 'tare-bridge', '/proc/nowhere', '2', '--', '/bin/true'], b'/proc/nowhere/at'),
-                        (['/proc/self/fd/4', 'tare-bridge', '/proc/nowhere', '50', '--', '/bin/true'], b'descriptor')):
+                        (['/proc/self/fd/4', 'tare-bridge', '/proc/nowhere', '2', '--', '--', '/bin/true'], b'/proc/nowhere/at'),
+                        (['/proc/self/fd/4', 'tare-bridge', '/proc/nowhere', '50', '--', '--', '/bin/true'], b'descriptor')):
         job, supervisor = bench.sh('x').met()
         supervisor.send('L', *['E' + a for a in argv], 'a@1')
         frames = supervisor.until('B')
