@@ -1,5 +1,6 @@
 /* Which of the three roles this process plays. */
 #include "account.h"
+#include "bridge.h"
 #include "supervisor.h"
 #include "clock.h"
 #include "shim.h"
@@ -92,6 +93,8 @@ int main(int argc, char **argv, char **environment)
 		return landlock_main();
 	if (is_role(argc, argv, "tare-join"))
 		join_main(argc, argv);
+	if (is_role(argc, argv, "tare-bridge"))
+		bridge_main(argc, argv);
 	if (is_role(argc, argv, "tare-repository"))
 		return repository_main(argc, argv);
 	if (is_role(argc, argv, "tare-mounter"))
@@ -104,7 +107,11 @@ int main(int argc, char **argv, char **environment)
 		return held_main(argc, argv);
 	/* By the path that was executed: argv[0] is the caller's to choose, and HTCondor's cron chooses a name of its own. */
 	const char *executed = (const char *)getauxval(AT_EXECFN);
-	bool command_line = !strcmp(last_component(executed ? executed : argc > 0 ? argv[0] : ""), "tare");
+	const char *name = last_component(executed ? executed : argc > 0 ? argv[0] : "");
+	/* the copy that the bridge makes (bridge.c), as a daemon executes it */
+	if (argc == 4 && !strcmp(name, "init") && !strcmp(argv[1], "tare-connect"))
+		connect_main(argv[2], argv[3]);
+	bool command_line = !strcmp(name, "tare");
 	caller.argc = argc;
 	caller.argv = argv;
 	caller.environment = environment;

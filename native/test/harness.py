@@ -1,5 +1,5 @@
 """Starting a shim and being its supervisor."""
-import contextlib, glob, os, shutil, signal, socket, struct, subprocess, sys, tempfile, time
+import atexit, contextlib, glob, os, shutil, signal, socket, struct, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NATIVE = os.path.dirname(HERE)
@@ -17,6 +17,14 @@ BOXES = {'none': [], 'bwrap': ['E' + e for e in BWRAP], 'user': ['E' + e for e i
 BOXES['system'] = BOXES['system-user'] = ['E' + e for e in SYSTEM_BWRAP]
 if os.getuid():
     BOXES['bwrap'] = BOXES['user']
+# As where a daemon builds the box: nothing of the descriptors reaches init but by the bridge. Here the client builds it itself.
+BRIDGES = tempfile.mkdtemp(prefix='tare-test-bridges-')
+os.chmod(BRIDGES, 0o1777)
+atexit.register(shutil.rmtree, BRIDGES, ignore_errors=True)
+NEW_BRIDGE = f'$(mktemp -d -p {BRIDGES})'
+BRIDGED = (f'folder={NEW_BRIDGE}; exec /proc/self/fd/4 tare-bridge "$folder" 2 -- -- "$@" '
+           '--bind "$folder/at" /mnt -- /mnt/init tare-connect /mnt/socket 3')
+BOXES['bridge'] = ['E' + word for word in ['/bin/sh', '-c', BRIDGED, 'sh', *(BWRAP if os.getuid() == 0 else USER_BWRAP)[:-4]]]
 
 
 class Skip(Exception):

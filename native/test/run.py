@@ -3,7 +3,7 @@ import errno, glob, os, re, shutil, signal, stat, struct, subprocess, sys, tempf
 from concurrent.futures import ThreadPoolExecutor
 
 import applications, guests  # their tests
-from harness import (BOXES, NOBODY, PYTHON, TESTS, Bench, Ended, Skip, Tree, b, cgroups, comm, equal, launch, named, test,
+from harness import (BOXES, NEW_BRIDGE, NOBODY, PYTHON, TESTS, Bench, Ended, Skip, Tree, b, cgroups, comm, equal, launch, named, test,
                      wait_for)
 import terminals, views, walls
 
@@ -30,13 +30,13 @@ def the_clock_is_told(bench):
     job.quit(supervisor, 'code', 7)
 
 
-@test('bwrap', 'user')
+@test('bwrap', 'user', 'bridge')
 def some_exit_codes(bench):
     for code in (0, 1, 125, 128 + 9, 255):
         equal(bench.sh(f'exit {code}').run(bench.box, 'a@1')[0], code)
 
 
-@test('none', 'bwrap')
+@test('none', 'bwrap', 'bridge')
 def terminating_signals(bench):
     harmless = {signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH, signal.SIGSTOP, signal.SIGTSTP,
                 signal.SIGTTIN, signal.SIGTTOU}
@@ -108,7 +108,7 @@ def both(bench, *keys, argv=(), env=None, run=None, **prep):
     return [re.sub(r'pipe:\[\d+\]', 'pipe', t) for t in texts]
 
 
-@test('none', 'bwrap', 'user')
+@test('none', 'bwrap', 'user', 'bridge')
 def as_with_exec(bench):
     for prep in ({'open': '3, 5, 7, 9, 20, 100, 1999', 'closed': ''}, {'open': '3, 4, 5, 6, 7, 8, 10, 11, 12',
                  'closed': '0,'}, {'open': '9,', 'closed': '0, 1, 2'}, {'closed': '2, 3, 4, 5'},
@@ -128,7 +128,7 @@ def large_environment(bench):
     equal(*both(bench, env=env))
 
 
-@test('none', 'bwrap', builds=('static',))
+@test('none', 'bwrap', 'bridge', builds=('static',))
 def many_descriptors(bench):
     equal(*both(bench, open='*range(3, 700), 1500'))
 
@@ -164,7 +164,7 @@ def literal_argument_that_looks_like_an_index(bench):
     equal(job.run(bench.box, 'a/bin/echo', 'v@1', 'a@1')[1], b'@1 /bin/echo caller\n')
 
 
-@test('none', 'bwrap')
+@test('none', 'bwrap', 'bridge')
 def payload_leads_its_group_and_has_no_stray_descriptors(bench):
     job = bench.job([PYTHON, '-I', '-c', 'import os; print(os.getpid() == os.getpgrp(), len(os.listdir("/proc/self/fd")))'])
     equal(job.run(bench.box, 'a@1')[1], b'True 4\n')
@@ -467,7 +467,7 @@ DAEMON = ('import os, signal, sys, time\n'
           'os.wait(); time.sleep(0.2); os._exit(5)')
 
 
-@test('none', 'bwrap', 'user')
+@test('none', 'bwrap', 'user', 'bridge')
 def daemons_are_gone(bench):
     token = f'token{time.time()}'
     job = bench.job([PYTHON, '-I', '-c', DAEMON, token])
@@ -514,7 +514,7 @@ def init_cannot_be_harmed_from_inside(bench):
 LIVE = 'sh -c "trap : TERM; while :; do sleep 60; done" & trap : TERM; while :; do sleep 60; done'
 
 
-@test('none', 'bwrap', 'user')
+@test('none', 'bwrap', 'user', 'bridge')
 def shim_killed_while_running(bench):
     job, supervisor = bench.started(LIVE)
     os.kill(job.pid, signal.SIGKILL)
@@ -526,7 +526,7 @@ def shim_killed_while_running(bench):
         pass
 
 
-@test('none', 'bwrap')
+@test('none', 'bwrap', 'bridge')
 def shim_killed_at_each_step(bench):
     for name in ('enter-start', 'enter-joined', 'init-start', 'init-forked', 'init-ended', 'shim-launched',
                  'shim-running', 'shim-ended'):
@@ -539,7 +539,7 @@ def shim_killed_at_each_step(bench):
         assert job.gone(), (name, job.left())
 
 
-@test('none', 'bwrap')
+@test('none', 'bwrap', 'bridge')
 def box_killed_at_each_step_by_the_supervisor(bench):
     for name in ('enter-start', 'enter-joined', 'init-start', 'init-forked', 'init-ended'):
         job, supervisor = bench.sh('exit 0').met()
@@ -556,7 +556,7 @@ def box_killed_at_each_step_by_the_supervisor(bench):
         equal(job.quit(supervisor, 'code', 3)[0], 3)
 
 
-@test('none', 'bwrap', 'user')
+@test('none', 'bwrap', 'user', 'bridge')
 def init_killed(bench):
     job, supervisor = bench.started(LIVE)
     os.kill(job.init, signal.SIGKILL)
@@ -566,10 +566,11 @@ def init_killed(bench):
     equal(job.quit(supervisor, 'code', 7)[0], 7)
 
 
-@test('bwrap', 'user')
+@test('bwrap', 'user', 'bridge')
 def engine_killed(bench):
     job, supervisor = bench.started('sleep 0.4; exit 8')
-    for pid in named(job, 'bwrap'):
+    # what the bridge's client ended by, the bridge cannot end by
+    for pid in named(job, 'tare-bridge' if bench.box == 'bridge' else 'bwrap'):
         os.kill(pid, signal.SIGKILL)
     frames = supervisor.until('B')
     equal((frames['E'][0], frames['B'][0]), (b'2048', b'9'))
@@ -577,7 +578,7 @@ def engine_killed(bench):
     equal(job.quit(supervisor, 'status', frames['E'][0])[0], 8)
 
 
-@test('bwrap', 'user')
+@test('bwrap', 'user', 'bridge')
 def shim_and_engine_killed(bench):
     job, supervisor = bench.started(LIVE)
     for pid in [*named(job, 'bwrap'), job.pid]:
@@ -982,11 +983,20 @@ def exec_failures(bench):
         equal(job.quit(supervisor, 'code', 127)[0], 127)
 
 
+BRIDGE = ['/bin/sh', '-c', f'exec /proc/self/fd/4 tare-bridge {NEW_BRIDGE} 2 -- "$@"', 'sh']
+
+
 @test('', builds=('static', 'sane'))
 def engine_failures(bench):
     for argv, words in ((['/proc/nowhere/bwrap'], b'No such file'), (['bwrap'], b'No such file'),
                         (['/usr/bin/bwrap', '--nonsense'], b'nonsense'), (['/bin/true'], b'before init'),
-                        (['/bin/sh', '-c', 'echo oh no >&2; kill -9 $$'], b'oh no')):
+                        (['/bin/sh', '-c', 'echo oh no >&2; kill -9 $$'], b'oh no'),
+                        ([*BRIDGE, '--', '/proc/nowhere/client'], b'No such file'), ([*BRIDGE, '--', '/bin/true'], b'before init'),
+                        ([*BRIDGE, '--', '/bin/sh', '-c', 'echo oh no >&2; kill -9 $$'], b'oh no'),
+                        ([*BRIDGE, 'NAME=a b', '--', '/bin/sh', '-c', 'echo "$NAME c" >&2; exit 3'], b'a b c'),
+                        ([*BRIDGE, 'NAME', '--', '/bin/true'], b'CLIENT'), (BRIDGE, b'CLIENT'), ([*BRIDGE, '--'], b'CLIENT'),
+                        (['/proc/self/fd/4', 'tare-bridge', '/proc/nowhere', '2', '--', '--', '/bin/true'], b'/proc/nowhere/at'),
+                        (['/proc/self/fd/4', 'tare-bridge', '/proc/nowhere', '50', '--', '--', '/bin/true'], b'descriptor')):
         job, supervisor = bench.sh('x').met()
         supervisor.send('L', *['E' + a for a in argv], 'a@1')
         frames = supervisor.until('B')

@@ -66,6 +66,7 @@ const SMALL_MACHINES = 'gives init no capabilities, with which a small machineâ€
 export const engine: Engine<readonly string[]> = {
   name: 'bubblewrap',
   kind: 'child',
+  userNamespace: 'all',
   program: {
     places: ['/usr/bin/bwrap', '/usr/local/bin/bwrap', '/bin/bwrap'],
     version: {argument: '--version', pattern: /^bubblewrap (\d+(?:\.\d+)+)/},

@@ -40,8 +40,14 @@ export type EngineSteps<Part> = {readonly [Op in EngineOp]: ((step: EngineStepOf
 export interface Engine<Part = unknown> {
   /** As the policy, the plan and the record call it: small letters, digits and `-`. */
   name: string;
-  /** `child`: the program is a child of the shim, and init inherits its descriptors. */
-  kind: 'child';
+  /**
+   * `child`: the program is a child of the shim, and init inherits its descriptors. `daemon`: the program is a client, whose daemon starts init: it
+   * binds the folder `EngineTask.init.folder` into the box at this path, read-only, and init is sent its descriptors over a socket there. Such a
+   * client has the wrapper's account; the engine gives init the box's. Init is moved into the job's control groups as soon as it is there.
+   */
+  kind: 'child' | {daemon: string};
+  /** Whose boxes have a user namespace that it makes itself: those of all, those of accounts other than root, or none. */
+  userNamespace: 'all' | 'accounts' | 'none';
   program: EngineProgram;
   /** Usage patterns that it can run, or why it cannot. */
   patterns: Readonly<Record<EnginePattern, true | Reason>>;
@@ -117,8 +123,11 @@ export interface EngineTask {
   steps: readonly EngineStep[];
   /** The box's own folder; the engine's folders are in it. */
   box: string;
-  /** What it starts in the box. Descriptors from 3 on, so many, are handed on as they are; so are 0 to 2. */
-  init: {argv: readonly string[]; descriptors: number};
+  /**
+   * What it starts in the box as process 1. Descriptors from 3 on, so many, are handed on as they are; so are 0 to 2: by a child. A daemon hands
+   * nothing on, but binds the folder: null for a child.
+   */
+  init: {argv: readonly string[]; descriptors: number; folder: string | null};
   /** The account of init in the box, and the capabilities it has there, by their names (`CAP_CHOWN`). */
   account: {uid: number; gid: number; capabilities: readonly string[]};
   /** What the box's user namespace maps, where the engine makes one: ids in it, and those that they are where the engine is started. */
@@ -154,6 +163,8 @@ export interface EngineLaunch {
   files: readonly EngineFile[];
   /** The program is an absolute path. */
   argv: readonly string[];
+  /** Variables that a daemon's client needs beside PATH and LANG; nothing of the job's is in its environment. A child has none. */
+  environment?: Readonly<Record<string, string>>;
 }
 
 /** A file of an engine; only the account that the engine runs as can read it, or all, where that is not the caller's. */

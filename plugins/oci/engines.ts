@@ -35,6 +35,7 @@ const keyringOf = ({pattern}: EngineTask): readonly string[] => (pattern === 'vm
 
 const COMMON = {
   kind: 'child',
+  userNamespace: 'all',
   folders: [
     {name: BUNDLE, written: false, because: 'what the OCI runtime is told'},
     {name: RUNTIME, written: true, because: 'what the OCI runtime notes'},

@@ -1,3 +1,5 @@
+import type {Engine, EngineLaunch} from '@tare/contract';
+import {BRIDGE} from '../plan/engine.js';
 import {stepsOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 
@@ -7,9 +9,34 @@ export const INIT_ARGV = ['/proc/self/fd/4', 'tare-init', '3'] as const;
 /** Number of descriptors, from 3 on, that an engine hands on: two for init, and those that init only keeps open. */
 export const handedOn = (plan: Plan): number => 2 + stepsOf(plan, 'mount.pin').length;
 
-/** The arguments of init: its socket, and the descriptors that it keeps open. */
-export function initArgv(plan: Plan): string[] {
-  const [path, role, socket] = INIT_ARGV;
+/** The socket of init, and the descriptors that it keeps open. */
+function listOf(plan: Plan): string {
   const held = stepsOf(plan, 'mount.pin').map((_, index) => String(5 + index));
-  return [path, role, [socket, ...held].join(',')];
+  return [INIT_ARGV[2], ...held].join(',');
+}
+
+/** What an engine starts as process 1: init, or where a daemon does, what connects to the bridge and becomes init (native/README.md, Tools). */
+export function initArgv(plan: Plan, kind: Engine['kind']): string[] {
+  const list = listOf(plan);
+  if (kind !== 'child') return [`${kind.daemon}/init`, 'tare-connect', `${kind.daemon}/socket`, list];
+  const [path, role] = INIT_ARGV;
+  return [path, role, list];
+}
+
+/** The folder that a daemon binds into the box. */
+export const bridgedFolder = (boxDirectory: string): string => `${boxDirectory}/${BRIDGE}/at`;
+
+/**
+ * The bridge, which stands for the engine where a daemon builds the box, around its client.
+ * @param joins cgroup.procs files of the groups into which init is moved
+ */
+export function bridgeArgv(
+  plan: Plan,
+  boxDirectory: string,
+  joins: readonly string[],
+  {argv, environment = {}}: Pick<EngineLaunch, 'argv' | 'environment'>,
+): string[] {
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+  const folder = `${boxDirectory}/${BRIDGE}`;
+  return [INIT_ARGV[0], 'tare-bridge', folder, String(handedOn(plan)), ...joins, '--', ...variables, '--', ...argv];
 }

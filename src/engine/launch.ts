@@ -1,5 +1,6 @@
 /** Plan to the shim's launch frame (docs/reference/protocol.md): what enter and init do, and the engine's argv between them. Pure. */
 
+import {keepsAccount} from '../plan/engine.js';
 import {inBox, stepOf, stepsOf, type StepOf} from '../plan/step.js';
 import type {Plan} from '../schema/generated/plan-1.js';
 import {launchKey} from '../schema/generated/protocol.js';
@@ -25,13 +26,13 @@ export interface LaunchContext {
   callerArgvIndex: number | null;
 }
 
-/** In a small machine init is the machine's root; only the payload's process becomes the payload's user. */
+/** In a small machine init is the machine's root. */
 const isSystem = ({pattern}: Plan): boolean => pattern.value === 'vm-lite';
 
 /** What holds for each process that the shim starts in a box: identity, place among the out-of-memory killer's choices, CPUs, nice value, limits. */
 function processStrings(plan: Plan): string[] {
   return [
-    ...(isSystem(plan) ? [] : stepsOf(plan, 'identity.take').map(launchKey.identity)),
+    ...(keepsAccount(plan) ? [] : stepsOf(plan, 'identity.take').map(launchKey.identity)),
     ...stepsOf(plan, 'oom.adjust').map(({value}) => launchKey.oomScore(value)),
     ...stepsOf(plan, 'affinity.set').map(({cpus}) => launchKey.cpus(cpus)),
     ...stepsOf(plan, 'nice.set').map(({value}) => launchKey.nice(value)),
@@ -39,7 +40,7 @@ function processStrings(plan: Plan): string[] {
   ];
 }
 
-/** The payload's user in a small machine, without capabilities and without a way to any. */
+/** The payload's user where enter is not: without capabilities and without a way to any. */
 function payloadStrings(plan: Plan): string[] {
   const identity = stepOf(plan, 'identity.take');
   const root = stepOf(plan, 'view.unshare')?.root;
@@ -54,7 +55,7 @@ function payloadStrings(plan: Plan): string[] {
  * The engine sets no_new_privs for what it starts, and a command that joins afterwards has to be told.
  */
 export function rightsStrings(plan: Plan): string[] {
-  if (isSystem(plan)) return payloadStrings(plan);
+  if (keepsAccount(plan)) return payloadStrings(plan);
   return plan.engine.name === 'none' ? [] : [launchKey.noNewPrivileges()];
 }
 

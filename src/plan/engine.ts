@@ -50,7 +50,7 @@ export function chooseEngine(
     const found = facts.engines.find((one) => one.name === name);
     const reason =
       refused.get(name) ?? (engine === undefined ? 'is no engine of this version of Tare' : obstacleTo(engine, found, inputs, needs));
-    const lacking = reason === null ? lackingNamespace(facts, needs, found) : null;
+    const lacking = reason === null ? lackingNamespace(facts, needs, engine, found) : null;
     kernel ??= lacking;
     if (engine !== undefined && found !== undefined && reason === null && lacking === null)
       return {engine, facts: found, because: [found.how, ...skipped].join('; ')};
@@ -89,17 +89,26 @@ function obstacleTo(
   return engine.obstacle({engine: found, pattern, kernel: kernel.version, userProgram, groups});
 }
 
-/** A small machine has control groups of its own; a setuid engine needs no user namespace. */
-function lackingNamespace(facts: Facts, {pattern, network}: EngineNeeds, engine: EngineFacts | undefined): string | null {
+/** Whether the engine makes a user namespace for the account: a setuid one needs none. */
+const makesUser = ({userNamespace}: Engine, found: EngineFacts | undefined, uid: number): boolean =>
+  found?.setuid !== true && (userNamespace === 'all' || (userNamespace === 'accounts' && uid !== 0));
+
+/** A small machine has control groups of its own. */
+function lackingNamespace(
+  facts: Facts,
+  {pattern, network}: EngineNeeds,
+  engine: Engine | undefined,
+  found: EngineFacts | undefined,
+): string | null {
   const system = pattern === 'vm-lite';
-  const user = engine?.setuid === true ? [] : (['user'] as const);
+  const user = engine === undefined || makesUser(engine, found, facts.caller.uid) ? (['user'] as const) : [];
   const kinds: (keyof Facts['namespaces'])[] = system
     ? [...user, 'pid', 'mount', 'ipc', 'uts', 'cgroup']
     : ['pid', 'mount', 'ipc', 'uts', ...user];
   if (network === 'none') kinds.push('network');
   for (const kind of kinds) {
     const ability: Ability = facts.namespaces[kind];
-    const isOthers = ability.only !== undefined && ability.only !== engine?.name;
+    const isOthers = ability.only !== undefined && ability.only !== found?.name;
     if (!ability.available || isOthers) return `no ${kind} namespace (${ability.how})`;
   }
   if (!facts.newProc.available) return `no new /proc can be mounted (${facts.newProc.how})`;
@@ -108,6 +117,9 @@ function lackingNamespace(facts: Facts, {pattern, network}: EngineNeeds, engine:
 
 /** Why an engine cannot do a plan that was made for it: the first of its steps that it has no translator for; null: it can. */
 export function stepRefusal(engine: Engine, {steps}: Pick<Plan, 'steps'>): Reason | null {
+  const unshare = steps.find(({op}) => op === 'view.unshare');
+  if (isDaemon(engine) && unshare !== undefined)
+    return `has a daemon, which does not see what is mounted for the box: ${unshare.because} (${unshare.op})`;
   for (const step of steps) {
     // enter makes what lies in another mount of the box
     if ('inside' in step) continue;
@@ -120,9 +132,23 @@ export function stepRefusal(engine: Engine, {steps}: Pick<Plan, 'steps'>): Reaso
 /** Whether the engine needs the box's files prepared (`Engine.prepared`); a small machine's view is prepared in any case. */
 export const isPrepared = ({engine}: Pick<Inputs, 'engine'>): boolean => engine?.engine.prepared === true;
 
-/** Whether a plan's engine has another account than the wrapper: enter takes the payload's before it starts the engine, but for a small machine. */
-export const runsAsOther = (plan: Pick<Plan, 'pattern' | 'steps'>): boolean =>
-  plan.pattern.value !== 'vm-lite' && plan.steps.some(({op}) => op === 'identity.take');
+/** The folder, in the box's own, by which init connects where a daemon starts it (native/README.md, Tools). */
+export const BRIDGE = 'bridge';
+
+/** Whether the engine's daemon starts init. */
+export const isDaemon = ({kind}: Pick<Engine, 'kind'>): boolean => kind !== 'child';
+
+/** Whether enter keeps the wrapper's account for the engine: for a small machine, whose init is its root, and for a daemon's client. */
+export const keepsAccount = ({pattern, engine}: Pick<Plan, 'pattern' | 'engine'>): boolean =>
+  pattern.value === 'vm-lite' || engine.daemon === true;
+
+/** Whether a plan's engine has another account than the wrapper: enter takes the payload's before it starts the engine. */
+export const runsAsOther = (plan: Pick<Plan, 'pattern' | 'engine' | 'steps'>): boolean =>
+  !keepsAccount(plan) && plan.steps.some(({op}) => op === 'identity.take');
 
 /** Whether the engine of a plan in the making acts with root's rights for an account that is not root. */
 export const isSetuid = ({engine}: Pick<Inputs, 'engine'>): boolean => engine?.facts.setuid === true;
+
+/** Whether the engine of a plan in the making makes a user namespace; without an engine there is none that does not. */
+export const hasUserNamespace = ({engine, facts}: Pick<Inputs, 'engine' | 'facts'>): boolean =>
+  engine == null || makesUser(engine.engine, engine.facts, facts.caller.uid);

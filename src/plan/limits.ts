@@ -8,7 +8,7 @@ import {resolveLimit, type ResolvedLimit} from '../policy/clamp.js';
 import {ENFORCED_NAMES, type Enforcement, type Policy} from '../policy/policy.js';
 import type {Plan, PlannedLimit} from '../schema/generated/plan-1.js';
 import {repositoryOf} from './cvmfs.js';
-import {isSetuid} from './engine.js';
+import {hasUserNamespace} from './engine.js';
 import type {Inputs} from './inputs.js';
 import type {ModeChoice} from './mode.js';
 import {scratchEnforcer} from './scratch.js';
@@ -149,7 +149,7 @@ function processesWithoutGroup(mode: ModeChoice, inputs: Inputs): Enforcer {
   const {version} = inputs.facts.kernel;
   const perNamespace =
     version[0] > NPROC_PER_NAMESPACE[0] || (version[0] === NPROC_PER_NAMESPACE[0] && version[1] >= NPROC_PER_NAMESPACE[1]);
-  if (mode.value === 'box' && perNamespace && !isSetuid(inputs) && inputs.call.identity.value.uid !== 0) {
+  if (mode.value === 'box' && perNamespace && hasUserNamespace(inputs) && inputs.call.identity.value.uid !== 0) {
     return kernel('RLIMIT_NPROC', 'no pids controller can be used; counted per user namespace since Linux 5.14');
   }
   return watched('watch.processes', 'no pids controller can be used: processes are counted, and the payload killed when there are more');

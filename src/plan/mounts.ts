@@ -7,7 +7,7 @@ import {throughClosed} from './closed.js';
 import {isCovered, isPrivate} from './covered.js';
 import {planCredentials, type Credential} from './credentials.js';
 import type {CvmfsPlan} from './cvmfs.js';
-import {isPrepared, isSetuid} from './engine.js';
+import {BRIDGE, isDaemon, isPrepared, isSetuid} from './engine.js';
 import {planImage, type ImagePlan} from './image.js';
 import type {Inputs} from './inputs.js';
 import {sizeInMemory, type PlannedLimits} from './limits.js';
@@ -198,12 +198,17 @@ function privateSteps({inputs, limits, parts: {system}, place, temporary, varTem
   ];
 }
 
-/** What the engine has in the box's own folder, for itself. @param other it has the payload's account, and the wrapper another */
-const engineFolders = (inputs: Inputs, other: boolean): Step[] =>
-  (inputs.engine?.engine.folders ?? []).map(({name, written, because}): Step => {
+/** What the engine has in the box's own folder, for itself. @param differs the payload's account is another than the wrapper's */
+function engineFolders({engine}: Inputs, differs: boolean): Step[] {
+  const daemon = engine != null && isDaemon(engine.engine);
+  const other = differs && !daemon;
+  return [...(engine?.engine.folders ?? []), ...(daemon ? [BRIDGED] : [])].map(({name, written, because}): Step => {
     const mode = other && !written ? '0755' : '0700';
     return {op: 'directory.create', path: `{box}/${name}`, mode, owner: other && written ? 'job' : 'caller', because};
   });
+}
+
+const BRIDGED = {name: BRIDGE, written: true, because: 'init connects here to what its daemon cannot hand on'};
 
 /** Steps over the root: what of the node is hidden, shown again, and writable. */
 function sharedSteps({inputs, parts, choice, real, work, credentials, identity, run, view, destinations, hidden}: Layout): Step[] {
@@ -234,9 +239,13 @@ function sharedSteps({inputs, parts, choice, real, work, credentials, identity, 
   ];
 }
 
-/** Closed directories in which enter mounts, as the engine cannot. Not with a setuid engine, which does not work in a user namespace and does not need it. */
+/**
+ * Closed directories in which enter mounts, as the engine cannot. Not with a setuid engine, which does not work in a user namespace and does not
+ * need it, nor with a daemon, which sees none of these mounts.
+ */
 function closedHere(inputs: Inputs): readonly string[] {
   const {facts, call} = inputs;
+  if (inputs.engine != null && isDaemon(inputs.engine.engine)) return [];
   const user = facts.views?.user ?? facts.scratch.containers.user;
   if (user && (isSetuid(inputs) || !facts.namespaces.user.available)) return [];
   return (call.closed ?? []).filter((directory) => !isCovered(directory));

@@ -5,7 +5,7 @@ import {planApplications} from './applications.js';
 import {planGroups} from './cgroup.js';
 import {chooseCpus} from './cpus.js';
 import {planCvmfs} from './cvmfs.js';
-import {isSetuid} from './engine.js';
+import {hasUserNamespace} from './engine.js';
 import {planEnvironment} from './environment.js';
 import {planFeatures} from './features.js';
 import type {Inputs} from './inputs.js';
@@ -107,7 +107,7 @@ function planIsolation(inputs: Inputs, {network, pattern, own, maps}: Chosen, mo
   const system = pattern === 'vm-lite';
   const namespaces: StepOf<'namespace.unshare'>['namespaces'] = ['pid', 'mount', 'ipc', 'uts'];
   // a user's is made before the engine, with subordinate ids in it
-  if (system ? facts.caller.uid === 0 : !isSetuid(inputs)) namespaces.unshift('user');
+  if (system ? facts.caller.uid === 0 : hasUserNamespace(inputs)) namespaces.unshift('user');
   if (network === 'none') namespaces.push('network');
   if (system) namespaces.push('cgroup');
   return [

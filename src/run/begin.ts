@@ -98,7 +98,7 @@ export async function begin(
     writeState(state);
     pauseAt(plan.pauseAt, 'supervisor-made');
     const boxDirectory = scratchDirectory(plan, id);
-    const engineArgv = await writeEngine(named, prepared, request.engines, {id, boxDirectory});
+    const engineArgv = await writeEngine(named, prepared, request.engines, {id, boxDirectory, joins: groups.joins('engine')});
     launch({channel, plan: named, groups}, {id, boxDirectory, mounted: mountedIn(attempt.looked), engineArgv}, callerArgvIndex);
     launched = true;
     channel.doing(`writing to the spool ${plan.directories.spools.join(', ')}`);

@@ -4,9 +4,10 @@ import {writeFileSync} from 'node:fs';
 import type {Engine} from '@tare/contract';
 import {asTareError, TareError} from '../errors.js';
 import {architecturesOf, isProcessor} from '../engine/bpf.js';
+import {bridgeArgv} from '../engine/init.js';
 import {taskOf, translate, type TaskContext} from '../engine/task.js';
 import {rootOf} from '../plan/machine-ids.js';
-import {runsAsOther} from '../plan/engine.js';
+import {isDaemon, runsAsOther} from '../plan/engine.js';
 import {inBox, stepOf, stepsOf} from '../plan/step.js';
 import {ACCOUNTS} from '../plan/system-mounts.js';
 import type {Prepared} from '../prepare/planned.js';
@@ -19,6 +20,7 @@ export class EngineUnwritten extends TareError {}
 
 /**
  * Writes what the plan's engine needs.
+ * @param joins cgroup.procs files of the engine's groups
  * @returns what it is started with; empty for a plan without a box
  * @throws EngineUnwritten
  * @throws TareError for the accounts of a small machine
@@ -27,7 +29,7 @@ export async function writeEngine(
   plan: Plan,
   {facts, caller}: Pick<Prepared, 'facts' | 'caller'>,
   engines: readonly Engine[],
-  {id, boxDirectory}: Pick<TaskContext, 'id' | 'boxDirectory'>,
+  {id, boxDirectory, joins}: Pick<TaskContext, 'id' | 'boxDirectory'> & {joins: readonly string[]},
 ): Promise<readonly string[]> {
   const {name} = plan.engine;
   if (name === 'none') return [];
@@ -41,11 +43,20 @@ export async function writeEngine(
   try {
     for (const step of stepsOf(plan, 'accounts.provide')) await provideAccounts(step, inBox(ACCOUNTS, boxDirectory), root);
     const architectures = isProcessor(process.arch) ? architecturesOf(process.arch) : [];
-    const task = taskOf(plan, {id, boxDirectory, facts: found, caller, architectures, exists: (path) => there.has(path)});
-    const {files, argv} = translate(engine, task);
+    const task = taskOf(plan, {
+      id,
+      boxDirectory,
+      facts: found,
+      kind: engine.kind,
+      caller,
+      architectures,
+      exists: (path) => there.has(path),
+    });
+    const launch = translate(engine, task);
     const mode = runsAsOther(plan) ? 0o644 : 0o600;
-    for (const {folder, name: file, text} of files) writeFileSync(`${boxDirectory}/${folder}/${file}`, text, {mode});
-    return argv;
+    for (const {folder, name: file, text} of launch.files) writeFileSync(`${boxDirectory}/${folder}/${file}`, text, {mode});
+    if (!isDaemon(engine)) return launch.argv;
+    return bridgeArgv(plan, boxDirectory, joins, launch);
   } catch (error) {
     if (error instanceof TareError) throw error.code === 'ENGINE_FAILED' ? new EngineUnwritten(error.code, error.details) : error;
     throw new EngineUnwritten('ENGINE_FAILED', {

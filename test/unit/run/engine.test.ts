@@ -5,7 +5,9 @@ import {EngineUnwritten, writeEngine} from '../../../src/run/engine.js';
 import {facts, plan, USER} from '../plan/build.js';
 
 const write = (engines: readonly Engine[]): Promise<unknown> =>
-  writeEngine(plan(), {facts: facts(), caller: USER}, engines, {id: 'ab', boxDirectory: '/nonexistent'}).catch((error: unknown) => error);
+  writeEngine(plan(), {facts: facts(), caller: USER}, engines, {id: 'ab', boxDirectory: '/nonexistent', joins: []}).catch(
+    (error: unknown) => error,
+  );
 
 describe('an engine that cannot be told a plan', () => {
   const fails = (): never => {
