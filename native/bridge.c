@@ -92,7 +92,7 @@ static void make_folder(const char *folder)
 }
 
 /* Starts the client with the signal mask that the bridge was started with. Nothing but 0 to 2 is handed on to it. */
-static pid_t start_client(char **argv, char **environment, sigmask mask)
+static pid_t start_daemons_client(char **argv, char **environment, sigmask mask)
 {
 	pid_t child = fork();
 
@@ -176,7 +176,7 @@ static void end_with_client(const struct bridge *bridge)
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_WRAPPER);
 }
 
-static _Noreturn void give_up(const struct bridge *bridge, const char *why)
+static _Noreturn void give_up_box(const struct bridge *bridge, const char *why)
 {
 	kill(bridge->client, SIGKILL);
 	die("%s", why);
@@ -195,11 +195,11 @@ static void look(struct bridge *bridge)
 	if (poll(ready, 3, LOOK_MS) < 0)
 		usleep(LOOK_MS * 20);
 	if (bridge->listening >= 0 && ready[2].revents & (POLLHUP | POLLERR))
-		give_up(bridge, "tare-bridge: the shim is gone");
+		give_up_box(bridge, "tare-bridge: the shim is gone");
 	if (bridge->listening >= 0 && ready[1].revents & POLLIN)
 		answer(bridge);
 	if (bridge->listening >= 0 && monotonic_us() - bridge->since > PATIENCE_US)
-		give_up(bridge, "the daemon has not started the box within 120 s");
+		give_up_box(bridge, "the daemon has not started the box within 120 s");
 }
 
 /* What comes behind the next `--`; NULL: nothing does. */
@@ -246,7 +246,7 @@ _Noreturn void bridge_main(int argc, char **argv)
 	make_folder(argv[2]);
 	bridge.listening = listen_in_folder();
 	bridge.since = monotonic_us();
-	bridge.client = start_client(client, environment, mask);
+	bridge.client = start_daemons_client(client, environment, mask);
 	for (;;) {
 		look(&bridge);
 		end_with_client(&bridge);
