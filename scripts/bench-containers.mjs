@@ -56,6 +56,17 @@ const PEERS = {
     );
     return {command: ['lxc-execute', '-P', own, '-n', 'tare-bench', '-f', file, '--', '/bin/true']};
   },
+  'virsh create': (place, directory) => {
+    const file = path.join(place, 'domain.xml');
+    const filesystem = `<filesystem type='mount'><source dir='${directory}'/><target dir='/'/></filesystem>`;
+    const os = '<os><type>exe</type><init>/bin/true</init></os>';
+    const devices = `<devices>${filesystem}<console type='pty'/></devices>`;
+    writeFileSync(
+      file,
+      `<domain type='lxc'><name>tare-bench</name><memory unit='bytes'>${MEMORY_BYTES}</memory>${os}<features><privnet/></features>${devices}</domain>`,
+    );
+    return {command: ['virsh', '--quiet', '--connect', 'lxc:///system', 'create', file]};
+  },
   'runc run': (place, directory) => bundle('runc', place, directory),
   'crun run': (place, directory) => bundle('crun', place, directory),
 };

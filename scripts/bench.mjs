@@ -5,6 +5,7 @@
 // npm run bench -- filter [ROUNDS [WORD]]: what the filter on system calls costs payloads (those with WORD in their line), in CPU time: three boxes
 // take turns, two of them without it.
 // npm run bench -- machine [RUNS]: from start to payload of a small machine, beside containers and an emulated machine that boot the same tree.
+// npm run bench -- engines [RUNS]: the launch of `true` by each engine through Tare, beside the engine bare. Daemons have to run.
 // The commands take turns, so that a machine whose speed drifts slows all of them; medians and ratios are what counts.
 import {spawn, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
@@ -14,12 +15,13 @@ import path from 'node:path';
 import {createInterface} from 'node:readline';
 import {fileURLToPath} from 'node:url';
 import {peers} from './bench-containers.mjs';
+import {benchEngines} from './bench-engines.mjs';
 import {build} from './build.mjs';
 import {NOBODY, family, isRoot, median, owned, pause} from './bench-tools.mjs';
 import {BOX, TOOLCHAIN, nodeModules, nodeVersion, systemPackages} from './setup.mjs';
 import {Stop, main, root, which} from './steps.mjs';
 
-const RUNS = {launch: 30, memory: 4, ps: 50, records: 1_000_000, filter: 120, machine: 10};
+const RUNS = {launch: 30, memory: 4, ps: 50, records: 1_000_000, filter: 120, machine: 10, engines: 10};
 /** Of each, once the boxes live. */
 const LOOKS = 20;
 const WARM_UP = 3;
@@ -275,11 +277,13 @@ function withTsx(script, ...args) {
 const records = (count, place, exporters) => withTsx('bench-records.mjs', count, place, ...exporters);
 const machine = (runs, place) => withTsx('bench-machine.mjs', runs, place);
 
-const BENCHES = {launch, memory, ps, records, filter, machine};
+const engines = (runs, place) => benchEngines(runs, place, owned(path.join(place, 'work'), 0), BARE);
+
+const BENCHES = {launch, memory, ps, records, filter, machine, engines};
 /** Does not run the compiled folder. */
 const CHECKOUT = ['records'];
 /** Needs no mount namespace; a daemon beside it would not see what is mounted there. */
-const PLAIN = ['records', 'filter', 'machine'];
+const PLAIN = ['records', 'filter', 'machine', 'engines'];
 
 /** Root works in a mount namespace of its own: the state that tare-wrap chooses is not the node's then. */
 function inOwnNamespace() {
