@@ -1,5 +1,6 @@
 import {expect} from 'chai';
 import type {Engine, EngineFacts} from '@tare/contract';
+import type {Facts} from '../../../src/host/facts.js';
 import {chooseEngine, stepRefusal, type EngineInputs} from '../../../src/plan/engine.js';
 import {stepOf} from '../../../src/plan/step.js';
 import {ENGINES} from '../../../src/plugins.js';
@@ -75,11 +76,33 @@ describe('the engine of a box', () => {
     );
   });
 
-  it('a profile of AppArmor that lets one engine make user namespaces lets no other', () => {
-    const user = {available: true, how: 'AppArmor profile /etc/apparmor.d/bwrap, for bubblewrap alone', remedy: null, only: 'bubblewrap'};
+  it('a profile of AppArmor that lets some engines make user namespaces lets no other', () => {
+    const node = (only: string[]): Facts =>
+      facts({
+        engines: ALL,
+        namespaces: {...facts().namespaces, user: {available: true, how: 'AppArmor profiles', remedy: null, only}},
+      });
+    expect(chosen(BOX, {facts: node(['bubblewrap']), listed: ['crun', 'bubblewrap']})).to.equal(
+      'bubblewrap: a test; crun cannot: no user namespace (AppArmor profiles)',
+    );
+    expect(chosen(BOX, {facts: node(['bubblewrap']), listed: ['crun']})).to.equal('crun cannot: no user namespace (AppArmor profiles)');
+    expect(chosen(BOX, {facts: node(['bubblewrap', 'crun', 'tare']), listed: ['crun', 'bubblewrap']})).to.equal('crun: a test');
+    expect(chosen(BOX, {facts: node(['bubblewrap', 'crun', 'tare']), listed: ['bubblewrap', 'crun']})).to.equal('bubblewrap: a test');
+  });
+
+  it('where Tare itself may make no user namespace, one whose boxes Tare prepares cannot be used by a user, and can by root', () => {
+    const user = {available: true, how: 'AppArmor profiles', remedy: null, only: ['bubblewrap', 'crun']};
     const node = facts({engines: ALL, namespaces: {...facts().namespaces, user}});
-    expect(chosen(BOX, {facts: node, listed: ['crun', 'bubblewrap']})).to.match(/^bubblewrap: a test; crun cannot: no user namespace/);
-    expect(chosen(BOX, {facts: node, listed: ['crun']})).to.match(/^no user namespace \(AppArmor profile .* alone\)$/);
+    for (const [needs, listed] of [
+      [BOX, ['crun']],
+      [MACHINE, ['crun']],
+    ] as const)
+      expect(chosen(needs, {facts: node, listed: [...listed]})).to.match(/^crun cannot: no user namespace for Tare itself, .*"userns,"/);
+    expect(chosen(BOX, {facts: node, listed: ['crun', 'bubblewrap']})).to.match(
+      /^bubblewrap: a test; crun cannot: no user namespace for Tare/,
+    );
+    const scratch = {...node.scratch, containers: {...node.scratch.containers, user: false}};
+    expect(chosen(BOX, {facts: {...node, scratch}, listed: ['crun']})).to.equal('crun: a test');
   });
 
   it('a version that is too old, and groups that it cannot be told of, are its own obstacles', () => {
