@@ -2,6 +2,7 @@ import {expect} from 'chai';
 import type {Engine, EngineFacts} from '@tare/contract';
 import type {Facts} from '../../../src/host/facts.js';
 import {chooseEngine, stepRefusal, type EngineInputs} from '../../../src/plan/engine.js';
+import {unknownEngines, unknownText} from '../../../src/plan/engine-names.js';
 import {stepOf} from '../../../src/plan/step.js';
 import {ENGINES} from '../../../src/plugins.js';
 import {BUBBLEWRAP, call, CRUN, facts, no, plan, policy, RUNC, thrown, type Parts} from '../plan/build.js';
@@ -120,6 +121,42 @@ describe('the engine of a plan', () => {
     expect(made({call: call({engine: 'crun'})}).engine.name).to.equal('crun');
     const error = thrown(() => plan({facts: {engines: [{...CRUN, path: null}]}, call: call({engine: 'crun'})}));
     expect([error.code, error.details.where]).to.deep.equal(['BOX_UNAVAILABLE', '--engine crun, which only a box can keep']);
+  });
+
+  it('is refused in a box of Tare, where none is built; and where the policy only observes it is not used, and the record says so', () => {
+    const within = {recordId: null, how: 'a test'};
+    const error = thrown(() => made({facts: {within}, call: call({engine: 'crun'})}));
+    expect([error.code, error.details.where, error.details.remedy]).to.deep.equal([
+      'BOX_UNAVAILABLE',
+      '--engine crun, which only a box can keep',
+      'leave --engine out: the box around it isolates',
+    ]);
+    expect(made({facts: {within}}).mode.value).to.equal('limits-only');
+    const observed = made({policy: {mode: 'observe', engines: ['bubblewrap']}, call: call({engine: 'crun'})});
+    expect([observed.mode.value, observed.flags.includes('engine-unused')]).to.deep.equal(['observe', true]);
+    expect(observed.mode.because).to.match(/; --engine crun builds nothing here$/);
+    expect(observed.observed?.refused?.code).to.equal('ENGINE_FORBIDDEN');
+    expect(made({policy: {mode: 'observe'}}).flags).not.to.include('engine-unused');
+  });
+
+  it('has a name that there is: a list without one is an error, and one name of several a warning', () => {
+    const error = thrown(() => made({policy: {engines: ['bubblewarp']}}));
+    expect([error.code, error.exit, error.details.found, error.details.allowed]).to.deep.equal([
+      'ENGINE_UNKNOWN',
+      125,
+      'bubblewarp',
+      'bubblewrap, crun, runc',
+    ]);
+    const rules = [{name: 'theirs', match: {vo: ['a']}, engines: ['krun']}];
+    expect(thrown(() => made({policy: {rules}, job: {vo: 'a'}})).code).to.equal('ENGINE_UNKNOWN');
+    expect(made({policy: {rules}, job: {vo: 'b'}}).engine.name).to.equal('bubblewrap');
+    expect(made({policy: {engines: ['crun', 'bubblewarp']}}).engine.name).to.equal('crun');
+    expect(made({policy: {mode: 'observe', engines: ['bubblewarp']}}).observed?.refused?.code).to.equal('ENGINE_UNKNOWN');
+    expect(unknownEngines(policy({engines: ['crun', 'bubblewarp'], rules}), ENGINES).map(unknownText)).to.deep.equal([
+      'policy.yaml#/engines: this version of Tare has no engine "bubblewarp"; it has bubblewrap, crun, runc',
+      'policy.yaml#/rules/0/engines: this version of Tare has no engine "krun"; it has bubblewrap, crun, runc',
+    ]);
+    expect(unknownEngines(policy(), ENGINES)).to.deep.equal([]);
   });
 
   it('can be a rule’s', () => {
