@@ -45,6 +45,34 @@ describeSite('import, %s', {timeout: 60_000}, (site) => {
     expect((await tare(['import', join(FIXTURES, 'lxc/includes.conf')])).stdout).to.contain('memory: 100MiB # includes.d/limits.conf:2:1 ');
   });
 
+  it('reads UTF-8 and UTF-16 by the byte order mark, of the description and of what it names', async () => {
+    const plain = 'services: {web: {command: [/bin/true], environment: {A: ä}, env_file: b.env}}\n';
+    const marked = `\ufeff${plain}`;
+    writeFileSync(join(site.directory, 'b.env'), Buffer.from('\ufeffB=ö\n', 'utf16le'));
+    const told = new Set<string>();
+    for (const [name, bytes] of [
+      ['utf-8', Buffer.from(plain)],
+      ['utf-8 with a mark', Buffer.from(marked)],
+      ['utf-16le', Buffer.from(marked, 'utf16le')],
+      ['utf-16be', Buffer.from(marked, 'utf16le').swap16()],
+    ] as const) {
+      const file = join(site.directory, 'compose.yaml');
+      writeFileSync(file, bytes);
+      const {code, stdout, stderr} = await tare(['import', file]);
+      expect([code, stderr], name).to.deep.equal([0, '']);
+      expect(stdout).to.match(/A: ä/).and.match(/B: ö/);
+      told.add(stdout);
+    }
+    expect([...told]).to.have.length(1);
+    const file = join(site.directory, 'compose.yaml');
+    writeFileSync(file, Buffer.from(plain, 'utf16le'));
+    expect((await tare(['import', file, '--format', 'compose'])).stderr).to.contain(
+      'found: the character U+0000; allowed: text in UTF-8, or in UTF-16',
+    );
+    writeFileSync(file, Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from([0, 0xd8, 0x41, 0])]));
+    expect((await tare(['import', file, '--format', 'compose'])).stderr).to.contain('found: the character U+FFFD');
+  });
+
   it('prints a fragment of a policy that validate takes, and all of it as JSON', async () => {
     const file = join(FIXTURES, 'libvirt/address.xml');
     const policy = write('policy.yaml', (await tare(['import', file, '--policy'])).stdout);
