@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -89,6 +90,24 @@ int above_standard(int fd)
 	int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	close_kept(fd);
 	return moved;
+}
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8u /* Linux 6.3 */
+#endif
+
+int memory_file(const char *name, bool sealing)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+
+	if (fd < 0 && errno == EINVAL) /* an older kernel */
+		return memfd_create(name, MFD_CLOEXEC | (sealing ? MFD_ALLOW_SEALING : 0));
+	/* such a file allows seals */
+	if (fd >= 0 && !sealing && fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL) < 0) {
+		close_kept(fd);
+		return -1;
+	}
+	return fd;
 }
 
 void close_kept(int fd)

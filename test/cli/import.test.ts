@@ -1,12 +1,14 @@
 /** `tare import`, and `tare run -` of what it prints, as a person calls them. */
-import {execFileSync} from 'node:child_process';
-import {readFileSync, writeFileSync} from 'node:fs';
+import {execFileSync, spawn} from 'node:child_process';
+import {existsSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {describeSite} from '../support/describe-site.js';
-import {ending, installed} from '../support/tare.js';
+import {need} from '../support/need.js';
+import {bin, ending, installed, isRoot} from '../support/tare.js';
 
 const FIXTURES = join(installed(), 'fixtures/import');
+const NOEXEC = '/proc/sys/vm/memfd_noexec';
 const HELLO = join(FIXTURES, 'libvirt/helloworld.xml');
 
 describeSite('import, %s', {timeout: 60_000}, (site) => {
@@ -135,6 +137,8 @@ describeSite('import, %s', {timeout: 60_000}, (site) => {
       [['run', '-', ...policy], '', /^tare: standard input:1:1: the document is empty/],
       [['run', '-', ...policy], 'schema: tare/job/v1\ncommand: [/bin/true]\nx: 1\n', /^tare: standard input#\/x: an unknown key/],
       [['run', '-', ...policy], ' '.repeat(1024 * 1024 + 1), /^tare: standard input: a job descriptor has at most 1048576 bytes\n$/],
+      [['run', '-', ...policy, '--stdin='], job, /^tare: an empty name of a file for standard input \(--stdin\)\n$/],
+      [['run', ...policy, '--stdin', '', '--', '/bin/true'], job, /^tare: an empty name of a file for standard input \(--stdin\)\n$/],
       [
         ['run', '-', ...policy, '--stdin', '/nowhere/x'],
         job,
@@ -150,6 +154,26 @@ describeSite('import, %s', {timeout: 60_000}, (site) => {
       const {code, stdout, stderr} = await tare(argv, input);
       expect([argv, code, stdout]).to.deep.equal([argv, 125, '']);
       expect(stderr).to.match(message);
+    }
+  });
+
+  it('run - and several applications where the kernel wants files in memory that cannot be executed (vm.memfd_noexec)', async function () {
+    need(this, isRoot && existsSync(NOEXEC), 'root and Linux 6.3 are needed for it');
+    const script = `echo 2 >${NOEXEC} && exec "$@"`;
+    const {uid, gid} = site.credentials;
+    const become = uid === undefined ? [] : ['setpriv', `--reuid=${String(uid)}`, `--regid=${String(gid)}`, '--clear-groups'];
+    const argv = ['--pid', '--fork', '--mount-proc', '--kill-child', 'sh', '-c', script, 'sh', ...become, bin('tare'), 'run', '-'];
+    const one = {command: ['/bin/sh', '-c', 'echo ran']};
+    const several = {applications: ['a', 'b'].map((name) => ({name, command: ['/bin/echo', 'ran']})), onFailure: 'continue'};
+    for (const [job, said] of [
+      [one, /^ran\n$/],
+      [several, /^a: ran\nb: ran\n$|^b: ran\na: ran\n$/],
+    ] as const) {
+      const child = spawn('unshare', [...argv, '--policy', site.policy()], {cwd: site.work, stdio: ['pipe', 'pipe', 'pipe']});
+      child.stdin.end(JSON.stringify({schema: 'tare/job/v1', ...job}));
+      const {code, stdout, stderr} = await ending(child);
+      expect(code, stderr).to.equal(0);
+      expect(stdout).to.match(said);
     }
   });
 
