@@ -1,7 +1,7 @@
 /** Reads descriptor, policy and plan files, and looks where a site keeps its policy. */
 
 import {constants, fstatSync, readdirSync, readFileSync, type Stats} from 'node:fs';
-import {basename, dirname, join, normalize} from 'node:path/posix';
+import {basename, dirname, join, normalize, resolve} from 'node:path/posix';
 import type {Read} from '@tare/contract';
 import {errnoOf, TareError} from '../errors.js';
 import {parseDocument, type Documents, type Kind} from '../job/document.js';
@@ -20,6 +20,9 @@ const OFFERED_FOLDER = '/etc/tare/policies';
 const LARGEST_DOCUMENT = 1024 * 1024;
 /** A plan with a large environment may be larger than what people write. */
 const LARGEST_PLAN = 16 * 1024 * 1024;
+
+/** The words by which another process of Tare's, which starts in another directory, reads the same policy; none: the node's own. */
+export const policyWords = (named: string | null): string[] => (named === null ? [] : ['--policy', resolve(named)]);
 
 /** Root obeys a plan as it obeys a policy. @throws TareError DOCUMENT_UNREADABLE, POLICY_INSECURE and what parsing throws */
 export async function readPlan(file: string): Promise<Documents['plan']> {

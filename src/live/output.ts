@@ -32,7 +32,8 @@ async function openOutput({id, payload}: LiveBox, stream: Stream): Promise<numbe
   if (payload === null || !isRunning(payload)) {
     throw new TareError('BOX_STATE', {
       message: `nothing runs in the box ${id}`,
-      remedy: 'what a job that has ended wrote is where its batch system put it',
+      remedy:
+        'what a job that has ended wrote is where its batch system put it, and with logs.keep in the policy `tare logs` has it by the id once the record is final',
     });
   }
   const number = STREAMS[stream];

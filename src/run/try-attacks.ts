@@ -6,6 +6,7 @@
 
 import {readlinkSync, statSync} from 'node:fs';
 import {EXIT} from '../errors.js';
+import {policyWords} from '../files/documents.js';
 import {chooseEngine, namesOf, runsPattern} from '../plan/engine.js';
 import type {Engine} from '@tare/contract';
 import type {Policy} from '../policy/policy.js';
@@ -183,7 +184,7 @@ const LIMITS = {memory: '256MiB', processes: 100, wallTime: `${String(DEADLINE_S
 
 function runArgv({place, policyFile, engine}: Site, name: string, job: object, more: readonly string[] = []): string[] {
   const file = place.file(`${name}.json`, JSON.stringify({schema: 'tare/job/v1', name: `${NAME}-${name}`, limits: LIMITS, ...job}));
-  const policy = policyFile === null ? [] : ['--policy', policyFile];
+  const policy = policyWords(policyFile);
   const by = engine === undefined ? [] : ['--engine', engine];
   return ['run', '--probe', '--attacks', place.directory, ...by, ...more, '--progress', 'never', ...policy, file];
 }
@@ -204,7 +205,7 @@ async function fromOutside(site: Site, kind: string, job: Job, joins: boolean): 
 
 /** Enters the box by `tare exec`: its payload attacks the processes that enter. */
 async function joinBox({policyFile}: Site, name: string): Promise<void> {
-  const policy = policyFile === null ? [] : ['--policy', policyFile];
+  const policy = policyWords(policyFile);
   const listed = await ended(NATIVE, ['ps', '--json', ...policy], '/');
   const boxes = JSON.parse(listed.stdout || '[]') as {id: string; name: string | null}[];
   const id = boxes.find((box) => box.name === name)?.id;

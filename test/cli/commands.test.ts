@@ -1,7 +1,7 @@
 /** The commands as a person calls them. */
 import {spawn} from 'node:child_process';
 import {closeSync, openSync, rmSync, writeFileSync} from 'node:fs';
-import {join} from 'node:path';
+import {join, relative} from 'node:path';
 import {Ajv2020} from 'ajv/dist/2020.js';
 import {expect} from 'chai';
 import {describeSite} from '../support/describe-site.js';
@@ -61,6 +61,9 @@ describeSite('commands, %s', {mayLeave: true, timeout: 20_000}, (site) => {
     const healthy = await tare('doctor', '--policy', site.policy({patterns: ['ulimit++']}));
     expect(healthy.code, healthy.stdout).to.equal(0);
     expect(healthy.stdout).to.contain('bubblewrap');
+    // the box is tried by a process that starts elsewhere
+    const near = await tare('doctor', '--policy', relative(site.work, site.policy({patterns: ['ulimit++']})));
+    expect([near.code, near.stdout.split('\n').at(-2)]).to.deep.equal([0, healthy.stdout.split('\n').at(-2)]);
     const json = await tare('doctor', '--json', '--policy', site.policy({patterns: ['ulimit++']}));
     expect(JSON.parse(json.stdout)).to.have.property('facts');
     const wanting = await tare('doctor', '--policy', site.policy({patterns: ['vm-lite'], directories: {scratch: '/proc/nowhere'}}));
