@@ -10,6 +10,7 @@ import {BUBBLEWRAP, call, CRUN, facts, no, plan, policy, RUNC, thrown, type Part
 const BOX = {pattern: 'ulimit++', network: 'host', userProgram: false} as const;
 const MACHINE = {...BOX, pattern: 'vm-lite'} as const;
 const ALL = [BUBBLEWRAP, CRUN, RUNC];
+const KNOWN = ENGINES.map(({name}) => name).join(', ');
 
 /** Name and reason; or why there is none. */
 function chosen(
@@ -145,7 +146,7 @@ describe('the engine of a plan', () => {
       'ENGINE_UNKNOWN',
       125,
       'bubblewarp',
-      'bubblewrap, crun, runc',
+      KNOWN,
     ]);
     const rules = [{name: 'theirs', match: {vo: ['a']}, engines: ['krun']}];
     expect(thrown(() => made({policy: {rules}, job: {vo: 'a'}})).code).to.equal('ENGINE_UNKNOWN');
@@ -153,8 +154,8 @@ describe('the engine of a plan', () => {
     expect(made({policy: {engines: ['crun', 'bubblewarp']}}).engine.name).to.equal('crun');
     expect(made({policy: {mode: 'observe', engines: ['bubblewarp']}}).observed?.refused?.code).to.equal('ENGINE_UNKNOWN');
     expect(unknownEngines(policy({engines: ['crun', 'bubblewarp'], rules}), ENGINES).map(unknownText)).to.deep.equal([
-      'policy.yaml#/engines: this version of Tare has no engine "bubblewarp"; it has bubblewrap, crun, runc',
-      'policy.yaml#/rules/0/engines: this version of Tare has no engine "krun"; it has bubblewrap, crun, runc',
+      `policy.yaml#/engines: this version of Tare has no engine "bubblewarp"; it has ${KNOWN}`,
+      `policy.yaml#/rules/0/engines: this version of Tare has no engine "krun"; it has ${KNOWN}`,
     ]);
     expect(unknownEngines(policy(), ENGINES)).to.deep.equal([]);
   });
