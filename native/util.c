@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -90,6 +91,17 @@ int above_standard(int fd)
 	int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	close_kept(fd);
 	return moved;
+}
+
+mode_t kind_of(int fd)
+{
+	struct statx known;
+	struct stat found;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &known) == 0)
+		return known.stx_mode & S_IFMT;
+	/* before Linux 4.11, or a filter that does not know the call */
+	return fstat(fd, &found) ? 0 : found.st_mode & S_IFMT;
 }
 
 #ifndef MFD_NOEXEC_SEAL
