@@ -38,13 +38,13 @@ function whole(digits: string): string | null {
   return value < SMALLEST || value > most ? null : String(value);
 }
 
-/** As Go writes a float64 with %v: the shortest digits, with an exponent of two digits below 1e-4 and from 1e21 on. */
+/** As Go writes a float64 with %v (formatDigits in strconv's ftoa.go): the shortest digits, with an exponent of two digits below 1e-4 and from 1e6 on. */
 function float(value: number): string | null {
   // out of range, so it stays text
   if (!Number.isFinite(value)) return null;
   if (Object.is(value, -0)) return '-0';
   const [mantissa = '', exponent = '0'] = value.toExponential().split('e');
   const power = Number(exponent);
-  if (value === 0 || (power >= -4 && power < 21)) return String(value);
+  if (value === 0 || (power >= -4 && power < 6)) return String(value);
   return `${mantissa}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`;
 }

@@ -306,7 +306,7 @@ describe('import of compose files', () => {
   // as go-yaml 3 resolves them and Go prints them
   const PLAIN: Record<string, string | null> = {
     ...{'0022': '18', '0o22': '18', '0x10': '16', '0b101': '5', '1e3': '1000', '1.10': '1.1', '1_000': '1000', '+5': '5', '-0022': '-18'},
-    ...{'08': '8', '00': '0', '.5': '0.5', '1.': '1', '-0.0': '-0', '0.00001': '1e-05', '1e21': '1e+21'},
+    ...{'08': '8', '00': '0', '.5': '0.5', '1.': '1', '-0.0': '-0', '0.00001': '1e-05', '1e5': '100000', '1e6': '1e+06', '1e21': '1e+21'},
     ...{'18446744073709551615': null, '18446744073709551616': '1.8446744073709552e+19', '1e400': null},
     ...{True: 'true', FALSE: 'false', '.inf': '+Inf', '.NaN': 'NaN', true: null, yes: null, on: null},
     ...{'22': null, '1.5': null, '0x': null, '2024-01-01': null, '1.2.3': null, '12:30': null, '-': null, _1: null, text: null},
@@ -317,7 +317,7 @@ describe('import of compose files', () => {
     });
 
   it('tells where a variable has another text than is written; in quotes, in a list or of a variable it has not', async () => {
-    const lines = 'environment: {MODE: 0022, QUOTED: "0022", SINGLE: \'1e3\', YES: yes, ON: True, PART: 0${X:-22}}';
+    const lines = `environment:\n  MODE: 0022\n  QUOTED: "0022"\n  SINGLE: '1e3'\n  YES: yes\n  ON: True\n  PART: 0\${X:-22}`;
     const read = async (text: string) => {
       const {environment, left} = await COMPOSE_FORMAT.read(written(web(text), 'F'));
       const told = left
