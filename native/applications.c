@@ -15,7 +15,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -193,7 +192,7 @@ static void begin_applications(struct applications *box)
 
 	box->reaper = (struct reaper){ .reaped = child_reaped, .context = box };
 	reaper_begin();
-	box->lock = memfd_create("tare-lines", MFD_CLOEXEC);
+	box->lock = memory_file("tare-lines", false);
 	if (box->lock < 0) {
 		message_failed(&message, "init", errno, "memfd");
 		message_send(&message, box->control.fd);

@@ -79,6 +79,9 @@ static void capture_terminal(struct caller *caller)
 	caller->terminal = -1;
 	for (size_t i = 0; i < caller->fd_count; i++) {
 		int fd = caller->fds[i];
+		/* what is no device is not asked: its file system can hang */
+		if (!S_ISCHR(kind_of(fd)))
+			continue;
 		/* the same terminal also where it was opened as /dev/tty; the other end of one (TIOCGPTN) is none */
 		if (ioctl(fd, TIOCGDEV, &device) || ioctl(fd, TIOCGPTN, &number) == 0)
 			continue;

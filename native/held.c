@@ -3,7 +3,6 @@
 #include "util.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -29,7 +28,7 @@ uint64_t memfd_device(void)
 	static uint64_t device;
 
 	if (!device)
-		device = device_of(memfd_create("tare", MFD_CLOEXEC));
+		device = device_of(memory_file("tare", false));
 	return device;
 }
 

@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 enum { LARGEST = 1 << 20, PIECE = 1 << 16 };
@@ -58,6 +57,8 @@ static void read_input(struct input *input)
 /* Opened as a shell would, so a named pipe is waited for. */
 static void become_standard_input(const char *path)
 {
+	if (!*path)
+		die("an empty name of a file for standard input (" FLAG ")");
 	int fd = open(path, O_RDONLY);
 
 	if (fd < 0 || (fd != 0 && dup2(fd, 0) < 0))
@@ -82,7 +83,7 @@ int input_file(struct input *input)
 {
 	if (!input->text)
 		return -1;
-	int fd = above_standard(memfd_create("job", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+	int fd = above_standard(memory_file("job", true));
 	if (fd < 0 || !write_all(fd, input->text, input->size) || lseek(fd, 0, SEEK_SET) < 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
 		die("a file in memory for the job descriptor: %s", strerror(errno));

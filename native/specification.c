@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 static void write_key(FILE *file, char key, const char *text)
@@ -81,7 +80,7 @@ static void write_specification(FILE *file, const struct launch *launch, const s
 
 int specification_make(const struct launch *launch, const struct command *command, const struct caller *caller)
 {
-	int fd = above_standard(memfd_create("tare-payload", MFD_CLOEXEC));
+	int fd = above_standard(memory_file("tare-payload", false));
 	FILE *file = fd < 0 ? NULL : fdopen(dup(fd), "w");
 
 	if (!file) {

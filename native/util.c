@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -89,6 +91,35 @@ int above_standard(int fd)
 	int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	close_kept(fd);
 	return moved;
+}
+
+mode_t kind_of(int fd)
+{
+	struct statx known;
+	struct stat found;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &known) == 0)
+		return known.stx_mode & S_IFMT;
+	/* before Linux 4.11, or a filter that does not know the call */
+	return fstat(fd, &found) ? 0 : found.st_mode & S_IFMT;
+}
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8u /* Linux 6.3 */
+#endif
+
+int memory_file(const char *name, bool sealing)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+
+	if (fd < 0 && errno == EINVAL) /* an older kernel */
+		return memfd_create(name, MFD_CLOEXEC | (sealing ? MFD_ALLOW_SEALING : 0));
+	/* such a file allows seals */
+	if (fd >= 0 && !sealing && fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL) < 0) {
+		close_kept(fd);
+		return -1;
+	}
+	return fd;
 }
 
 void close_kept(int fd)

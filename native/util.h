@@ -27,6 +27,13 @@ bool parse_number(const char *text, long min, long max, long *number);
  * and makes it close-on-exec. Takes -1, and returns -1, with errno. */
 int above_standard(int fd);
 
+/* The kind of what is open (S_IFMT of a mode), as the kernel knows it: a file system that hangs is not asked, as fstat(2) would. 0: not known. */
+mode_t kind_of(int fd);
+
+/* A file in memory that is close-on-exec and cannot be executed (memfd_create(2)); with `sealing`, seals can be put on it. -1, with errno.
+ * Linux 6.3 to 6.5 refuse others where vm.memfd_noexec is 2. */
+int memory_file(const char *name, bool sealing);
+
 /* Closes what is open, and keeps errno: it says why the caller fails. */
 void close_kept(int fd);
 /* Closes what is open, and makes it -1. */

@@ -50,6 +50,7 @@ export const ERRORS = {
   POLICY_REFUSED: refused('a rule of the policy refuses the job'),
   PATTERN_FORBIDDEN: refused('the policy does not allow the pattern that the job needs'),
   PATTERN_UNAVAILABLE: input('this version of Tare does not have the pattern'),
+  ENGINE_UNKNOWN: input('the policy lists no engine that this version of Tare has'),
   ENGINE_FORBIDDEN: refused('the policy does not list the engine that the caller wants'),
   NETWORK_FORBIDDEN: refused('the policy does not allow the network that the job asks for'),
   DEVICE_FORBIDDEN: refused('the policy does not allow a device that the job asks for'),

@@ -19,13 +19,13 @@ import {
 } from 'node:fs';
 import {join} from 'node:path';
 import {errnoOf, ifPossible} from '../errors.js';
-import {leadsToNetwork} from '../files/network-path.js';
 import {parseMountinfo, type Mount} from '../host/mountinfo.js';
 import type {LogsRule} from '../policy/policy.js';
 import {isOwn, makeDirectory, namesIn} from '../record/durable.js';
 import type {UsageRecord} from '../record/record.js';
 import type {BoxState} from './box-state.js';
 import {openOutputFile, type OutputFile} from './output-file.js';
+import {pathCanHang} from './slow-output.js';
 
 /** Standard output or standard error. */
 const STREAMS = ['stdout', 'stderr'] as const;
@@ -145,7 +145,7 @@ const mountsNow = (): Mount[] => parseMountinfo(readFileSync('/proc/self/mountin
 
 /** Files are read without a deadline: one on a file system that can hang would stop the supervisor, or the sweep of all boxes. */
 function onlySafe(file: OutputFile | null, mounts: readonly Mount[], troubles: string[]): OutputFile | null {
-  if (file === null || !leadsToNetwork(file.path, mounts)) return file;
+  if (file === null || !pathCanHang(file.path, mounts)) return file;
   const trouble = `${file.path} lies on a network file system: its output is not kept`;
   if (!troubles.includes(trouble)) troubles.push(trouble);
   return null;

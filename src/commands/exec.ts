@@ -3,7 +3,7 @@ import {execAsOwner, execInBox} from '../live/exec.js';
 import {narrowTo} from '../live/live.js';
 import {meet} from '../run/serve.js';
 import {boxArgs, boxFlags, introduce, oneBox, openNode} from './shared/boxes.js';
-import {splitExec} from './shared/exec-words.js';
+import {splitExec, withWholePaths} from './shared/exec-words.js';
 import {shimDescriptor, runThroughShim} from './shared/shim.js';
 import {explain} from './shared/output.js';
 
@@ -62,7 +62,7 @@ export default class Exec extends Command {
       const node = await openNode(flags.policy);
       const box = narrowTo(oneBox(node, args.id), flags.application);
       introduce(box);
-      if (node.uid === 0 && box.uid !== 0) return execAsOwner(box, argv, hello, channel);
+      if (node.uid === 0 && box.uid !== 0) return execAsOwner(box, withWholePaths(argv, begin), hello, channel);
       return execInBox(
         box,
         // the caller's argv ends with these words

@@ -60,7 +60,7 @@ interface Showing {
 
 async function showLive(box: LiveBox, {stream, application, follow, tail, pass}: Showing): Promise<void> {
   becomeOwner(box);
-  const source = openSource(box, application, stream);
+  const source = await openSource(box, application, stream);
   refuseItself(box, source, stream, STDOUT);
   const {descriptor, prefix, writer} = source;
   introduce(box);

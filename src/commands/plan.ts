@@ -9,6 +9,7 @@ import {TOOL_NAMES, type ToolName} from '../equivalent/table.js';
 import {TareError} from '../errors.js';
 import {readPolicy} from '../files/documents.js';
 import {jobFiles} from '../files/job-files.js';
+import {unknownEngines, unknownText} from '../plan/engine-names.js';
 import {repositoryOf} from '../plan/cvmfs.js';
 import {resolve} from '../plan/resolve.js';
 import {stepOf, stepsOf} from '../plan/step.js';
@@ -73,6 +74,7 @@ export default class PlanCommand extends Command {
       );
       const request = {source, flags: readJobFlags(flags), policyFile: flags.policy ?? null, engines: ENGINES, engine: flags.engine};
       const policy = await readPolicy(request.policyFile, attempt.caller.uid);
+      for (const unknown of unknownEngines(policy, ENGINES)) complain(unknownText(unknown));
       const switched = switchOn(policy);
       if (switched !== null) complain(switchText(switched));
       const prepared = await prepare(request, policy, environment, call.cwd, attempt);

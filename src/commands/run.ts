@@ -59,7 +59,7 @@ export default class Run extends Command {
     }
     const {flags, files, command} = await this.read();
     const onlooker = await openProgress(flags.progress, flags.verbose);
-    const attacks = flags.attacks === undefined ? null : {directory: flags.attacks, bare: flags.bare};
+    const attacks = flags.attacks === undefined ? null : {directory: flags.attacks, bare: flags.bare, engine: flags.engine ?? null};
     const trial = flags.probe ? newTrial(attacks) : null;
     await serve(
       descriptor ?? 0,

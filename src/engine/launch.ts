@@ -52,15 +52,20 @@ function payloadStrings(plan: Plan): string[] {
 
 /**
  * What a command that joins the box has no more rights by than the payload; a session, which is run as it was called, has nothing else.
- * The engine sets no_new_privs for what it starts, and a command that joins afterwards has to be told.
+ * The engine sets no_new_privs for what it starts and gives it no capabilities, and a command that joins afterwards has to be told: who enters
+ * a user namespace has all of them there, and an exec takes them from each account but root (user_namespaces(7), capabilities(7)).
+ * @param uid of the payload, on the node
  */
-export function rightsStrings(plan: Plan): string[] {
+export function rightsStrings(plan: Plan, uid: number | null): string[] {
   if (keepsAccount(plan)) return payloadStrings(plan);
-  return plan.engine.name === 'none' ? [] : [launchKey.noNewPrivileges()];
+  if (plan.engine.name === 'none') return [];
+  return [...(uid === 0 ? [launchKey.capabilities('0')] : []), launchKey.noNewPrivileges()];
 }
 
 /** What is executed in a box that runs, for `tare exec`. */
 export interface CommandContext {
+  /** Of the payload, on the node; null: not known. */
+  uid: number | null;
   /** Whole: nothing of the caller's is added. */
   environment: Readonly<Record<string, string>>;
   workDirectory: string;
@@ -69,10 +74,10 @@ export interface CommandContext {
 }
 
 /** A command beside the payload, as the payload was started; the sender of the frame adds the box and the groups that it joins. */
-export function commandStrings(plan: Plan, {environment, workDirectory, callerArgvIndex}: CommandContext): string[] {
+export function commandStrings(plan: Plan, {uid, environment, workDirectory, callerArgvIndex}: CommandContext): string[] {
   return [
     ...processStrings(plan),
-    ...rightsStrings(plan),
+    ...rightsStrings(plan, uid),
     launchKey.emptyEnvironment(),
     ...Object.entries(environment).map(([name, value]) => launchKey.variable({name, value})),
     launchKey.callerArguments(callerArgvIndex),
@@ -80,11 +85,11 @@ export function commandStrings(plan: Plan, {environment, workDirectory, callerAr
   ];
 }
 
-/** One of the tasks that share a box: as the payload is launched there, with its own argv, environment and descriptors. */
-export function taskStrings(plan: Plan, boxDirectory: string, workDirectory: string): string[] {
+/** One of the tasks that share a box: as the payload is launched there, with its own argv, environment and descriptors. @param uid of the tasks */
+export function taskStrings(plan: Plan, uid: number | null, boxDirectory: string, workDirectory: string): string[] {
   return [
     ...processStrings(plan),
-    ...rightsStrings(plan),
+    ...rightsStrings(plan, uid),
     ...environmentStrings(plan, boxDirectory),
     launchKey.callerArguments(1),
     launchKey.workDirectory(workDirectory),

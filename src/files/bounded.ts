@@ -12,6 +12,16 @@ const PIECE = 64 * 1024;
 const PATIENCE_MS = 5;
 
 /**
+ * The text of a document: UTF-8, or UTF-16 where a byte order mark says so (yaml.org/spec/1.2, 5.2; some editors and shells write either). The mark is
+ * no part of the text; what is no text in that encoding becomes U+FFFD, which readers refuse.
+ */
+export function textOf(bytes: Uint8Array): string {
+  const [first, second] = bytes;
+  const encoding = first === 0xff && second === 0xfe ? 'utf-16le' : first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8';
+  return new TextDecoder(encoding).decode(bytes);
+}
+
+/**
  * The text to the end, which for a pipe is when its writers have closed it.
  * @param what a word for messages, such as `job`
  * @param most bytes
@@ -22,7 +32,7 @@ export function readToEnd(descriptor: number, {name, what, most}: {name: string;
   for (let size = 0; ;) {
     const piece = Buffer.alloc(PIECE);
     const read = readSome(descriptor, piece);
-    if (read === 0) return Buffer.concat(pieces).toString('utf8');
+    if (read === 0) return textOf(Buffer.concat(pieces));
     size += read;
     pieces.push(piece.subarray(0, read));
     if (size <= most) continue;

@@ -1,14 +1,14 @@
 /** Reads descriptor, policy and plan files, and looks where a site keeps its policy. */
 
 import {constants, fstatSync, readdirSync, readFileSync, type Stats} from 'node:fs';
-import {basename, dirname, join, normalize} from 'node:path/posix';
+import {basename, dirname, join, normalize, resolve} from 'node:path/posix';
 import type {Read} from '@tare/contract';
 import {errnoOf, TareError} from '../errors.js';
 import {parseDocument, type Documents, type Kind} from '../job/document.js';
 import {policyFromDocuments} from '../policy/load.js';
 import type {Policy} from '../policy/policy.js';
 import {withFile} from '../record/durable.js';
-import {readToEnd, STANDARD_INPUT, STDIN} from './bounded.js';
+import {readToEnd, STANDARD_INPUT, STDIN, textOf} from './bounded.js';
 import {withOwnState} from './own-state.js';
 import type {JobFiles} from './job-files.js';
 import {isRootSquashed} from './root-squash.js';
@@ -20,6 +20,9 @@ const OFFERED_FOLDER = '/etc/tare/policies';
 const LARGEST_DOCUMENT = 1024 * 1024;
 /** A plan with a large environment may be larger than what people write. */
 const LARGEST_PLAN = 16 * 1024 * 1024;
+
+/** The words by which another process of Tare's, which starts in another directory, reads the same policy; none: the node's own. */
+export const policyWords = (named: string | null): string[] => (named === null ? [] : ['--policy', resolve(named)]);
 
 /** Root obeys a plan as it obeys a policy. @throws TareError DOCUMENT_UNREADABLE, POLICY_INSECURE and what parsing throws */
 export async function readPlan(file: string): Promise<Documents['plan']> {
@@ -35,13 +38,17 @@ const STDIN_NAME = '-';
 export const nameOf = (file: string): string => (file === STDIN_NAME ? STANDARD_INPUT : file);
 
 /** The shim has put the descriptor there (native/input.c), or the caller has. @throws TareError DOCUMENT_UNREADABLE */
-function readInput(): string {
+function readInput(what: 'job' | 'document', most: number): string {
   try {
-    return readToEnd(STDIN, {name: STANDARD_INPUT, what: 'job', most: LARGEST_DOCUMENT});
+    return readToEnd(STDIN, {name: STANDARD_INPUT, what, most});
   } catch (error) {
-    throw error instanceof TareError ? error : unreadable(STANDARD_INPUT, 'job', error);
+    throw error instanceof TareError ? error : unreadable(STANDARD_INPUT, what, error);
   }
 }
+
+/** The text of a document of any kind; `-` is standard input, to its end. @throws TareError DOCUMENT_UNREADABLE */
+export const readAnyText = (file: string): string =>
+  file === STDIN_NAME ? readInput('document', LARGEST_PLAN) : readText(file, 'document').text;
 
 /**
  * A descriptor that the caller names; `-` is standard input.
@@ -49,7 +56,7 @@ function readInput(): string {
  * @throws TareError DOCUMENT_UNREADABLE and what parsing throws
  */
 export async function readNamedJob(file: string, ofOwner: () => JobFiles): Promise<Documents['job']> {
-  if (file === STDIN_NAME) return parseDocument({text: readInput(), file: STANDARD_INPUT, kind: 'job'});
+  if (file === STDIN_NAME) return parseDocument({text: readInput('job', LARGEST_DOCUMENT), file: STANDARD_INPUT, kind: 'job'});
   try {
     return await parseDocument({text: readText(file, 'job').text, file, kind: 'job'});
   } catch (error) {
@@ -138,7 +145,7 @@ export function readText(file: string, kind: Kind | 'document'): {text: string; 
         allowed: `${String(largest)} bytes`,
       });
     }
-    return {text: readFileSync(descriptor, 'utf8'), stats};
+    return {text: textOf(readFileSync(descriptor)), stats};
   };
   try {
     // a named pipe must not hang us

@@ -35,17 +35,14 @@ export function readForeign(file: string): ForeignText {
   let files = 0;
   const read = (path: string): string | null => {
     if (path === '' || path.includes('\0') || ++files > MOST_FILES) return null;
-    return ifPossible(() => withoutMark(readFile(resolve(directory, path), path)));
+    return ifPossible(() => readFile(resolve(directory, path), path));
   };
   try {
-    return {text: withoutMark(isInput ? readToEnd(STDIN, bounds(name)) : readFile(file, name)), file: name, directory, read};
+    return {text: isInput ? readToEnd(STDIN, bounds(name)) : readFile(file, name), file: name, directory, read};
   } catch (error) {
     throw error instanceof TareError ? error : unreadable(name, 'description', error);
   }
 }
-
-/** Some editors write a byte order mark, which is no part of the text. */
-const withoutMark = (text: string): string => text.replace(/^\ufeff/, '');
 
 const bounds = (name: string): {name: string; what: string; most: number} => ({name, what: 'description', most: LARGEST});
 

@@ -22,6 +22,11 @@ function loopAbility(tree: Tree, {sysAdmin}: ProcessStatus, program: string | nu
 function tmpfsAbility({sysAdmin}: ProcessStatus, {user, mount}: Facts['namespaces']): Ability {
   if (!mount.available) return no(`no mount namespace (${mount.how})`, mount.remedy);
   if (!sysAdmin && !user.available) return no(`no user namespace (${user.how})`, user.remedy);
+  if (!sysAdmin && user.only?.includes('tare') === false)
+    return no(
+      `no user namespace for Tare itself (${user.how})`,
+      'install an AppArmor profile /etc/apparmor.d/tare with the rule "userns,"',
+    );
   return {available: true, how: sysAdmin ? 'CAP_SYS_ADMIN' : `in a user namespace: ${user.how}`, remedy: null};
 }
 

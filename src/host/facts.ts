@@ -61,8 +61,8 @@ export interface Ability {
   how: string;
   /** When not available: what to do about it, one sentence for an admin. */
   remedy: string | null;
-  /** Name of the only engine that has it; absent: any. */
-  only?: string;
+  /** Names of the only programs that have it: of engines, and `tare` for Tare itself; absent: any. */
+  only?: readonly string[];
 }
 
 /** An account in numbers and, where the name service knows it, by name. */

@@ -94,10 +94,12 @@ function switchedOff(tree: Tree): Ability | null {
   return null;
 }
 
+const RESTRICTED = '/proc/sys/kernel/apparmor_restrict_unprivileged_userns';
+
 /** Ubuntu since 23.10: user namespaces only for programs whose AppArmor profile says `userns`. */
 function apparmor(tree: Tree, engines: NamespaceInputs['apparmor']): Ability | null {
-  if (tree.text('/proc/sys/kernel/apparmor_restrict_unprivileged_userns')?.trim() !== '1') return null;
-  if (profileOf(tree, engines) !== null) return null;
+  if (tree.text(RESTRICTED)?.trim() !== '1') return null;
+  if (profilesOf(tree, engines).length > 0) return null;
   const [first] = engines;
   const remedy = 'set kernel.apparmor_restrict_unprivileged_userns=0 in /etc/sysctl.d';
   return no(
@@ -106,12 +108,25 @@ function apparmor(tree: Tree, engines: NamespaceInputs['apparmor']): Ability | n
   );
 }
 
-/** The first profile that lets an engine make user namespaces, and which engine that is. */
-function profileOf(tree: Tree, engines: NamespaceInputs['apparmor']): {profile: string; engine: string} | null {
+/** Tare's own program, which makes a user namespace before an engine that cannot prepare a box. */
+const TARE = {name: 'tare', profiles: ['tare']};
+
+interface Profile {
+  profile: string;
+  /** Name of the engine, or `tare`. */
+  program: string;
+}
+
+/** Profiles that let programs make user namespaces, the first of each program. */
+function profilesOf(tree: Tree, programs: readonly {name: string; profiles: readonly string[]}[]): Profile[] {
   const allows = (name: string): boolean =>
     !tree.exists(`/etc/apparmor.d/disable/${name}`) && /^\s*(allow\s+)?userns\b/m.test(tree.text(`/etc/apparmor.d/${name}`) ?? '');
-  const all = engines.flatMap(({name, profiles}) => profiles.map((profile) => ({profile, engine: name})));
-  return all.find(({profile}) => allows(profile)) ?? null;
+  return programs.flatMap(({name, profiles}) =>
+    profiles
+      .filter(allows)
+      .slice(0, 1)
+      .map((profile) => ({profile, program: name})),
+  );
 }
 
 /** Docker's own filter lets only CAP_SYS_ADMIN call unshare and clone with namespaces; what other filters do cannot be read. */
@@ -131,9 +146,18 @@ function el7(tree: Tree, kernel: KernelVersion): Ability | null {
 }
 
 function userAbility({tree, status, apparmor}: NamespaceInputs): Ability {
-  const found = tree.text('/proc/sys/kernel/apparmor_restrict_unprivileged_userns')?.trim() === '1' ? profileOf(tree, apparmor) : null;
-  if (found !== null) return {...yes(`AppArmor profile /etc/apparmor.d/${found.profile}, for ${found.engine} alone`), only: found.engine};
+  if (tree.text(RESTRICTED)?.trim() === '1') {
+    const found = profilesOf(tree, [...apparmor, TARE]);
+    const [first] = found;
+    // without one there is an obstacle
+    if (first !== undefined) return {...yes(`AppArmor ${inWords(found)}`), only: found.map(({program}) => program)};
+  }
   return yes(`/proc/sys/user/max_user_namespaces${status.filtered === true ? '; a seccomp filter is active and may refuse' : ''}`);
+}
+
+function inWords(found: readonly Profile[]): string {
+  const each = found.map(({profile, program}) => `/etc/apparmor.d/${profile}, for ${program}`);
+  return each.length === 1 ? `profile ${each.join()} alone` : `profiles ${each.join('; ')}; for these alone`;
 }
 
 /** Lines of `inside outside count`. */

@@ -2,6 +2,7 @@
 
 import {TareError} from '../errors.js';
 import {show} from '../job/show.js';
+import {plainText} from './compose-plain.js';
 import {calledIn, readAssignments, VARIABLE} from './environment-file.js';
 import type {Reading} from './compose-reading.js';
 import type {Origin} from './draft.js';
@@ -29,7 +30,15 @@ export function readEnvironment(tree: Tree, {reader, draft}: Reading, key: strin
   }
   for (const [name, one] of reader.map(tree, key)?.entries ?? []) {
     if (one.kind !== 'leaf') reader.wrong(one, `the variable ${name} is not a single value`, 'text, a number or nothing');
-    else place(name, one.value === null ? null : String(one.value), one.at);
+    else {
+      const text = one.plain === undefined || one.variables !== undefined ? null : plainText(one.plain);
+      place(name, one.value === null ? null : (text ?? String(one.value)), one.at);
+      if (text !== null && one.value !== null && VARIABLE.test(name))
+        draft.leave(
+          {at: one.at, as: settingOf(`${key}: ${name}`, one.plain ?? null)},
+          `the text as it is written: without quotes compose reads a value, and the container gets ${show(text)}`,
+        );
+    }
   }
 }
 

@@ -107,7 +107,7 @@ function refuseGarbage({text, file}: Foreign): void {
     message: 'the description is not text',
     where: `${file}:${before.length}:${(before.at(-1) ?? '').length + 1}`,
     found: `the character U+${text.charCodeAt(offset).toString(16).toUpperCase().padStart(4, '0')}`,
-    allowed: 'text in UTF-8',
+    allowed: 'text in UTF-8, or in UTF-16 with a byte order mark',
   });
 }
 

@@ -40,7 +40,7 @@ export function readLines(text: string, file: string): Line[] {
         message: 'the file is not text',
         where: place(garbage),
         found: `the character U+${line.charCodeAt(garbage).toString(16).toUpperCase().padStart(4, '0')}`,
-        allowed: 'text in UTF-8',
+        allowed: 'text in UTF-8, or in UTF-16 with a byte order mark',
       });
     return {text: line, number, place};
   });

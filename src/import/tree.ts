@@ -16,6 +16,8 @@ export interface Leaf {
   value: string | number | boolean | null;
   /** `FILE#/json/pointer` */
   at: string;
+  /** The text of a value of YAML that has no quotes; absent: it has, or the document is JSON. */
+  plain?: string;
   /** What stood in place of the value, where variables were in it. */
   variables?: Variables;
 }
@@ -58,8 +60,12 @@ const MOST_FAULTS = 50;
  */
 export async function readTree(text: string, file: string): Promise<Branch> {
   refuseUnreadable(text, file, 'the document');
-  const value = readJson(text) ?? (await readYaml(text, file, () => true));
-  const tree = treeOf(value, file, '', 0);
+  const plain = new Map<string, string>();
+  const note = (pointer: string, source: string): void => {
+    plain.set(pointer, source);
+  };
+  const value = readJson(text) ?? (await readYaml(text, file, () => true, note));
+  const tree = treeOf(value, {file, plain}, '', 0);
   if (tree.kind !== 'map')
     throw new TareError('DOCUMENT_INVALID', {message: 'the document is not a map', where: file, found: shown(tree), allowed: 'a map'});
   return tree;
@@ -71,17 +77,24 @@ function readJson(text: string): unknown {
   return ifPossible((): unknown => JSON.parse(text)) ?? undefined;
 }
 
-function treeOf(value: unknown, file: string, pointer: string, depth: number): Tree {
-  const place = at(file, pointer);
+interface Written {
+  file: string;
+  /** By their pointers. */
+  plain: ReadonlyMap<string, string>;
+}
+
+function treeOf(value: unknown, written: Written, pointer: string, depth: number): Tree {
+  const place = at(written.file, pointer);
   if (depth > DEEPEST)
     throw new TareError('DOCUMENT_SYNTAX', {message: 'nested too deeply', where: place.slice(0, 200), allowed: `${DEEPEST} levels`});
-  const child = (one: unknown, key: string | number): Tree => treeOf(one, file, below(pointer, key), depth + 1);
+  const child = (one: unknown, key: string | number): Tree => treeOf(one, written, below(pointer, key), depth + 1);
   if (Array.isArray(value)) return {kind: 'list', items: value.map(child), at: place};
   if (typeof value === 'object' && value !== null)
     return {kind: 'map', entries: new Map(Object.entries(value).map(([key, one]) => [key, child(one, key)])), at: place};
   if (typeof value === 'string' && value.includes('\0'))
     throw new TareError('DOCUMENT_INVALID', {message: 'a NUL character', where: place, found: show(value), allowed: 'text without it'});
-  return {kind: 'leaf', value: value as Leaf['value'], at: place};
+  const plain = written.plain.get(pointer);
+  return {kind: 'leaf', value: value as Leaf['value'], at: place, ...(plain === undefined ? {} : {plain})};
 }
 
 /** A value as it stands in a message. */

@@ -26,6 +26,8 @@ export interface Composer {
   place: (offset: number) => string;
   /** Numbers at these pointers stay as they were written: `VERSION: 1.10` is not 1.1. */
   asWritten: (pointer: string) => boolean;
+  /** Is told of each value without quotes, as it is written. Absent: nobody asks. */
+  plain?: ((pointer: string, source: string) => void) | undefined;
   problems: Problems;
 }
 
@@ -52,6 +54,7 @@ export function compose(root: Node | null, composer: Composer): unknown {
     if (!isMap(node) && !isSeq(node)) {
       if (!isScalar(node)) return null;
       if (node.anchor !== undefined) anchors.set(node.anchor, node);
+      if (node.type === 'PLAIN' && node.source !== undefined) composer.plain?.(pointer, node.source);
       return scalar(node.value, node.source, pointer, composer);
     }
     if (node.anchor !== undefined) anchors.set(node.anchor, node);

@@ -108,7 +108,7 @@ function refuseGarbage(text: string, file: string, longest: number): void {
     message: 'the document is not text',
     where: `${file}:${before.length}:${(before.at(-1) ?? '').length + 1}`,
     found: `the character U+${text.charCodeAt(offset).toString(16).toUpperCase().padStart(4, '0')}`,
-    allowed: 'text in UTF-8',
+    allowed: 'text in UTF-8, or in UTF-16 with a byte order mark',
   });
 }
 

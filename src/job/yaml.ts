@@ -19,8 +19,17 @@ const WORDS: Partial<Record<ErrorCode, {message: string; remedy?: string}>> = {
   TAG_RESOLVE_FAILED: {message: 'a tag, which these documents do not have', remedy: 'remove the word that begins with !'},
 };
 
-/** Parses YAML 1.2. @throws TareError DOCUMENT_SYNTAX, TareErrors of several */
-export async function readYaml(text: string, file: string, asWritten: (pointer: string) => boolean): Promise<unknown> {
+/**
+ * Parses YAML 1.2.
+ * @param plain is told of each value without quotes; absent: nobody asks
+ * @throws TareError DOCUMENT_SYNTAX, TareErrors of several
+ */
+export async function readYaml(
+  text: string,
+  file: string,
+  asWritten: (pointer: string) => boolean,
+  plain?: (pointer: string, source: string) => void,
+): Promise<unknown> {
   const yaml = await import('yaml');
   const lines = new yaml.LineCounter();
   const place = (offset: number): string => {
@@ -41,7 +50,7 @@ export async function readYaml(text: string, file: string, asWritten: (pointer: 
   const byOffset = new Map([...document.errors, ...document.warnings].reverse().map((error) => [error.pos[0], error]));
   for (const error of [...byOffset.values()].reverse().slice(0, MOST_ERRORS)) problems.add(asSyntaxError(error, place));
   problems.throwIfAny();
-  const value = compose(document.contents, {yaml, file, place, asWritten, problems});
+  const value = compose(document.contents, {yaml, file, place, asWritten, plain, problems});
   problems.throwIfAny();
   return value;
 }

@@ -45,6 +45,7 @@ export async function execInBox(box: LiveBox, request: ExecRequest, hello: Hello
   const joined = await joinBox(
     {...state, inside: payload},
     commandStrings(plan, {
+      uid: state.started.user.uid,
       environment: environmentFor(readEnvironment(payload.pid), request, hello.environment),
       workDirectory: (application ?? stepOf(plan, 'payload.execute'))?.workDirectory ?? '/',
       callerArgvIndex: request.callerArgvIndex,

@@ -9,6 +9,7 @@ import {readPlainFile} from '../box/state.js';
 import {userPlaces} from '../box/user-places.js';
 import {keptPlace, NOTE, type StreamName} from '../box/kept-output.js';
 import {openOutputFile, type OutputFile} from '../box/output-file.js';
+import {pathCanHang} from '../box/slow-output.js';
 import {ifPossible, TareError} from '../errors.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
@@ -88,7 +89,7 @@ export function openEnded({directory}: KeptFolder, stream: StreamName, what: str
   if (noted === 'none') {
     throw new TareError('OUTPUT_ELSEWHERE', {
       message: `${what} is not kept`,
-      found: 'it went to a pipe, a terminal, a socket or /dev/null, or its file was gone when the job ended',
+      found: 'it went to a pipe, a terminal, a socket, /dev/null or a network file system, or its file was gone when the job ended',
       remedy: 'the caller of the wrapper has it',
     });
   }
@@ -108,6 +109,8 @@ const sourceOf = (note: unknown, stream: StreamName): StreamName => (value(note,
 
 /** The file to which it went, where that still has all of it. */
 function openWhole(noted: NotedStream): EndedOutput | null {
+  // what can hang was not noted, and is not read where something else is mounted there by now
+  if (pathCanHang(noted.path)) return null;
   // what cannot be read as this account may be kept all the same
   const descriptor = ifPossible(() => openOutputFile(noted));
   if (descriptor === null) return null;

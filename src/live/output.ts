@@ -5,6 +5,7 @@
 
 import {closeSync, constants, fstatSync, openSync, readFileSync, readlinkSync, readSync, type Stats} from 'node:fs';
 import {openOutputFile, type OutputFile} from '../box/output-file.js';
+import {answersInTime, descriptorCanHang, OUTPUT_DEADLINE_MS, pathCanHang} from '../box/slow-output.js';
 import {errnoOf, TareError} from '../errors.js';
 import {sleep} from '../process/clock.js';
 import {isRunning, type ProcessId} from '../process/process.js';
@@ -27,16 +28,18 @@ const NAMES = {stdout: 'standard output', stderr: 'standard error'} as const;
  * @returns a descriptor, the caller's to close
  * @throws TareError BOX_STATE, OUTPUT_ELSEWHERE, OUTPUT_UNREADABLE
  */
-function openOutput({id, payload}: LiveBox, stream: Stream): number {
+async function openOutput({id, payload}: LiveBox, stream: Stream): Promise<number> {
   if (payload === null || !isRunning(payload)) {
     throw new TareError('BOX_STATE', {
       message: `nothing runs in the box ${id}`,
-      remedy: 'what a job that has ended wrote is where its batch system put it',
+      remedy:
+        'what a job that has ended wrote is where its batch system put it, and with logs.keep in the policy `tare logs` has it by the id once the record is final',
     });
   }
   const number = STREAMS[stream];
   const what = `the ${NAMES[stream]} of ${id}`;
   const link = `/proc/${payload.pid}/fd/${number}`;
+  if (descriptorCanHang(payload.pid, number) && !(await answersInTime(link))) throw silent(what);
   let named: number | null = null;
   try {
     named = openSync(link, O_PATH);
@@ -72,25 +75,33 @@ export interface Source {
  * The payload's output. Of several applications: all lines, or those of one, or the file that one has of its own.
  * @throws TareError APPLICATION_UNKNOWN, BOX_STATE, OUTPUT_ELSEWHERE, OUTPUT_UNREADABLE
  */
-export function openSource(box: LiveBox, application: string | undefined, stream: Stream): Source {
+export async function openSource(box: LiveBox, application: string | undefined, stream: Stream): Promise<Source> {
   const narrowed = narrowTo(box, application);
-  if (box.applications.length === 0) return {descriptor: openOutput(box, stream), prefix: null, writer: box.payload};
-  const own = application === undefined ? null : ownFile(narrowed, stream);
+  if (box.applications.length === 0) return {descriptor: await openOutput(box, stream), prefix: null, writer: box.payload};
+  const own = application === undefined ? null : await ownFile(narrowed, stream);
   if (own !== null) return {descriptor: own, prefix: null, writer: narrowed.payload};
   const what = `the ${NAMES[stream]} of ${box.id}`;
   const file = box.output[stream];
-  const descriptor = file === null ? null : openGiven(file, what);
+  const descriptor = file === null ? null : await openGiven(file, what);
   if (descriptor === null) throw elsewhere(what, file === null ? 'the caller of the wrapper gave no file' : 'it is not there any more');
   return {descriptor, prefix: application === undefined ? null : `${application}: `, writer: box.init};
 }
 
-function openGiven(file: OutputFile, what: string): number | null {
+async function openGiven(file: OutputFile, what: string): Promise<number | null> {
+  if (pathCanHang(file.path) && !(await answersInTime(file.path))) throw silent(what);
   try {
     return openOutputFile(file);
   } catch (error) {
     throw unreadable(what, error);
   }
 }
+
+const silent = (what: string): TareError =>
+  new TareError('OUTPUT_UNREADABLE', {
+    message: `${what} cannot be read`,
+    found: `its file system gave no answer within ${OUTPUT_DEADLINE_MS / 1000} s`,
+    remedy: 'try again when the file system answers',
+  });
 
 const unreadable = (what: string, cause: unknown): TareError =>
   new TareError('OUTPUT_UNREADABLE', {
@@ -116,9 +127,9 @@ export function refuseItself({id}: LiveBox, {descriptor}: Source, stream: Stream
 }
 
 /** A descriptor of the file to which a running application alone writes; null: it has none. */
-function ownFile(box: LiveBox, stream: Stream): number | null {
+async function ownFile(box: LiveBox, stream: Stream): Promise<number | null> {
   try {
-    return openOutput(box, stream);
+    return await openOutput(box, stream);
   } catch (error) {
     if (error instanceof TareError && (error.code === 'OUTPUT_ELSEWHERE' || error.code === 'BOX_STATE')) return null;
     throw error;

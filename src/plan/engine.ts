@@ -51,10 +51,11 @@ export function chooseEngine(
     const reason =
       refused.get(name) ?? (engine === undefined ? 'is no engine of this version of Tare' : obstacleTo(engine, found, inputs, needs));
     const lacking = reason === null ? lackingNamespace(facts, needs, engine, found) : null;
+    const others = reason === null && lacking === null && engine !== undefined ? kept(facts, engine, found) : null;
     kernel ??= lacking;
-    if (engine !== undefined && found !== undefined && reason === null && lacking === null)
+    if (engine !== undefined && found !== undefined && reason === null && lacking === null && others === null)
       return {engine, facts: found, because: [found.how, ...skipped].join('; ')};
-    skipped.push(`${name} ${reason ?? `cannot: ${lacking ?? ''}`}`);
+    skipped.push(`${name} ${reason ?? `cannot: ${lacking ?? others ?? ''}`}`);
   }
   // what the kernel lacks, it lacks for all of them
   return kernel ?? skipped.join('; ');
@@ -108,12 +109,24 @@ function lackingNamespace(
   if (network === 'none') kinds.push('network');
   for (const kind of kinds) {
     const ability: Ability = facts.namespaces[kind];
-    const isOthers = ability.only !== undefined && ability.only !== found?.name;
-    if (!ability.available || isOthers) return `no ${kind} namespace (${ability.how})`;
+    if (!ability.available) return `no ${kind} namespace (${ability.how})`;
   }
   if (!facts.newProc.available) return `no new /proc can be mounted (${facts.newProc.how})`;
   return null;
 }
+
+/** What the node keeps from this engine, and not from all: user namespaces are for the programs alone that a profile of AppArmor names. */
+function kept({namespaces: {user}, views, scratch, caller: {uid}}: Facts, engine: Engine, found: EngineFacts | undefined): string | null {
+  const {name, prepared} = engine;
+  if (user.only === undefined || !makesUser(engine, found, uid)) return null;
+  if (!user.only.includes(name)) return `no user namespace (${user.how})`;
+  const isUser = views?.user ?? scratch.containers.user;
+  if (!prepared || !isUser || mayMakeUser(user)) return null;
+  return `no user namespace for Tare itself, which prepares its boxes (${user.how}): a profile /etc/apparmor.d/tare with the rule "userns," gives it one`;
+}
+
+/** Whether Tare itself can make user namespaces, in which it mounts for the engine. */
+export const mayMakeUser = ({available, only}: Ability): boolean => available && only?.includes('tare') !== false;
 
 /** Why an engine cannot do a plan that was made for it: the first of its steps that it has no translator for; null: it can. */
 export function stepRefusal(engine: Engine, {steps}: Pick<Plan, 'steps'>): Reason | null {

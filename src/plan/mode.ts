@@ -32,9 +32,9 @@ export function chooseMode(
   const system = pattern.value === 'vm-lite';
   const observed = observeReason(policy, call);
   if (observed !== null && system) throw cannotObserve(observed, pattern);
-  if (observed !== null) return {value: 'observe', because: observed};
+  if (observed !== null) return {value: 'observe', because: observed + unused(call)};
   const needs = system ? `${pattern.because}: vm-lite` : identity ? 'an identity of its own' : needsBox(call, network, view);
-  if (facts.within !== null && view.value === 'node' && !identity)
+  if (facts.within !== null && view.value === 'node' && !identity && call.engine === undefined)
     return {value: 'limits-only', because: `in a box already, which isolates (${facts.within.how}): this one only subdivides`};
   const {unboxed} = call;
   if (unboxed !== null && needs === null && (unboxed.always || policy.box.value === 'optional'))
@@ -47,11 +47,17 @@ export function chooseMode(
     throw new TareError('BOX_UNAVAILABLE', {
       message: `the box cannot be built: ${lacking ?? ''}`,
       where: policy.box.value === 'required' ? policy.box.provenance.at : `${needs ?? ''}, which only a box can keep`,
-      remedy: '`tare doctor` tells how to mend it',
+      remedy:
+        facts.within !== null && call.engine !== undefined
+          ? 'leave --engine out: the box around it isolates'
+          : '`tare doctor` tells how to mend it',
     });
   }
   return {value: 'limits-only', because: `${lacking ?? ''}; the policy lets the payload run unboxed (${policy.box.provenance.at})`};
 }
+
+/** What a caller is told whose engine builds nothing. */
+const unused = ({engine}: Pick<Call, 'engine'>): string => (engine === undefined ? '' : `; --engine ${engine} builds nothing here`);
 
 /** Outside of a box its init would be the node's. */
 const cannotObserve = (observed: string, {because}: PatternChoice): TareError =>

@@ -12,6 +12,7 @@ import {digest} from './canonical.js';
 import {isNeverWritable} from './covered.js';
 import {degradations, planDegraded, type Degradation} from './degraded.js';
 import {chooseEngine, isDaemon, stepRefusal} from './engine.js';
+import {requireKnownEngine} from './engine-names.js';
 import type {EngineChoice, Inputs} from './inputs.js';
 import {planLandlock, QUEUES} from './landlock.js';
 import {planLimits, type PlannedLimits} from './limits.js';
@@ -57,7 +58,9 @@ function planWithout(unable: ReadonlyMap<string, Reason>, original: Inputs): {pl
   const isolated = identity === null ? null : identity.kind === 'host' ? 'host' : 'none';
   const network = isolated ?? job.network?.value ?? policy.network.value[0] ?? 'host';
   const view = chooseView(unchosen);
-  const asked = {facts, policy, engines: original.engines, only: call.engine ?? null};
+  if (!isObserved) requireKnownEngine(policy, original.engines);
+  // what is only observed has no engine, and one that the policy forbids does not keep it from running
+  const asked = {facts, policy, engines: original.engines, only: isObserved ? null : (call.engine ?? null)};
   const choice = chooseEngine(asked, {pattern: pattern.value, network, userProgram: identity?.kind === 'user'}, unable);
   const mode = chooseMode(unchosen, {network, view, pattern, identity: identity !== null}, choice);
   const engine = mode.value === 'box' && typeof choice !== 'string' ? choice : null;
@@ -149,11 +152,12 @@ function checkIdentity({policy, call, facts}: Inputs): void {
   }
 }
 
-function planFlags(mode: ModeChoice, limits: PlannedLimits, {facts, policy}: Inputs, less: readonly Degradation[]): string[] {
+function planFlags(mode: ModeChoice, limits: PlannedLimits, {facts, policy, call}: Inputs, less: readonly Degradation[]): string[] {
   const flags: string[] = [];
   if (facts.within !== null) flags.push('nested');
   else if (mode.value === 'limits-only') flags.push('unboxed');
   if (mode.value === 'observe') flags.push('observe');
+  if (mode.value === 'observe' && call.engine !== undefined) flags.push('engine-unused');
   if (limits.memory.enforcement === 'watched') flags.push('sampled-memory');
   if (mode.value === 'box' && policy.seccomp.value !== 'unconfined' && !facts.seccomp.available) flags.push('unfiltered');
   for (const {code} of less) if (!flags.includes(code)) flags.push(code);

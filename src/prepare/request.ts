@@ -35,6 +35,8 @@ export interface AttackedAs {
   directory: string;
   /** Without a box, as under the mode observe. */
   bare: boolean;
+  /** The engine that is attacked, whatever a rule lists; null: none. */
+  engine: string | null;
 }
 
 /** A box that is only tried. */

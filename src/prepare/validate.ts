@@ -8,17 +8,19 @@ import {migrateRecord} from '../migrate/record.js';
 import {show} from '../job/show.js';
 import type {Policy} from '../policy/policy.js';
 import {policyFromDocuments} from '../policy/load.js';
-import {readText} from '../files/documents.js';
+import {nameOf, readAnyText} from '../files/documents.js';
 
 /** The line that says what a document is, in YAML or JSON; a file without one is taken for a job, and told that it lacks it. */
 const KIND = /(?:^|[\s{,])["']?schema["']?\s*:\s*["']?tare\/(job|policy|plan|record)\/(v\d+)?/;
 
 /**
+ * @param named `-` for standard input
  * @returns what it is
  * @throws TareError | TareErrors when it is wrong
  */
-export async function validateFile(file: string): Promise<string> {
-  const {text} = readText(file, 'document');
+export async function validateFile(named: string): Promise<string> {
+  const text = readAnyText(named);
+  const file = nameOf(named);
   const [, kind = 'job', version = ''] = (KIND.exec(text) ?? []) as [string?, Kind?, string?];
   if (kind === 'job') jobFromDocument(await parseDocument({text, file, kind}), {file, callerDirectory: process.cwd()});
   else if (kind === 'policy') checkHere(policyFromDocuments([{file, document: await parseDocument({text, file, kind})}]));

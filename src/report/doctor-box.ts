@@ -2,6 +2,7 @@
 
 import type {Engine, EngineFacts} from '@tare/contract';
 import type {Ability, Facts, NetworkFacts} from '../host/facts.js';
+import {unknownEngines, type UnknownEngines} from '../plan/engine-names.js';
 import {namesOf, runsPattern} from '../plan/engine.js';
 import {usesLandlock} from '../plan/landlock.js';
 import {networkObstacle} from '../plan/network.js';
@@ -14,6 +15,7 @@ import {PATTERNS} from './doctor-patterns.js';
 export const checkBox = ({facts, policy, engines}: Pick<DoctorInputs, 'facts' | 'policy' | 'engines'>): Check[] => [
   ...NAMESPACE_COSTS.map(([kind, costs]) => fromAbility(`${kind} namespace`, facts.namespaces[kind], costs)),
   fromAbility('new /proc', facts.newProc, 'no box: a payload would see the processes outside of it'),
+  ...unknownEngines(policy, engines).map(checkNames),
   ...checkEngines(facts, policy, engines),
   checkFilter(facts, policy),
   checkLandlock(facts, policy),
@@ -50,6 +52,15 @@ function checkEngines({engines: found}: Facts, policy: Policy, engines: readonly
     return [checkEngine(engine, facts, isForBoxes ? 'no box: limits only' : 'no small machines (vm-lite)')];
   });
 }
+
+/** A name of the policy's that is none of an engine. */
+const checkNames = ({at, unknown, others, known}: UnknownEngines): Check => ({
+  name: 'engines of the policy',
+  state: others ? 'limited' : 'missing',
+  found: `this version of Tare has no engine ${unknown.join(', ')} (${at})`,
+  costs: others ? 'no box is built by an engine of that name' : 'jobs with this list do not run',
+  remedy: `correct the name; engines are ${known.join(', ')}`,
+});
 
 function checkEngine({name, words}: Engine, facts: EngineFacts, costs: string): Check {
   const {path, version, setuid, how} = facts;

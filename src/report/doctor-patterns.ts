@@ -2,6 +2,7 @@
 
 import type {Facts} from '../host/facts.js';
 import type {Pattern} from '../job/job.js';
+import {unknownEngines, unknownText} from '../plan/engine-names.js';
 import {chooseEngine} from '../plan/engine.js';
 import type {EngineChoice} from '../plan/inputs.js';
 import type {Policy} from '../policy/policy.js';
@@ -39,6 +40,8 @@ export function classify(pattern: Pattern, inputs: DoctorInputs): PatternVerdict
   const isObserved = policy.mode.value === 'observe';
   if (isObserved && pattern !== 'vm-lite') return yes(`mode observe (${policy.mode.provenance.at}): jobs are weighed only`);
   if (isObserved) return no(`mode observe (${policy.mode.provenance.at}): without a box there is no small machine`);
+  const unknown = unknownEngines({engines: policy.engines, rules: []}, inputs.engines).find(({others}) => !others);
+  if (unknown !== undefined) return no(unknownText(unknown));
   const choice = chooseEngine({...inputs, only: null}, {pattern, network: 'host', userProgram: false});
   const unenforced = lackingEnforcement(inputs);
   if (unenforced !== null) return no(unenforced);

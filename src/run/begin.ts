@@ -3,7 +3,7 @@
 import {existsSync} from 'node:fs';
 import {notifyOuter} from '../box/outer-box.js';
 import {lease} from '../box/network-leases.js';
-import {outputFileOf} from '../box/output-file.js';
+import {noteOutput} from '../box/slow-output.js';
 import {
   isRecordTaken,
   makeScratch,
@@ -72,7 +72,7 @@ export async function begin(
     wrapper: wrapperOf(hello.shimPid),
   });
   let started = newRecord();
-  const state = firstState(prepared, attempt, request, hello, started);
+  const state = firstState(prepared, attempt, request, hello, started, await outputOf(prepared, attempt, request, hello));
   let groups: Groups = noGroups;
   let launched = false;
   try {
@@ -115,9 +115,15 @@ export async function begin(
 }
 
 /** The state before anything of the box is made. */
-function firstState({plan, facts}: Prepared, attempt: AttemptContext, request: RunRequest, hello: Hello, started: UsageRecord): BoxState {
+function firstState(
+  {plan, facts}: Prepared,
+  attempt: AttemptContext,
+  request: RunRequest,
+  hello: Hello,
+  started: UsageRecord,
+  output: BoxState['output'],
+): BoxState {
   const {id} = attempt;
-  const logs = logsFor(attempt, request);
   return {
     schema: 'tare/box/v1',
     seq: 0,
@@ -134,9 +140,8 @@ function firstState({plan, facts}: Prepared, attempt: AttemptContext, request: R
     connection: null,
     connected: false,
     undo: undoOf(plan, id, scratchDirectory(plan, id)),
-    output:
-      plan.applications === null && logs === null ? null : {stdout: outputFileOf(hello.shimPid, 1), stderr: outputFileOf(hello.shimPid, 2)},
-    logs,
+    output,
+    logs: logsFor(attempt, request),
     memoryBefore: noGroups.memoryEvents(),
     shimStartedUs: hello.startedUs,
     cpus: facts.cpu.online.length,
@@ -153,6 +158,13 @@ function firstState({plan, facts}: Prepared, attempt: AttemptContext, request: R
     parts: null,
     phases: null,
   };
+}
+
+/** Files of the caller's that are looked at later; null: none is. */
+async function outputOf({plan}: Prepared, attempt: AttemptContext, request: RunRequest, {shimPid}: Hello): Promise<BoxState['output']> {
+  if (plan.applications === null && logsFor(attempt, request) === null) return null;
+  const [stdout, stderr] = await Promise.all([noteOutput(shimPid, 1), noteOutput(shimPid, 2)]);
+  return {stdout, stderr};
 }
 
 /** What is kept of the output at the end; null: nothing. Tasks that share a box have each their own, of which the process that holds the box has none. */

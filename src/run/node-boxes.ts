@@ -2,6 +2,7 @@
 
 import {rmSync, statSync} from 'node:fs';
 import {join} from 'node:path';
+import {policyWords} from '../files/documents.js';
 import {start as startProgram} from '../host/spawn.js';
 import type {HealthProbe} from '../node-state/health.js';
 import {epochUs, sleep} from '../process/clock.js';
@@ -37,7 +38,7 @@ export function startTrial(
   rmSync(join(folder, FOUND), {force: true});
   const timeouts = probes.find((probe) => probe.uid === uid)?.timeouts ?? 0;
   const argv = ['node', 'probe', '--as', `${String(uid)}:${String(timeouts)}`, '--into', join(folder, FOUND)];
-  const child = startProgram(NATIVE, [...argv, ...(policyFile === null ? [] : ['--policy', policyFile])], {
+  const child = startProgram(NATIVE, [...argv, ...policyWords(policyFile)], {
     argv0: 'tare',
     cwd: '/',
     env: {PATH: '/usr/bin:/bin'},

@@ -5,6 +5,7 @@ import type {Engine} from '@tare/contract';
 import type {TareError} from '../errors.js';
 import {runs} from '../host/spawn.js';
 import type {HealthCheck} from '../node-state/health.js';
+import {unknownEngines, unknownText} from '../plan/engine-names.js';
 import {placesOf} from '../policy/places.js';
 import type {Policy} from '../policy/policy.js';
 import {soughtEngines} from '../prepare/gather.js';
@@ -45,6 +46,8 @@ function checkFolder(): HealthCheck {
 function checkEngine(policy: Policy, engines: readonly Engine[]): HealthCheck {
   const {box, mode} = policy;
   if (mode.value === 'observe') return ok('engine');
+  const unknown = unknownEngines({engines: policy.engines, rules: []}, engines).find(({others}) => !others);
+  if (unknown !== undefined) return {name: 'engine', state: 'missing', because: unknownText(unknown)};
   const places = enginePlaces(policy, engines);
   const path = places.find((place) => existsSync(place));
   const answer = path === undefined ? false : runs(path, ['--version']);

@@ -3,6 +3,7 @@
 import {promisify} from 'node:util';
 import {briefly, TareError} from '../errors.js';
 import {groupOf} from '../files/as-owner.js';
+import {policyWords} from '../files/documents.js';
 import {askNow} from '../host/name-service.js';
 import {childProcess} from '../host/spawn.js';
 import type {HealthProbe, ProbedBox} from '../node-state/health.js';
@@ -36,7 +37,7 @@ export async function probeAs(uid: number, policyFile: string | null, deadlineMs
   const self = process.getuid?.() ?? -1;
   try {
     const run = promisify(childProcess().execFile);
-    const argv = ['run', '--probe', ...(policyFile === null ? [] : ['--policy', policyFile]), ...ASKED];
+    const argv = ['run', '--probe', ...policyWords(policyFile), ...ASKED];
     const {stdout, stderr} = await run(NATIVE, argv, {
       ...(uid === self ? {} : {uid, gid: groupOf(uid)}),
       cwd: '/',

@@ -29,5 +29,10 @@ function joinSession(live: BoxState, cwd: string, channel: Channel): Promise<Joi
   const keeper = applications.find(({name}) => name === first?.name)?.keeper ?? null;
   const inside = first === undefined || keeper === null ? payload : firstProcessOf(keeper);
   const part = first === undefined ? 'payload' : (`app-${first.name}` as const);
-  return joinBox({...live, inside}, [launchKey.callerArguments(1), launchKey.workDirectory(cwd), ...rightsStrings(plan)], part, channel);
+  return joinBox(
+    {...live, inside},
+    [launchKey.callerArguments(1), launchKey.workDirectory(cwd), ...rightsStrings(plan, live.started.user.uid)],
+    part,
+    channel,
+  );
 }

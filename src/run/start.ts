@@ -3,6 +3,7 @@
 import type {BoxState} from '../box/state.js';
 import {asTareError, TareError} from '../errors.js';
 import type {EndedObservation} from '../decide/observation.js';
+import {unknownEngines, unknownText} from '../plan/engine-names.js';
 import {canDegrade, degrade, type Capability} from '../prepare/degrade.js';
 import type {AttemptContext} from '../prepare/attempt-context.js';
 import type {Prepared} from '../prepare/planned.js';
@@ -53,6 +54,8 @@ export async function start(
     format: plan.log.format,
     job: attempt.id,
   });
+  for (const unknown of attempt.policy === null ? [] : unknownEngines(attempt.policy, request.engines))
+    log.warn('the policy lists engines that there are not', {because: unknownText(unknown)});
   for (const remark of attempt.batch.remarks) log.warn('the batch system’s description of the job', {remark});
   const starting = {request, hello, channel, attempt, log};
   for (let prepared = first; ;) {

@@ -81,6 +81,7 @@ function attackedAs(attacks: AttackedAs | null, provenance: Provenance): Setting
     network: {value: ['host', 'none'], provenance},
     filesystem: {value: ['node', 'shared', 'private'], provenance},
     images: {value: [join(attacks.directory, '*')], provenance},
+    ...(attacks.engine === null ? {} : {engines: {value: [attacks.engine], provenance}}),
   };
 }
 

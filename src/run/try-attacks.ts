@@ -6,7 +6,8 @@
 
 import {readlinkSync, statSync} from 'node:fs';
 import {EXIT} from '../errors.js';
-import {namesOf, runsPattern} from '../plan/engine.js';
+import {policyWords} from '../files/documents.js';
+import {chooseEngine, namesOf, runsPattern} from '../plan/engine.js';
 import type {Engine} from '@tare/contract';
 import type {Policy} from '../policy/policy.js';
 import {ATTACKS, NATIVE} from '../process/native.js';
@@ -33,73 +34,102 @@ interface Job {
 interface Site {
   place: AttackPlace;
   policyFile: string | null;
+  /** Builds the boxes; absent: there are none. */
+  engine?: string;
 }
 
-/** An engine of the policy and its program on this node, or why there is none. */
-interface Tried {
+/** An engine of the policy and its program on this node; null: why it is not taken is in `how`. */
+export interface TriedEngine {
   engine: Engine;
   path: string | null;
   how: string;
 }
 
-/** The first of the policy's engines that is here, of those that can run a pattern; else the first. */
-function firstFor(pattern: 'ulimit++' | 'vm-lite', {facts, policy, engines}: Examined): Tried | null {
-  const able = namesOf(policy, engines).flatMap((name): Tried[] => {
-    const engine = engines.find((one) => one.name === name);
-    const found = facts.engines.find((one) => one.name === name);
-    return engine !== undefined && runsPattern(engine, pattern, policy)
-      ? [{engine, path: found?.path ?? null, how: found?.how ?? 'not looked for'}]
-      : [];
-  });
-  return able.find(({path}) => path !== null) ?? able[0] ?? null;
+/**
+ * Engines that a job with a pattern can have here, under the policy or one of its rules, in their order; where there is none, the first that
+ * could run the pattern, and why it cannot.
+ */
+export function triedFor(
+  pattern: 'ulimit++' | 'vm-lite',
+  {facts, policy, engines}: Pick<Examined, 'facts' | 'policy' | 'engines'>,
+): TriedEngine[] {
+  const lists = [policy, ...policy.rules.flatMap(({set}) => (set.engines === undefined ? [] : [{engines: set.engines}]))];
+  const network = pattern === 'vm-lite' ? 'host' : 'none';
+  const able = lists.flatMap((list) =>
+    namesOf(list, engines).flatMap((name): TriedEngine[] => {
+      const engine = engines.find((one) => one.name === name);
+      if (engine === undefined || !runsPattern(engine, pattern, list)) return [];
+      const choice = chooseEngine({facts, policy: list, engines, only: name}, {pattern, network, userProgram: false});
+      return [typeof choice === 'string' ? {engine, path: null, how: choice} : {engine, path: choice.facts.path, how: choice.because}];
+    }),
+  );
+  const here = able.filter(({path}) => path !== null);
+  const each = [...new Map(here.map((one) => [one.engine.name, one] as const)).values()];
+  return each.length > 0 ? each : able.slice(0, 1);
 }
 
-const absent = (tried: Tried | null): string =>
-  tried === null ? 'the policy lists no engine for it' : `there is no ${tried.engine.name} (${tried.how})`;
+const absent = (tried: TriedEngine | undefined): string => (tried === undefined ? 'the policy lists no engine for it' : tried.how);
 
 /** Tries each attack on each engine of the node. @returns a row for each pair; one that could not be tried says why */
 export async function tryAttacks(examined: Examined, policyFile: string | null): Promise<TriedAttack[]> {
   const {policy} = examined;
-  const [box, machine] = [firstFor('ulimit++', examined), firstFor('vm-lite', examined)];
-  const names = {box: box?.engine.name ?? 'no engine', machine: machine?.engine.name ?? 'no engine for small machines'};
-  if (names.machine === names.box) names.machine += ', small machine';
-  const engines = [names.box, names.machine, 'none'];
+  const boxes = triedFor('ulimit++', examined);
+  const [machine] = triedFor('vm-lite', examined);
+  const boxed = boxes.length === 0 ? ['no engine'] : boxes.map(({engine}) => engine.name);
+  const machineName = machine?.engine.name ?? 'no engine for small machines';
+  const machines = boxed.includes(machineName) ? `${machineName}, small machine` : machineName;
   let place: AttackPlace | null = null;
   try {
     place = new AttackPlace();
     const site = {place, policyFile};
     const {patterns} = policy;
-    const [boxed, machined, bare] = await Promise.all([
-      box?.path == null ? absent(box) : tryBoxes(site, box.engine, box.path),
-      machine?.path == null
-        ? absent(machine)
-        : patterns.value.includes('vm-lite')
-          ? tryMachines(site, machine.path)
-          : `the policy allows no small machines (${patterns.provenance.at})`,
-      isAlwaysBoxed(policy) ? `the policy runs no job without a box (${policy.box.provenance.at})` : tryBare(site),
+    const found = await Promise.all([
+      ...boxed.map((name, index) => {
+        const tried = boxes[index];
+        return heardOf(name, tried?.path == null ? absent(tried) : tryBoxes(site, tried.engine, tried.path));
+      }),
+      heardOf(
+        machines,
+        machine?.path == null
+          ? absent(machine)
+          : patterns.value.includes('vm-lite')
+            ? tryMachines(site, machine.engine, machine.path)
+            : `the policy allows no small machines (${patterns.provenance.at})`,
+      ),
+      heardOf('none', isAlwaysBoxed(policy) ? `the policy runs no job without a box (${policy.box.provenance.at})` : tryBare(site)),
     ]);
-    const found: [AttackedEngine, Found | string][] = [
-      [names.box, boxed],
-      [names.machine, machined],
-      ['none', bare],
-    ];
     return CLASSES.flatMap((attack) => found.map(([engine, heard]) => row(attack, engine, answer(attack, engine, heard))));
   } catch (error) {
-    return CLASSES.flatMap((attack) => engines.map((engine) => row(attack, engine, notTried((error as Error).message))));
+    return CLASSES.flatMap((attack) =>
+      [...boxed, machines, 'none'].map((engine) => row(attack, engine, notTried((error as Error).message))),
+    );
   } finally {
     place?.remove();
   }
 }
+
+const heardOf = async (engine: AttackedEngine, heard: string | Promise<Found>): Promise<readonly [AttackedEngine, Found | string]> => [
+  engine,
+  await heard,
+];
 
 const isAlwaysBoxed = ({box, mode}: Policy): boolean => box.value === 'required' && mode.value === 'enforce';
 
 /** A box that shows the node, and one of each evil image. */
 async function tryBoxes(site: Site, engine: Engine, program: string): Promise<Found> {
   const pattern = 'ulimit++';
-  const {work, program: attacks} = site.place.work('box');
+  const kind = `box-${engine.name}`;
+  const by = {...site, engine: engine.name};
+  const {work, program: attacks} = site.place.work(kind);
   const [heard, evil, alone] = await Promise.all([
-    fromOutside(site, 'box', {pattern, network: 'none', workDirectory: work, command: [attacks, 'box']}, true),
-    tryImages(site, 'box-', (image, place) => ({pattern, network: 'none', image, workDirectory: place, command: ['/bin/attacks', 'look']})),
+    fromOutside(by, kind, {pattern, network: 'none', workDirectory: work, command: [attacks, 'box']}, true),
+    tryImages(by, `${kind}-`, (image, place) => ({
+      pattern,
+      network: 'none',
+      image,
+      workDirectory: place,
+      command: ['/bin/attacks', 'look'],
+    })),
     madeAlone(site, engine, program),
   ]);
   if (evil.places !== undefined) evil.places.made.push(...alone);
@@ -109,13 +139,14 @@ async function tryBoxes(site: Site, engine: Engine, program: string): Promise<Fo
 /** What the engine without Tare makes on the node, where a link in the root of its box leads. Tare gives it no path through a link. */
 async function madeAlone(site: Site, {name, words}: Engine, program: string): Promise<string[]> {
   if (words.alone === undefined) return [];
-  const {image, made} = site.place.evilRoot('alone');
+  const {image, made} = site.place.evilRoot(`alone-${name}`);
   await ended(program, words.alone(image, '/link/made'), '/');
   return made().map((line) => `${line}, by ${name} itself`);
 }
 
 /** A small machine one of whose services attacks it, and one of each evil image. */
-async function tryMachines(site: Site, program: string): Promise<Found> {
+async function tryMachines(around: Site, {name}: Engine, program: string): Promise<Found> {
+  const site = {...around, engine: name};
   const common = {pattern: 'vm-lite', identity: {address: 'none'}};
   const image = site.place.image('machine-image');
   const services = [{name: 'evil', command: ['/bin/attacks', 'service']}];
@@ -151,10 +182,11 @@ async function tryImages(site: Site, prefix: string, job: (image: string, work: 
 
 const LIMITS = {memory: '256MiB', processes: 100, wallTime: `${String(DEADLINE_S)}s`};
 
-function runArgv({place, policyFile}: Site, name: string, job: object, more: readonly string[] = []): string[] {
+function runArgv({place, policyFile, engine}: Site, name: string, job: object, more: readonly string[] = []): string[] {
   const file = place.file(`${name}.json`, JSON.stringify({schema: 'tare/job/v1', name: `${NAME}-${name}`, limits: LIMITS, ...job}));
-  const policy = policyFile === null ? [] : ['--policy', policyFile];
-  return ['run', '--probe', '--attacks', place.directory, ...more, '--progress', 'never', ...policy, file];
+  const policy = policyWords(policyFile);
+  const by = engine === undefined ? [] : ['--engine', engine];
+  return ['run', '--probe', '--attacks', place.directory, ...by, ...more, '--progress', 'never', ...policy, file];
 }
 
 /** At a terminal, with directories open and a socket that listens; meanwhile commands are run in the box. */
@@ -173,7 +205,7 @@ async function fromOutside(site: Site, kind: string, job: Job, joins: boolean): 
 
 /** Enters the box by `tare exec`: its payload attacks the processes that enter. */
 async function joinBox({policyFile}: Site, name: string): Promise<void> {
-  const policy = policyFile === null ? [] : ['--policy', policyFile];
+  const policy = policyWords(policyFile);
   const listed = await ended(NATIVE, ['ps', '--json', ...policy], '/');
   const boxes = JSON.parse(listed.stdout || '[]') as {id: string; name: string | null}[];
   const id = boxes.find((box) => box.name === name)?.id;

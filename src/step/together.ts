@@ -137,7 +137,7 @@ async function join(
     }
   };
   const workDirectory = stepOf(plan, 'payload.execute')?.workDirectory ?? hello.cwd;
-  const command = taskStrings(plan, scratchDirectory(plan, live.id), workDirectory);
+  const command = taskStrings(plan, live.started.user.uid, scratchDirectory(plan, live.id), workDirectory);
   const joined = await joinBox({...live, inside: live.init}, command, 'payload', channel, seen);
   if ('failure' in joined) {
     const {step, text} = joined.failure;

@@ -5,7 +5,7 @@ import {promisify} from 'node:util';
 import {pruneKept} from '../box/kept-output.js';
 import {userPlaces} from '../box/user-places.js';
 import {groupOf} from '../files/as-owner.js';
-import {readPolicy} from '../files/documents.js';
+import {policyWords, readPolicy} from '../files/documents.js';
 import {childProcess} from '../host/spawn.js';
 import {ifPossible} from '../errors.js';
 import {placesOf} from '../policy/places.js';
@@ -60,7 +60,7 @@ function ownersIn(policy: Policy): Set<number> {
  * The user could have forged its output.
  */
 async function sweepAs(uid: number, policyFile: string | null): Promise<SweptOf[]> {
-  const argv = ['records', 'sweep', '--json', ...(policyFile === null ? [] : ['--policy', policyFile])];
+  const argv = ['records', 'sweep', '--json', ...policyWords(policyFile)];
   const left = (message: string): SweptOf[] => [{uid, recordId: null, result: 'left', message}];
   try {
     const run = promisify(childProcess().execFile);

@@ -1,7 +1,7 @@
 /** The commands as a person calls them. */
 import {spawn} from 'node:child_process';
 import {closeSync, openSync, rmSync, writeFileSync} from 'node:fs';
-import {join} from 'node:path';
+import {join, relative} from 'node:path';
 import {Ajv2020} from 'ajv/dist/2020.js';
 import {expect} from 'chai';
 import {describeSite} from '../support/describe-site.js';
@@ -61,6 +61,9 @@ describeSite('commands, %s', {mayLeave: true, timeout: 20_000}, (site) => {
     const healthy = await tare('doctor', '--policy', site.policy({patterns: ['ulimit++']}));
     expect(healthy.code, healthy.stdout).to.equal(0);
     expect(healthy.stdout).to.contain('bubblewrap');
+    // the box is tried by a process that starts elsewhere
+    const near = await tare('doctor', '--policy', relative(site.work, site.policy({patterns: ['ulimit++']})));
+    expect([near.code, near.stdout.split('\n').at(-2)]).to.deep.equal([0, healthy.stdout.split('\n').at(-2)]);
     const json = await tare('doctor', '--json', '--policy', site.policy({patterns: ['ulimit++']}));
     expect(JSON.parse(json.stdout)).to.have.property('facts');
     const wanting = await tare('doctor', '--policy', site.policy({patterns: ['vm-lite'], directories: {scratch: '/proc/nowhere'}}));
@@ -158,6 +161,21 @@ describeSite('commands, %s', {mayLeave: true, timeout: 20_000}, (site) => {
     const bad = await tare('validate', join(installed(), 'fixtures/jobs/bad/unknown-key.yaml'));
     expect([bad.code, bad.stdout]).to.deep.equal([1, '']);
     expect(bad.stderr).to.contain('did you mean memory?');
+    const input = async (text: string | Buffer) => {
+      const child = site.start(['validate', '-']);
+      child.stdin?.end(text);
+      return ending(child);
+    };
+    const job = '{"schema": "tare/job/v1", "command": ["/bin/true"]}\n';
+    for (const text of [job, `\ufeff${job}`, Buffer.from(`\ufeff${job}`, 'utf16le'), Buffer.from(`\ufeff${job}`, 'utf16le').swap16()])
+      expect((await input(text)).stdout).to.equal('standard input: a valid job (tare/job/v1)\n');
+    const wrong = await input(Buffer.from(job, 'utf16le'));
+    expect([wrong.code, wrong.stderr]).to.deep.equal([
+      1,
+      'tare: standard input:1:2: the document is not text; found: the character U+0000; allowed: text in UTF-8, or in UTF-16 with a byte order mark\n',
+    ]);
+    const empty = await input('');
+    expect([empty.code, empty.stdout]).to.deep.equal([1, '']);
   });
 
   it('a wrong command line is exit 64, with what is right', async () => {

@@ -1,12 +1,14 @@
 /** `tare import`, and `tare run -` of what it prints, as a person calls them. */
-import {execFileSync} from 'node:child_process';
-import {readFileSync, writeFileSync} from 'node:fs';
+import {execFileSync, spawn} from 'node:child_process';
+import {existsSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {expect} from 'chai';
 import {describeSite} from '../support/describe-site.js';
-import {ending, installed} from '../support/tare.js';
+import {need} from '../support/need.js';
+import {bin, ending, installed, isRoot} from '../support/tare.js';
 
 const FIXTURES = join(installed(), 'fixtures/import');
+const NOEXEC = '/proc/sys/vm/memfd_noexec';
 const HELLO = join(FIXTURES, 'libvirt/helloworld.xml');
 
 describeSite('import, %s', {timeout: 60_000}, (site) => {
@@ -43,6 +45,34 @@ describeSite('import, %s', {timeout: 60_000}, (site) => {
     expect((await tare(['import', '-', '--format', 'lxc'], martian)).stdout).to.contain('command: [/bin/sh]');
     expect((await tare(['import', HELLO, '--part', 'b'])).stderr).to.contain('there is one description in it, and no parts; found: "b"');
     expect((await tare(['import', join(FIXTURES, 'lxc/includes.conf')])).stdout).to.contain('memory: 100MiB # includes.d/limits.conf:2:1 ');
+  });
+
+  it('reads UTF-8 and UTF-16 by the byte order mark, of the description and of what it names', async () => {
+    const plain = 'services: {web: {command: [/bin/true], environment: {A: ä}, env_file: b.env}}\n';
+    const marked = `\ufeff${plain}`;
+    writeFileSync(join(site.directory, 'b.env'), Buffer.from('\ufeffB=ö\n', 'utf16le'));
+    const told = new Set<string>();
+    for (const [name, bytes] of [
+      ['utf-8', Buffer.from(plain)],
+      ['utf-8 with a mark', Buffer.from(marked)],
+      ['utf-16le', Buffer.from(marked, 'utf16le')],
+      ['utf-16be', Buffer.from(marked, 'utf16le').swap16()],
+    ] as const) {
+      const file = join(site.directory, 'compose.yaml');
+      writeFileSync(file, bytes);
+      const {code, stdout, stderr} = await tare(['import', file]);
+      expect([code, stderr], name).to.deep.equal([0, '']);
+      expect(stdout).to.match(/A: ä/).and.match(/B: ö/);
+      told.add(stdout);
+    }
+    expect([...told]).to.have.length(1);
+    const file = join(site.directory, 'compose.yaml');
+    writeFileSync(file, Buffer.from(plain, 'utf16le'));
+    expect((await tare(['import', file, '--format', 'compose'])).stderr).to.contain(
+      'found: the character U+0000; allowed: text in UTF-8, or in UTF-16',
+    );
+    writeFileSync(file, Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from([0, 0xd8, 0x41, 0])]));
+    expect((await tare(['import', file, '--format', 'compose'])).stderr).to.contain('found: the character U+FFFD');
   });
 
   it('prints a fragment of a policy that validate takes, and all of it as JSON', async () => {
@@ -107,6 +137,8 @@ describeSite('import, %s', {timeout: 60_000}, (site) => {
       [['run', '-', ...policy], '', /^tare: standard input:1:1: the document is empty/],
       [['run', '-', ...policy], 'schema: tare/job/v1\ncommand: [/bin/true]\nx: 1\n', /^tare: standard input#\/x: an unknown key/],
       [['run', '-', ...policy], ' '.repeat(1024 * 1024 + 1), /^tare: standard input: a job descriptor has at most 1048576 bytes\n$/],
+      [['run', '-', ...policy, '--stdin='], job, /^tare: an empty name of a file for standard input \(--stdin\)\n$/],
+      [['run', ...policy, '--stdin', '', '--', '/bin/true'], job, /^tare: an empty name of a file for standard input \(--stdin\)\n$/],
       [
         ['run', '-', ...policy, '--stdin', '/nowhere/x'],
         job,
@@ -122,6 +154,26 @@ describeSite('import, %s', {timeout: 60_000}, (site) => {
       const {code, stdout, stderr} = await tare(argv, input);
       expect([argv, code, stdout]).to.deep.equal([argv, 125, '']);
       expect(stderr).to.match(message);
+    }
+  });
+
+  it('run - and several applications where the kernel wants files in memory that cannot be executed (vm.memfd_noexec)', async function () {
+    need(this, isRoot && existsSync(NOEXEC), 'root and Linux 6.3 are needed for it');
+    const script = `echo 2 >${NOEXEC} && exec "$@"`;
+    const {uid, gid} = site.credentials;
+    const become = uid === undefined ? [] : ['setpriv', `--reuid=${String(uid)}`, `--regid=${String(gid)}`, '--clear-groups'];
+    const argv = ['--pid', '--fork', '--mount-proc', '--kill-child', 'sh', '-c', script, 'sh', ...become, bin('tare'), 'run', '-'];
+    const one = {command: ['/bin/sh', '-c', 'echo ran']};
+    const several = {applications: ['a', 'b'].map((name) => ({name, command: ['/bin/echo', 'ran']})), onFailure: 'continue'};
+    for (const [job, said] of [
+      [one, /^ran\n$/],
+      [several, /^a: ran\nb: ran\n$|^b: ran\na: ran\n$/],
+    ] as const) {
+      const child = spawn('unshare', [...argv, '--policy', site.policy()], {cwd: site.work, stdio: ['pipe', 'pipe', 'pipe']});
+      child.stdin.end(JSON.stringify({schema: 'tare/job/v1', ...job}));
+      const {code, stdout, stderr} = await ending(child);
+      expect(code, stderr).to.equal(0);
+      expect(stdout).to.match(said);
     }
   });
 

@@ -7,6 +7,7 @@ import {applicationsOf, findEnded} from '../../live/ended.js';
 import {findKept, openEnded, type EndedOutput} from '../../live/kept.js';
 import {becomeOwner, requireApplication} from '../../live/live.js';
 import {copyRange, lastLines, onlyLines} from '../../live/output.js';
+import type {Policy} from '../../policy/policy.js';
 import type {Node} from './boxes.js';
 import {complain} from './output.js';
 
@@ -21,6 +22,14 @@ interface Showing {
   write: (bytes: Buffer) => boolean;
 }
 
+/** What would have been kept, or why nothing may be there. */
+const KEPT: Readonly<Record<Policy['logs']['keep'], string>> = {
+  none: 'with logs.keep: failed or all in the policy the output of later jobs is kept',
+  failed:
+    'with logs.keep: all in the policy the output of later jobs that do not fail is kept too; logs.keepFor and logs.totalSize say how long',
+  all: 'logs.keepFor and logs.totalSize in the policy say how long output is kept; it is kept where it goes to a file on a disk',
+};
+
 /** @throws TareError APPLICATION_UNKNOWN, BOX_UNKNOWN, BOX_AMBIGUOUS, OUTPUT_ELSEWHERE, OUTPUT_NOT_KEPT */
 export function showEnded({policy, uid}: Node, word: string, {stream, application, tail, write}: Showing): void {
   const job = findEnded(policy, uid, word);
@@ -32,7 +41,7 @@ export function showEnded({policy, uid}: Node, word: string, {stream, applicatio
     throw new TareError('OUTPUT_NOT_KEPT', {
       message: `the job ${id} has ended, and nothing is kept of its output`,
       found: `logs.keep is ${policy.logs.keep} in the policy`,
-      remedy: 'what it wrote is where its caller sent it; with logs: {keep: failed} or {keep: all} the output of later jobs is kept',
+      remedy: `what it wrote is where its caller sent it; ${KEPT[policy.logs.keep]}`,
     });
   }
   becomeOwner(kept);

@@ -1,5 +1,7 @@
 /** The words of `tare exec`: which are ours, and where the command begins. */
 
+import {resolve} from 'node:path/posix';
+
 /** Flags of ours that take the next word for their value. */
 const WITH_VALUE = new Set(['-e', '--env', '--application', '--policy']);
 
@@ -24,4 +26,13 @@ export function splitExec(argv: readonly string[]): ExecWords {
     else if ((!word.startsWith('-') || word === '-') && ++ids > 1) return {own: argv.slice(0, index), begin: index};
   }
   return {own: [...argv], begin: null};
+}
+
+/** The words of a call with an absolute path of the policy, for a process that starts in another directory. @param begin as of `splitExec` */
+export function withWholePaths(argv: readonly string[], begin: number): string[] {
+  return argv.map((word, index) => {
+    if (index >= begin) return word;
+    if (argv[index - 1] === '--policy') return resolve(word);
+    return word.startsWith('--policy=') ? `--policy=${resolve(word.slice('--policy='.length))}` : word;
+  });
 }

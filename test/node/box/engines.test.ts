@@ -144,6 +144,23 @@ for (const {name, program: sought} of claims('ulimit++'))
       expect([ended.code, ended.stdout]).to.deep.equal([5, 'ready\ntold\n']);
     });
 
+    if (role === 'root')
+      it('is joined by a command of root’s without capabilities, where the payload is root', async () => {
+        const file = site.policy({...policy, identity: {allowRoot: true}});
+        const child = site.start(['run', '--policy', file, '--user', 'root', ...sh('grep ^Cap /proc/self/status; exec sleep 60')]);
+        let said = '';
+        child.stdout?.on('data', (text: Buffer) => (said += text.toString()));
+        await until('the payload has spoken', () => said.includes('CapAmb'));
+        const listed = await site.command(['ps', '--json', '--policy', file]);
+        const [{id} = {id: ''}] = JSON.parse(listed.stdout) as {id: string}[];
+        const script = 'id -u; grep ^Cap /proc/self/status; umount /proc 2>/dev/null && echo unmounted';
+        const joined = await site.command(['exec', '--policy', file, id, '--', '/bin/sh', '-c', script]);
+        expect(said).to.match(/^CapEff:\t0000000000000000$/m);
+        expect(joined.stdout, joined.stderr).to.equal(`0\n${said}`);
+        child.kill('SIGTERM');
+        await ending(child);
+      });
+
     it('nothing of it is left when engine, shim and supervisor are killed', async () => {
       const file = site.policy(policy);
       const child = site.start(['run', '--policy', file, ...sh('echo ready; while :; do sleep 0.1; done')]);
@@ -190,7 +207,7 @@ describeSite('engines of the policy, %s', {}, (site) => {
     expect([forbidden.code, forbidden.record.outcome.code]).to.deep.equal([126, 'ENGINE_FORBIDDEN']);
     const unable = await obstacle({}, ['--engine', 'runc']);
     expect([unable.code, unable.record.outcome.code]).to.deep.equal([125, 'BOX_UNAVAILABLE']);
-    expect(unable.stderr).to.match(/runc is used for small machines only/);
+    expect(unable.stderr).to.match(/runc makes no user namespace without a root/);
   });
 });
 

@@ -3,7 +3,7 @@
  * is answered. `npm run test:long` has every place wait for the whole time; else those with a signal do for most.
  */
 import {execFileSync, spawn, type ChildProcess} from 'node:child_process';
-import {chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {expect} from 'chai';
@@ -19,6 +19,8 @@ type Place = (typeof PLACES)[number];
 /** What of a launch is waited for, and what is waited after a signal, s (native/patience.c). */
 const LAUNCH_S = 60;
 const ASKED_S = 5;
+/** What a look at the caller's output waits (src/box/slow-output.ts), s. */
+const OUTPUT_S = 5;
 
 describeSite('a file system that never answers, %s', {each: true, mayLeave: true, timeout: patience(150_000)}, (site) => {
   let hung: string;
@@ -149,6 +151,28 @@ describeSite('a file system that never answers, %s', {each: true, mayLeave: true
     expect(JSON.parse(swept.stdout), swept.stderr).to.have.length(1).and.have.nested.property('[0].result', 'closed');
     expect(site.leftovers()).to.deep.equal([]);
     execFileSync('mount', ['-t', 'tmpfs', 'tare-test', hung]); // for afterEach
+  });
+
+  it('output there delays no job', async () => {
+    await mount(0);
+    const file = join(hung, 'job.json');
+    const output = openSync(file, 'r');
+    // the kernel is told that the server has no flush, and so asks it for none at the end of each process
+    closeSync(openSync(file, 'r'));
+    server?.kill('SIGSTOP');
+    const policy = site.policy({logs: {keep: 'all'}});
+    const start = performance.now();
+    const child = spawn(bin('tare'), ['run', '--policy', policy, '--', '/bin/sh', '-c', 'exit 7'], {
+      cwd: site.work,
+      stdio: ['ignore', output, 'pipe'],
+      ...site.credentials,
+    });
+    const {code, stderr} = await ending(child);
+    expect(code, stderr).to.equal(7);
+    expect((performance.now() - start) / 1000).to.be.below(OUTPUT_S + patience(10));
+    server?.kill('SIGKILL');
+    closeSync(output);
+    expect(site.leftovers()).to.deep.equal([]);
   });
 
   it('a wrapper that SIGKILL does not end delays no other', async () => {

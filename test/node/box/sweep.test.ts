@@ -1,8 +1,8 @@
 /** SIGKILL to the whole wrapper at once, at named steps: a sweep leaves nothing of it, and one record. */
 import {expect} from 'chai';
-import {execFileSync, spawn} from 'node:child_process';
+import {execFileSync, spawn, type ChildProcess} from 'node:child_process';
 import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync} from 'node:fs';
-import {join} from 'node:path';
+import {join, relative} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {namesIn} from '../../../src/record/durable.js';
 import type {UsageRecord} from '../../../src/record/record.js';
@@ -288,7 +288,12 @@ const OF_USER: SiteOptions = {roles: isRoot ? ['user'] : [], each: true, mayLeav
 describeSite('the sweep of root over users’ files', OF_USER, (site) => {
   it('closes another user’s box as that user', async () => {
     await killAllAt(site, 'running', 'sleep 61.62831; exit 0');
-    const swept = await sweep(site, {role: 'root'});
+    // each account's sweep starts in another directory
+    const start = (argv: readonly string[]): ChildProcess => {
+      const near = argv.map((word) => (word.startsWith('/') ? relative(site.directory, word) : word));
+      return site.start(near, {cwd: site.directory, uid: 0, gid: 0});
+    };
+    const swept = await sweep(site, {role: 'root', start});
     expect(swept.map(({uid, result}) => [uid, result])).to.deep.equal([[65534, 'closed']]);
     expect(site.leftovers()).to.deep.equal([]);
     expect(site.records().map(({state, trust}) => [state, trust])).to.deep.equal([['lost', 'user']]);

@@ -1,5 +1,6 @@
+import {join} from 'node:path';
 import {expect} from 'chai';
-import {splitExec} from '../../../src/commands/shared/exec-words.js';
+import {splitExec, withWholePaths} from '../../../src/commands/shared/exec-words.js';
 
 describe('where the command of tare exec begins', () => {
   const cases: [string, string, string | null][] = [
@@ -24,4 +25,15 @@ describe('where the command of tare exec begins', () => {
       expect(split.own.join(' ')).to.equal(own);
       expect(split.begin === null ? null : argv.slice(split.begin).join(' ')).to.equal(command);
     });
+
+  it('name the policy by a whole path for a process in another directory; words of the command stay as they are', () => {
+    const argv = ['--policy', 'p.yaml', 'id', '--policy=q.yaml', '-e', 'A=p', '--', '--policy', 'r.yaml'];
+    expect(withWholePaths(argv, 7)).to.deep.equal([
+      '--policy',
+      join(process.cwd(), 'p.yaml'),
+      'id',
+      `--policy=${join(process.cwd(), 'q.yaml')}`,
+      ...['-e', 'A=p', '--', '--policy', 'r.yaml'],
+    ]);
+  });
 });

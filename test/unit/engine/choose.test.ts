@@ -1,6 +1,8 @@
 import {expect} from 'chai';
 import type {Engine, EngineFacts} from '@tare/contract';
+import type {Facts} from '../../../src/host/facts.js';
 import {chooseEngine, stepRefusal, type EngineInputs} from '../../../src/plan/engine.js';
+import {unknownEngines, unknownText} from '../../../src/plan/engine-names.js';
 import {stepOf} from '../../../src/plan/step.js';
 import {ENGINES} from '../../../src/plugins.js';
 import {BUBBLEWRAP, call, CRUN, facts, no, plan, policy, RUNC, thrown, type Parts} from '../plan/build.js';
@@ -8,6 +10,7 @@ import {BUBBLEWRAP, call, CRUN, facts, no, plan, policy, RUNC, thrown, type Part
 const BOX = {pattern: 'ulimit++', network: 'host', userProgram: false} as const;
 const MACHINE = {...BOX, pattern: 'vm-lite'} as const;
 const ALL = [BUBBLEWRAP, CRUN, RUNC];
+const KNOWN = ENGINES.map(({name}) => name).join(', ');
 
 /** Name and reason; or why there is none. */
 function chosen(
@@ -45,7 +48,7 @@ describe('the engine of a box', () => {
   it('is for boxes without a policy’s list what it was before there were several', () => {
     const without = {found: [{...BUBBLEWRAP, path: null, how: 'not here'}, CRUN, RUNC]};
     expect(chosen(BOX, without)).to.equal(
-      'bubblewrap cannot be used (not here); crun is taken for ulimit++ only where the policy lists it; runc is used for small machines only',
+      'bubblewrap cannot be used (not here); crun is taken for ulimit++ only where the policy lists it; runc makes no user namespace without a root, and a box’s has the payload’s account alone',
     );
     expect(chosen(BOX, {...without, listed: ['bubblewrap', 'crun']})).to.match(/^crun: /);
     expect(chosen(BOX, {...without, only: 'crun'})).to.match(/^crun: /);
@@ -75,11 +78,33 @@ describe('the engine of a box', () => {
     );
   });
 
-  it('a profile of AppArmor that lets one engine make user namespaces lets no other', () => {
-    const user = {available: true, how: 'AppArmor profile /etc/apparmor.d/bwrap, for bubblewrap alone', remedy: null, only: 'bubblewrap'};
+  it('a profile of AppArmor that lets some engines make user namespaces lets no other', () => {
+    const node = (only: string[]): Facts =>
+      facts({
+        engines: ALL,
+        namespaces: {...facts().namespaces, user: {available: true, how: 'AppArmor profiles', remedy: null, only}},
+      });
+    expect(chosen(BOX, {facts: node(['bubblewrap']), listed: ['crun', 'bubblewrap']})).to.equal(
+      'bubblewrap: a test; crun cannot: no user namespace (AppArmor profiles)',
+    );
+    expect(chosen(BOX, {facts: node(['bubblewrap']), listed: ['crun']})).to.equal('crun cannot: no user namespace (AppArmor profiles)');
+    expect(chosen(BOX, {facts: node(['bubblewrap', 'crun', 'tare']), listed: ['crun', 'bubblewrap']})).to.equal('crun: a test');
+    expect(chosen(BOX, {facts: node(['bubblewrap', 'crun', 'tare']), listed: ['bubblewrap', 'crun']})).to.equal('bubblewrap: a test');
+  });
+
+  it('where Tare itself may make no user namespace, one whose boxes Tare prepares cannot be used by a user, and can by root', () => {
+    const user = {available: true, how: 'AppArmor profiles', remedy: null, only: ['bubblewrap', 'crun']};
     const node = facts({engines: ALL, namespaces: {...facts().namespaces, user}});
-    expect(chosen(BOX, {facts: node, listed: ['crun', 'bubblewrap']})).to.match(/^bubblewrap: a test; crun cannot: no user namespace/);
-    expect(chosen(BOX, {facts: node, listed: ['crun']})).to.match(/^no user namespace \(AppArmor profile .* alone\)$/);
+    for (const [needs, listed] of [
+      [BOX, ['crun']],
+      [MACHINE, ['crun']],
+    ] as const)
+      expect(chosen(needs, {facts: node, listed: [...listed]})).to.match(/^crun cannot: no user namespace for Tare itself, .*"userns,"/);
+    expect(chosen(BOX, {facts: node, listed: ['crun', 'bubblewrap']})).to.match(
+      /^bubblewrap: a test; crun cannot: no user namespace for Tare/,
+    );
+    const scratch = {...node.scratch, containers: {...node.scratch.containers, user: false}};
+    expect(chosen(BOX, {facts: {...node, scratch}, listed: ['crun']})).to.equal('crun: a test');
   });
 
   it('a version that is too old, and groups that it cannot be told of, are its own obstacles', () => {
@@ -97,6 +122,42 @@ describe('the engine of a plan', () => {
     expect(made({call: call({engine: 'crun'})}).engine.name).to.equal('crun');
     const error = thrown(() => plan({facts: {engines: [{...CRUN, path: null}]}, call: call({engine: 'crun'})}));
     expect([error.code, error.details.where]).to.deep.equal(['BOX_UNAVAILABLE', '--engine crun, which only a box can keep']);
+  });
+
+  it('is refused in a box of Tare, where none is built; and where the policy only observes it is not used, and the record says so', () => {
+    const within = {recordId: null, how: 'a test'};
+    const error = thrown(() => made({facts: {within}, call: call({engine: 'crun'})}));
+    expect([error.code, error.details.where, error.details.remedy]).to.deep.equal([
+      'BOX_UNAVAILABLE',
+      '--engine crun, which only a box can keep',
+      'leave --engine out: the box around it isolates',
+    ]);
+    expect(made({facts: {within}}).mode.value).to.equal('limits-only');
+    const observed = made({policy: {mode: 'observe', engines: ['bubblewrap']}, call: call({engine: 'crun'})});
+    expect([observed.mode.value, observed.flags.includes('engine-unused')]).to.deep.equal(['observe', true]);
+    expect(observed.mode.because).to.match(/; --engine crun builds nothing here$/);
+    expect(observed.observed?.refused?.code).to.equal('ENGINE_FORBIDDEN');
+    expect(made({policy: {mode: 'observe'}}).flags).not.to.include('engine-unused');
+  });
+
+  it('has a name that there is: a list without one is an error, and one name of several a warning', () => {
+    const error = thrown(() => made({policy: {engines: ['bubblewarp']}}));
+    expect([error.code, error.exit, error.details.found, error.details.allowed]).to.deep.equal([
+      'ENGINE_UNKNOWN',
+      125,
+      'bubblewarp',
+      KNOWN,
+    ]);
+    const rules = [{name: 'theirs', match: {vo: ['a']}, engines: ['krun']}];
+    expect(thrown(() => made({policy: {rules}, job: {vo: 'a'}})).code).to.equal('ENGINE_UNKNOWN');
+    expect(made({policy: {rules}, job: {vo: 'b'}}).engine.name).to.equal('bubblewrap');
+    expect(made({policy: {engines: ['crun', 'bubblewarp']}}).engine.name).to.equal('crun');
+    expect(made({policy: {mode: 'observe', engines: ['bubblewarp']}}).observed?.refused?.code).to.equal('ENGINE_UNKNOWN');
+    expect(unknownEngines(policy({engines: ['crun', 'bubblewarp'], rules}), ENGINES).map(unknownText)).to.deep.equal([
+      `policy.yaml#/engines: this version of Tare has no engine "bubblewarp"; it has ${KNOWN}`,
+      `policy.yaml#/rules/0/engines: this version of Tare has no engine "krun"; it has ${KNOWN}`,
+    ]);
+    expect(unknownEngines(policy(), ENGINES)).to.deep.equal([]);
   });
 
   it('can be a rule’s', () => {

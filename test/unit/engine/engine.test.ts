@@ -494,7 +494,7 @@ describe('the launch frame', () => {
 });
 
 describe('a command beside the payload', () => {
-  const context = {environment: {A: '1', B: 'x=y'}, workDirectory: '/w', callerArgvIndex: 4};
+  const context = {uid: 1001, environment: {A: '1', B: 'x=y'}, workDirectory: '/w', callerArgvIndex: 4};
 
   it('is started as the payload was, with an environment of its own and none of the caller’s', () => {
     const limited = plan({job: {limits: {openFiles: 100, coreSize: 0, nice: 4}}, facts: {caller: ROOT}, call: asUser(USER)});
@@ -514,6 +514,15 @@ describe('a command beside the payload', () => {
       'rcore 0 0',
       'rnice 16 16',
     ]);
+  });
+
+  it('has no capabilities beside a payload that is root, whose account alone would keep those over the box', () => {
+    const boxed = plan({facts: {caller: ROOT}, call: asUser(USER)});
+    expect(commandStrings(boxed, {...context, uid: 0}))
+      .to.include('c0')
+      .and.include('n');
+    expect(commandStrings(boxed, context)).not.to.include('c0');
+    expect(commandStrings(plan({facts: {newProc: no}}), {...context, uid: 0})).to.not.include('c0');
   });
 
   it('keeps its privileges where the payload has no box', () => {

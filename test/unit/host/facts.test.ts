@@ -5,7 +5,10 @@ import type {EngineFacts} from '@tare/contract';
 import {engine} from '../../../plugins/bubblewrap/engine.js';
 import {readEngine} from '../../../src/host/engine.js';
 import {parseMountinfo} from '../../../src/host/mountinfo.js';
-import {readNewProc} from '../../../src/host/namespaces.js';
+import {readNamespaces, readNewProc} from '../../../src/host/namespaces.js';
+import {readContainers} from '../../../src/host/container.js';
+import {readStatus} from '../../../src/host/status.js';
+import {ENGINES} from '../../../src/plugins.js';
 import {readScratch} from '../../../src/host/scratch.js';
 import {factsOf, HOSTS} from './hosts.js';
 import {memoryTree} from './memory-tree.js';
@@ -76,6 +79,34 @@ describe('namespaces', () => {
         expect(ability.remedy === null).to.equal(ability.available);
     });
   }
+
+  it('are for the engines alone that profiles of AppArmor name, and for Tare itself where one is its', () => {
+    const kinds = Object.fromEntries(['user', 'pid', 'mnt', 'ipc', 'uts', 'net', 'cgroup'].map((kind) => [`/proc/self/ns/${kind}`, 'it']));
+    const profile = 'profile it flags=(unconfined) {\n  userns,\n}\n';
+    const read = (profiles: Record<string, string>): ReturnType<typeof readNamespaces> => {
+      const files = Object.entries(profiles).map(([name, text]) => [`/etc/apparmor.d/${name}`, text]);
+      const tree = memoryTree({
+        ...kinds,
+        '/proc/sys/kernel/apparmor_restrict_unprivileged_userns': '1\n',
+        ...(Object.fromEntries(files) as Record<string, string>),
+      });
+      const apparmor = ENGINES.map(({name, program}) => ({name, ...program.apparmor}));
+      const caller = {uid: 1000, gid: 1000, groups: [1000]};
+      return readNamespaces({tree, mounts: [], status: readStatus(tree), caller, kernel: [6, 8], setuid: null, apparmor});
+    };
+    expect(read({}).user.available).to.equal(false);
+    expect(read({tare: profile}).user.available, 'no engine can').to.equal(false);
+    const one = read({'bwrap-userns-restrict': profile, crun: 'profile crun /usr/bin/crun {\n}\n'});
+    expect(one.user).to.deep.include({
+      how: 'AppArmor profile /etc/apparmor.d/bwrap-userns-restrict, for bubblewrap alone',
+      only: ['bubblewrap'],
+    });
+    expect(readContainers(memoryTree({}), readStatus(memoryTree({})), one).tmpfs.how).to.match(/^no user namespace for Tare itself/);
+    const all = read({bwrap: profile, crun: profile, 'disable/crun': '', runc: profile, tare: profile});
+    expect(all.user.only).to.deep.equal(['bubblewrap', 'runc', 'tare']);
+    expect(all.user.how).to.match(/^AppArmor profiles .*bwrap, for bubblewrap; .*runc, for runc; .*tare, for tare; for these alone$/);
+    expect(readContainers(memoryTree({}), readStatus(memoryTree({})), all).tmpfs.available).to.equal(true);
+  });
 
   it('of a kernel without cgroup namespaces', () => {
     expect(factsOf('el7-v1').namespaces.cgroup.available).to.equal(false);

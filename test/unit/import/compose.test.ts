@@ -1,5 +1,6 @@
 import {expect} from 'chai';
 import {COMPOSE_FORMAT} from '../../../src/import/compose.js';
+import {plainText} from '../../../src/import/compose-plain.js';
 import {interpolate} from '../../../src/import/interpolate.js';
 import {neverCrashes} from './reading.js';
 import {errorsOf, expectRecognised, expectRobust, expectValid, fixture, plain, written} from './drafts.js';
@@ -66,7 +67,7 @@ const EXPECTED: [string, string | null, Partial<ReturnType<typeof plain>>][] = [
         TAB: 'some\tvalue',
         EMPTY: '',
         SHOW: 'true',
-        VERSION: '1.10',
+        VERSION: '1.1',
         TAG: 'latest',
         COST: '5$',
         FROM_FILE: 'from .env',
@@ -78,6 +79,7 @@ const EXPECTED: [string, string | null, Partial<ReturnType<typeof plain>>][] = [
         'SESSION_SECRET',
         `TAG: \${TAG:-latest}`,
         'RACK_ENV',
+        'environment: VERSION 1.10',
         'environment: USER_INPUT',
         'FROM_FILE',
         NETWORK,
@@ -299,6 +301,41 @@ describe('import of compose files', () => {
     expect(web.environment.get('BASE')?.origin).to.deep.equal({at: 'base.env:1:1', as: 'BASE'});
     const merged = await COMPOSE_FORMAT.read(fixture('compose', '04-merge.yaml'));
     expect(merged.environment.get('FOO')?.origin.at).to.equal('04-merge.yaml#/services/frontend/environment/<</0/FOO');
+  });
+
+  // as go-yaml 3 resolves them and Go prints them
+  const PLAIN: Record<string, string | null> = {
+    ...{'0022': '18', '0o22': '18', '0x10': '16', '0b101': '5', '1e3': '1000', '1.10': '1.1', '1_000': '1000', '+5': '5', '-0022': '-18'},
+    ...{'08': '8', '00': '0', '.5': '0.5', '1.': '1', '-0.0': '-0', '0.00001': '1e-05', '1e5': '100000', '1e6': '1e+06', '1e21': '1e+21'},
+    ...{'18446744073709551615': null, '18446744073709551616': '1.8446744073709552e+19', '1e400': null},
+    ...{True: 'true', FALSE: 'false', '.inf': '+Inf', '.NaN': 'NaN', true: null, yes: null, on: null},
+    ...{'22': null, '1.5': null, '0x': null, '2024-01-01': null, '1.2.3': null, '12:30': null, '-': null, _1: null, text: null},
+  };
+  for (const [text, value] of Object.entries(PLAIN))
+    it(`gives a variable of the text ${text} without quotes ${value ?? 'the same'}, as compose does`, () => {
+      expect(plainText(text)).to.equal(value);
+    });
+
+  it('tells where a variable has another text than is written; in quotes, in a list or of a variable it has not', async () => {
+    const lines = `environment:\n  MODE: 0022\n  QUOTED: "0022"\n  SINGLE: '1e3'\n  YES: yes\n  ON: True\n  PART: 0\${X:-22}`;
+    const read = async (text: string) => {
+      const {environment, left} = await COMPOSE_FORMAT.read(written(web(text), 'F'));
+      const told = left
+        .filter(({because}) => because.includes('without quotes'))
+        .map(({origin, because}) => [origin.at, origin.as, because]);
+      return {values: Object.fromEntries([...environment].map(([name, {value}]) => [name, value])), told};
+    };
+    const at = 'F#/services/web/environment';
+    const why = 'the text as it is written: without quotes compose reads a value, and the container gets';
+    expect(await read(lines)).to.deep.equal({
+      values: {MODE: '18', QUOTED: '0022', SINGLE: '1e3', YES: 'yes', ON: 'true', PART: '022'},
+      told: [
+        [`${at}/MODE`, 'environment: MODE 0022', `${why} "18"`],
+        [`${at}/ON`, 'environment: ON True', `${why} "true"`],
+      ],
+    });
+    expect(await read('environment: [MODE=0022]')).to.deep.equal({values: {MODE: '0022'}, told: []});
+    expect(await read('environment: &a {MODE: 0x1F}\nlabels: *a')).to.have.nested.property('values.MODE', '31');
   });
 
   it('lists the services that cannot share a job, and what to do', async () => {

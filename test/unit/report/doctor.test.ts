@@ -122,6 +122,22 @@ describe('the doctor', () => {
     expect(check?.costs).to.match(/^memory is watched, not enforced/);
   });
 
+  it('names engines of the policy that there are not, and finds a node ill where no name is known', () => {
+    const row = ({checks}: Diagnosis) => checks.find(({name}) => name === 'engines of the policy');
+    const known = ENGINES.map(({name}) => name).join(', ');
+    const one = examine('el9-v2-condor24', {engines: written(['bubblewrap', 'krun'])});
+    expect(row(one)).to.deep.include({
+      state: 'limited',
+      found: 'this version of Tare has no engine krun (site.yaml:/x)',
+      remedy: `correct the name; engines are ${known}`,
+    });
+    expect(one.healthy).to.equal(true);
+    const none = examine('el9-v2-condor24', {engines: written(['bubblewarp'])});
+    expect([row(none)?.state, none.healthy]).to.deep.equal(['missing', false]);
+    expect(none.patterns['ulimit++'].because).to.match(new RegExp(`has no engine "bubblewarp"; it has ${known}$`));
+    expect(row(examine('el9-v2-condor24'))).to.equal(undefined);
+  });
+
   it('says which filter on system calls payloads have, and where the kernel takes none', () => {
     const found = (policy?: Partial<Policy>) => examine('el9-v2-condor24', policy).checks.find(({name}) => name === 'system call filter');
     expect(found()).to.include({state: 'ok', found: 'default (builtin)'});
