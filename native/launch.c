@@ -107,6 +107,18 @@ static const char *wrong_guest(const struct launch *launch, const struct command
 	return NULL;
 }
 
+/* What the single payload cannot be beside process 1 of a PID namespace of its own: a word for it, or NULL. */
+static const char *wrong_first(const struct launch *launch, const struct command *command)
+{
+	static const char identities[] = { KEY_PAYLOAD_IDENTITY, KEY_USER_NAMESPACE, 0 };
+
+	if (launch->several || !command_guest_key(command, first_process))
+		return NULL;
+	if (command_guest_key(command, identities))
+		return "an identity of its own";
+	return command->swaps.count ? "a view of its own" : command->holds ? "held" : launch->rights ? "behind Landlock" : NULL;
+}
+
 /* Whether any string begins an application. */
 static bool has_several(struct frame frame)
 {
@@ -167,6 +179,8 @@ char *launch_parse(struct launch *launch, struct frame *frame, const struct call
 			return xprintf("launch: a view without a destination");
 		if ((bad = wrong_guest(launch, command)) || (bad = command_make_environment(command, caller)))
 			return xprintf("launch: cannot take '%.200s'", bad);
+		if ((bad = wrong_first(launch, command)))
+			return xprintf("launch: the payload cannot be both process 1 and %s", bad);
 	}
 	if (launch->writable.count && !launch->rights)
 		return xprintf("launch: '%.200s' is writable, and nothing says what needs permission", launch->writable.items[0]);
