@@ -151,6 +151,9 @@ static void start_payload(struct keeper *keeper)
 			   payload->guest.apart ? "the payload's process, in a user namespace and a PID namespace of its own" :
 						  "the payload's process");
 	}
+	/* In the background process 1 would not be stopped by SIGTTIN, but read again and again. */
+	if (payload->terminal && payload->guest.apart)
+		pty_foreground(payload->tty, keeper->pid);
 	/* A pipe's reader must see its end when the payload closes it. */
 	for (size_t i = 0; i < payload->descriptor_count; i++)
 		close(payload->descriptors[i].fd);

@@ -112,7 +112,7 @@ static const char *wrong_first(const struct launch *launch, const struct command
 {
 	static const char identities[] = { KEY_PAYLOAD_IDENTITY, KEY_USER_NAMESPACE, 0 };
 
-	if (launch->several || !command_guest_key(command, first_process))
+	if (!launch_has_first(launch))
 		return NULL;
 	if (command_guest_key(command, identities))
 		return "an identity of its own";
@@ -199,6 +199,11 @@ bool launch_is_plain(const struct launch *launch)
 	return !launch->several && !launch->engine.count && !launch->joins.count && !launch->has_cpus && !launch->oom_score_adj &&
 	       !launch->nice && !launch->rights && !launch->pause && !launch->parts && !launch->view.count &&
 	       !needs_box(&launch->commands[0]);
+}
+
+bool launch_has_first(const struct launch *launch)
+{
+	return !launch->several && launch->command_count && command_guest_key(&launch->commands[0], first_process);
 }
 
 void launch_free(struct launch *launch)
