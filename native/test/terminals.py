@@ -262,7 +262,7 @@ def only_output_is_redirected(bench, shell):
     assert lines[1].startswith('/dev/pts/') and lines[1] != os.ttyname(shell.slave), lines
 
 
-@test('none', 'bwrap', 'user')
+@test('none', 'user')
 @at_shell
 def process_1_reads_in_a_pipeline_and_in_the_background(bench, shell):
     """The kernel does not stop it for that, so it is in front from its start, or waits."""

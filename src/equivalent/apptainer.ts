@@ -1,6 +1,18 @@
 /** Plan to a command of apptainer(1). */
 
-import {COMMON, INNER, PRLIMIT, ONE_COMMAND_EACH, asFirst, differs, missing, same, type Expressed, type Note, type Tool} from './answers.js';
+import {
+  COMMON,
+  INNER,
+  PRLIMIT,
+  ONE_COMMAND_EACH,
+  asFirst,
+  differs,
+  missing,
+  same,
+  type Expressed,
+  type Note,
+  type Tool,
+} from './answers.js';
 import {accountWords, changesOf, innerWords, limitOf, prlimitWords, programComment} from './common.js';
 import {bindField} from './docker.js';
 import {nodeDirectories} from './mounts.js';

@@ -1,6 +1,18 @@
 /** Plan to a command of bubblewrap (bwrap(1)). */
 
-import {COMMON, INNER, PRLIMIT, ONE_COMMAND_EACH, asFirst, differs, missing, same, type Expressed, type Note, type Tool} from './answers.js';
+import {
+  COMMON,
+  INNER,
+  PRLIMIT,
+  ONE_COMMAND_EACH,
+  asFirst,
+  differs,
+  missing,
+  same,
+  type Expressed,
+  type Note,
+  type Tool,
+} from './answers.js';
 import {accountWords, changesOf, innerWords, pointsNeeded, prlimitWords, programComment} from './common.js';
 import type {Mount} from './mounts.js';
 import type {Outline, Surroundings} from './outline.js';

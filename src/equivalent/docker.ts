@@ -1,6 +1,18 @@
 /** Plan to a command of docker(1); podman(1) takes the same options, and some more. */
 
-import {COMMON, INNER, ONE_COMMAND_EACH, asFirst, differs, missing, rlimitAnswers, same, type Expressed, type Note, type Tool} from './answers.js';
+import {
+  COMMON,
+  INNER,
+  ONE_COMMAND_EACH,
+  asFirst,
+  differs,
+  missing,
+  rlimitAnswers,
+  same,
+  type Expressed,
+  type Note,
+  type Tool,
+} from './answers.js';
 import {changesOf, innerWords, keptNames, limitOf, programComment} from './common.js';
 import {nodeDirectories, type Bind, type Mount} from './mounts.js';
 import type {Outline} from './outline.js';

@@ -98,7 +98,8 @@ function readFirst(
 ): Pick<Job, 'firstProcess'> {
   if (firstProcess !== true) return {};
   const first = valued(true as const, '/firstProcess');
-  const other = applications !== undefined ? 'applications' : Object.entries({init, services, identity}).find(([, value]) => value !== undefined)?.[0];
+  const other =
+    applications !== undefined ? 'applications' : Object.entries({init, services, identity}).find(([, value]) => value !== undefined)?.[0];
   if (other !== undefined)
     problems.invalid({
       message: 'only the one payload of a box that is no small machine can be the first process',

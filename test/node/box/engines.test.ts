@@ -152,7 +152,8 @@ for (const {name, program: sought} of claims('ulimit++'))
         need(this, program('ps') !== null, 'ps (procps) is not installed');
         const job = first(['/bin/sh'], {limits: {memory: '102400KiB'}});
         const {code, stdout, stderr, record} = await run([job], {
-          input: 'ps -elf\nid -u\ngrep -hE "^(CapPrm|CapBnd|CapAmb|NoNewPrivs)" /proc/self/status\ntouch here /etc/x 2>/dev/null\nls here\nexit 7\n',
+          input:
+            'ps -elf\nid -u\ngrep -hE "^(CapPrm|CapBnd|CapAmb|NoNewPrivs)" /proc/self/status\ntouch here /etc/x 2>/dev/null\nls here\nexit 7\n',
         });
         const [head = '', ...lines] = stdout.trimEnd().split('\n');
         const columns = head.trim().split(/\s+/);

@@ -42,7 +42,12 @@ describe('a payload as process 1', () => {
     ['as root', {facts: root, call: asRoot, policy: {identity: {allowRoot: true}}}, /^the payload is root/],
     [
       'where a setuid engine alone makes boxes',
-      {facts: {engines: [{...BUBBLEWRAP, setuid: true}], namespaces: {...{pid: yes, mount: yes, ipc: yes, uts: yes, network: yes, cgroup: yes}, user: no}}},
+      {
+        facts: {
+          engines: [{...BUBBLEWRAP, setuid: true}],
+          namespaces: {...{pid: yes, mount: yes, ipc: yes, uts: yes, network: yes, cgroup: yes}, user: no},
+        },
+      },
       /^no user namespace \(a test says no\)$/,
     ],
   ];
@@ -70,7 +75,9 @@ describe('a payload as process 1', () => {
       const error = thrown(() => job({firstProcess: true, ...(more as object)}));
       expect([error.code, error.details.where, error.details.found]).to.deep.equal(['DOCUMENT_INVALID', 'job.yaml#/firstProcess', found]);
     }
-    const machine = thrown(() => plan({job: {firstProcess: true, pattern: 'vm-lite', image: '/images/a'}, policy: {images: ['/images/*']}}));
+    const machine = thrown(() =>
+      plan({job: {firstProcess: true, pattern: 'vm-lite', image: '/images/a'}, policy: {images: ['/images/*']}}),
+    );
     expect(['FIRST_PROCESS_UNAVAILABLE', 'BOX_UNAVAILABLE']).to.include(machine.code);
   });
 });
