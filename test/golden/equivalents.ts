@@ -17,7 +17,6 @@ export const WRITTEN: readonly (readonly [name: string, tools: readonly ToolName
   ['debian13-v1root.view.builtin', ['nspawn']],
   ['debian12-hybrid.repositories.image', ['podman', 'apptainer']],
   ['el9-v2-condor24.machine.systemd', ['oci']],
-  ['el9-v2-condor24.first.libvirt', ['libvirt', 'bwrap']],
 ];
 
 /** The same on each node: its usual directories, and nothing in /tmp. */

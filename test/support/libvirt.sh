@@ -18,8 +18,9 @@ if [ -d /sys/fs/cgroup/memory ]; then
 fi
 
 # nothing of the machine's libvirt
-for place in /run/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt; do
-  [ -d "$place" ] || mkdir "$place"
+made=0
+[ -d /run/libvirt ] || { mkdir /run/libvirt && made=1; }
+for place in /run/libvirt /etc/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt; do
   mount -t tmpfs -o mode=755 tmpfs "$place"
 done
 printf 'auth_unix_ro = "none"\nauth_unix_rw = "none"\n' >"$directory/libvirtd.conf"
@@ -33,7 +34,8 @@ done
 clean() {
   virsh -q -c lxc:///system destroy "$name" >/dev/null 2>&1 || true
   kill "$libvirtd" 2>/dev/null && wait "$libvirtd" || true
-  find /sys/fs/cgroup -depth -type d -path '*/machine*' -exec rmdir {} + 2>/dev/null || true
+  find /sys/fs/cgroup -depth -type d \( -path "*$name*" -o -name machine \) -exec rmdir {} + 2>/dev/null || true
+  if [ "$made" = 1 ]; then umount -l /run/libvirt && rmdir /run/libvirt; fi
 }
 name=$(sed -n 's|.*<name>\(.*\)</name>.*|\1|p' "$domain" | head -1)
 trap clean EXIT
